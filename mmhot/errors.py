@@ -1,4 +1,4 @@
-"""Error messages in one line: file names, hints, explanations; ignored warnings."""
+"""Errors of users in one line: names of files, hints at names, explanations."""
 
 import os
 import re
@@ -21,6 +21,11 @@ INSTALL_MMPOSE = "pip install 'mmhot[mmpose]' && pip install --no-deps mmpose==1
 # First packages of the extra `mmpose` that commands for training import.
 _OF_THE_EXTRA = ('torch', 'mmengine', 'mmpose', 'mmdet', 'mmcv')
 _USER_ERRORS = (ValueError, OSError, MemoryError, UnpicklingError)
+# Raised by files whose values have types or depths that nothing has checked.
+_UNEXPECTED = (
+    *(AttributeError, LookupError, MemoryError, OverflowError, RecursionError),
+    TypeError,
+)
 DAMAGED_CHECKPOINT = 'not a checkpoint, or a damaged one: torch.load cannot read it'
 
 
@@ -68,15 +73,10 @@ def require_file(path: str | Path) -> Path:
     path = Path(path)
     if path.is_file():
         return path
-    _refuse_special(path)
-    if path.is_dir():
-        raise ValueError(f'{escape(path)} is a folder: a file is expected')
-    raise FileNotFoundError(f'{escape(path)} does not exist')
-
-
-def _refuse_special(path: Path) -> None:
-    if path.exists() and not path.is_file() and not path.is_dir():
-        raise ValueError(f'{escape(path)} is no file but a pipe, device or socket')
+    if not path.exists():
+        raise FileNotFoundError(f'{escape(path)} does not exist')
+    kind = 'a folder' if path.is_dir() else 'a pipe, device or socket'
+    raise ValueError(f'{escape(path)} is {kind}: a file is expected')
 
 
 @contextmanager
@@ -88,7 +88,8 @@ def naming(path: Path) -> Iterator[None]:
         FileNotFoundError: The path does not exist.
         OSError: The path cannot be read.
     """
-    _refuse_special(path)  # reading it might never end
+    if path.exists() and not path.is_dir():
+        require_file(path)  # reading a pipe might never end
     name = escape(path)
     try:
         yield
@@ -99,24 +100,15 @@ def naming(path: Path) -> Iterator[None]:
     except OSError as error:
         reason = one_line(error.strerror or error)
         raise OSError(f'{name}: cannot be read ({reason})') from error
-    except RecursionError as error:
-        raise ValueError(f'{name}: is nested too deeply') from error
-    except MemoryError as error:
-        raise ValueError(f'{name}: needs more memory than there is') from error
-    except (AttributeError, LookupError, OverflowError, TypeError) as error:
-        # values of types that nothing has checked
+    except _UNEXPECTED as error:
         reason = one_line(f'{type(error).__name__}: {error}')
         raise ValueError(f'{name}: has an unexpected structure ({reason})') from error
 
 
 def did_you_mean(given: str, known: Iterable[str]) -> str:
     """Return a hint in parentheses at the most similar name; empty if none is."""
-    near = _most_similar(given, known)
+    near = get_close_matches(str(given)[:_MAX_NAME], list(known), n=1, cutoff=0.5)
     return f' (did you mean {near[0]}?)' if near else ''
-
-
-def _most_similar(given: str, known: Iterable[str]) -> list[str]:
-    return get_close_matches(str(given)[:_MAX_NAME], list(known), n=1, cutoff=0.5)
 
 
 def hint_at_names(given: str, known: Iterable[str], title: str = 'known') -> str:
@@ -131,9 +123,9 @@ def hint_at_names(given: str, known: Iterable[str], title: str = 'known') -> str
         str: ``did you mean NAME?`` or ``TITLE: NAME, NAME, ...``.
     """
     known = list(known)
-    near = _most_similar(given, known)
+    near = did_you_mean(given, known)
     if near:
-        return f'did you mean {near[0]}?'
+        return near.strip(' ()')
     return f'{title}: {", ".join(known[:_MAX_NAMES]) or "none"}'
 
 
@@ -160,20 +152,8 @@ def is_user_error(error: Exception) -> bool:
     return (
         isinstance(error, _USER_ERRORS)
         or is_missing_file
-        or _is_out_of_memory(error)
-        or _is_refused_by_pytorch(error)
-        or is_failed_import(error)
-    )
-
-
-def is_failed_import(error: Exception) -> bool:
-    """Whether an import failed: of a missing package, or of one that is broken.
-
-    A package that was compiled for another NumPy raises ValueError and others.
-    """
-    frames = walk_tb(error.__traceback__)
-    return isinstance(error, ImportError) or any(
-        frame.f_code.co_name == '<module>' for frame, _ in frames
+        or _lacks_memory(error)
+        or _is_failed_import(error)
     )
 
 
@@ -181,15 +161,13 @@ def explain(error: Exception) -> str:
     """Describe an exception in one line, for users."""
     if isinstance(error, ModuleNotFoundError) and error.name in _OF_THE_EXTRA:
         text = f'this needs {error.name}: {INSTALL_MMPOSE}'
-    elif is_failed_import(error):
+    elif _is_failed_import(error):
         text = f'{str(error) or type(error).__name__}: run `mmhot doctor`, which names '
         text += 'what is missing or broken, and how to repair it'
     elif isinstance(error, UnpicklingError):
         text = f'checkpoint {explain_refusal(error)}'
-    elif _is_out_of_memory(error):
-        text = 'the GPU has too little memory; use a smaller batch or the device cpu'
-    elif isinstance(error, MemoryError) or _is_refused_by_pytorch(error):
-        text = 'this needs more memory than there is'
+    elif _lacks_memory(error):
+        text = 'this needs more memory than there is; a smaller batch needs less'
     elif isinstance(error, OSError) and error.strerror:
         text = error.strerror
         if error.filename is not None:
@@ -207,11 +185,22 @@ def explain_any(error: Exception) -> str:
     return f'{type(error).__name__}: {text} (MMHOT_DEBUG=1 shows the traceback)'
 
 
-def _is_refused_by_pytorch(error: Exception) -> bool:
-    """Whether PyTorch got no memory of the CPU, for which it has no class of errors."""
-    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+def _is_failed_import(error: Exception) -> bool:
+    """Whether an import failed: of a missing package, or of one that is broken.
+
+    A package that was compiled for another NumPy raises ValueError and others.
+    """
+    frames = walk_tb(error.__traceback__)
+    return isinstance(error, ImportError) or any(
+        frame.f_code.co_name == '<module>' for frame, _ in frames
+    )
 
 
-def _is_out_of_memory(error: Exception) -> bool:
-    # by name: importing PyTorch for its class would cost every command seconds
-    return type(error).__name__ == 'OutOfMemoryError'
+def _lacks_memory(error: Exception) -> bool:
+    """Whether Python, PyTorch or the GPU got no memory."""
+    # by name and text: importing PyTorch would cost every command seconds
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == 'OutOfMemoryError'
+        or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
+    )

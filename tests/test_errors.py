@@ -36,8 +36,8 @@ def test_lines_of_a_message_are_joined_and_the_middle_of_long_ones_is_cut():
     [
         (KeyError('width'), "KeyError: 'width'"),
         (TypeError('unhashable'), 'TypeError: unhashable'),
-        (RecursionError(), 'nested too deeply'),
-        (MemoryError(), 'more memory than there is'),
+        (RecursionError(), 'RecursionError'),
+        (MemoryError(), 'MemoryError'),
     ],
 )
 def test_structures_that_no_check_foresaw_are_errors_of_the_file(error, message):
@@ -51,7 +51,7 @@ def test_structures_that_no_check_foresaw_are_errors_of_the_file(error, message)
 def test_special_files_are_refused(tmp_path):
     os.mkfifo(tmp_path / 'pipe')
     for path, message in (
-        (tmp_path / 'pipe', 'is no file but a pipe, device or socket'),
+        (tmp_path / 'pipe', 'is a pipe, device or socket'),
         (tmp_path, 'is a folder: a file is expected'),
     ):
         with pytest.raises(ValueError, match=message):

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 import mmhot.compat
-from mmhot.apis import export
 from mmhot.cli import errors
 from mmhot.compat.doctor import try_imports
 from mmhot.engine import runner
@@ -81,30 +80,13 @@ def test_drive_letter_is_no_option_of_a_benchmark_model():
     assert split('mmhot::a/b.py:onnx') == ['mmhot::a/b.py', 'onnx']
 
 
-def test_unencodable_file_names_are_printed_as_escapes():
+def test_unencodable_file_names_are_printed_as_escapes(monkeypatch):
     stream = io.TextIOWrapper(io.BytesIO(), encoding='cp1252', newline='')
-    errors.print_line('C:/Видео.mp4: naïve', stream)
+    monkeypatch.setattr(sys, 'stdout', stream)
+    errors.run_safely('mmhot', lambda: errors.print_line('C:/Видео.mp4: naïve'))
     assert stream.buffer.getvalue().decode('cp1252') == (
         'C:/\\u0412\\u0438\\u0434\\u0435\\u043e.mp4: naïve\n'
     )
-
-
-@pytest.mark.parametrize(
-    ('system', 'clash'), [('linux', False), ('win32', True), ('darwin', True)]
-)
-def test_result_names_that_differ_in_case_only_clash(
-    system, clash, monkeypatch, tmp_path
-):
-    monkeypatch.setattr(sys, 'platform', system)
-    export._ignores_case.cache_clear()
-    targets = export.Targets()
-    targets.claim(tmp_path / 'Clip.npz', 0, 'a/Clip.mp4')
-    if clash:
-        with pytest.raises(ValueError, match=r'a/Clip.mp4 and b/clip.mp4 would both'):
-            targets.claim(tmp_path / 'clip.npz', 1, 'b/clip.mp4')
-    else:
-        targets.claim(tmp_path / 'clip.npz', 1, 'b/clip.mp4')
-    export._ignores_case.cache_clear()
 
 
 def test_checkout_without_symbolic_links_gets_a_message(tmp_path):

@@ -12,6 +12,7 @@ tools/table.py compares several errors.json.
 
 import argparse
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
-from mmhot.cli.report import format_errors, output_file
+from mmhot.cli.report import align, output_file
 from mmhot.engine.runner import (
     add_runner_arguments,
     apply_arguments,
@@ -245,6 +246,58 @@ def main() -> int:
     """Run the tool."""
     args = parse_args()
     return run_safely('test.py', lambda: test(args))
+
+
+def format_errors(report: 'ErrorReport', tables: Sequence[str] = ()) -> str:
+    """Tabulate an error report: one row per dataset, then the tables of each.
+
+    Args:
+        report (ErrorReport): Report of an evaluation.
+        tables (Sequence[str]): Tables such as 'joints', see :meth:`ErrorReport.table`.
+
+    Returns:
+        str: Aligned tables with empty lines between them.
+    """
+    from mmhot.evaluation.motion_quality import MOTION_UNITS
+
+    units = {measure.name: measure.unit for measure in report.measures}
+    rows = {_dataset_title(report, x): report.overall(x) for x in report.datasets}
+    blocks = [_error_table('', rows, units)]
+    motion = {f'{x} motion'.strip(): report.motion(x) for x in report.datasets}
+    if any(motion.values()):
+        blocks.append(_error_table('', motion, MOTION_UNITS))
+    for name in report.datasets:
+        for kind in tables:
+            rows = report.table(name, kind)
+            title = f'{name} {kind}'.strip()
+            if rows:
+                blocks.append(_error_table(title, rows, units))
+            else:
+                blocks.append(f'{title}: not known of these samples')
+    return '\n\n'.join(blocks)
+
+
+def _dataset_title(report: 'ErrorReport', dataset: str) -> str:
+    """Describe the samples that the numbers of a dataset are averaged over."""
+    over = f'{report.num_frames(dataset)} frames'
+    actions = report.actions(dataset)
+    if actions:
+        over = f'{len(actions)} actions ({over})'
+    kept = report.kept(dataset)
+    if kept:
+        over += f', {kept[0]} of {kept[1]} kept of each window'
+    return f'{dataset}: mean over {over}'.removeprefix(': ')
+
+
+def _error_table(
+    title: str, rows: Mapping[str, Mapping[str, float]], units: Mapping[str, str]
+) -> str:
+    units = {key: units[key] for key in units if any(key in r for r in rows.values())}
+    lines = [[title, *units], ['', *units.values()]]
+    for name, row in rows.items():
+        cells = [f'{row[key]:.2f}' if key in row else '-' for key in units]
+        lines.append([name, *cells])
+    return align(lines)
 
 
 if __name__ == '__main__':

@@ -67,12 +67,9 @@ class CostOptions(DeviceOptions):
         (),
         'shape of one input, such as 3 256 192 (default: from the config)',
         convert=read_shape,
-        metavar='N',
     )
-    depth: int = option(
-        2, 'levels of modules in the table; 0 for the total', low=0, metavar='N'
-    )
-    batch: int = option(1, 'inputs per timed batch', low=1, metavar='N')
+    depth: int = option(2, 'levels of modules in the table; 0 for the total', low=0)
+    batch: int = option(1, 'inputs per timed batch', low=1)
     no_time: bool = option(False, 'do not measure time')
 
 
@@ -98,7 +95,6 @@ class PruningOptions(DeviceOptions):
         'size of the drawing relative to the crop',
         low=0.5,
         high=8,
-        metavar='FACTOR',
     )
 
 
@@ -121,10 +117,6 @@ class PageOptions(DeviceOptions):
     )
     pose3d: str | None = option(None, 'lifter, as for `mmhot infer`', metavar='MODEL')
     max_upload: int = option(
-        1000,
-        'largest file that may be uploaded, in megabytes',
-        low=1,
-        unit='MB',
-        metavar='MB',
+        1000, 'largest file that may be uploaded', low=1, metavar='MEGABYTES'
     )
     open: bool = option(False, 'open it in the browser')

@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from mmhot.apis.export import check_targets, export, results_folder
+from mmhot.apis.export import export
 from mmhot.apis.options import InferOptions, LifterOptions, LiftOptions, LiftRunOptions
 from mmhot.apis.processing import processors_of
 from mmhot.apis.progress import Bars, Show, no_bar, stage_bars, text_bar
-from mmhot.io.own_results import without_results
 from mmhot.io.readers.keypoints import read_keypoints
+from mmhot.io.results import check_targets, result_files, results_folder
 from mmhot.lifting.lifter import Lifter
 from mmhot.motion.camera_path import static_path
-from mmhot.motion.chain import LiftingChain
+from mmhot.motion.chain import lift_clip
 from mmhot.structures.clips import Clip2D, Clip3D, check_clip
 from mmhot.structures.lens import resolve_intrinsics
 from mmhot.video.frames import FrameSource
@@ -58,7 +58,7 @@ def infer(
         clip = mmhot.infer('walk.mp4', fov=60)
         clip.save('walk.bvh', static_camera=True)
     """
-    chosen = InferOptions(**options)
+    chosen = InferOptions.of(**options)
     inputs = find_inputs([str(source)], chosen.fps)
     if len(inputs) != 1:
         raise ValueError(f'source must be one clip, got {len(inputs)} in {source}')
@@ -96,18 +96,18 @@ def lift(
         FileNotFoundError: If a file does not exist.
         ValueError: If an option or the file is wrong.
     """
-    chosen = LiftOptions(**options)
+    chosen = LiftOptions.of(**options)
     clip = _open_clip(keypoints, chosen)
-    run = _prepare(open_lifter(chosen), clip, chosen)
+    lifter = open_lifter(chosen)
     with (text_bar if progress else no_bar)(f'{clip.name}: lifting') as show:
-        return run(show)
+        return _lift_clip(lifter, clip, chosen, show)
 
 
 def _open_clip(
     keypoints: str | Path | Clip2D | np.ndarray, options: LiftOptions
 ) -> Clip2D:
     if isinstance(keypoints, str | Path):
-        return read_clip(Path(keypoints), options)
+        return _read_clip(keypoints, options)
     is_clip = isinstance(keypoints, Clip2D)
     refused = ('skeleton', 'image_size', 'fps', 'single') if is_clip else ('single',)
     for name in refused:
@@ -123,6 +123,16 @@ def _open_clip(
     )
 
 
+def _read_clip(path: str | Path, options: LiftOptions) -> Clip2D:
+    return read_keypoints(
+        path,
+        skeleton=options.skeleton,
+        image_size=options.image_size,
+        fps=options.fps,
+        single=options.single,
+    )
+
+
 def lift_files(
     paths: Sequence[Path],
     options: LiftRunOptions,
@@ -131,7 +141,7 @@ def lift_files(
 ) -> None:
     """Lift files of 2D keypoints and write the results.
 
-    All inputs are checked before anything is written.
+    All inputs are read before anything is written.
 
     Args:
         paths (Sequence[Path]): Files of 2D keypoints.
@@ -142,30 +152,28 @@ def lift_files(
     Raises:
         ValueError: If an input or option is wrong, or results would overwrite files.
     """
-    if len(paths) > 1:  # as of a shell's pattern
-        paths = without_results(paths) or paths
-    clips = [read_clip(path, options) for path in paths]
+    clips = [_read_clip(path, options) for path in paths]
+    targets = []
+    for path, clip in zip(paths, clips, strict=True):
+        tracks = [track.track for track in clip.tracks]
+        files = result_files(options.out_dir, clip.name, options.formats, tracks)
+        targets.append((path, files))
+    check_targets(targets, [*paths, *options.files])
     with results_folder(options.out_dir):
-        names = [clip.name for clip in clips]
-        tracks = [[track.track for track in clip.tracks] for clip in clips]
-        check_targets(names, paths, options, tracks)
         lifter = open_lifter(options)
-        runs = [_prepare(lifter, clip, options) for clip in clips]
-        for clip, run in zip(clips, runs, strict=True):
+        for clip in clips:
             times = StageTimes()
             with bars(f'{clip.name}: lifting') as show, times.measure('3D'):
-                lifted = run(show)
+                lifted = _lift_clip(lifter, clip, options, show)
             export(lifted, options, None, say, bars)
             say(_summarize(lifted, times.seconds['3D']))
 
 
-def _prepare(
-    lifter: Lifter, clip: Clip2D, options: LiftOptions
-) -> Callable[[Show], Clip3D]:
-    """Check that a clip can be lifted; returns what lifts it."""
+def _lift_clip(
+    lifter: Lifter, clip: Clip2D, options: LiftOptions, show: Show
+) -> Clip3D:
     lens = resolve_intrinsics(clip.width, clip.height, options.fov, options.intrinsics)
-    chain = LiftingChain(lifter, processors_of(options, lifter), options.mapping)
-    return chain.prepare(clip, lens)
+    return lift_clip(lifter, processors_of(options, lifter), clip, lens, show)
 
 
 def _summarize(clip: Clip3D, seconds: float) -> str:
@@ -174,17 +182,6 @@ def _summarize(clip: Clip3D, seconds: float) -> str:
         f'{clip.name}: {frames} {"frame" if frames == 1 else "frames"}, '
         f'{people} {"person" if people == 1 else "people"}, lifted in {seconds:.1f} s '
         f'({frames / seconds:.0f} frames per second)'
-    )
-
-
-def read_clip(path: Path, options: LiftOptions) -> Clip2D:
-    """Read a file of 2D keypoints."""
-    return read_keypoints(
-        path,
-        skeleton=options.skeleton,
-        image_size=options.image_size,
-        fps=options.fps,
-        single=options.single,
     )
 
 
@@ -207,17 +204,19 @@ def _load(
         device=options.device,
         keep=keep,
         backend=options.backend,
-        accuracy=options.accuracy,
         **more,
     )
 
 
-def open_video_lifter(options: InferOptions, cache: Path | None = None) -> VideoLifter:
+def open_video_lifter(
+    options: InferOptions, cache: Path | None = None, accuracy: str = 'best'
+) -> VideoLifter:
     """Load the lifter of :func:`infer`; its 2D models are opened on their own.
 
     Args:
         options (InferOptions): Options of the lifter and of smoothing.
         cache (Path, optional): Folder in which intermediate results are kept.
+        accuracy (str): See :class:`mmhot.Lifter`. Defaults to 'best'.
 
     Returns:
         VideoLifter: Without ``pose_estimator``, see :func:`open_pose_estimator`.
@@ -231,19 +230,17 @@ def open_video_lifter(options: InferOptions, cache: Path | None = None) -> Video
         options,
         keep,
         flip_test=speed.flip_3d,
+        accuracy=accuracy,
     )
     return VideoLifter(
         None,
         lifter,
         kpt_thr=options.kpt_thr,
-        smooth_2d=options.smooth_2d,
-        mapping=options.mapping,
         processors=processors_of(options, lifter),
         camera=options.camera,
         fov=options.fov,
         intrinsics=options.intrinsics,
         cache=cache,
-        max_pixels=round(options.max_megapixels * 1e6),
     )
 
 
@@ -265,9 +262,8 @@ def open_pose_estimator(options: InferOptions) -> VideoPoseEstimator:
         estimator,
         options.det_every,
         options.batch_size,
-        options.flip_2d,
-        speed.gaps,
-        speed.det_factor,
+        gaps=speed.gaps,
+        det_factor=speed.det_factor,
     )
 
 

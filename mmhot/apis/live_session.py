@@ -5,16 +5,15 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext, redirect_stdout
-from dataclasses import replace
 from datetime import datetime, timezone
 
 import numpy as np
 
 import mmhot
-from mmhot.apis.export import Targets, results_folder
 from mmhot.apis.lifting import open_pose_estimator, open_video_lifter
 from mmhot.apis.options import InferRunOptions, LiveOptions
 from mmhot.apis.progress import Bars, Show, no_bar
+from mmhot.io.results import check_targets, results_folder
 from mmhot.io.writers.json_lines import JsonLines
 from mmhot.video import streams
 from mmhot.video.capture import Capture, Interruption
@@ -59,15 +58,14 @@ def lift_stream(
     """
     check_live(options)
     stream = streams.open_stream(source)
-    stream.max_pixels = round(options.max_megapixels * 1e6)
     path = options.out_dir / f'{stream.name}.jsonl'
     with results_folder(options.out_dir):
-        Targets([source, *options.files]).claim(path, 0, source)
+        check_targets([(source, [path])], [source, *options.files])
         if not stream.finite:
             stream.open()  # fails before the models are loaded
             stream.close()
         with redirect_stdout(sys.stderr):  # some models print
-            pipeline = open_video_lifter(replace(options, accuracy='fast'))
+            pipeline = open_video_lifter(options, accuracy='fast')
             say(f'lifter: {pipeline.lifter.name}')
             pipeline.pose_estimator = models = open_pose_estimator(options)
             say(f'boxes: {models.detector.name}, 2D keypoints: {models.estimator.name}')
@@ -87,7 +85,7 @@ def check_live(options: InferRunOptions) -> None:
         ValueError: If one is set.
     """
     if options.resume:
-        raise ValueError('resume does not go with live streams')
+        raise ValueError('resume cannot be combined with live streams')
     if options.joints != 17:
         raise ValueError(f'live streams have 17 joints, got joints={options.joints}')
     is_rotating = options.camera == 'rotating'
@@ -122,9 +120,7 @@ class _StreamRun:
             options.fps or stream.fps,
             live.lookahead,
             kpt_thr=options.kpt_thr,
-            smooth_2d=options.smooth_2d,
             smooth_3d=options.smooth_3d,
-            mapping=options.mapping,
             fov=options.fov,
             intrinsics=options.intrinsics,
             foot_lock=options.camera == 'static' and 'feet' not in options.without,

@@ -2,16 +2,18 @@
 
 import operator
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from mmhot.errors import did_you_mean
 from mmhot.structures.formats import WRITERS
 
-if TYPE_CHECKING:  # importing it takes time
+if TYPE_CHECKING:  # importing them takes time
     from mmhot.structures.lens import Lens
+
+T = TypeVar('T', bound='Options')
 
 
 @dataclass(frozen=True)
@@ -23,11 +25,9 @@ class Argument:
         choices (tuple): Allowed values; empty for any.
         low (float, optional): Least value.
         high (float, optional): Greatest value.
-        exclusive (bool): Whether ``low`` itself is not allowed.
-        unit (str): Unit of a number, for messages.
         convert (Callable, optional): Converts and checks a value that is no plain
             number, text or bool.
-        metavar (str): Placeholder in the help text.
+        metavar (str): Placeholder in the help text; the unit of a number.
         flag (str): Command-line option, where it is not the name of the field.
     """
 
@@ -35,21 +35,14 @@ class Argument:
     choices: tuple = ()
     low: float | None = None
     high: float | None = None
-    exclusive: bool = False
-    unit: str = ''
     convert: Callable[[Any], Any] | None = None
-    metavar: str = ''
+    metavar: str = 'N'
     flag: str = ''
 
 
 def option(default: Any, help: str | Callable[[], str], **argument: Any) -> Any:
     """Declare a field with an :class:`Argument`; MISSING makes it required."""
     return field(default=default, metadata={'argument': Argument(help, **argument)})
-
-
-def frames_per_second(help: str) -> Any:
-    """Declare a field with frames per second, None by default."""
-    return option(None, help, low=0, high=1000, exclusive=True, metavar='N')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,26 +54,41 @@ class Options:
     Attributes:
         files (tuple[Path]): Existing files that the values name.
         title (str): Section of the command line's help for the fields of a class.
+        python_only (tuple[str]): Fields without an option on the command line.
 
     Raises:
         ValueError: If a value is wrong; the message names the argument.
     """
 
     title = ''
+    python_only = ()
 
     def __post_init__(self) -> None:
         """Convert and check the values."""
-        given = (getattr(self, each.name) for each in fields(self))
+        given = [getattr(self, each.name) for each in fields(self)]
         texts = [value for value in given if isinstance(value, str | Path)]
         # isfile is False for names that are too long
         files = tuple(Path(text) for text in texts if os.path.isfile(text))
         object.__setattr__(self, 'files', files)
-        for each in fields(self):
-            value = getattr(self, each.name)
+        for each, value in zip(fields(self), given, strict=True):
             value = each.default if value is None else value
             if value is not None:
                 value = _check(each, value)
             object.__setattr__(self, each.name, value)
+
+    @classmethod
+    def of(cls: type[T], **values: object) -> T:
+        """Build from a function's keyword arguments.
+
+        Raises:
+            TypeError: If a name is unknown; the message has the nearest one.
+        """
+        known = [each.name for each in fields(cls)]
+        for name in values:
+            if name not in known:
+                hint = did_you_mean(name, known)
+                raise TypeError(f'unexpected keyword argument {name!r}{hint}')
+        return cls(**values)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,48 +110,22 @@ def flag_of(each: Field) -> str:
     return each.metadata['argument'].flag or f'--{each.name.replace("_", "-")}'
 
 
-def command_words(options: type[Options], values: Mapping[str, Any]) -> Iterator[str]:
-    """Write values as command-line options; defaults and None are left out.
-
-    Args:
-        options (type[Options]): Dataclass that has the fields.
-        values (Mapping[str, Any]): Values by field.
-
-    Yields:
-        str: Words of a command line.
-    """
-    known = {each.name: each for each in fields(options)}
-    for name, value in values.items():
-        each = known[name]
-        if value is None or value in ('', each.default):
-            continue
-        yield flag_of(each)
-        if isinstance(value, list | tuple):
-            yield ','.join(map(str, value))
-        elif not isinstance(value, bool):
-            yield f'{value:g}' if isinstance(value, float) else str(value)
-
-
 def _check(each: Field, value: Any) -> Any:
     name, argument, kind = each.name, each.metadata['argument'], kind_of(each)
     if argument.convert is not None:
         return argument.convert(value)
+    if kind is bool:
+        return bool(value)
     if kind in (int, float):
         value = _to_number(name, kind, value)
         _check_range(name, argument, value)
-    elif kind is bool and not isinstance(value, str):
-        return bool(value)
-    elif kind is tuple:
-        return (value,) if isinstance(value, str) else tuple(value)
     elif not isinstance(value, str | Path):
         raise ValueError(f'{name} must be a name or file, got a {type(value).__name__}')
-    elif kind in (str, Path):
-        value = kind(value)
     if argument.choices and value not in argument.choices:
         known = [str(choice) for choice in argument.choices]
         choices, hint = ', '.join(known), did_you_mean(value, known)
         raise ValueError(f'{name} must be one of {choices}, got {value!r}{hint}')
-    return value
+    return kind(value)
 
 
 def _to_number(name: str, kind: type, value: Any) -> float:
@@ -157,19 +139,10 @@ def _to_number(name: str, kind: type, value: Any) -> float:
 
 def _check_range(name: str, argument: Argument, value: float) -> None:
     low, high = argument.low, argument.high
-    unit = f' {argument.unit}' if argument.unit else ''
-    if low is None or (
-        (value > low or (value == low and not argument.exclusive))
-        and (high is None or value <= high)
-    ):
-        return
-    if high is None:
-        wanted = f'{"above" if argument.exclusive else "at least"} {low:g}'
-    elif argument.exclusive:
-        wanted = f'above {low:g}, up to {high:g}'
-    else:
-        wanted = f'from {low:g} to {high:g}'
-    raise ValueError(f'{name} must be {wanted}{unit}, got {value:g}')
+    if low is not None and not low <= value <= (value if high is None else high):
+        wanted = f'at least {low:g}' if high is None else f'from {low:g} to {high:g}'
+        unit = '' if argument.metavar == 'N' else f' {argument.metavar.lower()}'
+        raise ValueError(f'{name} must be {wanted}{unit}, got {value:g}')
 
 
 def read_keep(value: Any) -> int | list[int]:

@@ -1,8 +1,7 @@
 """Options of lifting, export, streams and Ray: defaults, help texts and checks.
 
-Each call of the Python interface has one dataclass. The command line, the page of
-``mmhot ui`` and Ray's workers use the same ones: ``mmhot.cli.options`` generates an
-option from every field.
+Each call of the Python interface has one dataclass. The command line and Ray's workers
+use the same ones: ``mmhot.cli.options`` generates an option from every field.
 """
 
 from dataclasses import MISSING, dataclass
@@ -12,7 +11,6 @@ from typing import Any
 from mmhot.apis.option_fields import (
     DeviceOptions,
     Options,
-    frames_per_second,
     option,
     read_formats,
     read_image_size,
@@ -21,10 +19,9 @@ from mmhot.apis.option_fields import (
 )
 from mmhot.compat.installation import import_extra
 from mmhot.motion.processors import PROCESSORS, read_names
-from mmhot.skeletons.mappings import MAPPINGS
 from mmhot.structures.formats import BVH_PROFILE_NAMES, WRITERS
 from mmhot.weights.backends import BACKENDS
-from mmhot.weights.index import ACCURACIES, LIVE_LIFTER
+from mmhot.weights.index import LIVE_LIFTER
 
 AXES = ('camera', 'z-up', 'world')
 SMOOTHING = ('none', 'butterworth', 'savgol', 'one-euro')
@@ -50,12 +47,6 @@ class LifterOptions(ProcessorOptions, DeviceOptions):
 
     title = 'lifter and lens'
 
-    mapping: str | None = option(
-        None,
-        'how Human3.6M joints that the keypoints lack are approximated (default: as in '
-        "the lifter's training)",
-        choices=tuple(MAPPINGS),
-    )
     joints: int = option(
         17,
         "joints of the results: Human3.6M's 17, or 24 with toes, heels, hands and nose",
@@ -63,32 +54,23 @@ class LifterOptions(ProcessorOptions, DeviceOptions):
     )
     keep: Any = option(
         None,
-        'frames that an hourglass keeps of each window, for each of its pruners '
-        '(default: as trained)',
+        'frames of a window that each pruner of the lifter keeps (default: as trained)',
         convert=read_keep,
         metavar='N[,N]',
     )
     fov: float | None = option(
         None,
-        'horizontal angle of view of the lens (default: found from a pan, otherwise 47 '
-        'for landscape images)',
+        'horizontal angle of view (default: found from a pan, otherwise 47 for '
+        'landscape images)',
         low=1,
         high=170,
-        unit='degrees',
         metavar='DEGREES',
     )
     intrinsics: Any = option(
         None,
-        'calibration of the lens, .json, .yml or .npz: camera matrix and distortion, '
-        'in place of --fov (see docs/output-formats.md)',
+        'calibration of the lens in place of --fov, .json, .yml or .npz',
         convert=read_intrinsics,
         metavar='FILE',
-    )
-    accuracy: str = option(
-        'best',
-        'best: bones have about constant lengths; fast: poses as the model predicts '
-        'them, as for streams',
-        choices=ACCURACIES,
     )
     backend: str = option(
         'auto',
@@ -102,7 +84,7 @@ class LifterOptions(ProcessorOptions, DeviceOptions):
         """Check the values."""
         super().__post_init__()
         if self.fov is not None and self.intrinsics is not None:
-            raise ValueError('fov and intrinsics both describe the lens: give one')
+            raise ValueError('fov cannot be combined with `intrinsics`: give one')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,8 +114,8 @@ class LiftOptions(LifterOptions):
         convert=read_image_size,
         metavar='WxH',
     )
-    fps: float | None = frames_per_second(
-        'frames per second, where the inputs do not state it'
+    fps: float | None = option(
+        None, 'frames per second, where the inputs do not state it', low=1, high=1000
     )
     single: str | None = option(
         None,
@@ -146,10 +128,7 @@ class LiftOptions(LifterOptions):
         flag='--no-flip',
     )
     batch_size: int | None = option(
-        None,
-        'windows per batch (default: 64, or fewer if the model is large)',
-        low=1,
-        metavar='N',
+        None, 'windows per batch (default: 64, or fewer if the model is large)', low=1
     )
 
 
@@ -189,16 +168,8 @@ class InferOptions(LifterOptions):
         'detect in every Nth frame and track people in between (default: 1; with '
         'pose-verified once per second)',
         low=1,
-        metavar='N',
     )
-    batch_size: int = option(
-        8, 'frames per batch, if all frames are detected', low=1, metavar='N'
-    )
-    flip_2d: bool = option(
-        False,
-        'estimate people in every frame of a video, with the flip test: two to five '
-        'times the time, slightly more accurate',
-    )
+    batch_size: int = option(8, 'frames per batch, if all frames are detected', low=1)
     speed: str = option(
         'default',
         'fast and fastest prune and interpolate more, without the flip test of the '
@@ -219,32 +190,21 @@ class InferOptions(LifterOptions):
         'minimum confidence of detected keypoints; lower ones count as missing',
         low=0,
         high=1,
-        metavar='SCORE',
-    )
-    smooth_2d: str = option(
-        'none', 'filter of 2D keypoints over time', choices=SMOOTHING
     )
     smooth_3d: str = option('none', 'filter of 3D poses over time', choices=SMOOTHING)
     camera: str = option(
         'auto',
         'motion of the camera: static, rotating (pan, tilt and zoom on a tripod), '
-        'moving, or auto: static if some frames show it, else rotating if all frames '
-        'show that, else moving; unless it moves, all frames share axes, and standing '
-        'feet stay in place',
+        'moving, or auto: as the frames show. Unless it moves, all frames share axes, '
+        'and standing feet stay in place',
         choices=('auto', 'static', 'rotating', 'moving'),
     )
-    fps: float | None = frames_per_second(
+    fps: float | None = option(
+        None,
         'frames per second of keypoint files and of image folders, whose images then '
-        'form one video'
-    )
-    max_megapixels: float = option(
-        64.0,
-        'largest image or frame that is read',
-        low=0,
+        'form one video',
+        low=0.1,
         high=1000,
-        exclusive=True,
-        unit='megapixels',
-        metavar='N',
     )
 
 
@@ -271,13 +231,12 @@ class ExportOptions(ProcessorOptions):
         'body height of the person, which sets the scale',
         low=0.3,
         high=3,
-        unit='meters',
         metavar='METERS',
     )
     static_camera: bool = option(
         False,
         'the camera does not move: estimate its tilt and the floor, and keep standing '
-        'feet in place; videos show it by themselves',
+        'feet in place',
     )
     bvh_profile: str = option(
         'default', 'names, axes and rate of .bvh', choices=BVH_PROFILE_NAMES
@@ -309,9 +268,10 @@ class LiftRunOptions(LiftOptions, OutputOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class InferRunOptions(InferOptions, OutputOptions):
-    """Options of ``mmhot infer``."""
+    """Options of ``mmhot infer``; ``camera`` replaces ``static_camera``."""
 
     title = 'repeated runs'
+    python_only = ('static_camera',)
 
     no_cache: bool = option(
         False, 'detect people again, and keep no intermediate results'
@@ -323,12 +283,8 @@ class InferRunOptions(InferOptions, OutputOptions):
     def __post_init__(self) -> None:
         """Check the values."""
         super().__post_init__()
-        if self.static_camera:
-            if self.camera not in ('auto', 'static'):
-                raise ValueError(f'static_camera contradicts camera={self.camera!r}')
-            object.__setattr__(self, 'camera', 'static')
         if self.resume and self.no_cache:
-            raise ValueError('resume does not go with no_cache, which keeps nothing')
+            raise ValueError('resume needs the cache, which no_cache turns off')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -341,17 +297,12 @@ class LiveOptions(Options):
         metavar='FRAMES',
     )
     duration: float | None = option(
-        None,
-        'stop after this time (default: never)',
-        low=0,
-        unit='seconds',
-        metavar='SECONDS',
+        None, 'stop after this time (default: never)', low=0, metavar='SECONDS'
     )
     reconnect: float = option(
         60.0,
         'time for which a lost stream is reconnected to',
         low=0,
-        unit='seconds',
         metavar='SECONDS',
     )
     live_format: str = option(
@@ -372,20 +323,12 @@ class RayOptions(Options):
         metavar='HOST:PORT',
     )
     num_workers: int | None = option(
-        None,
-        'inputs processed at once (default: as CPUs and GPUs allow)',
-        low=1,
-        metavar='N',
+        None, 'inputs processed at once (default: as CPUs and GPUs allow)', low=1
     )
-    cpus_per_worker: float = option(
-        1.0, 'CPU cores of each worker', low=0, exclusive=True, metavar='N'
-    )
+    cpus_per_worker: float = option(1.0, 'CPU cores of each worker', low=0.01)
     gpus_per_worker: float | None = option(
         None,
         'GPUs of each worker, 0.5 for two on one (default: 1 where there are any)',
         low=0,
-        metavar='N',
     )
-    retries: int = option(
-        2, 'further attempts at an input that failed', low=0, metavar='N'
-    )
+    retries: int = option(2, 'further attempts at an input that failed', low=0)

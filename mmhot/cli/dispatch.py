@@ -12,14 +12,7 @@ from importlib import import_module
 import mmhot
 from mmhot.apis.option_fields import DeviceOptions
 from mmhot.apis.progress import no_bar, text_bar
-from mmhot.cli.errors import (
-    Notices,
-    OneLineParser,
-    flags_of,
-    print_line,
-    run_safely,
-    usable_streams,
-)
+from mmhot.cli.errors import OneLineParser, flags_of, print_line, run_safely
 from mmhot.cli.options import help_of
 
 COMMANDS = (
@@ -35,23 +28,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv (Sequence[str], optional): Arguments; those of the process if None.
     """
-    with usable_streams():
-        return _run(argv)
-
-
-def _run(argv: Sequence[str] | None) -> int:
     parser, commands = build_parser()
     args, extras = parser.parse_known_args(argv)
     if args.command is None:
-        if extras:
-            parser.refuse(extras)
+        parser.check(args, extras)
         parser.print_help(sys.stderr)
         return 2
     command = commands[args.command]
-    if extras:
-        command.refuse(extras)
-    command.refuse_overwriting(args)
-    args.say = (lambda line: None) if args.quiet else Notices(command.prog)
+    command.check(args, extras)
+    args.say = (lambda line: None) if args.quiet else print_line
     args.bars = no_bar if args.quiet else text_bar
     args.flags = flags_of(command)
     # it prints several lines for each damaged image, beside our own

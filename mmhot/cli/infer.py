@@ -71,15 +71,16 @@ def _run_inputs(
     args: argparse.Namespace, options: InferRunOptions, ray: RayOptions
 ) -> int:
     """Lift all inputs, which are no streams."""
-    from mmhot.apis.export import check_targets, results_folder
+    from mmhot.io.results import check_targets, result_files, results_folder
     from mmhot.video.inputs import find_inputs
 
     inputs = find_inputs(args.inputs, options.fps)
-    names, paths = [item.name for item in inputs], [item.path for item in inputs]
+    folder, formats = options.out_dir, options.formats
+    targets = [(x.path, result_files(folder, x.name, formats)) for x in inputs]
+    check_targets(targets, [*(x.path for x in inputs), *options.files])
     outcomes, interrupted = [], False
     try:
-        with results_folder(options.out_dir):
-            check_targets(names, paths, options)
+        with results_folder(folder):
             for outcome in _process(args, inputs, options, ray):
                 outcomes.append(outcome)
                 if outcome.error:
@@ -96,9 +97,11 @@ def _check_groups(args: argparse.Namespace) -> None:
         if len(args.inputs) > 1:
             raise ValueError(f'--live takes one stream, got {" ".join(args.inputs)}')
         if 'formats' in args:
-            raise ValueError('--formats does not go with --live, which writes .jsonl')
+            raise ValueError(
+                '--formats cannot be combined with --live: it writes .jsonl'
+            )
         if args.runner != 'local':
-            raise ValueError('--runner does not go with --live')
+            raise ValueError('--runner cannot be combined with --live')
     for options, needed, is_chosen in (
         (LiveOptions, '--live', args.live),
         (RayOptions, '--runner ray', args.runner == 'ray'),

@@ -4,13 +4,9 @@ import argparse
 import re
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields
-from typing import Any, TypeVar
+from typing import Any
 
-from mmhot.apis.option_fields import Options, flag_of, kind_of
-
-T = TypeVar('T', bound=Options)
-# Options that every command has, see mmhot.cli.dispatch.
-_GLOBAL = ('device',)
+from mmhot.apis.option_fields import Options, T, flag_of, kind_of
 
 
 def add_options(
@@ -33,7 +29,8 @@ def add_options(
     groups = {'': parser}
     for part in reversed(options.__mro__[:-1]):
         for name in part.__annotations__:
-            if name in _GLOBAL or (names and name not in names):
+            # every command has --device, see mmhot.cli.dispatch
+            if name in ('device', *options.python_only) or name not in (names or known):
                 continue
             title = '' if names else part.title
             if title not in groups:
@@ -42,46 +39,31 @@ def add_options(
 
 
 def _add_option(parser: argparse._ActionsContainer, each: Field) -> None:
-    argument = each.metadata['argument']
-    settings: dict[str, Any] = {
-        'dest': each.name,
-        'default': argparse.SUPPRESS,
-        'help': help_of(each),
-    }
-    kind = kind_of(each)
+    argument, kind = each.metadata['argument'], kind_of(each)
+    settings: dict[str, Any] = {'dest': each.name, 'default': argparse.SUPPRESS}
     if kind is bool:
         settings['action'] = 'store_false' if each.default else 'store_true'
     else:
         choices = ','.join(map(str, argument.choices))
-        settings['metavar'] = f'{{{choices}}}' if choices else argument.metavar or None
+        settings['metavar'] = f'{{{choices}}}' if choices else argument.metavar
         settings['required'] = each.default is MISSING
     if kind is tuple:
         settings |= dict(action='extend', nargs='+')
-    parser.add_argument(flag_of(each), **settings)
+    parser.add_argument(flag_of(each), help=help_of(each), **settings)
 
 
 def help_of(each: Field) -> str:
     """Return the help text of an option, with its default."""
-    text = each.metadata['argument'].help
+    text, default = each.metadata['argument'].help, each.default
     text = text() if callable(text) else text
-    is_shown = each.default not in (None, MISSING, ()) and kind_of(each) is not bool
-    if not is_shown or '(default' in text:
+    if default in (None, MISSING, ()) or kind_of(each) is bool or '(default' in text:
         return text
-    default = each.default
-    return (
-        f'{text} (default: {default if isinstance(default, str) else f"{default:g}"})'
-    )
+    default = default if isinstance(default, str) else f'{default:g}'
+    return f'{text} (default: {default})'
 
 
 def read_options(args: argparse.Namespace, options: type[T]) -> T:
-    """Build a dataclass from parsed arguments.
-
-    Args:
-        args (Namespace): Arguments of :func:`add_options`.
-        options (type[Options]): Dataclass.
-
-    Returns:
-        Options: Checked values.
+    """Build a dataclass from the parsed arguments of :func:`add_options`.
 
     Raises:
         ValueError: If a value is wrong; the message names the argument.
@@ -96,11 +78,10 @@ def given_options(args: argparse.Namespace, options: type[Options]) -> dict[str,
 
 
 def name_options(message: str, flags: Mapping[str, str]) -> str:
-    """Replace the names of arguments in a message by those of options.
+    """Replace the names of arguments in a message by options.
 
-    Replaced are names at the beginning before a verb or colon, and anywhere names in
-    backticks, ``name=value``, and names with an underscore: 'fov must be 1' becomes
-    '--fov must be 1'.
+    Replaced are names in backticks, before ``=``, with an underscore, and at the
+    beginning before a verb or colon: 'fov must be 1' becomes '--fov must be 1'.
 
     Args:
         message (str): One line of the library.
@@ -109,22 +90,19 @@ def name_options(message: str, flags: Mapping[str, str]) -> str:
     Returns:
         str: The line for users of the command line.
     """
-    if not flags:
-        return message
-    message = re.sub(r'`(\w+)`', lambda x: flags.get(x[1], x[0]), message)
     names = '|'.join(sorted(map(re.escape, flags), key=len, reverse=True))
-    verb = r'(?=:| must| needs?| do(?:es)? | cannot| both| is for)'
-    start = re.match(rf'(?:(?:{names})(?:, | and )?)+{verb}', message)
-    if start:
-        named = re.sub(rf'\b({names})\b', lambda x: flags[x[0]], start[0])
-        message = named + message[start.end() :]
-    message = re.sub(
-        rf"(?<![\w./-])({names})=(?:(True)\b|'([^']*)'|(?=\S))",
-        lambda x: flags[x[1]] if x[2] else f'{flags[x[1]]} {x[3] or ""}',
-        message,
+    verbs = re.compile(r':| must | needs? | does not | cannot ')
+
+    def replaced(found: re.Match) -> str:
+        name, value = found['name'], found['value']
+        if value is not None:
+            return flags[name] if value == '=True' else f'{flags[name]} {found["text"]}'
+        is_subject = not found.start() and verbs.match(message, found.end())
+        is_name = found['tick'] or '_' in name or is_subject
+        return flags[name] if is_name else found[0]
+
+    pattern = (
+        rf'(?<![\w./-])(?P<tick>`?)(?P<name>{names})(?P=tick)(?![\w.])'
+        r"(?P<value>=True\b|='?(?P<text>[^\s',]*)'?)?"
     )
-    return re.sub(
-        rf'(?<![\w.-])({names})(?![\w.])',
-        lambda x: flags[x[1]] if '_' in x[1] else x[0],
-        message,
-    )
+    return re.sub(pattern, replaced, message) if flags else message

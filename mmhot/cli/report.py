@@ -1,36 +1,19 @@
-"""Results of commands and tools: aligned tables, and JSON for programs."""
+"""Results of commands: aligned tables, and JSON for programs."""
 
 import argparse
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmhot.cli.errors import print_line
+from mmhot.cli.errors import output_file, print_line
 from mmhot.errors import escape
-from mmhot.io.atomic import is_in_the_way, replacing
+from mmhot.io.atomic import replacing
 
 if TYPE_CHECKING:  # importing them takes seconds
     from mmhot.apis.clip_worker import Outcome
-    from mmhot.evaluation.error_report import ErrorReport
 
 # With more clips, only failed ones have a row.
 _MOST_ROWS = 40
-
-
-def output_file(text: str) -> Path:
-    """Check before the work that a file can be created or replaced; an argparse type.
-
-    Args:
-        text (str): Path of the file.
-
-    Raises:
-        ArgumentTypeError: If something else has that path.
-    """
-    path = Path(text)
-    if is_in_the_way(path):
-        raise argparse.ArgumentTypeError(f'{path} is no ordinary file')
-    return path
 
 
 def add_report_arguments(parser: argparse.ArgumentParser) -> None:
@@ -129,55 +112,3 @@ def _cells(
 
 def _slowest(seconds: Mapping[str, float]) -> str:
     return f'slowest: {max(seconds, key=seconds.get)}' if seconds else ''
-
-
-def format_errors(report: 'ErrorReport', tables: Sequence[str] = ()) -> str:
-    """Tabulate an error report: one row per dataset, then the tables of each.
-
-    Args:
-        report (ErrorReport): Report of an evaluation.
-        tables (Sequence[str]): Tables such as 'joints', see :meth:`ErrorReport.table`.
-
-    Returns:
-        str: Aligned tables with empty lines between them.
-    """
-    from mmhot.evaluation.motion_quality import MOTION_UNITS
-
-    units = {measure.name: measure.unit for measure in report.measures}
-    rows = {_dataset_title(report, x): report.overall(x) for x in report.datasets}
-    blocks = [_error_table('', rows, units)]
-    motion = {f'{x} motion'.strip(): report.motion(x) for x in report.datasets}
-    if any(motion.values()):
-        blocks.append(_error_table('', motion, MOTION_UNITS))
-    for name in report.datasets:
-        for kind in tables:
-            rows = report.table(name, kind)
-            title = f'{name} {kind}'.strip()
-            if rows:
-                blocks.append(_error_table(title, rows, units))
-            else:
-                blocks.append(f'{title}: not known of these samples')
-    return '\n\n'.join(blocks)
-
-
-def _dataset_title(report: 'ErrorReport', dataset: str) -> str:
-    """Describe the samples that the numbers of a dataset are averaged over."""
-    over = f'{report.num_frames(dataset)} frames'
-    actions = report.actions(dataset)
-    if actions:
-        over = f'{len(actions)} actions ({over})'
-    kept = report.kept(dataset)
-    if kept:
-        over += f', {kept[0]} of {kept[1]} kept of each window'
-    return f'{dataset}: mean over {over}'.removeprefix(': ')
-
-
-def _error_table(
-    title: str, rows: Mapping[str, Mapping[str, float]], units: Mapping[str, str]
-) -> str:
-    units = {key: units[key] for key in units if any(key in r for r in rows.values())}
-    lines = [[title, *units], ['', *units.values()]]
-    for name, row in rows.items():
-        cells = [f'{row[key]:.2f}' if key in row else '-' for key in units]
-        lines.append([name, *cells])
-    return align(lines)

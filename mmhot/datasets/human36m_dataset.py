@@ -22,8 +22,9 @@ from mmhot.datasets.h36m import (
     image_size,
     parse_h36m_name,
 )
+from mmhot.datasets.pickles import load_objects
 from mmhot.errors import naming
-from mmhot.io.arrays import load_arrays, load_objects
+from mmhot.io.arrays import load_arrays
 from mmhot.skeletons.joints import get_skeleton
 
 _FPS = 50.0

@@ -15,8 +15,8 @@ from mmhot.datasets.clip_dataset import (
     split_rows,
 )
 from mmhot.datasets.human36m_dataset import read_h36m_cameras
+from mmhot.datasets.pickles import load_objects
 from mmhot.errors import naming
-from mmhot.io.arrays import load_objects
 from mmhot.skeletons.joints import convert_keypoints
 
 # Frames per second of most training videos; others have 50, and files do not say.

@@ -10,7 +10,6 @@ from mmhot.errors import escape, one_line
 
 CACHE_FOLDER = '.mmhot-cache'
 """Folder of intermediate results, in that of the results."""
-_PREFIX = '.mmhot-'
 
 
 @contextmanager
@@ -19,7 +18,7 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
 
     The temporary file is in the same folder and has the same suffix, for writers that
     infer the format from it. On any exception, Ctrl-C included, it is removed and
-    ``path`` stays as it was. Only a process that is killed leaves it behind.
+    ``path`` stays as it was.
 
     Args:
         path (str | os.PathLike): The file to create or replace.
@@ -28,35 +27,21 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
         Path: An empty file to write to.
 
     Raises:
-        OSError: If the folder is not writable or the disk is full; names ``path``.
+        OSError: If the file cannot be written or the disk is full; names ``path``.
     """
     path = Path(path)
-    temporary = path.with_name(f'{_PREFIX}{secrets.token_hex(4)}{path.suffix}')
+    temporary = path.with_name(f'.mmhot-{secrets.token_hex(4)}{path.suffix}')
     try:
-        if is_in_the_way(path):
-            raise OSError(f'cannot write {escape(path)}: not an ordinary file')
-        # unlike mkstemp this gives the permissions of any new file
-        os.close(os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666))
+        temporary.touch(exist_ok=False)
         yield temporary
         with temporary.open('rb+') as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
+            os.fsync(file.fileno())  # reports a full disk
+        os.replace(temporary, path)
     except BaseException as error:
         with suppress(OSError):
             temporary.unlink()
-        if _is_write_error(error, temporary):
+        is_write_error = isinstance(error, OSError) and error.errno is not None
+        if is_write_error and error.filename in (None, str(temporary)):
             reason = one_line(error.strerror or error)
             raise OSError(f'cannot write {escape(path)}: {reason}') from error
         raise
-
-
-def is_in_the_way(path: Path) -> bool:
-    """Whether ``path`` exists and is no ordinary file."""
-    return path.exists() and not path.is_file()
-
-
-def _is_write_error(error: BaseException, temporary: Path) -> bool:
-    """Whether an error came from writing: it names no file, or the temporary one."""
-    if not isinstance(error, OSError) or error.errno is None:
-        return False
-    return error.filename is None or Path(str(error.filename)) == temporary

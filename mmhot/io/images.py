@@ -62,7 +62,7 @@ def check_pixels(width: float, height: float, limit: int, name: str) -> None:
     if width * height > limit:
         raise ValueError(
             f'{name} has {width:.0f}x{height:.0f} pixels: at most {limit / 1e6:g} '
-            'million are read, see max_megapixels'
+            'million are read'
         )
 
 

@@ -15,9 +15,9 @@ from mmhot.io.arrays import (
     load_json,
     save_arrays,
     to_json,
+    whole_numbers,
 )
 from mmhot.io.atomic import replacing
-from mmhot.io.readers.rows import whole_numbers
 from mmhot.structures.clips import ARRAYS, Clip3D
 
 # Fields that are the same for all rows, and the types of their values or items.

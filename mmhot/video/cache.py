@@ -13,7 +13,6 @@ import numpy as np
 
 from mmhot.io.arrays import load_arrays, save_arrays
 from mmhot.io.atomic import CACHE_FOLDER
-from mmhot.io.own_results import is_result
 from mmhot.video.people import People
 
 _LOGGER = logging.getLogger(__name__)
@@ -100,8 +99,7 @@ def describe_input(source: Path) -> list:
     """Describe a file, a folder or an address by plain values that change with it."""
     files = [source]
     if source.is_dir():
-        names = sorted(source.iterdir())
-        files = [x for x in names if not x.name.startswith('.') and not is_result(x)]
+        files = sorted(source.glob('[!.]*'))
     described = [describe_file(file) for file in files if file.is_file()]
     return described or [str(source)]
 

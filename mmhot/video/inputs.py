@@ -13,7 +13,6 @@ import numpy as np
 
 from mmhot.errors import escape, ignored_warnings, require_file
 from mmhot.io.images import is_image
-from mmhot.io.own_results import without_results
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.io.readers.mmpose import natural_key
 from mmhot.structures.clips import Clip2D, clip_name
@@ -76,7 +75,7 @@ def find_inputs(texts: list[str], fps: float | None = None) -> list[ClipInput]:
             readable video.
     """
     inputs = []
-    for text in _without_results(texts):
+    for text in texts:
         if Path(text).suffix.lower() == _LIST_SUFFIX:
             inputs += _read_list(Path(text), fps)
         else:
@@ -102,14 +101,6 @@ def open_inputs(texts: list[str], fps: float | None = None) -> list[FrameSource]
     return [item.open() for item in found]
 
 
-def _without_results(texts: list[str]) -> list[str]:
-    """Leave out results of mmhot beside other inputs, as of a shell's pattern."""
-    if len(texts) == 1:
-        return texts
-    kept = {*without_results([Path(text) for text in texts])}
-    return [text for text in texts if Path(text) in kept] or texts
-
-
 def _read_list(path: Path, fps: float | None) -> list[ClipInput]:
     require_file(path)
     try:
@@ -118,7 +109,7 @@ def _read_list(path: Path, fps: float | None) -> list[ClipInput]:
         raise ValueError(f'{path} is no list of inputs: not UTF-8 text') from error
     inputs = []
     lines = [line for line in lines if line and not line.startswith('#')]
-    for line in _without_results(lines):
+    for line in lines:
         try:
             inputs += _announce(_find(line, fps), fps)
         except (OSError, ValueError) as error:
@@ -179,7 +170,7 @@ def _fail(error: Exception) -> NoReturn:
 
 def _glob_files(text: str) -> list[Path]:
     files = [Path(name) for name in sorted(glob(text, recursive=True), key=natural_key)]
-    files = without_results([file for file in files if file.is_file()])
+    files = [file for file in files if file.is_file()]
     if not files:
         raise FileNotFoundError(f'no file matches {text}')
     return files
@@ -200,7 +191,7 @@ def _open_file(path: Path, fps: float | None) -> FrameSource:
 def _find_in_folder(folder: Path, fps: float | None) -> list[ClipInput]:
     files = [file for file in folder.iterdir() if file.is_file()]
     files.sort(key=lambda file: natural_key(file.name))
-    files = without_results([x for x in files if not x.name.startswith('.')])
+    files = [file for file in files if not file.name.startswith('.')]
     images = [file for file in files if is_image(file)]
     inputs: list[ClipInput] = []
     if images and (fps or _is_sequence(images)):

@@ -19,7 +19,7 @@ from mmhot.motion.camera_path import (
     solve_camera_path,
     static_path,
 )
-from mmhot.motion.chain import LiftingChain
+from mmhot.motion.chain import lift_clip
 from mmhot.motion.processors import Processor, run_processors
 from mmhot.structures.clips import Clip2D, Clip3D, Track2D
 from mmhot.structures.lens import Lens, resolve_intrinsics
@@ -72,9 +72,6 @@ class VideoLifter:
         lifter (Lifter): Lifts them.
         kpt_thr (float): Keypoints with a lower confidence count as missing. Defaults
             to 0.2.
-        smooth_2d (str): Smoothing of the keypoints, see
-            :func:`mmhot.motion.smoothing.smooth_points`. Defaults to 'none'.
-        mapping (str, optional): See :class:`mmhot.lifting.lifter.Lifter`.
         processors (Sequence[Processor]): Steps before and after lifting, in order; what
             none of them needs is not computed.
         camera (str): ``'static'``; ``'rotating'`` on a tripod, also zooming: poses of
@@ -90,8 +87,6 @@ class VideoLifter:
     pose_estimator: VideoPoseEstimator
     lifter: Lifter
     kpt_thr: float = 0.2
-    smooth_2d: str = 'none'
-    mapping: str | None = None
     processors: Sequence[Processor] = ()
     camera: str = 'moving'
     fov: float | None = None
@@ -294,9 +289,8 @@ class VideoLifter:
         if lens is None:
             size = clip.width, clip.height
             lens = resolve_intrinsics(*size, self.fov, self.intrinsics)
-        chain = LiftingChain(self.lifter, self.processors, self.mapping, self.smooth_2d)
         known = {} if path is None else {'camera_path': path}
-        return chain.prepare(clip, lens, **known)(progress)
+        return lift_clip(self.lifter, self.processors, clip, lens, progress, **known)
 
 
 def mask_low_confidence(track: Track2D, threshold: float) -> Track2D:

@@ -79,7 +79,7 @@ def test_page_shows_the_video_if_asked(checkpoint, detector, video, tmp_path):
 
 def test_infer_starts_from_the_cache(checkpoint, detector, video, tmp_path):
     for method in ('none', 'savgol'):
-        options = {'pose3d_weights': checkpoint, 'smooth_2d': method}
+        options = {'pose3d_weights': checkpoint, 'smooth_3d': method}
         assert len(mmhot.infer(video, cache=tmp_path / 'cache', **options)) == 10
     assert len(detector.calls) == 10
 
@@ -109,7 +109,7 @@ def test_video_without_people_is_an_error(checkpoint, detector, video):
 
 
 def test_wrong_arguments_are_refused(checkpoint, tmp_path):
-    with pytest.raises(TypeError, match='fovv'):
+    with pytest.raises(TypeError, match=r"'fovv' \(did you mean fov\?\)"):
         mmhot.lift(SKATER, fovv=3)
     clip = mmhot.lift(SKATER, checkpoint=checkpoint)
     with pytest.raises(ValueError, match="formats must be among npz,.*; got 'avi'"):

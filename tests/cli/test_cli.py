@@ -15,6 +15,7 @@ import mmhot
 from mmhot.cli import dispatch
 from mmhot.cli.dispatch import main
 from mmhot.compat.installation import choose_device
+from mmhot.errors import explain, is_user_error
 
 ROOT = Path(__file__).parents[2]
 
@@ -66,6 +67,7 @@ def test_lifting_with_onnx_runtime_imports_no_pytorch(tmp_path):
     code = f"""
 import sys
 from mmhot.cli.dispatch import main
+from mmhot.errors import explain, is_user_error
 code = main(['lift', {str(clip)!r}, '--backend', 'onnx', '--out-dir', 'out', '--quiet'])
 heavy = {{'torch', 'torchvision', 'mmengine', 'mmcv', 'mmdet', 'mmpose', 'matplotlib'}}
 print(code, *(heavy & set(sys.modules)))
@@ -179,6 +181,45 @@ def test_bugs_keep_their_traceback(fake_command):
     fake_command.run = run
     with pytest.raises(AssertionError):
         main(['try-it'])
+
+
+@pytest.mark.parametrize(
+    ('error', 'line'),
+    [
+        (
+            ModuleNotFoundError("No module named 'torch'", name='torch'),
+            'this needs torch: pip install',
+        ),
+        (ImportError('numpy.dtype size changed'), 'run `mmhot doctor`'),
+        (MemoryError(), 'this needs more memory than there is'),
+        (RuntimeError("can't allocate memory: you tried"), 'more memory than there is'),
+    ],
+)
+def test_the_machine_is_at_fault_in_one_line(error, line):
+    assert is_user_error(error)
+    assert line in explain(error)
+    assert not is_user_error(RuntimeError('shapes differ'))
+
+
+def test_a_reader_that_has_ended_ends_the_command():
+    program = """
+import sys
+from mmhot.cli.errors import print_line, run_safely
+def act():
+    for _ in range(100000):
+        print_line('line')
+sys.exit(run_safely('mmhot list', act))
+"""
+    env = {**os.environ, 'PYTHONPATH': str(ROOT)}
+    process = subprocess.Popen(
+        [sys.executable, '-c', program],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=env,
+    )
+    assert process.stdout.readline() == b'line\n'
+    process.stdout.close()
+    assert (process.wait(30), process.stderr.read()) == (141, b'')
 
 
 def test_interrupt_gives_130(fake_command, capsys):

@@ -71,24 +71,3 @@ def test_table_has_layers_total_and_time(capsys):
     assert [row.split()[0] for row in rows] == ['backbone', 'head', 'total']
     assert rows[-1].split()[1:4] == ['2,413,807', '27,131,850', '100.0%']
     assert ' ms a batch of 2 (' in time
-
-
-@pytest.mark.parametrize(
-    ('args', 'message'),
-    [
-        (['none.py'], 'none.py: no such config file'),
-        (['nanohtnet', '--shape', '9'], 'no pass with shape [9]: '),
-        (['nanohtnet', '--shape', '-3'], '--shape must be positive, got [-3]'),
-        (['nanohtnet', '--depth', '-1'], '--depth must be at least 0, got -1'),
-        (['nanohtnet', '--batch', '0'], '--batch must be at least 1, got 0'),
-        (['mmhot::_base_/default_runtime.py'], 'this config has no model'),
-        (
-            ['mmdet::rtmdet/rtmdet_tiny_8xb32-300e_coco.py'],
-            'an input: add --shape',
-        ),
-    ],
-)
-def test_wrong_arguments_get_one_line(args, message, capsys):
-    assert main(['cost', *args]) == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert message in line

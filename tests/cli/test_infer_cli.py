@@ -129,25 +129,6 @@ def test_keypoints_of_low_confidence_count_as_missing(infer_it, out, video, capf
     assert min(scores[1:7]) > 0.5
 
 
-@pytest.mark.parametrize(
-    ('options', 'message'),
-    [
-        ({'batch_size': 0}, '--batch-size must be at least 1, got 0'),
-        ({'det_every': 0}, '--det-every must be at least 1, got 0'),
-        ({'keep': '13,x'}, '--keep must be a number of frames such as 27'),
-        ({'kpt_thr': 2}, '--kpt-thr must be from 0 to 1, got 2'),
-        ({'fps': 0}, '--fps must be above 0'),
-        ({'smooth_2d': 'savgl'}, 'did you mean savgol'),
-    ],
-)
-def test_wrong_options_are_refused(infer_it, out, video, capfd, options, message):
-    assert infer_it(video, **options) == 2
-    errors = capfd.readouterr().err
-    assert message in errors
-    assert len(errors.splitlines()) == 1
-    assert not out.exists()
-
-
 def test_missing_inputs_are_refused_before_any_work(
     infer_it, models, out, video, capfd
 ):

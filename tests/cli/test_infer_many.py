@@ -154,7 +154,7 @@ def test_video_without_people_is_finished_too(infer_it, detector, videos, capfd)
 
 def test_resuming_needs_what_was_kept(infer_it, videos, capfd):
     assert infer_it(videos[0], resume=True, no_cache=True) == 2
-    assert '--resume does not go with --no-cache' in capfd.readouterr().err
+    assert '--resume needs the cache, which --no-cache' in capfd.readouterr().err
 
 
 def test_globs_are_in_natural_order(videos, tmp_path):

@@ -1,4 +1,4 @@
-"""``mmhot infer`` on real file systems, in real processes; slow."""
+"""``mmhot infer`` in real processes that are interrupted; slow."""
 
 import os
 import signal
@@ -12,13 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from lifters import save_lifter
-from pose_sources import Detector, Estimator, infer, use_stand_ins
 from ray_stand_ins import read_log
 from video_files import gray_image, write_video
 
 from mmhot.io.lifted import read_lifted
 
-pytestmark = pytest.mark.slow(reason='mounts file systems and starts processes')
+pytestmark = pytest.mark.slow(reason='starts processes')
 TESTS = Path(__file__).parents[1]
 
 
@@ -31,49 +30,6 @@ def checkpoint(tmp_path):
 def video(tmp_path):
     images = [gray_image(number % 50) for number in range(200)]
     return write_video(tmp_path / 'clip.mkv', images, codec='ffv1', pix_fmt='bgr0')
-
-
-@pytest.fixture
-def mount(tmp_path):
-    """Mount a file system in memory; needs an administrator."""
-    folder = tmp_path / 'disk'
-    folder.mkdir()
-
-    def run(*options):
-        done = subprocess.run(['mount', *options, folder], capture_output=True)
-        if done.returncode:
-            pytest.skip(f'cannot mount: {done.stderr.decode().strip()}')
-        return folder
-
-    yield run
-    subprocess.run(['umount', folder], capture_output=True)
-
-
-@pytest.fixture
-def infer_it(checkpoint, monkeypatch):
-    monkeypatch.delenv('MMHOT_DEBUG', raising=False)
-    use_stand_ins(monkeypatch, Detector(every=1), Estimator())
-    return partial(infer, pose3d_weights=checkpoint)
-
-
-def test_full_disk_keeps_what_fits(infer_it, video, mount, capfd):
-    disk = mount('-t', 'tmpfs', '-o', 'size=250k', 'tmpfs')
-    code = infer_it(video, out_dir=disk, formats='npz,html')
-    errors = capfd.readouterr().err.splitlines()
-    assert code == 1
-    assert any('No space left on device' in line for line in errors)
-    assert all(line.startswith('mmhot infer: ') for line in errors)
-    assert len(read_lifted(disk / 'clip.npz')) == 200
-    assert not (disk / 'clip.html').exists()
-    assert not list(disk.rglob('.mmhot-*.*'))
-
-
-def test_read_only_disk_is_refused(infer_it, video, mount, capfd):
-    disk = mount('-t', 'tmpfs', '-o', 'size=1m', 'tmpfs')
-    mount('-o', 'remount,ro')
-    assert infer_it(video, out_dir=disk / 'out') == 2
-    (line,) = capfd.readouterr().err.splitlines()
-    assert 'Read-only file system' in line
 
 
 _PROGRAM = """

@@ -13,9 +13,9 @@ from mmpose.datasets.datasets import Human36mDataset as MMPoseHuman36m
 from mmpose.registry import METRICS, MODELS
 from numpy.testing import assert_array_equal, assert_equal
 
-from mmhot.cli.report import format_errors
 from mmhot.datasets.h36m import parse_h36m_name
 from mmhot.datasets.human36m_dataset import Human36mClipDataset
+from tools.test import format_errors
 
 
 @pytest.fixture(
@@ -188,7 +188,7 @@ def damage(folder, name):
     ('settings', 'message'),
     [
         (dict(ann_file='nothing.npz'), 'nothing.npz does not exist; see'),
-        (dict(ann_file='annotation_body3d/cameras.pkl'), 'cameras.pkl: the file is'),
+        (dict(ann_file='annotation_body3d/cameras.pkl'), 'cameras.pkl: is'),
         (dict(keypoint_2d_det_file='short.npy'), r'keypoints must be \(33, 17, 3\)'),
         (dict(keypoint_2d_det_file='text.npy'), 'text.npy is no readable .npy'),
         (dict(camera_param_file='none.pkl'), f'none.pkl lacks camera {CAMERA} of S9'),

@@ -22,12 +22,12 @@ from mmpose.evaluation.metrics import MPJPE
 from mmpose.registry import METRICS
 from scipy.spatial.transform import Rotation
 
-from mmhot.cli.report import format_errors
 from mmhot.evaluation.clip_predictions import ClipPrediction
 from mmhot.evaluation.error_report import DEFAULT_MEASURES, ErrorReport
 from mmhot.evaluation.metrics import LiftingErrorMetric
 from mmhot.evaluation.pose_errors import mpjae, mpjpe, mpjve, p_mpjpe
 from mmhot.structures.windows import chunk_starts, lift_windows
+from tools.test import format_errors
 
 # Joints that PCK and AUC leave out.
 UNCOUNTED = ('root', 'spine', 'neck_base')

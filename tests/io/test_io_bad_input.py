@@ -93,7 +93,10 @@ BAD_ARRAYS = {
     ),
     'other skeleton': ({'skeleton': 'halpe-26'}, 'but halpe-26 has 26'),
     'unknown skeleton': ({'skeleton': 'coco-71'}, 'did you mean coco-17'),
-    'number as skeleton': ({'skeleton': 17}, "'skeleton' holds int64"),
+    'number as skeleton': (
+        {'skeleton': 17},
+        "'skeleton' is () of int64",
+    ),
     'no skeleton': ({'skeleton': np.array([], str)}, "'skeleton' is (0,)"),
     'other names': ({'joint_names': np.array(list('abcdefghijklmnopq'))}, '`skeleton`'),
     'few names': ({'joint_names': np.array(['nose'])}, 'names 1 joints but has 17'),
@@ -112,45 +115,31 @@ BAD_DOCUMENTS = {
     'no people in frames': ([{'frame_id': 0, 'instances': []}], 'holds no people'),
     'numbers': ([1, 2], 'neither frames nor instances'),
     'object': ({'a': 1}, 'is not a list of frames or of instances'),
-    'no keypoints': ([{'frame_id': 0, 'instances': [{}]}], "person 0: no 'keypoints'"),
+    'no keypoints': ([{'frame_id': 0, 'instances': [{}]}], "without 'keypoints'"),
     'no instances': ([*video([POSE]), {'frame_id': 7}], 'frame 7 has no list of'),
-    'text': ([instance(POSE, keypoints='abc')], 'regular list of numbers, got abc'),
-    'text inside': (
-        [instance(POSE, keypoints=[['1', '2']])],
-        'regular list of numbers',
-    ),
-    'ragged': ([instance(POSE, keypoints=[[1, 2], [3]])], 'regular list of numbers'),
-    'huge integer': ([instance(POSE, keypoints=[[10**400, 1]])], 'regular list'),
+    'text': ([instance(POSE, keypoints='abc')], "frame 0: 'keypoints' must be numbers"),
+    'ragged': ([instance(POSE, keypoints=[[1, 2], [3]])], 'must be numbers'),
+    'huge integer': ([instance(POSE, keypoints=[[10**400, 1]])], 'must be numbers'),
     '3D': ([instance(np.ones((17, 3)))], '3D keypoints?'),
     'infinite': ([instance(POSE + np.inf)], 'infinite values (first at frame 0)'),
-    'one score': (
-        [instance(POSE, keypoint_scores=[1.0])],
-        'keypoint_scores are',
-    ),
-    'long box': ([instance(POSE, bbox=[1] * 6)], 'bbox has 6 numbers'),
-    'bad frame': (
-        [{'frame_id': 0.5, 'instances': []}],
-        'frame_id must be a whole number',
-    ),
-    'bad track ID': (
-        [instance(POSE, track_id='left')],
-        "track_id must be a whole number, got 'l",
-    ),
+    'one score': ([instance(POSE, keypoint_scores=[1.0])], 'are (1,) for 17 keypoints'),
+    'long box': ([instance(POSE, bbox=[1] * 6)], "'bbox' is (6,): x1, y1, x2, y2"),
+    'bad frame': ([{'frame_id': 0.5, 'instances': []}], 'whole numbers, got 0.5'),
+    'bad track ID': ([instance(POSE, track_id='left')], "got ['left']"),
     'some track IDs': (
         [instance(POSE, track_id=1), instance(POSE)],
         'only 1 of 2 people',
     ),
     'no track IDs': ([instance(POSE)] * 3, '3 people in frame 0 but no track IDs'),
-    'two counts': ([instance(POSE), instance(walk(1, 26)[0])], '17 and 26 keypoints'),
-    'detections': ([{'image_id': 1, 'bbox': [1, 2, 3, 4]}], "without 'keypoints'"),
-    'pairs': ([{'image_id': 1, 'keypoints': [1, 2, 3, 4]}], 'are 4 numbers: K triples'),
+    'two counts': (
+        video([POSE, walk(1, 26)[0]]),
+        "frame 1: 'keypoints' must be numbers, as many for each person",
+    ),
+    'detections': ([{'image_id': 1, 'bbox': [1, 2, 3, 4]}], 'K triples x, y, score'),
+    'pairs': ([{'image_id': 1, 'keypoints': [1, 2, 3, 4]}], 'K triples x, y, score'),
     'only dogs': (
         [coco_result(5, POSE, category_id=18)],
         'holds no person: category_id is 18, but people have 1',
-    ),
-    'category of a class': (
-        [coco_result(5, POSE, category_id='dog')],
-        "'category_id' must be a whole number, got 'dog'",
     ),
     'categories of animals': (
         {
@@ -160,7 +149,7 @@ BAD_DOCUMENTS = {
         },
         "has no category 'person', only cat",
     ),
-    'null image': ([coco_result(None, POSE)], "'image_id' must be a whole number"),
+    'null image': ([coco_result(None, POSE)], "'image_id' must be a number or name"),
     'COCO no track IDs': ([coco_result(5, POSE)] * 2, 'but no track IDs'),
     'COCO twice': (
         [coco_result(5, POSE, track_id=3)] * 2,
@@ -168,7 +157,7 @@ BAD_DOCUMENTS = {
     ),
     'unknown image': (
         {'images': [{'id': 1}], 'annotations': [coco_result(2, POSE)]},
-        "image 2: is not among 'images'",
+        "image 2 is not among 'images'",
     ),
 }
 
@@ -189,7 +178,7 @@ BAD_BYTES = {
     'image': (b'\xff\xd8\xff\xe0', 'is an image'),
     'npy': (b'\x93NUMPY\x01\0', 'is a bare .npy array'),
     'half a list': (b'[{"frame_id": 0,', 'is not valid JSON'),
-    'Latin-1': (b'[{"name": "\xe9"}]', 'is not UTF-8 text (byte 11)'),
+    'Latin-1': (b'[{"name": "\xe9"}]', 'is not valid JSON'),
     'deep': (b'[' * 100_000, 'is not valid JSON'),
     'long integer': (b'[' + b'1' * 5000 + b']', 'is not valid JSON'),
     'half a zip': (b'PK\x03\x04 and so on', 'damaged or cut off'),
@@ -219,7 +208,7 @@ def test_missing_file_and_bad_folders_give_one_line(tmp_path):
     [
         ({'fps': -1}, '`fps`: fps must be a number within 1..1000, got -1'),
         ({'image_size': (0, 5)}, '`image_size`: width must be a whole number'),
-        ({'image_size': (5,)}, '`image_size` must be width and height: (5,)'),
+        ({'image_size': (5,)}, '`image_size` must be width and height, got (5,)'),
         ({'skeleton': 'cocoo-17'}, 'did you mean coco-17'),
         ({'single': 'tallest'}, "`single` must be 'largest', got 'tallest'"),
     ],
@@ -246,7 +235,7 @@ def test_damaged_files_give_one_line_whatever_the_damage(tmp_path, source):
         (write_npz if source == 'lifted npz' else write_json)(lifted_clip(), path)
     whole = path.read_bytes()
     rng = np.random.default_rng(2)
-    for trial in range(300):
+    for trial in range(60):
         content = bytearray(whole)
         if trial % 2:
             del content[rng.integers(len(content)) :]

@@ -1,9 +1,7 @@
 """Limits on what files hold and become, checked before memory is taken."""
 
-import json
 import os
 import zipfile
-from contextlib import suppress
 from dataclasses import replace
 from io import BytesIO
 from types import SimpleNamespace
@@ -13,7 +11,6 @@ import pytest
 from clip_files import (
     SIZE,
     assert_refused,
-    coco_result,
     dump,
     instance,
     lifted_clip,
@@ -23,7 +20,7 @@ from clip_files import (
 )
 
 from mmhot.io.arrays import load_arrays, load_json
-from mmhot.io.lifted import read_lifted, write_json
+from mmhot.io.lifted import read_lifted
 from mmhot.io.readers import npz
 from mmhot.io.readers.keypoints import MAX_TRACKS, read_keypoints
 from mmhot.io.readers.lens import read_lens
@@ -48,20 +45,6 @@ def with_member(path, content, method=zipfile.ZIP_DEFLATED):
     return path
 
 
-@pytest.mark.parametrize(
-    ('shape', 'kind'),
-    [
-        ((10**9, 17, 2), '<f8'),
-        ((2**62, 17, 2), '<f4'),
-        ((10**12,), '<U0'),  # of no bytes, until they become Python's
-        ((1,), '<U1000000'),
-    ],
-)
-def test_array_of_more_values_than_its_bytes_is_refused(tmp_path, shape, kind):
-    path = with_member(tmp_path / 'a.npz', header(shape, kind) + bytes(64))
-    assert_refused(path, 'has more values than it holds')
-
-
 def test_zip_bomb_is_refused_by_its_headers(tmp_path, monkeypatch):
     path = with_member(tmp_path / 'a.npz', header((600 << 20,), '|i1'))
     data = bytearray(path.read_bytes())
@@ -72,20 +55,13 @@ def test_zip_bomb_is_refused_by_its_headers(tmp_path, monkeypatch):
     assert len(load_arrays(path, ['fps'])) == 1  # other arrays count nothing
 
 
-def test_methods_of_large_dictionaries_are_refused(tmp_path):
-    content = header((4, 17, 2), '<f8') + walk().tobytes()
-    path = with_member(tmp_path / 'a.npz', content, zipfile.ZIP_LZMA)
-    assert_refused(path, 'a method that NumPy does not write')
-
-
 def test_numbers_and_names_are_limited(tmp_path, monkeypatch):
     monkeypatch.setattr(npz, '_MAX_NUMBERS', 100)
     path = save(tmp_path / 'a.npz')
     assert_refused(path, "'keypoints' is (4, 17, 2): at most 100 numbers are read")
     monkeypatch.undo()
-    for names in (np.array(['z' * 1001] * 17), np.array(['z'] * 1001)):
-        path = save(tmp_path / 'a.npz', joint_names=names)
-        assert_refused(path, 'at most 1000 names of 1000 characters')
+    path = save(tmp_path / 'a.npz', joint_names=np.array(['z'] * 1001))
+    assert_refused(path, 'text is expected, at most 1000 names')
 
 
 def test_track_ids_are_limited(tmp_path):
@@ -115,20 +91,20 @@ def test_error_line_of_a_long_name_is_short(tmp_path):
 def test_pipes_and_devices_are_refused(tmp_path, kind, read):
     path = tmp_path / 'a.yml'
     os.mkfifo(path) if kind == 'pipe' else path.symlink_to('/dev/zero')
-    with pytest.raises(ValueError, match='is no file but a pipe, device or socket'):
+    with pytest.raises(ValueError, match='is a pipe, device or socket'):
         read(path)
 
 
 def test_pipe_in_a_folder_is_refused(tmp_path):
     os.mkfifo(tmp_path / '1.json')
-    with pytest.raises(ValueError, match='is no file but a pipe'):
+    with pytest.raises(ValueError, match='is a pipe'):
         read_keypoints(tmp_path, **SIZE)
 
 
 def test_json_is_limited_in_size_and_depth(tmp_path):
     path = tmp_path / 'a.json'
     path.write_text('[' * 100_000)
-    with pytest.raises(ValueError, match='nested too deeply'):
+    with pytest.raises(ValueError, match='is not valid JSON'):
         load_json(path)
     with pytest.raises(ValueError, match='is larger than 64 KB, the most that is read'):
         load_json(path, limit=64 << 10)
@@ -138,71 +114,12 @@ def test_text_beside_numbers_takes_no_memory(tmp_path):
     # NumPy would give every number the length of the text: 40 GB
     keypoints = [['q' * 1_000_000, 1.0], *[[1.0, 2.0]] * 5000]
     path = dump(tmp_path / 'a.json', [instance(POSE, keypoints=keypoints)])
-    assert_refused(path, 'keypoints must be a regular list of numbers', **SIZE)
-
-
-@pytest.mark.parametrize('key', ['width', 'height', 'id'])
-@pytest.mark.parametrize('value', [[1], {}, True, 1e400])
-def test_coco_images_of_other_types_are_refused(tmp_path, key, value):
-    image = {'id': 5, 'width': 1280, 'height': 720, key: value}
-    document = {'images': [image], 'annotations': [coco_result(5, POSE)]}
-    assert_refused(dump(tmp_path / 'a.json', document), 'must be a whole number')
-
-
-VALUES = [None, True, -1, 10**400, 'x', [], [1], ['a'], [[1], 2], {}, {'a': 1}]
-
-
-def paths_in(document, before=()):
-    """Paths to every value of a document, of the first item in lists."""
-    yield before
-    if isinstance(document, dict):
-        for key, value in document.items():
-            yield from paths_in(value, (*before, key))
-    elif isinstance(document, list) and document:
-        yield from paths_in(document[0], (*before, 0))
-
-
-def test_values_of_other_types_anywhere_are_refused_or_read(tmp_path):
-    write_json(lifted_clip(), tmp_path / 'lifted.json')
-    lifted = json.loads((tmp_path / 'lifted.json').read_text())
-    matrix = [[1000, 0, 640], [0, 1000, 360], [0, 0, 1]]
-    image = {'id': 5, 'width': 1280, 'height': 720}
-    people = [coco_result(5, POSE, track_id=3, bbox=[1, 2, 3, 4])]
-    categories = [{'id': 1, 'keypoints': ['nose']}]
-    for read, document in (
-        (read_lifted, lifted),
-        (read_lens, {'K': matrix, 'dist': [0.1], 'w': 1280, 'h': 720}),
-        (read_keypoints, people),
-        (
-            read_keypoints,
-            {'images': [image], 'annotations': people, 'categories': categories},
-        ),
-        (
-            read_keypoints,
-            {
-                'meta_info': {'keypoint_id2name': {'0': 'a'}, 'joint_names': ['a']},
-                'instance_info': video([POSE]),
-            },
-        ),
-    ):
-        options = SIZE if read is read_keypoints else {}
-        text = json.dumps(document)
-        for path in paths_in(document):
-            for value in VALUES:
-                changed = holder = {'root': json.loads(text)}
-                *inner, last = ('root', *path)
-                for key in inner:
-                    holder = holder[key]
-                holder[last] = value
-                file = dump(tmp_path / 'a.json', changed['root'])
-                with suppress(ValueError, OSError):
-                    read(file, **options)
+    assert_refused(path, 'must be numbers, as many for each person', **SIZE)
 
 
 YAML = {
     'aliases': ('a: &a [1, 1]\nfx: [*a, *a]', 'has YAML aliases, which are not read'),
     'itself': ('K: &a [*a]', 'has YAML aliases'),
-    'lists': ('K: ' + '[' * 5000, 'is nested too deeply'),
     'large': ('fx: 1\n' * 50_000, 'is larger than 256 KB'),
     'object': ('K: !!python/object/apply:os.getcwd []', 'is not valid YAML'),
 }

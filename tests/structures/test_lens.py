@@ -110,7 +110,7 @@ def test_distortion_is_in_opencvs_order(tmp_path, distortion, expected):
     [
         ('a.json', {'fx': 900, 'cx': 1}, 'a.json: lacks fy, cy: camera_matrix'),
         ('a.json', {'K': [1, 2, 3]}, 'K must be 3x3, got 3 numbers'),
-        ('a.json', {**NAMED, 'fx': 'wide'}, 'fx must be a regular list of numbers'),
+        ('a.json', {**NAMED, 'fx': 'wide'}, 'fx must be numbers in a regular list'),
         ('a.json', {**NAMED, 'fx': -1}, 'focal lengths must be within 12.8..1.28e.06'),
         ('a.json', {**NAMED, 'fx': 1e-300}, 'got 1e-300 and 920'),
         ('a.json', {**NAMED, 'fy': 1e300}, 'got 900 and 1e.300'),
@@ -188,7 +188,7 @@ def test_fov_and_intrinsics_exclude_each_other(tmp_path, capfd):
     path = write(tmp_path / 'a.json', NAMED)
     out = ['--out-dir', str(tmp_path / 'out'), '--fov', '60', '--intrinsics', str(path)]
     assert main(['lift', 'none.npz', *out]) == 2
-    assert '--fov and --intrinsics both describe the lens' in capfd.readouterr().err
+    assert '--fov cannot be combined with --intrinsics' in capfd.readouterr().err
 
 
 def clip_of(keypoints):

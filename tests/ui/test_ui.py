@@ -40,7 +40,7 @@ def test_without_gradio_one_line_says_what_to_install(
 
 def test_upload_limits_are_positive(capsys):
     assert main(['ui', '--max-upload', '0']) == 2
-    assert '--max-upload must be at least 1 MB, got 0' in capsys.readouterr().err
+    assert '--max-upload must be at least 1 megabytes, got 0' in capsys.readouterr().err
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Measure what ``--accuracy`` gives: errors of lifted motion capture, and time.
+"""Measure `Lifter(accuracy=)`: errors of lifted motion capture, and time.
 
 Motions of the validation split, at most 400 frames long, with the true and with noisy
 2D keypoints and an unknown lens. Example::

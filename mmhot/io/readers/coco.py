@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from mmhot.io.arrays import as_identity, as_numbers
-from mmhot.io.readers.mmpose import natural_key, stack_people, track_of
-from mmhot.io.readers.rows import Rows
+from mmhot.io.arrays import brief
+from mmhot.io.readers.mmpose import as_single, natural_key
+from mmhot.io.readers.rows import Rows, stack, stack_tracks
 
 _LOGGER = logging.getLogger(__name__)
 _PERSON_ID = 1
@@ -32,29 +32,24 @@ def is_coco(document: object) -> bool:
 def read_coco(document: list | dict, path: Path) -> Rows:
     """Convert the decoded JSON of a file to rows; only shapes are checked."""
     if isinstance(document, list):
-        frames = _frames_of_results(
-            [_image_id(p, 'image_id') for p in _dicts(document)]
-        )
-        people = _people(document, {_PERSON_ID}, path)
-        return stack_people([_person(p, frames, labeled=False) for p in people])
+        frames = _frames_of_results(_image_ids(_dicts(document), 'image_id'))
+        return _stack(_people(document, {_PERSON_ID}, path), frames, labeled=False)
     images = _dicts(document['images'])
-    frames = _in_order([_image_id(image, 'id') for image in images])
     categories = _person_categories(document)
     wanted = {*categories} or {_PERSON_ID}
     people = _people(_dicts(document['annotations']), wanted, path)
-    people = [person for person in people if _is_labeled(person)]
-    sizes = {(_side(image, 'width'), _side(image, 'height')) for image in images}
+    # others have a box only
+    people = [x for x in people if x.get('keypoints') and x.get('num_keypoints') != 0]
+    sizes = {(as_single(x, 'width'), as_single(x, 'height')) for x in images}
     width, height = sizes.pop() if len(sizes) == 1 else (None, None)
-    return stack_people(
-        [_person(person, frames, labeled=True) for person in people],
+    return _stack(
+        people,
+        _in_order(_image_ids(images, 'id')),
+        labeled=True,
         width=width,
         height=height,
         joint_names=_joint_names(categories),
     )
-
-
-def _side(image: dict, key: str) -> int | None:
-    return None if image.get(key) is None else as_identity(image[key], f"'{key}'")
 
 
 def _person_categories(document: dict) -> dict[int, dict]:
@@ -64,7 +59,7 @@ def _person_categories(document: dict) -> dict[int, dict]:
         names = [item[key] for key in ('name', 'supercategory') if item.get(key)]
         words = set(re.findall('[a-z]+', ' '.join(map(str, names)).lower()))
         if not names or words & _PERSON_WORDS:
-            people[as_identity(item.get('id', _PERSON_ID), "category 'id'")] = item
+            people[item.get('id', _PERSON_ID)] = item
         else:
             others.append(str(names[0]))
     if others and not people:
@@ -74,18 +69,17 @@ def _person_categories(document: dict) -> dict[int, dict]:
 
 def _people(items: list[dict], categories: set[int], path: Path) -> list[dict]:
     """Select the objects of categories, and those without one."""
-    ids = [item.get('category_id') for item in items]
-    ids = [None if x is None else as_identity(x, "'category_id'") for x in ids]
-    others = [x for x in ids if x is not None and x not in categories]
     wanted = ', '.join(map(str, sorted(categories)))
+    others = [x for x in items if x.get('category_id') not in {None, *categories}]
     if others and len(others) == len(items):
         raise ValueError(
-            f'holds no person: category_id is {others[0]}, but people have {wanted}'
+            f'holds no person: category_id is {brief(others[0]["category_id"])}, but '
+            f'people have {wanted}'
         )
     if others:
         message = '%s: %d of %d objects are left out: category_id is not %s, person'
         _LOGGER.warning(message, path, len(others), len(items), wanted)
-    return [x for x, own in zip(items, ids, strict=True) if own in {None, *categories}]
+    return [x for x in items if x.get('category_id') in {None, *categories}]
 
 
 def _dicts(items: object) -> list[dict]:
@@ -96,11 +90,13 @@ def _dicts(items: object) -> list[dict]:
     return items
 
 
-def _image_id(item: dict, key: str) -> int | str:
-    value = item.get(key)
-    if isinstance(value, str) and value and not value.strip().isdecimal():
-        return value
-    return as_identity(value, f"'{key}'")
+def _image_ids(items: list[dict], key: str) -> list[int | str]:
+    """Return IDs of images: numbers, also as text, or file names."""
+    ids = [item.get(key) for item in items]
+    for value in ids:
+        if isinstance(value, bool) or not isinstance(value, int | str):
+            raise ValueError(f"'{key}' must be a number or name, got {brief(value)}")
+    return [int(x) if str(x).strip().isdecimal() else x for x in ids]
 
 
 def _frames_of_results(ids: list[int | str]) -> dict[int | str, int]:
@@ -115,43 +111,42 @@ def _in_order(ids: list[int | str]) -> dict[int | str, int]:
     return {value: frame for frame, value in enumerate(ordered)}
 
 
-def _is_labeled(person: dict) -> bool:
-    """Whether an annotation has keypoints, not only a box."""
-    return bool(person.get('keypoints')) and person.get('num_keypoints') != 0
+def _stack(
+    people: list[dict], frames: dict[int | str, int], labeled: bool, **header: object
+) -> Rows:
+    """Stack people into rows.
 
-
-def _person(person: dict, frames: dict, *, labeled: bool) -> dict[str, object]:
-    image = _image_id(person, 'image_id')
-    where = f'image {image}:'
-    if image not in frames:
-        raise ValueError(f"{where} is not among 'images'")
-    if person.get('keypoints') is None:
-        raise ValueError(f"{where} a person without 'keypoints'")
-    values = as_numbers(person['keypoints'], f'{where} keypoints').ravel()
-    if not values.size or values.size % 3:
-        raise ValueError(
-            f'{where} keypoints are {values.size} numbers: K triples x, y, '
-            f'{"visibility" if labeled else "score"} are expected'
-        )
-    values = values.reshape(-1, 3)
-    # Visibility is 0 (not labeled), 1 (labeled, but occluded) or 2.
-    scores = np.minimum(values[:, 2], 1) if labeled else values[:, 2]
-    return {
-        'frame': frames[image],
-        'keypoints': values[:, :2],
-        'scores': scores,
-        'box': _box(person.get('bbox'), where),
-        'track': track_of(person, where),
-    }
-
-
-def _box(value: object, where: str) -> np.ndarray | None:
-    if value is None:
-        return None
-    box = as_numbers(value, f'{where} bbox')
-    if box.shape != (4,):
-        raise ValueError(f'{where} bbox must be x, y, width, height')
-    return np.concatenate([box[:2], box[:2] + box[2:]])
+    Args:
+        people (list[dict]): Annotations or results.
+        frames (dict): Frame numbers by image.
+        labeled (bool): Whether the third number of a keypoint is its visibility: 0 (not
+            labeled), 1 (labeled, but occluded) or 2.
+        **header (object): Further fields of :class:`Rows`.
+    """
+    if not people:
+        raise ValueError('holds no people')
+    images = _image_ids(people, 'image_id')
+    if unknown := [image for image in images if image not in frames]:
+        raise ValueError(f"image {unknown[0]} is not among 'images'")
+    values = stack(people, 'keypoints', images)
+    if values is None or values.size % (3 * len(people)):
+        third = 'visibility' if labeled else 'score'
+        raise ValueError(f"'keypoints' must be K triples x, y, {third} of each person")
+    values = values.reshape(len(people), -1, 3)
+    scores = values[..., 2]
+    boxes = stack(people, 'bbox', images, [np.nan] * 4)
+    if boxes is not None:
+        if boxes.shape != (len(people), 4):
+            raise ValueError("'bbox' must be x, y, width, height")
+        boxes[:, 2:] += boxes[:, :2]
+    return Rows(
+        values[..., :2],
+        np.minimum(scores, 1) if labeled else scores,
+        np.array([frames[image] for image in images]),
+        stack_tracks(people),
+        boxes,
+        **header,
+    )
 
 
 def _joint_names(categories: dict[int, dict]) -> tuple[str, ...] | None:

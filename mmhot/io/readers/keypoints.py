@@ -13,7 +13,6 @@ import numpy as np
 
 from mmhot.errors import naming
 from mmhot.io.arrays import SIGNATURES, load_json
-from mmhot.io.own_results import is_result
 from mmhot.io.readers.coco import is_coco, read_coco
 from mmhot.io.readers.mmpose import read_mmpose, read_mmpose_folder
 from mmhot.io.readers.npz import read_npz
@@ -77,7 +76,10 @@ def read_keypoints(
         ValueError: If the file or an argument is invalid.
         OSError: If the file does not exist or cannot be read.
     """
-    _check_arguments(skeleton, image_size, fps, single)
+    if single not in (None, 'largest'):
+        raise ValueError(f"`single` must be 'largest', got {single!r}")
+    if image_size is not None and len(image_size) != 2:
+        raise ValueError(f'`image_size` must be width and height, got {image_size}')
     path = Path(path)
     with naming(path):
         rows = checked(_read_rows(path))
@@ -97,27 +99,6 @@ def read_keypoints(
         )
 
 
-def _check_arguments(
-    skeleton: str | None,
-    image_size: tuple[int, int] | None,
-    fps: float | None,
-    single: str | None,
-) -> None:
-    """Check arguments before any file is opened."""
-    if skeleton is not None:
-        get_skeleton(skeleton)
-    if image_size is not None:
-        if len(image_size) != 2:
-            raise ValueError(f'`image_size` must be width and height: {image_size}')
-        width, height = image_size
-        _check_number('width', width, '`image_size`: ')
-        _check_number('height', height, '`image_size`: ')
-    if fps is not None:
-        _check_number('fps', fps, '`fps`: ')
-    if single not in (None, 'largest'):
-        raise ValueError(f"`single` must be 'largest', got {single!r}")
-
-
 def _check_number(name: str, value: float, prefix: str = '') -> float | int:
     low, high, kind = _LIMITS[name]
     # Written so that NaN fails.
@@ -133,8 +114,6 @@ def _read_rows(path: Path) -> Rows:
     """Detect the format and read all people."""
     if path.is_dir():
         return read_mmpose_folder(path)
-    if is_result(path):
-        raise ValueError(f'is a result of mmhot with 3D poses: {_EXPECTED}')
     with path.open('rb') as file:
         start = file.read(_NUM_MAGIC_BYTES)
     text = start.lstrip(b'\xef\xbb\xbf\xff\xfe\0 \t\r\n')
@@ -155,7 +134,7 @@ def _resolve_header(
     path: Path, rows: Rows, image_size: tuple[int, int] | None, fps: float | None
 ) -> tuple[int, int, float]:
     """Return width, height and frame rate, from the arguments or the file."""
-    width, height = image_size or (None, None)
+    width, height = (None, None) if image_size is None else image_size
     given = {'width': width, 'height': height, 'fps': fps}
     resolved, missing = {}, []
     for name, value in given.items():
@@ -165,7 +144,7 @@ def _resolve_header(
         elif value is None:
             resolved[name] = _check_number(name, stated)
         else:
-            resolved[name] = _LIMITS[name][-1](value)
+            resolved[name] = _check_number(name, value, f'{_ARGUMENTS[name]}: ')
             if stated not in (None, value):
                 message = '%s states %s %s; the given %s is used instead'
                 _LOGGER.warning(message, path, name, stated, value)

@@ -7,33 +7,32 @@ instance is read if other programs add it.
 """
 
 import re
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 
 from mmhot.errors import require_file
-from mmhot.io.arrays import as_identity, as_numbers, load_json
-from mmhot.io.own_results import without_results
-from mmhot.io.readers.rows import Rows
-
-_TRACK_KEYS = ('track_id', 'instance_id')
+from mmhot.io.arrays import as_numbers, load_json, whole_numbers
+from mmhot.io.readers.rows import Rows, stack, stack_tracks
 
 
 def read_mmpose(document: object) -> Rows:
     """Convert decoded JSON to rows; only shapes are checked."""
-    header, frames = _unwrap(document)
-    return _gather(_frames(frames), header)
+    header, items = _unwrap(document)
+    if not any('instances' in item for item in items):
+        return _gather([0], [items], header)
+    given = [item.get('frame_id', position) for position, item in enumerate(items)]
+    frames = whole_numbers('frame_id', as_numbers(given, 'frame_id'))
+    return _gather(frames.tolist(), [item.get('instances') for item in items], header)
 
 
 def read_mmpose_folder(folder: Path) -> Rows:
     """Read a folder of one ``.json`` file per image; frames are in natural order."""
-    files = sorted(folder.glob('*.json'), key=lambda file: natural_key(file.name))
-    files = without_results([x for x in files if not x.name.startswith('.')])
+    files = sorted(folder.glob('[!.]*.json'), key=lambda file: natural_key(file.name))
     if not files:
         raise ValueError('is a folder without .json files')
-    header, frames = {}, []
-    for frame, file in enumerate(files):
+    header, images = {}, []
+    for file in files:
         try:
             info, instances = _unwrap(load_json(require_file(file)))
             if any('instances' in item for item in instances):
@@ -44,8 +43,8 @@ def read_mmpose_folder(folder: Path) -> Rows:
         except ValueError as error:
             raise ValueError(f'{file.name} {error}') from error
         header = header or info
-        frames.append((frame, instances))
-    return _gather(frames, header)
+        images.append(instances)
+    return _gather(list(range(len(images))), images, header)
 
 
 def natural_key(name: str) -> list[tuple[int, str]]:
@@ -69,66 +68,53 @@ def _unwrap(document: object) -> tuple[dict, list[dict]]:
     return header, document
 
 
-def _frames(items: list[dict]) -> Iterator[tuple[int, list]]:
-    if not any('instances' in item for item in items):
-        yield 0, items
-        return
-    for position, item in enumerate(items):
-        frame = as_identity(item.get('frame_id', position), 'frame_id')
-        instances = item.get('instances')
+def _gather(frames: list[int], images: list[object], header: dict) -> Rows:
+    """Stack the people of all frames."""
+    people, numbers = [], []
+    for frame, instances in zip(frames, images, strict=True):
         if not isinstance(instances, list):
             raise ValueError(f'frame {frame} has no list of instances')
-        yield frame, instances
-
-
-def _gather(frames: Iterable[tuple[int, list]], header: dict) -> Rows:
-    people = []
-    for frame, instances in frames:
-        for number, instance in enumerate(instances):
-            where = f'frame {frame}, person {number}:'
-            people.append({'frame': frame, **_person(instance, where)})
-    return stack_people(
-        people,
+        people += instances
+        numbers += [frame] * len(instances)
+    if not people:
+        raise ValueError('holds no people')
+    if not all(isinstance(person, dict) for person in people):
+        raise ValueError('holds instances that are no objects')
+    keypoints = stack(people, 'keypoints', numbers)
+    if keypoints is None:
+        raise ValueError("holds people without 'keypoints'")
+    if keypoints.ndim != 3 or keypoints.shape[-1] != 2:
+        shape = keypoints.shape[1:]
+        hint = ' (3D keypoints?)' if shape[-1:] == (3,) else ''
+        raise ValueError(f"'keypoints' are {shape}{hint}: K pairs [x, y] are expected")
+    scores = stack(people, 'keypoint_scores', numbers, [1.0] * keypoints.shape[1])
+    if scores is not None and scores.shape != keypoints.shape[:2]:
+        raise ValueError(
+            f"'keypoint_scores' are {scores.shape[1:]} for {keypoints.shape[1]} "
+            'keypoints'
+        )
+    return Rows(
+        keypoints,
+        scores,
+        np.array(numbers),
+        stack_tracks(people),
+        _boxes(people, numbers),
         **{key: as_single(header, key) for key in ('width', 'height', 'fps')},
         **_joints(header),
     )
 
 
-def _person(instance: object, where: str) -> dict[str, object]:
-    if not isinstance(instance, dict) or 'keypoints' not in instance:
-        raise ValueError(f"{where} no 'keypoints'")
-    keypoints = as_numbers(instance['keypoints'], f'{where} keypoints')
-    if keypoints.ndim != 2 or keypoints.shape[-1] != 2 or not len(keypoints):
-        hint = ' (3D keypoints?)' if keypoints.shape[-1:] == (3,) else ''
-        raise ValueError(
-            f'{where} keypoints are {keypoints.shape}{hint}: K pairs [x, y] are '
-            'expected'
-        )
-    scores = np.ones(len(keypoints))
-    if instance.get('keypoint_scores') is not None:
-        scores = as_numbers(instance['keypoint_scores'], f'{where} keypoint_scores')
-    if scores.shape != (len(keypoints),):
-        raise ValueError(
-            f'{where} keypoint_scores are {scores.shape} for {len(keypoints)} keypoints'
-        )
-    return {
-        'keypoints': keypoints,
-        'scores': scores,
-        'box': _box(instance.get('bbox'), where),
-        'track': track_of(instance, where),
-    }
-
-
-def _box(value: object, where: str) -> np.ndarray | None:
-    if value is None:
+def _boxes(people: list[dict], numbers: list[int]) -> np.ndarray | None:
+    """Stack bounding boxes, which MMPose writes inside another list, (N, 4)."""
+    boxes = [person.get('bbox') for person in people]
+    inner = [x[0] if isinstance(x, list) and len(x) == 1 else x for x in boxes]
+    flat = [{'bbox': box} for box in inner]
+    boxes = stack(flat, 'bbox', numbers, [np.nan] * 4)
+    if boxes is None:
         return None
-    # MMPose's split_instances writes the box inside another list.
-    box = as_numbers(value, f'{where} bbox').ravel()
-    if len(box) not in (4, 5):
-        raise ValueError(
-            f'{where} bbox has {len(box)} numbers: x1, y1, x2, y2 expected'
-        )
-    return box[:4]
+    if boxes.ndim != 2 or boxes.shape[1] not in (4, 5):
+        raise ValueError(f"'bbox' is {boxes.shape[1:]}: x1, y1, x2, y2 are expected")
+    return boxes[:, :4]
 
 
 def _joints(header: dict) -> dict[str, object]:
@@ -143,14 +129,6 @@ def _joints(header: dict) -> dict[str, object]:
     }
 
 
-def track_of(person: dict, where: str) -> int | None:
-    """Return the track ID of an instance, or None."""
-    for key in _TRACK_KEYS:
-        if person.get(key) is not None:
-            return as_identity(person[key], f'{where} {key}')
-    return None
-
-
 def as_single(header: dict, key: str) -> float | None:
     """Return a number of a header, or None."""
     if header.get(key) is None:
@@ -159,34 +137,3 @@ def as_single(header: dict, key: str) -> float | None:
     if value.size != 1:
         raise ValueError(f'{key} must be one number')
     return value.item()
-
-
-def stack_people(people: list[dict], **header: object) -> Rows:
-    """Stack people, one dict each, into rows.
-
-    Args:
-        people (list[dict]): ``frame``, ``keypoints`` (K, 2), ``scores`` (K,), ``box``
-            (4,) or None, ``track`` int or None.
-        **header (object): The remaining fields of `Rows`.
-    """
-    if not people:
-        raise ValueError('holds no people')
-    counts = sorted({len(person['keypoints']) for person in people})
-    if len(counts) > 1:
-        raise ValueError(f'people have {counts[0]} and {counts[-1]} keypoints')
-    tracked = sum(person['track'] is not None for person in people)
-    if tracked not in (0, len(people)):
-        raise ValueError(f'only {tracked} of {len(people)} people have a track_id')
-    boxes = [person['box'] for person in people]
-    if all(box is None for box in boxes):
-        boxes = None
-    else:
-        boxes = np.array([np.full(4, np.nan) if b is None else b for b in boxes])
-    return Rows(
-        keypoints=np.array([person['keypoints'] for person in people]),
-        scores=np.array([person['scores'] for person in people]),
-        frame=np.array([person['frame'] for person in people]),
-        track=np.array([person['track'] for person in people]) if tracked else None,
-        bboxes=boxes,
-        **header,
-    )

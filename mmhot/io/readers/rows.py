@@ -3,13 +3,17 @@
 `read_keypoints` prefixes the messages with the file name.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from mmhot.io.arrays import as_numbers, brief, whole_numbers
+
 # Heatmap peaks can be slightly negative where no keypoint was detected.
 LOWEST_SCORE = -0.1
 LARGEST_FRAME = 10_000_000
+_TRACK_KEYS = ('track_id', 'instance_id')
 
 
 @dataclass
@@ -83,18 +87,51 @@ def checked(rows: Rows) -> Rows:
     )
 
 
-def whole_numbers(name: str, values: np.ndarray) -> np.ndarray:
-    """Convert to int64; raise ValueError for values that are not whole numbers."""
-    values = np.asarray(values)
-    if values.dtype.kind == 'f':
-        # Beyond 2**53 floats skip integers.
-        whole = (values == np.round(values)) & (np.abs(values) < 2**53)
-    else:
-        whole = values <= np.iinfo(np.int64).max
-    if not whole.all():
-        bad = values[~whole][0]
-        raise ValueError(f'{name} must hold whole numbers, got {bad}')
-    return values.astype(np.int64)
+def stack(
+    people: list[dict], key: str, frames: list, default: object = None
+) -> np.ndarray | None:
+    """Stack the values of a field of all people.
+
+    Args:
+        people (list[dict]): People, N of them.
+        key (str): Field with a number or nested lists of numbers.
+        frames (list): Their frames in messages.
+        default (object): Value of people who lack the field.
+
+    Returns:
+        np.ndarray | None: (N, ...); None if no person has it.
+
+    Raises:
+        ValueError: If the values are no numbers, or of several shapes.
+    """
+    values = [person.get(key) for person in people]
+    if all(value is None for value in values):
+        return None
+    values = [default if value is None else value for value in values]
+    with suppress(ValueError):
+        return as_numbers(values, key)
+    for frame, value in zip(frames, values, strict=True):
+        try:
+            as_numbers([values[0], value], key)
+        except ValueError:
+            raise ValueError(
+                f"frame {frame}: '{key}' must be numbers, as many for each person, got "
+                f'{brief(value)}'
+            ) from None
+    raise AssertionError('values of one shape can be stacked')
+
+
+def stack_tracks(people: list[dict]) -> np.ndarray | None:
+    """Stack the track IDs of all people, (N,); None if no person has one."""
+    for key in _TRACK_KEYS:
+        values = [person.get(key) for person in people]
+        if all(value is None for value in values):
+            continue
+        if any(value is None for value in values):
+            count = sum(value is not None for value in values)
+            raise ValueError(f'only {count} of {len(people)} people have a {key}')
+        return whole_numbers(key, as_numbers(values, key))
+    return None
 
 
 def largest_person(rows: Rows) -> Rows:

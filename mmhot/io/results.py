@@ -1,0 +1,104 @@
+"""Files of results: their names, their folder, and what they must not overwrite."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from os.path import realpath
+from pathlib import Path
+from tempfile import TemporaryFile
+
+from mmhot.structures.formats import WRITERS
+
+
+def name_files(path: Path, form: str, tracks: Sequence[int]) -> dict[int | None, Path]:
+    """Name the files of one format.
+
+    Args:
+        path (Path): File of all people.
+        form (str): The format.
+        tracks (Sequence[int]): Track IDs.
+
+    Returns:
+        dict[int | None, Path]: Files by track ID; None stands for all people.
+    """
+    if not WRITERS[form].per_person:
+        return {None: path}
+    if len(tracks) == 1:
+        return {tracks[0]: path}
+    return {track: path.with_stem(f'{path.stem}_person{track}') for track in tracks}
+
+
+def result_files(
+    folder: Path, name: str, formats: Sequence[str], tracks: Sequence[int] = ()
+) -> list[Path]:
+    """List the files of a clip's results; without track IDs, those of all people.
+
+    Args:
+        folder (Path): Folder of the results.
+        name (str): Name of the clip.
+        formats (Sequence[str]): Formats.
+        tracks (Sequence[int]): Track IDs, if known.
+    """
+    files = []
+    for form in formats:
+        path = folder / f'{name}.{form}'
+        files += [path, *name_files(path, form, tracks).values()]
+    return files
+
+
+def check_targets(
+    targets: Iterable[tuple[object, Iterable[Path]]], read: Iterable[str | Path]
+) -> None:
+    """Refuse to write over an input, over a folder, or twice to one file.
+
+    Args:
+        targets (Iterable[tuple[object, Iterable[Path]]]): For each input its name in
+            messages and the files to write.
+        read (Iterable[str | Path]): Paths that are read.
+
+    Raises:
+        IsADirectoryError: If a folder is in the way.
+        ValueError: If an input would be overwritten, or two inputs write one file.
+    """
+    inputs = {realpath(path) for path in read}
+    sources: dict[str, object] = {}
+    for source, files in targets:
+        for file, target in {realpath(file): file for file in files}.items():
+            if target.is_dir():
+                raise IsADirectoryError(f'{target} is a folder: a file is written here')
+            if file in inputs and target.exists():
+                raise ValueError(
+                    f'{target} is an input and would be overwritten by a result'
+                )
+            if file in sources:
+                raise ValueError(
+                    f'{sources[file]} and {source} would both be written as '
+                    f'{target.name}: run them one by one into different folders'
+                )
+            sources[file] = source
+
+
+@contextmanager
+def results_folder(folder: Path) -> Iterator[None]:
+    """Create a writable folder; remove it again if nothing was written to it.
+
+    Args:
+        folder (Path): Folder of the results.
+
+    Raises:
+        OSError: If it cannot be written to.
+    """
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with TemporaryFile(dir=folder):  # permissions alone do not show it
+                pass
+        except OSError as error:
+            text = f'out_dir: cannot write to {folder}: {error.strerror}'
+            raise OSError(text) from error
+        yield
+    except BaseException:
+        for path in missing:
+            with suppress(OSError):
+                path.rmdir()  # if empty
+        raise

@@ -1,0 +1,118 @@
+"""Wrong arguments and files of every command: one line, exit code 2, no files."""
+
+import pickle
+
+import numpy as np
+import pytest
+from clip_files import SKATER, save, walk
+from lifters import save_lifter
+
+from mmhot.cli.dispatch import main
+
+
+@pytest.fixture(scope='module')
+def checkpoint(tmp_path_factory):
+    return save_lifter(tmp_path_factory.mktemp('lifter') / 'tiny.pth')
+
+
+@pytest.fixture
+def refused(tmp_path, monkeypatch, capfd):
+    """``refused(MESSAGE, WORD, ...)`` runs a command that must be refused."""
+    monkeypatch.delenv('MMHOT_DEBUG', raising=False)
+
+    def check(message, *words):
+        before = sorted(tmp_path.rglob('*'))
+        try:
+            code = main([str(word) for word in words])
+        except SystemExit as left:
+            code = left.code
+        output, errors = capfd.readouterr()
+        assert (code, output) == (2, '')
+        assert errors.startswith(f'mmhot {words[0]}: error: ')
+        assert message in errors
+        assert errors.count('\n') == 1
+        assert sorted(tmp_path.rglob('*')) == before
+
+    return check
+
+
+@pytest.mark.parametrize(
+    ('words', 'message'),
+    [
+        # of the table of options
+        ('lift --formats npz,avi', '--formats must be among npz,json,csv,'),
+        ('lift --image-size 1280', '--image-size must be WxH, such as'),
+        ('lift --image-size 0x720', '--image-size: width must be a whole number'),
+        ('lift --fov 200', '--fov must be from 1 to 170 degrees, got 200'),
+        ('lift --height 180', '--height must be from 0.3 to 3 meters, got 180'),
+        ('lift --axes zup', 'did you mean z-up?'),
+        ('lift --batch-size 0', '--batch-size must be at least 1, got 0'),
+        ('lift --batch-size x', "--batch-size must be a whole number, got 'x'"),
+        ('lift --keep half', '--keep must be a number of frames such as 27'),
+        ('lift --keep 9', '--keep 9 needs a model with a pruner: tiny has none'),
+        ('lift --fps nan', '--fps must be from 1 to 1000, got nan'),
+        ('lift --skeleton coco-18', "unknown skeleton: 'coco-18'; did you mean"),
+        ('lift --skeleton halpe-26', 'has 17 keypoints per person, but halpe-26'),
+        ('lift --device tpu', "--device must be one of cpu, got 'tpu'"),
+        ('lift --formatz npz', '(did you mean --formats?)'),
+        ('infer --kpt-thr 2', '--kpt-thr must be from 0 to 1, got 2'),
+        ('infer --smooth-3d savgl', 'did you mean savgol'),
+        ('infer --resume --no-cache', '--resume needs the cache, which --no-cache'),
+        ('infer --retries 3', '--retries needs --runner ray'),
+        ('infer --lookahead 3', '--lookahead needs --live'),
+        ('infer --live --formats npz', '--formats cannot be combined with --live'),
+    ],
+)
+def test_wrong_options_are_refused(words, message, refused, checkpoint, tmp_path):
+    name, *options = words.split()
+    model = ('--checkpoint' if name == 'lift' else '--pose3d-weights', checkpoint)
+    refused(message, name, SKATER, '--out-dir', tmp_path / 'out', *model, *options)
+
+
+@pytest.mark.parametrize(
+    ('words', 'message'),
+    [
+        ('lift none.npz --out-dir x', 'none.npz: no such file or folder'),
+        ('lift none.npz', 'required: --out-dir'),
+        ('infer none.mp4 --out-dir x', 'none.mp4 does not exist'),
+        ('infer *.none --out-dir x', 'no file matches *.none'),
+        ('cost none.py', 'none.py: no such config file'),
+        ('cost nanohtnet --shape -3', '--shape must be positive, got [-3]'),
+        ('cost nanohtnet --depth -1', '--depth must be at least 0, got -1'),
+        ('cost mmhot::_base_/default_runtime.py', 'this config has no model'),
+        ('list nanohtnt', 'pattern matches no model: nanohtnt (did you mean nanohtnet'),
+        ('show-pruning a.jpg --out a.jpg', '--out must be a .png file, got a.jpg'),
+        ('export none --out x', 'none'),
+    ],
+)
+def test_wrong_inputs_are_refused(words, message, refused, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    refused(message, *words.split())
+
+
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [
+        ({'keypoints': walk() * np.nan}, 'no keypoint is finite'),
+        ({'keypoints': walk(4, 16)}, 'has 16 keypoints per person; known are'),
+        ({'keypoints': walk().astype(str)}, 'holds text'),
+        ({'keypoints': np.array([None])}, 'pickled Python objects'),
+        ({'fps': None}, 'does not state fps: give --fps'),
+        ({'width': None}, 'does not state width: give --image-size'),
+        (b'', 'is empty'),
+        (SKATER.read_bytes()[:9000], 'is damaged or cut off'),
+        (pickle.dumps([1]), 'is a pickle, which is never loaded'),
+        (b'{"a": ', 'is not valid JSON'),
+        (b'\0\0\0\x18ftypmp42', 'is a video: 2D keypoints'),
+    ],
+)
+def test_wrong_files_are_refused(content, message, refused, checkpoint, tmp_path):
+    path = tmp_path / 'a.npz'
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        save(path, **content)
+    good = save(tmp_path / 'good.npz')
+    options = ('--out-dir', tmp_path / 'out', '--checkpoint', checkpoint)
+    refused(f'{path}: ', 'lift', good, path, *options)
+    refused(message, 'lift', path, *options)
