@@ -8,4 +8,5 @@ default_hooks = dict(
     checkpoint=dict(type='WholeCheckpointHook'),
     finite_loss=dict(type='FiniteLossHook'),
     curves=dict(type='CurvesHook'),
+    keypoints=dict(type='KeypointOrderHook'),
 )

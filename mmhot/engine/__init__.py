@@ -7,6 +7,7 @@ from mmhot.engine.hooks import (
     FreezeHook,
     GuidanceHook,
     KeepRateHook,
+    KeypointOrderHook,
 )
 from mmhot.engine.optimizers import (
     BFloat16OptimWrapper,
@@ -31,6 +32,7 @@ __all__ = [
     'FreezeHook',
     'GuidanceHook',
     'KeepRateHook',
+    'KeypointOrderHook',
     'MuonAdamW',
     'TimeBudgetHook',
     'WholeCheckpointHook',

@@ -29,7 +29,7 @@ from mmhot.deploy.switch import (
 )
 from mmhot.errors import ignored_warnings
 from mmhot.profiling import span
-from mmhot.skeletons.joints import get_skeleton
+from mmhot.skeletons.joints import Skeleton, add_skeleton, get_skeleton
 from mmhot.video.cache import identify
 from mmhot.video.people import Boxes, Detector, PoseEstimator, Poses
 from mmhot.video.sources.model_names import NamedModel, find_detector, find_pose_model
@@ -186,7 +186,8 @@ class MMPoseEstimator(PoseEstimator):
         self.batch_size = batch_size
         self.device = torch.device(device).type
         self.name = Path(config.filename).stem
-        self.skeleton, self.num_keypoints = model_skeleton(self._meta, model)
+        found = model_skeleton(self._meta, model)
+        self.skeleton, self.num_keypoints = found.name, found.num_keypoints
         self.turns = turns if self.has_score_curve else None
         options = {} if self.turns is None else {'turns': asdict(self.turns)}
         self._trained = getattr(self.model.head, 'keep_rates', None)
@@ -385,16 +386,8 @@ def _read(weights: str, argument: str) -> Any:
         ) from error
 
 
-def model_skeleton(meta: dict, model: str | Path) -> tuple[str, int]:
-    """Return the name of MMPose's skeleton and its number of keypoints."""
-    dataset, count = meta.get('dataset_name'), meta.get('num_keypoints')
-    try:
-        skeleton = get_skeleton(dataset)
-    except (TypeError, ValueError):
-        skeleton = None
-    if skeleton is None or skeleton.num_keypoints != count:
-        raise ValueError(
-            f'{model} has {count} keypoints of {dataset!r}, which is not a full-body '
-            'skeleton of mmhot: see mmhot.skeletons'
-        )
-    return skeleton.name, count
+def model_skeleton(meta: dict, model: str | Path) -> Skeleton:
+    """Return the skeleton of a model's dataset, and register it if it is a new one."""
+    if 'keypoint_id2name' not in meta:
+        raise ValueError(f'{model} has weights whose metadata name no keypoints')
+    return add_skeleton(get_skeleton(meta))

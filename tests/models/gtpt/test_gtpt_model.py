@@ -420,8 +420,15 @@ def test_patches_are_read_row_by_row_with_channels_fastest():
             'miss left_hip, right_hip, left_kn',
         ),
         (dict(groups=(('head', 'head'),)), 'repeat nose, left_eye'),
-        (dict(groups=(('heed',),)), "unknown group of coco-17: 'heed'"),
-        (dict(groups=()), 'groups must be lists of group names of coco-17'),
+        (
+            dict(groups=(('heed',),)),
+            "unknown keypoint of coco-17: 'heed'; did you mean",
+        ),
+        (
+            dict(groups=()),
+            "groups must be 'auto', or lists of keypoints or group names",
+        ),
+        (dict(groups=[[0, 17]]), 'groups: unknown keypoint of coco-17: 17'),
         (dict(embed_dims=18), 'must be a multiple of 4 for sine positions, got 18'),
         (dict(num_heads=3), 'must be divisible by num_heads'),
     ],
