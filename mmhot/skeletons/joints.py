@@ -2,8 +2,9 @@
 
 Joint names are those of MMPose's dataset metainfos, and of MediaPipe's documentation.
 :func:`get_skeleton` reads skeletons of such metainfos, and :func:`register_skeleton`
-adds one by name; the built-in ones are defined in :mod:`mmhot.skeletons.definitions`. The weights of conversions are in
-:mod:`mmhot.skeletons.mappings`; ``docs/skeletons.md`` reports their errors.
+adds one by name; the built-in ones are defined in :mod:`mmhot.skeletons.definitions`.
+The weights of conversions are in :mod:`mmhot.skeletons.mappings`;
+``docs/skeletons.md`` reports their errors.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
