@@ -259,7 +259,7 @@ def _build(
     swaps: tuple[int, ...],
     parts: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> Skeleton:
-    """Build a skeleton with the limbs that its names tell."""
+    """Build a skeleton, and find its limbs by the names of its joints."""
     limbs = {limb: found for limb, found in _limbs(joints).items() if found}
     pairs = [(index, other) for index, other in enumerate(swaps) if index < other]
     # the left one first

@@ -128,10 +128,19 @@ def test_keypoints_of_head_and_dataset_in_another_order_stop_the_run(page, run_t
 ARM = """dataset_info = dict(
     dataset_name='arm',
     keypoint_info={
-        0: dict(name='base'), 1: dict(name='elbow'), 2: dict(name='wrist'), 3: dict(name='tip')},
+        0: dict(name='base'),
+        1: dict(name='elbow'),
+        2: dict(name='wrist'),
+        3: dict(name='tip'),
+    },
     skeleton_info={
-        0: dict(link=('base', 'elbow')), 1: dict(link=('elbow', 'wrist')), 2: dict(link=('wrist', 'tip'))},
-    joint_weights=[1.0] * 4, sigmas=[0.05] * 4)
+        0: dict(link=('base', 'elbow')),
+        1: dict(link=('elbow', 'wrist')),
+        2: dict(link=('wrist', 'tip')),
+    },
+    joint_weights=[1.0] * 4,
+    sigmas=[0.05] * 4,
+)
 """
 
 

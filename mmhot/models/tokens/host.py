@@ -99,18 +99,17 @@ class Host(BaseModule):
         self.values_per_frame = (tokens_per_frame or num_keypoints) * embed_dims
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map 2D poses (B, T, K, in_channels) to features of all frames, (B, T, ..., C).
+        """Map 2D poses (B, T, K, in_channels) to all frames' features, (B, T, ..., C).
 
-        This is what MMPose's ``PoseLifter`` and its heads call;
-        :class:`~mmhot.models.lifters.estimator.SequencePoseLifter` calls :meth:`encode`.
+        MMPose's ``PoseLifter`` calls it, and our ``SequencePoseLifter`` :meth:`encode`.
 
         Raises:
             ValueError: If frames are pruned and their tokens not recovered.
         """
         if self.hourglass.pruners and not self.hourglass.recovers_tokens:
             raise ValueError(
-                f'{type(self).__name__} drops frames and does not recover their tokens: '
-                'give it a recoverer of tokens, such as AttentionRecoverer, or use '
+                f'{type(self).__name__} drops frames and does not recover their tokens:'
+                ' give it a recoverer of tokens, such as AttentionRecoverer, or use '
                 'SequencePoseLifter with PoseLiftingHead'
             )
         feats = self.encode(x)
@@ -123,7 +122,7 @@ class Host(BaseModule):
         keep: Keep | None = None,
         center: bool = False,
     ) -> Tensor | PrunedFeatures:
-        """Map 2D poses to features, and tell which frames were kept.
+        """Map 2D poses to features, with the frames that were kept.
 
         Args:
             x (Tensor): Normalized 2D poses, (B, T, K, in_channels).

@@ -388,6 +388,8 @@ def _read(weights: str, argument: str) -> Any:
 
 def model_skeleton(meta: dict, model: str | Path) -> Skeleton:
     """Return the skeleton of a model's dataset, and register it if it is a new one."""
-    if 'keypoint_id2name' not in meta:
+    if 'keypoint_id2name' in meta:
+        return add_skeleton(get_skeleton(meta))
+    if not isinstance(meta.get('dataset_name'), str):
         raise ValueError(f'{model} has weights whose metadata name no keypoints')
-    return add_skeleton(get_skeleton(meta))
+    return get_skeleton(meta['dataset_name'])
