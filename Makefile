@@ -8,7 +8,7 @@ TORCH ?= $(if $(wildcard /proc/driver/nvidia/version),cuda,cpu)
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 # The locked versions: `lock`, or `numpy1` for NumPy 1.26 and xtcocotools.
 LOCK ?= lock
-EXTRAS ?= mmpose,augment
+EXTRAS ?= mmpose
 
 export UV_PYTHON_DOWNLOADS := never
 UV := $(or $(shell command -v uv),.uv/bin/uv)
@@ -32,8 +32,8 @@ help:
 	@echo 'make audit     compare the locked versions with known vulnerabilities'
 	@echo 'make docs      build the documentation site into site/'
 	@echo 'make lock      update the versions in requirements/*.txt'
-	@echo 'make viewer    bundle three.js for the 3D viewer and mmhot ui --browser (needs npm)'
-	@echo 'make browser   write the page of mmhot ui --browser to outputs/browser (needs npm)'
+	@echo 'make viewer    bundle three.js for the 3D viewer (needs npm)'
+	@echo 'make browser   write the page of projects/browser to outputs/browser (needs npm)'
 	@echo 'make dist      build the wheel and the sdist into dist/, and check their metadata'
 	@echo 'make clean     remove .venv and all other build results'
 	@echo 'Settings: PYTHON=3.13, VENV=FOLDER, TORCH=cpu or cuda, LOCK=numpy1, EXTRAS=mmpose,ui'
@@ -45,17 +45,16 @@ demo: setup
 		--pose2d gtpt-t --det-model pose-verified --joints 24 --formats $(DEMO)
 	$(BIN)/mmhot lift demo/skating_2d_coco17.npz --out-dir outputs/demo --joints 24 \
 		--formats $(DEMO)
-	$(BIN)/python -m tools.lab.demo_page outputs/demo
+	$(BIN)/python -m tools.demo outputs/demo
 
 test: setup
 	$(TEST) -m 'not slow' --numprocesses auto --maxprocesses 4 --dist loadfile
 
 test-all: setup
-	$(TEST)
+	$(TEST) tests projects
 
-# Some 550 cases, most of them forks of one process; docs/reliability.md has the counts.
 test-hostile: setup
-	$(BIN)/python -m tools.lab.hostile --out outputs/hostile.json
+	$(TEST) tests/hostile
 
 # With compiled MMCV and xtcocotools: needs a C++ compiler and 12 to 20 CPU minutes.
 test-compiled: | $(UV)
@@ -65,7 +64,7 @@ test-compiled: | $(UV)
 	$(UV) pip uninstall --quiet --python .venv-compiled/bin/python mmcv-lite
 	CUDA_VISIBLE_DEVICES= FORCE_CUDA=0 MMCV_WITH_OPS=1 $(UV) pip install --no-config \
 		--no-deps --no-build-isolation --python .venv-compiled/bin/python mmcv==2.1.0
-	.venv-compiled/bin/python -m pytest tests/compat tests/lab/test_evaluate_detector.py
+	.venv-compiled/bin/python -m pytest tests/compat
 
 lint: setup
 	$(BIN)/python -m ruff check .
@@ -132,10 +131,8 @@ viewer:
 	cd $(VIEWER) && npm ci && npm run build && rm -rf node_modules
 
 browser: setup
-	cd $(VIEWER) && npm ci && npm run build
-	$(BIN)/mmhot ui --browser --out outputs/browser \
-		--ort $(VIEWER)/node_modules/onnxruntime-web/dist
-	rm -rf $(VIEWER)/node_modules
+	cd projects/browser && npm ci && npm run build
+	$(BIN)/python -m projects.browser --out outputs/browser
 
 dist: | $(UV)
 	rm -rf build dist $(VIEWER)/node_modules
@@ -144,4 +141,4 @@ dist: | $(UV)
 
 clean:
 	rm -rf .venv .venv-docs .uv site build dist *.egg-info outputs/demo .pytest_cache .ruff_cache
-	find mmhot tests tools configs -name __pycache__ -prune -exec rm -rf {} +
+	find mmhot tests tools configs projects -name __pycache__ -prune -exec rm -rf {} +

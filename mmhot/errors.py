@@ -15,6 +15,9 @@ from traceback import walk_tb
 _UNPRINTABLE = re.compile('[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]')
 _MAX_LINE = 1000
 _MAX_NAMES, _MAX_NAME = 12, 100
+# pip leaves MMPose out of the extra, see docs/installation.md.
+INSTALL_MMPOSE = "pip install 'mmhot[mmpose]' && pip install --no-deps mmpose==1.3.2"
+"""Command that installs what other models and training need."""
 # First packages of the extra `mmpose` that commands for training import.
 _OF_THE_EXTRA = ('torch', 'mmengine', 'mmpose', 'mmdet', 'mmcv')
 _USER_ERRORS = (ValueError, OSError, MemoryError, UnpicklingError)
@@ -177,7 +180,7 @@ def is_failed_import(error: Exception) -> bool:
 def explain(error: Exception) -> str:
     """Describe an exception in one line, for users."""
     if isinstance(error, ModuleNotFoundError) and error.name in _OF_THE_EXTRA:
-        text = f"this needs {error.name}: pip install 'mmhot[mmpose]'"
+        text = f'this needs {error.name}: {INSTALL_MMPOSE}'
     elif is_failed_import(error):
         text = f'{str(error) or type(error).__name__}: run `mmhot doctor`, which names '
         text += 'what is missing or broken, and how to repair it'

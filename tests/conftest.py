@@ -2,9 +2,7 @@
 
 import importlib.util
 import os
-import shutil
 import signal
-import subprocess
 import sys
 from functools import cache
 from pathlib import Path
@@ -85,18 +83,6 @@ def run_tool(monkeypatch, capfd):
         return code, capfd.readouterr().err
 
     return run
-
-
-@pytest.fixture(scope='session')
-def node_package(tmp_path_factory):
-    """A copy of the viewer's folder, built by npm."""
-    folder = tmp_path_factory.mktemp('npm') / 'viewer'
-    ignored = shutil.ignore_patterns('node_modules', 'bundle.js')
-    shutil.copytree(ROOT / 'mmhot/visualization/viewer', folder, ignore=ignored)
-    npm = shutil.which('npm') or pytest.skip('npm is not installed')
-    for command in (['ci'], ['run', 'build']):
-        subprocess.run([npm, *command], cwd=folder, check=True, capture_output=True)
-    return folder
 
 
 def _reset_visualizers():

@@ -13,7 +13,6 @@ from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmpose.registry import DATASETS, KEYPOINT_CODECS, MODELS
 from numpy.testing import assert_equal
 
-from mmhot.datasets.rendered_people import metainfo_file
 from mmhot.evaluation.cost import count_cost
 from mmhot.skeletons.joints import get_skeleton
 
@@ -172,13 +171,9 @@ def test_encoder_and_decoder_agree(topdown_config):
         if split == 'train':
             encoder = KEYPOINT_CODECS.build(steps['GenerateTarget'].encoder)
             assert type(encoder) is type(decoder)
-            differs = {'absent_weight': 0, 'smoothing': 0}
+            differs = {'smoothing': 0}
             assert_equal(vars(encoder) | differs, vars(decoder) | differs)
             assert getattr(encoder, 'margin', 12) == 12
-            # other codecs would use the flag of absent keypoints as a negative weight
-            people = config.train_dataloader.dataset
-            has_absent_weight = hasattr(encoder, 'absent_weight')
-            assert has_absent_weight or not people.get('complete', False)
 
 
 def test_dataset_has_the_keypoints_of_the_estimator(topdown_config):
@@ -187,9 +182,6 @@ def test_dataset_has_the_keypoints_of_the_estimator(topdown_config):
     # what MMPose's init_model reads
     meta = dataset.get('metainfo') or DATASETS.get(dataset.type).METAINFO
     meta = parse_pose_metainfo(meta)
-    if 'skeleton' in dataset:
-        own = parse_pose_metainfo(dict(from_file=metainfo_file(dataset.skeleton)))
-        assert own['dataset_name'] == meta['dataset_name']
     skeleton = get_skeleton(config.model.head.get('skeleton', 'coco-17'))
     assert skeleton.num_keypoints == meta['num_keypoints']
     assert skeleton.flip_indices == meta['flip_indices']

@@ -11,8 +11,8 @@ ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / 'mmhot').rglob('*.py'))
 # A module imports from its own line and from those above.
 LAYERS = (
-    'skeletons errors compat installation',
-    'structures profiling io.arrays io.atomic io.images',
+    'skeletons errors compat',
+    'structures io.arrays io.atomic io.images',
     'codecs datasets evaluation',
     'models.layers',
     'models.tokens',
@@ -28,12 +28,10 @@ RANKS = {f'mmhot.{name}': i for i, line in enumerate(LAYERS) for name in line.sp
 RANKS |= {'mmhot': 0, 'mmhot.registry': 0, 'mmhot.models': RANKS['mmhot.models.gtpt']}
 RANKS['mmhot.checkpoints'] = RANKS['mmhot.weights']  # its public name
 # Imported from everywhere, and so importing nothing else of mmhot.
-FOUNDATIONS = ('mmhot.compat', 'mmhot.installation')
+FOUNDATIONS = ('mmhot.compat',)
 EXCEPTIONS = {
     # Clip3D.save writes any format, and imports its writers when it is called.
     ('mmhot.structures.clips', 'mmhot.apis.export'),
-    # Reports the packages that compat has replaced.
-    ('mmhot.installation.checks', 'mmhot.compat.import_hooks'),
 }
 # Lazy names of the package, the entry point, and the list of all that registers itself,
 # which any module may load before it builds a model by name.

@@ -8,9 +8,6 @@ A wrong axis, swapped sides or a wrong camera shows at once: people stand uprigh
 left limbs are green, on the left of people seen from behind, in mirror images too.
 """
 
-import mmhot.cli.tool_imports
-
-# isort: split
 import argparse
 import sys
 
@@ -25,9 +22,9 @@ from mmpose.registry import DATASETS
 import mmhot.plugin  # noqa: F401 registers datasets and transforms
 from mmhot.cli.errors import OneLineParser, run_safely
 from mmhot.cli.report import output_file
-from mmhot.cli.runner import add_config_options, build_from, merge_options, setting
 from mmhot.datasets.clip_dataset import ClipDataset
 from mmhot.datasets.data_loading import seed_everything
+from mmhot.engine.runner import add_config_options, build_from, merge_options, setting
 from mmhot.io.atomic import replacing
 from mmhot.structures.keypoint_arrays import mirror_poses
 from mmhot.weights.config_files import read_config_file

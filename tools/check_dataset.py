@@ -7,9 +7,6 @@ Example::
 docs/data.md says where files come from.
 """
 
-import mmhot.cli.tool_imports
-
-# isort: split
 import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -21,13 +18,8 @@ from mmpose.registry import DATASETS
 
 import mmhot.plugin  # noqa: F401 registers datasets
 from mmhot.cli.errors import OneLineParser, run_safely
-from mmhot.cli.runner import build_from, setting
 from mmhot.datasets.clip_dataset import Clip
-from mmhot.datasets.other_skeletons import MPIINF3DHP_IMAGE
-from mmhot.datasets.transforms.skeleton_augmentation import hip_frame
-from mmhot.errors import naming, require_file
-from mmhot.io.arrays import load_arrays
-from mmhot.io.motion_conversion import (
+from mmhot.datasets.motion_checks import (
     LEG_LENGTHS,
     bone_lengths,
     find_glitches,
@@ -35,6 +27,11 @@ from mmhot.io.motion_conversion import (
     good_stretches,
     leg_length,
 )
+from mmhot.datasets.other_skeletons import MPIINF3DHP_IMAGE
+from mmhot.datasets.transforms.skeleton_augmentation import hip_frame
+from mmhot.engine.runner import build_from, setting
+from mmhot.errors import naming, require_file
+from mmhot.io.arrays import load_arrays
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.weights.config_files import read_config_file
 
@@ -113,7 +110,7 @@ def find_datasets(path: Path) -> list[tuple[str, dict]]:
         names = {file.name for _, settings in known for file in files_of(settings)}
         raise ValueError(
             f'{path} has none of {", ".join(sorted(names))}, nor an .npz file with the '
-            "arrays of MMPose's Human3.6M or MPI-INF-3DHP or of H3WB"
+            "arrays of MMPose's Human3.6M or MPI-INF-3DHP"
         )
     return present
 
@@ -131,15 +128,13 @@ def of_file(path: Path, known: list[tuple[str, dict]]) -> list[tuple[str, dict]]
 
 
 def by_arrays(path: Path) -> list[tuple[str, dict]]:
-    """Recognize MMPose's and H3WB's files, which have any name, by their arrays."""
+    """Recognize MMPose's files, which have any name, by their arrays."""
     try:
         with ZipFile(path) as archive:
             names = set(archive.namelist())
     except BadZipFile:
         return []
     settings = dict(data_root=str(path.parent), ann_file=path.name, seq_len=1)
-    if 'train_data.npy' in names:
-        return [('H3WB', settings | dict(type='H3WBClipDataset'))]
     if 'imgname.npy' not in names:
         return []
     with naming(path):

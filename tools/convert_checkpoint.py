@@ -5,9 +5,6 @@ Example::
     python tools/convert_checkpoint.py published.pth nanohtnet.pth --settings heads=8
 """
 
-import mmhot.cli.tool_imports  # noqa: F401 explains failed imports
-
-# isort: split
 import argparse
 import ast
 import sys

@@ -5,15 +5,12 @@ Example::
     python tools/print_config.py mmhot::CONFIG --cfg-options model.backbone.depth=2
 """
 
-import mmhot.cli.tool_imports  # noqa: F401 explains failed imports
-
-# isort: split
 import argparse
 import sys
 
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
 from mmhot.cli.report import output_file
-from mmhot.cli.runner import add_config_options, merge_options
+from mmhot.engine.runner import add_config_options, merge_options
 from mmhot.io.atomic import replacing
 from mmhot.weights.config_files import read_config_file
 

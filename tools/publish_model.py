@@ -10,9 +10,6 @@ content is written beside it. Examples::
         --mean-with work_dirs/B/epoch_2.pth --share 0.7
 """
 
-import mmhot.cli.tool_imports  # noqa: F401 explains failed imports
-
-# isort: split
 import argparse
 import sys
 from pathlib import Path
@@ -58,8 +55,8 @@ def publish(args: argparse.Namespace) -> None:
 
     import mmhot.plugin  # noqa: F401 registers the dataset that the config names
     from mmhot import __version__
-    from mmhot.cli.runner import setting
     from mmhot.compat.checkpoints import SAFETENSORS, safe_load, save_checkpoint
+    from mmhot.engine.runner import setting
     from mmhot.io.atomic import replacing
     from mmhot.weights.config_files import (
         find_config,

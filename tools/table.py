@@ -10,9 +10,6 @@ or one measure by action, joint, group of joints, subject or clip, and its mean.
 best of each dataset is bold.
 """
 
-import mmhot.cli.tool_imports  # noqa: F401 explains failed imports
-
-# isort: split
 import argparse
 import math
 import sys

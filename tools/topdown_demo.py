@@ -9,9 +9,6 @@ MMPose's topdown_demo_with_mmdet.py for GTPT and other top-down models. Example:
 Without a detector, the whole image is the bounding box of one person.
 """
 
-import mmhot.cli.tool_imports  # noqa: F401 explains failed imports
-
-# isort: split
 import argparse
 import sys
 

@@ -5,25 +5,23 @@ Example::
     python tools/train.py configs/body_3d_keypoint/nanohtnet/CONFIG.py --amp
 """
 
-import mmhot.cli.tool_imports  # noqa: F401 explains failed imports
-
-# isort: split
 import argparse
 import sys
 
 from mmengine.config import Config
 
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
-from mmhot.cli.runner import (
+from mmhot.engine.runner import (
     add_runner_arguments,
+    apply_arguments,
     build_runner,
     keep_freed_memory,
-    load_config,
     merge_options,
     setting,
 )
-from mmhot.cli.training_data import check_data_files
+from mmhot.engine.training_data import check_data_files
 from mmhot.errors import hint_at_names
+from mmhot.weights.config_files import read_config_file
 from mmhot.weights.hub import check_checkpoint
 
 
@@ -59,7 +57,8 @@ def parse_args() -> argparse.Namespace:
 def train(args: argparse.Namespace) -> None:
     """Train the model."""
     keep_freed_memory()
-    config = load_config(args)
+    config = read_config_file(args.config, import_modules=False)
+    apply_arguments(config, args)
     if args.no_validate:
         config.val_cfg = config.val_dataloader = config.val_evaluator = None
     if args.amp:
@@ -73,9 +72,6 @@ def train(args: argparse.Namespace) -> None:
     check_checkpoint(config.get('load_from'))
     runner = build_runner(config)
     check_optimizer(config)
-    from mmhot.deploy.switch import rewrite_for_training
-
-    rewrite_for_training(runner.model)
     runner.train()
 
 

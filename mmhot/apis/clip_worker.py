@@ -9,30 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from mmhot.apis.export import export
-from mmhot.apis.lifting import (
-    lift_source,
-    open_pose_estimator,
-    open_video_lifter,
-    tuned,
-)
+from mmhot.apis.lifting import lift_source, open_pose_estimator, open_video_lifter
 from mmhot.apis.options import InferRunOptions
 from mmhot.apis.progress import Bars, no_bar, stage_bars
 from mmhot.errors import explain_any, is_debugging, require_file
 from mmhot.io.arrays import load_json
-from mmhot.io.atomic import CACHE_FOLDER, replacing
+from mmhot.io.atomic import replacing
 from mmhot.io.writers.keypoints_2d import write_keypoints
 from mmhot.lifting.clip_encoder import NotLiftableError
 from mmhot.lifting.lifter import LIFTING_RULES
 from mmhot.motion.camera_path import describe_path
 from mmhot.structures.clips import Clip2D
-from mmhot.video.cache import (
-    describe_file,
-    digest,
-    file_facts,
-    log_unusable,
-    save_if_possible,
-    short_name,
-)
+from mmhot.video.cache import cache_path, describe_file, save_if_possible
 from mmhot.video.inputs import ClipInput
 from mmhot.video.pipeline import StageTimes, VideoLifter
 from mmhot.video.tracking import TRACKING_RULES
@@ -70,7 +58,6 @@ class ClipWorker:
         options (InferRunOptions): Options of ``mmhot infer``.
         say (Callable): Receives lines for the user.
         complain (Callable): Receives warnings about inputs.
-        run (str): Identifies the run: its own results are never computed twice.
         bars (Bars): Opens progress bars; none by default.
     """
 
@@ -79,14 +66,12 @@ class ClipWorker:
         options: InferRunOptions,
         say: Callable[[str], None],
         complain: Callable[[str], None],
-        run: str = '',
         bars: Bars = no_bar,
     ) -> None:
         self._options = options
         self._say, self._complain = say, complain
-        self._run, self._bars = run, bars
+        self._bars = bars
         self._pipeline: VideoLifter | None = None
-        self._lifter_digest = ''
 
     def prepare(self, with_2d: bool) -> VideoLifter:
         """Load the models that are not loaded yet.
@@ -101,11 +86,9 @@ class ClipWorker:
         if self._pipeline is None:
             cache = None if options.no_cache else options.out_dir
             self._pipeline = open_video_lifter(options, cache)
-            lifter = self._pipeline.lifter
-            self._say(f'lifter: {lifter.name}')
-            self._lifter_digest = lifter.network.identity
+            self._say(f'lifter: {self._pipeline.lifter.name}')
         if with_2d and self._pipeline.pose_estimator is None:
-            models = open_pose_estimator(options, self._say)
+            models = open_pose_estimator(options)
             self._pipeline.pose_estimator = models
             self._say(
                 f'boxes: {models.detector.name}, 2D keypoints: {models.estimator.name}'
@@ -133,9 +116,8 @@ class ClipWorker:
 
     def _process(self, item: ClipInput, outcome: Outcome) -> None:
         options, times = self._options, outcome.times
-        # before the models are tuned
-        facts = digest(self._facts(item))
-        before = self._find_completed(item, facts)
+        kept = self._record_path(item)
+        before = kept and options.resume and _load_record(kept, options.out_dir)
         if before:
             outcome.skipped, outcome.people = True, before['people']
             times.num_frames = before['frames']
@@ -144,11 +126,8 @@ class ClipWorker:
         source = item.open()
         if isinstance(source, Clip2D) and options.html_frames:
             raise ValueError('html_frames needs a video, and there is none')
-        with (
-            tuned(self._pipeline, source, options.target_fps, self._say) as pipeline,
-            stage_bars(self._bars, source.name) as show,
-        ):
-            lifted = lift_source(pipeline, source, show, times)
+        with stage_bars(self._bars, source.name) as show:
+            lifted = lift_source(self._pipeline, source, show, times)
         files = []
         if lifted is None:
             self._say(f'{item.name}: no person was found in {times.num_frames} frames')
@@ -159,45 +138,33 @@ class ClipWorker:
             outcome.people = len(set(lifted.track.tolist()))
             if options.camera == 'auto' and lifted.camera_path is not None:
                 self._say(f'{item.name}: {describe_path(lifted.camera_path)}')
-        if self._is_kept(item):
-            # size, modification time and digest of samples of each file
+        if kept is not None:
             record = {
-                'facts': facts,
-                'run': self._run,
                 'files': {file.name: _state(file) for file in files},
                 'frames': times.num_frames,
                 'people': outcome.people,
             }
-            save_if_possible(lambda: _save_record(options.out_dir, item.name, record))
+            save_if_possible(lambda: _save_record(kept, record))
 
-    def _find_completed(self, item: ClipInput, facts: str) -> dict[str, Any] | None:
-        """Look up the record of an input that must not be computed again."""
-        if not self._is_kept(item):
-            return None
-        before = _load_record(self._options.out_dir, item.name, facts)
-        is_reused = before and (self._options.resume or before['run'] == self._run)
-        return before if is_reused else None
-
-    def _is_kept(self, item: ClipInput) -> bool:
-        # the content of addresses may have changed
-        return not self._options.no_cache and item.path.exists()
-
-    def _facts(self, item: ClipInput) -> dict[str, Any]:
-        """Collect all that the results of an input depend on, as plain values."""
-        options = {
-            each.name: str(getattr(self._options, each.name))
-            for each in fields(self._options)
+    def _record_path(self, item: ClipInput) -> Path | None:
+        """Name the record of a finished input by all that its results depend on."""
+        options = self._options
+        if options.no_cache or not item.path.exists():
+            return None  # the content of an address may change
+        values = {
+            each.name: str(getattr(options, each.name))
+            for each in fields(options)
             if each.name not in _IRRELEVANT
         }
-        return {
+        with_2d = not item.has_keypoints
+        facts = {
             'rules': [TRACKING_RULES, LIFTING_RULES],
-            'input': file_facts(item.path),
-            '2D': None
-            if item.has_keypoints
-            else self._pipeline.pose_estimator.identity,
-            'lifter': self._lifter_digest,
-            'options': options,
+            'name': item.name,
+            '2D': self._pipeline.pose_estimator.identity if with_2d else None,
+            'lifter': self._pipeline.lifter.network.identity,
+            'options': values,
         }
+        return cache_path(options.out_dir, item.path, facts, '.finished.json')
 
     @contextmanager
     def _forwarded_warnings(self) -> Iterator[None]:
@@ -212,37 +179,23 @@ class ClipWorker:
             logger.removeHandler(handler)
 
 
-def _save_record(folder: Path, name: str, record: dict[str, Any]) -> None:
-    """Write the record of a finished input into the folder of the results."""
-    path = _path(folder, name)
+def _save_record(path: Path, record: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
-        text = json.dumps({'checksum': digest(record), **record})
-        temporary.write_text(text, encoding='utf-8')
+        temporary.write_text(json.dumps(record), encoding='utf-8')
 
 
-def _load_record(folder: Path, name: str, facts: str) -> dict[str, Any] | None:
-    """Load the record of an input; None unless facts and results are unchanged."""
-    path = _path(folder, name)
+def _load_record(path: Path, folder: Path) -> dict[str, Any] | None:
+    """Load the record of a finished input; None unless its results are whole."""
     try:
         record = load_json(require_file(path))
-        if record.pop('checksum') != digest(record):
-            raise ValueError('checksum')
-    except (AttributeError, KeyError, OSError, TypeError, ValueError):
-        log_unusable(path)
+        files = record['files'].items()
+        is_whole = all(_state(folder / name) == state for name, state in files)
+    except (AttributeError, LookupError, OSError, TypeError, ValueError):
         return None
-    try:
-        states = {file: _state(folder / file) for file in record['files']}
-    except OSError:
-        return None
-    return record if (states, facts) == (record['files'], record['facts']) else None
+    return record if is_whole else None
 
 
-def _path(folder: Path, name: str) -> Path:
-    short = short_name(name)
-    short += '' if short == name else f'-{digest(name)}'
-    return folder / CACHE_FOLDER / f'{short}.finished.json'
-
-
-def _state(file: Path) -> list:
+def _state(file: Path) -> list[int]:
+    """Return the size and date of a file."""
     return describe_file(file)[1:]

@@ -102,12 +102,6 @@ class PruningOptions(DeviceOptions):
     )
 
 
-def _models(what: str) -> Any:
-    """Declare a field of models of one kind."""
-    help_text = f'add a {what} to the choices, as for `mmhot infer`; may be repeated'
-    return option((), help_text, metavar='MODEL')
-
-
 @dataclass(frozen=True, kw_only=True)
 class PageOptions(DeviceOptions):
     """Options of ``mmhot ui``."""
@@ -121,9 +115,11 @@ class PageOptions(DeviceOptions):
     port: int | None = option(
         None, 'port to listen at (default: the first free from 7860)', low=1, high=65535
     )
-    pose2d: tuple = _models('2D model')
-    det_model: tuple = _models('detector')
-    pose3d: tuple = _models('lifter')
+    pose2d: str | None = option(None, '2D model, as for `mmhot infer`', metavar='MODEL')
+    det_model: str | None = option(
+        None, 'detector, as for `mmhot infer`', metavar='MODEL'
+    )
+    pose3d: str | None = option(None, 'lifter, as for `mmhot infer`', metavar='MODEL')
     max_upload: int = option(
         1000,
         'largest file that may be uploaded, in megabytes',
@@ -132,25 +128,3 @@ class PageOptions(DeviceOptions):
         metavar='MB',
     )
     open: bool = option(False, 'open it in the browser')
-    browser: bool = option(
-        False,
-        'serve the page whose models run in the browser; models are names of shipped '
-        'weights or folders of `mmhot export`',
-    )
-    out: Path | None = option(
-        None,
-        'with --browser: write the page to a folder instead of serving it',
-        metavar='DIR',
-    )
-    ort: Path | None = option(
-        None,
-        'with --browser: folder dist of the npm package onnxruntime-web (default: its '
-        'files are downloaded once)',
-        metavar='DIR',
-    )
-
-    def __post_init__(self) -> None:
-        """Check the values."""
-        super().__post_init__()
-        if not self.browser and (self.out or self.ort):
-            raise ValueError('out and ort belong to the page of `browser`')

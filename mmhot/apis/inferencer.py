@@ -16,7 +16,7 @@ from mmpose.structures import PoseDataSample, split_instances
 
 from mmhot.apis.lifting import warn_of_damage
 from mmhot.apis.progress import ShowStage, no_bar, stage_bars, text_bar
-from mmhot.installation import choose_device
+from mmhot.compat.installation import choose_device
 from mmhot.io.images import read_image
 from mmhot.lifting.lifter import Lifter
 from mmhot.skeletons.joints import get_skeleton

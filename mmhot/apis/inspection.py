@@ -12,6 +12,7 @@ from torch import Tensor
 
 import mmhot.plugin  # noqa: F401 registers, also for configs of MMPose
 from mmhot.apis.command_options import CostOptions, PruningOptions
+from mmhot.compat.installation import choose_device
 from mmhot.evaluation.cost import (
     Cost,
     count_layers,
@@ -20,7 +21,6 @@ from mmhot.evaluation.cost import (
     run_network,
     time_pass,
 )
-from mmhot.installation import choose_device
 from mmhot.models.gtpt.head import GTPTHead
 from mmhot.video.sources.model_names import find_pose_model
 from mmhot.visualization.pruning import PruningStage, PruningTrace, draw_pruning

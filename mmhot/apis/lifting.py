@@ -1,8 +1,7 @@
 """Lifting of videos, images and 2D keypoints to 3D in one call."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +23,7 @@ from mmhot.video.inputs import find_inputs
 from mmhot.video.pipeline import StageTimes, VideoLifter
 from mmhot.video.pose_estimation import VideoPoseEstimator
 from mmhot.video.sources import pose_source
-from mmhot.video.speed import choose_fastest, tune
-from mmhot.weights.backends import BACKENDS
+from mmhot.video.speed import SPEEDS
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -68,11 +66,8 @@ def infer(
     if not inputs[0].has_keypoints:
         pipeline.pose_estimator = open_pose_estimator(chosen)
     clip, times = inputs[0].open(), StageTimes()
-    with (
-        tuned(pipeline, clip, chosen.target_fps, _LOGGER.info) as settled,
-        stage_bars(text_bar if progress else no_bar, inputs[0].name) as show,
-    ):
-        lifted = lift_source(settled, clip, show, times)
+    with stage_bars(text_bar if progress else no_bar, inputs[0].name) as show:
+        lifted = lift_source(pipeline, clip, show, times)
     if lifted is None:
         raise ValueError(f'{source}: no person was found in {times.num_frames} frames')
     return lifted
@@ -203,17 +198,21 @@ def read_clip(path: Path, options: LiftOptions) -> Clip2D:
 def open_lifter(options: LiftOptions) -> Lifter:
     """Load the lifter of :func:`lift`."""
     more = dict(flip_test=options.flip_test, batch_size=options.batch_size)
-    return _load(options.model, options.checkpoint, options, **more)
+    return _load(options.model, options.checkpoint, options, options.keep, **more)
 
 
 def _load(
-    model: str | None, weights: str | None, options: LifterOptions, **more: Any
+    model: str | None,
+    weights: str | None,
+    options: LifterOptions,
+    keep: int | Sequence[int] | None,
+    **more: Any,
 ) -> Lifter:
     return Lifter(
         model,
         weights,
         device=options.device,
-        keep=options.keep,
+        keep=keep,
         backend=options.backend,
         accuracy=options.accuracy,
         **more,
@@ -230,9 +229,18 @@ def open_video_lifter(options: InferOptions, cache: Path | None = None) -> Video
     Returns:
         VideoLifter: Without ``pose_estimator``, see :func:`open_pose_estimator`.
     """
+    speed, keep = SPEEDS[options.speed], options.keep
+    if options.pose3d is None and options.pose3d_weights is None and keep is None:
+        keep = speed.keep
     return VideoLifter(
         None,
-        _load(options.pose3d, options.pose3d_weights, options),
+        _load(
+            options.pose3d,
+            options.pose3d_weights,
+            options,
+            keep,
+            flip_test=speed.flip_3d,
+        ),
         kpt_thr=options.kpt_thr,
         smooth_2d=options.smooth_2d,
         smooth_3d=options.smooth_3d,
@@ -248,63 +256,28 @@ def open_video_lifter(options: InferOptions, cache: Path | None = None) -> Video
     )
 
 
-def open_pose_estimator(
-    options: InferOptions, say: Callable[[str], None] = _LOGGER.info
-) -> VideoPoseEstimator:
-    """Load the detector and the 2D model of :func:`infer`.
-
-    With ``target_fps``, the back end 'auto' is the fastest on this machine.
-
-    Args:
-        options (InferOptions): Options of the models.
-        say (Callable): Receives the times of back ends.
-    """
-
-    def open_with(backend: str) -> VideoPoseEstimator:
-        detector, estimator = pose_source.open_pose_source(
-            options.pose2d,
-            options.pose2d_weights,
-            options.det_model,
-            options.det_weights,
-            options.device,
-            skeleton=options.pose2d_skeleton,
-            backend=backend,
-        )
-        return VideoPoseEstimator(
-            detector,
-            estimator,
-            options.det_every,
-            options.batch_size,
-            options.flip_2d,
-        )
-
-    models = open_with(options.backend)
-    if options.target_fps is None or options.backend != 'auto':
-        return models
-    by_kind = {type(models.estimator): models}
-    for backend in BACKENDS:
-        with suppress(ValueError):  # it cannot run the model here
-            models = open_with(backend)
-            by_kind.setdefault(type(models.estimator), models)
-    return choose_fastest(by_kind.values(), say)
-
-
-@contextmanager
-def tuned(
-    pipeline: VideoLifter,
-    source: FrameSource | Clip2D,
-    target_fps: float | None,
-    say: Callable[[str], None],
-) -> Iterator[VideoLifter]:
-    """Yield a pipeline, tuned for one video if a speed is wanted."""
-    if target_fps is None or isinstance(source, Clip2D):
-        yield pipeline
-        return
-    source.max_pixels = pipeline.max_pixels
-    try:
-        yield tune(pipeline, source, target_fps, say)
-    finally:
-        pipeline.pose_estimator.estimator.set_keep_rates(None)
+def open_pose_estimator(options: InferOptions) -> VideoPoseEstimator:
+    """Load the detector and the 2D model of :func:`infer`."""
+    speed = SPEEDS[options.speed]
+    detector, estimator = pose_source.open_pose_source(
+        options.pose2d,
+        options.pose2d_weights,
+        options.det_model,
+        options.det_weights,
+        options.device,
+        skeleton=options.pose2d_skeleton,
+        backend=options.backend,
+        keep_rates=speed.keep_rates,
+    )
+    return VideoPoseEstimator(
+        detector,
+        estimator,
+        options.det_every,
+        options.batch_size,
+        options.flip_2d,
+        speed.gaps,
+        speed.det_factor,
+    )
 
 
 def lift_source(

@@ -2,10 +2,13 @@
 
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from dataclasses import replace
 from datetime import datetime, timezone
+
+import numpy as np
 
 import mmhot
 from mmhot.apis.export import Targets, results_folder
@@ -14,11 +17,13 @@ from mmhot.apis.options import InferRunOptions, LiveOptions
 from mmhot.apis.progress import Bars, Show, no_bar
 from mmhot.io.writers.json_lines import JsonLines
 from mmhot.video import streams
-from mmhot.video.capture import Capture, Interruption, LatencyHistogram
-from mmhot.video.frames import Frame
+from mmhot.video.capture import Capture, Interruption
+from mmhot.video.frames import Frame, FrameSource
 from mmhot.video.live import LiveLifter, LivePerson, LivePoses
 from mmhot.video.pipeline import VideoLifter
-from mmhot.video.speed import SpeedControl, apply_level, read_levels, usual_level
+
+# Latencies of the last frames that the summary describes: an hour at 25 per second.
+_MOST_LATENCIES = 90_000
 
 Guard = Callable[[Callable[[], None]], AbstractContextManager]
 
@@ -58,12 +63,13 @@ def lift_stream(
     path = options.out_dir / f'{stream.name}.jsonl'
     with results_folder(options.out_dir):
         Targets([source, *options.files]).claim(path, 0, source)
-        stream.open()  # fails before the models are loaded
-        stream.close()
+        if not stream.finite:
+            stream.open()  # fails before the models are loaded
+            stream.close()
         with redirect_stdout(sys.stderr):  # some models print
             pipeline = open_video_lifter(replace(options, accuracy='fast'))
             say(f'lifter: {pipeline.lifter.name}')
-            pipeline.pose_estimator = models = open_pose_estimator(options, say)
+            pipeline.pose_estimator = models = open_pose_estimator(options)
             say(f'boxes: {models.detector.name}, 2D keypoints: {models.estimator.name}')
         session = _StreamRun(options, live, stream, pipeline, say, print_document)
         with (
@@ -99,13 +105,13 @@ class _StreamRun:
         self,
         options: InferRunOptions,
         live: LiveOptions,
-        stream: streams.VideoStream,
+        stream: FrameSource,
         pipeline: VideoLifter,
         say: Callable[[str], None],
         print_document: Callable[[str], None],
     ) -> None:
         self._say, self._print = say, print_document
-        self._pipeline, self._window = pipeline, None
+        self._window = None
         if live.show:
             from mmhot.visualization.live import LiveWindow
 
@@ -124,11 +130,6 @@ class _StreamRun:
             foot_lock=options.camera == 'static' and options.foot_lock,
             keep_images=live.show,
         )
-        self._control = None
-        if options.target_fps is not None:
-            self._control = SpeedControl(
-                read_levels(), options.target_fps, start=usual_level()
-            )
         self._axes, self._stream = options.axes, stream
         self._lines: JsonLines | None = None
         self._capture = Capture(
@@ -136,7 +137,7 @@ class _StreamRun:
         )
         self._size: tuple[int, int] | None = None
         self._num_lifted = 0
-        self._latencies = LatencyHistogram()
+        self._latencies = deque[float](maxlen=_MOST_LATENCIES)
 
     def stop(self) -> None:
         """End the stream after the current frame."""
@@ -155,21 +156,22 @@ class _StreamRun:
             for poses in live(self._reported_frames()):
                 self._write_poses(poses)
                 progress(self._num_lifted, 0)
+        latencies = np.array(self._latencies or [0.0])
         summary = {
             'frames_seen': capture.seen,
             'frames_lifted': self._num_lifted,
             'frames_dropped': capture.dropped,
             'reconnects': capture.reconnects,
-            'latency_ms_mean': self._latencies.mean,
-            'latency_ms_95': self._latencies.quantile(0.95),
+            'latency_ms_mean': round(latencies.mean(), 1),
+            'latency_ms_95': round(np.quantile(latencies, 0.95)),
             'ended': capture.ended,
         }
         self._write('summary', **summary)
         self._say(
             f'{self._stream.name}: {capture.seen} frames seen, {self._num_lifted} '
             f'lifted, {capture.dropped} dropped, {capture.reconnects} reconnects, '
-            f'latency {self._latencies.mean:.0f} ms, 95 % within '
-            f'{summary["latency_ms_95"]:.0f} ms'
+            f'latency {latencies.mean():.0f} ms, 95 % within '
+            f'{summary["latency_ms_95"]} ms'
         )
         return capture.ended
 
@@ -180,7 +182,7 @@ class _StreamRun:
     def _reported_frames(self) -> Iterator[Frame | Interruption]:
         """Pass on the items of the stream; report gaps and new image sizes."""
         label = self._stream.label
-        last, is_interrupted = None, False
+        last, is_interrupted, said = None, False, False
         for item in self._capture:
             if isinstance(item, Interruption):
                 is_interrupted = True
@@ -193,20 +195,13 @@ class _StreamRun:
                     self._say(f'{label}: continues after {seconds:.1f} s')
                 last, is_interrupted = item, False
                 self._write_header(item.image.shape[1::-1])
-            begin = time.monotonic()
             yield item
-            self._adapt(time.monotonic() - begin)
-
-    def _adapt(self, seconds: float) -> None:
-        """Change the 2D models' settings if frames take too long, or little time."""
-        if self._control is not None and self._control.update(seconds):
-            level = self._control.level
-            own = apply_level(self._pipeline, level, None)
-            self._lifter.pose_estimator, self._lifter.lifter = (
-                own.pose_estimator,
-                own.lifter,
-            )
-            self._say(f'{self._stream.label}: {level}')
+            if self._capture.dropped and not said:
+                said = True
+                self._say(
+                    f'{label}: frames arrive faster than they are processed: older '
+                    "ones are dropped (speed='fast' or another detector may help)"
+                )
 
     def _write_header(self, size: tuple[int, int]) -> None:
         """Describe the following lines, at the start and after a change of size."""
@@ -232,7 +227,7 @@ class _StreamRun:
         """Write, print and show the poses of a frame."""
         latency = time.monotonic() - poses.frame.arrived
         self._num_lifted += 1
-        self._latencies.add(1000 * latency)
+        self._latencies.append(1000 * latency)
         self._write(
             'frame',
             frame_id=poses.frame.index,

@@ -15,9 +15,9 @@ import mmhot
 from mmhot.apis.command_options import OnnxOptions
 from mmhot.apis.onnx_models import NUM_INPUTS, Exportable, open_exportable
 from mmhot.deploy.onnx_graphs import KEPT, OPSET, write_graph
+from mmhot.deploy.onnx_sessions import open_session
 from mmhot.errors import escape, ignored_warnings
 from mmhot.io.atomic import replacing
-from mmhot.weights.backends import open_session
 from mmhot.weights.hub import META_FILE, MODEL_FILE
 
 BATCHES = (1, 3, 8)

@@ -49,8 +49,7 @@ class Exportable:
     Attributes:
         graph (nn.Module): Module of :mod:`mmhot.deploy.onnx_graphs`.
         meta (dict): Content of ``meta.json``, which the ONNX file repeats: all that
-            :mod:`mmhot.video.sources`, :mod:`mmhot.lifting.networks` and the page of
-            ``mmhot ui --browser`` know of a model.
+            :mod:`mmhot.video.sources` and :mod:`mmhot.lifting.networks` know of it.
         real (Tensor): Inputs made of images or clips, (N, ...).
     """
 
@@ -114,12 +113,11 @@ def _open_lifter(
     inputs: str | None,
 ) -> Exportable:
     keep = None if keep is None else [_whole(each) for each in keep]
-    # with its settings for whole clips; deployed, and so not what is exported
     lifter = Lifter(model, checkpoint, device='cpu', keep=keep, backend='torch')
     name, config, plain = load_lifter(model, checkpoint)
-    deployed = lifter.network.model.test_cfg
-    if deployed.get('keep') is not None:
-        plain.test_cfg['keep'] = deployed['keep']
+    kept = lifter.network.model.test_cfg.get('keep')
+    if kept is not None:
+        plain.test_cfg['keep'] = kept
     skeleton = get_skeleton('h36m-17')
     real = _windows(lifter, _inputs(inputs, 'skating_2d_coco17.npz'))
     decoder = config.model.head.decoder.to_dict()

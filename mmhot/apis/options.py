@@ -188,10 +188,11 @@ class InferOptions(LifterOptions):
         'estimate people in every frame of a video, with the flip test: two to five '
         'times the time, slightly more accurate',
     )
-    target_fps: float | None = frames_per_second(
-        'speed to reach, frames per second: settings are chosen by timing the first '
-        'two seconds of each video, and adapted during streams (default: the usual '
-        'settings; see `mmhot tune`)'
+    speed: str = option(
+        'default',
+        'fast and fastest prune and interpolate more, without the flip test of the '
+        'lifter: three quarters and two thirds of the time, less accurate',
+        choices=('default', 'fast', 'fastest'),
     )
     pose3d: str | None = option(
         None,

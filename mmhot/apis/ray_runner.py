@@ -13,8 +13,8 @@ from typing import Any
 from mmhot.apis.clip_worker import ClipWorker, Outcome
 from mmhot.apis.options import InferRunOptions, RayOptions
 from mmhot.apis.progress import no_bar, text_bar
+from mmhot.compat.installation import import_extra
 from mmhot.errors import explain
-from mmhot.installation import import_extra
 from mmhot.video.inputs import ClipInput
 
 Say = Callable[[str], None]
@@ -26,7 +26,6 @@ def process_with_ray(
     ray_options: RayOptions,
     say: Say,
     complain: Say,
-    run: str,
     quiet: bool = False,
     make_worker: Callable[..., ClipWorker] = ClipWorker,
 ) -> Iterator[Outcome]:
@@ -38,7 +37,6 @@ def process_with_ray(
         ray_options (RayOptions): Cluster, workers, attempts.
         say (Callable): Receives lines for the user.
         complain (Callable): Receives warnings.
-        run (str): Identifies the run: its own results are never computed twice.
         quiet (bool): Whether to show no progress bar. Defaults to False.
         make_worker (Callable): Builds the worker of a process.
 
@@ -50,7 +48,7 @@ def process_with_ray(
             model cannot be loaded.
     """
     with _connected(ray_options.address) as ray:
-        make = partial(make_worker, options, run=run)
+        make = partial(make_worker, options)
         actors = _start(ray, options.device, ray_options, len(inputs), make)
         try:
             with_2d = not all(item.has_keypoints for item in inputs)

@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import fields
 from functools import partial
 from importlib import import_module
@@ -22,8 +23,7 @@ from mmhot.cli.errors import (
 from mmhot.cli.options import help_of
 
 COMMANDS = (
-    *('infer', 'lift', 'tune', 'ui', 'show-pruning', 'export', 'list', 'cost'),
-    'doctor',
+    *('infer', 'lift', 'ui', 'show-pruning', 'export', 'list', 'cost', 'doctor'),
 )
 """Commands in the order of ``mmhot --help``; each is a module of this package."""
 _VERSIONS = 'print the versions of mmhot, PyTorch, MMPose and MMCV'
@@ -108,13 +108,9 @@ class _PrintVersions(argparse.Action):
     def __call__(self, parser, namespace, values, option_string=None) -> None:
         from importlib.metadata import PackageNotFoundError, version
 
-        from mmhot.compat.import_hooks import mmcv_kind
-
         found = [f'mmhot {mmhot.__version__}']
-        for name, label in (('torch', 'torch'), ('mmpose', 'MMPose')):
-            try:
-                found.append(f'{label} {version(name)}')
-            except PackageNotFoundError:
-                found.append(f'no {label}')
-        print_line(', '.join([*found, mmcv_kind()]))
+        for name in ('torch', 'mmpose', 'mmcv', 'mmcv-lite'):
+            with suppress(PackageNotFoundError):
+                found.append(f'{name} {version(name)}')
+        print_line(', '.join(found))
         parser.exit()

@@ -10,7 +10,6 @@ after an interruption.
 """
 
 import argparse
-import secrets
 import signal
 import sys
 import threading
@@ -21,7 +20,6 @@ from typing import TYPE_CHECKING
 from mmhot.apis.options import InferRunOptions, LiveOptions, RayOptions
 from mmhot.cli.errors import print_line
 from mmhot.cli.options import add_options, given_options, name_options, read_options
-from mmhot.cli.report import add_profile_argument, profiled
 from mmhot.errors import one_line
 from mmhot.weights.index import AUTO, LIVE_LIFTER
 
@@ -39,7 +37,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='videos, images, folders, globs, keypoint files, lists of these',
     )
     add_options(parser, InferRunOptions)
-    add_profile_argument(parser)
     live = parser.add_argument_group(
         'streams', 'a webcam (0), rtsp://... or http://..., see docs/streaming.md'
     )
@@ -67,8 +64,7 @@ def run(args: argparse.Namespace) -> int:
         _choose_pose_model(args)
     options = read_options(args, InferRunOptions)
     live, ray = read_options(args, LiveOptions), read_options(args, RayOptions)
-    with profiled(args):
-        return _run_live(args, live) if args.live else _run_inputs(args, options, ray)
+    return _run_live(args, live) if args.live else _run_inputs(args, options, ray)
 
 
 def _run_inputs(
@@ -109,8 +105,6 @@ def _check_groups(args: argparse.Namespace) -> None:
     ):
         for name in () if is_chosen else given_options(args, options):
             raise ValueError(f'{args.flags[name]} needs {needed}')
-    if args.runner == 'ray' and args.profile is not None:
-        raise ValueError('--profile does not go with --runner ray, but with local')
     if args.runner == 'ray' and args.device not in (None, 'cpu', 'cuda'):
         raise ValueError(
             '--device must be cpu or cuda with --runner ray, which assigns GPUs, got '
@@ -119,15 +113,11 @@ def _check_groups(args: argparse.Namespace) -> None:
 
 
 def _choose_pose_model(args: argparse.Namespace) -> None:
-    """Replace ``--pose2d auto`` by the name of a model, and print it."""
+    """Replace ``--pose2d auto`` by the name of a model."""
     from mmhot.video.sources.model_names import choose_best
 
-    output = sys.stderr if args.live else sys.stdout
-    can_ask = sys.stdin.isatty() and not args.quiet
-    ask = _agrees if can_ask else None
-    args.pose2d, accuracy = choose_best(ask, vars(args).get('pose2d_weights'))
-    if not args.quiet:
-        print_line(f'2D model: {args.pose2d} ({accuracy})', output)
+    ask = _agrees if sys.stdin.isatty() and not args.quiet else None
+    args.pose2d = choose_best(ask, vars(args).get('pose2d_weights'))
 
 
 def _agrees(question: str) -> bool:
@@ -193,17 +183,16 @@ def _process(
     ray: RayOptions,
 ) -> Iterator['Outcome']:
     """Process the inputs with the chosen runner."""
-    run_name = secrets.token_hex(8)
     if args.runner == 'ray':
         from mmhot.apis.ray_runner import process_with_ray
 
         yield from process_with_ray(
-            inputs, options, ray, args.say, _complain, run_name, args.quiet
+            inputs, options, ray, args.say, _complain, args.quiet
         )
         return
     from mmhot.apis.clip_worker import ClipWorker
 
-    worker = ClipWorker(options, args.say, _complain, run_name, args.bars)
+    worker = ClipWorker(options, args.say, _complain, args.bars)
     # a model that cannot be loaded fails for all inputs
     worker.prepare(not all(item.has_keypoints for item in inputs))
     yield from map(worker, inputs)

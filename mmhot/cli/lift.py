@@ -12,7 +12,6 @@ from pathlib import Path
 
 from mmhot.apis.options import LiftRunOptions
 from mmhot.cli.options import add_options, read_options
-from mmhot.cli.report import add_profile_argument, profiled
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +20,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'inputs', nargs='+', type=Path, metavar='INPUT', help='2D keypoints of a clip'
     )
     add_options(parser, LiftRunOptions)
-    add_profile_argument(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -30,5 +28,4 @@ def run(args: argparse.Namespace) -> None:
 
     from mmhot.apis.lifting import lift_files
 
-    with profiled(args):
-        lift_files(args.inputs, options, args.say, args.bars)
+    lift_files(args.inputs, options, args.say, args.bars)

@@ -2,15 +2,13 @@
 
 import argparse
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmhot.cli.errors import print_line
 from mmhot.errors import escape
 from mmhot.io.atomic import is_in_the_way, replacing
-from mmhot.profiling import Profile
 
 if TYPE_CHECKING:  # importing them takes seconds
     from mmhot.apis.clip_worker import Outcome
@@ -41,29 +39,6 @@ def add_report_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--out', type=output_file, metavar='FILE', help='write the JSON to this file'
     )
-
-
-def add_profile_argument(parser: argparse._ActionsContainer) -> None:
-    """Declare ``--profile``."""
-    parser.add_argument(
-        '--profile',
-        type=output_file,
-        metavar='FILE',
-        help='print the time of each stage, and write a trace (.json) that '
-        'https://ui.perfetto.dev opens',
-    )
-
-
-@contextmanager
-def profiled(args: argparse.Namespace) -> Iterator[None]:
-    """Record a profile if ``--profile`` is given; print it and write the trace."""
-    if args.profile is None:
-        yield
-        return
-    with Profile() as profile:
-        yield
-    profile.save(args.profile)
-    args.say(f'{align(profile.rows())}\n{args.profile}')
 
 
 def report(

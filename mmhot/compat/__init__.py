@@ -6,13 +6,10 @@ the others.
 """
 
 import os
-import re
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 from mmhot.compat import import_hooks
@@ -30,21 +27,16 @@ class Shim:
         install (Callable): Installs it and returns a function that reverts it, or
             returns None where it is not needed.
         light (bool): Whether it imports nothing, so that ``import mmhot`` installs it.
-        since (tuple, optional): Package and its first version (two numbers) with the
-            problem, to know whether it is needed without importing the package.
     """
 
     name: str
     reason: str
     install: Callable[[], Undo | None]
     light: bool = False
-    since: tuple[str, tuple[int, int]] | None = None
 
 
-# GNU's OpenMP tries 300,000 times, some milliseconds, before a thread sleeps.
-_SPINS = 'GOMP_SPINCOUNT'
+_LATER = 'with mmhot.plugin, where needed'
 _TELEMETRY = 'ORT_DISABLE_TELEMETRY'
-
 _undo: dict[str, Undo] = {}
 
 
@@ -71,22 +63,8 @@ def applied() -> tuple[str, ...]:
 
 def states() -> dict[str, str]:
     """Return by name whether each shim is installed, or when it will be."""
-    return {shim.name: _state(shim) for shim in SHIMS}
-
-
-def _state(shim: Shim) -> str:
-    if shim.name in _undo:
-        return 'in place'
-    if shim.light or shim.since is None:
-        return 'not needed'
-    from importlib.metadata import PackageNotFoundError, version
-
-    package, first = shim.since
-    try:
-        installed = tuple(map(int, re.findall(r'\d+', version(package))[:2]))
-    except PackageNotFoundError:
-        return 'not needed'
-    return 'with mmhot.plugin' if installed >= first else 'not needed'
+    later = {shim.name: 'not needed' if shim.light else _LATER for shim in SHIMS}
+    return {**later, **dict.fromkeys(_undo, 'in place')}
 
 
 @contextmanager
@@ -99,19 +77,6 @@ def shims() -> Iterator[tuple[str, ...]]:
         for name in reversed(applied()):
             if name not in before:
                 _undo.pop(name)()
-
-
-def wait_less_actively() -> Undo | None:
-    """Let waiting threads of PyTorch sleep sooner, unless the environment says how.
-
-    A thread that waits actively uses its share of a core that another program needs:
-    ``mmhot infer`` took twice as long beside two busy programs on two cores. Alone it
-    is as fast. OpenMP reads the variable once, when PyTorch is imported.
-    """
-    if 'torch' in sys.modules or {'OMP_WAIT_POLICY', _SPINS} & os.environ.keys():
-        return None
-    os.environ[_SPINS] = '10000'
-    return lambda: os.environ.pop(_SPINS, None)
 
 
 def disable_telemetry() -> Undo | None:
@@ -169,22 +134,6 @@ def pass_scalar_radius() -> Undo | None:
     return lambda: delattr(PoseLocalVisualizer, 'draw_circles')
 
 
-def pass_valid_names() -> Undo | None:
-    """Replace characters that MLflow refuses in names, as in 'PCK@150'."""
-    if find_spec('mlflow') is None:
-        return None
-    from mmengine.visualization import MLflowVisBackend
-
-    original = MLflowVisBackend.add_scalars
-
-    def add_scalars(self: Any, scalar_dict: dict, *args: Any, **kwargs: Any) -> None:
-        valid = {re.sub(r'[^\w. :/-]', '_', key): x for key, x in scalar_dict.items()}
-        original(self, valid, *args, **kwargs)
-
-    MLflowVisBackend.add_scalars = add_scalars
-    return lambda: setattr(MLflowVisBackend, 'add_scalars', original)
-
-
 SHIMS = (
     Shim(
         'config scheme',
@@ -211,12 +160,6 @@ SHIMS = (
         light=True,
     ),
     Shim(
-        'OpenMP',
-        'its waiting threads keep cores busy that other programs need',
-        wait_less_actively,
-        light=True,
-    ),
-    Shim(
         'telemetry',
         'ONNX Runtime >= 1.29 sends events and an ID of the device',
         disable_telemetry,
@@ -226,23 +169,15 @@ SHIMS = (
         'checkpoint globals',
         'torch >= 2.6 refuses the NumPy arrays and HistoryBuffers in checkpoints',
         allow_checkpoint_globals,
-        since=('torch', (2, 6)),
     ),
     Shim(
         'tostring_rgb',
         "Matplotlib >= 3.10 lacks the method with which MMPose's visualizer draws",
         restore_tostring_rgb,
-        since=('matplotlib', (3, 10)),
-    ),
-    Shim(
-        'MLflow names',
-        "MMEngine passes names of measures, as 'PCK@150', that MLflow refuses",
-        pass_valid_names,
     ),
     Shim(
         'circle radius',
         "NumPy >= 2.4 does not convert the arrays that MMPose's visualizer passes",
         pass_scalar_radius,
-        since=('numpy', (2, 4)),
     ),
 )

@@ -88,10 +88,8 @@ def save_checkpoint(content: dict[str, Any], path: Path) -> None:
     save_file(state, path, {'format': 'pt', 'meta': meta})
 
 
-def allow_checkpoint_globals() -> Callable[[], None] | None:
-    """Allow objects of OpenMMLab's checkpoints in ``torch.load``, if needed."""
-    if torch.__version__ < (2, 6):
-        return None
+def allow_checkpoint_globals() -> Callable[[], None]:
+    """Allow objects of OpenMMLab's checkpoints in ``torch.load``."""
     present = torch.serialization.get_safe_globals()
     added = [entry for entry in _checkpoint_globals() if entry not in present]
     torch.serialization.add_safe_globals(added)

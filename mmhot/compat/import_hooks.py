@@ -240,20 +240,6 @@ def provide_xtcocotools() -> Callable[[], None] | None:
     return finder.install(0)
 
 
-def mmcv_kind() -> str:
-    """Describe the installed MMCV by its files, without importing it."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    for name in ('mmcv', 'mmcv-lite'):
-        try:
-            installed = version(name)
-        except PackageNotFoundError:
-            continue
-        operators = 'compiled' if _has_compiled_operators() else 'no compiled operators'
-        return f'{name} {installed} ({operators})'
-    return 'no MMCV'
-
-
 def _has_compiled_operators() -> bool:
     """Whether MMCV has an extension module, for any Python and PyTorch."""
     spec = importlib.util.find_spec('mmcv')

@@ -2,7 +2,7 @@
 
 from mmhot.datasets import transforms
 from mmhot.datasets.clip_dataset import Clip, ClipDataset
-from mmhot.datasets.data_loading import PartialEpochSampler, SubjectBalancedSampler
+from mmhot.datasets.data_loading import SubjectBalancedSampler
 from mmhot.datasets.human36m_dataset import (
     Human36mClipDataset,
     MotionBERTDataset,
@@ -10,20 +10,16 @@ from mmhot.datasets.human36m_dataset import (
 )
 from mmhot.datasets.mocap_dataset import MocapDataset
 from mmhot.datasets.multi_view import MultiViewDataset
-from mmhot.datasets.other_skeletons import H3WBClipDataset, MPIINF3DHPClipDataset
-from mmhot.datasets.rendered_people import RenderedPeopleDataset
+from mmhot.datasets.other_skeletons import MPIINF3DHPClipDataset
 
 __all__ = [
     'Clip',
     'ClipDataset',
-    'H3WBClipDataset',
     'Human36mClipDataset',
     'MPIINF3DHPClipDataset',
     'MocapDataset',
     'MotionBERTDataset',
     'MultiViewDataset',
-    'PartialEpochSampler',
-    'RenderedPeopleDataset',
     'SubjectBalancedSampler',
     'VideoPose3DDataset',
     'transforms',

@@ -16,37 +16,8 @@ from torch import Tensor
 from torch.utils.data import Sampler, get_worker_info
 
 
-class _EpochSampler(Sampler):
-    """Base of samplers whose epochs have a given number of samples.
-
-    The order is a function of (seed, epoch) alone and is split over the ranks, all of
-    which draw the same number, as gradients are averaged over ranks.
-    """
-
-    def __init__(self, num_samples: int, seed: int | None) -> None:
-        if num_samples < 1:
-            raise ValueError(f'num_samples must be positive, got {num_samples}')
-        self.rank, self.world_size = get_dist_info()
-        self.seed = sync_random_seed() if seed is None else seed
-        self.epoch = 0
-        self.num_samples = -(-num_samples // self.world_size)
-
-    def __iter__(self) -> Iterator[int]:
-        """Indices of this rank's samples."""
-        order = self.epoch_order(self.num_samples * self.world_size)
-        return iter(order[self.rank :: self.world_size].tolist())
-
-    def __len__(self) -> int:
-        """Samples of this rank per epoch."""
-        return self.num_samples
-
-    def set_epoch(self, epoch: int) -> None:
-        """Set the epoch; called by MMEngine's DistSamplerSeedHook before each."""
-        self.epoch = epoch
-
-
 @DATA_SAMPLERS.register_module()
-class SubjectBalancedSampler(_EpochSampler):
+class SubjectBalancedSampler(Sampler):
     """Draw windows evenly over subjects, without replacement where possible.
 
     Motion capture has tens of minutes of one person and seconds of another. Each
@@ -54,6 +25,9 @@ class SubjectBalancedSampler(_EpochSampler):
     fewer than ``full_share`` frames shrinks in proportion, so that a few seconds are
     not repeated hundreds of times. Frames count, not windows, of which a clip hardly
     longer than a window has few.
+
+    The order is a function of (seed, epoch) alone and is split over the ranks, all of
+    which draw the same number, as gradients are averaged over ranks.
 
     Args:
         dataset (ClipDataset): Has ``subject_of_window`` and ``frames_of_subject``.
@@ -72,9 +46,15 @@ class SubjectBalancedSampler(_EpochSampler):
         full_share: int = 2000,
         seed: int | None = None,
     ) -> None:
-        if full_share < 1:
-            raise ValueError(f'full_share must be positive, got {full_share}')
-        super().__init__(num_samples, seed)
+        if min(num_samples, full_share) < 1:
+            raise ValueError(
+                f'num_samples ({num_samples}) and full_share ({full_share}) must be '
+                'positive'
+            )
+        self.rank, self.world_size = get_dist_info()
+        self.seed = sync_random_seed() if seed is None else seed
+        self.epoch = 0
+        self.num_samples = -(-num_samples // self.world_size)
         names, subjects = np.unique(dataset.subject_of_window, return_inverse=True)
         order = np.argsort(subjects, kind='stable')
         self.windows = np.split(order, np.cumsum(np.bincount(subjects))[:-1])
@@ -82,15 +62,24 @@ class SubjectBalancedSampler(_EpochSampler):
         share = np.minimum([frames[name] for name in names], full_share)
         self.share = share / share.sum()
 
-    def epoch_order(self, count: int) -> np.ndarray:
-        """Windows of this epoch, (count,)."""
+    def __iter__(self) -> Iterator[int]:
+        """Windows of this rank."""
         rng = np.random.default_rng([self.seed, self.epoch])
-        counts = rng.multinomial(count, self.share)
+        counts = rng.multinomial(self.num_samples * self.world_size, self.share)
         chosen = [
             _draw(rng, windows, count)
             for windows, count in zip(self.windows, counts, strict=True)
         ]
-        return rng.permutation(np.concatenate(chosen))
+        order = rng.permutation(np.concatenate(chosen))
+        return iter(order[self.rank :: self.world_size].tolist())
+
+    def __len__(self) -> int:
+        """Windows of this rank per epoch."""
+        return self.num_samples
+
+    def set_epoch(self, epoch: int) -> None:
+        """Set the epoch; called by MMEngine's DistSamplerSeedHook before each."""
+        self.epoch = epoch
 
 
 def _draw(rng: np.random.Generator, items: np.ndarray, count: int) -> np.ndarray:
@@ -98,38 +87,6 @@ def _draw(rng: np.random.Generator, items: np.ndarray, count: int) -> np.ndarray
     rounds = -(-count // len(items))
     drawn = [rng.permutation(items) for _ in range(rounds)]
     return np.concatenate(drawn)[:count] if drawn else items[:0]
-
-
-@DATA_SAMPLERS.register_module()
-class PartialEpochSampler(_EpochSampler):
-    """Draw a part of a dataset per epoch, for short epochs and frequent checkpoints.
-
-    Successive parts make up the whole dataset in random order, then again in another
-    order. A resumed training continues with the next part.
-
-    Args:
-        dataset (Dataset): Dataset to draw from.
-        num_samples (int): Samples per epoch, over all ranks.
-        seed (int, optional): By default a random number shared by all ranks.
-
-    Raises:
-        ValueError: If ``num_samples`` is not positive.
-    """
-
-    def __init__(self, dataset, num_samples: int, seed: int | None = None) -> None:
-        super().__init__(num_samples, seed)
-        self.num_total = len(dataset)
-
-    def epoch_order(self, count: int) -> np.ndarray:
-        """Samples of this epoch, (count,)."""
-        positions = np.arange(count) + self.epoch * count
-        rounds, places = np.divmod(positions, self.num_total)
-        order = np.empty(count, np.int64)
-        for number in np.unique(rounds):
-            rng = np.random.default_rng([self.seed, number])
-            is_here = rounds == number
-            order[is_here] = rng.permutation(self.num_total)[places[is_here]]
-        return order
 
 
 @TRANSFORMS.register_module()
@@ -223,45 +180,4 @@ def topdown_collate(samples: Sequence[dict]) -> dict:
     return {
         'inputs': torch.stack([sample['inputs'] for sample in samples]),
         'data_samples': _LabeledSamples(sample['data_samples'] for sample in samples),
-    }
-
-
-class _DetectionSamples(list):
-    """Samples of MMDetection, whose labeled boxes are pickled as one array."""
-
-    def __reduce__(self) -> tuple:
-        """Pickle boxes (sum of G, 4) and their numbers."""
-        boxes = [sample.gt_instances.bboxes.tensor for sample in self]
-        infos = [sample.metainfo for sample in self]
-        return _unpack, (infos, torch.cat(boxes).numpy(), list(map(len, boxes)))
-
-
-def _unpack(infos: list[dict], boxes: np.ndarray, counts: list[int]) -> list:
-    from mmdet.structures import DetDataSample
-
-    samples = []
-    for info, own in zip(infos, torch.from_numpy(boxes).split(counts), strict=True):
-        sample = DetDataSample(metainfo=info)
-        labels = torch.zeros(len(own), dtype=torch.int64)
-        sample.gt_instances = InstanceData(bboxes=own, labels=labels)
-        samples.append(sample)
-    return samples
-
-
-@FUNCTIONS.register_module()
-def detection_collate(samples: Sequence[dict]) -> dict:
-    """Collate samples of one class that ``PackDetInputs`` packed.
-
-    Ignored boxes are dropped, as RTMDet does not use them.
-
-    Args:
-        samples (Sequence[dict]): B samples with ``inputs``, an image (3, H, W) of one
-            size, and ``data_samples``.
-
-    Returns:
-        dict: ``inputs`` (B, 3, H, W) and ``data_samples``, a list of B.
-    """
-    return {
-        'inputs': torch.stack([sample['inputs'] for sample in samples]),
-        'data_samples': _DetectionSamples(sample['data_samples'] for sample in samples),
     }

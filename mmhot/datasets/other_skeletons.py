@@ -1,4 +1,4 @@
-"""MPI-INF-3DHP and H3WB for lifting, with the joints of Human3.6M."""
+"""MPI-INF-3DHP for lifting, with the joints of Human3.6M."""
 
 import re
 from collections import defaultdict
@@ -14,7 +14,6 @@ from mmhot.datasets.clip_dataset import (
     pose_arrays,
     split_rows,
 )
-from mmhot.datasets.h36m import canonical_action, image_size
 from mmhot.datasets.human36m_dataset import read_h36m_cameras
 from mmhot.errors import naming
 from mmhot.io.arrays import load_objects
@@ -22,14 +21,11 @@ from mmhot.skeletons.joints import convert_keypoints
 
 # Frames per second of most training videos; others have 50, and files do not say.
 _FPS = 25.0
-_H3WB_FPS = 50.0
 MPIINF3DHP_IMAGE = re.compile(r'(S\d+_Seq\d+_Cam\d+|TS\d+)_(\d+)')
 """Beginning of the names of MPI-INF-3DHP's images: video and frame."""
 _LARGE = (2048, 2048)
 # Width and height of the test videos that differ from all others.
 _IMAGE_SIZES = {'TS5': (1920, 1080), 'TS6': (1920, 1080)}
-# Entries of H3WB's recordings that are no cameras.
-_SHARED = {'global_3d', 'frame_id'}
 
 
 @DATASETS.register_module()
@@ -148,82 +144,3 @@ def _clip(
         constants=dict(camera_param=dict(cameras.get(video, {}), w=width, h=height)),
         valid=valid,
     )
-
-
-@DATASETS.register_module()
-class H3WBClipDataset(ClipDataset):
-    """H3WB's file, its 133 keypoints as Human3.6M's 17 joints.
-
-    A clip has frames of a camera that follow each other; where the annotations skip
-    frames, another clip begins. Joints that COCO-WholeBody lacks are approximated, the
-    same in 2D and 3D. Samples are as of :class:`Human36mClipDataset`, with the lens
-    alone in ``camera_param``.
-
-    Args:
-        ann_file (str): ``h3wb_train.npz``, with ``train_data`` and ``metadata``.
-        mapping (str): How joints are approximated, see ``docs/skeletons.md``.
-        **kwargs: Arguments of :class:`ClipDataset`, such as ``subjects``.
-
-    Raises:
-        FileNotFoundError: If the file is missing.
-        ValueError: If it is damaged.
-    """
-
-    how_to_get = 'see "H3WB" in docs/data.md'
-
-    def __init__(self, ann_file: str, mapping: str = 'trained', **kwargs) -> None:
-        self.annotation_file = ann_file
-        self.mapping = mapping
-        super().__init__(ann_file='', **kwargs)
-
-    def load_clips(self) -> list[Clip]:
-        """Read all recordings."""
-        path = self.find_file(self.annotation_file)
-        content = load_objects(path)
-        with naming(path):
-            cameras = member(content, 'metadata')
-            return [
-                clip
-                for subject, takes in member(content, 'train_data').items()
-                for take, recording in takes.items()
-                for camera in sorted(recording.keys() - _SHARED)
-                for clip in self._clips(
-                    (subject, take, camera), recording, cameras[subject][camera]
-                )
-            ]
-
-    def _clips(
-        self, names: tuple[str, str, str], recording: dict, lens: dict
-    ) -> list[Clip]:
-        subject, take, camera = names
-        view = recording[camera]
-        numbers = np.asarray(member(recording, 'frame_id'))
-        pixels = np.asarray(member(view, 'pose_2d'))
-        joints = np.asarray(member(view, 'camera_3d')) / 1000
-        wanted = (len(numbers), 133)
-        if (*pixels.shape, *joints.shape) != (*wanted, 2, *wanted, 3):
-            raise ValueError(
-                f'{"/".join(names)} must have {(*wanted, 2)} keypoints and '
-                f'{(*wanted, 3)} joints, got {pixels.shape} and {joints.shape}'
-            )
-        pixels, joints = (
-            convert_keypoints(x, None, 'coco-wholebody-133', 'h36m-17', self.mapping)[0]
-            for x in (pixels, joints)
-        )
-        # in units of 1000 pixels
-        intrinsics = 1000 * np.asarray(member(lens, 'K')).reshape(3, 3)
-        width, height = image_size(camera)
-        param = dict(
-            f=intrinsics[[0, 1], [0, 1]], c=intrinsics[:2, 2], w=width, h=height
-        )
-        return [
-            Clip(
-                name=f'{subject}_{take.replace(" ", "_")}_{numbers[rows[0]]}.{camera}',
-                subject=subject,
-                action=canonical_action(take),
-                fps=_H3WB_FPS,
-                arrays=pose_arrays('/'.join(names), pixels[rows], joints[rows]),
-                constants=dict(camera_param=param),
-            )
-            for rows in split_rows(np.diff(numbers) != 1)
-        ]

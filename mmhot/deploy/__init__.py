@@ -1,1 +1,1 @@
-"""Rewrites of trained models for inference, applied from outside."""
+"""Trained models for inference: ONNX graphs for CPUs, half precision for GPUs."""

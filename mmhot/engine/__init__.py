@@ -1,12 +1,8 @@
 """Components of MMEngine's Runner: hooks, optimizers, averages of weights."""
 
-from mmhot.engine.batched_targets import BatchedTargetsHook
 from mmhot.engine.hooks import (
-    ChannelsLastHook,
     EpochSeedHook,
     FreezeHook,
-    GuidanceHook,
-    KeepRateHook,
     KeypointOrderHook,
 )
 from mmhot.engine.optimizers import (
@@ -15,25 +11,17 @@ from mmhot.engine.optimizers import (
     MuonAdamW,
 )
 from mmhot.engine.training import (
-    CurvesHook,
     FiniteLossHook,
-    TimeBudgetHook,
     WholeCheckpointHook,
 )
 
 __all__ = [
     'BFloat16OptimWrapper',
-    'BatchedTargetsHook',
-    'ChannelsLastHook',
     'CosineMomentumEMA',
-    'CurvesHook',
     'EpochSeedHook',
     'FiniteLossHook',
     'FreezeHook',
-    'GuidanceHook',
-    'KeepRateHook',
     'KeypointOrderHook',
     'MuonAdamW',
-    'TimeBudgetHook',
     'WholeCheckpointHook',
 ]

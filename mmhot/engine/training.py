@@ -1,36 +1,28 @@
-"""Hooks around a training: checkpoints, diverged losses, limited time, curves."""
+"""Hooks around a training: checkpoints, diverged losses."""
 
-import json
-import math
 import re
-import time
 import zipfile
-from collections import defaultdict
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any
 
 import torch
-from mmengine.dist import broadcast, master_only
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook, Hook
-from mmengine.runner import EpochBasedTrainLoop, Runner, find_latest_checkpoint
+from mmengine.runner import Runner, find_latest_checkpoint
 from mmpose.registry import HOOKS
 
 from mmhot.compat.checkpoints import safe_load
 from mmhot.io.atomic import replacing
 
-Curves = dict[str, dict[float, float]]
-
 _BACKEND = 'mmhot'
-# Seconds that a training for a given time took, in MMEngine's message hub.
-_SPENT = 'time_budget_seconds'
 _NUMBERED = re.compile(r'(?:epoch|iter)_(\d+)\.pth')
-# Of a line of a log.
-_NO_RESULTS = ('step', 'time', 'data_time', 'memory', 'lr', 'base_lr', 'epoch', 'iter')
 
 
 class WholeFileBackend(LocalBackend):
-    """Local files that appear when they are complete."""
+    """Local files that appear when complete; their removal is postponed."""
+
+    def __init__(self) -> None:
+        self._outdated: set[str] = set()
 
     def put(self, obj: bytes, filepath: str | Path) -> None:
         """Write a temporary file and rename it."""
@@ -38,6 +30,16 @@ class WholeFileBackend(LocalBackend):
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary:
             temporary.write_bytes(obj)
+
+    def remove(self, filepath: str | Path) -> None:
+        """Remove a file at the next call of :meth:`remove_outdated`."""
+        self._outdated.add(str(filepath))
+
+    def remove_outdated(self, current: Collection[str]) -> None:
+        """Remove postponed files, except current ones."""
+        for path in self._outdated.difference(current):
+            super().remove(path)
+        self._outdated.clear()
 
 
 register_backend(_BACKEND, WholeFileBackend)
@@ -55,32 +57,15 @@ class WholeCheckpointHook(CheckpointHook):
         if 'file_client_args' not in kwargs:
             kwargs.setdefault('backend_args', dict(backend=_BACKEND))
         super().__init__(*args, **kwargs)
-        self._outdated: list[str] = []
-
-    def before_train(self, runner: Runner) -> None:
-        """Postpone removals of older checkpoints."""
-        super().before_train(runner)
-        self._remove = self.file_backend.remove
-        self.file_backend.remove = self._outdated.append
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
         super()._save_checkpoint_with_step(runner, step, meta)
-        self._remove_outdated(runner)
-
-    def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
-        super()._save_best_checkpoint(runner, metrics)
-        self._remove_outdated(runner)
-
-    def _remove_outdated(self, runner: Runner) -> None:
+        if not isinstance(self.file_backend, WholeFileBackend):
+            return
         # a repeated epoch may have replaced a file by one of the same name
-        current = {
-            value
-            for key, value in runner.message_hub.runtime_info.items()
-            if key.startswith(('last_ckpt', 'best_ckpt'))
-        }
-        for path in {*self._outdated} - current:
-            self._remove(path)
-        self._outdated.clear()
+        saved = runner.message_hub.runtime_info.items()
+        current = [x for key, x in saved if key.startswith(('last_ckpt', 'best_ckpt'))]
+        self.file_backend.remove_outdated(current)
 
 
 def find_whole_checkpoint(work_dir: str | Path) -> tuple[str | None, list[str]]:
@@ -173,162 +158,3 @@ class FiniteLossHook(Hook):
             'optim_wrapper.optimizer.lr or set optim_wrapper.clip_grad; '
             + (f'last checkpoint: {saved}' if saved else 'no checkpoint was saved')
         )
-
-
-@HOOKS.register_module()
-class TimeBudgetHook(Hook):
-    """Train for a given time, over which the learning rate rises, stays and falls.
-
-    For machines that are lent for minutes and whose speed is not known in advance. The
-    training stops after the epoch in which the time ends, and saves ``final.pth``
-    without the optimizer's state. It needs an epoch-based loop with enough, short
-    epochs, and no ``param_scheduler``. A resumed training has the time that was left
-    at its checkpoint.
-
-    Args:
-        minutes (float): From the first step on, without interruptions.
-        warmup (float): Share of the time in which the rate rises. Defaults to 0.03.
-        decay (float): Share of the time in which it falls, by a cosine. Defaults to
-            0.6.
-        end_factor (float): Factor of the rate at the end. Defaults to 0.005.
-    """
-
-    def __init__(
-        self,
-        minutes: float,
-        warmup: float = 0.03,
-        decay: float = 0.6,
-        end_factor: float = 0.005,
-    ) -> None:
-        if minutes <= 0 or min(warmup, decay) < 0 or warmup + decay > 1:
-            raise ValueError(
-                f'minutes ({minutes}) must be positive, warmup ({warmup}) and decay '
-                f'({decay}) shares that sum to at most 1'
-            )
-        self.minutes, self.warmup, self.decay = minutes, warmup, decay
-        self.end_factor = end_factor
-        self._start: float | None = None
-        self._spent = 0.0
-
-    def before_train(self, runner: Runner) -> None:
-        """Continue the clock of the checkpoint that is resumed."""
-        self._spent = runner.message_hub.runtime_info.get(_SPENT, 0.0)
-
-    def before_train_iter(
-        self, runner: Runner, batch_idx: int, data_batch: Any = None
-    ) -> None:
-        """Set the learning rate."""
-        factor = self.factor(self._elapsed())
-        for group in runner.optim_wrapper.param_groups:
-            group.setdefault('initial_lr', group['lr'])
-            group['lr'] = group['initial_lr'] * factor
-
-    def factor(self, share: float) -> float:
-        """Factor of the learning rate after a share of the time."""
-        if share < self.warmup:
-            return max(share / self.warmup, 0.01)
-        fallen = min(max((share - 1 + self.decay) / max(self.decay, 1e-9), 0), 1)
-        cosine = (1 + math.cos(math.pi * fallen)) / 2
-        return self.end_factor + (1 - self.end_factor) * cosine
-
-    def after_train_epoch(self, runner: Runner) -> None:
-        """Stop if the time is over."""
-        share = self._elapsed()
-        runner.message_hub.update_info(_SPENT, share * 60 * self.minutes)
-        if share >= 1:
-            runner.train_loop.stop_training = True
-
-    def after_train(self, runner: Runner) -> None:
-        """Save the weights."""
-        runner.save_checkpoint(
-            runner.work_dir, 'final.pth', save_optimizer=False, by_epoch=True
-        )
-
-    def _elapsed(self) -> float:
-        """Share of the time since the first call, that of the main process."""
-        now = time.monotonic()
-        if self._start is None:
-            self._start = now - self._spent
-        share = torch.tensor((now - self._start) / (60 * self.minutes))
-        # the same rate, and the same last epoch, in all processes
-        broadcast(share)
-        return share.item()
-
-
-@HOOKS.register_module()
-class CurvesHook(Hook):
-    """Draw ``curves.png`` into the work directory at the end of a training.
-
-    It shows the losses and the validation results, those of MPJPE where there are any,
-    of all parts of a resumed training.
-    """
-
-    priority = 'LOWEST'
-
-    @master_only
-    def after_train(self, runner: Runner) -> None:
-        """Read the logs and draw."""
-        by_epoch = isinstance(runner.train_loop, EpochBasedTrainLoop)
-        steps = len(runner.train_dataloader) if by_epoch else 1
-        losses, results = read_curves(runner.work_dir, steps)
-        if losses:
-            path = Path(runner.work_dir, 'curves.png')
-            draw_curves(losses, results, path, 'epoch' if by_epoch else 'step')
-
-
-def read_curves(work_dir: str | Path, steps: int) -> tuple[Curves, Curves]:
-    """Read losses and validation results from the logs of ``LocalVisBackend``.
-
-    Args:
-        work_dir (str | Path): Work directory; its runs are read in order, later ones
-            replace what they repeat.
-        steps (int): Steps of an epoch; 1 if validations count steps.
-
-    Returns:
-        tuple[Curves, Curves]: Values by epoch (or step), by name. Of results only
-            MPJPEs if there are any.
-    """
-    losses, results = defaultdict(dict), defaultdict(dict)
-    for path in sorted(Path(work_dir).glob('*/vis_data/scalars.json')):
-        for line in path.read_text().splitlines():
-            record = json.loads(line)
-            step = record.get('step', 0)
-            for name, value in record.items():
-                if 'loss' in record and 'loss' in name:
-                    losses[name][step / steps] = value
-                elif 'loss' not in record and name not in _NO_RESULTS:
-                    results[name][step] = value
-    errors = {name: curve for name, curve in results.items() if 'MPJPE' in name}
-    return dict(losses), errors or dict(results)
-
-
-def draw_curves(losses: Curves, results: Curves, path: Path, unit: str) -> None:
-    """Draw losses above validation results.
-
-    Args:
-        losses (Curves): Losses, see :func:`read_curves`.
-        results (Curves): Validation results; may be empty.
-        path (Path): The image.
-        unit (str): Label of the horizontal axis.
-    """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    title = 'error, mm' if any('MPJPE' in name for name in results) else 'validation'
-    panels = [('loss', losses), (title, results)][: 1 + bool(results)]
-    figure = Figure(figsize=(8, 4 * len(panels)), layout='constrained')
-    FigureCanvasAgg(figure)
-    all_axes = figure.subplots(len(panels), squeeze=False, sharex=True)[:, 0]
-    for axes, (title, curves) in zip(all_axes, panels, strict=True):
-        for name, curve in curves.items():
-            places = sorted(curve)
-            marker = 'o' if len(places) < 50 else ''
-            axes.plot(places, [curve[x] for x in places], marker, ls='-', label=name)
-        axes.set_ylabel(title)
-        axes.grid(alpha=0.3)
-        axes.legend(fontsize='small')
-    if all(value > 0 for curve in losses.values() for value in curve.values()):
-        all_axes[0].set_yscale('log')
-    all_axes[-1].set_xlabel(unit)
-    with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=100)

@@ -206,7 +206,8 @@ def time_pass(call: Callable[[], Any]) -> float:
 class _Counter(TorchDispatchMode):
     """Counts operations by PyTorch's formulas, by the innermost module that runs.
 
-    PyTorch's own counter takes longer and fails on slices of parameters.
+    PyTorch's own counter adds an operation to all modules that run, without an order:
+    blocks of a backbone that its hourglass runs would count as the hourglass's.
     """
 
     def __init__(self) -> None:

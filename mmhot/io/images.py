@@ -5,8 +5,6 @@ import zlib
 from contextlib import suppress
 from functools import partial
 from importlib import import_module
-from io import BytesIO
-from itertools import count
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -21,9 +19,6 @@ MARK = 'mmhot'
 MAX_PIXELS = 64_000_000
 """Pixels of the largest image or frame that is read by default."""
 _IMAGE_SUFFIXES = {'.jpg', '.jpeg', '.png', '.webp', '.bmp', '.tif', '.tiff'}
-_JPEG = b'\xff\xd8'
-# Tag of TIFF files, and its bits.
-_SUBFILE_TYPE, _COPY_OR_MASK = 254, 5
 # OpenCV crops and warps no longer sides, and detectors scale them to some 300 pixels.
 _MAX_SIDE, _MAX_ASPECT = 32_766, 100
 # Image files may have this many bytes per pixel of the limit, and further ones.
@@ -57,46 +52,6 @@ def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     return decode_image(read_limited(path, limit), name)
 
 
-def is_animated(path: str | Path | BinaryIO) -> bool:
-    """Whether an image file has several frames or pages; False if it is damaged."""
-    from PIL import Image
-
-    # damaged headers raise nearly anything, large images as well
-    with suppress(Exception), ignored_warnings(), Image.open(path) as image:
-        return len(frame_numbers(image)) > 1
-    return False
-
-
-def frame_numbers(image: Any) -> list[int]:
-    """Return the numbers of the frames of an image that Pillow opened.
-
-    Left out are reduced copies and masks in TIFF files, images that stand in for
-    animations of PNG files, and the second images of JPEG files.
-    """
-    if image.format not in ('AVIF', 'GIF', 'PNG', 'TIFF', 'WEBP'):
-        return [0]
-    if image.format == 'TIFF':
-        return _page_numbers(image) or [0]
-    numbers = range(getattr(image, 'n_frames', 1))
-    return [*numbers[bool(getattr(image, 'default_image', False)) :]]
-
-
-def _page_numbers(image: Any) -> list[int]:
-    """Return the numbers of the pages of a TIFF file; the last one may be damaged."""
-    pages = []
-    for number in count():
-        try:
-            image.seek(number)
-            if not image.tag_v2.get(_SUBFILE_TYPE, 0) & _COPY_OR_MASK:
-                pages.append(number)
-        except EOFError:
-            break
-        except Exception:  # damaged headers raise nearly anything
-            pages.append(number)
-            break
-    return pages
-
-
 def check_pixels(width: float, height: float, limit: int, name: str) -> None:
     """Raise ValueError for images of too many pixels, too long or too narrow."""
     if max(width, height) > min(_MAX_SIDE, _MAX_ASPECT * min(width, height)):
@@ -111,16 +66,12 @@ def check_pixels(width: float, height: float, limit: int, name: str) -> None:
         )
 
 
-def decode_image(
-    data: bytes | np.ndarray, name: str, first: bool = False
-) -> np.ndarray:
-    """Decode the content of an image file and apply its EXIF orientation.
+def decode_image(data: bytes | np.ndarray, name: str) -> np.ndarray:
+    """Decode the first image of a file's content and apply its EXIF orientation.
 
     Args:
         data (bytes | np.ndarray): The content; as array uint8 (N,).
         name (str): The image's name in error messages.
-        first (bool): Whether to take the first of several frames, without a check.
-            Defaults to False.
 
     Returns:
         np.ndarray: BGR, uint8 (H, W, 3).
@@ -130,8 +81,6 @@ def decode_image(
     """
     import cv2
 
-    if not first and bytes(data[:2]) != _JPEG and is_animated(BytesIO(data)):
-        raise ValueError(f'{name} has several frames: one image is expected here')
     values, image = np.frombuffer(data, np.uint8), None
     with suppress(cv2.error):  # of more than 2^30 pixels, among others
         image = cv2.imdecode(values, cv2.IMREAD_COLOR) if len(values) else None

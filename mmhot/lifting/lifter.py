@@ -1,6 +1,5 @@
 """Lifting of 2D keypoints of whole clips to 3D poses."""
 
-import copy
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +11,6 @@ from mmhot.lifting.networks import Keep, open_network
 from mmhot.lifting.refinement import keep_bone_lengths
 from mmhot.lifting.world import place_people
 from mmhot.motion.expected_error import expect_errors, gather_evidence
-from mmhot.profiling import span
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips import Clip2D, Clip3D, check_clip
 from mmhot.structures.keypoint_arrays import mirror_poses
@@ -104,24 +102,6 @@ class Lifter(ClipEncoder):
         self.batch_size = batch_size or self.network.usual_batch_size
         is_shipped = checkpoint is None and self.network.weights == DEFAULT_LIFTER
         self._expects_errors = is_shipped and accuracy == 'best'
-        self._takes_keep = is_shipped and keep is None
-        self._options = dict(device=device, flip_test=flip_test, backend=backend)
-
-    def at_speed(self, flip_test: bool = True, keep: int | None = None) -> 'Lifter':
-        """Return this lifter with faster settings.
-
-        Args:
-            flip_test (bool): Whether a flip test that is on stays so. Defaults to True.
-            keep (int, optional): Frames that the shipped lifter for clips keeps, unless
-                they were chosen; others do not change. By default as trained.
-        """
-        flip_test = flip_test and self.flip_test
-        if keep is None or not self._takes_keep:
-            faster = copy.copy(self)
-            faster.flip_test = flip_test
-            return faster
-        options = {**self._options, 'flip_test': flip_test, 'accuracy': self.accuracy}
-        return Lifter(keep=keep, **options)
 
     def __call__(
         self,
@@ -278,7 +258,6 @@ class Lifter(ClipEncoder):
         own = np.interp(np.arange(len(times)), sampled, np.arange(len(sampled)))
         return resample(poses, own)
 
-    @span('lifter')
     def predict(
         self, windows: np.ndarray, camera: dict, mirrored: bool | None = None
     ) -> np.ndarray:

@@ -10,17 +10,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from mmhot.codecs.pose_lifting import LIFTING_CODECS, CameraPoseLifting
-from mmhot.profiling import span
+from mmhot.deploy.onnx_sessions import count_threads, is_on_cpu, open_session, read_meta
 from mmhot.structures.keypoint_arrays import mirror_poses
-from mmhot.weights.backends import (
-    count_threads,
-    find_graph,
-    graph_with_keep,
-    is_on_cpu,
-    open_session,
-    read_meta,
-    shipped_graph,
-)
+from mmhot.weights.backends import find_graph, graph_with_keep, shipped_graph
 from mmhot.weights.index import DEFAULT_LIFTER, SCHEME
 
 Keep = int | Sequence[int]
@@ -157,6 +149,5 @@ class OnnxNetwork:
         with ThreadPoolExecutor(count) as pool:
             return np.concatenate([*pool.map(self._run_part, parts)])
 
-    @span('lifter network')
     def _run_part(self, inputs: np.ndarray) -> np.ndarray:
         return self._session.run(['poses'], {self._input: inputs})[0]

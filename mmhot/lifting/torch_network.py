@@ -8,13 +8,8 @@ import torch
 from torch import Tensor
 
 import mmhot.plugin  # noqa: F401 registers components
-from mmhot.deploy.switch import (
-    copy_to_device,
-    half_precision,
-    move_to_device,
-    switch_to_deploy,
-)
-from mmhot.installation import choose_device
+from mmhot.compat.installation import choose_device
+from mmhot.deploy.half_precision import copy_to_device, half_precision
 from mmhot.lifting.load_model import load_lifter
 from mmhot.lifting.networks import USUAL_BATCH_SIZE, Keep
 from mmhot.models.lifters.estimator import SequencePoseLifter
@@ -34,7 +29,7 @@ class TorchNetwork:
     Arguments and exceptions are those of :class:`mmhot.Lifter`.
 
     Attributes:
-        model (nn.Module): MMPose's model, rewritten for inference.
+        model (nn.Module): MMPose's model.
     """
 
     def __init__(
@@ -47,7 +42,7 @@ class TorchNetwork:
         self._device = choose_device(device)
         name, config, plain = load_lifter(model, checkpoint)
         self.name = self.weights = name
-        self.model = move_to_device(switch_to_deploy(plain), self._device)
+        self.model = plain.eval().to(self._device)
         self.codec = self.model.head.decoder
         self.settings = config.get('lifting', {})
         self.num_frames = self.model.backbone.num_frames

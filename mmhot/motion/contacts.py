@@ -48,7 +48,7 @@ def contact_logits(
 
     Args:
         features (np.ndarray): Of :func:`contact_features`, (T, 85).
-        weights (Mapping): By PyTorch's names, as ``tools/lab/train_contacts.py`` saves
+        weights (Mapping): By PyTorch's names, as ``tools/train_contacts.py`` saves
             them.
 
     Returns:

@@ -2,7 +2,7 @@
 
 The model is a generalized linear one for each joint: the logarithm of the expected
 distance from the ground truth is linear in the evidence. Both sides of the body share
-their coefficients. ``tools/lab/fit_expected_error.py`` fits and tests it.
+their coefficients.
 """
 
 import numpy as np

@@ -342,33 +342,6 @@ def convert_keypoints(
     return converted, scores, measured.copy()
 
 
-def linear_recipes(
-    source: str, target: str, mapping: str = 'mmpose'
-) -> list[list[tuple[int, float, float]]]:
-    """Return the weighted sums of :func:`convert_keypoints` as plain values.
-
-    Args:
-        source (str): Skeleton to convert.
-        target (str): Skeleton of the result.
-        mapping (str): See :func:`convert_keypoints`.
-
-    Returns:
-        list: Of each joint, the indices of source joints with their weights along x and
-        y; empty if it cannot be derived.
-    """
-    indices, weights, _ = _conversion(source, target, mapping)
-    return [
-        [
-            (int(index), float(x), float(y))
-            for index, (x, y) in zip(row, own, strict=True)
-            if x or y
-        ]
-        if np.isfinite(own).all()
-        else []
-        for row, own in zip(indices, weights, strict=True)
-    ]
-
-
 @lru_cache(maxsize=64)
 def _conversion(
     source: str, target: str, mapping: str

@@ -1,236 +1,191 @@
-"""The page: input, options, progress, 3D view and files."""
+"""The page of ``mmhot ui``: each run is an ``mmhot infer`` in a process of its own."""
 
+import hashlib
 import html
-import importlib.util
-from collections.abc import Iterator
-from dataclasses import fields
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from mmhot.apis.option_fields import kind_of
-from mmhot.apis.options import InferRunOptions
 from mmhot.io.writers.table import WRITERS
-from mmhot.ui.lifting_run import describe_error, describe_progress, shown_command
-from mmhot.ui.model_choices import AUTOMATIC, ModelChoices
-from mmhot.ui.sessions import Sessions
 
-_OPTIONS = {each.name: each for each in fields(InferRunOptions)}
-_FILES = ['video', 'image', '.npz', '.json']
-# Lists of inputs could name any file of the machine.
-_REFUSED = {'.txt'}
-_GONE = 'The connection was lost, and the files were deleted: reload the page.'
-_EMPTY = '<div class="empty">Drop a video and press Lift: its people appear here.</div>'
-# Label and explanation of each field, by section.
-_LABELS = {
-    'Camera and scale': {
-        'fov': ('Horizontal angle of view, degrees', 'Empty: found from a pan, or 47.'),
-        'intrinsics': ('Calibration file, in place of the angle',),
-        'height': ('Body height, meters', 'Empty: estimated by the model.'),
-        'static_camera': ('Static camera: estimate the floor, lock feet',),
-        'camera': ('Camera on a tripod: does it pan, tilt or zoom?',),
-        'foot_lock': ('Keep standing feet in place',),
-    },
-    'Keypoints and results': {
-        'accuracy': ('Accuracy of the lifter',),
-        'kpt_thr': ('Minimum keypoint confidence, 0 to 1', 'Empty: 0.2.'),
-        'det_every': ('Detect in every Nth frame', 'Empty: automatic.'),
-        'target_fps': ('Frames per second to reach', 'Empty: most accurate.'),
-        'fps': ('Frames per second of keypoints', 'Empty: as the file states.'),
-        'smooth_2d': ('Smooth keypoints',),
-        'smooth_3d': ('Smooth poses',),
-        'swap_repair': ('Undo swaps of left and right',),
-        'reidentify': ('Recognize people who return',),
-        'html_frames': ('Show the frames of the video in the 3D page',),
-        'bvh_profile': ('Profile of .bvh',),
-        'axes': ('Axes',),
-        'joints': ('Joints', '24: with toes, heels, hands and nose.'),
-        'formats': ('Files',),
-    },
-}
-STYLE = (Path(__file__).parent / 'page.css').read_text(encoding='utf-8')
+# Without lists of inputs (.txt), which could name any file of the machine.
+_INPUTS = ['video', 'image', '.npz', '.json']
+# Seconds between two looks at a run.
+_INTERVAL = 0.3
+_NO_POSES = (
+    '<div style="display: grid; place-items: center; height: 36vh">The people of the '
+    'video appear here.</div>'
+)
 
 
 class Page:
-    """Builds the page.
+    """Builds the page and runs ``mmhot infer`` for its visitors.
 
     Args:
-        choices (ModelChoices): Models to choose from.
-        sessions (Sessions): Keeps the files of the visitors.
-        device (str, optional): PyTorch device; by default the GPU if there is one.
+        folder (Path): Folder of Gradio's uploads. Each session has a folder in it for
+            its upload and results, which is deleted when the session ends.
+        options (Sequence[str]): Further options of ``mmhot infer``. Visitors cannot
+            name models, because configs are programs.
     """
 
-    def __init__(
-        self, choices: ModelChoices, sessions: Sessions, device: str | None = None
-    ) -> None:
-        self._choices, self._sessions, self._device = choices, sessions, device
+    def __init__(self, folder: Path, options: Sequence[str] = ()) -> None:
+        self._folder, self._options = folder.resolve(), options
+        self._processes: dict[Path, subprocess.Popen] = {}
         self.blocks = self._build()
+
+    def close(self) -> None:
+        """Stop the server and all runs."""
+        self.blocks.close(verbose=False)
+        for process in list(self._processes.values()):
+            _end(process)
 
     def _build(self) -> gr.Blocks:
         with gr.Blocks(title='mmhot', analytics_enabled=False) as blocks:
             gr.Markdown('# mmhot\nThe people of a video in 3D, on this machine.')
             with gr.Row():
                 with gr.Column(scale=1, min_width=300):
-                    self._source = gr.File(
-                        label='Video, image or 2D keypoints', file_types=_FILES
+                    source = gr.File(
+                        label='Video, image or 2D keypoints', file_types=_INPUTS
+                    )
+                    formats = gr.CheckboxGroup(
+                        _formats(), value=['npz', 'html'], label='Files'
+                    )
+                    height = gr.Textbox(
+                        label='Body height, meters',
+                        info='Empty: estimated by the model.',
                     )
                     with gr.Row():
-                        self._lift = gr.Button('Lift', variant='primary')
-                        self._stop = gr.Button('Stop', interactive=False)
-                    self._fields = {
-                        **self._model_fields(),
-                        **_option_fields(),
-                    }
+                        lift = gr.Button('Lift', variant='primary')
+                        stop = gr.Button('Stop')
                 with gr.Column(scale=2, min_width=320):
-                    self._viewer = gr.HTML(_EMPTY, elem_id='viewer')
-                    self._files = gr.File(
+                    viewer = gr.HTML(_NO_POSES, elem_id='viewer')
+                    messages = gr.Textbox(
+                        label='Messages', elem_id='messages', interactive=False
+                    )
+                    files = gr.File(
                         label='Results',
                         elem_id='results',
                         file_count='multiple',
                         interactive=False,
-                        visible=False,
                     )
-                    self._progress = gr.HTML(
-                        describe_error(self._choices.note), elem_id='progress'
-                    )
-            self._connect(blocks)
+            private = dict(api_visibility='private')
+            source.upload(self._keep, source, source, **private)
+            lift.click(
+                self._run,
+                [source, formats, height],
+                [viewer, messages, files],
+                show_progress_on=messages,
+                concurrency_limit=1,
+                **private,
+            )
+            stop.click(self._stop, queue=False, **private)
+            blocks.unload(self._leave)
         return blocks
 
-    def _model_fields(self) -> dict[str, gr.components.Component]:
-        with gr.Accordion('Models', open=False):
-            return {
-                name: gr.Dropdown(
-                    [(Path(choice).name, choice) for choice in choices],
-                    value=choices[0],
-                    label=label,
-                )
-                for name, label, choices in (
-                    ('pose2d', '2D keypoints', self._choices.pose2d),
-                    ('det_model', 'Person detector', self._choices.det_model),
-                    ('pose3d', 'Lifter', self._choices.pose3d),
-                )
-            }
+    def _folder_of(self, request: gr.Request) -> Path:
+        """Return the folder of a session; clients choose the session's name."""
+        name = hashlib.sha256(request.session_hash.encode()).hexdigest()
+        return self._folder / f'session-{name[:32]}'
 
-    def _connect(self, blocks: gr.Blocks) -> None:
-        self._lift.click(
-            self._run,
-            {self._source, *self._fields.values()},
-            [self._lift, self._stop, self._viewer, self._progress, self._files],
-            show_progress='hidden',
-            concurrency_limit=1,
-            api_visibility='private',
-        )
-        uploads = [self._source, self._fields['intrinsics']]
-        quiet = dict(queue=False, show_progress='hidden', api_visibility='private')
-        gr.on([each.change for each in uploads], self._hold, uploads, None, **quiet)
-        self._stop.click(self._end, None, None, **quiet)
-        blocks.unload(self._leave)
+    def _keep(self, source: str, request: gr.Request) -> str:
+        """Move an upload to the session's folder, in place of the one before."""
+        folder = self._folder_of(request) / 'input'
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        return shutil.move(source, folder)
 
-    def _run(self, given: dict, request: gr.Request) -> Iterator[dict]:
-        """Lift the uploaded file; yields updates of the page."""
-        source = given[self._source]
-        error = _check_file(source)
-        if error:
-            yield {self._progress: describe_error(error)}
+    def _run(
+        self, source: str | None, formats: list[str], height: str, request: gr.Request
+    ) -> Iterator[tuple[Any, Any, Any]]:
+        """Lift the upload; yields the viewer, messages and files."""
+        if source is None or not Path(source).is_file():
+            yield _NO_POSES, 'Upload a video, an image or 2D keypoints first.', None
             return
-        options = {name: given[field] for name, field in self._fields.items()}
-        options = _as_options(options, self._device)
-        run = self._sessions.start(request.session_hash, Path(source), options)
-        if run is None:
-            yield {self._progress: describe_error(_GONE)}
+        session = self._folder_of(request)
+        for before in session.glob('results-*'):
+            shutil.rmtree(before)
+        out = Path(tempfile.mkdtemp(prefix='results-', dir=session))
+        # the page shows .html
+        names = ','.join(dict.fromkeys([*formats, 'html']))
+        command = ['infer', source, f'--out-dir={out}', f'--formats={names}']
+        if height.strip():
+            command.append(f'--height={height.strip()}')
+        logs = session / 'stdout', session / 'stderr'
+        with logs[0].open('wb') as stdout, logs[1].open('wb') as stderr:
+            process = subprocess.Popen(
+                [sys.executable, '-m', 'mmhot', *command, *self._options],
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stderr,
+            )
+        self._processes[session] = process
+        try:
+            while process.poll() is None:
+                yield _NO_POSES, _read(logs, out), None
+                time.sleep(_INTERVAL)
+        finally:
+            _end(process)
+            stopped = self._processes.pop(session, None) is None
+        if process.returncode:
+            *_, reason = ['failed', *_read(logs[1:], out).splitlines()]
+            yield _NO_POSES, 'stopped' if stopped else reason, None
             return
-        command = shown_command(Path(source).name, options)
-        yield {
-            self._lift: gr.update(interactive=False),
-            self._stop: gr.update(interactive=True),
-            self._viewer: _EMPTY,
-            self._files: gr.update(value=None, visible=False),
-        }
-        for progress in run:
-            yield {self._progress: describe_progress(progress, command)}
-        files = [str(path) for path in progress.files]
-        yield {
-            self._lift: gr.update(interactive=True),
-            self._stop: gr.update(interactive=False),
-            self._viewer: _frame(progress.files),
-            self._files: gr.update(value=files or None, visible=bool(files)),
-        }
+        files = sorted(path for path in out.iterdir() if path.is_file())
+        yield _frame(files), _read(logs, out), [str(path) for path in files]
 
-    def _hold(
-        self, source: str | None, intrinsics: str | None, request: gr.Request
-    ) -> None:
-        self._sessions.hold(request.session_hash, [source, intrinsics])
-
-    def _end(self, request: gr.Request) -> None:
-        self._sessions.stop(request.session_hash)
+    def _stop(self, request: gr.Request) -> None:
+        """End the run of a session."""
+        process = self._processes.pop(self._folder_of(request), None)
+        if process is not None:
+            _end(process)
 
     def _leave(self, request: gr.Request) -> None:
-        self._sessions.close(request.session_hash)
-
-
-def _option_fields() -> dict[str, gr.components.Component]:
-    """Create the fields of cameras, keypoints and results, in two sections."""
-    made = {}
-    for title, labels in _LABELS.items():
-        with gr.Accordion(title, open=False):
-            for name, texts in labels.items():
-                made[name] = _field(name, *texts)
-    return made
-
-
-def _field(name: str, label: str, info: str = '') -> gr.components.Component:
-    """Create the field of an option of ``mmhot infer``, with its default."""
-    option = _OPTIONS[name]
-    if name == 'intrinsics':
-        types = ['.json', '.yml', '.yaml', '.npz']
-        return gr.File(label=label, file_types=types, height=110)
-    if name == 'formats':
-        return gr.CheckboxGroup(_formats(), value=['npz', 'html'], label=label)
-    choices = option.metadata['argument'].choices
-    if choices:
-        none = [] if option.default else [('not given', AUTOMATIC)]
-        value = option.default or AUTOMATIC
-        return gr.Dropdown([*none, *choices], value=value, label=label, info=info)
-    if kind_of(option) is bool:
-        return gr.Checkbox(option.default, label=label, info=info)
-    # an empty gr.Number would become 0 or fail
-    return gr.Textbox(label=label, info=info)
+        """End the run of a session and delete its files."""
+        self._stop(request)
+        shutil.rmtree(self._folder_of(request), ignore_errors=True)
 
 
 def _formats() -> list[str]:
     """List the formats whose packages are installed."""
-    find = importlib.util.find_spec
     return [
         name
         for name, writer in WRITERS.items()
-        if writer.requires is None or find(writer.requires[0]) is not None
+        if writer.requires is None or find_spec(writer.requires[0]) is not None
     ]
 
 
-def _check_file(source: str | None) -> str:
-    """Explain what is wrong with an uploaded file, as far as its name shows it."""
-    if source is None:
-        return 'Drop a video first, an image, or a file of 2D keypoints.'
-    if Path(source).suffix.lower() in _REFUSED:
-        return f'{Path(source).name} is neither a video nor an image nor 2D keypoints'
-    return ''
+def _end(process: subprocess.Popen) -> None:
+    process.terminate()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
-def _as_options(values: dict[str, Any], device: str | None) -> dict[str, Any]:
-    """Convert the fields of the page to options; empty ones are left out."""
-    # the page always shows the poses
-    formats = dict.fromkeys([*(values['formats'] or []), 'html'])
-    values = {k: v.strip() if isinstance(v, str) else v for k, v in values.items()}
-    given = {k: v for k, v in values.items() if v not in (AUTOMATIC, '', None, [])}
-    return {**given, 'formats': list(formats), 'device': device}
+def _read(logs: Iterable[Path], out: Path) -> str:
+    """Read the lines of a run, without those that name its files."""
+    lines = []
+    for log in logs:
+        with suppress(FileNotFoundError):  # the session has ended
+            lines += log.read_text(encoding='utf-8', errors='replace').splitlines()
+    return '\n'.join(line for line in lines if str(out) not in line)
 
 
 def _frame(files: list[Path]) -> str:
     """Embed the viewer, isolated from the rest of the page."""
     page = next((path for path in files if path.suffix == '.html'), None)
-    if page is None:
-        return _EMPTY
+    if page is None:  # no person was found
+        return _NO_POSES
     text = html.escape(page.read_text(encoding='utf-8'), quote=True)
-    title = html.escape(page.stem, quote=True)
-    return f'<iframe title="{title}" sandbox="allow-scripts" srcdoc="{text}"></iframe>'
+    style = 'width: 100%; height: 68vh; border: 0'
+    return f'<iframe style="{style}" sandbox="allow-scripts" srcdoc="{text}"></iframe>'

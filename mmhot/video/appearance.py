@@ -54,7 +54,7 @@ class AppearanceObserver(FrameObserver):
         skeleton (str): Of their keypoints.
     """
 
-    name, rules = 'appearance', 1
+    name = 'appearance'
 
     def __init__(self, skeleton: str) -> None:
         self._skeleton = get_skeleton(skeleton)

@@ -51,11 +51,9 @@ class BackgroundTracker(FrameObserver):
         interval (int): Frames from one that is looked at to the next. Defaults to 1.
     """
 
-    rules = 1
-
     @staticmethod
     def name_of(interval: int) -> str:
-        """Name the cache file of an interval."""
+        """Name the arrays of an interval."""
         return 'background' if interval == 1 else f'background-{interval}'
 
     def __init__(self, interval: int = 1) -> None:

@@ -1,5 +1,6 @@
 """Frames read in a thread: ahead, or live with reconnection and latency."""
 
+import math
 import queue
 import threading
 import time
@@ -8,9 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
-import numpy as np
-
-from mmhot.video.frames import Frame
+from mmhot.video.frames import Frame, VideoFile
 from mmhot.video.streams import VideoStream
 
 # Seconds between attempts to reconnect: the first time, and at most.
@@ -19,8 +18,6 @@ _FIRST_WAIT, _LONGEST_WAIT = 0.5, 10.0
 _MAX_LEAD = 1.0
 # Seconds between checks whether iterating was stopped.
 _POLL = 0.1
-# Latencies above are counted as this many milliseconds.
-_MAX_LATENCY = 20_000
 
 
 def prefetch(frames: Iterable[Frame], count: int = 4) -> Iterator[Frame]:
@@ -84,7 +81,7 @@ class Capture:
     :class:`Interruption` when no frame arrives for a while.
 
     Args:
-        stream (VideoStream): The stream.
+        stream (VideoStream | VideoFile): The stream, or a file to be played.
         reconnect (float): Seconds for which reconnecting is tried, 0 for never.
             Defaults to 60.
         stall (float): Seconds without a frame that count as an interruption. Defaults
@@ -98,27 +95,16 @@ class Capture:
         dropped (int): Frames of these that were skipped.
         reconnects (int): Successful reconnections.
         ended (str | None): After iterating: why, unless it was asked to stop.
-
-    Raises:
-        ValueError: If a number is out of range.
     """
 
     def __init__(
         self,
-        stream: VideoStream,
+        stream: VideoStream | VideoFile,
         reconnect: float = 60.0,
         stall: float = 2.0,
         keep: int = 3,
         duration: float | None = None,
     ) -> None:
-        if not reconnect >= 0:
-            raise ValueError(f'reconnect must be at least 0 seconds, got {reconnect}')
-        if not stall > 0:
-            raise ValueError(f'stall must be above 0 seconds, got {stall}')
-        if keep < 1:
-            raise ValueError(f'keep must be at least 1 frame, got {keep}')
-        if duration is not None and not duration > 0:
-            raise ValueError(f'duration must be above 0 seconds, got {duration}')
         self.stream = stream
         self.reconnect = reconnect
         self.stall = stall
@@ -137,7 +123,8 @@ class Capture:
 
     def __enter__(self) -> 'Capture':
         """Connect and start reading; raises ValueError or OSError if that fails."""
-        self.stream.open()
+        if not self.stream.finite:
+            self.stream.open()
         self._thread.start()
         return self
 
@@ -148,7 +135,7 @@ class Capture:
         with self._changed:
             self.dropped += len(self._waiting)
             self._waiting.clear()
-        if not self._thread.is_alive():
+        if not self._thread.is_alive() and not self.stream.finite:
             self.stream.close()
 
     def stop(self) -> None:
@@ -210,19 +197,18 @@ class Capture:
         """Read until the stream ends or is stopped (None), or breaks (the reason)."""
         start = None
         try:
-            for number, (stamp, image) in enumerate(self.stream.frames()):
+            for frame in self.stream:
                 if self.stream.finite:
-                    due = number / self.stream.fps if stamp is None else stamp
-                    start = time.monotonic() - due if start is None else start
-                    self._stop.wait(max(0, start + due - time.monotonic()))
+                    start = time.monotonic() - frame.time if start is None else start
+                    self._stop.wait(max(0, start + frame.time - time.monotonic()))
                 if self._stop.is_set():
                     return None
-                self._put(stamp, image)
+                self._put(frame)
         except OSError as error:
             return str(error)
-        return None
+        return self.stream.ended
 
-    def _put(self, stamp: float | None, image: np.ndarray) -> None:
+    def _put(self, frame: Frame) -> None:
         """Queue a frame; the oldest is dropped from a full queue."""
         arrived = time.monotonic()
         with self._changed:
@@ -231,9 +217,11 @@ class Capture:
                 self._last_loss, self._lost = self._lost, None
                 self._clock.reset()
             self.dropped += len(self._waiting) == self._waiting.maxlen
+            stamp = None if math.isnan(frame.time) else frame.time
             moment = self._clock(stamp, arrived)
-            frame = LiveFrame(self.seen, moment, image, arrived, self.reconnects)
-            self._waiting.append(frame)
+            self._waiting.append(
+                LiveFrame(self.seen, moment, frame.image, arrived, self.reconnects)
+            )
             self.seen += 1
             self._changed.notify_all()
 
@@ -283,25 +271,3 @@ class _StreamClock:
     def reset(self) -> None:
         """Start with the timestamps of another connection."""
         self._stamp = None
-
-
-class LatencyHistogram:
-    """Mean and quantiles of any number of latencies, in steps of a millisecond."""
-
-    def __init__(self) -> None:
-        self._counts = np.zeros(_MAX_LATENCY + 1, np.int64)
-        self._sum = 0.0
-
-    def add(self, milliseconds: float) -> None:
-        """Count a latency."""
-        self._counts[min(max(round(milliseconds), 0), _MAX_LATENCY)] += 1
-        self._sum += milliseconds
-
-    @property
-    def mean(self) -> float:
-        """Return the mean, 0 of none."""
-        return round(self._sum / max(int(self._counts.sum()), 1), 1)
-
-    def quantile(self, share: float) -> int:
-        """Return the latency that a share of all does not exceed."""
-        return int(self._counts.cumsum().searchsorted(share * self._counts.sum()))

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmhot.profiling import span
 from mmhot.video.frames import Frame
 from mmhot.video.people import (
     Boxes,
@@ -188,7 +187,6 @@ def _is_predictable(
     return known.all() and (overlap >= _PREDICTABLE).all()
 
 
-@span('keyframes', items=1)
 def _track(
     frame: Frame,
     predicted: np.ndarray,
@@ -318,7 +316,6 @@ def _match(
     return numbers
 
 
-@span('search backwards')
 def _search_backwards(
     frames: list[Frame], keyframes: list[Keyframe], estimate: Estimate
 ) -> None:
@@ -327,9 +324,9 @@ def _search_backwards(
     found = [keyframes[-1].take(~known)]
     least = np.maximum(_MIN_SHARE * found[0].people.scores.mean(1), MIN_CONFIDENCE)
     for row in range(len(keyframes) - 2, 0, -1):
-        if not len(found[-1].ids):
-            return
         position = keyframes[row].position
+        if position < 0 or not len(found[-1].ids):
+            return
         frame = frames[position]
         boxes = _predict(found[-2:], position, frame.image.shape[1::-1])
         scores = found[-1].people.bbox_scores

@@ -6,7 +6,6 @@ from itertools import pairwise
 
 import numpy as np
 
-from mmhot.profiling import span
 from mmhot.video.chunks import (
     MAX_STEP,
     Estimate,
@@ -47,7 +46,6 @@ class Gaps:
         return self.frames if self.frames * seconds <= self.seconds else MAX_STEP
 
 
-@span('fill')
 def fill_chunk(
     frames: list[Frame],
     keyframes: list[Keyframe],

@@ -1,12 +1,14 @@
 """Frames and timestamps of video files and image sequences, upright as in a player."""
 
 import logging
+import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
-from typing import Protocol
+from urllib.parse import urlsplit
 
 import av
 import cv2
@@ -15,7 +17,6 @@ from av.sidedata.sidedata import Type
 
 from mmhot.errors import escape, require_file
 from mmhot.io.images import MAX_PIXELS, check_pixels, open_media, read_image
-from mmhot.profiling import span
 from mmhot.structures.clips import clip_name
 
 _LOGGER = logging.getLogger(__name__)
@@ -34,9 +35,12 @@ _MAX_PAUSE, _MAX_BACK = 60.0, 2.0
 _MIN_STEP = 1e-3
 VIDEO_SUFFIXES = {
     *('.mp4', '.mov', '.m4v', '.avi', '.mkv', '.webm', '.mpg', '.mpeg'),
-    *('.mts', '.m2ts', '.wmv', '.3gp', '.flv', '.ogv'),
+    *('.mts', '.m2ts', '.wmv', '.3gp', '.flv', '.ogv', '.gif', '.mxf', '.y4m'),
 }
-"""Files of a folder that are meant to be videos; others are tried as well."""
+"""Files of a folder that are videos."""
+_SCHEMES = ('rtsp', 'rtsps', 'rtmp', 'rtmps', 'http', 'https', 'udp', 'rtp', 'srt')
+# Seconds for opening an address and for the next frame.
+_TIMEOUT = (10.0, 30.0)
 # FFmpeg's own limit on the pixels of a frame.
 _UNLIMITED = 2**30 - 1
 # How much earlier than its container says a video may end (audio lasts longer):
@@ -55,7 +59,7 @@ class Frame:
 
     Attributes:
         index (int): Frame number, from 0.
-        time (float): Seconds since the first frame.
+        time (float): Seconds since the first frame; NaN if unknown.
         image (np.ndarray): BGR, uint8 (H, W, 3), upright.
     """
 
@@ -64,28 +68,36 @@ class Frame:
     image: np.ndarray
 
 
-class FrameSource(Protocol):
-    """Interface of clips that are read once, in order.
+class FrameSource(ABC):
+    """Frames of a clip, read in order.
 
-    Attributes:
+    Args:
         name (str): Name of the result files.
         path (Path): File, folder or address.
         fps (float): Mean frames per second.
-        num_frames (int | None): Number of frames, if known.
+        num_frames (int, optional): Number of frames, if known.
+
+    Attributes:
         ended (str | None): After reading: why it ended early, one line.
         num_damaged (int): Frames so far that were decoded from damaged data.
         max_pixels (int): Larger frames are refused.
+        finite (bool): Whether it has an end; else frames come in real time.
     """
 
-    name: str
-    path: Path
-    fps: float
-    num_frames: int | None
-    ended: str | None
-    num_damaged: int
-    max_pixels: int
+    max_pixels = MAX_PIXELS
+    finite = True
+    ended: str | None = None
+    num_damaged = 0
 
-    def __iter__(self) -> Iterator[Frame]: ...
+    def __init__(
+        self, name: str, path: Path, fps: float, num_frames: int | None = None
+    ) -> None:
+        self.name, self.path, self.fps = name, path, fps
+        self.num_frames = num_frames
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[Frame]:
+        """Read from the start."""
 
 
 class FileClock:
@@ -111,32 +123,31 @@ class FileClock:
         return self._last
 
 
-class VideoFile:
+class VideoFile(FrameSource):
     """Read the frames of a video file.
 
     A damaged file yields the frames before the damage; ``ended`` is the reason then.
 
     Args:
-        path (str | Path): The file.
+        address (str | Path): The file, or the URL of a video with an end.
 
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If it is not a readable video.
     """
 
-    max_pixels = MAX_PIXELS
-
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
-        self.label = escape(path)
-        self.name = clip_name(self.path)
-        require_file(path)
-        self._probe()
-
-    def _probe(self) -> None:
-        """Read frame rate and number of frames."""
-        self.ended: str | None = None
-        self.num_damaged = 0
+    def __init__(self, address: str | Path) -> None:
+        self._is_remote = is_url(str(address))
+        if self._is_remote:
+            self.address = str(address)
+            self.label, name = public_url(self.address), name_of_url(self.address)
+            path = Path(self.label)  # not a file
+        else:
+            self.label, path = escape(address), require_file(address)
+            name = clip_name(path)
+            # FFmpeg takes the beginning of a relative path such as 'a:b' for a protocol
+            self.address = str(path.absolute())
+        super().__init__(name, path, DEFAULT_FPS)
         with self._open() as container:
             stream = container.streams.video[0]
             limit_pixels(stream, _UNLIMITED, self.label)
@@ -159,8 +170,7 @@ class VideoFile:
             frames, aspect = container.decode(stream), pixel_aspect(stream)
             while True:
                 try:
-                    with span('decode', items=1):
-                        frame = next(frames)
+                    frame = next(frames)
                 except StopIteration:
                     break
                 except (av.error.FFmpegError, OSError, ValueError) as error:
@@ -205,12 +215,17 @@ class VideoFile:
         return container
 
     def _container(self):
-        # FFmpeg takes the beginning of a relative path such as 'a:b' for a protocol
-        return open_media(str(self.path.absolute()))
+        if not self._is_remote:
+            return open_media(self.address)
+        container = open_media(self.address, timeout=_TIMEOUT)
+        if container.duration is None:
+            container.close()
+            raise ValueError(f'{self.label} is a stream without an end: run it live')
+        return container
 
 
-class ImageSequence:
-    """Read image files, in the order of their paths, as the frames of a clip.
+class ImageSequence(FrameSource):
+    """Read images, in their order, as the frames of a clip.
 
     In place of an image that cannot be read, the one before it is repeated.
 
@@ -223,35 +238,29 @@ class ImageSequence:
         ValueError: When it is read, if no image is readable.
     """
 
-    max_pixels = MAX_PIXELS
-
     def __init__(self, paths: list[Path], name: str, fps: float = DEFAULT_FPS) -> None:
         self.paths = paths
-        self.path = paths[0] if len(paths) == 1 else paths[0].parent
-        self.name = name
-        self.fps = fps
-        self.num_frames: int | None = len(paths)
-        self.ended: str | None = None
-        self.num_damaged = 0
+        path = paths[0] if len(paths) == 1 else paths[0].parent
+        super().__init__(name, path, fps, len(paths))
         self._reported: set[Path] = set()
 
     def __iter__(self) -> Iterator[Frame]:
         """Decode from the first image."""
-        self.ended, self.num_damaged, following, last = None, 0, 0, None
+        self.ended, self.num_damaged, image = None, 0, None
+        following = 0
         for index, path in enumerate(self.paths):
-            image = self._read(path)
-            if image is None:
-                continue
-            if last is not None and last.shape != image.shape:
-                change = describe_change(image.shape, last.shape)
+            read = self._read(path)
+            if read is None and image is None:
+                continue  # the first readable image takes its place
+            if read is not None and image is not None and read.shape != image.shape:
+                change = describe_change(read.shape, image.shape)
                 self.ended = f'stopped before {escape(path)}: {change}'
                 return
-            yield from self._repeat(range(following, index), image, last)
-            yield Frame(index, index / self.fps, image)
-            following, last = index + 1, image
-        yield from self._repeat(range(following, len(self.paths)), last, last)
+            image = image if read is None else read
+            for number in range(following, index + 1):
+                yield Frame(number, number / self.fps, image)
+            following = index + 1
 
-    @span('decode', items=1)
     def _read(self, path: Path) -> np.ndarray | None:
         """Read an image; None if it is not readable but others may be."""
         try:
@@ -265,12 +274,25 @@ class ImageSequence:
                 _LOGGER.warning('%s; another image is repeated in its place', error)
             return None
 
-    def _repeat(
-        self, indices: range, image: np.ndarray, before: np.ndarray | None
-    ) -> Iterator[Frame]:
-        """Yield the image before in place of unreadable ones, or the one after."""
-        for index in indices:
-            yield Frame(index, index / self.fps, image if before is None else before)
+
+def is_url(text: str) -> bool:
+    """Return whether a text is a network address."""
+    scheme, separator, _ = text.partition('://')
+    return bool(separator) and scheme.lower() in _SCHEMES
+
+
+def public_url(url: str) -> str:
+    """Remove user, password and query, which may be secret."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition('@')[2]
+    return f'{parts.scheme}://{host}{parts.path}'
+
+
+def name_of_url(url: str) -> str:
+    """Name results after the file of an address or, without one, its host."""
+    parts = urlsplit(url)
+    stem = Path(parts.path).stem or parts.netloc.rpartition('@')[2]
+    return re.sub(r'[^\w.-]+', '_', stem)
 
 
 def limit_pixels(stream: av.VideoStream, limit: int, name: str) -> None:
@@ -295,7 +317,6 @@ def pixel_aspect(stream: av.VideoStream) -> Fraction | None:
     return aspect
 
 
-@span('convert frames', items=1)
 def upright(frame: av.VideoFrame, pixel_aspect: Fraction | None = None) -> np.ndarray:
     """Convert a frame to BGR uint8 (H, W, 3), turned and mirrored as a player does.
 

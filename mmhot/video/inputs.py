@@ -12,20 +12,20 @@ from typing import NoReturn
 import numpy as np
 
 from mmhot.errors import escape, ignored_warnings, require_file
-from mmhot.io.images import is_animated, is_image
+from mmhot.io.images import is_image
 from mmhot.io.own_results import without_results
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.io.readers.mmpose import natural_key
 from mmhot.structures.clips import Clip2D, clip_name
-from mmhot.video.animations import AnimatedImage
 from mmhot.video.frames import (
     DEFAULT_FPS,
     VIDEO_SUFFIXES,
     FrameSource,
     ImageSequence,
     VideoFile,
+    is_url,
 )
-from mmhot.video.streams import RemoteVideo, is_url, is_webcam
+from mmhot.video.streams import is_webcam
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -33,10 +33,6 @@ _KEYPOINT_SUFFIXES = {'.npz', '.json'}
 _LIST_SUFFIX = '.txt'
 # Photos of phones, in tiles: FFmpeg takes them for videos and decodes the first tile.
 _HEIF_SUFFIXES = {'.heic', '.heif', '.hif'}
-_GIF = '.gif'
-# Read by FFmpeg, but only the first image of animated ones.
-_AVIF = ('.avif', '.avifs')
-_OWN_RATE = '%s has its own rate: fps is for folders of images'
 # Images are frames of a sequence if their names end with numbers that are multiples of
 # a step up to 100, and at most 10 steps apart on average.
 _NUMBERED = re.compile(r'(.*?)(\d+)')
@@ -66,21 +62,25 @@ def find_inputs(texts: list[str], fps: float | None = None) -> list[ClipInput]:
     """Find the clips of a list of inputs.
 
     Args:
-        texts (list[str]): As of :func:`open_inputs`, files of 2D keypoints (``.npz``,
-            ``.json``), and lists of these (``.txt``), one per line. Empty lines and
-            lines that begin with # are ignored; wrong lines fail when they are opened.
+        texts (list[str]): Video files, images (a clip of one frame each), folders of
+            images (one clip if ``fps`` is given or they are numbered and of one size,
+            otherwise one each) or of videos (one each), globs, URLs of videos, files of
+            2D keypoints (``.npz``, ``.json``), and lists of these (``.txt``), one per
+            line. Empty lines and lines that begin with # are ignored; wrong lines fail
+            when they are opened.
         fps (float, optional): Frames per second of image folders and keypoints.
 
     Raises:
         FileNotFoundError: If an input does not exist, or a glob or folder is empty.
-        ValueError: If a list is empty or not a text file.
+        ValueError: If a list is empty or not a text file, or an address is not a
+            readable video.
     """
     inputs = []
     for text in _without_results(texts):
         if Path(text).suffix.lower() == _LIST_SUFFIX:
             inputs += _read_list(Path(text), fps)
         else:
-            inputs += _find(text, fps)
+            inputs += _announce(_find(text, fps), fps)
     return inputs
 
 
@@ -88,31 +88,18 @@ def open_inputs(texts: list[str], fps: float | None = None) -> list[FrameSource]
     """Open videos and images.
 
     Args:
-        texts (list[str]): Video files, images (a clip of one frame each), folders of
-            images (one clip if ``fps`` is given or they are numbered and of one size,
-            otherwise one each) or of videos (one each), globs, and URLs of videos.
+        texts (list[str]): As of :func:`find_inputs`, without keypoints and lists.
         fps (float, optional): Frames per second of image folders.
 
     Raises:
         FileNotFoundError: If an input does not exist, or a glob or folder is empty.
         ValueError: If a file is not readable, or an input is a stream without an end.
     """
-    sources = []
-    for text in texts:
-        path = Path(text)
-        if is_url(text):
-            sources.append(RemoteVideo(text))
-        elif is_webcam(text):
-            raise ValueError(
-                f'{text} is a webcam, a stream without an end: run it live'
-            )
-        elif path.is_dir():
-            sources += _open_folder(path, fps)
-        elif has_magic(text) and not path.exists():
-            sources += [_open_file(file, fps) for file in _glob_files(text)]
-        else:
-            sources.append(_open_file(path, fps))
-    return sources
+    found = [item for text in texts for item in _find(text, fps)]
+    for item in found:
+        if item.has_keypoints:
+            raise ValueError(f'{item.path} has keypoints: a video or images are needed')
+    return [item.open() for item in found]
 
 
 def _without_results(texts: list[str]) -> list[str]:
@@ -133,12 +120,10 @@ def _read_list(path: Path, fps: float | None) -> list[ClipInput]:
     lines = [line for line in lines if line and not line.startswith('#')]
     for line in _without_results(lines):
         try:
-            inputs += _find(line, fps)
+            inputs += _announce(_find(line, fps), fps)
         except (OSError, ValueError) as error:
-            fail = partial(_fail, error)
-            inputs.append(
-                ClipInput(Path(line), escape(Path(line).stem or line, '_'), fail)
-            )
+            name = escape(Path(line).stem or line, '_')
+            inputs.append(ClipInput(Path(line), name, partial(_fail, error)))
     if not inputs:
         raise ValueError(f'{path} names no input: one per line is expected')
     return inputs
@@ -146,25 +131,29 @@ def _read_list(path: Path, fps: float | None) -> list[ClipInput]:
 
 def _find(text: str, fps: float | None) -> list[ClipInput]:
     path = Path(text)
-    if path.is_file() or path.suffix.lower() in _KEYPOINT_SUFFIXES:
-        return [_file_input(path, fps)]
-    if has_magic(text) and not path.exists() and not is_url(text):
+    if is_url(text):
+        return [_opened(VideoFile(text))]
+    if is_webcam(text):
+        raise ValueError(f'{text} is a webcam, a stream without an end: run it live')
+    if path.is_dir():
+        return _find_in_folder(path, fps)
+    if has_magic(text) and not path.exists():
         return [_file_input(file, fps) for file in _glob_files(text)]
-    sources = open_inputs([text], fps)
-    for source in sources:
-        if fps is None and isinstance(source, ImageSequence) and source.num_frames > 1:
+    return [_file_input(path, fps)]
+
+
+def _announce(inputs: list[ClipInput], fps: float | None) -> list[ClipInput]:
+    """Warn of folders of images that are taken for videos."""
+    for item in inputs:
+        if fps is None and item.path.is_dir():
             _LOGGER.warning(
-                '%s: its %d numbered images are taken for a video of %g frames per '
-                "second; set fps for another rate, or use '%s/*' for separate images",
-                text,
-                source.num_frames,
-                source.fps,
-                text.rstrip('/'),
+                '%s: its numbered images are taken for a video of %g frames per '
+                "second; give another rate as `fps`, or use '%s/*' for separate images",
+                item.path,
+                DEFAULT_FPS,
+                item.path,
             )
-    return [
-        ClipInput(source.path, source.name, partial(_identity, source))
-        for source in sources
-    ]
+    return inputs
 
 
 def _file_input(path: Path, fps: float | None) -> ClipInput:
@@ -176,12 +165,8 @@ def _file_input(path: Path, fps: float | None) -> ClipInput:
     return ClipInput(path, clip_name(path), partial(_open_file, path, fps))
 
 
-def _glob_files(text: str) -> list[Path]:
-    files = [Path(name) for name in sorted(glob(text, recursive=True), key=natural_key)]
-    files = without_results([file for file in files if file.is_file()])
-    if not files:
-        raise FileNotFoundError(f'no file matches {text}')
-    return files
+def _opened(source: FrameSource) -> ClipInput:
+    return ClipInput(source.path, source.name, partial(_identity, source))
 
 
 def _identity(source: FrameSource) -> FrameSource:
@@ -192,61 +177,48 @@ def _fail(error: Exception) -> NoReturn:
     raise error
 
 
+def _glob_files(text: str) -> list[Path]:
+    files = [Path(name) for name in sorted(glob(text, recursive=True), key=natural_key)]
+    files = without_results([file for file in files if file.is_file()])
+    if not files:
+        raise FileNotFoundError(f'no file matches {text}')
+    return files
+
+
 def _open_file(path: Path, fps: float | None) -> FrameSource:
     require_file(path)
-    suffix = path.suffix.lower()
-    may_be = is_image(path) or suffix in _AVIF
-    if suffix == _GIF or (may_be and is_animated(path)):
-        return _open_animation(path, fps)
     if is_image(path):
         return ImageSequence([path], clip_name(path), fps or DEFAULT_FPS)
-    if suffix in _HEIF_SUFFIXES:
+    if path.suffix.lower() in _HEIF_SUFFIXES:
         raise ValueError(f'{path} is a HEIF image: convert it to JPEG or PNG')
     video = VideoFile(path)
     if fps is not None:
-        _LOGGER.warning(_OWN_RATE, path)
+        _LOGGER.warning('%s has its own rate: `fps` is for folders of images', path)
     return video
 
 
-def _open_animation(path: Path, fps: float | None) -> AnimatedImage:
-    image = AnimatedImage(path, fps or DEFAULT_FPS)
-    if fps is None and not image.has_rate:
-        _LOGGER.warning(
-            '%s: its %d pages are taken for a video of %g frames per second; set fps '
-            'for another rate',
-            path,
-            image.num_frames,
-            image.fps,
-        )
-    elif fps is not None and image.has_rate:
-        _LOGGER.warning(_OWN_RATE, path)
-    return image
-
-
-def _open_folder(folder: Path, fps: float | None) -> list[FrameSource]:
+def _find_in_folder(folder: Path, fps: float | None) -> list[ClipInput]:
     files = [file for file in folder.iterdir() if file.is_file()]
     files.sort(key=lambda file: natural_key(file.name))
     files = without_results([x for x in files if not x.name.startswith('.')])
-    images = [file for file in files if is_image(file) and not is_animated(file)]
-    sources: list[FrameSource] = []
+    images = [file for file in files if is_image(file)]
+    inputs: list[ClipInput] = []
     if images and (fps or _is_sequence(images)):
-        sources.append(ImageSequence(images, clip_name(folder), fps or DEFAULT_FPS))
+        sequence = ImageSequence(images, clip_name(folder), fps or DEFAULT_FPS)
+        inputs.append(_opened(sequence))
     else:
-        sources += [_open_file(image, fps) for image in images]
-    still = set(images)
+        inputs += [_file_input(image, fps) for image in images]
     for file in files:
         if file.suffix.lower() in _HEIF_SUFFIXES:
             _LOGGER.warning('%s is skipped: convert it to JPEG or PNG', file)
-        elif file not in still:
+        elif file.suffix.lower() in VIDEO_SUFFIXES:
             try:
-                sources.append(_open_file(file, fps))
+                inputs.append(_opened(_open_file(file, fps)))
             except ValueError as error:
-                # other files need no warning
-                if file.suffix.lower() in VIDEO_SUFFIXES:
-                    _LOGGER.warning('%s; it is skipped', error)
-    if not sources:
+                _LOGGER.warning('%s; it is skipped', error)
+    if not inputs:
         raise FileNotFoundError(f'{folder} has neither images nor videos')
-    return sources
+    return inputs
 
 
 def _is_sequence(images: list[Path]) -> bool:

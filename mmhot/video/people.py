@@ -3,14 +3,11 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from mmhot.skeletons.joints import get_skeleton
-
-if TYPE_CHECKING:
-    from mmhot.video.sources.turned_crops import QuarterTurns
 
 Boxes = tuple[np.ndarray, np.ndarray]
 """Bounding boxes (P, 4), xyxy pixels, and scores (P,) of one image."""
@@ -131,8 +128,6 @@ class PoseEstimator(ABC):
         skeleton (str): Skeleton of the keypoints, see :mod:`mmhot.skeletons.joints`.
         has_score_curve (bool): Whether scores are calibrated confidences.
         is_thread_safe (bool): Whether several threads may call it at once.
-        turns (QuarterTurns, optional): How people with a low confidence are estimated
-            again, in turned crops.
     """
 
     name: str
@@ -140,7 +135,6 @@ class PoseEstimator(ABC):
     skeleton: str
     has_score_curve: bool = False
     is_thread_safe: bool = False
-    turns: 'QuarterTurns | None' = None
 
     @abstractmethod
     def __call__(
@@ -151,34 +145,36 @@ class PoseEstimator(ABC):
     def estimate_fast(
         self, images: list[np.ndarray], boxes: list[np.ndarray]
     ) -> list[Poses]:
-        """Estimate poses faster and less accurately, without quarter turns."""
-        return self.estimate_upright(images, boxes)
-
-    def set_keep_rates(  # noqa: B027 (most models do not prune)
-        self, keep_rates: tuple[float, ...] | None
-    ) -> None:
-        """Set the share of patches that GTPT keeps; None as trained.
-
-        Other models have nothing to set.
-        """
-
-    def estimate_upright(
-        self, images: list[np.ndarray], boxes: list[np.ndarray]
-    ) -> list[Poses]:
-        """Estimate poses without quarter turns."""
+        """Estimate poses faster and less accurately."""
         return self(images, boxes)
+
+    def estimate_video(
+        self,
+        images: list[np.ndarray],
+        boxes: list[np.ndarray],
+        priors: list[Prior],
+        flip_test: bool = False,
+    ) -> list[Poses]:
+        """Estimate poses in frames of a video.
+
+        Args:
+            images (list[np.ndarray]): BGR images (H, W, 3).
+            boxes (list[np.ndarray]): Boxes (P, 4) of each.
+            priors (list[Prior]): Results of these people in other frames.
+            flip_test (bool): Whether to take more time for more accuracy. Defaults to
+                False.
+        """
+        return (self if flip_test else self.estimate_fast)(images, boxes)
 
 
 class FrameObserver(ABC):
     """Interface of what looks at every frame and its people, once, in order.
 
     Attributes:
-        name (str): Part of the name of its cache file.
-        rules (int): Version of the results, saved with them.
+        name (str): Name of its arrays in the cache; it changes when the results do.
     """
 
     name: str
-    rules: int
 
     @abstractmethod
     def observe(

@@ -24,28 +24,17 @@ from mmhot.motion.camera_path import (
 )
 from mmhot.motion.extremities import to_joints
 from mmhot.motion.side_swaps import undo_swaps
-from mmhot.profiling import span
-from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips import Clip2D, Clip3D, Track2D
 from mmhot.structures.lens import Lens, settle_lens
 from mmhot.video.appearance import AppearanceObserver, merge_returning
-from mmhot.video.cache import (
-    ClipPeople,
-    cache_path,
-    load_observed,
-    load_tracks,
-    save_if_possible,
-    save_observed,
-    save_tracks,
-    tracks_path,
-)
+from mmhot.video.cache import ClipPeople, cache_path, save_if_possible, save_people
 from mmhot.video.camera_motion import BackgroundTracker
 from mmhot.video.frames import FrameSource
 from mmhot.video.overlap import show_again
 from mmhot.video.people import FrameObserver
 from mmhot.video.pose_estimation import VideoPoseEstimator
 from mmhot.video.smoothing import smooth_clip
-from mmhot.video.tracking import TRACKING_RULES, track_clip
+from mmhot.video.tracking import track_clip
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -72,8 +61,7 @@ class StageTimes:
         """Add the time of a block to a stage."""
         begin = time.perf_counter()
         try:
-            with span(stage):
-                yield
+            yield
         finally:
             spent = time.perf_counter() - begin
             self.seconds[stage] = self.seconds.get(stage, 0.0) + spent
@@ -103,8 +91,7 @@ class VideoLifter:
         fov (float, optional): Horizontal field of view in degrees.
         intrinsics (Lens, optional): The camera's lens, in place of ``fov``.
         joints (int): Of the results, 17 or 24. Defaults to 17.
-        cache (Path, optional): Folder of the results, in which 2D keypoints and tracks
-            are cached.
+        cache (Path, optional): Folder of the results, in which 2D keypoints are cached.
         max_pixels (int): Larger images and frames are refused.
     """
 
@@ -182,15 +169,9 @@ class VideoLifter:
     ) -> ClipPeople:
         """Estimate the 2D poses of all frames, or load them from the cache."""
         source.max_pixels = self.max_pixels
-        cached = self._cache_path(source)
-        observers = self._observers()
-        known = {each.name: load_observed(cached, each) for each in observers}
-        missing = [each for each in observers if known[each.name] is None]
-        people = self.pose_estimator(source, cached, progress, missing)
-        people.observed = known
-        for observer in missing:
-            people.observed[observer.name] = save_observed(cached, observer)
-        return people
+        return self.pose_estimator(
+            source, self._cache_path(source), progress, self._observers()
+        )
 
     def _observers(self) -> list[FrameObserver]:
         """Open what has to see the frames."""
@@ -231,11 +212,14 @@ class VideoLifter:
             path = solve_camera_path(**found, size=size, lens=lens)
             if shows_static(path, found['keyframe']):
                 return static_path(num_frames), lens
-            tracker, cached = BackgroundTracker(), self._cache_path(source)
-            found = load_observed(cached, tracker)
-            if found is None:
+            tracker = BackgroundTracker()
+            if tracker.name not in people.observed:
                 show_again(source, people, tracker, progress)
-                found = save_observed(cached, tracker)
+                people.observed[tracker.name] = tracker.arrays()
+                path = self._cache_path(source)
+                if path is not None:
+                    save_if_possible(lambda: save_people(people, path))
+            found = people.observed[tracker.name]
         if len(found['points']) < num_frames:
             _LOGGER.warning(
                 '%s could be read only once: the path of its camera is not known', name
@@ -253,21 +237,13 @@ class VideoLifter:
         clip: ClipPeople,
         progress: Callable[[int], None] = lambda done: None,
     ) -> list[Track2D]:
-        """Track the people of a clip, or load the tracks from the cache."""
-        skeleton = get_skeleton(self.pose_estimator.estimator.skeleton)
-        cached = self._cache_path(source)
-        path = cached and tracks_path(cached)
-        tracks = path and load_tracks(path, skeleton.num_keypoints, TRACKING_RULES)
-        if tracks is None:
-            tracks = track_clip(
-                clip.people, source.fps, progress=progress, cuts=clip.cuts
-            )
-            if path:
-                save_if_possible(lambda: save_tracks(tracks, path, TRACKING_RULES))
+        """Track the people of a clip; those who return keep their IDs if wanted."""
+        tracks = track_clip(clip.people, source.fps, progress=progress, cuts=clip.cuts)
         looks = clip.observed.get(AppearanceObserver.name)
-        if looks is None:
+        if looks is None or not self.reidentify:
             return tracks
-        return merge_returning(tracks, looks, skeleton.name, source.fps, clip.cuts)
+        skeleton = self.pose_estimator.estimator.skeleton
+        return merge_returning(tracks, looks, skeleton, source.fps, clip.cuts)
 
     def _cache_path(self, source: FrameSource) -> Path | None:
         if self.cache is None or not source.path.exists():

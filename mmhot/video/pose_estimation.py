@@ -7,9 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mmhot.profiling import span
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.video.cache import CacheWriter, ClipPeople, load_boxes, load_people
+from mmhot.video.cache import CacheWriter, ClipPeople, load_people
 from mmhot.video.capture import prefetch
 from mmhot.video.chunks import HISTORY, track_chunk
 from mmhot.video.filling import Gaps, fill_chunk
@@ -20,7 +19,6 @@ from mmhot.video.people import (
     Detector,
     People,
     PoseEstimator,
-    Poses,
     Prior,
     round_boxes,
 )
@@ -33,13 +31,8 @@ _MAX_INTERVAL, _STREAM_INTERVAL, _MIN_DETECTED = 30, 12, 5
 _SHORT_VIDEO = 15
 # Bytes of the frames of a chunk.
 _MAX_BYTES = 200e6
-# Fall of a person's mean confidence from which the crop is turned.
-_FALL = 0.2
 # Part of the identity: raise it when results change.
 _RULES = 11
-# Angle of torsos, degrees, from which people in videos are estimated again: below it,
-# the two estimates differ more between frames than they gain.
-_MIN_TILT = 30.0
 
 
 @dataclass
@@ -57,6 +50,7 @@ class VideoPoseEstimator:
             time, and not those of the least confidence only. Defaults to False.
         gaps (Gaps): Gaps between keyframes that are interpolated; none with
             ``flip_test``.
+        det_factor (float): Factor of the detector's usual interval. Defaults to 1.
 
     Raises:
         ValueError: If a number is below 1.
@@ -68,6 +62,7 @@ class VideoPoseEstimator:
     batch_size: int = 8
     flip_test: bool = False
     gaps: Gaps = Gaps()
+    det_factor: float = 1.0
 
     def __post_init__(self) -> None:
         """Check the numbers."""
@@ -93,8 +88,10 @@ class VideoPoseEstimator:
         interval = self.detector.interval
         if not interval or (num_frames or _SHORT_VIDEO) < _SHORT_VIDEO:
             return 1
-        frames = _STREAM_INTERVAL if fps is None else round(interval * fps)
-        return min(max(frames, 1), _MAX_INTERVAL)
+        if fps is None:
+            return _STREAM_INTERVAL
+        frames = min(max(round(interval * fps), 1), _MAX_INTERVAL)
+        return round(self.det_factor * frames)
 
     @property
     def identity(self) -> dict:
@@ -103,6 +100,7 @@ class VideoPoseEstimator:
             'detector': self.detector.identity,
             'estimator': self.estimator.identity,
             'det_every': self.det_every,
+            'det_factor': self.det_factor,
             'flip_test': self.flip_test,
             'gaps': list(astuple(self.gaps)),
             'rules': _RULES,
@@ -129,13 +127,16 @@ class VideoPoseEstimator:
         count = get_skeleton(self.estimator.skeleton).num_keypoints
         clip = (cache and load_people(cache, count)) or ClipPeople()
         progress(len(clip.people))
-        if clip.complete and not observers:
+        missing = [each for each in observers if each.name not in clip.observed]
+        if clip.complete and not missing:
             source.ended = clip.ended or None
             return clip
-        writer = CacheWriter(clip, None if clip.complete else cache)
+        writer = CacheWriter(clip, cache)
         try:
-            self._process(source, clip, cache, progress, writer, observers)
+            self._process(source, clip, progress, writer, missing)
             clip.complete, clip.ended = True, source.ended or ''
+            if clip.people:
+                clip.observed |= {each.name: each.arrays() for each in missing}
         finally:
             # after Ctrl-C and errors as well
             writer.write()
@@ -147,16 +148,15 @@ class VideoPoseEstimator:
         self,
         source: FrameSource,
         clip: ClipPeople,
-        cache: Path | None,
         progress: Callable[[int], None],
         writer: CacheWriter,
         observers: Observers,
     ) -> None:
         """Process all frames after those of an interrupted run."""
         interval = self.detection_interval(source.fps, source.num_frames)
-        boxes = load_boxes(cache) if cache and interval == 1 else []
         shots = CutDetector()
-        clip.cuts = shots.cuts
+        if not clip.complete:
+            clip.cuts = shots.cuts
         batch, known = list[Frame](), len(clip.people)
 
         def report(frames: list[Frame]) -> None:
@@ -175,11 +175,11 @@ class VideoPoseEstimator:
                 if batch and (
                     frame.index in clip.cuts or self._is_full(batch, interval)
                 ):
-                    self._append(batch, clip, filler, boxes, interval)
+                    self._append(batch, clip, filler, interval)
                     batch = []
                 clip.size = frame.image.shape[1::-1]
                 batch.append(frame)
-            self._append(batch, clip, filler, boxes, interval)
+            self._append(batch, clip, filler, interval)
 
     def _is_full(self, batch: list[Frame], interval: int) -> bool:
         """Return whether a batch is complete, if its shot goes on."""
@@ -194,18 +194,12 @@ class VideoPoseEstimator:
         frames: list[Frame],
         clip: ClipPeople,
         filler: ChunkFiller,
-        boxes: list[Boxes],
         interval: int,
     ) -> None:
-        """Append frames of one shot to a clip, with cached boxes if there are any."""
+        """Append frames of one shot to a clip."""
         if not frames:
             return
         first = frames[0].index
-        if frames[-1].index < len(boxes):
-            own = boxes[first : frames[-1].index + 1]
-            people = self._estimate([frame.image for frame in frames], own, video=True)
-            filler.add(frames, {}, lambda: people)
-            return
         shot = max((cut for cut in clip.cuts if cut <= first), default=0)
         before = (first - HISTORY, first - 1)
         previous = [filler.people(index) for index in before if index >= shot]
@@ -262,7 +256,6 @@ class VideoPoseEstimator:
         shapes = (0, 4), (0,), (0, num_keypoints, 2), (0, num_keypoints)
         return People(*(np.zeros(shape, np.float32) for shape in shapes))
 
-    @span('detect', items=1)
     def _redetect(self, frame: Frame, tracked: People) -> Boxes:
         """Return the valid boxes of all people in a frame."""
         return _valid_boxes(self.detector.redetect(frame.image, tracked))
@@ -340,7 +333,7 @@ class VideoPoseEstimator:
         if video:
             known = [own.take(rows) for own, rows in zip(priors, valid, strict=True)]
             crops = [round_boxes(own) for own in crops]
-            poses = self._estimate_video(images, crops, known)
+            poses = self.estimator.estimate_video(images, crops, known, self.flip_test)
         else:
             poses = self.estimator(images, crops)
         people = []
@@ -354,23 +347,6 @@ class VideoPoseEstimator:
             all_scores[rows] = np.where(finite, scores, 0)
             people.append(People(own, box_scores, all_points, all_scores))
         return people
-
-    def _estimate_video(
-        self,
-        images: list[np.ndarray],
-        boxes: list[np.ndarray],
-        priors: list[Prior],
-    ) -> list[Poses]:
-        """Estimate poses without flip test, and turns of people who need none."""
-        model = self.estimator
-        estimate = model.estimate_upright if self.flip_test else model.estimate_fast
-        if model.turns is None:
-            return estimate(images, boxes)
-        least = [prior.confidence - _FALL for prior in priors]
-        turns = [prior.turns for prior in priors]
-        return model.turns(
-            estimate, model.estimate_fast, images, boxes, least, turns, _MIN_TILT
-        )
 
 
 def _as_arrays(boxes: Boxes) -> Boxes:

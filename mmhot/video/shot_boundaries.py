@@ -8,7 +8,6 @@ from functools import reduce
 import cv2
 import numpy as np
 
-from mmhot.profiling import span
 from mmhot.video.frames import Frame
 
 # Longer side of the images that are compared.
@@ -56,7 +55,6 @@ class CutDetector:
         while delayed:
             yield delayed.popleft()
 
-    @span('shot boundaries', items=1)
     def _compare(self, index: int, image: np.ndarray) -> None:
         """Append a frame to the cuts if its difference is large."""
         now = _shrink(image)

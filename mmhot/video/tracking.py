@@ -13,14 +13,14 @@ from itertools import pairwise
 import numpy as np
 
 from mmhot.structures.clips import Track2D
-from mmhot.video.people import People, box_of, box_size
+from mmhot.video.people import People, box_size
 from mmhot.video.person_tracker import (
     PersonTracker,
     TrackedPerson,
     make_detections,
 )
 
-# Saved with cached tracks: raise it when tracks change, which
+# Saved with records of finished inputs: raise it when tracks change, which
 # tests/video/test_tracking.py notices.
 TRACKING_RULES = 1
 
@@ -76,18 +76,6 @@ class Tracker:
             ids[row] = person.number if tentative else person.id
         return ids
 
-    def predict(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Predict the boxes, in a later frame, of the people of the last frame.
-
-        Returns:
-            tuple[np.ndarray, np.ndarray]: Boxes (P, 4); IDs (P,), -1 if not confirmed.
-        """
-        steps = 0 if self._index is None else index - self._index
-        found = self._tracker.found_in(self._index)
-        boxes = [box_of(x.points + steps * x.velocity) for x in found]
-        ids = [person.id for person in found]
-        return np.array(boxes, np.float32).reshape(-1, 4), np.array(ids, int)
-
     def reset(self) -> None:
         """End all tracks, as at a shot boundary."""
         self._tracker.reset()
@@ -115,7 +103,6 @@ def track_clip(
     people: Sequence[People],
     fps: float,
     max_gap: float = 2.0,
-    indices: Sequence[int] | None = None,
     progress: Callable[[int], None] = lambda done: None,
     cuts: Sequence[int] = (),
 ) -> list[Track2D]:
@@ -128,7 +115,6 @@ def track_clip(
         people (Sequence[People]): People of each frame.
         fps (float): Frames per second.
         max_gap (float): Longest occlusion in seconds. Defaults to 2.
-        indices (Sequence[int], optional): The frames' numbers, if not 0, 1, 2, ...
         progress (Callable): Called with the number of frames done.
         cuts (Sequence[int]): Numbers of frames with which another shot begins; tracks
             end there.
@@ -140,22 +126,9 @@ def track_clip(
     Raises:
         ValueError: If an argument is out of range.
     """
-    indices = range(len(people)) if indices is None else indices
-    if len(indices) != len(people):
-        raise ValueError(
-            f'indices must be as many as frames, {len(people)}, got {len(indices)}'
-        )
-    starts = np.searchsorted(indices, sorted(cuts)).tolist()
     tracks = []
-    for first, last in pairwise([0, *starts, len(people)]):
-        shot = slice(first, last)
-        tracks += _track_shot(
-            people[shot],
-            fps,
-            max_gap,
-            indices[shot],
-            lambda done, first=first: progress(first + done),
-        )
+    for first, last in pairwise([0, *sorted(cuts), len(people)]):
+        tracks += _track_shot(people[first:last], first, fps, max_gap, progress)
     tracks.sort(key=lambda track: (track.frames[0], track.track))
     for number, track in enumerate(tracks):
         track.track = number
@@ -164,18 +137,18 @@ def track_clip(
 
 def _track_shot(
     people: Sequence[People],
+    first: int,
     fps: float,
     max_gap: float,
-    indices: Sequence[int],
     progress: Callable[[int], None],
 ) -> list[Track2D]:
-    """Track the people of one shot."""
+    """Track the people of one shot, given the number of its first frame."""
     tracker = Tracker(fps, max_gap)
     detections: dict[int, list[tuple[int, People, int]]] = {}
-    for done, (index, own) in enumerate(zip(indices, people, strict=True), 1):
+    for index, own in enumerate(people, first):
         for row, person in tracker.match(own, index):
             detections.setdefault(person.number, []).append((index, own, row))
-        progress(done)
+        progress(index + 1)
     tracklets = [_make_track(each) for each in detections.values()]
     tracks = link_tracklets(tracklets, fps, max_gap)
     least = max(1, min(math.ceil(_MIN_DURATION * fps), len(people) // 2))

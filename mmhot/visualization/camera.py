@@ -17,8 +17,8 @@ from mmhot.structures.lens import assumed_focal
 _SMOOTHING_SECONDS = 0.7
 # Smallest distance from the camera to its target, meters.
 _MIN_DISTANCE = 2.5
-# Smallest size of foreground people, relative to large ones.
-_FOREGROUND_SIZE = 0.5
+# Share of the image that people may fill.
+_FILLED = 0.84
 
 
 @dataclass
@@ -87,20 +87,17 @@ def place_on_floor(clip: Clip3D) -> PlacedPeople:
     return PlacedPeople(points, focal / depth)
 
 
-def fit_camera(
-    points: np.ndarray, azimuth: float, elevation: float, margin: float = 0.84
-) -> VirtualCamera:
+def fit_camera(points: np.ndarray, azimuth: float, elevation: float) -> VirtualCamera:
     """Return the nearest camera that shows all points in a square image.
 
     Args:
         points (np.ndarray): World positions, (..., 3).
         azimuth (float): Azimuth of the camera in degrees.
         elevation (float): Degrees above the horizon.
-        margin (float): Share of the image that the points may fill. Defaults to 0.84.
     """
     points = points[np.isfinite(points).all(-1)]
     points = points[:: max(1, len(points) // 20_000)]
-    limit = margin * 0.5 / VirtualCamera.focal_length
+    limit = 0.5 * _FILLED / VirtualCamera.focal_length
     axes = _axes(azimuth, elevation)
     in_camera = points @ axes.T
     depth = in_camera[:, 2:]
@@ -113,12 +110,6 @@ def fit_camera(
     target = np.append(limit * (back[0] - back[1]) / 2, middle)
     distance = max((back[0] + back[1]).max() / 2 + middle, _MIN_DISTANCE)
     return VirtualCamera(target @ axes, distance, azimuth, elevation)
-
-
-def foreground(people: PlacedPeople) -> np.ndarray:
-    """Return a mask (N,) of rows that are not far behind the others in the video."""
-    size = people.pixels_per_meter
-    return size >= _FOREGROUND_SIZE * np.percentile(size, 90)
 
 
 def floor_extent(points: np.ndarray, cell: float = 0.5) -> tuple[np.ndarray, float]:

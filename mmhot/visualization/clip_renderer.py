@@ -8,11 +8,13 @@ from mmhot.visualization.camera import (
     VirtualCamera,
     fit_camera,
     floor_extent,
-    foreground,
     place_on_floor,
 )
 
-_ELEVATION = 14.0
+# Of the virtual camera, in degrees: seen from the right of the video's camera, above.
+_AZIMUTH, _ELEVATION = 20.0, 14.0
+# Smallest size of people to whom the camera is fitted, relative to large ones.
+_FOREGROUND_SIZE = 0.5
 FADING = 0.05, 0.1
 """Expected errors, in meters, from which joints are faded: a little, and entirely."""
 
@@ -22,21 +24,21 @@ class ClipRenderer:
 
     Args:
         clip (Clip3D): Lifted poses.
-        azimuth (float): Azimuth of the virtual camera in degrees; 0 is the direction of
-            the video's camera, positive values look from further right. Defaults to 20.
 
     Raises:
-        ValueError: If the clip is empty or invalid.
+        ValueError: If the clip has no pose to draw.
     """
 
-    def __init__(self, clip: Clip3D, azimuth: float = 20.0) -> None:
-        _check(clip)
+    def __init__(self, clip: Clip3D) -> None:
+        if not np.isfinite(clip.keypoints_3d).all(-1).any():
+            raise ValueError(f'clip {clip.name} has no finite 3D joint to draw')
         self.clip = clip
         self.style = drawing.skeleton_style(clip.joint_names, clip.parents)
         self.people = place_on_floor(clip)
-        self._foreground = foreground(self.people)
+        size = self.people.pixels_per_meter
+        self._foreground = size >= _FOREGROUND_SIZE * np.percentile(size, 90)
         points = self.people.points[self._foreground]
-        self.camera = fit_camera(points, azimuth, _ELEVATION)
+        self.camera = fit_camera(points, _AZIMUTH, _ELEVATION)
         self.floor, self.cell = floor_extent(points)
         self._shows_ids = len(np.unique(clip.track)) > 1
         self.frames = np.unique(clip.frame)
@@ -111,38 +113,3 @@ def doubts(clip: Clip3D, rows: np.ndarray | slice) -> np.ndarray:
         errors[:, joint] = np.where(np.isnan(errors[:, joint]), known, errors[:, joint])
     low, high = FADING
     return ((errors - low) / (high - low)).clip(0, 1)
-
-
-def _check(clip: Clip3D) -> None:
-    """Raise ValueError for a clip that cannot be drawn."""
-    shape = np.shape(clip.keypoints_3d)
-    shapes = {
-        'keypoints_3d': (len(clip.frame), len(clip.parents), 3),
-        'keypoints_2d': (len(clip.frame), len(clip.parents), 2),
-        'keypoint_scores_3d': shape[:2],
-        'scores': shape[:2],
-        'track': shape[:1],
-        'joint_names': (len(clip.parents),),
-    }
-    for name, expected in shapes.items():
-        got = np.shape(getattr(clip, name))
-        if got != expected:
-            raise ValueError(f'clip {clip.name}: {name} must be {expected}, got {got}')
-    if not len(clip.frame):
-        raise ValueError(f'clip {clip.name} has no poses to draw')
-    if not np.isfinite(clip.keypoints_3d).all(-1).any():
-        raise ValueError(f'clip {clip.name} has no finite 3D joint to draw')
-    if not (clip.width > 0 and clip.height > 0):
-        raise ValueError(
-            f'clip {clip.name}: image size must be positive, '
-            f'got {clip.width}x{clip.height}'
-        )
-    if not 0 < clip.fps <= 1000:
-        raise ValueError(
-            f'clip {clip.name}: fps must be above 0 and at most 1000, got {clip.fps}'
-        )
-    known = ('camera', 'z-up', 'world')
-    if clip.axes not in known:
-        raise ValueError(
-            f'clip {clip.name}: axes must be one of {known}, got {clip.axes!r}'
-        )

@@ -11,17 +11,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from mmhot.skeletons.side_colors import SIDE_COLORS, side_rgb
 from mmhot.visualization.camera import VirtualCamera
 
-SIDE_COLORS = {'left': '#2b8ce6', 'right': '#db6a18', 'middle': '#8e8e8e'}
-"""Colors of the body sides in all drawings and pages.
-
-They differ for people with any deficiency of color vision, and stand out from light and
-dark backgrounds.
-"""
-LEFT, RIGHT, MIDDLE = (
-    tuple(bytes.fromhex(color[1:])[::-1]) for color in SIDE_COLORS.values()
-)
+LEFT, RIGHT, MIDDLE = (side_rgb(side)[::-1] for side in SIDE_COLORS)
 BACKGROUND = (34, 27, 23)
 PANEL = (46, 37, 31)
 TEXT = (232, 226, 222)
@@ -51,7 +44,7 @@ def skeleton_style(
 ) -> SkeletonStyle:
     """Color each bone by the body side of its outer joint."""
     bones = [(parent, child) for child, parent in enumerate(parents) if parent >= 0]
-    colors = [side_color(joint_names[child]) for _, child in bones]
+    colors = [side_rgb(joint_names[child])[::-1] for _, child in bones]
     return SkeletonStyle(
         np.array(bones).reshape(-1, 2), np.array(colors).reshape(-1, 3)
     )
@@ -61,13 +54,6 @@ def darken(image: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
     """Darken a video frame as background of a drawing."""
     out = np.empty_like(image) if out is None else out
     return np.multiply(image, 0.8, out=out, casting='unsafe')
-
-
-def side_color(joint: str) -> tuple[int, int, int]:
-    """Return the color of the body side in a joint's name."""
-    if 'left' in joint:
-        return LEFT
-    return RIGHT if 'right' in joint else MIDDLE
 
 
 def draw_people(

@@ -16,10 +16,10 @@ from mmhot.io.atomic import replacing
 from mmhot.io.writers.mannequin import make_mannequin, nearest_bones
 from mmhot.io.writers.rigid_skeleton import Y_UP, RigidMotion, fit_rig
 from mmhot.io.writers.rigs import HUMAN_IK
+from mmhot.skeletons.side_colors import SIDE_COLORS, side_of
 from mmhot.structures.clips import Clip3D
 from mmhot.video.frames import FrameSource
 from mmhot.visualization.clip_renderer import FADING
-from mmhot.visualization.drawing import SIDE_COLORS
 
 # Units: positions relative to an origin per person and errors in millimeters, quarter
 # pixels.
@@ -80,21 +80,22 @@ def write_html(
 
 def _content(clip: Clip3D) -> dict:
     """Collect the data that the page's script reads."""
-    first = int(clip.frame.min())
+    first, last = int(clip.frame.min()), int(clip.frame.max())
+    seconds = clip.seconds(np.arange(first, last + 1))
     tracks = np.unique(clip.track).tolist()
     bodies = [clip.take(clip.track == track) for track in tracks]
     motions = [fit_rig(body.places(), HUMAN_IK) for body in bodies]
     return {
         # timestamps of all frames, for variable frame rates
-        'times': None if clip.time is None else _times(clip, first),
+        'times': None if clip.time is None else _encode(seconds, np.float32),
         'fps': clip.fps,
         'width': int(clip.width),
         'height': int(clip.height),
         'first': first,
-        'count': int(clip.frame.max()) - first + 1,
+        'count': last - first + 1,
         'joints': list(clip.joint_names),
         'parents': [int(parent) for parent in clip.parents],
-        'sides': [_side(name) for name in clip.joint_names],
+        'sides': [_SIDES.index(side_of(name)) for name in clip.joint_names],
         'colors': [SIDE_COLORS[side] for side in _SIDES],
         'pixelSteps': _PIXEL_STEPS,
         'fading': [_MILLIMETERS * error for error in FADING],
@@ -106,17 +107,6 @@ def _content(clip: Clip3D) -> dict:
         'mannequin': _mannequin(motions[0], clip),
         'facts': _facts(clip),
     }
-
-
-def _times(clip: Clip3D, first: int) -> str:
-    seconds = clip.seconds(np.arange(first, clip.frame.max() + 1))
-    return _encode(seconds, np.float32)
-
-
-def _side(joint: str) -> int:
-    """Return the number of a joint's side in ``_SIDES``."""
-    side = joint.partition('_')[0]
-    return _SIDES.index(side) if side in _SIDES else 0
 
 
 def _images(
@@ -156,7 +146,7 @@ def _mannequin(motion: RigidMotion, clip: Clip3D) -> dict:
     ends, along = nearest_bones(mesh.vertices, lifted, clip.parents[: len(lifted)])
     return {
         'parents': list(motion.parents),
-        'sides': [_side(name) for name in HUMAN_IK.joints],
+        'sides': [_SIDES.index(side_of(name)) for name in HUMAN_IK.joints],
         'turnSteps': _TURN_STEPS,
         'faces': _encode(mesh.faces, np.uint16),
         'joints': _encode(mesh.joints, np.uint8),

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from mmhot.skeletons.joints import Skeleton
+from mmhot.skeletons.side_colors import side_rgb
 from mmhot.video.people import People
 from mmhot.visualization import drawing
 from mmhot.visualization.clip_renderer import ClipRenderer
@@ -64,7 +65,7 @@ class Overlay:
 
     def _draw_person(self, image: np.ndarray, keypoints: np.ndarray) -> None:
         """Draw bones, then keypoints (K, 2), except for NaN."""
-        colors = [drawing.side_color(joint) for joint in self.skeleton.joints]
+        colors = [side_rgb(joint)[::-1] for joint in self.skeleton.joints]
         known = np.isfinite(keypoints).all(-1)
         # OpenCV's coordinates would overflow far outside the image
         limit = 4 * max(image.shape[:2])

@@ -12,6 +12,8 @@ from mmhot.video.frames import FrameSource
 from mmhot.visualization import drawing
 from mmhot.visualization.clip_renderer import ClipRenderer
 
+# Width and height of one view in pixels, and their number side by side.
+_CELL, _COLUMNS = 300, 6
 _OVERSAMPLING = 2
 
 
@@ -19,36 +21,24 @@ def render_summary_image(
     clip: Clip3D,
     path: str | Path,
     *,
-    num_frames: int = 6,
-    cell: int = 300,
     footage: FrameSource | None = None,
 ) -> None:
-    """Write an image of evenly spaced frames, 2D keypoints above 3D poses.
+    """Write an image of up to six evenly spaced frames, 2D keypoints above 3D poses.
 
     Args:
         clip (Clip3D): Lifted poses.
         path (str | Path): The ``.png`` to create or replace.
-        num_frames (int): Columns; fewer if the clip has fewer frames. Defaults to 6.
-        cell (int): Width and height of one view in pixels. Defaults to 300.
         footage (FrameSource, optional): The video behind the 2D keypoints.
     """
-    if num_frames < 1 or cell < 32:
-        raise ValueError(
-            'num_frames must be at least 1 and cell at least 32, '
-            f'got {num_frames} and {cell}'
-        )
-    renderer = ClipRenderer(clip)
-    image = _draw(renderer, num_frames, cell * _OVERSAMPLING, footage)
+    image = _draw(ClipRenderer(clip), _CELL * _OVERSAMPLING, footage)
     size = (image.shape[1] // _OVERSAMPLING, image.shape[0] // _OVERSAMPLING)
     image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     write_png(path, image)
 
 
-def _draw(
-    renderer: ClipRenderer, num_frames: int, cell: int, footage: FrameSource | None
-) -> np.ndarray:
+def _draw(renderer: ClipRenderer, cell: int, footage: FrameSource | None) -> np.ndarray:
     """Draw the columns with square views of ``cell`` pixels."""
-    frames = _evenly_spaced(renderer.frames, num_frames)
+    frames = _evenly_spaced(renderer.frames)
     backgrounds = {} if footage is None else _read_images(footage, frames)
     gap, font = max(2, cell // 50), max(9, cell // 18)
     header = round(2.6 * font)
@@ -119,11 +109,11 @@ def _write_header(
         drawing.draw_text(image, clip.model, (x, y), font, drawing.FAINT_TEXT)
 
 
-def _evenly_spaced(frames: np.ndarray, count: int) -> list[int]:
+def _evenly_spaced(frames: np.ndarray) -> list[int]:
     """Choose evenly spaced frames, without the very first and last of many."""
-    if len(frames) <= count:
+    if len(frames) <= _COLUMNS:
         return frames.tolist()
-    steps = (np.arange(count) + 0.5) / count * len(frames)
+    steps = (np.arange(_COLUMNS) + 0.5) / _COLUMNS * len(frames)
     return frames[steps.astype(int)].tolist()
 
 

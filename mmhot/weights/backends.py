@@ -1,17 +1,15 @@
-"""Back ends of models: the choice between PyTorch and ONNX Runtime, and ONNX files."""
+"""Back ends of models: the choice between PyTorch and ONNX Runtime."""
 
-import json
-import os
+import logging
 from collections.abc import Sequence
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
-from mmhot.errors import require_file
-from mmhot.installation import list_devices_of_driver
+from mmhot.compat.installation import list_devices_of_driver
+from mmhot.errors import INSTALL_MMPOSE
 from mmhot.weights.hub import (
     ARCHIVE,
-    META_FILE,
     MODEL_FILE,
     SDK_FILE,
     local_file,
@@ -20,8 +18,8 @@ from mmhot.weights.hub import (
 from mmhot.weights.index import SCHEME, WEIGHTS_FOLDER, read_models
 
 BACKENDS = ('auto', 'torch', 'onnx')
-_CPU_PROVIDER = 'CPUExecutionProvider'
-_NEEDED = "needs PyTorch: pip install 'mmhot[mmpose]'"
+_RECOMMENDATION = 'models of your own run in PyTorch; mmhot export makes them faster'
+_LOGGER = logging.getLogger(__name__)
 
 
 def find_graph(
@@ -35,8 +33,7 @@ def find_graph(
     """Choose the back end of a model.
 
     'auto' runs models of ``mmhot export`` and, on a CPU, shipped models with ONNX
-    Runtime. Others run with PyTorch if it is installed. ``docs/export.md`` compares
-    both.
+    Runtime, also where PyTorch is installed. Others run with PyTorch.
 
     Args:
         model (str | Path, optional): Name, config, .onnx file, or folder of
@@ -59,39 +56,57 @@ def find_graph(
         raise ValueError(f'backend must be one of {known}, got {backend!r}')
     file = None if model is None else exported_file(model)
     if file is not None:
-        if weights is not None:
-            raise ValueError(
-                f'{model} has its own weights: {weights} cannot replace them'
-            )
-        if backend == 'torch':
-            raise ValueError(
-                f"backend 'torch' cannot run {model}, which is an ONNX model"
-            )
+        _check_exported(model, weights, backend)
         return file
-    graph = None
-    if model is not None and weights is None:
-        graph = shipped_graph(str(model), tasks)
     named = model if weights is None else weights
+    graph = None if named is not model else shipped_graph(str(model), tasks)
+    if backend == 'onnx' or find_spec('torch') is None:
+        return _require_graph(graph, named, backend)
+    if backend == 'torch' or _uses_gpu(device):
+        return None
+    if graph is None:
+        _recommend_export()
+    return None if prefers_torch else graph
+
+
+def _check_exported(
+    model: str | Path, weights: str | Path | None, backend: str
+) -> None:
+    """Refuse arguments that contradict an exported model."""
+    if weights is not None:
+        raise ValueError(f'{model} has its own weights: {weights} cannot replace them')
+    if backend == 'torch':
+        raise ValueError(f"backend 'torch' cannot run {model}, which is an ONNX model")
+
+
+def _require_graph(graph: Path | None, named: str | Path | None, backend: str) -> Path:
+    """Return the graph, without which ONNX Runtime cannot run a model."""
     if backend == 'onnx' and graph is None:
         raise ValueError(
             f"backend 'onnx' runs shipped models and those of mmhot export, not {named}"
         )
     if backend == 'torch' or graph is None:
-        if find_spec('torch') is None:
-            raise ValueError(f'{named} {_NEEDED}')
-        return None
-    if backend == 'onnx' or find_spec('torch') is None:
-        return graph
-    on_cpu = device == 'cpu' or (
-        device == 'auto' and len(list_devices_of_driver()) == 1
-    )
-    return graph if on_cpu and not prefers_torch and find_spec('onnxruntime') else None
+        raise ValueError(f'{named} needs PyTorch: {INSTALL_MMPOSE}')
+    return graph
+
+
+def _uses_gpu(device: str) -> bool:
+    if device == 'auto':
+        return len(list_devices_of_driver()) > 1
+    return device != 'cpu'
+
+
+@cache
+def _recommend_export() -> None:
+    """Log once that exported models are faster."""
+    _LOGGER.warning(_RECOMMENDATION)
 
 
 def exported_file(model: str | Path) -> Path | None:
-    """Return the ONNX file of a file, archive or exported folder; None of others.
+    """Resolve a path to its ONNX file, or None.
 
-    Folders are those of ``mmhot export`` and of MMDeploy's SDK.
+    The path may be an ONNX file, an archive, or a folder of ``mmhot export`` or of
+    MMDeploy's SDK.
     """
     path = local_file(model)
     if path.suffix.lower() == '.onnx':
@@ -119,79 +134,3 @@ def graph_with_keep(graph: Path, keep: Sequence[float]) -> Path:
     """Return the file of a shipped graph with other keep rates or kept frames."""
     keep = '-'.join(f'{each:g}' for each in keep)
     return graph.with_name(f'{graph.stem}.keep-{keep}.onnx')
-
-
-def count_threads() -> int:
-    """Count the threads for ONNX Runtime: those set for PyTorch, or all cores."""
-    threads = os.environ.get('OMP_NUM_THREADS', '').partition(',')[0]
-    return int(threads or 0) or os.cpu_count() or 1
-
-
-def is_on_cpu(session: Any) -> bool:
-    """Return whether ONNX Runtime runs a session on the CPU alone."""
-    return session.get_providers() == [_CPU_PROVIDER]
-
-
-def open_session(
-    path: str | Path, device: str = 'cpu', threads: int | None = None
-) -> Any:
-    """Open an ONNX file with ONNX Runtime.
-
-    Args:
-        path (str | Path): The file.
-        device (str): 'cpu', 'cuda', 'cuda:N', or 'auto': the GPU if ONNX Runtime can
-            use one. Defaults to 'cpu'.
-        threads (int, optional): Threads of a run on a CPU. Defaults to
-            :func:`count_threads`.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If ONNX Runtime is not installed, or cannot use the device or read
-            the file.
-    """
-    path = require_file(path)
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise ValueError(
-            f'{path} needs ONNX Runtime: pip install onnxruntime'
-        ) from error
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    options.intra_op_num_threads = threads or count_threads()
-    # waiting threads would keep cores busy that reading frames needs
-    options.add_session_config_entry('session.intra_op.allow_spinning', '0')
-    providers = _providers(device, onnxruntime.get_available_providers())
-    try:
-        return onnxruntime.InferenceSession(str(path), options, providers=providers)
-    except Exception as error:  # ONNX Runtime has no common base for its errors
-        reason = ' '.join(str(error).split())
-        raise ValueError(
-            f'{path} is not a readable ONNX model: {reason:.200}'
-        ) from error
-
-
-def read_meta(session: Any, path: str | Path) -> dict[str, Any]:
-    """Return the ``meta.json`` that files of ``mmhot export`` hold; empty for others.
-
-    Raises:
-        ValueError: If an earlier version has written the file.
-    """
-    facts = session.get_modelmeta().custom_metadata_map
-    if 'mmhot' in facts and META_FILE not in facts:
-        raise ValueError(f'{path} is of an earlier version: export it again')
-    return json.loads(facts.get(META_FILE, '{}'))
-
-
-def _providers(device: str, known: Sequence[str]) -> list[Any]:
-    """Return the execution providers of a device."""
-    kind, _, number = device.partition(':')
-    cuda, cpu = 'CUDAExecutionProvider', _CPU_PROVIDER
-    if kind == 'cpu' or (kind == 'auto' and cuda not in known):
-        return [cpu]
-    if cuda not in known or kind not in ('auto', 'cuda'):
-        raise ValueError(
-            f'ONNX Runtime cannot use {device} here: pip install onnxruntime-gpu, or '
-            "choose device='cpu'"
-        )
-    return [(cuda, {'device_id': int(number or 0)}), cpu]

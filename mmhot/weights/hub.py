@@ -12,8 +12,9 @@ import zlib
 from pathlib import Path, PurePosixPath
 from urllib.parse import urldefrag, urlsplit
 
+from mmhot.compat.installation import import_extra
+from mmhot.deploy.onnx_sessions import META_FILE
 from mmhot.errors import naming, require_file
-from mmhot.installation import import_extra
 from mmhot.io.atomic import replacing
 from mmhot.weights.downloads import cache_folder, cached_file, check_digest, download
 
@@ -24,11 +25,13 @@ ARCHIVE = '.zip'
 # OpenMMLab's and PyTorch's file names end with the first digits of the SHA-256; those
 # of archives have the digits of the checkpoint.
 _DIGITS = re.compile(r'-(?!\d+\.)([0-9a-f]{8,64})\.(?!zip$)\w+$')
-MODEL_FILE, META_FILE = _GRAPH = ('model.onnx', 'meta.json')
+MODEL_FILE = 'model.onnx'
+_GRAPH = (MODEL_FILE, META_FILE)
 SDK_FILE, PIPELINE_FILE = 'end2end.onnx', 'pipeline.json'
 """Model and its preprocessing in folders and archives of MMDeploy's SDK."""
 # ONNX files, as all Protocol Buffers, have at most 2 GB.
 _MAX_SIZES = {SDK_FILE: 2 << 30, PIPELINE_FILE: 1 << 20}
+_RESOURCES = '__MACOSX'  # of archives made on macOS
 _CHECKPOINTS = ('.safetensors', '.pth')
 _FILES = ('*.safetensors', '*.pth', *_GRAPH)
 
@@ -98,13 +101,7 @@ def unpack(path: Path) -> Path:
         if not (folder / SDK_FILE).is_file():
             try:
                 _unpack(path, folder)
-            except (
-                zipfile.BadZipFile,
-                zlib.error,
-                NotImplementedError,
-                EOFError,
-                RuntimeError,
-            ) as error:  # RuntimeError: encrypted
+            except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
                 raise ValueError(f'is no readable archive: {error}') from error
     return folder
 
@@ -113,34 +110,29 @@ def _unpack(path: Path, folder: Path) -> None:
     with zipfile.ZipFile(path) as archive:
         entries = {PurePosixPath(entry.filename): entry for entry in archive.infolist()}
         models = [
-            name
-            for name in entries
-            if name.suffix.lower() == '.onnx' and name.parts[0] != '__MACOSX'
+            x for x in entries if x.suffix == '.onnx' and x.parts[0] != _RESOURCES
         ]
         if len(models) != 1:
             raise ValueError(f'has {len(models)} .onnx files, and one is expected')
-        # the model last: a folder that has it is complete
-        files = {
-            PIPELINE_FILE: entries.get(models[0].with_name(PIPELINE_FILE)),
-            SDK_FILE: entries[models[0]],
-        }
         folder.mkdir(parents=True, exist_ok=True)
-        for name, entry in files.items():
-            if entry is None:
-                continue
-            # no more than this is read, even if the archive has more
-            free = shutil.disk_usage(folder).free
-            if entry.file_size > min(_MAX_SIZES[name], free):
-                raise ValueError(
-                    f'{name} in it has {entry.file_size >> 20} MB, and at most '
-                    f'{min(_MAX_SIZES[name], free) >> 20} MB can be unpacked'
-                )
-            with (
-                archive.open(entry) as source,
-                replacing(folder / name) as target,
-                target.open('wb') as file,
-            ):
-                shutil.copyfileobj(source, file)
+        pipeline = entries.get(models[0].with_name(PIPELINE_FILE))
+        if pipeline is not None:
+            _extract(archive, pipeline, folder / PIPELINE_FILE)
+        # the model last: a folder that has it is complete
+        _extract(archive, entries[models[0]], folder / SDK_FILE)
+
+
+def _extract(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path) -> None:
+    """Unpack one file, of which at most the stated size is read."""
+    most = _MAX_SIZES[target.name]
+    if entry.file_size > most:
+        raise ValueError(f'{target.name} in it is larger than {most >> 20} MB')
+    with (
+        archive.open(entry) as source,
+        replacing(target) as temporary,
+        temporary.open('wb') as file,
+    ):
+        shutil.copyfileobj(source, file)
 
 
 def _fetch_from_hub(name: str, hint: str) -> Path:

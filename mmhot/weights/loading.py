@@ -13,7 +13,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from mmengine.runner.checkpoint import CheckpointLoader
-from mmpose.registry import HOOKS, MODELS
+from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from mmhot.compat.checkpoints import safe_load
@@ -169,7 +169,6 @@ def fingerprint(model: nn.Module, *settings: object) -> str:
     return content.hexdigest()
 
 
-@HOOKS.register_module()
 class SameShapesHook(Hook):
     """Raise a ValueError if shapes of loaded weights differ from the model's.
 

@@ -131,8 +131,8 @@ def test_exported_gtpt_gives_the_keypoints_of_pytorch(tmp_path):
     onnx_model = OnnxPoseEstimator(tmp_path / 'gtpt/model.onnx')
     assert onnx_model.skeleton == 'coco-17'
     assert onnx_model.has_score_curve
-    (wanted,) = torch_model.estimate_upright([image], boxes)
-    (found,) = onnx_model.estimate_upright([image], boxes)
+    (wanted,) = torch_model([image], boxes)
+    (found,) = onnx_model([image], boxes)
     # most are of the same bin; crops round pixels at the edges of bilinear weights
     np.testing.assert_allclose(found[0], wanted[0], atol=1e-2)
     np.testing.assert_allclose(found[1], wanted[1], atol=1e-3)

@@ -14,7 +14,7 @@ import pytest
 import mmhot
 from mmhot.cli import dispatch
 from mmhot.cli.dispatch import main
-from mmhot.installation import choose_device
+from mmhot.compat.installation import choose_device
 
 ROOT = Path(__file__).parents[2]
 
@@ -90,20 +90,19 @@ finally:
     command = [sys.executable, '-c', code]
     done = subprocess.run(command, env=env, capture_output=True, text=True)
     output, heavy = done.stdout.splitlines()
-    found = f'mmhot {mmhot.__version__}, torch {version("torch")}, MMPose 1.3.2, mmcv'
+    found = f'mmhot {mmhot.__version__}, torch {version("torch")}, mmpose 1.3.2, mmcv'
     assert output.startswith(found)
-    assert output.endswith('compiled operators)') or output.endswith('(compiled)')
     assert heavy == ''
 
 
-def test_version_names_what_is_not_installed(monkeypatch, capsys):
+def test_version_leaves_out_what_is_not_installed(monkeypatch, capsys):
     def lost(name):
         raise PackageNotFoundError(name)
 
     monkeypatch.setattr('importlib.metadata.version', lost)
     with pytest.raises(SystemExit, match='0'):
         main(['--version'])
-    line = f'mmhot {mmhot.__version__}, no torch, no MMPose, no MMCV\n'
+    line = f'mmhot {mmhot.__version__}\n'
     assert capsys.readouterr().out == line
 
 

@@ -1,7 +1,6 @@
 """``mmhot infer``: videos in, 3D out; a failed input does not stop the others."""
 
 import json
-import re
 from functools import partial
 
 import numpy as np
@@ -57,22 +56,6 @@ def test_every_frame_of_a_video_is_lifted(infer_it, out, video, capfd):
     output = capfd.readouterr().out
     assert 'boxes: stand-in detector, 2D keypoints: stand-in estimator' in output
     assert 'slowest: ' in output
-
-
-def test_profile_has_the_stages_of_all_threads(infer_it, video, tmp_path, capfd):
-    trace = tmp_path / 'trace.json'
-    assert infer_it(video, profile=trace) == 0
-    lines = capfd.readouterr().out.splitlines()
-    table = [re.split('  +', line) for line in lines]
-    assert ['stage', 'calls', 'items'] in [cells[:3] for cells in table]
-    counted = {cells[0]: cells[1:3] for cells in table if len(cells) == 7}
-    # decoding once more finds the end
-    assert counted['decode'] == ['11', '11']
-    assert counted['convert frames'] == ['10', '10']
-    assert {'lifter', 'write'} <= counted.keys()
-    events = json.loads(trace.read_text())['traceEvents']
-    threads = {event['tid'] for event in events if event['name'] == 'write'}
-    assert threads.isdisjoint(e['tid'] for e in events if e['name'] == 'decode')
 
 
 def test_options_choose_the_2d_models(infer_it, models, video):
@@ -155,10 +138,6 @@ def test_keypoints_of_low_confidence_count_as_missing(infer_it, out, video, capf
         ({'kpt_thr': 2}, '--kpt-thr must be from 0 to 1, got 2'),
         ({'fps': 0}, '--fps must be above 0'),
         ({'smooth_2d': 'savgl'}, 'did you mean savgol'),
-        (
-            {'profile': 'x.json', 'runner': 'ray'},
-            '--profile does not go with --runner ray',
-        ),
     ],
 )
 def test_wrong_options_are_refused(infer_it, out, video, capfd, options, message):

@@ -4,7 +4,6 @@ import weakref
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pytest
 from clip_files import SKATER
 from lifters import save_lifter
@@ -15,7 +14,6 @@ from mmhot.apis import clip_worker
 from mmhot.apis.clip_worker import Outcome
 from mmhot.cli.report import stage_table
 from mmhot.io.lifted import read_lifted
-from mmhot.video import pipeline
 from mmhot.video.frames import Frame
 from mmhot.video.inputs import find_inputs
 from mmhot.video.pipeline import StageTimes
@@ -157,29 +155,6 @@ def test_video_without_people_is_finished_too(infer_it, detector, videos, capfd)
 def test_resuming_needs_what_was_kept(infer_it, videos, capfd):
     assert infer_it(videos[0], resume=True, no_cache=True) == 2
     assert '--resume does not go with --no-cache' in capfd.readouterr().err
-
-
-def test_tracks_are_kept(infer_it, out, videos, monkeypatch):
-    assert infer_it(videos[0]) == 0
-    first = read_lifted(out / 'a.npz')
-    monkeypatch.setattr(pipeline, 'track_clip', None)
-    assert infer_it(videos[0], smooth_2d='savgol') == 0
-    again = read_lifted(out / 'a.npz')
-    np.testing.assert_array_equal(again.track, first.track)
-    np.testing.assert_array_equal(again.scores, first.scores)
-
-
-def test_tracks_by_other_rules_are_made_again(infer_it, videos, monkeypatch):
-    assert infer_it(videos[0]) == 0
-    made, track_clip = [], pipeline.track_clip
-    monkeypatch.setattr(
-        pipeline, 'track_clip', lambda *x, **y: made.append(1) or track_clip(*x, **y)
-    )
-    monkeypatch.setattr(pipeline, 'TRACKING_RULES', 0)
-    assert infer_it(videos[0], smooth_2d='savgol') == 0
-    assert made == [1]
-    assert infer_it(videos[0], smooth_2d='none') == 0
-    assert made == [1]
 
 
 def test_globs_are_in_natural_order(videos, tmp_path):

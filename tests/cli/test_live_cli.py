@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import time
 
 import numpy as np
 import pytest
@@ -10,14 +11,11 @@ from lifters import save_lifter
 from pose_sources import Detector, Estimator, use_stand_ins
 from video_files import ScriptedStream, gray_image, write_video
 
-from mmhot.apis import live_session
 from mmhot.cli.dispatch import main
 from mmhot.io.writers.json_lines import JsonLines
 from mmhot.video import capture, streams
-from mmhot.video.capture import LatencyHistogram, LiveFrame
 from mmhot.video.frames import Frame
 from mmhot.video.live import LivePerson, LivePoses
-from mmhot.video.speed import read_levels
 from mmhot.weights.index import LIVE_LIFTER
 
 
@@ -199,17 +197,6 @@ def test_a_line_that_does_not_fit_is_removed(tmp_path, monkeypatch):
         JsonLines(tmp_path / 'none' / 'a.jsonl')
 
 
-def test_latencies_are_counted_without_keeping_them():
-    latencies = LatencyHistogram()
-    assert (latencies.mean, latencies.quantile(0.95)) == (0, 0)
-    for milliseconds in range(1, 101):
-        latencies.add(milliseconds)
-    assert latencies.mean == 50.5
-    assert latencies.quantile(0.95) == 95
-    latencies.add(1e9)
-    assert latencies.quantile(1) == 20_000
-
-
 def test_people_are_drawn_on_the_video_and_on_a_floor():
     from mmhot.visualization.live import draw_live
 
@@ -226,68 +213,20 @@ def test_people_are_drawn_on_the_video_and_on_a_floor():
     assert (drawn != empty)[:, 160:].any()
 
 
-class Machine(Estimator):
-    """A 2D model on a machine with a clock of its own, which other work may slow down.
+def test_a_stream_that_is_too_slow_drops_frames_and_says_so_once(
+    infer_it, out, monkeypatch, capfd
+):
+    class Slow(Estimator):
+        def __call__(self, images, boxes):
+            time.sleep(0.05)
+            return super().__call__(images, boxes)
 
-    A frame takes 30 ms at the default level, and other levels what their costs say.
-    Frames wait, so that none is dropped.
-    """
-
-    ended, dropped, reconnects = None, 0, 0
-    costs = {level.keep_rates: level.cost for level in reversed(read_levels())}
-    costs[None] = 1.0  # of the default, not of the flip test
-
-    def __init__(self, slow):
-        super().__init__()
-        self.slow, self.now, self.rates = slow, 0.0, [None]
-        self.seen = self.timed = -1
-
-    def monotonic(self):
-        return self.now
-
-    def set_keep_rates(self, keep_rates):
-        self.rates.append(keep_rates)
-
-    def __call__(self, images, boxes):
-        if self.seen > self.timed:  # people of a frame may be estimated again
-            load = 2 if self.seen in self.slow else 1
-            self.now += 0.03 * load * self.costs[self.rates[-1]]
-            self.timed = self.seen
-        return super().__call__(images, boxes)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        pass
-
-    def __iter__(self):
-        for index in range(400):
-            self.seen = index
-            yield LiveFrame(index, index / 25, gray_image(20), arrived=self.now)
-
-    def stop(self):
-        pass
-
-
-def test_a_stream_changes_its_level_while_it_runs(infer_it, out, monkeypatch, capfd):
-    machine = Machine(slow=range(60, 160))
-    use_stand_ins(monkeypatch, Detector(every=1), machine)
-    monkeypatch.setattr(live_session, 'Capture', lambda *args, **named: machine)
-    monkeypatch.setattr(live_session, 'time', machine)
-    options = {'live': True, 'target_fps': 25, 'backend': 'onnx'}
-    stream = ScriptedStream([[]], fps=25)
-    assert infer_it('camera', stream=stream, pose3d_weights=None, **options) == 0
-    said = capfd.readouterr().err.splitlines()
-    levels = {level.name: level for level in read_levels()}
-    chosen = [levels[name] for name in ('fast', 'fastest', 'fast')]
-    changes = [line for line in said if line.startswith('camera: fast')]
-    assert changes == [f'camera: {level}' for level in chosen]
-    assert machine.rates == [None, *(level.keep_rates for level in chosen)]
-    found = lines(out / 'camera.jsonl')
-    assert [frame['frame_id'] for frame in found['frame']] == [*range(400)]
-    # the look-ahead of four frames at 30 ms each, and at 60 ms until it is faster
-    latencies = [round(frame['latency_ms']) for frame in found['frame']]
-    assert latencies[40] == 150
-    assert max(latencies) == 300
-    assert latencies[-20] == round(150 * levels['fast'].cost)
+    use_stand_ins(monkeypatch, Detector(every=1), Slow())
+    frames = [(number / 100, number % 20) for number in range(60)]
+    script = [each for frame in frames for each in (frame, lambda: time.sleep(0.01))]
+    stream = ScriptedStream([[], script], fps=100)
+    assert infer_it('0', stream=stream, live=True, reconnect=0) == 1
+    (summary,) = lines(out / 'camera.jsonl')['summary']
+    assert summary['frames_dropped'] > 20
+    said = capfd.readouterr().err
+    assert said.count('frames arrive faster than they are processed') == 1

@@ -61,7 +61,7 @@ def test_more_workers_than_cores_are_refused(monkeypatch):
     )
     monkeypatch.setitem(sys.modules, 'ray', module)
     outcomes = process_with_ray(
-        [], InferRunOptions(out_dir=''), RayOptions(num_workers=3), print, print, 'a'
+        [], InferRunOptions(out_dir=''), RayOptions(num_workers=3), print, print
     )
     with pytest.raises(ValueError, match='num_workers must be at most 2 on this'):
         list(outcomes)
@@ -167,7 +167,7 @@ def test_killed_worker_loses_nothing(videos, checkpoint, tmp_path, importable):
         complain=print,
         make_worker=worker,
     )
-    outcomes = list(run(options=options, run='this run'))
+    outcomes = list(run(options=options))
     killer.join(5)
     assert victims
     assert sorted(outcome.name for outcome in outcomes) == sorted(
@@ -185,7 +185,7 @@ def test_killed_worker_loses_nothing(videos, checkpoint, tmp_path, importable):
     # only frames of the video that was worked on were looked at again
     assert 60 <= sum(what != 'models' for _, what in steps) <= 69
     # the same once more: all is finished
-    again = list(run(options=replace(options, resume=True), run='another run'))
+    again = list(run(options=replace(options, resume=True)))
     assert all(outcome.skipped for outcome in again)
 
 

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from mmhot.cli.errors import Notices, OneLineParser, print_line, run_safely
-from mmhot.errors import explain, is_user_error
+from mmhot.errors import INSTALL_MMPOSE, explain, is_user_error
 
 SAY = r"""
 import sys
@@ -111,7 +111,7 @@ def test_missing_and_broken_packages_name_doctor(
 
 def test_a_missing_package_of_the_extra_names_it():
     missing = ModuleNotFoundError("No module named 'torch'", name='torch')
-    assert explain(missing) == "this needs torch: pip install 'mmhot[mmpose]'"
+    assert explain(missing) == f'this needs torch: {INSTALL_MMPOSE}'
 
 
 def test_missing_memory_is_no_fault_of_the_program():

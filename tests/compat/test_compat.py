@@ -4,10 +4,7 @@ import os
 import pickle
 import subprocess
 import sys
-from importlib.machinery import ModuleSpec
 from pathlib import Path
-from types import ModuleType
-from unittest.mock import Mock
 
 import matplotlib
 import numpy as np
@@ -47,24 +44,6 @@ def run_python(code, *args):
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
-
-
-@pytest.mark.parametrize(
-    ('chosen', 'first', 'expected'),
-    [
-        ({}, '', '10000'),
-        ({'GOMP_SPINCOUNT': '5'}, '', '5'),
-        ({'OMP_WAIT_POLICY': 'active'}, '', 'None'),
-        ({}, 'sys.modules["torch"] = sys;', 'None'),  # too late
-    ],
-)
-def test_threads_sleep_sooner_by_default(chosen, first, expected, monkeypatch):
-    for name in ('GOMP_SPINCOUNT', 'OMP_WAIT_POLICY'):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in chosen.items():
-        monkeypatch.setenv(name, value)
-    code = f'import os, sys; {first} import mmhot; print(os.getenv("GOMP_SPINCOUNT"))'
-    assert run_python(code) == expected
 
 
 class TinyModel(BaseModel):
@@ -134,17 +113,6 @@ def test_runner_checkpoint_loads_only_with_the_shim(checkpoint):
         torch.load(checkpoint)
 
 
-def test_training_resumes_from_a_checkpoint(checkpoint, tmp_path):
-    with compat.shims():
-        runner = tiny_runner(tmp_path, epochs=3, resume=True, load_from=str(checkpoint))
-        runner.train()
-    assert not (tmp_path / 'epoch_1.pth').exists()
-    assert (tmp_path / 'epoch_2.pth').exists()
-    history = runner.message_hub.get_scalar('train/loss').data[0]
-    assert len(history) == 6
-    assert runner.optim_wrapper.get_lr()['lr'] == [pytest.approx(0.01 * 0.9**2)]
-
-
 @pytest.mark.parametrize(
     'value',
     [
@@ -207,32 +175,6 @@ def test_damaged_checkpoint_gives_one_line(content, tmp_path):
     assert '\n' not in str(caught.value)
 
 
-def test_truncated_checkpoint_gives_one_line(checkpoint, tmp_path):
-    whole = checkpoint.read_bytes()
-    (tmp_path / 'cut.pth').write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(ValueError, match='damaged'):
-        checkpoints.safe_load(tmp_path / 'cut.pth')
-
-
-def test_any_damage_gives_one_line(checkpoint, tmp_path):
-    rng = np.random.default_rng(0)
-    whole = np.frombuffer(checkpoint.read_bytes(), np.uint8)
-    for _ in range(100):
-        damaged = whole.copy()
-        damaged[rng.integers(0, len(whole), 20)] = rng.integers(0, 256, 20)
-        (tmp_path / 'bad.pth').write_bytes(damaged.tobytes())
-        try:
-            checkpoints.safe_load(tmp_path / 'bad.pth')
-        except ValueError as error:
-            assert str(error).startswith(f'{tmp_path}/bad.pth: ')  # noqa: PT017
-            assert '\n' not in str(error)  # noqa: PT017
-
-
-def test_missing_checkpoint_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match='no such checkpoint'):
-        checkpoints.safe_load(tmp_path / 'none.pth')
-
-
 def draw_with_mmpose():
     """Draw a skeleton with MMPose's 3D visualizer."""
     from mmengine.structures import InstanceData
@@ -266,24 +208,6 @@ def test_mmpose_draws_in_3d_only_with_the_shim():
     assert image.dtype == np.uint8
     assert len(np.unique(image)) > 20
     assert 'tostring_rgb' not in compat.applied()
-
-
-def test_mlflow_gets_names_that_it_permits(tmp_path, monkeypatch):
-    from mmengine.visualization import MLflowVisBackend
-
-    module = ModuleType('mlflow')
-    module.__spec__ = ModuleSpec('mlflow', None)
-    monkeypatch.setitem(sys.modules, 'mlflow', module)
-    backend = MLflowVisBackend(str(tmp_path))
-    backend._mlflow, backend._env_initialized = Mock(), True
-    measures = {'PCK@150': 1, 'coco/AP (M)': 2, 'P-MPJPE': 3}
-    with compat.shims():
-        backend.add_scalars(measures, 7)
-    backend._mlflow.log_metrics.assert_called_with(
-        {'PCK_150': 1, 'coco/AP _M_': 2, 'P-MPJPE': 3}, 7
-    )
-    backend.add_scalars(measures, 7)
-    backend._mlflow.log_metrics.assert_called_with(measures, 7)
 
 
 def test_shims_are_reverted():

@@ -16,19 +16,11 @@ NMS_CASES = {
     'nms-1': dict(iou_threshold=0.5, offset=1),
     'nms-scored': dict(iou_threshold=0.3, offset=0, score_threshold=0.4, max_num=9),
 }
-SOFT_NMS_CASES = {
-    f'softnms-{method}-{offset}': dict(
-        iou_threshold=0.3, sigma=0.5, min_score=0.05, method=method, offset=offset
-    )
-    for method in ('naive', 'linear', 'gaussian')
-    for offset in (0, 1)
-}
 BATCHED_CASES = {
     'batched': (dict(type='nms', iou_threshold=0.5), False),
     'batched-agnostic': (dict(type='nms', iou_threshold=0.5), True),
     'batched-split': (dict(type='nms', iou_threshold=0.5, split_thr=10), False),
     'batched-max': (dict(type='nms', iou_threshold=0.5, max_num=7), False),
-    'batched-soft': (dict(type='soft_nms', iou_threshold=0.3, sigma=0.5), False),
 }
 ROI_CASES = {
     f'roi-{aligned}-{ratio}': dict(
@@ -37,18 +29,6 @@ ROI_CASES = {
     for aligned in (False, True)
     for ratio in (0, 2)
 }
-# Keys in the order of the operators' arguments. With offsets of 0, samples lie exactly
-# on pixels and on the padding's.
-CONV_CASES = {
-    'start': dict(stride=1, padding=1, dilation=1, groups=1, deform_groups=1),
-    'plain': dict(stride=1, padding=1, dilation=1, groups=1, deform_groups=1),
-    'groups': dict(stride=2, padding=1, dilation=1, groups=2, deform_groups=2),
-    'dilated': dict(
-        stride=(1, 2), padding=(2, 1), dilation=(2, 1), groups=1, deform_groups=4
-    ),
-}
-
-
 def boxes_and_scores(num=40, tied=False, seed=0):
     """Boxes (num, 4) of which many overlap, scores and classes.
 
@@ -62,22 +42,6 @@ def boxes_and_scores(num=40, tied=False, seed=0):
     if tied:
         boxes, scores = (boxes / 10).round() * 10, (scores * 4).ceil() / 4
     return boxes, scores, torch.randint(0, 3, (num,), generator=generator)
-
-
-def conv_inputs(stride, padding, dilation, groups, deform_groups):
-    """Input, offsets, mask, weight and bias of one deformable convolution."""
-    generator = torch.Generator().manual_seed(1)
-
-    def draw(*shape):
-        return torch.randn(*shape, generator=generator)
-
-    x, weight = draw(2, 8, 7, 8), draw(6, 8 // groups, 3, 3) * 0.3
-    size = torch.nn.functional.conv2d(
-        x, weight, None, stride, padding, dilation, groups
-    ).shape[2:]
-    offset = draw(2, 2 * deform_groups * 9, *size)
-    mask = draw(2, deform_groups * 9, *size).sigmoid()
-    return x, offset, mask, weight, draw(6)
 
 
 def roi_inputs():
@@ -102,8 +66,6 @@ def compute():
     for kind, (boxes, scores, classes) in suppressed.items():
         for name, settings in NMS_CASES.items():
             found[f'{name}-{kind}'] = ops.nms(boxes, scores, **settings)
-        for name, settings in SOFT_NMS_CASES.items():
-            found[f'{name}-{kind}'] = ops.soft_nms(boxes, scores, **settings)
         for name, (config, agnostic) in BATCHED_CASES.items():
             found[f'{name}-{kind}'] = ops.batched_nms(
                 boxes, scores, classes, dict(config), agnostic
@@ -112,16 +74,6 @@ def compute():
         features, rois = roi_inputs()
         output = ops.RoIAlign(**settings)(features, rois)
         found[name] = (output, *gradients(output, [features]))
-    for name, settings in CONV_CASES.items():
-        x, offset, mask, weight, bias = conv_inputs(**settings)
-        if name == 'start':
-            offset = torch.zeros_like(offset)
-        leaves = [t.requires_grad_() for t in (x, offset, weight)]
-        output = ops.deform_conv2d(*leaves, *settings.values(), False, 1)
-        found[f'deform-{name}'] = (output, *gradients(output, leaves))
-        leaves = [t.requires_grad_() for t in (x, offset, mask, weight, bias)]
-        output = ops.modulated_deform_conv2d(*leaves, *settings.values())
-        found[f'modulated-{name}'] = (output, *gradients(output, leaves))
     return {
         f'{name}.{index}': value.detach().numpy()
         for name, values in found.items()

@@ -1,6 +1,7 @@
 """Datasets of clips: windows, motion capture files and samplers."""
 
 import json
+import re
 from collections import Counter
 
 import mocap
@@ -10,6 +11,7 @@ from mmpose.registry import DATASETS
 
 import mmhot.datasets.data_loading as data_loading
 from mmhot.datasets.data_loading import SubjectBalancedSampler
+from mmhot.datasets.mocap_dataset import read_mocap_clips
 from mmhot.structures.windows import window_frames, window_starts
 
 
@@ -351,3 +353,26 @@ def test_ranks_share_an_epoch_without_overlap(monkeypatch):
 def test_sampler_needs_positive_numbers(settings):
     with pytest.raises(ValueError, match='must be positive'):
         SubjectBalancedSampler(SubjectWindows(a=3), **(dict(num_samples=3) | settings))
+
+
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [
+        (dict(walk=np.zeros((9, 17, 2))), 'walk must be (T, 17, 3), got (9, 17, 2)'),
+        (dict(walk=np.zeros((0, 17, 3))), 'walk must be (T, 17, 3), got (0, 17, 3)'),
+        (dict(walk=np.full((2, 17, 3), np.nan)), 'walk has values that are not finite'),
+        (b'text', 'is no readable .npz of clips'),
+        (b'', 'is no readable .npz of clips'),
+    ],
+)
+def test_clips_that_cannot_be_read_are_named(tmp_path, content, message):
+    path = tmp_path / 'clips.npz'
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        np.savez(path, **content)
+    with pytest.raises(ValueError, match=re.escape(message)) as error:
+        read_mocap_clips(path)
+    assert str(path) in str(error.value)
+    with pytest.raises(FileNotFoundError, match=r'none\.npz does not exist'):
+        read_mocap_clips(tmp_path / 'none.npz')

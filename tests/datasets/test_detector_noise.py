@@ -6,7 +6,6 @@ import pytest
 
 from mmhot.datasets.transforms.detector_noise import (
     _TABLE,
-    RandomClipDetectorNoise,
     RandomDetectorNoise,
     person_height,
     slow_noise,
@@ -187,61 +186,3 @@ def test_noise_does_not_modify_the_input():
     before = clean['keypoints'].copy()
     RandomDetectorNoise().transform(dict(clean))
     np.testing.assert_array_equal(clean['keypoints'], before)
-
-
-def of_clip(frames, clip='a/x.front', **settings):
-    """Window of a standing person in a long clip, with the clip's noise."""
-    transform = RandomClipDetectorNoise(**settings)
-    sample = mocap.pixels(len(frames)) | dict(
-        clip=clip, clip_length=4000, frame_numbers=np.array(frames)
-    )
-    return transform.transform(sample)
-
-
-def test_clip_noise_of_a_frame_is_equal_in_every_window():
-    every = of_clip(range(4000), drop=0)['keypoints']
-    for frames in (
-        [0, 0, 0, *range(24)],
-        range(1500, 1527),
-        [*range(3990, 4000), 3999],
-    ):
-        few = of_clip(frames, drop=0)['keypoints']
-        np.testing.assert_array_equal(few, every[frames])
-    assert np.abs(of_clip(range(4000), seed=1)['keypoints'] - every).max() > 1
-    other = of_clip(range(4000), clip='a/x.back')['keypoints']
-    assert np.abs(other - every).max() > 1
-
-
-def test_clip_noise_has_the_statistics_of_window_noise():
-    clean = mocap.pixels(4000)['keypoints']
-    settings = dict(swap_legs=0.0, swap_arms=0.0)  # too rare to compare
-    by_window, _ = noisy(50, **settings)
-    seen = [of_clip(range(4000), seed=seed, **settings) for seed in range(3)]
-    by_clip = np.concatenate([sample['keypoints'] - clean for sample in seen])
-    for share in (0.25, 0.5, 0.75, 0.95):
-        expected = np.quantile(np.abs(by_window), share)
-        assert np.quantile(np.abs(by_clip), share) == pytest.approx(expected, rel=0.05)
-    expected = np.median(np.abs(by_window), axis=(0, 1, 3))
-    got = np.median(np.abs(by_clip), axis=(0, 2))
-    np.testing.assert_allclose(got, expected, rtol=0.1)
-
-
-def test_clip_noise_holds_dropped_joints_from_the_start_of_a_window():
-    settings = only(drop=0.3)
-    whole = of_clip(range(4000), **settings)
-    dropped = whole['keypoints_visible'] == 0
-    np.testing.assert_allclose(dropped[1:].mean(), 0.3, atol=0.01)
-    part = of_clip(range(1000, 1081), **settings)
-    np.testing.assert_array_equal(
-        part['keypoints_visible'][1:] == 0, dropped[1001:1081]
-    )
-    assert not (part['keypoints_visible'][0] == 0).any()
-    moving = mocap.pixels(81)
-    moving['keypoints'] += np.arange(81, dtype=np.float32)[:, None, None]
-    moving.update(
-        clip='a/x.front', clip_length=4000, frame_numbers=np.arange(1000, 1081)
-    )
-    seen = RandomClipDetectorNoise(**settings).transform(dict(moving))
-    for frame, joint in np.argwhere(seen['keypoints_visible'] == 0):
-        before = seen['keypoints'][frame - 1, joint]
-        np.testing.assert_array_equal(seen['keypoints'][frame, joint], before)

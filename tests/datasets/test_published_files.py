@@ -25,7 +25,6 @@ from published_files import (
 )
 
 from mmhot.datasets import (
-    H3WBClipDataset,
     Human36mClipDataset,
     MotionBERTDataset,
     MPIINF3DHPClipDataset,
@@ -274,63 +273,6 @@ def test_wrong_motionbert_files_are_an_error(tmp_path, changes, message):
     write_motionbert(tmp_path, **changes)
     with pytest.raises(ValueError, match=message):
         motionbert(tmp_path)
-
-
-def write_h3wb(folder, numbers=(5, 6, 7, 40), **changes):
-    """One recording of two cameras."""
-    rng = np.random.default_rng(4)
-    joints = rng.normal(0, 300, (len(numbers), 133, 3)) + [0, 0, 4000]
-    pixels = joints[..., :2] / joints[..., 2:] * 1145 + [512, 502]
-    view = dict(camera_3d=joints, pose_2d=pixels, sample_id=0) | changes
-    views = dict.fromkeys(('60457274', '55011271'), view)
-    shared = dict(global_3d=joints, frame_id=np.array(numbers))
-    lens = [[1.145, 0, 0.512], [0, 1.145, 0.502], [0, 0, 1]]
-    lens = dict(K=np.array([lens]), R=np.eye(3)[None], T=np.zeros((1, 1, 3)))
-    np.savez(
-        folder / 'h3wb_train.npz',
-        train_data={'S5': {'WalkingDog 1': views | shared}},
-        metadata={'S5': dict.fromkeys(views, lens)},
-    )
-    return joints, pixels
-
-
-def test_h3wb_has_human36ms_joints_and_no_gaps(tmp_path):
-    joints, pixels = write_h3wb(tmp_path)
-    dataset = H3WBClipDataset('h3wb_train.npz', data_root=str(tmp_path), seq_len=1)
-    assert [(clip.name, clip.num_frames) for clip in dataset.clips] == [
-        ('S5_WalkingDog_1_5.55011271', 3),
-        ('S5_WalkingDog_1_40.55011271', 1),
-        ('S5_WalkingDog_1_5.60457274', 3),
-        ('S5_WalkingDog_1_40.60457274', 1),
-    ]
-    assert len(dataset) == 8
-    sample = dataset[3]
-    assert sample['action'] == 'WalkDog'
-    source, target = get_skeleton('coco-17'), get_skeleton('h36m-17')
-    same = [joint for joint in target.joints if joint in source.joints]
-    assert len(same) == 10
-    places, wanted = target.indices(same), source.indices(same)
-    found = sample['lifting_target'][0]
-    assert_allclose(1000 * found[places], joints[3, wanted], atol=1e-3)
-    assert_allclose(sample['keypoints'][0, places], pixels[3, wanted], atol=1e-3)
-    hips = joints[3, source.indices(['left_hip', 'right_hip'])]
-    assert_allclose(1000 * found[target.index('root')], hips.mean(0), atol=1e-3)
-    camera = sample['camera_param']
-    assert_allclose([*camera['f'], *camera['c']], [1145, 1145, 512, 502])
-    # what is copied projects onto its pixels
-    seen = found[:, :2] / found[:, 2:] * camera['f'] + camera['c']
-    assert_allclose(seen[places], sample['keypoints'][0, places], atol=1e-3)
-    sizes = [clip.constants['camera_param']['h'] for clip in dataset.clips]
-    assert sizes == [1000, 1000, 1002, 1002]
-
-
-def test_wrong_h3wb_files_are_an_error(tmp_path):
-    write_h3wb(tmp_path, pose_2d=np.zeros((4, 17, 2)))
-    with pytest.raises(ValueError, match=r'55011271 must have \(4, 133, 2\) keypoints'):
-        H3WBClipDataset('h3wb_train.npz', data_root=str(tmp_path), seq_len=1)
-    write_h3wb(tmp_path, camera_3d=np.zeros(3))
-    with pytest.raises(ValueError, match=r'got \(4, 133, 2\) and \(3,\)'):
-        H3WBClipDataset('h3wb_train.npz', data_root=str(tmp_path), seq_len=1)
 
 
 def test_3dhp_has_human36ms_joints_and_two_image_sizes(tmp_path):

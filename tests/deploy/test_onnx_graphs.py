@@ -1,16 +1,13 @@
 """Exported ONNX graphs compute what PyTorch computes, and keep the same tokens."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 from hosts import PRUNER, PRUNERS, TRA, TRI, build_lifter, windows
-from mmengine.config import Config
 from mmpose.registry import MODELS
 
 from mmhot.deploy.onnx_graphs import LifterGraph, PoseGraph, choose_boxes, write_graph
-from tools.lab.benchmark.model_specs import build_spec, parse_spec
+from tools.benchmark.model_specs import build_spec, parse_spec
 
 # Rounding, of outputs whose size is about 1.
 CLOSE = {'rtol': 1e-4, 'atol': 1e-4}
@@ -40,8 +37,16 @@ RESNET = dict(
     dilations=(1,),
 )
 CROPS = dict(input_size=(48, 64))
-_CONFIGS = Path(__file__).parents[2] / 'configs/_base_/models'
-RTMPOSE = Config.fromfile(_CONFIGS / 'rtmpose_t.py').model.head
+GATED_ATTENTION = dict(
+    hidden_dims=16,
+    s=8,
+    expansion_factor=2,
+    dropout_rate=0.0,
+    drop_path=0.0,
+    act_fn='SiLU',
+    use_rel_bias=False,
+    pos_enc=False,
+)
 
 
 def compare(graph, inputs, tmp_path):
@@ -144,7 +149,7 @@ def test_gtpt(backbone, keep_rates, tmp_path):
                 in_featuremap_size=(12, 16),
                 **CROPS,
                 simcc_split_ratio=2.0,
-                gau_cfg=dict(RTMPOSE.gau_cfg, hidden_dims=16, s=8),
+                gau_cfg=GATED_ATTENTION,
                 decoder=dict(
                     type='SimCCLabel', sigma=(2.0, 2.0), simcc_split_ratio=2.0, **CROPS
                 ),

@@ -2,7 +2,6 @@
 
 import json
 from copy import deepcopy
-from importlib import import_module
 from types import SimpleNamespace
 
 import mocap
@@ -15,9 +14,8 @@ from mmengine.runner import Runner
 from torch import nn
 
 from mmhot.datasets.data_loading import SeedTransforms
-from mmhot.engine import ChannelsLastHook, EpochSeedHook, FreezeHook, KeepRateHook
+from mmhot.engine import EpochSeedHook, FreezeHook
 from mmhot.models.gtpt.stem import GTPTStem
-from mmhot.models.tokens.hourglass import Hourglass
 
 WILD = mocap.CONFIGS / '_base_/datasets/cmu_mocap_wild.py'
 SHIPPED = 'nanohtnet_81frm-keep9_1xb32-30e_cmu-wild'
@@ -121,16 +119,6 @@ def test_joined_pipelines_seed_a_worker_once():
     assert draws == list(data)
 
 
-@pytest.mark.parametrize('package', ['mmdet', 'mmpose'])
-def test_random_batch_sizes_are_forgotten(package):
-    resize = import_module(f'{package}.models.data_preprocessors').BatchSyncRandomResize
-    model = nn.Sequential(resize(random_size_range=(32, 64)))
-    model[0]._input_size = (32, 32)
-    data = SimpleNamespace(dataset=None)
-    EpochSeedHook().before_train_epoch(runner_at(0, 1, data, model))
-    assert model[0]._input_size is None
-
-
 def drawn_by_main(seed, epoch, rank, monkeypatch):
     monkeypatch.setattr('mmhot.engine.hooks.get_rank', lambda: rank)
     transforms = [SeedTransforms()]
@@ -154,17 +142,6 @@ def test_nothing_is_seeded_without_the_hook():
     state = np.random.get_state()[1].copy()  # noqa: NPY002
     SeedTransforms().transform({})
     np.testing.assert_array_equal(np.random.get_state()[1], state)  # noqa: NPY002
-
-
-def test_channels_last_changes_strides_and_no_results():
-    torch.manual_seed(0)
-    model = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU())
-    images = torch.randn(2, 3, 8, 8)
-    expected = model(images)
-    ChannelsLastHook().before_run(SimpleNamespace(model=model))
-    output = model(images)
-    assert output.is_contiguous(memory_format=torch.channels_last)
-    torch.testing.assert_close(output, expected, rtol=0, atol=1e-6)
 
 
 def test_frozen_parts_get_no_gradient_until_they_are_thawed():
@@ -273,41 +250,3 @@ def test_validation_is_the_same_every_time(tiny):
     first = runner.val()
     np.random.seed(5)  # noqa: NPY002
     assert runner.val() == first
-
-
-def pyramid(fixed_lengths=False):
-    pruners = [
-        dict(type='UniformPruner', num_keep=count, depth=depth)
-        for count, depth in ((9, 1), (5, 2))
-    ]
-    model = nn.Module()
-    model.head = None
-    model.hourglass = Hourglass(
-        27, 3, 8, pruner=pruners, fixed_lengths=fixed_lengths, num_heads=2
-    )
-    return model
-
-
-@pytest.mark.parametrize(
-    ('epoch', 'counts'), [(0, [27, 26]), (2, [27, 26]), (3, [18, 16]), (4, [9, 5])]
-)
-def test_kept_frames_can_fall_during_training(epoch, counts):
-    model = pyramid()
-    runner = SimpleNamespace(epoch=epoch, model=model)
-    hook = KeepRateHook(begin=2, end=4)
-    hook.before_train(runner)
-    hook.before_train_epoch(runner)
-    assert model.hourglass.keep_counts(None, 27) == counts
-    tokens = torch.rand(2, 27, 17, 8)
-    layers = [nn.Identity()] * 3
-    x, kept = model.hourglass(tokens, layers, lambda x: x.mean(2), tokens)
-    assert x.shape[1] == counts[1]
-    assert [index.shape[1] for index in kept] == counts
-    hook.after_train_epoch(runner)
-    assert model.hourglass.keep_counts(None, 27) == [9, 5]
-
-
-def test_fixed_numbers_of_frames_cannot_fall():
-    runner = SimpleNamespace(epoch=0, model=pyramid(fixed_lengths=True))
-    with pytest.raises(ValueError, match='built for a fixed number of frames'):
-        KeepRateHook(end=1).before_train(runner)

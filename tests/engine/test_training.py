@@ -1,16 +1,15 @@
-"""Checkpoints are whole or absent; diverged trainings stop; curves are drawn."""
+"""Checkpoints are whole or absent; diverged trainings stop."""
 
 import re
 import resource
 import sys
 
-import cv2
 import mocap
 import numpy as np
 import pytest
 import torch
 
-from mmhot.engine.training import FiniteLossHook, read_curves
+from mmhot.engine.training import FiniteLossHook
 
 MODEL = dict(backbone=dict(embed_dims=48, depth=1))
 
@@ -123,17 +122,3 @@ def test_best_checkpoint_is_replaced_by_a_better_one(train, tmp_path):
     (tmp_path / 'work/epoch_2.pth').unlink()
     assert len(best) == 1
     assert checkpoints(tmp_path) == best
-
-
-def test_curves_of_a_resumed_training_are_drawn(train, tmp_path):
-    assert train(**{'train_cfg.max_epochs': 1})[0] == 0
-    assert train('--resume')[0] == 0
-    image = cv2.imread(str(tmp_path / 'work/curves.png'))
-    assert image.shape == (800, 800, 3)
-    losses, results = read_curves(tmp_path / 'work', 2)
-    assert [*losses['loss']] == [0.5, 1, 1.5, 2]
-    assert {name: [*curve] for name, curve in results.items()} == {
-        f'{source}/{name}': [1, 2]
-        for source in ('gt', 'noisy')
-        for name in ('MPJPE', 'P-MPJPE')
-    }

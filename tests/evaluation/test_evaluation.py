@@ -64,13 +64,6 @@ def test_alignment_undoes_translation_rotation_and_scale_but_no_reflection():
     assert p_mpjpe(mirrored, target).min() > 0.2
 
 
-def test_alignment_never_increases_the_error():
-    pred, target = poses()
-    before = ((pred - target) ** 2).sum((1, 2))
-    after = ((procrustes_align(pred, target) - target) ** 2).sum((1, 2))
-    assert np.all(after <= before + 1e-9)
-
-
 def test_leading_axes_do_not_matter():
     pred, target = poses()
     for error in (mpjpe, p_mpjpe, n_mpjpe, pck, auc):
@@ -93,17 +86,6 @@ def walk(seed=0):
     rng = np.random.default_rng(seed)
     target = rng.normal(0, 0.02, (50, 17, 3)).cumsum(0) + rng.normal(0, 0.3, (17, 3))
     return target + rng.normal(0, 0.05, target.shape), target
-
-
-def test_scaled_error_uses_the_least_squares_scale():
-    pred, target = poses()
-    pred, target = pred - pred[:, :1], target - target[:, :1]
-    for one, other, error in zip(pred, target, n_mpjpe(pred, target), strict=True):
-        scale = (one * other).sum() / (one * one).sum()
-        squares = [((s * one - other) ** 2).sum() for s in (scale, scale + 0.01)]
-        assert squares[0] < squares[1]
-        expected = np.mean([np.linalg.norm(s) for s in scale * one - other])
-        assert error == pytest.approx(expected)
 
 
 def test_velocity_and_acceleration_errors_equal_a_loop():
@@ -132,16 +114,6 @@ def test_velocities_across_gaps_do_not_count():
     expected = np.r_[mpjae(pred[:20], target[:20]), mpjae(pred[20:], target[20:])]
     np.testing.assert_array_equal(mpjae(pred, target, frames), expected)
     assert mpjve(pred, target, 5 * np.arange(50)).size == 0
-
-
-def test_constant_errors_have_no_velocity_and_steady_ones_no_acceleration():
-    _, target = walk()
-    pred = target.copy()
-    pred[:, 5] += [0.1, 0, 0]
-    np.testing.assert_allclose(mpjve(pred, target), 0, atol=1e-12)
-    pred[:, 5] += np.arange(50)[:, None] * [0, 0.017, 0]
-    np.testing.assert_allclose(mpjve(pred, target), 0.001)
-    np.testing.assert_allclose(mpjae(pred, target), 0, atol=1e-12)
 
 
 def test_pck_and_auc_equal_a_loop():
@@ -179,12 +151,6 @@ def test_correct_poses_score_equals_a_loop_with_scipys_alignment():
     correct = [sum(distance < mm for mm in range(1, 301)) for distance in largest]
     np.testing.assert_allclose(cps(pred, target), correct, atol=1e-9)
     np.testing.assert_allclose(cps(target, target), 300)
-
-
-def test_perfect_predictions_fail_at_threshold_zero_only():
-    _, target = poses()
-    assert pck(target, target).tolist() == [100] * 40
-    np.testing.assert_allclose(auc(target, target), 100 * 30 / 31)
 
 
 def test_a_pose_with_nan_does_not_affect_the_others():

@@ -65,12 +65,6 @@ def test_frames_outside_of_a_clip_do_not_count():
     assert metrics['MPJPE'] == pytest.approx(expected)
 
 
-def test_mean_is_over_frames_not_windows():
-    pred, target = poses()
-    metrics = evaluate([sample(pred[:30], target[:30]), sample(pred[30:], target[30:])])
-    assert metrics['MPJPE'] == pytest.approx(1000 * mpjpe(pred, target).mean())
-
-
 @pytest.mark.parametrize('num_targets', [1, 9])
 def test_windows_in_any_order_are_joined_to_a_clip(num_targets):
     samples, pred, target = windows(40, num_targets, num_targets, noise=0)
@@ -295,13 +289,6 @@ def test_frame_errors_average_to_the_report():
     rows = metric.report.table('gt', 'clips')
     expected = rows['S9_WalkDog_1.54138969']['MPJVE']
     assert np.nanmean(columns['MPJVE'][walking]) == pytest.approx(expected, rel=1e-5)
-
-
-def test_frame_errors_of_unknown_frames():
-    columns = measure([sample(*poses())])[0].report.frame_errors()
-    assert set(columns['frame']) == {-1}
-    assert 'MPJVE' not in columns
-    assert np.isfinite(columns['CPS']).all()
 
 
 def test_report_of_plain_arrays():

@@ -23,8 +23,8 @@ from mmengine.model import is_model_wrapper
 from torch.multiprocessing import start_processes
 from torch.testing import assert_close
 
-from mmhot.cli.runner import build_runner
 from mmhot.datasets.data_loading import SeedTransforms, seed_everything
+from mmhot.engine.runner import build_runner
 
 multiprocessing.set_forkserver_preload(['mmhot.plugin', 'mmpose.visualization'])
 

@@ -7,6 +7,8 @@ from fractions import Fraction
 import av
 import numpy as np
 
+from mmhot.video.frames import Frame
+
 _MILLISECOND = Fraction(1, 1000)
 # a, b, c, d of an .mp4's matrix, by clockwise rotation in degrees or by flip.
 TURNS = {
@@ -100,6 +102,7 @@ class ScriptedStream:
     """
 
     name = label = 'camera'
+    ended = None
 
     def __init__(self, connections, fps=50.0, finite=False):
         self.connections = list(connections)
@@ -107,6 +110,8 @@ class ScriptedStream:
         self.finite = finite
         self.opened = 0
         self.closed = threading.Event()
+        if finite:
+            self.open()
 
     def open(self):
         self.opened += 1
@@ -114,15 +119,15 @@ class ScriptedStream:
         if isinstance(self.script, Exception):
             raise self.script
 
-    def frames(self):
-        for item in self.script:
+    def __iter__(self):
+        for index, item in enumerate(self.script):
             if isinstance(item, Exception):
                 raise item
             if callable(item):
                 item()
             else:
-                stamp, number = item if isinstance(item, tuple) else (None, item)
-                yield stamp, gray_image(number)
+                time, number = item if isinstance(item, tuple) else (np.nan, item)
+                yield Frame(index, time, gray_image(number))
 
     def close(self):
         self.closed.set()

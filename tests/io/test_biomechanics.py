@@ -9,9 +9,9 @@ from numpy.testing import assert_allclose
 from rendered_clips import rendered
 
 from mmhot.io.own_results import is_result
-from mmhot.io.readers.motion_capture import read_c3d
 from mmhot.lifting.world import place_people, to_world
 from mmhot.skeletons.joint_angles import ANGLES, angle_joints, joint_angles
+from tools.dataset_converters.motion_files import read_c3d
 
 
 @pytest.fixture(scope='module')

@@ -8,8 +8,8 @@ from numpy.testing import assert_allclose
 from rendered_clips import rendered
 from scipy.spatial.transform import Rotation
 
-from mmhot.io.readers.motion_capture import read_bvh
 from mmhot.lifting.world import place_people, to_world
+from tools.dataset_converters.motion_files import read_bvh
 
 LAFAN1 = (
     *('Hips', 'LeftUpLeg', 'LeftLeg', 'LeftFoot', 'LeftToe'),

@@ -13,7 +13,6 @@ from mmpose.registry import MODELS, OPTIM_WRAPPERS
 from published import samples
 from torch.testing import assert_close
 
-from mmhot.deploy.switch import rewrite_for_training
 from mmhot.models.layers.attention import Attention
 from mmhot.models.tokens.pruners import ClusterPruner, Frames, MotionPruner
 
@@ -110,7 +109,7 @@ def test_pruners_choose_the_same_frames(pruner):
 @pytest.mark.parametrize('num_tokens', [17, 81])
 def test_gradients_of_attention_are_those_of_full_precision(num_tokens):
     torch.manual_seed(0)
-    attention = rewrite_for_training(Attention(32, 4))
+    attention = Attention(32, 4)
     x = torch.randn(2, num_tokens, 32)
     full, half = x.clone().requires_grad_(), x.clone().requires_grad_()
     attention(full).square().mean().backward()

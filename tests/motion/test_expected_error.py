@@ -16,8 +16,8 @@ from mmhot.motion import expected_error
 from mmhot.motion.expected_error import EVIDENCE, expect_errors, gather_evidence
 from mmhot.motion.extremities import add_extremities
 from mmhot.skeletons.joints import get_skeleton
-from tools.lab.fit_expected_error import KINDS, compare, draw, fit, occlude
-from tools.lab.motions import project_motion
+from tools.analysis.fit_expected_error import KINDS, compare, draw, fit, occlude
+from tools.analysis.motions import project_motion
 
 H36M = get_skeleton('h36m-17')
 DOCS = Path(__file__).parents[2] / 'docs'

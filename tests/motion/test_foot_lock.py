@@ -20,8 +20,8 @@ from mmhot.motion.contacts import (
 )
 from mmhot.motion.foot_lock import bend_knee, lock_feet
 from mmhot.structures.clips import to_axes
-from tools.lab.motions import GroundTruth
-from tools.lab.train_contacts import ContactNet
+from tools.analysis.motions import GroundTruth
+from tools.train_contacts import ContactNet
 
 DEMO = DATA.parents[1] / 'demo'
 LEGS = [

@@ -4,6 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from feet import (
+    add_noise,
+    compare,
+    keypoints_of_feet,
+    points_of,
+    simulate_feet,
+)
 from rendered_clips import DATA, rendered
 
 from mmhot.evaluation.motion_quality import find_contacts, foot_slide
@@ -14,15 +21,8 @@ from mmhot.motion.contacts import ANKLES
 from mmhot.motion.extremities import add_extremities
 from mmhot.motion.foot_lock import hold_foot, lock_feet
 from mmhot.structures.clips import Clip2D
-from tools.lab.measure_feet import (
-    add_noise,
-    compare,
-    keypoints_of_feet,
-    points_of,
-    simulate_feet,
-)
-from tools.lab.measure_lifted import measure_feet
-from tools.lab.motions import GroundTruth
+from tools.analysis.measure_lifted import measure_feet
+from tools.analysis.motions import GroundTruth
 
 WALK = DATA.parents[1] / 'demo/walk.npz'
 

@@ -1,6 +1,4 @@
-"""tools/convert_mocap.py, check_dataset.py and browse_dataset.py."""
-
-import os
+"""convert_mocap.py, check_dataset.py and browse_dataset.py."""
 
 import cv2
 import numpy as np
@@ -19,7 +17,8 @@ from published_files import (
 from mmhot.datasets.mocap_dataset import read_mocap_clips
 from mmhot.io.writers.bvh import write_bvh
 from mmhot.io.writers.rigid_skeleton import fit_rigid_skeleton
-from tools import browse_dataset, check_dataset, convert_mocap
+from tools import browse_dataset, check_dataset
+from tools.dataset_converters import convert_mocap
 
 WILD = CONFIGS / (
     'body_3d_keypoint/nanohtnet/cmu_mocap/nanohtnet_81frm-keep9_1xb32-10e_cmu-wild.py'
@@ -79,57 +78,6 @@ def test_wrong_conversions_are_one_line(tmp_path, run, args, message):
     assert code == 2
     assert message.format(dir=tmp_path) in err
     assert not list(tmp_path.iterdir())
-
-
-_BVH = """HIERARCHY
-ROOT hip
-{{
-OFFSET 0 0 0
-CHANNELS {channels} Xposition Yposition Zposition
-}}
-MOTION
-Frames: 3
-Frame Time: {time}
-1 2 3 1 2 3 1 2 3
-"""
-
-
-@pytest.mark.parametrize(
-    ('settings', 'message'),
-    [
-        ({'channels': '999999999'}, 'a.bvh: has a joint of 1e+09 channels'),
-        ({'channels': '-1'}, 'a.bvh: has a joint of -1 channels'),
-        ({'channels': 'nan'}, 'a.bvh: has a joint of nan channels'),
-        ({'time': '1e9'}, 'a.bvh: has 1e-09 frames per second, wanted 1 to 10000'),
-        ({'time': '1e-300'}, 'a.bvh: has 1e+300 frames per second'),
-    ],
-)
-def test_deceptive_motions_are_refused_at_once(tmp_path, run, settings, message):
-    settings = {'channels': '3', 'time': '0.04'} | settings
-    (tmp_path / 'a.bvh').write_text(_BVH.format(**settings))
-    code, _, err = run(convert_mocap, tmp_path / 'a.bvh', tmp_path / 'a.npz')
-    assert code == 2
-    assert message in err
-
-
-def test_archives_of_much_memory_are_no_clips(tmp_path, monkeypatch):
-    monkeypatch.setattr('mmhot.io.arrays._MAX_ARRAYS', 1 << 20)
-    path = tmp_path / 'a.npz'
-    np.savez_compressed(path, **{'a/1': np.zeros((5000, 17, 3))})
-    with pytest.raises(
-        ValueError, match='is no readable .npz of clips: .*at most 1 MB'
-    ):
-        read_mocap_clips(path)
-
-
-@pytest.mark.skipif(not hasattr(os, 'mkfifo'), reason='pipes are POSIX')
-@pytest.mark.parametrize('tool', [check_dataset, convert_mocap])
-def test_pipes_are_refused(tmp_path, run, tool):
-    os.mkfifo(tmp_path / 'a.bvh')
-    target = [tmp_path / 'a.npz'] if tool is convert_mocap else []
-    code, _, err = run(tool, tmp_path / 'a.bvh', *target)
-    assert code == 2
-    assert 'a.bvh is no file but a pipe' in err
 
 
 @pytest.mark.parametrize(

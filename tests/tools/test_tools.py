@@ -47,22 +47,6 @@ log_level = 'ERROR'
     return path
 
 
-@pytest.mark.parametrize('package', ['mmengine', 'numpy'])
-@pytest.mark.parametrize('name', ['train', 'test', 'print_config', 'check_dataset'])
-def test_missing_packages_are_one_line(tmp_path, package, name):
-    (tmp_path / f'{package}.py').write_text("raise ValueError('numpy.dtype size')")
-    run = subprocess.run(
-        [sys.executable, tool(name), 'a.py'],
-        env={'PYTHONPATH': f'{tmp_path}:{ROOT}'},
-        capture_output=True,
-        text=True,
-        timeout=100,
-    )
-    (line,) = run.stderr.splitlines()
-    assert line.startswith(f'{name}.py: error: numpy.dtype size: run `mmhot doctor`')
-    assert run.returncode == 2
-
-
 @pytest.mark.parametrize(
     ('name', 'args'),
     [
@@ -269,93 +253,6 @@ def test_help_lists_mmposes_arguments(name):
     common = '--work-dir --cfg-options --launcher --show-dir --show --interval'
     for option in f'{options[name]} {common} --wait-time --local-rank'.split():
         assert option in done.stdout
-
-
-def test_measure_loading_runs_for_each_number_of_workers(config, run_tool):
-    code, err = run_tool('measure_loading', config, '--workers', 0, 1, '--batches', 3)
-    assert code == 0, err
-
-
-@pytest.mark.skipif(sys.platform != 'linux', reason='reads shared pages from /proc')
-def test_workers_share_the_clips(tmp_path):
-    import mocap
-    from mmengine.registry import init_default_scope
-    from mmengine.runner import Runner
-
-    from tools.lab.measure_loading import measure_loader
-
-    init_default_scope('mmpose')
-    loader = mocap.tiny_config('nanohtnet*-30e_cmu-wild', {}).train_dataloader
-    size = 64 * 2**20
-    joints = np.ones((size // (17 * 3 * 4), 17, 3), np.float32)
-    np.savez(tmp_path / 'clips.npz', **{'a/1': joints})
-    del joints
-    settings = dict(data_root=str(tmp_path), ann_file='clips.npz', stride=9)
-    loader.dataset.update(split_file=None, split=None, **settings)
-    loader.update(batch_size=2)
-    memory = {}
-    for workers in (0, 2):
-        loader.num_workers = workers
-        built = Runner.build_dataloader(loader, seed=0)
-        _, memory[workers] = measure_loader(built, workers, 3)
-        del built
-    assert memory[0] > size
-    # two copies would add twice the size
-    assert memory[2] - memory[0] < size
-
-
-@pytest.mark.parametrize(
-    ('backend', 'package'),
-    [
-        ('TensorboardVisBackend', 'tensorboard'),
-        ('WandbVisBackend', 'wandb'),
-        ('MLflowVisBackend', 'mlflow'),
-    ],
-)
-def test_backends_of_logs_work_or_name_their_package(
-    backend, package, config, tmp_path, run_tool, monkeypatch
-):
-    monkeypatch.setenv('WANDB_MODE', 'offline')
-    monkeypatch.setenv('MLFLOW_ALLOW_FILE_STORE', 'true')
-    backends = f"[dict(type='LocalVisBackend'), dict(type='{backend}')]"
-    other = tmp_path / 'other.py'
-    other.write_text(
-        f'_base_ = {str(config)!r}\nvisualizer = dict(vis_backends={backends})\n'
-    )
-    code, err = run_tool('train', other, '--work-dir', tmp_path / 'work')
-    if importlib.util.find_spec(package) is None:
-        assert code == 2
-        assert f'train.py: error: {other}: Please run "pip install ' in err
-        assert f'{package}"' in err
-        return
-    assert code == 0, err
-    assert len([*(tmp_path / 'work').glob('*/vis_data/scalars.json')]) == 1
-    assert len([*(tmp_path / 'work').glob('*/vis_data/*')]) > 2
-
-
-@pytest.mark.parametrize(
-    ('arguments', 'message'),
-    [
-        (['--batches', 0], '--batches must be at least 1, got 0'),
-        (['--workers', -1], '--workers must be at least 0, got -1'),
-        (
-            [
-                '--cfg-options',
-                'train_dataloader.batch_size=16',
-                'train_dataloader.drop_last=True',
-            ],
-            'CONFIG: train_dataloader has fewer samples than a batch; '
-            'lower its batch_size',
-        ),
-    ],
-)
-def test_wrong_measure_loading_arguments_get_one_line(
-    config, run_tool, arguments, message
-):
-    assert run_tool('measure_loading', config, *arguments) == (
-        2,
-        f'measure_loading.py: error: {message}\n',
-    )
 
 
 def test_print_config_prints_all_settings_or_one(config, tmp_path, run_tool):

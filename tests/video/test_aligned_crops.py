@@ -120,12 +120,3 @@ def test_the_more_confident_of_distant_keypoints_is_taken():
     np.testing.assert_allclose(found[0][9], points[9], atol=0.8)
     np.testing.assert_allclose(found[0][10], first[10], atol=1e-6)
     np.testing.assert_allclose(mean[0][[9, 10]], (0.6, 0.875))
-
-
-def test_patches_of_large_people_are_reduced():
-    image, box, points = draw(45, (1500, 1500), (3000, 3000), scale=8.0)
-    estimator = Estimator()
-    poses = [(points[None], np.full((1, 17), 0.4))]
-    [(found, _)] = align_tilted(estimator, [image], [box], poses, min_tilt=15)
-    assert estimator.patches[0].shape == (768, 768, 3)
-    np.testing.assert_allclose(found[0], points, atol=6)

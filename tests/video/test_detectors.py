@@ -7,7 +7,7 @@ from pose_sources import FunctionDetector
 
 from mmhot.video import people as interfaces
 from mmhot.video.pose_estimation import VideoPoseEstimator
-from mmhot.video.sources import detectors, pose_source
+from mmhot.video.sources import pose_source
 from mmhot.video.sources.detectors import BoxFilter, PoseVerifiedDetector
 from mmhot.video.sources.pose_source import open_pose_source
 
@@ -109,49 +109,6 @@ def test_scores_combine_both_models():
     assert not len(detector([IMAGE])[0][0])
 
 
-@pytest.mark.parametrize('margin', [10, 22, 16])
-def test_loose_boxes_are_replaced_by_those_around_the_keypoints(margin):
-    person, around = (60, 80, 100, 170), np.array([51, 71, 109, 179])
-    candidate = np.add(person, [-margin, -margin, margin, margin])
-    overlap = 58 * 108 / ((40 + 2 * margin) * (90 + 2 * margin))
-    share = np.clip((overlap - 0.6) / 0.2, 0, 1)
-    assert (share == 1, share == 0) == (margin == 10, margin == 22)
-    detector = PoseVerifiedDetector(Estimator(person), Candidates(candidate))
-    [(boxes, _)] = detector([IMAGE])
-    np.testing.assert_allclose(
-        boxes, [around + share * (candidate - around)], atol=0.01
-    )
-
-
-@pytest.mark.parametrize('candidates', [[], CLUTTER])
-def test_clutter_is_dropped(candidates):
-    detector = PoseVerifiedDetector(Estimator(), Candidates(*candidates))
-    [(boxes, scores)] = detector([IMAGE])
-    assert boxes.shape == (0, 4)
-    assert scores.shape == (0,)
-
-
-def test_best_candidates_are_verified_in_batches(monkeypatch):
-    sizes = []
-
-    class Counting(Estimator):
-        def __call__(self, images, boxes):
-            sizes.append(len(boxes[0]))
-            return super().__call__(images, boxes)
-
-    monkeypatch.setattr(detectors, '_BATCH', 7)
-    monkeypatch.setattr(detectors, '_MAX_CANDIDATES', 20)
-    others = [(x, 10, x + 30, 90) for x in range(30)]
-    person = (200, 80, 240, 170)
-    candidates = Candidates(person, *others)
-    [(boxes, _)] = PoseVerifiedDetector(Counting(person), candidates)([IMAGE])
-    assert len(boxes) == 1
-    assert sizes == [7, 7, 6, 1]
-    # of the lowest scores, which nothing reads
-    last = Candidates(*others, person)
-    assert not len(PoseVerifiedDetector(Estimator(person), last)([IMAGE])[0][0])
-
-
 def test_both_passes_are_fast():
     calls = []
 
@@ -193,66 +150,6 @@ def test_tracked_people_need_no_candidate():
     assert len(boxes) == 1
 
 
-def test_tracked_candidates_are_found_once():
-    person = (60, 80, 100, 170)
-    detector = PoseVerifiedDetector(Estimator(person), Candidates((50, 70, 110, 180)))
-    tracked = track(detector, np.float32([[55, 75, 105, 175]]))
-    boxes, _ = detector.redetect(IMAGE, tracked)
-    assert len(boxes) == 1
-    no_candidates = PoseVerifiedDetector(Estimator(person), Candidates())
-    boxes, _ = no_candidates.redetect(IMAGE, tracked)
-    np.testing.assert_allclose(boxes, [[51, 71, 109, 179]], atol=1e-3)
-
-
-def counting(*people):
-    """An estimator that lists the boxes it is given."""
-
-    class Counting(Estimator):
-        def __call__(self, images, boxes):
-            seen.extend(map(tuple, boxes[0].round().astype(int).tolist()))
-            return super().__call__(images, boxes)
-
-    seen = []
-    return Counting(*people), seen
-
-
-def test_rejected_candidates_are_verified_again_when_the_image_changes():
-    estimator, seen = counting((60, 80, 100, 170))
-    no_people = interfaces.People(
-        *(np.zeros(shape, np.float32) for shape in ((0, 4), 0, (0, 17, 2), (0, 17)))
-    )
-    detector = PoseVerifiedDetector(estimator, Candidates(CLUTTER[0], CLUTTER[1]))
-    image = IMAGE.copy()
-    for _ in range(3):
-        assert len(detector.redetect(image, no_people)[0]) == 0
-    assert seen == [CLUTTER[0], CLUTTER[1]]
-    image[10:60, 10:40] = 200  # in the first box alone
-    detector.redetect(image, no_people)
-    assert seen[2:] == [CLUTTER[0]]
-    other_size = np.zeros((HEIGHT + 2, WIDTH, 3), np.uint8)
-    detector.redetect(other_size, no_people)
-    assert seen[3:] == [CLUTTER[0], CLUTTER[1]]
-
-
-def test_hopeless_candidates_and_tracked_people_skip_the_second_pass():
-    person = (60, 80, 100, 170)
-    estimator, seen = counting(person)
-    # confidence 0.54 in the first pass: 0.7 at most after a perfect second one
-    loose = (20, 20, 140, 220)
-    detector = PoseVerifiedDetector(estimator, Candidates(loose), min_score=0.75)
-    assert len(detector([IMAGE])[0][0]) == 0
-    assert seen == [loose]
-    detector.min_score = 0.62
-    assert len(detector([IMAGE])[0][0]) == 1
-    assert len(seen) == 3
-    [(points, scores)] = estimator([IMAGE], [np.float32([[55, 75, 105, 175]])])
-    tracked = interfaces.People(np.float32([person]), np.ones(1), points, scores)
-    seen.clear()
-    boxes, _ = detector.redetect(IMAGE, tracked)
-    assert len(boxes) == 1
-    assert seen == [loose]
-
-
 def test_pose_verified_is_opened_by_name(monkeypatch):
     monkeypatch.setattr(pose_source, 'POSE_ESTIMATORS', [])
     pose_source.register_pose_estimator('a.onnx', lambda request: Estimator())
@@ -270,14 +167,6 @@ def test_pose_verified_is_opened_by_name(monkeypatch):
         ValueError, match='pose-verified needs the detector that is shipped'
     ):
         open_pose_source('a.onnx', det_model='pose-verified')
-
-
-def test_identity_depends_on_the_rules(monkeypatch):
-    detector = PoseVerifiedDetector(Estimator(), Candidates())
-    before = detector.identity
-    assert detector.identity == before
-    monkeypatch.setattr(detectors, '_RULES', 0)
-    assert detector.identity != before
 
 
 def test_boxes_are_left_out_as_in_mmpose():

@@ -14,7 +14,7 @@ from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips import Clip2D, Track2D
 from mmhot.video.capture import Interruption
 from mmhot.video.frames import Frame
-from mmhot.video.live import LiveLifter, target_position
+from mmhot.video.live import LiveLifter
 from mmhot.video.people import People
 from mmhot.video.smoothing import one_euro
 
@@ -148,19 +148,6 @@ def test_missing_frames_do_not_make_poses_later(lifter):
     assert given == {0: 9, 1: 9, 2: 9, 9: 20, 10: 20, 20: 30, 21: 30}
 
 
-def test_other_frame_rates_keep_their_times(lifter):
-    shown = [Frame(n, n / 30 + 0.004 * (n % 3), IMAGE) for n in range(30)]
-    live = LiveLifter(Walkers(), lifter, 30.0)
-    assert live.lookahead == 3  # all that the lifter looks ahead
-    poses = [each for each in live(shown) if each.people]
-    for each in poses:
-        pixels = get_skeleton('h36m-17'), each.people[0].keypoints_2d
-        elbow = pixels[0].index('left_elbow')
-        expected = walk(each.frame.time)[COCO.index('left_elbow')]
-        np.testing.assert_allclose(pixels[1][elbow], expected, atol=1e-3)
-    assert len(poses) > 20
-
-
 def test_people_are_broken_across_interruptions(lifter):
     live = LiveLifter(Walkers(), lifter, 50.0, 2)
     shown = frames(range(40))
@@ -191,14 +178,6 @@ def test_long_occlusions_break_tracks_and_are_not_filled(lifter):
     assert broken == [3.5]
 
 
-def test_a_frame_of_another_size_is_another_stream(lifter):
-    live = LiveLifter(Walkers(), lifter, 50.0, 4)
-    for frame in frames(range(10)):
-        live.update(frame)
-    wide = Frame(10, 0.2, np.zeros((480, 800, 3), np.uint8))
-    assert [poses.frame.index for poses in live.update(wide)] == [6, 7, 8, 9]
-
-
 def test_smoothing_is_that_of_a_stream(lifter):
     live = LiveLifter(Walkers(), lifter, 50.0, smooth_2d='one-euro')
     poses = [each for each in live(frames(range(30))) if each.people]
@@ -220,14 +199,6 @@ def test_smoothing_is_that_of_a_stream(lifter):
     assert shake[0] < 0.7 * shake[1]
 
 
-def test_people_have_root_positions(lifter):
-    live = LiveLifter(Walkers(3), lifter, 50.0, fov=60)
-    *_, last = live(frames(range(20)))
-    roots = np.stack([person.root_3d for person in last.people])
-    assert np.isfinite(roots).all()
-    assert np.unique([person.track for person in last.people]).tolist() == [0, 1, 2]
-
-
 def test_memory_is_bounded(lifter):
     live = LiveLifter(Walkers(2), lifter, 20.0)
     sizes = []
@@ -241,18 +212,6 @@ def test_memory_is_bounded(lifter):
         live.update(frame)
     assert live._tracks == {}
     assert len(live._pending) == live.lookahead == 2
-
-
-def test_target_position_depends_on_the_lifter():
-    few = SimpleNamespace(seq_len=81, num_targets=9, causal=False)
-    assert target_position(few, 4) == 40
-    whole = SimpleNamespace(seq_len=243, num_targets=243, causal=False)
-    assert target_position(whole, 8) == 234
-    assert target_position(whole, 200) == 121
-    past = SimpleNamespace(seq_len=27, num_targets=1, causal=True)
-    assert target_position(past, 0) == 26
-    single = SimpleNamespace(seq_len=1, num_targets=1, causal=False)
-    assert target_position(single, 0) == 0
 
 
 def test_wrong_options_are_refused(lifter):

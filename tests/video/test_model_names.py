@@ -1,22 +1,17 @@
 """Choice of the 2D model of ``--pose2d auto``."""
 
-import argparse
 import io
-from pathlib import Path
 from types import MappingProxyType
 
 import pytest
 
-from mmhot.cli import infer
 from mmhot.video.sources import mediapipe_pose, model_names
 from mmhot.video.sources.model_names import choose_best
-from mmhot.video.sources.pose_source import open_pose_source
 from mmhot.weights import downloads
 from mmhot.weights.downloads import cached_file, download
 
 RTMPOSE = 'rtmpose-m_8xb256-420e_body8-256x192'
 OURS = 'gtpt-t_coco17_synth'
-DOCS = Path(__file__).parents[2] / 'docs' / 'video.md'
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +19,6 @@ def network(monkeypatch, tmp_path):
     """Record downloads, into an empty folder; MediaPipe is installed."""
     monkeypatch.setenv('TORCH_HOME', str(tmp_path))
     monkeypatch.setattr(mediapipe_pose, 'is_installed', lambda: True)
-    monkeypatch.delenv(model_names.VARIABLE, raising=False)
     urls = []
 
     def fetch(url, timeout):
@@ -53,28 +47,24 @@ class User:
 
 
 def test_nothing_is_downloaded_without_consent(network):
-    assert choose_best()[0] == OURS
+    assert choose_best() == OURS
     user = User(False, False)
-    assert choose_best(user)[0] == OURS
+    assert choose_best(user) == OURS
     assert all('Apache-2.0' in question for question in user.questions)
     assert len(user.questions) == 2
-    # a refusal is remembered
-    assert choose_best(User())[0] == OURS
     assert network == []
 
 
 def test_downloaded_models_are_kept(network):
-    assert choose_best(User(True))[0] == RTMPOSE
+    assert choose_best(User(True)) == RTMPOSE
     assert [url.rpartition('/')[2][:8] for url in network] == ['rtmpose-', 'rtmdet_m']
-    assert choose_best()[0] == RTMPOSE
+    assert choose_best() == RTMPOSE
     assert len(network) == 2
 
 
-def test_the_order_is_configured_rtmpose_mediapipe_ours(network, monkeypatch):
-    assert choose_best(User(False, True))[0] == 'mediapipe'
-    assert choose_best()[0] == 'mediapipe'
-    monkeypatch.setenv('MMHOT_POSE2D', 'model.onnx')
-    assert choose_best() == ('model.onnx', 'as MMHOT_POSE2D says')
+def test_mediapipe_is_the_second_choice():
+    assert choose_best(User(False, True)) == 'mediapipe'
+    assert choose_best() == 'mediapipe'
 
 
 def test_without_mmpose_its_models_are_not_offered(monkeypatch):
@@ -82,7 +72,7 @@ def test_without_mmpose_its_models_are_not_offered(monkeypatch):
     hide = lambda name: None if name in ('mmpose', 'mmdet') else find(name)  # noqa: E731
     monkeypatch.setattr(model_names.importlib.util, 'find_spec', hide)
     user = User(False)
-    assert choose_best(user)[0] == OURS
+    assert choose_best(user) == OURS
     assert "MediaPipe's Pose Landmarker" in user.questions[0]
 
 
@@ -91,38 +81,9 @@ def test_a_failed_download_leaves_the_next_model(monkeypatch, caplog):
         raise OSError('no route\nto host')
 
     monkeypatch.setattr(downloads, 'urlopen', offline)
-    assert choose_best(User(True, True))[0] == OURS
+    assert choose_best(User(True, True)) == OURS
     assert 'rtmpose' in caplog.messages[0]
     assert caplog.messages[0].endswith('cannot be downloaded (no route to host)')
     with pytest.raises(ValueError, match=r'b\.pth cannot be downloaded .*: give it'):
         download('https://a/b.pth', ': give it')
     assert not cached_file('https://a/b.pth').exists()
-
-
-def test_a_lost_connection_leaves_no_part_of_a_file(monkeypatch):
-    monkeypatch.setattr(downloads, 'urlopen', lambda url, timeout: Response(b'weig'))
-    with pytest.raises(ValueError, match=r'downloaded \(4 of 7 bytes arrived\)'):
-        download('https://a/b.pth')
-    assert not [*cached_file('https://a/b.pth').parent.iterdir()]
-
-
-def test_weights_need_the_name_of_their_model():
-    with pytest.raises(ValueError, match='pose2d_weights is a.pth, which needs the na'):
-        open_pose_source('auto', 'a.pth')
-
-
-def test_accuracies_are_those_of_the_docs():
-    text = DOCS.read_text()
-    for offer in model_names._offers():
-        assert offer.accuracy in text
-    assert choose_best()[1] in text
-
-
-@pytest.mark.parametrize('live', [False, True])
-def test_the_command_prints_the_choice(live, capsys):
-    args = argparse.Namespace(pose2d='auto', live=live, quiet=False)
-    infer._choose_pose_model(args)
-    assert args.pose2d == OURS
-    printed = capsys.readouterr()
-    line = f'2D model: {OURS} (PCK@0.2 0.71, OKS 0.54 on people of COCO)\n'
-    assert (printed.err if live else printed.out) == line

@@ -3,7 +3,6 @@
 import io
 import json
 import zipfile
-from types import SimpleNamespace
 
 import numpy as np
 import onnx
@@ -17,7 +16,7 @@ from mmhot.video.sources import onnx_formats
 from mmhot.video.sources.onnx_detectors import OneStageEstimator, OnnxDetector
 from mmhot.video.sources.onnx_models import OnnxPoseEstimator
 from mmhot.video.sources.pose_source import open_pose_source
-from mmhot.weights import downloads, hub
+from mmhot.weights import downloads
 from mmhot.weights.backends import exported_file
 
 BOX = np.float32([[10, 20, 70, 100]])
@@ -161,7 +160,7 @@ def test_archives_are_downloaded_by_url(sdk, tmp_path, monkeypatch):
         (lambda files: files.update({'b.onnx': b''}), 'has 2 .onnx files'),
         (
             lambda files: files.update({f'{FOLDER}/pipeline.json': b' ' * (2 << 20)}),
-            'pipeline.json in it has 2 MB, and at most 1 MB can be unpacked',
+            'pipeline.json in it is larger than 1 MB',
         ),
     ],
 )
@@ -171,43 +170,6 @@ def test_other_archives_are_refused(sdk, tmp_path, cache, change, message):
     with pytest.raises(ValueError, match=rf'a\.zip: {message}'):
         exported_file(path)
     assert not [each for each in cache.glob('mmhot/**/*') if each.is_file()]
-
-
-def test_damaged_and_missing_archives_are_named(sdk, tmp_path, monkeypatch):
-    path = archive(tmp_path / 'a.zip', sdk)
-    usage = SimpleNamespace(free=9)
-    with monkeypatch.context() as context:
-        context.setattr(hub.shutil, 'disk_usage', lambda _: usage)
-        with pytest.raises(ValueError, match='at most 0 MB can be unpacked'):
-            exported_file(path)
-    data = bytearray(path.read_bytes())
-    data[len(data) // 4] ^= 255
-    path.write_bytes(data)
-    with pytest.raises(ValueError, match=r'a\.zip: is no readable archive'):
-        exported_file(path)
-    path.write_bytes(b'no archive')
-    with pytest.raises(ValueError, match=r'a\.zip: is no readable archive: File'):
-        exported_file(path)
-    with pytest.raises(FileNotFoundError, match=r'b\.zip does not exist'):
-        exported_file(tmp_path / 'b.zip')
-
-
-@pytest.mark.parametrize(
-    ('text', 'message'),
-    [
-        ('{}', 'unexpected structure'),
-        (
-            pipeline(dict(NORMALIZE, std=[0, 1, 1])),
-            'must be three numbers, std above 0',
-        ),
-        ('{', 'not valid JSON'),
-    ],
-)
-def test_other_pipelines_are_refused(sdk, tmp_path, text, message):
-    sdk[f'{FOLDER}/pipeline.json'] = text
-    path = archive(tmp_path / 'a.zip', sdk)
-    with pytest.raises(ValueError, match=rf'pipeline\.json: .*{message}'):
-        open_pose_source(str(path), det_model='whole_image', device='cpu')
 
 
 # --- detectors ------------------------------------------------------------------------
@@ -275,13 +237,6 @@ def test_raw_yolox_is_decoded(tmp_path, decoded, num_classes):
     assert none.shape == (0, 4)
 
 
-def test_yolox_of_another_size_is_refused(tmp_path):
-    rows = yolox({}, {})[:, :80]
-    path = write(tmp_path / 'm.onnx', [1, 3, 64, 64], {'output': (rows, np.zeros(1))})
-    with pytest.raises(ValueError, match=r'm\.onnx: 80 boxes, but 64x64 pixels'):
-        OnnxDetector(path)([IMAGE])
-
-
 # --- one-stage models -----------------------------------------------------------------
 
 
@@ -323,6 +278,9 @@ def test_one_stage_models_run_once_for_boxes_and_poses(rtmo, monkeypatch):
     assert not found[0][1][1].any()
     assert_allclose(found[1][0][:, 0], [[100, 60], [40, 60]])
     assert len(detector([images[1].copy()])[0][0]) == 1
+    assert len(runs) == 2
+    images[1][:] = 9  # a buffer that is filled again
+    detector(images[1:])
     assert len(runs) == 3
 
 

@@ -4,7 +4,6 @@ import threading
 
 import numpy as np
 import pytest
-import torch
 from numpy.testing import assert_array_equal
 from pose_sources import Detector, Estimator
 from video_files import gray_image, write_video
@@ -13,7 +12,6 @@ from mmhot.video.cache import ClipPeople, load_people
 from mmhot.video.frames import Frame, VideoFile
 from mmhot.video.overlap import ChunkFiller
 from mmhot.video.pose_estimation import VideoPoseEstimator
-from mmhot.video.sources.mmpose_models import _workers
 
 
 class SafeEstimator(Estimator):
@@ -87,24 +85,3 @@ def test_errors_of_the_thread_are_raised():
         ChunkFiller(ClipPeople(), True, lambda: None) as filler,
     ):
         filler.add([], {}, fill)
-
-
-def test_threads_of_batches_compute_alone_and_others_do_not():
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
-        pool = _workers()
-
-        def numbers(_):
-            torch.ones(3).sum()
-            return torch.get_num_threads()
-
-        assert set(pool.map(numbers, range(4))) == {1}
-        found = []
-        thread = threading.Thread(target=lambda: found.append(torch.get_num_threads()))
-        thread.start()
-        thread.join()
-        assert found == [2]
-        assert _workers() is pool
-    finally:
-        torch.set_num_threads(before)

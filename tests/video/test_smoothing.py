@@ -83,30 +83,3 @@ def test_short_clips_survive(method, num_frames):
     assert smooth.shape == points.shape
     assert smooth.dtype == points.dtype
     assert np.isfinite(smooth).all()
-
-
-def test_slow_clips_are_not_filtered():
-    points = joints_of(KICK, 30)
-    assert_allclose(smooth_clip(points, 10.0, 'butterworth'), points)
-
-
-def test_none_is_none():
-    points = joints_of(KICK, 5)
-    assert smooth_clip(points, FPS, 'none') is points
-
-
-def test_wrong_settings_are_refused():
-    with pytest.raises(ValueError, match="unknown smoothing 'savgl'.*savgol"):
-        smooth_clip(np.zeros((3, 2)), FPS, 'savgl')
-    smooth = OneEuro()
-    smooth(np.zeros((1, 2)), 1.0)
-    with pytest.raises(ValueError, match=r'time must increase from 1.0 s, got 1.0 s'):
-        smooth(np.zeros((1, 2)), 1.0)
-
-
-def test_a_stream_of_meters_follows_as_one_of_pixels_does():
-    steps = np.arange(50)[:, None] / FPS * [2.0, 0.0]  # a fast hand
-    meters = smooth_clip(steps, FPS, 'one-euro', in_meters=True)
-    pixels = smooth_clip(200 * steps, FPS, 'one-euro')
-    assert_allclose(meters, pixels / 200)
-    assert np.abs(meters - steps)[-1].max() < 0.05

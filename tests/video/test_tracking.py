@@ -4,12 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from identity_errors import count_identity_errors
 from mocap import FOLDER
 from numpy.testing import assert_allclose
 
 from mmhot.structures.clips import Track2D
 from mmhot.video import tracking
-from mmhot.video.people import People
+from mmhot.video.people import People, box_of
 from mmhot.video.tracking import (
     TRACKING_RULES,
     Tracker,
@@ -17,7 +18,6 @@ from mmhot.video.tracking import (
     link_tracklets,
     track_clip,
 )
-from tools.lab.measure_tracking import count_identity_errors
 
 FPS = 25.0
 DATA = Path(__file__).parents[1] / 'data'
@@ -68,19 +68,6 @@ def test_tracks_end_at_cuts():
     assert tracks[0].frames.tolist() == list(range(25))
     assert tracks[1].frames.tolist() == list(range(25, 40))
     assert done == list(range(1, 41))
-    numbers = range(100, 140)
-    tracks = track_clip(people, FPS, indices=numbers, cuts=[110])
-    assert [track.frames[0] for track in tracks] == [100, 110]
-
-
-def test_reset_ends_all_tracks():
-    tracker = Tracker(FPS)
-    ways = [frame(place) for place in walk(20)]
-    before = [tracker.update(ways[n], n, tentative=True)[0] for n in range(10)]
-    tracker.reset()
-    after = [tracker.update(ways[n], n, tentative=True)[0] for n in range(10, 20)]
-    assert len(set(before)) == len(set(after)) == 1
-    assert set(before) != set(after)
 
 
 def test_tracks_of_clips_include_unconfirmed_frames():
@@ -167,17 +154,6 @@ def test_bad_boxes_and_missing_keypoints_do_no_harm():
     assert np.isfinite(track.keypoints[:, 9:]).all()
 
 
-def test_boxes_are_predicted_between_detections():
-    tracker = Tracker(FPS)
-    boxes, ids = tracker.predict(0)
-    assert (boxes.shape, ids.shape) == ((0, 4), (0,))
-    for index, place in enumerate(walk(20)):
-        tracker.update(frame(place), index)
-    boxes, ids = tracker.predict(23)
-    assert ids.tolist() == [0]
-    assert_allclose(boxes[0], np.r_[BOX] + [192, 200, 192, 200], atol=2)
-
-
 @pytest.mark.parametrize('every', [2, 5])
 def test_frames_may_be_left_out(every):
     people = [frame(place, (600, 200)) for place in walk(60)]
@@ -186,38 +162,6 @@ def test_frames_may_be_left_out(every):
     assert ids[0].tolist() == [-1, -1]
     assert sorted(ids[2]) == [0, 1]
     assert_allclose(ids[2:], [ids[2]] * len(ids[2:]))
-    tracks = track_clip(people[::every], FPS, indices=range(0, 60, every))
-    found = [track.frames.tolist() for track in tracks]
-    assert found == [[*range(0, 60, every)]] * 2
-
-
-def test_memory_of_streams_is_bounded():
-    tracker = Tracker(FPS)
-    for index in range(0, 400, 4):
-        tracker.update(frame((index % 40 * 50, 200)), index)
-        assert len(tracker._tracker.people) < 20
-    tracker.update(frame(), 10**9)
-    assert not tracker.predict(10**9)[0].size
-
-
-def test_wholebody_people_are_tracked_by_their_body():
-    people = [frame(place) for place in walk(20)]
-    for of_frame in people:
-        of_frame.keypoints = np.tile(of_frame.keypoints, (1, 8, 1))
-        of_frame.scores = np.tile(of_frame.scores, (1, 8))
-    (track,) = track_clip(people, FPS)
-    assert track.keypoints.shape == (20, 136, 2)
-
-
-def test_bad_arguments_are_named():
-    with pytest.raises(ValueError, match='fps must be above 0, got 0'):
-        Tracker(0)
-    with pytest.raises(ValueError, match='max_gap must be above 0 seconds, got -1'):
-        track_clip([], FPS, max_gap=-1)
-    tracker = Tracker(FPS)
-    tracker.update(frame(), 3)
-    with pytest.raises(ValueError, match='frame 3 must come after frame 3'):
-        tracker.update(frame(), 3)
 
 
 def crowd(seed):
@@ -244,10 +188,11 @@ def test_tracks_are_those_of_norfair(seed):
     tracker, ids, boxes = Tracker(FPS, 0.7 if seed == 1 else 2.0), [], []
     for index, people in crowd(seed):
         ids.append(tracker.update(people, index, tentative=seed == 2))
-        boxes.append(tracker.predict(index + 2)[0])
+        found = tracker._tracker.found_in(index)
+        boxes += [box_of(person.points + 2 * person.velocity) for person in found]
     with np.load(DATA / 'norfair_tracks.npz') as expected:
         assert np.array_equal(np.concatenate(ids), expected[f'ids_{seed}'])
-        found = np.concatenate(boxes)[::7]
+        found = np.array(boxes, np.float32)[::7]
         np.testing.assert_allclose(found, expected[f'boxes_{seed}'], atol=1e-3)
 
 
@@ -273,12 +218,12 @@ def test_real_people_in_a_car_park():
         for index, box in zip(track.frames, track.bboxes, strict=True):
             ids[index][(people[index].bboxes == box).all(1)] = track.track
     errors = count_identity_errors(owners, ids)
-    assert (errors.people, errors.found) == (8, 618)
-    # detections that overlap most make 13 switches, see docs/video.md
-    assert errors.tracks <= 11
-    assert errors.switches <= 5
-    assert errors.mixed <= 2
-    assert errors.missed <= 5
+    assert (errors['people'], errors['found']) == (8, 618)
+    # detections that overlap most make 13 switches
+    assert errors['tracks'] <= 11
+    assert errors['switches'] <= 5
+    assert errors['mixed'] <= 2
+    assert errors['missed'] <= 5
 
 
 def tracklets(number, span, seed=0):
@@ -333,12 +278,3 @@ def test_best_fit_is_linked_first():
         for tracklet, other in zip(linked, expected, strict=True):
             np.testing.assert_array_equal(tracklet.frames, other.frames)
             np.testing.assert_array_equal(tracklet.bboxes, other.bboxes)
-
-
-def test_only_tracklets_close_in_time_are_compared(monkeypatch):
-    calls, misfit = [], tracking._misfit
-    monkeypatch.setattr(
-        tracking, '_misfit', lambda *pair: calls.append(1) or misfit(*pair)
-    )
-    link_tracklets(tracklets(500, 90_000), 25.0, 2.0)
-    assert len(calls) < 1000

@@ -4,8 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from pose_sources import FunctionEstimator
 
-from mmhot.video.sources.turned_crops import QuarterTurns
+from mmhot.video.people import Prior
+from mmhot.video.sources.turned_crops import QuarterTurns, TurnedCrops
 
 # A person is two dots, a bright head above dim feet; only upright ones are confident.
 HEAD, FEET = 250, 120
@@ -138,6 +140,18 @@ def test_truncated_people_are_not_turned():
     image, box = draw((50, 20), (50, 60))
     [(_, scores)] = TURNS(estimate_upper_body, None, [image], [box])
     assert scores.mean() < 0.7
+
+
+def test_videos_turn_crops_only_where_the_confidence_falls():
+    estimator = FunctionEstimator(estimate)
+    turned = TurnedCrops(estimator, TURNS)
+    assert turned.identity != estimator.identity
+    image, box = draw((20, 40), (70, 40))
+    for confidence, crops in ((0.3, 1), (np.nan, 4), (0.9, 4)):
+        estimate.calls = 0
+        prior = Prior(np.array([confidence]), np.zeros(1, int))
+        turned.estimate_video([image], [box], [prior])
+        assert estimate.calls == crops
 
 
 @pytest.mark.parametrize(('upright', 'turned'), [(0.85, 0.94), (0.78, 0.96)])

@@ -116,36 +116,11 @@ def test_people_who_leave_are_dropped():
     assert counts == [2] * 14 + [1] * 11
 
 
-def test_people_found_twice_are_one():
-    """A person lost on the way is detected again."""
-    world = World(lambda n: (60, 100) if not 8 <= n < 12 else None)
-    counts = [len(found) for found in world.run(25)]
-    assert counts == [1] * 8 + [0] * 4 + [1] * 13
-
-
 def test_without_people_only_the_last_frame_is_looked_at():
     world = World(lambda n: None)
     assert [len(found) for found in world.run(25)] == [0] * 25
     assert sum(map(sum, world.calls)) == 0
     assert world.num_detections == 1
-
-
-def test_without_detection_people_are_tracked_to_the_end():
-    world = World(lambda n: (60 + n, 100), lambda n: (300, 150) if n > 3 else None)
-    assert [len(found) for found in world.run(7, detect=False)] == [1] * 7
-    assert world.num_detections == 0
-
-
-def test_single_frames_are_detected():
-    world = World(lambda n: (60, 100))
-    [found] = world.run(1, known=False)
-    np.testing.assert_allclose(centers(found), [(60, 100)], atol=1e-3)
-
-
-def test_scores_of_boxes_stay():
-    world = World(lambda n: (60 + 2 * n, 100))
-    for found in world.run(25):
-        np.testing.assert_allclose(found.bbox_scores, [0.7])
 
 
 def test_motion_before_the_chunk_saves_keyframes():
@@ -160,6 +135,18 @@ def test_motion_before_the_chunk_saves_keyframes():
         np.testing.assert_allclose(centers(found), world.truth(number), atol=1e-3)
     # frames 13, 21, 29, 30 and 34, then the middles of the gaps
     assert [sum(call) for call in world.calls if sum(call)] == [1, 1, 1, 1, 1, 4]
+
+
+def test_new_people_are_not_searched_before_the_chunk():
+    """The frames before it are not there to look at."""
+    world = World(lambda n: (60, 100), lambda n: (300, 150) if n >= 10 else None)
+    image = np.zeros((*SIZE[::-1], 3), np.uint8)
+    frames = [Frame(number, number / 25, image) for number in range(10, 35)]
+    before = [world.look(n, world.boxes_of(world.truth(n)), np.ones(1)) for n in (5, 9)]
+    keyframes = track_chunk(frames, before, world.estimate, world.redetect)
+    counts = {key.position: len(key.ids) for key in keyframes}
+    assert counts.pop(-5) == counts.pop(-1) == 1
+    assert set(counts.values()) == {2}
 
 
 def test_torsos_are_upright_lie_or_are_upside_down():
@@ -253,12 +240,6 @@ def test_limbs_that_are_not_predictable_are_estimated_more_often():
     assert np.mean(errors) < 1
 
 
-def test_frames_far_apart_are_not_interpolated():
-    world = Moving(lambda n: OFFSETS)
-    chunk_of(world, fps=5)
-    assert sum(map(sum, world.calls)) == 25
-
-
 def test_frames_of_a_varying_rate_are_interpolated_by_time():
     times = np.cumsum([1, 1, 1, 3, 1, 1, 2, 1, 1, 1, 1, 3] * 2) / 75
     world = Moving(lambda n: OFFSETS, lambda n: (100 + 60 * times[max(n, 0)], 100))
@@ -275,39 +256,8 @@ def test_every_frame_is_estimated_if_wanted():
     assert sum(map(sum, world.calls)) == 25
 
 
-def test_longer_gaps_with_more_tolerance_save_crops():
-    swings = [Moving(swing), Moving(swing)]
-    chunk_of(swings[0])
-    chunk_of(swings[1], gaps=Gaps(0.2, 0.8, 16))
-    usual, fewer = (sum(map(sum, world.calls)) for world in swings)
-    assert fewer < 0.8 * usual
-
-
-def test_keyframes_are_no_farther_apart_than_the_longest_gap():
-    images = [Frame(n, n / 25, np.zeros((*SIZE[::-1], 3), np.uint8)) for n in range(25)]
-    assert Gaps(0.2, 0.8, 16).max_step(images) == 16
-    assert Gaps(0.2, 0.6, 16).max_step(images) == Gaps().max_step(images) == 8
-    assert Gaps(0.2, 0.8, 16).max_step(images[:1]) == 16
-
-
 def test_people_lost_in_the_middle_of_a_gap_are_searched_in_its_other_frames():
     # the middle of the keyframes 6 and 14
     world = World(lambda n: (100, 100) if n not in (9, 10) else None)
     counts = [len(found) for found in world.run(25)]
     assert counts == [0 if n in (9, 10) else 1 for n in range(25)]
-
-
-def test_one_person_who_is_predictable_saves_crops_beside_another_who_is_not():
-    class Two(World):
-        def look(self, number, boxes, box_scores):
-            people = super().look(number, boxes, box_scores)
-            swings = people.keypoints[:, 0, 1] > 150
-            people.keypoints[swings] += swing(number) - OFFSETS
-            return people
-
-    world = Two(lambda n: (60 + n, 100), lambda n: (300 - n, 220))
-    for number, found in enumerate(world.run(25)):
-        assert len(found) == 2
-        order = np.argsort(found.keypoints[:, 0, 1])
-        wanted = world.truth(number)[:, None] + [OFFSETS, swing(number)]
-        assert np.abs(found.keypoints[order] - wanted).max() < 2

@@ -19,8 +19,7 @@ from mmhot.visualization import drawing
 from mmhot.visualization.camera import fit_camera, place_on_floor
 from mmhot.visualization.clip_renderer import ClipRenderer, doubts
 from mmhot.visualization.summary_image import render_summary_image
-from mmhot.visualization.video import render_video
-from mmhot.visualization.video_encoding import open_video
+from mmhot.visualization.video import render_video, write_video
 
 
 @pytest.fixture
@@ -90,7 +89,7 @@ def test_video_has_the_clips_frames_rate_and_shape(tmp_path, size, fps, width):
 
 
 def test_frontal_person_is_upright_and_not_mirrored_in_both_views(tmp_path, frontal):
-    render_video(frontal, tmp_path / 'a.mp4', height=320, azimuth=0)
+    render_video(frontal, tmp_path / 'a.mp4', height=320)
     image = decode(tmp_path / 'a.mp4')[1][1]
     captions = 30  # the legend has the same colors
     for panel in (image[captions:, :568], image[captions:, 568:]):
@@ -106,7 +105,8 @@ def test_frontal_person_is_upright_and_not_mirrored_in_both_views(tmp_path, fron
         # The head is on top, the feet are below everything.
         assert middle[:, 1].min() < left[:, 1].min() - 10
         assert middle[:, 1].max() < left[:, 1].max() - 30
-        assert left[:, 1].max() == pytest.approx(right[:, 1].max(), abs=2)
+        # Seen from the right, the left foot is a bit nearer.
+        assert 0 <= left[:, 1].max() - right[:, 1].max() < 10
 
 
 # Linear RGB as people with a color vision deficiency see it (Machado et al., 2009).
@@ -197,9 +197,9 @@ def test_text_outside_the_image_is_clipped(place):
 def test_static_camera_fills_the_image_up_to_the_margin():
     draw = np.random.default_rng(0).uniform
     points = np.stack([draw(-6, 1, 900), draw(0, 9, 900), draw(0, 1.8, 900)], -1)
-    seen, _ = fit_camera(points, 30.0, 14.0, 0.8).project(points)
+    seen, _ = fit_camera(points, 30.0, 14.0).project(points)
     low, high = np.percentile(seen, (0.5, 99.5), axis=0)
-    np.testing.assert_allclose((high - low).max(), 0.8, atol=0.01)
+    np.testing.assert_allclose((high - low).max(), 0.84, atol=0.01)
     np.testing.assert_allclose((low + high) / 2, 0.5, atol=0.06)
 
 
@@ -328,18 +328,23 @@ def test_doubt_grows_from_5_to_10_cm_and_is_inherited(frontal):
     assert np.count_nonzero(found) == 3
 
 
+def views(image):
+    """Return the 2D and 3D views of a summary image, by column."""
+    places = range(6, image.shape[1], 306)
+    return [[image[-306 * row :, x : x + 300][:300] for row in (2, 1)] for x in places]
+
+
 def test_summary_image_shows_evenly_spaced_frames(tmp_path):
     path = tmp_path / 'summary.png'
-    render_summary_image(rendered('walk'), path, num_frames=4, cell=120)
-    image = cv2.imread(str(path))
-    columns = [image[20:, round(column * 122.5) :][:, :122] for column in range(4)]
+    render_summary_image(rendered('walk'), path)
+    columns = views(cv2.imread(str(path)))
+    assert len(columns) == 6
     for column in columns:
-        top, bottom = column[:130], column[130:]
-        for view in (top, bottom):
+        for view in column:
             left, right = where(view, drawing.LEFT), where(view, drawing.RIGHT)
             assert left[:, 0].mean() > right[:, 0].mean()  # walks towards the camera
     # The walker comes closer: larger in 2D, of the same size in 3D.
-    heights = [np.ptp(where(column[:130], drawing.RIGHT)[:, 1]) for column in columns]
+    heights = [np.ptp(where(view, drawing.RIGHT)[:, 1]) for view, _ in columns]
     assert heights[0] < 0.8 * heights[-1]
 
 
@@ -348,8 +353,8 @@ def test_summary_image_names_the_model_where_it_fits(tmp_path):
     headers = {}
     for columns in (2, 6):
         for model in ('', 'tps-tri-motionbert-xs_81frm-keep27 (27 of 81 frames)'):
-            named = replace(clip, model=model)
-            render_summary_image(named, path, num_frames=columns, cell=300)
+            named = replace(clip.take(clip.frame < columns), model=model)
+            render_summary_image(named, path)
             headers.setdefault(columns, []).append(cv2.imread(str(path))[:40])
     np.testing.assert_array_equal(*headers[2])
     assert (headers[6][0] != headers[6][1]).any()
@@ -364,9 +369,9 @@ def test_summary_image_shows_timestamps_of_the_clip(tmp_path, monkeypatch):
     monkeypatch.setattr(drawing, 'draw_text', draw)
     clip = rendered('walk')
     later = replace(clip, frame=clip.frame + 500)
-    render_summary_image(later, tmp_path / 'summary.png', num_frames=4, cell=120)
+    render_summary_image(later, tmp_path / 'summary.png')
     seconds = [float(text.split()[0]) for text in written if text.endswith(' s')]
-    assert len(seconds) == 4
+    assert len(seconds) == 6
     assert 20 < seconds[0] < seconds[-1] < 20 + 136 / 25
 
 
@@ -381,43 +386,24 @@ def test_summary_image_shows_footage_behind_the_keypoints(tmp_path):
         image[y - 30 : y - 10, x - 8 : x + 9] = (250, 0, 0)
         frames.append(Frame(number, number / clip.fps, image))
     path = tmp_path / 'summary.png'
-    render_summary_image(clip, path, num_frames=4, cell=240, footage=frames)
-    image = cv2.imread(str(path)).astype(int)
-    header = image.shape[0] - 2 * 244
-    for column in range(4):
-        flat, space = (
-            image[header + row * 244 :, 5 + column * 244 :][:230, 40:238]
-            for row in range(2)
-        )
+    render_summary_image(clip, path, footage=frames)
+    for flat, space in views(cv2.imread(str(path)).astype(int)):
         red = (flat[..., 2] > 120) & (flat[..., :2].max(-1) < 30)
         assert red.mean() > 0.5
         assert not ((space[..., 2] > 120) & (space[..., :2].max(-1) < 30)).any()
         blue = np.argwhere((flat[..., 0] > 150) & (flat[..., 1:].max(-1) < 60))
         bones = np.argwhere((abs(flat - drawing.MIDDLE) < 20).all(-1))
         top = bones[bones[:, 0].argmin()]
-        assert abs(blue[:, 1].mean() - top[1]) < 4
-        assert 0 < top[0] - blue[:, 0].max() < 16
+        assert abs(blue[:, 1].mean() - top[1]) < 5
+        assert 0 < top[0] - blue[:, 0].max() < 20
 
 
-@pytest.mark.parametrize(
-    ('change', 'message'),
-    [
-        (lambda c: {name: getattr(c, name)[:0] for name in (
-            'frame', 'track', 'keypoints_3d', 'keypoint_scores_3d', 'keypoints_2d',
-            'scores')}, 'clip test has no poses to draw'),
-        (lambda c: {'keypoints_3d': c.keypoints_3d * np.nan}, 'no finite 3D joint'),
-        (lambda c: {'fps': 0.0}, 'fps must be above 0'),
-        (lambda c: {'fps': float('nan')}, 'fps must be above 0'),
-        (lambda c: {'width': 0}, 'image size must be positive, got 0x720'),
-        (lambda c: {'axes': 'y-up'}, "got 'y-up'"),
-        (lambda c: {'keypoints_2d': c.keypoints_2d[:, :16]}, 'keypoints_2d must be'),
-    ],
-)  # fmt: skip
-def test_invalid_clips_are_refused(tmp_path, frontal, change, message):
-    clip = replace(frontal, **change(frontal))
-    for render, name in ((render_video, 'a.mp4'), (render_summary_image, 'a.png')):
-        with pytest.raises(ValueError, match=message):
-            render(clip, tmp_path / name)
+@pytest.mark.parametrize('render', [render_video, render_summary_image])
+def test_clips_without_poses_are_refused(tmp_path, frontal, render):
+    nowhere = replace(frontal, keypoints_3d=frontal.keypoints_3d * np.nan)
+    for clip in (frontal.take([]), nowhere):
+        with pytest.raises(ValueError, match='clip test has no finite 3D joint'):
+            render(clip, tmp_path / 'a.mp4')
     assert not list(tmp_path.iterdir())
 
 
@@ -517,9 +503,9 @@ def test_audio_stays_synchronous(tmp_path, container, begin):
 
 
 def test_frames_without_increasing_timestamps_are_kept(tmp_path):
-    with open_video(tmp_path / 'a.mp4', 25.0) as video:
-        for number, seconds in enumerate([0.0, 0.5, 0.5, 0.4, None, 2.0]):
-            video.write(np.full((64, 64, 3), 40 * number, np.uint8), seconds)
+    images = [np.full((64, 64, 3), 40 * number, np.uint8) for number in range(6)]
+    seconds = [0.0, 0.5, 0.5, 0.4, 0.44, 2.0]
+    write_video(tmp_path / 'a.mp4', zip(images, seconds, strict=True), 25.0)
     frames = list(VideoFile(tmp_path / 'a.mp4'))
     shown = [frame.image.mean() for frame in frames]
     np.testing.assert_allclose(shown, 40 * np.arange(6), atol=3)

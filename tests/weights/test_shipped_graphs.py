@@ -15,9 +15,11 @@ from mmhot.video.sources.mmpose_models import MMPoseDetector, MMPoseEstimator
 from mmhot.video.sources.onnx_detectors import OnnxDetector
 from mmhot.video.sources.onnx_models import OnnxPoseEstimator
 from mmhot.video.sources.pose_source import open_pose_source
+from mmhot.video.sources.turned_crops import TurnedCrops
+from mmhot.weights import backends
 from mmhot.weights.backends import find_graph
 from mmhot.weights.index import WEIGHTS_FOLDER, shipped_weights
-from tools.lab.shared_weights import WEIGHTS_KEY
+from tools.export_shipped import WEIGHTS_KEY
 
 DEMO = Path(__file__).parents[2] / 'demo'
 LIFTERS = ('nanohtnet', 'tps-tri-motionbert-xs_81frm-keep27_cmu-wild')
@@ -31,7 +33,7 @@ def images():
 
 @pytest.mark.parametrize('name', shipped_weights())
 def test_graphs_have_the_tensors_of_the_checkpoint_beside_them(name):
-    """``python -m tools.lab.export_shipped`` writes them again."""
+    """``python -m tools.export_shipped`` writes them again."""
     weights = shipped_weights()[name]
     model = onnx.load(weights.with_suffix('.onnx'), load_external_data=False)
     content, inside = weights.read_bytes(), 0
@@ -84,7 +86,7 @@ def test_threads_share_windows_and_give_the_same_poses(flip_test, monkeypatch):
 def test_2d_models_give_the_keypoints_of_pytorch(images):
     detector, estimator = open_pose_source('gtpt-t', device='cpu', backend='onnx')
     assert isinstance(detector.detector, OnnxDetector)
-    assert isinstance(estimator, OnnxPoseEstimator)
+    assert isinstance(estimator.estimator, OnnxPoseEstimator)
     expected = MMPoseDetector('rtmdet-nano-person', min_score=0.05)
     assert detector.detector.name == expected.name
     for (boxes, scores), (ours, our_scores) in zip(
@@ -94,10 +96,12 @@ def test_2d_models_give_the_keypoints_of_pytorch(images):
         assert_allclose(ours, boxes, atol=0.01)
         assert_allclose(our_scores, scores, atol=1e-5)
     boxes = [own[:1] for own, _ in detector(images)]
-    expected = MMPoseEstimator('gtpt-t')
+    expected = TurnedCrops(MMPoseEstimator('gtpt-t'))
     assert estimator.name == expected.name
-    for call in ('__call__', 'estimate_upright', 'estimate_fast'):
-        both = (getattr(each, call)(images, boxes) for each in (estimator, expected))
+    pairs = [(estimator, expected), (estimator.estimator, expected.estimator)]
+    pairs.append((estimator.estimate_fast, expected.estimate_fast))
+    for own, other in pairs:
+        both = (estimate(images, boxes) for estimate in (own, other))
         for (points, scores), (wanted, wanted_scores) in zip(*both, strict=True):
             assert_allclose(points, wanted, atol=1e-3)
             assert_allclose(scores, wanted_scores, atol=1e-4)
@@ -138,9 +142,8 @@ def machine(monkeypatch):
     """Replace what is installed, and the devices of the driver."""
 
     def use(packages, devices=('cpu',)):
-        backends = 'mmhot.weights.backends'
-        monkeypatch.setattr(f'{backends}.find_spec', lambda x: x in packages or None)
-        monkeypatch.setattr(f'{backends}.list_devices_of_driver', lambda: devices)
+        monkeypatch.setattr(backends, 'find_spec', lambda x: x in packages or None)
+        monkeypatch.setattr(backends, 'list_devices_of_driver', lambda: devices)
 
     return use
 
@@ -159,7 +162,6 @@ BOTH = ('torch', 'onnxruntime')
         (BOTH, ('cpu',), dict(weights='a.pth'), 'torch'),
         (BOTH, ('cpu',), dict(backend='torch'), 'torch'),
         (BOTH, ('cpu', 'cuda:0'), dict(backend='onnx'), 'onnx'),
-        (('torch',), ('cpu',), {}, 'torch'),
         (('onnxruntime',), ('cpu', 'cuda:0'), dict(prefers_torch=True), 'onnx'),
     ],
 )
@@ -186,6 +188,18 @@ def test_wrong_back_ends_are_refused(arguments, message, machine):
     machine(('onnxruntime',))
     with pytest.raises(ValueError, match=message):
         find_graph(tasks=TASK, **arguments)
+
+
+def test_export_is_recommended_once_for_models_of_the_user(machine, caplog):
+    machine(BOTH)
+    backends._recommend_export.cache_clear()
+    find_graph('nanohtnet', TASK)
+    find_graph('nanohtnet', TASK, 'a.pth', backend='torch')
+    assert caplog.messages == []
+    for weights in ('a.pth', 'b.pth'):
+        find_graph('nanohtnet', TASK, weights)
+    (message,) = caplog.messages
+    assert 'mmhot export' in message
 
 
 def test_other_files_are_no_lifters_and_keep_is_fixed(tmp_path):

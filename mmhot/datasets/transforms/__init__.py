@@ -2,9 +2,7 @@
 
 from mmhot.datasets.transforms import (
     detector_noise,
-    image_augmentation,
     motion_augmentation,
-    occlusion,
     person_crop,
     skeleton_augmentation,
     virtual_camera,
@@ -12,9 +10,7 @@ from mmhot.datasets.transforms import (
 
 __all__ = [
     'detector_noise',
-    'image_augmentation',
     'motion_augmentation',
-    'occlusion',
     'person_crop',
     'skeleton_augmentation',
     'virtual_camera',

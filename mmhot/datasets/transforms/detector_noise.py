@@ -1,7 +1,4 @@
-"""Simulated errors of 2D detectors, by window or by clip."""
-
-from typing import NamedTuple
-from zlib import crc32
+"""Simulated errors of 2D detectors."""
 
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -207,74 +204,3 @@ def confidence(rng, error: np.ndarray) -> np.ndarray:
 def _limb_pairs(parts: list[str]) -> tuple[list[int], list[int]]:
     left = _H36M.indices([f'left_{part}' for part in parts])
     return left, _H36M.indices([f'right_{part}' for part in parts])
-
-
-class _ClipErrors(NamedTuple):
-    """A detector's errors in a clip."""
-
-    offset: np.ndarray  # pixels at the table's height, (T, K, 2)
-    joint: np.ndarray  # the joint that is detected for each, (T, K)
-    frame: np.ndarray  # the frame of each joint's latest detection, (T, K)
-
-
-@TRANSFORMS.register_module()
-class RandomClipDetectorNoise(RandomDetectorNoise):
-    """:class:`RandomDetectorNoise` that is the same in all windows of a frame.
-
-    With unrelated errors per window, lifters that predict one frame of each appear to
-    shake ten times as much as on a video. For evaluation: a clip's errors are a
-    function of its name and ``seed``, and its windows should come in order. Required
-    keys besides: ``clip``, ``clip_length``, ``frame_numbers``. ``strength`` and
-    ``prob`` are drawn per clip.
-
-    Args:
-        seed (int): Seed of the errors.
-        **settings: Other arguments of :class:`RandomDetectorNoise`.
-    """
-
-    def __init__(self, seed: int = 0, **settings) -> None:
-        super().__init__(seed=seed, **settings)
-        self._latest: tuple[str, _ClipErrors | None] = ('', None)
-
-    def transform(self, results: dict) -> dict:
-        """Add noise; see the class."""
-        if self.source not in (None, results.get('dataset_name')):
-            return results
-        errors = self._errors_of_clip(results['clip'], results['clip_length'])
-        if errors is None:
-            return results
-        frames, clean = results['frame_numbers'], results['keypoints']
-        unit = person_height(clean) / _NORMAL_HEIGHT
-        noisy = clean + errors.offset[frames] * unit
-        noisy = np.take_along_axis(noisy, errors.joint[frames][..., None], 1)
-        error = np.linalg.norm(noisy - clean, axis=-1)
-        rng = np.random.default_rng([self.seed, results['id']])
-        scores = confidence(rng, error / unit)
-        # nothing from before the window is held
-        last = np.maximum(errors.frame[frames], frames[0])
-        scores[last < frames[:, None]] = 0
-        place = np.searchsorted(frames, last)
-        noisy = np.take_along_axis(noisy, place[..., None], 0)
-        if 'observed_world' in results:
-            fill_midpoints(noisy)
-        results['keypoints'] = noisy.astype(np.float32)
-        results['keypoints_visible'] = scores
-        return results
-
-    def _errors_of_clip(self, clip: str, num_frames: int) -> _ClipErrors | None:
-        """A clip's errors, None if it has none; those of the latest clip are cached."""
-        if self._latest[0] != clip:
-            rng = np.random.default_rng([self.seed, crc32(clip.encode())])
-            has_noise = rng.random() < self.prob
-            errors = self._draw_errors(rng, num_frames) if has_noise else None
-            self._latest = (clip, errors)
-        return self._latest[1]
-
-    def _draw_errors(self, rng: np.random.Generator, num_frames: int) -> _ClipErrors:
-        offset = self.offsets(rng, num_frames)
-        num_joints = offset.shape[1]
-        joint = np.tile(np.arange(num_joints)[:, None], (num_frames, 1, 1))
-        self.swap(rng, joint)
-        frame = np.tile(np.arange(num_frames)[:, None, None], (1, num_joints, 1))
-        self.drop_joints(rng, frame, np.ones((num_frames, num_joints)))
-        return _ClipErrors(offset, joint[..., 0], frame[..., 0])

@@ -1,4 +1,4 @@
-"""Random crops of people: half bodies, scale, rotation and shift of boxes.
+"""Random crops of people: half bodies, scale and rotation of boxes.
 
 They follow the released training of GTPT, Group-based Token Pruning Transformer for
 Efficient Human Pose Estimation, ECCV 2024 (https://arxiv.org/abs/2407.10756): half
@@ -10,9 +10,6 @@ from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
 from mmpose.datasets.transforms import RandomBBoxTransform, RandomHalfBody
 from mmpose.registry import TRANSFORMS
-
-# Margin around the keypoints, as a fraction of a padded box's longer side.
-_MARGIN = 0.13
 
 
 @TRANSFORMS.register_module()
@@ -117,7 +114,7 @@ class RandomHalfWholeBody(RandomHalfBody):
 
 @TRANSFORMS.register_module()
 class RandomBBoxScaleRotation(RandomBBoxTransform):
-    """Scale, rotate and shift boxes by clipped normal factors.
+    """Scale and rotate boxes by clipped normal factors.
 
     MMPose's transform truncates the normal distribution at one standard deviation
     instead, and shifts by default, unlike the published training.
@@ -130,11 +127,6 @@ class RandomBBoxScaleRotation(RandomBBoxTransform):
         rotate_limit (float, optional): Largest angle; twice ``rotate_std`` if not
             given.
         rotate_prob (float): Probability of a rotation.
-        shift_std (float): Standard deviation of the shift, as a fraction of the padded
-            box; clipped at twice that. Simulates boxes of detectors. Defaults to 0.
-        around_prob (float): Probability of a uniform angle from -180 to 180 degrees
-            instead, for people who lie or are upside down. Unless it is 0, rotated
-            boxes are fitted to the rotated person. Defaults to 0.
     """
 
     def __init__(
@@ -144,86 +136,27 @@ class RandomBBoxScaleRotation(RandomBBoxTransform):
         rotate_std: float = 45.0,
         rotate_limit: float | None = None,
         rotate_prob: float = 0.6,
-        shift_std: float = 0.0,
-        around_prob: float = 0.0,
     ) -> None:
-        super().__init__(
-            shift_factor=shift_std, rotate_factor=rotate_std, rotate_prob=rotate_prob
-        )
+        super().__init__(rotate_factor=rotate_std, rotate_prob=rotate_prob)
         self.scale_std = scale_std
         self.scale_limit = scale_std if scale_limit is None else scale_limit
         self.rotate_limit = 2 * rotate_std if rotate_limit is None else rotate_limit
         if not 0 <= self.scale_limit < 1:
             raise ValueError(f'scale_limit must be in [0, 1), got {self.scale_limit}')
-        if not 0 <= around_prob <= 1:
-            raise ValueError(f'around_prob must be in [0, 1], got {around_prob}')
-        self.around_prob = around_prob
 
     def transform(self, results: dict) -> dict:
-        """Scale, rotate and shift; see the class."""
-        size = results['bbox_scale']
-        shift, scale, angle = self._get_transform_params(len(size))
-        center = results['bbox_center']
-        if self.around_prob:
-            visible = results['keypoints_visible'] > 0
-            people = zip(
-                center, size, angle, results['keypoints'], visible, strict=True
-            )
-            boxes = np.array([_rotate_box(*person) for person in people])
-            center, size = boxes[:, 0], boxes[:, 1]
-        results['bbox_center'] = (center + shift * size).astype(np.float32)
-        results['bbox_scale'] = (size * scale).astype(np.float32)
+        """Scale and rotate; see the class."""
+        scale, angle = self._get_transform_params(len(results['bbox_scale']))
+        results['bbox_scale'] = (results['bbox_scale'] * scale).astype(np.float32)
         results['bbox_rotation'] = angle
         return results
 
     @cache_randomness
     def _get_transform_params(self, num_bboxes: int) -> tuple:
-        """Draw shifts (N, 2), scales (N, 1) and angles in degrees (N,)."""
+        """Draw scales (N, 1) and angles in degrees (N,)."""
         deviation = self.scale_std * np.random.randn(num_bboxes, 1)
         scale = 1 + deviation.clip(-self.scale_limit, self.scale_limit)
         angle = self.rotate_factor * np.random.randn(num_bboxes)
         angle = angle.clip(-self.rotate_limit, self.rotate_limit)
         rotated = np.random.rand(num_bboxes) < self.rotate_prob
-        angle = np.where(rotated, angle, 0.0)
-        if self.around_prob:
-            is_uniform = np.random.rand(num_bboxes) < self.around_prob
-            uniform = np.random.uniform(-180, 180, num_bboxes)
-            angle = np.where(is_uniform, uniform, angle)
-        if not self.shift_factor:
-            return np.zeros((num_bboxes, 2)), scale, angle
-        shift = self.shift_factor * np.random.randn(num_bboxes, 2).clip(-2, 2)
-        return shift, scale, angle
-
-
-def _rotate_box(
-    center: np.ndarray,
-    size: np.ndarray,
-    angle: float,
-    keypoints: np.ndarray,
-    visible: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Fit a padded box to a person in a rotated crop.
-
-    Args:
-        center (np.ndarray): Center of the upright box, (2,).
-        size (np.ndarray): Its width and height, (2,).
-        angle (float): Rotation of the crop, degrees.
-        keypoints (np.ndarray): Pixels, (K, 2).
-        visible (np.ndarray): Keypoints to fit to, bool (K,).
-
-    Returns:
-        tuple[np.ndarray, np.ndarray]: Center, and width and height along the crop.
-    """
-    if not angle or not visible.any():
-        return center, size
-    cosine, sine = np.cos(np.radians(angle)), np.sin(np.radians(angle))
-    axes = np.array(((cosine, sine), (-sine, cosine)))
-    corners = np.abs(axes) @ size / 2
-    points = (keypoints[visible] - center) @ axes.T
-    # head, hands and feet extend beyond their keypoints, and boxes are padded
-    margin = _MARGIN * size.max()
-    low = np.maximum(points.min(0) - margin, -corners)
-    high = np.minimum(points.max(0) + margin, corners)
-    if (high <= low).any():
-        return center, size
-    return center + (low + high) / 2 @ axes, high - low
+        return scale, np.where(rotated, angle, 0.0)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmhot.installation import import_extra
+from mmhot.compat.installation import import_extra
 from mmhot.io.atomic import replacing
 from mmhot.io.writers.trc import sample_evenly
 from mmhot.structures.clips import Clip3D

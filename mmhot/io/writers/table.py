@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from mmhot.installation import import_extra
+from mmhot.compat.installation import import_extra
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ WRITERS: dict[str, Writer] = {
         'mmhot.visualization.summary_image:render_summary_image', footage=True
     ),
     'rrd': Writer(
-        'mmhot.visualization.rerun_recording:write_recording',
+        'mmhot.io.writers.rerun:write_recording',
         footage=True,
         progress=True,
         requires=('rerun', 'rerun'),

@@ -1,10 +1,11 @@
 """Group attention of GTPT, and the scores by which patches are pruned."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmhot.models.gtpt.groups import KeypointGroups
-from mmhot.models.layers.attention import DotProductAttention, check_heads
+from mmhot.models.layers.attention import check_heads
 from mmhot.models.layers.blocks import MLP
 from mmhot.models.tokens.selection import gather_tokens
 
@@ -27,7 +28,6 @@ class GroupAttention(nn.Module):
         self.num_heads = num_heads
         self.scale = scale
         self.qkv = nn.Linear(embed_dims, 3 * embed_dims, bias=False)
-        self.dot_product = DotProductAttention(scale)
         self.proj = nn.Linear(embed_dims, embed_dims)
 
     def forward(
@@ -50,7 +50,7 @@ class GroupAttention(nn.Module):
             kv = _share_slots(kv, groups)
         k, v = kv.unbind(2)
         q, k, v = (part.transpose(1, 2) for part in (q, k, v))  # (B * G, H, N, D)
-        x = self.dot_product(q, k, v)
+        x = F.scaled_dot_product_attention(q, k, v, scale=self.scale)
         return self.proj(x.transpose(1, 2).flatten(2)), qkv
 
 

@@ -284,10 +284,9 @@ class GTPTHead(BaseHead):
                 (bool, defaults to False) leaves scores as published, probabilities
                 of one bin that are at most about 0.1, instead of dividing them by the
                 largest value of a label; ``score_curve`` (two rising sequences, from
-                0 to 1) maps the divided scores to confidences, by interpolation, see
-                :func:`tools.lab.keypoint_errors.fit_confidence`;
-                ``output_heatmaps`` (bool, defaults to
-                False) adds probabilities of all positions.
+                0 to 1) maps the divided scores to confidences, by interpolation;
+                ``output_heatmaps`` (bool, defaults to False) adds probabilities of
+                all positions.
 
         Returns:
             list[InstanceData]: ``keypoints`` (1, K, 2) in crop pixels and

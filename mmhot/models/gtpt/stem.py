@@ -175,10 +175,6 @@ class GTPTStem(BaseModule):
 
     def forward(self, x: Tensor) -> tuple[Tensor]:
         """Map images ``(B, 3, H, W)`` to features ``((B, C, H / 4, W / 4), )``."""
-        return (self.extract(x),)
-
-    def extract(self, x: Tensor) -> Tensor:
-        """Map images ``(B, 3, H, W)`` to one map ``(B, C, H / 4, W / 4)``."""
         x = self.conv(x.contiguous(memory_format=torch.channels_last))
         maps = []
         for stage in self.stages:
@@ -186,4 +182,4 @@ class GTPTStem(BaseModule):
             maps.append(x)
         for merge, skip in zip(self.merges, maps[-2::-1], strict=True):
             x = merge(skip, x)
-        return x
+        return (x,)

@@ -5,22 +5,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-class DotProductAttention(nn.Module):
-    """Scaled dot-product attention, a module so that ``mmhot.deploy`` can replace it.
-
-    Args:
-        scale (float, optional): Factor of the logits. Defaults to ``D ** -0.5``.
-    """
-
-    def __init__(self, scale: float | None = None) -> None:
-        super().__init__()
-        self.scale = scale
-
-    def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """Attend within ``(B, H, N, D)``."""
-        return F.scaled_dot_product_attention(q, k, v, scale=self.scale)
-
-
 class Attention(nn.Module):
     """Multi-head self-attention over the second-last axis.
 
@@ -49,7 +33,6 @@ class Attention(nn.Module):
         self.num_heads = num_heads
         self.scale = scale
         self.qkv = nn.Linear(embed_dims, 3 * embed_dims, bias=qkv_bias)
-        self.dot_product = DotProductAttention(scale)
         self.proj = nn.Linear(embed_dims, embed_dims)
         self.proj_drop = nn.Dropout(proj_drop)
 
@@ -59,7 +42,8 @@ class Attention(nn.Module):
         x = x.reshape(-1, *x.shape[-2:]).contiguous()  # fused kernels want 4-D
         qkv = self.qkv(x).unflatten(-1, (3, self.num_heads, -1))
         q, k, v = (part.transpose(1, 2) for part in qkv.unbind(2))  # (B', H, N, D)
-        x = self.dot_product(q, k, v).transpose(1, 2).flatten(2)
+        x = F.scaled_dot_product_attention(q, k, v, scale=self.scale)
+        x = x.transpose(1, 2).flatten(2)
         return self.proj_drop(self.proj(x)).reshape(*lead, *x.shape[-2:])
 
     def at(self, x: Tensor, place: Tensor) -> Tensor:
@@ -75,7 +59,7 @@ class Attention(nn.Module):
         kv = F.linear(x, weight[dims:], kv_bias).unflatten(-1, (2, self.num_heads, -1))
         q = q.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
         k, v = (part.transpose(1, 2) for part in kv.unbind(2))
-        x = self.dot_product(q, k, v)
+        x = F.scaled_dot_product_attention(q, k, v, scale=self.scale)
         return self.proj_drop(self.proj(x.transpose(1, 2).flatten(2)))
 
 
@@ -98,7 +82,6 @@ class CrossAttention(nn.Module):
         self.query = nn.Linear(embed_dims, embed_dims, bias=qkv_bias)
         self.key = nn.Linear(embed_dims, embed_dims, bias=qkv_bias)
         self.value = nn.Linear(embed_dims, embed_dims, bias=qkv_bias)
-        self.dot_product = DotProductAttention()
         self.proj = nn.Linear(embed_dims, embed_dims)
 
     def forward(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
@@ -117,7 +100,7 @@ class CrossAttention(nn.Module):
         q = self._split(self.query(query))
         k, v = self._split(self.key(key)), self._split(self.value(value))
         q = q.expand(k.shape[0], -1, -1, -1)
-        x = self.dot_product(q, k, v)  # (B', H, N, D)
+        x = F.scaled_dot_product_attention(q, k, v)  # (B', H, N, D)
         x = self.proj(x.transpose(1, 2).flatten(2))
         return x.reshape(*lead, *x.shape[-2:])
 

@@ -1,12 +1,9 @@
 """Person detectors: whole image, filtered and verified boxes."""
 
-import itertools
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
-from mmhot.profiling import span
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.video.cache import identify
 from mmhot.video.people import (
@@ -42,9 +39,6 @@ _LOOSE_OVERLAP, _TIGHT_OVERLAP = 0.6, 0.8
 _DUPLICATE_OVERLAP, _DUPLICATE_SIMILARITY = 0.6, 0.2
 # Candidates that overlap tracked people by more are those.
 _TRACKED_OVERLAP = 0.6
-# Candidates are those rejected in the frame before if boxes overlap by this much, and
-# gray values, in thumbnails of this many pixels a side, differ by less on average.
-_REJECTED_OVERLAP, _THUMBNAIL, _UNCHANGED = 0.7, 16, 4.0
 
 
 class WholeImage(Detector):
@@ -138,7 +132,6 @@ class PoseVerifiedDetector(Detector):
         # duplicates are recognized by their keypoints
         self.nms_thr = 1.0
         self.redetects = True
-        self._rejected = _Rejected()
 
     @property
     def identity(self) -> dict:
@@ -156,7 +149,7 @@ class PoseVerifiedDetector(Detector):
         """Detect the people of BGR images (H, W, 3)."""
         candidates = self.detector(images)
         return [
-            _drop_duplicates(*self._verify(image, *boxes)[:3])
+            _drop_duplicates(*self._verify(image, *boxes))
             for image, boxes in zip(images, candidates, strict=True)
         ]
 
@@ -169,28 +162,24 @@ class PoseVerifiedDetector(Detector):
         own = _boxes_of(tracked.keypoints, tracked.scores, image)
         elsewhere = box_iou(boxes[:, None], own).max(1, initial=0) < _TRACKED_OVERLAP
         new = np.flatnonzero(elsewhere & (scores >= (_MIN_NEW if len(own) else 0)))
-        new = new[~self._rejected.are_unchanged(image, boxes[new])]
         new = new[np.argsort(-scores[new], kind='stable')][:_MAX_NEW]
-        candidates = boxes[new]
-        boxes, scores, points, verified = self._verify(
-            image, candidates, scores[new], (own, tracked.keypoints)
+        boxes, scores, points = self._verify(
+            image, boxes[new], scores[new], (own, tracked.keypoints)
         )
-        self._rejected.update(image, np.delete(candidates, verified, 0))
         return _drop_duplicates(
             np.concatenate([boxes, own]),
             np.concatenate([scores, confidence]),
             np.concatenate([points, tracked.keypoints]),
         )
 
-    @span('verify candidates')
     def _verify(
         self,
         image: np.ndarray,
         boxes: np.ndarray,
         scores: np.ndarray,
         known: Poses | None = None,
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Return boxes, scores, keypoints and rows of candidates that are people.
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return boxes, scores and keypoints of candidates that are people.
 
         Those who are among known people, boxes and keypoints, are left out.
         """
@@ -202,15 +191,14 @@ class PoseVerifiedDetector(Detector):
         kept = scores >= self.min_score
         if known is not None:
             kept &= ~_duplicates((boxes, points), known).any(1)
-        candidates, boxes = candidates[kept], boxes[kept]
-        scores, best = scores[kept], best[kept]
+        candidates, boxes, scores = candidates[kept], boxes[kept], scores[kept]
         _, confidence, points = self._estimate(image, boxes)
         scores = scores * confidence**_POSE_POWER
         kept = scores >= self.min_score
         overlap = box_iou(candidates, boxes)
         share = np.interp(overlap, [_LOOSE_OVERLAP, _TIGHT_OVERLAP], [0, 1])
         boxes += np.float32(share[:, None]) * (candidates - boxes)
-        return boxes[kept], scores[kept], points[kept], best[kept]
+        return boxes[kept], scores[kept], points[kept]
 
     def _estimate(
         self, image: np.ndarray, boxes: np.ndarray
@@ -227,47 +215,6 @@ class PoseVerifiedDetector(Detector):
         keypoints = np.concatenate([points for points, _ in batches])
         scores = np.concatenate([scores for _, scores in batches])
         return _boxes_of(keypoints, scores, image), mean_confidence(scores), keypoints
-
-
-class _Rejected:
-    """Candidates that were rejected in the last frame, to which nothing has changed."""
-
-    def __init__(self) -> None:
-        self._boxes = np.zeros((0, 4), np.float32)
-        self._image: tuple[int, ...] = ()
-        self._thumbnails: list[np.ndarray] = []
-
-    def are_unchanged(self, image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-        """Mark boxes (P, 4) rejected before; forget those that have changed."""
-        same = np.array(
-            [
-                image.shape == self._image
-                and np.abs(_thumbnail(image, box) - before).mean() < _UNCHANGED
-                for box, before in zip(self._boxes, self._thumbnails, strict=True)
-            ],
-            bool,
-        )
-        self._thumbnails = list(itertools.compress(self._thumbnails, same))
-        self._boxes = self._boxes[same]
-        overlap = box_iou(boxes[:, None], self._boxes)
-        return overlap.max(1, initial=0) > _REJECTED_OVERLAP
-
-    def update(self, image: np.ndarray, boxes: np.ndarray) -> None:
-        """Add boxes (P, 4) that were rejected in an image."""
-        self._image = image.shape
-        self._boxes = np.concatenate([self._boxes, boxes])[-_MAX_CANDIDATES:]
-        self._thumbnails += [_thumbnail(image, box) for box in boxes]
-        self._thumbnails = self._thumbnails[-_MAX_CANDIDATES:]
-
-
-def _thumbnail(image: np.ndarray, box: np.ndarray) -> np.ndarray:
-    """Return the gray values of a box as a small float image."""
-    left, top, right, bottom = box.round().astype(int)
-    patch = image[top : max(bottom, top + 1), left : max(right, left + 1)]
-    step = max(min(patch.shape[:2]) // (4 * _THUMBNAIL), 1)
-    gray = cv2.cvtColor(patch[::step, ::step], cv2.COLOR_BGR2GRAY)
-    size = (_THUMBNAIL, _THUMBNAIL)
-    return cv2.resize(gray, size, interpolation=cv2.INTER_AREA).astype(np.float32)
 
 
 def _boxes_of(

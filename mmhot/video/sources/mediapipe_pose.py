@@ -12,7 +12,6 @@ import cv2
 import numpy as np
 
 from mmhot.errors import require_file
-from mmhot.profiling import span
 from mmhot.video.cache import identify
 from mmhot.video.people import Boxes, Detector, PoseEstimator, Poses, boxes_around
 from mmhot.weights.downloads import cached_file, download
@@ -79,7 +78,6 @@ class _Landmarker:
         self._mediapipe: Any = mediapipe
         self.name = f'mediapipe {getattr(mediapipe, "__version__", "")}'.rstrip()
 
-    @span('2D network', items=1)
     def __call__(self, image: np.ndarray) -> Poses:
         """Find people in a BGR image: keypoints (P, 33, 2), visibility (P, 33)."""
         rgb = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)

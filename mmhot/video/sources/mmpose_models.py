@@ -1,13 +1,9 @@
 """Detectors of MMDetection and top-down 2D pose estimators of MMPose and mmhot."""
 
 import copy
-import threading
 import warnings
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,20 +17,16 @@ from torch import nn
 
 import mmhot.plugin  # noqa: F401 registers what our configs name
 from mmhot.compat.checkpoints import safe_load
-from mmhot.deploy.switch import (
+from mmhot.deploy.half_precision import (
     copy_to_device,
     half_precision,
     move_to_device,
-    switch_to_deploy,
 )
 from mmhot.errors import ignored_warnings
-from mmhot.profiling import span
 from mmhot.skeletons.joints import Skeleton, add_skeleton, get_skeleton
 from mmhot.video.cache import identify
 from mmhot.video.people import Boxes, Detector, PoseEstimator, Poses
 from mmhot.video.sources.model_names import NamedModel, find_detector, find_pose_model
-from mmhot.video.sources.onnx_models import split_evenly
-from mmhot.video.sources.turned_crops import QuarterTurns
 from mmhot.weights.config_files import read_config_file
 from mmhot.weights.hub import is_remote, local_file
 from mmhot.weights.loading import (
@@ -46,7 +38,6 @@ from mmhot.weights.loading import (
 )
 
 _PERSON = 'person'
-_of_thread = threading.local()
 
 
 class MMPoseDetector(Detector):
@@ -99,15 +90,13 @@ class MMPoseDetector(Detector):
         if _PERSON not in classes:
             raise ValueError(f'{weights} detects {", ".join(classes)}, not people')
         self.label = classes.index(_PERSON)
-        # saves a tenth of the time on a CPU; batch normalizations are not folded, since
-        # heads may share a convolution among several
+        # saves a tenth of the time on a CPU
         self.model.to(memory_format=torch.channels_last)
         move_to_device(self.model, device)
         self.min_score = min_score
         self.name = named.config.stem
         self.identity = identify(self.name, content, min_score=min_score)
 
-    @span('detector network')
     @torch.no_grad()
     def __call__(self, images: list[np.ndarray]) -> list[Boxes]:
         """Detect the people of BGR images (H, W, 3)."""
@@ -143,12 +132,11 @@ class MMPoseEstimator(PoseEstimator):
         weights (str | Path, optional): Checkpoint; by default that of the index.
         device (str): PyTorch device. Defaults to 'cpu'.
         batch_size (int): People per forward pass, of any images. Defaults to 32.
-        turns (QuarterTurns, optional): Second estimation of people with a low
-            confidence; only for models with a ``score_curve``. Defaults to
-            ``QuarterTurns()``.
+        keep_rates (tuple[float], optional): Share of the patches that GTPT keeps; other
+            models have none. By default as trained.
 
     Attributes:
-        model (TopdownPoseEstimator): Rewritten for inference if it has a GTPT head.
+        model (TopdownPoseEstimator): MMPose's model.
 
     Raises:
         FileNotFoundError: If a file does not exist.
@@ -164,64 +152,41 @@ class MMPoseEstimator(PoseEstimator):
         weights: str | Path | None = None,
         device: str = 'cpu',
         batch_size: int = 32,
-        turns: QuarterTurns | None = QuarterTurns(),  # noqa: B008 (frozen)
+        keep_rates: tuple[float, ...] | None = None,
     ) -> None:
         if batch_size < 1:
             raise ValueError(f'batch_size must be at least 1, got {batch_size}')
-        from mmhot.models.gtpt.head import GTPTHead
-
         self.model, self._meta, config = load_pose_model(model, weights)
         pipeline = config.test_dataloader.dataset.pipeline
         content = fingerprint(self.model, config.model, pipeline)
         with DefaultScope.overwrite_default_scope('mmpose'):
             self._pipeline = Compose(pipeline)
-        if isinstance(self.model.head, GTPTHead):
-            # only in these every batch normalization follows the layer before it
-            switch_to_deploy(self.model)
         move_to_device(self.model, device)
         # the same layers without flip test, for calls from several threads
         self._fast_model = copy.copy(self.model)
         self._fast_model.test_cfg = {**self.model.test_cfg, 'flip_test': False}
         self.has_score_curve = bool(self.model.test_cfg.get('score_curve'))
         self.batch_size = batch_size
-        self.device = torch.device(device).type
         self.name = Path(config.filename).stem
         found = model_skeleton(self._meta, model)
         self.skeleton, self.num_keypoints = found.name, found.num_keypoints
-        self.turns = turns if self.has_score_curve else None
-        options = {} if self.turns is None else {'turns': asdict(self.turns)}
-        self._trained = getattr(self.model.head, 'keep_rates', None)
+        options = {}
+        if keep_rates is not None and hasattr(self.model.head, 'keep_rates'):
+            self.model.head.keep_rates = keep_rates
+            options['keep_rates'] = list(keep_rates)
         self.identity = identify(self.name, content, **options)
-
-    def set_keep_rates(self, keep_rates: tuple[float, ...] | None) -> None:
-        """Set the share of patches that GTPT keeps; None as trained."""
-        if self._trained is None:
-            return
-        keep_rates = keep_rates or self._trained
-        self.model.head.keep_rates = keep_rates
-        self.identity.pop('keep_rates', None)
-        if keep_rates != self._trained:
-            self.identity['keep_rates'] = list(keep_rates)
 
     def __call__(
         self, images: list[np.ndarray], boxes: list[np.ndarray]
     ) -> list[Poses]:
         """Estimate the poses in boxes (P, 4) of each BGR image."""
-        if self.turns is None:
-            return self.estimate_upright(images, boxes)
-        return self.turns(self.estimate_upright, self.estimate_fast, images, boxes)
+        return self._estimate(self.model, images, boxes)
 
     def estimate_fast(
         self, images: list[np.ndarray], boxes: list[np.ndarray]
     ) -> list[Poses]:
-        """Estimate poses without flip test and quarter turns, in half the time."""
+        """Estimate poses without flip test, in half the time."""
         return self._estimate(self._fast_model, images, boxes)
-
-    def estimate_upright(
-        self, images: list[np.ndarray], boxes: list[np.ndarray]
-    ) -> list[Poses]:
-        """Estimate poses without quarter turns."""
-        return self._estimate(self.model, images, boxes)
 
     def _estimate(
         self, model: nn.Module, images: list[np.ndarray], boxes: list[np.ndarray]
@@ -233,41 +198,29 @@ class MMPoseEstimator(PoseEstimator):
         ]
         keypoints = np.empty((len(crops), self.num_keypoints, 2), np.float32)
         scores = np.empty(keypoints.shape[:2], np.float32)
-        threads = torch.get_num_threads() if self.device == 'cpu' else 1
-        batches = split_evenly(crops, self.batch_size, threads)
-        first = 0
-        for points, own_scores in self._map(partial(self._run, model), batches):
-            rows = slice(first, first := first + len(points))
-            keypoints[rows], scores[rows] = points, own_scores
+        for first in range(0, len(crops), self.batch_size):
+            rows = slice(first, first + self.batch_size)
+            keypoints[rows], scores[rows] = self._run(model, crops[rows])
         ends = np.cumsum([len(own) for own in boxes])[:-1]
         return list(zip(np.split(keypoints, ends), np.split(scores, ends), strict=True))
-
-    def _map(
-        self, run: Callable[[list], Poses], batches: list[list]
-    ) -> Iterable[Poses]:
-        if self.device != 'cpu' or torch.get_num_threads() == 1:
-            return map(run, batches)
-        return _workers().map(run, batches)
 
     @torch.no_grad()
     def _run(
         self, model: nn.Module, crops: list[tuple[np.ndarray, np.ndarray]]
     ) -> Poses:
         """Run one forward pass over pairs of image and box."""
-        with span('crops', items=len(crops)):
-            samples = [
-                self._pipeline(
-                    dict(
-                        img=image,
-                        bbox=np.asarray(box, np.float32)[None],
-                        bbox_score=np.ones(1, np.float32),
-                        **self._meta,
-                    )
+        samples = [
+            self._pipeline(
+                dict(
+                    img=image,
+                    bbox=np.asarray(box, np.float32)[None],
+                    bbox_score=np.ones(1, np.float32),
+                    **self._meta,
                 )
-                for image, box in crops
-            ]
-        with span('2D network', items=len(crops)):
-            results = _run_model(model, samples)
+            )
+            for image, box in crops
+        ]
+        results = _run_model(model, samples)
         people = [result.pred_instances for result in results]
         keypoints = np.concatenate([person.keypoints for person in people])
         scores = np.concatenate([person.keypoint_scores for person in people])
@@ -281,27 +234,6 @@ def _run_model(model: nn.Module, samples: list[dict]) -> list[Any]:
     batch['inputs'] = [copy_to_device(image, device) for image in batch['inputs']]
     with half_precision(device):
         return model.test_step(batch)
-
-
-def _workers() -> ThreadPoolExecutor:
-    """Return the calling thread's own threads, each of which computes a batch alone.
-
-    Networks for single people have layers too small to be shared among threads.
-    """
-    number = torch.get_num_threads()
-    if getattr(_of_thread, 'number', 0) != number:
-        _of_thread.number, _of_thread.pool = number, ThreadPoolExecutor(number)
-        together = threading.Barrier(number)
-
-        def start(_: int) -> None:
-            together.wait()
-            torch.get_num_threads()  # else the first operation sets it again
-            torch.set_num_threads(1)
-
-        list(_of_thread.pool.map(start, range(number)))
-        # threads to come start with the number that was set last, in whichever thread
-        torch.set_num_threads(number)
-    return _of_thread.pool
 
 
 def load_pose_model(

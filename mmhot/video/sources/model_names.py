@@ -6,11 +6,9 @@ read without importing the packages.
 
 import importlib.util
 import logging
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from mmhot.errors import hint_at_names
 from mmhot.video.sources import mediapipe_pose
@@ -21,11 +19,12 @@ from mmhot.weights.index import AUTO, read_index, read_models, shipped_weights
 _LOGGER = logging.getLogger(__name__)
 
 MEDIAPIPE = 'mediapipe'
-VARIABLE = 'MMHOT_POSE2D'
-"""Environment variable that names the 2D model of ``--pose2d auto``."""
 _RTMPOSE = 'rtmpose-m_8xb256-420e_body8-256x192'
-# File beside the downloads that records what the user declined.
-_DECLINED = 'mmhot_declined.txt'
+_RTMPOSE_TERMS = (
+    'RTMPose-m and RTMDet-m, about 150 MB, from download.openmmlab.com; Apache-2.0, '
+    'trained on photos of COCO and other data sets with terms of their own'
+)
+_MEDIAPIPE_TERMS = "MediaPipe's Pose Landmarker, 9 MB, from Google; Apache-2.0"
 
 # The detector of MMPose's inferencer, and its names.
 _HUMAN = ('human', 'body', 'wholebody')
@@ -142,15 +141,6 @@ def _folder(package: str) -> Path:
     return Path(spec.submodule_search_locations[0], '.mim')
 
 
-class _Offer(NamedTuple):
-    """A model of others: name, files to download, terms, and measured accuracy."""
-
-    model: str
-    urls: tuple[str, ...]
-    terms: str
-    accuracy: str
-
-
 def default_pose_model() -> str:
     """Return the 2D model that is used where none is named.
 
@@ -170,22 +160,17 @@ def default_pose_model() -> str:
 
 def choose_best(
     ask: Callable[[str], bool] | None = None, weights: str | None = None
-) -> tuple[str, str]:
+) -> str:
     """Choose the 2D model of ``--pose2d auto``.
 
-    The first of: the model that :data:`VARIABLE` names, RTMPose-m with RTMDet-m if
-    MMPose is installed, MediaPipe if it is, the shipped model. Models of others are
-    used if their files were downloaded, or if the user agrees to a download; a refusal
-    is recorded.
+    The first of: RTMPose-m with RTMDet-m if MMPose is installed, MediaPipe if it is,
+    the shipped model. The first two are used if their files were downloaded, or if the
+    user agrees to a download.
 
     Args:
         ask (Callable, optional): Asks the user a question, returns whether the answer
             is yes. By default nothing is downloaded.
         weights (str, optional): ``pose2d_weights``, which must be None.
-
-    Returns:
-        tuple[str, str]: Name of the model, and its accuracy as ``docs/video.md`` has
-        it.
 
     Raises:
         ValueError: If there is no 2D model, or weights are given.
@@ -195,49 +180,21 @@ def choose_best(
             f'pose2d_weights is {weights}, which needs the name of its model (pose2d), '
             f'not {AUTO}'
         )
-    configured = os.environ.get(VARIABLE)
-    if configured:
-        return configured, f'as {VARIABLE} says'
-    for offer in _offers():
-        if _is_accepted(offer, ask):
-            return offer.model, offer.accuracy
-    return default_pose_model(), 'PCK@0.2 0.71, OKS 0.54 on people of COCO'
-
-
-def _offers() -> list[_Offer]:
-    """List the models of others that can be used here, best first."""
     offers = []
     if all(importlib.util.find_spec(package) for package in ('mmpose', 'mmdet')):
         files = find_pose_model(_RTMPOSE).weights, find_detector(_HUMAN[0]).weights
-        terms = (
-            'RTMPose-m and RTMDet-m, about 150 MB, from download.openmmlab.com; '
-            'Apache-2.0, trained on photos of COCO and other data sets with terms of '
-            'their own'
-        )
-        offers.append(_Offer(_RTMPOSE, files, terms, 'published AP 0.749 on Body8'))
+        offers.append((_RTMPOSE, files, _RTMPOSE_TERMS))
     if mediapipe_pose.is_installed():
-        terms = "MediaPipe's Pose Landmarker, 9 MB, from Google; Apache-2.0"
-        files = (mediapipe_pose.MODEL_URL,)
-        accuracy = 'PCK@0.2 0.59, OKS 0.43 on people of COCO'
-        offers.append(_Offer(MEDIAPIPE, files, terms, accuracy))
-    return offers
-
-
-def _is_accepted(offer: _Offer, ask: Callable[[str], bool] | None) -> bool:
-    """Return whether all files of a model are there, now or after a download."""
-    missing = [url for url in offer.urls if not cached_file(url).is_file()]
-    record = cached_file(_DECLINED)
-    declined = record.read_text().split() if record.is_file() else []
-    if missing and (ask is None or offer.model in declined):
-        return False
-    if missing and not ask(f'Download {offer.terms}? They are kept.'):
-        record.parent.mkdir(parents=True, exist_ok=True)
-        record.write_text('\n'.join([*declined, offer.model]))
-        return False
-    try:
-        for url in missing:
-            download(url)
-    except ValueError as error:
-        _LOGGER.warning('%s', error)
-        return False
-    return True
+        offers.append((MEDIAPIPE, (mediapipe_pose.MODEL_URL,), _MEDIAPIPE_TERMS))
+    for model, urls, terms in offers:
+        missing = [url for url in urls if not cached_file(url).is_file()]
+        if missing and (ask is None or not ask(f'Download {terms}? They are kept.')):
+            continue
+        try:
+            for url in missing:
+                download(url)
+        except ValueError as error:
+            _LOGGER.warning('%s', error)
+            continue
+        return model
+    return default_pose_model()

@@ -1,5 +1,6 @@
 """ONNX models of whole images: person detectors, and one-stage 2D pose models."""
 
+import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -7,8 +8,8 @@ import cv2
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from mmhot.deploy.onnx_sessions import open_session, read_meta
 from mmhot.errors import naming
-from mmhot.profiling import span
 from mmhot.video.cache import identify
 from mmhot.video.people import Boxes, Detector, PoseEstimator, Poses, box_iou
 from mmhot.video.sources.onnx_formats import (
@@ -26,7 +27,7 @@ from mmhot.video.sources.onnx_models import (
     OneStageModelError,
     OnnxPoseEstimator,
 )
-from mmhot.weights.backends import open_session, read_meta
+from mmhot.weights.backends import graph_with_keep
 
 # Gray of the margin, label of people, divisor of sides.
 _GRAY, _PERSON, _STRIDE = 114, 0, 32
@@ -107,7 +108,7 @@ class OnnxDetector(Detector):
         self._is_exported = bool(resize)
         is_area = resize.get('interpolation') == 'area'
         self._interpolation = cv2.INTER_AREA if is_area else cv2.INTER_LINEAR
-        self._last: list[tuple[np.ndarray, _Found]] = []
+        self._last: dict[bytes, _Found] = {}
 
     def __call__(self, images: list[np.ndarray]) -> list[Boxes]:
         """Detect the people of BGR images (H, W, 3)."""
@@ -120,17 +121,18 @@ class OnnxDetector(Detector):
     def find(self, images: list[np.ndarray]) -> list[_Found]:
         """Find people of any score, and their poses if the model estimates them.
 
-        With poses, images of the last call are not processed again.
+        With poses, images of the same content as in the last call are not processed
+        again.
         """
-        known = {id(image): found for image, found in self._last}
-        new = [image for image in images if id(image) not in known]
         # MMDeploy's NMS supports one image, even where the file declares a batch
-        with span('detector network', items=len(new)):
-            known |= {id(image): self._find(image) for image in new}
-        found = [known[id(image)] for image in images]
-        if self.has_poses:
-            self._last = list(zip(images, found, strict=True))
-        return found
+        if not self.has_poses:
+            return [self._find(image) for image in images]
+        digests = [_digest(image) for image in images]
+        self._last = {
+            digest: self._last.get(digest) or self._find(image)
+            for digest, image in zip(digests, images, strict=True)
+        }
+        return [self._last[digest] for digest in digests]
 
     @property
     def num_keypoints(self) -> int:
@@ -170,6 +172,12 @@ class OnnxDetector(Detector):
         canvas[: size[1], : size[0]] = small
         batch = normalize([canvas], self._colors)
         return batch, np.array(size) / (width, height)
+
+
+def _digest(image: np.ndarray) -> bytes:
+    # buffers of cameras are refilled, so that the object alone says nothing
+    content = np.ascontiguousarray(image)
+    return hashlib.sha256(content).digest() + repr(image.shape).encode()
 
 
 class OneStageEstimator(PoseEstimator):
@@ -224,9 +232,16 @@ class OneStageEstimator(PoseEstimator):
 
 
 def open_onnx_estimator(
-    path: Path, device: str, skeleton: str | None, min_score: float
+    path: Path,
+    device: str,
+    skeleton: str | None,
+    min_score: float,
+    keep_rates: tuple[float, ...] | None = None,
 ) -> PoseEstimator:
     """Open an ONNX 2D model of crops or of whole images."""
+    if keep_rates is not None:
+        pruned = graph_with_keep(path, keep_rates)
+        path = pruned if pruned.is_file() else path
     try:
         return OnnxPoseEstimator(path, device, skeleton)
     except OneStageModelError:

@@ -11,12 +11,11 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 
-from mmhot.profiling import span
+from mmhot.deploy.onnx_sessions import count_threads, is_on_cpu, open_session, read_meta
 from mmhot.skeletons.joints import described_skeleton
 from mmhot.structures.crops import crop_matrix, unmap_points
 from mmhot.video.cache import identify
@@ -32,14 +31,6 @@ from mmhot.video.sources.onnx_formats import (
     normalize,
     output_shapes,
     read_pipeline,
-)
-from mmhot.video.sources.turned_crops import QuarterTurns
-from mmhot.weights.backends import (
-    count_threads,
-    graph_with_keep,
-    is_on_cpu,
-    open_session,
-    read_meta,
 )
 
 # Numbers of axes of the outputs: SimCC's two; heatmaps' or MoveNet's one.
@@ -64,8 +55,7 @@ class OnnxPoseEstimator(PoseEstimator):
 
     Files of ``mmhot export`` state the padding of their crops, the ``smoothing`` of
     probabilities, whether these are averaged with those of the mirrored crop and, if
-    scores are calibrated, the ``score_curve``; people of a low confidence are then
-    estimated again in turned crops.
+    scores are calibrated, the ``score_curve``.
 
     Args:
         path (str | Path): The ONNX file.
@@ -90,9 +80,9 @@ class OnnxPoseEstimator(PoseEstimator):
         skeleton: str | None = None,
         batch_size: int | None = None,
     ) -> None:
-        self._path, self._device = Path(path), device
-        self._sessions = {self._path: self._open(self._path)}
-        self._session = self._sessions[self._path]
+        path = Path(path)
+        # networks for single people have layers too small to be shared among threads
+        self._session = open_session(path, device, threads=1)
         on_cpu = is_on_cpu(self._session)
         self._threads = count_threads() if on_cpu else 1
         batch_size = batch_size or (_CPU_BATCH if on_cpu else _DEVICE_BATCH)
@@ -101,7 +91,7 @@ class OnnxPoseEstimator(PoseEstimator):
         self._outputs = [output.name for output in self._session.get_outputs()]
         if set(self._outputs) >= ONE_STAGE:
             raise OneStageModelError(f'{path} is a model of whole images, not of crops')
-        pipeline = read_pipeline(self._path)
+        pipeline = read_pipeline(path)
         shapes = [output.shape for output in self._session.get_outputs()]
         self._points = len(shapes) == 1 and shapes[0][-1] == 3
         size = (shape[1:3] if self._points else shape[2:4])[::-1]
@@ -124,7 +114,7 @@ class OnnxPoseEstimator(PoseEstimator):
             skeleton = described_skeleton(meta).name
         skeleton = skeleton or meta.get('skeleton')
         found = find_skeleton(path, num_keypoints, skeleton, metadata)
-        self.name = meta.get('name', name_model(self._path))
+        self.name = meta.get('name', name_model(path))
         self._colors = pipeline.colors or IMAGENET_RGB
         self._udp = pipeline.udp
         if self._udp is None:
@@ -137,50 +127,21 @@ class OnnxPoseEstimator(PoseEstimator):
         self._smoothing = meta.get('codec', {}).get('smoothing', 0)
         self._curve = meta.get('score_curve')
         self.has_score_curve = self._curve is not None
-        self.turns = QuarterTurns() if self.has_score_curve else None
-        self._options = {'pipeline': repr(pipeline)} if any(pipeline) else {}
-        self.identity = self._identify(self._path)
+        options = {'pipeline': repr(pipeline)} if any(pipeline) else {}
+        self.identity = identify(self.name, path, skeleton=self.skeleton, **options)
         self.num_keypoints = num_keypoints
-
-    def _open(self, path: Path) -> Any:
-        # networks for single people have layers too small to be shared among threads
-        return open_session(path, self._device, threads=1)
-
-    def _identify(self, path: Path) -> dict:
-        return identify(self.name, path, skeleton=self.skeleton, **self._options)
-
-    def set_keep_rates(self, keep_rates: tuple[float, ...] | None) -> None:
-        """Set the share of patches that GTPT keeps; None as trained.
-
-        Shipped models have graphs with the keep rates of the speed levels.
-        """
-        path = self._path
-        if keep_rates is not None:
-            path = graph_with_keep(path, keep_rates)
-        if path not in self._sessions and path.is_file():
-            self._sessions[path] = self._open(path)
-        if path in self._sessions:
-            self._session, self.identity = self._sessions[path], self._identify(path)
 
     def __call__(
         self, images: list[np.ndarray], boxes: list[np.ndarray]
     ) -> list[Poses]:
         """Estimate the poses in boxes (P, 4) of each BGR image."""
-        if self.turns is None:
-            return self.estimate_upright(images, boxes)
-        return self.turns(self.estimate_upright, self.estimate_fast, images, boxes)
+        return self._estimate(images, boxes, flips=self._flips)
 
     def estimate_fast(
         self, images: list[np.ndarray], boxes: list[np.ndarray]
     ) -> list[Poses]:
-        """Estimate poses without flip test and quarter turns, in half the time."""
+        """Estimate poses without flip test, in half the time."""
         return self._estimate(images, boxes, flips=False)
-
-    def estimate_upright(
-        self, images: list[np.ndarray], boxes: list[np.ndarray]
-    ) -> list[Poses]:
-        """Estimate poses without quarter turns."""
-        return self._estimate(images, boxes, flips=self._flips)
 
     def _estimate(
         self, images: list[np.ndarray], boxes: list[np.ndarray], flips: bool
@@ -212,15 +173,14 @@ class OnnxPoseEstimator(PoseEstimator):
     ) -> list[Poses]:
         """Run the model on pairs of image and box (4,)."""
         size = tuple(self._size.tolist())
-        with span('crops', items=len(pairs)):
-            matrices = [
-                self._scale[:, None] * crop_matrix(box, size, self._padding)
-                for _, box in pairs
-            ]
-            crops = [
-                cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR)
-                for (image, _), matrix in zip(pairs, matrices, strict=True)
-            ]
+        matrices = [
+            self._scale[:, None] * crop_matrix(box, size, self._padding)
+            for _, box in pairs
+        ]
+        crops = [
+            cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR)
+            for (image, _), matrix in zip(pairs, matrices, strict=True)
+        ]
         outputs = self._run(crops)
         if flips:
             mirrored = self._run([crop[:, ::-1] for crop in crops])
@@ -237,9 +197,8 @@ class OnnxPoseEstimator(PoseEstimator):
         else:
             batch = normalize(images, self._colors)
         kind = np.int32 if self._integers else np.float32
-        with span('2D network', items=len(images)):
-            inputs = {self._input: np.ascontiguousarray(batch, kind)}
-            return self._session.run(self._outputs, inputs)
+        inputs = {self._input: np.ascontiguousarray(batch, kind)}
+        return self._session.run(self._outputs, inputs)
 
     def _decode(self, matrix: np.ndarray, outputs: list[np.ndarray]) -> Poses:
         """Return keypoints (K, 2) in pixels of the image and scores (K,) of a crop."""

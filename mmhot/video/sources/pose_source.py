@@ -5,13 +5,13 @@ A kind of model is one module and one line in :data:`POSE_ESTIMATORS` or
 kinds of other packages.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mmhot.installation import choose_device
+from mmhot.compat.installation import choose_device
 from mmhot.video.people import Detector, PoseEstimator, require_members
 from mmhot.video.sources.detectors import (
     CANDIDATE_SCORE,
@@ -33,6 +33,7 @@ from mmhot.video.sources.onnx_detectors import (
     OnnxDetector,
     open_onnx_estimator,
 )
+from mmhot.video.sources.turned_crops import TurnedCrops
 from mmhot.weights.backends import exported_file, find_graph
 from mmhot.weights.index import AUTO
 
@@ -52,6 +53,7 @@ class ModelRequest:
         backend (str): 'auto', 'torch' or 'onnx'.
         skeleton (str, optional): Skeleton of a 2D model's keypoints.
         min_score (float): Least score of a detector's boxes.
+        keep_rates (tuple[float], optional): For 2D models: keep rates of GTPT.
         estimator (PoseEstimator, optional): For detectors: the 2D pose estimator.
     """
 
@@ -61,6 +63,7 @@ class ModelRequest:
     backend: str = 'auto'
     skeleton: str | None = None
     min_score: float = 0.3
+    keep_rates: tuple[float, ...] | None = None
     estimator: PoseEstimator | None = None
 
 
@@ -73,24 +76,11 @@ class _ModelKind(NamedTuple):
     default_detector: Callable[[ModelRequest], str] | None = None
 
 
-@dataclass(frozen=True)
-class PoseSource:
-    """A person detector and a 2D pose estimator; unpacks into both.
-
-    Raises:
-        TypeError: If one lacks members of its interface.
-    """
+class PoseSource(NamedTuple):
+    """A person detector and a 2D pose estimator."""
 
     detector: Detector
     estimator: PoseEstimator
-
-    def __post_init__(self) -> None:
-        """Check the interfaces."""
-        require_members(self.detector, Detector)
-        require_members(self.estimator, PoseEstimator)
-
-    def __iter__(self) -> Iterator:
-        return iter((self.detector, self.estimator))
 
 
 def register_pose_estimator(
@@ -132,6 +122,7 @@ def open_pose_source(
     min_score: float = 0.3,
     skeleton: str | None = None,
     backend: str = 'auto',
+    keep_rates: tuple[float, ...] | None = None,
 ) -> PoseSource:
     """Open a 2D pose estimator and its detector.
 
@@ -158,6 +149,8 @@ def open_pose_source(
             name theirs.
         backend (str): 'torch', 'onnx', or 'auto', the default, see
             :func:`mmhot.weights.backends.find_graph`.
+        keep_rates (tuple[float], optional): Keep rates of GTPT; other models have none.
+            By default as trained.
 
     Returns:
         PoseSource: Detector and 2D pose estimator.
@@ -169,7 +162,7 @@ def open_pose_source(
         TypeError: If a registered model lacks members of its interface.
     """
     if pose2d == AUTO:
-        pose2d, _ = choose_best(weights=pose2d_weights)
+        pose2d = choose_best(weights=pose2d_weights)
     request = ModelRequest(
         pose2d or default_pose_model(),
         pose2d_weights,
@@ -177,29 +170,27 @@ def open_pose_source(
         backend,
         skeleton,
         min_score,
+        keep_rates,
     )
     kind = _find_kind(POSE_ESTIMATORS, request.model)
     _check_weights(kind, request, 'pose2d_weights')
     estimator = kind.open(request)
-    det_model = det_model or kind.default_detector(
-        replace(request, estimator=estimator)
-    )
+    require_members(estimator, PoseEstimator)
+    if estimator.has_score_curve:
+        estimator = TurnedCrops(estimator)
+    request = replace(request, estimator=estimator)
+    det_model = det_model or kind.default_detector(request)
     if skeleton not in (None, estimator.skeleton):
         raise ValueError(
             f'skeleton is {skeleton!r}, but the keypoints of {request.model} are those '
             f'of {estimator.skeleton!r}'
         )
-    request = ModelRequest(
-        det_model,
-        det_weights,
-        device,
-        backend,
-        min_score=min_score,
-        estimator=estimator,
-    )
+    request = replace(request, model=det_model, weights=det_weights)
     kind = _find_kind(DETECTORS, det_model)
     _check_weights(kind, request, 'det_weights')
-    return PoseSource(kind.open(request), estimator)
+    detector = kind.open(request)
+    require_members(detector, Detector)
+    return PoseSource(detector, estimator)
 
 
 def _matcher(model: str | Callable[[str], bool]) -> Callable[[str], bool]:
@@ -222,12 +213,18 @@ def _open_estimator(request: ModelRequest) -> PoseEstimator:
     path = _find_graph(request, TASKS_2D)
     if path is not None:
         return open_onnx_estimator(
-            path, request.device, request.skeleton, request.min_score
+            path,
+            request.device,
+            request.skeleton,
+            request.min_score,
+            request.keep_rates,
         )
     from mmhot.video.sources.mmpose_models import MMPoseEstimator
 
     device = choose_device(request.device)
-    return MMPoseEstimator(request.model, request.weights, device)
+    return MMPoseEstimator(
+        request.model, request.weights, device, keep_rates=request.keep_rates
+    )
 
 
 def _open_detector(request: ModelRequest) -> Detector:
@@ -246,25 +243,19 @@ def _open_detector(request: ModelRequest) -> Detector:
 
 def _find_graph(request: ModelRequest, tasks: tuple[str, ...]) -> Path | None:
     return find_graph(
-        request.model,
-        tasks,
-        request.weights,
-        request.device,
-        request.backend,
+        request.model, tasks, request.weights, request.device, request.backend
     )
 
 
-def _detector_of_mmpose_model(request: ModelRequest) -> str:
-    """Name the detector that needs no download if the 2D model needs none."""
-    shipped = request.weights is None and shipped_pose_model(request.model) is not None
-    return POSE_VERIFIED if shipped else _HUMAN
-
-
-def _detector_of_graph(request: ModelRequest) -> str:
-    """Name the model itself if it detects, otherwise the best that is installed."""
+def _choose_detector(request: ModelRequest) -> str:
+    """Name the detector of a 2D model that was opened."""
     if isinstance(request.estimator, OneStageEstimator):
         return request.model
-    return _HUMAN if find_spec('torch') and find_spec('mmdet') else POSE_VERIFIED
+    if exported_file(request.model) is not None:
+        return _HUMAN if find_spec('torch') and find_spec('mmdet') else POSE_VERIFIED
+    # no download if the 2D model needs none
+    is_shipped = request.weights is None and shipped_pose_model(request.model)
+    return POSE_VERIFIED if is_shipped else _HUMAN
 
 
 def _open_mediapipe_detector(request: ModelRequest) -> Detector:
@@ -296,10 +287,7 @@ DETECTORS: list[_ModelKind] = []
 
 # The most general first, as later ones are asked earlier.
 register_pose_estimator(
-    lambda name: True, _open_estimator, _detector_of_mmpose_model, takes_weights=True
-)
-register_pose_estimator(
-    lambda name: exported_file(name) is not None, _open_estimator, _detector_of_graph
+    lambda name: True, _open_estimator, _choose_detector, takes_weights=True
 )
 register_pose_estimator(
     MEDIAPIPE,
@@ -308,7 +296,6 @@ register_pose_estimator(
     takes_weights=True,
 )
 register_detector(lambda name: True, _open_detector, takes_weights=True)
-register_detector(lambda name: exported_file(name) is not None, _open_detector)
 register_detector(MEDIAPIPE, _open_mediapipe_detector, takes_weights=True)
 register_detector(POSE_VERIFIED, _open_pose_verified)
 register_detector(WHOLE_IMAGE, lambda request: WholeImage())

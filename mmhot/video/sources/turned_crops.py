@@ -5,18 +5,19 @@ torso for people who are tilted.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-from mmhot.profiling import span
 from mmhot.structures.crops import map_points, unmap_points, warp_smoothly
 from mmhot.video.people import (
     NUM_BODY,
     EstimatePoses,
+    PoseEstimator,
     Poses,
+    Prior,
     mean_confidence,
     quarter_turns,
     torso_of,
@@ -31,6 +32,11 @@ _MAX_SIDE = 768  # larger patches are reduced, pixels
 _MARGIN = 0.15  # around the keypoints, per longer side of their extent
 _MIN_SCORE, _MIN_KEYPOINTS = 0.3, 6  # of keypoints that determine the box
 _NEAR = 0.15  # distance of keypoints that are averaged, per length of the torso
+# Fall of a person's mean confidence from which the crop is turned in videos.
+_FALL = 0.2
+# Angle of torsos, degrees, from which people in videos are estimated again: below it,
+# the two estimates differ more between frames than they gain.
+_MIN_TILT = 30.0
 
 
 @dataclass(frozen=True)
@@ -101,7 +107,6 @@ class QuarterTurns:
             return poses
         return align_tilted(estimate, images, boxes, poses, min_tilt, turns)
 
-    @span('quarter turns')
     def _improve(
         self,
         estimate: EstimatePoses,
@@ -143,6 +148,55 @@ class QuarterTurns:
         if least is not None:
             uncertain &= ~(scores.mean(1) >= least)
         return uncertain
+
+
+class TurnedCrops(PoseEstimator):
+    """Estimate people of another estimator again in turned crops, where it helps.
+
+    Args:
+        estimator (PoseEstimator): Estimator with calibrated confidences.
+        turns (QuarterTurns): Whose crops are turned, and which poses are kept.
+    """
+
+    def __init__(
+        self,
+        estimator: PoseEstimator,
+        turns: QuarterTurns = QuarterTurns(),
+    ) -> None:
+        self.estimator, self.turns = estimator, turns
+        self.name, self.skeleton = estimator.name, estimator.skeleton
+        self.has_score_curve = estimator.has_score_curve
+        self.is_thread_safe = estimator.is_thread_safe
+        self.identity = {**estimator.identity, 'turns': asdict(turns)}
+
+    def __call__(
+        self, images: list[np.ndarray], boxes: list[np.ndarray]
+    ) -> list[Poses]:
+        """Estimate the poses in boxes (P, 4) of each BGR image."""
+        model = self.estimator
+        return self.turns(model, model.estimate_fast, images, boxes)
+
+    def estimate_fast(
+        self, images: list[np.ndarray], boxes: list[np.ndarray]
+    ) -> list[Poses]:
+        """Estimate poses without turned crops."""
+        return self.estimator.estimate_fast(images, boxes)
+
+    def estimate_video(
+        self,
+        images: list[np.ndarray],
+        boxes: list[np.ndarray],
+        priors: list[Prior],
+        flip_test: bool = False,
+    ) -> list[Poses]:
+        """Estimate poses; crops are turned if the confidence of a person falls."""
+        model = self.estimator
+        estimate = model if flip_test else model.estimate_fast
+        least = [prior.confidence - _FALL for prior in priors]
+        turns = [prior.turns for prior in priors]
+        return self.turns(
+            estimate, model.estimate_fast, images, boxes, least, turns, _MIN_TILT
+        )
 
 
 class _Crop(NamedTuple):
@@ -258,7 +312,6 @@ class _Patch(NamedTuple):
     box: np.ndarray
 
 
-@span('aligned crops')
 def align_tilted(
     estimate: EstimatePoses,
     images: list[np.ndarray],

@@ -1,5 +1,5 @@
-// A lit scene with a floor, skeletons of balls and rods, and mannequins; of both pages,
-// bundled with three.js into the global mmhotScene by `make viewer`.
+// A lit scene with a floor, skeletons of balls and rods, and mannequins, bundled with
+// three.js into the global mmhotScene by `make viewer`.
 import {
   BufferGeometry, Color, CylinderGeometry, DirectionalLight, Float32BufferAttribute,
   HemisphereLight, InstancedMesh, LineBasicMaterial, LineSegments, Matrix4,

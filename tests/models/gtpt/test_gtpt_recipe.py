@@ -27,7 +27,7 @@ from mmhot.datasets.transforms.person_crop import (
     RandomBBoxScaleRotation,
     RandomHalfWholeBody,
 )
-from mmhot.engine import CosineMomentumEMA, GuidanceHook, KeepRateHook
+from mmhot.engine import CosineMomentumEMA
 from mmhot.skeletons.joints import get_skeleton
 
 META = {
@@ -317,64 +317,6 @@ def runner_at(epoch, keep_rates=(1.0, 0.7, 0.3, 0.1)):
     model = nn.Module()
     model.head = SimpleNamespace(keep_rates=keep_rates)
     return SimpleNamespace(epoch=epoch, model=model)
-
-
-@pytest.mark.parametrize(
-    ('epoch', 'rates'),
-    [
-        (0, (1, 1, 1, 1)),
-        (10, (1, 1, 1, 1)),
-        (15, (1, 0.85, 0.65, 0.55)),
-        (20, (1, 0.7, 0.3, 0.1)),
-        (99, (1, 0.7, 0.3, 0.1)),
-    ],
-)
-def test_keep_rates_can_fall_during_training(epoch, rates):
-    hook, runner = KeepRateHook(begin=10, end=20), runner_at(epoch)
-    hook.before_train(runner)
-    hook.before_train_epoch(runner)
-    assert runner.model.head.keep_rates == pytest.approx(rates)
-    hook.after_train_epoch(runner)
-    assert runner.model.head.keep_rates == (1.0, 0.7, 0.3, 0.1)
-
-
-def test_falling_keep_rates_need_a_target():
-    with pytest.raises(ValueError, match='begin must be before end, got 5 and 5'):
-        KeepRateHook(begin=5, end=5)
-    with pytest.raises(ValueError, match="the head's keep_rates or the .* pruner"):
-        KeepRateHook(end=5).before_train(runner_at(0, keep_rates=None))
-
-
-@pytest.mark.parametrize(
-    ('epoch', 'weight'), [(0, 0.2), (1, 0.2 / 10**0.5), (2, 0.02), (9, 0.02)]
-)
-def test_guidance_can_fade(epoch, weight):
-    guidance = SimpleNamespace(weight=0.02)
-    head = SimpleNamespace(guidance=guidance)
-    runner = SimpleNamespace(epoch=epoch, model=SimpleNamespace(head=head))
-    hook = GuidanceHook(factor=10, end=2)
-    hook.before_train(runner)
-    hook.before_train_epoch(runner)
-    assert guidance.weight == pytest.approx(weight)
-    head.guidance = None
-    with pytest.raises(ValueError, match="the head's guidance must be set"):
-        hook.before_train(runner)
-    with pytest.raises(ValueError, match='end at least 1, got 10 and 0'):
-        GuidanceHook(factor=10, end=0)
-
-
-def test_boxes_can_be_shifted_like_those_of_detectors():
-    seed_everything(0)
-    shifting = RandomBBoxScaleRotation(shift_std=0.05)
-    results = dict(
-        bbox_center=np.full((4000, 2), 50.0),
-        bbox_scale=np.tile([10.0, 40.0], (4000, 1)),
-    )
-    shift = (shifting.transform(results)['bbox_center'] - 50) / (10, 40)
-    assert np.abs(shift).max() == pytest.approx(0.1)
-    # a normal number clipped at two standard deviations
-    np.testing.assert_allclose(shift.std(0), 0.05 * 0.9594, rtol=0.05)
-    np.testing.assert_allclose(shift.mean(0), 0, atol=3e-3)
 
 
 @pytest.mark.parametrize('num_workers', [0, 1])

@@ -116,7 +116,7 @@ def overfitted(tmp_path_factory):
 
 
 def train_to_overfit(config, epochs, folder):
-    from mmhot.cli.runner import build_runner
+    from mmhot.engine.runner import build_runner
 
     config = overfit(config, epochs)
     config.work_dir = str(folder)

@@ -1,6 +1,11 @@
-# Shipped weights mmhot://gtpt-t_coco17_synth, with the calibration of their scores on
-# val_00 by tools/lab/evaluate_2d.py --fit-confidence.
-_base_ = './gtpt-t_1xb32-30e_rendered-256x192.py'
+# Shipped weights mmhot://gtpt-t_coco17_synth, trained on rendered people, with the
+# calibration of their scores. Trains and tests on COCO as it is.
+_base_ = [
+    '../../../_base_/schedules/gtpt_300e.py',
+    '../../../_base_/datasets/coco_topdown.py',
+    '../../../_base_/models/gtpt-t.py',
+]
+default_hooks = dict(checkpoint=dict(save_best='coco/AP'))
 
 model = dict(
     head=dict(decoder=dict(smoothing=4.0)),  # as the labels

@@ -1,8 +1,6 @@
-_base_ = [
-    '../../../_base_/models/rtmdet_nano.py',
-    '../../../_base_/datasets/image_augmentation.py',
-    '../../../_base_/schedules/averaging.py',
-]
+# Shipped weights mmhot://rtmdet-nano_person_synth, trained on rendered scenes. Trains
+# and tests on the people of COCO as it is.
+_base_ = ['../../../_base_/models/rtmdet_nano.py']
 custom_imports = dict(imports=['mmhot.plugin'], allow_failed_imports=False)
 
 size = (320, 320)
@@ -16,11 +14,6 @@ train_pipeline = [
     dict(type='RandomResize', scale=size, ratio_range=(0.6, 2.0), keep_ratio=True),
     dict(type='RandomCrop', crop_size=size, allow_negative_crop=True),
     dict(type='RandomFlip', prob=0.5),
-    dict(
-        type='mmpose.SeededAlbumentation',
-        transforms=_base_.image_augmentation.transforms,
-    ),
-    # after the augmentation: padding is constant at test time too
     dict(type='Pad', size=size, pad_val=fill),
     dict(type='PackDetInputs'),
 ]
@@ -35,50 +28,18 @@ val_pipeline = [
         meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor'),
     ),
 ]
-dataset_type = 'CocoDataset'
 metainfo = dict(classes=('person',))
-folders = [
-    f'data/photographs/images_seed{seed}_{number:02d}/'
-    for seed in (0, 2)
-    for number in range(4)
-]
 train_dataloader = dict(
-    batch_size=32,
     num_workers=2,
     pin_memory=False,
-    dataset=dict(
-        _delete_=True,
-        type='ConcatDataset',
-        datasets=[
-            dict(
-                type=dataset_type,
-                metainfo=metainfo,
-                data_root=folder,
-                ann_file='annotations.json',
-                data_prefix=dict(img='images/'),
-                pipeline=train_pipeline,
-            )
-            for folder in folders
-        ],
-    ),
+    dataset=dict(metainfo=metainfo, pipeline=train_pipeline),
 )
 val_dataloader = dict(
     batch_size=32,
     num_workers=2,
-    dataset=dict(
-        _delete_=True,
-        type=dataset_type,
-        metainfo=metainfo,
-        data_root='data/photographs/val/images_seed1_00/',
-        ann_file='annotations.json',
-        data_prefix=dict(img='images/'),
-        test_mode=True,
-        pipeline=val_pipeline,
-    ),
+    dataset=dict(metainfo=metainfo, pipeline=val_pipeline),
 )
 test_dataloader = val_dataloader
-val_evaluator = dict(ann_file='data/photographs/val/images_seed1_00/annotations.json')
-test_evaluator = val_evaluator
 
 train_cfg = dict(max_epochs=12, val_interval=4, dynamic_intervals=None)
 optim_wrapper = dict(optimizer=dict(lr=2e-3), clip_grad=dict(max_norm=35.0))
@@ -90,12 +51,9 @@ auto_scale_lr = dict(base_batch_size=32)
 custom_hooks = [
     dict(type='mmpose.EpochSeedHook'),
     dict(type='mmpose.SyncBuffersHook'),
-    dict(type='mmpose.ChannelsLastHook'),
-    _base_.averaging,
 ]
 default_hooks = dict(
     checkpoint=dict(type='mmpose.WholeCheckpointHook', interval=1, max_keep_ckpts=2),
     finite_loss=dict(type='mmpose.FiniteLossHook'),
-    curves=dict(type='mmpose.CurvesHook'),
 )
 randomness = dict(seed=42)

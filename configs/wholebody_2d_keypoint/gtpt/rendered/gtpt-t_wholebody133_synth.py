@@ -1,10 +1,21 @@
-# Shipped weights mmhot://gtpt-t_wholebody133_synth, with the calibration of their
-# scores on the body's 17 keypoints in val_00 by tools/lab/evaluate_2d.py
-# --fit-confidence.
-_base_ = './gtpt-t_1xb32-10e_rendered-wholebody-192x144.py'
+# Shipped weights mmhot://gtpt-t_wholebody133_synth, trained on rendered people, with
+# the calibration of their scores. Trains and tests on COCO-WholeBody as it is.
+_base_ = [
+    '../../../_base_/schedules/gtpt_300e.py',
+    '../../../_base_/datasets/coco_wholebody_topdown.py',
+    '../../../_base_/models/gtpt-t_wholebody.py',
+]
+default_hooks = dict(checkpoint=dict(save_best='coco-wholebody/AP'))
 
+size = (144, 192)
+# 72 of 144 patches are left at the end, as the first group has the face's 68 keypoints
 model = dict(
-    head=dict(decoder=dict(smoothing=4.0)),  # as the labels
+    head=dict(
+        input_size=size,
+        in_featuremap_size=(36, 48),
+        keep_rates=(1.0, 0.7, 0.6, 0.5),
+        decoder=dict(input_size=size, smoothing=4.0),  # as the labels
+    ),
     test_cfg=dict(
         score_curve=(
             (0.0, 0.135, 0.251, 0.35, 0.431, 0.498, 0.555, 0.625, 0.73, 1.0),
@@ -13,8 +24,12 @@ model = dict(
     ),
 )
 
+codec = dict(input_size=size)
+train_pipeline, val_pipeline = _base_.train_pipeline, _base_.val_pipeline
+train_pipeline[7].input_size = train_pipeline[8].encoder.input_size = size
+val_pipeline[2].input_size = size
 # tighter than in training: real images are localized with higher confidence
-val_pipeline = _base_.val_pipeline
 val_pipeline[1].padding = 1.1
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(pipeline=val_pipeline))
 test_dataloader = val_dataloader

@@ -1,4 +1,0 @@
-# GTPT-T whose tokens are guided to their patches, for short trainings.
-_base_ = ['gtpt-t.py']
-
-model = dict(head=dict(guidance=dict(type='PatchGuidanceLoss', weight=0.01)))

@@ -1,0 +1,227 @@
+"""Checks of ``mmhot doctor``: versions and imports of packages, and repair commands.
+
+Packages are compared with the requirements of mmhot and, if PyTorch or a package of
+OpenMMLab is installed, with those of its extra ``mmpose``.
+"""
+
+import importlib
+import importlib.util
+import json
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from importlib import metadata
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+import mmhot
+from mmhot.compat.installation import list_devices_of_driver
+
+_TIMEOUT = 120.0  # seconds for all imports
+_DATA = ('.mim/configs/_base_', '.mim/model-index.yml')
+# Distributions whose module has another name, `-` being `_`.
+_MODULES = {
+    'mmcv-lite': 'mmcv',
+    'opencv-python-headless': 'cv2',
+    'pillow': 'PIL',
+    'pyyaml': 'yaml',
+    'rerun-sdk': 'rerun',
+}
+# Distributions that bring the same module, and overwrite its files.
+_OPENCV = ('opencv-python', 'opencv-contrib-python', 'opencv-contrib-python-headless')
+_SAME = {'mmcv-lite': ('mmcv',), 'opencv-python-headless': _OPENCV}
+# pip cannot build, or would downgrade NumPy for, what these require.
+_ALONE = ('mediapipe', 'mmpose')
+# That is why the extra lists MMPose with a marker that holds for no Python of mmhot's.
+_PYTHON = {'python_version': '3.9', 'python_full_version': '3.9.0'}
+# What is imported in place of the package itself.
+_PROBES = {
+    'mmcv': 'mmcv.ops',
+    'mmpose': 'mmpose.apis',
+    'pycocotools': 'pycocotools.mask',
+}
+# Any of them shows that the extra is wanted.
+_SIGNS = ('torch', 'mmengine', 'mmdet', 'mmpose')
+_ANOTHER_NUMPY = ('numpy.dtype size changed', 'multiarray failed to import')
+_UNFINISHED = 'its import crashes or does not end'
+_CHILD = (
+    'import json, sys; sys.path[:] = json.loads(sys.argv[1]); '
+    'from mmhot.compat.doctor import import_all; import_all(sys.argv[2:])'
+)
+
+
+@dataclass(frozen=True)
+class PackageStatus:
+    """State of one distribution.
+
+    Args:
+        name (str): Distribution, or ``python``.
+        found (str): Installed version; empty if it is not installed.
+        allowed (str): Versions that mmhot accepts; empty for all.
+        verdict (str): ``ok``, ``broken`` (a version that is not allowed, or a failed
+            import), ``missing``, or ``optional`` (not installed and not needed).
+        note (str): Reason.
+        needed (bool): Whether mmhot or its extra ``mmpose`` requires it.
+        command (str): Shell command that repairs it; empty if there is none.
+    """
+
+    name: str
+    found: str
+    allowed: str = ''
+    verdict: str = 'ok'
+    note: str = ''
+    needed: bool = True
+    command: str = ''
+
+    @property
+    def fails(self) -> bool:
+        """Whether something that mmhot needs does not work."""
+        return self.needed and self.verdict in ('broken', 'missing')
+
+
+def examine() -> tuple[list[PackageStatus], list[str]]:
+    """Judge Python, mmhot and every distribution that it uses.
+
+    Returns:
+        tuple[list[PackageStatus], list[str]]: Statuses, and devices for models.
+    """
+    wanted = [Requirement(text) for text in metadata.requires('mmhot') or ()]
+    extras = ('', 'mmpose') if has_extra() else ('',)
+    needed = [x for x in wanted if any(_applies(x, extra) for extra in extras)]
+    optional = [x for x in wanted if 'extra' in str(x.marker) and x not in needed]
+    probes = {x.name: _PROBES.get(_module(x.name), _module(x.name)) for x in needed}
+    probes['mmhot'] = 'mmhot.plugin' if has_extra() else 'mmhot.apis.lifting'
+    errors, devices = try_imports([*probes.values()])
+    statuses = [
+        PackageStatus(
+            'python', platform.python_version(), '>=3.10', note=sys.executable
+        ),
+        _judge_mmhot(errors.get(probes['mmhot'], '')),
+        *(_judge(item, errors.get(probes[item.name], '')) for item in needed),
+    ]
+    for status in (_judge(item, '') for item in optional):
+        verdict = status.verdict.replace('missing', 'optional')
+        statuses.append(replace(status, verdict=verdict, needed=False))
+    return statuses, devices
+
+
+def has_extra() -> bool:
+    """Return whether the extra ``mmpose`` is installed, perhaps in part."""
+    return any(_version(name) for name in _SIGNS)
+
+
+def try_imports(modules: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    """Import modules in another process, which they may crash.
+
+    Args:
+        modules (Sequence[str]): Modules, in order.
+
+    Returns:
+        tuple[dict[str, str], list[str]]: Error of each module that was reached, empty
+        if it was imported, and the devices that models can run on.
+    """
+    process = subprocess.Popen(
+        [sys.executable, '-c', _CHILD, json.dumps(sys.path), *modules],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        encoding='utf-8',
+    )
+    try:
+        output, _ = process.communicate(timeout=_TIMEOUT)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        output, _ = process.communicate()
+    outcomes = dict(json.loads(line) for line in output.splitlines())
+    return outcomes, outcomes.pop('devices', None) or list_devices_of_driver()
+
+
+def import_all(modules: Sequence[str]) -> None:
+    """Import modules; print the outcome of each as JSON, and at last the devices."""
+    out = os.fdopen(os.dup(1), 'w', buffering=1, encoding='utf-8')
+    os.dup2(2, 1)  # packages print to stdout
+    for module in modules:
+        out.write(json.dumps([module, _UNFINISHED]) + '\n')
+        outcome = ''
+        try:
+            importlib.import_module(module)
+        except BaseException as error:
+            outcome = f'{" ".join(f"{type(error).__name__}: {error}".split()):.160}'
+        out.write(json.dumps([module, outcome]) + '\n')
+    if torch := sys.modules.get('torch'):
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        names = [f'cuda:{i} ({torch.cuda.get_device_name(i)})' for i in range(count)]
+        out.write(json.dumps(['devices', ['cpu', *names]]) + '\n')
+
+
+def repair_commands(statuses: Sequence[PackageStatus]) -> list[str]:
+    """List the commands that repair an installation, in order.
+
+    Imports often fail because of other packages, which are missing or of a wrong
+    version: those are repaired first, and of failed imports the first one.
+    """
+    broken = [x for x in statuses if x.fails and x.command]
+    first = [x for x in broken if '--force-reinstall' not in x.command] or broken[:1]
+    return [x.command for x in first]
+
+
+def _judge_mmhot(error: str) -> PackageStatus:
+    folder = Path(mmhot.__file__).parent
+    lost = [name for name in _DATA if not (folder / name).exists()]
+    note = f'{folder} lacks {", ".join(lost)}: install it again' if lost else error
+    verdict = 'broken' if note else 'ok'
+    return PackageStatus('mmhot', mmhot.__version__, '', verdict, note or str(folder))
+
+
+def _judge(item: Requirement, error: str) -> PackageStatus:
+    """Judge a distribution; ``error`` is that of its import, or empty."""
+    names = (item.name, *_SAME.get(item.name, ()))
+    there = {name: version for name in names if (version := _version(name))}
+    found = next(iter(there.values()), '')
+    status = PackageStatus(item.name, found, str(item.specifier))
+    wanted = item.name + status.allowed
+    install = _pip('install', *(['--no-deps'] if item.name in _ALONE else []), wanted)
+    if not there:
+        return replace(status, verdict='missing', command=install)
+    if len(set(there.values())) > 1:
+        note = f'{" and ".join(there)} overwrite each other'
+        install = f'{_pip("uninstall", "-y", *there)} && {install}'
+    elif not item.specifier.contains(found, prereleases=True):
+        note = f'mmhot needs {item.specifier}'
+    elif error:
+        note = error
+        if any(sign in error for sign in _ANOTHER_NUMPY):
+            note = f'compiled for another NumPy than {_version("numpy")}: {error}'
+        if 'No module named' not in error:
+            install = _pip('install', '--force-reinstall', '--no-deps', wanted)
+    else:
+        return status
+    return replace(status, verdict='broken', note=note, command=install)
+
+
+def _pip(action: str, *arguments: str) -> str:
+    """Compose a command of pip, or of uv where it made the environment."""
+    python = shlex.quote(sys.executable)
+    if importlib.util.find_spec('pip') is None:
+        return f'uv pip {action} --python {python} {shlex.join(arguments)}'
+    return f'{python} -m pip {action} {shlex.join(arguments)}'
+
+
+def _applies(item: Requirement, extra: str) -> bool:
+    return item.marker is None or item.marker.evaluate({'extra': extra, **_PYTHON})
+
+
+def _module(name: str) -> str:
+    return _MODULES.get(name, name.replace('-', '_'))
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name) or ''
+    except metadata.PackageNotFoundError:
+        return ''

@@ -1,0 +1,75 @@
+"""Devices of this machine, and packages of optional extras."""
+
+import ctypes
+import importlib
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from types import ModuleType
+
+
+def choose_device(name: str | None = None) -> str:
+    """Check a device that PyTorch can use, or choose one.
+
+    Args:
+        name (str, optional): ``cpu``, ``cuda``, ``cuda:N`` or ``auto``, the default:
+            the GPU if there is one.
+
+    Raises:
+        ValueError: If the device does not exist.
+    """
+    import torch
+
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name in (None, 'auto'):
+        return 'cuda' if gpus else 'cpu'
+    known = ['cpu', *(f'cuda:{index}' for index in range(gpus))]
+    if torch.backends.mps.is_available():
+        known.append('mps')
+    check_device(name, known)
+    return name
+
+
+def check_device(name: str, known: Sequence[str]) -> None:
+    """Refuse a device that does not exist.
+
+    Args:
+        name (str): Device.
+        known (Sequence[str]): Devices of this machine; ``cuda`` stands for any GPU.
+
+    Raises:
+        ValueError: If it is none of them.
+    """
+    if name not in known and not (name == 'cuda' and 'cuda:0' in known):
+        raise ValueError(f'device must be one of {", ".join(known)}, got {name!r}')
+
+
+def list_devices_of_driver() -> list[str]:
+    """List devices as NVIDIA's driver reports them, without PyTorch."""
+    count = ctypes.c_int(0)
+    with suppress(OSError):
+        name = 'nvcuda.dll' if sys.platform == 'win32' else 'libcuda.so.1'
+        driver = ctypes.CDLL(name)
+        driver.cuInit(0)
+        driver.cuDeviceGetCount(ctypes.byref(count))
+    return ['cpu', *(f'cuda:{index}' for index in range(count.value))]
+
+
+def import_extra(module: str, purpose: str, extra: str) -> ModuleType:
+    """Import a package of an optional extra.
+
+    Args:
+        module (str): Module to import.
+        purpose (str): Feature that needs it; begins the error message.
+        extra (str): Extra of mmhot that installs it.
+
+    Raises:
+        ValueError: If the import fails, with the command that installs the extra.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        reason = ' '.join(str(error).split())
+        raise ValueError(
+            f"{purpose} needs {module} ({reason:.100}): pip install 'mmhot[{extra}]'"
+        ) from error

@@ -1,0 +1,91 @@
+"""Inference in 16-bit floats on GPUs; outputs are decoded in 32-bit floats."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from mmpose.codecs.base import BaseKeypointCodec
+from torch import Tensor, nn
+
+from mmhot.models.gtpt.head import GTPTHead
+
+_HALF_DEVICE = 'cuda'
+
+
+class FullPrecisionCodec(BaseKeypointCodec):
+    """A codec that decodes 16-bit outputs in float32.
+
+    Args:
+        codec (BaseKeypointCodec): The codec that encodes and decodes.
+    """
+
+    def __init__(self, codec: BaseKeypointCodec) -> None:
+        self.codec = codec
+        self.auxiliary_encode_keys = codec.auxiliary_encode_keys
+
+    @property
+    def support_batch_decoding(self) -> bool:
+        """Whether the codec decodes batches."""
+        return self.codec.support_batch_decoding
+
+    def encode(self, *args: Any, **kwargs: Any) -> dict:
+        """Encode keypoints; see the codec."""
+        return self.codec.encode(*args, **kwargs)
+
+    def decode(self, *encoded: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Decode the outputs of one sample; see the codec."""
+        return self.codec.decode(*_as_float32(encoded))
+
+    def batch_decode(self, *encoded: Any) -> tuple[list, list]:
+        """Decode the outputs of a batch; see the codec."""
+        return self.codec.batch_decode(*_as_float32(encoded))
+
+
+def move_to_device(model: nn.Module, device: str | torch.device) -> nn.Module:
+    """Move a 2D model or detector to a device.
+
+    On a GPU, convolutions become ``channels_last``, and outputs that heads of MMPose
+    and MMDetection compute in :func:`half_precision` are decoded in float32.
+
+    Args:
+        model (nn.Module): A 2D model of MMPose or a detector of MMDetection.
+        device (str | torch.device): The device.
+    """
+    if torch.device(device).type != _HALF_DEVICE:
+        return model.to(device)
+    for module in model.modules():
+        is_head = isinstance(getattr(module, 'decoder', None), BaseKeypointCodec)
+        # GTPT's probabilities are float32
+        if is_head and not isinstance(module, GTPTHead):
+            module.decoder = FullPrecisionCodec(module.decoder)
+        if hasattr(module, 'predict_by_feat'):
+            module.register_forward_hook(lambda *args: _as_float32(args[-1]))
+    return model.to(device, memory_format=torch.channels_last)
+
+
+def half_precision(device: str | torch.device) -> torch.autocast:
+    """Return a context in which matrix products and convolutions on a GPU are 16-bit.
+
+    Elsewhere it has no effect.
+    """
+    return torch.autocast(
+        _HALF_DEVICE,
+        torch.float16,
+        enabled=torch.device(device).type == _HALF_DEVICE,
+    )
+
+
+def copy_to_device(x: Tensor, device: str | torch.device) -> Tensor:
+    """Copy a tensor from a CPU; to a GPU from pinned memory, without waiting."""
+    if torch.device(device).type == _HALF_DEVICE:
+        x = x.pin_memory()
+    return x.to(device, non_blocking=True)
+
+
+def _as_float32(x: Any) -> Any:
+    """Convert floats to float32, also those in lists and tuples."""
+    if isinstance(x, Tensor):
+        return x.float() if x.is_floating_point() else x
+    if isinstance(x, np.ndarray):
+        return x.astype(np.float32) if x.dtype == np.float16 else x
+    return type(x)(map(_as_float32, x)) if type(x) in (list, tuple) else x

@@ -1,0 +1,89 @@
+"""ONNX files in ONNX Runtime: sessions, devices, threads and metadata."""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mmhot.errors import require_file
+
+META_FILE = 'meta.json'
+"""Name of a model's metadata, in its ONNX file and beside it."""
+_CPU_PROVIDER = 'CPUExecutionProvider'
+
+
+def count_threads() -> int:
+    """Count the threads for ONNX Runtime: those set for PyTorch, or all cores."""
+    threads = os.environ.get('OMP_NUM_THREADS', '').partition(',')[0]
+    return int(threads or 0) or os.cpu_count() or 1
+
+
+def is_on_cpu(session: Any) -> bool:
+    """Return whether ONNX Runtime runs a session on the CPU alone."""
+    return session.get_providers() == [_CPU_PROVIDER]
+
+
+def open_session(
+    path: str | Path, device: str = 'cpu', threads: int | None = None
+) -> Any:
+    """Open an ONNX file with ONNX Runtime.
+
+    Args:
+        path (str | Path): The file.
+        device (str): 'cpu', 'cuda', 'cuda:N', or 'auto': the GPU if ONNX Runtime can
+            use one. Defaults to 'cpu'.
+        threads (int, optional): Threads of a run on a CPU. Defaults to
+            :func:`count_threads`.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If ONNX Runtime is not installed, or cannot use the device or read
+            the file.
+    """
+    path = require_file(path)
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise ValueError(
+            f'{path} needs ONNX Runtime: pip install onnxruntime'
+        ) from error
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = threads or count_threads()
+    # waiting threads would keep cores busy that reading frames needs
+    options.add_session_config_entry('session.intra_op.allow_spinning', '0')
+    providers = _providers(device, onnxruntime.get_available_providers())
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=providers)
+    except Exception as error:  # ONNX Runtime has no common base for its errors
+        reason = ' '.join(str(error).split())
+        raise ValueError(
+            f'{path} is not a readable ONNX model: {reason:.200}'
+        ) from error
+
+
+def read_meta(session: Any, path: str | Path) -> dict[str, Any]:
+    """Return the ``meta.json`` that files of ``mmhot export`` hold; empty for others.
+
+    Raises:
+        ValueError: If an earlier version has written the file.
+    """
+    facts = session.get_modelmeta().custom_metadata_map
+    if 'mmhot' in facts and META_FILE not in facts:
+        raise ValueError(f'{path} is of an earlier version: export it again')
+    return json.loads(facts.get(META_FILE, '{}'))
+
+
+def _providers(device: str, known: Sequence[str]) -> list[Any]:
+    """Return the execution providers of a device."""
+    kind, _, number = device.partition(':')
+    cuda, cpu = 'CUDAExecutionProvider', _CPU_PROVIDER
+    if kind == 'cpu' or (kind == 'auto' and cuda not in known):
+        return [cpu]
+    if cuda not in known or kind not in ('auto', 'cuda'):
+        raise ValueError(
+            f'ONNX Runtime cannot use {device} here: pip install onnxruntime-gpu, or '
+            "choose device='cpu'"
+        )
+    return [(cuda, {'device_id': int(number or 0)}), cpu]

@@ -1,0 +1,195 @@
+"""Arguments, config, memory and Runner of ``tools/train.py`` and ``tools/test.py``."""
+
+import argparse
+import ctypes
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config, ConfigDict, DictAction
+
+from mmhot import compat
+from mmhot.engine.training_data import use_sample_data
+
+# From malloc.h of the GNU C library; the last is a value.
+_TRIM_THRESHOLD, _MMAP_MAX, _NEVER = -1, -4, -1
+
+
+class _KeyValueAction(DictAction):
+    """MMEngine's action, with a clear message for words that are no KEY=VALUE."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        for value in values:
+            if value.find('=') < 1:
+                parser.error(f'{option_string}: got {value!r}, wanted KEY=VALUE')
+        super().__call__(parser, namespace, values, option_string)
+
+
+def add_runner_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments that the train and test tools of MMPose share."""
+    parser.add_argument('--work-dir', help='folder for logs, checkpoints and results')
+    add_config_options(parser)
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='how the processes of a distributed job are started',
+    )
+    parser.add_argument('--show-dir', help='folder for images of the predictions')
+    parser.add_argument(
+        '--show', action='store_true', help='show the predictions in a window'
+    )
+    parser.add_argument(
+        '--interval', type=int, default=1, help='show every n-th sample only'
+    )
+    parser.add_argument(
+        '--wait-time', type=float, default=1, help='seconds a window stays open'
+    )
+    parser.add_argument(
+        '--sample',
+        action='store_true',
+        help="two steps on the sample data of the repository's tests, as a trial",
+    )
+    # torch.distributed.launch passes it; MMEngine reads the environment variable
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+
+
+def build_from(registry: Any, settings: Any, name: str) -> Any:
+    """Build an object of a registry from settings of a config.
+
+    Raises:
+        ValueError: If the settings name an unknown type or argument.
+    """
+    try:
+        return registry.build(settings)
+    except (AttributeError, KeyError, TypeError) as error:
+        # names and arguments come from the config; the message has the wrong one
+        raise ValueError(f'{name}: {error}') from error
+
+
+def add_config_options(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--cfg-options``, for :func:`merge_options`."""
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=_KeyValueAction,
+        metavar='KEY=VALUE',
+        help='change settings of the config, for example '
+        'train_dataloader.batch_size=64 model.backbone.depth=3; lists as key="[a,b]"',
+    )
+
+
+def apply_arguments(config: Config, args: argparse.Namespace) -> None:
+    """Apply the arguments of :func:`add_runner_arguments` to a config.
+
+    Args:
+        config (Config): Changed in place.
+        args (Namespace): The arguments, and the config's file as ``config``.
+
+    Raises:
+        ValueError: If the config lacks a setting that an argument needs.
+    """
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    config.launcher = args.launcher
+    if args.work_dir is not None:
+        config.work_dir = args.work_dir
+    elif config.get('work_dir') is None or args.sample:
+        name = Path(args.config).stem + ('_sample' if args.sample else '')
+        config.work_dir = str(Path('work_dirs', name))
+    if args.sample:
+        use_sample_data(config)
+    if args.show or args.show_dir is not None:
+        _show(config, args)
+
+
+def merge_options(config: Config, options: dict[str, Any] | None) -> None:
+    """Apply ``--cfg-options`` to a config, over the other arguments."""
+    try:
+        config.merge_from_dict(options or {})
+    except (AssertionError, KeyError, TypeError) as error:
+        raise ValueError(f'--cfg-options: {error}') from error
+
+
+def keep_freed_memory() -> bool:
+    """Keep freed memory in the process, for the next block of the same size.
+
+    A training step on a CPU allocates the same large tensors again and again. By
+    default each is returned to the system, which clears every page of the next one: a
+    tenth to a fifth of the time. The process keeps its peak memory.
+
+    Returns:
+        bool: Whether the C library supports it: GNU's, on Linux.
+    """
+    with suppress(OSError, AttributeError):
+        mallopt = ctypes.CDLL('libc.so.6').mallopt
+        return bool(mallopt(_MMAP_MAX, 0) and mallopt(_TRIM_THRESHOLD, _NEVER))
+    return False
+
+
+def build_runner(config: Config) -> Any:
+    """Build MMEngine's Runner, or the one the config names."""
+    from mmengine.registry import RUNNERS
+    from mmengine.runner import Runner
+    from mmengine.utils import import_modules_from_strings
+
+    if 'model' not in config:
+        raise ValueError(f'{config.filename}: this config has no model')
+    if 'preprocess_cfg' in config:
+        config.model.setdefault('data_preprocessor', config.preprocess_cfg)
+    if config.get('launcher', 'none') != 'none':
+        _join_processes(config)
+    compat.apply()
+    try:
+        import_modules_from_strings(**config.get('custom_imports', dict(imports=[])))
+        if 'runner_type' in config:
+            return RUNNERS.build(config)
+        return Runner.from_cfg(config)
+    except (AttributeError, ImportError, KeyError, TypeError) as error:
+        # names and arguments come from the config; the message has the wrong one
+        raise ValueError(f'{config.filename}: {error}') from error
+
+
+def _join_processes(config: Config) -> None:
+    """Join the process group on CPUs, for which MMEngine itself needs GPUs."""
+    import torch
+
+    if config.launcher == 'pytorch' and 'RANK' not in os.environ:
+        raise ValueError(
+            '--launcher pytorch: start the tool with torchrun, as in '
+            'torchrun --nproc-per-node 2 tools/train.py CONFIG --launcher pytorch'
+        )
+    if torch.cuda.is_available():
+        return
+    if config.launcher != 'pytorch':
+        raise ValueError(
+            f'--launcher {config.launcher}: needs GPUs, and there are none here; '
+            'torchrun and --launcher pytorch do without'
+        )
+    torch.distributed.init_process_group('gloo')
+    config.model_wrapper_cfg = dict(
+        type='MMDistributedDataParallel',
+        device_ids=None,
+        broadcast_buffers=False,
+        find_unused_parameters=config.get('find_unused_parameters', False),
+    )
+
+
+def setting(config: Config, name: str, option: str) -> ConfigDict:
+    """Return the setting of an option; refuse configs that lack it."""
+    value: Any = config
+    for part in name.split('.'):
+        value = value.get(part)
+        if value is None:
+            raise ValueError(f"{option}: {config.filename} has no '{name}'")
+    return value
+
+
+def _show(config: Config, args: argparse.Namespace) -> None:
+    hook = setting(config, 'default_hooks.visualization', '--show')
+    hook.enable = True
+    hook.show = args.show and not getattr(args, 'badcase', False)
+    hook.out_dir = args.show_dir
+    hook.interval = args.interval
+    if args.show:
+        hook.wait_time = args.wait_time

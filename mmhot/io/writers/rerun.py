@@ -1,0 +1,187 @@
+"""Recordings for Rerun (``.rrd``): 3D poses, 2D keypoints, expected errors, video."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import cv2
+import numpy as np
+
+from mmhot.compat.installation import import_extra
+from mmhot.io.atomic import replacing
+from mmhot.skeletons.side_colors import side_rgb
+from mmhot.structures.clips import Clip3D
+
+WORLD, IMAGE, ERRORS = 'world', 'image', 'expected_error'
+"""Entity paths of 3D poses (meters), 2D keypoints (pixels), and expected errors."""
+
+FRAME, SECONDS = 'frame', 'seconds'
+"""Timelines: frame numbers and timestamps."""
+
+_JPEG_QUALITY = 80
+_EDGE = (128, 128, 128)
+_JOINT_METERS, _JOINT_PIXELS = 0.02, 3.0
+
+
+def write_recording(
+    clip: Clip3D,
+    path: str | Path,
+    *,
+    footage: Iterable[Any] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Write a clip as a recording for the Rerun viewer.
+
+    Args:
+        clip (Clip3D): Lifted poses, in any axes.
+        path (str | Path): The ``.rrd`` to create or replace.
+        footage (Iterable, optional): Frames of the video, with ``time`` and ``image``,
+            stored as JPEG images behind the 2D keypoints.
+        progress (Callable, optional): Called with the numbers of stored frames and of
+            all frames.
+
+    Raises:
+        ValueError: If rerun-sdk is not installed.
+    """
+    rr = import_extra('rerun', 'the format rrd', 'rerun')
+    with replacing(path) as temporary:
+        stream = rr.RecordingStream('mmhot', send_properties=True)
+        try:
+            stream.save(temporary, default_blueprint=_layout(rr, clip))
+            stream.send_recording_name(clip.name)
+            _describe(rr, stream, clip)
+            for track in np.unique(clip.track).tolist():
+                _send_person(rr, stream, clip, track)
+            if footage is not None:
+                _send_video(rr, stream, footage, clip, progress)
+            stream.flush()
+        finally:
+            stream.disconnect()
+
+
+def _layout(rr: ModuleType, clip: Clip3D) -> object:
+    """Show the 2D and the 3D view side by side, expected errors below."""
+    views = rr.blueprint
+    layout = views.Horizontal(
+        views.Spatial2DView(origin=IMAGE, name='2D keypoints'),
+        views.Spatial3DView(origin=WORLD, name='3D poses'),
+    )
+    if clip.expected_error is not None:
+        curves = views.TimeSeriesView(origin=ERRORS, name='expected error, m')
+        layout = views.Vertical(layout, curves, row_shares=[3, 1])
+    return views.Blueprint(layout, collapse_panels=True)
+
+
+def _describe(rr: ModuleType, stream: object, clip: Clip3D) -> None:
+    """Store axes, extents and properties of the clip."""
+    axes = rr.ViewCoordinates
+    axes = axes.RDF if clip.axes == 'camera' else axes.RFU
+    stream.log(WORLD, axes, static=True, strict=True)
+    # static extents, to which the viewer fits its views: the image and all positions
+    positions = clip.places().reshape(-1, 3)
+    ends = np.stack([np.nanmin(positions, 0), np.nanmax(positions, 0)])
+    stream.log(f'{WORLD}/ends', rr.Points3D(ends, radii=0.0), static=True, strict=True)
+    edge = np.array([0, 0, clip.width, clip.height], np.float32)
+    edge = rr.Boxes2D(array=edge, array_format=rr.Box2DFormat.XYWH, colors=_EDGE)
+    stream.log(f'{IMAGE}/edge', edge, static=True, strict=True)
+    facts = rr.AnyValues(
+        model=clip.model,
+        axes=clip.axes,
+        unit=clip.unit,
+        fps=float(clip.fps),
+        focal_length=float(clip.focal_length),
+        focal_assumed=bool(clip.focal_assumed),
+    )
+    stream.send_property('clip', facts)
+
+
+def _send_person(rr: ModuleType, stream: object, clip: Clip3D, track: int) -> None:
+    """Send poses, keypoints, expected errors and track ID of a person."""
+    rows = np.flatnonzero(clip.track == track)
+    poses, pixels = clip.take(rows).places(), clip.keypoints_2d[rows]
+    scores = clip.scores[rows].ravel()
+    send = _Sender(rr, stream, clip, clip.frame[rows])
+    colors = [side_rgb(name) for name in clip.joint_names]
+    children = [child for child, parent in enumerate(clip.parents) if parent >= 0]
+    bones = np.array([(clip.parents[child], child) for child in children])
+    for parent, points, radius, joints_of, lines_of in (
+        (WORLD, poses, _JOINT_METERS, rr.Points3D, rr.LineStrips3D),
+        # negative radii are in screen units
+        (IMAGE, pixels, -_JOINT_PIXELS, rr.Points2D, rr.LineStrips2D),
+    ):
+        entity = f'{parent}/person{track}'
+        joints = joints_of.from_fields(
+            radii=radius, colors=colors, labels=clip.joint_names, show_labels=False
+        )
+        flat = points.reshape(-1, points.shape[-1])
+        send(entity, joints, joints_of.columns(positions=flat), len(colors))
+        send(entity, None, rr.AnyValues.columns(confidence=scores), len(colors))
+        lines = lines_of.from_fields(
+            radii=radius / 2, colors=[colors[child] for child in children]
+        )
+        ends = points[:, bones].reshape(-1, 2, points.shape[-1])
+        send(f'{entity}/bones', lines, lines_of.columns(strips=ends), len(bones))
+    if clip.expected_error is not None:
+        curves = rr.SeriesLines.from_fields(colors=colors, names=clip.joint_names)
+        values = rr.Scalars.columns(scalars=clip.expected_error[rows].ravel())
+        send(f'{ERRORS}/person{track}', curves, values, len(colors))
+    name = rr.Points3D.from_fields(radii=0.0, labels=str(track), show_labels=True)
+    top = clip.joint_names.index('head') if 'head' in clip.joint_names else 0
+    tops = rr.Points3D.columns(positions=poses[:, top])
+    send(f'{WORLD}/person{track}/name', name, tops, 1)
+
+
+class _Sender:
+    """Sends columns over time, and clears a person after the last frame of a run.
+
+    Args:
+        rr (ModuleType): rerun-sdk.
+        stream (rr.RecordingStream): The recording.
+        clip (Clip3D): Has the timestamps.
+        frames (np.ndarray): Frames of the person, sorted, (T,).
+    """
+
+    def __init__(
+        self, rr: ModuleType, stream: object, clip: Clip3D, frames: np.ndarray
+    ) -> None:
+        self._rr, self._stream = rr, stream
+        every = np.union1d(frames, frames + 1)
+        self._is_present = np.isin(every, frames).astype(int)
+        self._times = [
+            rr.TimeColumn(FRAME, sequence=every),
+            rr.TimeColumn(SECONDS, duration=clip.seconds(every)),
+        ]
+
+    def __call__(
+        self, entity: str, static: object, columns: object, items: int
+    ) -> None:
+        """Send static components, and columns of ``items`` values per frame."""
+        if static is not None:
+            self._stream.log(entity, static, static=True, strict=True)
+        self._rr.send_columns(
+            entity,
+            self._times,
+            columns.partition(items * self._is_present),
+            recording=self._stream,
+            strict=True,
+        )
+
+
+def _send_video(
+    rr: ModuleType,
+    stream: object,
+    footage: Iterable[Any],
+    clip: Clip3D,
+    progress: Callable[[int, int], None] | None,
+) -> None:
+    """Send the frames of the video as JPEG images."""
+    quality, last = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY], int(clip.frame.max())
+    for index, frame in enumerate(footage):
+        stream.set_time(FRAME, sequence=index)
+        stream.set_time(SECONDS, duration=frame.time)
+        _, data = cv2.imencode('.jpg', frame.image, quality)
+        image = rr.EncodedImage(contents=data.tobytes(), media_type='image/jpeg')
+        stream.log(IMAGE, image, strict=True)
+        if progress is not None:
+            progress(index + 1, max(last + 1, index + 1))

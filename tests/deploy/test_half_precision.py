@@ -1,0 +1,82 @@
+"""Inference in half precision, with the CPU in place of a GPU."""
+
+import numpy as np
+import pytest
+import torch
+from mmpose.apis import init_model
+from torch import Tensor, nn
+
+from mmhot.deploy import half_precision
+from mmhot.lifting.torch_network import TorchNetwork
+from mmhot.video.sources.mmpose_models import MMPoseDetector, MMPoseEstimator
+from mmhot.video.sources.model_names import find_pose_model
+
+
+@pytest.fixture
+def half_on_cpu(monkeypatch):
+    """Take the CPU for a GPU; returns the shapes that were copied to pinned memory."""
+    pinned = []
+    monkeypatch.setattr(half_precision, '_HALF_DEVICE', 'cpu')
+    monkeypatch.setattr(Tensor, 'pin_memory', lambda x: pinned.append(x.shape) or x)
+    return pinned
+
+
+def test_lifters_in_half_precision_return_float32(half_on_cpu):
+    inputs = np.random.default_rng(0).normal(size=(2, 81, 17, 2)).astype(np.float32)
+    half = TorchNetwork(device='cpu')(inputs)
+    assert half_on_cpu == [(2, 81, 17, 2)]
+    half_precision._HALF_DEVICE = 'cuda'
+    full = TorchNetwork(device='cpu')(inputs)
+    assert half.dtype == np.float32
+    assert 0 < np.abs(half - full).max() < 0.02  # of poses of the size of a person
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        'gtpt-t',
+        'rtmpose-t_8xb256-420e_coco-256x192',
+        'td-hm_mobilenetv2_8xb64-210e_coco-256x192',
+    ],
+)
+def test_2d_models_in_half_precision_return_float32(name, half_on_cpu, tmp_path):
+    weights = None
+    if name != 'gtpt-t':
+        config = find_pose_model(name).config
+        weights = tmp_path / 'random.pth'
+        torch.manual_seed(0)
+        torch.save(init_model(str(config), device='cpu').state_dict(), weights)
+    images = [np.random.default_rng(0).integers(0, 255, (256, 192, 3), np.uint8)] * 2
+    boxes = [np.float32([[0, 0, 192, 256]])] * 2
+    half = MMPoseEstimator(name, weights)
+    convolutions = [
+        each for each in half.model.modules() if isinstance(each, nn.Conv2d)
+    ]
+    assert all(
+        each.weight.is_contiguous(memory_format=torch.channels_last)
+        for each in convolutions
+    )
+    found = half(images, boxes)
+    assert half_on_cpu
+    half_precision._HALF_DEVICE = 'cuda'
+    expected = MMPoseEstimator(name, weights)(images, boxes)
+    for (points, scores), (wanted, wanted_scores) in zip(found, expected, strict=True):
+        assert points.dtype == scores.dtype == np.float32
+        np.testing.assert_allclose(scores, wanted_scores, atol=0.05)
+        if name == 'gtpt-t':
+            assert np.median(np.abs(points - wanted)) < 1
+
+
+def test_detectors_in_half_precision_return_float32(half_on_cpu):
+    image = np.random.default_rng(0).integers(0, 255, (240, 320, 3), np.uint8)
+    half = MMPoseDetector('rtmdet-nano-person', min_score=0.05)([image])
+    half_precision._HALF_DEVICE = 'cuda'
+    full = MMPoseDetector('rtmdet-nano-person', min_score=0.05)([image])
+    for own in (*half[0], *full[0]):
+        assert own.dtype == np.float32
+
+
+def test_cpus_compute_in_full_precision():
+    assert not half_precision.half_precision('cpu')._enabled
+    x = torch.zeros(1)
+    assert half_precision.copy_to_device(x, 'cpu') is x

@@ -1,0 +1,45 @@
+"""Counted multiply-adds and parameters."""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from mmhot.evaluation.cost import Cost, count_cost
+
+
+def test_cost_counts_weights_and_products():
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear = nn.Linear(6, 8)
+            self.conv = nn.Conv1d(5, 4, 3)
+
+        def forward(self, x, scale):
+            x = self.linear(x).unflatten(-1, (2, 4)).transpose(1, 2)  # (1, 2, 5, 4)
+            x = F.scaled_dot_product_attention(x, x, x) * scale
+            return self.conv(x[:, 0])
+
+    model = Model().train()
+    model.linear.eval()
+    cost = count_cost(model, torch.randn(1, 5, 6), scale=2)
+    assert cost == Cost(
+        parameters=6 * 8 + 8 + 5 * 4 * 3 + 4,
+        weight_macs=5 * 6 * 8 + 5 * 4 * 3 * 2,
+        product_macs=2 * (2 * 5 * 5 * 4),
+    )
+    assert cost.macs == cost.weight_macs + cost.product_macs
+    assert model.training
+    assert model.conv.training
+    assert not model.linear.training
+
+
+def test_cost_of_a_method_includes_the_models_parameters():
+    linear = nn.Linear(3, 4)
+    assert count_cost(linear.forward, torch.randn(2, 3)) == Cost(16, 24, 0)
+    assert count_cost(lambda x: x @ x, torch.randn(3, 3)) == Cost(0, 27, 0)
+
+
+def test_cost_counts_products_that_are_added_in_place():
+    x = torch.randn(2, 3, 3)
+    assert count_cost(lambda: x.clone().baddbmm_(x, x)) == Cost(0, 0, 54)
+    assert count_cost(lambda: x[0].clone().addmm_(x[1], x[1])) == Cost(0, 27, 0)

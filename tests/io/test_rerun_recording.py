@@ -1,0 +1,127 @@
+"""Recordings for the Rerun viewer, read back by rerun-sdk."""
+
+import sys
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from rendered_clips import rendered
+from video_files import write_video
+
+from mmhot.cli.dispatch import main
+from mmhot.io.writers.rerun import write_recording
+from mmhot.lifting.world import place_people, to_world
+from mmhot.skeletons.side_colors import SIDE_COLORS
+from mmhot.video.frames import VideoFile
+
+
+@pytest.fixture(scope='module')
+def clip():
+    """Person 3 leaves after frame 39 and is back from 50 to 135; person 7 is alone."""
+    clip = to_world(place_people(rendered('walk')))
+    clip.track = np.where(np.arange(len(clip)) < 100, 3, 7)
+    keep = np.r_[0:40, 50 : len(clip)]
+    for name in ('frame', 'track', 'keypoints_3d', 'keypoint_scores_3d', 'root_3d'):
+        setattr(clip, name, getattr(clip, name)[keep])
+    for name in ('keypoints_2d', 'scores'):
+        setattr(clip, name, getattr(clip, name)[keep])
+    return clip
+
+
+def column(path, entity, component, index='frame'):
+    """Values of a component by frame number, flat; by None if they never change."""
+    chunks = pytest.importorskip('rerun.chunk').RrdReader(path).stream()
+    found = {}
+    for chunk in chunks:
+        batch = chunk.to_record_batch()
+        if chunk.entity_path == f'/{entity}' and component in batch.schema.names:
+            keys = (
+                batch.column(index).to_numpy()
+                if index in batch.schema.names
+                else [None]
+            )
+            found |= dict(zip(keys, batch.column(component).to_pylist(), strict=True))
+    return {key: value for key, value in found.items() if value is not None}
+
+
+@pytest.mark.slow(reason='needs rerun-sdk')
+def test_recording_holds_poses_keypoints_and_video(clip, tmp_path):
+    pytest.importorskip('rerun.chunk')
+    video = VideoFile(write_video(tmp_path / 'video.mp4'))
+    write_recording(clip, tmp_path / 'a.rrd', footage=video)
+    recording = tmp_path / 'a.rrd'
+
+    for track, gone in ((3, {40, 100}), (7, {136})):
+        rows = clip.track == track
+        joints = column(recording, f'world/person{track}', 'Points3D:positions')
+        assert {frame for frame, points in joints.items() if not points} == gone
+        there = [points for points in joints.values() if points]
+        wanted = clip.keypoints_3d[rows] + clip.root_3d[rows, None]
+        assert_allclose(there, wanted, atol=1e-6)
+        assert sorted(set(joints) - gone) == clip.frame[rows].tolist()
+        pixels = column(recording, f'image/person{track}', 'Points2D:positions')
+        pixels = [points for points in pixels.values() if points]
+        assert_allclose(pixels, clip.keypoints_2d[rows], atol=1e-4)
+    bones = np.array(column(recording, 'world/person3/bones', 'LineStrips3D:strips')[0])
+    pose = clip.keypoints_3d[0] + clip.root_3d[0]
+    assert_allclose(bones[:, 0], pose[list(clip.parents[1:])], atol=1e-6)
+    assert_allclose(bones[:, 1], pose[1:], atol=1e-6)
+
+    images = column(recording, 'image', 'EncodedImage:blob')
+    assert sorted(images) == list(range(10))
+    shown = cv2.imdecode(np.array(images[3][0], np.uint8), cv2.IMREAD_COLOR)
+    frame = next(frame for frame in video if frame.index == 3)
+    assert np.abs(shown.astype(int) - frame.image).mean() < 4
+
+
+@pytest.mark.slow(reason='needs rerun-sdk')
+@pytest.mark.parametrize(('axes', 'code'), [('camera', 'RDF'), ('world', 'RFU')])
+def test_recording_holds_axes_and_timestamps(tmp_path, axes, code):
+    rerun = pytest.importorskip('rerun')
+    clip = place_people(rendered('walk'))
+    clip = to_world(clip) if axes == 'world' else clip
+    path = tmp_path / 'a.rrd'
+    write_recording(clip, path)
+    coordinates = column(path, 'world', 'ViewCoordinates:xyz')[None]
+    expected = [each.value for each in getattr(rerun.ViewCoordinates, code).coordinates]
+    assert_array_equal(np.ravel(coordinates), expected)
+    joints = column(path, 'world/person0', 'Points3D:positions', 'seconds')
+    seconds = np.array(sorted(joints), 'timedelta64[ns]')
+    assert_allclose(seconds[:136] / np.timedelta64(1, 's'), np.arange(136) / 25)
+    (colors,) = column(path, 'world/person0', 'Points3D:colors').values()
+    left = int(SIDE_COLORS['left'][1:] + 'ff', 16)
+    assert colors[clip.joint_names.index('left_hip')] == left
+
+
+@pytest.mark.slow(reason='needs rerun-sdk')
+def test_recording_holds_expected_errors(clip, tmp_path):
+    pytest.importorskip('rerun.chunk')
+    errors = np.linspace(0.01, 0.2, clip.scores.size, dtype=np.float32)
+    errors = errors.reshape(clip.scores.shape)
+    errors[2, 5] = np.nan
+    path = tmp_path / 'a.rrd'
+    write_recording(replace(clip, expected_error=errors), path)
+    for track in (3, 7):
+        rows = clip.track == track
+        curves = column(path, f'expected_error/person{track}', 'Scalars:scalars')
+        curves = {frame: values for frame, values in curves.items() if values}
+        assert sorted(curves) == clip.frame[rows].tolist()
+        assert_array_equal(np.float32(list(curves.values())), errors[rows])
+    names = column(path, 'expected_error/person3', 'SeriesLines:names')[None]
+    assert names == list(clip.joint_names)
+
+    write_recording(clip, path)
+    assert not column(path, 'expected_error/person3', 'Scalars:scalars')
+
+
+def test_missing_package_is_one_line_before_any_work(tmp_path, monkeypatch, capfd):
+    monkeypatch.setitem(sys.modules, 'rerun', None)
+    out = tmp_path / 'out'
+    argv = ['lift', 'none.npz', '--out-dir', str(out), '--formats', 'npz,rrd']
+    assert main(argv) == 2
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith('mmhot lift: error: the format rrd needs rerun (')
+    assert line.endswith("pip install 'mmhot[rerun]'")
+    assert not out.exists()

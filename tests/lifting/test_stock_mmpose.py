@@ -1,0 +1,250 @@
+"""Our lifters in MMPose's own functions and inferencers."""
+
+from pathlib import Path
+
+import cv2
+import mmpose
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.structures import InstanceData
+from mmpose.apis import MMPoseInferencer, inference_pose_lifter_model, init_model
+from mmpose.datasets.datasets.utils import parse_pose_metainfo
+from mmpose.structures import PoseDataSample
+
+from mmhot import compat
+from mmhot.datasets.h36m import h36m_metainfo
+from mmhot.datasets.transforms.virtual_camera import denormalize_inferencer_input
+from mmhot.lifting.lifter import Lifter
+from mmhot.weights.index import LIVE_LIFTER
+
+MMPOSE = Path(mmpose.__file__).parent / '.mim/configs'
+RTMPOSE = MMPOSE / 'body_2d_keypoint/rtmpose/coco/rtmpose-t_8xb256-420e_coco-256x192.py'
+CONFIGS = Path(__file__).parents[2] / 'configs/body_3d_keypoint'
+LIFTERS = CONFIGS / 'nanohtnet/cmu_mocap'
+WILD = LIFTERS / 'nanohtnet_81frm-keep9_1xb32-30e_cmu-wild.py'
+PUBLISHED = LIFTERS / 'nanohtnet_27frm-keep3_1xb256-49e_cmu.py'
+SIZE = (1280, 720)
+
+
+@pytest.fixture(autouse=True, scope='module')
+def _shims():
+    """Install the shims again that another module may have reverted."""
+    with compat.shims():
+        yield
+
+
+@pytest.fixture(scope='module')
+def lifter():
+    return init_model(str(WILD), f'mmhot://{LIVE_LIFTER}', device='cpu')
+
+
+@pytest.fixture(scope='module')
+def published():
+    torch.manual_seed(0)
+    return init_model(str(PUBLISHED), device='cpu')
+
+
+def walk(num_frames, size=250.0, place=(800.0, 300.0)):
+    """Return keypoints (T, 17, 2) of a person with small motions."""
+    rng = np.random.default_rng(0)
+    pose = rng.normal(0, 0.25, (17, 2))
+    motion = rng.normal(0, 0.02, (num_frames, 17, 2)).cumsum(0)
+    return ((pose + motion) * size + place).astype(np.float32)
+
+
+def samples(keypoints, box):
+    """Return data samples as MMPose's 2D models do, one person per frame."""
+    frames = []
+    for pose in keypoints:
+        instances = InstanceData(
+            keypoints=pose[None],
+            keypoint_scores=np.ones((1, 17), np.float32),
+            bboxes=np.array([box], np.float32),
+        )
+        frames.append([PoseDataSample(pred_instances=instances, track_id=0)])
+        frames[-1][0].gt_instances = InstanceData()
+    return frames
+
+
+def test_metainfo_equals_mmposes_except_for_the_box():
+    ours = parse_pose_metainfo(h36m_metainfo())
+    theirs = parse_pose_metainfo(
+        dict(from_file=str(MMPOSE / '_base_/datasets/h36m.py'))
+    )
+    assert ours['stats_info'].keys() == theirs['stats_info'].keys()
+    for info in (ours, theirs):
+        del info['stats_info']
+        colors = info.pop('skeleton_link_colors').tolist()
+        links = info.pop('skeleton_links')
+        info['links'] = {link: tuple(x) for link, x in zip(links, colors, strict=True)}
+        for pairs in ('flip_pairs',):
+            info[pairs] = {frozenset(pair) for pair in info[pairs]}
+    for key, value in theirs.items():
+        np.testing.assert_array_equal(ours[key], value, err_msg=key)
+    assert ours.keys() == theirs.keys()
+
+
+def test_mmposes_inference_of_pixels_equals_the_lifters(lifter):
+    keypoints = walk(81)
+    (sample,) = inference_pose_lifter_model(
+        lifter, samples(keypoints, (0, 0, 9, 9)), image_size=SIZE
+    )
+    with torch.inference_mode():
+        ours = Lifter(LIVE_LIFTER).predict(keypoints[None], dict(w=SIZE[0], h=SIZE[1]))[
+            0
+        ]
+    assert sample.pred_instances.keypoints.shape == (1, 17, 3)
+    np.testing.assert_allclose(
+        sample.pred_instances.keypoints[0], ours[len(ours) // 2], atol=1e-5
+    )
+
+
+def test_person_in_the_box_of_human36m_is_lifted_alike_with_normalization(published):
+    """With the published units, which do not use intrinsics."""
+    box = (328.0, 227.0, 728.0, 627.0)
+    keypoints = walk(27, 200.0, (528.0, 427.0))
+    plain, normalized = (
+        inference_pose_lifter_model(
+            published, samples(keypoints, box), image_size=size, norm_pose_2d=norm
+        )[0].pred_instances.keypoints
+        for size, norm in (((1000, 1000), False), (SIZE, True))
+    )
+    np.testing.assert_allclose(plain, normalized, atol=1e-5)
+    assert np.abs(plain).max() > 0.01
+
+
+def test_normalized_person_is_lifted_as_in_the_image_center(lifter, monkeypatch):
+    """With the canonical framing, which rotates people onto the optical axis."""
+    metainfo = parse_pose_metainfo(h36m_metainfo())
+    monkeypatch.setattr(lifter, 'dataset_meta', metainfo)
+    box = np.array([100.0, 0.0, 700.0, 600.0])
+    keypoints = walk(81, 300.0, (400.0, 300.0))
+    (moved,) = inference_pose_lifter_model(
+        lifter, samples(keypoints, box), image_size=SIZE, norm_pose_2d=True
+    )
+    # the same person in the image center, of the size in Human3.6M
+    middle = (keypoints - (400, 300)) * (400 / 600) + 500
+    (centered,) = inference_pose_lifter_model(
+        lifter, samples(middle, box), image_size=(1000, 1000)
+    )
+    np.testing.assert_allclose(
+        moved.pred_instances.keypoints, centered.pred_instances.keypoints, atol=1e-4
+    )
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        'mixste/cmu_mocap/mixste-xs_81frm_1xb8-10e_cmu-wild.py',
+        'motionagformer/cmu_mocap/hot-motionagformer-xs_27frm-keep9_1xb16-60e_cmu.py',
+        'motionagformer/h36m/motionagformer-xs_27frm_1xb16-60e_h36m.py',
+        'mhformer/h36m/mhformer_27frm_1xb128-20e_h36m-cpn.py',
+        'video_pose_lift/cmu_mocap/video-pose-lift_tcn-27frm_1xb32-10e_cmu-wild.py',
+    ],
+    ids=lambda name: '-'.join(name.split('/')[:2]),
+)
+@pytest.mark.parametrize('norm', [True, False])
+def test_models_of_many_output_frames_return_the_center_one(name, norm):
+    torch.manual_seed(0)
+    model = init_model(str(CONFIGS / name), device='cpu')
+    keypoints = walk(model.cfg.test_dataloader.dataset.seq_len)
+    found = samples(keypoints, (600.0, 100.0, 1000.0, 500.0))
+    (sample,) = inference_pose_lifter_model(
+        model, found, image_size=SIZE, norm_pose_2d=norm
+    )
+    assert sample.pred_instances.keypoints.shape == (1, 17, 3)
+    assert sample.pred_instances.keypoint_scores.shape == (1, 17)
+    assert 0.05 < np.abs(sample.pred_instances.keypoints).max() < 10
+
+
+def test_pixels_are_unchanged():
+    stats = parse_pose_metainfo(h36m_metainfo())['stats_info']
+    keypoints = walk(3, 20.0, (30.0, 30.0))
+    camera = dict(w=64, h=64)
+    given = dict(keypoints=keypoints, camera_param=camera, stats_info=stats)
+    kept = denormalize_inferencer_input(dict(given))
+    assert kept['camera_param'] is camera
+    assert kept['keypoints'] is keypoints
+    # MMPose's metainfo has no box in pixels
+    theirs = dict(bbox_scale=np.array(400.0), bbox_center=np.array([528.0, 427.0]))
+    small = dict(keypoints=keypoints / 100, camera_param=camera, stats_info=theirs)
+    assert denormalize_inferencer_input(dict(small))['camera_param'] is camera
+
+
+def test_missing_image_size_is_named(lifter):
+    with pytest.raises(ValueError, match="camera_param with 'w' and 'h'"):
+        inference_pose_lifter_model(lifter, samples(walk(81), (0, 0, 9, 9)))
+
+
+@pytest.fixture(scope='module')
+def inferencer():
+    """Build MMPose's inferencer with an untrained 2D model."""
+    return MMPoseInferencer(
+        pose2d=str(RTMPOSE),
+        pose3d=str(WILD),
+        pose3d_weights=f'mmhot://{LIVE_LIFTER}',
+        det_model='whole_image',
+        device='cpu',
+    )
+
+
+@pytest.fixture(scope='module')
+def person():
+    """Return an image of a stick figure."""
+    image = np.full((240, 320, 3), 200, np.uint8)
+    cv2.circle(image, (160, 60), 20, (80, 120, 200), -1)
+    cv2.rectangle(image, (140, 80), (180, 160), (200, 60, 60), -1)
+    return image
+
+
+@pytest.mark.parametrize('options', [{}, {'disable_norm_pose_2d': True}])
+def test_inferencer_lifts_an_image(options, inferencer, person, tmp_path):
+    path = str(tmp_path / 'person.png')
+    cv2.imwrite(path, person)
+    out = str(tmp_path / 'out')
+    (result,) = inferencer(path, return_vis=True, out_dir=out, **options)
+    ((instance,),) = result['predictions']
+    assert np.shape(instance['keypoints']) == (17, 3)
+    assert np.isfinite(instance['keypoints']).all()
+    assert len(np.unique(result['visualization'][0])) > 20
+    assert (tmp_path / 'out/predictions/person.json').is_file()
+    assert (tmp_path / 'out/visualizations/person.png').is_file()
+
+
+def test_inferencer_lifts_a_video(inferencer, person, tmp_path):
+    path = str(tmp_path / 'clip.mp4')
+    writer = cv2.VideoWriter(path, cv2.VideoWriter_fourcc(*'mp4v'), 10, (320, 240))
+    for frame in range(3):
+        writer.write(np.roll(person, 5 * frame, 1))
+    writer.release()
+    results = list(inferencer(path, pred_out_dir=str(tmp_path)))
+    assert len(results) == 3
+    for result in results:
+        assert np.isfinite(result['predictions'][0][0]['keypoints']).all()
+    assert (tmp_path / 'clip.json').is_file()
+
+
+# pre-training is no 2D-to-3D model
+LIFTERS = [x for x in CONFIGS.glob('*/*/*.py') if not x.stem.startswith('poseclr_')]
+
+
+@pytest.mark.parametrize('config', sorted(LIFTERS), ids=lambda x: x.stem)
+def test_config_has_the_settings_of_inferencers(config):
+    settings = Config.fromfile(config)
+    dataset, backbone = settings.test_dataloader.dataset, settings.model.backbone
+    assert settings.dataset_type == dataset.type
+    assert settings.data_mode == 'topdown'
+    # MMPose's own networks have no number of frames
+    frames = backbone.get('num_frames') or backbone.get('seq_len')
+    assert dataset.seq_len == (frames or settings.train_dataloader.dataset.seq_len)
+    assert settings.visualizer.type == 'Pose3dLocalVisualizer'
+    targets = 1 if settings.model.test_cfg.target == 'center' else dataset.seq_len
+    assert dataset.num_targets == targets
+
+
+def test_shipped_2d_model_has_17_keypoints():
+    folder = CONFIGS.parent / 'body_2d_keypoint/gtpt/rendered'
+    model = init_model(str(folder / 'gtpt-t_coco17_synth.py'), device='cpu')
+    assert model.dataset_meta['num_keypoints'] == 17

@@ -1,0 +1,44 @@
+"""Plots of error against cost."""
+
+import json
+import subprocess
+import sys
+
+import cv2
+from numpy.testing import assert_allclose
+
+from tools.analysis.draw_cost_curve import relative
+
+POINTS = [
+    dict(group='A', method='none', macs=200, errors=[50.0, 52.0]),
+    dict(group='A', method='TPC', macs=120, errors=[51.51]),
+    dict(group='A', method='TPC', macs=100, errors=[51.0, 53.04]),
+]
+
+
+def document(points):
+    return dict(error='MPJPE', unit='mm', points=points)
+
+
+def test_costs_and_errors_are_relative_to_the_host():
+    rows = relative(POINTS, 'A')
+    assert_allclose(rows['none'], [[1, 0, 0, 0]], atol=1e-9)
+    # seeds are compared with the same seeds
+    wanted = [[0.5, 2, 2, 2], [0.6, 3.02, 3.02, 3.02]]
+    assert_allclose(rows['TPC'], wanted, atol=1e-9)
+
+
+def run(*args):
+    command = [sys.executable, '-m', 'tools.analysis.draw_cost_curve', *args]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def test_curve_is_drawn(tmp_path):
+    source, target = tmp_path / 'a.json', tmp_path / 'a.png'
+    source.write_text(json.dumps(document(POINTS)))
+    done = run(source, target)
+    assert done.returncode == 0
+    assert '  TPC           50.0 %  +2.00 %' in done.stdout.splitlines()
+    image = cv2.imread(str(target))
+    assert image.shape[0] > 300
+    assert image.std() > 10

@@ -1,0 +1,320 @@
+"""Motion capture in BVH, ASF/AMC and C3D files, converted to clips."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mocap import FOLDER, H36M, JUMP, KICK, joints_of
+from numpy.testing import assert_allclose
+from scipy.spatial.transform import Rotation
+
+from mmhot.datasets.motion_checks import bone_lengths, find_glitches, leg_length
+from mmhot.io.writers.bvh import write_bvh
+from mmhot.io.writers.rigid_skeleton import fit_rigid_skeleton
+from tools.dataset_converters.motion_conversion import (
+    LAYOUTS,
+    ConversionOptions,
+    convert_motion,
+    read_layout,
+    resample_joints,
+    select_joints,
+)
+from tools.dataset_converters.motion_files import (
+    JointMotion,
+    read_asf_amc,
+    read_bvh,
+    read_c3d,
+)
+
+TINY = ConversionOptions(min_frames=1)
+BVH = """HIERARCHY
+ROOT Hips
+{
+  OFFSET 1 2 3
+  CHANNELS 6 Xposition Yposition Zposition Zrotation Xrotation Yrotation
+  JOINT Leg
+  {
+    OFFSET 0 -10 0
+    CHANNELS 3 Zrotation Xrotation Yrotation
+    End Site
+    {
+      OFFSET 0 0 5
+    }
+  }
+  JOINT Arm
+  {
+    OFFSET 4 0 0
+    CHANNELS 1 Yrotation
+  }
+}
+MOTION
+Frames: 2
+Frame Time: 0.02
+0 100 0 0 0 0 0 0 0 0
+10 100 20 90 0 0 0 90 0 30
+"""
+
+
+def write(path, text):
+    path.write_text(text)
+    return path
+
+
+def test_bvh_has_the_hand_computed_positions(tmp_path):
+    motion = read_bvh(write(tmp_path / 'a.bvh', BVH))
+    assert motion.names == ('Hips', 'Leg', 'Leg.end', 'Arm')
+    assert motion.fps == pytest.approx(50)
+    # x, -z, y: y up becomes z up, centimeters become meters
+    rest = [[0, 0, 1], [0, 0, 0.9], [0, -0.05, 0.9], [0.04, 0, 1]]
+    assert_allclose(motion.positions[0], rest, atol=1e-9)
+    # turned by 90 degrees about z, the leg points along x; bent by 90 degrees about
+    # its own x, its end, along z at rest, then points back, along -y: also along +x
+    turned = [[0.1, -0.2, 1], [0.2, -0.2, 1], [0.25, -0.2, 1], [0.1, -0.2, 1.04]]
+    assert_allclose(motion.positions[1], turned, atol=1e-9)
+    # in the file's axes
+    ours = Rotation.from_euler('x', 90, degrees=True).as_matrix()
+    arm = Rotation.from_euler('yz', [30, 90], degrees=True).as_matrix()
+    assert_allclose(motion.axes[1, 3], ours @ arm, atol=1e-9)
+
+
+@pytest.mark.parametrize('key', [JUMP, KICK])
+def test_clips_survive_writing_and_reading_bvh(tmp_path, key):
+    motion = fit_rigid_skeleton(joints_of(key, 60), H36M)
+    path = tmp_path / '07_01.bvh'
+    write_bvh(motion, 50.0, path)
+    (name, joints), *_ = convert_motion(path, TINY).items()
+    assert name == 'S07/07_01'
+    assert_allclose(joints, motion.positions(), atol=2e-6)
+
+
+def test_asf_amc_has_the_hand_computed_positions(tmp_path):
+    asf = write(
+        tmp_path / '01.asf',
+        """:version 1.10
+:units
+  length 0.5
+  angle deg
+:root
+  order TX TY TZ RX RY RZ
+  axis XYZ
+  position 0 0 0
+  orientation 0 0 0
+:bonedata
+  begin
+    id 1
+    name thigh
+    direction 0 -1 0
+    length 4
+    axis 0 0 90 XYZ
+    dof rx rz
+    limits (-1 1)
+           (-1 1)
+  end
+  begin
+    id 2
+    name shin
+    direction 0 -1 0
+    length 3
+    axis 0 0 0 XYZ
+  end
+:hierarchy
+  begin
+    root thigh
+    thigh shin
+  end
+""",
+    )
+    frames = ['1', 'root 1 8 2 0 0 0', 'thigh 0 0', '2', 'root 1 8 2 0 90 0']
+    amc = write(
+        tmp_path / '01_01.amc',
+        '\n'.join([':FULLY-SPECIFIED', ':DEGREES', *frames, 'thigh 90 0']),
+    )
+    motion = read_asf_amc(asf, amc, meters=1.0, up='z')
+    assert motion.fps == 120
+    assert motion.names == ('root', 'thigh', 'shin')
+    assert_allclose(motion.positions[0], [[1, 8, 2], [1, 4, 2], [1, 1, 2]], atol=1e-9)
+    # the bone's x axis is the world's y, about which -y stays as it is
+    assert_allclose(motion.positions[1], [[1, 8, 2], [1, 4, 2], [1, 1, 2]], atol=1e-9)
+    # about the bone's z axis, the world's, by 90 degrees: x, which root turns to -z
+    amc.write_text(amc.read_text().replace('thigh 90 0', 'thigh 0 90'))
+    motion = read_asf_amc(asf, amc, meters=1.0, up='z')
+    assert_allclose(motion.positions[1], [[1, 8, 2], [1, 8, -2], [1, 8, -5]], atol=1e-9)
+    inches = read_asf_amc(asf, amc)
+    assert_allclose(inches.positions[0, 2], np.array([1, -2, 1]) * 0.0508, atol=1e-9)
+    radians = amc.read_text().replace(':DEGREES', ':RADIANS')
+    radians = radians.replace('0 90 0', f'0 {np.pi / 2} 0').replace(
+        '0 90', f'0 {np.pi / 2}'
+    )
+    amc.write_text(radians)
+    turned = read_asf_amc(asf, amc, meters=1.0, up='z')
+    assert_allclose(turned.positions, motion.positions, atol=1e-9)
+
+
+# The first two frames of the training data's clip S11/11_01.
+CMU_FRAMES = {
+    'root': [[0.66148, 2.230114, 0.887948], [0.65892, 2.22879, 0.89121]],
+    'right_foot': [[0.481582, 2.300222, 0.100228], [0.488743, 2.287578, 0.104171]],
+    'neck_base': [[0.66873, 2.187428, 1.51086], [0.666407, 2.1835, 1.515736]],
+    'head': [[0.671325, 2.206964, 1.636127], [0.671336, 2.20236, 1.641036]],
+    'left_wrist': [[0.845363, 2.079173, 0.791762], [0.843606, 2.07394, 0.795545]],
+    'right_wrist': [[0.475245, 2.334199, 0.820904], [0.474009, 2.336158, 0.823892]],
+}
+
+
+def test_cmus_files_give_the_training_data():
+    clips = convert_motion(FOLDER / '11_01.amc', TINY)
+    joints = clips['S11/11_01']
+    assert joints.dtype == np.float32
+    assert joints.shape == (2, 17, 3)
+    for name, places in CMU_FRAMES.items():
+        assert_allclose(joints[:, H36M.index(name)], places, atol=6e-6)
+
+
+def c3d_file(path, labels, positions, **more):
+    ezc3d = pytest.importorskip('ezc3d')
+    content = ezc3d.c3d()
+    content['parameters']['POINT']['RATE']['value'] = [100.0]
+    content['parameters']['POINT']['LABELS']['value'] = list(labels)
+    content['parameters']['POINT']['UNITS']['value'] = ['mm']
+    points = np.ones((4, *positions.shape[1::-1]))
+    points[:3] = np.moveaxis(positions, -1, 0).swapaxes(1, 2)
+    content['data']['points'] = points
+    content.write(str(path))
+
+
+def test_c3d_gives_the_joints_at_the_clips_frame_rate(tmp_path):
+    joints = joints_of(JUMP, 41).astype(np.float64)
+    labels = [f'{name}_c' for name in H36M.joints]
+    c3d_file(tmp_path / 'jump.c3d', labels, 1000 * joints)
+    motion = read_c3d(tmp_path / 'jump.c3d')
+    assert motion.fps == 100
+    assert_allclose(motion.positions, joints, atol=1e-6)
+    layout = write(
+        tmp_path / 'joints.json',
+        json.dumps(dict(zip(H36M.joints, labels, strict=True))),
+    )
+    options = ConversionOptions(min_frames=1, layout=read_layout(layout))
+    (name, clip), *_ = convert_motion(tmp_path / 'jump.c3d', options).items()
+    assert name == f'{tmp_path.name}/jump'
+    assert_allclose(clip, joints[::2], atol=1e-5)
+
+
+def test_c3d_needs_the_extra(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'ezc3d', None)
+    with pytest.raises(ValueError, match=r"needs ezc3d .*pip install 'mmhot\[c3d\]'"):
+        read_c3d(tmp_path / 'a.c3d')
+
+
+@pytest.mark.parametrize('layout', LAYOUTS)
+def test_layouts_are_recognized_by_their_joints(layout):
+    places = LAYOUTS[layout]
+    names = sorted({name for place in places.values() for name in place.names})
+    rng = np.random.default_rng(0)
+    positions = rng.normal(size=(3, len(names), 3))
+    axes = Rotation.random(3 * len(names), random_state=0).as_matrix()
+    axes = axes.reshape(3, len(names), 3, 3)
+    joints = select_joints(JointMotion(tuple(names), positions, 50, axes))
+    for index, joint in enumerate(H36M.joints):
+        place = places[joint]
+        wanted = positions[:, [names.index(name) for name in place.names]].mean(1)
+        if place.forward:
+            wanted += 0.065 * axes[:, names.index(place.axes)] @ [0, 0, 1]
+        assert_allclose(joints[:, index], wanted)
+
+
+def test_resampled_limbs_keep_their_lengths():
+    joints = joints_of(KICK, 121).astype(np.float64)
+    resampled = resample_joints(joints, 120, 50)
+    assert len(resampled) == 51
+    assert_allclose(resampled[10], joints[24], atol=1e-4)
+    limbs = [
+        j - 1 for group in ('right_leg', 'left_arm') for j in H36M.indices(group)[1:]
+    ]
+    lengths = bone_lengths(resampled)[:, limbs]
+    assert_allclose(lengths, lengths[:1].repeat(51, 0), atol=1e-4)
+
+
+def test_glitches_and_missing_joints_cut_a_clip():
+    joints = joints_of(KICK, 120).copy()
+    assert not find_glitches(joints, 50).any()
+    joints[60, 5] += 0.3
+    bad = np.flatnonzero(find_glitches(joints, 50))
+    assert bad.tolist() == list(range(55, 66))
+    assert 0.7 < leg_length(joints) < 1
+
+
+def test_pieces_are_numbered(tmp_path, monkeypatch):
+    joints = joints_of(KICK, 120).astype(np.float64)
+    joints[60, 5] += 0.3
+    joints[100, 3] = np.nan
+    motion = JointMotion(H36M.joints, joints, 50)
+    monkeypatch.setattr(
+        'tools.dataset_converters.motion_conversion.read_bvh',
+        lambda path, **given: motion,
+    )
+    whole = convert_motion(Path('a_1.bvh'), TINY)
+    assert {key: len(clip) for key, clip in whole.items()} == {
+        'a/a_1_p0': 100,
+        'a/a_1_p1': 19,
+    }
+    cut = ConversionOptions(min_frames=30, cut_glitches=True)
+    assert {k: len(c) for k, c in convert_motion(Path('a_1.bvh'), cut).items()} == {
+        'a/a_1_p0': 55,
+        'a/a_1_p1': 34,
+    }
+
+
+BAD = {
+    'a.bvh': [
+        ('HIERARCHY', 'has no MOTION'),
+        (BVH.replace('0 30', '0'), 'has 19 numbers, not the 10 channels of 2 frames'),
+        (BVH.replace('Frames: 2', 'Frames: x'), "has 'x' instead of a number"),
+        (BVH.replace('1 Yrotation', '1 Yscale'), "has an unknown channel 'Yscale'"),
+        (BVH, 'has no Chest, Head.*; it has Hips, Leg, Leg.end, Arm: name its joints'),
+    ],
+    '11_9.amc': [
+        ('', 'has no frames'),
+        ('root 1 2 3', "has 'root 1 2 3' before the first frame"),
+        ('1\nlfemur 1 2 3', "has no 'root'"),
+        ('1\nroot 0 0 0 0 0 0\n2\n', 'has frames with different bones'),
+        ('1\nroot 0 0 0 0 0 0\nlfemur 1', 'lfemur has 1 numbers a frame, .* has 3'),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ('name', 'text', 'message'),
+    [(name, *case) for name, cases in BAD.items() for case in cases],
+)
+def test_wrong_files_are_an_error(tmp_path, name, text, message):
+    options = ConversionOptions(asf=FOLDER / '11.asf', min_frames=1)
+    with pytest.raises(ValueError, match=rf'{name}: {message}') as info:
+        convert_motion(write(tmp_path / name, text), options)
+    assert '\n' not in str(info.value)
+
+
+def test_circles_of_bones_are_an_error(tmp_path):
+    text = (
+        (FOLDER / '11.asf')
+        .read_text()
+        .replace('    root ', '    lfoot root\n    root ')
+    )
+    asf = write(tmp_path / '11.asf', text)
+    with pytest.raises(ValueError, match=r"11.asf: has a bone 'lfoot' above the root"):
+        read_asf_amc(asf, FOLDER / '11_01.amc')
+
+
+def test_missing_skeletons_and_other_units_are_an_error(tmp_path):
+    amc = write(tmp_path / '12_01.amc', '')
+    with pytest.raises(FileNotFoundError, match=r'12.asf, the skeleton of 12_01.amc'):
+        convert_motion(amc, TINY)
+    inches = ConversionOptions(meters=1.0, min_frames=1)
+    with pytest.raises(
+        ValueError,
+        match=r'legs of 15.* m, wanted .* about 0.05\d*',
+    ):
+        convert_motion(FOLDER / '11_01.amc', inches)
+    with pytest.raises(ValueError, match=r'must name root, right_hip'):
+        read_layout(write(tmp_path / 'a.json', '{"root": "Hips"}'))

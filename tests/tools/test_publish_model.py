@@ -1,0 +1,148 @@
+"""``tools/publish_model.py``: a small file of a training's checkpoint."""
+
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from lifters import lifter_config, random_state
+from mmengine.config import Config
+from mmengine.registry import MODELS, DefaultScope
+
+from mmhot.compat.checkpoints import safe_load
+from mmhot.lifting.lifter import Lifter
+from mmhot.weights.config_files import read_config_file
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def publish(monkeypatch, capsys):
+    """Run the tool; return its exit code and stderr."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, 'argv', ['publish_model.py', *map(str, arguments)])
+        with pytest.raises(SystemExit) as caught:
+            runpy.run_path(str(ROOT / 'tools/publish_model.py'), run_name='__main__')
+        return caught.value.code, capsys.readouterr().err
+
+    return run
+
+
+def test_small_file_has_weights_settings_and_dataset_meta(publish, tmp_path):
+    config = lifter_config(fps=25.0)
+    config.train_dataloader = dict(dataset=dict(type='MocapDataset'))
+    meta = dict(
+        cfg=config.pretty_text,
+        dataset_meta=dict(stats_info=dict(bbox_scale=400.0)),
+        epoch=3,
+        iter=30,
+        time='today',
+    )
+    source, target = tmp_path / 'epoch_3.pth', tmp_path / 'small.pth'
+    torch.save(dict(meta=meta, state_dict=random_state(config)), source)
+    assert publish(source, target, '--half') == (0, '')
+    published = safe_load(target)
+    assert {x.dtype for x in published['state_dict'].values()} == {torch.float16}
+    assert published['meta'].keys() == {
+        *('dataset_meta', 'epoch', 'iter', 'cfg', 'mmhot_version')
+    }
+    assert published['meta']['dataset_meta']['stats_info']['bbox_scale'] == 1
+    assert 'train_dataloader' not in published['meta']['cfg']
+    assert Lifter(checkpoint=target).fps == 25.0
+
+
+def test_mean_of_two_checkpoints(publish, tmp_path):
+    config = lifter_config(fps=25.0)
+    meta = dict(cfg=config.pretty_text, dataset_meta=dict(), epoch=3, iter=30)
+    one, other = tmp_path / 'one.pth', tmp_path / 'other.pth'
+    target = tmp_path / 'mean.pth'
+    state = random_state(config)
+    zeros = {key: value * 0 for key, value in state.items()}
+    torch.save(dict(meta=meta, state_dict=state), one)
+    torch.save(dict(meta=meta, state_dict=zeros), other)
+    options = ('--mean-with', other, '--share', 0.25)
+    assert publish(one, target, *options) == (0, '')
+    mean = safe_load(target)['state_dict']
+    for key, value in state.items():
+        wanted = value / 4 if value.is_floating_point() else value
+        torch.testing.assert_close(mean[key], wanted)
+    assert publish(one, target, *options[:-1], 2)[0] == 2
+    zeros.popitem()
+    torch.save(dict(meta=meta, state_dict=zeros), other)
+    code, message = publish(one, target, *options)
+    assert code == 2
+    assert 'other.pth has other weights than' in message
+
+
+def test_settings_may_come_from_another_config(publish, tmp_path):
+    config, other = lifter_config(fps=25.0), lifter_config(fps=30.0)
+    source, target = tmp_path / 'epoch_3.pth', tmp_path / 'small.pth'
+    meta = dict(cfg=config.pretty_text, dataset_meta=dict(), epoch=3, iter=30)
+    torch.save(dict(meta=meta, state_dict=random_state(config)), source)
+    other.dump(tmp_path / 'other.py')
+    assert publish(source, target, '--config', tmp_path / 'other.py') == (0, '')
+    assert Lifter(checkpoint=target).fps == 30.0
+    code, message = publish(source, target, '--config', tmp_path / 'gone.py')
+    assert code == 2
+    assert 'gone.py' in message
+    (tmp_path / 'data.py').write_text('lifting = dict(fps=30.0)')
+    code, message = publish(source, target, '--config', tmp_path / 'data.py')
+    assert code == 2
+    assert message.endswith("data.py has no 'model'\n")
+    other.model.backbone.type = 'NanoHTNett'
+    other.dump(tmp_path / 'other.py')
+    code, message = publish(source, target, '--config', tmp_path / 'other.py')
+    assert code == 2
+    assert 'other.py: the model cannot be built: ' in message
+    assert message.count('\n') == 1
+
+
+def test_weights_and_settings_must_fit(publish, tmp_path):
+    config, other = lifter_config(), lifter_config()
+    other.model.backbone.depth += 1
+    meta = dict(cfg=config.pretty_text, dataset_meta=dict(), epoch=3, iter=30)
+    state = random_state(config)
+    source, target = tmp_path / 'epoch_3.pth', tmp_path / 'small.pth'
+    other.dump(tmp_path / 'other.py')
+    torch.save(dict(meta=meta, state_dict=state), source)
+    code, message = publish(source, target, '--config', tmp_path / 'other.py')
+    assert code == 2
+    assert 'epoch_3.pth is a checkpoint of another model' in message
+    next(iter(state.values())).fill_(1e6)
+    torch.save(dict(meta=meta, state_dict=state), source)
+    assert publish(source, target)[0] == 0
+    target.unlink()
+    code, message = publish(source, target, '--half')
+    assert code == 2
+    assert 'epoch_3.pth is damaged' in message
+    assert not target.exists()
+
+
+@pytest.mark.parametrize(
+    'path',
+    [
+        'wholebody_2d_keypoint/gtpt/rendered/gtpt-t_wholebody133_synth.py',
+        'detection/rtmdet/rendered/rtmdet-nano_1xb32-12e_rendered-320x320.py',
+    ],
+)
+def test_image_models_are_published_with_their_settings(path, publish, tmp_path):
+    config = read_config_file(ROOT / 'configs' / path)
+    with DefaultScope.overwrite_default_scope(config.default_scope):
+        model = MODELS.build(config.model)
+    meta = dict(cfg=config.pretty_text, dataset_meta=dict(), epoch=3, iter=30)
+    source, target = tmp_path / 'epoch_3.pth', tmp_path / 'small.pth'
+    torch.save(dict(meta=meta, state_dict=model.state_dict()), source)
+    assert publish(source, target, '--half') == (0, '')
+    settings = Config.fromstring(safe_load(target)['meta']['cfg'], '.py')
+    assert settings.model == config.model
+
+
+@pytest.mark.parametrize('content', [dict(state_dict={}), dict(a=1)])
+def test_checkpoints_of_no_training_are_refused(content, publish, tmp_path):
+    torch.save(content, tmp_path / 'x.pth')
+    code, message = publish(tmp_path / 'x.pth', tmp_path / 'y.pth')
+    assert code == 2
+    assert 'is not a checkpoint of an MMEngine training: it lacks' in message
+    assert message.count('\n') == 1

@@ -1,0 +1,1 @@
+"""Measurements whose numbers pages and cards quote, and figures of pages."""

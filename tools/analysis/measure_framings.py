@@ -1,0 +1,272 @@
+"""Measure a lifter on the same motions in several framings.
+
+Framings are image size, focal length, position of the person and frame rate. The lifter
+gets the image size and no other camera parameter. Prints MPJPE and P-MPJPE in
+millimeters, for true and for noisy 2D keypoints. Example::
+
+    python -m tools.analysis.measure_framings --stride 20
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from mmengine.fileio import dump
+from tqdm import tqdm
+
+from mmhot.cli.errors import OneLineParser, print_line, run_safely
+from mmhot.cli.report import output_file
+from mmhot.datasets.mocap_dataset import MocapDataset
+from mmhot.datasets.transforms.detector_noise import RandomDetectorNoise
+from mmhot.datasets.transforms.virtual_camera import (
+    floor_offset,
+    look_at_camera,
+    project,
+)
+from mmhot.evaluation.pose_errors import mpjpe, p_mpjpe
+from mmhot.io.atomic import replacing
+from mmhot.lifting.lifter import Lifter
+from mmhot.structures.windows import resample
+from tools.analysis.motions import add_lifter_arguments, open_motions
+
+_OFF_CENTER = 1 / 3  # of the image's width
+_SMALL = 0.25  # of the image's height
+_PERSON = 1.75  # meters, a standing person
+_RADIUS = 1.5  # meters around the middle of freely placed people
+_NOISE = RandomDetectorNoise(seed=0)
+_PHONE_FOCAL = 0.75  # over the longer side of the image
+
+
+@dataclass(frozen=True)
+class Framing:
+    """Camera, frame rate and position of the person.
+
+    Attributes:
+        camera (Callable): Changes one of Human3.6M's cameras.
+        fps (float): Frames per second.
+        free (bool): Whether people are anywhere in the capture area and may leave the
+            image, instead of in its center.
+    """
+
+    camera: Callable[[dict], dict] = dict
+    fps: float = 50.0
+    free: bool = False
+
+
+@dataclass
+class Window:
+    """A projected window.
+
+    Attributes:
+        image_size (tuple[int, int]): Width and height, pixels.
+        keypoints (np.ndarray): True and noisy pixels, (2, T, 17, 2).
+        target (np.ndarray): Root-relative pose of the middle frame, meters in camera
+            axes, (17, 3).
+    """
+
+    image_size: tuple[int, int]
+    keypoints: np.ndarray
+    target: np.ndarray
+
+
+def resize(camera: dict, w: int, h: int, focal: float) -> dict:
+    """Change a camera's image size and focal length (pixels)."""
+    center = np.array([w / 2, h / 2], np.float32)
+    return dict(camera, w=w, h=h, f=np.full(2, focal), c=center)
+
+
+def aim(camera: dict, offset: float = 0.0) -> dict:
+    """Aim a camera at the person, or a share of the image's width beside it."""
+    rotation = look_at_camera(camera['T'], np.array([0, 0, 0.95]), 0.0)
+    angle = np.arctan(offset * camera['w'] / camera['f'][0])
+    cos, sin = np.cos(angle), np.sin(angle)
+    turn = np.array([[cos, 0, sin], [0, 1, 0], [-sin, 0, cos]])
+    return dict(camera, R=(rotation @ turn).astype(np.float32))
+
+
+def widescreen(camera: dict) -> dict:
+    """Full HD, from a distance at which a person has a quarter of the height."""
+    camera = resize(camera, 1920, 1080, _PHONE_FOCAL * 1920)
+    distance = camera['f'][0] * _PERSON / (_SMALL * camera['h'])
+    ratio = distance / np.linalg.norm(camera['T'][:2])
+    position = camera['T'] * np.array([ratio, ratio, 1])
+    return aim(dict(camera, T=position.astype(np.float32)))
+
+
+def zoom(factor: float) -> Callable[[dict], dict]:
+    """Multiply the focal length."""
+    return lambda camera: dict(camera, f=camera['f'] * factor)
+
+
+FRAMINGS = {
+    'centered': Framing(),
+    'walking freely': Framing(free=True),
+    '16:9, 25 % of the height': Framing(widescreen),
+    'portrait': Framing(lambda c: resize(c, 1080, 1920, _PHONE_FOCAL * 1920)),
+    'off-center by a third': Framing(lambda camera: aim(camera, _OFF_CENTER)),
+    'focal length x 0.6': Framing(zoom(0.6)),
+    'focal length x 2': Framing(zoom(2.0)),
+    'half the frames per second': Framing(fps=25.0),
+}
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = OneLineParser(description=__doc__.splitlines()[0])
+    add_lifter_arguments(parser)
+    parser.add_argument('--split', default='val', help='motions to use')
+    parser.add_argument(
+        '--stride', type=int, default=10, help='frames between windows (default: 10)'
+    )
+    parser.add_argument('--out', type=output_file, help='also write the table as JSON')
+    return parser.parse_args()
+
+
+def run(args: argparse.Namespace) -> None:
+    """Print the table."""
+    if args.stride < 1:
+        raise ValueError(f'--stride must be at least 1, got {args.stride}')
+    lifter = Lifter(args.model, args.checkpoint)
+    dataset = open_motions(
+        args.data_root,
+        args.split,
+        fps=lifter.fps,
+        seq_len=lifter.seq_len,
+        stride=args.stride,
+    )
+    table = {}
+    total = len(FRAMINGS) * len(dataset)
+    with tqdm(total=total, unit='window', leave=False, disable=None) as bar:
+        for name, framing in FRAMINGS.items():
+            with torch.inference_mode():
+                table[name] = measure_framing(
+                    lifter.predict, dataset, framing, lifter.batch_size, bar.update
+                )
+    print_table(table)
+    if args.out:
+        with replacing(args.out) as temporary:
+            dump(dict(model=lifter.name, stride=args.stride, mm=table), temporary)
+
+
+def print_table(table: dict[str, dict[str, float]]) -> None:
+    """Print one line a framing, last the noisy MPJPE over that of 'centered'."""
+    columns = list(next(iter(table.values())))
+    header = ''.join(f'{name:>15}' for name in columns)
+    print_line(f'{"framing":<28}{header}{"of centered":>12}')
+    reference = table['centered']['noisy MPJPE']
+    for name, row in table.items():
+        values = ''.join(f'{row[column]:>15}' for column in columns)
+        print_line(f'{name:<28}{values}{row["noisy MPJPE"] / reference:>11.2f}x')
+
+
+def measure_framing(
+    predict: Callable[[np.ndarray, dict], np.ndarray],
+    dataset: MocapDataset,
+    framing: Framing,
+    batch_size: int = 256,
+    progress: Callable[[int], None] = lambda count: None,
+) -> dict[str, float]:
+    """Measure the errors of all windows in one framing.
+
+    Args:
+        predict (Callable): Maps pixels (B, T, 17, 2) and a camera of ``w`` and ``h`` to
+            poses in camera axes (B, T', 17, 3), as :meth:`mmhot.Lifter.predict`.
+        dataset (MocapDataset): Windows with cameras, without a pipeline.
+        framing (Framing): Camera, frame rate and position.
+        batch_size (int): Windows per batch.
+        progress (Callable): Called with 1 after each window.
+
+    Returns:
+        dict[str, float]: ``windows`` and, in millimeters, ``MPJPE``, ``P-MPJPE``,
+        ``noisy MPJPE`` and ``noisy P-MPJPE`` of the middle frames.
+    """
+    sums, count = np.zeros(4), 0
+    for batch in window_batches(dataset, framing, batch_size, progress):
+        w, h = batch[0].image_size
+        target = np.stack([window.target for window in batch])
+        for column in range(2):
+            keypoints = np.stack([window.keypoints[column] for window in batch])
+            pred = predict(keypoints, dict(w=w, h=h))
+            pred = pred[:, pred.shape[1] // 2]
+            sums[2 * column] += mpjpe(pred, target).sum()
+            sums[2 * column + 1] += p_mpjpe(pred, target).sum()
+        count += len(batch)
+    if not count:
+        raise ValueError('no window of these motions is inside of the image')
+    names = ('MPJPE', 'P-MPJPE', 'noisy MPJPE', 'noisy P-MPJPE')
+    means = (1000 * sums / count).round(2).tolist()
+    return {'windows': count} | dict(zip(names, means, strict=True))
+
+
+def window_batches(
+    dataset: MocapDataset,
+    framing: Framing,
+    batch_size: int,
+    progress: Callable[[int], None] = lambda count: None,
+) -> Iterator[list[Window]]:
+    """Project all windows, in batches of equal image size."""
+    waiting: dict[tuple, list[Window]] = {}
+    for index in range(len(dataset)):
+        window = project_window(dataset, index, framing)
+        progress(1)
+        if window is None:
+            continue
+        batch = waiting.setdefault(window.image_size, [])
+        batch.append(window)
+        if len(batch) == batch_size:
+            yield waiting.pop(window.image_size)
+    yield from waiting.values()
+
+
+def project_window(
+    dataset: MocapDataset, index: int, framing: Framing
+) -> Window | None:
+    """Project a window; None if people leave the image or are nearer than 2 m."""
+    info = dataset.get_data_info(index)
+    camera = framing.camera(info['camera_param'])
+    joints = info['joints_world']
+    offset = floor_offset(joints)
+    if framing.free:
+        number = dataset.clip_of_window[index]
+        clip = dataset.clips[number].arrays['joints_world']
+        offset[:2] = _random_position(number) - clip[:, 0, :2].mean(0)
+    pixels, in_camera = project(joints + offset, camera)
+    size = (camera['w'], camera['h'])
+    inside = ((pixels >= 0) & (pixels <= size)).all(-1).mean()
+    if framing.free and (in_camera[..., 2].min() < 2 or inside < 0.95):
+        return None
+    noisy = _NOISE.transform(dict(keypoints=pixels, id=info['id']))['keypoints']
+    keypoints = np.stack([pixels, noisy], 1).astype(np.float32)
+    keypoints = _lower_frame_rate(keypoints, info['fps'] / framing.fps)
+    pose = in_camera[len(in_camera) // 2]
+    return Window(size, np.moveaxis(keypoints, 1, 0), pose - pose[:1])
+
+
+def _lower_frame_rate(frames: np.ndarray, step: float) -> np.ndarray:
+    """Interpolate frames (T, ...) from every ``step``-th one and the middle one."""
+    if step == 1:
+        return frames
+    middle = len(frames) // 2
+    times = np.arange(middle % step, len(frames), step)
+    back = (np.arange(len(frames)) - times[0]) / step
+    return resample(resample(frames, times), back)
+
+
+def _random_position(seed: int) -> np.ndarray:
+    """A position on the floor up to 1.5 m from the middle, (2,)."""
+    rng = np.random.default_rng(seed)
+    angle, radius = rng.uniform(-np.pi, np.pi), _RADIUS * np.sqrt(rng.uniform())
+    return radius * np.array([np.cos(angle), np.sin(angle)])
+
+
+def main() -> int:
+    """Run the tool."""
+    args = parse_args()
+    return run_safely('measure_framings.py', lambda: run(args))
+
+
+if __name__ == '__main__':
+    sys.exit(main())

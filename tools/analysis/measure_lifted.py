@@ -1,0 +1,335 @@
+"""Measure lifted clips: bone lengths, jitter, feet, errors against ground truth.
+
+Plausible poses have constant bone lengths, little jitter and standing feet that do not
+slide (where the model of contacts says so). Clips of one person with ground truth, such
+as the rendered clips in ``demo/``, also get errors. Example::
+
+    python -m tools.analysis.measure_lifted outputs/demo/walk.npz --ground-truth demo
+"""
+
+import argparse
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from mmhot.cli.errors import OneLineParser, print_line, run_safely
+from mmhot.cli.report import align
+from mmhot.evaluation.motion_quality import (
+    bone_length_variation,
+    find_contacts,
+    foot_slide,
+    height_errors,
+    jitter,
+)
+from mmhot.evaluation.pose_errors import mpjpe, mpjve, p_mpjpe
+from mmhot.io.arrays import load_arrays
+from mmhot.io.lifted import read_lifted
+from mmhot.lifting.placement import ANKLE_HEIGHT
+from mmhot.lifting.world import to_world
+from mmhot.motion.camera_path import stable_keypoints
+from mmhot.motion.contacts import ANKLES, predict_contacts
+from mmhot.motion.extremities import SKELETON
+from mmhot.skeletons.joints import get_skeleton
+from mmhot.structures.clips import ARRAYS, Clip3D
+from tools.analysis.motions import GroundTruth
+
+# A pose belongs to another person if its joints are farther than this from the ground
+# truth on average, as a share of the person's height.
+_MAX_DISTANCE = 0.5
+_WHOLE_BODY = get_skeleton('coco-wholebody-133')
+# Ends of feet, the right one first, as ankles.
+_ENDS = {
+    'toe': ('right_big_toe', 'left_big_toe'),
+    'heel': ('right_heel', 'left_heel'),
+}
+_LIMBS = ('_shoulder', '_elbow', '_wrist', '_hip', '_knee', '_foot')
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = OneLineParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        'clips', nargs='+', type=Path, help='.npz or .json files of mmhot lift'
+    )
+    parser.add_argument(
+        '--ground-truth',
+        type=Path,
+        metavar='FOLDER',
+        help='folder with the ground truth NAME.npz of each clip NAME',
+    )
+    return parser.parse_args()
+
+
+def run(args: argparse.Namespace) -> None:
+    """Read the clips and print the tables."""
+    print_tables([read_lifted(path) for path in args.clips], args.ground_truth)
+
+
+def print_tables(lifted: list[Clip3D], ground_truth: Path | None) -> None:
+    """Print one line a person, and one of errors a clip, if there is ground truth."""
+    clips = [without_extremities(clip) for clip in lifted]
+    print_plausibility(clips)
+    print_feet(lifted, ground_truth)
+    if ground_truth:
+        print_errors(clips, ground_truth)
+
+
+def without_extremities(clip: Clip3D) -> Clip3D:
+    """Keep Human3.6M's 17 joints."""
+    body = slice(get_skeleton('h36m-17').num_keypoints)
+    arrays = {x: getattr(clip, x) for x, (axes, _) in ARRAYS.items() if 'K' in axes}
+    arrays = {x: None if y is None else y[:, body] for x, y in arrays.items()}
+    names, parents = clip.joint_names[body], clip.parents[body]
+    return replace(clip, joint_names=names, parents=parents, **arrays)
+
+
+def cells_of(row: Mapping[str, float], units: Mapping[str, str]) -> list[str]:
+    """Format the numbers of a row that have a unit, with '-' for unknown ones."""
+    return [f'{row[x]:.1f} {unit}' if x in row else '-' for x, unit in units.items()]
+
+
+def print_errors(clips: list[Clip3D], folder: Path) -> None:
+    """Print errors against ground truth."""
+    heads = ['clip', 'without a pose', '2D error', 'PCK@0.2', 'MPJPE', 'P-MPJPE']
+    units = {'without mean': 'mm', 'expected': 'mm', 'root path': 'cm'}
+    units |= {'foot slide': 'cm/s', 'true slide': 'cm/s'}
+    units |= {'floating': 'cm', 'penetration': 'cm', 'precision': '%', 'recall': '%'}
+    lines = [[*heads, *units]]
+    for clip in clips:
+        row = measure(clip, GroundTruth.read(folder / f'{clip.name}.npz'))
+        lines.append(
+            [
+                clip.name,
+                f'{row["missing"]} of {row["frames"]}',
+                f'{row["pixels"]:.1f} px',
+                f'{row["PCK@0.2"]:.1f} %',
+                f'{row["MPJPE"]:.1f} mm',
+                f'{row["P-MPJPE"]:.1f} mm',
+                *cells_of(row, units),
+            ]
+        )
+    print_line('\n' + align(lines, left=1))
+
+
+def print_plausibility(clips: list[Clip3D]) -> None:
+    """Print variation of bone lengths, jitter and foot slide of each person."""
+    names = ['clip', 'track', 'frames', 'bone length', 'worst bone', 'jitter']
+    lines = [[*names, 'foot slide']]
+    for clip in clips:
+        joints = zip(clip.joint_names, clip.parents, strict=True)
+        bones = [name for name, parent in joints if parent >= 0]
+        for track in np.unique(clip.track):
+            rows = clip.track == track
+            poses = clip.keypoints_3d[rows].astype(np.float64)
+            variation = bone_length_variation(poses, clip.parents)
+            try:
+                shake = jitter(poses, clip.frame[rows], clip.fps)
+            except ValueError:
+                shake = 'needs 3 frames'
+            else:
+                shake = f'{shake:.1f} {clip.unit}/s^2'
+            worst = f'{bones[variation.argmax()]} {variation.max():.1%}'
+            mean = f'{variation.mean():.1%}'
+            own = clip.take(rows)
+            ankles, stands = own.places()[:, ANKLES], predicted_contacts(own)
+            slide = foot_slide(ankles, stands, own.frame, own.fps)
+            person = [clip.name, str(track), str(len(poses)), mean, worst, shake]
+            lines.append([*person, f'{slide:.1f} cm/s'])
+    print_line(align(lines))
+
+
+def print_feet(clips: list[Clip3D], folder: Path | None) -> None:
+    """Print slide of toes and heels of people with ``h36m-24``, and errors in 2D."""
+    units = {'toe slide': 'cm/s', 'heel slide': 'cm/s', 'toe at rest': 'cm/s'}
+    units |= {'toe 2D': 'px', 'heel 2D': 'px', 'true toe': 'cm/s', 'true heel': 'cm/s'}
+    lines = [['clip', 'track', *units]]
+    for clip in clips:
+        if clip.joint_names != SKELETON.joints:
+            continue
+        path = folder and folder / f'{clip.name}.npz'
+        for track in np.unique(clip.track):
+            row = measure_feet(clip.take(clip.track == track), path)
+            lines.append([clip.name, str(track), *cells_of(row, units)])
+    if len(lines) > 1:
+        print_line('\n' + align(lines, left=1))
+
+
+def measure_feet(person: Clip3D, labels: Path | None) -> dict[str, float]:
+    """Measure toes and heels of one person with ``h36m-24`` in ``'camera'`` axes.
+
+    Args:
+        person (Clip3D): The person's rows.
+        labels (Path, optional): Ground truth of a rendered clip with
+            ``wholebody_2d``, of the only person.
+
+    Returns:
+        dict[str, float]: In cm/s: ``toe slide`` and ``heel slide``, speeds while the
+        ankle stands (in the ground truth or, without it, as predicted), and ``toe at
+        rest``, that of toes that :func:`find_contacts` itself finds at rest, also at
+        push-off. In pixels: distances ``toe 2D`` and ``heel 2D`` of the projected
+        points from the ground truth. In cm/s: ``true toe`` and ``true heel``, movement
+        of the ground truth in the image at the distance of the ankle.
+    """
+    places, frames = person.places().astype(np.float64), person.frame
+    points = {x: places[:, SKELETON.indices(both)] for x, both in _ENDS.items()}
+    upright = to_world(person, static_camera=True).places().astype(np.float64)
+    rests = find_contacts(upright[:, SKELETON.indices(_ENDS['toe'])], person.fps)
+    arrays = None
+    if labels is not None:
+        names = ['wholebody_2d', 'h36m_cam3d', 'h36m_world3d']
+        arrays = {x: array[frames] for x, array in load_arrays(labels, names).items()}
+        stands = find_contacts(arrays['h36m_world3d'][:, ANKLES], person.fps)
+    else:
+        stands = predicted_contacts(without_extremities(person))
+    row = {
+        f'{x} slide': foot_slide(own, stands, frames, person.fps)
+        for x, own in points.items()
+    }
+    row['toe at rest'] = foot_slide(points['toe'], rests, frames, person.fps)
+    if arrays is not None:
+        depth = arrays['h36m_cam3d'][:, ANKLES, 2:] / person.focal_length
+        size = np.array([person.width, person.height])
+        for x, own in points.items():
+            target = arrays['wholebody_2d'][:, _WHOLE_BODY.indices(_ENDS[x])]
+            pixels = own[..., :2] / own[..., 2:] * person.focal_length + size / 2
+            row[f'{x} 2D'] = float(np.linalg.norm(pixels - target, axis=-1).mean())
+            moves = (target - size / 2) * depth
+            row[f'true {x}'] = foot_slide(moves, stands, frames, person.fps)
+    return {name: value for name, value in row.items() if np.isfinite(value)}
+
+
+def predicted_contacts(person: Clip3D) -> np.ndarray:
+    """Predict which ankles of one person stand, (T, 2) bool."""
+    stands = np.zeros((len(person), len(ANKLES)), bool)
+    keypoints = stable_keypoints(person)
+    for rows in person.stretches():
+        seconds = person.seconds(person.frame[rows])
+        known = keypoints[rows], person.scores[rows], seconds
+        stands[rows] = predict_contacts(*known) > 0.5
+    return stands
+
+
+def measure(lifted: Clip3D, truth: GroundTruth) -> dict[str, float]:
+    """Compare a lifted clip of one person with the ground truth.
+
+    Args:
+        lifted (Clip3D): In ``'camera'`` axes.
+        truth (GroundTruth): Of all its frames.
+
+    Returns:
+        dict[str, float]: Number of ``frames``, of those ``missing`` a pose of the
+        person, of those ``filled`` by interpolation, and of ID ``switches``; ``pixels``
+        and ``PCK@0.2`` (percent) of shoulders, elbows, wrists, hips, knees and ankles;
+        ``MPJPE`` and ``P-MPJPE`` in mm, the error ``without mean`` difference of each
+        joint, and that ``expected``; ``MPJVE`` in mm/s, and ``jitter`` in m/s^2; if the
+        ground truth has contacts, the numbers of :func:`measure_motion`.
+    """
+    if lifted.axes != 'camera':
+        raise ValueError(f"{lifted.name}: axes must be 'camera', got {lifted.axes!r}")
+    rows = _rows_of_person(lifted, truth.pixels)
+    frames = lifted.frame[rows]
+    poses, target = lifted.keypoints_3d[rows], truth.poses[frames]
+    mean = (poses - target).mean(0)
+    expected = lifted.expected_error
+    return {
+        'frames': len(truth.poses),
+        'missing': len(truth.poses) - len(rows),
+        'filled': int((lifted.keypoint_scores_3d[rows] == 0).all(1).sum()),
+        'switches': int((np.diff(lifted.track[rows]) != 0).sum()),
+        **_measure_2d(lifted, truth, rows),
+        'MPJPE': 1000 * float(mpjpe(poses, target).mean()),
+        'P-MPJPE': 1000 * float(p_mpjpe(poses, target).mean()),
+        'without mean': 1000 * float(mpjpe(poses - mean, target).mean()),
+        **(
+            {}
+            if expected is None
+            else {'expected': 1000 * float(expected[rows].mean())}
+        ),
+        'MPJVE': 1000 * lifted.fps * float(mpjve(poses, target, frames).mean()),
+        'jitter': jitter(poses, frames, lifted.fps),
+        **({} if truth.contacts is None else measure_motion(lifted.take(rows), truth)),
+    }
+
+
+def measure_motion(lifted: Clip3D, truth: GroundTruth) -> dict[str, float]:
+    """Compare the path and the feet of one person with the ground truth.
+
+    Args:
+        lifted (Clip3D): The person's rows in ``'camera'`` axes.
+        truth (GroundTruth): With ``root`` and ``contacts``.
+
+    Returns:
+        dict[str, float]: In cm: distance of the ``root path`` from the ground truth
+        after both have the same mean position, and mean heights of standing ankles
+        above and below the place of an ankle on the floor, ``floating`` and
+        ``penetration``. In cm/s: speeds of standing ankles, ``foot slide``, and
+        ``true slide`` of the ground truth. ``precision`` and ``recall`` of predicted
+        contacts, in percent. Without what is not known.
+    """
+    frames = lifted.frame
+    offset = lifted.root_3d - truth.root[frames]
+    stands = truth.contacts[frames]
+    true = (truth.poses + truth.root[:, None])[frames][:, ANKLES]
+    slides = [
+        foot_slide(ankles, stands, frames, lifted.fps)
+        for ankles in (lifted.places()[:, ANKLES], true)
+    ]
+    world = to_world(lifted, static_camera=True).places()[:, ANKLES, 2]
+    floating, penetration = height_errors(world[stands] - ANKLE_HEIGHT)
+    row = {
+        'root path': 100
+        * float(np.linalg.norm(offset - offset.mean(0), axis=1).mean()),
+        'foot slide': slides[0],
+        'true slide': slides[1],
+        'floating': floating,
+        'penetration': penetration,
+    }
+    found = predicted_contacts(lifted)
+    both = 100 * float((found & stands).sum())
+    row['precision'] = both / found.sum() if found.any() else np.nan
+    row['recall'] = both / stands.sum() if stands.any() else np.nan
+    return {name: value for name, value in row.items() if np.isfinite(value)}
+
+
+def _measure_2d(
+    lifted: Clip3D, truth: GroundTruth, rows: np.ndarray
+) -> dict[str, float]:
+    """Pixel error, and share within a fifth of the torso, of the limbs' joints."""
+    names = lifted.joint_names
+    limbs = [joint for joint, name in enumerate(names) if name.endswith(_LIMBS)]
+    target = truth.pixels[lifted.frame[rows]]
+    errors = np.linalg.norm(lifted.keypoints_2d[rows] - target, axis=-1)[:, limbs]
+    joint = {name: target[:, index] for index, name in enumerate(names)}
+    torso = np.maximum(
+        np.linalg.norm(joint['left_shoulder'] - joint['right_hip'], axis=-1),
+        np.linalg.norm(joint['right_shoulder'] - joint['left_hip'], axis=-1),
+    )
+    correct = errors <= 0.2 * torso[:, None]
+    return {'pixels': float(errors.mean()), 'PCK@0.2': 100 * float(correct.mean())}
+
+
+def _rows_of_person(lifted: Clip3D, pixels: np.ndarray) -> np.ndarray:
+    """Rows of the pose nearest to the ground truth in each frame, if near enough."""
+    target = pixels[lifted.frame]
+    distance = np.linalg.norm(lifted.keypoints_2d - target, axis=-1).mean(1)
+    distance /= np.ptp(target[..., 1], axis=1)
+    order = np.lexsort((distance, lifted.frame))
+    _, first = np.unique(lifted.frame[order], return_index=True)
+    rows = order[first]
+    rows = rows[distance[rows] < _MAX_DISTANCE]
+    if not len(rows):
+        raise ValueError(f'{lifted.name}: no pose is near the ground truth')
+    return rows
+
+
+def main() -> int:
+    """Run the tool."""
+    args = parse_args()
+    return run_safely('measure_lifted.py', lambda: run(args))
+
+
+if __name__ == '__main__':
+    sys.exit(main())

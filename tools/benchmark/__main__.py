@@ -1,0 +1,95 @@
+"""Time models and the chain in turns; write what was measured into a page.
+
+Each part is a module of this package. Examples::
+
+    python -m tools.benchmark models nanohtnet-243-9:onnx --reference tcn-27:onnx
+    python -m tools.benchmark hourglasses --threads 2 --out docs/benchmarks.json
+    python -m tools.benchmark chain demo/walk.mp4 demo/dance.mp4
+    python -m tools.benchmark page docs/benchmarks.json docs/benchmarks.md \
+        docs/images/benchmarks.png
+
+Whatever is timed takes a turn in every round, in random order. The ratio compares turns
+of the same round: its median and quartiles, and, as best, the ratio of the shortest
+calls, which other programs on the machine disturb least. ``--out`` replaces the part of
+a JSON file and keeps the others.
+"""
+
+import argparse
+import os
+import sys
+from types import ModuleType
+
+import torch
+
+from mmhot.cli.errors import OneLineParser, print_line, run_safely
+from mmhot.cli.report import align, output_file
+from tools.benchmark import chain, hourglasses, models, page, record
+
+PARTS: dict[str, ModuleType] = {
+    'models': models,
+    'hourglasses': hourglasses,
+    'chain': chain,
+}
+"""Modules with ``add_arguments(parser)`` and ``measure(args)``, which returns rows."""
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = OneLineParser(
+        prog='benchmark',
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest='part', required=True)
+    for name, module in PARTS.items():
+        part = commands.add_parser(
+            name,
+            help=module.__doc__.splitlines()[0],
+            description=module.__doc__,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.add_arguments(part)
+        for option, default in (('threads', 1), ('rounds', 5)):
+            part.add_argument(
+                f'--{option}',
+                type=positive,
+                default=default,
+                metavar='N',
+                help=f'(default: {default})',
+            )
+        part.add_argument('--out', type=output_file, metavar='FILE', help='JSON file')
+        part.add_argument('--note', default='', help='about the machine, for the file')
+    page.add_arguments(commands.add_parser('page', help=page.__doc__.splitlines()[0]))
+    return parser.parse_args()
+
+
+def positive(text: str) -> int:
+    """Read a number of at least 1."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f'{text} is not at least 1')
+    return number
+
+
+def run(args: argparse.Namespace) -> None:
+    """Measure and print a part, or write the page."""
+    if args.part == 'page':
+        page.write_page(args)
+        return
+    torch.set_num_threads(args.threads)
+    # of sessions of ONNX Runtime, which are opened later
+    os.environ['OMP_NUM_THREADS'] = str(args.threads)
+    rows = PARTS[args.part].measure(args)
+    print_line(align(page.as_cells(rows)))
+    if args.out is not None:
+        record.write_part(args.out, args.part, rows, args)
+
+
+def main() -> int:
+    """Run the tool."""
+    args = parse_args()
+    return run_safely('benchmark', lambda: run(args))
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,167 @@
+"""Time videos to 3D against the 2D network alone.
+
+Each round runs the shipped GTPT-T on a batch of random crops in ONNX Runtime (two crops
+at a time on each thread), decodes each video, and runs the chain on it: frames,
+detection, 2D poses, tracks, 3D poses and an ``.npz`` file. The ratios compare the time
+per frame with that of the network alone for as many people; those of processor time
+depend less on other work on the machine. The first round warms up and does not count.
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from mmhot.apis.export import export
+from mmhot.apis.lifting import open_pose_estimator, open_video_lifter
+from mmhot.apis.options import InferOptions, InferRunOptions
+from mmhot.deploy.onnx_sessions import open_session
+from mmhot.video.frames import VideoFile
+from mmhot.video.pipeline import VideoLifter
+from mmhot.video.sources.model_names import TASKS_2D
+from mmhot.weights.backends import shipped_graph
+from tools.benchmark.timing import Times, compare, time_in_turns
+
+_BATCH = 16
+_CROP = (3, 256, 192)
+_MODEL = 'gtpt-t'
+# Crops per run of ONNX Runtime, as in mmhot infer.
+_ONNX_BATCH = 2
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the videos and models."""
+    parser.add_argument('videos', nargs='+', type=Path)
+    parser.add_argument('--pose2d', default=_MODEL, help=f'(default: {_MODEL})')
+    parser.add_argument('--det-model', help="(default: the 2D model's)")
+
+
+def measure(args: argparse.Namespace) -> list[dict]:
+    """Time the chain on each video."""
+    with tempfile.TemporaryDirectory() as folder:
+        options = InferRunOptions(
+            out_dir=Path(folder),
+            formats=('npz',),
+            pose2d=args.pose2d,
+            det_model=args.det_model,
+            device='cpu',
+        )
+        lifter = open_chain(options)
+        chains = [Chain(video.stem, lifter, options, video) for video in args.videos]
+        return time_chains(chains, args.rounds)
+
+
+def open_chain(options: InferOptions) -> VideoLifter:
+    """Open all models of a chain."""
+    lifter = open_video_lifter(options)
+    lifter.pose_estimator = open_pose_estimator(options)
+    return lifter
+
+
+@dataclass
+class Chain:
+    """A chain on one video.
+
+    Attributes:
+        name (str): In tables.
+        lifter (VideoLifter): The models.
+        options (InferRunOptions): Of the results.
+        video (Path): The video.
+        frames (int): Of the video, after a call.
+        people (int): Poses in all frames, after a call.
+    """
+
+    name: str
+    lifter: VideoLifter
+    options: InferRunOptions
+    video: Path
+    frames: int = 0
+    people: int = 0
+
+    def __call__(self) -> None:
+        """Lift the video and write the poses."""
+        source = VideoFile(self.video)
+        clip, times = self.lifter(source)
+        if clip is None:
+            raise ValueError(f'{self.video}: no person was found')
+        export(clip, self.options, source)
+        self.frames, self.people = times.num_frames, len(clip.frame)
+
+
+@dataclass
+class _Metered:
+    """A call that also collects the processor time of the process, in seconds."""
+
+    call: Callable[[], object]
+    seconds: list[float] = field(default_factory=list)
+
+    def __call__(self) -> None:
+        begin = time.process_time()
+        self.call()
+        self.seconds.append(time.process_time() - begin)
+
+    def times(self, rounds: int) -> Times:
+        """Return the last rounds as turns."""
+        turns = self.seconds[-rounds:]
+        return Times(turns, min(turns))
+
+
+def time_chains(chains: Sequence[Chain], rounds: int) -> list[dict]:
+    """Time chains, the decoding of their videos, and the network alone, in turns.
+
+    Args:
+        chains (Sequence[Chain]): With different names.
+        rounds (int): Turns of each, after one to warm up.
+
+    Returns:
+        list[dict]: A record of plain values for each chain.
+    """
+    calls = {('chain', chain.name): _Metered(chain) for chain in chains}
+    for video in dict.fromkeys(chain.video for chain in chains):
+        calls['decode', video] = _Metered(lambda path=video: decode(path))
+    calls['network'] = _Metered(_network_alone())
+    time_in_turns(calls, 1, seconds=0)
+    times = time_in_turns(calls, rounds, seconds=0)
+    rows = []
+    for chain in chains:
+        key = 'chain', chain.name
+        # per frame, over the network's time for the people of a frame
+        scale = _BATCH / max(chain.people, 1)
+        ratio = asdict(compare(times[key], times['network']))
+        processor = compare(calls[key].times(rounds), calls['network'].times(rounds))
+        decoding = times['decode', chain.video].best
+        rows.append(
+            {
+                'chain': chain.name,
+                'frames': chain.frames,
+                'people per frame': chain.people / chain.frames,
+                'frames per second': chain.frames / times[key].best,
+                'decoded frames per second': chain.frames / decoding,
+                'ratio to onnx': {name: x * scale for name, x in ratio.items()},
+                'processor ratio to onnx': processor.median * scale,
+                'ms per person of onnx': times['network'].best / _BATCH * 1e3,
+            }
+        )
+    return rows
+
+
+def decode(video: Path) -> None:
+    """Decode a video."""
+    for _ in VideoFile(video):
+        pass
+
+
+def _network_alone() -> Callable[[], object]:
+    """Return a call of the shipped GTPT-T on one batch, without the flip test."""
+    crops = np.random.default_rng(0).normal(size=(_BATCH, *_CROP)).astype(np.float32)
+    session = open_session(shipped_graph(_MODEL, TASKS_2D), threads=1)
+    name = session.get_inputs()[0].name
+    pool = ThreadPoolExecutor(torch.get_num_threads())
+    parts = np.split(crops, _BATCH // _ONNX_BATCH)
+    return lambda: list(pool.map(lambda part: session.run(None, {name: part}), parts))

@@ -1,0 +1,155 @@
+"""Write measurements of a JSON file into the tables of a page, and draw them.
+
+A table is what stands between ``<!-- table: PART -->`` and ``<!-- end -->``.
+"""
+
+import argparse
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from mmhot.cli.report import output_file
+from mmhot.io.arrays import load_json
+from mmhot.io.atomic import replacing
+
+_TABLE = re.compile(r'(<!-- table: ([\w ]+) -->\n).*?(?=<!-- end -->)', re.DOTALL)
+# Parts with models that are drawn, and the titles of their panels.
+_PANELS = {'models': 'time, PyTorch = 1', 'hourglasses': 'time, the host = 1'}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the files."""
+    parser.add_argument('file', type=Path, help='.json file of measurements')
+    parser.add_argument('page', type=output_file, help='.md file with the tables')
+    parser.add_argument('figure', type=output_file, help='.png file to write')
+
+
+def write_page(args: argparse.Namespace) -> None:
+    """Write the tables and the figure."""
+    document = load_json(args.file)
+    text = fill_tables(args.page.read_text(encoding='utf-8'), document)
+    with replacing(args.page) as temporary:
+        temporary.write_text(text, encoding='utf-8')
+    draw(document, args.figure)
+
+
+def fill_tables(text: str, document: Mapping[str, dict]) -> str:
+    """Replace the tables of a page by those of the measurements; others stay.
+
+    Args:
+        text (str): The page; its tables are marked.
+        document (Mapping[str, dict]): Parts with ``rows``, ``rounds``, ``date`` and
+            ``machine``.
+
+    Raises:
+        ValueError: If the page has no table for a part.
+    """
+    marked = [name for _, name in _TABLE.findall(text)]
+    if not {*document} <= {*marked}:
+        raise ValueError(
+            f'the page has tables {", ".join(marked)}, the file {", ".join(document)}'
+        )
+
+    def fill(table: re.Match) -> str:
+        start, name = table.groups()
+        return start + _part(document[name]) if name in document else table[0]
+
+    return _TABLE.sub(fill, text)
+
+
+def _part(part: Mapping) -> str:
+    """Return a table in Markdown, and the conditions in which it was measured."""
+    lines = as_cells(part['rows'])
+    lines.insert(1, ['---'] * len(lines[0]))
+    table = '\n'.join(f'| {" | ".join(line)} |' for line in lines)
+    machine, rounds = part['machine'], part['rounds']
+    facts = [
+        f'{part["date"]}',
+        f'{machine["threads"]} threads of {machine["cores"]} cores of an '
+        f'{machine["processor"].replace("(R)", "")}',
+        *filter(None, [machine['note']]),
+        f'load {machine["load"]:.1f} at the end',
+        f'{rounds} round{"s" * (rounds > 1)}',
+        f'PyTorch {machine["torch"]}',
+        f'ONNX Runtime {machine["onnxruntime"]}',
+    ]
+    return f'\n{table}\n\n{"; ".join(facts)}.\n\n'
+
+
+def as_cells(rows: Sequence[Mapping]) -> list[list[str]]:
+    """Return the cells of a table, header first."""
+    if 'chain' in rows[0]:
+        return _chain_cells(rows)
+    return _model_cells(rows)
+
+
+def _model_cells(rows: Sequence[Mapping]) -> list[list[str]]:
+    lines = [['model', 'batch', 'M multiply-adds', 'ms', 'ratio (quartiles)']]
+    lines[0] += ['shortest calls', 'of']
+    for row in rows:
+        of, name, ratio = _short(row['reference']), _short(row['model']), row['ratio']
+        cells = [name, str(row['batch']), _number(row['millions of operations'])]
+        cells.append(_number(row['milliseconds']))
+        cells += (
+            ['', '', ''] if name == of else [_ratio(ratio), f'{ratio["best"]:.2f}', of]
+        )
+        lines.append(cells)
+    return lines
+
+
+def _short(model: str) -> str:
+    """Return the name of a model without its training and changed settings."""
+    return re.sub(r'_\d+frm[\w-]*|:model\.[\w.]+=[^:]*', '', model)
+
+
+def _chain_cells(rows: Sequence[Mapping]) -> list[list[str]]:
+    lines = [['video', 'people per frame', 'frames/s', 'decoded alone']]
+    lines[0] += ['ratio to the network (quartiles)', 'of processor time']
+    for row in rows:
+        cells = [row['chain'], f'{row["people per frame"]:.1f}']
+        cells += [_number(row[f'{each}frames per second']) for each in ('', 'decoded ')]
+        processor = row['processor ratio to onnx']
+        lines.append([*cells, _ratio(row['ratio to onnx']), f'{processor:.2f}'])
+    return lines
+
+
+def _ratio(ratio: Mapping[str, float]) -> str:
+    return f'{ratio["median"]:.2f} ({ratio["low"]:.2f} to {ratio["high"]:.2f})'
+
+
+def _number(value: float) -> str:
+    """Format a number with three digits or all before the point."""
+    return f'{value:,.0f}' if abs(value) >= 100 else f'{value:.3g}'
+
+
+def draw(document: Mapping[str, dict], target: Path) -> None:
+    """Draw the ratios of the models at batch 1, with quartiles."""
+    panels = {name: document[name]['rows'] for name in _PANELS if name in document}
+    figure = Figure(figsize=(10, 4), layout='constrained')
+    FigureCanvasAgg(figure)
+    for axes, (name, rows) in zip(
+        figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True
+    ):
+        rows = [row for row in rows if row['batch'] == 1 and _is_drawn(row, name)]
+        labels = [_short(row['model']) for row in rows]
+        ratios = [row['ratio'] for row in rows]
+        medians = [ratio['median'] for ratio in ratios]
+        spread = [
+            [abs(ratio[side] - ratio['median']) for ratio in ratios]
+            for side in ('low', 'high')
+        ]
+        axes.barh(labels, medians, xerr=spread, color='#2f6fde', ecolor='#5b6573')
+        axes.axvline(1, color='#5b6573', linewidth=1)
+        axes.invert_yaxis()
+        axes.set_xlabel(_PANELS[name])
+    with replacing(target) as temporary:
+        figure.savefig(temporary, format='png', dpi=110)
+
+
+def _is_drawn(row: Mapping, part: str) -> bool:
+    """Whether a row is an hourglass, or another back end of its reference."""
+    own, of = row['model'], row['reference']
+    return own != of and (part == 'hourglasses' or own.startswith(f'{of}:'))

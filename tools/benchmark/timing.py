@@ -1,0 +1,109 @@
+"""Interleaved timing of several calls.
+
+Temperature and load of a machine change over time: of models that are timed one after
+the other, the first may seem a tenth faster than the last. Here all take a turn in
+every round, in random order, and turns of the same round are compared.
+"""
+
+import math
+import random
+import statistics
+import time
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+Key = TypeVar('Key', bound=Hashable)
+_WARM_UP = 2
+
+
+@dataclass
+class Times:
+    """Durations of calls in seconds.
+
+    Attributes:
+        turns (list[float]): For each round, the median of the turn's calls.
+        best (float): The shortest of all calls.
+    """
+
+    turns: list[float] = field(default_factory=list)
+    best: float = math.inf
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """Durations relative to a reference.
+
+    Attributes:
+        median (float): Over the rounds.
+        low (float): First quartile.
+        high (float): Third quartile.
+        best (float): Shortest call over shortest call, of any rounds.
+    """
+
+    median: float
+    low: float
+    high: float
+    best: float
+
+
+def time_in_turns(
+    calls: Mapping[Key, Callable[[], object]],
+    rounds: int,
+    seconds: float = 0.2,
+    seed: int = 0,
+    clock: Callable[[], float] = time.perf_counter,
+    progress: Callable[[], None] | None = None,
+) -> dict[Key, Times]:
+    """Time calls in interleaved rounds.
+
+    Args:
+        calls (Mapping): Functions to time, by name.
+        rounds (int): Turns of each.
+        seconds (float): Minimum duration of a turn, which sets the number of its calls.
+            With 0 it is one call, without warm-up. Defaults to 0.2.
+        seed (int): Of the order within rounds. Defaults to 0.
+        clock (Callable): Returns seconds.
+        progress (Callable, optional): Called after every turn.
+
+    Returns:
+        dict[Key, Times]: By name.
+    """
+    counts = {key: _calls_in(seconds, call, clock) for key, call in calls.items()}
+    order, shuffle = list(calls), random.Random(seed).shuffle
+    times = {key: Times() for key in calls}
+    for _ in range(rounds):
+        shuffle(order)
+        for key in order:
+            turn = [_time(calls[key], clock) for _ in range(counts[key])]
+            times[key].turns.append(statistics.median(turn))
+            times[key].best = min(times[key].best, *turn)
+            if progress is not None:
+                progress()
+    return times
+
+
+def compare(times: Times, reference: Times) -> Ratio:
+    """Compare turns of the same rounds; below one is faster than the reference."""
+    pairs = zip(times.turns, reference.turns, strict=True)
+    ratios = [own / other for own, other in pairs]
+    if len(ratios) == 1:
+        ratios *= 2  # quantiles need two
+    low, median, high = statistics.quantiles(ratios, n=4, method='inclusive')
+    return Ratio(median, low, high, times.best / reference.best)
+
+
+def _calls_in(
+    seconds: float, call: Callable[[], object], clock: Callable[[], float]
+) -> int:
+    if not seconds:
+        return 1
+    for _ in range(_WARM_UP):
+        call()
+    return max(1, round(seconds / max(_time(call, clock), 1e-6)))
+
+
+def _time(call: Callable[[], object], clock: Callable[[], float]) -> float:
+    start = clock()
+    call()
+    return clock() - start

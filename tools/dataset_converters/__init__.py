@@ -1,0 +1,1 @@
+"""Converters of data of others to the files that datasets read."""

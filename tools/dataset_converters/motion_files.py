@@ -1,0 +1,360 @@
+"""Readers of motion capture: BVH, Acclaim's ASF/AMC, and C3D.
+
+All give joints by name in meters, z up.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from mmhot.compat.installation import import_extra
+from mmhot.errors import naming
+
+_INCH = 0.0254
+# Of a joint: three positions and three rotations.
+_MAX_CHANNELS = 6
+_CENTIMETER = 0.01
+# CMU's frame rate; .amc files do not state it
+AMC_FPS = 120.0
+_C3D_UNITS = {'m': 1.0, 'cm': 0.01, 'mm': 0.001}
+_Z_UP = {
+    'z': np.eye(3),
+    'y': np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]]),
+}
+
+
+@dataclass
+class JointMotion:
+    """Joints by name, over time.
+
+    Attributes:
+        names (tuple[str]): Names of the J joints.
+        positions (np.ndarray): Meters, z up, (T, J, 3); NaN where unknown.
+        fps (float): Frames per second.
+        axes (np.ndarray, optional): Each joint's axes as columns, in world axes,
+            (T, J, 3, 3); those of the rest pose are the file's.
+    """
+
+    names: tuple[str, ...]
+    positions: np.ndarray
+    fps: float
+    axes: np.ndarray | None = None
+
+    def turned(self, up: str, meters: float) -> 'JointMotion':
+        """Convert from a file's vertical axis, 'y' or 'z', and unit in meters."""
+        turn = _Z_UP[up]
+        axes = None if self.axes is None else turn @ self.axes
+        return JointMotion(self.names, self.positions @ turn.T * meters, self.fps, axes)
+
+
+def read_bvh(
+    path: Path, meters: float | None = None, up: str | None = None
+) -> JointMotion:
+    """Read a Biovision hierarchy.
+
+    Args:
+        path (Path): The ``.bvh`` file.
+        meters (float, optional): Its unit; by default 0.01, centimeters.
+        up (str, optional): Its vertical axis, 'y' (default) or 'z'.
+
+    Returns:
+        JointMotion: Joints by name; ends of limbs are ``PARENT.end``.
+
+    Raises:
+        ValueError: If the file is damaged.
+    """
+    with naming(path):
+        words = iter(path.read_text(errors='replace').split())
+        joints = list(_read_hierarchy(words))
+        fps, values = _read_motion(words, sum(len(each.channels) for each in joints))
+        motion = _move_bvh(joints, values, fps)
+    return motion.turned(up or 'y', meters or _CENTIMETER)
+
+
+@dataclass
+class _Joint:
+    name: str
+    parent: int
+    offset: np.ndarray
+    channels: list[str]
+
+
+def _read_hierarchy(words: Iterator[str]) -> Iterator[_Joint]:
+    """Read joints, parents before children, until the word MOTION."""
+    names: list[str] = []
+    path: list[int] = []
+    for word in words:
+        if word == 'MOTION':
+            return
+        if word in ('ROOT', 'JOINT', 'End'):
+            name = next(words)
+            name = f'{names[path[-1]]}.end' if word == 'End' else name
+            joint = _Joint(name, path[-1] if path else -1, np.zeros(3), [])
+            path.append(len(names))
+            names.append(name)
+        elif word == 'OFFSET':
+            joint.offset = np.array([_number(words) for _ in range(3)])
+        elif word == 'CHANNELS':
+            count = _number(words)
+            if not 0 <= count <= _MAX_CHANNELS:
+                raise ValueError(f'has a joint of {count:g} channels')
+            joint.channels = [next(words, '') for _ in range(int(count))]
+        elif word == '}':
+            path.pop()
+        elif word == '{':
+            yield joint
+    raise ValueError('has no MOTION: it is no .bvh file, or cut off')
+
+
+def _read_motion(words: Iterator[str], num_channels: int) -> tuple[float, np.ndarray]:
+    """Read the frame rate and the channels (T, C)."""
+    header = dict(Frames=0.0, Time=0.0)
+    for word in words:
+        key = word.rstrip(':')
+        if key in header:
+            header[key] = _number(words)
+        if header['Time']:
+            break
+    values = np.array([float(word) for word in words])
+    num_frames = int(header['Frames'])
+    if not num_frames or not header['Time'] > 0:
+        raise ValueError('has no frames or no frame time')
+    if values.size != num_frames * num_channels:
+        raise ValueError(
+            f'has {values.size} numbers, not the {num_channels} channels of '
+            f'{num_frames} frames: it is cut off'
+        )
+    return 1 / header['Time'], values.reshape(num_frames, num_channels)
+
+
+def _number(words: Iterator[str]) -> float:
+    word = next(words, 'nothing')
+    try:
+        return float(word)
+    except ValueError:
+        raise ValueError(f'has {word!r} instead of a number') from None
+
+
+def _move_bvh(joints: list[_Joint], values: np.ndarray, fps: float) -> JointMotion:
+    """Compute positions and axes of all joints."""
+    positions = np.empty((len(values), len(joints), 3))
+    axes = np.empty((len(values), len(joints), 3, 3))
+    column = 0
+    for index, joint in enumerate(joints):
+        place = np.tile(joint.offset, (len(values), 1))
+        turn = np.eye(3)
+        for channel in joint.channels:
+            axis = 'XYZ'.find(channel[:1].upper())
+            if axis < 0 or channel[1:].lower() not in ('position', 'rotation'):
+                raise ValueError(f'has an unknown channel {channel!r}')
+            value = values[:, column]
+            column += 1
+            if channel[1:].lower() == 'position':
+                place[:, axis] = value
+            else:
+                turn = turn @ _rotation('xyz'[axis], value[:, None])
+        if joint.parent < 0:
+            positions[:, index], axes[:, index] = place, turn
+            continue
+        above = axes[:, joint.parent]
+        positions[:, index] = positions[:, joint.parent] + _apply(above, place)
+        axes[:, index] = above @ turn
+    return JointMotion(tuple(joint.name for joint in joints), positions, fps, axes)
+
+
+def _rotation(order: str, degrees: np.ndarray) -> np.ndarray:
+    """Rotations (..., 3, 3) about fixed axes, in the order of their letters."""
+    return Rotation.from_euler(order, degrees, degrees=True).as_matrix()
+
+
+def _apply(matrices: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    return (matrices @ vectors[..., None])[..., 0]
+
+
+def read_asf_amc(
+    skeleton: Path,
+    motion: Path,
+    fps: float | None = None,
+    meters: float | None = None,
+    up: str | None = None,
+) -> JointMotion:
+    """Read an Acclaim skeleton with a motion, as of CMU's database.
+
+    Args:
+        skeleton (Path): The ``.asf`` file.
+        motion (Path): The ``.amc`` file.
+        fps (float, optional): Frames per second, which the files do not state; by
+            default CMU's 120.
+        meters (float, optional): Unit of the skeleton; by default that of its
+            ``length``, as CMU defines it, in inches.
+        up (str, optional): Its vertical axis, 'y' (default) or 'z'.
+
+    Returns:
+        JointMotion: The far end of each bone by the bone's name, and ``root``.
+
+    Raises:
+        ValueError: If a file is damaged or they do not fit.
+    """
+    with naming(skeleton):
+        bones, length = _read_asf(skeleton.read_text(errors='replace'))
+    with naming(motion):
+        poses = _read_amc(motion.read_text(errors='replace'))
+        moved = _move_acclaim(bones, poses, fps or AMC_FPS)
+    return moved.turned(up or 'y', meters or _INCH / length)
+
+
+@dataclass
+class _Bone:
+    name: str
+    parent: int
+    vector: np.ndarray
+    axes: np.ndarray
+    order: str
+    channels: list[str]
+
+
+def _read_asf(text: str) -> tuple[list[_Bone], float]:
+    """Read bones, parents before children and the root first, and the unit."""
+    sections = dict(re.findall(r'^\s*:(\w+)([^:]*)', text, re.MULTILINE))
+    if not {'root', 'bonedata', 'hierarchy'} <= set(sections):
+        raise ValueError('has no :root, :bonedata or :hierarchy: it is no .asf file')
+    angle = re.search(r'angle\s+rad', sections.get('units', ''))
+    length = re.search(r'length\s+([\d.]+)', sections.get('units', ''))
+    blocks = re.findall(r'begin(.*?)end', sections['bonedata'], re.DOTALL)
+    entries = {'root': _fields(sections['root'])}
+    for block in blocks:
+        fields = _fields(block)
+        entries[' '.join(fields.get('name', ['']))] = fields
+    parents = {}
+    for line in sections['hierarchy'].splitlines():
+        parent, *children = line.split() or ['']
+        if parent not in ('begin', 'end'):
+            parents |= dict.fromkeys(children, parent)
+    if 'root' in parents:
+        raise ValueError(f'has a bone {parents["root"]!r} above the root')
+    parents['root'], order = '', ['root']
+    for name in order:
+        order += [child for child, parent in parents.items() if parent == name]
+    bones = []
+    for name in order:
+        if name not in entries:
+            raise ValueError(f'has no bone {name!r}, which :hierarchy names')
+        parent = order.index(parents[name]) if parents[name] else -1
+        bones.append(_bone(name, parent, entries[name], bool(angle)))
+    return bones, float(length[1]) if length else 1.0
+
+
+def _fields(block: str) -> dict[str, list[str]]:
+    lines = [line.split() for line in block.splitlines() if line.strip()]
+    return {key: values for key, *values in lines}
+
+
+def _bone(
+    name: str, parent: int, fields: dict[str, list[str]], in_radians: bool
+) -> _Bone:
+    is_root = parent < 0
+    angles = fields.get('orientation' if is_root else 'axis', ['0', '0', '0'])[:3]
+    order = fields.get('axis', ['XYZ'])[-1].lower()
+    degrees = np.array(angles, float) * (np.degrees(1) if in_radians else 1)
+    direction = np.array(fields.get('direction', ['0', '0', '0']), float)
+    vector = direction * float(fields.get('length', ['0'])[0])
+    channels = fields.get('order' if is_root else 'dof', [])
+    axes = _rotation(order, degrees)
+    return _Bone(name, parent, vector, axes, order, [c.lower() for c in channels])
+
+
+def _read_amc(text: str) -> dict[str, np.ndarray]:
+    """Read each bone's channels (T, C), in degrees."""
+    frames: list[dict[str, list[float]]] = []
+    for line in text.splitlines():
+        words = line.split()
+        if not words or words[0][0] in '#:':
+            continue
+        if len(words) == 1 and words[0].isdecimal():
+            frames.append({})
+        elif not frames:
+            raise ValueError(f'has {line.strip()[:40]!r} before the first frame')
+        else:
+            frames[-1][words[0]] = [float(word) for word in words[1:]]
+    if not frames:
+        raise ValueError('has no frames: it is no .amc file')
+    if any(frame.keys() != frames[0].keys() for frame in frames):
+        raise ValueError('has frames with different bones: it is cut off')
+    poses = {name: np.array([each[name] for each in frames]) for name in frames[0]}
+    if re.search(r'^\s*:RADIANS', text, re.MULTILINE | re.IGNORECASE):
+        for name, pose in poses.items():
+            pose[:, 3 if name == 'root' else 0 :] *= np.degrees(1)
+    return poses
+
+
+def _move_acclaim(
+    bones: list[_Bone], poses: dict[str, np.ndarray], fps: float
+) -> JointMotion:
+    """Compute the ends of all bones."""
+    if 'root' not in poses:
+        raise ValueError("has no 'root'")
+    num_frames = len(poses['root'])
+    positions = np.empty((num_frames, len(bones), 3))
+    axes = np.empty((num_frames, len(bones), 3, 3))
+    for index, bone in enumerate(bones):
+        values = poses.get(bone.name, np.zeros((num_frames, len(bone.channels))))
+        if values.shape[1:] != (len(bone.channels),):
+            raise ValueError(
+                f'{bone.name} has {values.shape[-1]} numbers a frame, the skeleton '
+                f'has {len(bone.channels)}'
+            )
+        moves = {channel: values[:, at] for at, channel in enumerate(bone.channels)}
+        still = np.zeros(num_frames)
+        angles = np.stack([moves.get(f'r{axis}', still) for axis in bone.order], -1)
+        turn = bone.axes @ _rotation(bone.order, angles) @ bone.axes.T
+        if bone.parent < 0:
+            positions[:, index] = np.stack([moves[f't{x}'] for x in 'xyz'], -1)
+            axes[:, index] = turn
+            continue
+        axes[:, index] = axes[:, bone.parent] @ turn
+        arm = _apply(axes[:, index], bone.vector)
+        positions[:, index] = positions[:, bone.parent] + arm
+    return JointMotion(tuple(bone.name for bone in bones), positions, fps, axes)
+
+
+def read_c3d(
+    path: Path, meters: float | None = None, up: str | None = None
+) -> JointMotion:
+    """Read the points of a C3D file.
+
+    Args:
+        path (Path): The ``.c3d`` file.
+        meters (float, optional): Its unit; by default as stated in the file.
+        up (str, optional): Its vertical axis, 'z' (default) or 'y'.
+
+    Returns:
+        JointMotion: Points by label; NaN where one was not seen.
+
+    Raises:
+        ValueError: If the file is damaged or ezc3d is not installed.
+    """
+    ezc3d = import_extra('ezc3d', 'reading .c3d', 'c3d')
+    with naming(path):
+        if not path.is_file():
+            raise FileNotFoundError
+        try:
+            content = ezc3d.c3d(str(path))
+        # of the C++ library, without a common type
+        except Exception as error:
+            raise ValueError(f'is no readable .c3d ({error})') from error
+        points = content['parameters']['POINT']
+        unit = ''.join(points.get('UNITS', {}).get('value', ['mm'])[:1]).strip().lower()
+        if meters is None and unit not in _C3D_UNITS:
+            raise ValueError(f'has the unit {unit!r}: state it in meters')
+    names = tuple(label.strip() for label in points['LABELS']['value'])
+    positions = np.moveaxis(content['data']['points'][:3], -1, 0)
+    motion = JointMotion(
+        names,
+        np.swapaxes(positions, 1, 2)[:, : len(names)],
+        float(points['RATE']['value'][0]),
+    )
+    return motion.turned(up or 'z', meters or _C3D_UNITS[unit])

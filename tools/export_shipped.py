@@ -1,0 +1,152 @@
+"""Write the ONNX graphs of the shipped weights, beside these.
+
+A checkpoint of PyTorch is an uncompressed archive, and ONNX's external tensors are a
+file, an offset and a length: a graph refers to the weights, which are stored once.
+Graphs of the speed presets have their kept patches and frames. Run it after weights
+were replaced. Example::
+
+    python -m tools.export_shipped
+"""
+
+import argparse
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx_ir as ir
+from onnx_ir.passes import common
+from onnxscript import optimizer
+
+from mmhot.apis.onnx_models import open_exportable
+from mmhot.cli.errors import OneLineParser, print_line, run_safely
+from mmhot.deploy.onnx_graphs import KEPT, trace_graph
+from mmhot.io.atomic import replacing
+from mmhot.video.speed import SPEEDS
+from mmhot.weights.backends import graph_with_keep
+from mmhot.weights.hub import META_FILE
+from mmhot.weights.index import DEFAULT_LIFTER, shipped_weights
+
+WEIGHTS_KEY = 'weights_sha256'
+"""Metadata of a graph: digest of the file of its tensors."""
+# Smaller tensors are stored in the graph: their bytes could be found by chance.
+_LEAST_SIZE = 32
+_HALF = '.half'
+_GTPT = 'gtpt-t_coco17_synth'
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = OneLineParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        'names', nargs='*', metavar='NAME', help='shipped weights (default: all)'
+    )
+    return parser.parse_args()
+
+
+def write_graphs(names: list[str]) -> None:
+    """Write the graphs of shipped weights; see the module."""
+    shipped = shipped_weights()
+    for name in names or shipped:
+        if name not in shipped:
+            raise ValueError(f'{name} is not shipped: {", ".join(shipped)} are')
+        weights = shipped[name]
+        graph = weights.with_suffix('.onnx')
+        opened = open_exportable(f'mmhot://{name}')
+        files = {graph: opened}
+        settings = {
+            _GTPT: {speed.keep_rates for speed in SPEEDS.values()},
+            DEFAULT_LIFTER: {each.keep and (each.keep,) for each in SPEEDS.values()},
+        }
+        for keep in settings.get(name, {None}) - {None}:
+            path = graph_with_keep(graph, keep)
+            files[path] = open_exportable(f'mmhot://{name}', keep=keep)
+        for path, opened in files.items():
+            program = trace_graph(opened.graph, opened.real[:3], optimize=False)
+            metadata = {META_FILE: json.dumps(opened.meta)}
+            write_sharing_graph(program.model, weights, metadata, path)
+            print_line(f'{path}: {path.stat().st_size} bytes')
+
+
+def write_sharing_graph(
+    model: ir.Model, weights: Path, metadata: dict[str, str], path: Path
+) -> None:
+    """Write a graph beside the checkpoint from which its tensors are read.
+
+    Tensors stay in half precision in the file, and are converted when it is opened.
+
+    Args:
+        model (ir.Model): Graph as PyTorch exports it, not optimized.
+        weights (Path): Its checkpoint, in half precision.
+        metadata (dict[str, str]): Metadata of the graph.
+        path (Path): The graph's file, in the folder of the checkpoint.
+    """
+    content, graph = weights.read_bytes(), model.graph
+    for output in [each for each in graph.outputs if each.name.startswith(KEPT)]:
+        graph.outputs.remove(output)
+    casts = [
+        _refer(graph, value, place, weights)
+        for value in [*graph.initializers.values()]
+        if (place := _find(value.const_value.numpy(), content)) is not None
+    ]
+    graph.insert_before(graph[0], casts)
+    optimizer.optimize_ir(model, should_fold=_should_fold)
+    common.ClearMetadataAndDocStringPass()(model)
+    model.metadata_props.update(metadata)
+    model.metadata_props[WEIGHTS_KEY] = hashlib.sha256(content).hexdigest()
+    with replacing(path) as temporary:
+        ir.save(model, temporary)
+
+
+def _find(tensor: np.ndarray, content: bytes) -> int | None:
+    """Return where a tensor is in a file, in half precision; None if it is not."""
+    if tensor.dtype != np.float32 or tensor.size < _LEAST_SIZE:
+        return None
+    half = tensor.astype(np.float16)
+    place = content.find(half.tobytes()) if (half == tensor).all() else -1
+    return None if place < 0 else place
+
+
+def _refer(graph: ir.Graph, value: ir.Value, place: int, weights: Path) -> ir.Node:
+    """Replace an initializer by the conversion of one in a file; returns its node."""
+    name, kind = f'{value.name}{_HALF}', ir.DataType.FLOAT16
+    shape = ir.Shape(value.const_value.shape)
+    length = 2 * value.const_value.size
+    tensor = ir.ExternalTensor(
+        weights.name,
+        place,
+        length,
+        kind,
+        shape=shape,
+        name=name,
+        base_dir=str(weights.parent),
+    )
+    stored = ir.Value(
+        name=name, shape=shape, type=ir.TensorType(kind), const_value=tensor
+    )
+    node = ir.node('Cast', [stored], attributes={'to': ir.DataType.FLOAT.value})
+    (converted,) = node.outputs
+    converted.shape, converted.type = value.shape, value.type
+    del graph.initializers[value.name]
+    converted.name = value.name
+    ir.convenience.replace_all_uses_with(value, converted)
+    graph.initializers[name] = stored
+    return node
+
+
+def _should_fold(node: ir.Node) -> bool | None:
+    """Leave the conversions of stored tensors in the graph; None for other nodes."""
+    source = node.inputs[0] if node.inputs else None
+    is_stored = source is not None and (source.name or '').endswith(_HALF)
+    return False if is_stored else None
+
+
+def main() -> int:
+    """Run the tool."""
+    args = parse_args()
+    return run_safely('export_shipped.py', lambda: write_graphs(args.names))
+
+
+if __name__ == '__main__':
+    sys.exit(main())

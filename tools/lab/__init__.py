@@ -1,1 +1,0 @@
-"""Studies, benchmarks and rendering: what the wheel does not hold."""

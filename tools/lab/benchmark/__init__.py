@@ -1,1 +1,0 @@
-"""Benchmark of models: time, operations, parameters and memory."""

@@ -1,1 +1,0 @@
-"""Hostile inputs: damaged, huge and deceptive files, and unusual terminals."""
