@@ -128,7 +128,7 @@ def test_finetuning_takes_the_backbone_and_the_encoding_of_a_pretraining():
             )
         ]
         assert encoders == [before.codec] * 3
-    assert len(finetuned) == 6
+    assert len(finetuned) == 7
 
 
 def _run_estimator(path):
