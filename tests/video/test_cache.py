@@ -64,8 +64,8 @@ def test_resume_skips_inputs_whose_results_are_whole(run, detector, tmp_path, ca
     result.write_bytes(b'cut off')
     assert not is_skipped()
     assert len(read_lifted(result)) == 10
-    assert not is_skipped(smooth_2d='savgol')
-    assert is_skipped(smooth_2d='savgol')
+    assert not is_skipped(smooth_3d='savgol')
+    assert is_skipped(smooth_3d='savgol')
     assert not is_skipped()  # the results are those of other options
     # neither option changes the keypoints
     assert len(detector.calls) == 10
