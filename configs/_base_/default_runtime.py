@@ -7,4 +7,5 @@ custom_hooks = [dict(type='EpochSeedHook'), dict(type='SyncBuffersHook')]
 default_hooks = dict(
     checkpoint=dict(type='WholeCheckpointHook'),
     finite_loss=dict(type='FiniteLossHook'),
+    keypoints=dict(type='KeypointOrderHook'),
 )

@@ -15,6 +15,8 @@ from mmhot.apis.progress import Bars, no_bar, stage_bars
 from mmhot.errors import explain_any, is_debugging, require_file
 from mmhot.io.arrays import load_json
 from mmhot.io.atomic import replacing
+from mmhot.io.writers.keypoints_2d import write_keypoints
+from mmhot.lifting.clip_encoder import NotLiftableError
 from mmhot.lifting.lifter import LIFTING_RULES
 from mmhot.motion.camera_path import describe_path
 from mmhot.structures.clips import Clip2D
@@ -100,6 +102,12 @@ class ClipWorker:
             try:
                 self.prepare(not item.has_keypoints)
                 self._process(item, outcome)
+            except NotLiftableError as error:
+                outcome.people = len(error.clip.tracks)
+                path = self._options.out_dir / f'{error.clip.name}.npz'
+                write_keypoints(error.clip, path)
+                self._complain(str(error))
+                self._say(f'{path} (2D keypoints only)')
             except Exception as error:
                 if is_debugging():
                     raise

@@ -203,7 +203,7 @@ def _open_pose_model(
         if not isinstance(plain.head, GTPTHead):
             raise ValueError(f'keep needs a model that prunes, and {model} does not')
         plain.head.keep_rates = list(keep)
-    skeleton = get_skeleton(model_skeleton(dataset, model)[0])
+    skeleton = model_skeleton(dataset, model)
     crop = _crop_settings(config, model)
     width, height = crop['size']
     graph = PoseGraph(plain)

@@ -18,11 +18,12 @@ _LARGEST = 1e5
 
 @DATASETS.register_module()
 class MocapDataset(ClipDataset):
-    """Motion capture clips of 17 joints in meters, z up.
+    """Motion capture clips in meters, z up.
 
-    Reads ``.npz`` files with one float array (T, 17, 3) per clip, keyed
+    Joints are Human3.6M's, or those of ``metainfo``, root first.
+    Reads ``.npz`` files with one float array (T, K, 3) per clip, keyed
     ``subject/take``, a JSON file of named splits (lists of such keys) and a JSON file
-    of cameras. Samples hold ``joints_world`` (T, 17, 3) and, with cameras,
+    of cameras. Samples hold ``joints_world`` (T, K, 3) and, with cameras,
     ``camera_param``; :class:`ProjectToVirtualCamera` projects them. For transforms
     that mix motions, ``draw_window()`` returns the joints of a random window.
 
@@ -74,7 +75,9 @@ class MocapDataset(ClipDataset):
         """Read the chosen clips, once for each source and camera."""
         arrays = {}
         for name in self.clip_files:
-            arrays.update(read_mocap_clips(self.find_file(name)))
+            arrays.update(
+                read_mocap_clips(self.find_file(name), self._metainfo['num_keypoints'])
+            )
         keys = self._chosen(list(arrays))
         keys = [key for key in keys if key.split('/')[0] not in self.skip_subjects]
         if not keys:
@@ -98,7 +101,7 @@ class MocapDataset(ClipDataset):
         return super().get_data_info(idx) | {'draw_window': self._draw_window}
 
     def _draw_window(self) -> np.ndarray:
-        """Draw a window by NumPy's global generator; return its joints (T, 17, 3)."""
+        """Draw a window by NumPy's global generator; return its joints (T, K, 3)."""
         # transforms call it, after SeedTransforms has seeded the generator
         idx = np.random.randint(len(self))  # noqa: NPY002
         return super().get_data_info(idx)['joints_world']
@@ -142,15 +145,15 @@ class MocapDataset(ClipDataset):
         )
 
 
-def read_mocap_clips(path: Path) -> dict[str, np.ndarray]:
+def read_mocap_clips(path: Path, num_keypoints: int = 17) -> dict[str, np.ndarray]:
     """Read a file of motion capture clips.
 
     Args:
         path (Path): The ``.npz`` file.
+        num_keypoints (int): Joints ``K``. Defaults to 17, those of Human3.6M.
 
     Returns:
-        dict[str, np.ndarray]: By key, joints of Human3.6M in meters, z up, float32
-        (T, 17, 3).
+        dict[str, np.ndarray]: By key, joints in meters, z up, float32 (T, K, 3).
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -162,9 +165,11 @@ def read_mocap_clips(path: Path) -> dict[str, np.ndarray]:
     except (ValueError, OSError) as error:
         raise ValueError(f'{path} is no readable .npz of clips: {error}') from error
     for key, joints in clips.items():
-        if joints.ndim != 3 or joints.shape[1:] != (17, 3) or not len(joints):
+        shape = (num_keypoints, 3)
+        if joints.ndim != 3 or joints.shape[1:] != shape or not len(joints):
             raise ValueError(
-                f'{path}: clip {key} must be (T, 17, 3), got {joints.shape}'
+                f'{path}: clip {key} must be (T, {num_keypoints}, 3), got '
+                f'{joints.shape}'
             )
         if not np.isfinite(joints).all():
             raise ValueError(f'{path}: clip {key} has values that are not finite')

@@ -3,6 +3,7 @@
 from mmhot.engine.hooks import (
     EpochSeedHook,
     FreezeHook,
+    KeypointOrderHook,
 )
 from mmhot.engine.optimizers import (
     BFloat16OptimWrapper,
@@ -20,6 +21,7 @@ __all__ = [
     'EpochSeedHook',
     'FiniteLossHook',
     'FreezeHook',
+    'KeypointOrderHook',
     'MuonAdamW',
     'WholeCheckpointHook',
 ]

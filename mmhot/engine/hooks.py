@@ -1,4 +1,4 @@
-"""Hooks of MMEngine's Runner: seeds, frozen parts, the weight of guidance."""
+"""Hooks of MMEngine's Runner: seeds, frozen parts, order of keypoints."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -6,13 +6,14 @@ from typing import Any
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
-from mmengine.runner import Runner
+from mmengine.runner import BaseLoop, Runner
 from mmpose.registry import HOOKS
 from torch import nn
 from torch.utils.data import Dataset, Sampler
 
 from mmhot.datasets.data_loading import SeedTransforms, seed_everything
 from mmhot.errors import hint_at_names
+from mmhot.models.gtpt.head import GTPTHead
 
 
 @HOOKS.register_module()
@@ -108,6 +109,40 @@ class FreezeHook(Hook):
 
 
 @HOOKS.register_module()
+class KeypointOrderHook(Hook):
+    """Compare the keypoints of a GTPT head with those of the datasets, before the run.
+
+    They are the same in name and order if both have the same ``metainfo``. Swapped
+    keypoints would train without an error.
+    """
+
+    def before_run(self, runner: Runner) -> None:
+        """Raise a ValueError if keypoints differ in number, name or order."""
+        head = getattr(model_of(runner), 'head', None)
+        if not isinstance(head, GTPTHead):
+            return
+        loops = (runner._train_loop, runner._val_loop, runner._test_loop)
+        for loop in (loop for loop in loops if isinstance(loop, BaseLoop)):
+            metainfo = loop.dataloader.dataset.metainfo
+            names = metainfo.get('keypoint_id2name', {})
+            found = tuple(names[index] for index in range(len(names)))
+            if found not in ((), head.groups.joints):
+                raise ValueError(
+                    f'model.head has the keypoints of {head.groups.skeleton}, '
+                    f'{_first_difference(head.groups.joints, found)} of dataset '
+                    f'{metainfo.get("dataset_name")!r}: give both the same metainfo'
+                )
+
+
+def _first_difference(ours: Sequence[str], theirs: Sequence[str]) -> str:
+    """Describe the first difference between two lists of names."""
+    if len(ours) != len(theirs):
+        return f'{len(ours)}, but there are {len(theirs)}'
+    pairs = enumerate(zip(ours, theirs, strict=True))
+    index = next(index for index, (own, other) in pairs if own != other)
+    return f'and keypoint {index} is {ours[index]}, but {theirs[index]}'
+
+
 def model_of(runner: Runner) -> nn.Module:
     """Return the model in training."""
     model = runner.model

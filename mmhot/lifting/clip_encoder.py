@@ -23,6 +23,31 @@ MAX_POSES = 5_000_000
 """Poses of one clip: a day of one person at 50 per second, and 5 to 10 GB of memory."""
 _TORSO = _H36M.indices(['left_hip', 'right_hip', 'left_shoulder', 'right_shoulder'])
 
+
+class NotLiftableError(ValueError):
+    """Keypoints lack what a 3D pose needs.
+
+    Args:
+        clip (Clip2D): The keypoints, kept as an attribute.
+    """
+
+    def __init__(self, clip: Clip2D) -> None:
+        super().__init__(
+            f'{clip.name}: the keypoints of {clip.skeleton} cannot be lifted to 3D: '
+            'neither both shoulders nor both hips can be found by name, see '
+            'mmhot.convert_keypoints'
+        )
+        self.clip = clip
+
+
+def check_liftable(clip: Clip2D) -> None:
+    """Raise NotLiftableError unless the skeleton has shoulders or hips of people."""
+    points = np.zeros((get_skeleton(clip.skeleton).num_keypoints, 2))
+    found, *_ = convert_keypoints(points, None, clip.skeleton, _H36M.name)
+    if not np.isfinite(found[_TORSO]).all(-1).reshape(2, 2).all(-1).any():
+        raise NotLiftableError(clip)
+
+
 # Default positions of joints that are never detected: a standing person who faces the
 # camera, x right and y down, in units of the torso height (pelvis to thorax).
 _STANDING = {

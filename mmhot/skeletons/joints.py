@@ -1,9 +1,10 @@
 """Skeletons: joints by name, trees, mirror pairs, groups, and conversions.
 
 Joint names are those of MMPose's dataset metainfos, and of MediaPipe's documentation.
-:func:`register_skeleton` adds a skeleton; the built-in ones are defined in
-:mod:`mmhot.skeletons.definitions`. The weights of conversions are in
-:mod:`mmhot.skeletons.mappings`; ``docs/skeletons.md`` reports their errors.
+:func:`get_skeleton` reads skeletons of such metainfos, and :func:`register_skeleton`
+adds one by name; the built-in ones are defined in :mod:`mmhot.skeletons.definitions`.
+The weights of conversions are in :mod:`mmhot.skeletons.mappings`;
+``docs/skeletons.md`` reports their errors.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,6 +18,7 @@ import numpy as np
 from mmhot.errors import hint_at_names
 from mmhot.skeletons.definitions import DEFINITIONS
 from mmhot.skeletons.mappings import MAPPINGS
+from mmhot.skeletons.metainfo import read_metainfo
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,19 +215,74 @@ def _limbs(joints: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
     }
 
 
-def get_skeleton(name: str) -> Skeleton:
-    """Return a skeleton by name.
+def get_skeleton(name: str | Mapping[str, Any]) -> Skeleton:
+    """Return a skeleton by name, or that of a metainfo.
 
     Args:
-        name (str): One of ``SKELETONS``, or a ``dataset_name`` of MMPose such as
-            ``'coco_wholebody'``.
+        name (str | Mapping): One of ``SKELETONS``, a ``dataset_name`` of MMPose such as
+            ``'coco_wholebody'``, or a metainfo such as ``dict(from_file='my.py')``, see
+            :func:`mmhot.skeletons.metainfo.read_metainfo`. A metainfo's skeleton is not
+            registered, and is a registered one if that has the same joints.
     """
+    if isinstance(name, Mapping):
+        return _skeleton_of_metainfo(name)
     if not isinstance(name, str):
-        raise TypeError(f'skeleton must be a name, got {type(name).__name__}')
+        raise TypeError(
+            f'skeleton must be a name or a metainfo, got {type(name).__name__}'
+        )
     for skeleton in SKELETONS.values():
         if name == skeleton.name or name in skeleton.dataset_names:
             return skeleton
     raise ValueError(_unknown('skeleton', name, SKELETONS))
+
+
+def _skeleton_of_metainfo(metainfo: Mapping[str, Any]) -> Skeleton:
+    """Build the skeleton of a metainfo, unless it is a registered one."""
+    found = read_metainfo(metainfo)
+    for known in SKELETONS.values():
+        if (known.joints, tuple(known.flip_indices)) == (found.joints, found.swaps):
+            return known
+    name = f'{found.name}-{len(found.joints)}'
+    return _build(name, found.joints, found.tree(), found.swaps, found.parts())
+
+
+def described_skeleton(description: Mapping[str, Any]) -> Skeleton:
+    """Return the skeleton of a :meth:`Skeleton.describe`, registered if it is new."""
+    fields = (description[name] for name in ('joints', 'parents', 'flip_indices'))
+    return add_skeleton(_build(description['skeleton'], *map(tuple, fields)))
+
+
+def _build(
+    name: str,
+    joints: tuple[str, ...],
+    parents: tuple[int, ...],
+    swaps: tuple[int, ...],
+    parts: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+) -> Skeleton:
+    """Build a skeleton, and find its limbs by the names of its joints."""
+    limbs = {limb: found for limb, found in _limbs(joints).items() if found}
+    pairs = [(index, other) for index, other in enumerate(swaps) if index < other]
+    # the left one first
+    pairs = [pair[:: -1 if 'left' in joints[pair[1]].lower() else 1] for pair in pairs]
+    groups = MappingProxyType(limbs | dict(parts))
+    return Skeleton(
+        name, joints, parents, tuple(sorted(pairs)), groups, MappingProxyType({})
+    )
+
+
+def add_skeleton(skeleton: Skeleton) -> Skeleton:
+    """Register a skeleton, unless it is registered, so that it is found by name.
+
+    Raises:
+        ValueError: If its name is that of another skeleton.
+    """
+    known = _REGISTRY.setdefault(skeleton.name, skeleton)
+    if (known.joints, known.flip_indices) != (skeleton.joints, skeleton.flip_indices):
+        raise ValueError(
+            f'skeleton {skeleton.name!r} is registered with other joints: choose '
+            'another dataset_name in the metainfo'
+        )
+    return known
 
 
 def skeletons_by_count() -> dict[int, str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from mmhot.io.images import MAX_PIXELS
+from mmhot.lifting.clip_encoder import check_liftable
 from mmhot.lifting.lifter import Lifter
 from mmhot.motion.camera_path import (
     FEWEST_FRAMES,
@@ -128,6 +129,7 @@ class VideoLifter:
 
         Raises:
             ValueError: If no frame can be read.
+            NotLiftableError: If the 2D model's keypoints are not those of people.
         """
         times = StageTimes() if times is None else times
         total = source.num_frames or 0
@@ -151,6 +153,7 @@ class VideoLifter:
         except NoConfidentDetectionError as error:
             _LOGGER.warning('%s: %s', source.path, error)
             return None, times
+        check_liftable(clip)
         with times.measure('camera'):
             path, lens = self.solve_camera(
                 source, people, lambda done: progress('camera', done, num_frames)

@@ -16,21 +16,25 @@ _H36M_BOX_CENTER = np.array([528.0, 427.0], np.float32)
 _H36M_BOX_SIDE = 400.0
 # No person in pixels is that small; joints may lie outside of a detector's box.
 _MAX_NORMALIZED = 10.0
-_ANKLES = get_skeleton('h36m-17').indices(['right_foot', 'left_foot'])
+_H36M = get_skeleton('h36m-17')
+_ANKLES = _H36M.indices(['right_foot', 'left_foot'])
 
 
 def floor_offset(joints: np.ndarray) -> np.ndarray:
     """Compute the offset that puts a window on the floor, its middle root at x = y = 0.
 
     Args:
-        joints (np.ndarray): Meters, z up, (T, 17, 3).
+        joints (np.ndarray): Meters, z up, (T, K, 3), root first; 17 are Human3.6M's.
 
     Returns:
         np.ndarray: Offset to add to the joints, (3,).
     """
     root = joints[len(joints) // 2, 0]
-    # an ankle joint is about 8 cm above the floor
-    floor = _low_quantile(joints[:, _ANKLES, 2].ravel()) - 0.08
+    if joints.shape[1] == len(_H36M.joints):
+        # an ankle joint is about 8 cm above the floor
+        floor = _low_quantile(joints[:, _ANKLES, 2].ravel()) - 0.08
+    else:
+        floor = _low_quantile(joints[..., 2].min(1))
     return np.array([-root[0], -root[1], -floor], np.float32)
 
 

@@ -1,38 +1,49 @@
 """Keypoint groups of GTPT as index tables, and the tokens that each layer keeps."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import accumulate
-from numbers import Real
+from numbers import Integral, Real
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from mmhot.errors import hint_at_names
 from mmhot.skeletons.joints import Skeleton, get_skeleton
+
+_BODY_PARTS = ('head', 'upper_body', 'lower_body')
+# More groups cost more than they gain: each has its own patches.
+_MOST_BRANCHES = 5
 
 
 class KeypointGroups(nn.Module):
     """Index tables of grouped keypoints: a module without parameters.
 
-    The keypoints of a group's first name are its *slots*, which all groups attend to.
-    Those of further names are *dense* keypoints, introduced later from one *part*
-    token for each name, and attended to by their own group alone. A group with fewer
-    slots than others repeats its first one; the repetition is masked.
+    The keypoints of a group are its *slots*, which all groups attend to. If a group is
+    made of named groups of the skeleton, only those of the first name are. Those of
+    further names are *dense* keypoints, introduced later from one *part* token for each
+    name, and attended to by their own group alone. A group with fewer slots than others
+    repeats its first one; the repetition is masked.
 
     Args:
-        skeleton (str): Name of the skeleton.
-        groups (Sequence[Sequence[str]]): Names of keypoint groups of the skeleton, for
-            each of our groups. Together they must name every keypoint once.
+        skeleton (str | Mapping): Name of the skeleton, or its metainfo.
+        groups (str | Sequence[Sequence]): For each of our groups names of keypoints,
+            their indices, or names of keypoint groups of the skeleton; together every
+            keypoint once. 'auto' for :func:`find_groups`.
     """
 
-    def __init__(self, skeleton: str, groups: Sequence[Sequence[str]]) -> None:
+    def __init__(
+        self,
+        skeleton: str | Mapping[str, Any],
+        groups: str | Sequence[Sequence[str | int]],
+    ) -> None:
         super().__init__()
         skeleton = get_skeleton(skeleton)
-        self.skeleton = skeleton.name
-        self.groups = _check_groups(skeleton, groups)
-        slots = [skeleton.indices(names[0]) for names in self.groups]
-        parts = [
-            [skeleton.indices(name) for name in names[1:]] for names in self.groups
-        ]
+        self.skeleton, self.joints = skeleton.name, skeleton.joints
+        if isinstance(groups, str) and groups == 'auto':
+            groups = find_groups(skeleton)
+        self.groups, indices = _check_groups(skeleton, groups)
+        slots, parts = [own[0] for own in indices], [own[1:] for own in indices]
         self.num_keypoints = skeleton.num_keypoints
         self.num_groups = len(slots)
         self.num_slots = max(map(len, slots))
@@ -122,8 +133,10 @@ class KeypointGroups(nn.Module):
         return f'skeleton={self.skeleton!r}, groups={self.groups}'
 
 
-def _check_groups(skeleton: Skeleton, groups: object) -> tuple[tuple[str, ...], ...]:
-    """Return groups as tuples of names that together name each keypoint once."""
+def _check_groups(
+    skeleton: Skeleton, groups: object
+) -> tuple[tuple[tuple[str, ...], ...], list[list[list[int]]]]:
+    """Return groups as tuples of names, and the indices of their slots and parts."""
     try:
         groups = tuple(
             (names,) if isinstance(names, str) else tuple(names) for names in groups
@@ -132,16 +145,15 @@ def _check_groups(skeleton: Skeleton, groups: object) -> tuple[tuple[str, ...], 
         groups = ()
     if not groups or not all(groups):
         raise ValueError(
-            f'groups must be lists of group names of {skeleton.name}, got {groups!r}'
+            f"groups must be 'auto', or lists of keypoints or group names of "
+            f'{skeleton.name}, got {groups!r}'
         )
-    joints = [
-        skeleton.joints[index]
-        for names in groups
-        for name in names
-        for index in skeleton.indices(name)
-    ]
-    missing = [joint for joint in skeleton.joints if joint not in joints]
-    twice = [joint for joint in skeleton.joints if joints.count(joint) > 1]
+    indices = [_find_parts(skeleton, names) for names in groups]
+    found = [index for parts in indices for part in parts for index in part]
+    joints = enumerate(skeleton.joints)
+    missing = [joint for index, joint in joints if index not in found]
+    joints = enumerate(skeleton.joints)
+    twice = [joint for index, joint in joints if found.count(index) > 1]
     if missing or twice:
         problem = f'miss {", ".join(missing)}' if missing else ''
         problem += ' and ' if missing and twice else ''
@@ -149,7 +161,84 @@ def _check_groups(skeleton: Skeleton, groups: object) -> tuple[tuple[str, ...], 
         raise ValueError(
             f'groups must name each keypoint of {skeleton.name} once; {problem}'
         )
+    names = tuple(
+        tuple(name if isinstance(name, str) else skeleton.joints[name] for name in own)
+        for own in groups
+    )
+    return names, indices
+
+
+def _find_parts(skeleton: Skeleton, names: Sequence[str | int]) -> list[list[int]]:
+    """Return the indices of a group's slots, then those of each of its dense parts."""
+    if all(name in skeleton.groups for name in names):
+        return [skeleton.indices(name) for name in names]
+    slots = []
+    for name in names:
+        if name in skeleton.joints:
+            slots.append(skeleton.index(name))
+        elif isinstance(name, Integral) and 0 <= name < skeleton.num_keypoints:
+            slots.append(int(name))
+        else:
+            known = hint_at_names(str(name), (*skeleton.groups, *skeleton.joints))
+            raise ValueError(
+                f'groups: unknown keypoint of {skeleton.name}: {name!r}; {known}'
+            )
+    return [slots]
+
+
+def find_groups(skeleton: Skeleton) -> list[list[int]]:
+    """Group the keypoints of a skeleton by body part, or by the branches of its tree.
+
+    Parts are the skeleton's ``head``, ``upper_body`` and ``lower_body``, if it has two
+    of them. Each other keypoint joins the group of the nearest one above it in the
+    tree, or below it.
+
+    Returns:
+        list[list[int]]: Indices of each group, rising.
+    """
+    parts = [skeleton.groups.get(name) for name in _BODY_PARTS]
+    parts = [skeleton.indices(part) for part in parts if part]
+    group_of = {
+        index: group
+        for group, part in enumerate(parts if len(parts) > 1 else _branches(skeleton))
+        for index in part
+    }
+    for index in range(skeleton.num_keypoints):
+        above, below = index, [index]
+        while above >= 0 and above not in group_of:
+            above = skeleton.parents[above]
+        for joint in below:
+            below += [child for parent, child in skeleton.bones if parent == joint]
+        near = [above, *below] if above >= 0 else below
+        group_of[index] = next((group_of[x] for x in near if x in group_of), 0)
+    groups = [
+        [index for index in sorted(group_of) if group_of[index] == group]
+        for group in sorted(set(group_of.values()))
+    ]
     return groups
+
+
+def _branches(skeleton: Skeleton) -> list[list[int]]:
+    """Return the subtrees below the first fork of a tree, the smallest ones joined."""
+    children = {
+        index: [child for parent, child in skeleton.bones if parent == index]
+        for index in range(skeleton.num_keypoints)
+    }
+    tops = [index for index, parent in enumerate(skeleton.parents) if parent < 0]
+    if len(tops) == skeleton.num_keypoints:
+        return [tops]
+    while len(tops) == 1:
+        tops = children[tops[0]]
+    branches = []
+    for top in tops:
+        branch = [top]
+        for joint in branch:
+            branch += children[joint]
+        branches.append(branch)
+    while len(branches) > _MOST_BRANCHES:
+        branches.sort(key=len, reverse=True)
+        branches[-2] += branches.pop()
+    return sorted(branches)
 
 
 KeepRates = Sequence[float] | None

@@ -41,7 +41,7 @@ class GTPTHead(BaseHead):
 
     Args:
         in_channels (int): Channels of the feature map, the last one given.
-        out_channels (int): Keypoints ``K``, those of ``skeleton``.
+        out_channels (int): Keypoints ``K``, those of ``skeleton`` or ``metainfo``.
         input_size (tuple[int, int]): Width and height of the image.
         in_featuremap_size (tuple[int, int]): Width and height of the feature map.
         simcc_split_ratio (float): Bins per pixel. Defaults to 2.
@@ -59,9 +59,11 @@ class GTPTHead(BaseHead):
             an equal number of layers; see :attr:`keep_rates`. Defaults to None: all.
         skeleton (str): Name of the skeleton, see `mmhot.skeletons`.
             Defaults to 'coco-17'.
-        groups (Sequence[Sequence[str]]): Names of groups of the skeleton's keypoints,
-            for each group; see :class:`KeypointGroups`. Defaults to head, upper and
-            lower body.
+        metainfo (dict, optional): Metainfo of the dataset, such as
+            ``dict(from_file='my.py')``, in place of ``skeleton``. Defaults to None.
+        groups (str | Sequence[Sequence]): Names or indices of the keypoints of each
+            group, names of groups of the skeleton, or 'auto'; see
+            :class:`KeypointGroups`. Defaults to head, upper and lower body.
         scale_by_head (bool): Whether attention is scaled by the channels of a head,
             as usual, and not by ``embed_dims``, as published. Defaults to False.
         loss (dict): Loss of both passes, the labels and weights. Defaults to
@@ -89,7 +91,8 @@ class GTPTHead(BaseHead):
         mlp_ratio: float = 3.0,
         keep_rates: KeepRates = None,
         skeleton: str = 'coco-17',
-        groups: Sequence[Sequence[str]] = _BODY_GROUPS,
+        metainfo: dict | None = None,
+        groups: str | Sequence[Sequence[str | int]] = _BODY_GROUPS,
         scale_by_head: bool = False,
         loss: ConfigType = {'type': 'GTPTLoss'},  # noqa: B006 (MMPose's way)
         guidance: ConfigType | None = None,
@@ -99,7 +102,7 @@ class GTPTHead(BaseHead):
         super().__init__(init_cfg)
         self.in_featuremap_size = tuple(in_featuremap_size)
         self.simcc_split_ratio = simcc_split_ratio
-        self.groups = KeypointGroups(skeleton, groups)
+        self.groups = KeypointGroups(metainfo or skeleton, groups)
         self.groups.check_count(out_channels)
         self.coarse_depth, self.fine_depth = coarse_depth, fine_depth
         self.grid = columns, rows = _grid(self.in_featuremap_size, patch_size)

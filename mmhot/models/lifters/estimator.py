@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from mmhot.models.layers.blocks import check_windows
 from mmhot.models.lifters.pose_head import (
     Features,
+    PoseLiftingHead,
     check_target,
     kept_frames,
 )
@@ -60,6 +61,18 @@ class FlattenedPoseBackbone(BaseModule):
 
 
 @MODELS.register_module()
+class CenterPoseNeck(BaseModule):
+    """Adapter for MMPose's heads of one pose, such as ``TemporalRegressionHead``.
+
+    Their ``in_channels`` are those of a whole pose, ``K * C``.
+    """
+
+    def forward(self, x: Tensor) -> tuple[Tensor]:
+        """Map features ``(B, T, [K,] C)`` to the center frame's, ``(B, K * C, 1)``."""
+        return (x[:, (x.shape[1] - 1) // 2].flatten(1).unsqueeze(-1),)
+
+
+@MODELS.register_module()
 class SequencePoseLifter(PoseLifter):
     """MMPose's :class:`PoseLifter` for pose sequences and pruned backbones.
 
@@ -83,6 +96,12 @@ class SequencePoseLifter(PoseLifter):
             raise ValueError(
                 'a backbone with an hourglass must be a subclass of '
                 f'mmhot.models.tokens.host.Host, got {type(self.backbone).__name__}'
+            )
+        if not isinstance(self.head, PoseLiftingHead):
+            raise ValueError(
+                'SequencePoseLifter needs PoseLiftingHead or a subclass, got '
+                f"{type(self.head).__name__}: heads of MMPose are for 'PoseLifter', "
+                'with a recoverer of tokens where frames are pruned'
             )
         check_target(self.target, 'test_cfg.target')
         keep = self.test_cfg.get('keep')
@@ -148,7 +167,7 @@ class SequencePoseLifter(PoseLifter):
         if not isinstance(self.backbone, Host):
             return self.backbone(inputs)
         keep = None if self.training else self.test_cfg.get('keep')
-        return self.backbone(inputs, kept, keep, center=target == 'center')
+        return self.backbone.encode(inputs, kept, keep, center=target == 'center')
 
     def extract_both(
         self, inputs: Tensor, flip_indices: Sequence[int], target: str = 'all'

@@ -18,6 +18,7 @@ from mmpose.structures import PoseDataSample
 from torch import Tensor, nn
 
 from mmhot.evaluation.embeddings import describe_embeddings
+from mmhot.models.tokens.host import Host
 from mmhot.models.tokens.recoverers import PrunedFeatures
 
 
@@ -224,7 +225,8 @@ class PoseCLR(BaseModel):
         """Map windows ``(B, T, K, C)`` to unit vectors ``(B, D)``."""
         backbone = self.backbone if network is None else network['backbone']
         projector = self.projector if network is None else network['projector']
-        feats = backbone(windows)
+        encode = backbone.encode if isinstance(backbone, Host) else backbone
+        feats = encode(windows)
         return projector(feats.feats if isinstance(feats, PrunedFeatures) else feats)
 
     def loss(

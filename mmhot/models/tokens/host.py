@@ -98,14 +98,31 @@ class Host(BaseModule):
         self.num_keep_frames = self.hourglass.num_outputs
         self.values_per_frame = (tokens_per_frame or num_keypoints) * embed_dims
 
-    def forward(
+    def forward(self, x: Tensor) -> Tensor:
+        """Map 2D poses (B, T, K, in_channels) to all frames' features, (B, T, ..., C).
+
+        MMPose's ``PoseLifter`` calls it, and our ``SequencePoseLifter`` :meth:`encode`.
+
+        Raises:
+            ValueError: If frames are pruned and their tokens not recovered.
+        """
+        if self.hourglass.pruners and not self.hourglass.recovers_tokens:
+            raise ValueError(
+                f'{type(self).__name__} drops frames and does not recover their tokens:'
+                ' give it a recoverer of tokens, such as AttentionRecoverer, or use '
+                'SequencePoseLifter with PoseLiftingHead'
+            )
+        feats = self.encode(x)
+        return feats.feats if isinstance(feats, PrunedFeatures) else feats
+
+    def encode(
         self,
         x: Tensor,
         kept: Kept | None = None,
         keep: Keep | None = None,
         center: bool = False,
     ) -> Tensor | PrunedFeatures:
-        """Map 2D poses to features.
+        """Map 2D poses to features, with the frames that were kept.
 
         Args:
             x (Tensor): Normalized 2D poses, (B, T, K, in_channels).

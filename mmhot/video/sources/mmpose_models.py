@@ -23,7 +23,7 @@ from mmhot.deploy.half_precision import (
     move_to_device,
 )
 from mmhot.errors import ignored_warnings
-from mmhot.skeletons.joints import get_skeleton
+from mmhot.skeletons.joints import Skeleton, add_skeleton, get_skeleton
 from mmhot.video.cache import identify
 from mmhot.video.people import Boxes, Detector, PoseEstimator, Poses
 from mmhot.video.sources.model_names import NamedModel, find_detector, find_pose_model
@@ -168,7 +168,8 @@ class MMPoseEstimator(PoseEstimator):
         self.has_score_curve = bool(self.model.test_cfg.get('score_curve'))
         self.batch_size = batch_size
         self.name = Path(config.filename).stem
-        self.skeleton, self.num_keypoints = model_skeleton(self._meta, model)
+        found = model_skeleton(self._meta, model)
+        self.skeleton, self.num_keypoints = found.name, found.num_keypoints
         options = {}
         if keep_rates is not None and hasattr(self.model.head, 'keep_rates'):
             self.model.head.keep_rates = keep_rates
@@ -317,16 +318,10 @@ def _read(weights: str, argument: str) -> Any:
         ) from error
 
 
-def model_skeleton(meta: dict, model: str | Path) -> tuple[str, int]:
-    """Return the name of MMPose's skeleton and its number of keypoints."""
-    dataset, count = meta.get('dataset_name'), meta.get('num_keypoints')
-    try:
-        skeleton = get_skeleton(dataset)
-    except (TypeError, ValueError):
-        skeleton = None
-    if skeleton is None or skeleton.num_keypoints != count:
-        raise ValueError(
-            f'{model} has {count} keypoints of {dataset!r}, which is not a full-body '
-            'skeleton of mmhot: see mmhot.skeletons'
-        )
-    return skeleton.name, count
+def model_skeleton(meta: dict, model: str | Path) -> Skeleton:
+    """Return the skeleton of a model's dataset, and register it if it is a new one."""
+    if 'keypoint_id2name' in meta:
+        return add_skeleton(get_skeleton(meta))
+    if not isinstance(meta.get('dataset_name'), str):
+        raise ValueError(f'{model} has weights whose metadata name no keypoints')
+    return get_skeleton(meta['dataset_name'])

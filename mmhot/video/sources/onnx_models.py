@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 
 from mmhot.deploy.onnx_sessions import count_threads, is_on_cpu, open_session, read_meta
+from mmhot.skeletons.joints import described_skeleton
 from mmhot.structures.crops import crop_matrix, unmap_points
 from mmhot.video.cache import identify
 from mmhot.video.people import PoseEstimator, Poses
@@ -109,6 +110,8 @@ class OnnxPoseEstimator(PoseEstimator):
         num_keypoints = shapes[0][-2] if self._points else shapes[0][1]
         meta = read_meta(self._session, path)
         metadata = self._session.get_modelmeta().custom_metadata_map
+        if skeleton is None and 'joints' in meta:
+            skeleton = described_skeleton(meta).name
         skeleton = skeleton or meta.get('skeleton')
         found = find_skeleton(path, num_keypoints, skeleton, metadata)
         self.name = meta.get('name', name_model(path))

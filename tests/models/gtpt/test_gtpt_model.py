@@ -12,6 +12,7 @@ from torch.testing import assert_close
 
 from mmhot.models.gtpt.attention import GroupAttention, patch_logits, pool_logits
 from mmhot.models.gtpt.coarse import PatchEmbed
+from mmhot.models.gtpt.groups import KeypointGroups
 from mmhot.models.gtpt.stem import GTPTStem, ShuffleBlock
 from mmhot.skeletons.joints import get_skeleton
 
@@ -110,6 +111,43 @@ def test_guidance_compares_sparse_keypoints_with_their_own_labels(name):
         assert grid == (16, 16)
         bins = torch.stack([target.argmax(-1) for target in targets], -1)
         np.testing.assert_allclose(bins / 2, points[:, wanted], atol=0.5)
+
+
+@pytest.mark.parametrize(
+    ('file', 'groups'),
+    [
+        ('coco.py', [range(5), range(5, 11), range(11, 17)]),
+        ('crowdpose.py', [(12, 13), range(6), range(6, 12)]),
+        (
+            'coco_wholebody_hand.py',
+            [range(5), *(range(i, i + 4) for i in (5, 9, 13, 17))],
+        ),
+        ('wflw.py', [range(98)]),
+        ('ap10k.py', [(0, 1, 2), (3, *range(5, 10)), (4, *range(10, 17))]),
+    ],
+)
+def test_groups_are_body_parts_or_branches_of_the_links(file, groups):
+    found = KeypointGroups(dict(from_file=file), 'auto')
+    skeleton = get_skeleton(dict(from_file=file))
+    wanted = {frozenset(skeleton.joints[index] for index in own) for own in groups}
+    assert set(map(frozenset, found.groups)) == wanted
+
+
+def test_groups_of_names_and_indices_are_those_of_the_skeletons_parts():
+    names = [
+        get_skeleton('coco-17').groups[n] for n in ('head', 'upper_body', 'lower_body')
+    ]
+    indices = [get_skeleton('coco-17').indices(own) for own in names]
+    metainfo = dict(from_file='coco.py')
+    heads = [
+        build_head(),
+        build_head(groups=names),
+        build_head(groups=indices, metainfo=metainfo),
+        build_head(groups='auto', metainfo=metainfo),
+    ]
+    outputs = [head(random_maps()) for head in heads]
+    for other in outputs[1:]:
+        assert_close(other, outputs[0], rtol=0, atol=0)
 
 
 @torch.no_grad()
@@ -391,8 +429,15 @@ def test_patches_are_read_row_by_row_with_channels_fastest():
             'miss left_hip, right_hip, left_kn',
         ),
         (dict(groups=(('head', 'head'),)), 'repeat nose, left_eye'),
-        (dict(groups=(('heed',),)), "unknown group of coco-17: 'heed'"),
-        (dict(groups=()), 'groups must be lists of group names of coco-17'),
+        (
+            dict(groups=(('heed',),)),
+            "unknown keypoint of coco-17: 'heed'; did you mean",
+        ),
+        (
+            dict(groups=()),
+            "groups must be 'auto', or lists of keypoints or group names",
+        ),
+        (dict(groups=[[0, 17]]), 'groups: unknown keypoint of coco-17: 17'),
         (dict(embed_dims=18), 'must be a multiple of 4 for sine positions, got 18'),
         (dict(num_heads=3), 'must be divisible by num_heads'),
     ],

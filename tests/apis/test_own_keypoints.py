@@ -1,0 +1,166 @@
+"""The page on own keypoints, from its files to ``mmhot infer``."""
+
+import json
+import re
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmpose.apis import init_model
+
+from mmhot.cli.dispatch import main
+
+PAGE = Path(__file__).parents[2] / 'docs/own_keypoints.md'
+# both sides look the same
+COLORS = [(0, 0, 255), *[(0, 255, 0)] * 2, (255, 0, 0), *[(0, 255, 255)] * 2]
+SHAPE = np.array([[0, -20], [14, -8], [-14, -8], [0, 14], [8, 24], [-8, 24]])
+
+
+@pytest.fixture
+def page(tmp_path, monkeypatch):
+    """Write the files of the page into the working directory."""
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r'`(\w+\.py)`[^`]*```python\n(.*?)```', PAGE.read_text(), re.S)
+    for name, content in blocks:
+        Path(name).write_text(content)
+    assert len(blocks) == 3
+    return tmp_path
+
+
+def draw_kites(count=12):
+    """Write images of kites, and their file in COCO's format."""
+    folder, rng = Path('kite/images'), np.random.default_rng(0)
+    folder.mkdir(parents=True)
+    images, annotations = [], []
+    for number in range(count):
+        image = np.full((96, 72, 3), 60, np.uint8)
+        points = SHAPE * rng.uniform(0.9, 1.2) + (36, 46) + rng.uniform(-4, 4, 2)
+        for (x, y), color in zip(points, COLORS, strict=True):
+            cv2.circle(image, (round(x), round(y)), 4, color, -1)
+        cv2.imwrite(str(folder / f'{number:03}.png'), image)
+        images.append(
+            dict(id=number, file_name=f'{number:03}.png', width=72, height=96)
+        )
+        keypoints = np.c_[points, np.full(6, 2)].ravel().tolist()
+        person = dict(id=number, image_id=number, category_id=1, iscrowd=0)
+        box = [0, 0, 72, 96]
+        annotations.append(
+            person | dict(bbox=box, area=2000, num_keypoints=6, keypoints=keypoints)
+        )
+    document = dict(
+        images=images, annotations=annotations, categories=[dict(id=1, name='kite')]
+    )
+    for name in ('train', 'val'):
+        Path(f'kite/{name}.json').write_text(json.dumps(document))
+    return np.array([a['keypoints'] for a in annotations]).reshape(count, 6, 3)
+
+
+def small(epochs):
+    """The page's config with small crops, without augmentation."""
+    config = Config.fromfile('kite_config.py')
+    size = dict(input_size=(96, 128))
+    config.model.head.update(in_featuremap_size=(24, 32), decoder=dict(size), **size)
+    config.model.head.decoder.type = 'GTPTLabel'
+    config.custom_hooks = [h for h in config.custom_hooks if h.type != 'EMAHook']
+    config.train_cfg.update(max_epochs=epochs, val_interval=epochs)
+    config.default_hooks.checkpoint.update(interval=epochs)
+    config.param_scheduler, config.load_from = [], 'mmhot://gtpt-t_coco17_synth'
+    config.log_level = 'ERROR'
+    for split in ('train', 'val', 'test'):
+        loader = config[f'{split}_dataloader']
+        loader.update(batch_size=6, num_workers=0, persistent_workers=False)
+        random = ('RandomHalfWholeBody', 'RandomBBoxScaleRotation')
+        steps = [x for x in loader.dataset.pipeline if x.type not in random]
+        for step in steps:
+            step.update(size if step.type == 'TopdownAffine' else {})
+            if step.type == 'GenerateTarget':
+                step.encoder.update(size)
+        loader.dataset.pipeline = steps
+    config.dump('small.py')
+
+
+@pytest.mark.slow(reason='trains, exports and runs a model, 1 min')
+def test_own_keypoints_are_trained_exported_and_found(page, run_tool, capfd):
+    truth = draw_kites()
+    small(epochs=40)
+    assert run_tool('train', 'small.py', '--work-dir', 'work')[0] == 0
+    weights = 'work/epoch_40.pth'
+    assert run_tool('test', 'small.py', weights)[0] == 0
+    options = ['--out', 'kite_onnx', '--inputs', 'kite/images']
+    assert main(['export', 'small.py', weights, *options]) == 0
+    meta = json.loads(Path('kite_onnx/meta.json').read_text())
+    assert meta['joints'][:3] == ['top', 'left_wing', 'right_wing']
+    assert meta['flip_indices'] == [0, 2, 1, 3, 5, 4]
+
+    found = {}
+    models = {
+        'onnx': ['--pose2d', 'kite_onnx/model.onnx'],
+        'torch': ['--pose2d', 'small.py', '--pose2d-weights', weights],
+    }
+    for name, model in models.items():
+        options = ['--det-model', 'whole_image', '--out-dir', name, '--kpt-thr', '0']
+        capfd.readouterr()
+        assert main(['infer', 'kite/images/000.png', *model, *options]) == 0
+        assert 'kite-6 cannot be lifted to 3D' in capfd.readouterr().err
+        with np.load(f'{name}/000.npz') as result:
+            found[name] = result['keypoints_2d']
+            assert result['joint_names'].tolist() == meta['joints']
+            assert result['scores'].shape == (1, 6)
+    np.testing.assert_allclose(found['onnx'], found['torch'], atol=0.01)
+    assert np.abs(found['onnx'][0] - truth[0, :, :2]).mean() < 3
+
+
+def test_keypoints_of_head_and_dataset_in_another_order_stop_the_run(page, run_tool):
+    draw_kites(6)
+    small(epochs=1)
+    text = Path('kite.py').read_text().replace("name='top'", "name='bottom_'")
+    text = text.replace("name='bottom'", "name='top'").replace('bottom_', 'bottom')
+    Path('other.py').write_text(text)
+    options = ['--cfg-options', 'model.head.metainfo.from_file=other.py']
+    code, error = run_tool('train', 'small.py', '--work-dir', 'work', *options)
+    assert code == 2
+    assert 'keypoint 0 is bottom, but top of dataset' in error.splitlines()[-1]
+
+
+ARM = """dataset_info = dict(
+    dataset_name='arm',
+    keypoint_info={
+        0: dict(name='base'),
+        1: dict(name='elbow'),
+        2: dict(name='wrist'),
+        3: dict(name='tip'),
+    },
+    skeleton_info={
+        0: dict(link=('base', 'elbow')),
+        1: dict(link=('elbow', 'wrist')),
+        2: dict(link=('wrist', 'tip')),
+    },
+    joint_weights=[1.0] * 4,
+    sigmas=[0.05] * 4,
+)
+"""
+
+
+@pytest.mark.slow(reason='trains and tests a lifter, 30 s')
+def test_lifter_of_an_own_skeleton_is_trained_and_tested(page, run_tool):
+    Path('arm').mkdir()
+    Path('arm3d.py').write_text(ARM)
+    angles = np.linspace(0, 6, 200)
+    steps = np.stack([0 * angles, np.cos(angles), np.sin(angles)], -1)
+    joints = np.cumsum([0 * steps, steps, 0.5 * steps, 0.2 * steps], 0).swapaxes(0, 1)
+    for name in ('train', 'val'):
+        np.savez(f'arm/{name}.npz', **{'robot/turn': joints + (0, 0, 1)})
+    config = Config.fromfile('arm3d_config.py')
+    config.model.backbone.update(embed_dims=16, num_heads=2, mlp_dims=16, depth=2)
+    config.model.head.in_channels = 16
+    config.train_cfg.update(max_epochs=1, val_interval=1)
+    config.train_dataloader.sampler.num_samples = 16
+    config.log_level = 'ERROR'
+    config.dump('small.py')
+    assert run_tool('train', 'small.py', '--work-dir', 'work')[0] == 0
+    assert run_tool('test', 'small.py', 'work/epoch_1.pth')[0] == 0
+    model = init_model('small.py', 'work/epoch_1.pth', device='cpu')
+    assert model(torch.zeros(1, 81, 4, 2), mode='tensor').shape == (1, 81, 4, 3)

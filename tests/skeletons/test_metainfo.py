@@ -1,0 +1,98 @@
+"""Skeletons of MMPose's metainfo files, read without running them."""
+
+import re
+from pathlib import Path
+
+import mmpose
+import pytest
+from mmpose.datasets.datasets.utils import parse_pose_metainfo
+
+from mmhot.skeletons.joints import (
+    SKELETONS,
+    add_skeleton,
+    described_skeleton,
+    get_skeleton,
+)
+
+FOLDER = Path(mmpose.__file__).parent / '.mim/configs/_base_/datasets'
+# its swaps are not mutual
+FILES = [path for path in FOLDER.glob('*.py') if path.stem != 'deepfashion2']
+HAND = FOLDER / 'coco_wholebody_hand.py'
+POINTS = "0: dict(name='a', swap='b'), 1: dict(name='b', swap='a'), 2: dict(name='c')"
+CONTENT = (
+    "dataset_info = dict(dataset_name='own', keypoint_info={%s}, "
+    "skeleton_info={0: dict(link=('c', 'a')), 1: dict(link=('c', 'b'))})"
+)
+
+
+@pytest.mark.parametrize('path', FILES, ids=lambda path: path.stem)
+def test_files_and_parsed_metainfos_have_mmposes_names_and_flips(path):
+    wanted = parse_pose_metainfo(dict(from_file=str(path)))
+    names = tuple(wanted['keypoint_id2name'][i] for i in range(wanted['num_keypoints']))
+    for metainfo in (dict(from_file=str(path)), wanted):
+        skeleton = get_skeleton(metainfo)
+        assert skeleton.joints == names
+        assert skeleton.flip_indices == wanted['flip_indices']
+        for index, parent in enumerate(skeleton.parents):
+            assert parent < 0 or skeleton.parents[parent] != index
+
+
+def test_a_registered_skeleton_is_used_if_joints_are_the_same():
+    assert get_skeleton(dict(from_file=str(FOLDER / 'coco.py'))).name == 'coco-17'
+    assert get_skeleton(dict(from_file='mpii.py')).name == 'mpii-16'  # MMPose's
+    assert get_skeleton(dict(from_file=str(HAND))).name not in SKELETONS
+
+
+def test_the_tree_starts_on_the_midline_at_most_links(tmp_path):
+    path = tmp_path / 'own.py'
+    path.write_text(CONTENT % POINTS)
+    skeleton = get_skeleton(dict(from_file=str(path)))
+    assert (skeleton.name, skeleton.parents) == ('own-3', (2, 2, -1))
+    assert skeleton.flip_pairs == ((0, 1),)
+    assert get_skeleton(dict(from_file=str(HAND))).parents[0] == -1
+
+
+def test_a_description_gives_the_same_skeleton_and_names_are_unique(monkeypatch):
+    monkeypatch.setattr('mmhot.skeletons.joints._REGISTRY', dict(SKELETONS))
+    hand = get_skeleton(dict(from_file=str(HAND)))
+    again = described_skeleton(hand.describe())
+    assert (again.joints, again.parents) == (hand.joints, hand.parents)
+    for known in SKELETONS.values():
+        assert described_skeleton(known.describe()) is known
+    other = described_skeleton({**again.describe(), 'skeleton': 'other'})
+    changed = {**again.describe(), 'joints': other.joints[::-1]}
+    assert add_skeleton(other) is other
+    with pytest.raises(ValueError, match='registered with other joints: choose'):
+        described_skeleton(changed)
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        (
+            CONTENT
+            % "0: dict(name='a', swap='b'), 1: dict(name='b'), 2: dict(name='c')",
+            'with b, but',
+        ),
+        (CONTENT % "0: dict(name='a'), 2: dict(name='b')", 'must be 0, 1, 2'),
+        (CONTENT % "0: dict(name='a'), 1: dict(name='a')", 'must differ, got a, a'),
+        (CONTENT % "0: dict(name='a', swap='d')", "'d' is not the name of a keypoint"),
+        (CONTENT % '0: dict()', "'name' is missing"),
+        ('x = 1', "'dataset_info' is missing"),
+        ('dataset_info = (', 'was never closed'),
+        ("dataset_info = __import__('os')", 'line 1: __import__'),
+        ('dataset_info = [0] * 10**9', 'line 1: 10 ** 9 is not a literal'),
+        ('dataset_info = [0] * 1000000', 'line 1: [0] * 1000000 is not a literal'),
+    ],
+)
+def test_wrong_files_are_explained_and_not_run(tmp_path, text, message):
+    path = tmp_path / 'own.py'
+    path.write_text(text)
+    with pytest.raises(ValueError, match=re.escape(message)) as error:
+        get_skeleton(dict(from_file=str(path)))
+    assert str(error.value).startswith(f'metainfo {path}: ')
+
+
+def test_a_missing_file_is_named():
+    with pytest.raises(FileNotFoundError, match='there is no file nowhere.py'):
+        get_skeleton(dict(from_file='nowhere.py'))
