@@ -1,10 +1,12 @@
 """Lifting of a live stream to a JSON Lines file: header, frames, gaps, summary."""
 
+import signal
 import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext, redirect_stdout
+from contextlib import contextmanager, redirect_stdout
 from datetime import datetime, timezone
 
 import numpy as np
@@ -24,8 +26,6 @@ from mmhot.video.pipeline import VideoLifter
 # Latencies of the last frames that the summary describes: an hour at 25 per second.
 _MOST_LATENCIES = 90_000
 
-Guard = Callable[[Callable[[], None]], AbstractContextManager]
-
 
 def lift_stream(
     source: str,
@@ -33,7 +33,6 @@ def lift_stream(
     live: LiveOptions,
     say: Callable[[str], None] = lambda line: None,
     print_document: Callable[[str], None] = lambda line: None,
-    guard: Guard = lambda stop: nullcontext(),
     bars: Bars = no_bar,
 ) -> str | None:
     """Lift a stream until it ends or is stopped.
@@ -46,8 +45,6 @@ def lift_stream(
         live (LiveOptions): Look-ahead, duration, connection, window.
         say (Callable): Receives lines for the user.
         print_document (Callable): Receives each line of the file.
-        guard (Callable): Given a function that stops the stream, returns a context in
-            which signals call it.
         bars (Bars): Opens a progress bar.
 
     Returns:
@@ -73,9 +70,30 @@ def lift_stream(
         with (
             JsonLines(path) as lines,
             bars(f'{stream.name}: live') as progress,
-            guard(session.stop),
+            _stopped_by_signals(session.stop),
         ):
             return session.run(lines, progress)
+
+
+@contextmanager
+def _stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
+    """Call a function on the first Ctrl-C or SIGTERM; later ones act as usual."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {}
+
+    def end(number: int, _) -> None:
+        signal.signal(number, before[number])
+        stop()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        before[number] = signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def check_live(options: InferRunOptions) -> None:

@@ -10,11 +10,9 @@ after an interruption.
 """
 
 import argparse
-import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from mmhot.apis.options import InferRunOptions, LiveOptions, RayOptions
@@ -136,47 +134,14 @@ def _run_live(args: argparse.Namespace, live: LiveOptions) -> int:
     if not {'pose3d', 'pose3d_weights'} & set(vars(args)):
         args.pose3d = LIVE_LIFTER
 
-    def say(line: str) -> None:
-        if not args.quiet:  # stdout is for programs
-            print_line(line, sys.stderr)
-
-    def print_document(line: str) -> None:
-        if not args.quiet and live.live_format != 'none':
-            print_line(line)
-
-    lost = lift_stream(
-        args.inputs[0],
-        read_options(args, InferRunOptions),
-        live,
-        say,
-        print_document,
-        _stopped_by_signals,
-        args.bars,
-    )
+    options = read_options(args, InferRunOptions)
+    # stdout is for programs
+    say = (lambda line: None) if args.quiet else partial(print_line, stream=sys.stderr)
+    show = args.say if live.live_format != 'none' else lambda line: None
+    lost = lift_stream(args.inputs[0], options, live, say, show, args.bars)
     if lost:
         _complain(lost)
     return int(lost is not None)
-
-
-@contextmanager
-def _stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Call a function on the first Ctrl-C or SIGTERM; later ones act as usual."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {}
-
-    def end(number: int, _) -> None:
-        signal.signal(number, before[number])
-        stop()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        before[number] = signal.signal(number, end)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _process(

@@ -1,7 +1,5 @@
 """Image files: sizes from headers, decoding, writing. Opening of videos."""
 
-import struct
-import zlib
 from contextlib import suppress
 from functools import partial
 from importlib import import_module
@@ -14,8 +12,6 @@ from mmhot.errors import escape, ignored_warnings, require_file
 from mmhot.io.arrays import read_limited
 from mmhot.io.atomic import replacing
 
-MARK = 'mmhot'
-"""Metadata of images and videos that are results."""
 MAX_PIXELS = 64_000_000
 """Pixels of the largest image or frame that is read by default."""
 _IMAGE_SUFFIXES = {'.jpg', '.jpeg', '.png', '.webp', '.bmp', '.tif', '.tiff'}
@@ -124,7 +120,7 @@ def _webp_size(start: bytes) -> tuple[int, int] | None:
 
 
 def write_png(path: str | Path, image: np.ndarray) -> None:
-    """Write a PNG file with a text that marks it as a result of mmhot.
+    """Write a PNG file.
 
     Args:
         path (str | Path): The file to create or replace.
@@ -135,11 +131,7 @@ def write_png(path: str | Path, image: np.ndarray) -> None:
     with replacing(path) as temporary:
         encoded, data = cv2.imencode('.png', image, [cv2.IMWRITE_PNG_COMPRESSION, 9])
         assert encoded
-        data, text = data.tobytes(), b'tEXtSoftware\0' + MARK.encode()
-        chunk = struct.pack('>I', len(text) - 4) + text
-        chunk += struct.pack('>I', zlib.crc32(text))
-        end_of_header = 33
-        temporary.write_bytes(data[:end_of_header] + chunk + data[end_of_header:])
+        temporary.write_bytes(data.tobytes())
 
 
 def open_media(file: str, **options: Any) -> Any:

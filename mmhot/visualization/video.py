@@ -13,7 +13,7 @@ import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 
 from mmhot.io.atomic import replacing
-from mmhot.io.images import MARK, open_media
+from mmhot.io.images import open_media
 from mmhot.structures.clips import Clip3D
 from mmhot.video.frames import FrameSource
 from mmhot.visualization import drawing
@@ -110,7 +110,6 @@ def write_video(
                 container = opened.enter_context(
                     av.open(str(temporary), 'w', format='mp4', options=options)
                 )
-                container.metadata['comment'] = MARK
                 _encode(container, frames, fps, source)
         except av.FFmpegError as error:
             # mostly a full disk

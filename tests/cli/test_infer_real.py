@@ -39,9 +39,9 @@ from mmhot.cli import main
 from ray_stand_ins import slow_worker
 from dataclasses import replace
 real = clip_worker.ClipWorker
-def slow(options, say, complain, run, bars):
+def slow(options, say, complain, bars):
     options = replace(options, batch_size=1)
-    return slow_worker(options, run, say, complain, log=sys.argv[1], seconds=0.02)
+    return slow_worker(options, say, complain, log=sys.argv[1], seconds=0.02)
 clip_worker.ClipWorker = slow
 import ray_stand_ins
 ray_stand_ins.ClipWorker = real
@@ -52,7 +52,7 @@ sys.exit(main(sys.argv[2:]))
 @pytest.mark.parametrize('times', [1, 2])
 def test_ctrl_c_ends_a_real_process(video, checkpoint, tmp_path, times):
     log, out = tmp_path / 'log.txt', tmp_path / 'out'
-    paths = os.pathsep.join(map(str, (TESTS.parent, TESTS)))
+    paths = os.pathsep.join(map(str, (TESTS.parent, TESTS / 'helpers')))
     argv = ['infer', video, '--out-dir', out, '--pose3d-weights', checkpoint]
     command = [sys.executable, '-c', textwrap.dedent(_PROGRAM), log, *argv]
     start = partial(

@@ -109,15 +109,6 @@ def test_video_without_frames_fails_and_the_next_is_done(
     assert ['all', '2', '10', '1'] in [row[:4] for row in rows]
 
 
-def test_one_frame_is_a_clip(infer_it, out, tmp_path, capfd):
-    assert infer_it(clean(tmp_path / 'a.mkv', 1), formats=ALL) == 0
-    clip = read_lifted(out / 'a.npz')
-    assert len(clip) == 1
-    assert np.isfinite(clip.keypoints_3d).all()
-    assert {f'a.{form}' for form in ALL.split(',')} <= set(os.listdir(out))
-    assert complaints(capfd) == []
-
-
 def test_portrait_videos_stand_upright(infer_it, find, out, tmp_path):
     find(lambda number: BOX[:, [1, 0, 3, 2]])
     video = turn_video(write_video(tmp_path / 'a.mp4'), 90)
@@ -160,29 +151,6 @@ def test_damage_in_the_middle_leaves_the_rest(
     assert all(line.startswith(f'mmhot infer: {video}') for line in lines)
     assert any(message in line for line in lines)
     assert len(read_lifted(out / 'a.npz')) > 25
-
-
-def test_thirty_people_are_tracked(infer_it, find, out, video):
-    corners = np.stack(np.meshgrid(np.arange(6) * 10, np.arange(5) * 9), -1)
-    find(lambda number: np.tile(corners.reshape(-1, 2), 2) + [0, 0, 8, 8])
-    assert infer_it(video) == 0
-    clip = read_lifted(out / 'clip.npz')
-    assert len(clip) == 300
-    assert len(set(clip.track.tolist())) == 30
-
-
-@pytest.mark.parametrize(('seconds', 'people'), [(0.4, 1), (3.0, 2)])
-def test_person_who_returns_soon_keeps_the_track_id(
-    infer_it, find, out, tmp_path, seconds, people
-):
-    gone = range(15, 15 + round(25 * seconds))
-    find(lambda number: [] if number in gone else BOX)
-    video = clean(tmp_path / 'a.mkv', 30 + len(gone), size=(64, 48))
-    assert infer_it(video) == 0
-    clip = read_lifted(out / 'a.npz')
-    assert len(set(clip.track.tolist())) == people
-    filled = clip.frame[(clip.keypoint_scores_3d == 0).all(1)]
-    assert_array_equal(filled, list(gone) if people == 1 else [])
 
 
 def test_paths_may_have_any_characters(infer_it, tmp_path, capfd):

@@ -126,28 +126,3 @@ def test_weights_of_the_index_are_shipped_and_have_a_card():
     assert named == set(shipped_weights())
     for path in shipped_weights().values():
         assert path.with_suffix('.md').is_file(), path
-
-
-@pytest.mark.parametrize(
-    ('name', 'with_weights', 'found'),
-    [
-        ('tiny', True, 'mmhot://tiny-wild'),
-        ('tiny_27frm', True, 'mmhot://tiny-wild'),
-        ('tiny', False, 'cmu/tiny_27frm.py'),
-        ('plain', True, 'cmu/plain.py'),
-        ('other.py', True, 'other.py'),
-    ],
-)
-def test_lifters_go_by_listed_names(name, with_weights, found, index):
-    from mmhot.lifting.load_model import _look_up
-
-    assert str(_look_up(name, with_weights)).endswith(found)
-
-
-def test_lifters_go_by_config_paths_of_packages():
-    from mmhot.lifting.load_model import _look_up
-
-    model = read_models()[0]
-    assert _look_up(model.config_name, True) == model.config
-    with pytest.raises(FileNotFoundError, match='mmhot has no config body/x.py'):
-        _look_up('mmhot::body/x.py', True)

@@ -38,10 +38,7 @@ BAD_ARRAYS = {
         '2D keypoints are expected',
     ),
     'text': ({'keypoints': walk().astype(str)}, "'keypoints' holds text"),
-    'booleans': ({'keypoints': walk() > 0}, "'keypoints' holds booleans"),
-    'complex': ({'keypoints': walk() + 0j}, "'keypoints' holds complex128"),
     'objects': ({'keypoints': np.array([None, 1])}, 'pickled Python objects'),
-    'object frames': ({'frame': np.array([None] * 4)}, 'pickled Python objects'),
     'all NaN': ({'keypoints': walk() * np.nan}, 'no keypoint is finite'),
     'all scores 0': ({'scores': np.zeros((4, 17))}, 'no keypoint is finite'),
     'infinite': (
@@ -50,17 +47,12 @@ BAD_ARRAYS = {
     ),
     'far away': ({'keypoints': with_value(1e30)}, 'lie 1e+30 pixels away'),
     'normalized': ({'keypoints': walk() / 1280}, 'seem to be normalized'),
-    'infinite score': ({'scores': np.full((4, 17), np.inf)}, 'scores holds infinite'),
     'negative score': ({'scores': -np.ones((4, 17))}, 'scores holds negative values'),
-    'infinite box': ({'bbox_xyxy': np.full((4, 4), -np.inf)}, 'boxes holds infinite'),
     'scores of 16 joints': ({'scores': np.ones((4, 16))}, '(4, 17) is expected'),
     'fewer frames': ({'frame': np.arange(3)}, "'frame' is (3,)"),
-    'long boxes': ({'bbox_xyxy': np.ones((4, 5))}, '(4, 4) is expected'),
     'half frames': ({'frame': np.arange(4) / 2}, 'must hold whole numbers, got 0.5'),
-    'NaN frames': ({'frame': np.full(4, np.nan)}, 'must hold whole numbers, got nan'),
     'negative frames': ({'frame': np.arange(4) - 2}, 'got -2'),
     'far too large frames': ({'frame': np.arange(4) * 10**9}, 'got 3000000000'),
-    'huge frames': ({'frame': np.full(4, 2**64 - 1, 'u8')}, 'whole numbers'),
     'text frames': ({'frame': np.array(list('abcd'))}, "'frame' holds text"),
     'track alone': ({'track': np.zeros(4, int)}, "'track' but no array 'frame'"),
     'twice': (
@@ -78,11 +70,6 @@ BAD_ARRAYS = {
     ),
     'fps 0': ({'fps': 0}, 'fps must be a number within 1..1000, got 0'),
     'fps NaN': ({'fps': np.nan}, 'fps must be a number within 1..1000, got nan'),
-    'fps infinite': ({'fps': np.inf}, 'got inf'),
-    'fps text': ({'fps': '25'}, "'fps' holds text"),
-    'two rates': ({'fps': np.ones(2)}, "'fps' is (2,): one value"),
-    'negative width': ({'width': -1280}, 'width must be a whole number within 1..'),
-    'half a pixel': ({'height': 720.5}, 'height must be a whole number'),
     'other size': (
         {'width': 200, 'height': 100},
         'most keypoints lie outside a 200x100',
@@ -93,13 +80,7 @@ BAD_ARRAYS = {
     ),
     'other skeleton': ({'skeleton': 'halpe-26'}, 'but halpe-26 has 26'),
     'unknown skeleton': ({'skeleton': 'coco-71'}, 'did you mean coco-17'),
-    'number as skeleton': (
-        {'skeleton': 17},
-        "'skeleton' is () of int64",
-    ),
-    'no skeleton': ({'skeleton': np.array([], str)}, "'skeleton' is (0,)"),
     'other names': ({'joint_names': np.array(list('abcdefghijklmnopq'))}, '`skeleton`'),
-    'few names': ({'joint_names': np.array(['nose'])}, 'names 1 joints but has 17'),
 }
 
 
@@ -113,13 +94,11 @@ POSE = walk(1)[0]
 BAD_DOCUMENTS = {
     'no people': ([], 'holds no people'),
     'no people in frames': ([{'frame_id': 0, 'instances': []}], 'holds no people'),
-    'numbers': ([1, 2], 'neither frames nor instances'),
     'object': ({'a': 1}, 'is not a list of frames or of instances'),
     'no keypoints': ([{'frame_id': 0, 'instances': [{}]}], "without 'keypoints'"),
     'no instances': ([*video([POSE]), {'frame_id': 7}], 'frame 7 has no list of'),
     'text': ([instance(POSE, keypoints='abc')], "frame 0: 'keypoints' must be numbers"),
     'ragged': ([instance(POSE, keypoints=[[1, 2], [3]])], 'must be numbers'),
-    'huge integer': ([instance(POSE, keypoints=[[10**400, 1]])], 'must be numbers'),
     '3D': ([instance(np.ones((17, 3)))], '3D keypoints?'),
     'infinite': ([instance(POSE + np.inf)], 'infinite values (first at frame 0)'),
     'one score': ([instance(POSE, keypoint_scores=[1.0])], 'are (1,) for 17 keypoints'),
@@ -171,7 +150,6 @@ def test_bad_json_gives_one_line(tmp_path, case):
 BAD_BYTES = {
     'empty': (b'', 'is empty'),
     'blank': (b' \n\t ', 'is empty'),
-    'long blank': (b' ' * 100, 'is not valid JSON'),
     'words': (b'frame,track', 'is neither .npz nor JSON'),
     'pickle': (pickle.dumps({'a': 1}), 'is a pickle, which is never loaded'),
     'video': (b'\0\0\0\x20ftypisom', 'is a video'),
@@ -179,8 +157,6 @@ BAD_BYTES = {
     'npy': (b'\x93NUMPY\x01\0', 'is a bare .npy array'),
     'half a list': (b'[{"frame_id": 0,', 'is not valid JSON'),
     'Latin-1': (b'[{"name": "\xe9"}]', 'is not valid JSON'),
-    'deep': (b'[' * 100_000, 'is not valid JSON'),
-    'long integer': (b'[' + b'1' * 5000 + b']', 'is not valid JSON'),
     'half a zip': (b'PK\x03\x04 and so on', 'damaged or cut off'),
 }
 
