@@ -60,9 +60,9 @@ def test_links_resolve(page):
 @pytest.mark.parametrize(
     ('page', 'call'),
     [
-        ('skeletons', 'register_skeleton'),
+        ('own_keypoints', 'register_skeleton'),
         ('output-formats', 'register_writer'),
-        ('video', 'register_pose_estimator'),
+        ('api', 'register_pose_estimator'),
         ('motion', 'register_processor'),
     ],
 )
