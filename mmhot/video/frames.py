@@ -25,6 +25,10 @@ DEFAULT_FPS = 25.0
 """Frame rate of what has none: raw streams, folders of images."""
 MAX_FPS = 240.0
 """Higher rates are FFmpeg's guesses, from the resolution of the timestamps."""
+_RAW_FORMATS = {
+    *('h264', 'hevc', 'vvc', 'obu', 'm4v', 'mpegvideo', 'h263', 'vc1', 'dirac'),
+    *('mjpeg', 'mpjpeg', 'image2pipe', 'rawvideo'),
+}
 # Packets from which the rate of a video is measured.
 _RATE_PACKETS = 600
 # A stated rate is exact if it differs by less than this share from the measured one.
@@ -78,8 +82,10 @@ class FrameSource(ABC):
         num_frames (int, optional): Number of frames, if known.
 
     Attributes:
+        label (str): Name in messages.
         ended (str | None): After reading: why it ended early, one line.
-        num_damaged (int): Frames so far that were decoded from damaged data.
+        num_damaged (int): Frames so far that were decoded from damaged data, or were
+            skipped because of it.
         max_pixels (int): Larger frames are refused.
         finite (bool): Whether it has an end; else frames come in real time.
     """
@@ -93,6 +99,7 @@ class FrameSource(ABC):
         self, name: str, path: Path, fps: float, num_frames: int | None = None
     ) -> None:
         self.name, self.path, self.fps = name, path, fps
+        self.label = escape(path)
         self.num_frames = num_frames
 
     @abstractmethod
@@ -126,28 +133,34 @@ class FileClock:
 class VideoFile(FrameSource):
     """Read the frames of a video file.
 
-    A damaged file yields the frames before the damage; ``ended`` is the reason then.
+    Packets that cannot be decoded are skipped. Of a file that ends in damaged data the
+    frames before are read; ``ended`` is the reason then.
 
     Args:
         address (str | Path): The file, or the URL of a video with an end.
+        fps (float, optional): Frames per second of a raw stream, which has no
+            timestamps. By default the rate in its header, or 25.
+
+    Attributes:
+        has_timestamps (bool): Whether ``fps`` is ignored.
 
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If it is not a readable video.
     """
 
-    def __init__(self, address: str | Path) -> None:
+    def __init__(self, address: str | Path, fps: float | None = None) -> None:
         self._is_remote = is_url(str(address))
         if self._is_remote:
             self.address = str(address)
-            self.label, name = public_url(self.address), name_of_url(self.address)
-            path = Path(self.label)  # not a file
+            path, name = Path(public_url(self.address)), name_of_url(self.address)
         else:
-            self.label, path = escape(address), require_file(address)
+            path = require_file(address)
             name = clip_name(path)
             # FFmpeg takes the beginning of a relative path such as 'a:b' for a protocol
             self.address = str(path.absolute())
         super().__init__(name, path, DEFAULT_FPS)
+        self.label = public_url(self.address) if self._is_remote else escape(address)
         with self._open() as container:
             stream = container.streams.video[0]
             limit_pixels(stream, _UNLIMITED, self.label)
@@ -156,42 +169,50 @@ class VideoFile(FrameSource):
             if aspect and pixel_aspect(stream) is None:
                 message = '%s states pixels of %s: taken for square ones'
                 _LOGGER.warning(message, self.label, f'{float(aspect):.3g}:1')
-            self.fps = _measure_rate(container)
+            self.has_timestamps = not is_raw(container)
+            if self.has_timestamps:
+                self.fps = _measure_rate(container)
+            else:
+                self.fps = fps or stated_rate(container)
 
     def __iter__(self) -> Iterator[Frame]:
         """Decode from the start."""
         self.ended, self.num_damaged = None, 0
         index, shape, clock, end = 0, None, FileClock(self.fps), 0.0
+        skipped, damage = 0, []  # undecodable packets: all, and the last ones
         with self._open() as container:
             expected = _expected_end(container)
             stream = container.streams.video[0]
             limit_pixels(stream, self.max_pixels, self.label)
             stream.thread_type = 'AUTO'
-            frames, aspect = container.decode(stream), pixel_aspect(stream)
-            while True:
-                try:
-                    frame = next(frames)
-                except StopIteration:
-                    break
-                except (av.error.FFmpegError, OSError, ValueError) as error:
-                    total = f' of {self.num_frames}' if self.num_frames else ''
-                    self.ended = (
-                        f'{self.label} is damaged after {index}{total} frames: '
-                        f'{ffmpeg_reason(error)}'
-                    )
-                    return
+            aspect = pixel_aspect(stream)
+            for frame in decode_packets(container):
+                if isinstance(frame, Exception):
+                    damage.append(frame)
+                    continue
                 image = upright(frame, aspect)
                 if shape not in (None, image.shape):
                     change = describe_change(image.shape, shape)
                     self.ended = f'{self.label} ends at frame {index}: {change}'
                     return
                 shape = image.shape
-                time = index / self.fps if frame.time is None else frame.time
+                skipped += len(damage)
+                self.num_damaged += len(damage) + bool(frame.is_corrupt)
+                damage.clear()
+                if frame.time is None or not self.has_timestamps:
+                    time = (index + skipped) / self.fps
+                else:
+                    time = frame.time
                 end = time + 1 / self.fps
-                self.num_damaged += bool(frame.is_corrupt)
                 yield Frame(index, clock(time), image)
                 index += 1
-        if self.num_frames and index < self.num_frames - 1:
+        if damage:
+            total = f' of {self.num_frames}' if self.num_frames else ''
+            self.ended = (
+                f'{self.label} is damaged after {index}{total} frames: '
+                f'{ffmpeg_reason(damage[-1])}'
+            )
+        elif self.num_frames and index + skipped < self.num_frames - 1:
             self.ended = f'{self.label} ends after {index} of {self.num_frames} frames'
         elif expected - end > _EARLY + _EARLY_SHARE * expected:
             self.ended = (
@@ -199,25 +220,10 @@ class VideoFile(FrameSource):
                 f'{index} frames'
             )
 
-    def _open(self):
-        try:
-            container = self._container()
-        except (av.error.FFmpegError, OSError) as error:
-            reason = ffmpeg_reason(error)
-            if self.path.suffix.lower() in VIDEO_SUFFIXES:
-                reason += ' (perhaps the recording or the copy was not finished)'
-            raise ValueError(
-                f'{self.label} is not a readable video: {reason}'
-            ) from error
-        if not container.streams.video:
-            container.close()
-            raise ValueError(f'{self.label} has no video stream')
-        return container
-
-    def _container(self):
+    def _open(self) -> av.container.InputContainer:
         if not self._is_remote:
-            return open_media(self.address)
-        container = open_media(self.address, timeout=_TIMEOUT)
+            return open_video(self.address, self.label)
+        container = open_video(self.address, self.label, timeout=_TIMEOUT)
         if container.duration is None:
             container.close()
             raise ValueError(f'{self.label} is a stream without an end: run it live')
@@ -273,6 +279,55 @@ class ImageSequence(FrameSource):
                 self._reported.add(path)
                 _LOGGER.warning('%s; another image is repeated in its place', error)
             return None
+
+
+def open_video(
+    address: str, label: str, **settings: object
+) -> av.container.InputContainer:
+    """Open what has a video stream.
+
+    Args:
+        address (str): FFmpeg's address.
+        label (str): Name in messages.
+        **settings: Of ``av.open``.
+
+    Raises:
+        ValueError: If it cannot be opened, in one line.
+    """
+    try:
+        container = open_media(address, **settings)
+    except (av.error.FFmpegError, OSError) as error:
+        reason = ffmpeg_reason(error)
+        if Path(address).suffix.lower() in VIDEO_SUFFIXES:
+            reason += ' (perhaps the recording or the copy was not finished)'
+        raise ValueError(f'{label} is not a readable video: {reason}') from error
+    if not container.streams.video:
+        container.close()
+        raise ValueError(f'{label} has no video stream')
+    return container
+
+
+def decode_packets(
+    container: av.container.InputContainer,
+) -> Iterator[av.VideoFrame | Exception]:
+    """Decode a video; yields an error for each packet that cannot be decoded.
+
+    An error in reading packets is the last item.
+    """
+    try:
+        for packet in container.demux(container.streams.video[0]):
+            try:
+                frames = packet.decode()
+            except av.error.InvalidDataError as error:
+                frames = [error]
+            yield from frames
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        yield error
+
+
+def is_raw(container: av.container.InputContainer) -> bool:
+    """Return whether FFmpeg makes up the timestamps of a format without any."""
+    return not _RAW_FORMATS.isdisjoint(container.format.name.split(','))
 
 
 def is_url(text: str) -> bool:
@@ -349,9 +404,10 @@ def ffmpeg_reason(error: Exception) -> str:
     return ' '.join(str(text).split())
 
 
-def stated_rate(stream: av.VideoStream) -> float:
-    """Return the frame rate in a stream's header, or 25 without a plausible one."""
-    if stream.average_rate:
+def stated_rate(container: av.container.InputContainer) -> float:
+    """Return the frame rate in a video's header, or 25 without a plausible one."""
+    stream = container.streams.video[0]
+    if stream.average_rate and not is_raw(container):
         return float(stream.average_rate)
     guess = float(stream.guessed_rate or 0)
     return guess if 0 < guess <= MAX_FPS else DEFAULT_FPS
@@ -363,8 +419,7 @@ def _measure_rate(container: av.container.InputContainer) -> float:
     Browsers and screen recorders write timestamps, but no rate or a wrong one. The
     container must be opened again afterwards.
     """
-    stream = container.streams.video[0]
-    stated = stated_rate(stream)
+    stream, stated = container.streams.video[0], stated_rate(container)
     if 'mov' in container.format.name.split(','):
         return stated  # the mean of all frames in its table
     times = []

@@ -191,8 +191,8 @@ def _open_file(path: Path, fps: float | None) -> FrameSource:
         return ImageSequence([path], clip_name(path), fps or DEFAULT_FPS)
     if path.suffix.lower() in _HEIF_SUFFIXES:
         raise ValueError(f'{path} is a HEIF image: convert it to JPEG or PNG')
-    video = VideoFile(path)
-    if fps is not None:
+    video = VideoFile(path, fps)
+    if fps is not None and video.has_timestamps:
         _LOGGER.warning('%s has its own rate: `fps` is for folders of images', path)
     return video
 
