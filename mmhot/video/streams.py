@@ -8,12 +8,9 @@ from pathlib import Path
 import av
 import numpy as np
 
-from mmhot.video.frames import (
+from mmhot.video.decoding import (
     DEFAULT_FPS,
     MAX_FPS,
-    Frame,
-    FrameSource,
-    VideoFile,
     decode_packets,
     ffmpeg_reason,
     is_raw,
@@ -26,6 +23,7 @@ from mmhot.video.frames import (
     stated_rate,
     upright,
 )
+from mmhot.video.frames import Frame, FrameSource, VideoFile
 
 _WEBCAM = re.compile(r'\d{1,2}|/dev/video\d+')
 # Seconds for opening and for the next frame before the connection counts as lost.
