@@ -14,9 +14,12 @@ from mmhot.apis.lifting import open_pose_estimator, open_video_lifter
 from mmhot.apis.options import InferRunOptions, LiveOptions
 from mmhot.apis.progress import Bars, no_bar
 from mmhot.io.writers.json_lines import JsonLines
+from mmhot.skeletons.joints import get_skeleton
+from mmhot.structures.lens import camera_intrinsics, ideal_camera, settle_lens
 from mmhot.video import streams
 from mmhot.video.capture import Capture, Interruption, LiveFrame
 from mmhot.video.live import LiveLifter, LivePerson
+from mmhot.visualization.live import LiveWindow
 
 
 def lift_stream(
@@ -53,7 +56,7 @@ def lift_stream(
     with results_folder(options.out_dir):
         Targets([source, *options.files]).claim(path, 0, source)
         lifter = _open_lifter(options, live, options.fps or stream.fps, say)
-        show = _open_window(stream.name) if live.show else lambda poses: True
+        show = LiveWindow(f'mmhot: {stream.name}') if live.show else lambda poses: True
         say(
             f'{stream.label}: {lifter.fps:g} frames/s, poses {lifter.lookahead} frames '
             f'({1000 * lifter.latency:.0f} ms) behind, plus the time of the models; to '
@@ -79,17 +82,16 @@ def lift_stream(
                 progress(num_lifted, 0)
                 if not show(poses):
                     capture.stop.set()
-            ended = capture.ended and f'{stream.label}: {capture.ended}'
             file.write(
                 {
                     'type': 'summary',
                     'frames_seen': capture.seen,
                     'frames_lifted': num_lifted,
-                    'ended': ended,
+                    'ended': capture.ended,
                 }
             )
     say(f'{stream.name}: {capture.seen} frames seen, {num_lifted} lifted')
-    return ended
+    return capture.ended
 
 
 def check_live(options: InferRunOptions) -> None:
@@ -134,12 +136,6 @@ def _open_lifter(
     )
 
 
-def _open_window(name: str):
-    from mmhot.visualization.live import LiveWindow
-
-    return LiveWindow(f'mmhot: {name}')
-
-
 def _reported(
     capture: Capture,
     lifter: LiveLifter,
@@ -170,6 +166,9 @@ def _reported(
 
 def _header(lifter: LiveLifter, label: str, size: tuple[int, int], axes: str) -> dict:
     """Describe the following lines, at the start and after a change of size."""
+    lens = settle_lens(*size, lifter.fov, lifter.intrinsics)
+    focal, _ = camera_intrinsics(ideal_camera(*size, lens))
+    skeleton = get_skeleton('h36m-17')
     return {
         'type': 'header',
         'mmhot': mmhot.__version__,
@@ -182,7 +181,17 @@ def _header(lifter: LiveLifter, label: str, size: tuple[int, int], axes: str) ->
         'lookahead_ms': round(1000 * lifter.latency, 1),
         'axes': axes,
         'unit': 'm',
-        **lifter.facts(size),
+        'model': lifter.lifter.name,
+        'pose2d': lifter.pose_estimator.estimator.name,
+        'detector': lifter.pose_estimator.detector.name,
+        'joint_names': list(skeleton.joints),
+        'parents': list(skeleton.parents),
+        'focal_length': float(focal[0]),
+        'focal_assumed': lens is None,
+        'intrinsics': [] if lens is None else list(lens.parameters),
+        'smooth_2d': lifter.smooth_2d,
+        'smooth_3d': lifter.smooth_3d,
+        'foot_lock': lifter.foot_lock,
     }
 
 

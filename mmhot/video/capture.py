@@ -155,7 +155,10 @@ class Capture:
                 if self.seen > seen or lost_at is None:
                     lost_at, wait = time.monotonic(), _FIRST_WAIT
                 if time.monotonic() + wait - lost_at > self.reconnect:
-                    self.ended = f'lost for {self.reconnect:g} s, given up: {reason}'
+                    self.ended = (
+                        f'{self.stream.label}: lost for {self.reconnect:g} s, given '
+                        f'up: {reason}'
+                    )
                     return
                 self._put(Interruption(reason))
                 self.stop.wait(wait)

@@ -118,8 +118,7 @@ class LiveLifter:
         self.lookahead = settle_lookahead(lifter, fps, lookahead)
         self.latency = self.lookahead / fps
         self.kpt_thr = kpt_thr
-        self.smooth_2d = smooth_2d == 'one-euro'
-        self.smooth_3d = smooth_3d == 'one-euro'
+        self.smooth_2d, self.smooth_3d = smooth_2d, smooth_3d
         self.mapping = mapping or lifter.mapping
         self.fov = fov
         self.intrinsics = intrinsics
@@ -183,24 +182,6 @@ class LiveLifter:
         self._pending.clear()
         return done
 
-    def facts(self, size: tuple[int, int]) -> dict:
-        """Describe the results for frames of a size (width, height) by plain values."""
-        lens = settle_lens(*size, self.fov, self.intrinsics)
-        focal, _ = camera_intrinsics(ideal_camera(*size, lens))
-        return {
-            'model': self.lifter.name,
-            'pose2d': self.pose_estimator.estimator.name,
-            'detector': self.pose_estimator.detector.name,
-            'joint_names': list(_H36M.joints),
-            'parents': list(_H36M.parents),
-            'focal_length': float(focal[0]),
-            'focal_assumed': lens is None,
-            'intrinsics': [] if lens is None else list(lens.parameters),
-            'smooth_2d': 'one-euro' if self.smooth_2d else 'none',
-            'smooth_3d': 'one-euro' if self.smooth_3d else 'none',
-            'foot_lock': self.foot_lock,
-        }
-
     def _observe(self, frame: Frame) -> None:
         """Estimate the 2D poses of a frame and append them to their tracks."""
         people = self.pose_estimator.estimate_frame(
@@ -232,7 +213,11 @@ class LiveLifter:
         if own and not own[-1].interrupted and time - own[-1].last_seen <= _MAX_GAP:
             return own[-1]
         segment = LiveSegment(
-            track, bool(own), self.smooth_2d, self.smooth_3d, self.foot_lock
+            track,
+            broken=bool(own),
+            smooth_2d=self.smooth_2d == 'one-euro',
+            smooth_3d=self.smooth_3d == 'one-euro',
+            foot_lock=self.foot_lock,
         )
         self._segments.append(segment)
         return segment

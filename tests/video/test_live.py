@@ -1,14 +1,11 @@
 """3D poses of a stream: those of a clip, with a fixed delay, in bounded memory."""
 
-import os
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from lifters import save_lifter
 
-from mmhot.cli.errors import print_line
 from mmhot.lifting.lifter import Lifter
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips import Clip2D, Track2D
@@ -226,28 +223,3 @@ def test_wrong_options_are_refused(lifter):
     live.update(*frames([3]))
     with pytest.raises(ValueError, match='time must increase from 0.06 s, got 0.06 s'):
         live.update(*frames([3]))
-
-
-def resident():
-    """Megabytes of memory that this process has."""
-    pages = int(Path('/proc/self/statm').read_text().split()[1])
-    return pages * os.sysconf('SC_PAGE_SIZE') / 1e6
-
-
-@pytest.mark.slow(reason='lifts an hour of a stream, two minutes of a free CPU')
-def test_an_hour_takes_no_more_memory_than_its_first_minutes(lifter):
-    # a person is visible for two of every ten seconds, with a new track ID each time
-    walkers = Walkers(away=lambda time: time % 10 > 2)
-    live = LiveLifter(walkers, lifter, 25.0)
-    measured, tracks, count = [], set(), 0
-    for index in range(90_000):
-        image = np.zeros((48, 64, 3), np.uint8)
-        for poses in live.update(Frame(index, index / 25, image)):
-            count += len(poses.people)
-            tracks |= {person.track for person in poses.people}
-        if index % 4500 == 4499:
-            measured.append(resident())
-            print_line(f'{(index + 1) / 1500:.0f} min: {measured[-1]:.1f} MB')
-    assert count > 16_000
-    assert len(tracks) == 360
-    assert max(measured) - measured[0] < 8

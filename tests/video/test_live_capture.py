@@ -59,7 +59,7 @@ def test_a_lost_stream_is_connected_again():
     ]
     capture = Capture(ScriptedStream(connections), reconnect=0.5)
     assert summarize(capture) == [0, 'torn', 1, 'it ended', 2, 'it ended']
-    assert capture.ended == 'lost for 0.5 s, given up: gone'
+    assert capture.ended == 'camera: lost for 0.5 s, given up: gone'
 
 
 def test_a_stall_is_reported_once_and_the_stream_goes_on(monkeypatch):
