@@ -150,8 +150,9 @@ class Capture:
             while not self.stop.is_set():
                 seen, reason = self.seen, self._read()
                 if self.stream.finite or self.stop.is_set():
-                    self.ended = self.stream.ended
+                    self.ended = None if self.stop.is_set() else reason
                     return
+                reason = reason or 'it ended'
                 if self.seen > seen or lost_at is None:
                     lost_at, wait = time.monotonic(), _FIRST_WAIT
                 if time.monotonic() + wait - lost_at > self.reconnect:
@@ -170,8 +171,8 @@ class Capture:
                 self._done = True
                 self._changed.notify_all()
 
-    def _read(self) -> str:
-        """Connect and read until the stream is stopped or breaks; returns why."""
+    def _read(self) -> str | None:
+        """Connect and read until the stream ends or is stopped (None) or breaks."""
         start = time.monotonic()
         try:
             for frame in self.stream:
@@ -184,7 +185,7 @@ class Capture:
                 self._put(LiveFrame(self.seen, moment, frame.image, arrived))
         except OSError as error:
             return str(error)
-        return self.stream.ended or 'it ended'
+        return self.stream.ended
 
     def _put(self, item: LiveFrame | Interruption) -> None:
         """Queue an item; a frame replaces one that was not taken."""

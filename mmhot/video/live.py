@@ -17,7 +17,7 @@ from mmhot.skeletons.joints import convert_keypoints, get_skeleton
 from mmhot.structures.lens import Lens, camera_intrinsics, ideal_camera, settle_lens
 from mmhot.video.capture import Interruption
 from mmhot.video.frames import Frame
-from mmhot.video.live_tracks import LiveSegment, Observation
+from mmhot.video.live_segments import LiveSegment, Observation
 from mmhot.video.people import People
 from mmhot.video.pose_estimation import VideoPoseEstimator
 from mmhot.video.tracking import Tracker
