@@ -132,10 +132,15 @@ def count(config, model) -> dict | None:
     """Count parameters and multiply-adds of one input, for tools/table.py."""
     from mmengine.model import is_model_wrapper
 
-    from mmhot.evaluation.cost import count_config
+    from mmhot.evaluation.cost import count_cost, input_shape
 
-    cost = count_config(config, model.module if is_model_wrapper(model) else model)
-    return cost and dict(parameters=cost.parameters, macs=cost.macs)
+    model = model.module if is_model_wrapper(model) else model
+    shape = input_shape(config, model)
+    if shape is None:
+        return None
+    inputs = next(model.parameters()).new_zeros(1, *shape)
+    cost = count_cost(model, inputs, None, mode='tensor')
+    return dict(parameters=cost.parameters, macs=cost.macs)
 
 
 def find_lifting_error(runner, args: argparse.Namespace):

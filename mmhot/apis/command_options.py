@@ -69,9 +69,6 @@ class CostOptions(DeviceOptions):
         convert=read_shape,
         metavar='N',
     )
-    depth: int = option(
-        2, 'levels of modules in the table; 0 for the total', low=0, metavar='N'
-    )
     batch: int = option(1, 'inputs per timed batch', low=1, metavar='N')
     no_time: bool = option(False, 'do not measure time')
 
