@@ -188,9 +188,9 @@ def draw_worst(report: ErrorReport, target: Path, count: int) -> None:
         target (Path): The ``.png`` to create or replace.
         count (int): Largest number of clips.
     """
-    root, skeleton = report.root_index, report.skeleton
+    skeleton = report.skeleton
     errors = {
-        place: 1000 * mpjpe(clip.pred, clip.target, root)
+        place: 1000 * mpjpe(clip.pred, clip.target)
         for place, clip in enumerate(report.clips)
         if len(clip.pred)
     }
@@ -207,7 +207,7 @@ def draw_worst(report: ErrorReport, target: Path, count: int) -> None:
         curve.set_title(f'{clip.dataset} {name}: mean {of_clip.mean():.1f} mm'.strip())
         for axes, side, x in zip(views, ('front', 'side'), (0, 2), strict=True):
             for poses, style in ((clip.target, '#b0b0b0'), (clip.pred, None)):
-                pose = poses[row] - poses[row, root]
+                pose = poses[row] - poses[row, 0]
                 _draw_pose(axes, pose[:, [x, 1]], skeleton, style)
             axes.set_title(f'frame {frames[row]}, {side}: {of_clip[row]:.1f} mm')
     with replacing(target) as temporary:

@@ -107,7 +107,6 @@ class FreezeHook(Hook):
             part.requires_grad_(not frozen).train(not frozen)
 
 
-@HOOKS.register_module()
 def model_of(runner: Runner) -> nn.Module:
     """Return the model in training."""
     model = runner.model

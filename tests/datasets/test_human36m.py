@@ -79,7 +79,7 @@ def test_predictions_are_evaluated(config):
 @torch.no_grad()
 def test_views_are_the_cameras_of_the_files(tmp_path, pytestconfig):
     write_files(tmp_path, cameras=('54138969', '55011271', '60457274'))
-    (path,) = pytestconfig.rootpath.glob('configs/*/poseclr/h36m/*.py')
+    (path,) = pytestconfig.rootpath.glob('configs/*/poseclr/h36m/poseclr_*.py')
     config = Config.fromfile(path)
     tiny = dict(num_frames=NUM_FRAMES, num_keep_frames=3, embed_dims=48, depth=1)
     config.model.backbone.update(tiny)
@@ -201,10 +201,3 @@ def test_inconsistent_files_are_an_error(tmp_path, settings, message):
     (tmp_path / 'none.pkl').write_bytes(pickle.dumps({}))
     with pytest.raises((ValueError, OSError), match=message):
         clip_dataset(tmp_path, **settings)
-
-
-def test_incomplete_annotations_are_an_error(tmp_path):
-    write_files(tmp_path)
-    damage(tmp_path, 'S')
-    with pytest.raises(ValueError, match='h36m_test.npz has no S'):
-        clip_dataset(tmp_path)

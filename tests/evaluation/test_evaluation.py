@@ -194,14 +194,6 @@ def test_groups_are_parts_of_every_skeleton(skeleton):
     assert not set(groups['left']) & set(groups['right'])
 
 
-def test_ends_of_humans_are_wrists_feet_and_head():
-    ends = error_groups(get_skeleton('h36m-17'))['ends']
-    expected = 'left_wrist right_wrist left_foot right_foot head'
-    assert names('h36m-17', ends) == set(expected.split())
-    limb_ends = error_groups(get_skeleton('h36m-17'))['limb ends']
-    assert names('h36m-17', limb_ends) == set(expected.split()) - {'head'}
-
-
 def test_bone_length_variation_is_the_deviation_over_the_mean():
     moving = np.zeros((2, 3, 3))
     moving[:, 1, 0] = 1, 3
