@@ -169,6 +169,12 @@ def fingerprint(model: nn.Module, *settings: object) -> str:
     return content.hexdigest()
 
 
+def _loads_unchanged(module: nn.Module) -> bool:
+    """Whether ``init_weights`` is not of a package that may convert weights first."""
+    package = type(module).init_weights.__module__.partition('.')[0]
+    return package in ('mmengine', 'mmhot')
+
+
 class SameShapesHook(Hook):
     """Raise a ValueError if loaded weights are of another model.
 
@@ -191,9 +197,7 @@ class SameShapesHook(Hook):
         for module in runner.model.modules():
             settings = getattr(module, 'init_cfg', None) or []
             for each in [settings] if isinstance(settings, dict) else settings:
-                # other packages' modules may convert weights first
-                own = type(module).init_weights.__module__.split('.')[0]
-                if each['type'] == 'Pretrained' and own in ('mmengine', 'mmhot'):
+                if each.get('type') == 'Pretrained' and _loads_unchanged(module):
                     source, prefix = each['checkpoint'], each.get('prefix')
                     content = CheckpointLoader.load_checkpoint(source, 'cpu')
                     self._check(module, source, content, prefix)
