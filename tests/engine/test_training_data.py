@@ -89,13 +89,6 @@ def test_sample_trains_and_tests_in_two_steps(config, run_tool, tmp_path, monkey
     assert code == 0, err
 
 
-def test_sample_needs_known_data(run_tool, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    code, err = run_tool('train', CONFIGS / f'{MIXSTE}.py', '--sample')
-    assert code == 2
-    assert 'no sample data for Human36mClipDataset, only for MocapDataset, ' in err
-
-
 @pytest.mark.parametrize(
     ('field', 'value', 'message'),
     [

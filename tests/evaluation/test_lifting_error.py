@@ -16,10 +16,8 @@ from lifting_samples import (
     sample,
     windows,
 )
-from mmengine.runner import Runner
 from mmpose.codecs import MotionBERTLabel
 from mmpose.evaluation.metrics import MPJPE
-from mmpose.registry import METRICS
 from scipy.spatial.transform import Rotation
 
 from mmhot.cli.report import format_errors
@@ -199,21 +197,6 @@ def test_human36m_protocol_equals_plain_loops():
     assert metrics.keys() == of_action.keys()
 
 
-def test_clips_and_frames_are_parsed_from_image_names():
-    metric, metrics = measure(h36m_samples())
-    clips = metric.report.table('gt', 'clips')
-    assert list(clips) == [
-        'S9_Directions.54138969',
-        'S9_Directions_1.54138969',
-        'S9_WalkDog_1.54138969',
-    ]
-    pred, target = poses(30, 1)
-    expected = 1000 * mpjve(target + 2 * (pred - target), target).mean()
-    assert clips['S9_Directions.54138969']['MPJVE'] == pytest.approx(expected)
-    assert list(metric.report.table('gt', 'subjects')) == ['S9']
-    assert metrics['MPJVE'] > 0
-
-
 def test_skipped_recordings_do_not_count():
     metric, _ = measure(h36m_samples(), skip_list=['S9_Directions_1'])
     clips = metric.report.table('gt', 'clips')
@@ -368,18 +351,6 @@ def test_metric_accepts_mmposes_motionbert_codec():
     metrics = evaluate([perfect])
     assert metrics['MPJPE'] == pytest.approx(0, abs=1e-3)
     assert metrics['MPJVE'] == pytest.approx(0, abs=1e-3)
-
-
-def test_evaluators_build_it_without_a_warning(capfd):
-    settings = dict(type='mmpose.LiftingErrorMetric', measures=['MPJPE'])
-    evaluator = Runner.build_evaluator(None, settings)
-    assert isinstance(evaluator.metrics[0], LiftingErrorMetric)
-    assert 'prefix' not in ''.join(capfd.readouterr())
-    assert METRICS.get('LiftingErrorMetric') is LiftingErrorMetric
-    pred, target = poses()
-    metric = LiftingErrorMetric(measures='MPJPE', prefix='cmu')
-    metric.process({}, [sample(pred, target)])
-    assert list(metric.evaluate(1)) == ['cmu/MPJPE']
 
 
 @pytest.mark.parametrize(
