@@ -16,7 +16,7 @@ from torch import nn
 from mmhot.io.images import read_image
 from mmhot.skeletons.joints import convert_keypoints
 from mmhot.video.people import Detector, PoseEstimator
-from mmhot.video.sources import mediapipe_pose, mmpose_models, model_names
+from mmhot.video.sources import mediapipe_pose, model_names
 from mmhot.video.sources import pose_source as choose
 from mmhot.video.sources.mediapipe_pose import MediapipeEstimator
 from mmhot.video.sources.mmpose_models import MMPoseDetector, MMPoseEstimator
@@ -176,7 +176,8 @@ def test_unknown_names_get_a_hint(find, name, kind, message):
         find(name)
 
 
-def test_models_without_weights_are_refused(monkeypatch):
+def test_models_without_weights_are_refused(monkeypatch, tmp_path):
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
     with pytest.raises(ValueError, match='has no published weights: .*pose2d_weights'):
         MMPoseEstimator(GTPT)
 
@@ -187,7 +188,7 @@ def test_models_without_weights_are_refused(monkeypatch):
     with pytest.raises(
         ValueError, match=r'cannot be downloaded \(no route to host\): give a f'
     ):
-        mmpose_models._read('https://a/b.pth', 'pose2d_weights')
+        MMPoseEstimator(GTPT, 'https://a/b.pth')
 
 
 class Landmarker:

@@ -12,7 +12,6 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import DefaultScope
-from mmengine.runner.checkpoint import CheckpointLoader
 from torch import nn
 
 import mmhot.plugin  # noqa: F401 registers what our configs name
@@ -25,13 +24,15 @@ from mmhot.deploy.half_precision import (
 from mmhot.errors import ignored_warnings
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.video.cache import identify
-from mmhot.video.people import Boxes, Detector, PoseEstimator, Poses
+from mmhot.video.people import Boxes, Crop, CropEstimator, Detector, Poses
 from mmhot.video.sources.model_names import NamedModel, find_detector, find_pose_model
 from mmhot.weights.config_files import read_config_file
-from mmhot.weights.hub import is_remote, local_file
+from mmhot.weights.hub import local_file
+from mmhot.weights.index import SCHEME
 from mmhot.weights.loading import (
     find_state,
     fingerprint,
+    load_from_mmhot,
     naming_failures,
     refuse_broken,
     refuse_other_shapes,
@@ -123,7 +124,7 @@ class MMPoseDetector(Detector):
         return boxes.astype(np.float32), scores.astype(np.float32)
 
 
-class MMPoseEstimator(PoseEstimator):
+class MMPoseEstimator(CropEstimator):
     """Estimate poses with a top-down 2D model of MMPose or mmhot.
 
     Args:
@@ -175,55 +176,25 @@ class MMPoseEstimator(PoseEstimator):
             options['keep_rates'] = list(keep_rates)
         self.identity = identify(self.name, content, **options)
 
-    def __call__(
-        self, images: list[np.ndarray], boxes: list[np.ndarray]
-    ) -> list[Poses]:
-        """Estimate the poses in boxes (P, 4) of each BGR image."""
-        return self._estimate(self.model, images, boxes)
-
-    def estimate_fast(
-        self, images: list[np.ndarray], boxes: list[np.ndarray]
-    ) -> list[Poses]:
-        """Estimate poses without flip test, in half the time."""
-        return self._estimate(self._fast_model, images, boxes)
-
-    def _estimate(
-        self, model: nn.Module, images: list[np.ndarray], boxes: list[np.ndarray]
-    ) -> list[Poses]:
-        crops = [
-            (image, box)
-            for image, own in zip(images, boxes, strict=True)
-            for box in own
-        ]
-        keypoints = np.empty((len(crops), self.num_keypoints, 2), np.float32)
-        scores = np.empty(keypoints.shape[:2], np.float32)
-        for first in range(0, len(crops), self.batch_size):
-            rows = slice(first, first + self.batch_size)
-            keypoints[rows], scores[rows] = self._run(model, crops[rows])
-        ends = np.cumsum([len(own) for own in boxes])[:-1]
-        return list(zip(np.split(keypoints, ends), np.split(scores, ends), strict=True))
-
     @torch.no_grad()
-    def _run(
-        self, model: nn.Module, crops: list[tuple[np.ndarray, np.ndarray]]
-    ) -> Poses:
-        """Run one forward pass over pairs of image and box."""
-        samples = [
-            self._pipeline(
-                dict(
-                    img=image,
-                    bbox=np.asarray(box, np.float32)[None],
-                    bbox_score=np.ones(1, np.float32),
-                    **self._meta,
+    def estimate_crops(self, crops: list[Crop], flip_test: bool) -> Iterator[Poses]:
+        """Estimate keypoints (K, 2) and scores (K,) of each pair of image and box."""
+        model = self.model if flip_test else self._fast_model
+        for first in range(0, len(crops), self.batch_size):
+            samples = [
+                self._pipeline(
+                    dict(
+                        img=image,
+                        bbox=np.asarray(box, np.float32)[None],
+                        bbox_score=np.ones(1, np.float32),
+                        **self._meta,
+                    )
                 )
-            )
-            for image, box in crops
-        ]
-        results = _run_model(model, samples)
-        people = [result.pred_instances for result in results]
-        keypoints = np.concatenate([person.keypoints for person in people])
-        scores = np.concatenate([person.keypoint_scores for person in people])
-        return keypoints[..., :2], scores
+                for image, box in crops[first : first + self.batch_size]
+            ]
+            for result in _run_model(model, samples):
+                person = result.pred_instances
+                yield person.keypoints[0, :, :2], person.keypoint_scores[0]
 
 
 def _run_model(model: nn.Module, samples: list[dict]) -> list[Any]:
@@ -283,7 +254,10 @@ def _building(config: Path) -> Iterator[None]:
 
 def _load(model: nn.Module, weights: str, argument: str) -> dict:
     """Load weights; returns the metadata of their dataset."""
-    content = _read(weights, argument)
+    if weights.startswith(SCHEME):
+        content = load_from_mmhot(weights)
+    else:
+        content = safe_load(local_file(weights, f': give a file as {argument}'))
     state = find_state(model, weights, content)
     refuse_other_shapes(model, weights, state)
     refuse_broken(weights, state)
@@ -299,22 +273,6 @@ def _load(model: nn.Module, weights: str, argument: str) -> dict:
     return meta.get('dataset_meta') or {
         key: meta[key] for key in meta if key == 'CLASSES'
     }
-
-
-def _read(weights: str, argument: str) -> Any:
-    """Read a checkpoint from a file or URL."""
-    hint = f': give a file as {argument}'
-    if '://' not in weights or is_remote(weights):
-        return safe_load(local_file(weights, hint))
-    try:
-        return CheckpointLoader.load_checkpoint(
-            weights, map_location='cpu', logger='silent'
-        )
-    except (OSError, RuntimeError, ValueError) as error:
-        reason = ' '.join(str(error).split())
-        raise ValueError(
-            f'{weights} cannot be downloaded ({reason:.80}){hint}'
-        ) from error
 
 
 def model_skeleton(meta: dict, model: str | Path) -> tuple[str, int]:
