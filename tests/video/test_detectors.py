@@ -151,7 +151,7 @@ def test_tracked_people_need_no_candidate():
 
 
 def test_pose_verified_is_opened_by_name(monkeypatch):
-    monkeypatch.setattr(pose_source, 'POSE_ESTIMATORS', [])
+    monkeypatch.setattr(pose_source, 'POSE_ESTIMATORS', {})
     pose_source.register_pose_estimator('a.onnx', lambda request: Estimator())
     source = open_pose_source('a.onnx', det_model='pose-verified')
     assert isinstance(source.detector, PoseVerifiedDetector)

@@ -337,7 +337,7 @@ class ToyDetector(Detector):
 def toys(monkeypatch):
     """Register a 2D source and a detector as other packages do."""
     for name in ('POSE_ESTIMATORS', 'DETECTORS'):
-        monkeypatch.setattr(choose, name, [*getattr(choose, name)])
+        monkeypatch.setattr(choose, name, {**getattr(choose, name)})
     choose.register_pose_estimator('toy', lambda request: ToyEstimator(), 'toy boxes')
     choose.register_detector('toy boxes', ToyDetector)
 
