@@ -356,7 +356,17 @@ def box_size(boxes: np.ndarray) -> np.ndarray:
 
 def box_iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Compute the intersection over union (...) of boxes (..., 4)."""
+    both = _intersection(first, second)
+    return both / (box_size(first) ** 2 + box_size(second) ** 2 - both)
+
+
+def box_overlap(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Compute the intersection (...) of boxes (..., 4), per area of the smaller one."""
+    smaller = np.minimum(box_size(first), box_size(second))
+    return _intersection(first, second) / smaller**2
+
+
+def _intersection(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     start = np.maximum(first[..., :2], second[..., :2])
     end = np.minimum(first[..., 2:], second[..., 2:])
-    both = (end - start).clip(0).prod(-1)
-    return both / (box_size(first) ** 2 + box_size(second) ** 2 - both)
+    return (end - start).clip(0).prod(-1)

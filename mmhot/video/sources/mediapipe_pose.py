@@ -28,7 +28,7 @@ _NUM_KEYPOINTS = 33
 _MAX_PEOPLE = 6
 _PADDING, _BOX_PADDING = 1.25, 0.1
 _MIN_CROP_SIDE = 16
-_NOBODY = np.full((33, 2), np.nan), np.zeros(33)
+_MISSED = np.full((33, 2), np.nan), np.zeros(33)
 # What MediaPipe raises if it, or a model file, is broken.
 _FAILURES = (AttributeError, ImportError, OSError, RuntimeError, TypeError, ValueError)
 
@@ -123,7 +123,7 @@ class MediapipeEstimator(CropEstimator):
             points = ()
             if min(right - left, bottom - top) >= _MIN_CROP_SIDE:
                 points, visibility = self._landmarker(image[top:bottom, left:right])
-            yield (points[0] + (left, top), visibility[0]) if len(points) else _NOBODY
+            yield (points[0] + (left, top), visibility[0]) if len(points) else _MISSED
 
 
 class MediapipeDetector(Detector):

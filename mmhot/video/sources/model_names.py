@@ -12,7 +12,13 @@ from mmhot.errors import hint_at_names, require_file
 from mmhot.video.sources import mediapipe_pose
 from mmhot.weights.config_files import find_config
 from mmhot.weights.downloads import cached_file
-from mmhot.weights.index import read_index, read_models, shipped_weights
+from mmhot.weights.index import (
+    SCHEME,
+    IndexedModel,
+    read_index,
+    read_models,
+    shipped_weights,
+)
 
 MEDIAPIPE = 'mediapipe'
 _RTMPOSE = 'rtmpose-m_8xb256-420e_body8-256x192'
@@ -58,24 +64,23 @@ def find_detector(name: str) -> NamedModel:
     return _find(name, DETECTION, 'mmdet', 'detector of mmhot or MMDetection')
 
 
-def shipped_pose_model(name: str | None = None) -> str | None:
-    """Return the name of the shipped 2D model (of a name or alias), or None."""
-    return _shipped(TASKS_2D, name)
+def is_shipped(name: str) -> bool:
+    """Return whether a name or alias is that of a shipped 2D model."""
+    return any(model.is_called(name) for model in _shipped(TASKS_2D))
 
 
-def shipped_detector() -> str | None:
-    """Return the name of the shipped detector, or None."""
-    return _shipped(DETECTION)
+def shipped_detector() -> str:
+    """Return the name of the shipped detector."""
+    return _shipped(DETECTION)[0].name
 
 
-def _shipped(tasks: tuple[str, ...], name: str | None = None) -> str | None:
-    shipped = shipped_weights()
-    for model in read_models():
-        is_named = name is None or model.is_called(name)
-        is_shipped = model.weights.partition('://')[2] in shipped
-        if model.task in tasks and is_named and is_shipped:
-            return model.name
-    return None
+def _shipped(tasks: tuple[str, ...]) -> list[IndexedModel]:
+    weights = shipped_weights()
+    return [
+        model
+        for model in read_models()
+        if model.task in tasks and model.weights.removeprefix(SCHEME) in weights
+    ]
 
 
 def _find(name: str, tasks: tuple[str, ...], package: str, kind: str) -> NamedModel:
@@ -116,20 +121,8 @@ def _folder(package: str) -> Path:
 
 
 def default_pose_model() -> str:
-    """Return the 2D model that is used where none is named.
-
-    Raises:
-        ValueError: If there is none.
-    """
-    if mediapipe_pose.is_ready():
-        return MEDIAPIPE
-    shipped = shipped_pose_model()
-    if shipped is not None:
-        return shipped
-    raise ValueError(
-        'there is no 2D pose model: name one (pose2d), or install MediaPipe: '
-        f'{mediapipe_pose.INSTALL}'
-    )
+    """Return the 2D model that is used where none is named."""
+    return MEDIAPIPE if mediapipe_pose.is_ready() else _shipped(TASKS_2D)[0].name
 
 
 def choose_best() -> str:

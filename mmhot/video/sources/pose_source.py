@@ -25,8 +25,8 @@ from mmhot.video.sources.model_names import (
     TASKS_2D,
     choose_best,
     default_pose_model,
+    is_shipped,
     shipped_detector,
-    shipped_pose_model,
 )
 from mmhot.video.sources.onnx_detectors import (
     OneStageEstimator,
@@ -253,8 +253,8 @@ def _choose_detector(request: ModelRequest) -> str:
     if exported_file(request.model) is not None:
         return _HUMAN if find_spec('torch') and find_spec('mmdet') else POSE_VERIFIED
     # no download if the 2D model needs none
-    is_shipped = request.weights is None and shipped_pose_model(request.model)
-    return POSE_VERIFIED if is_shipped else _HUMAN
+    needs_none = request.weights is None and is_shipped(request.model)
+    return POSE_VERIFIED if needs_none else _HUMAN
 
 
 def _open_mediapipe_detector(request: ModelRequest) -> Detector:
@@ -266,14 +266,11 @@ def _open_mediapipe_detector(request: ModelRequest) -> Detector:
 
 
 def _open_pose_verified(request: ModelRequest) -> PoseVerifiedDetector:
-    name = shipped_detector()
-    if name is None:
-        raise ValueError(
-            f'{POSE_VERIFIED} needs the detector that is shipped with mmhot, which is '
-            'missing: reinstall mmhot'
-        )
     candidates = replace(
-        request, model=name, weights=None, min_score=CANDIDATE_SCORE, estimator=None
+        request,
+        model=shipped_detector(),
+        min_score=CANDIDATE_SCORE,
+        estimator=None,
     )
     return PoseVerifiedDetector(request.estimator, _open_detector(candidates))
 
