@@ -2,8 +2,7 @@
 
 import copy
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -68,28 +67,22 @@ class MMPoseDetector(Detector):
         device: str = 'cpu',
         min_score: float = 0.3,
     ) -> None:
-        named = find_detector(str(model))
-        weights = _choose_weights(named, weights, model, 'det_weights')
         from mmdet.apis import init_detector
 
-        config = read_config_file(named.config)
+        named = find_detector(str(model))
+        hint = 'det_weights, or another det_model, such as pose-verified'
+        self.model, meta, config = _open(named, weights, hint, init_detector, 'mmdet')
+        pipeline = [*config.test_dataloader.dataset.pipeline]
+        pipeline[0] = dict(type='mmdet.LoadImageFromNDArray')
+        content = fingerprint(self.model, config.model, pipeline)
         with DefaultScope.overwrite_default_scope('mmdet'):
-            with _building(named.config):
-                self.model = init_detector(config, device='cpu')
-            meta = _load(
-                self.model,
-                weights,
-                'det_weights, or another det_model: pose-verified, which is shipped '
-                'with mmhot, an .onnx file, or whole_image',
-            )
-            pipeline = [*config.test_dataloader.dataset.pipeline]
-            pipeline[0] = dict(type='mmdet.LoadImageFromNDArray')
-            content = fingerprint(self.model, config.model, pipeline)
             self._pipeline, self.pipeline = Compose(pipeline), pipeline
-        classes = meta.get('classes') or meta.get('CLASSES') or (_PERSON,)
+        classes = meta.get('classes') or (_PERSON,)
         classes = [classes] if isinstance(classes, str) else list(classes)
         if _PERSON not in classes:
-            raise ValueError(f'{weights} detects {", ".join(classes)}, not people')
+            raise ValueError(
+                f'{weights or model} detects {", ".join(classes)}, not people'
+            )
         self.label = classes.index(_PERSON)
         # saves a tenth of the time on a CPU
         self.model.to(memory_format=torch.channels_last)
@@ -218,61 +211,60 @@ def load_pose_model(
     Returns:
         tuple[nn.Module, dict, Config]: Model, metadata of its keypoints, and config.
     """
-    named = find_pose_model(str(model))
-    weights = _choose_weights(named, weights, model, 'pose2d_weights')
     from mmpose.apis import init_model
     from mmpose.models.pose_estimators import TopdownPoseEstimator
 
-    config = read_config_file(named.config)
-    with DefaultScope.overwrite_default_scope('mmpose'):
-        with _building(named.config):
-            built = init_model(config, device='cpu')
-        if not isinstance(built, TopdownPoseEstimator):
-            raise ValueError(
-                f'{model} must be a top-down 2D model, got a {type(built).__name__}'
-            )
-        meta = _load(built, weights, 'pose2d_weights')
+    named = find_pose_model(str(model))
+    built, meta, config = _open(named, weights, 'pose2d_weights', init_model, 'mmpose')
+    if not isinstance(built, TopdownPoseEstimator):
+        raise ValueError(
+            f'{model} must be a top-down 2D model, got a {type(built).__name__}'
+        )
     return built, meta if 'flip_indices' in meta else built.dataset_meta, config
 
 
-def _choose_weights(
-    named: NamedModel, weights: str | Path | None, model: str | Path, argument: str
-) -> str:
-    chosen = str(weights or named.weights)
-    if not chosen:
-        raise ValueError(f'{model} has no published weights: give a file as {argument}')
-    return chosen
+def _open(
+    named: NamedModel,
+    weights: str | Path | None,
+    argument: str,
+    build: Callable[..., nn.Module],
+    scope: str,
+) -> tuple[nn.Module, dict, Config]:
+    """Build a model with MMPose's or MMDetection's function, and load its weights.
 
-
-@contextmanager
-def _building(config: Path) -> Iterator[None]:
-    """Silence the warnings that the model has no weights yet."""
-    # recorded, and so not shown: MMDetection sets filters of its own
-    with naming_failures(config), warnings.catch_warnings(record=True):
-        yield
-
-
-def _load(model: nn.Module, weights: str, argument: str) -> dict:
-    """Load weights; returns the metadata of their dataset."""
-    if weights.startswith(SCHEME):
-        content = load_from_mmhot(weights)
+    Returns the metadata of the weights' dataset, and the config, too.
+    """
+    source = str(weights or named.weights)
+    if not source:
+        raise ValueError(
+            f'{named.config.stem} has no published weights: give a file as {argument}'
+        )
+    config = read_config_file(named.config)
+    # warnings that it has no weights yet are recorded, and so not shown: MMDetection
+    # sets filters of its own
+    with (
+        DefaultScope.overwrite_default_scope(scope),
+        naming_failures(named.config),
+        warnings.catch_warnings(record=True),
+    ):
+        model = build(config, device='cpu')
+    if source.startswith(SCHEME):
+        content = load_from_mmhot(source)
     else:
-        content = safe_load(local_file(weights, f': give a file as {argument}'))
-    state = find_state(model, weights, content)
-    refuse_other_shapes(model, weights, state)
-    refuse_broken(weights, state)
+        content = safe_load(local_file(source, f': give a file as {argument}'))
+    state = find_state(model, source, content)
+    refuse_other_shapes(model, source, state)
+    refuse_broken(source, state)
     missing, _ = model.load_state_dict(state, strict=False)
     if missing:
         raise ValueError(
-            f'{weights} is a checkpoint of another model: {missing[0]} is missing'
+            f'{source} is a checkpoint of another model: {missing[0]} is missing'
         )
     model.eval()
     meta = content.get('meta')
     meta = meta if isinstance(meta, dict) else {}
     # checkpoints of older versions hold a part of it, one level higher
-    return meta.get('dataset_meta') or {
-        key: meta[key] for key in meta if key == 'CLASSES'
-    }
+    return model, meta.get('dataset_meta') or {'classes': meta.get('CLASSES')}, config
 
 
 def model_skeleton(meta: dict, model: str | Path) -> tuple[str, int]:
