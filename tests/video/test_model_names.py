@@ -3,11 +3,7 @@
 import pytest
 
 from mmhot.video.sources import mediapipe_pose, model_names
-from mmhot.video.sources.model_names import (
-    choose_best,
-    find_detector,
-    find_pose_model,
-)
+from mmhot.video.sources.model_names import choose_best, find_detector, find_pose_model
 from mmhot.video.sources.pose_source import open_pose_source
 from mmhot.weights import downloads
 from mmhot.weights.downloads import cached_file

@@ -83,23 +83,13 @@ def test_boxes_are_in_pixels_of_the_image(use):
     assert_allclose(batch[0, :, -5, 5], gray, rtol=1e-5)
 
 
-def test_normalized_planes_are_in_the_order_of_the_channels():
-    images = [*np.random.default_rng(0).integers(0, 256, (2, 6, 4, 3), np.uint8)]
-    mean, std = np.float32([[123.675, 116.28, 103.53], [58.395, 57.12, 57.375]])
-    wanted = (np.stack(images)[..., ::-1] - mean) / std
-    found = onnx_formats.normalize(images, onnx_formats.IMAGENET_RGB)
-    assert found.dtype == np.float32
-    assert (found == wanted.transpose(0, 3, 1, 2)).all()
-    other = onnx_formats.normalize(images, onnx_formats.IMAGENET_BGR)
-    assert (other == found[:, ::-1]).all()
-
-
 def point_in_crop(point, size, padding=1.25):
     """Map a point of the image into the crop of :data:`BOX`."""
     return map_points(crop_matrix(BOX[0], size, padding), np.array(point))
 
 
 def movenet(crops):
+    # of boxes that are not enlarged: neighbors in square crops confuse it
     x, y = point_in_crop((20.0, 30.0), (256, 256), padding=1.0) / 256
     return [np.tile(np.float32([y, x, 0.7]), (1, 1, 17, 1))]
 
@@ -168,28 +158,18 @@ def test_skeleton_is_that_of_the_file_or_argument(
 
 
 @pytest.mark.parametrize(
-    ('make', 'shape', 'outputs', 'message'),
+    ('shape', 'message'),
     [
-        (OnnxDetector, [1, 3, 64, 64], {'boxes': [1]}, 'outputs are boxes, not dets'),
-        (
-            OnnxPoseEstimator,
-            [1, 3, 'h', 'w'],
-            {'o': [1, 17, 8, 8]},
-            'is not a supported pose model',
-        ),
-        (OnnxPoseEstimator, [1, 3, 64, 64], {'o': [1, 5, 8, 8]}, 'has 5 keypoints'),
-        (
-            OnnxPoseEstimator,
-            [1, 3, 64, 64],
-            {'o': [1, 17]},
-            'is not a supported pose model',
-        ),
+        ([1, 17], 'is not a supported pose model'),
+        ([1, 5, 8, 8], 'has 5 keypoints without names'),
     ],
 )
-def test_other_models_are_refused(use, make, shape, outputs, message):
-    use(Session(shape, outputs, None))
+def test_other_models_are_refused(use, shape, message):
+    use(Session([1, 3, 64, 64], {'o': shape}, None))
     with pytest.raises(ValueError, match=message):
-        make('a.onnx')
+        OnnxPoseEstimator('a.onnx')
+    with pytest.raises(ValueError, match='its outputs are o, not dets'):
+        OnnxDetector('a.onnx')
 
 
 def test_exported_detectors_state_their_size(use):

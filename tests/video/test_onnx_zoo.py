@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose
 from onnx import TensorProto, helper, numpy_helper
 
 from mmhot.video.sources import onnx_layouts
-from mmhot.video.sources.onnx_detectors import OneStageEstimator, OnnxDetector
+from mmhot.video.sources.onnx_detectors import OnnxDetector
 from mmhot.video.sources.onnx_models import OnnxPoseEstimator
 from mmhot.video.sources.pose_source import open_pose_source
 from mmhot.weights import downloads
@@ -130,7 +130,6 @@ def test_archives_state_normalization_and_padding(sdk, tmp_path, cache):
     assert exported_file(path).stat().st_mtime_ns == written
     # a folder with the same files
     same = open_pose_source(str(model.parent), det_model='whole_image', device='cpu')
-    assert same.estimator._colors == source.estimator._colors
     (model.parent / 'pipeline.json').write_text(pipeline(dict(NORMALIZE, to_rgb=False)))
     other = open_pose_source(str(model.parent), det_model='whole_image', device='cpu')
     assert other.estimator.identity != same.estimator.identity
@@ -285,53 +284,7 @@ def test_one_stage_models_run_once_for_boxes_and_poses(rtmo, monkeypatch):
     assert len(runs) == 3
 
 
-def test_one_stage_models_work_with_other_detectors(rtmo, tmp_path):
-    source = open_pose_source(str(rtmo), det_model='whole_image', device='cpu')
-    assert source.detector.name == 'whole_image'
-    low = open_pose_source(str(rtmo), device='cpu', min_score=0.1)
-    assert len(low.detector([IMAGE])[0][0]) == 2
-    assert low.estimator.identity != source.estimator.identity
-    assert OneStageEstimator(rtmo)([IMAGE], [np.zeros((0, 4), np.float32)])[0][
-        0
-    ].shape == (0, 17, 2)
-
-
 # --- models of crops ------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(('extent', 'padding'), [((64, 64), 1.0), ((48, 64), 1.25)])
-def test_crops_of_movenet_hardly_exceed_the_person(tmp_path, extent, padding):
-    """Neighbors in square crops confuse it; others are trained with a margin."""
-    if padding == 1.0:
-        shape = [1, *extent, 3]
-        center = np.full((1, 1, 17, 3), (0.25, 0.5, 1), np.float32)
-        outputs = {'o': (center, np.zeros(1))}
-    else:
-        shape, outputs = [1, 3, *extent[::-1]], simcc(17, extent, (24, 16))
-    model = OnnxPoseEstimator(write(tmp_path / 'a.onnx', shape, outputs))
-    [(keypoints, _)] = model([IMAGE], [BOX])
-    # a quarter of the crop's height above the center of a box of 80 pixels
-    assert_allclose(keypoints[0], [[40, 60 - 80 * padding / 4]] * 17, atol=1e-3)
-
-
-@pytest.mark.parametrize(
-    ('name', 'count', 'size', 'skeleton'),
-    [
-        ('rtmpose-m_simcc-body7-halpe26_700e-256x192', 26, (192, 256), 'halpe-26'),
-        ('rtmw-l_simcc-cocktail14_270e-384x288', 133, (288, 384), 'coco-wholebody-133'),
-    ],
-)
-def test_rtmpose_and_rtmw_of_other_keypoints(tmp_path, name, count, size, skeleton):
-    center = np.array(size) / 2
-    outputs = simcc(count, size, center)
-    path = write(
-        tmp_path / f'{name}.onnx', ['batch', 3, *size[::-1]], outputs, open_shapes=True
-    )
-    model = OnnxPoseEstimator(path)
-    assert (model.name, model.skeleton) == (name, skeleton)
-    [(keypoints, scores)] = model([IMAGE], [BOX])
-    assert_allclose(keypoints[0], [[40, 60]] * count, atol=0.2)
-    assert_allclose(scores, 0.9)
 
 
 def heatmaps_of(points, noise=0.0):

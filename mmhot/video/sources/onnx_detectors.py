@@ -16,12 +16,7 @@ from mmhot.video.sources.onnx_formats import (
     OnnxFile,
     normalize,
 )
-from mmhot.video.sources.onnx_models import (
-    ONE_STAGE,
-    OneStageModelError,
-    OnnxPoseEstimator,
-)
-from mmhot.weights.backends import graph_with_keep
+from mmhot.video.sources.onnx_models import ONE_STAGE
 
 # Gray of the margin, label of people, divisor of sides.
 _GRAY, _PERSON, _STRIDE = 114, 0, 32
@@ -250,20 +245,3 @@ def _decode_yolox(
     boxes = np.concatenate([centers - sizes / 2, centers + sizes / 2], 1)
     classes = rows[:, 5:]
     return boxes, rows[:, 4] * classes.max(1), classes.argmax(1)
-
-
-def open_onnx_estimator(
-    path: Path,
-    device: str,
-    skeleton: str | None,
-    min_score: float,
-    keep_rates: tuple[float, ...] | None = None,
-) -> PoseEstimator:
-    """Open an ONNX 2D model of crops or of whole images."""
-    if keep_rates is not None:
-        pruned = graph_with_keep(path, keep_rates)
-        path = pruned if pruned.is_file() else path
-    try:
-        return OnnxPoseEstimator(path, device, skeleton)
-    except OneStageModelError:
-        return OneStageEstimator(path, device, skeleton, min_score)

@@ -28,13 +28,10 @@ from mmhot.video.sources.model_names import (
     is_shipped,
     shipped_detector,
 )
-from mmhot.video.sources.onnx_detectors import (
-    OneStageEstimator,
-    OnnxDetector,
-    open_onnx_estimator,
-)
+from mmhot.video.sources.onnx_detectors import OneStageEstimator, OnnxDetector
+from mmhot.video.sources.onnx_models import OneStageModelError, OnnxPoseEstimator
 from mmhot.video.sources.turned_crops import TurnedCrops
-from mmhot.weights.backends import exported_file, find_graph
+from mmhot.weights.backends import exported_file, find_graph, graph_with_keep
 from mmhot.weights.index import AUTO
 
 WHOLE_IMAGE = 'whole_image'
@@ -209,20 +206,21 @@ def _open(kind: ModelKind, request: ModelRequest, role: str) -> Any:
 
 def _open_estimator(request: ModelRequest) -> PoseEstimator:
     """Open a 2D model with the back end that runs it."""
-    path = _find_graph(request, TASKS_2D)
+    path, keep_rates = _find_graph(request, TASKS_2D), request.keep_rates
     if path is not None:
-        return open_onnx_estimator(
-            path,
-            request.device,
-            request.skeleton,
-            request.min_score,
-            request.keep_rates,
-        )
+        pruned = keep_rates and graph_with_keep(path, keep_rates)
+        path = pruned if pruned and pruned.is_file() else path
+        try:
+            return OnnxPoseEstimator(path, request.device, request.skeleton)
+        except OneStageModelError:
+            return OneStageEstimator(
+                path, request.device, request.skeleton, request.min_score
+            )
     from mmhot.video.sources.mmpose_models import MMPoseEstimator
 
     device = choose_device(request.device)
     return MMPoseEstimator(
-        request.model, request.weights, device, keep_rates=request.keep_rates
+        request.model, request.weights, device, keep_rates=keep_rates
     )
 
 
