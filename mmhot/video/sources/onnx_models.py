@@ -89,7 +89,9 @@ class OnnxPoseEstimator(CropEstimator):
         self._curve = file.meta.get('score_curve')
         self.has_score_curve = self._curve is not None
         self.name = file.name
-        self.identity = file.identify(skeleton=self.skeleton)
+        self.identity = file.identify(
+            skeleton=self.skeleton, padding=self._padding, udp=layout.is_udp
+        )
 
     def estimate_crops(self, crops: list[Crop], flip_test: bool) -> Iterator[Poses]:
         """Estimate keypoints (K, 2) and scores (K,) of each pair of image and box."""
