@@ -30,13 +30,13 @@ def keep(monkeypatch, tmp_path):
 def test_the_best_model_that_needs_no_download_is_chosen(keep, monkeypatch):
     assert choose_best() == OURS
     keep(find_pose_model(RTMPOSE).weights, mediapipe_pose.MODEL_URL)
-    assert choose_best() == 'mediapipe'
+    assert choose_best() == OURS
     keep(find_detector('human').weights)
     assert choose_best() == RTMPOSE
     find = model_names.importlib.util.find_spec
     hide = lambda name: None if name in ('mmpose', 'mmdet') else find(name)  # noqa: E731
     monkeypatch.setattr(model_names.importlib.util, 'find_spec', hide)
-    assert choose_best() == 'mediapipe'
+    assert choose_best() == OURS
 
 
 def test_weights_need_the_name_of_their_model(keep):

@@ -245,8 +245,9 @@ def test_mediapipe_gets_a_padded_crop_of_each_person(mediapipe):
     assert crop[25, 25].tolist() == [255, 0, 0]  # it wants RGB
 
 
-def test_mediapipe_is_the_default_where_it_and_its_model_file_are(mediapipe):
-    source = open_pose_source()
+def test_mediapipe_detects_people_and_is_no_default(mediapipe):
+    assert model_names.default_pose_model() == 'gtpt-t_coco17_synth'
+    source = open_pose_source('mediapipe')
     assert {each.name for each in source} == {'mediapipe 1.2.2'}
     detector, estimator = source
     assert estimator.skeleton == 'mediapipe-33'
@@ -255,8 +256,6 @@ def test_mediapipe_is_the_default_where_it_and_its_model_file_are(mediapipe):
     assert_allclose(scores, 0.8)
     ((boxes, _),) = detector([spotted()])
     assert boxes.shape == (0, 4)
-    mediapipe.unlink()
-    assert model_names.default_pose_model() == 'gtpt-t_coco17_synth'
 
 
 def test_mediapipe_takes_a_model_file(mediapipe, tmp_path):

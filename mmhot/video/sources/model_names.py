@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmhot.errors import hint_at_names, require_file
-from mmhot.video.sources import mediapipe_pose
 from mmhot.weights.config_files import find_config
 from mmhot.weights.downloads import cached_file
 from mmhot.weights.index import (
@@ -121,8 +120,8 @@ def _folder(package: str) -> Path:
 
 
 def default_pose_model() -> str:
-    """Return the 2D model that is used where none is named."""
-    return MEDIAPIPE if mediapipe_pose.is_ready() else _shipped(TASKS_2D)[0].name
+    """Return the 2D model that is used where none is named: the shipped one."""
+    return _shipped(TASKS_2D)[0].name
 
 
 def choose_best() -> str:
