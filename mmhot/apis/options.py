@@ -141,8 +141,7 @@ class InferOptions(LifterOptions):
     pose2d: str | None = option(
         None,
         "2D model: an .onnx or .zip file, a config or alias of MMPose's, mediapipe, or "
-        'auto: the best one that is installed or may be downloaded (default: mediapipe '
-        'if it and its model file are installed, else the shipped gtpt-t)',
+        'auto: RTMPose-m if it was downloaded (default: the shipped gtpt-t)',
         metavar='MODEL',
     )
     pose2d_weights: str | None = option(
@@ -304,11 +303,6 @@ class LiveOptions(Options):
         'time for which a lost stream is reconnected to',
         low=0,
         metavar='SECONDS',
-    )
-    live_format: str = option(
-        'jsonl',
-        'what is printed to stdout: the lines of the file, or nothing',
-        choices=('jsonl', 'none'),
     )
     show: bool = option(False, 'show video and poses in a window')
 
