@@ -14,7 +14,7 @@ from mmhot.cli.report import add_report_arguments, align, report
 from mmhot.compat.installation import check_device
 
 _INSTALLATIONS = {
-    'runtime': "ONNX Runtime alone, for shipped and exported models; 'mmhot[mmpose]' "
+    'runtime': 'ONNX Runtime alone, for shipped and exported models; the extra mmpose '
     'adds training and other models',
     'mmpose': 'with PyTorch and MMPose',
 }
