@@ -13,8 +13,8 @@ import numpy as np
 
 from mmhot.errors import escape, ignored_warnings, require_file
 from mmhot.io.images import is_image
+from mmhot.io.readers.frame_numbers import natural_key
 from mmhot.io.readers.keypoints import read_keypoints
-from mmhot.io.readers.mmpose import natural_key
 from mmhot.structures.clips import Clip2D, clip_name
 from mmhot.video.frames import (
     DEFAULT_FPS,

@@ -134,6 +134,21 @@ BAD_DOCUMENTS = {
         [coco_result(5, POSE, track_id=3)] * 2,
         'two rows for frame 0, track 3',
     ),
+    'two videos': (
+        [coco_result(f'{name}/{n}.jpg', POSE) for name in 'ab' for n in range(3)],
+        'has images of 2 videos (a/#, b/#): give one file for each',
+    ),
+    'two videos by ID': (
+        [coco_result(n, POSE) for n in (10**9, 10**9 + 1, 10**9 + 2, 2 * 10**9)],
+        'has images of several videos (id 1000000002 is followed by 2000000000)',
+    ),
+    'two videos of annotations': (
+        {
+            'images': [{'id': n, 'video_id': n // 2} for n in range(4)],
+            'annotations': [coco_result(1, POSE)],
+        },
+        'has images of 2 videos (0, 1)',
+    ),
     'unknown image': (
         {'images': [{'id': 1}], 'annotations': [coco_result(2, POSE)]},
         "image 2 is not among 'images'",

@@ -1,8 +1,7 @@
 """Reader of COCO keypoint results (a list of people) and annotations (a dict).
 
-Images become frames in the order of their IDs. Results omit images without people;
-where IDs are consecutive numbers with such gaps, the gaps are kept. Objects of other
-categories than people are left out.
+Images become frames by :func:`number_frames`; results omit images without people.
+Objects of other categories than people are left out.
 """
 
 import logging
@@ -12,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from mmhot.io.arrays import brief
-from mmhot.io.readers.mmpose import as_single, natural_key
+from mmhot.io.readers.frame_numbers import number_frames
+from mmhot.io.readers.mmpose import as_single
 from mmhot.io.readers.rows import Rows, stack, stack_tracks
 
 _LOGGER = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ def is_coco(document: object) -> bool:
 def read_coco(document: list | dict, path: Path) -> Rows:
     """Convert the decoded JSON of a file to rows; only shapes are checked."""
     if isinstance(document, list):
-        frames = _frames_of_results(_image_ids(_dicts(document), 'image_id'))
+        frames = _frames(document, 'image_id', path)
         return _stack(_people(document, {_PERSON_ID}, path), frames, labeled=False)
     images = _dicts(document['images'])
     categories = _person_categories(document)
@@ -44,7 +44,7 @@ def read_coco(document: list | dict, path: Path) -> Rows:
     width, height = sizes.pop() if len(sizes) == 1 else (None, None)
     return _stack(
         people,
-        _in_order(_image_ids(images, 'id')),
+        _frames(images, 'id', path),
         labeled=True,
         width=width,
         height=height,
@@ -99,16 +99,11 @@ def _image_ids(items: list[dict], key: str) -> list[int | str]:
     return [int(x) if str(x).strip().isdecimal() else x for x in ids]
 
 
-def _frames_of_results(ids: list[int | str]) -> dict[int | str, int]:
-    numbers = sorted({i for i in ids if isinstance(i, int)})
-    if len(numbers) < len(set(ids)) or numbers[-1] - numbers[0] >= 2 * len(numbers):
-        return _in_order(ids)
-    return {number: number - numbers[0] for number in numbers}
-
-
-def _in_order(ids: list[int | str]) -> dict[int | str, int]:
-    ordered = sorted(set(ids), key=lambda value: natural_key(str(value)))
-    return {value: frame for frame, value in enumerate(ordered)}
+def _frames(items: list[dict], key: str, path: Path) -> dict[int | str, int]:
+    """Return frame numbers by image."""
+    ids = _image_ids(_dicts(items), key)
+    images = [{**item, 'id': image} for item, image in zip(items, ids, strict=True)]
+    return number_frames(images, path)
 
 
 def _stack(

@@ -6,13 +6,13 @@ instance_info}``. MMPose writes no track IDs; ``track_id`` or ``instance_id`` of
 instance is read if other programs add it.
 """
 
-import re
 from pathlib import Path
 
 import numpy as np
 
 from mmhot.errors import require_file
 from mmhot.io.arrays import as_numbers, load_json, whole_numbers
+from mmhot.io.readers.frame_numbers import natural_key, number_frames
 from mmhot.io.readers.rows import Rows, stack, stack_tracks
 
 
@@ -27,7 +27,7 @@ def read_mmpose(document: object) -> Rows:
 
 
 def read_mmpose_folder(folder: Path) -> Rows:
-    """Read a folder of one ``.json`` file per image; frames are in natural order."""
+    """Read a folder of one ``.json`` file per image, numbered by its name."""
     files = sorted(folder.glob('[!.]*.json'), key=lambda file: natural_key(file.name))
     if not files:
         raise ValueError('is a folder without .json files')
@@ -44,13 +44,9 @@ def read_mmpose_folder(folder: Path) -> Rows:
             raise ValueError(f'{file.name} {error}') from error
         header = header or info
         images.append(instances)
-    return _gather(list(range(len(images))), images, header)
-
-
-def natural_key(name: str) -> list[tuple[int, str]]:
-    """Sort key by which ``img10`` follows ``img9``."""
-    parts = re.split(r'(\d+)', name)
-    return [(int(p[:300]), '') if p.isdecimal() else (-1, p) for p in parts]
+    names = [file.stem for file in files]
+    frames = number_frames([{'id': name} for name in names], folder)
+    return _gather([frames[name] for name in names], images, header)
 
 
 def _unwrap(document: object) -> tuple[dict, list[dict]]:

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mmhot.io.arrays import as_numbers, brief, whole_numbers
+from mmhot.io.readers.frame_numbers import LARGEST_FRAME
 
 # Heatmap peaks can be slightly negative where no keypoint was detected.
 LOWEST_SCORE = -0.1
-LARGEST_FRAME = 10_000_000
 _TRACK_KEYS = ('track_id', 'instance_id')
 
 
