@@ -17,7 +17,7 @@ from mmhot.io.arrays import (
     to_json,
     whole_numbers,
 )
-from mmhot.io.atomic import replacing
+from mmhot.io.atomic import replacing_text
 from mmhot.structures.clips import ARRAYS, Clip3D
 
 # Fields that are the same for all rows, and the types of their values or items.
@@ -105,7 +105,7 @@ def write_json(clip: Clip3D, path: str | Path) -> None:
         }
         for number, start, stop in zip(numbers, starts, stops, strict=True)
     ]
-    with replacing(path) as temporary, temporary.open('w', encoding='utf-8') as file:
+    with replacing_text(path) as file:
         file.write(f'{{"meta_info": {to_json(header)},\n"instance_info": [\n')
         file.write(',\n'.join(map(to_json, frames)))
         file.write('\n]}\n')

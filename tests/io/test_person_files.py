@@ -17,7 +17,6 @@ from mmhot.io.writers import bvh, trc
 from mmhot.io.writers.bvh import write_bvh
 from mmhot.io.writers.csv import COLUMNS, write_csv
 from mmhot.io.writers.rigid_skeleton import fit_rigid_skeleton
-from mmhot.io.writers.trc import write_trc
 from mmhot.lifting.world import place_people, to_world
 
 
@@ -97,21 +96,16 @@ def read_trc(path):
 
 
 def test_trc_holds_the_markers(tmp_path):
-    positions = joints_of(KICK, 10).astype(np.float64)
-    positions[3, 5] = np.nan
-    frames = np.arange(4, 14)
-    seconds = frames / 50
-    write_trc(positions, frames, H36M.joints, seconds, 50.0, tmp_path / 'a.trc')
+    clip = to_world(place_people(rendered('walk')))
+    clip = clip.take((clip.frame >= 4) & (clip.frame < 14))
+    trc.write_person(clip, tmp_path / 'a.trc')
     header, names, frames, times, markers = read_trc(tmp_path / 'a.trc')
-    assert (header['NumFrames'], header['NumMarkers'], header['Units']) == (
-        '10',
-        '17',
-        'm',
-    )
+    assert (header['NumFrames'], header['NumMarkers']) == ('10', '17')
+    assert (header['Units'], header['OrigDataStartFrame']) == ('m', '5')
     assert tuple(names) == H36M.joints
     assert_allclose(frames, np.arange(5, 15))
-    assert_allclose(times, np.arange(4, 14) / 50)
-    assert_allclose(markers, positions[..., [0, 2, 1]] * (1, 1, -1), atol=1e-6)
+    assert_allclose(times, np.arange(4, 14) / 25)
+    assert_allclose(markers, clip.places()[..., [0, 2, 1]] * (1, 1, -1), atol=1e-6)
 
 
 def test_csv_holds_every_joint(tmp_path):

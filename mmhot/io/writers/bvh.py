@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from mmhot.io.atomic import replacing
+from mmhot.io.atomic import replacing_text
 from mmhot.io.writers.rigid_skeleton import Y_UP, RigidMotion, fit_rig
 from mmhot.io.writers.rigs import BVH_PROFILES, DEFAULT_WITH_TOES, Rig
 from mmhot.io.writers.trc import sample_evenly
@@ -73,7 +73,7 @@ def write_bvh(
         # programs interpolate between frames: no jumps from 180 to -180
         channels.append(np.degrees(np.unwrap(angles, axis=0)))
     rows = np.concatenate(channels, axis=1)
-    with replacing(path) as temporary, temporary.open('w', encoding='ascii') as file:
+    with replacing_text(path) as file:
         file.write('\n'.join(lines) + '\n')
         np.savetxt(file, rows, fmt='%.5f')
 
