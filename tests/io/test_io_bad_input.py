@@ -102,7 +102,7 @@ BAD_DOCUMENTS = {
     '3D': ([instance(np.ones((17, 3)))], '3D keypoints?'),
     'infinite': ([instance(POSE + np.inf)], 'infinite values (first at frame 0)'),
     'one score': ([instance(POSE, keypoint_scores=[1.0])], 'are (1,) for 17 keypoints'),
-    'long box': ([instance(POSE, bbox=[1] * 6)], "'bbox' is (6,): x1, y1, x2, y2"),
+    'long box': ([instance(POSE, bbox=[1] * 6)], "'bbox' is (6,): four numbers"),
     'bad frame': ([{'frame_id': 0.5, 'instances': []}], 'whole numbers, got 0.5'),
     'bad track ID': ([instance(POSE, track_id='left')], "got ['left']"),
     'some track IDs': (
@@ -114,7 +114,7 @@ BAD_DOCUMENTS = {
         video([POSE, walk(1, 26)[0]]),
         "frame 1: 'keypoints' must be numbers, as many for each person",
     ),
-    'detections': ([{'image_id': 1, 'bbox': [1, 2, 3, 4]}], 'K triples x, y, score'),
+    'detections': ([{'image_id': 1, 'bbox': [1, 2, 3, 4]}], "without 'keypoints'"),
     'pairs': ([{'image_id': 1, 'keypoints': [1, 2, 3, 4]}], 'K triples x, y, score'),
     'only dogs': (
         [coco_result(5, POSE, category_id=18)],
