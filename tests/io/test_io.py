@@ -426,13 +426,6 @@ def test_failed_writes_name_the_file(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_other_errors_inside_a_write_are_unchanged(tmp_path):
-    error = FileNotFoundError(errno.ENOENT, 'No such file', 'model.pth')
-    with pytest.raises(FileNotFoundError, match='model.pth'):
-        write_half(tmp_path / 'a.json', error)
-    assert not list(tmp_path.iterdir())
-
-
 def test_new_files_have_ordinary_permissions(tmp_path):
     write_npz(lifted_clip(), tmp_path / 'a.npz')
     (tmp_path / 'b').touch()

@@ -5,20 +5,17 @@ import pickle
 import numpy as np
 import pytest
 from clip_files import (
-    DATA,
     SIZE,
     SKATER,
     assert_refused,
     coco_result,
     dump,
     instance,
-    lifted_clip,
     save,
     video,
     walk,
 )
 
-from mmhot.io.lifted import read_lifted, write_json, write_npz
 from mmhot.io.readers.keypoints import read_keypoints
 
 
@@ -208,39 +205,3 @@ def test_bad_arguments_are_named(arguments, message):
     with pytest.raises(ValueError, match='.') as caught:
         read_keypoints(SKATER, **arguments)
     assert message in str(caught.value)
-
-
-@pytest.mark.parametrize('source', ['npz', 'json', 'lifted npz', 'lifted json'])
-@pytest.mark.filterwarnings('ignore')
-def test_damaged_files_give_one_line_whatever_the_damage(tmp_path, source):
-    read = read_keypoints
-    path = tmp_path / 'a'
-    if source == 'npz':
-        path.write_bytes((DATA / 'demo_2d_coco17.npz').read_bytes())
-    elif source == 'json':
-        dump(
-            path, {'meta_info': {'width': 9, 'fps': 2}, 'instance_info': video(walk(2))}
-        )
-    else:
-        read = read_lifted
-        (write_npz if source == 'lifted npz' else write_json)(lifted_clip(), path)
-    whole = path.read_bytes()
-    rng = np.random.default_rng(2)
-    for trial in range(60):
-        content = bytearray(whole)
-        if trial % 2:
-            del content[rng.integers(len(content)) :]
-        else:
-            for _ in range(rng.integers(1, 5)):
-                content[rng.integers(len(content))] = rng.integers(256)
-        path.write_bytes(content)
-        message = failure(read, path)
-        assert message is None or (str(path) in message and '\n' not in message)
-
-
-def failure(read, path):
-    """Return the message of a ValueError or OSError of `read`."""
-    try:
-        read(path)
-    except (ValueError, OSError) as error:
-        return str(error)
