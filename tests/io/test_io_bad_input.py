@@ -131,6 +131,10 @@ BAD_DOCUMENTS = {
         [coco_result(5, POSE, track_id=3)] * 2,
         'two rows for frame 0, track 3',
     ),
+    'no images': (
+        {'images': [], 'annotations': [coco_result(2, POSE)]},
+        "image 2 is not among 'images'",
+    ),
     'two videos': (
         [coco_result(f'{name}/{n}.jpg', POSE) for name in 'ab' for n in range(3)],
         'has images of 2 videos (a/#, b/#): give one file for each',

@@ -68,7 +68,9 @@ def natural_key(name: str) -> list[tuple[int, str]]:
 
 def _numbers(values: list[object], key: str) -> np.ndarray | None:
     """Return the frame numbers (N,) of IDs or names, None if they have none."""
-    if any(isinstance(x, bool) or not isinstance(x, int | str) for x in values):
+    if not values or any(
+        isinstance(x, bool) or not isinstance(x, int | str) for x in values
+    ):
         return None
     matches = [_NUMBERED.fullmatch(str(value)) for value in values]
     if not all(matches):
