@@ -139,6 +139,13 @@ BAD_DOCUMENTS = {
         [coco_result(f'{name}/{n}.jpg', POSE) for name in 'ab' for n in range(3)],
         'has images of 2 videos (a/#, b/#): give one file for each',
     ),
+    'two videos by frame': (
+        {
+            'images': [{'id': n, 'frame_id': 5 + n % 3} for n in range(6)],
+            'annotations': [coco_result(1, POSE)],
+        },
+        'has images of several videos, or copies (frame_id 5 occurs twice)',
+    ),
     'two videos by ID': (
         [coco_result(n, POSE) for n in (10**9, 10**9 + 1, 10**9 + 2, 2 * 10**9)],
         'has images of several videos (id 1000000002 is followed by 2000000000)',

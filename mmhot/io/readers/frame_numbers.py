@@ -41,12 +41,21 @@ def number_frames(
     _check_videos(
         {str(image[k]) for image in images for k in _VIDEO_KEYS if k in image}
     )
+    ids = [image['id'] for image in images]
+    first = {image: row for row, image in reversed([*enumerate(ids)])}
     found = {}
     for key in ('frame_id', 'file_name', 'id'):
         numbers = _numbers([image.get(key) for image in images], key)
-        if numbers is not None:
+        if numbers is None:
+            continue
+        known, counts = np.unique(numbers[[*first.values()]], return_counts=True)
+        if counts.max() == 1:
             found[key] = numbers
-    ids = [image['id'] for image in images]
+        elif len(known) > 1:
+            raise ValueError(
+                f'has images of several videos, or copies ({key} '
+                f'{known[counts.argmax()]} occurs twice): give one file for each'
+            )
     if not found:
         if len(set(ids)) > 1:
             _LOGGER.warning('%s: images have no frame numbers; read in order', path)
