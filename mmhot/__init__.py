@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     from mmhot.apis.lifting import infer, lift
     from mmhot.io.lifted import read_lifted
     from mmhot.io.readers.keypoints import read_keypoints
-    from mmhot.io.writers.table import register_writer
     from mmhot.lifting.lifter import Lifter
+    from mmhot.motion.processors import register_processor
     from mmhot.skeletons.joints import convert_keypoints, get_skeleton
     from mmhot.structures.clips import Clip2D, Clip3D, Track2D
+    from mmhot.structures.formats import register_writer
 
 __version__ = '0.1.0'
 
@@ -32,7 +33,8 @@ _LAZY = {
     'lift': 'mmhot.apis.lifting',
     'read_keypoints': 'mmhot.io.readers.keypoints',
     'read_lifted': 'mmhot.io.lifted',
-    'register_writer': 'mmhot.io.writers.table',
+    'register_processor': 'mmhot.motion.processors',
+    'register_writer': 'mmhot.structures.formats',
 }
 
 __all__ = [
@@ -47,6 +49,7 @@ __all__ = [
     'lift',
     'read_keypoints',
     'read_lifted',
+    'register_processor',
     'register_writer',
 ]
 

@@ -68,7 +68,6 @@ class CostOptions(DeviceOptions):
         'shape of one input, such as 3 256 192 (default: from the config)',
         convert=read_shape,
     )
-    depth: int = option(2, 'levels of modules in the table; 0 for the total', low=0)
     batch: int = option(1, 'inputs per timed batch', low=1)
     no_time: bool = option(False, 'do not measure time')
 

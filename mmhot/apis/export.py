@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from mmhot.apis.options import ExportOptions, OutputOptions
 from mmhot.apis.progress import Bars, no_bar
 from mmhot.io.results import check_targets, name_files
-from mmhot.io.writers.table import WRITERS, Writer
+from mmhot.structures.formats import WRITERS, Writer
 
 if TYPE_CHECKING:  # importing them takes seconds
     from mmhot.structures.clips import Clip3D
@@ -84,15 +84,15 @@ def _write_formats(
     say: Callable[[str], None] = lambda line: None,
     bars: Bars = no_bar,
 ) -> list[Path]:
+    from mmhot.apis.processing import processors_of_files
     from mmhot.lifting.world import scale_people
-    from mmhot.motion.foot_lock import lock_feet
-    from mmhot.structures.clips import to_axes
+    from mmhot.motion.processors import run_processors
 
     if footage is None and options.html_frames:
         raise ValueError('html_frames needs a video, and there is none')
     is_static = options.static_camera or clip.camera_path is not None
-    if is_static and options.foot_lock and clip.axes != 'world':
-        clip = lock_feet(to_axes(clip, 'camera'))
+    steps, known = processors_of_files(options), {'static_camera': is_static}
+    clip = run_processors(steps, 'files', clip, known)
     if options.height is not None:
         clip = scale_people(clip, options.height)
     # a clip in world axes is written as it is

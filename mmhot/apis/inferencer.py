@@ -15,6 +15,8 @@ from mmpose.apis.inferencers.base_mmpose_inferencer import BaseMMPoseInferencer
 from mmpose.structures import PoseDataSample, split_instances
 
 from mmhot.apis.lifting import warn_of_damage
+from mmhot.apis.options import InferOptions
+from mmhot.apis.processing import processors_of
 from mmhot.apis.progress import ShowStage, no_bar, stage_bars, text_bar
 from mmhot.compat.installation import choose_device
 from mmhot.io.images import read_image
@@ -22,7 +24,8 @@ from mmhot.lifting.lifter import Lifter
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips import Clip3D, Track2D
 from mmhot.video.cache import ClipPeople
-from mmhot.video.frames import DEFAULT_FPS, Frame, FrameSource, ImageSequence
+from mmhot.video.decoding import DEFAULT_FPS
+from mmhot.video.frames import Frame, FrameSource, ImageSequence
 from mmhot.video.inputs import open_inputs
 from mmhot.video.people import People
 from mmhot.video.pipeline import NoConfidentDetectionError, VideoLifter
@@ -85,6 +88,7 @@ class Inferencer(BaseMMPoseInferencer):
         det_weights (str, optional): Its checkpoint.
         det_cat_ids (int | list[int], optional): Must be 0, the category of people.
         show_progress (bool): Whether to show progress bars. Defaults to False.
+        without (Sequence[str]): Processing steps to leave out, as of ``mmhot infer``.
 
     Raises:
         ValueError: If a name is unknown, weights and model do not fit, or neither
@@ -112,6 +116,7 @@ class Inferencer(BaseMMPoseInferencer):
         det_weights: str | None = None,
         det_cat_ids: int | Sequence[int] | None = None,
         show_progress: bool = False,
+        without: Sequence[str] = (),
     ) -> None:
         # not the base's, which loads a single model
         lifts = pose3d is not None or pose3d_weights is not None
@@ -120,7 +125,10 @@ class Inferencer(BaseMMPoseInferencer):
         if det_cat_ids not in (None, 0, [0], (0,)):
             raise ValueError(f'det_cat_ids must be 0, people, got {det_cat_ids!r}')
         device = choose_device(device)
-        self.lifter = Lifter(pose3d, pose3d_weights, device=device) if lifts else None
+        self.lifter, options = None, InferOptions(without=without)
+        if lifts:
+            self.lifter = Lifter(pose3d, pose3d_weights, device=device)
+            self._processors = processors_of(options, self.lifter)
         # thresholds differ from call to call, see BoxFilter
         self.detector, self.estimator = pose_source.open_pose_source(
             pose2d, pose2d_weights, det_model, det_weights, device, min_score=0.0
@@ -218,8 +226,11 @@ class Inferencer(BaseMMPoseInferencer):
             tracks.append(Track2D(row, np.zeros(1, np.int64), *parts))
         source = ImageSequence([Path(image.name)], Path(image.name).stem)
         people = ClipPeople([image.people], [0.0], image.size)
-        clip = _lift(VideoLifter(models, self.lifter), source, people, tracks)
+        clip = _lift(self._open_pipeline(models), source, people, tracks)
         return replace(image, lifted=clip, scene=partial(_open_scene, clip))
+
+    def _open_pipeline(self, models: VideoPoseEstimator) -> VideoLifter:
+        return VideoLifter(models, self.lifter, processors=self._processors)
 
     def _pose_frames(
         self,
@@ -256,7 +267,7 @@ class Inferencer(BaseMMPoseInferencer):
         self, video: FrameSource, models: VideoPoseEstimator, progress: ShowStage
     ) -> Iterator[PosedImage]:
         """Lift the people of a video; for drawings it is read once more."""
-        pipeline, total = VideoLifter(models, self.lifter), video.num_frames or 0
+        pipeline, total = self._open_pipeline(models), video.num_frames or 0
         found = pipeline.estimate_poses(video, lambda done: progress('2D', done, total))
         warn_of_damage(video)
         tracks = pipeline.track(video, found)

@@ -9,15 +9,15 @@ import numpy as np
 
 from mmhot.apis.export import export
 from mmhot.apis.options import InferOptions, LifterOptions, LiftOptions, LiftRunOptions
+from mmhot.apis.processing import processors_of
 from mmhot.apis.progress import Bars, Show, no_bar, stage_bars, text_bar
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.io.results import check_targets, result_files, results_folder
 from mmhot.lifting.lifter import Lifter
 from mmhot.motion.camera_path import static_path
-from mmhot.motion.extremities import to_joints
-from mmhot.motion.side_swaps import undo_swaps
+from mmhot.motion.chain import lift_clip
 from mmhot.structures.clips import Clip2D, Clip3D, check_clip
-from mmhot.structures.lens import settle_lens
+from mmhot.structures.lens import resolve_intrinsics
 from mmhot.video.frames import FrameSource
 from mmhot.video.inputs import find_inputs
 from mmhot.video.pipeline import StageTimes, VideoLifter
@@ -172,10 +172,8 @@ def lift_files(
 def _lift_clip(
     lifter: Lifter, clip: Clip2D, options: LiftOptions, show: Show
 ) -> Clip3D:
-    clip = undo_swaps(clip) if options.swap_repair else clip
-    lens = settle_lens(clip.width, clip.height, options.fov, options.intrinsics)
-    lifted = lifter(clip, progress=show, lens=lens)
-    return to_joints(lifted, options.joints, clip, lens, lifter.mapping)
+    lens = resolve_intrinsics(clip.width, clip.height, options.fov, options.intrinsics)
+    return lift_clip(lifter, processors_of(options, lifter), clip, lens, show)
 
 
 def _summarize(clip: Clip3D, seconds: float) -> str:
@@ -226,24 +224,22 @@ def open_video_lifter(
     speed, keep = SPEEDS[options.speed], options.keep
     if options.pose3d is None and options.pose3d_weights is None and keep is None:
         keep = speed.keep
+    lifter = _load(
+        options.pose3d,
+        options.pose3d_weights,
+        options,
+        keep,
+        flip_test=speed.flip_3d,
+        accuracy=accuracy,
+    )
     return VideoLifter(
         None,
-        _load(
-            options.pose3d,
-            options.pose3d_weights,
-            options,
-            keep,
-            flip_test=speed.flip_3d,
-            accuracy=accuracy,
-        ),
+        lifter,
         kpt_thr=options.kpt_thr,
-        smooth_3d=options.smooth_3d,
-        swap_repair=options.swap_repair,
+        processors=processors_of(options, lifter),
         camera=options.camera,
-        reidentify=options.reidentify,
         fov=options.fov,
         intrinsics=options.intrinsics,
-        joints=options.joints,
         cache=cache,
     )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from mmhot.errors import did_you_mean
-from mmhot.io.writers.table import WRITERS
+from mmhot.structures.formats import WRITERS
 
 if TYPE_CHECKING:  # importing them takes time
     from mmhot.structures.lens import Lens

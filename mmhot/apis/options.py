@@ -17,7 +17,9 @@ from mmhot.apis.option_fields import (
     read_intrinsics,
     read_keep,
 )
-from mmhot.io.writers.table import BVH_PROFILE_NAMES, WRITERS
+from mmhot.compat.installation import import_extra
+from mmhot.motion.processors import PROCESSORS, read_names
+from mmhot.structures.formats import BVH_PROFILE_NAMES, WRITERS
 from mmhot.weights.backends import BACKENDS
 from mmhot.weights.index import LIVE_LIFTER
 
@@ -26,16 +28,25 @@ SMOOTHING = ('none', 'butterworth', 'savgol', 'one-euro')
 
 
 @dataclass(frozen=True, kw_only=True)
-class LifterOptions(DeviceOptions):
+class ProcessorOptions(Options):
+    """Option of all that runs processors."""
+
+    title = 'lifter and lens'
+
+    without: Any = option(
+        (),
+        f'processing steps to leave out, of {",".join(PROCESSORS)}, see docs/motion.md',
+        convert=read_names,
+        metavar='LIST',
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LifterOptions(ProcessorOptions, DeviceOptions):
     """Options of every lifter: joints, kept frames, lens and back end."""
 
     title = 'lifter and lens'
 
-    swap_repair: bool = option(
-        True,
-        'do not repair limbs and people whose left and right are swapped',
-        flag='--no-swap-repair',
-    )
     joints: int = option(
         17,
         "joints of the results: Human3.6M's 17, or 24 with toes, heels, hands and nose",
@@ -181,11 +192,6 @@ class InferOptions(LifterOptions):
         high=1,
     )
     smooth_3d: str = option('none', 'filter of 3D poses over time', choices=SMOOTHING)
-    reidentify: bool = option(
-        True,
-        'no re-identification: people who return after two seconds get a new track ID',
-        flag='--no-reid',
-    )
     camera: str = option(
         'auto',
         'motion of the camera: static, rotating (pan, tilt and zoom on a tripod), '
@@ -203,7 +209,7 @@ class InferOptions(LifterOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExportOptions(Options):
+class ExportOptions(ProcessorOptions):
     """Options of the files that are written: formats, axes, scale and floor."""
 
     title = 'results'
@@ -232,11 +238,6 @@ class ExportOptions(Options):
         'the camera does not move: estimate its tilt and the floor, and keep standing '
         'feet in place',
     )
-    foot_lock: bool = option(
-        True,
-        'do not keep standing feet in place, also where the camera is static',
-        flag='--no-foot-lock',
-    )
     bvh_profile: str = option(
         'default', 'names, axes and rate of .bvh', choices=BVH_PROFILE_NAMES
     )
@@ -248,7 +249,9 @@ class ExportOptions(Options):
         """Check the values, and that the packages of the formats are installed."""
         super().__post_init__()
         for name in self.formats:
-            WRITERS[name].import_requirement(name)
+            if WRITERS[name].requires is not None:
+                module, extra = WRITERS[name].requires
+                import_extra(module, f'the format {name}', extra)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -301,11 +304,6 @@ class LiveOptions(Options):
         'time for which a lost stream is reconnected to',
         low=0,
         metavar='SECONDS',
-    )
-    live_format: str = option(
-        'jsonl',
-        'what is printed to stdout: the lines of the file, or nothing',
-        choices=('jsonl', 'none'),
     )
     show: bool = option(False, 'show video and poses in a window')
 

@@ -10,16 +10,18 @@ after an interruption.
 """
 
 import argparse
+import signal
 import sys
+import threading
 from collections.abc import Iterator, Sequence
-from functools import partial
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from mmhot.apis.options import InferRunOptions, LiveOptions, RayOptions
 from mmhot.cli.errors import print_line
 from mmhot.cli.options import add_options, given_options, name_options, read_options
 from mmhot.errors import one_line
-from mmhot.weights.index import AUTO, LIVE_LIFTER
+from mmhot.weights.index import LIVE_LIFTER
 
 if TYPE_CHECKING:  # importing them takes seconds
     from mmhot.apis.clip_worker import Outcome
@@ -58,11 +60,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Lift all inputs; one that fails does not stop the others."""
     _check_groups(args)
-    if vars(args).get('pose2d') == AUTO:
-        _choose_pose_model(args)
+    if args.live and not {'pose3d', 'pose3d_weights'} & set(vars(args)):
+        args.pose3d = LIVE_LIFTER
     options = read_options(args, InferRunOptions)
     live, ray = read_options(args, LiveOptions), read_options(args, RayOptions)
-    return _run_live(args, live) if args.live else _run_inputs(args, options, ray)
+    if args.live:
+        return _run_live(args, options, live)
+    return _run_inputs(args, options, ray)
 
 
 def _run_inputs(
@@ -113,35 +117,35 @@ def _check_groups(args: argparse.Namespace) -> None:
         )
 
 
-def _choose_pose_model(args: argparse.Namespace) -> None:
-    """Replace ``--pose2d auto`` by the name of a model."""
-    from mmhot.video.sources.model_names import choose_best
-
-    ask = _agrees if sys.stdin.isatty() and not args.quiet else None
-    args.pose2d = choose_best(ask, vars(args).get('pose2d_weights'))
-
-
-def _agrees(question: str) -> bool:
-    """Ask a question in the terminal."""
-    print_line(f'{question} [y/N]', sys.stderr)
-    return sys.stdin.readline().strip().lower() in ('y', 'yes')
-
-
-def _run_live(args: argparse.Namespace, live: LiveOptions) -> int:
+def _run_live(
+    args: argparse.Namespace, options: InferRunOptions, live: LiveOptions
+) -> int:
     """Lift a stream; the exit code is 1 if it was lost for good."""
     from mmhot.apis.live_session import lift_stream
 
-    if not {'pose3d', 'pose3d_weights'} & set(vars(args)):
-        args.pose3d = LIVE_LIFTER
-
-    options = read_options(args, InferRunOptions)
-    # stdout is for programs
-    say = (lambda line: None) if args.quiet else partial(print_line, stream=sys.stderr)
-    show = args.say if live.live_format != 'none' else lambda line: None
-    lost = lift_stream(args.inputs[0], options, live, say, show, args.bars)
+    with _stopped_by_signals() as stop:
+        lost = lift_stream(args.inputs[0], options, live, args.say, args.bars, stop)
     if lost:
         _complain(lost)
     return int(lost is not None)
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[threading.Event]:
+    """Set an event at the first Ctrl-C or SIGTERM; later ones act as usual."""
+    stop, before = threading.Event(), {}
+
+    def end(number: int, _) -> None:
+        signal.signal(number, before[number])
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        before[number] = signal.signal(number, end)
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _process(

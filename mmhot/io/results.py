@@ -6,7 +6,7 @@ from os.path import realpath
 from pathlib import Path
 from tempfile import TemporaryFile
 
-from mmhot.io.writers.table import WRITERS
+from mmhot.structures.formats import WRITERS
 
 
 def name_files(path: Path, form: str, tracks: Sequence[int]) -> dict[int | None, Path]:

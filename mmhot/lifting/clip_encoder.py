@@ -285,7 +285,7 @@ class ClipEncoder:
             return segment.keypoints
         return np.concatenate([segment.keypoints, segment.scores[..., None]], -1)
 
-    def to_model_rate(self, keypoints: np.ndarray, times: np.ndarray) -> np.ndarray:
+    def resample(self, keypoints: np.ndarray, times: np.ndarray) -> np.ndarray:
         """Resample keypoints (T, ...) at times (T,) to the model's frame rate."""
         return resample(keypoints, self.sample_positions(times))
 

@@ -1,27 +1,46 @@
 """Lifting of 2D keypoints of whole clips to 3D poses."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from mmhot.lifting.clip_encoder import ClipEncoder, Segment
-from mmhot.lifting.networks import Keep, open_network
+from mmhot.lifting.networks import Keep, LiftingNetwork
+from mmhot.lifting.onnx_network import OnnxNetwork
 from mmhot.lifting.refinement import keep_bone_lengths
 from mmhot.lifting.world import place_people
-from mmhot.motion.expected_error import expect_errors, gather_evidence
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips import Clip2D, Clip3D, check_clip
 from mmhot.structures.keypoint_arrays import mirror_poses
 from mmhot.structures.lens import Lens, camera_intrinsics, ideal_camera
 from mmhot.structures.windows import lift_windows, resample, usual_stride
-from mmhot.weights.index import ACCURACIES, DEFAULT_LIFTER
+from mmhot.weights.backends import find_graph, graph_with_keep, shipped_graph
+from mmhot.weights.index import ACCURACIES, DEFAULT_LIFTER, SCHEME
 
 _H36M = get_skeleton('h36m-17')
+_TASKS = ('body_3d_keypoint',)
 
 LIFTING_RULES = 6
 """Version of the results: raise it when the same keypoints give other poses."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Evidence of the errors of lifted poses; rows are those of the clip.
+
+    Attributes:
+        disagreement (np.ndarray): Half the distance of each joint between the plain and
+            the mirrored prediction, meters, (N, 17).
+        correction (np.ndarray): Distance by which constant bone lengths moved each
+            joint, meters, (N, 17).
+        directions (np.ndarray): From the camera to the person, (N, 3).
+    """
+
+    disagreement: np.ndarray
+    correction: np.ndarray
+    directions: np.ndarray
 
 
 class Lifter(ClipEncoder):
@@ -85,7 +104,7 @@ class Lifter(ClipEncoder):
             )
         if batch_size is not None and batch_size < 1:
             raise ValueError(f'batch_size must be at least 1, got {batch_size}')
-        self.network = open_network(model, checkpoint, device, keep, backend)
+        self.network = _open_network(model, checkpoint, device, keep, backend)
         self.name, settings = self.network.name, self.network.settings
         self.flip_test = flip_test
         self.seq_len = self.network.num_frames
@@ -93,15 +112,10 @@ class Lifter(ClipEncoder):
         super().__init__(self.network.codec, settings)
         self.causal = settings.get('causal', False)
         self.accuracy = accuracy
-        if stride is None:
-            usual = usual_stride(self.seq_len, self.num_targets)
-            stride = settings.get('stride', usual)
-        self.stride = stride
-        # mirrored chunks of a clip are others than those that are not
+        usual = usual_stride(self.seq_len, self.num_targets)
+        self.stride = settings.get('stride', usual) if stride is None else stride
         self._in_chunks = self.num_targets == self.seq_len > 1
         self.batch_size = batch_size or self.network.usual_batch_size
-        is_shipped = checkpoint is None and self.network.weights == DEFAULT_LIFTER
-        self._expects_errors = is_shipped and accuracy == 'best'
 
     def __call__(
         self,
@@ -126,7 +140,7 @@ class Lifter(ClipEncoder):
             progress (Callable, optional): Called with the numbers of lifted frames and
                 of all frames, summed over people.
             lens (Lens, optional): Camera intrinsics, with which keypoints are
-                undistorted and centered. By default a typical lens is assumed.
+                undistorted and centered. By default the clip's, or else a typical one.
 
         Returns:
             Clip3D: Rows sorted by frame and track.
@@ -139,7 +153,7 @@ class Lifter(ClipEncoder):
         """
         clip = check_clip(clip)
         segments = self.prepare(clip, mapping, max_gap)
-        return self.lift(clip, segments, progress, lens)
+        return self.lift(clip, segments, progress, lens or clip.lens)
 
     def lift(
         self,
@@ -149,64 +163,64 @@ class Lifter(ClipEncoder):
         lens: Lens | None = None,
     ) -> Clip3D:
         """Lift the segments that :meth:`prepare` returned for a clip."""
-        straight = segments
+        return self.lift_with_evidence(clip, segments, progress, lens)[0]
+
+    def lift_with_evidence(
+        self,
+        clip: Clip2D,
+        segments: list[Segment],
+        progress: Callable[[int, int], None] | None = None,
+        lens: Lens | None = None,
+    ) -> tuple[Clip3D, Evidence | None]:
+        """Lift segments as :meth:`lift` does, and return the evidence of errors.
+
+        Returns:
+            tuple[Clip3D, Evidence | None]: The evidence is None unless both a flip test
+            and bones of constant lengths are part of the lifting.
+        """
+        undistorted = segments
         if lens is not None:
             lens = lens.fitted(clip.width, clip.height)
-            straight = [
-                replace(segment, keypoints=lens.straighten(segment.keypoints))
+            undistorted = [
+                replace(segment, keypoints=lens.undistort(segment.keypoints))
                 for segment in segments
             ]
         camera = ideal_camera(clip.width, clip.height, lens)
         times = [clip.times_of(segment.frames) for segment in segments]
         inputs = [
-            self.to_model_rate(self.keypoints_of(segment), own)
-            for segment, own in zip(straight, times, strict=True)
+            self.resample(self.keypoints_of(segment), own)
+            for segment, own in zip(undistorted, times, strict=True)
         ]
         total = sum(len(segment.frames) for segment in segments)
         ratio = total / sum(len(keypoints) for keypoints in inputs)
-        lifted, doubts = self.lift_inputs(
+        lifted, disagreements = self.lift_inputs(
             inputs,
             camera,
             progress and (lambda done: progress(round(done * ratio), total)),
         )
-        refined = [
-            self._refine(*person, camera, clip.fps)
-            for person in zip(straight, times, lifted, doubts, strict=True)
-        ]
-        poses, errors = zip(*refined, strict=True)
-        lifted_clip = self.assemble(clip, segments, poses, errors)
+        poses, evidence = [], []
+        keeps_lengths = self.accuracy == 'best' and not self.causal
+        for segment, own, pose, disagreement in zip(
+            undistorted, times, lifted, disagreements, strict=True
+        ):
+            pose = plain = self.resample_back(pose, own)
+            directions = _directions(segment.keypoints, camera)
+            if keeps_lengths:
+                pose = keep_bone_lengths(pose, directions)
+            poses.append(pose)
+            if keeps_lengths and disagreement is not None:
+                corrections = np.linalg.norm(pose - plain, axis=-1)
+                known = self.resample_back(disagreement, own), corrections, directions
+                evidence.append(known)
+        order = np.lexsort(_rows_of(segments)[::-1])  # by frame and track
+        found = None
+        if evidence:
+            arrays = zip(*evidence, strict=True)
+            found = Evidence(*(np.concatenate(each)[order] for each in arrays))
+        lifted_clip = self._assemble(clip, segments, np.concatenate(poses), order)
         # the next step has the peak of memory
-        del inputs, lifted, doubts, refined, poses, errors
-        return place_people(lifted_clip.checked(), lens)
-
-    def _refine(
-        self,
-        segment: Segment,
-        times: np.ndarray,
-        lifted: np.ndarray,
-        doubt: np.ndarray | None,
-        camera: dict,
-        fps: float,
-    ) -> tuple[np.ndarray, np.ndarray | None]:
-        """Refine one person's poses; returns them and their expected errors.
-
-        Args:
-            segment (Segment): Keypoints in the image of ``camera``.
-            times (np.ndarray): Seconds of its frames, (T,).
-            lifted (np.ndarray): Poses at the model's frame rate, (T', 17, 3).
-            doubt (np.ndarray | None): Disagreement of mirrored poses, (T', 17).
-            camera (dict): Camera parameters.
-            fps (float): Frames per second of the clip.
-        """
-        pose = first = self.from_model_rate(lifted, times)
-        sights = _directions(segment.keypoints, camera)
-        if self.accuracy == 'best' and not self.causal:
-            pose = keep_bone_lengths(pose, sights)
-        if doubt is None or not self._expects_errors:
-            return pose, None
-        doubt = self.from_model_rate(doubt, times)
-        evidence = gather_evidence(pose, first, doubt, segment.scores, sights, fps)
-        return pose, expect_errors(evidence)
+        del inputs, lifted, disagreements, poses, pose, plain, evidence
+        return place_people(lifted_clip.checked(), lens), found
 
     def lift_inputs(
         self,
@@ -217,42 +231,36 @@ class Lifter(ClipEncoder):
         """Lift keypoints (T, 17, C) at the model's frame rate.
 
         Returns:
-            tuple[list[np.ndarray], list[np.ndarray | None]]: Poses (T, 17, 3) and, of
-            flip tests with windows of their own, half the distances of the mirrored
-            joints from the others, (T, 17).
+            tuple[list[np.ndarray], list[np.ndarray | None]]: Poses (T, 17, 3), and half
+            the distances of joints between the plain and the mirrored prediction,
+            (T, 17), if these have different windows.
         """
-        if not (self._in_chunks and self.flip_test):
-            return self.lift_once(inputs, camera, progress), [None] * len(inputs)
-        total = sum(map(len, inputs))
-        first = progress and (lambda done: progress(done // 2))
-        second = progress and (lambda done: progress((total + done) // 2))
-        plain = self.lift_once(inputs, camera, first, mirrored=False)
-        mirrored = self.lift_once(inputs, camera, second, mirrored=True)
-        pairs = [*zip(plain, mirrored, strict=True)]
-        doubts = [np.linalg.norm(one - other, axis=-1) / 2 for one, other in pairs]
-        return [(one + other) / 2 for one, other in pairs], doubts
 
-    def lift_once(
-        self,
-        inputs: list[np.ndarray],
-        camera: dict,
-        progress: Callable[[int], None] | None = None,
-        mirrored: bool | None = None,
-    ) -> list[np.ndarray]:
-        """Lift with one set of windows; see :meth:`lift_inputs` and :meth:`predict`."""
-        return lift_windows(
-            lambda windows: self.predict(windows, camera, mirrored),
-            inputs,
-            self.seq_len,
-            self.num_targets,
-            self.stride,
-            self.batch_size,
-            self.causal,
-            progress,
-            shifted=bool(mirrored),
+        def lift(mirrored: bool | None, half: float, begin: float) -> list[np.ndarray]:
+            return lift_windows(
+                lambda windows: self.predict(windows, camera, mirrored),
+                inputs,
+                self.seq_len,
+                self.num_targets,
+                self.stride,
+                self.batch_size,
+                self.causal,
+                progress and (lambda done: progress(int(begin + half * done))),
+                shifted=bool(mirrored),
+            )
+
+        if not (self._in_chunks and self.flip_test):
+            return lift(None, 1, 0), [None] * len(inputs)
+        # mirrored chunks of a clip are others than those that are not
+        total = sum(map(len, inputs))
+        plain, mirrored = lift(False, 0.5, 0), lift(True, 0.5, total / 2)
+        pairs = [*zip(plain, mirrored, strict=True)]
+        return (
+            [(one + other) / 2 for one, other in pairs],
+            [np.linalg.norm(one - other, axis=-1) / 2 for one, other in pairs],
         )
 
-    def from_model_rate(self, poses: np.ndarray, times: np.ndarray) -> np.ndarray:
+    def resample_back(self, poses: np.ndarray, times: np.ndarray) -> np.ndarray:
         """Resample poses (T', ...) back to the clip's times (T,)."""
         sampled = self.sample_positions(times)
         own = np.interp(np.arange(len(times)), sampled, np.arange(len(sampled)))
@@ -275,38 +283,40 @@ class Lifter(ClipEncoder):
             poses = self.network(inputs, flip if averages else None)
         return self.codec.decode(poses, **known)[0]
 
-    def assemble(
+    def _assemble(
         self,
         clip: Clip2D,
         segments: list[Segment],
-        poses: Sequence[np.ndarray],
-        errors: Sequence[np.ndarray | None],
+        poses: np.ndarray,
+        order: np.ndarray,
     ) -> Clip3D:
-        """Build a clip with one row per person and frame, sorted."""
-        frame = np.concatenate([segment.frames for segment in segments])
-        track = np.repeat(
-            [segment.track for segment in segments], [len(pose) for pose in poses]
-        )
-        order = np.lexsort((track, frame))
+        """Build a clip of poses (N, 17, 3) in the order of the segments."""
+        frame, track = (each[order] for each in _rows_of(segments))
         keypoints = np.concatenate([segment.keypoints for segment in segments])
         scores = np.concatenate([segment.scores for segment in segments])[order]
         return Clip3D(
             name=clip.name,
-            frame=frame[order],
-            track=track[order],
-            keypoints_3d=np.concatenate(poses)[order],
+            frame=frame,
+            track=track,
+            keypoints_3d=poses[order],
             keypoint_scores_3d=scores,
             keypoints_2d=keypoints[order],
             scores=scores,
             width=clip.width,
             height=clip.height,
             fps=clip.fps,
-            time=None if clip.times is None else clip.times[frame[order]],
+            time=None if clip.times is None else clip.times[frame],
             joint_names=_H36M.joints,
             parents=_H36M.parents,
             model=self.name,
-            expected_error=None if errors[0] is None else np.concatenate(errors)[order],
         )
+
+
+def _rows_of(segments: list[Segment]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the frame and track of each row of segments, (N,)."""
+    lengths = [len(segment.frames) for segment in segments]
+    tracks = np.repeat([segment.track for segment in segments], lengths)
+    return np.concatenate([segment.frames for segment in segments]), tracks
 
 
 def _directions(keypoints: np.ndarray, camera: dict) -> np.ndarray:
@@ -314,3 +324,27 @@ def _directions(keypoints: np.ndarray, camera: dict) -> np.ndarray:
     focal, center = camera_intrinsics(camera)
     rays = (keypoints.mean(1) - center) / focal
     return np.column_stack([rays, np.ones(len(rays))])
+
+
+def _open_network(
+    model: str | Path | None,
+    checkpoint: str | Path | None,
+    device: str = 'auto',
+    keep: Keep | None = None,
+    backend: str = 'auto',
+) -> LiftingNetwork:
+    """Open a lifter with the back end that runs it; see :class:`Lifter`."""
+    name = SCHEME + DEFAULT_LIFTER if model is None and checkpoint is None else model
+    # the frames that are kept are constants of a file
+    kept = None
+    if keep is not None and checkpoint is None:
+        shipped = shipped_graph(str(name), _TASKS)
+        kept = shipped and graph_with_keep(shipped, np.atleast_1d(keep))
+        kept = kept if kept and kept.is_file() else None
+    prefers_torch = keep is not None and kept is None
+    graph = find_graph(name, _TASKS, checkpoint, device, backend, prefers_torch)
+    if graph is not None:
+        return OnnxNetwork(kept or graph, device, keep, weights=graph)
+    from mmhot.lifting.torch_network import TorchNetwork
+
+    return TorchNetwork(model, checkpoint, device, keep)

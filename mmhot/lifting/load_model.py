@@ -24,6 +24,40 @@ def load_lifter(
     """Build a lifter in evaluation mode and load its weights.
 
     Args:
+        model (str or Path, optional): See :func:`find_files`.
+        checkpoint (str or Path, optional): The same.
+
+    Returns:
+        tuple[str, Config, nn.Module]: Name for results, config, and model.
+
+    Raises:
+        ValueError: If the name is unknown, or the weights do not fit the model.
+        FileNotFoundError: If a file is missing.
+    """
+    named, weights = find_files(model, checkpoint)
+    content = None
+    if named == weights or named in shipped_weights().values():
+        content = safe_load(named)
+        config = config_within(named, content)
+    else:
+        config = _read_config(named)
+    if weights is None:
+        raise ValueError(
+            f'{model}: a config has no weights: give a checkpoint as well, or the name '
+            f'of shipped weights: {", ".join(shipped_weights()) or "none"}'
+        )
+    name = named.stem if weights == named else f'{named.stem} ({weights.name})'
+    built = _build(config, named)
+    load_strictly(built, weights, content if weights == named else safe_load(weights))
+    return name, config, built.eval()
+
+
+def find_files(
+    model: str | Path | None, checkpoint: str | Path | None
+) -> tuple[Path, Path | None]:
+    """Find the files of a lifter.
+
+    Args:
         model (str or Path, optional): Name of shipped weights, name or alias of a
             model of ``mmhot list``, or a config: a file, or ``mmhot::PATH``. By
             default the shipped model for clips or, given a checkpoint, the config that
@@ -32,11 +66,8 @@ def load_lifter(
             address, see :func:`mmhot.weights.hub.local_file`.
 
     Returns:
-        tuple[str, Config, nn.Module]: Name for results, config, and model.
-
-    Raises:
-        ValueError: If the name is unknown, or the weights do not fit the model.
-        FileNotFoundError: If a file is missing.
+        tuple[Path, Path | None]: Config, or a checkpoint that contains one; and
+        checkpoint, if there is one.
     """
     if model is None and checkpoint is None:
         model = SCHEME + DEFAULT_LIFTER
@@ -48,23 +79,7 @@ def load_lifter(
     weights = shipped
     if checkpoint is not None:
         weights = _shipped(checkpoint) or _existing(local_file(checkpoint))
-    content = None
-    if model is None or shipped is not None:
-        named = shipped or weights
-        content = safe_load(named)
-        config = config_within(named, content)
-    else:
-        named = Path(model)
-        config = _read_config(named)
-    if weights is None:
-        raise ValueError(
-            f'{model}: a config has no weights: give a checkpoint as well, or the name '
-            f'of shipped weights: {", ".join(shipped_weights()) or "none"}'
-        )
-    name = named.stem if weights == named else f'{named.stem} ({weights.name})'
-    built = _build(config, named)
-    load_strictly(built, weights, content if weights == named else safe_load(weights))
-    return name, config, built.eval()
+    return shipped or (weights if model is None else Path(model)), weights
 
 
 def _look_up(name: str | Path, with_weights: bool) -> str | Path:

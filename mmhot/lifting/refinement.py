@@ -19,7 +19,7 @@ _ROUNDS = 2
 _CHUNK = 4000
 
 
-def keep_bone_lengths(poses: np.ndarray, sights: np.ndarray) -> np.ndarray:
+def keep_bone_lengths(poses: np.ndarray, directions: np.ndarray) -> np.ndarray:
     """Give each bone of a person about the same length in all frames.
 
     The length is the median over frames and both sides of the body. Joints move as
@@ -28,7 +28,7 @@ def keep_bone_lengths(poses: np.ndarray, sights: np.ndarray) -> np.ndarray:
 
     Args:
         poses (np.ndarray): Root-relative joints of Human3.6M, meters, (T, 17, 3).
-        sights (np.ndarray): Directions from the camera to the person, (T, 3).
+        directions (np.ndarray): Directions from the camera to the person, (T, 3).
 
     Returns:
         np.ndarray: (T, 17, 3), float32.
@@ -37,17 +37,17 @@ def keep_bone_lengths(poses: np.ndarray, sights: np.ndarray) -> np.ndarray:
     lengths = (lengths + lengths[_MIRRORED]) / 2
     starts = range(0, len(poses), _CHUNK)
     parts = [slice(start, start + _CHUNK) for start in starts]
-    new = (_fit_lengths(poses[part], sights[part], lengths) for part in parts)
+    new = (_fit_lengths(poses[part], directions[part], lengths) for part in parts)
     return np.concatenate([part.astype(np.float32) for part in new])
 
 
 def _fit_lengths(
-    poses: np.ndarray, sights: np.ndarray, lengths: np.ndarray
+    poses: np.ndarray, directions: np.ndarray, lengths: np.ndarray
 ) -> np.ndarray:
     """Move joints (T, 17, 3) for bones of these lengths (16,)."""
-    sights = sights / np.linalg.norm(sights, axis=-1, keepdims=True)
-    variance = np.eye(3) * _ACROSS**2
-    variance = variance + (1 - _ACROSS**2) * sights[:, :, None] * sights[:, None]
+    directions = directions / np.linalg.norm(directions, axis=-1, keepdims=True)
+    along = directions[:, :, None] * directions[:, None]
+    variance = np.eye(3) * _ACROSS**2 + (1 - _ACROSS**2) * along
     shared, noise = _BONES @ _BONES.T, np.eye(len(lengths)) * _LENGTH**2
     lifted = _BONES @ poses.astype(np.float64)
     moved = np.zeros_like(poses, np.float64)

@@ -6,15 +6,10 @@ from itertools import pairwise
 import numpy as np
 from scipy.ndimage import uniform_filter1d
 
-from mmhot.lifting.placement import (
-    ANKLE_HEIGHT,
-    find_floor,
-    find_own_floor,
-    place_roots,
-)
-from mmhot.skeletons.joints import get_skeleton
+from mmhot.lifting.placement import find_floor, find_own_floor, place_roots
+from mmhot.skeletons.joints import ANKLE_HEIGHT, get_skeleton
 from mmhot.structures.clips import Clip3D, to_axes
-from mmhot.structures.lens import Lens, assumed_focal
+from mmhot.structures.lens import Lens, ideal_pixels
 
 # Smoothing window of the lowest joint's height, seconds.
 _FLOOR_SECONDS = 0.2
@@ -45,10 +40,9 @@ def place_people(clip: Clip3D, lens: Lens | None = None) -> Clip3D:
         raise ValueError(
             f"positions are estimated in 'camera' axes, not in {clip.axes!r}"
         )
-    keypoints, focal = clip.keypoints_2d, assumed_focal(clip.width, clip.height)
-    if lens is not None:
-        lens = lens.fitted(clip.width, clip.height)
-        keypoints, focal = lens.straighten(keypoints), lens.focal[0]
+    size = clip.width, clip.height
+    lens = lens and lens.fitted(*size)
+    keypoints, focal = ideal_pixels(clip.keypoints_2d, size, lens)
     root = np.full((len(clip), 3), np.nan, np.float32)
     for rows in clip.stretches():
         root[rows] = place_roots(
@@ -56,7 +50,7 @@ def place_people(clip: Clip3D, lens: Lens | None = None) -> Clip3D:
             keypoints[rows],
             np.maximum(clip.scores[rows], 0.05),
             np.full(2, focal),
-            np.array([clip.width, clip.height]) / 2,
+            np.array(size) / 2,
             clip.seconds(clip.frame[rows]),
         )
     return replace(

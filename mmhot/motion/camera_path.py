@@ -1,16 +1,12 @@
-"""Rotation and zoom of a camera on a tripod, and keypoints as of a static camera.
-
-Poses of all frames then share the axes of the camera in the first frame of the shot.
-"""
+"""Path of a camera: rotation and zoom in each frame, from points of the background."""
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from mmhot.structures.clips import Clip2D, Clip3D
-from mmhot.structures.lens import Lens, assumed_focal
+from mmhot.structures.lens import Lens, ideal_pixels
 
 _LOGGER = logging.getLogger(__name__)
 # Scale of a point's heavy-tailed (Cauchy) error, as a share of the longer image side,
@@ -94,7 +90,7 @@ def solve_camera_path(
     Returns:
         CameraPath: Frames without enough points repeat the frame before.
     """
-    points, focal = _straighten(points.reshape(len(points), -1, 2), size, lens)
+    points, focal = ideal_pixels(points.reshape(len(points), -1, 2), size, lens)
     rotations, zooms, errors, turns = _solve(points, keyframe, focal, size)
     limit = max(_MAX_ERROR, _MAX_PIXELS / max(size))
     limits = limit * (1 + turns / _DOUBLING)
@@ -279,98 +275,3 @@ def describe_path(path: np.ndarray) -> str:
 def static_path(num_frames: int) -> np.ndarray:
     """Return the path (F, 4) of a static camera."""
     return np.tile(np.array([0, 0, 0, 1], np.float32), (num_frames, 1))
-
-
-def stabilize(
-    pixels: np.ndarray,
-    frames: np.ndarray,
-    path: np.ndarray,
-    focal: float,
-    size: tuple[int, int],
-) -> np.ndarray:
-    """Map pixels to the image of a camera that stays as it is in the first frame.
-
-    Args:
-        pixels (np.ndarray): Of an ideal lens, NaN where missing, (T, K, 2).
-        frames (np.ndarray): Frame numbers, (T,).
-        path (np.ndarray): Rotation vectors and zooms by frame, (F, 4).
-        focal (float): Focal length in pixels.
-        size (tuple[int, int]): Width and height in pixels.
-
-    Returns:
-        np.ndarray: Pixels, also outside of the image, (T, K, 2) float32.
-    """
-    center = np.array(size) / 2
-    own = path[frames].astype(np.float64)
-    rays = (pixels - center) / (focal * own[:, 3, None, None])
-    rays = np.concatenate([rays, np.ones_like(rays[..., :1])], -1)
-    turned = rays @ Rotation.from_rotvec(own[:, :3]).as_matrix().swapaxes(1, 2)
-    # directions beyond 84 degrees are not in any image
-    flat = turned[..., :2] / np.maximum(turned[..., 2:], 0.1)
-    return (focal * flat + center).astype(np.float32)
-
-
-def stabilize_clip(
-    clip: Clip2D, path: np.ndarray, lens: Lens | None = None
-) -> tuple[Clip2D, Lens | None]:
-    """Return people as a static camera would see them, and its lens if it is known.
-
-    Args:
-        clip (Clip2D): People in the video's pixels.
-        path (np.ndarray): Rotation vectors and zooms by frame, (F, 4).
-        lens (Lens, optional): Of the first frame of each shot.
-    """
-    size, tracks = (clip.width, clip.height), []
-    for track in clip.tracks:
-        points, focal = _straighten(track.keypoints, size, lens)
-        points = stabilize(points, track.frames, path, focal, size)
-        tracks.append(replace(track, keypoints=points))
-    ideal = None if lens is None else Lens.pinhole(lens.focal[0], *size)
-    return replace(clip, tracks=tracks), ideal
-
-
-def _straighten(
-    points: np.ndarray, size: tuple[int, int], lens: Lens | None
-) -> tuple[np.ndarray, float]:
-    """Return points (T, K, 2) of an ideal lens, and its focal length."""
-    if lens is None:
-        return points, assumed_focal(*size)
-    return lens.straighten(points), lens.focal[0]
-
-
-def restore_clip(lifted: Clip3D, path: np.ndarray, lens: Lens | None = None) -> Clip3D:
-    """Map the 2D keypoints of a stabilized clip back to the video's pixels.
-
-    Args:
-        lifted (Clip3D): Lifted from a clip of :func:`stabilize_clip`.
-        path (np.ndarray): Rotation vectors and zooms by frame, (F, 4).
-        lens (Lens, optional): Of the first frame of each shot.
-
-    Returns:
-        Clip3D: In the camera axes of the first frame, but for ``keypoints_2d``.
-    """
-    focal, center = lifted.focal_length, np.array([lifted.width, lifted.height]) / 2
-    own = path[lifted.frame].astype(np.float64)
-    rays = (lifted.keypoints_2d - center) / focal
-    rays = np.concatenate([rays, np.ones_like(rays[..., :1])], -1)
-    turned = rays @ Rotation.from_rotvec(own[:, :3]).as_matrix()
-    flat = turned[..., :2] / np.maximum(turned[..., 2:], 0.1)
-    pixels = focal * own[:, 3, None, None] * flat + center
-    return replace(
-        lifted,
-        keypoints_2d=(pixels if lens is None else lens.distort(pixels)).astype('f4'),
-        intrinsics=() if lens is None else lens.parameters,
-        camera_path=path,
-    )
-
-
-def stable_keypoints(clip: Clip3D) -> np.ndarray:
-    """Return a clip's 2D keypoints (N, K, 2) as a static camera would see them."""
-    if clip.camera_path is None:
-        return clip.keypoints_2d
-    points, size = clip.keypoints_2d, (clip.width, clip.height)
-    if clip.intrinsics:
-        fx, fy, cx, cy, *distortion = clip.intrinsics
-        lens = Lens((fx, fy), (cx, cy), tuple(distortion), size=size)
-        points = lens.straighten(points)
-    return stabilize(points, clip.frame, clip.camera_path, clip.focal_length, size)

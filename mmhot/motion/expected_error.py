@@ -2,13 +2,20 @@
 
 The model is a generalized linear one for each joint: the logarithm of the expected
 distance from the ground truth is linear in the evidence. Both sides of the body share
-their coefficients.
+their coefficients, which belong to the weights of a lifter.
 """
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
+from mmhot.lifting.lifter import Evidence
 from mmhot.skeletons.joints import get_skeleton
+from mmhot.structures.clips import Clip3D
 
 _H36M = get_skeleton('h36m-17')
 _PARENTS = np.maximum(_H36M.parents, 0)
@@ -35,79 +42,78 @@ EVIDENCE = (
 )
 """Evidence; disagreement and corrections are logarithms of meters."""
 
-# Coefficients of the evidence for the logarithm of the expected error in meters.
-# fmt: off
-_COEFFICIENTS = {
-    'hip': (-0.08, 0.16, 0.18, 0.56, -0.42, -1.26, 11.16, 0.22, 0.03, -0.25),
-    'knee': (0.09, 0.55, 0.10, 0.39, -1.22, -0.51, -1.88, -0.94, -0.18, 4.79),
-    'foot': (0.24, 0.55, 0.14, 0.46, -1.09, 0.08, 0.99, -0.53, -0.15, 4.28),
-    'spine': (0.02, 0.60, 0.14, 0.21, -0.97, -0.25, -3.13, -0.24, -0.32, 2.68),
-    'thorax': (0.02, 0.70, -0.04, 0.36, 0.04, -1.13, 2.99, -0.54, -0.51, 1.29),
-    'neck_base': (-0.04, 0.78, -0.06, -0.12, -0.59, -1.63, 3.21, -0.45, -0.56, -0.61),
-    'head': (-0.05, 0.50, 0.11, 0.08, -0.26, -1.28, 1.16, -0.17, -0.32, 0.49),
-    'shoulder': (-0.01, 0.77, -0.14, 0.16, -0.61, -1.63, 0.24, 0.24, -0.78, 2.16),
-    'elbow': (0.17, 0.43, 0.17, 0.36, -1.32, -0.87, 0.89, -0.66, -0.32, 3.99),
-    'wrist': (0.09, 0.65, 0.28, 0.11, -1.07, -0.58, 0.21, -0.08, -0.10, 3.83),
-}
-# fmt: on
+
+class ExpectErrors:
+    """Processor ``errors``: expected error of each joint in each frame.
+
+    Args:
+        coefficients (Mapping): Of the evidence, in the order of :data:`EVIDENCE`, for
+            the logarithm of the error in meters, by joint without its side.
+    """
+
+    name, stage, needs = 'errors', 'poses', ('evidence',)
+
+    def __init__(self, coefficients: Mapping[str, Sequence[float]]) -> None:
+        table = [coefficients[part_of(joint)] for joint in _H36M.joints[1:]]
+        self._table = np.array(table)
+
+    def __call__(self, clip: Clip3D, evidence: Evidence) -> Clip3D:
+        """Return the clip with ``expected_error``, 0 for the root."""
+        errors = np.zeros(clip.scores.shape, np.float32)
+        for rows in clip.stretches():
+            errors[rows] = self.expect(gather_evidence(clip, evidence, rows))
+        return replace(clip, expected_error=errors)
+
+    def expect(self, numbers: np.ndarray) -> np.ndarray:
+        """Predict errors in meters (T, 17) from the numbers of :data:`EVIDENCE`."""
+        logarithms = (numbers[:, 1:] * self._table).sum(-1).clip(max=np.log(_LARGEST))
+        return np.pad(np.exp(logarithms), ((0, 0), (1, 0)))
 
 
-def gather_evidence(
-    poses: np.ndarray,
-    first: np.ndarray,
-    doubt: np.ndarray,
-    scores: np.ndarray,
-    sights: np.ndarray,
-    fps: float,
-) -> np.ndarray:
+def read_coefficients(weights: Path) -> dict[str, list[float]] | None:
+    """Read the coefficients of a lifter, ``NAME.errors.json`` beside its weights.
+
+    Args:
+        weights (Path): File of the weights.
+
+    Returns:
+        dict[str, list[float]] | None: See :class:`ExpectErrors`; None if there are
+        none.
+    """
+    path = weights.with_name(f'{weights.stem}.errors.json')
+    if not path.is_file():
+        return None
+    return json.loads(path.read_text(encoding='utf-8'))['coefficients']
+
+
+def gather_evidence(clip: Clip3D, evidence: Evidence, rows: np.ndarray) -> np.ndarray:
     """Compute the evidence of a person in consecutive frames.
 
     Args:
-        poses (np.ndarray): Root-relative result, meters, (T, 17, 3).
-        first (np.ndarray): The same before bones got their lengths, (T, 17, 3).
-        doubt (np.ndarray): Half the distances of the mirrored input's joints from
-            those of the plain one, meters, (T, 17).
-        scores (np.ndarray): Confidence of the 2D keypoints, (T, 17).
-        sights (np.ndarray): Directions from the camera to the person, (T, 3).
-        fps (float): Frames per second.
+        clip (Clip3D): Lifted, in camera axes.
+        evidence (Evidence): Of the lifter.
+        rows (np.ndarray): Rows of the person, (T,).
 
     Returns:
         np.ndarray: (T, 17, E), in the order of :data:`EVIDENCE`.
     """
-    sigma = _SMOOTHING * fps
-    corrected = np.linalg.norm(poses - first, axis=-1)
-    scores = np.minimum(scores, _CONFIDENT)
-    doubt, corrected, scores = (
-        gaussian_filter1d(np.float64(values), sigma, axis=0, mode='nearest')
-        for values in (doubt, corrected, scores)
+    poses, directions = clip.keypoints_3d[rows], evidence.directions[rows]
+    scores = np.minimum(clip.scores[rows], _CONFIDENT)
+    disagreement, correction, scores = (
+        gaussian_filter1d(np.float64(x), _SMOOTHING * clip.fps, axis=0, mode='nearest')
+        for x in (evidence.disagreement[rows], evidence.correction[rows], scores)
     )
-    doubt, corrected = (np.log(each + _LEAST) for each in (doubt, corrected))
     left, right = np.moveaxis(poses[:, _SHOULDERS], 1, 0)
-    shoulders = _share_along((left - right)[:, None], sights)
-    evidence = [
-        *_with_mean(doubt),
-        *_with_mean(corrected),
+    numbers = [
+        *_with_mean(np.log(disagreement + _LEAST)),
+        *_with_mean(np.log(correction + _LEAST)),
         *_with_mean(scores),
         np.linalg.norm(poses, axis=-1),
-        _share_along(poses - poses[:, _PARENTS], sights),
-        shoulders,
+        _share_along(poses - poses[:, _PARENTS], directions),
+        _share_along((left - right)[:, None], directions),
         np.ones(1),
     ]
-    return np.stack([np.broadcast_to(each, scores.shape) for each in evidence], -1)
-
-
-def expect_errors(evidence: np.ndarray) -> np.ndarray:
-    """Predict the distance of joints from the ground truth.
-
-    Args:
-        evidence (np.ndarray): Of :func:`gather_evidence`, (T, 17, E).
-
-    Returns:
-        np.ndarray: Meters, 0 for the root, (T, 17) float32.
-    """
-    table = np.array([_COEFFICIENTS[part_of(joint)] for joint in _H36M.joints[1:]])
-    logarithms = (evidence[:, 1:] * table).sum(-1).clip(max=np.log(_LARGEST))
-    return np.pad(np.exp(logarithms), ((0, 0), (1, 0))).astype(np.float32)
+    return np.stack([np.broadcast_to(each, scores.shape) for each in numbers], -1)
 
 
 def part_of(joint: str) -> str:
@@ -119,8 +125,8 @@ def _with_mean(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return values, values.mean(1, keepdims=True)
 
 
-def _share_along(vectors: np.ndarray, sights: np.ndarray) -> np.ndarray:
+def _share_along(vectors: np.ndarray, directions: np.ndarray) -> np.ndarray:
     """Return the shares of vectors (T, K, 3) along directions (T, 3), 0 to 1."""
-    sights = sights / np.linalg.norm(sights, axis=-1, keepdims=True)
-    along = np.abs((vectors * sights[:, None]).sum(-1))
+    directions = directions / np.linalg.norm(directions, axis=-1, keepdims=True)
+    along = np.abs((vectors * directions[:, None]).sum(-1))
     return along / np.linalg.norm(vectors, axis=-1).clip(1e-3)

@@ -68,61 +68,59 @@ _HEAD = _Part(
 )
 
 
-def to_joints(
-    clip: Clip3D, count: int, seen: Clip2D, lens: Lens | None, mapping: str
-) -> Clip3D:
-    """Return a lifted clip with 17 or 24 joints, see :func:`add_extremities`."""
-    if count == _BODY.num_keypoints:
-        return clip
-    return add_extremities(clip, seen, lens, mapping)
+class AddJoints:
+    """Processor ``joints``: Human3.6M's 17 extended to the 24 of ``h36m-24``."""
 
+    name, stage, needs = 'joints', 'poses', ('keypoints', 'mapping')
 
-def add_extremities(
-    clip: Clip3D, seen: Clip2D, lens: Lens | None = None, mapping: str = 'trained'
-) -> Clip3D:
-    """Extend Human3.6M's 17 joints to the 24 of ``h36m-24``.
+    def __call__(
+        self, clip: Clip3D, keypoints: Clip2D, mapping: str = 'trained'
+    ) -> Clip3D:
+        """Add toes, heels, hands and nose.
 
-    Args:
-        clip (Clip3D): Lifted clip with 17 joints in ``'camera'`` axes and ``root_3d``.
-        seen (Clip2D): The 2D keypoints that were lifted, of any skeleton.
-        lens (Lens, optional): That of the lifting.
-        mapping (str): See :func:`mmhot.convert_keypoints`. Defaults to 'trained'.
+        Args:
+            clip (Clip3D): Lifted clip with 17 joints in ``'camera'`` axes and
+                ``root_3d``.
+            keypoints (Clip2D): The 2D keypoints that were lifted, of any skeleton.
+            mapping (str): See :func:`mmhot.convert_keypoints`. Defaults to 'trained'.
 
-    Returns:
-        Clip3D: A new clip. Points without a 2D keypoint have scores of 0, and the
-        projection of their position as ``keypoints_2d``.
+        Returns:
+            Clip3D: A new clip. Points without a 2D keypoint have scores of 0, and the
+            projection of their position as ``keypoints_2d``.
 
-    Raises:
-        ValueError: If the clip has other joints or axes.
-    """
-    if clip.joint_names != _BODY.joints or clip.axes != 'camera':
-        raise ValueError(
-            f'{clip.name}: clip must have the joints of h36m-17 in camera axes, got '
-            f'{len(clip.joint_names)} joints in {clip.axes!r}'
+        Raises:
+            ValueError: If the clip has other joints or axes.
+        """
+        if clip.joint_names != _BODY.joints or clip.axes != 'camera':
+            raise ValueError(
+                f'{clip.name}: clip must have the joints of h36m-17 in camera axes, '
+                f'got {len(clip.joint_names)} joints in {clip.axes!r}'
+            )
+        camera = _Camera.of(clip, keypoints.lens)
+        points, scores, face = _detected(clip, keypoints, mapping)
+        offsets = np.zeros((len(clip), SKELETON.num_keypoints - _BODY.num_keypoints, 3))
+        for rows in clip.stretches():
+            person = _Person.of(clip.take(rows), points[rows], scores[rows], camera)
+            offsets[rows] = person.extremities(*(array[rows] for array in face))
+        poses = np.concatenate([clip.keypoints_3d, offsets], 1).astype(np.float32)
+        added = poses[:, _BODY.num_keypoints :]
+        pixels = camera.project(added + clip.root_3d[:, None])
+        is_seen = (scores > 0)[..., None]
+        pixels = np.where(is_seen, points, pixels).astype(np.float32)
+        extended = {
+            'keypoints_3d': poses,
+            'keypoint_scores_3d': np.concatenate([clip.keypoint_scores_3d, scores], 1),
+            'keypoints_2d': np.concatenate([clip.keypoints_2d, pixels], 1),
+            'scores': np.concatenate([clip.scores, scores], 1),
+        }
+        if clip.expected_error is not None:
+            unknown = np.full(scores.shape, np.nan, np.float32)
+            extended['expected_error'] = np.concatenate(
+                [clip.expected_error, unknown], 1
+            )
+        return replace(
+            clip, joint_names=SKELETON.joints, parents=SKELETON.parents, **extended
         )
-    camera = _Camera.of(clip, lens)
-    points, scores, face = _detected(clip, seen, mapping)
-    offsets = np.zeros((len(clip), SKELETON.num_keypoints - _BODY.num_keypoints, 3))
-    for rows in clip.stretches():
-        person = _Person.of(clip.take(rows), points[rows], scores[rows], camera)
-        offsets[rows] = person.extremities(*(array[rows] for array in face))
-    poses = np.concatenate([clip.keypoints_3d, offsets], 1).astype(np.float32)
-    added = poses[:, _BODY.num_keypoints :]
-    pixels = camera.project(added + clip.root_3d[:, None])
-    is_seen = (scores > 0)[..., None]
-    pixels = np.where(is_seen, points, pixels).astype(np.float32)
-    extended = {
-        'keypoints_3d': poses,
-        'keypoint_scores_3d': np.concatenate([clip.keypoint_scores_3d, scores], 1),
-        'keypoints_2d': np.concatenate([clip.keypoints_2d, pixels], 1),
-        'scores': np.concatenate([clip.scores, scores], 1),
-    }
-    if clip.expected_error is not None:
-        unknown = np.full(scores.shape, np.nan, np.float32)
-        extended['expected_error'] = np.concatenate([clip.expected_error, unknown], 1)
-    return replace(
-        clip, joint_names=SKELETON.joints, parents=SKELETON.parents, **extended
-    )
 
 
 def _detected(
@@ -166,7 +164,7 @@ class _Camera:
     def rays(self, pixels: np.ndarray) -> np.ndarray:
         """Return pixels (..., 2) relative to the center, over the focal length."""
         if self.lens is not None:
-            pixels = self.lens.straighten(pixels)
+            pixels = self.lens.undistort(pixels)
         return (pixels - self.center) / self.focal
 
     def project(self, points: np.ndarray) -> np.ndarray:

@@ -12,11 +12,11 @@ from itertools import combinations
 
 import numpy as np
 
-from mmhot.motion.camera_path import stable_keypoints
-from mmhot.motion.contacts import predict_contacts
+from mmhot.motion.contacts import ANKLES, predict_contacts
 from mmhot.motion.offset_fit import Offsets, fit_offsets
+from mmhot.motion.stabilization import stable_keypoints
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.structures.clips import Clip3D
+from mmhot.structures.clips import Clip3D, to_axes
 from mmhot.structures.smooth_fits import (
     normal_bands,
     rest_equations,
@@ -33,7 +33,6 @@ LEGS = [
     for side in ('right', 'left')
 ]
 _HIPS = [leg[0] for leg in LEGS]
-ANKLES = [leg[2] for leg in LEGS]
 
 # Standard deviations across and along the line of sight, in meters: of the root, and of
 # ankles relative to it; of a standing ankle's velocity, m/s; of the accelerations of
@@ -57,6 +56,18 @@ _LONGEST, _AWAY = 0.25, (0.05, 0.15)
 _SPLITS = 0.2
 
 Contacts = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+
+
+class LockFeet:
+    """Processor ``feet``: see :func:`lock_feet`."""
+
+    name, stage, needs = 'feet', 'files', ('static_camera',)
+
+    def __call__(self, clip: Clip3D, static_camera: bool) -> Clip3D:
+        """Keep standing feet in place if the camera is static."""
+        if not static_camera or clip.axes == 'world':
+            return clip
+        return lock_feet(to_axes(clip, 'camera'))
 
 
 def lock_feet(clip: Clip3D, contacts: Contacts = predict_contacts) -> Clip3D:
@@ -126,15 +137,16 @@ def lock(
     Returns:
         tuple[np.ndarray, np.ndarray]: New poses and root positions.
     """
-    lengths = np.array([_leg_lengths(poses, leg) for leg in LEGS])
+    bones = np.diff(poses[:, np.array(LEGS)], axis=2)
+    lengths = np.median(np.linalg.norm(bones, axis=-1), axis=0)  # thighs and shins
     arrays = poses, root, stands, seconds
     moved = solve_in_parts(
         lambda part: _correct(*(each[part] for each in arrays), lengths), len(root)
     )
     new = poses.copy()
-    new[:, ANKLES] += _relative(moved)
-    for leg, bones in zip(LEGS, lengths, strict=True):
-        bend_knee(new, poses, leg, bones)
+    new[:, ANKLES] += moved[:, 1:] - moved[:, :1]
+    for leg, own in zip(LEGS, lengths, strict=True):
+        bend_knee(new, poses, leg, own)
     return new, root + moved[:, 0]
 
 
@@ -148,11 +160,23 @@ def _correct(
     """Return corrections of root, right and left ankle, (T, 3, 3)."""
     lifted = poses[:, ANKLES]
     legs, ankles = lifted - poses[:, _HIPS], lifted + root[:, None]
-    near, smooth = _near(root, ankles), _smooth(seconds)
+    # normal equations: corrections are small, those of ankles relative to the root, ...
+    near = np.zeros((len(root), 3, 3, 3, 3))
+    near[:, 0, :, 0] = sight_precision(root, _ROOT_ERROR)
+    for side in (1, 2):
+        precision = sight_precision(ankles[:, side - 1], _ANKLE_ERROR)
+        for row, column in ((0, 0), (0, side), (side, 0), (side, side)):
+            near[:, row, :, column] += precision if row == column else -precision
+    near = near.reshape(-1, 9, 9)
+    # ... smooth, ...
+    errors = np.array([_ROOT_ACCELERATION, *[_ANKLE_ACCELERATION] * 2])
+    differences = normal_bands(second_differences(seconds, 1.0), len(seconds))
+    smooth = np.repeat(errors[:, None] ** -2.0, 3, axis=1)
+    smooth = differences[..., None, None] * smooth
     weights, moved = stands[1:] * stands[:-1], np.zeros((len(root), 3, 3))
     for _ in range(_ROUNDS):
-        # small and smooth corrections, standing ankles at rest, bones that reach them
-        matrix, right = _reach(legs, _relative(moved), lengths)
+        # ... bones reach the ankles, and ankles that stand are at rest
+        matrix, right = _reach(legs, moved[:, 1:] - moved[:, :1], lengths)
         bands = smooth.copy()
         for side in range(2):
             rest, force = rest_equations(
@@ -163,30 +187,6 @@ def _correct(
         moved = solve_blocks(near + matrix, bands.reshape(3, -1), right)
         weights = rest_weights(stands, ankles + moved[:, 1:], seconds, _ROBUST)
     return moved
-
-
-def _relative(moved: np.ndarray) -> np.ndarray:
-    """Return the corrections of ankles relative to the root, (T, 2, 3)."""
-    return moved[:, 1:] - moved[:, :1]
-
-
-def _near(root: np.ndarray, ankles: np.ndarray) -> np.ndarray:
-    """Return the normal equations of small corrections, (T, 9, 9)."""
-    blocks = np.zeros((len(root), 3, 3, 3, 3))
-    blocks[:, 0, :, 0] = sight_precision(root, _ROOT_ERROR)
-    for side in (1, 2):
-        precision = sight_precision(ankles[:, side - 1], _ANKLE_ERROR)
-        for row, column in ((0, 0), (0, side), (side, 0), (side, side)):
-            blocks[:, row, :, column] += precision if row == column else -precision
-    return blocks.reshape(-1, 9, 9)
-
-
-def _smooth(seconds: np.ndarray) -> np.ndarray:
-    """Return the normal equations of smooth corrections, (3, T, 3, 3)."""
-    differences = second_differences(seconds, 1.0)
-    bands = normal_bands(differences, len(seconds))[..., None, None]
-    errors = np.array([_ROOT_ACCELERATION, *[_ANKLE_ACCELERATION] * 2])
-    return bands * np.repeat(errors[:, None] ** -2.0, 3, axis=1)
 
 
 def _reach(
@@ -214,12 +214,6 @@ def _reach(
     return blocks, np.einsum('stab,st->tab', rows, wanted)
 
 
-def _leg_lengths(poses: np.ndarray, leg: list[int]) -> np.ndarray:
-    """Return the median lengths of thigh and shin, (2,)."""
-    bones = np.diff(poses[:, leg], axis=1)
-    return np.median(np.linalg.norm(bones, axis=-1), axis=0)
-
-
 def bend_knee(
     poses: np.ndarray, lifted: np.ndarray, leg: list[int], bones: np.ndarray
 ) -> None:
@@ -242,17 +236,14 @@ def bend_knee(
     hinge = lifted[:, _HIPS[0]] - lifted[:, _HIPS[1]]
     forward = np.cross(hinge / np.linalg.norm(hinge, axis=-1, keepdims=True), axis)
     forward /= np.linalg.norm(forward, axis=-1, keepdims=True).clip(_SPLITS)
-    pole = _perpendicular(lifted[:, knee] - lifted[:, hip], axis)
+    pole = lifted[:, knee] - lifted[:, hip]
+    pole = pole - (pole * axis).sum(-1, keepdims=True) * axis
     ahead = (pole * forward).sum(-1, keepdims=True)
     pole += (0.01 - ahead).clip(0) * forward
     pole /= np.linalg.norm(pole, axis=-1, keepdims=True).clip(1e-6)
     along = (thigh**2 - shin**2 + length**2) / (2 * length)
     side = np.sqrt((thigh**2 - along**2).clip(0))
     poses[:, knee] = poses[:, hip] + axis * along + pole * side
-
-
-def _perpendicular(vectors: np.ndarray, axis: np.ndarray) -> np.ndarray:
-    return vectors - (vectors * axis).sum(-1, keepdims=True) * axis
 
 
 def hold_foot(

@@ -6,7 +6,8 @@ is corrected once, when it is lifted: the lock adds no latency.
 
 import numpy as np
 
-from mmhot.motion.foot_lock import ANKLES, LEGS, bend_knee
+from mmhot.motion.contacts import ANKLES
+from mmhot.motion.foot_lock import LEGS, bend_knee
 
 # Probabilities from which an ankle stands, and below which it no longer does.
 _BEGINS, _ENDS = 0.6, 0.4

@@ -76,22 +76,22 @@ def _part_of(skeleton: Skeleton, joint: int) -> tuple[str, bool]:
     return 'head', False
 
 
-def undo_swaps(clip: Clip2D) -> Clip2D:
-    """Exchange left and right joints in frames in which they are swapped.
+class RepairSides:
+    """Processor ``sides``: left and right exchanged where they are swapped.
 
-    Arms, legs and heads are exchanged, forearms and shins alone, or all of them.
-
-    Args:
-        clip (Clip2D): 2D keypoints of any skeleton.
-
-    Returns:
-        Clip2D: A new clip. The sides that a track has in most frames stay.
+    Arms, legs and heads are exchanged, forearms and shins alone, or all of them. The
+    sides that a track has in most frames stay.
     """
-    tracks = []
-    for track in clip.tracks:
-        swapped = find_swaps(track, clip.skeleton, clip.times_of(track.frames))
-        tracks.append(exchange_sides(track, clip.skeleton, swapped))
-    return replace(clip, tracks=tracks)
+
+    name, stage, needs = 'sides', 'keypoints', ()
+
+    def __call__(self, clip: Clip2D) -> Clip2D:
+        """Return a new clip, of any skeleton."""
+        tracks = []
+        for track in clip.tracks:
+            swapped = find_swaps(track, clip.skeleton, clip.times_of(track.frames))
+            tracks.append(exchange_sides(track, clip.skeleton, swapped))
+        return replace(clip, tracks=tracks)
 
 
 def exchange_sides(track: Track2D, skeleton: str, swapped: np.ndarray) -> Track2D:

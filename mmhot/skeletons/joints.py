@@ -20,6 +20,9 @@ from mmhot.skeletons.definitions import DEFINITIONS
 from mmhot.skeletons.mappings import MAPPINGS
 from mmhot.skeletons.metainfo import read_metainfo
 
+ANKLE_HEIGHT = 0.08
+"""Height of ankles above the floor, meters."""
+
 
 @dataclass(frozen=True, eq=False)
 class Skeleton:

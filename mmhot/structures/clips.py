@@ -1,5 +1,6 @@
 """2D keypoints and 3D poses of a clip, independent of file formats."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -8,6 +9,7 @@ import numpy as np
 
 from mmhot.errors import escape
 from mmhot.skeletons.joints import Skeleton, get_skeleton, skeletons_by_count
+from mmhot.structures.formats import SAVE, load_function
 from mmhot.structures.keypoint_arrays import (
     check_extent,
     check_image_size,
@@ -16,6 +18,7 @@ from mmhot.structures.keypoint_arrays import (
     is_number,
     to_numbers,
 )
+from mmhot.structures.lens import Lens
 
 
 def clip_name(path: Path) -> str:
@@ -56,6 +59,7 @@ class Clip2D:
         source (Path | None): File or folder of the keypoints, if there is one.
         times (np.ndarray | None): Timestamps in seconds by frame number, for clips
             with a variable frame rate.
+        lens (Lens | None): Of the keypoints, for images of this size, if it is known.
     """
 
     name: str
@@ -66,6 +70,7 @@ class Clip2D:
     fps: float
     source: Path | None = None
     times: np.ndarray | None = None
+    lens: Lens | None = None
 
     def times_of(self, frames: np.ndarray) -> np.ndarray:
         """Return the timestamps of frames (T,) in seconds, (T,)."""
@@ -202,6 +207,18 @@ def _check_track(track: Track2D, skeleton: Skeleton) -> Track2D:
             f'bboxes of track {track.track} must be ({len(frames)}, 4), got {shape}'
         )
     return replace(track, frames=frames, keypoints=keypoints, scores=scores)
+
+
+def join_tracks(tracks: Sequence[Track2D]) -> Track2D:
+    """Join tracks of different frames; the number is that of the first."""
+    if len(tracks) == 1:
+        return tracks[0]
+    order = np.argsort(np.concatenate([each.frames for each in tracks]), kind='stable')
+    arrays = {
+        name: np.concatenate([getattr(each, name) for each in tracks])[order]
+        for name in ('frames', 'keypoints', 'scores', 'bboxes')
+    }
+    return replace(tracks[0], **arrays)
 
 
 # Letters of the shape and dtype of each array of a Clip3D.
@@ -360,9 +377,7 @@ class Clip3D:
         Raises:
             ValueError: If the suffix is no format, or an option is wrong.
         """
-        from mmhot.apis.export import save_clip
-
-        return save_clip(self, path, video, **options)
+        return load_function(SAVE)(self, path, video, **options)
 
     def stretches(self) -> list[np.ndarray]:
         """Return the row indices (T,) of each run of consecutive frames of a person."""

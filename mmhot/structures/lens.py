@@ -128,7 +128,7 @@ class Lens:
             size=(width, height),
         )
 
-    def straighten(self, points: np.ndarray) -> np.ndarray:
+    def undistort(self, points: np.ndarray) -> np.ndarray:
         """Map pixels to those of an ideal pinhole camera.
 
         The ideal camera has the focal length ``focal[0]`` for both axes, its principal
@@ -148,7 +148,7 @@ class Lens:
         known = np.isfinite(rays).all(-1)
         straight = np.where(known[..., None], rays, np.nan)
         if self.distortion and known.any():
-            straight[known] = self._undistort(rays[known])
+            straight[known] = self._undistort_rays(rays[known])
         pixels = straight * self.focal[0] + np.array(self.size) / 2
         return pixels.astype(np.float32)
 
@@ -156,7 +156,7 @@ class Lens:
         """Map pixels of the ideal pinhole camera to those of the lens.
 
         Args:
-            points (np.ndarray): What :meth:`straighten` returns, (..., 2).
+            points (np.ndarray): What :meth:`undistort` returns, (..., 2).
 
         Returns:
             np.ndarray: Pixels of images of this lens, (..., 2), float32.
@@ -172,7 +172,7 @@ class Lens:
         pixels, _ = cv2.projectPoints(rays, zero, zero, matrix, distortion)
         return pixels.reshape(np.shape(points)).astype(np.float32)
 
-    def _undistort(self, rays: np.ndarray) -> np.ndarray:
+    def _undistort_rays(self, rays: np.ndarray) -> np.ndarray:
         """Remove the distortion of rays (N, 2) where it is invertible."""
         import cv2
 
@@ -197,7 +197,26 @@ def assumed_focal(width: int, height: int) -> float:
     return DEFAULT_FOCAL_RATIO * max(width, height)
 
 
-def settle_lens(
+def ideal_pixels(
+    points: np.ndarray, size: tuple[int, int], lens: Lens | None
+) -> tuple[np.ndarray, float]:
+    """Map pixels to those of an ideal pinhole camera.
+
+    Args:
+        points (np.ndarray): Pixels, (..., 2).
+        size (tuple[int, int]): Width and height in pixels.
+        lens (Lens, optional): Lens of images of this size.
+
+    Returns:
+        tuple[np.ndarray, float]: Pixels, and the focal length, which is assumed if the
+        lens is unknown.
+    """
+    if lens is None:
+        return points, assumed_focal(*size)
+    return lens.undistort(points), lens.focal[0]
+
+
+def resolve_intrinsics(
     width: int, height: int, fov: float | None = None, intrinsics: Lens | None = None
 ) -> Lens | None:
     """Return the lens that the user specified, scaled to the image size.
@@ -222,7 +241,7 @@ def settle_lens(
 
 
 def ideal_camera(width: int, height: int, lens: Lens | None = None) -> dict:
-    """Return ``camera_param`` of the pinhole camera of :meth:`Lens.straighten`.
+    """Return ``camera_param`` of the pinhole camera of :meth:`Lens.undistort`.
 
     Args:
         width (int): Image width in pixels.

@@ -15,7 +15,7 @@ from typing import Any
 
 import gradio as gr
 
-from mmhot.io.writers.table import WRITERS
+from mmhot.structures.formats import WRITERS
 
 # Without lists of inputs (.txt), which could name any file of the machine.
 _INPUTS = ['video', 'image', '.npz', '.json']

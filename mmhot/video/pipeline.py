@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,24 +16,21 @@ from mmhot.motion.camera_path import (
     FEWEST_FRAMES,
     choose_path,
     find_lens,
-    restore_clip,
     shows_static,
     solve_camera_path,
-    stabilize_clip,
     static_path,
 )
-from mmhot.motion.extremities import to_joints
-from mmhot.motion.side_swaps import undo_swaps
+from mmhot.motion.chain import lift_clip
+from mmhot.motion.processors import Processor, run_processors
 from mmhot.structures.clips import Clip2D, Clip3D, Track2D
-from mmhot.structures.lens import Lens, settle_lens
-from mmhot.video.appearance import AppearanceObserver, merge_returning
+from mmhot.structures.lens import Lens, resolve_intrinsics
+from mmhot.video.appearance import AppearanceObserver
 from mmhot.video.cache import ClipPeople, cache_path, save_if_possible, save_people
 from mmhot.video.camera_motion import BackgroundTracker
 from mmhot.video.frames import FrameSource
 from mmhot.video.overlap import show_again
 from mmhot.video.people import FrameObserver
 from mmhot.video.pose_estimation import VideoPoseEstimator
-from mmhot.video.smoothing import smooth_clip
 from mmhot.video.tracking import track_clip
 
 _LOGGER = logging.getLogger(__name__)
@@ -76,21 +73,14 @@ class VideoLifter:
         lifter (Lifter): Lifts them.
         kpt_thr (float): Keypoints with a lower confidence count as missing. Defaults
             to 0.2.
-        smooth_2d (str): Smoothing of the keypoints, see
-            :func:`mmhot.video.smoothing.smooth_clip`. Defaults to 'none'.
-        smooth_3d (str): Smoothing of the poses. Defaults to 'none'.
-        mapping (str, optional): See :class:`mmhot.lifting.lifter.Lifter`.
-        swap_repair (bool): Whether to exchange left and right joints where they are
-            swapped. Defaults to True.
-        reidentify (bool): Whether people who leave and return keep their track ID.
-            Defaults to True.
+        processors (Sequence[Processor]): Steps before and after lifting, in order; what
+            none of them needs is not computed.
         camera (str): ``'static'``; ``'rotating'`` on a tripod, also zooming: poses of
             all frames share the axes of the first frame; ``'moving'``: each frame has
             its own axes; ``'auto'``: static if some frames show it, else rotating if
             all frames show that, else moving. Defaults to 'moving'.
         fov (float, optional): Horizontal field of view in degrees.
         intrinsics (Lens, optional): The camera's lens, in place of ``fov``.
-        joints (int): Of the results, 17 or 24. Defaults to 17.
         cache (Path, optional): Folder of the results, in which 2D keypoints are cached.
         max_pixels (int): Larger images and frames are refused.
     """
@@ -98,15 +88,10 @@ class VideoLifter:
     pose_estimator: VideoPoseEstimator
     lifter: Lifter
     kpt_thr: float = 0.2
-    smooth_2d: str = 'none'
-    smooth_3d: str = 'none'
-    mapping: str | None = None
-    swap_repair: bool = True
-    reidentify: bool = True
+    processors: Sequence[Processor] = ()
     camera: str = 'moving'
     fov: float | None = None
     intrinsics: Lens | None = None
-    joints: int = 17
     cache: Path | None = None
     max_pixels: int = MAX_PIXELS
 
@@ -176,12 +161,16 @@ class VideoLifter:
     def _observers(self) -> list[FrameObserver]:
         """Open what has to see the frames."""
         observers: list[FrameObserver] = []
-        if self.camera in _INTERVALS:
+        if self._need('camera_path') and self.camera in _INTERVALS:
             observers.append(BackgroundTracker(_INTERVALS[self.camera]))
-        if self.reidentify:
+        if self._need('appearance'):
             skeleton = self.pose_estimator.estimator.skeleton
             observers.append(AppearanceObserver(skeleton))
         return observers
+
+    def _need(self, name: str) -> bool:
+        """Whether a processor needs something."""
+        return any(name in step.needs for step in self.processors)
 
     def solve_camera(
         self,
@@ -200,10 +189,11 @@ class VideoLifter:
             the lens, None if it is not known.
         """
         num_frames, size, name = len(people.people), people.size, str(source.path)
-        given = lens = settle_lens(*size, self.fov, self.intrinsics)
-        if self.camera not in _INTERVALS:
-            is_static = self.camera == 'static'
-            return static_path(num_frames) if is_static else None, lens
+        given = lens = resolve_intrinsics(*size, self.fov, self.intrinsics)
+        if self.camera == 'moving' or not self._need('camera_path'):
+            return None, lens
+        if self.camera == 'static':
+            return static_path(num_frames), lens
         tracker = BackgroundTracker(_INTERVALS[self.camera])
         found = people.observed[tracker.name]
         if self.camera == 'auto':
@@ -237,13 +227,13 @@ class VideoLifter:
         clip: ClipPeople,
         progress: Callable[[int], None] = lambda done: None,
     ) -> list[Track2D]:
-        """Track the people of a clip; those who return keep their IDs if wanted."""
+        """Track the people of a clip."""
         tracks = track_clip(clip.people, source.fps, progress=progress, cuts=clip.cuts)
-        looks = clip.observed.get(AppearanceObserver.name)
-        if looks is None or not self.reidentify:
-            return tracks
-        skeleton = self.pose_estimator.estimator.skeleton
-        return merge_returning(tracks, looks, skeleton, source.fps, clip.cuts)
+        if not tracks:
+            return []
+        found = self._as_clip(source, clip, tracks)
+        known = {'cuts': clip.cuts, **clip.observed}
+        return run_processors(self.processors, 'tracks', found, known).tracks
 
     def _cache_path(self, source: FrameSource) -> Path | None:
         if self.cache is None or not source.path.exists():
@@ -265,13 +255,18 @@ class VideoLifter:
                 'No detection exceeds the confidence threshold '
                 f'kpt_thr={self.kpt_thr:g}: lower it, or use another 2D model'
             )
+        return self._as_clip(source, people, confident)
+
+    def _as_clip(
+        self, source: FrameSource, people: ClipPeople, tracks: list[Track2D]
+    ) -> Clip2D:
         width, height = people.size
         times = np.array(people.times)
         even = np.abs(times * source.fps - np.arange(len(times))).max() < _UNEVEN
         return Clip2D(
             name=source.name,
             skeleton=self.pose_estimator.estimator.skeleton,
-            tracks=confident,
+            tracks=tracks,
             width=width,
             height=height,
             fps=source.fps,
@@ -286,7 +281,7 @@ class VideoLifter:
         path: np.ndarray | None = None,
         lens: Lens | None = None,
     ) -> Clip3D:
-        """Lift tracked people, with smoothing before and after.
+        """Lift tracked people, with the processors before and after.
 
         Args:
             clip (Clip2D): Tracked people.
@@ -294,32 +289,11 @@ class VideoLifter:
             path (np.ndarray, optional): See :meth:`solve_camera`.
             lens (Lens, optional): The same. By default that of the options.
         """
-        clip = undo_swaps(clip) if self.swap_repair else clip
         if lens is None:
-            lens = settle_lens(clip.width, clip.height, self.fov, self.intrinsics)
-        if path is None:
-            return self._lift(clip, lens, progress)
-        stable, ideal = stabilize_clip(clip, path, lens)
-        return restore_clip(self._lift(stable, ideal, progress), path, lens)
-
-    def _lift(
-        self,
-        clip: Clip2D,
-        lens: Lens | None,
-        progress: Callable[[int, int], None] | None,
-    ) -> Clip3D:
-        """Lift people whose sides and camera are settled."""
-        segments = [
-            replace(
-                segment,
-                keypoints=smooth_clip(segment.keypoints, clip.fps, self.smooth_2d),
-            )
-            for segment in self.lifter.prepare(clip, self.mapping)
-        ]
-        lifted = self.lifter.lift(clip, segments, progress, lens)
-        lifted = _smooth_poses(lifted, self.smooth_3d)
-        mapping = self.mapping or self.lifter.mapping
-        return to_joints(lifted, self.joints, clip, lens, mapping)
+            size = clip.width, clip.height
+            lens = resolve_intrinsics(*size, self.fov, self.intrinsics)
+        known = {} if path is None else {'camera_path': path}
+        return lift_clip(self.lifter, self.processors, clip, lens, progress, **known)
 
 
 def mask_low_confidence(track: Track2D, threshold: float) -> Track2D:
@@ -346,14 +320,3 @@ def _warn_of_missing_frames(path: Path, times: np.ndarray) -> None:
             missing.sum(),
             times[missing.argmax()],
         )
-
-
-def _smooth_poses(clip: Clip3D, method: str) -> Clip3D:
-    """Smooth poses and root positions of every person, between interruptions."""
-    if method == 'none':
-        return clip
-    poses, root = clip.keypoints_3d.copy(), clip.root_3d.copy()
-    for rows in clip.stretches():
-        poses[rows] = smooth_clip(poses[rows], clip.fps, method, in_meters=True)
-        root[rows] = smooth_clip(root[rows], clip.fps, method, in_meters=True)
-    return replace(clip, keypoints_3d=poses, root_3d=root)

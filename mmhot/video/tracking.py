@@ -7,12 +7,11 @@ A whole clip has false alarms removed and tracklets linked over occlusions, too.
 import heapq
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 
-from mmhot.structures.clips import Track2D
+from mmhot.structures.clips import Track2D, join_tracks
 from mmhot.video.people import People, box_size
 from mmhot.video.person_tracker import (
     PersonTracker,
@@ -268,15 +267,3 @@ def _motion(
         return int(frames[0]), centers[0], np.zeros(2), size
     speed, _ = np.polyfit(frames - frames[0], centers, 1)
     return int(frames[0]), centers[0], speed, size
-
-
-def join_tracks(tracks: Sequence[Track2D]) -> Track2D:
-    """Join tracks of different frames; the number is that of the first."""
-    if len(tracks) == 1:
-        return tracks[0]
-    order = np.argsort(np.concatenate([each.frames for each in tracks]), kind='stable')
-    arrays = {
-        name: np.concatenate([getattr(each, name) for each in tracks])[order]
-        for name in ('frames', 'keypoints', 'scores', 'bboxes')
-    }
-    return replace(tracks[0], **arrays)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import uniform_filter1d
 
-from mmhot.lifting.placement import ANKLE_HEIGHT
 from mmhot.lifting.world import place_people, to_world
+from mmhot.skeletons.joints import ANKLE_HEIGHT
 from mmhot.structures.clips import Clip3D, to_axes
 from mmhot.structures.lens import assumed_focal
 

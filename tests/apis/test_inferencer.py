@@ -14,6 +14,8 @@ from pose_sources import BOX, Detector, Estimator, FunctionDetector, use_stand_i
 from video_files import gray_image, write_video
 
 from mmhot.apis import Inferencer
+from mmhot.apis.options import InferOptions
+from mmhot.apis.processing import processors_of
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.lifting.lifter import Lifter
 from mmhot.video.frames import VideoFile
@@ -70,15 +72,15 @@ def boxes(results):
 
 
 def test_arguments_and_their_defaults_are_mmposes():
-    for ours, theirs in (
-        (Inferencer, MMPoseInferencer),
-        (Inferencer.__call__, MMPoseInferencer.__call__),
+    for ours, theirs, own in (
+        (Inferencer, MMPoseInferencer, [('without', ())]),
+        (Inferencer.__call__, MMPoseInferencer.__call__, []),
     ):
         ours, theirs = (
             {name: x.default for name, x in inspect.signature(f).parameters.items()}
             for f in (ours, theirs)
         )
-        assert list(ours.items()) == list(theirs.items())
+        assert list(ours.items()) == [*theirs.items(), *own]
     for kind in ('preprocess', 'forward', 'visualize', 'postprocess'):
         kind += '_kwargs'
         assert getattr(Inferencer, kind) <= getattr(MMPoseInferencer, kind)
@@ -135,7 +137,9 @@ def test_videos_give_results_frame_by_frame_as_they_are_read(flat, models, video
 def test_lifted_videos_are_those_of_the_whole_clip(lifting, models, video, checkpoint):
     results = lifting(video, disable_rebase_keypoint=True, disable_norm_pose_2d=True)
     found = [people(result)[0] for result in results]
-    pipeline = VideoLifter(VideoPoseEstimator(*models), Lifter(None, checkpoint))
+    lifter = Lifter(None, checkpoint)
+    steps = processors_of(InferOptions(), lifter)
+    pipeline = VideoLifter(VideoPoseEstimator(*models), lifter, processors=steps)
     clip, _ = pipeline(VideoFile(video))
     assert len(found) == len(clip.frame) == 10
     for row, person in enumerate(found):

@@ -9,7 +9,7 @@ from video_files import write_video
 
 import mmhot
 from mmhot.cli.dispatch import build_parser, main
-from mmhot.io.writers.table import WRITERS
+from mmhot.structures.formats import WRITERS
 
 
 @pytest.fixture(scope='module')

@@ -12,7 +12,7 @@ from video_files import write_video
 
 from mmhot.apis.options import SMOOTHING
 from mmhot.io.lifted import read_lifted
-from mmhot.video.smoothing import SMOOTHERS
+from mmhot.motion.smoothing import SMOOTHERS
 
 
 @pytest.fixture(scope='module')

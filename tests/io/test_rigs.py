@@ -8,9 +8,9 @@ from rendered_clips import rendered
 
 from mmhot.io.writers.rigid_skeleton import fit_rig
 from mmhot.io.writers.rigs import BVH_PROFILES, HUMAN_IK
-from mmhot.io.writers.table import BVH_PROFILE_NAMES
 from mmhot.lifting.world import place_people, to_world
 from mmhot.motion.foot_lock import lock_feet
+from mmhot.structures.formats import BVH_PROFILE_NAMES
 
 RIGS = {**BVH_PROFILES, 'humanik': HUMAN_IK}
 

@@ -44,9 +44,9 @@ def test_errors_of_depth_become_smaller(sight):
     truth, rng = walking(300), np.random.default_rng(1)
     noise = rng.normal(0, 0.03, (300, 17, 1)) * sight
     noise[:, 0] = 0
-    sights = np.tile(2 * np.array(sight), (300, 1))
+    directions = np.tile(2 * np.array(sight), (300, 1))
     given = truth + noise
-    kept = keep_bone_lengths(given, sights)
+    kept = keep_bone_lengths(given, directions)
     assert lengths_of(kept).std(0).mean() < 0.45 * lengths_of(given).std(0).mean()
     error, before = (np.linalg.norm(x - truth, axis=-1).mean() for x in (kept, given))
     assert error < 0.9 * before
@@ -58,10 +58,10 @@ def test_errors_of_depth_become_smaller(sight):
 
 def test_long_clips_are_solved_in_parts(monkeypatch):
     poses = walking(50) + np.random.default_rng(0).normal(0, 0.02, (50, 17, 3))
-    sights = np.tile([0, 0, 1.0], (50, 1))
-    whole = keep_bone_lengths(poses, sights)
+    directions = np.tile([0, 0, 1.0], (50, 1))
+    whole = keep_bone_lengths(poses, directions)
     monkeypatch.setattr('mmhot.lifting.refinement._CHUNK', 7)
-    np.testing.assert_allclose(keep_bone_lengths(poses, sights), whole, atol=1e-6)
+    np.testing.assert_allclose(keep_bone_lengths(poses, directions), whole, atol=1e-6)
 
 
 def test_clips_keep_bone_lengths():

@@ -7,8 +7,9 @@ import pytest
 from numpy.testing import assert_allclose
 from rendered_clips import DATA, H36M, joined, rendered
 
-from mmhot.lifting.placement import ANKLE_HEIGHT, find_floor, find_own_floor
+from mmhot.lifting.placement import find_floor, find_own_floor
 from mmhot.lifting.world import place_people, scale_people, to_world
+from mmhot.skeletons.joints import ANKLE_HEIGHT
 from mmhot.structures.clips import to_axes
 from mmhot.structures.lens import Lens, focal_of_view
 

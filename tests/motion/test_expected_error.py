@@ -1,6 +1,7 @@
 """Expected errors of lifted joints: their size, formats' units, and the fit."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,33 +9,40 @@ import cv2
 import numpy as np
 import pytest
 from mocap import CAMERAS, JUMP, KICK, joints_of
+from rendered_clips import rendered
 from tracks import clip_of, track, wiggling
 
-from mmhot.lifting.lifter import Lifter
+import mmhot
+from mmhot.lifting.lifter import Evidence
 from mmhot.lifting.world import scale_people
-from mmhot.motion import expected_error
-from mmhot.motion.expected_error import EVIDENCE, expect_errors, gather_evidence
-from mmhot.motion.extremities import add_extremities
+from mmhot.motion.expected_error import (
+    EVIDENCE,
+    ExpectErrors,
+    gather_evidence,
+    read_coefficients,
+)
+from mmhot.motion.extremities import AddJoints
 from mmhot.skeletons.joints import get_skeleton
+from mmhot.weights.index import DEFAULT_LIFTER, WEIGHTS_FOLDER
 from tools.analysis.fit_expected_error import KINDS, compare, draw, fit, occlude
 from tools.analysis.motions import project_motion
 
 H36M = get_skeleton('h36m-17')
 DOCS = Path(__file__).parents[2] / 'docs'
+WEIGHTS = WEIGHTS_FOLDER / f'{DEFAULT_LIFTER}.pth'
 
 
-@pytest.fixture(scope='module')
-def lifter():
-    return Lifter(device='cpu')
+def lift(clip, **options):
+    return mmhot.lift(clip, device='cpu', **options)
 
 
-def test_occluded_joints_are_expected_to_be_wrong(lifter):
+def test_occluded_joints_are_expected_to_be_wrong():
     ratios, shares = [], []
     for seed, (key, camera) in enumerate(zip([JUMP, KICK] * 2, CAMERAS, strict=True)):
         clip, truth = project_motion(joints_of(key, 150), camera, seed)
         hidden = occlude(clip, np.random.default_rng(seed))
         moved = hidden.tracks[0].scores != clip.tracks[0].scores
-        clip = lifter(hidden)
+        clip = lift(hidden)
         errors = np.linalg.norm(clip.keypoints_3d - truth.poses, axis=-1)
         assert clip.expected_error.shape == errors.shape
         assert (clip.expected_error[:, 0] == 0).all()
@@ -50,7 +58,7 @@ def test_occluded_joints_are_expected_to_be_wrong(lifter):
     assert 0.5 < np.mean(shares) < 2
 
 
-def test_frame_rate_and_other_people_do_not_matter(lifter):
+def test_frame_rate_and_other_people_do_not_matter():
     alone, _ = project_motion(joints_of(KICK, 150), CAMERAS[0], 0)
     (person,) = alone.tracks
     frames = np.arange(75)
@@ -61,7 +69,7 @@ def test_frame_rate_and_other_people_do_not_matter(lifter):
         scores=person.scores[::2],
     )
     both = replace(alone, fps=25.0, tracks=[halved, track(frames, number=3)])
-    expected, clip = lifter(alone).expected_error, lifter(both)
+    expected, clip = lift(alone).expected_error, lift(both)
     again = clip.expected_error[clip.track == 0]
     assert again[:, 1:].mean() == pytest.approx(expected[:, 1:].mean(), rel=0.1)
     assert np.corrcoef(again[:, 1:].ravel(), expected[::2, 1:].ravel())[0, 1] > 0.9
@@ -69,20 +77,35 @@ def test_frame_rate_and_other_people_do_not_matter(lifter):
 
 def test_without_flip_test_or_fit_no_error_is_expected():
     clip = clip_of(track(range(9)))
-    assert Lifter(accuracy='fast')(clip).expected_error is None
-    assert Lifter(flip_test=False)(clip).expected_error is None
-    assert Lifter('nanohtnet_81frm-keep9_cmu-wild')(clip).expected_error is None
+    for options in (
+        {'flip_test': False},
+        {'model': 'nanohtnet'},
+        {'without': 'errors'},
+    ):
+        assert lift(clip, **options).expected_error is None
 
 
-def test_errors_are_scaled_and_unknown_for_added_joints(lifter):
+def test_coefficients_lie_beside_the_weights(tmp_path):
+    clip, copied = clip_of(track(range(9))), tmp_path / 'own.pth'
+    shutil.copy(WEIGHTS, copied)
+    assert lift(clip, checkpoint=copied).expected_error is None
+    shutil.copy(WEIGHTS.with_suffix('.errors.json'), tmp_path / 'own.errors.json')
+    expected = lift(clip, backend='torch').expected_error
+    found = lift(clip, checkpoint=copied).expected_error
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    for options in ({'backend': 'onnx'}, {'keep': 14, 'backend': 'onnx'}):
+        assert lift(clip, **options).expected_error is not None
+
+
+def test_errors_are_scaled_and_unknown_for_added_joints():
     seen = clip_of(track(range(30), wiggling(30)))
-    clip = lifter(seen)
+    clip = lift(seen)
     taller = scale_people(clip, 2.0)
     factor = taller.keypoints_3d[5, 3] / clip.keypoints_3d[5, 3]
     np.testing.assert_allclose(
         taller.expected_error, clip.expected_error * factor.mean(), rtol=1e-4
     )
-    extended = add_extremities(clip, seen)
+    extended = AddJoints()(clip, seen)
     np.testing.assert_array_equal(extended.expected_error[:, :17], clip.expected_error)
     assert np.isnan(extended.expected_error[:, 17:]).all()
     assert len(extended.take(np.arange(3)).checked().expected_error) == 3
@@ -118,8 +141,9 @@ def test_groups_of_a_perfect_expectation_have_equal_means():
 
 def test_docs_and_figure_have_the_numbers_of_the_coefficients(tmp_path):
     document = json.loads((DOCS / 'images/expected_errors.json').read_text())
-    table = {k: [*row] for k, row in expected_error._COEFFICIENTS.items()}
-    assert document['coefficients'] == table
+    shipped = json.loads(WEIGHTS.with_suffix('.errors.json').read_text())
+    assert shipped['evidence'] == [*EVIDENCE]
+    assert document['coefficients'] == shipped['coefficients']
     page = (DOCS / 'motion.md').read_text()
     for each in document['tests']:
         for head, key, last in (
@@ -140,12 +164,14 @@ def test_evidence_is_geometry():
     poses[:, H36M.index('left_shoulder')] = [0.2, 0, 0]
     poses[:, H36M.index('right_shoulder')] = [-0.2, 0, 0]
     poses[:, H36M.index('left_wrist')] = [0, 0, 0.3]
-    sights = np.tile([0, 0, 2.0], (4, 1))
     still, ones = np.zeros((4, 17)), np.ones((4, 17))
-    evidence = gather_evidence(poses, poses, still, ones, sights, 50.0)
+    clip = replace(rendered('walk').take(slice(4)), keypoints_3d=poses, scores=ones)
+    known = Evidence(still, still, np.tile([0, 0, 2.0], (4, 1)))
+    evidence = gather_evidence(clip, known, np.arange(4))
     wrist = dict(zip(EVIDENCE, evidence[0, H36M.index('left_wrist')], strict=True))
     assert wrist['distance from the root'] == pytest.approx(0.3)
     assert wrist['share of the bone along the line of sight'] == pytest.approx(1)
     assert wrist['share of the shoulders along the line of sight'] == pytest.approx(0)
     assert wrist['flip disagreement'] == pytest.approx(np.log(0.002))
-    assert expect_errors(1e3 * np.abs(evidence)).max() <= 0.5
+    model = ExpectErrors(read_coefficients(WEIGHTS))
+    assert model.expect(1e3 * np.abs(evidence)).max() <= 0.5

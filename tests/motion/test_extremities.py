@@ -13,7 +13,7 @@ from mmhot.io.lifted import read_lifted
 from mmhot.io.writers.rigid_skeleton import fit_rig
 from mmhot.io.writers.rigs import HUMAN_IK
 from mmhot.lifting.world import to_world
-from mmhot.motion.extremities import SKELETON, add_extremities
+from mmhot.motion.extremities import SKELETON, AddJoints
 from mmhot.skeletons.joints import convert_keypoints, get_skeleton
 from mmhot.structures.clips import Clip2D, Clip3D
 
@@ -113,7 +113,7 @@ NAMES = [f'{side}_{x}' for side in ('left', 'right') for x in ('big_toe', 'heel'
 @pytest.mark.parametrize(('yaw', 'turn'), [(60, 0), (0, 180), (90, 360)])
 def test_projected_feet_are_recovered(yaw, turn):
     joints, feet = walking_feet(yaw, turn)
-    clip = add_extremities(*clips_of(joints, feet))
+    clip = AddJoints()(*clips_of(joints, feet))
     found = clip.places()[:, SKELETON.indices(NAMES)]
     assert np.linalg.norm(found - feet, axis=-1).mean() < 0.01
     assert (clip.scores[:, SKELETON.indices(NAMES)] == 1).all()
@@ -129,7 +129,7 @@ def test_projected_feet_are_recovered(yaw, turn):
 def test_feet_without_keypoints_point_forward_and_have_no_score():
     joints, feet = walking_feet(30, 0)
     clip, seen = clips_of(joints, None)
-    with_feet = add_extremities(clip, seen)
+    with_feet = AddJoints()(clip, seen)
     assert np.array_equal(with_feet.keypoints_3d[:, :17], clip.keypoints_3d)
     indices = SKELETON.indices(NAMES)
     assert (with_feet.keypoint_scores_3d[:, indices] == 0).all()
@@ -143,7 +143,7 @@ def test_missing_points_follow_their_neighbors_in_time():
     joints, feet = walking_feet(90, 180)
     clip, seen = clips_of(joints, feet)
     seen.tracks[0].keypoints[40:44, HALPE.index('left_big_toe')] = np.nan
-    found = add_extremities(clip, seen)
+    found = AddJoints()(clip, seen)
     toe = SKELETON.index('left_big_toe')
     assert (found.scores[40:44, toe] == 0).all()
     errors = np.linalg.norm(found.places()[40:44, toe] - feet[40:44, 0], axis=-1)
@@ -152,7 +152,7 @@ def test_missing_points_follow_their_neighbors_in_time():
 
 @pytest.mark.parametrize('suffix', ['npz', 'json', 'csv', 'trc', 'bvh', 'html'])
 def test_every_export_has_toes(suffix, tmp_path):
-    clip = add_extremities(*clips_of(*walking_feet(90, 0)))
+    clip = AddJoints()(*clips_of(*walking_feet(90, 0)))
     (file,) = clip.save(tmp_path / f'walk.{suffix}')
     if suffix == 'npz':
         assert read_lifted(file).joint_names == SKELETON.joints
@@ -162,7 +162,7 @@ def test_every_export_has_toes(suffix, tmp_path):
 
 
 def test_bones_of_rigs_point_at_toes_hands_and_noses():
-    clip = to_world(add_extremities(*clips_of(*walking_feet(90, 90))))
+    clip = to_world(AddJoints()(*clips_of(*walking_feet(90, 90))))
     positions = clip.places().astype(np.float64)
     motion = fit_rig(positions, HUMAN_IK)
     _, axes = motion.placed()
@@ -185,7 +185,7 @@ def test_bones_of_rigs_point_at_toes_hands_and_noses():
 def test_other_joints_are_refused():
     clip, seen = clips_of(*walking_feet(90, 0))
     with pytest.raises(ValueError, match='must have the joints of h36m-17 in camera'):
-        add_extremities(replace(clip, axes='z-up'), seen)
+        AddJoints()(replace(clip, axes='z-up'), seen)
     with pytest.raises(ValueError, match='joints must be one of 17, 24, got 25'):
         LiftOptions(joints='25')
     with pytest.raises(ValueError, match='live streams have 17 joints, got joints=24'):

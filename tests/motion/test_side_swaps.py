@@ -5,12 +5,11 @@ import pytest
 from mocap import CAMERAS, KICK, joints_of
 from rendered_clips import DATA
 
+import mmhot
 from mmhot.datasets.transforms.virtual_camera import floor_offset, project
-from mmhot.lifting.lifter import Lifter
-from mmhot.motion.side_swaps import find_swaps, undo_swaps
+from mmhot.motion.side_swaps import RepairSides, find_swaps
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips import Clip2D, Track2D
-from mmhot.video.pipeline import VideoLifter
 
 PARTS = {
     'legs': 'hip knee ankle',
@@ -52,7 +51,7 @@ def swap(clip, parts, frames):
 def test_swaps_are_undone_exactly(parts):
     clip = rendered_clip()
     wrong, swapped = swap(clip, parts, slice(60, 69))
-    track, true = undo_swaps(wrong).tracks[0], clip.tracks[0]
+    track, true = RepairSides()(wrong).tracks[0], clip.tracks[0]
     np.testing.assert_array_equal(track.keypoints, true.keypoints)
     np.testing.assert_array_equal(track.scores, true.scores)
     found = find_swaps(wrong.tracks[0], wrong.skeleton, true.frames / clip.fps)
@@ -62,7 +61,7 @@ def test_swaps_are_undone_exactly(parts):
 @pytest.mark.parametrize('name', ['walk', 'dance'])
 def test_right_keypoints_stay(name):
     clip = rendered_clip(name)
-    own = undo_swaps(clip).tracks[0]
+    own = RepairSides()(clip).tracks[0]
     np.testing.assert_array_equal(own.keypoints, clip.tracks[0].keypoints)
 
 
@@ -106,23 +105,21 @@ def test_all_joints_of_a_limb_are_exchanged(skeleton):
 def test_short_tracks_stay(num_frames):
     points = np.random.default_rng(0).uniform(0, 500, (num_frames, 17, 2))
     clip = Clip2D.from_arrays(points, (640, 480), 25)
-    own = undo_swaps(clip).tracks[0]
+    own = RepairSides()(clip).tracks[0]
     np.testing.assert_array_equal(own.keypoints, clip.tracks[0].keypoints)
 
 
-def test_pipeline_repairs_by_default():
+def test_lifting_repairs_by_default():
     joints = joints_of(KICK, 100)
     pixels, _ = project(joints + floor_offset(joints), CAMERAS[0])
     right = Clip2D.from_arrays(pixels, (1000, 1000), 50, skeleton='h36m-17')
     wrong, _ = swap(right, 'hip knee foot', slice(40, 50))
-    lifter = Lifter('nanohtnet', device='cpu')
-    lifted = {
-        repair: VideoLifter(None, lifter, swap_repair=repair).lift(wrong)
-        for repair in (False, True)
-    }
-    expected = VideoLifter(None, lifter).lift(right).keypoints_3d
-    np.testing.assert_array_equal(lifted[True].keypoints_3d, expected)
-    assert abs(lifted[False].keypoints_3d - expected).max() > 0.2
+    expected, repaired, unrepaired = (
+        mmhot.lift(clip, model='nanohtnet', device='cpu', without=names).keypoints_3d
+        for clip, names in ((right, ()), (wrong, ()), (wrong, 'sides'))
+    )
+    np.testing.assert_array_equal(repaired, expected)
+    assert abs(unrepaired - expected).max() > 0.2
 
 
 @pytest.mark.parametrize('count', [3, 10, 500])

@@ -18,7 +18,7 @@ from mmhot.io.writers.rigid_skeleton import fit_rig
 from mmhot.io.writers.rigs import HUMAN_IK
 from mmhot.lifting.world import to_world
 from mmhot.motion.contacts import ANKLES
-from mmhot.motion.extremities import add_extremities
+from mmhot.motion.extremities import AddJoints
 from mmhot.motion.foot_lock import hold_foot, lock_feet
 from mmhot.structures.clips import Clip2D
 from tools.analysis.measure_lifted import measure_feet
@@ -54,7 +54,7 @@ def walk():
         focal_length=float(focal),
     )
     size = Clip2D('walk', 'h36m-17', [], clip.width, clip.height, clip.fps)
-    clip = add_extremities(clip, keypoints_of_feet(pixels, size))
+    clip = AddJoints()(clip, keypoints_of_feet(pixels, size))
     ankles = (truth.poses + truth.root[:, None])[:, ANKLES]
     rests = find_contacts(feet[:, :2], clip.fps)
     return clip, np.concatenate([ankles, points], 1), truth.contacts, rests

@@ -16,7 +16,7 @@ from mmhot.io.readers.lens import read_lens
 from mmhot.lifting.lifter import Lifter
 from mmhot.lifting.world import place_people
 from mmhot.structures.clips import Clip2D, Track2D
-from mmhot.structures.lens import Lens, settle_lens
+from mmhot.structures.lens import Lens, resolve_intrinsics
 
 SIZE = (1280, 720)
 # An action camera: 19 % distortion at the corners, decentered, non-square pixels.
@@ -160,21 +160,21 @@ def test_straight_pixels_are_those_of_an_ideal_lens():
     points = np.stack([draw(-3, 3, 500), draw(-1.8, 1.8, 500), np.full(500, 5)], -1)
     pixels = distorted(points)
     assert np.linalg.norm(pixels - ideal(points), axis=-1).max() > 50
-    assert_allclose(LENS.straighten(pixels), ideal(points), atol=0.02)
+    assert_allclose(LENS.undistort(pixels), ideal(points), atol=0.02)
 
 
 def test_unknown_pixels_stay_nan_and_distant_ones_finite():
     pixels = np.array([[np.nan, 1], [640, 360], [9e4, -9e4]])
-    straight = LENS.straighten(pixels)
+    straight = LENS.undistort(pixels)
     assert np.isnan(straight[0]).all()
     assert np.isfinite(straight[1:]).all()
 
 
 def test_lens_is_scaled_to_the_image():
-    half = settle_lens(640, 360, intrinsics=LENS)
+    half = resolve_intrinsics(640, 360, intrinsics=LENS)
     assert half.parameters[:4] == (450, 460, 327.5, 170)
     pixels = distorted(np.array([[1.0, 0.5, 5.0]]))
-    assert_allclose(half.straighten(pixels / 2), LENS.straighten(pixels) / 2, atol=1e-3)
+    assert_allclose(half.undistort(pixels / 2), LENS.undistort(pixels) / 2, atol=1e-3)
 
 
 def test_images_of_another_aspect_ratio_are_refused():

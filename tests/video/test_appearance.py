@@ -4,13 +4,10 @@ import cv2
 import numpy as np
 import pytest
 
+from mmhot.motion.returning import MergeReturning
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.structures.clips import Track2D
-from mmhot.video.appearance import (
-    AppearanceObserver,
-    describe_person,
-    merge_returning,
-)
+from mmhot.structures.clips import Clip2D, Track2D
+from mmhot.video.appearance import AppearanceObserver, describe_person
 from mmhot.video.people import People
 
 COCO = get_skeleton('coco-17')
@@ -76,10 +73,15 @@ def make_clip(visits, gains=None):
     return tracks, observer.arrays()
 
 
+def merge(tracks, looks, cuts=()):
+    clip = Clip2D('drawn', 'coco-17', tracks, 320, 160, FPS)
+    return MergeReturning()(clip, looks, cuts).tracks
+
+
 def merged(visits, gains=None, cuts=()):
     """Return the frames at which tracks begin, for each merged track."""
     tracks, looks = make_clip(visits, gains)
-    result = merge_returning(tracks, looks, 'coco-17', FPS, cuts)
+    result = merge(tracks, looks, cuts)
     assert [track.track for track in result] == list(range(len(result)))
     begins = {visit[0] for visit in visits}
     return [sorted(begins & set(track.frames.tolist())) for track in result]
@@ -98,7 +100,7 @@ def test_people_who_return_keep_their_track():
 
 def test_tracks_are_joined_in_order():
     tracks, looks = make_clip([*BOTH, (100, 150, 200, RED, GRAY)])
-    first, second = merge_returning(tracks, looks, 'coco-17', FPS)
+    first, second = merge(tracks, looks)
     np.testing.assert_array_equal(first.frames, np.r_[0:60, 100:150])
     np.testing.assert_array_equal(first.bboxes[60:], tracks[2].bboxes)
     np.testing.assert_array_equal(second.keypoints, tracks[1].keypoints)
@@ -128,8 +130,8 @@ def test_shots_and_short_tracks_stay_apart():
 def test_nothing_seen_is_no_reason_to_merge():
     tracks, looks = make_clip([*BOTH, (100, 150, 200, RED, GRAY)])
     none = {name: values[:0] for name, values in looks.items()}
-    assert len(merge_returning(tracks, none, 'coco-17', FPS)) == 3
-    assert merge_returning([], none, 'coco-17', FPS) == []
+    assert len(merge(tracks, none)) == 3
+    assert merge([], none) == []
 
 
 def test_parts_that_are_not_seen_have_no_colors():

@@ -18,9 +18,13 @@ from mmhot.motion.camera_path import (
     find_lens,
     shows_static,
     solve_camera_path,
+    static_path,
+)
+from mmhot.motion.stabilization import (
+    RestoreCamera,
+    StabilizeCamera,
     stabilize,
     stable_keypoints,
-    static_path,
 )
 from mmhot.structures.clips import Clip2D, Track2D
 from mmhot.structures.lens import Lens
@@ -34,6 +38,7 @@ from mmhot.video.pipeline import VideoLifter
 SIZE, FOCAL, COUNT = (480, 270), 520.0, 60
 CENTER = np.array(SIZE) / 2
 TIMES = np.arange(COUNT) / COUNT
+CAMERA = [StabilizeCamera(), RestoreCamera()]
 
 
 def texture(rng, side=1800):
@@ -170,7 +175,7 @@ def test_focal_length_of_other_cameras_is_unknown_or_does_not_hide_their_motion(
 
 
 def test_rotating_cameras_bring_their_lens(panned):
-    pipeline = VideoLifter(None, Lifter('nanohtnet', device='cpu'), camera='rotating')
+    pipeline = VideoLifter(None, None, processors=CAMERA, camera='rotating')
     observed = {BackgroundTracker.name_of(1): panned}
     people = ClipPeople([None] * COUNT, size=SIZE, observed=observed)
     source = SimpleNamespace(path='pan.mp4')
@@ -273,7 +278,7 @@ class Video:
 
 def path_of(video, camera, cuts=(), **options):
     """Return the camera's path and lens, and how often the video was decoded."""
-    pipeline = VideoLifter(None, None, reidentify=False, camera=camera, **options)
+    pipeline = VideoLifter(None, None, processors=CAMERA, camera=camera, **options)
     source = Video(video)
     path, lens = pipeline.solve_camera(source, source.seen(pipeline, cuts))
     return path, lens, source.readings
@@ -328,7 +333,7 @@ def test_auto_warns_of_carried_cameras(camera, caplog):
 
 
 def test_videos_that_cannot_be_read_again_have_no_path(caplog):
-    pipeline = VideoLifter(None, None, reidentify=False, camera='auto')
+    pipeline = VideoLifter(None, None, processors=CAMERA, camera='auto')
     source = Video(panorama_video(*turns()))
     people = source.seen(pipeline)
     del source.frames[40:]
@@ -373,7 +378,8 @@ def panned_walk():
 def test_people_of_turning_cameras_share_axes():
     """The root path is that of the world, as the same lifter sees it standing still."""
     clip, joints, path, lens = panned_walk()
-    pipeline = VideoLifter(None, Lifter('nanohtnet', device='cpu'), intrinsics=lens)
+    lifter = Lifter('nanohtnet', device='cpu')
+    pipeline = VideoLifter(None, lifter, processors=CAMERA, intrinsics=lens)
     lifted = pipeline.lift(clip, path=path)
     still = joints[..., :2] / joints[..., 2:] * lens.focal[0] + [640, 360]
     track = replace(clip.tracks[0], keypoints=still)
@@ -394,11 +400,10 @@ def test_distorted_pixels_are_restored():
     clip, _, path, _ = panned_walk()
     lens = Lens((1100, 1090), (650, 350), (-0.1, 0.02, 0, 0), (1280, 720))
     seen = lens.distort(clip.tracks[0].keypoints)
-    np.testing.assert_allclose(
-        lens.straighten(seen), clip.tracks[0].keypoints, atol=0.1
-    )
+    np.testing.assert_allclose(lens.undistort(seen), clip.tracks[0].keypoints, atol=0.1)
     clip = replace(clip, tracks=[replace(clip.tracks[0], keypoints=seen)])
-    pipeline = VideoLifter(None, Lifter('nanohtnet', device='cpu'), intrinsics=lens)
+    lifter = Lifter('nanohtnet', device='cpu')
+    pipeline = VideoLifter(None, lifter, processors=CAMERA, intrinsics=lens)
     lifted = pipeline.lift(clip, path=path)
     np.testing.assert_allclose(lifted.keypoints_2d, seen, atol=0.1)
     assert lifted.intrinsics == lens.parameters
@@ -408,10 +413,11 @@ def test_path_is_saved_and_used_by_exports(tmp_path):
     from mmhot.io.lifted import read_lifted
 
     clip, _, path, lens = panned_walk()
-    pipeline = VideoLifter(None, Lifter('nanohtnet', device='cpu'), intrinsics=lens)
+    lifter = Lifter('nanohtnet', device='cpu')
+    pipeline = VideoLifter(None, lifter, processors=CAMERA, intrinsics=lens)
     lifted = replace(pipeline.lift(clip, path=path), cuts=(20, 40))
     for name in ('walk.npz', 'walk.json'):
-        lifted.save(tmp_path / name, foot_lock=False)
+        lifted.save(tmp_path / name, without=['feet'])
         again = read_lifted(tmp_path / name)
         np.testing.assert_array_equal(again.camera_path, path)
         assert again.cuts == (20, 40)

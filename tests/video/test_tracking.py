@@ -8,13 +8,12 @@ from identity_errors import count_identity_errors
 from mocap import FOLDER
 from numpy.testing import assert_allclose
 
-from mmhot.structures.clips import Track2D
+from mmhot.structures.clips import Track2D, join_tracks
 from mmhot.video import tracking
 from mmhot.video.people import People, box_of
 from mmhot.video.tracking import (
     TRACKING_RULES,
     Tracker,
-    join_tracks,
     link_tracklets,
     track_clip,
 )

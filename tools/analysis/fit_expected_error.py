@@ -16,7 +16,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from unittest.mock import patch
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -26,8 +25,8 @@ from mmhot.cli.errors import OneLineParser, print_line, run_safely
 from mmhot.cli.report import align, output_file
 from mmhot.datasets.transforms.detector_noise import person_height
 from mmhot.io.atomic import replacing
-from mmhot.lifting import lifter as lifting
-from mmhot.motion.expected_error import expect_errors, part_of
+from mmhot.lifting.lifter import Lifter
+from mmhot.motion.expected_error import ExpectErrors, gather_evidence, part_of
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips import Clip2D
 from tools.analysis.measure_accuracy import with_true_keypoints
@@ -81,10 +80,10 @@ def run(args: argparse.Namespace) -> None:
     for part, row in table.items():
         print_line(f'    {part!r}: ({", ".join(f"{value:.2f}" for value in row)}),')
     tests = []
-    with patch('mmhot.motion.expected_error._COEFFICIENTS', table):
-        for kind in KINDS:
-            evidence, errors = collect(args.data_root, args.test_motions, kind)
-            tests.append({'2D': kind, **compare(expect_errors(evidence), errors)})
+    model = ExpectErrors(table)
+    for kind in KINDS:
+        evidence, errors = collect(args.data_root, args.test_motions, kind)
+        tests.append({'2D': kind, **compare(model.expect(evidence), errors)})
     lines = [['2D', 'correlation', *map(str, range(1, _GROUPS + 1))]]
     for each in tests:
         rows = ([f'{value:.0f}' for value in each[key]] for key in ('expected', 'true'))
@@ -102,21 +101,16 @@ def collect(
     data_root: Path, count: int, kind: str, subjects: Sequence[str] = ()
 ) -> tuple[np.ndarray, np.ndarray]:
     """Lift motions; returns evidence (T, 17, E) and errors in meters (T, 17)."""
-    lifter, evidence, errors = lifting.Lifter(), [], []
-
-    def keep(found: np.ndarray) -> np.ndarray:
-        evidence.append(found)
-        return np.zeros(found.shape[:2], np.float32)
-
-    with patch.object(lifting, 'expect_errors', keep):
-        for seed, motion in enumerate(select_motions(data_root, count, subjects)):
-            clip, truth = project_motion(*motion, seed)
-            if kind == 'true':
-                clip = with_true_keypoints(clip, truth)
-            elif kind == 'occluded':
-                clip = occlude(clip, np.random.default_rng(seed))
-            poses = lifter(clip).keypoints_3d
-            errors.append(np.linalg.norm(poses - truth.poses, axis=-1))
+    lifter, evidence, errors = Lifter(), [], []
+    for seed, motion in enumerate(select_motions(data_root, count, subjects)):
+        clip, truth = project_motion(*motion, seed)
+        if kind == 'true':
+            clip = with_true_keypoints(clip, truth)
+        elif kind == 'occluded':
+            clip = occlude(clip, np.random.default_rng(seed))
+        lifted, found = lifter.lift_with_evidence(clip, lifter.prepare(clip))
+        evidence.append(gather_evidence(lifted, found, np.arange(len(lifted))))
+        errors.append(np.linalg.norm(lifted.keypoints_3d - truth.poses, axis=-1))
     return np.concatenate(evidence), np.concatenate(errors)
 
 

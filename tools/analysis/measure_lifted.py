@@ -27,12 +27,11 @@ from mmhot.evaluation.motion_quality import (
 from mmhot.evaluation.pose_errors import mpjpe, mpjve, p_mpjpe
 from mmhot.io.arrays import load_arrays
 from mmhot.io.lifted import read_lifted
-from mmhot.lifting.placement import ANKLE_HEIGHT
 from mmhot.lifting.world import to_world
-from mmhot.motion.camera_path import stable_keypoints
 from mmhot.motion.contacts import ANKLES, predict_contacts
 from mmhot.motion.extremities import SKELETON
-from mmhot.skeletons.joints import get_skeleton
+from mmhot.motion.stabilization import stable_keypoints
+from mmhot.skeletons.joints import ANKLE_HEIGHT, get_skeleton
 from mmhot.structures.clips import ARRAYS, Clip3D
 from tools.analysis.motions import GroundTruth
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from mmhot.io.writers.rigid_skeleton import RigidMotion
 from mmhot.io.writers.rigs import TYPICAL_SHIN, Rig
-from mmhot.lifting.placement import ANKLE_HEIGHT
+from mmhot.skeletons.joints import ANKLE_HEIGHT
 
 _SEGMENTS = 14
 # Rings of the rounded ends of tubes, in radians from the pole.

@@ -1,11 +1,15 @@
-"""Export formats: which function writes each of them, and what it needs."""
+"""Export formats: which function writes each of them, and what it needs.
+
+Functions above this package are named by text, and imported when they are called.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from mmhot.compat.installation import import_extra
+SAVE = 'mmhot.apis.export:save_clip'
+"""Function that prepares a clip for any format, and calls its writer."""
 
 
 @dataclass(frozen=True)
@@ -37,20 +41,14 @@ class Writer:
 
     def load(self) -> Callable[..., str | None]:
         """Import the function."""
-        if not isinstance(self.function, str):
-            return self.function
-        module, name = self.function.split(':')
-        return getattr(import_module(module), name)
+        is_named = isinstance(self.function, str)
+        return load_function(self.function) if is_named else self.function
 
-    def import_requirement(self, name: str) -> None:
-        """Import the package that the format needs.
 
-        Raises:
-            ValueError: If it is not installed, with the command that installs it.
-        """
-        if self.requires is not None:
-            module, extra = self.requires
-            import_extra(module, f'the format {name}', extra)
+def load_function(text: str) -> Callable[..., Any]:
+    """Import a function by ``'module:name'``."""
+    module, name = text.split(':')
+    return getattr(import_module(module), name)
 
 
 BVH_PROFILE_NAMES = ('default', 'lafan1', 'mixamo', 'rokoko')

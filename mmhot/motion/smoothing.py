@@ -1,12 +1,14 @@
 """Temporal smoothing of keypoints: Butterworth, Savitzky-Golay, and 1€ filter."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import scipy  # its modules are loaded at first use: that of signals takes a second
 
 from mmhot.errors import hint_at_names
+from mmhot.structures.clips import Clip3D
 
 # Hz: human motion is slower, noise is faster.
 _CUTOFF = 6.0
@@ -105,7 +107,32 @@ SMOOTHERS: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {
 }
 
 
-def smooth_clip(
+class SmoothPoses:
+    """Processor ``smoothing``: poses and root positions filtered over time.
+
+    Args:
+        method (str): One of :data:`SMOOTHERS`, or 'none'.
+    """
+
+    name, stage, needs = 'smoothing', 'poses', ()
+
+    def __init__(self, method: str) -> None:
+        self._method = method
+
+    def __call__(self, clip: Clip3D) -> Clip3D:
+        """Smooth every person, between interruptions."""
+        if self._method == 'none':
+            return clip
+        poses, root = clip.keypoints_3d.copy(), clip.root_3d.copy()
+        for rows in clip.stretches():
+            for points in (poses, root):
+                points[rows] = smooth_points(
+                    points[rows], clip.fps, self._method, in_meters=True
+                )
+        return replace(clip, keypoints_3d=poses, root_3d=root)
+
+
+def smooth_points(
     points: np.ndarray, fps: float, method: str, in_meters: bool = False
 ) -> np.ndarray:
     """Smooth the points of a person over time.

@@ -1,0 +1,37 @@
+"""Processors of a run: the one place where they are chosen, with their settings."""
+
+from collections.abc import Sequence
+
+from mmhot.apis.options import ExportOptions, InferOptions, LifterOptions
+from mmhot.lifting.lifter import Lifter
+from mmhot.motion.expected_error import ExpectErrors, read_coefficients
+from mmhot.motion.extremities import AddJoints
+from mmhot.motion.foot_lock import LockFeet
+from mmhot.motion.processors import Processor, registered_processors
+from mmhot.motion.returning import MergeReturning
+from mmhot.motion.side_swaps import RepairSides
+from mmhot.motion.smoothing import SmoothPoses
+from mmhot.motion.stabilization import RestoreCamera, StabilizeCamera
+
+
+def processors_of(options: LifterOptions, lifter: Lifter) -> list[Processor]:
+    """List the processors before and after lifting, in order."""
+    chosen: list[Processor] = [MergeReturning(), RepairSides(), StabilizeCamera()]
+    coefficients = read_coefficients(lifter.network.weights)
+    if coefficients is not None:
+        chosen.append(ExpectErrors(coefficients))
+    if isinstance(options, InferOptions):
+        chosen.append(SmoothPoses(options.smooth_3d))
+    if options.joints > 17:
+        chosen.append(AddJoints())
+    chosen.append(RestoreCamera())
+    return _without(options.without, [*chosen, *registered_processors()])
+
+
+def processors_of_files(options: ExportOptions) -> list[Processor]:
+    """List the processors of clips that are written, in order."""
+    return _without(options.without, [LockFeet(), *registered_processors()])
+
+
+def _without(names: Sequence[str], processors: list[Processor]) -> list[Processor]:
+    return [step for step in processors if step.name not in names]

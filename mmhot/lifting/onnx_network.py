@@ -1,0 +1,88 @@
+"""Networks of lifters that ONNX Runtime runs."""
+
+import hashlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from mmhot.codecs.pose_lifting import LIFTING_CODECS
+from mmhot.deploy.onnx_sessions import count_threads, is_on_cpu, open_session, read_meta
+from mmhot.lifting.networks import USUAL_BATCH_SIZE, Keep
+from mmhot.structures.keypoint_arrays import mirror_poses
+
+
+class OnnxNetwork:
+    """A lifter of ``mmhot export``, run by ONNX Runtime.
+
+    Args:
+        path (Path): The .onnx file.
+        device (str): 'auto', 'cpu' or 'cuda'.
+        keep (Keep, optional): Must be what the file keeps, as it cannot be changed.
+        weights (Path, optional): File of the weights as trained, by default the same.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is no lifter of ``mmhot export``.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        device: str = 'auto',
+        keep: Keep | None = None,
+        weights: Path | None = None,
+    ) -> None:
+        # the layers are too small to be shared among threads
+        self._session = open_session(path, device, threads=1)
+        self._threads = count_threads() if is_on_cpu(self._session) else 1
+        meta = read_meta(self._session, path)
+        try:
+            codec = dict(meta['codec'])
+            self.codec = LIFTING_CODECS[codec.pop('type')](**codec)
+            kept, self.settings = meta['keep'], meta['lifting']
+            self.num_frames = self.settings['num_frames']
+            self.num_targets = self.settings['num_targets']
+            self.name, self.weights = meta['name'], weights or Path(path)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f'{path} is no lifter of this version of mmhot: export it again with '
+                'mmhot export'
+            ) from error
+        if keep is not None and [*np.atleast_1d(keep)] != kept:
+            raise ValueError(
+                f'keep={keep} needs PyTorch, or an export with --keep: {path} keeps '
+                f'{kept or "all frames"}'
+            )
+        if kept:
+            counts = ', then '.join(map(str, kept))
+            self.name += f' ({counts} of {self.num_frames} frames)'
+        # activations of a single window of video lifters fill a core's caches
+        is_video = self.num_targets == self.num_frames
+        self.usual_batch_size = self._threads if is_video else USUAL_BATCH_SIZE
+        (entry,) = self._session.get_inputs()
+        self._input = entry.name
+        self.identity = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+    def __call__(
+        self, inputs: np.ndarray, flip_indices: Sequence[int] | None = None
+    ) -> np.ndarray:
+        """Lift windows; see :class:`mmhot.lifting.networks.LiftingNetwork`."""
+        if flip_indices is None:
+            return self._run(inputs)
+        both = np.concatenate([inputs, mirror_poses(inputs, flip_indices)])
+        poses, mirrored = np.split(self._run(both), 2)
+        return (poses + mirror_poses(mirrored, flip_indices)) / 2
+
+    def _run(self, inputs: np.ndarray) -> np.ndarray:
+        """Lift windows (B, T, 17, C), a part of them on each thread."""
+        count = min(self._threads, len(inputs))
+        if count < 2:
+            return self._run_part(inputs)
+        parts = np.array_split(inputs, count)
+        with ThreadPoolExecutor(count) as pool:
+            return np.concatenate([*pool.map(self._run_part, parts)])
+
+    def _run_part(self, inputs: np.ndarray) -> np.ndarray:
+        return self._session.run(['poses'], {self._input: inputs})[0]

@@ -1,0 +1,45 @@
+"""Lifting of a clip with the processors before and after it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from mmhot.lifting.lifter import Lifter
+from mmhot.motion.processors import Processor, run_processors
+from mmhot.structures.clips import Clip2D, Clip3D
+from mmhot.structures.lens import Lens
+
+
+def lift_clip(
+    lifter: Lifter,
+    processors: Sequence[Processor],
+    clip: Clip2D,
+    lens: Lens | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    **known: Any,
+) -> Clip3D:
+    """Lift a clip.
+
+    Args:
+        lifter (Lifter): Lifts keypoints.
+        processors (Sequence[Processor]): Run before and after that, in order.
+        clip (Clip2D): 2D keypoints.
+        lens (Lens, optional): Of images of this size. By default the clip's.
+        progress (Callable, optional): Called with the numbers of lifted frames and of
+            all frames, summed over people.
+        **known (Any): What processors need, by names of
+            :data:`mmhot.motion.processors.STAGES`.
+
+    Raises:
+        ValueError: If no keypoint can be lifted.
+    """
+    clip = replace(clip, lens=lens or clip.lens)
+    known |= dict(lens=clip.lens, mapping=lifter.mapping)
+    clip = run_processors(processors, 'keypoints', clip, known)
+    lifted, evidence = lifter.lift_with_evidence(
+        clip, lifter.prepare(clip), progress, clip.lens
+    )
+    known['keypoints'] = clip
+    if evidence is not None:
+        known['evidence'] = evidence
+    return run_processors(processors, 'poses', lifted, known)

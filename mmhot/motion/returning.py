@@ -1,0 +1,202 @@
+"""Re-identification: people who leave and return keep their track ID.
+
+Tracks are merged where the appearance and the proportions of limbs agree, and those of
+no other person agree nearly as well.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from mmhot.skeletons.joints import get_skeleton
+from mmhot.structures.clips import Clip2D, Track2D, join_tracks
+
+# Least looks at a track; largest distance of one person's tracks, and its ratio to the
+# distance from other people; largest difference of proportions, as a logarithm.
+_MIN_LOOKS, _MAX_DISTANCE, _MAX_RATIO, _MAX_PROPORTION = 4, 0.16, 0.6, 0.3
+# Largest distance of a single part.
+_MAX_PART = 0.3
+# Least frames, in seconds, of a track that may be merged.
+_MIN_SECONDS = 0.5
+_LIMBS = (
+    ('left_hip', 'left_knee'),
+    ('right_hip', 'right_knee'),
+    ('left_knee', 'left_ankle'),
+    ('right_knee', 'right_ankle'),
+    ('left_shoulder', 'left_hip'),
+    ('right_shoulder', 'right_hip'),
+)
+
+
+class MergeReturning:
+    """Processor ``returning``: one track for people who leave and return."""
+
+    name, stage, needs = 'returning', 'tracks', ('appearance', 'cuts')
+
+    def __call__(
+        self, clip: Clip2D, appearance: dict[str, np.ndarray], cuts: Sequence[int] = ()
+    ) -> Clip2D:
+        """Merge the tracks of people who left and returned.
+
+        Args:
+            clip (Clip2D): Tracks with boxes.
+            appearance (dict[str, np.ndarray]): Frames, boxes and values, see
+                :class:`mmhot.video.appearance.AppearanceObserver`.
+            cuts (Sequence[int]): Frames with which shots begin; tracks of different
+                shots stay apart.
+
+        Returns:
+            Clip2D: Tracks by first frame, numbered from 0.
+        """
+        if not clip.tracks:
+            return clip
+        merger = _Merger(clip, appearance, cuts)
+        while len(merger.groups) > 1 and merger.merge_best():
+            pass
+        merged = [
+            join_tracks(sorted(group, key=lambda track: track.frames[0]))
+            for group in merger.groups
+        ]
+        merged.sort(key=lambda track: (track.frames[0], track.track))
+        numbered = [replace(track, track=number) for number, track in enumerate(merged)]
+        return replace(clip, tracks=numbered)
+
+
+def _look_at(track: Track2D, looks: dict[str, np.ndarray]) -> np.ndarray:
+    """Return the descriptions (M, 4, B) of a track, found by frame and box."""
+    rows = np.flatnonzero(np.isin(looks['frames'], track.frames))
+    places = np.searchsorted(track.frames, looks['frames'][rows])
+    same = (track.bboxes[places] == looks['boxes'][rows]).all(1)
+    return looks['values'][rows[same]].astype(np.float32)
+
+
+def _average(looks: np.ndarray) -> np.ndarray:
+    """Average descriptions (M, 4, B) to (4, B); NaN for parts that are rarely seen."""
+    known = np.isfinite(looks).all(-1)
+    total = np.where(known[..., None], looks, 0).sum(0)
+    count = known.sum(0)[:, None]
+    return np.where(count >= _MIN_LOOKS, total / count.clip(1), np.nan)
+
+
+def _distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return Bhattacharyya distances (M, N), 0 to 1; NaN with less than two parts."""
+    roots = [np.sqrt(averages) for averages in (first, second)]
+    known = [np.isfinite(each).all(-1) for each in roots]
+    filled = [np.where(np.isfinite(each), each, 0) for each in roots]
+    alike = np.einsum('apb,cpb->acp', *filled)
+    both = known[0][:, None] & known[1][None]
+    count = both.sum(-1)
+    differ = np.where(both, 1 - alike, 0)
+    mean = differ.sum(-1) / count.clip(1)
+    # other clothes on one part are enough
+    mean = np.where(differ.max(-1) > _MAX_PART, 1.0, mean)
+    return np.where(count >= 2, mean, np.nan)
+
+
+def _proportions(track: Track2D, skeleton: str) -> np.ndarray:
+    """Return the logarithms of the longest limb lengths over their mean, (L,)."""
+    own = get_skeleton(skeleton)
+    lengths = []
+    for pair in _LIMBS:
+        if not set(pair) <= set(own.joints):
+            lengths.append(np.nan)
+            continue
+        start, end = (track.keypoints[:, own.index(name)] for name in pair)
+        height = np.ptp(track.bboxes[:, 1::2], axis=1)
+        length = np.linalg.norm(start - end, axis=-1) / height.clip(1)
+        known = length[np.isfinite(length) & (length > 0)]
+        lengths.append(np.percentile(known, 80) if len(known) else np.nan)
+    # both sides of a limb are as long
+    pairs = np.array(lengths).reshape(-1, 2).mean(1)
+    logs = np.log(pairs)
+    return logs - logs.mean()
+
+
+class _Merger:
+    """Groups of tracks, and which may be one person."""
+
+    def __init__(
+        self, clip: Clip2D, appearance: dict[str, np.ndarray], cuts: Sequence[int]
+    ) -> None:
+        tracks = clip.tracks
+        self.groups = [[track] for track in tracks]
+        self._looks = [_look_at(track, appearance) for track in tracks]
+        self._limbs = [_proportions(track, clip.skeleton) for track in tracks]
+        starts = [track.frames[0] for track in tracks]
+        self._shots = np.searchsorted(sorted(cuts), starts, 'right').tolist()
+        self._least = max(math.ceil(_MIN_SECONDS * clip.fps), 2)
+        # of all pairs; rows of a merged group are computed again
+        self._averages = np.stack([_average(own) for own in self._looks])
+        self._distances = _distances(self._averages, self._averages)
+        self._apart = self._find_apart()
+
+    def merge_best(self) -> bool:
+        """Merge the two groups that are most alike; False if none may be merged."""
+        alike = np.nan_to_num(self._distances, nan=np.inf) < _MAX_DISTANCE
+        apart = self._apart | self._are_short()
+        pairs = np.argwhere(np.triu(alike & ~apart, 1))
+        order = np.argsort(self._distances[tuple(pairs.T)], kind='stable')
+        for first, second in pairs[order]:
+            if self._are_one(first, second, apart):
+                self._merge(first, second)
+                return True
+        return False
+
+    def _are_one(self, first: int, second: int, apart: np.ndarray) -> bool:
+        """Return whether groups are more alike than any who are others for certain."""
+        here = self._same_shot(first)
+        others = np.concatenate(
+            [
+                self._distances[second, apart[first] & here],
+                self._distances[first, apart[second] & here],
+            ]
+        )
+        limit = _MAX_RATIO * np.nanmin(others, initial=np.inf)
+        is_alike = self._distances[first, second] < limit
+        return is_alike and self._same_limbs(first, second)
+
+    def _merge(self, first: int, second: int) -> None:
+        """Put the second group into the first, and update what depends on these."""
+        self.groups[first] += self.groups.pop(second)
+        added = self._looks.pop(second)
+        self._looks[first] = np.concatenate([self._looks[first], added])
+        self._limbs[first] = np.nanmean(
+            [self._limbs[first], self._limbs.pop(second)], 0
+        )
+        self._shots.pop(second)
+        self._averages[first] = _average(self._looks[first])
+        self._apart[first] |= self._apart[second]
+        self._apart[:, first] = self._apart[first]
+        for name in ('_averages', '_apart', '_distances'):
+            setattr(self, name, np.delete(getattr(self, name), second, 0))
+        self._apart = np.delete(self._apart, second, 1)
+        self._distances = np.delete(self._distances, second, 1)
+        own = _distances(self._averages[first : first + 1], self._averages)[0]
+        self._distances[first] = self._distances[:, first] = own
+
+    def _find_apart(self) -> np.ndarray:
+        """Return which tracks (N, N) were seen at once, or in different shots."""
+        frames = [track.frames for (track,) in self.groups]
+        begin, end = (np.array([own[place] for own in frames]) for place in (0, -1))
+        shots = np.array(self._shots)
+        apart = shots[:, None] != shots
+        overlap = (begin[:, None] <= end) & (begin <= end[:, None]) & ~apart
+        for first, second in np.argwhere(np.triu(overlap, 1)):
+            together = np.intersect1d(frames[first], frames[second]).size > 0
+            apart[first, second] = apart[second, first] = together
+        return apart
+
+    def _are_short(self) -> np.ndarray:
+        """Return pairs (N, N) of which one is too short to be recognized."""
+        lengths = [sum(len(track.frames) for track in group) for group in self.groups]
+        short = np.array(lengths) < self._least
+        return short[:, None] | short
+
+    def _same_shot(self, group: int) -> np.ndarray:
+        return np.array(self._shots) == self._shots[group]
+
+    def _same_limbs(self, first: int, second: int) -> bool:
+        difference = abs(self._limbs[first] - self._limbs[second])
+        return not (difference > _MAX_PROPORTION).any()

@@ -1,0 +1,103 @@
+"""Processors: the list of a run, leaving steps out, and steps of users."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import mmhot
+from mmhot.apis.options import InferOptions, InferRunOptions, LiftOptions
+from mmhot.apis.processing import processors_of, processors_of_files
+from mmhot.cli.dispatch import main
+from mmhot.lifting.lifter import Lifter
+from mmhot.motion import processors
+from mmhot.motion.processors import PROCESSORS, STAGES, register_processor
+
+SKATER = Path(__file__).parents[2] / 'demo/skating_2d_coco17.npz'
+
+
+@pytest.fixture(scope='module')
+def lifter():
+    return Lifter(device='cpu', backend='onnx')
+
+
+def names_of(steps):
+    return [step.name for step in steps]
+
+
+def test_list_is_the_table(lifter):
+    options = InferRunOptions(out_dir='x', joints=24)
+    steps = [*processors_of(options, lifter), *processors_of_files(options)]
+    assert list(dict.fromkeys(names_of(steps))) == [*PROCESSORS]
+    for step in steps:
+        assert set(step.needs) <= set(STAGES[step.stage])
+
+
+@pytest.mark.parametrize('options', [InferOptions, LiftOptions])
+def test_steps_are_left_out(options, lifter):
+    whole = names_of(processors_of(options(), lifter))
+    for name in {'returning', 'sides', 'camera', 'errors'}:
+        left = names_of(processors_of(options(without=name), lifter))
+        assert left == [each for each in whole if each != name]
+    for text in ('sides, errors', ['sides', 'errors'], ('errors', 'sides', 'sides')):
+        left = names_of(processors_of(options(without=text), lifter))
+        assert set(whole) - set(left) == {'sides', 'errors'}
+
+
+def test_unknown_names_are_answered_with_the_known_ones(tmp_path, capsys):
+    known = 'returning,sides,camera,errors,smoothing,joints,feet'
+    with pytest.raises(ValueError, match=f"without must be among {known}; got 'foot'"):
+        mmhot.lift(SKATER, without=['foot'])
+    for command in ('infer', 'lift'):
+        words = [command, str(SKATER), '--out-dir', str(tmp_path), '--without', 'foot']
+        assert main(words) == 2
+        message = f"error: --without must be among {known}; got 'foot'\n"
+        assert capsys.readouterr().err.endswith(message)
+
+
+def test_processors_of_users_get_what_they_need(monkeypatch):
+    monkeypatch.setattr(processors, '_REGISTERED', {})
+
+    @mmhot.register_processor
+    class Lower:
+        name, stage, needs = 'lower', 'poses', ('keypoints', 'lens')
+
+        def __call__(self, clip, keypoints, lens):
+            assert (keypoints.skeleton, lens.size) == (
+                'coco-17',
+                (clip.width, clip.height),
+            )
+            return replace(clip, root_3d=clip.root_3d + np.float32([0, 1, 0]))
+
+    lower, plain = (
+        mmhot.lift(SKATER, model='nanohtnet', fov=60, without=names)
+        for names in ((), 'lower')
+    )
+    np.testing.assert_array_equal(lower.keypoints_3d, plain.keypoints_3d)
+    np.testing.assert_array_equal(lower.root_3d, plain.root_3d + np.float32([0, 1, 0]))
+
+
+class Own:
+    name, stage, needs = 'own', 'files', ()
+
+    def __call__(self, clip):
+        return clip
+
+
+@pytest.mark.parametrize(
+    ('wrong', 'message'),
+    [
+        ({'name': 'feet'}, "there is a processor 'feet' already"),
+        ({'stage': 'late'}, 'stage must be among tracks,.*; got .late'),
+        ({'needs': ('lens',)}, 'needs must be among static_camera; got .lens'),
+    ],
+)
+def test_wrong_processors_are_refused(wrong, message, monkeypatch):
+    monkeypatch.setattr(processors, '_REGISTERED', {})
+    with pytest.raises(ValueError, match=message):
+        register_processor(type('Wrong', (Own,), wrong))
+    with pytest.raises(ValueError, match='a processor needs name, needs, stage'):
+        register_processor(object())
+    assert register_processor(Own) is Own
+    assert names_of(processors_of_files(LiftOptions())) == ['feet', 'own']
