@@ -225,9 +225,22 @@ def test_metafiles_of_the_index_name_existing_configs():
     index = yaml.safe_load((ROOT / 'model-index.yml').read_text())
     listed = {ROOT / path for path in index['Import']}
     assert listed == set((ROOT / 'configs').rglob('metafile.yml'))
-    for path in listed:
-        for model in yaml.safe_load(path.read_text())['Models']:
-            assert (ROOT / model['Config']).is_file(), model['Config']
+    metafiles = [yaml.safe_load(path.read_text()) for path in listed]
+    collections = {
+        collection['Name']
+        for metafile in metafiles
+        for collection in metafile.get('Collections', ())
+    }
+    for model in [model for metafile in metafiles for model in metafile['Models']]:
+        assert (ROOT / model['Config']).is_file(), model['Config']
+        assert model['In Collection'] in collections, model['Name']
+        # MMEngine lists an alias that is a string by its letters
+        lists = (model['Metadata']['Architecture'], model.get('Alias', []))
+        assert all(isinstance(each, list) for each in lists), model['Name']
+        for result in model['Results']:
+            metrics = result['Metrics']
+            assert metrics.get('AP', 0) <= 1
+            assert metrics.get('AR', 0) <= 1
 
 
 def test_mmengine_finds_a_config_by_name():
@@ -240,4 +253,5 @@ def test_mmengine_finds_a_config_by_name():
 def test_package_holds_links_to_the_configs():
     mim = ROOT / 'mmhot' / '.mim'
     assert (mim / 'configs' / '_base_' / 'default_runtime.py').is_file()
-    assert (mim / 'model-index.yml').is_file()
+    index = (mim / 'model-index.yml').read_text()
+    assert index == (ROOT / 'model-index.yml').read_text()

@@ -114,8 +114,10 @@ def test_wheel_contains_configs_weights_and_user_tools_only(wheel):
     for path in (ROOT / 'mmhot/weights').glob('*.*'):
         assert f'mmhot/weights/{path.name}' in names
     assert 'mmhot/.mim/model-index.yml' in names
+    (start_file,) = (name for name in names if '.data/' in name)
+    assert start_file.endswith('/mmhot.pth')
     tops = {name.partition('/')[0] for name in names if '.dist-info/' not in name}
-    assert tops == {'mmhot'}
+    assert tops == {'mmhot', start_file.partition('/')[0]}
     tools = {name for name in names if name.startswith('mmhot/.mim/tools/')}
     assert tools == {f'mmhot/.mim/tools/{path.name}' for path in TOOLS}
     assert not [name for name in names if '/lab/' in name or '/tests/' in name]

@@ -79,19 +79,25 @@ class Human36mClipDataset(ClipDataset):
                         f'{(*wanted, 3)}, got {array.shape}'
                     )
             for row, name in enumerate(map(parse_h36m_name, names.tolist())):
-                first, rows = recordings.setdefault(name.clip, (name, []))
-                rows.append(row)
+                first, frames = recordings.setdefault(name.clip, (name, []))
+                frames.append((name.frame, row))
         cameras = read_h36m_cameras(self.find_file(self.camera_param_file))
         return [
-            self._clip(first, joints[rows], keypoints[rows], cameras)
-            for _, (first, rows) in sorted(recordings.items())
+            self._clip(first, part, joints[rows], keypoints[rows], cameras)
+            for _, (first, frames) in sorted(recordings.items())
+            for part, rows in _parts(frames)
         ]
 
     def _clip(
-        self, name: H36MName, joints: np.ndarray, keypoints: np.ndarray, cameras: dict
+        self,
+        name: H36MName,
+        part: str,
+        joints: np.ndarray,
+        keypoints: np.ndarray,
+        cameras: dict,
     ) -> Clip:
         return Clip(
-            name=name.clip,
+            name=name.clip + part,
             subject=name.subject,
             action=name.action,
             fps=_FPS,
@@ -102,6 +108,20 @@ class Human36mClipDataset(ClipDataset):
                 )
             ),
         )
+
+
+def _parts(frames: list[tuple[int, int]]) -> Iterator[tuple[str, np.ndarray]]:
+    """Split (frame, row) of a recording where frames are missing.
+
+    Yields:
+        tuple[str, np.ndarray]: Suffix of the part's name, '' for whole recordings, and
+        its rows in the order of the frames, (T,).
+    """
+    numbers, rows = np.array(sorted(frames)).T
+    steps = np.diff(numbers)
+    parts = split_rows(steps > np.median(steps)) if len(steps) else [np.array([0])]
+    for part in parts:
+        yield f'.{numbers[part[0]]}' if len(parts) > 1 else '', rows[part]
 
 
 @DATASETS.register_module()

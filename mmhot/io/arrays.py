@@ -38,15 +38,14 @@ def load_arrays(
     Raises:
         ValueError: If the file is damaged, or holds objects.
     """
-    with _reading_damage(), np.load(path, allow_pickle=False) as archive:
+    with _reading_damage():
+        archive = np.load(path, allow_pickle=False)
         known = archive.files
-        wanted = [name for name in names or known if name in known]
+    wanted = [name for name in names or known if name in known]
+    with archive:
         check_sizes(archive.zip, wanted, path.stat().st_size)
-        return {name: archive[name] for name in wanted}
-
-
-class _TooLargeError(ValueError):
-    """Arrays that would take too much memory."""
+        with _reading_damage():
+            return {name: archive[name] for name in wanted}
 
 
 @contextmanager
@@ -59,8 +58,7 @@ def _reading_damage() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        is_of_system = isinstance(error, OSError) and error.filename is not None
-        if is_of_system or isinstance(error, _TooLargeError):
+        if isinstance(error, OSError) and error.filename is not None:
             raise
         if 'Object arrays' in str(error):
             raise ValueError(
@@ -83,7 +81,7 @@ def check_sizes(archive: ZipFile, names: Iterable[str], file_size: int) -> None:
     total = sum(x.file_size for x in archive.infolist() if x.filename in members)
     limit = max(_MAX_ARRAYS, _MAX_RATIO * file_size)
     if total > limit:
-        raise _TooLargeError(
+        raise ValueError(
             f'its arrays take {total >> 20} MB, compressed to {file_size >> 20} MB: at '
             f'most {limit >> 20} MB are read'
         )

@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TextIO
 
 from mmhot.errors import escape, one_line
 
@@ -45,3 +46,13 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
             reason = one_line(error.strerror or error)
             raise OSError(f'cannot write {escape(path)}: {reason}') from error
         raise
+
+
+@contextmanager
+def replacing_text(path: str | os.PathLike) -> Iterator[TextIO]:
+    """Write a text file in UTF-8 as :func:`replacing`; newlines are not converted."""
+    with (
+        replacing(path) as temporary,
+        temporary.open('w', encoding='utf-8', newline='') as file,
+    ):
+        yield file

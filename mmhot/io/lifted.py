@@ -17,7 +17,7 @@ from mmhot.io.arrays import (
     to_json,
     whole_numbers,
 )
-from mmhot.io.atomic import replacing
+from mmhot.io.atomic import replacing_text
 from mmhot.structures.clips import ARRAYS, Clip3D
 
 # Fields that are the same for all rows, and the types of their values or items.
@@ -35,12 +35,11 @@ _HEADER = {
     'focal_assumed': bool,
     'intrinsics': int | float,
 }
-_LARGEST = 1e9
-# Present in clips whose frames share axes, and in those of several shots.
-_PATH, _CUTS = 'camera_path', 'cuts'
 _LISTS = ('joint_names', 'parents', 'intrinsics')
-# The expected errors, which not all lifters have.
-_ERROR = 'expected_error'
+_LARGEST = 1e9
+# Of clips whose frames share axes, of those of several shots, and of lifters that
+# predict their errors.
+_PATH, _CUTS, _ERROR = 'camera_path', 'cuts', 'expected_error'
 # Keys of the arrays in the JSON's instances; the first three are MMPose's.
 _INSTANCE_KEYS = {
     'track': 'track_id',
@@ -62,15 +61,11 @@ def write_npz(clip: Clip3D, path: str | Path) -> None:
     """
     timed = replace(clip, time=clip.seconds(clip.frame))
     arrays = {
-        name: np.asarray(getattr(timed, name), dtype)
+        name: np.asarray(value, dtype)
         for name, (_, dtype) in ARRAYS.items()
-        if getattr(timed, name) is not None
+        if (value := getattr(timed, name)) is not None
     }
-    header = {name: np.asarray(getattr(clip, name)) for name in _HEADER}
-    if clip.camera_path is not None:
-        arrays[_PATH] = clip.camera_path
-    if clip.cuts:
-        arrays[_CUTS] = np.array(clip.cuts, np.int64)
+    header = {name: np.asarray(value) for name, value in _header(clip).items()}
     save_arrays(path, {**arrays, **header}, compressed=True)
 
 
@@ -81,11 +76,10 @@ def write_json(clip: Clip3D, path: str | Path) -> None:
         clip (Clip3D): Lifted poses.
         path (str | Path): The file to create or replace.
     """
-    header = {name: np.asarray(getattr(clip, name)).tolist() for name in _HEADER}
-    if clip.camera_path is not None:
-        header[_PATH] = exact_list(clip.camera_path)
-    if clip.cuts:
-        header[_CUTS] = list(clip.cuts)
+    header = {
+        name: exact_list(value) if name == _PATH else np.asarray(value).tolist()
+        for name, value in _header(clip).items()
+    }
     columns = {
         key: exact_list(getattr(clip, name))
         for name, key in _INSTANCE_KEYS.items()
@@ -105,10 +99,19 @@ def write_json(clip: Clip3D, path: str | Path) -> None:
         }
         for number, start, stop in zip(numbers, starts, stops, strict=True)
     ]
-    with replacing(path) as temporary, temporary.open('w', encoding='utf-8') as file:
+    with replacing_text(path) as file:
         file.write(f'{{"meta_info": {to_json(header)},\n"instance_info": [\n')
         file.write(',\n'.join(map(to_json, frames)))
         file.write('\n]}\n')
+
+
+def _header(clip: Clip3D) -> dict[str, object]:
+    """Return the fields that are the same for all rows, those that the clip has."""
+    names = (*_HEADER, _PATH, _CUTS)
+    fields = {name: getattr(clip, name) for name in names}
+    return {
+        k: v for k, v in fields.items() if k in _HEADER or (v is not None and len(v))
+    }
 
 
 def read_lifted(path: str | Path) -> Clip3D:
@@ -162,56 +165,48 @@ def _checked(fields: dict[str, object]) -> Clip3D:
     if missing:
         raise ValueError(f'is no lifted clip: it lacks {", ".join(missing)}')
     _check_header(fields)
-    for name in _LISTS:
-        fields[name] = tuple(fields[name])
     num_rows, num_joints = np.size(fields['frame']), len(fields['joint_names'])
     sizes = {'N': num_rows, 'K': num_joints, '2': 2, '3': 3}
     for name in (name for name in ARRAYS if name in fields):
         letters, dtype = ARRAYS[name]
-        expected = tuple(sizes[letter] for letter in letters)
-        array = np.asarray(fields[name])
-        if array.dtype.kind not in 'iuf' or array.shape != expected:
-            raise ValueError(f"'{name}' is {array.shape}: numbers {expected} expected")
-        if dtype is np.int64:
-            array = whole_numbers(name, array)
-        fields[name] = array.astype(dtype)
+        shape = tuple(sizes[letter] for letter in letters)
+        fields[name] = _numbers(name, fields[name], shape, dtype)
     if _PATH in fields:
-        fields[_PATH] = _checked_path(fields[_PATH], fields['frame'])
+        count = int(fields['frame'].max(initial=-1)) + 1
+        path = np.atleast_1d(fields[_PATH])
+        path = _numbers(_PATH, path, (max(len(path), count), 4), np.float32)
+        if not (np.isfinite(path).all() and (path[:, 3] > 0).all()):
+            raise ValueError(f"'{_PATH}' must be finite, and zooms above 0")
+        fields[_PATH] = path
     if _CUTS in fields:
-        fields[_CUTS] = _checked_cuts(fields[_CUTS])
+        cuts = _numbers(_CUTS, fields[_CUTS], (np.size(fields[_CUTS]),), np.int64)
+        if not (np.diff(cuts, prepend=0) > 0).all():
+            raise ValueError(f"'{_CUTS}' must be increasing frame numbers above 0")
+        fields[_CUTS] = tuple(cuts.tolist())
     clip = Clip3D(**fields)
     is_constant_rate = np.array_equal(clip.time, clip.frame / clip.fps)
     return replace(clip, time=None) if is_constant_rate else clip
 
 
 def _check_header(fields: dict[str, object]) -> None:
-    """Check the types and ranges of plain values."""
+    """Check types and ranges of plain values; lists become tuples."""
     for name, kind in _HEADER.items():
         value = fields[name]
         items = value if name in _LISTS else [value]
         if not isinstance(items, list) or not all(isinstance(i, kind) for i in items):
             raise ValueError(f"'{name}' cannot be {brief(value)}")
+        if name in _LISTS:
+            fields[name] = tuple(items)
     for name in ('width', 'height', 'fps'):
         if not 0 < fields[name] < _LARGEST:
             raise ValueError(f"'{name}' cannot be {brief(fields[name])}")
 
 
-def _checked_path(path: np.ndarray, frames: np.ndarray) -> np.ndarray:
-    """Check the camera's path, (F, 4) with the last of the frames."""
-    path, count = np.asarray(path), int(frames.max(initial=-1)) + 1
-    if path.dtype.kind not in 'iuf' or path.shape != (max(len(path), count), 4):
-        raise ValueError(f"'{_PATH}' is {path.shape}: numbers ({count}, 4) expected")
-    if not (np.isfinite(path).all() and (path[:, 3] > 0).all()):
-        raise ValueError(f"'{_PATH}' must be finite, and zooms above 0")
-    return path.astype(np.float32)
-
-
-def _checked_cuts(cuts: np.ndarray) -> tuple[int, ...]:
-    """Check the first frames of shots, (S,)."""
-    cuts = np.asarray(cuts)
-    if cuts.dtype.kind not in 'iuf' or cuts.ndim != 1:
-        raise ValueError(f"'{_CUTS}' is {cuts.shape}: frame numbers (S,) expected")
-    cuts = whole_numbers(_CUTS, cuts)
-    if not (np.diff(cuts, prepend=0) > 0).all():
-        raise ValueError(f"'{_CUTS}' must be increasing frame numbers above 0")
-    return tuple(cuts.tolist())
+def _numbers(
+    name: str, array: object, shape: tuple[int, ...], dtype: type
+) -> np.ndarray:
+    """Check that values are numbers of a shape, and convert them."""
+    array = np.asarray(array)
+    if array.dtype.kind not in 'iuf' or array.shape != shape:
+        raise ValueError(f"'{name}' is {array.shape}: numbers {shape} expected")
+    return (whole_numbers(name, array) if dtype is np.int64 else array).astype(dtype)

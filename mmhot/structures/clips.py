@@ -13,6 +13,7 @@ from mmhot.structures.formats import SAVE, load_function
 from mmhot.structures.keypoint_arrays import (
     check_extent,
     check_image_size,
+    check_time_first,
     check_track,
     is_number,
     to_numbers,
@@ -94,11 +95,11 @@ class Clip2D:
 
         Args:
             keypoints (np.ndarray): Pixels of one person, (T, K, 2), or of several
-                people with the track IDs 0 to P - 1, (P, T, K, 2). A third value per
-                keypoint is its score.
+                people with the track IDs 0 to P - 1, (T, P, K, 2): frames first. A
+                third value per keypoint is its score.
             image_size (tuple[int, int]): Width and height in pixels.
             fps (float): Frames per second.
-            scores (np.ndarray, optional): Confidence, (T, K) or (P, T, K).
+            scores (np.ndarray, optional): Confidence, (T, K) or (T, P, K).
             frames (np.ndarray, optional): Frame numbers, sorted and unique, (T,). By
                 default from 0.
             skeleton (str, optional): Joint order. By default the one with K joints.
@@ -118,8 +119,8 @@ class Clip2D:
         points = to_numbers('keypoints', keypoints)
         if points.ndim not in (3, 4) or points.shape[-1] not in (2, 3):
             raise ValueError(
-                'keypoints must have the shape (T, K, 2), (T, K, 3), (P, T, K, 2) or '
-                f'(P, T, K, 3), got {points.shape}'
+                'keypoints must have the shape (T, K, 2), (T, K, 3), (T, P, K, 2) or '
+                f'(T, P, K, 3), got {points.shape}'
             )
         if points.shape[-1] == 3 and scores is not None:
             raise ValueError('scores are given twice: keypoints have three values')
@@ -130,11 +131,12 @@ class Clip2D:
         missing = (points == 0).all(-1) | ~(scores > 0)
         points = np.where(missing[..., None], np.nan, points)
         if points.ndim == 3:
-            points, scores = points[None], scores[None]
-        numbers = np.arange(points.shape[1]) if frames is None else frames
+            points, scores = points[:, None], scores[:, None]
+        check_time_first(points)
+        numbers = np.arange(len(points)) if frames is None else frames
         width, height = check_image_size(image_size)
-        people = enumerate(zip(points, scores, strict=True))
-        tracks = [Track2D(track, numbers, *arrays) for track, arrays in people]
+        people = zip(points.swapaxes(0, 1), scores.swapaxes(0, 1), strict=True)
+        tracks = [Track2D(n, numbers, *arrays) for n, arrays in enumerate(people)]
         if skeleton is None:
             known = skeletons_by_count()
             skeleton = known.get(points.shape[2])

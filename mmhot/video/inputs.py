@@ -15,8 +15,8 @@ import numpy as np
 
 from mmhot.errors import escape, require_file
 from mmhot.io.images import image_size, is_image
+from mmhot.io.readers.frame_numbers import natural_key
 from mmhot.io.readers.keypoints import read_keypoints
-from mmhot.io.readers.mmpose import natural_key
 from mmhot.structures.clips import Clip2D, clip_name
 from mmhot.video.decoding import (
     DEFAULT_FPS,

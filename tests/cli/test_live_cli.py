@@ -1,5 +1,6 @@
 """``mmhot infer --live``: a file that is whole at any time, and lines to read."""
 
+import io
 import json
 import os
 import signal
@@ -177,16 +178,16 @@ def test_options_that_depend_on_the_stream_are_checked(infer_it, out, capfd):
 
 def test_a_line_that_does_not_fit_is_removed(tmp_path, monkeypatch):
     path = tmp_path / 'a.jsonl'
-    write = os.write
 
-    def half(file, data):
-        if len(data) < 10:
-            raise OSError(28, 'No space left on device')
-        return write(file, data[: len(data) // 2])
+    class FullDisk(io.FileIO):
+        def write(self, data):
+            if len(data) < 10:
+                raise OSError(28, 'No space left on device')
+            return super().write(data[: len(data) // 2])
 
     with JsonLines(path) as file:
         assert file.write({'a': 'é'}) == '{"a": "é"}'
-        monkeypatch.setattr(os, 'write', half)
+        monkeypatch.setattr(file, '_file', FullDisk(path, 'ab+'))
         with pytest.raises(OSError, match=r'cannot write .*a.jsonl: No space left'):
             file.write({'b': 'x' * 100})
         monkeypatch.undo()

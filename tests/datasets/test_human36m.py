@@ -164,6 +164,22 @@ def test_windows_beyond_the_ends_equal_the_published_ones(tmp_path):
     assert window['lifting_target_visible'][:, 0].tolist() == [0] * 3 + [1] * 6
 
 
+def test_frames_are_ordered_and_split_by_their_names(tmp_path):
+    write_files(tmp_path)
+    path = tmp_path / 'annotation_body3d/fps50/h36m_test.npz'
+    arrays = dict(np.load(path))
+    kept = np.r_[32:20:-1, 0:5, 8:21]
+    np.savez(path, **{name: array[kept] for name, array in arrays.items()})
+    cameras = str(tmp_path / 'annotation_body3d/cameras.pkl')
+    clips = Human36mClipDataset(str(path), cameras, seq_len=3).clips
+    name = 'S9_Directions_1.54138969'
+    assert [clip.name.removeprefix(name) for clip in clips[:2]] == ['.1', '.9']
+    assert [clip.num_frames for clip in clips] == [5, 13, 12]
+    for clip, rows in zip(clips, (range(5), range(8, 21), range(21, 33)), strict=True):
+        joints = arrays['S'][rows, :, :3].astype(np.float32)
+        assert_array_equal(clip.arrays['lifting_target'], joints)
+
+
 def test_overlapping_windows_equal_the_chunks_of_lifting(tmp_path):
     write_files(tmp_path)
     chunks = clip_dataset(tmp_path, seq_len=9, num_targets=9, overlap=3)

@@ -66,6 +66,16 @@ def test_c3d_begins_at_the_time_of_the_first_pose(clip, tmp_path):
     assert content['header']['points']['first_frame'] == 10 * 25 / 5
 
 
+@pytest.mark.parametrize(('count', 'first'), [(65_536, 0), (2, 65_536)])
+def test_c3d_of_too_many_frames_is_refused(clip, tmp_path, count, first):
+    pytest.importorskip('ezc3d')
+    long = clip.take(np.zeros(count, int))
+    long = replace(long, frame=np.arange(first, first + count))
+    with pytest.raises(ValueError, match=r'at most 65,535; use \.trc'):
+        long.save(tmp_path / 'a.c3d')
+    assert not list(tmp_path.iterdir())
+
+
 def read_mot(path):
     lines = path.read_text().splitlines()
     end = lines.index('endheader')

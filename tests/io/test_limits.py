@@ -3,7 +3,6 @@
 import os
 import zipfile
 from dataclasses import replace
-from io import BytesIO
 from types import SimpleNamespace
 
 import numpy as np
@@ -31,22 +30,10 @@ from mmhot.visualization import video as drawn_video
 POSE = walk(1)[0]
 
 
-def header(shape, kind):
-    data = BytesIO()
-    fields = {'descr': kind, 'fortran_order': False, 'shape': shape}
-    np.lib.format.write_array_header_1_0(data, fields)
-    return data.getvalue()
-
-
-def with_member(path, content, method=zipfile.ZIP_DEFLATED):
-    save(path, keypoints=None)
-    with zipfile.ZipFile(path, 'a', method) as archive:
-        archive.writestr('keypoints.npy', content)
-    return path
-
-
-def test_zip_bomb_is_refused_by_its_headers(tmp_path, monkeypatch):
-    path = with_member(tmp_path / 'a.npz', header((600 << 20,), '|i1'))
+def test_zip_bomb_is_refused_by_its_headers(tmp_path):
+    path = save(tmp_path / 'a.npz', keypoints=None)
+    with zipfile.ZipFile(path, 'a', zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr('keypoints.npy', b'')
     data = bytearray(path.read_bytes())
     entry = data.rindex(b'PK\x01\x02')  # the declared size, in the directory
     data[entry + 24 : entry + 28] = (600 << 20).to_bytes(4, 'little')

@@ -30,9 +30,9 @@ def test_arrays_are_lifted_as_the_clip_of_the_same_track(lifter):
 
 
 def test_arrays_of_several_people_have_scores_and_frames():
-    people = np.stack([wiggling(4), wiggling(4, 1)])
-    scores = np.full((2, 4, 17), 0.5)
-    scores[0, 1, 2], people[1, 0, 3], people[1, 2, 4] = 0, 0, np.nan
+    people = np.stack([wiggling(4), wiggling(4, 1)], 1)
+    scores = np.full((4, 2, 17), 0.5)
+    scores[1, 0, 2], people[0, 1, 3], people[2, 1, 4] = 0, 0, np.nan
     clip = mmhot.Clip2D.from_arrays(
         people, SIZE, 30, scores=scores, frames=[2, 3, 5, 9]
     )
@@ -45,6 +45,18 @@ def test_arrays_of_several_people_have_scores_and_frames():
     triples = np.concatenate([people, scores[..., None]], -1)
     again = mmhot.Clip2D.from_arrays(triples, SIZE, 30, frames=[2, 3, 5, 9])
     np.testing.assert_array_equal(again.tracks[1].scores, second.scores)
+
+
+@pytest.mark.parametrize('num_people', [1, 3])
+def test_people_before_frames_are_refused(num_people):
+    steps = np.arange(40)[:, None, None]
+    people = [wiggling(1) + 100 * n + 2 * steps for n in range(num_people)]
+    with pytest.raises(ValueError, match=r'use keypoints.swapaxes\(0, 1\)'):
+        mmhot.Clip2D.from_arrays(np.stack(people), SIZE, 30)
+    clip = mmhot.Clip2D.from_arrays(np.stack(people, 1), SIZE, 30)
+    assert [len(each.frames) for each in clip.tracks] == [40] * num_people
+    crowd = np.stack([wiggling(2) + 60 * n for n in range(8)], 1)
+    assert len(mmhot.Clip2D.from_arrays(crowd, SIZE, 30).tracks) == 8
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,14 @@ Frame Time: 0.02
 """
 
 
+def test_joint_names_may_have_spaces(tmp_path):
+    text = BVH.replace('JOINT Leg\n  {', 'JOINT Left Up Leg {')
+    motion = read_bvh(write(tmp_path / 'a.bvh', text))
+    assert motion.names == ('Hips', 'Left Up Leg', 'Left Up Leg.end', 'Arm')
+    plain = read_bvh(write(tmp_path / 'b.bvh', BVH))
+    assert_allclose(motion.positions, plain.positions)
+
+
 def write(path, text):
     path.write_text(text)
     return path

@@ -27,3 +27,8 @@ def test_card_has_the_header_of_the_hub(card):
     assert fields['pipeline_tag'] in TASKS
     assert 'mmpose' in fields['tags']
     assert text.startswith(f'\n# {card.stem}\n')
+
+
+@pytest.mark.parametrize('card', CARDS, ids=lambda card: card.stem)
+def test_card_is_one_screen(card):
+    assert len(card.read_text(encoding='utf-8').split()) <= 500

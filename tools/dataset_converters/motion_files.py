@@ -18,6 +18,8 @@ _INCH = 0.0254
 # Of a joint: three positions and three rotations.
 _MAX_CHANNELS = 6
 _CENTIMETER = 0.01
+# A joint's name ends with its line.
+_BVH_WORDS = re.compile(r'(?<=\bROOT)[ \t][^\n{]+|(?<=\bJOINT)[ \t][^\n{]+|\S+')
 # CMU's frame rate; .amc files do not state it
 AMC_FPS = 120.0
 _C3D_UNITS = {'m': 1.0, 'cm': 0.01, 'mm': 0.001}
@@ -68,7 +70,7 @@ def read_bvh(
         ValueError: If the file is damaged.
     """
     with naming(path):
-        words = iter(path.read_text(errors='replace').split())
+        words = iter(_BVH_WORDS.findall(path.read_text(errors='replace')))
         joints = list(_read_hierarchy(words))
         fps, values = _read_motion(words, sum(len(each.channels) for each in joints))
         motion = _move_bvh(joints, values, fps)
@@ -91,7 +93,7 @@ def _read_hierarchy(words: Iterator[str]) -> Iterator[_Joint]:
         if word == 'MOTION':
             return
         if word in ('ROOT', 'JOINT', 'End'):
-            name = next(words)
+            name = next(words).strip()
             name = f'{names[path[-1]]}.end' if word == 'End' else name
             joint = _Joint(name, path[-1] if path else -1, np.zeros(3), [])
             path.append(len(names))

@@ -1,6 +1,6 @@
-# Windows of 243 frames, all of which are predicted. Beyond its ends a clip repeats its
-# first and last frame, which count in evaluation but not in weighted losses. Datasets
-# add their files.
+# Windows of 243 frames, all of which are predicted. Beyond a clip's end frames are
+# repeated and counted, as in the released evaluations, but not in weighted losses.
+# Datasets add their files.
 _base_ = ['./lifting_clips.py']
 
 pack = dict(type='PackPoseInputs', meta_keys=_base_.meta_keys)

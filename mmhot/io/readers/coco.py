@@ -1,8 +1,7 @@
 """Reader of COCO keypoint results (a list of people) and annotations (a dict).
 
-Images become frames in the order of their IDs. Results omit images without people;
-where IDs are consecutive numbers with such gaps, the gaps are kept. Objects of other
-categories than people are left out.
+Images become frames by :func:`number_frames`; results omit images without people.
+Objects of other categories than people are left out.
 """
 
 import logging
@@ -12,8 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from mmhot.io.arrays import brief
-from mmhot.io.readers.mmpose import as_single, natural_key
-from mmhot.io.readers.rows import Rows, stack, stack_tracks
+from mmhot.io.readers.frame_numbers import number_frames
+from mmhot.io.readers.mmpose import as_single
+from mmhot.io.readers.rows import Rows, stack_boxes, stack_keypoints, stack_tracks
 
 _LOGGER = logging.getLogger(__name__)
 _PERSON_ID = 1
@@ -32,24 +32,24 @@ def is_coco(document: object) -> bool:
 def read_coco(document: list | dict, path: Path) -> Rows:
     """Convert the decoded JSON of a file to rows; only shapes are checked."""
     if isinstance(document, list):
-        frames = _frames_of_results(_image_ids(_dicts(document), 'image_id'))
-        return _stack(_people(document, {_PERSON_ID}, path), frames, labeled=False)
+        people = _people(_dicts(document), {_PERSON_ID}, path)
+        return _stack(people, _frames(document, 'image_id', path), 'score')
     images = _dicts(document['images'])
     categories = _person_categories(document)
     wanted = {*categories} or {_PERSON_ID}
     people = _people(_dicts(document['annotations']), wanted, path)
     # others have a box only
     people = [x for x in people if x.get('keypoints') and x.get('num_keypoints') != 0]
+    rows = _stack(people, _frames(images, 'id', path), 'visibility')
+    # 0 is not labeled, 1 is labeled but occluded, 2 is visible
+    rows.scores = np.minimum(rows.scores, 1)
     sizes = {(as_single(x, 'width'), as_single(x, 'height')) for x in images}
-    width, height = sizes.pop() if len(sizes) == 1 else (None, None)
-    return _stack(
-        people,
-        _in_order(_image_ids(images, 'id')),
-        labeled=True,
-        width=width,
-        height=height,
-        joint_names=_joint_names(categories),
-    )
+    if len(sizes) == 1:
+        rows.width, rows.height = sizes.pop()
+    names = [item.get('keypoints') for item in categories.values()]
+    names = next((x for x in names if isinstance(x, list)), None)
+    rows.joint_names = names and tuple(map(str, names))
+    return rows
 
 
 def _person_categories(document: dict) -> dict[int, dict]:
@@ -99,58 +99,24 @@ def _image_ids(items: list[dict], key: str) -> list[int | str]:
     return [int(x) if str(x).strip().isdecimal() else x for x in ids]
 
 
-def _frames_of_results(ids: list[int | str]) -> dict[int | str, int]:
-    numbers = sorted({i for i in ids if isinstance(i, int)})
-    if len(numbers) < len(set(ids)) or numbers[-1] - numbers[0] >= 2 * len(numbers):
-        return _in_order(ids)
-    return {number: number - numbers[0] for number in numbers}
+def _frames(items: list[dict], key: str, path: Path) -> dict[int | str, int]:
+    """Return frame numbers by image."""
+    ids = _image_ids(_dicts(items), key)
+    images = [{**item, 'id': image} for item, image in zip(items, ids, strict=True)]
+    return number_frames(images, path)
 
 
-def _in_order(ids: list[int | str]) -> dict[int | str, int]:
-    ordered = sorted(set(ids), key=lambda value: natural_key(str(value)))
-    return {value: frame for frame, value in enumerate(ordered)}
-
-
-def _stack(
-    people: list[dict], frames: dict[int | str, int], labeled: bool, **header: object
-) -> Rows:
-    """Stack people into rows.
-
-    Args:
-        people (list[dict]): Annotations or results.
-        frames (dict): Frame numbers by image.
-        labeled (bool): Whether the third number of a keypoint is its visibility: 0 (not
-            labeled), 1 (labeled, but occluded) or 2.
-        **header (object): Further fields of :class:`Rows`.
-    """
-    if not people:
-        raise ValueError('holds no people')
+def _stack(people: list[dict], frames: dict[int | str, int], third: str) -> Rows:
+    """Stack annotations or results whose third number of a keypoint is ``third``."""
     images = _image_ids(people, 'image_id')
     if unknown := [image for image in images if image not in frames]:
         raise ValueError(f"image {unknown[0]} is not among 'images'")
-    values = stack(people, 'keypoints', images)
-    if values is None or values.size % (3 * len(people)):
-        third = 'visibility' if labeled else 'score'
+    values = stack_keypoints(people, images)
+    if values.size % (3 * len(people)):
         raise ValueError(f"'keypoints' must be K triples x, y, {third} of each person")
     values = values.reshape(len(people), -1, 3)
-    scores = values[..., 2]
-    boxes = stack(people, 'bbox', images, [np.nan] * 4)
+    boxes = stack_boxes(people, images)
     if boxes is not None:
-        if boxes.shape != (len(people), 4):
-            raise ValueError("'bbox' must be x, y, width, height")
         boxes[:, 2:] += boxes[:, :2]
-    return Rows(
-        values[..., :2],
-        np.minimum(scores, 1) if labeled else scores,
-        np.array([frames[image] for image in images]),
-        stack_tracks(people),
-        boxes,
-        **header,
-    )
-
-
-def _joint_names(categories: dict[int, dict]) -> tuple[str, ...] | None:
-    for category in categories.values():
-        if isinstance(category.get('keypoints'), list):
-            return tuple(map(str, category['keypoints']))
-    return None
+    numbers = np.array([frames[image] for image in images])
+    return Rows(values[..., :2], values[..., 2], numbers, stack_tracks(people), boxes)

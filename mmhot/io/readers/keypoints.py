@@ -5,6 +5,7 @@ states is an error.
 """
 
 import logging
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -35,13 +36,12 @@ _OTHER_FORMATS = (
     ('a pickle, which is never loaded', 0, b'\x80'),
     ('a bare .npy array, without size and rate', 0, b'\x93NUMPY'),
 )
-_ARGUMENTS = {'width': '`image_size`', 'height': '`image_size`', 'fps': '`fps`'}
-_LIMITS = {
-    'width': (1, 100_000, int),
-    'height': (1, 100_000, int),
-    'fps': (1, 1000, float),
+# Argument, lowest and highest value, and type of what the file may lack.
+_HEADER = {
+    'width': ('`image_size`', 1, 100_000, int),
+    'height': ('`image_size`', 1, 100_000, int),
+    'fps': ('`fps`', 1, 1000, float),
 }
-
 
 MAX_TRACKS = 2000
 """Most people of one file; each is lifted, and written, on its own."""
@@ -99,17 +99,6 @@ def read_keypoints(
         )
 
 
-def _check_number(name: str, value: float, prefix: str = '') -> float | int:
-    low, high, kind = _LIMITS[name]
-    # Written so that NaN fails.
-    if not low <= value <= high or kind(value) != value:
-        whole = 'whole ' if kind is int else ''
-        raise ValueError(
-            f'{prefix}{name} must be a {whole}number within {low}..{high}, got {value}'
-        )
-    return kind(value)
-
-
 def _read_rows(path: Path) -> Rows:
     """Detect the format and read all people."""
     if path.is_dir():
@@ -136,22 +125,30 @@ def _resolve_header(
     """Return width, height and frame rate, from the arguments or the file."""
     width, height = (None, None) if image_size is None else image_size
     given = {'width': width, 'height': height, 'fps': fps}
-    resolved, missing = {}, []
+    resolved, missing = [], []
     for name, value in given.items():
         stated = getattr(rows, name)
         if value is None and stated is None:
             missing.append(name)
-        elif value is None:
-            resolved[name] = _check_number(name, stated)
-        else:
-            resolved[name] = _check_number(name, value, f'{_ARGUMENTS[name]}: ')
-            if stated not in (None, value):
-                message = '%s states %s %s; the given %s is used instead'
-                _LOGGER.warning(message, path, name, stated, value)
+            continue
+        if value is not None and stated not in (None, value):
+            message = '%s states %s %s; the given %s is used instead'
+            _LOGGER.warning(message, path, name, stated, value)
+        argument, low, high, kind = _HEADER[name]
+        used = stated if value is None else value
+        # written so that NaN fails
+        if not low <= used <= high or kind(used) != used:
+            prefix = '' if value is None else f'{argument}: '
+            whole = 'whole ' if kind is int else ''
+            raise ValueError(
+                f'{prefix}{name} must be a {whole}number within {low}..{high}, '
+                f'got {used}'
+            )
+        resolved.append(kind(used))
     if missing:
-        arguments = ' and '.join(dict.fromkeys(_ARGUMENTS[name] for name in missing))
+        arguments = ' and '.join(dict.fromkeys(_HEADER[name][0] for name in missing))
         raise ValueError(f'does not state {", ".join(missing)}: give {arguments}')
-    return resolved['width'], resolved['height'], resolved['fps']
+    return tuple(resolved)
 
 
 def _resolve_skeleton(path: Path, rows: Rows, given: str | None) -> str:
@@ -185,9 +182,9 @@ def _stated_skeleton(rows: Rows) -> str | None:
             f'names {len(rows.joint_names)} joints but has {rows.keypoints.shape[1]} '
             'keypoints per person'
         )
-    names = [_normalized(name) for name in rows.joint_names]
+    names = tuple(map(_normalized, rows.joint_names))
     for skeleton in SKELETONS.values():
-        if names == [_normalized(joint) for joint in skeleton.joints]:
+        if names == tuple(map(_normalized, skeleton.joints)):
             return skeleton.name
     raise ValueError(
         f'names its joints {", ".join(rows.joint_names)[:60]}..., which is no known '
@@ -196,7 +193,7 @@ def _stated_skeleton(rows: Rows) -> str | None:
 
 
 def _normalized(joint: str) -> str:
-    return '_'.join(joint.lower().replace('-', ' ').replace('_', ' ').split())
+    return '_'.join(re.split('[-_ ]+', joint.lower()))
 
 
 def _skeleton_with(count: int) -> str:
@@ -208,44 +205,38 @@ def _skeleton_with(count: int) -> str:
 
 
 def _split_tracks(path: Path, rows: Rows) -> list[Track2D]:
-    found = np.isfinite(rows.keypoints).any((1, 2))
     if rows.track is None:
-        rows = _as_one_track(rows, found)
-        found = np.isfinite(rows.keypoints).any((1, 2))
-    order = np.lexsort((rows.frame, rows.track))
-    rows, found = take(rows, order), found[order]
+        rows = _as_one_track(rows)
+    rows = take(rows, np.lexsort((rows.frame, rows.track)))
     twice = (np.diff(rows.frame) == 0) & (np.diff(rows.track) == 0)
     if twice.any():
         row = twice.argmax()
         raise ValueError(
             f'has two rows for frame {rows.frame[row]}, track {rows.track[row]}'
         )
-    tracks = []
     numbers, starts = np.unique(rows.track, return_index=True)
     if len(numbers) > MAX_TRACKS:
         raise ValueError(f'has {len(numbers)} track IDs: at most {MAX_TRACKS} are read')
-    indices = np.split(np.arange(len(rows.track)), starts[1:])
-    for track, index in zip(numbers, indices, strict=True):
-        if not found[index].any():
+    tracks = []
+    for index in np.split(np.arange(len(rows.track)), starts[1:]):
+        own = take(rows, index)
+        track = int(own.track[0])
+        if np.isnan(own.keypoints).all():
             _LOGGER.warning('%s: track %s has no keypoints; left out', path, track)
             continue
-        own = take(rows, index)
-        tracks.append(
-            Track2D(int(track), own.frame, own.keypoints, own.scores, own.bboxes)
-        )
+        tracks.append(Track2D(track, own.frame, own.keypoints, own.scores, own.bboxes))
     return tracks
 
 
-def _as_one_track(rows: Rows, found: np.ndarray) -> Rows:
+def _as_one_track(rows: Rows) -> Rows:
     """Give all rows one track ID, if no frame has several people."""
-    frames, counts = np.unique(rows.frame, return_counts=True)
-    if counts.max() > 1:
-        rows = take(rows, np.flatnonzero(found))
-        frames, counts = np.unique(rows.frame, return_counts=True)
-    if counts.max() > 1:
-        raise ValueError(
-            f'has {counts.max()} people in frame {frames[counts.argmax()]} but no '
-            "track IDs ('track' in .npz, 'track_id' in JSON): add them, or keep one "
-            "person per frame with `single` 'largest'"
-        )
-    return replace(rows, track=np.zeros(len(rows.frame), np.int64))
+    found = np.isfinite(rows.keypoints).any((1, 2))
+    for kept in (rows, take(rows, found)):
+        frames, counts = np.unique(kept.frame, return_counts=True)
+        if counts.max() == 1:
+            return replace(kept, track=np.zeros(len(frames), np.int64))
+    raise ValueError(
+        f'has {counts.max()} people in frame {frames[counts.argmax()]} but no '
+        "track IDs ('track' in .npz, 'track_id' in JSON): add them, or keep one "
+        "person per frame with `single` 'largest'"
+    )

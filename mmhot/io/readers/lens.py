@@ -98,69 +98,57 @@ def _lens(content: dict[str, object]) -> Lens:
             f'distortion_model {brief(kind)!r} is not supported: it must be '
             "OpenCV's model ('plumb_bob' or 'rational_polynomial' in ROS)"
         )
-    focal, center = _pinhole(content)
-    size = [_number(content, names) for names in (_WIDTH, _HEIGHT)]
+    size = [_number(content, *names) for names in (_WIDTH, _HEIGHT)]
     # ROS writes 0 where it is not known
     size = tuple(map(int, size)) if all(size) else None
-    return Lens(focal, center, _distortion(content), size)
+    fx, fy, cx, cy = _pinhole(content)
+    return Lens((fx, fy), (cx, cy), _distortion(content), size)
 
 
-def _pinhole(
-    content: dict[str, object],
-) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Return focal lengths and principal point."""
-    found = _first(content, _MATRIX)
-    if found is None:
+def _pinhole(content: dict[str, object]) -> tuple[float, ...]:
+    """Return fx, fy, cx and cy."""
+    name, matrix = _first(content, *_MATRIX)
+    if matrix is None:
         missing = [name for name in _NUMBERS if name not in content]
         if missing:
             raise ValueError(f'lacks {", ".join(missing)}: {_EXPECTED}')
-        fx, fy, cx, cy = (_number(content, (name,)) for name in _NUMBERS)
-        return (fx, fy), (cx, cy)
-    name, value = found
-    matrix = _array(value, name)
+        return tuple(_number(content, name) for name in _NUMBERS)
     if matrix.size != 9:
         raise ValueError(f'{name} must be 3x3, got {matrix.size} numbers')
     (fx, _, cx), (below, fy, cy), last = matrix.reshape(3, 3).tolist()
     if [below, *last] != [0, 0, 0, 1]:
         raise ValueError(f'{name} must be [[fx, 0, cx], [0, fy, cy], [0, 0, 1]]')
-    return (fx, fy), (cx, cy)
+    return fx, fy, cx, cy
 
 
 def _distortion(content: dict[str, object]) -> tuple[float, ...]:
     """Return the distortion, padded to a length that OpenCV supports."""
-    found = _first(content, _DISTORTION)
-    if found is not None:
-        name, value = found
-        given = _array([] if value is None else value, name).ravel().tolist()
-    else:
+    _, given = _first(content, *_DISTORTION)
+    if given is None:
+        terms = [_number(content, term) or 0.0 for term in _TERMS]
         used = [number for number, term in enumerate(_TERMS, 1) if term in content]
-        named = [_number(content, (term,)) or 0.0 for term in _TERMS]
-        given = named[: max(used, default=0)]
-    if not any(given):
+        given = np.array(terms[: max(used, default=0)])
+    if not given.any():
         return ()
     # further terms are zero
-    length = next((n for n in DISTORTIONS if n >= len(given)), len(given))
-    return tuple(given + [0.0] * (length - len(given)))
+    length = next((n for n in DISTORTIONS if n >= given.size), given.size)
+    return tuple(np.pad(given.ravel(), (0, length - given.size)).tolist())
 
 
-def _first(
-    content: dict[str, object], names: tuple[str, ...]
-) -> tuple[str, object] | None:
-    return next(((name, content[name]) for name in names if name in content), None)
-
-
-def _number(content: dict[str, object], names: tuple[str, ...]) -> float | None:
-    found = _first(content, names)
-    if found is None:
+def _number(content: dict[str, object], *names: str) -> float | None:
+    """Return the number of the first name that is present; None if none is."""
+    name, array = _first(content, *names)
+    if array is None:
         return None
-    array = _array(found[1], found[0])
     if array.size != 1 or not math.isfinite(array.item()):
-        raise ValueError(f'{found[0]} must be a number, got {brief(found[1])}')
+        raise ValueError(f'{name} must be a number, got {brief(content[name])}')
     return array.item()
 
 
-def _array(value: object, name: str) -> np.ndarray:
-    """Convert a list, or a matrix of OpenCV or ROS, to numbers."""
-    if isinstance(value, dict) and 'data' in value:
+def _first(content: dict[str, object], *names: str) -> tuple[str, np.ndarray | None]:
+    """Return the first name that is present, and its numbers, of any shape."""
+    name = next((name for name in names if name in content), '')
+    value = content.get(name)
+    if isinstance(value, dict) and 'data' in value:  # a matrix of OpenCV or ROS
         value = value['data']
-    return as_numbers(value, name)
+    return name, None if value is None else as_numbers(value, name)

@@ -6,14 +6,20 @@ instance_info}``. MMPose writes no track IDs; ``track_id`` or ``instance_id`` of
 instance is read if other programs add it.
 """
 
-import re
 from pathlib import Path
 
 import numpy as np
 
 from mmhot.errors import require_file
 from mmhot.io.arrays import as_numbers, load_json, whole_numbers
-from mmhot.io.readers.rows import Rows, stack, stack_tracks
+from mmhot.io.readers.frame_numbers import natural_key, number_frames
+from mmhot.io.readers.rows import (
+    Rows,
+    stack,
+    stack_boxes,
+    stack_keypoints,
+    stack_tracks,
+)
 
 
 def read_mmpose(document: object) -> Rows:
@@ -27,7 +33,7 @@ def read_mmpose(document: object) -> Rows:
 
 
 def read_mmpose_folder(folder: Path) -> Rows:
-    """Read a folder of one ``.json`` file per image; frames are in natural order."""
+    """Read a folder of one ``.json`` file per image, numbered by its name."""
     files = sorted(folder.glob('[!.]*.json'), key=lambda file: natural_key(file.name))
     if not files:
         raise ValueError('is a folder without .json files')
@@ -44,13 +50,9 @@ def read_mmpose_folder(folder: Path) -> Rows:
             raise ValueError(f'{file.name} {error}') from error
         header = header or info
         images.append(instances)
-    return _gather(list(range(len(images))), images, header)
-
-
-def natural_key(name: str) -> list[tuple[int, str]]:
-    """Sort key by which ``img10`` follows ``img9``."""
-    parts = re.split(r'(\d+)', name)
-    return [(int(p[:300]), '') if p.isdecimal() else (-1, p) for p in parts]
+    names = [file.stem for file in files]
+    frames = number_frames([{'id': name} for name in names], folder)
+    return _gather([frames[name] for name in names], images, header)
 
 
 def _unwrap(document: object) -> tuple[dict, list[dict]]:
@@ -76,45 +78,30 @@ def _gather(frames: list[int], images: list[object], header: dict) -> Rows:
             raise ValueError(f'frame {frame} has no list of instances')
         people += instances
         numbers += [frame] * len(instances)
-    if not people:
-        raise ValueError('holds no people')
-    if not all(isinstance(person, dict) for person in people):
-        raise ValueError('holds instances that are no objects')
-    keypoints = stack(people, 'keypoints', numbers)
-    if keypoints is None:
-        raise ValueError("holds people without 'keypoints'")
+    keypoints = stack_keypoints(people, numbers)
     if keypoints.ndim != 3 or keypoints.shape[-1] != 2:
         shape = keypoints.shape[1:]
         hint = ' (3D keypoints?)' if shape[-1:] == (3,) else ''
         raise ValueError(f"'keypoints' are {shape}{hint}: K pairs [x, y] are expected")
-    scores = stack(people, 'keypoint_scores', numbers, [1.0] * keypoints.shape[1])
+    count = keypoints.shape[1]
+    scores = [person.get('keypoint_scores') for person in people]
+    scores = stack(scores, 'keypoint_scores', numbers, [1.0] * count)
     if scores is not None and scores.shape != keypoints.shape[:2]:
         raise ValueError(
-            f"'keypoint_scores' are {scores.shape[1:]} for {keypoints.shape[1]} "
-            'keypoints'
+            f"'keypoint_scores' are {scores.shape[1:]} for {count} keypoints"
         )
+    header = {
+        **{key: as_single(header, key) for key in ('width', 'height', 'fps')},
+        **_joints(header),
+    }
     return Rows(
         keypoints,
         scores,
         np.array(numbers),
         stack_tracks(people),
-        _boxes(people, numbers),
-        **{key: as_single(header, key) for key in ('width', 'height', 'fps')},
-        **_joints(header),
+        stack_boxes(people, numbers),
+        **header,
     )
-
-
-def _boxes(people: list[dict], numbers: list[int]) -> np.ndarray | None:
-    """Stack bounding boxes, which MMPose writes inside another list, (N, 4)."""
-    boxes = [person.get('bbox') for person in people]
-    inner = [x[0] if isinstance(x, list) and len(x) == 1 else x for x in boxes]
-    flat = [{'bbox': box} for box in inner]
-    boxes = stack(flat, 'bbox', numbers, [np.nan] * 4)
-    if boxes is None:
-        return None
-    if boxes.ndim != 2 or boxes.shape[1] not in (4, 5):
-        raise ValueError(f"'bbox' is {boxes.shape[1:]}: x1, y1, x2, y2 are expected")
-    return boxes[:, :4]
 
 
 def _joints(header: dict) -> dict[str, object]:

@@ -14,7 +14,7 @@ _ROW_ARRAYS = {
     'scores': ('N', 'K'),
     'bbox_xyxy': ('N', 4),
 }
-_SCALARS = ('width', 'height', 'fps')
+_SINGLE = ('width', 'height', 'fps', 'skeleton')
 _TEXTS = ('skeleton', 'joint_names')
 # Numbers of the largest array, which becomes float64: 400 MB, and as much for a copy.
 _MAX_NUMBERS = 50_000_000
@@ -30,65 +30,67 @@ def read_npz(path: Path) -> Rows:
             ``height``, ``fps``, ``skeleton``, ``joint_names``. Without ``frame``,
             rows are consecutive frames of one person.
     """
-    arrays = load_arrays(path, ('keypoints', *_ROW_ARRAYS, *_SCALARS, *_TEXTS))
+    arrays = load_arrays(path, ('keypoints', *_ROW_ARRAYS, *_SINGLE, 'joint_names'))
+    for name, array in arrays.items():
+        _check_type(name, array)
     if 'keypoints' not in arrays:
         raise ValueError("has no array 'keypoints' (T, K, 2)")
-    keypoints = _numbers(arrays, 'keypoints')
-    if keypoints.ndim != 3 or keypoints.shape[-1] not in (2, 3):
-        raise ValueError(
-            f"'keypoints' is {keypoints.shape}: (T, K, 2), or (T, K, 3) with the "
-            'score last, is expected'
-        )
-    if keypoints.size > _MAX_NUMBERS:
-        raise ValueError(
-            f"'keypoints' is {keypoints.shape}: at most {_MAX_NUMBERS:,} numbers are "
-            'read; split the file'
-        )
-    if not keypoints.size:
-        raise ValueError(f"'keypoints' is empty {keypoints.shape}")
-    rows = {name: _numbers(arrays, name) for name in _ROW_ARRAYS if name in arrays}
-    for name in set(_SCALARS) & set(arrays):
-        _numbers(arrays, name)
-    _check_text(arrays)
-    if keypoints.shape[-1] == 3 and 'scores' in rows:
-        raise ValueError(
-            f"'keypoints' is {keypoints.shape} beside 'scores': 2D keypoints are "
-            'expected, with scores as the third column or as an array'
-        )
-    for name, values in rows.items():
-        _check_shape(name, values, keypoints)
-    names = arrays['joint_names'].ravel().tolist() if 'joint_names' in arrays else None
-    if 'track' in rows and 'frame' not in rows:
+    keypoints = arrays['keypoints']
+    _check_size(keypoints)
+    scores = arrays.get('scores')
+    if keypoints.shape[-1] == 3:
+        if scores is not None:
+            raise ValueError(
+                f"'keypoints' is {keypoints.shape} beside 'scores': 2D keypoints are "
+                'expected, with scores as the third column or as an array'
+            )
+        scores = keypoints[..., 2]
+    sizes = dict(zip('NK', keypoints.shape, strict=False))
+    for name, axes in _ROW_ARRAYS.items():
+        expected = tuple(sizes.get(axis, axis) for axis in axes)
+        if name in arrays and arrays[name].shape != expected:
+            raise ValueError(
+                f"'{name}' is {arrays[name].shape}, which does not fit 'keypoints' "
+                f'{keypoints.shape}: {expected} is expected'
+            )
+    if 'track' in arrays and 'frame' not in arrays:
         raise ValueError("has 'track' but no array 'frame'")
+    names = arrays.get('joint_names')
     return Rows(
-        keypoints=keypoints[..., :2],
-        scores=keypoints[..., 2] if keypoints.shape[-1] == 3 else rows.get('scores'),
-        frame=rows.get('frame', np.arange(len(keypoints))),
-        track=rows.get('track'),
-        bboxes=rows.get('bbox_xyxy'),
-        **{name: _one(arrays, name) for name in (*_SCALARS, 'skeleton')},
-        joint_names=names and tuple(names),
+        keypoints[..., :2],
+        scores,
+        arrays.get('frame', np.arange(len(keypoints))),
+        arrays.get('track'),
+        arrays.get('bbox_xyxy'),
+        **{name: _one(arrays, name) for name in _SINGLE},
+        joint_names=None if names is None else tuple(names.ravel().tolist()),
     )
 
 
-def _numbers(arrays: dict[str, np.ndarray], name: str) -> np.ndarray:
-    array = arrays[name]
-    if array.dtype.kind not in 'iuf':
-        kind = {'U': 'text', 'S': 'text', 'b': 'booleans'}.get(array.dtype.kind)
+def _check_size(keypoints: np.ndarray) -> None:
+    shape = f"'keypoints' is {keypoints.shape}"
+    if keypoints.ndim != 3 or keypoints.shape[-1] not in (2, 3):
         raise ValueError(
-            f"array '{name}' holds {kind or array.dtype}: numbers are expected"
+            f'{shape}: (T, K, 2), or (T, K, 3) with the score last, is expected'
         )
-    return array
-
-
-def _check_shape(name: str, values: np.ndarray, keypoints: np.ndarray) -> None:
-    num_rows, num_keypoints = keypoints.shape[:2]
-    sizes = {'N': num_rows, 'K': num_keypoints}
-    expected = tuple(sizes.get(axis, axis) for axis in _ROW_ARRAYS[name])
-    if values.shape != expected:
+    if keypoints.size > _MAX_NUMBERS:
         raise ValueError(
-            f"'{name}' is {values.shape}, which does not fit 'keypoints' "
-            f'{keypoints.shape}: {expected} is expected'
+            f'{shape}: at most {_MAX_NUMBERS:,} numbers are read; split the file'
+        )
+    if not keypoints.size:
+        raise ValueError(f"'keypoints' is empty {keypoints.shape}")
+
+
+def _check_type(name: str, array: np.ndarray) -> None:
+    is_text = name in _TEXTS
+    if array.dtype.kind not in ('U' if is_text else 'iuf') or (
+        is_text and array.size > _MAX_NAMES
+    ):
+        kind = {'U': 'text', 'S': 'text', 'b': 'booleans'}.get(array.dtype.kind)
+        wanted = f'text is expected, at most {_MAX_NAMES} names'
+        raise ValueError(
+            f"'{name}' holds {kind or array.dtype}: "
+            f'{wanted if is_text else "numbers are expected"}'
         )
 
 
@@ -98,13 +100,3 @@ def _one(arrays: dict[str, np.ndarray], name: str) -> float | str | None:
     if arrays[name].size != 1:
         raise ValueError(f"'{name}' is {arrays[name].shape}: one value is expected")
     return arrays[name].item()
-
-
-def _check_text(arrays: dict[str, np.ndarray]) -> None:
-    for name in set(_TEXTS) & set(arrays):
-        array = arrays[name]
-        if array.dtype.kind != 'U' or array.size > _MAX_NAMES:
-            raise ValueError(
-                f"'{name}' is {array.shape} of {array.dtype}: text is expected, at "
-                f'most {_MAX_NAMES} names'
-            )

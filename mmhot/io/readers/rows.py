@@ -9,11 +9,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mmhot.io.arrays import as_numbers, brief, whole_numbers
+from mmhot.io.readers.frame_numbers import LARGEST_FRAME
 
 # Heatmap peaks can be slightly negative where no keypoint was detected.
 LOWEST_SCORE = -0.1
-LARGEST_FRAME = 10_000_000
-_TRACK_KEYS = ('track_id', 'instance_id')
 
 
 @dataclass
@@ -66,11 +65,16 @@ def checked(rows: Rows) -> Rows:
     keypoints = np.array(rows.keypoints, np.float64)
     scores = np.ones(keypoints.shape[:2]) if rows.scores is None else rows.scores
     scores = np.array(scores, np.float64)
-    _require(~np.isinf(keypoints), 'keypoints', 'infinite values', frame)
-    _require(~np.isinf(scores), 'scores', 'infinite values', frame)
-    _require(~(scores < LOWEST_SCORE), 'scores', 'negative values', frame)
-    if rows.bboxes is not None:
-        _require(~np.isinf(rows.bboxes), 'boxes', 'infinite values', frame)
+    boxes = np.empty(0) if rows.bboxes is None else rows.bboxes
+    for wrong, fault in (
+        (np.isinf(keypoints), 'keypoints holds infinite values'),
+        (np.isinf(scores), 'scores holds infinite values'),
+        (scores < LOWEST_SCORE, 'scores holds negative values'),
+        (np.isinf(boxes), 'boxes holds infinite values'),
+    ):
+        if wrong.any():
+            row = np.argwhere(wrong)[0, 0]
+            raise ValueError(f'{fault} (first at frame {frame[row]})')
 
     missing = np.isnan(keypoints).any(-1) | (keypoints == 0).all(-1) | ~(scores > 0)
     if missing.all():
@@ -87,50 +91,79 @@ def checked(rows: Rows) -> Rows:
     )
 
 
-def stack(
-    people: list[dict], key: str, frames: list, default: object = None
-) -> np.ndarray | None:
-    """Stack the values of a field of all people.
+def stack_keypoints(people: list[dict], frames: list) -> np.ndarray:
+    """Stack the keypoints of all people as they are in the file, (N, ...).
 
     Args:
-        people (list[dict]): People, N of them.
-        key (str): Field with a number or nested lists of numbers.
+        people (list[dict]): People with ``keypoints``.
         frames (list): Their frames in messages.
-        default (object): Value of people who lack the field.
 
-    Returns:
-        np.ndarray | None: (N, ...); None if no person has it.
+    Raises:
+        ValueError: If there are no people, or keypoints of several shapes.
+    """
+    if not people:
+        raise ValueError('holds no people')
+    if not all(isinstance(person, dict) for person in people):
+        raise ValueError('holds instances that are no objects')
+    keypoints = stack(
+        [person.get('keypoints') for person in people], 'keypoints', frames
+    )
+    if keypoints is None:
+        raise ValueError("holds people without 'keypoints'")
+    return keypoints
+
+
+def stack_boxes(people: list[dict], frames: list) -> np.ndarray | None:
+    """Stack ``bbox``, which MMPose writes inside another list, (N, 4)."""
+    boxes = [person.get('bbox') for person in people]
+    boxes = [x[0] if isinstance(x, list) and len(x) == 1 else x for x in boxes]
+    boxes = stack(boxes, 'bbox', frames, [np.nan] * 4)
+    if boxes is None:
+        return None
+    if boxes.ndim != 2 or boxes.shape[1] not in (4, 5):
+        raise ValueError(f"'bbox' is {boxes.shape[1:]}: four numbers are expected")
+    return boxes[:, :4]
+
+
+def stack(
+    values: list, name: str, frames: list, default: object = None
+) -> np.ndarray | None:
+    """Stack a value of each person, (N, ...); None if no person has it.
+
+    Args:
+        values (list): Numbers or nested lists of numbers; None where missing.
+        name (str): Their name in messages.
+        frames (list): The people's frames in messages.
+        default (object): Replaces missing values.
 
     Raises:
         ValueError: If the values are no numbers, or of several shapes.
     """
-    values = [person.get(key) for person in people]
     if all(value is None for value in values):
         return None
     values = [default if value is None else value for value in values]
     with suppress(ValueError):
-        return as_numbers(values, key)
+        return as_numbers(values, name)
     for frame, value in zip(frames, values, strict=True):
         try:
-            as_numbers([values[0], value], key)
+            as_numbers([values[0], value], name)
         except ValueError:
             raise ValueError(
-                f"frame {frame}: '{key}' must be numbers, as many for each person, got "
-                f'{brief(value)}'
+                f"frame {frame}: '{name}' must be numbers, as many for each person, "
+                f'got {brief(value)}'
             ) from None
     raise AssertionError('values of one shape can be stacked')
 
 
 def stack_tracks(people: list[dict]) -> np.ndarray | None:
     """Stack the track IDs of all people, (N,); None if no person has one."""
-    for key in _TRACK_KEYS:
+    for key in ('track_id', 'instance_id'):
         values = [person.get(key) for person in people]
-        if all(value is None for value in values):
-            continue
-        if any(value is None for value in values):
-            count = sum(value is not None for value in values)
+        count = sum(value is not None for value in values)
+        if 0 < count < len(people):
             raise ValueError(f'only {count} of {len(people)} people have a {key}')
-        return whole_numbers(key, as_numbers(values, key))
+        if count:
+            return whole_numbers(key, as_numbers(values, key))
     return None
 
 
@@ -156,17 +189,8 @@ def largest_person(rows: Rows) -> Rows:
 
 def take(rows: Rows, index: np.ndarray) -> Rows:
     """Select rows, in the order of ``index``."""
-    names = ('keypoints', 'scores', 'frame', 'track', 'bboxes')
-    arrays = {name: getattr(rows, name) for name in names}
-    return replace(
-        rows, **{k: None if v is None else v[index] for k, v in arrays.items()}
-    )
-
-
-def _require(valid: np.ndarray, name: str, fault: str, frame: np.ndarray) -> None:
-    if not valid.all():
-        row = np.argwhere(~valid)[0, 0]
-        raise ValueError(f'{name} holds {fault} (first at frame {frame[row]})')
+    arrays = {k: v for k, v in vars(rows).items() if isinstance(v, np.ndarray)}
+    return replace(rows, **{name: array[index] for name, array in arrays.items()})
 
 
 def _float32(values: np.ndarray) -> np.ndarray:

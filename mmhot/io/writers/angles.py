@@ -1,12 +1,12 @@
 """Joint angles: motions for OpenSim (``.mot``), and tables (``.angles.csv``)."""
 
-import csv
 from pathlib import Path
 
 import numpy as np
 
-from mmhot.io.atomic import replacing
-from mmhot.io.writers.trc import fill_frames
+from mmhot.io.atomic import replacing_text
+from mmhot.io.writers.csv import row_heads, write_rows
+from mmhot.io.writers.trc import fill_frames, in_y_up
 from mmhot.skeletons.joint_angles import angle_joints, angle_names, joint_angles
 from mmhot.structures.clips import Clip3D
 
@@ -33,7 +33,7 @@ def write_mot(clip: Clip3D, path: str | Path) -> None:
         path (str | Path): File to create or replace; it begins with the first pose.
     """
     frames, positions = fill_frames(clip, first=clip.frame[0])
-    positions = _in_y_up(positions)
+    positions = in_y_up(positions)
     angles = joint_angles(positions)
     names = angle_names(len(clip.joint_names))
     columns = ('time', *names[:3], *_PLACES, *names[3:])
@@ -42,7 +42,7 @@ def write_mot(clip: Clip3D, path: str | Path) -> None:
     table = np.column_stack([seconds, angles[:, :3], root, angles[:, 3:]])
     name = Path(path).stem.replace('\n', ' ')
     header = _HEADER.format(name=name, rows=len(table), columns=len(columns))
-    with replacing(path) as temporary, temporary.open('w', encoding='utf-8') as file:
+    with replacing_text(path) as file:
         file.write(header + '\t'.join(columns) + '\n')
         np.savetxt(file, table, fmt='%.6f', delimiter='\t')
 
@@ -60,21 +60,14 @@ def write_csv(clip: Clip3D, path: str | Path) -> None:
     names = angle_names(len(clip.joint_names))
     angles = np.empty((len(clip), len(names)))
     for rows in clip.stretches():
-        angles[rows] = joint_angles(_in_y_up(clip.places()[rows]))
-    seconds = clip.seconds(clip.frame)
+        angles[rows] = joint_angles(in_y_up(clip.places()[rows]))
     errors = _largest_errors(clip)
     table = np.column_stack([angles, *errors.values()])
-    with (
-        replacing(path) as temporary,
-        temporary.open('w', encoding='utf-8', newline='') as file,
-    ):
-        writer = csv.writer(file)
-        writer.writerow(('frame', 'time', 'track', *names, *errors))
-        for frame, second, track, row in zip(
-            clip.frame.tolist(), seconds, clip.track.tolist(), table, strict=True
-        ):
-            values = ('' if np.isnan(value) else f'{value:.4f}' for value in row)
-            writer.writerow((frame, f'{second:.6f}', track, *values))
+    rows = (
+        (*head, *('' if np.isnan(value) else f'{value:.4f}' for value in row))
+        for head, row in zip(row_heads(clip), table, strict=True)
+    )
+    write_rows(path, ('frame', 'time', 'track', *names, *errors), rows)
 
 
 def _largest_errors(clip: Clip3D) -> dict[str, np.ndarray]:
@@ -85,7 +78,3 @@ def _largest_errors(clip: Clip3D) -> dict[str, np.ndarray]:
         f'{angle}_error_3d': clip.expected_error[:, joints].max(1)
         for angle, joints in angle_joints(len(clip.joint_names)).items()
     }
-
-
-def _in_y_up(positions: np.ndarray) -> np.ndarray:
-    return positions[..., [0, 2, 1]] * (1, 1, -1)

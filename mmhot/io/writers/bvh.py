@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from mmhot.io.atomic import replacing
+from mmhot.io.atomic import replacing_text
 from mmhot.io.writers.rigid_skeleton import Y_UP, RigidMotion, fit_rig
 from mmhot.io.writers.rigs import BVH_PROFILES, DEFAULT_WITH_TOES, Rig
 from mmhot.io.writers.trc import sample_evenly
@@ -63,17 +63,16 @@ def write_bvh(
             ``BVH_PROFILES['default']``.
     """
     motion = _in_axes(motion, rig)
-    lines = ['HIERARCHY']
-    order: list[int] = []
-    _append_joint(motion, rig, 0, 0, lines, order)
-    lines += ['MOTION', f'Frames: {len(motion.root)}', f'Frame Time: {1 / fps:.8f}']
+    lines, order = _hierarchy(motion, rig, 0, depth=0)
+    lines = ['HIERARCHY', *lines, 'MOTION', f'Frames: {len(motion.root)}']
+    lines.append(f'Frame Time: {1 / fps:.8f}')
     channels = [motion.root * _CENTIMETERS]
     for joint in order:
         angles = Rotation.from_matrix(motion.rotations[:, joint]).as_euler(rig.order)
         # programs interpolate between frames: no jumps from 180 to -180
         channels.append(np.degrees(np.unwrap(angles, axis=0)))
     rows = np.concatenate(channels, axis=1)
-    with replacing(path) as temporary, temporary.open('w', encoding='ascii') as file:
+    with replacing_text(path) as file:
         file.write('\n'.join(lines) + '\n')
         np.savetxt(file, rows, fmt='%.5f')
 
@@ -89,35 +88,29 @@ def _in_axes(motion: RigidMotion, rig: Rig) -> RigidMotion:
     return RigidMotion(motion.parents, offsets, motion.root @ Y_UP.T, rotations)
 
 
-def _append_joint(
-    motion: RigidMotion,
-    rig: Rig,
-    joint: int,
-    depth: int,
-    lines: list[str],
-    order: list[int],
-) -> None:
-    """Append a joint and its descendants, depth first."""
-    indent = '  ' * depth
-    kind = 'JOINT' if depth else 'ROOT'
+def _hierarchy(
+    motion: RigidMotion, rig: Rig, joint: int, depth: int
+) -> tuple[list[str], list[int]]:
+    """Return the lines and indices of a joint and its descendants, depth first."""
     places = '' if depth else 'Xposition Yposition Zposition '
     rotations = ' '.join(f'{axis}rotation' for axis in rig.order)
-    lines += [
-        f'{indent}{kind} {rig.names[rig.joints[joint]]}',
-        f'{indent}{{',
-        f'{indent}  OFFSET {_vector(motion.offsets[joint])}',
-        f'{indent}  CHANNELS {3 if depth else 6} {places}{rotations}',
+    lines = [
+        f'{"JOINT" if depth else "ROOT"} {rig.names[rig.joints[joint]]}',
+        '{',
+        f'  OFFSET {_vector(motion.offsets[joint])}',
+        f'  CHANNELS {3 if depth else 6} {places}{rotations}',
     ]
-    order.append(joint)
+    order = [joint]
     children = [child for child, parent in enumerate(motion.parents) if parent == joint]
     named = [child for child in children if rig.joints[child] in rig.names]
     for child in named:
-        _append_joint(motion, rig, child, depth + 1, lines, order)
+        below, indices = _hierarchy(motion, rig, child, depth + 1)
+        lines += [f'  {line}' for line in below]
+        order += indices
     if not named:
         tip = motion.offsets[children[0]] if children else motion.offsets[joint] * _END
-        end = f'{indent}    OFFSET {_vector(tip)}'
-        lines += [f'{indent}  End Site', f'{indent}  {{', end, f'{indent}  }}']
-    lines.append(f'{indent}}}')
+        lines += ['  End Site', '  {', f'    OFFSET {_vector(tip)}', '  }']
+    return [*lines, '}'], order
 
 
 def _vector(offset: np.ndarray) -> str:

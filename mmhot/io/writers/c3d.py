@@ -13,6 +13,8 @@ from mmhot.structures.clips import Clip3D
 _MILLIMETERS = 1000.0
 # By the format's rules: 0 for points that were computed, -1 for unknown ones.
 _COMPUTED, _UNKNOWN = 0.0, -1.0
+# Header fields of frame numbers have 16 bits.
+_MAX_FRAMES = 65_535
 
 
 def write_person(clip: Clip3D, path: str | Path) -> None:
@@ -26,18 +28,23 @@ def write_person(clip: Clip3D, path: str | Path) -> None:
         path (str | Path): File to create or replace; it begins with the first pose.
 
     Raises:
-        ValueError: If ezc3d is not installed.
+        ValueError: If ezc3d is not installed, or the format has too few frame numbers.
     """
     ezc3d = import_extra('ezc3d', 'the format c3d', 'c3d')
     first = int(clip.frame[0])
     positions, is_known = sample_evenly(clip, first, clip.fps)
+    begin = round(clip.seconds(clip.frame[:1])[0] * clip.fps)
+    if max(begin, len(positions)) > _MAX_FRAMES:
+        raise ValueError(
+            f'{path} would have {len(positions):,} frames from frame {begin:,} on: '
+            f'a .c3d has at most {_MAX_FRAMES:,}; use .trc, or cut the clip'
+        )
     points = np.ones((4, len(clip.joint_names), len(positions)))
     points[:3] = np.moveaxis(positions * _MILLIMETERS, 0, -1).swapaxes(0, 1)
     points[:3, :, ~is_known] = np.nan
     residuals = np.where(is_known, _residuals(clip, first), _UNKNOWN)
     file = ezc3d.c3d()
-    begin = clip.seconds(clip.frame[:1])[0]
-    file['header']['points']['first_frame'] = round(begin * clip.fps)
+    file['header']['points']['first_frame'] = begin
     parameters = file['parameters']['POINT']
     parameters['RATE']['value'] = [clip.fps]
     parameters['UNITS']['value'] = ['mm']

@@ -1,11 +1,12 @@
 """Tables of 3D poses (``.csv``), one row per joint."""
 
 import csv
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from mmhot.io.atomic import replacing
+from mmhot.io.atomic import replacing_text
 from mmhot.structures.clips import Clip3D
 
 _NAMES = 'frame time track joint x y z score_3d root_x root_y root_z u v score error_3d'
@@ -19,37 +20,42 @@ def write_csv(clip: Clip3D, path: str | Path) -> None:
         clip (Clip3D): 3D poses; ``x, y, z`` are root-relative, ``u, v`` in pixels.
         path (str | Path): File to create or replace.
     """
-    with (
-        replacing(path) as temporary,
-        temporary.open('w', encoding='utf-8', newline='') as file,
-    ):
-        writer = csv.writer(file)
-        writer.writerow(COLUMNS)
-        for row in range(len(clip)):
-            writer.writerows(_joints(clip, row))
-
-
-def _joints(clip: Clip3D, row: int) -> list[list]:
-    """Make the rows of one person in one frame."""
-    frame = int(clip.frame[row])
-    head = [frame, f'{clip.seconds(frame):.6f}', int(clip.track[row])]
-    root = [_number(value) for value in clip.root_3d[row]]
-    errors = clip.expected_error
-    errors = np.full(len(clip.joint_names), np.nan) if errors is None else errors[row]
-    return [
+    scores, errors = clip.scores, clip.expected_error
+    errors = np.full_like(scores, np.nan) if errors is None else errors
+    root = np.repeat(clip.root_3d[:, None], len(clip.joint_names), axis=1)
+    numbers = np.concatenate(
         [
-            *head,
-            name,
-            *map(_number, clip.keypoints_3d[row, joint]),
-            _number(clip.keypoint_scores_3d[row, joint]),
-            *root,
-            *map(_number, clip.keypoints_2d[row, joint]),
-            _number(clip.scores[row, joint]),
-            _number(errors[joint]),
-        ]
-        for joint, name in enumerate(clip.joint_names)
-    ]
+            clip.keypoints_3d,
+            clip.keypoint_scores_3d[..., None],
+            root,
+            clip.keypoints_2d,
+            scores[..., None],
+            errors[..., None],
+        ],
+        axis=-1,
+    )
+    rows = (
+        (*head, joint, *map(_number, values))
+        for head, person in zip(row_heads(clip), numbers, strict=True)
+        for joint, values in zip(clip.joint_names, person, strict=True)
+    )
+    write_rows(path, COLUMNS, rows)
 
 
-def _number(value: np.float32) -> str:
+def row_heads(clip: Clip3D) -> list[tuple[int, str, int]]:
+    """Return frame, seconds and track ID of each row."""
+    seconds = [f'{second:.6f}' for second in clip.seconds(clip.frame)]
+    return list(zip(clip.frame.tolist(), seconds, clip.track.tolist(), strict=True))
+
+
+def write_rows(
+    path: str | Path, columns: Sequence[str], rows: Iterable[Sequence]
+) -> None:
+    """Write a table with the names of its columns in the first row."""
+    with replacing_text(path) as file:
+        csv.writer(file).writerow(columns)
+        csv.writer(file).writerows(rows)
+
+
+def _number(value: float) -> str:
     return '' if np.isnan(value) else f'{value:.6g}'

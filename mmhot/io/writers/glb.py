@@ -44,7 +44,6 @@ def write_glb(clip: Clip3D, path: str | Path) -> None:
         )
         for name, color in _MATERIALS.items()
     ]
-    animation: dict[str, list] = {'samplers': [], 'channels': []}
     roots = []
     for track in np.unique(clip.track).tolist():
         person = clip.take(clip.track == track)
@@ -55,9 +54,9 @@ def write_glb(clip: Clip3D, path: str | Path) -> None:
         skin = _add_skin(gltf, motion, joints, name)
         root = gltf.add('nodes', name=name, mesh=mesh, skin=skin, children=[joints[0]])
         roots.append(root)
-        _animate(gltf, animation, motion, joints, person)
-        _hide(gltf, animation, joints[0], person, clip)
-    gltf.add('animations', name=clip.name, **animation)
+        _animate(gltf, motion, joints, person)
+        _hide(gltf, joints[0], person, clip)
+    gltf.document['animations'] = [{'name': clip.name, **gltf.animation}]
     gltf.add('scenes', name=clip.name, nodes=roots)
     gltf.document['scene'] = 0
     gltf.save(path)
@@ -117,32 +116,27 @@ def _add_skin(gltf: Gltf, motion: RigidMotion, joints: list[int], name: str) -> 
 
 
 def _animate(
-    gltf: Gltf, animation: dict, motion: RigidMotion, joints: list[int], person: Clip3D
+    gltf: Gltf, motion: RigidMotion, joints: list[int], person: Clip3D
 ) -> None:
     """Add the channels of the root's position and of all rotations."""
     kept, times = _add_times(gltf, person, person.frame)
     root = np.float32(motion.root[kept] @ Y_UP.T)
-    _add_channel(animation, times, gltf.add_array(root), joints[0], 'translation')
+    gltf.add_channel(joints[0], 'translation', times, root)
     for joint, turns in enumerate(np.moveaxis(motion.quaternions(), 1, 0)):
         if np.abs(turns[:, :3]).max() > _UNTURNED:
-            values = gltf.add_array(np.float32(turns[kept]))
-            _add_channel(animation, times, values, joints[joint], 'rotation')
-    if person.expected_error is not None:
-        nodes = [gltf.document['nodes'][joints[joint]] for joint in HUMAN_IK.lifted]
-        _add_errors(nodes, person.expected_error[kept])
-
-
-def _add_errors(nodes: list[dict], errors: np.ndarray) -> None:
-    """Add expected errors (T, K) to the nodes of the first joints, millimeters.
-
-    Programs show extras as properties of the joint, but not the arrays of accessors.
-    """
-    rounded = np.nan_to_num(errors * 1000, nan=_UNKNOWN_ERROR).round().astype(int)
-    for node, values in zip(nodes, rounded.T, strict=False):
+            gltf.add_channel(joints[joint], 'rotation', times, np.float32(turns[kept]))
+    if person.expected_error is None:
+        return
+    # programs show extras as properties of the joint, but not the arrays of accessors
+    errors = np.nan_to_num(person.expected_error[kept] * 1000, nan=_UNKNOWN_ERROR)
+    for joint, values in zip(
+        HUMAN_IK.lifted, errors.round().astype(int).T, strict=False
+    ):
+        node = gltf.document['nodes'][joints[joint]]
         node['extras'] = {ERRORS: values.tolist()}
 
 
-def _hide(gltf: Gltf, animation: dict, hips: int, person: Clip3D, clip: Clip3D) -> None:
+def _hide(gltf: Gltf, hips: int, person: Clip3D, clip: Clip3D) -> None:
     """Scale a person to zero in frames without a pose."""
     first, last = clip.frame.min(), clip.frame.max()
     ends = np.flatnonzero(np.diff(person.frame) > 1)
@@ -155,8 +149,7 @@ def _hide(gltf: Gltf, animation: dict, hips: int, person: Clip3D, clip: Clip3D) 
     frames = np.array(sorted(keys))
     kept, times = _add_times(gltf, clip, frames)
     scales = np.float32([[keys[frame]] * 3 for frame in frames[kept].tolist()])
-    values = gltf.add_array(scales)
-    _add_channel(animation, times, values, hips, 'scale', 'STEP')
+    gltf.add_channel(hips, 'scale', times, scales, 'STEP')
 
 
 def _add_times(gltf: Gltf, clip: Clip3D, frames: np.ndarray) -> tuple[np.ndarray, int]:
@@ -167,13 +160,3 @@ def _add_times(gltf: Gltf, clip: Clip3D, frames: np.ndarray) -> tuple[np.ndarray
     seconds = np.float32(clip.seconds(frames))
     kept = np.flatnonzero(np.diff(seconds, prepend=-1) > 0)
     return kept, gltf.add_array(seconds[kept], bounds=True)
-
-
-def _add_channel(
-    animation: dict, times: int, values: int, node: int, path: str, way: str = 'LINEAR'
-) -> None:
-    sampler = dict(input=times, output=values, interpolation=way)
-    animation['samplers'].append(sampler)
-    target = dict(node=node, path=path)
-    number = len(animation['samplers']) - 1
-    animation['channels'].append(dict(sampler=number, target=target))

@@ -22,12 +22,14 @@ class Gltf:
 
     Attributes:
         document (dict): The JSON part, by the names of the specification.
+        animation (dict): Samplers and channels of the animation.
     """
 
     def __init__(self) -> None:
         self.document: dict[str, Any] = {
             'asset': {'version': '2.0', 'generator': 'mmhot'}
         }
+        self.animation: dict[str, list] = {'samplers': [], 'channels': []}
         self._data: list[bytes] = []
         self._size = 0
 
@@ -74,6 +76,24 @@ class Gltf:
         self._data.append(data + bytes(padding))
         self._size += len(data) + padding
         return self.add('accessors', **accessor)
+
+    def add_channel(
+        self, node: int, path: str, times: int, values: np.ndarray, way: str = 'LINEAR'
+    ) -> None:
+        """Animate a property of a node.
+
+        Args:
+            node (int): Index of the node.
+            path (str): Property: 'translation', 'rotation' or 'scale'.
+            times (int): Accessor of the keys' seconds.
+            values (np.ndarray): The property at each key, (T, C) float32.
+            way (str): Interpolation. Defaults to 'LINEAR'.
+        """
+        samplers = self.animation['samplers']
+        target = dict(node=node, path=path)
+        self.animation['channels'].append(dict(sampler=len(samplers), target=target))
+        accessor = self.add_array(values)
+        samplers.append(dict(input=times, output=accessor, interpolation=way))
 
     def save(self, path: str | Path) -> None:
         """Write the file.

@@ -1,11 +1,11 @@
 """JSON Lines files: one document per line, valid at any time while they grow."""
 
-import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-# Windows would write \r\n instead of \n.
-_BINARY = getattr(os, 'O_BINARY', 0)
+from mmhot.io.arrays import to_json
 
 
 class JsonLines:
@@ -22,14 +22,12 @@ class JsonLines:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        try:
-            flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | _BINARY
-            self._file = os.open(path, flags, 0o666)
-            self._size = os.fstat(self._file).st_size
-            if self._size and self._last_byte() != b'\n':
-                self._append(b'\n')  # a crash cut the last line
-        except OSError as error:
-            raise self._explain(error) from error
+        with self._naming_errors():
+            self._file = self.path.open('ab+', buffering=0)
+            if self._file.seek(0, os.SEEK_END):
+                self._file.seek(-1, os.SEEK_END)
+                if self._file.read(1) != b'\n':
+                    self._append(b'\n')  # a crash cut the last line
 
     def __enter__(self) -> 'JsonLines':
         """Return the open file."""
@@ -37,7 +35,7 @@ class JsonLines:
 
     def __exit__(self, *error: object) -> None:
         """Close the file."""
-        os.close(self._file)
+        self._file.close()
 
     def write(self, document: dict) -> str:
         """Append a document.
@@ -52,28 +50,26 @@ class JsonLines:
             OSError: If the disk is full; one line that names the file.
         """
         try:
-            line = json.dumps(document, allow_nan=False, ensure_ascii=False)
+            line = to_json(document)
         except ValueError as error:
             raise ValueError(f'{self.path}: a number is not finite') from error
-        try:
+        with self._naming_errors():
             self._append(f'{line}\n'.encode())
-        except OSError as error:
-            raise self._explain(error) from error
         return line
 
-    def _last_byte(self) -> bytes:
-        os.lseek(self._file, -1, os.SEEK_END)  # Windows has no pread
-        return os.read(self._file, 1)
-
     def _append(self, data: bytes) -> None:
+        size = self._file.seek(0, os.SEEK_END)
         try:
             rest = memoryview(data)
             while rest:
-                rest = rest[os.write(self._file, rest) :]
+                rest = rest[self._file.write(rest) :]
         except OSError:
-            os.ftruncate(self._file, self._size)
+            self._file.truncate(size)
             raise
-        self._size += len(data)
 
-    def _explain(self, error: OSError) -> OSError:
-        return OSError(f'cannot write {self.path}: {error.strerror}')
+    @contextmanager
+    def _naming_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise OSError(f'cannot write {self.path}: {error.strerror}') from error

@@ -16,29 +16,27 @@ def write_keypoints(clip: Clip2D, path: str | Path) -> None:
         clip (Clip2D): 2D keypoints.
         path (str | Path): File to create or replace.
     """
-    tracks, skeleton = clip.tracks, get_skeleton(clip.skeleton)
-    frame = np.concatenate([track.frames for track in tracks])
-    track = np.repeat(
-        [track.track for track in tracks], [len(track.frames) for track in tracks]
+    skeleton = get_skeleton(clip.skeleton)
+    frame, keypoints, scores = (
+        np.concatenate([getattr(track, name) for track in clip.tracks])
+        for name in ('frames', 'keypoints', 'scores')
     )
+    track = np.concatenate([np.full(len(x.frames), x.track) for x in clip.tracks])
     rows = np.lexsort((track, frame))
-    arrays = dict(
-        frame=frame,
-        track=track,
-        time=clip.times_of(frame),
-        keypoints_2d=np.concatenate([track.keypoints for track in tracks]),
-        scores=np.concatenate([track.scores for track in tracks]),
-    )
     save_arrays(
         path,
         dict(
-            {name: array[rows] for name, array in arrays.items()},
+            frame=frame[rows],
+            track=track[rows],
+            time=clip.times_of(frame[rows]),
+            keypoints_2d=keypoints[rows],
+            scores=scores[rows],
             joint_names=np.array(skeleton.joints),
             parents=np.array(skeleton.parents),
-            **{
-                k: np.array(getattr(clip, k))
-                for k in ('name', 'width', 'height', 'fps')
-            },
+            name=np.array(clip.name),
+            width=np.array(clip.width),
+            height=np.array(clip.height),
+            fps=np.array(clip.fps),
         ),
         compressed=True,
     )

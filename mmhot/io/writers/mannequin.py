@@ -101,42 +101,27 @@ def make_mannequin(motion: RigidMotion, rig: Rig) -> Mannequin:
     index = {joint: number for number, joint in enumerate(rig.joints)}
     place = dict(zip(rig.joints, motion.rest(), strict=True))
     thickness = (place['left_knee'] - place['left_foot'])[1] / TYPICAL_SHIN / 100
+    spines = [joint for joint in rig.joints if joint.startswith('spine')]
     parts = []
-
-    def add(
-        path: Sequence[np.ndarray],
-        profile: Sequence[Sequence[float]],
-        owners: Sequence[str],
-        wide: np.ndarray,
-        accent: bool = False,
-    ) -> None:
-        rings = np.array([ring[:3] for ring in profile], float)
-        rings[:, 1:] *= thickness
+    for path, profile, owners, wide, accent in (
+        *_trunk(place, spines, thickness),
+        *_limbs(place, thickness),
+    ):
+        rings = np.array(profile) * (1, thickness, thickness)
         bones = np.array([index[owner] for owner in owners])
         parts.append((*_tube(np.array(path), rings, bones, wide), accent))
-
-    spines = [joint for joint in rig.joints if joint.startswith('spine')]
-    _add_trunk(add, place, spines, thickness)
-    for side, out in (('left', _LEFT), ('right', -_LEFT)):
-        leg = [f'{side}_{joint}' for joint in ('hip', 'knee', 'foot')]
-        arm = [f'{side}_{joint}' for joint in ('shoulder', 'elbow', 'wrist')]
-        path = [place[joint] for joint in leg]
-        add(path, _LEG, [leg[0], *leg], _LEFT)
-        add([place[x] for x in arm], _ARM, [arm[0], *arm], _FORWARD)
-        hand = [place[arm[-1]], place[f'{side}_hand_end']]
-        add(hand, _HAND, [arm[-1]] * 3, _FORWARD, accent=True)
-        sole = place[leg[-1]] - ANKLE_HEIGHT * _UP
-        heel = sole - 4.5 * thickness * _FORWARD + 4.2 * thickness * _UP
-        tip = place[f'{side}_toe_end'] * (1, 0, 1) + (sole[1] + 1.9 * thickness) * _UP
-        toes = [leg[-1], leg[-1], f'{side}_toe']
-        add([heel, tip], _FOOT, toes, out, accent=True)
     return _join(parts)
 
 
-def _add_trunk(
-    add: object, place: dict[str, np.ndarray], spines: list[str], thickness: float
-) -> None:
-    """Add trunk, neck and head."""
+def _trunk(
+    place: dict[str, np.ndarray], spines: list[str], thickness: float
+) -> list[tuple]:
+    """List the tubes of trunk, neck and head.
+
+    Returns:
+        list[tuple]: Of each tube path, profile, owners and direction of the width, see
+        :func:`_tube`, and whether it has the second material.
+    """
     hips = (place['left_hip'] - place['right_hip'])[0] / 2 / thickness
     shoulders = (place['left_shoulder'] - place['right_shoulder'])[0] / 2 / thickness
     trunk = [
@@ -144,16 +129,39 @@ def _add_trunk(
         for along, more, depth, share in _TRUNK
     ]
     path = [place[joint] for joint in ('root', *spines, 'thorax')]
-    add(path, trunk, ['root', 'root', *spines, spines[-1]], _LEFT)
     top = place['head'] * (0, 1, 0)
     top += (place['head'] + place['neck_base'])[2] / 2 * _FORWARD
     chin = top - _HEAD_HEIGHT * 100 * thickness * _UP
     base, skull = place['thorax'], (top + chin) / 2
-    add([base, skull], _NECK, [spines[-1], 'thorax', 'neck_base'], _LEFT)
-    add([chin, top], _HEAD, ['neck_base'] * 3, _LEFT)
     face = skull + (9.2 * _FORWARD - 0.5 * _UP) * thickness
     nose = [face, face - 3 * thickness * _UP]
-    add(nose, _NOSE, ['neck_base'] * 3, _LEFT, accent=True)
+    head = ['neck_base'] * 3
+    return [
+        (path, trunk, ['root', 'root', *spines, spines[-1]], _LEFT, False),
+        ([base, skull], _NECK, [spines[-1], 'thorax', 'neck_base'], _LEFT, False),
+        ([chin, top], _HEAD, head, _LEFT, False),
+        (nose, _NOSE, head, _LEFT, True),
+    ]
+
+
+def _limbs(place: dict[str, np.ndarray], thickness: float) -> list[tuple]:
+    """List the tubes of legs, arms, hands and feet, as :func:`_trunk`."""
+    tubes = []
+    for side, out in (('left', _LEFT), ('right', -_LEFT)):
+        leg = [f'{side}_{joint}' for joint in ('hip', 'knee', 'foot')]
+        arm = [f'{side}_{joint}' for joint in ('shoulder', 'elbow', 'wrist')]
+        foot, wrist = leg[-1], arm[-1]
+        sole = place[foot] - ANKLE_HEIGHT * _UP
+        heel = sole - 4.5 * thickness * _FORWARD + 4.2 * thickness * _UP
+        tip = place[f'{side}_toe_end'] * (1, 0, 1) + (sole[1] + 1.9 * thickness) * _UP
+        hand = [place[wrist], place[f'{side}_hand_end']]
+        tubes += [
+            ([place[joint] for joint in leg], _LEG, [leg[0], *leg], _LEFT, False),
+            ([place[joint] for joint in arm], _ARM, [arm[0], *arm], _FORWARD, False),
+            (hand, _HAND, [wrist] * 3, _FORWARD, True),
+            ([heel, tip], _FOOT, [foot, foot, f'{side}_toe'], out, True),
+        ]
+    return tubes
 
 
 def _tube(
@@ -193,19 +201,11 @@ def _rounded(path: np.ndarray, profile: np.ndarray) -> np.ndarray:
     for end, beyond, bone in ((0, -1, path[:2]), (-1, 1, path[-2:])):
         place, width, depth = profile[end]
         reach = beyond * min(width, depth) / np.linalg.norm(bone[1] - bone[0])
-        caps.append(
-            [
-                (
-                    place + reach * np.cos(angle),
-                    width * np.sin(angle),
-                    depth * np.sin(angle),
-                    place + reach,
-                )
-                for angle in _CAP
-            ]
-        )
-    inner = [(*ring, 0.0) for ring in profile]
-    return np.array([*caps[0], *inner, *caps[1][::-1]])
+        pole = np.full_like(_CAP, place + reach)
+        sides = width * np.sin(_CAP), depth * np.sin(_CAP)
+        caps.append(np.stack([place + reach * np.cos(_CAP), *sides, pole], axis=1))
+    inner = np.pad(profile, ((0, 0), (0, 1)))
+    return np.concatenate([caps[0], inner, caps[1][::-1]])
 
 
 def _at(path: np.ndarray, places: np.ndarray) -> np.ndarray:

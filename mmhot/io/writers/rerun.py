@@ -101,7 +101,22 @@ def _send_person(rr: ModuleType, stream: object, clip: Clip3D, track: int) -> No
     rows = np.flatnonzero(clip.track == track)
     poses, pixels = clip.take(rows).places(), clip.keypoints_2d[rows]
     scores = clip.scores[rows].ravel()
-    send = _Sender(rr, stream, clip, clip.frame[rows])
+    frames = clip.frame[rows]
+    # a person is cleared after the last frame of a run
+    every = np.union1d(frames, frames + 1)
+    is_present = np.isin(every, frames).astype(int)
+    times = [
+        rr.TimeColumn(FRAME, sequence=every),
+        rr.TimeColumn(SECONDS, duration=clip.seconds(every)),
+    ]
+
+    def send(entity: str, static: object, columns: object, items: int) -> None:
+        """Send static components, and columns of ``items`` values per frame."""
+        if static is not None:
+            stream.log(entity, static, static=True, strict=True)
+        parts = columns.partition(items * is_present)
+        rr.send_columns(entity, times, parts, recording=stream, strict=True)
+
     colors = [side_rgb(name) for name in clip.joint_names]
     children = [child for child, parent in enumerate(clip.parents) if parent >= 0]
     bones = np.array([(clip.parents[child], child) for child in children])
@@ -130,42 +145,6 @@ def _send_person(rr: ModuleType, stream: object, clip: Clip3D, track: int) -> No
     top = clip.joint_names.index('head') if 'head' in clip.joint_names else 0
     tops = rr.Points3D.columns(positions=poses[:, top])
     send(f'{WORLD}/person{track}/name', name, tops, 1)
-
-
-class _Sender:
-    """Sends columns over time, and clears a person after the last frame of a run.
-
-    Args:
-        rr (ModuleType): rerun-sdk.
-        stream (rr.RecordingStream): The recording.
-        clip (Clip3D): Has the timestamps.
-        frames (np.ndarray): Frames of the person, sorted, (T,).
-    """
-
-    def __init__(
-        self, rr: ModuleType, stream: object, clip: Clip3D, frames: np.ndarray
-    ) -> None:
-        self._rr, self._stream = rr, stream
-        every = np.union1d(frames, frames + 1)
-        self._is_present = np.isin(every, frames).astype(int)
-        self._times = [
-            rr.TimeColumn(FRAME, sequence=every),
-            rr.TimeColumn(SECONDS, duration=clip.seconds(every)),
-        ]
-
-    def __call__(
-        self, entity: str, static: object, columns: object, items: int
-    ) -> None:
-        """Send static components, and columns of ``items`` values per frame."""
-        if static is not None:
-            self._stream.log(entity, static, static=True, strict=True)
-        self._rr.send_columns(
-            entity,
-            self._times,
-            columns.partition(items * self._is_present),
-            recording=self._stream,
-            strict=True,
-        )
 
 
 def _send_video(

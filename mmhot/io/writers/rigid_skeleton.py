@@ -57,11 +57,10 @@ class RigidMotion:
         Returns:
             np.ndarray: Quaternions x, y, z, w, (T, K, 4).
         """
-        num_frames, num_joints = self.rotations.shape[:2]
         rotations = self.rotations.copy()
         rotations[:, 0] = Y_UP @ rotations[:, 0]
         values = Rotation.from_matrix(rotations.reshape(-1, 3, 3)).as_quat()
-        values = values.reshape(num_frames, num_joints, 4)
+        values = values.reshape(*rotations.shape[:2], 4)
         values[0] *= np.where(values[0, :, 3:] < 0, -1, 1)
         flips = np.where((values[1:] * values[:-1]).sum(-1) < 0, -1, 1)
         values[1:] *= np.cumprod(flips, axis=0)[..., None]
@@ -69,9 +68,8 @@ class RigidMotion:
 
     def placed(self) -> tuple[np.ndarray, np.ndarray]:
         """Compute positions (T, K, 3) and axes (T, K, 3, 3) in world axes."""
-        num_frames, num_joints = self.rotations.shape[:2]
-        positions = np.empty((num_frames, num_joints, 3))
-        axes = np.empty((num_frames, num_joints, 3, 3))
+        axes = np.empty_like(self.rotations)
+        positions = np.empty(axes.shape[:-1])
         for joint, parent in enumerate(self.parents):
             if parent < 0:
                 positions[:, joint] = self.root
@@ -205,17 +203,8 @@ def fit_rigid_skeleton(positions: np.ndarray, skeleton: Skeleton) -> RigidMotion
 
     Returns:
         RigidMotion: Motion in the same axes and unit.
-
-    Raises:
-        ValueError: If the shape is wrong or a value is not finite.
     """
     positions = np.asarray(positions, np.float64)
-    if positions.ndim != 3 or positions.shape[1:] != (skeleton.num_keypoints, 3):
-        raise ValueError(
-            f'positions must be (T, {skeleton.num_keypoints}, 3), got {positions.shape}'
-        )
-    if not len(positions) or not np.isfinite(positions).all():
-        raise ValueError('positions must be finite, of at least one frame')
     children = [[] for _ in skeleton.joints]
     for parent, child in skeleton.bones:
         children[parent].append(child)
@@ -273,10 +262,8 @@ def _fit_rotations(
     offsets: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Compute root positions (T, 3) and local rotations (T, K, 3, 3)."""
-    num_frames, num_joints = positions.shape[:2]
-    axes = np.empty((num_frames, num_joints, 3, 3))
-    local = np.empty_like(axes)
-    fitted = np.empty((num_frames, num_joints, 3))
+    fitted = np.empty_like(positions)
+    axes = np.empty((*positions.shape, 3))
     for joint, parent in enumerate(parents):
         below = list(children[joint])
         rest = offsets[below]
@@ -290,7 +277,6 @@ def _fit_rotations(
                 rest_all - middle, seen - seen.mean(1, keepdims=True)
             )
             fitted[:, joint] = seen.mean(1) - axes[:, joint] @ middle
-            local[:, joint] = axes[:, joint]
             continue
         fitted[:, joint] = fitted[:, parent] + axes[:, parent] @ offsets[joint]
         wanted = positions[:, below] - fitted[:, joint, None]
@@ -301,7 +287,9 @@ def _fit_rotations(
             axes[:, joint] = _least_rotation(turned, wanted[:, 0]) @ axes[:, parent]
         else:
             axes[:, joint] = axes[:, parent]
-        local[:, joint] = np.swapaxes(axes[:, parent], -1, -2) @ axes[:, joint]
+    local = axes.copy()
+    above = np.swapaxes(axes[:, list(parents[1:])], -1, -2)
+    local[:, 1:] = above @ axes[:, 1:]
     return fitted[:, 0], local
 
 

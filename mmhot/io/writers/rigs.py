@@ -7,6 +7,7 @@ HumanIK), and the Newton skeleton of Rokoko Studio's exports.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
@@ -68,30 +69,26 @@ class Rig:
 
 def _humanoid(num_spines: int) -> tuple[Skeleton, np.ndarray]:
     """Make the tree of a humanoid without toes, and its places."""
-    parents: dict[str, str] = {'root': ''}
     places: dict[str, dict[str, float]] = {}
-
-    def chain(first: str, *joints: str) -> None:
-        above = first
-        for joint in joints:
-            parents[joint] = above
-            above = joint
-
     spines = [f'spine_{number}' for number in range(num_spines)]
-    for side in _SIDES:
-        chain('root', *(f'{side}_{joint}' for joint in ('hip', 'knee', 'foot')))
-    chain('root', *spines, 'thorax', 'neck_base', 'head')
     trunk = ('root', 'spine', 'thorax')
     for spine, place in zip(spines, _SPINES[num_spines], strict=True):
         below = min(int(place), 1)
         share = place - below
         places[spine] = {trunk[below]: 1 - share, trunk[below + 1]: share}
+    legs = [[f'{side}_{x}' for x in ('hip', 'knee', 'foot')] for side in _SIDES]
+    chains = [*(['root', *leg] for leg in legs)]
+    chains.append(['root', *spines, 'thorax', 'neck_base', 'head'])
     for side in _SIDES:
-        arm = ('clavicle', 'shoulder', 'elbow', 'wrist', 'hand_end')
-        clavicle, shoulder, elbow, wrist, hand = (f'{side}_{joint}' for joint in arm)
-        chain(spines[-1], clavicle, shoulder, elbow, wrist, hand)
+        arm = [f'{side}_{x}' for x in ('clavicle', 'shoulder', 'elbow', 'wrist')]
+        clavicle, shoulder, elbow, wrist = arm
+        hand = f'{side}_hand_end'
+        chains.append([spines[-1], *arm, hand])
         places[clavicle] = {'thorax': 1 - _CLAVICLE, shoulder: _CLAVICLE}
         places[hand] = {wrist: 1 + _HAND, elbow: -_HAND}
+    parents = {'root': ''}
+    for chain in chains:
+        parents |= {joint: above for above, joint in pairwise(chain)}
     joints = tuple(parents)
     pairs = [
         (joints.index(joint), joints.index(joint.replace('left', 'right')))
@@ -140,31 +137,13 @@ def _lafan1_axes() -> dict[str, np.ndarray]:
     }
 
 
-BONES = {
-    'root': 'Hips',
-    'spine': 'Spine',
-    'thorax': 'Chest',
-    'neck_base': 'Neck',
-    'head': 'Head',
-    **{
-        f'{side}_{joint}': f'{side.capitalize()}{bone}'
-        for side in _SIDES
-        for joint, bone in (
-            ('hip', 'UpLeg'),
-            ('knee', 'Leg'),
-            ('foot', 'Foot'),
-            ('shoulder', 'Arm'),
-            ('elbow', 'ForeArm'),
-            ('wrist', 'Hand'),
-        )
-    },
+_DEFAULT_NAMES = {
+    **_names((), 'UpLeg', 'Leg', 'ToeBase'),
+    **dict(spine='Spine', thorax='Chest', neck_base='Neck', head='Head'),
 }
+BONES = {joint: _DEFAULT_NAMES[joint] for joint in _H36M.joints}
 """Names of Human3.6M's joints in the default ``.bvh``."""
-DEFAULT_WITH_TOES = Rig(
-    _H36M,
-    {**BONES, **{f'{side}_toe': f'{side.capitalize()}ToeBase' for side in _SIDES}},
-    np.eye(17),
-)
+DEFAULT_WITH_TOES = Rig(_H36M, _DEFAULT_NAMES, np.eye(17))
 """Rig of the default ``.bvh`` of clips with toes."""
 
 _SPINE = ('Spine', 'Spine1', 'Spine2')

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmhot.io.atomic import replacing
+from mmhot.io.atomic import replacing_text
 from mmhot.structures.clips import Clip3D
 
 MAX_FILLED = 50_000
@@ -14,46 +14,23 @@ _LOGGER = logging.getLogger(__name__)
 
 
 def write_person(clip: Clip3D, path: str | Path) -> None:
-    """Write the joints of one person as ``.trc``, from the first pose on.
+    """Write the joints of one person as markers, from the first pose on: meters, y up.
 
     Args:
         clip (Clip3D): One track in ``'world'`` axes; gaps repeat the nearest pose.
         path (str | Path): File to create or replace.
     """
     frames, positions = fill_frames(clip, first=clip.frame[0])
-    seconds = clip.seconds(frames)
-    write_trc(positions, frames, clip.joint_names, seconds, clip.fps, path)
-
-
-def write_trc(
-    positions: np.ndarray,
-    frames: np.ndarray,
-    joint_names: tuple[str, ...],
-    seconds: np.ndarray,
-    fps: float,
-    path: str | Path,
-) -> None:
-    """Write joint positions as markers: meters, y up.
-
-    Args:
-        positions (np.ndarray): Positions in meters, z up, (T, K, 3). NaN is left
-            empty, as OpenSim expects.
-        frames (np.ndarray): Frame numbers, (T,).
-        joint_names (tuple[str]): Names of the K joints.
-        seconds (np.ndarray): Times of the frames, (T,).
-        fps (float): Frames per second.
-        path (str | Path): File to create or replace.
-    """
     num_frames, num_joints = positions.shape[:2]
-    markers = positions[..., [0, 2, 1]] * (1, 1, -1)
+    rate = f'{clip.fps:g}'
     axes = [f'{axis}{joint}' for joint in range(1, num_joints + 1) for axis in 'XYZ']
     header = {
-        'DataRate': f'{fps:g}',
-        'CameraRate': f'{fps:g}',
+        'DataRate': rate,
+        'CameraRate': rate,
         'NumFrames': num_frames,
         'NumMarkers': num_joints,
         'Units': 'm',
-        'OrigDataRate': f'{fps:g}',
+        'OrigDataRate': rate,
         'OrigDataStartFrame': int(frames[0]) + 1,
         'OrigNumFrames': num_frames,
     }
@@ -61,16 +38,20 @@ def write_trc(
         f'PathFileType\t4\t(X/Y/Z)\t{Path(path).name}',
         '\t'.join(header),
         '\t'.join(map(str, header.values())),
-        '\t'.join(['Frame#', 'Time', *(f'{x}\t\t' for x in joint_names)]).rstrip(),
+        '\t'.join(['Frame#', 'Time', *(f'{x}\t\t' for x in clip.joint_names)]).rstrip(),
         '\t'.join(['', '', *axes]),
         '',
     ]
-    rows = markers.reshape(num_frames, -1)
-    for frame, second, row in zip(frames, seconds, rows, strict=True):
-        values = ['' if np.isnan(value) else f'{value:.6f}' for value in row]
-        lines.append('\t'.join([str(frame + 1), f'{second:.6f}', *values]))
-    with replacing(path) as temporary:
-        temporary.write_text('\n'.join(lines) + '\n', encoding='utf-8')
+    markers = in_y_up(positions).reshape(num_frames, -1)
+    rows = np.column_stack([frames + 1, clip.seconds(frames), markers])
+    with replacing_text(path) as file:
+        file.write('\n'.join(lines) + '\n')
+        np.savetxt(file, rows, ['%d', *['%.6f'] * (rows.shape[1] - 1)], delimiter='\t')
+
+
+def in_y_up(positions: np.ndarray) -> np.ndarray:
+    """Turn positions (..., 3) from z up to y up."""
+    return positions[..., [0, 2, 1]] * (1, 1, -1)
 
 
 def fill_frames(person: Clip3D, first: int) -> tuple[np.ndarray, np.ndarray]:

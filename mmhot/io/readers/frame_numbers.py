@@ -1,0 +1,111 @@
+"""Frame numbers of images, from their ``frame_id``, name or ID."""
+
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+_LOGGER = logging.getLogger(__name__)
+
+LARGEST_FRAME = 10_000_000
+# The last number of a name, before its extension; int64 holds 18 digits.
+_NUMBERED = re.compile(r'(.*?)(\d{1,18})(\D*?)(\.[a-zA-Z]\w*)?', re.DOTALL)
+# Numbers further apart in the median are of separate images, not of frames; one larger
+# gap is between two videos.
+_MEDIAN_GAP, _LARGEST_GAP = 1000, 100_000
+_VIDEO_KEYS = ('video_id', 'vid_id')
+
+
+def number_frames(
+    images: Sequence[Mapping[str, object]], path: Path
+) -> dict[int | str, int]:
+    """Number the frames of one video; order and gaps of the images are kept.
+
+    Numbers are those of ``frame_id``, else in names, else IDs relative to the lowest
+    one, which need not count from the video's beginning. Images without frame numbers
+    become consecutive frames.
+
+    Args:
+        images (Sequence[Mapping]): Each has an ``id``, a number or name, and possibly
+            ``frame_id``, ``file_name`` and ``video_id``.
+        path (Path): Their file, for warnings.
+
+    Returns:
+        dict[int | str, int]: Frame numbers by ID.
+
+    Raises:
+        ValueError: If the images are of several videos.
+    """
+    _check_videos(
+        {str(image[k]) for image in images for k in _VIDEO_KEYS if k in image}
+    )
+    ids = [image['id'] for image in images]
+    first = {image: row for row, image in reversed([*enumerate(ids)])}
+    found = {}
+    for key in ('frame_id', 'file_name', 'id'):
+        numbers = _numbers([image.get(key) for image in images], key)
+        if numbers is None:
+            continue
+        known, counts = np.unique(numbers[[*first.values()]], return_counts=True)
+        if counts.max() == 1:
+            found[key] = numbers
+        elif len(known) > 1:
+            raise ValueError(
+                f'has images of several videos, or copies ({key} '
+                f'{known[counts.argmax()]} occurs twice): give one file for each'
+            )
+    if not found:
+        if len(set(ids)) > 1:
+            _LOGGER.warning('%s: images have no frame numbers; read in order', path)
+        ordered = sorted(set(ids), key=lambda value: natural_key(str(value)))
+        return {value: frame for frame, value in enumerate(ordered)}
+    (used, numbers), *others = found.items()
+    for key, other in others:
+        if np.ptp(other - numbers):
+            message = '%s: %s and %s number the frames differently; %s is used'
+            _LOGGER.warning(message, path, used, key, used)
+    return dict(zip(ids, numbers.tolist(), strict=True))
+
+
+def natural_key(name: str) -> list[tuple[int, str]]:
+    """Sort key by which ``img10`` follows ``img9``."""
+    parts = re.split(r'(\d+)', name)
+    return [(int(p[:300]), '') if p.isdecimal() else (-1, p) for p in parts]
+
+
+def _numbers(values: list[object], key: str) -> np.ndarray | None:
+    """Return the frame numbers (N,) of IDs or names, None if they have none."""
+    if not values or any(
+        isinstance(x, bool) or not isinstance(x, int | str) for x in values
+    ):
+        return None
+    matches = [_NUMBERED.fullmatch(str(value)) for value in values]
+    if not all(matches):
+        return None
+    names = {(match[1], match[3]) for match in matches}
+    if len(names) > len(set(values)) / 2 and len(names) > 1:
+        return None  # names of single images
+    _check_videos({'#'.join(name) for name in names})
+    numbers = np.array([int(match[2]) for match in matches])
+    known = np.unique(numbers)
+    steps = np.diff(known)
+    if len(steps) and np.median(steps) > _MEDIAN_GAP:
+        return None
+    if steps.max(initial=0) > _LARGEST_GAP:
+        before, after = known[steps.argmax() :][:2]
+        raise ValueError(
+            f'has images of several videos ({key} {before} is followed by {after}): '
+            'give one file for each'
+        )
+    is_id = key == 'id' and all(isinstance(value, int) for value in values)
+    return numbers - known[0] if is_id or known[-1] > LARGEST_FRAME else numbers
+
+
+def _check_videos(names: set[str]) -> None:
+    if len(names) > 1:
+        listed = ', '.join(sorted(names))
+        raise ValueError(
+            f'has images of {len(names)} videos ({listed:.80}): give one file for each'
+        )
