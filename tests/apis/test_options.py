@@ -10,7 +10,6 @@ from mmhot.apis.command_options import (
     PageOptions,
     PruningOptions,
 )
-from mmhot.apis.option_fields import flag_of
 from mmhot.apis.options import (
     ExportOptions,
     InferOptions,
@@ -87,7 +86,7 @@ def test_every_field_has_a_help_text_and_an_option(options):
     for each in fields(options):
         assert each.metadata['argument'].help
         if each.name not in ('device', *options.python_only):
-            assert known[each.name] == flag_of(each)
+            assert each.name in known
 
 
 def test_options_of_the_command_line_are_those_of_python():
