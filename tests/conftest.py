@@ -1,6 +1,7 @@
 """Fixtures and pytest hooks shared by all tests."""
 
 import importlib.util
+import logging
 import os
 import signal
 import sys
@@ -54,6 +55,16 @@ def _fast_runner(monkeypatch):
     if metafiles is not None:
         # parses all of MMPose's metafiles for every base config
         monkeypatch.setattr(metafiles, 'load', _cached_load)
+
+
+@pytest.fixture(autouse=True)
+def _no_hint():
+    """Log the hint at ``mmhot export`` before the first lifter of a process does."""
+    backends = sys.modules.get('mmhot.weights.backends')
+    if backends is not None:
+        logging.disable()
+        backends._recommend_export()
+        logging.disable(logging.NOTSET)
 
 
 @cache

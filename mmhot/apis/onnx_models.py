@@ -114,7 +114,7 @@ def _open_lifter(
 ) -> Exportable:
     keep = None if keep is None else [_whole(each) for each in keep]
     lifter = Lifter(model, checkpoint, device='cpu', keep=keep, backend='torch')
-    name, config, plain = load_lifter(model, checkpoint)
+    name, _, config, plain = load_lifter(model, checkpoint)
     kept = lifter.network.model.test_cfg.get('keep')
     if kept is not None:
         plain.test_cfg['keep'] = kept

@@ -26,7 +26,7 @@ class Argument:
     """Documentation and check of one option.
 
     Args:
-        help (str): Help text.
+        help (str | Callable): Help text, or a function that returns it.
         choices (tuple): Allowed values; empty for any.
         low (float): Least value.
         high (float): Greatest value.
@@ -38,7 +38,7 @@ class Argument:
         flag (str): Command-line option, where it is not the name of the field.
     """
 
-    help: str
+    help: str | Callable[[], str]
     choices: tuple = ()
     low: float = -inf
     high: float = inf
@@ -48,7 +48,7 @@ class Argument:
     flag: str = ''
 
 
-def option(default: Any, help: str, **argument: Any) -> Any:
+def option(default: Any, help: str | Callable[[], str], **argument: Any) -> Any:
     """Declare a field with an :class:`Argument`; MISSING makes it required."""
     return field(default=default, metadata={'argument': Argument(help, **argument)})
 

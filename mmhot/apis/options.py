@@ -218,7 +218,7 @@ class ExportOptions(ProcessorOptions):
 
     formats: Any = option(
         ('npz',),
-        f'file formats, of {",".join(WRITERS)} (default: npz)',
+        lambda: f'file formats, of {",".join(WRITERS)} (default: npz)',
         convert=read_formats,
         metavar='LIST',
     )

@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING
 
 from mmhot.apis.options import InferRunOptions, LiveOptions, RayOptions
 from mmhot.cli.errors import print_line
-from mmhot.cli.options import add_options, given_options, name_options, read_options
-from mmhot.errors import one_line
+from mmhot.cli.options import add_options, given_options, read_options
 from mmhot.weights.index import AUTO, LIVE_LIFTER
 
 if TYPE_CHECKING:  # importing them takes seconds
@@ -82,8 +81,7 @@ def _run_inputs(
             for outcome in _process(args, inputs, options, ray):
                 outcomes.append(outcome)
                 if outcome.error:
-                    error = name_options(outcome.error, args.flags)
-                    _complain(f'{outcome.name}: {error}')
+                    args.complain(outcome.error, f'{outcome.name}: ')
     except KeyboardInterrupt:
         interrupted = True
     return _conclude(args, len(inputs), outcomes, interrupted)
@@ -105,7 +103,7 @@ def _check_groups(args: argparse.Namespace) -> None:
         (RayOptions, '--runner ray', args.runner == 'ray'),
     ):
         for name in () if is_chosen else given_options(args, options):
-            raise ValueError(f'{args.flags[name]} needs {needed}')
+            raise ValueError(f'{name} needs {needed}')
     if args.runner == 'ray' and args.device not in (None, 'cpu', 'cuda'):
         raise ValueError(
             '--device must be cpu or cuda with --runner ray, which assigns GPUs, got '
@@ -140,7 +138,7 @@ def _run_live(args: argparse.Namespace, live: LiveOptions) -> int:
     show = args.say if live.live_format != 'none' else lambda line: None
     lost = lift_stream(args.inputs[0], options, live, say, show, args.bars)
     if lost:
-        _complain(lost)
+        args.complain(lost)
     return int(lost is not None)
 
 
@@ -154,13 +152,11 @@ def _process(
     if args.runner == 'ray':
         from mmhot.apis.ray_runner import process_with_ray
 
-        yield from process_with_ray(
-            inputs, options, ray, args.say, _complain, args.quiet
-        )
+        yield from process_with_ray(inputs, options, ray, args.say, args.quiet)
         return
     from mmhot.apis.clip_worker import ClipWorker
 
-    worker = ClipWorker(options, args.say, _complain, args.bars)
+    worker = ClipWorker(options, args.say, args.bars)
     # a model that cannot be loaded fails for all inputs
     worker.prepare(not all(item.has_keypoints for item in inputs))
     yield from map(worker, inputs)
@@ -183,9 +179,5 @@ def _conclude(
     text = f'interrupted: {len(outcomes) - failed} of {total} inputs are finished'
     if 'no_cache' not in args:
         text += '; the same command with --resume continues from here'
-    _complain(text)
+    args.complain(text)
     return 130
-
-
-def _complain(text: str) -> None:
-    print_line(f'mmhot infer: {one_line(text)}', sys.stderr)

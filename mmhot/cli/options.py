@@ -49,6 +49,7 @@ def add_options(parser: argparse._ActionsContainer, options: type[Options]) -> N
 def help_of(each: Field) -> str:
     """Return the help text of an option, with its default."""
     text, default = each.metadata['argument'].help, each.default
+    text = text() if callable(text) else text
     if default in (None, MISSING, ()) or kind_of(each) is bool or '(default' in text:
         return text
     default = default if isinstance(default, str) else f'{default:g}'
@@ -70,15 +71,17 @@ def given_options(args: argparse.Namespace, options: type[Options]) -> dict[str,
     return {x.name: values[x.name] for x in fields(options) if x.name in values}
 
 
-def name_options(message: str, flags: Mapping[str, str]) -> str:
+def name_options(message: str, flags: Mapping[str, str], is_error: bool = True) -> str:
     """Replace the names of arguments in a message by options.
 
     Replaced are names in backticks, before ``=``, with an underscore, and at the
-    beginning before a verb or colon: 'fov must be 1' becomes '--fov must be 1'.
+    beginning of errors before a verb or colon: 'fov must be 1' becomes
+    '--fov must be 1'.
 
     Args:
         message (str): One line of the library.
         flags (Mapping[str, str]): Options by argument, such as ``{'fov': '--fov'}``.
+        is_error (bool): Whether the line may begin with an argument. Defaults to True.
 
     Returns:
         str: The line for users of the command line.
@@ -90,7 +93,8 @@ def name_options(message: str, flags: Mapping[str, str]) -> str:
         name, value = found['name'], found['value']
         if value is not None:
             return flags[name] if value == '=True' else f'{flags[name]} {found["text"]}'
-        is_subject = not found.start() and verbs.match(message, found.end())
+        is_first = is_error and not found.start()
+        is_subject = is_first and verbs.match(message, found.end())
         is_name = found['tick'] or '_' in name or is_subject
         return flags[name] if is_name else found[0]
 

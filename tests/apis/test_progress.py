@@ -1,7 +1,9 @@
 """Progress bars: on terminals at once, elsewhere for long stages only."""
 
 import pytest
+from clip_files import SKATER
 
+import mmhot
 from mmhot.apis import progress
 
 
@@ -11,6 +13,12 @@ def test_short_stages_have_a_bar_on_terminals_only(is_terminal, monkeypatch, cap
     with progress.text_bar('walk: 3D') as show:
         show(4, 4)
     assert ('walk: 3D' in capsys.readouterr().err) == is_terminal
+
+
+def test_without_a_console_there_is_no_bar(monkeypatch):
+    monkeypatch.setattr('sys.stderr', None)
+    clip = mmhot.lift(SKATER, progress=True)
+    assert len(mmhot.infer(SKATER, progress=True)) == len(clip)
 
 
 def test_each_stage_ends_when_the_next_begins():

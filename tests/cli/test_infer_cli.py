@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from clip_files import SKATER
 from lifters import save_lifter
+from PIL import Image
 from pose_sources import Detector, Estimator, infer, use_stand_ins
-from video_files import write_video
+from video_files import gray_image, write_video
 
 from mmhot.apis.options import SMOOTHING
 from mmhot.io.lifted import read_lifted
@@ -147,3 +148,14 @@ def test_two_clips_of_one_name_are_refused(infer_it, video, tmp_path, capfd):
 
 def test_choices_of_smoothing_are_the_smoothers():
     assert set(SMOOTHING) == {'none', *SMOOTHERS}
+
+
+def test_warnings_name_options(infer_it, tmp_path, capfd):
+    for number in range(3):
+        path = tmp_path / 'images' / f'{number:03}.png'
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(gray_image(number)).save(path)
+    assert infer_it(path.parent) == 0
+    line = capfd.readouterr().err.splitlines()[0]
+    assert line.startswith(f'mmhot infer: {path.parent}: its numbered images are')
+    assert 'another rate as --fps, or use' in line

@@ -39,9 +39,9 @@ from mmhot.cli import main
 from ray_stand_ins import slow_worker
 from dataclasses import replace
 real = clip_worker.ClipWorker
-def slow(options, say, complain, bars):
+def slow(options, say, bars):
     options = replace(options, batch_size=1)
-    return slow_worker(options, say, complain, log=sys.argv[1], seconds=0.02)
+    return slow_worker(options, say, log=sys.argv[1], seconds=0.02)
 clip_worker.ClipWorker = slow
 import ray_stand_ins
 ray_stand_ins.ClipWorker = real

@@ -61,7 +61,7 @@ def test_more_workers_than_cores_are_refused(monkeypatch):
     )
     monkeypatch.setitem(sys.modules, 'ray', module)
     outcomes = process_with_ray(
-        [], InferRunOptions(out_dir=''), RayOptions(num_workers=3), print, print
+        [], InferRunOptions(out_dir=''), RayOptions(num_workers=3), print
     )
     with pytest.raises(ValueError, match='num_workers must be at most 2 on this'):
         list(outcomes)
@@ -89,7 +89,7 @@ class Pool:
         error = self.results[item.name].pop(0)
         if isinstance(error, Exception):
             raise error
-        return Outcome(item.name, error=error), [f'line of {item.name}'], []
+        return Outcome(item.name, error=error), [(f'line of {item.name}', False)]
 
 
 class FakeRayError(Exception):
@@ -100,19 +100,17 @@ RAY = SimpleNamespace(exceptions=SimpleNamespace(RayError=FakeRayError))
 
 
 @pytest.mark.parametrize(('retries', 'failed'), [(0, 'bcd'), (1, 'cd'), (2, 'd')])
-def test_failed_inputs_are_retried(retries, failed):
+def test_failed_inputs_are_retried(retries, failed, caplog):
     turns = {'a': [''], 'b': ['bad', ''], 'c': ['bad'] * 2 + ['']}
     pool = Pool(turns | {'d': [FakeRayError('the worker\ndied')]})
     inputs = [SimpleNamespace(name=name) for name in 'abcd']
-    lines, complaints = [], []
-    outcomes = list(
-        collect_outcomes(RAY, pool, inputs, retries, lines.append, complaints.append)
-    )
+    lines = []
+    outcomes = list(collect_outcomes(RAY, pool, inputs, retries, lines.append))
     errors = {outcome.name: outcome.error for outcome in outcomes}
     assert {name for name in errors if errors[name]} == {*failed}
     assert sorted(errors) == list('abcd')
     assert errors['d'] == 'its worker failed: the worker died'
-    assert len(complaints) == min(retries, 1) + min(retries, 2)
+    assert len(caplog.messages) == min(retries, 1) + min(retries, 2)
     assert 'line of a' in lines
 
 
@@ -164,7 +162,6 @@ def test_killed_worker_loses_nothing(videos, checkpoint, tmp_path, importable):
         inputs,
         ray_options=ray_options,
         say=print,
-        complain=print,
         make_worker=worker,
     )
     outcomes = list(run(options=options))

@@ -220,7 +220,7 @@ def _open_onnx(file: Path, names: list[str]) -> Callable[[Tensor], Any]:
 
 def _read_config(spec: ModelSpec) -> Config:
     if spec.source.startswith(SCHEME):
-        _, config, _ = load_lifter(spec.source, None)
+        config = load_lifter(spec.source, None).config
     else:
         config = read_config_file(find_config(spec.source))
     if 'model' not in config:
