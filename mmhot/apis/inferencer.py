@@ -24,7 +24,8 @@ from mmhot.lifting.lifter import Lifter
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips import Clip3D, Track2D
 from mmhot.video.cache import ClipPeople
-from mmhot.video.frames import DEFAULT_FPS, Frame, FrameSource, ImageSequence
+from mmhot.video.decoding import DEFAULT_FPS
+from mmhot.video.frames import Frame, FrameSource, ImageSequence
 from mmhot.video.inputs import open_inputs
 from mmhot.video.people import People
 from mmhot.video.pipeline import NoConfidentDetectionError, VideoLifter

@@ -1,30 +1,24 @@
 """Lifting of a live stream to a JSON Lines file: header, frames, gaps, summary."""
 
-import signal
 import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import redirect_stdout
 from datetime import datetime, timezone
-
-import numpy as np
 
 import mmhot
 from mmhot.apis.lifting import open_pose_estimator, open_video_lifter
 from mmhot.apis.options import InferRunOptions, LiveOptions
-from mmhot.apis.progress import Bars, Show, no_bar
+from mmhot.apis.progress import Bars, no_bar
 from mmhot.io.results import check_targets, results_folder
 from mmhot.io.writers.json_lines import JsonLines
+from mmhot.skeletons.joints import get_skeleton
+from mmhot.structures.lens import camera_intrinsics, ideal_camera, resolve_intrinsics
 from mmhot.video import streams
-from mmhot.video.capture import Capture, Interruption
-from mmhot.video.frames import Frame, FrameSource
-from mmhot.video.live import LiveLifter, LivePerson, LivePoses
-from mmhot.video.pipeline import VideoLifter
-
-# Latencies of the last frames that the summary describes: an hour at 25 per second.
-_MOST_LATENCIES = 90_000
+from mmhot.video.capture import Capture, Interruption, LiveFrame
+from mmhot.video.live import LiveLifter, LivePerson
+from mmhot.visualization.live import LiveWindow
 
 
 def lift_stream(
@@ -32,8 +26,8 @@ def lift_stream(
     options: InferRunOptions,
     live: LiveOptions,
     say: Callable[[str], None] = lambda line: None,
-    print_document: Callable[[str], None] = lambda line: None,
     bars: Bars = no_bar,
+    stop: threading.Event | None = None,
 ) -> str | None:
     """Lift a stream until it ends or is stopped.
 
@@ -44,56 +38,58 @@ def lift_stream(
         options (InferRunOptions): Models, lens, axes and folder.
         live (LiveOptions): Look-ahead, duration, connection, window.
         say (Callable): Receives lines for the user.
-        print_document (Callable): Receives each line of the file.
         bars (Bars): Opens a progress bar.
+        stop (threading.Event, optional): Ends the stream when it is set.
 
     Returns:
         str | None: Why the stream was lost for good; None if it ended or was stopped.
 
     Raises:
-        ValueError: If the stream cannot be opened or an option is wrong.
+        ValueError: If an option is wrong.
+        OSError: If the stream cannot be opened or the file cannot be written.
     """
     check_live(options)
     stream = streams.open_stream(source)
     path = options.out_dir / f'{stream.name}.jsonl'
     with results_folder(options.out_dir):
         check_targets([(source, [path])], [source, *options.files])
-        if not stream.finite:
-            stream.open()  # fails before the models are loaded
-            stream.close()
-        with redirect_stdout(sys.stderr):  # some models print
-            pipeline = open_video_lifter(options, accuracy='fast')
-            say(f'lifter: {pipeline.lifter.name}')
-            pipeline.pose_estimator = models = open_pose_estimator(options)
-            say(f'boxes: {models.detector.name}, 2D keypoints: {models.estimator.name}')
-        session = _StreamRun(options, live, stream, pipeline, say, print_document)
-        with (
-            JsonLines(path) as lines,
-            bars(f'{stream.name}: live') as progress,
-            _stopped_by_signals(session.stop),
-        ):
-            return session.run(lines, progress)
-
-
-@contextmanager
-def _stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Call a function on the first Ctrl-C or SIGTERM; later ones act as usual."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {}
-
-    def end(number: int, _) -> None:
-        signal.signal(number, before[number])
-        stop()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        before[number] = signal.signal(number, end)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        lifter = _open_lifter(options, live, options.fps or stream.fps, say)
+        show = LiveWindow(f'mmhot: {stream.name}') if live.show else lambda poses: True
+        say(
+            f'{stream.label}: {lifter.fps:g} frames/s, poses {lifter.lookahead} frames '
+            f'({1000 * lifter.latency:.0f} ms) behind, plus the time of the models; to '
+            f'{path}, until Ctrl-C'
+        )
+        capture = Capture(stream, live.reconnect, live.duration, stop)
+        num_lifted = 0
+        with JsonLines(path) as file, bars(f'{stream.name}: live') as progress:
+            items = _reported(capture, lifter, options.axes, file, say)
+            for poses in lifter(items):
+                latency = 1000 * (time.monotonic() - poses.frame.arrived)
+                people = [_as_instance(each, options.axes) for each in poses.people]
+                num_lifted += 1
+                file.write(
+                    {
+                        'type': 'frame',
+                        'frame_id': poses.frame.index,
+                        'time': round(poses.frame.time, 4),
+                        'latency_ms': round(latency, 1),
+                        'instances': people,
+                    }
+                )
+                progress(num_lifted, 0)
+                if not show(poses):
+                    capture.stop.set()
+            file.write(
+                {
+                    'type': 'summary',
+                    'frames_seen': capture.seen,
+                    'frames_lifted': num_lifted,
+                    'ended': capture.ended,
+                }
+            )
+    say(f'{stream.name}: {capture.seen} frames seen, {num_lifted} lifted')
+    return capture.ended
 
 
 def check_live(options: InferRunOptions) -> None:
@@ -114,143 +110,85 @@ def check_live(options: InferRunOptions) -> None:
         )
 
 
-class _StreamRun:
-    """State of one stream that is lifted."""
+def _open_lifter(
+    options: InferRunOptions, live: LiveOptions, fps: float, say: Callable[[str], None]
+) -> LiveLifter:
+    """Load the models."""
+    with redirect_stdout(sys.stderr):  # some models print
+        lifter = open_video_lifter(options, accuracy='fast').lifter
+        models = open_pose_estimator(options)
+    say(f'lifter: {lifter.name}')
+    say(f'boxes: {models.detector.name}, 2D keypoints: {models.estimator.name}')
+    return LiveLifter(
+        models,
+        lifter,
+        fps,
+        live.lookahead,
+        kpt_thr=options.kpt_thr,
+        smooth_3d=options.smooth_3d,
+        fov=options.fov,
+        intrinsics=options.intrinsics,
+        foot_lock=options.camera == 'static' and 'feet' not in options.without,
+    )
 
-    def __init__(
-        self,
-        options: InferRunOptions,
-        live: LiveOptions,
-        stream: FrameSource,
-        pipeline: VideoLifter,
-        say: Callable[[str], None],
-        print_document: Callable[[str], None],
-    ) -> None:
-        self._say, self._print = say, print_document
-        self._window = None
-        if live.show:
-            from mmhot.visualization.live import LiveWindow
 
-            self._window = LiveWindow(f'mmhot: {stream.name}')
-        self._lifter = LiveLifter(
-            pipeline.pose_estimator,
-            pipeline.lifter,
-            options.fps or stream.fps,
-            live.lookahead,
-            kpt_thr=options.kpt_thr,
-            smooth_3d=options.smooth_3d,
-            fov=options.fov,
-            intrinsics=options.intrinsics,
-            foot_lock=options.camera == 'static' and 'feet' not in options.without,
-            keep_images=live.show,
-        )
-        self._axes, self._stream = options.axes, stream
-        self._lines: JsonLines | None = None
-        self._capture = Capture(
-            stream, reconnect=live.reconnect, duration=live.duration
-        )
-        self._size: tuple[int, int] | None = None
-        self._num_lifted = 0
-        self._latencies = deque[float](maxlen=_MOST_LATENCIES)
+def _reported(
+    capture: Capture,
+    lifter: LiveLifter,
+    axes: str,
+    file: JsonLines,
+    say: Callable[[str], None],
+) -> Iterator[LiveFrame | Interruption]:
+    """Pass on the items of a stream; report gaps, image sizes, dropped frames."""
+    label, last, size, is_said = capture.stream.label, None, None, False
+    for item in capture:
+        if isinstance(item, Interruption):
+            say(f'{label}: {item.reason}; waiting')
+            since = None if last is None else round(last.time, 4)
+            file.write({'type': 'gap', 'time': since, 'reason': item.reason})
+        else:
+            last = item
+            if size != item.image.shape[1::-1]:
+                size = item.image.shape[1::-1]
+                file.write(_header(lifter, label, size, axes))
+        yield item
+        if capture.dropped and not is_said:
+            is_said = True
+            say(
+                f'{label}: frames arrive faster than they are processed: older ones '
+                "are dropped (speed='fast' or another detector may help)"
+            )
 
-    def stop(self) -> None:
-        """End the stream after the current frame."""
-        self._capture.stop()
 
-    def run(self, lines: JsonLines, progress: Show) -> str | None:
-        """Lift the stream to a file; returns why it was lost for good."""
-        self._lines = lines
-        live, capture, label = self._lifter, self._capture, self._stream.label
-        self._say(
-            f'{label}: {live.fps:g} frames/s, poses {live.lookahead} frames '
-            f'({1000 * live.latency:.0f} ms) behind, plus the time of the models; to '
-            f'{self._lines.path}, until Ctrl-C'
-        )
-        with capture:
-            for poses in live(self._reported_frames()):
-                self._write_poses(poses)
-                progress(self._num_lifted, 0)
-        latencies = np.array(self._latencies or [0.0])
-        summary = {
-            'frames_seen': capture.seen,
-            'frames_lifted': self._num_lifted,
-            'frames_dropped': capture.dropped,
-            'reconnects': capture.reconnects,
-            'latency_ms_mean': round(latencies.mean(), 1),
-            'latency_ms_95': round(np.quantile(latencies, 0.95)),
-            'ended': capture.ended,
-        }
-        self._write('summary', **summary)
-        self._say(
-            f'{self._stream.name}: {capture.seen} frames seen, {self._num_lifted} '
-            f'lifted, {capture.dropped} dropped, {capture.reconnects} reconnects, '
-            f'latency {latencies.mean():.0f} ms, 95 % within '
-            f'{summary["latency_ms_95"]} ms'
-        )
-        return capture.ended
-
-    def _write(self, kind: str, **content: object) -> None:
-        """Append a line to the file and print it."""
-        self._print(self._lines.write({'type': kind, **content}))
-
-    def _reported_frames(self) -> Iterator[Frame | Interruption]:
-        """Pass on the items of the stream; report gaps and new image sizes."""
-        label = self._stream.label
-        last, is_interrupted, said = None, False, False
-        for item in self._capture:
-            if isinstance(item, Interruption):
-                is_interrupted = True
-                self._say(f'{label}: {item.reason}; waiting')
-                since = None if last is None else round(last.time, 4)
-                self._write('gap', time=since, reason=item.reason)
-            else:
-                if is_interrupted and last is not None:
-                    seconds = item.arrived - last.arrived
-                    self._say(f'{label}: continues after {seconds:.1f} s')
-                last, is_interrupted = item, False
-                self._write_header(item.image.shape[1::-1])
-            yield item
-            if self._capture.dropped and not said:
-                said = True
-                self._say(
-                    f'{label}: frames arrive faster than they are processed: older '
-                    "ones are dropped (speed='fast' or another detector may help)"
-                )
-
-    def _write_header(self, size: tuple[int, int]) -> None:
-        """Describe the following lines, at the start and after a change of size."""
-        if size == self._size:
-            return
-        self._size, live = size, self._lifter
-        self._write(
-            'header',
-            mmhot=mmhot.__version__,
-            stream=self._stream.label,
-            started=datetime.now(timezone.utc).isoformat(timespec='milliseconds'),
-            width=size[0],
-            height=size[1],
-            fps=live.fps,
-            lookahead_frames=live.lookahead,
-            lookahead_ms=round(1000 * live.latency, 1),
-            axes=self._axes,
-            unit='m',
-            **live.facts(size),
-        )
-
-    def _write_poses(self, poses: LivePoses) -> None:
-        """Write, print and show the poses of a frame."""
-        latency = time.monotonic() - poses.frame.arrived
-        self._num_lifted += 1
-        self._latencies.append(1000 * latency)
-        self._write(
-            'frame',
-            frame_id=poses.frame.index,
-            time=round(poses.frame.time, 4),
-            latency_ms=round(1000 * latency, 1),
-            instances=[_as_instance(person, self._axes) for person in poses.people],
-        )
-        if self._window is not None and not self._window(poses):
-            self.stop()
+def _header(lifter: LiveLifter, label: str, size: tuple[int, int], axes: str) -> dict:
+    """Describe the following lines, at the start and after a change of size."""
+    lens = resolve_intrinsics(*size, lifter.fov, lifter.intrinsics)
+    focal, _ = camera_intrinsics(ideal_camera(*size, lens))
+    skeleton = get_skeleton('h36m-17')
+    return {
+        'type': 'header',
+        'mmhot': mmhot.__version__,
+        'stream': label,
+        'started': datetime.now(timezone.utc).isoformat(timespec='milliseconds'),
+        'width': size[0],
+        'height': size[1],
+        'fps': lifter.fps,
+        'lookahead_frames': lifter.lookahead,
+        'lookahead_ms': round(1000 * lifter.latency, 1),
+        'axes': axes,
+        'unit': 'm',
+        'model': lifter.lifter.name,
+        'pose2d': lifter.pose_estimator.estimator.name,
+        'detector': lifter.pose_estimator.detector.name,
+        'joint_names': list(skeleton.joints),
+        'parents': list(skeleton.parents),
+        'focal_length': float(focal[0]),
+        'focal_assumed': lens is None,
+        'intrinsics': [] if lens is None else list(lens.parameters),
+        'smooth_2d': 'none',
+        'smooth_3d': lifter.smooth_3d,
+        'foot_lock': lifter.foot_lock,
+    }
 
 
 def _as_instance(person: LivePerson, axes: str) -> dict:

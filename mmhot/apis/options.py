@@ -307,11 +307,6 @@ class LiveOptions(Options):
         low=0,
         metavar='SECONDS',
     )
-    live_format: str = option(
-        'jsonl',
-        'what is printed to stdout: the lines of the file, or nothing',
-        choices=('jsonl', 'none'),
-    )
     show: bool = option(False, 'show video and poses in a window')
 
 

@@ -10,9 +10,11 @@ after an interruption.
 """
 
 import argparse
+import signal
 import sys
+import threading
 from collections.abc import Iterator, Sequence
-from functools import partial
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from mmhot.apis.options import InferRunOptions, LiveOptions, RayOptions
@@ -59,9 +61,13 @@ def run(args: argparse.Namespace) -> int:
     _check_groups(args)
     if vars(args).get('pose2d') == AUTO:
         _choose_pose_model(args)
+    if args.live and not {'pose3d', 'pose3d_weights'} & set(vars(args)):
+        args.pose3d = LIVE_LIFTER
     options = read_options(args, InferRunOptions)
     live, ray = read_options(args, LiveOptions), read_options(args, RayOptions)
-    return _run_live(args, live) if args.live else _run_inputs(args, options, ray)
+    if args.live:
+        return _run_live(args, options, live)
+    return _run_inputs(args, options, ray)
 
 
 def _run_inputs(
@@ -125,21 +131,35 @@ def _agrees(question: str) -> bool:
     return sys.stdin.readline().strip().lower() in ('y', 'yes')
 
 
-def _run_live(args: argparse.Namespace, live: LiveOptions) -> int:
+def _run_live(
+    args: argparse.Namespace, options: InferRunOptions, live: LiveOptions
+) -> int:
     """Lift a stream; the exit code is 1 if it was lost for good."""
     from mmhot.apis.live_session import lift_stream
 
-    if not {'pose3d', 'pose3d_weights'} & set(vars(args)):
-        args.pose3d = LIVE_LIFTER
-
-    options = read_options(args, InferRunOptions)
-    # stdout is for programs
-    say = (lambda line: None) if args.quiet else partial(print_line, stream=sys.stderr)
-    show = args.say if live.live_format != 'none' else lambda line: None
-    lost = lift_stream(args.inputs[0], options, live, say, show, args.bars)
+    with _stopped_by_signals() as stop:
+        lost = lift_stream(args.inputs[0], options, live, args.say, args.bars, stop)
     if lost:
         args.complain(lost)
     return int(lost is not None)
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[threading.Event]:
+    """Set an event at the first Ctrl-C or SIGTERM; later ones act as usual."""
+    stop, before = threading.Event(), {}
+
+    def end(number: int, _) -> None:
+        signal.signal(number, before[number])
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        before[number] = signal.signal(number, end)
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _process(

@@ -1,12 +1,12 @@
 """Image files: sizes from headers, decoding, writing. Opening of videos."""
 
 from contextlib import suppress
-from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from mmhot.errors import escape, ignored_warnings, require_file
 from mmhot.io.arrays import read_limited
@@ -19,6 +19,7 @@ _IMAGE_SUFFIXES = {'.jpg', '.jpeg', '.png', '.webp', '.bmp', '.tif', '.tiff'}
 _MAX_SIDE, _MAX_ASPECT = 32_766, 100
 # Image files may have this many bytes per pixel of the limit, and further ones.
 _MAX_PIXEL_BYTES, _MAX_METADATA = 8, 64 << 20
+_EXIF_ORIENTATION = 0x0112
 
 
 def is_image(name: str | Path) -> bool:
@@ -37,15 +38,21 @@ def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
         FileNotFoundError: If there is no such file.
         ValueError: If it is no image, or too large.
     """
+    import cv2
+
     path, name = require_file(path), escape(path)
-    with path.open('rb') as file:
-        size = encoded_size(file)
+    size = image_size(path)
     if size is None:
         raise ValueError(f'{name} is no readable image')
     check_pixels(*size, max_pixels, name)
     limit = _MAX_PIXEL_BYTES * max_pixels + _MAX_METADATA
     # imread takes no names that the system's encoding lacks
-    return decode_image(read_limited(path, limit), name)
+    values, image = np.frombuffer(read_limited(path, limit), np.uint8), None
+    with suppress(cv2.error):  # of more than 2^30 pixels, among others
+        image = cv2.imdecode(values, cv2.IMREAD_COLOR)
+    if image is None:
+        raise ValueError(f'{name} is no readable image')
+    return image
 
 
 def check_pixels(width: float, height: float, limit: int, name: str) -> None:
@@ -62,60 +69,24 @@ def check_pixels(width: float, height: float, limit: int, name: str) -> None:
         )
 
 
-def decode_image(data: bytes | np.ndarray, name: str) -> np.ndarray:
-    """Decode the first image of a file's content and apply its EXIF orientation.
-
-    Args:
-        data (bytes | np.ndarray): The content; as array uint8 (N,).
-        name (str): The image's name in error messages.
-
-    Returns:
-        np.ndarray: BGR, uint8 (H, W, 3).
-
-    Raises:
-        ValueError: If the content is no image.
-    """
-    import cv2
-
-    values, image = np.frombuffer(data, np.uint8), None
-    with suppress(cv2.error):  # of more than 2^30 pixels, among others
-        image = cv2.imdecode(values, cv2.IMREAD_COLOR) if len(values) else None
-    if image is None:
-        raise ValueError(f'{name} is no readable image')
-    return image
-
-
-def encoded_size(file: BinaryIO) -> tuple[int, int] | None:
-    """Read width and height of an image file from its header; None if it has none.
-
-    Pillow's own function refuses large images without stating their size.
-    """
-    from PIL import Image
-
-    start = file.read(32)
-    if start[8:12] == b'WEBP':
-        return _webp_size(start)
-    for name in ('Png', 'Jpeg', 'Bmp', 'Tiff'):
-        import_module(f'PIL.{name}ImagePlugin')
-        open_image, accepts = Image.OPEN[name.upper()]
-        if accepts(start):
+def image_size(path: Path) -> tuple[int, int] | None:
+    """Read width and height, upright, from an image's header; None if damaged."""
+    with path.open('rb') as file:
+        start = file.read(32)
+        for name in ('Png', 'Jpeg', 'Bmp', 'Tiff', 'WebP'):
+            import_module(f'PIL.{name}ImagePlugin')
+            open_image, accepts = Image.OPEN[name.upper()]
+            if accepts(start) is not True:
+                continue
             file.seek(0)
-            # damaged headers raise nearly anything
+            # damaged headers raise nearly anything; Image.open refuses large images
+            # without stating their size
             with suppress(Exception), ignored_warnings():
-                return open_image(file, '').size
-    return None
-
-
-def _webp_size(start: bytes) -> tuple[int, int] | None:
-    """Read the size of a WebP file; Pillow would allocate the image."""
-    kind, number = start[12:16], partial(int.from_bytes, byteorder='little')
-    if kind == b'VP8X':
-        return number(start[24:27]) + 1, number(start[27:30]) + 1
-    if kind == b'VP8L':
-        bits = number(start[21:25])
-        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-    if kind == b'VP8 ':
-        return number(start[26:28]) & 0x3FFF, number(start[28:30]) & 0x3FFF
+                image = open_image(file, '')
+                # the method of PNG files decodes them
+                exif = Image.Image.getexif(image)
+                is_turned = exif.get(_EXIF_ORIENTATION, 1) > 4
+                return image.size[::-1] if is_turned else image.size
     return None
 
 
@@ -126,12 +97,8 @@ def write_png(path: str | Path, image: np.ndarray) -> None:
         path (str | Path): The file to create or replace.
         image (np.ndarray): BGR, uint8 (H, W, 3).
     """
-    import cv2
-
     with replacing(path) as temporary:
-        encoded, data = cv2.imencode('.png', image, [cv2.IMWRITE_PNG_COMPRESSION, 9])
-        assert encoded
-        temporary.write_bytes(data.tobytes())
+        Image.fromarray(image[..., ::-1]).save(temporary, 'PNG', compress_level=9)
 
 
 def open_media(file: str, **options: Any) -> Any:

@@ -1,6 +1,7 @@
 """Inputs by path, folder, glob, list or address: videos, images, keypoint files."""
 
 import logging
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,22 +9,23 @@ from functools import partial
 from glob import glob, has_magic
 from pathlib import Path
 from typing import NoReturn
+from zlib import crc32
 
 import numpy as np
 
-from mmhot.errors import escape, ignored_warnings, require_file
-from mmhot.io.images import is_image
+from mmhot.errors import escape, require_file
+from mmhot.io.images import image_size, is_image
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.io.readers.mmpose import natural_key
 from mmhot.structures.clips import Clip2D, clip_name
-from mmhot.video.frames import (
+from mmhot.video.decoding import (
     DEFAULT_FPS,
     VIDEO_SUFFIXES,
-    FrameSource,
-    ImageSequence,
-    VideoFile,
     is_url,
+    name_of_url,
+    public_url,
 )
+from mmhot.video.frames import FrameSource, ImageSequence, VideoFile
 from mmhot.video.streams import is_webcam
 
 _LOGGER = logging.getLogger(__name__)
@@ -36,7 +38,8 @@ _HEIF_SUFFIXES = {'.heic', '.heif', '.hif'}
 # a step up to 100, and at most 10 steps apart on average.
 _NUMBERED = re.compile(r'(.*?)(\d+)')
 _MAX_STEP, _MAX_MEAN_GAP = 100, 10
-_EXIF_ORIENTATION = 0x0112
+# Bytes of a name that leave room for the suffixes of results.
+_MAX_NAME = 200
 
 
 @dataclass(frozen=True)
@@ -67,19 +70,19 @@ def find_inputs(texts: list[str], fps: float | None = None) -> list[ClipInput]:
             2D keypoints (``.npz``, ``.json``), and lists of these (``.txt``), one per
             line. Empty lines and lines that begin with # are ignored; wrong lines fail
             when they are opened.
-        fps (float, optional): Frames per second of image folders and keypoints.
+        fps (float, optional): Frames per second of image folders, keypoints, and
+            videos without timestamps.
 
     Raises:
         FileNotFoundError: If an input does not exist, or a glob or folder is empty.
-        ValueError: If a list is empty or not a text file, or an address is not a
-            readable video.
+        ValueError: If a list is empty or not a text file.
     """
     inputs = []
     for text in texts:
         if Path(text).suffix.lower() == _LIST_SUFFIX:
             inputs += _read_list(Path(text), fps)
         else:
-            inputs += _announce(_find(text, fps), fps)
+            inputs += _find(text, fps)
     return inputs
 
 
@@ -88,7 +91,8 @@ def open_inputs(texts: list[str], fps: float | None = None) -> list[FrameSource]
 
     Args:
         texts (list[str]): As of :func:`find_inputs`, without keypoints and lists.
-        fps (float, optional): Frames per second of image folders.
+        fps (float, optional): Frames per second of image folders, and of videos
+            without timestamps.
 
     Raises:
         FileNotFoundError: If an input does not exist, or a glob or folder is empty.
@@ -111,10 +115,9 @@ def _read_list(path: Path, fps: float | None) -> list[ClipInput]:
     lines = [line for line in lines if line and not line.startswith('#')]
     for line in lines:
         try:
-            inputs += _announce(_find(line, fps), fps)
+            inputs += _find(line, fps)
         except (OSError, ValueError) as error:
-            name = escape(Path(line).stem or line, '_')
-            inputs.append(ClipInput(Path(line), name, partial(_fail, error)))
+            inputs.append(_failing(Path(line), error))
     if not inputs:
         raise ValueError(f'{path} names no input: one per line is expected')
     return inputs
@@ -123,7 +126,8 @@ def _read_list(path: Path, fps: float | None) -> list[ClipInput]:
 def _find(text: str, fps: float | None) -> list[ClipInput]:
     path = Path(text)
     if is_url(text):
-        return [_opened(VideoFile(text))]
+        path = Path(public_url(text))
+        return [ClipInput(path, name_of_url(text), partial(VideoFile, text))]
     if is_webcam(text):
         raise ValueError(f'{text} is a webcam, a stream without an end: run it live')
     if path.is_dir():
@@ -133,35 +137,24 @@ def _find(text: str, fps: float | None) -> list[ClipInput]:
     return [_file_input(path, fps)]
 
 
-def _announce(inputs: list[ClipInput], fps: float | None) -> list[ClipInput]:
-    """Warn of folders of images that are taken for videos."""
-    for item in inputs:
-        if fps is None and item.path.is_dir():
-            _LOGGER.warning(
-                '%s: its numbered images are taken for a video of %g frames per '
-                "second; give another rate as `fps`, or use '%s/*' for separate images",
-                item.path,
-                DEFAULT_FPS,
-                item.path,
-            )
-    return inputs
-
-
 def _file_input(path: Path, fps: float | None) -> ClipInput:
     if not path.exists():
         raise FileNotFoundError(f'{path} does not exist')
+    name = clip_name(path)
+    if len(os.fsencode(name)) > _MAX_NAME:
+        return _failing(path, ValueError(f'{path} has too long a name for results'))
     if path.suffix.lower() in _KEYPOINT_SUFFIXES:
         read = partial(read_keypoints, path, fps=fps)
-        return ClipInput(path, clip_name(path), read, has_keypoints=True)
-    return ClipInput(path, clip_name(path), partial(_open_file, path, fps))
+        return ClipInput(path, name, read, has_keypoints=True)
+    return ClipInput(path, name, partial(_open_file, path, fps))
 
 
-def _opened(source: FrameSource) -> ClipInput:
-    return ClipInput(source.path, source.name, partial(_identity, source))
-
-
-def _identity(source: FrameSource) -> FrameSource:
-    return source
+def _failing(path: Path, error: Exception) -> ClipInput:
+    """Return an input that cannot be opened."""
+    name = escape(path.stem or path, '_')
+    if len(os.fsencode(name)) > _MAX_NAME:
+        name = f'{name[:40]}-{crc32(os.fsencode(path)):08x}'
+    return ClipInput(path, name, partial(_fail, error))
 
 
 def _fail(error: Exception) -> NoReturn:
@@ -182,9 +175,9 @@ def _open_file(path: Path, fps: float | None) -> FrameSource:
         return ImageSequence([path], clip_name(path), fps or DEFAULT_FPS)
     if path.suffix.lower() in _HEIF_SUFFIXES:
         raise ValueError(f'{path} is a HEIF image: convert it to JPEG or PNG')
-    video = VideoFile(path)
-    if fps is not None:
-        _LOGGER.warning('%s has its own rate: `fps` is for folders of images', path)
+    video = VideoFile(path, fps)
+    if fps is not None and video.has_timestamps:
+        _LOGGER.warning('%s has timestamps: `fps` is ignored', path)
     return video
 
 
@@ -193,20 +186,26 @@ def _find_in_folder(folder: Path, fps: float | None) -> list[ClipInput]:
     files.sort(key=lambda file: natural_key(file.name))
     files = [file for file in files if not file.name.startswith('.')]
     images = [file for file in files if is_image(file)]
-    inputs: list[ClipInput] = []
+    inputs = []
     if images and (fps or _is_sequence(images)):
-        sequence = ImageSequence(images, clip_name(folder), fps or DEFAULT_FPS)
-        inputs.append(_opened(sequence))
+        if fps is None:
+            _LOGGER.warning(
+                '%s: its numbered images are taken for a video of %g frames per '
+                "second; give another rate as `fps`, or use '%s/*' for separate images",
+                folder,
+                DEFAULT_FPS,
+                folder,
+            )
+        name = clip_name(folder)
+        read = partial(ImageSequence, images, name, fps or DEFAULT_FPS)
+        inputs.append(ClipInput(folder, name, read))
     else:
         inputs += [_file_input(image, fps) for image in images]
-    for file in files:
-        if file.suffix.lower() in _HEIF_SUFFIXES:
-            _LOGGER.warning('%s is skipped: convert it to JPEG or PNG', file)
-        elif file.suffix.lower() in VIDEO_SUFFIXES:
-            try:
-                inputs.append(_opened(_open_file(file, fps)))
-            except ValueError as error:
-                _LOGGER.warning('%s; it is skipped', error)
+    inputs += [
+        _file_input(file, fps)
+        for file in files
+        if file.suffix.lower() in VIDEO_SUFFIXES | _HEIF_SUFFIXES
+    ]
     if not inputs:
         raise FileNotFoundError(f'{folder} has neither images nor videos')
     return inputs
@@ -223,18 +222,5 @@ def _is_sequence(images: list[Path]) -> bool:
     step = np.gcd.reduce(steps)
     if not 1 <= step <= _MAX_STEP or steps.mean() > _MAX_MEAN_GAP * step:
         return False
-    sizes = {_upright_size(path) for path in images}
+    sizes = {image_size(path) for path in images}
     return len(sizes - {None}) <= 1
-
-
-def _upright_size(path: Path) -> tuple[int, int] | None:
-    """Return width and height; None if the image is broken, or huge."""
-    # takes a tenth of a second, and only folders need it
-    from PIL import Image
-
-    try:
-        with ignored_warnings(), Image.open(path) as image:
-            turned = image.getexif().get(_EXIF_ORIENTATION, 1) > 4
-            return image.size[::-1] if turned else image.size
-    except Exception:  # damaged headers raise nearly anything, large images as well
-        return None

@@ -22,7 +22,7 @@ from mmhot.structures.lens import (
 )
 from mmhot.video.capture import Interruption
 from mmhot.video.frames import Frame
-from mmhot.video.live_tracks import LiveTrack, Observation, resample_segment
+from mmhot.video.live_segments import LiveSegment, Observation
 from mmhot.video.people import People
 from mmhot.video.pose_estimation import VideoPoseEstimator
 from mmhot.video.tracking import Tracker
@@ -30,6 +30,8 @@ from mmhot.video.tracking import Tracker
 _H36M = get_skeleton('h36m-17')
 # Seconds of occlusion after which a person gets a new track ID.
 _MAX_OCCLUSION = 2.0
+# Longest occlusion in seconds that is filled in.
+_MAX_GAP = 1.0
 _DEFAULT_LOOKAHEAD = 4
 LIVE_SMOOTHERS = ('none', 'one-euro')
 """Smoothing that needs no future frames."""
@@ -60,7 +62,7 @@ class LivePerson:
 
 @dataclass
 class LivePoses:
-    """The people, by track ID, of a frame, which has an image if images are kept."""
+    """The people of a frame, by track ID."""
 
     frame: Frame
     people: list[LivePerson]
@@ -79,15 +81,12 @@ class LiveLifter:
             as the lifter uses.
         kpt_thr (float): Keypoints with a lower confidence count as missing. Defaults
             to 0.2.
-        smooth_2d (str): 'one-euro' or 'none', the default.
         smooth_3d (str): 'one-euro' or 'none', the default.
         mapping (str, optional): See :class:`mmhot.lifting.lifter.Lifter`.
         fov (float, optional): Horizontal field of view in degrees.
         intrinsics (Lens, optional): The camera's lens, in place of ``fov``.
-        max_gap (float): Longest occlusion in seconds that is filled in. Defaults to 1.
         foot_lock (bool): Whether to keep standing feet in place, which needs a static
             camera. Defaults to False.
-        keep_images (bool): Whether results have images. Defaults to False.
 
     Attributes:
         latency (float): The look-ahead in seconds, without the time of the models.
@@ -103,23 +102,17 @@ class LiveLifter:
         fps: float,
         lookahead: int | None = None,
         kpt_thr: float = 0.2,
-        smooth_2d: str = 'none',
         smooth_3d: str = 'none',
         mapping: str | None = None,
         fov: float | None = None,
         intrinsics: Lens | None = None,
-        max_gap: float = 1.0,
         foot_lock: bool = False,
-        keep_images: bool = False,
     ) -> None:
-        for name, method in (('smooth_2d', smooth_2d), ('smooth_3d', smooth_3d)):
-            if method not in LIVE_SMOOTHERS:
-                raise ValueError(
-                    f'{name} of a stream must be {" or ".join(LIVE_SMOOTHERS)}, as '
-                    f'others need future frames; got {method!r}'
-                )
-        if not max_gap > 0:
-            raise ValueError(f'max_gap must be above 0 seconds, got {max_gap}')
+        if smooth_3d not in LIVE_SMOOTHERS:
+            raise ValueError(
+                f'smooth_3d of a stream must be {" or ".join(LIVE_SMOOTHERS)}, as '
+                f'others need future frames; got {smooth_3d!r}'
+            )
         self.pose_estimator = pose_estimator
         self.lifter = lifter
         self.fps = fps
@@ -127,18 +120,15 @@ class LiveLifter:
         self.lookahead = settle_lookahead(lifter, fps, lookahead)
         self.latency = self.lookahead / fps
         self.kpt_thr = kpt_thr
-        self.smooth_2d = smooth_2d == 'one-euro'
-        self.smooth_3d = smooth_3d == 'one-euro'
+        self.smooth_3d = smooth_3d
         self.mapping = mapping or lifter.mapping
         self.fov = fov
         self.intrinsics = intrinsics
-        self.max_gap = max_gap
         self.foot_lock = foot_lock
-        self.keep_images = keep_images
         self._target = target_position(lifter, round(self.latency * lifter.fps))
         steps = np.arange(lifter.seq_len) - self._target
         self._offsets = steps / lifter.fps
-        self._tracks: dict[int, LiveTrack] = {}
+        self._segments: list[LiveSegment] = []
         self._pending: deque[Frame] = deque()
         self._previous: People | None = None
         self._count = 0
@@ -172,8 +162,7 @@ class LiveLifter:
         done = self.interrupt() if self._size not in (None, size) else []
         self._size = size
         self._observe(frame)
-        kept = frame if self.keep_images else replace(frame, image=None)
-        self._pending.append(kept)
+        self._pending.append(frame)
         # half a frame early, as timestamps are not exact
         due = frame.time - self.latency + 0.5 / self.fps
         while self._pending and self._pending[0].time <= due:
@@ -185,8 +174,8 @@ class LiveLifter:
         """Lift the pending frames; tracks that go on later are marked as broken."""
         done = self.flush()
         self._previous = None
-        for track in self._tracks.values():
-            track.interrupt()
+        for segment in self._segments:
+            segment.interrupted = True
         return done
 
     def flush(self) -> list[LivePoses]:
@@ -194,24 +183,6 @@ class LiveLifter:
         done = [self._lift(frame) for frame in self._pending]
         self._pending.clear()
         return done
-
-    def facts(self, size: tuple[int, int]) -> dict:
-        """Describe the results for frames of a size (width, height) by plain values."""
-        lens = resolve_intrinsics(*size, self.fov, self.intrinsics)
-        focal, _ = camera_intrinsics(ideal_camera(*size, lens))
-        return {
-            'model': self.lifter.name,
-            'pose2d': self.pose_estimator.estimator.name,
-            'detector': self.pose_estimator.detector.name,
-            'joint_names': list(_H36M.joints),
-            'parents': list(_H36M.parents),
-            'focal_length': float(focal[0]),
-            'focal_assumed': lens is None,
-            'intrinsics': [] if lens is None else list(lens.parameters),
-            'smooth_2d': 'one-euro' if self.smooth_2d else 'none',
-            'smooth_3d': 'one-euro' if self.smooth_3d else 'none',
-            'foot_lock': self.foot_lock,
-        }
 
     def _observe(self, frame: Frame) -> None:
         """Estimate the 2D poses of a frame and append them to their tracks."""
@@ -235,25 +206,31 @@ class LiveLifter:
             self.mapping,
         )
         for row in np.flatnonzero(ids >= 0):
-            track = self._tracks.get(ids[row])
-            if track is None:
-                track = LiveTrack(
-                    self.max_gap, self.smooth_2d, self.smooth_3d, self.foot_lock
-                )
-                self._tracks[ids[row]] = track
-            track.add(frame.time, keypoints[row], scores[row])
+            segment = self._segment_of(int(ids[row]), frame.time)
+            segment.add(frame.time, keypoints[row], scores[row])
+
+    def _segment_of(self, track: int, time: float) -> LiveSegment:
+        """Return the segment of a person, a new one after an interruption."""
+        own = [segment for segment in self._segments if segment.track == track]
+        if own and not own[-1].interrupted and time - own[-1].last_seen <= _MAX_GAP:
+            return own[-1]
+        segment = LiveSegment(
+            track,
+            broken=bool(own),
+            smooth_3d=self.smooth_3d == 'one-euro',
+            foot_lock=self.foot_lock,
+        )
+        self._segments.append(segment)
+        return segment
 
     def _lift(self, frame: Frame) -> LivePoses:
         """Lift the people of an earlier frame."""
-        segments = {
-            track: segment
-            for track, own in sorted(self._tracks.items())
-            if (segment := own.segment_at(frame.time))
-        }
+        segments = [each for each in self._segments if each.contains(frame.time)]
         if not segments:
             return LivePoses(frame, [])
+        segments.sort(key=lambda segment: segment.track)
         times = frame.time + self._offsets
-        windows = np.stack([resample_segment(x, times) for x in segments.values()])
+        windows = np.stack([segment.resample(times) for segment in segments])
         lens = resolve_intrinsics(*self._size, self.fov, self.intrinsics)
         camera, undistorted = ideal_camera(*self._size, lens), windows.copy()
         if lens is not None:
@@ -263,38 +240,29 @@ class LiveLifter:
         poses = poses[:, self._target - first_target(self.lifter)]
         focal, center = camera_intrinsics(camera)
         people = []
-        for row, (track, segment) in enumerate(segments.items()):
-            seen = Observation(
-                frame.time,
-                undistorted[row, self._target, :, :2],
-                _scores_at(segment, frame.time),
-                segment[0].segment,
-            )
-            pose, root, broken = self._tracks[track].place(
-                seen, poses[row], focal, center
-            )
+        for row, segment in enumerate(segments):
+            scores = segment.scores_at(frame.time)
+            straight = undistorted[row, self._target, :, :2]
+            seen = Observation(frame.time, straight, scores)
+            pose, root = segment.place(seen, poses[row], focal, center)
             pixels = windows[row, self._target, :, :2]
             people.append(
-                LivePerson(int(track), pose, root, pixels, seen.scores, broken)
+                LivePerson(segment.track, pose, root, pixels, scores, segment.broken)
             )
+            segment.broken = False
         return LivePoses(frame, people)
 
     def _drop_old(self, now: float) -> None:
-        """Drop observations and tracks that no pending frame needs."""
+        """Drop observations and people that no pending frame needs."""
         oldest = self._pending[0].time if self._pending else now
-        span = max(-self._offsets[0], self.max_gap)
-        for number, track in list(self._tracks.items()):
-            track.drop_before(oldest - span)
-            if oldest - track.last_seen > span + _MAX_OCCLUSION:
-                del self._tracks[number]
-
-
-def _scores_at(segment: list[Observation], time: float) -> np.ndarray:
-    """Return the confidence (17,) at a time, 0 in frames without an observation."""
-    for seen in segment:
-        if seen.time == time:
-            return seen.scores
-    return np.zeros(len(_H36M.joints), np.float32)
+        span = max(-self._offsets[0], _MAX_GAP)
+        for segment in self._segments:
+            segment.drop_before(oldest - span)
+        self._segments = [
+            segment
+            for segment in self._segments
+            if oldest - segment.last_seen <= span + _MAX_OCCLUSION
+        ]
 
 
 def settle_lookahead(lifter: Lifter, fps: float, lookahead: int | None) -> int:

@@ -8,30 +8,28 @@ from pathlib import Path
 import av
 import numpy as np
 
-from mmhot.io.images import open_media
-from mmhot.video.frames import (
+from mmhot.video.decoding import (
     DEFAULT_FPS,
     MAX_FPS,
-    Frame,
-    FrameSource,
-    VideoFile,
+    decode_packets,
     ffmpeg_reason,
+    is_raw,
     is_url,
     limit_pixels,
     name_of_url,
+    open_video,
     pixel_aspect,
     public_url,
     stated_rate,
     upright,
 )
+from mmhot.video.frames import Frame, FrameSource, VideoFile
 
 _WEBCAM = re.compile(r'\d{1,2}|/dev/video\d+')
 # Seconds for opening and for the next frame before the connection counts as lost.
 _TIMEOUT = (10.0, 10.0)
 # Consecutive damaged packets after which a stream counts as broken.
 _MAX_DAMAGED = 100
-# Formats whose timestamps are made up from a nominal rate: arrival times are used.
-_UNTIMED = {'mpjpeg', 'mjpeg', 'h264', 'hevc', 'image2pipe', 'rawvideo'}
 _LOW_DELAY = {'fflags': 'nobuffer', 'flags': 'low_delay'}
 
 
@@ -43,9 +41,8 @@ def is_webcam(text: str) -> bool:
 class VideoStream(FrameSource):
     """Read a stream without an end with FFmpeg, from its newest frame on.
 
-    It may be opened again after an interruption. The frames of one connection are
-    iterated over, with the timestamps of the stream; damaged ones are left out, and a
-    ConnectionError of one line is raised if it breaks.
+    Each iteration connects and yields frames with the timestamps of the stream, NaN
+    where it has none. Damaged frames are left out.
 
     Args:
         address (str): FFmpeg's address.
@@ -53,6 +50,9 @@ class VideoStream(FrameSource):
         label (str): Name in messages, without passwords.
         format (str, optional): FFmpeg's name of the device format.
         options (dict, optional): FFmpeg's options.
+
+    Raises:
+        ConnectionError: If it cannot be opened, and when it breaks while it is read.
     """
 
     finite = False
@@ -68,65 +68,47 @@ class VideoStream(FrameSource):
         super().__init__(name, Path(label), DEFAULT_FPS)
         self.address, self.label = address, label
         self._settings = {'format': format, 'options': options or {}}
-        self._container = None
-
-    def open(self) -> None:
-        """Connect; raises ValueError of one line if that fails."""
-        self.close()
-        try:
-            self._container = open_media(
-                self.address, timeout=_TIMEOUT, **self._settings
-            )
-            if not self._container.streams.video:
-                raise ValueError(f'{self.label} has no video stream')
-            if self._container.duration is not None:
-                raise ValueError(f'{self.label} is a video with an end: lift it as one')
-            stream = self._container.streams.video[0]
-            limit_pixels(stream, self.max_pixels, self.label)
-        except ValueError:
-            self.close()
-            raise
-        except (av.error.FFmpegError, OSError) as error:
-            raise ValueError(
-                f'{self.label} cannot be opened: {ffmpeg_reason(error)}'
-            ) from error
-        rate = stated_rate(stream)
-        self.fps = rate if rate <= MAX_FPS else DEFAULT_FPS
+        with self._open() as container:
+            rate = stated_rate(container)
+            self.fps = rate if rate <= MAX_FPS else DEFAULT_FPS
 
     def __iter__(self) -> Iterator[Frame]:
-        """Decode the frames of this connection."""
-        container = self._container
-        stream = container.streams.video[0]
-        stream.thread_type = 'SLICE'  # frame threads would delay frames
-        timed = not set(container.format.name.split(',')) & _UNTIMED
-        aspect, index, damaged = pixel_aspect(stream), 0, 0
-        try:
-            for packet in container.demux(stream):
-                try:
-                    frames = packet.decode()
-                    damaged = 0
-                except av.error.InvalidDataError:
+        """Connect and decode."""
+        with self._open() as container:
+            stream = container.streams.video[0]
+            limit_pixels(stream, self.max_pixels, self.label)
+            stream.thread_type = 'SLICE'  # frame threads would delay frames
+            # FFmpeg makes timestamps up from a nominal rate: arrival times are used
+            is_timed, aspect, damaged = not is_raw(container), pixel_aspect(stream), 0
+            for index, frame in enumerate(decode_packets(container)):
+                if isinstance(frame, av.error.InvalidDataError):
                     damaged += 1
-                    if damaged > _MAX_DAMAGED:
-                        raise
-                    continue
-                for frame in frames:
-                    known = timed and frame.time is not None
-                    time = frame.time if known else np.nan
-                    yield Frame(index, time, upright(frame, aspect))
-                    index += 1
-        except (av.error.FFmpegError, OSError, ValueError) as error:
-            raise ConnectionError(ffmpeg_reason(error)) from error
+                    if damaged <= _MAX_DAMAGED:
+                        continue
+                if isinstance(frame, Exception):
+                    raise ConnectionError(ffmpeg_reason(frame)) from frame
+                damaged = 0
+                is_known = is_timed and frame.time is not None
+                time = frame.time if is_known else np.nan
+                yield Frame(index, time, upright(frame, aspect))
 
-    def close(self) -> None:
-        """Disconnect."""
-        if self._container is not None:
-            self._container.close()
-            self._container = None
+    def _open(self) -> av.container.InputContainer:
+        try:
+            container = open_video(
+                self.address, self.label, timeout=_TIMEOUT, **self._settings
+            )
+        except ValueError as error:
+            raise ConnectionError(str(error)) from error
+        if container.duration is not None:
+            container.close()
+            raise ConnectionError(
+                f'{self.label} is a video with an end: lift it as one'
+            )
+        return container
 
 
 def open_stream(text: str) -> VideoStream | VideoFile:
-    """Prepare a stream without connecting to it.
+    """Open a stream.
 
     Args:
         text (str): A webcam's number or device, an address (RTSP, HTTP, RTMP, UDP,
@@ -134,6 +116,7 @@ def open_stream(text: str) -> VideoStream | VideoFile:
 
     Raises:
         FileNotFoundError: If there is no such file or webcam.
+        ConnectionError: If it cannot be opened.
         ValueError: If a file is not a video, or webcams are not supported here.
     """
     if is_url(text):

@@ -352,7 +352,7 @@ def test_files_finished_before_the_disk_was_full_are_whole(lift_it, out, tmp_pat
     [
         ('json', 'json.dumps'),
         ('mp4', 'cv2.cvtColor'),
-        ('png', 'pathlib.Path.write_bytes'),
+        ('png', 'PIL.Image.Image.save'),
         ('npz', 'os.fsync'),
     ],
 )

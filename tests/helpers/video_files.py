@@ -1,7 +1,6 @@
 """Small video files, intact and damaged, and scripted streams."""
 
 import struct
-import threading
 from fractions import Fraction
 
 import av
@@ -98,29 +97,19 @@ class ScriptedStream:
             raised; or an exception, for a connection that fails. Further connections
             fail.
         fps (float): Frames per second.
-        finite (bool): Whether it is a video file.
     """
 
     name = label = 'camera'
     ended = None
+    finite = False
 
-    def __init__(self, connections, fps=50.0, finite=False):
+    def __init__(self, connections, fps=50.0):
         self.connections = list(connections)
         self.fps = fps
-        self.finite = finite
-        self.opened = 0
-        self.closed = threading.Event()
-        if finite:
-            self.open()
-
-    def open(self):
-        self.opened += 1
-        self.script = self.connections.pop(0) if self.connections else OSError('gone')
-        if isinstance(self.script, Exception):
-            raise self.script
 
     def __iter__(self):
-        for index, item in enumerate(self.script):
+        script = self.connections.pop(0) if self.connections else [OSError('gone')]
+        for index, item in enumerate(script):
             if isinstance(item, Exception):
                 raise item
             if callable(item):
@@ -128,6 +117,3 @@ class ScriptedStream:
             else:
                 time, number = item if isinstance(item, tuple) else (np.nan, item)
                 yield Frame(index, time, gray_image(number))
-
-    def close(self):
-        self.closed.set()

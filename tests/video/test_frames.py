@@ -22,7 +22,8 @@ from video_files import (
 )
 
 from mmhot.io.images import read_image
-from mmhot.video.frames import FileClock, ImageSequence, VideoFile
+from mmhot.video.decoding import FileClock
+from mmhot.video.frames import ImageSequence, VideoFile
 from mmhot.video.inputs import find_inputs, open_inputs
 
 
@@ -162,6 +163,46 @@ def test_truncated_video_yields_its_first_frames(tmp_path):
     )
 
 
+@pytest.mark.parametrize(('bad', 'lost'), [(20, 1), (40, 7)])  # a key frame is 40
+def test_undecodable_packet_is_skipped(tmp_path, bad, lost):
+    images = [gray_image(number % 40) for number in range(60)]
+    video = write_video(tmp_path / 'a.mp4', images)
+    with av.open(str(video)) as container:
+        packets = [(each.pos, each.size) for each in container.demux(video=0)]
+    data = bytearray(video.read_bytes())
+    position, size = packets[bad]
+    data[position : position + size] = b'\xff' * size
+    video.write_bytes(data)
+    source = VideoFile(video)
+    times = [frame.time for frame in source]
+    expected = np.delete(np.arange(60), range(bad, bad + lost)) / 25
+    assert_allclose(times, expected, atol=1e-6)
+    assert (source.ended, source.num_damaged) == (None, lost)
+
+
+def test_raw_streams_have_the_rate_that_they_state_or_that_is_given(tmp_path):
+    video = write_video(tmp_path / 'a.h264', rate=50)
+    for given, rate in ((None, 50), (10, 10)):
+        (source,) = open_inputs([str(video)], fps=given)
+        assert source.fps == rate
+        times = [frame.time for frame in source]
+        assert_allclose(times, np.arange(10) / rate)
+
+
+def test_list_with_a_long_name_has_one_failing_input(tmp_path, video):
+    listed, long = tmp_path / 'list.txt', tmp_path / f'{"y" * 230}.mp4'
+    long.write_bytes(video.read_bytes())
+    listed.write_text(f'{"x" * 300}.mp4\n{long}\n{video}\n')
+    found = find_inputs([str(listed)])
+    assert all(len(item.name) < 60 for item in found)
+    assert len({item.name for item in found}) == 3
+    with pytest.raises(OSError, match='File name too long'):
+        found[0].open()
+    with pytest.raises(ValueError, match='has too long a name for results'):
+        found[1].open()
+    assert found[2].open().num_frames == 10
+
+
 def test_videos_end_where_their_size_changes(tmp_path):
     parts = [
         write_video(
@@ -236,19 +277,20 @@ def test_folder_of_videos_is_a_clip_each(folder):
     assert [s.name for s in open_inputs([str(folder)])] == [folder.name, 'a', 'b']
 
 
-def test_unreadable_videos_of_a_folder_are_reported(folder, caplog):
+def test_unreadable_files_of_a_folder_are_failing_inputs(folder):
     write_video(folder / 'good.mp4')
     (folder / 'unfinished.mov').write_bytes(b'no index')
+    (folder / 'photo.HEIC').write_bytes(b'any')
     (folder / 'notes.doc').write_bytes(b'any')
-    with caplog.at_level(logging.WARNING):
-        clips = open_inputs([str(folder)])
-    assert [clip.name for clip in clips] == [folder.name, 'good']
-    [record] = caplog.records
-    assert re.fullmatch(
-        f'{folder}/unfinished.mov is not a readable video: .* [(]perhaps the recording '
-        'or the copy was not finished[)]; it is skipped',
-        record.getMessage(),
-    )
+    clips = find_inputs([str(folder)])
+    assert [clip.name for clip in clips] == [folder.name, 'good', 'photo', 'unfinished']
+    with pytest.raises(ValueError, match='is a HEIF image: convert it to JPEG or PNG'):
+        clips[2].open()
+    with pytest.raises(
+        ValueError,
+        match=r'unfinished.mov is not a readable video: .* [(]perhaps the recording or',
+    ):
+        clips[3].open()
 
 
 def test_videos_have_their_own_rate(video, folder, caplog):
@@ -256,7 +298,7 @@ def test_videos_have_their_own_rate(video, folder, caplog):
         images, one = open_inputs([str(folder), str(video)], fps=120)
     assert (images.fps, one.fps) == (120, 25)
     assert [record.getMessage() for record in caplog.records] == [
-        f'{video} has its own rate: `fps` is for folders of images'
+        f'{video} has timestamps: `fps` is ignored'
     ]
 
 
@@ -374,17 +416,6 @@ def test_images_are_turned_by_exif(tmp_path):
     read = read_image(tmp_path / 'a.png')
     assert read.shape == (64, 48, 3)
     assert corners(read) == [False, True, False, False]
-
-
-def test_heif_images_are_refused(folder, caplog):
-    tiled = folder / 'IMG_0001.HEIC'
-    tiled.write_bytes(b'any')
-    with pytest.raises(ValueError, match=f'{tiled} is a HEIF image: convert it'):
-        open_inputs([str(tiled)])
-    with caplog.at_level(logging.WARNING):
-        clips = open_inputs([str(folder)])
-    assert f'{tiled} is skipped' in caplog.text
-    assert tiled not in clips[0].paths
 
 
 def test_glob_of_folders_alone_finds_nothing(tmp_path):

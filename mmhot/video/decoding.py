@@ -1,0 +1,220 @@
+"""Addresses of videos, and FFmpeg containers: packets, rates, upright images."""
+
+import re
+from collections.abc import Iterator
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import av
+import cv2
+import numpy as np
+from av.sidedata.sidedata import Type
+
+from mmhot.io.images import check_pixels, open_media
+
+DEFAULT_FPS = 25.0
+"""Frame rate of what has none: raw streams, folders of images."""
+MAX_FPS = 240.0
+"""Higher rates are FFmpeg's guesses, from the resolution of the timestamps."""
+VIDEO_SUFFIXES = {
+    *('.mp4', '.mov', '.m4v', '.avi', '.mkv', '.webm', '.mpg', '.mpeg'),
+    *('.mts', '.m2ts', '.wmv', '.3gp', '.flv', '.ogv', '.gif', '.mxf', '.y4m'),
+}
+"""Files of a folder that are videos."""
+_SCHEMES = ('rtsp', 'rtsps', 'rtmp', 'rtmps', 'http', 'https', 'udp', 'rtp', 'srt')
+_RAW_FORMATS = {
+    *('h264', 'hevc', 'vvc', 'obu', 'm4v', 'mpegvideo', 'h263', 'vc1', 'dirac'),
+    *('mjpeg', 'mpjpeg', 'image2pipe', 'rawvideo'),
+}
+# Packets from which the rate of a video is measured.
+_RATE_PACKETS = 600
+# A stated rate is exact if it differs by less than this share from the measured one.
+_RATE_TOLERANCE = 0.05
+# Timestamps that jump forward by more seconds, or back by more frames, were reset.
+_MAX_PAUSE, _MAX_BACK = 60.0, 2.0
+# Seconds between frames of the same (coarse) timestamp.
+_MIN_STEP = 1e-3
+# Pixels whose aspect ratio differs less from 1 are taken for square, and those whose
+# ratio or its inverse is larger for a fault of the file.
+_SQUARE, _MAX_PIXEL_ASPECT = 0.01, 8
+
+
+class FileClock:
+    """Convert timestamps of a file to increasing seconds since the first frame.
+
+    Where timestamps restart, as in joined videos, the usual step is taken.
+    """
+
+    def __init__(self, fps: float) -> None:
+        self._step = 1 / fps
+        self._shift = self._last = None
+
+    def __call__(self, time: float) -> float:
+        """Convert the timestamp of the next frame, in seconds."""
+        if self._last is None:
+            self._shift, self._last = -time, 0.0
+            return self._last
+        passed = time + self._shift - self._last
+        if not -_MAX_BACK * self._step < passed < _MAX_PAUSE:
+            self._shift += self._step - passed
+            passed = self._step
+        self._last += max(passed, _MIN_STEP)
+        return self._last
+
+
+def open_video(
+    address: str, label: str, **settings: object
+) -> av.container.InputContainer:
+    """Open what has a video stream.
+
+    Args:
+        address (str): FFmpeg's address.
+        label (str): Name in messages.
+        **settings: Of ``av.open``.
+
+    Raises:
+        ValueError: If it cannot be opened, in one line.
+    """
+    try:
+        container = open_media(address, **settings)
+    except (av.error.FFmpegError, OSError) as error:
+        reason = ffmpeg_reason(error)
+        if Path(address).suffix.lower() in VIDEO_SUFFIXES:
+            reason += ' (perhaps the recording or the copy was not finished)'
+        raise ValueError(f'{label} is not a readable video: {reason}') from error
+    if not container.streams.video:
+        container.close()
+        raise ValueError(f'{label} has no video stream')
+    return container
+
+
+def decode_packets(
+    container: av.container.InputContainer,
+) -> Iterator[av.VideoFrame | Exception]:
+    """Decode a video; yields an error for each packet that cannot be decoded.
+
+    An error in reading packets is the last item.
+    """
+    try:
+        for packet in container.demux(container.streams.video[0]):
+            try:
+                frames = packet.decode()
+            except av.error.InvalidDataError as error:
+                frames = [error]
+            yield from frames
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        yield error
+
+
+def is_raw(container: av.container.InputContainer) -> bool:
+    """Return whether FFmpeg makes up the timestamps of a format without any."""
+    return not _RAW_FORMATS.isdisjoint(container.format.name.split(','))
+
+
+def is_url(text: str) -> bool:
+    """Return whether a text is a network address."""
+    scheme, separator, _ = text.partition('://')
+    return bool(separator) and scheme.lower() in _SCHEMES
+
+
+def public_url(url: str) -> str:
+    """Remove user, password and query, which may be secret."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition('@')[2]
+    return f'{parts.scheme}://{host}{parts.path}'
+
+
+def name_of_url(url: str) -> str:
+    """Name results after the file of an address or, without one, its host."""
+    parts = urlsplit(url)
+    stem = Path(parts.path).stem or parts.netloc.rpartition('@')[2]
+    return re.sub(r'[^\w.-]+', '_', stem)
+
+
+def limit_pixels(stream: av.VideoStream, limit: int, name: str) -> None:
+    """Refuse a video of too large frames, and frames that become so later."""
+    context = stream.codec_context
+    if context is None:
+        raise ValueError(
+            f'{name} is in a codec that cannot be decoded here: convert it, to H.264 '
+            'for example'
+        )
+    aspect = pixel_aspect(stream) or 1
+    check_pixels(context.width * aspect, context.height, limit, name)
+    # decoders pad frames
+    context.options = {**context.options, 'max_pixels': str(2 * limit)}
+
+
+def pixel_aspect(stream: av.VideoStream) -> Fraction | None:
+    """Return the width of a pixel per its height, unless square or implausible."""
+    aspect = stream.sample_aspect_ratio
+    if not aspect or not 1 / _MAX_PIXEL_ASPECT <= aspect <= _MAX_PIXEL_ASPECT:
+        return None
+    return aspect
+
+
+def upright(frame: av.VideoFrame, pixel_aspect: Fraction | None = None) -> np.ndarray:
+    """Convert a frame to BGR uint8 (H, W, 3), turned and mirrored as a player does.
+
+    Args:
+        frame (av.VideoFrame): The decoded frame.
+        pixel_aspect (Fraction, optional): Width of a pixel per its height.
+    """
+    image = frame.to_ndarray(format='bgr24')
+    if pixel_aspect and abs(pixel_aspect - 1) > _SQUARE:
+        size = (max(round(image.shape[1] * pixel_aspect), 1), image.shape[0])
+        image = cv2.resize(image, size)
+    matrix = frame.side_data.get(Type.DISPLAYMATRIX)
+    if matrix is None:
+        return image
+    # a point (x, y) is shown at (a x + c y, b x + d y), all in whole quarter turns
+    a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5].tolist()
+    turned = abs(b) > abs(a)
+    if turned:
+        image = image.transpose(1, 0, 2)
+    across, down = (c, b) if turned else (a, d)
+    image = image[:: -1 if down < 0 else 1, :: -1 if across < 0 else 1]
+    return np.ascontiguousarray(image)
+
+
+def ffmpeg_reason(error: Exception) -> str:
+    """Return the message of an FFmpeg error in one line."""
+    if isinstance(error, av.error.ExitError):  # raised by PyAV after the timeout
+        return 'no answer in time'
+    text = getattr(error, 'strerror', None) or str(error) or type(error).__name__
+    return ' '.join(str(text).split())
+
+
+def stated_rate(container: av.container.InputContainer) -> float:
+    """Return the frame rate in a video's header, or 25 without a plausible one."""
+    stream = container.streams.video[0]
+    if stream.average_rate and not is_raw(container):
+        return float(stream.average_rate)
+    guess = float(stream.guessed_rate or 0)
+    return guess if 0 < guess <= MAX_FPS else DEFAULT_FPS
+
+
+def measure_rate(container: av.container.InputContainer) -> float:
+    """Return the frame rate, measured where the header only has a guess.
+
+    Browsers and screen recorders write timestamps, but no rate or a wrong one. The
+    container must be opened again afterwards.
+    """
+    stream, stated = container.streams.video[0], stated_rate(container)
+    if 'mov' in container.format.name.split(','):
+        return stated  # the mean of all frames in its table
+    times = []
+    try:
+        for packet in islice(container.demux(stream), _RATE_PACKETS):
+            if packet.dts is not None:
+                times.append(float(packet.dts * packet.time_base))
+    except (av.error.FFmpegError, OSError):
+        pass  # reported when frames are decoded
+    steps = np.diff(times)
+    steps = steps[(steps > 0) & (steps < _MAX_PAUSE)]
+    if not len(steps):
+        return stated
+    measured = float(1 / steps.mean())
+    return stated if abs(measured / stated - 1) < _RATE_TOLERANCE else measured

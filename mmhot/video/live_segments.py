@@ -1,0 +1,150 @@
+"""Keypoints and root positions of one person of a stream, between interruptions."""
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+
+from mmhot.lifting.clip_encoder import fill_joints
+from mmhot.lifting.placement import place_roots
+from mmhot.motion.contacts import FPS, predict_contacts
+from mmhot.motion.live_foot_lock import LiveFootLock
+from mmhot.motion.smoothing import METERS_BETA, OneEuro
+from mmhot.structures.windows import resample
+
+# Seconds of poses from which the position of the last root is estimated.
+_PLACEMENT_SPAN = 0.5
+# Seconds before a frame that show whether ankles stand in it.
+_CONTACT_SPAN = 1.3
+# Weight of keypoints that were filled in, which may be all there are.
+_MIN_WEIGHT = 0.05
+
+
+@dataclass
+class Observation:
+    """One person in one frame.
+
+    Attributes:
+        time (float): Seconds.
+        keypoints (np.ndarray): Human3.6M-17 pixels, NaN if missing, (17, 2).
+        scores (np.ndarray): Confidence, 0 if missing, (17,).
+    """
+
+    time: float
+    keypoints: np.ndarray
+    scores: np.ndarray
+
+
+class LiveSegment:
+    """Store the last observations of one person, and place the root of its poses.
+
+    Args:
+        track (int): Track ID.
+        broken (bool): Whether the person was seen before an interruption; False after
+            the first pose.
+        smooth_3d (bool): Whether to smooth poses.
+        foot_lock (bool): Whether to keep standing feet in place.
+
+    Attributes:
+        last_seen (float): Time of the last observation.
+        interrupted (bool): Whether further observations belong to another segment.
+    """
+
+    def __init__(
+        self,
+        track: int,
+        broken: bool,
+        smooth_3d: bool,
+        foot_lock: bool,
+    ) -> None:
+        self.track, self.broken = track, broken
+        self.last_seen, self.interrupted = -np.inf, False
+        self.observations: deque[Observation] = deque()
+        self._recent: deque[tuple[Observation, np.ndarray]] = deque()
+        self._smooth_3d = OneEuro(beta=METERS_BETA) if smooth_3d else None
+        self._foot_lock = LiveFootLock() if foot_lock else None
+
+    def add(self, time: float, keypoints: np.ndarray, scores: np.ndarray) -> None:
+        """Append keypoints (17, 2), NaN if missing, and scores (17,) at a time."""
+        self.last_seen = time
+        scores = np.where(np.isfinite(keypoints).all(-1), scores, 0)
+        self.observations.append(Observation(time, keypoints, scores))
+
+    def drop_before(self, time: float) -> None:
+        """Drop the observations before a time in seconds."""
+        while self.observations and self.observations[0].time < time:
+            self.observations.popleft()
+
+    def contains(self, time: float) -> bool:
+        """Return whether the person is visible around a time, with a keypoint."""
+        seen = self.observations
+        return (
+            bool(seen)
+            and seen[0].time <= time <= seen[-1].time
+            and any(np.isfinite(each.keypoints).all(-1).any() for each in seen)
+        )
+
+    def scores_at(self, time: float) -> np.ndarray:
+        """Return the confidence (17,) at a time, 0 in frames without an observation."""
+        for seen in self.observations:
+            if seen.time == time:
+                return seen.scores
+        return np.zeros_like(self.observations[0].scores)
+
+    def resample(self, times: np.ndarray) -> np.ndarray:
+        """Resample keypoints and scores at times (T,), missing joints filled in.
+
+        Returns:
+            np.ndarray: Finite pixels and confidence, (T, 17, 3) float32; the first or
+            last observation is repeated outside the segment.
+        """
+        seen = self.observations
+        keypoints = fill_joints(np.stack([each.keypoints for each in seen]))
+        scores = np.stack([each.scores for each in seen]).astype(np.float32)
+        own = np.array([each.time for each in seen])
+        # digits that are only rounding would mix neighboring frames
+        rows = np.interp(times, own, np.arange(len(own))).round(6)
+        return resample(np.concatenate([keypoints, scores[..., None]], -1), rows)
+
+    def place(
+        self, seen: Observation, pose: np.ndarray, focal: np.ndarray, center: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Estimate the root position of the next pose; smooth both if wanted.
+
+        Args:
+            seen (Observation): The keypoints that were lifted.
+            pose (np.ndarray): Meters around the root, camera axes, (17, 3).
+            focal (np.ndarray): Focal lengths in pixels, (2,).
+            center (np.ndarray): Principal point in pixels, (2,).
+
+        Returns:
+            tuple: Pose (17, 3) and root (3,) in meters.
+        """
+        self._recent.append((seen, pose))
+        while seen.time - self._recent[0][0].time > _PLACEMENT_SPAN:
+            self._recent.popleft()
+        recent, poses = zip(*self._recent, strict=True)
+        root = place_roots(
+            np.stack(poses),
+            np.stack([each.keypoints for each in recent]),
+            np.maximum(np.stack([each.scores for each in recent]), _MIN_WEIGHT),
+            focal,
+            center,
+            np.array([each.time for each in recent]),
+        )[-1]
+        if self._smooth_3d is not None:
+            smooth = self._smooth_3d(np.vstack([pose, root]), seen.time)
+            pose, root = smooth[:-1], smooth[-1]
+        pose, root = pose.astype(np.float32), root.astype(np.float32)
+        if self._foot_lock is not None:
+            stands = self._contacts_at(seen.time)
+            pose, root = self._foot_lock(pose, root, stands, seen.time)
+        return pose, root
+
+    def _contacts_at(self, time: float) -> np.ndarray:
+        """Predict which ankles stand (2,), from all frames that have arrived."""
+        first = max(self.observations[0].time, time - _CONTACT_SPAN)
+        times = np.arange(first, max(self.last_seen, time) + 1e-6, 1 / FPS)
+        keypoints = self.resample(times)
+        stands = predict_contacts(keypoints[..., :2], keypoints[..., 2], times)
+        return np.array([np.interp(time, times, side) for side in stands.T])
