@@ -78,12 +78,6 @@ class PruningOptions(DeviceOptions):
         expected='numbers such as 1,0.5',
         metavar='LIST',
     )
-    zoom: float = option(
-        1.5,
-        'size of the drawing relative to the crop',
-        low=0.5,
-        high=8,
-    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -110,7 +110,7 @@ def show_pruning(
     config = read_config_file(named.config)
     network = init_model(config, weights, device=choose_device(chosen.device))
     trace = trace_pruning(network, image, chosen.bbox, chosen.keep_rates)
-    return draw_pruning(trace, chosen.zoom), trace
+    return draw_pruning(trace), trace
 
 
 @torch.no_grad()
