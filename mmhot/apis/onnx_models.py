@@ -16,7 +16,6 @@ import mmhot
 from mmhot.deploy.onnx_graphs import DetectorGraph, LifterGraph, PoseGraph
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.lifting.lifter import Lifter
-from mmhot.lifting.load_model import load_lifter
 from mmhot.models.gtpt.head import GTPTHead
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.crops import IMAGE_MEAN, crop_matrix
@@ -34,6 +33,7 @@ from mmhot.video.sources.model_names import (
 )
 from mmhot.weights.config_files import read_config_file
 from mmhot.weights.index import read_models
+from mmhot.weights.load_lifter import load_lifter
 
 _DEMO = Path(mmhot.__file__).parents[1] / 'demo'
 NUM_INPUTS = 8

@@ -73,7 +73,8 @@ def run(args: argparse.Namespace) -> int:
 def _run_inputs(
     args: argparse.Namespace, options: InferRunOptions, ray: RayOptions
 ) -> int:
-    """Lift all inputs, which are no streams."""
+    """Lift all inputs, which are no streams, and print their times."""
+    from mmhot.cli.report import stage_table
     from mmhot.io.results import check_targets, result_files, results_folder
     from mmhot.video.inputs import find_inputs
 
@@ -90,7 +91,15 @@ def _run_inputs(
                     args.complain(outcome.error, f'{outcome.name}: ')
     except KeyboardInterrupt:
         interrupted = True
-    return _conclude(args, len(inputs), outcomes, interrupted)
+    if outcomes:
+        args.say(stage_table(outcomes))
+    done = sum(not outcome.error for outcome in outcomes)
+    if not interrupted:
+        return int(done < len(outcomes))
+    more = 'the same command with --resume continues from here'
+    text = f'interrupted: {done} of {len(inputs)} inputs are finished'
+    args.complain(text if options.no_cache else f'{text}; {more}')
+    return 130
 
 
 def _check_groups(args: argparse.Namespace) -> None:
@@ -180,24 +189,3 @@ def _process(
     # a model that cannot be loaded fails for all inputs
     worker.prepare(not all(item.has_keypoints for item in inputs))
     yield from map(worker, inputs)
-
-
-def _conclude(
-    args: argparse.Namespace,
-    total: int,
-    outcomes: Sequence['Outcome'],
-    interrupted: bool,
-) -> int:
-    """Print the times of all inputs; returns the exit code."""
-    from mmhot.cli.report import stage_table
-
-    if outcomes:
-        args.say(stage_table(outcomes))
-    failed = sum(bool(outcome.error) for outcome in outcomes)
-    if not interrupted:
-        return int(failed > 0)
-    text = f'interrupted: {len(outcomes) - failed} of {total} inputs are finished'
-    if 'no_cache' not in args:
-        text += '; the same command with --resume continues from here'
-    args.complain(text)
-    return 130

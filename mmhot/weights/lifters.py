@@ -1,11 +1,41 @@
 """Files of lifters by name, without PyTorch."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from mmhot.errors import hint_at_names
+from mmhot.weights.backends import find_graph, graph_with_keep, shipped_graph
 from mmhot.weights.config_files import find_config
 from mmhot.weights.hub import is_remote, local_file
 from mmhot.weights.index import DEFAULT_LIFTER, SCHEME, read_models, shipped_weights
+
+_TASKS = ('body_3d_keypoint',)
+
+
+def find_lifter_graph(
+    model: str | Path | None,
+    checkpoint: str | Path | None,
+    device: str = 'auto',
+    keep: int | Sequence[int] | None = None,
+    backend: str = 'auto',
+) -> tuple[Path | None, Path | None]:
+    """Find the ONNX file of a lifter; arguments are those of :class:`mmhot.Lifter`.
+
+    Returns:
+        tuple[Path | None, Path | None]: The file to run, None for PyTorch, and that of
+        the weights as trained.
+    """
+    name = SCHEME + DEFAULT_LIFTER if model is None and checkpoint is None else model
+    # the frames that are kept are constants of a file
+    kept = None
+    if keep is not None and checkpoint is None:
+        counts = [keep] if isinstance(keep, int) else keep
+        shipped = shipped_graph(str(name), _TASKS)
+        kept = shipped and graph_with_keep(shipped, counts)
+        kept = kept if kept and kept.is_file() else None
+    prefers_torch = keep is not None and kept is None
+    graph = find_graph(name, _TASKS, checkpoint, device, backend, prefers_torch)
+    return graph and (kept or graph), graph
 
 
 def find_files(

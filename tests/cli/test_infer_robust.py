@@ -14,7 +14,7 @@ import pytest
 from lifters import save_lifter
 from numpy.testing import assert_allclose, assert_array_equal
 from pose_sources import BOX, Detector, Estimator, infer, use_stand_ins
-from video_files import gray_image, turn_video, write_video
+from video_files import gray_image, write_video
 
 from mmhot.io import atomic
 from mmhot.io.lifted import read_lifted
@@ -107,14 +107,6 @@ def test_video_without_frames_fails_and_the_next_is_done(
     assert ['empty', '0', '-'] in [row[:3] for row in rows]
     assert 'failed' in next(row for row in rows if row[0] == 'empty')
     assert ['all', '2', '10', '1'] in [row[:4] for row in rows]
-
-
-def test_portrait_videos_stand_upright(infer_it, find, out, tmp_path):
-    find(lambda number: BOX[:, [1, 0, 3, 2]])
-    video = turn_video(write_video(tmp_path / 'a.mp4'), 90)
-    assert infer_it(video) == 0
-    clip = read_lifted(out / 'a.npz')
-    assert (clip.width, clip.height) == (48, 64)
 
 
 def test_variable_rates_are_lifted_at_their_times(infer_it, out, tmp_path, capfd):

@@ -27,22 +27,6 @@ TESTS = Path(__file__).parents[1]
 slow = partial(pytest.mark.slow, reason='starts Ray clusters')
 
 
-@pytest.mark.parametrize(
-    ('given', 'message'),
-    [
-        (['--num-workers', '2'], '--num-workers needs --runner ray'),
-        (['--runner', 'ray', '--num-workers', '0'], '--num-workers must be at least 1'),
-        (['--runner', 'ray', '--device', 'cuda:1'], '--device must be cpu or cuda'),
-    ],
-)
-def test_wrong_options_are_refused(tmp_path, capfd, given, message):
-    argv = dict(zip(given[::2], given[1::2], strict=True))
-    argv = {name.removeprefix('--').replace('-', '_'): v for name, v in argv.items()}
-    assert infer('a.mp4', out_dir=tmp_path / 'out', **argv) == 2
-    (line,) = capfd.readouterr().err.splitlines()
-    assert message in line
-
-
 def test_missing_ray_is_reported_with_the_command(tmp_path, monkeypatch, capfd):
     monkeypatch.setitem(sys.modules, 'ray', None)
     video = write_video(tmp_path / 'a.mp4')

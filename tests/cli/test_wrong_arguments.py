@@ -59,6 +59,8 @@ def refused(tmp_path, monkeypatch, capfd):
         ('infer --smooth-3d savgl', 'did you mean savgol'),
         ('infer --resume --no-cache', '--resume needs the cache, which --no-cache'),
         ('infer --retries 3', '--retries needs --runner ray'),
+        ('infer --runner ray --num-workers 0', '--num-workers must be at least 1'),
+        ('infer --runner ray --device cuda:1', '--device must be cpu or cuda'),
         ('infer --lookahead 3', '--lookahead needs --live'),
         ('infer --live --formats npz', '--formats cannot be combined with --live'),
     ],
@@ -83,6 +85,7 @@ def test_wrong_options_are_refused(words, message, refused, checkpoint, tmp_path
         ('list nanohtnt', 'pattern matches no model: nanohtnt (did you mean nanohtnet'),
         ('show-pruning a.jpg --out a.jpg', '--out must be a .png file, got a.jpg'),
         ('export none --out x', 'none'),
+        ('export gtpt-t --keep x --out y', '--keep must be numbers such as 1,0.5, got'),
     ],
 )
 def test_wrong_inputs_are_refused(words, message, refused, tmp_path, monkeypatch):

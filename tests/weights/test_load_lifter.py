@@ -12,7 +12,6 @@ from lifters import lifter_config, random_state, save_lifter
 from published import load_fixture
 from tracks import clip_of, track
 
-from mmhot.lifting import lifter as lifter_module
 from mmhot.lifting.lifter import Lifter
 from mmhot.weights import index as model_index
 from mmhot.weights import lifters as lifter_files
@@ -46,8 +45,7 @@ def shipped(tmp_path, monkeypatch):
     monkeypatch.setattr(model_index, 'WEIGHTS_FOLDER', folder)
     save_lifter(folder / 'tiny-a.pth')
     save_lifter(folder / 'tiny-b.pth', num_frames=27)
-    for module in (lifter_files, lifter_module):
-        monkeypatch.setattr(module, 'DEFAULT_LIFTER', 'tiny-b')
+    monkeypatch.setattr(lifter_files, 'DEFAULT_LIFTER', 'tiny-b')
     return folder
 
 
