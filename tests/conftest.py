@@ -74,6 +74,14 @@ def _cached_load(path):
     return load(path)
 
 
+@pytest.fixture(scope='session')
+def checkpoint(tmp_path_factory):
+    """A small lifter with random weights."""
+    from lifters import save_lifter
+
+    return save_lifter(tmp_path_factory.mktemp('lifter') / 'tiny.pth')
+
+
 @pytest.fixture
 def run_tool(monkeypatch, capfd):
     """Run a tool's command line in this process; return its exit code and stderr."""

@@ -6,7 +6,6 @@ from functools import partial
 import numpy as np
 import pytest
 from clip_files import SKATER
-from lifters import save_lifter
 from PIL import Image
 from pose_sources import Detector, Estimator, infer, use_stand_ins
 from video_files import gray_image, write_video
@@ -16,21 +15,11 @@ from mmhot.io.lifted import read_lifted
 from mmhot.motion.smoothing import SMOOTHERS
 
 
-@pytest.fixture(scope='module')
-def checkpoint(tmp_path_factory):
-    return save_lifter(tmp_path_factory.mktemp('lifter') / 'tiny.pth')
-
-
 @pytest.fixture
 def models(monkeypatch):
     """Stand-ins for the 2D models, with one person in every frame."""
     pair = Detector(every=1), Estimator()
     return pair, use_stand_ins(monkeypatch, *pair)
-
-
-@pytest.fixture
-def out(tmp_path):
-    return tmp_path / 'out'
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from functools import partial
 import pytest
 from clip_files import SKATER
 from lifters import save_lifter
-from pose_sources import Detector, Estimator, infer, use_stand_ins
 from video_files import gray_image, write_video
 
 from mmhot.apis import clip_worker
@@ -14,28 +13,6 @@ from mmhot.cli.report import stage_table
 from mmhot.io.lifted import read_lifted
 from mmhot.video.inputs import find_inputs
 from mmhot.video.pipeline import StageTimes
-
-
-@pytest.fixture(scope='module')
-def checkpoint(tmp_path_factory):
-    return save_lifter(tmp_path_factory.mktemp('lifter') / 'tiny.pth')
-
-
-@pytest.fixture
-def detector():
-    return Detector(every=1)
-
-
-@pytest.fixture
-def out(tmp_path):
-    return tmp_path / 'out'
-
-
-@pytest.fixture
-def infer_it(checkpoint, out, detector, monkeypatch):
-    monkeypatch.delenv('MMHOT_DEBUG', raising=False)
-    use_stand_ins(monkeypatch, detector, Estimator())
-    return partial(infer, pose3d_weights=checkpoint, out_dir=out)
 
 
 @pytest.fixture

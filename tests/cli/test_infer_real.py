@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from lifters import save_lifter
 from ray_stand_ins import read_log
 from video_files import gray_image, write_video
 
@@ -19,11 +18,6 @@ from mmhot.io.lifted import read_lifted
 
 pytestmark = pytest.mark.slow(reason='starts processes')
 TESTS = Path(__file__).parents[1]
-
-
-@pytest.fixture
-def checkpoint(tmp_path):
-    return save_lifter(tmp_path / 'tiny.pth')
 
 
 @pytest.fixture

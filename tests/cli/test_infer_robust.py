@@ -6,14 +6,12 @@ Each case: a clear line, the right exit code, and computed results are kept.
 import errno
 import os
 import signal
-from functools import partial
 
 import av
 import numpy as np
 import pytest
-from lifters import save_lifter
 from numpy.testing import assert_allclose, assert_array_equal
-from pose_sources import BOX, Detector, Estimator, infer, use_stand_ins
+from pose_sources import BOX, Detector, Estimator, use_stand_ins
 from video_files import gray_image, write_video
 
 from mmhot.io import atomic
@@ -40,28 +38,6 @@ class Scripted:
             found.append((boxes, np.full(len(boxes), 0.9)))
             self.number += 1
         return found
-
-
-@pytest.fixture(scope='module')
-def checkpoint(tmp_path_factory):
-    return save_lifter(tmp_path_factory.mktemp('lifter') / 'tiny.pth')
-
-
-@pytest.fixture
-def out(tmp_path):
-    return tmp_path / 'out'
-
-
-@pytest.fixture
-def detector():
-    return Detector(every=1)
-
-
-@pytest.fixture
-def infer_it(checkpoint, out, detector, monkeypatch):
-    monkeypatch.delenv('MMHOT_DEBUG', raising=False)
-    use_stand_ins(monkeypatch, detector, Estimator())
-    return partial(infer, pose3d_weights=checkpoint, out_dir=out)
 
 
 @pytest.fixture

@@ -10,16 +10,11 @@ import numpy as np
 import pytest
 import torch
 from clip_files import DATA, SKATER, dump, save, walk
-from lifters import lifter_config, save_lifter
+from lifters import lifter_config
 
 from mmhot.cli.dispatch import main
 from mmhot.io.lifted import read_lifted
 from mmhot.weights import index as model_index
-
-
-@pytest.fixture(scope='module')
-def checkpoint(tmp_path_factory):
-    return save_lifter(tmp_path_factory.mktemp('lifter') / 'tiny.pth')
 
 
 @pytest.fixture

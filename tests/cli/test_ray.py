@@ -12,7 +12,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from lifters import save_lifter
 from pose_sources import infer
 from ray_stand_ins import read_log, slow_worker
 from video_files import write_video
@@ -104,11 +103,6 @@ def videos(tmp_path):
         write_video(tmp_path / f'video{number}.mkv', codec='ffv1', pix_fmt='bgr0')
         for number in range(6)
     ]
-
-
-@pytest.fixture
-def checkpoint(tmp_path):
-    return save_lifter(tmp_path / 'tiny.pth')
 
 
 @pytest.fixture

@@ -5,14 +5,8 @@ import pickle
 import numpy as np
 import pytest
 from clip_files import SKATER, save, walk
-from lifters import save_lifter
 
 from mmhot.cli.dispatch import main
-
-
-@pytest.fixture(scope='module')
-def checkpoint(tmp_path_factory):
-    return save_lifter(tmp_path_factory.mktemp('lifter') / 'tiny.pth')
 
 
 @pytest.fixture

@@ -19,11 +19,6 @@ from mmhot.weights.checkpoints import convert_file
 
 
 @pytest.fixture(scope='module')
-def checkpoint(tmp_path_factory):
-    return save_lifter(tmp_path_factory.mktemp('lifter') / 'tiny.pth')
-
-
-@pytest.fixture(scope='module')
 def lifter(checkpoint):
     return Lifter(checkpoint=checkpoint)
 
