@@ -133,10 +133,15 @@ def count(config, model) -> dict | None:
     """Count parameters and multiply-adds of one input, for tools/table.py."""
     from mmengine.model import is_model_wrapper
 
-    from mmhot.evaluation.cost import count_config
+    from mmhot.evaluation.cost import count_cost, input_shape
 
-    cost = count_config(config, model.module if is_model_wrapper(model) else model)
-    return cost and dict(parameters=cost.parameters, macs=cost.macs)
+    model = model.module if is_model_wrapper(model) else model
+    shape = input_shape(config, model)
+    if shape is None:
+        return None
+    inputs = next(model.parameters()).new_zeros(1, *shape)
+    cost = count_cost(model, inputs, None, mode='tensor')
+    return dict(parameters=cost.parameters, macs=cost.macs)
 
 
 def find_lifting_error(runner, args: argparse.Namespace):
@@ -184,9 +189,9 @@ def draw_worst(report: ErrorReport, target: Path, count: int) -> None:
         target (Path): The ``.png`` to create or replace.
         count (int): Largest number of clips.
     """
-    root, skeleton = report.root_index, report.skeleton
+    skeleton = report.skeleton
     errors = {
-        place: 1000 * mpjpe(clip.pred, clip.target, root)
+        place: 1000 * mpjpe(clip.pred, clip.target)
         for place, clip in enumerate(report.clips)
         if len(clip.pred)
     }
@@ -203,7 +208,7 @@ def draw_worst(report: ErrorReport, target: Path, count: int) -> None:
         curve.set_title(f'{clip.dataset} {name}: mean {of_clip.mean():.1f} mm'.strip())
         for axes, side, x in zip(views, ('front', 'side'), (0, 2), strict=True):
             for poses, style in ((clip.target, '#b0b0b0'), (clip.pred, None)):
-                pose = poses[row] - poses[row, root]
+                pose = poses[row] - poses[row, 0]
                 _draw_pose(axes, pose[:, [x, 1]], skeleton, style)
             axes.set_title(f'frame {frames[row]}, {side}: {of_clip[row]:.1f} mm')
     with replacing(target) as temporary:

@@ -72,6 +72,10 @@ def train(args: argparse.Namespace) -> None:
     check_checkpoint(config.get('load_from'))
     runner = build_runner(config)
     check_optimizer(config)
+
+    from mmhot.weights.loading import SameShapesHook
+
+    runner.register_hook(SameShapesHook(training=True))
     runner.train()
 
 

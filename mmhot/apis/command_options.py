@@ -54,7 +54,6 @@ class CostOptions(DeviceOptions):
         convert=read_shape,
         expected='whole numbers from 1',
     )
-    depth: int = option(2, 'levels of modules in the table; 0 for the total', low=0)
     batch: int = option(1, 'inputs per timed batch', low=1)
     no_time: bool = option(False, 'do not measure time')
 

@@ -1,4 +1,4 @@
-"""Costs of a model by layer, and the patches of an image that a GTPT keeps."""
+"""Costs of a model by part, and the patches of an image that a GTPT keeps."""
 
 from collections.abc import Sequence
 
@@ -9,18 +9,12 @@ from mmengine.registry import DefaultScope
 from mmpose.apis import init_model
 from mmpose.models.pose_estimators import TopdownPoseEstimator
 from torch import Tensor
+from torch.utils.benchmark import Timer
 
 import mmhot.plugin  # noqa: F401 registers, also for configs of MMPose
 from mmhot.apis.command_options import CostOptions, PruningOptions
 from mmhot.compat.installation import choose_device
-from mmhot.evaluation.cost import (
-    Cost,
-    count_layers,
-    group_layers,
-    input_shape,
-    run_network,
-    time_pass,
-)
+from mmhot.evaluation.cost import Cost, count_parts, input_shape
 from mmhot.models.gtpt.head import GTPTHead
 from mmhot.video.sources.model_names import find_pose_model
 from mmhot.visualization.pruning import PruningStage, PruningTrace, draw_pruning
@@ -31,7 +25,7 @@ from mmhot.weights.loading import build_model
 
 
 def measure_cost(model: str, **options: object) -> dict:
-    """Count parameters and multiply-adds of a model by layer, as ``mmhot cost``.
+    """Count parameters and multiply-adds of a model by part, as ``mmhot cost``.
 
     Args:
         model (str): Name or alias of a model, or a config.
@@ -39,7 +33,7 @@ def measure_cost(model: str, **options: object) -> dict:
 
     Returns:
         dict: Of JSON's types: the ``config``, shape of an ``input``, ``total`` and
-        ``layers``, and the ``time`` of a batch.
+        ``layers`` (the model's direct children), and the ``time`` of a batch.
     """
     chosen = CostOptions.of(**options)
     device = choose_device(chosen.device)
@@ -56,22 +50,23 @@ def measure_cost(model: str, **options: object) -> dict:
         raise ValueError(f'{path} does not define the shape of an input: add `shape`')
     inputs = torch.randn(chosen.batch, *shape, device=device)
     try:
-        layers = count_layers(network, inputs[:1], None, mode='tensor')
+        layers = count_parts(network, inputs[:1], None, mode='tensor')
     except (IndexError, RuntimeError, ValueError) as error:
         reason = ' '.join(str(error).split())
         raise ValueError(
             f'{path}: no pass with shape {list(shape)}: {reason}'
         ) from error
-    groups = group_layers(layers, chosen.depth)
     content = {
         'config': str(path),
         'input': list(shape),
-        'total': _as_dict(sum(layers.values(), Cost(0, 0, 0))),
-        'layers': {name: _as_dict(cost) for name, cost in groups.items()},
+        'total': _as_dict(layers.pop('')),
+        'layers': {name: _as_dict(cost) for name, cost in layers.items()},
     }
     if not chosen.no_time:
+        names = {'model': network, 'x': inputs}
+        timer = Timer("model(x, None, mode='tensor')", globals=names)
         with torch.inference_mode():
-            seconds = time_pass(lambda: run_network(network, inputs))
+            seconds = timer.blocked_autorange(min_run_time=0.5).median
         threads = torch.get_num_threads()
         content['time'] = dict(
             seconds=seconds, batch=chosen.batch, device=device, threads=threads

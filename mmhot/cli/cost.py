@@ -1,7 +1,7 @@
-"""Count a model's parameters and multiply-adds by layer, and time it.
+"""Count a model's parameters and multiply-adds by part, and time it.
 
 Example:
-  mmhot cost nanohtnet --depth 3
+  mmhot cost nanohtnet
 
 Multiply-adds are those of one input, including the products of attention and graphs.
 The time is that of the plain network with random weights, as in training.
@@ -35,12 +35,12 @@ def run(args: argparse.Namespace) -> None:
 
 def _tables(content: dict) -> Iterator[str]:
     total = content['total']
-    rows = [('layer', 'parameters', 'multiply-adds', 'share', 'products')]
+    rows = [('part', 'parameters', 'multiply-adds', 'share', 'products')]
     for name, cost in [*content['layers'].items(), ('total', total)]:
         share = cost['macs'] / total['macs'] if total['macs'] else 0
         rows.append(
             (
-                name or '(model)',
+                name,
                 f'{cost["parameters"]:,}',
                 f'{cost["macs"]:,}',
                 f'{share:.1%}',

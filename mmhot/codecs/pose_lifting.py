@@ -82,9 +82,9 @@ class CameraPoseLifting:
                 f'{type(self).__name__} is for {self.num_keypoints} keypoints, '
                 f'got {keypoints.shape[-2]}'
             )
-        encoded = self.encode_inputs(keypoints, camera_param)
         if keypoints_visible is None:
             keypoints_visible = np.ones(keypoints.shape[:-1], np.float32)
+        encoded = self.encode_inputs(keypoints, keypoints_visible, camera_param)
         encoded['keypoint_labels_visible'] = keypoints_visible
         if lifting_target is None:
             return encoded
@@ -94,25 +94,28 @@ class CameraPoseLifting:
         if lifting_target_visible is not None:
             visible = np.reshape(lifting_target_visible, weight.shape)
             weight = (visible > 0.5).astype(np.float32)
-        relative = lifting_target - root[..., None, :]
         encoded.update(
             lifting_target=lifting_target,
             lifting_target_visible=weight,
-            lifting_target_label=self.encode_targets(relative, encoded),
             lifting_target_weight=weight,
             target_root=root,
         )
-        return encoded
+        return encoded | self.encode_targets(lifting_target, encoded, camera_param)
 
-    def encode_inputs(self, keypoints: np.ndarray, camera_param: dict) -> dict:
+    def encode_inputs(
+        self, keypoints: np.ndarray, scores: np.ndarray, camera_param: dict
+    ) -> dict:
         """Encode pixels (..., T, K, 2) as network input, ``keypoint_labels``."""
         w, h = camera_param['w'], camera_param['h']
         labels = keypoints[..., :2] * (2 / w) - np.array([1, h / w])
         return dict(keypoint_labels=labels.astype(np.float32))
 
-    def encode_targets(self, relative: np.ndarray, encoded: dict) -> np.ndarray:
-        """Encode root-relative meters in camera axes (..., T', K, 3)."""
-        return relative.astype(np.float32)
+    def encode_targets(
+        self, target: np.ndarray, encoded: dict, camera_param: dict
+    ) -> dict:
+        """Encode meters in camera axes (..., T', K, 3) as ``lifting_target_label``."""
+        relative = target - encoded['target_root'][..., None, :]
+        return dict(lifting_target_label=relative.astype(np.float32))
 
     def decode(
         self, encoded: np.ndarray, target_root: np.ndarray | None = None
@@ -161,47 +164,29 @@ class ImageSpacePoseLifting(CameraPoseLifting):
         super().__init__(num_keypoints, root_index)
         self.unit_size, self.with_scores = unit_size, with_scores
 
-    def encode(
-        self,
-        keypoints: np.ndarray,
-        keypoints_visible: np.ndarray | None = None,
-        lifting_target: np.ndarray | None = None,
-        lifting_target_visible: np.ndarray | None = None,
-        camera_param: dict | None = None,
+    def encode_inputs(
+        self, keypoints: np.ndarray, scores: np.ndarray, camera_param: dict
     ) -> dict:
-        """Encode a window; see :class:`CameraPoseLifting`.
-
-        Returns:
-            dict: The same keys; ``keypoint_labels`` (..., T, K, 3) have scores,
-            ``lifting_target`` is the label in meters, as in published evaluations,
-            and ``unit_size`` (..., T', 1) is for :meth:`decode`.
-        """
-        encoded = super().encode(
-            keypoints,
-            keypoints_visible,
-            lifting_target,
-            lifting_target_visible,
-            camera_param,
-        )
+        """Encode pixels and scores as ``keypoint_labels`` (..., T, K, 2 or 3)."""
+        encoded = super().encode_inputs(keypoints, scores, camera_param)
         if self.with_scores:
-            scores = np.asarray(encoded['keypoint_labels_visible'], np.float32)
-            parts = encoded['keypoint_labels'], scores[..., None]
+            parts = (
+                encoded['keypoint_labels'],
+                np.asarray(scores, np.float32)[..., None],
+            )
             encoded['keypoint_labels'] = np.concatenate(parts, -1)
-        # MMPose's inferencers add a target of zeros, which cannot be projected
-        if lifting_target is None or not np.any(lifting_target):
-            return encoded
-        label, unit_size = self._project(lifting_target, camera_param)
-        encoded.update(
-            lifting_target=label * unit_size[..., None],
-            lifting_target_label=label,
-            unit_size=unit_size,
-        )
         return encoded
 
-    def _project(
-        self, target: np.ndarray, camera_param: dict
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Labels (..., T', K, 3) and meters per unit (..., T', 1)."""
+    def encode_targets(
+        self, target: np.ndarray, encoded: dict, camera_param: dict
+    ) -> dict:
+        """Project meters; ``lifting_target`` becomes the label in meters, as published.
+
+        ``unit_size`` (..., T', 1), meters per unit, is for :meth:`decode`.
+        """
+        # MMPose's inferencers add a target of zeros, which cannot be projected
+        if not np.any(target):
+            return super().encode_targets(target, encoded, camera_param)
         focal, center = camera_intrinsics(camera_param)
         root = target[..., self.root_index : self.root_index + 1, :]
         projected = target[..., :2] / target[..., 2:] * focal + center
@@ -210,8 +195,13 @@ class ImageSpacePoseLifting(CameraPoseLifting):
         label = np.concatenate([projected, depth], -1)
         label = label - label[..., self.root_index : self.root_index + 1, :]
         half = camera_param['w'] / 2
-        unit_size = half / pixels_of_meter[..., 0]
-        return (label / half).astype(np.float32), unit_size.astype(np.float32)
+        label = (label / half).astype(np.float32)
+        unit_size = (half / pixels_of_meter[..., 0]).astype(np.float32)
+        return dict(
+            lifting_target=label * unit_size[..., None],
+            lifting_target_label=label,
+            unit_size=unit_size,
+        )
 
     def decode(
         self,
@@ -342,7 +332,9 @@ class PersonCenteredPoseLifting(CameraPoseLifting):
         self.num_center_frames = num_center_frames
         self.focal_ratio = focal_ratio
 
-    def encode_inputs(self, keypoints: np.ndarray, camera_param: dict) -> dict:
+    def encode_inputs(
+        self, keypoints: np.ndarray, scores: np.ndarray, camera_param: dict
+    ) -> dict:
         """Encode pixels as ``keypoint_labels``; the rotation (3, 3) is ``framing``."""
         focal, center = camera_intrinsics(camera_param, self.focal_ratio)
         labels, rotation = frame_person(
@@ -350,9 +342,13 @@ class PersonCenteredPoseLifting(CameraPoseLifting):
         )
         return dict(keypoint_labels=labels, framing=rotation)
 
-    def encode_targets(self, relative: np.ndarray, encoded: dict) -> np.ndarray:
+    def encode_targets(
+        self, target: np.ndarray, encoded: dict, camera_param: dict
+    ) -> dict:
         """Rotate root-relative meters (..., T', K, 3) to the virtual camera's axes."""
-        return (relative @ encoded['framing'][..., None, :, :]).astype(np.float32)
+        relative = target - encoded['target_root'][..., None, :]
+        label = relative @ encoded['framing'][..., None, :, :]
+        return dict(lifting_target_label=label.astype(np.float32))
 
     def decode(
         self,

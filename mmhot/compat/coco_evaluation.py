@@ -83,7 +83,8 @@ class COCOeval(cocoeval.COCOeval):
 
     Raises:
         ValueError: If ``iouType`` is unknown. Also by ``evaluate``, if annotations lack
-            the area or the number of keypoints differs from that of ``sigmas``.
+            the area, a number is not finite, or the number of keypoints differs from
+            that of ``sigmas``.
     """
 
     def __init__(
@@ -142,6 +143,8 @@ class COCOeval(cocoeval.COCOeval):
             keypoints = self._join(ann)
             if not _count_labeled(keypoints):
                 continue
+            if not np.isfinite(keypoints).all():  # would match any person
+                raise ValueError(f'a result of image {ann["image_id"]} is not finite')
             self._check_number(len(keypoints) // 3)
             score = ann.get(self._score, ann['score'])
             person = dict(ann, keypoints=keypoints, score=score)
@@ -153,18 +156,10 @@ class COCOeval(cocoeval.COCOeval):
         return annotations.loadAnns(annotations.getAnnIds(**wanted))
 
     def _prepare_ground_truth(self, ann: Mapping[str, Any]) -> dict[str, Any]:
+        area = check_person(ann, self.use_area)
         keypoints = self._join(ann)
         # CrowdPose does not count occluded keypoints, which are labeled too.
         labeled = ann['num_keypoints'] if self._is_crowd else _count_labeled(keypoints)
-        if not self.use_area:
-            area = ann['bbox'][2] * ann['bbox'][3] * _BOX_COVERAGE
-        elif 'area' in ann:
-            area = ann['area']
-        else:
-            raise ValueError(
-                f"annotation {ann['id']} has no 'area', which use_area=True needs: set "
-                'use_area=False to take it from the bounding box'
-            )
         ignore = bool(ann['iscrowd']) or labeled == 0
         return dict(ann, keypoints=keypoints, area=area, ignore=ignore)
 
@@ -201,6 +196,37 @@ class COCOeval(cocoeval.COCOeval):
         return round(float(part.eval['precision'].mean()), 4)
 
 
-def _count_labeled(keypoints: np.ndarray) -> int:
+def check_person(ann: Mapping[str, Any], use_area: bool = True) -> float:
+    """Return the area of an annotated person, by which OKS scales errors.
+
+    Args:
+        ann (Mapping): Annotation of COCO's format.
+        use_area (bool): Same as in :class:`COCOeval`.
+
+    Raises:
+        ValueError: If a number is not finite, which pycocotools and xtcocotools count
+            as a hit, or if a person with keypoints has no area.
+    """
+    person = f'annotation {ann.get("id")}'
+    for field in (*_PARTS.values(), 'bbox', 'area'):
+        if not np.isfinite(ann.get(field, 0)).all():
+            raise ValueError(f'{person} has a number in {field!r} that is not finite')
+    if use_area and 'area' not in ann:
+        raise ValueError(
+            f"{person} has no 'area', which use_area=True needs: set "
+            'use_area=False to take it from the bounding box'
+        )
+    box = ann['bbox']
+    area = ann['area'] if use_area else box[2] * box[3] * _BOX_COVERAGE
+    labeled = any(_count_labeled(ann.get(field, ())) for field in _PARTS.values())
+    if labeled and area <= 0 and not ann.get('iscrowd'):
+        raise ValueError(
+            f'{person} has an area of {area:g}, which makes any error infinite: '
+            'correct it, or set use_area=False to take it from the bounding box'
+        )
+    return area
+
+
+def _count_labeled(keypoints: Sequence[float]) -> int:
     """Count the keypoints with a visibility or score above 0."""
-    return np.count_nonzero(keypoints[2::3] > 0)
+    return np.count_nonzero(np.asarray(keypoints[2::3]) > 0)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import mmpose
 import numpy as np
 from mmengine.dataset import BaseDataset, force_full_init
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
@@ -16,8 +15,6 @@ from mmhot.datasets.h36m import h36m_metainfo
 from mmhot.errors import hint_at_names
 from mmhot.structures.windows import chunk_starts, window_frames, window_starts
 
-# absolute: relative paths are found, with a warning, only from MMPose's own folder
-MMPOSE_DATASETS = Path(mmpose.__file__).parent / '.mim/configs/_base_/datasets'
 # Possible sizes of a person in each unit, much beyond the usual ones.
 _BODY_SIZES = dict(pixel=(3.0, 1e5), meter=(0.1, 10.0))
 
@@ -72,7 +69,7 @@ class ClipDataset(BaseDataset):
     middle target). The array ``lifting_target`` is cut to the targets.
 
     Args:
-        ann_file (str): File of the clips.
+        ann_file (str or list[str]): File or files of the clips.
         seq_len (int): Frames ``T`` of a window.
         num_targets (int): Target frames: 1 for the center frame, ``seq_len`` for all.
         stride (int): Frames from one window to the next.
@@ -94,7 +91,8 @@ class ClipDataset(BaseDataset):
             by default, ``indices`` select windows.
 
     Raises:
-        ValueError: If lengths do not fit each other.
+        FileNotFoundError: If a file is missing.
+        ValueError: If a file is damaged or does not fit the others, or lengths do not.
     """
 
     METAINFO: dict = h36m_metainfo()
@@ -103,7 +101,7 @@ class ClipDataset(BaseDataset):
 
     def __init__(
         self,
-        ann_file: str = '',
+        ann_file: str | list[str],
         seq_len: int = 27,
         num_targets: int = 1,
         stride: int = 1,
@@ -128,9 +126,10 @@ class ClipDataset(BaseDataset):
         self.causal = causal
         self.downsample = downsample
         self._only_subjects = subjects
+        # without the root, which MMEngine would add
+        self.files = [ann_file] if isinstance(ann_file, str) else list(ann_file)
         self._check_lengths()
         super().__init__(
-            ann_file=ann_file,
             data_prefix=dict(),
             serialize_data=False,
             lazy_init=True,

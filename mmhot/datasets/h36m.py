@@ -2,15 +2,13 @@
 
 import re
 from os.path import basename
+from pathlib import Path
 from typing import NamedTuple
 
-from mmhot.skeletons.joints import get_skeleton
+import mmpose
+from mmengine.config import Config
 
 _NAME = re.compile(r'([^_]+)_([^.]+)\.([^_]+)_(\d+)')
-_ORANGE, _GREEN, _BLUE = [255, 128, 0], [0, 255, 0], [51, 153, 255]
-
-TRAIN_SUBJECTS = ('S1', 'S5', 'S6', 'S7', 'S8')
-TEST_SUBJECTS = ('S9', 'S11')
 # In the order of the original numbers, which begin with 2.
 ACTIONS = (
     *('Directions', 'Discussion', 'Eating', 'Greeting', 'Phoning', 'Posing'),
@@ -37,42 +35,9 @@ def h36m_metainfo() -> dict:
     images, a possible place. This one, of side one around zero, is not, so that
     :class:`ProjectToVirtualCamera` detects keypoints that were moved.
     """
-    skeleton = get_skeleton('h36m-17')
-    legs = {'root', *skeleton.groups['right_leg'], *skeleton.groups['left_leg']}
-    keypoint_info = {
-        index: dict(
-            name=joint,
-            id=index,
-            color=_color(joint),
-            type='lower' if joint in legs else 'upper',
-            swap=skeleton.joints[partner] if partner != index else '',
-        )
-        for index, (joint, partner) in enumerate(
-            zip(skeleton.joints, skeleton.flip_indices, strict=True)
-        )
-    }
-    skeleton_info = {
-        index: dict(
-            link=(skeleton.joints[parent], skeleton.joints[child]),
-            id=index,
-            color=_color(skeleton.joints[child]),
-        )
-        for index, (parent, child) in enumerate(skeleton.bones)
-    }
-    return dict(
-        dataset_name='h36m',
-        keypoint_info=keypoint_info,
-        skeleton_info=skeleton_info,
-        joint_weights=[1.0] * skeleton.num_keypoints,
-        sigmas=[],
-        stats_info=dict(bbox_center=(0.0, 0.0), bbox_scale=1.0),
-    )
-
-
-def _color(joint: str) -> list[int]:
-    if joint.startswith('right'):
-        return _ORANGE
-    return _GREEN if joint.startswith('left') else _BLUE
+    path = Path(mmpose.__file__).parent / '.mim/configs/_base_/datasets/h36m.py'
+    info = Config.fromfile(path).dataset_info.to_dict()
+    return info | dict(stats_info=dict(bbox_center=(0.0, 0.0), bbox_scale=1.0))
 
 
 def canonical_action(take: str) -> str:

@@ -47,33 +47,25 @@ class Human36mClipDataset(ClipDataset):
         camera_param_file (str): Cameras, ``.pkl``.
         keypoint_2d_det_file (str, optional): Detected 2D poses, ``.npy`` (N, 17, 3),
             instead of those of the annotations.
-        fps (float): Frames per second of the files. Defaults to 50.
         **kwargs: Arguments of :class:`ClipDataset`.
-
-    Raises:
-        FileNotFoundError: If a file is missing.
-        ValueError: If a file is damaged or does not fit the others.
     """
 
     how_to_get = 'see "Human3.6M" in docs/data.md'
 
     def __init__(
         self,
-        ann_file: str,
+        *,
         camera_param_file: str,
         keypoint_2d_det_file: str | None = None,
-        fps: float = _FPS,
         **kwargs,
     ) -> None:
-        self.annotation_file = ann_file
         self.camera_param_file = camera_param_file
         self.keypoint_2d_det_file = keypoint_2d_det_file
-        self.fps = fps
-        super().__init__(ann_file='', **kwargs)
+        super().__init__(**kwargs)
 
     def load_clips(self) -> list[Clip]:
         """Read all recordings, sorted as in MMPose's dataset."""
-        path = self.find_file(self.annotation_file)
+        path = self.find_file(self.files[0])
         names, joints, keypoints = _load_annotations(path)
         if self.keypoint_2d_det_file is not None:
             keypoints = _load_detections(self.find_file(self.keypoint_2d_det_file))
@@ -102,7 +94,7 @@ class Human36mClipDataset(ClipDataset):
             name=name.clip,
             subject=name.subject,
             action=name.action,
-            fps=self.fps,
+            fps=_FPS,
             arrays=pose_arrays(name.clip, keypoints, joints[..., :3]),
             constants=dict(
                 camera_param=_camera(
@@ -127,25 +119,16 @@ class VideoPose3DDataset(ClipDataset):
         camera_param_file (str): MMPose's ``cameras.pkl``.
         **kwargs: Arguments of :class:`ClipDataset`, such as ``subjects`` and
             ``downsample``.
-
-    Raises:
-        FileNotFoundError: If a file is missing.
-        ValueError: If a file is damaged or does not fit the others.
     """
 
     how_to_get = Human36mClipDataset.how_to_get
 
     def __init__(
-        self,
-        ann_file: str,
-        keypoint_2d_file: str,
-        camera_param_file: str,
-        **kwargs,
+        self, *, keypoint_2d_file: str, camera_param_file: str, **kwargs
     ) -> None:
-        self.annotation_file = ann_file
         self.keypoint_2d_file = keypoint_2d_file
         self.camera_param_file = camera_param_file
-        super().__init__(ann_file='', **kwargs)
+        super().__init__(**kwargs)
 
     def load_clips(self) -> list[Clip]:
         """Read the recordings that both files have."""
@@ -167,7 +150,7 @@ class VideoPose3DDataset(ClipDataset):
                         f'{" ".join(take)} has {len(views)} cameras, not 4'
                     )
                 keypoints[take] = [_moving_joints(view, take, 2) for view in views]
-        path = self.find_file(self.annotation_file)
+        path = self.find_file(self.files[0])
         content = load_objects(path)
         with naming(path):
             joints = {
@@ -189,7 +172,7 @@ class VideoPose3DDataset(ClipDataset):
         if len(pixels) < len(joints):
             raise ValueError(
                 f'{self.keypoint_2d_file}: {name} has {len(pixels)} frames, fewer than '
-                f'the {len(joints)} of {self.annotation_file}'
+                f'the {len(joints)} of {self.files[0]}'
             )
         param = _camera(cameras, subject, camera, self.camera_param_file, 'RTfcwh')
         joints = (joints - np.reshape(param['T'], 3)) @ np.reshape(param['R'], (3, 3))
@@ -238,10 +221,6 @@ class MotionBERTDataset(ClipDataset):
             is in training. The labels of :class:`ImageSpacePoseLifting` do not depend
             on it; those of other codecs do.
         **kwargs: Arguments of :class:`ClipDataset`.
-
-    Raises:
-        FileNotFoundError: If the file is missing.
-        ValueError: If it is damaged or has no scale.
     """
 
     how_to_get = Human36mClipDataset.how_to_get
@@ -249,20 +228,15 @@ class MotionBERTDataset(ClipDataset):
     focal = 1145.0
 
     def __init__(
-        self,
-        ann_file: str,
-        split: str,
-        millimeters_per_pixel: float | None = None,
-        **kwargs,
+        self, *, split: str, millimeters_per_pixel: float | None = None, **kwargs
     ) -> None:
-        self.annotation_file = ann_file
         self.split = split
         self.millimeters_per_pixel = millimeters_per_pixel
-        super().__init__(ann_file='', **kwargs)
+        super().__init__(**kwargs)
 
     def load_clips(self) -> list[Clip]:
         """Read the recordings of a split."""
-        path = self.find_file(self.annotation_file)
+        path = self.find_file(self.files[0])
         content = load_objects(path)
         with naming(path):
             return self._read(member(content, self.split))

@@ -41,17 +41,13 @@ class MocapDataset(ClipDataset):
         actions (dict[str, str], optional): Action label of a clip, by its key.
         fps (float): Frames per second of the files.
         **kwargs: Arguments of :class:`ClipDataset`.
-
-    Raises:
-        FileNotFoundError: If a file is missing.
-        ValueError: If a file is damaged, or no clip is left.
     """
 
     how_to_get = 'see "CMU motion capture" in docs/data.md'
 
     def __init__(
         self,
-        ann_file: str | list[str],
+        *,
         split_file: str | None = None,
         split: str | list[str] | None = None,
         camera_file: str | None = None,
@@ -61,7 +57,6 @@ class MocapDataset(ClipDataset):
         fps: float = 50.0,
         **kwargs,
     ) -> None:
-        self.clip_files = [ann_file] if isinstance(ann_file, str) else list(ann_file)
         self.split_file = split_file
         self.split = [split] if isinstance(split, str) else split
         self.camera_file = camera_file
@@ -69,12 +64,12 @@ class MocapDataset(ClipDataset):
         self.skip_subjects = set(skip_subjects)
         self.actions = actions or {}
         self.fps = fps
-        super().__init__(ann_file='', **kwargs)
+        super().__init__(**kwargs)
 
     def load_clips(self) -> list[Clip]:
         """Read the chosen clips, once for each source and camera."""
         arrays = {}
-        for name in self.clip_files:
+        for name in self.files:
             arrays.update(
                 read_mocap_clips(self.find_file(name), self._metainfo['num_keypoints'])
             )
@@ -82,7 +77,7 @@ class MocapDataset(ClipDataset):
         keys = [key for key in keys if key.split('/')[0] not in self.skip_subjects]
         if not keys:
             raise ValueError(
-                f'no clip is left of {self.clip_files} with split={self.split} and '
+                f'no clip is left of {self.files} with split={self.split} and '
                 f'skip_subjects={sorted(self.skip_subjects)}'
             )
         cameras = [None]

@@ -32,8 +32,8 @@ class MultiViewDataset(Dataset):
     A sample holds ``inputs`` (V, T, K, 2), the query's view first and the others in
     random order (with the wrapped dataset's ``test_mode``, views keep their order and
     are neither mirrored nor masked), and a ``PoseDataSample`` whose metainfo has
-    ``performance`` (an ID, another if mirrored), ``frame``, ``cameras`` (V,) and
-    ``subject``.
+    ``performance`` (an ID, another if mirrored), ``frame``, ``cameras`` (V,), numbered
+    in the order of their names, and ``subject``.
 
     Args:
         dataset (dict): A :class:`ClipDataset` with its pipeline.
@@ -85,7 +85,9 @@ class MultiViewDataset(Dataset):
         ]
         ids = {name: number for number, name in enumerate(dict.fromkeys(names))}
         self._performances = [ids[name] for name in names]
-        self._cameras = [names[:clip].count(name) for clip, name in enumerate(names)]
+        cameras = [clip.name.rpartition('.')[2] for clip in self.dataset.clips]
+        numbers = {name: number for number, name in enumerate(sorted(set(cameras)))}
+        self._cameras = [numbers[name] for name in cameras]
         moments = defaultdict(list)
         places = zip(
             self.dataset.clip_of_window.tolist(),

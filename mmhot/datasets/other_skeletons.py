@@ -44,24 +44,17 @@ class MPIINF3DHPClipDataset(ClipDataset):
         camera_param_file (str, optional): MMPose's cameras, ``.pkl``; without it
             ``camera_param`` has the image size only.
         **kwargs: Arguments of :class:`ClipDataset`.
-
-    Raises:
-        FileNotFoundError: If a file is missing.
-        ValueError: If a file is damaged.
     """
 
     how_to_get = 'see "MPI-INF-3DHP" in docs/data.md'
 
-    def __init__(
-        self, ann_file: str, camera_param_file: str | None = None, **kwargs
-    ) -> None:
-        self.annotation_file = ann_file
+    def __init__(self, *, camera_param_file: str | None = None, **kwargs) -> None:
         self.camera_param_file = camera_param_file
-        super().__init__(ann_file='', **kwargs)
+        super().__init__(**kwargs)
 
     def load_clips(self) -> list[Clip]:
         """Read all videos."""
-        path = self.find_file(self.annotation_file)
+        path = self.find_file(self.files[0])
         cameras = {}
         if self.camera_param_file is not None:
             cameras = read_h36m_cameras(self.find_file(self.camera_param_file))

@@ -140,7 +140,7 @@ class BFloat16OptimWrapper(OptimWrapper):
 class CosineMomentumEMA(ExponentialMovingAverage):
     """Moving average of weights whose momentum falls to zero along half a cosine.
 
-    At step ``t`` of ``T``, counted from zero, the source's weight is
+    At step ``t`` of the training's ``T``, counted from zero, the source's weight is
     ``momentum * (1 + cos(pi t / T)) / 2``. Unlike MMEngine's, which copies the source
     at the first step, it averages at all steps. For MMEngine's ``EMAHook``.
 
@@ -148,8 +148,6 @@ class CosineMomentumEMA(ExponentialMovingAverage):
         model (nn.Module): The model to average.
         momentum (float): The source's weight at the first step; 0.004 in GTPT's
             released code. Defaults to 0.004.
-        total_steps (int, optional): Number ``T`` of steps. Defaults to the iterations
-            of the training.
         interval (int): Same as in MMEngine.
         device (torch.device, optional): Same as in MMEngine.
         update_buffers (bool): Whether to average the statistics of BatchNorm.
@@ -160,13 +158,11 @@ class CosineMomentumEMA(ExponentialMovingAverage):
         self,
         model: nn.Module,
         momentum: float = 0.004,
-        total_steps: int | None = None,
         interval: int = 1,
         device=None,
         update_buffers: bool = True,
     ) -> None:
         super().__init__(model, momentum, interval, device, update_buffers)
-        self.total_steps = total_steps
 
     def update_parameters(self, model: nn.Module) -> None:
         """Average the source into this model, also at the first step."""
@@ -187,7 +183,5 @@ class CosineMomentumEMA(ExponentialMovingAverage):
 
     def momentum_at(self, step: int) -> float:
         """Return the source's weight at a step, counted from zero."""
-        total = self.total_steps or MessageHub.get_current_instance().get_info(
-            'max_iters'
-        )
+        total = MessageHub.get_current_instance().get_info('max_iters')
         return self.momentum * (1 + math.cos(math.pi * min(step / total, 1))) / 2

@@ -5,6 +5,9 @@ from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
 
+from mmhot.errors import naming
+from mmhot.io.arrays import load_json
+
 _SAMPLES = Path(__file__).parents[2] / 'tests' / 'data'
 _PEOPLE = _SAMPLES / 'drawn_people'
 _COCO = dict(data_root=f'{_PEOPLE}/', ann_file='annotations.json')
@@ -14,12 +17,13 @@ _FILES = {
     'CocoWholeBodyDataset': _COCO,
 }
 _SPLITS = ('train', 'val', 'test')
+_MAX_ANNOTATIONS = 2 << 30
 # Of one step, and of an epoch.
 _BATCH, _SAMPLES_PER_EPOCH = 2, 4
 
 
 def check_data_files(config: Config, splits: tuple[str, ...]) -> None:
-    """Check that the files of datasets and metrics exist, before the long start.
+    """Check the files of datasets and metrics before the long start.
 
     Args:
         config (Config): Config, with all options applied.
@@ -27,6 +31,7 @@ def check_data_files(config: Config, splits: tuple[str, ...]) -> None:
 
     Raises:
         FileNotFoundError: If one is missing; names the page about data and the option.
+        ValueError: If COCO's AP of the annotations would be wrong.
     """
     for split in splits:
         loader = f'{split}_dataloader'
@@ -39,6 +44,8 @@ def check_data_files(config: Config, splits: tuple[str, ...]) -> None:
         for evaluator in _evaluators(config, split):
             for name in _file_names(evaluator):
                 _check(name, Path(name), f'{split}_evaluator.ann_file')
+                if 'Coco' in evaluator.type and Path(name).is_file():
+                    _check_people(Path(name), evaluator.get('use_area', True))
 
 
 def _evaluators(config: Config, split: str) -> list[ConfigDict]:
@@ -71,6 +78,16 @@ def _check(name: str, path: Path, option: str) -> None:
         f'{path} does not exist; docs/data.md says how to get it, '
         f'--cfg-options {option}=... reads it elsewhere, --sample takes small data'
     )
+
+
+def _check_people(path: Path, use_area: bool) -> None:
+    """Raise a ValueError if an annotated person cannot be evaluated."""
+    from mmhot.compat.coco_evaluation import check_person
+
+    with naming(path):
+        for person in load_json(path, _MAX_ANNOTATIONS)['annotations']:
+            if 'keypoints' in person:
+                check_person(person, use_area)
 
 
 def use_sample_data(config: Config) -> None:

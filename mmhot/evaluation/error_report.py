@@ -54,12 +54,11 @@ class Measure:
     per_second: bool = False
     thresholds: Sequence[float] | None = None
 
-    def per_joint(self, clip: ClipPrediction, root: int) -> np.ndarray:
-        """Compute the measure for each joint, (F', K), relative to a root joint."""
-        aligned = self.errors in (aligned_errors, largest_errors)
-        options = {} if aligned else dict(root=root)
+    def per_joint(self, clip: ClipPrediction) -> np.ndarray:
+        """Compute the measure for each joint, (F', K), relative to the first joint."""
+        options = {}
         if self.errors is change_errors:
-            options |= dict(order=self.num_frames - 1, frames=clip.frames)
+            options = dict(order=self.num_frames - 1, frames=clip.frames)
         errors = self.errors(clip.pred, clip.target, **options)
         if self.thresholds is not None:
             errors = hit_rates(errors, self.thresholds)
@@ -127,7 +126,6 @@ class ErrorReport:
             the joints of PCK and AUC; without it these are all.
         average (str): 'actions' for the above, or 'frames' for the mean over all
             frames regardless of actions.
-        root_index (int): Index of the joint that poses are made relative to.
     """
 
     def __init__(
@@ -136,15 +134,13 @@ class ErrorReport:
         measures: Sequence[str] = DEFAULT_MEASURES,
         skeleton: Skeleton | None = None,
         average: str = 'actions',
-        root_index: int = 0,
     ) -> None:
         wanted = get_measures(measures)
         self.skeleton = skeleton
         self._average = average
-        self.root_index = root_index
         self._sums = defaultdict(list)
         for clip in clips:
-            self._sums[clip.dataset].append(_sum_errors(clip, wanted, root_index))
+            self._sums[clip.dataset].append(_sum_errors(clip, wanted))
         every = [sums for of_dataset in self._sums.values() for sums in of_dataset]
         self.measures = [
             measure
@@ -180,7 +176,7 @@ class ErrorReport:
     def motion(self, dataset: str) -> dict[str, float]:
         """Compute means over clips of :func:`measure_motion`, where it is known."""
         clips = [sums.clip for sums in self._sums[dataset] if len(sums.clip.pred)]
-        rows = [measure_motion(x, self.skeleton, self.root_index) for x in clips]
+        rows = [measure_motion(clip, self.skeleton) for clip in clips]
         known = {
             name: [row[name] for row in rows if name in row] for name in MOTION_UNITS
         }
@@ -235,12 +231,12 @@ class ErrorReport:
             columns['frame'].append(unknown if clip.frames is None else clip.frames)
             for measure in self.measures:
                 errors = np.full(num_frames, np.nan, np.float32)
-                found = _errors(clip, measure, self.root_index)
+                found = _errors(clip, measure)
                 if len(found):
                     of_joints = found[:, measure.joints(self.skeleton) or slice(None)]
                     errors[_frames_of(clip, measure)] = of_joints.mean(-1)
                 columns[measure.name].append(errors)
-            errors = 1000 * joint_errors(clip.pred, clip.target, self.root_index)
+            errors = 1000 * joint_errors(clip.pred, clip.target)
             columns['joint_errors'].append(errors.astype(np.float32))
         joined = {name: np.concatenate(parts) for name, parts in columns.items()}
         return joined | dict(joints=np.array([*self._joints()]))
@@ -302,18 +298,16 @@ class ErrorReport:
         return row
 
 
-def _sum_errors(
-    clip: ClipPrediction, measures: Sequence[Measure], root: int
-) -> _ErrorSums:
+def _sum_errors(clip: ClipPrediction, measures: Sequence[Measure]) -> _ErrorSums:
     """Sum each joint's errors over frames."""
     total, count = {}, {}
     for measure in measures:
-        errors = _errors(clip, measure, root)
+        errors = _errors(clip, measure)
         total[measure.name], count[measure.name] = errors.sum(0), len(errors)
     return _ErrorSums(clip, total, count)
 
 
-def _errors(clip: ClipPrediction, measure: Measure, root: int) -> np.ndarray:
+def _errors(clip: ClipPrediction, measure: Measure) -> np.ndarray:
     """Compute a measure for each joint, (F', K); (0, K) if it needs known frames."""
     if not len(clip.pred) or (measure.num_frames > 1 and clip.frames is None):
         return np.zeros((0, clip.pred.shape[1]))
@@ -322,7 +316,7 @@ def _errors(clip: ClipPrediction, measure: Measure, root: int) -> np.ndarray:
             f'LiftingErrorMetric: {measure.name} needs the frame rate: add '
             "'fps' to PackPoseInputs' meta_keys"
         )
-    return measure.per_joint(clip, root)
+    return measure.per_joint(clip)
 
 
 def _frames_of(clip: ClipPrediction, measure: Measure) -> np.ndarray | slice:

@@ -45,12 +45,9 @@ class LiftingErrorMetric(BaseMetric):
             always averages over frames.
         count_padding (bool): Whether frames outside of a clip, which repeat its first
             or last, count as well. MixSTE's and HoT's published numbers count them.
-        root_index (int): Index of the joint that poses are made relative to.
         skip_list (Sequence[str]): Recordings to leave out, without their camera, as
             in MMPose's metric: 'S9_Greeting'.
-        collect_device (str): Where results of processes are gathered, 'cpu' or 'gpu'.
-        prefix (str, optional): Prefix of the names.
-        collect_dir (str, optional): Folder for gathering on the CPU.
+        **kwargs: As of MMEngine's ``BaseMetric``.
     """
 
     # none, without MMEngine's warning
@@ -61,19 +58,15 @@ class LiftingErrorMetric(BaseMetric):
         measures: Sequence[str] = DEFAULT_MEASURES,
         average: str = 'actions',
         count_padding: bool = False,
-        root_index: int = 0,
         skip_list: Sequence[str] = (),
-        collect_device: str = 'cpu',
-        prefix: str | None = None,
-        collect_dir: str | None = None,
+        **kwargs,
     ) -> None:
         if average not in ('actions', 'frames'):
             raise ValueError(f"average must be 'actions' or 'frames', got {average!r}")
-        super().__init__(collect_device, prefix, collect_dir)
+        super().__init__(**kwargs)
         self.measures = [measure.name for measure in get_measures(measures)]
         self.average = average
         self.count_padding = count_padding
-        self.root_index = root_index
         self.skip_list = set(skip_list)
         self.report: ErrorReport | None = None
 
@@ -95,7 +88,6 @@ class LiftingErrorMetric(BaseMetric):
             measures=self.measures,
             skeleton=self._skeleton(parts[0].pred.shape[1]),
             average=self.average,
-            root_index=self.root_index,
         )
         if self.report.left_out:
             MMLogger.get_current_instance().warning(

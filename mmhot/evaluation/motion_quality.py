@@ -28,9 +28,7 @@ _STEP, _AROUND, _SHORTEST = 0.08, 1.0, 0.1
 _ANKLES = 'right_foot', 'left_foot'
 
 
-def measure_motion(
-    clip: ClipPrediction, skeleton: Skeleton | None, root: int = 0
-) -> dict[str, float]:
+def measure_motion(clip: ClipPrediction, skeleton: Skeleton | None) -> dict[str, float]:
     """Measure the motion of one clip, with the names of ``MOTION_UNITS``.
 
     Predicted poses get the true path of the root. Heights of standing ankles are
@@ -40,14 +38,13 @@ def measure_motion(
         clip (ClipPrediction): With ``frames`` and ``fps``; feet need ``root_world`` and
             ``camera_axes``, too.
         skeleton (Skeleton, optional): Names the ankles and bones.
-        root (int): Joint that poses are made relative to.
 
     Returns:
         dict[str, float]: Those that are known.
     """
     if clip.frames is None or clip.fps is None or skeleton is None:
         return {}
-    pred, target = (relative(poses, root) for poses in (clip.pred, clip.target))
+    pred, target = (relative(poses, 0) for poses in (clip.pred, clip.target))
     lengths = bone_length_variation(pred, skeleton.parents)
     row = {'bone length': 100 * float(lengths.mean())}
     if len(frame_changes(pred, 2, clip.frames)):

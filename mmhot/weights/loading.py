@@ -169,16 +169,63 @@ def fingerprint(model: nn.Module, *settings: object) -> str:
     return content.hexdigest()
 
 
-class SameShapesHook(Hook):
-    """Raise a ValueError if shapes of loaded weights differ from the model's.
+def _loads_unchanged(module: nn.Module) -> bool:
+    """Whether ``init_weights`` is not of a package that may convert weights first."""
+    package = type(module).init_weights.__module__.partition('.')[0]
+    return package in ('mmengine', 'mmhot')
 
-    Training may adapt such weights (other numbers of kept frames); testing must not.
+
+class SameShapesHook(Hook):
+    """Raise a ValueError if loaded weights are of another model.
+
+    MMEngine leaves out tensors of other shapes with a warning.
+
+    Args:
+        training (bool): Whether weights start a training: models may then resample
+            tensors to other numbers of kept frames, and ``init_cfg`` is checked, too.
     """
 
     priority = 'VERY_HIGH'
 
+    def __init__(self, training: bool = False) -> None:
+        self.training = training
+
+    def before_run(self, runner: Runner) -> None:
+        """Check the weights of parts with ``init_cfg=dict(type='Pretrained')``."""
+        if not self.training:
+            return
+        for module in runner.model.modules():
+            settings = getattr(module, 'init_cfg', None) or []
+            for each in [settings] if isinstance(settings, dict) else settings:
+                if each.get('type') == 'Pretrained' and _loads_unchanged(module):
+                    source, prefix = each['checkpoint'], each.get('prefix')
+                    content = CheckpointLoader.load_checkpoint(source, 'cpu')
+                    self._check(module, source, content, prefix)
+
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Compare the shapes of tensors that checkpoint and model have in common."""
+        """Check the weights of ``load_from``."""
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        state = checkpoint.get('state_dict', checkpoint)
-        refuse_other_shapes(model, runner.cfg.load_from, state)
+        self._check(model, runner._load_from, checkpoint)
+
+    def _check(
+        self, module: nn.Module, source: str, content: dict, prefix: str | None = None
+    ) -> None:
+        state = content.get('state_dict', content)
+        if prefix is not None:
+            start = f'{prefix.removesuffix(".")}.'
+            state = {
+                key.removeprefix(start): value
+                for key, value in state.items()
+                if key.startswith(start)
+            }
+        state = find_state(module, source, state)
+        if not self.training:
+            refuse_other_shapes(module, source, state)
+            return
+        try:
+            # MMEngine loads the same weights once more
+            module.load_state_dict(state, strict=False)
+        except RuntimeError as error:
+            # after a title
+            differences = [line.strip() for line in str(error).splitlines()[1:]]
+            raise ValueError(_describe(source, differences)) from error

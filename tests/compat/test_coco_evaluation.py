@@ -234,6 +234,47 @@ def test_unsuitable_annotations_are_refused(case, options, message, tmp_path):
         evaluation.evaluate()
 
 
+@pytest.mark.parametrize(
+    ('field', 'value', 'message'),
+    [
+        ('keypoints', [np.nan] * 51, "number in 'keypoints' that is not finite"),
+        ('bbox', [0, 0, np.inf, 1], "number in 'bbox' that is not finite"),
+        ('area', np.nan, "number in 'area' that is not finite"),
+        ('area', 0, 'area of 0, which makes any error infinite'),
+    ],
+)
+def test_annotations_that_would_count_wrongly_are_refused(
+    field, value, message, tmp_path
+):
+    case = CASES['keypoints']
+    labeled = coco_evaluation.COCO(write_truth(case, tmp_path))
+    person = next(
+        ann
+        for ann in labeled.dataset['annotations']
+        if max(ann['keypoints'][2::3]) > 0 and not ann['iscrowd']
+    )
+    person[field] = value
+    evaluation = coco_evaluation.COCOeval(
+        labeled, labeled.loadRes(results(case)), sigmas=case.sigmas
+    )
+    with pytest.raises(
+        ValueError, match=f'annotation {person["id"]} has an? {message}'
+    ):
+        evaluation.evaluate()
+
+
+def test_results_that_are_not_finite_are_refused(tmp_path):
+    case = CASES['keypoints']
+    labeled = coco_evaluation.COCO(write_truth(case, tmp_path))
+    detections = results(case)
+    detections[0]['keypoints'] = [np.nan, np.nan, 1.0] * 17
+    evaluation = coco_evaluation.COCOeval(
+        labeled, labeled.loadRes(detections), sigmas=case.sigmas
+    )
+    with pytest.raises(ValueError, match='a result of image .* is not finite'):
+        evaluation.evaluate()
+
+
 def detections_for_mmpose(case):
     """Yield results one at a time, as a model hands them to a metric."""
     for number, found in enumerate(results(case)):

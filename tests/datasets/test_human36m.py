@@ -201,10 +201,3 @@ def test_inconsistent_files_are_an_error(tmp_path, settings, message):
     (tmp_path / 'none.pkl').write_bytes(pickle.dumps({}))
     with pytest.raises((ValueError, OSError), match=message):
         clip_dataset(tmp_path, **settings)
-
-
-def test_incomplete_annotations_are_an_error(tmp_path):
-    write_files(tmp_path)
-    damage(tmp_path, 'S')
-    with pytest.raises(ValueError, match='h36m_test.npz has no S'):
-        clip_dataset(tmp_path)

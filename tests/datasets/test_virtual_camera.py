@@ -28,15 +28,6 @@ def test_look_at_camera_equals_the_published_cameras(camera):
     np.testing.assert_allclose(rotation, camera['R'], atol=1e-6)
 
 
-@pytest.mark.parametrize('roll', [0.0, 0.4, -1.0])
-def test_camera_axes_are_right_handed_with_the_target_ahead(roll):
-    place, target = np.array([3.0, -2.0, 1.7]), np.array([0.2, 0.3, 1.0])
-    rotation = look_at_camera(place, target, roll)
-    np.testing.assert_allclose(np.cross(*rotation.T[:2]), rotation[:, 2], atol=1e-6)
-    np.testing.assert_allclose((target - place) @ rotation[:, :2], 0, atol=1e-6)
-    assert (target - place) @ rotation[:, 2] > 0
-
-
 def test_projection_equals_mmposes():
     joints = mocap.joints_of() + floor_offset(mocap.joints_of())
     camera = mocap.CAMERAS[2]
@@ -105,15 +96,14 @@ def test_observed_joints_change_pixels_only():
 
 def test_random_cameras_stay_within_their_ranges():
     joints = mocap.standing_pose().repeat(9, 0)
-    settings = dict(radius=(3, 6), height=(1.2, 1.8), focal=(0.9, 1.3))
-    transform = ProjectToRandomCamera(**settings, image_size=(1280, 720))
+    transform = ProjectToRandomCamera(radius=(3, 6), height=(1.2, 1.8))
     cameras = [transform.choose_camera({}, joints) for _ in range(200)]
     places = np.array([camera['T'] for camera in cameras])
     radius = np.linalg.norm(places[:, :2], axis=1)
     for values, low, high in (
         (radius, 3, 6),
         (places[:, 2], 1.2, 1.8),
-        (np.array([camera['f'][0] for camera in cameras]), 0.9 * 1280, 1.3 * 1280),
+        (np.array([camera['f'][0] for camera in cameras]), 1030, 1260),
     ):
         assert low - 1e-3 <= values.min() < low + 0.05 * (high - low)
         assert high - 0.05 * (high - low) < values.max() <= high + 1e-3
@@ -121,12 +111,12 @@ def test_random_cameras_stay_within_their_ranges():
     assert np.all(np.histogram(angles, 4, (-np.pi, np.pi))[0] > 30)  # all around
     for camera in cameras:
         pixels, _ = project(joints[4, :1], camera)
-        np.testing.assert_allclose(pixels[0], [640, 360], atol=0.01)
+        np.testing.assert_allclose(pixels[0], [500, 500], atol=0.01)
 
 
-def test_aim_pitch_and_roll_vary_by_their_deviations():
+def test_aim_and_roll_vary_by_their_deviations():
     joints = mocap.standing_pose().repeat(9, 0)
-    settings = dict(radius=(5, 5), height=(0.9, 0.9), aim=0.3, pitch=5.0, roll=4.0)
+    settings = dict(radius=(5, 5), height=(0.9, 0.9), aim=0.3, roll=4.0)
     transform = ProjectToRandomCamera(**settings)
     places, rolls = [], []
     for _ in range(1500):
@@ -137,10 +127,7 @@ def test_aim_pitch_and_roll_vary_by_their_deviations():
     # a standard deviation of 1500 draws is known to 2 %
     np.testing.assert_allclose(np.rad2deg(np.std(rolls)), 4, rtol=0.1)
     deviation = np.std(places, axis=0)
-    np.testing.assert_allclose(deviation[0], 0.3 / 5, rtol=0.15)
-    np.testing.assert_allclose(
-        deviation[1], np.hypot(0.3 / 5, np.tan(5 / 57.3)), rtol=0.15
-    )
+    np.testing.assert_allclose(deviation, 0.3 / 5, rtol=0.15)
 
 
 def test_random_cameras_have_the_person_in_front():
@@ -152,11 +139,6 @@ def test_random_cameras_have_the_person_in_front():
         camera = transform.choose_camera({}, joints + floor_offset(joints))
         assert project(joints + floor_offset(joints), camera)[1][..., 2].min() > 0.99
         assert np.isfinite(sample['keypoints']).all()
-
-
-def test_random_camera_ranges_must_be_pairs():
-    with pytest.raises(ValueError, match=r'focal must be \(low, high\), got \(2, 1\)'):
-        ProjectToRandomCamera(focal=(2, 1))
 
 
 @pytest.mark.parametrize('codec', ['CameraPoseLifting', 'PersonCenteredPoseLifting'])

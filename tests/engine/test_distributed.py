@@ -17,12 +17,6 @@ def test_lifter_trains_equally_with_two_processes(tmp_path):
     assert len(one['losses']) == 3
 
 
-def test_mmposes_lifter_trains_equally_with_two_processes(tmp_path):
-    model = dict(backbone=dict(net=dict(stem_channels=16)), head=dict(in_channels=16))
-    config = mocap.tiny_config('video-pose-lift_tcn-27frm*', model)
-    distributed.assert_two_processes_equal_one(config, tmp_path)
-
-
 def test_hourglass_trains_equally_with_two_processes(tmp_path):
     model = dict(
         backbone=dict(embed_dims=32, mlp_dims=32, depth=4), head=dict(in_channels=32)
@@ -67,11 +61,3 @@ def test_tools_work_under_torchrun(tmp_path):
         assert done.returncode == 0, done.stderr
     # one process prints the table
     assert done.stdout.count('P-MPJPE') == 1
-
-
-def test_several_processes_need_a_launcher(run_tool, monkeypatch):
-    monkeypatch.delenv('RANK', raising=False)
-    (path,) = mocap.CONFIGS.glob('body_3d_keypoint/nanohtnet/cmu_mocap/*-30e_*.py')
-    code, err = run_tool('train', path, '--sample', '--launcher', 'pytorch')
-    assert code == 2
-    assert 'start the tool with torchrun' in err

@@ -65,17 +65,6 @@ def test_matrices_take_muons_steps():
         torch.testing.assert_close(weight, expected, rtol=0, atol=0.01 * RATE)
 
 
-def test_other_parameters_take_adamws_steps():
-    ours, theirs = network(), network()
-    for model in (ours, theirs):
-        for layer in (model[0], model[2]):
-            layer.weight.requires_grad_(False)
-    learn(ours, MuonAdamW(ours.parameters(), lr=RATE, weight_decay=0.05), 3)
-    adamw = torch.optim.AdamW(theirs.parameters(), lr=RATE, weight_decay=0.05)
-    learn(theirs, adamw, 3)
-    torch.testing.assert_close(ours.state_dict(), theirs.state_dict())
-
-
 def test_a_group_can_use_adamw_for_its_matrices():
     ours, theirs = network(), network()
     group = dict(params=list(ours.parameters()), muon=False)
@@ -102,13 +91,6 @@ def test_training_resumes_from_a_saved_state():
         learn(model, each, 2)
     for ours, theirs in zip(whole.parameters(), resumed.parameters(), strict=True):
         assert torch.equal(ours, theirs)
-
-
-def test_state_of_another_optimizer_is_refused():
-    model = network()
-    state = torch.optim.AdamW(model.parameters()).state_dict()
-    with pytest.raises(ValueError, match='of another optimizer than MuonAdamW'):
-        MuonAdamW(model.parameters()).load_state_dict(state)
 
 
 @pytest.mark.parametrize(

@@ -122,3 +122,24 @@ def test_best_checkpoint_is_replaced_by_a_better_one(train, tmp_path):
     (tmp_path / 'work/epoch_2.pth').unlink()
     assert len(best) == 1
     assert checkpoints(tmp_path) == best
+
+
+@pytest.mark.parametrize('setting', ['load_from', 'backbone.init_cfg'])
+def test_weights_of_another_model_are_refused_as_a_start(setting, train, tmp_path):
+    assert train(**{'train_cfg.max_epochs': 1})[0] == 0
+    path = tmp_path / 'work/epoch_1.pth'
+    content = torch.load(path, weights_only=False)
+    name = next(key for key in content['state_dict'] if key.endswith('mlp.fc1.weight'))
+    content['state_dict'][name] = content['state_dict'][name][:, :8]
+    torch.save(content, path)
+    options = dict(load_from=path)
+    if setting != 'load_from':
+        start = 'model.backbone.init_cfg'
+        options = {
+            f'{start}.type': 'Pretrained',
+            f'{start}.checkpoint': path,
+            f'{start}.prefix': 'backbone',
+        }
+    code, err = train(**options)
+    assert code == 2
+    assert 'epoch_1.pth is a checkpoint of another model: size mismatch for ' in err

@@ -1,8 +1,12 @@
 """Missing data are an error at once; ``--sample`` trains on the tests' data."""
 
+import json
 from pathlib import Path
 
 import pytest
+from mmengine.config import Config
+
+from mmhot.engine.training_data import check_data_files
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 LIFTER = 'body_3d_keypoint/nanohtnet/cmu_mocap/nanohtnet_81frm-keep9_1xb32-30e_cmu-wild'
@@ -85,8 +89,20 @@ def test_sample_trains_and_tests_in_two_steps(config, run_tool, tmp_path, monkey
     assert code == 0, err
 
 
-def test_sample_needs_known_data(run_tool, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    code, err = run_tool('train', CONFIGS / f'{MIXSTE}.py', '--sample')
-    assert code == 2
-    assert 'no sample data for Human36mClipDataset, only for MocapDataset, ' in err
+@pytest.mark.parametrize(
+    ('field', 'value', 'message'),
+    [
+        ('area', 0, 'annotation 1 has an area of 0'),
+        ('keypoints', [float('nan')] * 51, "in 'keypoints' that is not finite"),
+    ],
+)
+def test_annotations_are_checked_before_a_training(field, value, message, tmp_path):
+    path = tmp_path / 'val.json'
+    person = dict(id=1, area=900.0, bbox=[0, 0, 30, 40], keypoints=[9, 9, 2] * 17)
+    path.write_text(json.dumps(dict(annotations=[person])))
+    evaluator = dict(type='mmpose.CocoMetric', ann_file=str(path))
+    config = Config(dict(val_evaluator=evaluator))
+    check_data_files(config, ('val',))
+    path.write_text(json.dumps(dict(annotations=[person | {field: value}])))
+    with pytest.raises(ValueError, match=f'val.json: .*{message}'):
+        check_data_files(config, ('val',))

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from mmhot.evaluation.cost import Cost, count_cost
+from mmhot.evaluation.cost import Cost, count_cost, count_parts
 
 
 def test_cost_counts_weights_and_products():
@@ -19,18 +19,13 @@ def test_cost_counts_weights_and_products():
             x = F.scaled_dot_product_attention(x, x, x) * scale
             return self.conv(x[:, 0])
 
-    model = Model().train()
-    model.linear.eval()
-    cost = count_cost(model, torch.randn(1, 5, 6), scale=2)
+    cost = count_cost(Model(), torch.randn(1, 5, 6), scale=2)
     assert cost == Cost(
         parameters=6 * 8 + 8 + 5 * 4 * 3 + 4,
         weight_macs=5 * 6 * 8 + 5 * 4 * 3 * 2,
         product_macs=2 * (2 * 5 * 5 * 4),
     )
     assert cost.macs == cost.weight_macs + cost.product_macs
-    assert model.training
-    assert model.conv.training
-    assert not model.linear.training
 
 
 def test_cost_of_a_method_includes_the_models_parameters():
@@ -43,3 +38,22 @@ def test_cost_counts_products_that_are_added_in_place():
     x = torch.randn(2, 3, 3)
     assert count_cost(lambda: x.clone().baddbmm_(x, x)) == Cost(0, 0, 54)
     assert count_cost(lambda: x[0].clone().addmm_(x[1], x[1])) == Cost(0, 27, 0)
+
+
+def test_parts_are_counted_without_the_call_of_a_container():
+    class Model(nn.Module):
+        """Two linear layers in a list, and products of its own."""
+
+        def __init__(self):
+            super().__init__()
+            self.layers = nn.ModuleList([nn.Linear(4, 4), nn.Linear(4, 2, bias=False)])
+
+        def forward(self, x):
+            x = self.layers[0](x)
+            return self.layers[1](x.softmax(-1) @ x.mT @ x)
+
+    linear, products = 3 * 16 + 3 * 8, 2 * 3 * 3 * 4
+    assert count_parts(Model(), torch.zeros(1, 3, 4)) == {
+        '': Cost(28, linear, products),
+        'layers': Cost(28, linear, 0),
+    }

@@ -9,7 +9,6 @@ from mmhot.evaluation.motion_quality import bone_length_variation, jitter
 from mmhot.evaluation.pose_errors import (
     auc,
     cps,
-    error_groups,
     mpjae,
     mpjpe,
     mpjve,
@@ -19,7 +18,7 @@ from mmhot.evaluation.pose_errors import (
     pck_joints,
     procrustes_align,
 )
-from mmhot.skeletons.joints import SKELETONS, get_skeleton
+from mmhot.skeletons.joints import get_skeleton
 
 EVERY = np.ones((40, 17), bool)
 
@@ -181,25 +180,6 @@ def test_pck_counts_limbs_neck_and_the_top_of_the_head():
         joints = pck_joints(get_skeleton(skeleton))
         assert len(joints) == 14
         assert names(skeleton, joints) == limbs | ends
-
-
-@pytest.mark.parametrize('skeleton', sorted(SKELETONS))
-def test_groups_are_parts_of_every_skeleton(skeleton):
-    groups = error_groups(get_skeleton(skeleton))
-    for place in ('hips, shoulders', 'knees, elbows'):
-        assert len(groups[place]) == 4
-    ends = names(skeleton, groups['ends'])
-    assert {'left_wrist', 'right_wrist'} <= ends
-    assert len(groups['arms']) == len(groups['legs']) == 6
-    assert not set(groups['left']) & set(groups['right'])
-
-
-def test_ends_of_humans_are_wrists_feet_and_head():
-    ends = error_groups(get_skeleton('h36m-17'))['ends']
-    expected = 'left_wrist right_wrist left_foot right_foot head'
-    assert names('h36m-17', ends) == set(expected.split())
-    limb_ends = error_groups(get_skeleton('h36m-17'))['limb ends']
-    assert names('h36m-17', limb_ends) == set(expected.split()) - {'head'}
 
 
 def test_bone_length_variation_is_the_deviation_over_the_mean():

@@ -16,7 +16,7 @@ from mmpose.registry import MODELS
 from published import load_fixture
 
 from mmhot.weights import index as model_index
-from mmhot.weights.checkpoints import convert_file, convert_published
+from mmhot.weights.checkpoints import convert_published
 from mmhot.weights.convert.htnet import _nanohtnet_names
 
 ROOT = Path(__file__).parents[2]
@@ -153,13 +153,6 @@ def test_values_may_be_arrays_or_parameters(tiny):
         assert not converted['head.fc.bias'].requires_grad
 
 
-def test_the_given_checkpoint_is_not_changed(tiny):
-    before = {key: value.clone() for key, value in tiny.items()}
-    convert_published(tiny)
-    assert list(tiny) == list(before)
-    assert all(torch.equal(tiny[key], value) for key, value in before.items())
-
-
 def test_missing_and_unknown_keys_are_named(tiny):
     gone = ['Transformer.blocks.1.ipc.conv2.bias', 'tem_pos_embed']
     state_dict = {key: value for key, value in tiny.items() if key not in gone}
@@ -173,16 +166,6 @@ def test_missing_and_unknown_keys_are_named(tiny):
     assert '\n' not in str(error.value)
 
 
-def test_a_missing_block_is_named(tiny):
-    state_dict = {
-        key: value
-        for key, value in tiny.items()
-        if 'tem_Transformer.blocks.1' not in key
-    }
-    with pytest.raises(ValueError, match=r'missing: .*tem_Transformer\.blocks\.1'):
-        convert_published(state_dict)
-
-
 @pytest.mark.parametrize(
     'key', ['fc.weight', 'pos_embed', 'Transformer.blocks.1.lgc.gcn1.W']
 )
@@ -191,14 +174,6 @@ def test_shapes_that_do_not_fit_are_named(tiny, key):
     with pytest.raises(ValueError, match=r'backbone|head') as error:
         convert_published(state_dict)
     assert '\n' not in str(error.value)
-
-
-@pytest.mark.parametrize('key', ['fcn_tem.weight', 'pos_embed', 'tem_pos_embed'])
-@pytest.mark.parametrize('shape', [(), (1,), (0,)])
-def test_shapes_without_the_axes_of_a_size_are_refused(tiny, key, shape):
-    state_dict = tiny | {key: torch.zeros(shape)}
-    with pytest.raises(ValueError, match='shapes do not fit together'):
-        convert_published(state_dict)
 
 
 @pytest.mark.parametrize(
@@ -261,12 +236,6 @@ def test_unknown_weights_suggest_the_nearest(shipped):
         CheckpointLoader.load_checkpoint('mmhot://../../etc/passwd')
 
 
-def test_every_shipped_checkpoint_loads():
-    for name in model_index.shipped_weights():
-        checkpoint = CheckpointLoader.load_checkpoint(f'mmhot://{name}')
-        assert 'state_dict' in checkpoint, name
-
-
 def run_tool(monkeypatch, *arguments):
     """Run tools/convert_checkpoint.py here; return its exit code."""
     monkeypatch.setattr(sys, 'argv', ['convert_checkpoint.py', *map(str, arguments)])
@@ -286,41 +255,3 @@ def test_tool_writes_a_checkpoint_that_mmpose_loads(
     model = MODELS.build(Config.fromstring(text, '.py').model)
     load_checkpoint(model, str(target), strict=True)
     assert torch.equal(model.head.fc.bias.data, tiny['fc.bias'])
-
-
-@pytest.mark.parametrize(
-    ('content', 'arguments', 'message'),
-    [
-        (None, (), 'no such checkpoint file'),
-        (b'nonsense', (), 'cannot read it'),
-        ({'a': torch.zeros(1)}, (), 'no published model'),
-        ({}, ('--settings', '8'), "must be NAME=VALUE, got '8'"),
-    ],
-)
-def test_tool_reports_errors_in_one_line(
-    content, arguments, message, tmp_path, monkeypatch, capsys
-):
-    source, target = tmp_path / 'published.pth', tmp_path / 'ours.pth'
-    if isinstance(content, bytes):
-        source.write_bytes(content)
-    elif content is not None:
-        torch.save(content, source)
-    assert run_tool(monkeypatch, source, target, *arguments) == 2
-    error = capsys.readouterr().err.strip().splitlines()
-    assert len(error) == 1
-    assert message in error[0]
-    assert not target.exists()
-
-
-def test_a_full_disk_leaves_no_file(tiny, tmp_path, monkeypatch):
-    source = tmp_path / 'published.pth'
-    torch.save(tiny, source)
-
-    def fail(_, path):
-        Path(path).write_bytes(b'half')
-        raise OSError(28, 'No space left on device')
-
-    monkeypatch.setattr(torch, 'save', fail)
-    with pytest.raises(OSError, match='No space left'):
-        convert_file(source, tmp_path / 'ours.pth')
-    assert sorted(tmp_path.iterdir()) == [source]

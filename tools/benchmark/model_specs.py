@@ -24,7 +24,7 @@ from torch import Tensor, nn
 import mmhot.plugin  # noqa: F401 registers what configs name
 from mmhot.deploy.onnx_graphs import KEPT, LifterGraph, PoseGraph, write_graph
 from mmhot.errors import hint_at_names
-from mmhot.evaluation.cost import input_shape, run_network
+from mmhot.evaluation.cost import input_shape
 from mmhot.weights.config_files import find_config, read_config_file
 from mmhot.weights.index import SCHEME
 from mmhot.weights.load_lifter import load_lifter
@@ -134,7 +134,7 @@ class BuiltModel:
         """Run the network, MMPose's mode 'tensor'."""
         if self.run_onnx is not None:
             return self.run_onnx(x)
-        return run_network(self.model, x)
+        return self.model(x, None, mode='tensor')
 
 
 def parse_spec(text: str) -> ModelSpec:

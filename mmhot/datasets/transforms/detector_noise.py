@@ -40,6 +40,11 @@ _UNIFORM = 15.0
 _KEY_INTERVAL = 9  # 27 key times per 243 frames
 _RUN = (1, 8)  # frames of an outlier
 _SWAP = (3, 12)  # frames of a left/right swap
+_ENDS = _H36M.indices(['left_wrist', 'right_wrist', 'left_foot', 'right_foot'])
+_LEGS, _ARMS = (
+    [_H36M.indices([f'{side}_{part}' for part in parts]) for side in ('left', 'right')]
+    for parts in (('hip', 'knee', 'foot'), ('shoulder', 'elbow', 'wrist'))
+)
 
 
 @TRANSFORMS.register_module()
@@ -57,45 +62,27 @@ class RandomDetectorNoise(BaseTransform):
     Args:
         strength (tuple[float, float]): Factor on slow errors and jitter, drawn
             uniformly for each window.
-        jitter (float): Standard deviation of the white jitter, pixels.
-        outlier (float): Share of joint-frames that are outliers.
-        outlier_ends (float): The same for wrists and ankles.
-        outlier_std (float): Standard deviation of outliers, pixels.
-        swap_legs (float): Probability per frame that a swap of the legs starts.
-        swap_arms (float): The same for the arms.
-        drop (float): Share of joint-frames that are dropped.
         prob (float): Probability that a window gets any noise.
         source (str, optional): Act on samples of this ``dataset_name`` only.
         seed (int, optional): Makes a window's noise a function of the seed and the
             window's ``id``, for evaluation.
     """
 
+    # pixels at the table's height, shares of joint-frames, and probabilities per frame
+    # that a swap starts
+    jitter = 1.0
+    outlier, outlier_ends, outlier_std = 0.01, 0.03, 25.0
+    swap_legs, swap_arms = 0.002, 0.001
+    drop = 0.02
+
     def __init__(
         self,
         strength: tuple[float, float] = (1.0, 1.0),
-        jitter: float = 1.0,
-        outlier: float = 0.01,
-        outlier_ends: float = 0.03,
-        outlier_std: float = 25.0,
-        swap_legs: float = 0.002,
-        swap_arms: float = 0.001,
-        drop: float = 0.02,
         prob: float = 1.0,
         source: str | None = None,
         seed: int | None = None,
     ) -> None:
         self.strength = strength
-        self.jitter = jitter
-        self.outlier_std = outlier_std
-        mean_run = sum(_RUN) / 2
-        self.outlier_start = np.full(_H36M.num_keypoints, outlier / mean_run)
-        ends = ['left_wrist', 'right_wrist', 'left_foot', 'right_foot']
-        self.outlier_start[_H36M.indices(ends)] = outlier_ends / mean_run
-        self.swaps = {
-            'leg': (swap_legs, _limb_pairs(['hip', 'knee', 'foot'])),
-            'arm': (swap_arms, _limb_pairs(['shoulder', 'elbow', 'wrist'])),
-        }
-        self.drop = drop
         self.prob = prob
         self.source = source
         self.seed = seed
@@ -137,7 +124,10 @@ class RandomDetectorNoise(BaseTransform):
     def outliers(self, rng, num_frames: int) -> np.ndarray:
         """Offsets of outliers in pixels, (T, K, 2), zero elsewhere."""
         offsets = np.zeros((num_frames, _H36M.num_keypoints, 2), np.float32)
-        starts = rng.random(offsets.shape[:2], np.float32) < self.outlier_start
+        mean_run = sum(_RUN) / 2
+        start = np.full(_H36M.num_keypoints, self.outlier / mean_run)
+        start[_ENDS] = self.outlier_ends / mean_run
+        starts = rng.random(offsets.shape[:2], np.float32) < start
         frames, joints = np.nonzero(starts)
         ends = frames + rng.integers(_RUN[0], _RUN[1] + 1, len(frames))
         far = rng.normal(0, self.outlier_std, (len(frames), 2))
@@ -147,7 +137,7 @@ class RandomDetectorNoise(BaseTransform):
 
     def swap(self, rng, keypoints: np.ndarray) -> None:
         """Exchange left and right limbs of (T, K, 2) for some frames, in place."""
-        for prob, (left, right) in self.swaps.values():
+        for prob, (left, right) in ((self.swap_legs, _LEGS), (self.swap_arms, _ARMS)):
             for frame in np.flatnonzero(rng.random(len(keypoints)) < prob):
                 frames = slice(frame, frame + rng.integers(_SWAP[0], _SWAP[1] + 1))
                 swapped = keypoints[frames, left].copy()
@@ -199,8 +189,3 @@ def confidence(rng, error: np.ndarray) -> np.ndarray:
     score = 0.028 / (distance + 0.028) + 1.1 * distance
     score += 0.143 * rng.standard_normal(error.shape, np.float32) - 0.005
     return score.clip(0.01, 1)
-
-
-def _limb_pairs(parts: list[str]) -> tuple[list[int], list[int]]:
-    left = _H36M.indices([f'left_{part}' for part in parts])
-    return left, _H36M.indices([f'right_{part}' for part in parts])

@@ -10,6 +10,7 @@ from mmhot.structures.windows import resample
 _H36M = get_skeleton('h36m-17')
 _HIPS = _H36M.indices(['left_hip', 'right_hip'])
 _THORAX = _H36M.index('thorax')
+_UPRIGHT = 0.5  # least cosine between trunk and vertical
 _LEGS = ('root', 'hip', 'knee', 'foot')
 _UPPER = [index for index, name in enumerate(_H36M.joints) if not name.endswith(_LEGS)]
 
@@ -26,19 +27,17 @@ class RandomBodyRecombination(BaseTransform):
 
     Args:
         prob (float): Probability.
-        upright (float): Least cosine between trunk and vertical in every frame.
     """
 
-    def __init__(self, prob: float = 0.3, upright: float = 0.5) -> None:
+    def __init__(self, prob: float = 0.3) -> None:
         self.prob = prob
-        self.upright = upright
 
     def transform(self, results: dict) -> dict:
         """Recombine; see the class."""
         if np.random.rand() >= self.prob:
             return results
         legs, upper = results['joints_world'], results['draw_window']()
-        if min(_uprightness(legs), _uprightness(upper)) < self.upright:
+        if min(_uprightness(legs), _uprightness(upper)) < _UPRIGHT:
             return results
         turned = _turn(upper - upper[:, :1], _heading(legs) - _heading(upper))
         joints = legs.copy()

@@ -37,34 +37,22 @@ class RandomHalfWholeBody(RandomHalfBody):
 
     It differs from MMPose's transform in three ways. Joints that a dataset assigns to
     neither half, COCO-WholeBody's faces and hands, are upper ones. The half that is
-    drawn is used if more than ``min_half_keypoints`` of its joints are visible;
+    drawn is used if at least three of its joints are visible;
     otherwise the lower half if it has as many, and else the upper one. A half of
     fewer than two joints, or without extent, leaves the box as it is.
 
     Args:
-        min_total_keypoints (int): Fewest visible joints of a cropped person.
-        min_half_keypoints (int): The drawn half must have more visible joints.
-        padding (float): Factor on the extent of the half's joints.
         prob (float): Probability.
-        upper_prioritized_prob (float): Probability that the upper half is drawn. The
-            released code tests whether a standard normal number is below 0.5.
     """
 
-    def __init__(
-        self,
-        min_total_keypoints: int = 9,
-        min_half_keypoints: int = 2,
-        padding: float = 1.5,
-        prob: float = 0.3,
-        upper_prioritized_prob: float = 0.6915,
-    ) -> None:
+    def __init__(self, prob: float = 0.3) -> None:
         super().__init__(
-            min_total_keypoints=min_total_keypoints,
-            min_upper_keypoints=min_half_keypoints + 1,
-            min_lower_keypoints=min_half_keypoints + 1,
-            padding=padding,
+            min_total_keypoints=9,
+            min_upper_keypoints=3,
+            min_lower_keypoints=3,
             prob=prob,
-            upper_prioritized_prob=upper_prioritized_prob,
+            # the released code tests whether a standard normal number is below 0.5
+            upper_prioritized_prob=0.6915,
         )
 
     def transform(self, results: dict) -> dict:

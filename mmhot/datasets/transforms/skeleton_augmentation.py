@@ -40,34 +40,20 @@ class RandomBoneLengths(BaseTransform):
 
     Args:
         prob (float): Probability.
-        scale_std (float): Standard deviation of the log of the whole body's scale.
-        bone_std (float): The same of each bone (pair) in addition.
-        hip_width (tuple[float, float]): Factor on the hips' half width, uniform.
-            Motion capture's hips are 7 to 10 cm from the middle, Human3.6M's 13 cm.
-        shoulder_drop (tuple[float, float]): Shift of the arms down the thorax, meters,
-            uniform. CMU's shoulders are level with the thorax joint, other
-            definitions' 5 to 8 cm below it.
-        shoulder_inset (tuple[float, float]): Their shift inwards.
-        drop_prob (float): Probability of these shifts in a scaled body.
     """
 
-    def __init__(
-        self,
-        prob: float = 0.8,
-        scale_std: float = 0.04,
-        bone_std: float = 0.06,
-        hip_width: tuple[float, float] = (0.9, 1.5),
-        shoulder_drop: tuple[float, float] = (0.0, 0.08),
-        shoulder_inset: tuple[float, float] = (-0.01, 0.03),
-        drop_prob: float = 0.5,
-    ) -> None:
+    # standard deviations of the log of the whole body's scale, and of each bone's
+    scale_std, bone_std = 0.04, 0.06
+    # factor on the hips' half width: motion capture's hips are 7 to 10 cm from the
+    # middle, Human3.6M's 13 cm
+    hip_width = (0.9, 1.5)
+    # shifts of the arms down the thorax and inwards, meters, and their probability:
+    # CMU's shoulders are level with the thorax joint, others' 5 to 8 cm below it
+    shoulder_drop, shoulder_inset = (0.0, 0.08), (-0.01, 0.03)
+    drop_prob = 0.5
+
+    def __init__(self, prob: float = 0.8) -> None:
         self.prob = prob
-        self.scale_std = scale_std
-        self.bone_std = bone_std
-        self.hip_width = hip_width
-        self.shoulder_drop = shoulder_drop
-        self.shoulder_inset = shoulder_inset
-        self.drop_prob = drop_prob
 
     def transform(self, results: dict) -> dict:
         """Scale the bones; see the class."""
@@ -126,12 +112,10 @@ class RandomJointDefinition(BaseTransform):
 
     Args:
         prob (float): Probability; other windows keep the original joints.
-        strength (float): Factor on the offsets.
     """
 
-    def __init__(self, prob: float = 0.7, strength: float = 1.0) -> None:
+    def __init__(self, prob: float = 0.7) -> None:
         self.prob = prob
-        self.strength = strength
 
     def transform(self, results: dict) -> dict:
         """Add the moved joints; see the class."""
@@ -148,7 +132,7 @@ class RandomJointDefinition(BaseTransform):
         observed = joints.copy()
         for name, (mean, std) in _OFFSETS.items():
             offset = np.array(mean) + np.random.normal(size=3) * std
-            offset = (offset * self.strength).astype(np.float32)
+            offset = offset.astype(np.float32)
             axes = frames[name]
             joint = _H36M.index(name)
             observed[:, joint] += offset @ axes

@@ -10,6 +10,8 @@ from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.lens import DEFAULT_FOCAL_RATIO
 
 _MIN_DEPTH = 1.0
+# Focal length over image width of random cameras.
+_FOCAL_RATIOS = (1.03, 1.26)
 # Where people stand in Human3.6M's images, by MMPose's `stats_info`.
 _H36M_SIZE = 1000
 _H36M_BOX_CENTER = np.array([528.0, 427.0], np.float32)
@@ -160,11 +162,8 @@ class ProjectToRandomCamera(ProjectToVirtualCamera):
     Args:
         radius (tuple[float, float]): Distance on the floor, meters, log-uniform.
         height (tuple[float, float]): The camera's height, meters, uniform.
-        focal (tuple[float, float]): Focal length over image width, log-uniform.
-        image_size (tuple[int, int]): Image ``(w, h)`` in pixels.
         aim (float): Standard deviation of the point in the image's center, meters
             around the root of the middle frame.
-        pitch (float): Standard deviation of an additional pitch, degrees.
         roll (float): Standard deviation of the roll, degrees.
         known_intrinsics (bool): As in :class:`ProjectToVirtualCamera`.
     """
@@ -173,23 +172,14 @@ class ProjectToRandomCamera(ProjectToVirtualCamera):
         self,
         radius: tuple[float, float] = (3.7, 6.5),
         height: tuple[float, float] = (1.0, 2.0),
-        focal: tuple[float, float] = (1.03, 1.26),
-        image_size: tuple[int, int] = (1000, 1000),
         aim: float = 0.0,
-        pitch: float = 0.0,
         roll: float = 0.0,
         known_intrinsics: bool = True,
     ) -> None:
         super().__init__(known_intrinsics)
-        for name, pair in dict(radius=radius, height=height, focal=focal).items():
-            if len(pair) != 2 or pair[0] > pair[1]:
-                raise ValueError(f'{name} must be (low, high), got {pair}')
         self.radius = radius
         self.height = height
-        self.focal = focal
-        self.image_size = image_size
         self.aim = aim
-        self.pitch = np.deg2rad(pitch)
         self.roll = np.deg2rad(roll)
 
     def choose_camera(self, results: dict, joints: np.ndarray) -> dict:
@@ -200,7 +190,6 @@ class ProjectToRandomCamera(ProjectToVirtualCamera):
         height = np.random.uniform(*self.height)
         direction = np.array([np.cos(azimuth), np.sin(azimuth), 0], np.float32)
         target = root + np.random.normal(0, self.aim + 1e-9, 3)
-        target[2] += radius * np.tan(np.random.normal(0, self.pitch + 1e-9))
         roll = np.random.normal(0, self.roll + 1e-9)
 
         # a person who runs past the camera would be behind it: move it back
@@ -208,15 +197,15 @@ class ProjectToRandomCamera(ProjectToVirtualCamera):
         radius = max(radius, towards + _MIN_DEPTH)
         place = root + radius * direction
         place[2] = height
-        w, h = self.image_size
-        focal = _log_uniform(*self.focal) * w
+        size = _H36M_SIZE
+        focal = _log_uniform(*_FOCAL_RATIOS) * size
         return dict(
             R=look_at_camera(place, target, roll),
             T=place.astype(np.float32),
             f=np.array([focal, focal], np.float32),
-            c=np.array([w / 2, h / 2], np.float32),
-            w=w,
-            h=h,
+            c=np.array([size / 2, size / 2], np.float32),
+            w=size,
+            h=size,
         )
 
 

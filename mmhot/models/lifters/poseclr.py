@@ -142,7 +142,8 @@ class PoseCLR(BaseModel):
         init_cfg (dict, optional): As of MMEngine's models.
 
     Raises:
-        ValueError: If ``momentum``, ``queue_size`` or ``temperature`` is out of range.
+        ValueError: If ``momentum``, ``queue_size`` or ``temperature`` is out of range;
+            in training, if there are more than ``num_cameras``.
     """
 
     def __init__(
@@ -266,6 +267,11 @@ class PoseCLR(BaseModel):
             keys = self.embed(views.flatten(0, 1), self.key_networks[0])
             return keys.unflatten(0, views.shape[:2])
         cameras = torch.tensor([s.metainfo['cameras'][1:] for s in data_samples])
+        if cameras.max() >= self.num_cameras:
+            raise ValueError(
+                f'num_cameras is {self.num_cameras}, but samples have views of '
+                f'{int(cameras.max()) + 1} cameras'
+            )
         keys = views.new_empty(*views.shape[:2], self.projector.num_features)
         for camera, network in enumerate(self.key_networks):
             seen = cameras == camera

@@ -165,6 +165,8 @@ def test_cameras_may_have_their_own_key_networks():
     apart = model.embed_keys(inputs[:, 1:], samples)
     assert_close(apart[:, 1], together[:, 1])
     assert (apart[:, 0] - together[:, 0]).abs().max() > 1e-3
+    with pytest.raises(ValueError, match='num_cameras is 2, but .* views of 3 cameras'):
+        build(num_cameras=2).embed_keys(inputs[:, 1:], samples)
 
 
 @pytest.mark.parametrize('name', BACKBONES)
