@@ -74,7 +74,7 @@ def test_wrong_options_are_refused(words, message, refused, checkpoint, tmp_path
         ('infer *.none --out-dir x', 'no file matches *.none'),
         ('cost none.py', 'none.py: no such config file'),
         ('cost nanohtnet --shape -3', '--shape must be whole numbers from 1, got'),
-        ('cost nanohtnet --depth -1', '--depth must be at least 0, got -1'),
+        ('cost nanohtnet --batch 0', '--batch must be at least 1, got 0'),
         ('cost mmhot::_base_/default_runtime.py', 'this config has no model'),
         ('list nanohtnt', 'pattern matches no model: nanohtnt (did you mean nanohtnet'),
         ('show-pruning a.jpg --out a.jpg', '--out must be a .png file, got a.jpg'),
