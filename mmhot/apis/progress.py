@@ -37,7 +37,8 @@ def text_bar(title: str, unit: str = 'frame') -> Iterator[Show]:
     from tqdm import tqdm
 
     pace = dict(delay=5.0, mininterval=30.0, maxinterval=30.0)
-    if sys.stderr.isatty():
+    # what stands in for it in some programs has no isatty
+    if hasattr(sys.stderr, 'isatty') and sys.stderr.isatty():
         pace = {}
     with tqdm(desc=escape(title), unit=unit, leave=False, **pace) as bar:
 

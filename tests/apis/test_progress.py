@@ -15,8 +15,16 @@ def test_short_stages_have_a_bar_on_terminals_only(is_terminal, monkeypatch, cap
     assert ('walk: 3D' in capsys.readouterr().err) == is_terminal
 
 
-def test_without_a_console_there_is_no_bar(monkeypatch):
-    monkeypatch.setattr('sys.stderr', None)
+class Log:
+    """Stands in for stderr in programs with a window."""
+
+    def write(self, text):
+        pass
+
+
+@pytest.mark.parametrize('stream', [None, Log()])
+def test_bars_need_no_console(stream, monkeypatch):
+    monkeypatch.setattr('sys.stderr', stream)
     clip = mmhot.lift(SKATER, progress=True)
     assert len(mmhot.infer(SKATER, progress=True)) == len(clip)
 
