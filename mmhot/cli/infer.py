@@ -11,16 +11,14 @@ after an interruption.
 
 import argparse
 import signal
-import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from mmhot.apis.options import InferRunOptions, LiveOptions, RayOptions
-from mmhot.cli.errors import print_line
 from mmhot.cli.options import add_options, given_options, read_options
-from mmhot.weights.index import AUTO, LIVE_LIFTER
+from mmhot.weights.index import LIVE_LIFTER
 
 if TYPE_CHECKING:  # importing them takes seconds
     from mmhot.apis.clip_worker import Outcome
@@ -59,8 +57,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Lift all inputs; one that fails does not stop the others."""
     _check_groups(args)
-    if vars(args).get('pose2d') == AUTO:
-        _choose_pose_model(args)
     if args.live and not {'pose3d', 'pose3d_weights'} & set(vars(args)):
         args.pose3d = LIVE_LIFTER
     options = read_options(args, InferRunOptions)
@@ -124,20 +120,6 @@ def _check_groups(args: argparse.Namespace) -> None:
             '--device must be cpu or cuda with --runner ray, which assigns GPUs, got '
             f'{args.device!r}'
         )
-
-
-def _choose_pose_model(args: argparse.Namespace) -> None:
-    """Replace ``--pose2d auto`` by the name of a model."""
-    from mmhot.video.sources.model_names import choose_best
-
-    ask = _agrees if sys.stdin.isatty() and not args.quiet else None
-    args.pose2d = choose_best(ask, vars(args).get('pose2d_weights'))
-
-
-def _agrees(question: str) -> bool:
-    """Ask a question in the terminal."""
-    print_line(f'{question} [y/N]', sys.stderr)
-    return sys.stdin.readline().strip().lower() in ('y', 'yes')
 
 
 def _run_live(

@@ -1,7 +1,7 @@
 """2D poses of people, interfaces of detectors and pose estimators, pose similarity."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,6 +13,8 @@ Boxes = tuple[np.ndarray, np.ndarray]
 """Bounding boxes (P, 4), xyxy pixels, and scores (P,) of one image."""
 Poses = tuple[np.ndarray, np.ndarray]
 """Keypoints (P, K, 2) in pixels and scores (P, K) of one image."""
+Crop = tuple[np.ndarray, np.ndarray]
+"""An image and the box (4,) of one person in it."""
 EstimatePoses = Callable[[list[np.ndarray], list[np.ndarray]], list[Poses]]
 """Maps images and the boxes (P, 4) of each to their poses."""
 
@@ -167,6 +169,44 @@ class PoseEstimator(ABC):
         return (self if flip_test else self.estimate_fast)(images, boxes)
 
 
+class CropEstimator(PoseEstimator):
+    """Base of 2D pose estimators that see one crop per person.
+
+    Attributes:
+        num_keypoints (int): Number of keypoints ``K``.
+    """
+
+    num_keypoints: int
+
+    @abstractmethod
+    def estimate_crops(self, crops: list[Crop], flip_test: bool) -> Iterable[Poses]:
+        """Estimate keypoints (K, 2) and scores (K,) of each pair of image and box."""
+
+    def __call__(
+        self, images: list[np.ndarray], boxes: list[np.ndarray]
+    ) -> list[Poses]:
+        """Estimate the poses in boxes (P, 4) of each BGR image."""
+        return self._estimate(images, boxes, flip_test=True)
+
+    def estimate_fast(
+        self, images: list[np.ndarray], boxes: list[np.ndarray]
+    ) -> list[Poses]:
+        """Estimate poses without flip test, in half the time."""
+        return self._estimate(images, boxes, flip_test=False)
+
+    def _estimate(
+        self, images: list[np.ndarray], boxes: list[np.ndarray], flip_test: bool
+    ) -> list[Poses]:
+        pairs = zip(images, boxes, strict=True)
+        crops = [(image, box) for image, own in pairs for box in own]
+        keypoints = np.empty((len(crops), self.num_keypoints, 2), np.float32)
+        scores = np.empty(keypoints.shape[:2], np.float32)
+        for row, pose in enumerate(self.estimate_crops(crops, flip_test)):
+            keypoints[row], scores[row] = pose
+        ends = np.cumsum([len(own) for own in boxes])[:-1]
+        return list(zip(np.split(keypoints, ends), np.split(scores, ends), strict=True))
+
+
 class FrameObserver(ABC):
     """Interface of what looks at every frame and its people, once, in order.
 
@@ -316,7 +356,17 @@ def box_size(boxes: np.ndarray) -> np.ndarray:
 
 def box_iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Compute the intersection over union (...) of boxes (..., 4)."""
+    both = _intersection(first, second)
+    return both / (box_size(first) ** 2 + box_size(second) ** 2 - both)
+
+
+def box_overlap(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Compute the intersection (...) of boxes (..., 4), per area of the smaller one."""
+    smaller = np.minimum(box_size(first), box_size(second))
+    return _intersection(first, second) / smaller**2
+
+
+def _intersection(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     start = np.maximum(first[..., :2], second[..., :2])
     end = np.minimum(first[..., 2:], second[..., 2:])
-    both = (end - start).clip(0).prod(-1)
-    return both / (box_size(first) ** 2 + box_size(second) ** 2 - both)
+    return (end - start).clip(0).prod(-1)

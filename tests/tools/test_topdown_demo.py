@@ -40,8 +40,9 @@ def demo(run_tool, tmp_path, monkeypatch):
         is_whole = request.model == 'whole_image'
         return choose.WholeImage() if is_whole else BoxDetector()
 
-    monkeypatch.setattr(choose, 'DETECTORS', [])
-    choose.register_detector(lambda model: True, open_detector)
+    monkeypatch.setattr(choose, 'DETECTORS', {})
+    for name in ('x', 'some.onnx', 'whole_image'):
+        choose.register_detector(name, open_detector, takes_weights=True)
     config, weights = write(tmp_path, POSE, red_finder())
     out = tmp_path / 'out'
 

@@ -28,7 +28,7 @@ def draw(tilt, center=(250, 260), size=(500, 520), scale=1.0):
         place = round(x), round(y)
         cv2.circle(image, place, round(5 * scale), [int(value)] * 3, -1)
     box = np.concatenate([points.min(0) - 5, points.max(0) + 5])
-    return image, box[None], points
+    return image, box, points
 
 
 class Estimator:
@@ -58,8 +58,8 @@ def test_keypoints_of_rotated_crops_are_mapped_back(tilt):
     image, box, points = draw(tilt)
     estimator = Estimator()
     coarse = points + np.random.default_rng(0).normal(0, 2, points.shape)
-    poses = [(coarse[None], np.full((1, 17), 0.4))]
-    [(found, scores)] = align_tilted(estimator, [image], [box], poses, min_tilt=15)
+    poses = coarse[None], np.full((1, 17), 0.4)
+    found, scores = align_tilted(estimator, [(image, box)], poses, 15, np.zeros(1))
     # four fifths of the weight are the exact second estimate's
     np.testing.assert_allclose(found[0], 0.8 * points + 0.2 * coarse, atol=0.8)
     np.testing.assert_allclose(scores, 0.6)
@@ -72,7 +72,7 @@ def test_keypoints_of_rotated_crops_are_mapped_back(tilt):
     assert (new[:2] < low).all()
     assert (new[2:] > high).all()
     assert ((new[2:] - new[:2]) < (high - low) + 2 * 0.15 * 250).all()
-    np.testing.assert_array_equal(poses[0][0][0], coarse)
+    np.testing.assert_array_equal(poses[0][0], coarse)
 
 
 @pytest.mark.parametrize(
@@ -93,19 +93,11 @@ def test_keypoints_of_rotated_crops_are_mapped_back(tilt):
 def test_only_tilted_people_are_estimated_again(tilt, turn, patches):
     image, box, points = draw(tilt)
     estimator = Estimator()
-    poses = [(points[None], np.full((1, 17), 0.4))]
-    empty = np.zeros((0, 17, 2)), np.zeros((0, 17))
-    found = align_tilted(
-        estimator,
-        [image] * 2,
-        [np.zeros((0, 4)), box],
-        [empty, *poses],
-        min_tilt=15,
-        turns=[np.zeros(0, int), np.array([turn])],
-    )
+    poses = points[None], np.full((1, 17), 0.4)
+    turns = np.array([turn])
+    found, _ = align_tilted(estimator, [(image, box)], poses, 15, turns)
     assert len(estimator.patches) == patches
-    assert [len(own) for own, _ in found] == [0, 1]
-    np.testing.assert_allclose(found[1][0][0], points, atol=0.8)
+    np.testing.assert_allclose(found[0], points, atol=0.8)
 
 
 def test_the_more_confident_of_distant_keypoints_is_taken():
@@ -114,9 +106,8 @@ def test_the_more_confident_of_distant_keypoints_is_taken():
     first[9] += 60
     first[10] -= 60
     scores[10] = 0.95
-    [(found, mean)] = align_tilted(
-        Estimator(), [image], [box], [(first[None], scores[None])], min_tilt=15
-    )
+    poses = first[None], scores[None]
+    found, mean = align_tilted(Estimator(), [(image, box)], poses, 15, np.zeros(1))
     np.testing.assert_allclose(found[0][9], points[9], atol=0.8)
     np.testing.assert_allclose(found[0][10], first[10], atol=1e-6)
     np.testing.assert_allclose(mean[0][[9, 10]], (0.6, 0.875))

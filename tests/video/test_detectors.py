@@ -6,7 +6,6 @@ from numpy.testing import assert_allclose
 from pose_sources import FunctionDetector
 
 from mmhot.video import people as interfaces
-from mmhot.video.pose_estimation import VideoPoseEstimator
 from mmhot.video.sources import pose_source
 from mmhot.video.sources.detectors import BoxFilter, PoseVerifiedDetector
 from mmhot.video.sources.pose_source import open_pose_source
@@ -28,10 +27,13 @@ class Estimator(interfaces.PoseEstimator):
         self.people = [low + places * (high - low) for low, high in corners]
 
     def __call__(self, images, boxes):
+        raise AssertionError('takes twice as long')
+
+    def estimate_fast(self, images, boxes):
         assert len(images) == len(boxes) == 1
         found = [self.look(box) for box in boxes[0]]
-        points, scores = zip(*found, strict=True)
-        return [(np.float32(points), np.float32(scores))]
+        points = np.float32([each for each, _ in found]).reshape(-1, 17, 2)
+        return [(points, np.float32([own for _, own in found]).reshape(-1, 17))]
 
     def look(self, box):
         low, high = box[:2], box[2:]
@@ -109,26 +111,8 @@ def test_scores_combine_both_models():
     assert not len(detector([IMAGE])[0][0])
 
 
-def test_both_passes_are_fast():
-    calls = []
-
-    class Fast(Estimator):
-        def __call__(self, images, boxes):
-            raise AssertionError('takes twice as long')
-
-        def estimate_fast(self, images, boxes):
-            calls.append(len(boxes[0]))
-            return Estimator.__call__(self, images, boxes)
-
-    person = (60, 80, 100, 170)
-    candidates = Candidates(person, *CLUTTER)
-    [(boxes, _)] = PoseVerifiedDetector(Fast(person), candidates)([IMAGE])
-    assert len(boxes) == 1
-    assert calls == [4, 1]
-
-
 def track(detector, boxes):
-    [poses] = detector.estimator([IMAGE], [boxes])
+    [poses] = detector.estimator.estimate_fast([IMAGE], [boxes])
     return interfaces.People(boxes, np.ones(len(boxes)), *poses)
 
 
@@ -151,7 +135,7 @@ def test_tracked_people_need_no_candidate():
 
 
 def test_pose_verified_is_opened_by_name(monkeypatch):
-    monkeypatch.setattr(pose_source, 'POSE_ESTIMATORS', [])
+    monkeypatch.setattr(pose_source, 'POSE_ESTIMATORS', {})
     pose_source.register_pose_estimator('a.onnx', lambda request: Estimator())
     source = open_pose_source('a.onnx', det_model='pose-verified')
     assert isinstance(source.detector, PoseVerifiedDetector)
@@ -160,13 +144,6 @@ def test_pose_verified_is_opened_by_name(monkeypatch):
     )
     with pytest.raises(ValueError, match='det_weights'):
         open_pose_source('a.onnx', det_model='pose-verified', det_weights='x.pth')
-    monkeypatch.setattr(
-        'mmhot.video.sources.pose_source.shipped_detector', lambda: None
-    )
-    with pytest.raises(
-        ValueError, match='pose-verified needs the detector that is shipped'
-    ):
-        open_pose_source('a.onnx', det_model='pose-verified')
 
 
 def test_boxes_are_left_out_as_in_mmpose():
@@ -183,12 +160,8 @@ def test_boxes_are_left_out_as_in_mmpose():
     assert len(detector([None, None])[0][0]) == 3
 
 
-def test_filtered_detectors_see_every_frame_unless_they_say_otherwise():
+def test_boxes_of_tracked_people_are_filtered_too():
     bare = FunctionDetector(None)
-    filtered = BoxFilter(bare)
-    assert VideoPoseEstimator(filtered, None).detection_interval(25) == 1
-    assert not filtered.redetects
     boxes, scores = np.float32([[0, 0, 9, 9], [1, 0, 9, 9]]), np.float32([0.8, 0.6])
     bare.redetect = lambda image, tracked: (boxes, scores)
-    # boxes of tracked people are filtered, too
-    assert filtered.redetect(None, boxes)[0].tolist() == [[0, 0, 9, 9]]
+    assert BoxFilter(bare).redetect(None, boxes)[0].tolist() == [[0, 0, 9, 9]]

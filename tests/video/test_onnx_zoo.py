@@ -12,8 +12,8 @@ from mmpose.datasets.transforms import GetBBoxCenterScale, TopdownAffine
 from numpy.testing import assert_allclose
 from onnx import TensorProto, helper, numpy_helper
 
-from mmhot.video.sources import onnx_formats
-from mmhot.video.sources.onnx_detectors import OneStageEstimator, OnnxDetector
+from mmhot.video.sources import onnx_layouts
+from mmhot.video.sources.onnx_detectors import OnnxDetector
 from mmhot.video.sources.onnx_models import OnnxPoseEstimator
 from mmhot.video.sources.pose_source import open_pose_source
 from mmhot.weights import downloads
@@ -30,10 +30,11 @@ def cache(monkeypatch, tmp_path):
     return tmp_path / 'cache'
 
 
-def write(path, shape, outputs, open_shapes=False):
+def write(path, shape, outputs, open_shapes=False, weights=()):
     """Write a model: each output is the sum of an array and the last pixel's multiple.
 
-    The pixel is that of the first plane, at the right and bottom.
+    The pixel is that of the first plane, at the right and bottom. ``weights`` are names
+    of others in the graph.
     """
     nodes = [helper.make_node('Slice', ['input', 'low', 'high'], ['corner'])]
     nodes += [helper.make_node('Reshape', ['corner', 'one'], ['pixel'])]
@@ -41,6 +42,7 @@ def write(path, shape, outputs, open_shapes=False):
         'low': np.int64([0, 0, -1, -1]),
         'high': np.int64([1, 1, 1 << 31, 1 << 31]),
         'one': np.int64([1]),
+        **dict.fromkeys(weights, np.zeros(1, np.float32)),
     }
     infos = []
     for name, (constant, factor) in outputs.items():
@@ -128,7 +130,6 @@ def test_archives_state_normalization_and_padding(sdk, tmp_path, cache):
     assert exported_file(path).stat().st_mtime_ns == written
     # a folder with the same files
     same = open_pose_source(str(model.parent), det_model='whole_image', device='cpu')
-    assert same.estimator._colors == source.estimator._colors
     (model.parent / 'pipeline.json').write_text(pipeline(dict(NORMALIZE, to_rgb=False)))
     other = open_pose_source(str(model.parent), det_model='whole_image', device='cpu')
     assert other.estimator.identity != same.estimator.identity
@@ -232,7 +233,6 @@ def test_raw_yolox_is_decoded(tmp_path, decoded, num_classes):
     found, confidences = OnnxDetector(path)([np.zeros((128, 128, 3), np.uint8)])[0]
     assert_allclose(found, [[16, 8, 80, 120], [80, 20, 120, 100]], atol=1e-3)
     assert_allclose(confidences, [0.9, 0.7], rtol=1e-5)
-    assert OnnxDetector(path)._colors == onnx_formats.RAW_BGR
     none, _ = OnnxDetector(path, min_score=0.99)([IMAGE])[0]
     assert none.shape == (0, 4)
 
@@ -284,38 +284,7 @@ def test_one_stage_models_run_once_for_boxes_and_poses(rtmo, monkeypatch):
     assert len(runs) == 3
 
 
-def test_one_stage_models_work_with_other_detectors(rtmo, tmp_path):
-    source = open_pose_source(str(rtmo), det_model='whole_image', device='cpu')
-    assert source.detector.name == 'whole_image'
-    low = open_pose_source(str(rtmo), device='cpu', min_score=0.1)
-    assert len(low.detector([IMAGE])[0][0]) == 2
-    assert low.estimator.identity != source.estimator.identity
-    assert OneStageEstimator(rtmo)([IMAGE], [np.zeros((0, 4), np.float32)])[0][
-        0
-    ].shape == (0, 17, 2)
-
-
 # --- models of crops ------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ('name', 'count', 'size', 'skeleton'),
-    [
-        ('rtmpose-m_simcc-body7-halpe26_700e-256x192', 26, (192, 256), 'halpe-26'),
-        ('rtmw-l_simcc-cocktail14_270e-384x288', 133, (288, 384), 'coco-wholebody-133'),
-    ],
-)
-def test_rtmpose_and_rtmw_of_other_keypoints(tmp_path, name, count, size, skeleton):
-    center = np.array(size) / 2
-    outputs = simcc(count, size, center)
-    path = write(
-        tmp_path / f'{name}.onnx', ['batch', 3, *size[::-1]], outputs, open_shapes=True
-    )
-    model = OnnxPoseEstimator(path)
-    assert (model.name, model.skeleton) == (name, skeleton)
-    [(keypoints, scores)] = model([IMAGE], [BOX])
-    assert_allclose(keypoints[0], [[40, 60]] * count, atol=0.2)
-    assert_allclose(scores, 0.9)
 
 
 def heatmaps_of(points, noise=0.0):
@@ -330,7 +299,7 @@ def heatmaps_of(points, noise=0.0):
 def test_udp_heatmaps_are_decoded_as_by_mmpose(noise):
     points = np.random.default_rng(1).uniform((16, 16), (175, 239), (60, 2))
     codec, maps = heatmaps_of(points, noise)
-    ours, scores = onnx_formats.decode_udp_heatmaps(maps, np.array([192, 256]))
+    ours, scores = onnx_layouts.decode_udp_heatmaps(maps, np.array([192, 256]))
     theirs, confidence = codec.decode(maps)
     # its heads expect a crop of 192 x 256 units, and ours has pixels
     assert_allclose(ours, theirs[0] * (191 / 192, 255 / 256), atol=1e-3)
@@ -339,37 +308,42 @@ def test_udp_heatmaps_are_decoded_as_by_mmpose(noise):
         assert_allclose(ours, points, atol=0.1)
 
 
+HUB = 'vitpose/onnx/model.onnx'
+SWIN = ('backbone.patch_embed.projection.weight', 'backbone.stages.0.norm.weight')
+
+
 @pytest.mark.parametrize(
-    ('name', 'count', 'text'),
+    ('name', 'weights', 'beside', 'is_udp'),
     [
-        ('vitpose-b', 17, None),
-        ('td-hm_ViTPose-huge_8xb64-210e_coco-256x192', 17, None),
-        ('vitpose-l-wholebody', 133, None),
-        ('sdk/end2end', 17, pipeline(NORMALIZE, type='UDPHeatmap')),
+        ('any.onnx', ['backbone.patch_embed.proj.weight'], {}, True),
+        (HUB, ['embeddings.patch_embeddings.projection.weight'], {}, True),
+        (HUB, [], {'config.json': '{"model_type": "vitpose"}'}, True),
+        ('hrnet_udp.onnx', [], {}, True),
+        ('a/end2end.onnx', [], {'pipeline.json': pipeline(type='UDPHeatmap')}, True),
+        ('vitpose.onnx', SWIN, {}, False),
+        ('udp.onnx', [], {'pipeline.json': pipeline(type='MSRAHeatmap')}, False),
     ],
 )
-def test_vitpose_maps_points_as_mmposes_pipeline_does(tmp_path, name, count, text):
-    points = np.random.default_rng(2).uniform((20, 25), (60, 95), (count, 2))
+def test_udp_heatmaps_are_known_by_graph_or_description(
+    tmp_path, name, weights, beside, is_udp
+):
+    points = np.random.default_rng(2).uniform((20, 25), (60, 95), (17, 2))
     results = dict(img=IMAGE, bbox=BOX, keypoints=points[None])
     for step in (GetBBoxCenterScale(), TopdownAffine((192, 256), use_udp=True)):
         results = step.transform(results)
     _, maps = heatmaps_of(results['transformed_keypoints'][0])
-    path = write(
-        tmp_path / f'{name}.onnx',
-        ['batch', 3, 256, 192],
-        {'heatmaps': (maps[None], np.zeros(1))},
-        open_shapes=True,
-    )
-    if text:
-        path.with_name('pipeline.json').write_text(text)
-    [(keypoints, _)] = OnnxPoseEstimator(path)([IMAGE], [BOX])
-    assert_allclose(keypoints[0], points, atol=0.05)
-    # the same heatmaps without the convention are off by pixels
-    other = write(
-        tmp_path / 'hrnet.onnx', [1, 3, 256, 192], {'o': (maps[None], np.zeros(1))}
-    )
-    [(keypoints, _)] = OnnxPoseEstimator(other)([IMAGE], [BOX])
-    assert abs(keypoints[0] - points).max() > 0.3
+    shape, outputs = ['batch', 3, 256, 192], {'heatmaps': (maps[None], np.zeros(1))}
+    path = write(tmp_path / name, shape, outputs, open_shapes=True, weights=weights)
+    for file, text in beside.items():
+        # files of the Hub describe the graphs in the folder below
+        folder = path.parents[1 if file == 'config.json' else 0]
+        (folder / file).write_text(text)
+    model = OnnxPoseEstimator(path)
+    assert model.name == {HUB: 'vitpose', 'a/end2end.onnx': 'a'}.get(name, path.stem)
+    [(keypoints, _)] = model([IMAGE], [BOX])
+    error = abs(keypoints[0] - points).max()
+    # decoded otherwise, the same heatmaps are off by pixels
+    assert error < 0.05 if is_udp else error > 0.3
 
 
 def test_the_pipeline_states_the_size_of_open_inputs(tmp_path):

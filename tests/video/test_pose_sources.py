@@ -16,7 +16,7 @@ from torch import nn
 from mmhot.io.images import read_image
 from mmhot.skeletons.joints import convert_keypoints
 from mmhot.video.people import Detector, PoseEstimator
-from mmhot.video.sources import mediapipe_pose, mmpose_models, model_names
+from mmhot.video.sources import mediapipe_pose, model_names
 from mmhot.video.sources import pose_source as choose
 from mmhot.video.sources.mediapipe_pose import MediapipeEstimator
 from mmhot.video.sources.mmpose_models import MMPoseDetector, MMPoseEstimator
@@ -128,22 +128,16 @@ def test_mmdet_detectors_find_people_only(tmp_path, monkeypatch):
     [
         (lambda state: state.popitem(), r'another model: head\.final_layer\.bias is m'),
         (
-            lambda state: state.update({'head.final_layer.bias': torch.zeros(5)}),
-            r'another model: head\.final_layer\.bias is \(5,\) instead of',
-        ),
-        (
             lambda state: state['head.final_layer.bias'].fill_(np.inf),
             r'tiny\.pth is damaged: head\.final_layer\.bias is not finite',
         ),
-        (lambda state: state.clear(), r'tiny\.pth is a checkpoint of another model'),
     ],
 )
 def test_weights_of_other_models_are_refused(tmp_path, change, message):
     state = red_finder()
     change(state)
-    with pytest.raises(ValueError, match=message) as error:
+    with pytest.raises(ValueError, match=message):
         MMPoseEstimator(*write(tmp_path, POSE, state))
-    assert '\n' not in str(error.value)
 
 
 def test_names_are_looked_up_in_our_index_and_mmposes():
@@ -156,7 +150,6 @@ def test_names_are_looked_up_in_our_index_and_mmposes():
     assert find_pose_model(f'mmpose::body_2d_keypoint/rtmpose/coco/{RTMPOSE}.py') == (
         type(theirs)(theirs.config)
     )
-    assert find_detector('human').config.is_file()
     assert find_detector('rtmdet-m').weights.startswith('https://')
     own = find_detector('rtmdet-nano_1xb32-12e_rendered-320x320')
     assert own.config.is_relative_to(FOLDER)
@@ -176,7 +169,8 @@ def test_unknown_names_get_a_hint(find, name, kind, message):
         find(name)
 
 
-def test_models_without_weights_are_refused(monkeypatch):
+def test_models_without_weights_are_refused(monkeypatch, tmp_path):
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
     with pytest.raises(ValueError, match='has no published weights: .*pose2d_weights'):
         MMPoseEstimator(GTPT)
 
@@ -187,7 +181,7 @@ def test_models_without_weights_are_refused(monkeypatch):
     with pytest.raises(
         ValueError, match=r'cannot be downloaded \(no route to host\): give a f'
     ):
-        mmpose_models._read('https://a/b.pth', 'pose2d_weights')
+        MMPoseEstimator(GTPT, 'https://a/b.pth')
 
 
 class Landmarker:
@@ -251,8 +245,9 @@ def test_mediapipe_gets_a_padded_crop_of_each_person(mediapipe):
     assert crop[25, 25].tolist() == [255, 0, 0]  # it wants RGB
 
 
-def test_mediapipe_is_the_default_where_it_and_its_model_file_are(mediapipe):
-    source = open_pose_source()
+def test_mediapipe_detects_people_and_is_no_default(mediapipe):
+    assert model_names.default_pose_model() == 'gtpt-t_coco17_synth'
+    source = open_pose_source('mediapipe')
     assert {each.name for each in source} == {'mediapipe 1.2.2'}
     detector, estimator = source
     assert estimator.skeleton == 'mediapipe-33'
@@ -261,23 +256,15 @@ def test_mediapipe_is_the_default_where_it_and_its_model_file_are(mediapipe):
     assert_allclose(scores, 0.8)
     ((boxes, _),) = detector([spotted()])
     assert boxes.shape == (0, 4)
-    mediapipe.unlink()
-    assert model_names.default_pose_model() == 'gtpt-t_coco17_synth'
 
 
 def test_mediapipe_takes_a_model_file(mediapipe, tmp_path):
     given = tmp_path / 'lite.task'
-    with pytest.raises(FileNotFoundError, match=r'lite\.task does not exist'):
-        open_pose_source('mediapipe', str(given))
     given.write_bytes(b'task')
     detector, estimator = open_pose_source('mediapipe', str(given))
     assert detector.identity['weights'] == estimator.identity['weights']
-    assert estimator.weights == str(given)
     given.write_bytes(b'zip')
-    with pytest.raises(
-        ValueError,
-        match=r'lite\.task \(Unable to open zip archive\): give a Pose .*pip',
-    ):
+    with pytest.raises(ValueError, match=r'lite\.task \(Unable to open zip archive\)'):
         open_pose_source('mediapipe', str(given))
 
 
@@ -291,17 +278,12 @@ def test_shipped_weights_need_no_detector_and_nothing_installed(monkeypatch):
     assert by_itself.estimator.name == name
     assert by_itself.detector.name == f'{found}, verified by {name}'
     assert by_itself.detector.detector.min_score == 0.05
-    assert open_pose_source('gtpt-t', det_model='whole_image').detector.name == (
-        'whole_image'
-    )
 
 
 def test_models_are_opened_by_name_and_file(tmp_path):
     path, weights = write(tmp_path, POSE, red_finder())
     source = open_pose_source(str(path), str(weights), 'whole_image')
     assert [each.name for each in source] == ['whole_image', 'tiny']
-    with pytest.raises(FileNotFoundError, match=r'none\.onnx does not exist'):
-        open_pose_source(str(path), str(weights), 'none.onnx')
     with pytest.raises(
         ValueError, match='det_weights is a.pth, but whole_image has its own'
     ):
@@ -336,7 +318,7 @@ class ToyDetector(Detector):
 def toys(monkeypatch):
     """Register a 2D source and a detector as other packages do."""
     for name in ('POSE_ESTIMATORS', 'DETECTORS'):
-        monkeypatch.setattr(choose, name, [*getattr(choose, name)])
+        monkeypatch.setattr(choose, name, {**getattr(choose, name)})
     choose.register_pose_estimator('toy', lambda request: ToyEstimator(), 'toy boxes')
     choose.register_detector('toy boxes', ToyDetector)
 
@@ -347,9 +329,6 @@ def test_registered_models_are_opened_by_name(toys):
     assert detector.request.min_score == 0.1
     assert detector.request.estimator is estimator
     assert (detector.interval, detector.nms_thr, detector.redetects) == (0, 0.3, False)
-    assert open_pose_source('toy', det_model='whole_image').detector.name == (
-        'whole_image'
-    )
     verified = open_pose_source('toy', det_model='pose-verified').detector
     assert verified.estimator.name == 'toy'
     ((boxes, _),) = verified([spotted()])
@@ -389,43 +368,6 @@ def test_fast_estimation_does_not_affect_others(tmp_path):
     model.estimate_fast([image], [box])
     model([image], [box])
     assert flips == [(False, False), (True, True), (True, True)]
-
-
-@pytest.mark.slow(reason='builds published models')
-@pytest.mark.parametrize('name', [GTPT, RTMPOSE])
-def test_published_configs_run_with_any_weights(tmp_path, name):
-    from mmpose.apis import init_model
-
-    weights = tmp_path / 'random.pth'
-    model = init_model(find_pose_model(name).config, device='cpu')
-    torch.save({'state_dict': model.state_dict()}, weights)
-    estimator = MMPoseEstimator(name, weights)
-    box = np.float32([[20, 10, 100, 85]])
-    keypoints, scores = estimator([spotted((40, 30, RED))], [box])[0]
-    assert keypoints.shape == (1, 17, 2)
-    assert np.isfinite(scores).all()
-    assert (abs(keypoints - [60, 47.5]) <= [90, 90]).all()
-
-
-@pytest.mark.slow(reason="builds MMPose's detector")
-def test_mmposes_detector_runs_with_any_weights(tmp_path):
-    from mmdet.apis import init_detector
-
-    config = find_detector('human').config.with_name(
-        'rtmdet_nano_320-8xb32_coco-person.py'
-    )
-    weights = tmp_path / 'random.pth'
-    torch.manual_seed(0)
-    state = init_detector(str(config), device='cpu').state_dict()
-    for name, bias in state.items():
-        if 'rtm_cls' in name and name.endswith('bias'):
-            bias.zero_()  # so that some are people
-    torch.save({'state_dict': state}, weights)
-    found = MMPoseDetector(config, weights, min_score=0)([spotted()] * 2)
-    for boxes, scores in found:
-        assert len(boxes) == len(scores) > 0
-        assert (boxes >= 0).all()
-        assert (boxes <= [120, 90, 120, 90]).all()
 
 
 @pytest.mark.slow(reason='needs MediaPipe and its model file')

@@ -1,7 +1,5 @@
 """Quarter turns of crops with a low confidence."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from pose_sources import FunctionEstimator
@@ -11,12 +9,13 @@ from mmhot.video.sources.turned_crops import QuarterTurns, TurnedCrops
 
 # A person is two dots, a bright head above dim feet; only upright ones are confident.
 HEAD, FEET = 250, 120
-TURNS = QuarterTurns(min_tilt=np.inf)
+RULES = QuarterTurns()
 
 
 def estimate(images, boxes):
     """Find both dots; confident if the head is above the feet."""
     estimate.calls += sum(map(len, boxes))
+    estimate.runs += 1
     poses = []
     for image, of_image in zip(images, boxes, strict=True):
         points, scores = np.zeros((len(of_image), 2, 2)), np.zeros((len(of_image), 2))
@@ -40,55 +39,46 @@ def draw(head, feet, size=(80, 120)):
     return image, np.concatenate([corners.min(0) - 3, corners.max(0) + 3])[None]
 
 
-@pytest.mark.parametrize(
-    ('head', 'feet'),
-    [
-        ((50, 20), (53, 60)),
-        ((50, 60), (53, 20)),
-        ((20, 40), (70, 43)),
-        ((70, 40), (20, 43)),
-        ((116, 76), (118, 30)),
-    ],
-)
-def test_keypoints_of_turned_people_are_mapped_back(head, feet):
+def run(images, boxes, turns=None, rules=RULES, function=estimate, least=np.nan):
+    """Estimate people in frames of a video, without a flip test."""
+    estimate.calls = estimate.runs = 0
+    turns = turns or [np.zeros(len(own), int) for own in boxes]
+    priors = [Prior(np.full(len(own), least), own) for own in turns]
+    turned = TurnedCrops(FunctionEstimator(function), rules)
+    return turned.estimate_video(images, boxes, priors)
+
+
+PLACES = [
+    ((50, 20), (53, 60), 0),
+    ((50, 60), (53, 20), 2),
+    ((20, 40), (70, 43), 3),
+    ((70, 40), (20, 43), 1),
+    ((116, 76), (118, 30), 2),
+]
+
+
+@pytest.mark.parametrize(('head', 'feet', 'turn'), PLACES)
+def test_keypoints_of_turned_people_are_mapped_back(head, feet, turn):
     image, box = draw(head, feet)
-    estimate.calls = 0
-    [(points, scores)] = TURNS(estimate, estimate, [image], [box])
+    [(points, scores)] = run([image], [box])
     np.testing.assert_allclose(points[0], [head, feet])
     assert scores.min() == pytest.approx(0.9)
-    upright = feet[1] - head[1] > abs(feet[0] - head[0])
-    assert estimate.calls == (1 if upright else 4)
+    assert estimate.calls == (4 if turn else 1)
 
 
-@pytest.mark.parametrize(
-    ('head', 'feet', 'turn'),
-    [
-        ((50, 60), (53, 20), 2),
-        ((20, 40), (70, 43), 3),
-        ((70, 40), (20, 43), 1),
-        ((116, 76), (118, 30), 2),
-    ],
-)
+@pytest.mark.parametrize(('head', 'feet', 'turn'), PLACES[1:])
 def test_known_turns_come_first(head, feet, turn):
     lying, box = draw(head, feet)
     upright, other = draw((50, 20), (53, 60))
     boxes = [np.concatenate([other, other]), box]
-    calls = []
-
-    def once(images, boxes):
-        calls.append([len(own) for own in boxes])
-        return estimate(images, boxes)
-
-    estimate.calls = 0
     turns = [np.array([0, 0]), np.array([turn])]
-    found = TURNS(once, once, [upright, lying], boxes, turns=turns)
+    found = run([upright, lying], boxes, turns)
     # upright and turned crops are one batch, and no more are needed
-    assert calls == [[2, 0, 1]]
+    assert (estimate.calls, estimate.runs) == (3, 1)
     np.testing.assert_allclose(found[0][0], [[(50, 20), (53, 60)]] * 2)
     np.testing.assert_allclose(found[1][0], [(head, feet)])
     # a person who has turned is found by all other turns, upright included
-    estimate.calls = 0
-    turned = TURNS(estimate, estimate, [upright], [other], turns=[np.array([turn])])
+    turned = run([upright], [other], [np.array([turn])])
     np.testing.assert_allclose(turned[0][0], [[(50, 20), (53, 60)]])
     assert estimate.calls == 4
 
@@ -96,21 +86,18 @@ def test_known_turns_come_first(head, feet, turn):
 def test_only_crops_of_low_confidence_are_turned():
     upright, own = draw((50, 20), (50, 60))
     lying, other = draw((20, 40), (70, 40))
-    estimate.calls = 0
-    no_boxes = np.zeros((0, 4))
-    found = TURNS(estimate, estimate, [upright, lying, upright], [own, other, no_boxes])
+    found = run([upright, lying, upright], [own, other, np.zeros((0, 4))])
     assert estimate.calls == 2 + 3
     assert [len(points) for points, _ in found] == [1, 1, 0]
     np.testing.assert_allclose(found[1][0][0], [(20, 40), (70, 40)])
 
 
 @pytest.mark.parametrize(
-    'turns', [replace(TURNS, min_gain=0.7), replace(TURNS, min_turned=0.95)]
+    'rules', [QuarterTurns(min_gain=0.7), QuarterTurns(min_turned=0.95)]
 )
-def test_turns_of_little_gain_are_dropped(turns):
+def test_turns_of_little_gain_are_dropped(rules):
     image, box = draw((20, 40), (70, 40))
-    estimate.calls = 0
-    [(points, scores)] = turns(estimate, estimate, [image], [box])
+    [(points, scores)] = run([image], [box], rules=rules)
     np.testing.assert_allclose(points[0], [(20, 40), (70, 40)])
     assert scores.max() == pytest.approx(0.3)
     assert estimate.calls == 4
@@ -118,17 +105,13 @@ def test_turns_of_little_gain_are_dropped(turns):
 
 def test_turns_are_chosen_by_the_fast_estimator():
     image, box = draw((20, 40), (70, 40))
-    fast = []
-
-    def estimate_fast(images, boxes):
-        fast.extend(patch.shape[:2] for patch in images)
-        return estimate(images, boxes)
-
-    estimate.calls = 0
-    [(points, _)] = TURNS(estimate, estimate_fast, [image], [box])
+    estimator, fast = FunctionEstimator(estimate), []
+    estimator.estimate_fast = lambda *crops: fast.append(1) or estimate(*crops)
+    estimate.calls = estimate.runs = 0
+    [(points, _)] = TurnedCrops(estimator)([image], [box])
     np.testing.assert_allclose(points[0], [(20, 40), (70, 40)])
-    assert len(fast) == 3
-    assert estimate.calls == 1 + len(fast) + 1
+    assert fast == [1]
+    assert estimate.calls == 1 + 3 + 1
 
 
 def test_truncated_people_are_not_turned():
@@ -138,20 +121,15 @@ def test_truncated_people_are_not_turned():
         return [(np.zeros((1, 17, 2)), scores) for _ in images]
 
     image, box = draw((50, 20), (50, 60))
-    [(_, scores)] = TURNS(estimate_upper_body, None, [image], [box])
+    [(_, scores)] = run([image], [box], function=estimate_upper_body)
     assert scores.mean() < 0.7
 
 
-def test_videos_turn_crops_only_where_the_confidence_falls():
-    estimator = FunctionEstimator(estimate)
-    turned = TurnedCrops(estimator, TURNS)
-    assert turned.identity != estimator.identity
+@pytest.mark.parametrize(('before', 'crops'), [(0.3, 1), (np.nan, 4), (0.9, 4)])
+def test_videos_turn_crops_only_where_the_confidence_falls(before, crops):
     image, box = draw((20, 40), (70, 40))
-    for confidence, crops in ((0.3, 1), (np.nan, 4), (0.9, 4)):
-        estimate.calls = 0
-        prior = Prior(np.array([confidence]), np.zeros(1, int))
-        turned.estimate_video([image], [box], [prior])
-        assert estimate.calls == crops
+    run([image], [box], least=before)
+    assert estimate.calls == crops
 
 
 @pytest.mark.parametrize(('upright', 'turned'), [(0.85, 0.94), (0.78, 0.96)])
@@ -165,5 +143,5 @@ def test_good_upright_people_are_not_turned(upright, turned):
         return [(points, np.full((1, 17), upright if is_upright else turned))]
 
     image, box = draw((50, 20), (50, 60))
-    [(_, scores)] = TURNS(estimate_standing, estimate_standing, [image], [box])
+    [(_, scores)] = run([image], [box], function=estimate_standing)
     np.testing.assert_allclose(scores, upright)

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmhot.skeletons.joints import get_skeleton
 from mmhot.video.cache import identify
 from mmhot.video.people import (
     Boxes,
@@ -13,6 +12,8 @@ from mmhot.video.people import (
     PoseEstimator,
     Poses,
     box_iou,
+    box_of,
+    box_overlap,
     boxes_around,
     compare_people,
     mean_confidence,
@@ -29,7 +30,6 @@ _MAX_CANDIDATES = 60
 _MAX_NEW, _MIN_NEW = 8, 0.2
 # Exponents of the detector's score and of both mean confidences.
 _DETECTOR_POWER, _POSE_POWER = 0.4, 0.5
-_BATCH = 32
 _PADDING = 0.1
 # Boxes of the detector, with hair, hands and clothes in them, replace those around the
 # keypoints where they overlap: gradually, since models and back ends differ a little.
@@ -204,17 +204,8 @@ class PoseVerifiedDetector(Detector):
         self, image: np.ndarray, boxes: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return boxes around the poses (P, 4), mean confidences (P,), keypoints."""
-        if not len(boxes):
-            num_keypoints = get_skeleton(self.estimator.skeleton).num_keypoints
-            no_points = np.zeros((0, num_keypoints, 2), np.float32)
-            return boxes, np.zeros(0, np.float32), no_points
-        batches = [
-            self.estimator.estimate_fast([image], [boxes[first : first + _BATCH]])[0]
-            for first in range(0, len(boxes), _BATCH)
-        ]
-        keypoints = np.concatenate([points for points, _ in batches])
-        scores = np.concatenate([scores for _, scores in batches])
-        return _boxes_of(keypoints, scores, image), mean_confidence(scores), keypoints
+        [(points, scores)] = self.estimator.estimate_fast([image], [boxes])
+        return _boxes_of(points, scores, image), mean_confidence(scores), points
 
 
 def _boxes_of(
@@ -237,16 +228,11 @@ def _drop_duplicates(
 
 def _duplicates(first: Poses, second: Poses) -> np.ndarray:
     """Mark pairs (P, Q) of boxes and keypoints that are of one person."""
-    boxes, others = first[0], second[0]
-    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
-    shared = (high - low).clip(0).prod(-1)
-    areas = [(own[:, 2:] - own[:, :2]).clip(0).prod(-1) for own in (boxes, others)]
-    overlap = shared > _DUPLICATE_OVERLAP * np.minimum(areas[0][:, None], areas[1])
     one, other = (
         np.concatenate([own, corners.reshape(-1, 2, 2)], 1)
         for corners, own in (first, second)
     )
-    valid = np.ones(one.shape[1], bool)
-    _, similarity = compare_people(one[:, None], other[None], valid)
-    return overlap & (similarity >= _DUPLICATE_SIMILARITY)
+    one, other, valid = one[:, None], other[None], np.ones(one.shape[1], bool)
+    _, similarity = compare_people(one, other, valid)
+    shared = box_overlap(box_of(one), box_of(other))
+    return (shared > _DUPLICATE_OVERLAP) & (similarity >= _DUPLICATE_SIMILARITY)

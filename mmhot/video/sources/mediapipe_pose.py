@@ -6,6 +6,7 @@ that would overwrite the installed one: :data:`INSTALL` leaves them out.
 
 import importlib.util
 import weakref
+from collections.abc import Iterator
 from typing import Any
 
 import cv2
@@ -13,7 +14,7 @@ import numpy as np
 
 from mmhot.errors import require_file
 from mmhot.video.cache import identify
-from mmhot.video.people import Boxes, Detector, PoseEstimator, Poses, boxes_around
+from mmhot.video.people import Boxes, Crop, CropEstimator, Detector, Poses, boxes_around
 from mmhot.weights.downloads import cached_file, download
 
 INSTALL = 'pip install --no-deps mediapipe && pip install absl-py certifi flatbuffers'
@@ -27,6 +28,7 @@ _NUM_KEYPOINTS = 33
 _MAX_PEOPLE = 6
 _PADDING, _BOX_PADDING = 1.25, 0.1
 _MIN_CROP_SIDE = 16
+_MISSED = np.full((33, 2), np.nan), np.zeros(33)
 # What MediaPipe raises if it, or a model file, is broken.
 _FAILURES = (AttributeError, ImportError, OSError, RuntimeError, TypeError, ValueError)
 
@@ -90,7 +92,7 @@ class _Landmarker:
         return marks[..., :2] * image.shape[1::-1], marks[..., 2]
 
 
-class MediapipeEstimator(PoseEstimator):
+class MediapipeEstimator(CropEstimator):
     """Estimate the pose in each box with MediaPipe.
 
     Where it detects no person in a box, keypoints are NaN and scores 0.
@@ -106,7 +108,7 @@ class MediapipeEstimator(PoseEstimator):
             Landmarker or cannot be downloaded.
     """
 
-    skeleton = 'mediapipe-33'
+    skeleton, num_keypoints = 'mediapipe-33', _NUM_KEYPOINTS
 
     def __init__(self, weights: str | None = None, min_score: float = 0.5) -> None:
         self._landmarker = _Landmarker(weights, 1, min_score)
@@ -114,26 +116,14 @@ class MediapipeEstimator(PoseEstimator):
         self.name = self._landmarker.name
         self.identity = identify(self.name, self.weights, min_score=min_score)
 
-    def __call__(
-        self, images: list[np.ndarray], boxes: list[np.ndarray]
-    ) -> list[Poses]:
-        """Estimate 33 keypoints in boxes (P, 4) of each BGR image."""
-        return [
-            self._estimate(image, own) for image, own in zip(images, boxes, strict=True)
-        ]
-
-    def _estimate(self, image: np.ndarray, boxes: np.ndarray) -> Poses:
-        keypoints = np.full((len(boxes), _NUM_KEYPOINTS, 2), np.nan, np.float32)
-        scores = np.zeros((len(boxes), _NUM_KEYPOINTS), np.float32)
-        for person, box in enumerate(boxes):
+    def estimate_crops(self, crops: list[Crop], flip_test: bool) -> Iterator[Poses]:
+        """Estimate keypoints (33, 2) and scores (33,) of each pair of image and box."""
+        for image, box in crops:
             left, top, right, bottom = _pad(box, image.shape)
-            if min(right - left, bottom - top) < _MIN_CROP_SIDE:
-                continue
-            points, visibility = self._landmarker(image[top:bottom, left:right])
-            if len(points):
-                keypoints[person] = points[0] + (left, top)
-                scores[person] = visibility[0]
-        return keypoints, scores
+            points = ()
+            if min(right - left, bottom - top) >= _MIN_CROP_SIDE:
+                points, visibility = self._landmarker(image[top:bottom, left:right])
+            yield (points[0] + (left, top), visibility[0]) if len(points) else _MISSED
 
 
 class MediapipeDetector(Detector):

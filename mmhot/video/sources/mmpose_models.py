@@ -2,8 +2,7 @@
 
 import copy
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import DefaultScope
-from mmengine.runner.checkpoint import CheckpointLoader
 from torch import nn
 
 import mmhot.plugin  # noqa: F401 registers what our configs name
@@ -25,13 +23,15 @@ from mmhot.deploy.half_precision import (
 from mmhot.errors import ignored_warnings
 from mmhot.skeletons.joints import Skeleton, add_skeleton, get_skeleton
 from mmhot.video.cache import identify
-from mmhot.video.people import Boxes, Detector, PoseEstimator, Poses
+from mmhot.video.people import Boxes, Crop, CropEstimator, Detector, Poses
 from mmhot.video.sources.model_names import NamedModel, find_detector, find_pose_model
 from mmhot.weights.config_files import read_config_file
-from mmhot.weights.hub import is_remote, local_file
+from mmhot.weights.hub import local_file
+from mmhot.weights.index import SCHEME
 from mmhot.weights.loading import (
     find_state,
     fingerprint,
+    load_from_mmhot,
     naming_failures,
     refuse_broken,
     refuse_other_shapes,
@@ -67,28 +67,22 @@ class MMPoseDetector(Detector):
         device: str = 'cpu',
         min_score: float = 0.3,
     ) -> None:
-        named = find_detector(str(model))
-        weights = _choose_weights(named, weights, model, 'det_weights')
         from mmdet.apis import init_detector
 
-        config = read_config_file(named.config)
+        named = find_detector(str(model))
+        hint = 'det_weights, or another det_model, such as pose-verified'
+        self.model, meta, config = _open(named, weights, hint, init_detector, 'mmdet')
+        pipeline = [*config.test_dataloader.dataset.pipeline]
+        pipeline[0] = dict(type='mmdet.LoadImageFromNDArray')
+        content = fingerprint(self.model, config.model, pipeline)
         with DefaultScope.overwrite_default_scope('mmdet'):
-            with _building(named.config):
-                self.model = init_detector(config, device='cpu')
-            meta = _load(
-                self.model,
-                weights,
-                'det_weights, or another det_model: pose-verified, which is shipped '
-                'with mmhot, an .onnx file, or whole_image',
-            )
-            pipeline = [*config.test_dataloader.dataset.pipeline]
-            pipeline[0] = dict(type='mmdet.LoadImageFromNDArray')
-            content = fingerprint(self.model, config.model, pipeline)
             self._pipeline, self.pipeline = Compose(pipeline), pipeline
-        classes = meta.get('classes') or meta.get('CLASSES') or (_PERSON,)
+        classes = meta.get('classes') or (_PERSON,)
         classes = [classes] if isinstance(classes, str) else list(classes)
         if _PERSON not in classes:
-            raise ValueError(f'{weights} detects {", ".join(classes)}, not people')
+            raise ValueError(
+                f'{weights or model} detects {", ".join(classes)}, not people'
+            )
         self.label = classes.index(_PERSON)
         # saves a tenth of the time on a CPU
         self.model.to(memory_format=torch.channels_last)
@@ -123,7 +117,7 @@ class MMPoseDetector(Detector):
         return boxes.astype(np.float32), scores.astype(np.float32)
 
 
-class MMPoseEstimator(PoseEstimator):
+class MMPoseEstimator(CropEstimator):
     """Estimate poses with a top-down 2D model of MMPose or mmhot.
 
     Args:
@@ -176,55 +170,25 @@ class MMPoseEstimator(PoseEstimator):
             options['keep_rates'] = list(keep_rates)
         self.identity = identify(self.name, content, **options)
 
-    def __call__(
-        self, images: list[np.ndarray], boxes: list[np.ndarray]
-    ) -> list[Poses]:
-        """Estimate the poses in boxes (P, 4) of each BGR image."""
-        return self._estimate(self.model, images, boxes)
-
-    def estimate_fast(
-        self, images: list[np.ndarray], boxes: list[np.ndarray]
-    ) -> list[Poses]:
-        """Estimate poses without flip test, in half the time."""
-        return self._estimate(self._fast_model, images, boxes)
-
-    def _estimate(
-        self, model: nn.Module, images: list[np.ndarray], boxes: list[np.ndarray]
-    ) -> list[Poses]:
-        crops = [
-            (image, box)
-            for image, own in zip(images, boxes, strict=True)
-            for box in own
-        ]
-        keypoints = np.empty((len(crops), self.num_keypoints, 2), np.float32)
-        scores = np.empty(keypoints.shape[:2], np.float32)
-        for first in range(0, len(crops), self.batch_size):
-            rows = slice(first, first + self.batch_size)
-            keypoints[rows], scores[rows] = self._run(model, crops[rows])
-        ends = np.cumsum([len(own) for own in boxes])[:-1]
-        return list(zip(np.split(keypoints, ends), np.split(scores, ends), strict=True))
-
     @torch.no_grad()
-    def _run(
-        self, model: nn.Module, crops: list[tuple[np.ndarray, np.ndarray]]
-    ) -> Poses:
-        """Run one forward pass over pairs of image and box."""
-        samples = [
-            self._pipeline(
-                dict(
-                    img=image,
-                    bbox=np.asarray(box, np.float32)[None],
-                    bbox_score=np.ones(1, np.float32),
-                    **self._meta,
+    def estimate_crops(self, crops: list[Crop], flip_test: bool) -> Iterator[Poses]:
+        """Estimate keypoints (K, 2) and scores (K,) of each pair of image and box."""
+        model = self.model if flip_test else self._fast_model
+        for first in range(0, len(crops), self.batch_size):
+            samples = [
+                self._pipeline(
+                    dict(
+                        img=image,
+                        bbox=np.asarray(box, np.float32)[None],
+                        bbox_score=np.ones(1, np.float32),
+                        **self._meta,
+                    )
                 )
-            )
-            for image, box in crops
-        ]
-        results = _run_model(model, samples)
-        people = [result.pred_instances for result in results]
-        keypoints = np.concatenate([person.keypoints for person in people])
-        scores = np.concatenate([person.keypoint_scores for person in people])
-        return keypoints[..., :2], scores
+                for image, box in crops[first : first + self.batch_size]
+            ]
+            for result in _run_model(model, samples):
+                person = result.pred_instances
+                yield person.keypoints[0, :, :2], person.keypoint_scores[0]
 
 
 def _run_model(model: nn.Module, samples: list[dict]) -> list[Any]:
@@ -248,74 +212,60 @@ def load_pose_model(
     Returns:
         tuple[nn.Module, dict, Config]: Model, metadata of its keypoints, and config.
     """
-    named = find_pose_model(str(model))
-    weights = _choose_weights(named, weights, model, 'pose2d_weights')
     from mmpose.apis import init_model
     from mmpose.models.pose_estimators import TopdownPoseEstimator
 
-    config = read_config_file(named.config)
-    with DefaultScope.overwrite_default_scope('mmpose'):
-        with _building(named.config):
-            built = init_model(config, device='cpu')
-        if not isinstance(built, TopdownPoseEstimator):
-            raise ValueError(
-                f'{model} must be a top-down 2D model, got a {type(built).__name__}'
-            )
-        meta = _load(built, weights, 'pose2d_weights')
+    named = find_pose_model(str(model))
+    built, meta, config = _open(named, weights, 'pose2d_weights', init_model, 'mmpose')
+    if not isinstance(built, TopdownPoseEstimator):
+        raise ValueError(
+            f'{model} must be a top-down 2D model, got a {type(built).__name__}'
+        )
     return built, meta if 'flip_indices' in meta else built.dataset_meta, config
 
 
-def _choose_weights(
-    named: NamedModel, weights: str | Path | None, model: str | Path, argument: str
-) -> str:
-    chosen = str(weights or named.weights)
-    if not chosen:
-        raise ValueError(f'{model} has no published weights: give a file as {argument}')
-    return chosen
+def _open(
+    named: NamedModel,
+    weights: str | Path | None,
+    argument: str,
+    build: Callable[..., nn.Module],
+    scope: str,
+) -> tuple[nn.Module, dict, Config]:
+    """Build a model with MMPose's or MMDetection's function, and load its weights.
 
-
-@contextmanager
-def _building(config: Path) -> Iterator[None]:
-    """Silence the warnings that the model has no weights yet."""
-    # recorded, and so not shown: MMDetection sets filters of its own
-    with naming_failures(config), warnings.catch_warnings(record=True):
-        yield
-
-
-def _load(model: nn.Module, weights: str, argument: str) -> dict:
-    """Load weights; returns the metadata of their dataset."""
-    content = _read(weights, argument)
-    state = find_state(model, weights, content)
-    refuse_other_shapes(model, weights, state)
-    refuse_broken(weights, state)
+    Returns the metadata of the weights' dataset, and the config, too.
+    """
+    source = str(weights or named.weights)
+    if not source:
+        raise ValueError(
+            f'{named.config.stem} has no published weights: give a file as {argument}'
+        )
+    config = read_config_file(named.config)
+    # warnings that it has no weights yet are recorded, and so not shown: MMDetection
+    # sets filters of its own
+    with (
+        DefaultScope.overwrite_default_scope(scope),
+        naming_failures(named.config),
+        warnings.catch_warnings(record=True),
+    ):
+        model = build(config, device='cpu')
+    if source.startswith(SCHEME):
+        content = load_from_mmhot(source)
+    else:
+        content = safe_load(local_file(source, f': give a file as {argument}'))
+    state = find_state(model, source, content)
+    refuse_other_shapes(model, source, state)
+    refuse_broken(source, state)
     missing, _ = model.load_state_dict(state, strict=False)
     if missing:
         raise ValueError(
-            f'{weights} is a checkpoint of another model: {missing[0]} is missing'
+            f'{source} is a checkpoint of another model: {missing[0]} is missing'
         )
     model.eval()
     meta = content.get('meta')
     meta = meta if isinstance(meta, dict) else {}
     # checkpoints of older versions hold a part of it, one level higher
-    return meta.get('dataset_meta') or {
-        key: meta[key] for key in meta if key == 'CLASSES'
-    }
-
-
-def _read(weights: str, argument: str) -> Any:
-    """Read a checkpoint from a file or URL."""
-    hint = f': give a file as {argument}'
-    if '://' not in weights or is_remote(weights):
-        return safe_load(local_file(weights, hint))
-    try:
-        return CheckpointLoader.load_checkpoint(
-            weights, map_location='cpu', logger='silent'
-        )
-    except (OSError, RuntimeError, ValueError) as error:
-        reason = ' '.join(str(error).split())
-        raise ValueError(
-            f'{weights} cannot be downloaded ({reason:.80}){hint}'
-        ) from error
+    return model, meta.get('dataset_meta') or {'classes': meta.get('CLASSES')}, config
 
 
 def model_skeleton(meta: dict, model: str | Path) -> Skeleton:

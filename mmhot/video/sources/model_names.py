@@ -5,26 +5,22 @@ read without importing the packages.
 """
 
 import importlib.util
-import logging
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmhot.errors import hint_at_names
-from mmhot.video.sources import mediapipe_pose
+from mmhot.errors import hint_at_names, require_file
 from mmhot.weights.config_files import find_config
-from mmhot.weights.downloads import cached_file, download
-from mmhot.weights.index import AUTO, read_index, read_models, shipped_weights
-
-_LOGGER = logging.getLogger(__name__)
+from mmhot.weights.downloads import cached_file
+from mmhot.weights.index import (
+    SCHEME,
+    IndexedModel,
+    read_index,
+    read_models,
+    shipped_weights,
+)
 
 MEDIAPIPE = 'mediapipe'
 _RTMPOSE = 'rtmpose-m_8xb256-420e_body8-256x192'
-_RTMPOSE_TERMS = (
-    'RTMPose-m and RTMDet-m, about 150 MB, from download.openmmlab.com; Apache-2.0, '
-    'trained on photos of COCO and other data sets with terms of their own'
-)
-_MEDIAPIPE_TERMS = "MediaPipe's Pose Landmarker, 9 MB, from Google; Apache-2.0"
 
 # The detector of MMPose's inferencer, and its names.
 _HUMAN = ('human', 'body', 'wholebody')
@@ -67,70 +63,52 @@ def find_detector(name: str) -> NamedModel:
     return _find(name, DETECTION, 'mmdet', 'detector of mmhot or MMDetection')
 
 
-def shipped_pose_model(name: str | None = None) -> str | None:
-    """Return the name of the shipped 2D model (of a name or alias), or None."""
-    return _shipped(TASKS_2D, name)
+def is_shipped(name: str) -> bool:
+    """Return whether a name or alias is that of a shipped 2D model."""
+    return any(model.is_called(name) for model in _shipped(TASKS_2D))
 
 
-def shipped_detector() -> str | None:
-    """Return the name of the shipped detector, or None."""
-    return _shipped(DETECTION)
+def shipped_detector() -> str:
+    """Return the name of the shipped detector."""
+    return _shipped(DETECTION)[0].name
 
 
-def _shipped(tasks: tuple[str, ...], name: str | None = None) -> str | None:
-    shipped = shipped_weights()
-    for model in read_models():
-        is_named = name is None or model.is_called(name)
-        is_shipped = model.weights.partition('://')[2] in shipped
-        if model.task in tasks and is_named and is_shipped:
-            return model.name
-    return None
+def _shipped(tasks: tuple[str, ...]) -> list[IndexedModel]:
+    weights = shipped_weights()
+    return [
+        model
+        for model in read_models()
+        if model.task in tasks and model.weights.removeprefix(SCHEME) in weights
+    ]
 
 
 def _find(name: str, tasks: tuple[str, ...], package: str, kind: str) -> NamedModel:
     """Find a model by file, or by name in mmhot's or a package's index."""
-    found = _find_file(name)
-    if found is not None:
-        return found
-    ours = [model for model in read_models() if model.task in tasks]
-    for model in ours:
-        if model.is_called(name):
-            return NamedModel(model.config, model.weights)
-    found, known = _look_up(package, name)
-    if found is None:
-        names = [alias for model in ours for alias in model.aliases]
-        names += [*(model.name for model in ours), *known]
-        hint = hint_at_names(name, names, 'for example')
-        raise ValueError(f'{name!r} is neither a file nor a {kind}; {hint}')
-    return found
-
-
-def _find_file(name: str) -> NamedModel | None:
+    path = Path(name)
     if '::' in name:
         return NamedModel(find_config(name))
-    path = Path(name)
-    if path.is_file():
-        if path.suffix != '.py':
-            raise ValueError(
-                f'{path} is neither a config (.py) nor an .onnx or .zip file: '
-                'checkpoints are given as pose2d_weights or det_weights'
-            )
-        return NamedModel(path)
     if path.suffix == '.py':
-        raise FileNotFoundError(f'{path} does not exist')
-    return None
-
-
-def _look_up(package: str, name: str) -> tuple[NamedModel | None, list[str]]:
-    """Look a model up in a package's index; returns the known names, too."""
-    folder, known = _folder(package), []
+        return NamedModel(require_file(path))
+    if path.is_file():
+        raise ValueError(
+            f'{path} is neither a config (.py) nor an .onnx or .zip file: checkpoints '
+            'are given as pose2d_weights or det_weights'
+        )
+    names = []
+    for model in read_models():
+        if model.task in tasks:
+            if model.is_called(name):
+                return NamedModel(model.config, model.weights)
+            names += [*model.aliases, model.name]
+    folder = _folder(package)
     for entry in read_index(folder):
         aliases = entry.get('Alias') or []
         aliases = [aliases] if isinstance(aliases, str) else aliases
         if name in (entry['Name'], *aliases):
-            return NamedModel(folder / entry['Config'], entry.get('Weights') or ''), []
-        known += aliases or [entry['Name']]
-    return None, known
+            return NamedModel(folder / entry['Config'], entry.get('Weights') or '')
+        names += aliases or [entry['Name']]
+    hint = hint_at_names(name, names, 'for example')
+    raise ValueError(f'{name!r} is neither a file nor a {kind}; {hint}')
 
 
 def _folder(package: str) -> Path:
@@ -142,59 +120,18 @@ def _folder(package: str) -> Path:
 
 
 def default_pose_model() -> str:
-    """Return the 2D model that is used where none is named.
+    """Return the 2D model that is used where none is named: the shipped one."""
+    return _shipped(TASKS_2D)[0].name
 
-    Raises:
-        ValueError: If there is none.
+
+def choose_best() -> str:
+    """Choose the best 2D model that needs no download, for ``--pose2d auto``.
+
+    RTMPose-m with RTMDet-m if their packages are installed and their files were
+    downloaded, otherwise the default.
     """
-    if mediapipe_pose.is_ready():
-        return MEDIAPIPE
-    shipped = shipped_pose_model()
-    if shipped is not None:
-        return shipped
-    raise ValueError(
-        'there is no 2D pose model: name one (pose2d), or install MediaPipe: '
-        f'{mediapipe_pose.INSTALL}'
-    )
-
-
-def choose_best(
-    ask: Callable[[str], bool] | None = None, weights: str | None = None
-) -> str:
-    """Choose the 2D model of ``--pose2d auto``.
-
-    The first of: RTMPose-m with RTMDet-m if MMPose is installed, MediaPipe if it is,
-    the shipped model. The first two are used if their files were downloaded, or if the
-    user agrees to a download.
-
-    Args:
-        ask (Callable, optional): Asks the user a question, returns whether the answer
-            is yes. By default nothing is downloaded.
-        weights (str, optional): ``pose2d_weights``, which must be None.
-
-    Raises:
-        ValueError: If there is no 2D model, or weights are given.
-    """
-    if weights is not None:
-        raise ValueError(
-            f'pose2d_weights is {weights}, which needs the name of its model (pose2d), '
-            f'not {AUTO}'
-        )
-    offers = []
     if all(importlib.util.find_spec(package) for package in ('mmpose', 'mmdet')):
-        files = find_pose_model(_RTMPOSE).weights, find_detector(_HUMAN[0]).weights
-        offers.append((_RTMPOSE, files, _RTMPOSE_TERMS))
-    if mediapipe_pose.is_installed():
-        offers.append((MEDIAPIPE, (mediapipe_pose.MODEL_URL,), _MEDIAPIPE_TERMS))
-    for model, urls, terms in offers:
-        missing = [url for url in urls if not cached_file(url).is_file()]
-        if missing and (ask is None or not ask(f'Download {terms}? They are kept.')):
-            continue
-        try:
-            for url in missing:
-                download(url)
-        except ValueError as error:
-            _LOGGER.warning('%s', error)
-            continue
-        return model
+        urls = find_pose_model(_RTMPOSE).weights, find_detector(_HUMAN[0]).weights
+        if all(cached_file(url).is_file() for url in urls):
+            return _RTMPOSE
     return default_pose_model()

@@ -8,34 +8,26 @@ import cv2
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from mmhot.deploy.onnx_sessions import open_session, read_meta
 from mmhot.errors import naming
-from mmhot.video.cache import identify
 from mmhot.video.people import Boxes, Detector, PoseEstimator, Poses, box_iou
 from mmhot.video.sources.onnx_formats import (
     IMAGENET_BGR,
     RAW_BGR,
-    decode_yolox,
-    find_skeleton,
-    name_model,
+    OnnxFile,
     normalize,
-    output_shapes,
-    read_pipeline,
 )
-from mmhot.video.sources.onnx_models import (
-    ONE_STAGE,
-    OneStageModelError,
-    OnnxPoseEstimator,
-)
-from mmhot.weights.backends import graph_with_keep
+from mmhot.video.sources.onnx_models import ONE_STAGE
 
 # Gray of the margin, label of people, divisor of sides.
 _GRAY, _PERSON, _STRIDE = 114, 0, 32
 # Longer side of the input where the file leaves it open, of RTMDet-nano and others.
 _SIZE, _RAW_SIZE = 320, 640
-# Detectors whose name contains one take images that are not normalized.
-_RAW_NAMES = ('yolox', 'rtmo')
-# Boxes of YOLOX's that overlap by more are of one person.
+# Detectors with this name take images that are not normalized.
+_YOLOX = 'yolox'
+_YOLOX_STRIDES = (8, 16, 32)
+# Logarithms of sizes in strides are lower; among sizes in pixels some are higher.
+_MAX_LOG_SIZE = 10
+# Boxes of YOLOX that overlap by more are of one person.
 _MAX_OVERLAP = 0.45
 # A pose belongs to a box if their boxes overlap by more.
 _SAME_PERSON = 0.3
@@ -46,7 +38,7 @@ class _Found(NamedTuple):
 
     boxes: np.ndarray
     scores: np.ndarray
-    poses: np.ndarray | None
+    poses: np.ndarray | None = None
 
 
 class OnnxDetector(Detector):
@@ -73,37 +65,29 @@ class OnnxDetector(Detector):
     def __init__(
         self, path: str | Path, device: str = 'cpu', min_score: float = 0.3
     ) -> None:
-        self._session, self.path = open_session(path, device), Path(path)
-        meta = read_meta(self._session, path)
-        self.name = meta.get('name', name_model(self.path))
-        self.min_score = min_score
-        outputs = {each.name: each.shape for each in self._session.get_outputs()}
-        is_raw = [len(shape) for shape in outputs.values()] == [3]
-        self.has_poses = outputs.keys() >= ONE_STAGE
-        if not (is_raw or self.has_poses or outputs.keys() >= {'dets', 'labels'}):
+        self._file = file = OnnxFile(path, device)
+        self.path, self.name, self.min_score = file.path, file.name, min_score
+        self.identity = file.identify(min_score=min_score)
+        self.has_poses = file.outputs.keys() >= ONE_STAGE
+        is_raw = [len(shape) for shape in file.outputs.values()] == [3]
+        if is_raw:
+            self._outputs = [*file.outputs]
+        elif self.has_poses or file.outputs.keys() >= {'dets', 'labels'}:
+            self._outputs = ['dets', 'keypoints' if self.has_poses else 'labels']
+        else:
             raise ValueError(
                 f'{path} is not a supported detector: its outputs are '
-                f'{", ".join(outputs)}, not dets and labels, dets and keypoints, or '
-                'those of YOLOX'
+                f'{", ".join(file.outputs)}, not dets and labels, dets and keypoints, '
+                'or those of YOLOX'
             )
-        self._outputs = [*outputs]
-        if not is_raw:
-            self._outputs = ['dets', 'keypoints' if self.has_poses else 'labels']
-        pipeline = read_pipeline(self.path)
-        options = {'pipeline': repr(pipeline)} if any(pipeline) else {}
-        self.identity = identify(self.name, path, min_score=min_score, **options)
-        name = self.name.lower()
-        is_raw |= self.has_poses or any(known in name for known in _RAW_NAMES)
-        self._colors = pipeline.colors or (RAW_BGR if is_raw else IMAGENET_BGR)
-        (entry,) = self._session.get_inputs()
-        self._input = entry.name
-        resize = meta.get('resize', {})
-        size = resize.get('longer_side', _RAW_SIZE if is_raw else _SIZE)
-        self._height, self._width = (
-            side if isinstance(side, int) else default
-            for side, default in zip(
-                entry.shape[2:], (pipeline.size or (size, size))[::-1], strict=True
-            )
+        is_raw |= self.has_poses or _YOLOX in self.name.lower()
+        self._colors = file.pipeline.colors or (RAW_BGR if is_raw else IMAGENET_BGR)
+        resize = file.meta.get('resize', {})
+        side = resize.get('longer_side', _RAW_SIZE if is_raw else _SIZE)
+        default = file.pipeline.size or (side, side)
+        self._width, self._height = (
+            own if isinstance(own, int) else other
+            for own, other in zip(file.input.shape[:1:-1], default, strict=True)
         )
         self._is_exported = bool(resize)
         is_area = resize.get('interpolation') == 'area'
@@ -134,30 +118,37 @@ class OnnxDetector(Detector):
         }
         return [self._last[digest] for digest in digests]
 
-    @property
-    def num_keypoints(self) -> int:
-        """Return the number of keypoints of a one-stage model."""
-        shapes = output_shapes(self._session, (self._width, self._height))
-        return next(shape for shape in shapes if len(shape) == 4)[2]
+    def find_skeleton(self, name: str | None) -> tuple[str, int]:
+        """Return skeleton and number of keypoints of a one-stage model."""
+        shapes = self._file.output_shapes((self._width, self._height))
+        count = next(shape for shape in shapes if len(shape) == 4)[2]
+        return self._file.find_skeleton(count, name).name, count
 
     def _find(self, image: np.ndarray) -> _Found:
         batch, zoom = self._prepare(image)
-        first, *rest = self._session.run(self._outputs, {self._input: batch})
-        if rest:
+        first, *rest = self._file.run(batch, self._outputs)
+        poses = None
+        if not rest:
+            boxes, scores = self._decode_yolox(first[0], batch.shape[:1:-1])
+        else:
             boxes, scores = first[0][:, :4], first[0][:, 4]
             # padded by boxes without a score; one-stage models know people only
             rows = scores > 0 if self.has_poses else rest[0][0] == _PERSON
-        else:
-            with naming(self.path):
-                boxes, scores, labels = decode_yolox(first[0], batch.shape[:1:-1])
-            rows = np.flatnonzero((labels == _PERSON) & (scores >= self.min_score))
-            corners, sizes = np.split(boxes[rows].astype(np.float64), 2, axis=1)
-            around = np.concatenate([corners, sizes - corners], 1)
-            rows = rows[cv2.dnn.NMSBoxes(around, scores[rows], 0.0, _MAX_OVERLAP)]
-        poses = rest[0][0][rows] / (*zoom, 1) if self.has_poses else None
+            boxes, scores = boxes[rows], scores[rows]
+            if self.has_poses:
+                poses = rest[0][0][rows] / (*zoom, 1)
         height, width = image.shape[:2]
-        boxes = (boxes[rows] / np.tile(zoom, 2)).clip(0, [width, height] * 2)
-        return _Found(boxes.astype(np.float32), scores[rows], poses)
+        boxes = (boxes / np.tile(zoom, 2)).clip(0, [width, height] * 2)
+        return _Found(boxes.astype(np.float32), scores, poses)
+
+    def _decode_yolox(self, rows: np.ndarray, size: tuple[int, int]) -> Boxes:
+        with naming(self.path):
+            boxes, scores, labels = _decode_yolox(rows, size)
+        people = np.flatnonzero((labels == _PERSON) & (scores >= self.min_score))
+        corners, ends = np.split(boxes[people].astype(np.float64), 2, axis=1)
+        around = np.concatenate([corners, ends - corners], 1)
+        people = people[cv2.dnn.NMSBoxes(around, scores[people], 0.0, _MAX_OVERLAP)]
+        return boxes[people], scores[people]
 
     def _prepare(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Resize, pad at the right and bottom; (1, 3, H, W) and both scales."""
@@ -209,8 +200,7 @@ class OneStageEstimator(PoseEstimator):
     ) -> None:
         self.detector = OnnxDetector(path, device, min_score)
         self.name = self.detector.name
-        self._num_keypoints = self.detector.num_keypoints
-        self.skeleton = find_skeleton(path, self._num_keypoints, skeleton, {}).name
+        self.skeleton, self._num_keypoints = self.detector.find_skeleton(skeleton)
         self.identity = {**self.detector.identity, 'skeleton': self.skeleton}
 
     def __call__(
@@ -231,18 +221,27 @@ class OneStageEstimator(PoseEstimator):
         return keypoints, scores
 
 
-def open_onnx_estimator(
-    path: Path,
-    device: str,
-    skeleton: str | None,
-    min_score: float,
-    keep_rates: tuple[float, ...] | None = None,
-) -> PoseEstimator:
-    """Open an ONNX 2D model of crops or of whole images."""
-    if keep_rates is not None:
-        pruned = graph_with_keep(path, keep_rates)
-        path = pruned if pruned.is_file() else path
-    try:
-        return OnnxPoseEstimator(path, device, skeleton)
-    except OneStageModelError:
-        return OneStageEstimator(path, device, skeleton, min_score)
+def _decode_yolox(
+    rows: np.ndarray, size: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Decode YOLOX's output (N, 5 + classes) to boxes (N, 4), scores and labels (N,).
+
+    Sizes are logarithms in strides, and centers relative to cells, unless the export
+    has decoded both.
+    """
+    centers, sizes = rows[:, :2], rows[:, 2:4]
+    if sizes.max() < _MAX_LOG_SIZE:
+        width, height = size
+        axes = [(np.arange(width // s), np.arange(height // s)) for s in _YOLOX_STRIDES]
+        grids = [np.stack(np.meshgrid(*own), -1).reshape(-1, 2) for own in axes]
+        strides = np.repeat(_YOLOX_STRIDES, [len(grid) for grid in grids])[:, None]
+        if len(strides) != len(rows):
+            raise ValueError(
+                f'{len(rows)} boxes, but {width}x{height} pixels have {len(strides)} '
+                f'cells of YOLOX'
+            )
+        centers = (centers + np.concatenate(grids)) * strides
+        sizes = np.exp(sizes) * strides
+    boxes = np.concatenate([centers - sizes / 2, centers + sizes / 2], 1)
+    classes = rows[:, 5:]
+    return boxes, rows[:, 4] * classes.max(1), classes.argmax(1)

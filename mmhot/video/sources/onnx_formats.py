@@ -1,31 +1,35 @@
-"""What ONNX files state of their models, normalization of images, and decoders."""
+"""ONNX files of models of images: what is known of them, and how images are normalized.
 
-import json
+Facts come from ``meta.json`` of ``mmhot export``, ``pipeline.json`` of MMDeploy's SDK,
+and ``config.json`` of the Hugging Face Hub.
+"""
+
 import logging
+import mmap
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 
+from mmhot.deploy.onnx_sessions import open_session, read_meta
 from mmhot.errors import naming
 from mmhot.io.arrays import load_json
-from mmhot.skeletons.joints import SKELETONS, Skeleton, get_skeleton, skeletons_by_count
-from mmhot.structures.crops import IMAGE_MEAN, IMAGE_STD, find_peaks
+from mmhot.skeletons.joints import (
+    Skeleton,
+    described_skeleton,
+    get_skeleton,
+    skeletons_by_count,
+)
+from mmhot.structures.crops import IMAGE_MEAN, IMAGE_STD
+from mmhot.video.cache import identify
 from mmhot.weights.hub import MODEL_FILE, PIPELINE_FILE, SDK_FILE
 
 _LOGGER = logging.getLogger(__name__)
 
-# Metadata of ONNX files: name of the skeleton, or names of its joints.
-_SKELETON_KEYS = ('skeleton', 'dataset_name')
-_JOINT_KEYS = ('joint_names', 'keypoint_names', 'keypoints')
 # Steps of pipeline.json state the size of the input, width first, under these names.
 _SIZES = ('input_size', 'image_size', 'size')
-# Kernel of the blur before heatmaps are refined, for Gaussians of two cells.
-_BLUR = (11, 11)
-_YOLOX_STRIDES = (8, 16, 32)
-# Logarithms of sizes in strides are lower; among sizes in pixels some are higher.
-_MAX_LOG_SIZE = 10
+# Folder of the graphs in repositories of the Hugging Face Hub, and their description.
+_HUB_FOLDER, _HUB_CONFIG = 'onnx', 'config.json'
 
 
 class Colors(NamedTuple):
@@ -57,13 +61,110 @@ class Pipeline(NamedTuple):
     udp: bool | None = None
 
 
-def read_pipeline(model: Path) -> Pipeline:
-    """Read ``pipeline.json`` beside a model, if there is one.
+class OnnxFile:
+    """An ONNX file in ONNX Runtime, with all that is known of its model.
+
+    Args:
+        path (str | Path): The file.
+        device (str): See :func:`mmhot.deploy.onnx_sessions.open_session`.
+        threads (int, optional): The same.
+
+    Attributes:
+        session (InferenceSession): Session of ONNX Runtime.
+        meta (dict): ``meta.json`` of ``mmhot export``, or empty.
+        pipeline (Pipeline): ``pipeline.json`` of MMDeploy's SDK.
+        name (str): Name of the model.
+        input (NodeArg): Name, shape and type of the input.
+        outputs (dict[str, list]): Shapes of the outputs.
 
     Raises:
-        ValueError: If it is not one of MMDeploy's SDK.
+        FileNotFoundError: If there is no such file.
+        ValueError: If a file cannot be read.
     """
-    path = model.with_name(PIPELINE_FILE)
+
+    def __init__(
+        self, path: str | Path, device: str, threads: int | None = None
+    ) -> None:
+        self.path = Path(path)
+        self.session = open_session(path, device, threads)
+        self.meta = read_meta(self.session, path)
+        self.pipeline = _read_pipeline(self.path.with_name(PIPELINE_FILE))
+        self.name = self.meta.get('name', _name_model(self.path.absolute()))
+        (self.input,) = self.session.get_inputs()
+        self.outputs = {each.name: each.shape for each in self.session.get_outputs()}
+
+    def identify(self, **options: Any) -> dict[str, Any]:
+        """Describe file, pipeline and options by plain values."""
+        if any(self.pipeline):
+            options['pipeline'] = repr(self.pipeline)
+        return identify(self.name, self.path, **options)
+
+    def run(self, batch: np.ndarray, outputs: list[str] | None = None) -> list:
+        """Run the model on a batch; returns all outputs, or some by name."""
+        return self.session.run(outputs or [*self.outputs], {self.input.name: batch})
+
+    def output_shapes(self, size: tuple[int, int]) -> list[tuple[int, ...]]:
+        """Return the shapes of outputs, from a run where the file leaves them open."""
+        shapes = [tuple(shape) for shape in self.outputs.values()]
+        if all(isinstance(side, int) for shape in shapes for side in shape[1:]):
+            return shapes
+        zeros = np.zeros((1, 3, *size[::-1]), np.float32)
+        return [output.shape for output in self.run(zeros)]
+
+    def find_skeleton(self, num_keypoints: int, name: str | None) -> Skeleton:
+        """Choose the skeleton by argument, metadata, or number of keypoints."""
+        metadata = self.session.get_modelmeta().custom_metadata_map
+        if name is None and 'joints' in self.meta:  # an export describes its own
+            name = described_skeleton(self.meta).name
+        name = name or self.meta.get('skeleton') or metadata.get('skeleton')
+        assumed = skeletons_by_count()
+        if name is None and num_keypoints not in assumed:
+            known = ', '.join(map(str, sorted(assumed)))
+            raise ValueError(
+                f'{self.path} has {num_keypoints} keypoints without names: give their '
+                f'skeleton (only {known} are assumed by number)'
+            )
+        skeleton = get_skeleton(name or assumed[num_keypoints])
+        if name is None:
+            _LOGGER.warning(
+                '%s does not name its %d keypoints: assuming %s; give another as '
+                'skeleton',
+                self.path,
+                num_keypoints,
+                skeleton.name,
+            )
+        if skeleton.num_keypoints != num_keypoints:
+            raise ValueError(
+                f'{self.path} has {num_keypoints} keypoints, but skeleton '
+                f'{skeleton.name!r} has {skeleton.num_keypoints}'
+            )
+        return skeleton
+
+    def has_udp_heatmaps(self) -> bool:
+        """Return whether heatmaps are those of UDP.
+
+        The pipeline states it. Otherwise they are those of UDP if the model is a
+        ViTPose, or if its name says so.
+        """
+        if self.pipeline.udp is not None:
+            return self.pipeline.udp
+        return _is_vitpose(self.path) or 'udp' in self.name.lower()
+
+
+def normalize(images: list[np.ndarray], colors: Colors) -> np.ndarray:
+    """Normalize BGR images (H, W, 3) to planes (B, 3, H, W)."""
+    batch = np.empty((len(images), 3, *images[0].shape[:2]), np.float32)
+    # one plane after the other: ten times as fast as all at once
+    for planes, image in zip(batch, images, strict=True):
+        for plane, channel, mean, std in zip(planes, *colors, strict=True):
+            values = image[..., channel]
+            np.subtract(values, np.float32(mean), out=plane, dtype=np.float32)
+            plane /= np.float32(std)
+    return batch
+
+
+def _read_pipeline(path: Path) -> Pipeline:
+    """Read ``pipeline.json``, if there is one."""
     if not path.is_file():
         return Pipeline()
     with naming(path):
@@ -97,168 +198,27 @@ def _read_colors(step: dict[str, Any] | None) -> Colors:
     return Colors(order.channels, tuple(mean.tolist()), tuple(std.tolist()))
 
 
-def name_model(path: Path) -> str:
+def _name_model(path: Path) -> str:
     """Return the name of a model's file, or of its folder if all are named so."""
-    path = path.absolute()
-    return path.parent.name if path.name in (MODEL_FILE, SDK_FILE) else path.stem
+    if path.name not in (MODEL_FILE, SDK_FILE):
+        return path.stem
+    folder = path.parent
+    return (folder.parent if folder.name == _HUB_FOLDER else folder).name
 
 
-def find_skeleton(
-    path: str | Path, num_keypoints: int, name: str | None, metadata: dict[str, str]
-) -> Skeleton:
-    """Choose the skeleton by argument, metadata of the file, or number of keypoints."""
-    skeleton = get_skeleton(name) if name else _read_skeleton(path, metadata)
-    assumed = skeletons_by_count()
-    if skeleton is None and num_keypoints in assumed:
-        skeleton = get_skeleton(assumed[num_keypoints])
-        _LOGGER.warning(
-            '%s does not name its %d keypoints: assuming %s; give another as skeleton',
-            path,
-            num_keypoints,
-            skeleton.name,
-        )
-    if skeleton is None:
-        known = ', '.join(map(str, sorted(assumed)))
-        raise ValueError(
-            f'{path} has {num_keypoints} keypoints without names: give their skeleton '
-            f'(only {known} are assumed by number)'
-        )
-    if skeleton.num_keypoints != num_keypoints:
-        raise ValueError(
-            f'{path} has {num_keypoints} keypoints, but skeleton {skeleton.name!r} has '
-            f'{skeleton.num_keypoints}'
-        )
-    return skeleton
-
-
-def _read_skeleton(path: str | Path, metadata: dict[str, str]) -> Skeleton | None:
-    """Read the skeleton from the metadata of an ONNX file; None if not there."""
-    names = [metadata[key] for key in _SKELETON_KEYS if metadata.get(key)]
-    if names:
-        return get_skeleton(names[0])
-    names = [metadata[key] for key in _JOINT_KEYS if metadata.get(key)]
-    if not names:
-        return None
-    try:
-        joints = tuple(json.loads(names[0]))
-    except ValueError:
-        joints = tuple(joint.strip() for joint in names[0].split(','))
-    for skeleton in SKELETONS.values():
-        if skeleton.joints == joints:
-            return skeleton
-    raise ValueError(
-        f'{path} has keypoints {", ".join(joints):.200}, which are not those of any '
-        f'skeleton: {", ".join(SKELETONS)}'
-    )
-
-
-def normalize(images: list[np.ndarray], colors: Colors) -> np.ndarray:
-    """Normalize BGR images (H, W, 3) to planes (B, 3, H, W)."""
-    batch = np.empty((len(images), 3, *images[0].shape[:2]), np.float32)
-    # one plane after the other: ten times as fast as all at once
-    for planes, image in zip(batch, images, strict=True):
-        for plane, channel, mean, std in zip(planes, *colors, strict=True):
-            values = image[..., channel]
-            np.subtract(values, np.float32(mean), out=plane, dtype=np.float32)
-            plane /= np.float32(std)
-    return batch
-
-
-def output_shapes(session: Any, size: tuple[int, int]) -> list[tuple[int, ...]]:
-    """Return the shapes of outputs, of one image where the file leaves them open."""
-    shapes = [tuple(output.shape) for output in session.get_outputs()]
-    if all(isinstance(side, int) for shape in shapes for side in shape[1:]):
-        return shapes
-    (entry,) = session.get_inputs()
-    zeros = np.zeros((1, 3, *size[::-1]), np.float32)
-    return [output.shape for output in session.run(None, {entry.name: zeros})]
-
-
-def decode_points(points: np.ndarray, size: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Decode MoveNet's y, x and score, (1, K, 3), shares of a crop's size (2,)."""
-    y, x, scores = points.reshape(-1, 3).T
-    return np.stack([x, y], -1) * size, scores
-
-
-def decode_simcc(
-    x: np.ndarray, y: np.ndarray, size: np.ndarray, smoothing: float = 0.0
-) -> tuple[np.ndarray, np.ndarray]:
-    """Decode SimCC's vectors (K, bins) along both axes of a crop, as GTPTLabel does."""
-    positions = np.stack([find_peaks(axis, smoothing) for axis in (x, y)], -1)
-    positions = positions * size / (x.shape[-1], y.shape[-1])
-    return positions, np.minimum(x.max(-1), y.max(-1)).clip(0, 1)
-
-
-def decode_heatmaps(
-    heatmaps: np.ndarray, size: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Decode heatmaps (K, h, w), a quarter cell towards the higher neighbor."""
-    joint, row, column, padded = _find_peaks(heatmaps)
-    right = padded[joint, row, column + 1] - padded[joint, row, column - 1]
-    below = padded[joint, row + 1, column] - padded[joint, row - 1, column]
-    positions = np.stack([column, row], -1) - 1 + 0.25 * np.sign([right, below]).T
-    return positions * size / heatmaps.shape[:0:-1], heatmaps.max((1, 2)).clip(0, 1)
-
-
-def decode_udp_heatmaps(
-    heatmaps: np.ndarray, size: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Decode heatmaps (K, h, w) whose corner cells are the corner pixels of a crop.
-
-    Peaks are refined by the Taylor expansion of the blurred heatmap's logarithm, as in
-    Zhang et al., Distribution-Aware Coordinate Representation (DARK), CVPR 2020, and
-    Huang et al., Unbiased Data Processing (UDP), CVPR 2020.
-    """
-    joint, row, column, _ = _find_peaks(heatmaps)
-    border = dict(borderType=cv2.BORDER_CONSTANT)
-    blurred = np.stack([cv2.GaussianBlur(own, _BLUR, 0, **border) for own in heatmaps])
-    blurred *= (heatmaps.max((1, 2)) / blurred.max((1, 2)))[:, None, None]
-    logs = np.pad(np.log(blurred.clip(1e-3, 50)), ((0, 0), (1, 1), (1, 1)), 'edge')
-
-    def at(right: int, below: int) -> np.ndarray:
-        return logs[joint, row + below, column + right].astype(np.float64)
-
-    gradient = np.stack([at(1, 0) - at(-1, 0), at(0, 1) - at(0, -1)], -1) / 2
-    peak = 2 * at(0, 0)
-    xx, yy = at(1, 0) - peak + at(-1, 0), at(0, 1) - peak + at(0, -1)
-    xy = at(1, 1) - at(1, 0) - at(0, 1) + peak - at(-1, 0) - at(0, -1) + at(-1, -1)
-    hessian = np.stack([xx, xy / 2, xy / 2, yy], -1).reshape(-1, 2, 2)
-    hessian += np.finfo(np.float32).eps * np.eye(2)
-    shift = np.linalg.solve(hessian, gradient[..., None])[..., 0]
-    positions = np.stack([column, row], -1) - 1 - shift
-    cells = np.array(heatmaps.shape[:0:-1]) - 1
-    return positions * (size - 1) / cells, heatmaps.max((1, 2)).clip(0, 1)
-
-
-def _find_peaks(heatmaps: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Return indices (K,) of the highest cells of padded heatmaps, and these."""
-    count, _, width = heatmaps.shape
-    row, column = np.divmod(heatmaps.reshape(count, -1).argmax(-1), width)
-    padded = np.pad(heatmaps, ((0, 0), (1, 1), (1, 1)), mode='edge')
-    return np.arange(count), row + 1, column + 1, padded
-
-
-def decode_yolox(
-    rows: np.ndarray, size: tuple[int, int]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Decode YOLOX's output (N, 5 + classes) to boxes (N, 4), scores and labels (N,).
-
-    Sizes are logarithms in strides, and centers relative to cells, unless the export
-    has decoded both.
-    """
-    centers, sizes = rows[:, :2], rows[:, 2:4]
-    if sizes.max() < _MAX_LOG_SIZE:
-        width, height = size
-        axes = [(np.arange(width // s), np.arange(height // s)) for s in _YOLOX_STRIDES]
-        grids = [np.stack(np.meshgrid(*own), -1).reshape(-1, 2) for own in axes]
-        strides = np.repeat(_YOLOX_STRIDES, [len(grid) for grid in grids])[:, None]
-        if len(strides) != len(rows):
-            raise ValueError(
-                f'{len(rows)} boxes, but {width}x{height} pixels have {len(strides)} '
-                f'cells of YOLOX'
-            )
-        centers = (centers + np.concatenate(grids)) * strides
-        sizes = np.exp(sizes) * strides
-    boxes = np.concatenate([centers - sizes / 2, centers + sizes / 2], 1)
-    classes = rows[:, 5:]
-    return boxes, rows[:, 4] * classes.max(1), classes.argmax(1)
+def _is_vitpose(path: Path) -> bool:
+    """Return whether ``config.json`` or the graph is that of a ViTPose."""
+    folder = path.parent
+    config = (folder.parent if folder.name == _HUB_FOLDER else folder) / _HUB_CONFIG
+    if config.is_file():
+        with naming(config):
+            kind = load_json(config).get('model_type')
+        if kind is not None:
+            return 'vitpose' in kind
+    # Graphs keep the names of weights. Plain vision transformers embed patches, and
+    # unlike Swin have no stages; only ViTPose estimates heatmaps with one.
+    with (
+        path.open('rb') as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as graph,
+    ):
+        return graph.find(b'patch_embed') >= 0 > graph.find(b'.stages.')

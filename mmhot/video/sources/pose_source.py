@@ -25,16 +25,13 @@ from mmhot.video.sources.model_names import (
     TASKS_2D,
     choose_best,
     default_pose_model,
+    is_shipped,
     shipped_detector,
-    shipped_pose_model,
 )
-from mmhot.video.sources.onnx_detectors import (
-    OneStageEstimator,
-    OnnxDetector,
-    open_onnx_estimator,
-)
+from mmhot.video.sources.onnx_detectors import OneStageEstimator, OnnxDetector
+from mmhot.video.sources.onnx_models import OneStageModelError, OnnxPoseEstimator
 from mmhot.video.sources.turned_crops import TurnedCrops
-from mmhot.weights.backends import exported_file, find_graph
+from mmhot.weights.backends import exported_file, find_graph, graph_with_keep
 from mmhot.weights.index import AUTO
 
 WHOLE_IMAGE = 'whole_image'
@@ -67,13 +64,18 @@ class ModelRequest:
     estimator: PoseEstimator | None = None
 
 
-class _ModelKind(NamedTuple):
-    """How one kind of model is recognized by name and opened."""
+class ModelKind(NamedTuple):
+    """How models of one name are opened.
 
-    matches: Callable[[str], bool]
+    Attributes:
+        open (Callable): Opens a model.
+        takes_weights (bool): Whether it may be given a checkpoint.
+        detector (str): For 2D models: name of the default detector.
+    """
+
     open: Callable[[ModelRequest], Any]
-    takes_weights: bool
-    default_detector: Callable[[ModelRequest], str] | None = None
+    takes_weights: bool = False
+    detector: str = _HUMAN
 
 
 class PoseSource(NamedTuple):
@@ -84,33 +86,29 @@ class PoseSource(NamedTuple):
 
 
 def register_pose_estimator(
-    model: str | Callable[[str], bool],
+    name: str,
     opener: Callable[[ModelRequest], PoseEstimator],
-    detector: str | Callable[[ModelRequest], str] = _HUMAN,
+    detector: str = _HUMAN,
     takes_weights: bool = False,
 ) -> None:
-    """Register a kind of 2D pose estimator; the latest one that matches is used.
+    """Register a 2D pose estimator.
 
     Args:
-        model (str | Callable): Its name, or a function of a name.
+        name (str): Its name.
         opener (Callable): Opens it.
-        detector (str | Callable): Name of the default detector, or a function of the
-            request. Defaults to 'human'.
+        detector (str): Name of the default detector. Defaults to 'human'.
         takes_weights (bool): Whether it may be given a checkpoint. Defaults to False.
     """
-    choose = detector if callable(detector) else lambda request: detector
-    POSE_ESTIMATORS.insert(
-        0, _ModelKind(_matcher(model), opener, takes_weights, choose)
-    )
+    POSE_ESTIMATORS[name] = ModelKind(opener, takes_weights, detector)
 
 
 def register_detector(
-    model: str | Callable[[str], bool],
+    name: str,
     opener: Callable[[ModelRequest], Detector],
     takes_weights: bool = False,
 ) -> None:
-    """Register a kind of person detector; arguments as above."""
-    DETECTORS.insert(0, _ModelKind(_matcher(model), opener, takes_weights))
+    """Register a person detector; arguments as above."""
+    DETECTORS[name] = ModelKind(opener, takes_weights)
 
 
 def open_pose_source(
@@ -162,7 +160,12 @@ def open_pose_source(
         TypeError: If a registered model lacks members of its interface.
     """
     if pose2d == AUTO:
-        pose2d = choose_best(weights=pose2d_weights)
+        if pose2d_weights is not None:
+            raise ValueError(
+                f'pose2d_weights is {pose2d_weights}, which needs the name of its '
+                f'model (pose2d), not {AUTO}'
+            )
+        pose2d = choose_best()
     request = ModelRequest(
         pose2d or default_pose_model(),
         pose2d_weights,
@@ -172,58 +175,52 @@ def open_pose_source(
         min_score,
         keep_rates,
     )
-    kind = _find_kind(POSE_ESTIMATORS, request.model)
-    _check_weights(kind, request, 'pose2d_weights')
-    estimator = kind.open(request)
+    kind = POSE_ESTIMATORS.get(request.model)
+    estimator = _open(kind or ModelKind(_open_estimator, True), request, 'pose2d')
     require_members(estimator, PoseEstimator)
-    if estimator.has_score_curve:
-        estimator = TurnedCrops(estimator)
-    request = replace(request, estimator=estimator)
-    det_model = det_model or kind.default_detector(request)
     if skeleton not in (None, estimator.skeleton):
         raise ValueError(
             f'skeleton is {skeleton!r}, but the keypoints of {request.model} are those '
             f'of {estimator.skeleton!r}'
         )
+    if estimator.has_score_curve:
+        estimator = TurnedCrops(estimator)
+    request = replace(request, estimator=estimator)
+    det_model = det_model or (kind.detector if kind else _choose_detector(request))
     request = replace(request, model=det_model, weights=det_weights)
-    kind = _find_kind(DETECTORS, det_model)
-    _check_weights(kind, request, 'det_weights')
-    detector = kind.open(request)
+    kind = DETECTORS.get(det_model, ModelKind(_open_detector, True))
+    detector = _open(kind, request, 'det')
     require_members(detector, Detector)
     return PoseSource(detector, estimator)
 
 
-def _matcher(model: str | Callable[[str], bool]) -> Callable[[str], bool]:
-    return model if callable(model) else lambda name: name == model
-
-
-def _find_kind(table: list[_ModelKind], model: str) -> _ModelKind:
-    return next(kind for kind in table if kind.matches(model))
-
-
-def _check_weights(kind: _ModelKind, request: ModelRequest, argument: str) -> None:
+def _open(kind: ModelKind, request: ModelRequest, role: str) -> Any:
+    """Open a model, unless it was given weights that it cannot take."""
     if request.weights is not None and not kind.takes_weights:
         raise ValueError(
-            f'{argument} is {request.weights}, but {request.model} has its own weights'
+            f'{role}_weights is {request.weights}, but {request.model} has its own '
+            'weights'
         )
+    return kind.open(request)
 
 
 def _open_estimator(request: ModelRequest) -> PoseEstimator:
     """Open a 2D model with the back end that runs it."""
-    path = _find_graph(request, TASKS_2D)
+    path, keep_rates = _find_graph(request, TASKS_2D), request.keep_rates
     if path is not None:
-        return open_onnx_estimator(
-            path,
-            request.device,
-            request.skeleton,
-            request.min_score,
-            request.keep_rates,
-        )
+        pruned = keep_rates and graph_with_keep(path, keep_rates)
+        path = pruned if pruned and pruned.is_file() else path
+        try:
+            return OnnxPoseEstimator(path, request.device, request.skeleton)
+        except OneStageModelError:
+            return OneStageEstimator(
+                path, request.device, request.skeleton, request.min_score
+            )
     from mmhot.video.sources.mmpose_models import MMPoseEstimator
 
     device = choose_device(request.device)
     return MMPoseEstimator(
-        request.model, request.weights, device, keep_rates=request.keep_rates
+        request.model, request.weights, device, keep_rates=keep_rates
     )
 
 
@@ -254,8 +251,8 @@ def _choose_detector(request: ModelRequest) -> str:
     if exported_file(request.model) is not None:
         return _HUMAN if find_spec('torch') and find_spec('mmdet') else POSE_VERIFIED
     # no download if the 2D model needs none
-    is_shipped = request.weights is None and shipped_pose_model(request.model)
-    return POSE_VERIFIED if is_shipped else _HUMAN
+    needs_none = request.weights is None and is_shipped(request.model)
+    return POSE_VERIFIED if needs_none else _HUMAN
 
 
 def _open_mediapipe_detector(request: ModelRequest) -> Detector:
@@ -267,35 +264,25 @@ def _open_mediapipe_detector(request: ModelRequest) -> Detector:
 
 
 def _open_pose_verified(request: ModelRequest) -> PoseVerifiedDetector:
-    name = shipped_detector()
-    if name is None:
-        raise ValueError(
-            f'{POSE_VERIFIED} needs the detector that is shipped with mmhot, which is '
-            'missing: reinstall mmhot'
-        )
     candidates = replace(
-        request, model=name, weights=None, min_score=CANDIDATE_SCORE, estimator=None
+        request,
+        model=shipped_detector(),
+        min_score=CANDIDATE_SCORE,
+        estimator=None,
     )
-    detector = _find_kind(DETECTORS, name).open(candidates)
-    return PoseVerifiedDetector(request.estimator, detector)
+    return PoseVerifiedDetector(request.estimator, _open_detector(candidates))
 
 
-POSE_ESTIMATORS: list[_ModelKind] = []
-"""Kinds of 2D pose estimators; the first that matches a name is used."""
-DETECTORS: list[_ModelKind] = []
-"""Kinds of person detectors."""
-
-# The most general first, as later ones are asked earlier.
-register_pose_estimator(
-    lambda name: True, _open_estimator, _choose_detector, takes_weights=True
-)
-register_pose_estimator(
-    MEDIAPIPE,
-    lambda request: MediapipeEstimator(request.weights),
-    MEDIAPIPE,
-    takes_weights=True,
-)
-register_detector(lambda name: True, _open_detector, takes_weights=True)
-register_detector(MEDIAPIPE, _open_mediapipe_detector, takes_weights=True)
-register_detector(POSE_VERIFIED, _open_pose_verified)
-register_detector(WHOLE_IMAGE, lambda request: WholeImage())
+POSE_ESTIMATORS = {
+    MEDIAPIPE: ModelKind(
+        lambda request: MediapipeEstimator(request.weights), True, MEDIAPIPE
+    )
+}
+"""2D pose estimators by name; all other names are files, configs and models of indexes.
+"""
+DETECTORS = {
+    MEDIAPIPE: ModelKind(_open_mediapipe_detector, True),
+    POSE_VERIFIED: ModelKind(_open_pose_verified),
+    WHOLE_IMAGE: ModelKind(lambda request: WholeImage()),
+}
+"""Person detectors by name."""
