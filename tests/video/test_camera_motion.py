@@ -31,9 +31,9 @@ from mmhot.structures.lens import Lens
 from mmhot.video.cache import ClipPeople
 from mmhot.video.camera_motion import NUM_POINTS, BackgroundTracker
 from mmhot.video.frames import Frame
-from mmhot.video.overlap import show_again
 from mmhot.video.people import People
 from mmhot.video.pipeline import VideoLifter
+from mmhot.video.pose_estimation import show_again
 
 SIZE, FOCAL, COUNT = (480, 270), 520.0, 60
 CENTER = np.array(SIZE) / 2
