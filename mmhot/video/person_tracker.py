@@ -2,8 +2,8 @@
 
 It predicts, matches, and starts and ends tracks as `Norfair
 <https://github.com/tryolabs/norfair>`_ 2.3 (Tryolabs, BSD 3-Clause) does; the tests
-compare their IDs. The closest pairs are matched first, confirmed tracks before tentative
-ones, and every frame without a detection costs a hit.
+compare their IDs. The closest pairs are matched first, confirmed tracks before
+tentative ones, and every frame without a detection costs a hit.
 """
 
 from collections.abc import Sequence

@@ -189,22 +189,14 @@ class VideoLifter:
             return None, lens
         if self.camera == 'static':
             return static_path(num_frames), lens
-        tracker = BackgroundTracker(_INTERVALS[self.camera])
-        found = people.observed[tracker.name]
+        found = people.observed[BackgroundTracker(_INTERVALS[self.camera]).name]
         if self.camera == 'auto':
             if len(found['points']) < FEWEST_FRAMES:
                 return None, lens
             path = solve_camera_path(**found, size=size, lens=lens)
             if shows_static(path, found['keyframe']):
                 return static_path(num_frames), lens
-            tracker = BackgroundTracker()
-            if tracker.name not in people.observed:
-                show_again(source, people, tracker, progress)
-                people.observed[tracker.name] = tracker.arrays()
-                path = self._cache_path(source)
-                if path is not None:
-                    save_if_possible(lambda: save_people(people, path))
-            found = people.observed[tracker.name]
+            found = self._observe_background(source, people, progress)
         if len(found['points']) < num_frames:
             _LOGGER.warning(
                 '%s could be read only once: the path of its camera is not known', name
@@ -215,6 +207,19 @@ class VideoLifter:
         path = solve_camera_path(**found, size=size, lens=lens)
         # images of a carried camera explain no focal length
         return choose_path(path, name), given if path.moves else lens
+
+    def _observe_background(
+        self, source: FrameSource, people: ClipPeople, progress: Callable[[int], None]
+    ) -> dict[str, np.ndarray]:
+        """Find background points in all frames, or load them from the cache."""
+        tracker = BackgroundTracker()
+        if tracker.name not in people.observed:
+            show_again(source, people, tracker, progress)
+            people.observed[tracker.name] = tracker.arrays()
+            path = self._cache_path(source)
+            if path is not None:
+                save_if_possible(lambda: save_people(people, path))
+        return people.observed[tracker.name]
 
     def track(
         self,
