@@ -79,9 +79,9 @@ def fill_chunk(
     ]
     while open_gaps := filler.without_known(open_gaps):
         open_gaps = filler.halve(open_gaps)
-    nobody = keyframes[0].people.take(np.zeros(0, int))
+    empty = keyframes[0].people.take(np.zeros(0, int))
     return [
-        reduce(People.join, filler.people_at(position), nobody)
+        reduce(People.join, filler.people_at(position), empty)
         for position in range(len(frames))
     ]
 
