@@ -15,8 +15,10 @@ from traceback import walk_tb
 _UNPRINTABLE = re.compile('[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]')
 _MAX_LINE = 1000
 _MAX_NAMES, _MAX_NAME = 12, 100
+IN_CLONE = 'in the clone of mmhot, pip install'
+"""Begin of the commands that install extras: mmhot is not on PyPI."""
 # pip leaves MMPose out of the extra, see docs/installation.md.
-INSTALL_MMPOSE = "pip install 'mmhot[mmpose]' && pip install --no-deps mmpose==1.3.2"
+INSTALL_MMPOSE = f"{IN_CLONE} '.[mmpose]' && pip install --no-deps mmpose==1.3.2"
 """Command that installs what other models and training need."""
 # First packages of the extra `mmpose` that commands for training import.
 _OF_THE_EXTRA = ('torch', 'mmengine', 'mmpose', 'mmdet', 'mmcv')

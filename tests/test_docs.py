@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 import mmhot
+from mmhot.apis.options import ExportOptions, InferOptions, LiftOptions
 from mmhot.cli.dispatch import build_parser
 from mmhot.structures.clips import Clip3D
 from mmhot.structures.formats import WRITERS
@@ -60,9 +61,9 @@ def test_links_resolve(page):
 @pytest.mark.parametrize(
     ('page', 'call'),
     [
-        ('skeletons', 'register_skeleton'),
+        ('own_keypoints', 'register_skeleton'),
         ('output-formats', 'register_writer'),
-        ('video', 'register_pose_estimator'),
+        ('api', 'register_pose_estimator'),
         ('motion', 'register_processor'),
     ],
 )
@@ -185,6 +186,13 @@ def test_every_option_is_documented(name, monkeypatch):
     for option in options_of([f'tools/{name}.py'], monkeypatch):
         short = option in ('-h', '--help', '--local_rank', '--local-rank')
         assert short or re.search(rf'`{option}\b', text), option
+
+
+@pytest.mark.parametrize('options', [InferOptions, LiftOptions, ExportOptions])
+def test_every_argument_is_documented(options):
+    text = (ROOT / 'docs' / 'api.md').read_text()
+    for field in fields(options):
+        assert field.name == 'formats' or f'`{field.name}`' in text, field.name
 
 
 def test_configs_that_are_named_exist(page):

@@ -25,6 +25,7 @@ PAGES = (
 # README.md is GitHub's first page; the site's is docs/index.md.
 HOME = {'README.md': 'docs/index.md'}
 API_MARK = '<!-- public names -->'
+IMAGES = ('.png', '.jpg')
 MORE_API = {'mmhot.apis.Inferencer': 'mmhot.apis.inferencer.Inferencer'}
 _LINK = re.compile(r'(!?\[[^\]]*\]\()([^)\s]+)(\))')
 _CODE = re.compile(r'(```.*?```)', re.DOTALL)
@@ -40,8 +41,13 @@ def on_files(files, config):
     linked = {target for page in docs + pages for target in _links_of(page)}
     for target in sorted(linked):
         source = _site_path(target)
-        if files.get_file_from_path(source) is None:
-            files.append(File.generated(config, source, content=_listing(target)))
+        if files.get_file_from_path(source) is not None:
+            continue
+        if Path(target).suffix in IMAGES:
+            content = (ROOT / target).read_bytes()
+        else:
+            content = _listing(target)
+        files.append(File.generated(config, source, content=content))
     return files
 
 
@@ -83,7 +89,7 @@ def _site_path(path: str) -> str:
     """Map a path within the repository to one within the site's sources."""
     if path.startswith('docs/'):
         return path.removeprefix('docs/')
-    return path if path.endswith('.md') else f'{path}.md'
+    return path if path.endswith(('.md', *IMAGES)) else f'{path}.md'
 
 
 def _repository_path(source: str) -> str:

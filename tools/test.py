@@ -6,7 +6,7 @@ Example::
         --table joints groups --out errors.json --frame-errors frames.npz \
         --worst worst.png
 
-docs/metrics.md defines the metrics and has the options of each protocol.
+docs/training.md defines the metrics and has the options of each protocol.
 tools/table.py compares several errors.json.
 """
 

@@ -72,7 +72,7 @@ class Inferencer(BaseMMPoseInferencer):
     """Predict the poses of people in images and videos, as ``MMPoseInferencer`` does.
 
     Arguments, also of calls, and results are those of MMPose 1.3.2, except for the
-    differences in ``docs/inferencer.md``. Videos are lifted as whole clips.
+    differences in ``docs/mmpose.md``. Videos are lifted as whole clips.
 
     Args:
         pose2d (str, optional): 2D model, as of ``mmhot infer``, whose default it has if

@@ -143,8 +143,7 @@ class InferOptions(LifterOptions):
     pose2d: str | None = option(
         None,
         "2D model: an .onnx or .zip file, a config or alias of MMPose's, mediapipe, or "
-        'auto: the best one that is installed or may be downloaded (default: mediapipe '
-        'if it and its model file are installed, else the shipped gtpt-t)',
+        'auto: RTMPose-m if it was downloaded (default: the shipped gtpt-t)',
         metavar='MODEL',
     )
     pose2d_weights: str | None = option(

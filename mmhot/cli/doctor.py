@@ -17,7 +17,7 @@ from mmhot.compat.installation import check_device
 # Empty where there is none, which is null in JSON.
 _UNKNOWN = ('found', 'allowed', 'command')
 _INSTALLATIONS = {
-    'runtime': "ONNX Runtime alone, for shipped and exported models; 'mmhot[mmpose]' "
+    'runtime': 'ONNX Runtime alone, for shipped and exported models; the extra mmpose '
     'adds training and other models',
     'mmpose': 'with PyTorch and MMPose',
 }

@@ -6,7 +6,7 @@ Example:
 
 The page runs `mmhot infer` on this machine, without a network. Uploads and results are
 deleted when the page is closed: download them before. Needs Gradio
-(pip install 'mmhot[ui]').
+(in the clone of mmhot, pip install '.[ui]').
 """
 
 import argparse

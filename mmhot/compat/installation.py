@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from types import ModuleType
 
+from mmhot.errors import IN_CLONE
+
 
 def choose_device(name: str | None = None) -> str:
     """Check a device that PyTorch can use, or choose one.
@@ -71,5 +73,5 @@ def import_extra(module: str, purpose: str, extra: str) -> ModuleType:
     except ImportError as error:
         reason = ' '.join(str(error).split())
         raise ValueError(
-            f"{purpose} needs {module} ({reason:.100}): pip install 'mmhot[{extra}]'"
+            f"{purpose} needs {module} ({reason:.100}): {IN_CLONE} '.[{extra}]'"
         ) from error

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mmhot.errors import ignored_warnings
+from mmhot.errors import IN_CLONE, ignored_warnings
 from mmhot.models.gtpt.head import GTPTHead
 from mmhot.models.lifters.estimator import SequencePoseLifter
 from mmhot.models.tokens.recoverers import PrunedFeatures
@@ -210,7 +210,7 @@ def trace_graph(graph: nn.Module, example: Tensor, optimize: bool = True) -> Any
         import onnxscript  # noqa: F401
     except ImportError as error:
         raise ValueError(
-            f'{error.name} is needed for the export: pip install "mmhot[export]"'
+            f"{error.name} is needed for the export: {IN_CLONE} '.[export]'"
         ) from error
     axes = {0: torch.export.Dim('batch', min=1, max=65536)}
     if isinstance(graph, DetectorGraph):

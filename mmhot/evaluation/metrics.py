@@ -26,7 +26,7 @@ _STATISTICS += tuple(name.replace('AP', 'AR') for name in _STATISTICS)
 
 @METRICS.register_module()
 class LiftingErrorMetric(BaseMetric):
-    """Measure errors of root-relative poses, as defined in ``docs/metrics.md``.
+    """Measure errors of root-relative poses, as defined in ``docs/training.md``.
 
     Samples of several datasets (by ``dataset_name`` in their metainfo, such as ground
     truth and noisy 2D) are separate: a metric is then ``NAME/MPJPE``. Windows may come

@@ -1,6 +1,6 @@
 """Plausibility of motion: foot slide, floating, jitter, constant bone lengths.
 
-``docs/metrics.md`` defines each.
+``docs/training.md`` defines each.
 """
 
 from collections.abc import Sequence

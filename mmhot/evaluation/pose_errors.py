@@ -2,7 +2,7 @@
 
 Batched functions of arrays. Results are in the unit of the input (PCK and AUC:
 percent; CPS: millimeters). Functions called ``*_errors`` return one error per joint;
-the others are their mean over the joints. ``docs/metrics.md`` defines each.
+the others are their mean over the joints. ``docs/training.md`` defines each.
 """
 
 from collections.abc import Sequence

@@ -20,7 +20,7 @@ _BODY = get_skeleton('h36m-17')
 _FACE = get_skeleton('coco-17')
 # Position of COCO's ankle above Human3.6M's, as a share of the shin.
 _ANKLE_SHIFT = 0.055
-# Joints 10 and 11/14 whose mix is the middle of the ears, see docs/skeletons.md.
+# Joints 10 and 11/14 whose mix is the middle of the ears, see docs/mmpose.md.
 _EARS = (0.75, 0.25)
 # Frames that show enough of a length: least share across the line of sight, and number.
 _SIDE_VIEW, _LEAST_FRAMES = 0.85, 8

@@ -4,7 +4,7 @@ Joint names are those of MMPose's dataset metainfos, and of MediaPipe's document
 :func:`get_skeleton` reads skeletons of such metainfos, and :func:`register_skeleton`
 adds one by name; the built-in ones are defined in :mod:`mmhot.skeletons.definitions`.
 The weights of conversions are in :mod:`mmhot.skeletons.mappings`;
-``docs/skeletons.md`` reports their errors.
+``docs/mmpose.md`` reports their errors.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -314,7 +314,7 @@ def convert_keypoints(
         source (str): Skeleton of ``keypoints``.
         target (str): Skeleton of the result.
         mapping (str): How missing joints are approximated: ``'mmpose'``, ``'hot'`` or
-            ``'trained'``, see ``docs/skeletons.md``.
+            ``'trained'``, see ``docs/mmpose.md``.
 
     Returns:
         tuple: Positions (..., K', C), NaN where a joint cannot be derived; scores

@@ -2,8 +2,7 @@
 
 Joints are named by their meaning, which is the same in all skeletons. A recipe maps
 source joints to weights; a pair of weights is for the x and y axis of the image. The
-first recipe whose joints all exist is used. ``docs/skeletons.md`` derives the numbers
-and reports their errors.
+first recipe whose joints all exist is used. ``docs/mmpose.md`` reports their errors.
 """
 
 from collections.abc import Mapping

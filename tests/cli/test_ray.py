@@ -32,7 +32,7 @@ def test_missing_ray_is_reported_with_the_command(tmp_path, monkeypatch, capfd):
     assert infer(video, out_dir=tmp_path / 'out', runner='ray') == 2
     (line,) = capfd.readouterr().err.splitlines()
     assert '--runner ray needs ray (' in line
-    assert line.endswith("pip install 'mmhot[ray]'")
+    assert line.endswith("pip install '.[ray]'")
     assert not (tmp_path / 'out').exists()
 
 

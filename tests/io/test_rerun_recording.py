@@ -123,5 +123,5 @@ def test_missing_package_is_one_line_before_any_work(tmp_path, monkeypatch, capf
     assert main(argv) == 2
     (line,) = capfd.readouterr().err.splitlines()
     assert line.startswith('mmhot lift: error: the format rrd needs rerun (')
-    assert line.endswith("pip install 'mmhot[rerun]'")
+    assert line.endswith("pip install '.[rerun]'")
     assert not out.exists()

@@ -211,7 +211,7 @@ def test_c3d_gives_the_joints_at_the_clips_frame_rate(tmp_path):
 
 def test_c3d_needs_the_extra(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, 'ezc3d', None)
-    with pytest.raises(ValueError, match=r"needs ezc3d .*pip install 'mmhot\[c3d\]'"):
+    with pytest.raises(ValueError, match=r"needs ezc3d .*pip install '\.\[c3d\]'"):
         read_c3d(tmp_path / 'a.c3d')
 
 

@@ -35,7 +35,7 @@ def test_without_gradio_one_line_says_what_to_install(
     assert main(['ui']) == 2
     (line,) = capfd.readouterr().err.splitlines()
     assert line.startswith('mmhot ui: error: mmhot ui needs gradio (')
-    assert line.endswith("pip install 'mmhot[ui]'")
+    assert line.endswith("pip install '.[ui]'")
 
 
 def test_upload_limits_are_positive(capsys):

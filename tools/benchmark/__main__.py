@@ -5,8 +5,7 @@ Each part is a module of this package. Examples::
     python -m tools.benchmark models nanohtnet-243-9:onnx --reference tcn-27:onnx
     python -m tools.benchmark hourglasses --threads 2 --out docs/benchmarks.json
     python -m tools.benchmark chain demo/walk.mp4 demo/dance.mp4
-    python -m tools.benchmark page docs/benchmarks.json docs/benchmarks.md \
-        docs/images/benchmarks.png
+    python -m tools.benchmark page docs/benchmarks.json docs/benchmarks.md
 
 Whatever is timed takes a turn in every round, in random order. The ratio compares turns
 of the same round: its median and quartiles, and, as best, the ratio of the shortest

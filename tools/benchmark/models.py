@@ -31,12 +31,10 @@ Group = tuple[Sequence[int], Sequence[str]]
 _TRIANGLES = 'mmhot://tps-tri-motionbert-xs_81frm-keep27_cmu-wild'
 _BACKENDS = ('', ':onnx')
 _GROUPS: Sequence[Group] = (
-    ((1, 64), ('tcn-27', 'nanohtnet-243-9', 'htnet')),
-    # mmhot infer runs two crops at a time on each thread
-    ((1, 2, 16), [f'gtpt-t{backend}' for backend in _BACKENDS]),
-    ((1, 16), [f'nanohtnet-81-9{backend}' for backend in _BACKENDS]),
-    ((1, 16), [f'{_TRIANGLES}{backend}' for backend in _BACKENDS]),
-    ((1, 16), ('rtmpose-s:onnx', 'gtpt-t:onnx', 'rtmpose-t:onnx')),
+    ((1,), [f'gtpt-t{backend}' for backend in _BACKENDS]),
+    ((1,), [f'nanohtnet-81-9{backend}' for backend in _BACKENDS]),
+    ((1,), [f'{_TRIANGLES}{backend}' for backend in _BACKENDS]),
+    ((1,), ('rtmpose-s:onnx', 'gtpt-t:onnx', 'rtmpose-t:onnx')),
 )
 
 

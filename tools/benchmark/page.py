@@ -1,4 +1,4 @@
-"""Write measurements of a JSON file into the tables of a page, and draw them.
+"""Write measurements of a JSON file into the tables of a page.
 
 A table is what stands between ``<!-- table: PART -->`` and ``<!-- end -->``.
 """
@@ -8,32 +8,25 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-
 from mmhot.cli.report import output_file
 from mmhot.io.arrays import load_json
 from mmhot.io.atomic import replacing
 
 _TABLE = re.compile(r'(<!-- table: ([\w ]+) -->\n).*?(?=<!-- end -->)', re.DOTALL)
-# Parts with models that are drawn, and the titles of their panels.
-_PANELS = {'models': 'time, PyTorch = 1', 'hourglasses': 'time, the host = 1'}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the files."""
     parser.add_argument('file', type=Path, help='.json file of measurements')
     parser.add_argument('page', type=output_file, help='.md file with the tables')
-    parser.add_argument('figure', type=output_file, help='.png file to write')
 
 
 def write_page(args: argparse.Namespace) -> None:
-    """Write the tables and the figure."""
+    """Write the tables."""
     document = load_json(args.file)
     text = fill_tables(args.page.read_text(encoding='utf-8'), document)
     with replacing(args.page) as temporary:
         temporary.write_text(text, encoding='utf-8')
-    draw(document, args.figure)
 
 
 def fill_tables(text: str, document: Mapping[str, dict]) -> str:
@@ -123,33 +116,3 @@ def _ratio(ratio: Mapping[str, float]) -> str:
 def _number(value: float) -> str:
     """Format a number with three digits or all before the point."""
     return f'{value:,.0f}' if abs(value) >= 100 else f'{value:.3g}'
-
-
-def draw(document: Mapping[str, dict], target: Path) -> None:
-    """Draw the ratios of the models at batch 1, with quartiles."""
-    panels = {name: document[name]['rows'] for name in _PANELS if name in document}
-    figure = Figure(figsize=(10, 4), layout='constrained')
-    FigureCanvasAgg(figure)
-    for axes, (name, rows) in zip(
-        figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True
-    ):
-        rows = [row for row in rows if row['batch'] == 1 and _is_drawn(row, name)]
-        labels = [_short(row['model']) for row in rows]
-        ratios = [row['ratio'] for row in rows]
-        medians = [ratio['median'] for ratio in ratios]
-        spread = [
-            [abs(ratio[side] - ratio['median']) for ratio in ratios]
-            for side in ('low', 'high')
-        ]
-        axes.barh(labels, medians, xerr=spread, color='#2f6fde', ecolor='#5b6573')
-        axes.axvline(1, color='#5b6573', linewidth=1)
-        axes.invert_yaxis()
-        axes.set_xlabel(_PANELS[name])
-    with replacing(target) as temporary:
-        figure.savefig(temporary, format='png', dpi=110)
-
-
-def _is_drawn(row: Mapping, part: str) -> bool:
-    """Whether a row is an hourglass, or another back end of its reference."""
-    own, of = row['model'], row['reference']
-    return own != of and (part == 'hourglasses' or own.startswith(f'{of}:'))

@@ -89,8 +89,8 @@ class RandomBoneLengths(BaseTransform):
 
 
 # Offsets of COCO-17 keypoints, converted with mapping='trained', from motion capture's
-# joints (docs/skeletons.md): mean and standard deviation over people in meters along
-# the person's left, up and forward; of a pair, the left joint's.
+# joints: mean and standard deviation over people in meters along the person's left,
+# up and forward; of a pair, the left joint's.
 _OFFSETS = {
     'left_hip': ((0.0, -0.02, 0.015), (0.01, 0.01, 0.01)),
     'left_shoulder': ((-0.008, 0.0, 0.0), (0.01, 0.012, 0.01)),
