@@ -1,6 +1,7 @@
 """Fixtures and pytest hooks shared by all tests."""
 
 import importlib.util
+import logging
 import os
 import signal
 import sys
@@ -56,11 +57,29 @@ def _fast_runner(monkeypatch):
         monkeypatch.setattr(metafiles, 'load', _cached_load)
 
 
+@pytest.fixture(autouse=True)
+def _no_hint():
+    """Log the hint at ``mmhot export`` before the first lifter of a process does."""
+    backends = sys.modules.get('mmhot.weights.backends')
+    if backends is not None:
+        logging.disable()
+        backends._recommend_export()
+        logging.disable(logging.NOTSET)
+
+
 @cache
 def _cached_load(path):
     from mmengine.fileio import load
 
     return load(path)
+
+
+@pytest.fixture(scope='session')
+def checkpoint(tmp_path_factory):
+    """A small lifter with random weights."""
+    from lifters import save_lifter
+
+    return save_lifter(tmp_path_factory.mktemp('lifter') / 'tiny.pth')
 
 
 @pytest.fixture

@@ -2,8 +2,7 @@
 
 import json
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from mmhot.video.inputs import ClipInput
 from mmhot.video.pipeline import StageTimes, VideoLifter
 from mmhot.video.tracking import TRACKING_RULES
 
+_LOGGER = logging.getLogger(__name__)
 # Options that change no result, or name models, which are described by their weights.
 _IRRELEVANT = {
     *('out_dir', 'device', 'batch_size', 'resume', 'no_cache', 'pose2d', 'det_model'),
@@ -57,7 +57,6 @@ class ClipWorker:
     Args:
         options (InferRunOptions): Options of ``mmhot infer``.
         say (Callable): Receives lines for the user.
-        complain (Callable): Receives warnings about inputs.
         bars (Bars): Opens progress bars; none by default.
     """
 
@@ -65,12 +64,10 @@ class ClipWorker:
         self,
         options: InferRunOptions,
         say: Callable[[str], None],
-        complain: Callable[[str], None],
         bars: Bars = no_bar,
     ) -> None:
         self._options = options
-        self._say, self._complain = say, complain
-        self._bars = bars
+        self._say, self._bars = say, bars
         self._pipeline: VideoLifter | None = None
 
     def prepare(self, with_2d: bool) -> VideoLifter:
@@ -98,20 +95,19 @@ class ClipWorker:
     def __call__(self, item: ClipInput) -> Outcome:
         """Process an input; errors are returned in the outcome."""
         outcome = Outcome(item.name)
-        with self._forwarded_warnings():
-            try:
-                self.prepare(not item.has_keypoints)
-                self._process(item, outcome)
-            except NotLiftableError as error:
-                outcome.people = len(error.clip.tracks)
-                path = self._options.out_dir / f'{error.clip.name}.npz'
-                write_keypoints(error.clip, path)
-                self._complain(str(error))
-                self._say(f'{path} (2D keypoints only)')
-            except Exception as error:
-                if is_debugging():
-                    raise
-                outcome.error = explain_any(error)
+        try:
+            self.prepare(not item.has_keypoints)
+            self._process(item, outcome)
+        except NotLiftableError as error:
+            outcome.people = len(error.clip.tracks)
+            path = self._options.out_dir / f'{error.clip.name}.npz'
+            write_keypoints(error.clip, path)
+            _LOGGER.warning('%s', error)
+            self._say(f'{path} (2D keypoints only)')
+        except Exception as error:
+            if is_debugging():
+                raise
+            outcome.error = explain_any(error)
         return outcome
 
     def _process(self, item: ClipInput, outcome: Outcome) -> None:
@@ -165,18 +161,6 @@ class ClipWorker:
             'options': values,
         }
         return cache_path(options.out_dir, item.path, facts, '.finished.json')
-
-    @contextmanager
-    def _forwarded_warnings(self) -> Iterator[None]:
-        """Pass warnings of mmhot's loggers to ``complain``."""
-        handler = logging.Handler(logging.WARNING)
-        handler.emit = lambda record: self._complain(record.getMessage())
-        logger = logging.getLogger('mmhot')
-        logger.addHandler(handler)
-        try:
-            yield
-        finally:
-            logger.removeHandler(handler)
 
 
 def _save_record(path: Path, record: dict[str, Any]) -> None:

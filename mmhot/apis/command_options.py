@@ -1,41 +1,25 @@
 """Options of ONNX export, costs, drawings of kept patches, and the page."""
 
 from dataclasses import MISSING, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mmhot.apis.option_fields import DeviceOptions, Options, option
-
-
-def read_numbers(name: str, value: Any) -> list[float]:
-    """Read numbers: a list, or text such as '1,0.5'."""
-    parts = value.split(',') if isinstance(value, str) else value
-    try:
-        return [float(part) for part in parts]
-    except (TypeError, ValueError):
-        raise ValueError(
-            f'{name} must be numbers such as 1,0.5, got {value!r}'
-        ) from None
+from mmhot.apis.option_fields import DeviceOptions, Options, option, read_numbers
 
 
 def read_bbox(value: Any) -> list[float]:
     """Read a bounding box that has an area."""
-    bbox = read_numbers('bbox', value)
-    if len(bbox) != 4 or bbox[2] <= bbox[0] or bbox[3] <= bbox[1]:
-        given = ','.join(f'{x:g}' for x in bbox)
-        raise ValueError(f'bbox must be left,top,right,bottom in pixels, got {given}')
-    return bbox
+    left, top, right, bottom = read_numbers(value)
+    if right <= left or bottom <= top:
+        raise ValueError
+    return [left, top, right, bottom]
 
 
 def read_shape(value: Any) -> list[int]:
     """Read the shape of an input; empty for the config's."""
-    try:
-        shape = [int(size) for size in value]
-    except (TypeError, ValueError):
-        raise ValueError(f'shape must be whole numbers, got {value}') from None
+    shape = read_numbers(value, int)
     if min(shape, default=1) < 1:
-        raise ValueError(f'shape must be positive, got {shape}')
+        raise ValueError
     return shape
 
 
@@ -48,7 +32,8 @@ class OnnxOptions(Options):
         None,
         'frames that each pruner of a lifter keeps, or keep rates of a GTPT, such as '
         '1,0.5,0.2,0.1 (default: as trained)',
-        convert=partial(read_numbers, 'keep'),
+        convert=read_numbers,
+        expected='numbers such as 1,0.5',
         metavar='N[,N]',
     )
     inputs: str | None = option(
@@ -67,6 +52,7 @@ class CostOptions(DeviceOptions):
         (),
         'shape of one input, such as 3 256 192 (default: from the config)',
         convert=read_shape,
+        expected='whole numbers from 1',
     )
     batch: int = option(1, 'inputs per timed batch', low=1)
     no_time: bool = option(False, 'do not measure time')
@@ -80,20 +66,16 @@ class PruningOptions(DeviceOptions):
         None,
         'bounding box of the person in pixels (default: the whole image)',
         convert=read_bbox,
+        expected='left,top,right,bottom in pixels',
         metavar='X1,Y1,X2,Y2',
     )
     keep_rates: Any = option(
         None,
         'kept share of patches in each stage, such as 1,0.7,0.3,0.1 (default: as in '
         'the config)',
-        convert=partial(read_numbers, 'keep_rates'),
+        convert=read_numbers,
+        expected='numbers such as 1,0.5',
         metavar='LIST',
-    )
-    zoom: float = option(
-        1.5,
-        'size of the drawing relative to the crop',
-        low=0.5,
-        high=8,
     )
 
 

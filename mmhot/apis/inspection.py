@@ -1,6 +1,7 @@
 """Costs of a model by part, and the patches of an image that a GTPT keeps."""
 
 from collections.abc import Sequence
+from timeit import Timer
 
 import numpy as np
 import torch
@@ -9,7 +10,6 @@ from mmengine.registry import DefaultScope
 from mmpose.apis import init_model
 from mmpose.models.pose_estimators import TopdownPoseEstimator
 from torch import Tensor
-from torch.utils.benchmark import Timer
 
 import mmhot.plugin  # noqa: F401 registers, also for configs of MMPose
 from mmhot.apis.command_options import CostOptions, PruningOptions
@@ -63,13 +63,18 @@ def measure_cost(model: str, **options: object) -> dict:
         'layers': {name: _as_dict(cost) for name, cost in layers.items()},
     }
     if not chosen.no_time:
-        names = {'model': network, 'x': inputs}
-        timer = Timer("model(x, None, mode='tensor')", globals=names)
+
+        def run() -> None:
+            network(inputs, None, mode='tensor')
+            if device != 'cpu':
+                torch.cuda.synchronize()
+
         with torch.inference_mode():
-            seconds = timer.blocked_autorange(min_run_time=0.5).median
+            run()  # the first pass prepares kernels
+            number, seconds = Timer(run).autorange()
         threads = torch.get_num_threads()
         content['time'] = dict(
-            seconds=seconds, batch=chosen.batch, device=device, threads=threads
+            seconds=seconds / number, batch=chosen.batch, device=device, threads=threads
         )
     return content
 
@@ -105,7 +110,7 @@ def show_pruning(
     config = read_config_file(named.config)
     network = init_model(config, weights, device=choose_device(chosen.device))
     trace = trace_pruning(network, image, chosen.bbox, chosen.keep_rates)
-    return draw_pruning(trace, chosen.zoom), trace
+    return draw_pruning(trace), trace
 
 
 @torch.no_grad()

@@ -3,12 +3,11 @@
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from mmhot.apis.export import export
-from mmhot.apis.options import InferOptions, LifterOptions, LiftOptions, LiftRunOptions
+from mmhot.apis.options import InferOptions, LiftOptions, LiftRunOptions
 from mmhot.apis.processing import processors_of
 from mmhot.apis.progress import Bars, Show, no_bar, stage_bars, text_bar
 from mmhot.io.readers.keypoints import read_keypoints
@@ -187,24 +186,14 @@ def _summarize(clip: Clip3D, seconds: float) -> str:
 
 def open_lifter(options: LiftOptions) -> Lifter:
     """Load the lifter of :func:`lift`."""
-    more = dict(flip_test=options.flip_test, batch_size=options.batch_size)
-    return _load(options.model, options.checkpoint, options, options.keep, **more)
-
-
-def _load(
-    model: str | None,
-    weights: str | None,
-    options: LifterOptions,
-    keep: int | Sequence[int] | None,
-    **more: Any,
-) -> Lifter:
     return Lifter(
-        model,
-        weights,
-        device=options.device,
-        keep=keep,
+        options.model,
+        options.checkpoint,
+        options.device,
+        options.flip_test,
+        options.batch_size,
+        keep=options.keep,
         backend=options.backend,
-        **more,
     )
 
 
@@ -224,12 +213,13 @@ def open_video_lifter(
     speed, keep = SPEEDS[options.speed], options.keep
     if options.pose3d is None and options.pose3d_weights is None and keep is None:
         keep = speed.keep
-    lifter = _load(
+    lifter = Lifter(
         options.pose3d,
         options.pose3d_weights,
-        options,
-        keep,
-        flip_test=speed.flip_3d,
+        options.device,
+        speed.flip_3d,
+        keep=keep,
+        backend=options.backend,
         accuracy=accuracy,
     )
     return VideoLifter(

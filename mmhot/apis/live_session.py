@@ -1,5 +1,6 @@
 """Lifting of a live stream to a JSON Lines file: header, frames, gaps, summary."""
 
+import logging
 import sys
 import threading
 import time
@@ -19,6 +20,8 @@ from mmhot.video import streams
 from mmhot.video.capture import Capture, Interruption, LiveFrame
 from mmhot.video.live import LiveLifter, LivePerson
 from mmhot.visualization.live import LiveWindow
+
+_LOGGER = logging.getLogger(__name__)
 
 
 def lift_stream(
@@ -154,9 +157,10 @@ def _reported(
         yield item
         if capture.dropped and not is_said:
             is_said = True
-            say(
-                f'{label}: frames arrive faster than they are processed: older ones '
-                "are dropped (speed='fast' or another detector may help)"
+            _LOGGER.warning(
+                '%s: frames arrive faster than they are processed: older ones are '
+                "dropped (speed='fast' or another detector may help)",
+                label,
             )
 
 

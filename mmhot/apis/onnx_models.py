@@ -16,7 +16,6 @@ import mmhot
 from mmhot.deploy.onnx_graphs import DetectorGraph, LifterGraph, PoseGraph
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.lifting.lifter import Lifter
-from mmhot.lifting.load_model import load_lifter
 from mmhot.models.gtpt.head import GTPTHead
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.crops import IMAGE_MEAN, crop_matrix
@@ -34,6 +33,7 @@ from mmhot.video.sources.model_names import (
 )
 from mmhot.weights.config_files import read_config_file
 from mmhot.weights.index import read_models
+from mmhot.weights.load_lifter import load_lifter
 
 _DEMO = Path(mmhot.__file__).parents[1] / 'demo'
 NUM_INPUTS = 8
@@ -114,7 +114,7 @@ def _open_lifter(
 ) -> Exportable:
     keep = None if keep is None else [_whole(each) for each in keep]
     lifter = Lifter(model, checkpoint, device='cpu', keep=keep, backend='torch')
-    name, config, plain = load_lifter(model, checkpoint)
+    name, _, config, plain = load_lifter(model, checkpoint)
     kept = lifter.network.model.test_cfg.get('keep')
     if kept is not None:
         plain.test_cfg['keep'] = kept

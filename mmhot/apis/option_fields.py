@@ -4,6 +4,7 @@ import operator
 import os
 from collections.abc import Callable
 from dataclasses import Field, dataclass, field, fields
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
@@ -14,6 +15,10 @@ if TYPE_CHECKING:  # importing them takes time
     from mmhot.structures.lens import Lens
 
 T = TypeVar('T', bound='Options')
+_KINDS = {
+    **{int: 'a whole number', float: 'a number'},
+    **{str: 'a name or file', Path: 'a name or file'},
+}
 
 
 @dataclass(frozen=True)
@@ -23,19 +28,22 @@ class Argument:
     Args:
         help (str | Callable): Help text, or a function that returns it.
         choices (tuple): Allowed values; empty for any.
-        low (float, optional): Least value.
-        high (float, optional): Greatest value.
+        low (float): Least value.
+        high (float): Greatest value.
         convert (Callable, optional): Converts and checks a value that is no plain
             number, text or bool.
+        expected (str): What the value must be, for messages. Without it ``convert``
+            has its own.
         metavar (str): Placeholder in the help text; the unit of a number.
         flag (str): Command-line option, where it is not the name of the field.
     """
 
     help: str | Callable[[], str]
     choices: tuple = ()
-    low: float | None = None
-    high: float | None = None
+    low: float = -inf
+    high: float = inf
     convert: Callable[[Any], Any] | None = None
+    expected: str = ''
     metavar: str = 'N'
     flag: str = ''
 
@@ -65,15 +73,15 @@ class Options:
 
     def __post_init__(self) -> None:
         """Convert and check the values."""
-        given = [getattr(self, each.name) for each in fields(self)]
-        texts = [value for value in given if isinstance(value, str | Path)]
+        given = {each: getattr(self, each.name) for each in fields(self)}
+        texts = [value for value in given.values() if isinstance(value, str | Path)]
         # isfile is False for names that are too long
         files = tuple(Path(text) for text in texts if os.path.isfile(text))
         object.__setattr__(self, 'files', files)
-        for each, value in zip(fields(self), given, strict=True):
+        for each, value in given.items():
             value = each.default if value is None else value
             if value is not None:
-                value = _check(each, value)
+                value = _checked(each, value)
             object.__setattr__(self, each.name, value)
 
     @classmethod
@@ -105,71 +113,56 @@ def kind_of(each: Field) -> type:
     return (get_args(each.type) or (each.type,))[0]
 
 
-def flag_of(each: Field) -> str:
-    """Return the command-line option of a field, such as ``--det-model``."""
-    return each.metadata['argument'].flag or f'--{each.name.replace("_", "-")}'
-
-
-def _check(each: Field, value: Any) -> Any:
+def _checked(each: Field, given: Any) -> Any:
+    """Convert the value of a field, and check it."""
     name, argument, kind = each.name, each.metadata['argument'], kind_of(each)
-    if argument.convert is not None:
-        return argument.convert(value)
-    if kind is bool:
-        return bool(value)
-    if kind in (int, float):
-        value = _to_number(name, kind, value)
-        _check_range(name, argument, value)
-    elif not isinstance(value, str | Path):
-        raise ValueError(f'{name} must be a name or file, got a {type(value).__name__}')
-    if argument.choices and value not in argument.choices:
-        known = [str(choice) for choice in argument.choices]
-        choices, hint = ', '.join(known), did_you_mean(value, known)
-        raise ValueError(f'{name} must be one of {choices}, got {value!r}{hint}')
+    expected = argument.expected or _KINDS.get(kind)
+    try:
+        value = argument.convert(given) if argument.convert else _to(kind, given)
+    except (TypeError, ValueError) as error:
+        if expected is None:
+            raise
+        raise ValueError(f'{name} must be {expected}, got {given!r}') from error
+    low, high, choices = argument.low, argument.high, argument.choices
+    if kind in (int, float) and not low <= value <= high:
+        wanted = f'at least {low:g}' if high == inf else f'from {low:g} to {high:g}'
+        unit = '' if argument.metavar == 'N' else f' {argument.metavar.lower()}'
+        raise ValueError(f'{name} must be {wanted}{unit}, got {value:g}')
+    if choices and value not in choices:
+        known = [str(choice) for choice in choices]
+        hint = did_you_mean(value, known)
+        raise ValueError(
+            f'{name} must be one of {", ".join(known)}, got {value!r}{hint}'
+        )
+    return value
+
+
+def _to(kind: type, value: Any) -> Any:
+    """Convert text or a value to a plain type, without rounding."""
+    if kind in (str, Path) and not isinstance(value, str | Path):
+        raise TypeError
+    if kind is int and not isinstance(value, str):
+        return operator.index(value)
     return kind(value)
 
 
-def _to_number(name: str, kind: type, value: Any) -> float:
-    try:
-        is_whole = kind is int and not isinstance(value, str)
-        return operator.index(value) if is_whole else kind(value)
-    except (TypeError, ValueError):
-        what = 'a whole number' if kind is int else 'a number'
-        raise ValueError(f'{name} must be {what}, got {value!r}') from None
-
-
-def _check_range(name: str, argument: Argument, value: float) -> None:
-    low, high = argument.low, argument.high
-    if low is not None and not low <= value <= (value if high is None else high):
-        wanted = f'at least {low:g}' if high is None else f'from {low:g} to {high:g}'
-        unit = '' if argument.metavar == 'N' else f' {argument.metavar.lower()}'
-        raise ValueError(f'{name} must be {wanted}{unit}, got {value:g}')
+def read_numbers(value: Any, kind: type = float, sign: str = ',') -> list:
+    """Read numbers: a sequence, or text such as '1,0.5'."""
+    parts = value.split(sign) if isinstance(value, str) else value
+    return [_to(kind, part) for part in parts]
 
 
 def read_keep(value: Any) -> int | list[int]:
     """Read kept frames: a number, a list, or text such as '13,5'."""
-    try:
-        if isinstance(value, str):
-            value = [int(part) for part in value.split(',')]
-            return value if len(value) > 1 else value[0]
-        if isinstance(value, list | tuple):
-            return [operator.index(part) for part in value]
+    if not isinstance(value, str | list | tuple):
         return operator.index(value)
-    except (TypeError, ValueError):
-        raise ValueError(
-            'keep must be a number of frames such as 27, or a list such as 13,5, got '
-            f'{value!r}'
-        ) from None
+    counts = read_numbers(value, int)
+    return counts[0] if len(counts) == 1 else counts
 
 
 def read_image_size(value: Any) -> tuple[int, int]:
     """Read an image size: (width, height), or text such as '1920x1080'."""
-    parts = value.lower().split('x') if isinstance(value, str) else value
-    try:
-        width, height = (int(part) for part in parts)
-    except (TypeError, ValueError):
-        raise ValueError(
-            f'image_size must be WxH, such as 1920x1080, got {value!r}'
-        ) from None
+    width, height = read_numbers(value, int, 'x')
     return width, height
 
 

@@ -56,6 +56,7 @@ class LifterOptions(ProcessorOptions, DeviceOptions):
         None,
         'frames of a window that each pruner of the lifter keeps (default: as trained)',
         convert=read_keep,
+        expected='a number of frames such as 27, or a list such as 13,5',
         metavar='N[,N]',
     )
     fov: float | None = option(
@@ -112,6 +113,7 @@ class LiftOptions(LifterOptions):
         None,
         'image size in pixels, where the inputs do not state it',
         convert=read_image_size,
+        expected='WxH, such as 1920x1080',
         metavar='WxH',
     )
     fps: float | None = option(

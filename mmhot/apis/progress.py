@@ -22,7 +22,7 @@ def no_bar(title: str) -> Iterator[Show]:
 
 @contextmanager
 def text_bar(title: str, unit: str = 'frame') -> Iterator[Show]:
-    """Draw a bar on stderr; files and pipes get one every 30 seconds.
+    """Draw a bar on stderr, if there is one; files and pipes get one in 30 seconds.
 
     Args:
         title (str): Text before the bar.
@@ -31,10 +31,14 @@ def text_bar(title: str, unit: str = 'frame') -> Iterator[Show]:
     Yields:
         Callable: See :data:`Show`.
     """
+    if sys.stderr is None:  # as of programs without a console on Windows
+        yield lambda done, total: None
+        return
     from tqdm import tqdm
 
     pace = dict(delay=5.0, mininterval=30.0, maxinterval=30.0)
-    if sys.stderr.isatty():
+    # what stands in for it in some programs has no isatty
+    if hasattr(sys.stderr, 'isatty') and sys.stderr.isatty():
         pace = {}
     with tqdm(desc=escape(title), unit=unit, leave=False, **pace) as bar:
 

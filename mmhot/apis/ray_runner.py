@@ -3,11 +3,11 @@
 Ray starts the workers, schedules the inputs and restarts workers that died.
 """
 
+import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 from mmhot.apis.clip_worker import ClipWorker, Outcome
@@ -18,6 +18,7 @@ from mmhot.errors import explain
 from mmhot.video.inputs import ClipInput
 
 Say = Callable[[str], None]
+_LOGGER = logging.getLogger(__name__)
 
 
 def process_with_ray(
@@ -25,7 +26,6 @@ def process_with_ray(
     options: InferRunOptions,
     ray_options: RayOptions,
     say: Say,
-    complain: Say,
     quiet: bool = False,
     make_worker: Callable[..., ClipWorker] = ClipWorker,
 ) -> Iterator[Outcome]:
@@ -36,7 +36,6 @@ def process_with_ray(
         options (InferRunOptions): Options of ``mmhot infer``.
         ray_options (RayOptions): Cluster, workers, attempts.
         say (Callable): Receives lines for the user.
-        complain (Callable): Receives warnings.
         quiet (bool): Whether to show no progress bar. Defaults to False.
         make_worker (Callable): Builds the worker of a process.
 
@@ -48,20 +47,18 @@ def process_with_ray(
             model cannot be loaded.
     """
     with _connected(ray_options.address) as ray:
-        make = partial(make_worker, options)
-        actors = _start(ray, options.device, ray_options, len(inputs), make)
+        actors = _start(ray, options, ray_options, len(inputs), make_worker)
         try:
             with_2d = not all(item.has_keypoints for item in inputs)
             # a model that one worker cannot load fails for all of them
-            lines, _ = ray.get(actors[0].prepare.remote(with_2d))
+            lines = ray.get(actors[0].prepare.remote(with_2d))
         except ray.exceptions.RayTaskError as error:
             raise (error.cause or error) from None
-        for line in lines:
-            say(line)
+        _repeat(lines, say)
         from ray.util import ActorPool
 
         outcomes = collect_outcomes(
-            ray, ActorPool(actors), inputs, ray_options.retries, say, complain
+            ray, ActorPool(actors), inputs, ray_options.retries, say
         )
         bar = no_bar('') if quiet else text_bar('inputs', 'clip')
         with bar as show:
@@ -71,30 +68,46 @@ def process_with_ray(
 
 
 class _RemoteWorker:
-    """Worker in a process of Ray, and the lines that it prints."""
+    """Worker in a process of Ray, and the lines and warnings that it prints."""
 
-    def __init__(self, make: Callable[..., ClipWorker], folder: str) -> None:
-        self._folder = folder
-        self._lines: list[str] = []
-        self._warnings: list[str] = []
-        self._worker = make(say=self._lines.append, complain=self._warnings.append)
+    def __init__(
+        self,
+        make_worker: Callable[..., ClipWorker],
+        options: InferRunOptions,
+        folder: str,
+    ) -> None:
+        self._folder, self._lines = folder, []
+        self._worker = make_worker(options, lambda line: self._keep(line, False))
+        handler = logging.Handler(logging.WARNING)
+        handler.emit = lambda record: self._keep(record.getMessage(), True)
+        logging.getLogger('mmhot').addHandler(handler)
 
-    def prepare(self, with_2d: bool) -> tuple[list[str], list[str]]:
-        """Load the models; returns lines for the user and warnings."""
+    def _keep(self, line: str, is_warning: bool) -> None:
+        self._lines.append((line, is_warning))
+
+    def prepare(self, with_2d: bool) -> list[tuple[str, bool]]:
+        """Load the models; returns lines, and whether they are warnings."""
         os.chdir(self._folder)
         self._worker.prepare(with_2d)
         return self._take_lines()
 
-    def process(self, item: ClipInput) -> tuple[Outcome, list[str], list[str]]:
-        """Process an input; returns lines for the user and warnings, too."""
+    def process(self, item: ClipInput) -> tuple[Outcome, list[tuple[str, bool]]]:
+        """Process an input; returns lines, too."""
         os.chdir(self._folder)
-        return self._worker(item), *self._take_lines()
+        return self._worker(item), self._take_lines()
 
-    def _take_lines(self) -> tuple[list[str], list[str]]:
-        taken = self._lines.copy(), self._warnings.copy()
-        self._lines.clear()
-        self._warnings.clear()
+    def _take_lines(self) -> list[tuple[str, bool]]:
+        taken, self._lines = self._lines, []
         return taken
+
+
+def _repeat(lines: list[tuple[str, bool]], say: Say) -> None:
+    """Print the lines of a worker in this process."""
+    for line, is_warning in lines:
+        if is_warning:
+            _LOGGER.warning('%s', line)
+        else:
+            say(line)
 
 
 @contextmanager
@@ -113,14 +126,18 @@ def _connected(address: str | None) -> Iterator[Any]:
 
 
 def _start(
-    ray: Any, device: str | None, options: RayOptions, count: int, make: Callable
+    ray: Any,
+    run: InferRunOptions,
+    options: RayOptions,
+    count: int,
+    make_worker: Callable[..., ClipWorker],
 ) -> list[Any]:
     """Start the workers, as many as fit unless their number is given."""
     resources = ray.cluster_resources()
     num_cpus, num_gpus = options.cpus_per_worker, options.gpus_per_worker
     if num_gpus is None:
-        num_gpus = float(resources.get('GPU', 0) > 0 and device != 'cpu')
-    if device == 'cuda' and not num_gpus:
+        num_gpus = float(resources.get('GPU', 0) > 0 and run.device != 'cpu')
+    if run.device == 'cuda' and not num_gpus:
         raise ValueError(
             "device='cuda' needs GPUs: the cluster has none, or gpus_per_worker is 0"
         )
@@ -140,7 +157,7 @@ def _start(
         max_restarts=-1,
         max_task_retries=options.retries,
     )
-    return [actor.remote(make, os.getcwd()) for _ in range(num_workers)]
+    return [actor.remote(make_worker, run, os.getcwd()) for _ in range(num_workers)]
 
 
 def collect_outcomes(
@@ -149,7 +166,6 @@ def collect_outcomes(
     inputs: Sequence[ClipInput],
     retries: int,
     say: Say,
-    complain: Say,
 ) -> Iterator[Outcome]:
     """Process all inputs with a pool of workers; retry those that fail.
 
@@ -159,7 +175,6 @@ def collect_outcomes(
         inputs (Sequence[ClipInput]): Inputs with unique names.
         retries (int): Further attempts at each input.
         say (Callable): Receives lines for the user.
-        complain (Callable): Receives warnings.
 
     Yields:
         Outcome: Outcome of each input.
@@ -174,17 +189,14 @@ def collect_outcomes(
         submit(item)
     while pool.has_next():
         try:
-            outcome, lines, warnings = pool.get_next_unordered()
+            outcome, lines = pool.get_next_unordered()
         except ray.exceptions.RayError as error:
             reason = explain(getattr(error, 'cause', None) or error)
             continue
-        for line in lines:
-            say(line)
-        for line in warnings:
-            complain(line)
+        _repeat(lines, say)
         failures[outcome.name] += bool(outcome.error)
         if outcome.error and failures[outcome.name] <= retries:
-            complain(f'{outcome.name}: {outcome.error}; trying again')
+            _LOGGER.warning('%s: %s; trying again', outcome.name, outcome.error)
             submit(waiting[outcome.name])
             continue
         del waiting[outcome.name]

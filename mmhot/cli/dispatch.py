@@ -12,7 +12,7 @@ from importlib import import_module
 import mmhot
 from mmhot.apis.option_fields import DeviceOptions
 from mmhot.apis.progress import no_bar, text_bar
-from mmhot.cli.errors import OneLineParser, flags_of, print_line, run_safely
+from mmhot.cli.errors import OneLineParser, complain_as, print_line, run_safely
 from mmhot.cli.options import help_of
 
 COMMANDS = (
@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     command.check(args, extras)
     args.say = (lambda line: None) if args.quiet else print_line
     args.bars = no_bar if args.quiet else text_bar
-    args.flags = flags_of(command)
+    args.complain = complain_as(command.prog, command)
     # it prints several lines for each damaged image, beside our own
     os.environ.setdefault('OPENCV_LOG_LEVEL', 'OFF')
     if args.device == 'auto':

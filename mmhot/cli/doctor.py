@@ -9,10 +9,13 @@ Example:
 """
 
 import argparse
+from dataclasses import asdict
 
 from mmhot.cli.report import add_report_arguments, align, report
 from mmhot.compat.installation import check_device
 
+# Empty where there is none, which is null in JSON.
+_UNKNOWN = ('found', 'allowed', 'command')
 _INSTALLATIONS = {
     'runtime': 'ONNX Runtime alone, for shipped and exported models; the extra mmpose '
     'adds training and other models',
@@ -68,15 +71,7 @@ def _as_json(statuses, devices: list[str]) -> dict:
     return {
         'ok': not any(status.fails for status in statuses),
         'packages': [
-            {
-                'name': x.name,
-                'found': x.found or None,
-                'allowed': x.allowed or None,
-                'verdict': x.verdict,
-                'needed': x.needed,
-                'note': x.note,
-                'command': x.command or None,
-            }
+            asdict(x) | {name: getattr(x, name) or None for name in _UNKNOWN}
             for x in statuses
         ],
         'shims': [

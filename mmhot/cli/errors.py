@@ -1,6 +1,7 @@
 """Parser and runner of commands whose errors are one line."""
 
 import argparse
+import logging
 import os
 import re
 import sys
@@ -18,7 +19,7 @@ def run_safely(
     action: Callable[[], Any],
     parser: argparse.ArgumentParser | None = None,
 ) -> int:
-    """Run an action; print the errors that users can correct as one line.
+    """Run an action; print warnings, and errors that users can correct, as one line.
 
     Args:
         prog (str): Start of the line, for example ``mmhot lift``.
@@ -33,10 +34,14 @@ def run_safely(
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, 'reconfigure'):  # Windows' code pages lack characters
             stream.reconfigure(errors='backslashreplace')
+    complain, logger = complain_as(prog, parser), logging.getLogger('mmhot')
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = lambda record: complain(record.getMessage())
+    logger.addHandler(handler)
     try:
         return action() or 0
     except KeyboardInterrupt:
-        print_line(f'{prog}: interrupted', sys.stderr)
+        complain('interrupted')
         return 130
     except BrokenPipeError:
         # the reader of the output has ended, as in `mmhot ... | head`
@@ -45,15 +50,29 @@ def run_safely(
     except Exception as error:
         if is_debugging() or not is_user_error(error):
             raise
-        text = name_options(explain(error), flags_of(parser))
-        print_line(f'{prog}: error: {text}', sys.stderr)
+        complain(explain(error), 'error: ')
         return 2
+    finally:
+        logger.removeHandler(handler)
 
 
-def flags_of(parser: argparse.ArgumentParser | None) -> dict[str, str]:
-    """Return the long options of a parser by the arguments that they set."""
+def complain_as(
+    prog: str, parser: argparse.ArgumentParser | None = None
+) -> Callable[..., None]:
+    """Return a function that prints a message of the library to stderr.
+
+    It takes the message, in which it names options in place of arguments, and of an
+    error what comes before it. Others may begin with the name of a clip.
+    """
     actions = parser._option_string_actions if parser else {}
-    return {action.dest: flag for flag, action in actions.items() if flag[:2] == '--'}
+    flags = {x.dest: flag for flag, x in actions.items() if flag.startswith('--')}
+
+    def complain(text: str, before: str = '') -> None:
+        named = name_options(text, flags, is_error=bool(before))
+        line = one_line(f'{before}{named}')
+        print_line(f'{prog}: {line}', sys.stderr)
+
+    return complain
 
 
 def print_line(text: str, stream: TextIO | None = None) -> None:

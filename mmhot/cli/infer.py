@@ -11,16 +11,13 @@ after an interruption.
 
 import argparse
 import signal
-import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from mmhot.apis.options import InferRunOptions, LiveOptions, RayOptions
-from mmhot.cli.errors import print_line
-from mmhot.cli.options import add_options, given_options, name_options, read_options
-from mmhot.errors import one_line
+from mmhot.cli.options import add_options, given_options, read_options
 from mmhot.weights.index import LIVE_LIFTER
 
 if TYPE_CHECKING:  # importing them takes seconds
@@ -72,7 +69,8 @@ def run(args: argparse.Namespace) -> int:
 def _run_inputs(
     args: argparse.Namespace, options: InferRunOptions, ray: RayOptions
 ) -> int:
-    """Lift all inputs, which are no streams."""
+    """Lift all inputs, which are no streams, and print their times."""
+    from mmhot.cli.report import stage_table
     from mmhot.io.results import check_targets, result_files, results_folder
     from mmhot.video.inputs import find_inputs
 
@@ -86,11 +84,18 @@ def _run_inputs(
             for outcome in _process(args, inputs, options, ray):
                 outcomes.append(outcome)
                 if outcome.error:
-                    error = name_options(outcome.error, args.flags)
-                    _complain(f'{outcome.name}: {error}')
+                    args.complain(outcome.error, f'{outcome.name}: ')
     except KeyboardInterrupt:
         interrupted = True
-    return _conclude(args, len(inputs), outcomes, interrupted)
+    if outcomes:
+        args.say(stage_table(outcomes))
+    done = sum(not outcome.error for outcome in outcomes)
+    if not interrupted:
+        return int(done < len(outcomes))
+    more = 'the same command with --resume continues from here'
+    text = f'interrupted: {done} of {len(inputs)} inputs are finished'
+    args.complain(text if options.no_cache else f'{text}; {more}')
+    return 130
 
 
 def _check_groups(args: argparse.Namespace) -> None:
@@ -109,7 +114,7 @@ def _check_groups(args: argparse.Namespace) -> None:
         (RayOptions, '--runner ray', args.runner == 'ray'),
     ):
         for name in () if is_chosen else given_options(args, options):
-            raise ValueError(f'{args.flags[name]} needs {needed}')
+            raise ValueError(f'{name} needs {needed}')
     if args.runner == 'ray' and args.device not in (None, 'cpu', 'cuda'):
         raise ValueError(
             '--device must be cpu or cuda with --runner ray, which assigns GPUs, got '
@@ -126,7 +131,7 @@ def _run_live(
     with _stopped_by_signals() as stop:
         lost = lift_stream(args.inputs[0], options, live, args.say, args.bars, stop)
     if lost:
-        _complain(lost)
+        args.complain(lost)
     return int(lost is not None)
 
 
@@ -158,38 +163,11 @@ def _process(
     if args.runner == 'ray':
         from mmhot.apis.ray_runner import process_with_ray
 
-        yield from process_with_ray(
-            inputs, options, ray, args.say, _complain, args.quiet
-        )
+        yield from process_with_ray(inputs, options, ray, args.say, args.quiet)
         return
     from mmhot.apis.clip_worker import ClipWorker
 
-    worker = ClipWorker(options, args.say, _complain, args.bars)
+    worker = ClipWorker(options, args.say, args.bars)
     # a model that cannot be loaded fails for all inputs
     worker.prepare(not all(item.has_keypoints for item in inputs))
     yield from map(worker, inputs)
-
-
-def _conclude(
-    args: argparse.Namespace,
-    total: int,
-    outcomes: Sequence['Outcome'],
-    interrupted: bool,
-) -> int:
-    """Print the times of all inputs; returns the exit code."""
-    from mmhot.cli.report import stage_table
-
-    if outcomes:
-        args.say(stage_table(outcomes))
-    failed = sum(bool(outcome.error) for outcome in outcomes)
-    if not interrupted:
-        return int(failed > 0)
-    text = f'interrupted: {len(outcomes) - failed} of {total} inputs are finished'
-    if 'no_cache' not in args:
-        text += '; the same command with --resume continues from here'
-    _complain(text)
-    return 130
-
-
-def _complain(text: str) -> None:
-    print_line(f'mmhot infer: {one_line(text)}', sys.stderr)

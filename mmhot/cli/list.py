@@ -9,6 +9,7 @@ Example:
 
 import argparse
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 from mmhot.cli.report import add_report_arguments, align, report
@@ -56,18 +57,11 @@ def _searched_text(model) -> str:
 
 
 def _model_as_json(model) -> dict:
-    return {
-        'name': model.name,
-        'aliases': list(model.aliases),
-        'algorithm': model.algorithm,
+    return asdict(model) | {
         'task': model.task,
         'config': model.config_name,
         'file': str(model.config),
-        'parameters': model.parameters,
-        'macs': model.macs,
-        'training_data': model.training_data,
         'weights': model.weights or None,
-        'results': model.results,
     }
 
 

@@ -6,50 +6,44 @@ from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields
 from typing import Any
 
-from mmhot.apis.option_fields import Options, T, flag_of, kind_of
+from mmhot.apis.option_fields import Options, T, kind_of
 
 
-def add_options(
-    parser: argparse._ActionsContainer,
-    options: type[Options],
-    names: tuple[str, ...] = (),
-) -> None:
+def add_options(parser: argparse._ActionsContainer, options: type[Options]) -> None:
     """Declare an option for every field of a dataclass.
 
     Values are converted and checked by the dataclass, which has the defaults, too: an
     option that is not given is absent from the parsed arguments. Fields of classes with
     a title form a section of the help.
-
-    Args:
-        parser (ArgumentParser): Parser or group of one.
-        options (type[Options]): Dataclass.
-        names (tuple[str]): Fields to declare; all by default.
     """
-    known = {each.name: each for each in fields(options)}
     groups = {'': parser}
+    # every command has --device, see mmhot.cli.dispatch
+    hidden = ('device', *options.python_only)
     for part in reversed(options.__mro__[:-1]):
-        for name in part.__annotations__:
-            # every command has --device, see mmhot.cli.dispatch
-            if name in ('device', *options.python_only) or name not in (names or known):
+        own = [x for x in fields(options) if x.name in part.__annotations__]
+        for each in own:
+            if each.name in hidden:
                 continue
-            title = '' if names else part.title
-            if title not in groups:
-                groups[title] = parser.add_argument_group(title)
-            _add_option(groups[title], known[name])
-
-
-def _add_option(parser: argparse._ActionsContainer, each: Field) -> None:
-    argument, kind = each.metadata['argument'], kind_of(each)
-    settings: dict[str, Any] = {'dest': each.name, 'default': argparse.SUPPRESS}
-    if kind is bool:
-        settings['action'] = 'store_false' if each.default else 'store_true'
-    else:
-        choices = ','.join(map(str, argument.choices))
-        settings['metavar'] = f'{{{choices}}}' if choices else argument.metavar
-        settings['required'] = each.default is MISSING
-    if kind is tuple:
-        settings |= dict(action='extend', nargs='+')
-    parser.add_argument(flag_of(each), help=help_of(each), **settings)
+            if part.title not in groups:
+                groups[part.title] = parser.add_argument_group(part.title)
+            argument, kind = each.metadata['argument'], kind_of(each)
+            flag = argument.flag or f'--{each.name.replace("_", "-")}'
+            settings: dict[str, Any] = dict(action='store')
+            if kind is bool:
+                settings['action'] = 'store_false' if each.default else 'store_true'
+            else:
+                choices = ','.join(map(str, argument.choices))
+                settings['metavar'] = f'{{{choices}}}' if choices else argument.metavar
+                settings['required'] = each.default is MISSING
+            if kind is tuple:
+                settings |= dict(action='extend', nargs='+')
+            groups[part.title].add_argument(
+                flag,
+                dest=each.name,
+                default=argparse.SUPPRESS,
+                help=help_of(each),
+                **settings,
+            )
 
 
 def help_of(each: Field) -> str:
@@ -77,15 +71,17 @@ def given_options(args: argparse.Namespace, options: type[Options]) -> dict[str,
     return {x.name: values[x.name] for x in fields(options) if x.name in values}
 
 
-def name_options(message: str, flags: Mapping[str, str]) -> str:
+def name_options(message: str, flags: Mapping[str, str], is_error: bool = True) -> str:
     """Replace the names of arguments in a message by options.
 
     Replaced are names in backticks, before ``=``, with an underscore, and at the
-    beginning before a verb or colon: 'fov must be 1' becomes '--fov must be 1'.
+    beginning of errors before a verb or colon: 'fov must be 1' becomes
+    '--fov must be 1'.
 
     Args:
         message (str): One line of the library.
         flags (Mapping[str, str]): Options by argument, such as ``{'fov': '--fov'}``.
+        is_error (bool): Whether the line may begin with an argument. Defaults to True.
 
     Returns:
         str: The line for users of the command line.
@@ -97,7 +93,8 @@ def name_options(message: str, flags: Mapping[str, str]) -> str:
         name, value = found['name'], found['value']
         if value is not None:
             return flags[name] if value == '=True' else f'{flags[name]} {found["text"]}'
-        is_subject = not found.start() and verbs.match(message, found.end())
+        is_first = is_error and not found.start()
+        is_subject = is_first and verbs.match(message, found.end())
         is_name = found['tick'] or '_' in name or is_subject
         return flags[name] if is_name else found[0]
 

@@ -2,7 +2,8 @@
 
 import argparse
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from mmhot.cli.errors import output_file, print_line
@@ -75,40 +76,33 @@ def stage_table(outcomes: Sequence['Outcome']) -> str:
     """
     ran = [outcome for outcome in outcomes if not outcome.skipped]
     stages = list(dict.fromkeys(s for outcome in ran for s in outcome.times.seconds))
-    shown = outcomes
-    if len(outcomes) > _MOST_ROWS:
-        shown = [outcome for outcome in outcomes if outcome.error]
     lines = [['clip', 'frames', 'people', *(f'{s}, s' for s in stages), 'frames/s', '']]
-    for outcome in shown:
-        people = '-' if outcome.error else str(outcome.people)
-        seconds, frames = outcome.times.seconds, outcome.times.num_frames
-        note = _slowest(seconds)
-        if outcome.error:
-            note = 'failed'
-        if outcome.skipped:
-            seconds, note = {}, 'finished before'
-        lines.append([outcome.name, *_cells(frames, people, seconds, stages), note])
+    for outcome in outcomes:
+        if outcome.error or len(outcomes) <= _MOST_ROWS:
+            note = 'finished before' if outcome.skipped else ''
+            note = 'failed' if outcome.error else note
+            lines.append(_sum(outcome.name, [outcome], stages, note))
     if len(ran) > 1:
-        frames = sum(outcome.times.num_frames for outcome in ran)
-        people = str(sum(outcome.people for outcome in ran if not outcome.error))
-        totals = {
-            stage: sum(outcome.times.seconds.get(stage, 0.0) for outcome in ran)
-            for stage in stages
-        }
-        cells = _cells(frames, people, totals, stages)
-        lines.append([f'all {len(ran)}', *cells, _slowest(totals)])
+        lines.append(_sum(f'all {len(ran)}', ran, stages))
     return align(lines)
 
 
-def _cells(
-    frames: int, people: str, seconds: Mapping[str, float], stages: Sequence[str]
+def _sum(
+    name: str, outcomes: Sequence['Outcome'], stages: Sequence[str], note: str = ''
 ) -> list[str]:
-    """Format the numbers of a row; stages that were not reached have a dash."""
-    total = sum(seconds.values())
-    spent = [f'{seconds[stage]:.1f}' if stage in seconds else '-' for stage in stages]
-    rate = f'{frames / total:.1f}' if total > 0 else '-'
-    return [str(frames), people, *spent, rate]
-
-
-def _slowest(seconds: Mapping[str, float]) -> str:
-    return f'slowest: {max(seconds, key=seconds.get)}' if seconds else ''
+    """Return the cells of a row; stages that were not reached have a dash."""
+    seconds = Counter()
+    for outcome in outcomes:
+        seconds.update(outcome.times.seconds)
+    frames, total = sum(x.times.num_frames for x in outcomes), seconds.total()
+    people = [x.people for x in outcomes if not x.error]
+    if seconds and not note:
+        note = f'slowest: {max(seconds, key=seconds.get)}'
+    return [
+        name,
+        str(frames),
+        str(sum(people)) if people else '-',
+        *(f'{seconds[stage]:.1f}' if stage in seconds else '-' for stage in stages),
+        f'{frames / total:.1f}' if total > 0 else '-',
+        note,
+    ]

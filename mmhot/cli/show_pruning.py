@@ -8,11 +8,10 @@ Each column is a range of layers, each row a group of keypoints.
 """
 
 import argparse
-from dataclasses import asdict
 from pathlib import Path
 
 from mmhot.apis.command_options import PruningOptions
-from mmhot.cli.options import add_options, read_options
+from mmhot.cli.options import add_options, given_options
 from mmhot.cli.report import output_file
 
 
@@ -38,11 +37,11 @@ def run(args: argparse.Namespace) -> None:
     """Draw and write the image."""
     if args.out.suffix != '.png':
         raise ValueError(f'out must be a .png file, got {args.out}')
-    chosen = asdict(read_options(args, PruningOptions))
 
     from mmhot.apis.inspection import show_pruning
     from mmhot.io.images import read_image, write_png
 
+    chosen = given_options(args, PruningOptions)
     image = read_image(args.image)
     drawing, trace = show_pruning(image, args.config, args.checkpoint, **chosen)
     write_png(args.out, drawing)

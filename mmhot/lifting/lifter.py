@@ -16,11 +16,10 @@ from mmhot.structures.clips import Clip2D, Clip3D, check_clip
 from mmhot.structures.keypoint_arrays import mirror_poses
 from mmhot.structures.lens import Lens, camera_intrinsics, ideal_camera
 from mmhot.structures.windows import lift_windows, resample, usual_stride
-from mmhot.weights.backends import find_graph, graph_with_keep, shipped_graph
-from mmhot.weights.index import ACCURACIES, DEFAULT_LIFTER, SCHEME
+from mmhot.weights.index import ACCURACIES
+from mmhot.weights.lifters import find_lifter_graph
 
 _H36M = get_skeleton('h36m-17')
-_TASKS = ('body_3d_keypoint',)
 
 LIFTING_RULES = 6
 """Version of the results: raise it when the same keypoints give other poses."""
@@ -104,7 +103,7 @@ class Lifter(ClipEncoder):
             )
         if batch_size is not None and batch_size < 1:
             raise ValueError(f'batch_size must be at least 1, got {batch_size}')
-        self.network = _open_network(model, checkpoint, device, keep, backend)
+        self.network = open_network(model, checkpoint, device, keep, backend)
         self.name, settings = self.network.name, self.network.settings
         self.flip_test = flip_test
         self.seq_len = self.network.num_frames
@@ -326,7 +325,7 @@ def _directions(keypoints: np.ndarray, camera: dict) -> np.ndarray:
     return np.column_stack([rays, np.ones(len(rays))])
 
 
-def _open_network(
+def open_network(
     model: str | Path | None,
     checkpoint: str | Path | None,
     device: str = 'auto',
@@ -334,17 +333,9 @@ def _open_network(
     backend: str = 'auto',
 ) -> LiftingNetwork:
     """Open a lifter with the back end that runs it; see :class:`Lifter`."""
-    name = SCHEME + DEFAULT_LIFTER if model is None and checkpoint is None else model
-    # the frames that are kept are constants of a file
-    kept = None
-    if keep is not None and checkpoint is None:
-        shipped = shipped_graph(str(name), _TASKS)
-        kept = shipped and graph_with_keep(shipped, np.atleast_1d(keep))
-        kept = kept if kept and kept.is_file() else None
-    prefers_torch = keep is not None and kept is None
-    graph = find_graph(name, _TASKS, checkpoint, device, backend, prefers_torch)
+    graph, weights = find_lifter_graph(model, checkpoint, device, keep, backend)
     if graph is not None:
-        return OnnxNetwork(kept or graph, device, keep, weights=graph)
+        return OnnxNetwork(graph, device, keep, weights)
     from mmhot.lifting.torch_network import TorchNetwork
 
     return TorchNetwork(model, checkpoint, device, keep)

@@ -10,11 +10,11 @@ from torch import Tensor
 import mmhot.plugin  # noqa: F401 registers components
 from mmhot.compat.installation import choose_device
 from mmhot.deploy.half_precision import copy_to_device, half_precision
-from mmhot.lifting.load_model import find_files, load_lifter
 from mmhot.lifting.networks import USUAL_BATCH_SIZE, Keep
 from mmhot.models.lifters.estimator import SequencePoseLifter
 from mmhot.models.tokens.host import Host
 from mmhot.structures.keypoint_arrays import mirror_poses
+from mmhot.weights.load_lifter import load_lifter
 from mmhot.weights.loading import fingerprint
 
 # Activations between two layers of a video lifter that fit into a CPU's caches;
@@ -40,9 +40,8 @@ class TorchNetwork:
         keep: Keep | None = None,
     ) -> None:
         self._device = choose_device(device)
-        name, config, plain = load_lifter(model, checkpoint)
-        self.name, self.weights = name, find_files(model, checkpoint)[1]
-        self.model = plain.eval().to(self._device)
+        self.name, self.weights, config, plain = load_lifter(model, checkpoint)
+        self.model = plain.to(self._device)
         self.codec = self.model.head.decoder
         self.settings = config.get('lifting', {})
         self.num_frames = self.model.backbone.num_frames

@@ -149,3 +149,24 @@ def to_world(clip: Clip3D, static_camera: bool = False) -> Clip3D:
         root_3d=root.astype(np.float32),
         keypoints_3d=poses.astype(np.float32),
     )
+
+
+def turn(clip: Clip3D, axes: str, static_camera: bool = False) -> Clip3D:
+    """Convert to axes of results: ``'camera'``, ``'z-up'`` or ``'world'``.
+
+    Args:
+        clip (Clip3D): In any axes.
+        axes (str): Wanted axes.
+        static_camera (bool): See :func:`to_world`. Defaults to False.
+
+    Returns:
+        Clip3D: A clip whose numbers are finite.
+
+    Raises:
+        ValueError: If the clip is in ``'world'`` axes, and others are wanted.
+    """
+    if axes == 'world' != clip.axes:
+        clip = to_world(to_axes(clip, 'camera'), static_camera)
+    elif axes != 'world':
+        clip = to_axes(clip, axes)
+    return clip.checked()

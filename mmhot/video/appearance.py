@@ -4,8 +4,6 @@ Histograms of colors relative to the person's own brightness describe head, trun
 thighs and shins.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from mmhot.skeletons.joints import Skeleton, get_skeleton
@@ -102,12 +100,10 @@ def describe_person(
     for part, own in colors.items():
         logs = np.log(own + 4.0)
         blue, green, red = logs.T
-        values[_PARTS.index(part), : _COLORS**2] = _soft_histogram(
-            [red - green, blue - green], [_COLORS] * 2
-        )
-        values[_PARTS.index(part), _COLORS**2 :] = _soft_histogram(
-            [logs.mean(-1) - level], [_LEVELS], 2 * _RANGE
-        )
+        across, along = _bin(red - green, _COLORS), _bin(blue - green, _COLORS)
+        levels = _bin(logs.mean(-1) - level, _LEVELS, 2 * _RANGE)
+        histogram = across.T @ along / len(own)
+        values[_PARTS.index(part)] = [*histogram.ravel(), *levels.mean(0)]
     return values / 2
 
 
@@ -118,13 +114,7 @@ def _part_grids(known: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         f'{side}_{part}' for part in ('shoulder', 'hip') for side in ('left', 'right')
     ]
     if all(name in known for name in corners):
-        down, right = np.meshgrid(
-            np.linspace(0.1, 0.9, _ALONG), np.linspace(0.2, 0.8, _ACROSS)
-        )
-        down, right = down.reshape(-1, 1), right.reshape(-1, 1)
-        upper = known[corners[0]] * (1 - right) + known[corners[1]] * right
-        lower = known[corners[2]] * (1 - right) + known[corners[3]] * right
-        grids['trunk'] = [upper * (1 - down) + lower * down]
+        grids['trunk'] = [_grid([known[name] for name in corners], 0.2)]
     for part, first, second in (('thighs', 'hip', 'knee'), ('shins', 'knee', 'ankle')):
         for side in ('left', 'right'):
             ends = known.get(f'{side}_{first}'), known.get(f'{side}_{second}')
@@ -143,11 +133,24 @@ def _part_grids(known: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 def _limb_grid(start: np.ndarray, end: np.ndarray) -> np.ndarray:
     """Return points around a bone, (N, 2)."""
     along = end - start
-    across = np.array([-along[1], along[0]]) * _LIMB_WIDTH
-    places, sides = np.meshgrid(
-        np.linspace(0.1, 0.9, _ALONG), np.linspace(-0.5, 0.5, _ACROSS)
+    across = np.array([-along[1], along[0]]) * _LIMB_WIDTH / 2
+    return _grid([start - across, start + across, end - across, end + across])
+
+
+def _grid(corners: list[np.ndarray], margin: float = 0.0) -> np.ndarray:
+    """Return points (N, 2) between two upper and two lower corners.
+
+    Args:
+        corners (list[np.ndarray]): Upper left, upper right, lower left, lower right.
+        margin (float): Share of the width that is left out on either side.
+    """
+    down, right = np.meshgrid(
+        np.linspace(0.1, 0.9, _ALONG), np.linspace(margin, 1 - margin, _ACROSS)
     )
-    return start + places.reshape(-1, 1) * along + sides.reshape(-1, 1) * across
+    down, right = down.reshape(-1, 1), right.reshape(-1, 1)
+    upper = corners[0] * (1 - right) + corners[1] * right
+    lower = corners[2] * (1 - right) + corners[3] * right
+    return upper * (1 - down) + lower * down
 
 
 def _sample(image: np.ndarray, points: np.ndarray) -> np.ndarray:
@@ -158,21 +161,7 @@ def _sample(image: np.ndarray, points: np.ndarray) -> np.ndarray:
     return image[pixels[:, 1], pixels[:, 0]].astype(np.float32)
 
 
-def _soft_histogram(
-    values: Sequence[np.ndarray], bins: Sequence[int], limit: float = _RANGE
-) -> np.ndarray:
-    """Count values within +-limit with linear weights in neighboring bins; sum 1."""
-    places = [
-        ((value / limit).clip(-1, 1) + 1) / 2 * (count - 1)
-        for value, count in zip(values, bins, strict=True)
-    ]
-    total = np.zeros(bins)
-    for corner in np.ndindex(*[2] * len(bins)):
-        index, weight = [], np.ones(len(values[0]))
-        for place, count, step in zip(places, bins, corner, strict=True):
-            low = np.minimum(place.astype(int), count - 2)
-            share = place - low
-            index.append(low + step)
-            weight = weight * (share if step else 1 - share)
-        np.add.at(total, tuple(index), weight)
-    return (total / len(values[0])).ravel()
+def _bin(values: np.ndarray, bins: int, limit: float = _RANGE) -> np.ndarray:
+    """Return the linear weights (N, bins) of values within +-limit in bins; sum 1."""
+    places = ((values / limit).clip(-1, 1) + 1) / 2 * (bins - 1)
+    return np.maximum(1 - abs(places[:, None] - np.arange(bins)), 0)

@@ -51,13 +51,8 @@ class BackgroundTracker(FrameObserver):
         interval (int): Frames from one that is looked at to the next. Defaults to 1.
     """
 
-    @staticmethod
-    def name_of(interval: int) -> str:
-        """Name the arrays of an interval."""
-        return 'background' if interval == 1 else f'background-{interval}'
-
     def __init__(self, interval: int = 1) -> None:
-        self.name = self.name_of(interval)
+        self.name = 'background' if interval == 1 else f'background-{interval}'
         self._interval = interval
         self._rows: list[tuple[np.ndarray, int, float]] = []
         self._keyframes: list[_ReferenceFrame] = []

@@ -133,18 +133,13 @@ def _next_position(last: Keyframe, step: int, end: int) -> int:
 
 
 def _recall(previous: Sequence[People], size: tuple[int, int]) -> list[Keyframe]:
-    """Number the people of the last frame, and of an earlier one if all are there."""
-    last = drop_uncertain(previous[-1])
-    keyframes = [Keyframe(-1, np.arange(len(last)), last)]
-    first = drop_uncertain(previous[0])
-    if len(previous) < 2 or not len(last) == len(first) > 0:
-        return keyframes
-    ids = _match(
-        search_boxes(first, size), search_boxes(last, size), keyframes[0].ids, len(last)
-    )
-    if ids.max() < len(last):
-        keyframes.insert(0, Keyframe(-HISTORY, ids, first))
-    return keyframes
+    """Number the people of the last frame, and of an earlier one if there is one."""
+    first, last = drop_uncertain(previous[0]), drop_uncertain(previous[-1])
+    now = Keyframe(-1, np.arange(len(last)), last)
+    if len(previous) < 2:
+        return [now]
+    boxes = search_boxes(first, size), search_boxes(last, size)
+    return [Keyframe(-HISTORY, _match(*boxes, now.ids, len(last)), first), now]
 
 
 def drop_uncertain(people: People) -> People:
@@ -226,8 +221,8 @@ def _detect(
     others = boxes[~same], scores[~same]
     unknown = Prior.unknown(len(others[0]))
     people = _estimate_closely(frame, others, unknown, estimate)
-    found = kept.join(Keyframe(tracked.position, ids[~same], people))
-    return found.drop_uncertain()
+    found = Keyframe(tracked.position, ids[~same], people)
+    return kept.join(found).drop_uncertain()
 
 
 def _estimate_closely(
@@ -246,34 +241,25 @@ def refine(
     estimate: Estimate,
 ) -> list[People]:
     """Estimate people again whose keypoints are off the box they were found in."""
-    closer = [
-        search_boxes(own, frame.image.shape[1::-1])
-        for frame, own in zip(frames, people, strict=True)
-    ]
-    off = [
-        (box_iou(boxes, own.bboxes) < _MIN_OVERLAP) & are_certain(own)
-        for boxes, own in zip(closer, people, strict=True)
-    ]
-    rows = [index for index, each in enumerate(off) if each.any()]
+    people, rows, requests = list(people), [], []
+    for index, (frame, own, prior) in enumerate(
+        zip(frames, people, priors, strict=True)
+    ):
+        boxes = search_boxes(own, frame.image.shape[1::-1])
+        off = (box_iou(boxes, own.bboxes) < _MIN_OVERLAP) & are_certain(own)
+        if off.any():
+            confidence = np.fmax(prior.confidence, own.scores.mean(1))
+            known = Prior(confidence, turns_of(own)).take(off)
+            rows.append((index, np.flatnonzero(off)))
+            requests.append((frame, (boxes[off], own.bbox_scores[off]), known))
     if not rows:
         return people
-    again = estimate(
-        [frames[index] for index in rows],
-        [(closer[i][off[i]], people[i].bbox_scores[off[i]]) for i in rows],
-        [
-            Prior(np.fmax(prior.confidence, own.scores.mean(1)), turns_of(own)).take(
-                off[index]
-            )
-            for index in rows
-            for prior, own in [(priors[index], people[index])]
-        ],
-    )
-    people = list(people)
-    for index, new in zip(rows, again, strict=True):
+    again = estimate(*map(list, zip(*requests, strict=True)))
+    for (index, off), new in zip(rows, again, strict=True):
         old = people[index]
-        better = new.scores.mean(1) >= old.scores[off[index]].mean(1)
+        better = np.flatnonzero(new.scores.mean(1) >= old.scores[off].mean(1))
         chosen = np.arange(len(old))
-        chosen[np.flatnonzero(off[index])[better]] = len(old) + np.flatnonzero(better)
+        chosen[off[better]] = len(old) + better
         people[index] = old.join(new).take(chosen)
     return people
 
@@ -288,15 +274,13 @@ def _predict(
         return boxes
     before = keyframes[-2]
     known, rows = rows_of(last.ids, before.ids)
-    moved = np.zeros((len(boxes), 2), np.float32)
     earlier = search_boxes(before.people.take(rows), size)
-    centers = (boxes[known, :2] + boxes[known, 2:]) / 2
-    moved[known] = centers - (earlier[:, :2] + earlier[:, 2:]) / 2
+    moved = np.zeros((len(boxes), 2), np.float32)
+    moved[known] = (boxes[known] - earlier).reshape(-1, 2, 2).mean(1)
     moved *= (position - last.position) / (last.position - before.position)
     limit = 2 * (boxes[:, 2:] - boxes[:, :2])
-    moved = np.clip(moved, -limit, limit)
-    shifted = boxes + np.tile(moved, 2)
-    shifted = shifted.reshape(-1, 2, 2).clip(0, size).reshape(-1, 4)
+    shifted = boxes.reshape(-1, 2, 2) + np.clip(moved, -limit, limit)[:, None]
+    shifted = shifted.clip(0, size).reshape(-1, 4)
     inside = (shifted[:, 2:] - shifted[:, :2] > 1).all(1, keepdims=True)
     return np.where(inside, shifted, boxes).astype(np.float32)
 
@@ -320,21 +304,19 @@ def _search_backwards(
     frames: list[Frame], keyframes: list[Keyframe], estimate: Estimate
 ) -> None:
     """Search those first detected in the last keyframe in the ones before."""
-    known = np.isin(keyframes[-1].ids, keyframes[-2].ids)
-    found = [keyframes[-1].take(~known)]
+    found = [keyframes[-1].take(~np.isin(keyframes[-1].ids, keyframes[-2].ids))]
     least = np.maximum(_MIN_SHARE * found[0].people.scores.mean(1), MIN_CONFIDENCE)
     for row in range(len(keyframes) - 2, 0, -1):
         position = keyframes[row].position
         if position < 0 or not len(found[-1].ids):
             return
-        frame = frames[position]
+        frame, last = frames[position], found[-1].people
         boxes = _predict(found[-2:], position, frame.image.shape[1::-1])
-        scores = found[-1].people.bbox_scores
-        prior = prior_of(found[-1].people)
-        people = _estimate_closely(frame, (boxes, scores), prior, estimate)
-        kept = (people.scores.mean(1) >= least) & ~_duplicates(
-            people, keyframes[row].people
+        people = _estimate_closely(
+            frame, (boxes, last.bbox_scores), prior_of(last), estimate
         )
+        kept = people.scores.mean(1) >= least
+        kept &= ~_duplicates(people, keyframes[row].people)
         found.append(Keyframe(position, found[-1].ids, people).take(kept))
         least = least[kept]
         keyframes[row] = keyframes[row].join(found[-1])

@@ -1,8 +1,10 @@
 """2D poses between keyframes: interpolated where predictable, else estimated."""
 
+from collections import defaultdict
 from dataclasses import dataclass
 from functools import reduce
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,7 +15,6 @@ from mmhot.video.chunks import (
     are_certain,
     prior_of,
     refine,
-    rows_of,
     search_boxes,
     turns_of,
 )
@@ -56,7 +57,7 @@ def fill_chunk(
 
     People are estimated in the frame between two keyframes. Where their keypoints are
     near the middle of those before and after, the other frames are interpolated;
-    otherwise both halves are treated likewise.
+    otherwise both halves are treated likewise, as where only one end is known.
 
     Args:
         frames (list[Frame]): Frames of :func:`~mmhot.video.chunks.track_chunk`.
@@ -67,163 +68,145 @@ def fill_chunk(
     Returns:
         list[People]: People of each frame.
     """
-    filler = _Filler(frames, keyframes, estimate, gaps)
-    while len(filler.gaps) + len(filler.alone):
-        filler.halve_gaps()
-    return filler.by_frame()
+    filler = _Filler(frames, estimate, gaps)
+    for key in keyframes:
+        for row, number in enumerate(key.ids.tolist()):
+            filler.poses[number][key.position] = key.people.take([row])
+    open_gaps = [
+        _Gap(number, max(first.position, -1), last.position)
+        for first, last in pairwise(keyframes)
+        for number in np.union1d(first.ids, last.ids).tolist()
+    ]
+    while open_gaps := filler.without_known(open_gaps):
+        open_gaps = filler.halve(open_gaps)
+    empty = keyframes[0].people.take(np.zeros(0, int))
+    return [
+        reduce(People.join, filler.people_at(position), empty)
+        for position in range(len(frames))
+    ]
+
+
+class _Gap(NamedTuple):
+    """The frames between two positions, one person's number."""
+
+    number: int
+    first: int
+    last: int
+
+    @property
+    def middle(self) -> int:
+        return (self.first + self.last) // 2
 
 
 class _Filler:
-    """Poses of a chunk, as rows of arrays, and the gaps between them.
+    """Poses of people by number and position in a chunk, each a single person."""
 
-    Attributes:
-        gaps (np.ndarray): Rows of one person's poses with frames between, (M, 2).
-        alone (np.ndarray): Rows, and positions of frames to search in their boxes,
-            (N, 2).
-    """
-
-    def __init__(
-        self,
-        frames: list[Frame],
-        keyframes: list[Keyframe],
-        estimate: Estimate,
-        limits: Gaps,
-    ) -> None:
+    def __init__(self, frames: list[Frame], estimate: Estimate, limits: Gaps) -> None:
+        self.poses: dict[int, dict[int, People]] = defaultdict(dict)
         self._frames, self._estimate, self._limits = frames, estimate, limits
         self._size = frames[0].image.shape[1::-1]
         times = [frame.time for frame in frames]
         # the last one is that of the frame before, at -1
         self._times = np.append(times, 2 * times[0] - times[min(1, len(times) - 1)])
-        self._people = reduce(People.join, [key.people for key in keyframes])
-        counts = [len(key.ids) for key in keyframes]
-        self._ids = np.concatenate([key.ids for key in keyframes])
-        self._at = np.repeat([key.position for key in keyframes], counts).astype(int)
-        gaps, alone = [], []
-        ends = np.cumsum([0, *counts])
-        for (start, first), (end, last) in pairwise(zip(ends, keyframes, strict=False)):
-            known, rows = rows_of(first.ids, last.ids)
-            gaps.append(np.stack([start + np.flatnonzero(known), end + rows], 1))
-            new = ~np.isin(last.ids, first.ids)
-            for row in [
-                *(start + np.flatnonzero(~known)),
-                *(end + np.flatnonzero(new)),
-            ]:
-                between = range(max(first.position, -1) + 1, last.position)
-                alone += [(row, position) for position in between]
-        self.alone = np.array(alone, int).reshape(-1, 2)
-        gaps = np.concatenate(gaps)
-        self.gaps = self._open(gaps[self._at[gaps[:, 1]] >= 0])
 
-    def _open(self, gaps: np.ndarray) -> np.ndarray:
-        """Select gaps with frames between."""
-        return gaps[self._at[gaps[:, 1]] - self._at[gaps[:, 0]] > 1]
+    def people_at(self, position: int) -> list[People]:
+        """Return the people of a frame, by number."""
+        numbers = sorted(self.poses)
+        return [self.poses[n][position] for n in numbers if position in self.poses[n]]
 
-    def halve_gaps(self) -> None:
-        """Estimate the frame in the middle of each gap, and those who are alone."""
-        start, end = self.gaps.T
-        middle = (self._at[start] + self._at[end]) // 2
-        guess = self._between(self.gaps, middle)
-        rows, places = self.alone.T
-        kept = self._people.take(rows)
-        kept.bboxes = search_boxes(kept, self._size)
-        # unless they are upright before and after
-        confidence = np.maximum(
-            *(prior_of(self._people.take(own)).confidence for own in (start, end))
-        )
-        prior = Prior(confidence, turns_of(guess))
-        found = self._estimate_at(
-            np.concatenate([middle, places]),
-            guess.join(kept),
-            prior.join(prior_of(kept)),
-        )
-        certain = are_certain(found)
-        added = len(self._ids) + np.cumsum(certain) - 1
-        self._append(
-            found.take(certain),
-            np.concatenate([self._ids[start], self._ids[rows]])[certain],
-            np.concatenate([middle, places])[certain],
-        )
-        certain, added = certain[: len(start)], added[: len(start)]
-        fits = certain & self._fits(guess, found.take(np.arange(len(start))))
-        self._interpolate(np.stack([start, added, end], 1)[fits])
-        halves = np.stack([start, added, added, end], 1)[certain & ~fits]
-        self.alone = self._rest(self.gaps[~certain], middle[~certain])
-        self.gaps = self._open(halves.reshape(-1, 2))
+    def without_known(self, gaps: list[_Gap]) -> list[_Gap]:
+        """Select gaps with frames between, of which an end is known."""
+        return [
+            gap
+            for gap in gaps
+            if gap.last - gap.first > 1
+            and {gap.first, gap.last} & {*self.poses[gap.number]}
+        ]
 
-    def _between(self, gaps: np.ndarray, positions: np.ndarray) -> People:
-        """Interpolate people between two poses, and the boxes to search them in."""
-        first, last = (self._people.take(rows) for rows in gaps.T)
-        start, end = self._times[self._at[gaps]].T
-        share = ((self._times[positions] - start) / (end - start))[:, None]
+    def halve(self, gaps: list[_Gap]) -> list[_Gap]:
+        """Estimate the middle of each gap; returns the halves that are left."""
+        guesses = [self._between(gap) for gap in gaps]
+        found = self._estimate_middles(gaps, guesses)
+        halves = []
+        for gap, guess, pose in zip(gaps, guesses, found, strict=True):
+            if are_certain(pose)[0]:
+                self.poses[gap.number][gap.middle] = pose
+                if self._fits(gap, guess, pose):
+                    self._interpolate(gap)
+                    continue
+            halves += [
+                _Gap(gap.number, gap.first, gap.middle),
+                _Gap(gap.number, gap.middle, gap.last),
+            ]
+        return halves
+
+    def _ends(self, gap: _Gap) -> list[People]:
+        """Return the known poses at the ends of a gap, one or two."""
+        own = self.poses[gap.number]
+        return [own[end] for end in (gap.first, gap.last) if end in own]
+
+    def _between(self, gap: _Gap) -> People:
+        """Interpolate a pose in the middle, in the box to search it in."""
+        first, last = self._ends(gap)[0], self._ends(gap)[-1]
+        start, now, end = self._times[[gap.first, gap.middle, gap.last]]
+        share = np.float32((now - start) / (end - start))
         boxes = [search_boxes(each, self._size) for each in (first, last)]
         return People(
-            (boxes[0] + share * (boxes[1] - boxes[0])).astype(np.float32),
+            boxes[0] + share * (boxes[1] - boxes[0]),
             first.bbox_scores,
-            first.keypoints + share[..., None] * (last.keypoints - first.keypoints),
+            first.keypoints + share * (last.keypoints - first.keypoints),
             np.minimum(first.scores, last.scores),
         )
 
-    def _estimate_at(
-        self, positions: np.ndarray, people: People, prior: Prior
-    ) -> People:
-        """Estimate people (M) in their boxes, each in the frame of a position."""
-        order = np.argsort(positions, kind='stable')
-        numbers, starts = np.unique(positions[order], return_index=True)
-        rows = np.split(order, starts[1:])
-        frames = [self._frames[number] for number in numbers]
-        boxes = [(people.bboxes[own], people.bbox_scores[own]) for own in rows]
-        known = [prior.take(own) for own in rows]
-        found = self._estimate(frames, boxes, known)
-        found = refine(frames, found, known, self._estimate)
-        return reduce(People.join, found).take(np.argsort(order))
-
-    def _append(self, people: People, ids: np.ndarray, positions: np.ndarray) -> None:
-        self._people = self._people.join(people)
-        self._ids = np.concatenate([self._ids, ids])
-        self._at = np.concatenate([self._at, positions])
-
-    def _fits(self, guess: People, found: People) -> np.ndarray:
-        """Mark people (M,) whose confident keypoints are where they were expected."""
-        distance = np.linalg.norm(guess.keypoints - found.keypoints, axis=-1)
-        distance = np.where(found.scores >= _MIN_SCORE, distance, 0)
-        near = distance.max(1) < self._limits.tolerance * box_size(guess.bboxes)
-        start, end = self._times[self._at[self.gaps]].T
-        return near & (end - start <= self._limits.seconds)
-
-    def _interpolate(self, rows: np.ndarray) -> None:
-        """Add the frames between three poses (N, 3), on the parabola through these."""
-        for three in rows:
-            first, middle, last = self._at[three]
-            places = np.setdiff1d(np.arange(first + 1, last), middle)
-            nodes, at = self._times[[first, middle, last]], self._times[places]
-            weights = [
-                np.prod([(at - x) / (node - x) for x in nodes if x != node], 0)
-                for node in nodes
+    def _estimate_middles(
+        self, gaps: list[_Gap], guesses: list[People]
+    ) -> list[People]:
+        """Estimate people in the middle of gaps, in their boxes."""
+        rows = defaultdict(list)
+        for row, gap in enumerate(gaps):
+            rows[gap.middle].append(row)
+        boxes, priors = [], []
+        for own in rows.values():
+            people = reduce(People.join, [guesses[row] for row in own])
+            boxes.append((people.bboxes, people.bbox_scores))
+            # unless they are upright at all known ends
+            confidence = [
+                max(prior_of(end).confidence[0] for end in self._ends(gaps[row]))
+                for row in own
             ]
-            own = self._people.take(three)
-            weights = np.stack(weights, 1).astype(np.float32)
-            near = np.where(places < middle, 0, 2)
-            people = People(
-                weights @ own.bboxes,
-                own.bbox_scores[near],
-                np.einsum('nt,tkc->nkc', weights, own.keypoints),
-                (own.scores[near] + own.scores[1]) / 2,
+            priors.append(Prior(np.array(confidence), turns_of(people)))
+        frames = [self._frames[position] for position in rows]
+        found = self._estimate(frames, boxes, priors)
+        found = refine(frames, found, priors, self._estimate)
+        people = reduce(People.join, found)
+        order = np.argsort(np.concatenate(list(rows.values())))
+        return [people.take([row]) for row in order]
+
+    def _fits(self, gap: _Gap, guess: People, found: People) -> bool:
+        """Return whether a person's keypoints are where they were expected."""
+        distance = np.linalg.norm(guess.keypoints - found.keypoints, axis=-1)
+        distance = distance[found.scores >= _MIN_SCORE].max(initial=0)
+        near = distance < self._limits.tolerance * box_size(guess.bboxes)[0]
+        seconds = self._times[gap.last] - self._times[gap.first]
+        return near and seconds <= self._limits.seconds and len(self._ends(gap)) == 2
+
+    def _interpolate(self, gap: _Gap) -> None:
+        """Add the other frames, on the parabola through the ends and the middle."""
+        nodes = [gap.first, gap.middle, gap.last]
+        poses = [self.poses[gap.number][node] for node in nodes]
+        for place in {*range(gap.first + 1, gap.last)} - {gap.middle}:
+            weights = _parabola(self._times[nodes], self._times[place])
+            near = poses[0 if place < gap.middle else 2]
+            self.poses[gap.number][place] = People(
+                sum(w * pose.bboxes for w, pose in zip(weights, poses, strict=True)),
+                near.bbox_scores,
+                sum(w * pose.keypoints for w, pose in zip(weights, poses, strict=True)),
+                (near.scores + poses[1].scores) / 2,
             )
-            self._append(people, np.full(len(places), self._ids[three[0]]), places)
 
-    def _rest(self, gaps: np.ndarray, middle: np.ndarray) -> np.ndarray:
-        """Return what to search where the person is lost in the middle, (N, 2)."""
-        rest = [
-            (start if place < lost else end, place)
-            for (start, end), lost in zip(gaps, middle, strict=True)
-            for place in range(self._at[start] + 1, self._at[end])
-            if place != lost
-        ]
-        return np.array(rest, int).reshape(-1, 2)
 
-    def by_frame(self) -> list[People]:
-        """Return the people of each frame, by number."""
-        order = np.lexsort((self._ids, self._at))
-        ends = np.searchsorted(self._at[order], np.arange(len(self._frames) + 1))
-        rows = [order[slice(*pair)] for pair in pairwise(ends)]
-        return [self._people.take(own) for own in rows]
+def _parabola(nodes: np.ndarray, at: float) -> np.ndarray:
+    """Return the weights of the values at three times for that at another."""
+    return np.float32(
+        [np.prod([(at - x) / (node - x) for x in nodes if x != node]) for node in nodes]
+    )

@@ -129,14 +129,12 @@ class PoseEstimator(ABC):
             name the cache file.
         skeleton (str): Skeleton of the keypoints, see :mod:`mmhot.skeletons.joints`.
         has_score_curve (bool): Whether scores are calibrated confidences.
-        is_thread_safe (bool): Whether several threads may call it at once.
     """
 
     name: str
     identity: dict
     skeleton: str
     has_score_curve: bool = False
-    is_thread_safe: bool = False
 
     @abstractmethod
     def __call__(
@@ -155,7 +153,6 @@ class PoseEstimator(ABC):
         images: list[np.ndarray],
         boxes: list[np.ndarray],
         priors: list[Prior],
-        flip_test: bool = False,
     ) -> list[Poses]:
         """Estimate poses in frames of a video.
 
@@ -163,10 +160,8 @@ class PoseEstimator(ABC):
             images (list[np.ndarray]): BGR images (H, W, 3).
             boxes (list[np.ndarray]): Boxes (P, 4) of each.
             priors (list[Prior]): Results of these people in other frames.
-            flip_test (bool): Whether to take more time for more accuracy. Defaults to
-                False.
         """
-        return (self if flip_test else self.estimate_fast)(images, boxes)
+        return self.estimate_fast(images, boxes)
 
 
 class CropEstimator(PoseEstimator):

@@ -2,8 +2,8 @@
 
 It predicts, matches, and starts and ends tracks as `Norfair
 <https://github.com/tryolabs/norfair>`_ 2.3 (Tryolabs, BSD 3-Clause) does; the tests
-compare both. The closest pairs are matched first, confirmed tracks before tentative
-ones, and every frame without a detection costs a hit.
+compare their IDs. The closest pairs are matched first, confirmed tracks before
+tentative ones, and every frame without a detection costs a hit.
 """
 
 from collections.abc import Sequence
@@ -119,14 +119,9 @@ class TrackedPerson:
         self._covariance = speed_gain * left
         gained = np.where(seen, speed_gain**2 * total, 0)
         self._speed_variance = self._speed_variance + self._drift - gained
-        self._place_new_points(detection)
-
-    def _place_new_points(self, detection: Detection) -> None:
-        """Take the first detection of a point as it is, and at rest."""
-        new = ~np.repeat(self.known, 2)
-        # as in Norfair, which orders the flags of detected points by coordinate
-        first = new & np.tile(detection.confident, 2)
-        self.points.reshape(-1)[first] = detection.points.reshape(-1)[first]
+        # the first detection of a point is taken as it is, and at rest
+        first = detection.confident & ~self.known
+        self.points[first] = detection.points[first]
         self.velocity[~self.known] = 0
         self.known = self.known | detection.confident
 

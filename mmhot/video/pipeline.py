@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from mmhot.io.images import MAX_PIXELS
 from mmhot.lifting.clip_encoder import check_liftable
 from mmhot.lifting.lifter import Lifter
 from mmhot.motion.camera_path import (
@@ -28,9 +27,8 @@ from mmhot.video.appearance import AppearanceObserver
 from mmhot.video.cache import ClipPeople, cache_path, save_if_possible, save_people
 from mmhot.video.camera_motion import BackgroundTracker
 from mmhot.video.frames import FrameSource
-from mmhot.video.overlap import show_again
 from mmhot.video.people import FrameObserver
-from mmhot.video.pose_estimation import VideoPoseEstimator
+from mmhot.video.pose_estimation import VideoPoseEstimator, show_again
 from mmhot.video.tracking import track_clip
 
 _LOGGER = logging.getLogger(__name__)
@@ -82,7 +80,6 @@ class VideoLifter:
         fov (float, optional): Horizontal field of view in degrees.
         intrinsics (Lens, optional): The camera's lens, in place of ``fov``.
         cache (Path, optional): Folder of the results, in which 2D keypoints are cached.
-        max_pixels (int): Larger images and frames are refused.
     """
 
     pose_estimator: VideoPoseEstimator
@@ -93,7 +90,6 @@ class VideoLifter:
     fov: float | None = None
     intrinsics: Lens | None = None
     cache: Path | None = None
-    max_pixels: int = MAX_PIXELS
 
     def __call__(
         self,
@@ -153,7 +149,6 @@ class VideoLifter:
         self, source: FrameSource, progress: Callable[[int], None] = lambda done: None
     ) -> ClipPeople:
         """Estimate the 2D poses of all frames, or load them from the cache."""
-        source.max_pixels = self.max_pixels
         return self.pose_estimator(
             source, self._cache_path(source), progress, self._observers()
         )
@@ -194,22 +189,14 @@ class VideoLifter:
             return None, lens
         if self.camera == 'static':
             return static_path(num_frames), lens
-        tracker = BackgroundTracker(_INTERVALS[self.camera])
-        found = people.observed[tracker.name]
+        found = people.observed[BackgroundTracker(_INTERVALS[self.camera]).name]
         if self.camera == 'auto':
             if len(found['points']) < FEWEST_FRAMES:
                 return None, lens
             path = solve_camera_path(**found, size=size, lens=lens)
             if shows_static(path, found['keyframe']):
                 return static_path(num_frames), lens
-            tracker = BackgroundTracker()
-            if tracker.name not in people.observed:
-                show_again(source, people, tracker, progress)
-                people.observed[tracker.name] = tracker.arrays()
-                path = self._cache_path(source)
-                if path is not None:
-                    save_if_possible(lambda: save_people(people, path))
-            found = people.observed[tracker.name]
+            found = self._observe_background(source, people, progress)
         if len(found['points']) < num_frames:
             _LOGGER.warning(
                 '%s could be read only once: the path of its camera is not known', name
@@ -220,6 +207,19 @@ class VideoLifter:
         path = solve_camera_path(**found, size=size, lens=lens)
         # images of a carried camera explain no focal length
         return choose_path(path, name), given if path.moves else lens
+
+    def _observe_background(
+        self, source: FrameSource, people: ClipPeople, progress: Callable[[int], None]
+    ) -> dict[str, np.ndarray]:
+        """Find background points in all frames, or load them from the cache."""
+        tracker = BackgroundTracker()
+        if tracker.name not in people.observed:
+            show_again(source, people, tracker, progress)
+            people.observed[tracker.name] = tracker.arrays()
+            path = self._cache_path(source)
+            if path is not None:
+                save_if_possible(lambda: save_people(people, path))
+        return people.observed[tracker.name]
 
     def track(
         self,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +13,10 @@ from mmhot.video.capture import prefetch
 from mmhot.video.chunks import HISTORY, track_chunk
 from mmhot.video.filling import Gaps, fill_chunk
 from mmhot.video.frames import Frame, FrameSource
-from mmhot.video.overlap import ChunkFiller, Observers, show_frames
 from mmhot.video.people import (
     Boxes,
     Detector,
+    FrameObserver,
     People,
     PoseEstimator,
     Prior,
@@ -32,7 +32,7 @@ _SHORT_VIDEO = 15
 # Bytes of the frames of a chunk.
 _MAX_BYTES = 200e6
 # Part of the identity: raise it when results change.
-_RULES = 11
+_RULES = 12
 
 
 @dataclass
@@ -46,10 +46,7 @@ class VideoPoseEstimator:
             between, people are tracked by their keypoints. By default, see
             :meth:`detection_interval`.
         batch_size (int): Frames per batch if every frame is detected. Defaults to 8.
-        flip_test (bool): Whether all crops of videos are mirrored, too, in twice the
-            time, and not those of the least confidence only. Defaults to False.
-        gaps (Gaps): Gaps between keyframes that are interpolated; none with
-            ``flip_test``.
+        gaps (Gaps): Gaps between keyframes that are interpolated.
         det_factor (float): Factor of the detector's usual interval. Defaults to 1.
 
     Raises:
@@ -60,14 +57,11 @@ class VideoPoseEstimator:
     estimator: PoseEstimator
     det_every: int | None = None
     batch_size: int = 8
-    flip_test: bool = False
     gaps: Gaps = Gaps()
     det_factor: float = 1.0
 
     def __post_init__(self) -> None:
         """Check the numbers."""
-        if self.flip_test:
-            self.gaps = replace(self.gaps, tolerance=0.0)
         for name in ('det_every', 'batch_size'):
             number = getattr(self, name)
             if number is not None and number < 1:
@@ -101,7 +95,6 @@ class VideoPoseEstimator:
             'estimator': self.estimator.identity,
             'det_every': self.det_every,
             'det_factor': self.det_factor,
-            'flip_test': self.flip_test,
             'gaps': list(astuple(self.gaps)),
             'rules': _RULES,
         }
@@ -111,7 +104,7 @@ class VideoPoseEstimator:
         source: FrameSource,
         cache: Path | None = None,
         progress: Callable[[int], None] = lambda done: None,
-        observers: Observers = (),
+        observers: Sequence[FrameObserver] = (),
     ) -> ClipPeople:
         """Estimate the poses of a clip, or of its frames that are not cached.
 
@@ -150,7 +143,7 @@ class VideoPoseEstimator:
         clip: ClipPeople,
         progress: Callable[[int], None],
         writer: CacheWriter,
-        observers: Observers,
+        observers: Sequence[FrameObserver],
     ) -> None:
         """Process all frames after those of an interrupted run."""
         interval = self.detection_interval(source.fps, source.num_frames)
@@ -159,27 +152,28 @@ class VideoPoseEstimator:
             clip.cuts = shots.cuts
         batch, known = list[Frame](), len(clip.people)
 
-        def report(frames: list[Frame]) -> None:
-            show_frames(frames, clip, observers)
+        def append_batch() -> None:
+            clip.people += self._estimate_batch(batch, clip, interval)
+            clip.times += [frame.time for frame in batch]
+            for frame in batch:
+                show_frame(frame, clip, observers)
+            batch.clear()
             progress(len(clip.people))
             writer.write_if_due()
 
-        with (
-            closing(prefetch(shots(source))) as frames,
-            ChunkFiller(clip, self.estimator.is_thread_safe, report) as filler,
-        ):
+        with closing(prefetch(shots(source))) as frames:
             for frame in frames:
                 if frame.index < known:
-                    show_frames([frame], clip, observers)
+                    show_frame(frame, clip, observers)
                     continue
                 if batch and (
                     frame.index in clip.cuts or self._is_full(batch, interval)
                 ):
-                    self._append(batch, clip, filler, interval)
-                    batch = []
+                    append_batch()
                 clip.size = frame.image.shape[1::-1]
                 batch.append(frame)
-            self._append(batch, clip, filler, interval)
+            if batch:
+                append_batch()
 
     def _is_full(self, batch: list[Frame], interval: int) -> bool:
         """Return whether a batch is complete, if its shot goes on."""
@@ -189,46 +183,30 @@ class VideoPoseEstimator:
             return len(batch) >= self.batch_size
         return batch[-1].index % interval == 0
 
-    def _append(
-        self,
-        frames: list[Frame],
-        clip: ClipPeople,
-        filler: ChunkFiller,
-        interval: int,
-    ) -> None:
-        """Append frames of one shot to a clip."""
-        if not frames:
-            return
+    def _estimate_batch(
+        self, frames: list[Frame], clip: ClipPeople, interval: int
+    ) -> list[People]:
+        """Estimate the poses in the next frames of a clip, which are of one shot."""
         first = frames[0].index
         shot = max((cut for cut in clip.cuts if cut <= first), default=0)
         before = (first - HISTORY, first - 1)
-        previous = [filler.people(index) for index in before if index >= shot]
-        if interval == 1:
-            last = previous[-1] if previous else None
-            people = self.estimate_frames(frames, last, interval)
-            filler.add(frames, {}, lambda: people)
-            return
-        known, fill = self._track(frames, previous, interval)
-        filler.add(frames, known, fill)
+        previous = [clip.people[index] for index in before if index >= shot]
+        if interval > 1:
+            return self._track(frames, previous, interval)
+        last = previous[-1] if previous else None
+        return self.estimate_frames(frames, last, interval)
 
     def _track(
         self, frames: list[Frame], previous: list[People], interval: int
-    ) -> tuple[dict[int, People], Callable[[], list[People]]]:
-        """Track the people of consecutive frames of one shot.
-
-        Returns:
-            tuple: The people of some frames by frame number, and what returns the
-            people of all, estimated in large batches.
-        """
+    ) -> list[People]:
+        """Track the people of consecutive frames of one shot."""
         begun = []
         if not previous:
             found = self.detector.redetect(frames[0].image, self._no_people())
-            begun = self._estimate([frames[0].image], [found], video=True)
-            previous = begun
+            begun = previous = self._estimate([frames[0].image], [found], video=True)
         rest = frames[len(begun) :]
-        known = {frame.index: own for frame, own in zip(frames, begun, strict=False)}
         if not rest:
-            return known, lambda: begun
+            return begun
 
         def estimate(
             some: list[Frame], boxes: list[Boxes], priors: list[Prior]
@@ -244,12 +222,7 @@ class VideoPoseEstimator:
             self._redetect if due else None,
             self.gaps.max_step(rest),
         )
-        known |= {
-            rest[key.position].index: key.people
-            for key in keyframes
-            if key.position >= 0
-        }
-        return known, lambda: begun + fill_chunk(rest, keyframes, estimate, self.gaps)
+        return begun + fill_chunk(rest, keyframes, estimate, self.gaps)
 
     def _no_people(self) -> People:
         num_keypoints = get_skeleton(self.estimator.skeleton).num_keypoints
@@ -297,8 +270,8 @@ class VideoPoseEstimator:
             interval (int): See :meth:`detection_interval`.
         """
         history = [] if previous is None else [previous]
-        known, _ = self._track([frame], history, interval)
-        return known[frame.index]
+        [people] = self._track([frame], history, interval)
+        return people
 
     def estimate_images(self, images: list[np.ndarray]) -> list[People]:
         """Estimate the poses in independent BGR images (H, W, 3)."""
@@ -333,7 +306,7 @@ class VideoPoseEstimator:
         if video:
             known = [own.take(rows) for own, rows in zip(priors, valid, strict=True)]
             crops = [round_boxes(own) for own in crops]
-            poses = self.estimator.estimate_video(images, crops, known, self.flip_test)
+            poses = self.estimator.estimate_video(images, crops, known)
         else:
             poses = self.estimator(images, crops)
         people = []
@@ -347,6 +320,28 @@ class VideoPoseEstimator:
             all_scores[rows] = np.where(finite, scores, 0)
             people.append(People(own, box_scores, all_points, all_scores))
         return people
+
+
+def show_again(
+    source: FrameSource,
+    clip: ClipPeople,
+    observer: FrameObserver,
+    progress: Callable[[int], None] = lambda done: None,
+) -> None:
+    """Read a video another time, for an observer alone."""
+    with closing(prefetch(source)) as frames:
+        for done, (_, frame) in enumerate(zip(clip.people, frames, strict=False), 1):
+            show_frame(frame, clip, [observer])
+            progress(done)
+
+
+def show_frame(
+    frame: Frame, clip: ClipPeople, observers: Sequence[FrameObserver]
+) -> None:
+    """Pass a frame and its people, which the clip has, on to observers."""
+    people, is_cut = clip.people[frame.index], frame.index in (0, *clip.cuts)
+    for observer in observers:
+        observer.observe(frame.index, frame.image, people, is_cut)
 
 
 def _as_arrays(boxes: Boxes) -> Boxes:

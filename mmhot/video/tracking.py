@@ -4,7 +4,6 @@ A whole clip has false alarms removed and tracklets linked over occlusions, too.
 ``docs/tracking.md`` compares trackers and counts wrong IDs.
 """
 
-import heapq
 import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
@@ -21,7 +20,7 @@ from mmhot.video.person_tracker import (
 
 # Saved with records of finished inputs: raise it when tracks change, which
 # tests/video/test_tracking.py notices.
-TRACKING_RULES = 1
+TRACKING_RULES = 2
 
 # Seconds of detections after which a new track is confirmed.
 _CONFIRMATION = 0.1
@@ -180,68 +179,36 @@ def link_tracklets(
         fps (float): Frames per second.
         max_gap (float): Longest occlusion in seconds.
     """
-    linker = _TrackletLinker(list(tracklets), fps, max_gap)
-    for index in range(len(tracklets)):
-        linker.compare_with_later(index)
-    linker.link()
-    return linker.remaining()
+    left = dict(enumerate(tracklets))
+    starts = np.array([each.frames[0] for each in tracklets], np.float64)
+    ends = np.array([each.frames[-1] for each in tracklets], np.float64)
+    misfits: dict[tuple[int, int], float] = {}
 
+    def compare(firsts: list[int], seconds: list[int]) -> None:
+        gaps = starts[seconds] - ends[firsts][:, None]
+        near = (gaps > 0) & (gaps <= max_gap * fps)
+        for row, column in np.argwhere(near):
+            pair = firsts[row], seconds[column]
+            misfit = _misfit(*(left[number] for number in pair), fps)
+            if misfit < 1:
+                misfits[pair] = misfit
 
-class _TrackletLinker:
-    """Tracklets, and a heap of the misfits of those that may be linked."""
-
-    def __init__(self, tracklets: list[Track2D], fps: float, max_gap: float) -> None:
-        self._tracklets, self._fps = tracklets, fps
-        self._max_gap = max_gap * fps
-        # infinite for tracklets that were linked to an earlier one
-        self._starts = np.array([x.frames[0] for x in tracklets], np.float64)
-        self._ends = np.array([x.frames[-1] for x in tracklets], np.float64)
-        self._versions = [0] * len(tracklets)
-        self._misfits: list[tuple[float, int, int, list[int]]] = []
-
-    def link(self) -> None:
-        """Link the best fit as long as there is one."""
-        while self._misfits:
-            _, first, second, versions = heapq.heappop(self._misfits)
-            if versions != [self._versions[first], self._versions[second]]:
-                continue  # one of them was linked since
-            self._append(first, second)
-            self.compare_with_later(first)
-            for earlier in self._within_gap(self._starts[first] - self._ends):
-                self._compare(earlier, first)
-
-    def compare_with_later(self, index: int) -> None:
-        """Compare a tracklet with those that begin soon after its end."""
-        for later in self._within_gap(self._starts - self._ends[index]):
-            self._compare(index, later)
-
-    def remaining(self) -> list[Track2D]:
-        """Return the tracklets that were not linked to an earlier one."""
-        return [self._tracklets[n] for n in np.flatnonzero(np.isfinite(self._ends))]
-
-    def _within_gap(self, gaps: np.ndarray) -> list[int]:
-        return np.flatnonzero((gaps > 0) & (gaps <= self._max_gap)).tolist()
-
-    def _compare(self, first: int, second: int) -> None:
-        before, after = self._tracklets[first], self._tracklets[second]
-        if min(len(before.frames), len(after.frames)) < _MIN_LENGTH * self._fps:
-            return
-        misfit = _misfit(before, after, self._fps)
-        if misfit < 1:
-            versions = [self._versions[first], self._versions[second]]
-            heapq.heappush(self._misfits, (misfit, first, second, versions))
-
-    def _append(self, first: int, second: int) -> None:
-        both = self._tracklets[first], self._tracklets[second]
-        self._tracklets[first] = join_tracks(both)
-        self._versions[first] += 1
-        self._versions[second] += 1
-        self._ends[first] = self._ends[second]
-        self._starts[second], self._ends[second] = np.inf, -np.inf
+    compare([*left], [*left])
+    while misfits:
+        first, second = min(misfits, key=lambda pair: (misfits[pair], pair))
+        left[first] = join_tracks((left[first], left.pop(second)))
+        ends[first] = ends[second]
+        for pair in [pair for pair in misfits if {first, second} & {*pair}]:
+            del misfits[pair]
+        compare([first], [*left])
+        compare([*left], [first])
+    return list(left.values())
 
 
 def _misfit(before: Track2D, after: Track2D, fps: float) -> float:
     """Return the distance of both extrapolations; 1 is the largest allowed."""
+    if min(len(before.frames), len(after.frames)) < _MIN_LENGTH * fps:
+        return np.inf
     end, center, speed, size = _motion(before, slice(None, None, -1), fps)
     start, next_center, next_speed, next_size = _motion(after, slice(None), fps)
     if max(size, next_size) > _MAX_SIZE_RATIO * min(size, next_size):

@@ -7,7 +7,6 @@ import cv2
 import mmcv
 import numpy as np
 import pytest
-from lifters import save_lifter
 from mmpose.apis import MMPoseInferencer
 from numpy.testing import assert_allclose, assert_array_equal
 from pose_sources import BOX, Detector, Estimator, FunctionDetector, use_stand_ins
@@ -22,11 +21,6 @@ from mmhot.video.frames import VideoFile
 from mmhot.video.pipeline import VideoLifter
 from mmhot.video.pose_estimation import VideoPoseEstimator
 from mmhot.video.sources.pose_source import PoseSource
-
-
-@pytest.fixture(scope='module')
-def checkpoint(tmp_path_factory):
-    return save_lifter(tmp_path_factory.mktemp('lifter') / 'tiny.pth')
 
 
 @pytest.fixture

@@ -84,7 +84,7 @@ def test_command_writes_the_drawing(config, model, tmp_path, capsys):
     torch.save(dict(state_dict=model.state_dict()), tmp_path / 'small.pth')
     out = tmp_path / 'kept.png'
     files = [str(tmp_path / name) for name in ('small.py', 'small.pth')]
-    options = ['--bbox', '2,24,195,205', '--zoom', '1', '--out', str(out)]
+    options = ['--bbox', '2,24,195,205', '--out', str(out)]
     assert main(['show-pruning', str(IMAGE), *files, *options]) == 0
     assert '4 stages of 3 groups' in capsys.readouterr().out
     before = out.read_bytes()
@@ -115,7 +115,6 @@ def test_shipped_weights_need_no_name(tmp_path, capsys):
         ([str(FOLDER / 'detections.json')], 'detections.json is no readable image'),
         ([str(IMAGE), '--bbox', '1,2,3'], '--bbox must be left,top,right,bottom'),
         ([str(IMAGE), '--bbox', '9,2,3,4'], '--bbox must be left,top,right,bottom'),
-        ([str(IMAGE), '--zoom', '99'], '--zoom must be from 0.5 to 8, got 99'),
         ([str(IMAGE), '--out', 'x.jpg'], '--out must be a .png file, got x.jpg'),
         ([str(IMAGE)], 'c.py does not exist'),
     ],

@@ -3,18 +3,12 @@
 import numpy as np
 import pytest
 from clip_files import DATA, SKATER
-from lifters import save_lifter
 from pose_sources import Detector, Estimator, infer, use_stand_ins
 from video_files import write_video
 
 import mmhot
 from mmhot.cli.dispatch import build_parser, main
 from mmhot.structures.formats import WRITERS
-
-
-@pytest.fixture(scope='module')
-def checkpoint(tmp_path_factory):
-    return save_lifter(tmp_path_factory.mktemp('lifter') / 'tiny.pth')
 
 
 @pytest.fixture

@@ -35,11 +35,6 @@ def test_a_folder_that_cannot_be_created_is_refused_at_once(
     assert error.count('\n') == 1
 
 
-def test_keep_must_be_numbers(capsys):
-    assert main(['export', 'gtpt-t', '--keep', 'x', '--out', 'out']) == 2
-    assert "--keep must be numbers such as 1,0.5, got 'x'" in capsys.readouterr().err
-
-
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [

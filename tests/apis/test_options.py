@@ -10,7 +10,6 @@ from mmhot.apis.command_options import (
     PageOptions,
     PruningOptions,
 )
-from mmhot.apis.option_fields import flag_of
 from mmhot.apis.options import (
     ExportOptions,
     InferOptions,
@@ -20,7 +19,7 @@ from mmhot.apis.options import (
     LiveOptions,
     RayOptions,
 )
-from mmhot.cli.errors import OneLineParser, flags_of
+from mmhot.cli.errors import OneLineParser
 from mmhot.cli.options import add_options, name_options, read_options
 
 ALL = (
@@ -83,11 +82,11 @@ def test_unknown_arguments_get_the_nearest_name():
 def test_every_field_has_a_help_text_and_an_option(options):
     parser = OneLineParser()
     add_options(parser, options)
-    known = flags_of(parser)
+    known = {action.dest for action in parser._actions}
     for each in fields(options):
         assert each.metadata['argument'].help
         if each.name not in ('device', *options.python_only):
-            assert known[each.name] == flag_of(each)
+            assert each.name in known
 
 
 def test_options_of_the_command_line_are_those_of_python():
@@ -131,3 +130,9 @@ def test_options_of_the_command_line_are_those_of_python():
 )
 def test_messages_name_options_on_the_command_line(message, expected):
     assert name_options(message, FLAGS) == expected
+
+
+def test_warnings_name_clips_first():
+    message = 'fps: its numbered images are a video; give `fps`'
+    named = name_options(message, FLAGS, is_error=False)
+    assert named == 'fps: its numbered images are a video; give --fps'

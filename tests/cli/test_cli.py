@@ -14,7 +14,6 @@ import pytest
 import mmhot
 from mmhot.cli import dispatch
 from mmhot.cli.dispatch import main
-from mmhot.compat.installation import choose_device
 from mmhot.errors import explain, is_user_error
 
 ROOT = Path(__file__).parents[2]
@@ -247,19 +246,6 @@ def test_global_options_count_on_both_sides_of_the_command(argv, fake_command, c
     assert main(argv) == 0
     assert seen == [('cpu', True)]
     assert capsys.readouterr().out == ''
-
-
-def test_commands_speak_unless_quiet(fake_command, capsys):
-    fake_command.run = lambda args: args.say('done')
-    assert main(['try-it']) == 0
-    assert capsys.readouterr().out == 'done\n'
-
-
-def test_unknown_device_is_refused():
-    with pytest.raises(ValueError, match="device must be one of cpu, got 'gpu'"):
-        choose_device('gpu')
-    assert choose_device('cpu') == 'cpu'
-    assert choose_device('auto') == choose_device()
 
 
 def test_auto_is_the_default_device(fake_command):

@@ -1,45 +1,18 @@
 """``mmhot infer`` with many inputs: lists, finished inputs, the final table."""
 
-import weakref
 from functools import partial
-from pathlib import Path
 
 import pytest
 from clip_files import SKATER
 from lifters import save_lifter
-from pose_sources import Detector, Estimator, infer, use_stand_ins
 from video_files import gray_image, write_video
 
 from mmhot.apis import clip_worker
 from mmhot.apis.clip_worker import Outcome
 from mmhot.cli.report import stage_table
 from mmhot.io.lifted import read_lifted
-from mmhot.video.frames import Frame
 from mmhot.video.inputs import find_inputs
 from mmhot.video.pipeline import StageTimes
-from mmhot.video.pose_estimation import VideoPoseEstimator
-
-
-@pytest.fixture(scope='module')
-def checkpoint(tmp_path_factory):
-    return save_lifter(tmp_path_factory.mktemp('lifter') / 'tiny.pth')
-
-
-@pytest.fixture
-def detector():
-    return Detector(every=1)
-
-
-@pytest.fixture
-def out(tmp_path):
-    return tmp_path / 'out'
-
-
-@pytest.fixture
-def infer_it(checkpoint, out, detector, monkeypatch):
-    monkeypatch.delenv('MMHOT_DEBUG', raising=False)
-    use_stand_ins(monkeypatch, detector, Estimator())
-    return partial(infer, pose3d_weights=checkpoint, out_dir=out)
 
 
 @pytest.fixture
@@ -152,11 +125,6 @@ def test_video_without_people_is_finished_too(infer_it, detector, videos, capfd)
     assert 'a: was finished before' in capfd.readouterr().out
 
 
-def test_resuming_needs_what_was_kept(infer_it, videos, capfd):
-    assert infer_it(videos[0], resume=True, no_cache=True) == 2
-    assert '--resume needs the cache, which --no-cache' in capfd.readouterr().err
-
-
 def test_globs_are_in_natural_order(videos, tmp_path):
     for number in (9, 10):
         (tmp_path / f'clip{number}.mkv').write_bytes(videos[0].read_bytes())
@@ -195,23 +163,3 @@ def test_table_of_thousands_has_failures_and_the_sum():
     assert len(rows) == 3
     assert rows[1].startswith('bad')
     assert rows[2].split()[:4] == ['all', '1001', '100100', '1000']
-
-
-def test_frames_are_not_held():
-    """Hours of video take the memory of a batch and of the frames read ahead."""
-    seen, most = [], [0]
-
-    class Video:
-        path, ended, fps, num_frames = Path('video'), None, 25.0, None
-
-        def __iter__(self):
-            for index in range(100):
-                image = gray_image(index % 50)
-                seen.append(weakref.ref(image))
-                most[0] = max(most[0], sum(one() is not None for one in seen))
-                yield Frame(index, index / 25, image)
-                del image
-
-    found = VideoPoseEstimator(Detector(every=1), Estimator(), batch_size=4)(Video())
-    assert len(found.people) == 100
-    assert most[0] <= 5 + 3 + 5

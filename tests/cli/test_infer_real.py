@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from lifters import save_lifter
 from ray_stand_ins import read_log
 from video_files import gray_image, write_video
 
@@ -19,11 +18,6 @@ from mmhot.io.lifted import read_lifted
 
 pytestmark = pytest.mark.slow(reason='starts processes')
 TESTS = Path(__file__).parents[1]
-
-
-@pytest.fixture
-def checkpoint(tmp_path):
-    return save_lifter(tmp_path / 'tiny.pth')
 
 
 @pytest.fixture
@@ -39,9 +33,9 @@ from mmhot.cli import main
 from ray_stand_ins import slow_worker
 from dataclasses import replace
 real = clip_worker.ClipWorker
-def slow(options, say, complain, bars):
+def slow(options, say, bars):
     options = replace(options, batch_size=1)
-    return slow_worker(options, say, complain, log=sys.argv[1], seconds=0.02)
+    return slow_worker(options, say, log=sys.argv[1], seconds=0.02)
 clip_worker.ClipWorker = slow
 import ray_stand_ins
 ray_stand_ins.ClipWorker = real
@@ -72,9 +66,7 @@ def test_ctrl_c_ends_a_real_process(video, checkpoint, tmp_path, times):
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 130
     assert 'Traceback' not in errors
-    lines = [line for line in errors.splitlines() if line.startswith('mmhot infer')]
-    assert len(lines) == 1
-    assert 'interrupted' in lines[0]
+    assert errors.count('mmhot infer: interrupted: 0 of 1 inputs are finished') == 1
     seen = len(read_log(log))
     again = start(list(map(str, [*command, '--resume'])))
     _, errors = again.communicate(timeout=300)

@@ -6,15 +6,13 @@ Each case: a clear line, the right exit code, and computed results are kept.
 import errno
 import os
 import signal
-from functools import partial
 
 import av
 import numpy as np
 import pytest
-from lifters import save_lifter
 from numpy.testing import assert_allclose, assert_array_equal
-from pose_sources import BOX, Detector, Estimator, infer, use_stand_ins
-from video_files import gray_image, turn_video, write_video
+from pose_sources import BOX, Detector, Estimator, use_stand_ins
+from video_files import gray_image, write_video
 
 from mmhot.io import atomic
 from mmhot.io.lifted import read_lifted
@@ -40,28 +38,6 @@ class Scripted:
             found.append((boxes, np.full(len(boxes), 0.9)))
             self.number += 1
         return found
-
-
-@pytest.fixture(scope='module')
-def checkpoint(tmp_path_factory):
-    return save_lifter(tmp_path_factory.mktemp('lifter') / 'tiny.pth')
-
-
-@pytest.fixture
-def out(tmp_path):
-    return tmp_path / 'out'
-
-
-@pytest.fixture
-def detector():
-    return Detector(every=1)
-
-
-@pytest.fixture
-def infer_it(checkpoint, out, detector, monkeypatch):
-    monkeypatch.delenv('MMHOT_DEBUG', raising=False)
-    use_stand_ins(monkeypatch, detector, Estimator())
-    return partial(infer, pose3d_weights=checkpoint, out_dir=out)
 
 
 @pytest.fixture
@@ -107,14 +83,6 @@ def test_video_without_frames_fails_and_the_next_is_done(
     assert ['empty', '0', '-'] in [row[:3] for row in rows]
     assert 'failed' in next(row for row in rows if row[0] == 'empty')
     assert ['all', '2', '10', '1'] in [row[:4] for row in rows]
-
-
-def test_portrait_videos_stand_upright(infer_it, find, out, tmp_path):
-    find(lambda number: BOX[:, [1, 0, 3, 2]])
-    video = turn_video(write_video(tmp_path / 'a.mp4'), 90)
-    assert infer_it(video) == 0
-    clip = read_lifted(out / 'a.npz')
-    assert (clip.width, clip.height) == (48, 64)
 
 
 def test_variable_rates_are_lifted_at_their_times(infer_it, out, tmp_path, capfd):

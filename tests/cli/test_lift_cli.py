@@ -10,16 +10,11 @@ import numpy as np
 import pytest
 import torch
 from clip_files import DATA, SKATER, dump, save, walk
-from lifters import lifter_config, save_lifter
+from lifters import lifter_config
 
 from mmhot.cli.dispatch import main
 from mmhot.io.lifted import read_lifted
 from mmhot.weights import index as model_index
-
-
-@pytest.fixture(scope='module')
-def checkpoint(tmp_path_factory):
-    return save_lifter(tmp_path_factory.mktemp('lifter') / 'tiny.pth')
 
 
 @pytest.fixture
@@ -107,14 +102,6 @@ def test_world_axes_stand_on_the_floor(lift_it, out):
     assert np.abs(heights - 0.08).max() < 0.3
 
 
-def test_height_sets_the_scale(lift_it, out):
-    sizes = []
-    for height in (1.0, 2.0):
-        assert lift_it(SKATER, height=height) == 0
-        sizes.append(read_lifted(out / f'{SKATER.stem}.npz').keypoints_3d)
-    np.testing.assert_allclose(sizes[1], 2 * sizes[0], rtol=1e-5, atol=1e-6)
-
-
 def test_each_person_is_written_for_animation(lift_it, out, capfd):
     assert lift_it(SKATER, formats='bvh,trc,csv', static_camera=True) == 0
     files = {path.suffix for path in out.iterdir()}
@@ -144,20 +131,6 @@ def test_options_complete_a_file(lift_it, out, tmp_path, refused):
     assert lift_it(clip, image_size='1280x720', fps=30) == 0
     lifted = read_lifted(out / 'a.npz')
     assert (lifted.width, lifted.height, lifted.fps) == (1280, 720, 30)
-
-
-def test_bars_run_in_terminals_only(lift_it, capfd, monkeypatch):
-    monkeypatch.setattr('sys.stderr.isatty', lambda: True, raising=False)
-    assert lift_it(SKATER) == 0
-    assert 'lifting' in capfd.readouterr().err
-
-
-def test_earlier_results_are_replaced(lift_it, out, tmp_path):
-    clip = save(tmp_path / 'a.npz')
-    out.mkdir(parents=True)
-    (out / 'a.npz').write_text('old')
-    assert lift_it(clip) == 0
-    assert len(read_lifted(out / 'a.npz')) == 4
 
 
 # wrong models
@@ -231,21 +204,6 @@ def test_wrong_checkpoints_are_refused(refused, checkpoint, tmp_path):
     refuse('contains no config', 'list.pth')
     torch.save({'weight': torch.zeros(2)}, tmp_path / 'bare.pth')
     refuse('tools/convert_checkpoint.py', 'bare.pth')
-
-
-def test_checkpoints_of_other_models_are_refused(refused, tmp_path):
-    (tmp_path / 'config.py').write_text(lifter_config(num_frames=27).pretty_text)
-    torch.save({'weight': torch.zeros(2)}, tmp_path / 'other.pth')
-    model = tmp_path / 'config.py'
-    refused(
-        'other.pth is a checkpoint of another',
-        SKATER,
-        model=model,
-        checkpoint=tmp_path / 'other.pth',
-    )
-    refused(
-        r'tiny.pth is a checkpoint of another model: .*instead of', SKATER, model=model
-    )
 
 
 @pytest.mark.parametrize('value', [1e20, 1e38])

@@ -82,13 +82,6 @@ def test_model_without_weights_lists_none(index, capsys):
     assert 'mmhot://' not in capsys.readouterr().out
 
 
-def test_unknown_pattern_gets_a_hint(index, capsys):
-    assert main(['list', 'tynynet']) == 2
-    err = capsys.readouterr().err
-    line = 'pattern matches no model: tynynet (did you mean tinynet?)'
-    assert err == f'mmhot list: error: {line}\n'
-
-
 def test_json_says_it_all(index, capsys, tmp_path):
     assert main(['list', 'tiny', '--json', '--out', str(tmp_path / 'x.json')]) == 0
     content = json.loads(capsys.readouterr().out)

@@ -128,7 +128,8 @@ def test_gaps_are_written_and_a_lost_stream_fails(infer_it, out, capfd):
     assert summary['ended'] == 'camera: lost for 2 s, given up: gone'
     output = capfd.readouterr()
     assert output.out == ''
-    assert output.err == 'mmhot infer: camera: lost for 2 s, given up: gone\n'
+    # a slow machine drops frames, too
+    assert output.err.endswith('mmhot infer: camera: lost for 2 s, given up: gone\n')
 
 
 def test_another_session_extends_the_file(infer_it, out, tmp_path):
@@ -228,5 +229,6 @@ def test_a_stream_that_is_too_slow_drops_frames_and_says_so_once(
     assert infer_it('0', stream=stream, live=True, reconnect=0) == 1
     (summary,) = lines(out / 'camera.jsonl')['summary']
     assert summary['frames_seen'] - summary['frames_lifted'] > 20
-    said = capfd.readouterr().out
+    said = capfd.readouterr().err
     assert said.count('frames arrive faster than they are processed') == 1
+    assert 'dropped (--speed fast or another detector' in said

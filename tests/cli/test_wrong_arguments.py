@@ -5,14 +5,8 @@ import pickle
 import numpy as np
 import pytest
 from clip_files import SKATER, save, walk
-from lifters import save_lifter
 
 from mmhot.cli.dispatch import main
-
-
-@pytest.fixture(scope='module')
-def checkpoint(tmp_path_factory):
-    return save_lifter(tmp_path_factory.mktemp('lifter') / 'tiny.pth')
 
 
 @pytest.fixture
@@ -59,6 +53,8 @@ def refused(tmp_path, monkeypatch, capfd):
         ('infer --smooth-3d savgl', 'did you mean savgol'),
         ('infer --resume --no-cache', '--resume needs the cache, which --no-cache'),
         ('infer --retries 3', '--retries needs --runner ray'),
+        ('infer --runner ray --num-workers 0', '--num-workers must be at least 1'),
+        ('infer --runner ray --device cuda:1', '--device must be cpu or cuda'),
         ('infer --lookahead 3', '--lookahead needs --live'),
         ('infer --live --formats npz', '--formats cannot be combined with --live'),
     ],
@@ -77,12 +73,13 @@ def test_wrong_options_are_refused(words, message, refused, checkpoint, tmp_path
         ('infer none.mp4 --out-dir x', 'none.mp4 does not exist'),
         ('infer *.none --out-dir x', 'no file matches *.none'),
         ('cost none.py', 'none.py: no such config file'),
-        ('cost nanohtnet --shape -3', '--shape must be positive, got [-3]'),
-        ('cost nanohtnet --depth -1', '--depth must be at least 0, got -1'),
+        ('cost nanohtnet --shape -3', '--shape must be whole numbers from 1, got'),
+        ('cost nanohtnet --batch 0', '--batch must be at least 1, got 0'),
         ('cost mmhot::_base_/default_runtime.py', 'this config has no model'),
         ('list nanohtnt', 'pattern matches no model: nanohtnt (did you mean nanohtnet'),
         ('show-pruning a.jpg --out a.jpg', '--out must be a .png file, got a.jpg'),
         ('export none --out x', 'none'),
+        ('export gtpt-t --keep x --out y', '--keep must be numbers such as 1,0.5, got'),
     ],
 )
 def test_wrong_inputs_are_refused(words, message, refused, tmp_path, monkeypatch):

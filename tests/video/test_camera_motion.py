@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
-from rendered_clips import DATA, rendered
+from rendered_clips import DATA
 from scipy.spatial.transform import Rotation
 
 from mmhot.lifting.lifter import Lifter
@@ -31,9 +31,9 @@ from mmhot.structures.lens import Lens
 from mmhot.video.cache import ClipPeople
 from mmhot.video.camera_motion import NUM_POINTS, BackgroundTracker
 from mmhot.video.frames import Frame
-from mmhot.video.overlap import show_again
 from mmhot.video.people import People
 from mmhot.video.pipeline import VideoLifter
+from mmhot.video.pose_estimation import show_again
 
 SIZE, FOCAL, COUNT = (480, 270), 520.0, 60
 CENTER = np.array(SIZE) / 2
@@ -176,8 +176,7 @@ def test_focal_length_of_other_cameras_is_unknown_or_does_not_hide_their_motion(
 
 def test_rotating_cameras_bring_their_lens(panned):
     pipeline = VideoLifter(None, None, processors=CAMERA, camera='rotating')
-    observed = {BackgroundTracker.name_of(1): panned}
-    people = ClipPeople([None] * COUNT, size=SIZE, observed=observed)
+    people = ClipPeople([None] * COUNT, size=SIZE, observed={'background': panned})
     source = SimpleNamespace(path='pan.mp4')
     path, lens = pipeline.solve_camera(source, people)
     assert lens.focal[0] == pytest.approx(FOCAL, rel=0.03)
@@ -301,21 +300,13 @@ def test_auto_finds_cameras_that_turn(cuts, caplog):
     assert describe_path(path) == words
 
 
-def test_auto_decodes_videos_of_static_cameras_once(caplog):
-    still = [Rotation.identity()] * 40, np.ones(40)
-    path, lens, readings = path_of(panorama_video(*still), 'auto')
-    np.testing.assert_array_equal(path, static_path(40))
-    assert lens is None
-    assert readings == 1
-    assert describe_path(path) == 'static camera'
-    assert not caplog.text
-
-
-def test_auto_looks_at_all_frames_if_a_shot_is_short(caplog):
+def test_auto_looks_at_all_frames_of_static_cameras_if_a_shot_is_short(caplog):
     still = list(panorama_video([Rotation.identity()] * 40, np.ones(40)))
-    path, _, readings = path_of(still, 'auto', cuts=[20])
-    np.testing.assert_array_equal(path, static_path(40))
-    assert readings == 2
+    for cuts, expected in (((), 1), ([20], 2)):
+        path, lens, readings = path_of(still, 'auto', cuts)
+        np.testing.assert_array_equal(path, static_path(40))
+        assert (lens, readings) == (None, expected)
+        assert describe_path(path) == 'static camera'
     # a whole video this short has no path
     assert path_of(still[:30], 'auto') == (None, None, 1)
     assert not caplog.text
@@ -426,18 +417,6 @@ def test_path_is_saved_and_used_by_exports(tmp_path):
     lifted.save(tmp_path / 'locked.npz')
     locked = read_lifted(tmp_path / 'locked.npz')
     assert abs(locked.root_3d - lifted.root_3d).max() > 0.01
-
-
-@pytest.mark.parametrize(
-    ('cuts', 'words'),
-    [([[1]], 'frame numbers'), ([1.5], 'whole numbers'), ([3, 2], 'increasing')],
-)
-def test_wrong_cuts_are_refused(cuts, words, tmp_path):
-    from mmhot.io.lifted import read_lifted, write_json
-
-    write_json(rendered('walk', cuts=cuts), tmp_path / 'walk.json')
-    with pytest.raises(ValueError, match=words):
-        read_lifted(tmp_path / 'walk.json')
 
 
 def test_directions_are_kept_by_stable_pixels():

@@ -1,5 +1,8 @@
 """2D poses of all frames of a clip, and their cache."""
 
+import weakref
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -8,7 +11,7 @@ from video_files import gray_image, write_video
 
 from mmhot.video.cache import cache_path, load_people, save_people
 from mmhot.video.chunks import search_boxes
-from mmhot.video.frames import VideoFile
+from mmhot.video.frames import Frame, VideoFile
 from mmhot.video.people import People, round_boxes
 from mmhot.video.pose_estimation import VideoPoseEstimator
 
@@ -205,3 +208,23 @@ def test_cache_belongs_to_the_input_and_the_models(video, tmp_path):
     assert path != cache_path(tmp_path, video, {'estimator': 'b'})
     video.write_bytes(video.read_bytes() + b'x')
     assert path != cache_path(tmp_path, video, facts)
+
+
+def test_frames_are_not_held():
+    """Hours of video take the memory of a batch and of the frames read ahead."""
+    seen, most = [], [0]
+
+    class Video:
+        path, ended, fps, num_frames = Path('video'), None, 25.0, None
+
+        def __iter__(self):
+            for index in range(100):
+                image = gray_image(index % 50)
+                seen.append(weakref.ref(image))
+                most[0] = max(most[0], sum(one() is not None for one in seen))
+                yield Frame(index, index / 25, image)
+                del image
+
+    found = VideoPoseEstimator(Detector(every=1), Estimator(), batch_size=4)(Video())
+    assert len(found.people) == 100
+    assert most[0] <= 5 + 3 + 5

@@ -12,6 +12,11 @@ SIZE = (400, 300)
 OFFSETS = np.stack([np.linspace(-10, 10, 17), np.linspace(-30, 30, 17)], -1)
 
 
+def frames_of(times, first=0):
+    image = np.zeros((*SIZE[::-1], 3), np.uint8)
+    return [Frame(number, time, image) for number, time in enumerate(times, first)]
+
+
 def estimate_chunk(frames, previous, estimate, redetect):
     keyframes = track_chunk(frames, previous, estimate, redetect)
     return fill_chunk(frames, keyframes, estimate)
@@ -67,10 +72,7 @@ class World:
         return np.concatenate([centers + low, centers + high], 1).astype(np.float32)
 
     def run(self, count, known=True, detect=True):
-        frames = [
-            Frame(number, number / 25, np.zeros((*SIZE[::-1], 3), np.uint8))
-            for number in range(count)
-        ]
+        frames = frames_of(np.arange(count) / 25)
         before = self.look(
             0, self.boxes_of(self.truth(0) if known else np.zeros((0, 2))), np.ones(0)
         )
@@ -125,10 +127,7 @@ def test_without_people_only_the_last_frame_is_looked_at():
 
 def test_motion_before_the_chunk_saves_keyframes():
     world = World(lambda n: (60 + 3 * n, 100))
-    frames = [
-        Frame(number, number / 25, np.zeros((*SIZE[::-1], 3), np.uint8))
-        for number in range(10, 35)
-    ]
+    frames = frames_of(np.arange(10, 35) / 25, first=10)
     before = [world.look(n, world.boxes_of(world.truth(n)), np.ones(1)) for n in (5, 9)]
     people = estimate_chunk(frames, before, world.estimate, world.redetect)
     for number, found in zip(range(10, 35), people, strict=True):
@@ -140,8 +139,7 @@ def test_motion_before_the_chunk_saves_keyframes():
 def test_new_people_are_not_searched_before_the_chunk():
     """The frames before it are not there to look at."""
     world = World(lambda n: (60, 100), lambda n: (300, 150) if n >= 10 else None)
-    image = np.zeros((*SIZE[::-1], 3), np.uint8)
-    frames = [Frame(number, number / 25, image) for number in range(10, 35)]
+    frames = frames_of(np.arange(10, 35) / 25, first=10)
     before = [world.look(n, world.boxes_of(world.truth(n)), np.ones(1)) for n in (5, 9)]
     keyframes = track_chunk(frames, before, world.estimate, world.redetect)
     counts = {key.position: len(key.ids) for key in keyframes}
@@ -204,11 +202,7 @@ class Moving(World):
 
 
 def chunk_of(world, count=25, gaps=Gaps(), fps=25, times=None):  # noqa: B008
-    times = np.arange(count) / fps if times is None else times
-    frames = [
-        Frame(number, time, np.zeros((*SIZE[::-1], 3), np.uint8))
-        for number, time in enumerate(times)
-    ]
+    frames = frames_of(np.arange(count) / fps if times is None else times)
     before = world.look(0, world.boxes_of(world.truth(0)), np.full(1, 0.7))
     keyframes = track_chunk(
         frames, [before], world.estimate, world.redetect, gaps.max_step(frames)

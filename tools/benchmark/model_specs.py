@@ -25,9 +25,9 @@ import mmhot.plugin  # noqa: F401 registers what configs name
 from mmhot.deploy.onnx_graphs import KEPT, LifterGraph, PoseGraph, write_graph
 from mmhot.errors import hint_at_names
 from mmhot.evaluation.cost import input_shape
-from mmhot.lifting.load_model import load_lifter
 from mmhot.weights.config_files import find_config, read_config_file
 from mmhot.weights.index import SCHEME
+from mmhot.weights.load_lifter import load_lifter
 from mmhot.weights.loading import build_model
 
 _2D = 'mmpose::body_2d_keypoint'
@@ -220,7 +220,7 @@ def _open_onnx(file: Path, names: list[str]) -> Callable[[Tensor], Any]:
 
 def _read_config(spec: ModelSpec) -> Config:
     if spec.source.startswith(SCHEME):
-        _, config, _ = load_lifter(spec.source, None)
+        config = load_lifter(spec.source, None).config
     else:
         config = read_config_file(find_config(spec.source))
     if 'model' not in config:

@@ -138,8 +138,6 @@ class MMPoseEstimator(CropEstimator):
             or if weights and model do not match.
     """
 
-    is_thread_safe = True
-
     def __init__(
         self,
         model: str | Path,

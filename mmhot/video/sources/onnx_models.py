@@ -47,8 +47,6 @@ class OnnxPoseEstimator(CropEstimator):
         ValueError: If its outputs or keypoints are unknown.
     """
 
-    is_thread_safe = True
-
     def __init__(
         self,
         path: str | Path,

@@ -98,7 +98,6 @@ class TurnedCrops(PoseEstimator):
         self.estimator, self.rules = estimator, rules
         self.name, self.skeleton = estimator.name, estimator.skeleton
         self.has_score_curve = estimator.has_score_curve
-        self.is_thread_safe = estimator.is_thread_safe
         self.identity = {**estimator.identity, 'turns': asdict(rules)}
 
     def __call__(
@@ -119,10 +118,9 @@ class TurnedCrops(PoseEstimator):
         images: list[np.ndarray],
         boxes: list[np.ndarray],
         priors: list[Prior],
-        flip_test: bool = False,
     ) -> list[Poses]:
         """Estimate poses; crops are turned if the confidence of a person falls."""
-        estimate = self.estimator if flip_test else self.estimator.estimate_fast
+        estimate = self.estimator.estimate_fast
         return self._estimate(estimate, images, boxes, priors, _MIN_VIDEO_TILT)
 
     def _estimate(

@@ -12,16 +12,10 @@ from lifters import lifter_config, random_state, save_lifter
 from published import load_fixture
 from tracks import clip_of, track
 
-from mmhot.lifting import lifter as lifter_module
-from mmhot.lifting import load_model
 from mmhot.lifting.lifter import Lifter
 from mmhot.weights import index as model_index
+from mmhot.weights import lifters as lifter_files
 from mmhot.weights.checkpoints import convert_file
-
-
-@pytest.fixture(scope='module')
-def checkpoint(tmp_path_factory):
-    return save_lifter(tmp_path_factory.mktemp('lifter') / 'tiny.pth')
 
 
 @pytest.fixture(scope='module')
@@ -46,8 +40,7 @@ def shipped(tmp_path, monkeypatch):
     monkeypatch.setattr(model_index, 'WEIGHTS_FOLDER', folder)
     save_lifter(folder / 'tiny-a.pth')
     save_lifter(folder / 'tiny-b.pth', num_frames=27)
-    for module in (load_model, lifter_module):
-        monkeypatch.setattr(module, 'DEFAULT_LIFTER', 'tiny-b')
+    monkeypatch.setattr(lifter_files, 'DEFAULT_LIFTER', 'tiny-b')
     return folder
 
 

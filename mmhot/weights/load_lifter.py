@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from mmengine.config import Config
 from mmengine.registry import WEIGHT_INITIALIZERS
@@ -12,23 +12,29 @@ from torch import nn
 from mmhot.codecs.pose_lifting import CameraPoseLifting
 from mmhot.compat.checkpoints import safe_load
 from mmhot.errors import hint_at_names
-from mmhot.weights.config_files import find_config, parse_config_text, read_config_file
-from mmhot.weights.hub import is_remote, local_file
-from mmhot.weights.index import DEFAULT_LIFTER, SCHEME, read_models, shipped_weights
+from mmhot.weights.config_files import parse_config_text, read_config_file
+from mmhot.weights.index import shipped_weights
+from mmhot.weights.lifters import find_files
 from mmhot.weights.loading import build_model, load_strictly
+
+
+class LoadedLifter(NamedTuple):
+    """Name for results, file of the weights, config, and model in evaluation mode."""
+
+    name: str
+    weights: Path
+    config: Config
+    model: nn.Module
 
 
 def load_lifter(
     model: str | Path | None, checkpoint: str | Path | None
-) -> tuple[str, Config, nn.Module]:
-    """Build a lifter in evaluation mode and load its weights.
+) -> LoadedLifter:
+    """Build a lifter and load its weights.
 
     Args:
-        model (str or Path, optional): See :func:`find_files`.
+        model (str or Path, optional): See :func:`mmhot.weights.lifters.find_files`.
         checkpoint (str or Path, optional): The same.
-
-    Returns:
-        tuple[str, Config, nn.Module]: Name for results, config, and model.
 
     Raises:
         ValueError: If the name is unknown, or the weights do not fit the model.
@@ -49,64 +55,7 @@ def load_lifter(
     name = named.stem if weights == named else f'{named.stem} ({weights.name})'
     built = _build(config, named)
     load_strictly(built, weights, content if weights == named else safe_load(weights))
-    return name, config, built.eval()
-
-
-def find_files(
-    model: str | Path | None, checkpoint: str | Path | None
-) -> tuple[Path, Path | None]:
-    """Find the files of a lifter.
-
-    Args:
-        model (str or Path, optional): Name of shipped weights, name or alias of a
-            model of ``mmhot list``, or a config: a file, or ``mmhot::PATH``. By
-            default the shipped model for clips or, given a checkpoint, the config that
-            it contains.
-        checkpoint (str or Path, optional): A file, the name of shipped weights, or an
-            address, see :func:`mmhot.weights.hub.local_file`.
-
-    Returns:
-        tuple[Path, Path | None]: Config, or a checkpoint that contains one; and
-        checkpoint, if there is one.
-    """
-    if model is None and checkpoint is None:
-        model = SCHEME + DEFAULT_LIFTER
-    if model is not None and is_remote(model) and checkpoint is None:
-        model, checkpoint = None, model
-    if model is not None:
-        model = _look_up(model, with_weights=checkpoint is None)
-    shipped = None if model is None else _shipped(model)
-    weights = shipped
-    if checkpoint is not None:
-        weights = _shipped(checkpoint) or _existing(local_file(checkpoint))
-    return shipped or (weights if model is None else Path(model)), weights
-
-
-def _look_up(name: str | Path, with_weights: bool) -> str | Path:
-    """Return the shipped weights or config of a name of ``mmhot list``, or the name."""
-    if '::' in str(name):
-        return find_config(name)
-    if Path(name).is_file():
-        return name
-    for model in read_models():
-        if model.is_called(str(name)):
-            return model.weights if model.weights and with_weights else model.config
-    return name
-
-
-def _shipped(name: str | Path) -> Path | None:
-    """Return the file of shipped weights, by ``NAME`` or ``mmhot://NAME``."""
-    name, shipped = str(name), shipped_weights()
-    if name.startswith(SCHEME) and name.removeprefix(SCHEME) not in shipped:
-        hint = hint_at_names(name.removeprefix(SCHEME), shipped, 'shipped')
-        raise ValueError(f'unknown weights: {name}; {hint}')
-    return shipped.get(name.removeprefix(SCHEME))
-
-
-def _existing(checkpoint: Path) -> Path:
-    if checkpoint.is_dir():
-        raise IsADirectoryError(f'{checkpoint} is a folder, not a checkpoint')
-    return checkpoint
+    return LoadedLifter(name, weights, config, built.eval())
 
 
 def _read_config(path: Path) -> Config:
