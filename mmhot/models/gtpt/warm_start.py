@@ -5,6 +5,9 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 _DENSE = 'coarse_to_fine.dense_tokens'
+_QUERIES = 'coarse_encoder.query_tokens'
+# Parameters whose shape follows from the number of keypoints or of groups.
+_OF_SKELETON = (_QUERIES, 'coarse_to_fine.gate.2.weight', 'coarse_to_fine.gate.2.bias')
 
 
 def fit_weights(
@@ -15,7 +18,8 @@ def fit_weights(
     Bins of x and y are interpolated where their number differs, so that training can
     continue with larger images. A head with dense keypoints accepts the weights of
     one without: its new tokens keep their initial values. A head without leaves out
-    the tokens of the other's parts. PyTorch refuses other differences.
+    the tokens of the other's parts. Tokens and gates of other keypoints keep their
+    initial values. PyTorch refuses other differences.
 
     Args:
         head (GTPTHead): The head whose weights are loaded.
@@ -25,7 +29,9 @@ def fit_weights(
     for axis in 'xy':
         for kind in ('weight', 'bias'):
             _fit_bins(head, state_dict, prefix, f'classify_{axis}.1.{kind}')
-    _fit_queries(head, state_dict, prefix, 'coarse_encoder.query_tokens')
+    _fit_queries(head, state_dict, prefix, _QUERIES)
+    for name in _OF_SKELETON:
+        _keep_initial(head, state_dict, prefix, name)
 
 
 def _fit_bins(
@@ -62,6 +68,21 @@ def _fit_queries(
     tokens[num_parts:] = given
     state_dict[prefix + name] = tokens
     _log(f'{prefix}{name}: {num_parts} new tokens')
+
+
+def _keep_initial(
+    head: nn.Module, state_dict: dict[str, Tensor], prefix: str, name: str
+) -> None:
+    """Replace a tensor of another shape by the head's own."""
+    wanted, given = (
+        dict(head.named_parameters()).get(name),
+        state_dict.get(prefix + name),
+    )
+    if wanted is None or given is None or given.shape == wanted.shape:
+        return
+    if given.shape[1:] == wanted.shape[1:]:
+        state_dict[prefix + name] = wanted.detach().clone()
+        _log(f'{prefix}{name}: initial values, the keypoints are others')
 
 
 def _log(text: str) -> None:
