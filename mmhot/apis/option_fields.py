@@ -163,6 +163,8 @@ def read_keep(value: Any) -> int | list[int]:
 def read_image_size(value: Any) -> tuple[int, int]:
     """Read an image size: (width, height), or text such as '1920x1080'."""
     width, height = read_numbers(value, int, 'x')
+    if min(width, height) < 1:
+        raise ValueError(f'{width}x{height}')
     return width, height
 
 

@@ -187,7 +187,7 @@ def test_bugs_keep_their_traceback(fake_command):
     [
         (
             ModuleNotFoundError("No module named 'torch'", name='torch'),
-            'this needs torch: pip install',
+            "this needs torch: in the clone of mmhot, pip install '.[mmpose]'",
         ),
         (ImportError('numpy.dtype size changed'), 'run `mmhot doctor`'),
         (MemoryError(), 'this needs more memory than there is'),

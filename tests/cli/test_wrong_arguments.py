@@ -36,7 +36,7 @@ def refused(tmp_path, monkeypatch, capfd):
         # of the table of options
         ('lift --formats npz,avi', '--formats must be among npz,json,csv,'),
         ('lift --image-size 1280', '--image-size must be WxH, such as'),
-        ('lift --image-size 0x720', '--image-size: width must be a whole number'),
+        ('lift --image-size 0x720', '--image-size must be WxH, such as'),
         ('lift --fov 200', '--fov must be from 1 to 170 degrees, got 200'),
         ('lift --height 180', '--height must be from 0.3 to 3 meters, got 180'),
         ('lift --axes zup', 'did you mean z-up?'),

@@ -171,7 +171,8 @@ def test_frames_are_ordered_and_split_by_their_names(tmp_path):
     kept = np.r_[32:20:-1, 0:5, 8:21]
     np.savez(path, **{name: array[kept] for name, array in arrays.items()})
     cameras = str(tmp_path / 'annotation_body3d/cameras.pkl')
-    clips = Human36mClipDataset(str(path), cameras, seq_len=3).clips
+    files = dict(ann_file=str(path), camera_param_file=cameras)
+    clips = Human36mClipDataset(**files, seq_len=3).clips
     name = 'S9_Directions_1.54138969'
     assert [clip.name.removeprefix(name) for clip in clips[:2]] == ['.1', '.9']
     assert [clip.num_frames for clip in clips] == [5, 13, 12]

@@ -175,7 +175,7 @@ def test_choice_of_the_back_end(packages, devices, options, runs, machine):
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (dict(model='mhformer'), r"mhformer needs PyTorch: .*'mmhot\[mmpose\]'"),
+        (dict(model='mhformer'), r"mhformer needs PyTorch: .*'\.\[mmpose\]'"),
         (dict(model='nanohtnet', backend='torch'), 'nanohtnet needs PyTorch'),
         (dict(model='nanohtnet', weights='a.pth'), r'a\.pth needs PyTorch'),
         (dict(model='gtpt-t', backend='onnx'), "'onnx' runs shipped .* not gtpt-t"),
