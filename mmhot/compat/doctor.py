@@ -163,11 +163,16 @@ def repair_commands(statuses: Sequence[PackageStatus]) -> list[str]:
     """List the commands that repair an installation, in order.
 
     Imports often fail because of other packages, which are missing or of a wrong
-    version: those are repaired first, and of failed imports the first one.
+    version: those are repaired first, in one command where they can be, and of failed
+    imports the first one.
     """
     broken = [x for x in statuses if x.fails and x.command]
     first = [x for x in broken if '--force-reinstall' not in x.command] or broken[:1]
-    return [x.command for x in first]
+    wanted: dict[str, list[str]] = {}
+    for status in first:
+        start, _, package = status.command.rpartition(' ')
+        wanted.setdefault(start, []).append(package)
+    return [' '.join([start, *packages]) for start, packages in wanted.items()]
 
 
 def _judge_mmhot(error: str) -> PackageStatus:

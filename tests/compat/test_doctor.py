@@ -101,8 +101,7 @@ def test_packages_that_are_missing_or_not_allowed_are_installed(site, outcomes):
     }
     assert found['numpy'].note == 'mmhot needs >=1.26'
     assert commands == [
-        f"{PIP}install 'numpy>=1.26'",
-        f"{PIP}install 'torch>=2.6'",
+        f"{PIP}install 'numpy>=1.26' 'torch>=2.6'",
         f'{PIP}install --no-deps mmpose==1.3.2',
     ]
 
