@@ -13,7 +13,7 @@ from mmhot.visualization.camera import (
 
 # Of the virtual camera, in degrees: seen from the right of the video's camera, above.
 _AZIMUTH, _ELEVATION = 20.0, 14.0
-# Smallest size of people to whom the camera is fitted, relative to large ones.
+# Smallest size of people that the camera is fitted to, relative to large ones.
 _FOREGROUND_SIZE = 0.5
 FADING = 0.05, 0.1
 """Expected errors, in meters, from which joints are faded: a little, and entirely."""

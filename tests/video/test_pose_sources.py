@@ -372,7 +372,8 @@ def test_fast_estimation_does_not_affect_others(tmp_path):
 
 @pytest.mark.slow(reason='needs MediaPipe and its model file')
 def test_real_mediapipe_finds_drawn_people_only():
-    if not mediapipe_pose.is_ready():
+    is_downloaded = cached_file(mediapipe_pose.MODEL_URL).is_file()
+    if not (mediapipe_pose.is_installed() and is_downloaded):
         pytest.skip('MediaPipe or its model file is missing')
     drawn = json.loads((drawn_people.FOLDER / 'annotations.json').read_text())
     first = drawn['images'][0]

@@ -208,14 +208,12 @@ def fit_rigid_skeleton(positions: np.ndarray, skeleton: Skeleton) -> RigidMotion
     children = [[] for _ in skeleton.joints]
     for parent, child in skeleton.bones:
         children[parent].append(child)
-    offsets = _rest_offsets(positions, skeleton, children)
+    offsets = _rest_offsets(positions, skeleton)
     root, rotations = _fit_rotations(positions, skeleton.parents, children, offsets)
     return RigidMotion(tuple(skeleton.parents), offsets, root, rotations)
 
 
-def _rest_offsets(
-    positions: np.ndarray, skeleton: Skeleton, children: Sequence[Sequence[int]]
-) -> np.ndarray:
+def _rest_offsets(positions: np.ndarray, skeleton: Skeleton) -> np.ndarray:
     """Compute offsets (K, 3) of the rest pose: standing, arms to the sides."""
     offsets = np.zeros((skeleton.num_keypoints, 3))
     trunk = positions[:, skeleton.index('thorax')] - positions[:, 0]

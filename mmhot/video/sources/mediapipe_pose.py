@@ -15,7 +15,7 @@ import numpy as np
 from mmhot.errors import require_file
 from mmhot.video.cache import identify
 from mmhot.video.people import Boxes, Crop, CropEstimator, Detector, Poses, boxes_around
-from mmhot.weights.downloads import cached_file, download
+from mmhot.weights.downloads import download
 
 INSTALL = 'pip install --no-deps mediapipe && pip install absl-py certifi flatbuffers'
 MODEL_URL = (
@@ -36,11 +36,6 @@ _FAILURES = (AttributeError, ImportError, OSError, RuntimeError, TypeError, Valu
 def is_installed() -> bool:
     """Return whether MediaPipe is installed, without importing it."""
     return importlib.util.find_spec('mediapipe') is not None
-
-
-def is_ready() -> bool:
-    """Return whether MediaPipe is installed and its model file was downloaded."""
-    return is_installed() and cached_file(MODEL_URL).is_file()
 
 
 class _Landmarker:
