@@ -170,6 +170,12 @@ def mirror_poses(poses: Poses, flip_indices: Sequence[int]) -> Poses:
         flip_indices (Sequence[int]): For each keypoint its partner on the other
             side, or itself.
     """
-    mirrored = poses[..., list(flip_indices), :]
+    if isinstance(poses, np.ndarray):
+        mirrored = poses[..., list(flip_indices), :]
+    else:
+        import torch
+
+        # a list as an index would be copied to the GPU
+        mirrored = torch.stack([poses[..., i, :] for i in flip_indices], dim=-2)
     mirrored[..., 0] *= -1
     return mirrored

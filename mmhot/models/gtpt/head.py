@@ -326,7 +326,9 @@ class GTPTHead(BaseHead):
         both = torch.cat([images[-1], mirror_images[-1]])
         tokens, mirrored = self.find_keypoints(both, counts).chunk(2)
         flip_indices = batch_data_samples[0].metainfo['flip_indices']
-        mirrored_x, mirrored_y = self.classify(mirrored[:, flip_indices])
+        # a list as an index would be copied to the GPU
+        mirrored = torch.stack([mirrored[:, i] for i in flip_indices], dim=1)
+        mirrored_x, mirrored_y = self.classify(mirrored)
         x, y = self.classify(tokens)
         shift = round(self.simcc_split_ratio) - 1
         x = (x + _mirror_bins(mirrored_x, shift)) / 2

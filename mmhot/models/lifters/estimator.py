@@ -109,12 +109,7 @@ class SequencePoseLifter(PoseLifter):
             if not self.pruners:
                 raise ValueError('test_cfg.keep needs a backbone with a pruner')
             self.backbone.hourglass.keep_counts(keep, self.backbone.num_frames)
-        centered = all(pruner.keep_center for pruner in self.pruners)
-        if self.target == 'center' and self.drops_frames and not centered:
-            raise ValueError(
-                "test_cfg.target='center' without a recoverer needs pruners with "
-                'keep_center=True'
-            )
+        self._check_center(self.target)
 
     @property
     def target(self) -> str:
@@ -166,8 +161,18 @@ class SequencePoseLifter(PoseLifter):
             raise ValueError('kept needs a backbone with a pruner')
         if not isinstance(self.backbone, Host):
             return self.backbone(inputs)
+        self._check_center(target)
         keep = None if self.training else self.test_cfg.get('keep')
         return self.backbone.encode(inputs, kept, keep, center=target == 'center')
+
+    def _check_center(self, target: str) -> None:
+        """Raise a ValueError if the center frame is needed and may be dropped."""
+        centered = all(pruner.keep_center for pruner in self.pruners)
+        if target == 'center' and self.drops_frames and not centered:
+            raise ValueError(
+                "target='center' without a recoverer needs pruners with "
+                'keep_center=True'
+            )
 
     def extract_both(
         self, inputs: Tensor, flip_indices: Sequence[int], target: str = 'all'

@@ -12,7 +12,7 @@ from mmpose.utils.tensor_utils import to_numpy
 from mmpose.utils.typing import ConfigType, InstanceList, OptConfigType, SampleList
 from torch import Tensor, nn
 
-from mmhot.models.layers.blocks import being_traced, full_precision
+from mmhot.models.layers.blocks import full_precision
 from mmhot.models.tokens.recoverers import PrunedFeatures
 from mmhot.models.tokens.selection import gather_tokens
 from mmhot.structures.keypoint_arrays import mirror_poses
@@ -131,11 +131,6 @@ class PoseLiftingHead(BaseHead):
             center = (coords.shape[1] - 1) // 2
             return coords[:, center : center + 1]
         is_center = frames == (feats.num_frames - 1) // 2
-        if not being_traced() and not is_center.any(1).all():
-            raise ValueError(
-                "target='center' needs a pruner with keep_center=True: this one has "
-                'dropped the center frame'
-            )
         return gather_tokens(coords, is_center.int().argmax(1, keepdim=True))
 
     def decode(self, coords: np.ndarray, data_sample) -> InstanceData:

@@ -15,7 +15,7 @@ from mmengine.logging import print_log
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
-from mmhot.models.layers.blocks import being_traced
+from mmhot.models.layers.blocks import values_unknown
 from mmhot.models.tokens.pruners import Frames, Pruner
 from mmhot.models.tokens.recoverers import PrunedFeatures, Recoverer
 from mmhot.models.tokens.selection import gather_tokens
@@ -215,7 +215,9 @@ class Hourglass(nn.Module):
         if given is None:
             return all(pruner.keep_center for pruner in self.pruners)
         center = (num_frames - 1) // 2
-        return not being_traced() and all((i == center).any(1).all() for i in given)
+        if values_unknown(given[0]):
+            return False
+        return all((index == center).any(1).all() for index in given)
 
     def _embed_slots(self, x: Tensor, place: int) -> Tensor:
         """Add the embedding of kept slots to (B, t, ..., C)."""
@@ -315,7 +317,7 @@ def _are_frames(index: Tensor, batch: int, num_frames: int) -> bool:
         return False
     if index.is_floating_point() or index.dtype == torch.bool:
         return False
-    if being_traced():
+    if values_unknown(index):
         return True
     rises = (index.diff(dim=-1) > 0).all()
     return bool(rises & (index >= 0).all() & (index < num_frames).all())
@@ -344,7 +346,7 @@ def _find_slots(kept: Tensor, index: Tensor) -> Tensor:
     """Find frames (B, t) among those that are left, (B, T)."""
     slots = torch.searchsorted(index.contiguous(), kept.contiguous())
     found = index.gather(1, slots.clamp(max=index.shape[1] - 1))
-    if not being_traced() and not torch.equal(found, kept):
+    if not values_unknown(kept) and not torch.equal(found, kept):
         raise ValueError('kept holds frames that an earlier pruner does not keep')
     return slots
 
