@@ -159,8 +159,8 @@ class GTPTHead(BaseHead):
 
     def find_keypoints(self, feature_map: Tensor, counts: Counts) -> Tensor:
         """Map a feature map (B, C', H, W) to keypoint tokens (B, K, C)."""
-        tokens, _ = self.encode(self.embed(feature_map), counts)
-        return tokens
+        state = self.coarse_encoder.begin(self.embed(feature_map), self.positions)
+        return self._encode_from(state, counts)[0]
 
     def embed(self, feature_map: Tensor) -> Tensor:
         """Map a feature map (B, C', H, W) to patch tokens (B, N, C)."""
@@ -188,7 +188,7 @@ class GTPTHead(BaseHead):
         """
         state = self.coarse_encoder.begin(patches, self.positions)
         tokens, kept, _ = self._encode_from(state, counts)
-        return tokens, kept
+        return tokens, tuple(rows - 1 for rows in kept)
 
     def _encode_from(
         self, state: CoarseState, counts: Counts
@@ -196,15 +196,16 @@ class GTPTHead(BaseHead):
         """Run the remaining layers.
 
         Returns:
-            tuple: The results of :meth:`encode`, and the last coarse layer's logits
-            between keypoint tokens and patches, (B, J, H, N).
+            tuple: Keypoint tokens (B, K, C), the rows of the patches that left each
+            layer in the table of positions, and the last coarse layer's logits between
+            keypoint tokens and patches, (B, J, H, N).
         """
         coarse_counts = counts[len(state.kept) : self.coarse_depth]
         fine_counts = counts[self.coarse_depth :]
         coarse = self.coarse_encoder(state, self.positions, coarse_counts)
         grouped = self.coarse_to_fine(coarse, self.positions, fine_counts[0])
         tokens, kept = self.fine_encoder(grouped, fine_counts)
-        return tokens, tuple(rows - 1 for rows in coarse.kept + kept), coarse.logits
+        return tokens, coarse.kept + kept, coarse.logits
 
     def classify(self, tokens: Tensor) -> SimCC:
         """Map keypoint tokens (B, K, C) to logits, in full precision."""
@@ -263,7 +264,8 @@ class GTPTHead(BaseHead):
         weights = weights[:, sparse]
         losses = []
         for _, kept, logits in passes:
-            logits, patches = logits[:, -len(sparse) :], kept[self.coarse_depth - 1]
+            patches = kept[self.coarse_depth - 1] - 1
+            logits = logits[:, -len(sparse) :]
             losses.append(self.guidance(logits, patches, targets, weights, self.grid))
         return sum(losses) / len(losses)
 

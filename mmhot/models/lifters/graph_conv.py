@@ -41,6 +41,8 @@ class ModulatedGraphConv(nn.Module):
         self.bias = nn.Parameter(torch.empty(out_dims))
         symmetric = (adjacency + adjacency.T) / 2
         self.register_buffer('adjacency', symmetric, persistent=False)
+        others = 1 - torch.eye(num_nodes)
+        self.register_buffer('others', others, persistent=False)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -53,22 +55,13 @@ class ModulatedGraphConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, N, in_dims)`` to ``(B, N, out_dims)``."""
-        kernel, scale, graph = self.combine()
-        both = x @ kernel
-        own, neighbor = (scale.to(both.dtype) * both).chunk(2, dim=-1)
-        graph = graph.expand(x.shape[0], -1, -1)
-        return torch.baddbmm(own + self.bias, graph, neighbor)
-
-    def combine(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Return both weights, their factors, and the graph without its diagonal.
-
-        They are (in_dims, 2 * out_dims), (N, 2 * out_dims) and (N, N).
-        """
         offset = self.adjacency_offset
-        graph = self.adjacency + (offset + offset.T) / 2  # Q
-        loops = graph.diagonal()
-        scale = torch.cat([loops[:, None] * self.modulation, self.modulation], dim=-1)
-        return torch.cat([*self.weight], dim=-1), scale, graph - torch.diag(loops)
+        graph = torch.add(self.adjacency, offset + offset.T, alpha=0.5)  # Q
+        own, neighbor = (x @ torch.cat([*self.weight], dim=-1)).chunk(2, dim=-1)
+        loops = graph.diagonal().unsqueeze(-1) * self.modulation
+        own = torch.addcmul(self.bias, loops, own)
+        graph = (graph * self.others).expand(x.shape[0], -1, -1)
+        return torch.baddbmm(own, graph, self.modulation * neighbor)
 
 
 def tree_adjacency(parents: Sequence[int]) -> Tensor:
@@ -176,8 +169,8 @@ class SimilarFrameGraphConv(NodeGraphConv):
 
 def first_of_same(tracks: Tensor) -> Tensor:
     """Return for each frame of (..., T, C) one index that all equal frames share."""
-    sums = [part.sum(-1) for part in tracks.chunk(_NUM_SUMS, dim=-1)]
-    sums = torch.stack(sums, dim=-1)
+    padded = F.pad(tracks, (0, -tracks.shape[-1] % _NUM_SUMS))
+    sums = padded.unflatten(-1, (_NUM_SUMS, -1)).sum(-1)
     order = sums[..., 0].argsort(dim=-1)
     sums = sums.gather(-2, order[..., None].expand_as(sums))
     differ = sums.diff(dim=-2).abs() > _ROUNDING * sums.abs().amax((-2, -1), True)

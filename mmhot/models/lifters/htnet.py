@@ -78,24 +78,27 @@ class IntraPartConstraint(nn.Module):
         drop_path: float,
     ) -> None:
         super().__init__()
-        self.num_keypoints = skeleton.num_keypoints
         self.norm3 = nn.LayerNorm(embed_dims)
         self.pool3 = LimbPool(embed_dims, mlp_dims, 3, drop_rate, drop_path)
         self.norm2 = nn.LayerNorm(embed_dims)
         self.pool2 = LimbPool(embed_dims, mlp_dims, 2, drop_rate, drop_path)
         limbs = torch.tensor([skeleton.indices(limb) for limb in LIMBS])
         self.register_buffer('limbs', limbs, persistent=False)  # (limbs, 3)
+        # row of each joint among joints and limbs, in two copies
+        rows = torch.arange(skeleton.num_keypoints)
+        whole, outer, limb = rows.clone(), rows.clone(), torch.arange(len(limbs))
+        whole[limbs[:, 1:]] = len(rows) + limb[:, None]
+        outer[limbs[:, 2]] = len(rows) + limb
+        rows = torch.stack([whole, outer + len(rows) + len(limbs)])
+        self.register_buffer('rows', rows, persistent=False)  # (2, K)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, K, C)`` to ``(B, K, C)``."""
-        inner, ends = self.limbs[:, 1:], self.limbs[:, 2]
         whole, outer = self.norm3(x), self.norm2(x)
-        limb3 = self.pool3(whole[:, self.limbs]).type_as(whole)  # (B, limbs, C)
-        limb2 = self.pool2(outer[:, inner]).type_as(outer)
-        limb3 = limb3.repeat_interleave(2, dim=1)
-        whole = whole.index_copy(1, inner.flatten(), limb3)
-        outer = outer.index_copy(1, ends, limb2)
-        return x + whole + outer
+        limb3 = self.pool3(whole[:, self.limbs])  # (B, limbs, C)
+        limb2 = self.pool2(outer[:, self.limbs[:, 1:]])
+        copies = torch.cat([whole, limb3, outer, limb2], dim=1)[:, self.rows]
+        return x + copies.sum(1)
 
 
 class GlobalBodyInteraction(nn.Module):
