@@ -11,9 +11,16 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmpose.registry import DATASETS, KEYPOINT_CODECS, MODELS
+from mmpose.structures import PoseDataSample
 from numpy.testing import assert_equal
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from mmhot.evaluation.cost import count_cost
+from mmhot.models.gtpt.head import GTPTHead
+from mmhot.models.lifters.estimator import SequencePoseLifter
+from mmhot.models.tokens.host import Host
 from mmhot.skeletons.joints import get_skeleton
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
@@ -26,6 +33,17 @@ LIFTERS = [path for path in LEAVES if path.is_relative_to(CONFIGS / 'body_3d_key
 LIFTERS = [path for path in LIFTERS if path not in PRETRAINED]
 TOPDOWN = [path for path in LEAVES if path not in LIFTERS + PRETRAINED + DETECTORS]
 
+
+# Operations of one pass of a single sample, views apart, with PyTorch 2.15 on a CPU.
+OPERATIONS = {
+    'gtpt-t_4xb64-300e_coco-256x192': 324,
+    'htnet_1frm_1xb512-15e_cmu': 175,
+    'nanohtnet_243frm-keep9_1xb256-49e_cmu': 285,
+    'hot-motionbert-lite_243frm-keep81_1xb32-60e_cmu': 297,
+    'tpc-mhformer_81frm-keep27_1xb210-20e_cmu': 263,
+    'hot-mixste-xs_81frm-keep27_1xb8-10e_cmu-wild': 236,
+    'motionagformer-xs_27frm_1xb16-60e_cmu': 1027,
+}
 
 # Parts of a head that do not change the pass in mode 'tensor'.
 _NO_LAYERS = ('loss', 'decoder')
@@ -236,3 +254,95 @@ def test_metafile_has_the_cost_of_an_image_model(path):
     metadata = _entries()[path]['Metadata']
     assert metadata['Parameters'] == cost.parameters
     assert metadata['MACs'] == pytest.approx(cost.macs, rel=1e-3)
+
+
+class _Watch(TorchDispatchMode):
+    """Count operations, views apart, and forbid copies from the CPU to a GPU."""
+
+    count = 0
+
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        is_view = operation.is_view or 'view' in str(operation)
+        self.count += not is_view and operation.namespace == 'aten'
+        output = operation(*args, **kwargs or {})
+        leaves = tree_leaves((args, kwargs, output))
+        devices = {
+            x.device.type for x in leaves if isinstance(x, torch.Tensor) and x.ndim
+        }
+        assert len(devices) < 2, f'{operation} is of {devices}'
+        return output
+
+
+def _build_on_cpu(model):
+    torch.manual_seed(0)
+    model.backbone.pop('init_cfg', None)
+    with DefaultScope.overwrite_default_scope('mmpose'):
+        model = MODELS.build(model).eval()
+    if isinstance(getattr(model, 'head', None), GTPTHead):
+        width, height = model.head.decoder.input_size
+        return model, (1, 3, height, width)
+    channels = getattr(model.backbone, 'in_channels', 2)
+    return model, (1, model.backbone.num_frames, 17, channels)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('name', OPERATIONS)
+def test_a_pass_dispatches_no_more_operations(name):
+    path = next(path for path in LEAVES if path.stem == name)
+    model, shape = _build_on_cpu(deepcopy(read(path).model))
+    x = torch.randn(shape)
+    with _Watch() as watch:
+        model(x, None, mode='tensor')
+    assert watch.count <= OPERATIONS[name], watch.count
+
+
+_COMPILED = set()
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    'path', TOPDOWN + LIFTERS + PRETRAINED, ids=lambda path: path.stem
+)
+def test_network_is_one_graph_without_copies(path, monkeypatch):
+    """Compile it, and run it on what stands for a GPU's tensors while capturing."""
+    config = _shorten(deepcopy(read(path).model), _build(path).backbone)
+    model, shape = _build_on_cpu(config)
+    head = getattr(model, 'head', None)
+    kinds = {type(module) for module in model.modules()}
+    kinds = {kind for kind in kinds if kind.__module__.startswith('mmhot')}
+    if isinstance(head, GTPTHead):
+        kinds.add(type(head.coarse_to_fine.dense_tokens))
+    if frozenset(kinds) in _COMPILED:
+        return
+    _COMPILED.add(frozenset(kinds))
+    x = torch.randn(shape)
+    torch.compiler.reset()
+    compiled = torch.compile(model, fullgraph=True, backend='eager', dynamic=False)
+    outputs = [tree_leaves(run(x, None, mode='tensor')) for run in (model, compiled)]
+    assert all(map(torch.equal, *outputs))
+
+    monkeypatch.setattr(torch.cuda, 'is_current_stream_capturing', lambda: True)
+    with FakeTensorMode():
+        model._apply(lambda x: torch.empty(x.shape, dtype=x.dtype, device='cuda'))
+        x = torch.empty(shape, device='cuda')
+        with _Watch():
+            if isinstance(model, SequencePoseLifter):
+                model.lift(x, get_skeleton('h36m-17').flip_indices)
+            elif isinstance(head, GTPTHead):
+                feats, flip = model.extract_feat(x), [*range(config.head.out_channels)]
+                sample = PoseDataSample(metainfo={'flip_indices': flip})
+                head.estimate([feats, feats], [sample], {'flip_test': True})
+            else:
+                model(x, None, mode='tensor')
+
+
+def _shorten(config, backbone):
+    """Take the fewest layers and frames that a config's pruners allow."""
+    if isinstance(backbone, Host) and 'projector' not in config:
+        frames, pruners = backbone.num_frames, config.backbone.get('pruner') or []
+        config.backbone.num_frames = 36
+        for pruner in [pruners] if isinstance(pruners, dict) else pruners:
+            pruner.num_keep = 36 * pruner.num_keep // frames
+        if 'depth' in config.backbone and backbone.hourglass.pruners:
+            config.backbone.depth = backbone.hourglass.pruners[-1].depth + 1
+    return config
