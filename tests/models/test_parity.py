@@ -44,7 +44,7 @@ MODULES = {
     'nanohtnet_81f_9k': NANOHTNET,
     'htnet': HTNET,
 }
-# Constants; test_nanohtnet.py compares those of NanoHTNet alone.
+# Constants, which outputs depend on.
 CONSTANTS = {'adj', 'adj_tem', 'dct'}
 
 

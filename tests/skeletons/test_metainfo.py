@@ -38,8 +38,10 @@ def test_files_and_parsed_metainfos_have_mmposes_names_and_flips(path):
 
 
 def test_a_registered_skeleton_is_used_if_joints_are_the_same():
-    assert get_skeleton(dict(from_file=str(FOLDER / 'coco.py'))).name == 'coco-17'
-    assert get_skeleton(dict(from_file='mpii.py')).name == 'mpii-16'  # MMPose's
+    for skeleton in SKELETONS.values():
+        for name in skeleton.dataset_names:  # MMPose's
+            assert get_skeleton(dict(from_file=f'{name}.py')) is skeleton
+            assert get_skeleton(name) is skeleton
     assert get_skeleton(dict(from_file=str(HAND))).name not in SKELETONS
 
 

@@ -202,13 +202,6 @@ def check_windows(model: nn.Module, x: Tensor, *sizes: int | range | None) -> No
     )
 
 
-def values_unknown(x: Tensor) -> bool:
-    """Whether values cannot be read: PyTorch traces, compiles or captures the code."""
-    if torch.jit.is_tracing() or torch.compiler.is_compiling():
-        return True
-    return x.is_cuda and torch.cuda.is_current_stream_capturing()
-
-
 def full_precision(x: Tensor) -> AbstractContextManager:
     """Switch off autocast on the device of a tensor."""
     device = x.device.type

@@ -20,7 +20,6 @@ from mmhot.models.lifters.pose_head import (
     kept_frames,
 )
 from mmhot.models.tokens.host import Host
-from mmhot.models.tokens.hourglass import Kept
 from mmhot.models.tokens.recoverers import PrunedFeatures
 from mmhot.structures.keypoint_arrays import mirror_poses
 
@@ -133,7 +132,6 @@ class SequencePoseLifter(PoseLifter):
         inputs: Tensor,
         data_samples: OptSampleList = None,
         mode: str = 'tensor',
-        kept: Kept | None = None,
     ) -> ForwardResults | tuple[Tensor, Tensor]:
         """Run MMPose's ``forward``; mode 'tensor' needs no samples.
 
@@ -141,8 +139,6 @@ class SequencePoseLifter(PoseLifter):
             inputs (Tensor): Normalized 2D poses, (B, T, K, C).
             data_samples (list[PoseDataSample], optional): B samples.
             mode (str): 'tensor', 'predict' or 'loss'.
-            kept (Tensor or Sequence[Tensor], optional): In mode 'tensor', frames to
-                keep, (B, t) for each pruner.
 
         Returns:
             Tensor | tuple[Tensor, Tensor] | list | dict: In mode 'tensor' poses
@@ -150,16 +146,17 @@ class SequencePoseLifter(PoseLifter):
         """
         if mode != 'tensor':
             return super().forward(inputs, data_samples, mode)
-        feats = self.extract_feat(inputs, kept)
+        feats = self.extract_feat(inputs)
         poses, frames = self.head(feats), kept_frames(feats)
         return poses if frames is None else (poses, frames)
 
     def extract_feat(
-        self, inputs: Tensor, kept: Kept | None = None, target: str = 'all'
+        self,
+        inputs: Tensor,
+        kept: Sequence[Tensor] | None = None,
+        target: str = 'all',
     ) -> Features:
         """Run the backbone, faster with some if ``target`` is 'center'."""
-        if kept is not None and not self.pruners:
-            raise ValueError('kept needs a backbone with a pruner')
         if not isinstance(self.backbone, Host):
             return self.backbone(inputs)
         self._check_center(target)
@@ -234,9 +231,10 @@ class SequencePoseLifter(PoseLifter):
 
 def _check_backbone(estimator: nn.Module, name: str, module: nn.Module) -> None:
     """Raise a ValueError if MMPose's lifter is built with a host that drops frames."""
-    if isinstance(module, Host) and isinstance(estimator, PoseLifter):
-        if not isinstance(estimator, SequencePoseLifter):
-            module.check_recovery()
+    is_mmposes = isinstance(estimator, PoseLifter)
+    is_mmposes &= not isinstance(estimator, SequencePoseLifter)
+    if is_mmposes and isinstance(module, Host):
+        module.check_recovery()
 
 
 # PoseLifter asks its backbone nothing before the first batch

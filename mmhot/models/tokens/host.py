@@ -13,7 +13,7 @@ from mmengine.model import BaseModule
 from torch import Tensor
 
 from mmhot.models.layers.blocks import check_windows
-from mmhot.models.tokens.hourglass import Hourglass, Keep, Kept
+from mmhot.models.tokens.hourglass import Hourglass, Keep
 from mmhot.models.tokens.recoverers import PrunedFeatures
 
 
@@ -113,7 +113,7 @@ class Host(BaseModule):
     def encode(
         self,
         x: Tensor,
-        kept: Kept | None = None,
+        kept: Sequence[Tensor] | None = None,
         keep: Keep | None = None,
         center: bool = False,
     ) -> Tensor | PrunedFeatures:
@@ -121,7 +121,7 @@ class Host(BaseModule):
 
         Args:
             x (Tensor): Normalized 2D poses, (B, T, K, in_channels).
-            kept (Tensor or Sequence[Tensor], optional): See :class:`Hourglass`.
+            kept (Sequence[Tensor], optional): See :class:`Hourglass`.
             keep (int or Sequence[int], optional): See :class:`Hourglass`.
             center (bool): Whether only the center frame is needed; with a
                 :class:`CenterLayer` only that may be returned. Defaults to False.

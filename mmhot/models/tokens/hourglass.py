@@ -15,13 +15,11 @@ from mmengine.logging import print_log
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
-from mmhot.models.layers.blocks import values_unknown
 from mmhot.models.tokens.pruners import Frames, Pruner
 from mmhot.models.tokens.recoverers import PrunedFeatures, Recoverer
 from mmhot.models.tokens.selection import gather_tokens
 
 Keep = int | Sequence[int]
-Kept = Tensor | Sequence[Tensor]
 
 
 class Hourglass(nn.Module):
@@ -113,7 +111,7 @@ class Hourglass(nn.Module):
         layers: Sequence[Callable],
         frame_features: Callable[[Tensor], Tensor],
         poses: Tensor,
-        kept: Kept | None = None,
+        kept: Sequence[Tensor] | None = None,
         keep: Keep | None = None,
         center: bool = False,
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
@@ -124,8 +122,8 @@ class Hourglass(nn.Module):
             layers (Sequence[Callable]): See :mod:`mmhot.models.tokens.host`.
             frame_features (Callable): Maps tokens to features of frames, (B, T, F).
             poses (Tensor): The host's input, (B, T, K, C).
-            kept (Tensor or Sequence[Tensor], optional): Frames to keep, (B, t) for
-                each pruner, instead of those that it would choose.
+            kept (Sequence[Tensor], optional): Frames that an earlier call kept, (B, t)
+                for each pruner, to keep again.
             keep (int or Sequence[int], optional): Overrides ``num_keep`` of the
                 pruners.
             center (bool): Whether only the center frame is needed. The last layer must
@@ -137,9 +135,9 @@ class Hourglass(nn.Module):
             and the frames kept by each pruner, (B, t).
         """
         batch, num_frames = x.shape[:2]
-        given = self._check_kept(kept, batch, num_frames)
         keeps = self.keep_counts(keep, num_frames)
-        center = center and self._keeps_center(given, num_frames)
+        center = center and self.recoverer is None
+        center = center and all(pruner.keep_center for pruner in self.pruners)
         pruned_at = {pruner.depth: place for place, pruner in enumerate(self.pruners)}
         watched = {p.depth - 1 for p in self.pruners if p.reads_attention}
         index = torch.arange(num_frames, device=x.device).expand(batch, -1)
@@ -147,11 +145,11 @@ class Hourglass(nn.Module):
         for depth, layer in enumerate(layers):
             if depth in pruned_at:
                 place = pruned_at[depth]
-                if given is None:
+                if kept is None:
                     frames = _describe_frames(x, index, frame_features, poses, received)
                     slots = self.pruners[place](frames, keeps[place])
                 else:
-                    slots = _find_slots(given[place], index)
+                    slots = torch.searchsorted(index.contiguous(), kept[place])
                 index = index.gather(1, slots)
                 x = self._embed_slots(gather_tokens(x, slots), place)
                 kept_by_pruner.append(index)
@@ -208,57 +206,12 @@ class Hourglass(nn.Module):
             )
         return _check_counts(keeps, num_frames, 'keep')
 
-    def _keeps_center(self, given: Sequence[Tensor] | None, num_frames: int) -> bool:
-        """Whether the center frame is kept, and the others are not recovered."""
-        if self.recoverer is not None:
-            return False
-        if given is None:
-            return all(pruner.keep_center for pruner in self.pruners)
-        center = (num_frames - 1) // 2
-        if values_unknown(given[0]):
-            return False
-        return all((index == center).any(1).all() for index in given)
-
     def _embed_slots(self, x: Tensor, place: int) -> Tensor:
         """Add the embedding of kept slots to (B, t, ..., C)."""
         if not len(self.slot_embeddings):
             return x
         table = _resample(self.slot_embeddings[place], x.shape[1])
         return x + table.reshape(len(table), *[1] * (x.ndim - 3), -1)
-
-    def _check_kept(
-        self, kept: Kept | None, batch: int, num_frames: int
-    ) -> Sequence[Tensor] | None:
-        """Return the frames given for each pruner; raise if they do not fit."""
-        if kept is None:
-            return None
-        given = [kept] if isinstance(kept, Tensor) else list(kept)
-        for index in given:
-            if not isinstance(index, Tensor):
-                raise ValueError(
-                    'kept must be tensors, one for each pruner, got '
-                    f'{type(index).__name__}'
-                )
-        if len(given) != len(self.pruners):
-            raise ValueError(
-                f'kept must be frames for each of {len(self.pruners)} pruners, got '
-                f'{len(given)}'
-            )
-        for index, pruner in zip(given, self.pruners, strict=True):
-            if self.fixed_lengths and index.shape[-1] != pruner.num_keep:
-                raise ValueError(
-                    f'kept must have {pruner.num_keep} frames, for which this model '
-                    f'is built, got {index.shape[-1]}'
-                )
-            if not _are_frames(index, batch, num_frames):
-                raise ValueError(
-                    f'kept must be sorted frames from 0 to {num_frames - 1}, '
-                    f'({batch}, t), got {index.dtype} {tuple(index.shape)}: '
-                    f'{index.tolist()}'
-                )
-        lengths = [index.shape[1] for index in given]
-        _check_counts(lengths, num_frames, 'the length of kept')
-        return given
 
     def _check_pruners(self, first_depth: int) -> None:
         """Raise if pruners do not fit each other or the host."""
@@ -311,18 +264,6 @@ def _check_counts(keeps: Sequence[Any], num_frames: int, name: str) -> list[int]
     return [int(keep) for keep in keeps]
 
 
-def _are_frames(index: Tensor, batch: int, num_frames: int) -> bool:
-    """Whether (B, t) holds integers that rise from 0 at least to ``T - 1`` at most."""
-    if index.ndim != 2 or index.shape[0] != batch or not index.shape[1]:
-        return False
-    if index.is_floating_point() or index.dtype == torch.bool:
-        return False
-    if values_unknown(index):
-        return True
-    rises = (index.diff(dim=-1) > 0).all()
-    return bool(rises & (index >= 0).all() & (index < num_frames).all())
-
-
 def _describe_frames(
     x: Tensor,
     index: Tensor,
@@ -340,15 +281,6 @@ def _describe_frames(
 def _find_center(index: Tensor, num_frames: int) -> Tensor:
     """Find the center frame among those that are left, (B,)."""
     return (index == (num_frames - 1) // 2).int().argmax(1)
-
-
-def _find_slots(kept: Tensor, index: Tensor) -> Tensor:
-    """Find frames (B, t) among those that are left, (B, T)."""
-    slots = torch.searchsorted(index.contiguous(), kept.contiguous())
-    found = index.gather(1, slots.clamp(max=index.shape[1] - 1))
-    if not values_unknown(kept) and not torch.equal(found, kept):
-        raise ValueError('kept holds frames that an earlier pruner does not keep')
-    return slots
 
 
 def _resample(table: Tensor, count: int) -> Tensor:

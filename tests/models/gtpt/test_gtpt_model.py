@@ -1,7 +1,6 @@
 """GTPT's stem, head and tokens: invariants that hold for any weights."""
 
 import math
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,10 +9,8 @@ from gtpt_models import labeled_samples, random_people
 from mmpose.registry import MODELS
 from torch.testing import assert_close
 
-from mmhot.models.gtpt.attention import GroupAttention, patch_logits, pool_logits
-from mmhot.models.gtpt.coarse import PatchEmbed
 from mmhot.models.gtpt.groups import KeypointGroups
-from mmhot.models.gtpt.stem import GTPTStem, ShuffleBlock
+from mmhot.models.gtpt.stem import GTPTStem
 from mmhot.skeletons.joints import get_skeleton
 
 WHOLEBODY = dict(
@@ -191,18 +188,6 @@ def test_kept_patches_are_those_of_the_layer_before(name):
             assert (new.diff() > 0).all()
 
 
-def test_keep_rates_are_counted_once(monkeypatch):
-    head = build_head()
-    counted = []
-    count = head.count_tokens
-    monkeypatch.setattr(head, 'count_tokens', lambda r: counted.append(r) or count(r))
-    head(random_maps())
-    head(random_maps())
-    assert not counted
-    head.keep_rates = (1.0, 0.5, 0.5, 0.5)
-    assert counted == [(1.0, 0.5, 0.5, 0.5)]
-
-
 @torch.no_grad()
 def test_empty_slot_influences_nothing():
     head = build_head()
@@ -212,57 +197,6 @@ def test_empty_slot_influences_nothing():
     head.groups.slots[0] = 13
     for ours, theirs in zip(head(random_maps()), expected, strict=True):
         assert torch.equal(ours, theirs)
-
-
-@torch.no_grad()
-def test_private_tokens_of_other_groups_are_not_seen():
-    torch.manual_seed(0)
-    attention = GroupAttention(16, num_heads=2, scale=8**-0.5)
-    shared = torch.tensor([1, 2, 3, 4, 5, 6, 7, 8])
-    groups = SimpleNamespace(num_groups=3, num_slots=3, shared=shared)
-    x = torch.randn(6, 7, 16)  # two samples, three groups, three slots each
-    result, _ = attention(x, groups)
-    expected = torch.empty_like(x)
-    q, k, v = attention.qkv(x).view(6, 7, 3, 2, 8).unbind(2)
-    for sample in range(2):
-        for group in range(3):
-            own = sample * 3 + group
-            seen = [(sample * 3 + slot // 3, slot % 3) for slot in shared.tolist()]
-            seen += [(own, place) for place in range(3, 7)]
-            keys, values = (torch.stack([t[at] for at in seen]) for t in (k, v))
-            logits = torch.einsum('nhd,mhd->hnm', q[own], keys) * 8**-0.5
-            mixed = torch.einsum('hnm,mhd->nhd', logits.softmax(-1), values)
-            expected[own] = attention.proj(mixed.flatten(1))
-    assert_close(result, expected)
-
-
-@torch.no_grad()
-def test_scores_are_softmax_pooled_logits():
-    torch.manual_seed(0)
-    queries, keys = torch.randn(2, 3, 2, 4), torch.randn(2, 5, 2, 4)
-    valid = torch.tensor([[True, True, False], [True, True, True]])
-    scores = pool_logits(patch_logits(queries, keys, 0.5), valid)
-    for sample, patch in ((0, 3), (1, 4)):
-        rows = [row for row in range(3) if valid[sample, row]]
-        logits = [
-            0.5 * float(queries[sample, row, head] @ keys[sample, patch, head])
-            for row in rows
-            for head in range(2)
-        ]
-        weights = [math.exp(logit) for logit in logits]
-        pooled = sum(w * z for w, z in zip(weights, logits, strict=True)) / sum(weights)
-        assert scores[sample, patch].item() == pytest.approx(pooled, abs=1e-5)
-
-
-@torch.no_grad()
-def test_no_keep_rates_are_rates_of_one():
-    maps, outputs = random_maps(), []
-    for keep_rates in (None, (1.0,), (1, 1, 1, 1), (1.0,) * 12):
-        head = build_head(keep_rates=(0.5,))
-        head.keep_rates = keep_rates
-        outputs.append(head(maps))
-    for other in outputs[1:]:
-        assert torch.equal(other[0], outputs[0][0])
 
 
 @pytest.mark.parametrize(
@@ -387,37 +321,6 @@ def test_result_of_an_image_does_not_depend_on_its_batch():
         alone = head(stem(images[index : index + 1]))
         for one, batch in zip(alone, together, strict=True):
             assert_close(one, batch[index : index + 1], atol=1e-5, rtol=0)
-
-
-@torch.no_grad()
-def test_block_interleaves_its_halves():
-    x = torch.randn(2, 6, 8, 8)
-    block = ShuffleBlock(6, 6).eval()
-    y = block(x)
-    assert torch.equal(y[:, ::2], x[:, :3])
-    assert torch.equal(y[:, 1::2], block.right(x[:, 3:]))
-    with pytest.raises(ValueError, match=r'equal to in_channels \(6\), got 8'):
-        ShuffleBlock(6, 8)
-
-
-@torch.no_grad()
-def test_patches_are_read_row_by_row_with_channels_fastest():
-    embed = PatchEmbed(2, 12, patch_size=(3, 2)).eval()
-    torch.nn.init.eye_(embed.proj.weight)
-    embed.proj.bias.zero_()
-    x = torch.arange(2 * 4 * 6.0).view(1, 2, 4, 6)
-    tokens = embed(x) * math.sqrt(1 + 1e-5)
-    expected = [
-        [
-            x[0, channel, 2 * row + i, 3 * column + j].item()
-            for i in range(2)
-            for j in range(3)
-            for channel in range(2)
-        ]
-        for row in range(2)
-        for column in range(2)
-    ]
-    assert_close(tokens[0], torch.tensor(expected))
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,6 @@ from hosts import (
 from mmengine.structures import InstanceData
 from mmpose.structures import PoseDataSample
 from published import H36M, samples
-from torch import nn
 from torch.testing import assert_close
 
 from mmhot.evaluation.cost import count_cost
@@ -144,39 +143,6 @@ def test_center_frame_must_have_been_kept():
 
 
 @torch.no_grad()
-@pytest.mark.parametrize(
-    ('host', 'recoverer'),
-    [*((host, TRA) for host in HOSTS), ('MotionBERT', TRI), ('MotionBERT', None)],
-    ids=lambda value: value if isinstance(value, str) else (value or {}).get('type'),
-)
-def test_exported_hourglass_gives_the_same(host, recoverer):
-    model = build_lifter(host, 'ClusterPruner', recoverer)
-    exported = torch.export.export(model, (torch.zeros_like(windows()),)).module()
-    assert_close(exported(windows()), model(windows()))
-
-
-class Given(nn.Module):
-    """A lifter with kept frames as its second input."""
-
-    def __init__(self, model):
-        super().__init__()
-        self.model = model
-
-    def forward(self, x, kept):
-        return self.model(x, kept=kept)
-
-
-@torch.no_grad()
-@pytest.mark.parametrize('host', HOSTS)
-def test_given_frames_are_exported_too(host):
-    model = build_lifter(host, 'ClusterPruner')
-    _, kept = model(windows())
-    exported = torch.export.export(Given(model), (windows(), kept)).module()
-    other = kept.roll(1, 0)
-    assert_close(exported(windows(), other), model(windows(), kept=other))
-
-
-@torch.no_grad()
 @pytest.mark.parametrize('recoverer', [None, TRA, TRI], ids=['none', 'TRA', 'TRI'])
 @pytest.mark.parametrize('host', HOSTS)
 def test_exported_model_takes_any_batch(host, recoverer):
@@ -187,11 +153,3 @@ def test_exported_model_takes_any_batch(host, recoverer):
     ).module()
     for size in (1, 5):
         assert_close(exported(windows(size)), model(windows(size)))
-
-
-def test_attention_pruner_after_a_layer_without_watch_is_refused():
-    pruner = dict(type='AttentionPruner', num_keep=4, depth=3)
-    with pytest.raises(
-        ValueError, match='CrossHypothesisInteraction has no method watch'
-    ):
-        build_lifter('MHFormer', pruner, TRA, interaction_depth=2)

@@ -10,7 +10,6 @@ from torch import nn
 from torch.testing import assert_close
 
 import mmhot.plugin  # noqa: F401 (registers what configs name)
-from mmhot.evaluation.cost import count_cost
 from mmhot.models.lifters import motionagformer
 from mmhot.models.lifters.graph_conv import SimilarFrameGraphConv, first_of_same
 from mmhot.models.lifters.motionagformer import MotionAGFormer
@@ -309,48 +308,6 @@ def test_defaults_are_those_of_the_published_code_of_either_source():
 def test_settings_that_do_not_fit_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         convert_published(published_state(9, 16, 3, pruning=(4, 1)), **settings)
-
-
-def test_normalization_learns_a_mean_for_each_frame():
-    torch.manual_seed(0)
-    model = MotionAGFormer(**TINY).train()
-    model(torch.randn(4, 9, 17, 3))
-    norm = model.layers[0].graph[1].mixer.norm
-    assert norm.running_mean.shape == (9,)
-    assert len(set(norm.running_mean.tolist())) == 9
-
-
-def _cost(**sizes):
-    backbone = {'type': 'MotionAGFormer', **sizes}
-    head = {'type': 'RepresentationHead', 'in_channels': 128, 'rep_dims': 512}
-    config = {'type': 'SequencePoseLifter', 'backbone': backbone, 'head': head}
-    model = MODELS.build(config).to('meta')
-    cost = count_cost(model, torch.empty(1, 243, 17, 3, device='meta'))
-    return torch.tensor([cost.parameters, cost.weight_macs, cost.product_macs])
-
-
-def test_cost_is_that_of_the_published_network():
-    """Extrapolate from few layers, whose costs are equal."""
-    hot = {'pruner': {'type': 'ClusterPruner', 'num_keep': 81, 'depth': 1}}
-    hot['recoverer'] = HOT['recoverer']
-    one, two = _cost(depth=1), _cost(depth=2)
-    pruned, deeper = _cost(depth=2, **hot), _cost(depth=3, **hot)
-    host = one + 15 * (two - one)
-    hourglass = pruned + 6 * (two - one) + 8 * (deeper - pruned)
-    # the published code also multiplies by diagonal matrices, 2 * 17 * T**3 a layer and
-    # 2 * T * 17**3, and projects recovery queries for each keypoint; distances between
-    # frames are not counted there
-    diagonal = 2 * 17 * 243**3 + 2 * 243 * 17**3
-    expected = [11.724, 47.961, 16.499 - 16 * diagonal / 1e9]
-    scale = torch.tensor([1e6, 1e9, 1e9])
-    assert_close((host / scale).tolist(), expected, rtol=0, atol=1e-3)
-    saved = 16 * 243 * 128**2
-    diagonal = 7 * diagonal + 9 * (2 * 17 * 81**3 + 2 * 81 * 17**3)
-    # of the distances, those to earlier frames are not computed but for blocks of 64
-    distances = 128 * sum(min(64, 243 - row) * (243 - row) for row in range(0, 243, 64))
-    product = 8.069 - diagonal / 1e9 + distances / 1e9
-    expected = [11.828, 30.261 - saved / 1e9, product]
-    assert_close((hourglass / scale).tolist(), expected, rtol=0, atol=1e-3)
 
 
 def test_weights_of_the_host_start_its_hourglass():

@@ -4,7 +4,6 @@ import math
 
 import pytest
 import torch
-from torch import nn
 from torch.testing import assert_close
 
 from mmhot.models.tokens.pruners import (
@@ -165,15 +164,3 @@ def test_equal_frames_have_zero_distance(first, num_frames):
     assert num_frames > 27 or kept.tolist() == [
         slow_cluster_choice(sample, 9, 2) for sample in features
     ]
-
-
-def test_exported_pruner_gives_the_same():
-    pruner = ClusterPruner(5, 1, keep_center=True)
-
-    class Choice(nn.Module):
-        def forward(self, features):
-            return pruner(frames_of(features))
-
-    features = torch.randn(2, 27, 8)
-    exported = torch.export.export(Choice(), (torch.zeros_like(features),)).module()
-    assert_close(exported(features), pruner(frames_of(features)))
