@@ -6,7 +6,6 @@ from torch import nn
 from torch.testing import assert_close
 
 from mmhot.models.layers.attention import Attention
-from mmhot.models.layers.blocks import DropPath
 from mmhot.models.lifters.graph_conv import ModulatedGraphConv
 from mmhot.models.lifters.pose_head import mirror_poses
 from mmhot.skeletons.joints import get_skeleton
@@ -26,13 +25,12 @@ def plain_attention(attn, x, scale):
 
 
 @pytest.mark.parametrize('num_tokens', [1, 17, 80])
-@pytest.mark.parametrize('scale', [None, 0.3])
 @pytest.mark.parametrize('grad', [True, False])
-def test_attention_is_softmax_of_scaled_products(num_tokens, scale, grad):
+def test_attention_is_softmax_of_scaled_products(num_tokens, grad):
     torch.manual_seed(0)
-    attn = Attention(24, num_heads=4, scale=scale)
+    attn = Attention(24, num_heads=4)
     x = torch.randn(num_tokens, 24)
-    expected = plain_attention(attn, x, 6**-0.5 if scale is None else scale)
+    expected = plain_attention(attn, x, 6**-0.5)
     with torch.set_grad_enabled(grad):
         assert_close(attn(x), expected, **CLOSE)
 
@@ -65,21 +63,6 @@ def test_graph_conv_is_the_sum_over_nodes():
             kernel = conv.weight[0 if i == j else 1]
             expected[:, i] += graph[i, j] * conv.modulation[j] * (x[:, j] @ kernel)
     assert_close(conv(x), expected, **CLOSE)
-
-
-def test_drop_path_drops_whole_samples_and_scales_the_rest():
-    torch.manual_seed(0)
-    y = DropPath(0.25).train()(torch.ones(4000, 2, 3))
-    values = y.flatten(1)
-    assert (values == values[:, :1]).all()
-    assert_close(values.unique(), torch.tensor([0, 4 / 3]))
-    assert abs((values[:, 0] == 0).float().mean() - 0.25) < 0.03
-
-
-@pytest.mark.parametrize('rate', [-0.1, 1.0])
-def test_drop_path_refuses_rates_outside_its_range(rate):
-    with pytest.raises(ValueError, match=f'drop_prob must be in .*{rate}'):
-        DropPath(rate)
 
 
 @pytest.mark.parametrize('channels', [2, 3, 5])

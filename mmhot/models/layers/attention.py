@@ -16,7 +16,6 @@ class Attention(nn.Module):
         num_heads (int): Heads ``H``; must divide ``embed_dims``. Defaults to 8.
         qkv_bias (bool): Whether queries, keys and values have a bias. Defaults
             to True.
-        scale (float, optional): Factor of the logits. Defaults to ``(C / H) ** -0.5``.
         proj_drop (float): Dropout rate after the output projection. Defaults to 0.
     """
 
@@ -25,13 +24,11 @@ class Attention(nn.Module):
         embed_dims: int,
         num_heads: int = 8,
         qkv_bias: bool = True,
-        scale: float | None = None,
         proj_drop: float = 0.0,
     ) -> None:
         super().__init__()
         check_heads(embed_dims, num_heads)
         self.num_heads = num_heads
-        self.scale = scale
         self.qkv = nn.Linear(embed_dims, 3 * embed_dims, bias=qkv_bias)
         self.proj = nn.Linear(embed_dims, embed_dims)
         self.proj_drop = nn.Dropout(proj_drop)
@@ -42,7 +39,7 @@ class Attention(nn.Module):
         x = x.reshape(-1, *x.shape[-2:]).contiguous()  # fused kernels want 4-D
         qkv = self.qkv(x).unflatten(-1, (3, self.num_heads, -1))
         q, k, v = (part.transpose(1, 2) for part in qkv.unbind(2))  # (B', H, N, D)
-        x = F.scaled_dot_product_attention(q, k, v, scale=self.scale)
+        x = F.scaled_dot_product_attention(q, k, v)
         x = x.transpose(1, 2).flatten(2)
         return self.proj_drop(self.proj(x)).reshape(*lead, *x.shape[-2:])
 
@@ -59,7 +56,7 @@ class Attention(nn.Module):
         kv = F.linear(x, weight[dims:], kv_bias).unflatten(-1, (2, self.num_heads, -1))
         q = q.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
         k, v = (part.transpose(1, 2) for part in kv.unbind(2))
-        x = F.scaled_dot_product_attention(q, k, v, scale=self.scale)
+        x = F.scaled_dot_product_attention(q, k, v)
         return self.proj_drop(self.proj(x.transpose(1, 2).flatten(2)))
 
 
@@ -135,7 +132,6 @@ def received_attention(attention: Attention, x: Tensor) -> Tensor:
     bias = None if qkv.bias is None else qkv.bias[:wanted]
     qk = F.linear(x, qkv.weight[:wanted], bias)
     q, k = qk.unflatten(-1, (2, attention.num_heads, -1)).unbind(-3)
-    scale = q.shape[-1] ** -0.5 if attention.scale is None else attention.scale
     q, k = q.transpose(-3, -2), k.transpose(-3, -2)  # (..., H, N, D)
-    weights = (q * scale @ k.transpose(-2, -1)).softmax(-1)
+    weights = (q * q.shape[-1] ** -0.5 @ k.transpose(-2, -1)).softmax(-1)
     return weights.mean((-3, -2))

@@ -4,36 +4,10 @@ import math
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
+from mmcv.cnn.bricks import DropPath
 from torch import Tensor, nn
 
 from mmhot.models.layers.attention import Attention, take_token
-
-
-class DropPath(nn.Module):
-    """Stochastic depth: drop a branch for random samples while training.
-
-    Args:
-        drop_prob (float): Probability that a sample is dropped; survivors are
-            scaled by ``1 / (1 - drop_prob)``. Defaults to 0.
-    """
-
-    def __init__(self, drop_prob: float = 0.0) -> None:
-        super().__init__()
-        if not 0 <= drop_prob < 1:
-            raise ValueError(f'drop_prob must be in [0, 1), got {drop_prob}')
-        self.drop_prob = drop_prob
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Drop samples along the first axis of ``(B, ...)``."""
-        if not self.training or self.drop_prob == 0:
-            return x
-        keep_prob = 1 - self.drop_prob
-        mask = x.new_empty(x.shape[0], *[1] * (x.ndim - 1)).bernoulli_(keep_prob)
-        return x * (mask / keep_prob)
-
-    def extra_repr(self) -> str:
-        """Show the rate."""
-        return f'drop_prob={self.drop_prob:g}'
 
 
 class MLP(nn.Module):

@@ -8,12 +8,13 @@ convolutions over limbs are linear layers over a limb's joints.
 
 import torch
 import torch.nn.functional as F
+from mmcv.cnn.bricks import DropPath
 from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from mmhot.models.layers.attention import Attention
-from mmhot.models.layers.blocks import MLP, DropPath, PositionTable, check_windows
+from mmhot.models.layers.blocks import MLP, PositionTable, check_windows
 from mmhot.models.lifters.graph_conv import ModulatedGraphConv, tree_adjacency
 from mmhot.skeletons.joints import Skeleton, get_skeleton
 

@@ -9,6 +9,7 @@ which is not published for this host, works before the last normalizations.
 from collections.abc import Sequence
 
 import torch
+from mmcv.cnn.bricks import DropPath
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
@@ -18,7 +19,7 @@ from mmhot.models.layers.attention import (
     received_attention,
     take_token,
 )
-from mmhot.models.layers.blocks import MLP, DropPath, PositionTable, TransformerBlock
+from mmhot.models.layers.blocks import MLP, PositionTable, TransformerBlock
 from mmhot.models.tokens.host import Host
 
 NUM_HYPOTHESES = 3

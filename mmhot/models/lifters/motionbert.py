@@ -7,6 +7,7 @@ from that in fused attention and in that it can be pruned.
 """
 
 import torch
+from mmcv.cnn.bricks import DropPath
 from mmpose.registry import MODELS
 from mmpose.utils.typing import OptConfigType, OptMultiConfig
 from torch import Tensor, nn
@@ -16,7 +17,7 @@ from mmhot.models.layers.attention import (
     received_attention,
     take_token,
 )
-from mmhot.models.layers.blocks import DropPath, fuse_streams
+from mmhot.models.layers.blocks import fuse_streams
 from mmhot.models.tokens.host import Host
 
 

@@ -8,11 +8,12 @@ The spatial blocks are HTNet's.
 import math
 
 import torch
+from mmcv.cnn.bricks import DropPath
 from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
-from mmhot.models.layers.blocks import MLP, DropPath, PositionTable, check_windows
+from mmhot.models.layers.blocks import MLP, PositionTable, check_windows
 from mmhot.models.lifters.graph_conv import chain_adjacency, tree_adjacency
 from mmhot.models.lifters.htnet import (
     GlobalBodyInteraction,

@@ -30,8 +30,6 @@ class ProjectionHead(nn.Module):
         num_frames (int): Frames ``T'`` of the features.
         num_keypoints (int): Keypoints ``K``. Defaults to 17.
         feature_dims (int): Output channels of a keypoint ``D``. Defaults to 8.
-        relu (bool): Whether a ReLU comes last, which confines vectors to one orthant.
-            Defaults to False.
     """
 
     def __init__(
@@ -40,7 +38,6 @@ class ProjectionHead(nn.Module):
         num_frames: int,
         num_keypoints: int = 17,
         feature_dims: int = 8,
-        relu: bool = False,
     ) -> None:
         super().__init__()
         self.num_frames = num_frames
@@ -51,7 +48,6 @@ class ProjectionHead(nn.Module):
             nn.LayerNorm(feature_dims),
         )
         self.pool = nn.Linear(num_frames, 1)
-        self.last = nn.ReLU() if relu else nn.Identity()
 
     def forward(self, feats: Tensor) -> Tensor:
         """Map ``(B, T', K, C)`` to unit vectors ``(B, K * D)``."""
@@ -62,7 +58,7 @@ class ProjectionHead(nn.Module):
             )
         x = self.project(feats)  # (B, T', K, D)
         x = self.pool(x.movedim(1, -1)).squeeze(-1)  # (B, K, D)
-        return F.normalize(self.last(x).flatten(1))
+        return F.normalize(x.flatten(1))
 
 
 class MomentQueue(nn.Module):
@@ -135,15 +131,11 @@ class PoseCLR(BaseModel):
         temperature (float): Of InfoNCE. Defaults to 0.5.
         exclusion_radius (int, optional): Frames around a moment whose keys of the same
             performance are no negatives. Defaults to None: half a window.
-        num_cameras (int, optional): For one key network a camera, as the paper's
-            figure can be read; samples then have ``cameras``. Defaults to None: one
-            for all.
         data_preprocessor (dict, optional): As of MMEngine's models.
         init_cfg (dict, optional): As of MMEngine's models.
 
     Raises:
-        ValueError: If ``momentum``, ``queue_size`` or ``temperature`` is out of range;
-            in training, if there are more than ``num_cameras``.
+        ValueError: If ``momentum``, ``queue_size`` or ``temperature`` is out of range.
     """
 
     def __init__(
@@ -154,7 +146,6 @@ class PoseCLR(BaseModel):
         queue_size: int = 20480,
         temperature: float = 0.5,
         exclusion_radius: int | None = None,
-        num_cameras: int | None = None,
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
@@ -168,24 +159,21 @@ class PoseCLR(BaseModel):
         self.momentum = momentum
         self.temperature = temperature
         self.exclusion_radius = exclusion_radius
-        self.num_cameras = num_cameras
         self.backbone = MODELS.build(backbone)
         self.projector = ProjectionHead(**projector)
         query = nn.ModuleDict(dict(backbone=self.backbone, projector=self.projector))
-        self.key_networks = nn.ModuleList(
-            deepcopy(query).requires_grad_(False) for _ in range(num_cameras or 1)
-        )
+        self.key_network = deepcopy(query).requires_grad_(False)
         self.queue = MomentQueue(queue_size, self.projector.num_features)
 
     def init_weights(self) -> None:
-        """Initialize the query network, and the key networks as its copies."""
+        """Initialize the query network, and the key network as its copy."""
         super().init_weights()
         self.update_keys(momentum=0.0)
 
     def train(self, mode: bool = True) -> 'PoseCLR':
-        """Set the mode; the key networks stay in evaluation mode."""
+        """Set the mode; the key network stays in evaluation mode."""
         super().train(mode)
-        self.key_networks.eval()
+        self.key_network.eval()
         return self
 
     def forward(
@@ -201,7 +189,7 @@ class PoseCLR(BaseModel):
                 (B, T, K, C), otherwise of ``V`` views of a moment, the query first,
                 (B, V, T, K, C).
             data_samples (list[PoseDataSample]): B samples, whose metainfo has
-                ``performance`` and ``frame`` and, with ``num_cameras``, ``cameras``.
+                ``performance`` and ``frame``.
             mode (str): 'tensor', 'predict' or 'loss'.
 
         Returns:
@@ -233,11 +221,13 @@ class PoseCLR(BaseModel):
     def loss(
         self, inputs: Tensor, data_samples: Sequence[PoseDataSample]
     ) -> dict[str, Tensor]:
-        """Compute InfoNCE; while training, move the key networks and fill the queue."""
+        """Compute InfoNCE; while training, move the key network and fill the queue."""
         queries = self.embed(inputs[:, 0])
         if self.training:
             self.update_keys(self.momentum)
-        keys = self.embed_keys(inputs[:, 1:], data_samples)  # (B, V - 1, D)
+        with torch.no_grad():
+            keys = self.embed(inputs[:, 1:].flatten(0, 1), self.key_network)
+        keys = keys.unflatten(0, (len(inputs), -1))  # (B, V - 1, D)
         performances, frames = (
             torch.tensor([s.metainfo[name] for s in data_samples], device=keys.device)
             for name in ('performance', 'frame')
@@ -259,41 +249,19 @@ class PoseCLR(BaseModel):
         return losses
 
     @torch.no_grad()
-    def embed_keys(
-        self, views: Tensor, data_samples: Sequence[PoseDataSample]
-    ) -> Tensor:
-        """Map views ``(B, V, T, K, C)`` to keys ``(B, V, D)``."""
-        if self.num_cameras is None:
-            keys = self.embed(views.flatten(0, 1), self.key_networks[0])
-            return keys.unflatten(0, views.shape[:2])
-        cameras = torch.tensor([s.metainfo['cameras'][1:] for s in data_samples])
-        if cameras.max() >= self.num_cameras:
-            raise ValueError(
-                f'num_cameras is {self.num_cameras}, but samples have views of '
-                f'{int(cameras.max()) + 1} cameras'
-            )
-        keys = views.new_empty(*views.shape[:2], self.projector.num_features)
-        for camera, network in enumerate(self.key_networks):
-            seen = cameras == camera
-            if seen.any():
-                keys[seen] = self.embed(views[seen], network)
-        return keys
-
-    @torch.no_grad()
     def update_keys(self, momentum: float) -> None:
-        """Move the key networks towards the query network.
+        """Move the key network towards the query network.
 
         Args:
-            momentum (float): Share of themselves that they keep.
+            momentum (float): Share of itself that it keeps.
         """
         own = nn.ModuleDict(dict(backbone=self.backbone, projector=self.projector))
-        for network in self.key_networks:
-            keys = network.state_dict(keep_vars=True)
-            for name, query in own.state_dict(keep_vars=True).items():
-                if isinstance(query, nn.Parameter):
-                    keys[name].lerp_(query, 1 - momentum)
-                else:
-                    keys[name].copy_(query)
+        keys = self.key_network.state_dict(keep_vars=True)
+        for name, query in own.state_dict(keep_vars=True).items():
+            if isinstance(query, nn.Parameter):
+                keys[name].lerp_(query, 1 - momentum)
+            else:
+                keys[name].copy_(query)
 
 
 def info_nce(positives: Tensor, negatives: Tensor, temperature: float) -> Tensor:

@@ -212,17 +212,7 @@ class InterpolationRecoverer(Recoverer):
     """Token recovering interpolation (TRI): interpolate poses between kept frames.
 
     Frames before the first and after the last kept one repeat its pose.
-
-    Args:
-        mode (str): 'linear' or 'nearest' (of two equally near frames the earlier).
-            Defaults to 'linear'.
     """
-
-    def __init__(self, mode: str = 'linear') -> None:
-        super().__init__()
-        if mode not in ('linear', 'nearest'):
-            raise ValueError(f"mode must be 'linear' or 'nearest', got {mode!r}")
-        self.mode = mode
 
     def forward(self, x: Tensor, kept: Tensor, num_frames: int) -> Tensor:
         """Recover poses (B, T, ..., C); see :class:`Recoverer`."""
@@ -234,7 +224,5 @@ class InterpolationRecoverer(Recoverer):
         start, end = kept.gather(1, before), kept.gather(1, after)
         weight = (frames - start) / (end - start).clamp(min=1)
         weight = weight.clamp(0, 1).to(x.dtype)
-        if self.mode == 'nearest':
-            weight = (weight > 0.5).to(x.dtype)
         weight = weight.reshape(*weight.shape, *[1] * (x.ndim - 2))
         return gather_tokens(x, before).lerp(gather_tokens(x, after), weight)

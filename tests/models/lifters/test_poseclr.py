@@ -59,8 +59,7 @@ def views(count=6, num_views=3, seed=0):
     x = joints[..., 0] * np.cos(angles) + joints[..., 1] * np.sin(angles)
     inputs = np.stack([x, np.broadcast_to(joints[..., 2], x.shape)], -1)
     samples = [
-        PoseDataSample(metainfo=dict(performance=i, frame=0, cameras=[0, 1, 2]))
-        for i in range(count)
+        PoseDataSample(metainfo=dict(performance=i, frame=0)) for i in range(count)
     ]
     return torch.from_numpy(inputs.astype(np.float32)), samples
 
@@ -95,21 +94,21 @@ def test_training_starts_near_log_n_and_no_gradient_reaches_keys_or_queue():
     assert losses['loss'].item() == pytest.approx(math.log(513), abs=0.1)
     losses['loss'].backward()
     assert all(p.grad is not None for p in model.projector.parameters())
-    assert all(p.grad is None for p in model.key_networks.parameters())
+    assert all(p.grad is None for p in model.key_network.parameters())
     assert not model.queue.keys.requires_grad
-    assert not any(module.training for module in model.key_networks.modules())
+    assert not any(module.training for module in model.key_network.modules())
 
 
 def test_key_network_moves_by_the_momentum_rule_alone():
     model = build(momentum=0.9).train()
-    start = [p.clone() for p in model.key_networks.parameters()]
+    start = [p.clone() for p in model.key_network.parameters()]
     with torch.no_grad():
         for parameter in model.backbone.parameters():
             parameter.add_(0.5)
         for parameter in model.projector.parameters():
             parameter.add_(0.5)
     model(*views(), mode='loss')
-    for before, after in zip(start, model.key_networks.parameters(), strict=True):
+    for before, after in zip(start, model.key_network.parameters(), strict=True):
         assert_close(after, before + 0.05)
 
 
@@ -143,21 +142,6 @@ def test_training_retrieves_other_views():
     assert last < first - 0.5
     assert top1 > 0.2  # chance is 1 / 129
     assert losses['effective_rank'] > 4
-
-
-def test_cameras_may_have_their_own_key_networks():
-    model = build(num_cameras=3).eval()
-    inputs, samples = views()
-    together = model.embed_keys(inputs[:, 1:], samples)
-    assert_close(together[:, 0], model.embed(inputs[:, 1], model.key_networks[1]))
-    with torch.no_grad():
-        for parameter in model.key_networks[1].parameters():
-            parameter.add_(0.1 * torch.randn_like(parameter))
-    apart = model.embed_keys(inputs[:, 1:], samples)
-    assert_close(apart[:, 1], together[:, 1])
-    assert (apart[:, 0] - together[:, 0]).abs().max() > 1e-3
-    with pytest.raises(ValueError, match='num_cameras is 2, but .* views of 3 cameras'):
-        build(num_cameras=2).embed_keys(inputs[:, 1:], samples)
 
 
 @pytest.mark.parametrize('name', BACKBONES)
