@@ -3,9 +3,7 @@
 import official_weights
 import pytest
 import torch
-from mmpose.registry import MODELS
 from published import build_published, load_fixture
-from published_networks import PublishedNetwork
 from torch import nn
 from torch.testing import assert_close
 
@@ -22,11 +20,6 @@ HOT = {
     'pruner': {'type': 'ClusterPruner', 'num_keep': 3, 'depth': 1},
     'recoverer': {'type': 'AttentionRecoverer'},
 }
-# The published graph, row by row; three edges have only one direction.
-NEIGHBORS = [
-    *[[1, 7], [0, 2], [1, 3], [2], [0, 5], [4, 6], [5], [0, 8], [7, 9], [8, 10], [9]],
-    *[[8, 12], [11, 13], [12], [8, 15], [14, 16], [15]],
-]
 
 
 @torch.no_grad()
@@ -76,99 +69,6 @@ def published_state(frames, dims, layers, pruning=None):
             state[f'cross_attention.{name}.weight'] = [dims, dims], 'float32'
         state['cross_attention.proj.bias'] = [dims], 'float32'
     return official_weights.state_dict({'state': state, 'seed': 0})
-
-
-class PublishedMotionAGFormer(PublishedNetwork):
-    """The published network after its specification, slow and in float64."""
-
-    eps = 1e-5
-
-    def __init__(self, state, heads, neighbors):
-        super().__init__(state)
-        self.heads, self.neighbors = heads, neighbors
-
-    def adjacency(self, x, is_temporal):
-        if is_temporal:
-            products = x @ x.transpose(-2, -1)
-            least = products.sort(descending=True).values
-            adjacency = products >= least[..., self.neighbors - 1 : self.neighbors]
-            adjacency = adjacency.double()
-        else:
-            adjacency = torch.zeros(17, 17, dtype=torch.float64)
-            for joint, others in enumerate(NEIGHBORS):
-                adjacency[joint, others] = 1
-        degrees = adjacency.sum(-1)
-        return adjacency / (degrees[..., :, None] * degrees[..., None, :]).sqrt()
-
-    def convolve(self, key, x, is_temporal):
-        update = self.adjacency(x, is_temporal) @ self.linear(f'{key}.V', x)
-        update = update + self.linear(f'{key}.U', x)
-        names = ('running_mean', 'running_var', 'weight', 'bias')
-        mean, var, weight, bias = (
-            self.state[f'{key}.batch_norm.{name}'][:, None] for name in names
-        )
-        return (x + (update - mean) / (var + 1e-5).sqrt() * weight + bias).relu()
-
-    def block(self, key, x):
-        normed, is_temporal = self.norm(f'{key}.norm1', x), 'temporal' in key
-        if 'att_' in key:
-            mixed = self.attention(f'{key}.mixer', normed, self.heads)
-        else:
-            mixed = self.convolve(f'{key}.mixer', normed, is_temporal)
-        x = x + self.state[f'{key}.layer_scale_1'] * mixed
-        hidden = self.mlp(f'{key}.mlp', self.norm(f'{key}.norm2', x))
-        return x + self.state[f'{key}.layer_scale_2'] * hidden
-
-    def layer(self, index, x):
-        streams = []
-        for stream in ('att', 'graph'):
-            y = self.block(f'layers.{index}.{stream}_spatial', x)
-            y = self.block(f'layers.{index}.{stream}_temporal', y.transpose(1, 2))
-            streams.append(y.transpose(1, 2))
-        weights = self.linear(f'layers.{index}.fusion', torch.cat(streams, -1))
-        first, second = weights.softmax(-1).split(1, -1)
-        return first * streams[0] + second * streams[1]
-
-    def run(self, x, layers, kept=None, depth=None):
-        x = self.linear('joints_embed', x.double()) + self.state['pos_embed']
-        for index in range(layers):
-            if kept is not None and index == depth:
-                x = x[torch.arange(len(kept))[:, None], kept]
-                x = x + self.state['pos_embed_token'][:, :, None]
-            x = self.layer(index, x)
-        x = self.recover(self.norm('norm', x), self.heads)
-        return self.linear('head', self.linear('rep_logit.fc', x).tanh())
-
-
-def build(state, **settings):
-    config, state = convert_published(state, **settings)
-    model = MODELS.build(config)
-    model.load_state_dict(state, strict=True)
-    return model.eval().double()
-
-
-@torch.no_grad()
-@pytest.mark.parametrize(
-    ('frames', 'dims', 'heads', 'neighbors'),
-    [(9, 16, 4, 2), (10, 24, 8, 4), (16, 8, 2, 1), (4, 8, 1, 4)],
-)
-def test_other_sizes_equal_the_published_network(frames, dims, heads, neighbors):
-    settings = {'num_heads': heads, 'neighbour_num': neighbors}
-    x = torch.randn(2, frames, 17, 3, generator=torch.manual_seed(0))
-    state = published_state(frames, dims, 3)
-    expected = PublishedMotionAGFormer(state, heads, neighbors).run(x, 3)
-    model = build(state, **settings)
-    # the adjacency between keypoints is float32
-    assert_close(model(x.double()), expected, rtol=0, atol=1e-7)
-
-    for layer in (0, 2):
-        state = published_state(frames, dims, 3, pruning=(4, layer))
-        model = build(state, layer_index=layer, **settings)
-        feats = model.extract_feat(x.double())
-        assert feats.kept.shape == (2, 4)
-        reference = PublishedMotionAGFormer(state, heads, neighbors)
-        expected = reference.run(x, 3, feats.kept, layer)
-        assert_close(model.head(feats), expected, rtol=0, atol=1e-7)
 
 
 @pytest.mark.parametrize('with_gradients', [False, True])
@@ -308,28 +208,3 @@ def test_defaults_are_those_of_the_published_code_of_either_source():
 def test_settings_that_do_not_fit_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         convert_published(published_state(9, 16, 3, pruning=(4, 1)), **settings)
-
-
-def test_weights_of_the_host_start_its_hourglass():
-    sizes = dict(num_frames=9, in_channels=2, embed_dims=16, depth=3, num_heads=2)
-    host = MotionAGFormer(**sizes)
-    state = host.state_dict()
-    for key, tensor in state.items():
-        if key.endswith('running_mean'):
-            tensor.copy_(torch.arange(len(tensor)))
-    pruner = dict(type='ClusterPruner', num_keep=3, depth=1)
-    hourglass = MotionAGFormer(
-        **sizes, pruner=pruner, recoverer=dict(type='AttentionRecoverer')
-    )
-    missing, unknown = hourglass.load_state_dict(state, strict=False)
-    assert not unknown
-    assert all(key.startswith('hourglass') for key in missing)
-    means = [
-        tensor.tolist()
-        for key, tensor in hourglass.state_dict().items()
-        if key.endswith('running_mean') and len(tensor) != 17
-    ]
-    # before the pruner all frames, behind it the first, middle and last
-    assert means == [list(range(9)), [0, 4, 8], [0, 4, 8]]
-    with pytest.raises(RuntimeError, match='size mismatch'):
-        MotionAGFormer(**(sizes | {'num_frames': 5})).load_state_dict(state)
