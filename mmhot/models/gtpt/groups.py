@@ -128,10 +128,6 @@ class KeypointGroups(nn.Module):
                 f'{self.skeleton}, got {num_keypoints}'
             )
 
-    def extra_repr(self) -> str:
-        """Show the groups."""
-        return f'skeleton={self.skeleton!r}, groups={self.groups}'
-
 
 def _check_groups(
     skeleton: Skeleton, groups: object

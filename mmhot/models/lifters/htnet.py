@@ -85,6 +85,8 @@ class IntraPartConstraint(nn.Module):
         self.pool2 = LimbPool(embed_dims, mlp_dims, 2, drop_rate, drop_path)
         limbs = torch.tensor([skeleton.indices(limb) for limb in LIMBS])
         self.register_buffer('limbs', limbs, persistent=False)  # (limbs, 3)
+        halves = limbs[:, 1:].contiguous()
+        self.register_buffer('halves', halves, persistent=False)  # (limbs, 2)
         # row of each joint among joints and limbs, in two copies
         rows = torch.arange(skeleton.num_keypoints)
         whole, outer, limb = rows.clone(), rows.clone(), torch.arange(len(limbs))
@@ -96,10 +98,15 @@ class IntraPartConstraint(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, K, C)`` to ``(B, K, C)``."""
         whole, outer = self.norm3(x), self.norm2(x)
-        limb3 = self.pool3(whole[:, self.limbs])  # (B, limbs, C)
-        limb2 = self.pool2(outer[:, self.limbs[:, 1:]])
-        copies = torch.cat([whole, limb3, outer, limb2], dim=1)[:, self.rows]
-        return x + copies.sum(1)
+        limb3 = self.pool3(_take(whole, self.limbs))  # (B, limbs, C)
+        limb2 = self.pool2(_take(outer, self.halves))
+        copies = torch.cat([whole, limb3, outer, limb2], dim=1)
+        return x + _take(copies, self.rows).sum(1)
+
+
+def _take(x: Tensor, rows: Tensor) -> Tensor:
+    """Take rows (N, n) of each sample (B, K, C), (B, N, n, C)."""
+    return x.index_select(1, rows.flatten()).unflatten(1, rows.shape)
 
 
 class GlobalBodyInteraction(nn.Module):

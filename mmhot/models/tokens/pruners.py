@@ -72,13 +72,6 @@ class Pruner(nn.Module):
         """Score each frame, (B, T)."""
         raise NotImplementedError
 
-    def extra_repr(self) -> str:
-        """Show the settings."""
-        return (
-            f'num_keep={self.num_keep}, depth={self.depth}, '
-            f'keep_center={self.keep_center}'
-        )
-
 
 @MODELS.register_module()
 class ClusterPruner(Pruner):
