@@ -227,7 +227,7 @@ def test_doctor_needs_packaging_only(wheel, tmp_path):
     assert {'numpy', 'onnxruntime', 'pyyaml'} <= missing
     assert not {'torch', 'mmcv-lite', 'mmpose'} & missing
     (together,) = content['commands']
-    assert "/python av matplotlib 'numpy>=1.26' 'onnxruntime>=1.19'" in together
+    assert "/python av matplotlib 'numpy>=1.26' 'onnxruntime>=1.23'" in together
     said = call(bare / 'mmhot', 'list', cwd=tmp_path, code=2)
     assert said == 'mmhot list: error: PyYAML is needed: pip install pyyaml\n'
 

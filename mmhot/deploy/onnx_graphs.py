@@ -17,7 +17,7 @@ from mmhot.models.gtpt.head import GTPTHead
 from mmhot.models.lifters.estimator import SequencePoseLifter
 from mmhot.models.tokens.recoverers import PrunedFeatures
 
-OPSET = 18
+OPSET = 23
 KEPT = 'kept'
 """Start of the names of outputs with kept patches or frames, in the checked graph."""
 _MAX_PEOPLE = 100
@@ -257,7 +257,7 @@ def _quietly():
 
 def _translations() -> dict[Any, Any]:
     """Return operators of PyTorch with their translations to those of ONNX."""
-    from onnxscript import opset18 as op
+    from onnxscript import opset23 as op
 
     def sort(x, stable=None, dim=-1, descending=False):
         # of equal values TopK returns the one of lower index first
@@ -283,10 +283,17 @@ def _translations() -> dict[Any, Any]:
         return op.Mul(op.Mul(x, bell), 0.5)
 
     def attend(q, k, v, mask=None, dropout=0.0, is_causal=False, scale=None, **_):
-        # PyTorch's translation transposes keys by way of their shape
-        scale = q.shape[-1] ** -0.5 if scale is None else scale
-        logits = op.MatMul(op.Mul(q, scale), op.Transpose(k, perm=[0, 1, 3, 2]))
-        return op.MatMul(op.Softmax(logits, axis=-1), v)
+        # of tokens (B, N, C), as before heads were split: transpositions cancel out
+        heads, dims = q.shape[1], q.shape[3]
+        joined = op.Constant(value_ints=[0, 0, heads * dims])
+        split = op.Constant(value_ints=[0, 0, heads, dims])
+        q, k, v = (
+            op.Reshape(op.Transpose(x, perm=[0, 2, 1, 3]), joined) for x in (q, k, v)
+        )
+        x, *_ = op.Attention(
+            q, k, v, scale=scale, q_num_heads=heads, kv_num_heads=heads
+        )
+        return op.Transpose(op.Reshape(x, split), perm=[0, 2, 1, 3])
 
     def linear(x, weight, bias=None):
         # one operator for all rows, with the bias

@@ -111,7 +111,7 @@ def test_without_pytorch_and_openmmlab_its_extra_is_optional(site, outcomes):
         site.remove(name)
     found, commands = look()
     assert list(found) == ['onnxruntime']
-    assert commands == [f"{PIP}install 'onnxruntime>=1.19'"]
+    assert commands == [f"{PIP}install 'onnxruntime>=1.23'"]
 
 
 def test_environment_of_uv_is_repaired_by_uv(site, outcomes):

@@ -32,7 +32,7 @@ class GroupAttention(nn.Module):
 
     def forward(
         self, x: Tensor, groups: KeypointGroups | None = None
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """Attend.
 
         Args:
@@ -41,24 +41,29 @@ class GroupAttention(nn.Module):
                 every token attends to all others of its sequence.
 
         Returns:
-            tuple[Tensor, Tensor]: The result, (B * G, N, C), and queries, keys and
-            values of all tokens, (B * G, N, 3, H, D).
+            tuple: The result, (B * G, N, C), and the queries and keys of all tokens,
+            (B * G, N, H, D) each.
         """
-        qkv = self.qkv(x).unflatten(-1, (3, self.num_heads, -1))
-        q, kv = qkv[:, :, 0], qkv[:, :, 1:]
+        qkv = self.qkv(x)
+        q, k, v = qkv.chunk(3, dim=-1)
+        judges = self._split(q), self._split(k)
         if groups is not None:
-            kv = _share_slots(kv, groups)
-        k, v = kv.unbind(2)
-        q, k, v = (part.transpose(1, 2) for part in (q, k, v))  # (B * G, H, N, D)
+            kv = _share_slots(qkv[..., q.shape[-1] :], groups)
+            k, v = kv.chunk(2, dim=-1)
+        q, k, v = (self._split(part).transpose(1, 2) for part in (q, k, v))
         x = F.scaled_dot_product_attention(q, k, v, scale=self.scale)
-        return self.proj(x.transpose(1, 2).flatten(2)), qkv
+        return self.proj(x.transpose(1, 2).flatten(2)), judges
+
+    def _split(self, x: Tensor) -> Tensor:
+        """Split channels into heads, (..., H, D)."""
+        return x.unflatten(-1, (self.num_heads, -1))
 
 
-def _share_slots(kv: Tensor, groups: KeypointGroups) -> Tensor:
-    """Put all groups' slots before the private tokens of each, (B * G, M + N, ...)."""
-    slots, private = kv[:, : groups.num_slots], kv[:, groups.num_slots :]
+def _share_slots(x: Tensor, groups: KeypointGroups) -> Tensor:
+    """Put all groups' slots before the private tokens of each, (B * G, M + N, C)."""
+    slots, private = x[:, : groups.num_slots], x[:, groups.num_slots :]
     slots = slots.unflatten(0, (-1, groups.num_groups)).flatten(1, 2)
-    slots = slots.index_select(1, groups.shared)  # (B, M, ...)
+    slots = slots.index_select(1, groups.shared)  # (B, M, C)
     slots = slots.repeat_interleave(groups.num_groups, dim=0)
     return torch.cat([slots, private], dim=1)
 
@@ -86,10 +91,10 @@ class GroupBlock(nn.Module):
 
     def attend(
         self, x: Tensor, groups: KeypointGroups | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """First step: new tokens, and the attention's queries, keys and values."""
-        attended, qkv = self.attn(self.norm1(x), groups)
-        return x + attended, qkv
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """First step: new tokens, and the attention's queries and keys."""
+        attended, judges = self.attn(self.norm1(x), groups)
+        return x + attended, judges
 
     def feed_forward(self, x: Tensor) -> Tensor:
         """Second step, on each of the tokens ``(B * G, N, C)``."""

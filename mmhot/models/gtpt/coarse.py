@@ -135,19 +135,21 @@ class CoarseEncoder(nn.Module):
         """Attend, prune patches, replace the human token, and apply the MLP."""
         block, rows, positions = self.blocks[layer], state.rows, state.positions
         num_queries = 1 if layer <= self.keypoint_layer else len(self.query_tokens)
-        x, qkv = block.attend(state.x + positions)
-        queries, keys = qkv[:, :num_queries, 0], qkv[:, num_queries:, 1]
-        if count < rows.shape[1]:
+        x, (queries, keys) = block.attend(state.x + positions)
+        queries, keys = queries[:, :num_queries], keys[:, num_queries:]
+        is_last = layer == len(self.blocks) - 1
+        is_pruned, is_grown = count < rows.shape[1], layer == self.keypoint_layer
+        if is_pruned:
             with torch.no_grad():
                 scores = pool_logits(patch_logits(queries, keys, block.attn.scale))
                 index = keep_highest(scores, count)
-            keys, rows = gather_tokens(keys, index), gather_tokens(rows, index)
-            x = keep_patches(x, index, num_queries)
-            positions = _positions(table, rows, num_queries)
-        if layer == self.keypoint_layer:
+            rows, x = gather_tokens(rows, index), keep_patches(x, index, num_queries)
+            keys = gather_tokens(keys, index) if is_last else keys
+        if is_grown:
             x = torch.cat([x[:, :1] + self.query_tokens, x[:, 1:]], dim=1)
-            positions = _positions(table, rows, len(self.query_tokens))
-        is_last = layer == len(self.blocks) - 1
+            num_queries = len(self.query_tokens)
+        if is_pruned or is_grown:
+            positions = _positions(table, rows, num_queries)
         logits = patch_logits(queries, keys, block.attn.scale) if is_last else None
         x = block.feed_forward(x)
         return CoarseState(x, positions, rows, logits, (*state.kept, rows))

@@ -141,9 +141,9 @@ class FineEncoder(nn.Module):
         """
         groups, (x, positions, rows), kept = self.groups, tokens, []
         for block, count in zip(self.blocks, counts, strict=True):
-            x, qkv = block.attend(x + positions, groups)
+            x, judges = block.attend(x + positions, groups)
             if count < rows.shape[1]:
-                index = self.choose(qkv, block.attn.scale, count)
+                index = self.choose(*judges, block.attn.scale, count)
                 x = keep_patches(x, index, groups.num_slots)
                 positions = keep_patches(positions, index, groups.num_slots)
                 rows = gather_tokens(rows, index)
@@ -153,11 +153,14 @@ class FineEncoder(nn.Module):
         return groups.take_keypoints(x), tuple(kept)
 
     @torch.no_grad()
-    def choose(self, qkv: Tensor, scale: float, num_private: int) -> Tensor:
+    def choose(
+        self, queries: Tensor, keys: Tensor, scale: float, num_private: int
+    ) -> Tensor:
         """Choose dense keypoints, and the patches that a group's keypoints attend to.
 
         Args:
-            qkv (Tensor): Queries, keys and values, (B * G, S + N, 3, H, D).
+            queries (Tensor): Of the attention, (B * G, S + N, H, D).
+            keys (Tensor): The same.
             scale (float): Scale of the attention.
             num_private (int): Tokens to keep.
 
@@ -166,7 +169,7 @@ class FineEncoder(nn.Module):
         """
         groups, num_slots = self.groups, self.groups.num_slots
         valid = groups.fine_judges_valid
-        queries, keys = qkv[:, : valid.shape[1], 0], qkv[:, num_slots:, 1]
+        queries, keys = queries[:, : valid.shape[1]], keys[:, num_slots:]
         logits = patch_logits(queries, keys, scale)
         scores = pool_logits(logits.unflatten(0, (-1, groups.num_groups)), valid)
         dense = valid[:, num_slots:]

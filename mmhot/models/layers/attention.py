@@ -37,8 +37,10 @@ class Attention(nn.Module):
         """Attend within ``(..., N, C)``; the shape is kept."""
         lead = x.shape[:-2]
         x = x.reshape(-1, *x.shape[-2:]).contiguous()  # fused kernels want 4-D
-        qkv = self.qkv(x).unflatten(-1, (3, self.num_heads, -1))
-        q, k, v = (part.transpose(1, 2) for part in qkv.unbind(2))  # (B', H, N, D)
+        q, k, v = (  # (B', H, N, D)
+            part.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+            for part in self.qkv(x).chunk(3, dim=-1)
+        )
         x = F.scaled_dot_product_attention(q, k, v)
         x = x.transpose(1, 2).flatten(2)
         return self.proj_drop(self.proj(x)).reshape(*lead, *x.shape[-2:])
@@ -53,9 +55,11 @@ class Attention(nn.Module):
         dims, weight, bias = x.shape[-1], self.qkv.weight, self.qkv.bias
         q_bias, kv_bias = (None, None) if bias is None else bias.tensor_split([dims])
         q = F.linear(take_token(x, place), weight[:dims], q_bias)
-        kv = F.linear(x, weight[dims:], kv_bias).unflatten(-1, (2, self.num_heads, -1))
-        q = q.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
-        k, v = (part.transpose(1, 2) for part in kv.unbind(2))
+        k, v = F.linear(x, weight[dims:], kv_bias).chunk(2, dim=-1)
+        q, k, v = (
+            part.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+            for part in (q, k, v)
+        )
         x = F.scaled_dot_product_attention(q, k, v)
         return self.proj_drop(self.proj(x.transpose(1, 2).flatten(2)))
 
