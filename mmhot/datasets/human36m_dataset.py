@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from mmengine.logging import MMLogger
 from mmpose.registry import DATASETS
 
 from mmhot.datasets.clip_dataset import (
@@ -151,7 +152,7 @@ class VideoPose3DDataset(ClipDataset):
         super().__init__(**kwargs)
 
     def load_clips(self) -> list[Clip]:
-        """Read the recordings that both files have."""
+        """Read the recordings that both files have, and warn of the others."""
         path = self.find_file(self.keypoint_2d_file)
         content = load_objects(path)
         left = get_skeleton('h36m-17').left
@@ -177,6 +178,17 @@ class VideoPose3DDataset(ClipDataset):
                 take: _moving_joints(poses, take, 3)
                 for take, poses in _by_take(content, 'positions_3d')
             }
+        for file, takes, others in (
+            (self.keypoint_2d_file, keypoints, joints),
+            (self.files[0], joints, keypoints),
+        ):
+            missing = [' '.join(take) for take in sorted(others.keys() - takes.keys())]
+            if missing:
+                MMLogger.get_current_instance().warning(
+                    f'{file} lacks {len(missing)} recordings of the other file, which '
+                    f'are left out: {", ".join(missing[:5])}'
+                    f'{", ..." if len(missing) > 5 else ""}'
+                )
         cameras = read_h36m_cameras(self.find_file(self.camera_param_file))
         return [
             self._clip(*take, camera, (joints[take], pixels), cameras)

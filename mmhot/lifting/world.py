@@ -166,7 +166,10 @@ def turn(clip: Clip3D, axes: str, static_camera: bool = False) -> Clip3D:
         ValueError: If the clip is in ``'world'`` axes, and others are wanted.
     """
     if axes == 'world' != clip.axes:
-        clip = to_world(to_axes(clip, 'camera'), static_camera)
+        clip = to_axes(clip, 'camera')
+        if np.isnan(clip.root_3d).all():
+            clip = place_people(clip)
+        clip = to_world(clip, static_camera)
     elif axes != 'world':
         clip = to_axes(clip, axes)
     return clip.checked()

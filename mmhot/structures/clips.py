@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -237,6 +238,23 @@ _MAY_BE_UNKNOWN = ('root_3d', 'keypoints_2d', 'expected_error')
 
 
 @dataclass
+class Person3D:
+    """Poses of one person of a :class:`Clip3D`.
+
+    Attributes:
+        track (int): Track ID.
+        frames (np.ndarray): Frame numbers, sorted, (T,) int64.
+        times (np.ndarray): Seconds, (T,) float64.
+        keypoints_3d (np.ndarray): Root-relative positions, (T, K, 3) float32.
+    """
+
+    track: int
+    frames: np.ndarray
+    times: np.ndarray
+    keypoints_3d: np.ndarray
+
+
+@dataclass
 class Clip3D:
     """Root-relative 3D poses of all people in a clip.
 
@@ -309,6 +327,69 @@ class Clip3D:
     def __len__(self) -> int:
         """Return the number of rows ``N``."""
         return len(self.frame)
+
+    def __repr__(self) -> str:
+        """Describe the clip in five lines."""
+        frames = np.unique(self.frame)
+        span = f' from {frames[0]} to {frames[-1]}' if len(frames) else ''
+        return (
+            f'Clip3D {self.name!r}\n'
+            f'  people: {len(np.unique(self.track))}, poses: {len(self)}\n'
+            f'  frames: {len(frames)}{span}, {self.fps:g} per second\n'
+            f'  joints: {len(self.joint_names)}, in {self.unit}, {self.axes} axes\n'
+            f'  image: {self.width} x {self.height}, lifter: {self.model or "unknown"}'
+        )
+
+    @property
+    def people(self) -> list[Person3D]:
+        """All people, sorted by track ID."""
+        return [self.person(track) for track in np.unique(self.track).tolist()]
+
+    def person(self, track: int) -> Person3D:
+        """Return the poses of one person, in the order of the frames.
+
+        Raises:
+            ValueError: If there is no such track ID.
+        """
+        rows = np.flatnonzero(self.track == track)
+        if not len(rows):
+            known = ', '.join(map(str, np.unique(self.track)))
+            raise ValueError(f'{self.name}: no track {track!r}; there are {known}')
+        frames = self.frame[rows]
+        return Person3D(track, frames, self.seconds(frames), self.keypoints_3d[rows])
+
+    def table(self) -> dict[str, np.ndarray]:
+        """Return the columns of ``.csv``: (N * K,) each, a row per pose and joint."""
+        joints = len(self.joint_names)
+        errors = self.expected_error
+        errors = np.full_like(self.scores, np.nan) if errors is None else errors
+        heads = dict(frame=self.frame, time=self.seconds(self.frame), track=self.track)
+        points = {
+            'x y z': self.keypoints_3d,
+            'score_3d': self.keypoint_scores_3d,
+            'root_x root_y root_z': np.repeat(self.root_3d, joints, axis=0),
+            'u v': self.keypoints_2d,
+            'score': self.scores,
+            'error_3d': errors,
+        }
+        columns = {name: np.repeat(each, joints) for name, each in heads.items()}
+        columns['joint'] = np.tile(self.joint_names, len(self))
+        for text, array in points.items():
+            names = text.split()
+            columns |= zip(names, array.reshape(-1, len(names)).T, strict=True)
+        return columns
+
+    def to_dataframe(self) -> Any:
+        """Return :meth:`table` as a ``pandas.DataFrame``.
+
+        Raises:
+            ValueError: If pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError as error:
+            raise ValueError('to_dataframe needs pandas: pip install pandas') from error
+        return pandas.DataFrame(self.table())
 
     def checked(self) -> 'Clip3D':
         """Return the clip; raise ValueError if its poses are not finite.

@@ -80,10 +80,15 @@ WRITERS: dict[str, Writer] = {
         progress=True,
     ),
     'mp4': Writer(
-        'mmhot.visualization.video:render_video', footage=True, progress=True
+        'mmhot.visualization.video:render_video',
+        world=True,
+        footage=True,
+        progress=True,
     ),
     'png': Writer(
-        'mmhot.visualization.summary_image:render_summary_image', footage=True
+        'mmhot.visualization.summary_image:render_summary_image',
+        world=True,
+        footage=True,
     ),
     'rrd': Writer(
         'mmhot.io.writers.rerun:write_recording',

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import uniform_filter1d
 
-from mmhot.lifting.world import place_people, to_world
+from mmhot.lifting.world import turn
 from mmhot.skeletons.joints import ANKLE_HEIGHT
-from mmhot.structures.clips import Clip3D, to_axes
+from mmhot.structures.clips import Clip3D
 from mmhot.structures.lens import assumed_focal
 
 # Smoothing window of positions on the floor, seconds.
@@ -64,13 +64,10 @@ class VirtualCamera:
 def place_on_floor(clip: Clip3D) -> PlacedPeople:
     """Put feet on the floor, and a single person into the center.
 
-    Several people keep their positions relative to each other.
+    Several people keep their positions relative to each other. The floor of a clip in
+    ``'world'`` axes is the clip's; other clips are turned as of a moving camera.
     """
-    if clip.axes != 'world':
-        clip = to_axes(clip, 'camera')
-        if np.isnan(clip.root_3d).all():
-            clip = place_people(clip)
-        clip = to_world(clip)
+    clip = turn(clip, 'world')
     root = clip.root_3d.astype(np.float64)
     depth = np.where(root[:, 1] > 0.1, root[:, 1], np.inf)
     focal = clip.focal_length or assumed_focal(clip.width, clip.height)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from mocap import CAMERAS, KICK, joints_of
+from mocap import CAMERAS, JUMP, KICK, joints_of
 from rendered_clips import DATA
 
 import mmhot
@@ -63,6 +63,25 @@ def test_right_keypoints_stay(name):
     clip = rendered_clip(name)
     own = RepairSides()(clip).tracks[0]
     np.testing.assert_array_equal(own.keypoints, clip.tracks[0].keypoints)
+
+
+@pytest.mark.parametrize('key', [JUMP, KICK])
+@pytest.mark.parametrize('camera', range(len(CAMERAS)))
+def test_turns_and_kicks_stay_and_their_swaps_are_undone(key, camera):
+    """Real motion, seen from all sides: people turn their backs and cross legs."""
+    joints = joints_of(key, 150)
+    pixels, _ = project(joints + floor_offset(joints), CAMERAS[camera])
+    clip = Clip2D.from_arrays(pixels, (1000, 1000), 50, skeleton='h36m-17')
+    for parts, frames in (
+        ('hip', slice(0)),
+        ('hip knee foot', slice(30, 45)),
+        ('elbow wrist', slice(50, 53)),
+        ('hip knee foot shoulder elbow wrist', slice(40, 60)),
+    ):
+        wrong, swapped = swap(clip, parts, frames)
+        track = wrong.tracks[0]
+        found = find_swaps(track, clip.skeleton, track.frames / clip.fps)
+        np.testing.assert_array_equal(found, swapped)
 
 
 def test_missing_frames_and_joints_are_no_obstacle():

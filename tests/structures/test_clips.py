@@ -1,10 +1,14 @@
 """Clips that users make of arrays: what is accepted, and messages for what is not."""
 
+import csv
+import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from lifters import save_lifter
+from rendered_clips import joined, rendered
 from tracks import clip_of, track, wiggling
 
 import mmhot
@@ -139,3 +143,39 @@ def test_lift_takes_arrays(lifter, tmp_path):
         mmhot.lift(wiggling(5), fps=50, **options)
     with pytest.raises(ValueError, match='single is for files of keypoints, not'):
         mmhot.lift(wiggling(5), image_size=SIZE, fps=50, single='largest')
+
+
+def test_people_of_a_clip_have_frames_times_and_poses():
+    walk, dance = (rendered(name).take(np.arange(4)) for name in ('walk', 'dance'))
+    dance = replace(dance, track=dance.track + 7, frame=dance.frame + 2)
+    clip = joined(walk, dance)
+    clip = clip.take(np.lexsort((clip.track, clip.frame)))
+    assert [each.track for each in clip.people] == [0, 7]
+    for person, source in zip(clip.people, (walk, dance), strict=True):
+        np.testing.assert_array_equal(person.frames, source.frame)
+        np.testing.assert_allclose(person.times, source.frame / clip.fps)
+        np.testing.assert_array_equal(person.keypoints_3d, source.keypoints_3d)
+    with pytest.raises(ValueError, match='no track 3; there are 0, 7'):
+        clip.person(3)
+    lines = repr(clip).splitlines()
+    assert len(lines) == 5
+    assert 'people: 2, poses: 8' in lines[1]
+    assert 'frames: 6 from 0 to 5' in lines[2]
+
+
+def test_a_data_frame_has_the_columns_of_csv(tmp_path, monkeypatch):
+    clip = rendered('walk').take(np.arange(3))
+    pandas = SimpleNamespace(DataFrame=lambda columns: columns)
+    monkeypatch.setitem(sys.modules, 'pandas', pandas)
+    columns = clip.to_dataframe()
+    clip.save(tmp_path / 'a.csv')
+    with (tmp_path / 'a.csv').open() as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == list(columns)
+    assert [row['joint'] for row in rows] == columns['joint'].tolist()
+    for name in ('frame', 'time', 'track', 'x', 'y', 'z', 'u', 'v', 'score'):
+        read = [float(row[name]) for row in rows]
+        np.testing.assert_allclose(read, columns[name], atol=1e-3)
+    monkeypatch.setitem(sys.modules, 'pandas', None)
+    with pytest.raises(ValueError, match='needs pandas: pip install pandas'):
+        clip.to_dataframe()

@@ -11,9 +11,11 @@ import av
 import cv2
 import numpy as np
 import pytest
-from rendered_clips import H36M, make_clip, rendered
+from rendered_clips import H36M, joined, make_clip, rendered
 
-from mmhot.lifting.world import place_people, to_world
+from mmhot.io.lifted import read_lifted
+from mmhot.lifting.world import place_people, to_world, turn
+from mmhot.skeletons.joints import ANKLE_HEIGHT
 from mmhot.video.frames import Frame, VideoFile
 from mmhot.visualization import drawing
 from mmhot.visualization.camera import fit_camera, place_on_floor
@@ -250,6 +252,41 @@ def test_world_axes_give_the_same_positions(frontal):
     np.testing.assert_allclose(
         place_on_floor(placed).points, place_on_floor(frontal).points, atol=1e-6
     )
+
+
+@pytest.mark.parametrize('box', [0, 1.4])
+def test_all_outputs_of_a_run_have_one_floor(tmp_path, monkeypatch, box):
+    clip = place_people(rendered('walk')).take(np.arange(30))
+    raised = clip.root_3d + np.float32([2, -box, 0])
+    both = joined(clip, replace(clip, track=clip.track + 1, root_3d=raised))
+    both = both.take(np.lexsort((both.track, both.frame)))
+    drawn = []
+
+    def spy(shown):
+        drawn.append(place_on_floor(shown))
+        return drawn[-1]
+
+    monkeypatch.setattr('mmhot.visualization.clip_renderer.place_on_floor', spy)
+    files = [tmp_path / f'a.{name}' for name in ('npz', 'mp4', 'png')]
+    for file in files:
+        axes = 'world' if file.suffix == '.npz' else 'camera'
+        both.save(file, axes=axes, static_camera=True)
+    heights = read_lifted(files[0]).places()[..., 2] - ANKLE_HEIGHT
+    lowest = [np.median(heights[both.track == track].min(1)) for track in (0, 1)]
+    assert abs(lowest[1] - lowest[0] - box) < 0.15
+    assert len(drawn) == 2
+    for people in drawn:
+        np.testing.assert_allclose(people.points[..., 2], heights, atol=1e-5)
+
+
+@pytest.mark.parametrize('is_static', [False, True])
+def test_clips_without_positions_are_placed_in_world_axes(is_static):
+    clip = rendered('walk')
+    found = turn(clip, 'world', is_static).places()
+    np.testing.assert_array_equal(
+        found, turn(place_people(clip), 'world', is_static).places()
+    )
+    assert abs(found[:, H36M.index('left_foot'), 2].min() - ANKLE_HEIGHT) < 0.1
 
 
 def two_people():

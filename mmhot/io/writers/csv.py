@@ -9,9 +9,6 @@ import numpy as np
 from mmhot.io.atomic import replacing_text
 from mmhot.structures.clips import Clip3D
 
-_NAMES = 'frame time track joint x y z score_3d root_x root_y root_z u v score error_3d'
-COLUMNS = tuple(_NAMES.split())
-
 
 def write_csv(clip: Clip3D, path: str | Path) -> None:
     """Write a clip as a table; unknown values are left empty.
@@ -20,26 +17,11 @@ def write_csv(clip: Clip3D, path: str | Path) -> None:
         clip (Clip3D): 3D poses; ``x, y, z`` are root-relative, ``u, v`` in pixels.
         path (str | Path): File to create or replace.
     """
-    scores, errors = clip.scores, clip.expected_error
-    errors = np.full_like(scores, np.nan) if errors is None else errors
-    root = np.repeat(clip.root_3d[:, None], len(clip.joint_names), axis=1)
-    numbers = np.concatenate(
-        [
-            clip.keypoints_3d,
-            clip.keypoint_scores_3d[..., None],
-            root,
-            clip.keypoints_2d,
-            scores[..., None],
-            errors[..., None],
-        ],
-        axis=-1,
-    )
-    rows = (
-        (*head, joint, *map(_number, values))
-        for head, person in zip(row_heads(clip), numbers, strict=True)
-        for joint, values in zip(clip.joint_names, person, strict=True)
-    )
-    write_rows(path, COLUMNS, rows)
+    columns: dict[str, Iterable] = dict(clip.table())
+    columns['time'] = [f'{second:.6f}' for second in columns['time']]
+    for name in columns.keys() - {'frame', 'time', 'track', 'joint'}:
+        columns[name] = map(_number, columns[name])
+    write_rows(path, list(columns), zip(*columns.values(), strict=True))
 
 
 def row_heads(clip: Clip3D) -> list[tuple[int, str, int]]:
