@@ -22,6 +22,12 @@ INSTALL_MMPOSE = f"{IN_CLONE} '.[mmpose]' && pip install --no-deps mmpose==1.3.2
 """Command that installs what other models and training need."""
 # First packages of the extra `mmpose` that commands for training import.
 _OF_THE_EXTRA = ('torch', 'mmengine', 'mmpose', 'mmdet', 'mmcv')
+# Of MMPose and MMCV; the groups are the image's path.
+_UNREADABLE_IMAGE = re.compile(
+    r'occurs when loading `(.*?)`\.|failed to load image: ([^\s`]+)', re.DOTALL
+)
+# PyTorch adds the traceback of a data loader's process to the message.
+_IN_WORKER = re.compile(r'Caught \w+ in DataLoader worker.*^[\w.]+: (.*)', re.S | re.M)
 _USER_ERRORS = (ValueError, OSError, MemoryError, UnpicklingError)
 # Raised by files whose values have types or depths that nothing has checked.
 _UNEXPECTED = (
@@ -154,6 +160,7 @@ def is_user_error(error: Exception) -> bool:
     return (
         isinstance(error, _USER_ERRORS)
         or is_missing_file
+        or _UNREADABLE_IMAGE.search(str(error)) is not None
         or _lacks_memory(error)
         or _is_failed_import(error)
     )
@@ -176,6 +183,11 @@ def explain(error: Exception) -> str:
             text = f'{escape(error.filename)}: {text}'
     else:
         text = str(error) or type(error).__name__
+        worker = _IN_WORKER.search(text)
+        text = worker[1] if worker else text
+        image = _UNREADABLE_IMAGE.search(text)
+        if image:
+            text = f'{image[1] or image[2]}: missing, or cannot be read as an image'
     return one_line(text)
 
 

@@ -1,8 +1,12 @@
-"""Check files of lifting datasets: missing ones, units, axes, bones, suspicious frames.
+"""Check files of datasets: missing ones, and what cannot be right in them.
+
+Lifting data: units, axes, bones, suspicious frames. Configs of 2D pose and detection:
+fields, boxes and keypoints of COCO's format, and every image.
 
 Example::
 
     python tools/check_dataset.py data/h36m
+    python tools/check_dataset.py my_config.py
 
 docs/data.md says where files come from.
 """
@@ -10,6 +14,7 @@ docs/data.md says where files come from.
 import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from itertools import starmap
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile
 
@@ -19,6 +24,7 @@ from mmpose.registry import DATASETS
 import mmhot.plugin  # noqa: F401 registers datasets
 from mmhot.cli.errors import OneLineParser, run_safely
 from mmhot.datasets.clip_dataset import Clip
+from mmhot.datasets.coco_checks import CocoNeeds, coco_faults, image_faults
 from mmhot.datasets.motion_checks import (
     LEG_LENGTHS,
     bone_lengths,
@@ -30,8 +36,13 @@ from mmhot.datasets.motion_checks import (
 from mmhot.datasets.other_skeletons import MPIINF3DHP_IMAGE
 from mmhot.datasets.transforms.skeleton_augmentation import hip_frame
 from mmhot.engine.runner import build_from, setting
+from mmhot.engine.training_data import (
+    MAX_ANNOTATIONS,
+    coco_files,
+    require_data_files,
+)
 from mmhot.errors import naming, require_file
-from mmhot.io.arrays import load_arrays
+from mmhot.io.arrays import load_arrays, load_json
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.weights.config_files import read_config_file
 
@@ -63,7 +74,7 @@ _WALKING, _MIN_MOVING = 0.7, 50
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = OneLineParser(description='Check files of lifting datasets')
+    parser = OneLineParser(description='Check files of datasets')
     parser.add_argument(
         'path',
         type=Path,
@@ -74,6 +85,12 @@ def parse_args() -> argparse.Namespace:
 
 def check(path: Path) -> int:
     """Check a path; return 1 if files are missing or something is suspicious."""
+    if path.suffix == '.py':
+        config = read_config_file(path)
+        files = list(coco_files(config, ('train', 'val', 'test')))
+        if files:
+            require_data_files(config, ('train', 'val', 'test'))
+            return min(sum(starmap(report_coco, files)), 1)
     problems = 0
     for title, settings in find_datasets(path):
         print(f'{title}:')
@@ -83,6 +100,24 @@ def check(path: Path) -> int:
             print(f'  ERROR: {error}')
             problems += 1
     return min(problems, 1)
+
+
+def report_coco(path: Path, needs: CocoNeeds, folder: Path | None) -> int:
+    """Print the faults of annotations in COCO's format; return their number."""
+    print(f'{path}:')
+    with naming(path):
+        content = load_json(path, MAX_ANNOTATIONS)
+        faults = list(coco_faults(content, needs))
+        if folder is not None and not faults:
+            faults = list(image_faults(content, folder, read_all=True))
+    for fault in faults[:_MAX_SHOWN]:
+        print(f'  ERROR: {fault}')
+    if len(faults) > _MAX_SHOWN:
+        print(f'  and {len(faults) - _MAX_SHOWN} more')
+    if not faults:
+        count = len(content['annotations'])
+        print(f'  {len(content["images"])} images, {count} annotations: no fault')
+    return len(faults)
 
 
 def find_datasets(path: Path) -> list[tuple[str, dict]]:

@@ -15,9 +15,11 @@ from mmhot.engine.runner import (
     add_runner_arguments,
     apply_arguments,
     build_runner,
+    compile_networks,
     keep_freed_memory,
     merge_options,
     setting,
+    use_gpu_defaults,
 )
 from mmhot.engine.training_data import check_data_files
 from mmhot.errors import hint_at_names
@@ -50,6 +52,11 @@ def parse_args() -> argparse.Namespace:
         action='store_true',
         help="scale the learning rate by the actual batch size over the config's",
     )
+    parser.add_argument(
+        '--compile',
+        action='store_true',
+        help="torch.compile the networks; the config's 'compile' has the options",
+    )
     add_runner_arguments(parser)
     return parser.parse_args()
 
@@ -70,7 +77,14 @@ def train(args: argparse.Namespace) -> None:
     if args.resume is not None:
         resume(config, args.resume)
     check_checkpoint(config.get('load_from'))
+    use_gpu_defaults(config)
+    # MMEngine compiles whole steps, which read values and hold lists of samples
+    options = config.pop('compile', None) if args.compile else None
     runner = build_runner(config)
+    if args.compile:
+        from mmhot.engine.hooks import model_of
+
+        compile_networks(model_of(runner), options or {})
     check_optimizer(config)
 
     from mmhot.weights.loading import SameShapesHook

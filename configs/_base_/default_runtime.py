@@ -6,6 +6,7 @@ custom_imports = dict(imports=['mmhot.plugin'], allow_failed_imports=False)
 custom_hooks = [dict(type='EpochSeedHook'), dict(type='SyncBuffersHook')]
 default_hooks = dict(
     checkpoint=dict(type='WholeCheckpointHook'),
+    runtime_info=dict(type='DeferredLossHook'),
     finite_loss=dict(type='FiniteLossHook'),
     keypoints=dict(type='KeypointOrderHook'),
 )

@@ -1,6 +1,7 @@
 """Components of MMEngine's Runner: hooks, optimizers, averages of weights."""
 
 from mmhot.engine.hooks import (
+    DeferredLossHook,
     EpochSeedHook,
     FreezeHook,
     KeypointOrderHook,
@@ -18,6 +19,7 @@ from mmhot.engine.training import (
 __all__ = [
     'BFloat16OptimWrapper',
     'CosineMomentumEMA',
+    'DeferredLossHook',
     'EpochSeedHook',
     'FiniteLossHook',
     'FreezeHook',

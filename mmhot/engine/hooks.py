@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from mmengine.dist import get_rank
-from mmengine.hooks import Hook
+from mmengine.hooks import Hook, LoggerHook, RuntimeInfoHook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop, Runner
 from mmpose.registry import HOOKS
@@ -106,6 +106,37 @@ class FreezeHook(Hook):
                     f'{hint_at_names(name, dict(model.named_modules()))}'
                 ) from error
             part.requires_grad_(not frozen).train(not frozen)
+
+
+@HOOKS.register_module()
+class DeferredLossHook(RuntimeInfoHook):
+    """Read losses when they are logged, not in each step, which waits for the GPU.
+
+    The logged numbers are those of MMEngine's ``RuntimeInfoHook``.
+    """
+
+    def before_train(self, runner: Runner) -> None:
+        """Find the steps between two lines of the log."""
+        super().before_train(runner)
+        loggers = (hook for hook in runner.hooks if isinstance(hook, LoggerHook))
+        self.interval = min((hook.interval for hook in loggers), default=1)
+        self.pending: list[dict] = []
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs=None
+    ) -> None:
+        """Keep the losses; pass them on if the logger is about to read them."""
+        losses = (outputs or {}).items()
+        self.pending.append({k: getattr(v, 'data', v) for k, v in losses})
+        if (
+            self.every_n_inner_iters(batch_idx, self.interval)
+            or self.every_n_train_iters(runner, self.interval)
+            or self.end_of_epoch(runner.train_dataloader, batch_idx)
+            or self.is_last_train_iter(runner)
+        ):
+            for losses in self.pending:
+                super().after_train_iter(runner, batch_idx, data_batch, losses)
+            self.pending.clear()
 
 
 @HOOKS.register_module()

@@ -127,6 +127,41 @@ def keep_freed_memory() -> bool:
     return False
 
 
+def use_gpu_defaults(config: Config) -> None:
+    """Fuse the optimizer's steps and pin batches in memory, where a GPU trains.
+
+    Args:
+        config (Config): Changed in place, except settings that it has itself.
+    """
+    import torch
+
+    if not torch.cuda.is_available():
+        return
+    optimizer = (config.get('optim_wrapper') or {}).get('optimizer') or {}
+    others = {'foreach', 'capturable', 'differentiable'}
+    if optimizer.get('type') in ('Adam', 'AdamW', 'SGD') and not others & {*optimizer}:
+        optimizer.setdefault('fused', True)
+    for split in ('train', 'val', 'test'):
+        (config.get(f'{split}_dataloader') or {}).setdefault('pin_memory', True)
+
+
+def compile_networks(model: Any, options: dict[str, Any]) -> None:
+    """Compile a model's networks in place; its losses and checkpoints stay the same.
+
+    Args:
+        model (nn.Module): MMPose's or MMDetection's.
+        options (dict): Arguments of ``torch.compile``.
+    """
+    parts = dict(model.named_children())
+    # heads call their own forward, which is not compiled, and through it their parts
+    head = parts.pop('head', None) or parts.pop('bbox_head', None)
+    parts.pop('data_preprocessor', None)
+    within = {} if head is None else dict(head.named_children())
+    for name, part in (parts | within).items():
+        if 'loss' not in name:
+            part.compile(**options)
+
+
 def build_runner(config: Config) -> Any:
     """Build MMEngine's Runner, or the one the config names."""
     from mmengine.registry import RUNNERS

@@ -1,10 +1,17 @@
 """Files of a config's datasets: early checks, and the sample data of the tests."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
 
+from mmhot.datasets.coco_checks import (
+    PARTS,
+    CocoNeeds,
+    coco_faults,
+    image_faults,
+)
 from mmhot.errors import naming
 from mmhot.io.arrays import load_json
 
@@ -17,7 +24,8 @@ _FILES = {
     'CocoWholeBodyDataset': _COCO,
 }
 _SPLITS = ('train', 'val', 'test')
-_MAX_ANNOTATIONS = 2 << 30
+MAX_ANNOTATIONS = 2 << 30
+"""Largest file of annotations in bytes."""
 # Of one step, and of an epoch.
 _BATCH, _SAMPLES_PER_EPOCH = 2, 4
 
@@ -31,8 +39,21 @@ def check_data_files(config: Config, splits: tuple[str, ...]) -> None:
 
     Raises:
         FileNotFoundError: If one is missing; names the page about data and the option.
-        ValueError: If COCO's AP of the annotations would be wrong.
+        ValueError: If annotations in COCO's format do not fit the model or the metric;
+            names file, annotation and field.
     """
+    require_data_files(config, splits)
+    for path, needs, folder in coco_files(config, splits):
+        with naming(path):
+            content = load_json(path, MAX_ANNOTATIONS)
+            for fault in coco_faults(content, needs):
+                raise ValueError(fault)
+            for fault in image_faults(content, folder) if folder else ():
+                raise ValueError(fault)
+
+
+def require_data_files(config: Config, splits: tuple[str, ...]) -> None:
+    """Raise a FileNotFoundError if a file of :func:`check_data_files` is missing."""
     for split in splits:
         loader = f'{split}_dataloader'
         for option, dataset in _datasets(config.get(loader), loader):
@@ -44,8 +65,96 @@ def check_data_files(config: Config, splits: tuple[str, ...]) -> None:
         for evaluator in _evaluators(config, split):
             for name in _file_names(evaluator):
                 _check(name, Path(name), f'{split}_evaluator.ann_file')
-                if 'Coco' in evaluator.type and Path(name).is_file():
-                    _check_people(Path(name), evaluator.get('use_area', True))
+
+
+def coco_files(
+    config: Config, splits: tuple[str, ...]
+) -> Iterator[tuple[Path, CocoNeeds, Path | None]]:
+    """Yield the annotation files in COCO's format, each once.
+
+    Args:
+        config (Config): Same as in :func:`check_data_files`.
+        splits (tuple[str, ...]): Of 'train', 'val' and 'test'.
+
+    Yields:
+        tuple: File, what the config's datasets and metrics need of it, and the folder
+            of its images, None if it is not known or not local.
+    """
+    found = {}
+    for split in splits:
+        needs = read = None
+        for option, dataset in _datasets(config.get(f'{split}_dataloader'), ''):
+            name = dataset.get('ann_file')
+            if not isinstance(name, str) or not _is_local_json(name):
+                continue
+            needs = _needs_of(dataset, config, is_alone=option.count('.') == 1)
+            root = dataset.get('data_root') or ''
+            folder = (dataset.get('data_prefix') or {}).get('img')
+            read = Path(root, name)
+            if needs is not None:
+                is_local = folder is not None and not dataset.get('backend_args')
+                folder = Path(root, folder) if is_local else None
+                known = found.get(read, (needs,))[0]
+                found[read] = replace(needs, fields=known.fields), folder
+        for evaluator in _evaluators(config, split):
+            if needs is None or 'Coco' not in evaluator.type:
+                continue
+            path = Path(evaluator.get('ann_file') or read)
+            known, folder = found.get(path, (needs, None))
+            fields = dict.fromkeys((*known.fields, *_metric_fields(evaluator)))
+            found[path] = replace(needs, fields=tuple(fields)), folder
+    for path, (needs, folder) in found.items():
+        yield path, needs, folder
+
+
+def _is_local_json(name: str) -> bool:
+    return name.endswith('.json') and '://' not in name
+
+
+def _metric_fields(evaluator: ConfigDict) -> Iterator[str]:
+    """Yield the fields that a metric needs besides those of its dataset."""
+    if evaluator.get('use_area', True):
+        yield 'area'
+    if evaluator.get('iou_type') == 'keypoints_crowd':
+        yield 'num_keypoints'
+    if not evaluator.get('ann_file'):
+        yield 'iscrowd'
+
+
+def _needs_of(dataset: ConfigDict, config: Config, is_alone: bool) -> CocoNeeds | None:
+    """Return what a dataset needs; None if it does not read COCO's format."""
+    from mmpose.datasets import CocoWholeBodyDataset
+    from mmpose.datasets.datasets.base import BaseCocoStyleDataset
+    from mmpose.datasets.datasets.utils import parse_pose_metainfo
+    from mmpose.registry import DATASETS
+
+    import mmhot.plugin  # noqa: F401 registers datasets
+
+    scope, _, name = dataset.type.rpartition('.')
+    scope = scope or dataset.get('_scope_') or config.get('default_scope')
+    if scope == 'mmdet':
+        classes = tuple((dataset.get('metainfo') or {}).get('classes', ()))
+        fields = ('area', 'iscrowd') if dataset.get('test_mode') else ('area',)
+        return CocoNeeds(fields=fields, classes=classes) if 'Coco' in name else None
+    kind = DATASETS.get(dataset.type)
+    if kind is None or not issubclass(kind, BaseCocoStyleDataset):
+        return None
+    if kind._load_annotations is not BaseCocoStyleDataset._load_annotations:
+        return None
+    metainfo = parse_pose_metainfo(dataset.get('metainfo') or kind.METAINFO)
+    count = metainfo['num_keypoints']
+    steps = [step.get('type', '') for step in dataset.get('pipeline') or ()]
+    model = ((config.get('model') or {}).get('head') or {}).get('out_channels', count)
+    is_converted = any(step.endswith('KeypointConverter') for step in steps)
+    if is_alone and not is_converted and isinstance(model, int) and model != count:
+        raise ValueError(
+            f'model.head.out_channels: got {model}, but {name} has {count} keypoints: '
+            'give both the same metainfo'
+        )
+    if issubclass(kind, CocoWholeBodyDataset):
+        fields = ('area', 'iscrowd', 'num_keypoints', 'segmentation')
+        return CocoNeeds(count, PARTS, fields)
+    return CocoNeeds(count, PARTS[:1])
 
 
 def _evaluators(config: Config, split: str) -> list[ConfigDict]:
@@ -78,16 +187,6 @@ def _check(name: str, path: Path, option: str) -> None:
         f'{path} does not exist; docs/data.md says how to get it, '
         f'--cfg-options {option}=... reads it elsewhere, --sample takes small data'
     )
-
-
-def _check_people(path: Path, use_area: bool) -> None:
-    """Raise a ValueError if an annotated person cannot be evaluated."""
-    from mmhot.compat.coco_evaluation import check_person
-
-    with naming(path):
-        for person in load_json(path, _MAX_ANNOTATIONS)['annotations']:
-            if 'keypoints' in person:
-                check_person(person, use_area)
 
 
 def use_sample_data(config: Config) -> None:

@@ -15,6 +15,7 @@ from torch import nn
 
 from mmhot.datasets.data_loading import SeedTransforms
 from mmhot.engine import EpochSeedHook, FreezeHook
+from mmhot.engine.runner import build_runner
 
 WILD = mocap.CONFIGS / '_base_/datasets/cmu_mocap_wild.py'
 SHIPPED = 'nanohtnet_81frm-keep9_1xb32-30e_cmu-wild'
@@ -190,3 +191,32 @@ def test_pretraining_on_views_logs_and_validates(tmp_path):
     assert set(metrics) == shown
     assert 0 < metrics['alignment'] < 4
     assert runner.val() == metrics
+
+
+def test_losses_are_read_when_they_are_logged(tmp_path, monkeypatch):
+    def logged(kind):
+        config = mocap.tiny_config(
+            SHIPPED, dict(backbone=dict(embed_dims=48, depth=1)), 56
+        )
+        config.default_hooks.runtime_info = dict(type=kind)
+        config.default_hooks.logger.interval = 3
+        config.update(work_dir=str(tmp_path / kind), val_cfg=None, val_dataloader=None)
+        config.update(val_evaluator=None, experiment_name=kind)
+        runner = build_runner(config)
+        reads, read = [], runner.message_hub._get_valid_value
+
+        def count(value):
+            if isinstance(value, torch.Tensor):
+                reads.append(runner.iter)
+            return read(value)
+
+        monkeypatch.setattr(runner.message_hub, '_get_valid_value', count)
+        runner.train()
+        losses = runner.message_hub.get_scalar('train/loss')
+        return sorted({*reads}), losses.data[0]
+
+    reads, losses = logged('DeferredLossHook')
+    assert reads == [2, 5, 6]
+    every, wanted = logged('RuntimeInfoHook')
+    assert every == list(range(7))
+    assert losses == pytest.approx(wanted)

@@ -8,7 +8,9 @@ import mocap
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 
+from mmhot.engine.runner import use_gpu_defaults
 from mmhot.engine.training import FiniteLossHook
 
 MODEL = dict(backbone=dict(embed_dims=48, depth=1))
@@ -143,3 +145,43 @@ def test_weights_of_another_model_are_refused_as_a_start(setting, train, tmp_pat
     code, err = train(**options)
     assert code == 2
     assert 'epoch_1.pth is a checkpoint of another model: size mismatch for ' in err
+
+
+def test_compiled_networks_train_to_the_same_weights(train, tmp_path, monkeypatch):
+    def weights(*options, **settings):
+        code, err = train('--no-validate', *options, **settings)
+        assert code == 0, err
+        return torch.load(tmp_path / 'work/epoch_2.pth', weights_only=False)
+
+    calls, plain = [], weights()
+    compile_network = torch.nn.Module.compile
+    monkeypatch.setattr(
+        torch.nn.Module,
+        'compile',
+        lambda part, **options: (
+            calls.append(options) or compile_network(part, **options)
+        ),
+    )
+    compiled = weights('--compile', **{'compile.backend': 'eager'})
+    assert calls
+    assert calls == [dict(backend='eager')] * len(calls)
+    assert plain['state_dict'].keys() == compiled['state_dict'].keys()
+
+
+@pytest.mark.parametrize('has_gpu', [True, False])
+def test_gpus_get_fused_optimizers_and_pinned_batches(has_gpu, monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: has_gpu)
+    config = Config(
+        dict(
+            optim_wrapper=dict(optimizer=dict(type='AdamW', lr=1e-3)),
+            train_dataloader=dict(batch_size=2),
+            val_dataloader=dict(batch_size=2, pin_memory=False),
+        )
+    )
+    use_gpu_defaults(config)
+    assert config.optim_wrapper.optimizer.get('fused', False) is has_gpu
+    assert config.train_dataloader.get('pin_memory', False) is has_gpu
+    assert config.val_dataloader.pin_memory is False
+    config.optim_wrapper.optimizer = dict(type='MuonAdamW', lr=1e-3)
+    use_gpu_defaults(config)
+    assert 'fused' not in config.optim_wrapper.optimizer

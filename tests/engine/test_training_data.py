@@ -89,20 +89,160 @@ def test_sample_trains_and_tests_in_two_steps(config, run_tool, tmp_path, monkey
     assert code == 0, err
 
 
+PERSON = dict(id=7, image_id=1, category_id=1, iscrowd=0, num_keypoints=17, area=9e3)
+PERSON |= dict(bbox=[60, 40, 200, 220], keypoints=[90, 60, 2, *[150, 100, 1] * 16])
+IMAGE = dict(id=1, file_name='000001.png', width=360, height=270)
+PEOPLE = Path(__file__).parents[1] / 'data/drawn_people'
+
+
+def coco_config(path, kind='CocoDataset', **metric):
+    dataset = dict(type=kind, ann_file=str(path), data_prefix=dict(img=f'{PEOPLE}/'))
+    loaders = dict(train_dataloader=dict(dataset=dataset))
+    loaders.update(val_dataloader=dict(dataset=dict(dataset, test_mode=True)))
+    metric = dict(type='mmpose.CocoMetric', ann_file=str(path)) | metric
+    return Config(dict(loaders, val_evaluator=metric, default_scope='mmpose'))
+
+
+def write_coco(path, *people, image=IMAGE):
+    content = dict(images=[image], annotations=people)
+    content['categories'] = [dict(id=1, name='person')]
+    path.write_text(json.dumps(content))
+
+
+MISSING = object()
+
+
 @pytest.mark.parametrize(
-    ('field', 'value', 'message'),
+    ('change', 'message'),
     [
-        ('area', 0, 'annotation 1 has an area of 0'),
-        ('keypoints', [float('nan')] * 51, "in 'keypoints' that is not finite"),
+        (dict(area=0), "annotation 7, 'area': got 0, must be above 0"),
+        (dict(area=float('nan')), "annotation 7, 'area': has a number that is not"),
+        (dict(area='big'), "annotation 7, 'area': got 'big', wanted a number"),
+        *(
+            (
+                dict.fromkeys([field], value),
+                f"annotation (no. 1|7), '{field}': is {state}",
+            )
+            for field in ('id', 'image_id', 'category_id', 'bbox', 'area')
+            for value, state in ((None, 'null'), (MISSING, 'missing'))
+            if (field, state) != ('bbox', 'missing')
+        ),
+        (dict(bbox=MISSING), "no usable person: no annotation has 'bbox'"),
+        (dict(keypoints=MISSING), "no usable person: no annotation has 'bbox' and 'k"),
+        (dict(keypoints=None), "annotation 7, 'keypoints': is null"),
+        (dict(iscrowd=None), "annotation 7, 'iscrowd': got None"),
+        (dict(num_keypoints=None), "annotation 7, 'num_keypoints': got None"),
+        (dict(iscrowd=1), 'no usable person'),
+        (dict(num_keypoints=0), 'no usable person'),
+        (dict(keypoints=[0] * 51), 'no usable person'),
+        (dict(image_id=2), "annotation 7, 'image_id': there is no image 2"),
+        (dict(category_id=3), "annotation 7, 'category_id': there is no category 3"),
+        (
+            dict(keypoints=[9, 9, 2] * 6),
+            "'keypoints': has 18 numbers, wanted 51, for the",
+        ),
+        (
+            dict(keypoints=[[90, 60, 2]] * 17),
+            "'keypoints': must be one list of numbers",
+        ),
+        (dict(keypoints=['9'] * 51), "'keypoints': must be one list of numbers"),
+        (
+            dict(keypoints=[float('nan')] * 3 + [9, 9, 2] * 16),
+            "'keypoints': has a number",
+        ),
+        (dict(keypoints=[90, 60, 3] * 17), "'keypoints': visibility must be 0"),
+        (dict(keypoints=[90, 60, 0.7] * 17), "'keypoints': visibility must be 0"),
+        (dict(keypoints=[90, 60, -1] * 17), "'keypoints': visibility must be 0"),
+        (dict(keypoints=[0.3, 0.4, 2] * 17), "'keypoints': are normalized to 0..1"),
+        (
+            dict(keypoints=[0, 0, 2] * 8 + [90, 60, 2] * 9),
+            r'several labeled ones lie at',
+        ),
+        (
+            dict(keypoints=[90, 60, 2] * 16 + [500, 60, 2]),
+            r'keypoint 16 at \[500.0, 60.0\] lies outside of the image, \[360, 270\]',
+        ),
+        (
+            dict(keypoints=[90, -60, 2] * 17),
+            "'keypoints': .* lies outside of the image",
+        ),
+        (dict(bbox=[60, 40, 200]), "'bbox': has 3 numbers, wanted x"),
+        (dict(bbox=[60, 40, 200, 0]), "'bbox': .* has no width or height"),
+        (dict(bbox=[0.1, 0.1, 0.5, 0.6]), "'bbox': .* is normalized to 0..1"),
+        (dict(bbox=[80, 50, 320, 260]), "'bbox': .* looks like x1, y1, x2, y2"),
+        (dict(bbox=[250, 200, 40, 40]), "'bbox': .* is not around the person"),
+        (dict(bbox=[500, 40, 40, 40]), "'bbox': .* is not around the person"),
     ],
 )
-def test_annotations_are_checked_before_a_training(field, value, message, tmp_path):
+def test_annotations_are_checked_before_a_training(change, message, tmp_path):
     path = tmp_path / 'val.json'
-    person = dict(id=1, area=900.0, bbox=[0, 0, 30, 40], keypoints=[9, 9, 2] * 17)
-    path.write_text(json.dumps(dict(annotations=[person])))
-    evaluator = dict(type='mmpose.CocoMetric', ann_file=str(path))
-    config = Config(dict(val_evaluator=evaluator))
-    check_data_files(config, ('val',))
-    path.write_text(json.dumps(dict(annotations=[person | {field: value}])))
+    config = coco_config(path)
+    write_coco(path, PERSON)
+    check_data_files(config, ('train', 'val'))
+    person = {k: v for k, v in (PERSON | change).items() if v is not MISSING}
+    write_coco(path, person)
     with pytest.raises(ValueError, match=f'val.json: .*{message}'):
-        check_data_files(config, ('val',))
+        check_data_files(config, ('train', 'val'))
+
+
+def test_what_coco_has_and_validation_does_not_need_is_no_fault(tmp_path):
+    path = tmp_path / 'val.json'
+    crowd = PERSON | dict(id=8, iscrowd=1, num_keypoints=0, keypoints=[0] * 51)
+    tool = dict(id=9, image_id=1, category_id=1, bbox=[0, 0, 0, 0], area=0, iscrowd=0)
+    edge = PERSON | dict(id=10, keypoints=[361.5, 60, 2] + [350, 70, 1] * 16)
+    write_coco(path, PERSON, crowd, tool, edge | dict(bbox=[200, 10, 170, 250]))
+    check_data_files(coco_config(path), ('train', 'val'))
+    write_coco(path, {k: v for k, v in PERSON.items() if k != 'area'})
+    check_data_files(coco_config(path, use_area=False), ('train', 'val'))
+    with pytest.raises(ValueError, match="annotation 7, 'area': is missing"):
+        check_data_files(coco_config(path), ('train', 'val'))
+
+
+@pytest.mark.parametrize(
+    ('image', 'message'),
+    [
+        (dict(file_name='none.png'), "image 1, 'file_name': .*none.png does not exist"),
+        (dict(file_name='annotations.json'), 'image 1: .* cannot be read as an image'),
+        (dict(width=None), "image 1, 'width': got None, wanted a whole number"),
+        (
+            dict(height=271),
+            r"image 1, 'width' and 'height': got \(360, 271\), but .*000001.png",
+        ),
+        (dict(id='1'), "image 1, 'id': got '1', wanted a whole number"),
+    ],
+)
+def test_images_are_checked_before_a_training(image, message, tmp_path):
+    write_coco(tmp_path / 'val.json', PERSON, image=IMAGE | image)
+    with pytest.raises(ValueError, match=f'val.json: {message}'):
+        check_data_files(coco_config(tmp_path / 'val.json'), ('train', 'val'))
+
+
+@pytest.mark.parametrize('content', [[], {}, dict(images=[]), dict(annotations=[])])
+def test_files_of_another_format_are_one_line(content, tmp_path):
+    (tmp_path / 'val.json').write_text(json.dumps(content))
+    with pytest.raises(ValueError, match="val.json: '.*' must be a list of objects"):
+        check_data_files(coco_config(tmp_path / 'val.json'), ('train',))
+
+
+@pytest.mark.slow(reason='trains on images')
+@pytest.mark.parametrize('workers', [0, 1])
+@pytest.mark.parametrize('config', [GTPT, DETECTOR])
+def test_an_unreadable_image_is_one_line(
+    config, workers, run_tool, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    for path in PEOPLE.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / '000004.png').write_bytes(b'no image')
+    loader, dataset = 'train_dataloader.', 'train_dataloader.dataset.'
+    options = [
+        f'{loader}num_workers={workers}',
+        f'{dataset}data_prefix.img={tmp_path}/',
+        f'{dataset}indices=-4',
+    ]
+    code, err = run_tool(
+        'train', CONFIGS / f'{config}.py', '--sample', '--cfg-options', *options
+    )
+    assert code == 2
+    (line,) = [line for line in err.splitlines() if 'error: ' in line]
+    assert line.endswith('/000004.png: missing, or cannot be read as an image')

@@ -20,6 +20,7 @@ from mmhot.io.writers.rigid_skeleton import fit_rigid_skeleton
 from tools import browse_dataset, check_dataset
 from tools.dataset_converters import convert_mocap
 
+PEOPLE = FOLDER.parent / 'drawn_people'
 WILD = CONFIGS / (
     'body_3d_keypoint/nanohtnet/cmu_mocap/nanohtnet_81frm-keep9_1xb32-10e_cmu-wild.py'
 )
@@ -209,3 +210,31 @@ def test_only_clips_are_drawn(tmp_path, run):
     assert code == 2
     assert 'cmu_h36m17.npz does not exist; see "CMU motion capture" in docs' in err
     assert not target.exists()
+
+
+def test_annotations_and_images_of_a_config_are_checked(tmp_path, run):
+    annotations = PEOPLE / 'annotations.json'
+    files = (
+        f"ann_file='{annotations}', data_root='', data_prefix=dict(img='{tmp_path}/')"
+    )
+    loader = f'dict(dataset=dict({files}, bbox_file=None))'
+    config = tmp_path / 'own.py'
+    config.write_text(f"""
+_base_ = 'mmhot::body_2d_keypoint/gtpt/coco/gtpt-t_4xb64-300e_coco-256x192.py'
+train_dataloader = {loader.replace(', bbox_file=None', '')}
+val_dataloader = {loader}
+test_dataloader = {loader}
+val_evaluator = dict(ann_file='{annotations}')
+test_evaluator = val_evaluator
+""")
+    for path in PEOPLE.glob('*.png'):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    code, out, err = run(check_dataset, config)
+    assert (code, err) == (0, '')
+    assert '4 images, 8 annotations: no fault' in out
+    (tmp_path / '000002.png').write_bytes(b'')
+    (tmp_path / '000004.png').unlink()
+    code, out, _ = run(check_dataset, config)
+    assert code == 1
+    assert f'ERROR: image 2: {tmp_path}/000002.png cannot be read as an image' in out
+    assert f"ERROR: image 4, 'file_name': {tmp_path}/000004.png does not exist" in out

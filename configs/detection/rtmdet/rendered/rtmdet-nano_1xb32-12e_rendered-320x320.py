@@ -54,6 +54,7 @@ custom_hooks = [
 ]
 default_hooks = dict(
     checkpoint=dict(type='mmpose.WholeCheckpointHook', interval=1, max_keep_ckpts=2),
+    runtime_info=dict(type='mmpose.DeferredLossHook'),
     finite_loss=dict(type='mmpose.FiniteLossHook'),
 )
 randomness = dict(seed=42)
