@@ -167,9 +167,11 @@ def mirror_poses(poses: Poses, flip_indices: Sequence[int]) -> Poses:
     Args:
         poses (np.ndarray | Tensor): 2D or 3D poses, x first; channels after the
             coordinates are kept, (..., K, C).
-        flip_indices (Sequence[int]): For each keypoint its partner on the other
-            side, or itself.
+        flip_indices (Sequence[int] | Tensor): For each keypoint its partner on the
+            other side, or itself.
     """
-    mirrored = poses[..., list(flip_indices), :]
+    if isinstance(flip_indices, tuple):  # of several axes to NumPy and PyTorch
+        flip_indices = list(flip_indices)
+    mirrored = poses[..., flip_indices, :]
     mirrored[..., 0] *= -1
     return mirrored

@@ -153,6 +153,11 @@ class GTPTHead(BaseHead):
             num_dense=max(self.groups.dense_counts),
         )
 
+    @property
+    def full_precision_layers(self) -> tuple[nn.Module, ...]:
+        """Layers that :func:`mmhot.deploy.half_precision.move_to_device` leaves."""
+        return self.classify_x[-1], self.classify_y[-1]
+
     def forward(self, feats: Features) -> SimCC:
         """Map feature maps to logits of x (B, K, Wx) and y (B, K, Hy)."""
         return self.classify(self.find_keypoints(feats[-1], self.counts))
@@ -316,18 +321,24 @@ class GTPTHead(BaseHead):
         test_cfg: ConfigType,
     ) -> SimCC:
         """Return probabilities of x (B, K, Wx) and y (B, K, Hy)."""
-        counts = self.counts
+        forward = self.forward
         if 'keep_rates' in test_cfg:
             counts = self.count_tokens(test_cfg['keep_rates'])
+
+            def forward(feats: Features) -> SimCC:
+                return self.classify(self.find_keypoints(feats[-1], counts))
+
         if not test_cfg.get('flip_test', False):
-            x, y = self.classify(self.find_keypoints(feats[-1], counts))
+            x, y = forward(feats)
             return x.softmax(dim=-1), y.softmax(dim=-1)
         images, mirror_images = feats
-        both = torch.cat([images[-1], mirror_images[-1]])
-        tokens, mirrored = self.find_keypoints(both, counts).chunk(2)
+        both = forward((torch.cat([images[-1], mirror_images[-1]]),))
+        (x, mirrored_x), (y, mirrored_y) = (axis.chunk(2) for axis in both)
         flip_indices = batch_data_samples[0].metainfo['flip_indices']
-        mirrored_x, mirrored_y = self.classify(mirrored[:, flip_indices])
-        x, y = self.classify(tokens)
+        mirrored_x, mirrored_y = (
+            mirrored_x[:, flip_indices],
+            mirrored_y[:, flip_indices],
+        )
         shift = round(self.simcc_split_ratio) - 1
         x = (x + _mirror_bins(mirrored_x, shift)) / 2
         return x.softmax(dim=-1), ((y + mirrored_y) / 2).softmax(dim=-1)
