@@ -9,6 +9,7 @@ its first run captures all graphs.
 import argparse
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -77,16 +78,16 @@ def _time_model(name: str, rounds: int, half: bool, sizes: tuple[int, ...]) -> l
     for size in sizes:
         x = torch.randn(size, *built.shape, device='cuda')
         network = _network(built, half)
-        plain = _milliseconds(lambda: network(x), rounds)
-        graphs = CapturedGraphs(network, (size,))
-        first = 1e3 * _seconds(lambda: graphs(x))
+        plain = _milliseconds(partial(network, x), rounds)
+        graphs = partial(CapturedGraphs(network, (size,)), x)
+        first = 1e3 * _seconds(graphs)
         rows.append(
             {
                 'model': name,
                 'precision': 16 if half else 32,
                 'batch': size,
                 'plain ms': plain,
-                'graph ms': _milliseconds(lambda: graphs(x), rounds),
+                'graph ms': _milliseconds(graphs, rounds),
                 'first ms': first,
             }
         )

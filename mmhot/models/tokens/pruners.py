@@ -167,8 +167,9 @@ class UniformPruner(Pruner):
     def forward(self, frames: Frames, num_keep: int | None = None) -> Tensor:
         """Choose frames; see :class:`Pruner`."""
         batch, num_frames = frames.features.shape[:2]
-        index = spread_frames(num_frames, num_keep or self.num_keep)
-        index = index.to(frames.features.device).expand(batch, -1)
+        device = frames.features.device
+        index = spread_frames(num_frames, num_keep or self.num_keep, device)
+        index = index.expand(batch, -1)
         if not self.keep_center:
             return index
         center = frames.center[:, None]

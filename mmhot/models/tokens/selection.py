@@ -42,7 +42,9 @@ def gather_tokens(x: Tensor, index: Tensor) -> Tensor:
     return tokens.reshape(*index.shape, *rest)
 
 
-def spread_frames(num_frames: int, num_keep: int) -> Tensor:
+def spread_frames(
+    num_frames: int, num_keep: int, device: torch.device | None = None
+) -> Tensor:
     """Spread rising indices evenly, both ends included; a single one is the center.
 
     Index ``s`` is ``s * (T - 1) / (num_keep - 1)``, rounded half up.
@@ -50,12 +52,13 @@ def spread_frames(num_frames: int, num_keep: int) -> Tensor:
     Args:
         num_frames (int): Frames ``T``.
         num_keep (int): Number of indices, from 1 to ``T``.
+        device (torch.device, optional): Device of the result, (num_keep,).
     """
     if not 1 <= num_keep <= num_frames:
         raise ValueError(f'num_keep must be from 1 to {num_frames}, got {num_keep}')
     if num_keep == 1:
-        return torch.tensor([(num_frames - 1) // 2])
-    steps, gaps = torch.arange(num_keep), num_keep - 1
+        return torch.full((1,), (num_frames - 1) // 2, device=device)
+    steps, gaps = torch.arange(num_keep, device=device), num_keep - 1
     return (2 * steps * (num_frames - 1) + gaps) // (2 * gaps)
 
 

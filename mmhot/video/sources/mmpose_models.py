@@ -41,6 +41,7 @@ from mmhot.weights.loading import (
 )
 
 _PERSON = 'person'
+_BLANK, _WHOLE = np.zeros((256, 256, 3), np.uint8), np.float32([[0, 0, 256, 256]])
 # Heads of MMPose that use features twice.
 _OTHER_HEADS = ('VisPredictHead',)
 
@@ -94,6 +95,8 @@ class MMPoseDetector(Detector):
         move_to_device(self.model, device)
         _capture(self.model, 'bbox_head', device, (1,))
         self.min_score = min_score
+        if torch.device(device).type == 'cuda':
+            self([_BLANK])  # captures the graph
         self.name = named.config.stem
         self.identity = identify(self.name, content, min_score=min_score)
 
@@ -177,6 +180,8 @@ class MMPoseEstimator(CropEstimator):
             self.model.head.keep_rates = keep_rates
             options['keep_rates'] = list(keep_rates)
         self.identity = identify(self.name, content, **options)
+        if self.prefers_batches:
+            self.estimate_fast([_BLANK], [_WHOLE])  # captures the graphs
 
     @torch.no_grad()
     def estimate_crops(self, crops: list[Crop], flip_test: bool) -> Iterator[Poses]:

@@ -21,7 +21,11 @@ from torch import nn
 from torch.testing import assert_close
 
 from mmhot.codecs.gtpt_label import GTPTLabel
-from mmhot.datasets.data_loading import seed_everything, topdown_collate
+from mmhot.datasets.data_loading import (
+    TopdownDataPreprocessor,
+    seed_everything,
+    topdown_collate,
+)
 from mmhot.datasets.transforms.person_crop import (
     InclusiveBBox,
     RandomBBoxScaleRotation,
@@ -345,9 +349,12 @@ def test_batches_arrive_as_they_were_made(num_workers):
 def test_copies_of_a_batch_do_not_change_it():
     dataset = build_dataset(dataset_config('coco').train_dataloader.dataset)
     batch = topdown_collate([dataset[0], dataset[1]])
-    again = copy.deepcopy(batch)
-    for sample, copied in zip(
-        batch['data_samples'], again['data_samples'], strict=True
-    ):
-        one, other = sample.gt_instance_labels, copied.gt_instance_labels
-        assert_close(dict(one.items()), dict(other.items()), rtol=0, atol=0)
+    moved = TopdownDataPreprocessor().cast_data(batch)
+    for again in (copy.deepcopy(batch), moved):
+        for sample, copied in zip(
+            batch['data_samples'], again['data_samples'], strict=True
+        ):
+            assert sample is not copied
+            assert sample.metainfo == copied.metainfo
+            one, other = sample.gt_instance_labels, copied.gt_instance_labels
+            assert_close(dict(one.items()), dict(other.items()), rtol=0, atol=0)
