@@ -1,15 +1,25 @@
 """Inference in 16-bit floats on GPUs; outputs are decoded in 32-bit floats."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
 from mmpose.codecs.base import BaseKeypointCodec
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from mmhot.models.gtpt.head import GTPTHead
 
 _HALF_DEVICE = 'cuda'
+# cuDNN's attention plans for a second in the first call of each shape.
+_ATTENTION = [
+    SDPBackend.FLASH_ATTENTION,
+    SDPBackend.EFFICIENT_ATTENTION,
+    SDPBackend.MATH,
+]
+_HALF_LAYERS = nn.Linear, nn.Conv1d, nn.Conv2d, nn.ConvTranspose2d
 
 
 class FullPrecisionCodec(BaseKeypointCodec):
@@ -42,18 +52,26 @@ class FullPrecisionCodec(BaseKeypointCodec):
 
 
 def move_to_device(model: nn.Module, device: str | torch.device) -> nn.Module:
-    """Move a 2D model or detector to a device.
+    """Move a 2D model, detector or lifter to a device.
 
-    On a GPU, convolutions become ``channels_last``, and outputs that heads of MMPose
-    and MMDetection compute in :func:`half_precision` are decoded in float32.
+    On a GPU, weights of layers that compute in 16-bit floats are stored so,
+    convolutions become ``channels_last``, and outputs that heads of MMPose and
+    MMDetection compute in :func:`half_precision` are decoded in float32.
 
     Args:
-        model (nn.Module): A 2D model of MMPose or a detector of MMDetection.
+        model (nn.Module): A model of MMPose or MMDetection.
         device (str | torch.device): The device.
     """
     if torch.device(device).type != _HALF_DEVICE:
         return model.to(device)
+    full = {
+        id(layer)
+        for module in model.modules()
+        for layer in getattr(module, 'full_precision_layers', ())
+    }
     for module in model.modules():
+        if isinstance(module, _HALF_LAYERS) and id(module) not in full:
+            module.half()
         is_head = isinstance(getattr(module, 'decoder', None), BaseKeypointCodec)
         # GTPT's probabilities are float32
         if is_head and not isinstance(module, GTPTHead):
@@ -63,16 +81,20 @@ def move_to_device(model: nn.Module, device: str | torch.device) -> nn.Module:
     return model.to(device, memory_format=torch.channels_last)
 
 
-def half_precision(device: str | torch.device) -> torch.autocast:
-    """Return a context in which matrix products and convolutions on a GPU are 16-bit.
+@contextmanager
+def half_precision(device: str | torch.device) -> Iterator[None]:
+    """Compute matrix products and convolutions on a GPU in 16-bit floats.
 
-    Elsewhere it has no effect.
+    Attention does not use cuDNN's, which plans anew for every shape. On other devices
+    this has no effect.
     """
-    return torch.autocast(
-        _HALF_DEVICE,
-        torch.float16,
-        enabled=torch.device(device).type == _HALF_DEVICE,
-    )
+    if torch.device(device).type != _HALF_DEVICE:
+        yield
+        return
+    # weights are 16-bit already: there is nothing to cache
+    half = torch.autocast(_HALF_DEVICE, torch.float16, cache_enabled=False)
+    with half, sdpa_kernel(_ATTENTION):
+        yield
 
 
 def copy_to_device(x: Tensor, device: str | torch.device) -> Tensor:

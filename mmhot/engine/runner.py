@@ -152,6 +152,8 @@ def compile_networks(model: Any, options: dict[str, Any]) -> None:
         model (nn.Module): MMPose's or MMDetection's.
         options (dict): Arguments of ``torch.compile``.
     """
+    import torch
+
     parts = dict(model.named_children())
     # heads call their own forward, which is not compiled, and through it their parts
     head = parts.pop('head', None) or parts.pop('bbox_head', None)
@@ -160,6 +162,8 @@ def compile_networks(model: Any, options: dict[str, Any]) -> None:
     for name, part in (parts | within).items():
         if 'loss' not in name:
             part.compile(**options)
+            if hasattr(part, 'encode'):  # what lifters run of their hosts
+                part.encode = torch.compile(part.encode, **options)
 
 
 def build_runner(config: Config) -> Any:

@@ -9,7 +9,12 @@ from torch import Tensor
 
 import mmhot.plugin  # noqa: F401 registers components
 from mmhot.compat.installation import choose_device
-from mmhot.deploy.half_precision import copy_to_device, half_precision
+from mmhot.deploy.captured_graphs import Network, captured
+from mmhot.deploy.half_precision import (
+    copy_to_device,
+    half_precision,
+    move_to_device,
+)
 from mmhot.lifting.networks import USUAL_BATCH_SIZE, Keep
 from mmhot.models.lifters.estimator import SequencePoseLifter
 from mmhot.models.tokens.host import Host
@@ -41,23 +46,23 @@ class TorchNetwork:
     ) -> None:
         self._device = choose_device(device)
         self.name, self.weights, config, plain = load_lifter(model, checkpoint)
-        self.model = plain.to(self._device)
+        self.model = plain
         self.codec = self.model.head.decoder
         self.settings = config.get('lifting', {})
         self.num_frames = self.model.backbone.num_frames
         self.num_targets = self.model.backbone.num_keep_frames
         self._set_keep(keep)
-
-    @property
-    def identity(self) -> str:
-        """Return a digest of the weights and the name, which has the kept frames."""
-        return fingerprint(self.model, self.name)
+        # of the weights as trained, and the name, which has the kept frames
+        self.identity = fingerprint(self.model, self.name)
+        move_to_device(self.model, self._device)
+        self._networks: dict[tuple[int, ...] | None, Network] = {}
 
     @property
     def usual_batch_size(self) -> int:
         """Return the fastest number of windows per batch."""
         backbone = self.model.backbone
-        if not isinstance(backbone, Host):
+        on_gpu = torch.device(self._device).type == 'cuda'
+        if on_gpu or not isinstance(backbone, Host):
             return USUAL_BATCH_SIZE
         values = self.num_frames * backbone.values_per_frame
         return max(1, _CACHED_VALUES // values)
@@ -82,9 +87,20 @@ class TorchNetwork:
         self, inputs: np.ndarray, flip_indices: Sequence[int] | None = None
     ) -> np.ndarray:
         """Lift windows; see :class:`mmhot.lifting.networks.LiftingNetwork`."""
+        flips = None if flip_indices is None else tuple(flip_indices)
+        if flips not in self._networks:
+            self._networks[flips] = self._network(flips)
         windows = copy_to_device(torch.from_numpy(inputs), self._device)
-        with half_precision(self._device):
-            return self._lift(windows, flip_indices).float().cpu().numpy()
+        return self._networks[flips](windows).float().cpu().numpy()
+
+    def _network(self, flips: tuple[int, ...] | None) -> Network:
+        """Return what lifts windows, averaged with their mirror images or not."""
+
+        def lift(windows: Tensor) -> Tensor:
+            with half_precision(self._device):
+                return self._lift(windows, flips)
+
+        return captured(lift, self._device)
 
     def _lift(self, windows: Tensor, flip_indices: Sequence[int] | None) -> Tensor:
         if isinstance(self.model, SequencePoseLifter):

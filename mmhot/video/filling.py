@@ -31,8 +31,8 @@ class Gaps:
 
     Attributes:
         tolerance (float): Largest distance of a keypoint in the middle of the gap from
-            the mean of those before and after, per size of the person; 0 for no
-            interpolation.
+            the mean of those before and after, per size of the person; 0 to estimate
+            all frames, at once.
         seconds (float): Longest gap.
         frames (int): Most frames from one keyframe to the next, if they are no longer.
     """
@@ -57,7 +57,8 @@ def fill_chunk(
 
     People are estimated in the frame between two keyframes. Where their keypoints are
     near the middle of those before and after, the other frames are interpolated;
-    otherwise both halves are treated likewise, as where only one end is known.
+    otherwise both halves are treated likewise, as where only one end is known. Without
+    a tolerance all frames are estimated in one batch, as GPUs prefer.
 
     Args:
         frames (list[Frame]): Frames of :func:`~mmhot.video.chunks.track_chunk`.
@@ -77,6 +78,9 @@ def fill_chunk(
         for first, last in pairwise(keyframes)
         for number in np.union1d(first.ids, last.ids).tolist()
     ]
+    if not gaps.tolerance:
+        filler.estimate_all(filler.without_known(open_gaps))
+        open_gaps = []
     while open_gaps := filler.without_known(open_gaps):
         open_gaps = filler.halve(open_gaps)
     empty = keyframes[0].people.take(np.zeros(0, int))
@@ -123,10 +127,22 @@ class _Filler:
             and {gap.first, gap.last} & {*self.poses[gap.number]}
         ]
 
+    def estimate_all(self, gaps: list[_Gap]) -> None:
+        """Estimate all frames of gaps, in boxes between those of their ends."""
+        places = [
+            (gap, place) for gap in gaps for place in range(gap.first + 1, gap.last)
+        ]
+        guesses = [self._between(*each) for each in places]
+        found = self._estimate_at(places, guesses) if places else []
+        for (gap, place), pose in zip(places, found, strict=True):
+            if are_certain(pose)[0]:
+                self.poses[gap.number][place] = pose
+
     def halve(self, gaps: list[_Gap]) -> list[_Gap]:
         """Estimate the middle of each gap; returns the halves that are left."""
-        guesses = [self._between(gap) for gap in gaps]
-        found = self._estimate_middles(gaps, guesses)
+        middles = [(gap, gap.middle) for gap in gaps]
+        guesses = [self._between(*each) for each in middles]
+        found = self._estimate_at(middles, guesses)
         halves = []
         for gap, guess, pose in zip(gaps, guesses, found, strict=True):
             if are_certain(pose)[0]:
@@ -145,10 +161,10 @@ class _Filler:
         own = self.poses[gap.number]
         return [own[end] for end in (gap.first, gap.last) if end in own]
 
-    def _between(self, gap: _Gap) -> People:
-        """Interpolate a pose in the middle, in the box to search it in."""
+    def _between(self, gap: _Gap, place: int) -> People:
+        """Interpolate a pose at a place in a gap, in the box to search it in."""
         first, last = self._ends(gap)[0], self._ends(gap)[-1]
-        start, now, end = self._times[[gap.first, gap.middle, gap.last]]
+        start, now, end = self._times[[gap.first, place, gap.last]]
         share = np.float32((now - start) / (end - start))
         boxes = [search_boxes(each, self._size) for each in (first, last)]
         return People(
@@ -158,20 +174,20 @@ class _Filler:
             np.minimum(first.scores, last.scores),
         )
 
-    def _estimate_middles(
-        self, gaps: list[_Gap], guesses: list[People]
+    def _estimate_at(
+        self, places: list[tuple[_Gap, int]], guesses: list[People]
     ) -> list[People]:
-        """Estimate people in the middle of gaps, in their boxes."""
+        """Estimate people at places in gaps, in their boxes."""
         rows = defaultdict(list)
-        for row, gap in enumerate(gaps):
-            rows[gap.middle].append(row)
+        for row, (_, place) in enumerate(places):
+            rows[place].append(row)
         boxes, priors = [], []
         for own in rows.values():
             people = reduce(People.join, [guesses[row] for row in own])
             boxes.append((people.bboxes, people.bbox_scores))
             # unless they are upright at all known ends
             confidence = [
-                max(prior_of(end).confidence[0] for end in self._ends(gaps[row]))
+                max(prior_of(end).confidence[0] for end in self._ends(places[row][0]))
                 for row in own
             ]
             priors.append(Prior(np.array(confidence), turns_of(people)))

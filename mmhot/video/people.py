@@ -129,12 +129,15 @@ class PoseEstimator(ABC):
             name the cache file.
         skeleton (str): Skeleton of the keypoints, see :mod:`mmhot.skeletons.joints`.
         has_score_curve (bool): Whether scores are calibrated confidences.
+        prefers_batches (bool): Whether a batch takes hardly longer than one person, as
+            on a GPU.
     """
 
     name: str
     identity: dict
     skeleton: str
     has_score_curve: bool = False
+    prefers_batches: bool = False
 
     @abstractmethod
     def __call__(

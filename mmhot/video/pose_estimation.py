@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +66,8 @@ class VideoPoseEstimator:
             number = getattr(self, name)
             if number is not None and number < 1:
                 raise ValueError(f'{name} must be at least 1, got {number}')
+        if self.estimator.prefers_batches:
+            self.gaps = replace(self.gaps, tolerance=0)
 
     def detection_interval(
         self, fps: float | None = None, num_frames: int | None = None

@@ -77,6 +77,7 @@ def test_detectors_in_half_precision_return_float32(half_on_cpu):
 
 
 def test_cpus_compute_in_full_precision():
-    assert not half_precision.half_precision('cpu')._enabled
-    x = torch.zeros(1)
+    x = torch.zeros(1, 1)
+    with half_precision.half_precision('cpu'):
+        assert (x @ x).dtype == torch.float32
     assert half_precision.copy_to_device(x, 'cpu') is x

@@ -10,10 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from mmengine.structures import PixelData
-from mmpose.evaluation.functional import simcc_pck_accuracy
 from mmpose.models.heads.base_head import BaseHead
 from mmpose.registry import KEYPOINT_CODECS, MODELS
-from mmpose.utils.tensor_utils import to_numpy
 from mmpose.utils.typing import ConfigType, InstanceList, SampleList
 from torch import Tensor, nn
 
@@ -27,8 +25,7 @@ Features = tuple[Tensor, ...]
 SimCC = tuple[Tensor, Tensor]
 Counts = tuple[int, ...]
 
-# Samples of a batch that the logged accuracy takes: it is computed on the CPU.
-_NUM_LOGGED = 64
+_PCK = 0.05
 _BODY_GROUPS = (('head',), ('upper_body',), ('lower_body',))
 
 
@@ -153,6 +150,11 @@ class GTPTHead(BaseHead):
             num_dense=max(self.groups.dense_counts),
         )
 
+    @property
+    def full_precision_layers(self) -> tuple[nn.Module, ...]:
+        """Layers that :func:`mmhot.deploy.half_precision.move_to_device` leaves."""
+        return self.classify_x[-1], self.classify_y[-1]
+
     def forward(self, feats: Features) -> SimCC:
         """Map feature maps to logits of x (B, K, Wx) and y (B, K, Hy)."""
         return self.classify(self.find_keypoints(feats[-1], self.counts))
@@ -247,14 +249,8 @@ class GTPTHead(BaseHead):
         )
         if self.guidance is not None:
             losses['loss_guidance'] = self._guide(passes, (x, y), weights)
-        some = slice(_NUM_LOGGED)
-        _, accuracy, _ = simcc_pck_accuracy(
-            to_numpy([axis[some] for axis in logits[0]]),
-            to_numpy([axis[some] for axis in (x, y)]),
-            self.simcc_split_ratio,
-            to_numpy((_have_place(x) & (weights > 0))[some]),
-        )
-        losses['acc_pose'] = weights.new_tensor(accuracy)
+        valid = _have_place(x) & (weights > 0)
+        losses['acc_pose'] = _accuracy(logits[0], (x, y), valid)
         return losses
 
     def _guide(self, passes: list, targets: SimCC, weights: Tensor) -> Tensor:
@@ -318,20 +314,25 @@ class GTPTHead(BaseHead):
         test_cfg: ConfigType,
     ) -> SimCC:
         """Return probabilities of x (B, K, Wx) and y (B, K, Hy)."""
-        counts = self.counts
+        forward = self.forward
         if 'keep_rates' in test_cfg:
             counts = self.count_tokens(test_cfg['keep_rates'])
+
+            def forward(feats: Features) -> SimCC:
+                return self.classify(self.find_keypoints(feats[-1], counts))
+
         if not test_cfg.get('flip_test', False):
-            x, y = self.classify(self.find_keypoints(feats[-1], counts))
+            x, y = forward(feats)
             return x.softmax(dim=-1), y.softmax(dim=-1)
         images, mirror_images = feats
-        both = torch.cat([images[-1], mirror_images[-1]])
-        tokens, mirrored = self.find_keypoints(both, counts).chunk(2)
+        both = forward((torch.cat([images[-1], mirror_images[-1]]),))
+        (x, mirrored_x), (y, mirrored_y) = (axis.chunk(2) for axis in both)
         flip_indices = batch_data_samples[0].metainfo['flip_indices']
         # a list as an index would be copied to the GPU
-        mirrored = torch.stack([mirrored[:, i] for i in flip_indices], dim=1)
-        mirrored_x, mirrored_y = self.classify(mirrored)
-        x, y = self.classify(tokens)
+        mirrored_x, mirrored_y = (
+            torch.stack([axis[:, i] for i in flip_indices], dim=1)
+            for axis in (mirrored_x, mirrored_y)
+        )
         shift = round(self.simcc_split_ratio) - 1
         x = (x + _mirror_bins(mirrored_x, shift)) / 2
         return x.softmax(dim=-1), ((y + mirrored_y) / 2).softmax(dim=-1)
@@ -357,6 +358,22 @@ def _grid(
             )
     width, height = featuremap_size
     return width // patch_size[0], height // patch_size[1]
+
+
+@torch.no_grad()
+def _accuracy(logits: SimCC, targets: SimCC, valid: Tensor) -> Tensor:
+    """Return the share of valid keypoints (B, K) near the label, mean over keypoints.
+
+    It is that of MMPose's ``simcc_pck_accuracy``, which divides x by the height and y
+    by the width, computed where the logits are.
+    """
+    squared = sum(
+        ((own.argmax(-1) - target.argmax(-1)) / other.shape[-1]).square()
+        for own, target, other in zip(logits, targets, logits[::-1], strict=True)
+    )
+    count = valid.sum(0)
+    near = ((squared < _PCK**2) & valid).sum(0) / count.clamp(min=1)
+    return near.sum() / (count > 0).sum().clamp(min=1)
 
 
 def _have_place(labels: Tensor) -> Tensor:

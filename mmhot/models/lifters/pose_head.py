@@ -52,6 +52,11 @@ class PoseLiftingHead(BaseHead):
         self.loss_module = MODELS.build(loss)
         self.decoder = None if decoder is None else KEYPOINT_CODECS.build(decoder)
 
+    @property
+    def full_precision_layers(self) -> tuple[nn.Module, ...]:
+        """Layers that :func:`mmhot.deploy.half_precision.move_to_device` leaves."""
+        return (self.fc,)
+
     def forward(self, feats: Features) -> Tensor:
         """Map features ``(B, T', [K,] C)`` to poses ``(B, T', K, 3)``, recovered."""
         if isinstance(feats, PrunedFeatures):

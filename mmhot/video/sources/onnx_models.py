@@ -19,7 +19,7 @@ from mmhot.video.sources.onnx_layouts import find_layout
 ONE_STAGE = {'dets', 'keypoints'}
 """Outputs of models that detect people and estimate their poses in one run."""
 # Crops per run on CPUs, whose caches hold the activations of few, and on other devices.
-_CPU_BATCH, _DEVICE_BATCH = 2, 32
+_CPU_BATCH, _DEVICE_BATCH = 2, 64
 
 
 class OneStageModelError(ValueError):
@@ -40,7 +40,7 @@ class OnnxPoseEstimator(CropEstimator):
             file's metadata; if there is none, it is assumed by the number of keypoints,
             with a warning.
         batch_size (int, optional): People per run, if the model is not fixed to a
-            number. Defaults to 2 on a CPU, where each thread runs its own, else 32.
+            number. Defaults to 2 on a CPU, where each thread runs its own, else 64.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -71,6 +71,7 @@ class OnnxPoseEstimator(CropEstimator):
         self._layout, self._size = layout, np.array(size)
         on_cpu = is_on_cpu(file.session)
         self._threads = count_threads() if on_cpu else 1
+        self.prefers_batches = not on_cpu
         self._map = ThreadPoolExecutor(self._threads).map if self._threads > 1 else map
         batch_size = batch_size or (_CPU_BATCH if on_cpu else _DEVICE_BATCH)
         self._batch = shape[0] if isinstance(shape[0], int) else batch_size

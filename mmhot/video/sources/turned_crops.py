@@ -98,6 +98,7 @@ class TurnedCrops(PoseEstimator):
         self.estimator, self.rules = estimator, rules
         self.name, self.skeleton = estimator.name, estimator.skeleton
         self.has_score_curve = estimator.has_score_curve
+        self.prefers_batches = estimator.prefers_batches
         self.identity = {**estimator.identity, 'turns': asdict(rules)}
 
     def __call__(

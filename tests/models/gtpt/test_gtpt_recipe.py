@@ -18,7 +18,11 @@ from topdown_configs import build_dataset, dataset_config
 from torch.testing import assert_close
 
 from mmhot.codecs.gtpt_label import GTPTLabel
-from mmhot.datasets.data_loading import seed_everything
+from mmhot.datasets.data_loading import (
+    TopdownDataPreprocessor,
+    seed_everything,
+    topdown_collate,
+)
 from mmhot.datasets.transforms.person_crop import (
     InclusiveBBox,
     RandomBBoxScaleRotation,
@@ -315,3 +319,15 @@ def test_batches_arrive_as_they_were_made(num_workers):
         labels = dict(sample.gt_instance_labels.items())
         wanted = dict(wanted.gt_instance_labels.items())
         assert_close(labels, wanted, rtol=0, atol=0)
+
+
+def test_labels_that_are_moved_stacked_stay_the_same():
+    dataset = build_dataset(dataset_config('coco').train_dataloader.dataset)
+    batch = topdown_collate([dataset[0], dataset[1]])
+    moved = TopdownDataPreprocessor().cast_data(batch)
+    pairs = zip(batch['data_samples'], moved['data_samples'], strict=True)
+    for sample, copied in pairs:
+        assert sample is not copied
+        assert sample.metainfo == copied.metainfo
+        one, other = sample.gt_instance_labels, copied.gt_instance_labels
+        assert_close(dict(one.items()), dict(other.items()), rtol=0, atol=0)

@@ -1,0 +1,128 @@
+"""Networks on GPUs as CUDA graphs, captured once for each of a few batch sizes.
+
+Small networks take as long as the launches of their kernels. A graph launches all of
+them at once, and always with the same shapes.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from threading import Lock
+from typing import Any
+
+import torch
+from torch import Tensor
+
+_LOGGER = logging.getLogger(__name__)
+
+BATCH_SIZES = (1, 4, 16, 64)
+# Plain calls before the capture, in which libraries choose their kernels.
+_WARM_UP = 2
+
+Network = Callable[[Tensor], Any]
+"""Maps a batch (B, ...) to a tensor (B, ...), or to lists or tuples of these."""
+Capture = Callable[[Network, Tensor], tuple[Callable[[], Any], Any]]
+"""Captures a call; returns what repeats it, and its outputs, which are overwritten."""
+
+
+class CapturedGraphs:
+    """A network that is captured for each shape of its input.
+
+    Batches are padded to the next of the sizes, and larger ones split. A network that
+    cannot be captured is called as it is, and a line says so.
+
+    Args:
+        network (Callable): Maps a batch to tensors, see :data:`Network`.
+        batch_sizes (Sequence[int]): Sizes. Defaults to 1, 4, 16 and 64.
+        all_at_once (bool): Whether all sizes are captured in the first call, and not
+            each when it is needed. Defaults to False.
+        capture (Callable): See :data:`Capture`. Defaults to CUDA's.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        batch_sizes: Sequence[int] = BATCH_SIZES,
+        all_at_once: bool = False,
+        capture: Capture | None = None,
+    ) -> None:
+        self._network, self._sizes = network, sorted(batch_sizes)
+        self._all_at_once = all_at_once
+        self._capture = capture or _Capture()
+        self._graphs: dict[tuple, tuple[Tensor, Callable[[], Any], Any]] = {}
+        self._failed = False
+        # inputs and outputs of a graph are the same memory in each call
+        self._lock = Lock()
+
+    @torch.no_grad()
+    def __call__(self, x: Tensor) -> Any:
+        """Run the network on a batch (B, ...)."""
+        if self._failed:
+            return self._network(x)
+        with self._lock:
+            try:
+                parts = [self._run(part) for part in x.split(self._sizes[-1])]
+            except RuntimeError as error:
+                self._failed = True
+                _LOGGER.warning(
+                    'a network runs without CUDA graphs, which takes longer: %s',
+                    str(error).splitlines()[0],
+                )
+                return self._network(x)
+            return parts[0] if len(parts) == 1 else _map(torch.cat, *parts)
+
+    def _run(self, x: Tensor) -> Any:
+        sizes = [size for size in self._sizes if size >= len(x)]
+        if self._all_at_once and not self._graphs:
+            for size in self._sizes[::-1]:
+                self._graph(size, x)
+        inputs, replay, outputs = self._graph(sizes[0], x)
+        inputs[: len(x)].copy_(x)
+        replay()
+        return _map(lambda own: own[0][: len(x)].clone(), outputs)
+
+    def _graph(self, size: int, x: Tensor) -> tuple[Tensor, Callable[[], Any], Any]:
+        """Return the graph for a batch size and inputs like others."""
+        key = size, x.shape[1:], x.dtype
+        if key not in self._graphs:
+            inputs = x.new_zeros(size, *x.shape[1:])
+            self._graphs[key] = inputs, *self._capture(self._network, inputs)
+        return self._graphs[key]
+
+
+class _Capture:
+    """Captures CUDA graphs that share the memory of their activations."""
+
+    def __init__(self) -> None:
+        self._pool = None
+
+    def __call__(
+        self, network: Network, inputs: Tensor
+    ) -> tuple[Callable[[], Any], Any]:
+        with torch.cuda.device(inputs.device):
+            stream = torch.cuda.Stream()
+            stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(stream):
+                for _ in range(_WARM_UP):
+                    network(inputs)
+            torch.cuda.current_stream().wait_stream(stream)
+            graph = torch.cuda.CUDAGraph()
+            # other threads may copy images meanwhile
+            with torch.cuda.graph(graph, self._pool, capture_error_mode='thread_local'):
+                outputs = network(inputs)
+            self._pool = graph.pool()
+        return graph.replay, outputs
+
+
+def captured(network: Network, device: str | torch.device, **options: Any) -> Network:
+    """Return a network as :class:`CapturedGraphs` on a GPU, elsewhere as it is."""
+    if torch.device(device).type != 'cuda':
+        return network
+    return CapturedGraphs(network, **options)
+
+
+def _map(function: Callable, *outputs: Any) -> Any:
+    """Apply a function to tuples of tensors at the same place of nested outputs."""
+    if isinstance(outputs[0], Tensor):
+        return function(outputs)
+    parts = zip(*outputs, strict=True)
+    return type(outputs[0])(_map(function, *each) for each in parts)
