@@ -35,6 +35,7 @@ TOPDOWN = [path for path in LEAVES if path not in LIFTERS + PRETRAINED + DETECTO
 
 
 # Operations of one pass of a single sample, views apart, with PyTorch 2.15 on a CPU.
+SLOW = pytest.mark.slow(reason='compiles each network, some minutes')
 OPERATIONS = {
     'gtpt-t_4xb64-300e_coco-256x192': 324,
     'htnet_1frm_1xb512-15e_cmu': 175,
@@ -296,31 +297,30 @@ def test_a_pass_dispatches_no_more_operations(name):
     assert watch.count <= OPERATIONS[name], watch.count
 
 
-_COMPILED = set()
+# One of each kind in each run of the tests, all others in that of the slow ones.
+NETWORKS = [
+    path if path.stem in OPERATIONS else pytest.param(path, marks=SLOW)
+    for path in TOPDOWN + LIFTERS + PRETRAINED
+]
 
 
 @torch.no_grad()
-@pytest.mark.parametrize(
-    'path', TOPDOWN + LIFTERS + PRETRAINED, ids=lambda path: path.stem
-)
-def test_network_is_one_graph_without_copies(path):
-    """Compile it, and run it on what stands for a GPU's tensors."""
-    config = _shorten(deepcopy(read(path).model), _build(path).backbone)
-    model, shape = _build_on_cpu(config)
-    head = getattr(model, 'head', None)
-    kinds = {type(module) for module in model.modules()}
-    kinds = {kind for kind in kinds if kind.__module__.startswith('mmhot')}
-    if isinstance(head, GTPTHead):
-        kinds.add(type(head.coarse_to_fine.dense_tokens))
-    if frozenset(kinds) in _COMPILED:
-        return
-    _COMPILED.add(frozenset(kinds))
+@pytest.mark.parametrize('path', NETWORKS, ids=lambda path: path.stem)
+def test_network_is_one_graph(path):
+    model, shape, _ = _shortened(path)
     x = torch.randn(shape)
     torch.compiler.reset()
     compiled = torch.compile(model, fullgraph=True, backend='eager', dynamic=False)
     outputs = [tree_leaves(run(x, None, mode='tensor')) for run in (model, compiled)]
     assert all(map(torch.equal, *outputs))
 
+
+@torch.no_grad()
+@pytest.mark.parametrize('path', NETWORKS, ids=lambda path: path.stem)
+def test_network_neither_copies_to_a_gpu_nor_waits_for_it(path):
+    """Run it on what stands for a GPU's tensors."""
+    model, shape, config = _shortened(path)
+    head = getattr(model, 'head', None)
     with FakeTensorMode():
         model._apply(lambda x: torch.empty(x.shape, dtype=x.dtype, device='cuda'))
         x = torch.empty(shape, device='cuda')
@@ -333,6 +333,12 @@ def test_network_is_one_graph_without_copies(path):
                 head.estimate([feats, feats], [sample], {'flip_test': True})
             else:
                 model(x, None, mode='tensor')
+
+
+def _shortened(path):
+    """Build a network with the fewest layers and frames that its pruners allow."""
+    config = _shorten(deepcopy(read(path).model), _build(path).backbone)
+    return *_build_on_cpu(config), config
 
 
 def _shorten(config, backbone):

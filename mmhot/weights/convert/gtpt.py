@@ -46,7 +46,7 @@ _QUERIES = 'head.coarse_encoder.query_tokens'
 _DENSE = 'head.coarse_to_fine.dense_tokens'
 
 _PREPROCESSOR = {
-    'type': 'mmpose.PoseDataPreprocessor',  # MMEngine builds it, in its own scope
+    'type': 'mmpose.TopdownDataPreprocessor',  # MMEngine builds it, in its own scope
     'mean': list(IMAGE_MEAN),
     'std': list(IMAGE_STD),
     'bgr_to_rgb': True,
