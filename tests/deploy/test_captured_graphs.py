@@ -1,10 +1,14 @@
 """Captured graphs, with a stand-in for CUDA that repeats a call on the CPU."""
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_leaves
 
+from mmhot.deploy import captured_graphs
 from mmhot.deploy.captured_graphs import CapturedGraphs, captured
+from mmhot.video.sources import mmpose_models
 
 
 class StandIn:
@@ -18,7 +22,8 @@ class StandIn:
         outputs = network(inputs)
 
         def replay() -> None:
-            for own, new in zip(outputs, network(inputs), strict=True):
+            pairs = zip(tree_leaves(outputs), tree_leaves(network(inputs)), strict=True)
+            for own, new in pairs:
                 own.copy_(new)
 
         return replay, outputs
@@ -71,3 +76,28 @@ def test_networks_that_cannot_be_captured_run_plainly(caplog):
 
 def test_networks_on_a_cpu_are_not_captured():
     assert captured(network, 'cpu') is network
+
+
+@pytest.mark.parametrize('flip_test', [False, True])
+def test_captured_2d_models_find_what_they_found(flip_test, monkeypatch):
+    monkeypatch.setattr(captured_graphs, '_Capture', StandIn)
+    estimator = mmpose_models.MMPoseEstimator('gtpt-t')
+    images = np.random.default_rng(0).integers(0, 255, (2, 256, 192, 3), np.uint8)
+    boxes = [np.float32([[0, 0, 192, 256], [10, 20, 150, 250]])] * 2
+    estimate = estimator if flip_test else estimator.estimate_fast
+    expected = estimate([*images], boxes)
+    mmpose_models._capture(estimator.model, 'head', 'cuda', (1, 4))
+    estimator._fast_model.extract_feat = estimator.model.extract_feat
+    for found, wanted in zip(estimate([*images], boxes), expected, strict=True):
+        for own, other in zip(found, wanted, strict=True):
+            np.testing.assert_allclose(own, other, rtol=0, atol=1e-3)
+
+
+def test_captured_detectors_find_what_they_found(monkeypatch):
+    monkeypatch.setattr(captured_graphs, '_Capture', StandIn)
+    detector = mmpose_models.MMPoseDetector('rtmdet-nano-person', min_score=0.05)
+    image = np.random.default_rng(0).integers(0, 255, (240, 320, 3), np.uint8)
+    expected = detector([image])
+    mmpose_models._capture(detector.model, 'bbox_head', 'cuda', (1,))
+    for own, other in zip(detector([image])[0], expected[0], strict=True):
+        np.testing.assert_allclose(own, other, rtol=0, atol=1e-3)
