@@ -68,7 +68,7 @@ def test_right_keypoints_stay(name):
 @pytest.mark.parametrize('key', [JUMP, KICK])
 @pytest.mark.parametrize('camera', range(len(CAMERAS)))
 def test_turns_and_kicks_stay_and_their_swaps_are_undone(key, camera):
-    """Real motion, seen from all sides: people turn their backs and cross legs."""
+    """Real jumps and kicks, seen from all cameras."""
     joints = joints_of(key, 150)
     pixels, _ = project(joints + floor_offset(joints), CAMERAS[camera])
     clip = Clip2D.from_arrays(pixels, (1000, 1000), 50, skeleton='h36m-17')
