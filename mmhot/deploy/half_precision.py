@@ -10,8 +10,6 @@ from mmpose.codecs.base import BaseKeypointCodec
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from mmhot.models.gtpt.head import GTPTHead
-
 _HALF_DEVICE = 'cuda'
 # cuDNN's attention plans for a second in the first call of each shape.
 _ATTENTION = [
@@ -73,8 +71,8 @@ def move_to_device(model: nn.Module, device: str | torch.device) -> nn.Module:
         if isinstance(module, _HALF_LAYERS) and id(module) not in full:
             module.half()
         is_head = isinstance(getattr(module, 'decoder', None), BaseKeypointCodec)
-        # GTPT's probabilities are float32
-        if is_head and not isinstance(module, GTPTHead):
+        # heads with layers in full precision compute float32
+        if is_head and not hasattr(module, 'full_precision_layers'):
             module.decoder = FullPrecisionCodec(module.decoder)
         if hasattr(module, 'predict_by_feat'):
             module.register_forward_hook(lambda *args: _as_float32(args[-1]))

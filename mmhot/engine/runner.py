@@ -10,7 +10,7 @@ from typing import Any
 from mmengine.config import Config, ConfigDict, DictAction
 
 from mmhot import compat
-from mmhot.engine.training_data import use_sample_data
+from mmhot.engine.training_data import import_modules_of, use_sample_data
 
 # From malloc.h of the GNU C library; the last is a value.
 _TRIM_THRESHOLD, _MMAP_MAX, _NEVER = -1, -4, -1
@@ -170,7 +170,6 @@ def build_runner(config: Config) -> Any:
     """Build MMEngine's Runner, or the one the config names."""
     from mmengine.registry import RUNNERS
     from mmengine.runner import Runner
-    from mmengine.utils import import_modules_from_strings
 
     if 'model' not in config:
         raise ValueError(f'{config.filename}: this config has no model')
@@ -179,8 +178,8 @@ def build_runner(config: Config) -> Any:
     if config.get('launcher', 'none') != 'none':
         _join_processes(config)
     compat.apply()
+    import_modules_of(config)
     try:
-        import_modules_from_strings(**config.get('custom_imports', dict(imports=[])))
         if 'runner_type' in config:
             return RUNNERS.build(config)
         return Runner.from_cfg(config)

@@ -128,8 +128,7 @@ def _needs_of(dataset: ConfigDict, config: Config, is_alone: bool) -> CocoNeeds 
     from mmpose.datasets.datasets.utils import parse_pose_metainfo
     from mmpose.registry import DATASETS
 
-    import mmhot.plugin  # noqa: F401 registers datasets
-
+    import_modules_of(config)
     scope, _, name = dataset.type.rpartition('.')
     scope = scope or dataset.get('_scope_') or config.get('default_scope')
     if scope == 'mmdet':
@@ -155,6 +154,20 @@ def _needs_of(dataset: ConfigDict, config: Config, is_alone: bool) -> CocoNeeds 
         fields = ('area', 'iscrowd', 'num_keypoints', 'segmentation')
         return CocoNeeds(count, PARTS, fields)
     return CocoNeeds(count, PARTS[:1])
+
+
+def import_modules_of(config: Config) -> None:
+    """Import a config's ``custom_imports``, which register what it names.
+
+    Raises:
+        ValueError: If one cannot be imported.
+    """
+    from mmengine.utils import import_modules_from_strings
+
+    try:
+        import_modules_from_strings(**config.get('custom_imports', dict(imports=[])))
+    except (AttributeError, ImportError, KeyError, TypeError) as error:
+        raise ValueError(f'{config.filename}: {error}') from error
 
 
 def _evaluators(config: Config, split: str) -> list[ConfigDict]:
