@@ -182,7 +182,7 @@ def _windows(lifter: Lifter, path: str) -> Tensor:
     clip = read_keypoints(path)
     segment = max(lifter.prepare(clip), key=lambda each: len(each.frames))
     times = clip.times_of(segment.frames)
-    keypoints = lifter.resample(lifter.keypoints_of(segment), times)
+    keypoints = lifter.sample(segment.keypoints, segment.scores, times)
     missing = max(0, lifter.seq_len + NUM_INPUTS - 1 - len(keypoints))
     keypoints = np.pad(keypoints, ((0, missing), (0, 0), (0, 0)), mode='edge')
     last = len(keypoints) - lifter.seq_len

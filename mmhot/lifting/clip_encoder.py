@@ -279,14 +279,21 @@ class ClipEncoder:
             )
         return segments
 
-    def keypoints_of(self, segment: Segment) -> np.ndarray:
-        """Return keypoints (T, 17, 2), or (T, 17, 3) if the codec reads scores."""
-        if not self.reads_scores:
-            return segment.keypoints
-        return np.concatenate([segment.keypoints, segment.scores[..., None]], -1)
+    def sample(
+        self, keypoints: np.ndarray, scores: np.ndarray, times: np.ndarray
+    ) -> np.ndarray:
+        """Return keypoints, and scores if the codec reads them, at the model's rate.
 
-    def resample(self, keypoints: np.ndarray, times: np.ndarray) -> np.ndarray:
-        """Resample keypoints (T, ...) at times (T,) to the model's frame rate."""
+        Args:
+            keypoints (np.ndarray): (T, 17, 2).
+            scores (np.ndarray): (T, 17).
+            times (np.ndarray): Seconds, (T,).
+
+        Returns:
+            np.ndarray: (T', 17, 2) or (T', 17, 3).
+        """
+        if self.reads_scores:
+            keypoints = np.concatenate([keypoints, scores[..., None]], -1)
         return resample(keypoints, self.sample_positions(times))
 
     def sample_positions(self, times: np.ndarray) -> np.ndarray:

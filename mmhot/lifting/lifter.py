@@ -1,7 +1,7 @@
 """Lifting of 2D keypoints of whole clips to 3D poses."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from mmhot.lifting.world import place_people
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips import Clip2D, Clip3D, check_clip
 from mmhot.structures.keypoint_arrays import mirror_poses
-from mmhot.structures.lens import Lens, camera_intrinsics, ideal_camera
+from mmhot.structures.lens import ideal_camera, ideal_pixels
 from mmhot.structures.windows import lift_windows, resample, usual_stride
 from mmhot.weights.index import ACCURACIES
 from mmhot.weights.lifters import find_lifter_graph
@@ -122,12 +122,12 @@ class Lifter(ClipEncoder):
         mapping: str | None = None,
         max_gap: float = 1.0,
         progress: Callable[[int, int], None] | None = None,
-        lens: Lens | None = None,
     ) -> Clip3D:
         """Lift every person in every frame of a clip.
 
         Missing joints are filled in (with score 0), keypoints are resampled to the
-        model's frame rate, and the windows of all people share batches.
+        model's frame rate, and the windows of all people share batches. Keypoints are
+        undistorted and centered with the clip's ``lens``, or else a typical one.
 
         Args:
             clip (Clip2D): 2D keypoints.
@@ -138,8 +138,6 @@ class Lifter(ClipEncoder):
                 1.0.
             progress (Callable, optional): Called with the numbers of lifted frames and
                 of all frames, summed over people.
-            lens (Lens, optional): Camera intrinsics, with which keypoints are
-                undistorted and centered. By default the clip's, or else a typical one.
 
         Returns:
             Clip3D: Rows sorted by frame and track.
@@ -151,74 +149,83 @@ class Lifter(ClipEncoder):
                 converted to Human3.6M's, or an argument is invalid.
         """
         clip = check_clip(clip)
-        segments = self.prepare(clip, mapping, max_gap)
-        return self.lift(clip, segments, progress, lens or clip.lens)
+        return self.lift(clip, self.prepare(clip, mapping, max_gap), progress)[0]
 
     def lift(
         self,
         clip: Clip2D,
         segments: list[Segment],
         progress: Callable[[int, int], None] | None = None,
-        lens: Lens | None = None,
-    ) -> Clip3D:
-        """Lift the segments that :meth:`prepare` returned for a clip."""
-        return self.lift_with_evidence(clip, segments, progress, lens)[0]
-
-    def lift_with_evidence(
-        self,
-        clip: Clip2D,
-        segments: list[Segment],
-        progress: Callable[[int, int], None] | None = None,
-        lens: Lens | None = None,
     ) -> tuple[Clip3D, Evidence | None]:
-        """Lift segments as :meth:`lift` does, and return the evidence of errors.
+        """Lift the segments that :meth:`prepare` returned for a clip.
 
         Returns:
-            tuple[Clip3D, Evidence | None]: The evidence is None unless both a flip test
-            and bones of constant lengths are part of the lifting.
+            tuple[Clip3D, Evidence | None]: The poses, and the evidence of their errors,
+            None unless both a flip test and bones of constant lengths are part of the
+            lifting.
         """
-        undistorted = segments
-        if lens is not None:
-            lens = lens.fitted(clip.width, clip.height)
-            undistorted = [
-                replace(segment, keypoints=lens.undistort(segment.keypoints))
-                for segment in segments
-            ]
-        camera = ideal_camera(clip.width, clip.height, lens)
+        size = clip.width, clip.height
+        lens = clip.lens and clip.lens.fitted(*size)
+        lengths = [len(segment.frames) for segment in segments]
+        frame, keypoints, scores = (
+            np.concatenate([getattr(segment, name) for segment in segments])
+            for name in ('frames', 'keypoints', 'scores')
+        )
+        track = np.repeat([segment.track for segment in segments], lengths)
+        pixels, focal = ideal_pixels(keypoints, size, lens)
+        directions = np.pad(pixels.mean(1) - np.divide(size, 2), ((0, 0), (0, 1)))
+        directions[:, 2] = focal
+
+        parts = np.cumsum(lengths)[:-1]
+        pixels, rays = np.split(pixels, parts), np.split(directions, parts)
         times = [clip.times_of(segment.frames) for segment in segments]
         inputs = [
-            self.resample(self.keypoints_of(segment), own)
-            for segment, own in zip(undistorted, times, strict=True)
+            self.sample(own, segment.scores, seconds)
+            for own, segment, seconds in zip(pixels, segments, times, strict=True)
         ]
-        total = sum(len(segment.frames) for segment in segments)
-        ratio = total / sum(len(keypoints) for keypoints in inputs)
+        ratio = len(frame) / sum(map(len, inputs))
         lifted, disagreements = self.lift_inputs(
             inputs,
-            camera,
-            progress and (lambda done: progress(round(done * ratio), total)),
+            ideal_camera(*size, lens),
+            progress and (lambda done: progress(round(done * ratio), len(frame))),
         )
         poses, evidence = [], []
         keeps_lengths = self.accuracy == 'best' and not self.causal
-        for segment, own, pose, disagreement in zip(
-            undistorted, times, lifted, disagreements, strict=True
+        for pose, disagreement, seconds, sights in zip(
+            lifted, disagreements, times, rays, strict=True
         ):
-            pose = plain = self.resample_back(pose, own)
-            directions = _directions(segment.keypoints, camera)
+            pose = plain = self.resample_back(pose, seconds)
             if keeps_lengths:
-                pose = keep_bone_lengths(pose, directions)
+                pose = keep_bone_lengths(pose, sights)
+                if disagreement is not None:
+                    moved = np.linalg.norm(pose - plain, axis=-1)
+                    doubt = self.resample_back(disagreement, seconds)
+                    evidence.append((doubt, moved, sights))
             poses.append(pose)
-            if keeps_lengths and disagreement is not None:
-                corrections = np.linalg.norm(pose - plain, axis=-1)
-                known = self.resample_back(disagreement, own), corrections, directions
-                evidence.append(known)
-        order = np.lexsort(_rows_of(segments)[::-1])  # by frame and track
+
+        order = np.lexsort([track, frame])
         found = None
         if evidence:
-            arrays = zip(*evidence, strict=True)
-            found = Evidence(*(np.concatenate(each)[order] for each in arrays))
-        lifted_clip = self._assemble(clip, segments, np.concatenate(poses), order)
+            arrays = map(np.concatenate, zip(*evidence, strict=True))
+            found = Evidence(*(array[order] for array in arrays))
+        lifted_clip = Clip3D(
+            name=clip.name,
+            frame=frame[order],
+            track=track[order],
+            keypoints_3d=np.concatenate(poses)[order],
+            keypoint_scores_3d=scores[order],
+            keypoints_2d=keypoints[order],
+            scores=scores[order],
+            width=clip.width,
+            height=clip.height,
+            fps=clip.fps,
+            time=None if clip.times is None else clip.times[frame[order]],
+            joint_names=_H36M.joints,
+            parents=_H36M.parents,
+            model=self.name,
+        )
         # the next step has the peak of memory
-        del inputs, lifted, disagreements, poses, pose, plain, evidence
+        del inputs, pixels, lifted, disagreements, poses, pose, plain, evidence
         return place_people(lifted_clip.checked(), lens), found
 
     def lift_inputs(
@@ -281,48 +288,6 @@ class Lifter(ClipEncoder):
             averages = mirrored is None and self.flip_test
             poses = self.network(inputs, flip if averages else None)
         return self.codec.decode(poses, **known)[0]
-
-    def _assemble(
-        self,
-        clip: Clip2D,
-        segments: list[Segment],
-        poses: np.ndarray,
-        order: np.ndarray,
-    ) -> Clip3D:
-        """Build a clip of poses (N, 17, 3) in the order of the segments."""
-        frame, track = (each[order] for each in _rows_of(segments))
-        keypoints = np.concatenate([segment.keypoints for segment in segments])
-        scores = np.concatenate([segment.scores for segment in segments])[order]
-        return Clip3D(
-            name=clip.name,
-            frame=frame,
-            track=track,
-            keypoints_3d=poses[order],
-            keypoint_scores_3d=scores,
-            keypoints_2d=keypoints[order],
-            scores=scores,
-            width=clip.width,
-            height=clip.height,
-            fps=clip.fps,
-            time=None if clip.times is None else clip.times[frame],
-            joint_names=_H36M.joints,
-            parents=_H36M.parents,
-            model=self.name,
-        )
-
-
-def _rows_of(segments: list[Segment]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the frame and track of each row of segments, (N,)."""
-    lengths = [len(segment.frames) for segment in segments]
-    tracks = np.repeat([segment.track for segment in segments], lengths)
-    return np.concatenate([segment.frames for segment in segments]), tracks
-
-
-def _directions(keypoints: np.ndarray, camera: dict) -> np.ndarray:
-    """Return directions (T, 3) from the camera to the middle of keypoints (T, K, 2)."""
-    focal, center = camera_intrinsics(camera)
-    rays = (keypoints.mean(1) - center) / focal
-    return np.column_stack([rays, np.ones(len(rays))])
 
 
 def open_network(

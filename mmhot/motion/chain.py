@@ -36,9 +36,7 @@ def lift_clip(
     clip = replace(clip, lens=lens or clip.lens)
     known |= dict(lens=clip.lens, mapping=lifter.mapping)
     clip = run_processors(processors, 'keypoints', clip, known)
-    lifted, evidence = lifter.lift_with_evidence(
-        clip, lifter.prepare(clip), progress, clip.lens
-    )
+    lifted, evidence = lifter.lift(clip, lifter.prepare(clip), progress)
     known['keypoints'] = clip
     if evidence is not None:
         known['evidence'] = evidence

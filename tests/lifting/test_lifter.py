@@ -46,7 +46,9 @@ def test_every_frame_of_every_rate_is_lifted(lifter, fps, num_frames):
 @pytest.mark.parametrize('num_frames', [1, 2, 3, 40])
 def test_resampling_there_and_back_keeps_constant_speed(lifter, fps, num_frames):
     given = standing(num_frames, 3.0)
-    windows = lifter.resample(given, np.arange(len(given)) / fps)
+    windows = lifter.sample(
+        given, np.ones(given.shape[:2]), np.arange(len(given)) / fps
+    )
     seconds = (num_frames - 1) / fps
     assert abs((len(windows) - 1) / 50 - seconds) < 1 / 50
     back = lifter.resample_back(windows, np.arange(num_frames) / fps)
@@ -55,7 +57,7 @@ def test_resampling_there_and_back_keeps_constant_speed(lifter, fps, num_frames)
 
 def test_keypoints_at_the_model_rate_are_unchanged(lifter):
     given, times = wiggling(33), np.arange(7, 40) / 50
-    windows = lifter.resample(given, times)
+    windows = lifter.sample(given, np.ones(given.shape[:2]), times)
     np.testing.assert_array_equal(windows, given)
     np.testing.assert_array_equal(lifter.resample_back(given, times), given)
 
@@ -72,7 +74,7 @@ def test_variable_frame_rates_are_lifted_at_their_timestamps(lifter):
 
 def test_windows_have_the_frame_rate_of_the_model(lifter):
     given = wiggling(31)
-    at_50 = lifter.resample(given, np.arange(len(given)) / 25)
+    at_50 = lifter.sample(given, np.ones(given.shape[:2]), np.arange(len(given)) / 25)
     lifted = lifter(clip_of(track(range(31), given), fps=25.0)).keypoints_3d
     expected = lifter(clip_of(track(range(61), at_50), fps=50.0)).keypoints_3d[::2]
     np.testing.assert_allclose(lifted, expected, atol=1e-6)

@@ -191,10 +191,10 @@ def test_fov_and_intrinsics_exclude_each_other(tmp_path, capfd):
     assert '--fov cannot be combined with --intrinsics' in capfd.readouterr().err
 
 
-def clip_of(keypoints):
+def clip_of(keypoints, lens):
     ones = np.ones(keypoints.shape[:2], np.float32)
     track = Track2D(0, np.arange(len(ones)), keypoints.astype(np.float32), ones)
-    return Clip2D('kick', 'h36m-17', [track], *SIZE, 50.0, 'kick.npz')
+    return Clip2D('kick', 'h36m-17', [track], *SIZE, 50.0, 'kick.npz', lens=lens)
 
 
 @pytest.fixture(
@@ -215,8 +215,8 @@ def in_a_corner(num_frames=60):
 def test_distorted_camera_gives_the_same_poses_as_an_ideal_one(lifter):
     points = in_a_corner()
     seen = distorted(points)
-    wanted = lifter(clip_of(ideal(points)), lens=IDEAL)
-    lifted = lifter(clip_of(seen), lens=LENS)
+    wanted = lifter(clip_of(ideal(points), IDEAL))
+    lifted = lifter(clip_of(seen, LENS))
     assert_allclose(lifted.keypoints_3d, wanted.keypoints_3d, atol=1e-5)
     assert_allclose(lifted.root_3d, wanted.root_3d, atol=1e-4)
     assert_allclose(lifted.keypoints_2d, seen, atol=1e-3)
@@ -232,7 +232,7 @@ def test_positions_are_right_if_the_lens_is_known(lens, least, most):
 
 def test_results_contain_the_intrinsics(lifter, tmp_path):
     points = joints_of(KICK, 9)[..., [0, 2, 1]] * (1, -1, 1) + (0, 1, 5)
-    clip = lifter(clip_of(distorted(points)), lens=LENS)
+    clip = lifter(clip_of(distorted(points), LENS))
     assert (clip.intrinsics, clip.focal_length) == (LENS.parameters, 900)
     write_npz(clip, tmp_path / 'a.npz')
     write_json(clip, tmp_path / 'a.json')

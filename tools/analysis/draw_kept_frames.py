@@ -80,7 +80,7 @@ def trace_frames(
     """
     segment = lifter.prepare(clip)[0]
     times = clip.times_of(segment.frames)
-    keypoints = lifter.resample(lifter.keypoints_of(segment), times)
+    keypoints = lifter.sample(segment.keypoints, segment.scores, times)
     if not 0 <= start < len(keypoints):
         raise ValueError(f'start must be from 0 to {len(keypoints) - 1}, got {start}')
     frames = np.arange(start, start + lifter.seq_len).clip(max=len(keypoints) - 1)

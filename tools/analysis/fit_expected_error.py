@@ -108,7 +108,7 @@ def collect(
             clip = with_true_keypoints(clip, truth)
         elif kind == 'occluded':
             clip = occlude(clip, np.random.default_rng(seed))
-        lifted, found = lifter.lift_with_evidence(clip, lifter.prepare(clip))
+        lifted, found = lifter.lift(clip, lifter.prepare(clip))
         evidence.append(gather_evidence(lifted, found, np.arange(len(lifted))))
         errors.append(np.linalg.norm(lifted.keypoints_3d - truth.poses, axis=-1))
     return np.concatenate(evidence), np.concatenate(errors)
