@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mmhot.skeletons.joints import convert_keypoints, get_skeleton
     from mmhot.structures.clips import Clip2D, Clip3D, Track2D
     from mmhot.structures.formats import register_writer
+    from mmhot.visualization.plot import plot
 
 __version__ = '0.1.0'
 
@@ -31,6 +32,7 @@ _LAZY = {
     'get_skeleton': 'mmhot.skeletons.joints',
     'infer': 'mmhot.apis.lifting',
     'lift': 'mmhot.apis.lifting',
+    'plot': 'mmhot.visualization.plot',
     'read_keypoints': 'mmhot.io.readers.keypoints',
     'read_lifted': 'mmhot.io.lifted',
     'register_processor': 'mmhot.motion.processors',
@@ -47,6 +49,7 @@ __all__ = [
     'get_skeleton',
     'infer',
     'lift',
+    'plot',
     'read_keypoints',
     'read_lifted',
     'register_processor',

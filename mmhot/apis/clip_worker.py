@@ -42,6 +42,7 @@ class Outcome:
         people (int): Number of lifted people.
         error (str): Reason of a failure in one line; empty on success.
         skipped (bool): Whether an earlier run had finished the input.
+        files (list[Path]): The files that were written.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Outcome:
     people: int = 0
     error: str = ''
     skipped: bool = False
+    files: list[Path] = field(default_factory=list)
 
 
 class ClipWorker:
@@ -124,19 +126,18 @@ class ClipWorker:
             raise ValueError('html_frames needs a video, and there is none')
         with stage_bars(self._bars, source.name) as show:
             lifted = lift_source(self._pipeline, source, show, times)
-        files = []
         if lifted is None:
             self._say(f'{item.name}: no person was found in {times.num_frames} frames')
         else:
             with times.measure('write'):
                 footage = None if isinstance(source, Clip2D) else source
-                files = export(lifted, options, footage, self._say, self._bars)
+                outcome.files = export(lifted, options, footage, self._say, self._bars)
             outcome.people = len(set(lifted.track.tolist()))
             if options.camera == 'auto' and lifted.camera_path is not None:
                 self._say(f'{item.name}: {describe_path(lifted.camera_path)}')
         if kept is not None:
             record = {
-                'files': {file.name: _state(file) for file in files},
+                'files': {file.name: _state(file) for file in outcome.files},
                 'frames': times.num_frames,
                 'people': outcome.people,
             }

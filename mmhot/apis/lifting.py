@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from mmhot.apis.export import export
+from mmhot.apis.option_fields import takes
 from mmhot.apis.options import InferOptions, LiftOptions, LiftRunOptions
 from mmhot.apis.processing import processors_of
 from mmhot.apis.progress import Bars, Show, no_bar, stage_bars, text_bar
@@ -27,6 +28,7 @@ from mmhot.video.speed import SPEEDS
 _LOGGER = logging.getLogger(__name__)
 
 
+@takes(InferOptions)
 def infer(
     source: str | Path,
     *,
@@ -42,7 +44,7 @@ def infer(
         cache (str | Path, optional): Folder in which 2D keypoints and tracks are kept
             for the next call.
         progress (bool): Whether to show progress bars. Defaults to False.
-        **options (object): See :class:`mmhot.apis.options.InferOptions`.
+        **options (object): Those of :class:`mmhot.apis.options.InferOptions`.
 
     Returns:
         Clip3D: 3D poses in camera axes.
@@ -72,6 +74,7 @@ def infer(
     return lifted
 
 
+@takes(LiftOptions)
 def lift(
     keypoints: str | Path | Clip2D | np.ndarray,
     *,
@@ -84,9 +87,9 @@ def lift(
         keypoints (str | Path | Clip2D | np.ndarray): Keypoints, or their file. An array
             is (T, K, 2) or has more dimensions, see :meth:`Clip2D.from_arrays`.
         progress (bool): Whether to show a progress bar. Defaults to False.
-        **options (object): See :class:`mmhot.apis.options.LiftOptions`. ``skeleton``,
-            ``image_size`` and ``fps`` are for files and arrays, ``single`` is for
-            files.
+        **options (object): Those of :class:`mmhot.apis.options.LiftOptions`, of which
+            ``skeleton``, ``image_size`` and ``fps`` are for files and arrays, and
+            ``single`` is for files.
 
     Returns:
         Clip3D: 3D poses in camera axes.
@@ -137,7 +140,7 @@ def lift_files(
     options: LiftRunOptions,
     say: Callable[[str], None] = lambda line: None,
     bars: Bars = no_bar,
-) -> None:
+) -> list[Path]:
     """Lift files of 2D keypoints and write the results.
 
     All inputs are read before anything is written.
@@ -147,6 +150,9 @@ def lift_files(
         options (LiftRunOptions): Options of ``mmhot lift``.
         say (Callable): Receives lines for the user.
         bars (Bars): Opens progress bars.
+
+    Returns:
+        list[Path]: The files written.
 
     Raises:
         ValueError: If an input or option is wrong, or results would overwrite files.
@@ -158,14 +164,16 @@ def lift_files(
         files = result_files(options.out_dir, clip.name, options.formats, tracks)
         targets.append((path, files))
     check_targets(targets, [*paths, *options.files])
+    written = []
     with results_folder(options.out_dir):
         lifter = open_lifter(options)
         for clip in clips:
             times = StageTimes()
             with bars(f'{clip.name}: lifting') as show, times.measure('3D'):
                 lifted = _lift_clip(lifter, clip, options, show)
-            export(lifted, options, None, say, bars)
+            written += export(lifted, options, None, say, bars)
             say(_summarize(lifted, times.seconds['3D']))
+    return written
 
 
 def _lift_clip(

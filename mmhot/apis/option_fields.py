@@ -4,6 +4,7 @@ import operator
 import os
 from collections.abc import Callable
 from dataclasses import Field, dataclass, field, fields
+from inspect import Parameter, getdoc, signature
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
@@ -15,6 +16,7 @@ if TYPE_CHECKING:  # importing them takes time
     from mmhot.structures.lens import Lens
 
 T = TypeVar('T', bound='Options')
+Function = TypeVar('Function', bound=Callable[..., Any])
 _KINDS = {
     **{int: 'a whole number', float: 'a number'},
     **{str: 'a name or file', Path: 'a name or file'},
@@ -26,7 +28,7 @@ class Argument:
     """Documentation and check of one option.
 
     Args:
-        help (str | Callable): Help text, or a function that returns it.
+        help (str): Help text.
         choices (tuple): Allowed values; empty for any.
         low (float): Least value.
         high (float): Greatest value.
@@ -38,7 +40,7 @@ class Argument:
         flag (str): Command-line option, where it is not the name of the field.
     """
 
-    help: str | Callable[[], str]
+    help: str
     choices: tuple = ()
     low: float = -inf
     high: float = inf
@@ -48,7 +50,7 @@ class Argument:
     flag: str = ''
 
 
-def option(default: Any, help: str | Callable[[], str], **argument: Any) -> Any:
+def option(default: Any, help: str, **argument: Any) -> Any:
     """Declare a field with an :class:`Argument`; MISSING makes it required."""
     return field(default=default, metadata={'argument': Argument(help, **argument)})
 
@@ -97,6 +99,28 @@ class Options:
                 hint = did_you_mean(name, known)
                 raise TypeError(f'unexpected keyword argument {name!r}{hint}')
         return cls(**values)
+
+
+def takes(options: type[Options]) -> Callable[[Function], Function]:
+    """Show the fields of options, in place of ``**options``, in a function's help."""
+
+    def show(function: Function) -> Function:
+        plain = signature(function)
+        given = [x for x in plain.parameters.values() if x.kind is not x.VAR_KEYWORD]
+        given += [
+            Parameter(
+                x.name, Parameter.KEYWORD_ONLY, default=x.default, annotation=x.type
+            )
+            for x in fields(options)
+        ]
+        function.__signature__ = plain.replace(parameters=given)
+        texts = '\n'.join(
+            f'    {x.name}: {x.metadata["argument"].help}' for x in fields(options)
+        )
+        function.__doc__ = f'{getdoc(function)}\n\nOptions:\n{texts}\n'
+        return function
+
+    return show
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ Each call of the Python interface has one dataclass. The command line and Ray's 
 use the same ones: ``mmhot.cli.options`` generates an option from every field.
 """
 
-from dataclasses import MISSING, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -216,8 +216,8 @@ class ExportOptions(ProcessorOptions):
     title = 'results'
 
     formats: Any = option(
-        ('npz',),
-        lambda: f'file formats, of {",".join(WRITERS)} (default: npz)',
+        ('npz', 'html'),
+        f'file formats, of {",".join(WRITERS)} (default: npz,html)',
         convert=read_formats,
         metavar='LIST',
     )
@@ -259,7 +259,7 @@ class ExportOptions(ProcessorOptions):
 class OutputOptions(ExportOptions):
     """Options of the commands that write files."""
 
-    out_dir: Path = option(MISSING, 'folder for the results', metavar='FOLDER')
+    out_dir: Path = option('results', 'folder for the results', metavar='FOLDER')
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 
-from mmhot.errors import escape
+from mmhot.errors import escape, ignored_warnings
 
 Show = Callable[[int, int], None]
 """Takes frames done and frames in total, 0 if unknown."""
@@ -22,7 +22,7 @@ def no_bar(title: str) -> Iterator[Show]:
 
 @contextmanager
 def text_bar(title: str, unit: str = 'frame') -> Iterator[Show]:
-    """Draw a bar on stderr, if there is one; files and pipes get one in 30 seconds.
+    """Draw a bar in a terminal or notebook; files and pipes get one in 30 seconds.
 
     Args:
         title (str): Text before the bar.
@@ -34,11 +34,12 @@ def text_bar(title: str, unit: str = 'frame') -> Iterator[Show]:
     if sys.stderr is None:  # as of programs without a console on Windows
         yield lambda done, total: None
         return
-    from tqdm import tqdm
+    with ignored_warnings():  # of notebooks without widgets
+        from tqdm.auto import tqdm
 
     pace = dict(delay=5.0, mininterval=30.0, maxinterval=30.0)
     # what stands in for it in some programs has no isatty
-    if hasattr(sys.stderr, 'isatty') and sys.stderr.isatty():
+    if 'ipykernel' in sys.modules or getattr(sys.stderr, 'isatty', bool)():
         pace = {}
     with tqdm(desc=escape(title), unit=unit, leave=False, **pace) as bar:
 

@@ -1,7 +1,7 @@
 """Lift the people of videos and images to 3D: detect, track, lift, write.
 
 Example:
-  mmhot infer walk.mp4 --out-dir outputs --formats npz,html,mp4
+  mmhot infer walk.mp4 --formats npz,html,mp4
 
 Inputs are video files, images, folders and globs of either, files of 2D keypoints (see
 `mmhot lift --help`), and lists (.txt) with one of these per line. 2D keypoints and
@@ -70,7 +70,7 @@ def _run_inputs(
     args: argparse.Namespace, options: InferRunOptions, ray: RayOptions
 ) -> int:
     """Lift all inputs, which are no streams, and print their times."""
-    from mmhot.cli.report import stage_table
+    from mmhot.cli.report import say_page, stage_table
     from mmhot.io.results import check_targets, result_files, results_folder
     from mmhot.video.inputs import find_inputs
 
@@ -89,6 +89,7 @@ def _run_inputs(
         interrupted = True
     if outcomes:
         args.say(stage_table(outcomes))
+        say_page([file for outcome in outcomes for file in outcome.files], args.say)
     done = sum(not outcome.error for outcome in outcomes)
     if not interrupted:
         return int(done < len(outcomes))

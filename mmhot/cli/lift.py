@@ -1,7 +1,7 @@
 """Lift the 2D keypoints of whole clips to 3D.
 
 Example:
-  mmhot lift demo/skating_2d_coco17.npz --out-dir outputs --formats npz,mp4
+  mmhot lift demo/skating_2d_coco17.npz --formats npz,mp4
 
 Inputs are .npz files, MMPose's JSON (a file, or a folder of one file per image) and
 COCO's JSON; docs/output-formats.md describes them and the results.
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from mmhot.apis.options import LiftRunOptions
 from mmhot.cli.options import add_options, read_options
+from mmhot.cli.report import say_page
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,4 +29,4 @@ def run(args: argparse.Namespace) -> None:
 
     from mmhot.apis.lifting import lift_files
 
-    lift_files(args.inputs, options, args.say, args.bars)
+    say_page(lift_files(args.inputs, options, args.say, args.bars), args.say)

@@ -1,9 +1,11 @@
 """List the models and weights that are shipped with mmhot.
 
 Example:
+  mmhot list
   mmhot list nanohtnet
 
-`--json` also lists the names of configs, mmhot::TASK/ALGORITHM/DATASET/NAME.py, for
+`--all` and patterns also list configs that come without weights; `--json` has the
+names of configs, mmhot::TASK/ALGORITHM/DATASET/NAME.py, for
 `_base_`, the tools and `mmhot lift --model`.
 """
 
@@ -23,6 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default='',
         help='only models whose name, algorithm or task contains this',
     )
+    parser.add_argument(
+        '--all', action='store_true', help='list configs without weights, too'
+    )
     add_report_arguments(parser)
 
 
@@ -33,7 +38,12 @@ def run(args: argparse.Namespace) -> None:
 
     models = read_models()
     wanted = args.pattern.lower()
-    chosen = [model for model in models if wanted in _searched_text(model)]
+    is_short = not (wanted or args.all or args.json or args.out)
+    chosen = [
+        model
+        for model in models
+        if wanted in _searched_text(model) and (model.weights or not is_short)
+    ]
     if not chosen:
         names = [x for m in models for x in (m.name, *m.aliases, m.algorithm.lower())]
         raise ValueError(
@@ -48,7 +58,9 @@ def run(args: argparse.Namespace) -> None:
         'models': [_model_as_json(model) for model in chosen],
         'weights': [_weights_as_json(*item, models) for item in shipped.items()],
     }
-    report(args, content, lambda: _tables(content))
+    report(args, content, lambda: _tables(content, with_files=bool(wanted)))
+    if is_short:
+        args.say(f'and {len(models) - len(chosen)} configs to train: mmhot list --all')
 
 
 def _searched_text(model) -> str:
@@ -76,13 +88,13 @@ def _weights_as_json(name: str, path: Path, models) -> dict:
     }
 
 
-def _tables(content: dict) -> Iterator[str]:
+def _tables(content: dict, with_files: bool) -> Iterator[str]:
     """Yield the tables of models and weights."""
-    head = ('model', 'alias', 'algorithm', 'task', 'parameters', 'MACs', 'weights')
+    head = ('alias', 'model', 'algorithm', 'task', 'parameters', 'MACs', 'weights')
     rows = [
         (
-            model['name'],
             ' '.join(model['aliases']) or '-',
+            model['name'],
             model['algorithm'],
             model['task'],
             _readable(model['parameters']),
@@ -92,7 +104,7 @@ def _tables(content: dict) -> Iterator[str]:
         for model in content['models']
     ]
     yield align([head, *rows], left=4)
-    for weights in content['weights']:
+    for weights in content['weights'] if with_files else ():
         yield ''
         yield f'{weights["name"]}  {weights["bytes"] / 1e6:.1f} MB'
         yield f'  of    {", ".join(weights["models"]) or "-"}'

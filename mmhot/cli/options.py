@@ -49,7 +49,6 @@ def add_options(parser: argparse._ActionsContainer, options: type[Options]) -> N
 def help_of(each: Field) -> str:
     """Return the help text of an option, with its default."""
     text, default = each.metadata['argument'].help, each.default
-    text = text() if callable(text) else text
     if default in (None, MISSING, ()) or kind_of(each) is bool or '(default' in text:
         return text
     default = default if isinstance(default, str) else f'{default:g}'

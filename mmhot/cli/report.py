@@ -4,6 +4,7 @@ import argparse
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmhot.cli.errors import output_file, print_line
@@ -41,6 +42,14 @@ def report(
             temporary.write_text(text + '\n', encoding='utf-8')
     for part in [text] if args.json else tables():
         print_line(part)
+
+
+def say_page(files: Sequence[Path], say: Callable[[str], None]) -> None:
+    """Name the page to open, of the files of results."""
+    pages = [file for file in files if file.suffix == '.html']
+    if pages:
+        others = f' (and {len(pages) - 1} more)' if len(pages) > 1 else ''
+        say(f'open {pages[0]} in a browser{others}')
 
 
 def align(lines: Sequence[Sequence[str]], left: int = 1) -> str:

@@ -7,7 +7,7 @@ from pose_sources import Detector, Estimator, infer, use_stand_ins
 from video_files import write_video
 
 import mmhot
-from mmhot.cli.dispatch import build_parser, main
+from mmhot.cli.dispatch import main
 from mmhot.structures.formats import WRITERS
 
 
@@ -162,7 +162,6 @@ def test_formats_can_be_added(checkpoint, tmp_path, capsys):
         assert (tmp_path / f'{SKATER.stem}.toy').read_text() == 'camera 185'
         assert (tmp_path / f'{SKATER.stem}.toys').read_text() == 'world 185'
         assert f'{SKATER.stem}.toy (a toy)' in capsys.readouterr().out
-        assert 'toy,toys' in build_parser()[1]['lift'].format_help()
         with pytest.raises(ValueError, match="name must be a new suffix.*, got 'toy'"):
             mmhot.register_writer('toy', write_toy)
     finally:

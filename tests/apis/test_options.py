@@ -1,9 +1,11 @@
 """Option dataclasses: one conversion and check for Python and the command line."""
 
 from dataclasses import fields
+from inspect import signature
 
 import pytest
 
+import mmhot
 from mmhot.apis.command_options import (
     CostOptions,
     OnnxOptions,
@@ -136,3 +138,11 @@ def test_warnings_name_clips_first():
     message = 'fps: its numbered images are a video; give `fps`'
     named = name_options(message, FLAGS, is_error=False)
     assert named == 'fps: its numbered images are a video; give --fps'
+
+
+def test_help_of_functions_lists_the_options():
+    shown = signature(mmhot.infer).parameters
+    assert [*shown][:3] == ['source', 'cache', 'progress']
+    assert [*shown][3:] == [each.name for each in fields(InferOptions)]
+    assert shown['kpt_thr'].default == 0.2
+    assert '    fov: horizontal angle of view' in mmhot.infer.__doc__

@@ -50,17 +50,21 @@ Models:
 
 
 def test_tables_name_models_sizes_and_weights(index, capsys):
-    assert main(['list']) == 0
-    head, tiny, plain, _, *weights = capsys.readouterr().out.splitlines()
+    assert main(['list', '--all']) == 0
+    head, tiny, plain = capsys.readouterr().out.splitlines()
     assert head.split() == [
-        *('model', 'alias', 'algorithm', 'task', 'parameters', 'MACs', 'weights')
+        *('alias', 'model', 'algorithm', 'task', 'parameters', 'MACs', 'weights')
     ]
     assert tiny.split() == [
-        *('tiny_27frm', 'tiny', 'TinyNet', 'body_3d_keypoint'),
+        *('tiny', 'tiny_27frm', 'TinyNet', 'body_3d_keypoint'),
         *('1.23', 'M', '7.65', 'G', 'shipped'),
     ]
-    assert plain.split() == ['plain', '-', 'Plain', 'body_3d_keypoint', *'---']
-    assert weights == [
+    assert plain.split() == ['-', 'plain', 'Plain', 'body_3d_keypoint', *'---']
+    assert main(['list']) == 0
+    short = ['and 1 configs to train: mmhot list --all']
+    assert capsys.readouterr().out.splitlines() == [head, tiny, *short]
+    assert main(['list', 'tiny']) == 0
+    assert capsys.readouterr().out.splitlines()[-4:] == [
         'mmhot://tiny-wild  2.5 MB',
         '  of    tiny_27frm',
         f'  file  {index}/weights/tiny-wild.pth',

@@ -69,7 +69,6 @@ def test_wrong_options_are_refused(words, message, refused, checkpoint, tmp_path
     ('words', 'message'),
     [
         ('lift none.npz --out-dir x', 'none.npz: no such file or folder'),
-        ('lift none.npz', 'required: --out-dir'),
         ('infer none.mp4 --out-dir x', 'none.mp4 does not exist'),
         ('infer *.none --out-dir x', 'no file matches *.none'),
         ('cost none.py', 'none.py: no such config file'),

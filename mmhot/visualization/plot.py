@@ -1,0 +1,42 @@
+"""Plot of the people of one frame with Matplotlib, for notebooks."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mmhot.compat.installation import import_extra
+from mmhot.skeletons.side_colors import SIDE_COLORS, side_of
+from mmhot.structures.clips import Clip3D, to_axes
+
+if TYPE_CHECKING:
+    from mpl_toolkits.mplot3d import Axes3D
+
+
+def plot(clip: Clip3D, frame: int = 0, axes: 'Axes3D | None' = None) -> 'Axes3D':
+    """Plot the people of a frame in 3D, meters, z up.
+
+    Args:
+        clip (Clip3D): Poses.
+        frame (int): Number of the frame. Defaults to 0.
+        axes (Axes3D, optional): Where to draw; a new figure by default.
+
+    Returns:
+        Axes3D: The axes.
+
+    Raises:
+        ValueError: If the frame has no people, or Matplotlib is missing.
+    """
+    rows = np.flatnonzero(clip.frame == frame)
+    if not len(rows):
+        raise ValueError(f'frame {frame} has no people')
+    if axes is None:
+        pyplot = import_extra('matplotlib.pyplot', 'mmhot.plot', 'mmpose')
+        axes = pyplot.figure().add_subplot(projection='3d')
+    upright = clip if clip.axes == 'world' else to_axes(clip, 'z-up')
+    for pose in upright.places()[rows]:
+        for joint, parent in enumerate(clip.parents):
+            if parent >= 0:
+                color = SIDE_COLORS[side_of(clip.joint_names[joint])]
+                axes.plot(*pose[[parent, joint]].T, color=color)
+    axes.set(xlabel='x, m', ylabel='y, m', zlabel='z, m', aspect='equal')
+    return axes

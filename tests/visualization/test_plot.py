@@ -1,0 +1,27 @@
+"""Plots of single frames."""
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from rendered_clips import rendered
+
+import mmhot
+
+mpl.use('Agg')
+
+
+def test_limbs_of_a_frame_are_drawn_with_z_up():
+    clip = rendered('walk')
+    axes = mmhot.plot(clip, frame=5)
+    (row,) = np.flatnonzero(clip.frame == 5)
+    ends = np.stack([line.get_data_3d() for line in axes.lines]).transpose(0, 2, 1)
+    assert len(ends) == 16
+    wanted = clip.places()[row][:, [0, 2, 1]] * (1, 1, -1)
+    for joint in wanted:
+        assert np.abs(ends - joint).max(-1).min() < 1e-6
+    assert ends[..., 2].max() == pytest.approx(wanted[10, 2])
+
+
+def test_frame_without_people_is_an_error():
+    with pytest.raises(ValueError, match='frame 999 has no people'):
+        mmhot.plot(rendered('walk'), frame=999)
