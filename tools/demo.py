@@ -1,8 +1,9 @@
-r"""Write the page of ``make demo``: its results, your own video, and the errors.
+r"""Write the page of ``make demo``, and print the errors of its rendered clips.
 
-Prints the errors of the rendered clips, whose poses are known. Example::
+Example::
 
     python -m tools.demo outputs/demo
+    python -m tools.demo outputs/demo --animation docs/images/demo.webp
 """
 
 import argparse
@@ -10,13 +11,16 @@ import html
 import sys
 from pathlib import Path
 from string import Template
+from urllib.parse import quote
 
 import numpy as np
+from PIL import Image
 
-from mmhot.cli.errors import OneLineParser, print_line, run_safely
+from mmhot.cli.errors import OneLineParser, output_file, print_line, run_safely
 from mmhot.cli.report import align
 from mmhot.io.atomic import replacing
 from mmhot.io.lifted import read_lifted
+from mmhot.video.inputs import open_inputs
 from tools.analysis.measure_lifted import measure, without_extremities
 from tools.analysis.motions import GroundTruth
 
@@ -25,20 +29,6 @@ RENDERED = ('walk', 'dance')
 """Clips in ``demo/`` that are rendered, with ground truth."""
 _SKATER = 'skating_2d_coco17'
 _HEADS = ('clip', 'frames', '2D error, px', 'MPJPE, mm', 'P-MPJPE, mm')
-_COMMANDS = """mmhot infer video.mp4
-mmhot infer video.mp4 --out-dir out --formats html,bvh,mp4
-mmhot infer 0 --live    # a webcam"""
-_OPENED_BY = {
-    'html': 'a browser',
-    'mp4': 'a video player: the video beside the 3D poses',
-    'png': 'an image viewer',
-    'bvh': 'Blender, MotionBuilder',
-    'glb': 'Blender, game engines, three.js',
-    'trc': 'OpenSim: inverse kinematics',
-    'mot': 'OpenSim: joint angles',
-    'npz': 'NumPy, mmhot',
-    'json': 'any language',
-}
 _PAGE = Template("""<!doctype html>
 <html lang="en">
 <head>
@@ -49,25 +39,15 @@ _PAGE = Template("""<!doctype html>
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto;
   padding: 0 1rem; color-scheme: light dark; }
 iframe { width: 100%; height: 28rem; border: 1px solid #8886; }
-table { border-collapse: collapse; margin: 1rem 0; }
-th, td { text-align: left; padding: 0.2rem 1.2rem 0.2rem 0;
-  border-bottom: 1px solid #8886; }
-pre { overflow-x: auto; }
+code { font-size: 1.2em; }
 </style>
 </head>
 <body>
-<h1>mmhot demo</h1>
-<h2>Results</h2>
+<h1>A video, in 3D</h1>
+$player
+<p>Now your own video: <code>mmhot infer video.mp4</code></p>
+<h2>Files of the three clips</h2>
 $results
-<h2>Now your own video</h2>
-<pre>$commands</pre>
-<p>Files of each clip, and programs that open them:</p>
-$files
-<h2>Errors</h2>
-<p>The two rendered videos have known poses. The 2D error is that of the limbs' joints;
-MPJPE is the mean distance of joints from the true ones with equal hips, P-MPJPE after
-rotation and scaling.</p>
-$errors
 </body>
 </html>
 """)
@@ -77,6 +57,12 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = OneLineParser(description=__doc__.splitlines()[0])
     parser.add_argument('folder', type=Path, help='results of make demo')
+    parser.add_argument(
+        '--animation',
+        type=output_file,
+        metavar='FILE',
+        help='also write an animation of the second clip, .webp',
+    )
     return parser.parse_args()
 
 
@@ -86,8 +72,10 @@ def run(args: argparse.Namespace) -> None:
     print_line(align([*map(list, rows)], left=1))
     page = args.folder / 'index.html'
     with replacing(page) as temporary:
-        temporary.write_text(write_page(args.folder, rows), encoding='utf-8')
-    print_line(str(page))
+        temporary.write_text(write_page(args.folder), encoding='utf-8')
+    if args.animation:
+        write_animation(args.folder / f'{RENDERED[1]}.mp4', args.animation)
+    print_line(f'open {page} in a browser')
 
 
 def measure_clip(folder: Path, name: str) -> tuple[str, ...]:
@@ -98,7 +86,7 @@ def measure_clip(folder: Path, name: str) -> tuple[str, ...]:
         name (str): One of :data:`RENDERED`.
 
     Returns:
-        tuple[str, ...]: Cells of a row below :data:`_HEADS`.
+        tuple[str, ...]: Cells of a row of the table.
     """
     lifted = without_extremities(read_lifted(folder / f'{name}.npz'))
     row = measure(lifted, GroundTruth.read(DEMO / f'{name}.npz'))
@@ -106,47 +94,29 @@ def measure_clip(folder: Path, name: str) -> tuple[str, ...]:
     return name, str(len(np.unique(lifted.frame))), *errors
 
 
-def write_page(folder: Path, errors: list[tuple[str, ...]]) -> str:
-    """Return the HTML of the page.
+def write_page(folder: Path) -> str:
+    """Return the HTML of the page, for the folder of the results."""
+    names = [x for x in (*RENDERED[::-1], _SKATER) if (folder / f'{x}.html').exists()]
+    player = f'<iframe src="{names[0]}.html" title="{names[0]}"></iframe>'
+    results = []
+    for name in names:
+        files = sorted(path.name for path in folder.glob(f'{name}*.*'))
+        links = (f'<a href="{quote(file)}">{html.escape(file)}</a>' for file in files)
+        results.append(f'<p>{" ".join(links)}</p>')
+    return _PAGE.substitute(player=player, results='\n'.join(results))
 
-    Args:
-        folder (Path): Folder of the results and the page.
-        errors (list[tuple[str, ...]]): Cells of the table of errors, header first.
-    """
-    names = [
-        name for name in (*RENDERED, _SKATER) if (folder / f'{name}.html').exists()
+
+def write_animation(video: Path, target: Path) -> None:
+    """Write an animation of a video, half its width and rate, for READMEs."""
+    images = [
+        Image.fromarray(frame.image[..., ::-1]).reduce(2)
+        for frame in open_inputs([str(video)])[0]
+        if frame.index % 2 == 0
     ]
-    results = (
-        f'<h3>{_link(f"{name}.html")}</h3>\n'
-        f'<iframe src="{name}.html" title="{name}" loading="lazy"></iframe>'
-        for name in names
+    step = round(2000 / open_inputs([str(video)])[0].fps)
+    images[0].save(
+        target, save_all=True, append_images=images[1:], duration=step, loop=0
     )
-    files = [('file', 'opened by')]
-    for kind, programs in _OPENED_BY.items():
-        links = (
-            _link(f'{x}.{kind}') for x in names if (folder / f'{x}.{kind}').exists()
-        )
-        files.append((' '.join(links), programs))
-    return _PAGE.substitute(
-        results='\n'.join(results),
-        commands=html.escape(_COMMANDS),
-        files=_table(files),
-        errors=_table(errors),
-    )
-
-
-def _link(file: str) -> str:
-    return f'<a href="{html.escape(file)}">{html.escape(file)}</a>'
-
-
-def _table(rows: list[tuple[str, ...]]) -> str:
-    """Return a table of HTML cells, header first."""
-    lines = []
-    for number, row in enumerate(rows):
-        tag = 'td' if number else 'th'
-        cells = ''.join(f'<{tag}>{cell}</{tag}>' for cell in row)
-        lines.append(f'<tr>{cells}</tr>')
-    return '<table>\n{}\n</table>'.format('\n'.join(lines))
 
 
 def main() -> int:

@@ -19,7 +19,7 @@ def write_results(folder, error=0.0):
             clip.save(folder / f'{name}.{kind}')
 
 
-def test_known_errors_are_printed_and_on_the_page(tmp_path, run_tool, capfd):
+def test_known_errors_are_measured(tmp_path, run_tool):
     write_results(tmp_path, error=0.17)
     rows = [demo.measure_clip(tmp_path, name) for name in demo.RENDERED]
     # one of 17 joints is 170 mm away, all keypoints 5 pixels
@@ -30,19 +30,12 @@ def test_known_errors_are_printed_and_on_the_page(tmp_path, run_tool, capfd):
     # least squares rotate the whole pose
     assert all(0 < float(row[4]) < 40 for row in rows)
     assert run_tool('demo', tmp_path) == (0, '')
-    page = (tmp_path / 'index.html').read_text()
-    for row in rows:
-        assert ''.join(f'<td>{cell}</td>' for cell in row) in page
+    assert (tmp_path / 'index.html').is_file()
 
 
-def test_page_shows_results_then_commands_then_errors(tmp_path):
+def test_page_shows_a_player_then_the_command_then_files(tmp_path):
     write_results(tmp_path)
-    page = demo.write_page(tmp_path, [('clip', 'MPJPE, mm'), ('walk', '43.4')])
-    assert re.findall('<h2>(.*)</h2>', page) == [
-        'Results',
-        'Now your own video',
-        'Errors',
-    ]
+    page = demo.write_page(tmp_path)
     assert page.index('<iframe src="dance.html"') < page.index('mmhot infer video.mp4')
     links = set(re.findall('href="(.*?)"', page))
     assert links == {
