@@ -118,7 +118,7 @@ lock: | $(UV)
 	$(UV) pip compile $(COMPILE) pyproject.toml --output-file requirements/lock.txt
 	echo 'numpy<2' | $(UV) pip compile $(COMPILE) pyproject.toml --constraints - \
 		--output-file requirements/numpy1.txt
-	$(UV) pip compile $(filter-out --generate-hashes,$(FORMAT)) --extra mmpose \
+	$(UV) pip compile $(FORMAT) --extra mmpose \
 		--constraints requirements/lock.txt pyproject.toml --output-file requirements/pip.txt
 
 FORMAT := --quiet --universal --generate-hashes --no-annotate --no-header \

@@ -227,7 +227,7 @@ def test_doctor_needs_packaging_only(wheel, tmp_path):
     assert {'numpy', 'onnxruntime', 'pyyaml'} <= missing
     assert not {'torch', 'mmcv-lite', 'mmpose'} & missing
     (together,) = content['commands']
-    assert "/python av matplotlib 'numpy>=1.26' 'onnxruntime>=1.23'" in together
+    assert "/python 'av>=15' matplotlib 'numpy>=1.26' 'onnxruntime>=1.23'" in together
     said = call(bare / 'mmhot', 'list', cwd=tmp_path, code=2)
     assert said == 'mmhot list: error: PyYAML is needed: pip install pyyaml\n'
 
@@ -371,6 +371,7 @@ def test_requirements_of_pip_are_locked_ones():
     folder = ROOT / 'requirements'
     lines = (folder / 'lock.txt').read_text().splitlines()
     locked = {line.rstrip(' \\') for line in lines}
-    wanted = set((folder / 'pip.txt').read_text().splitlines())
+    lines = (folder / 'pip.txt').read_text().splitlines()
+    wanted = {line.rstrip(' \\') for line in lines}
     assert wanted <= locked
     assert {'mmpose', 'torch'} <= {x.partition('=')[0] for x in wanted}

@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mmhot.compat.installation import import_extra
 from mmhot.skeletons.side_colors import SIDE_COLORS, side_of
 from mmhot.structures.clips import Clip3D, to_axes
 
@@ -24,13 +23,14 @@ def plot(clip: Clip3D, frame: int = 0, axes: 'Axes3D | None' = None) -> 'Axes3D'
         Axes3D: The axes.
 
     Raises:
-        ValueError: If the frame has no people, or Matplotlib is missing.
+        ValueError: If the frame has no people.
     """
     rows = np.flatnonzero(clip.frame == frame)
     if not len(rows):
         raise ValueError(f'frame {frame} has no people')
     if axes is None:
-        pyplot = import_extra('matplotlib.pyplot', 'mmhot.plot', 'mmpose')
+        from matplotlib import pyplot  # importing it takes time
+
         axes = pyplot.figure().add_subplot(projection='3d')
     upright = clip if clip.axes == 'world' else to_axes(clip, 'z-up')
     for pose in upright.places()[rows]:
