@@ -327,4 +327,4 @@ class RayOptions(Options):
         'GPUs of each worker, 0.5 for two on one (default: 1 where there are any)',
         low=0,
     )
-    retries: int = option(2, 'further attempts at an input that failed', low=0)
+    retries: int = option(2, 'further attempts at an input whose worker died', low=0)

@@ -5,7 +5,6 @@ Ray starts the workers, schedules the inputs and restarts workers that died.
 
 import logging
 import os
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -57,9 +56,7 @@ def process_with_ray(
         _repeat(lines, say)
         from ray.util import ActorPool
 
-        outcomes = collect_outcomes(
-            ray, ActorPool(actors), inputs, ray_options.retries, say
-        )
+        outcomes = collect_outcomes(ray, ActorPool(actors), inputs, say)
         bar = no_bar('') if quiet else text_bar('inputs', 'clip')
         with bar as show:
             for number, outcome in enumerate(outcomes, 1):
@@ -161,32 +158,22 @@ def _start(
 
 
 def collect_outcomes(
-    ray: Any,
-    pool: Any,
-    inputs: Sequence[ClipInput],
-    retries: int,
-    say: Say,
+    ray: Any, pool: Any, inputs: Sequence[ClipInput], say: Say
 ) -> Iterator[Outcome]:
-    """Process all inputs with a pool of workers; retry those that fail.
+    """Process all inputs with a pool of workers.
 
     Args:
         ray (ModuleType): The module, for its exceptions.
         pool (ray.util.ActorPool): Workers.
         inputs (Sequence[ClipInput]): Inputs with unique names.
-        retries (int): Further attempts at each input.
         say (Callable): Receives lines for the user.
 
     Yields:
         Outcome: Outcome of each input.
     """
-    waiting = {item.name: item for item in inputs}
-    failures, reason = Counter(), ''
-
-    def submit(item: ClipInput) -> None:
-        pool.submit(lambda actor, given: actor.process.remote(given), item)
-
+    waiting, reason = {item.name: None for item in inputs}, ''
     for item in inputs:
-        submit(item)
+        pool.submit(lambda actor, given: actor.process.remote(given), item)
     while pool.has_next():
         try:
             outcome, lines = pool.get_next_unordered()
@@ -194,11 +181,6 @@ def collect_outcomes(
             reason = explain(getattr(error, 'cause', None) or error)
             continue
         _repeat(lines, say)
-        failures[outcome.name] += bool(outcome.error)
-        if outcome.error and failures[outcome.name] <= retries:
-            _LOGGER.warning('%s: %s; trying again', outcome.name, outcome.error)
-            submit(waiting[outcome.name])
-            continue
         del waiting[outcome.name]
         yield outcome
     for name in waiting:

@@ -51,15 +51,10 @@ def test_more_workers_than_cores_are_refused(monkeypatch):
 
 
 class Pool:
-    """Stands in for Ray's pool: works on what it is given, one after the other.
+    """Stands in for Ray's pool: works on what it is given, one after the other."""
 
-    Args:
-        results (dict): Of each item's name, what becomes of it in turn.
-    """
-
-    def __init__(self, results):
-        self.results = {name: list(turns) for name, turns in results.items()}
-        self.submitted = []
+    def __init__(self, errors):
+        self.errors, self.submitted = errors, []
 
     def submit(self, work, item):
         self.submitted.append(item)
@@ -69,32 +64,22 @@ class Pool:
 
     def get_next_unordered(self):
         item = self.submitted.pop(0)
-        error = self.results[item.name].pop(0)
+        error = self.errors[item.name]
         if isinstance(error, Exception):
             raise error
         return Outcome(item.name, error=error), [(f'line of {item.name}', False)]
 
 
-class FakeRayError(Exception):
-    pass
-
-
-RAY = SimpleNamespace(exceptions=SimpleNamespace(RayError=FakeRayError))
-
-
-@pytest.mark.parametrize(('retries', 'failed'), [(0, 'bcd'), (1, 'cd'), (2, 'd')])
-def test_failed_inputs_are_retried(retries, failed, caplog):
-    turns = {'a': [''], 'b': ['bad', ''], 'c': ['bad'] * 2 + ['']}
-    pool = Pool(turns | {'d': [FakeRayError('the worker\ndied')]})
-    inputs = [SimpleNamespace(name=name) for name in 'abcd']
-    lines = []
-    outcomes = list(collect_outcomes(RAY, pool, inputs, retries, lines.append))
-    errors = {outcome.name: outcome.error for outcome in outcomes}
-    assert {name for name in errors if errors[name]} == {*failed}
-    assert sorted(errors) == list('abcd')
-    assert errors['d'] == 'its worker failed: the worker died'
-    assert len(caplog.messages) == min(retries, 1) + min(retries, 2)
-    assert 'line of a' in lines
+def test_outcomes_are_those_of_workers_and_of_dead_workers():
+    ray = SimpleNamespace(exceptions=SimpleNamespace(RayError=RuntimeError))
+    pool = Pool({'a': '', 'b': 'bad', 'c': RuntimeError('the worker\ndied'), 'd': ''})
+    inputs, lines = [SimpleNamespace(name=name) for name in 'abcd'], []
+    outcomes = list(collect_outcomes(ray, pool, inputs, lines.append))
+    assert {outcome.name: outcome.error for outcome in outcomes} == {
+        **{'a': '', 'b': 'bad', 'd': ''},
+        'c': 'its worker failed: the worker died',
+    }
+    assert lines == ['line of a', 'line of b', 'line of d']
 
 
 @pytest.fixture
