@@ -1,6 +1,8 @@
 // Plays a lifted clip.
 const { bonesOf, Color, decode, drawBones, makeMannequin, Skeleton, Stage, Vector3 } = mmhotScene;
 const MILLIMETERS = 1000;
+const MARGIN = 0.15; // meters around joints
+const DIRECTIONS = { front: [0, 0.18, 1], side: [1, 0.18, 0], top: [0, 1, 0.001] };
 
 const clip = JSON.parse(document.getElementById('clip').textContent);
 const [LEFT, RIGHT] = [1, 2]; // numbers in clip.sides and clip.colors
@@ -158,31 +160,66 @@ function drawFlat(frame) {
   }
 }
 
-function middle(frame) {
-  const sum = new Vector3();
-  let count = 0;
-  for (const person of people) {
-    const row = person.rows.get(frame);
-    if (person.visible && row !== undefined) {
-      sum.add(jointAt(person, row, 0));
-      count += 1;
-    }
-  }
-  return count ? sum.divideScalar(count) : null;
+// The person that the camera follows: the first that is shown.
+const followed = () => people.find((person) => person.visible) || people[0];
+
+function rootAt(person, frame) {
+  const row = person.rows.get(frame);
+  return row === undefined ? null : jointAt(person, row, 0);
 }
 
+// Joints of all frames: of all people, or of the followed one relative to its root.
+function points() {
+  const found = [];
+  for (const person of state.follow ? [followed()] : people) {
+    const step = Math.ceil((person.rows.size * people.length) / 2000);
+    for (const row of [...person.rows.values()].filter((each) => each % step === 0)) {
+      const root = state.follow ? jointAt(person, row, 0) : new Vector3();
+      for (let joint = 0; joint < joints; joint += 1) found.push(jointAt(person, row, joint).sub(root));
+    }
+  }
+  return found;
+}
+
+// Parts of the window that no panel covers, in pixels.
+function freeAreas() {
+  const [header, footer, panel] = ['header', 'footer', '#ghost'].map((name) => document.querySelector(name).getBoundingClientRect());
+  const whole = { left: 0, right: window.innerWidth, top: header.bottom, bottom: footer.top };
+  if (!panel.width) return [whole];
+  return [{ right: panel.left }, { top: panel.bottom }, { bottom: panel.top }].map((part) => ({ ...whole, ...part }));
+}
+
+// Show the points from a direction, as large as a free area of the window allows.
 function view(name) {
-  const target = (state.follow && middle(Math.round(state.frame))) || everywhere.center;
-  const reach = Math.max(everywhere.high.x - everywhere.low.x, everywhere.high.z - everywhere.low.z, 1) / 2;
-  const fitting = Math.max((reach + 1.6) / 1.4, (reach + 0.9) / camera.aspect);
-  const distance = state.follow ? 4.2 : fitting / Math.tan((camera.fov * Math.PI) / 360);
-  const directions = { front: [0, 0.18, 1], side: [1, 0.18, 0], top: [0, 1, 0.001] };
-  controls.target.copy(target);
-  camera.position.copy(target).add(new Vector3(...directions[name]).setLength(distance));
+  const toward = new Vector3(...DIRECTIONS[name]).normalize();
+  const right = new Vector3(0, 1, 0).cross(toward).normalize();
+  const axes = [right, toward.clone().cross(right), toward];
+  const seen = points().map((point) => axes.map((axis) => point.dot(axis)));
+  const [low, high] = [Math.min, Math.max].map((choose) => [0, 1, 2].map(
+    (axis) => seen.reduce((best, place) => choose(best, place[axis]), seen[0][axis])));
+  const middle = low.map((value, axis) => (value + high[axis]) / 2);
+  const focal = window.innerHeight / 2 / Math.tan((camera.fov * Math.PI) / 360);
+  const fits = freeAreas().map((area) => {
+    const spans = [area.right - area.left, area.bottom - area.top].map((span) => Math.max(span, 1) / 2 / focal);
+    const distance = Math.max(...seen.map((place) => place[2] - middle[2] + Math.max(
+      ...spans.map((span, axis) => (Math.abs(place[axis] - middle[axis]) + MARGIN) / span))));
+    return { area, distance };
+  });
+  const { area, distance } = fits.reduce((best, each) => (each.distance < best.distance ? each : best));
+  const [width, height] = [window.innerWidth, window.innerHeight];
+  camera.setViewOffset(width, height, (width - area.left - area.right) / 2, (height - area.top - area.bottom) / 2, width, height);
+  state.view = name;
+  state.offset = axes.reduce((sum, axis, number) => sum.addScaledVector(axis, middle[number]), new Vector3());
+  controls.target.copy(state.offset);
+  if (state.follow) controls.target.add(rootAt(followed(), Math.round(state.frame)) || everywhere.center);
+  camera.position.copy(controls.target).addScaledVector(toward, distance);
   controls.update();
 }
 
-const resize = () => stage.resize(window.innerWidth, window.innerHeight);
+function resize() {
+  stage.resize(window.innerWidth, window.innerHeight);
+  if (state.view) view(state.view);
+}
 
 function setPlaying(playing) {
   state.playing = playing;
@@ -205,7 +242,7 @@ function toggle(name, change) {
 }
 
 const toggles = {
-  follow: (pressed) => { state.follow = pressed; if (pressed) view('front'); },
+  follow: (pressed) => { state.follow = pressed; view(pressed ? 'front' : state.view || 'front'); },
   body: (pressed) => { state.body = pressed; show(state.frame); },
   flat: (pressed) => { state.flat = pressed; show(state.frame); },
   info: (pressed) => { element('facts').hidden = !pressed; },
@@ -296,10 +333,9 @@ function tick(now) {
   }
   before = now;
   if (state.follow) {
-    const goal = middle(Math.round(state.frame));
+    const goal = rootAt(followed(), Math.round(state.frame));
     if (goal) {
-      goal.setY(0.9);
-      const move = goal.sub(controls.target).multiplyScalar(0.1);
+      const move = goal.add(state.offset).sub(controls.target).multiplyScalar(0.1);
       controls.target.add(move);
       camera.position.add(move);
     }
@@ -311,11 +347,18 @@ function tick(now) {
 resize();
 setTheme(window.matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light');
 view('front');
+// a view that the user changed stays when the window changes
+controls.addEventListener('start', () => { state.view = null; });
+setPlaying(!window.matchMedia('(prefers-reduced-motion: reduce)').matches);
 requestAnimationFrame(tick);
 
 // For tests and scripts.
 window.mmhot = {
   clip, state, show,
   bone: (person, joint) => people[person].body.bone(joint),
+  pixel: (person, joint) => {
+    const at = jointAt(people[person], people[person].rows.get(Math.round(state.frame)), joint).project(camera);
+    return [((1 + at.x) / 2) * window.innerWidth, ((1 - at.y) / 2) * window.innerHeight];
+  },
   joint: (person, joint) => jointAt(people[person], people[person].rows.get(Math.round(state.frame)), joint).toArray(),
 };
