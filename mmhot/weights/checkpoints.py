@@ -24,7 +24,7 @@ from mmhot.weights.convert.gtpt import GTPT
 from mmhot.weights.convert.hosts import MIXSTE, MOTIONAGFORMER, MOTIONBERT
 from mmhot.weights.convert.htnet import HTNET, NANOHTNET
 from mmhot.weights.convert.mhformer import MHFORMER
-from mmhot.weights.loading import list_other_shapes
+from mmhot.weights.loading import list_differences
 
 PUBLISHED_MODELS: tuple[PublishedModel, ...] = (
     GTPT,
@@ -79,13 +79,12 @@ def convert_published(
     model = _recognize(tensors)
     try:
         config, converted = model.convert(tensors, settings)
-        _check_fit(config, converted)
-    except (IndexError, TypeError, ZeroDivisionError) as error:
-        # sizes are read off the shapes before these are compared
-        raise ValueError(
-            f'shapes do not fit together to a {model.name}: {error}'
-        ) from error
-    return config, converted
+        return config, _fit(config, converted)
+    except (IndexError, KeyError, TypeError, ZeroDivisionError) as error:
+        # sizes are read off the tensors before these are compared
+        raise ValueError(f'not a complete {model.name}: {error!r}') from error
+    except ValueError as error:
+        raise ValueError(f'{model.name}: {error}') from error
 
 
 def convert_file(
@@ -171,9 +170,21 @@ def _recognize(tensors: dict[str, Tensor]) -> PublishedModel:
     )
 
 
-def _check_fit(config: dict, state_dict: dict[str, Tensor]) -> None:
-    """Raise a ValueError if shapes of tensors do not fit together."""
+def _fit(config: dict, state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Bring tensors to the shapes of the model, which may lack axes of length one.
+
+    Raises:
+        ValueError: If tensors are missing, unknown or of other shapes.
+    """
     import_module('mmhot.plugin')  # registers the types of the config
-    different = list_other_shapes(MODELS.build(config).state_dict(), state_dict)
-    if different:
-        raise ValueError(f'shapes do not fit together: {"; ".join(different)}')
+    expected = MODELS.build(config).state_dict()
+    fitting = {
+        key: value.reshape(expected[key].shape)
+        if key in expected and value.squeeze().shape == expected[key].squeeze().shape
+        else value
+        for key, value in state_dict.items()
+    }
+    if differences := list_differences(expected, fitting):
+        more = ', ...' if len(differences) > 5 else ''
+        raise ValueError(f'tensors do not fit: {"; ".join(differences[:5])}{more}')
+    return fitting

@@ -1,26 +1,27 @@
 """Converters of published checkpoints, one module each, and what they share."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Integral, Real
 from typing import Any
 
 from torch import Tensor
 
 Tensors = dict[str, Tensor]
+Rules = Sequence[tuple[str, str | Callable[[re.Match], str]]]
+"""Patterns and their replacements in keys, applied one after the other."""
 
-BLOCK = ('norm1', 'attn.qkv', 'attn.proj', 'norm2', 'mlp.fc1', 'mlp.fc2')
-NORM = ('weight', 'bias', 'running_mean', 'running_var', 'num_batches_tracked')
-
-# Keys of the Hourglass Tokenizer
 _HOURGLASS = 'backbone.hourglass'
-_TABLES = {
-    'pos_embed_token': f'{_HOURGLASS}.slot_embeddings.0',
-    'x_token': f'{_HOURGLASS}.recoverer.queries',
-}
-_TABLE_ENDS = ('.table', *_TABLES.values())
-_PROJECTIONS = {'linear_q': 'query', 'linear_k': 'key', 'linear_v': 'value'}
+_SLOTS, _QUERIES = f'{_HOURGLASS}.slot_embeddings.0', f'{_HOURGLASS}.recoverer.queries'
+RECOVERY: Rules = (
+    (r'^pos_embed_token$', _SLOTS),
+    (r'^x_token$', _QUERIES),
+    (r'^cross_attention\.', f'{_HOURGLASS}.recoverer.attention.'),
+    (r'\.linear_q\.', '.query.'),
+    (r'\.linear_k\.', '.key.'),
+    (r'\.linear_v\.', '.value.'),
+)
+"""Keys of a host of HoT that recovers frames."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,8 @@ class PublishedModel:
         name (str): The paper's name of the model.
         marks (tuple[str]): Prefixes; a checkpoint of this model has keys with each.
         convert (Callable): Maps the published tensors by key and the user's settings
-            to the config for ``MODELS.build`` and the tensors under our keys.
+            to the config for ``MODELS.build`` and the tensors under our keys, in the
+            shapes of the model but for axes of length one.
     """
 
     name: str
@@ -44,8 +46,18 @@ class PublishedModel:
         return all(any(key.startswith(mark) for key in keys) for mark in self.marks)
 
 
+def rename_keys(tensors: Tensors, rules: Rules) -> Tensors:
+    """Rename tensors to our keys; unknown keys stay, for the check of the result."""
+    renamed = {}
+    for key, tensor in tensors.items():
+        for pattern, replacement in rules:
+            key = re.sub(pattern, replacement, key)
+        renamed[key] = tensor
+    return renamed
+
+
 def lifter_config(
-    backbone: dict[str, Any], in_channels: int, target: str = 'center'
+    backbone: dict[str, Any], in_channels: int, target: str = 'center', **head: Any
 ) -> dict:
     """Build the config of a lifter with the flip test, as in the papers."""
     return {
@@ -55,40 +67,9 @@ def lifter_config(
             'type': 'PoseLiftingHead',
             'in_channels': in_channels,
             'decoder': {'type': 'CameraPoseLifting'},
+            **head,
         },
         'test_cfg': {'flip_test': True, 'target': target},
-    }
-
-
-def rename_keys(tensors: Tensors, names: Mapping[str, str], model: str) -> Tensors:
-    """Rename tensors to our keys; raise a ValueError if keys are missing or unknown."""
-    missing = [key for key in names if key not in tensors]
-    unknown = [key for key in tensors if key not in names]
-    if missing or unknown:
-        problems = [
-            f'{len(keys)} {what}: {", ".join(keys)}'
-            for what, keys in (('missing', missing), ('unknown', unknown))
-            if keys
-        ]
-        raise ValueError(f'not a complete {model}: keys {"; ".join(problems)}')
-    return {ours: tensors[published] for published, ours in names.items()}
-
-
-def read_host(
-    tensors: Tensors, names: Mapping[str, str], model: str, qkv_bias: bool = True
-) -> Tensors:
-    """Rename the tensors of a host of HoT, and flatten its tables (1, N, C).
-
-    Args:
-        tensors (dict[str, Tensor]): Published tensors.
-        names (Mapping): Our key for each published key of the plain host.
-        model (str): Name of the host, for the errors.
-        qkv_bias (bool): Whether the recovering attention has biases. Defaults to True.
-    """
-    names = {**names, **_recovery_names(tensors, qkv_bias)}
-    return {
-        key: x.flatten(0, 1) if x.ndim == 3 and key.endswith(_TABLE_ENDS) else x
-        for key, x in rename_keys(tensors, names, model).items()
     }
 
 
@@ -121,65 +102,31 @@ def merge_settings(
                 f'setting {name}={value!r} contradicts the tensors, '
                 f'which say {found[name]!r}'
             )
-        if name in defaults and not _is_like(value, defaults[name]):
+        kind = type(known[name])
+        if not isinstance(value, int | float if kind is float else kind):
             raise ValueError(
-                f'setting {name} must be {type(defaults[name]).__name__}, as in '
-                f'{name}={defaults[name]!r}, got {value!r}'
+                f'setting {name} must be {kind.__name__}, as in '
+                f'{name}={known[name]!r}, got {value!r}'
             )
     return known | dict(settings)
 
 
-def _is_like(value: Any, default: Any) -> bool:
-    """Whether a setting is of its default's type; integers are real numbers too."""
-    for kind in (bool, Integral, Real):
-        if isinstance(default, kind):
-            return isinstance(value, kind) and (kind is bool) == isinstance(value, bool)
-    return isinstance(value, type(default))
-
-
-def count_blocks(keys: Iterable[str], *stacks: str) -> int:
-    """Count ``STACK.0.``, ``STACK.1.``, ... in the longest of several stacks."""
-    pattern = re.compile(rf'(?:{"|".join(map(re.escape, stacks))})\.(\d+)\.')
-    matches = map(pattern.match, keys)
+def count_blocks(keys: Iterable[str], stack: str) -> int:
+    """Count ``STACK.0.``, ``STACK.1.``, ..."""
+    matches = (re.match(rf'{re.escape(stack)}\.(\d+)\.', key) for key in keys)
     return max((int(match[1]) + 1 for match in matches if match), default=0)
 
 
-def with_leaves(modules: Mapping[str, str], *leaves: str) -> dict[str, str]:
-    """Append parameter names to both sides of a mapping between modules."""
-    return {
-        f'{published}.{leaf}': f'{ours}.{leaf}'
-        for published, ours in modules.items()
-        for leaf in leaves or ('weight', 'bias')
-    }
-
-
-def is_recovered(tensors: Mapping[str, Any]) -> bool:
-    """Whether published keys are those of a host that recovers frames."""
-    return 'x_token' in tensors
-
-
-def _recovery_names(tensors: Tensors, qkv_bias: bool) -> dict[str, str]:
-    """Map published keys of slot embedding and recovering attention to ours."""
-    if not is_recovered(tensors):
-        return {}
-    ours = f'{_HOURGLASS}.recoverer.attention'
-    projections = {
-        f'cross_attention.{key}': f'{ours}.{name}' for key, name in _PROJECTIONS.items()
-    }
-    leaves = ('weight', 'bias') if qkv_bias else ('weight',)
-    return {
-        **_TABLES,
-        **with_leaves(projections, *leaves),
-        **with_leaves({'cross_attention.proj': f'{ours}.proj'}),
-    }
+def is_recovered(state: Mapping[str, Any]) -> bool:
+    """Whether tensors are those of a host that recovers frames."""
+    return _QUERIES in state
 
 
 def recovery_sizes(state: Tensors) -> dict[str, int]:
-    """Read the published settings off tensors under our keys."""
-    if _TABLES['x_token'] not in state:
+    """Read the published settings of the recovery off the shapes."""
+    if not is_recovered(state):
         return {}
-    slots, queries = (state[_TABLES[key]] for key in ('pos_embed_token', 'x_token'))
-    return {'token_num': slots.shape[-2], 'frames': queries.shape[-2]}
+    return {'token_num': state[_SLOTS].shape[-2], 'frames': state[_QUERIES].shape[-2]}
 
 
 def pruning_defaults(depth: int, num_frames: int, recovered: bool) -> dict[str, int]:

@@ -1,6 +1,5 @@
 """Published checkpoints of GTPT."""
 
-from collections.abc import Collection
 from typing import Any
 
 import torch
@@ -10,40 +9,51 @@ from mmhot.models.layers.blocks import sine_positions
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.crops import IMAGE_MEAN, IMAGE_STD
 from mmhot.weights.convert import (
-    NORM,
     PublishedModel,
+    Rules,
     Tensors,
     count_blocks,
     merge_settings,
     rename_keys,
-    with_leaves,
 )
 
 _NAME = 'GTPT'
-_STEM, _FORMER = 'features.stem', 'features.transformer'
-
-# Convolutions of a block; each is followed by its batch normalization.
-_LEFT = {'branch1.0': 'left.0', 'branch1.2': 'left.1'}
-_RIGHT = {'branch2.0': 'right.0', 'branch2.3': 'right.1', 'branch2.5': 'right.2'}
-_LAYER = {
-    '0.fn.norm': 'norm1',
-    '0.fn.fn.to_out.0': 'attn.proj',
-    '1.fn.norm': 'norm2',
-    '1.fn.fn.net.0': 'mlp.fc1',
-    '1.fn.fn.net.3': 'mlp.fc2',
-}
-_OUTER = {
-    'features.patch2emb_mlp': 'head.patch_embed.proj',
-    f'{_FORMER}.group_mask.0': 'head.coarse_to_fine.gate.0',
-    f'{_FORMER}.group_mask.2': 'head.coarse_to_fine.gate.2',
-    'mlp_head_x.0': 'head.classify_x.0',
-    'mlp_head_x.1': 'head.classify_x.1',
-    'mlp_head_y.0': 'head.classify_y.0',
-    'mlp_head_y.1': 'head.classify_y.1',
-}
-_DENSE_TOKENS = 'features.fine_keypoint_token'
 _QUERIES = 'head.coarse_encoder.query_tokens'
-_DENSE = 'head.coarse_to_fine.dense_tokens'
+# Each convolution of the stem is followed by its batch normalization.
+_LEFT = {0: '0.conv', 1: '0.norm', 2: '1.conv', 3: '1.norm'}
+_RIGHT = {0: '0.conv', 1: '0.norm', 3: '1.conv', 4: '1.norm', 5: '2.conv', 6: '2.norm'}
+_RULES: Rules = (
+    (r'^features\.stem\.conv1\.', 'backbone.conv.'),
+    (r'^features\.stem\.layer\.', 'backbone.stages.0.'),
+    (r'^features\.stem\.down_layer(\d)', lambda m: f'backbone.stages.{int(m[1]) - 1}'),
+    (
+        r'^features\.stem\.(up\w+)(\d)',
+        lambda m: f'backbone.merges.{int(m[2]) - 1}.{m[1]}',
+    ),
+    (r'\.upsample\.0\.', '.upsample.conv.'),
+    (r'\.upsample\.2\.', '.upsample.norm.'),
+    (r'\.up_layer\.0\.', '.reduce.'),
+    (r'\.up_layer\.(\d+)', lambda m: f'.blocks.{int(m[1]) - 1}'),
+    (r'^(backbone\.conv|backbone\.merges\.\d\.reduce)\.0\.', r'\1.conv.'),
+    (r'^(backbone\.conv|backbone\.merges\.\d\.reduce)\.1\.', r'\1.norm.'),
+    *((rf'\.branch1\.{place}\.', f'.left.{name}.') for place, name in _LEFT.items()),
+    *((rf'\.branch2\.{place}\.', f'.right.{name}.') for place, name in _RIGHT.items()),
+    (r'^features\.patch2emb_mlp\.', 'head.patch_embed.proj.'),
+    (r'^features\.patch2emb_norm\.', 'head.patch_embed.norm.'),
+    (r'^features\.human_token$', 'head.coarse_encoder.human_token'),
+    (r'^features\.keypoint_token$', _QUERIES),
+    (r'^features\.fine_keypoint_token$', 'head.coarse_to_fine.dense_tokens'),
+    (r'^features\.transformer\.group_mask\.', 'head.coarse_to_fine.gate.'),
+    (r'^features\.transformer\.layers\.', 'head.coarse_encoder.blocks.'),
+    (r'^features\.transformer\.group_layers\.', 'head.fine_encoder.blocks.'),
+    (r'\.0\.fn\.norm\.', '.norm1.'),
+    (r'\.0\.fn\.fn\.to_qkv\.', '.attn.qkv.'),
+    (r'\.0\.fn\.fn\.to_out\.0\.', '.attn.proj.'),
+    (r'\.1\.fn\.norm\.', '.norm2.'),
+    (r'\.1\.fn\.fn\.net\.0\.', '.mlp.fc1.'),
+    (r'\.1\.fn\.fn\.net\.3\.', '.mlp.fc2.'),
+    (r'^mlp_head_([xy])\.', r'head.classify_\1.'),
+)
 
 _PREPROCESSOR = {
     'type': 'mmpose.TopdownDataPreprocessor',  # MMEngine builds it, in its own scope
@@ -75,85 +85,17 @@ _SIZES = {('single', 128, 128): 't', ('single', 256, 192): 's', ('unet', 256, 19
 
 def convert(tensors: Tensors, settings: dict[str, Any]) -> tuple[dict, Tensors]:
     """Return the config and our state dict of a published GTPT."""
-    tensors = dict(tensors)
-    masks = [key for key in tensors if key.endswith('.fn.fn.mask')]
-    for key in masks:
-        del tensors[key]
-    table = tensors.pop('features.pos_embedding', None)
-    dataset = 'wholebody' if _DENSE_TOKENS in tensors else 'coco'
-    state = rename_keys(tensors, _key_names(tensors), _NAME)
-    parts = state.pop('parts', None)
-    state = {
-        key: value.flatten(0, 1) if key.endswith('_token') or 'tokens' in key else value
-        for key, value in state.items()
-    }
+    state = {key: x for key, x in tensors.items() if not key.endswith('.fn.fn.mask')}
+    table = state.pop('features.pos_embedding', None)
+    parts = state.pop('features.extra_token', None)
+    state = rename_keys(state, _RULES)
     if parts is not None:
-        state[_QUERIES] = torch.cat([parts.flatten(0, 1), state[_QUERIES]])
-    sizes = _merge_settings(state, settings, dataset)
-    config = _config(state, sizes)
+        state[_QUERIES] = torch.cat([parts, state[_QUERIES]], dim=1)
+    is_wholebody = 'head.coarse_to_fine.dense_tokens' in state
+    dataset = 'wholebody' if is_wholebody else 'coco'
+    config = _config(state, _merge_settings(state, settings, dataset))
     _check_positions(table, config['head'])
     return config, state
-
-
-def _key_names(keys: Collection[str]) -> dict[str, str]:
-    """Map published keys to ours, for as many blocks as there are."""
-    names = with_leaves(_OUTER) | _stem_names(keys)
-    names['features.human_token'] = 'head.coarse_encoder.human_token'
-    names['features.keypoint_token'] = _QUERIES
-    if _DENSE_TOKENS in keys:
-        names |= {'features.extra_token': 'parts', _DENSE_TOKENS: _DENSE}
-    names |= with_leaves({'features.patch2emb_norm': 'head.patch_embed.norm'}, *NORM)
-    stacks = {'layers': 'coarse_encoder', 'group_layers': 'fine_encoder'}
-    for published, ours in stacks.items():
-        for index in range(count_blocks(keys, f'{_FORMER}.{published}')):
-            old, new = f'{_FORMER}.{published}.{index}', f'head.{ours}.blocks.{index}'
-            layer = {f'{old}.{key}': f'{new}.{name}' for key, name in _LAYER.items()}
-            names |= with_leaves(layer)
-            names[f'{old}.0.fn.fn.to_qkv.weight'] = f'{new}.attn.qkv.weight'
-    return names
-
-
-def _stem_names(keys: Collection[str]) -> dict[str, str]:
-    """Map published keys of the stem to ours."""
-    convs = {f'{_STEM}.conv1.0': 'backbone.conv'}
-    for stage, published in enumerate(_stage_keys(keys)):
-        for block in range(count_blocks(keys, published)):
-            convs |= _block_names(
-                f'{published}.{block}',
-                f'backbone.stages.{stage}.{block}',
-                _RIGHT if block else _LEFT | _RIGHT,
-            )
-    names = {}
-    for merge in range(len(_stage_keys(keys)) - 1):
-        published, ours = f'{_STEM}.up_layer{merge + 1}', f'backbone.merges.{merge}'
-        convs[f'{published}.0.0'] = f'{ours}.reduce'
-        for block in range(1, count_blocks(keys, published)):
-            convs |= _block_names(
-                f'{published}.{block}', f'{ours}.blocks.{block - 1}', _RIGHT
-            )
-        published = f'{_STEM}.upsample{merge + 1}'
-        names |= with_leaves({f'{published}.0': f'{ours}.upsample.conv'})
-        names |= with_leaves({f'{published}.2': f'{ours}.upsample.norm'}, *NORM)
-    for published, ours in convs.items():
-        parent, _, index = published.rpartition('.')
-        names |= with_leaves({published: f'{ours}.conv'})
-        names |= with_leaves({f'{parent}.{int(index) + 1}': f'{ours}.norm'}, *NORM)
-    return names
-
-
-def _stage_keys(keys: Collection[str]) -> list[str]:
-    """Return the published names of the stem's stages."""
-    count = count_blocks(
-        [key.replace('down_layer', 'down_layer.') for key in keys],
-        f'{_STEM}.down_layer',
-    )
-    return [f'{_STEM}.down_layer{stage}' for stage in range(1, count)] or [
-        f'{_STEM}.layer'
-    ]
-
-
-def _block_names(published: str, ours: str, convs: dict[str, str]) -> dict[str, str]:
-    return {f'{published}.{key}': f'{ours}.{name}' for key, name in convs.items()}
 
 
 def _merge_settings(
@@ -271,5 +213,7 @@ def _check_positions(table: Tensor | None, head: dict[str, Any]) -> None:
 
 
 GTPT = PublishedModel(
-    _NAME, marks=(f'{_FORMER}.layers.', f'{_FORMER}.group_layers.'), convert=convert
+    _NAME,
+    marks=('features.transformer.layers.', 'features.transformer.group_layers.'),
+    convert=convert,
 )

@@ -8,9 +8,8 @@ from typing import Any
 import torch
 
 from mmhot.weights.convert import (
-    BLOCK,
-    NORM,
     PublishedModel,
+    Rules,
     Tensors,
     count_blocks,
     lifter_config,
@@ -18,136 +17,96 @@ from mmhot.weights.convert import (
     pruning_config,
     pruning_defaults,
     rename_keys,
-    with_leaves,
 )
 
 _NAME = 'MHFormer'
-_HYPOTHESES = range(3)
-_MIX = {'norm2': 'mix.norm', 'mlp.fc1': 'mix.mlp.fc1', 'mlp.fc2': 'mix.mlp.fc2'}
-_CROSS = {'linear_q': 'query', 'linear_k': 'key', 'linear_v': 'value', 'proj': 'proj'}
-_GENERATION = 'Transformer_encoder_1.blocks'
-_REFINEMENT = 'Transformer_hypothesis.SHR_blocks'
-_INTERACTION = 'Transformer_hypothesis.CHI_blocks'
+_STACKS = (
+    'Transformer_encoder_1.blocks',
+    'Transformer_hypothesis.SHR_blocks',
+    'Transformer_hypothesis.CHI_blocks',
+)
 
 
 def convert(tensors: Tensors, settings: dict[str, Any]) -> tuple[dict, Tensors]:
     """Return the config and our state dict of a published MHFormer."""
-    depths = [
-        count_blocks(tensors, stack)
-        for stack in (_GENERATION, _REFINEMENT, _INTERACTION)
-    ]
-    names = {
-        **_generation_names(depths[0]),
-        **_embedding_names('embedding_1.1.running_mean' in tensors),
-        **_layer_names(*depths[1:]),
-        **with_leaves({'Transformer_hypothesis.norm': 'backbone.norm'}),
-        **with_leaves({'regression.0': 'backbone.batch_norm'}, *NORM),
-        **with_leaves({'regression.1': 'head.fc'}),
+    depths = [count_blocks(tensors, stack) for stack in _STACKS]
+    state = rename_keys(tensors, _rules(*depths[:2]))
+    positions = [state.pop(f'position.{index}') for index in range(3)]
+    table = torch.cat(positions, dim=-1)
+    state['backbone.position.table'] = table
+    frames, channels = table.shape[-2:]
+    joints = len(state['head.fc.bias']) // 3
+    found = {
+        'channel': channels // 3,
+        'd_hid': len(state['backbone.layers.0.mix.mlp.fc1.bias']),
+        'frames': frames,
+        'n_joints': joints,
+        'out_joints': joints,
+        'in_channels': state['backbone.generate.encoders.0.0.table'].shape[-2]
+        // joints,
     }
-    state = _reshape(rename_keys(tensors, names, _NAME))
-    found = _sizes(state)
-    pruning = pruning_defaults(1, found['frames'], recovered=False)
+    pruning = pruning_defaults(1, frames, recovered=False)
     sizes = merge_settings(settings, found, pruning, _NAME)
     backbone = {
         'type': _NAME,
-        'num_frames': sizes['frames'],
+        'num_frames': frames,
         'in_channels': sizes['in_channels'],
         'embed_dims': sizes['channel'],
         'mlp_dims': sizes['d_hid'],
         'generation_depth': depths[0],
         'depth': depths[1],
         'interaction_depth': depths[2],
-        'num_keypoints': sizes['n_joints'],
+        'num_keypoints': joints,
         **pruning_config(sizes, recovered=False),
     }
-    config = lifter_config(backbone, in_channels=3 * sizes['channel'])
-    config['head']['num_keypoints'] = sizes['out_joints']
-    return config, state
+    return lifter_config(backbone, channels, num_keypoints=joints), state
 
 
-def _generation_names(depth: int) -> dict[str, str]:
-    """Map keys of the encoders that generate hypotheses to ours."""
-    names = {}
-    for index in _HYPOTHESES:
-        published = f'Transformer_encoder_{index + 1}'
-        ours = f'backbone.generate.encoders.{index}'
-        modules = {
-            f'norm_{index + 1}': f'backbone.generate.norms.{index}',
-            f'{published}.norm': f'{ours}.{depth + 2}',
-        }
-        for block in range(depth):
-            modules |= {
-                f'{published}.blocks.{block}.{key}': f'{ours}.{block + 2}.{key}'
-                for key in BLOCK
-            }
-        names |= {f'{published}.pos_embed': f'{ours}.0.table', **with_leaves(modules)}
-    return names
-
-
-def _embedding_names(are_normalized: bool) -> dict[str, str]:
-    """Map keys of the embeddings and their positions to ours."""
-    names = {}
-    for index in _HYPOTHESES:
-        published, ours = f'embedding_{index + 1}', f'backbone.embeds.{index}'
-        names[f'Transformer_hypothesis.pos_embed_{index + 1}'] = f'position.{index}'
-        if are_normalized:
-            names |= with_leaves({f'{published}.0': f'{ours}.proj'})
-            names |= with_leaves({f'{published}.1': f'{ours}.norm'}, *NORM)
-        else:
-            names |= with_leaves({published: ours})
-    return names
-
-
-def _layer_names(depth: int, interaction_depth: int) -> dict[str, str]:
-    """Map keys of the layers to ours."""
-    refinement, interaction = dict(_MIX), dict(_MIX)
-    for index in _HYPOTHESES:
-        refinement[f'norm1_{index + 1}'] = f'norms.{index}'
-        for key in ('qkv', 'proj'):
-            refinement[f'attn_{index + 1}.{key}'] = f'attns.{index}.{key}'
-        for role in range(3):
-            key = f'norm3_{index + 1}{role + 1}'
-            interaction[key] = f'norms.{index}.{role}'
-        for key, name in _CROSS.items():
-            interaction[f'attn_{index + 1}.{key}'] = f'attns.{index}.{name}'
-    blocks = [(_REFINEMENT, index, refinement) for index in range(depth)]
-    blocks += [(_INTERACTION, index, interaction) for index in range(interaction_depth)]
-    return with_leaves(
-        {
-            f'{stack}.{index}.{key}': f'backbone.layers.{layer}.{name}'
-            for layer, (stack, index, block) in enumerate(blocks)
-            for key, name in block.items()
-        }
-    )
-
-
-def _reshape(state: Tensors) -> Tensors:
-    """Reshape tensors, under our keys, as our layers need them."""
-    positions = [state.pop(f'position.{index}') for index in _HYPOTHESES]
-    state['backbone.position.table'] = torch.cat(positions, dim=-1)
-    for key, tensor in state.items():
-        if key.endswith('.table'):
-            state[key] = tensor.flatten(0, -2)
-        elif tensor.ndim == 3:
-            # a convolution of width one is a linear layer
-            state[key] = tensor.flatten(1)
-    return state
-
-
-def _sizes(state: Tensors) -> dict[str, int]:
-    """Read the published settings off the shapes."""
-    table = state['backbone.position.table']
-    frames, channels = table.shape[-2], table.shape[-1]
-    tokens = len(state['backbone.generate.encoders.0.0.table'])
-    joints = len(state['head.fc.bias']) // 3
-    return {
-        'channel': channels // 3,
-        'd_hid': len(state['backbone.layers.0.mix.mlp.fc1.bias']),
-        'frames': frames,
-        'n_joints': joints,
-        'out_joints': joints,
-        'in_channels': tokens // joints,
-    }
+def _rules(generation_depth: int, depth: int) -> Rules:
+    """Return the names of keys; layers of interaction follow those of refinement."""
+    hypothesis, own = 'Transformer_hypothesis', range(1, 4)
+    rules = [
+        (rf'^{hypothesis}\.norm\.', 'backbone.norm.'),
+        (r'^regression\.0\.', 'backbone.batch_norm.'),
+        (r'^regression\.1\.', 'head.fc.'),
+        (rf'^{hypothesis}\.SHR_blocks\.', 'backbone.layers.'),
+        (
+            rf'^{hypothesis}\.CHI_blocks\.(\d+)\.',
+            lambda match: f'backbone.layers.{int(match[1]) + depth}.',
+        ),
+        (r'(layers\.\d+)\.norm2\.', r'\1.mix.norm.'),
+        (r'(layers\.\d+)\.mlp\.', r'\1.mix.mlp.'),
+        (r'\.linear_q\.', '.query.'),
+        (r'\.linear_k\.', '.key.'),
+        (r'\.linear_v\.', '.value.'),
+    ]
+    for index, number in enumerate(own):
+        encoder = f'backbone.generate.encoders.{index}'
+        published = f'^Transformer_encoder_{number}'
+        embed = f'backbone.embeds.{index}'
+        rules += [
+            (rf'^norm_{number}\.', f'backbone.generate.norms.{index}.'),
+            (rf'{published}\.pos_embed$', f'{encoder}.0.table'),
+            (rf'{published}\.norm\.', f'{encoder}.{generation_depth + 2}.'),
+            (
+                rf'{published}\.blocks\.(\d+)\.',
+                lambda match, start=encoder: f'{start}.{int(match[1]) + 2}.',
+            ),
+            (rf'^{hypothesis}\.pos_embed_{number}$', f'position.{index}'),
+            (rf'^embedding_{number}\.0\.', f'{embed}.proj.'),
+            (rf'^embedding_{number}\.1\.', f'{embed}.norm.'),
+            (rf'^embedding_{number}\.', f'{embed}.'),
+            (rf'(layers\.\d+)\.norm1_{number}\.', rf'\1.norms.{index}.'),
+            (rf'(layers\.\d+)\.attn_{number}\.', rf'\1.attns.{index}.'),
+        ]
+        rules += [
+            (
+                rf'(layers\.\d+)\.norm3_{number}{role}\.',
+                rf'\1.norms.{index}.{role - 1}.',
+            )
+            for role in own
+        ]
+    return rules
 
 
 MHFORMER = PublishedModel(

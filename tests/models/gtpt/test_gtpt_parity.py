@@ -12,7 +12,8 @@ from torch.testing import assert_close
 
 from mmhot.evaluation.cost import count_cost
 from mmhot.models.gtpt.head import _accuracy
-from mmhot.weights.convert.gtpt import _key_names
+from mmhot.weights.convert import rename_keys
+from mmhot.weights.convert.gtpt import _RULES
 
 PARITY = {'rtol': 0, 'atol': 1e-5}  # logits of about 1; other sums, other rounding
 HALF = {'rtol': 0, 'atol': 2e-2}  # stored as float16, at values of up to 16
@@ -144,7 +145,11 @@ def test_accuracy_counts_keypoints_inside_the_image(trained):
 
 def test_gradients_are_the_published_ones(trained):
     meta, arrays, model, _ = trained
-    names = _key_names(meta['grad_keys'])
+    names = {
+        key: ours
+        for key in meta['grad_keys']
+        for ours in rename_keys({key: key}, _RULES)
+    }
     parameters = dict(model.named_parameters())
     assert {names[key] for key in meta['grad_keys']} == set(parameters)
     norms = [parameters[names[key]].grad.norm().double() for key in meta['grad_keys']]

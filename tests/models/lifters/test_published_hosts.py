@@ -145,7 +145,7 @@ def test_plain_motionbert_with_recovery_tokens_is_refused():
     meta, _ = load_fixture('hot_motionbert')
     state = _renamed(meta)
     del state['x_token']
-    with pytest.raises(ValueError, match='unknown: pos_embed_token, cross_attention'):
+    with pytest.raises(ValueError, match='slot_embeddings.0 is not known; .*attention'):
         convert_published(state)
 
 
