@@ -82,9 +82,8 @@ class COCOeval(cocoeval.COCOeval):
             of the area of their bounding boxes.
 
     Raises:
-        ValueError: If ``iouType`` is unknown. Also by ``evaluate``, if annotations lack
-            the area, a number is not finite, or the number of keypoints differs from
-            that of ``sigmas``.
+        ValueError: If ``iouType`` is unknown. Also by ``evaluate``, if a result is not
+            finite, or the number of keypoints differs from that of ``sigmas``.
     """
 
     def __init__(
@@ -156,7 +155,8 @@ class COCOeval(cocoeval.COCOeval):
         return annotations.loadAnns(annotations.getAnnIds(**wanted))
 
     def _prepare_ground_truth(self, ann: Mapping[str, Any]) -> dict[str, Any]:
-        area = check_person(ann, self.use_area)
+        box = ann['bbox']
+        area = ann['area'] if self.use_area else box[2] * box[3] * _BOX_COVERAGE
         keypoints = self._join(ann)
         # CrowdPose does not count occluded keypoints, which are labeled too.
         labeled = ann['num_keypoints'] if self._is_crowd else _count_labeled(keypoints)
@@ -194,37 +194,6 @@ class COCOeval(cocoeval.COCOeval):
             part.evaluate()
             part.accumulate()
         return round(float(part.eval['precision'].mean()), 4)
-
-
-def check_person(ann: Mapping[str, Any], use_area: bool = True) -> float:
-    """Return the area of an annotated person, by which OKS scales errors.
-
-    Args:
-        ann (Mapping): Annotation of COCO's format.
-        use_area (bool): Same as in :class:`COCOeval`.
-
-    Raises:
-        ValueError: If a number is not finite, which pycocotools and xtcocotools count
-            as a hit, or if a person with keypoints has no area.
-    """
-    person = f'annotation {ann.get("id")}'
-    for field in (*_PARTS.values(), 'bbox', 'area'):
-        if not np.isfinite(ann.get(field, 0)).all():
-            raise ValueError(f'{person} has a number in {field!r} that is not finite')
-    if use_area and 'area' not in ann:
-        raise ValueError(
-            f"{person} has no 'area', which use_area=True needs: set "
-            'use_area=False to take it from the bounding box'
-        )
-    box = ann['bbox']
-    area = ann['area'] if use_area else box[2] * box[3] * _BOX_COVERAGE
-    labeled = any(_count_labeled(ann.get(field, ())) for field in _PARTS.values())
-    if labeled and area <= 0 and not ann.get('iscrowd'):
-        raise ValueError(
-            f'{person} has an area of {area:g}, which makes any error infinite: '
-            'correct it, or set use_area=False to take it from the bounding box'
-        )
-    return area
 
 
 def _count_labeled(keypoints: Sequence[float]) -> int:

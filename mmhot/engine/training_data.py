@@ -82,33 +82,27 @@ def coco_files(
     """
     found = {}
     for split in splits:
-        needs = read = None
+        metrics = [x for x in _evaluators(config, split) if 'Coco' in x.type]
+        fields = [field for metric in metrics for field in _metric_fields(metric)]
+        files = [metric.get('ann_file') for metric in metrics]
         for option, dataset in _datasets(config.get(f'{split}_dataloader'), ''):
             name = dataset.get('ann_file')
-            if not isinstance(name, str) or not _is_local_json(name):
+            if not isinstance(name, str) or not name.endswith('.json') or '://' in name:
                 continue
             needs = _needs_of(dataset, config, is_alone=option.count('.') == 1)
+            if needs is None:
+                continue
             root = dataset.get('data_root') or ''
             folder = (dataset.get('data_prefix') or {}).get('img')
-            read = Path(root, name)
-            if needs is not None:
-                is_local = folder is not None and not dataset.get('backend_args')
-                folder = Path(root, folder) if is_local else None
-                known = found.get(read, (needs,))[0]
-                found[read] = replace(needs, fields=known.fields), folder
-        for evaluator in _evaluators(config, split):
-            if needs is None or 'Coco' not in evaluator.type:
-                continue
-            path = Path(evaluator.get('ann_file') or read)
-            known, folder = found.get(path, (needs, None))
-            fields = dict.fromkeys((*known.fields, *_metric_fields(evaluator)))
-            found[path] = replace(needs, fields=tuple(fields)), folder
+            is_local = folder is not None and not dataset.get('backend_args')
+            folder = Path(root, folder) if is_local else None
+            own = Path(root, name)
+            for path in {own, *(Path(file or own) for file in files)}:
+                before = found[path][0].fields if path in found else ()
+                every = dict.fromkeys((*before, *needs.fields, *fields))
+                found[path] = replace(needs, fields=tuple(every)), folder
     for path, (needs, folder) in found.items():
         yield path, needs, folder
-
-
-def _is_local_json(name: str) -> bool:
-    return name.endswith('.json') and '://' not in name
 
 
 def _metric_fields(evaluator: ConfigDict) -> Iterator[str]:

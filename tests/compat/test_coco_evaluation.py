@@ -219,47 +219,12 @@ def test_unknown_kinds_are_refused():
         coco_evaluation.COCOeval(iouType='keypoints_knee')
 
 
-@pytest.mark.parametrize(
-    ('case', 'options', 'message'),
-    [
-        (Case('keypoints'), dict(sigmas=SIGMAS), r'got 133; .* 17 keypoints in keypoi'),
-        (Case('keypoints', use_area=False), dict(), r"0 has no 'area'.*use_area=False"),
-    ],
-)
-def test_unsuitable_annotations_are_refused(case, options, message, tmp_path):
+def test_other_numbers_of_keypoints_are_refused(tmp_path):
+    case = Case('keypoints')
     labeled = coco_evaluation.COCO(write_truth(case, tmp_path))
     detected = labeled.loadRes(results(case))
-    evaluation = coco_evaluation.COCOeval(labeled, detected, **options)
-    with pytest.raises(ValueError, match=message):
-        evaluation.evaluate()
-
-
-@pytest.mark.parametrize(
-    ('field', 'value', 'message'),
-    [
-        ('keypoints', [np.nan] * 51, "number in 'keypoints' that is not finite"),
-        ('bbox', [0, 0, np.inf, 1], "number in 'bbox' that is not finite"),
-        ('area', np.nan, "number in 'area' that is not finite"),
-        ('area', 0, 'area of 0, which makes any error infinite'),
-    ],
-)
-def test_annotations_that_would_count_wrongly_are_refused(
-    field, value, message, tmp_path
-):
-    case = CASES['keypoints']
-    labeled = coco_evaluation.COCO(write_truth(case, tmp_path))
-    person = next(
-        ann
-        for ann in labeled.dataset['annotations']
-        if max(ann['keypoints'][2::3]) > 0 and not ann['iscrowd']
-    )
-    person[field] = value
-    evaluation = coco_evaluation.COCOeval(
-        labeled, labeled.loadRes(results(case)), sigmas=case.sigmas
-    )
-    with pytest.raises(
-        ValueError, match=f'annotation {person["id"]} has an? {message}'
-    ):
+    evaluation = coco_evaluation.COCOeval(labeled, detected, sigmas=SIGMAS)
+    with pytest.raises(ValueError, match=r'got 133; .* 17 keypoints in keypoints'):
         evaluation.evaluate()
 
 

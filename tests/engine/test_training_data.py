@@ -118,22 +118,10 @@ MISSING = object()
         (dict(area=0), "annotation 7, 'area': got 0, must be above 0"),
         (dict(area=float('nan')), "annotation 7, 'area': has a number that is not"),
         (dict(area='big'), "annotation 7, 'area': got 'big', wanted a number"),
-        *(
-            (
-                dict.fromkeys([field], value),
-                f"annotation (no. 1|7), '{field}': is {state}",
-            )
-            for field in ('id', 'image_id', 'category_id', 'bbox', 'area')
-            for value, state in ((None, 'null'), (MISSING, 'missing'))
-            if (field, state) != ('bbox', 'missing')
-        ),
+        (dict(id=None), "annotation no. 1, 'id': is null"),
+        (dict(image_id=MISSING), "annotation 7, 'image_id': is missing"),
         (dict(bbox=MISSING), "no usable person: no annotation has 'bbox'"),
-        (dict(keypoints=MISSING), "no usable person: no annotation has 'bbox' and 'k"),
-        (dict(keypoints=None), "annotation 7, 'keypoints': is null"),
-        (dict(iscrowd=None), "annotation 7, 'iscrowd': got None"),
-        (dict(num_keypoints=None), "annotation 7, 'num_keypoints': got None"),
         (dict(iscrowd=1), 'no usable person'),
-        (dict(num_keypoints=0), 'no usable person'),
         (dict(keypoints=[0] * 51), 'no usable person'),
         (dict(image_id=2), "annotation 7, 'image_id': there is no image 2"),
         (dict(category_id=3), "annotation 7, 'category_id': there is no category 3"),
@@ -145,14 +133,11 @@ MISSING = object()
             dict(keypoints=[[90, 60, 2]] * 17),
             "'keypoints': must be one list of numbers",
         ),
-        (dict(keypoints=['9'] * 51), "'keypoints': must be one list of numbers"),
         (
             dict(keypoints=[float('nan')] * 3 + [9, 9, 2] * 16),
             "'keypoints': has a number",
         ),
         (dict(keypoints=[90, 60, 3] * 17), "'keypoints': visibility must be 0"),
-        (dict(keypoints=[90, 60, 0.7] * 17), "'keypoints': visibility must be 0"),
-        (dict(keypoints=[90, 60, -1] * 17), "'keypoints': visibility must be 0"),
         (dict(keypoints=[0.3, 0.4, 2] * 17), "'keypoints': are normalized to 0..1"),
         (
             dict(keypoints=[0, 0, 2] * 8 + [90, 60, 2] * 9),
@@ -160,10 +145,6 @@ MISSING = object()
         ),
         (
             dict(keypoints=[90, 60, 2] * 16 + [500, 60, 2]),
-            r'keypoint 16 at \[500.0, 60.0\] lies outside of the image, \[360, 270\]',
-        ),
-        (
-            dict(keypoints=[90, -60, 2] * 17),
             "'keypoints': .* lies outside of the image",
         ),
         (dict(bbox=[60, 40, 200]), "'bbox': has 3 numbers, wanted x"),
@@ -171,7 +152,6 @@ MISSING = object()
         (dict(bbox=[0.1, 0.1, 0.5, 0.6]), "'bbox': .* is normalized to 0..1"),
         (dict(bbox=[80, 50, 320, 260]), "'bbox': .* looks like x1, y1, x2, y2"),
         (dict(bbox=[250, 200, 40, 40]), "'bbox': .* is not around the person"),
-        (dict(bbox=[500, 40, 40, 40]), "'bbox': .* is not around the person"),
     ],
 )
 def test_annotations_are_checked_before_a_training(change, message, tmp_path):
@@ -217,7 +197,7 @@ def test_images_are_checked_before_a_training(image, message, tmp_path):
         check_data_files(coco_config(tmp_path / 'val.json'), ('train', 'val'))
 
 
-@pytest.mark.parametrize('content', [[], {}, dict(images=[]), dict(annotations=[])])
+@pytest.mark.parametrize('content', [[], dict(images=[])])
 def test_files_of_another_format_are_one_line(content, tmp_path):
     (tmp_path / 'val.json').write_text(json.dumps(content))
     with pytest.raises(ValueError, match="val.json: '.*' must be a list of objects"):
