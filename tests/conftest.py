@@ -63,7 +63,7 @@ def _no_hint():
     backends = sys.modules.get('mmhot.weights.backends')
     if backends is not None:
         logging.disable()
-        backends._recommend_export()
+        backends.recommend_export()
         logging.disable(logging.NOTSET)
 
 

@@ -20,7 +20,7 @@ from mmhot.io.images import read_image
 from mmhot.io.writers.json_lines import JsonLines
 from mmhot.video.inputs import open_inputs
 from mmhot.video.streams import open_stream
-from mmhot.weights.downloads import check_digest
+from mmhot.weights.downloads import _check_digest
 from mmhot.weights.index import read_index
 from tools.benchmark import model_specs, record
 
@@ -46,7 +46,7 @@ def test_images_and_checksums_need_no_python_above_3_10(tmp_path, monkeypatch):
     (source,) = open_inputs([str(tmp_path)])
     assert [frame.image.shape for frame in source] == [(8, 6, 3)]
     with pytest.raises(ValueError, match='SHA-256'):
-        check_digest(path, '0123')
+        _check_digest(path, '0123', 'a.bin')
 
 
 def test_machine_without_load_average_is_described(monkeypatch):

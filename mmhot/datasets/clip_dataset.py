@@ -86,7 +86,6 @@ class ClipDataset(BaseDataset):
             metainfo's.
         subjects (Sequence[str], optional): The only subjects to use.
         downsample (int): Every how many frames one is used; the frame rate decreases.
-        lazy_init (bool): Whether to postpone reading the clips.
         **kwargs: Arguments of MMEngine's ``BaseDataset``; ``metainfo`` is Human3.6M's
             by default, ``indices`` select windows.
 
@@ -113,7 +112,6 @@ class ClipDataset(BaseDataset):
         dataset_name: str | None = None,
         subjects: Sequence[str] | None = None,
         downsample: int = 1,
-        lazy_init: bool = False,
         **kwargs,
     ) -> None:
         self.seq_len = seq_len
@@ -125,19 +123,17 @@ class ClipDataset(BaseDataset):
         self.times = times
         self.causal = causal
         self.downsample = downsample
+        self._dataset_name = dataset_name
         self._only_subjects = subjects
         # without the root, which MMEngine would add
         self.files = [ann_file] if isinstance(ann_file, str) else list(ann_file)
         self._check_lengths()
-        super().__init__(
-            data_prefix=dict(),
-            serialize_data=False,
-            lazy_init=True,
-            **kwargs,
-        )
-        self.dataset_name = dataset_name or self._metainfo['dataset_name']
-        if not lazy_init:
-            self.full_init()
+        super().__init__(data_prefix=dict(), serialize_data=False, **kwargs)
+
+    @property
+    def dataset_name(self) -> str:
+        """Name of the dataset in metrics."""
+        return self._dataset_name or self._metainfo['dataset_name']
 
     def _check_lengths(self) -> None:
         seq_len, num_targets = self.seq_len, self.num_targets
@@ -153,15 +149,11 @@ class ClipDataset(BaseDataset):
         for name in ('stride', 'times', 'downsample'):
             if getattr(self, name) < 1:
                 raise ValueError(f'{name} ({getattr(self, name)}) must be at least 1')
-        if self.overlap is None:
-            return
-        if not 0 <= self.overlap < seq_len == num_targets:
+        if self.overlap is not None and not 0 <= self.overlap < seq_len == num_targets:
             raise ValueError(
                 f'overlap ({self.overlap}) must be from 0 to below seq_len ({seq_len}) '
                 f'and num_targets ({num_targets}) equal to seq_len'
             )
-        if self.centered:
-            raise ValueError('overlap and centered must not both be set')
 
     @abstractmethod
     def load_clips(self) -> list[Clip]:
@@ -303,23 +295,10 @@ def pose_arrays(
         ValueError: If shapes are wrong, there are no frames, numbers are not finite, or
             units are not pixels and meters.
     """
-    keypoints, joints = (np.asarray(x, np.float32) for x in (keypoints, joints))
-    shape = (len(joints), 17)
-    if (
-        not len(joints)
-        or joints.shape != (*shape, 3)
-        or keypoints.shape not in ((*shape, 2), (*shape, 3))
-    ):
-        raise ValueError(
-            f'{clip} must have (T, 17, 2) keypoints and as many (T, 17, 3) joints, '
-            f'got {keypoints.shape} and {joints.shape}'
-        )
-    for what, array in (('keypoints', keypoints), ('joints', joints)):
-        is_finite = np.isfinite(array).all((1, 2))
-        if not is_finite.all():
-            raise ValueError(
-                f'{clip}: {what} of frame {is_finite.argmin()} are not finite'
-            )
+    joints = check_poses(f'joints of {clip}', joints)
+    keypoints = check_poses(f'keypoints of {clip}', keypoints, sizes=(2, 3))
+    if len(keypoints) != len(joints):
+        raise ValueError(f'{clip} has {len(keypoints)} 2D and {len(joints)} 3D poses')
     for unit, array in (('pixel', keypoints[..., :2]), ('meter', joints)):
         low, high = _BODY_SIZES[unit]
         size = np.median(np.ptp(array, axis=1).max(-1))
@@ -335,6 +314,21 @@ def pose_arrays(
         else np.ones(keypoints.shape[:-1], np.float32),
         lifting_target=joints,
     )
+
+
+def check_poses(
+    name: str, poses: np.ndarray, num_keypoints: int = 17, sizes: Sequence[int] = (3,)
+) -> np.ndarray:
+    """Return finite poses (T, K, C) as float32; raise a ValueError for others."""
+    poses = np.asarray(poses, np.float32)
+    wanted = [(len(poses) or 'T', num_keypoints, size) for size in sizes]
+    if poses.shape not in wanted:
+        wanted = f'(T, {num_keypoints}, {" or ".join(map(str, sizes))})'
+        raise ValueError(f'{name} must be {wanted}, got {poses.shape}')
+    is_finite = np.isfinite(poses).all((1, 2))
+    if not is_finite.all():
+        raise ValueError(f'{name}: frame {is_finite.argmin()} is not finite')
+    return poses
 
 
 def member(content: object, name: str) -> Any:

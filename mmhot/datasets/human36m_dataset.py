@@ -66,28 +66,30 @@ class Human36mClipDataset(ClipDataset):
 
     def load_clips(self) -> list[Clip]:
         """Read all recordings, sorted as in MMPose's dataset."""
+        cameras = read_h36m_cameras(self.find_file(self.camera_param_file))
         path = self.find_file(self.files[0])
-        names, joints, keypoints = _load_annotations(path)
-        if self.keypoint_2d_det_file is not None:
-            keypoints = _load_detections(self.find_file(self.keypoint_2d_det_file))
-        wanted = (len(names), 17)
         recordings = {}
         with naming(path):
-            for what, array in (('3D joints', joints), ('keypoints', keypoints)):
-                if array.shape[:2] != wanted or array.shape[2:] < (3,):
-                    raise ValueError(
-                        f'has {len(names)} images, whose {what} must be '
-                        f'{(*wanted, 3)}, got {array.shape}'
-                    )
-            for row, name in enumerate(map(parse_h36m_name, names.tolist())):
+            content = load_arrays(path, ('imgname', 'S', 'part'))
+            for row, image in enumerate(member(content, 'imgname').tolist()):
+                name = parse_h36m_name(image)
                 first, frames = recordings.setdefault(name.clip, (name, []))
                 frames.append((name.frame, row))
-        cameras = read_h36m_cameras(self.find_file(self.camera_param_file))
-        return [
-            self._clip(first, part, joints[rows], keypoints[rows], cameras)
-            for _, (first, frames) in sorted(recordings.items())
-            for part, rows in _parts(frames)
-        ]
+            joints, keypoints = member(content, 'S'), member(content, 'part')
+        if self.keypoint_2d_det_file is not None:
+            path = self.find_file(self.keypoint_2d_det_file)
+            with naming(path):
+                keypoints = np.load(path, allow_pickle=False)
+        with naming(path):
+            if len(keypoints) != len(joints):
+                raise ValueError(
+                    f'has {len(keypoints)} 2D poses for {len(joints)} images'
+                )
+            return [
+                self._clip(first, part, joints[rows], keypoints[rows], cameras)
+                for _, (first, frames) in sorted(recordings.items())
+                for part, rows in _parts(frames)
+            ]
 
     def _clip(
         self,
@@ -97,6 +99,7 @@ class Human36mClipDataset(ClipDataset):
         keypoints: np.ndarray,
         cameras: dict,
     ) -> Clip:
+        path = self.camera_param_file
         return Clip(
             name=name.clip + part,
             subject=name.subject,
@@ -104,9 +107,7 @@ class Human36mClipDataset(ClipDataset):
             fps=_FPS,
             arrays=pose_arrays(name.clip, keypoints, joints[..., :3]),
             constants=dict(
-                camera_param=_camera(
-                    cameras, name.subject, name.camera, self.camera_param_file
-                )
+                camera_param=_camera(cameras, name.subject, name.camera, path)
             ),
         )
 
@@ -178,17 +179,13 @@ class VideoPose3DDataset(ClipDataset):
                 take: _moving_joints(poses, take, 3)
                 for take, poses in _by_take(content, 'positions_3d')
             }
-        for file, takes, others in (
-            (self.keypoint_2d_file, keypoints, joints),
-            (self.files[0], joints, keypoints),
-        ):
-            missing = [' '.join(take) for take in sorted(others.keys() - takes.keys())]
-            if missing:
-                MMLogger.get_current_instance().warning(
-                    f'{file} lacks {len(missing)} recordings of the other file, which '
-                    f'are left out: {", ".join(missing[:5])}'
-                    f'{", ..." if len(missing) > 5 else ""}'
-                )
+        if missing := sorted(joints.keys() ^ keypoints.keys()):
+            names = ', '.join(' '.join(take) for take in missing[:5])
+            MMLogger.get_current_instance().warning(
+                f'{len(missing)} recordings are left out, as {self.files[0]} or '
+                f'{self.keypoint_2d_file} lacks them: {names}'
+                f'{", ..." if len(missing) > 5 else ""}'
+            )
         cameras = read_h36m_cameras(self.find_file(self.camera_param_file))
         return [
             self._clip(*take, camera, (joints[take], pixels), cameras)
@@ -281,21 +278,15 @@ class MotionBERTDataset(ClipDataset):
             for name in ('joint_2d', 'confidence', 'joint3d_image')
         )
         scale = data.get('2.5d_factor')
-        if scale is None:
-            scale = np.full(len(sources), self.millimeters_per_pixel, np.float32)
-        if np.isnan(scale).any():
+        if scale is None and self.millimeters_per_pixel is None:
             raise ValueError(
                 f'{self.split} has no 2.5d_factor; set millimeters_per_pixel'
             )
-        scale, shape = np.asarray(scale, np.float32), (len(sources), 17)
-        if any(len(each) != len(sources) for each in (cameras, scale)) or any(
-            each.shape[:2] != shape for each in (pixels, scores, joints)
-        ):
-            raise ValueError(
-                f'arrays of {self.split} must be of (N, 17, ...), got '
-                f'{pixels.shape}, {scores.shape}, {joints.shape} and {sources.shape}'
-            )
-        keypoints = np.concatenate([pixels[..., :2], scores.reshape(*shape, 1)], -1)
+        if scale is None:
+            scale = np.full(len(sources), self.millimeters_per_pixel)
+        scale = np.asarray(scale, np.float32)
+        scores = scores.reshape(*pixels.shape[:2], 1)
+        keypoints = np.concatenate([pixels[..., :2], scores], -1)
         arrays = sources, cameras, keypoints, joints, scale
         return [
             self._clip(*(array[rows] for array in arrays))
@@ -355,21 +346,3 @@ def _camera(
             f'{path} lacks camera {camera} of {subject}, or its {", ".join(names)}'
         )
     return param
-
-
-def _load_annotations(path: Path) -> list[np.ndarray]:
-    """Image names (N,), 3D joints and 2D keypoints (N, 17, ...)."""
-    names = ('imgname', 'S', 'part')
-    with naming(path):
-        arrays = load_arrays(path, names)
-    missing = [name for name in names if name not in arrays]
-    if missing:
-        raise ValueError(f'{path} has no {", ".join(missing)}')
-    return [arrays[name] for name in names]
-
-
-def _load_detections(path: Path) -> np.ndarray:
-    try:
-        return np.load(path, allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        raise ValueError(f'{path} is no readable .npy: {error}') from error

@@ -6,14 +6,12 @@ from pathlib import Path
 import numpy as np
 from mmpose.registry import DATASETS
 
-from mmhot.datasets.clip_dataset import Clip, ClipDataset
+from mmhot.datasets.clip_dataset import Clip, ClipDataset, check_poses
 from mmhot.errors import naming, require_file
 from mmhot.io.arrays import load_arrays, load_json
 
 # Rotation, translation, focal lengths, principal point.
 _CAMERA_SHAPES = dict(R=(3, 3), T=(3,), f=(2,), c=(2,))
-# Meters from the origin that no recording reaches.
-_LARGEST = 1e5
 
 
 @DATASETS.register_module()
@@ -155,45 +153,23 @@ def read_mocap_clips(path: Path, num_keypoints: int = 17) -> dict[str, np.ndarra
         ValueError: If its content is wrong, in one line.
     """
     require_file(path)
-    try:
-        clips = {k: v.astype(np.float32) for k, v in load_arrays(Path(path)).items()}
-    except (ValueError, OSError) as error:
-        raise ValueError(f'{path} is no readable .npz of clips: {error}') from error
-    for key, joints in clips.items():
-        shape = (num_keypoints, 3)
-        if joints.ndim != 3 or joints.shape[1:] != shape or not len(joints):
-            raise ValueError(
-                f'{path}: clip {key} must be (T, {num_keypoints}, 3), got '
-                f'{joints.shape}'
-            )
-        if not np.isfinite(joints).all():
-            raise ValueError(f'{path}: clip {key} has values that are not finite')
-        if (largest := np.abs(joints).max()) > _LARGEST:
-            raise ValueError(
-                f'{path}: clip {key} has a joint at {largest:.3g} m: the unit is not '
-                'the meter'
-            )
-    return clips
+    with naming(path):
+        return {
+            key: check_poses(key, joints, num_keypoints)
+            for key, joints in load_arrays(path).items()
+        }
 
 
 def _read_cameras(path: Path) -> list[dict]:
     """Read cameras: ``name``, ``w``, ``h`` and float32 ``R``, ``T``, ``f``, ``c``."""
     with naming(path):
-        content = load_json(path)
-    try:
-        return [
-            dict(
-                {
-                    key: np.array(camera[key], np.float32).reshape(shape)
-                    for key, shape in _CAMERA_SHAPES.items()
-                },
-                name=camera['name'],
-                w=int(camera['w']),
-                h=int(camera['h']),
-            )
-            for camera in content['cameras']
-        ]
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(
-            f'{path} must hold "cameras", each with name, R, T, f, c, w, h: {error!r}'
-        ) from error
+        return [_camera(camera) for camera in load_json(path)['cameras']]
+
+
+def _camera(content: dict) -> dict:
+    arrays = {
+        key: np.array(content[key], np.float32).reshape(shape)
+        for key, shape in _CAMERA_SHAPES.items()
+    }
+    sizes = {key: int(content[key]) for key in ('w', 'h')}
+    return dict(arrays, name=content['name'], **sizes)

@@ -7,19 +7,7 @@ from mmhot.evaluation.metrics import (
     LiftingErrorMetric,
     ViewRetrievalMetric,
 )
-from mmhot.evaluation.pose_errors import (
-    auc,
-    cps,
-    error_groups,
-    mpjae,
-    mpjpe,
-    mpjve,
-    n_mpjpe,
-    p_mpjpe,
-    pck,
-    pck_joints,
-    procrustes_align,
-)
+from mmhot.evaluation.pose_errors import mpjpe, mpjve, p_mpjpe, procrustes_align
 
 __all__ = [
     'ClipPrediction',
@@ -27,16 +15,9 @@ __all__ = [
     'ErrorReport',
     'LiftingErrorMetric',
     'ViewRetrievalMetric',
-    'auc',
-    'cps',
-    'error_groups',
     'join_predictions',
-    'mpjae',
     'mpjpe',
     'mpjve',
-    'n_mpjpe',
     'p_mpjpe',
-    'pck',
-    'pck_joints',
     'procrustes_align',
 ]

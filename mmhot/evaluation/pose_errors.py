@@ -36,11 +36,6 @@ def p_mpjpe(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
     return aligned_errors(pred, target).mean(-1)
 
 
-def n_mpjpe(pred: np.ndarray, target: np.ndarray, root: int | None = 0) -> np.ndarray:
-    """Compute MPJPE after scaling each pose; see :func:`mpjpe`."""
-    return scaled_errors(pred, target, root).mean(-1)
-
-
 def mpjve(
     pred: np.ndarray,
     target: np.ndarray,
@@ -57,66 +52,6 @@ def mpjve(
         root (int, optional): As in :func:`mpjpe`.
     """
     return change_errors(pred, target, 1, frames, root).mean(-1)
-
-
-def mpjae(
-    pred: np.ndarray,
-    target: np.ndarray,
-    frames: np.ndarray | None = None,
-    root: int | None = 0,
-) -> np.ndarray:
-    """Compute the mean error of the joints' accelerations, (..., T - 2).
-
-    In units per squared frame; see :func:`mpjve`.
-    """
-    return change_errors(pred, target, 2, frames, root).mean(-1)
-
-
-def pck(
-    pred: np.ndarray,
-    target: np.ndarray,
-    threshold: float = PCK_THRESHOLD,
-    joints: Sequence[int] | None = None,
-    root: int | None = 0,
-) -> np.ndarray:
-    """Compute the percentage of joints within a distance of their target, (...).
-
-    Args:
-        pred (np.ndarray): (..., K, 3).
-        target (np.ndarray): (..., K, 3), the same unit.
-        threshold (float): Distance in that unit; by default 150 mm of poses in meters.
-        joints (Sequence[int], optional): Indices of the joints that count, by default
-            all; see :func:`pck_joints` for MPI-INF-3DHP's 14.
-        root (int, optional): As in :func:`mpjpe`.
-    """
-    return auc(pred, target, [threshold], joints, root)
-
-
-def auc(
-    pred: np.ndarray,
-    target: np.ndarray,
-    thresholds: Sequence[float] = AUC_THRESHOLDS,
-    joints: Sequence[int] | None = None,
-    root: int | None = 0,
-) -> np.ndarray:
-    """Compute the mean of :func:`pck` over thresholds, by default 0, 5, ..., 150 mm."""
-    errors = joint_errors(pred, target, root)
-    errors = errors if joints is None else errors[..., list(joints)]
-    return hit_rates(errors, thresholds).mean(-1)
-
-
-def cps(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Compute the Correct Poses Score, (...), from 0 to 300 mm.
-
-    The number of millimeters from 1 to 300 that exceed the distance of each joint,
-    after Procrustes alignment.
-
-    Args:
-        pred (np.ndarray): Meters, (..., K, 3).
-        target (np.ndarray): Meters, (..., K, 3).
-    """
-    rates = hit_rates(largest_errors(pred, target)[..., 0], CPS_THRESHOLDS)
-    return len(CPS_THRESHOLDS) / 100 * rates
 
 
 def joint_errors(

@@ -8,17 +8,10 @@ from pathlib import Path
 
 from mmhot.compat.installation import list_devices_of_driver
 from mmhot.errors import INSTALL_MMPOSE
-from mmhot.weights.hub import (
-    ARCHIVE,
-    MODEL_FILE,
-    SDK_FILE,
-    local_file,
-    unpack,
-)
+from mmhot.weights.hub import ARCHIVE, MODEL_FILE, SDK_FILE, local_file, unpack
 from mmhot.weights.index import SCHEME, WEIGHTS_FOLDER, read_models
 
 BACKENDS = ('auto', 'torch', 'onnx')
-_RECOMMENDATION = 'models of your own run in PyTorch; mmhot export makes them faster'
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -54,52 +47,36 @@ def find_graph(
     if backend not in BACKENDS:
         known = ', '.join(BACKENDS)
         raise ValueError(f'backend must be one of {known}, got {backend!r}')
-    file = None if model is None else exported_file(model)
-    if file is not None:
-        _check_exported(model, weights, backend)
+    if model is not None and (file := exported_file(model)) is not None:
+        if weights is not None:
+            raise ValueError(
+                f'{model} has its own weights: {weights} cannot replace them'
+            )
+        if backend == 'torch':
+            raise ValueError(f"backend 'torch' cannot run {model}, an ONNX model")
         return file
     named = model if weights is None else weights
-    graph = None if named is not model else shipped_graph(str(model), tasks)
-    if backend == 'onnx' or find_spec('torch') is None:
-        return _require_graph(graph, named, backend)
-    if backend == 'torch' or _uses_gpu(device):
-        return None
-    if graph is None:
-        _recommend_export()
-    return None if prefers_torch else graph
-
-
-def _check_exported(
-    model: str | Path, weights: str | Path | None, backend: str
-) -> None:
-    """Refuse arguments that contradict an exported model."""
-    if weights is not None:
-        raise ValueError(f'{model} has its own weights: {weights} cannot replace them')
-    if backend == 'torch':
-        raise ValueError(f"backend 'torch' cannot run {model}, which is an ONNX model")
-
-
-def _require_graph(graph: Path | None, named: str | Path | None, backend: str) -> Path:
-    """Return the graph, without which ONNX Runtime cannot run a model."""
-    if backend == 'onnx' and graph is None:
+    graph = shipped_graph(str(model), tasks) if weights is None else None
+    if graph is None and backend == 'onnx':
         raise ValueError(
             f"backend 'onnx' runs shipped models and those of mmhot export, not {named}"
         )
-    if backend == 'torch' or graph is None:
+    if find_spec('torch') is None and (graph is None or backend == 'torch'):
         raise ValueError(f'{named} needs PyTorch: {INSTALL_MMPOSE}')
-    return graph
-
-
-def _uses_gpu(device: str) -> bool:
-    if device == 'auto':
-        return len(list_devices_of_driver()) > 1
-    return device != 'cpu'
+    if backend == 'onnx' or find_spec('torch') is None:
+        return graph
+    has_gpu = len(list_devices_of_driver()) > 1 if device == 'auto' else device != 'cpu'
+    if backend == 'torch' or has_gpu:
+        return None
+    if graph is None:
+        recommend_export()
+    return None if prefers_torch else graph
 
 
 @cache
-def _recommend_export() -> None:
+def recommend_export() -> None:
     """Log once that exported models are faster."""
-    _LOGGER.warning(_RECOMMENDATION)
+    _LOGGER.warning('models of your own run in PyTorch; mmhot export makes them faster')
 
 
 def exported_file(model: str | Path) -> Path | None:

@@ -32,22 +32,24 @@ def download(
         url (str): Its address.
         hint (str): End of the message if that fails. Defaults to none.
         path (Path, optional): Where it is kept. Defaults to :func:`cached_file`.
-        sha256 (str, optional): SHA-256 of its content in hexadecimal digits, see
-            :func:`check_digest`.
+        sha256 (str, optional): SHA-256 of its content in hexadecimal digits, or the
+            first of them.
 
     Raises:
         ValueError: If it cannot be downloaded, or has another content; then nothing is
             kept.
     """
     path = path or cached_file(url)
-    if not path.is_file():
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with replacing(path) as temporary:
-                _fetch(url, temporary, hint)
-                check_digest(temporary, sha256, url)
-        except OSError as error:
-            raise ValueError(f'{url} cannot be kept: {error}') from error
+    if path.is_file():
+        _check_digest(path, sha256, url)
+        return path
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as temporary:
+            _fetch(url, temporary, hint)
+            _check_digest(temporary, sha256, url)
+    except OSError as error:
+        raise ValueError(f'{url} cannot be kept: {error}') from error
     return path
 
 
@@ -63,23 +65,10 @@ def _fetch(url: str, path: Path, hint: str) -> None:
         raise ValueError(f'{url} cannot be downloaded ({reason:.80}){hint}') from error
 
 
-def check_digest(path: Path, sha256: str | None, source: str = '') -> None:
-    """Compare the content of a file with a checksum.
-
-    Args:
-        path (Path): The file.
-        sha256 (str, optional): Its SHA-256 in hexadecimal digits, or the first of them;
-            None for any content.
-        source (str): Its name in the message. Defaults to the path.
-
-    Raises:
-        ValueError: If they differ.
-    """
-    if sha256 is None:
-        return
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
-    if not found.startswith(sha256.lower()):
+def _check_digest(path: Path, sha256: str | None, url: str) -> None:
+    found = hashlib.sha256(path.read_bytes()).hexdigest() if sha256 else ''
+    if not found.startswith((sha256 or '').lower()):
         raise ValueError(
-            f'{source or path} has the SHA-256 {found}, and {sha256} is expected: it '
-            'was changed, or is another file'
+            f'{url} has the SHA-256 {found}, and {sha256} is expected: it was changed, '
+            'or is another file'
         )

@@ -16,7 +16,7 @@ from mmhot.compat.installation import import_extra
 from mmhot.deploy.onnx_sessions import META_FILE
 from mmhot.errors import naming, require_file
 from mmhot.io.atomic import replacing
-from mmhot.weights.downloads import cache_folder, cached_file, check_digest, download
+from mmhot.weights.downloads import cache_folder, cached_file, download
 
 _HUB = 'hf://'
 _WEB = ('http://', 'https://')
@@ -73,10 +73,8 @@ def local_file(name: str | Path, hint: str = '') -> Path:
     named = _DIGITS.search(url)
     # other programs keep files with unique names there, too
     path = cached_file(url) if named else folder / Path(urlsplit(url).path).name
-    given = fragment.removeprefix(_SHA256) or None
-    path = download(url, hint, path, given or (named and named[1]))
-    check_digest(path, given)
-    return path
+    digits = fragment.removeprefix(_SHA256) or (named and named[1])
+    return download(url, hint, path, digits)
 
 
 def unpack(path: Path) -> Path:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mmhot.errors import hint_at_names
+
 WEIGHTS_FOLDER = Path(__file__).parent
 FOLDER = WEIGHTS_FOLDER.parent / '.mim'
 SCHEME = 'mmhot://'
@@ -96,6 +98,19 @@ def read_index(folder: Path) -> Iterator[dict[str, Any]]:
 def shipped_weights() -> dict[str, Path]:
     """Return the weights that come with this package, by name."""
     return {path.stem: path for path in sorted(WEIGHTS_FOLDER.glob('*.pth'))}
+
+
+def find_shipped(name: str | Path) -> Path | None:
+    """Return the file of shipped weights, by ``NAME`` or ``mmhot://NAME``.
+
+    Raises:
+        ValueError: If ``mmhot://NAME`` is not shipped; suggests the nearest name.
+    """
+    shipped, own = shipped_weights(), str(name).removeprefix(SCHEME)
+    if own not in shipped and str(name).startswith(SCHEME):
+        hint = hint_at_names(own, shipped, 'shipped')
+        raise ValueError(f'unknown weights: {name}; {hint}')
+    return shipped.get(own)
 
 
 def _model(entry: dict[str, Any]) -> IndexedModel:

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmhot.errors import hint_at_names
 from mmhot.weights.backends import find_graph, graph_with_keep, shipped_graph
 from mmhot.weights.config_files import find_config
 from mmhot.weights.hub import is_remote, local_file
-from mmhot.weights.index import DEFAULT_LIFTER, SCHEME, read_models, shipped_weights
+from mmhot.weights.index import DEFAULT_LIFTER, SCHEME, find_shipped, read_models
 
 _TASKS = ('body_3d_keypoint',)
 
@@ -29,8 +28,8 @@ def find_lifter_graph(
     # the frames that are kept are constants of a file
     kept = None
     if keep is not None and checkpoint is None:
-        counts = [keep] if isinstance(keep, int) else keep
         shipped = shipped_graph(str(name), _TASKS)
+        counts = [keep] if isinstance(keep, int) else keep
         kept = shipped and graph_with_keep(shipped, counts)
         kept = kept if kept and kept.is_file() else None
     prefers_torch = keep is not None and kept is None
@@ -55,41 +54,27 @@ def find_files(
         tuple[Path, Path | None]: Config, or a checkpoint that contains one; and
         checkpoint, if there is one.
     """
-    if model is None and checkpoint is None:
+    if checkpoint is None and model is None:
         model = SCHEME + DEFAULT_LIFTER
-    if model is not None and is_remote(model) and checkpoint is None:
+    elif checkpoint is None and is_remote(model):
         model, checkpoint = None, model
     if model is not None:
         model = _look_up(model, with_weights=checkpoint is None)
-    shipped = None if model is None else _shipped(model)
-    weights = shipped
+        shipped = find_shipped(model)
+        config, weights = shipped or Path(model), shipped
     if checkpoint is not None:
-        weights = _shipped(checkpoint) or _existing(local_file(checkpoint))
-    return shipped or (weights if model is None else Path(model)), weights
+        weights = find_shipped(checkpoint) or local_file(checkpoint)
+        if weights.is_dir():
+            raise IsADirectoryError(f'{checkpoint} is a folder, not a checkpoint')
+    return (weights if model is None else config), weights
 
 
 def _look_up(name: str | Path, with_weights: bool) -> str | Path:
     """Return the shipped weights or config of a name of ``mmhot list``, or the name."""
     if '::' in str(name):
         return find_config(name)
-    if Path(name).is_file():
-        return name
-    for model in read_models():
-        if model.is_called(str(name)):
-            return model.weights if model.weights and with_weights else model.config
+    if not Path(name).is_file():
+        for model in read_models():
+            if model.is_called(str(name)):
+                return model.weights if model.weights and with_weights else model.config
     return name
-
-
-def _shipped(name: str | Path) -> Path | None:
-    """Return the file of shipped weights, by ``NAME`` or ``mmhot://NAME``."""
-    name, shipped = str(name), shipped_weights()
-    if name.startswith(SCHEME) and name.removeprefix(SCHEME) not in shipped:
-        hint = hint_at_names(name.removeprefix(SCHEME), shipped, 'shipped')
-        raise ValueError(f'unknown weights: {name}; {hint}')
-    return shipped.get(name.removeprefix(SCHEME))
-
-
-def _existing(checkpoint: Path) -> Path:
-    if checkpoint.is_dir():
-        raise IsADirectoryError(f'{checkpoint} is a folder, not a checkpoint')
-    return checkpoint

@@ -93,12 +93,8 @@ def config_within(checkpoint: Path, content: Any) -> Config:
     except (KeyError, RecursionError, TypeError, ValueError) as error:
         raise ValueError(f'{checkpoint}: {error}') from error
     # MMEngine would also import a type such as 'os.system'
-    known = {
-        *KEYPOINT_CODECS.module_dict,
-        *MODELS.module_dict,
-        *MODELS.parent.module_dict,
-        *WEIGHT_INITIALIZERS.module_dict,  # never called: weights are loaded
-    }
+    registries = KEYPOINT_CODECS, MODELS, MODELS.parent, WEIGHT_INITIALIZERS
+    known = {name for registry in registries for name in registry.module_dict}
     for kind in _types([config.get('model'), config.get('codec')]):
         if str(kind).removeprefix('mmpose.') not in known:
             raise ValueError(

@@ -17,8 +17,7 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from mmhot.compat.checkpoints import safe_load
-from mmhot.errors import hint_at_names
-from mmhot.weights.index import SCHEME, shipped_weights
+from mmhot.weights.index import SCHEME, find_shipped
 
 
 @contextmanager
@@ -54,17 +53,8 @@ def build_model(
 
 @CheckpointLoader.register_scheme(prefixes=SCHEME)
 def load_from_mmhot(filename: str, map_location: Any = None) -> dict:
-    """Load the shipped checkpoint ``mmhot://NAME``, for MMEngine.
-
-    Raises:
-        ValueError: If no such weights are shipped; suggests the nearest name.
-    """
-    name = filename.removeprefix(SCHEME)
-    shipped = shipped_weights()
-    if name not in shipped:
-        hint = hint_at_names(name, shipped, 'shipped')
-        raise ValueError(f'unknown weights: {filename}; {hint}')
-    return safe_load(shipped[name], map_location or 'cpu')
+    """Load the shipped checkpoint ``mmhot://NAME``, for MMEngine."""
+    return safe_load(find_shipped(filename), map_location or 'cpu')
 
 
 def load_strictly(model: nn.Module, source: str | Path, content: Any) -> None:

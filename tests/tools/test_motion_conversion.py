@@ -10,9 +10,9 @@ from mocap import FOLDER, H36M, JUMP, KICK, joints_of
 from numpy.testing import assert_allclose
 from scipy.spatial.transform import Rotation
 
-from mmhot.datasets.motion_checks import bone_lengths, find_glitches, leg_length
 from mmhot.io.writers.bvh import write_bvh
 from mmhot.io.writers.rigid_skeleton import fit_rigid_skeleton
+from tools.check_dataset import bone_lengths, find_glitches, leg_length
 from tools.dataset_converters.motion_conversion import (
     LAYOUTS,
     ConversionOptions,

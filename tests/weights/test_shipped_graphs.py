@@ -192,7 +192,7 @@ def test_wrong_back_ends_are_refused(arguments, message, machine):
 
 def test_export_is_recommended_once_for_models_of_the_user(machine, caplog):
     machine(BOTH)
-    backends._recommend_export.cache_clear()
+    backends.recommend_export.cache_clear()
     find_graph('nanohtnet', TASK)
     find_graph('nanohtnet', TASK, 'a.pth', backend='torch')
     assert caplog.messages == []

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import numpy as np
 
-from mmhot.datasets.motion_checks import (
-    LIMBS,
-    check_leg_length,
-    find_glitches,
-    good_stretches,
-)
 from mmhot.errors import naming
 from mmhot.io.arrays import load_json
 from mmhot.io.writers.rigs import BONES
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.windows import resample
+from tools.check_dataset import (
+    LIMBS,
+    check_leg_length,
+    find_glitches,
+    good_stretches,
+)
 from tools.dataset_converters.motion_files import (
     JointMotion,
     read_asf_amc,
