@@ -149,7 +149,7 @@ SHIMS = (
     ),
     Shim(
         'xtcocotools',
-        'no wheels for NumPy 2 or Python >= 3.12: replaced where it does not import',
+        'no wheels for NumPy 2 or Python >= 3.12',
         import_hooks.provide_xtcocotools,
         light=True,
     ),

@@ -4,13 +4,13 @@ Also the hook that adds ``mmhot::`` to MMEngine's config schemes. Nothing is imp
 when a hook is installed.
 """
 
-import importlib.util
 import json
 import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -174,7 +174,7 @@ def _fill_pkg_resources(module: ModuleType) -> None:
 
 def provide_pkg_resources() -> Callable[[], None] | None:
     """Provide ``pkg_resources``, on top of ``importlib.metadata``, if it is missing."""
-    if importlib.util.find_spec('pkg_resources') is not None:
+    if find_spec('pkg_resources') is not None:
         return None
     finder = ModuleFinder({'pkg_resources': _fill_pkg_resources})
     return finder.install(len(sys.meta_path))
@@ -190,46 +190,19 @@ def _copy_of(source: str) -> Fill:
     return fill
 
 
-class _XtcocotoolsFinder(ModuleFinder):
-    """Provides ``xtcocotools``, on top of pycocotools, if the installed one is broken.
-
-    Whether it was compiled for another NumPy shows only when it is imported. So its
-    modules are imported with the package, and replaced if one of them fails.
-    """
-
-    def find_spec(self, name: str, path: Any = None, target: Any = None):
-        if name == 'xtcocotools':
-            spec = self.find_installed(name)
-            return self._with_fallback(spec) if spec else super().find_spec(name)
-        if self.is_stand_in(sys.modules.get('xtcocotools')):
-            return super().find_spec(name)
-        return None
-
-    def _with_fallback(self, spec: ModuleSpec) -> ModuleSpec:
-        load = spec.loader.exec_module
-
-        def load_or_replace(module: ModuleType) -> None:
-            try:
-                load(module)
-                for name in self.modules:
-                    import_module(name)
-            except Exception:  # a broken extension module raises nearly anything
-                for name in [x for x in sys.modules if x.startswith('xtcocotools.')]:
-                    del sys.modules[name]
-                stand_in = ModuleFinder.find_spec(self, spec.name)
-                # The import system returns what is here after loading.
-                sys.modules[spec.name] = importlib.util.module_from_spec(stand_in)
-
-        spec.loader.exec_module = load_or_replace
-        return spec
-
-
 def provide_xtcocotools() -> Callable[[], None] | None:
-    """Provide ``xtcocotools``, on top of pycocotools, where it does not import."""
-    if 'xtcocotools' in sys.modules or not importlib.util.find_spec('pycocotools'):
+    """Provide ``xtcocotools``, on top of pycocotools, unless an installed one works.
+
+    Those that are installed are mostly compiled for NumPy 1, and fail with NumPy 2.
+    """
+    from importlib.metadata import version  # slow import
+
+    has_numpy_1 = find_spec('numpy') is not None and version('numpy')[:2] == '1.'
+    is_working = has_numpy_1 and find_spec('xtcocotools') is not None
+    if is_working or 'xtcocotools' in sys.modules or find_spec('pycocotools') is None:
         return None
     evaluation = _copy_of('mmhot.compat.coco_evaluation')
-    finder = _XtcocotoolsFinder(
+    finder = ModuleFinder(
         {
             'xtcocotools.coco': evaluation,
             'xtcocotools.cocoeval': evaluation,
@@ -242,7 +215,7 @@ def provide_xtcocotools() -> Callable[[], None] | None:
 
 def _has_compiled_operators() -> bool:
     """Whether MMCV has an extension module, for any Python and PyTorch."""
-    spec = importlib.util.find_spec('mmcv')
+    spec = find_spec('mmcv')
     folders = (spec and spec.submodule_search_locations) or ()
     return any(any(Path(folder).glob('_ext.*')) for folder in folders)
 
@@ -255,7 +228,7 @@ def _fill_mmcv_operators(module: ModuleType) -> None:
 def provide_mmcv_operators() -> Callable[[], None] | None:
     """Provide ``mmcv._ext`` for mmcv-lite, on top of torchvision."""
     # A compiled module that fails to load keeps its own error.
-    if importlib.util.find_spec('mmcv') is None or _has_compiled_operators():
+    if find_spec('mmcv') is None or _has_compiled_operators():
         return None
     # the last finder: a compiled module has priority
     return ModuleFinder({'mmcv._ext': _fill_mmcv_operators}).install(len(sys.meta_path))

@@ -1,6 +1,7 @@
 """Hooks of MMEngine's Runner: seeds, frozen parts, order of keypoints."""
 
 from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from typing import Any
 
 from mmengine.dist import get_rank
@@ -158,20 +159,13 @@ class KeypointOrderHook(Hook):
             names = metainfo.get('keypoint_id2name', {})
             found = tuple(names[index] for index in range(len(names)))
             if found not in ((), head.groups.joints):
+                pairs = enumerate(zip_longest(head.groups.joints, found))
+                index, (ours, theirs) = next(x for x in pairs if x[1][0] != x[1][1])
                 raise ValueError(
-                    f'model.head has the keypoints of {head.groups.skeleton}, '
-                    f'{_first_difference(head.groups.joints, found)} of dataset '
+                    f'model.head has the keypoints of {head.groups.skeleton}, whose '
+                    f'keypoint {index} is {ours}, but {theirs} in the dataset '
                     f'{metainfo.get("dataset_name")!r}: give both the same metainfo'
                 )
-
-
-def _first_difference(ours: Sequence[str], theirs: Sequence[str]) -> str:
-    """Describe the first difference between two lists of names."""
-    if len(ours) != len(theirs):
-        return f'{len(ours)}, but there are {len(theirs)}'
-    pairs = enumerate(zip(ours, theirs, strict=True))
-    index = next(index for index, (own, other) in pairs if own != other)
-    return f'and keypoint {index} is {ours[index]}, but {theirs[index]}'
 
 
 def model_of(runner: Runner) -> nn.Module:

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 
@@ -55,7 +56,17 @@ class Measure:
     thresholds: Sequence[float] | None = None
 
     def per_joint(self, clip: ClipPrediction) -> np.ndarray:
-        """Compute the measure for each joint, (F', K), relative to the first joint."""
+        """Compute the measure for each joint, (F', K), relative to the first joint.
+
+        There are no frames, F' = 0, if it needs consecutive ones and they are unknown.
+        """
+        if not len(clip.pred) or (self.num_frames > 1 and clip.frames is None):
+            return np.zeros((0, clip.pred.shape[1]))
+        if self.per_second and clip.fps is None:
+            raise ValueError(
+                f'LiftingErrorMetric: {self.name} needs the frame rate: add '
+                "'fps' to PackPoseInputs' meta_keys"
+            )
         options = {}
         if self.errors is change_errors:
             options = dict(order=self.num_frames - 1, frames=clip.frames)
@@ -65,11 +76,11 @@ class Measure:
         errors = self.scale * errors
         return errors * clip.fps ** (self.num_frames - 1) if self.per_second else errors
 
-    def joints(self, skeleton: Skeleton | None) -> list[int] | None:
-        """Indices of the joints that count; None: all."""
+    def joints(self, skeleton: Skeleton | None) -> list[int] | slice:
+        """Indices of the joints that count."""
         if self.errors is joint_errors and self.thresholds and skeleton is not None:
             return pck_joints(skeleton)
-        return None
+        return slice(None)
 
 
 _ALL = (
@@ -103,13 +114,11 @@ def get_measures(names: Sequence[str]) -> list[Measure]:
     return [MEASURES[name] for name in names]
 
 
-@dataclass(frozen=True)
-class _ErrorSums:
-    """Sums over a clip's frames of each joint's errors, and their numbers of frames."""
+class _Part(NamedTuple):
+    """A clip, and by measure each joint's sum over frames (K,) with their number."""
 
     clip: ClipPrediction
-    total: dict[str, np.ndarray]
-    count: dict[str, int]
+    sums: dict[str, tuple[np.ndarray, int]]
 
 
 class ErrorReport:
@@ -138,49 +147,53 @@ class ErrorReport:
         wanted = get_measures(measures)
         self.skeleton = skeleton
         self._average = average
-        self._sums = defaultdict(list)
+        self._parts = defaultdict(list)
+        found = set()
         for clip in clips:
-            self._sums[clip.dataset].append(_sum_errors(clip, wanted))
-        every = [sums for of_dataset in self._sums.values() for sums in of_dataset]
-        self.measures = [
-            measure
-            for measure in wanted
-            if any(sums.count[measure.name] for sums in every)
-        ]
-        self.left_out = [m.name for m in wanted if m not in self.measures]
+            errors = {measure.name: measure.per_joint(clip) for measure in wanted}
+            sums = {name: (x.sum(0), len(x)) for name, x in errors.items()}
+            self._parts[clip.dataset].append(_Part(clip, sums))
+            found.update(name for name, x in errors.items() if len(x))
+        self.measures = [measure for measure in wanted if measure.name in found]
+        self.left_out = [m.name for m in wanted if m.name not in found]
 
     @property
     def datasets(self) -> list[str]:
         """Names of the datasets, sorted."""
-        return sorted(self._sums)
+        return sorted(self._parts)
+
+    @property
+    def clips(self) -> list[ClipPrediction]:
+        """All clips, by dataset."""
+        return [part.clip for name in self.datasets for part in self._parts[name]]
 
     def num_frames(self, dataset: str) -> int:
         """Number of poses of a dataset."""
-        return sum(len(sums.clip.pred) for sums in self._sums[dataset])
+        return sum(len(part.clip.pred) for part in self._parts[dataset])
 
     def kept(self, dataset: str) -> tuple[int, int] | None:
         """Frames that a pruner kept of each window, and frames of a window."""
-        return self._sums[dataset][0].clip.kept
+        return self._parts[dataset][0].clip.kept
 
     def actions(self, dataset: str) -> list[str]:
         """Actions that a dataset's errors are averaged over; none: over frames."""
-        actions = {sums.clip.action for sums in self._sums[dataset]}
-        if self._average == 'frames' or '' in actions:
-            return []
-        return sorted(actions)
+        actions = {part.clip.action for part in self._parts[dataset]}
+        return [] if self._average == 'frames' or '' in actions else sorted(actions)
 
     def overall(self, dataset: str) -> dict[str, float]:
         """Each measure of a dataset."""
-        return self._row(self._sums[dataset], bool(self.actions(dataset)))
+        return self._row(self._parts[dataset], bool(self.actions(dataset)))
 
     def motion(self, dataset: str) -> dict[str, float]:
         """Compute means over clips of :func:`measure_motion`, where it is known."""
-        clips = [sums.clip for sums in self._sums[dataset] if len(sums.clip.pred)]
-        rows = [measure_motion(clip, self.skeleton) for clip in clips]
-        known = {
-            name: [row[name] for row in rows if name in row] for name in MOTION_UNITS
+        known = defaultdict(list)
+        for part in self._parts[dataset]:
+            if len(part.clip.pred):
+                for name, value in measure_motion(part.clip, self.skeleton).items():
+                    known[name].append(value)
+        return {
+            name: float(np.mean(known[name])) for name in MOTION_UNITS if known[name]
         }
-        return {name: float(np.mean(x)) for name, x in known.items() if x}
 
     def table(self, dataset: str, kind: str) -> dict[str, dict[str, float]]:
         """Compute each measure by joint, group, action, subject or clip.
@@ -194,23 +207,17 @@ class ErrorReport:
         """
         if kind not in TABLES:
             raise ValueError(f'unknown table: {kind!r}, wanted one of {TABLES}')
-        sums = self._sums[dataset]
-        over_actions = bool(self.actions(dataset))
+        parts, over_actions = self._parts[dataset], bool(self.actions(dataset))
         if kind in ('joints', 'groups'):
             rows = self._joints() if kind == 'joints' else self._groups()
             return {
-                name: self._row(sums, over_actions, joints)
+                name: self._row(parts, over_actions, joints)
                 for name, joints in rows.items()
             }
-        parts = _split(sums, kind.removesuffix('s'))
-        parts.pop('', None)
+        by_label = _split(parts, kind.removesuffix('s'))
         over_actions = over_actions and kind == 'subjects'
-        return {name: self._row(parts[name], over_actions) for name in sorted(parts)}
-
-    @property
-    def clips(self) -> list[ClipPrediction]:
-        """All clips, by dataset."""
-        return [sums.clip for name in self.datasets for sums in self._sums[name]]
+        labels = sorted(label for label in by_label if label)
+        return {label: self._row(by_label[label], over_actions) for label in labels}
 
     def frame_errors(self) -> dict[str, np.ndarray]:
         """Return each frame's errors as columns, for a file.
@@ -231,10 +238,11 @@ class ErrorReport:
             columns['frame'].append(unknown if clip.frames is None else clip.frames)
             for measure in self.measures:
                 errors = np.full(num_frames, np.nan, np.float32)
-                found = _errors(clip, measure)
+                found = measure.per_joint(clip)[:, measure.joints(self.skeleton)]
+                order = measure.num_frames - 1
                 if len(found):
-                    of_joints = found[:, measure.joints(self.skeleton) or slice(None)]
-                    errors[_frames_of(clip, measure)] = of_joints.mean(-1)
+                    rows = ends_of_changes(clip.frames, order) if order else slice(None)
+                    errors[rows] = found.mean(-1)
                 columns[measure.name].append(errors)
             errors = 1000 * joint_errors(clip.pred, clip.target)
             columns['joint_errors'].append(errors.astype(np.float32))
@@ -269,7 +277,7 @@ class ErrorReport:
 
     def _joints(self) -> dict[str, list[int]]:
         if self.skeleton is None:
-            num_keypoints = next(iter(self._sums.values()))[0].clip.pred.shape[1]
+            num_keypoints = self.clips[0].pred.shape[1]
             names = [f'joint {joint}' for joint in range(num_keypoints)]
         else:
             names = self.skeleton.joints
@@ -280,63 +288,29 @@ class ErrorReport:
 
     def _row(
         self,
-        sums: Sequence[_ErrorSums],
+        parts: Sequence[_Part],
         over_actions: bool,
         joints: Sequence[int] | None = None,
     ) -> dict[str, float]:
         """Each measure's mean over some clips and joints."""
-        parts = list(_split(sums, 'action').values()) if over_actions else [sums]
+        groups = list(_split(parts, 'action').values()) if over_actions else [parts]
         row = {}
         for measure in self.measures:
-            means = [_mean(part, measure.name) for part in parts]
-            means = [mean for mean in means if mean is not None]
-            if not means or (joints and measure.errors is largest_errors):
-                continue
-            chosen = joints or measure.joints(self.skeleton)
-            mean = np.mean(means, axis=0)
-            row[measure.name] = float((mean if chosen is None else mean[chosen]).mean())
+            means = []
+            for group in groups:
+                sums, counts = zip(*(x.sums[measure.name] for x in group), strict=True)
+                if any(counts):
+                    means.append(sum(sums) / sum(counts))
+            if means and not (joints and measure.errors is largest_errors):
+                mean = np.mean(means, axis=0)
+                chosen = joints or measure.joints(self.skeleton)
+                row[measure.name] = float(mean[chosen].mean())
         return row
 
 
-def _sum_errors(clip: ClipPrediction, measures: Sequence[Measure]) -> _ErrorSums:
-    """Sum each joint's errors over frames."""
-    total, count = {}, {}
-    for measure in measures:
-        errors = _errors(clip, measure)
-        total[measure.name], count[measure.name] = errors.sum(0), len(errors)
-    return _ErrorSums(clip, total, count)
-
-
-def _errors(clip: ClipPrediction, measure: Measure) -> np.ndarray:
-    """Compute a measure for each joint, (F', K); (0, K) if it needs known frames."""
-    if not len(clip.pred) or (measure.num_frames > 1 and clip.frames is None):
-        return np.zeros((0, clip.pred.shape[1]))
-    if measure.per_second and clip.fps is None:
-        raise ValueError(
-            f'LiftingErrorMetric: {measure.name} needs the frame rate: add '
-            "'fps' to PackPoseInputs' meta_keys"
-        )
-    return measure.per_joint(clip)
-
-
-def _frames_of(clip: ClipPrediction, measure: Measure) -> np.ndarray | slice:
-    """Rows of a clip at which a measure's frames end."""
-    if measure.num_frames == 1:
-        return slice(None)
-    return ends_of_changes(clip.frames, measure.num_frames - 1)
-
-
-def _mean(sums: Sequence[_ErrorSums], measure: str) -> np.ndarray | None:
-    """Mean over all frames of some clips, (K,); None if there is no frame."""
-    count = sum(of_clip.count[measure] for of_clip in sums)
-    if not count:
-        return None
-    return sum(of_clip.total[measure] for of_clip in sums) / count
-
-
-def _split(sums: Sequence[_ErrorSums], label: str) -> dict[str, list[_ErrorSums]]:
+def _split(parts: Sequence[_Part], label: str) -> dict[str, list[_Part]]:
     """Group clips by a label: 'action', 'subject' or 'clip'."""
-    parts = defaultdict(list)
-    for of_clip in sums:
-        parts[getattr(of_clip.clip, label)].append(of_clip)
-    return parts
+    groups = defaultdict(list)
+    for part in parts:
+        groups[getattr(part.clip, label)].append(part)
+    return groups

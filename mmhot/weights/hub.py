@@ -6,7 +6,6 @@ What was fetched once is used without a network. Archives are unpacked once.
 import hashlib
 import os
 import re
-import shutil
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
@@ -30,7 +29,7 @@ _GRAPH = (MODEL_FILE, META_FILE)
 SDK_FILE, PIPELINE_FILE = 'end2end.onnx', 'pipeline.json'
 """Model and its preprocessing in folders and archives of MMDeploy's SDK."""
 # ONNX files, as all Protocol Buffers, have at most 2 GB.
-_MAX_SIZES = {SDK_FILE: 2 << 30, PIPELINE_FILE: 1 << 20}
+_MAX_SIZE = 2 << 30
 _RESOURCES = '__MACOSX'  # of archives made on macOS
 _CHECKPOINTS = ('.safetensors', '.pth')
 _FILES = ('*.safetensors', '*.pth', *_GRAPH)
@@ -106,31 +105,21 @@ def unpack(path: Path) -> Path:
 
 def _unpack(path: Path, folder: Path) -> None:
     with zipfile.ZipFile(path) as archive:
-        entries = {PurePosixPath(entry.filename): entry for entry in archive.infolist()}
-        models = [
-            x for x in entries if x.suffix == '.onnx' and x.parts[0] != _RESOURCES
-        ]
+        names = [PurePosixPath(name) for name in archive.namelist()]
+        models = [x for x in names if x.suffix == '.onnx' and x.parts[0] != _RESOURCES]
         if len(models) != 1:
             raise ValueError(f'has {len(models)} .onnx files, and one is expected')
         folder.mkdir(parents=True, exist_ok=True)
-        pipeline = entries.get(models[0].with_name(PIPELINE_FILE))
-        if pipeline is not None:
-            _extract(archive, pipeline, folder / PIPELINE_FILE)
+        pipeline = models[0].with_name(PIPELINE_FILE)
         # the model last: a folder that has it is complete
-        _extract(archive, entries[models[0]], folder / SDK_FILE)
-
-
-def _extract(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path) -> None:
-    """Unpack one file, of which at most the stated size is read."""
-    most = _MAX_SIZES[target.name]
-    if entry.file_size > most:
-        raise ValueError(f'{target.name} in it is larger than {most >> 20} MB')
-    with (
-        archive.open(entry) as source,
-        replacing(target) as temporary,
-        temporary.open('wb') as file,
-    ):
-        shutil.copyfileobj(source, file)
+        for name, file in ((pipeline, PIPELINE_FILE), (models[0], SDK_FILE)):
+            if name not in names:
+                continue
+            entry = archive.getinfo(str(name))
+            if entry.file_size > _MAX_SIZE:
+                raise ValueError(f'{file} in it is larger than {_MAX_SIZE >> 20} MB')
+            with replacing(folder / file) as temporary:
+                temporary.write_bytes(archive.read(entry))
 
 
 def _fetch_from_hub(name: str, hint: str) -> Path:

@@ -159,10 +159,6 @@ def test_archives_are_downloaded_by_url(sdk, tmp_path, monkeypatch):
     [
         (dict.clear, 'has 0 .onnx files, and one is expected'),
         (lambda files: files.update({'b.onnx': b''}), 'has 2 .onnx files'),
-        (
-            lambda files: files.update({f'{FOLDER}/pipeline.json': b' ' * (2 << 20)}),
-            'pipeline.json in it is larger than 1 MB',
-        ),
     ],
 )
 def test_other_archives_are_refused(sdk, tmp_path, cache, change, message):
