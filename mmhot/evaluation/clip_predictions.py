@@ -3,11 +3,9 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from os.path import basename
 
 import numpy as np
 
-from mmhot.datasets.h36m import parse_h36m_name
 from mmhot.structures.windows import blend_weights
 
 
@@ -59,8 +57,7 @@ def read_sample(sample: dict, count_padding: bool = False) -> ClipPrediction:
     Args:
         sample (dict): With ``pred_instances.keypoints`` and
             ``gt_instances.lifting_target``, (T', K, 3), ``lifting_target_visible``,
-            and the identity of the frames: the metainfo of :class:`ClipDataset`, or
-            MMPose's ``target_img_path``.
+            and the identity of the frames: the metainfo of :class:`ClipDataset`.
         count_padding (bool): Whether to keep frames outside of the clip.
 
     Returns:
@@ -80,7 +77,7 @@ def read_sample(sample: dict, count_padding: bool = False) -> ClipPrediction:
     if not count_padding:
         visible = np.reshape(ground_truth['lifting_target_visible'], (num_targets, -1))
         inside = (visible > 0).all(-1)
-    labels, frames = _identify(sample, num_targets)
+    frames = sample.get('target_frame_numbers')
     kept = None
     if 'kept_frames' in sample:
         kept = len(sample['kept_frames']), sample['num_frames']
@@ -88,48 +85,15 @@ def read_sample(sample: dict, count_padding: bool = False) -> ClipPrediction:
     return ClipPrediction(
         pred.reshape(target.shape)[inside],
         target[inside],
-        frames=None if frames is None else frames[inside],
+        frames=None if frames is None else np.asarray(frames)[inside],
         fps=sample.get('fps'),
         dataset=sample.get('dataset_name', ''),
         kept=kept,
         weights=blend_weights(num_targets)[inside],
         root_world=None if root is None else np.asarray(root)[inside],
         camera_axes=sample.get('camera_axes'),
-        **labels,
+        **{key: sample.get(key, '') for key in ('subject', 'action', 'clip')},
     )
-
-
-def _identify(sample: dict, num_targets: int) -> tuple[dict, np.ndarray | None]:
-    """Subject, action and clip of a sample, and its targets' frame numbers (T',)."""
-    if 'clip' not in sample:
-        return _parse_names(sample.get('target_img_path', ()), num_targets)
-    labels = {key: sample.get(key, '') for key in ('subject', 'action', 'clip')}
-    frames = sample.get('target_frame_numbers')
-    if frames is None and num_targets == 1 and 'frame' in sample:
-        frames = [sample['frame']]
-    return labels, None if frames is None else np.asarray(frames)
-
-
-def _parse_names(
-    paths: Iterable[str], num_targets: int
-) -> tuple[dict, np.ndarray | None]:
-    """The same of MMPose's Human3.6M, whose labels are in the image names."""
-    paths = [paths] if isinstance(paths, str) else list(paths)
-    names = [basename(path) for path in paths]
-    labels = dict(subject='', action='', clip='')
-    try:
-        parsed = [parse_h36m_name(name) for name in names]
-    except ValueError:
-        parsed = []
-    if parsed:
-        first = parsed[0]
-        labels = dict(subject=first.subject, action=first.action, clip=first.clip)
-    elif names:
-        labels['subject'], _, rest = names[0].partition('_')
-        labels['action'] = rest.split('.')[0].split('_')[0]
-    if len(parsed) != num_targets:
-        return labels | {'clip': ''}, None
-    return labels, np.array([name.frame for name in parsed])
 
 
 def join_predictions(parts: Iterable[ClipPrediction]) -> list[ClipPrediction]:

@@ -9,7 +9,6 @@ import pytest
 from lifting_samples import (
     H36M,
     evaluate,
-    h36m_names,
     h36m_samples,
     measure,
     poses,
@@ -347,8 +346,8 @@ def test_metric_accepts_mmposes_motionbert_codec():
     pred, _ = codec.decode(
         trained['lifting_target_label'], size, size, tested['factor']
     )
-    paths = h36m_names('Walking', range(27))
-    perfect = sample(pred[None], tested['lifting_target'], target_img_path=paths)
+    known = dict(clip='a/x', target_frame_numbers=np.arange(27))
+    perfect = sample(pred[None], tested['lifting_target'], **known)
     metrics = evaluate([perfect])
     assert metrics['MPJPE'] == pytest.approx(0, abs=1e-3)
     assert metrics['MPJVE'] == pytest.approx(0, abs=1e-3)
@@ -365,7 +364,8 @@ def test_metric_accepts_mmposes_motionbert_codec():
 )
 def test_wrong_arguments_are_named_in_the_error(settings, message):
     pred, target = poses()
-    one = sample(pred, target, target_img_path=h36m_names('Sitting', range(40)))
+    frames = np.arange(40)
+    one = sample(pred, target, clip='S9_Sitting.1', target_frame_numbers=frames)
     with pytest.raises(ValueError, match=message):
         evaluate([one], **settings)
 

@@ -20,7 +20,6 @@ meta_keys = (
     'dataset_name',
     'camera_param',
     'flip_indices',
-    'target_img_path',
     'target_root',
     'root_world',
     'camera_axes',

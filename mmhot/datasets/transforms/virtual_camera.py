@@ -107,9 +107,8 @@ class ProjectToVirtualCamera(BaseTransform):
     the floor. Required keys: ``joints_world``, ``camera_param``, ``target_frames``;
     optional: ``observed_world``, joints by a detector's definition. Added keys:
     ``keypoints`` (T, K, 2), ``keypoints_visible`` (T, K), ``lifting_target`` (T', K, 3)
-    meters in camera axes, ``target_img_path`` (MMPose's metrics read the action from
-    it); for metrics of feet ``root_world`` (T', 3) and ``camera_axes`` (3, 3), the
-    rotation from the camera's axes to the world's.
+    meters in camera axes; for metrics of feet ``root_world`` (T', 3) and
+    ``camera_axes`` (3, 3), the rotation from the camera's axes to the world's.
 
     Samples of MMPose's 3D inferencers have ``keypoints`` and no ``joints_world``; see
     :func:`denormalize_inferencer_input`.
@@ -143,9 +142,6 @@ class ProjectToVirtualCamera(BaseTransform):
         results['lifting_target'] = lifting_target.astype(np.float32)
         results['root_world'] = joints[results['target_frames'], 0]
         results['camera_axes'] = camera['R']
-        action = results['action'] or results['clip'].split('/')[-1].split('.')[0]
-        action = action.replace('_', '-')
-        results['target_img_path'] = [f'{results["subject"]}_{action}.jpg']
         return results
 
     def choose_camera(self, results: dict, joints: np.ndarray) -> dict:
