@@ -13,8 +13,6 @@ PARTS = ('keypoints', 'foot_kpts', 'face_kpts', 'lefthand_kpts', 'righthand_kpts
 # Part of the image's larger side by which a labeled keypoint may lie outside, and of
 # each side by which a box of (x, y, width, height) may.
 _MAX_OUTSIDE, _MAX_BEYOND = 0.05, 0.1
-# Boxes, and part of them, from which on fitting as (x1, y1, x2, y2) is no coincidence.
-_MIN_CORNERS, _MOST = 3, 0.8
 
 
 @dataclass(frozen=True)
@@ -145,7 +143,7 @@ def _value_faults(
         ('keypoints', ~np.isfinite(points).all((1, 2)), not_finite),
         ('bbox', ~np.isfinite(boxes).all(1), not_finite),
         *_keypoint_faults(points, size, needs),
-        *_box_faults(boxes, points, size, used),
+        *_box_faults(boxes, points, size),
     ]
     if 'area' in needs.fields:
         text = 'got {0}, must be above 0, or any error is infinite'
@@ -197,7 +195,7 @@ def _keypoint_faults(
 
 
 def _box_faults(
-    boxes: np.ndarray, points: np.ndarray, size: np.ndarray, used: np.ndarray
+    boxes: np.ndarray, points: np.ndarray, size: np.ndarray
 ) -> Iterator[tuple[str, np.ndarray, str]]:
     """Yield the same of boxes (N, 4)."""
     corner, sides = boxes[:, :2], boxes[:, 2:]
@@ -205,12 +203,8 @@ def _box_faults(
     yield 'bbox', (sides <= 0).any(1), '{0} has no width or height' + wanted
     yield 'bbox', (boxes <= 1).all(1), '{0} is normalized to 0..1' + wanted
     xy, labeled = points[..., :2], points[..., 2] > 0
-    # a box (x1, y1, x2, y2) lies in the image and around all keypoints
-    inside = ((xy >= boxes[:, None, :2] - 2) & (xy <= sides[:, None] + 2)).all(-1)
-    corners = (sides > corner) & (sides <= size + 1) & (corner > 2)
-    corners = used & corners.all(1) & (inside | ~labeled).all(1)
-    if corners.sum() < max(_MIN_CORNERS, _MOST * used.sum()):
-        corners &= (corner + sides > (1 + _MAX_BEYOND) * size).any(1)
+    beyond = corner + sides > (1 + _MAX_BEYOND) * size
+    corners = beyond.any(1) & ((sides > corner) & (sides <= size + 1)).all(1)
     yield 'bbox', corners, '{0} looks like x1, y1, x2, y2' + wanted
     near = np.abs(xy - (corner + sides / 2)[:, None]) <= sides[:, None]
     away = ~(near.all(-1) & labeled).any(1) & (labeled.sum(1) > 1)

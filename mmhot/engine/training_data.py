@@ -59,12 +59,12 @@ def require_data_files(config: Config, splits: tuple[str, ...]) -> None:
         for option, dataset in _datasets(config.get(loader), loader):
             root = dataset.get('data_root') or ''
             for name in _file_names(dataset):
-                _check(name, Path(root, name), f'{option}.data_root')
+                _require(name, Path(root, name), f'{option}.data_root')
             for folder in (dataset.get('data_prefix') or {}).values():
-                _check(folder, Path(root, folder), f'{option}.data_prefix')
+                _require(folder, Path(root, folder), f'{option}.data_prefix')
         for evaluator in _evaluators(config, split):
             for name in _file_names(evaluator):
-                _check(name, Path(name), f'{split}_evaluator.ann_file')
+                _require(name, Path(name), f'{split}_evaluator.ann_file')
 
 
 def coco_files(
@@ -187,7 +187,7 @@ def _file_names(settings: dict) -> Iterator[str]:
             yield from (name for name in names if isinstance(name, str) and name)
 
 
-def _check(name: str, path: Path, option: str) -> None:
+def _require(name: str, path: Path, option: str) -> None:
     if '://' in name or path.exists() or Path(name).exists():
         return
     raise FileNotFoundError(
@@ -211,7 +211,16 @@ def use_sample_data(config: Config) -> None:
         )
     for split in _SPLITS:
         for dataset in _innermost_datasets(config.get(f'{split}_dataloader')):
-            _replace_files(dataset)
+            kind = dataset.type.rpartition('.')[2]
+            if kind not in _FILES:
+                raise ValueError(
+                    f'--sample: no sample data for {kind}, only for {", ".join(_FILES)}'
+                )
+            dataset.update(_FILES[kind])
+            if 'data_prefix' in dataset:
+                dataset.data_prefix = dict(img='')
+            if 'bbox_file' in dataset:
+                dataset.bbox_file = None
         for evaluator in _evaluators(config, split):
             if evaluator.get('ann_file'):
                 evaluator.ann_file = str(_PEOPLE / 'annotations.json')
@@ -223,19 +232,6 @@ def _innermost_datasets(loader: dict | None) -> Iterator[ConfigDict]:
     for _, dataset in _datasets(loader, ''):
         if 'dataset' not in dataset and 'datasets' not in dataset:
             yield dataset
-
-
-def _replace_files(dataset: ConfigDict) -> None:
-    kind = dataset.type.rpartition('.')[2]
-    if kind not in _FILES:
-        raise ValueError(
-            f'--sample: no sample data for {kind}, only for {", ".join(_FILES)}'
-        )
-    dataset.update(_FILES[kind])
-    if 'data_prefix' in dataset:
-        dataset.data_prefix = dict(img='')
-    if 'bbox_file' in dataset:
-        dataset.bbox_file = None
 
 
 def shorten(config: Config) -> None:
