@@ -10,7 +10,6 @@ import matplotlib
 import numpy as np
 import pytest
 import torch
-from mmengine.config import Config
 from mmengine.dataset import DefaultSampler
 from mmengine.logging import HistoryBuffer
 from mmengine.model import BaseModel
@@ -230,18 +229,6 @@ def test_shims_are_reverted():
     )
 
 
-def test_globals_allowed_elsewhere_stay_allowed():
-    compat.revert()
-    torch.serialization.add_safe_globals([HistoryBuffer, Evil])
-    try:
-        with compat.shims():
-            pass
-        left = torch.serialization.get_safe_globals()
-        assert {HistoryBuffer, Evil} <= set(left)
-    finally:
-        torch.serialization.clear_safe_globals()
-
-
 HIDE_PKG_RESOURCES = """
 import sys
 from importlib.machinery import PathFinder
@@ -296,11 +283,3 @@ mmhot.compat.revert()
 print('mmhot' in MODULE2PACKAGE)
 """
     assert run_python(code).split() == ['True', 'False']
-
-
-def test_config_inherits_through_the_scheme(tmp_path):
-    config = tmp_path / 'c.py'
-    config.write_text("_base_ = 'mmhot::_base_/default_runtime.py'")
-    loaded = Config.fromfile(config)
-    assert loaded.default_scope == 'mmpose'
-    assert loaded.custom_imports.imports == ['mmhot.plugin']

@@ -127,27 +127,6 @@ def test_compiled_operators_are_preferred(package):
     assert done.stdout == 'compiled\n', done.stderr
 
 
-def test_without_mmcv_nothing_is_done():
-    code = 'sys.modules["mmcv"] = None\nimport mmhot\nprint(mmhot.compat.states())'
-    assert "'mmcv._ext': 'not needed'" in run(code, '.').stdout
-
-
-def test_stand_in_is_reverted(package):
-    code = """
-import types
-import mmhot
-operators = types.SimpleNamespace(find_operator=str.upper)  # without PyTorch
-sys.modules['mmhot.compat.mmcv_operators'] = operators
-import mmcv._ext
-assert mmcv._ext.nms == 'NMS'
-mmhot.compat.revert()
-assert not hasattr(mmcv, '_ext')
-import mmcv._ext
-"""
-    done = run(code, package.parent)
-    assert done.stderr.endswith("No module named 'mmcv._ext'\n")
-
-
 def load_config(package, name):
     folder = Path(importlib.import_module(package).__file__).parent
     return Config.fromfile(folder / '.mim/configs' / name)

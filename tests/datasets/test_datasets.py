@@ -271,20 +271,6 @@ def test_subjects_of_short_clips_have_shares_of_their_frames(tmp_path):
     assert abs(counts['short'] - 500) < 65
 
 
-def test_frames_without_a_window_do_not_count(tmp_path):
-    data = counting_clips(tmp_path, {'a/x': 7, 'a/y': 5, 'b/x': 4}, indices=8)
-    assert data.frames_of_subject == dict(a=12)
-
-
-def test_no_window_repeats_before_all_were_drawn():
-    data = SubjectWindows(a=5000, b=30)
-    times = Counter(drawn(SubjectBalancedSampler(data, 600, full_share=30, seed=1)))
-    assert max(times[index] for index in range(5000)) == 1
-    small = [times[index] for index in range(5000, 5030)]
-    assert max(small) - min(small) <= 1
-    assert min(small) >= 8
-
-
 def test_order_is_a_function_of_seed_and_epoch():
     data = SubjectWindows(a=300, b=300)
 

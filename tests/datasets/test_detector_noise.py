@@ -7,7 +7,6 @@ import pytest
 from mmhot.datasets.transforms.detector_noise import (
     _TABLE,
     RandomDetectorNoise,
-    person_height,
     slow_noise,
 )
 
@@ -55,23 +54,6 @@ def test_slow_noise_has_the_fitted_statistics():
     # no frame is noisier than others
     frames = noise.std(0).mean((1, 2))
     np.testing.assert_allclose(frames, frames.mean(), rtol=0.04)
-
-
-def test_slow_noise_is_slow_to_the_end():
-    rng = np.random.default_rng(0)
-    for num_frames in (1, 9, 10, 27, 81, 243):
-        noise = slow_noise(rng, num_frames)
-        assert noise.shape == (num_frames, 17, 2)
-    steps = np.diff(noise, axis=0)
-    assert np.abs(steps).max() < 30 / 9
-    assert np.all(np.abs(steps[-3:]).max(axis=(1, 2)) > 0)
-
-
-def test_jitter_is_white():
-    errors, _ = noisy(transform=only(strength=(1, 1), jitter=50.0))
-    np.testing.assert_allclose(errors.std(), 50, rtol=0.02)
-    neighbors = (errors[:, 1:] * errors[:, :-1]).mean() / errors.var()
-    assert abs(neighbors) < 0.03
 
 
 def test_strength_scales_slow_errors_and_jitter():
@@ -146,18 +128,6 @@ def test_scores_fall_with_the_error():
     assert scores.max() == 1
 
 
-def test_height_is_the_longer_side_of_most_frames():
-    keypoints = mocap.pixels(81, height=200.0)['keypoints']
-    keypoints[40] *= 100  # one wild frame
-    assert person_height(keypoints) == pytest.approx(200)
-    wide = keypoints[..., ::-1]
-    assert person_height(wide) == pytest.approx(200)
-    for num_frames in (1, 2, 3, 4):
-        random = np.random.default_rng(0).random((num_frames, 17, 2))
-        expected = np.median(np.ptp(random, axis=1).max(-1))
-        assert person_height(random) == pytest.approx(expected)
-
-
 def test_seeded_noise_depends_on_the_sample_only():
     transform = RandomDetectorNoise(seed=7)
 
@@ -177,10 +147,3 @@ def test_noise_applies_to_its_source_only():
     assert transform.transform(dict(clean))['keypoints'] is clean['keypoints']
     noisy = transform.transform(clean | dict(dataset_name='noisy'))
     assert np.abs(noisy['keypoints'] - clean['keypoints']).max() > 1
-
-
-def test_midpoints_are_computed_from_noisy_joints():
-    sample = mocap.pixels() | dict(observed_world=None)
-    keypoints = RandomDetectorNoise().transform(sample)['keypoints']
-    hips = keypoints[:, H36M.indices(['left_hip', 'right_hip'])].mean(1)
-    np.testing.assert_allclose(keypoints[:, 0], hips, atol=1e-3)

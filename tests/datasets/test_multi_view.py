@@ -122,15 +122,6 @@ def test_moments_that_too_few_cameras_see_are_left_out(monkeypatch):
     assert len(fewer) > len(dataset)
 
 
-def test_cameras_are_numbered_by_name_and_not_by_place(monkeypatch):
-    load = MocapDataset.load_clips
-    cameras = wrapped(camera_file='virtual_cameras.json', test_mode=True)
-    monkeypatch.setattr(MocapDataset, 'load_clips', lambda self: load(self)[1:][::-1])
-    dataset = views(dataset=cameras, num_views=3)
-    last = dataset[len(dataset) - 1]['data_samples']
-    assert last.cameras == [3, 2, 1]
-
-
 @pytest.mark.parametrize(
     ('settings', 'message'),
     [

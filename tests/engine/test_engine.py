@@ -1,7 +1,6 @@
 """Hooks for seeds and memory format, and a training on two real clips."""
 
 import json
-from copy import deepcopy
 from types import SimpleNamespace
 
 import mocap
@@ -66,17 +65,6 @@ def test_resumed_epochs_equal_uninterrupted_ones(num_workers, persistent):
     assert not torch.equal(whole[0], whole[1])
 
 
-class SeededDraw:
-    """A random number from a worker that is seeded like a pipeline."""
-
-    def __init__(self):
-        self.seed = SeedTransforms()
-
-    def __call__(self, _):
-        self.seed.transform({})
-        return np.random.rand()  # noqa: NPY002
-
-
 def test_wrapped_datasets_receive_the_epoch():
     def dataset():
         pipeline = SimpleNamespace(transforms=[SeedTransforms()])
@@ -90,28 +78,6 @@ def test_wrapped_datasets_receive_the_epoch():
     EpochSeedHook().before_train_epoch(runner)
     for part in parts:
         assert part.pipeline.transforms[0].announced.tolist() == [7, 5, 0]
-
-
-def test_workers_draw_different_numbers():
-    data = torch.utils.data.DataLoader(
-        [0] * 12, num_workers=2, collate_fn=SeededDraw(), batch_size=1
-    )
-    data.collate_fn.seed.announce(3, 0, 0)
-    draws = list(data)
-    assert len(set(draws)) == 12
-    assert draws == list(data)
-
-
-def test_joined_pipelines_seed_a_worker_once():
-    parts = [SeededDraw() for _ in range(3)]
-    for part in parts:
-        part.seed.announce(3, 0, 0)
-    data = torch.utils.data.DataLoader(
-        [0, 1, 2, 0, 2, 1], num_workers=1, collate_fn=lambda batch: parts[batch[0]](0)
-    )
-    draws = list(data)
-    assert len(set(draws)) == 6
-    assert draws == list(data)
 
 
 def test_frozen_parts_get_no_gradient_until_they_are_thawed():
@@ -156,22 +122,6 @@ def test_shipped_lifter_trains_and_validates(tiny):
     # about the size of a pose, since the lifter is untrained
     assert 100 < metrics['gt/MPJPE'] < 2000
     assert metrics['gt/P-MPJPE'] < metrics['gt/MPJPE']
-
-
-def test_a_linear_probe_trains_the_head_alone(tiny):
-    tiny.custom_hooks = [dict(type='FreezeHook', modules=['backbone'])]
-    tiny.val_cfg = tiny.val_dataloader = tiny.val_evaluator = None
-    runner = Runner.from_cfg(tiny)
-    runner.model.init_weights()
-    runner.model._is_init = True
-    before = deepcopy(runner.model.state_dict())
-    runner.train()
-    moved = {
-        name.split('.')[0]
-        for name, value in runner.model.state_dict().items()
-        if not torch.equal(value, before[name])
-    }
-    assert moved == {'head'}
 
 
 def test_pretraining_on_views_logs_and_validates(tmp_path):

@@ -41,13 +41,3 @@ def test_files_that_are_no_configs_are_refused(tmp_path, text):
     (tmp_path / 'a.py').write_text(text)
     with pytest.raises(ValueError, match='a.py is no usable config: .*(Error|Exit): '):
         read_config_file(tmp_path / 'a.py')
-
-
-def test_invalid_python_is_refused():
-    with pytest.raises(ValueError, match='is no Python'):
-        parse_config_text('a = (')
-
-
-def test_unhashable_keys_are_refused():
-    with pytest.raises(ValueError, match='line 1, and is not run'):
-        parse_config_text('a = {[1]: 2}')
