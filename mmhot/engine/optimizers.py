@@ -45,7 +45,19 @@ class MuonAdamW(Optimizer):
     ) -> None:
         defaults = dict(lr=lr, weight_decay=weight_decay)
         super().__init__(params, dict(**defaults, muon=True))
-        matrices, others = self._split(matrices=True), self._split(matrices=False)
+        groups = {}
+        for group in self.param_groups:  # MMEngine makes one of each parameter
+            settings = {key: group[key] for key in group if key != 'params'}
+            for parameter in group['params']:
+                is_matrix = group['muon'] and parameter.ndim == 2
+                own = groups.setdefault(
+                    (is_matrix, repr(settings)), settings | {'params': []}
+                )
+                own['params'].append(parameter)
+        matrices, others = (
+            [group for (is_matrix, _), group in groups.items() if is_matrix == wanted]
+            for wanted in (True, False)
+        )
         self.parts: list[Optimizer] = []
         if matrices:
             muon = dict(momentum=momentum, adjust_lr_fn='match_rms_adamw')
@@ -54,37 +66,15 @@ class MuonAdamW(Optimizer):
             self.parts.append(AdamW(others, **defaults, betas=betas, fused=True))
         self._share_groups()
 
-    def _split(self, *, matrices: bool) -> list[dict]:
-        """Return groups of Muon's matrices, or of all others, by their settings."""
-        merged = {}
-        for group in self.param_groups:
-            # MMEngine makes a group of each parameter
-            settings = {key: group[key] for key in group if key != 'params'}
-            found = merged.setdefault(repr(settings), dict(settings, params=[]))
-            found['params'] += [
-                parameter
-                for parameter in group['params']
-                if (group['muon'] and parameter.ndim == 2) == matrices
-            ]
-        return [group for group in merged.values() if group['params']]
-
     def _share_groups(self) -> None:
         """Share the groups of both optimizers, so that schedulers reach them."""
         self.param_groups = [
             group for part in self.parts for group in part.param_groups
         ]
 
-    def add_param_group(self, param_group: dict) -> None:
-        """Add a group of the constructor's; later ones are refused."""
-        if hasattr(self, 'parts'):
-            raise ValueError('MuonAdamW takes no groups after it was made')
-        super().add_param_group(param_group)
-
     @torch.no_grad()
     def step(self, closure: None = None) -> None:
         """Take a step; closures are not supported."""
-        if closure is not None:
-            raise ValueError('MuonAdamW takes no closure')
         for part in self.parts:
             part.step()
 
