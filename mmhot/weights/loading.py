@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.registry import DefaultScope
@@ -57,32 +56,27 @@ def load_from_mmhot(filename: str, map_location: Any = None) -> dict:
     return safe_load(find_shipped(filename), map_location or 'cpu')
 
 
-def load_strictly(model: nn.Module, source: str | Path, content: Any) -> None:
+def load_strictly(
+    model: nn.Module, source: str | Path, content: Any, allows_more: bool = False
+) -> None:
     """Load weights that must fit exactly.
 
     Args:
         model (nn.Module): Gets the weights.
         source (str | Path): Origin of the weights, for messages.
         content (Any): A state dict, or a checkpoint with one.
+        allows_more (bool): Whether there may be tensors that the model has not.
 
     Raises:
         ValueError: If names or shapes differ, or a number is not finite.
     """
     state = find_state(model, source, content)
-    differences = list_differences(model.state_dict(), state)
-    if differences:
-        raise ValueError(_describe(source, differences))
-    refuse_broken(source, state)
-    model.load_state_dict(state)
+    check_state(model, source, state, allows_more)
+    model.load_state_dict(state, strict=not allows_more)
 
 
 def find_state(model: nn.Module, source: str | Path, content: Any) -> dict[str, Tensor]:
     """Return the state dict of a checkpoint, if it shares names with a model.
-
-    Args:
-        model (nn.Module): The model.
-        source (str | Path): Origin of the weights, for messages.
-        content (Any): A state dict, or a checkpoint with one.
 
     Raises:
         ValueError: If there is no such state dict.
@@ -93,27 +87,21 @@ def find_state(model: nn.Module, source: str | Path, content: Any) -> dict[str, 
     return state
 
 
-def refuse_other_shapes(
-    model: nn.Module, source: str | Path, state: Mapping[str, Tensor]
+def check_state(
+    model: nn.Module,
+    source: str | Path,
+    state: Mapping[str, Any],
+    allows_more: bool = False,
 ) -> None:
-    """Raise a ValueError if a tensor has another shape than the model's.
-
-    Loading may resample such tensors to start a training, which impairs results.
-    """
-    differences = list_other_shapes(model.state_dict(), state)
+    """Raise a ValueError if weights do not fit; arguments are as above."""
+    expected = model.state_dict()
+    known = {key: value for key, value in state.items() if key in expected}
+    differences = list_differences(expected, known if allows_more else state)
     if differences:
         raise ValueError(_describe(source, differences))
-
-
-def refuse_broken(source: str | Path, state: Mapping[str, Tensor]) -> None:
-    """Raise a ValueError if a number is not finite."""
-    broken = [
-        key
-        for key, value in state.items()
-        if isinstance(value, Tensor) and not torch.isfinite(value).all()
-    ]
-    if broken:
-        raise ValueError(f'{source} is damaged: {broken[0]} is not finite')
+    for key, value in known.items():
+        if not value.isfinite().all():
+            raise ValueError(f'{source} is damaged: {key} is not finite')
 
 
 def list_differences(
@@ -122,14 +110,7 @@ def list_differences(
     """List tensors that are missing, unknown or of another shape, one line each."""
     differences = [f'{key} is missing' for key in expected if key not in state]
     differences += [f'{key} is not known' for key in state if key not in expected]
-    return differences + list_other_shapes(expected, state)
-
-
-def list_other_shapes(
-    expected: Mapping[str, Tensor], state: Mapping[str, Any]
-) -> list[str]:
-    """List tensors of another shape than expected, one line each."""
-    return [
+    return differences + [
         f'{key} is {_shape(state[key])} instead of {tuple(value.shape)}'
         for key, value in expected.items()
         if key in state and _shape(state[key]) != tuple(value.shape)
@@ -210,7 +191,7 @@ class SameShapesHook(Hook):
             }
         state = find_state(module, source, state)
         if not self.training:
-            refuse_other_shapes(module, source, state)
+            check_state(module, source, state, allows_more=True)
             return
         try:
             # MMEngine loads the same weights once more

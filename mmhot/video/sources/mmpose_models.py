@@ -32,12 +32,10 @@ from mmhot.weights.config_files import read_config_file
 from mmhot.weights.hub import local_file
 from mmhot.weights.index import SCHEME
 from mmhot.weights.loading import (
-    find_state,
     fingerprint,
     load_from_mmhot,
+    load_strictly,
     naming_failures,
-    refuse_broken,
-    refuse_other_shapes,
 )
 
 _PERSON = 'person'
@@ -287,14 +285,7 @@ def _open(
         content = load_from_mmhot(source)
     else:
         content = safe_load(local_file(source, f': give a file as {argument}'))
-    state = find_state(model, source, content)
-    refuse_other_shapes(model, source, state)
-    refuse_broken(source, state)
-    missing, _ = model.load_state_dict(state, strict=False)
-    if missing:
-        raise ValueError(
-            f'{source} is a checkpoint of another model: {missing[0]} is missing'
-        )
+    load_strictly(model, source, content, allows_more=True)
     model.eval()
     meta = content.get('meta')
     meta = meta if isinstance(meta, dict) else {}
