@@ -63,15 +63,9 @@ def open_session(
         ) from error
 
 
-def read_meta(session: Any, path: str | Path) -> dict[str, Any]:
-    """Return the ``meta.json`` that files of ``mmhot export`` hold; empty for others.
-
-    Raises:
-        ValueError: If an earlier version has written the file.
-    """
+def read_meta(session: Any) -> dict[str, Any]:
+    """Return the ``meta.json`` in files of ``mmhot export``; empty for others."""
     facts = session.get_modelmeta().custom_metadata_map
-    if 'mmhot' in facts and META_FILE not in facts:
-        raise ValueError(f'{path} is of an earlier version: export it again')
     return json.loads(facts.get(META_FILE, '{}'))
 
 

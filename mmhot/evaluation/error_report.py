@@ -42,7 +42,6 @@ class Measure:
         scale (float): Factor from meters or percent to the unit.
         num_frames (int): Consecutive frames that it needs: 2 for velocities, 3 for
             accelerations.
-        per_second (bool): Whether it needs the frame rate.
         thresholds (Sequence[float], optional): Distances in meters, for the percentage
             of joints within them; higher is then better.
     """
@@ -52,7 +51,6 @@ class Measure:
     errors: Callable[..., np.ndarray] = joint_errors
     scale: float = 1000
     num_frames: int = 1
-    per_second: bool = False
     thresholds: Sequence[float] | None = None
 
     def per_joint(self, clip: ClipPrediction) -> np.ndarray:
@@ -62,19 +60,13 @@ class Measure:
         """
         if not len(clip.pred) or (self.num_frames > 1 and clip.frames is None):
             return np.zeros((0, clip.pred.shape[1]))
-        if self.per_second and clip.fps is None:
-            raise ValueError(
-                f'LiftingErrorMetric: {self.name} needs the frame rate: add '
-                "'fps' to PackPoseInputs' meta_keys"
-            )
         options = {}
         if self.errors is change_errors:
             options = dict(order=self.num_frames - 1, frames=clip.frames)
         errors = self.errors(clip.pred, clip.target, **options)
         if self.thresholds is not None:
             errors = hit_rates(errors, self.thresholds)
-        errors = self.scale * errors
-        return errors * clip.fps ** (self.num_frames - 1) if self.per_second else errors
+        return self.scale * errors
 
     def joints(self, skeleton: Skeleton | None) -> list[int] | slice:
         """Indices of the joints that count."""
@@ -89,14 +81,12 @@ _ALL = (
     Measure('N-MPJPE', 'mm', scaled_errors),
     Measure('MPJVE', 'mm/frame', change_errors, num_frames=2),
     Measure('MPJAE', 'mm/frame^2', change_errors, num_frames=3),
-    Measure('MPJVE-s', 'mm/s', change_errors, num_frames=2, per_second=True),
-    Measure('MPJAE-s', 'm/s^2', change_errors, 1, 3, per_second=True),
     Measure('PCK@150', '%', scale=1, thresholds=(PCK_THRESHOLD,)),
     Measure('AUC', '%', scale=1, thresholds=tuple(AUC_THRESHOLDS)),
     Measure('CPS', 'mm', largest_errors, 3, thresholds=tuple(CPS_THRESHOLDS)),
 )
 MEASURES = MappingProxyType({measure.name: measure for measure in _ALL})
-DEFAULT_MEASURES = tuple(measure.name for measure in _ALL if not measure.per_second)
+DEFAULT_MEASURES = tuple(MEASURES)
 
 
 def get_measures(names: Sequence[str]) -> list[Measure]:

@@ -37,7 +37,7 @@ class OnnxNetwork:
         # the layers are too small to be shared among threads
         self._session = open_session(path, device, threads=1)
         self._threads = count_threads() if is_on_cpu(self._session) else 1
-        meta = read_meta(self._session, path)
+        meta = read_meta(self._session)
         try:
             codec = dict(meta['codec'])
             self.codec = LIFTING_CODECS[codec.pop('type')](**codec)

@@ -87,7 +87,7 @@ class OnnxFile:
     ) -> None:
         self.path = Path(path)
         self.session = open_session(path, device, threads)
-        self.meta = read_meta(self.session, path)
+        self.meta = read_meta(self.session)
         self.pipeline = _read_pipeline(self.path.with_name(PIPELINE_FILE))
         self.name = self.meta.get('name', _name_model(self.path.absolute()))
         (self.input,) = self.session.get_inputs()
