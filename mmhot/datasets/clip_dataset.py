@@ -2,10 +2,9 @@
 
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from mmengine.dataset import BaseDataset, force_full_init
@@ -329,11 +328,3 @@ def check_poses(
     if not is_finite.all():
         raise ValueError(f'{name}: frame {is_finite.argmin()} is not finite')
     return poses
-
-
-def member(content: object, name: str) -> Any:
-    """Return an entry of a file; raise ValueError if it is not there."""
-    if not isinstance(content, Mapping) or name not in content:
-        present = ', '.join(map(str, content)) if isinstance(content, Mapping) else ''
-        raise ValueError(f'has no {name!r}, only {present or "other content"}')
-    return content[name]

@@ -11,7 +11,6 @@ from mmpose.registry import DATASETS
 from mmhot.datasets.clip_dataset import (
     Clip,
     ClipDataset,
-    member,
     pose_arrays,
     split_rows,
 )
@@ -71,11 +70,11 @@ class Human36mClipDataset(ClipDataset):
         recordings = {}
         with naming(path):
             content = load_arrays(path, ('imgname', 'S', 'part'))
-            for row, image in enumerate(member(content, 'imgname').tolist()):
+            for row, image in enumerate(content['imgname'].tolist()):
                 name = parse_h36m_name(image)
                 first, frames = recordings.setdefault(name.clip, (name, []))
                 frames.append((name.frame, row))
-            joints, keypoints = member(content, 'S'), member(content, 'part')
+            joints, keypoints = content['S'], content['part']
         if self.keypoint_2d_det_file is not None:
             path = self.find_file(self.keypoint_2d_det_file)
             with naming(path):
@@ -158,7 +157,7 @@ class VideoPose3DDataset(ClipDataset):
         content = load_objects(path)
         left = get_skeleton('h36m-17').left
         with naming(path):
-            metadata = member(content, 'metadata')
+            metadata = content['metadata']
             sides = metadata.get('keypoints_symmetry', [()])
             if list(sides[0]) != left:
                 raise ValueError(
@@ -217,7 +216,7 @@ class VideoPose3DDataset(ClipDataset):
 
 def _by_take(content: object, name: str) -> Iterator[tuple[tuple[str, str], Any]]:
     """Yield the entries of nested dicts with their (subject, take)."""
-    for subject, takes in member(content, name).items():
+    for subject, takes in content[name].items():
         for take, poses in takes.items():
             yield (subject, take), poses
 
@@ -268,13 +267,13 @@ class MotionBERTDataset(ClipDataset):
         path = self.find_file(self.files[0])
         content = load_objects(path)
         with naming(path):
-            return self._read(member(content, self.split))
+            return self._read(content[self.split])
 
     def _read(self, data: dict) -> list[Clip]:
-        sources = np.asarray(member(data, 'source'))
-        cameras = np.asarray(member(data, 'camera_name'))
+        sources = np.asarray(data['source'])
+        cameras = np.asarray(data['camera_name'])
         pixels, scores, joints = (
-            np.asarray(member(data, name), np.float32)
+            np.asarray(data[name], np.float32)
             for name in ('joint_2d', 'confidence', 'joint3d_image')
         )
         scale = data.get('2.5d_factor')

@@ -6,7 +6,6 @@ from mmpose.registry import DATASETS
 from mmhot.datasets.clip_dataset import (
     Clip,
     ClipDataset,
-    member,
     pose_arrays,
 )
 from mmhot.datasets.pickles import load_objects
@@ -39,7 +38,7 @@ class MPIINF3DHPClipDataset(ClipDataset):
         """Read all videos."""
         path, clips = self.find_file(self.files[0]), []
         with naming(path):
-            for sequence, content in member(load_objects(path), 'data').items():
+            for sequence, content in load_objects(path)['data'].items():
                 views = {sequence: content}  # 'TS1', or 'S1 Seq1' with cameras
                 if not isinstance(content, dict):
                     name = sequence.replace(' ', '_')
@@ -49,7 +48,7 @@ class MPIINF3DHPClipDataset(ClipDataset):
 
 
 def _clip(video: str, view: dict) -> Clip:
-    joints = np.asarray(member(view, 'data_3d')) / 1000
+    joints = np.asarray(view['data_3d']) / 1000
     valid = view.get('valid')
     valid = None if valid is None else np.asarray(valid).reshape(-1) > 0
     if valid is not None and len(valid) != len(joints):
@@ -57,7 +56,7 @@ def _clip(video: str, view: dict) -> Clip:
             f'{video} has {len(joints)} frames, but valid has {len(valid)}'
         )
     names = 'mpi-inf-3dhp-17', 'h36m-17'
-    arrays = pose_arrays(video, member(view, 'data_2d'), joints)
+    arrays = pose_arrays(video, view['data_2d'], joints)
     arrays['keypoints'], arrays['keypoints_visible'], _ = convert_keypoints(
         arrays['keypoints'], arrays['keypoints_visible'], *names
     )

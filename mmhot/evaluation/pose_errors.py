@@ -150,29 +150,13 @@ def procrustes_align(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
 
     products = np.swapaxes(pred, -1, -2) @ target
     # poses that are not finite become NaN without stopping the others
-    return pred @ _fit_similarity(products, (pred**2).sum((-2, -1))) + target_mean
-
-
-def _fit_similarity(products: np.ndarray, size: np.ndarray) -> np.ndarray:
-    """Find the rotation and scale between poses (orthogonal Procrustes problem).
-
-    Args:
-        products (np.ndarray): Points (N, 3) to align times their targets,
-            ``points.T @ targets``, (..., 3, 3).
-        size (np.ndarray): Sum of the squared coordinates of the points, (...).
-
-    Returns:
-        np.ndarray: Scaled rotations without reflection, (..., 3, 3): ``points @
-        rotation`` has the least squared error. Products that are not finite count as
-        zero.
-    """
     left, strength, right = np.linalg.svd(np.nan_to_num(products, posinf=0, neginf=0))
     # instead of a reflection, flip the axis of the smallest singular value
     sign = np.sign(np.linalg.det(left @ right))
     left[..., -1] *= sign[..., None]
     strength[..., -1] *= sign
-    scale = strength.sum(-1) / np.maximum(size, 1e-12)
-    return scale[..., None, None] * (left @ right)
+    scale = strength.sum(-1) / np.maximum((pred**2).sum((-2, -1)), 1e-12)
+    return pred @ (scale[..., None, None] * (left @ right)) + target_mean
 
 
 def error_groups(skeleton: Skeleton) -> dict[str, list[int]]:

@@ -126,9 +126,7 @@ def test_wrong_videopose3d_files_are_an_error(tmp_path):
     with pytest.raises(ValueError, match=r"left ones are \[1, 3.* wanted Human3.6M's"):
         videopose3d(tmp_path)
     write_videopose3d(tmp_path)
-    with pytest.raises(
-        ValueError, match=r"dbb.npz: has no 'positions_3d', only positi"
-    ):
+    with pytest.raises(ValueError, match=r"dbb.npz: .*KeyError: 'positions_3d'"):
         videopose3d(tmp_path, ann_file=CPN)
     with pytest.raises(FileNotFoundError, match='none.npz does not exist; see "Human3'):
         videopose3d(tmp_path, ann_file='none.npz')
@@ -205,7 +203,7 @@ def test_motionbert_training_needs_a_scale(tmp_path):
     ('changes', 'message'),
     [
         (dict(source=['s_09'] * 32), 'source must be as s_09_act_05_subact_02_ca_01'),
-        (dict(confidence=None), "has no 'confidence', only joint_2d"),
+        (dict(confidence=None), "KeyError: 'confidence'"),
         (dict(joint3d_image=np.zeros((32, 16, 3))), r'must be \(T, 17, 3\), got'),
         (
             dict(joint_2d=np.zeros((31, 17, 2))),
