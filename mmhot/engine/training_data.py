@@ -85,11 +85,11 @@ def coco_files(
         metrics = [x for x in _evaluators(config, split) if 'Coco' in x.type]
         fields = [field for metric in metrics for field in _metric_fields(metric)]
         files = [metric.get('ann_file') for metric in metrics]
-        for option, dataset in _datasets(config.get(f'{split}_dataloader'), ''):
+        for _, dataset in _datasets(config.get(f'{split}_dataloader'), ''):
             name = dataset.get('ann_file')
             if not isinstance(name, str) or not name.endswith('.json') or '://' in name:
                 continue
-            needs = _needs_of(dataset, config, is_alone=option.count('.') == 1)
+            needs = _needs_of(dataset, config)
             if needs is None:
                 continue
             root = dataset.get('data_root') or ''
@@ -115,7 +115,7 @@ def _metric_fields(evaluator: ConfigDict) -> Iterator[str]:
         yield 'iscrowd'
 
 
-def _needs_of(dataset: ConfigDict, config: Config, is_alone: bool) -> CocoNeeds | None:
+def _needs_of(dataset: ConfigDict, config: Config) -> CocoNeeds | None:
     """Return what a dataset needs; None if it does not read COCO's format."""
     from mmpose.datasets import CocoWholeBodyDataset
     from mmpose.datasets.datasets.base import BaseCocoStyleDataset
@@ -136,14 +136,6 @@ def _needs_of(dataset: ConfigDict, config: Config, is_alone: bool) -> CocoNeeds 
         return None
     metainfo = parse_pose_metainfo(dataset.get('metainfo') or kind.METAINFO)
     count = metainfo['num_keypoints']
-    steps = [step.get('type', '') for step in dataset.get('pipeline') or ()]
-    model = ((config.get('model') or {}).get('head') or {}).get('out_channels', count)
-    is_converted = any(step.endswith('KeypointConverter') for step in steps)
-    if is_alone and not is_converted and isinstance(model, int) and model != count:
-        raise ValueError(
-            f'model.head.out_channels: got {model}, but {name} has {count} keypoints: '
-            'give both the same metainfo'
-        )
     if issubclass(kind, CocoWholeBodyDataset):
         fields = ('area', 'iscrowd', 'num_keypoints', 'segmentation')
         return CocoNeeds(count, PARTS, fields)
