@@ -1,5 +1,6 @@
 """Faults of annotation files in COCO's format, found before a training starts."""
 
+import reprlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,18 +100,16 @@ def _find_structure_fault(
 
 def _find_field_fault(ann: dict, needs: CocoNeeds) -> str | None:
     """Describe a field that is missing, null, of another type or length."""
-    lists = ('bbox', *needs.parts)
+    lists, numbers = ('bbox', *needs.parts), ('iscrowd', 'num_keypoints', 'area')
     for field in ('id', 'image_id', 'category_id', *lists, *needs.fields):
         if ann.get(field) is None:
             state = 'null' if field in ann else 'missing'
             return f'{field!r}: is {state}, and is needed'
-    for field in ('iscrowd', 'num_keypoints', 'area'):
-        if not isinstance(ann.get(field, 0), int | float):
-            return f'{field!r}: got {ann[field]!r}, wanted a number'
-    for field in lists:
-        values = ann[field]
+    for field in (*lists, *numbers):
+        values = ann[field] if field in lists else [ann.get(field, 0)]
         if not isinstance(values, list) or not {*map(type, values)} <= {int, float}:
-            return f'{field!r}: must be one list of numbers'
+            wanted = 'a list of numbers' if field in lists else 'a number'
+            return f'{field!r}: got {reprlib.repr(ann[field])}, wanted {wanted}'
     if len(ann['bbox']) != 4:
         return f"'bbox': has {len(ann['bbox'])} numbers, wanted x, y, width, height"
     total, count = sum(len(ann[part]) for part in needs.parts), needs.num_keypoints or 0

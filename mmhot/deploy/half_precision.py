@@ -1,6 +1,6 @@
 """Inference in 16-bit floats on GPUs; outputs are decoded in 32-bit floats."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,35 +18,6 @@ _ATTENTION = [
     SDPBackend.MATH,
 ]
 _HALF_LAYERS = nn.Linear, nn.Conv1d, nn.Conv2d, nn.ConvTranspose2d
-
-
-class FullPrecisionCodec(BaseKeypointCodec):
-    """A codec that decodes 16-bit outputs in float32.
-
-    Args:
-        codec (BaseKeypointCodec): The codec that encodes and decodes.
-    """
-
-    def __init__(self, codec: BaseKeypointCodec) -> None:
-        self.codec = codec
-        self.auxiliary_encode_keys = codec.auxiliary_encode_keys
-
-    @property
-    def support_batch_decoding(self) -> bool:
-        """Whether the codec decodes batches."""
-        return self.codec.support_batch_decoding
-
-    def encode(self, *args: Any, **kwargs: Any) -> dict:
-        """Encode keypoints; see the codec."""
-        return self.codec.encode(*args, **kwargs)
-
-    def decode(self, *encoded: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Decode the outputs of one sample; see the codec."""
-        return self.codec.decode(*_as_float32(encoded))
-
-    def batch_decode(self, *encoded: Any) -> tuple[list, list]:
-        """Decode the outputs of a batch; see the codec."""
-        return self.codec.batch_decode(*_as_float32(encoded))
 
 
 def move_to_device(model: nn.Module, device: str | torch.device) -> nn.Module:
@@ -73,7 +44,9 @@ def move_to_device(model: nn.Module, device: str | torch.device) -> nn.Module:
         is_head = isinstance(getattr(module, 'decoder', None), BaseKeypointCodec)
         # heads with layers in full precision compute float32
         if is_head and not hasattr(module, 'full_precision_layers'):
-            module.decoder = FullPrecisionCodec(module.decoder)
+            for name in ('decode', 'batch_decode'):
+                decode = getattr(module.decoder, name)
+                setattr(module.decoder, name, _from_float32(decode))
         if hasattr(module, 'predict_by_feat'):
             module.register_forward_hook(lambda *args: _as_float32(args[-1]))
     return model.to(device, memory_format=torch.channels_last)
@@ -100,6 +73,11 @@ def copy_to_device(x: Tensor, device: str | torch.device) -> Tensor:
     if torch.device(device).type == _HALF_DEVICE:
         x = x.pin_memory()
     return x.to(device, non_blocking=True)
+
+
+def _from_float32(decode: Callable) -> Callable:
+    """Return a codec's function that gets its arguments in float32."""
+    return lambda *encoded: decode(*_as_float32(encoded))
 
 
 def _as_float32(x: Any) -> Any:

@@ -131,7 +131,7 @@ MISSING = object()
         ),
         (
             dict(keypoints=[[90, 60, 2]] * 17),
-            "'keypoints': must be one list of numbers",
+            "'keypoints': got .*, wanted a list of numbers",
         ),
         (
             dict(keypoints=[float('nan')] * 3 + [9, 9, 2] * 16),
