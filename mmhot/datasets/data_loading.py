@@ -97,7 +97,7 @@ class SeedTransforms(BaseTransform):
     Python's, NumPy's and PyTorch's generators become a function of (seed, epoch,
     rank, worker), so that a resumed training continues with the same samples. Where
     joined datasets have pipelines of their own, the first one to run seeds.
-    :class:`mmhot.engine.EpochSeedHook` announces the epoch through shared memory,
+    :class:`mmhot.engine.hooks.EpochSeedHook` announces the epoch through shared memory,
     which reaches persistent workers too, and seeds the main process itself. Without
     the hook nothing is seeded.
     """

@@ -170,12 +170,12 @@ class VideoPose3DDataset(ClipDataset):
                     raise ValueError(
                         f'{" ".join(take)} has {len(views)} cameras, not 4'
                     )
-                keypoints[take] = [_moving_joints(view, take, 2) for view in views]
+                keypoints[take] = [_moving_joints(view) for view in views]
         path = self.find_file(self.files[0])
         content = load_objects(path)
         with naming(path):
             joints = {
-                take: _moving_joints(poses, take, 3)
+                take: _moving_joints(poses)
                 for take, poses in _by_take(content, 'positions_3d')
             }
         if missing := sorted(joints.keys() ^ keypoints.keys()):
@@ -197,11 +197,6 @@ class VideoPose3DDataset(ClipDataset):
     ) -> Clip:
         name = f'{subject}_{take.replace(" ", "_")}.{camera}'
         joints, pixels = poses
-        if len(pixels) < len(joints):
-            raise ValueError(
-                f'{self.keypoint_2d_file}: {name} has {len(pixels)} frames, fewer than '
-                f'the {len(joints)} of {self.files[0]}'
-            )
         param = _camera(cameras, subject, camera, self.camera_param_file, 'RTfcwh')
         joints = (joints - np.reshape(param['T'], 3)) @ np.reshape(param['R'], (3, 3))
         return Clip(
@@ -221,14 +216,9 @@ def _by_take(content: object, name: str) -> Iterator[tuple[tuple[str, str], Any]
             yield (subject, take), poses
 
 
-def _moving_joints(poses: object, take: tuple[str, str], size: int) -> np.ndarray:
-    """Select 17 of 32 joints; check that there are 17 or 32 of ``size`` coordinates."""
+def _moving_joints(poses: object) -> np.ndarray:
+    """Select 17 of 32 joints."""
     poses = np.asarray(poses)
-    if poses.ndim != 3 or poses.shape[1] not in (17, 32) or poses.shape[2] < size:
-        raise ValueError(
-            f'poses of {" ".join(take)} must be (T, 17 or 32, {size}), '
-            f'got {poses.shape}'
-        )
     return poses[:, _MOVING] if poses.shape[1] == 32 else poses
 
 

@@ -13,7 +13,7 @@ from mmengine.runner import Runner
 from torch import nn
 
 from mmhot.datasets.data_loading import SeedTransforms
-from mmhot.engine import EpochSeedHook, FreezeHook
+from mmhot.engine.hooks import EpochSeedHook, FreezeHook
 from mmhot.engine.runner import build_runner
 
 WILD = mocap.CONFIGS / '_base_/datasets/cmu_mocap_wild.py'

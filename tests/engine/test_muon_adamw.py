@@ -11,7 +11,7 @@ from mmpose.registry import MODELS
 from mocap import CONFIGS
 from torch import nn
 
-from mmhot.engine import MuonAdamW
+from mmhot.engine.optimizers import MuonAdamW
 
 RATE = 0.1
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from resumed_training import curve, the_same_training
 
-from mmhot.engine import EpochSeedHook
+from mmhot.engine.hooks import EpochSeedHook
 
 MODEL = dict(
     backbone=dict(

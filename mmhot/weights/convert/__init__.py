@@ -103,7 +103,8 @@ def merge_settings(
                 f'which say {found[name]!r}'
             )
         kind = type(known[name])
-        if not isinstance(value, int | float if kind is float else kind):
+        kinds = (int, float) if kind is float else kind
+        if value is not None and not isinstance(value, kinds):
             raise ValueError(
                 f'setting {name} must be {kind.__name__}, as in '
                 f'{name}={known[name]!r}, got {value!r}'

@@ -3,9 +3,7 @@
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from mmhot.models.layers.blocks import sine_positions
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.crops import IMAGE_MEAN, IMAGE_STD
 from mmhot.weights.convert import (
@@ -86,48 +84,30 @@ _SIZES = {('single', 128, 128): 't', ('single', 256, 192): 's', ('unet', 256, 19
 def convert(tensors: Tensors, settings: dict[str, Any]) -> tuple[dict, Tensors]:
     """Return the config and our state dict of a published GTPT."""
     state = {key: x for key, x in tensors.items() if not key.endswith('.fn.fn.mask')}
-    table = state.pop('features.pos_embedding', None)
+    state.pop('features.pos_embedding', None)  # computed
     parts = state.pop('features.extra_token', None)
     state = rename_keys(state, _RULES)
     if parts is not None:
         state[_QUERIES] = torch.cat([parts, state[_QUERIES]], dim=1)
     is_wholebody = 'head.coarse_to_fine.dense_tokens' in state
     dataset = 'wholebody' if is_wholebody else 'coco'
-    config = _config(state, _merge_settings(state, settings, dataset))
-    _check_positions(table, config['head'])
-    return config, state
+    return _config(state, _sizes(state, settings, dataset)), state
 
 
-def _merge_settings(
-    state: Tensors, settings: dict[str, Any], dataset: str
-) -> dict[str, Any]:
+def _sizes(state: Tensors, settings: dict[str, Any], dataset: str) -> dict[str, Any]:
     """Merge sizes from the shapes with the user's settings."""
-    defaults = _DEFAULTS | _DATASETS[dataset]
     settings = {
         name: list(value) if isinstance(value, tuple) else value
         for name, value in settings.items()
     }
-    unpruned = 'keep_rates' in settings and settings['keep_rates'] is None
-    if unpruned:
-        del settings['keep_rates']
-    ratio = settings.get('simcc_split_ratio', defaults['simcc_split_ratio'])
-    groups = settings.get('groups', defaults['groups'])
-    sizes = merge_settings(
-        settings, _sizes(state, dataset, ratio, groups), defaults, _NAME
-    )
-    return sizes | {'keep_rates': None} if unpruned else sizes
-
-
-def _sizes(
-    state: Tensors, dataset: str, ratio: float, groups: list[list[str]]
-) -> dict[str, Any]:
-    """Read the published settings off the shapes."""
+    defaults = _DEFAULTS | _DATASETS[dataset]
+    known = defaults | settings
     channels = len(state['head.patch_embed.norm.weight'])
     hidden, dim = state['head.coarse_encoder.blocks.0.mlp.fc1.weight'].shape
     stem = 'unet' if count_blocks(state, 'backbone.merges') else 'single'
     skeleton = get_skeleton(_DATASETS[dataset]['skeleton'])
     stacks = ('head.coarse_encoder.blocks', 'head.fine_encoder.blocks')
-    return {
+    found = {
         'size': _SIZES.get((stem, channels, dim), 'other'),
         'dataset': dataset,
         'num_keypoints': skeleton.num_keypoints,
@@ -137,13 +117,16 @@ def _sizes(
         'depth': sum(count_blocks(state, stack) for stack in stacks),
         'mlp_ratio': hidden / dim,
         'input_size': [
-            len(state[f'head.classify_{axis}.1.bias']) / ratio for axis in 'xy'
+            len(state[f'head.classify_{axis}.1.bias']) / known['simcc_split_ratio']
+            for axis in 'xy'
         ],
         'num_groups': len(state['head.coarse_to_fine.gate.2.bias']) // dim,
         'dense_per_group': [
-            sum(len(skeleton.indices(name)) for name in names[1:]) for names in groups
+            sum(len(skeleton.indices(name)) for name in names[1:])
+            for names in known['groups']
         ],
     }
+    return merge_settings(settings, found, defaults, _NAME)
 
 
 def _config(state: Tensors, sizes: dict[str, Any]) -> dict:
@@ -190,26 +173,6 @@ def _config(state: Tensors, sizes: dict[str, Any]) -> dict:
         'head': head,
         'test_cfg': {'flip_test': True},
     }
-
-
-def _check_positions(table: Tensor | None, head: dict[str, Any]) -> None:
-    """Raise if the table of positions is not the one that our model computes."""
-    if table is None:
-        return
-    columns, rows = (
-        length // step
-        for length, step in zip(
-            head['in_featuremap_size'], head['patch_size'], strict=True
-        )
-    )
-    expected = sine_positions(rows, columns, head['embed_dims'])
-    if table.shape[1:] != expected.shape or not torch.allclose(
-        table[0].float(), expected, atol=1e-3
-    ):
-        raise ValueError(
-            f'features.pos_embedding is not the published table for {columns} x {rows} '
-            f'patches, which patch_size_wh={list(head["patch_size"])} makes'
-        )
 
 
 GTPT = PublishedModel(

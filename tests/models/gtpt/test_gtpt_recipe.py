@@ -28,7 +28,7 @@ from mmhot.datasets.transforms.person_crop import (
     RandomBBoxScaleRotation,
     RandomHalfWholeBody,
 )
-from mmhot.engine import CosineMomentumEMA
+from mmhot.engine.optimizers import CosineMomentumEMA
 
 META = {
     name: parse_pose_metainfo(dict(from_file=f'configs/_base_/datasets/{name}.py'))
