@@ -6,7 +6,10 @@ of MMPose is imported: :mod:`mmhot.plugin` registers the codecs with it.
 
 import numpy as np
 
-from mmhot.structures.lens import DEFAULT_FOCAL_RATIO, camera_intrinsics
+from mmhot.structures.lens import camera_intrinsics
+
+# Frames that the virtual camera points at, and the size of the person in its image.
+_CENTER_FRAMES, _PERSON_SIZE = 9, 0.5
 
 
 class CameraPoseLifting:
@@ -251,25 +254,18 @@ def look_at_rotation(direction: np.ndarray) -> np.ndarray:
 
 
 def frame_person(
-    keypoints: np.ndarray,
-    focal: np.ndarray,
-    center: np.ndarray,
-    size: float = 0.5,
-    num_center_frames: int = 9,
+    keypoints: np.ndarray, focal: np.ndarray, center: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Project windows of keypoints by virtual cameras centered on their persons.
 
-    The camera points at the mean joint of the window's middle frames. The mean
-    distance of the joints from their frame's mean, over the whole window, becomes
-    ``size``; motion within the window, also towards the camera, is kept.
+    The camera points at the mean joint of the window's nine middle frames, as fewer
+    are noisier. The mean distance of the joints from their frame's mean, over the whole
+    window, becomes 0.5; motion within the window, also towards the camera, is kept.
 
     Args:
         keypoints (np.ndarray): Finite pixel coordinates, (..., T, K, 2).
         focal (np.ndarray): Focal lengths in pixels, (2,).
         center (np.ndarray): Principal point in pixels, (2,).
-        size (float): Mean distance of joints from their frame's mean afterwards.
-        num_center_frames (int): Frames around the middle that the camera points at;
-            more of them are less noisy.
 
     Returns:
         tuple[np.ndarray, np.ndarray]:
@@ -277,7 +273,7 @@ def frame_person(
         (..., 3, 3), ``p_camera = rotation @ p_virtual``.
     """
     *lead, num_frames, num_keypoints, _ = keypoints.shape
-    first = max((num_frames - num_center_frames) // 2, 0)
+    first = max((num_frames - _CENTER_FRAMES) // 2, 0)
     middle = slice(first * num_keypoints, (num_frames - first) * num_keypoints)
 
     # coordinates first: NumPy is slow at last axes of two or three numbers
@@ -294,7 +290,7 @@ def frame_person(
 
     offsets = framed - framed.mean(-1, keepdims=True)
     away = np.hypot(offsets[..., 0, :, :], offsets[..., 1, :, :]).mean((-2, -1))
-    zoom = size / np.maximum(away, 1e-6)
+    zoom = _PERSON_SIZE / np.maximum(away, 1e-6)
     framed = np.moveaxis(framed * zoom[..., None, None, None], -3, -1)
     return np.ascontiguousarray(framed, np.float32), rotation.astype(np.float32)
 
@@ -308,38 +304,17 @@ class PersonCenteredPoseLifting(CameraPoseLifting):
     the person's size. The network reads and predicts in its axes; ``decode`` rotates
     poses back to the real camera's.
 
-    Args:
-        num_keypoints (int): Keypoints ``K``.
-        root_index (int): Index of the root joint.
-        size (float): Mean distance of joints from their frame's mean, after zooming.
-        num_center_frames (int): Frames that the camera points at.
-        focal_ratio (float): Focal length over the longer image side, assumed if
-            ``camera_param`` has no ``f``.
+    Arguments are those of :class:`CameraPoseLifting`.
     """
 
     auxiliary_decode_keys = ('framing', 'target_root')
-
-    def __init__(
-        self,
-        num_keypoints: int = 17,
-        root_index: int = 0,
-        size: float = 0.5,
-        num_center_frames: int = 9,
-        focal_ratio: float = DEFAULT_FOCAL_RATIO,
-    ) -> None:
-        super().__init__(num_keypoints, root_index)
-        self.size = size
-        self.num_center_frames = num_center_frames
-        self.focal_ratio = focal_ratio
 
     def encode_inputs(
         self, keypoints: np.ndarray, scores: np.ndarray, camera_param: dict
     ) -> dict:
         """Encode pixels as ``keypoint_labels``; the rotation (3, 3) is ``framing``."""
-        focal, center = camera_intrinsics(camera_param, self.focal_ratio)
-        labels, rotation = frame_person(
-            keypoints[..., :2], focal, center, self.size, self.num_center_frames
-        )
+        focal, center = camera_intrinsics(camera_param)
+        labels, rotation = frame_person(keypoints[..., :2], focal, center)
         return dict(keypoint_labels=labels, framing=rotation)
 
     def encode_targets(
