@@ -129,18 +129,14 @@ def _load_archive(path: Path) -> dict[str, Any]:
         check_sizes(archive.zip, archive.files, path.stat().st_size)
         values = {}
         for name in archive.files:
-            # a member is named as the array or with a suffix
-            member = name if name in archive.zip.namelist() else f'{name}.npy'
-            with archive.zip.open(member) as file:
-                version = np.lib.format.read_magic(file)
-                reader = getattr(
-                    np.lib.format, f'read_array_header_{version[0]}_0', None
-                )
-                if reader is not None and reader(file)[2].hasobject:
-                    array = _unpickle(file)
-                    values[name] = array.item() if array.size == 1 else array
-                else:
+            with archive.zip.open(f'{name}.npy') as file:
+                np.lib.format.read_magic(file)
+                _, _, kind = np.lib.format.read_array_header_1_0(file)
+                if not kind.hasobject:
                     values[name] = archive[name]
+                    continue
+                array = _unpickle(file)
+                values[name] = array.item() if array.size == 1 else array
     return values
 
 

@@ -117,20 +117,14 @@ def _check(path: Path) -> None:
 
 @HOOKS.register_module()
 class FiniteLossHook(Hook):
-    """Stop a training whose loss is not finite, without saving its weights.
-
-    Args:
-        patience (int): Steps in a row with such a loss until the training stops; in
-            mixed precision a single one may overflow. Defaults to 10.
-    """
+    """Stop a training whose loss is not finite, without saving its weights."""
 
     # before the hook that saves checkpoints
     priority = 'LOW'
+    # steps in a row until it stops; in mixed precision a single one may overflow
+    patience = 10
 
-    def __init__(self, patience: int = 10) -> None:
-        if patience < 1:
-            raise ValueError(f'patience must be at least 1, got {patience}')
-        self.patience = patience
+    def __init__(self) -> None:
         self.streak = torch.zeros((), dtype=torch.int64)
 
     def after_train_iter(
