@@ -18,19 +18,16 @@ class GTPTLabel(SimCCLabel):
     """Encode keypoints by SimCC labels with means between bins and a margin.
 
     A label's mean is the joint's position, not rounded to a whole bin, and a joint may
-    lie ``margin`` pixels outside of the crop. Labels are densities: those near the
-    border sum to less than one. The score is the lower of the two axes' highest
-    probabilities.
+    lie three ``sigma``, a number of bins that the released code uses as pixels, outside
+    of the crop. Labels are densities: those near the border sum to less than one. The
+    score is the lower of the two axes' highest probabilities.
 
     Args:
         input_size (tuple[int, int]): Width and height of the crop.
         sigma (float): Standard deviation of the labels, in bins.
         simcc_split_ratio (float): Bins per pixel.
-        margin (float, optional): Pixels outside of the crop where a joint still
-            counts. By default three times ``sigma``, a number of bins that the
-            released code uses as pixels.
         absent_weight (float): Weight of the flat labels of absent keypoints: those
-            beyond the margin, and those of visibility -1, outside of the image (0 is
+            further outside, and those of visibility -1, outside of the image (0 is
             unknown). They teach low confidence. Defaults to 0, as published.
         smoothing (float): Standard deviation in bins of the Gaussian by which
             probabilities are smoothed to decode positions between bins, see
@@ -43,21 +40,16 @@ class GTPTLabel(SimCCLabel):
         input_size: tuple[int, int],
         sigma: float = 4.0,
         simcc_split_ratio: float = 2.0,
-        margin: float | None = None,
         absent_weight: float = 0.0,
         smoothing: float = 0.0,
     ) -> None:
         super().__init__(
             tuple(input_size), sigma=sigma, simcc_split_ratio=simcc_split_ratio
         )
-        if np.ndim(sigma) or sigma <= 0:
-            raise ValueError(f'sigma must be one positive number, got {sigma!r}')
-        self.margin = 3 * sigma if margin is None else margin
+        self.margin = 3 * sigma
         if absent_weight < 0:
             raise ValueError(f'absent_weight must not be negative, got {absent_weight}')
         self.absent_weight = absent_weight
-        if smoothing < 0:
-            raise ValueError(f'smoothing must not be negative, got {smoothing}')
         self.smoothing = smoothing
 
     @property
