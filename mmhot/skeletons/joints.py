@@ -293,6 +293,22 @@ def skeletons_by_count() -> dict[int, str]:
     return {s.num_keypoints: s.name for s in SKELETONS.values() if s.by_count}
 
 
+def skeleton_with(count: int) -> str:
+    """Return the skeleton of unnamed keypoints by their number.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    known = skeletons_by_count()
+    if count not in known:
+        listed = ', '.join(f'{number} ({name})' for number, name in known.items())
+        raise ValueError(
+            f'there are {count} keypoints per person; known are {listed}: give '
+            '`skeleton`'
+        )
+    return known[count]
+
+
 def convert_keypoints(
     keypoints: np.ndarray,
     scores: np.ndarray | None,

@@ -4,22 +4,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from mmhot.errors import escape
-from mmhot.skeletons.joints import Skeleton, get_skeleton, skeletons_by_count
+from mmhot.skeletons.joints import Skeleton, get_skeleton, skeleton_with
 from mmhot.structures.formats import SAVE, load_function
 from mmhot.structures.keypoint_arrays import (
     check_extent,
     check_image_size,
-    check_time_first,
     check_track,
     is_number,
+    mark_missing,
     to_numbers,
 )
 from mmhot.structures.lens import Lens
+
+_MAX_FPS = 100_000
 
 
 def clip_name(path: Path) -> str:
@@ -128,25 +129,14 @@ class Clip2D:
         if scores is None:
             scores = points[..., 2] if points.shape[-1] == 3 else 1
         scores = np.broadcast_to(to_numbers('scores', scores), points.shape[:-1])
-        points = points[..., :2]
-        missing = (points == 0).all(-1) | ~(scores > 0)
-        points = np.where(missing[..., None], np.nan, points)
+        points, scores = mark_missing(points[..., :2], scores)
         if points.ndim == 3:
             points, scores = points[:, None], scores[:, None]
-        check_time_first(points)
         numbers = np.arange(len(points)) if frames is None else frames
         width, height = check_image_size(image_size)
         people = zip(points.swapaxes(0, 1), scores.swapaxes(0, 1), strict=True)
         tracks = [Track2D(n, numbers, *arrays) for n, arrays in enumerate(people)]
-        if skeleton is None:
-            known = skeletons_by_count()
-            skeleton = known.get(points.shape[2])
-            if skeleton is None:
-                listed = ', '.join(f'{count} ({x})' for count, x in known.items())
-                raise ValueError(
-                    f'keypoints have {points.shape[2]} joints; known are {listed}: '
-                    'give skeleton'
-                )
+        skeleton = skeleton or skeleton_with(points.shape[2])
         return check_clip(cls(name, skeleton, tracks, width, height, fps))
 
 
@@ -173,8 +163,10 @@ def check_clip(clip: Clip2D) -> Clip2D:
         )
     skeleton = get_skeleton(clip.skeleton)
     width, height = check_image_size((clip.width, clip.height))
-    if not (is_number(clip.fps) and 0 < clip.fps < np.inf):
-        raise ValueError(f'fps must be a number above 0, got {clip.fps!r}')
+    if not (is_number(clip.fps) and 0 < clip.fps <= _MAX_FPS):
+        raise ValueError(
+            f'fps must be above 0 and at most {_MAX_FPS}, got {clip.fps!r}'
+        )
     if not len(clip.tracks):
         raise ValueError('tracks is empty: a clip needs at least one person')
     tracks = [_check_track(track, skeleton) for track in clip.tracks]
@@ -202,12 +194,15 @@ def _check_track(track: Track2D, skeleton: Skeleton) -> Track2D:
     frames, keypoints, scores = check_track(
         track.track, track.frames, track.keypoints, track.scores, skeleton
     )
-    if track.bboxes is not None and np.shape(track.bboxes) != (len(frames), 4):
-        shape = np.shape(track.bboxes)
-        raise ValueError(
-            f'bboxes of track {track.track} must be ({len(frames)}, 4), got {shape}'
-        )
-    return replace(track, frames=frames, keypoints=keypoints, scores=scores)
+    boxes = track.bboxes
+    if boxes is not None:
+        boxes = to_numbers(f'bboxes of track {track.track}', boxes).astype(np.float32)
+        if boxes.shape != (len(frames), 4):
+            raise ValueError(
+                f'bboxes of track {track.track} must be ({len(frames)}, 4), got '
+                f'{boxes.shape}'
+            )
+    return Track2D(track.track, frames, keypoints, scores, boxes)
 
 
 def join_tracks(tracks: Sequence[Track2D]) -> Track2D:
@@ -235,23 +230,6 @@ ARRAYS = {
     'expected_error': ('NK', np.float32),
 }
 _MAY_BE_UNKNOWN = ('root_3d', 'keypoints_2d', 'expected_error')
-
-
-@dataclass
-class Person3D:
-    """Poses of one person of a :class:`Clip3D`.
-
-    Attributes:
-        track (int): Track ID.
-        frames (np.ndarray): Frame numbers, sorted, (T,) int64.
-        times (np.ndarray): Seconds, (T,) float64.
-        keypoints_3d (np.ndarray): Root-relative positions, (T, K, 3) float32.
-    """
-
-    track: int
-    frames: np.ndarray
-    times: np.ndarray
-    keypoints_3d: np.ndarray
 
 
 @dataclass
@@ -340,24 +318,6 @@ class Clip3D:
             f'  image: {self.width} x {self.height}, lifter: {self.model or "unknown"}'
         )
 
-    @property
-    def people(self) -> list[Person3D]:
-        """All people, sorted by track ID."""
-        return [self.person(track) for track in np.unique(self.track).tolist()]
-
-    def person(self, track: int) -> Person3D:
-        """Return the poses of one person, in the order of the frames.
-
-        Raises:
-            ValueError: If there is no such track ID.
-        """
-        rows = np.flatnonzero(self.track == track)
-        if not len(rows):
-            known = ', '.join(map(str, np.unique(self.track)))
-            raise ValueError(f'{self.name}: no track {track!r}; there are {known}')
-        frames = self.frame[rows]
-        return Person3D(track, frames, self.seconds(frames), self.keypoints_3d[rows])
-
     def table(self) -> dict[str, np.ndarray]:
         """Return the columns of ``.csv``: (N * K,) each, a row per pose and joint."""
         joints = len(self.joint_names)
@@ -378,18 +338,6 @@ class Clip3D:
             names = text.split()
             columns |= zip(names, array.reshape(-1, len(names)).T, strict=True)
         return columns
-
-    def to_dataframe(self) -> Any:
-        """Return :meth:`table` as a ``pandas.DataFrame``.
-
-        Raises:
-            ValueError: If pandas is not installed.
-        """
-        try:
-            import pandas
-        except ImportError as error:
-            raise ValueError('to_dataframe needs pandas: pip install pandas') from error
-        return pandas.DataFrame(self.table())
 
     def checked(self) -> 'Clip3D':
         """Return the clip; raise ValueError if its poses are not finite.

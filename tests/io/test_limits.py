@@ -42,13 +42,10 @@ def test_zip_bomb_is_refused_by_its_headers(tmp_path):
     assert len(load_arrays(path, ['fps'])) == 1  # other arrays count nothing
 
 
-def test_numbers_and_names_are_limited(tmp_path, monkeypatch):
+def test_numbers_are_limited(tmp_path, monkeypatch):
     monkeypatch.setattr(npz, '_MAX_NUMBERS', 100)
     path = save(tmp_path / 'a.npz')
     assert_refused(path, "'keypoints' is (4, 17, 2): at most 100 numbers are read")
-    monkeypatch.undo()
-    path = save(tmp_path / 'a.npz', joint_names=np.array(['z'] * 1001))
-    assert_refused(path, 'text is expected, at most 1000 names')
 
 
 def test_track_ids_are_limited(tmp_path):
@@ -101,7 +98,7 @@ def test_text_beside_numbers_takes_no_memory(tmp_path):
     # NumPy would give every number the length of the text: 40 GB
     keypoints = [['q' * 1_000_000, 1.0], *[[1.0, 2.0]] * 5000]
     path = dump(tmp_path / 'a.json', [instance(POSE, keypoints=keypoints)])
-    assert_refused(path, 'must be numbers, as many for each person', **SIZE)
+    assert_refused(path, 'must be numbers in a regular list', **SIZE)
 
 
 YAML = {
