@@ -50,12 +50,7 @@ def write_html(
             fourth, and so on.
         progress (Callable, optional): Called with the numbers of stored frames and of
             all frames.
-
-    Raises:
-        ValueError: If the clip has other axes.
     """
-    if clip.axes != 'world':
-        raise ValueError(f"the page needs 'world' axes, got {clip.axes!r}")
     folder = files('mmhot.visualization') / 'viewer'
     parts = {
         name: (folder / file).read_text(encoding='utf-8')
@@ -187,6 +182,10 @@ def _person(clip: Clip3D, track: int, motion: RigidMotion) -> dict:
     origin = np.round(root.mean(0), 3)
     positions = clip.keypoints_3d[rows] + (root - origin)[:, None]
     pixels = clip.keypoints_2d[rows] * _PIXEL_STEPS
+    errors = clip.expected_error
+    if errors is not None:
+        errors = np.nan_to_num(errors[rows] * _MILLIMETERS, nan=_UNKNOWN_ERROR)
+        errors = _encode(errors.round(), np.uint16)
     return {
         'track': track,
         'origin': origin.tolist(),
@@ -194,17 +193,9 @@ def _person(clip: Clip3D, track: int, motion: RigidMotion) -> dict:
         'positions': _encode(_steps(positions * _MILLIMETERS), np.int16),
         'pixels': _encode(_steps(pixels), np.int16),
         'detected': _encode(clip.scores[rows] > 0, np.uint8),
-        'errors': _errors(clip, rows),
+        'errors': errors,
         'body': _body(motion, origin),
     }
-
-
-def _errors(clip: Clip3D, rows: np.ndarray) -> str | None:
-    """Encode the expected errors of rows, None if there are none."""
-    if clip.expected_error is None:
-        return None
-    errors = clip.expected_error[rows] * _MILLIMETERS
-    return _encode(np.nan_to_num(errors, nan=_UNKNOWN_ERROR).round(), np.uint16)
 
 
 def _encode(array: np.ndarray, kind: type) -> str:

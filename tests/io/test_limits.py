@@ -25,7 +25,6 @@ from mmhot.io.readers.keypoints import MAX_TRACKS, read_keypoints
 from mmhot.io.readers.lens import read_lens
 from mmhot.io.writers import bvh, trc
 from mmhot.lifting.lifter import Lifter
-from mmhot.visualization import video as drawn_video
 
 POSE = walk(1)[0]
 
@@ -137,22 +136,22 @@ def test_short_gaps_repeat_the_nearest_pose():
 
 
 def test_long_gaps_are_left_out(monkeypatch, caplog):
-    monkeypatch.setattr(trc, 'MAX_FILLED', 9)
+    monkeypatch.setattr(trc, '_REACH', 2)
     clip = person_of([2, 5, 10_000_000])
     frames, positions = trc.fill_frames(clip, first=0)
-    # three gaps share nine frames, half of them at either end
-    assert frames.tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 9_999_999, 10_000_000]
-    np.testing.assert_array_equal(positions, clip.places()[[0] * 4 + [1] * 4 + [2] * 2])
+    ends = [9_999_998, 9_999_999, 10_000_000]
+    assert frames.tolist() == [*range(8), *ends]
+    np.testing.assert_array_equal(positions, clip.places()[[0] * 4 + [1] * 4 + [2] * 3])
     (message,) = caplog.messages
     assert message == (
-        f'{clip.name}: 9999991 frames of person {clip.track[0]} without a pose are '
+        f'{clip.name}: 9999990 frames of person {clip.track[0]} without a pose are '
         'left out'
     )
 
 
 @pytest.mark.parametrize('is_timed', [False, True])
 def test_files_of_sparse_tracks_are_small(tmp_path, monkeypatch, is_timed):
-    monkeypatch.setattr(trc, 'MAX_FILLED', 100)
+    monkeypatch.setattr(trc, '_REACH', 50)
     frames = np.array([0, 10_000_000])
     clip = person_of(frames, fps=25.0, time=frames / 24 if is_timed else None)
     trc.write_person(clip, tmp_path / 'a.trc')
@@ -172,11 +171,3 @@ def test_frames_between_sparse_ones_are_counted_before_they_are_made(tmp_path):
     message = '9,999,001 poses, with those between its frames: at most 5,000,000'
     with pytest.raises(ValueError, match=message):
         Lifter.prepare(lifter, read_keypoints(path))
-
-
-def test_gaps_of_a_video_add_no_more_frames_than_poses():
-    frames = np.arange(0, 4_000_000, 2000)
-    shown = drawn_video._shorten_gaps(frames, 1000.0)
-    assert set(frames) <= set(shown)
-    assert len(shown) <= 2 * len(frames) + 1000
-    assert drawn_video._shorten_gaps(np.array([3, 9]), 2.0) == [3, 7, 8, 9]

@@ -242,12 +242,6 @@ def test_names_are_escaped(clip, tmp_path):
     assert '<title>&lt;/script&gt;' in (tmp_path / 'b.html').read_text()
 
 
-def test_other_axes_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="needs 'world' axes, got 'camera'"):
-        write_html(rendered('walk'), tmp_path / 'a.html')
-    assert not list(tmp_path.iterdir())
-
-
 @pytest.mark.slow(reason='needs npm and the registry')
 def test_the_bundle_is_built_from_the_source(tmp_path):
     npm = shutil.which('npm') or pytest.skip('npm is not installed')

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
-from fractions import Fraction
 
 import av
 import cv2
@@ -111,51 +110,11 @@ def test_frontal_person_is_upright_and_not_mirrored_in_both_views(tmp_path, fron
         assert 0 <= left[:, 1].max() - right[:, 1].max() < 10
 
 
-# Linear RGB as people with a color vision deficiency see it (Machado et al., 2009).
-_SEEN = {
-    'full': np.eye(3),
-    'protanopia': [
-        [0.152, 1.053, -0.205],
-        [0.115, 0.786, 0.099],
-        [-0.004, -0.048, 1.052],
-    ],
-    'deuteranopia': [
-        [0.367, 0.861, -0.228],
-        [0.28, 0.673, 0.047],
-        [-0.012, 0.043, 0.969],
-    ],
-    'tritanopia': [
-        [1.256, -0.077, -0.179],
-        [-0.078, 0.931, 0.148],
-        [0.005, 0.691, 0.304],
-    ],
-}
-
-
 def linear(bgr):
     values = np.array(bgr[::-1]) / 255
     return np.where(
         values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4
     )
-
-
-@pytest.mark.parametrize('deficiency', _SEEN)
-def test_body_sides_differ_for_every_color_vision(deficiency):
-    seen = [
-        np.clip(_SEEN[deficiency] @ linear(color), 0, 1).astype(np.float32)
-        for color in (drawing.LEFT, drawing.RIGHT, drawing.MIDDLE)
-    ]
-    rgb = np.where(
-        np.array(seen) <= 0.0031308,
-        12.92 * np.array(seen),
-        1.055 * np.array(seen) ** (1 / 2.4) - 0.055,
-    )
-    left, right, middle = cv2.cvtColor(rgb[None].astype(np.float32), cv2.COLOR_RGB2LAB)[
-        0
-    ]
-    # distances in CIELAB; MMPose's green and orange are 20 apart with protanopia
-    assert np.linalg.norm(left - right) > 90
-    assert min(np.linalg.norm(left - middle), np.linalg.norm(right - middle)) > 30
 
 
 @pytest.mark.parametrize('background', [drawing.BACKGROUND, (247, 245, 244)])
@@ -385,18 +344,6 @@ def test_summary_image_shows_evenly_spaced_frames(tmp_path):
     assert heights[0] < 0.8 * heights[-1]
 
 
-def test_summary_image_names_the_model_where_it_fits(tmp_path):
-    path, clip = tmp_path / 'summary.png', rendered('walk')
-    headers = {}
-    for columns in (2, 6):
-        for model in ('', 'tps-tri-motionbert-xs_81frm-keep27 (27 of 81 frames)'):
-            named = replace(clip.take(clip.frame < columns), model=model)
-            render_summary_image(named, path)
-            headers.setdefault(columns, []).append(cv2.imread(str(path))[:40])
-    np.testing.assert_array_equal(*headers[2])
-    assert (headers[6][0] != headers[6][1]).any()
-
-
 def test_summary_image_shows_timestamps_of_the_clip(tmp_path, monkeypatch):
     def draw(image, text, *args, **kwargs):
         written.append(text)
@@ -480,63 +427,22 @@ def test_drawing_needs_neither_pytorch_nor_mmpose():
     subprocess.run([sys.executable, '-c', code], check=True)
 
 
-def red_video(path, num_frames=30, audio=True, begin=0):
-    """Write a red video of the rendered clips' size and rate.
-
-    Timestamps start at ``begin`` seconds; a tone starts in the tenth frame.
-    """
-    with av.open(str(path), 'w') as container:
-        stream = container.add_stream('libx264', rate=25)
-        stream.width, stream.height, stream.pix_fmt = 1280, 720, 'yuv420p'
-        tone = container.add_stream('aac', rate=16000) if audio else None
-        for number in range(num_frames):
-            image = np.full((720, 1280, 3), (0, 0, 200), np.uint8)
-            frame = av.VideoFrame.from_ndarray(image, format='bgr24')
-            frame.pts, frame.time_base = number + 25 * begin, Fraction(1, 25)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
-        if tone is not None:
-            samples = np.zeros((1, 640 * num_frames), np.float32)
-            samples[:, 6400:] = np.sin(np.arange(640 * num_frames - 6400) / 5)
-            frame = av.AudioFrame.from_ndarray(samples, format='fltp', layout='mono')
-            frame.rate = 16000
-            frame.pts, frame.time_base = 16000 * begin, Fraction(1, 16000)
-            container.mux(tone.encode(frame))
-            container.mux(tone.encode())
-    return VideoFile(path)
+class Footage(list):
+    num_frames = None
 
 
-@pytest.mark.parametrize('audio', [True, False])
-def test_video_shows_footage_behind_the_keypoints_with_its_audio(tmp_path, audio):
+def test_video_shows_footage_behind_the_keypoints(tmp_path):
     clip = rendered('walk')
-    footage = red_video(tmp_path / 'red.mp4', audio=audio)
+    image = np.full((clip.height, clip.width, 3), (0, 0, 200), np.uint8)
+    frames = [Frame(number, number / clip.fps, image) for number in range(30)]
     written = tmp_path / 'a.mp4'
-    assert render_video(clip, written, height=240, footage=footage) == 30
+    assert render_video(clip, written, height=240, footage=Footage(frames)) == 30
     _, images = decode(written)
     assert len(images) == 30
     # the darkened footage in a corner
     corner = images[10][60:80, 10:30].mean((0, 1))
-    assert corner.argmax() != corner.argmin()
+    assert corner.argmax() == 2
     assert corner.max() > 100 > corner.min() + 50
-    with av.open(str(written)) as container:
-        seconds = [float(s.duration * s.time_base) for s in container.streams.audio]
-    np.testing.assert_allclose(seconds, [1.2] * audio, atol=0.1)
-
-
-@pytest.mark.parametrize('begin', [0, 5])
-@pytest.mark.parametrize('container', ['mp4', 'mkv', 'ts'])
-def test_audio_stays_synchronous(tmp_path, container, begin):
-    footage = red_video(tmp_path / f'red.{container}', begin=begin)
-    written = tmp_path / 'a.mp4'
-    render_video(rendered('walk'), written, height=120, footage=footage)
-    with av.open(str(written)) as result:
-        samples = [
-            (s.time, np.abs(s.to_ndarray()).max()) for s in result.decode(audio=0)
-        ]
-    assert next(time for time, loud in samples if loud > 0.3) == pytest.approx(
-        0.4, abs=0.07
-    )
-    assert samples[-1][0] == pytest.approx(1.2, abs=0.1)
 
 
 def test_frames_without_increasing_timestamps_are_kept(tmp_path):
