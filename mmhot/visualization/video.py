@@ -61,54 +61,28 @@ def render_video(
     else:
         inputs = ((frame.index, frame.time, frame.image) for frame in footage)
         total = footage.num_frames or 0
-    count = 0
-
-    def draw() -> Iterator[tuple[np.ndarray, float]]:
-        nonlocal count
-        for drawn in _draw_frames(renderer, inputs, height):
-            yield drawn
-            count += 1
-            if progress is not None:
-                progress(count, max(total, count))
-
-    write_video(path, draw(), clip.fps)
-    return count
-
-
-def write_video(
-    path: str | Path, frames: Iterable[tuple[np.ndarray, float]], fps: float
-) -> None:
-    """Write an H.264 video; the file is replaced when all frames are written.
-
-    Args:
-        path (str | Path): The ``.mp4`` to create or replace.
-        frames (Iterable): Images of one size, BGR, uint8 (H, W, 3), with timestamps in
-            seconds. Odd sizes are padded to even ones, which H.264 needs.
-        fps (float): Frames per second.
-
-    Raises:
-        OSError: If the file cannot be written.
-    """
+    frames = draw_frames(renderer, inputs, height)
     options = {'movflags': 'faststart'}
     with replacing(path) as temporary:
         try:
             with av.open(str(temporary), 'w', format='mp4', options=options) as file:
-                _encode(file, frames, fps)
+                return _encode(file, frames, clip.fps, total, progress)
         except av.FFmpegError as error:
             # mostly a full disk
             raise OSError(error.errno, error.strerror) from error
 
 
 def _encode(
-    container: Any, frames: Iterable[tuple[np.ndarray, float]], fps: float
-) -> None:
-    """Encode frames with increasing timestamps."""
-    stream, last = None, -1
-    for image, seconds in frames:
-        height, width = image.shape[:2]
-        padding = 0, height % 2, 0, width % 2
-        image = cv2.copyMakeBorder(image, *padding, cv2.BORDER_REPLICATE)
-        if stream is None:
+    container: Any,
+    frames: Iterable[tuple[np.ndarray, float]],
+    fps: float,
+    total: int,
+    progress: Callable[[int, int], None] | None,
+) -> int:
+    """Encode frames with increasing timestamps; return their number."""
+    count, last = 0, -1
+    for count, (image, seconds) in enumerate(frames, 1):
+        if count == 1:
             stream = _add_stream(container, *image.shape[:2], fps)
         # OpenCV converts several times faster than PyAV would.
         planes = cv2.cvtColor(image, cv2.COLOR_BGR2YUV_I420)
@@ -117,8 +91,11 @@ def _encode(
         last = max(round(seconds / _TICK), last + 1)
         frame.pts, frame.time_base = last, _TICK
         container.mux(stream.encode(frame))
-    if stream is not None:
+        if progress is not None:
+            progress(count, max(total, count))
+    if count:
         container.mux(stream.encode())
+    return count
 
 
 def _add_stream(container: Any, height: int, width: int, fps: float) -> Any:
@@ -150,7 +127,7 @@ def _timestamps(clip: Clip3D, frames: list[int]) -> np.ndarray:
     return np.r_[0, np.cumsum(steps)]
 
 
-def _draw_frames(
+def draw_frames(
     renderer: ClipRenderer,
     inputs: Iterable[tuple[int, float, np.ndarray | None]],
     height: int,
@@ -173,36 +150,27 @@ def _draw_frames(
     backdrop = np.full((height, left + height, 3), drawing.BACKGROUND, np.uint8)
     backdrop[top:bottom, :left] = drawing.PANEL
     font = max(9, round(height / 40))
-    margin, notes = 1.2 * font, _notes(renderer)
+    margin, notes = 1.2 * font, f'grid {renderer.cell:g} m'
+    if (clip.keypoint_scores_3d <= 0).any():
+        notes = f'dim: interpolated   {notes}'
     renderer.draw_floor(backdrop[:, left:])
     image = np.empty_like(backdrop)
+    right, low = image.shape[1] - margin, height - margin
     for frame, timestamp, background in inputs:
         np.copyto(image, backdrop)
         view_2d = image[top:bottom, :left]
         if background is not None:
             size = view_2d.shape[1::-1]
             small = cv2.resize(background, size, interpolation=cv2.INTER_AREA)
-            drawing.darken(small, out=view_2d)
+            np.multiply(small, 0.8, out=view_2d, casting='unsafe')  # darker
         renderer.draw_2d(view_2d, frame, scale)
         renderer.draw_3d(image[:, left:], frame)
-        _write_captions(image, left, font, notes)
-        text = f'frame {frame}   {clip.seconds(frame):.2f} s'
-        corner = (margin, height - margin)
-        drawing.draw_text(image, text, corner, font, drawing.FAINT_TEXT)
+        drawing.draw_text(image, '2D keypoints', (margin, margin), font)
+        drawing.draw_text(image, '3D pose', (left + margin, margin), font)
+        drawing.draw_legend(image, (right, margin), font)
+        for text, x, anchor in (
+            (notes, right, 'right'),
+            (f'frame {frame}   {clip.seconds(frame):.2f} s', margin, 'left'),
+        ):
+            drawing.draw_text(image, text, (x, low), font, drawing.FAINT_TEXT, anchor)
         yield image, timestamp
-
-
-def _write_captions(image: np.ndarray, left: int, font: int, notes: str) -> None:
-    margin = 1.2 * font
-    height, width = image.shape[:2]
-    drawing.draw_text(image, '2D keypoints', (margin, margin), font)
-    drawing.draw_text(image, '3D pose', (left + margin, margin), font)
-    drawing.draw_legend(image, (width - margin, margin), font)
-    corner = (width - margin, height - margin)
-    drawing.draw_text(image, notes, corner, font, drawing.FAINT_TEXT, 'right')
-
-
-def _notes(renderer: ClipRenderer) -> str:
-    grid = f'grid {renderer.cell:g} m'
-    is_complete = (renderer.clip.keypoint_scores_3d > 0).all()
-    return grid if is_complete else f'dim: interpolated   {grid}'
