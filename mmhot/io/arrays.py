@@ -121,17 +121,6 @@ def as_numbers(values: object, name: str) -> np.ndarray:
     )
 
 
-def whole_numbers(name: str, values: np.ndarray) -> np.ndarray:
-    """Convert to int64; raise ValueError for values that are not whole numbers."""
-    values = np.asarray(values)
-    with np.errstate(invalid='ignore'):
-        whole = values.astype(np.int64)
-    if (whole != values).any():
-        wrong = values[whole != values][0]
-        raise ValueError(f'{name} must hold whole numbers, got {wrong}')
-    return whole
-
-
 def exact_list(array: np.ndarray) -> list:
     """Convert an array to nested lists for JSON.
 

@@ -15,10 +15,10 @@ from mmhot.io.arrays import (
     load_json,
     save_arrays,
     to_json,
-    whole_numbers,
 )
 from mmhot.io.atomic import replacing_text
 from mmhot.structures.clips import ARRAYS, Clip3D
+from mmhot.structures.keypoint_arrays import whole_numbers
 
 
 def _tuple_of(kind: type) -> Callable[[Iterable], tuple]:

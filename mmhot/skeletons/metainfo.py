@@ -4,7 +4,7 @@ As in MMPose, a file is Python that assigns ``dataset_info``, and is run.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from runpy import run_path
@@ -84,17 +84,15 @@ def read_metainfo(metainfo: Mapping[str, Any]) -> Metainfo:
         FileNotFoundError: If there is no such file.
         ValueError: If the file or the metainfo is damaged, with its name.
     """
-    is_parsed = 'keypoint_id2name' in metainfo
-    path = None if is_parsed else metainfo.get('from_file')
-    file = None if path is None else _find_file(path)
+    path = metainfo.get('from_file')
+    is_file = path is not None and 'keypoint_id2name' not in metainfo
+    file = _find_file(path) if is_file else None
     try:
-        if is_parsed:
-            return _read_parsed(metainfo)
-        return _read_raw(run_path(str(file))['dataset_info'] if file else metainfo)
+        return _read(run_path(str(file))['dataset_info'] if is_file else metainfo)
     except Exception as error:
         missing = isinstance(error, KeyError)
         reason = f'{error.args[0]!r} is missing' if missing else error
-        where = '' if path is None else f' {path}'
+        where = f' {path}' if is_file else ''
         raise ValueError(f'metainfo{where}: {reason}') from error
 
 
@@ -111,62 +109,40 @@ def _find_file(path: str) -> Path:
     raise FileNotFoundError(f'metainfo: there is no file {path}')
 
 
-def _read_raw(metainfo: Mapping[str, Any]) -> Metainfo:
-    """Read the content of a file."""
-    keypoints = metainfo['keypoint_info']
-    if not keypoints or set(keypoints) != set(range(len(keypoints))):
+def _read(metainfo: Mapping[str, Any]) -> Metainfo:
+    """Read the content of a file, or the ``metainfo`` of a dataset."""
+    is_parsed = 'keypoint_id2name' in metainfo
+    rows = metainfo['keypoint_id2name' if is_parsed else 'keypoint_info']
+    if not rows or set(rows) != set(range(len(rows))):
         raise ValueError('keys of keypoint_info must be 0, 1, 2, ...')
-    rows = [keypoints[index] for index in range(len(keypoints))]
-    joints = tuple(row['name'] for row in rows)
+    rows = [rows[index] for index in range(len(rows))]
+    joints = tuple(row if is_parsed else row['name'] for row in rows)
     if len(set(joints)) < len(joints):
         raise ValueError(f'names of keypoints must differ, got {", ".join(joints)}')
-
-    swaps = [row.get('swap') or row['name'] for row in rows]
-    links = [link['link'] for link in metainfo['skeleton_info'].values()]
-    return _check(
-        metainfo['dataset_name'],
-        joints,
-        tuple(map(joints.index, swaps)),
-        [tuple(map(joints.index, link)) for link in links],
-        [row.get('type', '') for row in rows],
-    )
-
-
-def _read_parsed(metainfo: Mapping[str, Any]) -> Metainfo:
-    """Read the ``metainfo`` of a dataset."""
-    names = metainfo['keypoint_id2name']
-    types = [''] * len(names)
-    for kind in ('upper', 'lower'):
-        for index in metainfo.get(f'{kind}_body_ids', ()):
-            types[index] = kind
-    return _check(
-        metainfo['dataset_name'],
-        tuple(names[index] for index in range(len(names))),
-        tuple(map(int, metainfo['flip_indices'])),
-        [tuple(map(int, link)) for link in metainfo.get('skeleton_links', ())],
-        types,
-    )
-
-
-def _check(
-    name: str,
-    joints: tuple[str, ...],
-    swaps: tuple[int, ...],
-    links: Iterable[tuple[int, int]],
-    types: Sequence[str],
-) -> Metainfo:
-    """Check that counterparts are mutual, and find the keypoints of the head."""
+    if is_parsed:
+        swaps = tuple(map(int, metainfo['flip_indices']))
+        links = [tuple(map(int, link)) for link in metainfo.get('skeleton_links', ())]
+        types = [''] * len(joints)
+        for kind in ('upper', 'lower'):
+            for index in metainfo.get(f'{kind}_body_ids', ()):
+                types[index] = kind
+    else:
+        swaps = tuple(joints.index(row.get('swap') or row['name']) for row in rows)
+        links = [link['link'] for link in metainfo['skeleton_info'].values()]
+        links = [tuple(map(joints.index, link)) for link in links]
+        types = [row.get('type', '') for row in rows]
     for index, other in enumerate(swaps):
         if swaps[other] != index:
             raise ValueError(
                 f'{joints[index]} is swapped with {joints[other]}, but that with '
                 f'{joints[swaps[other]]}'
             )
-    kinds = [
+    types = [
         'head' if own != 'lower' and _is_of_head(joint) else own
         for joint, own in zip(joints, types, strict=True)
     ]
-    return Metainfo(name, joints, swaps, tuple(links), tuple(kinds))
+    name = metainfo['dataset_name']
+    return Metainfo(name, joints, swaps, tuple(links), tuple(types))
 
 
 def _is_of_head(joint: str) -> bool:

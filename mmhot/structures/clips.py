@@ -13,10 +13,10 @@ from mmhot.structures.formats import SAVE, load_function
 from mmhot.structures.keypoint_arrays import (
     check_extent,
     check_image_size,
-    check_track,
     is_number,
     mark_missing,
     to_numbers,
+    whole_numbers,
 )
 from mmhot.structures.lens import Lens
 
@@ -191,18 +191,37 @@ def check_clip(clip: Clip2D) -> Clip2D:
 def _check_track(track: Track2D, skeleton: Skeleton) -> Track2D:
     if not isinstance(track, Track2D):
         raise TypeError(f'tracks must hold Track2D, got {type(track).__name__}')
-    frames, keypoints, scores = check_track(
-        track.track, track.frames, track.keypoints, track.scores, skeleton
-    )
-    boxes = track.bboxes
-    if boxes is not None:
-        boxes = to_numbers(f'bboxes of track {track.track}', boxes).astype(np.float32)
-        if boxes.shape != (len(frames), 4):
+    where = f'of track {track.track}'
+    frames = to_numbers(f'frames {where}', track.frames)
+    if frames.ndim != 1 or not len(frames):
+        raise ValueError(f'frames {where} must be (T,) with T > 0, got {frames.shape}')
+    frames = whole_numbers(f'frames {where}', frames)
+    falls = np.flatnonzero(np.diff(frames, prepend=-1) <= 0)
+    if len(falls):
+        raise ValueError(
+            f'frames {where} must be sorted and unique, from 0, but {frames[falls[0]]} '
+            f'follows {frames[falls[0] - 1]}'
+        )
+    count = len(frames), skeleton.num_keypoints
+    arrays = {}
+    for name, shape in dict(
+        keypoints=(*count, 2), scores=count, bboxes=(len(frames), 4)
+    ).items():
+        values = getattr(track, name)
+        if name == 'bboxes' and values is None:
+            continue
+        array = to_numbers(f'{name} {where}', values)
+        if array.shape != shape:
             raise ValueError(
-                f'bboxes of track {track.track} must be ({len(frames)}, 4), got '
-                f'{boxes.shape}'
+                f'{name} {where} must have the shape {shape} ({count[0]} frames, '
+                f'{count[1]} joints of {skeleton.name}), got {array.shape}'
             )
-    return Track2D(track.track, frames, keypoints, scores, boxes)
+        arrays[name] = array.astype(np.float32)
+    keypoints, scores = arrays['keypoints'], arrays['scores']
+    missing = np.isnan(keypoints).any(-1) | np.isnan(scores)
+    keypoints[missing] = np.nan
+    scores[missing] = 0
+    return replace(track, frames=frames, **arrays)
 
 
 def join_tracks(tracks: Sequence[Track2D]) -> Track2D:

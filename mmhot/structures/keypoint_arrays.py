@@ -5,74 +5,11 @@ from typing import TypeVar
 
 import numpy as np
 
-from mmhot.skeletons.joints import Skeleton
-
 Poses = TypeVar('Poses')  # np.ndarray or torch.Tensor
 
 # Models predict joints outside the image, but at most this many image sizes away.
 _MAX_IMAGE_SIZES = 100
 _MAX_SIDE = 100_000
-
-
-def check_track(
-    track: int,
-    frames: np.ndarray,
-    keypoints: np.ndarray,
-    scores: np.ndarray,
-    skeleton: Skeleton,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Check the arrays of one person.
-
-    Args:
-        track (int): Track ID, for messages.
-        frames (np.ndarray): Frame numbers, (T,).
-        keypoints (np.ndarray): Pixels, (T, K, 2).
-        scores (np.ndarray): Confidence, (T, K).
-        skeleton (Skeleton): Its K joints.
-
-    Returns:
-        tuple[np.ndarray, np.ndarray, np.ndarray]: The arrays as int64 and float32;
-        keypoints are NaN and scores 0 where either is NaN.
-
-    Raises:
-        ValueError: If an array has a wrong type or shape, or frames are not sorted and
-            unique.
-    """
-    where = f'of track {track}'
-    frames = _check_frames(f'frames {where}', frames)
-    count = len(frames), skeleton.num_keypoints
-    arrays = []
-    for name, array, shape in (
-        ('keypoints', keypoints, (*count, 2)),
-        ('scores', scores, count),
-    ):
-        array = to_numbers(f'{name} {where}', array)
-        if array.shape != shape:
-            raise ValueError(
-                f'{name} {where} must have the shape {shape} ({count[0]} frames, '
-                f'{count[1]} joints of {skeleton.name}), got {array.shape}'
-            )
-        arrays.append(array.astype(np.float32))
-    keypoints, scores = arrays
-    missing = np.isnan(keypoints).any(-1) | np.isnan(scores)
-    keypoints[missing] = np.nan
-    scores[missing] = 0
-    return frames, keypoints, scores
-
-
-def _check_frames(name: str, values: np.ndarray) -> np.ndarray:
-    frames = to_numbers(name, values)
-    if frames.ndim != 1 or not len(frames):
-        raise ValueError(f'{name} must be (T,) with T > 0, got {frames.shape}')
-    if not ((frames == np.floor(frames)) & (frames >= 0)).all():
-        raise ValueError(f'{name} must be whole numbers from 0')
-    falls = np.flatnonzero(np.diff(frames) <= 0)
-    if len(falls):
-        first, second = frames[falls[0] :][:2]
-        raise ValueError(
-            f'{name} must be sorted and unique, but {second} follows {first}'
-        )
-    return frames.astype(np.int64)
 
 
 def check_extent(keypoints: np.ndarray, width: int, height: int) -> None:
@@ -134,6 +71,17 @@ def to_numbers(name: str, values: object) -> np.ndarray:
     if np.isinf(array).any():
         raise ValueError(f'{name} must be finite or NaN, got inf')
     return array
+
+
+def whole_numbers(name: str, values: np.ndarray) -> np.ndarray:
+    """Convert to int64; raise ValueError for values that are not whole numbers."""
+    values = np.asarray(values)
+    with np.errstate(invalid='ignore'):
+        whole = values.astype(np.int64)
+    if (whole != values).any():
+        wrong = values[whole != values][0]
+        raise ValueError(f'{name} must hold whole numbers, got {wrong}')
+    return whole
 
 
 def mark_missing(

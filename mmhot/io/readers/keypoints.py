@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from mmhot.errors import naming
-from mmhot.io.arrays import SIGNATURES, load_json, whole_numbers
+from mmhot.io.arrays import SIGNATURES, load_json
 from mmhot.io.readers.coco import is_coco, read_coco
 from mmhot.io.readers.frame_numbers import LARGEST_FRAME
 from mmhot.io.readers.mmpose import read_mmpose, read_mmpose_folder
@@ -22,7 +22,7 @@ from mmhot.io.readers.npz import read_npz
 from mmhot.io.readers.rows import Rows, largest_person, take
 from mmhot.skeletons.joints import SKELETONS, get_skeleton, skeleton_with
 from mmhot.structures.clips import Clip2D, Track2D, check_clip, clip_name
-from mmhot.structures.keypoint_arrays import mark_missing
+from mmhot.structures.keypoint_arrays import mark_missing, whole_numbers
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mmhot.io.arrays import as_numbers, whole_numbers
+from mmhot.io.arrays import as_numbers
+from mmhot.structures.keypoint_arrays import whole_numbers
 
 
 @dataclass
