@@ -126,16 +126,31 @@ class Lens:
             np.ndarray: Pixels, (..., 2), float32. Far outside the image, where the
             distortion is not invertible, it is left in.
         """
-        if self.size is None:
-            raise ValueError('fit the lens to an image size first')
-        focal, center = np.array(self.focal), np.array(self.center)
-        rays = (np.asarray(points, np.float64) - center) / focal
+        import cv2
+
+        points = np.asarray(points, np.float64)
+        rays = (points - self.center) / self.focal
         known = np.isfinite(rays).all(-1)
-        straight = np.where(known[..., None], rays, np.nan)
+        rays[~known] = np.nan
+        ideal = rays * self.focal[0] + np.array(self.size) / 2
         if self.distortion and known.any():
-            straight[known] = self._undistort_rays(rays[known])
-        pixels = straight * self.focal[0] + np.array(self.size) / 2
-        return pixels.astype(np.float32)
+            criteria = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 100, 1e-9)
+            # OpenCV 5 has one function where OpenCV 4 has two
+            undistort = getattr(cv2, 'undistortPointsIter', cv2.undistortPoints)
+            straight = undistort(
+                rays[known][:, None],
+                np.eye(3),
+                np.array(self.distortion),
+                R=None,
+                P=None,
+                criteria=criteria,
+            )[:, 0]
+            straight = straight * self.focal[0] + np.array(self.size) / 2
+            errors = np.linalg.norm(self.distort(straight) - points[known], axis=-1)
+            # a comparison with NaN is False, which keeps the distorted pixel
+            is_exact = (errors < _MAX_ERROR)[:, None]
+            ideal[known] = np.where(is_exact, straight, ideal[known])
+        return ideal.astype(np.float32)
 
     def distort(self, points: np.ndarray) -> np.ndarray:
         """Map pixels of the ideal pinhole camera to those of the lens.
@@ -156,25 +171,6 @@ class Lens:
         zero, distortion = np.zeros(3), np.array(self.distortion)
         pixels, _ = cv2.projectPoints(rays, zero, zero, matrix, distortion)
         return pixels.reshape(np.shape(points)).astype(np.float32)
-
-    def _undistort_rays(self, rays: np.ndarray) -> np.ndarray:
-        """Remove the distortion of rays (N, 2) where it is invertible."""
-        import cv2
-
-        criteria = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 100, 1e-9)
-        identity, distortion = np.eye(3), np.array(self.distortion)
-        # OpenCV 5 has one function where OpenCV 4 has two
-        undistort = getattr(cv2, 'undistortPointsIter', cv2.undistortPoints)
-        straight = undistort(
-            rays[:, None], identity, distortion, R=None, P=None, criteria=criteria
-        )[:, 0]
-        points = np.concatenate([straight, np.ones((len(straight), 1))], -1)
-        projected, _ = cv2.projectPoints(
-            points, np.zeros(3), np.zeros(3), identity, distortion
-        )
-        errors = np.linalg.norm((projected[:, 0] - rays) * self.focal, axis=-1)
-        # a comparison with NaN is False, which keeps the distorted ray
-        return np.where((errors < _MAX_ERROR)[:, None], straight, rays)
 
 
 def assumed_focal(width: int, height: int) -> float:
