@@ -33,10 +33,9 @@ class ClipRenderer:
             raise ValueError(f'clip {clip.name} has no finite 3D joint to draw')
         self.clip = clip
         self.style = drawing.skeleton_style(clip.joint_names, clip.parents)
-        self.people = place_on_floor(clip)
-        size = self.people.pixels_per_meter
-        foreground = size >= _FOREGROUND_SIZE * np.percentile(size, 90)
-        points = self.people.points[foreground]
+        self.points, size = place_on_floor(clip)
+        self._pixels_per_meter = size
+        points = self.points[size >= _FOREGROUND_SIZE * np.percentile(size, 90)]
         self.camera = fit_camera(points, _AZIMUTH, _ELEVATION)
         self.floor, self.cell = floor_extent(points)
         self._shows_ids = len(np.unique(clip.track)) > 1
@@ -51,7 +50,7 @@ class ClipRenderer:
         """Draw the 2D keypoints of a frame on the video's image, scaled."""
         rows = self.rows(frame)
         pixels = self.clip.keypoints_2d[rows] * scale
-        sizes = self.people.pixels_per_meter[rows, None] * scale
+        sizes = self._pixels_per_meter[rows, None] * scale
         sizes = np.broadcast_to(sizes, pixels.shape[:2])
         detected = self.clip.scores[rows] > 0
         drawing.draw_people(image, self.style, pixels, sizes, detected)
@@ -64,7 +63,7 @@ class ClipRenderer:
     def draw_3d(self, image: np.ndarray, frame: int) -> None:
         """Draw the people of a frame and their shadows on a square image."""
         rows = self.rows(frame)
-        points = self.people.points[rows]
+        points = self.points[rows]
         size = image.shape[0]
         shadows, _ = self.camera.project(points * (1, 1, 0))
         meter = size * self.camera.focal_length / self.camera.distance

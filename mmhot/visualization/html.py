@@ -152,23 +152,6 @@ def _mannequin(motion: RigidMotion, clip: Clip3D) -> dict:
     }
 
 
-def _body(motion: RigidMotion, origin: np.ndarray) -> dict:
-    """Collect the mannequin of one person: y up, millimeters relative to the origin."""
-    mesh = make_mannequin(motion, HUMAN_IK)
-    quaternions = motion.quaternions()
-    turns = Rotation.from_quat(quaternions.reshape(-1, 4)).as_rotvec()
-    turns = turns.reshape(*quaternions.shape[:2], 3)
-    turning = np.flatnonzero(np.abs(turns).max((0, 2)) > 1 / _TURN_STEPS)
-    root = (motion.root - origin) @ Y_UP.T
-    return {
-        'vertices': _encode(_steps(mesh.vertices * _MILLIMETERS), np.int16),
-        'offsets': _encode(motion.offsets, np.float32),
-        'root': _encode(_steps(root * _MILLIMETERS), np.int16),
-        'turning': turning.tolist(),
-        'turns': _encode(_steps(turns[:, turning] * _TURN_STEPS), np.int16),
-    }
-
-
 def _steps(values: np.ndarray) -> np.ndarray:
     """Round to the range of 16 bits."""
     limit = np.iinfo(np.int16).max
@@ -176,6 +159,7 @@ def _steps(values: np.ndarray) -> np.ndarray:
 
 
 def _person(clip: Clip3D, track: int, motion: RigidMotion) -> dict:
+    """Collect keypoints, poses, expected errors and the mannequin of one person."""
     rows = clip.track == track
     root = np.nan_to_num(clip.root_3d[rows].astype(np.float64))
     # 16 bits cover 32 meters to each side of the mean position
@@ -186,6 +170,12 @@ def _person(clip: Clip3D, track: int, motion: RigidMotion) -> dict:
     if errors is not None:
         errors = np.nan_to_num(errors[rows] * _MILLIMETERS, nan=_UNKNOWN_ERROR)
         errors = _encode(errors.round(), np.uint16)
+    mesh = make_mannequin(motion, HUMAN_IK)
+    quaternions = motion.quaternions()
+    turns = Rotation.from_quat(quaternions.reshape(-1, 4)).as_rotvec()
+    turns = turns.reshape(*quaternions.shape[:2], 3)
+    turning = np.flatnonzero(np.abs(turns).max((0, 2)) > 1 / _TURN_STEPS)
+    path = (motion.root - origin) @ Y_UP.T
     return {
         'track': track,
         'origin': origin.tolist(),
@@ -194,7 +184,13 @@ def _person(clip: Clip3D, track: int, motion: RigidMotion) -> dict:
         'pixels': _encode(_steps(pixels), np.int16),
         'detected': _encode(clip.scores[rows] > 0, np.uint8),
         'errors': errors,
-        'body': _body(motion, origin),
+        'body': {  # y up, millimeters relative to the origin
+            'vertices': _encode(_steps(mesh.vertices * _MILLIMETERS), np.int16),
+            'offsets': _encode(motion.offsets, np.float32),
+            'root': _encode(_steps(path * _MILLIMETERS), np.int16),
+            'turning': turning.tolist(),
+            'turns': _encode(_steps(turns[:, turning] * _TURN_STEPS), np.int16),
+        },
     }
 
 

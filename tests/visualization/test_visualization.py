@@ -139,8 +139,8 @@ def test_2d_view_draws_keypoints_at_their_pixels(frontal):
 
 def test_3d_view_from_the_video_camera_matches_the_video():
     clip = rendered('dance')
-    people = place_on_floor(clip)
-    seen, _ = fit_camera(people.points, 0.0, 0.0).project(people.points)
+    points, _ = place_on_floor(clip)
+    seen, _ = fit_camera(points, 0.0, 0.0).project(points)
     video = clip.keypoints_2d - clip.keypoints_2d[:, :1]
     view = seen - seen[:, :1]
     for frame in range(0, len(video), 20):
@@ -172,13 +172,13 @@ def test_background_people_do_not_shrink_the_others():
     for step in ([1, 0, 0], [5, 0, 50]):  # meters between the two
         root = both.root_3d + both.track[:, None] * np.float32(step)
         renderer = ClipRenderer(replace(both, root_3d=root))
-        seen, _ = renderer.camera.project(renderer.people.points[both.track == 0])
+        seen, _ = renderer.camera.project(renderer.points[both.track == 0])
         heights.append(np.median(np.ptp(seen[..., 1], axis=1)))
     assert heights[1] > 0.9 * heights[0] > 0.3
 
 
 def test_view_from_the_right_shows_the_image_right_nearer(frontal):
-    points = place_on_floor(frontal).points
+    points = place_on_floor(frontal)[0]
     _, depths = fit_camera(points, 40.0, 10.0).project(points)
     # The camera moves to the image's right, where a frontal person's left hand is.
     assert depths[0, H36M.index('left_wrist')] < depths[0, H36M.index('right_wrist')]
@@ -187,29 +187,27 @@ def test_view_from_the_right_shows_the_image_right_nearer(frontal):
 @pytest.mark.parametrize('name', ['walk', 'dance'])
 def test_feet_touch_the_floor_and_all_people_fit(name):
     renderer = ClipRenderer(rendered(name))
-    lowest = renderer.people.points[..., 2].min(axis=1)
+    lowest = renderer.points[..., 2].min(axis=1)
     assert np.abs(lowest).max() < 0.03
-    positions, _ = renderer.camera.project(renderer.people.points)
+    positions, _ = renderer.camera.project(renderer.points)
     assert positions.min() > 0.02
     assert positions.max() < 0.98
     low, high = renderer.floor
-    assert (renderer.people.points[..., :2] > low).all()
-    assert (renderer.people.points[..., :2] < high).all()
+    assert (renderer.points[..., :2] > low).all()
+    assert (renderer.points[..., :2] < high).all()
 
 
 def test_both_axes_give_the_same_stage(frontal):
     x, y, z = np.moveaxis(frontal.keypoints_3d, -1, 0)
     turned = replace(frontal, keypoints_3d=np.stack([x, z, -y], -1), axes='z-up')
-    np.testing.assert_array_equal(
-        place_on_floor(turned).points, place_on_floor(frontal).points
-    )
+    np.testing.assert_array_equal(place_on_floor(turned)[0], place_on_floor(frontal)[0])
 
 
 def test_world_axes_give_the_same_positions(frontal):
     placed = to_world(place_people(frontal))
     ClipRenderer(placed)
     np.testing.assert_allclose(
-        place_on_floor(placed).points, place_on_floor(frontal).points, atol=1e-6
+        place_on_floor(placed)[0], place_on_floor(frontal)[0], atol=1e-6
     )
 
 
@@ -234,8 +232,8 @@ def test_all_outputs_of_a_run_have_one_floor(tmp_path, monkeypatch, box):
     lowest = [np.median(heights[both.track == track].min(1)) for track in (0, 1)]
     assert abs(lowest[1] - lowest[0] - box) < 0.15
     assert len(drawn) == 2
-    for people in drawn:
-        np.testing.assert_allclose(people.points[..., 2], heights, atol=1e-5)
+    for points, _ in drawn:
+        np.testing.assert_allclose(points[..., 2], heights, atol=1e-5)
 
 
 @pytest.mark.parametrize('is_static', [False, True])
@@ -267,7 +265,7 @@ def two_people():
 
 def test_several_people_keep_their_relative_positions(tmp_path):
     clip = two_people()
-    roots = place_on_floor(clip).points[:, 0]
+    roots = place_on_floor(clip)[0][:, 0]
     first, second = roots[::2], roots[1::2]
     assert (second[:, 0] > first[:, 0] + 1).all()
     assert (second[:, 1] > first[:, 1] + 1).all()

@@ -103,10 +103,8 @@ def make_mannequin(motion: RigidMotion, rig: Rig) -> Mannequin:
     thickness = (place['left_knee'] - place['left_foot'])[1] / TYPICAL_SHIN / 100
     spines = [joint for joint in rig.joints if joint.startswith('spine')]
     parts = []
-    for path, profile, owners, wide, accent in (
-        *_trunk(place, spines, thickness),
-        *_limbs(place, thickness),
-    ):
+    tubes = [*_trunk(place, spines, thickness), *_limbs(place, thickness)]
+    for path, profile, owners, wide, accent in tubes:
         rings = np.array(profile) * (1, thickness, thickness)
         bones = np.array([index[owner] for owner in owners])
         parts.append((*_tube(np.array(path), rings, bones, wide), accent))
