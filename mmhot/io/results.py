@@ -89,13 +89,13 @@ def results_folder(folder: Path) -> Iterator[None]:
     """
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with TemporaryFile(dir=folder):  # permissions alone do not show it
-                pass
-        except OSError as error:
-            text = f'out_dir: cannot write to {folder}: {error.strerror}'
-            raise OSError(text) from error
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):  # permissions alone do not show it
+            pass
+    except OSError as error:
+        text = f'out_dir: cannot write to {folder}: {error.strerror}'
+        raise OSError(text) from error
+    try:
         yield
     except BaseException:
         for path in missing:

@@ -146,8 +146,7 @@ def register_skeleton(
         by_count (bool): See :class:`Skeleton`. Defaults to False.
 
     Raises:
-        ValueError: If a name or number of keypoints is taken, or a joint or group is
-            missing.
+        ValueError: If a name is taken, or a joint or group is missing.
 
     Example::
 
@@ -164,7 +163,9 @@ def register_skeleton(
     for group in ('head', 'torso'):
         if group not in groups:
             raise ValueError(f'groups of {name} must contain {group!r}')
-    _check_new(name, dataset_names, len(joints) if by_count else None)
+    taken = {key for x in SKELETONS.values() for key in (x.name, *x.dataset_names)}
+    if taken & {name, *dataset_names}:
+        raise ValueError(f'a skeleton {name!r} is registered already')
     mirror = {
         joint: joint.replace('left', 'right') for joint in joints if 'left' in joint
     }
@@ -183,19 +184,6 @@ def register_skeleton(
     )
     _REGISTRY[name] = skeleton
     return skeleton
-
-
-def _check_new(name: str, dataset_names: Sequence[str], count: int | None) -> None:
-    """Raise ValueError if a name or number of keypoints is taken."""
-    taken = {key for s in SKELETONS.values() for key in (s.name, *s.dataset_names)}
-    for key in (name, *dataset_names):
-        if key in taken:
-            raise ValueError(f'a skeleton {key!r} is registered already')
-    if count is not None and count in skeletons_by_count():
-        raise ValueError(
-            f'{skeletons_by_count()[count]} is the skeleton of files with {count} '
-            f'keypoints: register {name} with by_count=False'
-        )
 
 
 def _limbs(joints: tuple[str, ...]) -> dict[str, tuple[str, ...]]:

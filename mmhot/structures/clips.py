@@ -444,7 +444,7 @@ def to_axes(clip: Clip3D, axes: str) -> Clip3D:
             away, z up: x, z and -y of the camera).
 
     Returns:
-        Clip3D: A new clip that shares all arrays but the positions.
+        Clip3D: With all arrays but the positions shared.
 
     Raises:
         ValueError: If ``axes`` is unknown or the clip is in ``'world'`` axes.
@@ -453,12 +453,10 @@ def to_axes(clip: Clip3D, axes: str) -> Clip3D:
         raise ValueError(f'axes must be camera or z-up, got {axes!r}')
     if clip.axes == 'world':
         raise ValueError(f"a clip in 'world' axes cannot be converted to {axes!r}")
-    converted = {}
-    for name in ('keypoints_3d', 'root_3d'):
-        points = getattr(clip, name)
-        x, y, z = np.moveaxis(points, -1, 0)
-        if axes == clip.axes:
-            converted[name] = points.copy()
-        else:
-            converted[name] = np.stack([x, z, -y] if axes == 'z-up' else [x, -z, y], -1)
-    return replace(clip, axes=axes, **converted)
+    if axes == clip.axes:
+        return clip
+    # y and z change places, and one its sign
+    signs = np.float32([1, 1, -1] if axes == 'z-up' else [1, -1, 1])
+    names = ('keypoints_3d', 'root_3d')
+    turned = {name: getattr(clip, name)[..., [0, 2, 1]] * signs for name in names}
+    return replace(clip, axes=axes, **turned)

@@ -112,26 +112,21 @@ def _images(
     """Encode the frames of the clip, every ``step``-th one, as JPEG in base64."""
     images: dict[int, bytes] = {}
     first, last, step = clip.frame.min(), clip.frame.max(), 1
+    options = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
     for frame in footage or ():
         if frame.index > last:
             break
         if frame.index >= first and (frame.index - first) % step == 0:
-            images[frame.index] = _encode_image(frame.image)
+            scale = min(1, _FRAME_SIDE / max(frame.image.shape))
+            size = [max(1, round(scale * side)) for side in frame.image.shape[1::-1]]
+            small = cv2.resize(frame.image, size, interpolation=cv2.INTER_AREA)
+            images[frame.index] = cv2.imencode('.jpg', small, options)[1].tobytes()
             while sum(map(len, images.values())) > _MAX_FRAME_BYTES:
                 step *= 2
                 images = {k: v for k, v in images.items() if (k - first) % step == 0}
         if progress is not None:
             progress(frame.index + 1, int(last) + 1)
     return {int(k): base64.b64encode(v).decode() for k, v in images.items()}
-
-
-def _encode_image(image: np.ndarray) -> bytes:
-    height, width = image.shape[:2]
-    scale = min(1, _FRAME_SIDE / max(height, width))
-    size = max(1, round(scale * width)), max(1, round(scale * height))
-    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    options = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
-    return cv2.imencode('.jpg', small, options)[1].tobytes()
 
 
 def _mannequin(motion: RigidMotion, clip: Clip3D) -> dict:

@@ -39,17 +39,13 @@ def draw_live(poses: LivePoses, height: int = 480) -> np.ndarray:
     if poses.people:
         detected = np.stack([person.scores for person in poses.people]) > 0
         pixels = scale * np.stack([person.keypoints_2d for person in poses.people])
-        drawing.draw_people(left, _STYLE, pixels, _sizes(pixels), detected)
+        meters = np.ptp(pixels, axis=1).max(-1, keepdims=True) / 1.7  # in pixels
+        sizes = np.broadcast_to(meters, detected.shape)
+        drawing.draw_people(left, _STYLE, pixels, sizes, detected)
         projected, depths = camera.project(_on_floor(poses))
         sizes = height * camera.focal_length / depths
         drawing.draw_people(right, _STYLE, projected * height, sizes, detected, depths)
     return np.hstack([left, right])
-
-
-def _sizes(pixels: np.ndarray) -> np.ndarray:
-    """Estimate pixels per meter (P, 17) from the extent of people (P, 17, 2)."""
-    extent = np.ptp(pixels, axis=1).max(-1) / 1.7
-    return np.broadcast_to(extent[:, None], pixels.shape[:2])
 
 
 def _on_floor(poses: LivePoses) -> np.ndarray:
