@@ -80,15 +80,12 @@ def fill_frames(person: Clip3D, first: int) -> tuple[np.ndarray, np.ndarray]:
     return frames[is_near], positions.astype(np.float64)
 
 
-def sample_evenly(
-    person: Clip3D, first: int, fps: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Interpolate poses at a constant frame rate; gaps repeat the nearest pose.
+def sample_evenly(person: Clip3D, first: int) -> tuple[np.ndarray, np.ndarray]:
+    """Interpolate poses at the constant rate ``fps``; gaps repeat the nearest pose.
 
     Args:
         person (Clip3D): Clip of one track.
         first (int): First frame to return.
-        fps (float): Frames per second.
 
     Returns:
         tuple[np.ndarray, np.ndarray]: Joint positions (T, K, 3) float64 in the axes of
@@ -96,15 +93,13 @@ def sample_evenly(
     """
     frames, positions = fill_frames(person, first)
     is_known = np.isin(frames, person.frame)
-    if person.time is None and fps == person.fps:
+    if person.time is None:
         return positions, is_known
-    seconds = np.arange(len(frames)) / person.fps
-    if person.time is not None:
-        steps = np.diff(person.seconds(frames))
-        steps[np.diff(frames) > 1] = 1 / fps  # frames that were left out
-        if steps.sum() * fps > len(frames) + 2 * _REACH:
-            steps = steps.clip(max=(1 + 2 * _REACH / len(frames)) / fps)
-        seconds = np.r_[0, np.cumsum(steps)]
+    steps, fps = np.diff(person.seconds(frames)), person.fps
+    steps[np.diff(frames) > 1] = 1 / fps  # frames that were left out
+    if steps.sum() * fps > len(frames) + 2 * _REACH:
+        steps = steps.clip(max=(1 + 2 * _REACH / len(frames)) / fps)
+    seconds = np.r_[0, np.cumsum(steps)]
     count = round(seconds[-1] * fps) + 1
     wanted = np.minimum(np.arange(count) / fps, seconds[-1])
     index = np.interp(wanted, seconds, np.arange(len(frames)))
