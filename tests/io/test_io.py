@@ -410,10 +410,3 @@ def test_failed_writes_name_the_file(tmp_path):
     with pytest.raises(OSError, match='^cannot write .*: Is a directory$'):
         write_json(lifted_clip(), tmp_path)
     assert not list(tmp_path.iterdir())
-
-
-def test_new_files_have_ordinary_permissions(tmp_path):
-    write_npz(lifted_clip(), tmp_path / 'a.npz')
-    (tmp_path / 'b').touch()
-    modes = {(tmp_path / name).stat().st_mode for name in ('a.npz', 'b')}
-    assert len(modes) == 1

@@ -1,6 +1,5 @@
 """Limits on what files hold and become, checked before memory is taken."""
 
-import os
 import zipfile
 from dataclasses import replace
 from types import SimpleNamespace
@@ -19,7 +18,6 @@ from clip_files import (
 )
 
 from mmhot.io.arrays import load_arrays, load_json
-from mmhot.io.lifted import read_lifted
 from mmhot.io.readers import npz
 from mmhot.io.readers.keypoints import MAX_TRACKS, read_keypoints
 from mmhot.io.readers.lens import read_lens
@@ -67,21 +65,6 @@ def test_error_line_of_a_long_name_is_short(tmp_path):
         read_keypoints(path, **SIZE)
     assert len(str(raised.value)) < 1200
     assert str(raised.value).isprintable()
-
-
-@pytest.mark.parametrize('kind', ['pipe', 'device'])
-@pytest.mark.parametrize('read', [read_keypoints, read_lifted, read_lens])
-def test_pipes_and_devices_are_refused(tmp_path, kind, read):
-    path = tmp_path / 'a.yml'
-    os.mkfifo(path) if kind == 'pipe' else path.symlink_to('/dev/zero')
-    with pytest.raises(ValueError, match='is a pipe, device or socket'):
-        read(path)
-
-
-def test_pipe_in_a_folder_is_refused(tmp_path):
-    os.mkfifo(tmp_path / '1.json')
-    with pytest.raises(ValueError, match='is a pipe'):
-        read_keypoints(tmp_path, **SIZE)
 
 
 def test_json_is_limited_in_size_and_depth(tmp_path):

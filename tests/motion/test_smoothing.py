@@ -48,12 +48,6 @@ def test_butterworth_halves_the_power_at_its_cutoff():
     assert smooth_points(wave(15.0), FPS, 'butterworth')[50:-50].std() < 0.05
 
 
-def test_parabolas_are_kept_by_savitzky_golay():
-    time = np.linspace(0, 2, 100)[:, None]
-    fall = 3 + 4 * time - 4.9 * time**2
-    assert_allclose(smooth_points(fall, FPS, 'savgol'), fall, atol=1e-9)
-
-
 def test_stream_follows_a_step_within_a_fraction_of_a_second():
     step = np.repeat([0.0, 100.0], 50)[:, None] * [1.0, 1.0]
     smooth = smooth_points(step, FPS, 'one-euro')
@@ -62,24 +56,8 @@ def test_stream_follows_a_step_within_a_fraction_of_a_second():
     assert (np.diff(smooth, axis=0) >= -1e-9).all()
 
 
-def test_one_euro_is_causal():
-    points = joints_of(KICK, 80)
-    whole = smooth_points(points, FPS, 'one-euro')
-    assert_allclose(smooth_points(points[:40], FPS, 'one-euro'), whole[:40])
-
-
 def test_stream_starts_anew_after_a_gap():
     smooth = OneEuro()
     smooth(np.array([[10.0, 10.0]]), 0.0)
     assert np.isnan(smooth(np.full((1, 2), np.nan), 0.1)).all()
     assert_allclose(smooth(np.array([[500.0, 0.0]]), 0.2), [[500.0, 0.0]])
-
-
-@pytest.mark.parametrize('method', SMOOTHERS)
-@pytest.mark.parametrize('num_frames', [1, 2, 3, 5])
-def test_short_clips_survive(method, num_frames):
-    points = joints_of(KICK, num_frames)
-    smooth = smooth_points(points, FPS, method)
-    assert smooth.shape == points.shape
-    assert smooth.dtype == points.dtype
-    assert np.isfinite(smooth).all()

@@ -10,7 +10,6 @@ from mocap import CAMERAS, KICK, joints_of
 from numpy.testing import assert_allclose
 from rendered_clips import make_clip
 
-from mmhot.cli.dispatch import main
 from mmhot.io.lifted import read_lifted, write_json, write_npz
 from mmhot.io.readers.lens import read_lens
 from mmhot.lifting.lifter import Lifter
@@ -179,13 +178,6 @@ def test_images_of_another_aspect_ratio_are_refused():
         ValueError, match='1280x720, which are no scaled version of 640'
     ):
         LENS.fitted(640, 480)
-
-
-def test_fov_and_intrinsics_exclude_each_other(tmp_path, capfd):
-    path = write(tmp_path / 'a.json', NAMED)
-    out = ['--out-dir', str(tmp_path / 'out'), '--fov', '60', '--intrinsics', str(path)]
-    assert main(['lift', 'none.npz', *out]) == 2
-    assert '--fov cannot be combined with --intrinsics' in capfd.readouterr().err
 
 
 def clip_of(keypoints, lens):

@@ -110,21 +110,6 @@ def test_frontal_person_is_upright_and_not_mirrored_in_both_views(tmp_path, fron
         assert 0 <= left[:, 1].max() - right[:, 1].max() < 10
 
 
-def linear(bgr):
-    values = np.array(bgr[::-1]) / 255
-    return np.where(
-        values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4
-    )
-
-
-@pytest.mark.parametrize('background', [drawing.BACKGROUND, (247, 245, 244)])
-@pytest.mark.parametrize('side', ['LEFT', 'RIGHT', 'MIDDLE'])
-def test_body_sides_stand_out_from_dark_and_light(side, background):
-    weights = [0.2126, 0.7152, 0.0722]
-    levels = [weights @ linear(c) + 0.05 for c in (getattr(drawing, side), background)]
-    assert max(levels) / min(levels) >= 3  # WCAG's least contrast of graphics
-
-
 def test_2d_view_draws_keypoints_at_their_pixels(frontal):
     image = np.zeros((720, 1280, 3), np.uint8)
     ClipRenderer(frontal).draw_2d(image, 0, 1.0)
@@ -175,13 +160,6 @@ def test_background_people_do_not_shrink_the_others():
         seen, _ = renderer.camera.project(renderer.points[both.track == 0])
         heights.append(np.median(np.ptp(seen[..., 1], axis=1)))
     assert heights[1] > 0.9 * heights[0] > 0.3
-
-
-def test_view_from_the_right_shows_the_image_right_nearer(frontal):
-    points = place_on_floor(frontal)[0]
-    _, depths = fit_camera(points, 40.0, 10.0).project(points)
-    # The camera moves to the image's right, where a frontal person's left hand is.
-    assert depths[0, H36M.index('left_wrist')] < depths[0, H36M.index('right_wrist')]
 
 
 @pytest.mark.parametrize('name', ['walk', 'dance'])
