@@ -58,15 +58,11 @@ def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
 
 def check_pixels(width: float, height: float, limit: int, name: str) -> None:
     """Raise ValueError for images of too many pixels, too long or too narrow."""
-    if max(width, height) > min(_MAX_SIDE, _MAX_ASPECT * min(width, height)):
-        raise ValueError(
-            f'{name} has {width:.0f}x{height:.0f} pixels: at most {_MAX_SIDE} per side '
-            f'are read, and {_MAX_ASPECT} times the other side'
-        )
-    if width * height > limit:
+    longest = min(_MAX_SIDE, _MAX_ASPECT * min(width, height))
+    if max(width, height) > longest or width * height > limit:
         raise ValueError(
             f'{name} has {width:.0f}x{height:.0f} pixels: at most {limit / 1e6:g} '
-            'million are read'
+            f'million are read, {_MAX_SIDE} per side, and {_MAX_ASPECT} times the other'
         )
 
 

@@ -38,11 +38,9 @@ def result_files(
         formats (Sequence[str]): Formats.
         tracks (Sequence[int]): Track IDs, if known.
     """
-    files = []
-    for form in formats:
-        path = folder / f'{name}.{form}'
-        files += [path, *name_files(path, form, tracks).values()]
-    return files
+    paths = {form: folder / f'{name}.{form}' for form in formats}
+    named = (name_files(path, form, tracks) for form, path in paths.items())
+    return [*paths.values(), *(file for files in named for file in files.values())]
 
 
 def check_targets(

@@ -3,10 +3,10 @@
 Images are BGR, uint8 (H, W, 3).
 """
 
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -31,8 +31,7 @@ _LINE_POINTS = 50
 _SHIFT = 4  # OpenCV's fixed-point bits: positions to 1/16 pixel
 
 
-@dataclass(frozen=True)
-class SkeletonStyle:
+class SkeletonStyle(NamedTuple):
     """Bones (B, 2) as pairs of joint indices, and their colors (B, 3)."""
 
     bones: np.ndarray
