@@ -1,4 +1,4 @@
-"""Files of lifted 3D poses: ``.npz`` and JSON, written and read."""
+"""Files of lifted 3D poses: ``.npz`` and JSON, written and read; of 2D keypoints."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -17,7 +17,8 @@ from mmhot.io.arrays import (
     to_json,
 )
 from mmhot.io.atomic import replacing_text
-from mmhot.structures.clips import ARRAYS, Clip3D
+from mmhot.skeletons.joints import get_skeleton
+from mmhot.structures.clips import ARRAYS, Clip2D, Clip3D
 from mmhot.structures.keypoint_arrays import whole_numbers
 
 
@@ -106,6 +107,29 @@ def write_json(clip: Clip3D, path: str | Path) -> None:
         file.write(f'{{"meta_info": {to_json(header)},\n"instance_info": [\n')
         file.write(',\n'.join(map(to_json, frames)))
         file.write('\n]}\n')
+
+
+def write_keypoints(clip: Clip2D, path: str | Path) -> None:
+    """Write 2D keypoints that cannot be lifted as ``.npz``, with the keys of results.
+
+    Args:
+        clip (Clip2D): 2D keypoints; rows are sorted by frame and track.
+        path (str | Path): File to create or replace.
+    """
+    skeleton = get_skeleton(clip.skeleton)
+    frame, keypoints, scores = (
+        np.concatenate([getattr(track, name) for track in clip.tracks])
+        for name in ('frames', 'keypoints', 'scores')
+    )
+    track = np.concatenate([np.full(len(x.frames), x.track) for x in clip.tracks])
+    rows = np.lexsort((track, frame))
+    header = dict(joint_names=skeleton.joints, parents=skeleton.parents)
+    header |= {name: getattr(clip, name) for name in ('name', 'width', 'height', 'fps')}
+    arrays = dict(frame=frame, track=track, keypoints_2d=keypoints, scores=scores)
+    arrays = {name: array[rows] for name, array in arrays.items()}
+    arrays['time'] = clip.times_of(arrays['frame'])
+    arrays |= {name: np.asarray(value) for name, value in header.items()}
+    save_arrays(path, arrays, compressed=True)
 
 
 def _header(clip: Clip3D) -> dict[str, object]:

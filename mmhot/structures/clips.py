@@ -359,24 +359,19 @@ class Clip3D:
         return columns
 
     def checked(self) -> 'Clip3D':
-        """Return the clip; raise ValueError if its poses are not finite.
+        """Return the clip; raise ValueError if a number is not finite.
 
         Root positions, 2D keypoints and expected errors may be NaN, but not infinite.
         """
-        lens = np.array([self.fps, self.focal_length, *self.intrinsics])
-        if not np.isfinite(lens).all():
-            raise ValueError(f'{self.name}: frame rate or lens is not finite: {lens}')
-        for name in ARRAYS:
-            array = getattr(self, name)
-            if array is None:
+        for name in (*ARRAYS, 'fps', 'focal_length', 'intrinsics'):
+            values = getattr(self, name)
+            if values is None:
                 continue
-            wrong = np.isinf(array) | (np.isnan(array) & (name not in _MAY_BE_UNKNOWN))
-            if wrong.any():
-                row = np.argwhere(wrong)[0, 0]
-                raise ValueError(
-                    f'{self.name}: {name} holds values that are not finite, first in '
-                    f'frame {self.frame[row]}, track {self.track[row]}'
-                )
+            known = np.isfinite(values)
+            if name in _MAY_BE_UNKNOWN:
+                known |= np.isnan(values)
+            if not known.all():
+                raise ValueError(f'{self.name}: {name} is not finite')
         return self
 
     def take(self, rows: np.ndarray) -> 'Clip3D':
