@@ -17,20 +17,11 @@ from mmhot.cli import errors
 from mmhot.compat.doctor import try_imports
 from mmhot.engine import runner
 from mmhot.io.images import read_image
-from mmhot.io.writers.json_lines import JsonLines
 from mmhot.video.inputs import open_inputs
 from mmhot.video.streams import open_stream
 from mmhot.weights.downloads import _check_digest
 from mmhot.weights.index import read_index
 from tools.benchmark import model_specs, record
-
-
-def test_json_lines_continue_after_a_cut_line(tmp_path):
-    path = tmp_path / 'lines.jsonl'
-    path.write_bytes(b'{"cut": ')
-    with JsonLines(path) as lines:
-        lines.write({'x': 1})
-    assert path.read_bytes() == b'{"cut": \n{"x": 1}\n'
 
 
 def test_images_and_checksums_need_no_python_above_3_10(tmp_path, monkeypatch):

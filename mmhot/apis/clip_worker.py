@@ -14,7 +14,7 @@ from mmhot.apis.progress import Bars, no_bar, stage_bars
 from mmhot.errors import explain_any, is_debugging, require_file
 from mmhot.io.arrays import load_json
 from mmhot.io.atomic import replacing
-from mmhot.io.writers.keypoints_2d import write_keypoints
+from mmhot.io.lifted import write_keypoints
 from mmhot.lifting.clip_encoder import NotLiftableError
 from mmhot.lifting.lifter import LIFTING_RULES
 from mmhot.motion.camera_path import describe_path

@@ -35,7 +35,7 @@ from mmhot.video.sources import pose_source
 from mmhot.video.sources.detectors import BoxFilter
 from mmhot.video.tracking import Tracker
 from mmhot.visualization.clip_renderer import ClipRenderer
-from mmhot.visualization.overlay import Overlay, append_3d_view
+from mmhot.visualization.overlay import append_3d_view, draw_overlay
 
 # MMPose's axes are x to the left, y away, z up; clips have x right, y down, z away.
 _AXES, _SIGNS = [0, 2, 1], np.float32([-1, 1, -1])
@@ -359,9 +359,17 @@ class Inferencer(BaseMMPoseInferencer):
         if not (return_vis or show or vis_out_dir):
             return None
         is_video, skeleton = self._video_input, get_skeleton(self.estimator.skeleton)
-        style = radius, thickness, kpt_thr, draw_bbox, black_background
-        ids = inputs.ids if is_video else None
-        drawing = Overlay(skeleton, *style)(inputs.read(), inputs.people, ids)
+        drawing = draw_overlay(
+            inputs.read(),
+            inputs.people,
+            skeleton,
+            inputs.ids if is_video else None,
+            radius=radius,
+            thickness=thickness,
+            kpt_thr=kpt_thr,
+            draw_bbox=draw_bbox,
+            black_background=black_background,
+        )
         if self.lifter is not None:
             drawing = append_3d_view(drawing, inputs.scene(num_instances), inputs.index)
         if show:

@@ -19,7 +19,7 @@ from mmhot.structures.lens import camera_intrinsics, ideal_camera, resolve_intri
 from mmhot.video import streams
 from mmhot.video.capture import Capture, Interruption, LiveFrame
 from mmhot.video.live import LiveLifter, LivePerson
-from mmhot.visualization.live import LiveWindow
+from mmhot.visualization.live import open_window
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ def lift_stream(
     with results_folder(options.out_dir):
         check_targets([(source, [path])], [source, *options.files])
         lifter = _open_lifter(options, live, options.fps or stream.fps, say)
-        show = LiveWindow(f'mmhot: {stream.name}') if live.show else lambda poses: True
+        show = open_window(f'mmhot: {stream.name}') if live.show else lambda poses: True
         say(
             f'{stream.label}: {lifter.fps:g} frames/s, poses {lifter.lookahead} frames '
             f'({1000 * lifter.latency:.0f} ms) behind, plus the time of the models; to '

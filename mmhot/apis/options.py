@@ -240,7 +240,7 @@ class ExportOptions(ProcessorOptions):
         'feet in place',
     )
     bvh_profile: str = option(
-        'default', 'names, axes and rate of .bvh', choices=BVH_PROFILE_NAMES
+        'default', 'names of the joints of .bvh', choices=BVH_PROFILE_NAMES
     )
     html_frames: bool = option(
         False, 'show the frames of the video behind the 2D keypoints of .html'

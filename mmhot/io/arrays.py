@@ -2,8 +2,8 @@
 
 import json
 import reprlib
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from zipfile import ZipFile
@@ -38,35 +38,18 @@ def load_arrays(
     Raises:
         ValueError: If the file is damaged, or holds objects.
     """
-    with _reading_damage():
-        archive = np.load(path, allow_pickle=False)
-        known = archive.files
-    wanted = [name for name in names or known if name in known]
-    with archive:
-        check_sizes(archive.zip, wanted, path.stat().st_size)
-        with _reading_damage():
-            return {name: archive[name] for name in wanted}
-
-
-@contextmanager
-def _reading_damage() -> Iterator[None]:
-    """Raise ValueError for whatever NumPy raises on damaged content.
-
-    NumPy parses an array's header as Python source: damage shows up as nearly any kind
-    of error, OSError included.
-    """
     try:
-        yield
+        with np.load(path, allow_pickle=False) as archive:
+            wanted = [x for x in names or archive.files if x in archive.files]
+            check_sizes(archive.zip, wanted, path.stat().st_size)
+            return {name: archive[name] for name in wanted}
     except Exception as error:
+        # NumPy parses an array's header as Python source: damage shows up as nearly
+        # any kind of error, OSError included
         if isinstance(error, OSError) and error.filename is not None:
             raise
-        if 'Object arrays' in str(error):
-            raise ValueError(
-                'holds pickled Python objects, which are never loaded: plain numbers '
-                'are expected'
-            ) from error
         reason = one_line(error)[:200] or type(error).__name__
-        raise ValueError(f'is damaged or cut off ({reason})') from error
+        raise ValueError(f'cannot be read: {reason}') from error
 
 
 def check_sizes(archive: ZipFile, names: Iterable[str], file_size: int) -> None:
@@ -130,42 +113,12 @@ def load_json(path: Path, limit: int = MAX_JSON) -> object:
 
 
 def as_numbers(values: object, name: str) -> np.ndarray:
-    """Convert nested lists of a JSON file to float64; null becomes NaN.
-
-    Args:
-        values (object): From a JSON file.
-        name (str): Their name in error messages.
-
-    Returns:
-        np.ndarray: Any shape.
-    """
+    """Convert nested lists of a JSON file to float64 of any shape; null becomes NaN."""
     with suppress(TypeError, ValueError, OverflowError):
         return np.array(values, np.float64)
-    raise ValueError(f'{name} must be numbers in a regular list, got {brief(values)}')
-
-
-def whole_numbers(name: str, values: np.ndarray) -> np.ndarray:
-    """Convert to int64; raise ValueError for values that are not whole numbers."""
-    values = np.asarray(values)
-    if values.dtype.kind == 'f':
-        # Beyond 2**53 floats skip integers.
-        whole = (values == np.round(values)) & (np.abs(values) < 2**53)
-    else:
-        whole = values <= np.iinfo(np.int64).max
-    if not whole.all():
-        raise ValueError(f'{name} must hold whole numbers, got {values[~whole][0]}')
-    return values.astype(np.int64)
-
-
-def brief(value: object) -> str:
-    """Show the beginning of a value of a file: 60 characters at most."""
-    if isinstance(value, str):
-        shown = one_line(value[:200])
-    elif isinstance(value, dict | list):
-        shown = reprlib.repr(value)  # does not descend far
-    else:
-        shown = one_line(str(value)[:200])
-    return shown if len(shown) < 60 else f'{shown[:60]}...'
+    raise ValueError(
+        f'{name} must be numbers in a regular list, got {reprlib.repr(values)}'
+    )
 
 
 def exact_list(array: np.ndarray) -> list:

@@ -1,7 +1,6 @@
 """Image files: sizes from headers, decoding, writing. Opening of videos."""
 
 from contextlib import suppress
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from mmhot.io.atomic import replacing
 
 MAX_PIXELS = 64_000_000
 """Pixels of the largest image or frame that is read by default."""
+_KINDS = ('PNG', 'JPEG', 'BMP', 'TIFF', 'WEBP')
 _IMAGE_SUFFIXES = {'.jpg', '.jpeg', '.png', '.webp', '.bmp', '.tif', '.tiff'}
 # OpenCV crops and warps no longer sides, and detectors scale them to some 300 pixels.
 _MAX_SIDE, _MAX_ASPECT = 32_766, 100
@@ -42,8 +42,9 @@ def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
 
     path, name = require_file(path), escape(path)
     size = image_size(path)
-    if size is None:
-        raise ValueError(f'{name} is no readable image')
+    if size is None:  # Pillow opens none of more than 179 million pixels
+        limit = f'{max_pixels / 1e6:g} million pixels'
+        raise ValueError(f'{name} is no readable image of at most {limit}')
     check_pixels(*size, max_pixels, name)
     limit = _MAX_PIXEL_BYTES * max_pixels + _MAX_METADATA
     # imread takes no names that the system's encoding lacks
@@ -57,36 +58,26 @@ def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
 
 def check_pixels(width: float, height: float, limit: int, name: str) -> None:
     """Raise ValueError for images of too many pixels, too long or too narrow."""
-    if max(width, height) > min(_MAX_SIDE, _MAX_ASPECT * min(width, height)):
-        raise ValueError(
-            f'{name} has {width:.0f}x{height:.0f} pixels: at most {_MAX_SIDE} per side '
-            f'are read, and {_MAX_ASPECT} times the other side'
-        )
-    if width * height > limit:
+    longest = min(_MAX_SIDE, _MAX_ASPECT * min(width, height))
+    if max(width, height) > longest or width * height > limit:
         raise ValueError(
             f'{name} has {width:.0f}x{height:.0f} pixels: at most {limit / 1e6:g} '
-            'million are read'
+            f'million are read, {_MAX_SIDE} per side, and {_MAX_ASPECT} times the other'
         )
 
 
 def image_size(path: Path) -> tuple[int, int] | None:
     """Read width and height, upright, from an image's header; None if damaged."""
-    with path.open('rb') as file:
-        start = file.read(32)
-        for name in ('Png', 'Jpeg', 'Bmp', 'Tiff', 'WebP'):
-            import_module(f'PIL.{name}ImagePlugin')
-            open_image, accepts = Image.OPEN[name.upper()]
-            if accepts(start) is not True:
-                continue
-            file.seek(0)
-            # damaged headers raise nearly anything; Image.open refuses large images
-            # without stating their size
-            with suppress(Exception), ignored_warnings():
-                image = open_image(file, '')
-                # the method of PNG files decodes them
-                exif = Image.Image.getexif(image)
-                is_turned = exif.get(_EXIF_ORIENTATION, 1) > 4
-                return image.size[::-1] if is_turned else image.size
+    # damaged headers raise nearly anything
+    with (
+        suppress(Exception),
+        ignored_warnings(),
+        Image.open(path, 'r', _KINDS) as image,
+    ):
+        # the method of PNG files decodes them
+        exif = Image.Image.getexif(image)
+        is_turned = exif.get(_EXIF_ORIENTATION, 1) > 4
+        return image.size[::-1] if is_turned else image.size
     return None
 
 

@@ -1,5 +1,6 @@
-"""Files of lifted 3D poses: ``.npz`` and JSON, written and read."""
+"""Files of lifted 3D poses: ``.npz`` and JSON, written and read; of 2D keypoints."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,34 +10,37 @@ from mmhot.errors import naming
 from mmhot.io.arrays import (
     SIGNATURES,
     as_numbers,
-    brief,
     exact_list,
     load_arrays,
     load_json,
     save_arrays,
     to_json,
-    whole_numbers,
 )
 from mmhot.io.atomic import replacing_text
-from mmhot.structures.clips import ARRAYS, Clip3D
+from mmhot.skeletons.joints import get_skeleton
+from mmhot.structures.clips import ARRAYS, Clip2D, Clip3D
+from mmhot.structures.keypoint_arrays import whole_numbers
 
-# Fields that are the same for all rows, and the types of their values or items.
+
+def _tuple_of(kind: type) -> Callable[[Iterable], tuple]:
+    return lambda values: tuple(map(kind, values))
+
+
+# Fields that are the same for all rows, and what makes them of a file's values.
 _HEADER = {
     'name': str,
     'width': int,
     'height': int,
-    'fps': int | float,
-    'joint_names': str,
-    'parents': int,
+    'fps': float,
+    'joint_names': _tuple_of(str),
+    'parents': _tuple_of(int),
     'axes': str,
     'unit': str,
     'model': str,
-    'focal_length': int | float,
+    'focal_length': float,
     'focal_assumed': bool,
-    'intrinsics': int | float,
+    'intrinsics': _tuple_of(float),
 }
-_LISTS = ('joint_names', 'parents', 'intrinsics')
-_LARGEST = 1e9
 # Of clips whose frames share axes, of those of several shots, and of lifters that
 # predict their errors.
 _PATH, _CUTS, _ERROR = 'camera_path', 'cuts', 'expected_error'
@@ -105,6 +109,29 @@ def write_json(clip: Clip3D, path: str | Path) -> None:
         file.write('\n]}\n')
 
 
+def write_keypoints(clip: Clip2D, path: str | Path) -> None:
+    """Write 2D keypoints that cannot be lifted as ``.npz``, with the keys of results.
+
+    Args:
+        clip (Clip2D): 2D keypoints; rows are sorted by frame and track.
+        path (str | Path): File to create or replace.
+    """
+    skeleton = get_skeleton(clip.skeleton)
+    frame, keypoints, scores = (
+        np.concatenate([getattr(track, name) for track in clip.tracks])
+        for name in ('frames', 'keypoints', 'scores')
+    )
+    track = np.concatenate([np.full(len(x.frames), x.track) for x in clip.tracks])
+    rows = np.lexsort((track, frame))
+    header = dict(joint_names=skeleton.joints, parents=skeleton.parents)
+    header |= {name: getattr(clip, name) for name in ('name', 'width', 'height', 'fps')}
+    arrays = dict(frame=frame, track=track, keypoints_2d=keypoints, scores=scores)
+    arrays = {name: array[rows] for name, array in arrays.items()}
+    arrays['time'] = clip.times_of(arrays['frame'])
+    arrays |= {name: np.asarray(value) for name, value in header.items()}
+    save_arrays(path, arrays, compressed=True)
+
+
 def _header(clip: Clip3D) -> dict[str, object]:
     """Return the fields that are the same for all rows, those that the clip has."""
     names = (*_HEADER, _PATH, _CUTS)
@@ -127,23 +154,24 @@ def read_lifted(path: str | Path) -> Clip3D:
     with naming(path):
         with path.open('rb') as file:
             is_zip = file.read(4) in SIGNATURES
-        return _checked(_fields_of_npz(path) if is_zip else _fields_of_json(path))
+        fields = _fields_of_npz(path) if is_zip else _fields_of_json(path)
+        lacking = {*ARRAYS, *_HEADER} - {_ERROR} - fields.keys()
+        if lacking:
+            raise ValueError(
+                f'is no lifted clip: it lacks {", ".join(sorted(lacking))}'
+            )
+        return _build(fields)
 
 
 def _fields_of_npz(path: Path) -> dict[str, object]:
     fields = load_arrays(path, (*ARRAYS, *_HEADER, _PATH, _CUTS))
-    for name in set(_HEADER) & set(fields):
-        fields[name] = fields[name].tolist()
-    return fields
+    return {k: v.tolist() if k in _HEADER else v for k, v in fields.items()}
 
 
 def _fields_of_json(path: Path) -> dict[str, object]:
     document = load_json(path)
     try:
-        header, frames = document['meta_info'], document['instance_info']
-        fields = {name: header[name] for name in _HEADER}
-        for name in {_PATH, _CUTS} & header.keys():
-            fields[name] = as_numbers(header[name], name)
+        fields, frames = dict(document['meta_info']), document['instance_info']
         counts = [len(frame['instances']) for frame in frames]
         for name, key in (('frame', 'frame_id'), ('time', 'time')):
             values = as_numbers([frame[key] for frame in frames], key)
@@ -158,55 +186,23 @@ def _fields_of_json(path: Path) -> dict[str, object]:
     return fields
 
 
-def _checked(fields: dict[str, object]) -> Clip3D:
-    """Check types and shapes, and build the clip."""
-    needed = (*(name for name in ARRAYS if name != _ERROR), *_HEADER)
-    missing = [name for name in needed if name not in fields]
-    if missing:
-        raise ValueError(f'is no lifted clip: it lacks {", ".join(missing)}')
-    _check_header(fields)
-    num_rows, num_joints = np.size(fields['frame']), len(fields['joint_names'])
+def _build(fields: dict[str, object]) -> Clip3D:
+    """Build the clip of fields of any types."""
+    known = {name: make(fields[name]) for name, make in _HEADER.items()}
+    num_rows, num_joints = np.size(fields['frame']), len(known['joint_names'])
     sizes = {'N': num_rows, 'K': num_joints, '2': 2, '3': 3}
-    for name in (name for name in ARRAYS if name in fields):
-        letters, dtype = ARRAYS[name]
-        shape = tuple(sizes[letter] for letter in letters)
-        fields[name] = _numbers(name, fields[name], shape, dtype)
+    for name, (letters, dtype) in ARRAYS.items():
+        if name in fields:
+            array = np.asarray(fields[name])
+            shape = tuple(sizes[letter] for letter in letters)
+            if array.shape != shape:
+                raise ValueError(f"'{name}' is {array.shape}: {shape} is expected")
+            array = whole_numbers(name, array) if dtype is np.int64 else array
+            known[name] = array.astype(dtype)
     if _PATH in fields:
-        count = int(fields['frame'].max(initial=-1)) + 1
-        path = np.atleast_1d(fields[_PATH])
-        path = _numbers(_PATH, path, (max(len(path), count), 4), np.float32)
-        if not (np.isfinite(path).all() and (path[:, 3] > 0).all()):
-            raise ValueError(f"'{_PATH}' must be finite, and zooms above 0")
-        fields[_PATH] = path
+        known[_PATH] = as_numbers(fields[_PATH], _PATH).astype(np.float32)
     if _CUTS in fields:
-        cuts = _numbers(_CUTS, fields[_CUTS], (np.size(fields[_CUTS]),), np.int64)
-        if not (np.diff(cuts, prepend=0) > 0).all():
-            raise ValueError(f"'{_CUTS}' must be increasing frame numbers above 0")
-        fields[_CUTS] = tuple(cuts.tolist())
-    clip = Clip3D(**fields)
+        known[_CUTS] = tuple(map(int, fields[_CUTS]))
+    clip = Clip3D(**known)
     is_constant_rate = np.array_equal(clip.time, clip.frame / clip.fps)
     return replace(clip, time=None) if is_constant_rate else clip
-
-
-def _check_header(fields: dict[str, object]) -> None:
-    """Check types and ranges of plain values; lists become tuples."""
-    for name, kind in _HEADER.items():
-        value = fields[name]
-        items = value if name in _LISTS else [value]
-        if not isinstance(items, list) or not all(isinstance(i, kind) for i in items):
-            raise ValueError(f"'{name}' cannot be {brief(value)}")
-        if name in _LISTS:
-            fields[name] = tuple(items)
-    for name in ('width', 'height', 'fps'):
-        if not 0 < fields[name] < _LARGEST:
-            raise ValueError(f"'{name}' cannot be {brief(fields[name])}")
-
-
-def _numbers(
-    name: str, array: object, shape: tuple[int, ...], dtype: type
-) -> np.ndarray:
-    """Check that values are numbers of a shape, and convert them."""
-    array = np.asarray(array)
-    if array.dtype.kind not in 'iuf' or array.shape != shape:
-        raise ValueError(f"'{name}' is {array.shape}: numbers {shape} expected")
-    return (whole_numbers(name, array) if dtype is np.int64 else array).astype(dtype)

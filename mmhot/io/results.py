@@ -38,11 +38,9 @@ def result_files(
         formats (Sequence[str]): Formats.
         tracks (Sequence[int]): Track IDs, if known.
     """
-    files = []
-    for form in formats:
-        path = folder / f'{name}.{form}'
-        files += [path, *name_files(path, form, tracks).values()]
-    return files
+    paths = {form: folder / f'{name}.{form}' for form in formats}
+    named = (name_files(path, form, tracks) for form, path in paths.items())
+    return [*paths.values(), *(file for files in named for file in files.values())]
 
 
 def check_targets(
@@ -89,13 +87,13 @@ def results_folder(folder: Path) -> Iterator[None]:
     """
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with TemporaryFile(dir=folder):  # permissions alone do not show it
-                pass
-        except OSError as error:
-            text = f'out_dir: cannot write to {folder}: {error.strerror}'
-            raise OSError(text) from error
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):  # permissions alone do not show it
+            pass
+    except OSError as error:
+        text = f'out_dir: cannot write to {folder}: {error.strerror}'
+        raise OSError(text) from error
+    try:
         yield
     except BaseException:
         for path in missing:

@@ -4,7 +4,6 @@ Each point keeps a constant distance from its joint. Where it is not seen, it fo
 from the neighboring bones: a foot from the shin, a hand from the forearm.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,7 +12,6 @@ from mmhot.motion.contacts import predict_contacts
 from mmhot.motion.offset_fit import Offsets, fit_offsets, side_view
 from mmhot.skeletons.joints import convert_keypoints, get_skeleton
 from mmhot.structures.clips import Clip2D, Clip3D
-from mmhot.structures.lens import Lens
 
 SKELETON = get_skeleton('h36m-24')
 _BODY = get_skeleton('h36m-17')
@@ -96,15 +94,20 @@ class AddJoints:
                 f'{clip.name}: clip must have the joints of h36m-17 in camera axes, '
                 f'got {len(clip.joint_names)} joints in {clip.axes!r}'
             )
-        camera = _Camera.of(clip, keypoints.lens)
-        points, scores, face = _detected(clip, keypoints, mapping)
-        offsets = np.zeros((len(clip), SKELETON.num_keypoints - _BODY.num_keypoints, 3))
+        lens = keypoints.lens and keypoints.lens.fitted(clip.width, clip.height)
+        center = np.array([clip.width, clip.height]) / 2
+        points, scores, face, face_scores = _detected(clip, keypoints, mapping)
+        pixels = np.concatenate([clip.keypoints_2d, points, face], 1)
+        pixels = pixels if lens is None else lens.undistort(pixels)
+        rays = (pixels - center) / clip.focal_length
+        confidence = np.concatenate([clip.scores, scores, face_scores], 1)
+        offsets = np.zeros((*scores.shape, 3))
         for rows in clip.stretches():
-            person = _Person.of(clip.take(rows), points[rows], scores[rows], camera)
-            offsets[rows] = person.extremities(*(array[rows] for array in face))
+            person = _Person(clip.take(rows), rays[rows], confidence[rows])
+            offsets[rows] = person.extremities()
         poses = np.concatenate([clip.keypoints_3d, offsets], 1).astype(np.float32)
-        added = poses[:, _BODY.num_keypoints :]
-        pixels = camera.project(added + clip.root_3d[:, None])
+        added = poses[:, _BODY.num_keypoints :] + clip.root_3d[:, None]
+        pixels = added[..., :2] / added[..., 2:].clip(1e-3) * clip.focal_length + center
         is_seen = (scores > 0)[..., None]
         pixels = np.where(is_seen, points, pixels).astype(np.float32)
         extended = {
@@ -123,9 +126,7 @@ class AddJoints:
         )
 
 
-def _detected(
-    clip: Clip3D, seen: Clip2D, mapping: str
-) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
+def _detected(clip: Clip3D, seen: Clip2D, mapping: str) -> list[np.ndarray]:
     """Return 2D points of the new joints and their scores; those of COCO's faces."""
     names = ((SKELETON, _BODY.num_keypoints, None), (_FACE, 0, 5))
     found = []
@@ -145,76 +146,36 @@ def _detected(
             scores[own[has]] = confidence[at[has], first:last]
         scores[~np.isfinite(points).all(-1)] = 0
         found += [points, scores]
-    return found[0], found[1], (found[2], found[3])
+    return found
 
 
-@dataclass(frozen=True)
-class _Camera:
-    """Pinhole camera after lens distortions are undone."""
-
-    focal: float
-    center: np.ndarray
-    lens: Lens | None
-
-    @classmethod
-    def of(cls, clip: Clip3D, lens: Lens | None) -> '_Camera':
-        fitted = lens and lens.fitted(clip.width, clip.height)
-        return cls(clip.focal_length, np.array([clip.width, clip.height]) / 2, fitted)
-
-    def rays(self, pixels: np.ndarray) -> np.ndarray:
-        """Return pixels (..., 2) relative to the center, over the focal length."""
-        if self.lens is not None:
-            pixels = self.lens.undistort(pixels)
-        return (pixels - self.center) / self.focal
-
-    def project(self, points: np.ndarray) -> np.ndarray:
-        """Return pixels of points (..., 3) in camera axes."""
-        return points[..., :2] / points[..., 2:].clip(1e-3) * self.focal + self.center
-
-
-@dataclass(frozen=True)
 class _Person:
-    """Consecutive frames of one person: joints, and rays of all 2D points."""
+    """Consecutive frames of one person.
 
-    joints: Mapping[str, np.ndarray]
-    root: np.ndarray
-    rays: Mapping[str, np.ndarray]
-    scores: Mapping[str, np.ndarray]
-    stands: np.ndarray
-    seconds: np.ndarray
-    camera: _Camera
+    Args:
+        clip (Clip3D): The lifted frames.
+        rays (np.ndarray): 2D points over the focal length, of the joints of
+            ``h36m-24``, nose, eyes and ears, (T, 29, 2).
+        scores (np.ndarray): Their confidences, (T, 29).
+    """
 
-    @classmethod
-    def of(
-        cls, clip: Clip3D, points: np.ndarray, scores: np.ndarray, camera: _Camera
-    ) -> '_Person':
-        seconds = clip.seconds(clip.frame)
-        rays = camera.rays(np.concatenate([clip.keypoints_2d, points], 1))
-        confidence = np.concatenate([clip.scores, scores], 1)
+    def __init__(self, clip: Clip3D, rays: np.ndarray, scores: np.ndarray) -> None:
+        names = (*SKELETON.joints, *(f'face {name}' for name in _FACE.joints[:5]))
         poses = clip.keypoints_3d.astype(np.float64)
-        return cls(
-            dict(zip(_BODY.joints, poses.swapaxes(0, 1), strict=True)),
-            clip.root_3d.astype(np.float64),
-            dict(zip(SKELETON.joints, rays.swapaxes(0, 1), strict=True)),
-            dict(zip(SKELETON.joints, confidence.T, strict=True)),
-            _contacts(clip, seconds),
-            seconds,
-            camera,
-        )
+        self.joints = dict(zip(_BODY.joints, poses.swapaxes(0, 1), strict=True))
+        self.root = clip.root_3d.astype(np.float64)
+        self.rays = dict(zip(names, rays.swapaxes(0, 1), strict=True))
+        self.scores = dict(zip(names, scores.T, strict=True))
+        self.seconds = clip.seconds(clip.frame)
+        self.stands = _contacts(clip, self.seconds)
 
-    def extremities(self, face: np.ndarray, face_scores: np.ndarray) -> np.ndarray:
-        """Return the new joints relative to the root, (T, 7, 3).
-
-        Args:
-            face (np.ndarray): 2D points of nose, eyes and ears, (T, 5, 2).
-            face_scores (np.ndarray): Their confidences, (T, 5).
-        """
+    def extremities(self) -> np.ndarray:
+        """Return the new joints relative to the root, (T, 7, 3)."""
         sides = ('left', 'right')
         placed = {}
         feet = [self._foot(side) for side in sides]
         hands = [self._hand(side) for side in sides]
-        head = self._head(face, face_scores)
-        for parts, model in ((feet, _FOOT), (hands, _HAND), ([head], _HEAD)):
+        for parts, model in ((feet, _FOOT), (hands, _HAND), ([self._head()], _HEAD)):
             for side, at, offsets in zip(sides, parts, _fit_parts(parts), strict=False):
                 for point, name in enumerate(model.points):
                     key = name if model is _HEAD else f'{side}_{name}'
@@ -233,20 +194,17 @@ class _Person:
         joint = ankle + _ANKLE_SHIFT * (knee - ankle)
         names = [f'{side}_{name}' for name in _FOOT.points]
         stands = self.stands[:, 0 if side == 'right' else 1]
-        points = [(self.rays[name], self.scores[name]) for name in names]
-        return self._offsets(
-            _FOOT, joint, f'{side}_foot', axes, length, points, flat=stands
-        )
+        start = self._point(f'{side}_foot')
+        return self._offsets(_FOOT, joint, start, axes, length, names, stands)
 
     def _hand(self, side: str) -> Offsets:
         wrist = self.joints[f'{side}_wrist']
         arm, length = _direction(wrist - self.joints[f'{side}_elbow'])
         axes = _axes(arm, self._forward(), 1)
-        name = f'{side}_hand'
-        points = [(self.rays[name], self.scores[name])]
-        return self._offsets(_HAND, wrist, f'{side}_wrist', axes, length, points)
+        start = self._point(f'{side}_wrist')
+        return self._offsets(_HAND, wrist, start, axes, length, [f'{side}_hand'])
 
-    def _head(self, face: np.ndarray, scores: np.ndarray) -> Offsets:
+    def _head(self) -> Offsets:
         top, low = _EARS
         middle, rays, score = (
             top * each['head']
@@ -255,10 +213,12 @@ class _Person:
         )
         neck = (self.joints['left_shoulder'] + self.joints['right_shoulder']) / 2
         up, length = _direction(middle - neck)
-        rays_of_face = self.camera.rays(face)
-        points = [(rays_of_face[:, i], scores[:, i]) for i in (0, 3, 4)]
+        names = [f'face {name}' for name in _HEAD.points]
         axes = _axes(up, self._forward(), 1)
-        return self._offsets(_HEAD, middle, (rays, score), axes, length, points)
+        return self._offsets(_HEAD, middle, (rays, score), axes, length, names)
+
+    def _point(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        return self.rays[name], self.scores[name]
 
     def _forward(self) -> np.ndarray:
         """Return the direction in which the pelvis points, (T, 3)."""
@@ -270,25 +230,21 @@ class _Person:
         self,
         part: _Part,
         joint: np.ndarray,
-        start: str | tuple[np.ndarray, np.ndarray],
+        start: tuple[np.ndarray, np.ndarray],
         axes: np.ndarray,
         unit: np.ndarray,
-        points: list[tuple[np.ndarray, np.ndarray]],
+        points: list[str],
         flat: np.ndarray | None = None,
     ) -> Offsets:
         """Collect what is known of a part; ``start`` is the 2D point of its joint."""
         scale = np.median(unit)
         axes = axes * scale
         joint = joint + self.root
-        ray, score = (
-            start
-            if isinstance(start, tuple)
-            else (self.rays[start], self.scores[start])
-        )
+        ray, score = start
         # points relative to their joint's: the joint is not where its pixel is
         shift = joint[:, :2] / joint[:, 2:] - ray
-        rays = np.stack([own + shift for own, _ in points], 1)
-        weights = np.stack([np.minimum(own, score) for _, own in points], 1)
+        rays = np.stack([self.rays[name] + shift for name in points], 1)
+        weights = np.stack([np.minimum(self.scores[x], score) for x in points], 1)
         weights = np.where(np.isfinite(rays).all(-1), weights.clip(0, 1), 0)
         inverse = axes / scale**2
         errors = np.array(part.error)

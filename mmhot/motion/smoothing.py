@@ -2,12 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import scipy  # its modules are loaded at first use: that of signals takes a second
 
-from mmhot.errors import hint_at_names
 from mmhot.structures.clips import Clip3D
 
 # Hz: human motion is slower, noise is faster.
@@ -16,10 +14,8 @@ _CUTOFF = 6.0
 _SPAN, _DEGREE = 0.3, 2
 # Hz: cutoffs of the 1€ filter at rest, and of the speed itself.
 _MIN_CUTOFF, _SPEED_CUTOFF = 1.5, 1.0
-# Its speed coefficient, for pixels of people some hundred pixels tall.
-_BETA = 0.03
-METERS_BETA = 6.0
-"""The same for meters (``docs/streaming.md`` has its effect on jitter and accuracy)."""
+# Rise of its cutoff per speed in m/s, see ``docs/streaming.md``.
+_BETA = 6.0
 
 
 def butterworth(points: np.ndarray, fps: float) -> np.ndarray:
@@ -55,20 +51,15 @@ class OneEuro:
 
     `1€ Filter <https://gery.casiez.net/1euro/>`_ (CHI 2012): exponential smoothing
     whose cutoff rises with speed. Missing points (NaN) start anew when they are back.
-
-    Args:
-        beta (float): Rise of the cutoff per unit of speed. Defaults to 0.03, for pixels
-            of people some hundred pixels tall; ``METERS_BETA`` is for meters.
     """
 
-    def __init__(self, beta: float = _BETA) -> None:
-        self.beta = beta
+    def __init__(self) -> None:
         self._time: float | None = None
         self._points = np.empty(0)
         self._speed = np.empty(0)
 
     def __call__(self, points: np.ndarray, time: float) -> np.ndarray:
-        """Smooth the points (..., C), NaN if missing, of a later time in seconds."""
+        """Smooth points (..., C) in meters, NaN if missing, of a later second."""
         points = np.asarray(points, np.float64)
         if self._time is None:
             self._time, self._points = time, points
@@ -83,7 +74,7 @@ class OneEuro:
         share = _share(_SPEED_CUTOFF, step)
         self._speed = np.where(new, 0.0, self._speed + share * (speed - self._speed))
         pace = np.linalg.norm(self._speed, axis=-1, keepdims=True)
-        share = _share(_MIN_CUTOFF + self.beta * pace, step)
+        share = _share(_MIN_CUTOFF + _BETA * pace, step)
         self._points = before + share * (points - before)
         return self._points
 
@@ -94,9 +85,9 @@ def _share(cutoff: np.ndarray | float, step: float) -> np.ndarray | float:
     return turn / (turn + 1)
 
 
-def one_euro(points: np.ndarray, fps: float, beta: float = _BETA) -> np.ndarray:
+def one_euro(points: np.ndarray, fps: float) -> np.ndarray:
     """Apply the 1€ filter to a clip; each frame depends only on those before it."""
-    smooth = OneEuro(beta=beta)
+    smooth = OneEuro()
     return np.stack([smooth(frame, time / fps) for time, frame in enumerate(points)])
 
 
@@ -124,36 +115,8 @@ class SmoothPoses:
         if self._method == 'none':
             return clip
         poses, root = clip.keypoints_3d.copy(), clip.root_3d.copy()
+        smooth = SMOOTHERS[self._method]
         for rows in clip.stretches():
             for points in (poses, root):
-                points[rows] = smooth_points(
-                    points[rows], clip.fps, self._method, in_meters=True
-                )
+                points[rows] = smooth(points[rows], clip.fps)
         return replace(clip, keypoints_3d=poses, root_3d=root)
-
-
-def smooth_points(
-    points: np.ndarray, fps: float, method: str, in_meters: bool = False
-) -> np.ndarray:
-    """Smooth the points of a person over time.
-
-    Args:
-        points (np.ndarray): Without NaN, (T, ...).
-        fps (float): Frames per second.
-        method (str): One of :data:`SMOOTHERS`, or 'none'.
-        in_meters (bool): Whether points are in meters, not pixels. Defaults to False.
-
-    Raises:
-        ValueError: If the method is unknown.
-    """
-    if method == 'none':
-        return points
-    if method not in SMOOTHERS:
-        names = (*SMOOTHERS, 'none')
-        raise ValueError(
-            f'unknown smoothing {method!r}: {hint_at_names(method, names)}'
-        )
-    smooth = SMOOTHERS[method]
-    if in_meters and smooth is one_euro:
-        smooth = partial(one_euro, beta=METERS_BETA)
-    return smooth(points, fps).astype(points.dtype)

@@ -5,7 +5,18 @@ Each entry of ``DEFINITIONS`` holds the arguments of
 the midline of the trunk have the nose as root. Every tree is its own mirror image.
 """
 
-from itertools import pairwise
+from itertools import chain, pairwise
+
+
+def _both(text: str) -> str:
+    """Replace each word with ``@`` by one with ``left_`` and one with ``right_``."""
+    words = (
+        [word.replace('@', side) for side in ('left_', 'right_')]
+        if '@' in word
+        else [word]
+        for word in text.split()
+    )
+    return ' '.join(chain.from_iterable(words))
 
 
 def _chain(*joints: str) -> str:
@@ -24,35 +35,6 @@ def _hand(side: str) -> str:
     )
 
 
-def _face() -> str:
-    """Write the tree of the 68 face landmarks."""
-    chains = (
-        ('nose', 27, 28, 29, 30, 33, 51, 57),  # nose ridge, below the nose, lips
-        ('nose', 8, 7, 6, 5, 4, 3, 2, 1, 0),  # chin to the right ear
-        (8, 9, 10, 11, 12, 13, 14, 15, 16),
-        (27, 21, 20, 19, 18, 17),  # brows
-        (27, 22, 23, 24, 25, 26),
-        (33, 32, 31),  # nostrils
-        (33, 34, 35),
-        *(('right_eye', point) for point in range(36, 42)),
-        *(('left_eye', point) for point in range(42, 48)),
-        (51, 50, 49, 48),  # outer lips, from the middle to the corners
-        (51, 52, 53, 54),
-        (57, 58, 59),
-        (57, 56, 55),
-        (51, 62, 61, 60),  # inner lips
-        (62, 63, 64),
-        (57, 66, 67),
-        (66, 65),
-    )
-    parents = {
-        child: parent if isinstance(parent, str) else f'face-{parent}'
-        for chain in chains
-        for parent, child in pairwise(chain)
-    }
-    return ' '.join(f'face-{point}<{parents[point]}' for point in range(68))
-
-
 # Left face landmarks and their right counterparts.
 _FACE_PAIRS = {
     f'face-{left}': f'face-{right}'
@@ -66,12 +48,9 @@ _FACE_PAIRS = {
     )
 }
 
-_COCO_BODY = (
-    'nose left_eye<nose right_eye<nose left_ear<left_eye right_ear<right_eye '
-    'left_shoulder<left_ear right_shoulder<right_ear left_elbow<left_shoulder '
-    'right_elbow<right_shoulder left_wrist<left_elbow right_wrist<right_elbow '
-    'left_hip<left_shoulder right_hip<right_shoulder left_knee<left_hip '
-    'right_knee<right_hip left_ankle<left_knee right_ankle<right_knee'
+_COCO_BODY = _both(
+    'nose @eye<nose @ear<@eye @shoulder<@ear @elbow<@shoulder @wrist<@elbow '
+    '@hip<@shoulder @knee<@hip @ankle<@knee'
 )
 _COCO_FEET = ' '.join(
     f'{side}_{part}<{side}_ankle'
@@ -100,16 +79,10 @@ _MPI_INF_3DHP = (
     'left_ankle<left_knee root spine<root head<neck'
 )
 
-_HALPE = (
-    'nose<neck left_eye<nose right_eye<nose left_ear<left_eye '
-    'right_ear<right_eye left_shoulder<neck right_shoulder<neck '
-    'left_elbow<left_shoulder right_elbow<right_shoulder '
-    'left_wrist<left_elbow right_wrist<right_elbow left_hip<hip right_hip<hip '
-    'left_knee<left_hip right_knee<right_hip left_ankle<left_knee '
-    'right_ankle<right_knee head<neck neck<hip hip '
-    'left_big_toe<left_ankle right_big_toe<right_ankle '
-    'left_small_toe<left_ankle right_small_toe<right_ankle '
-    'left_heel<left_ankle right_heel<right_ankle'
+_HALPE = _both(
+    'nose<neck @eye<nose @ear<@eye @shoulder<neck @elbow<@shoulder @wrist<@elbow '
+    '@hip<hip @knee<@hip @ankle<@knee head<neck neck<hip hip '
+    '@big_toe<@ankle @small_toe<@ankle @heel<@ankle'
 )
 
 _MPII = (
@@ -120,46 +93,28 @@ _MPII = (
     'left_elbow<left_shoulder left_wrist<left_elbow'
 )
 
-_CROWDPOSE = (
-    'left_shoulder<neck right_shoulder<neck left_elbow<left_shoulder '
-    'right_elbow<right_shoulder left_wrist<left_elbow right_wrist<right_elbow '
-    'left_hip<left_shoulder right_hip<right_shoulder left_knee<left_hip '
-    'right_knee<right_hip left_ankle<left_knee right_ankle<right_knee '
-    'top_head<neck neck'
+_CROWDPOSE = _both(
+    '@shoulder<neck @elbow<@shoulder @wrist<@elbow @hip<@shoulder @knee<@hip '
+    '@ankle<@knee top_head<neck neck'
 )
 
-_POSETRACK18 = (
-    'nose head_bottom<nose head_top<nose left_ear<nose right_ear<nose '
-    'left_shoulder<head_bottom right_shoulder<head_bottom left_elbow<left_shoulder '
-    'right_elbow<right_shoulder left_wrist<left_elbow right_wrist<right_elbow '
-    'left_hip<left_shoulder right_hip<right_shoulder left_knee<left_hip '
-    'right_knee<right_hip left_ankle<left_knee right_ankle<right_knee'
-)
-
-_MEDIAPIPE = (
+_MEDIAPIPE = _both(
     'nose left_eye_inner<nose left_eye<left_eye_inner left_eye_outer<left_eye '
     'right_eye_inner<nose right_eye<right_eye_inner right_eye_outer<right_eye '
-    'left_ear<left_eye_outer right_ear<right_eye_outer mouth_left<nose '
-    'mouth_right<nose left_shoulder<left_ear right_shoulder<right_ear '
-    'left_elbow<left_shoulder right_elbow<right_shoulder '
-    'left_wrist<left_elbow right_wrist<right_elbow left_pinky<left_wrist '
-    'right_pinky<right_wrist left_index<left_wrist right_index<right_wrist '
-    'left_thumb<left_wrist right_thumb<right_wrist left_hip<left_shoulder '
-    'right_hip<right_shoulder left_knee<left_hip right_knee<right_hip '
-    'left_ankle<left_knee right_ankle<right_knee left_heel<left_ankle '
-    'right_heel<right_ankle left_foot_index<left_ankle '
-    'right_foot_index<right_ankle'
+    '@ear<@eye_outer mouth_left<nose mouth_right<nose @shoulder<@ear '
+    '@elbow<@shoulder @wrist<@elbow @pinky<@wrist @index<@wrist @thumb<@wrist '
+    '@hip<@shoulder @knee<@hip @ankle<@knee @heel<@ankle @foot_index<@ankle'
 )
 
-_FACE = _face()
+# As in MMPose, landmarks of the face are not linked.
+_FACE = ' '.join(f'face-{point}' for point in range(68))
 _LEFT_HAND = _hand('left')
 _RIGHT_HAND = _hand('right')
 _COCO_WHOLEBODY = ' '.join([_COCO_BODY, _COCO_FEET, _FACE, _LEFT_HAND, _RIGHT_HAND])
 
-_HEAD = 'nose left_eye right_eye left_ear right_ear'
-_CORNERS = 'left_shoulder right_shoulder left_hip right_hip'
-_UPPER = 'left_shoulder right_shoulder left_elbow right_elbow left_wrist right_wrist'
-_LOWER = 'left_hip right_hip left_knee right_knee left_ankle right_ankle'
+_HEAD = _both('nose @eye @ear')
+_CORNERS = _both('@shoulder @hip')
+_UPPER, _LOWER = _both('@shoulder @elbow @wrist'), _both('@hip @knee @ankle')
 _H36M_MEANINGS = dict(
     root='pelvis', left_foot='left_ankle', right_foot='right_ankle', head='head_top'
 )
@@ -256,22 +211,10 @@ DEFINITIONS = (
         dataset_names=('crowdpose',),
     ),
     dict(
-        name='posetrack18-17',
-        tree=_POSETRACK18,
-        groups=dict(
-            head='nose head_bottom head_top left_ear right_ear',
-            torso=_CORNERS,
-            **_HALVES,
-        ),
-        meanings=dict(head_bottom='upper_neck'),
-        dataset_names=('posetrack18',),
-    ),
-    dict(
         name='mediapipe-33',
         tree=_MEDIAPIPE,
         groups=dict(
-            head='nose left_eye_inner left_eye left_eye_outer right_eye_inner '
-            'right_eye right_eye_outer left_ear right_ear mouth_left mouth_right',
+            head=_both('nose @eye_inner @eye @eye_outer @ear mouth_left mouth_right'),
             torso=_CORNERS,
             left_foot='left_heel left_foot_index',
             right_foot='right_heel right_foot_index',

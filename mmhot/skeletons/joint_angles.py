@@ -26,15 +26,18 @@ _BALL = {
     'hip': ('hip_flexion', 'hip_adduction', 'hip_rotation'),
     'shoulder': ('arm_flex', 'arm_add', 'arm_rot'),
 }
-_LEG, _ARM = ('hip', 'knee', 'foot'), ('shoulder', 'elbow', 'wrist')
+# Joints, ball and hinge, and which way the hinge bends.
+_LIMBS = (
+    (('hip', 'knee', 'foot'), 'hip', 'knee_angle', -1.0),
+    (('shoulder', 'elbow', 'wrist'), 'shoulder', 'elbow_flex', 1.0),
+)
 ANGLES = (
-    *_BALL['pelvis'],
-    *_BALL['trunk'],
-    *(f'{name}_{side[0]}' for side in _SIDES for name in (*_BALL['hip'], 'knee_angle')),
+    *(*_BALL['pelvis'], *_BALL['trunk']),
     *(
         f'{name}_{side[0]}'
+        for _, part, bend, _ in _LIMBS
         for side in _SIDES
-        for name in (*_BALL['shoulder'], 'elbow_flex')
+        for name in (*_BALL[part], bend)
     ),
 )
 """Names of the angles of ``h36m-17``, as in OpenSim."""
@@ -72,9 +75,8 @@ def angle_joints(num_joints: int) -> dict[str, tuple[int, ...]]:
     extension, bending, rotation = _BALL['trunk']
     joints |= {extension: pelvis + trunk, bending: hips + trunk, rotation: hips + trunk}
     for side in _SIDES:
-        for limb, above, across, part, bend in (
-            (_LEG, pelvis, hips, 'hip', 'knee_angle'),
-            (_ARM, trunk, shoulders, 'shoulder', 'elbow_flex'),
+        for (limb, part, bend, _), above, across in zip(
+            _LIMBS, (pelvis, trunk), (hips, shoulders), strict=True
         ):
             limb = [f'{side}_{joint}' for joint in limb]
             needs = above + limb[:2], across + limb[:2], above + limb, limb
@@ -126,9 +128,8 @@ def joint_angles(positions: np.ndarray) -> np.ndarray:
     turn('pelvis', pelvis)
     turn('trunk', _inverse(pelvis) @ trunk)
     for side, sign in _SIDES.items():
-        for limb, above, part, bend, forward in (
-            (_LEG, pelvis, 'hip', 'knee_angle', -1.0),
-            (_ARM, trunk, 'shoulder', 'elbow_flex', 1.0),
+        for (limb, part, bend, forward), above in zip(
+            _LIMBS, (pelvis, trunk), strict=True
         ):
             first, middle, last = (place[f'{side}_{joint}'] for joint in limb)
             upper, lower = unit_vectors(first - middle), unit_vectors(middle - last)

@@ -8,8 +8,8 @@ The weights of conversions are in :mod:`mmhot.skeletons.mappings`;
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -50,7 +50,7 @@ class Skeleton:
     parents: tuple[int, ...]
     flip_pairs: tuple[tuple[int, int], ...]
     groups: Mapping[str, tuple[str, ...]]
-    meanings: Mapping[str, str]
+    meanings: Mapping[str, str] = field(default_factory=dict)
     dataset_names: tuple[str, ...] = ()
     by_count: bool = False
 
@@ -95,15 +95,11 @@ class Skeleton:
         """Pairs (parent, child) of indices, in the order of the children."""
         return [(p, child) for child, p in enumerate(self.parents) if p >= 0]
 
-    @cached_property
-    def _positions(self) -> dict[str, int]:
-        return {joint: index for index, joint in enumerate(self.joints)}
-
     def index(self, name: str) -> int:
         """Return the index of one joint."""
-        if name not in self._positions:
+        if name not in self.joints:
             raise ValueError(_unknown(f'joint of {self.name}', name, self.joints))
-        return self._positions[name]
+        return self.joints.index(name)
 
     def indices(self, names: str | Iterable[str]) -> list[int]:
         """Return the indices of several joints.
@@ -150,8 +146,7 @@ def register_skeleton(
         by_count (bool): See :class:`Skeleton`. Defaults to False.
 
     Raises:
-        ValueError: If a name or number of keypoints is taken, or a joint or group is
-            missing.
+        ValueError: If a name is taken, or a joint or group is missing.
 
     Example::
 
@@ -168,41 +163,27 @@ def register_skeleton(
     for group in ('head', 'torso'):
         if group not in groups:
             raise ValueError(f'groups of {name} must contain {group!r}')
-    _check_new(name, dataset_names, len(joints) if by_count else None)
-    body = {group: groups.pop(group) for group in ('head', 'torso')}
+    taken = {key for x in SKELETONS.values() for key in (x.name, *x.dataset_names)}
+    if taken & {name, *dataset_names}:
+        raise ValueError(f'a skeleton {name!r} is registered already')
     mirror = {
         joint: joint.replace('left', 'right') for joint in joints if 'left' in joint
     }
-    mirror |= flip_pairs or {}
-    skeleton = Skeleton(
-        name,
-        joints,
-        tuple(joints.index(parent) if parent else -1 for _, _, parent in words),
-        tuple(
-            (index, joints.index(mirror[joint]))
-            for index, joint in enumerate(joints)
-            if mirror.get(joint) in joints
-        ),
-        MappingProxyType(body | _limbs(joints) | groups),
-        MappingProxyType(dict(meanings or {})),
-        tuple(dataset_names),
-        by_count,
+    pairs = (
+        (joints.index(left), joints.index(right))
+        for left, right in (mirror | dict(flip_pairs or {})).items()
+        if right in joints
+    )
+    parents = tuple(joints.index(parent) if parent else -1 for _, _, parent in words)
+    skeleton = replace(
+        _build(name, joints, parents, range(len(joints)), groups),
+        flip_pairs=tuple(sorted(pairs)),
+        meanings=MappingProxyType(dict(meanings or {})),
+        dataset_names=tuple(dataset_names),
+        by_count=by_count,
     )
     _REGISTRY[name] = skeleton
     return skeleton
-
-
-def _check_new(name: str, dataset_names: Sequence[str], count: int | None) -> None:
-    """Raise ValueError if a name or number of keypoints is taken."""
-    taken = {key for s in SKELETONS.values() for key in (s.name, *s.dataset_names)}
-    for key in (name, *dataset_names):
-        if key in taken:
-            raise ValueError(f'a skeleton {key!r} is registered already')
-    if count is not None and count in skeletons_by_count():
-        raise ValueError(
-            f'{skeletons_by_count()[count]} is the skeleton of files with {count} '
-            f'keypoints: register {name} with by_count=False'
-        )
 
 
 def _limbs(joints: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
@@ -259,7 +240,7 @@ def _build(
     name: str,
     joints: tuple[str, ...],
     parents: tuple[int, ...],
-    swaps: tuple[int, ...],
+    swaps: Sequence[int],
     parts: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> Skeleton:
     """Build a skeleton, and find its limbs by the names of its joints."""
@@ -267,10 +248,9 @@ def _build(
     pairs = [(index, other) for index, other in enumerate(swaps) if index < other]
     # the left one first
     pairs = [pair[:: -1 if 'left' in joints[pair[1]].lower() else 1] for pair in pairs]
-    groups = MappingProxyType(limbs | dict(parts))
-    return Skeleton(
-        name, joints, parents, tuple(sorted(pairs)), groups, MappingProxyType({})
-    )
+    body = {group: parts[group] for group in ('head', 'torso') if group in parts}
+    groups = MappingProxyType(body | limbs | dict(parts))
+    return Skeleton(name, joints, parents, tuple(sorted(pairs)), groups)
 
 
 def add_skeleton(skeleton: Skeleton) -> Skeleton:
@@ -291,6 +271,22 @@ def add_skeleton(skeleton: Skeleton) -> Skeleton:
 def skeletons_by_count() -> dict[int, str]:
     """Return the skeletons of unnamed keypoints by number of keypoints."""
     return {s.num_keypoints: s.name for s in SKELETONS.values() if s.by_count}
+
+
+def skeleton_with(count: int) -> str:
+    """Return the skeleton of unnamed keypoints by their number.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    known = skeletons_by_count()
+    if count not in known:
+        listed = ', '.join(f'{number} ({name})' for number, name in known.items())
+        raise ValueError(
+            f'there are {count} keypoints per person; known are {listed}: give '
+            '`skeleton`'
+        )
+    return known[count]
 
 
 def convert_keypoints(
@@ -357,15 +353,22 @@ def _conversion(
     if mapping not in MAPPINGS:
         raise ValueError(_unknown('mapping', mapping, MAPPINGS))
     source, target = get_skeleton(source), get_skeleton(target)
-    available = {_meaning(source, joint): joint for joint in source.joints}
+    # joints by the names that are the same in all skeletons
+    available = {source.meanings.get(joint, joint): joint for joint in source.joints}
+    names = [target.meanings.get(joint, joint) for joint in target.joints]
+    rules = MAPPINGS[mapping]
     recipes = [
-        _recipe(_meaning(target, joint), available, MAPPINGS[mapping])
-        for joint in target.joints
+        {name: 1.0}
+        if name in available
+        else next(
+            (x for x in rules.get(name, ()) if x.keys() <= available.keys()), None
+        )
+        for name in names
     ]
-    most = max(len(recipe or ()) for recipe, _ in recipes)
+    most = max(len(recipe or ()) for recipe in recipes)
     indices = np.zeros((len(recipes), max(most, 1)), dtype=np.int64)
     weights = np.zeros((*indices.shape, 2))
-    for row, (recipe, _) in enumerate(recipes):
+    for row, recipe in enumerate(recipes):
         if recipe is None:
             weights[row] = np.nan
             continue
@@ -375,24 +378,7 @@ def _conversion(
             weight if isinstance(weight, tuple) else (weight, weight)
             for weight in recipe.values()
         ]
-    return indices, weights, np.array([measured for _, measured in recipes])
-
-
-def _recipe(
-    meaning: str, available: Mapping[str, str], rules: Mapping[str, Sequence[Mapping]]
-) -> tuple[Mapping | None, bool]:
-    """Return the weights of a joint, and whether it is copied."""
-    if meaning in available:
-        return {meaning: 1.0}, True
-    for recipe in rules.get(meaning, ()):
-        if all(part in available for part in recipe):
-            return recipe, False
-    return None, False
-
-
-def _meaning(skeleton: Skeleton, joint: str) -> str:
-    """Return the name by which a joint is known across skeletons."""
-    return skeleton.meanings.get(joint, joint)
+    return indices, weights, np.array([name in available for name in names])
 
 
 def _unknown(kind: str, got: str, known: Iterable[str]) -> str:

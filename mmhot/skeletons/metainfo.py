@@ -1,19 +1,15 @@
 """MMPose's metainfo of keypoints: names, links, mirror pairs and body parts.
 
-A file is parsed, not run: the ``dataset_info`` of MMPose's own files consists of
-literals, ``dict(...)`` and lists that are added or repeated.
+As in MMPose, a file is Python that assigns ``dataset_info``, and is run.
 """
 
-import ast
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from importlib.util import find_spec
-from operator import add, mul, truediv
 from pathlib import Path
+from runpy import run_path
 from typing import Any, NamedTuple
 
-_OPERATORS = {ast.Add: add, ast.Mult: mul, ast.Div: truediv}
-_MOST_KEYPOINTS = 10_000
 # Words in the names of keypoints of the head; their ``type`` is that of the upper body.
 _HEAD = {
     *('beak', 'brow', 'chin', 'ear', 'eye', 'eyebrow', 'face', 'forehead', 'head'),
@@ -65,15 +61,15 @@ class Metainfo(NamedTuple):
     def parts(self) -> dict[str, tuple[str, ...]]:
         """Return the names of keypoints of the head, upper and lower body."""
         names = dict(head='head', upper='upper_body', lower='lower_body')
-        found = {
+        return {
             name: tuple(
                 joint
                 for joint, own in zip(self.joints, self.types, strict=True)
                 if own == kind
             )
             for kind, name in names.items()
+            if kind in self.types
         }
-        return {name: joints for name, joints in found.items() if joints}
 
 
 def read_metainfo(metainfo: Mapping[str, Any]) -> Metainfo:
@@ -89,18 +85,15 @@ def read_metainfo(metainfo: Mapping[str, Any]) -> Metainfo:
         ValueError: If the file or the metainfo is damaged, with its name.
     """
     path = metainfo.get('from_file')
+    is_file = path is not None and 'keypoint_id2name' not in metainfo
+    file = _find_file(path) if is_file else None
     try:
-        if path is not None:
-            metainfo = _parse_file(_find_file(path))
-        if 'keypoint_id2name' in metainfo:
-            return _read_parsed(metainfo)
-        return _read_raw(metainfo)
-    except (AttributeError, KeyError, SyntaxError, TypeError, ValueError) as error:
+        return _read(run_path(str(file))['dataset_info'] if is_file else metainfo)
+    except Exception as error:
         missing = isinstance(error, KeyError)
         reason = f'{error.args[0]!r} is missing' if missing else error
-        raise ValueError(
-            f'metainfo {path or ""}: {reason}'.replace(' :', ':')
-        ) from error
+        where = f' {path}' if is_file else ''
+        raise ValueError(f'metainfo{where}: {reason}') from error
 
 
 def _find_file(path: str) -> Path:
@@ -116,111 +109,40 @@ def _find_file(path: str) -> Path:
     raise FileNotFoundError(f'metainfo: there is no file {path}')
 
 
-def _parse_file(file: Path) -> dict[str, Any]:
-    """Evaluate the assignments of a file; returns its ``dataset_info``."""
-    values: dict[str, Any] = {}
-    for statement in ast.parse(file.read_text(encoding='utf-8')).body:
-        if isinstance(statement, ast.Assign):
-            (target,) = statement.targets
-            values[ast.unparse(target)] = _evaluate(statement.value, values)
-    return values['dataset_info']
-
-
-def _evaluate(node: ast.expr, values: Mapping[str, Any]) -> Any:
-    """Evaluate literals, ``dict(...)``, names of earlier values, and sums of lists."""
-
-    def of(child: ast.expr) -> Any:
-        return _evaluate(child, values)
-
-    match node:
-        case ast.Constant():
-            return node.value
-        case ast.Name() if node.id in values:
-            return values[node.id]
-        case ast.List() | ast.Tuple():
-            return [of(item) for item in node.elts]
-        case ast.Dict() if all(node.keys):
-            pairs = zip(node.keys, node.values, strict=True)
-            return {of(key): of(value) for key, value in pairs}
-        case ast.Call(func=ast.Name(id='dict'), args=[]) if all(
-            keyword.arg for keyword in node.keywords
-        ):
-            return {keyword.arg: of(keyword.value) for keyword in node.keywords}
-        case ast.Subscript():
-            return of(node.value)[of(node.slice)]
-        case ast.BinOp() if type(node.op) in _OPERATORS:
-            left, right = of(node.left), of(node.right)
-            is_long = isinstance(right, int) and right > _MOST_KEYPOINTS
-            if not (isinstance(left, list | str) and is_long):
-                return _OPERATORS[type(node.op)](left, right)
-    raise ValueError(
-        f'line {node.lineno}: {ast.unparse(node):.60} is not a literal; the file is '
-        'read without running it'
-    )
-
-
-def _read_raw(metainfo: Mapping[str, Any]) -> Metainfo:
-    """Read the content of a file."""
-    keypoints = metainfo['keypoint_info']
-    if not keypoints or set(keypoints) != set(range(len(keypoints))):
+def _read(metainfo: Mapping[str, Any]) -> Metainfo:
+    """Read the content of a file, or the ``metainfo`` of a dataset."""
+    is_parsed = 'keypoint_id2name' in metainfo
+    rows = metainfo['keypoint_id2name' if is_parsed else 'keypoint_info']
+    if not rows or set(rows) != set(range(len(rows))):
         raise ValueError('keys of keypoint_info must be 0, 1, 2, ...')
-    rows = [keypoints[index] for index in range(len(keypoints))]
-    joints = tuple(row['name'] for row in rows)
+    rows = [rows[index] for index in range(len(rows))]
+    joints = tuple(row if is_parsed else row['name'] for row in rows)
     if len(set(joints)) < len(joints):
         raise ValueError(f'names of keypoints must differ, got {", ".join(joints)}')
-
-    def index(name: str) -> int:
-        if name not in joints:
-            raise ValueError(f'{name!r} is not the name of a keypoint')
-        return joints.index(name)
-
-    swaps = tuple(index(row.get('swap') or row['name']) for row in rows)
-    links = [link['link'] for link in metainfo['skeleton_info'].values()]
-    types = [row.get('type', '') for row in rows]
-    return _check(
-        metainfo['dataset_name'],
-        joints,
-        swaps,
-        [(index(first), index(second)) for first, second in links],
-        types,
-    )
-
-
-def _read_parsed(metainfo: Mapping[str, Any]) -> Metainfo:
-    """Read the ``metainfo`` of a dataset."""
-    names = metainfo['keypoint_id2name']
-    types = [''] * len(names)
-    for kind in ('upper', 'lower'):
-        for index in metainfo.get(f'{kind}_body_ids', ()):
-            types[index] = kind
-    return _check(
-        metainfo['dataset_name'],
-        tuple(names[index] for index in range(len(names))),
-        tuple(map(int, metainfo['flip_indices'])),
-        [tuple(map(int, link)) for link in metainfo.get('skeleton_links', ())],
-        types,
-    )
-
-
-def _check(
-    name: str,
-    joints: tuple[str, ...],
-    swaps: tuple[int, ...],
-    links: Iterable[tuple[int, int]],
-    types: Sequence[str],
-) -> Metainfo:
-    """Check that counterparts are mutual, and find the keypoints of the head."""
+    if is_parsed:
+        swaps = tuple(map(int, metainfo['flip_indices']))
+        links = [tuple(map(int, link)) for link in metainfo.get('skeleton_links', ())]
+        types = [''] * len(joints)
+        for kind in ('upper', 'lower'):
+            for index in metainfo.get(f'{kind}_body_ids', ()):
+                types[index] = kind
+    else:
+        swaps = tuple(joints.index(row.get('swap') or row['name']) for row in rows)
+        links = [link['link'] for link in metainfo['skeleton_info'].values()]
+        links = [tuple(map(joints.index, link)) for link in links]
+        types = [row.get('type', '') for row in rows]
     for index, other in enumerate(swaps):
         if swaps[other] != index:
             raise ValueError(
                 f'{joints[index]} is swapped with {joints[other]}, but that with '
                 f'{joints[swaps[other]]}'
             )
-    kinds = [
+    types = [
         'head' if own != 'lower' and _is_of_head(joint) else own
         for joint, own in zip(joints, types, strict=True)
     ]
-    return Metainfo(name, joints, swaps, tuple(links), tuple(kinds))
+    name = metainfo['dataset_name']
+    return Metainfo(name, joints, swaps, tuple(links), tuple(types))
 
 
 def _is_of_head(joint: str) -> bool:

@@ -4,22 +4,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from mmhot.errors import escape
-from mmhot.skeletons.joints import Skeleton, get_skeleton, skeletons_by_count
+from mmhot.skeletons.joints import Skeleton, get_skeleton, skeleton_with
 from mmhot.structures.formats import SAVE, load_function
 from mmhot.structures.keypoint_arrays import (
     check_extent,
     check_image_size,
-    check_time_first,
-    check_track,
     is_number,
+    mark_missing,
     to_numbers,
+    whole_numbers,
 )
 from mmhot.structures.lens import Lens
+
+_MAX_FPS = 100_000
 
 
 def clip_name(path: Path) -> str:
@@ -128,25 +129,14 @@ class Clip2D:
         if scores is None:
             scores = points[..., 2] if points.shape[-1] == 3 else 1
         scores = np.broadcast_to(to_numbers('scores', scores), points.shape[:-1])
-        points = points[..., :2]
-        missing = (points == 0).all(-1) | ~(scores > 0)
-        points = np.where(missing[..., None], np.nan, points)
+        points, scores = mark_missing(points[..., :2], scores)
         if points.ndim == 3:
             points, scores = points[:, None], scores[:, None]
-        check_time_first(points)
         numbers = np.arange(len(points)) if frames is None else frames
         width, height = check_image_size(image_size)
         people = zip(points.swapaxes(0, 1), scores.swapaxes(0, 1), strict=True)
         tracks = [Track2D(n, numbers, *arrays) for n, arrays in enumerate(people)]
-        if skeleton is None:
-            known = skeletons_by_count()
-            skeleton = known.get(points.shape[2])
-            if skeleton is None:
-                listed = ', '.join(f'{count} ({x})' for count, x in known.items())
-                raise ValueError(
-                    f'keypoints have {points.shape[2]} joints; known are {listed}: '
-                    'give skeleton'
-                )
+        skeleton = skeleton or skeleton_with(points.shape[2])
         return check_clip(cls(name, skeleton, tracks, width, height, fps))
 
 
@@ -173,8 +163,10 @@ def check_clip(clip: Clip2D) -> Clip2D:
         )
     skeleton = get_skeleton(clip.skeleton)
     width, height = check_image_size((clip.width, clip.height))
-    if not (is_number(clip.fps) and 0 < clip.fps < np.inf):
-        raise ValueError(f'fps must be a number above 0, got {clip.fps!r}')
+    if not (is_number(clip.fps) and 0 < clip.fps <= _MAX_FPS):
+        raise ValueError(
+            f'fps must be above 0 and at most {_MAX_FPS}, got {clip.fps!r}'
+        )
     if not len(clip.tracks):
         raise ValueError('tracks is empty: a clip needs at least one person')
     tracks = [_check_track(track, skeleton) for track in clip.tracks]
@@ -199,15 +191,37 @@ def check_clip(clip: Clip2D) -> Clip2D:
 def _check_track(track: Track2D, skeleton: Skeleton) -> Track2D:
     if not isinstance(track, Track2D):
         raise TypeError(f'tracks must hold Track2D, got {type(track).__name__}')
-    frames, keypoints, scores = check_track(
-        track.track, track.frames, track.keypoints, track.scores, skeleton
-    )
-    if track.bboxes is not None and np.shape(track.bboxes) != (len(frames), 4):
-        shape = np.shape(track.bboxes)
+    where = f'of track {track.track}'
+    frames = to_numbers(f'frames {where}', track.frames)
+    if frames.ndim != 1 or not len(frames):
+        raise ValueError(f'frames {where} must be (T,) with T > 0, got {frames.shape}')
+    frames = whole_numbers(f'frames {where}', frames)
+    falls = np.flatnonzero(np.diff(frames, prepend=-1) <= 0)
+    if len(falls):
         raise ValueError(
-            f'bboxes of track {track.track} must be ({len(frames)}, 4), got {shape}'
+            f'frames {where} must be sorted and unique, from 0, but {frames[falls[0]]} '
+            f'follows {frames[falls[0] - 1]}'
         )
-    return replace(track, frames=frames, keypoints=keypoints, scores=scores)
+    count = len(frames), skeleton.num_keypoints
+    arrays = {}
+    for name, shape in dict(
+        keypoints=(*count, 2), scores=count, bboxes=(len(frames), 4)
+    ).items():
+        values = getattr(track, name)
+        if name == 'bboxes' and values is None:
+            continue
+        array = to_numbers(f'{name} {where}', values)
+        if array.shape != shape:
+            raise ValueError(
+                f'{name} {where} must have the shape {shape} ({count[0]} frames, '
+                f'{count[1]} joints of {skeleton.name}), got {array.shape}'
+            )
+        arrays[name] = array.astype(np.float32)
+    keypoints, scores = arrays['keypoints'], arrays['scores']
+    missing = np.isnan(keypoints).any(-1) | np.isnan(scores)
+    keypoints[missing] = np.nan
+    scores[missing] = 0
+    return replace(track, frames=frames, **arrays)
 
 
 def join_tracks(tracks: Sequence[Track2D]) -> Track2D:
@@ -235,23 +249,6 @@ ARRAYS = {
     'expected_error': ('NK', np.float32),
 }
 _MAY_BE_UNKNOWN = ('root_3d', 'keypoints_2d', 'expected_error')
-
-
-@dataclass
-class Person3D:
-    """Poses of one person of a :class:`Clip3D`.
-
-    Attributes:
-        track (int): Track ID.
-        frames (np.ndarray): Frame numbers, sorted, (T,) int64.
-        times (np.ndarray): Seconds, (T,) float64.
-        keypoints_3d (np.ndarray): Root-relative positions, (T, K, 3) float32.
-    """
-
-    track: int
-    frames: np.ndarray
-    times: np.ndarray
-    keypoints_3d: np.ndarray
 
 
 @dataclass
@@ -340,24 +337,6 @@ class Clip3D:
             f'  image: {self.width} x {self.height}, lifter: {self.model or "unknown"}'
         )
 
-    @property
-    def people(self) -> list[Person3D]:
-        """All people, sorted by track ID."""
-        return [self.person(track) for track in np.unique(self.track).tolist()]
-
-    def person(self, track: int) -> Person3D:
-        """Return the poses of one person, in the order of the frames.
-
-        Raises:
-            ValueError: If there is no such track ID.
-        """
-        rows = np.flatnonzero(self.track == track)
-        if not len(rows):
-            known = ', '.join(map(str, np.unique(self.track)))
-            raise ValueError(f'{self.name}: no track {track!r}; there are {known}')
-        frames = self.frame[rows]
-        return Person3D(track, frames, self.seconds(frames), self.keypoints_3d[rows])
-
     def table(self) -> dict[str, np.ndarray]:
         """Return the columns of ``.csv``: (N * K,) each, a row per pose and joint."""
         joints = len(self.joint_names)
@@ -379,37 +358,20 @@ class Clip3D:
             columns |= zip(names, array.reshape(-1, len(names)).T, strict=True)
         return columns
 
-    def to_dataframe(self) -> Any:
-        """Return :meth:`table` as a ``pandas.DataFrame``.
-
-        Raises:
-            ValueError: If pandas is not installed.
-        """
-        try:
-            import pandas
-        except ImportError as error:
-            raise ValueError('to_dataframe needs pandas: pip install pandas') from error
-        return pandas.DataFrame(self.table())
-
     def checked(self) -> 'Clip3D':
-        """Return the clip; raise ValueError if its poses are not finite.
+        """Return the clip; raise ValueError if a number is not finite.
 
         Root positions, 2D keypoints and expected errors may be NaN, but not infinite.
         """
-        lens = np.array([self.fps, self.focal_length, *self.intrinsics])
-        if not np.isfinite(lens).all():
-            raise ValueError(f'{self.name}: frame rate or lens is not finite: {lens}')
-        for name in ARRAYS:
-            array = getattr(self, name)
-            if array is None:
+        for name in (*ARRAYS, 'fps', 'focal_length', 'intrinsics'):
+            values = getattr(self, name)
+            if values is None:
                 continue
-            wrong = np.isinf(array) | (np.isnan(array) & (name not in _MAY_BE_UNKNOWN))
-            if wrong.any():
-                row = np.argwhere(wrong)[0, 0]
-                raise ValueError(
-                    f'{self.name}: {name} holds values that are not finite, first in '
-                    f'frame {self.frame[row]}, track {self.track[row]}'
-                )
+            known = np.isfinite(values)
+            if name in _MAY_BE_UNKNOWN:
+                known |= np.isnan(values)
+            if not known.all():
+                raise ValueError(f'{self.name}: {name} is not finite')
         return self
 
     def take(self, rows: np.ndarray) -> 'Clip3D':
@@ -477,7 +439,7 @@ def to_axes(clip: Clip3D, axes: str) -> Clip3D:
             away, z up: x, z and -y of the camera).
 
     Returns:
-        Clip3D: A new clip that shares all arrays but the positions.
+        Clip3D: With all arrays but the positions shared.
 
     Raises:
         ValueError: If ``axes`` is unknown or the clip is in ``'world'`` axes.
@@ -486,12 +448,10 @@ def to_axes(clip: Clip3D, axes: str) -> Clip3D:
         raise ValueError(f'axes must be camera or z-up, got {axes!r}')
     if clip.axes == 'world':
         raise ValueError(f"a clip in 'world' axes cannot be converted to {axes!r}")
-    converted = {}
-    for name in ('keypoints_3d', 'root_3d'):
-        points = getattr(clip, name)
-        x, y, z = np.moveaxis(points, -1, 0)
-        if axes == clip.axes:
-            converted[name] = points.copy()
-        else:
-            converted[name] = np.stack([x, z, -y] if axes == 'z-up' else [x, -z, y], -1)
-    return replace(clip, axes=axes, **converted)
+    if axes == clip.axes:
+        return clip
+    # y and z change places, and one its sign
+    signs = np.float32([1, 1, -1] if axes == 'z-up' else [1, -1, 1])
+    names = ('keypoints_3d', 'root_3d')
+    turned = {name: getattr(clip, name)[..., [0, 2, 1]] * signs for name in names}
+    return replace(clip, axes=axes, **turned)

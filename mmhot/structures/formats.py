@@ -51,7 +51,7 @@ def load_function(text: str) -> Callable[..., Any]:
     return getattr(import_module(module), name)
 
 
-BVH_PROFILE_NAMES = ('default', 'lafan1', 'mixamo', 'rokoko')
+BVH_PROFILE_NAMES = ('default', 'mixamo')
 """Rigs of ``.bvh`` files, see :mod:`mmhot.io.writers.rigs`, which imports NumPy."""
 WRITERS: dict[str, Writer] = {
     'npz': Writer('mmhot.io.lifted:write_npz'),

@@ -5,76 +5,11 @@ from typing import TypeVar
 
 import numpy as np
 
-from mmhot.errors import ignored_warnings
-from mmhot.skeletons.joints import Skeleton
-
 Poses = TypeVar('Poses')  # np.ndarray or torch.Tensor
 
 # Models predict joints outside the image, but at most this many image sizes away.
 _MAX_IMAGE_SIZES = 100
-# Median movement from frame to frame is less than this part of a person's size.
-_STILL = 0.15
-
-
-def check_track(
-    track: int,
-    frames: np.ndarray,
-    keypoints: np.ndarray,
-    scores: np.ndarray,
-    skeleton: Skeleton,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Check the arrays of one person.
-
-    Args:
-        track (int): Track ID, for messages.
-        frames (np.ndarray): Frame numbers, (T,).
-        keypoints (np.ndarray): Pixels, (T, K, 2).
-        scores (np.ndarray): Confidence, (T, K).
-        skeleton (Skeleton): Its K joints.
-
-    Returns:
-        tuple[np.ndarray, np.ndarray, np.ndarray]: The arrays as int64 and float32;
-        keypoints are NaN and scores 0 where either is NaN.
-
-    Raises:
-        ValueError: If an array has a wrong type or shape, or frames are not sorted and
-            unique.
-    """
-    where = f'of track {track}'
-    frames = _check_frames(f'frames {where}', frames)
-    count = len(frames), skeleton.num_keypoints
-    arrays = []
-    for name, array, shape in (
-        ('keypoints', keypoints, (*count, 2)),
-        ('scores', scores, count),
-    ):
-        array = to_numbers(f'{name} {where}', array)
-        if array.shape != shape:
-            raise ValueError(
-                f'{name} {where} must have the shape {shape} ({count[0]} frames, '
-                f'{count[1]} joints of {skeleton.name}), got {array.shape}'
-            )
-        arrays.append(array.astype(np.float32))
-    keypoints, scores = arrays
-    missing = np.isnan(keypoints).any(-1) | np.isnan(scores)
-    keypoints[missing] = np.nan
-    scores[missing] = 0
-    return frames, keypoints, scores
-
-
-def _check_frames(name: str, values: np.ndarray) -> np.ndarray:
-    frames = to_numbers(name, values)
-    if frames.ndim != 1 or not len(frames):
-        raise ValueError(f'{name} must be (T,) with T > 0, got {frames.shape}')
-    if not ((frames == np.floor(frames)) & (frames >= 0)).all():
-        raise ValueError(f'{name} must be whole numbers from 0')
-    falls = np.flatnonzero(np.diff(frames) <= 0)
-    if len(falls):
-        first, second = frames[falls[0] :][:2]
-        raise ValueError(
-            f'{name} must be sorted and unique, but {second} follows {first}'
-        )
-    return frames.astype(np.int64)
+_MAX_SIDE = 100_000
 
 
 def check_extent(keypoints: np.ndarray, width: int, height: int) -> None:
@@ -107,34 +42,15 @@ def check_extent(keypoints: np.ndarray, width: int, height: int) -> None:
         )
 
 
-def check_time_first(keypoints: np.ndarray) -> None:
-    """Raise ValueError for (P, T, K, 2) instead of (T, P, K, 2).
-
-    A person hardly moves from one frame to the next, while people are apart.
-
-    Args:
-        keypoints (np.ndarray): Pixels; NaN where missing.
-    """
-    num_frames, num_people = keypoints.shape[:2]
-    if num_people <= max(num_frames, 2):
-        return
-    with ignored_warnings():  # of people without keypoints
-        size = np.nanmedian(np.nanmax(keypoints, 2) - np.nanmin(keypoints, 2))
-        steps = [np.nanmedian(np.abs(np.diff(keypoints, axis=axis))) for axis in (0, 1)]
-    if steps[1] < _STILL * size and not steps[0] < 2 * steps[1]:
-        raise ValueError(
-            f'keypoints {keypoints.shape} seem to be people before frames: the order '
-            'is frames, people, joints; use keypoints.swapaxes(0, 1)'
-        )
-
-
 def check_image_size(values: tuple[int, int]) -> tuple[int, int]:
     """Return width and height; raise ValueError if they are no whole numbers."""
     if len(values) != 2:
         raise ValueError(f'image_size must be width and height, got {values}')
     for name, value in zip(('width', 'height'), values, strict=True):
-        if not (is_number(value) and value >= 1 and value == int(value)):
-            raise ValueError(f'{name} must be a whole number of pixels, got {value!r}')
+        if not (is_number(value) and 1 <= value <= _MAX_SIDE and value == int(value)):
+            raise ValueError(
+                f'{name} must be 1 to {_MAX_SIDE} whole pixels, got {value!r}'
+            )
     return int(values[0]), int(values[1])
 
 
@@ -150,15 +66,42 @@ def to_numbers(name: str, values: object) -> np.ndarray:
     except ValueError:  # lists of different lengths
         array = np.array(None)
     if array.dtype.kind not in 'iufb':
-        raise ValueError(f'{name} must be an array of numbers, got {_kind(values)}')
+        kind = array.dtype if isinstance(values, np.ndarray) else type(values).__name__
+        raise ValueError(f'{name} must be an array of numbers, got {kind}')
     if np.isinf(array).any():
         raise ValueError(f'{name} must be finite or NaN, got inf')
     return array
 
 
-def _kind(values: object) -> str:
-    dtype = getattr(values, 'dtype', None)
-    return f'the dtype {dtype}' if dtype is not None else f'a {type(values).__name__}'
+def whole_numbers(name: str, values: np.ndarray) -> np.ndarray:
+    """Convert to int64; raise ValueError for values that are not whole numbers."""
+    values = np.asarray(values)
+    with np.errstate(invalid='ignore'):
+        whole = values.astype(np.int64)
+    if (whole != values).any():
+        wrong = values[whole != values][0]
+        raise ValueError(f'{name} must hold whole numbers, got {wrong}')
+    return whole
+
+
+def mark_missing(
+    keypoints: np.ndarray, scores: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return keypoints (..., 2) and scores (...), NaN and 0 where missing.
+
+    A keypoint is missing if its score is not above zero, or its position is exactly
+    (0, 0), as COCO and several models mark it.
+    """
+    if np.shape(scores) != keypoints.shape[:-1]:
+        raise ValueError(
+            f'scores must be {keypoints.shape[:-1]} like keypoints, got '
+            f'{np.shape(scores)}'
+        )
+    missing = (keypoints == 0).all(-1) | ~(scores > 0)
+    return (
+        np.where(missing[..., None], np.nan, keypoints),
+        np.where(missing, 0, scores),
+    )
 
 
 def mirror_poses(poses: Poses, flip_indices: Sequence[int]) -> Poses:

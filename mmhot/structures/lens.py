@@ -41,47 +41,32 @@ class Lens:
 
     def __post_init__(self) -> None:
         """Check the numbers."""
-        if not all(math.isfinite(number) for number in self.parameters):
-            raise ValueError('intrinsics must be finite numbers')
         if len(self.distortion) not in DISTORTIONS:
             raise ValueError(
                 f'distortion must be {", ".join(map(str, DISTORTIONS[1:]))} numbers '
                 f'(k1, k2, p1, p2, k3, ...), got {len(self.distortion)}'
             )
-        largest = max(map(abs, self.distortion), default=0)
-        if largest > _MAX_DISTORTION:
-            raise ValueError(
-                f'distortion must be within {_MAX_DISTORTION:g}, got {largest:g}'
-            )
-        self._check_extent()
-
-    def _check_extent(self) -> None:
-        """Check focal lengths and principal point against the image size, if known."""
-        if not all(1 <= side <= _MAX_SIDE for side in self.size or ()):
-            raise ValueError(
-                f'the image size of intrinsics must be within 1..{_MAX_SIDE} pixels, '
-                f'got {self.size[0]:g} x {self.size[1]:g}'
-            )
         low = _FOCAL_RANGE[0] * max(self.size or (1,))
-        high = _FOCAL_RANGE[1] * max(self.size or (_MAX_SIDE,))
-        if not all(low <= focal <= high for focal in self.focal):
-            image = '{}x{}'.format(*self.size) if self.size else 'any size'
-            raise ValueError(
-                f'focal lengths must be within {low:g}..{high:g} pixels for images of '
-                f'{image}, got {self.focal[0]:g} and {self.focal[1]:g}'
-            )
+        side = max(self.size or (_MAX_SIDE,))
         shift = np.subtract(self.center, np.divide(self.size or (0, 0), 2))
-        if np.abs(shift).max() > _MAX_SHIFT * max(self.size or (_MAX_SIDE,)):
-            x, y = self.center
-            raise ValueError(
-                f'the principal point ({x:g}, {y:g}) of the intrinsics is far off the '
-                'image'
-            )
+        # written so that NaN fails
+        if not (
+            all(1 <= length <= _MAX_SIDE for length in self.size or ())
+            and all(low <= focal <= _FOCAL_RANGE[1] * side for focal in self.focal)
+            and all(np.abs(shift) <= _MAX_SHIFT * side)
+            and all(abs(number) <= _MAX_DISTORTION for number in self.distortion)
+        ):
+            raise ValueError(f'no lens has these intrinsics, in pixels: {self}')
 
     @classmethod
     def of_view(cls, degrees: float, width: int, height: int) -> 'Lens':
-        """Build a pinhole camera with a horizontal angle of view in degrees."""
-        return cls.pinhole(focal_of_view(degrees, width), width, height)
+        """Build a pinhole camera with a horizontal angle of view, 1 to 170 degrees."""
+        if not 1 <= degrees <= 170:
+            raise ValueError(
+                f'the angle of view must be from 1 to 170 degrees, got {degrees:g}'
+            )
+        focal = width / 2 / math.tan(math.radians(degrees) / 2)
+        return cls.pinhole(focal, width, height)
 
     @classmethod
     def pinhole(cls, focal: float, width: int, height: int) -> 'Lens':
@@ -141,16 +126,31 @@ class Lens:
             np.ndarray: Pixels, (..., 2), float32. Far outside the image, where the
             distortion is not invertible, it is left in.
         """
-        if self.size is None:
-            raise ValueError('fit the lens to an image size first')
-        focal, center = np.array(self.focal), np.array(self.center)
-        rays = (np.asarray(points, np.float64) - center) / focal
+        import cv2
+
+        points = np.asarray(points, np.float64)
+        rays = (points - self.center) / self.focal
         known = np.isfinite(rays).all(-1)
-        straight = np.where(known[..., None], rays, np.nan)
+        rays[~known] = np.nan
+        ideal = rays * self.focal[0] + np.array(self.size) / 2
         if self.distortion and known.any():
-            straight[known] = self._undistort_rays(rays[known])
-        pixels = straight * self.focal[0] + np.array(self.size) / 2
-        return pixels.astype(np.float32)
+            criteria = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 100, 1e-9)
+            # OpenCV 5 has one function where OpenCV 4 has two
+            undistort = getattr(cv2, 'undistortPointsIter', cv2.undistortPoints)
+            straight = undistort(
+                rays[known][:, None],
+                np.eye(3),
+                np.array(self.distortion),
+                R=None,
+                P=None,
+                criteria=criteria,
+            )[:, 0]
+            straight = straight * self.focal[0] + np.array(self.size) / 2
+            errors = np.linalg.norm(self.distort(straight) - points[known], axis=-1)
+            # a comparison with NaN is False, which keeps the distorted pixel
+            is_exact = (errors < _MAX_ERROR)[:, None]
+            ideal[known] = np.where(is_exact, straight, ideal[known])
+        return ideal.astype(np.float32)
 
     def distort(self, points: np.ndarray) -> np.ndarray:
         """Map pixels of the ideal pinhole camera to those of the lens.
@@ -171,25 +171,6 @@ class Lens:
         zero, distortion = np.zeros(3), np.array(self.distortion)
         pixels, _ = cv2.projectPoints(rays, zero, zero, matrix, distortion)
         return pixels.reshape(np.shape(points)).astype(np.float32)
-
-    def _undistort_rays(self, rays: np.ndarray) -> np.ndarray:
-        """Remove the distortion of rays (N, 2) where it is invertible."""
-        import cv2
-
-        criteria = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 100, 1e-9)
-        identity, distortion = np.eye(3), np.array(self.distortion)
-        # OpenCV 5 has one function where OpenCV 4 has two
-        undistort = getattr(cv2, 'undistortPointsIter', cv2.undistortPoints)
-        straight = undistort(
-            rays[:, None], identity, distortion, R=None, P=None, criteria=criteria
-        )[:, 0]
-        points = np.concatenate([straight, np.ones((len(straight), 1))], -1)
-        projected, _ = cv2.projectPoints(
-            points, np.zeros(3), np.zeros(3), identity, distortion
-        )
-        errors = np.linalg.norm((projected[:, 0] - rays) * self.focal, axis=-1)
-        # a comparison with NaN is False, which keeps the distorted ray
-        return np.where((errors < _MAX_ERROR)[:, None], straight, rays)
 
 
 def assumed_focal(width: int, height: int) -> float:
@@ -279,20 +260,3 @@ def camera_intrinsics(
         np.asarray(focal, np.float32).reshape(2),
         np.asarray(center, np.float32).reshape(2),
     )
-
-
-def focal_of_view(degrees: float, width: int) -> float:
-    """Convert a horizontal angle of view to a focal length in pixels.
-
-    Args:
-        degrees (float): Angle between the left and right image edge, 1 to 170.
-        width (int): Image width in pixels.
-
-    Raises:
-        ValueError: If the angle is out of range.
-    """
-    if not 1 <= degrees <= 170:
-        raise ValueError(
-            f'the angle of view must be from 1 to 170 degrees, got {degrees:g}'
-        )
-    return width / 2 / math.tan(math.radians(degrees) / 2)

@@ -9,7 +9,7 @@ from mmhot.lifting.clip_encoder import fill_joints
 from mmhot.lifting.placement import place_roots
 from mmhot.motion.contacts import FPS, predict_contacts
 from mmhot.motion.live_foot_lock import LiveFootLock
-from mmhot.motion.smoothing import METERS_BETA, OneEuro
+from mmhot.motion.smoothing import OneEuro
 from mmhot.structures.windows import resample
 
 # Seconds of poses from which the position of the last root is estimated.
@@ -61,7 +61,7 @@ class LiveSegment:
         self.last_seen, self.interrupted = -np.inf, False
         self.observations: deque[Observation] = deque()
         self._recent: deque[tuple[Observation, np.ndarray]] = deque()
-        self._smooth_3d = OneEuro(beta=METERS_BETA) if smooth_3d else None
+        self._smooth_3d = OneEuro() if smooth_3d else None
         self._foot_lock = LiveFootLock() if foot_lock else None
 
     def add(self, time: float, keypoints: np.ndarray, scores: np.ndarray) -> None:

@@ -22,19 +22,6 @@ _FILLED = 0.84
 
 
 @dataclass
-class PlacedPeople:
-    """People of a clip on a common floor.
-
-    Attributes:
-        points (np.ndarray): World positions in meters, (N, K, 3).
-        pixels_per_meter (np.ndarray): Scale of each person in the video, (N,).
-    """
-
-    points: np.ndarray
-    pixels_per_meter: np.ndarray
-
-
-@dataclass
 class VirtualCamera:
     """A pinhole camera that looks at a target; image coordinates are from 0 to 1.
 
@@ -61,11 +48,15 @@ class VirtualCamera:
         return 0.5 + flat * (1, -1), depth
 
 
-def place_on_floor(clip: Clip3D) -> PlacedPeople:
+def place_on_floor(clip: Clip3D) -> tuple[np.ndarray, np.ndarray]:
     """Put feet on the floor, and a single person into the center.
 
     Several people keep their positions relative to each other. The floor of a clip in
     ``'world'`` axes is the clip's; other clips are turned as of a moving camera.
+
+    Returns:
+        tuple[np.ndarray, np.ndarray]: World positions in meters, (N, K, 3), and pixels
+        per meter of each person in the video, (N,).
     """
     clip = turn(clip, 'world')
     root = clip.root_3d.astype(np.float64)
@@ -80,8 +71,7 @@ def place_on_floor(clip: Clip3D) -> PlacedPeople:
         root[rows, :2] = _smooth(root[rows, :2], _SMOOTHING_SECONDS * clip.fps)
     # drawn bodies have no soles: their ankles touch the floor
     root[:, 2] -= ANKLE_HEIGHT
-    points = clip.keypoints_3d + np.nan_to_num(root)[:, None]
-    return PlacedPeople(points, focal / depth)
+    return clip.keypoints_3d + np.nan_to_num(root)[:, None], focal / depth
 
 
 def fit_camera(points: np.ndarray, azimuth: float, elevation: float) -> VirtualCamera:

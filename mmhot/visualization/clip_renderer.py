@@ -5,7 +5,6 @@ import numpy as np
 from mmhot.structures.clips import Clip3D
 from mmhot.visualization import drawing
 from mmhot.visualization.camera import (
-    VirtualCamera,
     fit_camera,
     floor_extent,
     place_on_floor,
@@ -34,10 +33,9 @@ class ClipRenderer:
             raise ValueError(f'clip {clip.name} has no finite 3D joint to draw')
         self.clip = clip
         self.style = drawing.skeleton_style(clip.joint_names, clip.parents)
-        self.people = place_on_floor(clip)
-        size = self.people.pixels_per_meter
-        self._foreground = size >= _FOREGROUND_SIZE * np.percentile(size, 90)
-        points = self.people.points[self._foreground]
+        self.points, size = place_on_floor(clip)
+        self._pixels_per_meter = size
+        points = self.points[size >= _FOREGROUND_SIZE * np.percentile(size, 90)]
         self.camera = fit_camera(points, _AZIMUTH, _ELEVATION)
         self.floor, self.cell = floor_extent(points)
         self._shows_ids = len(np.unique(clip.track)) > 1
@@ -48,27 +46,11 @@ class ClipRenderer:
         start, stop = np.searchsorted(self.clip.frame, [frame, frame + 1])
         return slice(int(start), int(stop))
 
-    def camera_of(self, frame: int) -> VirtualCamera:
-        """Return the nearest camera for the people of one frame."""
+    def draw_2d(self, image: np.ndarray, frame: int, scale: float) -> None:
+        """Draw the 2D keypoints of a frame on the video's image, scaled."""
         rows = self.rows(frame)
-        points, chosen = self.people.points[rows], self._foreground[rows]
-        points = points[chosen] if chosen.any() else points
-        return fit_camera(points, self.camera.azimuth, self.camera.elevation)
-
-    def draw_2d(
-        self, image: np.ndarray, frame: int, scale: float, origin=(0.0, 0.0)
-    ) -> None:
-        """Draw the 2D keypoints of a frame.
-
-        Args:
-            image (np.ndarray): Drawn on.
-            frame (int): Frame number.
-            scale (float): Pixels of ``image`` per pixel of the video.
-            origin (tuple[float]): Video position (x, y) of the image's corner.
-        """
-        rows = self.rows(frame)
-        pixels = (self.clip.keypoints_2d[rows] - np.asarray(origin)) * scale
-        sizes = self.people.pixels_per_meter[rows, None] * scale
+        pixels = self.clip.keypoints_2d[rows] * scale
+        sizes = self._pixels_per_meter[rows, None] * scale
         sizes = np.broadcast_to(sizes, pixels.shape[:2])
         detected = self.clip.scores[rows] > 0
         drawing.draw_people(image, self.style, pixels, sizes, detected)
@@ -81,7 +63,7 @@ class ClipRenderer:
     def draw_3d(self, image: np.ndarray, frame: int) -> None:
         """Draw the people of a frame and their shadows on a square image."""
         rows = self.rows(frame)
-        points = self.people.points[rows]
+        points = self.points[rows]
         size = image.shape[0]
         shadows, _ = self.camera.project(points * (1, 1, 0))
         meter = size * self.camera.focal_length / self.camera.distance

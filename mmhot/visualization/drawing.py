@@ -3,10 +3,10 @@
 Images are BGR, uint8 (H, W, 3).
 """
 
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -31,8 +31,7 @@ _LINE_POINTS = 50
 _SHIFT = 4  # OpenCV's fixed-point bits: positions to 1/16 pixel
 
 
-@dataclass(frozen=True)
-class SkeletonStyle:
+class SkeletonStyle(NamedTuple):
     """Bones (B, 2) as pairs of joint indices, and their colors (B, 3)."""
 
     bones: np.ndarray
@@ -48,12 +47,6 @@ def skeleton_style(
     return SkeletonStyle(
         np.array(bones).reshape(-1, 2), np.array(colors).reshape(-1, 3)
     )
-
-
-def darken(image: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-    """Darken a video frame as background of a drawing."""
-    out = np.empty_like(image) if out is None else out
-    return np.multiply(image, 0.8, out=out, casting='unsafe')
 
 
 def draw_people(
@@ -150,11 +143,6 @@ def draw_floor(
     cv2.polylines(image, drawn, False, _FLOOR_LINE, 1, cv2.LINE_AA, _SHIFT)
 
 
-def text_width(text: str, size: int) -> int:
-    """Return the width of a line of regular text in pixels."""
-    return _text_mask(text, size, False).shape[1]
-
-
 def draw_text(
     image: np.ndarray,
     text: str,
@@ -189,8 +177,8 @@ def draw_text(
     return width
 
 
-def draw_legend(image: np.ndarray, position: tuple[float, float], size: int) -> float:
-    """Draw a legend of the body sides, right-aligned; return its left end."""
+def draw_legend(image: np.ndarray, position: tuple[float, float], size: int) -> None:
+    """Draw a legend of the body sides, right-aligned."""
     x, y = position
     for side, color in (('right', RIGHT), ('left', LEFT)):
         x -= draw_text(image, side, (x, y), size, FAINT_TEXT, 'right') + 0.65 * size
@@ -198,7 +186,6 @@ def draw_legend(image: np.ndarray, position: tuple[float, float], size: int) -> 
         radius = int(0.32 * size * 2**_SHIFT)
         cv2.circle(image, center, radius, color, -1, cv2.LINE_AA, _SHIFT)
         x -= size
-    return x
 
 
 def _drawing_order(

@@ -50,12 +50,7 @@ def write_html(
             fourth, and so on.
         progress (Callable, optional): Called with the numbers of stored frames and of
             all frames.
-
-    Raises:
-        ValueError: If the clip has other axes.
     """
-    if clip.axes != 'world':
-        raise ValueError(f"the page needs 'world' axes, got {clip.axes!r}")
     folder = files('mmhot.visualization') / 'viewer'
     parts = {
         name: (folder / file).read_text(encoding='utf-8')
@@ -117,26 +112,21 @@ def _images(
     """Encode the frames of the clip, every ``step``-th one, as JPEG in base64."""
     images: dict[int, bytes] = {}
     first, last, step = clip.frame.min(), clip.frame.max(), 1
+    options = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
     for frame in footage or ():
         if frame.index > last:
             break
         if frame.index >= first and (frame.index - first) % step == 0:
-            images[frame.index] = _encode_image(frame.image)
+            scale = min(1, _FRAME_SIDE / max(frame.image.shape))
+            size = [max(1, round(scale * side)) for side in frame.image.shape[1::-1]]
+            small = cv2.resize(frame.image, size, interpolation=cv2.INTER_AREA)
+            images[frame.index] = cv2.imencode('.jpg', small, options)[1].tobytes()
             while sum(map(len, images.values())) > _MAX_FRAME_BYTES:
                 step *= 2
                 images = {k: v for k, v in images.items() if (k - first) % step == 0}
         if progress is not None:
             progress(frame.index + 1, int(last) + 1)
     return {int(k): base64.b64encode(v).decode() for k, v in images.items()}
-
-
-def _encode_image(image: np.ndarray) -> bytes:
-    height, width = image.shape[:2]
-    scale = min(1, _FRAME_SIDE / max(height, width))
-    size = max(1, round(scale * width)), max(1, round(scale * height))
-    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    options = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
-    return cv2.imencode('.jpg', small, options)[1].tobytes()
 
 
 def _mannequin(motion: RigidMotion, clip: Clip3D) -> dict:
@@ -157,23 +147,6 @@ def _mannequin(motion: RigidMotion, clip: Clip3D) -> dict:
     }
 
 
-def _body(motion: RigidMotion, origin: np.ndarray) -> dict:
-    """Collect the mannequin of one person: y up, millimeters relative to the origin."""
-    mesh = make_mannequin(motion, HUMAN_IK)
-    quaternions = motion.quaternions()
-    turns = Rotation.from_quat(quaternions.reshape(-1, 4)).as_rotvec()
-    turns = turns.reshape(*quaternions.shape[:2], 3)
-    turning = np.flatnonzero(np.abs(turns).max((0, 2)) > 1 / _TURN_STEPS)
-    root = (motion.root - origin) @ Y_UP.T
-    return {
-        'vertices': _encode(_steps(mesh.vertices * _MILLIMETERS), np.int16),
-        'offsets': _encode(motion.offsets, np.float32),
-        'root': _encode(_steps(root * _MILLIMETERS), np.int16),
-        'turning': turning.tolist(),
-        'turns': _encode(_steps(turns[:, turning] * _TURN_STEPS), np.int16),
-    }
-
-
 def _steps(values: np.ndarray) -> np.ndarray:
     """Round to the range of 16 bits."""
     limit = np.iinfo(np.int16).max
@@ -181,12 +154,23 @@ def _steps(values: np.ndarray) -> np.ndarray:
 
 
 def _person(clip: Clip3D, track: int, motion: RigidMotion) -> dict:
+    """Collect keypoints, poses, expected errors and the mannequin of one person."""
     rows = clip.track == track
     root = np.nan_to_num(clip.root_3d[rows].astype(np.float64))
     # 16 bits cover 32 meters to each side of the mean position
     origin = np.round(root.mean(0), 3)
     positions = clip.keypoints_3d[rows] + (root - origin)[:, None]
     pixels = clip.keypoints_2d[rows] * _PIXEL_STEPS
+    errors = clip.expected_error
+    if errors is not None:
+        errors = np.nan_to_num(errors[rows] * _MILLIMETERS, nan=_UNKNOWN_ERROR)
+        errors = _encode(errors.round(), np.uint16)
+    mesh = make_mannequin(motion, HUMAN_IK)
+    quaternions = motion.quaternions()
+    turns = Rotation.from_quat(quaternions.reshape(-1, 4)).as_rotvec()
+    turns = turns.reshape(*quaternions.shape[:2], 3)
+    turning = np.flatnonzero(np.abs(turns).max((0, 2)) > 1 / _TURN_STEPS)
+    path = (motion.root - origin) @ Y_UP.T
     return {
         'track': track,
         'origin': origin.tolist(),
@@ -194,17 +178,15 @@ def _person(clip: Clip3D, track: int, motion: RigidMotion) -> dict:
         'positions': _encode(_steps(positions * _MILLIMETERS), np.int16),
         'pixels': _encode(_steps(pixels), np.int16),
         'detected': _encode(clip.scores[rows] > 0, np.uint8),
-        'errors': _errors(clip, rows),
-        'body': _body(motion, origin),
+        'errors': errors,
+        'body': {  # y up, millimeters relative to the origin
+            'vertices': _encode(_steps(mesh.vertices * _MILLIMETERS), np.int16),
+            'offsets': _encode(motion.offsets, np.float32),
+            'root': _encode(_steps(path * _MILLIMETERS), np.int16),
+            'turning': turning.tolist(),
+            'turns': _encode(_steps(turns[:, turning] * _TURN_STEPS), np.int16),
+        },
     }
-
-
-def _errors(clip: Clip3D, rows: np.ndarray) -> str | None:
-    """Encode the expected errors of rows, None if there are none."""
-    if clip.expected_error is None:
-        return None
-    errors = clip.expected_error[rows] * _MILLIMETERS
-    return _encode(np.nan_to_num(errors, nan=_UNKNOWN_ERROR).round(), np.uint16)
 
 
 def _encode(array: np.ndarray, kind: type) -> str:

@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -39,17 +40,13 @@ def draw_live(poses: LivePoses, height: int = 480) -> np.ndarray:
     if poses.people:
         detected = np.stack([person.scores for person in poses.people]) > 0
         pixels = scale * np.stack([person.keypoints_2d for person in poses.people])
-        drawing.draw_people(left, _STYLE, pixels, _sizes(pixels), detected)
+        meters = np.ptp(pixels, axis=1).max(-1, keepdims=True) / 1.7  # in pixels
+        sizes = np.broadcast_to(meters, detected.shape)
+        drawing.draw_people(left, _STYLE, pixels, sizes, detected)
         projected, depths = camera.project(_on_floor(poses))
         sizes = height * camera.focal_length / depths
         drawing.draw_people(right, _STYLE, projected * height, sizes, detected, depths)
     return np.hstack([left, right])
-
-
-def _sizes(pixels: np.ndarray) -> np.ndarray:
-    """Estimate pixels per meter (P, 17) from the extent of people (P, 17, 2)."""
-    extent = np.ptp(pixels, axis=1).max(-1) / 1.7
-    return np.broadcast_to(extent[:, None], pixels.shape[:2])
 
 
 def _on_floor(poses: LivePoses) -> np.ndarray:
@@ -65,29 +62,24 @@ def _on_floor(poses: LivePoses) -> np.ndarray:
     return joints + position[:, None]
 
 
-class LiveWindow:
-    """A window of live poses.
-
-    Args:
-        title (str): Title of the window.
+def open_window(title: str) -> Callable[[LivePoses], bool]:
+    """Return a function that shows a frame; False when q or Escape was pressed.
 
     Raises:
         ValueError: If OpenCV has no GUI support or there is no display.
     """
+    kind = re.search(r'GUI:\s+(\S+)', cv2.getBuildInformation())
+    if kind is None or kind[1] == 'NONE':
+        raise ValueError(
+            '`show`: the installed OpenCV has no GUI support: install opencv-python, '
+            'or leave `show` out'
+        )
+    screen = os.environ.get('DISPLAY') or os.environ.get('WAYLAND_DISPLAY')
+    if sys.platform.startswith('linux') and not screen:
+        raise ValueError('`show`: there is no display: leave `show` out')
 
-    def __init__(self, title: str) -> None:
-        self.title = title
-        kind = re.search(r'GUI:\s+(\S+)', cv2.getBuildInformation())
-        if kind is None or kind[1] == 'NONE':
-            raise ValueError(
-                '`show`: the installed OpenCV has no GUI support: install '
-                'opencv-python, or leave `show` out'
-            )
-        screen = os.environ.get('DISPLAY') or os.environ.get('WAYLAND_DISPLAY')
-        if sys.platform.startswith('linux') and not screen:
-            raise ValueError('`show`: there is no display: leave `show` out')
-
-    def __call__(self, poses: LivePoses) -> bool:
-        """Show a frame; return False when q or Escape was pressed."""
-        cv2.imshow(self.title, draw_live(poses))
+    def show(poses: LivePoses) -> bool:
+        cv2.imshow(title, draw_live(poses))
         return cv2.waitKey(1) & 0xFF not in _STOP_KEYS
+
+    return show

@@ -1,7 +1,5 @@
 """Overlay of 2D keypoints on images, and the 3D view beside them."""
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 
@@ -14,70 +12,58 @@ from mmhot.visualization.clip_renderer import ClipRenderer
 _BOX = (224, 214, 88)
 
 
-@dataclass(frozen=True)
-class Overlay:
-    """Drawer of 2D keypoints.
+def draw_overlay(
+    image: np.ndarray,
+    people: People,
+    skeleton: Skeleton,
+    ids: np.ndarray | None = None,
+    *,
+    radius: int = 3,
+    thickness: int = 1,
+    kpt_thr: float = 0.3,
+    draw_bbox: bool = False,
+    black_background: bool = False,
+) -> np.ndarray:
+    """Draw the 2D keypoints of people.
 
     Args:
+        image (np.ndarray): BGR, uint8 (H, W, 3); not modified.
+        people (People): P detected people.
         skeleton (Skeleton): Skeleton of the keypoints.
+        ids (np.ndarray, optional): Track IDs, (P,), written above several people.
         radius (int): Radius of keypoints in pixels. Defaults to 3.
         thickness (int): Width of bones and boxes in pixels. Defaults to 1.
         kpt_thr (float): Smallest confidence of drawn keypoints. Defaults to 0.3.
         draw_bbox (bool): Whether to draw bounding boxes. Defaults to False.
         black_background (bool): Whether to replace the image by black. Defaults to
             False.
+
+    Returns:
+        np.ndarray: A new image, BGR, uint8 (H, W, 3).
     """
-
-    skeleton: Skeleton
-    radius: int = 3
-    thickness: int = 1
-    kpt_thr: float = 0.3
-    draw_bbox: bool = False
-    black_background: bool = False
-
-    def __call__(
-        self, image: np.ndarray, people: People, ids: np.ndarray | None = None
-    ) -> np.ndarray:
-        """Draw the people of an image.
-
-        Args:
-            image (np.ndarray): BGR, uint8 (H, W, 3); not modified.
-            people (People): P detected people.
-            ids (np.ndarray, optional): Track IDs, (P,), written above several people.
-
-        Returns:
-            np.ndarray: A new image, BGR, uint8 (H, W, 3).
-        """
-        image = np.zeros_like(image) if self.black_background else image.copy()
-        if self.draw_bbox:
-            for box in people.bboxes:
-                left, top, right, bottom = np.rint(box).astype(int).tolist()
-                cv2.rectangle(image, (left, top), (right, bottom), _BOX, self.thickness)
-        shown = people.scores >= self.kpt_thr
-        keypoints = np.where(shown[..., None], people.keypoints, np.nan)
-        for person in keypoints:
-            self._draw_person(image, person)
-        if ids is not None and len(ids) > 1:
-            names = [str(number) for number in ids.tolist()]
-            size = max(10, image.shape[0] // 40)
-            drawing.draw_names(image, names, keypoints, size)
-        return image
-
-    def _draw_person(self, image: np.ndarray, keypoints: np.ndarray) -> None:
-        """Draw bones, then keypoints (K, 2), except for NaN."""
-        colors = [side_rgb(joint)[::-1] for joint in self.skeleton.joints]
-        known = np.isfinite(keypoints).all(-1)
-        # OpenCV's coordinates would overflow far outside the image
-        limit = 4 * max(image.shape[:2])
-        points = np.rint(np.nan_to_num(keypoints).clip(-limit, limit))
-        points = points.astype(int).tolist()
-        for parent, child in self.skeleton.bones:
+    image = np.zeros_like(image) if black_background else image.copy()
+    if draw_bbox:
+        for box in people.bboxes:
+            left, top, right, bottom = np.rint(box).astype(int).tolist()
+            cv2.rectangle(image, (left, top), (right, bottom), _BOX, thickness)
+    colors = [side_rgb(joint)[::-1] for joint in skeleton.joints]
+    # OpenCV's coordinates would overflow far outside the image
+    limit = 4 * max(image.shape[:2])
+    points = np.rint(np.nan_to_num(people.keypoints).clip(-limit, limit)).astype(int)
+    shown = people.scores >= kpt_thr
+    shown &= np.isfinite(people.keypoints).all(-1)
+    for person, known in zip(points.tolist(), shown, strict=True):
+        for parent, child in skeleton.bones:
             if known[parent] and known[child]:
-                start, end = points[parent], points[child]
-                cv2.line(image, start, end, colors[child], self.thickness, cv2.LINE_AA)
+                ends = person[parent], person[child]
+                cv2.line(image, *ends, colors[child], thickness, cv2.LINE_AA)
         for joint in np.flatnonzero(known):
-            color = colors[joint]
-            cv2.circle(image, points[joint], self.radius, color, -1, cv2.LINE_AA)
+            cv2.circle(image, person[joint], radius, colors[joint], -1, cv2.LINE_AA)
+    if ids is not None and len(ids) > 1:
+        keypoints = np.where(shown[..., None], people.keypoints, np.nan)
+        names = [str(number) for number in ids.tolist()]
+        drawing.draw_names(image, names, keypoints, max(10, image.shape[0] // 40))
+    return image
 
 
 def append_3d_view(

@@ -79,7 +79,9 @@ def draw_pruning(trace: PruningTrace, zoom: float = 1.5) -> np.ndarray:
             group = row if grouped else None
             panel = _draw_panel(crop, trace, kept, group, zoom)
             if grouped:
-                _write_group(panel, trace.groups[row], font)
+                panel[: round(1.6 * font)] //= 3
+                corner = (0.5 * font, 0.8 * font)
+                drawing.draw_text(panel, trace.groups[row], corner, round(0.85 * font))
             image[y : y + height, x : x + width] = panel
     return image
 
@@ -106,12 +108,6 @@ def _write_header(
     drawing.draw_text(image, text, (x, y + 1.3 * font), small, drawing.FAINT_TEXT)
 
 
-def _write_group(panel: np.ndarray, name: str, font: int) -> None:
-    band = panel[: round(1.6 * font)]
-    band[:] = band // 3
-    drawing.draw_text(panel, name, (0.5 * font, 0.8 * font), round(0.85 * font))
-
-
 def _draw_panel(
     crop: np.ndarray,
     trace: PruningTrace,
@@ -133,15 +129,10 @@ def _draw_panel(
         edges, _ = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
         cv2.drawContours(panel, edges, -1, color, 1)
     if group is not None:
-        _draw_points(panel, trace.keypoints[trace.group_of == group] * zoom, color)
+        points = trace.keypoints[trace.group_of == group] * zoom
+        radius = max(1.2, panel.shape[0] / (110 if len(points) < 30 else 220))
+        for point in np.rint(points[np.isfinite(points).all(-1)] * 16).astype(int):
+            for grow, fill in ((1.5, (24, 18, 15)), (1.0, color)):
+                size = round(grow * radius * 16)
+                cv2.circle(panel, point, size, fill, -1, cv2.LINE_AA, 4)
     return panel
-
-
-def _draw_points(panel: np.ndarray, points: np.ndarray, color: tuple) -> None:
-    """Draw keypoints (K, 2), smaller if there are many."""
-    radius = max(1.2, panel.shape[0] / (110 if len(points) < 30 else 220))
-    for point in np.rint(points[np.isfinite(points).all(-1)] * 16).astype(int):
-        for grow, fill in ((1.5, (24, 18, 15)), (1.0, color)):
-            cv2.circle(
-                panel, point, round(grow * radius * 16), fill, -1, cv2.LINE_AA, 4
-            )

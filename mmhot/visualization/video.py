@@ -1,7 +1,6 @@
 """Videos of lifted clips: 2D keypoints beside 3D poses, encoded as H.264."""
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
 from fractions import Fraction
 from itertools import repeat
 from pathlib import Path
@@ -13,21 +12,14 @@ import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 
 from mmhot.io.atomic import replacing
-from mmhot.io.images import open_media
 from mmhot.structures.clips import Clip3D
 from mmhot.video.frames import FrameSource
 from mmhot.visualization import drawing
 from mmhot.visualization.clip_renderer import ClipRenderer
 
 _MAX_ASPECT = 2.0  # width over height of the 2D view
-# Frames without people that may be added to short clips.
-_MIN_FILLED = 1000
-# Audio codecs that an .mp4 can hold.
-_AUDIO_CODECS = {'aac', 'mp3', 'mp3float', 'ac3', 'opus', 'libopus'}
 # Time base, of which the frame durations of all common rates are multiples.
 _TICK = Fraction(1, 90_000)
-# Audio before the first frame that is kept, in seconds, for decoders to start.
-_PREROLL = 0.1
 # Fast settings for flat colors: half the time, 1.3 times the size.
 _ENCODER = {
     'preset': 'veryfast',
@@ -48,7 +40,7 @@ def render_video(
 
     Without footage the video contains all frames from the first to the last pose, but
     at most one second of a gap without people. With footage it contains all frames of
-    the footage, and its audio.
+    the footage.
 
     Args:
         clip (Clip3D): Lifted poses.
@@ -65,87 +57,33 @@ def render_video(
     if footage is None:
         frames = _shorten_gaps(renderer.frames, clip.fps)
         inputs = zip(frames, _timestamps(clip, frames), repeat(None))
-        total, audio = len(frames), None
+        total = len(frames)
     else:
         inputs = ((frame.index, frame.time, frame.image) for frame in footage)
-        total, audio = footage.num_frames or 0, footage.path
-    count = 0
-
-    def draw() -> Iterator[tuple[np.ndarray, float]]:
-        nonlocal count
-        for drawn in _draw_frames(renderer, inputs, height):
-            yield drawn
-            count += 1
-            if progress is not None:
-                progress(count, max(total, count))
-
-    write_video(path, draw(), clip.fps, audio)
-    return count
-
-
-def write_video(
-    path: str | Path,
-    frames: Iterable[tuple[np.ndarray, float]],
-    fps: float,
-    audio: Path | None = None,
-) -> None:
-    """Write an H.264 video; the file is replaced when all frames are written.
-
-    Args:
-        path (str | Path): The ``.mp4`` to create or replace.
-        frames (Iterable): Images of one size, BGR, uint8 (H, W, 3), with timestamps in
-            seconds. Odd sizes are padded to even ones, which H.264 needs.
-        fps (float): Frames per second.
-        audio (Path, optional): A video whose audio is copied, if an ``.mp4`` can hold
-            it.
-
-    Raises:
-        OSError: If the file cannot be written.
-    """
+        total = footage.num_frames or 0
+    frames = draw_frames(renderer, inputs, height)
     options = {'movflags': 'faststart'}
     with replacing(path) as temporary:
         try:
-            with ExitStack() as opened:
-                source = _open_audio(audio, opened)
-                container = opened.enter_context(
-                    av.open(str(temporary), 'w', format='mp4', options=options)
-                )
-                _encode(container, frames, fps, source)
+            with av.open(str(temporary), 'w', format='mp4', options=options) as file:
+                return _encode(file, frames, clip.fps, total, progress)
         except av.FFmpegError as error:
             # mostly a full disk
             raise OSError(error.errno, error.strerror) from error
-
-
-def _open_audio(path: Path | None, opened: ExitStack) -> Any:
-    """Open a video if it has audio that an ``.mp4`` can hold."""
-    if path is None:
-        return None
-    try:
-        container = opened.enter_context(open_media(str(path)))
-    except (av.FFmpegError, OSError):
-        return None
-    streams = container.streams.audio
-    return container if streams and streams[0].codec.name in _AUDIO_CODECS else None
 
 
 def _encode(
     container: Any,
     frames: Iterable[tuple[np.ndarray, float]],
     fps: float,
-    source: Any,
-) -> None:
-    """Encode frames, and copy the audio between the first and the last one."""
-    stream = audio = None
-    last, end = -1, 0.0
-    for image, seconds in frames:
-        height, width = image.shape[:2]
-        padding = 0, height % 2, 0, width % 2
-        image = cv2.copyMakeBorder(image, *padding, cv2.BORDER_REPLICATE)
-        if stream is None:
+    total: int,
+    progress: Callable[[int, int], None] | None,
+) -> int:
+    """Encode frames with increasing timestamps; return their number."""
+    count, last = 0, -1
+    for count, (image, seconds) in enumerate(frames, 1):
+        if count == 1:
             stream = _add_stream(container, *image.shape[:2], fps)
-            if source is not None:
-                template = source.streams.audio[0]
-                audio = container.add_stream_from_template(template)
         # OpenCV converts several times faster than PyAV would.
         planes = cv2.cvtColor(image, cv2.COLOR_BGR2YUV_I420)
         frame = av.VideoFrame.from_ndarray(planes, format='yuv420p')
@@ -153,13 +91,11 @@ def _encode(
         last = max(round(seconds / _TICK), last + 1)
         frame.pts, frame.time_base = last, _TICK
         container.mux(stream.encode(frame))
-        end = seconds + 1 / fps
-    if stream is not None:
+        if progress is not None:
+            progress(count, max(total, count))
+    if count:
         container.mux(stream.encode())
-    if audio is not None:
-        for packet in _audio_packets(source, end):
-            packet.stream = audio
-            container.mux(packet)
+    return count
 
 
 def _add_stream(container: Any, height: int, width: int, fps: float) -> Any:
@@ -175,26 +111,9 @@ def _add_stream(container: Any, height: int, width: int, fps: float) -> Any:
     return stream
 
 
-def _audio_packets(source: Any, end: float) -> Iterator[Any]:
-    """Yield the audio from the video's first frame to ``end`` seconds after it."""
-    video = source.streams.video[0]
-    begin = (video.start_time or 0) * video.time_base
-    for packet in source.demux(audio=0):
-        if packet.dts is None:
-            continue
-        if -_PREROLL < packet.pts * packet.time_base - begin < end:
-            shift = round(begin / packet.time_base)
-            packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
-            yield packet
-
-
 def _shorten_gaps(frames: np.ndarray, fps: float) -> list[int]:
-    """Return all frames from first to last, with at most one second of each gap.
-
-    Gaps add no more frames than there are poses, or one each.
-    """
-    gaps = np.count_nonzero(np.diff(frames) > 1)
-    longest = max(1, min(round(fps), (_MIN_FILLED + len(frames)) // max(gaps, 1)))
+    """Return all frames from first to last, with at most one second of each gap."""
+    longest = max(1, round(fps))
     shown = frames[:1].tolist()
     for frame in frames[1:].tolist():
         shown.extend(range(max(shown[-1] + 1, frame - longest), frame + 1))
@@ -208,7 +127,7 @@ def _timestamps(clip: Clip3D, frames: list[int]) -> np.ndarray:
     return np.r_[0, np.cumsum(steps)]
 
 
-def _draw_frames(
+def draw_frames(
     renderer: ClipRenderer,
     inputs: Iterable[tuple[int, float, np.ndarray | None]],
     height: int,
@@ -231,36 +150,27 @@ def _draw_frames(
     backdrop = np.full((height, left + height, 3), drawing.BACKGROUND, np.uint8)
     backdrop[top:bottom, :left] = drawing.PANEL
     font = max(9, round(height / 40))
-    margin, notes = 1.2 * font, _notes(renderer)
+    margin, notes = 1.2 * font, f'grid {renderer.cell:g} m'
+    if (clip.keypoint_scores_3d <= 0).any():
+        notes = f'dim: interpolated   {notes}'
     renderer.draw_floor(backdrop[:, left:])
     image = np.empty_like(backdrop)
+    right, low = image.shape[1] - margin, height - margin
     for frame, timestamp, background in inputs:
         np.copyto(image, backdrop)
         view_2d = image[top:bottom, :left]
         if background is not None:
             size = view_2d.shape[1::-1]
             small = cv2.resize(background, size, interpolation=cv2.INTER_AREA)
-            drawing.darken(small, out=view_2d)
+            np.multiply(small, 0.8, out=view_2d, casting='unsafe')  # darker
         renderer.draw_2d(view_2d, frame, scale)
         renderer.draw_3d(image[:, left:], frame)
-        _write_captions(image, left, font, notes)
-        text = f'frame {frame}   {clip.seconds(frame):.2f} s'
-        corner = (margin, height - margin)
-        drawing.draw_text(image, text, corner, font, drawing.FAINT_TEXT)
+        drawing.draw_text(image, '2D keypoints', (margin, margin), font)
+        drawing.draw_text(image, '3D pose', (left + margin, margin), font)
+        drawing.draw_legend(image, (right, margin), font)
+        for text, x, anchor in (
+            (notes, right, 'right'),
+            (f'frame {frame}   {clip.seconds(frame):.2f} s', margin, 'left'),
+        ):
+            drawing.draw_text(image, text, (x, low), font, drawing.FAINT_TEXT, anchor)
         yield image, timestamp
-
-
-def _write_captions(image: np.ndarray, left: int, font: int, notes: str) -> None:
-    margin = 1.2 * font
-    height, width = image.shape[:2]
-    drawing.draw_text(image, '2D keypoints', (margin, margin), font)
-    drawing.draw_text(image, '3D pose', (left + margin, margin), font)
-    drawing.draw_legend(image, (width - margin, margin), font)
-    corner = (width - margin, height - margin)
-    drawing.draw_text(image, notes, corner, font, drawing.FAINT_TEXT, 'right')
-
-
-def _notes(renderer: ClipRenderer) -> str:
-    grid = f'grid {renderer.cell:g} m'
-    is_complete = (renderer.clip.keypoint_scores_3d > 0).all()
-    return grid if is_complete else f'dim: interpolated   {grid}'

@@ -137,7 +137,7 @@ def test_clips_that_are_not_finite_are_not_saved(
 ):
     clip = mmhot.lift(SKATER, checkpoint=checkpoint)
     getattr(clip, name)[7] = value
-    with pytest.raises(ValueError, match=f'{name}.* holds values .* not finite'):
+    with pytest.raises(ValueError, match=f'{name} is not finite'):
         clip.save(tmp_path / f'a.{suffix}')
     assert list(tmp_path.iterdir()) == []
 

@@ -216,7 +216,7 @@ def test_poses_that_are_not_finite_are_not_written(
             weights.fill_(value)
     torch.save(content, tmp_path / 'bad.pth')
     refused(
-        'keypoints_3d holds values that are not finite, first in frame 0, track 0',
+        'keypoints_3d is not finite',
         SKATER,
         checkpoint=tmp_path / 'bad.pth',
         formats='npz,json,csv,angles.csv,bvh,trc,mot,glb,html,png',

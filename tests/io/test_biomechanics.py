@@ -59,13 +59,6 @@ def test_c3d_has_a_constant_rate(clip, tmp_path):
     assert_allclose(motion.positions[50:108:2], clip.places()[40:69], atol=1e-3)
 
 
-def test_c3d_begins_at_the_time_of_the_first_pose(clip, tmp_path):
-    ezc3d = pytest.importorskip('ezc3d')
-    replace(clip, time=clip.frame / 5).save(tmp_path / 'a.c3d')
-    content = ezc3d.c3d(str(tmp_path / 'a.c3d'))
-    assert content['header']['points']['first_frame'] == 10 * 25 / 5
-
-
 @pytest.mark.parametrize(('count', 'first'), [(65_536, 0), (2, 65_536)])
 def test_c3d_of_too_many_frames_is_refused(clip, tmp_path, count, first):
     pytest.importorskip('ezc3d')

@@ -1,6 +1,5 @@
 """Limits on what files hold and become, checked before memory is taken."""
 
-import os
 import zipfile
 from dataclasses import replace
 from types import SimpleNamespace
@@ -19,13 +18,11 @@ from clip_files import (
 )
 
 from mmhot.io.arrays import load_arrays, load_json
-from mmhot.io.lifted import read_lifted
 from mmhot.io.readers import npz
 from mmhot.io.readers.keypoints import MAX_TRACKS, read_keypoints
 from mmhot.io.readers.lens import read_lens
 from mmhot.io.writers import bvh, trc
 from mmhot.lifting.lifter import Lifter
-from mmhot.visualization import video as drawn_video
 
 POSE = walk(1)[0]
 
@@ -42,13 +39,10 @@ def test_zip_bomb_is_refused_by_its_headers(tmp_path):
     assert len(load_arrays(path, ['fps'])) == 1  # other arrays count nothing
 
 
-def test_numbers_and_names_are_limited(tmp_path, monkeypatch):
+def test_numbers_are_limited(tmp_path, monkeypatch):
     monkeypatch.setattr(npz, '_MAX_NUMBERS', 100)
     path = save(tmp_path / 'a.npz')
     assert_refused(path, "'keypoints' is (4, 17, 2): at most 100 numbers are read")
-    monkeypatch.undo()
-    path = save(tmp_path / 'a.npz', joint_names=np.array(['z'] * 1001))
-    assert_refused(path, 'text is expected, at most 1000 names')
 
 
 def test_track_ids_are_limited(tmp_path):
@@ -73,21 +67,6 @@ def test_error_line_of_a_long_name_is_short(tmp_path):
     assert str(raised.value).isprintable()
 
 
-@pytest.mark.parametrize('kind', ['pipe', 'device'])
-@pytest.mark.parametrize('read', [read_keypoints, read_lifted, read_lens])
-def test_pipes_and_devices_are_refused(tmp_path, kind, read):
-    path = tmp_path / 'a.yml'
-    os.mkfifo(path) if kind == 'pipe' else path.symlink_to('/dev/zero')
-    with pytest.raises(ValueError, match='is a pipe, device or socket'):
-        read(path)
-
-
-def test_pipe_in_a_folder_is_refused(tmp_path):
-    os.mkfifo(tmp_path / '1.json')
-    with pytest.raises(ValueError, match='is a pipe'):
-        read_keypoints(tmp_path, **SIZE)
-
-
 def test_json_is_limited_in_size_and_depth(tmp_path):
     path = tmp_path / 'a.json'
     path.write_text('[' * 100_000)
@@ -101,7 +80,7 @@ def test_text_beside_numbers_takes_no_memory(tmp_path):
     # NumPy would give every number the length of the text: 40 GB
     keypoints = [['q' * 1_000_000, 1.0], *[[1.0, 2.0]] * 5000]
     path = dump(tmp_path / 'a.json', [instance(POSE, keypoints=keypoints)])
-    assert_refused(path, 'must be numbers, as many for each person', **SIZE)
+    assert_refused(path, 'must be numbers in a regular list', **SIZE)
 
 
 YAML = {
@@ -140,22 +119,22 @@ def test_short_gaps_repeat_the_nearest_pose():
 
 
 def test_long_gaps_are_left_out(monkeypatch, caplog):
-    monkeypatch.setattr(trc, 'MAX_FILLED', 9)
+    monkeypatch.setattr(trc, '_REACH', 2)
     clip = person_of([2, 5, 10_000_000])
     frames, positions = trc.fill_frames(clip, first=0)
-    # three gaps share nine frames, half of them at either end
-    assert frames.tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 9_999_999, 10_000_000]
-    np.testing.assert_array_equal(positions, clip.places()[[0] * 4 + [1] * 4 + [2] * 2])
+    ends = [9_999_998, 9_999_999, 10_000_000]
+    assert frames.tolist() == [*range(8), *ends]
+    np.testing.assert_array_equal(positions, clip.places()[[0] * 4 + [1] * 4 + [2] * 3])
     (message,) = caplog.messages
     assert message == (
-        f'{clip.name}: 9999991 frames of person {clip.track[0]} without a pose are '
+        f'{clip.name}: 9999990 frames of person {clip.track[0]} without a pose are '
         'left out'
     )
 
 
 @pytest.mark.parametrize('is_timed', [False, True])
 def test_files_of_sparse_tracks_are_small(tmp_path, monkeypatch, is_timed):
-    monkeypatch.setattr(trc, 'MAX_FILLED', 100)
+    monkeypatch.setattr(trc, '_REACH', 50)
     frames = np.array([0, 10_000_000])
     clip = person_of(frames, fps=25.0, time=frames / 24 if is_timed else None)
     trc.write_person(clip, tmp_path / 'a.trc')
@@ -175,11 +154,3 @@ def test_frames_between_sparse_ones_are_counted_before_they_are_made(tmp_path):
     message = '9,999,001 poses, with those between its frames: at most 5,000,000'
     with pytest.raises(ValueError, match=message):
         Lifter.prepare(lifter, read_keypoints(path))
-
-
-def test_gaps_of_a_video_add_no_more_frames_than_poses():
-    frames = np.arange(0, 4_000_000, 2000)
-    shown = drawn_video._shorten_gaps(frames, 1000.0)
-    assert set(frames) <= set(shown)
-    assert len(shown) <= 2 * len(frames) + 1000
-    assert drawn_video._shorten_gaps(np.array([3, 9]), 2.0) == [3, 7, 8, 9]

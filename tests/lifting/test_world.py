@@ -11,7 +11,7 @@ from mmhot.lifting.placement import find_floor, find_own_floor
 from mmhot.lifting.world import place_people, scale_people, to_world
 from mmhot.skeletons.joints import ANKLE_HEIGHT
 from mmhot.structures.clips import to_axes
-from mmhot.structures.lens import Lens, focal_of_view
+from mmhot.structures.lens import Lens
 
 ANKLES = H36M.indices(['left_foot', 'right_foot'])
 # The cameras that rendered the clips: degrees they look down, meters above the floor.
@@ -154,6 +154,6 @@ def test_impossible_heights_are_refused(height):
 
 
 def test_angle_of_view_gives_the_focal_length():
-    assert focal_of_view(90, 1280) == pytest.approx(640)
+    assert Lens.of_view(90, 1280, 720).focal == pytest.approx((640, 640))
     with pytest.raises(ValueError, match='from 1 to 170 degrees, got 180'):
-        focal_of_view(180, 1280)
+        Lens.of_view(180, 1280, 720)

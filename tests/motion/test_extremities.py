@@ -1,14 +1,11 @@
 """Toes, heels, hands and noses: exact recovery, standing feet, exports."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from mmhot.apis.live_session import check_live
-from mmhot.apis.options import InferRunOptions, LiftOptions
 from mmhot.io.lifted import read_lifted
 from mmhot.io.writers.rigid_skeleton import fit_rig
 from mmhot.io.writers.rigs import HUMAN_IK
@@ -180,13 +177,3 @@ def test_bones_of_rigs_point_at_toes_hands_and_noses():
     head = axes[:, HUMAN_IK.joints.index('neck_base')]
     ahead = seen['nose'] - seen['neck_base']
     assert ((head[..., 2] * ahead).sum(-1) > 0).mean() > 0.95
-
-
-def test_other_joints_are_refused():
-    clip, seen = clips_of(*walking_feet(90, 0))
-    with pytest.raises(ValueError, match='must have the joints of h36m-17 in camera'):
-        AddJoints()(replace(clip, axes='z-up'), seen)
-    with pytest.raises(ValueError, match='joints must be one of 17, 24, got 25'):
-        LiftOptions(joints='25')
-    with pytest.raises(ValueError, match='live streams have 17 joints, got joints=24'):
-        check_live(InferRunOptions(joints=24, out_dir='out'))

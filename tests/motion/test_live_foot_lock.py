@@ -49,13 +49,6 @@ def test_corrections_fade_smoothly_after_a_contact():
     assert np.abs(np.diff(joints, axis=0)).max() < 0.02
 
 
-def test_the_past_is_enough():
-    pose, root = standing()
-    stands = np.ones((100, 2))
-    whole = stream(pose, root, stands)
-    np.testing.assert_array_equal(stream(pose[:40], root[:40], stands[:40]), whole[:40])
-
-
 def test_ankles_that_are_far_away_are_released():
     pose, root = standing()
     root[50:, 0] += 1.0

@@ -9,7 +9,6 @@ import pytest
 import mmhot
 from mmhot.apis.options import InferOptions, InferRunOptions, LiftOptions
 from mmhot.apis.processing import processors_of, processors_of_files
-from mmhot.cli.dispatch import main
 from mmhot.lifting.lifter import Lifter
 from mmhot.motion import processors
 from mmhot.motion.processors import PROCESSORS, STAGES, register_processor
@@ -43,17 +42,6 @@ def test_steps_are_left_out(options, lifter):
     for text in ('sides, errors', ['sides', 'errors'], ('errors', 'sides', 'sides')):
         left = names_of(processors_of(options(without=text), lifter))
         assert set(whole) - set(left) == {'sides', 'errors'}
-
-
-def test_unknown_names_are_answered_with_the_known_ones(tmp_path, capsys):
-    known = 'returning,sides,camera,errors,smoothing,joints,feet'
-    with pytest.raises(ValueError, match=f"without must be among {known}; got 'foot'"):
-        mmhot.lift(SKATER, without=['foot'])
-    for command in ('infer', 'lift'):
-        words = [command, str(SKATER), '--out-dir', str(tmp_path), '--without', 'foot']
-        assert main(words) == 2
-        message = f"error: --without must be among {known}; got 'foot'\n"
-        assert capsys.readouterr().err.endswith(message)
 
 
 def test_processors_of_users_get_what_they_need(monkeypatch):

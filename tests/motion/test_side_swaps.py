@@ -120,14 +120,6 @@ def test_all_joints_of_a_limb_are_exchanged(skeleton):
     np.testing.assert_array_equal(found, swapped)
 
 
-@pytest.mark.parametrize('num_frames', [1, 2, 3])
-def test_short_tracks_stay(num_frames):
-    points = np.random.default_rng(0).uniform(0, 500, (num_frames, 17, 2))
-    clip = Clip2D.from_arrays(points, (640, 480), 25)
-    own = RepairSides()(clip).tracks[0]
-    np.testing.assert_array_equal(own.keypoints, clip.tracks[0].keypoints)
-
-
 def test_lifting_repairs_by_default():
     joints = joints_of(KICK, 100)
     pixels, _ = project(joints + floor_offset(joints), CAMERAS[0])

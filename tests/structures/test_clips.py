@@ -1,9 +1,6 @@
 """Clips that users make of arrays: what is accepted, and messages for what is not."""
 
-import csv
-import sys
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -51,40 +48,26 @@ def test_arrays_of_several_people_have_scores_and_frames():
     np.testing.assert_array_equal(again.tracks[1].scores, second.scores)
 
 
-@pytest.mark.parametrize('num_people', [1, 3])
-def test_people_before_frames_are_refused(num_people):
-    steps = np.arange(40)[:, None, None]
-    people = [wiggling(1) + 100 * n + 2 * steps for n in range(num_people)]
-    with pytest.raises(ValueError, match=r'use keypoints.swapaxes\(0, 1\)'):
-        mmhot.Clip2D.from_arrays(np.stack(people), SIZE, 30)
-    clip = mmhot.Clip2D.from_arrays(np.stack(people, 1), SIZE, 30)
-    assert [len(each.frames) for each in clip.tracks] == [40] * num_people
-    crowd = np.stack([wiggling(2) + 60 * n for n in range(8)], 1)
-    assert len(mmhot.Clip2D.from_arrays(crowd, SIZE, 30).tracks) == 8
-
-
 @pytest.mark.parametrize(
     ('keypoints', 'options', 'message'),
     [
         (wiggling(3)[0], {}, r'keypoints must have the shape .*, got \(17, 2\)'),
-        (wiggling(3)[:, :5], {}, 'keypoints have 5 joints; known are 17'),
+        (wiggling(3)[:, :5], {}, '5 keypoints per person; known are 17'),
         (wiggling(3)[:0], {}, r'frames of track 0 must be \(T,\) with T > 0'),
         (wiggling(3) / 1280, {}, 'largest coordinate is 0.* seem to be normalized'),
         (wiggling(3) * 300, {}, 'pixels away in a 1280x720 image'),
-        (wiggling(3).astype(str), {}, 'keypoints must be an array of numbers, got the'),
-        ([[1], [2, 3]], {}, 'keypoints must be an array of numbers, got a list'),
+        (wiggling(3).astype(str), {}, 'keypoints must be an array of numbers, got <U'),
         (wiggling(3) + np.inf, {}, 'keypoints must be finite or NaN, got inf'),
-        (wiggling(3), {'fps': 0}, 'fps must be a number above 0, got 0'),
-        (wiggling(3), {'fps': np.nan}, 'fps must be a number above 0, got nan'),
-        (wiggling(3), {'fps': '30'}, "fps must be a number above 0, got '30'"),
-        (wiggling(3), {'image_size': (0, 720)}, 'width must be a whole number of'),
-        (wiggling(3), {'image_size': (1280.5, 720)}, 'width must be a whole number of'),
+        (
+            wiggling(3),
+            {'fps': np.nan},
+            'fps must be above 0 .*, got nan',
+        ),
+        (wiggling(3), {'image_size': (1280.5, 720)}, 'width must be 1 to 100000'),
         (wiggling(3), {'image_size': (1, 2, 3)}, 'image_size must be width and height'),
-        (wiggling(3), {'frames': [0, 2, 1]}, 'sorted and unique, but 1 follows'),
-        (wiggling(3), {'frames': [0, 1, 1]}, 'sorted and unique, but 1 follows'),
+        (wiggling(3), {'frames': [0, 2, 1]}, 'sorted and unique, from 0, but 1'),
         (wiggling(3), {'frames': [0, 1]}, r'must have the shape \(2, 17, 2\)'),
-        (wiggling(3), {'frames': [-1, 0, 1]}, 'frames .* must be whole numbers'),
-        (wiggling(3), {'frames': [0, 0.5, 1]}, 'frames .* must be whole numbers'),
+        (wiggling(3), {'frames': [0, 0.5, 1]}, 'frames .* must hold whole numbers'),
         (wiggling(3), {'skeleton': 'dog'}, 'dog'),
         (np.full((3, 17, 3), 9), {'scores': np.ones((3, 17))}, 'given twice'),
     ],
@@ -100,13 +83,12 @@ def test_wrong_arrays_are_refused(keypoints, options, message):
     [
         ({'tracks': []}, 'tracks is empty'),
         ({'tracks': [track([0, 1]), track([5])]}, r'different IDs, got \[0, 0\]'),
-        ({'tracks': [track([3, 2, 1])]}, 'sorted and unique, but 2 follows 3'),
+        ({'tracks': [track([3, 2, 1])]}, 'sorted and unique, from 0, but 2 follows 3'),
         ({'tracks': [replace(track([0]), scores=np.ones((2, 17)))]}, r'got \(2, 17\)'),
         ({'tracks': [replace(track([0]), bboxes=np.ones(4))]}, r'got \(4,\)'),
         ({'skeleton': 'halpe-26'}, r'\(3 frames, 26 joints of halpe-26\)'),
-        ({'width': None}, 'width must be a whole number of pixels, got None'),
+        ({'width': None}, 'width must be 1 to 100000 whole pixels, got None'),
         ({'times': np.array([0, 2, 1])}, 'times must be the increasing seconds'),
-        ({'times': np.array([0, 1])}, 'times must be the increasing seconds'),
         ({'width': 1, 'height': 4000}, 'most keypoints lie outside a 1x4000 image'),
     ],
 )
@@ -145,37 +127,10 @@ def test_lift_takes_arrays(lifter, tmp_path):
         mmhot.lift(wiggling(5), image_size=SIZE, fps=50, single='largest')
 
 
-def test_people_of_a_clip_have_frames_times_and_poses():
+def test_clip_is_described_in_five_lines():
     walk, dance = (rendered(name).take(np.arange(4)) for name in ('walk', 'dance'))
     dance = replace(dance, track=dance.track + 7, frame=dance.frame + 2)
-    clip = joined(walk, dance)
-    clip = clip.take(np.lexsort((clip.track, clip.frame)))
-    assert [each.track for each in clip.people] == [0, 7]
-    for person, source in zip(clip.people, (walk, dance), strict=True):
-        np.testing.assert_array_equal(person.frames, source.frame)
-        np.testing.assert_allclose(person.times, source.frame / clip.fps)
-        np.testing.assert_array_equal(person.keypoints_3d, source.keypoints_3d)
-    with pytest.raises(ValueError, match='no track 3; there are 0, 7'):
-        clip.person(3)
-    lines = repr(clip).splitlines()
+    lines = repr(joined(walk, dance)).splitlines()
     assert len(lines) == 5
     assert 'people: 2, poses: 8' in lines[1]
     assert 'frames: 6 from 0 to 5' in lines[2]
-
-
-def test_a_data_frame_has_the_columns_of_csv(tmp_path, monkeypatch):
-    clip = rendered('walk').take(np.arange(3))
-    pandas = SimpleNamespace(DataFrame=lambda columns: columns)
-    monkeypatch.setitem(sys.modules, 'pandas', pandas)
-    columns = clip.to_dataframe()
-    clip.save(tmp_path / 'a.csv')
-    with (tmp_path / 'a.csv').open() as file:
-        rows = list(csv.DictReader(file))
-    assert list(rows[0]) == list(columns)
-    assert [row['joint'] for row in rows] == columns['joint'].tolist()
-    for name in ('frame', 'time', 'track', 'x', 'y', 'z', 'u', 'v', 'score'):
-        read = [float(row[name]) for row in rows]
-        np.testing.assert_allclose(read, columns[name], atol=1e-3)
-    monkeypatch.setitem(sys.modules, 'pandas', None)
-    with pytest.raises(ValueError, match='needs pandas: pip install pandas'):
-        clip.to_dataframe()

@@ -10,7 +10,6 @@ from mocap import CAMERAS, KICK, joints_of
 from numpy.testing import assert_allclose
 from rendered_clips import make_clip
 
-from mmhot.cli.dispatch import main
 from mmhot.io.lifted import read_lifted, write_json, write_npz
 from mmhot.io.readers.lens import read_lens
 from mmhot.lifting.lifter import Lifter
@@ -111,14 +110,11 @@ def test_distortion_is_in_opencvs_order(tmp_path, distortion, expected):
         ('a.json', {'fx': 900, 'cx': 1}, 'a.json: lacks fy, cy: camera_matrix'),
         ('a.json', {'K': [1, 2, 3]}, 'K must be 3x3, got 3 numbers'),
         ('a.json', {**NAMED, 'fx': 'wide'}, 'fx must be numbers in a regular list'),
-        ('a.json', {**NAMED, 'fx': -1}, 'focal lengths must be within 12.8..1.28e.06'),
-        ('a.json', {**NAMED, 'fx': 1e-300}, 'got 1e-300 and 920'),
-        ('a.json', {**NAMED, 'fy': 1e300}, 'got 900 and 1e.300'),
-        ('a.json', {**NAMED, 'cx': -1e30}, 'is far off the image'),
-        ('a.json', {**NAMED, 'k1': 1e300}, 'distortion must be within 1e.06'),
-        ('a.json', {**NAMED, 'width': -5}, 'must be within 1..100000 pixels, got -5'),
-        ('a.json', {**NAMED, 'width': 1e300}, 'must be within 1..100000 pixels'),
-        ('a.json', {'K': [[1e-9, 0, 5], *MATRIX[1:]]}, 'for images of any size'),
+        ('a.json', {**NAMED, 'fx': -1}, 'no lens has these intrinsics'),
+        ('a.json', {**NAMED, 'cx': -1e30}, 'no lens has'),
+        ('a.json', {**NAMED, 'k1': 1e300}, 'no lens has'),
+        ('a.json', {**NAMED, 'width': -5}, 'no lens has'),
+        ('a.json', {'K': [[1e-9, 0, 5], *MATRIX[1:]]}, 'no lens has'),
         ('a.json', {'K': np.transpose(MATRIX).tolist()}, 'K must be .*fx, 0, cx'),
         ('a.json', {'K': MATRIX, 'dist': [1.0] * 6 + [0] * 9}, 'distortion must be 4,'),
         ('a.json', [1], 'a.json: has no intrinsics: camera_matrix'),
@@ -182,13 +178,6 @@ def test_images_of_another_aspect_ratio_are_refused():
         ValueError, match='1280x720, which are no scaled version of 640'
     ):
         LENS.fitted(640, 480)
-
-
-def test_fov_and_intrinsics_exclude_each_other(tmp_path, capfd):
-    path = write(tmp_path / 'a.json', NAMED)
-    out = ['--out-dir', str(tmp_path / 'out'), '--fov', '60', '--intrinsics', str(path)]
-    assert main(['lift', 'none.npz', *out]) == 2
-    assert '--fov cannot be combined with --intrinsics' in capfd.readouterr().err
 
 
 def clip_of(keypoints, lens):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mmhot.structures.windows import blend_weights, lift_windows
+from mmhot.structures.windows import lift_windows
 
 
 @pytest.mark.parametrize('num_frames', [1, 2, 3, 8, 9, 10, 50])
@@ -69,22 +69,7 @@ def test_seams_of_chunks_fade():
     assert np.abs(np.diff(soft)).max() < 0.15
 
 
-def test_blend_weights_are_positive_and_symmetric():
-    for count in (1, 2, 9):
-        weights = blend_weights(count)
-        assert (weights > 0).all()
-        np.testing.assert_array_equal(weights, weights[::-1])
-
-
 @pytest.mark.parametrize('stride', [0, 4])
 def test_strides_that_skip_frames_are_refused(stride):
     with pytest.raises(ValueError, match=rf'stride \({stride}\) must be from 1 to'):
         lift_windows(lambda w: w, [np.zeros(5)], 3, 3, stride)
-
-
-def test_progress_increases_to_the_number_of_frames():
-    done = []
-    clips = [np.zeros(20, np.float32), np.zeros(3, np.float32)]
-    lift_windows(lambda w: w[:, 4:5], clips, 9, 1, 1, 4, progress=done.append)
-    assert done == sorted(done)
-    assert done[-1] == 23

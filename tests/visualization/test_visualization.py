@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
-from fractions import Fraction
 
 import av
 import cv2
@@ -21,7 +20,7 @@ from mmhot.visualization import drawing
 from mmhot.visualization.camera import fit_camera, place_on_floor
 from mmhot.visualization.clip_renderer import ClipRenderer, doubts
 from mmhot.visualization.summary_image import render_summary_image
-from mmhot.visualization.video import render_video, write_video
+from mmhot.visualization.video import render_video
 
 
 @pytest.fixture
@@ -111,61 +110,6 @@ def test_frontal_person_is_upright_and_not_mirrored_in_both_views(tmp_path, fron
         assert 0 <= left[:, 1].max() - right[:, 1].max() < 10
 
 
-# Linear RGB as people with a color vision deficiency see it (Machado et al., 2009).
-_SEEN = {
-    'full': np.eye(3),
-    'protanopia': [
-        [0.152, 1.053, -0.205],
-        [0.115, 0.786, 0.099],
-        [-0.004, -0.048, 1.052],
-    ],
-    'deuteranopia': [
-        [0.367, 0.861, -0.228],
-        [0.28, 0.673, 0.047],
-        [-0.012, 0.043, 0.969],
-    ],
-    'tritanopia': [
-        [1.256, -0.077, -0.179],
-        [-0.078, 0.931, 0.148],
-        [0.005, 0.691, 0.304],
-    ],
-}
-
-
-def linear(bgr):
-    values = np.array(bgr[::-1]) / 255
-    return np.where(
-        values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4
-    )
-
-
-@pytest.mark.parametrize('deficiency', _SEEN)
-def test_body_sides_differ_for_every_color_vision(deficiency):
-    seen = [
-        np.clip(_SEEN[deficiency] @ linear(color), 0, 1).astype(np.float32)
-        for color in (drawing.LEFT, drawing.RIGHT, drawing.MIDDLE)
-    ]
-    rgb = np.where(
-        np.array(seen) <= 0.0031308,
-        12.92 * np.array(seen),
-        1.055 * np.array(seen) ** (1 / 2.4) - 0.055,
-    )
-    left, right, middle = cv2.cvtColor(rgb[None].astype(np.float32), cv2.COLOR_RGB2LAB)[
-        0
-    ]
-    # distances in CIELAB; MMPose's green and orange are 20 apart with protanopia
-    assert np.linalg.norm(left - right) > 90
-    assert min(np.linalg.norm(left - middle), np.linalg.norm(right - middle)) > 30
-
-
-@pytest.mark.parametrize('background', [drawing.BACKGROUND, (247, 245, 244)])
-@pytest.mark.parametrize('side', ['LEFT', 'RIGHT', 'MIDDLE'])
-def test_body_sides_stand_out_from_dark_and_light(side, background):
-    weights = [0.2126, 0.7152, 0.0722]
-    levels = [weights @ linear(c) + 0.05 for c in (getattr(drawing, side), background)]
-    assert max(levels) / min(levels) >= 3  # WCAG's least contrast of graphics
-
-
 def test_2d_view_draws_keypoints_at_their_pixels(frontal):
     image = np.zeros((720, 1280, 3), np.uint8)
     ClipRenderer(frontal).draw_2d(image, 0, 1.0)
@@ -180,8 +124,8 @@ def test_2d_view_draws_keypoints_at_their_pixels(frontal):
 
 def test_3d_view_from_the_video_camera_matches_the_video():
     clip = rendered('dance')
-    people = place_on_floor(clip)
-    seen, _ = fit_camera(people.points, 0.0, 0.0).project(people.points)
+    points, _ = place_on_floor(clip)
+    seen, _ = fit_camera(points, 0.0, 0.0).project(points)
     video = clip.keypoints_2d - clip.keypoints_2d[:, :1]
     view = seen - seen[:, :1]
     for frame in range(0, len(video), 20):
@@ -213,44 +157,35 @@ def test_background_people_do_not_shrink_the_others():
     for step in ([1, 0, 0], [5, 0, 50]):  # meters between the two
         root = both.root_3d + both.track[:, None] * np.float32(step)
         renderer = ClipRenderer(replace(both, root_3d=root))
-        seen, _ = renderer.camera.project(renderer.people.points[both.track == 0])
+        seen, _ = renderer.camera.project(renderer.points[both.track == 0])
         heights.append(np.median(np.ptp(seen[..., 1], axis=1)))
     assert heights[1] > 0.9 * heights[0] > 0.3
-
-
-def test_view_from_the_right_shows_the_image_right_nearer(frontal):
-    points = place_on_floor(frontal).points
-    _, depths = fit_camera(points, 40.0, 10.0).project(points)
-    # The camera moves to the image's right, where a frontal person's left hand is.
-    assert depths[0, H36M.index('left_wrist')] < depths[0, H36M.index('right_wrist')]
 
 
 @pytest.mark.parametrize('name', ['walk', 'dance'])
 def test_feet_touch_the_floor_and_all_people_fit(name):
     renderer = ClipRenderer(rendered(name))
-    lowest = renderer.people.points[..., 2].min(axis=1)
+    lowest = renderer.points[..., 2].min(axis=1)
     assert np.abs(lowest).max() < 0.03
-    positions, _ = renderer.camera.project(renderer.people.points)
+    positions, _ = renderer.camera.project(renderer.points)
     assert positions.min() > 0.02
     assert positions.max() < 0.98
     low, high = renderer.floor
-    assert (renderer.people.points[..., :2] > low).all()
-    assert (renderer.people.points[..., :2] < high).all()
+    assert (renderer.points[..., :2] > low).all()
+    assert (renderer.points[..., :2] < high).all()
 
 
 def test_both_axes_give_the_same_stage(frontal):
     x, y, z = np.moveaxis(frontal.keypoints_3d, -1, 0)
     turned = replace(frontal, keypoints_3d=np.stack([x, z, -y], -1), axes='z-up')
-    np.testing.assert_array_equal(
-        place_on_floor(turned).points, place_on_floor(frontal).points
-    )
+    np.testing.assert_array_equal(place_on_floor(turned)[0], place_on_floor(frontal)[0])
 
 
 def test_world_axes_give_the_same_positions(frontal):
     placed = to_world(place_people(frontal))
     ClipRenderer(placed)
     np.testing.assert_allclose(
-        place_on_floor(placed).points, place_on_floor(frontal).points, atol=1e-6
+        place_on_floor(placed)[0], place_on_floor(frontal)[0], atol=1e-6
     )
 
 
@@ -275,8 +210,8 @@ def test_all_outputs_of_a_run_have_one_floor(tmp_path, monkeypatch, box):
     lowest = [np.median(heights[both.track == track].min(1)) for track in (0, 1)]
     assert abs(lowest[1] - lowest[0] - box) < 0.15
     assert len(drawn) == 2
-    for people in drawn:
-        np.testing.assert_allclose(people.points[..., 2], heights, atol=1e-5)
+    for points, _ in drawn:
+        np.testing.assert_allclose(points[..., 2], heights, atol=1e-5)
 
 
 @pytest.mark.parametrize('is_static', [False, True])
@@ -308,7 +243,7 @@ def two_people():
 
 def test_several_people_keep_their_relative_positions(tmp_path):
     clip = two_people()
-    roots = place_on_floor(clip).points[:, 0]
+    roots = place_on_floor(clip)[0][:, 0]
     first, second = roots[::2], roots[1::2]
     assert (second[:, 0] > first[:, 0] + 1).all()
     assert (second[:, 1] > first[:, 1] + 1).all()
@@ -365,74 +300,26 @@ def test_doubt_grows_from_5_to_10_cm_and_is_inherited(frontal):
     assert np.count_nonzero(found) == 3
 
 
-def views(image):
-    """Return the 2D and 3D views of a summary image, by column."""
-    places = range(6, image.shape[1], 306)
-    return [[image[-306 * row :, x : x + 300][:300] for row in (2, 1)] for x in places]
-
-
-def test_summary_image_shows_evenly_spaced_frames(tmp_path):
-    path = tmp_path / 'summary.png'
-    render_summary_image(rendered('walk'), path)
-    columns = views(cv2.imread(str(path)))
-    assert len(columns) == 6
-    for column in columns:
-        for view in column:
-            left, right = where(view, drawing.LEFT), where(view, drawing.RIGHT)
-            assert left[:, 0].mean() > right[:, 0].mean()  # walks towards the camera
-    # The walker comes closer: larger in 2D, of the same size in 3D.
-    heights = [np.ptp(where(view, drawing.RIGHT)[:, 1]) for view, _ in columns]
-    assert heights[0] < 0.8 * heights[-1]
-
-
-def test_summary_image_names_the_model_where_it_fits(tmp_path):
-    path, clip = tmp_path / 'summary.png', rendered('walk')
-    headers = {}
-    for columns in (2, 6):
-        for model in ('', 'tps-tri-motionbert-xs_81frm-keep27 (27 of 81 frames)'):
-            named = replace(clip.take(clip.frame < columns), model=model)
-            render_summary_image(named, path)
-            headers.setdefault(columns, []).append(cv2.imread(str(path))[:40])
-    np.testing.assert_array_equal(*headers[2])
-    assert (headers[6][0] != headers[6][1]).any()
-
-
-def test_summary_image_shows_timestamps_of_the_clip(tmp_path, monkeypatch):
-    def draw(image, text, *args, **kwargs):
-        written.append(text)
-        return draw_text(image, text, *args, **kwargs)
-
-    written, draw_text = [], drawing.draw_text
-    monkeypatch.setattr(drawing, 'draw_text', draw)
-    clip = rendered('walk')
-    later = replace(clip, frame=clip.frame + 500)
-    render_summary_image(later, tmp_path / 'summary.png')
-    seconds = [float(text.split()[0]) for text in written if text.endswith(' s')]
-    assert len(seconds) == 6
-    assert 20 < seconds[0] < seconds[-1] < 20 + 136 / 25
-
-
-def test_summary_image_shows_footage_behind_the_keypoints(tmp_path):
-    clip = rendered('walk')
-    head = H36M.index('head')
-    # red frames with a patch of blue above the head, where no bone is drawn
-    frames = []
-    for number, pose in enumerate(clip.keypoints_2d):
-        image = np.full((clip.height, clip.width, 3), (0, 0, 200), np.uint8)
-        x, y = pose[head].round().astype(int)
-        image[y - 30 : y - 10, x - 8 : x + 9] = (250, 0, 0)
-        frames.append(Frame(number, number / clip.fps, image))
-    path = tmp_path / 'summary.png'
-    render_summary_image(clip, path, footage=frames)
-    for flat, space in views(cv2.imread(str(path)).astype(int)):
-        red = (flat[..., 2] > 120) & (flat[..., :2].max(-1) < 30)
-        assert red.mean() > 0.5
-        assert not ((space[..., 2] > 120) & (space[..., :2].max(-1) < 30)).any()
-        blue = np.argwhere((flat[..., 0] > 150) & (flat[..., 1:].max(-1) < 60))
-        bones = np.argwhere((abs(flat - drawing.MIDDLE) < 20).all(-1))
-        top = bones[bones[:, 0].argmin()]
-        assert abs(blue[:, 1].mean() - top[1]) < 5
-        assert 0 < top[0] - blue[:, 0].max() < 20
+def test_summary_image_shows_evenly_spaced_frames_with_footage(tmp_path):
+    clip, path = rendered('walk'), tmp_path / 'summary.png'
+    render_summary_image(clip, path)
+    image = cv2.imread(str(path))
+    views = [view for row in np.split(image, 3) for view in np.split(row, 2, axis=1)]
+    sizes = []
+    for view in views:
+        left, right = where(view[30:], drawing.LEFT), where(view[30:], drawing.RIGHT)
+        assert left[:, 0].mean() > right[:, 0].mean()  # walks towards the camera
+        sizes.append(np.ptp(where(view[30:, :600], drawing.RIGHT)[:, 1]))
+    assert sizes == sorted(sizes)
+    red = np.full((clip.height, clip.width, 3), (0, 0, 200), np.uint8)
+    footage = [Frame(number, number / clip.fps, red) for number in range(60)]
+    render_summary_image(clip.take(clip.frame < 3), path, footage=footage)
+    image = cv2.imread(str(path)).astype(int)
+    is_red = (image[..., 2] > 120) & (image[..., :2].max(-1) < 30)
+    is_red = [
+        part.mean() > 0.3 for row in np.split(is_red, 2) for part in np.split(row, 2, 1)
+    ]
+    assert is_red == [True, True, True, False]
 
 
 @pytest.mark.parametrize('render', [render_video, render_summary_image])
@@ -480,72 +367,32 @@ def test_drawing_needs_neither_pytorch_nor_mmpose():
     subprocess.run([sys.executable, '-c', code], check=True)
 
 
-def red_video(path, num_frames=30, audio=True, begin=0):
-    """Write a red video of the rendered clips' size and rate.
-
-    Timestamps start at ``begin`` seconds; a tone starts in the tenth frame.
-    """
-    with av.open(str(path), 'w') as container:
-        stream = container.add_stream('libx264', rate=25)
-        stream.width, stream.height, stream.pix_fmt = 1280, 720, 'yuv420p'
-        tone = container.add_stream('aac', rate=16000) if audio else None
-        for number in range(num_frames):
-            image = np.full((720, 1280, 3), (0, 0, 200), np.uint8)
-            frame = av.VideoFrame.from_ndarray(image, format='bgr24')
-            frame.pts, frame.time_base = number + 25 * begin, Fraction(1, 25)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
-        if tone is not None:
-            samples = np.zeros((1, 640 * num_frames), np.float32)
-            samples[:, 6400:] = np.sin(np.arange(640 * num_frames - 6400) / 5)
-            frame = av.AudioFrame.from_ndarray(samples, format='fltp', layout='mono')
-            frame.rate = 16000
-            frame.pts, frame.time_base = 16000 * begin, Fraction(1, 16000)
-            container.mux(tone.encode(frame))
-            container.mux(tone.encode())
-    return VideoFile(path)
+class Footage(list):
+    num_frames = None
 
 
-@pytest.mark.parametrize('audio', [True, False])
-def test_video_shows_footage_behind_the_keypoints_with_its_audio(tmp_path, audio):
+def test_video_shows_footage_behind_the_keypoints(tmp_path):
     clip = rendered('walk')
-    footage = red_video(tmp_path / 'red.mp4', audio=audio)
+    image = np.full((clip.height, clip.width, 3), (0, 0, 200), np.uint8)
+    frames = [Frame(number, number / clip.fps, image) for number in range(30)]
     written = tmp_path / 'a.mp4'
-    assert render_video(clip, written, height=240, footage=footage) == 30
+    assert render_video(clip, written, height=240, footage=Footage(frames)) == 30
     _, images = decode(written)
     assert len(images) == 30
     # the darkened footage in a corner
     corner = images[10][60:80, 10:30].mean((0, 1))
-    assert corner.argmax() != corner.argmin()
+    assert corner.argmax() == 2
     assert corner.max() > 100 > corner.min() + 50
-    with av.open(str(written)) as container:
-        seconds = [float(s.duration * s.time_base) for s in container.streams.audio]
-    np.testing.assert_allclose(seconds, [1.2] * audio, atol=0.1)
-
-
-@pytest.mark.parametrize('begin', [0, 5])
-@pytest.mark.parametrize('container', ['mp4', 'mkv', 'ts'])
-def test_audio_stays_synchronous(tmp_path, container, begin):
-    footage = red_video(tmp_path / f'red.{container}', begin=begin)
-    written = tmp_path / 'a.mp4'
-    render_video(rendered('walk'), written, height=120, footage=footage)
-    with av.open(str(written)) as result:
-        samples = [
-            (s.time, np.abs(s.to_ndarray()).max()) for s in result.decode(audio=0)
-        ]
-    assert next(time for time, loud in samples if loud > 0.3) == pytest.approx(
-        0.4, abs=0.07
-    )
-    assert samples[-1][0] == pytest.approx(1.2, abs=0.1)
 
 
 def test_frames_without_increasing_timestamps_are_kept(tmp_path):
-    images = [np.full((64, 64, 3), 40 * number, np.uint8) for number in range(6)]
+    images = [np.full((720, 1280, 3), 40 * number, np.uint8) for number in range(6)]
     seconds = [0.0, 0.5, 0.5, 0.4, 0.44, 2.0]
-    write_video(tmp_path / 'a.mp4', zip(images, seconds, strict=True), 25.0)
+    footage = Footage(map(Frame, range(6), seconds, images))
+    render_video(rendered('walk'), tmp_path / 'a.mp4', footage=footage, height=120)
     frames = list(VideoFile(tmp_path / 'a.mp4'))
-    shown = [frame.image.mean() for frame in frames]
-    np.testing.assert_allclose(shown, 40 * np.arange(6), atol=3)
+    shown = [frame.image[40:80, :20].mean() for frame in frames]
+    np.testing.assert_allclose(shown, 32 * np.arange(6), atol=3)
     times = np.array([frame.time for frame in frames])
     np.testing.assert_allclose(times[[0, 1, 5]], [0, 0.5, 2])
     assert (np.diff(times) > 0).all()

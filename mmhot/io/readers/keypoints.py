@@ -6,6 +6,7 @@ states is an error.
 
 import logging
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -15,34 +16,17 @@ import numpy as np
 from mmhot.errors import naming
 from mmhot.io.arrays import SIGNATURES, load_json
 from mmhot.io.readers.coco import is_coco, read_coco
+from mmhot.io.readers.frame_numbers import LARGEST_FRAME
 from mmhot.io.readers.mmpose import read_mmpose, read_mmpose_folder
 from mmhot.io.readers.npz import read_npz
-from mmhot.io.readers.rows import Rows, checked, largest_person, take
-from mmhot.skeletons.joints import SKELETONS, get_skeleton, skeletons_by_count
-from mmhot.structures.clips import Clip2D, Track2D, clip_name
-from mmhot.structures.keypoint_arrays import check_extent
+from mmhot.io.readers.rows import Rows, largest_person, take
+from mmhot.skeletons.joints import SKELETONS, get_skeleton, skeleton_with
+from mmhot.structures.clips import Clip2D, Track2D, check_clip, clip_name
+from mmhot.structures.keypoint_arrays import mark_missing, whole_numbers
 
 _LOGGER = logging.getLogger(__name__)
 
-# Bytes that identify the format.
-_NUM_MAGIC_BYTES = 64
 _EXPECTED = '2D keypoints as .npz, MMPose JSON or COCO JSON are expected'
-_OTHER_FORMATS = (
-    ('a video', 4, b'ftyp'),
-    ('a video', 0, b'RIFF'),
-    ('a video', 0, b'\x1aE\xdf\xa3'),
-    ('an image', 0, b'\xff\xd8\xff'),
-    ('an image', 0, b'\x89PNG'),
-    ('a pickle, which is never loaded', 0, b'\x80'),
-    ('a bare .npy array, without size and rate', 0, b'\x93NUMPY'),
-)
-# Argument, lowest and highest value, and type of what the file may lack.
-_HEADER = {
-    'width': ('`image_size`', 1, 100_000, int),
-    'height': ('`image_size`', 1, 100_000, int),
-    'fps': ('`fps`', 1, 1000, float),
-}
-
 MAX_TRACKS = 2000
 """Most people of one file; each is lifted, and written, on its own."""
 
@@ -78,25 +62,26 @@ def read_keypoints(
     """
     if single not in (None, 'largest'):
         raise ValueError(f"`single` must be 'largest', got {single!r}")
-    if image_size is not None and len(image_size) != 2:
-        raise ValueError(f'`image_size` must be width and height, got {image_size}')
     path = Path(path)
     with naming(path):
-        rows = checked(_read_rows(path))
-        width, height, fps = _resolve_header(path, rows, image_size, fps)
-        check_extent(rows.keypoints, width, height)
+        rows = _read_rows(path)
+        rows.frame = whole_numbers('frame', rows.frame)
+        if rows.frame.max() > LARGEST_FRAME:
+            raise ValueError(f'frame must be within 0..{LARGEST_FRAME}')
+        if rows.track is not None:
+            rows.track = whole_numbers('track', rows.track)
+        scores = (
+            np.ones(rows.keypoints.shape[:2]) if rows.scores is None else rows.scores
+        )
+        rows.keypoints, rows.scores = mark_missing(rows.keypoints, scores)
+        if np.isnan(rows.keypoints).all():
+            raise ValueError('no keypoint is finite and has a score above 0')
+        header = _resolve_header(path, rows, image_size, fps)
         skeleton = _resolve_skeleton(path, rows, skeleton)
         if single == 'largest':
             rows = largest_person(rows)
-        return Clip2D(
-            name=clip_name(path),
-            skeleton=skeleton,
-            tracks=_split_tracks(path, rows),
-            width=width,
-            height=height,
-            fps=fps,
-            source=path,
-        )
+        tracks = _split_tracks(path, rows)
+        return check_clip(Clip2D(clip_name(path), skeleton, tracks, *header, path))
 
 
 def _read_rows(path: Path) -> Rows:
@@ -104,16 +89,13 @@ def _read_rows(path: Path) -> Rows:
     if path.is_dir():
         return read_mmpose_folder(path)
     with path.open('rb') as file:
-        start = file.read(_NUM_MAGIC_BYTES)
-    text = start.lstrip(b'\xef\xbb\xbf\xff\xfe\0 \t\r\n')
+        start = file.read(64)
     if start.startswith(SIGNATURES):
         return read_npz(path)
-    if not text and len(start) < _NUM_MAGIC_BYTES:
+    if not start.strip():
         raise ValueError('is empty')
-    if text and not text.startswith((b'[', b'{')):
-        for kind, offset, signature in _OTHER_FORMATS:
-            if start[offset:].startswith(signature):
-                raise ValueError(f'is {kind}: {_EXPECTED}')
+    # byte order marks are of UTF-8 and UTF-16
+    if not start.lstrip(b'\xef\xbb\xbf\xff\xfe\0 \t\r\n').startswith((b'[', b'{')):
         raise ValueError(f'is neither .npz nor JSON: {_EXPECTED}')
     document = load_json(path)
     return read_coco(document, path) if is_coco(document) else read_mmpose(document)
@@ -121,99 +103,45 @@ def _read_rows(path: Path) -> Rows:
 
 def _resolve_header(
     path: Path, rows: Rows, image_size: tuple[int, int] | None, fps: float | None
-) -> tuple[int, int, float]:
+) -> tuple[float, float, float]:
     """Return width, height and frame rate, from the arguments or the file."""
     width, height = (None, None) if image_size is None else image_size
-    given = {'width': width, 'height': height, 'fps': fps}
-    resolved, missing = [], []
-    for name, value in given.items():
+    header = {}
+    for name, given in {'width': width, 'height': height, 'fps': fps}.items():
         stated = getattr(rows, name)
-        if value is None and stated is None:
-            missing.append(name)
-            continue
-        if value is not None and stated not in (None, value):
+        if given is not None and stated not in (None, given):
             message = '%s states %s %s; the given %s is used instead'
-            _LOGGER.warning(message, path, name, stated, value)
-        argument, low, high, kind = _HEADER[name]
-        used = stated if value is None else value
-        # written so that NaN fails
-        if not low <= used <= high or kind(used) != used:
-            prefix = '' if value is None else f'{argument}: '
-            whole = 'whole ' if kind is int else ''
-            raise ValueError(
-                f'{prefix}{name} must be a {whole}number within {low}..{high}, '
-                f'got {used}'
-            )
-        resolved.append(kind(used))
+            _LOGGER.warning(message, path, name, stated, given)
+        header[name] = stated if given is None else given
+    missing = [name for name, value in header.items() if value is None]
     if missing:
-        arguments = ' and '.join(dict.fromkeys(_HEADER[name][0] for name in missing))
+        names = dict(width='`image_size`', height='`image_size`', fps='`fps`')
+        arguments = ' and '.join(dict.fromkeys(names[name] for name in missing))
         raise ValueError(f'does not state {", ".join(missing)}: give {arguments}')
-    return tuple(resolved)
+    return tuple(header.values())
 
 
 def _resolve_skeleton(path: Path, rows: Rows, given: str | None) -> str:
     """Return the skeleton's name, from the argument, the file or the joint count."""
-    count = rows.keypoints.shape[1]
-    if given is None:
-        name = _stated_skeleton(rows) or _skeleton_with(count)
-    else:
-        name = get_skeleton(given).name
-        try:
-            stated = _stated_skeleton(rows)
-        except ValueError as error:
-            _LOGGER.warning('%s: %s; %s is used', path, error, name)
-        else:
-            if stated not in (None, name):
-                _LOGGER.warning('%s states %s; %s is used instead', path, stated, name)
-    expected = get_skeleton(name).num_keypoints
-    if count != expected:
-        raise ValueError(f'has {count} keypoints per person, but {name} has {expected}')
-    return name
+    stated = rows.skeleton
+    if stated is None and rows.joint_names is not None:
+        names = _normalized(rows.joint_names)
+        same = [x.name for x in SKELETONS.values() if names == _normalized(x.joints)]
+        stated = same[0] if same else ', '.join(rows.joint_names)[:60]
+    if given is not None and stated not in (None, given):
+        _LOGGER.warning('%s states %s; %s is used instead', path, stated, given)
+    name = given or stated or skeleton_with(rows.keypoints.shape[1])
+    return get_skeleton(name).name
 
 
-def _stated_skeleton(rows: Rows) -> str | None:
-    """Return the skeleton that the file names, or whose joints it names."""
-    if rows.skeleton is not None:
-        return get_skeleton(rows.skeleton).name
-    if rows.joint_names is None:
-        return None
-    if len(rows.joint_names) != rows.keypoints.shape[1]:
-        raise ValueError(
-            f'names {len(rows.joint_names)} joints but has {rows.keypoints.shape[1]} '
-            'keypoints per person'
-        )
-    names = tuple(map(_normalized, rows.joint_names))
-    for skeleton in SKELETONS.values():
-        if names == tuple(map(_normalized, skeleton.joints)):
-            return skeleton.name
-    raise ValueError(
-        f'names its joints {", ".join(rows.joint_names)[:60]}..., which is no known '
-        'skeleton: give `skeleton` if the order fits one'
-    )
-
-
-def _normalized(joint: str) -> str:
-    return '_'.join(re.split('[-_ ]+', joint.lower()))
-
-
-def _skeleton_with(count: int) -> str:
-    known = skeletons_by_count()
-    if count not in known:
-        listed = ', '.join(f'{number} ({name})' for number, name in known.items())
-        raise ValueError(f'has {count} keypoints per person; known are {listed}')
-    return known[count]
+def _normalized(joints: Iterable[str]) -> list[str]:
+    return ['_'.join(re.split('[-_ ]+', joint.lower())) for joint in joints]
 
 
 def _split_tracks(path: Path, rows: Rows) -> list[Track2D]:
     if rows.track is None:
         rows = _as_one_track(rows)
     rows = take(rows, np.lexsort((rows.frame, rows.track)))
-    twice = (np.diff(rows.frame) == 0) & (np.diff(rows.track) == 0)
-    if twice.any():
-        row = twice.argmax()
-        raise ValueError(
-            f'has two rows for frame {rows.frame[row]}, track {rows.track[row]}'
-        )
     numbers, starts = np.unique(rows.track, return_index=True)
     if len(numbers) > MAX_TRACKS:
         raise ValueError(f'has {len(numbers)} track IDs: at most {MAX_TRACKS} are read')

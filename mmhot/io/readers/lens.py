@@ -1,12 +1,11 @@
 """Reader of camera intrinsics in JSON, YAML of OpenCV and ROS, and ``.npz``."""
 
-import math
 from pathlib import Path
 
 import numpy as np
 
 from mmhot.errors import naming
-from mmhot.io.arrays import as_numbers, brief, load_arrays, load_json, read_limited
+from mmhot.io.arrays import as_numbers, load_arrays, load_json, read_limited
 from mmhot.structures.lens import DISTORTIONS, Lens
 
 # Keys that calibration programs use.
@@ -23,8 +22,7 @@ _WIDTH = ('image_width', 'width', 'w')
 _HEIGHT = ('image_height', 'height', 'h')
 _NUMBERS = ('fx', 'fy', 'cx', 'cy')
 # Distortion terms in OpenCV's order, for files that name each number.
-_BASIC_TERMS = ('k1', 'k2', 'p1', 'p2', 'k3', 'k4', 'k5', 'k6')
-_TERMS = (*_BASIC_TERMS, 's1', 's2', 's3', 's4', 'taux', 'tauy')
+_TERMS = ('k1', 'k2', 'p1', 'p2', 'k3', 'k4', 'k5', 'k6')
 _MAX_TEXT = 256 << 10
 _EXPECTED = f'{_MATRIX[0]} (3x3) or {", ".join(_NUMBERS)} expected'
 
@@ -45,7 +43,18 @@ def read_lens(path: str | Path) -> Lens:
     """
     path = Path(path)
     with naming(path):
-        return _lens(_load(path))
+        content = _load(path)
+        kind = content.get('distortion_model', 'plumb_bob')
+        if kind not in ('plumb_bob', 'rational_polynomial', 'opencv', '', None):
+            raise ValueError(
+                f'distortion_model {kind!r:.40} is not supported: it must be '
+                "OpenCV's model ('plumb_bob' or 'rational_polynomial' in ROS)"
+            )
+        size = [_number(content, *names) for names in (_WIDTH, _HEIGHT)]
+        # ROS writes 0 where it is not known
+        size = tuple(map(int, size)) if all(size) else None
+        fx, fy, cx, cy = _pinhole(content)
+        return Lens((fx, fy), (cx, cy), _distortion(content), size)
 
 
 def _load(path: Path) -> dict[str, object]:
@@ -91,20 +100,6 @@ def _load_yaml(path: Path) -> object:
         raise ValueError(f'is not valid YAML: {error}') from error
 
 
-def _lens(content: dict[str, object]) -> Lens:
-    kind = content.get('distortion_model', 'plumb_bob')
-    if kind not in ('plumb_bob', 'rational_polynomial', 'opencv', '', None):
-        raise ValueError(
-            f'distortion_model {brief(kind)!r} is not supported: it must be '
-            "OpenCV's model ('plumb_bob' or 'rational_polynomial' in ROS)"
-        )
-    size = [_number(content, *names) for names in (_WIDTH, _HEIGHT)]
-    # ROS writes 0 where it is not known
-    size = tuple(map(int, size)) if all(size) else None
-    fx, fy, cx, cy = _pinhole(content)
-    return Lens((fx, fy), (cx, cy), _distortion(content), size)
-
-
 def _pinhole(content: dict[str, object]) -> tuple[float, ...]:
     """Return fx, fy, cx and cy."""
     name, matrix = _first(content, *_MATRIX)
@@ -125,9 +120,8 @@ def _distortion(content: dict[str, object]) -> tuple[float, ...]:
     """Return the distortion, padded to a length that OpenCV supports."""
     _, given = _first(content, *_DISTORTION)
     if given is None:
-        terms = [_number(content, term) or 0.0 for term in _TERMS]
-        used = [number for number, term in enumerate(_TERMS, 1) if term in content]
-        given = np.array(terms[: max(used, default=0)])
+        given = np.array([_number(content, term) or 0.0 for term in _TERMS])
+        given = np.trim_zeros(given, 'b')
     if not given.any():
         return ()
     # further terms are zero
@@ -140,8 +134,8 @@ def _number(content: dict[str, object], *names: str) -> float | None:
     name, array = _first(content, *names)
     if array is None:
         return None
-    if array.size != 1 or not math.isfinite(array.item()):
-        raise ValueError(f'{name} must be a number, got {brief(content[name])}')
+    if array.size != 1:
+        raise ValueError(f'{name} must be a number, got {array.size} numbers')
     return array.item()
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from mmhot.errors import require_file
-from mmhot.io.arrays import as_numbers, load_json, whole_numbers
+from mmhot.io.arrays import as_numbers, load_json
 from mmhot.io.readers.frame_numbers import natural_key, number_frames
 from mmhot.io.readers.rows import (
     Rows,
@@ -20,16 +20,17 @@ from mmhot.io.readers.rows import (
     stack_keypoints,
     stack_tracks,
 )
+from mmhot.structures.keypoint_arrays import whole_numbers
 
 
 def read_mmpose(document: object) -> Rows:
-    """Convert decoded JSON to rows; only shapes are checked."""
+    """Convert decoded JSON to rows; values are not checked."""
     header, items = _unwrap(document)
     if not any('instances' in item for item in items):
         return _gather([0], [items], header)
     given = [item.get('frame_id', position) for position, item in enumerate(items)]
     frames = whole_numbers('frame_id', as_numbers(given, 'frame_id'))
-    return _gather(frames.tolist(), [item.get('instances') for item in items], header)
+    return _gather(frames.tolist(), [item['instances'] for item in items], header)
 
 
 def read_mmpose_folder(folder: Path) -> Rows:
@@ -41,13 +42,13 @@ def read_mmpose_folder(folder: Path) -> Rows:
     for file in files:
         try:
             info, instances = _unwrap(load_json(require_file(file)))
-            if any('instances' in item for item in instances):
-                raise ValueError(
-                    'holds a whole clip: give the file instead of the folder, which '
-                    'must hold one file per image'
-                )
         except ValueError as error:
             raise ValueError(f'{file.name} {error}') from error
+        if any('instances' in item for item in instances):
+            raise ValueError(
+                f'{file.name} holds a whole clip: give the file instead of the folder, '
+                'which must hold one file per image'
+            )
         header = header or info
         images.append(instances)
     names = [file.stem for file in files]
@@ -63,64 +64,36 @@ def _unwrap(document: object) -> tuple[dict, list[dict]]:
         document = document['instance_info']
     elif isinstance(document, dict) and 'instances' in document:
         document = [document]
-    if not isinstance(document, list) or not isinstance(header, dict):
+    if not isinstance(document, list):
         raise ValueError('is not a list of frames or of instances')
-    if not all(isinstance(item, dict) for item in document):
-        raise ValueError('holds a list of neither frames nor instances')
     return header, document
 
 
-def _gather(frames: list[int], images: list[object], header: dict) -> Rows:
+def _gather(frames: list[int], images: list[list[dict]], header: dict) -> Rows:
     """Stack the people of all frames."""
-    people, numbers = [], []
-    for frame, instances in zip(frames, images, strict=True):
-        if not isinstance(instances, list):
-            raise ValueError(f'frame {frame} has no list of instances')
-        people += instances
-        numbers += [frame] * len(instances)
-    keypoints = stack_keypoints(people, numbers)
+    people = [person for instances in images for person in instances]
+    numbers = np.repeat(frames, [len(instances) for instances in images])
+    keypoints = stack_keypoints(people)
     if keypoints.ndim != 3 or keypoints.shape[-1] != 2:
         shape = keypoints.shape[1:]
         hint = ' (3D keypoints?)' if shape[-1:] == (3,) else ''
         raise ValueError(f"'keypoints' are {shape}{hint}: K pairs [x, y] are expected")
-    count = keypoints.shape[1]
-    scores = [person.get('keypoint_scores') for person in people]
-    scores = stack(scores, 'keypoint_scores', numbers, [1.0] * count)
-    if scores is not None and scores.shape != keypoints.shape[:2]:
-        raise ValueError(
-            f"'keypoint_scores' are {scores.shape[1:]} for {count} keypoints"
-        )
-    header = {
-        **{key: as_single(header, key) for key in ('width', 'height', 'fps')},
-        **_joints(header),
-    }
+    names, table = header.get('joint_names'), header.get('keypoint_id2name')
+    if names is None and table:
+        names = [table[key] for key in sorted(table, key=natural_key)]
     return Rows(
         keypoints,
-        scores,
-        np.array(numbers),
+        stack(people, 'keypoint_scores', [1.0] * keypoints.shape[1]),
+        numbers,
         stack_tracks(people),
-        stack_boxes(people, numbers),
-        **header,
+        stack_boxes(people),
+        **{key: as_single(header, key) for key in ('width', 'height', 'fps')},
+        skeleton=header.get('skeleton'),
+        joint_names=names and tuple(map(str, names)),
     )
-
-
-def _joints(header: dict) -> dict[str, object]:
-    names = header.get('joint_names')
-    table = header.get('keypoint_id2name')
-    if names is None and isinstance(table, dict):
-        names = [table[key] for key in sorted(table, key=natural_key)]
-    skeleton = header.get('skeleton')
-    return {
-        'skeleton': skeleton if isinstance(skeleton, str) else None,
-        'joint_names': tuple(map(str, names)) if isinstance(names, list) else None,
-    }
 
 
 def as_single(header: dict, key: str) -> float | None:
     """Return a number of a header, or None."""
-    if header.get(key) is None:
-        return None
-    value = as_numbers(header[key], key)
-    if value.size != 1:
-        raise ValueError(f'{key} must be one number')
-    return value.item()
+    value = header.get(key)
+    return None if value is None else as_numbers(value, key).item()

@@ -32,7 +32,7 @@ def write_person(clip: Clip3D, path: str | Path) -> None:
     """
     ezc3d = import_extra('ezc3d', 'the format c3d', 'c3d')
     first = int(clip.frame[0])
-    positions, is_known = sample_evenly(clip, first, clip.fps)
+    positions, is_known = sample_evenly(clip, first)
     begin = round(clip.seconds(clip.frame[:1])[0] * clip.fps)
     if max(begin, len(positions)) > _MAX_FRAMES:
         raise ValueError(
@@ -65,5 +65,5 @@ def _residuals(clip: Clip3D, first: int) -> np.ndarray:
     # sampled as the positions are
     values = np.repeat(errors[..., None], 3, -1)
     values = replace(clip, keypoints_3d=values, root_3d=np.zeros_like(clip.root_3d))
-    residuals = sample_evenly(values, first, clip.fps)[0][..., 0].T * _MILLIMETERS
+    residuals = sample_evenly(values, first)[0][..., 0].T * _MILLIMETERS
     return np.nan_to_num(residuals.round(), nan=_COMPUTED)

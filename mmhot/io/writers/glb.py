@@ -27,12 +27,7 @@ def write_glb(clip: Clip3D, path: str | Path) -> None:
     Args:
         clip (Clip3D): In ``'world'`` axes, joints of Human3.6M.
         path (str | Path): File to create or replace.
-
-    Raises:
-        ValueError: If the clip has other axes, or the file would exceed 4 GiB.
     """
-    if clip.axes != 'world':
-        raise ValueError(f"a .glb needs 'world' axes, got {clip.axes!r}")
     gltf = Gltf()
     materials = [
         gltf.add(

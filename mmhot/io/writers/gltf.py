@@ -12,7 +12,6 @@ from mmhot.io.atomic import replacing
 _MAGIC, _VERSION = b'glTF', 2
 _KINDS = {1: 'SCALAR', 2: 'VEC2', 3: 'VEC3', 4: 'VEC4', 16: 'MAT4'}
 _COMPONENTS = {'u1': 5121, 'u2': 5123, 'u4': 5125, 'f4': 5126}
-_MAX_BYTES = 2**32 - 1
 VERTICES, INDICES = 34962, 34963
 """Targets of arrays of meshes."""
 
@@ -96,20 +95,11 @@ class Gltf:
         samplers.append(dict(input=times, output=accessor, interpolation=way))
 
     def save(self, path: str | Path) -> None:
-        """Write the file.
-
-        Args:
-            path (str | Path): File to create or replace.
-
-        Raises:
-            ValueError: If it would exceed the format's 4 GiB.
-        """
+        """Write the file at a path, which is created or replaced."""
         document = {**self.document, 'buffers': [{'byteLength': self._size}]}
         text = json.dumps(document, ensure_ascii=False, separators=(',', ':')).encode()
         text += b' ' * (-len(text) % 4)
         length = 12 + 8 + len(text) + 8 + self._size
-        if length > _MAX_BYTES:
-            raise ValueError(f'{path} would have {length} bytes, more than 4 GiB')
         with replacing(path) as temporary, temporary.open('wb') as file:
             file.write(struct.pack('<4sII', _MAGIC, _VERSION, length))
             file.write(struct.pack('<I4s', len(text), b'JSON') + text)

@@ -103,10 +103,8 @@ def make_mannequin(motion: RigidMotion, rig: Rig) -> Mannequin:
     thickness = (place['left_knee'] - place['left_foot'])[1] / TYPICAL_SHIN / 100
     spines = [joint for joint in rig.joints if joint.startswith('spine')]
     parts = []
-    for path, profile, owners, wide, accent in (
-        *_trunk(place, spines, thickness),
-        *_limbs(place, thickness),
-    ):
+    tubes = [*_trunk(place, spines, thickness), *_limbs(place, thickness)]
+    for path, profile, owners, wide, accent in tubes:
         rings = np.array(profile) * (1, thickness, thickness)
         bones = np.array([index[owner] for owner in owners])
         parts.append((*_tube(np.array(path), rings, bones, wide), accent))
@@ -180,7 +178,7 @@ def _tube(
     Returns:
         tuple: Vertices (V, 3), faces (F, 3), joints (V, 2) and weights (V, 2).
     """
-    along = _direction(path)
+    along = (path[-1] - path[0]) / np.linalg.norm(path[-1] - path[0])
     deep = np.cross(along, wide)
     deep /= np.linalg.norm(deep)
     wide = np.cross(deep, along)
@@ -213,11 +211,6 @@ def _at(path: np.ndarray, places: np.ndarray) -> np.ndarray:
     below = np.floor(places).astype(int).clip(0, len(path) - 2)
     share = (places - below)[:, None]
     return path[below] * (1 - share) + path[below + 1] * share
-
-
-def _direction(path: np.ndarray) -> np.ndarray:
-    along = path[-1] - path[0]
-    return along / np.linalg.norm(along)
 
 
 def _tube_faces(num_rings: int) -> np.ndarray:

@@ -97,23 +97,22 @@ def fit_rig(positions: np.ndarray, rig: Rig) -> RigidMotion:
         RigidMotion: Motion of ``rig.joints``, in the same axes and unit.
     """
     positions = np.asarray(positions, np.float64)
-    body = positions[:, : rig.places.shape[1]]
-    known = fit_rigid_skeleton(rig.places @ body, rig.skeleton)
-    has_ends = positions.shape[1] == _ENDS.num_keypoints
+    known = fit_rigid_skeleton(
+        rig.places @ positions[:, : rig.places.shape[1]], rig.skeleton
+    )
     if not rig.has_toes:
         return known
     joints, num_frames = rig.joints, len(known.root)
     parents, offsets = list(known.parents), list(known.offsets)
-    for side in ('left', 'right'):
-        foot = joints.index(f'{side}_foot')
+    feet = [joints.index(f'{side}_foot') for side in ('left', 'right')]
+    for foot in feet:
         scale = np.linalg.norm(offsets[foot]) / TYPICAL_SHIN
         parents += [foot, len(parents)]
         offsets += [scale * TOE, scale * TOE_END]
     toes = np.broadcast_to(np.eye(3), (num_frames, 4, 3, 3))
     rotations = np.concatenate([known.rotations, toes], axis=1)
     motion = RigidMotion(tuple(parents), np.array(offsets), known.root, rotations)
-    feet = [joints.index(f'{side}_foot') for side in ('left', 'right')]
-    if has_ends:
+    if positions.shape[1] == _ENDS.num_keypoints:
         _turn_ends(motion, joints, positions)
     else:
         _level_feet(motion, feet)
@@ -205,11 +204,8 @@ def fit_rigid_skeleton(positions: np.ndarray, skeleton: Skeleton) -> RigidMotion
         RigidMotion: Motion in the same axes and unit.
     """
     positions = np.asarray(positions, np.float64)
-    children = [[] for _ in skeleton.joints]
-    for parent, child in skeleton.bones:
-        children[parent].append(child)
     offsets = _rest_offsets(positions, skeleton)
-    root, rotations = _fit_rotations(positions, skeleton.parents, children, offsets)
+    root, rotations = _fit_rotations(positions, skeleton.parents, offsets)
     return RigidMotion(tuple(skeleton.parents), offsets, root, rotations)
 
 
@@ -254,26 +250,20 @@ def _frame_across(
 
 
 def _fit_rotations(
-    positions: np.ndarray,
-    parents: Sequence[int],
-    children: Sequence[Sequence[int]],
-    offsets: np.ndarray,
+    positions: np.ndarray, parents: Sequence[int], offsets: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Compute root positions (T, 3) and local rotations (T, K, 3, 3)."""
     fitted = np.empty_like(positions)
     axes = np.empty((*positions.shape, 3))
     for joint, parent in enumerate(parents):
-        below = list(children[joint])
+        below = [child for child, above in enumerate(parents) if above == joint]
         rest = offsets[below]
         if parent < 0:
             # the root may move too: its error is shared with its neighbors
-            group = [joint, *below]
-            rest_all = np.concatenate([np.zeros((1, 3)), rest])
-            middle = rest_all.mean(0)
-            seen = positions[:, group]
-            axes[:, joint] = _best_rotation(
-                rest_all - middle, seen - seen.mean(1, keepdims=True)
-            )
+            rest = offsets[[joint, *below]]
+            seen, middle = positions[:, [joint, *below]], rest.mean(0)
+            centered = seen - seen.mean(1, keepdims=True)
+            axes[:, joint] = _best_rotation(rest - middle, centered)
             fitted[:, joint] = seen.mean(1) - axes[:, joint] @ middle
             continue
         fitted[:, joint] = fitted[:, parent] + axes[:, parent] @ offsets[joint]
@@ -294,8 +284,7 @@ def _fit_rotations(
 def _best_rotation(rest: np.ndarray, seen: np.ndarray) -> np.ndarray:
     """Rotate ``rest`` (N, 3) as close as possible to ``seen`` (T, N, 3): (T, 3, 3)."""
     u, _, vt = np.linalg.svd(np.swapaxes(seen, -1, -2) @ rest)
-    sign = np.linalg.det(u @ vt)
-    u[..., -1] *= sign[:, None]
+    u[..., -1] *= np.linalg.det(u @ vt)[:, None]
     return u @ vt
 
 

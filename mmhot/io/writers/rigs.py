@@ -1,12 +1,10 @@
 """Rigs: joint trees, names, rest poses and axes that animation programs expect.
 
-Sources of the names: LAFAN1's files and reader (https://github.com/ubisoft/
-ubisoft-laforge-animation-dataset), Mixamo's characters (the names of Autodesk's
-HumanIK), and the Newton skeleton of Rokoko Studio's exports.
+Mixamo's characters have the names of Autodesk's HumanIK.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -16,12 +14,10 @@ from mmhot.skeletons.joints import Skeleton, get_skeleton
 _H36M = get_skeleton('h36m-17')
 _SIDES = ('left', 'right')
 # Where the spine's joints lie: 0 root, 1 spine, 2 thorax.
-_SPINES = {3: (0.5, 1.0, 1.5), 4: (0.5, 1.0, 1.35, 1.7)}
+_SPINES = (0.5, 1.0, 1.5)
 # Clavicles begin here between thorax and shoulder; hands are as long as this part of
 # the forearm.
 _CLAVICLE, _HAND = 0.25, 0.7
-# Axes of the rest pose: left, up and forward of the person.
-_LEFT, _UP, _FORWARD = np.eye(3)
 TOE = np.array([0.0, -0.055, 0.13])
 """Position of the toe joint relative to the ankle of a shin of ``TYPICAL_SHIN``."""
 TOE_END = np.array([0.0, -0.005, 0.06])
@@ -41,19 +37,12 @@ class Rig:
         places (np.ndarray): Weights of Human3.6M's joints, whose sums are the joints of
             ``skeleton``, (J, 17).
         has_toes (bool): Whether toes are added, which Human3.6M lacks.
-        axes (Mapping[str, np.ndarray]): Axes of joints in the rest pose as columns
-            (3, 3), where they are not left, up and forward of the person.
-        order (str): Axes of Euler angles, from the parent to the joint.
-        fps (float, optional): Frame rate, where the program expects one.
     """
 
     skeleton: Skeleton
     names: Mapping[str, str]
     places: np.ndarray
     has_toes: bool = True
-    axes: Mapping[str, np.ndarray] = field(default_factory=dict)
-    order: str = 'ZXY'
-    fps: float | None = None
 
     @property
     def joints(self) -> tuple[str, ...]:
@@ -67,12 +56,12 @@ class Rig:
         return (self.places == 1).argmax(0)
 
 
-def _humanoid(num_spines: int) -> tuple[Skeleton, np.ndarray]:
+def _humanoid() -> tuple[Skeleton, np.ndarray]:
     """Make the tree of a humanoid without toes, and its places."""
     places: dict[str, dict[str, float]] = {}
-    spines = [f'spine_{number}' for number in range(num_spines)]
+    spines = [f'spine_{number}' for number in range(len(_SPINES))]
     trunk = ('root', 'spine', 'thorax')
-    for spine, place in zip(spines, _SPINES[num_spines], strict=True):
+    for spine, place in zip(spines, _SPINES, strict=True):
         below = min(int(place), 1)
         share = place - below
         places[spine] = {trunk[below]: 1 - share, trunk[below + 1]: share}
@@ -104,41 +93,19 @@ def _humanoid(num_spines: int) -> tuple[Skeleton, np.ndarray]:
     return skeleton, weights
 
 
-def _names(
-    spines: tuple[str, ...], thigh: str, shin: str, toe: str, prefix: str = ''
-) -> dict[str, str]:
+def _names(spines: tuple[str, ...], prefix: str = '') -> dict[str, str]:
     """Name the joints of a humanoid."""
     names = {'root': 'Hips', 'thorax': 'Neck', 'neck_base': 'Head'}
     names |= {f'spine_{number}': spine for number, spine in enumerate(spines)}
-    limbs = dict(hip=thigh, knee=shin, foot='Foot', toe=toe)
+    limbs = dict(hip='UpLeg', knee='Leg', foot='Foot', toe='ToeBase')
     limbs |= dict(clavicle='Shoulder', shoulder='Arm', elbow='ForeArm', wrist='Hand')
     for side in _SIDES:
         names |= {f'{side}_{x}': side.capitalize() + name for x, name in limbs.items()}
     return {joint: prefix + name for joint, name in names.items()}
 
 
-def _lafan1_axes() -> dict[str, np.ndarray]:
-    """Collect LAFAN1's axes: x along the bones."""
-    pitch = np.arctan2(-TOE[1], TOE[2])
-    along_foot = np.cos(pitch) * _FORWARD - np.sin(pitch) * _UP
-    axes = dict.fromkeys(
-        ('root', 'spine_0', 'spine_1', 'spine_2', 'thorax', 'neck_base'),
-        (_UP, _FORWARD),
-    )
-    for side, out in (('left', _LEFT), ('right', -_LEFT)):
-        axes |= {f'{side}_{joint}': (-_UP, _FORWARD) for joint in ('hip', 'knee')}
-        axes[f'{side}_foot'] = along_foot, np.cross(-_LEFT, along_foot)
-        axes[f'{side}_toe'] = _FORWARD, _UP
-        for joint in ('clavicle', 'shoulder', 'elbow', 'wrist'):
-            axes[f'{side}_{joint}'] = out, -_FORWARD
-    return {
-        joint: np.stack([x, y, np.cross(x, y)], axis=1)
-        for joint, (x, y) in axes.items()
-    }
-
-
 _DEFAULT_NAMES = {
-    **_names((), 'UpLeg', 'Leg', 'ToeBase'),
+    **_names(()),
     **dict(spine='Spine', thorax='Chest', neck_base='Neck', head='Head'),
 }
 BONES = {joint: _DEFAULT_NAMES[joint] for joint in _H36M.joints}
@@ -147,25 +114,11 @@ DEFAULT_WITH_TOES = Rig(_H36M, _DEFAULT_NAMES, np.eye(17))
 """Rig of the default ``.bvh`` of clips with toes."""
 
 _SPINE = ('Spine', 'Spine1', 'Spine2')
-_ROKOKO_SPINE = ('Spine1', 'Spine2', 'Spine3', 'Spine4')
-
-
-def _rig(names: dict[str, str], num_spines: int = 3, **more: object) -> Rig:
-    skeleton, places = _humanoid(num_spines)
-    return Rig(skeleton, names, places, **more)
-
-
-HUMAN_IK = _rig(_names(_SPINE, 'UpLeg', 'Leg', 'ToeBase'))
+_HUMANOID, _PLACES = _humanoid()
+HUMAN_IK = Rig(_HUMANOID, _names(_SPINE), _PLACES)
 """Rig of ``.glb`` files."""
 BVH_PROFILES: dict[str, Rig] = {
     'default': Rig(_H36M, BONES, np.eye(17), has_toes=False),
-    'lafan1': _rig(
-        _names(_SPINE, 'UpLeg', 'Leg', 'Toe'),
-        axes=_lafan1_axes(),
-        order='ZYX',
-        fps=30.0,
-    ),
-    'mixamo': _rig(_names(_SPINE, 'UpLeg', 'Leg', 'ToeBase', 'mixamorig:')),
-    'rokoko': _rig(_names(_ROKOKO_SPINE, 'Thigh', 'Shin', 'Toe'), 4, order='YXZ'),
+    'mixamo': Rig(_HUMANOID, _names(_SPINE, 'mixamorig:'), _PLACES),
 }
 """Rigs of ``.bvh`` files by the name of their profile."""

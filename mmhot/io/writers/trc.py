@@ -7,9 +7,11 @@ import numpy as np
 
 from mmhot.io.atomic import replacing_text
 from mmhot.structures.clips import Clip3D
+from mmhot.structures.windows import resample
 
-MAX_FILLED = 50_000
-"""Frames without a pose that a file has at most."""
+# Frames from the nearest pose up to which gaps are filled, and the most frames, as
+# many, that timestamps with gaps add to a constant rate.
+_REACH = 25_000
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -57,7 +59,7 @@ def in_y_up(positions: np.ndarray) -> np.ndarray:
 def fill_frames(person: Clip3D, first: int) -> tuple[np.ndarray, np.ndarray]:
     """Repeat the nearest pose in frames without one.
 
-    Of more than ``MAX_FILLED`` such frames the middle ones of long gaps are left out.
+    The middle ones of gaps of more than 50,000 frames are left out.
 
     Args:
         person (Clip3D): Clip of one track.
@@ -67,28 +69,23 @@ def fill_frames(person: Clip3D, first: int) -> tuple[np.ndarray, np.ndarray]:
         tuple[np.ndarray, np.ndarray]: Frame numbers (T,), and joint positions
         (T, K, 3) float64 in the axes of the clip.
     """
-    gaps = np.diff(person.frame, prepend=first - 1) - 1
-    if gaps.sum() <= MAX_FILLED:
-        frames = np.arange(first, person.frame[-1] + 1)
-    else:
-        frames = _shorten_gaps(person.frame, gaps)
-        left_out = len(person.frame) + gaps.sum() - len(frames)
-        message = '%s: %d frames of person %d without a pose are left out'
-        _LOGGER.warning(message, person.name, left_out, person.track[0])
+    frames = np.arange(first, person.frame[-1] + 1)
     middles = (person.frame[1:] + person.frame[:-1]) / 2
-    positions = person.places()[np.searchsorted(middles, frames)]
-    return frames, positions.astype(np.float64)
+    nearest = np.searchsorted(middles, frames)
+    is_near = np.abs(person.frame[nearest] - frames) <= _REACH
+    if not is_near.all():
+        message = '%s: %d frames of person %d without a pose are left out'
+        _LOGGER.warning(message, person.name, (~is_near).sum(), person.track[0])
+    positions = person.places()[nearest[is_near]]
+    return frames[is_near], positions.astype(np.float64)
 
 
-def sample_evenly(
-    person: Clip3D, first: int, fps: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Interpolate poses at a constant frame rate; gaps repeat the nearest pose.
+def sample_evenly(person: Clip3D, first: int) -> tuple[np.ndarray, np.ndarray]:
+    """Interpolate poses at the constant rate ``fps``; gaps repeat the nearest pose.
 
     Args:
         person (Clip3D): Clip of one track.
         first (int): First frame to return.
-        fps (float): Frames per second.
 
     Returns:
         tuple[np.ndarray, np.ndarray]: Joint positions (T, K, 3) float64 in the axes of
@@ -96,38 +93,14 @@ def sample_evenly(
     """
     frames, positions = fill_frames(person, first)
     is_known = np.isin(frames, person.frame)
-    if person.time is None and fps == person.fps:
+    if person.time is None:
         return positions, is_known
-    seconds = np.arange(len(frames)) / person.fps
-    if person.time is not None:
-        steps = np.diff(person.seconds(frames))
-        steps[np.diff(frames) > 1] = 1 / fps  # frames that were left out
-        if steps.sum() * fps > len(frames) + MAX_FILLED:
-            steps = steps.clip(max=(1 + MAX_FILLED / len(frames)) / fps)
-        seconds = np.r_[0, np.cumsum(steps)]
-    count = round((seconds[-1] - seconds[0]) * fps) + 1
-    wanted = np.minimum(seconds[0] + np.arange(count) / fps, seconds[-1])
-    after = np.searchsorted(seconds[1:-1], wanted) + 1
-    after = after.clip(max=len(seconds) - 1)
-    before = np.maximum(after - 1, 0)
-    span = np.maximum(seconds[after] - seconds[before], 1e-9)
-    weight = (wanted - seconds[before]) / span
-    is_known = np.where(weight < 0.5, is_known[before], is_known[after])
-    weight = weight[:, None, None]
-    return positions[before] * (1 - weight) + positions[after] * weight, is_known
-
-
-def _shorten_gaps(known: np.ndarray, gaps: np.ndarray) -> np.ndarray:
-    """Return frames (T,) with poses, and at most ``MAX_FILLED`` beside them.
-
-    Args:
-        known (np.ndarray): Frames with poses, (N,).
-        gaps (np.ndarray): Number of frames without a pose before each, (N,).
-    """
-    longest = MAX_FILLED // np.count_nonzero(gaps)
-    kept = [known]
-    for end, length in zip(known[gaps > 0], gaps[gaps > 0], strict=True):
-        shown = min(length, longest)
-        begin, before = end - length, shown // 2
-        kept += [np.arange(begin, begin + shown - before), np.arange(end - before, end)]
-    return np.sort(np.concatenate(kept))
+    steps, fps = np.diff(person.seconds(frames)), person.fps
+    steps[np.diff(frames) > 1] = 1 / fps  # frames that were left out
+    if steps.sum() * fps > len(frames) + 2 * _REACH:
+        steps = steps.clip(max=(1 + 2 * _REACH / len(frames)) / fps)
+    seconds = np.r_[0, np.cumsum(steps)]
+    count = round(seconds[-1] * fps) + 1
+    wanted = np.minimum(np.arange(count) / fps, seconds[-1])
+    index = np.interp(wanted, seconds, np.arange(len(frames)))
+    return resample(positions, index), is_known[np.floor(index + 0.5).astype(int)]
