@@ -28,12 +28,12 @@ from mmhot.video.decoding import DEFAULT_FPS
 from mmhot.video.frames import Frame, FrameSource, ImageSequence
 from mmhot.video.inputs import open_inputs
 from mmhot.video.people import People
+from mmhot.video.person_tracker import Tracker
 from mmhot.video.pipeline import NoConfidentDetectionError, VideoLifter
 from mmhot.video.pose_estimation import VideoPoseEstimator
 from mmhot.video.shot_boundaries import CutDetector
 from mmhot.video.sources import pose_source
 from mmhot.video.sources.detectors import BoxFilter
-from mmhot.video.tracking import Tracker
 from mmhot.visualization.clip_renderer import ClipRenderer
 from mmhot.visualization.overlay import Overlay, append_3d_view
 

@@ -24,8 +24,8 @@ from mmhot.video.capture import Interruption
 from mmhot.video.frames import Frame
 from mmhot.video.live_segments import LiveSegment, Observation
 from mmhot.video.people import People
+from mmhot.video.person_tracker import Tracker
 from mmhot.video.pose_estimation import VideoPoseEstimator
-from mmhot.video.tracking import Tracker
 
 _H36M = get_skeleton('h36m-17')
 # Seconds of occlusion after which a person gets a new track ID.

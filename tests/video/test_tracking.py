@@ -10,12 +10,8 @@ from numpy.testing import assert_allclose
 
 from mmhot.structures.clips import Track2D
 from mmhot.video.people import People, box_of
-from mmhot.video.tracking import (
-    TRACKING_RULES,
-    Tracker,
-    link_tracklets,
-    track_clip,
-)
+from mmhot.video.person_tracker import Tracker
+from mmhot.video.tracking import TRACKING_RULES, link_tracklets, track_clip
 
 FPS = 25.0
 DATA = Path(__file__).parents[1] / 'data'
@@ -189,7 +185,7 @@ def test_tracks_are_those_of_norfair(seed):
     tracker, ids, boxes = Tracker(FPS, 0.7 if seed == 1 else 2.0), [], []
     for index, people in crowd(seed):
         ids.append(tracker.update(people, index, tentative=seed == 2))
-        found = tracker._tracker.found_in(index)
+        found = tracker._detected_last()
         boxes += [box_of(person.points + 2 * person.velocity) for person in found]
     with np.load(DATA / 'norfair_tracks.npz') as expected:
         assert np.array_equal(np.concatenate(ids), expected[f'ids_{seed}'])
