@@ -54,6 +54,12 @@ class People:
     def __len__(self) -> int:
         return len(self.bboxes)
 
+    @classmethod
+    def none(cls, num_keypoints: int) -> 'People':
+        """Return no people, of K keypoints."""
+        shapes = (0, 4), (0,), (0, num_keypoints, 2), (0, num_keypoints)
+        return cls(*(np.zeros(shape, np.float32) for shape in shapes))
+
     def take(self, rows: np.ndarray) -> 'People':
         """Select people by index or mask."""
         return People(*(values[rows] for values in vars(self).values()))

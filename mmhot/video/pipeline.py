@@ -33,9 +33,8 @@ from mmhot.video.tracking import track_clip
 
 _LOGGER = logging.getLogger(__name__)
 
-# Deviation from a constant rate that is ignored, as a share of a frame, and share of
-# such steps in a video of constant rate.
-_UNEVEN, _EVEN_SHARE = 0.2, 0.9
+# Deviation from a constant rate that is ignored, as a share of a frame.
+_UNEVEN = 0.2
 # Cameras whose path is found, with the frames from one that is looked at to the next.
 _INTERVALS = {'rotating': 1, 'auto': 15}
 
@@ -121,7 +120,6 @@ class VideoLifter:
 
         with times.measure('2D'):
             people = self.estimate_poses(source, count)
-        _warn_of_missing_frames(source.path, np.array(people.times))
         with times.measure('track'):
             num_frames = len(people.people)
             tracks = self.track(
@@ -304,19 +302,3 @@ def mask_low_confidence(track: Track2D, threshold: float) -> Track2D:
         keypoints=np.where(missing[..., None], np.nan, track.keypoints),
         scores=np.where(missing, 0, track.scores),
     )
-
-
-def _warn_of_missing_frames(path: Path, times: np.ndarray) -> None:
-    """Warn if the times (T,) of a video of a constant rate have gaps."""
-    steps = np.diff(times)
-    usual = np.median(steps) if len(steps) else 0.0
-    if not usual > 0 or (abs(steps / usual - 1) < _UNEVEN).mean() < _EVEN_SHARE:
-        return
-    missing = np.round(steps / usual - 1).astype(int).clip(0)
-    if missing.any():
-        _LOGGER.warning(
-            '%s: about %d frames are missing, the first after %.2f s',
-            path,
-            missing.sum(),
-            times[missing.argmax()],
-        )
