@@ -201,14 +201,26 @@ class CropEstimator(PoseEstimator):
     def _estimate(
         self, images: list[np.ndarray], boxes: list[np.ndarray], flip_test: bool
     ) -> list[Poses]:
-        pairs = zip(images, boxes, strict=True)
-        crops = [(image, box) for image, own in pairs for box in own]
+        crops = crops_of(images, boxes)
         keypoints = np.empty((len(crops), self.num_keypoints, 2), np.float32)
         scores = np.empty(keypoints.shape[:2], np.float32)
         for row, pose in enumerate(self.estimate_crops(crops, flip_test)):
             keypoints[row], scores[row] = pose
-        ends = np.cumsum([len(own) for own in boxes])[:-1]
-        return list(zip(np.split(keypoints, ends), np.split(scores, ends), strict=True))
+        return split_poses(keypoints, scores, boxes)
+
+
+def crops_of(images: list[np.ndarray], boxes: list[np.ndarray]) -> list[Crop]:
+    """List image and box of each person of all images."""
+    pairs = zip(images, boxes, strict=True)
+    return [(image, box) for image, own in pairs for box in own]
+
+
+def split_poses(
+    keypoints: np.ndarray, scores: np.ndarray, boxes: list[np.ndarray]
+) -> list[Poses]:
+    """Split the poses of the people of all images into those of each."""
+    ends = np.cumsum([len(own) for own in boxes])[:-1]
+    return list(zip(np.split(keypoints, ends), np.split(scores, ends), strict=True))
 
 
 class FrameObserver(ABC):
@@ -229,18 +241,6 @@ class FrameObserver(ABC):
     @abstractmethod
     def arrays(self) -> dict[str, np.ndarray]:
         """Return what was observed in all frames."""
-
-
-def require_members(part: object, interface: type) -> None:
-    """Raise a TypeError if an object lacks members of an interface."""
-    members = {*interface.__annotations__, *vars(interface)}
-    members = {name for name in members if not name.startswith('_')} | {'__call__'}
-    missing = sorted(name for name in members if not hasattr(part, name))
-    if missing:
-        raise TypeError(
-            f'{type(part).__name__} lacks {", ".join(missing)}: subclass '
-            f'{interface.__module__}.{interface.__name__}'
-        )
 
 
 def compare_people(

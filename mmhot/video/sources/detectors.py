@@ -1,7 +1,5 @@
 """Person detectors: whole image, filtered and verified boxes."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from mmhot.video.cache import identify
@@ -28,6 +26,8 @@ _MAX_CANDIDATES = 60
 # Number of candidates that are verified in videos, and their least score where people
 # are tracked already.
 _MAX_NEW, _MIN_NEW = 8, 0.2
+# Least score of people, and least mean confidence of tracked ones.
+_MIN_SCORE, _MIN_TRACKED = 0.44, 0.6
 # Exponents of the detector's score and of both mean confidences.
 _DETECTOR_POWER, _POSE_POWER = 0.4, 0.5
 _PADDING = 0.1
@@ -49,13 +49,8 @@ class WholeImage(Detector):
 
     def __call__(self, images: list[np.ndarray]) -> list[Boxes]:
         """Return a box (1, 4) and its score (1,) for each BGR image."""
-        return [
-            (
-                np.array([[0, 0, image.shape[1], image.shape[0]]], np.float32),
-                np.ones(1, np.float32),
-            )
-            for image in images
-        ]
+        sizes = [image.shape[1::-1] for image in images]
+        return [(np.float32([[0, 0, *size]]), np.ones(1, np.float32)) for size in sizes]
 
 
 class BoxFilter(Detector):
@@ -102,48 +97,30 @@ class BoxFilter(Detector):
         return boxes[kept], scores[kept]
 
 
-@dataclass
 class PoseVerifiedDetector(Detector):
     """Verify the candidates of a small detector with the 2D pose estimator.
 
     The shipped detector, at a low threshold, yields most people and many false
     positives. Poses are estimated in each candidate box and once more in the box around
-    the keypoints; their confidence decides. As that takes tens of boxes per frame, the
-    detector asks for a frame every second.
+    the keypoints. With the detector's score ``s`` and the mean confidences ``c`` of
+    both passes, the score of a person is ``s ** 0.4 * (c1 * c2) ** 0.5``. As that takes
+    tens of boxes per frame, the detector asks for a frame every second.
 
     Args:
         estimator (PoseEstimator): 2D pose estimator.
         detector (Detector): Detector of the candidates.
-        min_score (float): Least score of people: with the detector's score ``s`` and
-            the mean confidences ``c`` of both passes, ``s ** 0.4 * (c1 * c2) ** 0.5``.
-            Defaults to 0.44.
-        min_tracked (float): Least mean confidence of tracked people. Defaults to 0.6.
     """
 
-    estimator: PoseEstimator
-    detector: Detector
-    min_score: float = 0.44
-    min_tracked: float = 0.6
+    interval = 1.0
+    # duplicates are recognized by their keypoints
+    nms_thr = 1.0
+    redetects = True
 
-    def __post_init__(self) -> None:
-        """Set what the interface requires."""
-        self.name = f'{self.detector.name}, verified by {self.estimator.name}'
-        self.interval = 1.0
-        # duplicates are recognized by their keypoints
-        self.nms_thr = 1.0
-        self.redetects = True
-
-    @property
-    def identity(self) -> dict:
-        """Return the identities of both models with the thresholds."""
-        return identify(
-            'pose-verified',
-            str(_RULES),
-            model=self.estimator.identity,
-            detector=self.detector.identity,
-            min=self.min_score,
-            tracked=self.min_tracked,
-        )
+    def __init__(self, estimator: PoseEstimator, detector: Detector) -> None:
+        self.estimator, self.detector = estimator, detector
+        self.name = f'{detector.name}, verified by {estimator.name}'
+        models = {'model': estimator.identity, 'detector': detector.identity}
+        self.identity = identify('pose-verified', str(_RULES), **models)
 
     def __call__(self, images: list[np.ndarray]) -> list[Boxes]:
         """Detect the people of BGR images (H, W, 3)."""
@@ -157,7 +134,7 @@ class PoseVerifiedDetector(Detector):
         """Detect people; tracked ones with confident poses need not be verified."""
         [(boxes, scores)] = self.detector([image])
         confidence = mean_confidence(tracked.scores)
-        kept = confidence >= self.min_tracked
+        kept = confidence >= _MIN_TRACKED
         tracked, confidence = tracked.take(kept), confidence[kept]
         own = _boxes_of(tracked.keypoints, tracked.scores, image)
         elsewhere = box_iou(boxes[:, None], own).max(1, initial=0) < _TRACKED_OVERLAP
@@ -188,13 +165,13 @@ class PoseVerifiedDetector(Detector):
         boxes, confidence, points = self._estimate(image, candidates)
         scores = scores**_DETECTOR_POWER * confidence**_POSE_POWER
         # the second pass can only lower it
-        kept = scores >= self.min_score
+        kept = scores >= _MIN_SCORE
         if known is not None:
             kept &= ~_duplicates((boxes, points), known).any(1)
         candidates, boxes, scores = candidates[kept], boxes[kept], scores[kept]
         _, confidence, points = self._estimate(image, boxes)
         scores = scores * confidence**_POSE_POWER
-        kept = scores >= self.min_score
+        kept = scores >= _MIN_SCORE
         overlap = box_iou(candidates, boxes)
         share = np.interp(overlap, [_LOOSE_OVERLAP, _TIGHT_OVERLAP], [0, 1])
         boxes += np.float32(share[:, None]) * (candidates - boxes)
