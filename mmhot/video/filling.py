@@ -13,8 +13,8 @@ from mmhot.video.chunks import (
     Estimate,
     Keyframe,
     are_certain,
+    estimate_closely,
     prior_of,
-    refine,
     search_boxes,
     turns_of,
 )
@@ -192,8 +192,7 @@ class _Filler:
             ]
             priors.append(Prior(np.array(confidence), turns_of(people)))
         frames = [self._frames[position] for position in rows]
-        found = self._estimate(frames, boxes, priors)
-        found = refine(frames, found, priors, self._estimate)
+        found = estimate_closely(frames, boxes, priors, self._estimate)
         people = reduce(People.join, found)
         order = np.argsort(np.concatenate(list(rows.values())))
         return [people.take([row]) for row in order]

@@ -267,6 +267,16 @@ def compare_people(
     return overlap, np.where(count < _MIN_COMMON_KEYPOINTS, overlap, mean)
 
 
+def compare_all(first: Poses, second: Poses) -> np.ndarray:
+    """Compute similarities (P, Q) of people, pairs of all keypoints and their boxes."""
+    one, other = (
+        np.concatenate([keypoints, boxes.reshape(-1, 2, 2)], 1)
+        for keypoints, boxes in (first, second)
+    )
+    valid = np.ones(one.shape[1], bool)
+    return compare_people(one[:, None], other[None], valid)[1]
+
+
 def boxes_around(
     keypoints: np.ndarray, scores: np.ndarray, padding: float, size: tuple[int, int]
 ) -> np.ndarray:

@@ -10,10 +10,9 @@ from mmhot.video.people import (
     PoseEstimator,
     Poses,
     box_iou,
-    box_of,
     box_overlap,
     boxes_around,
-    compare_people,
+    compare_all,
     mean_confidence,
 )
 
@@ -141,7 +140,7 @@ class PoseVerifiedDetector(Detector):
         new = np.flatnonzero(elsewhere & (scores >= (_MIN_NEW if len(own) else 0)))
         new = new[np.argsort(-scores[new], kind='stable')][:_MAX_NEW]
         boxes, scores, points = self._verify(
-            image, boxes[new], scores[new], (own, tracked.keypoints)
+            image, boxes[new], scores[new], (tracked.keypoints, own)
         )
         return _drop_duplicates(
             np.concatenate([boxes, own]),
@@ -158,7 +157,7 @@ class PoseVerifiedDetector(Detector):
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return boxes, scores and keypoints of candidates that are people.
 
-        Those who are among known people, boxes and keypoints, are left out.
+        Those who are among known people, keypoints and boxes, are left out.
         """
         best = np.argsort(-scores, kind='stable')[:_MAX_CANDIDATES]
         candidates, scores = boxes[best], scores[best]
@@ -167,7 +166,7 @@ class PoseVerifiedDetector(Detector):
         # the second pass can only lower it
         kept = scores >= _MIN_SCORE
         if known is not None:
-            kept &= ~_duplicates((boxes, points), known).any(1)
+            kept &= ~_duplicates((points, boxes), known).any(1)
         candidates, boxes, scores = candidates[kept], boxes[kept], scores[kept]
         _, confidence, points = self._estimate(image, boxes)
         scores = scores * confidence**_POSE_POWER
@@ -195,7 +194,7 @@ def _drop_duplicates(
     boxes: np.ndarray, scores: np.ndarray, points: np.ndarray
 ) -> Boxes:
     """Keep the box with the highest score of each person, highest first."""
-    duplicate = _duplicates((boxes, points), (boxes, points))
+    duplicate = _duplicates((points, boxes), (points, boxes))
     kept: list[int] = []
     for person in np.argsort(-scores, kind='stable'):
         if not duplicate[person, kept].any():
@@ -204,12 +203,7 @@ def _drop_duplicates(
 
 
 def _duplicates(first: Poses, second: Poses) -> np.ndarray:
-    """Mark pairs (P, Q) of boxes and keypoints that are of one person."""
-    one, other = (
-        np.concatenate([own, corners.reshape(-1, 2, 2)], 1)
-        for corners, own in (first, second)
-    )
-    one, other, valid = one[:, None], other[None], np.ones(one.shape[1], bool)
-    _, similarity = compare_people(one, other, valid)
-    shared = box_overlap(box_of(one), box_of(other))
-    return (shared > _DUPLICATE_OVERLAP) & (similarity >= _DUPLICATE_SIMILARITY)
+    """Mark pairs (P, Q) of keypoints and boxes that are of one person."""
+    shared = box_overlap(first[1][:, None], second[1][None])
+    similar = compare_all(first, second) >= _DUPLICATE_SIMILARITY
+    return (shared > _DUPLICATE_OVERLAP) & similar
