@@ -1,12 +1,11 @@
 """Frames read in a thread: ahead, or the newest of a stream, with reconnection."""
 
 import math
-import queue
 import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from mmhot.video.frames import Frame, FrameSource
@@ -26,35 +25,15 @@ _POLL = 0.1
 
 def prefetch(frames: Iterable[Frame], count: int = 4) -> Iterator[Frame]:
     """Read up to ``count`` frames ahead in a thread; its errors are raised here."""
-    read: queue.Queue = queue.Queue(count)
-    stopped = threading.Event()
-
-    def put(item: Frame | BaseException | None) -> None:
-        while not stopped.is_set():
-            with suppress(queue.Full):
-                read.put(item, timeout=_POLL)
-                return
-
-    def run() -> None:
-        try:
-            for frame in frames:
-                put(frame)
-                if stopped.is_set():
-                    return
-        except BaseException as error:
-            put(error)
-        put(None)
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
+    unread = iter(frames)
+    pool = ThreadPoolExecutor(1)
     try:
-        while (item := read.get()) is not None:
-            if isinstance(item, BaseException):
-                raise item
-            yield item
+        ahead = deque(pool.submit(next, unread, None) for _ in range(count))
+        while (frame := ahead.popleft().result()) is not None:
+            ahead.append(pool.submit(next, unread, None))
+            yield frame
     finally:
-        stopped.set()
-        thread.join()
+        pool.shutdown(cancel_futures=True)
 
 
 @dataclass

@@ -65,7 +65,9 @@ class VideoPoseEstimator:
     det_factor: float = 1.0
 
     def __post_init__(self) -> None:
-        """Estimate all frames at once where that is as fast."""
+        """Check the size of batches; estimate all frames where that is as fast."""
+        if self.batch_size < 1:
+            raise ValueError(f'batch_size must be at least 1, got {self.batch_size}')
         if self.estimator.prefers_batches:
             self.gaps = replace(self.gaps, tolerance=0)
 
