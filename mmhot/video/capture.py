@@ -12,8 +12,6 @@ from mmhot.video.frames import Frame, FrameSource
 
 # Seconds between attempts to reconnect: the first time, and at most.
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 10.0
-# Seconds without a frame that count as an interruption.
-_STALL = 2.0
 # Seconds by which timestamps may differ from arrival times: more is a clock that was
 # set, or another connection.
 _MAX_DRIFT = 2.0
@@ -59,8 +57,8 @@ class Capture:
 
     A thread reads; a frame that was not taken is replaced by the next one, so that a
     slow consumer skips frames rather than falls behind. Iterating yields a
-    :class:`LiveFrame` each, and one :class:`Interruption` when no frame arrives for two
-    seconds. A video file is played at its own pace.
+    :class:`LiveFrame` each, and one :class:`Interruption` when the connection is lost,
+    as after ten seconds without a frame. A video file is played at its own pace.
 
     Args:
         stream (FrameSource): The stream, or a file.
@@ -97,22 +95,17 @@ class Capture:
         """Yield frames until the stream has ended or is stopped."""
         thread = threading.Thread(target=self._run, daemon=True)
         thread.start()
-        start = last = time.monotonic()
-        is_interrupted = False
+        start = time.monotonic()
         try:
             while not self.stop.is_set():
                 with self._changed:
                     self._changed.wait_for(lambda: self._items or self._done, _POLL)
                     item = self._items.popleft() if self._items else None
                     is_done = self._done
-                if item is None and is_done:
-                    break
-                if item is None and time.monotonic() - last > _STALL:
-                    item = Interruption(f'no frame for {_STALL:g} s')
-                if isinstance(item, LiveFrame) or (item and not is_interrupted):
-                    is_interrupted = isinstance(item, Interruption)
+                if item is not None:
                     yield item
-                    last = time.monotonic()
+                elif is_done:
+                    break
                 if self.duration and time.monotonic() - start >= self.duration:
                     break
         finally:
@@ -132,7 +125,8 @@ class Capture:
                     self.ended = None if self.stop.is_set() else reason
                     return
                 reason = reason or 'it ended'
-                if self.seen > seen or lost_at is None:
+                is_new = self.seen > seen or lost_at is None
+                if is_new:
                     lost_at, wait = time.monotonic(), _FIRST_WAIT
                 if time.monotonic() + wait - lost_at > self.reconnect:
                     self.ended = (
@@ -140,7 +134,8 @@ class Capture:
                         f'up: {reason}'
                     )
                     return
-                self._put(Interruption(reason))
+                if is_new:
+                    self._put(Interruption(reason))
                 self.stop.wait(wait)
                 wait = min(2 * wait, _LONGEST_WAIT)
         except Exception as error:  # raised where frames are consumed
