@@ -15,18 +15,15 @@ from mmhot.structures.clips import clip_name
 from mmhot.video.decoding import (
     DEFAULT_FPS,
     FileClock,
-    decode_packets,
+    decode,
     ffmpeg_reason,
     is_raw,
     is_url,
-    limit_pixels,
     measure_rate,
     name_of_url,
     open_video,
-    pixel_aspect,
     public_url,
     stated_rate,
-    upright,
 )
 
 _LOGGER = logging.getLogger(__name__)
@@ -132,30 +129,23 @@ class VideoFile(FrameSource):
         """Decode from the start."""
         self.ended, self.num_damaged = None, 0
         index, shape, clock, end = 0, None, FileClock(self.fps), 0.0
-        skipped, damage = 0, []  # undecodable packets before and after the last frame
+        damage: list[Exception] = []  # since the last frame
         with self._open() as container:
             expected = _expected_end(container)
-            stream = container.streams.video[0]
-            limit_pixels(stream, self.max_pixels, self.label)
-            stream.thread_type = 'AUTO'
-            aspect = pixel_aspect(stream)
-            for frame in decode_packets(container):
-                if isinstance(frame, Exception):
-                    damage.append(frame)
+            for item in decode(container, self.max_pixels, self.label, 'AUTO'):
+                if isinstance(item, Exception):
+                    damage.append(item)
                     continue
-                image = upright(frame, aspect)
+                frame, image = item
                 if shape not in (None, image.shape):
                     change = describe_change(image.shape, shape)
                     self.ended = f'{self.label} ends at frame {index}: {change}'
                     return
                 shape = image.shape
-                skipped += len(damage)
                 self.num_damaged += len(damage) + bool(frame.is_corrupt)
                 damage.clear()
-                if frame.time is None or not self.has_timestamps:
-                    time = (index + skipped) / self.fps
-                else:
-                    time = frame.time
+                is_known = self.has_timestamps and frame.time is not None
+                time = frame.time if is_known else index / self.fps
                 end = time + 1 / self.fps
                 yield Frame(index, clock(time), image)
                 index += 1
