@@ -92,10 +92,6 @@ class Prior(NamedTuple):
         """Select people by index or mask."""
         return Prior(*(values[rows] for values in self))
 
-    def join(self, other: 'Prior') -> 'Prior':
-        """Append other people."""
-        return Prior(*map(np.concatenate, zip(self, other, strict=True)))
-
 
 class Detector(ABC):
     """Interface of person detectors.
