@@ -28,12 +28,12 @@ from mmhot.video.decoding import DEFAULT_FPS
 from mmhot.video.frames import Frame, FrameSource, ImageSequence
 from mmhot.video.inputs import open_inputs
 from mmhot.video.people import People
-from mmhot.video.pipeline import NoConfidentDetectionError, VideoLifter
+from mmhot.video.person_tracker import Tracker
+from mmhot.video.pipeline import VideoLifter
 from mmhot.video.pose_estimation import VideoPoseEstimator
 from mmhot.video.shot_boundaries import CutDetector
 from mmhot.video.sources import pose_source
 from mmhot.video.sources.detectors import BoxFilter
-from mmhot.video.tracking import Tracker
 from mmhot.visualization.clip_renderer import ClipRenderer
 from mmhot.visualization.overlay import append_3d_view, draw_overlay
 
@@ -426,11 +426,8 @@ def _lift(
     progress: Callable[[int, int], None] | None = None,
 ) -> Clip3D | None:
     """Lift tracked people; None if there are none with confident keypoints."""
-    try:
-        clip = pipeline.assemble(source, found, tracks)
-    except NoConfidentDetectionError:
-        return None
-    return pipeline.lift(clip, progress)
+    clip = pipeline.assemble(source, found, tracks)
+    return None if clip is None else pipeline.lift(clip, progress)
 
 
 def _open_scene(clip: Clip3D | None, num_instances: int) -> ClipRenderer | None:

@@ -288,7 +288,7 @@ def lift_source(
             lifted = pipeline.lift(source, lambda *done: progress('3D', *done), path)
         times.num_frames = len(set(lifted.frame.tolist()))
         return lifted
-    lifted, _ = pipeline(source, progress, times)
+    lifted = pipeline(source, progress, times)
     warn_of_damage(source)
     return lifted
 

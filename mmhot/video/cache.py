@@ -3,7 +3,6 @@
 import hashlib
 import json
 import logging
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,8 +20,6 @@ _LOGGER = logging.getLogger(__name__)
 _LONGEST_NAME = 120
 _STATE = ('size', 'complete', 'ended')
 _PEOPLE = ('bboxes', 'bbox_scores', 'keypoints', 'scores')
-# Seconds between two writes, and largest share of the time that writing may take.
-_WRITE_INTERVAL, _MAX_WRITE_SHARE = 20.0, 0.02
 
 
 @dataclass
@@ -48,29 +45,6 @@ class ClipPeople:
     observed: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
 
 
-class CacheWriter:
-    """Write a growing clip to its cache file every few seconds, if it has one."""
-
-    def __init__(self, clip: ClipPeople, path: Path | None) -> None:
-        self._clip, self._path = clip, path
-        self._due = time.monotonic() + _WRITE_INTERVAL
-
-    def write_if_due(self) -> None:
-        """Write unless the last time was a moment ago."""
-        if time.monotonic() >= self._due:
-            self.write()
-
-    def write(self) -> None:
-        """Write all frames; a full disk does not interrupt the work."""
-        if self._path is None or not self._clip.times:
-            return
-        begin = time.monotonic()
-        if not save_if_possible(lambda: save_people(self._clip, self._path)):
-            self._path = None
-        now = time.monotonic()
-        self._due = now + max(_WRITE_INTERVAL, (now - begin) / _MAX_WRITE_SHARE)
-
-
 def save_if_possible(save: Callable[[], None]) -> bool:
     """Call a function that saves what can be computed again; warn of an OSError."""
     try:
@@ -91,7 +65,8 @@ def cache_path(folder: Path, source: Path, facts: object, suffix: str = '.npz') 
         suffix (str): End of the name. Defaults to '.npz'.
     """
     name = source.resolve().stem.encode()[:_LONGEST_NAME].decode(errors='ignore')
-    key = digest(describe_input(source), facts)
+    text = json.dumps([describe_input(source), facts], sort_keys=True)
+    key = hashlib.sha256(text.encode()).hexdigest()[:16]
     return folder / CACHE_FOLDER / f'{name}-{key}{suffix}'
 
 
@@ -108,12 +83,6 @@ def describe_file(file: Path) -> list:
     """Describe a file by its path, size and date."""
     status = file.stat()
     return [str(file.resolve()), status.st_size, status.st_mtime_ns]
-
-
-def digest(*values: object) -> str:
-    """Compute a short SHA-256 of plain values."""
-    text = json.dumps(values, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def identify(name: str, weights: str | Path, **options: Any) -> dict[str, Any]:

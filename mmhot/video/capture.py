@@ -1,20 +1,17 @@
 """Frames read in a thread: ahead, or the newest of a stream, with reconnection."""
 
 import math
-import queue
 import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from mmhot.video.frames import Frame, FrameSource
 
 # Seconds between attempts to reconnect: the first time, and at most.
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 10.0
-# Seconds without a frame that count as an interruption.
-_STALL = 2.0
 # Seconds by which timestamps may differ from arrival times: more is a clock that was
 # set, or another connection.
 _MAX_DRIFT = 2.0
@@ -26,35 +23,15 @@ _POLL = 0.1
 
 def prefetch(frames: Iterable[Frame], count: int = 4) -> Iterator[Frame]:
     """Read up to ``count`` frames ahead in a thread; its errors are raised here."""
-    read: queue.Queue = queue.Queue(count)
-    stopped = threading.Event()
-
-    def put(item: Frame | BaseException | None) -> None:
-        while not stopped.is_set():
-            with suppress(queue.Full):
-                read.put(item, timeout=_POLL)
-                return
-
-    def run() -> None:
-        try:
-            for frame in frames:
-                put(frame)
-                if stopped.is_set():
-                    return
-        except BaseException as error:
-            put(error)
-        put(None)
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
+    unread = iter(frames)
+    pool = ThreadPoolExecutor(1)
     try:
-        while (item := read.get()) is not None:
-            if isinstance(item, BaseException):
-                raise item
-            yield item
+        ahead = deque(pool.submit(next, unread, None) for _ in range(count))
+        while (frame := ahead.popleft().result()) is not None:
+            ahead.append(pool.submit(next, unread, None))
+            yield frame
     finally:
-        stopped.set()
-        thread.join()
+        pool.shutdown(cancel_futures=True)
 
 
 @dataclass
@@ -80,8 +57,8 @@ class Capture:
 
     A thread reads; a frame that was not taken is replaced by the next one, so that a
     slow consumer skips frames rather than falls behind. Iterating yields a
-    :class:`LiveFrame` each, and one :class:`Interruption` when no frame arrives for two
-    seconds. A video file is played at its own pace.
+    :class:`LiveFrame` each, and one :class:`Interruption` when the connection is lost,
+    as after ten seconds without a frame. A video file is played at its own pace.
 
     Args:
         stream (FrameSource): The stream, or a file.
@@ -118,22 +95,17 @@ class Capture:
         """Yield frames until the stream has ended or is stopped."""
         thread = threading.Thread(target=self._run, daemon=True)
         thread.start()
-        start = last = time.monotonic()
-        is_interrupted = False
+        start = time.monotonic()
         try:
             while not self.stop.is_set():
                 with self._changed:
                     self._changed.wait_for(lambda: self._items or self._done, _POLL)
                     item = self._items.popleft() if self._items else None
                     is_done = self._done
-                if item is None and is_done:
-                    break
-                if item is None and time.monotonic() - last > _STALL:
-                    item = Interruption(f'no frame for {_STALL:g} s')
-                if isinstance(item, LiveFrame) or (item and not is_interrupted):
-                    is_interrupted = isinstance(item, Interruption)
+                if item is not None:
                     yield item
-                    last = time.monotonic()
+                elif is_done:
+                    break
                 if self.duration and time.monotonic() - start >= self.duration:
                     break
         finally:
@@ -153,7 +125,8 @@ class Capture:
                     self.ended = None if self.stop.is_set() else reason
                     return
                 reason = reason or 'it ended'
-                if self.seen > seen or lost_at is None:
+                is_new = self.seen > seen or lost_at is None
+                if is_new:
                     lost_at, wait = time.monotonic(), _FIRST_WAIT
                 if time.monotonic() + wait - lost_at > self.reconnect:
                     self.ended = (
@@ -161,7 +134,8 @@ class Capture:
                         f'up: {reason}'
                     )
                     return
-                self._put(Interruption(reason))
+                if is_new:
+                    self._put(Interruption(reason))
                 self.stop.wait(wait)
                 wait = min(2 * wait, _LONGEST_WAIT)
         except Exception as error:  # raised where frames are consumed

@@ -13,7 +13,7 @@ from mmhot.video.people import (
     are_upright,
     box_iou,
     boxes_around,
-    compare_people,
+    compare_all,
     quarter_turns,
 )
 
@@ -70,6 +70,10 @@ class Keyframe:
         """Drop people with a low mean confidence."""
         return self.take(are_certain(self.people))
 
+    def boxes(self, size: tuple[int, int]) -> np.ndarray:
+        """Compute boxes (P, 4) to search the people in another frame, of a size."""
+        return search_boxes(self.people, size)
+
     def join(self, other: 'Keyframe') -> 'Keyframe':
         """Append the people of the same frame."""
         ids = np.concatenate([self.ids, other.ids])
@@ -100,24 +104,33 @@ def track_chunk(
         list[Keyframe]: People before the chunk, at negative positions, and of some of
         its frames, the last one included.
     """
-    keyframes = _recall(previous, frames[0].image.shape[1::-1])
+    size = frames[0].image.shape[1::-1]
+    keyframes = _recall(previous, size)
     step, last = (max_step // 2 if len(keyframes) > 1 else 1), len(frames) - 1
     while keyframes[-1].position < last:
-        position = _next_position(keyframes[-1], step, last)
-        frame, size = frames[position], frames[position].image.shape[1::-1]
-        predicted = _predict(keyframes, position, size)
+        now = keyframes[-1]
+        position = _next_position(now, step, last)
         detects = position == last and redetect is not None
-        tracked = _track(
-            frame, predicted, keyframes[-1], position, estimate, afresh=detects
-        )
-        passed = position - keyframes[-1].position
-        if passed > 1 and len(tracked.ids) < len(keyframes[-1].ids):
+        confidence = now.people.scores.mean(1)
+        if detects:
+            reliable = are_upright(now.people.keypoints) & (confidence >= _RELIABLE)
+            confidence = np.where(reliable, confidence, np.nan)
+        predicted = _predict(keyframes, position, size)
+        boxes = predicted, now.people.bbox_scores
+        prior = Prior(confidence, turns_of(now.people))
+        [people] = estimate_closely([frames[position]], [boxes], [prior], estimate)
+        tracked = Keyframe(position, now.ids, people).drop_uncertain()
+        passed = position - now.position
+        if passed > 1 and len(tracked.ids) < len(now.ids):
             step = passed // 2
             continue
-        is_predictable = _is_predictable(predicted, keyframes[-1], tracked, size)
+        known, rows = rows_of(now.ids, tracked.ids)
+        overlap = box_iou(predicted[known], tracked.take(rows).boxes(size))
+        is_predictable = known.all() and (overlap >= _PREDICTABLE).all()
         step = min(2 * step, max_step) if is_predictable else max(step // 2, 1)
         if detects:
-            tracked = _detect(frame, tracked, keyframes, estimate, redetect)
+            first_new = max(int(key.ids.max(initial=-1)) for key in keyframes) + 1
+            tracked = _detect(frames[-1], tracked, first_new, estimate, redetect)
         keyframes.append(tracked)
     _search_backwards(frames, keyframes, estimate)
     return keyframes
@@ -134,17 +147,13 @@ def _next_position(last: Keyframe, step: int, end: int) -> int:
 
 def _recall(previous: Sequence[People], size: tuple[int, int]) -> list[Keyframe]:
     """Number the people of the last frame, and of an earlier one if there is one."""
-    first, last = drop_uncertain(previous[0]), drop_uncertain(previous[-1])
-    now = Keyframe(-1, np.arange(len(last)), last)
-    if len(previous) < 2:
-        return [now]
-    boxes = search_boxes(first, size), search_boxes(last, size)
-    return [Keyframe(-HISTORY, _match(*boxes, now.ids, len(last)), first), now]
-
-
-def drop_uncertain(people: People) -> People:
-    """Drop people with a low mean confidence."""
-    return people.take(are_certain(people))
+    now, *before = (people.take(are_certain(people)) for people in reversed(previous))
+    numbered = [Keyframe(-1, np.arange(len(now)), now)]
+    for people in before:
+        boxes = search_boxes(people, size), search_boxes(now, size)
+        ids = _match(*boxes, numbered[0].ids, len(now))
+        numbered.insert(0, Keyframe(-HISTORY, ids, people))
+    return numbered
 
 
 def are_certain(people: People) -> np.ndarray:
@@ -173,45 +182,16 @@ def search_boxes(people: People, size: tuple[int, int]) -> np.ndarray:
     return np.where(np.isfinite(boxes), boxes, people.bboxes).astype(np.float32)
 
 
-def _is_predictable(
-    predicted: np.ndarray, before: Keyframe, now: Keyframe, size: tuple[int, int]
-) -> bool:
-    """Return whether the boxes of all people were predicted well."""
-    known, rows = rows_of(before.ids, now.ids)
-    overlap = box_iou(predicted[known], search_boxes(now.people.take(rows), size))
-    return known.all() and (overlap >= _PREDICTABLE).all()
-
-
-def _track(
-    frame: Frame,
-    predicted: np.ndarray,
-    last: Keyframe,
-    position: int,
-    estimate: Estimate,
-    afresh: bool,
-) -> Keyframe:
-    """Estimate the people of the last keyframe in predicted boxes (P, 4)."""
-    boxes = predicted, last.people.bbox_scores
-    confidence = last.people.scores.mean(1)
-    if afresh:
-        reliable = are_upright(last.people.keypoints) & (confidence >= _RELIABLE)
-        confidence = np.where(reliable, confidence, np.nan)
-    prior = Prior(confidence, turns_of(last.people))
-    people = _estimate_closely(frame, boxes, prior, estimate)
-    return Keyframe(position, last.ids, people).drop_uncertain()
-
-
 def _detect(
     frame: Frame,
     tracked: Keyframe,
-    keyframes: list[Keyframe],
+    first_new: int,
     estimate: Estimate,
     redetect: Redetect,
 ) -> Keyframe:
     """Detect the people of a frame; tracked ones keep their numbers."""
     boxes, scores = redetect(frame, tracked.people)
-    first_new = max(int(key.ids.max(initial=-1)) for key in keyframes) + 1
-    around = search_boxes(tracked.people, frame.image.shape[1::-1])
+    around = tracked.boxes(frame.image.shape[1::-1])
     ids = _match(boxes, around, tracked.ids, first_new)
     known, rows = rows_of(ids, tracked.ids)
     same = np.zeros(len(ids), bool)
@@ -220,28 +200,16 @@ def _detect(
     kept.people.bbox_scores = scores[same]
     others = boxes[~same], scores[~same]
     unknown = Prior.unknown(len(others[0]))
-    people = _estimate_closely(frame, others, unknown, estimate)
+    [people] = estimate_closely([frame], [others], [unknown], estimate)
     found = Keyframe(tracked.position, ids[~same], people)
     return kept.join(found).drop_uncertain()
 
 
-def _estimate_closely(
-    frame: Frame, boxes: Boxes, prior: Prior, estimate: Estimate
-) -> People:
-    """Estimate people, and again in other boxes where keypoints are off the box."""
-    [people] = estimate([frame], [boxes], [prior])
-    [people] = refine([frame], [people], [prior], estimate)
-    return people
-
-
-def refine(
-    frames: list[Frame],
-    people: list[People],
-    priors: list[Prior],
-    estimate: Estimate,
+def estimate_closely(
+    frames: list[Frame], boxes: list[Boxes], priors: list[Prior], estimate: Estimate
 ) -> list[People]:
-    """Estimate people again whose keypoints are off the box they were found in."""
-    people, rows, requests = list(people), [], []
+    """Estimate people, and again in other boxes where keypoints are off the box."""
+    people, rows, requests = estimate(frames, boxes, priors), [], []
     for index, (frame, own, prior) in enumerate(
         zip(frames, people, priors, strict=True)
     ):
@@ -269,12 +237,12 @@ def _predict(
 ) -> np.ndarray:
     """Predict boxes (P, 4) of the last keyframe's people, moving at constant speed."""
     last = keyframes[-1]
-    boxes = search_boxes(last.people, size)
+    boxes = last.boxes(size)
     if len(keyframes) < 2 or not len(boxes):
         return boxes
     before = keyframes[-2]
     known, rows = rows_of(last.ids, before.ids)
-    earlier = search_boxes(before.people.take(rows), size)
+    earlier = before.take(rows).boxes(size)
     moved = np.zeros((len(boxes), 2), np.float32)
     moved[known] = (boxes[known] - earlier).reshape(-1, 2, 2).mean(1)
     moved *= (position - last.position) / (last.position - before.position)
@@ -311,26 +279,18 @@ def _search_backwards(
         if position < 0 or not len(found[-1].ids):
             return
         frame, last = frames[position], found[-1].people
-        boxes = _predict(found[-2:], position, frame.image.shape[1::-1])
-        people = _estimate_closely(
-            frame, (boxes, last.bbox_scores), prior_of(last), estimate
+        predicted = _predict(found[-2:], position, frame.image.shape[1::-1])
+        boxes = predicted, last.bbox_scores
+        [people] = estimate_closely([frame], [boxes], [prior_of(last)], estimate)
+        existing = keyframes[row].people
+        similarity = compare_all(
+            (people.keypoints, people.bboxes), (existing.keypoints, existing.bboxes)
         )
         kept = people.scores.mean(1) >= least
-        kept &= ~_duplicates(people, keyframes[row].people)
+        kept &= ~(similarity >= _DUPLICATE).any(1)
         found.append(Keyframe(position, found[-1].ids, people).take(kept))
         least = least[kept]
         keyframes[row] = keyframes[row].join(found[-1])
-
-
-def _duplicates(people: People, existing: People) -> np.ndarray:
-    """Mark the people (P,) who have the keypoints of an existing one."""
-    points, others = (
-        np.concatenate([own.keypoints, own.bboxes.reshape(-1, 2, 2)], 1)
-        for own in (people, existing)
-    )
-    valid = np.ones((len(points), len(others), points.shape[1]), bool)
-    _, similarity = compare_people(points[:, None], others[None], valid)
-    return (similarity >= _DUPLICATE).any(1)
 
 
 def rows_of(ids: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -90,20 +89,47 @@ def open_video(
     return container
 
 
-def decode_packets(
-    container: av.container.InputContainer,
-) -> Iterator[av.VideoFrame | Exception]:
-    """Decode a video; yields an error for each packet that cannot be decoded.
+def decode(
+    container: av.container.InputContainer, limit: int, label: str, threads: str
+) -> Iterator[tuple[av.VideoFrame, np.ndarray] | Exception]:
+    """Decode a video.
 
-    An error in reading packets is the last item.
+    Args:
+        container (InputContainer): The video.
+        limit (int): Most pixels of a frame.
+        label (str): Name in messages.
+        threads (str): FFmpeg's kind of threads.
+
+    Yields:
+        tuple[av.VideoFrame, np.ndarray] | Exception: Each frame with its image, BGR
+        uint8 (H, W, 3), or the error of a packet that cannot be decoded. An error in
+        reading packets is the last item.
+
+    Raises:
+        ValueError: If frames are too large, or the codec is unknown.
     """
+    stream = container.streams.video[0]
+    context, aspect = stream.codec_context, float(stream.sample_aspect_ratio or 1)
+    if context is None:
+        raise ValueError(
+            f'{label} is in a codec that cannot be decoded here: convert it, to H.264 '
+            'for example'
+        )
+    if not 1 / _MAX_PIXEL_ASPECT <= aspect <= _MAX_PIXEL_ASPECT:
+        aspect = 1.0
+    check_pixels(context.width * aspect, context.height, limit, label)
+    # frames may become larger later, and decoders pad them
+    context.options = {**context.options, 'max_pixels': str(2 * limit)}
+    stream.thread_type = threads
     try:
-        for packet in container.demux(container.streams.video[0]):
+        for packet in container.demux(stream):
             try:
                 frames = packet.decode()
             except av.error.InvalidDataError as error:
-                frames = [error]
-            yield from frames
+                yield error
+                continue
+            for frame in frames:
+                yield frame, _upright(frame, aspect)
     except (av.error.FFmpegError, OSError, ValueError) as error:
         yield error
 
@@ -133,37 +159,10 @@ def name_of_url(url: str) -> str:
     return re.sub(r'[^\w.-]+', '_', stem)
 
 
-def limit_pixels(stream: av.VideoStream, limit: int, name: str) -> None:
-    """Refuse a video of too large frames, and frames that become so later."""
-    context = stream.codec_context
-    if context is None:
-        raise ValueError(
-            f'{name} is in a codec that cannot be decoded here: convert it, to H.264 '
-            'for example'
-        )
-    aspect = pixel_aspect(stream) or 1
-    check_pixels(context.width * aspect, context.height, limit, name)
-    # decoders pad frames
-    context.options = {**context.options, 'max_pixels': str(2 * limit)}
-
-
-def pixel_aspect(stream: av.VideoStream) -> Fraction | None:
-    """Return the width of a pixel per its height, unless square or implausible."""
-    aspect = stream.sample_aspect_ratio
-    if not aspect or not 1 / _MAX_PIXEL_ASPECT <= aspect <= _MAX_PIXEL_ASPECT:
-        return None
-    return aspect
-
-
-def upright(frame: av.VideoFrame, pixel_aspect: Fraction | None = None) -> np.ndarray:
-    """Convert a frame to BGR uint8 (H, W, 3), turned and mirrored as a player does.
-
-    Args:
-        frame (av.VideoFrame): The decoded frame.
-        pixel_aspect (Fraction, optional): Width of a pixel per its height.
-    """
+def _upright(frame: av.VideoFrame, pixel_aspect: float) -> np.ndarray:
+    """Convert a frame to BGR, with square pixels, turned and mirrored as in players."""
     image = frame.to_ndarray(format='bgr24')
-    if pixel_aspect and abs(pixel_aspect - 1) > _SQUARE:
+    if abs(pixel_aspect - 1) > _SQUARE:
         size = (max(round(image.shape[1] * pixel_aspect), 1), image.shape[0])
         image = cv2.resize(image, size)
     matrix = frame.side_data.get(Type.DISPLAYMATRIX)

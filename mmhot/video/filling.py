@@ -13,8 +13,8 @@ from mmhot.video.chunks import (
     Estimate,
     Keyframe,
     are_certain,
+    estimate_closely,
     prior_of,
-    refine,
     search_boxes,
     turns_of,
 )
@@ -79,7 +79,9 @@ def fill_chunk(
         for number in np.union1d(first.ids, last.ids).tolist()
     ]
     if not gaps.tolerance:
-        filler.estimate_all(filler.without_known(open_gaps))
+        open_gaps = filler.without_known(open_gaps)
+        places = [(gap, p) for gap in open_gaps for p in range(gap.first + 1, gap.last)]
+        filler.estimate(places)
         open_gaps = []
     while open_gaps := filler.without_known(open_gaps):
         open_gaps = filler.halve(open_gaps)
@@ -127,34 +129,47 @@ class _Filler:
             and {gap.first, gap.last} & {*self.poses[gap.number]}
         ]
 
-    def estimate_all(self, gaps: list[_Gap]) -> None:
-        """Estimate all frames of gaps, in boxes between those of their ends."""
-        places = [
-            (gap, place) for gap in gaps for place in range(gap.first + 1, gap.last)
-        ]
-        guesses = [self._between(*each) for each in places]
-        found = self._estimate_at(places, guesses) if places else []
-        for (gap, place), pose in zip(places, found, strict=True):
-            if are_certain(pose)[0]:
-                self.poses[gap.number][place] = pose
-
     def halve(self, gaps: list[_Gap]) -> list[_Gap]:
         """Estimate the middle of each gap; returns the halves that are left."""
-        middles = [(gap, gap.middle) for gap in gaps]
-        guesses = [self._between(*each) for each in middles]
-        found = self._estimate_at(middles, guesses)
         halves = []
-        for gap, guess, pose in zip(gaps, guesses, found, strict=True):
-            if are_certain(pose)[0]:
-                self.poses[gap.number][gap.middle] = pose
-                if self._fits(gap, guess, pose):
-                    self._interpolate(gap)
-                    continue
+        middles = [(gap, gap.middle) for gap in gaps]
+        for gap, (guess, pose) in zip(gaps, self.estimate(middles), strict=True):
+            if are_certain(pose)[0] and self._fits(gap, guess, pose):
+                self._interpolate(gap)
+                continue
             halves += [
                 _Gap(gap.number, gap.first, gap.middle),
                 _Gap(gap.number, gap.middle, gap.last),
             ]
         return halves
+
+    def estimate(self, places: list[tuple[_Gap, int]]) -> list[tuple[People, People]]:
+        """Estimate people at places in gaps; returns what was guessed and found."""
+        if not places:
+            return []
+        guesses, rows = [], defaultdict(list)
+        for row, (gap, place) in enumerate(places):
+            guesses.append(self._between(gap, place))
+            rows[place].append(row)
+        boxes, priors = [], []
+        for own in rows.values():
+            people = reduce(People.join, [guesses[row] for row in own])
+            boxes.append((people.bboxes, people.bbox_scores))
+            # unless they are upright at all known ends
+            confidence = [
+                max(prior_of(end).confidence[0] for end in self._ends(places[row][0]))
+                for row in own
+            ]
+            priors.append(Prior(np.array(confidence), turns_of(people)))
+        frames = [self._frames[position] for position in rows]
+        found = estimate_closely(frames, boxes, priors, self._estimate)
+        people = reduce(People.join, found)
+        order = np.argsort(np.concatenate(list(rows.values())))
+        poses = [people.take([row]) for row in order]
+        for (gap, place), pose in zip(places, poses, strict=True):
+            if are_certain(pose)[0]:
+                self.poses[gap.number][place] = pose
+        return list(zip(guesses, poses, strict=True))
 
     def _ends(self, gap: _Gap) -> list[People]:
         """Return the known poses at the ends of a gap, one or two."""
@@ -173,30 +188,6 @@ class _Filler:
             first.keypoints + share * (last.keypoints - first.keypoints),
             np.minimum(first.scores, last.scores),
         )
-
-    def _estimate_at(
-        self, places: list[tuple[_Gap, int]], guesses: list[People]
-    ) -> list[People]:
-        """Estimate people at places in gaps, in their boxes."""
-        rows = defaultdict(list)
-        for row, (_, place) in enumerate(places):
-            rows[place].append(row)
-        boxes, priors = [], []
-        for own in rows.values():
-            people = reduce(People.join, [guesses[row] for row in own])
-            boxes.append((people.bboxes, people.bbox_scores))
-            # unless they are upright at all known ends
-            confidence = [
-                max(prior_of(end).confidence[0] for end in self._ends(places[row][0]))
-                for row in own
-            ]
-            priors.append(Prior(np.array(confidence), turns_of(people)))
-        frames = [self._frames[position] for position in rows]
-        found = self._estimate(frames, boxes, priors)
-        found = refine(frames, found, priors, self._estimate)
-        people = reduce(People.join, found)
-        order = np.argsort(np.concatenate(list(rows.values())))
-        return [people.take([row]) for row in order]
 
     def _fits(self, gap: _Gap, guess: People, found: People) -> bool:
         """Return whether a person's keypoints are where they were expected."""

@@ -15,18 +15,15 @@ from mmhot.structures.clips import clip_name
 from mmhot.video.decoding import (
     DEFAULT_FPS,
     FileClock,
-    decode_packets,
+    decode,
     ffmpeg_reason,
     is_raw,
     is_url,
-    limit_pixels,
     measure_rate,
     name_of_url,
     open_video,
-    pixel_aspect,
     public_url,
     stated_rate,
-    upright,
 )
 
 _LOGGER = logging.getLogger(__name__)
@@ -121,7 +118,7 @@ class VideoFile(FrameSource):
         if self._is_remote:
             self.label = public_url(self.address)  # a path has one slash after http:
         with self._open() as container:
-            self.num_frames = _num_frames(container.streams.video[0])
+            self.num_frames = container.streams.video[0].frames or None
             self.has_timestamps = not is_raw(container)
             if self.has_timestamps:
                 self.fps = measure_rate(container)
@@ -132,44 +129,29 @@ class VideoFile(FrameSource):
         """Decode from the start."""
         self.ended, self.num_damaged = None, 0
         index, shape, clock, end = 0, None, FileClock(self.fps), 0.0
-        skipped, damage = 0, []  # undecodable packets: all, and the last ones
+        damage: list[Exception] = []  # since the last frame
         with self._open() as container:
             expected = _expected_end(container)
-            stream = container.streams.video[0]
-            limit_pixels(stream, self.max_pixels, self.label)
-            stream.thread_type = 'AUTO'
-            aspect = pixel_aspect(stream)
-            for frame in decode_packets(container):
-                if isinstance(frame, Exception):
-                    damage.append(frame)
+            for item in decode(container, self.max_pixels, self.label, 'AUTO'):
+                if isinstance(item, Exception):
+                    damage.append(item)
                     continue
-                image = upright(frame, aspect)
+                frame, image = item
                 if shape not in (None, image.shape):
                     change = describe_change(image.shape, shape)
                     self.ended = f'{self.label} ends at frame {index}: {change}'
                     return
                 shape = image.shape
-                skipped += len(damage)
                 self.num_damaged += len(damage) + bool(frame.is_corrupt)
                 damage.clear()
-                if frame.time is None or not self.has_timestamps:
-                    time = (index + skipped) / self.fps
-                else:
-                    time = frame.time
+                is_known = self.has_timestamps and frame.time is not None
+                time = frame.time if is_known else index / self.fps
                 end = time + 1 / self.fps
                 yield Frame(index, clock(time), image)
                 index += 1
         if damage:
-            total = f' of {self.num_frames}' if self.num_frames else ''
-            self.ended = (
-                f'{self.label} is damaged after {index}{total} frames: '
-                f'{ffmpeg_reason(damage[-1])}'
-            )
-        elif skipped and self.num_frames:
-            # decoders leave out frames that depend on a damaged one
-            self.num_damaged = max(self.num_damaged, self.num_frames - index)
-        elif self.num_frames and index < self.num_frames - 1:
-            self.ended = f'{self.label} ends after {index} of {self.num_frames} frames'
+            reason = ffmpeg_reason(damage[-1])
+            self.ended = f'{self.label} is damaged after {index} frames: {reason}'
         elif expected - end > _EARLY + _EARLY_SHARE * expected:
             self.ended = (
                 f'{self.label} ends after {end:.1f} of {expected:.1f} seconds, '
@@ -188,7 +170,7 @@ class VideoFile(FrameSource):
 class ImageSequence(FrameSource):
     """Read images, in their order, as the frames of a clip.
 
-    In place of an image that cannot be read, the one before it is repeated.
+    Images that cannot be read are left out.
 
     Args:
         paths (list[Path]): The files.
@@ -203,37 +185,26 @@ class ImageSequence(FrameSource):
         self.paths = paths
         path = paths[0] if len(paths) == 1 else paths[0].parent
         super().__init__(name, path, fps, len(paths))
-        self._is_reported = False
 
     def __iter__(self) -> Iterator[Frame]:
         """Decode from the first image."""
         self.ended, self.num_damaged = None, 0
-        image, following = None, 0
-        for index, path in enumerate(self.paths):
-            read = self._read(path)
-            if read is not None and image is not None and read.shape != image.shape:
-                change = describe_change(read.shape, image.shape)
+        shape = None
+        for number, path in enumerate(self.paths):
+            try:
+                image = read_image(path, self.max_pixels)
+            except (ValueError, OSError) as error:
+                self.num_damaged += 1
+                if self.num_damaged == len(self.paths):
+                    raise
+                _LOGGER.warning('%s; it is left out', error)
+                continue
+            if shape not in (None, image.shape):
+                change = describe_change(image.shape, shape)
                 self.ended = f'stopped before {escape(path)}: {change}'
                 return
-            image = image if read is None else read
-            if image is None:
-                continue  # the first readable image takes its place
-            for number in range(following, index + 1):
-                yield Frame(number, number / self.fps, image)
-            following = index + 1
-
-    def _read(self, path: Path) -> np.ndarray | None:
-        """Read an image; None if it is not readable but others may be."""
-        try:
-            return read_image(path, self.max_pixels)
-        except (ValueError, OSError) as error:
-            self.num_damaged += 1
-            if self.num_damaged == len(self.paths):
-                raise
-            if not self._is_reported:
-                self._is_reported = True
-                _LOGGER.warning('%s; another image is repeated in its place', error)
-            return None
+            shape = image.shape
+            yield Frame(number - self.num_damaged, number / self.fps, image)
 
 
 def describe_change(shape: tuple[int, ...], before: tuple[int, ...]) -> str:
@@ -247,13 +218,3 @@ def _expected_end(container: av.container.InputContainer) -> float:
     if not container.duration:
         return 0.0
     return (container.duration + (container.start_time or 0)) / av.time_base
-
-
-def _num_frames(stream: av.VideoStream) -> int | None:
-    """Return the number of frames without those trimmed by an edit list, if known."""
-    if not stream.frames:
-        return None
-    if not (stream.duration and stream.average_rate):
-        return stream.frames
-    shown = round(stream.duration * stream.time_base * stream.average_rate)
-    return min(stream.frames, max(shown, 1))

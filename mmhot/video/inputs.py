@@ -1,7 +1,6 @@
 """Inputs by path, folder, glob, list or address: videos, images, keypoint files."""
 
 import logging
-import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +8,6 @@ from functools import partial
 from glob import glob, has_magic
 from pathlib import Path
 from typing import NoReturn
-from zlib import crc32
 
 import numpy as np
 
@@ -38,8 +36,6 @@ _HEIF_SUFFIXES = {'.heic', '.heif', '.hif'}
 # a step up to 100, and at most 10 steps apart on average.
 _NUMBERED = re.compile(r'(.*?)(\d+)')
 _MAX_STEP, _MAX_MEAN_GAP = 100, 10
-# Bytes of a name that leave room for the suffixes of results.
-_MAX_NAME = 200
 
 
 @dataclass(frozen=True)
@@ -79,10 +75,8 @@ def find_inputs(texts: list[str], fps: float | None = None) -> list[ClipInput]:
     """
     inputs = []
     for text in texts:
-        if Path(text).suffix.lower() == _LIST_SUFFIX:
-            inputs += _read_list(Path(text), fps)
-        else:
-            inputs += _find(text, fps)
+        is_list = Path(text).suffix.lower() == _LIST_SUFFIX
+        inputs += _read_list(Path(text), fps) if is_list else _find(text, fps)
     return inputs
 
 
@@ -117,7 +111,8 @@ def _read_list(path: Path, fps: float | None) -> list[ClipInput]:
         try:
             inputs += _find(line, fps)
         except (OSError, ValueError) as error:
-            inputs.append(_failing(Path(line), error))
+            name = escape(Path(line).stem, '_')
+            inputs.append(ClipInput(Path(line), name, partial(_fail, error)))
     if not inputs:
         raise ValueError(f'{path} names no input: one per line is expected')
     return inputs
@@ -132,41 +127,27 @@ def _find(text: str, fps: float | None) -> list[ClipInput]:
         raise ValueError(f'{text} is a webcam, a stream without an end: run it live')
     if path.is_dir():
         return _find_in_folder(path, fps)
-    if has_magic(text) and not path.exists():
-        return [_file_input(file, fps) for file in _glob_files(text)]
-    return [_file_input(path, fps)]
+    if not has_magic(text) or path.exists():
+        return [_file_input(path, fps)]
+    names = sorted(glob(text, recursive=True), key=natural_key)
+    files = [Path(name) for name in names if Path(name).is_file()]
+    if not files:
+        raise FileNotFoundError(f'no file matches {text}')
+    return [_file_input(file, fps) for file in files]
 
 
 def _file_input(path: Path, fps: float | None) -> ClipInput:
     if not path.exists():
         raise FileNotFoundError(f'{path} does not exist')
     name = clip_name(path)
-    if len(os.fsencode(name)) > _MAX_NAME:
-        return _failing(path, ValueError(f'{path} has too long a name for results'))
     if path.suffix.lower() in _KEYPOINT_SUFFIXES:
         read = partial(read_keypoints, path, fps=fps)
         return ClipInput(path, name, read, has_keypoints=True)
     return ClipInput(path, name, partial(_open_file, path, fps))
 
 
-def _failing(path: Path, error: Exception) -> ClipInput:
-    """Return an input that cannot be opened."""
-    name = escape(path.stem or path, '_')
-    if len(os.fsencode(name)) > _MAX_NAME:
-        name = f'{name[:40]}-{crc32(os.fsencode(path)):08x}'
-    return ClipInput(path, name, partial(_fail, error))
-
-
 def _fail(error: Exception) -> NoReturn:
     raise error
-
-
-def _glob_files(text: str) -> list[Path]:
-    files = [Path(name) for name in sorted(glob(text, recursive=True), key=natural_key)]
-    files = [file for file in files if file.is_file()]
-    if not files:
-        raise FileNotFoundError(f'no file matches {text}')
-    return files
 
 
 def _open_file(path: Path, fps: float | None) -> FrameSource:
@@ -182,10 +163,10 @@ def _open_file(path: Path, fps: float | None) -> FrameSource:
 
 
 def _find_in_folder(folder: Path, fps: float | None) -> list[ClipInput]:
-    files = [file for file in folder.iterdir() if file.is_file()]
-    files.sort(key=lambda file: natural_key(file.name))
-    files = [file for file in files if not file.name.startswith('.')]
+    files = sorted(folder.glob('[!.]*'), key=lambda file: natural_key(file.name))
     images = [file for file in files if is_image(file)]
+    videos = VIDEO_SUFFIXES | _HEIF_SUFFIXES
+    single = [file for file in files if file.suffix.lower() in videos]
     inputs = []
     if images and (fps or _is_sequence(images)):
         if fps is None:
@@ -200,12 +181,8 @@ def _find_in_folder(folder: Path, fps: float | None) -> list[ClipInput]:
         read = partial(ImageSequence, images, name, fps or DEFAULT_FPS)
         inputs.append(ClipInput(folder, name, read))
     else:
-        inputs += [_file_input(image, fps) for image in images]
-    inputs += [
-        _file_input(file, fps)
-        for file in files
-        if file.suffix.lower() in VIDEO_SUFFIXES | _HEIF_SUFFIXES
-    ]
+        single = images + single
+    inputs += [_file_input(file, fps) for file in single]
     if not inputs:
         raise FileNotFoundError(f'{folder} has neither images nor videos')
     return inputs

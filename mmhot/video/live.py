@@ -24,8 +24,8 @@ from mmhot.video.capture import Interruption
 from mmhot.video.frames import Frame
 from mmhot.video.live_segments import LiveSegment, Observation
 from mmhot.video.people import People
+from mmhot.video.person_tracker import Tracker
 from mmhot.video.pose_estimation import VideoPoseEstimator
-from mmhot.video.tracking import Tracker
 
 _H36M = get_skeleton('h36m-17')
 # Seconds of occlusion after which a person gets a new track ID.
@@ -82,7 +82,6 @@ class LiveLifter:
         kpt_thr (float): Keypoints with a lower confidence count as missing. Defaults
             to 0.2.
         smooth_3d (str): 'one-euro' or 'none', the default.
-        mapping (str, optional): See :class:`mmhot.lifting.lifter.Lifter`.
         fov (float, optional): Horizontal field of view in degrees.
         intrinsics (Lens, optional): The camera's lens, in place of ``fov``.
         foot_lock (bool): Whether to keep standing feet in place, which needs a static
@@ -103,7 +102,6 @@ class LiveLifter:
         lookahead: int | None = None,
         kpt_thr: float = 0.2,
         smooth_3d: str = 'none',
-        mapping: str | None = None,
         fov: float | None = None,
         intrinsics: Lens | None = None,
         foot_lock: bool = False,
@@ -113,19 +111,31 @@ class LiveLifter:
                 f'smooth_3d of a stream must be {" or ".join(LIVE_SMOOTHERS)}, as '
                 f'others need future frames; got {smooth_3d!r}'
             )
-        self.pose_estimator = pose_estimator
-        self.lifter = lifter
-        self.fps = fps
+        self.pose_estimator, self.lifter, self.fps = pose_estimator, lifter, fps
         self.tracker = Tracker(fps, _MAX_OCCLUSION)
-        self.lookahead = settle_lookahead(lifter, fps, lookahead)
+        self._first_target, middle = _first_and_middle_target(lifter)
+        after = (lifter.seq_len - 1 - middle) / lifter.fps
+        most = math.ceil(round(after * fps, 6))
+        if lookahead is None:
+            lookahead = min(_DEFAULT_LOOKAHEAD, most)
+        if not 0 <= lookahead <= most:
+            raise ValueError(
+                f'lookahead must be from 0 to the {most} frames that {lifter.name} '
+                f'uses at {fps:g} frames per second, got {lookahead}'
+            )
+        self.lookahead = lookahead
         self.latency = self.lookahead / fps
         self.kpt_thr = kpt_thr
         self.smooth_3d = smooth_3d
-        self.mapping = mapping or lifter.mapping
-        self.fov = fov
-        self.intrinsics = intrinsics
+        self.fov, self.intrinsics = fov, intrinsics
         self.foot_lock = foot_lock
-        self._target = target_position(lifter, round(self.latency * lifter.fps))
+        # Lifters with few targets are best at the middle one, even if all frames after
+        # it repeat the newest one. Those that lift their whole window do with fewer
+        # later frames, and use more of the past instead.
+        self._target = middle
+        if lifter.num_targets == lifter.seq_len > 1:
+            after = round(self.latency * lifter.fps)
+            self._target = max(middle, lifter.seq_len - 1 - after)
         steps = np.arange(lifter.seq_len) - self._target
         self._offsets = steps / lifter.fps
         self._segments: list[LiveSegment] = []
@@ -186,11 +196,10 @@ class LiveLifter:
 
     def _observe(self, frame: Frame) -> None:
         """Estimate the 2D poses of a frame and append them to their tracks."""
-        people = self.pose_estimator.estimate_frame(
-            replace(frame, index=self._count),
-            self._previous,
-            self.pose_estimator.detection_interval(),
-        )
+        models = self.pose_estimator
+        numbered = replace(frame, index=self._count)
+        interval = models.detection_interval()
+        people = models.estimate_frame(numbered, self._previous, interval)
         self._previous = people
         self._count += 1
         # the tracker counts frames at an even rate
@@ -198,12 +207,9 @@ class LiveLifter:
         ids = self.tracker.update(people, self._index)
         confident = (people.scores >= self.kpt_thr)[..., None]
         keypoints = np.where(confident, people.keypoints, np.nan).astype(np.float32)
+        skeletons = models.estimator.skeleton, _H36M.name
         keypoints, scores, _ = convert_keypoints(
-            keypoints,
-            people.scores,
-            self.pose_estimator.estimator.skeleton,
-            _H36M.name,
-            self.mapping,
+            keypoints, people.scores, *skeletons, self.lifter.mapping
         )
         for row in np.flatnonzero(ids >= 0):
             segment = self._segment_of(int(ids[row]), frame.time)
@@ -214,12 +220,8 @@ class LiveLifter:
         own = [segment for segment in self._segments if segment.track == track]
         if own and not own[-1].interrupted and time - own[-1].last_seen <= _MAX_GAP:
             return own[-1]
-        segment = LiveSegment(
-            track,
-            broken=bool(own),
-            smooth_3d=self.smooth_3d == 'one-euro',
-            foot_lock=self.foot_lock,
-        )
+        smooth_3d = self.smooth_3d == 'one-euro'
+        segment = LiveSegment(track, bool(own), smooth_3d, self.foot_lock)
         self._segments.append(segment)
         return segment
 
@@ -237,7 +239,7 @@ class LiveLifter:
             undistorted[..., :2] = lens.undistort(windows[..., :2])
         inputs = undistorted if self.lifter.reads_scores else undistorted[..., :2]
         poses = self.lifter.predict(inputs, camera)
-        poses = poses[:, self._target - first_target(self.lifter)]
+        poses = poses[:, self._target - self._first_target]
         focal, center = camera_intrinsics(camera)
         people = []
         for row, segment in enumerate(segments):
@@ -265,44 +267,9 @@ class LiveLifter:
         ]
 
 
-def settle_lookahead(lifter: Lifter, fps: float, lookahead: int | None) -> int:
-    """Check the look-ahead in frames; by default 4, or as many as the lifter uses.
-
-    Raises:
-        ValueError: If it is below 0, or above what the lifter uses.
-    """
-    after = lifter.seq_len - 1 - _middle(lifter)
-    most = math.ceil(round(after / lifter.fps * fps, 6))
-    if lookahead is None:
-        return min(_DEFAULT_LOOKAHEAD, most)
-    if not 0 <= lookahead <= most:
-        raise ValueError(
-            f'lookahead must be from 0 to the {most} frames that {lifter.name} uses at '
-            f'{fps:g} frames per second, got {lookahead}'
-        )
-    return lookahead
-
-
-def target_position(lifter: Lifter, frames_after: int) -> int:
-    """Choose the position in the window of the frame that is lifted.
-
-    Lifters with few targets are best at the middle one, even if all ``frames_after`` it
-    repeat the newest frame. Those that lift their whole window do with fewer later
-    frames, and use more of the past instead.
-    """
-    if lifter.num_targets < lifter.seq_len or lifter.seq_len == 1:
-        return _middle(lifter)
-    return max(_middle(lifter), lifter.seq_len - 1 - frames_after)
-
-
-def first_target(lifter: Lifter) -> int:
-    """Return the position of a lifter's first target in its window."""
+def _first_and_middle_target(lifter: Lifter) -> tuple[int, int]:
+    """Return the positions of a lifter's first and middle target in its window."""
     before = lifter.seq_len - lifter.num_targets
-    return before if lifter.causal else before // 2
-
-
-def _middle(lifter: Lifter) -> int:
-    """Return the position of a lifter's middle target in its window."""
     if lifter.causal:
-        return lifter.seq_len - 1
-    return first_target(lifter) + lifter.num_targets // 2
+        return before, lifter.seq_len - 1
+    return before // 2, before // 2 + lifter.num_targets // 2

@@ -51,11 +51,7 @@ class LiveSegment:
     """
 
     def __init__(
-        self,
-        track: int,
-        broken: bool,
-        smooth_3d: bool,
-        foot_lock: bool,
+        self, track: int, broken: bool, smooth_3d: bool, foot_lock: bool
     ) -> None:
         self.track, self.broken = track, broken
         self.last_seen, self.interrupted = -np.inf, False
@@ -78,18 +74,15 @@ class LiveSegment:
     def contains(self, time: float) -> bool:
         """Return whether the person is visible around a time, with a keypoint."""
         seen = self.observations
-        return (
-            bool(seen)
-            and seen[0].time <= time <= seen[-1].time
-            and any(np.isfinite(each.keypoints).all(-1).any() for each in seen)
-        )
+        if not seen or not seen[0].time <= time <= seen[-1].time:
+            return False
+        return any(np.isfinite(each.keypoints).all(-1).any() for each in seen)
 
     def scores_at(self, time: float) -> np.ndarray:
         """Return the confidence (17,) at a time, 0 in frames without an observation."""
-        for seen in self.observations:
-            if seen.time == time:
-                return seen.scores
-        return np.zeros_like(self.observations[0].scores)
+        none = np.zeros_like(self.observations[0].scores)
+        own = (seen.scores for seen in self.observations if seen.time == time)
+        return next(own, none)
 
     def resample(self, times: np.ndarray) -> np.ndarray:
         """Resample keypoints and scores at times (T,), missing joints filled in.

@@ -54,6 +54,12 @@ class People:
     def __len__(self) -> int:
         return len(self.bboxes)
 
+    @classmethod
+    def none(cls, num_keypoints: int) -> 'People':
+        """Return no people, of K keypoints."""
+        shapes = (0, 4), (0,), (0, num_keypoints, 2), (0, num_keypoints)
+        return cls(*(np.zeros(shape, np.float32) for shape in shapes))
+
     def take(self, rows: np.ndarray) -> 'People':
         """Select people by index or mask."""
         return People(*(values[rows] for values in vars(self).values()))
@@ -85,10 +91,6 @@ class Prior(NamedTuple):
     def take(self, rows: np.ndarray) -> 'Prior':
         """Select people by index or mask."""
         return Prior(*(values[rows] for values in self))
-
-    def join(self, other: 'Prior') -> 'Prior':
-        """Append other people."""
-        return Prior(*map(np.concatenate, zip(self, other, strict=True)))
 
 
 class Detector(ABC):
@@ -195,14 +197,26 @@ class CropEstimator(PoseEstimator):
     def _estimate(
         self, images: list[np.ndarray], boxes: list[np.ndarray], flip_test: bool
     ) -> list[Poses]:
-        pairs = zip(images, boxes, strict=True)
-        crops = [(image, box) for image, own in pairs for box in own]
+        crops = crops_of(images, boxes)
         keypoints = np.empty((len(crops), self.num_keypoints, 2), np.float32)
         scores = np.empty(keypoints.shape[:2], np.float32)
         for row, pose in enumerate(self.estimate_crops(crops, flip_test)):
             keypoints[row], scores[row] = pose
-        ends = np.cumsum([len(own) for own in boxes])[:-1]
-        return list(zip(np.split(keypoints, ends), np.split(scores, ends), strict=True))
+        return split_poses(keypoints, scores, boxes)
+
+
+def crops_of(images: list[np.ndarray], boxes: list[np.ndarray]) -> list[Crop]:
+    """List image and box of each person of all images."""
+    pairs = zip(images, boxes, strict=True)
+    return [(image, box) for image, own in pairs for box in own]
+
+
+def split_poses(
+    keypoints: np.ndarray, scores: np.ndarray, boxes: list[np.ndarray]
+) -> list[Poses]:
+    """Split the poses of the people of all images into those of each."""
+    ends = np.cumsum([len(own) for own in boxes])[:-1]
+    return list(zip(np.split(keypoints, ends), np.split(scores, ends), strict=True))
 
 
 class FrameObserver(ABC):
@@ -223,18 +237,6 @@ class FrameObserver(ABC):
     @abstractmethod
     def arrays(self) -> dict[str, np.ndarray]:
         """Return what was observed in all frames."""
-
-
-def require_members(part: object, interface: type) -> None:
-    """Raise a TypeError if an object lacks members of an interface."""
-    members = {*interface.__annotations__, *vars(interface)}
-    members = {name for name in members if not name.startswith('_')} | {'__call__'}
-    missing = sorted(name for name in members if not hasattr(part, name))
-    if missing:
-        raise TypeError(
-            f'{type(part).__name__} lacks {", ".join(missing)}: subclass '
-            f'{interface.__module__}.{interface.__name__}'
-        )
 
 
 def compare_people(
@@ -259,6 +261,16 @@ def compare_people(
     count = valid.sum(-1)
     mean = (similarity * valid).sum(-1) / count.clip(1)
     return overlap, np.where(count < _MIN_COMMON_KEYPOINTS, overlap, mean)
+
+
+def compare_all(first: Poses, second: Poses) -> np.ndarray:
+    """Compute similarities (P, Q) of people, pairs of all keypoints and their boxes."""
+    one, other = (
+        np.concatenate([keypoints, boxes.reshape(-1, 2, 2)], 1)
+        for keypoints, boxes in (first, second)
+    )
+    valid = np.ones(one.shape[1], bool)
+    return compare_people(one[:, None], other[None], valid)[1]
 
 
 def boxes_around(

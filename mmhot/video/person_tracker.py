@@ -1,4 +1,4 @@
-"""Tracker of people by box and keypoint similarity, with Kalman filters.
+"""Tracker of people, frame by frame, by box and keypoint similarity.
 
 It predicts, matches, and starts and ends tracks as `Norfair
 <https://github.com/tryolabs/norfair>`_ 2.3 (Tryolabs, BSD 3-Clause) does; the tests
@@ -27,6 +27,8 @@ _KEYPOINT_NOISE = 0.05
 _ACCELERATION = 1.0
 # Standard deviation of the speed of a new person, sizes per second.
 _INITIAL_SPEED = 1.5
+# Seconds of detections after which a new track is confirmed.
+_CONFIRMATION = 0.1
 
 
 @dataclass
@@ -62,6 +64,7 @@ class TrackedPerson:
 
     Attributes:
         id (int): Number among confirmed tracks; -1 if it is tentative.
+        row (int): Row of the last detection in its frame.
         points (np.ndarray): Predicted points, pixels, (K + 2, 2).
         velocity (np.ndarray): Pixels per frame, (K + 2, 2).
         known (np.ndarray): Which points were detected so far, (K + 2,) bool.
@@ -126,52 +129,75 @@ class TrackedPerson:
         self.known = self.known | detection.confident
 
 
-class PersonTracker:
-    """Match the people of frames with tracks.
+class Tracker:
+    """Assign track IDs to the people of a stream, frame by frame.
 
     Args:
-        fps (float): Frames per second.
-        delay (int): Frames after which a new track is confirmed.
-        max_gap (int): Frames for which an occluded person is predicted.
-
-    Attributes:
-        people (list[TrackedPerson]): Tracks.
+        fps (float): Frames per second of the frame numbers.
+        max_gap (float): Longest occlusion in seconds; tracks that are shorter are kept
+            for as long as they were seen. Defaults to 2.
     """
 
-    def __init__(self, fps: float, delay: int, max_gap: int) -> None:
-        self.people: list[TrackedPerson] = []
-        self.delay = delay
-        self._fps, self._max_gap = fps, max_gap
+    def __init__(self, fps: float, max_gap: float = 2.0) -> None:
+        self._fps = fps
+        self._delay = max(1, round(_CONFIRMATION * fps))
+        self._max_gap = max(self._delay + 1, round(max_gap * fps))
+        self._people: list[TrackedPerson] = []
         self._num_tracks = self._num_confirmed = 0
+        self._index: int | None = None
 
-    def update(self, detections: list[Detection], index: int, period: int = 1) -> None:
-        """Predict all people of a frame and match those that were detected.
+    def update(self, people: People, index: int, tentative: bool = False) -> np.ndarray:
+        """Assign the people of the next frame to tracks.
 
         Args:
-            detections (list[Detection]): People of the frame.
-            index (int): Number of the frame.
-            period (int): Frames since the last detection. Defaults to 1.
+            people (People): People of the frame.
+            index (int): The frame's number; frames may be skipped.
+            tentative (bool): Whether to number tentative tracks, too; these IDs differ
+                from those of confirmed tracks. Defaults to False.
+
+        Returns:
+            np.ndarray: IDs from 0, (P,); -1 for tentative tracks, duplicates and people
+            without a confident keypoint.
         """
-        self.people = [person for person in self.people if person.hits >= 0]
-        for person in self.people:
-            person.predict()
-        tentative = [person for person in self.people if person.id < 0]
-        confirmed = [person for person in self.people if person.id >= 0]
+        ids = np.full(len(people), -1)
+        for person in self.match(people, index):
+            ids[person.row] = person.number if tentative else person.id
+        return ids
+
+    def reset(self) -> None:
+        """End all tracks, as at a shot boundary; IDs go on counting."""
+        self._people = []
+
+    def match(self, people: People, index: int) -> list[TrackedPerson]:
+        """Update the tracks; returns those that were detected in the frame."""
+        steps = 1 if self._index is None else index - self._index
+        if steps >= self._max_gap:
+            self.reset()
+            steps = 1
+        # new tracks have few hits: keep them until the next detection
+        for person in self._detected_last():
+            person.hits = max(person.hits, steps)
+        for _ in range(steps):
+            self._people = [person for person in self._people if person.hits >= 0]
+            for person in self._people:
+                person.predict()
+        self._index = index
+        detections = make_detections(people)
+        tentative = [person for person in self._people if person.id < 0]
+        confirmed = [person for person in self._people if person.id >= 0]
         for some in (confirmed, tentative):
-            detections = self._match(some, detections, index, period)
+            detections = self._match(some, detections, steps)
+        delay = max(self._delay, steps)
         for detection in detections:
-            arguments = detection, index, self._num_tracks, self._fps, self.delay
-            person = TrackedPerson(*arguments, period)
+            arguments = detection, index, self._num_tracks, self._fps, delay
+            person = TrackedPerson(*arguments, steps)
             self._num_tracks += 1
-            self.people.append(person)
+            self._people.append(person)
             self._confirm(person)
+        return self._detected_last()
 
     def _match(
-        self,
-        people: Sequence[TrackedPerson],
-        detections: list[Detection],
-        index: int,
-        period: int,
+        self, people: Sequence[TrackedPerson], detections: list[Detection], steps: int
     ) -> list[Detection]:
         """Update people with the closest detections; returns the others."""
         if not people or not detections:
@@ -182,9 +208,9 @@ class PersonTracker:
             distances[row], distances[:, column] = np.inf, np.inf
             matched.add(row)
             person = people[column]
-            person.hits = min(person.hits + 2 * period, self._max_gap)
+            person.hits = min(person.hits + 2 * steps, self._max_gap)
             self._confirm(person)
-            person.update(detections[row], index)
+            person.update(detections[row], self._index)
         return [each for row, each in enumerate(detections) if row not in matched]
 
     def _confirm(self, person: TrackedPerson) -> None:
@@ -192,13 +218,9 @@ class PersonTracker:
             person.id = self._num_confirmed
             self._num_confirmed += 1
 
-    def found_in(self, index: int | None) -> list[TrackedPerson]:
-        """Return the people who were detected in a frame."""
-        return [person for person in self.people if person.index == index]
-
-    def reset(self) -> None:
-        """Drop all tracks; IDs go on counting."""
-        self.people = []
+    def _detected_last(self) -> list[TrackedPerson]:
+        """Return the people who were detected in the last frame."""
+        return [person for person in self._people if person.index == self._index]
 
 
 def _distances(

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -33,15 +34,10 @@ from mmhot.video.tracking import track_clip
 
 _LOGGER = logging.getLogger(__name__)
 
-# Deviation from a constant rate that is ignored, as a share of a frame, and share of
-# such steps in a video of constant rate.
-_UNEVEN, _EVEN_SHARE = 0.2, 0.9
+# Deviation from a constant rate that is ignored, as a share of a frame.
+_UNEVEN = 0.2
 # Cameras whose path is found, with the frames from one that is looked at to the next.
 _INTERVALS = {'rotating': 1, 'auto': 15}
-
-
-class NoConfidentDetectionError(ValueError):
-    """All keypoints of a clip are below the confidence threshold."""
 
 
 @dataclass
@@ -96,7 +92,7 @@ class VideoLifter:
         source: FrameSource,
         progress: Callable[[str, int, int], None] = lambda stage, done, total: None,
         times: StageTimes | None = None,
-    ) -> tuple[Clip3D | None, StageTimes]:
+    ) -> Clip3D | None:
         """Lift the people of a clip.
 
         Args:
@@ -106,44 +102,42 @@ class VideoLifter:
             times (StageTimes, optional): Filled in, even if lifting fails.
 
         Returns:
-            tuple[Clip3D | None, StageTimes]: Poses in camera axes, None without people.
+            Clip3D | None: Poses in camera axes, None without people.
 
         Raises:
             ValueError: If no frame can be read.
             NotLiftableError: If the 2D model's keypoints are not those of people.
         """
         times = StageTimes() if times is None else times
-        total = source.num_frames or 0
+
+        def show(stage: str) -> Callable[[int], None]:
+            return lambda done: progress(stage, done, times.num_frames)
 
         def count(done: int) -> None:
             times.num_frames = done
-            progress('2D', done, max(done, total))
+            progress('2D', done, max(done, source.num_frames or 0))
 
         with times.measure('2D'):
             people = self.estimate_poses(source, count)
-        _warn_of_missing_frames(source.path, np.array(people.times))
         with times.measure('track'):
-            num_frames = len(people.people)
-            tracks = self.track(
-                source, people, lambda done: progress('track', done, num_frames)
-            )
+            tracks = self.track(source, people, show('track'))
         if not tracks:
-            return None, times
-        try:
-            clip = self.assemble(source, people, tracks)
-        except NoConfidentDetectionError as error:
-            _LOGGER.warning('%s: %s', source.path, error)
-            return None, times
+            return None
+        clip = self.assemble(source, people, tracks)
+        if clip is None:
+            _LOGGER.warning(
+                '%s: no detection exceeds the confidence threshold kpt_thr=%g: lower '
+                'it, or use another 2D model',
+                source.path,
+                self.kpt_thr,
+            )
+            return None
         check_liftable(clip)
         with times.measure('camera'):
-            path, lens = self.solve_camera(
-                source, people, lambda done: progress('camera', done, num_frames)
-            )
+            path, lens = self.solve_camera(source, people, show('camera'))
         with times.measure('3D'):
-            lifted = self.lift(
-                clip, lambda done, all_: progress('3D', done, all_), path, lens
-            )
-        return replace(lifted, cuts=tuple(people.cuts)), times
+            lifted = self.lift(clip, partial(progress, '3D'), path, lens)
+        return replace(lifted, cuts=tuple(people.cuts))
 
     def estimate_poses(
         self, source: FrameSource, progress: Callable[[int], None] = lambda done: None
@@ -247,14 +241,16 @@ class VideoLifter:
 
     def assemble(
         self, source: FrameSource, people: ClipPeople, tracks: list[Track2D]
-    ) -> Clip2D:
-        """Combine tracks to a clip; NoConfidentDetectionError if all scores are low."""
-        confident = [mask_low_confidence(track, self.kpt_thr) for track in tracks]
+    ) -> Clip2D | None:
+        """Combine the confident keypoints of tracks to a clip; None if all are low."""
+        confident = []
+        for track in tracks:
+            missing = ~(track.scores >= self.kpt_thr)
+            keypoints = np.where(missing[..., None], np.nan, track.keypoints)
+            scores = np.where(missing, 0, track.scores)
+            confident.append(replace(track, keypoints=keypoints, scores=scores))
         if not any(np.isfinite(track.keypoints).any() for track in confident):
-            raise NoConfidentDetectionError(
-                'No detection exceeds the confidence threshold '
-                f'kpt_thr={self.kpt_thr:g}: lower it, or use another 2D model'
-            )
+            return None
         return self._as_clip(source, people, confident)
 
     def _as_clip(
@@ -294,29 +290,3 @@ class VideoLifter:
             lens = resolve_intrinsics(*size, self.fov, self.intrinsics)
         known = {} if path is None else {'camera_path': path}
         return lift_clip(self.lifter, self.processors, clip, lens, progress, **known)
-
-
-def mask_low_confidence(track: Track2D, threshold: float) -> Track2D:
-    """Mark keypoints below a confidence as missing."""
-    missing = ~(track.scores >= threshold)
-    return replace(
-        track,
-        keypoints=np.where(missing[..., None], np.nan, track.keypoints),
-        scores=np.where(missing, 0, track.scores),
-    )
-
-
-def _warn_of_missing_frames(path: Path, times: np.ndarray) -> None:
-    """Warn if the times (T,) of a video of a constant rate have gaps."""
-    steps = np.diff(times)
-    usual = np.median(steps) if len(steps) else 0.0
-    if not usual > 0 or (abs(steps / usual - 1) < _UNEVEN).mean() < _EVEN_SHARE:
-        return
-    missing = np.round(steps / usual - 1).astype(int).clip(0)
-    if missing.any():
-        _LOGGER.warning(
-            '%s: about %d frames are missing, the first after %.2f s',
-            path,
-            missing.sum(),
-            times[missing.argmax()],
-        )

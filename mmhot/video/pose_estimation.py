@@ -8,7 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.video.cache import CacheWriter, ClipPeople, load_people
+from mmhot.video.cache import (
+    ClipPeople,
+    load_people,
+    save_if_possible,
+    save_people,
+)
 from mmhot.video.capture import prefetch
 from mmhot.video.chunks import HISTORY, track_chunk
 from mmhot.video.filling import Gaps, fill_chunk
@@ -31,6 +36,8 @@ _MAX_INTERVAL, _STREAM_INTERVAL, _MIN_DETECTED = 30, 12, 5
 _SHORT_VIDEO = 15
 # Bytes of the frames of a chunk.
 _MAX_BYTES = 200e6
+# Stands for an invalid box of a person whose results are dropped.
+_ANY_BOX = np.float32([0, 0, 8, 8])
 # Part of the identity: raise it when results change.
 _RULES = 12
 
@@ -48,9 +55,6 @@ class VideoPoseEstimator:
         batch_size (int): Frames per batch if every frame is detected. Defaults to 8.
         gaps (Gaps): Gaps between keyframes that are interpolated.
         det_factor (float): Factor of the detector's usual interval. Defaults to 1.
-
-    Raises:
-        ValueError: If a number is below 1.
     """
 
     detector: Detector
@@ -61,11 +65,9 @@ class VideoPoseEstimator:
     det_factor: float = 1.0
 
     def __post_init__(self) -> None:
-        """Check the numbers."""
-        for name in ('det_every', 'batch_size'):
-            number = getattr(self, name)
-            if number is not None and number < 1:
-                raise ValueError(f'{name} must be at least 1, got {number}')
+        """Check the size of batches; estimate all frames where that is as fast."""
+        if self.batch_size < 1:
+            raise ValueError(f'batch_size must be at least 1, got {self.batch_size}')
         if self.estimator.prefers_batches:
             self.gaps = replace(self.gaps, tolerance=0)
 
@@ -112,7 +114,8 @@ class VideoPoseEstimator:
 
         Args:
             source (FrameSource): The clip.
-            cache (Path, optional): Cache file, which is updated every few seconds.
+            cache (Path, optional): Cache file, which is written at the end, also after
+                Ctrl-C and errors.
             progress (Callable): Called with the number of frames done.
             observers (Sequence[FrameObserver]): See all frames, also cached ones.
 
@@ -126,15 +129,14 @@ class VideoPoseEstimator:
         if clip.complete and not missing:
             source.ended = clip.ended or None
             return clip
-        writer = CacheWriter(clip, cache)
         try:
-            self._process(source, clip, progress, writer, missing)
+            self._process(source, clip, progress, missing)
             clip.complete, clip.ended = True, source.ended or ''
             if clip.people:
                 clip.observed |= {each.name: each.arrays() for each in missing}
         finally:
-            # after Ctrl-C and errors as well
-            writer.write()
+            if cache is not None and clip.times:
+                save_if_possible(lambda: save_people(clip, cache))
         if not clip.people:
             raise ValueError(source.ended or f'{source.path} has no frames')
         return clip
@@ -144,7 +146,6 @@ class VideoPoseEstimator:
         source: FrameSource,
         clip: ClipPeople,
         progress: Callable[[int], None],
-        writer: CacheWriter,
         observers: Sequence[FrameObserver],
     ) -> None:
         """Process all frames after those of an interrupted run."""
@@ -161,7 +162,6 @@ class VideoPoseEstimator:
                 show_frame(frame, clip, observers)
             batch.clear()
             progress(len(clip.people))
-            writer.write_if_due()
 
         with closing(prefetch(shots(source))) as frames:
             for frame in frames:
@@ -204,8 +204,9 @@ class VideoPoseEstimator:
         """Track the people of consecutive frames of one shot."""
         begun = []
         if not previous:
-            found = self.detector.redetect(frames[0].image, self._no_people())
-            begun = previous = self._estimate([frames[0].image], [found], video=True)
+            num_keypoints = get_skeleton(self.estimator.skeleton).num_keypoints
+            found = self._redetect(frames[0], People.none(num_keypoints))
+            begun = previous = self._estimate([frames[0].image], [found])
         rest = frames[len(begun) :]
         if not rest:
             return begun
@@ -213,23 +214,12 @@ class VideoPoseEstimator:
         def estimate(
             some: list[Frame], boxes: list[Boxes], priors: list[Prior]
         ) -> list[People]:
-            images = [frame.image for frame in some]
-            return self._estimate_rows(images, boxes, priors, video=True)
+            return self._estimate([each.image for each in some], boxes, priors)
 
         due = rest[-1].index % interval == 0 or len(rest) >= _MIN_DETECTED
-        keyframes = track_chunk(
-            rest,
-            previous,
-            estimate,
-            self._redetect if due else None,
-            self.gaps.max_step(rest),
-        )
+        redetect, max_step = self._redetect if due else None, self.gaps.max_step(rest)
+        keyframes = track_chunk(rest, previous, estimate, redetect, max_step)
         return begun + fill_chunk(rest, keyframes, estimate, self.gaps)
-
-    def _no_people(self) -> People:
-        num_keypoints = get_skeleton(self.estimator.skeleton).num_keypoints
-        shapes = (0, 4), (0,), (0, num_keypoints, 2), (0, num_keypoints)
-        return People(*(np.zeros(shape, np.float32) for shape in shapes))
 
     def _redetect(self, frame: Frame, tracked: People) -> Boxes:
         """Return the valid boxes of all people in a frame."""
@@ -252,7 +242,7 @@ class VideoPoseEstimator:
         """
         if interval == 1 and not self.detector.redetects:
             images = [frame.image for frame in frames]
-            return self._estimate(images, self.detector(images), video=True)
+            return self._estimate(images, self._detect(images))
         people = []
         for frame in frames:
             if frame.index in cuts:
@@ -277,50 +267,46 @@ class VideoPoseEstimator:
 
     def estimate_images(self, images: list[np.ndarray]) -> list[People]:
         """Estimate the poses in independent BGR images (H, W, 3)."""
-        return self._estimate(images, self.detector(images)) if images else []
+        return self._estimate(images, self._detect(images), video=False)
+
+    def _detect(self, images: list[np.ndarray]) -> list[Boxes]:
+        return [_valid_boxes(boxes) for boxes in self.detector(images)]
 
     def _estimate(
-        self, images: list[np.ndarray], boxes: list[Boxes], video: bool = False
-    ) -> list[People]:
-        valid = [_valid_boxes(own) for own in boxes]
-        unknown = [Prior.unknown(len(own)) for own, _ in valid]
-        return self._estimate_rows(images, valid, unknown, video)
-
-    def _estimate_rows(
         self,
         images: list[np.ndarray],
         boxes: list[Boxes],
-        priors: list[Prior],
-        video: bool,
+        priors: list[Prior] | None = None,
+        video: bool = True,
     ) -> list[People]:
         """Estimate people in boxes; those in invalid boxes have scores of 0.
 
         Args:
             images (list[np.ndarray]): BGR images (H, W, 3).
             boxes (list[Boxes]): Boxes of each.
-            priors (list[Prior]): Their results in other frames.
+            priors (list[Prior], optional): Their results in other frames.
             video (bool): Whether to save the flip test, and quarter turns of people
-                whose confidence has not fallen.
+                whose confidence has not fallen. Defaults to True.
         """
-        boxes = [_as_arrays(own) for own in boxes]
-        valid = [_are_valid(*own) for own in boxes]
-        crops = [own[rows] for (own, _), rows in zip(boxes, valid, strict=True)]
+        valid = [_are_valid(own)[:, None] for own, _ in boxes]
+        crops = [
+            np.where(rows, own, _ANY_BOX)
+            for (own, _), rows in zip(boxes, valid, strict=True)
+        ]
         if video:
-            known = [own.take(rows) for own, rows in zip(priors, valid, strict=True)]
+            priors = priors or [Prior.unknown(len(own)) for own in crops]
             crops = [round_boxes(own) for own in crops]
-            poses = self.estimator.estimate_video(images, crops, known)
+            poses = self.estimator.estimate_video(images, crops, priors)
         else:
             poses = self.estimator(images, crops)
         people = []
         for (own, box_scores), rows, (points, scores) in zip(
             boxes, valid, poses, strict=True
         ):
-            finite = np.isfinite(points).all(-1) & np.isfinite(scores)
-            all_points = np.full((len(own), *points.shape[1:]), np.nan, np.float32)
-            all_scores = np.zeros(all_points.shape[:2], np.float32)
-            all_points[rows] = np.where(finite[..., None], points, np.nan)
-            all_scores[rows] = np.where(finite, scores, 0)
-            people.append(People(own, box_scores, all_points, all_scores))
+            finite = np.isfinite(points).all(-1) & np.isfinite(scores) & rows
+            points = np.where(finite[..., None], points, np.nan).astype(np.float32)
+            scores = np.where(finite, scores, 0).astype(np.float32)
+            people.append(People(own, box_scores, points, scores))
         return people
 
 
@@ -346,23 +332,16 @@ def show_frame(
         observer.observe(frame.index, frame.image, people, is_cut)
 
 
-def _as_arrays(boxes: Boxes) -> Boxes:
-    own, scores = boxes
-    return (
-        np.asarray(own, np.float32).reshape(-1, 4),
-        np.asarray(scores, np.float32).reshape(-1),
-    )
-
-
 def _valid_boxes(boxes: Boxes) -> Boxes:
-    """Drop invalid boxes."""
-    own, scores = _as_arrays(boxes)
-    valid = _are_valid(own, scores)
+    """Drop invalid boxes of a detector."""
+    own = np.asarray(boxes[0], np.float32).reshape(-1, 4)
+    scores = np.asarray(boxes[1], np.float32).reshape(-1)
+    valid = _are_valid(own) & np.isfinite(scores)
     return own[valid], scores[valid]
 
 
-def _are_valid(boxes: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Mark boxes that are finite and larger than a pixel."""
+def _are_valid(boxes: np.ndarray) -> np.ndarray:
+    """Mark boxes (P, 4) that are finite and larger than a pixel."""
     with np.errstate(invalid='ignore'):
         extent = (boxes[:, 2:] - boxes[:, :2]).min(1, initial=np.inf)
-    return np.isfinite(boxes).all(1) & np.isfinite(scores) & (extent > 1)
+    return np.isfinite(boxes).all(1) & (extent > 1)

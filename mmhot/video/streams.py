@@ -11,17 +11,14 @@ import numpy as np
 from mmhot.video.decoding import (
     DEFAULT_FPS,
     MAX_FPS,
-    decode_packets,
+    decode,
     ffmpeg_reason,
     is_raw,
     is_url,
-    limit_pixels,
     name_of_url,
     open_video,
-    pixel_aspect,
     public_url,
     stated_rate,
-    upright,
 )
 from mmhot.video.frames import Frame, FrameSource, VideoFile
 
@@ -75,22 +72,21 @@ class VideoStream(FrameSource):
     def __iter__(self) -> Iterator[Frame]:
         """Connect and decode."""
         with self._open() as container:
-            stream = container.streams.video[0]
-            limit_pixels(stream, self.max_pixels, self.label)
-            stream.thread_type = 'SLICE'  # frame threads would delay frames
             # FFmpeg makes timestamps up from a nominal rate: arrival times are used
-            is_timed, aspect, damaged = not is_raw(container), pixel_aspect(stream), 0
-            for index, frame in enumerate(decode_packets(container)):
-                if isinstance(frame, av.error.InvalidDataError):
+            is_timed, damaged = not is_raw(container), 0
+            # frame threads would delay frames
+            items = decode(container, self.max_pixels, self.label, 'SLICE')
+            for index, item in enumerate(items):
+                if isinstance(item, Exception):
                     damaged += 1
-                    if damaged <= _MAX_DAMAGED:
+                    is_minor = isinstance(item, av.error.InvalidDataError)
+                    if is_minor and damaged <= _MAX_DAMAGED:
                         continue
-                if isinstance(frame, Exception):
-                    raise ConnectionError(ffmpeg_reason(frame)) from frame
+                    raise ConnectionError(ffmpeg_reason(item)) from item
                 damaged = 0
+                frame, image = item
                 is_known = is_timed and frame.time is not None
-                time = frame.time if is_known else np.nan
-                yield Frame(index, time, upright(frame, aspect))
+                yield Frame(index, frame.time if is_known else np.nan, image)
 
     def _open(self) -> av.container.InputContainer:
         try:

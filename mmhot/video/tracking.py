@@ -1,6 +1,5 @@
-"""Tracking of people: frame by frame for streams, or a whole clip at once.
+"""Tracking of the people of a clip: without false alarms, linked over occlusions.
 
-A whole clip has false alarms removed and tracklets linked over occlusions, too.
 ``docs/tracking.md`` compares trackers and counts wrong IDs.
 """
 
@@ -12,18 +11,12 @@ import numpy as np
 
 from mmhot.structures.clips import Track2D, join_tracks
 from mmhot.video.people import People, box_size
-from mmhot.video.person_tracker import (
-    PersonTracker,
-    TrackedPerson,
-    make_detections,
-)
+from mmhot.video.person_tracker import Tracker
 
 # Saved with records of finished inputs: raise it when tracks change, which
 # tests/video/test_tracking.py notices.
 TRACKING_RULES = 2
 
-# Seconds of detections after which a new track is confirmed.
-_CONFIRMATION = 0.1
 # Seconds of detections below which a track of a clip is a false alarm.
 _MIN_DURATION = 0.25
 # Seconds at an end from which its motion is estimated, and least length of a tracklet.
@@ -32,69 +25,6 @@ _MOTION_SPAN, _MIN_LENGTH = 0.5, 0.2
 # second of occlusion.
 _MAX_DISTANCE, _DISTANCE_PER_SECOND = 0.3, 0.4
 _MAX_SIZE_RATIO = 1.5
-
-
-class Tracker:
-    """Assign track IDs to the people of a stream, frame by frame.
-
-    Args:
-        fps (float): Frames per second of the frame numbers.
-        max_gap (float): Longest occlusion in seconds; tracks that are shorter are kept
-            for as long as they were seen. Defaults to 2.
-
-    Raises:
-        ValueError: If ``fps`` or ``max_gap`` is not above 0.
-    """
-
-    def __init__(self, fps: float, max_gap: float = 2.0) -> None:
-        if not (fps > 0 and math.isfinite(fps)):
-            raise ValueError(f'fps must be above 0, got {fps}')
-        if not max_gap > 0:
-            raise ValueError(f'max_gap must be above 0 seconds, got {max_gap}')
-        self._delay = max(1, round(_CONFIRMATION * fps))
-        self._max_gap = max(self._delay + 1, round(max_gap * fps))
-        self._tracker = PersonTracker(fps, self._delay, self._max_gap)
-        self._index: int | None = None
-
-    def update(self, people: People, index: int, tentative: bool = False) -> np.ndarray:
-        """Assign the people of the next frame to tracks.
-
-        Args:
-            people (People): People of the frame.
-            index (int): The frame's number; frames may be skipped.
-            tentative (bool): Whether to number tentative tracks, too; these IDs differ
-                from those of confirmed tracks. Defaults to False.
-
-        Returns:
-            np.ndarray: IDs from 0, (P,); -1 for tentative tracks, duplicates and people
-            without a confident keypoint.
-        """
-        ids = np.full(len(people), -1)
-        for row, person in self.match(people, index):
-            ids[row] = person.number if tentative else person.id
-        return ids
-
-    def reset(self) -> None:
-        """End all tracks, as at a shot boundary."""
-        self._tracker.reset()
-
-    def match(self, people: People, index: int) -> list[tuple[int, TrackedPerson]]:
-        """Update the tracks; returns pairs of a row and a tracked person."""
-        if self._index is not None and index <= self._index:
-            raise ValueError(f'frame {index} must come after frame {self._index}')
-        steps = 1 if self._index is None else index - self._index
-        if steps >= self._max_gap:
-            self.reset()
-            steps = 1
-        # new tracks have few hits: keep them until the next detection
-        for person in self._tracker.found_in(self._index):
-            person.hits = max(person.hits, steps)
-        self._tracker.delay = max(self._delay, steps)
-        for skipped in range(index - steps + 1, index):
-            self._tracker.update([], skipped)
-        self._tracker.update(make_detections(people), index, period=steps)
-        self._index = index
-        return [(person.row, person) for person in self._tracker.found_in(index)]
 
 
 def track_clip(
@@ -106,8 +36,9 @@ def track_clip(
 ) -> list[Track2D]:
     """Track the people of a clip.
 
-    Beyond :class:`Tracker`, short tracks are dropped, tracks include the frames before
-    their confirmation, and tracklets on both sides of an occlusion are linked.
+    Unlike with a :class:`~mmhot.video.person_tracker.Tracker` alone, short tracks are
+    dropped, tracks include the frames before their confirmation, and tracklets on both
+    sides of an occlusion are linked.
 
     Args:
         people (Sequence[People]): People of each frame.
@@ -120,9 +51,6 @@ def track_clip(
     Returns:
         list[Track2D]: By first frame, numbered from 0. Frames in which a person was not
         detected are missing from the track.
-
-    Raises:
-        ValueError: If an argument is out of range.
     """
     tracks = []
     for first, last in pairwise([0, *sorted(cuts), len(people)]):
@@ -144,8 +72,8 @@ def _track_shot(
     tracker = Tracker(fps, max_gap)
     detections: dict[int, list[tuple[int, People, int]]] = {}
     for index, own in enumerate(people, first):
-        for row, person in tracker.match(own, index):
-            detections.setdefault(person.number, []).append((index, own, row))
+        for person in tracker.match(own, index):
+            detections.setdefault(person.number, []).append((index, own, person.row))
         progress(index + 1)
     tracklets = [_make_track(each) for each in detections.values()]
     tracks = link_tracklets(tracklets, fps, max_gap)

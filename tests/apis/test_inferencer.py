@@ -134,7 +134,7 @@ def test_lifted_videos_are_those_of_the_whole_clip(lifting, models, video, check
     lifter = Lifter(None, checkpoint)
     steps = processors_of(InferOptions(), lifter)
     pipeline = VideoLifter(VideoPoseEstimator(*models), lifter, processors=steps)
-    clip, _ = pipeline(VideoFile(video))
+    clip = pipeline(VideoFile(video))
     assert len(found) == len(clip.frame) == 10
     for row, person in enumerate(found):
         assert person['track_id'] == 0

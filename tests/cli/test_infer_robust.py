@@ -99,17 +99,11 @@ def test_variable_rates_are_lifted_at_their_times(infer_it, out, tmp_path, capfd
     assert complaints(capfd) == []
 
 
-@pytest.mark.parametrize(
-    ('suffix', 'message'),
-    [('mp4', 'frames are damaged'), ('mkv', '20 frames are missing')],
-)
-def test_damage_in_the_middle_leaves_the_rest(
-    infer_it, find, out, tmp_path, capfd, suffix, message
-):
+def test_damage_in_the_middle_leaves_the_rest(infer_it, find, out, tmp_path, capfd):
     find(lambda number: BOX)
     rng = np.random.default_rng(0)
     images = [rng.integers(0, 255, (48, 64, 3), np.uint8) for _ in range(60)]
-    video = write_video(tmp_path / f'a.{suffix}', images)
+    video = write_video(tmp_path / 'a.mp4', images)
     data = bytearray(video.read_bytes())
     middle, count = len(data) // 2, len(data) // 10
     data[middle : middle + count] = rng.bytes(count)
@@ -117,7 +111,7 @@ def test_damage_in_the_middle_leaves_the_rest(
     assert infer_it(video) == 0
     lines = complaints(capfd)
     assert all(line.startswith(f'mmhot infer: {video}') for line in lines)
-    assert any(message in line for line in lines)
+    assert any('frames are damaged' in line for line in lines)
     assert len(read_lifted(out / 'a.npz')) > 25
 
 

@@ -41,8 +41,7 @@ def demo(run_tool, tmp_path, monkeypatch):
         return choose.WholeImage() if is_whole else BoxDetector()
 
     monkeypatch.setattr(choose, 'DETECTORS', {})
-    for name in ('x', 'some.onnx', 'whole_image'):
-        choose.register_detector(name, open_detector, takes_weights=True)
+    monkeypatch.setattr(choose, '_open_detector', open_detector)
     config, weights = write(tmp_path, POSE, red_finder())
     out = tmp_path / 'out'
 

@@ -7,7 +7,7 @@ import pytest
 from mmhot.motion.returning import MergeReturning
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips import Clip2D, Track2D
-from mmhot.video.appearance import AppearanceObserver, describe_person
+from mmhot.video.appearance import AppearanceObserver
 from mmhot.video.people import People
 
 COCO = get_skeleton('coco-17')
@@ -132,14 +132,3 @@ def test_nothing_seen_is_no_reason_to_merge():
     none = {name: values[:0] for name, values in looks.items()}
     assert len(merge(tracks, none)) == 3
     assert merge([], none) == []
-
-
-def test_parts_that_are_not_seen_have_no_colors():
-    image = np.full((160, 320, 3), 90, np.uint8)
-    scores = np.ones(17)
-    scores[COCO.indices(['left_ankle', 'right_ankle'])] = 0
-    values = describe_person(image, standing(100), scores, COCO)
-    assert np.isnan(values[3]).all()
-    np.testing.assert_allclose(values[:3].sum(-1), 1, rtol=1e-5)
-    away = describe_person(image, standing(100) + 1000, scores, COCO)
-    assert np.isnan(away).all()

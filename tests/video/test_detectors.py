@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose
 from pose_sources import FunctionDetector
 
 from mmhot.video import people as interfaces
-from mmhot.video.sources import pose_source
+from mmhot.video.sources import detectors, pose_source
 from mmhot.video.sources.detectors import BoxFilter, PoseVerifiedDetector
 from mmhot.video.sources.pose_source import open_pose_source
 
@@ -96,7 +96,7 @@ def test_overlapping_people_are_both_kept():
     assert len(BoxFilter(detector, nms_thr=0.12)([IMAGE])[0][0]) == 1
 
 
-def test_scores_combine_both_models():
+def test_scores_combine_both_models(monkeypatch):
     person = (60, 80, 100, 170)
     detector = PoseVerifiedDetector(Estimator(person), Candidates((50, 70, 110, 180)))
     [(boxes, scores)] = detector([IMAGE])
@@ -105,9 +105,7 @@ def test_scores_combine_both_models():
     expected = 0.9**0.4 * np.sqrt(np.prod(confidence))
     np.testing.assert_allclose(boxes, [[50, 70, 110, 180]])
     np.testing.assert_allclose(scores, [expected], rtol=1e-5)
-    detector = PoseVerifiedDetector(
-        detector.estimator, detector.detector, min_score=expected + 1e-3
-    )
+    monkeypatch.setattr(detectors, '_MIN_SCORE', expected + 1e-3)
     assert not len(detector([IMAGE])[0][0])
 
 

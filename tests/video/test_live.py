@@ -174,18 +174,6 @@ def test_long_occlusions_break_tracks_and_are_not_filled(lifter):
     assert broken == [3.5]
 
 
-def test_smoothing_is_that_of_a_stream(lifter):
-    still = LiveLifter(Walkers(), lifter, 50.0, smooth_3d='one-euro')
-    smooth = [each for each in still(frames(range(30))) if each.people]
-    plain = LiveLifter(Walkers(), lifter, 50.0)
-    plain = [each for each in plain(frames(range(30))) if each.people]
-    shake = [
-        np.abs(np.diff([p.people[0].keypoints_3d for p in each], 2, axis=0)).mean()
-        for each in (smooth, plain)
-    ]
-    assert shake[0] < 0.7 * shake[1]
-
-
 def test_memory_is_bounded(lifter):
     live = LiveLifter(Walkers(2), lifter, 20.0)
     sizes = []

@@ -62,18 +62,6 @@ def test_a_lost_stream_is_connected_again():
     assert capture.ended == 'camera: lost for 0.5 s, given up: gone'
 
 
-def test_a_stall_is_reported_once_and_the_stream_goes_on(monkeypatch):
-    monkeypatch.setattr(capture_module, '_STALL', 0.02)
-    stalled = threading.Event()
-    capture = Capture(ScriptedStream([[0, partial(stalled.wait, SECONDS), 1]]), 0)
-    seen = []
-    for item in capture:
-        seen += summarize([item])
-        if isinstance(item, Interruption):
-            threading.Timer(0.3, stalled.set).start()  # several times a stall
-    assert seen == [0, 'no frame for 0.02 s', 1]
-
-
 def test_a_duration_ends_a_stream_that_has_no_end():
     stop = threading.Event()
     script = [0, partial(stop.wait, SECONDS)]

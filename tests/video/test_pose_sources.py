@@ -339,15 +339,6 @@ def test_registered_models_are_opened_by_name(toys):
         open_pose_source('toy', skeleton='halpe-26')
 
 
-def test_members_of_the_interfaces_are_checked(toys):
-    choose.register_detector('bare', lambda request: SimpleNamespace(name='bare'))
-    with pytest.raises(TypeError, match='lacks .*identity, interval.*people.Detector'):
-        open_pose_source('toy', det_model='bare')
-    choose.register_pose_estimator('bare', lambda request: lambda images, boxes: [])
-    with pytest.raises(TypeError, match='lacks .*has_score_curve.*PoseEstimator'):
-        open_pose_source('bare')
-
-
 def test_fast_estimation_does_not_affect_others(tmp_path):
     config = deepcopy(POSE)
     config['model']['test_cfg']['flip_test'] = True

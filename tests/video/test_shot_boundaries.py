@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mmhot.video.frames import Frame
-from mmhot.video.shot_boundaries import CutDetector, _difference, _shrink
+from mmhot.video.shot_boundaries import CutDetector
 
 
 def shot(seed, num_frames, size=(320, 240)):
@@ -85,15 +85,3 @@ def test_pans_and_noise_are_no_cuts():
 
 def test_a_frame_of_another_size_is_another_shot():
     assert cuts([*shot(0, 4), *shot(0, 4, (300, 240))]) == [4]
-
-
-def test_steps_are_measured_in_hue_saturation_and_brightness():
-    black = np.zeros((4, 4, 3), np.uint8)
-    red = np.full((4, 4, 3), (0, 0, 255), np.uint8)  # HSV (0, 255, 255)
-    blue = np.full((4, 4, 3), (255, 0, 0), np.uint8)  # HSV (120, 255, 255)
-    gray = black + 100
-    black, red, blue, gray = map(_shrink, (black, red, blue, gray))
-    assert _difference(red, blue) == pytest.approx(120 / 3)
-    # of a gray image the brightness alone
-    assert _difference(black, red) == pytest.approx(510 / 3)
-    assert _difference(black, gray) == pytest.approx(100)

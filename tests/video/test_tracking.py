@@ -8,14 +8,9 @@ from identity_errors import count_identity_errors
 from mocap import FOLDER
 from numpy.testing import assert_allclose
 
-from mmhot.structures.clips import Track2D
 from mmhot.video.people import People, box_of
-from mmhot.video.tracking import (
-    TRACKING_RULES,
-    Tracker,
-    link_tracklets,
-    track_clip,
-)
+from mmhot.video.person_tracker import Tracker
+from mmhot.video.tracking import TRACKING_RULES, track_clip
 
 FPS = 25.0
 DATA = Path(__file__).parents[1] / 'data'
@@ -66,15 +61,6 @@ def test_tracks_end_at_cuts():
     assert tracks[0].frames.tolist() == list(range(25))
     assert tracks[1].frames.tolist() == list(range(25, 40))
     assert done == list(range(1, 41))
-
-
-def test_tracks_of_clips_include_unconfirmed_frames():
-    tracks = track_clip([frame(place) for place in walk(20)], FPS)
-    (track,) = tracks
-    assert track.track == 0
-    assert track.frames.tolist() == list(range(20))
-    assert_allclose(middles(track), walk(20), atol=1e-3)
-    assert track.keypoints.shape == (20, 17, 2)
 
 
 def test_people_who_pass_each_other_are_not_swapped():
@@ -189,7 +175,7 @@ def test_tracks_are_those_of_norfair(seed):
     tracker, ids, boxes = Tracker(FPS, 0.7 if seed == 1 else 2.0), [], []
     for index, people in crowd(seed):
         ids.append(tracker.update(people, index, tentative=seed == 2))
-        found = tracker._tracker.found_in(index)
+        found = tracker._detected_last()
         boxes += [box_of(person.points + 2 * person.velocity) for person in found]
     with np.load(DATA / 'norfair_tracks.npz') as expected:
         assert np.array_equal(np.concatenate(ids), expected[f'ids_{seed}'])
@@ -225,26 +211,3 @@ def test_real_people_in_a_car_park():
     assert errors['switches'] <= 5
     assert errors['mixed'] <= 2
     assert errors['missed'] <= 5
-
-
-def tracklet(number, first, left, length=20):
-    """A person of 40x100 pixels who stands still."""
-    box = np.float32([left, 50, left + 40, 150])
-    points = np.zeros((length, 1, 2), np.float32)
-    frames, boxes = first + np.arange(length), np.tile(box, (length, 1))
-    return Track2D(number, frames, points, points[..., 0], boxes)
-
-
-def test_best_fit_is_linked_first():
-    made = [
-        tracklet(0, 0, 100),
-        tracklet(1, 0, 125),
-        tracklet(2, 30, 110),
-        tracklet(3, 60, 110),
-        tracklet(4, 30, 300),
-        tracklet(5, 24, 100, length=4),  # too short
-    ]
-    linked = link_tracklets(made, 25.0, 2.0)
-    assert [each.track for each in linked] == [0, 1, 4, 5]
-    assert [*linked[0].frames] == [*range(20), *range(30, 50), *range(60, 80)]
-    assert linked[0].bboxes[:, 0].tolist() == [100] * 20 + [110] * 40

@@ -5,11 +5,11 @@ import pytest
 from pose_sources import FunctionEstimator
 
 from mmhot.video.people import Prior
-from mmhot.video.sources.turned_crops import QuarterTurns, TurnedCrops
+from mmhot.video.sources import turned_crops
+from mmhot.video.sources.turned_crops import TurnedCrops
 
 # A person is two dots, a bright head above dim feet; only upright ones are confident.
 HEAD, FEET = 250, 120
-RULES = QuarterTurns()
 
 
 def estimate(images, boxes):
@@ -39,12 +39,12 @@ def draw(head, feet, size=(80, 120)):
     return image, np.concatenate([corners.min(0) - 3, corners.max(0) + 3])[None]
 
 
-def run(images, boxes, turns=None, rules=RULES, function=estimate, least=np.nan):
+def run(images, boxes, turns=None, function=estimate, least=np.nan):
     """Estimate people in frames of a video, without a flip test."""
     estimate.calls = estimate.runs = 0
     turns = turns or [np.zeros(len(own), int) for own in boxes]
     priors = [Prior(np.full(len(own), least), own) for own in turns]
-    turned = TurnedCrops(FunctionEstimator(function), rules)
+    turned = TurnedCrops(FunctionEstimator(function))
     return turned.estimate_video(images, boxes, priors)
 
 
@@ -92,12 +92,11 @@ def test_only_crops_of_low_confidence_are_turned():
     np.testing.assert_allclose(found[1][0][0], [(20, 40), (70, 40)])
 
 
-@pytest.mark.parametrize(
-    'rules', [QuarterTurns(min_gain=0.7), QuarterTurns(min_turned=0.95)]
-)
-def test_turns_of_little_gain_are_dropped(rules):
+@pytest.mark.parametrize(('name', 'value'), [('_MIN_GAIN', 0.7), ('_MIN_TURNED', 0.95)])
+def test_turns_of_little_gain_are_dropped(monkeypatch, name, value):
+    monkeypatch.setattr(turned_crops, name, value)
     image, box = draw((20, 40), (70, 40))
-    [(points, scores)] = run([image], [box], rules=rules)
+    [(points, scores)] = run([image], [box])
     np.testing.assert_allclose(points[0], [(20, 40), (70, 40)])
     assert scores.max() == pytest.approx(0.3)
     assert estimate.calls == 4

@@ -99,23 +99,11 @@ def test_moving_people_are_followed_in_few_batches(speed):
     assert sum(map(sum, world.calls)) <= 60
 
 
-def test_turning_back_is_followed():
-    world = World(lambda n: (200 + 60 * np.sin(n / 4), 150))
-    for number, found in enumerate(world.run(30)):
-        np.testing.assert_allclose(centers(found), world.truth(number), atol=1e-3)
-
-
 def test_new_people_are_searched_backwards():
     world = World(lambda n: (60, 100), lambda n: (300, 150) if n >= 9 else None)
     counts = [len(found) for found in world.run(25)]
     assert counts == [1] * 9 + [2] * 16
     assert world.num_detections == 1
-
-
-def test_people_who_leave_are_dropped():
-    world = World(lambda n: (60, 100), lambda n: (300, 150) if n < 14 else None)
-    counts = [len(found) for found in world.run(25)]
-    assert counts == [2] * 14 + [1] * 11
 
 
 def test_without_people_only_the_last_frame_is_looked_at():

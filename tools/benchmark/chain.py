@@ -23,7 +23,7 @@ from mmhot.apis.lifting import open_pose_estimator, open_video_lifter
 from mmhot.apis.options import InferOptions, InferRunOptions
 from mmhot.deploy.onnx_sessions import open_session
 from mmhot.video.frames import VideoFile
-from mmhot.video.pipeline import VideoLifter
+from mmhot.video.pipeline import StageTimes, VideoLifter
 from mmhot.video.sources.model_names import TASKS_2D
 from mmhot.weights.backends import shipped_graph
 from tools.benchmark.timing import Times, compare, time_in_turns
@@ -86,8 +86,8 @@ class Chain:
 
     def __call__(self) -> None:
         """Lift the video and write the poses."""
-        source = VideoFile(self.video)
-        clip, times = self.lifter(source)
+        source, times = VideoFile(self.video), StageTimes()
+        clip = self.lifter(source, times=times)
         if clip is None:
             raise ValueError(f'{self.video}: no person was found')
         export(clip, self.options, source)

@@ -1,7 +1,5 @@
 """Person detectors: whole image, filtered and verified boxes."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from mmhot.video.cache import identify
@@ -12,10 +10,9 @@ from mmhot.video.people import (
     PoseEstimator,
     Poses,
     box_iou,
-    box_of,
     box_overlap,
     boxes_around,
-    compare_people,
+    compare_all,
     mean_confidence,
 )
 
@@ -28,6 +25,8 @@ _MAX_CANDIDATES = 60
 # Number of candidates that are verified in videos, and their least score where people
 # are tracked already.
 _MAX_NEW, _MIN_NEW = 8, 0.2
+# Least score of people, and least mean confidence of tracked ones.
+_MIN_SCORE, _MIN_TRACKED = 0.44, 0.6
 # Exponents of the detector's score and of both mean confidences.
 _DETECTOR_POWER, _POSE_POWER = 0.4, 0.5
 _PADDING = 0.1
@@ -49,13 +48,8 @@ class WholeImage(Detector):
 
     def __call__(self, images: list[np.ndarray]) -> list[Boxes]:
         """Return a box (1, 4) and its score (1,) for each BGR image."""
-        return [
-            (
-                np.array([[0, 0, image.shape[1], image.shape[0]]], np.float32),
-                np.ones(1, np.float32),
-            )
-            for image in images
-        ]
+        sizes = [image.shape[1::-1] for image in images]
+        return [(np.float32([[0, 0, *size]]), np.ones(1, np.float32)) for size in sizes]
 
 
 class BoxFilter(Detector):
@@ -102,48 +96,30 @@ class BoxFilter(Detector):
         return boxes[kept], scores[kept]
 
 
-@dataclass
 class PoseVerifiedDetector(Detector):
     """Verify the candidates of a small detector with the 2D pose estimator.
 
     The shipped detector, at a low threshold, yields most people and many false
     positives. Poses are estimated in each candidate box and once more in the box around
-    the keypoints; their confidence decides. As that takes tens of boxes per frame, the
-    detector asks for a frame every second.
+    the keypoints. With the detector's score ``s`` and the mean confidences ``c`` of
+    both passes, the score of a person is ``s ** 0.4 * (c1 * c2) ** 0.5``. As that takes
+    tens of boxes per frame, the detector asks for a frame every second.
 
     Args:
         estimator (PoseEstimator): 2D pose estimator.
         detector (Detector): Detector of the candidates.
-        min_score (float): Least score of people: with the detector's score ``s`` and
-            the mean confidences ``c`` of both passes, ``s ** 0.4 * (c1 * c2) ** 0.5``.
-            Defaults to 0.44.
-        min_tracked (float): Least mean confidence of tracked people. Defaults to 0.6.
     """
 
-    estimator: PoseEstimator
-    detector: Detector
-    min_score: float = 0.44
-    min_tracked: float = 0.6
+    interval = 1.0
+    # duplicates are recognized by their keypoints
+    nms_thr = 1.0
+    redetects = True
 
-    def __post_init__(self) -> None:
-        """Set what the interface requires."""
-        self.name = f'{self.detector.name}, verified by {self.estimator.name}'
-        self.interval = 1.0
-        # duplicates are recognized by their keypoints
-        self.nms_thr = 1.0
-        self.redetects = True
-
-    @property
-    def identity(self) -> dict:
-        """Return the identities of both models with the thresholds."""
-        return identify(
-            'pose-verified',
-            str(_RULES),
-            model=self.estimator.identity,
-            detector=self.detector.identity,
-            min=self.min_score,
-            tracked=self.min_tracked,
-        )
+    def __init__(self, estimator: PoseEstimator, detector: Detector) -> None:
+        self.estimator, self.detector = estimator, detector
+        self.name = f'{detector.name}, verified by {estimator.name}'
+        models = {'model': estimator.identity, 'detector': detector.identity}
+        self.identity = identify('pose-verified', str(_RULES), **models)
 
     def __call__(self, images: list[np.ndarray]) -> list[Boxes]:
         """Detect the people of BGR images (H, W, 3)."""
@@ -157,14 +133,14 @@ class PoseVerifiedDetector(Detector):
         """Detect people; tracked ones with confident poses need not be verified."""
         [(boxes, scores)] = self.detector([image])
         confidence = mean_confidence(tracked.scores)
-        kept = confidence >= self.min_tracked
+        kept = confidence >= _MIN_TRACKED
         tracked, confidence = tracked.take(kept), confidence[kept]
         own = _boxes_of(tracked.keypoints, tracked.scores, image)
         elsewhere = box_iou(boxes[:, None], own).max(1, initial=0) < _TRACKED_OVERLAP
         new = np.flatnonzero(elsewhere & (scores >= (_MIN_NEW if len(own) else 0)))
         new = new[np.argsort(-scores[new], kind='stable')][:_MAX_NEW]
         boxes, scores, points = self._verify(
-            image, boxes[new], scores[new], (own, tracked.keypoints)
+            image, boxes[new], scores[new], (tracked.keypoints, own)
         )
         return _drop_duplicates(
             np.concatenate([boxes, own]),
@@ -181,20 +157,20 @@ class PoseVerifiedDetector(Detector):
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return boxes, scores and keypoints of candidates that are people.
 
-        Those who are among known people, boxes and keypoints, are left out.
+        Those who are among known people, keypoints and boxes, are left out.
         """
         best = np.argsort(-scores, kind='stable')[:_MAX_CANDIDATES]
         candidates, scores = boxes[best], scores[best]
         boxes, confidence, points = self._estimate(image, candidates)
         scores = scores**_DETECTOR_POWER * confidence**_POSE_POWER
         # the second pass can only lower it
-        kept = scores >= self.min_score
+        kept = scores >= _MIN_SCORE
         if known is not None:
-            kept &= ~_duplicates((boxes, points), known).any(1)
+            kept &= ~_duplicates((points, boxes), known).any(1)
         candidates, boxes, scores = candidates[kept], boxes[kept], scores[kept]
         _, confidence, points = self._estimate(image, boxes)
         scores = scores * confidence**_POSE_POWER
-        kept = scores >= self.min_score
+        kept = scores >= _MIN_SCORE
         overlap = box_iou(candidates, boxes)
         share = np.interp(overlap, [_LOOSE_OVERLAP, _TIGHT_OVERLAP], [0, 1])
         boxes += np.float32(share[:, None]) * (candidates - boxes)
@@ -218,7 +194,7 @@ def _drop_duplicates(
     boxes: np.ndarray, scores: np.ndarray, points: np.ndarray
 ) -> Boxes:
     """Keep the box with the highest score of each person, highest first."""
-    duplicate = _duplicates((boxes, points), (boxes, points))
+    duplicate = _duplicates((points, boxes), (points, boxes))
     kept: list[int] = []
     for person in np.argsort(-scores, kind='stable'):
         if not duplicate[person, kept].any():
@@ -227,12 +203,7 @@ def _drop_duplicates(
 
 
 def _duplicates(first: Poses, second: Poses) -> np.ndarray:
-    """Mark pairs (P, Q) of boxes and keypoints that are of one person."""
-    one, other = (
-        np.concatenate([own, corners.reshape(-1, 2, 2)], 1)
-        for corners, own in (first, second)
-    )
-    one, other, valid = one[:, None], other[None], np.ones(one.shape[1], bool)
-    _, similarity = compare_people(one, other, valid)
-    shared = box_overlap(box_of(one), box_of(other))
-    return (shared > _DUPLICATE_OVERLAP) & (similarity >= _DUPLICATE_SIMILARITY)
+    """Mark pairs (P, Q) of keypoints and boxes that are of one person."""
+    shared = box_overlap(first[1][:, None], second[1][None])
+    similar = compare_all(first, second) >= _DUPLICATE_SIMILARITY
+    return (shared > _DUPLICATE_OVERLAP) & similar

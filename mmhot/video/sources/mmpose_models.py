@@ -153,8 +153,6 @@ class MMPoseEstimator(CropEstimator):
         batch_size: int = 64,
         keep_rates: tuple[float, ...] | None = None,
     ) -> None:
-        if batch_size < 1:
-            raise ValueError(f'batch_size must be at least 1, got {batch_size}')
         self.model, self._meta, config = load_pose_model(model, weights)
         pipeline = config.test_dataloader.dataset.pipeline
         content = fingerprint(self.model, config.model, pipeline)

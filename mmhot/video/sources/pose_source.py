@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mmhot.compat.installation import choose_device
-from mmhot.video.people import Detector, PoseEstimator, require_members
+from mmhot.video.people import Detector, PoseEstimator
 from mmhot.video.sources.detectors import (
     CANDIDATE_SCORE,
     PoseVerifiedDetector,
@@ -157,7 +157,6 @@ def open_pose_source(
         FileNotFoundError: If a file does not exist.
         ValueError: If a name is unknown, a package is missing, or arguments contradict
             each other.
-        TypeError: If a registered model lacks members of its interface.
     """
     if pose2d == AUTO:
         if pose2d_weights is not None:
@@ -177,7 +176,6 @@ def open_pose_source(
     )
     kind = POSE_ESTIMATORS.get(request.model)
     estimator = _open(kind or ModelKind(_open_estimator, True), request, 'pose2d')
-    require_members(estimator, PoseEstimator)
     if skeleton not in (None, estimator.skeleton):
         raise ValueError(
             f'skeleton is {skeleton!r}, but the keypoints of {request.model} are those '
@@ -190,7 +188,6 @@ def open_pose_source(
     request = replace(request, model=det_model, weights=det_weights)
     kind = DETECTORS.get(det_model, ModelKind(_open_detector, True))
     detector = _open(kind, request, 'det')
-    require_members(detector, Detector)
     return PoseSource(detector, estimator)
 
 

@@ -5,7 +5,6 @@ torso for people who are tilted.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
 import cv2
@@ -19,8 +18,10 @@ from mmhot.video.people import (
     PoseEstimator,
     Poses,
     Prior,
+    crops_of,
     mean_confidence,
     quarter_turns,
+    split_poses,
     torso_of,
 )
 
@@ -36,52 +37,24 @@ _MIN_SCORE, _MIN_KEYPOINTS = 0.3, 6  # of keypoints that determine the box
 _NEAR = 0.15  # distance of keypoints that are averaged, per length of the torso
 # Drop of a person's mean confidence that triggers turned crops in videos.
 _FALL = 0.2
+# Mean confidences of a person's most confident keypoints, of turned and upright torsos,
+# below which crops are turned further. A good upright pose stays: raised arms look like
+# legs, and turned crops of them are wrong with a high confidence.
+_GOOD_TURNED, _GOOD_UPRIGHT = 0.85, 0.65
+# Least gain of the body's mean confidence in a crop turned otherwise, and least value.
+_MIN_GAIN, _MIN_TURNED = 0.15, 0.6
 # Angle between torso and vertical, degrees, from which people are estimated again. In
 # videos smaller gains are less than the two estimates differ between frames.
 _MIN_TILT, _MIN_VIDEO_TILT = 15.0, 30.0
 
 
-@dataclass(frozen=True)
-class QuarterTurns:
-    """Rules by which crops are turned, and turned poses are kept.
+class TurnedCrops(PoseEstimator):
+    """Estimate people of another estimator again in turned crops, where it helps.
 
     2D models have seen few people who lie or are upside down. For people with a low
     confidence the crop is turned by 90, 180 and 270 degrees, and the pose with the
-    highest confidence kept if it clearly wins. A good upright pose stays: raised arms
-    look like legs, and turned crops of them are wrong with a high confidence. The
-    thresholds were chosen on photos of sports and everyday life (see the card of the
-    weights).
-
-    Args:
-        min_upright (float): Mean confidence of a person's most confident keypoints, see
-            :func:`~mmhot.video.people.mean_confidence`, below which crops are turned.
-            Defaults to 0.85.
-        good_upright (float): The same mean, from which poses with an upright torso
-            stay. Defaults to 0.65.
-        min_gain (float): Least gain of the body's mean confidence over the first crop.
-            Defaults to 0.15.
-        min_turned (float): Least mean confidence of the body in another crop. Defaults
-            to 0.6.
-    """
-
-    min_upright: float = 0.85
-    good_upright: float = 0.65
-    min_gain: float = 0.15
-    min_turned: float = 0.6
-
-    def are_uncertain(self, poses: Poses) -> np.ndarray:
-        """Mark people (P,) whose crops are turned."""
-        points, scores = poses
-        needed = np.where(quarter_turns(points), self.min_upright, self.good_upright)
-        return mean_confidence(scores) < needed
-
-    def are_better(self, turned: np.ndarray, first: np.ndarray) -> np.ndarray:
-        """Mark turned crops (P,) to keep, by mean confidences of the body (P,)."""
-        return turned > np.maximum(first + self.min_gain, self.min_turned)
-
-
-class TurnedCrops(PoseEstimator):
-    """Estimate people of another estimator again in turned crops, where it helps.
+    highest confidence kept if it clearly wins. The thresholds were chosen on photos of
+    sports and everyday life (see the card of the weights).
 
     In videos, people are first estimated in the crop turned like their last pose, and
     crops are turned further only if the confidence of a person falls. People who are
@@ -89,17 +62,15 @@ class TurnedCrops(PoseEstimator):
 
     Args:
         estimator (PoseEstimator): Estimator with calibrated confidences.
-        rules (QuarterTurns): Whose crops are turned, and which poses are kept.
     """
 
-    def __init__(
-        self, estimator: PoseEstimator, rules: QuarterTurns = QuarterTurns()
-    ) -> None:
-        self.estimator, self.rules = estimator, rules
+    def __init__(self, estimator: PoseEstimator) -> None:
+        self.estimator = estimator
         self.name, self.skeleton = estimator.name, estimator.skeleton
         self.has_score_curve = estimator.has_score_curve
         self.prefers_batches = estimator.prefers_batches
-        self.identity = {**estimator.identity, 'turns': asdict(rules)}
+        thresholds = [_GOOD_TURNED, _GOOD_UPRIGHT, _MIN_GAIN, _MIN_TURNED]
+        self.identity = {**estimator.identity, 'turns': thresholds}
 
     def __call__(
         self, images: list[np.ndarray], boxes: list[np.ndarray]
@@ -132,22 +103,22 @@ class TurnedCrops(PoseEstimator):
         priors: list[Prior],
         min_tilt: float,
     ) -> list[Poses]:
-        pairs = zip(images, boxes, strict=True)
-        people = [(image, box) for image, own in pairs for box in own]
+        people = crops_of(images, boxes)
         if not people:
             return estimate(images, boxes)
         least = np.concatenate([prior.confidence - _FALL for prior in priors])
         turns = np.concatenate([prior.turns for prior in priors])
         crops = [_turn(*each, turn) for each, turn in zip(people, turns, strict=True)]
         poses = _estimate_crops(estimate, crops)
+        points, scores = poses
         # False where the confidence in other frames is unknown
-        as_before = poses[1].mean(1) >= least
-        uncertain = np.flatnonzero(self.rules.are_uncertain(poses) & ~as_before)
+        as_before = scores.mean(1) >= least
+        needed = np.where(quarter_turns(points), _GOOD_TURNED, _GOOD_UPRIGHT)
+        uncertain = np.flatnonzero((mean_confidence(scores) < needed) & ~as_before)
         if len(uncertain):
             self._turn_further(estimate, people, poses, turns, uncertain)
         points, scores = align_tilted(estimate, people, poses, min_tilt, turns)
-        ends = np.cumsum([len(own) for own in boxes])[:-1]
-        return list(zip(np.split(points, ends), np.split(scores, ends), strict=True))
+        return split_poses(points, scores, boxes)
 
     def _turn_further(
         self,
@@ -169,7 +140,8 @@ class TurnedCrops(PoseEstimator):
         points, scores = poses
         confidence = found[1][:, :NUM_BODY].mean(1).reshape(len(uncertain), -1)
         first = scores[uncertain, :NUM_BODY].mean(1)
-        better = np.flatnonzero(self.rules.are_better(confidence.max(1), first))
+        least = np.maximum(first + _MIN_GAIN, _MIN_TURNED)
+        better = np.flatnonzero(confidence.max(1) > least)
         if not len(better):
             return
         rows = better * confidence.shape[1] + confidence[better].argmax(1)
