@@ -94,9 +94,9 @@ def export(
     clips = {each: turn(clip, each, is_static) for each in set(axes.values())}
     written = []
     for name, writer in writers.items():
-        shown, asked = clips[axes[name]], writer.footage
+        shown = clips[axes[name]]
         inputs: dict = {each: getattr(options, each) for each in writer.options}
-        if getattr(options, asked) if isinstance(asked, str) else asked:
+        if writer.footage:
             inputs['footage'] = footage
         target = stem.with_name(f'{stem.name}.{name}')
         tracks = sorted(set(shown.track.tolist()))

@@ -243,7 +243,7 @@ class ExportOptions(ProcessorOptions):
         'default', 'names of the joints of .bvh', choices=BVH_PROFILE_NAMES
     )
     html_frames: bool = option(
-        False, 'show the frames of the video behind the 2D keypoints of .html'
+        False, 'show the video in the .html of long videos, too, with fewer frames'
     )
 
     def __post_init__(self) -> None:

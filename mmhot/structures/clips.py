@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from mmhot.structures.formats import SAVE, load_function
 from mmhot.structures.keypoint_arrays import (
     check_extent,
     check_image_size,
+    check_time_first,
     is_number,
     mark_missing,
     to_numbers,
@@ -132,6 +134,7 @@ class Clip2D:
         points, scores = mark_missing(points[..., :2], scores)
         if points.ndim == 3:
             points, scores = points[:, None], scores[:, None]
+        check_time_first(points)
         numbers = np.arange(len(points)) if frames is None else frames
         width, height = check_image_size(image_size)
         people = zip(points.swapaxes(0, 1), scores.swapaxes(0, 1), strict=True)
@@ -252,6 +255,23 @@ _MAY_BE_UNKNOWN = ('root_3d', 'keypoints_2d', 'expected_error')
 
 
 @dataclass
+class Person3D:
+    """Poses of one person of a :class:`Clip3D`.
+
+    Attributes:
+        track (int): Track ID.
+        frames (np.ndarray): Frame numbers, sorted, (T,) int64.
+        times (np.ndarray): Seconds, (T,) float64.
+        keypoints_3d (np.ndarray): Root-relative positions, (T, K, 3) float32.
+    """
+
+    track: int
+    frames: np.ndarray
+    times: np.ndarray
+    keypoints_3d: np.ndarray
+
+
+@dataclass
 class Clip3D:
     """Root-relative 3D poses of all people in a clip.
 
@@ -337,6 +357,24 @@ class Clip3D:
             f'  image: {self.width} x {self.height}, lifter: {self.model or "unknown"}'
         )
 
+    @property
+    def people(self) -> list[Person3D]:
+        """All people, sorted by track ID."""
+        return [self.person(track) for track in np.unique(self.track).tolist()]
+
+    def person(self, track: int) -> Person3D:
+        """Return the poses of one person, in the order of the frames.
+
+        Raises:
+            ValueError: If there is no such track ID.
+        """
+        rows = np.flatnonzero(self.track == track)
+        if not len(rows):
+            known = ', '.join(map(str, np.unique(self.track)))
+            raise ValueError(f'{self.name}: no track {track!r}; there are {known}')
+        frames = self.frame[rows]
+        return Person3D(track, frames, self.seconds(frames), self.keypoints_3d[rows])
+
     def table(self) -> dict[str, np.ndarray]:
         """Return the columns of ``.csv``: (N * K,) each, a row per pose and joint."""
         joints = len(self.joint_names)
@@ -357,6 +395,18 @@ class Clip3D:
             names = text.split()
             columns |= zip(names, array.reshape(-1, len(names)).T, strict=True)
         return columns
+
+    def to_dataframe(self) -> Any:
+        """Return :meth:`table` as a ``pandas.DataFrame``.
+
+        Raises:
+            ValueError: If pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError as error:
+            raise ValueError('to_dataframe needs pandas: pip install pandas') from error
+        return pandas.DataFrame(self.table())
 
     def checked(self) -> 'Clip3D':
         """Return the clip; raise ValueError if a number is not finite.

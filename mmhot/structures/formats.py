@@ -23,8 +23,8 @@ class Writer:
         world (bool): Whether people stand on a floor, in ``'world'`` axes, whatever
             axes the user chose.
         per_person (bool): Whether each person gets a file.
-        footage (bool | str): Whether the function takes ``footage``, the video
-            (FrameSource) or None. A name is that of the option that asks for it.
+        footage (bool): Whether the function takes ``footage``, the video (FrameSource)
+            or None.
         progress (bool): Whether it takes ``progress``, a function of (done, total).
         options (tuple[str, ...]): Options of export that the function takes.
         requires (tuple[str, str], optional): Module that must be installed, and the
@@ -34,7 +34,7 @@ class Writer:
     function: Callable[..., str | None] | str
     world: bool = False
     per_person: bool = False
-    footage: bool | str = False
+    footage: bool = False
     progress: bool = False
     options: tuple[str, ...] = ()
     requires: tuple[str, str] | None = None
@@ -76,8 +76,9 @@ WRITERS: dict[str, Writer] = {
     'html': Writer(
         'mmhot.visualization.html:write_html',
         world=True,
-        footage='html_frames',
+        footage=True,
         progress=True,
+        options=('html_frames',),
     ),
     'mp4': Writer(
         'mmhot.visualization.video:render_video',

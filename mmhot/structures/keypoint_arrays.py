@@ -5,11 +5,15 @@ from typing import TypeVar
 
 import numpy as np
 
+from mmhot.errors import ignored_warnings
+
 Poses = TypeVar('Poses')  # np.ndarray or torch.Tensor
 
 # Models predict joints outside the image, but at most this many image sizes away.
 _MAX_IMAGE_SIZES = 100
 _MAX_SIDE = 100_000
+# Median movement from frame to frame is less than this part of a person's size.
+_STILL = 0.15
 
 
 def check_extent(keypoints: np.ndarray, width: int, height: int) -> None:
@@ -39,6 +43,27 @@ def check_extent(keypoints: np.ndarray, width: int, height: int) -> None:
         raise ValueError(
             f'most keypoints lie outside {image} (their median is {x:.0f}, {y:.0f}): '
             'is the size width x height?'
+        )
+
+
+def check_time_first(keypoints: np.ndarray) -> None:
+    """Raise ValueError for (P, T, K, 2) instead of (T, P, K, 2).
+
+    A person hardly moves from one frame to the next, while people are apart.
+
+    Args:
+        keypoints (np.ndarray): Pixels; NaN where missing.
+    """
+    num_frames, num_people = keypoints.shape[:2]
+    if num_people <= max(num_frames, 2):
+        return
+    with ignored_warnings():  # of people without keypoints
+        size = np.nanmedian(np.nanmax(keypoints, 2) - np.nanmin(keypoints, 2))
+        steps = [np.nanmedian(np.abs(np.diff(keypoints, axis=axis))) for axis in (0, 1)]
+    if steps[1] < _STILL * size and not steps[0] < 2 * steps[1]:
+        raise ValueError(
+            f'keypoints {keypoints.shape} seem to be people before frames: the order '
+            'is frames, people, joints; use keypoints.swapaxes(0, 1)'
         )
 
 

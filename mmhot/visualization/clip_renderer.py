@@ -46,10 +46,19 @@ class ClipRenderer:
         start, stop = np.searchsorted(self.clip.frame, [frame, frame + 1])
         return slice(int(start), int(stop))
 
-    def draw_2d(self, image: np.ndarray, frame: int, scale: float) -> None:
-        """Draw the 2D keypoints of a frame on the video's image, scaled."""
+    def draw_2d(
+        self, image: np.ndarray, frame: int, scale: float, corner=(0.0, 0.0)
+    ) -> None:
+        """Draw the 2D keypoints of a frame on the video's image.
+
+        Args:
+            image (np.ndarray): Drawn on.
+            frame (int): Frame number.
+            scale (float): Pixels of ``image`` per pixel of the video.
+            corner (tuple[float]): Position of the image's corner in the video.
+        """
         rows = self.rows(frame)
-        pixels = self.clip.keypoints_2d[rows] * scale
+        pixels = (self.clip.keypoints_2d[rows] - corner) * scale
         sizes = self._pixels_per_meter[rows, None] * scale
         sizes = np.broadcast_to(sizes, pixels.shape[:2])
         detected = self.clip.scores[rows] > 0

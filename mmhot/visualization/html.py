@@ -28,9 +28,9 @@ _PIXEL_STEPS = 4
 _TURN_STEPS = 10_000  # per radian of a rotation vector
 _UNKNOWN_ERROR = np.iinfo(np.uint16).max
 _SIDES = ('middle', 'left', 'right')
-# Frames of the video are thumbnails, and fewer of them in long videos.
+# Frames of the video are thumbnails; of longer videos every second or fourth one.
 _FRAME_SIDE, _JPEG_QUALITY = 480, 70
-_MAX_FRAME_BYTES = 15_000_000
+_MAX_FRAME_BYTES, _MAX_STEP = 10_000_000, 4
 
 
 def write_html(
@@ -39,17 +39,20 @@ def write_html(
     *,
     footage: FrameSource | None = None,
     progress: Callable[[int, int], None] | None = None,
+    html_frames: bool = False,
 ) -> None:
     """Write a page that plays a clip in any browser, offline.
 
     Args:
         clip (Clip3D): In ``'world'`` axes.
         path (str | Path): The file to create or replace.
-        footage (FrameSource, optional): The video, shown behind the 2D keypoints: at
-            most 20 MB of small JPEG images, in long videos of every second frame, every
-            fourth, and so on.
+        footage (FrameSource, optional): The video, shown behind the 2D keypoints as
+            small JPEG images: of all frames, of every second one, and so on, for a file
+            of less than 15 MB.
         progress (Callable, optional): Called with the numbers of stored frames and of
             all frames.
+        html_frames (bool): Whether fewer than every fourth frame are shown of a long
+            video; by default it is left out.
     """
     folder = files('mmhot.visualization') / 'viewer'
     parts = {
@@ -62,7 +65,10 @@ def write_html(
         )
     }
     # escaped, so that no text can end the <script>
-    content = {**_content(clip), 'images': _images(clip, footage, progress)}
+    content = {
+        **_content(clip),
+        'images': _images(clip, footage, progress, html_frames),
+    }
     data = json.dumps(content, ensure_ascii=False).replace('<', '\\u003c')
     page = Template(parts.pop('page')).substitute(
         title=html.escape(clip.name),
@@ -108,6 +114,7 @@ def _images(
     clip: Clip3D,
     footage: FrameSource | None,
     progress: Callable[[int, int], None] | None,
+    is_long_shown: bool,
 ) -> dict[int, str]:
     """Encode the frames of the clip, every ``step``-th one, as JPEG in base64."""
     images: dict[int, bytes] = {}
@@ -124,6 +131,8 @@ def _images(
             while sum(map(len, images.values())) > _MAX_FRAME_BYTES:
                 step *= 2
                 images = {k: v for k, v in images.items() if (k - first) % step == 0}
+            if step > _MAX_STEP and not is_long_shown:
+                return {}
         if progress is not None:
             progress(frame.index + 1, int(last) + 1)
     return {int(k): base64.b64encode(v).decode() for k, v in images.items()}

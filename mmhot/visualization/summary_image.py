@@ -1,17 +1,19 @@
-"""Contact sheets of lifted clips: a few frames, drawn as those of the video."""
+"""Contact sheets of lifted clips: a few frames, 2D keypoints above 3D poses."""
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from mmhot.io.images import write_png
 from mmhot.structures.clips import Clip3D
 from mmhot.video.frames import FrameSource
 from mmhot.visualization import drawing
+from mmhot.visualization.camera import fit_camera
 from mmhot.visualization.clip_renderer import ClipRenderer
-from mmhot.visualization.video import draw_frames
 
-_MOST_FRAMES, _COLUMNS, _HEIGHT = 6, 2, 360
+_COLUMNS, _CELL, _GAP, _OVERSAMPLING = 6, 600, 12, 2
+_AROUND = 1.25  # side of a crop over the extent of the people
 
 
 def render_summary_image(
@@ -20,7 +22,7 @@ def render_summary_image(
     *,
     footage: FrameSource | None = None,
 ) -> None:
-    """Write an image of up to six evenly spaced frames.
+    """Write an image of up to six evenly spaced frames, cropped to the people.
 
     Args:
         clip (Clip3D): Lifted poses.
@@ -29,8 +31,8 @@ def render_summary_image(
     """
     renderer = ClipRenderer(clip)
     frames = renderer.frames
-    if len(frames) > _MOST_FRAMES:  # without the very first and last
-        steps = (np.arange(_MOST_FRAMES) + 0.5) / _MOST_FRAMES * len(frames)
+    if len(frames) > _COLUMNS:  # without the very first and last
+        steps = (np.arange(_COLUMNS) + 0.5) / _COLUMNS * len(frames)
         frames = frames[steps.astype(int)]
     images = {}
     for frame in footage or ():
@@ -38,9 +40,44 @@ def render_summary_image(
             images[frame.index] = frame.image
         if frame.index >= frames[-1]:
             break
-    inputs = ((int(x), clip.seconds(x), images.get(x)) for x in frames)
-    drawn = [image.copy() for image, _ in draw_frames(renderer, inputs, _HEIGHT)]
-    empty = np.full_like(drawn[0], drawing.BACKGROUND)
-    drawn += [empty] * (-len(drawn) % _COLUMNS)
-    rows = (drawn[n : n + _COLUMNS] for n in range(0, len(drawn), _COLUMNS))
-    write_png(path, np.vstack([np.hstack(row) for row in rows]))
+    columns = [_draw_column(renderer, int(x), images.get(int(x))) for x in frames]
+    sheet = np.hstack(columns)
+    size = sheet.shape[1] // _OVERSAMPLING, sheet.shape[0] // _OVERSAMPLING
+    write_png(path, cv2.resize(sheet, size, interpolation=cv2.INTER_AREA))
+
+
+def _draw_column(
+    renderer: ClipRenderer, frame: int, image: np.ndarray | None
+) -> np.ndarray:
+    """Draw the 2D keypoints of a frame above its 3D poses."""
+    clip, rows = renderer.clip, renderer.rows(frame)
+    flat = np.full((_CELL, _CELL, 3), drawing.PANEL, np.uint8)
+    pixels = clip.keypoints_2d[rows].reshape(-1, 2)
+    pixels = pixels[np.isfinite(pixels).all(-1)]
+    if len(pixels):
+        low, high = pixels.min(0), pixels.max(0)
+        side = max(_AROUND * (high - low).max(), 1)
+        # inside the image, as far as it is large enough
+        room = np.maximum([clip.width - side, clip.height - side], 0)
+        corner = np.clip((low + high - side) / 2, 0, room)
+        scale = _CELL / side
+        if image is not None:
+            matrix = np.c_[scale * np.eye(2), -scale * corner]
+            shown = cv2.warpAffine(
+                image, matrix, (_CELL, _CELL), borderValue=drawing.PANEL
+            )
+            np.multiply(shown, 0.8, out=flat, casting='unsafe')
+        renderer.draw_2d(flat, frame, scale, corner)
+    deep = np.full_like(flat, drawing.PANEL)
+    camera = renderer.camera
+    renderer.camera = fit_camera(
+        renderer.points[rows], camera.azimuth, camera.elevation
+    )
+    renderer.draw_floor(deep)
+    renderer.draw_3d(deep, frame)
+    renderer.camera = camera
+    text, at = f'{clip.seconds(frame):.1f} s', (_CELL - _GAP, _CELL - 2 * _GAP)
+    drawing.draw_text(deep, text, at, _CELL // 18, drawing.FAINT_TEXT, 'right')
+    borders = dict(borderType=cv2.BORDER_CONSTANT, value=drawing.BACKGROUND)
+    cells = (cv2.copyMakeBorder(x, 0, _GAP, 0, _GAP, **borders) for x in (flat, deep))
+    return np.vstack([*cells])

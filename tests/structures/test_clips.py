@@ -1,6 +1,9 @@
 """Clips that users make of arrays: what is accepted, and messages for what is not."""
 
+import csv
+import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -46,6 +49,18 @@ def test_arrays_of_several_people_have_scores_and_frames():
     triples = np.concatenate([people, scores[..., None]], -1)
     again = mmhot.Clip2D.from_arrays(triples, SIZE, 30, frames=[2, 3, 5, 9])
     np.testing.assert_array_equal(again.tracks[1].scores, second.scores)
+
+
+@pytest.mark.parametrize('num_people', [1, 3])
+def test_people_before_frames_are_refused(num_people):
+    steps = np.arange(40)[:, None, None]
+    people = [wiggling(1) + 100 * n + 2 * steps for n in range(num_people)]
+    with pytest.raises(ValueError, match=r'use keypoints.swapaxes\(0, 1\)'):
+        mmhot.Clip2D.from_arrays(np.stack(people), SIZE, 30)
+    clip = mmhot.Clip2D.from_arrays(np.stack(people, 1), SIZE, 30)
+    assert [len(each.frames) for each in clip.tracks] == [40] * num_people
+    crowd = np.stack([wiggling(2) + 60 * n for n in range(8)], 1)
+    assert len(mmhot.Clip2D.from_arrays(crowd, SIZE, 30).tracks) == 8
 
 
 @pytest.mark.parametrize(
@@ -127,10 +142,37 @@ def test_lift_takes_arrays(lifter, tmp_path):
         mmhot.lift(wiggling(5), image_size=SIZE, fps=50, single='largest')
 
 
-def test_clip_is_described_in_five_lines():
+def test_people_of_a_clip_have_frames_times_and_poses():
     walk, dance = (rendered(name).take(np.arange(4)) for name in ('walk', 'dance'))
     dance = replace(dance, track=dance.track + 7, frame=dance.frame + 2)
-    lines = repr(joined(walk, dance)).splitlines()
+    clip = joined(walk, dance)
+    clip = clip.take(np.lexsort((clip.track, clip.frame)))
+    assert [each.track for each in clip.people] == [0, 7]
+    for person, source in zip(clip.people, (walk, dance), strict=True):
+        np.testing.assert_array_equal(person.frames, source.frame)
+        np.testing.assert_allclose(person.times, source.frame / clip.fps)
+        np.testing.assert_array_equal(person.keypoints_3d, source.keypoints_3d)
+    with pytest.raises(ValueError, match='no track 3; there are 0, 7'):
+        clip.person(3)
+    lines = repr(clip).splitlines()
     assert len(lines) == 5
     assert 'people: 2, poses: 8' in lines[1]
     assert 'frames: 6 from 0 to 5' in lines[2]
+
+
+def test_a_data_frame_has_the_columns_of_csv(tmp_path, monkeypatch):
+    clip = rendered('walk').take(np.arange(3))
+    pandas = SimpleNamespace(DataFrame=lambda columns: columns)
+    monkeypatch.setitem(sys.modules, 'pandas', pandas)
+    columns = clip.to_dataframe()
+    clip.save(tmp_path / 'a.csv')
+    with (tmp_path / 'a.csv').open() as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == list(columns)
+    assert [row['joint'] for row in rows] == columns['joint'].tolist()
+    for name in ('frame', 'time', 'track', 'x', 'y', 'z', 'u', 'v', 'score'):
+        read = [float(row[name]) for row in rows]
+        np.testing.assert_allclose(read, columns[name], atol=1e-3)
+    monkeypatch.setitem(sys.modules, 'pandas', None)
+    with pytest.raises(ValueError, match='needs pandas: pip install pandas'):
+        clip.to_dataframe()

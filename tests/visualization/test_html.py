@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from browser import open_tab
 from numpy.testing import assert_allclose, assert_array_equal
-from rendered_clips import rendered, with_expected_errors
+from rendered_clips import joined, rendered, with_expected_errors
 from scipy.spatial.transform import Rotation
 from video_files import gray_image, write_video
 
@@ -133,7 +133,7 @@ def test_page_holds_the_timestamps_of_a_variable_frame_rate(clip, page, tmp_path
     assert_allclose(written, times, atol=1e-5)
 
 
-def test_frames_of_the_video_are_stored_if_asked(clip, tmp_path, monkeypatch):
+def test_frames_of_the_video_are_stored(clip, tmp_path, monkeypatch):
     images = [gray_image(number) for number in range(30)]
     video = write_video(tmp_path / 'v.mkv', images, codec='ffv1', pix_fmt='bgr0')
     clip = clip.take((clip.frame >= 2) & (clip.frame < 26))
@@ -141,7 +141,8 @@ def test_frames_of_the_video_are_stored_if_asked(clip, tmp_path, monkeypatch):
     for name, limit in (('all', 10**6), ('some', 5000)):
         monkeypatch.setattr('mmhot.visualization.html._MAX_FRAME_BYTES', limit)
         footage, path = VideoFile(video), tmp_path / f'{name}.html'
-        write_html(clip, path, footage=footage, progress=lambda *x: counts.append(x))
+        shown = dict(progress=lambda *x: counts.append(x), html_frames=True)
+        write_html(clip, path, footage=footage, **shown)
         stored = content(path)['images'].items()
         images = {int(number): base64.b64decode(text) for number, text in stored}
         assert sum(map(len, images.values())) <= limit
@@ -154,7 +155,9 @@ def test_frames_of_the_video_are_stored_if_asked(clip, tmp_path, monkeypatch):
         assert (name == 'all') == (len(numbers) == 24)
     assert counts[-1] == (26, 26)
     assert content(path)['images']
-    write_html(clip, path)
+    # of long videos only if asked
+    monkeypatch.setattr('mmhot.visualization.html._MAX_FRAME_BYTES', 1000)
+    write_html(clip, path, footage=VideoFile(video))
     assert content(path)['images'] == {}
 
 
@@ -233,4 +236,63 @@ def test_browser_shows_legend_and_frames(clip, tmp_path):
         corner += '.getImageData(2, 2, 1, 1).data]'
         tab.wait_for_function(f'{corner}[3] === 255')
         assert_allclose(tab.evaluate(corner), [40, 90, 140, 255], atol=3)
+    assert problems == []
+
+
+def scenes():
+    """Portrait, on a box, six people, far away, lying."""
+    walk = to_world(place_people(rendered('walk'))).take(np.arange(0, 136, 8))
+    lie = Rotation.from_euler('x', -90, degrees=True).as_matrix()
+    crowd = walk
+    for n in range(1, 6):
+        moved = walk.root_3d + np.float32([n, n, 0])
+        crowd = joined(crowd, replace(walk, track=walk.track + n, root_3d=moved))
+    lying = walk.keypoints_3d @ lie.T.astype(np.float32)
+    raised, away = np.float32([0, 0, 0.9]), np.float32([0, 30, 0])
+    return {
+        'portrait': replace(walk, width=1080, height=1920),
+        'box': replace(walk, root_3d=walk.root_3d + raised),
+        'six': crowd,
+        'far': replace(walk, root_3d=walk.root_3d + away),
+        'lying': replace(walk, keypoints_3d=lying, root_3d=walk.root_3d * [1, 1, 0.2]),
+    }
+
+
+@pytest.mark.slow(reason='needs playwright and Chromium')
+@pytest.mark.parametrize('width', [1280, 390])
+@pytest.mark.parametrize('name', ['portrait', 'box', 'six', 'far', 'lying'])
+def test_views_show_all_joints_beside_the_panels(name, width, tmp_path):
+    write_html(scenes()[name], tmp_path / 'a.html')
+    with open_tab(width) as (tab, problems):
+        tab.goto((tmp_path / 'a.html').as_uri())
+        tab.wait_for_function('window.mmhot !== undefined')
+        boxes = [tab.locator(x).bounding_box() for x in ('header', '#ghost', 'footer')]
+        for view in ('front', 'side', 'top', 'follow'):
+            if view == 'follow':
+                tab.locator('#follow').click()
+            else:
+                tab.locator(f'[data-view={view}]').click()
+            people = 1 if view == 'follow' else len(scenes()[name].people)
+            found = []
+            for frame in (0, 64, 128):
+                tab.locator('#timeline').fill(str(frame))
+                if view == 'follow':
+                    tab.locator('#follow').click()
+                    tab.locator('#follow').click()
+                tab.wait_for_timeout(200)
+                for person in range(people):
+                    pixels = (
+                        f'mmhot.clip.joints.map((_, n) => mmhot.pixel({person}, n))'
+                    )
+                    found += tab.evaluate(pixels)
+            x, y = np.array(found).T
+            size = tab.viewport_size
+            assert 0 <= x.min() < x.max() <= size['width'], view
+            assert 0 <= y.min() < y.max() <= size['height'], view
+            for box in boxes:
+                beside = (x < box['x']) | (x > box['x'] + box['width'])
+                above = (y < box['y']) | (y > box['y'] + box['height'])
+                assert (beside | above).all(), (view, box)
+            # what is seen is not tiny
+            assert max(np.ptp(x), np.ptp(y)) > 0.25 * min(size.values()), view
     assert problems == []
