@@ -7,7 +7,7 @@ import sys
 import cv2
 from numpy.testing import assert_allclose
 
-from tools.analysis.draw_cost_curve import relative
+from tools.analysis.draw_cost_curve import _COLORS, _GROUP, relative
 
 POINTS = [
     dict(group='A', method='none', macs=200, errors=[50.0, 52.0]),
@@ -35,10 +35,16 @@ def run(*args):
 
 def test_curve_is_drawn(tmp_path):
     source, target = tmp_path / 'a.json', tmp_path / 'a.png'
-    source.write_text(json.dumps(document(POINTS)))
+    points = [
+        {**point, 'group': _GROUP, 'method': method if n else 'none'}
+        for method in _COLORS
+        for n, point in enumerate(POINTS)
+        if n or method == next(iter(_COLORS))
+    ]
+    source.write_text(json.dumps(document(points)))
     done = run(source, target)
     assert done.returncode == 0
-    assert '  TPC           50.0 %  +2.00 %' in done.stdout.splitlines()
+    assert '  TPC + TRI     50.0 %  +2.00 %' in done.stdout.splitlines()
     image = cv2.imread(str(target))
     assert image.shape[0] > 300
     assert image.std() > 10

@@ -19,22 +19,9 @@ from mmhot.cli.report import output_file
 from mmhot.io.arrays import load_json
 from mmhot.io.atomic import replacing
 
-# Larger changes, in percent, are drawn at the upper edge and printed in the legend.
-_MAX_CHANGE = 12
-_COLUMNS = 3
-# Colors and markers, in the order of the methods.
-_STYLES = (
-    ('#2f6fde', 'o'),
-    ('#d9622b', 's'),
-    ('#2c9c69', '^'),
-    ('#8a5bd1', 'D'),
-    ('#b0892b', 'v'),
-    ('#5b6573', 'P'),
-    ('#c2418b', 'X'),
-    ('#2aa6b8', 'p'),
-    ('#7a4b2a', '<'),
-    ('#4a6b1f', '>'),
-)
+# The curves that are drawn, and the colors of their methods.
+_GROUP = 'in a trained MixSTE XS'
+_COLORS = {'TPS + TRI': '#2f6fde', 'TPC + TRI': '#d9622b'}
 
 
 def parse_args() -> argparse.Namespace:
@@ -61,10 +48,10 @@ def relative(points: Sequence[dict], group: str) -> dict[str, np.ndarray]:
     """Compute cost and error of a group's methods relative to no pruning.
 
     Args:
-        points (Sequence[dict]): Each has a ``group``, which is one panel, a ``method``
+        points (Sequence[dict]): Each has a ``group``, a ``method``
             or 'none' for the model without pruning, its ``macs``, and its ``errors``,
             one for each seed, in the same order as those of 'none'.
-        group (str): Its name.
+        group (str): The host and its training.
 
     Returns:
         dict[str, np.ndarray]: For each method, sorted by cost: share of the operations,
@@ -85,57 +72,30 @@ def relative(points: Sequence[dict], group: str) -> dict[str, np.ndarray]:
 
 
 def draw_cost_curve(document: dict, path: str | Path) -> None:
-    """Plot change of the error against operations, one panel for each group.
+    """Plot the change of the error of one trained lifter against its operations.
 
     Args:
-        document (dict): Name of the ``error``, and ``points`` of :func:`relative`.
+        document (dict): ``points`` of :func:`relative`.
         path (str | Path): The ``.png`` to create or replace.
     """
-    points = document['points']
-    groups = list(dict.fromkeys(point['group'] for point in points))
-    methods = dict.fromkeys(point['method'] for point in points)
-    methods = [method for method in methods if method != 'none']
-    styles = {method: _STYLES[i % len(_STYLES)] for i, method in enumerate(methods)}
-    styles['none'] = ('#20252b', '*')
-    columns = min(len(groups), _COLUMNS)
-    rows = -(-len(groups) // columns)
-    figure = Figure(figsize=(4.6 * columns, 3.8 * rows), layout='constrained')
+    figure = Figure(figsize=(6.4, 3.6), dpi=150, layout='constrained')
     canvas = FigureCanvasAgg(figure)
-    panels = figure.subplots(rows, columns, sharey=True, squeeze=False)
-    for panel in panels.flat[len(groups) :]:
-        panel.remove()
-    for panel, group in zip(panels.flat, groups, strict=False):
-        for method, changes in relative(points, group).items():
-            _draw_method(panel, method, changes, styles[method])
-        panel.axhline(1, color='#9aa3ad', linewidth=0.8, linestyle=':')
-        panel.set_title(group, fontsize=10)
-        panel.set_xlabel('multiply-adds, % of those of all frames')
-        panel.grid(alpha=0.25, linewidth=0.6)
-        panel.legend(fontsize=8)
-    for panel in panels[:, 0]:
-        panel.set_ylabel(f'change of {document["error"]}, %')
+    panel = figure.subplots()
+    curves = relative(document['points'], _GROUP)
+    panel.axhline(0, color='#9aa3ad', linewidth=1)
+    panel.plot(100, 0, marker='*', markersize=14, color='#20252b', clip_on=False)
+    panel.annotate(
+        'all 81 frames', (100, 0), (-6, 9), textcoords='offset points', ha='right'
+    )
+    for method, color in _COLORS.items():
+        share, change = 100 * curves[method][:, 0], curves[method][:, 1]
+        panel.plot(share, change, marker='o', linewidth=2, color=color, label=method)
+    panel.set(xlim=(38, 101), xlabel='multiply-adds, % of MixSTE with all frames')
+    panel.set(ylabel='change of the error, %', title='Fewer frames, the same error')
+    panel.legend(title='HoT keeps 7 to 41 frames', frameon=False)
+    panel.spines[['top', 'right']].set_visible(False)
     with replacing(path) as temporary, temporary.open('wb') as file:
         canvas.print_png(file, metadata={'Software': None})
-
-
-def _draw_method(panel, method: str, rows: np.ndarray, style: tuple[str, str]) -> None:
-    color, marker = style
-    share, change = rows[:, 0], rows[:, 1]
-    name = 'all frames' if method == 'none' else method
-    clipped = change > _MAX_CHANGE
-    if clipped.any():
-        name += ': ' + ', '.join(f'{value:+.0f} %' for value in change[clipped])
-    panel.errorbar(
-        100 * share,
-        change.clip(max=_MAX_CHANGE),
-        np.abs(rows[:, 2:] - rows[:, 1:2]).T * ~clipped,
-        color=color,
-        marker=marker,
-        markersize=11 if method == 'none' else 6,
-        linewidth=1.2,
-        capsize=2,
-        label=name,
-    )
 
 
 def main() -> int:
