@@ -157,20 +157,33 @@ def test_coco_results_become_frames_in_order_of_images(tmp_path, ids, frames):
 
 
 @pytest.mark.parametrize(
-    ('keys', 'frames'),
+    ('keys', 'frames', 'warning'),
     [
         (
             {'id': [7, 8, 9], 'file_name': ['f10.png', 'f20.png', 'f50.png']},
             [10, 20, 50],
+            'file_name and id number the frames differently',
         ),
-        ({'id': [3, 1, 2], 'frame_id': [5, 9, 7], 'video_id': [1, 1, 1]}, [5, 9, 7]),
-        ({'id': [3, 1, 2], 'file_name': ['a.jpg', 'b.jpg', 'c.jpg']}, [2, 0, 1]),
+        (
+            {'id': [7, 8, 10], 'file_name': ['f1.png', 'f2.png', 'f4.png']},
+            [1, 2, 4],
+            '',
+        ),
+        (
+            {'id': [3, 1, 2], 'frame_id': [5, 9, 7], 'video_id': [1, 1, 1]},
+            [5, 9, 7],
+            'frame_id and id',
+        ),
+        ({'id': [3, 1, 2], 'file_name': ['a.jpg', 'b.jpg', 'c.jpg']}, [2, 0, 1], ''),
     ],
 )
-def test_images_of_annotations_number_the_frames(tmp_path, caplog, keys, frames):
+def test_images_of_annotations_number_the_frames(
+    tmp_path, caplog, keys, frames, warning
+):
+    rows = zip(*keys.values(), strict=True)
     images = [
         {**dict(zip(keys, row, strict=True)), 'width': 1280, 'height': 720}
-        for row in zip(*keys.values(), strict=True)
+        for row in rows
     ]
     people = [coco_result(i, p) for i, p in zip(keys['id'], walk(3), strict=True)]
     path = dump(tmp_path / 'a.json', {'images': images, 'annotations': people})
@@ -178,7 +191,8 @@ def test_images_of_annotations_number_the_frames(tmp_path, caplog, keys, frames)
     assert track.frames.tolist() == sorted(frames)
     expected = walk(3)[np.argsort(frames)].astype(np.float32)
     np.testing.assert_array_equal(track.keypoints, expected)
-    assert not caplog.messages
+    assert warning in caplog.text
+    assert bool(caplog.messages) == bool(warning)
 
 
 def test_gaps_of_a_folder_of_images_are_kept(tmp_path):

@@ -12,8 +12,9 @@ _LOGGER = logging.getLogger(__name__)
 LARGEST_FRAME = 10_000_000
 # The last number of a name, before its extension; int64 holds 18 digits.
 _NUMBERED = re.compile(r'(.*?)(\d{1,18})(\D*?)(\.[a-zA-Z]\w*)?', re.DOTALL)
-# Numbers further apart in the median are of separate images, not of frames.
-_MEDIAN_GAP = 1000
+# Numbers further apart in the median are of separate images, not of frames; one larger
+# gap is between two videos.
+_MEDIAN_GAP, _LARGEST_GAP = 1000, 100_000
 _VIDEO_KEYS = ('video_id', 'vid_id')
 
 
@@ -40,23 +41,32 @@ def number_frames(
     _check_videos(
         {str(image[k]) for image in images for k in _VIDEO_KEYS if k in image}
     )
-    by_id = {image['id']: image for image in images}
+    ids = [image['id'] for image in images]
+    first = {image: row for row, image in reversed([*enumerate(ids)])}
+    found = {}
     for key in ('frame_id', 'file_name', 'id'):
-        numbers = _numbers([image.get(key) for image in by_id.values()], key)
+        numbers = _numbers([image.get(key) for image in images], key)
         if numbers is None:
             continue
-        known, counts = np.unique(numbers, return_counts=True)
+        known, counts = np.unique(numbers[[*first.values()]], return_counts=True)
         if counts.max() == 1:
-            return dict(zip(by_id, numbers.tolist(), strict=True))
-        if len(known) > 1:
+            found[key] = numbers
+        elif len(known) > 1:
             raise ValueError(
                 f'has images of several videos, or copies ({key} '
                 f'{known[counts.argmax()]} occurs twice): give one file for each'
             )
-    if len(by_id) > 1:
-        _LOGGER.warning('%s: images have no frame numbers; read in order', path)
-    ordered = sorted(by_id, key=lambda value: natural_key(str(value)))
-    return {value: frame for frame, value in enumerate(ordered)}
+    if not found:
+        if len(set(ids)) > 1:
+            _LOGGER.warning('%s: images have no frame numbers; read in order', path)
+        ordered = sorted(set(ids), key=lambda value: natural_key(str(value)))
+        return {value: frame for frame, value in enumerate(ordered)}
+    (used, numbers), *others = found.items()
+    for key, other in others:
+        if np.ptp(other - numbers):
+            message = '%s: %s and %s number the frames differently; %s is used'
+            _LOGGER.warning(message, path, used, key, used)
+    return dict(zip(ids, numbers.tolist(), strict=True))
 
 
 def natural_key(name: str) -> list[tuple[int, str]]:
@@ -67,8 +77,12 @@ def natural_key(name: str) -> list[tuple[int, str]]:
 
 def _numbers(values: list[object], key: str) -> np.ndarray | None:
     """Return the frame numbers (N,) of IDs or names, None if they have none."""
+    if not values or any(
+        isinstance(x, bool) or not isinstance(x, int | str) for x in values
+    ):
+        return None
     matches = [_NUMBERED.fullmatch(str(value)) for value in values]
-    if not matches or not all(matches):
+    if not all(matches):
         return None
     names = {(match[1], match[3]) for match in matches}
     if len(names) > len(set(values)) / 2 and len(names) > 1:
@@ -76,8 +90,15 @@ def _numbers(values: list[object], key: str) -> np.ndarray | None:
     _check_videos({'#'.join(name) for name in names})
     numbers = np.array([int(match[2]) for match in matches])
     known = np.unique(numbers)
-    if len(known) > 1 and np.median(np.diff(known)) > _MEDIAN_GAP:
+    steps = np.diff(known)
+    if len(steps) and np.median(steps) > _MEDIAN_GAP:
         return None
+    if steps.max(initial=0) > _LARGEST_GAP:
+        before, after = known[steps.argmax() :][:2]
+        raise ValueError(
+            f'has images of several videos ({key} {before} is followed by {after}): '
+            'give one file for each'
+        )
     is_id = key == 'id' and all(isinstance(value, int) for value in values)
     return numbers - known[0] if is_id or known[-1] > LARGEST_FRAME else numbers
 
