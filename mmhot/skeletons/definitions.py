@@ -98,6 +98,11 @@ _CROWDPOSE = _both(
     '@ankle<@knee top_head<neck neck'
 )
 
+_POSETRACK18 = _both(
+    'nose head_bottom<nose head_top<nose @ear<nose @shoulder<head_bottom '
+    '@elbow<@shoulder @wrist<@elbow @hip<@shoulder @knee<@hip @ankle<@knee'
+)
+
 _MEDIAPIPE = _both(
     'nose left_eye_inner<nose left_eye<left_eye_inner left_eye_outer<left_eye '
     'right_eye_inner<nose right_eye<right_eye_inner right_eye_outer<right_eye '
@@ -209,6 +214,15 @@ DEFINITIONS = (
         groups=dict(head='top_head neck', torso=_CORNERS, **_HALVES),
         meanings=dict(top_head='head_top'),
         dataset_names=('crowdpose',),
+    ),
+    dict(
+        name='posetrack18-17',
+        tree=_POSETRACK18,
+        groups=dict(
+            head=_both('nose head_bottom head_top @ear'), torso=_CORNERS, **_HALVES
+        ),
+        meanings=dict(head_bottom='upper_neck'),
+        dataset_names=('posetrack18',),
     ),
     dict(
         name='mediapipe-33',
