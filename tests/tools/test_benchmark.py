@@ -1,7 +1,6 @@
 """Benchmarks: cost, names of models, interleaved timing, record and page."""
 
 import json
-import time
 from argparse import Namespace
 from pathlib import Path
 
@@ -12,7 +11,6 @@ import torch
 from mmhot.evaluation.cost import count_cost
 from mmhot.weights.config_files import find_config
 from tools.benchmark import chain, models, page, record
-from tools.benchmark.chain import Chain, time_chains
 from tools.benchmark.model_specs import MODELS, ModelSpec, build_spec, parse_spec
 from tools.benchmark.timing import Times, compare, time_in_turns
 
@@ -151,31 +149,6 @@ def test_models_run_on_inputs_of_their_configs(name, shape):
     assert all(len(part) == 2 and part.isfinite().all() for part in output)
 
 
-@pytest.mark.parametrize(
-    ('text', 'message'),
-    [
-        ('tcn-72', r'unknown model tcn-72: .*did you mean tcn-27\?'),
-        ('tcn-27:flded', "tcn-27:flded: unknown option 'flded'"),
-        ('tcn-27:input=(a,b)', r'input=\(a,b\): must be a shape like'),
-        ('no.py', 'no.py: no such config file'),
-        ('mmposes::a.py', "no package 'mmposes' is installed"),
-        ('mmpose::a/tcn-27.py', 'mmpose has no config a/tcn-27.py'),
-        ('mmhot://nothing', 'unknown weights: mmhot://nothing'),
-        ('tcn-27:model.backbone.blocks=2', 'tcn-27.*cannot be built: .*blocks'),
-        ('tcn-27:model.backbone.type.a=2', 'tcn-27:model.backbone.type.a=2: '),
-    ],
-)
-def test_wrong_rows_are_refused_in_one_line(text, message):
-    with pytest.raises((ValueError, FileNotFoundError), match=message) as error:
-        build_spec(parse_spec(text))
-    assert len(str(error.value).splitlines()) == 1
-
-
-def test_wrong_input_shape_is_refused():
-    with pytest.raises(ValueError, match=r'does not run on an input of shape \(33, 27'):
-        models.compare_models((1,), ['tcn-27:input=(33,27)'], rounds=1)
-
-
 def test_each_model_and_batch_size_has_a_row():
     names = ['simple-baseline-3d', 'tcn-27']
     rows = models.compare_models((1, 2), names, rounds=2, seconds=0)
@@ -244,30 +217,6 @@ def test_parts_are_recorded_and_written_into_the_page(tmp_path):
     assert '| hot:onnx | 1 | 3 | 1,235 | 0.52 (0.50 to 0.56) | 0.49 | host |' in lines
     with pytest.raises(ValueError, match='the page has tables hourglasses, the file'):
         page.fill_tables(text.read_text(), {'other': part})
-
-
-def burn(seconds):
-    """Use a processor for some time of this process."""
-    end = time.process_time() + seconds
-    while time.process_time() < end:
-        pass
-
-
-def test_ratios_of_chains_are_per_person_over_the_network(monkeypatch):
-    class Slow(Chain):
-        def __call__(self):
-            burn(0.06)
-            self.frames, self.people = 8, 32
-
-    monkeypatch.setattr(chain, '_network_alone', lambda: lambda: burn(0.02))
-    walk = ROOT / 'demo/walk.mp4'
-    (row,) = time_chains([Slow('slow', None, None, walk)], rounds=3)
-    assert row['people per frame'] == 4
-    # of two batches of 16
-    assert row['processor ratio to onnx'] == pytest.approx(1.5, rel=0.1)
-    assert row['ms per person of onnx'] >= 999 * 0.02 / 16
-    header, line = page.as_cells([row])
-    assert dict(zip(header, line, strict=True))['people per frame'] == '4.0'
 
 
 def test_the_network_alone_runs_all_crops():

@@ -62,15 +62,6 @@ def test_rows_are_results_and_the_best_is_bold(make_table):
     assert rows[1] == f'| bad | {" | ".join(cells)} |'
 
 
-def test_values_that_are_rounded_alike_are_both_bold(make_table):
-    results = {'a.json': result(0.5), 'b.json': result(0.5001)}
-    args = ['--measures', 'MPJPE', '--digits', 0]
-    _, out, _ = make_table(results, *args)
-    assert out.count('**') == 4
-    _, out, _ = make_table(results, *args[:2], '--digits', 6)
-    assert out.count('**') == 2
-
-
 @pytest.mark.parametrize('kind', ['actions', 'joints', 'groups', 'subjects', 'clips'])
 def test_columns_of_one_measure_and_its_mean(make_table, kind):
     content = result(1)
@@ -165,11 +156,3 @@ def test_costs_are_columns(make_table):
     assert rows == ['| a | 1.23 | 0.0567 | **1.0** |', '| b | - | - | **1.0** |']
     _, out, _ = make_table(results, '--cost', '--latex')
     assert out.splitlines()[0] == r'\begin{tabular}{lrrr}'
-
-
-def test_unknown_parts_are_refused(make_table):
-    content = result(1)
-    content['errors']['datasets']['gt']['actions'] = {}
-    code, _, err = make_table({'a.json': content}, '--columns', 'actions')
-    assert code == 2
-    assert err == 'table.py: error: --columns actions: no result has them\n'
