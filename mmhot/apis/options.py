@@ -142,8 +142,8 @@ class InferOptions(LifterOptions):
 
     pose2d: str | None = option(
         None,
-        "2D model: an .onnx or .zip file, a config or alias of MMPose's, mediapipe, or "
-        'auto: RTMPose-m if it was downloaded (default: the shipped gtpt-t)',
+        "2D model: an .onnx or .zip file, a config or alias of MMPose's, or auto: "
+        'RTMPose-m if it was downloaded (default: the shipped gtpt-t)',
         metavar='MODEL',
     )
     pose2d_weights: str | None = option(
@@ -159,8 +159,7 @@ class InferOptions(LifterOptions):
         None,
         'detector of people: an .onnx or .zip file, a config or alias of '
         "MMDetection's, pose-verified (a small detector, checked by the 2D model), "
-        'mediapipe or whole_image (default: mediapipe with mediapipe, pose-verified '
-        'with gtpt-t, RTMO itself, else human)',
+        'or whole_image (default: pose-verified with gtpt-t, RTMO itself, else human)',
         metavar='MODEL',
     )
     det_weights: str | None = option(None, 'checkpoint of the detector', metavar='FILE')

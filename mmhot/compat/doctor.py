@@ -36,7 +36,7 @@ _MODULES = {
 _OPENCV = ('opencv-python', 'opencv-contrib-python', 'opencv-contrib-python-headless')
 _SAME = {'mmcv-lite': ('mmcv',), 'opencv-python-headless': _OPENCV}
 # pip cannot build, or would downgrade NumPy for, what these require.
-_ALONE = ('mediapipe', 'mmpose')
+_ALONE = 'mmpose'
 # That is why the extra lists MMPose with a marker that holds for no Python of mmhot's.
 _PYTHON = {'python_version': '3.9', 'python_full_version': '3.9.0'}
 # What is imported in place of the package itself.
@@ -190,7 +190,7 @@ def _judge(item: Requirement, error: str) -> PackageStatus:
     found = next(iter(there.values()), '')
     status = PackageStatus(item.name, found, str(item.specifier))
     wanted = item.name + status.allowed
-    install = _pip('install', *(['--no-deps'] if item.name in _ALONE else []), wanted)
+    install = _pip('install', *(['--no-deps'] if item.name == _ALONE else []), wanted)
     if not there:
         return replace(status, verdict='missing', command=install)
     if len(set(there.values())) > 1:

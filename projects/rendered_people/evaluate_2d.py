@@ -1,8 +1,8 @@
 """Evaluate 2D models on labeled images, with annotated boxes.
 
 Any 2D model of ``mmhot infer`` can be evaluated: a config and checkpoint, an .onnx
-file, mediapipe. Keypoints are matched by name, so datasets may have other keypoints
-than the model. Example::
+file. Keypoints are matched by name, so datasets may have other keypoints than the
+model. Example::
 
     python -m projects.rendered_people.evaluate_2d --pose2d CONFIG \
         --pose2d-weights CHECKPOINT \

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmhot.video.sources import mediapipe_pose, model_names
+from mmhot.video.sources import model_names
 from mmhot.video.sources.model_names import choose_best, find_detector, find_pose_model
 from mmhot.video.sources.pose_source import open_pose_source
 from mmhot.weights import downloads
@@ -14,9 +14,8 @@ OURS = 'gtpt-t_coco17_synth'
 
 @pytest.fixture
 def keep(monkeypatch, tmp_path):
-    """Put files of URLs into an empty cache; MediaPipe is installed, no network."""
+    """Put files of URLs into an empty cache, without network."""
     monkeypatch.setenv('TORCH_HOME', str(tmp_path))
-    monkeypatch.setattr(mediapipe_pose, 'is_installed', lambda: True)
     monkeypatch.setattr(downloads, 'urlopen', None)
 
     def write(*urls):
@@ -29,7 +28,7 @@ def keep(monkeypatch, tmp_path):
 
 def test_the_best_model_that_needs_no_download_is_chosen(keep, monkeypatch):
     assert choose_best() == OURS
-    keep(find_pose_model(RTMPOSE).weights, mediapipe_pose.MODEL_URL)
+    keep(find_pose_model(RTMPOSE).weights)
     assert choose_best() == OURS
     keep(find_detector('human').weights)
     assert choose_best() == RTMPOSE

@@ -1,11 +1,8 @@
 """Detectors and 2D pose estimators by name, config and file."""
 
-import json
-import sys
 from copy import deepcopy
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 
-import drawn_people
 import numpy as np
 import pytest
 import torch
@@ -13,17 +10,12 @@ from numpy.testing import assert_allclose
 from tiny_pose_model import BLUE, POSE, RED, red_finder, spotted, write
 from torch import nn
 
-from mmhot.io.images import read_image
-from mmhot.skeletons.joints import convert_keypoints
 from mmhot.video.people import Detector, PoseEstimator
-from mmhot.video.sources import mediapipe_pose, model_names
 from mmhot.video.sources import pose_source as choose
-from mmhot.video.sources.mediapipe_pose import MediapipeEstimator
 from mmhot.video.sources.mmpose_models import MMPoseDetector, MMPoseEstimator
 from mmhot.video.sources.model_names import find_detector, find_pose_model
 from mmhot.video.sources.pose_source import open_pose_source
 from mmhot.weights import downloads
-from mmhot.weights.downloads import cached_file
 from mmhot.weights.index import FOLDER
 
 GTPT = 'gtpt-t_4xb64-300e_coco-256x192'
@@ -184,92 +176,7 @@ def test_models_without_weights_are_refused(monkeypatch, tmp_path):
         MMPoseEstimator(GTPT, 'https://a/b.pth')
 
 
-class Landmarker:
-    """MediaPipe's Pose Landmarker: a person with all keypoints in one place."""
-
-    def __init__(self, options):
-        self.options = options
-
-    def detect(self, image):
-        self.last = image
-        if not image.any():
-            return SimpleNamespace(pose_landmarks=[])
-        mark = SimpleNamespace(x=0.5, y=0.25, visibility=0.8)
-        return SimpleNamespace(pose_landmarks=[[mark] * 33] * self.options.num_poses)
-
-    def close(self):
-        pass
-
-    @classmethod
-    def create_from_options(cls, options):
-        if options.base_options.model_asset_buffer != b'task':
-            raise RuntimeError('Unable to open\nzip archive')
-        return cls(options)
-
-
-@pytest.fixture
-def mediapipe(monkeypatch, tmp_path):
-    """A stand-in for the package, with its model file downloaded."""
-    module, python = ModuleType('mediapipe'), ModuleType('mediapipe.tasks.python')
-    module.__version__ = '1.2.2'
-    module.ImageFormat = SimpleNamespace(SRGB=1)
-    module.Image = lambda image_format, data: data
-    python.BaseOptions = SimpleNamespace
-    python.vision = SimpleNamespace(
-        PoseLandmarkerOptions=SimpleNamespace, PoseLandmarker=Landmarker
-    )
-    monkeypatch.setitem(sys.modules, 'mediapipe', module)
-    monkeypatch.setitem(sys.modules, 'mediapipe.tasks', ModuleType('mediapipe.tasks'))
-    monkeypatch.setitem(sys.modules, 'mediapipe.tasks.python', python)
-    monkeypatch.setattr(mediapipe_pose, 'is_installed', lambda: True)
-    monkeypatch.setenv('TORCH_HOME', str(tmp_path))
-    path = cached_file(mediapipe_pose.MODEL_URL)
-    path.parent.mkdir(parents=True)
-    path.write_bytes(b'task')
-    return path
-
-
-def test_mediapipe_gets_a_padded_crop_of_each_person(mediapipe):
-    model = MediapipeEstimator()
-    image = spotted((60, 50, RED))
-    boxes = np.float32([[40, 30, 80, 70], [0, 0, 30, 30], [5, 5, 6, 6]])
-    keypoints, scores = model([image], [boxes])[0]
-    # 1.25 times the box: 35 to 85 and 25 to 75
-    assert_allclose(keypoints[0], [[60, 37.5]] * 33)
-    assert_allclose(scores[0], 0.8)
-    assert np.isnan(keypoints[1:]).all()
-    assert not scores[1:].any()
-    model([image], [boxes[:1]])
-    crop = model._landmarker._landmarker.last
-    assert crop.shape == (50, 50, 3)
-    assert crop[25, 25].tolist() == [255, 0, 0]  # it wants RGB
-
-
-def test_mediapipe_detects_people_and_is_no_default(mediapipe):
-    assert model_names.default_pose_model() == 'gtpt-t_coco17_synth'
-    source = open_pose_source('mediapipe')
-    assert {each.name for each in source} == {'mediapipe 1.2.2'}
-    detector, estimator = source
-    assert estimator.skeleton == 'mediapipe-33'
-    ((boxes, scores),) = detector([spotted((60, 50, RED))])
-    assert boxes.tolist() == [[60, 22.5, 60, 22.5]] * 6
-    assert_allclose(scores, 0.8)
-    ((boxes, _),) = detector([spotted()])
-    assert boxes.shape == (0, 4)
-
-
-def test_mediapipe_takes_a_model_file(mediapipe, tmp_path):
-    given = tmp_path / 'lite.task'
-    given.write_bytes(b'task')
-    detector, estimator = open_pose_source('mediapipe', str(given))
-    assert detector.identity['weights'] == estimator.identity['weights']
-    given.write_bytes(b'zip')
-    with pytest.raises(ValueError, match=r'lite\.task \(Unable to open zip archive\)'):
-        open_pose_source('mediapipe', str(given))
-
-
-def test_shipped_weights_need_no_detector_and_nothing_installed(monkeypatch):
-    monkeypatch.setattr(mediapipe_pose, 'is_installed', lambda: False)
+def test_shipped_weights_need_no_detector_and_nothing_installed():
     by_itself, named = open_pose_source(), open_pose_source('gtpt-t')
     for own, other in zip(by_itself, named, strict=True):
         assert own.identity == other.identity
@@ -359,24 +266,3 @@ def test_fast_estimation_does_not_affect_others(tmp_path):
     model.estimate_fast([image], [box])
     model([image], [box])
     assert flips == [(False, False), (True, True), (True, True)]
-
-
-@pytest.mark.slow(reason='needs MediaPipe and its model file')
-def test_real_mediapipe_finds_drawn_people_only():
-    is_downloaded = cached_file(mediapipe_pose.MODEL_URL).is_file()
-    if not (mediapipe_pose.is_installed() and is_downloaded):
-        pytest.skip('MediaPipe or its model file is missing')
-    drawn = json.loads((drawn_people.FOLDER / 'annotations.json').read_text())
-    first = drawn['images'][0]
-    image = read_image(drawn_people.FOLDER / first['file_name'])
-    people = [x for x in drawn['annotations'] if x['image_id'] == first['id']]
-    left, top, width, height = np.transpose([x['bbox'] for x in people])
-    boxes = np.stack([left, top, left + width, top + height], -1)
-    found = MediapipeEstimator()([image, 0 * image], [boxes, boxes])
-    truth = np.reshape([x['keypoints'] for x in people], (len(people), 17, 3))
-    keypoints, _, _ = convert_keypoints(*found[0], 'mediapipe-33', 'coco-17')
-    apart = np.linalg.norm(keypoints - truth[..., :2], axis=-1)
-    assert (apart.max(1) < 0.05 * height).all()
-    assert found[0][1].mean() > 0.9
-    assert np.isnan(found[1][0]).all()
-    assert not found[1][1].any()

@@ -19,7 +19,6 @@ from mmhot.weights.index import (
     shipped_weights,
 )
 
-MEDIAPIPE = 'mediapipe'
 _RTMPOSE = 'rtmpose-m_8xb256-420e_body8-256x192'
 
 # The detector of MMPose's inferencer, and its names.

@@ -18,10 +18,8 @@ from mmhot.video.sources.detectors import (
     PoseVerifiedDetector,
     WholeImage,
 )
-from mmhot.video.sources.mediapipe_pose import MediapipeDetector, MediapipeEstimator
 from mmhot.video.sources.model_names import (
     DETECTION,
-    MEDIAPIPE,
     TASKS_2D,
     choose_best,
     default_pose_model,
@@ -128,17 +126,17 @@ def open_pose_source(
         pose2d (str, optional): An .onnx file, an archive (.zip) or folder of MMDeploy's
             SDK, a folder of ``mmhot export``, an address of one of these
             (:func:`mmhot.weights.hub.local_file`), a config file, a name or alias of
-            mmhot's or MMPose's models, 'mediapipe', a registered name, or 'auto', see
-            :func:`~mmhot.video.sources.model_names.choose_best`. By default MediaPipe
-            if it and its model file are there, otherwise the shipped model.
+            mmhot's or MMPose's models, a registered name, or 'auto', see
+            :func:`~mmhot.video.sources.model_names.choose_best`. By default the shipped
+            model.
         pose2d_weights (str, optional): Checkpoint of a config or name; by default that
-            of the model index. For MediaPipe a Pose Landmarker (.task).
+            of the model index.
         det_model (str, optional): The same kinds of files, a config file, a name or
             alias of mmhot's or MMDetection's models, 'human' for the detector of
             MMPose's inferencer, 'pose-verified' for the shipped small detector whose
-            boxes the 2D model verifies, 'mediapipe', or 'whole_image'. By default
-            'mediapipe' with MediaPipe, 'pose-verified' with shipped 2D weights, RTMO
-            itself, otherwise 'human' ('pose-verified' if that is not installed).
+            boxes the 2D model verifies, or 'whole_image'. By default 'pose-verified'
+            with shipped 2D weights, RTMO itself, otherwise 'human' ('pose-verified' if
+            that is not installed).
         det_weights (str, optional): Checkpoint of the detector.
         device (str): Device. Defaults to 'auto', the GPU if there is one.
         min_score (float): Least score of boxes; 'pose-verified' has its own. Defaults
@@ -252,14 +250,6 @@ def _choose_detector(request: ModelRequest) -> str:
     return POSE_VERIFIED if needs_none else _HUMAN
 
 
-def _open_mediapipe_detector(request: ModelRequest) -> Detector:
-    """Open the detector with the estimator's model file, unless another is given."""
-    weights = request.weights
-    if weights is None and isinstance(request.estimator, MediapipeEstimator):
-        weights = request.estimator.weights
-    return MediapipeDetector(weights)
-
-
 def _open_pose_verified(request: ModelRequest) -> PoseVerifiedDetector:
     candidates = replace(
         request,
@@ -270,15 +260,9 @@ def _open_pose_verified(request: ModelRequest) -> PoseVerifiedDetector:
     return PoseVerifiedDetector(request.estimator, _open_detector(candidates))
 
 
-POSE_ESTIMATORS = {
-    MEDIAPIPE: ModelKind(
-        lambda request: MediapipeEstimator(request.weights), True, MEDIAPIPE
-    )
-}
-"""2D pose estimators by name; all other names are files, configs and models of indexes.
-"""
+POSE_ESTIMATORS: dict[str, ModelKind] = {}
+"""Registered 2D pose estimators; other names are files, configs, models of indexes."""
 DETECTORS = {
-    MEDIAPIPE: ModelKind(_open_mediapipe_detector, True),
     POSE_VERIFIED: ModelKind(_open_pose_verified),
     WHOLE_IMAGE: ModelKind(lambda request: WholeImage()),
 }
