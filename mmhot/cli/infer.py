@@ -10,8 +10,10 @@ after an interruption.
 """
 
 import argparse
+import math
 import signal
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -23,6 +25,9 @@ from mmhot.weights.index import LIVE_LIFTER
 if TYPE_CHECKING:  # importing them takes seconds
     from mmhot.apis.clip_worker import Outcome
     from mmhot.video.inputs import ClipInput
+
+# Seconds in which another Ctrl-C does not interrupt saving.
+_SAVING = 3.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -63,7 +68,8 @@ def run(args: argparse.Namespace) -> int:
     live, ray = read_options(args, LiveOptions), read_options(args, RayOptions)
     if args.live:
         return _run_live(args, options, live)
-    return _run_inputs(args, options, ray)
+    with _interrupted_once():
+        return _run_inputs(args, options, ray)
 
 
 def _run_inputs(
@@ -134,6 +140,27 @@ def _run_live(
     if lost:
         args.complain(lost)
     return int(lost is not None)
+
+
+@contextmanager
+def _interrupted_once() -> Iterator[None]:
+    """Raise KeyboardInterrupt at Ctrl-C, but not while results so far are saved."""
+    before, last = signal.getsignal(signal.SIGINT), -math.inf
+
+    def interrupt(number: int, frame: object) -> None:
+        nonlocal last
+        if time.monotonic() - last > _SAVING:
+            last = time.monotonic()
+            before(number, frame)
+
+    is_usual = before is signal.default_int_handler
+    if is_usual and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        if signal.getsignal(signal.SIGINT) is interrupt:
+            signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

@@ -206,7 +206,9 @@ def test_ctrl_c_keeps_results_and_resume_continues(
     assert len(read_lifted(out / 'second.npz')) == 10
 
 
-def test_ctrl_c_twice_leaves_no_half_files(infer_it, out, video, monkeypatch, capfd):
+def test_ctrl_c_twice_ends_with_one_line_and_keeps_keypoints(
+    infer_it, out, video, monkeypatch, capfd
+):
     detector = Detector(every=1)
 
     def found(images):
@@ -220,7 +222,11 @@ def test_ctrl_c_twice_leaves_no_half_files(infer_it, out, video, monkeypatch, ca
     assert infer_it(video, batch_size=2) == 130
     (line,) = complaints(capfd)
     assert 'interrupted: 0 of 1 inputs are finished' in line
-    assert [path for path in out.rglob('*') if path.is_file()] == []
+    monkeypatch.undo()
+    use_stand_ins(monkeypatch, detector, Estimator())
+    detector.calls.clear()
+    assert infer_it(video, batch_size=2, resume=True) == 0
+    assert detector.calls == [*range(6, 10)]
 
 
 def test_fault_of_a_model_stops_one_input_only(
