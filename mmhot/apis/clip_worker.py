@@ -135,13 +135,12 @@ class ClipWorker:
             outcome.people = len(set(lifted.track.tolist()))
             if options.camera == 'auto' and lifted.camera_path is not None:
                 self._say(f'{item.name}: {describe_path(lifted.camera_path)}')
-        if kept is not None:
-            record = {
-                'files': {file.name: _state(file) for file in outcome.files},
-                'frames': times.num_frames,
-                'people': outcome.people,
-            }
-            save_if_possible(lambda: _save_record(kept, record))
+        record = {
+            'files': {file.name: _state(file) for file in outcome.files},
+            'frames': times.num_frames,
+            'people': outcome.people,
+        }
+        save_if_possible(_save_record, record, kept)
 
     def _record_path(self, item: ClipInput) -> Path | None:
         """Name the record of a finished input by all that its results depend on."""
@@ -164,8 +163,7 @@ class ClipWorker:
         return cache_path(options.out_dir, item.path, facts, '.finished.json')
 
 
-def _save_record(path: Path, record: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+def _save_record(record: dict[str, Any], path: Path) -> None:
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(record), encoding='utf-8')
 

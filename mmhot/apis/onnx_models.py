@@ -27,9 +27,10 @@ from mmhot.video.sources.mmpose_models import (
     model_skeleton,
 )
 from mmhot.video.sources.model_names import (
+    DETECTION,
     find_detector,
     find_pose_model,
-    shipped_detector,
+    shipped_models,
 )
 from mmhot.weights.config_files import read_config_file
 from mmhot.weights.index import read_models
@@ -225,7 +226,7 @@ def _open_pose_model(
         # of probabilities only, as logits
         flip_test=is_gtpt and plain.test_cfg.get('flip_test', False),
     )
-    detect = MMPoseDetector(shipped_detector(), min_score=0.0)
+    detect = MMPoseDetector(shipped_models(DETECTION)[0].name, min_score=0.0)
     crops = []
     for image in _images(_inputs(inputs, 'walk.mp4')):
         matrix = crop_matrix(detect([image])[0][0][0], crop['size'], crop['padding'])

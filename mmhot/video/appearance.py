@@ -35,9 +35,7 @@ class AppearanceObserver(FrameObserver):
 
     def __init__(self, skeleton: str) -> None:
         self._skeleton = get_skeleton(skeleton)
-        self._frames: list[np.ndarray] = []
-        self._boxes: list[np.ndarray] = []
-        self._values: list[np.ndarray] = []
+        self._rows: list[tuple[int, np.ndarray, np.ndarray]] = []
 
     def observe(
         self, index: int, image: np.ndarray, people: People, new_shot: bool
@@ -49,9 +47,8 @@ class AppearanceObserver(FrameObserver):
         np.fill_diagonal(overlap, 0)
         for row in np.flatnonzero(overlap.max(1) <= _MAX_OVERLAP):
             person = people.keypoints[row], people.scores[row]
-            self._frames.append(np.array([index]))
-            self._boxes.append(people.bboxes[row : row + 1])
-            self._values.append(describe_person(image, *person, self._skeleton)[None])
+            values = describe_person(image, *person, self._skeleton)
+            self._rows.append((index, people.bboxes[row], values))
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return descriptions.
@@ -61,24 +58,18 @@ class AppearanceObserver(FrameObserver):
             ``values``, histograms of each part, NaN where it was not seen, (M, 4, B)
             float16.
         """
-        empty = np.zeros((0, len(_PARTS), _BINS), np.float16)
+        frames, boxes, values = [*zip(*self._rows, strict=True)] or [()] * 3
         return dict(
-            frames=np.concatenate([np.zeros(0, np.int64), *self._frames]),
-            boxes=np.concatenate([np.zeros((0, 4), np.float32), *self._boxes]),
-            values=np.concatenate([empty, *self._values]).astype(np.float16),
+            frames=np.array(frames, np.int64),
+            boxes=np.array(boxes, np.float32).reshape(-1, 4),
+            values=np.array(values, np.float16).reshape(-1, len(_PARTS), _BINS),
         )
 
 
 def describe_person(
     image: np.ndarray, keypoints: np.ndarray, scores: np.ndarray, skeleton: Skeleton
 ) -> np.ndarray:
-    """Compute color histograms of body parts.
-
-    Args:
-        image (np.ndarray): BGR, uint8 (H, W, 3).
-        keypoints (np.ndarray): Pixels, (K, 2).
-        scores (np.ndarray): Their confidences, (K,).
-        skeleton (Skeleton): Of the keypoints.
+    """Compute color histograms of body parts, given keypoints (K, 2) and scores (K,).
 
     Returns:
         np.ndarray: Histograms of two opponent colors and of brightness relative to the
@@ -113,14 +104,15 @@ def _part_grids(known: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     corners = [
         f'{side}_{part}' for part in ('shoulder', 'hip') for side in ('left', 'right')
     ]
-    if all(name in known for name in corners):
+    if known.keys() >= {*corners}:
         grids['trunk'] = [_grid([known[name] for name in corners], 0.2)]
     for part, first, second in (('thighs', 'hip', 'knee'), ('shins', 'knee', 'ankle')):
         for side in ('left', 'right'):
-            ends = known.get(f'{side}_{first}'), known.get(f'{side}_{second}')
-            if ends[0] is not None and ends[1] is not None:
-                grids.setdefault(part, []).append(_limb_grid(*ends))
-    if 'left_ear' in known and 'right_ear' in known and 'trunk' in grids:
+            ends = f'{side}_{first}', f'{side}_{second}'
+            if known.keys() >= {*ends}:
+                grid = _limb_grid(*(known[name] for name in ends))
+                grids.setdefault(part, []).append(grid)
+    if known.keys() >= {'left_ear', 'right_ear'} and 'trunk' in grids:
         middle = (known['left_ear'] + known['right_ear']) / 2
         neck = (known[corners[0]] + known[corners[1]]) / 2
         # from the chin to above the ears
@@ -138,12 +130,7 @@ def _limb_grid(start: np.ndarray, end: np.ndarray) -> np.ndarray:
 
 
 def _grid(corners: list[np.ndarray], margin: float = 0.0) -> np.ndarray:
-    """Return points (N, 2) between two upper and two lower corners.
-
-    Args:
-        corners (list[np.ndarray]): Upper left, upper right, lower left, lower right.
-        margin (float): Share of the width that is left out on either side.
-    """
+    """Return points (N, 2) between upper left, upper right, and both lower corners."""
     down, right = np.meshgrid(
         np.linspace(0.1, 0.9, _ALONG), np.linspace(margin, 1 - margin, _ACROSS)
     )

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,38 +45,30 @@ class ClipPeople:
     observed: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
 
 
-def save_if_possible(save: Callable[[], None]) -> bool:
-    """Call a function that saves what can be computed again; warn of an OSError."""
+def save_if_possible(
+    save: Callable[[Any, Path], None], content: Any, path: Path | None
+) -> None:
+    """Save what can be computed again, if there is a path; warn of an OSError."""
+    if path is None:
+        return
     try:
-        save()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save(content, path)
     except OSError as error:
         _LOGGER.warning('intermediate results are not kept: %s', error)
-        return False
-    return True
 
 
 def cache_path(folder: Path, source: Path, facts: object, suffix: str = '.npz') -> Path:
-    """Name a file that is kept for an input.
+    """Name a file that is kept in the folder of results for an input.
 
-    Args:
-        folder (Path): Folder of the results.
-        source (Path): The input: a file, a folder of images, or an address.
-        facts (object): Plain values on which the content depends, besides the input.
-        suffix (str): End of the name. Defaults to '.npz'.
+    ``facts`` are plain values on which its content depends, besides the input.
     """
     name = source.resolve().stem.encode()[:_LONGEST_NAME].decode(errors='ignore')
-    text = json.dumps([describe_input(source), facts], sort_keys=True)
+    files = sorted(source.glob('[!.]*')) if source.is_dir() else [source]
+    content = [describe_file(file) for file in files if file.is_file()]
+    text = json.dumps([content or [str(source)], facts], sort_keys=True)
     key = hashlib.sha256(text.encode()).hexdigest()[:16]
     return folder / CACHE_FOLDER / f'{name}-{key}{suffix}'
-
-
-def describe_input(source: Path) -> list:
-    """Describe a file, a folder or an address by plain values that change with it."""
-    files = [source]
-    if source.is_dir():
-        files = sorted(source.glob('[!.]*'))
-    described = [describe_file(file) for file in files if file.is_file()]
-    return described or [str(source)]
 
 
 def describe_file(file: Path) -> list:
@@ -88,10 +80,7 @@ def describe_file(file: Path) -> list:
 def identify(name: str, weights: str | Path, **options: Any) -> dict[str, Any]:
     """Describe a model by plain values that differ if its file was changed.
 
-    Args:
-        name (str): Its name.
-        weights (str | Path): Its file, or a digest of its weights.
-        **options (Any): Everything else that changes its results.
+    ``weights`` is the file or a digest; options are all else that changes its results.
     """
     path = Path(weights)
     content = describe_file(path) if path.is_file() else str(weights)
@@ -103,16 +92,19 @@ def save_people(clip: ClipPeople, path: Path) -> None:
     # an interruption may come between a frame's people and its time
     count = min(len(clip.people), len(clip.times))
     people = clip.people[:count]
+    none = np.zeros(0, np.float32)
     arrays = {
         'counts': np.array([len(each) for each in people], np.int64),
         'times': np.array(clip.times[:count], np.float64),
         'cuts': np.array([cut for cut in clip.cuts if cut < count], np.int64),
         **{name: np.array(getattr(clip, name)) for name in _STATE},
-        **{name: _concatenate(people, name) for name in _PEOPLE},
+        **{
+            name: np.concatenate([none, *(getattr(x, name).ravel() for x in people)])
+            for name in _PEOPLE
+        },
     }
     for key, observed in clip.observed.items():
         arrays |= {f'{key}:{name}': array for name, array in observed.items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
     save_arrays(path, arrays)
 
 
@@ -129,14 +121,10 @@ def load_people(path: Path, num_keypoints: int) -> ClipPeople | None:
             for name, shape in zip(_PEOPLE, shapes, strict=True)
         ]
         width, height = arrays['size'].tolist()
-        clip = ClipPeople(
-            [People(*each) for each in zip(*columns, strict=True)],
-            arrays['times'].tolist(),
-            (width, height),
-            bool(arrays['complete']),
-            str(arrays['ended']),
-            arrays['cuts'].tolist(),
-        )
+        people = [People(*each) for each in zip(*columns, strict=True)]
+        state = (width, height), bool(arrays['complete']), str(arrays['ended'])
+        times, cuts = (arrays[name].tolist() for name in ('times', 'cuts'))
+        clip = ClipPeople(people, times, *state, cuts)
     except (KeyError, ValueError, OSError):
         _LOGGER.warning('%s is damaged: it is computed again', path)
         return None
@@ -145,8 +133,3 @@ def load_people(path: Path, num_keypoints: int) -> ClipPeople | None:
         if separator:
             clip.observed.setdefault(key, {})[name] = array
     return clip
-
-
-def _concatenate(people: Sequence[People], name: str) -> np.ndarray:
-    arrays = [getattr(each, name) for each in people if len(each)]
-    return np.concatenate(arrays) if arrays else np.zeros(0, np.float32)

@@ -65,8 +65,7 @@ class BackgroundTracker(FrameObserver):
     ) -> None:
         """Look at a frame; see the parent class."""
         if new_shot or index % self._interval == 0:
-            number = len(self._rows)
-            self._rows.append(self._track(number, image, people.bboxes, new_shot))
+            self._rows.append(self._track(image, people.bboxes, new_shot))
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the points of the frames that were looked at.
@@ -78,18 +77,21 @@ class BackgroundTracker(FrameObserver):
             shot, -1 if too few points were found again, (F,) int64; ``inliers``, the
             share of points that one homography explains, (F,) float32.
         """
-        points, keyframe, inliers = zip(*self._rows, strict=True)
+        pairs, keyframe, inliers = zip(*self._rows, strict=True)
+        points = np.full((len(pairs), NUM_POINTS, 4), np.nan, np.float32)
+        for row, own in zip(points, pairs, strict=True):
+            row[: len(own)] = own
         return dict(
-            points=np.stack(points),
+            points=points,
             keyframe=np.array(keyframe, np.int64),
             inliers=np.array(inliers, np.float32),
         )
 
     def _track(
-        self, index: int, image: np.ndarray, boxes: np.ndarray, new_shot: bool
+        self, image: np.ndarray, boxes: np.ndarray, new_shot: bool
     ) -> tuple[np.ndarray, int, float]:
-        """Return a row of :meth:`arrays`."""
-        zoom = min(1.0, _SIZE / max(image.shape[:2]))
+        """Return a row of :meth:`arrays`, with any number of points (N, 4)."""
+        index, zoom = len(self._rows), min(1.0, _SIZE / max(image.shape[:2]))
         size = tuple(max(round(side * zoom), 1) for side in image.shape[1::-1])
         small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
         gray = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
@@ -97,7 +99,7 @@ class BackgroundTracker(FrameObserver):
         if new_shot or self._current is None or self._current.gray.shape != gray.shape:
             self._keyframes, self._last = [], np.eye(3)
             self._add(index, gray, free, np.eye(3))
-            return _row(np.zeros((0, 4)), index, 1.0)
+            return np.zeros((0, 4)), index, 1.0
         found = self._find(self._current, gray, free, self._last)
         to_first = self._current.to_first @ np.linalg.inv(self._last)
         earlier = self._overlapping(to_first, size)
@@ -111,7 +113,7 @@ class BackgroundTracker(FrameObserver):
         if found is None:
             # the camera's direction is not known any more
             self._add(index, gray, free, to_first)
-            return _row(np.zeros((0, 4)), -1, 0.0)
+            return np.zeros((0, 4)), -1, 0.0
         pairs, kept, homography = found
         self._last, key = homography, self._current
         to_first = key.to_first @ np.linalg.inv(homography)
@@ -119,7 +121,7 @@ class BackgroundTracker(FrameObserver):
             self._add(index, gray, free, to_first / to_first[2, 2])
         chosen = np.flatnonzero(kept)
         chosen = chosen[np.linspace(0, len(chosen) - 1, NUM_POINTS).astype(int)]
-        return _row(pairs[np.unique(chosen)] / zoom, key.index, kept.mean())
+        return pairs[np.unique(chosen)] / zoom, key.index, kept.mean()
 
     def _add(
         self, index: int, gray: np.ndarray, free: np.ndarray, to_first: np.ndarray
@@ -127,9 +129,8 @@ class BackgroundTracker(FrameObserver):
         """Make a frame the current keyframe."""
         points = cv2.goodFeaturesToTrack(gray, _MAX_POINTS, 0.01, _DISTANCE, mask=free)
         points = np.zeros((0, 2)) if points is None else points.reshape(-1, 2)
-        self._current = _ReferenceFrame(
-            index, gray, points.astype(np.float32), to_first
-        )
+        points = points.astype(np.float32)
+        self._current = _ReferenceFrame(index, gray, points, to_first)
         self._keyframes = [*self._keyframes[-_MAX_KEYFRAMES + 1 :], self._current]
         self._last = np.eye(3)
 
@@ -197,11 +198,3 @@ def _overlap(homography: np.ndarray, size: tuple[int, int]) -> float:
     grid = np.stack(np.meshgrid(*(np.linspace(0, side, 9) for side in size)), -1)
     moved = cv2.perspectiveTransform(grid.reshape(-1, 1, 2), homography)[:, 0]
     return float(((moved >= 0) & (moved <= size)).all(1).mean())
-
-
-def _row(
-    pairs: np.ndarray, keyframe: int, inliers: float
-) -> tuple[np.ndarray, int, float]:
-    points = np.full((NUM_POINTS, 4), np.nan, np.float32)
-    points[: len(pairs)] = pairs
-    return points, keyframe, float(inliers)

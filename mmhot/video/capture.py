@@ -129,10 +129,8 @@ class Capture:
                 if is_new:
                     lost_at, wait = time.monotonic(), _FIRST_WAIT
                 if time.monotonic() + wait - lost_at > self.reconnect:
-                    self.ended = (
-                        f'{self.stream.label}: lost for {self.reconnect:g} s, given '
-                        f'up: {reason}'
-                    )
+                    lost = f'lost for {self.reconnect:g} s, given up: {reason}'
+                    self.ended = f'{self.stream.label}: {lost}'
                     return
                 if is_new:
                     self._put(Interruption(reason))

@@ -66,14 +66,6 @@ class Keyframe:
         """Select people by index or mask."""
         return Keyframe(self.position, self.ids[rows], self.people.take(rows))
 
-    def drop_uncertain(self) -> 'Keyframe':
-        """Drop people with a low mean confidence."""
-        return self.take(are_certain(self.people))
-
-    def boxes(self, size: tuple[int, int]) -> np.ndarray:
-        """Compute boxes (P, 4) to search the people in another frame, of a size."""
-        return search_boxes(self.people, size)
-
     def join(self, other: 'Keyframe') -> 'Keyframe':
         """Append the people of the same frame."""
         ids = np.concatenate([self.ids, other.ids])
@@ -92,13 +84,9 @@ def track_chunk(
     People are searched around their last keypoints. In the last frame they are
     detected, and new people searched backwards.
 
-    Args:
-        frames (list[Frame]): The frames.
-        previous (Sequence[People]): People of the frame before the first, after those
-            of the frame :data:`HISTORY` frames before it, if both are of the shot.
-        estimate (Callable): See :data:`Estimate`.
-        redetect (Callable, optional): See :data:`Redetect`; None for no detection.
-        max_step (int): Most frames from one keyframe to the next. Defaults to 8.
+    ``previous`` are the people of the frame before the first, after those of the frame
+    :data:`HISTORY` frames before it, if both are of the shot. Keyframes are at most
+    ``max_step`` frames apart.
 
     Returns:
         list[Keyframe]: People before the chunk, at negative positions, and of some of
@@ -119,13 +107,16 @@ def track_chunk(
         boxes = predicted, now.people.bbox_scores
         prior = Prior(confidence, turns_of(now.people))
         [people] = estimate_closely([frames[position]], [boxes], [prior], estimate)
-        tracked = Keyframe(position, now.ids, people).drop_uncertain()
+        certain = are_certain(people)
+        tracked = Keyframe(position, now.ids, people).take(certain)
         passed = position - now.position
         if passed > 1 and len(tracked.ids) < len(now.ids):
             step = passed // 2
             continue
         known, rows = rows_of(now.ids, tracked.ids)
-        overlap = box_iou(predicted[known], tracked.take(rows).boxes(size))
+        overlap = box_iou(
+            predicted[known], search_boxes(tracked.people.take(rows), size)
+        )
         is_predictable = known.all() and (overlap >= _PREDICTABLE).all()
         step = min(2 * step, max_step) if is_predictable else max(step // 2, 1)
         if detects:
@@ -174,10 +165,7 @@ def turns_of(people: People) -> np.ndarray:
 
 
 def search_boxes(people: People, size: tuple[int, int]) -> np.ndarray:
-    """Compute boxes (P, 4) to search people in another frame, of a size (w, h).
-
-    Without any keypoint, the box of the person is kept.
-    """
+    """Compute boxes (P, 4) to search people in another frame, of a size (w, h)."""
     boxes = boxes_around(people.keypoints, people.scores, PADDING, size)
     return np.where(np.isfinite(boxes), boxes, people.bboxes).astype(np.float32)
 
@@ -191,7 +179,7 @@ def _detect(
 ) -> Keyframe:
     """Detect the people of a frame; tracked ones keep their numbers."""
     boxes, scores = redetect(frame, tracked.people)
-    around = tracked.boxes(frame.image.shape[1::-1])
+    around = search_boxes(tracked.people, frame.image.shape[1::-1])
     ids = _match(boxes, around, tracked.ids, first_new)
     known, rows = rows_of(ids, tracked.ids)
     same = np.zeros(len(ids), bool)
@@ -201,8 +189,8 @@ def _detect(
     others = boxes[~same], scores[~same]
     unknown = Prior.unknown(len(others[0]))
     [people] = estimate_closely([frame], [others], [unknown], estimate)
-    found = Keyframe(tracked.position, ids[~same], people)
-    return kept.join(found).drop_uncertain()
+    found = kept.join(Keyframe(tracked.position, ids[~same], people))
+    return found.take(are_certain(found.people))
 
 
 def estimate_closely(
@@ -237,12 +225,12 @@ def _predict(
 ) -> np.ndarray:
     """Predict boxes (P, 4) of the last keyframe's people, moving at constant speed."""
     last = keyframes[-1]
-    boxes = last.boxes(size)
+    boxes = search_boxes(last.people, size)
     if len(keyframes) < 2 or not len(boxes):
         return boxes
     before = keyframes[-2]
     known, rows = rows_of(last.ids, before.ids)
-    earlier = before.take(rows).boxes(size)
+    earlier = search_boxes(before.people.take(rows), size)
     moved = np.zeros((len(boxes), 2), np.float32)
     moved[known] = (boxes[known] - earlier).reshape(-1, 2, 2).mean(1)
     moved *= (position - last.position) / (last.position - before.position)

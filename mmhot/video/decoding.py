@@ -66,15 +66,10 @@ class FileClock:
 def open_video(
     address: str, label: str, **settings: object
 ) -> av.container.InputContainer:
-    """Open what has a video stream.
-
-    Args:
-        address (str): FFmpeg's address.
-        label (str): Name in messages.
-        **settings: Of ``av.open``.
+    """Open what has a video stream, with settings of ``av.open``.
 
     Raises:
-        ValueError: If it cannot be opened, in one line.
+        ValueError: If it cannot be opened, in one line that begins with ``label``.
     """
     try:
         container = open_media(address, **settings)
@@ -92,13 +87,7 @@ def open_video(
 def decode(
     container: av.container.InputContainer, limit: int, label: str, threads: str
 ) -> Iterator[tuple[av.VideoFrame, np.ndarray] | Exception]:
-    """Decode a video.
-
-    Args:
-        container (InputContainer): The video.
-        limit (int): Most pixels of a frame.
-        label (str): Name in messages.
-        threads (str): FFmpeg's kind of threads.
+    """Decode a video with frames of at most ``limit`` pixels.
 
     Yields:
         tuple[av.VideoFrame, np.ndarray] | Exception: Each frame with its image, BGR
@@ -163,8 +152,8 @@ def _upright(frame: av.VideoFrame, pixel_aspect: float) -> np.ndarray:
     """Convert a frame to BGR, with square pixels, turned and mirrored as in players."""
     image = frame.to_ndarray(format='bgr24')
     if abs(pixel_aspect - 1) > _SQUARE:
-        size = (max(round(image.shape[1] * pixel_aspect), 1), image.shape[0])
-        image = cv2.resize(image, size)
+        width = max(round(image.shape[1] * pixel_aspect), 1)
+        image = cv2.resize(image, (width, image.shape[0]))
     matrix = frame.side_data.get(Type.DISPLAYMATRIX)
     if matrix is None:
         return image

@@ -60,14 +60,7 @@ def fill_chunk(
     otherwise both halves are treated likewise, as where only one end is known. Without
     a tolerance all frames are estimated in one batch, as GPUs prefer.
 
-    Args:
-        frames (list[Frame]): Frames of :func:`~mmhot.video.chunks.track_chunk`.
-        keyframes (list[Keyframe]): Its result.
-        estimate (Callable): See :data:`~mmhot.video.chunks.Estimate`.
-        gaps (Gaps): Gaps that are interpolated.
-
-    Returns:
-        list[People]: People of each frame.
+    Frames and keyframes are those of :func:`~mmhot.video.chunks.track_chunk`.
     """
     filler = _Filler(frames, estimate, gaps)
     for key in keyframes:
@@ -85,10 +78,14 @@ def fill_chunk(
         open_gaps = []
     while open_gaps := filler.without_known(open_gaps):
         open_gaps = filler.halve(open_gaps)
-    empty = keyframes[0].people.take(np.zeros(0, int))
+    numbers, empty = sorted(filler.poses), keyframes[0].people.take(np.zeros(0, int))
     return [
-        reduce(People.join, filler.people_at(position), empty)
-        for position in range(len(frames))
+        reduce(
+            People.join,
+            [filler.poses[n][place] for n in numbers if place in filler.poses[n]],
+            empty,
+        )
+        for place in range(len(frames))
     ]
 
 
@@ -115,19 +112,9 @@ class _Filler:
         # the last one is that of the frame before, at -1
         self._times = np.append(times, 2 * times[0] - times[min(1, len(times) - 1)])
 
-    def people_at(self, position: int) -> list[People]:
-        """Return the people of a frame, by number."""
-        numbers = sorted(self.poses)
-        return [self.poses[n][position] for n in numbers if position in self.poses[n]]
-
     def without_known(self, gaps: list[_Gap]) -> list[_Gap]:
         """Select gaps with frames between, of which an end is known."""
-        return [
-            gap
-            for gap in gaps
-            if gap.last - gap.first > 1
-            and {gap.first, gap.last} & {*self.poses[gap.number]}
-        ]
+        return [x for x in gaps if x.last - x.first > 1 and self._ends(x)]
 
     def halve(self, gaps: list[_Gap]) -> list[_Gap]:
         """Estimate the middle of each gap; returns the halves that are left."""
@@ -136,11 +123,11 @@ class _Filler:
         for gap, (guess, pose) in zip(gaps, self.estimate(middles), strict=True):
             if are_certain(pose)[0] and self._fits(gap, guess, pose):
                 self._interpolate(gap)
-                continue
-            halves += [
-                _Gap(gap.number, gap.first, gap.middle),
-                _Gap(gap.number, gap.middle, gap.last),
-            ]
+            else:
+                halves += [
+                    gap._replace(last=gap.middle),
+                    gap._replace(first=gap.middle),
+                ]
         return halves
 
     def estimate(self, places: list[tuple[_Gap, int]]) -> list[tuple[People, People]]:
@@ -202,7 +189,10 @@ class _Filler:
         nodes = [gap.first, gap.middle, gap.last]
         poses = [self.poses[gap.number][node] for node in nodes]
         for place in {*range(gap.first + 1, gap.last)} - {gap.middle}:
-            weights = _parabola(self._times[nodes], self._times[place])
+            # Lagrange's
+            at, times = self._times[place], self._times[nodes]
+            factors = [[(at - x) / (t - x) for x in times if x != t] for t in times]
+            weights = np.float32(np.prod(factors, axis=1))
             near = poses[0 if place < gap.middle else 2]
             self.poses[gap.number][place] = People(
                 sum(w * pose.bboxes for w, pose in zip(weights, poses, strict=True)),
@@ -210,10 +200,3 @@ class _Filler:
                 sum(w * pose.keypoints for w, pose in zip(weights, poses, strict=True)),
                 (near.scores + poses[1].scores) / 2,
             )
-
-
-def _parabola(nodes: np.ndarray, at: float) -> np.ndarray:
-    """Return the weights of the values at three times for that at another."""
-    return np.float32(
-        [np.prod([(at - x) / (node - x) for x in nodes if x != node]) for node in nodes]
-    )

@@ -137,15 +137,15 @@ class VideoFile(FrameSource):
                     damage.append(item)
                     continue
                 frame, image = item
-                if shape not in (None, image.shape):
+                shape = shape or image.shape
+                if shape != image.shape:
                     change = describe_change(image.shape, shape)
                     self.ended = f'{self.label} ends at frame {index}: {change}'
                     return
-                shape = image.shape
                 self.num_damaged += len(damage) + bool(frame.is_corrupt)
                 damage.clear()
-                is_known = self.has_timestamps and frame.time is not None
-                time = frame.time if is_known else index / self.fps
+                time = frame.time if self.has_timestamps else None
+                time = index / self.fps if time is None else time
                 end = time + 1 / self.fps
                 yield Frame(index, clock(time), image)
                 index += 1
@@ -199,11 +199,11 @@ class ImageSequence(FrameSource):
                     raise
                 _LOGGER.warning('%s; it is left out', error)
                 continue
-            if shape not in (None, image.shape):
+            shape = shape or image.shape
+            if shape != image.shape:
                 change = describe_change(image.shape, shape)
                 self.ended = f'stopped before {escape(path)}: {change}'
                 return
-            shape = image.shape
             yield Frame(number - self.num_damaged, number / self.fps, image)
 
 

@@ -81,17 +81,7 @@ def find_inputs(texts: list[str], fps: float | None = None) -> list[ClipInput]:
 
 
 def open_inputs(texts: list[str], fps: float | None = None) -> list[FrameSource]:
-    """Open videos and images.
-
-    Args:
-        texts (list[str]): As of :func:`find_inputs`, without keypoints and lists.
-        fps (float, optional): Frames per second of image folders, and of videos
-            without timestamps.
-
-    Raises:
-        FileNotFoundError: If an input does not exist, or a glob or folder is empty.
-        ValueError: If a file is not readable, or an input is a stream without an end.
-    """
+    """Open videos and images: inputs of :func:`find_inputs` but keypoints and lists."""
     found = [item for text in texts for item in _find(text, fps)]
     for item in found:
         if item.has_keypoints:
@@ -106,8 +96,9 @@ def _read_list(path: Path, fps: float | None) -> list[ClipInput]:
     except UnicodeDecodeError as error:
         raise ValueError(f'{path} is no list of inputs: not UTF-8 text') from error
     inputs = []
-    lines = [line for line in lines if line and not line.startswith('#')]
     for line in lines:
+        if not line or line.startswith('#'):
+            continue
         try:
             inputs += _find(line, fps)
         except (OSError, ValueError) as error:

@@ -89,9 +89,6 @@ class LiveLifter:
 
     Attributes:
         latency (float): The look-ahead in seconds, without the time of the models.
-
-    Raises:
-        ValueError: If an argument is out of range.
     """
 
     def __init__(
@@ -113,7 +110,11 @@ class LiveLifter:
             )
         self.pose_estimator, self.lifter, self.fps = pose_estimator, lifter, fps
         self.tracker = Tracker(fps, _MAX_OCCLUSION)
-        self._first_target, middle = _first_and_middle_target(lifter)
+        self._first_target = first = lifter.seq_len - lifter.num_targets
+        middle = lifter.seq_len - 1
+        if not lifter.causal:
+            self._first_target = first // 2
+            middle = first // 2 + lifter.num_targets // 2
         after = (lifter.seq_len - 1 - middle) / lifter.fps
         most = math.ceil(round(after * fps, 6))
         if lookahead is None:
@@ -123,12 +124,9 @@ class LiveLifter:
                 f'lookahead must be from 0 to the {most} frames that {lifter.name} '
                 f'uses at {fps:g} frames per second, got {lookahead}'
             )
-        self.lookahead = lookahead
-        self.latency = self.lookahead / fps
-        self.kpt_thr = kpt_thr
-        self.smooth_3d = smooth_3d
-        self.fov, self.intrinsics = fov, intrinsics
-        self.foot_lock = foot_lock
+        self.lookahead, self.latency = lookahead, lookahead / fps
+        self.kpt_thr, self.fov, self.intrinsics = kpt_thr, fov, intrinsics
+        self.smooth_3d, self.foot_lock = smooth_3d, foot_lock
         # Lifters with few targets are best at the middle one, even if all frames after
         # it repeat the newest one. Those that lift their whole window do with fewer
         # later frames, and use more of the past instead.
@@ -136,8 +134,7 @@ class LiveLifter:
         if lifter.num_targets == lifter.seq_len > 1:
             after = round(self.latency * lifter.fps)
             self._target = max(middle, lifter.seq_len - 1 - after)
-        steps = np.arange(lifter.seq_len) - self._target
-        self._offsets = steps / lifter.fps
+        self._offsets = (np.arange(lifter.seq_len) - self._target) / lifter.fps
         self._segments: list[LiveSegment] = []
         self._pending: deque[Frame] = deque()
         self._previous: People | None = None
@@ -159,9 +156,6 @@ class LiveLifter:
         """Process the next frame; returns the poses of earlier frames that are due.
 
         Usually that is one frame, none at first, and several after missing frames.
-
-        Raises:
-            ValueError: If time does not increase.
         """
         if self._now is not None and not frame.time > self._now:
             raise ValueError(
@@ -220,10 +214,9 @@ class LiveLifter:
         own = [segment for segment in self._segments if segment.track == track]
         if own and not own[-1].interrupted and time - own[-1].last_seen <= _MAX_GAP:
             return own[-1]
-        smooth_3d = self.smooth_3d == 'one-euro'
-        segment = LiveSegment(track, bool(own), smooth_3d, self.foot_lock)
-        self._segments.append(segment)
-        return segment
+        smooth = self.smooth_3d == 'one-euro'
+        self._segments.append(LiveSegment(track, bool(own), smooth, self.foot_lock))
+        return self._segments[-1]
 
     def _lift(self, frame: Frame) -> LivePoses:
         """Lift the people of an earlier frame."""
@@ -244,13 +237,12 @@ class LiveLifter:
         people = []
         for row, segment in enumerate(segments):
             scores = segment.scores_at(frame.time)
+            pixels = windows[row, self._target, :, :2]
             straight = undistorted[row, self._target, :, :2]
             seen = Observation(frame.time, straight, scores)
-            pose, root = segment.place(seen, poses[row], focal, center)
-            pixels = windows[row, self._target, :, :2]
-            people.append(
-                LivePerson(segment.track, pose, root, pixels, scores, segment.broken)
-            )
+            placed = segment.place(seen, poses[row], focal, center)
+            person = LivePerson(segment.track, *placed, pixels, scores, segment.broken)
+            people.append(person)
             segment.broken = False
         return LivePoses(frame, people)
 
@@ -260,16 +252,5 @@ class LiveLifter:
         span = max(-self._offsets[0], _MAX_GAP)
         for segment in self._segments:
             segment.drop_before(oldest - span)
-        self._segments = [
-            segment
-            for segment in self._segments
-            if oldest - segment.last_seen <= span + _MAX_OCCLUSION
-        ]
-
-
-def _first_and_middle_target(lifter: Lifter) -> tuple[int, int]:
-    """Return the positions of a lifter's first and middle target in its window."""
-    before = lifter.seq_len - lifter.num_targets
-    if lifter.causal:
-        return before, lifter.seq_len - 1
-    return before // 2, before // 2 + lifter.num_targets // 2
+        last = oldest - span - _MAX_OCCLUSION
+        self._segments = [each for each in self._segments if each.last_seen >= last]

@@ -38,14 +38,10 @@ class Observation:
 class LiveSegment:
     """Store the last observations of one person, and place the root of its poses.
 
-    Args:
+    Attributes:
         track (int): Track ID.
         broken (bool): Whether the person was seen before an interruption; False after
             the first pose.
-        smooth_3d (bool): Whether to smooth poses.
-        foot_lock (bool): Whether to keep standing feet in place.
-
-    Attributes:
         last_seen (float): Time of the last observation.
         interrupted (bool): Whether further observations belong to another segment.
     """
@@ -80,9 +76,8 @@ class LiveSegment:
 
     def scores_at(self, time: float) -> np.ndarray:
         """Return the confidence (17,) at a time, 0 in frames without an observation."""
-        none = np.zeros_like(self.observations[0].scores)
-        own = (seen.scores for seen in self.observations if seen.time == time)
-        return next(own, none)
+        own = [seen.scores for seen in self.observations if seen.time == time]
+        return own[0] if own else np.zeros_like(self.observations[0].scores)
 
     def resample(self, times: np.ndarray) -> np.ndarray:
         """Resample keypoints and scores at times (T,), missing joints filled in.
@@ -102,16 +97,9 @@ class LiveSegment:
     def place(
         self, seen: Observation, pose: np.ndarray, focal: np.ndarray, center: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Estimate the root position of the next pose; smooth both if wanted.
+        """Estimate the root position (3,) of the next pose (17, 3), and smooth both.
 
-        Args:
-            seen (Observation): The keypoints that were lifted.
-            pose (np.ndarray): Meters around the root, camera axes, (17, 3).
-            focal (np.ndarray): Focal lengths in pixels, (2,).
-            center (np.ndarray): Principal point in pixels, (2,).
-
-        Returns:
-            tuple: Pose (17, 3) and root (3,) in meters.
+        ``seen`` is what was lifted, ``focal`` (2,) and ``center`` (2,) are pixels.
         """
         self._recent.append((seen, pose))
         while seen.time - self._recent[0][0].time > _PLACEMENT_SPAN:
@@ -130,14 +118,11 @@ class LiveSegment:
             pose, root = smooth[:-1], smooth[-1]
         pose, root = pose.astype(np.float32), root.astype(np.float32)
         if self._foot_lock is not None:
-            stands = self._contacts_at(seen.time)
+            # contacts of both ankles, from all frames that have arrived
+            first = max(self.observations[0].time, seen.time - _CONTACT_SPAN)
+            times = np.arange(first, max(self.last_seen, seen.time) + 1e-6, 1 / FPS)
+            keypoints = self.resample(times)
+            stands = predict_contacts(keypoints[..., :2], keypoints[..., 2], times)
+            stands = np.array([np.interp(seen.time, times, side) for side in stands.T])
             pose, root = self._foot_lock(pose, root, stands, seen.time)
         return pose, root
-
-    def _contacts_at(self, time: float) -> np.ndarray:
-        """Predict which ankles stand (2,), from all frames that have arrived."""
-        first = max(self.observations[0].time, time - _CONTACT_SPAN)
-        times = np.arange(first, max(self.last_seen, time) + 1e-6, 1 / FPS)
-        keypoints = self.resample(times)
-        stands = predict_contacts(keypoints[..., :2], keypoints[..., 2], times)
-        return np.array([np.interp(time, times, side) for side in stands.T])

@@ -9,13 +9,17 @@ import numpy as np
 
 from mmhot.skeletons.joints import get_skeleton
 
+Images = list[np.ndarray]
+"""BGR images, uint8 (H, W, 3)."""
+BoxArrays = list[np.ndarray]
+"""Boxes (P, 4) of each image, xyxy pixels."""
 Boxes = tuple[np.ndarray, np.ndarray]
 """Bounding boxes (P, 4), xyxy pixels, and scores (P,) of one image."""
 Poses = tuple[np.ndarray, np.ndarray]
 """Keypoints (P, K, 2) in pixels and scores (P, K) of one image."""
 Crop = tuple[np.ndarray, np.ndarray]
 """An image and the box (4,) of one person in it."""
-EstimatePoses = Callable[[list[np.ndarray], list[np.ndarray]], list[Poses]]
+EstimatePoses = Callable[[Images, BoxArrays], list[Poses]]
 """Maps images and the boxes (P, 4) of each to their poses."""
 
 # Tolerance of the keypoint similarity (COCO's sigma), as a share of the box size.
@@ -114,7 +118,7 @@ class Detector(ABC):
     redetects: bool = False
 
     @abstractmethod
-    def __call__(self, images: list[np.ndarray]) -> list[Boxes]:
+    def __call__(self, images: Images) -> list[Boxes]:
         """Detect the people of BGR images (H, W, 3)."""
 
     def redetect(self, image: np.ndarray, tracked: People) -> Boxes:
@@ -126,9 +130,7 @@ class PoseEstimator(ABC):
     """Interface of top-down 2D pose estimators.
 
     Attributes:
-        name (str): Name in messages.
-        identity (dict): Plain values that change with the results (file, options); they
-            name the cache file.
+        name, identity: As of :class:`Detector`.
         skeleton (str): Skeleton of the keypoints, see :mod:`mmhot.skeletons.joints`.
         has_score_curve (bool): Whether scores are calibrated confidences.
         prefers_batches (bool): Whether a batch takes hardly longer than one person, as
@@ -142,30 +144,17 @@ class PoseEstimator(ABC):
     prefers_batches: bool = False
 
     @abstractmethod
-    def __call__(
-        self, images: list[np.ndarray], boxes: list[np.ndarray]
-    ) -> list[Poses]:
+    def __call__(self, images: Images, boxes: BoxArrays) -> list[Poses]:
         """Estimate the poses in boxes (P, 4) of each BGR image."""
 
-    def estimate_fast(
-        self, images: list[np.ndarray], boxes: list[np.ndarray]
-    ) -> list[Poses]:
+    def estimate_fast(self, images: Images, boxes: BoxArrays) -> list[Poses]:
         """Estimate poses faster and less accurately."""
         return self(images, boxes)
 
     def estimate_video(
-        self,
-        images: list[np.ndarray],
-        boxes: list[np.ndarray],
-        priors: list[Prior],
+        self, images: Images, boxes: BoxArrays, priors: list[Prior]
     ) -> list[Poses]:
-        """Estimate poses in frames of a video.
-
-        Args:
-            images (list[np.ndarray]): BGR images (H, W, 3).
-            boxes (list[np.ndarray]): Boxes (P, 4) of each.
-            priors (list[Prior]): Results of these people in other frames.
-        """
+        """Estimate poses in frames of a video, given their results in other frames."""
         return self.estimate_fast(images, boxes)
 
 
@@ -182,21 +171,14 @@ class CropEstimator(PoseEstimator):
     def estimate_crops(self, crops: list[Crop], flip_test: bool) -> Iterable[Poses]:
         """Estimate keypoints (K, 2) and scores (K,) of each pair of image and box."""
 
+    def estimate_fast(self, images: Images, boxes: BoxArrays) -> list[Poses]:
+        """Estimate poses without flip test, in half the time."""
+        return self(images, boxes, flip_test=False)
+
     def __call__(
-        self, images: list[np.ndarray], boxes: list[np.ndarray]
+        self, images: Images, boxes: BoxArrays, flip_test: bool = True
     ) -> list[Poses]:
         """Estimate the poses in boxes (P, 4) of each BGR image."""
-        return self._estimate(images, boxes, flip_test=True)
-
-    def estimate_fast(
-        self, images: list[np.ndarray], boxes: list[np.ndarray]
-    ) -> list[Poses]:
-        """Estimate poses without flip test, in half the time."""
-        return self._estimate(images, boxes, flip_test=False)
-
-    def _estimate(
-        self, images: list[np.ndarray], boxes: list[np.ndarray], flip_test: bool
-    ) -> list[Poses]:
         crops = crops_of(images, boxes)
         keypoints = np.empty((len(crops), self.num_keypoints, 2), np.float32)
         scores = np.empty(keypoints.shape[:2], np.float32)
@@ -205,14 +187,14 @@ class CropEstimator(PoseEstimator):
         return split_poses(keypoints, scores, boxes)
 
 
-def crops_of(images: list[np.ndarray], boxes: list[np.ndarray]) -> list[Crop]:
+def crops_of(images: Images, boxes: BoxArrays) -> list[Crop]:
     """List image and box of each person of all images."""
     pairs = zip(images, boxes, strict=True)
     return [(image, box) for image, own in pairs for box in own]
 
 
 def split_poses(
-    keypoints: np.ndarray, scores: np.ndarray, boxes: list[np.ndarray]
+    keypoints: np.ndarray, scores: np.ndarray, boxes: BoxArrays
 ) -> list[Poses]:
     """Split the poses of the people of all images into those of each."""
     ends = np.cumsum([len(own) for own in boxes])[:-1]
@@ -244,14 +226,8 @@ def compare_people(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Compare people, given as keypoints and two box corners, (..., K + 2, 2).
 
-    Args:
-        first (np.ndarray): People, (..., K + 2, 2).
-        second (np.ndarray): Other people, (..., K + 2, 2).
-        valid (np.ndarray): Which points count, (..., K + 2).
-
-    Returns:
-        tuple[np.ndarray, np.ndarray]: Intersection over union of the boxes, and COCO's
-        object keypoint similarity, or again the former if few keypoints count; (...).
+    Returns the intersection over union of the boxes (...), and COCO's object keypoint
+    similarity (...) of those that are ``valid``, or again the former if these are few.
     """
     overlap = box_iou(box_of(first), box_of(second))
     size = np.maximum(box_size(box_of(first)), box_size(box_of(second)))[..., None]
@@ -269,8 +245,7 @@ def compare_all(first: Poses, second: Poses) -> np.ndarray:
         np.concatenate([keypoints, boxes.reshape(-1, 2, 2)], 1)
         for keypoints, boxes in (first, second)
     )
-    valid = np.ones(one.shape[1], bool)
-    return compare_people(one[:, None], other[None], valid)[1]
+    return compare_people(one[:, None], other, np.ones(one.shape[1], bool))[1]
 
 
 def boxes_around(
@@ -279,14 +254,13 @@ def boxes_around(
     """Compute boxes around the confident keypoints of people, clipped to the image.
 
     Args:
-        keypoints (np.ndarray): Pixels; those that are not finite are ignored,
-            (P, K, 2).
+        keypoints (np.ndarray): Pixels, those that are not finite ignored, (P, K, 2).
         scores (np.ndarray): Their confidence, (P, K).
         padding (float): Margin as a share of the longer side.
         size (tuple[int, int]): Width and height of the image in pixels.
 
     Returns:
-        np.ndarray: x1, y1, x2, y2 in pixels, float32 (P, 4); NaN without a keypoint.
+        np.ndarray: Pixels, float32 (P, 4); NaN without a keypoint.
     """
     finite = np.isfinite(keypoints).all(-1)
     scores = np.where(finite, scores, -np.inf)
@@ -320,26 +294,13 @@ def mean_confidence(scores: np.ndarray) -> np.ndarray:
 
 
 def are_upright(keypoints: np.ndarray) -> np.ndarray:
-    """Mark people (P,) whose hips are below their shoulders; none without these.
-
-    Args:
-        keypoints (np.ndarray): Keypoints, the body's first, (P, K, 2).
-    """
-    if keypoints.shape[1] < NUM_BODY:
-        return np.zeros(len(keypoints), bool)
+    """Mark people (P,) whose hips are below their shoulders; none without these."""
     right, up = torso_of(keypoints).T * [[1], [-1]]
     return up > abs(right)
 
 
 def quarter_turns(keypoints: np.ndarray) -> np.ndarray:
-    """Return the quarter turns to the left (P,) after which torsos are most upright.
-
-    Args:
-        keypoints (np.ndarray): Keypoints, the body's first, (P, K, 2); without these
-            there are 0 turns.
-    """
-    if keypoints.shape[1] < NUM_BODY:
-        return np.zeros(len(keypoints), int)
+    """Return the quarter turns to the left (P,) after which torsos are most upright."""
     x, y = torso_of(keypoints).T
     turns = np.round(np.arctan2(x, -y) / (np.pi / 2))
     return np.nan_to_num(turns).astype(int) % 4
@@ -348,8 +309,10 @@ def quarter_turns(keypoints: np.ndarray) -> np.ndarray:
 def torso_of(keypoints: np.ndarray) -> np.ndarray:
     """Return vectors (..., 2) from the hips to the shoulders of keypoints (..., K, 2).
 
-    The body's keypoints come first in COCO's skeletons.
+    The body's keypoints come first in COCO's skeletons; NaN without them.
     """
+    if keypoints.shape[-2] < NUM_BODY:
+        return np.full((*keypoints.shape[:-2], 2), np.nan)
     return keypoints[..., _SHOULDERS, :].mean(-2) - keypoints[..., _HIPS, :].mean(-2)
 
 

@@ -37,33 +37,23 @@ class Detection:
 
     Attributes:
         points (np.ndarray): Pixels, (K + 2, 2).
-        scores (np.ndarray): Confidences, (K + 2,).
+        confident (np.ndarray): Which points are compared, (K + 2,) bool.
         row (int): Row of the person in the frame.
     """
 
     points: np.ndarray
-    scores: np.ndarray
+    confident: np.ndarray
     row: int
-
-    @property
-    def confident(self) -> np.ndarray:
-        """Which points are compared, (K + 2,) bool."""
-        return self.scores > _MIN_SCORE
 
 
 class TrackedPerson:
     """A person with a Kalman filter of constant velocity for each point.
 
-    Args:
-        detection (Detection): First detection.
-        index (int): Number of its frame.
-        number (int): Number of the track, tentative ones included.
-        fps (float): Frames per second.
-        delay (int): Hits beyond which the track is confirmed.
-        hits (int): Frames that the detection stands for.
-
     Attributes:
         id (int): Number among confirmed tracks; -1 if it is tentative.
+        number (int): Number of the track, tentative ones included.
+        delay (int): Hits beyond which the track is confirmed.
+        hits (int): Frames without a detection for which it is kept.
         row (int): Row of the last detection in its frame.
         points (np.ndarray): Predicted points, pixels, (K + 2, 2).
         velocity (np.ndarray): Pixels per frame, (K + 2, 2).
@@ -130,7 +120,7 @@ class TrackedPerson:
 
 
 class Tracker:
-    """Assign track IDs to the people of a stream, frame by frame.
+    """Assign track IDs to people, frame by frame.
 
     Args:
         fps (float): Frames per second of the frame numbers.
@@ -147,17 +137,11 @@ class Tracker:
         self._index: int | None = None
 
     def update(self, people: People, index: int, tentative: bool = False) -> np.ndarray:
-        """Assign the people of the next frame to tracks.
+        """Assign the people of the next frame, by its number, to tracks.
 
-        Args:
-            people (People): People of the frame.
-            index (int): The frame's number; frames may be skipped.
-            tentative (bool): Whether to number tentative tracks, too; these IDs differ
-                from those of confirmed tracks. Defaults to False.
-
-        Returns:
-            np.ndarray: IDs from 0, (P,); -1 for tentative tracks, duplicates and people
-            without a confident keypoint.
+        Returns IDs from 0, (P,); -1 for tentative tracks, duplicates and people without
+        a confident keypoint. With ``tentative``, tentative tracks have IDs, too; these
+        differ from those of confirmed tracks.
         """
         ids = np.full(len(people), -1)
         for person in self.match(people, index):
@@ -185,12 +169,12 @@ class Tracker:
         detections = make_detections(people)
         tentative = [person for person in self._people if person.id < 0]
         confirmed = [person for person in self._people if person.id >= 0]
-        for some in (confirmed, tentative):
-            detections = self._match(some, detections, steps)
+        for people in (confirmed, tentative):
+            detections = self._match(people, detections, steps)
         delay = max(self._delay, steps)
         for detection in detections:
-            arguments = detection, index, self._num_tracks, self._fps, delay
-            person = TrackedPerson(*arguments, steps)
+            number = self._num_tracks
+            person = TrackedPerson(detection, index, number, self._fps, delay, steps)
             self._num_tracks += 1
             self._people.append(person)
             self._confirm(person)
@@ -202,7 +186,13 @@ class Tracker:
         """Update people with the closest detections; returns the others."""
         if not people or not detections:
             return detections
-        distances, matched = _distances(people, detections), set()
+        detected = np.stack([each.points for each in detections])[:, None]
+        predicted = np.stack([person.points for person in people])
+        both = np.stack([each.confident for each in detections])[:, None]
+        both = both & np.stack([person.known for person in people])
+        overlap, similarity = compare_people(detected, predicted, both)
+        distances = 1 - _BOX_SHARE * overlap - (1 - _BOX_SHARE) * similarity
+        matched = set()
         while distances.min() < _MAX_DISTANCE:
             row, column = np.unravel_index(distances.argmin(), distances.shape)
             distances[row], distances[:, column] = np.inf, np.inf
@@ -223,19 +213,6 @@ class Tracker:
         return [person for person in self._people if person.index == self._index]
 
 
-def _distances(
-    people: Sequence[TrackedPerson], detections: Sequence[Detection]
-) -> np.ndarray:
-    """Compute the distances of detections (rows) and people (columns), 0 to 1."""
-    detected = np.stack([each.points for each in detections])[:, None]
-    scores = np.stack([each.scores for each in detections])[:, None]
-    predicted = np.stack([person.points for person in people])[None]
-    known = np.stack([person.known for person in people])[None]
-    both = (scores > _MIN_SCORE) & known
-    overlap, similarity = compare_people(detected, predicted, both)
-    return 1 - _BOX_SHARE * overlap - (1 - _BOX_SHARE) * similarity
-
-
 def make_detections(people: People) -> list[Detection]:
     """Convert the people of a frame to detections of keypoints and box corners.
 
@@ -249,13 +226,13 @@ def make_detections(people: People) -> list[Detection]:
     keypoints = np.where(np.isfinite(keypoints), keypoints, middle)
     points = np.concatenate([keypoints, corners], 1)
     valid = np.isfinite(corners).all((1, 2)) & (scores > 0).any(1)
-    scores = np.concatenate([scores, np.ones((len(scores), 2))], 1)
+    confident = np.pad(scores > _MIN_SCORE, ((0, 0), (0, 2)), constant_values=True)
     rows = np.flatnonzero(valid)
     kept: list[int] = []
     for row in rows[np.argsort(-people.bbox_scores[rows], kind='stable')]:
-        both = (scores[kept] > _MIN_SCORE) & (scores[row] > _MIN_SCORE)
+        both = confident[kept] & confident[row]
         overlap, similarity = compare_people(points[kept], points[row], both)
         duplicate = similarity >= _DUPLICATE_SIMILARITY
         if not (duplicate & (overlap >= _DUPLICATE_OVERLAP)).any():
             kept.append(row)
-    return [Detection(points[row], scores[row], row) for row in sorted(kept)]
+    return [Detection(points[row], confident[row], row) for row in sorted(kept)]

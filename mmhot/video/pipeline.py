@@ -93,16 +93,13 @@ class VideoLifter:
         progress: Callable[[str, int, int], None] = lambda stage, done, total: None,
         times: StageTimes | None = None,
     ) -> Clip3D | None:
-        """Lift the people of a clip.
+        """Lift the people of a clip; returns None without people.
 
         Args:
             source (FrameSource): The clip.
             progress (Callable): Called with the stage, frames done and all frames (0 if
                 unknown).
             times (StageTimes, optional): Filled in, even if lifting fails.
-
-        Returns:
-            Clip3D | None: Poses in camera axes, None without people.
 
         Raises:
             ValueError: If no frame can be read.
@@ -143,22 +140,17 @@ class VideoLifter:
         self, source: FrameSource, progress: Callable[[int], None] = lambda done: None
     ) -> ClipPeople:
         """Estimate the 2D poses of all frames, or load them from the cache."""
-        return self.pose_estimator(
-            source, self._cache_path(source), progress, self._observers()
-        )
-
-    def _observers(self) -> list[FrameObserver]:
-        """Open what has to see the frames."""
         observers: list[FrameObserver] = []
         if self._need('camera_path') and self.camera in _INTERVALS:
             observers.append(BackgroundTracker(_INTERVALS[self.camera]))
         if self._need('appearance'):
             skeleton = self.pose_estimator.estimator.skeleton
             observers.append(AppearanceObserver(skeleton))
-        return observers
+        return self.pose_estimator(
+            source, self._cache_path(source), progress, observers
+        )
 
     def _need(self, name: str) -> bool:
-        """Whether a processor needs something."""
         return any(name in step.needs for step in self.processors)
 
     def solve_camera(
@@ -172,12 +164,10 @@ class VideoLifter:
         ``'auto'`` decodes the video another time, unless some frames show that the
         camera is static.
 
-        Returns:
-            tuple[np.ndarray | None, Lens | None]: The path, see
-            :mod:`mmhot.motion.camera_path`, None if frames have no common axes; and
-            the lens, None if it is not known.
+        Returns the path, see :mod:`mmhot.motion.camera_path`, None if frames have no
+        common axes; and the lens, None if it is not known.
         """
-        num_frames, size, name = len(people.people), people.size, str(source.path)
+        num_frames, size = len(people.people), people.size
         given = lens = resolve_intrinsics(*size, self.fov, self.intrinsics)
         if self.camera == 'moving' or not self._need('camera_path'):
             return None, lens
@@ -190,30 +180,23 @@ class VideoLifter:
             path = solve_camera_path(**found, size=size, lens=lens)
             if shows_static(path, found['keyframe']):
                 return static_path(num_frames), lens
-            found = self._observe_background(source, people, progress)
+            tracker = BackgroundTracker()
+            if tracker.name not in people.observed:
+                show_again(source, people, tracker, progress)
+                people.observed[tracker.name] = tracker.arrays()
+                save_if_possible(save_people, people, self._cache_path(source))
+            found = people.observed[tracker.name]
         if len(found['points']) < num_frames:
             _LOGGER.warning(
-                '%s could be read only once: the path of its camera is not known', name
+                '%s could be read only once: the path of its camera is not known',
+                source.path,
             )
             return None, lens
         if lens is None and not people.cuts:  # shots may differ
             lens = find_lens(found['points'], found['keyframe'], size)
         path = solve_camera_path(**found, size=size, lens=lens)
         # images of a carried camera explain no focal length
-        return choose_path(path, name), given if path.moves else lens
-
-    def _observe_background(
-        self, source: FrameSource, people: ClipPeople, progress: Callable[[int], None]
-    ) -> dict[str, np.ndarray]:
-        """Find background points in all frames, or load them from the cache."""
-        tracker = BackgroundTracker()
-        if tracker.name not in people.observed:
-            show_again(source, people, tracker, progress)
-            people.observed[tracker.name] = tracker.arrays()
-            path = self._cache_path(source)
-            if path is not None:
-                save_if_possible(lambda: save_people(people, path))
-        return people.observed[tracker.name]
+        return choose_path(path, str(source.path)), given if path.moves else lens
 
     def track(
         self,
@@ -232,11 +215,8 @@ class VideoLifter:
     def _cache_path(self, source: FrameSource) -> Path | None:
         if self.cache is None or not source.path.exists():
             return None  # the content of an address may change
-        facts = {
-            **self.pose_estimator.identity,
-            'fps': source.fps,
-            'frames': source.num_frames,
-        }
+        facts = {'fps': source.fps, 'frames': source.num_frames}
+        facts |= self.pose_estimator.identity
         return cache_path(self.cache, source.path, facts)
 
     def assemble(
@@ -249,26 +229,17 @@ class VideoLifter:
             keypoints = np.where(missing[..., None], np.nan, track.keypoints)
             scores = np.where(missing, 0, track.scores)
             confident.append(replace(track, keypoints=keypoints, scores=scores))
-        if not any(np.isfinite(track.keypoints).any() for track in confident):
-            return None
-        return self._as_clip(source, people, confident)
+        known = any(np.isfinite(track.keypoints).any() for track in confident)
+        return self._as_clip(source, people, confident) if known else None
 
     def _as_clip(
         self, source: FrameSource, people: ClipPeople, tracks: list[Track2D]
     ) -> Clip2D:
-        width, height = people.size
         times = np.array(people.times)
         even = np.abs(times * source.fps - np.arange(len(times))).max() < _UNEVEN
-        return Clip2D(
-            name=source.name,
-            skeleton=self.pose_estimator.estimator.skeleton,
-            tracks=tracks,
-            width=width,
-            height=height,
-            fps=source.fps,
-            source=source.path,
-            times=None if even else times,
-        )
+        skeleton = self.pose_estimator.estimator.skeleton
+        clip = Clip2D(source.name, skeleton, tracks, *people.size, source.fps)
+        return replace(clip, source=source.path, times=None if even else times)
 
     def lift(
         self,
@@ -279,14 +250,10 @@ class VideoLifter:
     ) -> Clip3D:
         """Lift tracked people, with the processors before and after.
 
-        Args:
-            clip (Clip2D): Tracked people.
-            progress (Callable, optional): Called with frames done and all frames.
-            path (np.ndarray, optional): See :meth:`solve_camera`.
-            lens (Lens, optional): The same. By default that of the options.
+        Path and lens are those of :meth:`solve_camera`, by default the options' lens;
+        ``progress`` is called with the number of frames done and of all.
         """
-        if lens is None:
-            size = clip.width, clip.height
-            lens = resolve_intrinsics(*size, self.fov, self.intrinsics)
+        size = clip.width, clip.height
+        lens = lens or resolve_intrinsics(*size, self.fov, self.intrinsics)
         known = {} if path is None else {'camera_path': path}
         return lift_clip(self.lifter, self.processors, clip, lens, progress, **known)

@@ -8,12 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.video.cache import (
-    ClipPeople,
-    load_people,
-    save_if_possible,
-    save_people,
-)
+from mmhot.video.cache import ClipPeople, load_people, save_if_possible, save_people
 from mmhot.video.capture import prefetch
 from mmhot.video.chunks import HISTORY, track_chunk
 from mmhot.video.filling import Gaps, fill_chunk
@@ -22,6 +17,7 @@ from mmhot.video.people import (
     Boxes,
     Detector,
     FrameObserver,
+    Images,
     People,
     PoseEstimator,
     Prior,
@@ -76,10 +72,7 @@ class VideoPoseEstimator:
     ) -> int:
         """Return the number of frames from one detection to the next.
 
-        Args:
-            fps (float, optional): Frames per second; None of a stream.
-            num_frames (int, optional): Length, if known: in short videos every frame is
-                detected.
+        ``fps`` is None for a stream. In short videos every frame is detected.
         """
         if self.det_every is not None:
             return self.det_every
@@ -90,6 +83,10 @@ class VideoPoseEstimator:
             return _STREAM_INTERVAL
         frames = min(max(round(interval * fps), 1), _MAX_INTERVAL)
         return round(self.det_factor * frames)
+
+    @property
+    def _num_keypoints(self) -> int:
+        return get_skeleton(self.estimator.skeleton).num_keypoints
 
     @property
     def identity(self) -> dict:
@@ -122,8 +119,7 @@ class VideoPoseEstimator:
         Raises:
             ValueError: If no frame can be read.
         """
-        count = get_skeleton(self.estimator.skeleton).num_keypoints
-        clip = (cache and load_people(cache, count)) or ClipPeople()
+        clip = (cache and load_people(cache, self._num_keypoints)) or ClipPeople()
         progress(len(clip.people))
         missing = [each for each in observers if each.name not in clip.observed]
         if clip.complete and not missing:
@@ -135,8 +131,8 @@ class VideoPoseEstimator:
             if clip.people:
                 clip.observed |= {each.name: each.arrays() for each in missing}
         finally:
-            if cache is not None and clip.times:
-                save_if_possible(lambda: save_people(clip, cache))
+            if clip.times:
+                save_if_possible(save_people, clip, cache)
         if not clip.people:
             raise ValueError(source.ended or f'{source.path} has no frames')
         return clip
@@ -163,27 +159,23 @@ class VideoPoseEstimator:
             batch.clear()
             progress(len(clip.people))
 
+        def is_full() -> bool:
+            if len(batch) * batch[0].image.nbytes > _MAX_BYTES:
+                return True
+            is_last = batch[-1].index % interval == 0
+            return len(batch) >= self.batch_size if interval == 1 else is_last
+
         with closing(prefetch(shots(source))) as frames:
             for frame in frames:
                 if frame.index < known:
                     show_frame(frame, clip, observers)
                     continue
-                if batch and (
-                    frame.index in clip.cuts or self._is_full(batch, interval)
-                ):
+                if batch and (frame.index in clip.cuts or is_full()):
                     append_batch()
                 clip.size = frame.image.shape[1::-1]
                 batch.append(frame)
             if batch:
                 append_batch()
-
-    def _is_full(self, batch: list[Frame], interval: int) -> bool:
-        """Return whether a batch is complete, if its shot goes on."""
-        if len(batch) * batch[0].image.nbytes > _MAX_BYTES:
-            return True
-        if interval == 1:
-            return len(batch) >= self.batch_size
-        return batch[-1].index % interval == 0
 
     def _estimate_batch(
         self, frames: list[Frame], clip: ClipPeople, interval: int
@@ -204,8 +196,7 @@ class VideoPoseEstimator:
         """Track the people of consecutive frames of one shot."""
         begun = []
         if not previous:
-            num_keypoints = get_skeleton(self.estimator.skeleton).num_keypoints
-            found = self._redetect(frames[0], People.none(num_keypoints))
+            found = self._redetect(frames[0], People.none(self._num_keypoints))
             begun = previous = self._estimate([frames[0].image], [found])
         rest = frames[len(begun) :]
         if not rest:
@@ -222,7 +213,6 @@ class VideoPoseEstimator:
         return begun + fill_chunk(rest, keyframes, estimate, self.gaps)
 
     def _redetect(self, frame: Frame, tracked: People) -> Boxes:
-        """Return the valid boxes of all people in a frame."""
         return _valid_boxes(self.detector.redetect(frame.image, tracked))
 
     def estimate_frames(
@@ -234,15 +224,11 @@ class VideoPoseEstimator:
     ) -> list[People]:
         """Estimate the poses in consecutive frames, as one batch if possible.
 
-        Args:
-            frames (list[Frame]): The frames.
-            previous (People, optional): People of the frame before the first.
-            interval (int): See :meth:`detection_interval`.
-            cuts (Sequence[int]): Frames with which shots begin; no search across these.
+        ``previous`` are the people of the frame before, which are not searched across
+        ``cuts``; for ``interval`` see :meth:`detection_interval`.
         """
         if interval == 1 and not self.detector.redetects:
-            images = [frame.image for frame in frames]
-            return self._estimate(images, self._detect(images))
+            return self._detect([frame.image for frame in frames])
         people = []
         for frame in frames:
             if frame.index in cuts:
@@ -254,45 +240,34 @@ class VideoPoseEstimator:
     def estimate_frame(
         self, frame: Frame, previous: People | None, interval: int
     ) -> People:
-        """Estimate the poses in one frame.
-
-        Args:
-            frame (Frame): Detected if its index is a multiple of the interval.
-            previous (People, optional): People of the frame before.
-            interval (int): See :meth:`detection_interval`.
-        """
+        """Estimate the poses in one frame; see :meth:`estimate_frames`."""
         history = [] if previous is None else [previous]
         [people] = self._track([frame], history, interval)
         return people
 
-    def estimate_images(self, images: list[np.ndarray]) -> list[People]:
+    def estimate_images(self, images: Images) -> list[People]:
         """Estimate the poses in independent BGR images (H, W, 3)."""
-        return self._estimate(images, self._detect(images), video=False)
+        return self._detect(images, video=False)
 
-    def _detect(self, images: list[np.ndarray]) -> list[Boxes]:
-        return [_valid_boxes(boxes) for boxes in self.detector(images)]
+    def _detect(self, images: Images, video: bool = True) -> list[People]:
+        boxes = [_valid_boxes(boxes) for boxes in self.detector(images)]
+        return self._estimate(images, boxes, video=video)
 
     def _estimate(
         self,
-        images: list[np.ndarray],
+        images: Images,
         boxes: list[Boxes],
         priors: list[Prior] | None = None,
         video: bool = True,
     ) -> list[People]:
         """Estimate people in boxes; those in invalid boxes have scores of 0.
 
-        Args:
-            images (list[np.ndarray]): BGR images (H, W, 3).
-            boxes (list[Boxes]): Boxes of each.
-            priors (list[Prior], optional): Their results in other frames.
-            video (bool): Whether to save the flip test, and quarter turns of people
-                whose confidence has not fallen. Defaults to True.
+        In a video, the flip test is saved, and quarter turns of people whose confidence
+        has not fallen.
         """
         valid = [_are_valid(own)[:, None] for own, _ in boxes]
-        crops = [
-            np.where(rows, own, _ANY_BOX)
-            for (own, _), rows in zip(boxes, valid, strict=True)
-        ]
+        pairs = zip(boxes, valid, strict=True)
+        crops = [np.where(rows, own, _ANY_BOX) for (own, _), rows in pairs]
         if video:
             priors = priors or [Prior.unknown(len(own)) for own in crops]
             crops = [round_boxes(own) for own in crops]
@@ -300,13 +275,11 @@ class VideoPoseEstimator:
         else:
             poses = self.estimator(images, crops)
         people = []
-        for (own, box_scores), rows, (points, scores) in zip(
-            boxes, valid, poses, strict=True
-        ):
+        for own, rows, (points, scores) in zip(boxes, valid, poses, strict=True):
             finite = np.isfinite(points).all(-1) & np.isfinite(scores) & rows
             points = np.where(finite[..., None], points, np.nan).astype(np.float32)
             scores = np.where(finite, scores, 0).astype(np.float32)
-            people.append(People(own, box_scores, points, scores))
+            people.append(People(*own, points, scores))
         return people
 
 

@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import reduce
 
 import cv2
@@ -20,6 +19,9 @@ _FLASH = 3
 # number of these on either side.
 _MIN_DIFFERENCE, _MIN_RATIO, _NEIGHBORS = 27.0, 2.5, 2
 
+_Small = tuple[np.ndarray, bool]
+"""A small image in HSV, and whether it is gray."""
+
 
 class CutDetector:
     """Find the frames with which shots begin.
@@ -35,7 +37,7 @@ class CutDetector:
 
     def __init__(self) -> None:
         self.cuts: list[int] = []
-        self._images: deque[_SmallImage] = deque(maxlen=_FLASH + 2)
+        self._images: deque[_Small] = deque(maxlen=_FLASH + 2)
         # between each frame and the one before
         self._differences = [0.0]
 
@@ -85,15 +87,7 @@ class CutDetector:
             self.cuts.remove(index)
 
 
-@dataclass
-class _SmallImage:
-    """A small image in HSV, and whether it is gray."""
-
-    hsv: np.ndarray
-    is_gray: bool
-
-
-def _shrink(image: np.ndarray) -> _SmallImage:
+def _shrink(image: np.ndarray) -> _Small:
     height, width = image.shape[:2]
     zoom = min(1, _SIZE / max(height, width))
     size = max(1, round(width * zoom)), max(1, round(height * zoom))
@@ -103,12 +97,13 @@ def _shrink(image: np.ndarray) -> _SmallImage:
     channels = cv2.split(small)
     highest, lowest = (reduce(choose, channels) for choose in (cv2.max, cv2.min))
     is_gray = cv2.mean(cv2.subtract(highest, lowest))[0] < _GRAY
-    return _SmallImage(cv2.cvtColor(small, cv2.COLOR_BGR2HSV), is_gray)
+    return cv2.cvtColor(small, cv2.COLOR_BGR2HSV), is_gray
 
 
-def _difference(first: _SmallImage, second: _SmallImage) -> float:
-    """Compute the mean absolute difference in HSV, or V if gray, 0 to 255."""
-    if first.hsv.shape != second.hsv.shape:
+def _difference(first: _Small, second: _Small) -> float:
+    """Compute the mean absolute difference in HSV, or V if both are gray, 0 to 255."""
+    (one, one_is_gray), (other, other_is_gray) = first, second
+    if one.shape != other.shape:
         return 255.0
-    means = cv2.mean(cv2.absdiff(first.hsv, second.hsv))[:3]
-    return means[2] if first.is_gray and second.is_gray else sum(means) / 3
+    means = cv2.mean(cv2.absdiff(one, other))[:3]
+    return means[2] if one_is_gray and other_is_gray else sum(means) / 3

@@ -4,6 +4,7 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -45,8 +46,7 @@ class VideoStream(FrameSource):
         address (str): FFmpeg's address.
         name (str): Name of the result file.
         label (str): Name in messages, without passwords.
-        format (str, optional): FFmpeg's name of the device format.
-        options (dict, optional): FFmpeg's options.
+        **settings: Of ``av.open``.
 
     Raises:
         ConnectionError: If it cannot be opened, and when it breaks while it is read.
@@ -54,17 +54,9 @@ class VideoStream(FrameSource):
 
     finite = False
 
-    def __init__(
-        self,
-        address: str,
-        name: str,
-        label: str,
-        format: str | None = None,
-        options: dict[str, str] | None = None,
-    ) -> None:
+    def __init__(self, address: str, name: str, label: str, **settings: Any) -> None:
         super().__init__(name, Path(label), DEFAULT_FPS)
-        self.address, self.label = address, label
-        self._settings = {'format': format, 'options': options or {}}
+        self.address, self.label, self._settings = address, label, settings
         with self._open() as container:
             rate = stated_rate(container)
             self.fps = rate if rate <= MAX_FPS else DEFAULT_FPS
@@ -80,13 +72,13 @@ class VideoStream(FrameSource):
                 if isinstance(item, Exception):
                     damaged += 1
                     is_minor = isinstance(item, av.error.InvalidDataError)
-                    if is_minor and damaged <= _MAX_DAMAGED:
-                        continue
-                    raise ConnectionError(ffmpeg_reason(item)) from item
+                    if not is_minor or damaged > _MAX_DAMAGED:
+                        raise ConnectionError(ffmpeg_reason(item)) from item
+                    continue
                 damaged = 0
                 frame, image = item
-                is_known = is_timed and frame.time is not None
-                yield Frame(index, frame.time if is_known else np.nan, image)
+                time = frame.time if is_timed else None
+                yield Frame(index, np.nan if time is None else time, image)
 
     def _open(self) -> av.container.InputContainer:
         try:
@@ -120,7 +112,7 @@ def open_stream(text: str) -> VideoStream | VideoFile:
         if text.lower().startswith('rtsp'):
             # lost packets smear images, but not every server has TCP
             options['rtsp_flags'] = 'prefer_tcp'
-        return VideoStream(text, name_of_url(text), public_url(text), None, options)
+        return VideoStream(text, name_of_url(text), public_url(text), options=options)
     if is_webcam(text):
         return _open_webcam(text)
     if not Path(text).is_file():
@@ -144,4 +136,4 @@ def _open_webcam(text: str) -> VideoStream:
             f'there is no webcam {text}: {device} does not exist (found: {known})'
         )
     name = f'webcam{Path(device).name.removeprefix("video")}'
-    return VideoStream(device, name, f'webcam {device}', 'v4l2')
+    return VideoStream(device, name, f'webcam {device}', format='v4l2')

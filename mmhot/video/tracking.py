@@ -45,12 +45,11 @@ def track_clip(
         fps (float): Frames per second.
         max_gap (float): Longest occlusion in seconds. Defaults to 2.
         progress (Callable): Called with the number of frames done.
-        cuts (Sequence[int]): Numbers of frames with which another shot begins; tracks
-            end there.
+        cuts (Sequence[int]): Frames with which another shot begins; tracks end there.
 
     Returns:
-        list[Track2D]: By first frame, numbered from 0. Frames in which a person was not
-        detected are missing from the track.
+        list[Track2D]: By first frame, without frames in which a person was not
+        detected, numbered from 0.
     """
     tracks = []
     for first, last in pairwise([0, *sorted(cuts), len(people)]):
@@ -83,9 +82,10 @@ def _track_shot(
 
 def _make_track(detections: list[tuple[int, People, int]]) -> Track2D:
     """Make a track of frame numbers, people and rows; its number is the first row."""
-    keypoints = np.stack([people.keypoints[row] for _, people, row in detections])
-    scores = np.stack([people.scores[row] for _, people, row in detections])
-    boxes = np.stack([people.bboxes[row] for _, people, row in detections])
+    keypoints, scores, boxes = (
+        np.stack([getattr(people, name)[row] for _, people, row in detections])
+        for name in ('keypoints', 'scores', 'bboxes')
+    )
     missing = ~np.isfinite(keypoints).all(-1)
     keypoints[missing], scores[missing] = np.nan, 0
     return Track2D(
@@ -102,10 +102,7 @@ def link_tracklets(
 ) -> list[Track2D]:
     """Link tracklets where one continues another, the best fit first.
 
-    Args:
-        tracklets (list[Track2D]): With boxes; linked ones have the first one's number.
-        fps (float): Frames per second.
-        max_gap (float): Longest occlusion in seconds.
+    The longest occlusion is ``max_gap`` seconds; linked ones have the first's number.
     """
     left = dict(enumerate(tracklets))
     starts = np.array([each.frames[0] for each in tracklets], np.float64)

@@ -79,15 +79,12 @@ def test_keypoints_of_rotated_crops_are_mapped_back(tilt):
     ('tilt', 'turn', 'patches'),
     [
         (-14, 0, 0),
-        (14, 0, 0),
         (16, 0, 1),
         (-170, 0, 1),
         # as upright in their first crop as the others
         (-170, 2, 0),
-        (-100, 3, 0),
         (100, 1, 0),
         (70, 1, 1),
-        (14, 2, 1),
     ],
 )
 def test_only_tilted_people_are_estimated_again(tilt, turn, patches):

@@ -10,7 +10,7 @@ from video_files import write_video
 
 from mmhot.io.atomic import CACHE_FOLDER
 from mmhot.io.lifted import read_lifted
-from mmhot.video.cache import describe_input, identify, load_people
+from mmhot.video.cache import cache_path, identify, load_people
 
 
 @pytest.fixture(scope='module')
@@ -83,12 +83,15 @@ def test_other_observers_see_the_frames_of_cached_people(run, detector, tmp_path
 def test_changed_files_are_noticed(tmp_path):
     path = tmp_path / 'a.onnx'
     path.write_bytes(b'a')
-    before = describe_input(path), describe_input(tmp_path), identify('a', path)
-    assert before == (describe_input(path), describe_input(tmp_path), before[2])
+
+    def describe():
+        paths = [cache_path(tmp_path, source, {}) for source in (path, tmp_path)]
+        return *paths, identify('a', path)
+
+    before = describe()
+    assert describe() == before
     path.write_bytes(b'another')
-    assert describe_input(path) != before[0]
-    assert describe_input(tmp_path) != before[1]
-    assert identify('a', path) != before[2]
+    assert all(now != old for now, old in zip(describe(), before, strict=True))
 
 
 def test_names_may_be_long(run, detector, checkpoint, tmp_path):

@@ -6,9 +6,8 @@ from numpy.testing import assert_allclose
 from pose_sources import FunctionDetector
 
 from mmhot.video import people as interfaces
-from mmhot.video.sources import detectors, pose_source
+from mmhot.video.sources import detectors
 from mmhot.video.sources.detectors import BoxFilter, PoseVerifiedDetector
-from mmhot.video.sources.pose_source import open_pose_source
 
 WIDTH, HEIGHT = 320, 240
 IMAGE = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
@@ -130,18 +129,6 @@ def test_tracked_people_need_no_candidate():
     no_people = track(detector, around).take([])
     boxes, _ = detector.redetect(IMAGE, no_people)
     assert len(boxes) == 1
-
-
-def test_pose_verified_is_opened_by_name(monkeypatch):
-    monkeypatch.setattr(pose_source, 'POSE_ESTIMATORS', {})
-    pose_source.register_pose_estimator('a.onnx', lambda request: Estimator())
-    source = open_pose_source('a.onnx', det_model='pose-verified')
-    assert isinstance(source.detector, PoseVerifiedDetector)
-    assert source.detector.name == (
-        'rtmdet-nano_1xb32-12e_rendered-320x320, verified by stand-in'
-    )
-    with pytest.raises(ValueError, match='det_weights'):
-        open_pose_source('a.onnx', det_model='pose-verified', det_weights='x.pth')
 
 
 def test_boxes_are_left_out_as_in_mmpose():

@@ -183,14 +183,11 @@ def test_videos_end_where_their_size_changes(tmp_path):
     )
 
 
-@pytest.mark.parametrize(
-    ('content', 'message'),
-    [(b'', 'not a readable video'), (b'no video at all', 'not a readable video')],
-)
-def test_other_files_are_refused(tmp_path, content, message):
+@pytest.mark.parametrize('content', [b'', b'no video at all'])
+def test_other_files_are_refused(tmp_path, content):
     path = tmp_path / 'a.mp4'
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=rf'a\.mp4 is {message}') as caught:
+    with pytest.raises(ValueError, match=r'a\.mp4 is not a readable video') as caught:
         VideoFile(path)
     assert '\n' not in str(caught.value)
 
@@ -226,12 +223,8 @@ def test_folder_of_images_is_one_clip_in_natural_order(folder):
 
 def test_globs_and_single_images_are_clips_of_one_frame(folder):
     sources = open_inputs([str(folder / '*.png'), str(folder / 'frame9.png')])
-    assert [source.name for source in sources] == [
-        'frame2',
-        'frame9',
-        'frame10',
-        'frame9',
-    ]
+    names = ['frame2', 'frame9', 'frame10', 'frame9']
+    assert [source.name for source in sources] == names
     assert all(isinstance(s, ImageSequence) and s.num_frames == 1 for s in sources)
 
 
@@ -287,10 +280,6 @@ def png_header(width, height):
 BAD_IMAGES = {
     'no image': (b'not an image', 'is no readable image'),
     'too large': (png_header(9000, 9000), 'has 9000x9000 pixels: at most 64 million'),
-    'beyond 2^30': (
-        png_header(2**31 - 1, 2**31 - 1),
-        'is no readable image of at most',
-    ),
     'truncated': (png_header(64, 48), 'is no readable image'),
 }
 
@@ -336,7 +325,6 @@ def names_of(folder, fps=None):
 @pytest.mark.parametrize(
     'names',
     [
-        ('a.png', 'b.png'),
         ('day 1.png', 'night 2.png'),
         ('000000000785.png', '000000040083.png'),
         ('IMG_1.png', 'IMG_40.png', 'IMG_41.png'),

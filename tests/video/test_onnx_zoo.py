@@ -1,6 +1,5 @@
 """Published kinds of ONNX models, as small generated files with their real shapes."""
 
-import io
 import json
 import zipfile
 
@@ -16,7 +15,6 @@ from mmhot.video.sources import onnx_layouts
 from mmhot.video.sources.onnx_detectors import OnnxDetector
 from mmhot.video.sources.onnx_models import OnnxPoseEstimator
 from mmhot.video.sources.pose_source import open_pose_source
-from mmhot.weights import downloads
 from mmhot.weights.backends import exported_file
 
 BOX = np.float32([[10, 20, 70, 100]])
@@ -133,25 +131,6 @@ def test_archives_state_normalization_and_padding(sdk, tmp_path, cache):
     (model.parent / 'pipeline.json').write_text(pipeline(dict(NORMALIZE, to_rgb=False)))
     other = open_pose_source(str(model.parent), det_model='whole_image', device='cpu')
     assert other.estimator.identity != same.estimator.identity
-
-
-def test_archives_are_downloaded_by_url(sdk, tmp_path, monkeypatch):
-    content = archive(tmp_path / 'a.zip', sdk).read_bytes()
-    urls = []
-
-    class Response(io.BytesIO):
-        headers = {}
-
-    def fetch(url, timeout):
-        urls.append(url)
-        return Response(content)
-
-    monkeypatch.setattr(downloads, 'urlopen', fetch)
-    # the digits are those of the checkpoint, not of the archive
-    url = 'https://a/onnx_sdk/rtmdet_m_8xb32-100e_coco-obj365-person-235e8209.zip'
-    for _ in range(2):
-        assert exported_file(url).parent.name == url.rpartition('/')[2][:-4]
-    assert urls == [url]
 
 
 @pytest.mark.parametrize(

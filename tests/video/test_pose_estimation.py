@@ -116,25 +116,6 @@ def test_every_frame_of_short_videos_is_detected(tmp_path):
     assert len(poses_2d.detector.calls) == 10
 
 
-class Fading(Estimator):
-    """Has a low confidence in boxes of the frame before."""
-
-    def __call__(self, images, boxes):
-        return [
-            (keypoints, np.where((own == BOX).all(), scores, scores / 10))
-            for own, (keypoints, scores) in zip(
-                boxes, super().__call__(images, boxes), strict=True
-            )
-        ]
-
-
-def test_people_of_low_confidence_are_dropped(video):
-    found = VideoPoseEstimator(Detector(every=1), Fading(), det_every=20)(
-        VideoFile(video)
-    )
-    assert [len(people) for people in found.people] == [1] + [0] * 9
-
-
 def test_people_are_not_searched_across_cuts(tmp_path):
     images = [gray_image(number) for number in range(10)]
     for number in (3, 4, 5, 6):

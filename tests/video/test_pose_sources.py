@@ -187,16 +187,6 @@ def test_shipped_weights_need_no_detector_and_nothing_installed():
     assert by_itself.detector.detector.min_score == 0.05
 
 
-def test_models_are_opened_by_name_and_file(tmp_path):
-    path, weights = write(tmp_path, POSE, red_finder())
-    source = open_pose_source(str(path), str(weights), 'whole_image')
-    assert [each.name for each in source] == ['whole_image', 'tiny']
-    with pytest.raises(
-        ValueError, match='det_weights is a.pth, but whole_image has its own'
-    ):
-        open_pose_source(str(path), str(weights), 'whole_image', 'a.pth')
-
-
 class ToyEstimator(PoseEstimator):
     """A 2D pose estimator of another package."""
 

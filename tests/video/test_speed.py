@@ -1,7 +1,5 @@
 """Speed presets: settings of separate pipelines, and their shipped graphs."""
 
-from dataclasses import fields
-
 import numpy as np
 import pytest
 
@@ -9,8 +7,7 @@ from mmhot.apis.lifting import open_pose_estimator, open_video_lifter
 from mmhot.apis.options import InferOptions
 from mmhot.lifting.lifter import Lifter
 from mmhot.video.speed import SPEEDS
-from mmhot.weights.backends import graph_with_keep
-from mmhot.weights.index import DEFAULT_LIFTER, LIVE_LIFTER, WEIGHTS_FOLDER
+from mmhot.weights.index import LIVE_LIFTER
 
 _IMAGE = np.full((90, 60, 3), 120, np.uint8)
 _BOX = np.float32([[5, 5, 55, 85]])
@@ -57,14 +54,3 @@ def test_the_lifter_keeps_fewer_frames_without_torch():
     windows = np.random.default_rng(0).normal(size=(2, 81, 17, 2)).astype(np.float32)
     expected = Lifter(backend='torch', keep=14).network(windows)
     np.testing.assert_allclose(faster.network(windows), expected, atol=1e-4)
-
-
-def test_every_speed_has_a_choice_and_graphs():
-    (option,) = (each for each in fields(InferOptions) if each.name == 'speed')
-    assert option.metadata['argument'].choices == tuple(SPEEDS)
-    graph = WEIGHTS_FOLDER / 'gtpt-t_coco17_synth.onnx'
-    rates = {speed.keep_rates for speed in SPEEDS.values()} - {None}
-    assert all(graph_with_keep(graph, each).is_file() for each in rates)
-    graph = WEIGHTS_FOLDER / f'{DEFAULT_LIFTER}.onnx'
-    counts = {speed.keep for speed in SPEEDS.values()} - {None}
-    assert all(graph_with_keep(graph, [each]).is_file() for each in counts)

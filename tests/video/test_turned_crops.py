@@ -83,15 +83,6 @@ def test_known_turns_come_first(head, feet, turn):
     assert estimate.calls == 4
 
 
-def test_only_crops_of_low_confidence_are_turned():
-    upright, own = draw((50, 20), (50, 60))
-    lying, other = draw((20, 40), (70, 40))
-    found = run([upright, lying, upright], [own, other, np.zeros((0, 4))])
-    assert estimate.calls == 2 + 3
-    assert [len(points) for points, _ in found] == [1, 1, 0]
-    np.testing.assert_allclose(found[1][0][0], [(20, 40), (70, 40)])
-
-
 @pytest.mark.parametrize(('name', 'value'), [('_MIN_GAIN', 0.7), ('_MIN_TURNED', 0.95)])
 def test_turns_of_little_gain_are_dropped(monkeypatch, name, value):
     monkeypatch.setattr(turned_crops, name, value)

@@ -6,6 +6,7 @@ from mmhot.video.cache import identify
 from mmhot.video.people import (
     Boxes,
     Detector,
+    Images,
     People,
     PoseEstimator,
     Poses,
@@ -46,7 +47,7 @@ class WholeImage(Detector):
     name = 'whole_image'
     identity = identify('whole_image', '')
 
-    def __call__(self, images: list[np.ndarray]) -> list[Boxes]:
+    def __call__(self, images: Images) -> list[Boxes]:
         """Return a box (1, 4) and its score (1,) for each BGR image."""
         sizes = [image.shape[1::-1] for image in images]
         return [(np.float32([[0, 0, *size]]), np.ones(1, np.float32)) for size in sizes]
@@ -68,8 +69,7 @@ class BoxFilter(Detector):
         self.detector = detector
         self.bbox_thr = bbox_thr
         self.nms_thr = detector.nms_thr if nms_thr is None else nms_thr
-        self.name = detector.name
-        self.interval = detector.interval
+        self.name, self.interval = detector.name, detector.interval
         self.redetects = detector.redetects
 
     @property
@@ -78,7 +78,7 @@ class BoxFilter(Detector):
         thresholds = {'bbox_thr': self.bbox_thr, 'nms_thr': self.nms_thr}
         return {**self.detector.identity, **thresholds}
 
-    def __call__(self, images: list[np.ndarray]) -> list[Boxes]:
+    def __call__(self, images: Images) -> list[Boxes]:
         """Detect the people of BGR images (H, W, 3)."""
         return [self._filter(*boxes) for boxes in self.detector(images)]
 
@@ -104,10 +104,6 @@ class PoseVerifiedDetector(Detector):
     the keypoints. With the detector's score ``s`` and the mean confidences ``c`` of
     both passes, the score of a person is ``s ** 0.4 * (c1 * c2) ** 0.5``. As that takes
     tens of boxes per frame, the detector asks for a frame every second.
-
-    Args:
-        estimator (PoseEstimator): 2D pose estimator.
-        detector (Detector): Detector of the candidates.
     """
 
     interval = 1.0
@@ -121,7 +117,7 @@ class PoseVerifiedDetector(Detector):
         models = {'model': estimator.identity, 'detector': detector.identity}
         self.identity = identify('pose-verified', str(_RULES), **models)
 
-    def __call__(self, images: list[np.ndarray]) -> list[Boxes]:
+    def __call__(self, images: Images) -> list[Boxes]:
         """Detect the people of BGR images (H, W, 3)."""
         candidates = self.detector(images)
         return [
@@ -135,7 +131,8 @@ class PoseVerifiedDetector(Detector):
         confidence = mean_confidence(tracked.scores)
         kept = confidence >= _MIN_TRACKED
         tracked, confidence = tracked.take(kept), confidence[kept]
-        own = _boxes_of(tracked.keypoints, tracked.scores, image)
+        size = image.shape[1::-1]
+        own = boxes_around(tracked.keypoints, tracked.scores, _PADDING, size)
         elsewhere = box_iou(boxes[:, None], own).max(1, initial=0) < _TRACKED_OVERLAP
         new = np.flatnonzero(elsewhere & (scores >= (_MIN_NEW if len(own) else 0)))
         new = new[np.argsort(-scores[new], kind='stable')][:_MAX_NEW]
@@ -181,13 +178,8 @@ class PoseVerifiedDetector(Detector):
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return boxes around the poses (P, 4), mean confidences (P,), keypoints."""
         [(points, scores)] = self.estimator.estimate_fast([image], [boxes])
-        return _boxes_of(points, scores, image), mean_confidence(scores), points
-
-
-def _boxes_of(
-    keypoints: np.ndarray, scores: np.ndarray, image: np.ndarray
-) -> np.ndarray:
-    return boxes_around(keypoints, scores, _PADDING, image.shape[1::-1])
+        boxes = boxes_around(points, scores, _PADDING, image.shape[1::-1])
+        return boxes, mean_confidence(scores), points
 
 
 def _drop_duplicates(

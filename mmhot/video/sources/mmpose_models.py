@@ -26,7 +26,7 @@ from mmhot.deploy.onnx_sessions import count_threads
 from mmhot.errors import ignored_warnings
 from mmhot.skeletons.joints import Skeleton, add_skeleton, get_skeleton
 from mmhot.video.cache import identify
-from mmhot.video.people import Boxes, Crop, CropEstimator, Detector, Poses
+from mmhot.video.people import Boxes, Crop, CropEstimator, Detector, Images, Poses
 from mmhot.video.sources.model_names import NamedModel, find_detector, find_pose_model
 from mmhot.weights.config_files import read_config_file
 from mmhot.weights.hub import local_file
@@ -40,7 +40,7 @@ from mmhot.weights.loading import (
 
 _PERSON = 'person'
 _BLANK, _WHOLE = np.zeros((256, 256, 3), np.uint8), np.float32([[0, 0, 256, 256]])
-# Heads of MMPose that use features twice.
+# Heads of MMPose that use features twice, and are not captured.
 _OTHER_HEADS = ('VisPredictHead',)
 
 
@@ -58,10 +58,6 @@ class MMPoseDetector(Detector):
         model (nn.Module): MMDetection's model.
         label (int): Its label of people.
         pipeline (list[dict]): Its transforms of images.
-
-    Raises:
-        FileNotFoundError: If a file does not exist.
-        ValueError: If the model is unknown, or weights and model do not match.
     """
 
     def __init__(
@@ -81,7 +77,7 @@ class MMPoseDetector(Detector):
         content = fingerprint(self.model, config.model, pipeline)
         with DefaultScope.overwrite_default_scope('mmdet'):
             self._pipeline, self.pipeline = Compose(pipeline), pipeline
-        classes = meta.get('classes') or (_PERSON,)
+        classes = meta.get('classes') or _PERSON
         classes = [classes] if isinstance(classes, str) else list(classes)
         if _PERSON not in classes:
             raise ValueError(
@@ -99,7 +95,7 @@ class MMPoseDetector(Detector):
         self.identity = identify(self.name, content, min_score=min_score)
 
     @torch.no_grad()
-    def __call__(self, images: list[np.ndarray]) -> list[Boxes]:
+    def __call__(self, images: Images) -> list[Boxes]:
         """Detect the people of BGR images (H, W, 3)."""
         if not images:
             return []
@@ -110,18 +106,15 @@ class MMPoseDetector(Detector):
         # layers of MMDetection use what PyTorch calls outdated
         with ignored_warnings():
             results = _run_model(self.model, samples)
-        return [
-            self._people(result.pred_instances, image.shape)
-            for image, result in zip(images, results, strict=True)
-        ]
-
-    def _people(self, instances: Any, shape: tuple[int, ...]) -> Boxes:
-        people = instances.labels == self.label
-        people &= instances.scores >= self.min_score
-        boxes = instances.bboxes[people].cpu().numpy().reshape(-1, 2, 2)
-        boxes = boxes.clip(0, shape[1::-1]).reshape(-1, 4)
-        scores = instances.scores[people].cpu().numpy()
-        return boxes.astype(np.float32), scores.astype(np.float32)
+        found = []
+        for image, result in zip(images, results, strict=True):
+            people = result.pred_instances
+            kept = (people.labels == self.label) & (people.scores >= self.min_score)
+            boxes = people.bboxes[kept].cpu().numpy()
+            boxes = boxes.clip(0, np.tile(image.shape[1::-1], 2))
+            scores = people.scores[kept].cpu().numpy()
+            found.append((boxes.astype(np.float32), scores.astype(np.float32)))
+        return found
 
 
 class MMPoseEstimator(CropEstimator):
@@ -138,11 +131,6 @@ class MMPoseEstimator(CropEstimator):
 
     Attributes:
         model (TopdownPoseEstimator): MMPose's model.
-
-    Raises:
-        FileNotFoundError: If a file does not exist.
-        ValueError: If the model is unknown, is not top-down or has an unknown skeleton,
-            or if weights and model do not match.
     """
 
     def __init__(
@@ -191,23 +179,14 @@ class MMPoseEstimator(CropEstimator):
 
     def _cut(self, crop: Crop) -> dict:
         image, box = crop
-        return self._pipeline(
-            dict(
-                img=image,
-                bbox=np.asarray(box, np.float32)[None],
-                bbox_score=np.ones(1, np.float32),
-                **self._meta,
-            )
-        )
+        box, score = np.asarray(box, np.float32)[None], np.ones(1, np.float32)
+        return self._pipeline(dict(img=image, bbox=box, bbox_score=score, **self._meta))
 
 
 def _capture(
     model: nn.Module, head: str, device: str, batch_sizes: tuple[int, ...]
 ) -> None:
-    """Run backbone, neck and head of a model as one captured graph, on a GPU.
-
-    Heads are left alone that do not map all features to what they decode.
-    """
+    """Run backbone, neck and head of a model as one captured graph, on a GPU."""
     head = getattr(model, head, None)
     if torch.device(device).type != 'cuda' or type(head).__name__ in _OTHER_HEADS:
         return
@@ -235,12 +214,8 @@ def load_pose_model(
 ) -> tuple[nn.Module, dict, Config]:
     """Build a top-down 2D model in evaluation mode and load its weights.
 
-    Args:
-        model (str | Path): See :class:`MMPoseEstimator`.
-        weights (str | Path, optional): See :class:`MMPoseEstimator`.
-
-    Returns:
-        tuple[nn.Module, dict, Config]: Model, metadata of its keypoints, and config.
+    For arguments see :class:`MMPoseEstimator`. Returns the model, the metadata of its
+    keypoints, and the config.
     """
     from mmpose.apis import init_model
     from mmpose.models.pose_estimators import TopdownPoseEstimator
@@ -248,9 +223,8 @@ def load_pose_model(
     named = find_pose_model(str(model))
     built, meta, config = _open(named, weights, 'pose2d_weights', init_model, 'mmpose')
     if not isinstance(built, TopdownPoseEstimator):
-        raise ValueError(
-            f'{model} must be a top-down 2D model, got a {type(built).__name__}'
-        )
+        kind = type(built).__name__
+        raise ValueError(f'{model} must be a top-down 2D model, got a {kind}')
     return built, meta if 'flip_indices' in meta else built.dataset_meta, config
 
 
@@ -261,10 +235,7 @@ def _open(
     build: Callable[..., nn.Module],
     scope: str,
 ) -> tuple[nn.Module, dict, Config]:
-    """Build a model with MMPose's or MMDetection's function, and load its weights.
-
-    Returns the metadata of the weights' dataset, and the config, too.
-    """
+    """Build a model and load its weights; return it, their metadata, and the config."""
     source = str(weights or named.weights)
     if not source:
         raise ValueError(

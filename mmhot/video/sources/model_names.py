@@ -5,8 +5,8 @@ read without importing the packages.
 """
 
 import importlib.util
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from mmhot.errors import hint_at_names, require_file
 from mmhot.weights.config_files import find_config
@@ -33,8 +33,7 @@ DETECTION = ('detection',)
 """Tasks of the index: folders of the configs."""
 
 
-@dataclass(frozen=True)
-class NamedModel:
+class NamedModel(NamedTuple):
     """Config file of a model, and file or URL of its weights (empty if unknown)."""
 
     config: Path
@@ -47,10 +46,6 @@ def find_pose_model(name: str) -> NamedModel:
     Args:
         name (str): A config file, ``PACKAGE::PATH``, a name or alias of mmhot's or
             MMPose's index, or ``mmhot://NAME`` of shipped weights.
-
-    Raises:
-        FileNotFoundError: If a file does not exist.
-        ValueError: If the name is unknown.
     """
     return _find(name, TASKS_2D, 'mmpose', '2D model of mmhot or MMPose')
 
@@ -62,17 +57,8 @@ def find_detector(name: str) -> NamedModel:
     return _find(name, DETECTION, 'mmdet', 'detector of mmhot or MMDetection')
 
 
-def is_shipped(name: str) -> bool:
-    """Return whether a name or alias is that of a shipped 2D model."""
-    return any(model.is_called(name) for model in _shipped(TASKS_2D))
-
-
-def shipped_detector() -> str:
-    """Return the name of the shipped detector."""
-    return _shipped(DETECTION)[0].name
-
-
-def _shipped(tasks: tuple[str, ...]) -> list[IndexedModel]:
+def shipped_models(tasks: tuple[str, ...]) -> list[IndexedModel]:
+    """Return the models of some tasks whose weights are shipped, the default first."""
     weights = shipped_weights()
     return [
         model
@@ -118,11 +104,6 @@ def _folder(package: str) -> Path:
     return Path(spec.submodule_search_locations[0], '.mim')
 
 
-def default_pose_model() -> str:
-    """Return the 2D model that is used where none is named: the shipped one."""
-    return _shipped(TASKS_2D)[0].name
-
-
 def choose_best() -> str:
     """Choose the best 2D model that needs no download, for ``--pose2d auto``.
 
@@ -133,4 +114,4 @@ def choose_best() -> str:
         urls = find_pose_model(_RTMPOSE).weights, find_detector(_HUMAN[0]).weights
         if all(cached_file(url).is_file() for url in urls):
             return _RTMPOSE
-    return default_pose_model()
+    return shipped_models(TASKS_2D)[0].name

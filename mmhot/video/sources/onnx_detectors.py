@@ -9,7 +9,15 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from mmhot.errors import naming
-from mmhot.video.people import Boxes, Detector, PoseEstimator, Poses, box_iou
+from mmhot.video.people import (
+    BoxArrays,
+    Boxes,
+    Detector,
+    Images,
+    PoseEstimator,
+    Poses,
+    box_iou,
+)
 from mmhot.video.sources.onnx_formats import (
     IMAGENET_BGR,
     RAW_BGR,
@@ -57,15 +65,12 @@ class OnnxDetector(Detector):
         path (str | Path): The ONNX file.
         device (str): 'cpu' or 'cuda'.
         min_score (float): Least score of boxes. Defaults to 0.3.
-
-    Raises:
-        ValueError: If the outputs are others.
     """
 
     def __init__(
         self, path: str | Path, device: str = 'cpu', min_score: float = 0.3
     ) -> None:
-        self._file = file = OnnxFile(path, device)
+        self.file = file = OnnxFile(path, device)
         self.path, self.name, self.min_score = file.path, file.name, min_score
         self.identity = file.identify(min_score=min_score)
         self.has_poses = file.outputs.keys() >= ONE_STAGE
@@ -84,17 +89,13 @@ class OnnxDetector(Detector):
         self._colors = file.pipeline.colors or (RAW_BGR if is_raw else IMAGENET_BGR)
         resize = file.meta.get('resize', {})
         side = resize.get('longer_side', _RAW_SIZE if is_raw else _SIZE)
-        default = file.pipeline.size or (side, side)
-        self._width, self._height = (
-            own if isinstance(own, int) else other
-            for own, other in zip(file.input.shape[:1:-1], default, strict=True)
-        )
+        self.size = file.input_size((side, side))
         self._is_exported = bool(resize)
         is_area = resize.get('interpolation') == 'area'
         self._interpolation = cv2.INTER_AREA if is_area else cv2.INTER_LINEAR
-        self._last: dict[bytes, _Found] = {}
+        self._last: dict[tuple, _Found] = {}
 
-    def __call__(self, images: list[np.ndarray]) -> list[Boxes]:
+    def __call__(self, images: Images) -> list[Boxes]:
         """Detect the people of BGR images (H, W, 3)."""
         return [
             (found.boxes[rows], found.scores[rows])
@@ -102,7 +103,7 @@ class OnnxDetector(Detector):
             for rows in [found.scores >= self.min_score]
         ]
 
-    def find(self, images: list[np.ndarray]) -> list[_Found]:
+    def find(self, images: Images) -> list[_Found]:
         """Find people of any score, and their poses if the model estimates them.
 
         With poses, images of the same content as in the last call are not processed
@@ -111,25 +112,30 @@ class OnnxDetector(Detector):
         # MMDeploy's NMS supports one image, even where the file declares a batch
         if not self.has_poses:
             return [self._find(image) for image in images]
-        digests = [_digest(image) for image in images]
+        # buffers of cameras are refilled, so that the object alone says nothing
+        digests = [
+            (image.shape, hashlib.sha256(np.ascontiguousarray(image)).digest())
+            for image in images
+        ]
         self._last = {
             digest: self._last.get(digest) or self._find(image)
             for digest, image in zip(digests, images, strict=True)
         }
         return [self._last[digest] for digest in digests]
 
-    def find_skeleton(self, name: str | None) -> tuple[str, int]:
-        """Return skeleton and number of keypoints of a one-stage model."""
-        shapes = self._file.output_shapes((self._width, self._height))
-        count = next(shape for shape in shapes if len(shape) == 4)[2]
-        return self._file.find_skeleton(count, name).name, count
-
     def _find(self, image: np.ndarray) -> _Found:
         batch, zoom = self._prepare(image)
-        first, *rest = self._file.run(batch, self._outputs)
+        first, *rest = self.file.run(batch, self._outputs)
         poses = None
         if not rest:
-            boxes, scores = self._decode_yolox(first[0], batch.shape[:1:-1])
+            with naming(self.path):
+                boxes, scores = _decode_yolox(first[0], batch.shape[:1:-1])
+            kept = scores >= self.min_score
+            boxes, scores = boxes[kept], scores[kept]
+            corners, ends = np.split(boxes.astype(np.float64), 2, axis=1)
+            around = np.concatenate([corners, ends - corners], 1)
+            kept = cv2.dnn.NMSBoxes(around, scores, 0.0, _MAX_OVERLAP)
+            boxes, scores = boxes[kept], scores[kept]
         else:
             boxes, scores = first[0][:, :4], first[0][:, 4]
             # padded by boxes without a score; one-stage models know people only
@@ -141,21 +147,12 @@ class OnnxDetector(Detector):
         boxes = (boxes / np.tile(zoom, 2)).clip(0, [width, height] * 2)
         return _Found(boxes.astype(np.float32), scores, poses)
 
-    def _decode_yolox(self, rows: np.ndarray, size: tuple[int, int]) -> Boxes:
-        with naming(self.path):
-            boxes, scores, labels = _decode_yolox(rows, size)
-        people = np.flatnonzero((labels == _PERSON) & (scores >= self.min_score))
-        corners, ends = np.split(boxes[people].astype(np.float64), 2, axis=1)
-        around = np.concatenate([corners, ends - corners], 1)
-        people = people[cv2.dnn.NMSBoxes(around, scores[people], 0.0, _MAX_OVERLAP)]
-        return boxes[people], scores[people]
-
     def _prepare(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Resize, pad at the right and bottom; (1, 3, H, W) and both scales."""
         height, width = image.shape[:2]
-        zoom = min(self._height / height, self._width / width)
+        padded = self.size
+        zoom = min(padded[1] / height, padded[0] / width)
         size = (max(round(width * zoom), 1), max(round(height * zoom), 1))
-        padded = self._width, self._height
         if self._is_exported:
             padded = tuple(_STRIDE * -(-side // _STRIDE) for side in size)
         canvas = np.full((*padded[::-1], 3), _GRAY, np.uint8)
@@ -165,30 +162,16 @@ class OnnxDetector(Detector):
         return batch, np.array(size) / (width, height)
 
 
-def _digest(image: np.ndarray) -> bytes:
-    # buffers of cameras are refilled, so that the object alone says nothing
-    content = np.ascontiguousarray(image)
-    return hashlib.sha256(content).digest() + repr(image.shape).encode()
-
-
 class OneStageEstimator(PoseEstimator):
     """Estimate the poses of all people in an image at once, with RTMO for example.
 
     Each box gets the pose whose own box overlaps it most. Where there is none,
     keypoints are NaN and scores 0.
 
-    Args:
-        path (str | Path): The ONNX file.
-        device (str): 'cpu' or 'cuda'.
-        skeleton (str, optional): As of :class:`OnnxPoseEstimator`.
-        min_score (float): Least score of the boxes of :attr:`detector`. Defaults to
-            0.3.
+    Arguments are those of :class:`OnnxPoseEstimator` and :class:`OnnxDetector`.
 
     Attributes:
         detector (OnnxDetector): The same model as a detector, which runs once for both.
-
-    Raises:
-        ValueError: If its keypoints are unknown.
     """
 
     def __init__(
@@ -200,12 +183,13 @@ class OneStageEstimator(PoseEstimator):
     ) -> None:
         self.detector = OnnxDetector(path, device, min_score)
         self.name = self.detector.name
-        self.skeleton, self._num_keypoints = self.detector.find_skeleton(skeleton)
+        file, size = self.detector.file, self.detector.size
+        shapes = file.output_shapes(size)
+        self._num_keypoints = next(shape for shape in shapes if len(shape) == 4)[2]
+        self.skeleton = file.find_skeleton(self._num_keypoints, skeleton).name
         self.identity = {**self.detector.identity, 'skeleton': self.skeleton}
 
-    def __call__(
-        self, images: list[np.ndarray], boxes: list[np.ndarray]
-    ) -> list[Poses]:
+    def __call__(self, images: Images, boxes: BoxArrays) -> list[Poses]:
         """Estimate the poses in boxes (P, 4) of each BGR image."""
         found = self.detector.find(images)
         return [self._match(*each) for each in zip(boxes, found, strict=True)]
@@ -221,10 +205,8 @@ class OneStageEstimator(PoseEstimator):
         return keypoints, scores
 
 
-def _decode_yolox(
-    rows: np.ndarray, size: tuple[int, int]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Decode YOLOX's output (N, 5 + classes) to boxes (N, 4), scores and labels (N,).
+def _decode_yolox(rows: np.ndarray, size: tuple[int, int]) -> Boxes:
+    """Decode YOLOX's output (N, 5 + classes) to the boxes of people and their scores.
 
     Sizes are logarithms in strides, and centers relative to cells, unless the export
     has decoded both.
@@ -243,5 +225,5 @@ def _decode_yolox(
         centers = (centers + np.concatenate(grids)) * strides
         sizes = np.exp(sizes) * strides
     boxes = np.concatenate([centers - sizes / 2, centers + sizes / 2], 1)
-    classes = rows[:, 5:]
-    return boxes, rows[:, 4] * classes.max(1), classes.argmax(1)
+    people = rows[:, 5:].argmax(1) == _PERSON
+    return boxes[people], (rows[:, 4] * rows[:, 5 + _PERSON])[people]

@@ -22,6 +22,7 @@ from mmhot.skeletons.joints import (
 )
 from mmhot.structures.crops import IMAGE_MEAN, IMAGE_STD
 from mmhot.video.cache import identify
+from mmhot.video.people import Images
 from mmhot.weights.hub import MODEL_FILE, PIPELINE_FILE, SDK_FILE
 
 _LOGGER = logging.getLogger(__name__)
@@ -64,10 +65,7 @@ class Pipeline(NamedTuple):
 class OnnxFile:
     """An ONNX file in ONNX Runtime, with all that is known of its model.
 
-    Args:
-        path (str | Path): The file.
-        device (str): See :func:`mmhot.deploy.onnx_sessions.open_session`.
-        threads (int, optional): The same.
+    Arguments are those of :func:`mmhot.deploy.onnx_sessions.open_session`.
 
     Attributes:
         session (InferenceSession): Session of ONNX Runtime.
@@ -86,10 +84,14 @@ class OnnxFile:
         self, path: str | Path, device: str, threads: int | None = None
     ) -> None:
         self.path = Path(path)
+        folder = self.path.absolute().parent
+        self._folder = folder.parent if folder.name == _HUB_FOLDER else folder
         self.session = open_session(path, device, threads)
         self.meta = read_meta(self.session)
         self.pipeline = _read_pipeline(self.path.with_name(PIPELINE_FILE))
-        self.name = self.meta.get('name', _name_model(self.path.absolute()))
+        is_any = self.path.name in (MODEL_FILE, SDK_FILE)
+        name = self._folder.name if is_any else self.path.stem
+        self.name = self.meta.get('name', name)
         (self.input,) = self.session.get_inputs()
         self.outputs = {each.name: each.shape for each in self.session.get_outputs()}
 
@@ -102,6 +104,14 @@ class OnnxFile:
     def run(self, batch: np.ndarray, outputs: list[str] | None = None) -> list:
         """Run the model on a batch; returns all outputs, or some by name."""
         return self.session.run(outputs or [*self.outputs], {self.input.name: batch})
+
+    def input_size(
+        self, default: tuple[int | None, ...], axes: slice = slice(None, 1, -1)
+    ) -> tuple[int | None, ...]:
+        """Return width and height of the input, by graph, pipeline or a default."""
+        default = self.pipeline.size or default
+        pairs = zip(self.input.shape[axes], default, strict=False)
+        return tuple(own if isinstance(own, int) else other for own, other in pairs)
 
     def output_shapes(self, size: tuple[int, int]) -> list[tuple[int, ...]]:
         """Return the shapes of outputs, from a run where the file leaves them open."""
@@ -117,22 +127,17 @@ class OnnxFile:
         if name is None and 'joints' in self.meta:  # an export describes its own
             name = described_skeleton(self.meta).name
         name = name or self.meta.get('skeleton') or metadata.get('skeleton')
-        assumed = skeletons_by_count()
-        if name is None and num_keypoints not in assumed:
-            known = ', '.join(map(str, sorted(assumed)))
-            raise ValueError(
-                f'{self.path} has {num_keypoints} keypoints without names: give their '
-                f'skeleton (only {known} are assumed by number)'
-            )
-        skeleton = get_skeleton(name or assumed[num_keypoints])
         if name is None:
-            _LOGGER.warning(
-                '%s does not name its %d keypoints: assuming %s; give another as '
-                'skeleton',
-                self.path,
-                num_keypoints,
-                skeleton.name,
-            )
+            assumed = skeletons_by_count()
+            name = assumed.get(num_keypoints)
+            problem = f'{self.path} does not name its {num_keypoints} keypoints'
+            if name is None:
+                known = ', '.join(map(str, sorted(assumed)))
+                raise ValueError(
+                    f'{problem}: give their skeleton (only {known} are assumed)'
+                )
+            _LOGGER.warning('%s: assuming %s; give another as skeleton', problem, name)
+        skeleton = get_skeleton(name)
         if skeleton.num_keypoints != num_keypoints:
             raise ValueError(
                 f'{self.path} has {num_keypoints} keypoints, but skeleton '
@@ -143,15 +148,29 @@ class OnnxFile:
     def has_udp_heatmaps(self) -> bool:
         """Return whether heatmaps are those of UDP.
 
-        The pipeline states it. Otherwise they are those of UDP if the model is a
-        ViTPose, or if its name says so.
+        The pipeline states it, or else the name; those of ViTPose are, which
+        ``config.json`` or the graph show.
         """
         if self.pipeline.udp is not None:
             return self.pipeline.udp
-        return _is_vitpose(self.path) or 'udp' in self.name.lower()
+        if 'udp' in self.name.lower():
+            return True
+        config = self._folder / _HUB_CONFIG
+        if config.is_file():
+            with naming(config):
+                kind = load_json(config).get('model_type')
+            if kind is not None:
+                return 'vitpose' in kind
+        # Graphs keep the names of weights. Plain vision transformers embed patches, and
+        # unlike Swin have no stages; only ViTPose estimates heatmaps with one.
+        with (
+            self.path.open('rb') as file,
+            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as graph,
+        ):
+            return graph.find(b'patch_embed') >= 0 > graph.find(b'.stages.')
 
 
-def normalize(images: list[np.ndarray], colors: Colors) -> np.ndarray:
+def normalize(images: Images, colors: Colors) -> np.ndarray:
     """Normalize BGR images (H, W, 3) to planes (B, 3, H, W)."""
     batch = np.empty((len(images), 3, *images[0].shape[:2]), np.float32)
     # one plane after the other: ten times as fast as all at once
@@ -179,9 +198,7 @@ def _read_pipeline(path: Path) -> Pipeline:
             _read_colors(by_type.get('Normalize')),
             size and (int(size[0]), int(size[1])),
             by_type.get('TopDownGetBboxCenterScale', {}).get('padding'),
-            any(
-                step.get('use_udp') or 'UDP' in str(step.get('type')) for step in steps
-            ),
+            any(x.get('use_udp') or 'UDP' in str(x.get('type')) for x in steps),
         )
 
 
@@ -189,36 +206,10 @@ def _read_colors(step: dict[str, Any] | None) -> Colors:
     """Read the normalization of a step; the network takes raw images without one."""
     if step is None:
         return RAW_BGR
-    mean, std = np.array([step['mean'], step['std']], np.float64)
-    if mean.shape != (3,) or not np.isfinite([mean, std]).all() or std.min() <= 0:
+    mean, std = (tuple(map(float, step[key])) for key in ('mean', 'std'))
+    if len(mean) != 3 or len(std) != 3 or not min(std) > 0:
         raise ValueError(
             f'mean {mean} and std {std} must be three numbers, std above 0'
         )
     order = IMAGENET_RGB if step.get('to_rgb') else IMAGENET_BGR
-    return Colors(order.channels, tuple(mean.tolist()), tuple(std.tolist()))
-
-
-def _name_model(path: Path) -> str:
-    """Return the name of a model's file, or of its folder if all are named so."""
-    if path.name not in (MODEL_FILE, SDK_FILE):
-        return path.stem
-    folder = path.parent
-    return (folder.parent if folder.name == _HUB_FOLDER else folder).name
-
-
-def _is_vitpose(path: Path) -> bool:
-    """Return whether ``config.json`` or the graph is that of a ViTPose."""
-    folder = path.parent
-    config = (folder.parent if folder.name == _HUB_FOLDER else folder) / _HUB_CONFIG
-    if config.is_file():
-        with naming(config):
-            kind = load_json(config).get('model_type')
-        if kind is not None:
-            return 'vitpose' in kind
-    # Graphs keep the names of weights. Plain vision transformers embed patches, and
-    # unlike Swin have no stages; only ViTPose estimates heatmaps with one.
-    with (
-        path.open('rb') as file,
-        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as graph,
-    ):
-        return graph.find(b'patch_embed') >= 0 > graph.find(b'.stages.')
+    return Colors(order.channels, mean, std)

@@ -12,7 +12,7 @@ import numpy as np
 
 from mmhot.deploy.onnx_sessions import count_threads, is_on_cpu
 from mmhot.structures.crops import crop_matrix, unmap_points
-from mmhot.video.people import Crop, CropEstimator, Poses
+from mmhot.video.people import Crop, CropEstimator, Images, Poses
 from mmhot.video.sources.onnx_formats import IMAGENET_RGB, OnnxFile, normalize
 from mmhot.video.sources.onnx_layouts import find_layout
 
@@ -41,10 +41,6 @@ class OnnxPoseEstimator(CropEstimator):
             with a warning.
         batch_size (int, optional): People per run, if the model is not fixed to a
             number. Defaults to 2 on a CPU, where each thread runs its own, else 64.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If its outputs or keypoints are unknown.
     """
 
     def __init__(
@@ -59,11 +55,9 @@ class OnnxPoseEstimator(CropEstimator):
         if file.outputs.keys() >= ONE_STAGE:
             raise OneStageModelError(f'{path} is a model of whole images, not of crops')
         shape, layout = file.input.shape, find_layout(file)
-        size = shape[2:0:-1] if layout and layout.is_raw else shape[:1:-1]
-        if file.pipeline.size and not all(isinstance(side, int) for side in size):
-            size = file.pipeline.size
-        known = all(isinstance(side, int) for side in size) and len(shape) == 4
-        if layout is None or not known:
+        axes = slice(2, 0, -1) if layout and layout.is_raw else slice(None, 1, -1)
+        size = file.input_size((None, None), axes)
+        if layout is None or len(shape) != 4 or not all(size):
             raise ValueError(
                 f'{path} is not a supported pose model: input {shape}, outputs '
                 f'{[*file.outputs.values()]}; SimCC, heatmaps or MoveNet expected'
@@ -113,12 +107,15 @@ class OnnxPoseEstimator(CropEstimator):
         if flip_test:
             mirrored = self._run([crop[:, ::-1] for crop in crops])
             outputs = self._average(outputs, mirrored)
-        return [
-            self._decode(matrix, own)
-            for matrix, *own in zip(matrices, *outputs, strict=True)
-        ]
+        poses = []
+        for matrix, *own in zip(matrices, *outputs, strict=True):
+            points, scores = self._layout.decode(*own, self._size)
+            if self._curve is not None:
+                scores = np.interp(scores, *self._curve)
+            poses.append((unmap_points(matrix, points), scores))
+        return poses
 
-    def _run(self, images: list[np.ndarray]) -> list[np.ndarray]:
+    def _run(self, images: Images) -> list[np.ndarray]:
         """Return the outputs of BGR crops (h, w, 3)."""
         if self._layout.is_raw:
             batch = np.stack(images)[..., ::-1]
@@ -126,13 +123,6 @@ class OnnxPoseEstimator(CropEstimator):
             batch = normalize(images, self._colors)
         kind = np.int32 if 'int' in self._file.input.type else np.float32
         return self._file.run(np.ascontiguousarray(batch, kind))
-
-    def _decode(self, matrix: np.ndarray, outputs: list[np.ndarray]) -> Poses:
-        """Return keypoints (K, 2) in pixels of the image and scores (K,) of a crop."""
-        points, scores = self._layout.decode(*outputs, self._size)
-        if self._curve is not None:
-            scores = np.interp(scores, *self._curve)
-        return unmap_points(matrix, points), scores
 
     def _average(
         self, outputs: list[np.ndarray], mirrored: list[np.ndarray]
@@ -142,10 +132,8 @@ class OnnxPoseEstimator(CropEstimator):
         Reversed bins are off by one less than the bins of a pixel. The last ones have
         no partner and keep their value.
         """
-        (x, y), (other_x, other_y) = (
-            outputs,
-            (each[:, self._flip_indices] for each in mirrored),
-        )
+        x, y = outputs
+        other_x, other_y = (each[:, self._flip_indices] for each in mirrored)
         shift = round(x.shape[-1] / self._size[0]) - 1
         other_x = other_x[..., ::-1]
         end = other_x.shape[-1] - shift

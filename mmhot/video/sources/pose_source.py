@@ -22,9 +22,7 @@ from mmhot.video.sources.model_names import (
     DETECTION,
     TASKS_2D,
     choose_best,
-    default_pose_model,
-    is_shipped,
-    shipped_detector,
+    shipped_models,
 )
 from mmhot.video.sources.onnx_detectors import OneStageEstimator, OnnxDetector
 from mmhot.video.sources.onnx_models import OneStageModelError, OnnxPoseEstimator
@@ -39,16 +37,11 @@ _HUMAN = 'human'
 
 @dataclass(frozen=True)
 class ModelRequest:
-    """Arguments with which a model is opened.
+    """Arguments with which a model is opened, as of :func:`open_pose_source`.
 
     Attributes:
         model (str): Name or file.
         weights (str, optional): Checkpoint.
-        device (str): Device, or 'auto'.
-        backend (str): 'auto', 'torch' or 'onnx'.
-        skeleton (str, optional): Skeleton of a 2D model's keypoints.
-        min_score (float): Least score of a detector's boxes.
-        keep_rates (tuple[float], optional): For 2D models: keep rates of GTPT.
         estimator (PoseEstimator, optional): For detectors: the 2D pose estimator.
     """
 
@@ -60,6 +53,10 @@ class ModelRequest:
     min_score: float = 0.3
     keep_rates: tuple[float, ...] | None = None
     estimator: PoseEstimator | None = None
+
+    def find_graph(self, tasks: tuple[str, ...]) -> Path | None:
+        """Return the ONNX file of the model, or None for PyTorch."""
+        return find_graph(self.model, tasks, self.weights, self.device, self.backend)
 
 
 class ModelKind(NamedTuple):
@@ -163,15 +160,9 @@ def open_pose_source(
                 f'model (pose2d), not {AUTO}'
             )
         pose2d = choose_best()
-    request = ModelRequest(
-        pose2d or default_pose_model(),
-        pose2d_weights,
-        device,
-        backend,
-        skeleton,
-        min_score,
-        keep_rates,
-    )
+    pose2d = pose2d or shipped_models(TASKS_2D)[0].name
+    settings = device, backend, skeleton, min_score, keep_rates
+    request = ModelRequest(pose2d, pose2d_weights, *settings)
     kind = POSE_ESTIMATORS.get(request.model)
     estimator = _open(kind or ModelKind(_open_estimator, True), request, 'pose2d')
     if skeleton not in (None, estimator.skeleton):
@@ -185,8 +176,7 @@ def open_pose_source(
     det_model = det_model or (kind.detector if kind else _choose_detector(request))
     request = replace(request, model=det_model, weights=det_weights)
     kind = DETECTORS.get(det_model, ModelKind(_open_detector, True))
-    detector = _open(kind, request, 'det')
-    return PoseSource(detector, estimator)
+    return PoseSource(_open(kind, request, 'det'), estimator)
 
 
 def _open(kind: ModelKind, request: ModelRequest, role: str) -> Any:
@@ -201,27 +191,24 @@ def _open(kind: ModelKind, request: ModelRequest, role: str) -> Any:
 
 def _open_estimator(request: ModelRequest) -> PoseEstimator:
     """Open a 2D model with the back end that runs it."""
-    path, keep_rates = _find_graph(request, TASKS_2D), request.keep_rates
+    path, keep_rates = request.find_graph(TASKS_2D), request.keep_rates
     if path is not None:
         pruned = keep_rates and graph_with_keep(path, keep_rates)
         path = pruned if pruned and pruned.is_file() else path
+        arguments = path, request.device, request.skeleton
         try:
-            return OnnxPoseEstimator(path, request.device, request.skeleton)
+            return OnnxPoseEstimator(*arguments)
         except OneStageModelError:
-            return OneStageEstimator(
-                path, request.device, request.skeleton, request.min_score
-            )
+            return OneStageEstimator(*arguments, request.min_score)
     from mmhot.video.sources.mmpose_models import MMPoseEstimator
 
-    device = choose_device(request.device)
-    return MMPoseEstimator(
-        request.model, request.weights, device, keep_rates=keep_rates
-    )
+    arguments = request.model, request.weights, choose_device(request.device)
+    return MMPoseEstimator(*arguments, keep_rates=keep_rates)
 
 
 def _open_detector(request: ModelRequest) -> Detector:
     """Open a detector with the back end that runs it."""
-    path, least = _find_graph(request, DETECTION), request.min_score
+    path, least = request.find_graph(DETECTION), request.min_score
     estimator = request.estimator
     if isinstance(estimator, OneStageEstimator) and estimator.detector.path == path:
         return estimator.detector
@@ -233,12 +220,6 @@ def _open_detector(request: ModelRequest) -> Detector:
     return MMPoseDetector(request.model, request.weights, device, least)
 
 
-def _find_graph(request: ModelRequest, tasks: tuple[str, ...]) -> Path | None:
-    return find_graph(
-        request.model, tasks, request.weights, request.device, request.backend
-    )
-
-
 def _choose_detector(request: ModelRequest) -> str:
     """Name the detector of a 2D model that was opened."""
     if isinstance(request.estimator, OneStageEstimator):
@@ -246,17 +227,13 @@ def _choose_detector(request: ModelRequest) -> str:
     if exported_file(request.model) is not None:
         return _HUMAN if find_spec('torch') and find_spec('mmdet') else POSE_VERIFIED
     # no download if the 2D model needs none
-    needs_none = request.weights is None and is_shipped(request.model)
-    return POSE_VERIFIED if needs_none else _HUMAN
+    shipped = (model.is_called(request.model) for model in shipped_models(TASKS_2D))
+    return POSE_VERIFIED if request.weights is None and any(shipped) else _HUMAN
 
 
 def _open_pose_verified(request: ModelRequest) -> PoseVerifiedDetector:
-    candidates = replace(
-        request,
-        model=shipped_detector(),
-        min_score=CANDIDATE_SCORE,
-        estimator=None,
-    )
+    name = shipped_models(DETECTION)[0].name
+    candidates = replace(request, model=name, min_score=CANDIDATE_SCORE, estimator=None)
     return PoseVerifiedDetector(request.estimator, _open_detector(candidates))
 
 

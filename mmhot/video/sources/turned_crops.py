@@ -13,8 +13,10 @@ import numpy as np
 from mmhot.structures.crops import map_points, unmap_points, warp_smoothly
 from mmhot.video.people import (
     NUM_BODY,
+    BoxArrays,
     Crop,
     EstimatePoses,
+    Images,
     PoseEstimator,
     Poses,
     Prior,
@@ -72,24 +74,17 @@ class TurnedCrops(PoseEstimator):
         thresholds = [_GOOD_TURNED, _GOOD_UPRIGHT, _MIN_GAIN, _MIN_TURNED]
         self.identity = {**estimator.identity, 'turns': thresholds}
 
-    def __call__(
-        self, images: list[np.ndarray], boxes: list[np.ndarray]
-    ) -> list[Poses]:
+    def __call__(self, images: Images, boxes: BoxArrays) -> list[Poses]:
         """Estimate the poses in boxes (P, 4) of each BGR image."""
         priors = [Prior.unknown(len(own)) for own in boxes]
         return self._estimate(self.estimator, images, boxes, priors, _MIN_TILT)
 
-    def estimate_fast(
-        self, images: list[np.ndarray], boxes: list[np.ndarray]
-    ) -> list[Poses]:
+    def estimate_fast(self, images: Images, boxes: BoxArrays) -> list[Poses]:
         """Estimate poses without turned crops."""
         return self.estimator.estimate_fast(images, boxes)
 
     def estimate_video(
-        self,
-        images: list[np.ndarray],
-        boxes: list[np.ndarray],
-        priors: list[Prior],
+        self, images: Images, boxes: BoxArrays, priors: list[Prior]
     ) -> list[Poses]:
         """Estimate poses; crops are turned if the confidence of a person falls."""
         estimate = self.estimator.estimate_fast
@@ -98,8 +93,8 @@ class TurnedCrops(PoseEstimator):
     def _estimate(
         self,
         estimate: EstimatePoses,
-        images: list[np.ndarray],
-        boxes: list[np.ndarray],
+        images: Images,
+        boxes: BoxArrays,
         priors: list[Prior],
         min_tilt: float,
     ) -> list[Poses]:
@@ -206,37 +201,22 @@ def align_tilted(
 
     A tilted body fills little of its upright bounding box, and models have seen fewer
     of them. The second crop is rotated so that the torso is upright, and fits the
-    keypoints of the first.
-
-    Args:
-        estimate (Callable): 2D pose estimator of COCO's keypoints.
-        people (list[Crop]): BGR image (H, W, 3) and box (4,) of each person.
-        poses (Poses): Their keypoints (P, K, 2) and scores (P, K).
-        min_tilt (float): Angle between torso and vertical, degrees, from which people
-            are estimated again.
-        turns (np.ndarray): Quarter turns to the left (P,) of the first crops, whose
-            vertical counts.
-
-    Returns:
-        Poses: The poses; keypoints that agree are averaged by their squared scores, of
-        others the more confident is taken; scores are means.
+    keypoints of the first, which was turned to the left by quarter ``turns`` (P,).
+    Keypoints that agree are averaged by their squared scores, of others the more
+    confident is taken; scores are means.
     """
     points, scores = (each.copy() for each in poses)
-    if points.shape[1] < NUM_BODY:
-        return points, scores
     x, y = torso_of(points).T
     tilts = np.degrees(np.arctan2(x, -y))
     rest = (tilts - 90 * turns + 180) % 360 - 180
     tilted = np.flatnonzero(abs(rest) >= min_tilt)
-    if len(tilted):
-        crops = [
-            _align(*people[person], points[person], scores[person], tilts[person])
-            for person in tilted
-        ]
-        again = _estimate_crops(estimate, crops)
-        for person, *second in zip(tilted, *again, strict=True):
-            first = points[person], scores[person]
-            points[person], scores[person] = _combine(first, second)
+    if not len(tilted):
+        return points, scores
+    crops = [_align(*people[x], points[x], scores[x], tilts[x]) for x in tilted]
+    again = _estimate_crops(estimate, crops)
+    for person, *second in zip(tilted, *again, strict=True):
+        first = points[person], scores[person]
+        points[person], scores[person] = _combine(first, second)
     return points, scores
 
 
