@@ -25,11 +25,7 @@ _MIN_SCORE = 0.3
 
 
 class AppearanceObserver(FrameObserver):
-    """Describe the people of every fifth frame.
-
-    Args:
-        skeleton (str): Of their keypoints.
-    """
+    """Describe the people of every fifth frame, given the skeleton of keypoints."""
 
     name = 'appearance'
 

@@ -50,13 +50,7 @@ Redetect = Callable[[Frame, People], Boxes]
 
 @dataclass
 class Keyframe:
-    """People of one frame of a chunk.
-
-    Attributes:
-        position (int): Position of the frame in the chunk.
-        ids (np.ndarray): Numbers of the people, the same in all keyframes, (P,).
-        people (People): The people.
-    """
+    """People of one frame of a chunk, with numbers (P,) that all keyframes share."""
 
     position: int
     ids: np.ndarray

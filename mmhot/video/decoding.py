@@ -64,9 +64,9 @@ class FileClock:
 
 
 def open_video(
-    address: str, label: str, **settings: object
+    address: str, label: str, has_end: bool | None = None, **settings: object
 ) -> av.container.InputContainer:
-    """Open what has a video stream, with settings of ``av.open``.
+    """Open a video, which must have an end or none if wanted; settings of ``av.open``.
 
     Raises:
         ValueError: If it cannot be opened, in one line that begins with ``label``.
@@ -79,9 +79,14 @@ def open_video(
             reason += ' (perhaps the recording or the copy was not finished)'
         raise ValueError(f'{label} is not a readable video: {reason}') from error
     if not container.streams.video:
-        container.close()
-        raise ValueError(f'{label} has no video stream')
-    return container
+        problem = 'has no video stream'
+    elif has_end in (None, container.duration is not None):
+        return container
+    else:
+        without = 'is a stream without an end: run it live'
+        problem = without if has_end else 'is a video with an end: lift it as one'
+    container.close()
+    raise ValueError(f'{label} {problem}')
 
 
 def decode(

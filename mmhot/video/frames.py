@@ -159,12 +159,8 @@ class VideoFile(FrameSource):
             )
 
     def _open(self) -> av.container.InputContainer:
-        timeout = _TIMEOUT if self._is_remote else None
-        container = open_video(self.address, self.label, timeout=timeout)
-        if self._is_remote and container.duration is None:
-            container.close()
-            raise ValueError(f'{self.label} is a stream without an end: run it live')
-        return container
+        settings = dict(has_end=True, timeout=_TIMEOUT) if self._is_remote else {}
+        return open_video(self.address, self.label, **settings)
 
 
 class ImageSequence(FrameSource):
@@ -176,9 +172,6 @@ class ImageSequence(FrameSource):
         paths (list[Path]): The files.
         name (str): Name of the clip.
         fps (float): Frames per second. Defaults to 25.
-
-    Raises:
-        ValueError: When it is read, if no image is readable.
     """
 
     def __init__(self, paths: list[Path], name: str, fps: float = DEFAULT_FPS) -> None:

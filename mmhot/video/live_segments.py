@@ -22,13 +22,7 @@ _MIN_WEIGHT = 0.05
 
 @dataclass
 class Observation:
-    """One person in one frame.
-
-    Attributes:
-        time (float): Seconds.
-        keypoints (np.ndarray): Human3.6M-17 pixels, NaN if missing, (17, 2).
-        scores (np.ndarray): Confidence, 0 if missing, (17,).
-    """
+    """Pixels (17, 2) and scores (17,) of Human3.6M-17; NaN and 0 if missing."""
 
     time: float
     keypoints: np.ndarray

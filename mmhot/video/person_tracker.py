@@ -33,13 +33,7 @@ _CONFIRMATION = 0.1
 
 @dataclass
 class Detection:
-    """A person in a frame: keypoints and box corners.
-
-    Attributes:
-        points (np.ndarray): Pixels, (K + 2, 2).
-        confident (np.ndarray): Which points are compared, (K + 2,) bool.
-        row (int): Row of the person in the frame.
-    """
+    """A row of a frame: keypoints and corners (K + 2, 2), and which are compared."""
 
     points: np.ndarray
     confident: np.ndarray

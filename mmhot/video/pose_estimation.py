@@ -115,9 +115,6 @@ class VideoPoseEstimator:
                 Ctrl-C and errors.
             progress (Callable): Called with the number of frames done.
             observers (Sequence[FrameObserver]): See all frames, also cached ones.
-
-        Raises:
-            ValueError: If no frame can be read.
         """
         clip = (cache and load_people(cache, self._num_keypoints)) or ClipPeople()
         progress(len(clip.people))

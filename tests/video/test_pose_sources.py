@@ -11,11 +11,13 @@ from tiny_pose_model import BLUE, POSE, RED, red_finder, spotted, write
 from torch import nn
 
 from mmhot.video.people import Detector, PoseEstimator
+from mmhot.video.sources import model_names
 from mmhot.video.sources import pose_source as choose
 from mmhot.video.sources.mmpose_models import MMPoseDetector, MMPoseEstimator
-from mmhot.video.sources.model_names import find_detector, find_pose_model
+from mmhot.video.sources.model_names import choose_best, find_detector, find_pose_model
 from mmhot.video.sources.pose_source import open_pose_source
 from mmhot.weights import downloads
+from mmhot.weights.downloads import cached_file
 from mmhot.weights.index import FOLDER
 
 GTPT = 'gtpt-t_4xb64-300e_coco-256x192'
@@ -174,6 +176,24 @@ def test_models_without_weights_are_refused(monkeypatch, tmp_path):
         ValueError, match=r'cannot be downloaded \(no route to host\): give a f'
     ):
         MMPoseEstimator(GTPT, 'https://a/b.pth')
+
+
+def test_auto_is_the_best_model_that_needs_no_download(monkeypatch, tmp_path):
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path))
+    monkeypatch.setattr(downloads, 'urlopen', None)
+    ours = 'gtpt-t_coco17_synth'
+    named = find_pose_model('human'), find_detector('human')
+    for model in named:
+        assert choose_best() == ours
+        cached_file(model.weights).parent.mkdir(parents=True, exist_ok=True)
+        cached_file(model.weights).write_bytes(b'weights')
+    assert choose_best() == named[0].config.stem
+    find = model_names.importlib.util.find_spec
+    hide = lambda name: None if name in ('mmpose', 'mmdet') else find(name)  # noqa: E731
+    monkeypatch.setattr(model_names.importlib.util, 'find_spec', hide)
+    assert choose_best() == ours
+    with pytest.raises(ValueError, match=r'pose2d_weights is a\.pth, .* not auto'):
+        open_pose_source('auto', 'a.pth')
 
 
 def test_shipped_weights_need_no_detector_and_nothing_installed():

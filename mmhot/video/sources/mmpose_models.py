@@ -123,8 +123,7 @@ class MMPoseEstimator(CropEstimator):
     Args:
         model (str | Path): Config file, or name or alias in mmhot's or MMPose's model
             index.
-        weights (str | Path, optional): Checkpoint; by default that of the index.
-        device (str): PyTorch device. Defaults to 'cpu'.
+        weights, device: As of :class:`MMPoseDetector`.
         batch_size (int): People per forward pass, of any images. Defaults to 64.
         keep_rates (tuple[float], optional): Share of the patches that GTPT keeps; other
             models have none. By default as trained.

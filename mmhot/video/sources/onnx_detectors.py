@@ -18,12 +18,7 @@ from mmhot.video.people import (
     Poses,
     box_iou,
 )
-from mmhot.video.sources.onnx_formats import (
-    IMAGENET_BGR,
-    RAW_BGR,
-    OnnxFile,
-    normalize,
-)
+from mmhot.video.sources.onnx_formats import IMAGENET_BGR, RAW_BGR, OnnxFile, normalize
 from mmhot.video.sources.onnx_models import ONE_STAGE
 
 # Gray of the margin, label of people, divisor of sides.

@@ -145,9 +145,6 @@ def open_pose_source(
         keep_rates (tuple[float], optional): Keep rates of GTPT; other models have none.
             By default as trained.
 
-    Returns:
-        PoseSource: Detector and 2D pose estimator.
-
     Raises:
         FileNotFoundError: If a file does not exist.
         ValueError: If a name is unknown, a package is missing, or arguments contradict

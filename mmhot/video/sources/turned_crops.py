@@ -60,10 +60,8 @@ class TurnedCrops(PoseEstimator):
 
     In videos, people are first estimated in the crop turned like their last pose, and
     crops are turned further only if the confidence of a person falls. People who are
-    still tilted are estimated again, see :func:`align_tilted`.
-
-    Args:
-        estimator (PoseEstimator): Estimator with calibrated confidences.
+    still tilted are estimated again, see :func:`align_tilted`. Confidences must be
+    calibrated.
     """
 
     def __init__(self, estimator: PoseEstimator) -> None:
