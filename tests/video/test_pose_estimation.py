@@ -92,10 +92,8 @@ class Resting(Detector):
 )
 def test_interval_of_the_detector_is_in_seconds(fps, every):
     assert VideoPoseEstimator(Resting(), Estimator()).detection_interval(fps) == every
-    assert (
-        VideoPoseEstimator(Resting(), Estimator(), det_every=7).detection_interval(fps)
-        == 7
-    )
+    given = VideoPoseEstimator(Resting(), Estimator(), det_every=7)
+    assert given.detection_interval(fps) == 7
     assert VideoPoseEstimator(Detector(), Estimator()).detection_interval(fps) == 1
 
 

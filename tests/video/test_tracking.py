@@ -88,9 +88,8 @@ def test_ids_survive_occlusions(hidden):
     assert track.frames.tolist() == [*range(30), *range(30 + hidden, 60 + hidden)]
     tracker = Tracker(FPS)
     ids = [tracker.update(of_frame, i) for i, of_frame in enumerate(people)]
-    assert set(np.concatenate(ids[2:]).tolist()) <= (
-        {0} if hidden == 10 else {0, 1, -1}
-    )
+    allowed = {0} if hidden == 10 else {0, 1, -1}
+    assert set(np.concatenate(ids[2:]).tolist()) <= allowed
 
 
 def test_people_much_later_or_elsewhere_get_new_tracks():
