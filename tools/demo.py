@@ -96,8 +96,9 @@ def measure_clip(folder: Path, name: str) -> tuple[str, ...]:
 
 def write_page(folder: Path) -> str:
     """Return the HTML of the page, for the folder of the results."""
-    names = [x for x in (*RENDERED[::-1], _SKATER) if (folder / f'{x}.html').exists()]
-    player = f'<iframe src="{names[0]}.html" title="{names[0]}"></iframe>'
+    names = (*RENDERED[::-1], _SKATER)
+    shown = [name for name in names if (folder / f'{name}.html').exists()]
+    player = ''.join(f'<iframe src="{x}.html" title="{x}"></iframe>' for x in shown[:1])
     results = []
     for name in names:
         files = sorted(path.name for path in folder.glob(f'{name}*.*'))
