@@ -108,6 +108,8 @@ def naming(path: Path) -> Iterator[None]:
     except OSError as error:
         reason = one_line(error.strerror or error)
         raise OSError(f'{name}: cannot be read ({reason})') from error
+    except KeyError as error:
+        raise ValueError(f'{name}: lacks {one_line(error)}') from error
     except _UNEXPECTED as error:
         reason = one_line(f'{type(error).__name__}: {error}')
         raise ValueError(f'{name}: has an unexpected structure ({reason})') from error

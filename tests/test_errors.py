@@ -34,7 +34,7 @@ def test_lines_of_a_message_are_joined_and_the_middle_of_long_ones_is_cut():
 @pytest.mark.parametrize(
     ('error', 'message'),
     [
-        (KeyError('width'), "KeyError: 'width'"),
+        (KeyError('width'), "lacks 'width'"),
         (TypeError('unhashable'), 'TypeError: unhashable'),
         (RecursionError(), 'RecursionError'),
         (MemoryError(), 'MemoryError'),

@@ -25,6 +25,7 @@ import mmhot.plugin  # noqa: F401 registers datasets
 from mmhot.cli.errors import OneLineParser, run_safely
 from mmhot.datasets.clip_dataset import Clip
 from mmhot.datasets.coco_checks import CocoNeeds, coco_faults, image_faults
+from mmhot.datasets.other_skeletons import MPIINF3DHP_IMAGE
 from mmhot.datasets.transforms.skeleton_augmentation import hip_frame
 from mmhot.engine.runner import build_from, setting
 from mmhot.engine.training_data import (
@@ -33,7 +34,7 @@ from mmhot.engine.training_data import (
     require_data_files,
 )
 from mmhot.errors import naming, require_file
-from mmhot.io.arrays import load_json
+from mmhot.io.arrays import load_arrays, load_json
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.weights.config_files import read_config_file
 
@@ -146,7 +147,7 @@ def find_datasets(path: Path) -> list[tuple[str, dict]]:
         names = {file.name for _, settings in known for file in files_of(settings)}
         raise ValueError(
             f'{path} has none of {", ".join(sorted(names))}, nor an .npz file with the '
-            "arrays of MMPose's Human3.6M"
+            "arrays of MMPose's Human3.6M or MPI-INF-3DHP"
         )
     return present
 
@@ -173,9 +174,18 @@ def by_arrays(path: Path) -> list[tuple[str, dict]]:
     settings = dict(data_root=str(path.parent), ann_file=path.name, seq_len=1)
     if 'imgname.npy' not in names:
         return []
-    is_here = (path.parent / 'cameras.pkl').is_file()
-    settings['camera_param_file'] = 'cameras.pkl' if is_here else '../cameras.pkl'
-    return [("Human3.6M, MMPose's file", settings | dict(type='Human36mClipDataset'))]
+    with naming(path):
+        image = Path(load_arrays(path, ['imgname'])['imgname'].flat[0]).name
+    if MPIINF3DHP_IMAGE.match(image):
+        cameras = f'cameras_{"train" if "train" in path.stem else "test"}.pkl'
+        if (path.parent / cameras).is_file():
+            settings['camera_param_file'] = cameras
+        kind, title = 'MPIINF3DHPClipDataset', 'MPI-INF-3DHP'
+    else:
+        is_here = (path.parent / 'cameras.pkl').is_file()
+        settings['camera_param_file'] = 'cameras.pkl' if is_here else '../cameras.pkl'
+        kind, title = 'Human36mClipDataset', 'Human3.6M'
+    return [(f"{title}, MMPose's file", settings | dict(type=kind))]
 
 
 def of_config(title: str, path: Path | str) -> list[tuple[str, dict]]:

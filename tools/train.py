@@ -87,8 +87,10 @@ def train(args: argparse.Namespace) -> None:
         compile_networks(model_of(runner), options or {})
     check_optimizer(config)
 
+    from mmhot.engine.hooks import KeypointOrderHook
     from mmhot.weights.loading import SameShapesHook
 
+    runner.register_hook(KeypointOrderHook())  # MMPose's own configs lack it
     runner.register_hook(SameShapesHook(training=True))
     runner.train()
 

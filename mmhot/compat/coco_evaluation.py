@@ -8,6 +8,7 @@ xtcocotools 1.14.3.
 
 import io
 import json
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
@@ -18,19 +19,14 @@ from typing import Any
 import numpy as np
 from pycocotools import coco, cocoeval
 
-# Fields of an annotation that hold the keypoints of COCO-WholeBody's parts, in order.
-_PARTS = dict(
-    body='keypoints',
-    foot='foot_kpts',
-    face='face_kpts',
-    lefthand='lefthand_kpts',
-    righthand='righthand_kpts',
-)
+PARTS = ('keypoints', 'foot_kpts', 'face_kpts', 'lefthand_kpts', 'righthand_kpts')
+"""Fields of an annotation that hold the keypoints of COCO-WholeBody's parts."""
 _FIELDS = {
-    'keypoints': ('keypoints',),
-    'keypoints_crowd': ('keypoints',),
-    **{f'keypoints_{part}': (field,) for part, field in _PARTS.items()},
-    'keypoints_wholebody': tuple(_PARTS.values()),
+    'keypoints': PARTS[:1],
+    'keypoints_crowd': PARTS[:1],
+    'keypoints_body': PARTS[:1],
+    **{f'keypoints_{part.removesuffix("_kpts")}': (part,) for part in PARTS[1:]},
+    'keypoints_wholebody': PARTS,
 }
 _REGIONS = ('bbox', 'segm')
 _SCORED_BY_PART = ('foot', 'face', 'lefthand', 'righthand', 'wholebody')
@@ -82,8 +78,9 @@ class COCOeval(cocoeval.COCOeval):
             of the area of their bounding boxes.
 
     Raises:
-        ValueError: If ``iouType`` is unknown. Also by ``evaluate``, if a result is not
-            finite, or the number of keypoints differs from that of ``sigmas``.
+        ValueError: If ``iouType`` is unknown. Also by ``evaluate``, if an annotation
+            has a :func:`person_fault`, a result is not finite, or the number of
+            keypoints differs from that of ``sigmas``.
     """
 
     def __init__(
@@ -155,6 +152,10 @@ class COCOeval(cocoeval.COCOeval):
         return annotations.loadAnns(annotations.getAnnIds(**wanted))
 
     def _prepare_ground_truth(self, ann: Mapping[str, Any]) -> dict[str, Any]:
+        if fault := person_fault(ann, self._fields, self.use_area):
+            field, text = fault
+            text = text.format(ann.get(field))
+            raise ValueError(f'annotation {ann.get("id")}, {field!r}: {text}')
         box = ann['bbox']
         area = ann['area'] if self.use_area else box[2] * box[3] * _BOX_COVERAGE
         keypoints = self._join(ann)
@@ -194,6 +195,37 @@ class COCOeval(cocoeval.COCOeval):
             part.evaluate()
             part.accumulate()
         return round(float(part.eval['precision'].mean()), 4)
+
+
+def person_fault(
+    ann: Mapping[str, Any], fields: Sequence[str], use_area: bool = True
+) -> tuple[str, str] | None:
+    """Find what makes an annotation count wrongly, without an error.
+
+    pycocotools and xtcocotools count NaN as a hit, and divide errors by the area.
+
+    Args:
+        ann (Mapping): Annotation of COCO's format.
+        fields (Sequence[str]): Fields that hold its keypoints.
+        use_area (bool): Same as in :class:`COCOeval`.
+
+    Returns:
+        tuple[str, str] | None: Field and fault, with {0} for the field's value.
+    """
+    for field in (*fields, 'bbox', 'area'):
+        values = ann.get(field, 0)
+        if not math.isfinite(sum(values) if isinstance(values, list) else values):
+            return field, 'has a number that is not finite'
+    labeled = any(_count_labeled(ann.get(field, ())) for field in fields)
+    if ann.get('iscrowd') or not labeled:
+        return None
+    if not use_area:
+        text = '{0} has no width or height: wanted x, y, width, height in pixels'
+        return ('bbox', text) if min(ann['bbox'][2:]) <= 0 else None
+    if 'area' not in ann:
+        return 'area', "is missing: use_area=False takes it from 'bbox'"
+    text = 'got {0}, must be above 0, or any error is infinite'
+    return ('area', text) if ann['area'] <= 0 else None
 
 
 def _count_labeled(keypoints: Sequence[float]) -> int:

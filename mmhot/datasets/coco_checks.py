@@ -9,8 +9,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-PARTS = ('keypoints', 'foot_kpts', 'face_kpts', 'lefthand_kpts', 'righthand_kpts')
-"""Fields of an annotation that hold the keypoints of COCO-WholeBody's parts."""
+from mmhot.compat.coco_evaluation import person_fault
+
 # Part of the image's larger side by which a labeled keypoint may lie outside, and of
 # each side by which a box of (x, y, width, height) may.
 _MAX_OUTSIDE, _MAX_BEYOND = 0.05, 0.1
@@ -128,7 +128,6 @@ def _value_faults(
     sizes = {x['id']: (x['width'], x['height']) for x in content['images']}
     size = np.array([sizes[ann['image_id']] for ann in annotations], float)
     boxes = np.array([ann['bbox'] for ann in annotations], float)
-    area = np.array([ann.get('area', 1) for ann in annotations], float)
     points = [[x for part in needs.parts for x in ann[part]] for ann in annotations]
     points = np.array(points, float).reshape(len(annotations), -1, 3)
     used = _find_used(annotations, points[..., 2], content, needs)
@@ -136,17 +135,14 @@ def _value_faults(
         what = 'keypoint of visibility 1 or 2' if needs.parts else 'box of its classes'
         yield f"no usable person: none has a {what} and an 'iscrowd' of 0"
         return
-    not_finite = 'has a number that is not finite'
+    use_area = 'area' in needs.fields
+    own = [person_fault(ann, needs.parts, use_area) for ann in annotations]
     faults = [
-        ('area', ~np.isfinite(area), not_finite),
-        ('keypoints', ~np.isfinite(points).all((1, 2)), not_finite),
-        ('bbox', ~np.isfinite(boxes).all(1), not_finite),
-        *_keypoint_faults(points, size, needs),
-        *_box_faults(boxes, points, size),
+        (field, np.array([x == (field, text) for x in own]), text)
+        for field, text in dict.fromkeys(filter(None, own))
     ]
-    if 'area' in needs.fields:
-        text = 'got {0}, must be above 0, or any error is infinite'
-        faults.append(('area', area <= 0, text))
+    faults += _keypoint_faults(points, size, needs)
+    faults += _box_faults(boxes, points, size)
     for field, wrong, text in faults:
         rows = np.flatnonzero(used & wrong)
         used &= ~wrong

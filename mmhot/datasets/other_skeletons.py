@@ -1,19 +1,22 @@
 """MPI-INF-3DHP for lifting, with the joints of Human3.6M."""
 
+import re
+from collections import defaultdict
+from os.path import basename
+
 import numpy as np
 from mmpose.registry import DATASETS
 
-from mmhot.datasets.clip_dataset import (
-    Clip,
-    ClipDataset,
-    pose_arrays,
-)
+from mmhot.datasets.clip_dataset import Clip, ClipDataset, pose_arrays, split_rows
+from mmhot.datasets.human36m_dataset import read_h36m_cameras
 from mmhot.datasets.pickles import load_objects
 from mmhot.errors import naming
 from mmhot.skeletons.joints import convert_keypoints
 
 # Frames per second of most training videos; others have 50, and files do not say.
 _FPS = 25.0
+MPIINF3DHP_IMAGE = re.compile(r'(S\d+_Seq\d+_Cam\d+|TS\d+)_(\d+)')
+"""Beginning of the names of MPI-INF-3DHP's images: video and frame."""
 _LARGE = (2048, 2048)
 # Width and height of the test videos that differ from all others.
 _IMAGE_SIZES = {'TS5': (1920, 1080), 'TS6': (1920, 1080)}
@@ -23,53 +26,97 @@ _IMAGE_SIZES = {'TS5': (1920, 1080), 'TS6': (1920, 1080)}
 class MPIINF3DHPClipDataset(ClipDataset):
     """MPI-INF-3DHP with the joints in Human3.6M's order; a clip is one video.
 
-    Files are P-STMO's ``data_train_3dhp.npz`` and ``data_test_3dhp.npz``. Their joints
+    Files are P-STMO's ``data_train_3dhp.npz`` and ``data_test_3dhp.npz``, or MMPose's,
+    which have image names; where those skip frames, another clip begins. The joints
     ``neck``, ``head`` and ``head_top`` become ``thorax``, ``neck_base`` and ``head``,
     so that one model lifts both datasets. Samples are as of
     :class:`Human36mClipDataset`; frames that the test data marks as invalid are in
     windows but never count. The subject of a test video is its name, 'TS1'.
-    ``camera_param`` has the image size only. Arguments are those of
-    :class:`ClipDataset`.
+
+    Args:
+        ann_file (str): The ``.npz`` file.
+        camera_param_file (str, optional): MMPose's cameras, ``.pkl``; without it
+            ``camera_param`` has the image size only.
+        **kwargs: Arguments of :class:`ClipDataset`.
     """
 
     how_to_get = 'see "MPI-INF-3DHP" in docs/data.md'
 
+    def __init__(self, *, camera_param_file: str | None = None, **kwargs) -> None:
+        self.camera_param_file = camera_param_file
+        super().__init__(**kwargs)
+
     def load_clips(self) -> list[Clip]:
         """Read all videos."""
-        path, clips = self.find_file(self.files[0]), []
+        cameras = {}
+        if self.camera_param_file is not None:
+            cameras = read_h36m_cameras(self.find_file(self.camera_param_file))
+        path = self.find_file(self.files[0])
         with naming(path):
-            for sequence, content in load_objects(path)['data'].items():
-                views = {sequence: content}  # 'TS1', or 'S1 Seq1' with cameras
-                if not isinstance(content, dict):
-                    name = sequence.replace(' ', '_')
-                    views = {f'{name}_Cam{key}': v for key, v in content[0].items()}
-                clips += [_clip(name, view) for name, view in views.items()]
-        return clips
+            content = load_objects(path)
+            if 'imgname' in content:
+                videos = _read_images(content)
+            else:
+                videos = _read_sequences(content['data'])
+            return [_clip(name, view, cameras) for name, view in videos.items()]
 
 
-def _clip(video: str, view: dict) -> Clip:
+def _read_sequences(data: dict) -> dict[str, dict]:
+    """Return P-STMO's videos by name; sequences of training have cameras."""
+    videos = {}
+    for name, content in data.items():
+        if isinstance(content, dict):
+            videos[name] = content
+        else:
+            name = name.replace(' ', '_')
+            videos |= {f'{name}_Cam{key}': view for key, view in content[0].items()}
+    return videos
+
+
+def _read_images(content: dict) -> dict[str, dict]:
+    """Return the same of MMPose's images, parts of consecutive ones."""
+    images, videos = defaultdict(list), {}
+    for row, image in enumerate(content['imgname'].tolist()):
+        match = MPIINF3DHP_IMAGE.match(basename(image))
+        if match is None:
+            raise ValueError(
+                'images must be named as TS1_002001.jpg or S4_Seq2_Cam0_001033.jpg, '
+                f'got {image}'
+            )
+        images[match[1]].append((int(match[2]), row))
+    for video, frames in images.items():
+        numbers, rows = np.array(sorted(frames)).T
+        parts = split_rows(np.diff(numbers) != 1)
+        for part in parts:
+            name = f'{video}.{numbers[part[0]]}' if len(parts) > 1 else video
+            joints = 1000 * content['S'][rows[part], :, :3]
+            videos[name] = dict(data_2d=content['part'][rows[part]], data_3d=joints)
+    return videos
+
+
+def _clip(name: str, view: dict, cameras: dict) -> Clip:
     joints = np.asarray(view['data_3d']) / 1000
     valid = view.get('valid')
     valid = None if valid is None else np.asarray(valid).reshape(-1) > 0
     if valid is not None and len(valid) != len(joints):
-        raise ValueError(
-            f'{video} has {len(joints)} frames, but valid has {len(valid)}'
-        )
+        raise ValueError(f'{name} has {len(joints)} frames, but valid has {len(valid)}')
     names = 'mpi-inf-3dhp-17', 'h36m-17'
-    arrays = pose_arrays(video, view['data_2d'], joints)
+    arrays = pose_arrays(name, view['data_2d'], joints)
     arrays['keypoints'], arrays['keypoints_visible'], _ = convert_keypoints(
         arrays['keypoints'], arrays['keypoints_visible'], *names
     )
     arrays['lifting_target'], *_ = convert_keypoints(
         arrays['lifting_target'], None, *names
     )
+    video = name.split('.')[0]
+    # the height of MMPose's training cameras is mistyped
     width, height = _IMAGE_SIZES.get(video, _LARGE)
     return Clip(
-        name=video,
+        name=name,
         subject=video.split('_')[0],
         action='',
         fps=_FPS,
         arrays=arrays,
-        constants=dict(camera_param=dict(w=width, h=height)),
+        constants=dict(camera_param=dict(cameras.get(video, {}), w=width, h=height)),
         valid=valid,
     )

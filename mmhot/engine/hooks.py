@@ -1,7 +1,6 @@
 """Hooks of MMEngine's Runner: seeds, frozen parts, order of keypoints."""
 
 from collections.abc import Iterator, Sequence
-from itertools import zip_longest
 from typing import Any
 
 from mmengine.dist import get_rank
@@ -142,30 +141,60 @@ class DeferredLossHook(RuntimeInfoHook):
 
 @HOOKS.register_module()
 class KeypointOrderHook(Hook):
-    """Compare the keypoints of a GTPT head with those of the datasets, before the run.
+    """Compare the keypoints of a head with those of the datasets, before the run.
 
-    They are the same in name and order if both have the same ``metainfo``. Swapped
-    keypoints would train without an error.
+    Heads of MMPose know their number, :class:`GTPTHead` names and order, too: they are
+    the same if both have the same ``metainfo``. Others would train without an error.
     """
 
     def before_run(self, runner: Runner) -> None:
         """Raise a ValueError if keypoints differ in number, name or order."""
         head = getattr(model_of(runner), 'head', None)
-        if not isinstance(head, GTPTHead):
-            return
         loops = (runner._train_loop, runner._val_loop, runner._test_loop)
         for loop in (loop for loop in loops if isinstance(loop, BaseLoop)):
-            metainfo = loop.dataloader.dataset.metainfo
-            names = metainfo.get('keypoint_id2name', {})
-            found = tuple(names[index] for index in range(len(names)))
-            if found not in ((), head.groups.joints):
-                pairs = enumerate(zip_longest(head.groups.joints, found))
-                index, (ours, theirs) = next(x for x in pairs if x[1][0] != x[1][1])
-                raise ValueError(
-                    f'model.head has the keypoints of {head.groups.skeleton}, whose '
-                    f'keypoint {index} is {ours}, but {theirs} in the dataset '
-                    f'{metainfo.get("dataset_name")!r}: give both the same metainfo'
-                )
+            dataset = loop.dataloader.dataset
+            is_joined = hasattr(dataset, 'datasets')  # has the converted metainfo
+            kinds = {type(transform).__name__ for transform in _transforms(dataset)}
+            if is_joined or 'KeypointConverter' not in kinds:
+                _compare_keypoints(head, dataset.metainfo)
+
+
+def _compare_keypoints(head: nn.Module | None, metainfo: dict) -> None:
+    """Raise a ValueError if a head has other keypoints than a dataset."""
+    dataset = metainfo.get('dataset_name')
+    found = metainfo.get('num_keypoints')
+    wanted = _count_keypoints(head)
+    if None not in (found, wanted) and found != wanted:
+        raise ValueError(
+            f'model.head has {wanted} keypoints, but the dataset {dataset!r} {found}: '
+            'give both the same metainfo'
+        )
+    names = metainfo.get('keypoint_id2name', {})
+    found = [names[index] for index in range(len(names))]
+    joints = head.groups.joints if isinstance(head, GTPTHead) and names else found
+    for index, (ours, theirs) in enumerate(zip(joints, found, strict=True)):
+        if ours != theirs:
+            raise ValueError(
+                f'model.head has the keypoints of {head.groups.skeleton}, whose '
+                f'keypoint {index} is {ours}, but {theirs} in the dataset '
+                f'{dataset!r}: give both the same metainfo'
+            )
+
+
+def _count_keypoints(head: nn.Module | None) -> int | None:
+    """Return the keypoints of a head; None if they are not known."""
+    decoder = getattr(head, 'decoder', None)
+    for part, name in (
+        (head, 'num_keypoints'),
+        (decoder, 'num_keypoints'),  # out_channels of lifters are coordinates
+        (head, 'out_channels'),
+    ):
+        count = getattr(part, name, None)
+        if isinstance(count, int):
+            # UDP's offsets have two channels more for each
+            is_combined = getattr(decoder, 'heatmap_type', None) == 'combined'
+            return count // 3 if is_combined else count
+    return None
 
 
 def model_of(runner: Runner) -> nn.Module:

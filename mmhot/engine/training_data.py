@@ -6,12 +6,8 @@ from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
 
-from mmhot.datasets.coco_checks import (
-    PARTS,
-    CocoNeeds,
-    coco_faults,
-    image_faults,
-)
+from mmhot.compat.coco_evaluation import PARTS
+from mmhot.datasets.coco_checks import CocoNeeds, coco_faults, image_faults
 from mmhot.errors import naming
 from mmhot.io.arrays import load_json
 

@@ -16,8 +16,8 @@ from mmhot.structures.clips import Clip2D, Clip3D, check_clip
 from mmhot.structures.keypoint_arrays import mirror_poses
 from mmhot.structures.lens import ideal_camera, ideal_pixels
 from mmhot.structures.windows import lift_windows, resample, usual_stride
+from mmhot.weights.backends import find_lifter_graph
 from mmhot.weights.index import ACCURACIES
-from mmhot.weights.lifters import find_lifter_graph
 
 _H36M = get_skeleton('h36m-17')
 

@@ -1,4 +1,4 @@
-"""Back ends of models: the choice between PyTorch and ONNX Runtime."""
+"""Back ends of models: the choice between PyTorch and ONNX Runtime, without PyTorch."""
 
 import logging
 from collections.abc import Sequence
@@ -9,9 +9,10 @@ from pathlib import Path
 from mmhot.compat.installation import list_devices_of_driver
 from mmhot.errors import INSTALL_MMPOSE
 from mmhot.weights.hub import ARCHIVE, MODEL_FILE, SDK_FILE, local_file, unpack
-from mmhot.weights.index import SCHEME, WEIGHTS_FOLDER, read_models
+from mmhot.weights.index import DEFAULT_LIFTER, SCHEME, WEIGHTS_FOLDER, read_models
 
 BACKENDS = ('auto', 'torch', 'onnx')
+_LIFTERS = ('body_3d_keypoint',)
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -71,6 +72,32 @@ def find_graph(
     if graph is None:
         recommend_export()
     return None if prefers_torch else graph
+
+
+def find_lifter_graph(
+    model: str | Path | None,
+    checkpoint: str | Path | None,
+    device: str = 'auto',
+    keep: int | Sequence[int] | None = None,
+    backend: str = 'auto',
+) -> tuple[Path | None, Path | None]:
+    """Find the ONNX file of a lifter; arguments are those of :class:`mmhot.Lifter`.
+
+    Returns:
+        tuple[Path | None, Path | None]: The file to run, None for PyTorch, and that of
+        the weights as trained.
+    """
+    name = SCHEME + DEFAULT_LIFTER if model is None and checkpoint is None else model
+    kept = None
+    if keep is not None and checkpoint is None:
+        # the frames that are kept are constants of a file
+        shipped = shipped_graph(str(name), _LIFTERS)
+        counts = [keep] if isinstance(keep, int) else keep
+        kept = shipped and graph_with_keep(shipped, counts)
+        kept = kept if kept and kept.is_file() else None
+    prefers_torch = keep is not None and kept is None
+    graph = find_graph(name, _LIFTERS, checkpoint, device, backend, prefers_torch)
+    return graph and (kept or graph), graph
 
 
 @cache

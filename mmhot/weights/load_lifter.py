@@ -12,9 +12,19 @@ from torch import nn
 from mmhot.codecs.pose_lifting import CameraPoseLifting
 from mmhot.compat.checkpoints import safe_load
 from mmhot.errors import hint_at_names
-from mmhot.weights.config_files import parse_config_text, read_config_file
-from mmhot.weights.index import shipped_weights
-from mmhot.weights.lifters import find_files
+from mmhot.weights.config_files import (
+    find_config,
+    parse_config_text,
+    read_config_file,
+)
+from mmhot.weights.hub import is_remote, local_file
+from mmhot.weights.index import (
+    DEFAULT_LIFTER,
+    SCHEME,
+    find_shipped,
+    read_models,
+    shipped_weights,
+)
 from mmhot.weights.loading import build_model, load_strictly
 
 
@@ -33,18 +43,32 @@ def load_lifter(
     """Build a lifter and load its weights.
 
     Args:
-        model (str or Path, optional): See :func:`mmhot.weights.lifters.find_files`.
-        checkpoint (str or Path, optional): The same.
+        model (str or Path, optional): Name of shipped weights, name or alias of a
+            model of ``mmhot list``, or a config: a file, or ``mmhot::PATH``. By
+            default the shipped model for clips or, given a checkpoint, the config that
+            it contains.
+        checkpoint (str or Path, optional): A file, the name of shipped weights, or an
+            address, see :func:`mmhot.weights.hub.local_file`.
 
     Raises:
         ValueError: If the name is unknown, or the weights do not fit the model.
         FileNotFoundError: If a file is missing.
     """
-    named, weights = find_files(model, checkpoint)
-    content = None
-    if named == weights or named in shipped_weights().values():
-        content = safe_load(named)
-        config = config_within(named, content)
+    if checkpoint is None and model is None:
+        model = SCHEME + DEFAULT_LIFTER
+    elif checkpoint is None and is_remote(model):
+        model, checkpoint = None, model
+    shipped = shipped_weights().values()
+    named = None if model is None else _find_config(model, checkpoint is None)
+    if checkpoint is None:
+        weights = named if named in shipped else None
+    else:
+        weights = find_shipped(checkpoint) or local_file(checkpoint)
+        if weights.is_dir():
+            raise IsADirectoryError(f'{checkpoint} is a folder, not a checkpoint')
+        named = named or weights
+    if named in (weights, *shipped):
+        config = config_within(named, safe_load(named))
     else:
         config = _read_config(named)
     if weights is None:
@@ -54,8 +78,21 @@ def load_lifter(
         )
     name = named.stem if weights == named else f'{named.stem} ({weights.name})'
     built = _build(config, named)
-    load_strictly(built, weights, content if weights == named else safe_load(weights))
+    load_strictly(built, weights, safe_load(weights))
     return LoadedLifter(name, weights, config, built.eval())
+
+
+def _find_config(name: str | Path, with_weights: bool) -> Path:
+    """Return the config of a name, or shipped weights, which contain one."""
+    if '::' in str(name):
+        return find_config(name)
+    if not Path(name).is_file():
+        for model in read_models():
+            if model.is_called(str(name)):
+                has_weights = model.weights and with_weights
+                name = model.weights if has_weights else model.config
+                break
+    return find_shipped(name) or Path(name)
 
 
 def _read_config(path: Path) -> Config:
@@ -109,10 +146,8 @@ def _types(config: Any) -> Iterator[Any]:
     if isinstance(config, dict):
         if 'type' in config:
             yield config['type']
-        config = config.values()
-    elif not isinstance(config, list | tuple):
-        return
-    for value in config:
+        config = [*config.values()]
+    for value in config if isinstance(config, list | tuple) else ():
         yield from _types(value)
 
 

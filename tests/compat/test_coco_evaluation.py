@@ -216,6 +216,30 @@ def test_other_numbers_of_keypoints_are_refused(tmp_path):
         evaluation.evaluate()
 
 
+@pytest.mark.parametrize(
+    ('field', 'value', 'message'),
+    [
+        ('keypoints', [np.nan] * 51, 'has a number that is not finite'),
+        ('bbox', [0, 0, np.inf, 1], 'has a number that is not finite'),
+        ('area', np.nan, 'has a number that is not finite'),
+        ('area', 0, 'got 0, must be above 0, or any error is infinite'),
+    ],
+)
+def test_annotations_that_would_count_wrongly_are_refused(
+    field, value, message, tmp_path
+):
+    case = CASES['keypoints']
+    labeled = coco_evaluation.COCO(write_truth(case, tmp_path))
+    people = labeled.dataset['annotations']
+    person = next(x for x in people if max(x['keypoints'][2::3]) > 0)
+    person[field] = value
+    evaluation = coco_evaluation.COCOeval(
+        labeled, labeled.loadRes(results(case)), sigmas=case.sigmas
+    )
+    with pytest.raises(ValueError, match=f"annotation .*, '{field}': {message}"):
+        evaluation.evaluate()
+
+
 def test_results_that_are_not_finite_are_refused(tmp_path):
     case = CASES['keypoints']
     labeled = coco_evaluation.COCO(write_truth(case, tmp_path))

@@ -1,5 +1,7 @@
 """Human3.6M and MPI-INF-3DHP in the files that other repositories publish."""
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -18,6 +20,7 @@ from published_files import (
     camera,
     seen,
     write_3dhp,
+    write_3dhp_images,
     write_motionbert,
     write_videopose3d,
 )
@@ -126,7 +129,7 @@ def test_wrong_videopose3d_files_are_an_error(tmp_path):
     with pytest.raises(ValueError, match=r"left ones are \[1, 3.* wanted Human3.6M's"):
         videopose3d(tmp_path)
     write_videopose3d(tmp_path)
-    with pytest.raises(ValueError, match=r"dbb.npz: .*KeyError: 'positions_3d'"):
+    with pytest.raises(ValueError, match=r"dbb.npz: lacks 'positions_3d'"):
         videopose3d(tmp_path, ann_file=CPN)
     with pytest.raises(FileNotFoundError, match='none.npz does not exist; see "Human3'):
         videopose3d(tmp_path, ann_file='none.npz')
@@ -203,7 +206,7 @@ def test_motionbert_training_needs_a_scale(tmp_path):
     ('changes', 'message'),
     [
         (dict(source=['s_09'] * 32), 'source must be as s_09_act_05_subact_02_ca_01'),
-        (dict(confidence=None), "KeyError: 'confidence'"),
+        (dict(confidence=None), "lacks 'confidence'"),
         (dict(joint3d_image=np.zeros((32, 16, 3))), r'must be \(T, 17, 3\), got'),
         (
             dict(joint_2d=np.zeros((31, 17, 2))),
@@ -284,6 +287,27 @@ def test_invalid_frames_do_not_count_and_metrics_are_the_official(tmp_path):
     assert found['MPJPE'] == pytest.approx(errors.mean())
     assert found['PCK@150'] == pytest.approx(rates[-1])
     assert found['AUC'] == pytest.approx(np.mean(rates))
+
+
+def test_3dhp_of_mmpose_is_cut_where_images_are_missing(tmp_path):
+    write_3dhp_images(tmp_path, [3, 1, 2, 10, 11])
+    cameras = {'TS6': dict(f=[1683, 1672], c=[940, 560], w=1920, h=1080)}
+    (tmp_path / 'cameras.pkl').write_bytes(pickle.dumps(cameras))
+    dataset = MPIINF3DHPClipDataset(
+        ann_file='images.npz',
+        camera_param_file='cameras.pkl',
+        data_root=str(tmp_path),
+        seq_len=3,
+        num_targets=1,
+    )
+    assert [(clip.name, clip.num_frames) for clip in dataset.clips] == [
+        ('TS6.1', 3),
+        ('TS6.10', 2),
+    ]
+    assert dataset[0]['camera_param']['f'] == [1683, 1672]
+    write_3dhp_images(tmp_path, [1], name='image{}.jpg')
+    with pytest.raises(ValueError, match=r'named as TS1_002001.jpg or .*, got image1'):
+        MPIINF3DHPClipDataset(ann_file='images.npz', data_root=str(tmp_path))
 
 
 @pytest.mark.parametrize(

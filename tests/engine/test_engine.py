@@ -2,6 +2,7 @@
 
 import json
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import mocap
 import numpy as np
@@ -9,11 +10,11 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from mmengine.runner import Runner
+from mmengine.runner import BaseLoop, Runner
 from torch import nn
 
 from mmhot.datasets.data_loading import SeedTransforms
-from mmhot.engine.hooks import EpochSeedHook, FreezeHook
+from mmhot.engine.hooks import EpochSeedHook, FreezeHook, KeypointOrderHook
 from mmhot.engine.runner import build_runner
 
 WILD = mocap.CONFIGS / '_base_/datasets/cmu_mocap_wild.py'
@@ -170,3 +171,28 @@ def test_losses_are_read_when_they_are_logged(tmp_path, monkeypatch):
     every, wanted = logged('RuntimeInfoHook')
     assert every == list(range(7))
     assert losses == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize(
+    ('head', 'message'),
+    [
+        (dict(num_keypoints=17), None),
+        (dict(num_keypoints=14), 'has 14 keypoints, but the dataset .* 17'),
+        (dict(out_channels=133), 'has 133 keypoints'),
+        (dict(out_channels=51, decoder=SimpleNamespace(heatmap_type='combined')), None),
+        (dict(out_channels=None), None),
+    ],
+)
+def test_heads_with_other_numbers_of_keypoints_are_refused(head, message):
+    metainfo = dict(dataset_name='coco', num_keypoints=17)
+    loop = Mock(spec=BaseLoop, dataloader=Mock())
+    loop.dataloader.dataset = SimpleNamespace(metainfo=metainfo)
+    runner = SimpleNamespace(
+        model=SimpleNamespace(head=SimpleNamespace(**head)),
+        **dict.fromkeys(('_train_loop', '_val_loop', '_test_loop'), loop),
+    )
+    if message is None:
+        KeypointOrderHook().before_run(runner)
+        return
+    with pytest.raises(ValueError, match=message):
+        KeypointOrderHook().before_run(runner)

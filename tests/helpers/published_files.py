@@ -120,3 +120,14 @@ def write_3dhp(folder):
     np.savez_compressed(folder / TRAIN, data=train)
     np.savez_compressed(folder / TEST, data=test)
     return test, valid
+
+
+def write_3dhp_images(folder, numbers, name='TS6_{:06}.jpg'):
+    joints = numbered_poses(len(numbers)) / 1000
+    ones = np.ones((len(numbers), 17, 1))
+    np.savez(
+        folder / 'images.npz',
+        imgname=[name.format(number) for number in numbers],
+        part=np.concatenate([100 * joints[..., :2] + 700, ones], -1),
+        S=np.concatenate([joints, ones], -1),
+    )

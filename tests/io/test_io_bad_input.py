@@ -99,7 +99,7 @@ BAD_DOCUMENTS = {
     ),
     'unknown image': (
         {'images': [{'id': 1}], 'annotations': [coco_result(2, POSE)]},
-        'has an unexpected structure (KeyError: 2)',
+        'lacks 2',
     ),
 }
 

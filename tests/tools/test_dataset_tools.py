@@ -9,6 +9,7 @@ from published_files import (
     SH,
     TEST,
     write_3dhp,
+    write_3dhp_images,
     write_motionbert,
     write_videopose3d,
 )
@@ -105,6 +106,17 @@ def test_folders_are_checked_for_missing_files(run):
 
 
 def test_mmposes_files_are_recognized_by_their_arrays(tmp_path, run):
+    write_3dhp_images(tmp_path, [1, 2], name='TS1_{:06}.jpg')
+    code, out, err = run(check_dataset, tmp_path)
+    assert code in (0, 1), err
+    assert f"MPI-INF-3DHP, MMPose's file:\n  {tmp_path / 'images.npz'}: " in out
+    assert '1 clips of 2 to 2 frames' in out
+    assert 'subjects: TS1' in out
+    whole = (tmp_path / 'images.npz').read_bytes()
+    (tmp_path / 'images.npz').write_bytes(whole[-22:])  # ends like an archive
+    code, out, _ = run(check_dataset, tmp_path / 'images.npz')
+    assert code == 1
+    assert 'is damaged or cut off' in out
     np.savez(tmp_path / 'images.npz', imgname=['S1_Eating.54138969_000001.jpg'])
     code, out, _ = run(check_dataset, tmp_path / 'images.npz')
     assert code == 1

@@ -13,8 +13,8 @@ from published import load_fixture
 from tracks import clip_of, track
 
 from mmhot.lifting.lifter import Lifter
+from mmhot.weights import backends, load_lifter
 from mmhot.weights import index as model_index
-from mmhot.weights import lifters as lifter_files
 from mmhot.weights.checkpoints import convert_file
 
 
@@ -40,7 +40,8 @@ def shipped(tmp_path, monkeypatch):
     monkeypatch.setattr(model_index, 'WEIGHTS_FOLDER', folder)
     save_lifter(folder / 'tiny-a.pth')
     save_lifter(folder / 'tiny-b.pth', num_frames=27)
-    monkeypatch.setattr(lifter_files, 'DEFAULT_LIFTER', 'tiny-b')
+    for module in (backends, load_lifter):
+        monkeypatch.setattr(module, 'DEFAULT_LIFTER', 'tiny-b')
     return folder
 
 
