@@ -78,7 +78,11 @@ class GTPTLabel(SimCCLabel):
         self, keypoints: np.ndarray, keypoints_visible: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Make labels (N, K, Wx) and (N, K, Wy), and weights (N, K)."""
-        near = self._is_near(keypoints)
+        # joints in the crop or its margin, in whole pixels, truncated towards zero as
+        # in the released code
+        low = np.trunc(keypoints - self.margin)
+        high = np.trunc(keypoints + self.margin + 1)
+        near = ((low < self.input_size) & (high >= 0)).all(axis=-1)
         weights = np.where(near, keypoints_visible, 0).astype(np.float32)
         used = (weights >= 0.5)[..., None]
         flat = self.absent_weight > 0  # a uniform density where absent keypoints count
@@ -89,13 +93,6 @@ class GTPTLabel(SimCCLabel):
         absent = (keypoints_visible < 0) | (~near & (keypoints_visible > 0))
         weights[absent] = self.absent_weight
         return labels[0], labels[1], weights
-
-    def _is_near(self, keypoints: np.ndarray) -> np.ndarray:
-        """Whether joints (N, K, 2) are in the crop or its margin, (N, K)."""
-        # whole pixels, truncated towards zero as in the released code
-        low = np.trunc(keypoints - self.margin)
-        high = np.trunc(keypoints + self.margin + 1)
-        return ((low < self.input_size) & (high >= 0)).all(axis=-1)
 
     def _density(self, positions: np.ndarray, bins: int) -> np.ndarray:
         """Normal density (..., bins) around positions (...) in pixels."""

@@ -173,10 +173,7 @@ class ImageSpacePoseLifting(CameraPoseLifting):
         """Encode pixels and scores as ``keypoint_labels`` (..., T, K, 2 or 3)."""
         encoded = super().encode_inputs(keypoints, scores, camera_param)
         if self.with_scores:
-            parts = (
-                encoded['keypoint_labels'],
-                np.asarray(scores, np.float32)[..., None],
-            )
+            parts = encoded['keypoint_labels'], np.float32(scores)[..., None]
             encoded['keypoint_labels'] = np.concatenate(parts, -1)
         return encoded
 
@@ -212,14 +209,7 @@ class ImageSpacePoseLifting(CameraPoseLifting):
         unit_size: np.ndarray | None = None,
         target_root: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Decode network output to meters.
-
-        Args:
-            encoded (np.ndarray): Network output, (..., T', K, 3).
-            unit_size (np.ndarray, optional): Meters per image unit, (..., T', 1); by
-                default the constructor's.
-            target_root (np.ndarray, optional): As in the parent class.
-        """
+        """Decode network output; ``unit_size`` (..., T', 1) is meters per unit."""
         if unit_size is None:
             return super().decode(encoded * self.unit_size, target_root)
         size = np.asarray(unit_size)[..., None]
@@ -227,15 +217,10 @@ class ImageSpacePoseLifting(CameraPoseLifting):
 
 
 def look_at_rotation(direction: np.ndarray) -> np.ndarray:
-    """Compute the rotation of a camera towards a direction, without roll.
+    """Compute the rotation (..., 3, 3) of a camera towards a direction, without roll.
 
-    Args:
-        direction (np.ndarray): Directions in camera axes (x right, y down, z away),
-            (..., 3), of any length.
-
-    Returns:
-        np.ndarray: (..., 3, 3); the columns are the rotated camera's axes, so that
-        ``p_camera = rotation @ p_rotated``.
+    Directions (..., 3) are in camera axes (x right, y down, z away), of any length. The
+    columns are the rotated camera's axes: ``p_camera = rotation @ p_rotated``.
     """
     x, y, z = direction[..., 0], direction[..., 1], direction[..., 2]
     level = np.hypot(x, z)
@@ -262,15 +247,8 @@ def frame_person(
     are noisier. The mean distance of the joints from their frame's mean, over the whole
     window, becomes 0.5; motion within the window, also towards the camera, is kept.
 
-    Args:
-        keypoints (np.ndarray): Finite pixel coordinates, (..., T, K, 2).
-        focal (np.ndarray): Focal lengths in pixels, (2,).
-        center (np.ndarray): Principal point in pixels, (2,).
-
-    Returns:
-        tuple[np.ndarray, np.ndarray]:
-        Keypoints in the virtual image, (..., T, K, 2), without unit, and rotations
-        (..., 3, 3), ``p_camera = rotation @ p_virtual``.
+    Finite pixels (..., T, K, 2) become keypoints in the virtual image, without unit.
+    Rotations are (..., 3, 3), ``p_camera = rotation @ p_virtual``.
     """
     *lead, num_frames, num_keypoints, _ = keypoints.shape
     first = max((num_frames - _CENTER_FRAMES) // 2, 0)
@@ -331,15 +309,10 @@ class PersonCenteredPoseLifting(CameraPoseLifting):
         framing: np.ndarray | None = None,
         target_root: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Decode network output to meters in the real camera's axes.
-
-        Args:
-            encoded (np.ndarray): Network output, (..., T', K, 3).
-            framing (np.ndarray): Rotation from ``encode``, (..., 3, 3).
-            target_root (np.ndarray, optional): As in the parent class.
+        """Decode network output to the real camera's axes, rotated by ``framing``.
 
         Raises:
-            ValueError: If ``framing`` is missing.
+            ValueError: If ``framing`` (..., 3, 3) is missing.
         """
         if framing is None:
             raise ValueError(

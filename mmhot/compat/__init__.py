@@ -19,20 +19,12 @@ Undo = Callable[[], None]
 
 @dataclass(frozen=True)
 class Shim:
-    """A patch of another package.
-
-    Args:
-        name (str): Its name in ``mmhot doctor``.
-        reason (str): The problem, in one line.
-        install (Callable): Installs it and returns a function that reverts it, or
-            returns None where it is not needed.
-        light (bool): Whether it imports nothing, so that ``import mmhot`` installs it.
-    """
+    """A patch of another package."""
 
     name: str
-    reason: str
-    install: Callable[[], Undo | None]
-    light: bool = False
+    reason: str  # the problem, in one line
+    install: Callable[[], Undo | None]  # returns None where it is not needed
+    light: bool = False  # imports nothing, so that `import mmhot` installs it
 
 
 _LATER = 'with mmhot.plugin, where needed'
@@ -89,11 +81,6 @@ def disable_telemetry() -> Undo | None:
         return None
     os.environ[_TELEMETRY] = '1'
     return lambda: os.environ.pop(_TELEMETRY, None)
-
-
-def allow_checkpoint_globals() -> Undo | None:
-    """Allow objects of OpenMMLab's checkpoints in ``torch.load``, if needed."""
-    return import_module('mmhot.compat.checkpoints').allow_checkpoint_globals()
 
 
 def restore_tostring_rgb() -> Undo | None:
@@ -168,7 +155,7 @@ SHIMS = (
     Shim(
         'checkpoint globals',
         'torch >= 2.6 refuses the NumPy arrays and HistoryBuffers in checkpoints',
-        allow_checkpoint_globals,
+        lambda: import_module('mmhot.compat.checkpoints').allow_checkpoint_globals(),
     ),
     Shim(
         'tostring_rgb',

@@ -15,12 +15,10 @@ import torch
 from mmhot.compat import shims
 from mmhot.errors import DAMAGED_CHECKPOINT, explain_refusal, ignored_warnings
 
-_INT_BITS = (8, 16, 32, 64)
 _DTYPES = (
     *('Bool', 'Str', 'Bytes', 'Float16', 'Float32', 'Float64'),
     *('Complex64', 'Complex128'),
-    *(f'Int{bits}' for bits in _INT_BITS),
-    *(f'UInt{bits}' for bits in _INT_BITS),
+    *(f'{kind}{bits}' for kind in ('Int', 'UInt') for bits in (8, 16, 32, 64)),
 )
 SAFETENSORS = '.safetensors'
 """Suffix of files that hold tensors and text alone."""
@@ -29,10 +27,8 @@ SAFETENSORS = '.safetensors'
 def safe_load(path: str | Path, map_location: Any = 'cpu') -> Any:
     """Load a checkpoint of OpenMMLab; refuse other pickled objects.
 
-    Args:
-        path (str | Path): File made by ``torch.save``, or a ``.safetensors`` file,
-            whose metadata may have ``meta`` in JSON.
-        map_location: Same as in ``torch.load``.
+    It is a file of ``torch.save``, or a ``.safetensors`` file, whose metadata may have
+    ``meta`` in JSON.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -71,12 +67,9 @@ def _load_safetensors(path: Path, map_location: Any) -> dict[str, Any]:
 
 
 def save_checkpoint(content: dict[str, Any], path: Path) -> None:
-    """Save a checkpoint in the format of its suffix.
+    """Save ``state_dict`` and ``meta`` in the format of the path's suffix.
 
-    Args:
-        content (dict): ``state_dict`` and ``meta``. In ``.safetensors`` files, arrays
-            of the latter become lists.
-        path (Path): The file, ``.safetensors`` or any other suffix for ``torch.save``.
+    In ``.safetensors`` files, arrays of the latter become lists.
     """
     if path.suffix != SAFETENSORS:
         torch.save(content, path)

@@ -132,24 +132,27 @@ class COCOeval(cocoeval.COCOeval):
     def _prepare_keypoints(self) -> None:
         """Copy annotations with ``keypoints`` replaced by the evaluated ones."""
         self._gts, self._dts, self.eval = defaultdict(list), defaultdict(list), {}
-        for ann in self._select(self.cocoGt):
+        chosen = self.params
+        wanted = dict(imgIds=chosen.imgIds, catIds=chosen.catIds * bool(chosen.useCats))
+        for ann in self.cocoGt.loadAnns(self.cocoGt.getAnnIds(**wanted)):
             person = self._prepare_ground_truth(ann)
             self._gts[ann['image_id'], ann['category_id']].append(person)
-        for ann in self._select(self.cocoDt):
+        count_wanted = len(chosen.kpt_oks_sigmas)
+        for ann in self.cocoDt.loadAnns(self.cocoDt.getAnnIds(**wanted)):
             keypoints = self._join(ann)
             if not _count_labeled(keypoints):
                 continue
             if not np.isfinite(keypoints).all():  # would match any person
                 raise ValueError(f'a result of image {ann["image_id"]} is not finite')
-            self._check_number(len(keypoints) // 3)
+            if len(keypoints) != 3 * count_wanted:
+                raise ValueError(
+                    f'sigmas must have one value per keypoint, got {count_wanted}; the '
+                    f'results have {len(keypoints) // 3} keypoints in '
+                    f'{" + ".join(self._fields)}'
+                )
             score = ann.get(self._score, ann['score'])
             person = dict(ann, keypoints=keypoints, score=score)
             self._dts[ann['image_id'], ann['category_id']].append(person)
-
-    def _select(self, annotations: coco.COCO) -> list[dict]:
-        p = self.params
-        wanted = dict(imgIds=p.imgIds, catIds=p.catIds if p.useCats else [])
-        return annotations.loadAnns(annotations.getAnnIds(**wanted))
 
     def _prepare_ground_truth(self, ann: Mapping[str, Any]) -> dict[str, Any]:
         if fault := person_fault(ann, self._fields, self.use_area):
@@ -168,33 +171,27 @@ class COCOeval(cocoeval.COCOeval):
         """Return x, y and visibility of the evaluated keypoints, (K * 3,)."""
         return np.concatenate([ann[field] for field in self._fields])
 
-    def _check_number(self, found: int) -> None:
-        wanted = len(self.params.kpt_oks_sigmas)
-        if found != wanted:
-            raise ValueError(
-                f'sigmas must have one value per keypoint, got {wanted}; the results '
-                f'have {found} keypoints in {" + ".join(self._fields)}'
-            )
-
     def _summarize_levels(self) -> list[float]:
-        """Return the AP of images by their crowd index."""
         levels = [[], [], []]
         for image in self.cocoGt.dataset['images']:
             level = np.searchsorted(_CROWD_LEVELS, image['crowdIndex'], side='right')
             levels[level].append(image['id'])
-        return [self._summarize_images(images) for images in levels]
-
-    def _summarize_images(self, images: list[int]) -> float:
-        sigmas = self.params.kpt_oks_sigmas
-        part = COCOeval(
-            self.cocoGt, self.cocoDt, 'keypoints_crowd', sigmas, self.use_area
-        )
-        part.params.imgIds = images
-        part.params.areaRng = part.params.areaRng[:1]
-        with redirect_stdout(io.StringIO()):
-            part.evaluate()
-            part.accumulate()
-        return round(float(part.eval['precision'].mean()), 4)
+        precisions = []
+        for images in levels:
+            part = COCOeval(
+                self.cocoGt,
+                self.cocoDt,
+                'keypoints_crowd',
+                self.params.kpt_oks_sigmas,
+                self.use_area,
+            )
+            part.params.imgIds = images
+            part.params.areaRng = part.params.areaRng[:1]
+            with redirect_stdout(io.StringIO()):
+                part.evaluate()
+                part.accumulate()
+            precisions.append(round(float(part.eval['precision'].mean()), 4))
+        return precisions
 
 
 def person_fault(
@@ -229,5 +226,4 @@ def person_fault(
 
 
 def _count_labeled(keypoints: Sequence[float]) -> int:
-    """Count the keypoints with a visibility or score above 0."""
     return np.count_nonzero(np.asarray(keypoints[2::3]) > 0)

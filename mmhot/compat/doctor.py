@@ -57,26 +57,16 @@ _CHILD = (
 
 @dataclass(frozen=True)
 class PackageStatus:
-    """State of one distribution.
-
-    Args:
-        name (str): Distribution, or ``python``.
-        found (str): Installed version; empty if it is not installed.
-        allowed (str): Versions that mmhot accepts; empty for all.
-        verdict (str): ``ok``, ``broken`` (a version that is not allowed, or a failed
-            import), ``missing``, or ``optional`` (not installed and not needed).
-        note (str): Reason.
-        needed (bool): Whether mmhot or its extra ``mmpose`` requires it.
-        command (str): Shell command that repairs it; empty if there is none.
-    """
+    """State of one distribution, or of Python."""
 
     name: str
-    found: str
-    allowed: str = ''
+    found: str  # installed version; empty if it is not installed
+    allowed: str = ''  # versions that mmhot accepts; empty for all
+    # 'broken': not allowed, or its import fails; 'optional': missing, and not needed
     verdict: str = 'ok'
-    note: str = ''
-    needed: bool = True
-    command: str = ''
+    note: str = ''  # the reason
+    needed: bool = True  # by mmhot or its extra `mmpose`
+    command: str = ''  # that repairs it, if there is one
 
     @property
     def fails(self) -> bool:
@@ -85,11 +75,7 @@ class PackageStatus:
 
 
 def examine() -> tuple[list[PackageStatus], list[str]]:
-    """Judge Python, mmhot and every distribution that it uses.
-
-    Returns:
-        tuple[list[PackageStatus], list[str]]: Statuses, and devices for models.
-    """
+    """Judge Python, mmhot and every distribution it uses; list devices for models."""
     wanted = [Requirement(text) for text in metadata.requires('mmhot') or ()]
     extras = ('', 'mmpose') if has_extra() else ('',)
     needed = [x for x in wanted if any(_applies(x, extra) for extra in extras)]
@@ -97,11 +83,15 @@ def examine() -> tuple[list[PackageStatus], list[str]]:
     probes = {x.name: _PROBES.get(_module(x.name), _module(x.name)) for x in needed}
     probes['mmhot'] = 'mmhot.plugin' if has_extra() else 'mmhot.apis.lifting'
     errors, devices = try_imports([*probes.values()])
+    folder = Path(mmhot.__file__).parent
+    lost = [name for name in _DATA if not (folder / name).exists()]
+    lost = lost and f'{folder} lacks {", ".join(lost)}: install it again'
+    note = lost or errors.get(probes['mmhot'], '')
+    verdict, note = ('broken', note) if note else ('ok', str(folder))
+    python = platform.python_version()
     statuses = [
-        PackageStatus(
-            'python', platform.python_version(), '>=3.10', note=sys.executable
-        ),
-        _judge_mmhot(errors.get(probes['mmhot'], '')),
+        PackageStatus('python', python, '>=3.10', note=sys.executable),
+        PackageStatus('mmhot', mmhot.__version__, '', verdict, note),
         *(_judge(item, errors.get(probes[item.name], '')) for item in needed),
     ]
     for status in (_judge(item, '') for item in optional):
@@ -118,12 +108,8 @@ def has_extra() -> bool:
 def try_imports(modules: Sequence[str]) -> tuple[dict[str, str], list[str]]:
     """Import modules in another process, which they may crash.
 
-    Args:
-        modules (Sequence[str]): Modules, in order.
-
-    Returns:
-        tuple[dict[str, str], list[str]]: Error of each module that was reached, empty
-        if it was imported, and the devices that models can run on.
+    Returns the error of each module that was reached, empty if it was imported, and the
+    devices that models can run on.
     """
     process = subprocess.Popen(
         [sys.executable, '-c', _CHILD, json.dumps(sys.path), *modules],
@@ -162,9 +148,8 @@ def import_all(modules: Sequence[str]) -> None:
 def repair_commands(statuses: Sequence[PackageStatus]) -> list[str]:
     """List the commands that repair an installation, in order.
 
-    Imports often fail because of other packages, which are missing or of a wrong
-    version: those are repaired first, in one command where they can be, and of failed
-    imports the first one.
+    Imports often fail because of other packages: those that are missing or of a wrong
+    version come first, in one command where they can, and of failed imports the first.
     """
     broken = [x for x in statuses if x.fails and x.command]
     first = [x for x in broken if '--force-reinstall' not in x.command] or broken[:1]
@@ -173,14 +158,6 @@ def repair_commands(statuses: Sequence[PackageStatus]) -> list[str]:
         start, _, package = status.command.rpartition(' ')
         wanted.setdefault(start, []).append(package)
     return [' '.join([start, *packages]) for start, packages in wanted.items()]
-
-
-def _judge_mmhot(error: str) -> PackageStatus:
-    folder = Path(mmhot.__file__).parent
-    lost = [name for name in _DATA if not (folder / name).exists()]
-    note = f'{folder} lacks {", ".join(lost)}: install it again' if lost else error
-    verdict = 'broken' if note else 'ok'
-    return PackageStatus('mmhot', mmhot.__version__, '', verdict, note or str(folder))
 
 
 def _judge(item: Requirement, error: str) -> PackageStatus:

@@ -41,16 +41,6 @@ class ModuleFinder(MetaPathFinder, Loader):
         """Fill a stand-in."""
         self.modules[module.__name__](module)
 
-    def find_installed(self, name: str, path: Any = None) -> ModuleSpec | None:
-        """Return the spec of the installed module, found by the other finders."""
-        finders = (finder for finder in sys.meta_path if finder is not self)
-        specs = (finder.find_spec(name, path) for finder in finders)
-        return next((spec for spec in specs if spec and spec.loader), None)
-
-    def is_stand_in(self, module: ModuleType | None) -> bool:
-        """Whether this finder created a module."""
-        return getattr(getattr(module, '__spec__', None), 'loader', None) is self
-
     def install(self, position: int) -> Callable[[], None]:
         """Insert into ``sys.meta_path``; return a function that reverts it."""
         sys.meta_path.insert(position, self)
@@ -60,7 +50,8 @@ class ModuleFinder(MetaPathFinder, Loader):
         if self in sys.meta_path:
             sys.meta_path.remove(self)
         for name in self.modules:
-            if self.is_stand_in(sys.modules.get(name)):
+            spec = getattr(sys.modules.get(name), '__spec__', None)
+            if getattr(spec, 'loader', None) is self:
                 del sys.modules[name]
                 parent, _, child = name.rpartition('.')
                 if parent in sys.modules:
@@ -78,7 +69,11 @@ class _ConfigSchemeFinder(ModuleFinder):
     """Adds the config scheme when MMEngine is imported later than mmhot."""
 
     def find_spec(self, name: str, path: Any = None, target: Any = None):
-        spec = self.find_installed(name, path) if name == _CONFIG else None
+        if name != _CONFIG:
+            return None
+        finders = (finder for finder in sys.meta_path if finder is not self)
+        specs = (finder.find_spec(name, path) for finder in finders)
+        spec = next((spec for spec in specs if spec and spec.loader), None)
         if spec is not None:
             load = spec.loader.exec_module
 
@@ -158,26 +153,24 @@ class _Distribution:
         return self._found.read_text(name) or ''
 
 
-def _get_distribution(name: str) -> _Distribution:
-    from importlib.metadata import PackageNotFoundError, distribution
-
-    try:
-        return _Distribution(distribution(name))
-    except PackageNotFoundError:
-        raise _DistributionNotFoundError(f'{name} is not installed') from None
-
-
-def _fill_pkg_resources(module: ModuleType) -> None:
-    module.DistributionNotFound = _DistributionNotFoundError
-    module.get_distribution = _get_distribution
-
-
 def provide_pkg_resources() -> Callable[[], None] | None:
     """Provide ``pkg_resources``, on top of ``importlib.metadata``, if it is missing."""
     if find_spec('pkg_resources') is not None:
         return None
-    finder = ModuleFinder({'pkg_resources': _fill_pkg_resources})
-    return finder.install(len(sys.meta_path))
+
+    def get_distribution(name: str) -> _Distribution:
+        from importlib.metadata import PackageNotFoundError, distribution
+
+        try:
+            return _Distribution(distribution(name))
+        except PackageNotFoundError:
+            raise _DistributionNotFoundError(f'{name} is not installed') from None
+
+    def fill(module: ModuleType) -> None:
+        module.DistributionNotFound = _DistributionNotFoundError
+        module.get_distribution = get_distribution
+
+    return ModuleFinder({'pkg_resources': fill}).install(len(sys.meta_path))
 
 
 def _copy_of(source: str) -> Fill:
@@ -202,33 +195,26 @@ def provide_xtcocotools() -> Callable[[], None] | None:
     if is_working or 'xtcocotools' in sys.modules or find_spec('pycocotools') is None:
         return None
     evaluation = _copy_of('mmhot.compat.coco_evaluation')
-    finder = ModuleFinder(
-        {
-            'xtcocotools.coco': evaluation,
-            'xtcocotools.cocoeval': evaluation,
-            'xtcocotools.mask': _copy_of('pycocotools.mask'),
-            'xtcocotools': lambda module: None,
-        }
-    )
-    return finder.install(0)
-
-
-def _has_compiled_operators() -> bool:
-    """Whether MMCV has an extension module, for any Python and PyTorch."""
-    spec = find_spec('mmcv')
-    folders = (spec and spec.submodule_search_locations) or ()
-    return any(any(Path(folder).glob('_ext.*')) for folder in folders)
-
-
-def _fill_mmcv_operators(module: ModuleType) -> None:
-    operators = import_module('mmhot.compat.mmcv_operators')
-    module.__getattr__ = operators.find_operator
+    modules = {
+        'xtcocotools.coco': evaluation,
+        'xtcocotools.cocoeval': evaluation,
+        'xtcocotools.mask': _copy_of('pycocotools.mask'),
+        'xtcocotools': lambda module: None,
+    }
+    return ModuleFinder(modules).install(0)
 
 
 def provide_mmcv_operators() -> Callable[[], None] | None:
     """Provide ``mmcv._ext`` for mmcv-lite, on top of torchvision."""
-    # A compiled module that fails to load keeps its own error.
-    if find_spec('mmcv') is None or _has_compiled_operators():
+    spec = find_spec('mmcv')
+    folders = (spec and spec.submodule_search_locations) or ()
+    # a compiled module that fails to load keeps its own error
+    if spec is None or any(any(Path(folder).glob('_ext.*')) for folder in folders):
         return None
+
+    def fill(module: ModuleType) -> None:
+        operators = import_module('mmhot.compat.mmcv_operators')
+        module.__getattr__ = operators.find_operator
+
     # the last finder: a compiled module has priority
-    return ModuleFinder({'mmcv._ext': _fill_mmcv_operators}).install(len(sys.meta_path))
+    return ModuleFinder({'mmcv._ext': fill}).install(len(sys.meta_path))

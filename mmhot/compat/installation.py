@@ -11,11 +11,7 @@ from mmhot.errors import IN_CLONE
 
 
 def choose_device(name: str | None = None) -> str:
-    """Check a device that PyTorch can use, or choose one.
-
-    Args:
-        name (str, optional): ``cpu``, ``cuda``, ``cuda:N`` or ``auto``, the default:
-            the GPU if there is one.
+    """Return a device that PyTorch can use; 'auto' is the GPU if there is one.
 
     Raises:
         ValueError: If the device does not exist.
@@ -33,15 +29,7 @@ def choose_device(name: str | None = None) -> str:
 
 
 def check_device(name: str, known: Sequence[str]) -> None:
-    """Refuse a device that does not exist.
-
-    Args:
-        name (str): Device.
-        known (Sequence[str]): Devices of this machine; ``cuda`` stands for any GPU.
-
-    Raises:
-        ValueError: If it is none of them.
-    """
+    """Raise a ValueError if a device is not known; ``cuda`` stands for any GPU."""
     if name not in known and not (name == 'cuda' and 'cuda:0' in known):
         raise ValueError(f'device must be one of {", ".join(known)}, got {name!r}')
 
@@ -58,15 +46,11 @@ def list_devices_of_driver() -> list[str]:
 
 
 def import_extra(module: str, purpose: str, extra: str) -> ModuleType:
-    """Import a package of an optional extra.
-
-    Args:
-        module (str): Module to import.
-        purpose (str): Feature that needs it; begins the error message.
-        extra (str): Extra of mmhot that installs it.
+    """Import a module of an optional extra of mmhot.
 
     Raises:
-        ValueError: If the import fails, with the command that installs the extra.
+        ValueError: If the import fails; says which ``purpose`` needs it, and how to
+            install the extra.
     """
     try:
         return importlib.import_module(module)

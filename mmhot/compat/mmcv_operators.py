@@ -15,33 +15,17 @@ import torchvision
 from torch import Tensor
 
 _AVERAGE_POOLING = 1
-_INSTALL = (
-    'replace mmcv-lite by it: pip uninstall -y mmcv-lite && pip install mmcv==2.1.0 '
-    '(needs a C++ compiler; see docs/installation.md)'
+_NEEDS = (
+    'needs compiled MMCV: replace mmcv-lite by it: pip uninstall -y mmcv-lite && '
+    'pip install mmcv==2.1.0 (needs a C++ compiler; see docs/installation.md)'
 )
 
 
-def get_compiler_version() -> str:
-    """Describe the compiler in environment logs."""
-    return f'none, operators of torchvision {torchvision.__version__}'
-
-
-def get_compiling_cuda_version() -> str:
-    """Return what MMCV returns when compiled without CUDA."""
-    return 'not available'
-
-
 def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Tensor:
-    """Suppress boxes that overlap one with a higher score.
+    """Suppress boxes (N, 4) that overlap one with a higher score more than a threshold.
 
-    Args:
-        boxes (Tensor): x1, y1, x2, y2, (N, 4).
-        scores (Tensor): (N,).
-        iou_threshold (float): Boxes with a larger IoU are suppressed.
-        offset (int): 1 if x2 and y2 are inclusive, 0 otherwise.
-
-    Returns:
-        Tensor: Indices of the kept boxes, highest score first, (M,) int64.
+    ``offset`` is 1 if x2 and y2 are inclusive, else 0. Returns the kept indices,
+    highest score first, (M,) int64.
     """
     # Ranks instead of scores: equal scores stay in the order of MMCV's sort.
     order = scores.sort(0, descending=True).indices
@@ -51,11 +35,6 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Ten
     threshold = float(np.float32(iou_threshold))
     kept = torchvision.ops.nms(boxes.float()[order] + sides, rank, threshold)
     return order[kept]
-
-
-def explain_missing(name: str) -> str:
-    """Explain how to install an operator that is not provided."""
-    return f'{name} needs compiled MMCV: {_INSTALL}'
 
 
 def roi_align_forward(
@@ -78,7 +57,7 @@ def roi_align_backward(
 
 def _roi_align(features: Tensor, rois: Tensor, settings: dict[str, Any]) -> Tensor:
     if settings['pool_mode'] != _AVERAGE_POOLING:
-        raise RuntimeError(explain_missing("roi_align with pool_mode='max'"))
+        raise RuntimeError(f"roi_align with pool_mode='max' {_NEEDS}")
     return torchvision.ops.roi_align(
         features,
         rois,
@@ -90,14 +69,12 @@ def _roi_align(features: Tensor, rois: Tensor, settings: dict[str, Any]) -> Tens
 
 
 OPERATORS: dict[str, Callable] = {
-    operator.__name__: operator
-    for operator in (
-        get_compiler_version,
-        get_compiling_cuda_version,
-        nms,
-        roi_align_forward,
-        roi_align_backward,
-    )
+    # for environment logs
+    'get_compiler_version': lambda: f'none, torchvision {torchvision.__version__}',
+    'get_compiling_cuda_version': lambda: 'not available',
+    'nms': nms,
+    'roi_align_forward': roi_align_forward,
+    'roi_align_backward': roi_align_backward,
 }
 
 
@@ -107,6 +84,6 @@ def find_operator(name: str) -> Callable:
         raise AttributeError(f'mmcv._ext has no attribute {name!r}')
 
     def missing(*_: Any, **__: Any) -> NoReturn:
-        raise RuntimeError(explain_missing(name))
+        raise RuntimeError(f'{name} {_NEEDS}')
 
     return OPERATORS.get(name, missing)

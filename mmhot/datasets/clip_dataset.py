@@ -20,25 +20,15 @@ _BODY_SIZES = dict(pixel=(3.0, 1e5), meter=(0.1, 10.0))
 
 @dataclass
 class Clip:
-    """One recording of one person.
+    """One recording of one person."""
 
-    Attributes:
-        name (str): Unique name, ``subject/take``.
-        subject (str): The person; samplers balance over subjects.
-        action (str): Action label, '' if unknown; metrics average over actions.
-        fps (float): Frames per second.
-        arrays (dict[str, np.ndarray]): Arrays of (T, ...), cut into windows.
-        constants (dict): Values shared by all windows, such as the camera.
-        valid (np.ndarray, optional): Whether frames are annotated and count as
-            targets, (T,) of bool; by default all are.
-    """
-
-    name: str
-    subject: str
-    action: str
+    name: str  # unique: subject/take
+    subject: str  # samplers balance over subjects
+    action: str  # label, '' if unknown; metrics average over actions
     fps: float
-    arrays: dict[str, np.ndarray]
-    constants: dict = field(default_factory=dict)
+    arrays: dict[str, np.ndarray]  # (T, ...), cut into windows
+    constants: dict = field(default_factory=dict)  # of all windows, like the camera
+    # whether frames are annotated and count as targets, (T,); by default all are
     valid: np.ndarray | None = None
 
     @property
@@ -146,8 +136,8 @@ class ClipDataset(BaseDataset):
                 'or both be even, so that the targets are in the middle'
             )
         for name in ('stride', 'times', 'downsample'):
-            if getattr(self, name) < 1:
-                raise ValueError(f'{name} ({getattr(self, name)}) must be at least 1')
+            if (value := getattr(self, name)) < 1:
+                raise ValueError(f'{name} ({value}) must be at least 1')
         if self.overlap is not None and not 0 <= self.overlap < seq_len == num_targets:
             raise ValueError(
                 f'overlap ({self.overlap}) must be from 0 to below seq_len ({seq_len}) '
@@ -180,7 +170,15 @@ class ClipDataset(BaseDataset):
         clips = self.load_clips()
         if not clips:
             raise ValueError(f'{type(self).__name__}: no clip in {self.data_root}')
-        clips = self._choose_subjects(clips)
+        if self._only_subjects is not None:
+            present = sorted({clip.subject for clip in clips})
+            for subject in self._only_subjects:
+                if subject not in present:
+                    raise ValueError(
+                        f'subjects: {subject!r} is not in the files; '
+                        f'{hint_at_names(subject, present)}'
+                    )
+            clips = [clip for clip in clips if clip.subject in self._only_subjects]
         self.clips = [clip.downsample(self.downsample) for clip in clips]
         starts = [self._starts(clip.num_frames) for clip in self.clips]
         clips = np.repeat(np.arange(len(starts)), [len(of_clip) for of_clip in starts])
@@ -193,20 +191,7 @@ class ClipDataset(BaseDataset):
             self.start_of_window = self.start_of_window[chosen]
         self._fully_initialized = True
 
-    def _choose_subjects(self, clips: list[Clip]) -> list[Clip]:
-        if self._only_subjects is None:
-            return clips
-        present = sorted({clip.subject for clip in clips})
-        for subject in self._only_subjects:
-            if subject not in present:
-                raise ValueError(
-                    f'subjects: {subject!r} is not in the files; '
-                    f'{hint_at_names(subject, present)}'
-                )
-        return [clip for clip in clips if clip.subject in self._only_subjects]
-
     def _starts(self, num_frames: int) -> np.ndarray:
-        """First target frames of a clip's windows."""
         if self.overlap is not None:
             return chunk_starts(num_frames, self.seq_len, self.seq_len - self.overlap)
         if self.centered:
@@ -231,8 +216,7 @@ class ClipDataset(BaseDataset):
     def frames_of_subject(self) -> Counter[str]:
         """Number of frames of each subject's clips, of those that have a window."""
         frames: Counter[str] = Counter()
-        for number in np.unique(self.clip_of_window):
-            clip = self.clips[number]
+        for clip in (self.clips[number] for number in np.unique(self.clip_of_window)):
             frames[clip.subject] += clip.num_frames
         return frames
 
@@ -250,11 +234,10 @@ class ClipDataset(BaseDataset):
         if clip.valid is not None:
             visible &= clip.valid[inside]
         visible = visible[targets].astype(np.float32)
-        num_keypoints = self._metainfo['num_keypoints']
         info = {key: array[inside] for key, array in clip.arrays.items()}
         if 'lifting_target' in info:
             info['lifting_target'] = info['lifting_target'][targets]
-        info.update(
+        own = dict(
             id=int(idx),
             img_id=int(idx),
             category_id=1,
@@ -268,11 +251,12 @@ class ClipDataset(BaseDataset):
             frame_numbers=inside,
             target_frame_numbers=frames[targets],
             clip_length=clip.num_frames,
-            lifting_target_visible=np.repeat(visible[:, None], num_keypoints, 1),
+            lifting_target_visible=np.repeat(
+                visible[:, None], self._metainfo['num_keypoints'], 1
+            ),
             flip_indices=self._metainfo['flip_indices'],
         )
-        info.update(clip.constants)
-        return info
+        return info | own | clip.constants
 
 
 def split_rows(ends: np.ndarray) -> list[np.ndarray]:
@@ -285,14 +269,12 @@ def pose_arrays(
 ) -> dict[str, np.ndarray]:
     """Name a clip's arrays as transforms expect them.
 
-    Args:
-        clip (str): Its name in error messages.
-        keypoints (np.ndarray): Pixels, with scores or not, (T, 17, 2 or 3).
-        joints (np.ndarray): Meters in camera axes, (T, 17, 3).
+    Keypoints (T, 17, 2 or 3) are pixels and perhaps scores, joints (T, 17, 3) meters in
+    camera axes.
 
     Raises:
         ValueError: If shapes are wrong, there are no frames, numbers are not finite, or
-            units are not pixels and meters.
+            units are not pixels and meters; names the clip.
     """
     joints = check_poses(f'joints of {clip}', joints)
     keypoints = check_poses(f'keypoints of {clip}', keypoints, sizes=(2, 3))
@@ -305,13 +287,11 @@ def pose_arrays(
             raise ValueError(
                 f'{clip} has bodies of {size:.3g}: the unit is not the {unit}'
             )
-    has_scores = keypoints.shape[-1] > 2
+    scores = np.ones(keypoints.shape[:-1], np.float32)
+    if keypoints.shape[-1] > 2:
+        scores = keypoints[..., 2]
     return dict(
-        keypoints=keypoints[..., :2],
-        keypoints_visible=keypoints[..., 2]
-        if has_scores
-        else np.ones(keypoints.shape[:-1], np.float32),
-        lifting_target=joints,
+        keypoints=keypoints[..., :2], keypoints_visible=scores, lifting_target=joints
     )
 
 

@@ -18,29 +18,18 @@ _MAX_OUTSIDE, _MAX_BEYOND = 0.05, 0.1
 
 @dataclass(frozen=True)
 class CocoNeeds:
-    """What a dataset or metric needs of an annotation file.
+    """What a dataset or metric needs of an annotation file."""
 
-    Attributes:
-        num_keypoints (int, optional): Keypoints of the model, K. None: boxes only.
-        parts (Sequence[str]): Fields that hold the keypoints.
-        fields (Sequence[str]): Fields of each annotation, besides those always needed.
-        classes (Sequence[str]): Names of the categories of a detector.
-    """
-
-    num_keypoints: int | None = None
-    parts: Sequence[str] = ()
-    fields: Sequence[str] = ()
-    classes: Sequence[str] = ()
+    num_keypoints: int | None = None  # of the model; None: boxes only
+    parts: Sequence[str] = ()  # fields that hold the keypoints
+    fields: Sequence[str] = ()  # of each annotation, besides those always needed
+    classes: Sequence[str] = ()  # names of the categories of a detector
 
 
 def coco_faults(content: Any, needs: CocoNeeds) -> Iterator[str]:
-    """Yield one line for each kind of fault: annotation, field, what is expected.
+    """Yield one line for each kind of fault of a decoded file: annotation, field, text.
 
     People that MMPose leaves out (crowds, no labeled keypoint) may have any numbers.
-
-    Args:
-        content (Any): The decoded file.
-        needs (CocoNeeds): What it is read for.
     """
     for key in ('images', 'annotations'):
         items = content.get(key) if isinstance(content, dict) else None
@@ -99,7 +88,6 @@ def _find_structure_fault(
 
 
 def _find_field_fault(ann: dict, needs: CocoNeeds) -> str | None:
-    """Describe a field that is missing, null, of another type or length."""
     lists, numbers = ('bbox', *needs.parts), ('iscrowd', 'num_keypoints', 'area')
     for field in ('id', 'image_id', 'category_id', *lists, *needs.fields):
         if ann.get(field) is None:
@@ -155,7 +143,6 @@ def _value_faults(
 def _find_used(
     annotations: list[dict], visibility: np.ndarray, content: dict, needs: CocoNeeds
 ) -> np.ndarray:
-    """Return which annotations (N,) a training uses."""
     used = np.array([not ann.get('iscrowd') for ann in annotations], bool)
     if needs.parts:
         counted = [ann.get('num_keypoints', 1) != 0 for ann in annotations]
@@ -211,11 +198,8 @@ def _box_faults(
 def image_faults(content: dict, folder: Path, read_all: bool = False) -> Iterator[str]:
     """Yield a line for each image of annotations that is missing or cannot be read.
 
-    Args:
-        content (dict): Annotations without :func:`coco_faults`.
-        folder (Path): Folder of the images.
-        read_all (bool): Whether to decode all, and to compare their sizes; by default
-            only the first is decoded, and the others must exist.
+    Annotations are without :func:`coco_faults`. By default only the first image is
+    decoded, and the others must exist; ``read_all`` decodes all and compares sizes.
     """
     ids = {ann['image_id'] for ann in content['annotations']}
     images = [image for image in content['images'] if image['id'] in ids]

@@ -67,10 +67,12 @@ class SubjectBalancedSampler(Sampler):
         """Windows of this rank."""
         rng = np.random.default_rng([self.seed, self.epoch])
         counts = rng.multinomial(self.num_samples * self.world_size, self.share)
-        chosen = [
-            _draw(rng, windows, count)
-            for windows, count in zip(self.windows, counts, strict=True)
-        ]
+        chosen = []
+        for windows, count in zip(self.windows, counts, strict=True):
+            # none twice before all were drawn
+            rounds = range(-(-count // len(windows)))
+            drawn = [rng.permutation(windows) for _ in rounds] or [windows[:0]]
+            chosen.append(np.concatenate(drawn)[:count])
         order = rng.permutation(np.concatenate(chosen))
         return iter(order[self.rank :: self.world_size].tolist())
 
@@ -81,13 +83,6 @@ class SubjectBalancedSampler(Sampler):
     def set_epoch(self, epoch: int) -> None:
         """Set the epoch; called by MMEngine's DistSamplerSeedHook before each."""
         self.epoch = epoch
-
-
-def _draw(rng: np.random.Generator, items: np.ndarray, count: int) -> np.ndarray:
-    """Draw ``count`` items; none twice before all were drawn."""
-    rounds = -(-count // len(items))
-    drawn = [rng.permutation(items) for _ in range(rounds)]
-    return np.concatenate(drawn)[:count] if drawn else items[:0]
 
 
 @TRANSFORMS.register_module()
@@ -156,21 +151,19 @@ class _LabeledSamples(list):
             name: torch.cat([sample.gt_instance_labels[name] for sample in self])
             for name in names
         }
-        return [_without_labels(sample) for sample in self], labels
-
-
-def _without_labels(sample: PoseDataSample) -> PoseDataSample:
-    light = PoseDataSample(metainfo=sample.metainfo)
-    for name, field in sample.items():
-        if name != 'gt_instance_labels':
-            setattr(light, name, field)
-    return light
+        samples = []
+        for sample in self:
+            light = PoseDataSample(metainfo=sample.metainfo)
+            for name, field in sample.items():
+                if name != 'gt_instance_labels':
+                    setattr(light, name, field)
+            samples.append(light)
+        return samples, labels
 
 
 def _unstack(
     samples: list[PoseDataSample], labels: dict[str, Tensor]
 ) -> _LabeledSamples:
-    """Return the labels to their samples."""
     for index, sample in enumerate(samples):
         sample.gt_instance_labels = InstanceData(
             **{name: tensor[index : index + 1] for name, tensor in labels.items()}
@@ -196,12 +189,7 @@ class TopdownDataPreprocessor(PoseDataPreprocessor):
 def topdown_collate(samples: Sequence[dict]) -> dict:
     """Collate samples of a top-down dataset that ``PackPoseInputs`` packed.
 
-    Args:
-        samples (Sequence[dict]): B samples with ``inputs``, an image (3, H, W), and
-            ``data_samples``, one of one person.
-
-    Returns:
-        dict: ``inputs`` (B, 3, H, W) and ``data_samples``, a list of B.
+    Returns ``inputs`` (B, 3, H, W) and a list of B ``data_samples`` of one person.
     """
     return {
         'inputs': torch.stack([sample['inputs'] for sample in samples]),

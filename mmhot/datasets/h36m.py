@@ -30,10 +30,9 @@ CAMERAS = ('54138969', '55011271', '58860488', '60457274')
 def h36m_metainfo() -> dict:
     """Describe the 17 joints as MMPose's ``h36m.py``, with another ``stats_info``.
 
-    By default, MMPose's 3D inferencers move every person into the box of
-    ``stats_info`` without a mark. MMPose's box is where people stand in Human3.6M's
-    images, a possible place. This one, of side one around zero, is not, so that
-    :class:`ProjectToVirtualCamera` detects keypoints that were moved.
+    MMPose's 3D inferencers move every person into the box of ``stats_info``, by default
+    where people stand in Human3.6M's images. This box, of side one around zero, is no
+    possible place: :class:`ProjectToVirtualCamera` detects keypoints that were moved.
     """
     path = Path(mmpose.__file__).parent / '.mim/configs/_base_/datasets/h36m.py'
     info = Config.fromfile(path).dataset_info.to_dict()
@@ -41,14 +40,7 @@ def h36m_metainfo() -> dict:
 
 
 def canonical_action(take: str) -> str:
-    """Return which of the 15 actions a recording shows.
-
-    Args:
-        take (str): Its name, such as 'WalkingDog 1' or 'WalkDog_1'.
-
-    Returns:
-        str: One of ``ACTIONS``; other names without their number.
-    """
+    """Return the action of 'WalkingDog 1' or 'WalkDog_1': one of ``ACTIONS``."""
     action = re.split('[ _]', take)[0]
     return _ALIASES.get(action, action)
 
@@ -59,14 +51,7 @@ def image_size(camera: str) -> tuple[int, int]:
 
 
 class H36MName(NamedTuple):
-    """Parts of an image name such as 'S1_WalkDog_1.54138969_000001.jpg'.
-
-    Attributes:
-        subject (str): 'S1'.
-        take (str): 'WalkDog_1'; its action is :attr:`action`.
-        camera (str): '54138969'.
-        frame (int): 1.
-    """
+    """Parts of an image name such as 'S1_WalkDog_1.54138969_000001.jpg'."""
 
     subject: str
     take: str
@@ -92,8 +77,7 @@ def parse_h36m_name(path: str) -> H36MName:
     """
     match = _NAME.match(basename(path))
     if match is None:
-        raise ValueError(
-            f'{path!r} must be named as in Human3.6M: S1_WalkDog_1.54138969_000001.jpg'
-        )
+        wanted = 'S1_WalkDog_1.54138969_000001.jpg'
+        raise ValueError(f'{path!r} must be named as in Human3.6M: {wanted}')
     subject, take, camera, frame = match.groups()
     return H36MName(subject, take, camera, int(frame))

@@ -8,16 +8,10 @@ import numpy as np
 from mmengine.logging import MMLogger
 from mmpose.registry import DATASETS
 
-from mmhot.datasets.clip_dataset import (
-    Clip,
-    ClipDataset,
-    pose_arrays,
-    split_rows,
-)
+from mmhot.datasets.clip_dataset import Clip, ClipDataset, pose_arrays, split_rows
 from mmhot.datasets.h36m import (
     ACTIONS,
     CAMERAS,
-    H36MName,
     canonical_action,
     image_size,
     parse_h36m_name,
@@ -85,30 +79,21 @@ class Human36mClipDataset(ClipDataset):
                     f'has {len(keypoints)} 2D poses for {len(joints)} images'
                 )
             return [
-                self._clip(first, part, joints[rows], keypoints[rows], cameras)
-                for _, (first, frames) in sorted(recordings.items())
+                Clip(
+                    name=name.clip + part,
+                    subject=name.subject,
+                    action=name.action,
+                    fps=_FPS,
+                    arrays=pose_arrays(name.clip, keypoints[rows], joints[rows, :, :3]),
+                    constants=dict(
+                        camera_param=_camera(
+                            cameras, name.subject, name.camera, self.camera_param_file
+                        )
+                    ),
+                )
+                for _, (name, frames) in sorted(recordings.items())
                 for part, rows in _parts(frames)
             ]
-
-    def _clip(
-        self,
-        name: H36MName,
-        part: str,
-        joints: np.ndarray,
-        keypoints: np.ndarray,
-        cameras: dict,
-    ) -> Clip:
-        path = self.camera_param_file
-        return Clip(
-            name=name.clip + part,
-            subject=name.subject,
-            action=name.action,
-            fps=_FPS,
-            arrays=pose_arrays(name.clip, keypoints, joints[..., :3]),
-            constants=dict(
-                camera_param=_camera(cameras, name.subject, name.camera, path)
-            ),
-        )
 
 
 def _parts(frames: list[tuple[int, int]]) -> Iterator[tuple[str, np.ndarray]]:
@@ -165,7 +150,7 @@ class VideoPose3DDataset(ClipDataset):
                     f"are {list(sides[0])}: wanted Human3.6M's, {left}"
                 )
             keypoints = {}
-            for take, views in _by_take(content, 'positions_2d'):
+            for take, views in _by_take(content['positions_2d']):
                 if len(views) != len(CAMERAS):
                     raise ValueError(
                         f'{" ".join(take)} has {len(views)} cameras, not 4'
@@ -174,44 +159,43 @@ class VideoPose3DDataset(ClipDataset):
         path = self.find_file(self.files[0])
         content = load_objects(path)
         with naming(path):
-            joints = {
-                take: _moving_joints(poses)
-                for take, poses in _by_take(content, 'positions_3d')
-            }
+            takes = _by_take(content['positions_3d'])
+            joints = {take: _moving_joints(poses) for take, poses in takes}
         if missing := sorted(joints.keys() ^ keypoints.keys()):
-            names = ', '.join(' '.join(take) for take in missing[:5])
+            names = [' '.join(take) for take in missing]
+            names[5:] = ['...'] if len(names) > 5 else []
             MMLogger.get_current_instance().warning(
                 f'{len(missing)} recordings are left out, as {self.files[0]} or '
-                f'{self.keypoint_2d_file} lacks them: {names}'
-                f'{", ..." if len(missing) > 5 else ""}'
+                f'{self.keypoint_2d_file} lacks them: {", ".join(names)}'
             )
         cameras = read_h36m_cameras(self.find_file(self.camera_param_file))
-        return [
-            self._clip(*take, camera, (joints[take], pixels), cameras)
-            for take in sorted(joints.keys() & keypoints.keys())
-            for camera, pixels in zip(CAMERAS, keypoints[take], strict=True)
-        ]
+        clips = []
+        for subject, take in sorted(joints.keys() & keypoints.keys()):
+            poses = joints[subject, take]
+            views = keypoints[subject, take]
+            for camera, pixels in zip(CAMERAS, views, strict=True):
+                name = f'{subject}_{take.replace(" ", "_")}.{camera}'
+                param = _camera(
+                    cameras, subject, camera, self.camera_param_file, 'RTfcwh'
+                )
+                place, axes = np.reshape(param['T'], 3), np.reshape(param['R'], (3, 3))
+                seen = (poses - place) @ axes
+                clips.append(
+                    Clip(
+                        name=name,
+                        subject=subject,
+                        action=canonical_action(take),
+                        fps=_FPS,
+                        arrays=pose_arrays(name, pixels[: len(seen)], seen),
+                        constants=dict(camera_param=param),
+                    )
+                )
+        return clips
 
-    def _clip(
-        self, subject: str, take: str, camera: str, poses: tuple, cameras: dict
-    ) -> Clip:
-        name = f'{subject}_{take.replace(" ", "_")}.{camera}'
-        joints, pixels = poses
-        param = _camera(cameras, subject, camera, self.camera_param_file, 'RTfcwh')
-        joints = (joints - np.reshape(param['T'], 3)) @ np.reshape(param['R'], (3, 3))
-        return Clip(
-            name=name,
-            subject=subject,
-            action=canonical_action(take),
-            fps=_FPS,
-            arrays=pose_arrays(name, pixels[: len(joints)], joints),
-            constants=dict(camera_param=param),
-        )
 
-
-def _by_take(content: object, name: str) -> Iterator[tuple[tuple[str, str], Any]]:
+def _by_take(subjects: dict[str, dict]) -> Iterator[tuple[tuple[str, str], Any]]:
     """Yield the entries of nested dicts with their (subject, take)."""
-    for subject, takes in content[name].items():
+    for subject, takes in subjects.items():
         for take, poses in takes.items():
             yield (subject, take), poses
 
@@ -257,65 +241,47 @@ class MotionBERTDataset(ClipDataset):
         path = self.find_file(self.files[0])
         content = load_objects(path)
         with naming(path):
-            return self._read(content[self.split])
+            return list(self._read(content[self.split]))
 
-    def _read(self, data: dict) -> list[Clip]:
+    def _read(self, data: dict) -> Iterator[Clip]:
         sources = np.asarray(data['source'])
-        cameras = np.asarray(data['camera_name'])
         pixels, scores, joints = (
             np.asarray(data[name], np.float32)
             for name in ('joint_2d', 'confidence', 'joint3d_image')
         )
         scale = data.get('2.5d_factor')
-        if scale is None and self.millimeters_per_pixel is None:
+        scale = self.millimeters_per_pixel if scale is None else scale
+        if scale is None:
             raise ValueError(
                 f'{self.split} has no 2.5d_factor; set millimeters_per_pixel'
             )
-        if scale is None:
-            scale = np.full(len(sources), self.millimeters_per_pixel)
-        scale = np.asarray(scale, np.float32)
+        meters = np.broadcast_to(np.asarray(scale, np.float32) / 1000, len(sources))
         scores = scores.reshape(*pixels.shape[:2], 1)
         keypoints = np.concatenate([pixels[..., :2], scores], -1)
-        arrays = sources, cameras, keypoints, joints, scale
-        return [
-            self._clip(*(array[rows] for array in arrays))
-            for rows in split_rows(sources[1:] != sources[:-1])
-        ]
-
-    def _clip(
-        self,
-        sources: np.ndarray,
-        cameras: np.ndarray,
-        keypoints: np.ndarray,
-        joints: np.ndarray,
-        scale: np.ndarray,
-    ) -> Clip:
-        recording, _, camera = str(sources[0]).rpartition('_ca_')
-        parts = recording.split('_')
-        if len(parts) != 6 or not (parts[1] + parts[3]).isdecimal():
-            raise ValueError(
-                f'source must be as s_09_act_05_subact_02_ca_01, got {sources[0]}'
-            )
-        number, name = int(parts[3]) - 2, f'{recording}.ca_{camera}'
-        width, height = image_size(str(cameras[0]))
-        center = np.array([width / 2, height / 2], np.float32)
-        meters = scale[:, None] / 1000
-        depth = self.focal * meters + (joints[..., 2] - joints[:, :1, 2]) * meters
-        ahead = (joints[..., :2] - center) / self.focal * depth[..., None]
-        return Clip(
-            name=name,
-            subject=f'S{int(parts[1])}',
-            action=ACTIONS[number] if 0 <= number < len(ACTIONS) else '',
-            fps=_FPS,
-            arrays=pose_arrays(
-                name, keypoints, np.concatenate([ahead, depth[..., None]], -1)
-            ),
-            constants=dict(
-                camera_param=dict(
-                    w=width, h=height, f=np.full(2, self.focal, np.float32), c=center
+        for rows in split_rows(sources[1:] != sources[:-1]):
+            source = str(sources[rows[0]])
+            recording, _, camera = source.rpartition('_ca_')
+            parts = recording.split('_')
+            if len(parts) != 6 or not (parts[1] + parts[3]).isdecimal():
+                raise ValueError(
+                    f'source must be as s_09_act_05_subact_02_ca_01, got {source}'
                 )
-            ),
-        )
+            number, name = int(parts[3]) - 2, f'{recording}.ca_{camera}'
+            width, height = image_size(str(data['camera_name'][rows[0]]))
+            center = np.array([width / 2, height / 2], np.float32)
+            unit, own = meters[rows, None], joints[rows]
+            depth = self.focal * unit + (own[..., 2] - own[:, :1, 2]) * unit
+            ahead = (own[..., :2] - center) / self.focal * depth[..., None]
+            own = np.concatenate([ahead, depth[..., None]], -1)
+            focal = np.full(2, self.focal, np.float32)
+            yield Clip(
+                name=name,
+                subject=f'S{int(parts[1])}',
+                action=ACTIONS[number] if 0 <= number < len(ACTIONS) else '',
+                fps=_FPS,
+                arrays=pose_arrays(name, keypoints[rows], own),
+                constants=dict(camera_param=dict(w=width, h=height, f=focal, c=center)),
+            )
 
 
 def read_h36m_cameras(path: Path) -> dict:

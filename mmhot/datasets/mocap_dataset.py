@@ -66,11 +66,9 @@ class MocapDataset(ClipDataset):
 
     def load_clips(self) -> list[Clip]:
         """Read the chosen clips, once for each source and camera."""
-        arrays = {}
+        arrays, count = {}, self._metainfo['num_keypoints']
         for name in self.files:
-            arrays.update(
-                read_mocap_clips(self.find_file(name), self._metainfo['num_keypoints'])
-            )
+            arrays |= read_mocap_clips(self.find_file(name), count)
         keys = self._chosen(list(arrays))
         keys = [key for key in keys if key.split('/')[0] not in self.skip_subjects]
         if not keys:
@@ -83,7 +81,15 @@ class MocapDataset(ClipDataset):
             cameras = _read_cameras(self.find_file(self.camera_file))
         sources = self.sources or [self.dataset_name]
         return [
-            self._clip(key, arrays[key], camera, source)
+            Clip(
+                name=f'{key}.{camera["name"]}' if camera else key,
+                subject=key.rpartition('/')[0],
+                action=self.actions.get(key, ''),
+                fps=self.fps,
+                arrays=dict(joints_world=arrays[key]),
+                constants=dict(dataset_name=source)
+                | (dict(camera_param=camera) if camera else {}),
+            )
             for source in sources
             for camera in cameras
             for key in keys
@@ -100,7 +106,6 @@ class MocapDataset(ClipDataset):
         return super().get_data_info(idx)['joints_world']
 
     def _chosen(self, keys: list[str]) -> list[str]:
-        """Those of the keys that the splits name."""
         if self.split_file is None:
             return keys
         path = self.find_file(self.split_file)
@@ -121,32 +126,9 @@ class MocapDataset(ClipDataset):
         wanted = {key for name in self.split for key in splits[name]}
         return [key for key in keys if key in wanted]
 
-    def _clip(
-        self, key: str, joints: np.ndarray, camera: dict | None, source: str
-    ) -> Clip:
-        constants = dict(dataset_name=source)
-        if camera is not None:
-            constants.update(camera_param=camera)
-        view = '' if camera is None else f'.{camera["name"]}'
-        return Clip(
-            name=f'{key}{view}',
-            subject=key.rpartition('/')[0],
-            action=self.actions.get(key, ''),
-            fps=self.fps,
-            arrays=dict(joints_world=joints),
-            constants=constants,
-        )
-
 
 def read_mocap_clips(path: Path, num_keypoints: int = 17) -> dict[str, np.ndarray]:
-    """Read a file of motion capture clips.
-
-    Args:
-        path (Path): The ``.npz`` file.
-        num_keypoints (int): Joints ``K``. Defaults to 17, those of Human3.6M.
-
-    Returns:
-        dict[str, np.ndarray]: By key, joints in meters, z up, float32 (T, K, 3).
+    """Read joints in meters, z up, float32 (T, K, 3), by key of an ``.npz`` file.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -163,13 +145,12 @@ def read_mocap_clips(path: Path, num_keypoints: int = 17) -> dict[str, np.ndarra
 def _read_cameras(path: Path) -> list[dict]:
     """Read cameras: ``name``, ``w``, ``h`` and float32 ``R``, ``T``, ``f``, ``c``."""
     with naming(path):
-        return [_camera(camera) for camera in load_json(path)['cameras']]
-
-
-def _camera(content: dict) -> dict:
-    arrays = {
-        key: np.array(content[key], np.float32).reshape(shape)
-        for key, shape in _CAMERA_SHAPES.items()
-    }
-    sizes = {key: int(content[key]) for key in ('w', 'h')}
-    return dict(arrays, name=content['name'], **sizes)
+        return [
+            {key: int(content[key]) for key in ('w', 'h')}
+            | dict(name=content['name'])
+            | {
+                key: np.array(content[key], np.float32).reshape(shape)
+                for key, shape in _CAMERA_SHAPES.items()
+            }
+            for content in load_json(path)['cameras']
+        ]

@@ -11,7 +11,6 @@ from mmengine.dataset import Compose
 from mmengine.logging import MMLogger
 from mmpose.registry import DATASETS
 from mmpose.structures import PoseDataSample
-from torch import Tensor
 from torch.utils.data import Dataset
 
 from mmhot.datasets.clip_dataset import ClipDataset
@@ -67,6 +66,7 @@ class MultiViewDataset(Dataset):
         self.pipeline = Compose(list(pipeline))
         self.mirror_prob = mirror_prob
         self.mask_prob = mask_prob
+        self.dataset.full_init()
         self._group_windows()
 
     @property
@@ -76,25 +76,18 @@ class MultiViewDataset(Dataset):
 
     def _group_windows(self) -> None:
         """Group the wrapped dataset's windows by performance and frame."""
-        self.dataset.full_init()
-        names = [
-            clip.name.rpartition('.')[0]
-            if clip.constants.get('camera_param')
-            else clip.name
-            for clip in self.dataset.clips
-        ]
-        ids = {name: number for number, name in enumerate(dict.fromkeys(names))}
-        self._performances = [ids[name] for name in names]
-        cameras = [clip.name.rpartition('.')[2] for clip in self.dataset.clips]
+        clips = self.dataset.clips
+        names = [clip.name for clip in clips]
+        cameras = [name.rpartition('.')[2] for name in names]
         numbers = {name: number for number, name in enumerate(sorted(set(cameras)))}
         self._cameras = [numbers[name] for name in cameras]
+        if all(clip.constants.get('camera_param') for clip in clips):
+            names = [name.rpartition('.')[0] for name in names]
+        ids = {name: number for number, name in enumerate(dict.fromkeys(names))}
+        self._performances = [ids[name] for name in names]
         moments = defaultdict(list)
-        places = zip(
-            self.dataset.clip_of_window.tolist(),
-            self.dataset.start_of_window.tolist(),
-            strict=True,
-        )
-        for window, (clip, start) in enumerate(places):
+        for window, clip in enumerate(self.dataset.clip_of_window):
+            start = self.dataset.start_of_window[window]
             moments[self._performances[clip], start].append(window)
         self._moments = list(moments.values())
         self._draws_cameras = len(ids) == len(names)
@@ -141,7 +134,11 @@ class MultiViewDataset(Dataset):
         windows = self._moments[idx]
         info = self.pipeline(self.dataset.get_data_info(windows[0]))
         if self._draws_cameras:
-            infos = [_copy(info) for _ in range(self._count)]
+            # copies, which a pipeline may change in place
+            infos = [
+                {k: v if callable(v) else deepcopy(v) for k, v in info.items()}
+                for _ in range(self._count)
+            ]
             cameras = list(range(len(infos)))
         else:
             order = np.array(windows)
@@ -153,7 +150,15 @@ class MultiViewDataset(Dataset):
             cameras = [self._cameras[clip] for clip in clips]
         views = [self.dataset.pipeline(info) for info in infos]
         inputs = torch.stack([view['inputs'] for view in views])
-        inputs, mirrored = self._augment(inputs)
+        mirrored = False
+        if not self.dataset.test_mode:
+            mirrored = np.random.rand() < self.mirror_prob
+            if mirrored:
+                inputs = mirror_poses(inputs, self.metainfo['flip_indices'])
+            if self.mask_prob:
+                hidden = np.random.rand(len(inputs), inputs.shape[2]) < self.mask_prob
+                hidden = torch.from_numpy(hidden)[:, None, :, None]
+                inputs = inputs.masked_fill(hidden, 0.0)
         performance = self._performances[self.dataset.clip_of_window[windows[0]]]
         metainfo = dict(
             id=idx,
@@ -164,23 +169,3 @@ class MultiViewDataset(Dataset):
             dataset_name=info['dataset_name'],
         )
         return dict(inputs=inputs, data_samples=PoseDataSample(metainfo=metainfo))
-
-    def _augment(self, inputs: Tensor) -> tuple[Tensor, bool]:
-        """Mirror all views or none, and hide joints; return whether mirrored."""
-        if self.dataset.test_mode:
-            return inputs, False
-        mirrored = np.random.rand() < self.mirror_prob
-        if mirrored:
-            inputs = mirror_poses(inputs, self.metainfo['flip_indices'])
-        if self.mask_prob:
-            hidden = np.random.rand(len(inputs), inputs.shape[2]) < self.mask_prob
-            inputs = inputs.masked_fill(torch.from_numpy(hidden)[:, None, :, None], 0.0)
-        return inputs, mirrored
-
-
-def _copy(info: dict) -> dict:
-    """Copy a sample, so that a pipeline may change it in place."""
-    return {
-        key: value if callable(value) else deepcopy(value)
-        for key, value in info.items()
-    }

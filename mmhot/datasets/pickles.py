@@ -54,30 +54,16 @@ class _Array(np.ndarray):
         return np.asarray(self).__reduce__()
 
 
-def _scalar(kind: _Dtype, data: bytes) -> Any:
-    return np.frombuffer(data, kind.dtype)[0].item()
-
-
-def _from_buffer(data: bytes, kind: _Dtype, shape: tuple, order: str) -> np.ndarray:
-    return np.frombuffer(data, kind.dtype).reshape(shape, order=order)
-
-
-def _empty(*_: Any) -> np.ndarray:
-    return np.ndarray.__new__(_Array, 0)
-
-
-def _encode(text: str, encoding: str) -> bytes:
-    return text.encode('latin1')
-
-
 _ALLOWED = {
     # an argument of _reconstruct; called, it could take pointers from the file
     'ndarray': None,
     'dtype': _Dtype,
-    '_reconstruct': _empty,
-    'scalar': _scalar,
-    '_frombuffer': _from_buffer,
-    'encode': _encode,
+    '_reconstruct': lambda *_: np.ndarray.__new__(_Array, 0),
+    'scalar': lambda kind, data: np.frombuffer(data, kind.dtype)[0].item(),
+    '_frombuffer': lambda data, kind, shape, order: np.frombuffer(
+        data, kind.dtype
+    ).reshape(shape, order=order),
+    'encode': lambda text, encoding: text.encode('latin1'),
     'bytes': bytes,
 }
 
@@ -95,12 +81,8 @@ class _PlainUnpickler(pickle.Unpickler):
 def load_objects(path: Path) -> Any:
     """Load a ``.pkl`` file, or an ``.npz`` file with object arrays.
 
-    Args:
-        path (Path): The file.
-
-    Returns:
-        Any: Dicts, lists and tuples of arrays, numbers and text; of an ``.npz`` file a
-        dict of its arrays, in which arrays of one object are that object.
+    Returns dicts, lists and tuples of arrays, numbers and text; of an ``.npz`` file a
+    dict of its arrays, in which arrays of one object are that object.
 
     Raises:
         FileNotFoundError: If there is no such file.

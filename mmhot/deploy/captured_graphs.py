@@ -72,21 +72,16 @@ class CapturedGraphs:
 
     def _run(self, x: Tensor) -> Any:
         sizes = [size for size in self._sizes if size >= len(x)]
-        if self._all_at_once and not self._graphs:
-            for size in self._sizes[::-1]:
-                self._graph(size, x)
-        inputs, replay, outputs = self._graph(sizes[0], x)
+        is_first = self._all_at_once and not self._graphs
+        for size in self._sizes[::-1] if is_first else sizes[:1]:
+            key = size, x.shape[1:], x.dtype
+            if key not in self._graphs:
+                inputs = x.new_zeros(size, *x.shape[1:])
+                self._graphs[key] = inputs, *self._capture(self._network, inputs)
+        inputs, replay, outputs = self._graphs[sizes[0], x.shape[1:], x.dtype]
         inputs[: len(x)].copy_(x)
         replay()
         return _map(lambda own: own[0][: len(x)].clone(), outputs)
-
-    def _graph(self, size: int, x: Tensor) -> tuple[Tensor, Callable[[], Any], Any]:
-        """Return the graph for a batch size and inputs like others."""
-        key = size, x.shape[1:], x.dtype
-        if key not in self._graphs:
-            inputs = x.new_zeros(size, *x.shape[1:])
-            self._graphs[key] = inputs, *self._capture(self._network, inputs)
-        return self._graphs[key]
 
 
 class _Capture:

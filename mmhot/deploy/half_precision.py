@@ -21,15 +21,11 @@ _HALF_LAYERS = nn.Linear, nn.Conv1d, nn.Conv2d, nn.ConvTranspose2d
 
 
 def move_to_device(model: nn.Module, device: str | torch.device) -> nn.Module:
-    """Move a 2D model, detector or lifter to a device.
+    """Move a 2D model, detector or lifter of MMPose or MMDetection to a device.
 
     On a GPU, weights of layers that compute in 16-bit floats are stored so,
     convolutions become ``channels_last``, and outputs that heads of MMPose and
     MMDetection compute in :func:`half_precision` are decoded in float32.
-
-    Args:
-        model (nn.Module): A model of MMPose or MMDetection.
-        device (str | torch.device): The device.
     """
     if torch.device(device).type != _HALF_DEVICE:
         return model.to(device)

@@ -152,11 +152,8 @@ def _boxes(sides: Tensor, stride: int, offset: float) -> Tensor:
 def choose_boxes(boxes: Tensor, scores: Tensor, iou: float, least: float) -> Tensor:
     """Choose boxes by non-maximum suppression; a mask (B, N).
 
-    Args:
-        boxes (Tensor): Corners, (B, N, 4).
-        scores (Tensor): (B, N).
-        iou (float): Largest intersection over union of two boxes.
-        least (float): Boxes of at most this score are dropped.
+    Corners are (B, N, 4), scores (B, N). Boxes of at most the score ``least`` are
+    dropped, and those that a better one overlaps by more than ``iou``.
     """
     from torchvision.ops import nms
 
@@ -176,13 +173,9 @@ def _(boxes: Tensor, scores: Tensor, iou: float, least: float) -> Tensor:
 def write_graph(
     graph: nn.Module, example: Tensor, path: Path, metadata: dict[str, str]
 ) -> None:
-    """Export a graph with all its outputs to an ONNX file, with a dynamic batch.
+    """Export a graph, in evaluation mode, to an ONNX file with all its outputs.
 
-    Args:
-        graph (nn.Module): One of the modules above, in evaluation mode.
-        example (Tensor): Input; images of detectors have a dynamic size, too.
-        path (Path): File to create.
-        metadata (dict[str, str]): Metadata of the file.
+    The batch is dynamic; of images for detectors, the size is, too.
 
     Raises:
         ValueError: If packages are missing, or PyTorch cannot export the model.
@@ -194,17 +187,7 @@ def write_graph(
 
 
 def trace_graph(graph: nn.Module, example: Tensor, optimize: bool = True) -> Any:
-    """Translate a graph to ONNX; arguments and exceptions as above.
-
-    Args:
-        graph (nn.Module): See :func:`write_graph`.
-        example (Tensor): See the same.
-        optimize (bool): Whether to compute in advance what depends on weights alone.
-            Defaults to True.
-
-    Returns:
-        torch.onnx.ONNXProgram: Whose ``model`` is the graph.
-    """
+    """Translate a graph to ONNX for :func:`write_graph`; by default folds constants."""
     try:
         import onnx  # noqa: F401
         import onnxscript  # noqa: F401

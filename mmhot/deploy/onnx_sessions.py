@@ -29,12 +29,8 @@ def open_session(
 ) -> Any:
     """Open an ONNX file with ONNX Runtime.
 
-    Args:
-        path (str | Path): The file.
-        device (str): 'cpu', 'cuda', 'cuda:N', or 'auto': the GPU if ONNX Runtime can
-            use one. Defaults to 'cpu'.
-        threads (int, optional): Threads of a run on a CPU. Defaults to
-            :func:`count_threads`.
+    The device is 'cpu', 'cuda', 'cuda:N', or 'auto', the GPU if ONNX Runtime can use
+    one; threads of a run on a CPU are :func:`count_threads` by default.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -70,7 +66,6 @@ def read_meta(session: Any) -> dict[str, Any]:
 
 
 def _providers(device: str, known: Sequence[str]) -> list[Any]:
-    """Return the execution providers of a device."""
     kind, _, number = device.partition(':')
     cuda, cpu = 'CUDAExecutionProvider', _CPU_PROVIDER
     if kind == 'cpu' or (kind == 'auto' and cuda not in known):

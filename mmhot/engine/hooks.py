@@ -51,10 +51,8 @@ class EpochSeedHook(Hook):
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Restore the sampler's seed."""
-        if not runner._resume:
-            return
         seed = checkpoint['meta'].get('sampler_seed')
-        if seed is not None:
+        if runner._resume and seed is not None:
             for sampler in _seeded_samplers(runner):
                 sampler.seed = seed
 
@@ -69,8 +67,7 @@ def _seeded_samplers(runner: Runner) -> Iterator[Sampler]:
 def _transforms(dataset: Dataset) -> Iterator:
     """Yield the transforms of a dataset and of the datasets that it wraps."""
     yield from getattr(getattr(dataset, 'pipeline', None), 'transforms', ())
-    within = [getattr(dataset, 'dataset', None), *getattr(dataset, 'datasets', ())]
-    for part in within:
+    for part in (getattr(dataset, 'dataset', None), *getattr(dataset, 'datasets', ())):
         if part is not None:
             yield from _transforms(part)
 
@@ -160,7 +157,6 @@ class KeypointOrderHook(Hook):
 
 
 def _compare_keypoints(head: nn.Module | None, metainfo: dict) -> None:
-    """Raise a ValueError if a head has other keypoints than a dataset."""
     dataset = metainfo.get('dataset_name')
     found = metainfo.get('num_keypoints')
     wanted = _count_keypoints(head)

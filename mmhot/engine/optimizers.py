@@ -61,7 +61,10 @@ class MuonAdamW(Optimizer):
         self.parts: list[Optimizer] = []
         if matrices:
             muon = dict(momentum=momentum, adjust_lr_fn='match_rms_adamw')
-            self.parts.append(_find_muon()(matrices, **defaults, **muon))
+            if not hasattr(torch.optim, 'Muon'):
+                version = torch.__version__
+                raise ImportError(f'Muon came with PyTorch 2.9, this is {version}')
+            self.parts.append(torch.optim.Muon(matrices, **defaults, **muon))
         if others:
             self.parts.append(AdamW(others, **defaults, betas=betas, fused=True))
         self._share_groups()
@@ -94,13 +97,6 @@ class MuonAdamW(Optimizer):
         for part, state in zip(self.parts, states, strict=True):
             part.load_state_dict(state)
         self._share_groups()
-
-
-def _find_muon() -> type[Optimizer]:
-    muon = getattr(torch.optim, 'Muon', None)
-    if muon is None:
-        raise ImportError(f'Muon came with PyTorch 2.9, this is {torch.__version__}')
-    return muon
 
 
 @OPTIM_WRAPPERS.register_module()

@@ -56,7 +56,7 @@ def add_runner_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def build_from(registry: Any, settings: Any, name: str) -> Any:
-    """Build an object of a registry from settings of a config.
+    """Build an object of a registry from settings of a config, ``name`` in messages.
 
     Raises:
         ValueError: If the settings name an unknown type or argument.
@@ -81,11 +81,7 @@ def add_config_options(parser: argparse.ArgumentParser) -> None:
 
 
 def apply_arguments(config: Config, args: argparse.Namespace) -> None:
-    """Apply the arguments of :func:`add_runner_arguments` to a config.
-
-    Args:
-        config (Config): Changed in place.
-        args (Namespace): The arguments, and the config's file as ``config``.
+    """Apply the arguments of :func:`add_runner_arguments` to a config, in place.
 
     Raises:
         ValueError: If the config lacks a setting that an argument needs.
@@ -100,7 +96,13 @@ def apply_arguments(config: Config, args: argparse.Namespace) -> None:
     if args.sample:
         use_sample_data(config)
     if args.show or args.show_dir is not None:
-        _show(config, args)
+        hook = setting(config, 'default_hooks.visualization', '--show')
+        hook.enable = True
+        hook.show = args.show and not getattr(args, 'badcase', False)
+        hook.out_dir = args.show_dir
+        hook.interval = args.interval
+        if args.show:
+            hook.wait_time = args.wait_time
 
 
 def merge_options(config: Config, options: dict[str, Any] | None) -> None:
@@ -112,14 +114,11 @@ def merge_options(config: Config, options: dict[str, Any] | None) -> None:
 
 
 def keep_freed_memory() -> bool:
-    """Keep freed memory in the process, for the next block of the same size.
+    """Keep freed memory in the process; return whether the C library, GNU's, can.
 
     A training step on a CPU allocates the same large tensors again and again. By
     default each is returned to the system, which clears every page of the next one: a
     tenth to a fifth of the time. The process keeps its peak memory.
-
-    Returns:
-        bool: Whether the C library supports it: GNU's, on Linux.
     """
     with suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL('libc.so.6').mallopt
@@ -128,11 +127,7 @@ def keep_freed_memory() -> bool:
 
 
 def use_gpu_defaults(config: Config) -> None:
-    """Fuse the optimizer's steps and pin batches in memory, where a GPU trains.
-
-    Args:
-        config (Config): Changed in place, except settings that it has itself.
-    """
+    """Fuse the optimizer's steps and pin batches, unless a config says otherwise."""
     import torch
 
     if not torch.cuda.is_available():
@@ -221,13 +216,3 @@ def setting(config: Config, name: str, option: str) -> ConfigDict:
         if value is None:
             raise ValueError(f"{option}: {config.filename} has no '{name}'")
     return value
-
-
-def _show(config: Config, args: argparse.Namespace) -> None:
-    hook = setting(config, 'default_hooks.visualization', '--show')
-    hook.enable = True
-    hook.show = args.show and not getattr(args, 'badcase', False)
-    hook.out_dir = args.show_dir
-    hook.interval = args.interval
-    if args.show:
-        hook.wait_time = args.wait_time

@@ -69,14 +69,10 @@ class WholeCheckpointHook(CheckpointHook):
 
 
 def find_whole_checkpoint(work_dir: str | Path) -> tuple[str | None, list[str]]:
-    """Find the newest undamaged checkpoint of a training.
+    """Find the newest undamaged checkpoint in the work directory of a training.
 
-    Args:
-        work_dir (str | Path): Work directory of the training.
-
-    Returns:
-        tuple: Its path, None if there are no checkpoints, and for each newer one that
-            is damaged a line.
+    Returns its path, None if there are no checkpoints, and a line for each newer one
+    that is damaged.
 
     Raises:
         ValueError: If all checkpoints are damaged.
@@ -95,17 +91,15 @@ def find_whole_checkpoint(work_dir: str | Path) -> tuple[str | None, list[str]]:
     for path in paths:
         try:
             _check(path)
+            return str(path), damaged
         except ValueError as error:
             damaged.append(str(error))
-        else:
-            return str(path), damaged
     if damaged:
         raise ValueError(f'{damaged[0]}; no other checkpoint in {work_dir} is whole')
     return None, []
 
 
 def _check(path: Path) -> None:
-    """Raise a ValueError if a checkpoint is damaged or cannot be resumed from."""
     content = safe_load(path)
     if zipfile.is_zipfile(path):  # PyTorch itself does not compare checksums
         with zipfile.ZipFile(path) as archive:

@@ -27,60 +27,63 @@ _BATCH, _SAMPLES_PER_EPOCH = 2, 4
 
 
 def check_data_files(config: Config, splits: tuple[str, ...]) -> None:
-    """Check the files of datasets and metrics before the long start.
-
-    Args:
-        config (Config): Config, with all options applied.
-        splits (tuple[str, ...]): Of 'train', 'val' and 'test'.
+    """Check the files of datasets and metrics of splits before the long start.
 
     Raises:
         FileNotFoundError: If one is missing; names the page about data and the option.
-        ValueError: If annotations in COCO's format do not fit the model or the metric;
-            names file, annotation and field.
+        ValueError: If annotations in COCO's format do not fit the model or the metric.
     """
     require_data_files(config, splits)
     for path, needs, folder in coco_files(config, splits):
         with naming(path):
             content = load_json(path, MAX_ANNOTATIONS)
-            for fault in coco_faults(content, needs):
-                raise ValueError(fault)
-            for fault in image_faults(content, folder) if folder else ():
+            fault = next(coco_faults(content, needs), None)
+            if fault is None and folder is not None:
+                fault = next(image_faults(content, folder), None)
+            if fault is not None:
                 raise ValueError(fault)
 
 
 def require_data_files(config: Config, splits: tuple[str, ...]) -> None:
     """Raise a FileNotFoundError if a file of :func:`check_data_files` is missing."""
     for split in splits:
-        loader = f'{split}_dataloader'
+        loader, wanted = f'{split}_dataloader', []
         for option, dataset in _datasets(config.get(loader), loader):
             root = dataset.get('data_root') or ''
-            for name in _file_names(dataset):
-                _require(name, Path(root, name), f'{option}.data_root')
-            for folder in (dataset.get('data_prefix') or {}).values():
-                _require(folder, Path(root, folder), f'{option}.data_prefix')
+            named = {f'{option}.data_root': _file_names(dataset)}
+            folders = (dataset.get('data_prefix') or {}).values()
+            named[f'{option}.data_prefix'] = folders
+            wanted += [(x, Path(root, x), key) for key in named for x in named[key]]
         for evaluator in _evaluators(config, split):
-            for name in _file_names(evaluator):
-                _require(name, Path(name), f'{split}_evaluator.ann_file')
+            option = f'{split}_evaluator.ann_file'
+            wanted += [(x, Path(x), option) for x in _file_names(evaluator)]
+        for name, path, option in wanted:
+            if '://' not in name and not path.exists() and not Path(name).exists():
+                raise FileNotFoundError(
+                    f'{path} does not exist; docs/data.md says how to get it, '
+                    f'--cfg-options {option}=... reads it elsewhere, --sample takes '
+                    'small data'
+                )
 
 
 def coco_files(
     config: Config, splits: tuple[str, ...]
-) -> Iterator[tuple[Path, CocoNeeds, Path | None]]:
-    """Yield the annotation files in COCO's format, each once.
+) -> list[tuple[Path, CocoNeeds, Path | None]]:
+    """List the annotation files in COCO's format, each once.
 
-    Args:
-        config (Config): Same as in :func:`check_data_files`.
-        splits (tuple[str, ...]): Of 'train', 'val' and 'test'.
-
-    Yields:
-        tuple: File, what the config's datasets and metrics need of it, and the folder
-            of its images, None if it is not known or not local.
+    With each file come what the config's datasets and metrics need of it, and the
+    folder of its images, None if it is not known or not local.
     """
     found = {}
     for split in splits:
         metrics = [x for x in _evaluators(config, split) if 'Coco' in x.type]
-        fields = [field for metric in metrics for field in _metric_fields(metric)]
-        files = [metric.get('ann_file') for metric in metrics]
+        files, fields = [], []
+        for metric in metrics:  # what it needs besides its dataset
+            files.append(metric.get('ann_file'))
+            fields += ['area'] if metric.get('use_area', True) else []
+            if metric.get('iou_type') == 'keypoints_crowd':
+                fields.append('num_keypoints')
+            fields += [] if metric.get('ann_file') else ['iscrowd']
         for _, dataset in _datasets(config.get(f'{split}_dataloader'), ''):
             name = dataset.get('ann_file')
             if not isinstance(name, str) or not name.endswith('.json') or '://' in name:
@@ -97,18 +100,7 @@ def coco_files(
                 before = found[path][0].fields if path in found else ()
                 every = dict.fromkeys((*before, *needs.fields, *fields))
                 found[path] = replace(needs, fields=tuple(every)), folder
-    for path, (needs, folder) in found.items():
-        yield path, needs, folder
-
-
-def _metric_fields(evaluator: ConfigDict) -> Iterator[str]:
-    """Yield the fields that a metric needs besides those of its dataset."""
-    if evaluator.get('use_area', True):
-        yield 'area'
-    if evaluator.get('iou_type') == 'keypoints_crowd':
-        yield 'num_keypoints'
-    if not evaluator.get('ann_file'):
-        yield 'iscrowd'
+    return [(path, *needs) for path, needs in found.items()]
 
 
 def _needs_of(dataset: ConfigDict, config: Config) -> CocoNeeds | None:
@@ -175,20 +167,8 @@ def _file_names(settings: dict) -> Iterator[str]:
             yield from (name for name in names if isinstance(name, str) and name)
 
 
-def _require(name: str, path: Path, option: str) -> None:
-    if '://' in name or path.exists() or Path(name).exists():
-        return
-    raise FileNotFoundError(
-        f'{path} does not exist; docs/data.md says how to get it, '
-        f'--cfg-options {option}=... reads it elsewhere, --sample takes small data'
-    )
-
-
 def use_sample_data(config: Config) -> None:
-    """Make a config read the sample data of the tests, for two steps of one epoch.
-
-    Args:
-        config (Config): Training config; changed in place.
+    """Make a training config read the sample data of the tests, for two steps.
 
     Raises:
         ValueError: If there are no sample data for a dataset of it.
@@ -216,7 +196,6 @@ def use_sample_data(config: Config) -> None:
 
 
 def _innermost_datasets(loader: dict | None) -> Iterator[ConfigDict]:
-    """Yield a loader's datasets that wrap no other."""
     for _, dataset in _datasets(loader, ''):
         if 'dataset' not in dataset and 'datasets' not in dataset:
             yield dataset

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,39 +11,21 @@ from mmhot.structures.windows import blend_weights
 
 @dataclass
 class ClipPrediction:
-    """Predicted and target poses of one clip, or of frames of unknown clips.
+    """Predicted and target poses of one clip, or of frames of unknown clips."""
 
-    Attributes:
-        pred (np.ndarray): Meters, (F, K, 3).
-        target (np.ndarray): Meters, (F, K, 3).
-        frames (np.ndarray, optional): Frame numbers within the clip, (F,).
-        fps (float, optional): Frames per second.
-        dataset (str): Dataset or source of the 2D poses.
-        subject (str): The person; '' if unknown.
-        action (str): Action label; '' if unknown.
-        clip (str): Name of the clip, as ``RECORDING.CAMERA``; '' if unknown.
-        kept (tuple[int, int], optional): Number of frames that a pruner keeps of each
-            window, and frames of a window.
-        weights (np.ndarray, optional): Weights of the poses where windows overlap,
-            (F,).
-        root_world (np.ndarray, optional): True positions of the root, meters, z up,
-            (F, 3).
-        camera_axes (np.ndarray, optional): Rotation from the axes of the poses to those
-            of ``root_world``, (3, 3).
-    """
-
-    pred: np.ndarray
+    pred: np.ndarray  # meters, (F, K, 3)
     target: np.ndarray
-    frames: np.ndarray | None = None
+    frames: np.ndarray | None = None  # numbers within the clip, (F,)
     fps: float | None = None
-    dataset: str = ''
+    dataset: str = ''  # or the source of the 2D poses
     subject: str = ''
     action: str = ''
-    clip: str = ''
+    clip: str = ''  # RECORDING.CAMERA; '' if unknown, like the others
+    # numbers of frames that a pruner keeps of each window, and of a window
     kept: tuple[int, int] | None = None
-    weights: np.ndarray | None = None
-    root_world: np.ndarray | None = None
-    camera_axes: np.ndarray | None = None
+    weights: np.ndarray | None = None  # where windows overlap, (F,)
+    root_world: np.ndarray | None = None  # true path, meters, z up, (F, 3)
+    camera_axes: np.ndarray | None = None  # rotation of the poses to that, (3, 3)
 
     @property
     def recording(self) -> str:
@@ -52,16 +34,11 @@ class ClipPrediction:
 
 
 def read_sample(sample: dict, count_padding: bool = False) -> ClipPrediction:
-    """Convert a window, as evaluators receive it, to a part of a clip.
+    """Convert a window, as evaluators receive it, to the frames of a clip that count.
 
-    Args:
-        sample (dict): With ``pred_instances.keypoints`` and
-            ``gt_instances.lifting_target``, (T', K, 3), ``lifting_target_visible``,
-            and the identity of the frames: the metainfo of :class:`ClipDataset`.
-        count_padding (bool): Whether to keep frames outside of the clip.
-
-    Returns:
-        ClipPrediction: The frames that count, possibly none.
+    It has ``pred_instances.keypoints`` and ``gt_instances.lifting_target``, (T', K, 3),
+    ``lifting_target_visible``, and the metainfo of :class:`ClipDataset`.
+    ``count_padding`` keeps frames outside of the clip.
     """
     ground_truth = sample['gt_instances']
     target = np.asarray(ground_truth['lifting_target'])
@@ -101,25 +78,17 @@ def join_predictions(parts: Iterable[ClipPrediction]) -> list[ClipPrediction]:
 
     A frame that several windows predicted counts once, with the mean of its
     predictions, weighted by :func:`blend_weights` as in lifting. Frames of unknown
-    clips are assumed to be different.
-
-    Args:
-        parts (Iterable[ClipPrediction]): Predictions of windows.
-
-    Returns:
-        list[ClipPrediction]: Sorted by dataset, subject, action and clip, frames
-        rising.
+    clips are assumed to be different. Clips are sorted by dataset, subject, action and
+    name, frames rise.
     """
     of_clip = defaultdict(list)
     for part in parts:
         known_clip = part.clip if part.frames is not None else ''
         of_clip[part.dataset, part.subject, part.action, known_clip].append(part)
-    return [_join(of_clip[labels], *labels) for labels in sorted(of_clip)]
+    return [_join(of_clip[labels], clip=labels[-1]) for labels in sorted(of_clip)]
 
 
-def _join(
-    parts: list[ClipPrediction], dataset: str, subject: str, action: str, clip: str
-) -> ClipPrediction:
+def _join(parts: list[ClipPrediction], clip: str) -> ClipPrediction:
     pred = np.concatenate([part.pred for part in parts])
     target = np.concatenate([part.target for part in parts])
     first, frames, root = parts[0], None, None
@@ -133,16 +102,5 @@ def _join(
         target = target[where]
         if first.root_world is not None:
             root = np.concatenate([part.root_world for part in parts])[where]
-    return ClipPrediction(
-        pred,
-        target,
-        frames,
-        first.fps,
-        dataset,
-        subject,
-        action,
-        clip,
-        first.kept,
-        root_world=root,
-        camera_axes=first.camera_axes,
-    )
+    changed = dict(pred=pred, target=target, frames=frames, root_world=root, clip=clip)
+    return replace(first, **changed, weights=None)

@@ -17,17 +17,11 @@ _PRODUCTS = ('bmm', 'baddbmm', 'baddbmm_')
 
 @dataclass(frozen=True)
 class Cost:
-    """Cost of one forward pass.
-
-    Attributes:
-        parameters (int): Number of trained parameters.
-        weight_macs (int): Multiply-accumulates of linear layers and convolutions.
-        product_macs (int): Those of batched products: attention, graphs, and several
-            linear layers at once.
-    """
+    """Parameters of a model, and multiply-accumulates (MACs) of one forward pass."""
 
     parameters: int
-    weight_macs: int
+    weight_macs: int  # of linear layers and convolutions
+    # of batched products: attention, graphs, and several linear layers at once
     product_macs: int
 
     @property
@@ -46,19 +40,16 @@ def count_cost(
 def count_parts(
     model: nn.Module | Callable[..., Any], *inputs: Any, **kwargs: Any
 ) -> dict[str, Cost]:
-    """Count the cost of one pass of a model and of its direct children.
+    """Count the cost of one pass of a model and of its direct children, by name.
 
     Sums, normalizations and activations are not counted, as usual. The model is left in
-    evaluation mode.
+    evaluation mode. '' is the whole model.
 
     Args:
         model (nn.Module or Callable): The model, or one of its methods. Any other
             function has no parameters.
         *inputs: Arguments of the call; a batch of one gives the usual figures.
         **kwargs: Keyword arguments of the call.
-
-    Returns:
-        dict[str, Cost]: By the child's name, if it has any; '' is the whole model.
     """
     owner = model if isinstance(model, nn.Module) else getattr(model, '__self__', None)
     owner = owner if isinstance(owner, nn.Module) else nn.Module()
@@ -97,26 +88,17 @@ def _cost(module: nn.Module, counts: dict[Any, int]) -> Cost:
     return Cost(parameters, (sum(counts.values()) - products) // 2, products // 2)
 
 
-def _count_sum_in_place(added: Any, one: Any, other: Any, **_: Any) -> int:
-    """Operations of a sum in place with a product, from shapes; PyTorch has none."""
-    return 2 * math.prod(one) * other[-1]
-
-
-_SUMS_IN_PLACE = {
-    torch.ops.aten.addmm_: _count_sum_in_place,
-    torch.ops.aten.baddbmm_: _count_sum_in_place,
-}
+# sums in place with a product, of which PyTorch has no counts
+_SUMS_IN_PLACE = dict.fromkeys(
+    (torch.ops.aten.addmm_, torch.ops.aten.baddbmm_),
+    lambda added, one, other, **_: 2 * math.prod(one) * other[-1],
+)
 
 
 def input_shape(config: Config, model: nn.Module) -> tuple[int, ...] | None:
-    """Return the shape of one input: an image (3, H, W), or poses.
+    """Return the shape of one input of a config and its model, None if it is not known.
 
-    Args:
-        config (Config): Config of the model.
-        model (nn.Module): The model, built.
-
-    Returns:
-        tuple[int, ...], optional: Without the batch; None if it is not known.
+    It is that of an image (3, H, W), or of poses, without the batch.
     """
     decoder = config.model.get('head', {}).get('decoder') or {}
     size = decoder.get('input_size') or config.get('test_size')

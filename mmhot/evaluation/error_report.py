@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -32,25 +31,14 @@ TABLES = ('joints', 'groups', 'actions', 'subjects', 'clips')
 
 @dataclass(frozen=True)
 class Measure:
-    """A measure of papers on lifting, for each joint.
-
-    Attributes:
-        name (str): Name in papers.
-        unit (str): Its unit.
-        errors (Callable): Function of :mod:`mmhot.evaluation.pose_errors`, for each
-            joint.
-        scale (float): Factor from meters or percent to the unit.
-        num_frames (int): Consecutive frames that it needs: 2 for velocities, 3 for
-            accelerations.
-        thresholds (Sequence[float], optional): Distances in meters, for the percentage
-            of joints within them; higher is then better.
-    """
+    """A measure of papers on lifting, for each joint."""
 
     name: str
     unit: str
-    errors: Callable[..., np.ndarray] = joint_errors
-    scale: float = 1000
-    num_frames: int = 1
+    errors: Callable[..., np.ndarray] = joint_errors  # for each joint
+    scale: float = 1000  # from meters or percent to the unit
+    num_frames: int = 1  # consecutive ones that it needs
+    # distances in meters, for the percentage of joints within them; higher is better
     thresholds: Sequence[float] | None = None
 
     def per_joint(self, clip: ClipPrediction) -> np.ndarray:
@@ -75,32 +63,29 @@ class Measure:
         return slice(None)
 
 
-_ALL = (
-    Measure('MPJPE', 'mm'),
-    Measure('P-MPJPE', 'mm', aligned_errors),
-    Measure('N-MPJPE', 'mm', scaled_errors),
-    Measure('MPJVE', 'mm/frame', change_errors, num_frames=2),
-    Measure('MPJAE', 'mm/frame^2', change_errors, num_frames=3),
-    Measure('PCK@150', '%', scale=1, thresholds=(PCK_THRESHOLD,)),
-    Measure('AUC', '%', scale=1, thresholds=tuple(AUC_THRESHOLDS)),
-    Measure('CPS', 'mm', largest_errors, 3, thresholds=tuple(CPS_THRESHOLDS)),
-)
-MEASURES = MappingProxyType({measure.name: measure for measure in _ALL})
+MEASURES = {
+    measure.name: measure
+    for measure in (
+        Measure('MPJPE', 'mm'),
+        Measure('P-MPJPE', 'mm', aligned_errors),
+        Measure('N-MPJPE', 'mm', scaled_errors),
+        Measure('MPJVE', 'mm/frame', change_errors, num_frames=2),
+        Measure('MPJAE', 'mm/frame^2', change_errors, num_frames=3),
+        Measure('PCK@150', '%', scale=1, thresholds=(PCK_THRESHOLD,)),
+        Measure('AUC', '%', scale=1, thresholds=tuple(AUC_THRESHOLDS)),
+        Measure('CPS', 'mm', largest_errors, 3, thresholds=tuple(CPS_THRESHOLDS)),
+    )
+}
 DEFAULT_MEASURES = tuple(MEASURES)
 
 
 def get_measures(names: Sequence[str]) -> list[Measure]:
-    """Return measures by name.
-
-    Args:
-        names (Sequence[str]): Some of ``MEASURES``.
-    """
+    """Return those of ``MEASURES`` with the given names."""
     names = [names] if isinstance(names, str) else names
     for name in names:
         if name not in MEASURES:
-            raise ValueError(
-                f'unknown measure: {name!r}; {hint_at_names(name, MEASURES)}'
-            )
+            hint = hint_at_names(name, MEASURES)
+            raise ValueError(f'unknown measure: {name!r}; {hint}')
     return [MEASURES[name] for name in names]
 
 
@@ -176,13 +161,11 @@ class ErrorReport:
 
     def motion(self, dataset: str) -> dict[str, float]:
         """Compute means over clips of :func:`measure_motion`, where it is known."""
-        known = defaultdict(list)
-        for part in self._parts[dataset]:
-            if len(part.clip.pred):
-                for name, value in measure_motion(part.clip, self.skeleton).items():
-                    known[name].append(value)
+        clips = [part.clip for part in self._parts[dataset] if len(part.clip.pred)]
+        rows = [measure_motion(clip, self.skeleton) for clip in clips]
+        known = {name: [x[name] for x in rows if name in x] for name in MOTION_UNITS}
         return {
-            name: float(np.mean(known[name])) for name in MOTION_UNITS if known[name]
+            name: float(np.mean(values)) for name, values in known.items() if values
         }
 
     def table(self, dataset: str, kind: str) -> dict[str, dict[str, float]]:
@@ -198,16 +181,16 @@ class ErrorReport:
         if kind not in TABLES:
             raise ValueError(f'unknown table: {kind!r}, wanted one of {TABLES}')
         parts, over_actions = self._parts[dataset], bool(self.actions(dataset))
-        if kind in ('joints', 'groups'):
-            rows = self._joints() if kind == 'joints' else self._groups()
-            return {
-                name: self._row(parts, over_actions, joints)
-                for name, joints in rows.items()
-            }
-        by_label = _split(parts, kind.removesuffix('s'))
-        over_actions = over_actions and kind == 'subjects'
-        labels = sorted(label for label in by_label if label)
-        return {label: self._row(by_label[label], over_actions) for label in labels}
+        if kind == 'joints':
+            rows = {name: [joint] for joint, name in enumerate(self._joints)}
+        elif kind == 'groups':
+            rows = error_groups(self.skeleton) if self.skeleton else {}
+        else:
+            by_label = _split(parts, kind.removesuffix('s'))
+            over_actions = over_actions and kind == 'subjects'
+            labels = sorted(label for label in by_label if label)
+            return {name: self._row(by_label[name], over_actions) for name in labels}
+        return {name: self._row(parts, over_actions, rows[name]) for name in rows}
 
     def frame_errors(self) -> dict[str, np.ndarray]:
         """Return each frame's errors as columns, for a file.
@@ -237,7 +220,7 @@ class ErrorReport:
             errors = 1000 * joint_errors(clip.pred, clip.target)
             columns['joint_errors'].append(errors.astype(np.float32))
         joined = {name: np.concatenate(parts) for name, parts in columns.items()}
-        return joined | dict(joints=np.array([*self._joints()]))
+        return joined | dict(joints=np.array(self._joints))
 
     def as_dict(self) -> dict:
         """Return the report as plain numbers, for a file.
@@ -265,16 +248,11 @@ class ErrorReport:
             },
         )
 
-    def _joints(self) -> dict[str, list[int]]:
-        if self.skeleton is None:
-            num_keypoints = self.clips[0].pred.shape[1]
-            names = [f'joint {joint}' for joint in range(num_keypoints)]
-        else:
-            names = self.skeleton.joints
-        return {name: [joint] for joint, name in enumerate(names)}
-
-    def _groups(self) -> dict[str, list[int]]:
-        return {} if self.skeleton is None else error_groups(self.skeleton)
+    @property
+    def _joints(self) -> Sequence[str]:
+        if self.skeleton is not None:
+            return self.skeleton.joints
+        return [f'joint {joint}' for joint in range(self.clips[0].pred.shape[1])]
 
     def _row(
         self,
@@ -282,7 +260,6 @@ class ErrorReport:
         over_actions: bool,
         joints: Sequence[int] | None = None,
     ) -> dict[str, float]:
-        """Each measure's mean over some clips and joints."""
         groups = list(_split(parts, 'action').values()) if over_actions else [parts]
         row = {}
         for measure in self.measures:

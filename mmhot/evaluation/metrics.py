@@ -1,6 +1,7 @@
 """Evaluator metrics: lifting errors, retrieval of views, COCO-WholeBody by part."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import accumulate, pairwise
 
 import numpy as np
@@ -18,7 +19,7 @@ from mmhot.evaluation.clip_predictions import (
 )
 from mmhot.evaluation.error_report import DEFAULT_MEASURES, ErrorReport, get_measures
 from mmhot.models.lifters.embeddings import describe_embeddings
-from mmhot.skeletons.joints import Skeleton, get_skeleton
+from mmhot.skeletons.joints import get_skeleton
 
 _STATISTICS = ('AP', 'AP .5', 'AP .75', 'AP (M)', 'AP (L)')
 _STATISTICS += tuple(name.replace('AP', 'AR') for name in _STATISTICS)
@@ -83,11 +84,13 @@ class LiftingErrorMetric(BaseMetric):
             raise ValueError(
                 'LiftingErrorMetric got no frame that counts: check skip_list'
             )
+        skeleton = None
+        with suppress(ValueError):  # of an unknown dataset
+            skeleton = get_skeleton((self.dataset_meta or {}).get('dataset_name', ''))
+        if skeleton and skeleton.num_keypoints != parts[0].pred.shape[1]:
+            skeleton = None
         self.report = ErrorReport(
-            join_predictions(parts),
-            measures=self.measures,
-            skeleton=self._skeleton(parts[0].pred.shape[1]),
-            average=self.average,
+            join_predictions(parts), self.measures, skeleton, self.average
         )
         if self.report.left_out:
             MMLogger.get_current_instance().warning(
@@ -100,14 +103,6 @@ class LiftingErrorMetric(BaseMetric):
             for dataset in self.report.datasets
             for name, value in self.report.overall(dataset).items()
         }
-
-    def _skeleton(self, num_keypoints: int) -> Skeleton | None:
-        """The dataset's skeleton, if it is known."""
-        try:
-            skeleton = get_skeleton((self.dataset_meta or {}).get('dataset_name', ''))
-        except ValueError:
-            return None
-        return skeleton if skeleton.num_keypoints == num_keypoints else None
 
 
 @METRICS.register_module()
@@ -122,10 +117,18 @@ class CocoWholeBodyPartsMetric(CocoWholeBodyMetric):
     """
 
     def _do_python_keypoint_eval(self, outfile_prefix: str) -> list[tuple[str, float]]:
-        """Return names and values of the results in a file."""
         detected = self.coco.loadRes(f'{outfile_prefix}.keypoints.json')
         values = {}
-        for part, joints in self._parts().items():
+        sizes = dict(
+            body=self.body_num,
+            foot=self.foot_num,
+            face=self.face_num,
+            lefthand=self.left_hand_num,
+            righthand=self.right_hand_num,
+        )
+        ends = pairwise(accumulate(sizes.values(), initial=0))
+        parts = {part: slice(*span) for part, span in zip(sizes, ends, strict=True)}
+        for part, joints in (parts | {'wholebody': slice(None)}).items():
             sigmas = np.asarray(self.dataset_meta['sigmas'])[joints]
             evaluation = COCOeval(
                 self.coco, detected, f'keypoints_{part}', sigmas, self.use_area
@@ -143,19 +146,6 @@ class CocoWholeBodyPartsMetric(CocoWholeBodyMetric):
             hands = values[f'lefthand/{name}'], values[f'righthand/{name}']
             values[f'hand/{name}'] = sum(hands) / 2
         return list(values.items())
-
-    def _parts(self) -> dict[str, slice]:
-        """Return the joints of each part, by its name in xtcocotools."""
-        sizes = dict(
-            body=self.body_num,
-            foot=self.foot_num,
-            face=self.face_num,
-            lefthand=self.left_hand_num,
-            righthand=self.right_hand_num,
-        )
-        ends = pairwise(accumulate(sizes.values(), initial=0))
-        parts = {part: slice(*span) for part, span in zip(sizes, ends, strict=True)}
-        return parts | {'wholebody': slice(None)}
 
 
 @METRICS.register_module()

@@ -29,18 +29,11 @@ _ANKLES = 'right_foot', 'left_foot'
 
 
 def measure_motion(clip: ClipPrediction, skeleton: Skeleton | None) -> dict[str, float]:
-    """Measure the motion of one clip, with the names of ``MOTION_UNITS``.
+    """Measure the motion of one clip; return what is known of ``MOTION_UNITS``.
 
     Predicted poses get the true path of the root. Heights of standing ankles are
-    compared with the true ones.
-
-    Args:
-        clip (ClipPrediction): With ``frames`` and ``fps``; feet need ``root_world`` and
-            ``camera_axes``, too.
-        skeleton (Skeleton, optional): Names the ankles and bones.
-
-    Returns:
-        dict[str, float]: Those that are known.
+    compared with the true ones. The clip needs ``frames`` and ``fps``; feet need
+    ``root_world`` and ``camera_axes``, too, and a skeleton that names them.
     """
     if clip.frames is None or clip.fps is None or skeleton is None:
         return {}
@@ -65,15 +58,7 @@ def measure_motion(clip: ClipPrediction, skeleton: Skeleton | None) -> dict[str,
 
 
 def find_contacts(ankles: np.ndarray, fps: float) -> np.ndarray:
-    """Find standing ankles by speed and height.
-
-    Args:
-        ankles (np.ndarray): Positions, meters, z up, (T, 2, 3).
-        fps (float): Frames per second.
-
-    Returns:
-        np.ndarray: Whether each ankle stands, (T, 2) bool.
-    """
+    """Find standing ankles (T, 2) by speed and height; they are in meters (T, 2, 3)."""
     half = max(round(_STEP * fps / 2), 1)
     padded = np.pad(ankles, ((half, half), (0, 0), (0, 0)), mode='edge')
     steps = np.full(len(ankles), 2.0 * half)
@@ -95,11 +80,7 @@ def foot_slide(
 ) -> float:
     """Return the mean speed in cm/s of standing ankles; NaN if none stands.
 
-    Args:
-        ankles (np.ndarray): Positions in meters, (T, 2, 3).
-        stands (np.ndarray): Whether they stand, (T, 2) bool.
-        frames (np.ndarray): Increasing frame numbers, (T,).
-        fps (float): Frames per second.
+    Ankles (T, 2, 3) are in meters, ``stands`` is (T, 2), frame numbers (T,) increase.
     """
     both = stands[1:] & stands[:-1] & (np.diff(frames) == 1)[:, None]
     speeds = np.linalg.norm(np.diff(ankles, axis=0), axis=-1)[both]
@@ -107,13 +88,9 @@ def foot_slide(
 
 
 def height_errors(heights: np.ndarray) -> tuple[float, float]:
-    """Return floating and penetration in cm; NaN if no ankle stands.
+    """Return mean floating and penetration in cm; NaN if no ankle stands.
 
-    Args:
-        heights (np.ndarray): Of standing ankles above where they belong, meters, (N,).
-
-    Returns:
-        tuple[float, float]: Mean heights above and below.
+    Heights (N,) are of standing ankles above where they belong, in meters.
     """
     if not len(heights):
         return float('nan'), float('nan')
@@ -122,13 +99,9 @@ def height_errors(heights: np.ndarray) -> tuple[float, float]:
 
 
 def jitter(poses: np.ndarray, frames: np.ndarray, fps: float) -> float:
-    """Mean acceleration of the joints, in units of the poses per second squared.
+    """Mean acceleration of joints (T, K, 3), in their unit per second squared.
 
-    Args:
-        poses (np.ndarray): One person's poses over time, (T, K, 3).
-        frames (np.ndarray): Their increasing frame numbers, (T,). Accelerations across
-            gaps do not count.
-        fps (float): Frames per second.
+    Accelerations across gaps of the increasing frame numbers (T,) do not count.
 
     Raises:
         ValueError: If there are no three consecutive frames.
@@ -140,14 +113,9 @@ def jitter(poses: np.ndarray, frames: np.ndarray, fps: float) -> float:
 
 
 def bone_length_variation(poses: np.ndarray, parents: Sequence[int]) -> np.ndarray:
-    """Coefficient of variation of each bone's length.
+    """Return the coefficient of variation of bones' lengths, in order of end joints.
 
-    Args:
-        poses (np.ndarray): One person's poses over time, (T, K, 3).
-        parents (Sequence[int]): Parent of each joint, -1 for the root.
-
-    Returns:
-        np.ndarray: Standard deviation over mean, in the order of the bones' end joints.
+    Poses (T, K, 3) are one person's over time; the root's parent is -1.
     """
     children = [joint for joint, parent in enumerate(parents) if parent >= 0]
     starts = [parents[joint] for joint in children]

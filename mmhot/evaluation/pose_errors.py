@@ -44,12 +44,8 @@ def mpjve(
 ) -> np.ndarray:
     """Compute the mean error of the joints' velocities, per frame, (..., T - 1).
 
-    Args:
-        pred (np.ndarray): One person's poses over time, (..., T, K, 3).
-        target (np.ndarray): (..., T, K, 3), the same unit.
-        frames (np.ndarray, optional): Frame numbers, rising, (T,); steps across gaps
-            are left out. By default consecutive.
-        root (int, optional): As in :func:`mpjpe`.
+    Poses (..., T, K, 3) are one person's over time. Given rising frame numbers (T,),
+    steps across gaps are left out. ``root`` is as in :func:`mpjpe`.
     """
     return change_errors(pred, target, 1, frames, root).mean(-1)
 
@@ -111,16 +107,10 @@ def relative(poses: np.ndarray, root: int | None) -> np.ndarray:
 def frame_changes(
     poses: np.ndarray, order: int, frames: np.ndarray | None = None
 ) -> np.ndarray:
-    """Compute differences of consecutive frames, or differences of those.
+    """Compute differences of consecutive frames (order 1), or of those (order 2).
 
-    Args:
-        poses (np.ndarray): (..., T, K, 3).
-        order (int): 1 for velocity, 2 for acceleration.
-        frames (np.ndarray, optional): Frame numbers, rising, (T,); differences across
-            gaps are left out.
-
-    Returns:
-        np.ndarray: (..., T - order, K, 3), or fewer where there are gaps.
+    Poses (..., T, K, 3) become (..., T - order, K, 3), or fewer: given rising frame
+    numbers (T,), differences across gaps are left out.
     """
     change = np.diff(poses, n=order, axis=-3)
     if frames is None:
@@ -135,13 +125,9 @@ def ends_of_changes(frames: np.ndarray, order: int) -> np.ndarray:
 
 
 def procrustes_align(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Align poses to their targets by translation, rotation and scale.
+    """Align poses (..., K, 3) to their targets by translation, rotation and scale.
 
     Reflections are excluded.
-
-    Args:
-        pred (np.ndarray): (..., K, 3).
-        target (np.ndarray): (..., K, 3).
     """
     pred_mean = pred.mean(-2, keepdims=True)
     target_mean = target.mean(-2, keepdims=True)
@@ -162,12 +148,8 @@ def procrustes_align(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
 def error_groups(skeleton: Skeleton) -> dict[str, list[int]]:
     """Group joints by body part, by side and by distance from the trunk.
 
-    Args:
-        skeleton (Skeleton): Skeleton with limbs of three joints.
-
-    Returns:
-        dict[str, list[int]]: Indices by group name. ``ends`` are wrists, feet (or
-        ankles) and the top of the head, where HTNet's paper claims its gain.
+    Limbs must have three joints. ``ends`` are wrists, feet (or ankles) and the top of
+    the head, where HTNet's paper claims its gain.
     """
     limbs = {name: skeleton.indices(name) for name in _LIMBS}
     groups = {name: skeleton.indices(name) for name in ('torso', 'head')}
@@ -185,11 +167,8 @@ def error_groups(skeleton: Skeleton) -> dict[str, list[int]]:
 def pck_joints(skeleton: Skeleton) -> list[int]:
     """Select the joints of PCK and AUC on MPI-INF-3DHP: limbs, neck, top of the head.
 
-    Args:
-        skeleton (Skeleton): Its torso must end with the neck, its head with the top.
-
-    Returns:
-        list[int]: 14 indices, rising, without root and spine.
+    These are 14, rising, without root and spine. The torso must end with the neck, the
+    head with the top.
     """
     joints = {joint for name in _LIMBS for joint in skeleton.indices(name)}
     for name in ('torso', 'head'):

@@ -24,7 +24,7 @@ def find_graph(
     backend: str = 'auto',
     prefers_torch: bool = False,
 ) -> Path | None:
-    """Choose the back end of a model.
+    """Choose the back end of a model: its ONNX file, or None for PyTorch.
 
     'auto' runs models of ``mmhot export`` and, on a CPU, shipped models with ONNX
     Runtime, also where PyTorch is installed. Others run with PyTorch.
@@ -36,11 +36,7 @@ def find_graph(
         weights (str | Path, optional): Other weights for it, which PyTorch loads.
         device (str): Device. Defaults to 'auto', the GPU if there is one.
         backend (str): 'auto', 'torch' or 'onnx'. Defaults to 'auto'.
-        prefers_torch (bool): Whether 'auto' is PyTorch, if it is installed, for shipped
-            models, too. Defaults to False.
-
-    Returns:
-        Path | None: The ONNX file to run, or None for PyTorch.
+        prefers_torch (bool): Whether 'auto' is PyTorch for shipped models, too.
 
     Raises:
         ValueError: If the back end is unknown, or cannot run the model.
@@ -83,9 +79,7 @@ def find_lifter_graph(
 ) -> tuple[Path | None, Path | None]:
     """Find the ONNX file of a lifter; arguments are those of :class:`mmhot.Lifter`.
 
-    Returns:
-        tuple[Path | None, Path | None]: The file to run, None for PyTorch, and that of
-        the weights as trained.
+    Returns the file to run, None for PyTorch, and that of the weights as trained.
     """
     name = SCHEME + DEFAULT_LIFTER if model is None and checkpoint is None else model
     kept = None

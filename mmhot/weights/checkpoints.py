@@ -74,8 +74,15 @@ def convert_published(
     weights = 'model' if weights == 'online' else weights
     if weights not in _WRAPPERS:
         raise ValueError(f"weights must be 'ema' or 'model', got {weights!r}")
-    tensors = _as_tensors(_unwrap(state_dict, weights))
-    tensors = _choose_copy(tensors, weights)
+    if not isinstance(state_dict, Mapping):
+        kind = type(state_dict).__name__
+        raise ValueError(f'a checkpoint must be a dict of tensors, got {kind}')
+    other = 'model' if weights == 'ema' else 'ema'
+    for name in (*_WRAPPERS[weights], *_WRAPPERS[other]):
+        if isinstance(state_dict.get(name), Mapping):
+            state_dict = state_dict[name]
+            break
+    tensors = _choose_copy(_as_tensors(state_dict), weights)
     model = _recognize(tensors)
     try:
         config, converted = model.convert(tensors, settings)
@@ -90,14 +97,11 @@ def convert_published(
 def convert_file(
     source: Path, target: Path, weights: str = 'ema', **settings: Any
 ) -> dict:
-    """Convert a published checkpoint file to one that MMPose loads.
+    """Convert a published checkpoint file to one that MMPose loads; return its config.
 
-    Args:
-        source (Path): Checkpoint of a paper's own code.
-        target (Path): File to write, ``.pth`` or ``.safetensors``: ``state_dict`` and,
-            in ``meta``, the config as text and the version of this package.
-        weights (str): See :func:`convert_published`.
-        **settings: See :func:`convert_published`.
+    The target is a ``.pth`` or ``.safetensors`` file with ``state_dict`` and, in
+    ``meta``, the config as text and the version of this package. Other arguments are
+    those of :func:`convert_published`.
     """
     try:
         config, state_dict = convert_published(safe_load(source), weights, **settings)
@@ -110,19 +114,6 @@ def convert_file(
     with replacing(target) as temporary:
         save_checkpoint({'meta': meta, 'state_dict': state_dict}, temporary)
     return config
-
-
-def _unwrap(checkpoint: Mapping[str, Any], weights: str) -> Mapping[str, Any]:
-    """Take the state dict out of a training script's checkpoint."""
-    if not isinstance(checkpoint, Mapping):
-        raise ValueError(
-            f'a checkpoint must be a dict of tensors, got {type(checkpoint).__name__}'
-        )
-    other = 'model' if weights == 'ema' else 'ema'
-    for name in (*_WRAPPERS[weights], *_WRAPPERS[other]):
-        if isinstance(checkpoint.get(name), Mapping):
-            return checkpoint[name]
-    return checkpoint
 
 
 def _as_tensors(state_dict: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -154,7 +145,6 @@ def _choose_copy(tensors: dict[str, Tensor], weights: str) -> dict[str, Tensor]:
 
 
 def _recognize(tensors: dict[str, Tensor]) -> PublishedModel:
-    """Find the published model by its keys."""
     for model in PUBLISHED_MODELS:
         if model.owns(tensors):
             return model

@@ -17,12 +17,9 @@ if TYPE_CHECKING:  # names of models are looked up without MMEngine, too
 
 
 def read_config_file(path: str | Path, import_modules: bool = True) -> 'Config':
-    """Read a config file and its bases.
+    """Read a config file and its bases; a name is as in :func:`find_config`.
 
-    Args:
-        path (str | Path): The file, or ``PACKAGE::PATH`` as in :func:`find_config`.
-        import_modules (bool): Whether to import the config's ``custom_imports``, which
-            takes seconds. Defaults to True.
+    Its ``custom_imports`` are imported by default, which takes seconds.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -44,12 +41,8 @@ def read_config_file(path: str | Path, import_modules: bool = True) -> 'Config':
 def find_config(name: str | Path) -> Path:
     """Find a config by name, as ``_base_`` and MMEngine's hub do.
 
-    Args:
-        name (str | Path): A file, or ``PACKAGE::PATH`` of a config that comes with
-            an installed package, for example ``mmpose::body_2d_keypoint/...``.
-
-    Returns:
-        Path: The file, which may be missing if ``name`` is a file.
+    Returns ``name`` itself, or the file of ``PACKAGE::PATH``, a config that comes with
+    an installed package, for example ``mmpose::body_2d_keypoint/...``.
 
     Raises:
         FileNotFoundError: If there is no such package, or no such config in it.
@@ -69,13 +62,9 @@ def find_config(name: str | Path) -> Path:
 
 
 def parse_config_text(text: str) -> 'Config':
-    """Parse a config of literals, without executing it.
+    """Parse a config of literals, as in ``Config.pretty_text``, without executing it.
 
-    Args:
-        text (str): Assignments as in ``Config.pretty_text``.
-
-    Returns:
-        Config: The same settings. ``custom_imports`` are not imported.
+    ``custom_imports`` are not imported.
 
     Raises:
         ValueError: If the text is anything but assignments of literals.

@@ -26,14 +26,10 @@ def cached_file(url: str) -> Path:
 def download(
     url: str, hint: str = '', path: Path | None = None, sha256: str | None = None
 ) -> Path:
-    """Download a file unless it is there already.
+    """Download a file unless it is there already, at ``path`` or :func:`cached_file`.
 
-    Args:
-        url (str): Its address.
-        hint (str): End of the message if that fails. Defaults to none.
-        path (Path, optional): Where it is kept. Defaults to :func:`cached_file`.
-        sha256 (str, optional): SHA-256 of its content in hexadecimal digits, or the
-            first of them.
+    ``sha256`` is that of its content in hexadecimal digits, or the first of them;
+    ``hint`` ends the message of a download that fails.
 
     Raises:
         ValueError: If it cannot be downloaded, or has another content; then nothing is

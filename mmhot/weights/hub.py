@@ -49,9 +49,6 @@ def local_file(name: str | Path, hint: str = '') -> Path:
             slash at its end; or ``hf://USER/NAME[/FILE]``.
         hint (str): End of the message if it cannot be downloaded. Defaults to none.
 
-    Returns:
-        Path: A file, or the folder of an exported model.
-
     Raises:
         ValueError: If it cannot be fetched, or has another content than its checksum.
     """
@@ -77,14 +74,10 @@ def local_file(name: str | Path, hint: str = '') -> Path:
 
 
 def unpack(path: Path) -> Path:
-    """Unpack the model of an archive, as MMDeploy's SDK has it, into the cache folder.
+    """Unpack the model of a .zip file, as MMDeploy's SDK has it; return its folder.
 
-    Args:
-        path (Path): A .zip file with one .onnx file, in any folder, and perhaps
-            ``pipeline.json`` beside it; all else is left.
-
-    Returns:
-        Path: The folder of both.
+    The archive has one .onnx file, in any folder, and perhaps ``pipeline.json`` beside
+    it; all else is left.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -95,26 +88,26 @@ def unpack(path: Path) -> Path:
         state = f'{path.resolve()} {facts.st_size} {facts.st_mtime_ns}'
         digits = hashlib.sha256(state.encode(errors='surrogateescape')).hexdigest()
         folder = cache_folder() / 'mmhot' / 'archives' / digits[:16] / path.stem
-        if not (folder / SDK_FILE).is_file():
-            try:
-                _unpack(path, folder)
-            except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
-                raise ValueError(f'is no readable archive: {error}') from error
+        if (folder / SDK_FILE).is_file():
+            return folder
+        try:
+            with zipfile.ZipFile(path) as archive:
+                _unpack(archive, folder)
+        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
+            raise ValueError(f'is no readable archive: {error}') from error
     return folder
 
 
-def _unpack(path: Path, folder: Path) -> None:
-    with zipfile.ZipFile(path) as archive:
-        names = [PurePosixPath(name) for name in archive.namelist()]
-        models = [x for x in names if x.suffix == '.onnx' and x.parts[0] != _RESOURCES]
-        if len(models) != 1:
-            raise ValueError(f'has {len(models)} .onnx files, and one is expected')
-        folder.mkdir(parents=True, exist_ok=True)
-        pipeline = models[0].with_name(PIPELINE_FILE)
-        # the model last: a folder that has it is complete
-        for name, file in ((pipeline, PIPELINE_FILE), (models[0], SDK_FILE)):
-            if name not in names:
-                continue
+def _unpack(archive: zipfile.ZipFile, folder: Path) -> None:
+    names = [PurePosixPath(name) for name in archive.namelist()]
+    models = [x for x in names if x.suffix == '.onnx' and x.parts[0] != _RESOURCES]
+    if len(models) != 1:
+        raise ValueError(f'has {len(models)} .onnx files, and one is expected')
+    folder.mkdir(parents=True, exist_ok=True)
+    pipeline = models[0].with_name(PIPELINE_FILE)
+    # the model last: a folder that has it is complete
+    for name, file in ((pipeline, PIPELINE_FILE), (models[0], SDK_FILE)):
+        if name in names:
             entry = archive.getinfo(str(name))
             if entry.file_size > _MAX_SIZE:
                 raise ValueError(f'{file} in it is larger than {_MAX_SIZE >> 20} MB')
@@ -138,14 +131,9 @@ def _fetch_from_hub(name: str, hint: str) -> Path:
         raise ValueError(
             f'{name} cannot be downloaded ({reason:.120}){hint}'
         ) from error
-    return _choose(folder, name)
-
-
-def _choose(folder: Path, name: str) -> Path:
-    """Choose the exported model of a repository, or its only checkpoint."""
-    if all((folder / file).is_file() for file in _GRAPH):
+    if all((folder / each).is_file() for each in _GRAPH):
         return folder
-    for suffix in _CHECKPOINTS:
+    for suffix in _CHECKPOINTS:  # the only one
         found = sorted(path for path in folder.iterdir() if path.suffix == suffix)
         if len(found) == 1:
             return found[0]
@@ -160,9 +148,6 @@ def _choose(folder: Path, name: str) -> Path:
 
 def check_checkpoint(path: str | None) -> None:
     """Refuse a local file that is no checkpoint, before the long start.
-
-    Args:
-        path (str, optional): File, or an address, which is not opened.
 
     Raises:
         FileNotFoundError: If there is no such file.

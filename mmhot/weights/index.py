@@ -22,29 +22,17 @@ AUTO = 'auto'
 
 @dataclass(frozen=True)
 class IndexedModel:
-    """One model of a metafile.
+    """One model of a metafile."""
 
-    Args:
-        name (str): Its name, which is its config's.
-        aliases (tuple[str]): Shorter names.
-        algorithm (str): Its collection.
-        config (Path): Config file.
-        parameters (int, optional): Number of parameters.
-        macs (int, optional): Multiply-adds of one input: an image or a window.
-        training_data (str): Its training data.
-        weights (str): ``mmhot://NAME``, or '' if none are shipped.
-        results (list[dict]): ``Results`` of the metafile.
-    """
-
-    name: str
+    name: str  # its config's
     aliases: tuple[str, ...]
-    algorithm: str
+    algorithm: str  # its collection
     config: Path
     parameters: int | None
-    macs: int | None
+    macs: int | None  # multiply-adds of one input: an image or a window
     training_data: str
-    weights: str
-    results: list[dict[str, Any]]
+    weights: str  # mmhot://NAME, or '' if none are shipped
+    results: list[dict[str, Any]]  # as in the metafile
 
     @property
     def task(self) -> str:
@@ -69,17 +57,26 @@ def read_models() -> list[IndexedModel]:
         ValueError: If PyYAML is missing.
         FileNotFoundError: If the package was installed without its data.
     """
-    return [_model(entry) for entry in read_index(FOLDER)]
+    models = []
+    for entry in read_index(FOLDER):
+        metadata, aliases = entry.get('Metadata', {}), entry.get('Alias', [])
+        model = IndexedModel(
+            name=entry['Name'],
+            aliases=tuple([aliases] if isinstance(aliases, str) else aliases),
+            algorithm=entry['In Collection'],
+            config=FOLDER / entry['Config'],
+            parameters=metadata.get('Parameters'),
+            macs=metadata.get('MACs'),
+            training_data=metadata.get('Training Data', ''),
+            weights=entry.get('Weights', ''),
+            results=entry.get('Results', []),
+        )
+        models.append(model)
+    return models
 
 
 def read_index(folder: Path) -> Iterator[dict[str, Any]]:
-    """Read the entries of all metafiles of an OpenMMLab package, in order.
-
-    Args:
-        folder (Path): The package's ``.mim``.
-
-    Yields:
-        dict: Of each model, as in the metafile.
+    """Yield the entries of all metafiles of an OpenMMLab package's ``.mim``, in order.
 
     Raises:
         ValueError: If PyYAML is missing, or Git made no symbolic links.
@@ -111,22 +108,6 @@ def find_shipped(name: str | Path) -> Path | None:
         hint = hint_at_names(own, shipped, 'shipped')
         raise ValueError(f'unknown weights: {name}; {hint}')
     return shipped.get(own)
-
-
-def _model(entry: dict[str, Any]) -> IndexedModel:
-    metadata = entry.get('Metadata', {})
-    aliases = entry.get('Alias', [])
-    return IndexedModel(
-        name=entry['Name'],
-        aliases=tuple([aliases] if isinstance(aliases, str) else aliases),
-        algorithm=entry['In Collection'],
-        config=FOLDER / entry['Config'],
-        parameters=metadata.get('Parameters'),
-        macs=metadata.get('MACs'),
-        training_data=metadata.get('Training Data', ''),
-        weights=entry.get('Weights', ''),
-        results=entry.get('Results', []),
-    )
 
 
 def _read_yaml(path: Path) -> Any:

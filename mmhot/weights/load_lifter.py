@@ -108,11 +108,7 @@ def _read_config(path: Path) -> Config:
 
 
 def config_within(checkpoint: Path, content: Any) -> Config:
-    """Parse the config in a checkpoint without executing it.
-
-    Args:
-        checkpoint (Path): The file, for messages.
-        content (Any): What it holds.
+    """Parse the config in the content of a checkpoint, without executing it.
 
     Raises:
         ValueError: If there is no config, or it has a type of the model or the codec

@@ -36,15 +36,10 @@ def naming_failures(source: str | Path) -> Iterator[None]:
 def build_model(
     settings: Mapping[str, Any], source: str | Path, scope: str = 'mmpose'
 ) -> nn.Module:
-    """Build the model of a config, with random weights.
-
-    Args:
-        settings (Mapping): The config's ``model``.
-        source (str | Path): The config, for messages.
-        scope (str): Scope in which types are looked up first. Defaults to 'mmpose'.
+    """Build the model of a config, with random weights; types are first of ``scope``.
 
     Raises:
-        ValueError: If it cannot be built.
+        ValueError: If it cannot be built; names the config, ``source``.
     """
     with naming_failures(source), DefaultScope.overwrite_default_scope(scope):
         return MODELS.build(settings)
@@ -59,16 +54,13 @@ def load_from_mmhot(filename: str, map_location: Any = None) -> dict:
 def load_strictly(
     model: nn.Module, source: str | Path, content: Any, allows_more: bool = False
 ) -> None:
-    """Load weights that must fit exactly.
+    """Load weights that must fit exactly, a state dict or a checkpoint with one.
 
-    Args:
-        model (nn.Module): Gets the weights.
-        source (str | Path): Origin of the weights, for messages.
-        content (Any): A state dict, or a checkpoint with one.
-        allows_more (bool): Whether there may be tensors that the model has not.
+    ``allows_more`` permits tensors that the model has not.
 
     Raises:
-        ValueError: If names or shapes differ, or a number is not finite.
+        ValueError: If names or shapes differ, or a number is not finite; names the
+            weights' ``source``.
     """
     state = find_state(model, source, content)
     check_state(model, source, state, allows_more)
@@ -110,15 +102,13 @@ def list_differences(
     """List tensors that are missing, unknown or of another shape, one line each."""
     differences = [f'{key} is missing' for key in expected if key not in state]
     differences += [f'{key} is not known' for key in state if key not in expected]
-    return differences + [
-        f'{key} is {_shape(state[key])} instead of {tuple(value.shape)}'
-        for key, value in expected.items()
-        if key in state and _shape(state[key]) != tuple(value.shape)
-    ]
-
-
-def _shape(value: Any) -> tuple[int, ...] | str:
-    return tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
+    for key in (key for key in expected if key in state):
+        value, wanted = state[key], tuple(expected[key].shape)
+        is_tensor = isinstance(value, Tensor)
+        found = tuple(value.shape) if is_tensor else type(value).__name__
+        if found != wanted:
+            differences.append(f'{key} is {found} instead of {wanted}')
+    return differences
 
 
 def _describe(source: str | Path, differences: list[str]) -> str:
@@ -128,22 +118,11 @@ def _describe(source: str | Path, differences: list[str]) -> str:
 
 
 def fingerprint(model: nn.Module, *settings: object) -> str:
-    """Compute the SHA-256 of a model's weights and settings, as names may stay.
-
-    Args:
-        model (nn.Module): The model with its weights.
-        *settings (object): Whatever else matters, such as parts of its config.
-    """
+    """Return the SHA-256 of a model's weights and of settings, as names may stay."""
     content = hashlib.sha256(repr(settings).encode())
     for value in model.state_dict().values():
         content.update(np.ascontiguousarray(value.cpu().numpy()))
     return content.hexdigest()
-
-
-def _loads_unchanged(module: nn.Module) -> bool:
-    """Whether ``init_weights`` is not of a package that may convert weights first."""
-    package = type(module).init_weights.__module__.partition('.')[0]
-    return package in ('mmengine', 'mmhot')
 
 
 class SameShapesHook(Hook):
@@ -168,7 +147,10 @@ class SameShapesHook(Hook):
         for module in runner.model.modules():
             settings = getattr(module, 'init_cfg', None) or []
             for each in [settings] if isinstance(settings, dict) else settings:
-                if each.get('type') == 'Pretrained' and _loads_unchanged(module):
+                # init_weights of other packages may convert weights first
+                package = type(module).init_weights.__module__.partition('.')[0]
+                is_plain = package in ('mmengine', 'mmhot')
+                if each.get('type') == 'Pretrained' and is_plain:
                     source, prefix = each['checkpoint'], each.get('prefix')
                     content = CheckpointLoader.load_checkpoint(source, 'cpu')
                     self._check(module, source, content, prefix)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from mmpose.registry import KEYPOINT_CODECS
 
-from mmhot.codecs.pose_lifting import frame_person, look_at_rotation
+from mmhot.codecs.pose_lifting import look_at_rotation
 from mmhot.datasets.transforms.virtual_camera import floor_offset, project
 
 CODECS = ('CameraPoseLifting', 'PersonCenteredPoseLifting')
@@ -94,11 +94,6 @@ def test_unknown_image_size_is_an_error(name, camera):
         build(name).encode(np.zeros((9, 17, 2), np.float32), camera_param=camera)
 
 
-def test_decoding_without_the_rotation_is_an_error():
-    with pytest.raises(ValueError, match="add 'framing' to PackPoseInputs"):
-        build('PersonCenteredPoseLifting').decode(np.zeros((1, 17, 3)))
-
-
 @pytest.mark.parametrize(
     'intrinsics',
     [
@@ -126,22 +121,6 @@ def test_person_centered_encoding_hardly_depends_on_camera_rotation(yaw, pitch):
     # the mean of pixels is not quite that of directions; a person's size is 0.5
     for key in ('keypoint_labels', 'lifting_target_label'):
         np.testing.assert_allclose(rotated[key], plain[key], atol=0.02)
-
-
-def test_framed_pixels_are_projections_of_the_rotated_joints():
-    pixels, in_camera, camera = project_person()
-    framed, rotation = frame_person(pixels, camera['f'], camera['c'])
-    rotated = in_camera @ rotation
-    projected = rotated[..., :2] / rotated[..., 2:]
-    zoom = framed / projected
-    np.testing.assert_allclose(zoom, np.median(zoom), rtol=1e-2)
-
-
-def test_framing_of_one_point_is_finite():
-    codec = build('PersonCenteredPoseLifting')
-    same = np.full((9, 17, 2), 500, np.float32)
-    encoded = codec.encode(same, camera_param=SIZE)
-    assert np.isfinite(encoded['keypoint_labels']).all()
 
 
 def test_virtual_camera_points_at_the_direction_without_roll():

@@ -191,16 +191,6 @@ def test_image_ids_may_be_names(tmp_path):
     np.testing.assert_allclose(evaluation.stats, reference()['keypoints'], atol=1e-9)
 
 
-def test_annotations_stay_as_they_are(tmp_path):
-    labeled = coco_evaluation.COCO(write_truth(CASES['keypoints_foot'], tmp_path))
-    before = json.dumps(labeled.dataset)
-    detected = labeled.loadRes(results(CASES['keypoints_foot']))
-    coco_evaluation.COCOeval(
-        labeled, detected, 'keypoints_foot', OF_PART['foot']
-    ).evaluate()
-    assert json.dumps(labeled.dataset) == before
-
-
 def test_unknown_kinds_are_refused():
     message = r"one of keypoints, .*wholebody, bbox, segm, got 'keypoints_knee'"
     with pytest.raises(ValueError, match=message):

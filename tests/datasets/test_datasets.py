@@ -7,16 +7,11 @@ from collections import Counter
 import mocap
 import numpy as np
 import pytest
-from mmpose.registry import DATASETS
 
 import mmhot.datasets.data_loading as data_loading
 from mmhot.datasets.data_loading import SubjectBalancedSampler
 from mmhot.datasets.mocap_dataset import read_mocap_clips
-from mmhot.structures.windows import window_frames, window_starts
-
-
-def test_window_starts_are_the_published_ones():
-    assert window_starts(1000, 243, 243).tolist() == [-107, 136, 379, 622, 865]
+from mmhot.structures.windows import window_starts
 
 
 @pytest.mark.parametrize('num_targets', [1, 2, 3, 9])
@@ -35,13 +30,6 @@ def test_windows_reach_every_frame_and_none_is_outside(num_targets, stride):
         assert np.all(np.diff(starts) == stride)
         overhang = -targets[0, 0], targets[-1, -1] - (num_frames - 1)
         assert abs(overhang[1] - overhang[0]) <= 1
-
-
-def test_targets_are_in_the_middle_or_causal_at_the_end():
-    frames = window_frames([0, 100], seq_len=9, num_targets=3)
-    assert frames[:, 3:6].tolist() == [[0, 1, 2], [100, 101, 102]]
-    frames = window_frames([0, 100], seq_len=9, num_targets=3, causal=True)
-    assert frames[:, 6:].tolist() == [[0, 1, 2], [100, 101, 102]]
 
 
 def counting_clips(tmp_path, lengths, **settings):
@@ -76,23 +64,6 @@ def test_windows_hold_their_frames_and_repeat_the_edges(tmp_path):
     for sample in (first, last):
         assert sample['target_frames'] == slice(2, 3)
         assert sample['lifting_target_visible'].tolist() == [[1] * 17]
-
-
-def test_targets_outside_of_a_clip_are_invisible(tmp_path):
-    data = counting_clips(tmp_path, {'a/x': 4}, seq_len=9, num_targets=9, stride=9)
-    (sample,) = (data.get_data_info(index) for index in range(len(data)))
-    assert sample['joints_world'][:, 3, 1].tolist() == [0, 0, 0, 1, 2, 3, 3, 3, 3]
-    assert sample['lifting_target_visible'][:, 5].tolist() == [
-        0,
-        0,
-        1,
-        1,
-        1,
-        1,
-        0,
-        0,
-        0,
-    ]
 
 
 @pytest.mark.parametrize('causal', [False, True])
@@ -138,19 +109,6 @@ def test_inconsistent_lengths_are_an_error(settings, message):
         mocap.dataset(**settings)
 
 
-def test_samples_are_the_clips_frames():
-    data = mocap.dataset()
-    assert len(data) == 2 * (150 - 3 + 1)
-    sample = data.get_data_info(60)
-    clip = mocap.joints_of(sample['clip'], 150)
-    middle = sample['frame']
-    np.testing.assert_array_equal(
-        sample['joints_world'], clip[middle - 13 : middle + 14]
-    )
-    sample['joints_world'][:] = 0  # a transform may; the clip must not change
-    assert data.get_data_info(60)['joints_world'].any()
-
-
 def test_splits_and_subjects_select_clips(tmp_path):
     split = dict(split_file='cmu_split.json')
     assert set(mocap.dataset(**split, split='train').subject_of_window) == {'S11'}
@@ -180,19 +138,6 @@ def test_every_camera_and_source_sees_every_clip():
     assert (camera['w'], camera['h']) == (1000, 1000)
 
 
-def test_several_files_are_read_as_one(tmp_path):
-    counting_clips(tmp_path, {'a/x': 9})
-    files = [str(mocap.FOLDER / 'cmu_h36m17.npz'), str(tmp_path / 'clips.npz')]
-    data = mocap.dataset(ann_file=files, data_root='')
-    assert set(data.subject_of_window) == {'S02', 'S11', 'a'}
-
-
-def test_dataset_is_registered_and_named():
-    data = DATASETS.build(dict(type='MocapDataset', dataset_name='cmu', **mocap.FILES))
-    assert data.get_data_info(0)['dataset_name'] == 'cmu'
-    assert data.metainfo['flip_indices'] == mocap.H36M.flip_indices
-
-
 @pytest.mark.parametrize('key', ['ann_file', 'split_file', 'camera_file'])
 def test_missing_files_are_named(key):
     with pytest.raises(FileNotFoundError, match='none.x does not exist; see .*data.md'):
@@ -205,13 +150,6 @@ def test_unknown_splits_are_an_error(split):
         ValueError, match="must name some of .*'train', 'unlisted', 'val'"
     ):
         mocap.dataset(split_file='cmu_split.json', split=split)
-
-
-def test_subjects_without_clips_are_an_error():
-    with pytest.raises(
-        ValueError, match=r"'S12' is not in the files; did you mean S11\?"
-    ):
-        mocap.dataset(subjects=['S02', 'S12'])
 
 
 @pytest.mark.parametrize(
@@ -271,18 +209,6 @@ def test_subjects_of_short_clips_have_shares_of_their_frames(tmp_path):
     assert abs(counts['short'] - 500) < 65
 
 
-def test_order_is_a_function_of_seed_and_epoch():
-    data = SubjectWindows(a=300, b=300)
-
-    def order(seed, epoch):
-        sampler = SubjectBalancedSampler(data, 100, seed=seed)
-        sampler.set_epoch(epoch)
-        return drawn(sampler)
-
-    assert order(0, 3) == order(0, 3)
-    assert len({tuple(order(seed, epoch)) for seed in (0, 1) for epoch in (0, 1)}) == 4
-
-
 def test_ranks_share_an_epoch_without_overlap(monkeypatch):
     data = SubjectWindows(a=300, b=300)
     alone = drawn(SubjectBalancedSampler(data, 102, seed=5))
@@ -303,7 +229,7 @@ def test_ranks_share_an_epoch_without_overlap(monkeypatch):
         (dict(walk=np.zeros((9, 17, 2))), 'walk must be (T, 17, 3), got (9, 17, 2)'),
         (dict(walk=np.zeros((0, 17, 3))), 'walk must be (T, 17, 3), got (0, 17, 3)'),
         (dict(walk=np.full((2, 17, 3), np.nan)), 'walk: frame 0 is not finite'),
-        (b'text', 'damaged'),
+        (b'text', 'cannot be read'),
     ],
 )
 def test_clips_that_cannot_be_read_are_named(tmp_path, content, message):

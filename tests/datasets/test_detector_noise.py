@@ -56,13 +56,6 @@ def test_slow_noise_has_the_fitted_statistics():
     np.testing.assert_allclose(frames, frames.mean(), rtol=0.04)
 
 
-def test_strength_scales_slow_errors_and_jitter():
-    weak, strong = (
-        noisy(transform=only(strength=(s, s), jitter=1))[0].std() for s in (0.5, 2)
-    )
-    np.testing.assert_allclose(strong / weak, 4, rtol=0.05)
-
-
 def test_outliers_have_the_given_frequency_size_and_length():
     errors, scores = noisy(200, transform=only(outlier=0.01, outlier_ends=0.03))
     hit = (errors != 0).any(-1)

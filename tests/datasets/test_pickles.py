@@ -75,20 +75,6 @@ class Pointers:
         return np.zeros(0).__reduce__()[0], (np.ndarray, (0,), b'b'), state
 
 
-class Buffer:
-    """The same, made by a call of ``numpy.ndarray``."""
-
-    def __reduce__(self):
-        return np.ndarray, ((1,), 'O', b'\1' * 8)
-
-
-def test_arrays_are_not_made_of_buffers(tmp_path):
-    path = tmp_path / 'data.pkl'
-    path.write_bytes(pickle.dumps(Buffer()))
-    with pytest.raises(ValueError, match='data.pkl is damaged or no pickle'):
-        load_objects(path)
-
-
 class Structure:
     def __reduce__(self):
         return np.dtype, ('V8',)

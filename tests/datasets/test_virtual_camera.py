@@ -74,12 +74,6 @@ def test_lifting_targets_are_joints_in_camera_axes():
     assert set(sample['camera_param']) == {'w', 'h', 'f', 'c'}
 
 
-def test_unknown_intrinsics_leave_the_image_size():
-    sample = mocap.window(camera_param=mocap.CAMERAS[1])
-    sample = ProjectToVirtualCamera(known_intrinsics=False).transform(sample)
-    assert sample['camera_param'] == dict(w=1000, h=1000)
-
-
 def test_observed_joints_change_pixels_only():
     plain = ProjectToVirtualCamera().transform(
         mocap.window(camera_param=mocap.CAMERAS[1])

@@ -74,10 +74,3 @@ def test_detectors_in_half_precision_return_float32(half_on_cpu):
     full = MMPoseDetector('rtmdet-nano-person', min_score=0.05)([image])
     for own in (*half[0], *full[0]):
         assert own.dtype == np.float32
-
-
-def test_cpus_compute_in_full_precision():
-    x = torch.zeros(1, 1)
-    with half_precision.half_precision('cpu'):
-        assert (x @ x).dtype == torch.float32
-    assert half_precision.copy_to_device(x, 'cpu') is x

@@ -2,7 +2,6 @@
 
 import io
 
-import pytest
 import torch
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
@@ -28,17 +27,6 @@ def learn(model, optimizer, steps):
         optimizer.zero_grad()
         model(x).square().sum().backward()
         optimizer.step()
-
-
-def test_steps_of_matrices_have_similar_singular_values():
-    weight = nn.Parameter(torch.zeros(8, 4))
-    weight.grad = torch.zeros(8, 4)
-    weight.grad[range(4), range(4)] = torch.tensor([2.0, 1.0, 0.5, 0.3])
-    MuonAdamW([weight], lr=RATE, weight_decay=0).step()
-    # PyTorch's five iterations leave them between 0.7 and 1.2
-    length = torch.full((4,), 0.2 * 8**0.5 * RATE)
-    step = torch.linalg.svdvals(weight.detach())
-    torch.testing.assert_close(step, length, rtol=0.35, atol=0)
 
 
 def test_matrices_take_muons_steps():
@@ -93,33 +81,9 @@ def test_training_resumes_from_a_saved_state():
         assert torch.equal(ours, theirs)
 
 
-@pytest.mark.parametrize(
-    ('path', 'others'),
-    [
-        (
-            'body_3d_keypoint/hot/cmu_mocap/'
-            'hot-mixste-xs_81frm-keep27_1xb8-10e_cmu-wild.py',
-            {
-                'backbone.embed.weight',
-                'backbone.spatial_position.table',
-                'backbone.temporal_position.table',
-                'backbone.hourglass.recoverer.queries',
-                'backbone.hourglass.slot_embeddings.0',
-                'head.fc.weight',
-            },
-        ),
-        (
-            'body_3d_keypoint/motionbert/cmu_mocap/'
-            'motionbert-xs_81frm_1xb8-10e_cmu-wild.py',
-            {
-                'backbone.joints_embed.weight',
-                *(f'backbone.attn_regress.{layer}.weight' for layer in range(5)),
-                'head.fc.weight',
-            },
-        ),
-    ],
-)
-def test_configs_use_adamw_for_tokens_and_classifiers(path, others):
+def test_configs_use_adamw_for_tokens_and_classifiers():
+    name = 'hot-mixste-xs_81frm-keep27_1xb8-10e_cmu-wild.py'
+    path = f'body_3d_keypoint/hot/cmu_mocap/{name}'
     init_default_scope('mmpose')
     config = Config.fromfile(CONFIGS / path)
     model = MODELS.build(config.model)
@@ -135,4 +99,11 @@ def test_configs_use_adamw_for_tokens_and_classifiers(path, others):
         for name, parameter in model.named_parameters()
         if id(parameter) in adamw and parameter.ndim == 2
     }
-    assert left == others
+    assert left == {
+        'backbone.embed.weight',
+        'backbone.spatial_position.table',
+        'backbone.temporal_position.table',
+        'backbone.hourglass.recoverer.queries',
+        'backbone.hourglass.slot_embeddings.0',
+        'head.fc.weight',
+    }

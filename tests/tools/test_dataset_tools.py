@@ -116,7 +116,7 @@ def test_mmposes_files_are_recognized_by_their_arrays(tmp_path, run):
     (tmp_path / 'images.npz').write_bytes(whole[-22:])  # ends like an archive
     code, out, _ = run(check_dataset, tmp_path / 'images.npz')
     assert code == 1
-    assert 'is damaged or cut off' in out
+    assert 'cannot be read' in out
     np.savez(tmp_path / 'images.npz', imgname=['S1_Eating.54138969_000001.jpg'])
     code, out, _ = run(check_dataset, tmp_path / 'images.npz')
     assert code == 1

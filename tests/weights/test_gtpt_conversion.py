@@ -130,35 +130,3 @@ def test_tool_takes_the_online_copy(tiny, tmp_path, monkeypatch, capsys):
     assert torch.equal(bias, tiny[1]['mlp_head_x.1.bias'])
     text = Config.fromstring(written['meta']['cfg'], '.py')
     assert text.model.head.keep_rates == [1, 0.5]
-
-
-@pytest.mark.parametrize('keep_rates', [None, [1, 1, 1, 1], (0.9, 0.8)])
-def test_keep_rates_are_a_setting(tiny, keep_rates):
-    config, _ = convert_published(tiny[1], keep_rates=keep_rates)
-    assert config['head']['keep_rates'] == (keep_rates and list(keep_rates))
-    MODELS.build(config)
-
-
-@pytest.mark.parametrize(
-    ('settings', 'message'),
-    [
-        ({'keep_rates': [1.0, 0.2]}, 'at least 0.2695 must be kept'),
-        ({'keep_rates': 'all'}, 'setting keep_rates must be list'),
-        ({'dim': 192}, 'setting dim=192 contradicts the tensors, which say 128'),
-        ({'size': 's'}, "which say 't'"),
-        ({'heads': 7}, 'divisible by num_heads'),
-        ({'color': 1}, 'unknown setting of GTPT: color; known: size, '),
-    ],
-)
-def test_wrong_settings_are_named(tiny, settings, message):
-    with pytest.raises(ValueError, match=message) as error:
-        convert_published(tiny[1], **settings)
-    assert '\n' not in str(error.value)
-
-
-def test_missing_and_unknown_keys_are_named(tiny):
-    state_dict = dict(tiny[1])
-    del state_dict['ema_features.transformer.group_mask.0.bias']
-    state_dict['ema_features.extra'] = torch.zeros(1)
-    with pytest.raises(ValueError, match=r'gate\.0\.bias is missing; .*extra is not'):
-        convert_published(state_dict)

@@ -13,7 +13,7 @@ from lifters import lifter_config, random_state, save_lifter
 
 from mmhot.compat.checkpoints import safe_load, save_checkpoint
 from mmhot.lifting.lifter import Lifter
-from mmhot.weights.hub import is_remote, local_file
+from mmhot.weights.hub import local_file
 
 COMMIT = 'a' * 40
 
@@ -66,12 +66,6 @@ def _empty_caches(monkeypatch, tmp_path):
     monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'torch'))
 
 
-def test_paths_stay_as_they_are(tmp_path):
-    assert local_file('a/b.pth').parts == ('a', 'b.pth')
-    assert not is_remote('mmhot://nanohtnet')
-    assert not is_remote(tmp_path)
-
-
 def test_lifter_from_a_url_is_fetched_once(tmp_path):
     checkpoint = save_lifter(tmp_path / 'tiny.pth').read_bytes()
     digest = hashlib.sha256(checkpoint).hexdigest()
@@ -99,14 +93,6 @@ def test_names_with_digits_are_checked():
             local_file(f'{address}/a-20260101.pth#md5=1')
         with pytest.raises(ValueError, match='missing.pth cannot be downloaded'):
             local_file(f'{address}/missing.pth')
-
-
-def test_exported_folder_by_url():
-    files = {'/gtpt/model.onnx': b'graph', '/gtpt/meta.json': b'{}'}
-    with serve(files) as (address, _):
-        folder = local_file(f'{address}/gtpt/')
-    assert (folder / 'model.onnx').read_bytes() == b'graph'
-    assert (folder / 'meta.json').read_bytes() == b'{}'
 
 
 @pytest.fixture
@@ -156,13 +142,6 @@ def test_ambiguous_repositories(hub, names, message):
         pytest.raises(ValueError, match=message),
     ):
         local_file('hf://ann/poses')
-
-
-def test_exported_repository(hub):
-    with hub(**{'model.onnx': b'graph', 'meta.json': b'{}', 'a.pth': b''}):
-        folder = local_file('hf://ann/poses')
-    assert (folder / 'model.onnx').read_bytes() == b'graph'
-    assert not (folder / 'README.md').exists()
 
 
 def test_safetensors_hold_the_same(tmp_path):

@@ -120,20 +120,6 @@ def test_videos_have_the_poses_of_pytorch(name):
     assert_allclose(onnx.keypoints_2d, torch.keypoints_2d, atol=0.01)
 
 
-def test_flip_test_averages_logits(images):
-    """Two runs of a crop and its mirror image, swapped, give the same."""
-    estimator = OnnxPoseEstimator(WEIGHTS_FOLDER / 'gtpt-t_coco17_synth.onnx')
-    probabilities = np.full((1, 17, 8), 0.1, np.float32)
-    probabilities[..., 3] = 0.3
-    estimator._size = np.array([4, 4])
-    outputs = [probabilities, probabilities]
-    x, y = estimator._average(outputs, outputs)
-    assert_allclose(y, probabilities, rtol=1e-6)
-    # reversed bins are 7 - b, those of mirrored pixels 6 - b
-    assert_allclose(x[0, 0, 3] / x[0, 0, 0], 3, rtol=1e-6)
-    assert_allclose(x.sum(-1), probabilities.sum(-1), rtol=1e-6)
-
-
 TASK = ('body_3d_keypoint',)
 
 

@@ -77,27 +77,21 @@ class RandomHalfWholeBody(RandomHalfBody):
         """Select each person's joints, None for all."""
         if keypoints_visible.ndim == 3:
             keypoints_visible = keypoints_visible[..., 0]
-        return [
-            self._select(person > 0, upper_body_ids, lower_body_ids)
-            for person in keypoints_visible
-        ]
-
-    def _select(
-        self, visible: np.ndarray, upper: list[int], lower: list[int]
-    ) -> list[int] | None:
-        """Select one person's joints, None for all."""
-        if visible.sum() < self.min_total_keypoints or np.random.rand() >= self.prob:
-            return None
-        upper = [joint for joint in upper if visible[joint]]
-        lower = [joint for joint in lower if visible[joint]]
-        prefer_upper = np.random.rand() < self.upper_prioritized_prob
-        if prefer_upper and len(upper) >= self.min_upper_keypoints:
-            half = upper
-        elif len(lower) >= self.min_lower_keypoints:
-            half = lower
-        else:
-            half = upper
-        return half if len(half) >= 2 else None
+        halves = []
+        for visible in keypoints_visible > 0:
+            half = None
+            is_drawn = visible.sum() >= self.min_total_keypoints
+            if is_drawn and np.random.rand() < self.prob:
+                upper = [joint for joint in upper_body_ids if visible[joint]]
+                lower = [joint for joint in lower_body_ids if visible[joint]]
+                prefer_upper = np.random.rand() < self.upper_prioritized_prob
+                has_upper = len(upper) >= self.min_upper_keypoints
+                has_lower = len(lower) >= self.min_lower_keypoints
+                half = (
+                    lower if has_lower and not (prefer_upper and has_upper) else upper
+                )
+            halves.append(half if half and len(half) >= 2 else None)
+        return halves
 
 
 @TRANSFORMS.register_module()

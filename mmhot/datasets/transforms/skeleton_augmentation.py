@@ -18,15 +18,10 @@ _ARMS = {
 }
 
 
-def _bone_matrix() -> np.ndarray:
-    """Matrix (17, 17) from joints to the bones that end in them; the root stays."""
-    matrix = np.eye(_H36M.num_keypoints, dtype=np.float32)
-    for parent, joint in _H36M.bones:
-        matrix[joint, parent] = -1
-    return matrix
-
-
-_TO_BONES = _bone_matrix()
+# matrix (17, 17) from joints to the bones that end in them; the root stays
+_TO_BONES = np.eye(_H36M.num_keypoints, dtype=np.float32)
+for _parent, _joint in _H36M.bones:
+    _TO_BONES[_joint, _parent] = -1
 _TO_JOINTS = np.linalg.inv(_TO_BONES).round()
 
 
@@ -200,6 +195,5 @@ def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
-    """Vectors (3, T) scaled to length one."""
     length = np.sqrt((vectors * vectors).sum(0))
     return vectors / np.maximum(length, 1e-6)

@@ -23,13 +23,9 @@ _ANKLES = _H36M.indices(['right_foot', 'left_foot'])
 
 
 def floor_offset(joints: np.ndarray) -> np.ndarray:
-    """Compute the offset that puts a window on the floor, its middle root at x = y = 0.
+    """Compute the offset (3,) of a window to the floor, its middle root at x = y = 0.
 
-    Args:
-        joints (np.ndarray): Meters, z up, (T, K, 3), root first; 17 are Human3.6M's.
-
-    Returns:
-        np.ndarray: Offset to add to the joints, (3,).
+    Joints (T, K, 3) are in meters, z up, root first; 17 are Human3.6M's.
     """
     root = joints[len(joints) // 2, 0]
     if joints.shape[1] == len(_H36M.joints):
@@ -56,15 +52,10 @@ def to_camera(joints: np.ndarray, camera: dict) -> np.ndarray:
 
 
 def project(joints: np.ndarray, camera: dict) -> tuple[np.ndarray, np.ndarray]:
-    """Project joints with a pinhole camera.
+    """Project joints (..., 3) in meters, z up, with a pinhole camera.
 
-    Args:
-        joints (np.ndarray): Meters, z up, (..., 3).
-        camera (dict): ``R`` (3, 3) camera-to-world, ``T`` (3,) its place, ``f`` (2,),
-            ``c`` (2,), MMPose's convention.
-
-    Returns:
-        tuple[np.ndarray, np.ndarray]: Pixels (..., 2), camera-axes meters (..., 3).
+    The camera has ``R`` (3, 3) camera-to-world, ``T`` (3,) its place, ``f`` (2,) and
+    ``c`` (2,), as in MMPose. Returns pixels (..., 2) and meters in its axes (..., 3).
     """
     in_camera = to_camera(joints, camera)
     depth = np.maximum(in_camera[..., 2], 1e-3)
@@ -77,15 +68,10 @@ def project(joints: np.ndarray, camera: dict) -> tuple[np.ndarray, np.ndarray]:
 
 
 def look_at_camera(place: np.ndarray, target: np.ndarray, roll: float) -> np.ndarray:
-    """Compute the camera-to-world rotation of a camera that looks at a point.
+    """Compute the camera-to-world rotation (3, 3) of a camera that looks at a point.
 
-    Args:
-        place (np.ndarray): The camera's place, meters, z up, (3,).
-        target (np.ndarray): Point in the image's center, (3,).
-        roll (float): Rotation about the optical axis, radians.
-
-    Returns:
-        np.ndarray: (3, 3); columns are the camera's x right, y down, z away.
+    Place and target (3,) are in meters, z up; ``roll`` about the optical axis is in
+    radians. Columns are the camera's x right, y down, z away.
     """
     x, y, z = (target - place).tolist()
     level = math.hypot(x, y)
@@ -215,16 +201,8 @@ def denormalize_inferencer_input(results: dict) -> dict:
     By default, an inferencer moves each person into the box of ``stats_info``. If that
     is the unit box of :func:`mmhot.datasets.h36m.h36m_metainfo`, the normalization is
     detected, and the person is moved to where people stand in Human3.6M, with its
-    camera. The place in the user's image is lost; ``disable_norm_pose_2d=True`` of the
-    inferencer keeps it.
-
-    Args:
-        results (dict): A sample with ``keypoints`` (T, K, 2) and, unless they are
-            normalized, ``camera_param`` with ``w`` and ``h``. Both are replaced if the
-            person was moved.
-
-    Returns:
-        dict: The sample.
+    camera: ``keypoints`` (T, K, 2) and ``camera_param`` are replaced. The place in the
+    user's image is lost; ``disable_norm_pose_2d=True`` of the inferencer keeps it.
     """
     keypoints = results['keypoints'][..., :2]
     scale = results.get('stats_info', {}).get('bbox_scale')

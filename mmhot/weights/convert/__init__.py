@@ -26,18 +26,12 @@ RECOVERY: Rules = (
 
 @dataclass(frozen=True)
 class PublishedModel:
-    """Recognition and conversion of a published model's checkpoints.
+    """Recognition and conversion of a published model's checkpoints."""
 
-    Args:
-        name (str): The paper's name of the model.
-        marks (tuple[str]): Prefixes; a checkpoint of this model has keys with each.
-        convert (Callable): Maps the published tensors by key and the user's settings
-            to the config for ``MODELS.build`` and the tensors under our keys, in the
-            shapes of the model but for axes of length one.
-    """
-
-    name: str
-    marks: tuple[str, ...]
+    name: str  # in its paper
+    marks: tuple[str, ...]  # prefixes; a checkpoint of it has keys with each
+    # maps published tensors and the user's settings to the config for `MODELS.build`
+    # and tensors under our keys, in the shapes of the model but for axes of length one
     convert: Callable[[Tensors, dict[str, Any]], tuple[dict, Tensors]]
 
     def owns(self, keys: Iterable[str]) -> bool:
@@ -79,17 +73,11 @@ def merge_settings(
     defaults: Mapping[str, Any],
     model: str,
 ) -> dict[str, Any]:
-    """Merge settings from shapes, defaults and the user.
-
-    Args:
-        settings (Mapping): The user's settings, by their published names.
-        found (Mapping): Settings that shapes determine; the user's must agree.
-        defaults (Mapping): Published values of all other settings.
-        model (str): Name of the model, for the errors.
+    """Merge a model's settings from shapes, published defaults and the user.
 
     Raises:
-        ValueError: If a setting is unknown, of another kind than its default, or
-            contradicts the tensors.
+        ValueError: If one of the user's is unknown, of another kind than its default,
+            or contradicts the tensors.
     """
     known = {**found, **defaults}
     for name, value in settings.items():

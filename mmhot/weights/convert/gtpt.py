@@ -95,7 +95,6 @@ def convert(tensors: Tensors, settings: dict[str, Any]) -> tuple[dict, Tensors]:
 
 
 def _sizes(state: Tensors, settings: dict[str, Any], dataset: str) -> dict[str, Any]:
-    """Merge sizes from the shapes with the user's settings."""
     settings = {
         name: list(value) if isinstance(value, tuple) else value
         for name, value in settings.items()
@@ -130,7 +129,6 @@ def _sizes(state: Tensors, settings: dict[str, Any], dataset: str) -> dict[str, 
 
 
 def _config(state: Tensors, sizes: dict[str, Any]) -> dict:
-    """Return the config of the model."""
     input_size = tuple(round(length) for length in sizes['input_size'])
     stage_channels = [
         2 * len(state[f'backbone.stages.{stage}.0.right.2.conv.bias'])
