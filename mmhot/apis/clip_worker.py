@@ -73,25 +73,14 @@ class ClipWorker:
         self._pipeline: VideoLifter | None = None
 
     def prepare(self, with_2d: bool) -> VideoLifter:
-        """Load the models that are not loaded yet.
-
-        Args:
-            with_2d (bool): Whether the 2D models are needed.
-
-        Returns:
-            VideoLifter: The models.
-        """
+        """Load the models that are not loaded yet, 2D models only ``with_2d``."""
         options = self._options
         if self._pipeline is None:
             cache = None if options.no_cache else options.out_dir
             self._pipeline = open_video_lifter(options, cache)
             self._say(f'lifter: {self._pipeline.lifter.name}')
         if with_2d and self._pipeline.pose_estimator is None:
-            models = open_pose_estimator(options)
-            self._pipeline.pose_estimator = models
-            self._say(
-                f'boxes: {models.detector.name}, 2D keypoints: {models.estimator.name}'
-            )
+            self._pipeline.pose_estimator = open_pose_estimator(options, self._say)
         return self._pipeline
 
     def __call__(self, item: ClipInput) -> Outcome:
@@ -117,8 +106,8 @@ class ClipWorker:
         kept = self._record_path(item)
         before = kept and options.resume and _load_record(kept, options.out_dir)
         if before:
-            outcome.skipped, outcome.people = True, before['people']
-            times.num_frames = before['frames']
+            outcome.skipped = True
+            outcome.people, times.num_frames = before['people'], before['frames']
             self._say(f'{item.name}: was finished before')
             return
         source = item.open()
@@ -135,23 +124,17 @@ class ClipWorker:
             outcome.people = len(set(lifted.track.tolist()))
             if options.camera == 'auto' and lifted.camera_path is not None:
                 self._say(f'{item.name}: {describe_path(lifted.camera_path)}')
-        record = {
-            'files': {file.name: _state(file) for file in outcome.files},
-            'frames': times.num_frames,
-            'people': outcome.people,
-        }
-        save_if_possible(_save_record, record, kept)
+        files = {file.name: describe_file(file)[1:] for file in outcome.files}
+        counts = {'frames': times.num_frames, 'people': outcome.people}
+        save_if_possible(_save_record, {'files': files, **counts}, kept)
 
     def _record_path(self, item: ClipInput) -> Path | None:
         """Name the record of a finished input by all that its results depend on."""
         options = self._options
         if options.no_cache or not item.path.exists():
             return None  # the content of an address may change
-        values = {
-            each.name: str(getattr(options, each.name))
-            for each in fields(options)
-            if each.name not in _IRRELEVANT
-        }
+        names = {each.name for each in fields(options)} - _IRRELEVANT
+        values = {name: str(getattr(options, name)) for name in names}
         with_2d = not item.has_keypoints
         facts = {
             'rules': [TRACKING_RULES, LIFTING_RULES],
@@ -173,12 +156,8 @@ def _load_record(path: Path, folder: Path) -> dict[str, Any] | None:
     try:
         record = load_json(require_file(path))
         files = record['files'].items()
-        is_whole = all(_state(folder / name) == state for name, state in files)
+        # sizes and dates
+        is_whole = all(describe_file(folder / name)[1:] == x for name, x in files)
     except (AttributeError, LookupError, OSError, TypeError, ValueError):
         return None
     return record if is_whole else None
-
-
-def _state(file: Path) -> list[int]:
-    """Return the size and date of a file."""
-    return describe_file(file)[1:]

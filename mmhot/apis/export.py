@@ -31,9 +31,6 @@ def save_clip(
         **options (object): See :class:`mmhot.apis.options.ExportOptions`, but
             ``formats``.
 
-    Returns:
-        list[Path]: The files written.
-
     Raises:
         ValueError: If the suffix is no format, or an option is wrong.
     """
@@ -43,7 +40,7 @@ def save_clip(
     suffix = path.suffix.removeprefix('.')
     endings = [name for name in WRITERS if path.name.endswith(f'.{name}')]
     name = max(endings, key=len, default=suffix)
-    chosen = ExportOptions.of(formats=[name], **options)
+    chosen = ExportOptions(formats=[name], **options)
     if isinstance(video, str | Path):
         (video,) = open_inputs([str(video)])
     files = name_files(path, *chosen.formats, sorted(set(clip.track.tolist()))).values()
@@ -60,19 +57,16 @@ def export(
     bars: Bars = no_bar,
     stem: Path | None = None,
 ) -> list[Path]:
-    """Write a clip in all chosen formats.
+    """Write a clip in all chosen formats; one in world axes is written as it is.
 
     Args:
-        clip (Clip3D): Clip; one in world axes is written as it is.
+        clip (Clip3D): Clip.
         options (ExportOptions): Formats, axes, scale.
         footage (FrameSource, optional): Video behind the keypoints.
         say (Callable): Receives the path of each file.
         bars (Bars): Opens a progress bar for each file.
         stem (Path, optional): The files without their format; by default the clip's
-            name in the output folder of :class:`mmhot.apis.options.OutputOptions`.
-
-    Returns:
-        list[Path]: The files written.
+            name in ``options.out_dir``.
     """
     from mmhot.apis.processing import processors_of_files
     from mmhot.lifting.world import scale_people, turn

@@ -1,7 +1,7 @@
 """Inferencer with the interface of MMPose's, which lifts whole clips."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache, partial
 from itertools import islice
 from pathlib import Path
@@ -51,11 +51,10 @@ class PosedImage:
         name (str): File of the image, or the name that MMPose gives to a frame.
         size (tuple[int, int]): Width and height in pixels.
         read (Callable): Returns the image, BGR, uint8 (H, W, 3).
-        people (People): People in 2D, P of them.
-        ids (np.ndarray): Their track IDs, (P,).
+        people (People): P people in 2D, with track IDs ``ids``, (P,).
         index (int): Frame number; 0 of an image.
         lifted (Clip3D | None): The people in 3D, if any was lifted.
-        scene (Callable): Returns the renderer of a number of people, or None.
+        scene (Callable | None): Returns the renderer of a number of lifted people.
     """
 
     name: str
@@ -65,7 +64,7 @@ class PosedImage:
     ids: np.ndarray
     index: int = 0
     lifted: Clip3D | None = None
-    scene: Callable[[int], ClipRenderer | None] = lambda num_instances: None
+    scene: Callable[[int], ClipRenderer | None] | None = None
 
 
 class Inferencer(BaseMMPoseInferencer):
@@ -125,9 +124,10 @@ class Inferencer(BaseMMPoseInferencer):
         if det_cat_ids not in (None, 0, [0], (0,)):
             raise ValueError(f'det_cat_ids must be 0, people, got {det_cat_ids!r}')
         device = choose_device(device)
-        self.lifter, options = None, InferOptions(without=without)
+        self.lifter, self._processors = None, []
         if lifts:
             self.lifter = Lifter(pose3d, pose3d_weights, device=device)
+            options = InferOptions(without=without)
             self._processors = processors_of(options, self.lifter)
         # thresholds differ from call to call, see BoxFilter
         self.detector, self.estimator = pose_source.open_pose_source(
@@ -185,60 +185,50 @@ class Inferencer(BaseMMPoseInferencer):
         """
         detector = BoxFilter(self.detector, bbox_thr, nms_thr)
         models = VideoPoseEstimator(detector, self.estimator, batch_size=batch_size)
+        pipeline = VideoLifter(models, self.lifter, processors=self._processors)
         name, estimate, paths = 'images', self._pose_images, inputs
         if self._video_input:
-            name, paths = (
-                Path(self.video_info['name']).stem,
-                [getattr(inputs, 'path', '')],
-            )
+            name = Path(self.video_info['name']).stem
+            paths = [getattr(inputs, 'path', '')]
             estimate = self._lift_video if self.lifter else self._pose_frames
         files = (x for x in paths if isinstance(x, str | Path))
         self._read_files = {Path(x).resolve() for x in files}
         with stage_bars(self.bars, name) as progress:
-            for image in estimate(inputs, models, progress):
+            for image in estimate(inputs, pipeline, progress):
                 yield image, image
 
     def _pose_images(
-        self, inputs: list, models: VideoPoseEstimator, progress: ShowStage
+        self, inputs: list, pipeline: VideoLifter, progress: ShowStage
     ) -> Iterator[PosedImage]:
         """Estimate the poses in images, and lift each image for itself."""
+        models = pipeline.pose_estimator
         for start in range(0, len(inputs), models.batch_size):
             images = [_read(x) for x in inputs[start : start + models.batch_size]]
             found = zip(images, models.estimate_images(images), strict=True)
             for number, (image, people) in enumerate(found, start):
-                is_array = isinstance(inputs[number], np.ndarray)
-                posed = PosedImage(
-                    _NAME.format(number) if is_array else str(inputs[number]),
-                    image.shape[1::-1],
+                name, size = inputs[number], image.shape[1::-1]
+                is_array = isinstance(name, np.ndarray)
+                name = _NAME.format(number) if is_array else str(name)
+                lifted = _lift_image(pipeline, name, size, people)
+                progress('2D', number + 1, len(inputs))
+                yield PosedImage(
+                    name,
+                    size,
                     lambda image=image: image,
                     people,
                     np.arange(len(people)),
+                    lifted=lifted,
+                    scene=partial(_open_scene, lifted),
                 )
-                progress('2D', number + 1, len(inputs))
-                yield self._lift_image(posed, models) if self.lifter else posed
-
-    def _lift_image(self, image: PosedImage, models: VideoPoseEstimator) -> PosedImage:
-        """Lift the people of an image as clips of one frame."""
-        tracks = []
-        for row in range(len(image.people)):
-            own = image.people.take(slice(row, row + 1))
-            parts = own.keypoints, own.scores, own.bboxes
-            tracks.append(Track2D(row, np.zeros(1, np.int64), *parts))
-        source = ImageSequence([Path(image.name)], Path(image.name).stem)
-        people = ClipPeople([image.people], [0.0], image.size)
-        clip = _lift(self._open_pipeline(models), source, people, tracks)
-        return replace(image, lifted=clip, scene=partial(_open_scene, clip))
-
-    def _open_pipeline(self, models: VideoPoseEstimator) -> VideoLifter:
-        return VideoLifter(models, self.lifter, processors=self._processors)
 
     def _pose_frames(
         self,
         source: FrameSource | Iterator[Frame],
-        models: VideoPoseEstimator,
+        pipeline: VideoLifter,
         progress: ShowStage,
     ) -> Iterator[PosedImage]:
         """Estimate and track the poses of a video or webcam, frame by frame."""
+        models = pipeline.pose_estimator
         fps, total = self.video_info['fps'], getattr(source, 'num_frames', 0)
         tracker, cut_detector = Tracker(fps), CutDetector()
         interval, previous = models.detection_interval(fps), None
@@ -264,14 +254,15 @@ class Inferencer(BaseMMPoseInferencer):
             warn_of_damage(source)
 
     def _lift_video(
-        self, video: FrameSource, models: VideoPoseEstimator, progress: ShowStage
+        self, video: FrameSource, pipeline: VideoLifter, progress: ShowStage
     ) -> Iterator[PosedImage]:
         """Lift the people of a video; for drawings it is read once more."""
-        pipeline, total = self._open_pipeline(models), video.num_frames or 0
+        total = video.num_frames or 0
         found = pipeline.estimate_poses(video, lambda done: progress('2D', done, total))
         warn_of_damage(video)
         tracks = pipeline.track(video, found)
-        clip = _lift(pipeline, video, found, tracks, lambda *x: progress('3D', *x))
+        clip = pipeline.assemble(video, found, tracks)
+        clip = clip and pipeline.lift(clip, partial(progress, '3D'))
         scene, frames = cache(partial(_open_scene, clip)), iter(video)
         for index, (people, ids) in enumerate(_split_frames(tracks, found)):
             lifted = clip and clip.take(np.flatnonzero(clip.frame == index))
@@ -418,16 +409,20 @@ def _as_dicts(instances: InstanceData) -> list[dict[str, Any]]:
     return people
 
 
-def _lift(
-    pipeline: VideoLifter,
-    source: FrameSource,
-    found: ClipPeople,
-    tracks: list[Track2D],
-    progress: Callable[[int, int], None] | None = None,
+def _lift_image(
+    pipeline: VideoLifter, name: str, size: tuple[int, int], people: People
 ) -> Clip3D | None:
-    """Lift tracked people; None if there are none with confident keypoints."""
-    clip = pipeline.assemble(source, found, tracks)
-    return None if clip is None else pipeline.lift(clip, progress)
+    """Lift people as clips of one frame; None without confident keypoints."""
+    if pipeline.lifter is None:
+        return None
+    parts = people.keypoints[:, None], people.scores[:, None], people.bboxes[:, None]
+    tracks = [
+        Track2D(row, np.zeros(1, np.int64), *own)
+        for row, own in enumerate(zip(*parts, strict=True))
+    ]
+    source = ImageSequence([Path(name)], Path(name).stem)
+    clip = pipeline.assemble(source, ClipPeople([people], [0.0], size), tracks)
+    return clip and pipeline.lift(clip)
 
 
 def _open_scene(clip: Clip3D | None, num_instances: int) -> ClipRenderer | None:
@@ -435,8 +430,8 @@ def _open_scene(clip: Clip3D | None, num_instances: int) -> ClipRenderer | None:
     if clip is None or not num_instances:
         return None
     people = np.unique(clip.track)
-    count = len(people) if num_instances < 0 else num_instances
-    return ClipRenderer(clip.take(np.isin(clip.track, people[:count])))
+    shown = people if num_instances < 0 else people[:num_instances]
+    return ClipRenderer(clip.take(np.isin(clip.track, shown)))
 
 
 def _split_frames(

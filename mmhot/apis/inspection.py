@@ -12,9 +12,9 @@ from mmpose.models.pose_estimators import TopdownPoseEstimator
 from torch import Tensor
 
 import mmhot.plugin  # noqa: F401 registers, also for configs of MMPose
-from mmhot.apis.command_options import CostOptions, PruningOptions
+from mmhot.apis.options import CostOptions, PruningOptions
 from mmhot.compat.installation import choose_device
-from mmhot.evaluation.cost import Cost, count_parts, input_shape
+from mmhot.evaluation.cost import count_parts, input_shape
 from mmhot.models.gtpt.head import GTPTHead
 from mmhot.video.sources.model_names import find_pose_model
 from mmhot.visualization.pruning import PruningStage, PruningTrace, draw_pruning
@@ -29,13 +29,13 @@ def measure_cost(model: str, **options: object) -> dict:
 
     Args:
         model (str): Name or alias of a model, or a config.
-        **options (object): See :class:`mmhot.apis.command_options.CostOptions`.
+        **options (object): See :class:`mmhot.apis.options.CostOptions`.
 
     Returns:
         dict: Of JSON's types: the ``config``, shape of an ``input``, ``total`` and
         ``layers`` (the model's direct children), and the ``time`` of a batch.
     """
-    chosen = CostOptions.of(**options)
+    chosen = CostOptions(**options)
     device = choose_device(chosen.device)
     known = [each for each in read_models() if each.is_called(model)]
     path = known[0].config if known else find_config(model)
@@ -56,12 +56,13 @@ def measure_cost(model: str, **options: object) -> dict:
         raise ValueError(
             f'{path}: no pass with shape {list(shape)}: {reason}'
         ) from error
-    content = {
-        'config': str(path),
-        'input': list(shape),
-        'total': _as_dict(layers.pop('')),
-        'layers': {name: _as_dict(cost) for name, cost in layers.items()},
+    names = ('parameters', 'macs', 'product_macs')
+    costs = {
+        part: {name: getattr(cost, name) for name in names}
+        for part, cost in layers.items()
     }
+    content = {'config': str(path), 'input': list(shape), 'total': costs.pop('')}
+    content['layers'] = costs
     if not chosen.no_time:
 
         def run() -> None:
@@ -79,11 +80,6 @@ def measure_cost(model: str, **options: object) -> dict:
     return content
 
 
-def _as_dict(cost: Cost) -> dict[str, int]:
-    names = ('parameters', 'macs', 'product_macs')
-    return {name: getattr(cost, name) for name in names}
-
-
 def show_pruning(
     image: np.ndarray,
     model: str = 'gtpt-t',
@@ -96,12 +92,12 @@ def show_pruning(
         image (np.ndarray): BGR, (H, W, 3) uint8.
         model (str): Name or alias of a model, or a config. Defaults to 'gtpt-t'.
         checkpoint (str, optional): Its weights. Defaults to those of the named model.
-        **options (object): See :class:`mmhot.apis.command_options.PruningOptions`.
+        **options (object): See :class:`mmhot.apis.options.PruningOptions`.
 
     Returns:
         tuple[np.ndarray, PruningTrace]: Drawing, BGR uint8, and what it shows.
     """
-    chosen = PruningOptions.of(**options)
+    chosen = PruningOptions(**options)
     named = find_pose_model(model)
     weights = checkpoint or named.weights
     if not weights:
@@ -129,9 +125,6 @@ def trace_pruning(
         bbox (Sequence[float], optional): Bounding box of the person: left, top, right,
             bottom. By default the whole image.
         keep_rates (Sequence[float], optional): Keep rates instead of the model's.
-
-    Returns:
-        PruningTrace: For :func:`mmhot.visualization.pruning.draw_pruning`.
     """
     head = model.head
     if not isinstance(head, GTPTHead):
@@ -149,23 +142,16 @@ def trace_pruning(
     tokens, kept = head.encode(patches, counts)
     probabilities = (x.softmax(-1).cpu().numpy() for x in head.classify(tokens))
     keypoints, _ = head.decoder.decode(*probabilities)
+    sizes = zip(head.in_featuremap_size, head.patch_embed.patch_size, strict=True)
+    groups = (', '.join(names).replace('_', ' ') for names in head.groups.groups)
     return PruningTrace(
         crop=crop,
-        grid=_grid(head),
+        grid=tuple(length // step for length, step in sizes),
         stages=_stages(kept),
-        groups=tuple(
-            ', '.join(names).replace('_', ' ') for names in head.groups.groups
-        ),
+        groups=tuple(groups),
         keypoints=keypoints[0],
         group_of=head.groups.home_group.cpu().numpy(),
     )
-
-
-def _grid(head: GTPTHead) -> tuple[int, int]:
-    """Return the number of columns and rows of patches."""
-    sizes = zip(head.in_featuremap_size, head.patch_embed.patch_size, strict=True)
-    columns, rows = (length // step for length, step in sizes)
-    return columns, rows
 
 
 def _stages(kept: Sequence[Tensor]) -> tuple[PruningStage, ...]:

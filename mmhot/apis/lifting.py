@@ -7,12 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from mmhot.apis.export import export
-from mmhot.apis.option_fields import takes
-from mmhot.apis.options import InferOptions, LiftOptions, LiftRunOptions
+from mmhot.apis.options import InferOptions, LiftOptions, LiftRunOptions, takes
 from mmhot.apis.processing import processors_of
 from mmhot.apis.progress import Bars, Show, no_bar, stage_bars, text_bar
 from mmhot.io.readers.keypoints import read_keypoints
-from mmhot.io.results import check_targets, result_files, results_folder
+from mmhot.io.results import result_files, results_folder
 from mmhot.lifting.lifter import Lifter
 from mmhot.motion.camera_path import static_path
 from mmhot.motion.chain import lift_clip
@@ -59,7 +58,7 @@ def infer(
         clip = mmhot.infer('walk.mp4', fov=60)
         clip.save('walk.bvh', static_camera=True)
     """
-    chosen = InferOptions.of(**options)
+    chosen = InferOptions(**options)
     inputs = find_inputs([str(source)], chosen.fps)
     if len(inputs) != 1:
         raise ValueError(f'source must be one clip, got {len(inputs)} in {source}')
@@ -98,18 +97,17 @@ def lift(
         FileNotFoundError: If a file does not exist.
         ValueError: If an option or the file is wrong.
     """
-    chosen = LiftOptions.of(**options)
-    clip = _open_clip(keypoints, chosen)
-    lifter = open_lifter(chosen)
+    chosen = LiftOptions(**options)
+    if isinstance(keypoints, str | Path):
+        clip = _read_clip(keypoints, chosen)
+    else:
+        clip = _check_keypoints(keypoints, chosen)
+    lifter = _open_lifter(chosen)
     with (text_bar if progress else no_bar)(f'{clip.name}: lifting') as show:
         return _lift_clip(lifter, clip, chosen, show)
 
 
-def _open_clip(
-    keypoints: str | Path | Clip2D | np.ndarray, options: LiftOptions
-) -> Clip2D:
-    if isinstance(keypoints, str | Path):
-        return _read_clip(keypoints, options)
+def _check_keypoints(keypoints: Clip2D | np.ndarray, options: LiftOptions) -> Clip2D:
     is_clip = isinstance(keypoints, Clip2D)
     refused = ('skeleton', 'image_size', 'fps', 'single') if is_clip else ('single',)
     for name in refused:
@@ -151,28 +149,29 @@ def lift_files(
         say (Callable): Receives lines for the user.
         bars (Bars): Opens progress bars.
 
-    Returns:
-        list[Path]: The files written.
-
     Raises:
         ValueError: If an input or option is wrong, or results would overwrite files.
     """
     clips = [_read_clip(path, options) for path in paths]
-    targets = []
+    targets, written = [], []
     for path, clip in zip(paths, clips, strict=True):
         tracks = [track.track for track in clip.tracks]
         files = result_files(options.out_dir, clip.name, options.formats, tracks)
         targets.append((path, files))
-    check_targets(targets, [*paths, *options.files])
-    written = []
-    with results_folder(options.out_dir):
-        lifter = open_lifter(options)
+    with results_folder(options.out_dir, targets, [*paths, *options.files]):
+        lifter = _open_lifter(options)
         for clip in clips:
             times = StageTimes()
             with bars(f'{clip.name}: lifting') as show, times.measure('3D'):
                 lifted = _lift_clip(lifter, clip, options, show)
             written += export(lifted, options, None, say, bars)
-            say(_summarize(lifted, times.seconds['3D']))
+            seconds = times.seconds['3D']
+            frames, people = (len({*x.tolist()}) for x in (lifted.frame, lifted.track))
+            say(
+                f'{clip.name}: {frames} {"frame" if frames == 1 else "frames"}, '
+                f'{people} {"person" if people == 1 else "people"}, lifted in '
+                f'{seconds:.1f} s ({frames / seconds:.0f} frames per second)'
+            )
     return written
 
 
@@ -183,17 +182,7 @@ def _lift_clip(
     return lift_clip(lifter, processors_of(options, lifter), clip, lens, show)
 
 
-def _summarize(clip: Clip3D, seconds: float) -> str:
-    frames, people = (len(set(x.tolist())) for x in (clip.frame, clip.track))
-    return (
-        f'{clip.name}: {frames} {"frame" if frames == 1 else "frames"}, '
-        f'{people} {"person" if people == 1 else "people"}, lifted in {seconds:.1f} s '
-        f'({frames / seconds:.0f} frames per second)'
-    )
-
-
-def open_lifter(options: LiftOptions) -> Lifter:
-    """Load the lifter of :func:`lift`."""
+def _open_lifter(options: LiftOptions) -> Lifter:
     return Lifter(
         options.model,
         options.checkpoint,
@@ -208,15 +197,12 @@ def open_lifter(options: LiftOptions) -> Lifter:
 def open_video_lifter(
     options: InferOptions, cache: Path | None = None, accuracy: str = 'best'
 ) -> VideoLifter:
-    """Load the lifter of :func:`infer`; its 2D models are opened on their own.
+    """Load the lifter of :func:`infer`, without 2D models.
 
     Args:
         options (InferOptions): Options of the lifter and of smoothing.
         cache (Path, optional): Folder in which intermediate results are kept.
         accuracy (str): See :class:`mmhot.Lifter`. Defaults to 'best'.
-
-    Returns:
-        VideoLifter: Without ``pose_estimator``, see :func:`open_pose_estimator`.
     """
     speed, keep = SPEEDS[options.speed], options.keep
     if options.pose3d is None and options.pose3d_weights is None and keep is None:
@@ -242,8 +228,10 @@ def open_video_lifter(
     )
 
 
-def open_pose_estimator(options: InferOptions) -> VideoPoseEstimator:
-    """Load the detector and the 2D model of :func:`infer`."""
+def open_pose_estimator(
+    options: InferOptions, say: Callable[[str], None] = lambda line: None
+) -> VideoPoseEstimator:
+    """Load the detector and the 2D model of :func:`infer`, and name them."""
     speed = SPEEDS[options.speed]
     detector, estimator = pose_source.open_pose_source(
         options.pose2d,
@@ -255,6 +243,7 @@ def open_pose_estimator(options: InferOptions) -> VideoPoseEstimator:
         backend=options.backend,
         keep_rates=speed.keep_rates,
     )
+    say(f'boxes: {detector.name}, 2D keypoints: {estimator.name}')
     return VideoPoseEstimator(
         detector,
         estimator,
@@ -271,19 +260,21 @@ def lift_source(
     progress: Callable[[str, int, int], None],
     times: StageTimes,
 ) -> Clip3D | None:
-    """Lift a video or 2D keypoints; warn of what could not be read.
+    """Lift a video or 2D keypoints to camera axes; None if no person was found.
 
-    Args:
-        pipeline (VideoLifter): Models.
-        source (FrameSource | Clip2D): Frames, or 2D keypoints.
-        progress (Callable): Receives the stage, frames done and frames in total.
-        times (StageTimes): Receives the times of the stages.
-
-    Returns:
-        Clip3D | None: 3D poses in camera axes; None if no person was found.
+    What could not be read is logged. ``progress`` receives the stage, frames done and
+    frames in total; ``times`` the times of the stages.
     """
     if isinstance(source, Clip2D):
-        path = _path_of_keypoints(pipeline.camera, source)
+        path = None
+        if pipeline.camera == 'rotating':
+            raise ValueError(
+                f"{source.name}: camera='rotating' needs the video; of keypoint files "
+                "only 'static' is supported"
+            )
+        if pipeline.camera == 'static':
+            frames = [track.frames[-1] for track in source.tracks if len(track.frames)]
+            path = static_path(int(max(frames)) + 1)
         with times.measure('3D'):
             lifted = pipeline.lift(source, lambda *done: progress('3D', *done), path)
         times.num_frames = len(set(lifted.frame.tolist()))
@@ -291,19 +282,6 @@ def lift_source(
     lifted = pipeline(source, progress, times)
     warn_of_damage(source)
     return lifted
-
-
-def _path_of_keypoints(camera: str, clip: Clip2D) -> np.ndarray | None:
-    """Return the camera path of 2D keypoints, of which only a static one is known."""
-    if camera in ('auto', 'moving'):
-        return None
-    if camera != 'static':
-        raise ValueError(
-            f'{clip.name}: camera={camera!r} needs the video; of keypoint files only '
-            "'static' is supported"
-        )
-    last = max(int(track.frames[-1]) for track in clip.tracks if len(track.frames))
-    return static_path(last + 1)
 
 
 def warn_of_damage(source: FrameSource) -> None:

@@ -12,7 +12,7 @@ import mmhot
 from mmhot.apis.lifting import open_pose_estimator, open_video_lifter
 from mmhot.apis.options import InferRunOptions, LiveOptions
 from mmhot.apis.progress import Bars, no_bar
-from mmhot.io.results import check_targets, results_folder
+from mmhot.io.results import results_folder
 from mmhot.io.writers.json_lines import JsonLines
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.lens import camera_intrinsics, ideal_camera, resolve_intrinsics
@@ -51,11 +51,20 @@ def lift_stream(
         ValueError: If an option is wrong.
         OSError: If the stream cannot be opened or the file cannot be written.
     """
-    check_live(options)
+    if options.resume:
+        raise ValueError('resume cannot be combined with live streams')
+    if options.joints != 17:
+        raise ValueError(f'live streams have 17 joints, got joints={options.joints}')
+    is_rotating = options.camera == 'rotating'
+    if options.axes == 'world' or options.height is not None or is_rotating:
+        raise ValueError(
+            'height and cameras that turn need a whole clip, as does '
+            "axes='world': they do not go with live streams"
+        )
     stream = streams.open_stream(source)
     path = options.out_dir / f'{stream.name}.jsonl'
-    with results_folder(options.out_dir):
-        check_targets([(source, [path])], [source, *options.files])
+    read = [source, *options.files]
+    with results_folder(options.out_dir, [(source, [path])], read):
         lifter = _open_lifter(options, live, options.fps or stream.fps, say)
         show = open_window(f'mmhot: {stream.name}') if live.show else lambda poses: True
         say(
@@ -69,59 +78,34 @@ def lift_stream(
             items = _reported(capture, lifter, options.axes, file, say)
             for poses in lifter(items):
                 latency = 1000 * (time.monotonic() - poses.frame.arrived)
-                people = [_as_instance(each, options.axes) for each in poses.people]
+                line = {
+                    'type': 'frame',
+                    'frame_id': poses.frame.index,
+                    'time': round(poses.frame.time, 4),
+                    'latency_ms': round(latency, 1),
+                    'instances': [_as_instance(x, options.axes) for x in poses.people],
+                }
+                file.write(line)
                 num_lifted += 1
-                file.write(
-                    {
-                        'type': 'frame',
-                        'frame_id': poses.frame.index,
-                        'time': round(poses.frame.time, 4),
-                        'latency_ms': round(latency, 1),
-                        'instances': people,
-                    }
-                )
                 progress(num_lifted, 0)
                 if not show(poses):
                     capture.stop.set()
-            file.write(
-                {
-                    'type': 'summary',
-                    'frames_seen': capture.seen,
-                    'frames_lifted': num_lifted,
-                    'ended': capture.ended,
-                }
-            )
+            seen = {'frames_seen': capture.seen, 'frames_lifted': num_lifted}
+            file.write({'type': 'summary', **seen, 'ended': capture.ended})
     say(f'{stream.name}: {capture.seen} frames seen, {num_lifted} lifted')
     return capture.ended
-
-
-def check_live(options: InferRunOptions) -> None:
-    """Refuse options that need a whole clip.
-
-    Raises:
-        ValueError: If one is set.
-    """
-    if options.resume:
-        raise ValueError('resume cannot be combined with live streams')
-    if options.joints != 17:
-        raise ValueError(f'live streams have 17 joints, got joints={options.joints}')
-    is_rotating = options.camera == 'rotating'
-    if options.axes == 'world' or options.height is not None or is_rotating:
-        raise ValueError(
-            'height and cameras that turn need a whole clip, as does '
-            "axes='world': they do not go with live streams"
-        )
 
 
 def _open_lifter(
     options: InferRunOptions, live: LiveOptions, fps: float, say: Callable[[str], None]
 ) -> LiveLifter:
     """Load the models."""
+    said: list[str] = []
     with redirect_stdout(sys.stderr):  # some models print
         lifter = open_video_lifter(options, accuracy='fast').lifter
-        models = open_pose_estimator(options)
-    say(f'lifter: {lifter.name}')
-    say(f'boxes: {models.detector.name}, 2D keypoints: {models.estimator.name}')
+        models = open_pose_estimator(options, said.append)
+    for line in (f'lifter: {lifter.name}', *said):
+        say(line)
     return LiveLifter(
         models,
         lifter,
@@ -143,14 +127,13 @@ def _reported(
     say: Callable[[str], None],
 ) -> Iterator[LiveFrame | Interruption]:
     """Pass on the items of a stream; report gaps, image sizes, dropped frames."""
-    label, last, size, is_said = capture.stream.label, None, None, False
+    label, since, size, is_said = capture.stream.label, None, None, False
     for item in capture:
         if isinstance(item, Interruption):
             say(f'{label}: {item.reason}; waiting')
-            since = None if last is None else round(last.time, 4)
             file.write({'type': 'gap', 'time': since, 'reason': item.reason})
         else:
-            last = item
+            since = round(item.time, 4)
             if size != item.image.shape[1::-1]:
                 size = item.image.shape[1::-1]
                 file.write(_header(lifter, label, size, axes))

@@ -5,15 +5,13 @@ from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 
 import mmhot
-from mmhot.apis.command_options import OnnxOptions
 from mmhot.apis.onnx_models import NUM_INPUTS, Exportable, open_exportable
+from mmhot.apis.options import OnnxOptions
 from mmhot.deploy.onnx_graphs import KEPT, OPSET, write_graph
 from mmhot.deploy.onnx_sessions import open_session
 from mmhot.errors import escape, ignored_warnings
@@ -38,16 +36,13 @@ def export_onnx(
         model (str): Name of shipped weights, name or alias of a model, or a config.
         checkpoint (str, optional): Its weights. Defaults to those of the name.
         say (Callable): Receives lines about the comparison.
-        **options (object): See :class:`mmhot.apis.command_options.OnnxOptions`.
-
-    Returns:
-        list[Path]: The files.
+        **options (object): See :class:`mmhot.apis.options.OnnxOptions`.
 
     Raises:
         ValueError: If an argument is wrong, the model cannot be exported, or the file
             does not compute what PyTorch does; then nothing is written.
     """
-    chosen = OnnxOptions.of(**options)
+    chosen = OnnxOptions(**options)
     out = chosen.out
     _check_folder(out)
     opened = open_exportable(model, checkpoint, chosen.keep, chosen.inputs)
@@ -99,13 +94,8 @@ def _leave_out_kept(checked: Path, file: Path) -> None:
 def check_parity(opened: Exportable, file: Path, checked: Path) -> list[str]:
     """Compare ONNX Runtime with PyTorch, in batches of 1, 3 and 8.
 
-    Args:
-        opened (Exportable): The model and its real inputs.
-        file (Path): Exported file.
-        checked (Path): The same graph, which returns kept patches or frames, too.
-
-    Returns:
-        list[str]: The largest differences of random and real inputs.
+    The graph of ``checked`` returns kept patches or frames, too. The result names the
+    largest differences of random and real inputs.
 
     Raises:
         ValueError: If outputs differ by more than rounding, or anything kept differs.
@@ -113,15 +103,20 @@ def check_parity(opened: Exportable, file: Path, checked: Path) -> list[str]:
     sessions = [open_session(each) for each in (file, checked)]
     generator = torch.Generator().manual_seed(0)
     random = torch.randn(opened.real.shape, generator=generator)
-    lines = []
+    graph, lines = opened.graph, []
     for kind, inputs in (('random', random), ('real', opened.real)):
-        wanted = _run_torch(opened.graph, inputs)
-        worst = 0.0
+        # layers of MMDetection use what PyTorch calls outdated
+        with torch.no_grad(), ignored_warnings():
+            outputs = [output.numpy() for output in graph(inputs)]
+        wanted, worst = dict(zip(graph.output_names, outputs, strict=True)), 0.0
         for session, batch in product(sessions, BATCHES):
-            found = _run_onnx(session, opened.graph.input_name, inputs, batch)
-            for name, values in found.items():
+            names = [output.name for output in session.get_outputs()]
+            feeds = [{graph.input_name: x.numpy()} for x in inputs.split(batch)]
+            columns = zip(*(session.run(names, feed) for feed in feeds), strict=True)
+            for name, parts in zip(names, columns, strict=True):
                 where = f'{kind} inputs, batches of {batch}: {name}'
-                worst = max(worst, _difference(where, values, wanted[name]))
+                found = np.concatenate(parts)
+                worst = max(worst, _difference(where, found, wanted[name]))
         prunes = any(name.startswith(KEPT) for name in wanted)
         kept = 'the same patches or frames kept' if prunes else 'nothing pruned'
         text = f'largest difference on {NUM_INPUTS} {kind} inputs {worst:.1e}'
@@ -129,35 +124,13 @@ def check_parity(opened: Exportable, file: Path, checked: Path) -> list[str]:
     return lines
 
 
-def _run_torch(graph: nn.Module, inputs: Tensor) -> dict[str, np.ndarray]:
-    # layers of MMDetection use what PyTorch calls outdated
-    with torch.no_grad(), ignored_warnings():
-        outputs = graph(inputs)
-    return {
-        name: output.numpy()
-        for name, output in zip(graph.output_names, outputs, strict=True)
-    }
-
-
-def _run_onnx(
-    session: Any, input_name: str, inputs: Tensor, batch: int
-) -> dict[str, np.ndarray]:
-    names = [output.name for output in session.get_outputs()]
-    parts = [
-        session.run(names, {input_name: part.numpy()}) for part in inputs.split(batch)
-    ]
-    columns = zip(*parts, strict=True)
-    return dict(zip(names, map(np.concatenate, columns), strict=True))
-
-
 def _difference(where: str, values: np.ndarray, wanted: np.ndarray) -> float:
     """Return the largest difference of an output; raise if it is too large."""
     limit = 0.0  # of indices
     if wanted.dtype.kind != 'i':
         limit = _TOLERANCE * max(1.0, float(np.abs(wanted).max()))
-    difference = np.inf
-    if values.shape == wanted.shape:
-        difference = float(np.abs(values - wanted).max())
+    is_whole = values.shape == wanted.shape
+    difference = float(np.abs(values - wanted).max()) if is_whole else np.inf
     if not difference <= limit:
         raise ValueError(
             f'{where} differs from that of PyTorch by {difference:.2g}, more than '

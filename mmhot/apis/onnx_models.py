@@ -36,6 +36,7 @@ from mmhot.weights.config_files import read_config_file
 from mmhot.weights.index import read_models
 from mmhot.weights.load_lifter import load_lifter
 
+Numbers = Sequence[float] | None
 _DEMO = Path(mmhot.__file__).parents[1] / 'demo'
 NUM_INPUTS = 8
 # Frames of a video from one real input to the next.
@@ -62,7 +63,7 @@ class Exportable:
 def open_exportable(
     model: str,
     checkpoint: str | None = None,
-    keep: Sequence[float] | None = None,
+    keep: Numbers = None,
     inputs: str | None = None,
 ) -> Exportable:
     """Load a model by name, find out what it is, and describe it.
@@ -82,17 +83,17 @@ def open_exportable(
     config = read_config_file(_find_config(model)).get('model') or {}
     kind = str(config.get('type', '')).removeprefix('mmpose.')
     if kind in ('SequencePoseLifter', 'PoseLifter'):
-        return _open_lifter(model, checkpoint, keep, inputs)
-    if kind == 'TopdownPoseEstimator':
-        return _open_pose_model(model, checkpoint, keep, inputs)
-    if 'RTMDet' in str(config.get('bbox_head', {}).get('type')):
-        if keep is not None:
-            raise ValueError(f'keep needs a model that prunes, and {model} does not')
-        return _open_detector(model, checkpoint, inputs)
-    raise ValueError(
-        f'{model} is {kind or "no model"}: lifters, top-down 2D models and RTMDet can '
-        'be exported'
-    )
+        opened = _open_lifter
+    elif kind == 'TopdownPoseEstimator':
+        opened = _open_pose_model
+    elif 'RTMDet' in str(config.get('bbox_head', {}).get('type')):
+        opened = _open_detector
+    else:
+        raise ValueError(
+            f'{model} is {kind or "no model"}: lifters, top-down 2D models and RTMDet '
+            'can be exported'
+        )
+    return opened(model, checkpoint, keep, inputs)
 
 
 def _find_config(name: str) -> str | Path:
@@ -108,12 +109,15 @@ def _find_config(name: str) -> str | Path:
 
 
 def _open_lifter(
-    model: str,
-    checkpoint: str | None,
-    keep: Sequence[float] | None,
-    inputs: str | None,
+    model: str, checkpoint: str | None, keep: Numbers, inputs: str | None
 ) -> Exportable:
-    keep = None if keep is None else [_whole(each) for each in keep]
+    if keep is not None:
+        for value in keep:
+            if value != int(value):
+                raise ValueError(
+                    f'keep must be numbers of frames for a lifter, got {value:g}'
+                )
+        keep = [int(value) for value in keep]
     lifter = Lifter(model, checkpoint, device='cpu', keep=keep, backend='torch')
     name, _, config, plain = load_lifter(model, checkpoint)
     kept = lifter.network.model.test_cfg.get('keep')
@@ -166,16 +170,6 @@ _DECODINGS = {
     'PersonCenteredPoseLifting': 'see mmhot.codecs.pose_lifting: meters, relative to '
     'the root, turned towards the person',
 }
-_OUTPUTS = {
-    True: 'probabilities of bins, divided by the largest of a label',
-    False: 'as the head returns them',
-}
-
-
-def _whole(value: float) -> int:
-    if value != int(value):
-        raise ValueError(f'keep must be numbers of frames for a lifter, got {value:g}')
-    return int(value)
 
 
 def _windows(lifter: Lifter, path: str) -> Tensor:
@@ -186,29 +180,27 @@ def _windows(lifter: Lifter, path: str) -> Tensor:
     keypoints = lifter.sample(segment.keypoints, segment.scores, times)
     missing = max(0, lifter.seq_len + NUM_INPUTS - 1 - len(keypoints))
     keypoints = np.pad(keypoints, ((0, missing), (0, 0), (0, 0)), mode='edge')
-    last = len(keypoints) - lifter.seq_len
-    starts = np.linspace(0, last, NUM_INPUTS).round().astype(int)
-    windows = np.stack([keypoints[start : start + lifter.seq_len] for start in starts])
+    starts = np.linspace(0, len(keypoints) - lifter.seq_len, NUM_INPUTS).round()
+    windows = keypoints[starts.astype(int)[:, None] + np.arange(lifter.seq_len)]
     inputs, _ = lifter.encode(windows, ideal_camera(clip.width, clip.height))
     return torch.from_numpy(inputs)
 
 
 def _open_pose_model(
-    model: str,
-    checkpoint: str | None,
-    keep: Sequence[float] | None,
-    inputs: str | None,
+    model: str, checkpoint: str | None, keep: Numbers, inputs: str | None
 ) -> Exportable:
     plain, dataset, config = load_pose_model(model, checkpoint)
+    is_gtpt = isinstance(plain.head, GTPTHead)
+    _check_keep(keep, is_gtpt, model)
     if keep is not None:
-        if not isinstance(plain.head, GTPTHead):
-            raise ValueError(f'keep needs a model that prunes, and {model} does not')
         plain.head.keep_rates = list(keep)
     skeleton = model_skeleton(dataset, model)
     crop = _crop_settings(config, model)
     width, height = crop['size']
     graph = PoseGraph(plain)
-    is_gtpt = isinstance(plain.head, GTPTHead)
+    decoding = 'as the head returns them'
+    if is_gtpt:
+        decoding = 'probabilities of bins, divided by the largest of a label'
     meta = dict(
         kind='pose2d',
         name=Path(config.filename).stem,
@@ -218,7 +210,7 @@ def _open_pose_model(
             **_check_colors(plain.data_preprocessor, 'RGB', model),
         ),
         crop=crop,
-        outputs=dict.fromkeys(graph.output_names[:2], _OUTPUTS[is_gtpt]),
+        outputs=dict.fromkeys(graph.output_names[:2], decoding),
         **skeleton.describe(),
         codec=config.model.head.decoder.to_dict(),
         keep_rates=plain.head.keep_rates if is_gtpt else None,
@@ -248,22 +240,21 @@ def _crop_settings(config: Config, model: str) -> dict[str, Any]:
             f'{model}: its test pipeline must have GetBBoxCenterScale and '
             f'TopdownAffine without use_udp, got {", ".join(steps)}'
         )
-    padding = steps['GetBBoxCenterScale'].get('padding', 1.25)
     return dict(
-        padding=padding,
+        padding=steps['GetBBoxCenterScale'].get('padding', 1.25),
         size=[int(side) for side in affine['input_size']],
         warp='box with this padding, its narrower side widened; bilinear, black border',
     )
 
 
 def _open_detector(
-    model: str, checkpoint: str | None, inputs: str | None
+    model: str, checkpoint: str | None, keep: Numbers, inputs: str | None
 ) -> Exportable:
+    _check_keep(keep, False, model)
     detector = MMPoseDetector(model, checkpoint)
     plain = detector.model.to(memory_format=torch.contiguous_format).eval()
     steps = {str(s['type']).removeprefix('mmdet.'): s for s in detector.pipeline}
     size = max(steps['Resize']['scale'])
-    interpolation = steps['Resize'].get('interpolation', 'bilinear')
     meta = dict(
         kind='detector',
         name=detector.name,
@@ -274,7 +265,7 @@ def _open_detector(
         ),
         resize=dict(
             longer_side=size,
-            interpolation=interpolation,
+            interpolation=steps['Resize'].get('interpolation', 'bilinear'),
             padding=f'{_FILL}, at the right and bottom, to multiples of 32',
         ),
         outputs=dict(
@@ -291,16 +282,18 @@ def _open_detector(
         canvas[: small.shape[0], : small.shape[1]] = small[:size, :size]
         images.append(canvas)
     real = _normalize(np.stack(images), plain.data_preprocessor)
-    graph = DetectorGraph(plain, detector.label)
-    return Exportable(graph, meta, real)
+    return Exportable(DetectorGraph(plain, detector.label), meta, real)
+
+
+def _check_keep(keep: Numbers, prunes: bool, model: str) -> None:
+    if keep is not None and not prunes:
+        raise ValueError(f'keep needs a model that prunes, and {model} does not')
 
 
 def _check_colors(preprocessor: nn.Module, order: str, model: str) -> dict[str, Any]:
     """Return the color order, mean and deviation; refuse others than ImageNet's."""
-    mean, std = (
-        [round(float(value), 3) for value in values.flatten()]
-        for values in (preprocessor.mean, preprocessor.std)
-    )
+    values = (preprocessor.mean, preprocessor.std)
+    mean, std = ([round(float(x), 3) for x in each.flatten()] for each in values)
     swaps = preprocessor._channel_conversion
     wanted = IMAGE_MEAN[:: 1 if order == 'RGB' else -1]
     if mean != list(wanted) or swaps != (order == 'RGB'):

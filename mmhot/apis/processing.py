@@ -1,7 +1,5 @@
 """Processors of a run: the one place where they are chosen, with their settings."""
 
-from collections.abc import Sequence
-
 from mmhot.apis.options import ExportOptions, InferOptions, LifterOptions
 from mmhot.lifting.lifter import Lifter
 from mmhot.motion.expected_error import ExpectErrors, read_coefficients
@@ -24,14 +22,11 @@ def processors_of(options: LifterOptions, lifter: Lifter) -> list[Processor]:
         chosen.append(SmoothPoses(options.smooth_3d))
     if options.joints > 17:
         chosen.append(AddJoints())
-    chosen.append(RestoreCamera())
-    return _without(options.without, [*chosen, *registered_processors()])
+    chosen += [RestoreCamera(), *registered_processors()]
+    return [step for step in chosen if step.name not in options.without]
 
 
 def processors_of_files(options: ExportOptions) -> list[Processor]:
     """List the processors of clips that are written, in order."""
-    return _without(options.without, [LockFeet(), *registered_processors()])
-
-
-def _without(names: Sequence[str], processors: list[Processor]) -> list[Processor]:
-    return [step for step in processors if step.name not in names]
+    chosen = LockFeet(), *registered_processors()
+    return [step for step in chosen if step.name not in options.without]

@@ -22,15 +22,7 @@ def no_bar(title: str) -> Iterator[Show]:
 
 @contextmanager
 def text_bar(title: str, unit: str = 'frame') -> Iterator[Show]:
-    """Draw a bar in a terminal or notebook; files and pipes get one in 30 seconds.
-
-    Args:
-        title (str): Text before the bar.
-        unit (str): What is counted. Defaults to 'frame'.
-
-    Yields:
-        Callable: See :data:`Show`.
-    """
+    """Draw a bar in a terminal or notebook; files and pipes get one in 30 seconds."""
     if sys.stderr is None:  # as of programs without a console on Windows
         yield lambda done, total: None
         return
@@ -52,15 +44,7 @@ def text_bar(title: str, unit: str = 'frame') -> Iterator[Show]:
 
 @contextmanager
 def stage_bars(bars: Bars, name: str) -> Iterator[ShowStage]:
-    """Open a bar for each stage when it begins.
-
-    Args:
-        bars (Bars): Opens a bar.
-        name (str): Name of the clip, for the titles.
-
-    Yields:
-        Callable: See :data:`ShowStage`.
-    """
+    """Open a bar for each stage when it begins; titles have the clip's name."""
     with ExitStack() as opened:
         shown = {}
 

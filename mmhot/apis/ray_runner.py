@@ -28,18 +28,9 @@ def process_with_ray(
     quiet: bool = False,
     make_worker: Callable[..., ClipWorker] = ClipWorker,
 ) -> Iterator[Outcome]:
-    """Process inputs with Ray.
+    """Process inputs with Ray; yield outcomes in the order in which they finish.
 
-    Args:
-        inputs (Sequence[ClipInput]): Inputs.
-        options (InferRunOptions): Options of ``mmhot infer``.
-        ray_options (RayOptions): Cluster, workers, attempts.
-        say (Callable): Receives lines for the user.
-        quiet (bool): Whether to show no progress bar. Defaults to False.
-        make_worker (Callable): Builds the worker of a process.
-
-    Yields:
-        Outcome: Outcome of each input, in the order in which they finish.
+    ``say`` receives lines for the user, ``make_worker`` builds the worker of a process.
 
     Raises:
         ValueError: If Ray is missing, the cluster is not found or too small, or a
@@ -57,8 +48,7 @@ def process_with_ray(
         from ray.util import ActorPool
 
         outcomes = collect_outcomes(ray, ActorPool(actors), inputs, say)
-        bar = no_bar('') if quiet else text_bar('inputs', 'clip')
-        with bar as show:
+        with no_bar('') if quiet else text_bar('inputs', 'clip') as show:
             for number, outcome in enumerate(outcomes, 1):
                 show(number, len(inputs))
                 yield outcome
@@ -74,13 +64,10 @@ class _RemoteWorker:
         folder: str,
     ) -> None:
         self._folder, self._lines = folder, []
-        self._worker = make_worker(options, lambda line: self._keep(line, False))
+        self._worker = make_worker(options, lambda x: self._lines.append((x, False)))
         handler = logging.Handler(logging.WARNING)
-        handler.emit = lambda record: self._keep(record.getMessage(), True)
+        handler.emit = lambda x: self._lines.append((x.getMessage(), True))
         logging.getLogger('mmhot').addHandler(handler)
-
-    def _keep(self, line: str, is_warning: bool) -> None:
-        self._lines.append((line, is_warning))
 
     def prepare(self, with_2d: bool) -> list[tuple[str, bool]]:
         """Load the models; returns lines, and whether they are warnings."""
@@ -160,17 +147,7 @@ def _start(
 def collect_outcomes(
     ray: Any, pool: Any, inputs: Sequence[ClipInput], say: Say
 ) -> Iterator[Outcome]:
-    """Process all inputs with a pool of workers.
-
-    Args:
-        ray (ModuleType): The module, for its exceptions.
-        pool (ray.util.ActorPool): Workers.
-        inputs (Sequence[ClipInput]): Inputs with unique names.
-        say (Callable): Receives lines for the user.
-
-    Yields:
-        Outcome: Outcome of each input.
-    """
+    """Process all inputs with a pool of workers, a ``ray.util.ActorPool``."""
     waiting, reason = {item.name: None for item in inputs}, ''
     for item in inputs:
         pool.submit(lambda actor, given: actor.process.remote(given), item)

@@ -10,7 +10,7 @@ The time is that of the plain network with random weights, as in training.
 import argparse
 from collections.abc import Iterator
 
-from mmhot.apis.command_options import CostOptions
+from mmhot.apis.options import CostOptions
 from mmhot.cli.options import add_options, given_options
 from mmhot.cli.report import add_report_arguments, align, report
 
@@ -37,21 +37,14 @@ def _tables(content: dict) -> Iterator[str]:
     total = content['total']
     rows = [('part', 'parameters', 'multiply-adds', 'share', 'products')]
     for name, cost in [*content['layers'].items(), ('total', total)]:
+        numbers = (f'{cost[x]:,}' for x in ('parameters', 'macs', 'product_macs'))
+        parameters, macs, products = numbers
         share = cost['macs'] / total['macs'] if total['macs'] else 0
-        rows.append(
-            (
-                name,
-                f'{cost["parameters"]:,}',
-                f'{cost["macs"]:,}',
-                f'{share:.1%}',
-                f'{cost["product_macs"]:,}',
-            )
-        )
+        rows.append((name, parameters, macs, f'{share:.1%}', products))
     yield f'{content["config"]}, input {tuple(content["input"])}'
     yield align(rows)
     if 'time' in content:
         time = content['time']
         where = time['device']
-        if where == 'cpu':
-            where += f', {time["threads"]} threads'
+        where += f', {time["threads"]} threads' if where == 'cpu' else ''
         yield f'{1000 * time["seconds"]:.2f} ms a batch of {time["batch"]} ({where})'

@@ -3,23 +3,20 @@
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import fields
 from functools import partial
 from importlib import import_module
 
 import mmhot
-from mmhot.apis.option_fields import DeviceOptions
+from mmhot.apis.options import DeviceOptions
 from mmhot.apis.progress import no_bar, text_bar
 from mmhot.cli.errors import OneLineParser, complain_as, print_line, run_safely
 from mmhot.cli.options import help_of
 
-COMMANDS = (
-    *('infer', 'lift', 'ui', 'show-pruning', 'export', 'list', 'cost', 'doctor'),
-)
+COMMANDS = 'infer', 'lift', 'ui', 'show-pruning', 'export', 'list', 'cost', 'doctor'
 """Commands in the order of ``mmhot --help``; each is a module of this package."""
-_VERSIONS = 'print the versions of mmhot, PyTorch, MMPose and MMCV'
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -30,6 +27,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     parser, commands = build_parser()
     args, extras = parser.parse_known_args(argv)
+    if args.version:
+        print_line(', '.join(_versions()))
+        return 0
     if args.command is None:
         parser.check(args, extras)
         parser.print_help(sys.stderr)
@@ -49,7 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def build_parser() -> tuple[OneLineParser, dict[str, OneLineParser]]:
     """Build the parser of ``mmhot`` and, by name, those of its commands."""
     parser = OneLineParser(prog='mmhot', description=mmhot.__doc__.splitlines()[0])
-    parser.add_argument('--version', nargs=0, action=_PrintVersions, help=_VERSIONS)
+    text = 'print the versions of mmhot, PyTorch, MMPose and MMCV'
+    parser.add_argument('--version', action='store_true', help=text)
     _add_global_options(parser, device=None, quiet=False)
     subparsers = parser.add_subparsers(
         dest='command', metavar='COMMAND', title='commands'
@@ -73,29 +74,17 @@ def build_parser() -> tuple[OneLineParser, dict[str, OneLineParser]]:
 
 
 def _add_global_options(parser: OneLineParser, device, quiet) -> None:
-    parser.add_argument(
-        '--device',
-        default=device,
-        metavar='NAME',
-        help=help_of(*fields(DeviceOptions)),
-    )
-    parser.add_argument(
-        '--quiet',
-        action='store_true',
-        default=quiet,
-        help='print errors only, no progress and no summary',
-    )
+    text = help_of(*fields(DeviceOptions))
+    parser.add_argument('--device', default=device, metavar='NAME', help=text)
+    text = 'print errors only, no progress and no summary'
+    parser.add_argument('--quiet', action='store_true', default=quiet, help=text)
 
 
-class _PrintVersions(argparse.Action):
-    """Print versions from package metadata, without importing the packages."""
+def _versions() -> Iterator[str]:
+    """Read versions from package metadata, without importing the packages."""
+    from importlib.metadata import PackageNotFoundError, version
 
-    def __call__(self, parser, namespace, values, option_string=None) -> None:
-        from importlib.metadata import PackageNotFoundError, version
-
-        found = [f'mmhot {mmhot.__version__}']
-        for name in ('torch', 'mmpose', 'mmcv', 'mmcv-lite'):
-            with suppress(PackageNotFoundError):
-                found.append(f'{name} {version(name)}')
-        print_line(', '.join(found))
-        parser.exit()
+    yield f'mmhot {mmhot.__version__}'
+    for name in ('torch', 'mmpose', 'mmcv', 'mmcv-lite'):
+        with suppress(PackageNotFoundError):
+            yield f'{name} {version(name)}'

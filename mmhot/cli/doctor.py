@@ -31,7 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the statuses; the exit code is 1 if a needed package does not work."""
     try:
-        from mmhot.compat.doctor import examine
+        from mmhot import compat
+        from mmhot.compat.doctor import examine, has_extra, repair_commands
 
         statuses, devices = examine()
     except ModuleNotFoundError as error:  # packaging, or the metadata of mmhot
@@ -39,7 +40,21 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(f'{error.name} is needed: pip install {name}') from error
     if args.device is not None:
         check_device(args.device, [device.partition(' ')[0] for device in devices])
-    content = _as_json(statuses, devices)
+    states = compat.states()
+    content = {
+        'ok': not any(status.fails for status in statuses),
+        'packages': [
+            asdict(x) | {name: getattr(x, name) or None for name in _UNKNOWN}
+            for x in statuses
+        ],
+        'shims': [
+            {'name': x.name, 'state': states[x.name], 'reason': x.reason}
+            for x in compat.SHIMS
+        ],
+        'devices': devices,
+        'installation': 'mmpose' if has_extra() else 'runtime',
+        'commands': repair_commands(statuses),
+    }
     report(args, content, lambda: _tables(statuses, content, args.quiet))
     return int(not content['ok'])
 
@@ -61,24 +76,3 @@ def _tables(statuses, content: dict, quiet: bool):
     if content['commands']:
         yield '\nTo repair it, run these in order, then `mmhot doctor` again:'
         yield from (f'  {command}' for command in content['commands'])
-
-
-def _as_json(statuses, devices: list[str]) -> dict:
-    from mmhot import compat
-    from mmhot.compat.doctor import has_extra, repair_commands
-
-    states = compat.states()
-    return {
-        'ok': not any(status.fails for status in statuses),
-        'packages': [
-            asdict(x) | {name: getattr(x, name) or None for name in _UNKNOWN}
-            for x in statuses
-        ],
-        'shims': [
-            {'name': x.name, 'state': states[x.name], 'reason': x.reason}
-            for x in compat.SHIMS
-        ],
-        'devices': devices,
-        'installation': 'mmpose' if has_extra() else 'runtime',
-        'commands': repair_commands(statuses),
-    }

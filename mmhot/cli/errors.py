@@ -108,23 +108,21 @@ class OneLineParser(argparse.ArgumentParser):
         return namespace
 
     def check(self, namespace: argparse.Namespace, extras: list[str]) -> None:
-        """Exit because of unknown arguments, or if an input would be overwritten.
-
-        Args:
-            namespace (Namespace): Parsed arguments.
-            extras (list[str]): Arguments that no option takes.
-        """
+        """Exit because of ``extras``, or if an input would be overwritten."""
         if extras:
             known = [*self._option_string_actions]
             hint = did_you_mean(extras[0].partition('=')[0], known)
             self.error(f'unrecognized arguments: {" ".join(extras)}{hint}')
-        names = [x.dest for x in self._actions if x.type is output_file]
-        given = {name: value for name, value in vars(namespace).items() if value}
-        written = [(name, [given.pop(name)]) for name in names if name in given]
-        values = [
-            x for v in given.values() for x in (v if isinstance(v, list) else [v])
-        ]
+        outputs = {x.dest for x in self._actions if x.type is output_file}
+        written, read = [], []
+        for name, value in vars(namespace).items():
+            values = value if isinstance(value, list) else [value]
+            paths = [x for x in values if isinstance(x, str | Path)]
+            if name in outputs:
+                written.append((name, paths))
+            else:
+                read += paths
         try:
-            check_targets(written, [x for x in values if isinstance(x, str | Path)])
+            check_targets(written, read)
         except (OSError, ValueError) as error:
             self.error(str(error))

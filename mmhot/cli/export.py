@@ -11,7 +11,7 @@ differ from PyTorch's on random or on real inputs.
 
 import argparse
 
-from mmhot.apis.command_options import OnnxOptions
+from mmhot.apis.options import OnnxOptions
 from mmhot.cli.options import add_options, given_options
 
 

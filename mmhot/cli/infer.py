@@ -65,28 +65,25 @@ def run(args: argparse.Namespace) -> int:
     if args.live and not {'pose3d', 'pose3d_weights'} & set(vars(args)):
         args.pose3d = LIVE_LIFTER
     options = read_options(args, InferRunOptions)
-    live, ray = read_options(args, LiveOptions), read_options(args, RayOptions)
     if args.live:
-        return _run_live(args, options, live)
+        return _run_live(args, options)
     with _interrupted_once():
-        return _run_inputs(args, options, ray)
+        return _run_inputs(args, options)
 
 
-def _run_inputs(
-    args: argparse.Namespace, options: InferRunOptions, ray: RayOptions
-) -> int:
+def _run_inputs(args: argparse.Namespace, options: InferRunOptions) -> int:
     """Lift all inputs, which are no streams, and print their times."""
     from mmhot.cli.report import say_page, stage_table
-    from mmhot.io.results import check_targets, result_files, results_folder
+    from mmhot.io.results import result_files, results_folder
     from mmhot.video.inputs import find_inputs
 
-    inputs = find_inputs(args.inputs, options.fps)
+    ray, inputs = read_options(args, RayOptions), find_inputs(args.inputs, options.fps)
     folder, formats = options.out_dir, options.formats
     targets = [(x.path, result_files(folder, x.name, formats)) for x in inputs]
-    check_targets(targets, [*(x.path for x in inputs), *options.files])
+    read = [*(x.path for x in inputs), *options.files]
     outcomes, interrupted = [], False
     try:
-        with results_folder(folder):
+        with results_folder(folder, targets, read):
             for outcome in _process(args, inputs, options, ray):
                 outcomes.append(outcome)
                 if outcome.error:
@@ -107,15 +104,12 @@ def _run_inputs(
 
 def _check_groups(args: argparse.Namespace) -> None:
     """Refuse options of a mode that was not chosen."""
-    if args.live:
-        if len(args.inputs) > 1:
-            raise ValueError(f'--live takes one stream, got {" ".join(args.inputs)}')
-        if 'formats' in args:
-            raise ValueError(
-                '--formats cannot be combined with --live: it writes .jsonl'
-            )
-        if args.runner != 'local':
-            raise ValueError('--runner cannot be combined with --live')
+    if args.live and len(args.inputs) > 1:
+        raise ValueError(f'--live takes one stream, got {" ".join(args.inputs)}')
+    if args.live and 'formats' in args:
+        raise ValueError('--formats cannot be combined with --live: it writes .jsonl')
+    if args.live and args.runner != 'local':
+        raise ValueError('--runner cannot be combined with --live')
     for options, needed, is_chosen in (
         (LiveOptions, '--live', args.live),
         (RayOptions, '--runner ray', args.runner == 'ray'),
@@ -129,12 +123,11 @@ def _check_groups(args: argparse.Namespace) -> None:
         )
 
 
-def _run_live(
-    args: argparse.Namespace, options: InferRunOptions, live: LiveOptions
-) -> int:
+def _run_live(args: argparse.Namespace, options: InferRunOptions) -> int:
     """Lift a stream; the exit code is 1 if it was lost for good."""
     from mmhot.apis.live_session import lift_stream
 
+    live = read_options(args, LiveOptions)
     with _stopped_by_signals() as stop:
         lost = lift_stream(args.inputs[0], options, live, args.say, args.bars, stop)
     if lost:

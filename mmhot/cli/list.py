@@ -12,7 +12,6 @@ names of configs, mmhot::TASK/ALGORITHM/DATASET/NAME.py, for
 import argparse
 from collections.abc import Iterator
 from dataclasses import asdict
-from pathlib import Path
 
 from mmhot.cli.report import add_report_arguments, align, report
 
@@ -54,10 +53,21 @@ def run(args: argparse.Namespace) -> None:
         for name, path in shipped_weights().items()
         if not wanted or any(model.weights.endswith(name) for model in chosen)
     }
-    content = {
-        'models': [_model_as_json(model) for model in chosen],
-        'weights': [_weights_as_json(*item, models) for item in shipped.items()],
-    }
+    content = {'models': [], 'weights': []}
+    for model in chosen:
+        about = dict(task=model.task, config=model.config_name, file=str(model.config))
+        about |= dict(weights=model.weights or None)
+        content['models'].append(asdict(model) | about)
+    for name, path in shipped.items():
+        card = path.with_suffix('.md')
+        about = {
+            'name': f'mmhot://{name}',
+            'models': [model.name for model in models if model.weights.endswith(name)],
+            'file': str(path),
+            'bytes': path.stat().st_size,
+            'card': str(card) if card.is_file() else None,
+        }
+        content['weights'].append(about)
     report(args, content, lambda: _tables(content, with_files=bool(wanted)))
     if is_short:
         args.say(f'and {len(models) - len(chosen)} configs to train: mmhot list --all')
@@ -66,26 +76,6 @@ def run(args: argparse.Namespace) -> None:
 def _searched_text(model) -> str:
     words = (model.name, *model.aliases, model.algorithm, model.task)
     return ' '.join(words).lower()
-
-
-def _model_as_json(model) -> dict:
-    return asdict(model) | {
-        'task': model.task,
-        'config': model.config_name,
-        'file': str(model.config),
-        'weights': model.weights or None,
-    }
-
-
-def _weights_as_json(name: str, path: Path, models) -> dict:
-    card = path.with_suffix('.md')
-    return {
-        'name': f'mmhot://{name}',
-        'models': [model.name for model in models if model.weights.endswith(name)],
-        'file': str(path),
-        'bytes': path.stat().st_size,
-        'card': str(card) if card.is_file() else None,
-    }
 
 
 def _tables(content: dict, with_files: bool) -> Iterator[str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields
 from typing import Any
 
-from mmhot.apis.option_fields import Options, T, kind_of
+from mmhot.apis.options import Options, T, kind_of
 
 
 def add_options(parser: argparse._ActionsContainer, options: type[Options]) -> None:
@@ -81,9 +81,6 @@ def name_options(message: str, flags: Mapping[str, str], is_error: bool = True) 
         message (str): One line of the library.
         flags (Mapping[str, str]): Options by argument, such as ``{'fov': '--fov'}``.
         is_error (bool): Whether the line may begin with an argument. Defaults to True.
-
-    Returns:
-        str: The line for users of the command line.
     """
     names = '|'.join(sorted(map(re.escape, flags), key=len, reverse=True))
     verbs = re.compile(r':| must | needs? | does not | cannot ')

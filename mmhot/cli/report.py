@@ -29,13 +29,7 @@ def add_report_arguments(parser: argparse.ArgumentParser) -> None:
 def report(
     args: argparse.Namespace, content: dict, tables: Callable[[], Iterable[str]]
 ) -> None:
-    """Print tables or JSON, and write the JSON file.
-
-    Args:
-        args (Namespace): Arguments of :func:`add_report_arguments`.
-        content (dict): Content of the JSON.
-        tables (Callable): Returns the text, in parts that follow each other.
-    """
+    """Print tables or the content as JSON, and write the JSON file."""
     text = json.dumps(content, indent=1)
     if args.out is not None:
         with replacing(args.out) as temporary:
@@ -53,36 +47,18 @@ def say_page(files: Sequence[Path], say: Callable[[str], None]) -> None:
 
 
 def align(lines: Sequence[Sequence[str]], left: int = 1) -> str:
-    """Align columns: text to the left, numbers to the right.
-
-    Args:
-        lines (Sequence[Sequence[str]]): Cells; all lines have the same number.
-        left (int): Number of columns with text, the first ones.
-
-    Returns:
-        str: The lines, without a newline at the end.
-    """
-    lines = [list(map(escape, line)) for line in lines]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    rows = []
-    for line in lines:
-        cells = [
-            cell.ljust(width) if column < left else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ]
-        rows.append('  '.join(cells).rstrip())
-    return '\n'.join(rows)
+    """Align columns of cells: the first ``left`` ones are text, others numbers."""
+    columns = []
+    for number, column in enumerate(zip(*lines, strict=True)):
+        cells = [*map(escape, column)]
+        width = max(map(len, cells))
+        justify = str.ljust if number < left else str.rjust
+        columns.append([justify(cell, width) for cell in cells])
+    return '\n'.join('  '.join(row).rstrip() for row in zip(*columns, strict=True))
 
 
 def stage_table(outcomes: Sequence['Outcome']) -> str:
-    """Tabulate the time of each stage for every clip and for all clips.
-
-    Args:
-        outcomes (Sequence[Outcome]): Outcomes, at least one.
-
-    Returns:
-        str: Aligned lines.
-    """
+    """Tabulate the time of each stage for every clip and for all clips."""
     ran = [outcome for outcome in outcomes if not outcome.skipped]
     stages = list(dict.fromkeys(s for outcome in ran for s in outcome.times.seconds))
     lines = [['clip', 'frames', 'people', *(f'{s}, s' for s in stages), 'frames/s', '']]

@@ -10,7 +10,7 @@ Each column is a range of layers, each row a group of keypoints.
 import argparse
 from pathlib import Path
 
-from mmhot.apis.command_options import PruningOptions
+from mmhot.apis.options import PruningOptions
 from mmhot.cli.options import add_options, given_options
 from mmhot.cli.report import output_file
 

@@ -16,7 +16,7 @@ import tempfile
 import threading
 from pathlib import Path
 
-from mmhot.apis.command_options import PageOptions
+from mmhot.apis.options import PageOptions
 from mmhot.cli.options import add_options, read_options
 from mmhot.compat.installation import choose_device, import_extra
 
@@ -40,7 +40,9 @@ def run(args: argparse.Namespace) -> None:
         gradio = import_extra('gradio', 'mmhot ui', 'ui')
         from mmhot.ui.page import Page
 
-        page = Page(Path(folder), _infer_options(options))
+        names = ('device', 'pose2d', 'det_model', 'pose3d')
+        given = [(x.replace('_', '-'), getattr(options, x)) for x in names]
+        page = Page(Path(folder), [f'--{x}={value}' for x, value in given if value])
         stopped = threading.Event()
         before = signal.signal(signal.SIGTERM, lambda number, frame: stopped.set())
         try:
@@ -65,14 +67,3 @@ def run(args: argparse.Namespace) -> None:
         finally:
             page.close()
             signal.signal(signal.SIGTERM, before)
-
-
-def _infer_options(options: PageOptions) -> list[str]:
-    """Return the options of ``mmhot infer`` that all runs have."""
-    given = {
-        '--device': options.device,
-        '--pose2d': options.pose2d,
-        '--det-model': options.det_model,
-        '--pose3d': options.pose3d,
-    }
-    return [f'{name}={value}' for name, value in given.items() if value]

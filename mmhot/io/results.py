@@ -76,15 +76,23 @@ def check_targets(
 
 
 @contextmanager
-def results_folder(folder: Path) -> Iterator[None]:
+def results_folder(
+    folder: Path,
+    targets: Iterable[tuple[object, Iterable[Path]]],
+    read: Iterable[str | Path],
+) -> Iterator[None]:
     """Create a writable folder; remove it again if nothing was written to it.
 
     Args:
         folder (Path): Folder of the results.
+        targets (Iterable[tuple[object, Iterable[Path]]]): See :func:`check_targets`.
+        read (Iterable[str | Path]): The same.
 
     Raises:
         OSError: If it cannot be written to.
+        ValueError: If a file would be overwritten.
     """
+    check_targets(targets, read)
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)

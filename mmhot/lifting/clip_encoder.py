@@ -128,11 +128,6 @@ def split_segments(
     ]
 
 
-def count_rows(frames: np.ndarray, max_gap: int) -> int:
-    """Return how many frames :func:`split_segments` makes of a track's, (T,)."""
-    return int(_rows_per_frame(frames, max_gap).sum())
-
-
 def _rows_per_frame(frames: np.ndarray, max_gap: int) -> np.ndarray:
     """Return 1 for each frame, and the number of missing ones that follow it."""
     steps = np.diff(frames, append=frames[-1] + 1)
@@ -162,31 +157,35 @@ def fill_joints(keypoints: np.ndarray) -> np.ndarray:
     Args:
         keypoints (np.ndarray): Pixels, NaN where missing, (T, 17, 2); at least one
             joint of one frame is known.
-
-    Returns:
-        np.ndarray: Finite pixels, (T, 17, 2), float32.
     """
+    keypoints = keypoints.astype(np.float32)
     if np.isfinite(keypoints).all():
-        return keypoints.astype(np.float32)
+        return keypoints
     never = ~np.isfinite(keypoints).all(-1).any(0)
-    known = _interpolate(keypoints[:, ~never])
+    known = interpolate_missing(keypoints[:, ~never])
     filled = np.empty(keypoints.shape, np.float32)
     filled[:, ~never] = known
     if never.any():
         filled[:, never] = _place_standing(known, ~never)
     # occluded joints move with the body: interpolate again relative to the torso
     torso = filled[:, _TORSO].mean(1, keepdims=True)
-    filled[:, ~never] = _interpolate(keypoints[:, ~never] - torso) + torso
+    filled[:, ~never] = interpolate_missing(keypoints[:, ~never] - torso) + torso
     seen = np.isfinite(keypoints).all(-1, keepdims=True)
-    return np.where(seen, keypoints, filled).astype(np.float32)
+    return np.where(seen, keypoints, filled)
 
 
-def _interpolate(keypoints: np.ndarray) -> np.ndarray:
-    """Interpolate (T, K, 2) linearly in time, constant at the ends."""
-    filled = keypoints.astype(np.float32)
-    times = np.arange(len(keypoints))
+def interpolate_missing(
+    keypoints: np.ndarray, seconds: np.ndarray | None = None
+) -> np.ndarray:
+    """Interpolate keypoints (T, K, 2) linearly in time, constant at the ends.
+
+    Those that are never known are zero.
+    """
+    filled = keypoints.copy()
+    times = np.arange(len(keypoints)) if seconds is None else seconds
     missing = ~np.isfinite(keypoints).all(-1)
-    for joint in np.flatnonzero(missing.any(0)):
+    filled[:, missing.all(0)] = 0
+    for joint in np.flatnonzero(missing.any(0) & ~missing.all(0)):
         gap = missing[:, joint]
         for axis in range(2):
             column = filled[:, joint, axis]
@@ -196,13 +195,8 @@ def _interpolate(keypoints: np.ndarray) -> np.ndarray:
 
 def _place_standing(known: np.ndarray, is_known: np.ndarray) -> np.ndarray:
     """Fit a standing person to known joints (T, K', 2) by translation and scale."""
-    standing = np.array(
-        [
-            _STANDING[joint.removeprefix('left_').removeprefix('right_')]
-            for joint in _H36M.joints
-        ],
-        np.float32,
-    )
+    parts = (x.removeprefix('left_').removeprefix('right_') for x in _H36M.joints)
+    standing = np.array([_STANDING[part] for part in parts], np.float32)
     standing[_H36M.right, 0] *= -1
     model = standing[is_known]
     center, model_center = known.mean(1, keepdims=True), model.mean(0)
@@ -241,16 +235,13 @@ class ClipEncoder:
             max_gap (float): Longest gap in a track that is filled, in seconds.
                 Defaults to 1.0.
 
-        Returns:
-            list[Segment]: The people, their tracks split at long gaps.
-
         Raises:
             ValueError: If no keypoint can be converted, or ``max_gap`` is negative.
         """
         if not max_gap >= 0:
             raise ValueError(f'max_gap must be at least 0 seconds, got {max_gap}')
         gap = int(max_gap * clip.fps)
-        frames = sum(count_rows(track.frames, gap) for track in clip.tracks)
+        frames = sum(_rows_per_frame(x.frames, gap).sum() for x in clip.tracks)
         # slow clips are resampled to the model's rate
         poses = frames * max(1, self.fps / clip.fps)
         if poses > MAX_POSES:
@@ -284,13 +275,7 @@ class ClipEncoder:
     ) -> np.ndarray:
         """Return keypoints, and scores if the codec reads them, at the model's rate.
 
-        Args:
-            keypoints (np.ndarray): (T, 17, 2).
-            scores (np.ndarray): (T, 17).
-            times (np.ndarray): Seconds, (T,).
-
-        Returns:
-            np.ndarray: (T', 17, 2) or (T', 17, 3).
+        Shapes are (T, 17, 2), (T, 17), and (T,) of seconds.
         """
         if self.reads_scores:
             keypoints = np.concatenate([keypoints, scores[..., None]], -1)

@@ -103,17 +103,21 @@ class Lifter(ClipEncoder):
             )
         if batch_size is not None and batch_size < 1:
             raise ValueError(f'batch_size must be at least 1, got {batch_size}')
-        self.network = open_network(model, checkpoint, device, keep, backend)
+        graph, weights = find_lifter_graph(model, checkpoint, device, keep, backend)
+        if graph is not None:
+            self.network: LiftingNetwork = OnnxNetwork(graph, device, keep, weights)
+        else:
+            from mmhot.lifting.torch_network import TorchNetwork
+
+            self.network = TorchNetwork(model, checkpoint, device, keep)
         self.name, settings = self.network.name, self.network.settings
-        self.flip_test = flip_test
+        super().__init__(self.network.codec, settings)
+        self.flip_test, self.accuracy = flip_test, accuracy
         self.seq_len = self.network.num_frames
         self.num_targets = self.network.num_targets
-        super().__init__(self.network.codec, settings)
         self.causal = settings.get('causal', False)
-        self.accuracy = accuracy
         usual = usual_stride(self.seq_len, self.num_targets)
         self.stride = settings.get('stride', usual) if stride is None else stride
-        self._in_chunks = self.num_targets == self.seq_len > 1
         self.batch_size = batch_size or self.network.usual_batch_size
 
     def __call__(
@@ -255,7 +259,8 @@ class Lifter(ClipEncoder):
                 shifted=bool(mirrored),
             )
 
-        if not (self._in_chunks and self.flip_test):
+        in_chunks = self.num_targets == self.seq_len > 1
+        if not (in_chunks and self.flip_test):
             return lift(None, 1, 0), [None] * len(inputs)
         # mirrored chunks of a clip are others than those that are not
         total = sum(map(len, inputs))
@@ -288,19 +293,3 @@ class Lifter(ClipEncoder):
             averages = mirrored is None and self.flip_test
             poses = self.network(inputs, flip if averages else None)
         return self.codec.decode(poses, **known)[0]
-
-
-def open_network(
-    model: str | Path | None,
-    checkpoint: str | Path | None,
-    device: str = 'auto',
-    keep: Keep | None = None,
-    backend: str = 'auto',
-) -> LiftingNetwork:
-    """Open a lifter with the back end that runs it; see :class:`Lifter`."""
-    graph, weights = find_lifter_graph(model, checkpoint, device, keep, backend)
-    if graph is not None:
-        return OnnxNetwork(graph, device, keep, weights)
-    from mmhot.lifting.torch_network import TorchNetwork
-
-    return TorchNetwork(model, checkpoint, device, keep)

@@ -77,12 +77,12 @@ class OnnxNetwork:
 
     def _run(self, inputs: np.ndarray) -> np.ndarray:
         """Lift windows (B, T, 17, C), a part of them on each thread."""
+
+        def run(part: np.ndarray) -> np.ndarray:
+            return self._session.run(['poses'], {self._input: part})[0]
+
         count = min(self._threads, len(inputs))
         if count < 2:
-            return self._run_part(inputs)
-        parts = np.array_split(inputs, count)
+            return run(inputs)
         with ThreadPoolExecutor(count) as pool:
-            return np.concatenate([*pool.map(self._run_part, parts)])
-
-    def _run_part(self, inputs: np.ndarray) -> np.ndarray:
-        return self._session.run(['poses'], {self._input: inputs})[0]
+            return np.concatenate([*pool.map(run, np.array_split(inputs, count))])

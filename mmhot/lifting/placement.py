@@ -63,24 +63,16 @@ def place_roots(
         return np.full((len(poses), 3), np.nan)
     targets = rays * poses[..., 2:] - poses[..., :2]
     rays[~known] = targets[~known] = 0.0
-    seconds = np.asarray(seconds, np.float64)
     robust, differences = weights, second_differences(seconds, _ACCELERATION)
     for _ in range(_ROUNDS):
         root = _solve(rays, targets, robust / _RAY_ERROR**2, differences)
         # weights of a heavy-tailed (Cauchy) error
-        errors = _ray_distances(root, rays, targets) / (3 * _RAY_ERROR)
+        errors = rays * -root[:, None, 2:]
+        errors += root[:, None, :2]
+        errors -= targets
+        errors = np.hypot(*np.moveaxis(errors, -1, 0)) / (3 * _RAY_ERROR)
         robust = weights / (1 + errors**2)
     return root
-
-
-def _ray_distances(
-    root: np.ndarray, rays: np.ndarray, targets: np.ndarray
-) -> np.ndarray:
-    """Return distances of joints from their rays at the joint's depth, (T, K)."""
-    distances = rays * -root[:, None, 2:]
-    distances += root[:, None, :2]
-    distances -= targets
-    return np.hypot(*np.moveaxis(distances, -1, 0))
 
 
 def _solve(
@@ -132,7 +124,11 @@ def find_floor(ankles: np.ndarray, bodies: np.ndarray) -> tuple[np.ndarray, floa
     # errors of consecutive frames are correlated: the mean of many stays uncertain
     variance = _ANKLE_ERROR**2 * max(len(ankles) / 100, 1)
     prior = variance * np.diag([1 / _LEAN**2, 1 / _LEAN**2, 0.0])
-    expected = np.append(_slopes(bodies), 0.0)
+    # slopes along x and y of the plane perpendicular to the bodies
+    expected, bodies = np.zeros(3), bodies[np.isfinite(bodies).all(-1)]
+    upright = bodies[bodies[:, 2] > 0.7 * np.linalg.norm(bodies, axis=-1)]
+    if len(upright):
+        expected[:2] = -np.median(upright[:, :2] / upright[:, 2:], axis=0)
     plane = expected + [0, 0, np.percentile(offsets[:, 2], 5)]
     high = _HIGH * np.linalg.norm(ankles, axis=1)
     for _ in range(_FLOOR_ROUNDS):
@@ -151,15 +147,7 @@ def find_floor(ankles: np.ndarray, bodies: np.ndarray) -> tuple[np.ndarray, floa
 
 
 def find_own_floor(lowest: np.ndarray, seconds: np.ndarray) -> np.ndarray:
-    """Fit a slowly changing floor below one person, by the rule of the floor plane.
-
-    Args:
-        lowest (np.ndarray): Heights of the lowest joint, meters, (T,).
-        seconds (np.ndarray): Timestamps, (T,).
-
-    Returns:
-        np.ndarray: Heights below jumps and steps, (T,).
-    """
+    """Fit heights (T,) of a slowly changing floor below one person's lowest joint."""
     differences = second_differences(seconds, _DRIFT)
     bands = normal_bands(differences, len(lowest))
     floor = np.percentile(lowest, 5)
@@ -168,12 +156,3 @@ def find_own_floor(lowest: np.ndarray, seconds: np.ndarray) -> np.ndarray:
         weighted = np.concatenate([bands[:1] + weights, bands[1:]])
         floor = solveh_banded(weighted, weights * lowest, lower=True)
     return floor
-
-
-def _slopes(bodies: np.ndarray) -> np.ndarray:
-    """Return slopes along x and y of the plane perpendicular to the bodies, (2,)."""
-    bodies = bodies[np.isfinite(bodies).all(-1)]
-    upright = bodies[bodies[:, 2] > 0.7 * np.linalg.norm(bodies, axis=-1)]
-    if not len(upright):
-        return np.zeros(2)
-    return -np.median(upright[:, :2] / upright[:, 2:], axis=0)

@@ -29,9 +29,6 @@ def keep_bone_lengths(poses: np.ndarray, directions: np.ndarray) -> np.ndarray:
     Args:
         poses (np.ndarray): Root-relative joints of Human3.6M, meters, (T, 17, 3).
         directions (np.ndarray): Directions from the camera to the person, (T, 3).
-
-    Returns:
-        np.ndarray: (T, 17, 3), float32.
     """
     lengths = np.median(np.linalg.norm(_BONES @ poses, axis=-1), axis=0)
     lengths = (lengths + lengths[_MIRRORED]) / 2

@@ -1,6 +1,7 @@
 """Networks of lifters that PyTorch runs."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,7 @@ from torch import Tensor
 import mmhot.plugin  # noqa: F401 registers components
 from mmhot.compat.installation import choose_device
 from mmhot.deploy.captured_graphs import Network, captured
-from mmhot.deploy.half_precision import (
-    copy_to_device,
-    half_precision,
-    move_to_device,
-)
+from mmhot.deploy.half_precision import copy_to_device, half_precision, move_to_device
 from mmhot.lifting.networks import USUAL_BATCH_SIZE, Keep
 from mmhot.models.lifters.estimator import SequencePoseLifter
 from mmhot.models.tokens.host import Host
@@ -45,8 +42,7 @@ class TorchNetwork:
         keep: Keep | None = None,
     ) -> None:
         self._device = choose_device(device)
-        self.name, self.weights, config, plain = load_lifter(model, checkpoint)
-        self.model = plain
+        self.name, self.weights, config, self.model = load_lifter(model, checkpoint)
         self.codec = self.model.head.decoder
         self.settings = config.get('lifting', {})
         self.num_frames = self.model.backbone.num_frames
@@ -89,25 +85,18 @@ class TorchNetwork:
         """Lift windows; see :class:`mmhot.lifting.networks.LiftingNetwork`."""
         flips = None if flip_indices is None else tuple(flip_indices)
         if flips not in self._networks:
-            self._networks[flips] = self._network(flips)
+            lift = partial(self._lift, flip_indices=flips)
+            self._networks[flips] = captured(lift, self._device)
         windows = copy_to_device(torch.from_numpy(inputs), self._device)
         return self._networks[flips](windows).float().cpu().numpy()
 
-    def _network(self, flips: tuple[int, ...] | None) -> Network:
-        """Return what lifts windows, averaged with their mirror images or not."""
-
-        def lift(windows: Tensor) -> Tensor:
-            with half_precision(self._device):
-                return self._lift(windows, flips)
-
-        return captured(lift, self._device)
-
     def _lift(self, windows: Tensor, flip_indices: Sequence[int] | None) -> Tensor:
-        if isinstance(self.model, SequencePoseLifter):
-            return self.model.lift(windows, flip_indices)
-        coords = self.model(windows, None, mode='tensor')
-        if flip_indices is not None:
-            mirrored = mirror_poses(windows, flip_indices)
-            mirrored = self.model(mirrored, None, mode='tensor')
-            coords = (coords + mirror_poses(mirrored, flip_indices)) / 2
-        return coords
+        with half_precision(self._device):
+            if isinstance(self.model, SequencePoseLifter):
+                return self.model.lift(windows, flip_indices)
+            coords = self.model(windows, None, mode='tensor')
+            if flip_indices is not None:
+                mirrored = mirror_poses(windows, flip_indices)
+                mirrored = self.model(mirrored, None, mode='tensor')
+                coords = (coords + mirror_poses(mirrored, flip_indices)) / 2
+            return coords

@@ -37,9 +37,7 @@ def place_people(clip: Clip3D, lens: Lens | None = None) -> Clip3D:
         ValueError: If the clip has other axes or the lens does not fit its images.
     """
     if clip.axes != 'camera':
-        raise ValueError(
-            f"positions are estimated in 'camera' axes, not in {clip.axes!r}"
-        )
+        raise ValueError(f"positions are found in 'camera' axes, not in {clip.axes!r}")
     size = clip.width, clip.height
     lens = lens and lens.fitted(*size)
     keypoints, focal = ideal_pixels(clip.keypoints_2d, size, lens)
@@ -63,20 +61,7 @@ def place_people(clip: Clip3D, lens: Lens | None = None) -> Clip3D:
 
 
 def scale_people(clip: Clip3D, height: float) -> Clip3D:
-    """Scale poses and root positions to a body height.
-
-    Args:
-        clip (Clip3D): With Human3.6M's joints.
-        height (float): Body height in meters, 0.3 to 3.
-
-    Returns:
-        Clip3D: A new clip, with one scale per person.
-
-    Raises:
-        ValueError: If the height is out of range.
-    """
-    if not 0.3 <= height <= 3:
-        raise ValueError(f'height must be from 0.3 to 3 meters, got {height}')
+    """Scale poses and root positions to a body height in meters, one for all people."""
     names = ['keypoints_3d', 'root_3d']
     names += ['expected_error'] if clip.expected_error is not None else []
     scaled = {name: getattr(clip, name).copy() for name in names}
@@ -110,16 +95,10 @@ def to_world(clip: Clip3D, static_camera: bool = False) -> Clip3D:
             from it as small errors of sizes and tilt explain are moved there. If not,
             the camera is assumed to be level, and the lowest joint of each person to be
             on the floor, also in jumps. Defaults to False.
-
-    Returns:
-        Clip3D: A new clip in ``'world'`` axes.
     """
     clip = to_axes(clip, 'z-up')
-    ankles = [
-        index
-        for index, name in enumerate(clip.joint_names)
-        if name.endswith(('foot', 'ankle'))
-    ]
+    names = enumerate(clip.joint_names)
+    ankles = [index for index, name in names if name.endswith(('foot', 'ankle'))]
     root, poses = clip.root_3d.astype(np.float64), clip.keypoints_3d.astype(np.float64)
     shots, heights = np.searchsorted(clip.cuts, clip.frame, 'right'), {}
     for shot in np.unique(shots) if static_camera else ():
@@ -143,12 +122,8 @@ def to_world(clip: Clip3D, static_camera: bool = False) -> Clip3D:
             size = max(round(_FLOOR_SECONDS * clip.fps), 1)
             smooth = uniform_filter1d(lowest, size, mode='nearest')
             root[rows, 2] = ANKLE_HEIGHT - smooth
-    return replace(
-        clip,
-        axes='world',
-        root_3d=root.astype(np.float32),
-        keypoints_3d=poses.astype(np.float32),
-    )
+    poses, root = poses.astype(np.float32), root.astype(np.float32)
+    return replace(clip, axes='world', root_3d=root, keypoints_3d=poses)
 
 
 def turn(clip: Clip3D, axes: str, static_camera: bool = False) -> Clip3D:
@@ -158,9 +133,6 @@ def turn(clip: Clip3D, axes: str, static_camera: bool = False) -> Clip3D:
         clip (Clip3D): In any axes.
         axes (str): Wanted axes.
         static_camera (bool): See :func:`to_world`. Defaults to False.
-
-    Returns:
-        Clip3D: A clip whose numbers are finite.
 
     Raises:
         ValueError: If the clip is in ``'world'`` axes, and others are wanted.

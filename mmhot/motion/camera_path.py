@@ -64,11 +64,6 @@ class CameraPath:
         zoomed = abs(np.log(self.zooms))
         return bool(angles.max() < _STILL and zoomed.max() < _SAME_ZOOM)
 
-    @property
-    def as_array(self) -> np.ndarray:
-        """Rotation vectors and zooms, (F, 4) float32."""
-        return np.column_stack([self.rotations, self.zooms]).astype(np.float32)
-
 
 def solve_camera_path(
     points: np.ndarray,
@@ -103,14 +98,8 @@ def find_lens(
 ) -> Lens | None:
     """Find the focal length with which a turning camera explains its background best.
 
-    Args:
-        points (np.ndarray): See :func:`solve_camera_path`, (F, N, 4).
-        keyframe (np.ndarray): The same, (F,).
-        size (tuple[int, int]): Width and height in pixels.
-
-    Returns:
-        Lens | None: A pinhole camera; None if the camera turns too little, or other
-        focal lengths explain the background nearly as well.
+    Arguments are those of :func:`solve_camera_path`. None if the camera turns too
+    little, or other focal lengths explain the background nearly as well.
     """
     # Importing it takes 0.4 s, which every start of mmhot would wait for.
     from scipy.optimize import minimize_scalar
@@ -137,12 +126,10 @@ def find_lens(
 def _solve(
     points: np.ndarray, keyframe: np.ndarray, focal: float, size: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Fit rotations and zooms, see :func:`solve_camera_path`.
+    """Fit rotations (F, 3, 3) and zooms (F,).
 
-    Returns:
-        tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]: Rotations (F, 3, 3),
-        zooms (F,), median errors over the longer side (F,), NaN where unknown, and
-        degrees from the keyframe (F,).
+    Other results are the median errors over the longer side, NaN where unknown, and
+    degrees from the keyframe.
     """
     count, scale = len(points), float(max(size))
     rays = (points.reshape(count, -1, 2, 2) - np.array(size) / 2) / focal
@@ -159,13 +146,10 @@ def _solve(
             errors[frame] = np.nan
             continue
         pairs = rays[frame, known]
-        relative = rotations[frame].T @ rotations[key]
+        first, second = pairs[:, 0] / zooms[key], pairs[:, 1]
+        guess = rotations[frame].T @ rotations[key], zooms[frame]
         relative, zooms[frame], error = _fit(
-            pairs[:, 0] / zooms[key],
-            pairs[:, 1],
-            relative,
-            zooms[frame],
-            _ERROR * scale / focal,
+            first, second, *guess, _ERROR * scale / focal
         )
         # rounding errors would grow from frame to frame
         rotations[frame] = Rotation.from_matrix(rotations[key] @ relative.T).as_matrix()
@@ -183,15 +167,8 @@ def _fit(
 ) -> tuple[np.ndarray, float, float]:
     """Fit ``second = zoom * project(rotation @ first)`` by robust Gauss-Newton steps.
 
-    Args:
-        first (np.ndarray): Points of the keyframe at unit focal length, (N, 2).
-        second (np.ndarray): The same points of the frame, in the same unit, (N, 2).
-        rotation (np.ndarray): First guess, (3, 3).
-        zoom (float): First guess.
-        scale (float): Scale of the errors.
-
-    Returns:
-        tuple[np.ndarray, float, float]: Rotation, zoom and the median error.
+    Points (N, 2) are at unit focal length; rotation and zoom are first guesses, and
+    returned with the median error. ``scale`` is that of the errors.
     """
     rays = np.column_stack([first, np.ones(len(first))])
     for _ in range(_ROUNDS):
@@ -217,14 +194,10 @@ def _fit(
 def choose_path(path: CameraPath, name: str) -> np.ndarray | None:
     """Return rotation vectors and zooms (F, 4) of a camera that keeps its place.
 
-    Args:
-        path (CameraPath): Of a video.
-        name (str): The video in messages.
-
-    Returns:
-        np.ndarray | None: Without rotation and zoom if both are within the error; None,
-        with a warning, if the camera changes its place or turns too far.
+    They are left out if both are within the error. None, with a warning that names the
+    video, if the camera changes its place or turns too far.
     """
+    angle = float(np.degrees(np.linalg.norm(path.rotations, axis=-1)).max())
     if path.moves:
         _LOGGER.warning(
             '%s: the camera changes its place, or the background has too little '
@@ -235,26 +208,16 @@ def choose_path(path: CameraPath, name: str) -> np.ndarray | None:
         return None
     if path.is_static:
         return static_path(len(path.zooms))
-    angle = float(np.degrees(np.linalg.norm(path.rotations, axis=-1)).max())
     if angle > _MAX_TURN:
-        _LOGGER.warning(
-            '%s: the camera turns by %.0f degrees, of at most %.0f: people have no '
-            'common axes; split the video',
-            name,
-            angle,
-            _MAX_TURN,
-        )
+        text = '%s: the camera turns by %.0f degrees, of at most %.0f: people have no '
+        text += 'common axes; split the video'
+        _LOGGER.warning(text, name, angle, _MAX_TURN)
         return None
-    return path.as_array
+    return np.column_stack([path.rotations, path.zooms]).astype(np.float32)
 
 
 def shows_static(path: CameraPath, keyframe: np.ndarray) -> bool:
-    """Return whether some frames, enough of each shot, show a static camera.
-
-    Args:
-        path (CameraPath): Of these frames.
-        keyframe (np.ndarray): See :func:`solve_camera_path`, (F,).
-    """
+    """Return whether some frames, enough of each shot, show a static camera."""
     count = len(keyframe)
     starts = np.flatnonzero(keyframe == np.arange(count))
     fewest = np.diff(np.append(starts, count)).min()
@@ -266,10 +229,8 @@ def describe_path(path: np.ndarray) -> str:
     if (path == static_path(1)).all():
         return 'static camera'
     angle = np.degrees(np.linalg.norm(path[:, :3], axis=-1)).max()
-    low, high = path[:, 3].min(), path[:, 3].max()
-    return (
-        f'rotating camera, by up to {angle:.1f} degrees, zoom {low:.2f} to {high:.2f}'
-    )
+    zoom = f'zoom {path[:, 3].min():.2f} to {path[:, 3].max():.2f}'
+    return f'rotating camera, by up to {angle:.1f} degrees, {zoom}'
 
 
 def static_path(num_frames: int) -> np.ndarray:

@@ -18,17 +18,15 @@ def lift_clip(
     progress: Callable[[int, int], None] | None = None,
     **known: Any,
 ) -> Clip3D:
-    """Lift a clip.
+    """Lift a clip; processors run before and after that, in order.
 
     Args:
         lifter (Lifter): Lifts keypoints.
-        processors (Sequence[Processor]): Run before and after that, in order.
+        processors (Sequence[Processor]): Steps.
         clip (Clip2D): 2D keypoints.
         lens (Lens, optional): Of images of this size. By default the clip's.
-        progress (Callable, optional): Called with the numbers of lifted frames and of
-            all frames, summed over people.
-        **known (Any): What processors need, by names of
-            :data:`mmhot.motion.processors.STAGES`.
+        progress (Callable, optional): See :meth:`mmhot.Lifter.__call__`.
+        **known (Any): See :data:`mmhot.motion.processors.STAGES`.
 
     Raises:
         ValueError: If no keypoint can be lifted.

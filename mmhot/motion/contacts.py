@@ -13,8 +13,6 @@ from mmhot.weights.index import WEIGHTS_FOLDER
 FPS = 50.0
 """Frames per second of the network's inputs."""
 ANKLES = get_skeleton('h36m-17').indices(['right_foot', 'left_foot'])
-_NUM_JOINTS = get_skeleton('h36m-17').num_keypoints
-
 _WEIGHTS = WEIGHTS_FOLDER / 'foot-contacts_cmu.npz'
 
 
@@ -44,22 +42,16 @@ def contact_features(keypoints: np.ndarray, scores: np.ndarray) -> np.ndarray:
 def contact_logits(
     features: np.ndarray, weights: Mapping[str, np.ndarray]
 ) -> np.ndarray:
-    """Run the network: residual dilated convolutions over time.
+    """Return logits of the right and left ankle, (T, 2), from features (T, 85).
 
-    Args:
-        features (np.ndarray): Of :func:`contact_features`, (T, 85).
-        weights (Mapping): By PyTorch's names, as ``tools/train_contacts.py`` saves
-            them.
-
-    Returns:
-        np.ndarray: Logits of the right and left ankle, (T, 2).
+    The network is residual dilated convolutions over time; weights have the names that
+    ``tools/train_contacts.py`` saves.
     """
-    x = _convolve(features, weights, 'embed')
-    layer = 0
+    x, layer = _convolve(features, weights, 'embed'), 0
     while f'layers.{layer}.weight' in weights:
-        x = x + _convolve(_gelu(x), weights, f'layers.{layer}', 2**layer)
+        x = x + _convolve(x * ndtr(x), weights, f'layers.{layer}', 2**layer)  # GELU
         layer += 1
-    return _convolve(_gelu(x), weights, 'head')
+    return _convolve(x * ndtr(x), weights, 'head')
 
 
 def _convolve(
@@ -77,10 +69,6 @@ def _convolve(
     return sum(parts) + weights[f'{name}.bias']
 
 
-def _gelu(x: np.ndarray) -> np.ndarray:
-    return x * ndtr(x)
-
-
 @cache
 def load_contact_weights() -> dict[str, np.ndarray]:
     """Load the shipped weights."""
@@ -91,23 +79,20 @@ def load_contact_weights() -> dict[str, np.ndarray]:
 def predict_contacts(
     keypoints: np.ndarray, scores: np.ndarray, seconds: np.ndarray
 ) -> np.ndarray:
-    """Predict the probability that each ankle of one person stands.
+    """Predict the probability that the right and left ankle stand, (T, 2).
 
     Args:
         keypoints (np.ndarray): Human3.6M's joints in pixels, consecutive frames,
             (T, 17, 2).
         scores (np.ndarray): Confidences, (T, 17).
         seconds (np.ndarray): Timestamps, (T,).
-
-    Returns:
-        np.ndarray: Of the right and left ankle, (T, 2).
     """
     count = int(round((seconds[-1] - seconds[0]) * FPS, 6)) + 1
     times = seconds[0] + np.arange(count) / FPS
     inputs = np.concatenate([keypoints, scores[..., None]], -1).reshape(len(scores), -1)
     known = np.where(np.isfinite(inputs), inputs, 0)
     even = np.stack([np.interp(times, seconds, column) for column in known.T], -1)
-    even = even.reshape(count, _NUM_JOINTS, 3)
+    even = even.reshape(count, scores.shape[1], 3)
     features = contact_features(even[..., :2], even[..., 2])
     probability = expit(contact_logits(features, load_contact_weights()))
     return np.stack([np.interp(seconds, times, column) for column in probability.T], -1)

@@ -71,15 +71,7 @@ class ExpectErrors:
 
 
 def read_coefficients(weights: Path) -> dict[str, list[float]] | None:
-    """Read the coefficients of a lifter, ``NAME.errors.json`` beside its weights.
-
-    Args:
-        weights (Path): File of the weights.
-
-    Returns:
-        dict[str, list[float]] | None: See :class:`ExpectErrors`; None if there are
-        none.
-    """
+    """Read the coefficients of a lifter, ``NAME.errors.json`` beside its weights."""
     path = weights.with_name(f'{weights.stem}.errors.json')
     if not path.is_file():
         return None
@@ -87,16 +79,7 @@ def read_coefficients(weights: Path) -> dict[str, list[float]] | None:
 
 
 def gather_evidence(clip: Clip3D, evidence: Evidence, rows: np.ndarray) -> np.ndarray:
-    """Compute the evidence of a person in consecutive frames.
-
-    Args:
-        clip (Clip3D): Lifted, in camera axes.
-        evidence (Evidence): Of the lifter.
-        rows (np.ndarray): Rows of the person, (T,).
-
-    Returns:
-        np.ndarray: (T, 17, E), in the order of :data:`EVIDENCE`.
-    """
+    """Compute the numbers of :data:`EVIDENCE`, (T, 17, E), of a person's rows (T,)."""
     poses, directions = clip.keypoints_3d[rows], evidence.directions[rows]
     scores = np.minimum(clip.scores[rows], _CONFIDENT)
     disagreement, correction, scores = (
@@ -104,10 +87,9 @@ def gather_evidence(clip: Clip3D, evidence: Evidence, rows: np.ndarray) -> np.nd
         for x in (evidence.disagreement[rows], evidence.correction[rows], scores)
     )
     left, right = np.moveaxis(poses[:, _SHOULDERS], 1, 0)
+    doubts = np.log(disagreement + _LEAST), np.log(correction + _LEAST), scores
     numbers = [
-        *_with_mean(np.log(disagreement + _LEAST)),
-        *_with_mean(np.log(correction + _LEAST)),
-        *_with_mean(scores),
+        *(each for x in doubts for each in (x, x.mean(1, keepdims=True))),
         np.linalg.norm(poses, axis=-1),
         _share_along(poses - poses[:, _PARENTS], directions),
         _share_along((left - right)[:, None], directions),
@@ -119,10 +101,6 @@ def gather_evidence(clip: Clip3D, evidence: Evidence, rows: np.ndarray) -> np.nd
 def part_of(joint: str) -> str:
     """Return the name of a joint without its side."""
     return joint.removeprefix('left_').removeprefix('right_')
-
-
-def _with_mean(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return values, values.mean(1, keepdims=True)
 
 
 def _share_along(vectors: np.ndarray, directions: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mmhot.motion.contacts import predict_contacts
-from mmhot.motion.offset_fit import Offsets, fit_offsets, side_view
+from mmhot.motion.offset_fit import Offsets, fit_offsets, point_line, side_view
 from mmhot.skeletons.joints import convert_keypoints, get_skeleton
 from mmhot.structures.clips import Clip2D, Clip3D
 
@@ -34,13 +34,10 @@ _LENGTH_ERRORS = (0.03, 0.015, 0.004)
 
 @dataclass(frozen=True)
 class _Part:
-    """Points on one joint, in axes side, up, forward and in units of a bone.
+    """Points on one joint: expected offsets (P, 3) and their standard deviations.
 
-    Attributes:
-        points (tuple[str]): Names, the new joints of the skeleton first.
-        mean (tuple): Expected offsets, (P, 3).
-        error (tuple): Their standard deviations, (P, 3).
-        pairs (tuple): Pairs of points with constant distances; -1 is the joint.
+    Axes are side, up, forward, in units of a bone. Pairs of points have constant
+    distances; -1 is the joint.
     """
 
     points: tuple[str, ...]
@@ -85,15 +82,7 @@ class AddJoints:
         Returns:
             Clip3D: A new clip. Points without a 2D keypoint have scores of 0, and the
             projection of their position as ``keypoints_2d``.
-
-        Raises:
-            ValueError: If the clip has other joints or axes.
         """
-        if clip.joint_names != _BODY.joints or clip.axes != 'camera':
-            raise ValueError(
-                f'{clip.name}: clip must have the joints of h36m-17 in camera axes, '
-                f'got {len(clip.joint_names)} joints in {clip.axes!r}'
-            )
         lens = keypoints.lens and keypoints.lens.fitted(clip.width, clip.height)
         center = np.array([clip.width, clip.height]) / 2
         points, scores, face, face_scores = _detected(clip, keypoints, mapping)
@@ -152,11 +141,8 @@ def _detected(clip: Clip3D, seen: Clip2D, mapping: str) -> list[np.ndarray]:
 class _Person:
     """Consecutive frames of one person.
 
-    Args:
-        clip (Clip3D): The lifted frames.
-        rays (np.ndarray): 2D points over the focal length, of the joints of
-            ``h36m-24``, nose, eyes and ears, (T, 29, 2).
-        scores (np.ndarray): Their confidences, (T, 29).
+    Rays are 2D points over the focal length, of the joints of ``h36m-24``, nose, eyes
+    and ears, (T, 29, 2).
     """
 
     def __init__(self, clip: Clip3D, rays: np.ndarray, scores: np.ndarray) -> None:
@@ -167,7 +153,10 @@ class _Person:
         self.rays = dict(zip(names, rays.swapaxes(0, 1), strict=True))
         self.scores = dict(zip(names, scores.T, strict=True))
         self.seconds = clip.seconds(clip.frame)
-        self.stands = _contacts(clip, self.seconds)
+        self.stands = np.zeros((len(clip), 2))  # too little motion to judge
+        if self.seconds[-1] - self.seconds[0] >= _LEAST_SECONDS:
+            seen = clip.keypoints_2d, clip.scores
+            self.stands = predict_contacts(*seen, self.seconds)
 
     def extremities(self) -> np.ndarray:
         """Return the new joints relative to the root, (T, 7, 3)."""
@@ -194,14 +183,14 @@ class _Person:
         joint = ankle + _ANKLE_SHIFT * (knee - ankle)
         names = [f'{side}_{name}' for name in _FOOT.points]
         stands = self.stands[:, 0 if side == 'right' else 1]
-        start = self._point(f'{side}_foot')
+        start = self.rays[f'{side}_foot'], self.scores[f'{side}_foot']
         return self._offsets(_FOOT, joint, start, axes, length, names, stands)
 
     def _hand(self, side: str) -> Offsets:
         wrist = self.joints[f'{side}_wrist']
         arm, length = _direction(wrist - self.joints[f'{side}_elbow'])
         axes = _axes(arm, self._forward(), 1)
-        start = self._point(f'{side}_wrist')
+        start = self.rays[f'{side}_wrist'], self.scores[f'{side}_wrist']
         return self._offsets(_HAND, wrist, start, axes, length, [f'{side}_hand'])
 
     def _head(self) -> Offsets:
@@ -216,9 +205,6 @@ class _Person:
         names = [f'face {name}' for name in _HEAD.points]
         axes = _axes(up, self._forward(), 1)
         return self._offsets(_HEAD, middle, (rays, score), axes, length, names)
-
-    def _point(self, name: str) -> tuple[np.ndarray, np.ndarray]:
-        return self.rays[name], self.scores[name]
 
     def _forward(self) -> np.ndarray:
         """Return the direction in which the pelvis points, (T, 3)."""
@@ -251,8 +237,8 @@ class _Person:
         precision = np.einsum('tai,pa,taj->tpij', inverse, errors**-2.0, inverse)
         mean = np.array(part.mean)
         distances = {
-            (a, b): scale * np.linalg.norm(mean[a] - (mean[b] if b >= 0 else 0))
-            for a, b in part.pairs
+            pair: scale * np.linalg.norm(point_line(mean[None], pair))
+            for pair in part.pairs
         }
         trunk = self.joints['thorax'] - self.joints['root']
         return Offsets(
@@ -269,13 +255,6 @@ class _Person:
         )
 
 
-def _contacts(clip: Clip3D, seconds: np.ndarray) -> np.ndarray:
-    """Return the probability that the right and left ankle stand, (T, 2)."""
-    if seconds[-1] - seconds[0] < _LEAST_SECONDS:  # too little motion to judge
-        return np.zeros((len(clip), 2))
-    return predict_contacts(clip.keypoints_2d, clip.scores, seconds)
-
-
 def _ray_error(points: np.ndarray) -> float:
     """Estimate the noise of points (T, P, 2), meters, by their second differences."""
     changes = np.diff(points, 2, axis=0)
@@ -290,30 +269,22 @@ def _fit_parts(parts: list[Offsets]) -> list[np.ndarray]:
     """Fit offsets of one part, or of both sides with the same lengths."""
     for error in _LENGTH_ERRORS:
         fitted = [fit_offsets(replace(part, length_error=error)) for part in parts]
-        lengths = {
-            pair: _length(parts, fitted, *pair) or length
-            for pair, length in parts[0].lengths.items()
-        }
-        grown = [lengths[pair] / parts[0].lengths[pair] for pair in lengths]
-        scale = np.median(grown)
-        parts = [
-            replace(part, lengths=lengths, mean=part.mean * scale) for part in parts
-        ]
+        before = parts[0].lengths
+        lengths = {x: _length(parts, fitted, x) or before[x] for x in before}
+        scale = np.median([lengths[pair] / before[pair] for pair in before])
+        parts = [replace(x, lengths=lengths, mean=x.mean * scale) for x in parts]
     return fitted
 
 
 def _length(
-    parts: list[Offsets], fitted: list[np.ndarray], first: int, second: int
+    parts: list[Offsets], fitted: list[np.ndarray], pair: tuple[int, int]
 ) -> float | None:
     """Return a distance as frames show it from the side, if enough do."""
-    sizes = []
+    points, sizes = [point for point in pair if point >= 0], []
     for part, offsets in zip(parts, fitted, strict=True):
-        line = offsets[:, first] - (offsets[:, second] if second >= 0 else 0)
-        across = side_view(line, part.joints[:, first])
-        shown = across > _SIDE_VIEW
-        shown &= part.weights[:, first] > 0
-        if second >= 0:
-            shown &= part.weights[:, second] > 0
+        line = point_line(offsets, pair)
+        across = side_view(line, part.joints[:, pair[0]])
+        shown = (across > _SIDE_VIEW) & (part.weights[:, points] > 0).all(1)
         sizes.append((across * np.linalg.norm(line, axis=-1))[shown])
     sizes = np.concatenate(sizes)
     return float(np.percentile(sizes, _LARGE)) if len(sizes) >= _LEAST_FRAMES else None

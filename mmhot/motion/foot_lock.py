@@ -83,14 +83,9 @@ def lock_feet(clip: Clip3D, contacts: Contacts = predict_contacts) -> Clip3D:
         contacts (Callable): Maps keypoints (T, 17, 2), scores (T, 17) and seconds (T,)
             to the probability that the right and left ankle stand, (T, 2).
 
-    Returns:
-        Clip3D: A new clip.
-
     Raises:
-        ValueError: If the clip has other axes or other joints.
+        ValueError: If the clip has other joints.
     """
-    if clip.axes != 'camera':
-        raise ValueError(f"feet are locked in 'camera' axes, not in {clip.axes!r}")
     count = _H36M.num_keypoints
     if clip.joint_names[:count] != _H36M.joints:
         raise ValueError(f'{clip.name}: feet are locked with the joints of h36m-17')
@@ -116,11 +111,8 @@ def lock_feet(clip: Clip3D, contacts: Contacts = predict_contacts) -> Clip3D:
                     points = pose[:, [ankle, *ends]] + path[:, None]
                     pose[:, ends] = hold_foot(points, own, seconds) - path[:, None]
             poses[rows], root[rows] = pose, path
-    return replace(
-        clip,
-        keypoints_3d=poses.astype(np.float32),
-        root_3d=root.astype(np.float32),
-    )
+    poses, root = poses.astype(np.float32), root.astype(np.float32)
+    return replace(clip, keypoints_3d=poses, root_3d=root)
 
 
 def lock(
@@ -133,9 +125,6 @@ def lock(
         root (np.ndarray): Root positions, (T, 3).
         stands (np.ndarray): Probability that the right and left ankle stand, (T, 2).
         seconds (np.ndarray): Timestamps, (T,).
-
-    Returns:
-        tuple[np.ndarray, np.ndarray]: New poses and root positions.
     """
     bones = np.diff(poses[:, np.array(LEGS)], axis=2)
     lengths = np.median(np.linalg.norm(bones, axis=-1), axis=0)  # thighs and shins
@@ -179,9 +168,8 @@ def _correct(
         matrix, right = _reach(legs, moved[:, 1:] - moved[:, :1], lengths)
         bands = smooth.copy()
         for side in range(2):
-            rest, force = rest_equations(
-                ankles[:, side], weights[:, side], seconds, _SLIDE
-            )
+            own = ankles[:, side], weights[:, side]
+            rest, force = rest_equations(*own, seconds, _SLIDE)
             bands[:2, :, side + 1] += rest[..., None]
             right[:, side + 1] += force
         moved = solve_blocks(near + matrix, bands.reshape(3, -1), right)
@@ -192,15 +180,10 @@ def _correct(
 def _reach(
     legs: np.ndarray, change: np.ndarray, lengths: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return normal equations that shorten legs that are longer than their bones.
+    """Return normal equations (T, 9, 9), (T, 3, 3) that shorten overstretched legs.
 
-    Args:
-        legs (np.ndarray): From hips to ankles, (T, 2, 3).
-        change (np.ndarray): Its corrections so far, (T, 2, 3).
-        lengths (np.ndarray): Thigh and shin of both legs, (2, 2).
-
-    Returns:
-        tuple[np.ndarray, np.ndarray]: (T, 9, 9) and (T, 3, 3).
+    ``legs`` are from hips to ankles, ``change`` their corrections so far, (T, 2, 3);
+    ``lengths`` thigh and shin of both, (2, 2).
     """
     rows, wanted = np.zeros((2, len(legs), 3, 3)), np.zeros((2, len(legs)))
     for side, longest in enumerate(_STRETCHED * lengths.sum(1)):
@@ -217,13 +200,10 @@ def _reach(
 def bend_knee(
     poses: np.ndarray, lifted: np.ndarray, leg: list[int], bones: np.ndarray
 ) -> None:
-    """Place a knee so that the bones have their lengths; it bends forward.
+    """Place a knee so that thigh and shin have the lengths of ``bones``.
 
-    Args:
-        poses (np.ndarray): Poses with new ankles, changed in place, (T, 17, 3).
-        lifted (np.ndarray): Poses whose knees show the direction, (T, 17, 3).
-        leg (list[int]): Hip, knee and ankle.
-        bones (np.ndarray): Lengths of thigh and shin, (2,).
+    It bends forward, as the knees of lifted poses show. Poses (T, 17, 3) have new
+    ankles, and are changed in place.
     """
     hip, knee, ankle = leg
     thigh, shin = bones
@@ -268,11 +248,10 @@ def hold_foot(
     toe_rests = _prolong(ends[:, 0], stands, seconds)
     heel_rests = _prolong(ends[::-1, 1], stands[::-1], -seconds[::-1])[::-1]
     zeros = np.zeros(ends.shape[:2])
+    precision = [sight_precision(x, _END_ERROR) for x in ends.swapaxes(0, 1)]
     known = Offsets(
         mean=ends - ankle,
-        precision=np.stack(
-            [sight_precision(x, _END_ERROR) for x in ends.swapaxes(0, 1)], 1
-        ),
+        precision=np.stack(precision, 1),
         joints=np.repeat(ankle, 2, 1),
         rays=np.zeros((*zeros.shape, 2)),
         weights=zeros,

@@ -36,16 +36,13 @@ class LiveFootLock:
     def __call__(
         self, pose: np.ndarray, root: np.ndarray, stands: np.ndarray, time: float
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Correct the next frame.
+        """Correct pose and root position of the next frame.
 
         Args:
             pose (np.ndarray): Root-relative joints in camera axes, meters, (17, 3).
             root (np.ndarray): Root position, meters, (3,); NaN if unknown.
             stands (np.ndarray): Probability that the right and left ankle stand, (2,).
             time (float): Seconds.
-
-        Returns:
-            tuple[np.ndarray, np.ndarray]: Corrected pose and root position, float32.
         """
         if not np.isfinite(root).all():
             return pose, root
@@ -53,11 +50,8 @@ class LiveFootLock:
         self._time = time
         ankles = root + pose[ANKLES].astype(np.float64)
         self._hold(ankles, stands, step)
-        held = [
-            anchor - ankle
-            for anchor, ankle in zip(self._anchors, ankles, strict=True)
-            if anchor is not None
-        ]
+        pairs = zip(self._anchors, ankles, strict=True)
+        held = [anchor - ankle for anchor, ankle in pairs if anchor is not None]
         if held:
             missing = _split(np.mean(held, axis=0) - self._shift, root)
             shares = 1 - np.exp(-step / np.array(_FOLLOW))

@@ -78,6 +78,12 @@ def side_view(offsets: np.ndarray, joints: np.ndarray) -> np.ndarray:
     return np.sqrt((1 - along**2).clip(0))
 
 
+def point_line(offsets: np.ndarray, pair: tuple[int, int]) -> np.ndarray:
+    """Return the vectors (T, 3) to a pair's first point from its second, or joint."""
+    first, second = pair
+    return offsets[:, first] - (offsets[:, second] if second >= 0 else 0)
+
+
 def _fit(known: Offsets) -> np.ndarray:
     matrix = np.einsum('pq,tpij->tpiqj', np.eye(known.mean.shape[1]), known.precision)
     right = np.einsum('tpij,tpj->tpi', known.precision, known.mean)
@@ -106,9 +112,8 @@ def _fit(known: Offsets) -> np.ndarray:
         seen = np.einsum('tp,tpai,tpaj->tpij', robust, lines, lines)
         total[:, index, :, index] += seen.swapaxes(0, 1)
         sums += np.einsum('tp,tpai,tpa->tpi', robust, lines, targets)
-        for (first, second), length in known.lengths.items():
-            weight = known.length_error**-2
-            _add_length(total, sums, offsets, first, second, length, weight)
+        for pair, length in known.lengths.items():
+            _add_length(total, sums, offsets, pair, length, known.length_error**-2)
         offsets = solve_blocks(total.reshape(-1, size, size), bands, sums)
     return offsets
 
@@ -131,13 +136,13 @@ def _add_length(
     matrix: np.ndarray,
     right: np.ndarray,
     offsets: np.ndarray,
-    first: int,
-    second: int,
+    pair: tuple[int, int],
     length: float,
     weight: float,
 ) -> None:
     """Add equations of a distance, linear around the offsets so far, in place."""
-    line = offsets[:, first] - (offsets[:, second] if second >= 0 else 0)
+    first, second = pair
+    line = point_line(offsets, pair)
     unit = line / np.linalg.norm(line, axis=-1, keepdims=True).clip(1e-6)
     ends = [(first, 1.0)] + [(second, -1.0)] * (second >= 0)
     for point, sign in ends:

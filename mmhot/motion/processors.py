@@ -85,8 +85,12 @@ def register_processor(step: Step) -> Step:
         raise ValueError(f'a processor needs {", ".join(sorted(missing))}: got {step}')
     if processor.name in list_processors():
         raise ValueError(f'there is a processor {processor.name!r} already')
-    _refuse_unknown('stage', [processor.stage], STAGES)
-    _refuse_unknown('needs', processor.needs, STAGES[processor.stage])
+    given = [('stage', processor.stage, STAGES)]
+    known = STAGES.get(processor.stage, ())
+    given += [('needs', name, known) for name in processor.needs]
+    for what, name, known in given:
+        if name not in known:
+            raise ValueError(f'{what} must be among {",".join(known)}; got {name!r}')
     _REGISTERED[processor.name] = processor
     return step
 
@@ -101,38 +105,10 @@ def registered_processors() -> list[Processor]:
     return [*_REGISTERED.values()]
 
 
-def read_names(value: str | Iterable[str]) -> tuple[str, ...]:
-    """Read names of processors to leave out: a list, or text such as 'feet,sides'.
-
-    Raises:
-        ValueError: If there is no such processor.
-    """
-    names = value.split(',') if isinstance(value, str) else value
-    names = tuple(dict.fromkeys(name.strip() for name in names))
-    _refuse_unknown('without', names, list_processors())
-    return names
-
-
-def _refuse_unknown(what: str, given: Iterable[str], known: Iterable[str]) -> None:
-    for name in given:
-        if name not in known:
-            raise ValueError(f'{what} must be among {",".join(known)}; got {name!r}')
-
-
 def run_processors(
     processors: Iterable[Processor], stage: str, clip: Any, known: Mapping[str, Any]
 ) -> Any:
-    """Run the processors of a stage whose needs are known.
-
-    Args:
-        processors (Iterable[Processor]): In order.
-        stage (str): One of :data:`STAGES`.
-        clip (Clip2D | Clip3D): As the stage has it.
-        known (Mapping): What is known beside the clip, by names of :data:`STAGES`.
-
-    Returns:
-        Clip2D | Clip3D: A new clip.
-    """
+    """Run the processors of a stage whose needs are ``known``, see :data:`STAGES`."""
     for step in processors:
         if step.stage == stage and all(name in known for name in step.needs):
             clip = step(clip, **{name: known[name] for name in step.needs})

@@ -135,7 +135,9 @@ class _Merger:
     def merge_best(self) -> bool:
         """Merge the two groups that are most alike; False if none may be merged."""
         alike = np.nan_to_num(self._distances, nan=np.inf) < _MAX_DISTANCE
-        apart = self._apart | self._are_short()
+        lengths = [sum(len(track.frames) for track in group) for group in self.groups]
+        short = np.array(lengths) < self._least  # to be recognized
+        apart = self._apart | short[:, None] | short
         pairs = np.argwhere(np.triu(alike & ~apart, 1))
         order = np.argsort(self._distances[tuple(pairs.T)], kind='stable')
         for first, second in pairs[order]:
@@ -146,7 +148,7 @@ class _Merger:
 
     def _are_one(self, first: int, second: int, apart: np.ndarray) -> bool:
         """Return whether groups are more alike than any who are others for certain."""
-        here = self._same_shot(first)
+        here = np.array(self._shots) == self._shots[first]
         others = np.concatenate(
             [
                 self._distances[second, apart[first] & here],
@@ -154,8 +156,9 @@ class _Merger:
             ]
         )
         limit = _MAX_RATIO * np.nanmin(others, initial=np.inf)
+        difference = abs(self._limbs[first] - self._limbs[second])
         is_alike = self._distances[first, second] < limit
-        return is_alike and self._same_limbs(first, second)
+        return is_alike and not (difference > _MAX_PROPORTION).any()
 
     def _merge(self, first: int, second: int) -> None:
         """Put the second group into the first, and update what depends on these."""
@@ -187,16 +190,3 @@ class _Merger:
             together = np.intersect1d(frames[first], frames[second]).size > 0
             apart[first, second] = apart[second, first] = together
         return apart
-
-    def _are_short(self) -> np.ndarray:
-        """Return pairs (N, N) of which one is too short to be recognized."""
-        lengths = [sum(len(track.frames) for track in group) for group in self.groups]
-        short = np.array(lengths) < self._least
-        return short[:, None] | short
-
-    def _same_shot(self, group: int) -> np.ndarray:
-        return np.array(self._shots) == self._shots[group]
-
-    def _same_limbs(self, first: int, second: int) -> bool:
-        difference = abs(self._limbs[first] - self._limbs[second])
-        return not (difference > _MAX_PROPORTION).any()

@@ -11,6 +11,7 @@ from functools import cache
 
 import numpy as np
 
+from mmhot.lifting.clip_encoder import interpolate_missing
 from mmhot.skeletons.joints import Skeleton, get_skeleton
 from mmhot.structures.clips import Clip2D, Track2D
 
@@ -34,10 +35,7 @@ _CHUNK = 2048
 class _Limb:
     """Pairs of left and right joints that are swapped together.
 
-    Attributes:
-        name (str): ``'arm'``, ``'leg'`` or ``'head'``.
-        near (tuple[tuple[int, int], ...]): Pairs before the knee or elbow.
-        far (tuple[tuple[int, int], ...]): Pairs from there on.
+    Those of arms and legs are near, before the knee or elbow, or far.
     """
 
     name: str
@@ -87,22 +85,14 @@ class RepairSides:
 
     def __call__(self, clip: Clip2D) -> Clip2D:
         """Return a new clip, of any skeleton."""
-        tracks = []
+        mirror, tracks = get_skeleton(clip.skeleton).flip_indices, []
         for track in clip.tracks:
             swapped = find_swaps(track, clip.skeleton, clip.times_of(track.frames))
-            tracks.append(exchange_sides(track, clip.skeleton, swapped))
+            points, scores = track.keypoints, track.scores
+            points = np.where(swapped[..., None], points[:, mirror], points)
+            scores = np.where(swapped, scores[:, mirror], scores)
+            tracks.append(replace(track, keypoints=points, scores=scores))
         return replace(clip, tracks=tracks)
-
-
-def exchange_sides(track: Track2D, skeleton: str, swapped: np.ndarray) -> Track2D:
-    """Exchange joints with their counterparts where ``swapped`` (T, K) is set."""
-    mirror = get_skeleton(skeleton).flip_indices
-    points, scores = track.keypoints, track.scores
-    return replace(
-        track,
-        keypoints=np.where(swapped[..., None], points[:, mirror], points),
-        scores=np.where(swapped, scores[:, mirror], scores),
-    )
 
 
 def find_swaps(track: Track2D, skeleton: str, seconds: np.ndarray) -> np.ndarray:
@@ -121,10 +111,15 @@ def find_swaps(track: Track2D, skeleton: str, seconds: np.ndarray) -> np.ndarray
     known = np.isfinite(track.keypoints).all(-1)
     if len(seconds) < 3 or not limbs or not known.any():
         return swapped
-    points = _fill(track.keypoints.astype(np.float64), known, seconds)
-    points /= _size_of(track.keypoints)
+    points = interpolate_missing(track.keypoints.astype(np.float64), seconds)
+    # the median over frames of the longer side around keypoints
+    visible = track.keypoints[known.any(1)]
+    boxes = np.nanmax(visible, 1) - np.nanmin(visible, 1)
+    points /= max(float(np.median(boxes.max(1))), 1.0)
     weights = np.where(known, np.clip(track.scores, _FILLED, 1), _FILLED)
-    states = _joint_states(limbs)
+    # all combinations of the limbs' states, (S, L); the first has no swap
+    counts = [len(limb.states) for limb in limbs]
+    states = np.stack(np.unravel_index(np.arange(np.prod(counts)), counts), -1)
     path = _most_probable(limbs, states, points, weights, seconds)
     for column, limb in enumerate(limbs):
         parts = limb.states[states[path, column]]
@@ -132,34 +127,6 @@ def find_swaps(track: Track2D, skeleton: str, seconds: np.ndarray) -> np.ndarray
             for pair in pairs:
                 swapped[:, pair] = parts[:, part, None]
     return swapped
-
-
-def _fill(points: np.ndarray, known: np.ndarray, seconds: np.ndarray) -> np.ndarray:
-    """Interpolate missing keypoints (T, K, 2) in time; those never seen are zero."""
-    for joint in np.flatnonzero(~known.all(0)):
-        rows = known[:, joint]
-        for axis in range(2):
-            column = points[:, joint, axis]
-            column[~rows] = (
-                np.interp(seconds[~rows], seconds[rows], column[rows])
-                if rows.any()
-                else 0
-            )
-    return points
-
-
-def _size_of(keypoints: np.ndarray) -> float:
-    """Return the median over frames of the longer side around keypoints, pixels."""
-    low = np.nanmin(np.where(np.isfinite(keypoints), keypoints, np.inf), 1)
-    high = np.nanmax(np.where(np.isfinite(keypoints), keypoints, -np.inf), 1)
-    sides = (high - low).max(1)
-    return max(float(np.median(sides[np.isfinite(sides)])), 1.0)
-
-
-def _joint_states(limbs: Sequence[_Limb]) -> np.ndarray:
-    """List all combinations of the limbs' states, (S, L) int; the first has no swap."""
-    counts = [len(limb.states) for limb in limbs]
-    return np.stack(np.unravel_index(np.arange(np.prod(counts)), counts), -1)
 
 
 def _change_costs(limbs: Sequence[_Limb], states: np.ndarray) -> np.ndarray:
@@ -245,12 +212,10 @@ def _motion_costs(
             weight = weight[2:] * weight[1:-1] * weight[:-2]
             for before, after in np.ndindex(2, 2):
                 first, last = (sides[:, ::-1] if x else sides for x in (before, after))
-                middle = sides[1:-1]
-                for side in range(2):
-                    start, here, end = first[:-2, side], middle[:, side], last[2:, side]
-                    error = end - here - ratio * (here - start)
-                    squared = (error**2).sum(-1) / scale
-                    costs[:, before, after] += weight * np.log1p(squared)
+                start, here, end = first[:-2], sides[1:-1], last[2:]
+                error = end - here - ratio[:, None] * (here - start)
+                squared = (error**2).sum(-1) / scale[:, None]
+                costs[:, before, after] = weight * np.log1p(squared).sum(-1)
             bits = states[:, part]
             turned = bits[:, None] ^ bits
             total += costs[:, turned[:, :, None], turned[None, :, :]]
@@ -264,15 +229,12 @@ def _twists(
 
     No sequence of states avoids more than the limit.
     """
-    costs = np.zeros((len(points), len(states)))
-    rows = {limb.name: (column, limb) for column, limb in enumerate(limbs)}
+    rows = {limb.name: row for row, limb in enumerate(limbs) if limb.near}
     if not {'arm', 'leg'} <= set(rows):
-        return costs
+        return np.zeros((len(points), len(states)))
     lines, flipped = [], []
-    for name in ('arm', 'leg'):
-        column, limb = rows[name]
-        if not limb.near:
-            return costs
+    for column in (rows['arm'], rows['leg']):
+        limb = limbs[column]
         left, right = limb.near[0]
         lines.append(points[:, left] - points[:, right])
         flipped.append(limb.states[states[:, column], 0])

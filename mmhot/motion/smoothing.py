@@ -27,9 +27,8 @@ def butterworth(points: np.ndarray, fps: float) -> np.ndarray:
         return points.copy()
     # both passes of second order together halve the power at the cutoff
     widened = _CUTOFF / (np.sqrt(2) - 1) ** 0.25
-    sections = scipy.signal.butter(
-        2, min(widened, 0.99 * fps / 2), fs=fps, output='sos'
-    )
+    cutoff = min(widened, 0.99 * fps / 2)
+    sections = scipy.signal.butter(2, cutoff, fs=fps, output='sos')
     length = min(3 * (2 * len(sections) + 1), len(points) - 1)
     return scipy.signal.sosfiltfilt(sections, points, axis=0, padlen=length)
 
@@ -55,15 +54,12 @@ class OneEuro:
 
     def __init__(self) -> None:
         self._time: float | None = None
-        self._points = np.empty(0)
-        self._speed = np.empty(0)
 
     def __call__(self, points: np.ndarray, time: float) -> np.ndarray:
         """Smooth points (..., C) in meters, NaN if missing, of a later second."""
         points = np.asarray(points, np.float64)
         if self._time is None:
-            self._time, self._points = time, points
-            self._speed = np.zeros_like(points)
+            self._time, self._points, self._speed = time, points, np.zeros_like(points)
             return points
         if not time > self._time:
             raise ValueError(f'time must increase from {self._time} s, got {time} s')
@@ -86,7 +82,7 @@ def _share(cutoff: np.ndarray | float, step: float) -> np.ndarray | float:
 
 
 def one_euro(points: np.ndarray, fps: float) -> np.ndarray:
-    """Apply the 1€ filter to a clip; each frame depends only on those before it."""
+    """Apply the 1€ filter to a clip."""
     smooth = OneEuro()
     return np.stack([smooth(frame, time / fps) for time, frame in enumerate(points)])
 

@@ -23,13 +23,8 @@ class StabilizeCamera:
     ) -> Clip2D:
         """Map keypoints to the image of a camera that neither turns nor zooms.
 
-        Args:
-            clip (Clip2D): People in the video's pixels.
-            camera_path (np.ndarray): Rotation vectors and zooms by frame, (F, 4).
-            lens (Lens, optional): Of the first frame of each shot.
-
-        Returns:
-            Clip2D: With the lens of that camera, if ``lens`` is known.
+        The path has rotation vectors and zooms by frame, (F, 4); the lens is that of
+        the first frame of each shot.
         """
         size, tracks = (clip.width, clip.height), []
         for track in clip.tracks:
@@ -74,15 +69,8 @@ def stabilize(
 ) -> np.ndarray:
     """Map pixels to the image of a camera that stays as it is in the first frame.
 
-    Args:
-        pixels (np.ndarray): Of an ideal lens, NaN where missing, (T, K, 2).
-        frames (np.ndarray): Frame numbers, (T,).
-        path (np.ndarray): Rotation vectors and zooms by frame, (F, 4).
-        focal (float): Focal length in pixels.
-        size (tuple[int, int]): Width and height in pixels.
-
-    Returns:
-        np.ndarray: Pixels, also outside of the image, (T, K, 2) float32.
+    Pixels (T, K, 2) are those of an ideal lens, NaN where missing; the path has
+    rotation vectors and zooms by frame, (F, 4).
     """
     center = np.array(size) / 2
     own = path[frames].astype(np.float64)

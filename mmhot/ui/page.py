@@ -49,6 +49,11 @@ class Page:
             _end(process)
 
     def _build(self) -> gr.Blocks:
+        formats = [
+            name
+            for name, writer in WRITERS.items()
+            if writer.requires is None or find_spec(writer.requires[0]) is not None
+        ]
         with gr.Blocks(title='mmhot', analytics_enabled=False) as blocks:
             gr.Markdown('# mmhot\nThe people of a video in 3D, on this machine.')
             with gr.Row():
@@ -56,8 +61,8 @@ class Page:
                     source = gr.File(
                         label='Video, image or 2D keypoints', file_types=_INPUTS
                     )
-                    formats = gr.CheckboxGroup(
-                        _formats(), value=['npz', 'html'], label='Files'
+                    chosen = gr.CheckboxGroup(
+                        formats, value=['npz', 'html'], label='Files'
                     )
                     height = gr.Textbox(
                         label='Body height, meters',
@@ -81,7 +86,7 @@ class Page:
             source.upload(self._keep, source, source, **private)
             lift.click(
                 self._run,
-                [source, formats, height],
+                [source, chosen, height],
                 [viewer, messages, files],
                 show_progress_on=messages,
                 concurrency_limit=1,
@@ -152,15 +157,6 @@ class Page:
         """End the run of a session and delete its files."""
         self._stop(request)
         shutil.rmtree(self._folder_of(request), ignore_errors=True)
-
-
-def _formats() -> list[str]:
-    """List the formats whose packages are installed."""
-    return [
-        name
-        for name, writer in WRITERS.items()
-        if writer.requires is None or find_spec(writer.requires[0]) is not None
-    ]
 
 
 def _end(process: subprocess.Popen) -> None:

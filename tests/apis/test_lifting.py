@@ -102,7 +102,7 @@ def test_video_without_people_is_an_error(checkpoint, detector, video):
 
 
 def test_wrong_arguments_are_refused(checkpoint, tmp_path):
-    with pytest.raises(TypeError, match=r"'fovv' \(did you mean fov\?\)"):
+    with pytest.raises(TypeError, match="unexpected keyword argument 'fovv'"):
         mmhot.lift(SKATER, fovv=3)
     clip = mmhot.lift(SKATER, checkpoint=checkpoint)
     with pytest.raises(ValueError, match="formats must be among npz,.*; got 'avi'"):
@@ -139,12 +139,6 @@ def test_clips_that_are_not_finite_are_not_saved(
     with pytest.raises(ValueError, match=f'{name} is not finite'):
         clip.save(tmp_path / f'a.{suffix}')
     assert list(tmp_path.iterdir()) == []
-
-
-def test_only_needed_axes_are_computed(checkpoint, tmp_path, monkeypatch):
-    clip = mmhot.lift(SKATER, checkpoint=checkpoint)
-    monkeypatch.setattr('mmhot.lifting.world.to_world', None)
-    assert clip.save(tmp_path / 'a.npz') == [tmp_path / 'a.npz']
 
 
 def test_formats_can_be_added(checkpoint, tmp_path, capsys):

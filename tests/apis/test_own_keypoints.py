@@ -122,7 +122,7 @@ def test_keypoints_of_head_and_dataset_in_another_order_stop_the_run(page, run_t
     options = ['--cfg-options', 'model.head.metainfo.from_file=other.py']
     code, error = run_tool('train', 'small.py', '--work-dir', 'work', *options)
     assert code == 2
-    assert 'keypoint 0 is bottom, but top of dataset' in error.splitlines()[-1]
+    assert 'keypoint 0 is bottom, but top in the dataset' in error.splitlines()[-1]
 
 
 ARM = """dataset_info = dict(

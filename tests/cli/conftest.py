@@ -17,8 +17,13 @@ def detector():
 
 
 @pytest.fixture
-def infer_it(checkpoint, out, detector, monkeypatch):
+def opened(detector, monkeypatch):
+    """Options of the 2D models that were opened."""
+    return use_stand_ins(monkeypatch, detector, Estimator())
+
+
+@pytest.fixture
+def infer_it(checkpoint, out, opened, monkeypatch):
     """``infer_it(INPUT..., OPTION=VALUE...)`` returns the exit code."""
     monkeypatch.delenv('MMHOT_DEBUG', raising=False)
-    use_stand_ins(monkeypatch, detector, Estimator())
     return partial(infer, pose3d_weights=checkpoint, out_dir=out)

@@ -19,15 +19,6 @@ from mmhot.errors import explain, is_user_error
 ROOT = Path(__file__).parents[2]
 
 
-def mmhot_command(*args, **env):
-    return subprocess.run(
-        [sys.executable, '-m', 'mmhot', *args],
-        capture_output=True,
-        text=True,
-        env={**os.environ, 'PYTHONPATH': str(ROOT), **env},
-    )
-
-
 @pytest.fixture
 def fake_command(monkeypatch):
     """Add ``mmhot try-it``, which does what the test wants."""
@@ -39,10 +30,17 @@ def fake_command(monkeypatch):
     return module
 
 
-def test_help_names_the_commands():
-    done = mmhot_command('--help')
-    assert done.returncode == 0
-    assert {'lift', 'list', 'doctor'} <= set(done.stdout.split())
+def run_code(code, **options):
+    """Run Python code in a new process."""
+    env = {**os.environ, 'PYTHONPATH': str(ROOT)}
+    command = [sys.executable, '-c', code]
+    return subprocess.run(command, env=env, capture_output=True, text=True, **options)
+
+
+def test_help_names_the_commands(capsys):
+    with pytest.raises(SystemExit, match='0'):
+        main(['--help'])
+    assert {'lift', 'list', 'doctor'} <= set(capsys.readouterr().out.split())
 
 
 def test_help_of_every_command_loads_nothing_heavy():
@@ -55,9 +53,8 @@ heavy = {'torch', 'numpy', 'mmengine', 'mmcv', 'mmpose', 'cv2', 'matplotlib', 'a
 heavy |= {'scipy', 'onnxruntime'}
 print(*(heavy & set(sys.modules)))
 """
-    env = {**os.environ, 'PYTHONPATH': str(ROOT)}
-    done = subprocess.run([sys.executable, '-c', code], env=env, capture_output=True)
-    assert (done.returncode, done.stdout.strip()) == (0, b''), done.stderr
+    done = run_code(code)
+    assert (done.returncode, done.stdout.strip()) == (0, ''), done.stderr
 
 
 @pytest.mark.slow(reason='lifts a clip in a new process')
@@ -71,10 +68,8 @@ code = main(['lift', {str(clip)!r}, '--backend', 'onnx', '--out-dir', 'out', '--
 heavy = {{'torch', 'torchvision', 'mmengine', 'mmcv', 'mmdet', 'mmpose', 'matplotlib'}}
 print(code, *(heavy & set(sys.modules)))
 """
-    env = {**os.environ, 'PYTHONPATH': str(ROOT)}
-    command = [sys.executable, '-c', code]
-    done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True)
-    assert done.stdout.split()[-1:] == [b'0'], done.stderr
+    done = run_code(code, cwd=tmp_path)
+    assert done.stdout.split()[-1:] == ['0'], done.stderr
     assert (tmp_path / 'out/skating_2d_coco17.npz').is_file()
 
 
@@ -82,15 +77,10 @@ def test_versions_are_printed_without_importing_anything_heavy():
     code = """
 import sys
 from mmhot.cli import main
-try:
-    main(['--version'])
-finally:
-    print(*({'torch', 'numpy', 'mmengine', 'mmcv', 'mmpose'} & set(sys.modules)))
+main(['--version'])
+print(*({'torch', 'numpy', 'mmengine', 'mmcv', 'mmpose'} & set(sys.modules)))
 """
-    env = {**os.environ, 'PYTHONPATH': str(ROOT)}
-    command = [sys.executable, '-c', code]
-    done = subprocess.run(command, env=env, capture_output=True, text=True)
-    output, heavy = done.stdout.splitlines()
+    output, heavy = run_code(code).stdout.splitlines()
     found = f'mmhot {mmhot.__version__}, torch {version("torch")}, mmpose 1.3.2, mmcv'
     assert output.startswith(found)
     assert heavy == ''
@@ -101,10 +91,8 @@ def test_version_leaves_out_what_is_not_installed(monkeypatch, capsys):
         raise PackageNotFoundError(name)
 
     monkeypatch.setattr('importlib.metadata.version', lost)
-    with pytest.raises(SystemExit, match='0'):
-        main(['--version'])
-    line = f'mmhot {mmhot.__version__}\n'
-    assert capsys.readouterr().out == line
+    assert main(['--version']) == 0
+    assert capsys.readouterr().out == f'mmhot {mmhot.__version__}\n'
 
 
 def test_no_command_shows_the_help(capsys):
@@ -135,14 +123,9 @@ def test_wrong_arguments_get_one_line(argv, message, fake_command, capsys):
     ('error', 'line'),
     [
         (ValueError('--fps: got 0,\nwanted more'), '--fps: got 0, wanted more'),
-        (FileNotFoundError('a.npz: no such file'), 'a.npz: no such file'),
         (
             OSError(errno.ENOSPC, 'No space left on device', 'out/a.npz'),
             'out/a.npz: No space left on device',
-        ),
-        (
-            PermissionError(errno.EACCES, 'Permission denied', 'out'),
-            'out: Permission denied',
         ),
         (
             pickle.UnpicklingError('1\n2\nUnsupported global: GLOBAL os.system was'),
@@ -170,15 +153,6 @@ def test_debugging_shows_the_traceback(fake_command, monkeypatch):
     fake_command.run = run
     monkeypatch.setenv('MMHOT_DEBUG', '1')
     with pytest.raises(ValueError, match='why'):
-        main(['try-it'])
-
-
-def test_bugs_keep_their_traceback(fake_command):
-    def run(args):
-        raise AssertionError('ours')
-
-    fake_command.run = run
-    with pytest.raises(AssertionError):
         main(['try-it'])
 
 
@@ -221,15 +195,6 @@ sys.exit(run_safely('mmhot list', act))
     assert (process.wait(30), process.stderr.read()) == (141, b'')
 
 
-def test_interrupt_gives_130(fake_command, capsys):
-    def run(args):
-        raise KeyboardInterrupt
-
-    fake_command.run = run
-    assert main(['try-it']) == 130
-    assert capsys.readouterr().err == 'mmhot try-it: interrupted\n'
-
-
 @pytest.mark.parametrize(
     'argv',
     [['--device', 'cpu', '--quiet', 'try-it'], ['try-it', '--quiet', '--device=cpu']],
@@ -253,8 +218,3 @@ def test_auto_is_the_default_device(fake_command):
     fake_command.run = lambda args: seen.append(args.device)
     assert main(['try-it', '--device', 'auto']) == 0
     assert seen == [None]
-
-
-def test_console_script_reaches_main():
-    text = (ROOT / 'pyproject.toml').read_text()
-    assert "mmhot = 'mmhot.cli:main'" in text

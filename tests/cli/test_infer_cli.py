@@ -1,32 +1,16 @@
 """``mmhot infer``: videos in, 3D out; a failed input does not stop the others."""
 
 import json
-from functools import partial
 
 import numpy as np
 import pytest
 from clip_files import SKATER
 from PIL import Image
-from pose_sources import Detector, Estimator, infer, use_stand_ins
 from video_files import gray_image, write_video
 
 from mmhot.apis.options import SMOOTHING
 from mmhot.io.lifted import read_lifted
 from mmhot.motion.smoothing import SMOOTHERS
-
-
-@pytest.fixture
-def models(monkeypatch):
-    """Stand-ins for the 2D models, with one person in every frame."""
-    pair = Detector(every=1), Estimator()
-    return pair, use_stand_ins(monkeypatch, *pair)
-
-
-@pytest.fixture
-def infer_it(checkpoint, out, models, monkeypatch):
-    monkeypatch.delenv('MMHOT_DEBUG', raising=False)
-
-    return partial(infer, pose3d_weights=checkpoint, out_dir=out)
 
 
 @pytest.fixture
@@ -48,15 +32,14 @@ def test_every_frame_of_a_video_is_lifted(infer_it, out, video, capfd):
     assert 'slowest: ' in output
 
 
-def test_options_choose_the_2d_models(infer_it, models, video):
+def test_options_choose_the_2d_models(infer_it, opened, video):
     options = dict(pose2d='a', pose2d_weights='b', det_model='c', det_weights='d')
     assert infer_it(video, **options) == 0
-    assert models[1] == [('a', 'b', 'c', 'd', 'auto')]
+    assert opened == [('a', 'b', 'c', 'd', 'auto')]
 
 
-def test_another_lifter_starts_from_cached_keypoints(infer_it, models, out, video):
+def test_another_lifter_starts_from_cached_keypoints(infer_it, detector, out, video):
     assert infer_it(video) == 0
-    (detector, _), _ = models
     seen = len(detector.calls)
     first = read_lifted(out / 'clip.npz')
     assert infer_it(video, smooth_3d='savgol') == 0
@@ -71,16 +54,16 @@ def test_no_cache_keeps_no_files(infer_it, out, video):
     assert sorted(x.name for x in out.iterdir()) == ['clip.html', 'clip.npz']
 
 
-def test_video_without_people_is_no_error(infer_it, models, out, video, capfd):
-    models[0][0].every = 0
+def test_video_without_people_is_no_error(infer_it, detector, out, video, capfd):
+    detector.every = 0
     assert infer_it(video) == 0
     assert 'clip: no person was found in 10 frames' in capfd.readouterr().out
     assert not (out / 'clip.npz').exists()
 
 
-def test_keypoint_files_need_no_2d_model(infer_it, models, out):
+def test_keypoint_files_need_no_2d_model(infer_it, opened, out):
     assert infer_it(SKATER) == 0
-    assert models[1] == []
+    assert opened == []
     assert len(read_lifted(out / f'{SKATER.stem}.npz')) == 185
 
 
@@ -97,19 +80,12 @@ def test_keypoints_of_low_confidence_count_as_missing(infer_it, out, video, capf
 
 
 def test_missing_inputs_are_refused_before_any_work(
-    infer_it, models, out, video, capfd
+    infer_it, opened, out, video, capfd
 ):
     assert infer_it(video, 'none.mp4') == 2
     assert 'none.mp4 does not exist' in capfd.readouterr().err
-    assert models[1] == []
+    assert opened == []
     assert not out.exists()
-
-
-def test_two_clips_of_one_name_are_refused(infer_it, video, tmp_path, capfd):
-    (tmp_path / 'b').mkdir()
-    other = write_video(tmp_path / 'b' / 'clip.mkv', codec='ffv1', pix_fmt='bgr0')
-    assert infer_it(video, other) == 2
-    assert 'would both be written as clip' in capfd.readouterr().err
 
 
 def test_choices_of_smoothing_are_the_smoothers():

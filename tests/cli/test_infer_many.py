@@ -125,13 +125,6 @@ def test_video_without_people_is_finished_too(infer_it, detector, videos, capfd)
     assert 'a: was finished before' in capfd.readouterr().out
 
 
-def test_globs_are_in_natural_order(videos, tmp_path):
-    for number in (9, 10):
-        (tmp_path / f'clip{number}.mkv').write_bytes(videos[0].read_bytes())
-    inputs = find_inputs([str(tmp_path / 'clip*.mkv')], fps=25)
-    assert [item.name for item in inputs] == ['clip9', 'clip10']
-
-
 def outcome(name, people=1, error='', skipped=False, **seconds):
     times = StageTimes({stage.strip('_'): s for stage, s in seconds.items()}, 100)
     return Outcome(name, times, people, error, skipped)

@@ -7,11 +7,10 @@ import errno
 import os
 import signal
 
-import av
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from pose_sources import BOX, Detector, Estimator, use_stand_ins
+from pose_sources import Detector, Estimator, use_stand_ins
 from video_files import gray_image, write_video
 
 from mmhot.io import atomic
@@ -19,35 +18,6 @@ from mmhot.io.lifted import read_lifted
 from mmhot.video.frames import VideoFile
 
 ALL = 'npz,json,csv,bvh,trc,html,mp4,png'
-
-
-class Scripted:
-    """A detector that finds what a function of the frame's number says."""
-
-    name = 'scripted detector'
-    identity = {'name': name}
-
-    def __init__(self, boxes_of):
-        self.boxes_of = boxes_of
-        self.number = 0
-
-    def __call__(self, images):
-        found = []
-        for _ in images:
-            boxes = np.reshape(self.boxes_of(self.number), (-1, 4)).astype(np.float32)
-            found.append((boxes, np.full(len(boxes), 0.9)))
-            self.number += 1
-        return found
-
-
-@pytest.fixture
-def find(monkeypatch):
-    """Replace the detector by one that finds what a function says."""
-
-    def replace(boxes_of):
-        use_stand_ins(monkeypatch, Scripted(boxes_of), Estimator())
-
-    return replace
 
 
 def clean(path, number=10, **options):
@@ -67,24 +37,6 @@ def complaints(capfd):
     return capfd.readouterr().err.splitlines()
 
 
-def test_video_without_frames_fails_and_the_next_is_done(
-    infer_it, out, video, tmp_path, capfd
-):
-    empty = tmp_path / 'empty.avi'
-    with av.open(str(empty), 'w') as container:
-        stream = container.add_stream('mpeg4', rate=25)
-        stream.width, stream.height, stream.pix_fmt = 64, 48, 'yuv420p'
-        container.start_encoding()
-    assert infer_it(empty, video) == 1
-    output, errors = capfd.readouterr()
-    assert errors == f'mmhot infer: empty: {empty} has no frames\n'
-    assert len(read_lifted(out / 'clip.npz')) == 10
-    rows = [line.split() for line in output.splitlines()]
-    assert ['empty', '0', '-'] in [row[:3] for row in rows]
-    assert 'failed' in next(row for row in rows if row[0] == 'empty')
-    assert ['all', '2', '10', '1'] in [row[:4] for row in rows]
-
-
 def test_variable_rates_are_lifted_at_their_times(infer_it, out, tmp_path, capfd):
     times = [0, 40, 80, 200, 240, 400, 410, 500, 900, 1000]
     video = write_video(tmp_path / 'a.mp4', times=times)
@@ -97,22 +49,6 @@ def test_variable_rates_are_lifted_at_their_times(infer_it, out, tmp_path, capfd
     shown = [frame.time for frame in VideoFile(out / 'a.mp4')]
     assert_allclose(shown, clip.time, atol=1e-4)
     assert complaints(capfd) == []
-
-
-def test_damage_in_the_middle_leaves_the_rest(infer_it, find, out, tmp_path, capfd):
-    find(lambda number: BOX)
-    rng = np.random.default_rng(0)
-    images = [rng.integers(0, 255, (48, 64, 3), np.uint8) for _ in range(60)]
-    video = write_video(tmp_path / 'a.mp4', images)
-    data = bytearray(video.read_bytes())
-    middle, count = len(data) // 2, len(data) // 10
-    data[middle : middle + count] = rng.bytes(count)
-    video.write_bytes(data)
-    assert infer_it(video) == 0
-    lines = complaints(capfd)
-    assert all(line.startswith(f'mmhot infer: {video}') for line in lines)
-    assert any('frames are damaged' in line for line in lines)
-    assert len(read_lifted(out / 'a.npz')) > 25
 
 
 def test_paths_may_have_any_characters(infer_it, tmp_path, capfd):

@@ -81,11 +81,6 @@ def test_pattern_chooses_models_and_their_weights(pattern, index, capsys):
     assert 'plain' not in out.lower()
 
 
-def test_model_without_weights_lists_none(index, capsys):
-    assert main(['list', 'plain']) == 0
-    assert 'mmhot://' not in capsys.readouterr().out
-
-
 def test_json_says_it_all(index, capsys, tmp_path):
     assert main(['list', 'tiny', '--json', '--out', str(tmp_path / 'x.json')]) == 0
     content = json.loads(capsys.readouterr().out)

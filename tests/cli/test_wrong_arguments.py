@@ -34,11 +34,9 @@ def refused(tmp_path, monkeypatch, capfd):
         # of the table of options
         ('lift --formats npz,avi', '--formats must be among npz,json,csv,'),
         ('lift --image-size 1280', '--image-size must be WxH, such as'),
-        ('lift --image-size 0x720', '--image-size must be WxH, such as'),
         ('lift --fov 200', '--fov must be from 1 to 170 degrees, got 200'),
         ('lift --height 180', '--height must be from 0.3 to 3 meters, got 180'),
         ('lift --axes zup', 'did you mean z-up?'),
-        ('lift --batch-size 0', '--batch-size must be at least 1, got 0'),
         ('lift --batch-size x', "--batch-size must be a whole number, got 'x'"),
         ('lift --keep half', '--keep must be a number of frames such as 27'),
         ('lift --keep 9', '--keep 9 needs a model with a pruner: tiny has none'),
@@ -88,14 +86,10 @@ def test_wrong_inputs_are_refused(words, message, refused, tmp_path, monkeypatch
     ('content', 'message'),
     [
         ({'keypoints': walk() * np.nan}, 'no keypoint is finite'),
-        ({'keypoints': walk(4, 16)}, '16 keypoints per person; known are'),
-        ({'keypoints': walk().astype(str)}, 'must be an array of numbers'),
         ({'keypoints': np.array([None])}, 'Object arrays cannot be loaded'),
         ({'fps': None}, 'does not state fps: give --fps'),
-        ({'width': None}, 'does not state width: give --image-size'),
         (b'', 'is empty'),
         (SKATER.read_bytes()[:9000], 'cannot be read: '),
-        (b'{"a": ', 'is not valid JSON'),
         (b'\0\0\0\x18ftypmp42', 'is neither .npz nor JSON: 2D keypoints'),
     ],
 )

@@ -97,12 +97,13 @@ def use_stand_ins(monkeypatch, detector, estimator):
     return opened
 
 
-def infer(*inputs, **options):
+def infer(*inputs, command='infer', **options):
     """Run ``mmhot infer`` in this process; return its exit code. True sets a flag."""
-    argv = ['infer', *map(str, inputs)]
+    argv = [command, *map(str, inputs)]
     for name, value in options.items():
         flag = f'--{name.replace("_", "-")}'
-        argv += [flag] if value is True else [flag, str(value)]
+        if value is not None:
+            argv += [flag] if value is True else [flag, str(value)]
     try:
         return main(argv)
     except SystemExit as left:

@@ -1,17 +1,14 @@
 """Lifting of clips in overlapping chunks, by models that return all frames."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
+from lifters import random_state
 from mmengine.config import Config
-from mmengine.registry import DefaultScope
-from mmpose.registry import MODELS
+from tracks import clip_of, track, wiggling
 
 import mmhot.plugin  # noqa: F401 registers components
 from mmhot import Lifter
-from mmhot.structures.clips import Clip2D, Track2D
 from mmhot.structures.windows import chunk_starts, lift_windows
 from mmhot.weights.index import LIVE_LIFTER
 
@@ -89,22 +86,8 @@ def test_seams_jump_no_more_than_other_frames():
     assert jumps[80::81].mean() > 3 * jumps.mean()
 
 
-def test_results_hardly_depend_on_the_first_chunk():
-    clip = random_walk()
-    best = smooth(clip[None])[0]
-    moved = {}
-    for stride in (SEQ_LEN - OVERLAP, SEQ_LEN):
-        (whole,) = lift_windows(smooth, [clip], SEQ_LEN, SEQ_LEN, stride)
-        error = np.linalg.norm(whole - best, axis=1)
-        for cut in (7, 23, 40):
-            (part,) = lift_windows(smooth, [clip[cut:]], SEQ_LEN, SEQ_LEN, stride)
-            distance = np.linalg.norm(part[40:] - whole[cut:][40:], axis=1)
-            if stride < SEQ_LEN:
-                # nor more than the errors of two chunks make
-                assert distance.mean() < 2 * error.mean()
-            moved.setdefault(stride, []).append(distance.max())
-    # where chunks do not overlap, their ends count in full
-    assert max(moved[SEQ_LEN - OVERLAP]) < max(moved[SEQ_LEN]) / 2
+def wiggling_clip(num_frames):
+    return clip_of(track(range(num_frames), wiggling(num_frames)))
 
 
 def checkpoint_of(path, recoverer, **test_cfg):
@@ -132,19 +115,9 @@ def save_lifter(path, backbone, head, codec, **test_cfg):
         test_cfg=dict(flip_test=True, **test_cfg),
     )
     config = Config(dict(model=model))
-    torch.manual_seed(0)
-    with DefaultScope.overwrite_default_scope('mmpose'):
-        state = MODELS.build(config.model).state_dict()
-    torch.save(dict(meta=dict(cfg=config.pretty_text), state_dict=state), path)
+    meta = dict(cfg=config.pretty_text)
+    torch.save(dict(meta=meta, state_dict=random_state(config)), path)
     return path
-
-
-def clip_of(num_frames):
-    rng = np.random.default_rng(1)
-    keypoints = rng.uniform(100, 900, (num_frames, 17, 2)).astype(np.float32)
-    scores = np.ones((num_frames, 17), np.float32)
-    track = Track2D(0, np.arange(num_frames), keypoints, scores)
-    return Clip2D('walk', 'h36m-17', [track], 1000, 1000, 50.0, Path('walk.npz'))
 
 
 @pytest.mark.parametrize('flip_test', [True, False])
@@ -154,7 +127,7 @@ def test_hourglasses_lift_clips(tmp_path, recoverer, flip_test):
     lifter = Lifter(checkpoint=checkpoint, flip_test=flip_test)
     assert lifter.num_targets == (27 if recoverer else 1)
     assert lifter.stride == (15 if recoverer else 1)
-    lifted = lifter(clip_of(60)).keypoints_3d
+    lifted = lifter(wiggling_clip(60)).keypoints_3d
     assert lifted.shape == (60, 17, 3)
     assert np.isfinite(lifted).all()
 
@@ -173,9 +146,9 @@ def test_keep_counts_can_change_after_training_and_are_in_the_name(tmp_path):
     recoverer = dict(type='AttentionRecoverer')
     checkpoint = checkpoint_of(tmp_path / 'a.pth', recoverer)
     lifter = Lifter(checkpoint=checkpoint)
-    nine = lifter(clip_of(30))
+    nine = lifter(wiggling_clip(30))
     assert nine.model == 'a (9 of 27 frames)'
-    five = Lifter(checkpoint=checkpoint, keep=5)(clip_of(30))
+    five = Lifter(checkpoint=checkpoint, keep=5)(wiggling_clip(30))
     assert five.model == 'a (5 of 27 frames)'
     assert np.abs(five.keypoints_3d - nine.keypoints_3d).max() > 1e-5
     with pytest.raises(ValueError, match='keep must be from 1 to 27, got 28'):
@@ -198,7 +171,7 @@ def test_motionbert_gets_the_scores(tmp_path):
     backbone = dict(type='MotionBERT', **sizes)
     path = tmp_path / 'a.pth'
     save_lifter(path, backbone, 'RepresentationHead', 'ImageSpacePoseLifting')
-    lifter, clip = Lifter(checkpoint=path), clip_of(30)
+    lifter, clip = Lifter(checkpoint=path), wiggling_clip(30)
     confident = lifter(clip).keypoints_3d
     assert confident.shape == (30, 17, 3)
     clip.tracks[0].scores[:, 5] = 0.3

@@ -11,14 +11,6 @@ def segments_of(track, max_gap=5):
     return split_segments(0, track.frames, track.keypoints, track.scores, max_gap)
 
 
-def test_complete_tracks_are_unchanged():
-    given = track(range(7, 17))
-    (segment,) = segments_of(given)
-    np.testing.assert_array_equal(segment.frames, given.frames)
-    np.testing.assert_array_equal(segment.keypoints, given.keypoints)
-    np.testing.assert_array_equal(segment.scores, given.scores)
-
-
 def test_short_gaps_are_filled_and_marked():
     keypoints = standing(20, 3.0)
     frames = np.r_[100:105, 110:120]

@@ -120,16 +120,6 @@ def test_interpolated_joints_have_score_zero(lifter):
     assert np.isfinite(lifted.keypoints_2d).all()
 
 
-def test_boxes_may_be_nan(lifter):
-    person = track(range(3))
-    person.bboxes = np.full((3, 4), np.nan, np.float32)
-    assert len(lifter(clip_of(person))) == 3
-
-
-def test_root_is_the_origin(lifter):
-    assert not lifter(clip_of(track(range(3)))).keypoints_3d[:, 0].any()
-
-
 def test_people_without_a_joint_of_h36m_are_left_out_with_a_warning(lifter, caplog):
     eye = np.full((2, 17, 2), np.nan, np.float32)
     eye[:, get_skeleton('coco-17').index('left_eye')] = 100
@@ -240,15 +230,6 @@ def test_stride_is_the_configs_or_a_ninth_of_the_targets(tmp_path):
     assert (lifter.stride, lifter.fps, lifter.mapping) == (2, 25.0, 'hot')
     with pytest.raises(ValueError, match=r'stride \(0\) must be from 1'):
         Lifter(checkpoint=checkpoint, stride=0)(clip_of(track([0])))
-
-
-@pytest.mark.parametrize('stride', [1, 3, 9])
-def test_seq2seq_models_lift_every_frame(stride, tmp_path):
-    checkpoint = save_lifter(tmp_path / 'a.pth', num_keep_frames=9)
-    lifter = Lifter(checkpoint=checkpoint, stride=stride)
-    lifted = lifter(clip_of(track(range(31), wiggling(31))))
-    assert np.isfinite(lifted.keypoints_3d).all()
-    assert len(lifted) == 31
 
 
 @pytest.mark.parametrize('causal', [True, False])

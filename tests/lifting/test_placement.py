@@ -76,14 +76,6 @@ def test_position_without_keypoints_is_nan():
     assert np.isnan(place(poses, pixels, np.zeros((4, 17)))).all()
 
 
-def test_twice_the_focal_length_is_twice_the_distance():
-    poses, pixels, root = kick(1)
-    settings = (np.ones((1, 17)), 2 * CAMERA['f'], CAMERA['c'], [0.0])
-    assert_allclose(
-        place_roots(poses, pixels, *settings)[:, 2], 2 * root[:, 2], rtol=0.05
-    )
-
-
 def test_irregular_timestamps_give_the_true_speed():
     poses, pixels, _ = kick()
     # constant speed, noisy keypoints, missing frames

@@ -246,9 +246,3 @@ def test_config_has_the_settings_of_inferencers(config):
     assert settings.visualizer.type == 'Pose3dLocalVisualizer'
     targets = 1 if settings.model.test_cfg.target == 'center' else dataset.seq_len
     assert dataset.num_targets == targets
-
-
-def test_shipped_2d_model_has_17_keypoints():
-    folder = CONFIGS.parent / 'body_2d_keypoint/gtpt/rendered'
-    model = init_model(str(folder / 'gtpt-t_coco17_synth.py'), device='cpu')
-    assert model.dataset_meta['num_keypoints'] == 17

@@ -5,7 +5,6 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 from mocap import CAMERAS, JUMP, KICK, joints_of
@@ -24,7 +23,7 @@ from mmhot.motion.expected_error import (
 from mmhot.motion.extremities import AddJoints
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.weights.index import DEFAULT_LIFTER, WEIGHTS_FOLDER
-from tools.analysis.fit_expected_error import compare, draw, fit, occlude
+from tools.analysis.fit_expected_error import fit, occlude
 from tools.analysis.motions import project_motion
 
 H36M = get_skeleton('h36m-17')
@@ -126,29 +125,11 @@ def test_fit_finds_the_coefficients():
         np.testing.assert_allclose(part, weights, atol=0.03)
 
 
-def test_groups_of_a_perfect_expectation_have_equal_means():
-    rng = np.random.default_rng(0)
-    expected = rng.uniform(0.01, 0.1, (5000, 17))
-    found = compare(expected, expected * rng.gamma(4, 0.25, expected.shape))
-    means = np.array(found['expected'])
-    np.testing.assert_allclose(means, 10 + 90 * (np.arange(10) + 0.5) / 10, atol=0.5)
-    np.testing.assert_allclose(found['true'], means, rtol=0.03)
-    # quartiles of the gamma distribution, and its correlation with its mean
-    np.testing.assert_allclose(found['low'], 0.634 * means, rtol=0.05)
-    np.testing.assert_allclose(found['high'], 1.277 * means, rtol=0.05)
-    assert found['correlation'] == pytest.approx(0.64, abs=0.03)
-
-
-def test_figure_has_the_numbers_of_the_coefficients(tmp_path):
+def test_figure_has_the_numbers_of_the_coefficients():
     document = json.loads((DOCS / 'images/expected_errors.json').read_text())
     shipped = json.loads(WEIGHTS.with_suffix('.errors.json').read_text())
     assert shipped['evidence'] == [*EVIDENCE]
     assert document['coefficients'] == shipped['coefficients']
-    draw(document['tests'], tmp_path / 'a.png')
-    images = [DOCS / 'images/expected_errors.png', tmp_path / 'a.png']
-    drawn, again = (cv2.imread(str(path)).astype(float) for path in images)
-    assert drawn.shape == again.shape
-    assert np.abs(drawn - again).mean() < 2  # fonts of other versions may differ
 
 
 def test_evidence_is_geometry():

@@ -130,7 +130,8 @@ def test_pan_and_zoom_are_found_without_drift(panned):
     np.testing.assert_allclose(path.zooms, zooms, rtol=0.005)
     assert not path.moves
     assert not path.is_static
-    np.testing.assert_array_equal(choose_path(path, 'pan'), path.as_array)
+    expected = np.c_[path.rotations, path.zooms].astype(np.float32)
+    np.testing.assert_array_equal(choose_path(path, 'pan'), expected)
 
 
 def test_points_are_outside_of_people(panned):
