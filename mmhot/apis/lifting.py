@@ -199,10 +199,7 @@ def open_video_lifter(
 ) -> VideoLifter:
     """Load the lifter of :func:`infer`, without 2D models.
 
-    Args:
-        options (InferOptions): Options of the lifter and of smoothing.
-        cache (Path, optional): Folder in which intermediate results are kept.
-        accuracy (str): See :class:`mmhot.Lifter`. Defaults to 'best'.
+    Intermediate results are kept in the folder ``cache``.
     """
     speed, keep = SPEEDS[options.speed], options.keep
     if options.pose3d is None and options.pose3d_weights is None and keep is None:

@@ -77,10 +77,7 @@ def name_options(message: str, flags: Mapping[str, str], is_error: bool = True) 
     beginning of errors before a verb or colon: 'fov must be 1' becomes
     '--fov must be 1'.
 
-    Args:
-        message (str): One line of the library.
-        flags (Mapping[str, str]): Options by argument, such as ``{'fov': '--fov'}``.
-        is_error (bool): Whether the line may begin with an argument. Defaults to True.
+    ``flags`` has options by argument; only an error may begin with an argument.
     """
     names = '|'.join(sorted(map(re.escape, flags), key=len, reverse=True))
     verbs = re.compile(r':| must | needs? | does not | cannot ')

@@ -25,11 +25,7 @@ _TORSO = _H36M.indices(['left_hip', 'right_hip', 'left_shoulder', 'right_shoulde
 
 
 class NotLiftableError(ValueError):
-    """Keypoints lack what a 3D pose needs.
-
-    Args:
-        clip (Clip2D): The keypoints, kept as an attribute.
-    """
+    """Keypoints, kept as ``clip``, lack what a 3D pose needs."""
 
     def __init__(self, clip: Clip2D) -> None:
         super().__init__(
@@ -152,11 +148,8 @@ def _add_frames(
 def fill_joints(keypoints: np.ndarray) -> np.ndarray:
     """Interpolate missing joints linearly in time, relative to the torso.
 
-    Joints that are never detected are those of a standing person.
-
-    Args:
-        keypoints (np.ndarray): Pixels, NaN where missing, (T, 17, 2); at least one
-            joint of one frame is known.
+    Joints that are never detected are those of a standing person. Of pixels (T, 17, 2),
+    at least one joint of one frame is known.
     """
     keypoints = keypoints.astype(np.float32)
     if np.isfinite(keypoints).all():

@@ -20,12 +20,8 @@ def contact_features(keypoints: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """Return the inputs of the network, (..., T, 85).
 
     Positions around the root and velocities, relative to the size of the person in the
-    image, and confidences.
-
-    Args:
-        keypoints (np.ndarray): Human3.6M's joints in pixels, 50 per second,
-            (..., T, 17, 2).
-        scores (np.ndarray): Confidences, (..., T, 17).
+    image, and confidences: of Human3.6M's joints in pixels, 50 per second,
+    (..., T, 17, 2), and their scores, (..., T, 17).
     """
     size = keypoints.var(-2).sum(-1)  # (..., T)
     # over a second, so that neither poses nor noise change it

@@ -21,11 +21,7 @@ class StabilizeCamera:
     def __call__(
         self, clip: Clip2D, camera_path: np.ndarray, lens: Lens | None
     ) -> Clip2D:
-        """Map keypoints to the image of a camera that neither turns nor zooms.
-
-        The path has rotation vectors and zooms by frame, (F, 4); the lens is that of
-        the first frame of each shot.
-        """
+        """Map keypoints; the lens is that of the first frame of each shot."""
         size, tracks = (clip.width, clip.height), []
         for track in clip.tracks:
             points, focal = ideal_pixels(track.keypoints, size, lens)
