@@ -40,7 +40,7 @@ def save_clip(
     suffix = path.suffix.removeprefix('.')
     endings = [name for name in WRITERS if path.name.endswith(f'.{name}')]
     name = max(endings, key=len, default=suffix)
-    chosen = ExportOptions(formats=[name], **options)
+    chosen = ExportOptions.of(formats=[name], **options)
     if isinstance(video, str | Path):
         (video,) = open_inputs([str(video)])
     files = name_files(path, *chosen.formats, sorted(set(clip.track.tolist()))).values()

@@ -35,7 +35,7 @@ def measure_cost(model: str, **options: object) -> dict:
         dict: Of JSON's types: the ``config``, shape of an ``input``, ``total`` and
         ``layers`` (the model's direct children), and the ``time`` of a batch.
     """
-    chosen = CostOptions(**options)
+    chosen = CostOptions.of(**options)
     device = choose_device(chosen.device)
     known = [each for each in read_models() if each.is_called(model)]
     path = known[0].config if known else find_config(model)
@@ -97,7 +97,7 @@ def show_pruning(
     Returns:
         tuple[np.ndarray, PruningTrace]: Drawing, BGR uint8, and what it shows.
     """
-    chosen = PruningOptions(**options)
+    chosen = PruningOptions.of(**options)
     named = find_pose_model(model)
     weights = checkpoint or named.weights
     if not weights:

@@ -58,7 +58,7 @@ def infer(
         clip = mmhot.infer('walk.mp4', fov=60)
         clip.save('walk.bvh', static_camera=True)
     """
-    chosen = InferOptions(**options)
+    chosen = InferOptions.of(**options)
     inputs = find_inputs([str(source)], chosen.fps)
     if len(inputs) != 1:
         raise ValueError(f'source must be one clip, got {len(inputs)} in {source}')
@@ -97,7 +97,7 @@ def lift(
         FileNotFoundError: If a file does not exist.
         ValueError: If an option or the file is wrong.
     """
-    chosen = LiftOptions(**options)
+    chosen = LiftOptions.of(**options)
     if isinstance(keypoints, str | Path):
         clip = _read_clip(keypoints, chosen)
     else:

@@ -42,7 +42,7 @@ def export_onnx(
         ValueError: If an argument is wrong, the model cannot be exported, or the file
             does not compute what PyTorch does; then nothing is written.
     """
-    chosen = OnnxOptions(**options)
+    chosen = OnnxOptions.of(**options)
     out = chosen.out
     _check_folder(out)
     opened = open_exportable(model, checkpoint, chosen.keep, chosen.inputs)

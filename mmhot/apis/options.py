@@ -116,6 +116,16 @@ class Options:
             object.__setattr__(self, each.name, value)
         object.__setattr__(self, 'files', files)
 
+    @classmethod
+    def of(cls: type[T], **values: object) -> T:
+        """Build from a function's keyword arguments; hint at the nearest name."""
+        known = [each.name for each in fields(cls)]
+        for name in values:
+            if name not in known:
+                hint = did_you_mean(name, known)
+                raise TypeError(f'unexpected keyword argument {name!r}{hint}')
+        return cls(**values)
+
 
 def takes(options: type[Options]) -> Callable[[Function], Function]:
     """Show the fields of options, in place of ``**options``, in a function's help."""

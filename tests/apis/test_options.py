@@ -107,6 +107,11 @@ def test_messages_name_options_on_the_command_line(message, expected):
     assert name_options(message, FLAGS) == expected
 
 
+def test_unknown_arguments_get_the_nearest_name():
+    with pytest.raises(TypeError, match=r"'pose2D' \(did you mean pose2d\?\)"):
+        mmhot.infer('a.mp4', pose2D='gtpt-t')
+
+
 def test_help_of_functions_lists_the_options():
     shown = signature(mmhot.infer).parameters
     assert [*shown][:3] == ['source', 'cache', 'progress']

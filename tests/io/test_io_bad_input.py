@@ -26,7 +26,10 @@ BAD_ARRAYS = {
         'are 3D, or there are scores beside',
     ),
     'text': ({'keypoints': walk().astype(str)}, 'must be an array of numbers, got <U'),
-    'objects': ({'keypoints': np.array([None, 1])}, 'Object arrays cannot be loaded'),
+    'objects': (
+        {'keypoints': np.array([None, 1])},
+        'no archive of arrays, or holds objects',
+    ),
     'all NaN': ({'keypoints': walk() * np.nan}, 'no keypoint is finite'),
     'infinite': ({'keypoints': INFINITE}, 'must be finite or NaN, got inf'),
     'normalized': ({'keypoints': walk() / 1280}, 'seem to be normalized'),
