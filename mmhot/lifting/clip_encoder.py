@@ -19,6 +19,8 @@ from mmhot.structures.windows import resample
 _LOGGER = logging.getLogger(__name__)
 _H36M = get_skeleton('h36m-17')
 
+# Seconds between consecutive frames of one motion.
+_LONGEST_STEP = 3.0
 MAX_POSES = 5_000_000
 """Poses of one clip: a day of one person at 50 per second, and 5 to 10 GB of memory."""
 _TORSO = _H36M.indices(['left_hip', 'right_hip', 'left_shoulder', 'right_shoulder'])
@@ -78,6 +80,14 @@ class Segment:
     frames: np.ndarray
     keypoints: np.ndarray
     scores: np.ndarray
+
+    def split(self, seconds: np.ndarray, max_gap: float) -> list['Segment']:
+        """Split where frames are seconds apart, as those of time lapses are."""
+        longest = max(max_gap, _LONGEST_STEP)
+        cuts = np.flatnonzero(np.diff(seconds) > longest) + 1
+        arrays = (self.frames, self.keypoints, self.scores)
+        parts = zip(*(np.split(array, cuts) for array in arrays), strict=True)
+        return [Segment(self.track, *part) for part in parts]
 
 
 def split_segments(
@@ -236,7 +246,7 @@ class ClipEncoder:
         gap = int(max_gap * clip.fps)
         frames = sum(_rows_per_frame(x.frames, gap).sum() for x in clip.tracks)
         # slow clips are resampled to the model's rate
-        poses = frames * max(1, self.fps / clip.fps)
+        poses = frames * max(1, self.fps * min(1 / clip.fps, _LONGEST_STEP))
         if poses > MAX_POSES:
             raise ValueError(
                 f'{clip.source}: {poses:,.0f} poses, with those between its frames: at '
@@ -255,7 +265,8 @@ class ClipEncoder:
             if not own:
                 message = '%s: track %s has no joint of Human3.6M; left out'
                 _LOGGER.warning(message, clip.name, track.track)
-            segments += own
+            for each in own:
+                segments += each.split(clip.times_of(each.frames), max_gap)
         if not segments:
             raise ValueError(
                 f'{clip.source or clip.name}: no keypoint can be converted from '

@@ -1,10 +1,12 @@
 """Gaps in tracks: missing frames and joints."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from tracks import H36M, standing, track
+from tracks import H36M, clip_of, standing, track
 
-from mmhot.lifting.clip_encoder import fill_joints, split_segments
+from mmhot.lifting.clip_encoder import ClipEncoder, fill_joints, split_segments
 
 
 def segments_of(track, max_gap=5):
@@ -24,6 +26,16 @@ def test_short_gaps_are_filled_and_marked():
 def test_long_gaps_split_a_track():
     segments = segments_of(track([3, 4, 11, 2_000_000]), max_gap=5)
     assert [s.frames.tolist() for s in segments] == [[3, 4], [11], [2_000_000]]
+
+
+@pytest.mark.parametrize('uneven', [False, True])
+def test_frames_of_a_time_lapse_are_no_motion(uneven):
+    encoder = ClipEncoder(None, {})
+    clip = clip_of(track(range(6)), fps=25.0 if uneven else 1 / 60)
+    if uneven:  # a minute after the third frame
+        clip = replace(clip, times=np.array([0, 0.04, 0.08, 60, 60.04, 60.08]))
+    lengths = [len(each.frames) for each in encoder.prepare(clip)]
+    assert lengths == ([3, 3] if uneven else [1] * 6)
 
 
 @pytest.mark.parametrize(
