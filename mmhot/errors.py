@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from pickle import UnpicklingError
 from traceback import walk_tb
+from urllib.parse import urlsplit
 
 # Control characters, line separators, marks that reverse the direction of text, and
 # surrogates, which stand for invalid bytes of file names.
@@ -60,6 +61,13 @@ def ignored_warnings() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
         yield
+
+
+def public_url(url: str) -> str:
+    """Remove user, password and query, which may be secret."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition('@')[2]
+    return f'{parts.scheme}://{host}{parts.path}'
 
 
 def one_line(text: object) -> str:

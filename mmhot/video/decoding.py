@@ -139,13 +139,6 @@ def is_url(text: str) -> bool:
     return bool(separator) and scheme.lower() in _SCHEMES
 
 
-def public_url(url: str) -> str:
-    """Remove user, password and query, which may be secret."""
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition('@')[2]
-    return f'{parts.scheme}://{host}{parts.path}'
-
-
 def name_of_url(url: str) -> str:
     """Name results after the file of an address or, without one, its host."""
     parts = urlsplit(url)

@@ -9,7 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from mmhot.errors import escape, require_file
+from mmhot.errors import escape, public_url, require_file
 from mmhot.io.images import MAX_PIXELS, read_image
 from mmhot.structures.clips import clip_name
 from mmhot.video.decoding import (
@@ -22,7 +22,6 @@ from mmhot.video.decoding import (
     measure_rate,
     name_of_url,
     open_video,
-    public_url,
     stated_rate,
 )
 

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import numpy as np
 
-from mmhot.errors import escape, require_file
+from mmhot.errors import escape, public_url, require_file
 from mmhot.io.images import image_size, is_image
 from mmhot.io.readers.frame_numbers import natural_key
 from mmhot.io.readers.keypoints import read_keypoints
@@ -21,7 +21,6 @@ from mmhot.video.decoding import (
     VIDEO_SUFFIXES,
     is_url,
     name_of_url,
-    public_url,
 )
 from mmhot.video.frames import FrameSource, ImageSequence, VideoFile
 from mmhot.video.streams import is_webcam

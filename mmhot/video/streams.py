@@ -9,6 +9,7 @@ from typing import Any
 import av
 import numpy as np
 
+from mmhot.errors import public_url
 from mmhot.video.decoding import (
     DEFAULT_FPS,
     MAX_FPS,
@@ -18,7 +19,6 @@ from mmhot.video.decoding import (
     is_url,
     name_of_url,
     open_video,
-    public_url,
     stated_rate,
 )
 from mmhot.video.frames import Frame, FrameSource, VideoFile

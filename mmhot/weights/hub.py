@@ -13,13 +13,14 @@ from urllib.parse import urldefrag, urlsplit
 
 from mmhot.compat.installation import import_extra
 from mmhot.deploy.onnx_sessions import META_FILE
-from mmhot.errors import naming, require_file
+from mmhot.errors import naming, public_url, require_file
 from mmhot.io.atomic import replacing
 from mmhot.weights.downloads import cache_folder, cached_file, download
 
 _HUB = 'hf://'
 _WEB = ('http://', 'https://')
 _SHA256 = 'sha256='
+_CHECKSUM = re.compile(rf'{_SHA256}[0-9a-fA-F]{{8,64}}')
 ARCHIVE = '.zip'
 # OpenMMLab's and PyTorch's file names end with the first digits of the SHA-256; those
 # of archives have the digits of the checkpoint.
@@ -64,8 +65,11 @@ def local_file(name: str | Path, hint: str = '') -> Path:
         for file in _GRAPH:
             download(url + file, hint, folder / file)
         return folder
-    if fragment and not fragment.startswith(_SHA256):
-        raise ValueError(f'{name}: the part after # must be {_SHA256}DIGITS')
+    if '#' in text and not _CHECKSUM.fullmatch(fragment):
+        raise ValueError(
+            f'{public_url(url)}: the part after # must be {_SHA256} and at least 8 '
+            'digits'
+        )
     named = _DIGITS.search(url)
     # other programs keep files with unique names there, too
     path = cached_file(url) if named else folder / Path(urlsplit(url).path).name

@@ -89,10 +89,15 @@ def test_names_with_digits_are_checked():
             assert local_file(f'{address}/{name}').read_bytes() == content
         with pytest.raises(ValueError, match='0123abcd is expected'):
             local_file(f'{address}/a-0123abcd.pth')
-        with pytest.raises(ValueError, match=r'after # must be sha256=DIGITS'):
-            local_file(f'{address}/a-20260101.pth#md5=1')
+        for wrong in ('#md5=1', '#sha256=', '#sha256=0', '#'):
+            with pytest.raises(ValueError, match='after # must be sha256= and at'):
+                local_file(f'{address}/a-20260101.pth{wrong}')
         with pytest.raises(ValueError, match='missing.pth cannot be downloaded'):
             local_file(f'{address}/missing.pth')
+        secret = address.replace('//', '//me:secret@')
+        with pytest.raises(ValueError, match='cannot be downloaded') as caught:
+            local_file(f'{secret}/missing.pth?token=hidden')
+        assert not {'secret', 'hidden'} & set(re.findall(r'\w+', str(caught.value)))
 
 
 @pytest.fixture
