@@ -16,7 +16,7 @@ _CPU_PROVIDER = 'CPUExecutionProvider'
 def count_threads() -> int:
     """Count the threads for ONNX Runtime: those set for PyTorch, or all cores."""
     threads = os.environ.get('OMP_NUM_THREADS', '').partition(',')[0]
-    return int(threads or 0) or os.cpu_count() or 1
+    return int(threads if threads.isdecimal() else 0) or os.cpu_count() or 1
 
 
 def is_on_cpu(session: Any) -> bool:
