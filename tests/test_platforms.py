@@ -19,7 +19,7 @@ from mmhot.engine import runner
 from mmhot.io.images import read_image
 from mmhot.video.inputs import open_inputs
 from mmhot.video.streams import open_stream
-from mmhot.weights.downloads import _check_digest
+from mmhot.weights.hub import _check_digest
 from mmhot.weights.index import read_index
 from tools.benchmark import model_specs, record
 

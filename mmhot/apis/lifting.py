@@ -25,6 +25,10 @@ from mmhot.video.sources import pose_source
 from mmhot.video.speed import SPEEDS
 
 _LOGGER = logging.getLogger(__name__)
+_MORE_ACCURATE = (
+    ' (trained on rendered people only, finds 3 of 4 joints on photos; more accurate: '
+    '--pose2d human, RTMPose-m, a download of 150 MB)'
+)
 
 
 @takes(InferOptions)
@@ -225,16 +229,6 @@ def open_video_lifter(
     )
 
 
-def _hint(options: InferOptions) -> str:
-    """Say what is more accurate than the default."""
-    if options.pose2d is not None:
-        return ''
-    return (
-        ' (trained on rendered people only, finds 3 of 4 joints on photos; more '
-        'accurate: --pose2d human, RTMPose-m, a download of 150 MB)'
-    )
-
-
 def open_pose_estimator(
     options: InferOptions, say: Callable[[str], None] = lambda line: None
 ) -> VideoPoseEstimator:
@@ -250,7 +244,8 @@ def open_pose_estimator(
         backend=options.backend,
         keep_rates=speed.keep_rates,
     )
-    say(f'boxes: {detector.name}, 2D keypoints: {estimator.name}{_hint(options)}')
+    hint = '' if options.pose2d else _MORE_ACCURATE
+    say(f'boxes: {detector.name}, 2D keypoints: {estimator.name}{hint}')
     return VideoPoseEstimator(
         detector,
         estimator,

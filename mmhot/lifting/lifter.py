@@ -208,10 +208,8 @@ class Lifter(ClipEncoder):
             poses.append(pose)
 
         order = np.lexsort([track, frame])
-        found = None
-        if evidence:
-            arrays = map(np.concatenate, zip(*evidence, strict=True))
-            found = Evidence(*(array[order] for array in arrays))
+        columns = [np.concatenate(each)[order] for each in zip(*evidence, strict=True)]
+        found = Evidence(*columns) if columns else None
         lifted_clip = Clip3D(
             name=clip.name,
             frame=frame[order],

@@ -238,15 +238,12 @@ def ideal_camera(width: int, height: int, lens: Lens | None = None) -> dict:
     return camera
 
 
-def camera_intrinsics(
-    camera_param: dict, focal_ratio: float = DEFAULT_FOCAL_RATIO
-) -> tuple[np.ndarray, np.ndarray]:
+def camera_intrinsics(camera_param: dict) -> tuple[np.ndarray, np.ndarray]:
     """Return focal lengths and principal point, with defaults where unknown.
 
     Args:
         camera_param (dict): ``w`` and ``h`` in pixels and, if known, ``f`` and ``c``
             (two numbers each, pixels), as in mmpose's camera files.
-        focal_ratio (float): Default focal length over the longer image side.
 
     Returns:
         tuple[np.ndarray, np.ndarray]: ``f`` and ``c`` in pixels, (2,) each.
@@ -254,7 +251,7 @@ def camera_intrinsics(
     size = np.array([camera_param['w'], camera_param['h']], np.float32)
     focal = camera_param.get('f')
     center = camera_param.get('c')
-    focal = np.full(2, focal_ratio * size.max()) if focal is None else focal
+    focal = np.full(2, DEFAULT_FOCAL_RATIO * size.max()) if focal is None else focal
     center = size / 2 if center is None else center
     return (
         np.asarray(focal, np.float32).reshape(2),

@@ -1,17 +1,14 @@
 """Plot of the people of one frame with Matplotlib, for notebooks."""
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
 from mmhot.skeletons.side_colors import SIDE_COLORS, side_of
 from mmhot.structures.clips import Clip3D, to_axes
 
-if TYPE_CHECKING:
-    from mpl_toolkits.mplot3d import Axes3D
 
-
-def plot(clip: Clip3D, frame: int = 0, axes: 'Axes3D | None' = None) -> 'Axes3D':
+def plot(clip: Clip3D, frame: int = 0, axes: Any = None) -> Any:
     """Plot the people of a frame in 3D, meters, z up.
 
     Args:

@@ -16,8 +16,8 @@ from mmhot.video.sources import pose_source as choose
 from mmhot.video.sources.mmpose_models import MMPoseDetector, MMPoseEstimator
 from mmhot.video.sources.model_names import choose_best, find_detector, find_pose_model
 from mmhot.video.sources.pose_source import open_pose_source
-from mmhot.weights import downloads
-from mmhot.weights.downloads import cached_file
+from mmhot.weights import hub
+from mmhot.weights.hub import cached_file
 from mmhot.weights.index import FOLDER
 
 GTPT = 'gtpt-t_4xb64-300e_coco-256x192'
@@ -171,7 +171,7 @@ def test_models_without_weights_are_refused(monkeypatch, tmp_path):
     def offline(*_, **__):
         raise OSError('no route\nto host')
 
-    monkeypatch.setattr(downloads, 'urlopen', offline)
+    monkeypatch.setattr(hub, 'urlopen', offline)
     with pytest.raises(
         ValueError, match=r'cannot be downloaded \(no route to host\): give a f'
     ):
@@ -180,7 +180,7 @@ def test_models_without_weights_are_refused(monkeypatch, tmp_path):
 
 def test_auto_is_the_best_model_that_needs_no_download(monkeypatch, tmp_path):
     monkeypatch.setenv('TORCH_HOME', str(tmp_path))
-    monkeypatch.setattr(downloads, 'urlopen', None)
+    monkeypatch.setattr(hub, 'urlopen', None)
     ours = 'gtpt-t_coco17_synth'
     named = find_pose_model('human'), find_detector('human')
     for model in named:

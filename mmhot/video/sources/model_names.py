@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from mmhot.errors import hint_at_names, require_file
 from mmhot.weights.config_files import find_config
-from mmhot.weights.downloads import cached_file
+from mmhot.weights.hub import cached_file
 from mmhot.weights.index import (
     SCHEME,
     IndexedModel,
