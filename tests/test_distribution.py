@@ -1,13 +1,11 @@
 """Ways to the package besides pip: the notebook, the image, wheel and sdist."""
 
 import json
-import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
-import tomllib
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOK = ROOT / 'demo' / 'mmhot_demo.ipynb'
@@ -44,29 +42,6 @@ def test_notebook_runs_and_shows_the_viewer(tmp_path):
     assert 'src="data:text/html;base64,' in outputs[1]['text/html']
     assert b'window.mmhot' in (tmp_path / 'walk.html').read_bytes()
     assert (tmp_path / 'walk.bvh').is_file()
-
-
-def test_image_is_built_by_make():
-    """No daemon builds it here: its instructions, files and settings exist."""
-    lines = re.sub(r'\\\n\s*', '', read('Dockerfile')).splitlines()
-    steps = [line.partition(' ') for line in lines if not line.startswith('#')]
-    known = {'FROM', 'RUN', 'WORKDIR', 'COPY', 'ENV', 'EXPOSE', 'ENTRYPOINT'}
-    assert {name for name, *_ in steps} == known
-    assert steps[0][0] == 'FROM'
-    assert len(read('Dockerfile').splitlines()) <= 12
-    project = tomllib.loads(read('pyproject.toml'))['project']
-    (setup,) = [rest for _, _, rest in steps if rest.startswith('make setup')]
-    settings = dict(re.findall(r'(\w+)=([\w,]+)', setup))
-    makefile = read('Makefile')
-    assert all(f'\n{name} ?=' in makefile for name in settings)
-    extras = settings['EXTRAS'].split(',')
-    assert set(extras) <= set(project['optional-dependencies'])
-    (entry,) = [rest for name, _, rest in steps if name == 'ENTRYPOINT']
-    assert set(json.loads(entry)) <= set(project['scripts'])
-    # the context has what the build needs, and no environment of this machine
-    ignored = read('.dockerignore').split()
-    assert {'.git', '.venv*', '.uv'} <= set(ignored)
-    assert not {'Makefile', 'requirements', 'mmhot', 'configs', 'tools'} & set(ignored)
 
 
 @pytest.mark.slow(reason='builds the wheel and the sdist; needs the registry')

@@ -3,7 +3,6 @@
 import hashlib
 import io
 import json
-import os
 import sys
 import warnings
 from types import SimpleNamespace
@@ -15,13 +14,11 @@ import pytest
 import mmhot.compat
 from mmhot.cli import errors
 from mmhot.compat.doctor import try_imports
-from mmhot.engine import runner
 from mmhot.io.images import read_image
 from mmhot.video.inputs import open_inputs
 from mmhot.video.streams import open_stream
 from mmhot.weights.hub import _check_digest
 from mmhot.weights.index import read_index
-from tools.benchmark import model_specs, record
 
 
 def test_images_and_checksums_need_no_python_above_3_10(tmp_path, monkeypatch):
@@ -38,29 +35,6 @@ def test_images_and_checksums_need_no_python_above_3_10(tmp_path, monkeypatch):
     assert [frame.image.shape for frame in source] == [(8, 6, 3)]
     with pytest.raises(ValueError, match='SHA-256'):
         _check_digest(path, '0123', 'a.bin')
-
-
-def test_machine_without_load_average_is_described(monkeypatch):
-    monkeypatch.delattr(os, 'getloadavg')
-    monkeypatch.setattr(record, 'Path', lambda name: SimpleNamespace(is_file=bool))
-    machine = record.describe_machine(threads=1)
-    assert machine['load'] is None
-    assert machine['processor']
-
-
-@pytest.mark.parametrize('error', [OSError('no libc.so.6'), AttributeError('mallopt')])
-def test_allocator_is_unchanged_without_glibc(error, monkeypatch):
-    def load(name):
-        raise error
-
-    monkeypatch.setattr(runner.ctypes, 'CDLL', load)
-    assert not runner.keep_freed_memory()
-
-
-def test_drive_letter_is_no_option_of_a_benchmark_model():
-    split = model_specs._SEPARATOR.split
-    assert split(r'C:\configs\mine.py:keep=3') == [r'C:\configs\mine.py', 'keep=3']
-    assert split('mmhot::a/b.py:onnx') == ['mmhot::a/b.py', 'onnx']
 
 
 def test_unencodable_file_names_are_printed_as_escapes(monkeypatch):

@@ -51,7 +51,7 @@ class EpochSeedHook(Hook):
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Restore the sampler's seed."""
-        seed = checkpoint['meta'].get('sampler_seed')
+        seed = checkpoint.get('meta', {}).get('sampler_seed')
         if runner._resume and seed is not None:
             for sampler in _seeded_samplers(runner):
                 sampler.seed = seed

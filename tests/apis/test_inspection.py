@@ -106,23 +106,3 @@ def test_shipped_weights_need_no_name(tmp_path, capsys):
     assert 'is a config without weights' in capsys.readouterr().err
     assert main(['show-pruning', str(IMAGE), config, 'c.pth', *options]) == 2
     assert 'c.pth: no such checkpoint file' in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ('options', 'message'),
-    [
-        (['nowhere.png'], 'nowhere.png does not exist'),
-        ([str(FOLDER / 'detections.json')], 'detections.json is no readable image'),
-        ([str(IMAGE), '--bbox', '1,2,3'], '--bbox must be left,top,right,bottom'),
-        ([str(IMAGE), '--bbox', '9,2,3,4'], '--bbox must be left,top,right,bottom'),
-        ([str(IMAGE), '--out', 'x.jpg'], '--out must be a .png file, got x.jpg'),
-        ([str(IMAGE)], 'c.py does not exist'),
-    ],
-)
-def test_mistakes_are_named(options, message, capsys):
-    image, *options = options
-    code = main(['show-pruning', image, 'c.py', 'c.pth', '--out', 'x.png', *options])
-    assert code == 2
-    error = capsys.readouterr().err.strip()
-    assert message in error
-    assert '\n' not in error

@@ -35,26 +35,6 @@ def test_a_folder_that_cannot_be_created_is_refused_at_once(
     assert error.count('\n') == 1
 
 
-@pytest.mark.parametrize(
-    ('arguments', 'message'),
-    [
-        (['none'], "'none' is neither a file nor a "),
-        (['rtmdet-nano-person', '--keep', '3'], '--keep needs a model that prunes'),
-        (
-            ['tps-tri-motionbert-xs_81frm-keep27_cmu-wild', '--keep', '0.5'],
-            '--keep must be numbers of frames for a lifter, got 0.5',
-        ),
-    ],
-)
-def test_wrong_arguments_write_nothing(arguments, message, tmp_path, capsys):
-    out = tmp_path / 'out'
-    assert main(['export', *arguments, '--out', str(out)]) == 2
-    error = capsys.readouterr().err
-    assert message in error
-    assert error.count('\n') == 1
-    assert not out.exists()
-
-
 def test_real_inputs_are_eight_windows_of_the_file():
     opened = open_exportable('nanohtnet_81frm-keep9_cmu-wild')
     assert opened.real.shape == (8, 81, 17, 2)

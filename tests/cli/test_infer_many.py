@@ -37,25 +37,6 @@ def test_lists_name_inputs_of_all_kinds(videos, tmp_path):
         inputs[3].open()
 
 
-@pytest.mark.parametrize(
-    ('content', 'message'),
-    [
-        (b'# nothing\n\n', 'names no input'),
-        (b'\xff\xfe\x00', 'is no list of inputs'),
-        (None, 'does not exist'),
-    ],
-)
-def test_lists_that_are_none_are_refused(
-    infer_it, out, tmp_path, capfd, content, message
-):
-    listed = tmp_path / 'list.txt'
-    if content is not None:
-        listed.write_bytes(content)
-    assert infer_it(listed) == 2
-    assert f'{listed} {message}' in capfd.readouterr().err
-    assert not out.exists()
-
-
 def test_wrong_lines_of_a_list_fail_alone(infer_it, out, videos, tmp_path, capfd):
     listed = tmp_path / 'list.txt'
     (tmp_path / 'text.mp4').write_text('no video')

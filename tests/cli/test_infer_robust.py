@@ -17,8 +17,6 @@ from mmhot.io import atomic
 from mmhot.io.lifted import read_lifted
 from mmhot.video.frames import VideoFile
 
-ALL = 'npz,json,csv,bvh,trc,html,mp4,png'
-
 
 def clean(path, number=10, **options):
     """A video of one shot, brighter and darker, that is decoded as it was written."""

@@ -1,7 +1,6 @@
 """``mmhot list``: what comes with the package."""
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -9,8 +8,6 @@ from mmhot.cli.dispatch import main
 from mmhot.weights import index as model_index
 from mmhot.weights.config_files import find_config
 from mmhot.weights.index import read_models, shipped_weights
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture

@@ -86,7 +86,7 @@ def test_wrong_inputs_are_refused(words, message, refused, tmp_path, monkeypatch
     ('content', 'message'),
     [
         ({'keypoints': walk() * np.nan}, 'no keypoint is finite'),
-        ({'keypoints': np.array([None])}, 'Object arrays cannot be loaded'),
+        ({'keypoints': np.array([None])}, 'no archive of arrays, or holds objects'),
         ({'fps': None}, 'does not state fps: give --fps'),
         (b'', 'is empty'),
         (SKATER.read_bytes()[:9000], 'cannot be read: '),

@@ -9,7 +9,6 @@ from mmhot.codecs.pose_lifting import look_at_rotation
 from mmhot.datasets.transforms.virtual_camera import floor_offset, project
 
 CODECS = ('CameraPoseLifting', 'PersonCenteredPoseLifting')
-SIZE = dict(w=1000, h=1000)
 
 
 def build(name, **settings):

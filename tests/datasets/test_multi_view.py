@@ -3,7 +3,6 @@
 
 import mocap
 import numpy as np
-import pytest
 import torch
 from mmpose.registry import DATASETS
 from torch.testing import assert_close
@@ -120,19 +119,3 @@ def test_moments_that_too_few_cameras_see_are_left_out(monkeypatch):
     kick = {dataset[i]['data_samples'].subject for i in range(len(dataset))}
     assert kick == {'S02'}
     assert len(fewer) > len(dataset)
-
-
-@pytest.mark.parametrize(
-    ('settings', 'message'),
-    [
-        (dict(num_views=1), 'num_views must be at least 2, got 1'),
-        (dict(num_views=5), 'num_views must be from 2 to 4'),
-        (
-            dict(pipeline=[dict(type='mmpose.RandomBoneLengths')]),
-            'SeedTransforms alone',
-        ),
-    ],
-)
-def test_odd_settings_are_refused(settings, message):
-    with pytest.raises(ValueError, match=message):
-        views(**settings)

@@ -190,22 +190,6 @@ def test_motionbert_training_needs_a_scale(tmp_path):
     assert_allclose(*labels, atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    ('changes', 'message'),
-    [
-        (dict(source=['s_09'] * 32), 'source must be as s_09_act_05_subact_02_ca_01'),
-        (dict(confidence=None), "lacks 'confidence'"),
-        (dict(joint3d_image=np.zeros((32, 16, 3))), r'must be \(T, 17, 3\), got'),
-        (dict(confidence=3), 'final.pkl: cannot reshape'),
-        (dict(source=[], joint_2d=np.zeros((0, 17, 2))), 'final.pkl: '),
-    ],
-)
-def test_wrong_motionbert_files_are_an_error(tmp_path, changes, message):
-    write_motionbert(tmp_path, **changes)
-    with pytest.raises(ValueError, match=message):
-        motionbert(tmp_path)
-
-
 def test_3dhp_has_human36ms_joints_and_two_image_sizes(tmp_path):
     write_3dhp(tmp_path)
     train = MPIINF3DHPClipDataset(ann_file=TRAIN, data_root=str(tmp_path), **WINDOWS)

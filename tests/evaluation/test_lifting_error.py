@@ -283,22 +283,6 @@ def test_metric_accepts_mmposes_motionbert_codec():
     assert metrics['MPJVE'] == pytest.approx(0, abs=1e-3)
 
 
-@pytest.mark.parametrize(
-    ('settings', 'message'),
-    [
-        (dict(measures=['MPJPEE']), r"unknown measure: 'MPJPEE'; did you mean"),
-        (dict(average='action'), r"average must be 'actions' or 'frames'"),
-        (dict(skip_list=['S9_Sitting']), 'no frame that counts'),
-    ],
-)
-def test_wrong_arguments_are_named_in_the_error(settings, message):
-    pred, target = poses()
-    frames = np.arange(40)
-    one = sample(pred, target, clip='S9_Sitting.1', target_frame_numbers=frames)
-    with pytest.raises(ValueError, match=message):
-        evaluate([one], **settings)
-
-
 def test_formatted_report_has_a_row_and_tables_per_dataset():
     noisy = [dict(window, dataset_name='noisy') for window in h36m_samples()]
     metric, metrics = measure(h36m_samples() + noisy)

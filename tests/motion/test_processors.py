@@ -11,7 +11,7 @@ from mmhot.apis.options import InferOptions, InferRunOptions, LiftOptions
 from mmhot.apis.processing import processors_of, processors_of_files
 from mmhot.lifting.lifter import Lifter
 from mmhot.motion import processors
-from mmhot.motion.processors import PROCESSORS, STAGES, register_processor
+from mmhot.motion.processors import PROCESSORS, STAGES
 
 SKATER = Path(__file__).parents[2] / 'demo/skating_2d_coco17.npz'
 
@@ -64,28 +64,3 @@ def test_processors_of_users_get_what_they_need(monkeypatch):
     )
     np.testing.assert_array_equal(lower.keypoints_3d, plain.keypoints_3d)
     np.testing.assert_array_equal(lower.root_3d, plain.root_3d + np.float32([0, 1, 0]))
-
-
-class Own:
-    name, stage, needs = 'own', 'files', ()
-
-    def __call__(self, clip):
-        return clip
-
-
-@pytest.mark.parametrize(
-    ('wrong', 'message'),
-    [
-        ({'name': 'feet'}, "there is a processor 'feet' already"),
-        ({'stage': 'late'}, 'stage must be among tracks,.*; got .late'),
-        ({'needs': ('lens',)}, 'needs must be among static_camera; got .lens'),
-    ],
-)
-def test_wrong_processors_are_refused(wrong, message, monkeypatch):
-    monkeypatch.setattr(processors, '_REGISTERED', {})
-    with pytest.raises(ValueError, match=message):
-        register_processor(type('Wrong', (Own,), wrong))
-    with pytest.raises(ValueError, match='a processor needs name, needs, stage'):
-        register_processor(object())
-    assert register_processor(Own) is Own
-    assert names_of(processors_of_files(LiftOptions())) == ['feet', 'own']

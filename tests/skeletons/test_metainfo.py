@@ -1,6 +1,5 @@
 """Skeletons of MMPose's metainfo files."""
 
-import re
 from pathlib import Path
 
 import mmpose
@@ -66,30 +65,6 @@ def test_a_description_gives_the_same_skeleton_and_names_are_unique(monkeypatch)
     assert add_skeleton(other) is other
     with pytest.raises(ValueError, match='registered with other joints: choose'):
         described_skeleton(changed)
-
-
-@pytest.mark.parametrize(
-    ('text', 'message'),
-    [
-        (
-            CONTENT
-            % "0: dict(name='a', swap='b'), 1: dict(name='b'), 2: dict(name='c')",
-            'with b, but',
-        ),
-        (CONTENT % "0: dict(name='a'), 2: dict(name='b')", 'must be 0, 1, 2'),
-        (CONTENT % "0: dict(name='a'), 1: dict(name='a')", 'must differ, got a, a'),
-        (CONTENT % "0: dict(name='a', swap='d')", 'not in tuple'),
-        (CONTENT % '0: dict()', "'name' is missing"),
-        ('x = 1', "'dataset_info' is missing"),
-        ('dataset_info = (', 'was never closed'),
-    ],
-)
-def test_wrong_files_are_explained(tmp_path, text, message):
-    path = tmp_path / 'own.py'
-    path.write_text(text)
-    with pytest.raises(ValueError, match=re.escape(message)) as error:
-        get_skeleton(dict(from_file=str(path)))
-    assert str(error.value).startswith(f'metainfo {path}: ')
 
 
 def test_a_missing_file_is_named():

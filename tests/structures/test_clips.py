@@ -93,27 +93,6 @@ def test_wrong_arrays_are_refused(keypoints, options, message):
         mmhot.Clip2D.from_arrays(keypoints, **options)
 
 
-@pytest.mark.parametrize(
-    ('wrong', 'message'),
-    [
-        ({'tracks': []}, 'tracks is empty'),
-        ({'tracks': [track([0, 1]), track([5])]}, r'different IDs, got \[0, 0\]'),
-        ({'tracks': [track([3, 2, 1])]}, 'sorted and unique, from 0, but 2 follows 3'),
-        ({'tracks': [replace(track([0]), scores=np.ones((2, 17)))]}, r'got \(2, 17\)'),
-        ({'tracks': [replace(track([0]), bboxes=np.ones(4))]}, r'got \(4,\)'),
-        ({'skeleton': 'halpe-26'}, r'\(3 frames, 26 joints of halpe-26\)'),
-        ({'width': None}, 'width must be 1 to 100000 whole pixels, got None'),
-        ({'times': np.array([0, 2, 1])}, 'times must be the increasing seconds'),
-        ({'width': 1, 'height': 4000}, 'most keypoints lie outside a 1x4000 image'),
-    ],
-)
-def test_wrong_clips_are_refused(lifter, wrong, message):
-    clip = replace(clip_of(track(range(3))), **wrong)
-    for lift in (lifter, mmhot.lift):
-        with pytest.raises(ValueError, match=message):
-            lift(clip)
-
-
 @pytest.mark.parametrize('wrong', [wiggling(3), None, 'clip.npz', [wiggling(3)]])
 def test_other_types_are_refused_with_the_way_to_make_a_clip(lifter, wrong):
     with pytest.raises(TypeError, match=r'must be a Clip2D, got .*from_arrays\('):

@@ -4,14 +4,13 @@ import json
 from argparse import Namespace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
 from mmhot.evaluation.cost import count_cost
 from mmhot.weights.config_files import find_config
-from tools.benchmark import chain, models, page, record
-from tools.benchmark.model_specs import MODELS, ModelSpec, build_spec, parse_spec
+from tools.benchmark import models, page, record
+from tools.benchmark.model_specs import MODELS, build_spec, parse_spec
 from tools.benchmark.timing import Times, compare, time_in_turns
 
 ROOT = Path(__file__).parents[2]
@@ -77,17 +76,6 @@ def test_turn_is_the_median_of_its_calls():
     assert len(done) == 6
 
 
-def test_rounds_interleave_calls_in_random_order():
-    order = []
-    calls = {name: (lambda name=name: order.append(name)) for name in 'abcd'}
-    ticks = iter(range(1000))
-    time_in_turns(calls, rounds=20, seconds=1, clock=lambda: next(ticks))
-    rounds = [tuple(order[start : start + 4]) for start in range(12, len(order), 4)]
-    assert len(rounds) == 20
-    assert all(sorted(turns) == list('abcd') for turns in rounds)
-    assert len(set(rounds)) > 5
-
-
 def test_ratios_compare_turns_of_the_same_round():
     # both become twice as slow; only the third round differs
     ratio = compare(Times([1, 1, 4, 2, 2], 0.9), Times([2, 2, 4, 4, 4], 1))
@@ -97,32 +85,6 @@ def test_ratios_compare_turns_of_the_same_round():
     assert (ratio.low, ratio.median, ratio.high, ratio.best) == (2, 3, 4, 1)
     ratio = compare(Times([3], 3), Times([2], 2))
     assert ratio.low == ratio.median == ratio.high == 1.5
-
-
-@pytest.mark.parametrize(
-    ('text', 'expected'),
-    [
-        ('a/b.py', ModelSpec('b', 'a/b.py')),
-        ('mmpose::c/d.py', ModelSpec('d', 'mmpose::c/d.py')),
-        ('mmhot://e', ModelSpec('e', 'mmhot://e')),
-        (
-            'tcn-27:onnx',
-            ModelSpec('tcn-27:onnx', MODELS['tcn-27'], options=('onnx',)),
-        ),
-        (
-            'x.py:model.a=[1,2]:input=(3,4)',
-            ModelSpec(
-                'x.py:model.a=[1,2]:input=(3,4)',
-                'x.py',
-                (('model.a', '[1,2]'),),
-                (3, 4),
-            ),
-        ),
-    ],
-)
-def test_rows_are_read_as_written(text, expected):
-    assert parse_spec(text) == expected
-    assert hash(parse_spec(text)) == hash(expected)
 
 
 @pytest.mark.parametrize('name', [name for name in MODELS if 'dstformer' not in name])
@@ -217,14 +179,6 @@ def test_parts_are_recorded_and_written_into_the_page(tmp_path):
     assert '| hot:onnx | 1 | 3 | 1,235 | 0.52 (0.50 to 0.56) | 0.49 | host |' in lines
     with pytest.raises(ValueError, match='the page has tables hourglasses, the file'):
         page.fill_tables(text.read_text(), {'other': part})
-
-
-def test_the_network_alone_runs_all_crops():
-    # two crops at a time; it returns what it kept, too
-    x, y = [
-        np.concatenate(part) for part in zip(*chain._network_alone()(), strict=True)
-    ][:2]
-    assert (x.shape, y.shape) == ((16, 17, 384), (16, 17, 512))
 
 
 def test_the_tool_prints_and_writes_a_part(tmp_path, monkeypatch, capsys):

@@ -62,41 +62,6 @@ def test_folders_of_motion_become_clips(tmp_path, run):
     np.testing.assert_allclose(clips['S11/11_01'][::2], motion.positions(), atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    ('args', 'message'),
-    [
-        (['{dir}', '{dir}/clips.npz'], '{dir} has no .amc, .bvh, .c3d files'),
-        (['{dir}/a.bvh', '{dir}/clips.npz'], '{dir}/a.bvh does not exist'),
-        (['{dir}', '{dir}/clips.txt'], 'clips.txt, wanted an .npz file'),
-        (['{dir}', '{dir}/a.npz', '--fps', '0'], '--fps must be above 0 and below'),
-        (['{dir}', '{dir}/a.npz', '--fps', 'nan'], 'below 100,000, got nan'),
-        ([FOLDER / '11_01.amc', '{dir}/a.npz'], 'has no 27 frames with all joints'),
-    ],
-)
-def test_wrong_conversions_are_one_line(tmp_path, run, args, message):
-    args = [str(arg).format(dir=tmp_path) for arg in args]
-    code, _, err = run(convert_mocap, *args)
-    assert code == 2
-    assert message.format(dir=tmp_path) in err
-    assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize(
-    ('setting', 'message'),
-    [
-        ('type=Nothing', 'Nothing is not in the mmpose::dataset registry'),
-        ('unknown=3', "unexpected keyword argument 'unknown'"),
-    ],
-)
-def test_wrong_datasets_are_one_line(tmp_path, run, setting, message):
-    options = [f'train_dataloader.dataset.{setting}', *TINY_DATA]
-    code, _, err = run(
-        browse_dataset, WILD, tmp_path / 'a.png', '--cfg-options', *options
-    )
-    assert code == 2
-    assert message in err
-
-
 def test_folders_are_checked_for_missing_files(run):
     code, out, err = run(check_dataset, FOLDER)
     assert code == 1, err
@@ -167,24 +132,6 @@ def test_suspicious_motion_is_named(tmp_path, run, change, warning):
     code, out, _ = run(check_dataset, tmp_path / 'clips.npz')
     assert code == 1
     assert f'WARNING: {warning}' in out
-
-
-@pytest.mark.parametrize(
-    ('name', 'message'),
-    [
-        ('.', '. has none of cameras.pkl, cmu_h36m17.npz'),
-        ('none', 'none does not exist'),
-        (
-            CONFIGS / '_base_/default_runtime.py',
-            "default_runtime.py has no 'train_dataloader.dataset'",
-        ),
-    ],
-)
-def test_what_is_no_dataset_is_one_line(tmp_path, monkeypatch, run, name, message):
-    monkeypatch.chdir(tmp_path)
-    code, _, err = run(check_dataset, name)
-    assert code == 2
-    assert message in err
 
 
 def test_windows_are_drawn(tmp_path, run):

@@ -1,7 +1,6 @@
 """Tables of papers from results of tools/test.py."""
 
 import json
-import math
 import sys
 
 import pytest
@@ -107,43 +106,6 @@ def test_means_over_different_frames_are_reported(make_table):
         'table.py: warning: gt has means over different frames: a 2 actions of 120 '
         'frames, b 120 frames\n'
     )
-
-
-@pytest.mark.parametrize(
-    ('content', 'args', 'message'),
-    [
-        ({'MPJPE': 1}, [], 'a.json: has no errors of 3D poses; tools/test.py --out'),
-        ([], [], 'a.json: has no errors of 3D poses'),
-        (_with(higher_is_better=1), [], 'a.json: has an unexpected structure (TypeE'),
-        (_with(units=[]), [], 'a.json: has an unexpected structure (AttributeError'),
-        (_with(datasets={'gt': 3}), [], 'a.json: has an unexpected structure (TypeE'),
-        (
-            _with(datasets={'gt': dict(_ROW, overall={'MPJPE': 'x'})}),
-            [],
-            "a.json: could not convert string to float: 'x'",
-        ),
-        (None, ['--measures', 'MPJPEE'], "no result has 'MPJPEE'; did you mean MPJPE"),
-        (None, ['--datasets', 'tg'], "--datasets: no result has 'tg'; "),
-        (None, ['--digits', 9], '--digits must be from 0 to 6, got 9'),
-        (None, ['--names', 'a', 'b'], '--names must be 1 different ones, got a, b'),
-    ],
-)
-def test_wrong_arguments_get_one_line(make_table, content, args, message):
-    content = result(1) if content is None else content
-    code, out, err = make_table({'a.json': content}, *args)
-    assert (code, out) == (2, '')
-    assert err.startswith('table.py: error: ')
-    assert err.count('\n') == 1
-    assert message in err
-
-
-@pytest.mark.parametrize('unknown', [None, math.nan, math.inf])
-def test_unknown_values_are_left_out(make_table, unknown):
-    bad = {'gt': dict(_ROW, overall={'MPJPE': unknown})}
-    results = {'a.json': _with(datasets=bad), 'b.json': _with()}
-    code, out, _ = make_table(results)
-    assert code == 0
-    assert out.splitlines()[2:] == ['| a | - |', '| b | **1.0** |']
 
 
 def test_costs_are_columns(make_table):

@@ -103,24 +103,6 @@ def test_training_resuming_and_testing_work(config, tmp_path, run_tool):
     assert (tmp_path / 'p.pkl').stat().st_size
 
 
-def test_table_needs_lifting_error_metric(config, tmp_path, run_tool):
-    import torch
-
-    from mmhot.evaluation.error_report import TABLES
-
-    torch.save({'state_dict': {}}, tmp_path / 'empty.pth')
-    other = tmp_path / 'other.py'
-    metric = "dict(_delete_=True, type='SimpleMPJPE')"
-    other.write_text(f'_base_ = {str(config)!r}\ntest_evaluator = {metric}\n')
-    args = ['--work-dir', tmp_path, '--table', *TABLES]
-    code, err = run_tool('test', other, tmp_path / 'empty.pth', *args)
-    assert code == 2
-    assert f'--table: {other} has no LiftingErrorMetric in test_evaluator' in err
-    code, err = run_tool('test', config, 'x.pth', '--table', 'joint')
-    assert code == 2
-    assert '(did you mean joints?)' in err
-
-
 def test_training_without_validation(config, tmp_path, run_tool):
     args = ['--work-dir', tmp_path / 'work', '--no-validate', '--auto-scale-lr']
     code, err = run_tool('train', config, *args)
@@ -196,22 +178,6 @@ def test_checkpoint_that_runs_code_is_refused_in_one_line(config, tmp_path, run_
     code, err = run_tool('test', config, tmp_path / 'evil.pth', *work_dir)
     assert code == 2
     assert 'evil.pth: refused: it holds exec, and only tensors' in err
-
-
-@pytest.mark.parametrize(
-    'args',
-    [
-        ['--out', 'm.txt'],
-        ['--dump', 'p.json'],
-        ['--frame-errors', 'm.txt'],
-        ['--worst', 'w.jpg'],
-    ],
-    ids=' '.join,
-)
-def test_output_files_of_a_wrong_type_are_refused_first(args, config, run_tool):
-    code, err = run_tool('test', config, 'x.pth', *args)
-    assert code == 2
-    assert err.startswith(f'test.py: error: {args[0]}: got {args[1]}, wanted a ')
 
 
 def command_lines():

@@ -107,20 +107,3 @@ def test_videos_are_drawn_frame_by_frame(demo, tmp_path):
         assert_allclose(person['keypoints'], [spot[:2]] * 17, atol=8)
     drawn = VideoFile(out / 'a.mp4')
     assert (drawn.fps, len(list(drawn))) == (10, 4)
-
-
-@pytest.mark.parametrize(
-    ('options', 'message'),
-    [
-        (['--input', 'none.jpg', '--output-root', 'out'], 'none.jpg does not exist'),
-        (['--input', 'a.jpg'], '--output-root, or --show, or both, must be given'),
-        (['--input', 'a', '--show', '--save-predictions'], 'needs --output-root'),
-        (['--input', 'a', '--show', '--draw-box'], 'did you mean --draw-bbox?'),
-    ],
-)
-def test_wrong_options_get_one_line(run_tool, tmp_path, options, message):
-    files = write(tmp_path, POSE, red_finder())
-    code, errors = run_tool('topdown_demo', *files, '--device', 'cpu', *options)
-    assert code == 2
-    assert message in errors
-    assert len(errors.splitlines()) == 1

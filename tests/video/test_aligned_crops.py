@@ -4,10 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from mmhot.skeletons.joints import get_skeleton
 from mmhot.video.sources.turned_crops import align_tilted
 
-SKELETON = get_skeleton('coco-17')
 # A standing person of 100 x 240 pixels around (0, 0), y down.
 STANDING = np.array(
     [(0, -100), (12, -115), (-12, -115), (24, -105), (-24, -105)]

@@ -7,14 +7,12 @@ import pytest
 from lifters import save_lifter
 
 from mmhot.lifting.lifter import Lifter
-from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips import Clip2D, Track2D
 from mmhot.video.capture import Interruption
 from mmhot.video.frames import Frame
 from mmhot.video.live import LiveLifter
 from mmhot.video.people import People
 
-COCO = get_skeleton('coco-17')
 IMAGE = np.zeros((480, 640, 3), np.uint8)
 
 

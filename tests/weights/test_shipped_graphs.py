@@ -158,24 +158,6 @@ def test_choice_of_the_back_end(packages, devices, options, runs, machine):
     assert found == (expected if runs == 'onnx' else None)
 
 
-@pytest.mark.parametrize(
-    ('arguments', 'message'),
-    [
-        (dict(model='mhformer'), r"mhformer needs PyTorch: .*'\.\[mmpose\]'"),
-        (dict(model='nanohtnet', backend='torch'), 'nanohtnet needs PyTorch'),
-        (dict(model='nanohtnet', weights='a.pth'), r'a\.pth needs PyTorch'),
-        (dict(model='gtpt-t', backend='onnx'), "'onnx' runs shipped .* not gtpt-t"),
-        (dict(model='a.onnx', backend='torch'), "'torch' cannot run a.onnx"),
-        (dict(model='a.onnx', weights='b'), 'a.onnx has its own weights: b cannot'),
-        (dict(model='a', backend='trt'), "must be one of auto, torch, onnx, got 'trt'"),
-    ],
-)
-def test_wrong_back_ends_are_refused(arguments, message, machine):
-    machine(('onnxruntime',))
-    with pytest.raises(ValueError, match=message):
-        find_graph(tasks=TASK, **arguments)
-
-
 def test_export_is_recommended_once_for_models_of_the_user(machine, caplog):
     machine(BOTH)
     backends.recommend_export.cache_clear()

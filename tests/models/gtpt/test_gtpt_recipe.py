@@ -106,29 +106,15 @@ def test_half_needs_enough_joints(visible, prefer_upper, expected):
     assert half_of(results, upper_prioritized_prob=prefer_upper) == expected
 
 
-def test_upper_half_of_two_joints_is_taken_without_a_lower_one():
-    results = person('coco_wholebody', visible=[0, 5, 11, 12, *range(17, 23)])
-    assert half_of(results, upper_prioritized_prob=1.0) == [11, 12, *range(17, 23)]
-    transform = RandomHalfWholeBody(prob=1.0)
-    visible = np.zeros(17, bool)
-    visible[[0, 5, 11]] = True
-    transform.min_total_keypoints = 3
-    assert transform._select(visible, [0, 5], [11]) == [0, 5]
-    assert transform._select(visible, [0], [11]) is None
-
-
-def test_half_without_extent_changes_nothing():
-    results = person()
-    results['keypoints'][:] = 5
-    assert half_of(results) is None
-
-
 def test_half_body_frequencies():
     seed_everything(0)
     transform = RandomHalfWholeBody()
     visible = np.ones(17, bool)
     halves = [
-        transform._select(visible, [*range(11)], [*range(11, 17)]) for _ in range(4000)
+        transform._random_select_half_body(
+            visible[None], [*range(11)], [*range(11, 17)]
+        )[0]
+        for _ in range(4000)
     ]
     chosen = [half for half in halves if half]
     # three standard deviations
@@ -153,11 +139,6 @@ def test_scale_and_rotation_are_clipped_normal_and_nothing_shifts():
     assert (np.abs(angle) == 90).mean() == pytest.approx(0.6 * 0.0455, abs=0.004)
     inner = np.abs(angle[(angle != 0)]) < 45
     assert inner.mean() == pytest.approx(1 - tail, abs=0.012)
-
-
-def test_scale_must_stay_positive():
-    with pytest.raises(ValueError, match=r'scale_limit must be in \[0, 1\)'):
-        RandomBBoxScaleRotation(scale_limit=1.0)
 
 
 @pytest.mark.parametrize(

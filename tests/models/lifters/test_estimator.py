@@ -10,8 +10,6 @@ from hosts import (
     build_lifter,
     windows,
 )
-from mmengine.structures import InstanceData
-from mmpose.structures import PoseDataSample
 from published import H36M, samples
 from torch.testing import assert_close
 
@@ -81,27 +79,6 @@ def test_invalid_test_cfg_is_refused(test_cfg, message):
 def test_invalid_keep_is_refused_when_the_model_is_built(host, keep, message):
     with pytest.raises(ValueError, match=message):
         build_lifter(host, 'ClusterPruner', test_cfg=dict(keep=keep))
-
-
-@pytest.mark.parametrize(
-    ('pruner', 'recoverer'),
-    [
-        (None, None),
-        ('ClusterPruner', 'InterpolationRecoverer'),
-        ('ClusterPruner', None),
-    ],
-)
-def test_labels_with_another_number_of_frames_are_refused(pruner, recoverer):
-    recoverer = recoverer and dict(type=recoverer)
-    model = build_lifter('MixSTE', pruner, recoverer)
-    center = PoseDataSample()
-    center.gt_instance_labels = InstanceData(
-        lifting_target_label=torch.zeros(1, 17, 3),
-        lifting_target_weight=torch.ones(1, 17),
-    )
-    message = f'{NUM_FRAMES} frames, and samples have those of 1: set num_targets'
-    with pytest.raises(ValueError, match=message):
-        model(windows(), [center, center], mode='loss')
 
 
 @torch.no_grad()

@@ -8,7 +8,6 @@ from published_networks import PublishedNetwork
 from torch.testing import assert_close
 
 import mmhot.plugin  # noqa: F401 (registers what configs name)
-from mmhot.models.lifters.mhformer import MHFormer
 from mmhot.structures.keypoint_arrays import mirror_poses
 from mmhot.weights.checkpoints import convert_published
 
@@ -202,32 +201,3 @@ def test_flip_test_reuses_the_kept_frames_and_predicts_the_center():
     for sample, pose, frames in zip(predicted, expected, kept, strict=True):
         assert_close(torch.from_numpy(sample.pred_instances.keypoints[0]), pose)
         assert sample.kept_frames.tolist() == frames.tolist()
-
-
-@pytest.mark.parametrize(
-    ('settings', 'message'),
-    [
-        ({'token_num': 28}, 'num_keep must be from 1 to 27, got 28'),
-        ({'layer_index': 3, 'token_num': 9}, 'before layers 0 to 2 .* got depth=3'),
-        ({'frames': 81}, 'frames=81 contradicts the tensors, which say 27'),
-        ({'tokens': 9}, 'unknown setting of MHFormer: tokens; known: .*token_num'),
-    ],
-)
-def test_settings_that_do_not_fit_are_refused(settings, message):
-    with pytest.raises(ValueError, match=message):
-        convert_published(published_state(27, 16, 24), **settings)
-
-
-@pytest.mark.parametrize(
-    ('sizes', 'message'),
-    [
-        ({'num_frames': 80}, r'multiple of generation_heads \(3\), got 80'),
-        ({'num_frames': 0}, r'multiple of generation_heads \(3\), got 0'),
-        ({'generation_depth': 0}, 'generation_depth must be at least 1, got 0'),
-        ({'depth': 0}, 'depth must be at least 1, got 0'),
-        ({'num_heads': 3}, r'embed_dims \(16\) must be divisible by num_heads \(3\)'),
-    ],
-)
-def test_invalid_sizes_are_named(sizes, message):
-    with pytest.raises(ValueError, match=message):
-        MHFormer(**{**TINY, 'num_frames': 81, **sizes})

@@ -163,25 +163,6 @@ def test_kept_frames_cannot_be_changed_after_building():
         model(torch.zeros(1, 8, 17, 3))
 
 
-@pytest.mark.parametrize(
-    ('sizes', 'message'),
-    [
-        (
-            {'num_neighbors': 0},
-            r'num_neighbors must be from 1 to .* num_keep: 9\), got 0',
-        ),
-        ({'num_neighbors': 10}, r'num_keep: 9\), got 10'),
-        ({'num_neighbors': 4, **HOT}, r'num_keep: 3\), got 4'),
-        ({'num_heads': 3}, r'embed_dims \(16\) must be divisible by num_heads \(3\)'),
-        ({'depth': 0}, 'depth must be at least 1, got 0'),
-        ({'skeleton': 'h36m-71'}, 'h36m-17'),
-    ],
-)
-def test_invalid_sizes_are_named(sizes, message):
-    with pytest.raises(ValueError, match=message):
-        MotionAGFormer(**{**TINY, **sizes})
-
-
 def test_defaults_are_those_of_the_published_code_of_either_source():
     config, _ = convert_published(published_state(9, 16, 3))
     backbone = config['backbone']

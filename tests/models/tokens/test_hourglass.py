@@ -145,22 +145,6 @@ def test_weights_of_another_keep_count_are_resampled(monkeypatch):
         fewer.load_state_dict(weights)
 
 
-@pytest.mark.parametrize(
-    ('pruners', 'message'),
-    [
-        ([('ClusterPruner', 28, 1)], 'num_keep must be from 1 to 27, got 28'),
-        ([('ClusterPruner', 9, 4)], 'before layers 0 to 3 of this model, got depth=4'),
-        ([('ClusterPruner', 9, 1.5)], 'before layers 0 to 3 of this model, got dep'),
-        ([('AttentionPruner', 9, 0)], 'AttentionPruner prunes before layers 1 to 3'),
-        ([('UniformPruner', 9, 2), ('UniformPruner', 5, 2)], 'depth of pruners must'),
-        ([('UniformPruner', 9, 1), ('UniformPruner', 9, 2)], 'from 1 to 8, got 9'),
-    ],
-)
-def test_pruners_that_do_not_fit_are_refused(pruners, message):
-    with pytest.raises(ValueError, match=message):
-        build(*pruners)
-
-
 @pytest.mark.parametrize('sizes', [(0, 4), (27, 0)])
 def test_no_frames_or_layers_are_refused(sizes):
     with pytest.raises(ValueError, match='must be at least 1, got 0'):
