@@ -265,17 +265,3 @@ def test_pieces_are_numbered(tmp_path, monkeypatch):
         'a/a_1_p0': 55,
         'a/a_1_p1': 34,
     }
-
-
-def test_missing_skeletons_and_other_units_are_an_error(tmp_path):
-    amc = write(tmp_path / '12_01.amc', '')
-    with pytest.raises(FileNotFoundError, match=r'12.asf, the skeleton of 12_01.amc'):
-        convert_motion(amc, TINY)
-    inches = ConversionOptions(meters=1.0, min_frames=1)
-    with pytest.raises(
-        ValueError,
-        match=r'legs of 15.* m, wanted .* about 0.05\d*',
-    ):
-        convert_motion(FOLDER / '11_01.amc', inches)
-    with pytest.raises(ValueError, match=r'must name root, right_hip'):
-        read_layout(write(tmp_path / 'a.json', '{"root": "Hips"}'))

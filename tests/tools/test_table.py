@@ -61,22 +61,6 @@ def test_rows_are_results_and_the_best_is_bold(make_table):
     assert rows[1] == f'| bad | {" | ".join(cells)} |'
 
 
-@pytest.mark.parametrize('kind', ['actions', 'joints', 'groups', 'subjects', 'clips'])
-def test_columns_of_one_measure_and_its_mean(make_table, kind):
-    content = result(1)
-    args = ['--columns', kind, '--measures', 'MPJPE', 'PCK@150', '--digits', 3]
-    code, out, _ = make_table({'a.json': content}, *args)
-    assert code == 0
-    errors = content['errors']['datasets']['gt']
-    for measure_name, text in zip(['MPJPE', 'PCK@150'], out.split('\n\n'), strict=True):
-        head, _, row = [line.strip('| ').split(' | ') for line in text.splitlines()]
-        unit = content['errors']['units'][measure_name]
-        assert head == [f'{measure_name} ({unit})', *errors[kind], 'mean']
-        expected = [each[measure_name] for each in errors[kind].values()]
-        expected.append(content[measure_name])
-        assert row == ['a', *(f'{value:.3f}' for value in expected)]
-
-
 def test_latex_has_a_rule_between_datasets_and_escaped_names(make_table):
     results = {'a.json': result(0.5), 'b.json': result(0.8, 'noisy_2D')}
     args = ['--names', 'A & B', '50 %', '--measures', 'MPJPE', '--latex']

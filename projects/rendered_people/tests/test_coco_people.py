@@ -97,14 +97,6 @@ def test_keypoints_outside_of_a_crop_are_not_labeled(tmp_path):
     assert (packed.keypoints[inside] <= (191, 255)).all()
 
 
-@pytest.mark.parametrize('content', [[], {'images': []}, {'annotations': [{}]}])
-def test_other_files_are_an_error(tmp_path, content):
-    path = tmp_path / 'ann.json'
-    path.write_text(json.dumps(content))
-    with pytest.raises(ValueError, match=r'ann\.json must be a COCO file'):
-        pack_coco(path, tmp_path)
-
-
 def test_areas_equal_the_annotated_ones(tmp_path):
     path = coco_folder(tmp_path, [10, 10, 20, 20], [5, 5, 16, 30], area=123.0)
     document = json.loads(path.read_text())
@@ -133,15 +125,6 @@ def test_labels_outside_of_whole_images_are_dropped(tmp_path):
     write_packed_people(whole, tmp_path / 'people.npz')
 
 
-def test_too_large_whole_images_are_named_in_the_error(tmp_path):
-    path = coco_folder(tmp_path, [10, 10, 20, 20])
-    document = json.loads(path.read_text())
-    document['annotations'][0]['keypoints'][0] = 1300
-    path.write_text(json.dumps(document))
-    with pytest.raises(ValueError, match=r'a b.png has a label at 1300 pixels'):
-        pack_coco(path, tmp_path / 'not looked at', size=None)
-
-
 def test_boxes_are_clipped_and_dropped_as_in_mmpose(tmp_path):
     boxes = ([10, 10, 20, 20], [-30, -30, 60, 60], [70, 10, 9, 9], [5, 5, 0, 9])
     boxes += ([20, 20, -9, -9], [50, 30, 100, 100])
@@ -154,10 +137,3 @@ def test_boxes_are_clipped_and_dropped_as_in_mmpose(tmp_path):
         path = coco_folder(tmp_path, *boxes, visible=visible)
         with pytest.raises(ValueError, match='has no person with keypoints whose'):
             pack_coco(path, tmp_path, size=None)
-
-
-@pytest.mark.parametrize('image', [b'', b'\xff\xd8\xff\xe0 cut off'])
-def test_unreadable_images_are_named_in_the_error(tmp_path, image):
-    path = coco_folder(tmp_path, [10, 10, 20, 20], image=image)
-    with pytest.raises(ValueError, match='a b.png is not a readable'):
-        pack_coco(path, tmp_path)
