@@ -20,8 +20,3 @@ def test_limbs_of_a_frame_are_drawn_with_z_up():
     for joint in wanted:
         assert np.abs(ends - joint).max(-1).min() < 1e-6
     assert ends[..., 2].max() == pytest.approx(wanted[10, 2])
-
-
-def test_frame_without_people_is_an_error():
-    with pytest.raises(ValueError, match='frame 999 has no people'):
-        mmhot.plot(rendered('walk'), frame=999)
