@@ -1,1 +1,1 @@
-"""Writers of 3D poses."""
+"""Export formats of lifted clips; their table is ``mmhot.structures.formats``."""

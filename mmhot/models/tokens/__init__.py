@@ -1,4 +1,4 @@
-"""Token pruning, of image patches and of frames; importing it registers the pruners."""
+"""Pruners and recoverers of frames; importing them registers them (GTPT: gtpt/)."""
 
 from mmhot.models.tokens import pruners, recoverers
 
