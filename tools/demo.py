@@ -109,12 +109,13 @@ def write_page(folder: Path) -> str:
 
 def write_animation(video: Path, target: Path) -> None:
     """Write an animation of a video, half its width and rate, for READMEs."""
+    (source,) = open_inputs([str(video)])
     images = [
         Image.fromarray(frame.image[..., ::-1]).reduce(2)
-        for frame in open_inputs([str(video)])[0]
+        for frame in source
         if frame.index % 2 == 0
     ]
-    step = round(2000 / open_inputs([str(video)])[0].fps)
+    step = round(2000 / source.fps)
     images[0].save(
         target, save_all=True, append_images=images[1:], duration=step, loop=0
     )

@@ -69,13 +69,10 @@ def _draw_column(
             np.multiply(shown, 0.8, out=flat, casting='unsafe')
         renderer.draw_2d(flat, frame, scale, corner)
     deep = np.full_like(flat, drawing.PANEL)
-    camera = renderer.camera
-    renderer.camera = fit_camera(
-        renderer.points[rows], camera.azimuth, camera.elevation
-    )
+    angles = renderer.camera.azimuth, renderer.camera.elevation
+    renderer.camera = fit_camera(renderer.points[rows], *angles)
     renderer.draw_floor(deep)
     renderer.draw_3d(deep, frame)
-    renderer.camera = camera
     text, at = f'{clip.seconds(frame):.1f} s', (_CELL - _GAP, _CELL - 2 * _GAP)
     drawing.draw_text(deep, text, at, _CELL // 18, drawing.FAINT_TEXT, 'right')
     borders = dict(borderType=cv2.BORDER_CONSTANT, value=drawing.BACKGROUND)

@@ -58,9 +58,10 @@ def find_graph(
         raise ValueError(
             f"backend 'onnx' runs shipped models and those of mmhot export, not {named}"
         )
-    if find_spec('torch') is None and (graph is None or backend == 'torch'):
+    has_torch = find_spec('torch') is not None
+    if not has_torch and (graph is None or backend == 'torch'):
         raise ValueError(f'{named} needs PyTorch: {INSTALL_MMPOSE}')
-    if backend == 'onnx' or find_spec('torch') is None:
+    if backend == 'onnx' or not has_torch:
         return graph
     has_gpu = len(list_devices_of_driver()) > 1 if device == 'auto' else device != 'cpu'
     if backend == 'torch' or has_gpu:

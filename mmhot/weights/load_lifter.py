@@ -67,8 +67,10 @@ def load_lifter(
         if weights.is_dir():
             raise IsADirectoryError(f'{checkpoint} is a folder, not a checkpoint')
         named = named or weights
+    content = None
     if named in (weights, *shipped):
-        config = config_within(named, safe_load(named))
+        content = safe_load(named)
+        config = config_within(named, content)
     else:
         config = _read_config(named)
     if weights is None:
@@ -78,7 +80,7 @@ def load_lifter(
         )
     name = named.stem if weights == named else f'{named.stem} ({weights.name})'
     built = _build(config, named)
-    load_strictly(built, weights, safe_load(weights))
+    load_strictly(built, weights, content if weights == named else safe_load(weights))
     return LoadedLifter(name, weights, config, built.eval())
 
 
