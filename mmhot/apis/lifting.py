@@ -15,7 +15,6 @@ from mmhot.io.results import result_files, results_folder
 from mmhot.lifting.lifter import Lifter
 from mmhot.motion.camera_path import static_path
 from mmhot.motion.chain import lift_clip
-from mmhot.motion.processors import Processor
 from mmhot.structures.clips import Clip2D, Clip3D, check_clip
 from mmhot.structures.lens import resolve_intrinsics
 from mmhot.video.frames import FrameSource
@@ -108,9 +107,8 @@ def lift(
     else:
         clip = _check_keypoints(keypoints, chosen)
     lifter = _open_lifter(chosen)
-    steps = processors_of(chosen, lifter)
     with (text_bar if progress else no_bar)(f'{clip.name}: lifting') as show:
-        return _lift_clip(lifter, steps, clip, chosen, show)
+        return _lift_clip(lifter, clip, chosen, show)
 
 
 def _check_keypoints(keypoints: Clip2D | np.ndarray, options: LiftOptions) -> Clip2D:
@@ -166,11 +164,10 @@ def lift_files(
         targets.append((path, files))
     with results_folder(options.out_dir, targets, [*paths, *options.files]):
         lifter = _open_lifter(options)
-        steps = processors_of(options, lifter)
         for clip in clips:
             times = StageTimes()
             with bars(f'{clip.name}: lifting') as show, times.measure('3D'):
-                lifted = _lift_clip(lifter, steps, clip, options, show)
+                lifted = _lift_clip(lifter, clip, options, show)
             written += export(lifted, options, None, say, bars)
             seconds = times.seconds['3D']
             frames, people = (len({*x.tolist()}) for x in (lifted.frame, lifted.track))
@@ -183,14 +180,10 @@ def lift_files(
 
 
 def _lift_clip(
-    lifter: Lifter,
-    steps: list[Processor],
-    clip: Clip2D,
-    options: LiftOptions,
-    show: Show,
+    lifter: Lifter, clip: Clip2D, options: LiftOptions, show: Show
 ) -> Clip3D:
     lens = resolve_intrinsics(clip.width, clip.height, options.fov, options.intrinsics)
-    return lift_clip(lifter, steps, clip, lens, show)
+    return lift_clip(lifter, processors_of(options, lifter), clip, lens, show)
 
 
 def _open_lifter(options: LiftOptions) -> Lifter:

@@ -66,7 +66,7 @@ def _draw_column(
             shown = cv2.warpAffine(
                 image, matrix, (_CELL, _CELL), borderValue=drawing.PANEL
             )
-            np.multiply(shown, 0.8, out=flat, casting='unsafe')
+            drawing.darken(shown, flat)
         renderer.draw_2d(flat, frame, scale, corner)
     deep = np.full_like(flat, drawing.PANEL)
     angles = renderer.camera.azimuth, renderer.camera.elevation

@@ -162,7 +162,7 @@ def draw_frames(
         if background is not None:
             size = view_2d.shape[1::-1]
             small = cv2.resize(background, size, interpolation=cv2.INTER_AREA)
-            np.multiply(small, 0.8, out=view_2d, casting='unsafe')  # darker
+            drawing.darken(small, view_2d)
         renderer.draw_2d(view_2d, frame, scale)
         renderer.draw_3d(image[:, left:], frame)
         drawing.draw_text(image, '2D keypoints', (margin, margin), font)
