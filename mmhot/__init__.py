@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from mmhot import compat
+from mmhot.version import __version__
 
 if TYPE_CHECKING:
     from mmhot.apis.lifting import infer, lift
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from mmhot.structures.clips import Clip2D, Clip3D, Track2D
     from mmhot.structures.formats import register_writer
     from mmhot.visualization.plot import plot
-
-__version__ = '0.1.0'
 
 _LAZY = {
     'Clip2D': 'mmhot.structures.clips',

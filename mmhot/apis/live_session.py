@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from datetime import datetime, timezone
 
-import mmhot
 from mmhot.apis.lifting import open_pose_estimator, open_video_lifter
 from mmhot.apis.options import InferRunOptions, LiveOptions
 from mmhot.apis.progress import Bars, no_bar
@@ -16,6 +15,7 @@ from mmhot.io.results import results_folder
 from mmhot.io.writers.json_lines import JsonLines
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.lens import camera_intrinsics, ideal_camera, resolve_intrinsics
+from mmhot.version import __version__
 from mmhot.video import streams
 from mmhot.video.capture import Capture, Interruption, LiveFrame
 from mmhot.video.live import LiveLifter, LivePerson
@@ -154,7 +154,7 @@ def _header(lifter: LiveLifter, label: str, size: tuple[int, int], axes: str) ->
     skeleton = get_skeleton('h36m-17')
     return {
         'type': 'header',
-        'mmhot': mmhot.__version__,
+        'mmhot': __version__,
         'stream': label,
         'started': datetime.now(timezone.utc).isoformat(timespec='milliseconds'),
         'width': size[0],

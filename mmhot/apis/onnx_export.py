@@ -9,13 +9,13 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import torch
 
-import mmhot
 from mmhot.apis.onnx_models import NUM_INPUTS, Exportable, open_exportable
 from mmhot.apis.options import OnnxOptions
 from mmhot.deploy.onnx_graphs import KEPT, OPSET, write_graph
 from mmhot.deploy.onnx_sessions import open_session
 from mmhot.errors import escape, ignored_warnings
 from mmhot.io.atomic import replacing
+from mmhot.version import __version__
 from mmhot.weights.hub import META_FILE, MODEL_FILE
 
 BATCHES = (1, 3, 8)
@@ -48,14 +48,14 @@ def export_onnx(
     opened = open_exportable(model, checkpoint, chosen.keep, chosen.inputs)
     with TemporaryDirectory(prefix='mmhot-export-') as folder:
         checked, file = Path(folder, 'checked.onnx'), Path(folder, MODEL_FILE)
-        metadata = {META_FILE: json.dumps(opened.meta), 'mmhot': mmhot.__version__}
+        metadata = {META_FILE: json.dumps(opened.meta), 'mmhot': __version__}
         write_graph(opened.graph, opened.real[:3], checked, metadata)
         _leave_out_kept(checked, file)
         differences = check_parity(opened, file, checked)
         content = file.read_bytes()
     for line in differences:
         say(f'{opened.meta["name"]}: {line}')
-    about = dict(format=1, mmhot=mmhot.__version__, opset=OPSET)
+    about = dict(format=1, mmhot=__version__, opset=OPSET)
     meta = json.dumps({**about, **opened.meta, 'parity': differences}, indent=1)
     out.mkdir(parents=True, exist_ok=True)
     files = {out / MODEL_FILE: content, out / META_FILE: meta.encode()}

@@ -12,7 +12,6 @@ import torch
 from mmengine.config import Config
 from torch import Tensor, nn
 
-import mmhot
 from mmhot.deploy.onnx_graphs import DetectorGraph, LifterGraph, PoseGraph
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.lifting.lifter import Lifter
@@ -37,7 +36,7 @@ from mmhot.weights.index import read_models
 from mmhot.weights.load_lifter import load_lifter
 
 Numbers = Sequence[float] | None
-_DEMO = Path(mmhot.__file__).parents[1] / 'demo'
+_DEMO = Path(__file__).parents[2] / 'demo'
 NUM_INPUTS = 8
 # Frames of a video from one real input to the next.
 _STEP = 10

@@ -9,11 +9,11 @@ from dataclasses import fields
 from functools import partial
 from importlib import import_module
 
-import mmhot
 from mmhot.apis.options import DeviceOptions
 from mmhot.apis.progress import no_bar, text_bar
 from mmhot.cli.errors import OneLineParser, complain_as, print_line, run_safely
 from mmhot.cli.options import help_of
+from mmhot.version import __version__
 
 COMMANDS = 'infer', 'lift', 'ui', 'show-pruning', 'export', 'list', 'cost', 'doctor'
 """Commands in the order of ``mmhot --help``; each is a module of this package."""
@@ -48,7 +48,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def build_parser() -> tuple[OneLineParser, dict[str, OneLineParser]]:
     """Build the parser of ``mmhot`` and, by name, those of its commands."""
-    parser = OneLineParser(prog='mmhot', description=mmhot.__doc__.splitlines()[0])
+    parser = OneLineParser(
+        prog='mmhot', description='Turn videos into 3D poses, with MMPose.'
+    )
     text = 'print the versions of mmhot, PyTorch, MMPose and MMCV'
     parser.add_argument('--version', action='store_true', help=text)
     _add_global_options(parser, device=None, quiet=False)
@@ -84,7 +86,7 @@ def _versions() -> Iterator[str]:
     """Read versions from package metadata, without importing the packages."""
     from importlib.metadata import PackageNotFoundError, version
 
-    yield f'mmhot {mmhot.__version__}'
+    yield f'mmhot {__version__}'
     for name in ('torch', 'mmpose', 'mmcv', 'mmcv-lite'):
         with suppress(PackageNotFoundError):
             yield f'{name} {version(name)}'

@@ -19,8 +19,8 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-import mmhot
 from mmhot.compat.installation import list_devices_of_driver
+from mmhot.version import __version__
 
 _TIMEOUT = 120.0  # seconds for all imports
 _DATA = ('.mim/configs/_base_', '.mim/model-index.yml')
@@ -83,7 +83,7 @@ def examine() -> tuple[list[PackageStatus], list[str]]:
     probes = {x.name: _PROBES.get(_module(x.name), _module(x.name)) for x in needed}
     probes['mmhot'] = 'mmhot.plugin' if has_extra() else 'mmhot.apis.lifting'
     errors, devices = try_imports([*probes.values()])
-    folder = Path(mmhot.__file__).parent
+    folder = Path(__file__).parents[1]
     lost = [name for name in _DATA if not (folder / name).exists()]
     lost = lost and f'{folder} lacks {", ".join(lost)}: install it again'
     note = lost or errors.get(probes['mmhot'], '')
@@ -91,7 +91,7 @@ def examine() -> tuple[list[PackageStatus], list[str]]:
     python = platform.python_version()
     statuses = [
         PackageStatus('python', python, '>=3.10', note=sys.executable),
-        PackageStatus('mmhot', mmhot.__version__, '', verdict, note),
+        PackageStatus('mmhot', __version__, '', verdict, note),
         *(_judge(item, errors.get(probes[item.name], '')) for item in needed),
     ]
     for status in (_judge(item, '') for item in optional):

@@ -16,9 +16,9 @@ from mmengine.config import Config
 from mmpose.registry import MODELS
 from torch import Tensor
 
-from mmhot import __version__
 from mmhot.compat.checkpoints import safe_load, save_checkpoint
 from mmhot.io.atomic import replacing
+from mmhot.version import __version__
 from mmhot.weights.convert import PublishedModel
 from mmhot.weights.convert.gtpt import GTPT
 from mmhot.weights.convert.hosts import MIXSTE, MOTIONAGFORMER, MOTIONBERT
