@@ -71,6 +71,8 @@ def pairwise_distances(features: Tensor) -> Tensor:
     Args:
         features (Tensor): (B, T, F).
     """
+    if features.device.type == 'mps':  # which has no float64
+        return pairwise_distances(features.cpu()).to(features.device)
     features = features.double()
     # the mean does not change distances, but costs digits
     features = features - features.mean(1, keepdim=True)
