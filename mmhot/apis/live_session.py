@@ -115,7 +115,6 @@ def _open_lifter(
         smooth_3d=options.smooth_3d,
         fov=options.fov,
         intrinsics=options.intrinsics,
-        foot_lock=options.camera == 'static' and 'feet' not in options.without,
     )
 
 
@@ -172,9 +171,10 @@ def _header(lifter: LiveLifter, label: str, size: tuple[int, int], axes: str) ->
         'focal_length': float(focal[0]),
         'focal_assumed': lens is None,
         'intrinsics': [] if lens is None else list(lens.parameters),
-        'smooth_2d': 'none',
         'smooth_3d': lifter.smooth_3d,
-        'foot_lock': lifter.foot_lock,
+        # of older versions
+        'smooth_2d': 'none',
+        'foot_lock': False,
     }
 
 

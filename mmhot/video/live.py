@@ -84,8 +84,6 @@ class LiveLifter:
         smooth_3d (str): 'one-euro' or 'none', the default.
         fov (float, optional): Horizontal field of view in degrees.
         intrinsics (Lens, optional): The camera's lens, in place of ``fov``.
-        foot_lock (bool): Whether to keep standing feet in place, which needs a static
-            camera. Defaults to False.
 
     Attributes:
         latency (float): The look-ahead in seconds, without the time of the models.
@@ -101,7 +99,6 @@ class LiveLifter:
         smooth_3d: str = 'none',
         fov: float | None = None,
         intrinsics: Lens | None = None,
-        foot_lock: bool = False,
     ) -> None:
         if smooth_3d not in LIVE_SMOOTHERS:
             raise ValueError(
@@ -126,7 +123,7 @@ class LiveLifter:
             )
         self.lookahead, self.latency = lookahead, lookahead / fps
         self.kpt_thr, self.fov, self.intrinsics = kpt_thr, fov, intrinsics
-        self.smooth_3d, self.foot_lock = smooth_3d, foot_lock
+        self.smooth_3d = smooth_3d
         # Lifters with few targets are best at the middle one, even if all frames after
         # it repeat the newest one. Those that lift their whole window do with fewer
         # later frames, and use more of the past instead.
@@ -215,7 +212,7 @@ class LiveLifter:
         if own and not own[-1].interrupted and time - own[-1].last_seen <= _MAX_GAP:
             return own[-1]
         smooth = self.smooth_3d == 'one-euro'
-        self._segments.append(LiveSegment(track, bool(own), smooth, self.foot_lock))
+        self._segments.append(LiveSegment(track, bool(own), smooth))
         return self._segments[-1]
 
     def _lift(self, frame: Frame) -> LivePoses:

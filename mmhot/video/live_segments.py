@@ -7,15 +7,11 @@ import numpy as np
 
 from mmhot.lifting.clip_encoder import fill_joints
 from mmhot.lifting.placement import place_roots
-from mmhot.motion.contacts import FPS, predict_contacts
-from mmhot.motion.live_foot_lock import LiveFootLock
 from mmhot.motion.smoothing import OneEuro
 from mmhot.structures.windows import resample
 
 # Seconds of poses from which the position of the last root is estimated.
 _PLACEMENT_SPAN = 0.5
-# Seconds before a frame that show whether ankles stand in it.
-_CONTACT_SPAN = 1.3
 # Weight of keypoints that were filled in, which may be all there are.
 _MIN_WEIGHT = 0.05
 
@@ -40,15 +36,12 @@ class LiveSegment:
         interrupted (bool): Whether further observations belong to another segment.
     """
 
-    def __init__(
-        self, track: int, broken: bool, smooth_3d: bool, foot_lock: bool
-    ) -> None:
+    def __init__(self, track: int, broken: bool, smooth_3d: bool) -> None:
         self.track, self.broken = track, broken
         self.last_seen, self.interrupted = -np.inf, False
         self.observations: deque[Observation] = deque()
         self._recent: deque[tuple[Observation, np.ndarray]] = deque()
         self._smooth_3d = OneEuro() if smooth_3d else None
-        self._foot_lock = LiveFootLock() if foot_lock else None
 
     def add(self, time: float, keypoints: np.ndarray, scores: np.ndarray) -> None:
         """Append keypoints (17, 2), NaN if missing, and scores (17,) at a time."""
@@ -110,13 +103,4 @@ class LiveSegment:
         if self._smooth_3d is not None:
             smooth = self._smooth_3d(np.vstack([pose, root]), seen.time)
             pose, root = smooth[:-1], smooth[-1]
-        pose, root = pose.astype(np.float32), root.astype(np.float32)
-        if self._foot_lock is not None:
-            # contacts of both ankles, from all frames that have arrived
-            first = max(self.observations[0].time, seen.time - _CONTACT_SPAN)
-            times = np.arange(first, max(self.last_seen, seen.time) + 1e-6, 1 / FPS)
-            keypoints = self.resample(times)
-            stands = predict_contacts(keypoints[..., :2], keypoints[..., 2], times)
-            stands = np.array([np.interp(seen.time, times, side) for side in stands.T])
-            pose, root = self._foot_lock(pose, root, stands, seen.time)
-        return pose, root
+        return pose.astype(np.float32), root.astype(np.float32)
