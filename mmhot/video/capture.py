@@ -7,9 +7,11 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 from mmhot.video.frames import Frame, FrameSource
 
+Item = TypeVar('Item')
 # Seconds between attempts to reconnect: the first time, and at most.
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 10.0
 # Seconds by which timestamps may differ from arrival times: more is a clock that was
@@ -21,8 +23,8 @@ _MIN_STEP = 1e-3
 _POLL = 0.1
 
 
-def prefetch(frames: Iterable[Frame], count: int = 4) -> Iterator[Frame]:
-    """Read up to ``count`` frames ahead in a thread; its errors are raised here."""
+def prefetch(frames: Iterable[Item], count: int = 4) -> Iterator[Item]:
+    """Make up to ``count`` items ahead in a thread; its errors are raised here."""
     unread = iter(frames)
     pool = ThreadPoolExecutor(1)
     try:

@@ -3,7 +3,8 @@
 World axes are x right, y away from the video's camera, z up; the floor is z = 0.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from scipy.ndimage import uniform_filter1d
@@ -99,6 +100,26 @@ def fit_camera(points: np.ndarray, azimuth: float, elevation: float) -> VirtualC
     return VirtualCamera(target @ axes, distance, azimuth, elevation)
 
 
+def follow_people(
+    people: list[np.ndarray], camera: VirtualCamera, reach: int
+) -> list[VirtualCamera]:
+    """Return cameras that move smoothly and stay near the people of each frame.
+
+    Args:
+        people (list[np.ndarray]): World positions, (P, K, 3) of each frame.
+        camera (VirtualCamera): Gives the direction.
+        reach (int): People of so many frames before and after are shown, too.
+    """
+    found = []
+    for frame in range(len(people)):
+        near = np.concatenate(people[max(frame - reach, 0) : frame + reach + 1])
+        fitted = fit_camera(near, camera.azimuth, camera.elevation)
+        found.append([*fitted.target, fitted.distance])
+    # the mean of cameras that show a point shows it, too
+    means = _smooth(np.array(found), 2 * reach)
+    return [replace(camera, target=row[:3], distance=row[3]) for row in means]
+
+
 def floor_extent(points: np.ndarray, cell: float = 0.5) -> tuple[np.ndarray, float]:
     """Return the floor's corners ((x, y) low, (x, y) high) and its grid spacing."""
     points = points[np.isfinite(points).all(-1)][:, :2]
@@ -110,6 +131,7 @@ def floor_extent(points: np.ndarray, cell: float = 0.5) -> tuple[np.ndarray, flo
     return np.stack(corners) * cell, cell
 
 
+@lru_cache(maxsize=8)
 def _axes(azimuth: float, elevation: float) -> np.ndarray:
     """Return the camera's axes right, up, forward as rows, (3, 3)."""
     turn, rise = np.radians(azimuth), np.radians(elevation)

@@ -7,6 +7,7 @@ from mmhot.visualization import drawing
 from mmhot.visualization.camera import (
     fit_camera,
     floor_extent,
+    follow_people,
     place_on_floor,
 )
 
@@ -14,6 +15,8 @@ from mmhot.visualization.camera import (
 _AZIMUTH, _ELEVATION = 20.0, 14.0
 # Smallest size of people that the camera is fitted to, relative to large ones.
 _FOREGROUND_SIZE = 0.5
+# Half the time whose people the camera shows at once.
+_FOLLOWED_SECONDS = 0.4
 FADING = 0.05, 0.1
 """Expected errors, in meters, from which joints are faded: a little, and entirely."""
 
@@ -35,11 +38,26 @@ class ClipRenderer:
         self.style = drawing.skeleton_style(clip.joint_names, clip.parents)
         self.points, size = place_on_floor(clip)
         self._pixels_per_meter = size
-        points = self.points[size >= _FOREGROUND_SIZE * np.percentile(size, 90)]
+        shown = np.isfinite(self.points).all(-1).any(-1)
+        shown &= size >= _FOREGROUND_SIZE * np.percentile(size[shown], 90)
+        points = self.points[shown]
         self.camera = fit_camera(points, _AZIMUTH, _ELEVATION)
         self.floor, self.cell = floor_extent(points)
         self._shows_ids = len(np.unique(clip.track)) > 1
         self.frames = np.unique(clip.frame)
+        self._followed, first_rows = np.unique(clip.frame[shown], return_index=True)
+        self._cameras = [self.camera] * len(self._followed)
+        if self._shows_ids:
+            people, reach = (
+                np.split(points, first_rows[1:]),
+                _FOLLOWED_SECONDS * clip.fps,
+            )
+            self._cameras = follow_people(people, self.camera, round(reach))
+
+    def follow(self, frame: int) -> None:
+        """Move the camera to the people around a frame, if there are several."""
+        index = np.searchsorted(self._followed, frame)
+        self.camera = self._cameras[min(index, len(self._cameras) - 1)]
 
     def rows(self, frame: int) -> slice:
         """Return the rows of a frame, as a slice that may be empty."""
@@ -88,7 +106,7 @@ class ClipRenderer:
     def _draw_ids(self, image: np.ndarray, rows: slice, pixels: np.ndarray) -> None:
         if self._shows_ids:
             names = [str(track) for track in self.clip.track[rows].tolist()]
-            drawing.draw_names(image, names, pixels, max(8, image.shape[0] // 50))
+            drawing.draw_names(image, names, pixels, max(10, image.shape[0] // 36))
 
 
 def doubts(clip: Clip3D, rows: np.ndarray | slice) -> np.ndarray:

@@ -51,7 +51,16 @@ def skeleton_style(
 
 def darken(image: np.ndarray, out: np.ndarray) -> None:
     """Darken a video's image as background of a drawing."""
-    np.multiply(image, 0.8, out=out, casting='unsafe')
+    cv2.convertScaleAbs(image, out, 0.8)
+
+
+def shrink(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resize to (width, height): halve, then interpolate; OpenCV is slow at others."""
+    while image.shape[0] >= 2 * size[1] and image.shape[1] >= 2 * size[0]:
+        half = image.shape[1] // 2, image.shape[0] // 2
+        even = image[: 2 * half[1], : 2 * half[0]]
+        image = cv2.resize(even, half, interpolation=cv2.INTER_AREA)
+    return cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
 
 
 def draw_people(
@@ -102,7 +111,7 @@ def draw_names(
         joints = joints[np.isfinite(joints).all(axis=1)]
         if len(joints):
             x, y = joints[joints[:, 1].argmin()]
-            draw_text(image, name, (x, y - 1.2 * size), size, FAINT_TEXT, 'center')
+            draw_text(image, name, (x, y - 1.2 * size), size, anchor='center')
 
 
 def draw_shadows(
@@ -131,20 +140,16 @@ def draw_floor(
     xs = np.arange(left, right + cell / 2, cell)
     ys = np.arange(near, far + cell / 2, cell)
     lines = [((x, near), (x, far)) for x in xs] + [((left, y), (right, y)) for y in ys]
-    size = image.shape[0]
-
-    def project(*path: tuple[float, float]) -> np.ndarray:
-        flat = np.concatenate(
-            [np.linspace(*ends, _LINE_POINTS) for ends in pairwise(path)]
-        )
-        world = np.concatenate([flat, np.zeros_like(flat[:, :1])], axis=-1)
-        positions, depths = camera.project(world)
-        return _fixed_point(positions[depths > _NEAR_PLANE] * size, image)
-
-    outline = project(*corners, corners[0])
+    ends = np.array([*pairwise([*corners, corners[0]]), *lines])
+    flat = np.linspace(ends[:, 0], ends[:, 1], _LINE_POINTS, axis=1)
+    positions, depths = camera.project(np.pad(flat, ((0, 0), (0, 0), (0, 1))))
+    positions = _fixed_point(positions * image.shape[0], image)
+    shown = depths > _NEAR_PLANE
+    drawn = [line[seen] for line, seen in zip(positions, shown, strict=True)]
+    outline = np.concatenate(drawn[:4])
     if len(outline):
         cv2.fillPoly(image, [outline], _FLOOR, cv2.LINE_AA, _SHIFT)
-    drawn = [line for line in (project(*ends) for ends in lines) if len(line)]
+    drawn = [line for line in drawn[4:] if len(line)]
     cv2.polylines(image, drawn, False, _FLOOR_LINE, 1, cv2.LINE_AA, _SHIFT)
 
 
@@ -157,7 +162,7 @@ def draw_text(
     anchor: str = 'left',
     bold: bool = False,
 ) -> int:
-    """Write one line of text; return its width in pixels.
+    """Write one line of outlined text; return its width in pixels.
 
     Args:
         image (np.ndarray): Drawn on.
@@ -169,16 +174,15 @@ def draw_text(
             ``'right'``.
         bold (bool): Whether to use the bold font. Defaults to False.
     """
-    coverage = _text_mask(text, size, bold)
-    height, width = coverage.shape
+    kept, added = _text_layers(text, size, color, bold)
+    height, width = kept.shape[:2]
     shift = {'left': 0.0, 'center': 0.5, 'right': 1.0}[anchor] * width
     left, top = int(position[0] - shift), int(position[1] - height / 2)
     x, y = max(left, 0), max(top, 0)
     target = image[y : max(top + height, 0), x : max(left + width, 0)]
-    coverage = coverage[y - top :, x - left :][: target.shape[0], : target.shape[1]]
+    part = np.s_[y - top :, x - left :], np.s_[: target.shape[0], : target.shape[1]]
     if target.size:
-        blended = target + coverage[..., None] * (np.array(color) - target)
-        target[:] = np.rint(blended).astype(np.uint8)
+        target[:] = target * kept[part[0]][part[1]] + added[part[0]][part[1]]
     return width
 
 
@@ -211,16 +215,24 @@ def _fixed_point(points: np.ndarray, image: np.ndarray) -> np.ndarray:
 
 
 @lru_cache(maxsize=512)
-def _text_mask(text: str, size: int, bold: bool) -> np.ndarray:
-    """Render text as coverage of pixels, (H, W) from 0 to 1."""
+def _text_layers(
+    text: str, size: int, color: tuple[int, int, int], bold: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Render text: the share of an image that it keeps, (H, W, 1), and its pixels."""
     from PIL import Image, ImageDraw
 
     font = _font(size, bold)
     ascent, descent = font.getmetrics()
-    width = int(np.ceil(font.getlength(text))) + 1
-    canvas = Image.new('L', (max(width, 1), ascent + descent))
-    ImageDraw.Draw(canvas).text((0, 0), text, fill=255, font=font)
-    return np.asarray(canvas, dtype=np.float32) / 255
+    edge = max(2, size // 8)
+    extent = int(np.ceil(font.getlength(text))) + 1 + 2 * edge, ascent + descent
+    layers = []
+    for stroke in (0, edge):
+        canvas = Image.new('L', extent)
+        ImageDraw.Draw(canvas).text((edge, 0), text, 255, font, stroke_width=stroke)
+        layers.append(np.asarray(canvas, dtype=np.float32)[..., None] / 255)
+    inner, outer = layers
+    added = inner * np.float32(color) + (outer - inner) * np.float32(_OUTLINE)
+    return 1 - outer, np.float32(added + 0.5)  # rounds to the nearest
 
 
 @lru_cache(maxsize=32)

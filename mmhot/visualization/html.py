@@ -20,6 +20,7 @@ from mmhot.skeletons.side_colors import SIDE_COLORS, side_of
 from mmhot.structures.clips import Clip3D
 from mmhot.video.frames import FrameSource
 from mmhot.visualization.clip_renderer import FADING
+from mmhot.visualization.drawing import shrink
 
 # Units: positions relative to an origin per person and errors in millimeters, quarter
 # pixels.
@@ -126,7 +127,7 @@ def _images(
         if frame.index >= first and (frame.index - first) % step == 0:
             scale = min(1, _FRAME_SIDE / max(frame.image.shape))
             size = [max(1, round(scale * side)) for side in frame.image.shape[1::-1]]
-            small = cv2.resize(frame.image, size, interpolation=cv2.INTER_AREA)
+            small = shrink(frame.image, size)
             images[frame.index] = cv2.imencode('.jpg', small, options)[1].tobytes()
             while sum(map(len, images.values())) > _MAX_FRAME_BYTES:
                 step *= 2

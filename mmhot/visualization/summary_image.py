@@ -46,20 +46,34 @@ def render_summary_image(
     write_png(path, cv2.resize(sheet, size, interpolation=cv2.INTER_AREA))
 
 
+def _people_together(clip: Clip3D, rows: slice) -> tuple[np.ndarray, np.ndarray]:
+    """Return rows of the largest people that fit into a square, and their corners."""
+    known = np.isfinite(clip.keypoints_2d[rows]).all(-1)
+    chosen = np.flatnonzero(known.any(1)) + rows.start
+    pixels = clip.keypoints_2d[chosen]
+    corners = np.stack([np.nanmin(pixels, 1), np.nanmax(pixels, 1)], 1)
+    order = np.argsort(-np.ptp(corners, 1).max(1), kind='stable')
+    corners[:, 0] = np.minimum.accumulate(corners[order, 0])
+    corners[:, 1] = np.maximum.accumulate(corners[order, 1])
+    sides = _AROUND * np.ptp(corners, 1).max(1)
+    count = max(1, np.searchsorted(sides, min(clip.width, clip.height), 'right'))
+    return chosen[order[:count]], corners[:count]
+
+
 def _draw_column(
     renderer: ClipRenderer, frame: int, image: np.ndarray | None
 ) -> np.ndarray:
     """Draw the 2D keypoints of a frame above its 3D poses."""
-    clip, rows = renderer.clip, renderer.rows(frame)
+    clip = renderer.clip
+    rows, corners = _people_together(clip, renderer.rows(frame))
     flat = np.full((_CELL, _CELL, 3), drawing.PANEL, np.uint8)
-    pixels = clip.keypoints_2d[rows].reshape(-1, 2)
-    pixels = pixels[np.isfinite(pixels).all(-1)]
-    if len(pixels):
-        low, high = pixels.min(0), pixels.max(0)
+    if len(rows):
+        low, high = corners[-1]
         side = max(_AROUND * (high - low).max(), 1)
         # inside the image, as far as it is large enough
-        room = np.maximum([clip.width - side, clip.height - side], 0)
-        corner = np.clip((low + high - side) / 2, 0, room)
+        room = np.array([clip.width - side, clip.height - side])
+        inside = np.clip((low + high - side) / 2, 0, np.maximum(room, 0))
+        corner = np.where(room > 0, inside, room / 2)
         scale = _CELL / side
         if image is not None:
             matrix = np.c_[scale * np.eye(2), -scale * corner]

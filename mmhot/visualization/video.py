@@ -13,6 +13,7 @@ from av.video.reformatter import ColorRange, Colorspace
 
 from mmhot.io.atomic import replacing
 from mmhot.structures.clips import Clip3D
+from mmhot.video.capture import prefetch
 from mmhot.video.frames import FrameSource
 from mmhot.visualization import drawing
 from mmhot.visualization.clip_renderer import ClipRenderer
@@ -59,9 +60,10 @@ def render_video(
         inputs = zip(frames, _timestamps(clip, frames), repeat(None))
         total = len(frames)
     else:
-        inputs = ((frame.index, frame.time, frame.image) for frame in footage)
+        ahead = prefetch(footage)
+        inputs = ((frame.index, frame.time, frame.image) for frame in ahead)
         total = footage.num_frames or 0
-    frames = draw_frames(renderer, inputs, height)
+    frames = prefetch(draw_frames(renderer, inputs, height))
     options = {'movflags': 'faststart'}
     with replacing(path) as temporary:
         try:
@@ -132,7 +134,7 @@ def draw_frames(
     inputs: Iterable[tuple[int, float, np.ndarray | None]],
     height: int,
 ) -> Iterator[tuple[np.ndarray, float]]:
-    """Draw frames one by one into the same array.
+    """Draw frames one by one.
 
     Args:
         renderer (ClipRenderer): Draws the views.
@@ -153,24 +155,20 @@ def draw_frames(
     margin, notes = 1.2 * font, f'grid {renderer.cell:g} m'
     if (clip.keypoint_scores_3d <= 0).any():
         notes = f'dim: interpolated   {notes}'
-    renderer.draw_floor(backdrop[:, left:])
-    image = np.empty_like(backdrop)
-    right, low = image.shape[1] - margin, height - margin
+    right, low = backdrop.shape[1] - margin, height - margin
     for frame, timestamp, background in inputs:
-        np.copyto(image, backdrop)
+        image = backdrop.copy()
         view_2d = image[top:bottom, :left]
         if background is not None:
-            size = view_2d.shape[1::-1]
-            small = cv2.resize(background, size, interpolation=cv2.INTER_AREA)
-            drawing.darken(small, view_2d)
+            drawing.darken(drawing.shrink(background, view_2d.shape[1::-1]), view_2d)
         renderer.draw_2d(view_2d, frame, scale)
+        renderer.follow(frame)
+        renderer.draw_floor(image[:, left:])
         renderer.draw_3d(image[:, left:], frame)
         drawing.draw_text(image, '2D keypoints', (margin, margin), font)
         drawing.draw_text(image, '3D pose', (left + margin, margin), font)
         drawing.draw_legend(image, (right, margin), font)
-        for text, x, anchor in (
-            (notes, right, 'right'),
-            (f'frame {frame}   {clip.seconds(frame):.2f} s', margin, 'left'),
-        ):
-            drawing.draw_text(image, text, (x, low), font, drawing.FAINT_TEXT, anchor)
+        drawing.draw_text(image, notes, (right, low), font, anchor='right')
+        text = f'frame {frame}   {clip.seconds(frame):.2f} s'
+        drawing.draw_text(image, text, (margin, low), font)
         yield image, timestamp

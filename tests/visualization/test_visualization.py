@@ -134,10 +134,12 @@ def test_3d_view_from_the_video_camera_matches_the_video():
 
 
 @pytest.mark.parametrize('place', [(-90, 40), (40, -90), (190, 40), (40, 190), (0, 0)])
-def test_text_outside_the_image_is_clipped(place):
-    image = np.zeros((100, 100, 3), np.uint8)
+@pytest.mark.parametrize('sky', [0, 255])
+def test_text_is_clipped_and_readable_on_any_background(place, sky):
+    image = np.full((100, 100, 3), sky, np.uint8)
     drawing.draw_text(image, 'text', place, 12, anchor='center')
-    assert bool(image.any()) == (place == (0, 0))
+    is_shown = np.ptp(image.mean(-1)) > 150
+    assert is_shown == (place == (0, 0)) == (image != sky).any()
 
 
 def test_static_camera_fills_the_image_up_to_the_margin():
@@ -249,6 +251,20 @@ def test_several_people_keep_their_relative_positions(tmp_path):
     assert (second[:, 1] > first[:, 1] + 1).all()
     assert render_video(clip, tmp_path / 'a.mp4', height=160) == 188
     assert len(decode(tmp_path / 'a.mp4')[1]) == 188
+
+
+def test_camera_of_videos_follows_people_and_shows_each_of_them():
+    clip = place_people(rendered('walk'))
+    clip.track = np.repeat([0, 1], 68)
+    far = clip.root_3d + clip.track[:, None] * np.float32([9, 0, 4])
+    clip = replace(clip, root_3d=far, frame=clip.frame + 500_000 * clip.track)
+    renderer, sizes = ClipRenderer(clip), []
+    for row, frame in enumerate(clip.frame):
+        renderer.follow(frame)
+        seen, _ = renderer.camera.project(renderer.points[row])
+        assert 0.03 < seen.min() < seen.max() < 0.97
+        sizes.append(np.ptp(seen[:, 1]))
+    assert min(sizes[:40] + sizes[-40:]) > 0.5
 
 
 def test_long_gaps_become_one_second(tmp_path, frontal):
