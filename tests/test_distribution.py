@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -24,14 +25,34 @@ def test_notebook_has_no_outputs():
         assert cell['execution_count'] is None
 
 
-@pytest.mark.slow(reason='runs a Jupyter kernel')
-def test_notebook_runs_and_shows_the_viewer(tmp_path):
+def copy_repository(folder):
+    names = subprocess.run(
+        ['git', 'ls-files', '-z'], cwd=ROOT, check=True, capture_output=True
+    ).stdout.decode()
+    for name in filter(None, names.split('\0')):
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, target, follow_symlinks=False)
+
+
+@pytest.mark.slow(reason='installs mmhot into an empty environment, from the registry')
+def test_notebook_installs_mmhot_and_shows_the_viewer(tmp_path, monkeypatch):
     nbformat = pytest.importorskip('nbformat')
     nbclient = pytest.importorskip('nbclient')
+    copy_repository(tmp_path)
     notebook = nbformat.read(NOTEBOOK, as_version=4)
-    shutil.copy(ROOT / 'demo' / 'walk.mp4', tmp_path)
-    resources = {'metadata': {'path': str(tmp_path)}}
-    nbclient.NotebookClient(notebook, timeout=600, resources=resources).execute()
+    monkeypatch.delenv('PYTHONPATH', raising=False)
+    monkeypatch.setenv('JUPYTER_PATH', str(tmp_path / 'share/jupyter'))
+    python = [tmp_path / 'env/bin/python', '-m']
+    for command in (
+        [sys.executable, '-m', 'venv', tmp_path / 'env'],
+        [*python, 'pip', 'install', '--quiet', 'ipykernel'],
+        [*python, 'ipykernel', 'install', '--prefix', tmp_path, '--name', 'empty'],
+    ):
+        subprocess.run(command, check=True)
+    demo = tmp_path / 'demo'
+    settings = dict(kernel_name='empty', resources={'metadata': {'path': str(demo)}})
+    nbclient.NotebookClient(notebook, timeout=600, **settings).execute()
     outputs = [
         output['data']
         for cell in notebook.cells
@@ -40,19 +61,13 @@ def test_notebook_runs_and_shows_the_viewer(tmp_path):
     ]
     assert outputs[0]['text/plain'] == '(136, 17, 3)'
     assert 'src="data:text/html;base64,' in outputs[1]['text/html']
-    assert b'window.mmhot' in (tmp_path / 'walk.html').read_bytes()
-    assert (tmp_path / 'walk.bvh').is_file()
+    assert b'window.mmhot' in (demo / 'walk.html').read_bytes()
+    assert (demo / 'walk.bvh').is_file()
 
 
 @pytest.mark.slow(reason='builds the wheel and the sdist; needs the registry')
 def test_wheel_and_sdist_pass_twine(tmp_path):
-    names = subprocess.run(
-        ['git', 'ls-files', '-z'], cwd=ROOT, check=True, capture_output=True
-    ).stdout.decode()
-    for name in filter(None, names.split('\0')):
-        target = tmp_path / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, target, follow_symlinks=False)
+    copy_repository(tmp_path)
     done = subprocess.run(
         ['make', 'dist', f'UV={shutil.which("uv") or ROOT / ".uv/bin/uv"}'],
         cwd=tmp_path,

@@ -28,6 +28,7 @@ API_MARK = '<!-- public names -->'
 IMAGES = ('.png', '.jpg')
 MORE_API = {'mmhot.apis.Inferencer': 'mmhot.apis.inferencer.Inferencer'}
 _LINK = re.compile(r'(!?\[[^\]]*\]\()([^)\s]+)(\))')
+_ROLE = re.compile(r':(?:attr|class|data|exc|func|meth|mod):(?=<code>)')
 _CODE = re.compile(r'(```.*?```)', re.DOTALL)
 
 
@@ -66,6 +67,11 @@ def on_page_markdown(markdown, page, **_):
     parts = _CODE.split(markdown)
     parts[::2] = [_LINK.sub(rewrite, part) for part in parts[::2]]
     return ''.join(parts).replace(API_MARK, _public_names())
+
+
+def on_page_content(html, **_):
+    """Show code alone where docstrings have Sphinx's roles, such as :func:."""
+    return _ROLE.sub('', html)
 
 
 def _resolve(source: str, link: str) -> str:

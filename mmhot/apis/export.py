@@ -27,7 +27,7 @@ def save_clip(
         path (str | Path): File to create or replace. Formats with one person per file
             write ``NAME_person0.bvh`` and so on if there are several people.
         video (str | Path | FrameSource, optional): Video behind the keypoints in
-            ``.mp4``, ``.png`` and ``.rrd``.
+            ``.html``, ``.mp4``, ``.png`` and ``.rrd``.
         **options (object): See :class:`mmhot.apis.options.ExportOptions`, but
             ``formats``.
 

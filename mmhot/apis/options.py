@@ -6,6 +6,7 @@ use the same ones: ``mmhot.cli.options`` generates an option from every field.
 
 import operator
 import os
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import MISSING, Field, dataclass, field, fields
 from inspect import Parameter, getdoc, signature
@@ -137,7 +138,9 @@ def takes(options: type[Options]) -> Callable[[Function], Function]:
         for each in fields(options):
             known = dict(default=each.default, annotation=each.type)
             given.append(Parameter(each.name, Parameter.KEYWORD_ONLY, **known))
-            lines.append(f'    {each.name}: {each.metadata["argument"].help}')
+            text = each.metadata['argument'].help  # names options of the command line
+            text = re.sub(r'--[a-z\d-]+', lambda x: x[0][2:].replace('-', '_'), text)
+            lines.append(f'    {each.name}: {text}')
         function.__signature__ = plain.replace(parameters=given)
         function.__doc__ = '\n'.join([*lines, ''])
         return function
@@ -233,7 +236,7 @@ class ProcessorOptions(Options):
     title = 'lifter and lens'
 
     without: Any = option(
-        f'processing steps to leave out, of {",".join(PROCESSORS)}, see docs/motion.md',
+        f'processing steps to leave out, of {", ".join(PROCESSORS)}, see docs/motion.md',
         (),
         convert=lambda value: read_names('without', value, list_processors()),
         metavar='LIST',
@@ -394,7 +397,7 @@ class ExportOptions(ProcessorOptions):
     title = 'results'
 
     formats: Any = option(
-        f'file formats, of {",".join(WRITERS)} (default: npz,html)',
+        f'file formats, of {", ".join(WRITERS)} (default: npz,html)',
         ('npz', 'html'),
         convert=lambda value: read_names('formats', value, WRITERS),
         metavar='LIST',

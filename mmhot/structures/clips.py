@@ -270,6 +270,10 @@ class Person3D:
     times: np.ndarray
     keypoints_3d: np.ndarray
 
+    def __repr__(self) -> str:
+        frames = f'frames {self.frames[0]} to {self.frames[-1]}'
+        return f'Person3D {self.track}: {len(self.frames)} poses, {frames}'
+
 
 @dataclass
 class Clip3D:

@@ -34,6 +34,7 @@ def plot(clip: Clip3D, frame: int = 0, axes: Any = None) -> Any:
         for joint, parent in enumerate(clip.parents):
             if parent >= 0:
                 color = SIDE_COLORS[side_of(clip.joint_names[joint])]
-                axes.plot(*pose[[parent, joint]].T, color=color)
+                axes.plot(*pose[[parent, joint]].T, color=color, linewidth=3)
+    axes.locator_params(nbins=4)
     axes.set(xlabel='x, m', ylabel='y, m', zlabel='z, m', aspect='equal')
     return axes
