@@ -236,7 +236,7 @@ class ProcessorOptions(Options):
     title = 'lifter and lens'
 
     without: Any = option(
-        f'processing steps to leave out, of {", ".join(PROCESSORS)}, see docs/motion.md',
+        f'steps to leave out, of {", ".join(PROCESSORS)}, see docs/motion.md',
         (),
         convert=lambda value: read_names('without', value, list_processors()),
         metavar='LIST',

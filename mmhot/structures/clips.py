@@ -1,7 +1,7 @@
 """2D keypoints and 3D poses of a clip, independent of file formats."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -266,13 +266,9 @@ class Person3D:
     """
 
     track: int
-    frames: np.ndarray
-    times: np.ndarray
-    keypoints_3d: np.ndarray
-
-    def __repr__(self) -> str:
-        frames = f'frames {self.frames[0]} to {self.frames[-1]}'
-        return f'Person3D {self.track}: {len(self.frames)} poses, {frames}'
+    frames: np.ndarray = field(repr=False)
+    times: np.ndarray = field(repr=False)
+    keypoints_3d: np.ndarray = field(repr=False)
 
 
 @dataclass

@@ -7,11 +7,10 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any
 
 from mmhot.video.frames import Frame, FrameSource
 
-Item = TypeVar('Item')
 # Seconds between attempts to reconnect: the first time, and at most.
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 10.0
 # Seconds by which timestamps may differ from arrival times: more is a clock that was
@@ -23,7 +22,7 @@ _MIN_STEP = 1e-3
 _POLL = 0.1
 
 
-def prefetch(frames: Iterable[Item], count: int = 4) -> Iterator[Item]:
+def prefetch(frames: Iterable[Any], count: int = 4) -> Iterator[Any]:
     """Make up to ``count`` items ahead in a thread; its errors are raised here."""
     unread = iter(frames)
     pool = ThreadPoolExecutor(1)

@@ -3,7 +3,7 @@
 World axes are x right, y away from the video's camera, z up; the floor is z = 0.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -69,7 +69,7 @@ def place_on_floor(clip: Clip3D) -> tuple[np.ndarray, np.ndarray]:
         root[:, :2] = 0
     for track in tracks:
         rows = clip.track == track
-        root[rows, :2] = _smooth(root[rows, :2], _SMOOTHING_SECONDS * clip.fps)
+        root[rows, :2] = smooth(root[rows, :2], _SMOOTHING_SECONDS * clip.fps)
     # drawn bodies have no soles: their ankles touch the floor
     root[:, 2] -= ANKLE_HEIGHT
     return clip.keypoints_3d + np.nan_to_num(root)[:, None], focal / depth
@@ -100,26 +100,6 @@ def fit_camera(points: np.ndarray, azimuth: float, elevation: float) -> VirtualC
     return VirtualCamera(target @ axes, distance, azimuth, elevation)
 
 
-def follow_people(
-    people: list[np.ndarray], camera: VirtualCamera, reach: int
-) -> list[VirtualCamera]:
-    """Return cameras that move smoothly and stay near the people of each frame.
-
-    Args:
-        people (list[np.ndarray]): World positions, (P, K, 3) of each frame.
-        camera (VirtualCamera): Gives the direction.
-        reach (int): People of so many frames before and after are shown, too.
-    """
-    found = []
-    for frame in range(len(people)):
-        near = np.concatenate(people[max(frame - reach, 0) : frame + reach + 1])
-        fitted = fit_camera(near, camera.azimuth, camera.elevation)
-        found.append([*fitted.target, fitted.distance])
-    # the mean of cameras that show a point shows it, too
-    means = _smooth(np.array(found), 2 * reach)
-    return [replace(camera, target=row[:3], distance=row[3]) for row in means]
-
-
 def floor_extent(points: np.ndarray, cell: float = 0.5) -> tuple[np.ndarray, float]:
     """Return the floor's corners ((x, y) low, (x, y) high) and its grid spacing."""
     points = points[np.isfinite(points).all(-1)][:, :2]
@@ -142,7 +122,7 @@ def _axes(azimuth: float, elevation: float) -> np.ndarray:
     return np.stack([right, np.cross(right, forward), forward])
 
 
-def _smooth(values: np.ndarray, frames: float) -> np.ndarray:
+def smooth(values: np.ndarray, frames: float) -> np.ndarray:
     """Return the moving average over about ``frames`` values of the first axis."""
     reach = min(int(frames / 2), len(values) - 1)
     return uniform_filter1d(values, 2 * reach + 1, axis=0, mode='nearest')

@@ -1,14 +1,17 @@
 """2D and 3D views of a lifted clip, frame by frame."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from mmhot.structures.clips import Clip3D
 from mmhot.visualization import drawing
 from mmhot.visualization.camera import (
+    VirtualCamera,
     fit_camera,
     floor_extent,
-    follow_people,
     place_on_floor,
+    smooth,
 )
 
 # Of the virtual camera, in degrees: seen from the right of the video's camera, above.
@@ -45,14 +48,21 @@ class ClipRenderer:
         self.floor, self.cell = floor_extent(points)
         self._shows_ids = len(np.unique(clip.track)) > 1
         self.frames = np.unique(clip.frame)
-        self._followed, first_rows = np.unique(clip.frame[shown], return_index=True)
+        self._followed, starts = np.unique(clip.frame[shown], return_index=True)
         self._cameras = [self.camera] * len(self._followed)
         if self._shows_ids:
-            people, reach = (
-                np.split(points, first_rows[1:]),
-                _FOLLOWED_SECONDS * clip.fps,
-            )
-            self._cameras = follow_people(people, self.camera, round(reach))
+            self._cameras = self._fit_cameras(np.split(points, starts[1:]))
+
+    def _fit_cameras(self, people: list[np.ndarray]) -> list[VirtualCamera]:
+        """Return smoothly moving cameras near the people (P, K, 3) of each frame."""
+        found, reach = [], round(_FOLLOWED_SECONDS * self.clip.fps)
+        for frame in range(len(people)):
+            near = np.concatenate(people[max(frame - reach, 0) : frame + reach + 1])
+            fitted = fit_camera(near, _AZIMUTH, _ELEVATION)
+            found.append([*fitted.target, fitted.distance])
+        # the mean of cameras that show a point shows it, too
+        means = smooth(np.array(found), 2 * reach)
+        return [replace(self.camera, target=x[:3], distance=x[3]) for x in means]
 
     def follow(self, frame: int) -> None:
         """Move the camera to the people around a frame, if there are several."""

@@ -225,14 +225,11 @@ def _text_layers(
     ascent, descent = font.getmetrics()
     edge = max(2, size // 8)
     extent = int(np.ceil(font.getlength(text))) + 1 + 2 * edge, ascent + descent
-    layers = []
-    for stroke in (0, edge):
-        canvas = Image.new('L', extent)
-        ImageDraw.Draw(canvas).text((edge, 0), text, 255, font, stroke_width=stroke)
-        layers.append(np.asarray(canvas, dtype=np.float32)[..., None] / 255)
-    inner, outer = layers
-    added = inner * np.float32(color) + (outer - inner) * np.float32(_OUTLINE)
-    return 1 - outer, np.float32(added + 0.5)  # rounds to the nearest
+    canvas = Image.new('RGBA', extent)
+    outline = dict(stroke_width=edge, stroke_fill=_OUTLINE)
+    ImageDraw.Draw(canvas).text((edge, 0), text, color, font, **outline)
+    pixels = np.asarray(canvas, np.float32)  # premultiplied, as drawn on nothing
+    return 1 - pixels[..., 3:] / 255, pixels[..., :3] + 0.5  # rounds to the nearest
 
 
 @lru_cache(maxsize=32)

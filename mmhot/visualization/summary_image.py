@@ -68,6 +68,8 @@ def _draw_column(
     rows, corners = _people_together(clip, renderer.rows(frame))
     flat = np.full((_CELL, _CELL, 3), drawing.PANEL, np.uint8)
     if len(rows):
+        angles = renderer.camera.azimuth, renderer.camera.elevation
+        renderer.camera = fit_camera(renderer.points[rows], *angles)
         low, high = corners[-1]
         side = max(_AROUND * (high - low).max(), 1)
         # inside the image, as far as it is large enough
@@ -83,8 +85,6 @@ def _draw_column(
             drawing.darken(shown, flat)
         renderer.draw_2d(flat, frame, scale, corner)
     deep = np.full_like(flat, drawing.PANEL)
-    angles = renderer.camera.azimuth, renderer.camera.elevation
-    renderer.camera = fit_camera(renderer.points[rows], *angles)
     renderer.draw_floor(deep)
     renderer.draw_3d(deep, frame)
     text, at = f'{clip.seconds(frame):.1f} s', (_CELL - _GAP, _CELL - 2 * _GAP)
