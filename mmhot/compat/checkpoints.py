@@ -4,13 +4,16 @@ Files are those of ``torch.save``, or safetensors with the metadata as JSON.
 """
 
 import json
+from _compat_pickle import IMPORT_MAPPING
 from collections.abc import Callable
 from pathlib import Path
-from pickle import UnpicklingError
+from pickle import Unpickler, UnpicklingError
+from types import FunctionType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 import torch
+from torch import _weights_only_unpickler as torch_unpickler
 
 from mmhot.compat import shims
 from mmhot.errors import DAMAGED_CHECKPOINT, explain_refusal, ignored_warnings
@@ -20,19 +23,22 @@ _DTYPES = (
     *('Complex64', 'Complex128'),
     *(f'{kind}{bits}' for kind in ('Int', 'UInt') for bits in (8, 16, 32, 64)),
 )
+_IMMUTABLE = 1 << 8  # flag of types in C that cannot be changed
 SAFETENSORS = '.safetensors'
 """Suffix of files that hold tensors and text alone."""
 
 
 def safe_load(path: str | Path, map_location: Any = 'cpu') -> Any:
-    """Load a checkpoint of OpenMMLab; refuse other pickled objects.
+    """Load a checkpoint without executing what it holds.
 
     It is a file of ``torch.save``, or a ``.safetensors`` file, whose metadata may have
-    ``meta`` in JSON.
+    ``meta`` in JSON. Objects beside the weights, such as the random generator of a
+    training script, are left out.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is no checkpoint, is damaged or holds other objects.
+        ValueError: If it is no checkpoint, is damaged or has other objects in place of
+            weights.
     """
     path = Path(path)
     if not path.is_file():
@@ -43,12 +49,71 @@ def safe_load(path: str | Path, map_location: Any = 'cpu') -> Any:
         try:
             return torch.load(path, map_location=map_location, weights_only=True)
         except UnpicklingError as error:
+            content = _load_tensors(path, map_location)
+            if _holds_tensors(content):
+                return content
             raise ValueError(f'{path}: {explain_refusal(error)}') from error
         except Exception as error:
             if isinstance(error, OSError) and error.filename is not None:
                 raise
             # A damaged file can make the unpickler raise anything.
             raise ValueError(f'{path}: {DAMAGED_CHECKPOINT}') from error
+
+
+def _load_tensors(path: Path, map_location: Any) -> Any:
+    """Load all but other objects; None if the file is damaged."""
+    module = SimpleNamespace(
+        __name__='tensors',
+        Unpickler=_TensorUnpickler,
+        load=lambda file, **options: _TensorUnpickler(file, **options).load(),
+    )
+    try:
+        content = torch.load(path, map_location, module, weights_only=False)
+        return _without_objects(content)
+    except Exception:  # the caller names the first error
+        return None
+
+
+class _Object:
+    """Stand-in for an object that is left out; it ignores its arguments and state."""
+
+    def __new__(cls, *_: Any, **__: Any) -> '_Object':
+        return super().__new__(cls)
+
+    def __setstate__(self, *_: Any) -> None:
+        """Ignore the state."""
+
+    __setitem__ = append = extend = add = __setstate__
+    dump_patches = False  # read by torch.load of modules
+
+
+class _TensorUnpickler(Unpickler):
+    """Unpickler that calls nothing but what builds tensors, arrays and containers."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Return what `torch.load` permits, or the stand-in."""
+        known = torch_unpickler._get_allowed_globals()
+        known = {**known, **torch_unpickler._get_user_allowed_globals()}
+        known['builtins.getattr'] = _Object
+        found = known.get(f'{IMPORT_MAPPING.get(module, module)}.{name}', _Object)
+        # a state that the file sets must not reach what others use
+        if isinstance(found, FunctionType):
+            return lambda *args: found(*args)
+        is_shared = isinstance(found, type) and not found.__flags__ & _IMMUTABLE
+        return _Object if is_shared else found
+
+
+def _without_objects(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    kept = {key: x for key, x in value.items() if not isinstance(x, _Object)}
+    return {key: _without_objects(x) for key, x in kept.items()}
+
+
+def _holds_tensors(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(_holds_tensors, value.values()))
+    return isinstance(value, torch.Tensor | np.ndarray)
 
 
 def _load_safetensors(path: Path, map_location: Any) -> dict[str, Any]:

@@ -2,14 +2,18 @@
 
 import os
 import pickle
+import random
 import subprocess
 import sys
+from argparse import Namespace
+from collections import defaultdict, deque
 from pathlib import Path
 
 import matplotlib
 import numpy as np
 import pytest
 import torch
+from mmengine.config import ConfigDict
 from mmengine.dataset import DefaultSampler
 from mmengine.logging import HistoryBuffer
 from mmengine.model import BaseModel
@@ -155,7 +159,31 @@ def test_other_pickles_stay_refused(function, args, named, tmp_path, monkeypatch
     with pytest.raises(ValueError, match=f'^evil.pth: refused.*{named}') as caught:
         checkpoints.safe_load('evil.pth')
     assert '\n' not in str(caught.value)
+    content = {'state_dict': {'fc': torch.ones(2)}, 'more': Evil(function, *args)}
+    torch.save(content, 'evil.pth')
+    assert list(checkpoints.safe_load('evil.pth')) == ['state_dict']
     assert not Path('MARK').exists()
+
+
+@pytest.mark.parametrize('protocol', [2, 4])
+@pytest.mark.parametrize('zipped', [True, False])
+def test_objects_beside_weights_are_left_out(zipped, protocol, tmp_path):
+    model = TinyModel()
+    kept = {'epoch': 3, 'model_pos': model.state_dict(), 'errors': np.ones(3)}
+    others = [np.random.RandomState(0), np.random.default_rng(0), random.Random(0)]
+    others += [Namespace(path=tmp_path), defaultdict(list, a=[1]), {1}, deque([1])]
+    others += [ConfigDict(a=1), torch.optim.Adam(model.parameters()), frozenset([2])]
+    torch.save(
+        kept | {str(index): other for index, other in enumerate(others)},
+        tmp_path / 'c.pth',
+        pickle_protocol=protocol,
+        _use_new_zipfile_serialization=zipped,
+    )
+    loaded = checkpoints.safe_load(tmp_path / 'c.pth')
+    assert set(loaded) >= set(kept)
+    assert loaded['epoch'] == 3
+    torch.testing.assert_close(loaded['model_pos'], model.state_dict())
+    np.testing.assert_array_equal(loaded['errors'], 1)
 
 
 @pytest.mark.parametrize('content', [b'', b'hello', b'PK\x03\x04 cut', b'\x80\x02}'])
@@ -227,6 +255,8 @@ def test_shims_are_reverted():
 
 HIDE_PKG_RESOURCES = """
 import sys
+from argparse import Namespace
+from collections import defaultdict, deque
 from importlib.machinery import PathFinder
 class Without(PathFinder):
     @classmethod
