@@ -6,10 +6,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mmhot.errors import require_file
+import numpy as np
+
+from mmhot.errors import naming, one_line, require_file
 
 META_FILE = 'meta.json'
 """Name of a model's metadata, in its ONNX file and beside it."""
+# Values of the types that the metadata's fields must have; others are not checked.
+_FORM = {
+    **{'name': '', 'skeleton': '', 'kind': '', 'keep': [], 'flip_test': False},
+    'codec': {'smoothing': 0.0},
+    'crop': {'padding': 0.0},
+    'lifting': {
+        **{'num_frames': 0, 'num_targets': 0, 'stride': 0, 'fps': 0.0},
+        **{'mapping': '', 'causal': False},
+    },
+    'resize': {'longer_side': 0, 'interpolation': ''},
+}
 _CPU_PROVIDER = 'CPUExecutionProvider'
 
 
@@ -53,16 +66,65 @@ def open_session(
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=providers)
     except Exception as error:  # ONNX Runtime has no common base for its errors
-        reason = ' '.join(str(error).split())
+        reason = one_line(error)
         raise ValueError(
             f'{path} is not a readable ONNX model: {reason:.200}'
         ) from error
 
 
-def read_meta(session: Any) -> dict[str, Any]:
-    """Return the ``meta.json`` in files of ``mmhot export``; empty for others."""
-    facts = session.get_modelmeta().custom_metadata_map
-    return json.loads(facts.get(META_FILE, '{}'))
+def read_meta(session: Any, path: str | Path) -> dict[str, Any]:
+    """Return the ``meta.json`` in files of ``mmhot export``; empty for others.
+
+    Fields that are null are left out.
+
+    Raises:
+        ValueError: If it is no JSON, or a field has another type.
+    """
+    text = session.get_modelmeta().custom_metadata_map.get(META_FILE, '{}')
+    with naming(Path(path)):
+        meta = json.loads(text, object_pairs_hook=_without_nulls)
+        _check_types(meta, _FORM, META_FILE)
+    return meta
+
+
+def run_session(
+    session: Any, path: str | Path, inputs: np.ndarray, outputs: Sequence[str]
+) -> list[np.ndarray]:
+    """Run a model of one input in its type; floats are returned as float32.
+
+    Raises:
+        ValueError: If the input cannot have its type, or the run fails.
+    """
+    entries = session.get_inputs()
+    kind = entries[0].type.removeprefix('tensor(').removesuffix(')')
+    kind = {'float': 'float32', 'double': 'float64'}.get(kind, kind)
+    is_number = kind.startswith(('float', 'int', 'uint')) and '8e' not in kind
+    if len(entries) != 1 or not is_number:
+        found = ', '.join(f'{entry.name} of {entry.type}' for entry in entries)
+        raise ValueError(f'{path} must have one input of numbers, not {found}')
+    cast = inputs.astype(kind, copy=False)
+    if cast.dtype.kind != 'f' and (cast != inputs).any():
+        raise ValueError(f'{path} takes {kind}, which normalized inputs are not')
+    try:
+        found = session.run(outputs, {entries[0].name: cast})
+    except Exception as error:  # ONNX Runtime has no common base for its errors
+        raise ValueError(f'{path} cannot be run: {one_line(error):.200}') from error
+    return [x.astype('f4', copy=False) if x.dtype.kind == 'f' else x for x in found]
+
+
+def _without_nulls(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {key: value for key, value in pairs if value is not None}
+
+
+def _check_types(value: Any, form: Any, name: str) -> None:
+    kinds = (int, float) if isinstance(form, float) else type(form)
+    if not isinstance(value, kinds) or (isinstance(value, int | float) and value < 0):
+        wanted = {dict: 'an object', list: 'a list', str: 'text', bool: 'true or false'}
+        kind = wanted.get(type(form), 'a number from 0')
+        raise ValueError(f'{name} must be {kind}, got {value!r:.50}')
+    for key in form if isinstance(form, dict) else ():
+        if key in value:
+            _check_types(value[key], form[key], f'{name}: {key}')
 
 
 def _providers(device: str, known: Sequence[str]) -> list[Any]:

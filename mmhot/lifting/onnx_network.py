@@ -8,7 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from mmhot.codecs.pose_lifting import LIFTING_CODECS
-from mmhot.deploy.onnx_sessions import count_threads, is_on_cpu, open_session, read_meta
+from mmhot.deploy.onnx_sessions import (
+    count_threads,
+    is_on_cpu,
+    open_session,
+    read_meta,
+    run_session,
+)
 from mmhot.lifting.networks import USUAL_BATCH_SIZE, Keep
 from mmhot.structures.keypoint_arrays import mirror_poses
 
@@ -37,11 +43,11 @@ class OnnxNetwork:
         # the layers are too small to be shared among threads
         self._session = open_session(path, device, threads=1)
         self._threads = count_threads() if is_on_cpu(self._session) else 1
-        meta = read_meta(self._session)
+        meta = read_meta(self._session, path)
         try:
             codec = dict(meta['codec'])
             self.codec = LIFTING_CODECS[codec.pop('type')](**codec)
-            kept, self.settings = meta['keep'], meta['lifting']
+            kept, self.settings = meta.get('keep'), meta['lifting']
             self.num_frames = self.settings['num_frames']
             self.num_targets = self.settings['num_targets']
             self.name, self.weights = meta['name'], weights or Path(path)
@@ -61,8 +67,7 @@ class OnnxNetwork:
         # activations of a single window of video lifters fill a core's caches
         is_video = self.num_targets == self.num_frames
         self.usual_batch_size = self._threads if is_video else USUAL_BATCH_SIZE
-        (entry,) = self._session.get_inputs()
-        self._input = entry.name
+        self._path = path
         self.identity = hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
     def __call__(
@@ -79,7 +84,7 @@ class OnnxNetwork:
         """Lift windows (B, T, 17, C), a part of them on each thread."""
 
         def run(part: np.ndarray) -> np.ndarray:
-            return self._session.run(['poses'], {self._input: part})[0]
+            return run_session(self._session, self._path, part, ['poses'])[0]
 
         count = min(self._threads, len(inputs))
         if count < 2:

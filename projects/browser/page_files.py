@@ -122,7 +122,7 @@ def find_model(kind: str, name: str) -> PageModel:
             f'{name} is neither a {kind} with shipped weights nor a folder of `mmhot '
             'export`'
         )
-    meta = read_meta(open_session(graph))
+    meta = read_meta(open_session(graph), graph)
     if not meta:
         raise ValueError(f'{name} was not written by `mmhot export`')
     if meta['kind'] != kind:

@@ -106,7 +106,8 @@ KINDS = {
 @pytest.mark.parametrize('kind', KINDS)
 def test_keypoints_are_in_pixels_of_the_image(use, kind):
     shape, outputs, answer, score, tolerance = KINDS[kind]
-    session = use(Session(shape, outputs, answer, 'tensor(int32)'))
+    name = 'tensor(int32)' if kind == 'MoveNet' else 'tensor(float)'
+    session = use(Session(shape, outputs, answer, name))
     model = OnnxPoseEstimator('a.onnx', batch_size=2)
     boxes = [BOX, np.zeros((0, 4), np.float32), np.concatenate([BOX, BOX])]
     found = model([gray_image()] * 3, boxes)
@@ -162,6 +163,38 @@ def test_exported_detectors_state_their_size(use):
     # scaled to 512 x 280 and padded to a multiple of 32
     assert session.batches[0].shape == (1, 3, 288, 512)
     assert_allclose(boxes, [[0, 0, 1024, 288]])
+
+
+@pytest.mark.parametrize(
+    ('kind', 'meta', 'message'),
+    [
+        ('tensor(string)', {}, 'must have one input of numbers, not in of tensor'),
+        ('tensor(uint8)', {}, 'takes uint8, which normalized inputs are not'),
+        ('tensor(float)', [], 'meta.json must be an object, got '),
+        ('tensor(float)', {'crop': 5}, 'meta.json: crop must be an object, got 5'),
+        ('tensor(float)', {'name': 5}, 'meta.json: name must be text, got 5'),
+        ('tensor(float)', {'resize': {'longer_side': '9'}}, 'must be a number from 0'),
+        ('tensor(float)', {'crop': {'padding': -1}}, 'padding must be a number'),
+        ('tensor(float)', {'joints': 5}, 'a.onnx: '),
+        ('tensor(float)', {'score_curve': 5}, 'a.onnx: '),
+    ],
+)
+def test_other_types_are_named(use, kind, meta, message):
+    answer = lambda _: [np.ones((1, 17, 8, 8), np.float32)]  # noqa: E731
+    session = use(Session([1, 3, 64, 64], {'o': [1, 17, 8, 8]}, answer, kind))
+    session.metadata = {'meta.json': json.dumps(meta)}
+    with pytest.raises(ValueError, match=message):
+        OnnxPoseEstimator('a.onnx')([gray_image()], [BOX])
+
+
+@pytest.mark.parametrize('kind', ['float16', 'double'])
+def test_inputs_have_the_type_of_the_graph(use, kind):
+    answer = lambda batch: [np.ones((1, 17, 8, 8), batch.dtype)]  # noqa: E731
+    name, outputs = f'tensor({kind})', {'o': [1, 17, 8, 8]}
+    session = use(Session([1, 3, 64, 64], outputs, answer, name))
+    _, scores = OnnxPoseEstimator('a.onnx')([gray_image()], [BOX])[0]
+    assert session.batches[0].dtype == kind
+    assert scores.dtype == np.float32
 
 
 @pytest.mark.parametrize('smoothing', [0, 4.0])

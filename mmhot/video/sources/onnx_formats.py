@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mmhot.deploy.onnx_sessions import open_session, read_meta
+from mmhot.deploy.onnx_sessions import open_session, read_meta, run_session
 from mmhot.errors import naming
 from mmhot.io.arrays import load_json
 from mmhot.skeletons.joints import (
@@ -87,12 +87,12 @@ class OnnxFile:
         folder = self.path.absolute().parent
         self._folder = folder.parent if folder.name == _HUB_FOLDER else folder
         self.session = open_session(path, device, threads)
-        self.meta = read_meta(self.session)
+        self.meta = read_meta(self.session, path)
         self.pipeline = _read_pipeline(self.path.with_name(PIPELINE_FILE))
         is_any = self.path.name in (MODEL_FILE, SDK_FILE)
         name = self._folder.name if is_any else self.path.stem
         self.name = self.meta.get('name', name)
-        (self.input,) = self.session.get_inputs()
+        self.input = self.session.get_inputs()[0]
         self.outputs = {each.name: each.shape for each in self.session.get_outputs()}
 
     def identify(self, **options: Any) -> dict[str, Any]:
@@ -103,7 +103,7 @@ class OnnxFile:
 
     def run(self, batch: np.ndarray, outputs: list[str] | None = None) -> list:
         """Run the model on a batch; returns all outputs, or some by name."""
-        return self.session.run(outputs or [*self.outputs], {self.input.name: batch})
+        return run_session(self.session, self.path, batch, outputs or [*self.outputs])
 
     def input_size(
         self, default: tuple[int | None, ...], axes: slice = slice(None, 1, -1)
@@ -125,7 +125,8 @@ class OnnxFile:
         """Choose the skeleton by argument, metadata, or number of keypoints."""
         metadata = self.session.get_modelmeta().custom_metadata_map
         if name is None and 'joints' in self.meta:  # an export describes its own
-            name = described_skeleton(self.meta).name
+            with naming(self.path):
+                name = described_skeleton(self.meta).name
         name = name or self.meta.get('skeleton') or metadata.get('skeleton')
         if name is None:
             assumed = skeletons_by_count()
@@ -160,7 +161,7 @@ class OnnxFile:
             with naming(config):
                 kind = load_json(config).get('model_type')
             if kind is not None:
-                return 'vitpose' in kind
+                return 'vitpose' in str(kind)
         # Graphs keep the names of weights. Plain vision transformers embed patches, and
         # unlike Swin have no stages; only ViTPose estimates heatmaps with one.
         with (
@@ -194,10 +195,11 @@ def _read_pipeline(path: Path) -> Pipeline:
         sizes = (step[key] for key in _SIZES for step in steps if key in step)
         size = next(sizes, None)
         by_type = {step.get('type'): step for step in steps}
+        padding = by_type.get('TopDownGetBboxCenterScale', {}).get('padding')
         return Pipeline(
             _read_colors(by_type.get('Normalize')),
             size and (int(size[0]), int(size[1])),
-            by_type.get('TopDownGetBboxCenterScale', {}).get('padding'),
+            padding and float(padding),
             any(x.get('use_udp') or 'UDP' in str(x.get('type')) for x in steps),
         )
 

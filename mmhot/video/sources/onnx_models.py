@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from mmhot.deploy.onnx_sessions import count_threads, is_on_cpu
+from mmhot.errors import naming
 from mmhot.structures.crops import crop_matrix, unmap_points
 from mmhot.video.people import Crop, CropEstimator, Images, Poses
 from mmhot.video.sources.onnx_formats import IMAGENET_RGB, OnnxFile, normalize
@@ -79,8 +80,10 @@ class OnnxPoseEstimator(CropEstimator):
         padding = file.pipeline.padding or layout.padding
         self._padding = file.meta.get('crop', {}).get('padding', padding)
         self._flips = file.meta.get('flip_test', False)
-        self._curve = file.meta.get('score_curve')
-        self.has_score_curve = self._curve is not None
+        with naming(file.path):
+            curve = np.array(file.meta.get('score_curve', [[], []]), np.float64)
+            self._curve = curve.reshape(2, -1)
+        self.has_score_curve = self._curve.size > 0
         self.name = file.name
         self.identity = file.identify(
             skeleton=self.skeleton, padding=self._padding, udp=layout.is_udp
@@ -110,7 +113,7 @@ class OnnxPoseEstimator(CropEstimator):
         poses = []
         for matrix, *own in zip(matrices, *outputs, strict=True):
             points, scores = self._layout.decode(*own, self._size)
-            if self._curve is not None:
+            if self.has_score_curve:
                 scores = np.interp(scores, *self._curve)
             poses.append((unmap_points(matrix, points), scores))
         return poses
@@ -121,8 +124,7 @@ class OnnxPoseEstimator(CropEstimator):
             batch = np.stack(images)[..., ::-1]
         else:
             batch = normalize(images, self._colors)
-        kind = np.int32 if 'int' in self._file.input.type else np.float32
-        return self._file.run(np.ascontiguousarray(batch, kind))
+        return self._file.run(np.ascontiguousarray(batch))
 
     def _average(
         self, outputs: list[np.ndarray], mirrored: list[np.ndarray]
