@@ -5,7 +5,7 @@ Filled joints are interpolated, and have a score of 0.
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,14 +81,6 @@ class Segment:
     keypoints: np.ndarray
     scores: np.ndarray
 
-    def split(self, seconds: np.ndarray, max_gap: float) -> list['Segment']:
-        """Split where frames are seconds apart, as those of time lapses are."""
-        longest = max(max_gap, _LONGEST_STEP)
-        cuts = np.flatnonzero(np.diff(seconds) > longest) + 1
-        arrays = (self.frames, self.keypoints, self.scores)
-        parts = zip(*(np.split(array, cuts) for array in arrays), strict=True)
-        return [Segment(self.track, *part) for part in parts]
-
 
 def split_segments(
     track: int,
@@ -96,6 +88,8 @@ def split_segments(
     keypoints: np.ndarray,
     scores: np.ndarray,
     max_gap: int,
+    seconds_of: Callable[[np.ndarray], np.ndarray] = np.zeros_like,
+    longest: float = _LONGEST_STEP,
 ) -> list[Segment]:
     """Split a track at long gaps, and fill short gaps and missing joints.
 
@@ -103,22 +97,29 @@ def split_segments(
     added. Where no joint is detected for longer, frames repeat the nearest detected
     pose, and the track is split in the middle of the gap.
 
+    Frames that are seconds apart, as those of time lapses, are no motion.
+
     Args:
         track (int): Track ID.
         frames (np.ndarray): Sorted frame numbers, (T,).
         keypoints (np.ndarray): Human3.6M-17 pixels, NaN where missing, (T, 17, 2).
         scores (np.ndarray): Confidence, (T, 17).
         max_gap (int): Largest number of consecutive missing frames to fill.
+        seconds_of (Callable): Returns the timestamps of frames (T,).
+        longest (float): Most seconds from one frame to the next.
 
     Returns:
         list[Segment]: In temporal order; empty if no joint is ever detected.
     """
-    frames, keypoints, scores = _add_frames(frames, keypoints, scores, max_gap)
+    lengths = _rows_per_frame(frames, max_gap, seconds_of(frames), longest)
+    frames, keypoints, scores = _add_frames(frames, keypoints, scores, lengths)
     known = np.flatnonzero(np.isfinite(keypoints).all(-1).any(-1))
     if len(known) == 0:
         return []
     detected = frames[known]
-    part_of_detected = np.r_[0, np.cumsum(np.diff(detected) > max_gap + 1)]
+    is_long = np.diff(seconds_of(detected)) > longest
+    is_long |= np.diff(detected) > max_gap + 1
+    part_of_detected = np.r_[0, np.cumsum(is_long)]
     middles = (detected[:-1] + detected[1:]) / 2
     part = part_of_detected[np.searchsorted(middles, frames)]
 
@@ -126,7 +127,8 @@ def split_segments(
     for number in range(part[-1] + 1):
         rows = slice(*np.searchsorted(part, [number, number + 1]))
         filled[rows] = fill_joints(keypoints[rows])
-    cuts = np.flatnonzero((np.diff(part) > 0) | (np.diff(frames) > 1)) + 1
+    is_cut = (np.diff(part) > 0) | (np.diff(frames) > 1)
+    cuts = np.flatnonzero(is_cut | (np.diff(seconds_of(frames)) > longest)) + 1
     bounds = zip([0, *cuts], [*cuts, len(frames)], strict=True)
     return [
         Segment(track, frames[rows], filled[rows], scores[rows])
@@ -134,17 +136,19 @@ def split_segments(
     ]
 
 
-def _rows_per_frame(frames: np.ndarray, max_gap: int) -> np.ndarray:
-    """Return 1 for each frame, and the number of missing ones that follow it."""
+def _rows_per_frame(
+    frames: np.ndarray, max_gap: int, seconds: np.ndarray, longest: float
+) -> np.ndarray:
+    """Return 1 for each frame, and the number of missing ones that are added to it."""
     steps = np.diff(frames, append=frames[-1] + 1)
-    return np.where(steps <= max_gap + 1, steps, 1)
+    is_short = np.diff(seconds, append=seconds[-1]) <= longest
+    return np.where((steps <= max_gap + 1) & is_short, steps, 1)
 
 
 def _add_frames(
-    frames: np.ndarray, keypoints: np.ndarray, scores: np.ndarray, max_gap: int
+    frames: np.ndarray, keypoints: np.ndarray, scores: np.ndarray, lengths: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Add empty rows for up to ``max_gap`` consecutive missing frames."""
-    lengths = _rows_per_frame(frames, max_gap)
+    """Add empty rows for missing frames, up to the lengths (T,) in rows."""
     rows = np.cumsum(lengths) - lengths
     count = lengths.sum()
     every = np.repeat(frames - rows, lengths) + np.arange(count)
@@ -243,8 +247,12 @@ class ClipEncoder:
         """
         if not max_gap >= 0:
             raise ValueError(f'max_gap must be at least 0 seconds, got {max_gap}')
-        gap = int(max_gap * clip.fps)
-        frames = sum(_rows_per_frame(x.frames, gap).sum() for x in clip.tracks)
+        limits = int(max_gap * clip.fps), clip.times_of, max(max_gap, _LONGEST_STEP)
+        gap, _, longest = limits
+        frames = sum(
+            _rows_per_frame(x.frames, gap, clip.times_of(x.frames), longest).sum()
+            for x in clip.tracks
+        )
         # slow clips are resampled to the model's rate
         poses = frames * max(1, self.fps * min(1 / clip.fps, _LONGEST_STEP))
         if poses > MAX_POSES:
@@ -261,12 +269,11 @@ class ClipEncoder:
                 _H36M.name,
                 mapping or self.mapping,
             )
-            own = split_segments(track.track, track.frames, keypoints, scores, gap)
+            own = split_segments(track.track, track.frames, keypoints, scores, *limits)
             if not own:
                 message = '%s: track %s has no joint of Human3.6M; left out'
                 _LOGGER.warning(message, clip.name, track.track)
-            for each in own:
-                segments += each.split(clip.times_of(each.frames), max_gap)
+            segments += own
         if not segments:
             raise ValueError(
                 f'{clip.source or clip.name}: no keypoint can be converted from '

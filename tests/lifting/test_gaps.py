@@ -36,6 +36,13 @@ def test_frames_of_a_time_lapse_are_no_motion(uneven):
         clip = replace(clip, times=np.array([0, 0.04, 0.08, 60, 60.04, 60.08]))
     lengths = [len(each.frames) for each in encoder.prepare(clip)]
     assert lengths == ([3, 3] if uneven else [1] * 6)
+    # seven seconds without the person in two frames are not filled, nor three of a row
+    clip = replace(clip_of(track([0, 1, 4, 5])), times=np.r_[0, 1, 3, 6, 8, 9] * 1.0)
+    assert [x.frames.tolist() for x in encoder.prepare(clip)] == [[0, 1], [4, 5]]
+    points = standing(6, 3.0)
+    points[2:4] = np.nan
+    clip = replace(clip_of(track(range(6), points)), times=clip.times)
+    assert [x.frames.tolist() for x in encoder.prepare(clip)] == [[0, 1, 2], [3, 4, 5]]
 
 
 @pytest.mark.parametrize(
