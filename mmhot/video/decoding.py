@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from av.sidedata.sidedata import Type
 
-from mmhot.io.images import check_pixels, open_media
+from mmhot.io.images import check_pixels, check_scans, open_media
 
 DEFAULT_FPS = 25.0
 """Frame rate of what has none: raw streams, folders of images."""
@@ -117,6 +117,7 @@ def decode(
     stream.thread_type = threads
     try:
         for packet in container.demux(stream):
+            check_scans(bytes(packet) if context.name == 'mjpeg' else b'', label)
             try:
                 frames = packet.decode()
             except av.error.InvalidDataError as error:

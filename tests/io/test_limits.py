@@ -15,8 +15,10 @@ from clip_files import (
     save,
     walk,
 )
+from PIL import Image
 
 from mmhot.io.arrays import load_arrays, load_json
+from mmhot.io.images import read_image
 from mmhot.io.readers import npz
 from mmhot.io.readers.keypoints import MAX_TRACKS, read_keypoints
 from mmhot.io.writers import bvh, trc
@@ -35,6 +37,20 @@ def test_zip_bomb_is_refused_by_its_headers(tmp_path):
     path.write_bytes(data)
     assert_refused(path, 'its arrays take 600 MB, compressed to 0 MB: at most 512 MB')
     assert len(load_arrays(path, ['fps'])) == 1  # other arrays count nothing
+
+
+def test_scans_of_jpeg_files_are_limited(tmp_path):
+    image = np.random.default_rng(0).integers(0, 255, (64, 48, 3), np.uint8)
+    path = tmp_path / 'a.jpg'
+    for options in ({}, {'progressive': True}, {'exif': b'Exif\0\0\xff\xda' * 200}):
+        Image.fromarray(image).save(path, quality=95, **options)
+        assert read_image(path).shape == image.shape
+    Image.fromarray(image).save(path, progressive=True)
+    data = path.read_bytes()
+    start = data.rindex(b'\xff\xda')
+    path.write_bytes(data[:start] + data[start:-2] * 200 + data[-2:])
+    with pytest.raises(ValueError, match=r'a.jpg has more than 100 scans'):
+        read_image(path)
 
 
 def test_numbers_are_limited(tmp_path, monkeypatch):
