@@ -85,7 +85,7 @@ def check_scans(data: bytes, name: str) -> None:
             return
         scans += marker[1] == _SCAN
         start = marker.end()
-        position = start + max(int.from_bytes(data[start : start + 2]), 2)
+        position = start + max(int.from_bytes(data[start : start + 2], 'big'), 2)
     if is_suspect:
         raise ValueError(f'{name} has more than {_MAX_SCANS} scans: save it again')
 

@@ -12,6 +12,8 @@ Poses = TypeVar('Poses')  # np.ndarray or torch.Tensor
 # Models predict joints outside the image, but at most this many image sizes away.
 _MAX_IMAGE_SIZES = 100
 _MAX_SIDE = 100_000
+# People in meters are no further from the origin.
+_MAX_METERS = 10
 # Median movement from frame to frame is less than this part of a person's size.
 _STILL = 0.15
 
@@ -32,10 +34,10 @@ def check_extent(keypoints: np.ndarray, width: int, height: int) -> None:
     farthest = np.abs(points).max()
     if farthest > _MAX_IMAGE_SIZES * size.max():
         raise ValueError(f'keypoints lie {farthest:.3g} pixels away in {image}')
-    if farthest <= 2 and size.min() > 8:
+    if farthest <= _MAX_METERS and size.min() > 4 * max(farthest, 2):
         raise ValueError(
             f'the largest coordinate is {farthest:.3g}, so keypoints seem to be '
-            f'normalized: pixels of {image} are expected'
+            f'normalized, or in meters: pixels of {image} are expected'
         )
     outside = ((points < -0.25 * size) | (points > 1.25 * size)).any(-1)
     if outside.mean() > 0.5:

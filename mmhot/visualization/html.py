@@ -121,6 +121,12 @@ def _images(
     images: dict[int, bytes] = {}
     first, last, step = clip.frame.min(), clip.frame.max(), 1
     options = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
+
+    def expected() -> float:
+        """Return the bytes so far or, if more, half of what all frames may take."""
+        count = (last - first) // step + 1
+        return sum(map(len, images.values())) * max(1, count / max(len(images), 1) / 2)
+
     for frame in footage or ():
         if frame.index > last:
             break
@@ -129,7 +135,7 @@ def _images(
             size = [max(1, round(scale * side)) for side in frame.image.shape[1::-1]]
             small = shrink(frame.image, size)
             images[frame.index] = cv2.imencode('.jpg', small, options)[1].tobytes()
-            while sum(map(len, images.values())) > _MAX_FRAME_BYTES:
+            while expected() > _MAX_FRAME_BYTES and step <= last - first:
                 step *= 2
                 images = {k: v for k, v in images.items() if (k - first) % step == 0}
             if step > _MAX_STEP and not is_long_shown:

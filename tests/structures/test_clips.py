@@ -70,6 +70,7 @@ def test_people_before_frames_are_refused(num_people):
         (wiggling(3)[:, :5], {}, '5 keypoints per person; known are 17'),
         (wiggling(3)[:0], {}, r'frames of track 0 must be \(T,\) with T > 0'),
         (wiggling(3) / 1280, {}, 'largest coordinate is 0.* seem to be normalized'),
+        (wiggling(3) / 200, {}, 'seem to be normalized, or in meters: pixels of'),
         (wiggling(3) * 300, {}, 'pixels away in a 1280x720 image'),
         (wiggling(3).astype(str), {}, 'keypoints must be an array of numbers, got <U'),
         (wiggling(3) + np.inf, {}, 'keypoints must be finite or NaN, got inf'),

@@ -157,8 +157,10 @@ def test_frames_of_the_video_are_stored(clip, tmp_path, monkeypatch):
     assert content(path)['images']
     # of long videos only if asked
     monkeypatch.setattr('mmhot.visualization.html._MAX_FRAME_BYTES', 1000)
-    write_html(clip, path, footage=VideoFile(video))
+    counts.clear()
+    write_html(clip, path, footage=VideoFile(video), progress=shown['progress'])
     assert content(path)['images'] == {}
+    assert len(counts) <= 3  # found before the limit is reached
 
 
 def test_page_is_self_contained_and_small(page):
