@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mmhot.skeletons.joints import get_skeleton
 from mmhot.video.frames import Frame
 from mmhot.video.people import (
+    NUM_BODY,
     Boxes,
     People,
     Prior,
@@ -14,6 +16,7 @@ from mmhot.video.people import (
     box_iou,
     boxes_around,
     compare_all,
+    mean_confidence,
     quarter_turns,
 )
 
@@ -41,6 +44,13 @@ _SAME_BOX = 0.7
 # People searched before their detection: least share of its confidence, and keypoint
 # similarity from which they are another tracked person.
 _MIN_SHARE, _DUPLICATE = 0.6, 0.5
+
+_ARMS = get_skeleton('coco-17').indices(
+    f'{side}_{joint}' for side in ('left', 'right') for joint in ('elbow', 'wrist')
+)
+# A wrist is lost below the first confidence if it had the second. It is searched in a
+# box with this margin, and taken with this gain: arms may leave the box of before.
+_LOST, _SEEN, _MARGIN, _GAIN = 0.3, 0.5, 0.35, 0.3
 
 Estimate = Callable[[list[Frame], list[Boxes], list[Prior]], list[People]]
 """Estimates the people in boxes of frames, given their results in other frames."""
@@ -101,6 +111,8 @@ def track_chunk(
         boxes = predicted, now.people.bbox_scores
         prior = Prior(confidence, turns_of(now.people))
         [people] = estimate_closely([frames[position]], [boxes], [prior], estimate)
+        if not detects:
+            _find_arms(frames[position], people, now.people.scores, estimate)
         certain = are_certain(people)
         tracked = Keyframe(position, now.ids, people).take(certain)
         passed = position - now.position
@@ -119,6 +131,26 @@ def track_chunk(
         keyframes.append(tracked)
     _search_backwards(frames, keyframes, estimate)
     return keyframes
+
+
+def _find_arms(
+    frame: Frame, people: People, before: np.ndarray, estimate: Estimate
+) -> None:
+    """Search lost wrists of reliable people in larger boxes; scores before, (P, K)."""
+    wrists = _ARMS[1::2]
+    if people.scores.shape[1] < NUM_BODY:
+        return
+    lost = (people.scores[:, wrists] < _LOST) & (before[:, wrists] >= _SEEN)
+    rows = np.flatnonzero(lost.any(1) & (mean_confidence(people.scores) >= _RELIABLE))
+    if not len(rows):
+        return
+    size, own = frame.image.shape[1::-1], people.take(rows)
+    larger = boxes_around(own.keypoints, own.scores, _MARGIN, size)
+    [found] = estimate([frame], [(larger, own.bbox_scores)], [prior_of(own)])
+    row, column = np.nonzero(found.scores[:, _ARMS] >= own.scores[:, _ARMS] + _GAIN)
+    joint = np.array(_ARMS)[column]
+    people.keypoints[rows[row], joint] = found.keypoints[row, joint]
+    people.scores[rows[row], joint] = found.scores[row, joint]
 
 
 def _next_position(last: Keyframe, step: int, end: int) -> int:
@@ -184,6 +216,7 @@ def _detect(
     unknown = Prior.unknown(len(others[0]))
     [people] = estimate_closely([frame], [others], [unknown], estimate)
     found = kept.join(Keyframe(tracked.position, ids[~same], people))
+    _find_arms(frame, found.people, np.ones_like(found.people.scores), estimate)
     return found.take(are_certain(found.people))
 
 
