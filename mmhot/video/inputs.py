@@ -1,8 +1,8 @@
 """Inputs by path, folder, glob, list or address: videos, images, keypoint files."""
 
 import logging
-import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from glob import glob, has_magic
@@ -13,7 +13,7 @@ import numpy as np
 
 from mmhot.errors import escape, public_url, require_file
 from mmhot.io.images import image_size, is_image
-from mmhot.io.readers.frame_numbers import natural_key
+from mmhot.io.readers.frame_numbers import natural_key, read_numbers
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.structures.clips import Clip2D, clip_name
 from mmhot.video.decoding import (
@@ -31,9 +31,8 @@ _KEYPOINT_SUFFIXES = {'.npz', '.json'}
 _LIST_SUFFIX = '.txt'
 # Photos of phones, in tiles: FFmpeg takes them for videos and decodes the first tile.
 _HEIF_SUFFIXES = {'.heic', '.heif', '.hif'}
-# Images are frames of a sequence if their names end with numbers that are multiples of
-# a step up to 100, and at most 10 steps apart on average.
-_NUMBERED = re.compile(r'(.*?)(\d+)')
+# Images are frames of a sequence if their numbers are multiples of a step up to 100,
+# and at most 10 steps apart on average.
 _MAX_STEP, _MAX_MEAN_GAP = 100, 10
 
 
@@ -180,12 +179,12 @@ def _find_in_folder(folder: Path, fps: float | None) -> list[ClipInput]:
 
 def _is_sequence(images: list[Path]) -> bool:
     """Return whether images are numbered like frames and of one size."""
-    if len(images) == 1:
+    numbers = None
+    with suppress(ValueError):  # of several videos
+        numbers = read_numbers([path.name for path in images], 'file_name')
+    if numbers is None or len(images) == 1:
         return False
-    names = [_NUMBERED.fullmatch(path.stem) for path in images]
-    if not all(names) or len({name[1] for name in names}) > 1:
-        return False
-    steps = np.diff([int(name[2]) for name in names])
+    steps = np.diff(numbers)
     step = np.gcd.reduce(steps)
     if not 1 <= step <= _MAX_STEP or steps.mean() > _MAX_MEAN_GAP * step:
         return False

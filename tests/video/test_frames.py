@@ -345,6 +345,7 @@ def test_numbered_images_are_a_sequence_unless_their_sizes_differ(tmp_path):
     data = cv2.imencode('.png', gray_image(size=(48, 64)))[1]
     (folder / 'f_030.png').write_bytes(data)
     assert names_of(folder) == ['f_000', 'f_030', 'f_060']
+    assert names_of(folder_of(tmp_path / 'left', '1_l.png', '2_l.png')) == ['left']
 
 
 def test_assumed_image_sequence_is_reported(folder, caplog):

@@ -45,7 +45,7 @@ def number_frames(
     first = {image: row for row, image in reversed([*enumerate(ids)])}
     found = {}
     for key in ('frame_id', 'file_name', 'id'):
-        numbers = _numbers([image.get(key) for image in images], key)
+        numbers = read_numbers([image.get(key) for image in images], key)
         if numbers is None:
             continue
         known, counts = np.unique(numbers[[*first.values()]], return_counts=True)
@@ -75,8 +75,12 @@ def natural_key(name: str) -> list[tuple[int, str]]:
     return [(int(p[:300]), '') if p.isdecimal() else (-1, p) for p in parts]
 
 
-def _numbers(values: list[object], key: str) -> np.ndarray | None:
-    """Return the frame numbers (N,) of IDs or names, None if they have none."""
+def read_numbers(values: list[object], key: str) -> np.ndarray | None:
+    """Return the frame numbers (N,) of IDs or names, None if they have none.
+
+    Raises:
+        ValueError: If they are of several videos.
+    """
     if not values or any(
         isinstance(x, bool) or not isinstance(x, int | str) for x in values
     ):
