@@ -67,7 +67,6 @@ class OnnxPoseEstimator(CropEstimator):
         on_cpu = is_on_cpu(file.session)
         self._threads = count_threads() if on_cpu else 1
         self.prefers_batches = not on_cpu
-        self._map = ThreadPoolExecutor(self._threads).map if self._threads > 1 else map
         batch_size = batch_size or (_CPU_BATCH if on_cpu else _DEVICE_BATCH)
         self._batch = shape[0] if isinstance(shape[0], int) else batch_size
         outputs = file.output_shapes(size)
@@ -93,7 +92,10 @@ class OnnxPoseEstimator(CropEstimator):
         """Estimate keypoints (K, 2) and scores (K,) of each pair of image and box."""
         run = partial(self._run_crops, flip_test=flip_test and self._flips)
         batches = split_evenly(crops, self._batch, self._threads)
-        return itertools.chain.from_iterable(self._map(run, batches))
+        # new threads in each call, as those of a process are not in its forks
+        several = self._threads > 1
+        run_all = ThreadPoolExecutor(self._threads).map if several else map
+        return itertools.chain.from_iterable(run_all(run, batches))
 
     def _run_crops(self, pairs: list[Crop], flip_test: bool) -> list[Poses]:
         """Run the model on pairs of image and box (4,)."""
