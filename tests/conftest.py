@@ -3,6 +3,7 @@
 import importlib.util
 import logging
 import os
+import runpy
 import signal
 import sys
 from functools import cache
@@ -16,6 +17,8 @@ import mmhot  # noqa: F401 stands in for xtcocotools, which MMPose imports
 os.environ.setdefault('OMP_NUM_THREADS', '1')
 
 ROOT = Path(__file__).parents[1]
+if not (ROOT / 'mmhot/.mim').exists():  # a worktree that is not installed
+    runpy.run_path(str(ROOT / 'setup.py'))['link_mim'](ROOT)
 
 _deselected_slow = {}
 
