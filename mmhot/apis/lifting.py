@@ -105,12 +105,11 @@ def lift(
         ValueError: If an option or the file is wrong.
     """
     chosen = LiftOptions.of(**options)
-    found = as_predictions(keypoints)
+    lifter, found = _open_lifter(chosen), as_predictions(keypoints)
     if isinstance(keypoints, str | Path) or found is not None:
         clip = _read_clip(keypoints if found is None else found, chosen)
     else:
         clip = _check_keypoints(keypoints, chosen)
-    lifter = _open_lifter(chosen)
     with (text_bar if progress else no_bar)(f'{clip.name}: lifting') as show:
         return _lift_clip(lifter, clip, chosen, show)
 
@@ -160,6 +159,7 @@ def lift_files(
     Raises:
         ValueError: If an input or option is wrong, or results would overwrite files.
     """
+    lifter = _open_lifter(options)  # it may bring a skeleton of the files
     clips = [_read_clip(path, options) for path in paths]
     targets, written = [], []
     for path, clip in zip(paths, clips, strict=True):
@@ -167,7 +167,6 @@ def lift_files(
         files = result_files(options.out_dir, clip.name, options.formats, tracks)
         targets.append((path, files))
     with results_folder(options.out_dir, targets, [*paths, *options.files]):
-        lifter = _open_lifter(options)
         for clip in clips:
             times = StageTimes()
             with bars(f'{clip.name}: lifting') as show, times.measure('3D'):

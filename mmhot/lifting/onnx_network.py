@@ -10,6 +10,7 @@ import numpy as np
 from mmhot.codecs.pose_lifting import LIFTING_CODECS
 from mmhot.deploy.onnx_sessions import count_threads, is_on_cpu, open_session, read_meta
 from mmhot.lifting.networks import USUAL_BATCH_SIZE, Keep
+from mmhot.skeletons.joints import described_skeleton
 from mmhot.structures.keypoint_arrays import mirror_poses
 
 
@@ -42,6 +43,7 @@ class OnnxNetwork:
             codec = dict(meta['codec'])
             self.codec = LIFTING_CODECS[codec.pop('type')](**codec)
             kept, self.settings = meta['keep'], meta['lifting']
+            self.skeleton = described_skeleton(meta)
             self.num_frames = self.settings['num_frames']
             self.num_targets = self.settings['num_targets']
             self.name, self.weights = meta['name'], weights or Path(path)

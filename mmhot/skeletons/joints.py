@@ -295,7 +295,8 @@ def match_joints(names: Sequence[str]) -> tuple[Skeleton, list[int]] | None:
     """Find the skeleton of named joints, in any order and of any spelling.
 
     ``LShoulder``, ``shoulder_left`` and ``left_shoulder`` are the same. Shoulders and
-    hips must be among them; of several skeletons that with most joints is returned.
+    hips must be among them, or all joints of a skeleton; of several skeletons that with
+    most joints is returned.
 
     Returns:
         tuple[Skeleton, list[int]] | None: The skeleton, and the index of the name of
@@ -309,9 +310,8 @@ def match_joints(names: Sequence[str]) -> tuple[Skeleton, list[int]] | None:
             for joint in skeleton.joints
         ]
         found = {skeleton.joints[n] for n, index in enumerate(order) if index >= 0}
-        is_same = order == [*range(len(names))]
-        fits = len(found), is_same
-        if fits > most and (is_same or found >= _TRUNK):
+        fits = len(found), order == [*range(len(names))]
+        if fits > most and (found >= _TRUNK or len(found) == len(order)):
             best, most = (skeleton, order), fits
     return best
 
