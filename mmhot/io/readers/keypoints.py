@@ -37,10 +37,7 @@ from mmhot.structures.keypoint_arrays import mark_missing, whole_numbers
 
 _LOGGER = logging.getLogger(__name__)
 
-_EXPECTED = (
-    '2D keypoints as .npz, JSON of MMPose, COCO or OpenPose, .csv of DeepLabCut or '
-    'HDF5 of SLEAP are expected'
-)
+_EXPECTED = '2D keypoints as docs/output-formats.md lists them are expected'
 MAX_TRACKS = 2000
 """Most people of one file; each is lifted, and written, on its own."""
 
@@ -142,13 +139,12 @@ def _resolve_header(
 
 
 def _resolve_skeleton(path: Path, rows: Rows, given: str | None) -> tuple[Rows, str]:
-    """Return the rows and their skeleton's name.
-
-    That is the argument's, the file's, or the one with as many joints. Joints are put
-    into the skeleton's order if the file names them.
-    """
+    """Return rows in the skeleton's order, and its name, of argument, file or count."""
     stated, names = rows.skeleton, rows.joint_names
     if stated is None and names is not None:
+        count = rows.keypoints.shape[1]
+        if len(names) != count:
+            raise ValueError(f'names {len(names)} joints, but has {count} keypoints')
         found, order = match_joints(names) or (None, [])
         stated = ', '.join(names)[:60] if found is None else found.name
         if found is None and given is None:

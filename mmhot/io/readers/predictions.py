@@ -54,9 +54,9 @@ def _people(frame: object) -> list[dict]:
         track_id=ids,
         bbox=_array(boxes, 'xyxy'),
     )
-    if found['keypoints'] is None or not found['keypoints'].size:
-        return []
     found = {name: array for name, array in found.items() if array is not None}
+    if 'keypoints' not in found or not found['keypoints'].size:
+        return []
     rows = zip(*found.values(), strict=True)
     return [dict(zip(found, row, strict=True)) for row in rows]
 
@@ -64,6 +64,5 @@ def _people(frame: object) -> list[dict]:
 def _array(source: object, *names: str) -> np.ndarray | None:
     """Return the first of some attributes as an array, also of a GPU's tensor."""
     value = next((getattr(source, x) for x in names if hasattr(source, x)), None)
-    if value is None:
-        return None
-    return np.asarray(value.cpu() if hasattr(value, 'cpu') else value)
+    value = value.cpu() if hasattr(value, 'cpu') else value
+    return None if value is None else np.asarray(value)

@@ -41,10 +41,7 @@ class Rows:
 def rows_of_tracks(
     values: np.ndarray, frame: np.ndarray, joint_names: Iterable[str]
 ) -> Rows:
-    """Convert tracks (P, T, K, 2), or with scores (P, T, K, 3), to rows.
-
-    People are left out of frames (T,) in which they have no keypoints.
-    """
+    """Convert the frames of tracks (P, T, K, 2 or 3) that have a keypoint to rows."""
     track, time = np.isfinite(values[..., :2]).all(-1).any(-1).nonzero()
     if not len(track):
         raise ValueError('holds no people with keypoints')
