@@ -29,7 +29,7 @@ def module_of(path):
 
 
 MODULES = {module_of(path): path for path in sorted((ROOT / 'mmhot').rglob('*.py'))}
-# Nobody imports the roof, which has the public names.
+# No module imports the roof, which has the public names.
 INSIDE = [name for name in MODULES if name not in ('mmhot', 'mmhot.__main__', *LISTS)]
 
 

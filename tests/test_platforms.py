@@ -18,7 +18,6 @@ from mmhot.io.images import read_image
 from mmhot.video.inputs import open_inputs
 from mmhot.video.streams import open_stream
 from mmhot.weights.hub import _check_digest
-from mmhot.weights.index import read_index
 
 
 def test_images_and_checksums_need_no_python_above_3_10(tmp_path, monkeypatch):
@@ -44,12 +43,6 @@ def test_unencodable_file_names_are_printed_as_escapes(monkeypatch):
     assert stream.buffer.getvalue().decode('cp1252') == (
         'C:/\\u0412\\u0438\\u0434\\u0435\\u043e.mp4: naïve\n'
     )
-
-
-def test_checkout_without_symbolic_links_gets_a_message(tmp_path):
-    (tmp_path / 'model-index.yml').write_text('../../model-index.yml')
-    with pytest.raises(ValueError, match=r'git clone -c core.symlinks=true'):
-        list(read_index(tmp_path))
 
 
 def test_editable_install_on_a_drive_letter_is_found(monkeypatch):

@@ -63,7 +63,7 @@ def sources(tmp_path_factory):
     folder = tmp_path_factory.mktemp('sources') / 'mmhot'
     names = ['mmhot', 'configs', 'tools', 'requirements']
     for name in names:
-        ignored = shutil.ignore_patterns('__pycache__')
+        ignored = shutil.ignore_patterns('__pycache__', '.mim')
         shutil.copytree(ROOT / name, folder / name, symlinks=True, ignore=ignored)
     for name in ('pyproject.toml', 'setup.py', 'MANIFEST.in', 'model-index.yml'):
         shutil.copy(ROOT / name, folder)

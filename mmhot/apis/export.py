@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING
 from mmhot.apis.options import ExportOptions
 from mmhot.apis.progress import Bars, no_bar
 from mmhot.io.results import check_targets, name_files
+from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.formats import WRITERS
 
 if TYPE_CHECKING:  # importing them takes seconds
     from mmhot.structures.clips import Clip3D
     from mmhot.video.frames import FrameSource
+
+H36M = get_skeleton('h36m-17')
+_OF_PEOPLE = ('angles.csv', 'bvh', 'glb', 'mot')
 
 
 def save_clip(
@@ -76,14 +80,23 @@ def export(
         raise ValueError('html_frames needs a video, and there is none')
     stem = options.out_dir / clip.name if stem is None else stem
     is_static = options.static_camera or clip.camera_path is not None
-    steps, known = processors_of_files(options), {'static_camera': is_static}
+    writers = {name: WRITERS[name] for name in options.formats}
+    is_person = clip.joint_names[: len(H36M.joints)] == H36M.joints
+    wanted = [name for name in options.formats if name in _OF_PEOPLE]
+    wanted += ['height'] if options.height is not None else []
+    if wanted and not is_person:
+        raise ValueError(f'{", ".join(wanted)}: only for the joints of {H36M.name}')
+    if not is_person:
+        is_static, writers = False, {x: writers[x] for x in writers if x != 'html'}
+        if 'html' in options.formats:  # one of the default formats
+            say(f'{clip.name}: no .html, whose viewer shows people')
+    steps, known = processors_of_files(options, is_person), {'static_camera': is_static}
     clip = run_processors(steps, 'files', clip, known)
     if options.height is not None:
         clip = scale_people(clip, options.height)
     # a clip in world axes is written as it is
     is_world = clip.axes == 'world' and options.axes == 'camera'
     chosen = 'world' if is_world else options.axes
-    writers = {name: WRITERS[name] for name in options.formats}
     axes = {name: 'world' if x.world else chosen for name, x in writers.items()}
     clips = {each: turn(clip, each, is_static) for each in set(axes.values())}
     written = []

@@ -1,7 +1,7 @@
 """Lifting of videos, images and 2D keypoints to 3D in one call."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ from mmhot.apis.options import InferOptions, LiftOptions, LiftRunOptions, takes
 from mmhot.apis.processing import processors_of
 from mmhot.apis.progress import Bars, Show, no_bar, stage_bars, text_bar
 from mmhot.io.readers.keypoints import read_keypoints
+from mmhot.io.readers.predictions import as_predictions
 from mmhot.io.results import result_files, results_folder
 from mmhot.lifting.lifter import Lifter
 from mmhot.motion.camera_path import static_path
@@ -79,7 +80,7 @@ def infer(
 
 @takes(LiftOptions)
 def lift(
-    keypoints: str | Path | Clip2D | np.ndarray,
+    keypoints: str | Path | Clip2D | np.ndarray | Iterable[object],
     *,
     progress: bool = False,
     **options: object,
@@ -87,12 +88,14 @@ def lift(
     """Lift the 2D keypoints of a clip, as ``mmhot lift``.
 
     Args:
-        keypoints (str | Path | Clip2D | np.ndarray): Keypoints, or their file. An array
-            is (T, K, 2) or has more dimensions, see :meth:`Clip2D.from_arrays`.
+        keypoints (str | Path | Clip2D | np.ndarray | Iterable): Keypoints, or their
+            file. An array is (T, K, 2) or has more dimensions, see
+            :meth:`Clip2D.from_arrays`. Or results of Ultralytics or ``KeyPoints`` of
+            supervision, one of each frame.
         progress (bool): Whether to show a progress bar. Defaults to False.
         **options (object): Those of :class:`mmhot.apis.options.LiftOptions`, of which
-            ``skeleton``, ``image_size`` and ``fps`` are for files and arrays, and
-            ``single`` is for files.
+            ``skeleton``, ``image_size`` and ``fps`` are not for clips, and ``single``
+            is for files and results.
 
     Returns:
         Clip3D: 3D poses in camera axes.
@@ -102,11 +105,11 @@ def lift(
         ValueError: If an option or the file is wrong.
     """
     chosen = LiftOptions.of(**options)
-    if isinstance(keypoints, str | Path):
-        clip = _read_clip(keypoints, chosen)
+    lifter, found = _open_lifter(chosen), as_predictions(keypoints)
+    if isinstance(keypoints, str | Path) or found is not None:
+        clip = _read_clip(keypoints if found is None else found, chosen)
     else:
         clip = _check_keypoints(keypoints, chosen)
-    lifter = _open_lifter(chosen)
     with (text_bar if progress else no_bar)(f'{clip.name}: lifting') as show:
         return _lift_clip(lifter, clip, chosen, show)
 
@@ -127,7 +130,7 @@ def _check_keypoints(keypoints: Clip2D | np.ndarray, options: LiftOptions) -> Cl
     )
 
 
-def _read_clip(path: str | Path, options: LiftOptions) -> Clip2D:
+def _read_clip(path: str | Path | Iterable[object], options: LiftOptions) -> Clip2D:
     return read_keypoints(
         path,
         skeleton=options.skeleton,
@@ -156,6 +159,7 @@ def lift_files(
     Raises:
         ValueError: If an input or option is wrong, or results would overwrite files.
     """
+    lifter = _open_lifter(options)  # it may bring a skeleton of the files
     clips = [_read_clip(path, options) for path in paths]
     targets, written = [], []
     for path, clip in zip(paths, clips, strict=True):
@@ -163,7 +167,6 @@ def lift_files(
         files = result_files(options.out_dir, clip.name, options.formats, tracks)
         targets.append((path, files))
     with results_folder(options.out_dir, targets, [*paths, *options.files]):
-        lifter = _open_lifter(options)
         for clip in clips:
             times = StageTimes()
             with bars(f'{clip.name}: lifting') as show, times.measure('3D'):

@@ -16,7 +16,6 @@ from mmhot.deploy.onnx_graphs import DetectorGraph, LifterGraph, PoseGraph
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.lifting.lifter import Lifter
 from mmhot.models.gtpt.head import GTPTHead
-from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.crops import IMAGE_MEAN, crop_matrix
 from mmhot.structures.lens import ideal_camera
 from mmhot.video.inputs import open_inputs
@@ -122,7 +121,9 @@ def _open_lifter(
     kept = lifter.network.model.test_cfg.get('keep')
     if kept is not None:
         plain.test_cfg['keep'] = kept
-    skeleton = get_skeleton('h36m-17')
+    skeleton = lifter.skeleton
+    if inputs is None and not lifter.is_person:
+        raise ValueError(f'inputs must be a file of 2D keypoints of {skeleton.name}')
     real = _windows(lifter, _inputs(inputs, 'skating_2d_coco17.npz'))
     decoder = config.model.head.decoder.to_dict()
     meta = dict(

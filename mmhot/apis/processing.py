@@ -14,19 +14,22 @@ from mmhot.motion.stabilization import RestoreCamera, StabilizeCamera
 
 def processors_of(options: LifterOptions, lifter: Lifter) -> list[Processor]:
     """List the processors before and after lifting, in order."""
-    chosen: list[Processor] = [MergeReturning(), RepairSides(), StabilizeCamera()]
+    chosen: list[Processor] = [MergeReturning(), RepairSides()] * lifter.is_person
+    chosen.append(StabilizeCamera())
     coefficients = read_coefficients(lifter.network.weights)
     if coefficients is not None:
         chosen.append(ExpectErrors(coefficients))
     if isinstance(options, InferOptions):
         chosen.append(SmoothPoses(options.smooth_3d))
     if options.joints > 17:
+        if not lifter.is_person:
+            raise ValueError(f'joints=24 is for people, not for {lifter.skeleton.name}')
         chosen.append(AddJoints())
     chosen += [RestoreCamera(), *registered_processors()]
     return [step for step in chosen if step.name not in options.without]
 
 
-def processors_of_files(options: ExportOptions) -> list[Processor]:
+def processors_of_files(options: ExportOptions, is_person: bool) -> list[Processor]:
     """List the processors of clips that are written, in order."""
-    chosen = LockFeet(), *registered_processors()
+    chosen = [LockFeet()] * is_person + registered_processors()
     return [step for step in chosen if step.name not in options.without]

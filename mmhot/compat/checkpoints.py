@@ -46,6 +46,7 @@ def safe_load(path: str | Path, map_location: Any = 'cpu') -> Any:
     if path.suffix == SAFETENSORS:
         return _load_safetensors(path, map_location)
     with shims(), ignored_warnings():  # about other versions of pickle
+        allow_checkpoint_globals()  # onedl-mmengine disallows them after each load
         try:
             return torch.load(path, map_location=map_location, weights_only=True)
         except UnpicklingError as error:

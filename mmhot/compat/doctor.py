@@ -34,7 +34,14 @@ _MODULES = {
 }
 # Distributions that bring the same module, and overwrite its files.
 _OPENCV = ('opencv-python', 'opencv-contrib-python', 'opencv-contrib-python-headless')
-_SAME = {'mmcv-lite': ('mmcv',), 'opencv-python-headless': _OPENCV}
+_SAME = {
+    'mmcv-lite': ('mmcv', 'onedl-mmcv'),
+    'mmengine': ('onedl-mmengine',),
+    'mmdet': ('onedl-mmdetection',),
+    'opencv-python-headless': _OPENCV,
+}
+# They continue OpenMMLab's packages under the same module names: docs/installation.md.
+_ONEDL = 'onedl-'
 # pip cannot build, or would downgrade NumPy for, what these require.
 _ALONE = 'mmpose'
 # That is why the extra lists MMPose with a marker that holds for no Python of mmhot's.
@@ -173,6 +180,9 @@ def _judge(item: Requirement, error: str) -> PackageStatus:
     if len(set(there.values())) > 1:
         note = f'{" and ".join(there)} overwrite each other'
         install = f'{_pip("uninstall", "-y", *there)} && {install}'
+    elif next(iter(there)).startswith(_ONEDL) and not error:
+        name = next(iter(there))
+        return replace(status, allowed='', note=f'{name}, see docs/installation.md')
     elif not item.specifier.contains(found, prereleases=True):
         note = f'mmhot needs {item.specifier}'
     elif error:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mmhot.codecs.pose_lifting import CameraPoseLifting
-from mmhot.skeletons.joints import convert_keypoints, get_skeleton
+from mmhot.skeletons.joints import Skeleton, convert_keypoints, get_skeleton
 from mmhot.structures.clips import Clip2D
 from mmhot.structures.windows import resample
 
@@ -38,11 +38,12 @@ class NotLiftableError(ValueError):
         self.clip = clip
 
 
-def check_liftable(clip: Clip2D) -> None:
-    """Raise NotLiftableError unless the skeleton has shoulders or hips of people."""
+def check_liftable(clip: Clip2D, skeleton: Skeleton = _H36M) -> None:
+    """Raise NotLiftableError unless people have shoulders or hips, others a joint."""
     points = np.zeros((get_skeleton(clip.skeleton).num_keypoints, 2))
-    found, *_ = convert_keypoints(points, None, clip.skeleton, _H36M.name)
-    if not np.isfinite(found[_TORSO]).all(-1).reshape(2, 2).all(-1).any():
+    found, *_ = convert_keypoints(points, None, clip.skeleton, skeleton.name)
+    found = np.isfinite(found).all(-1)
+    if not (found[_TORSO].reshape(2, 2).all(-1) if skeleton is _H36M else found).any():
         raise NotLiftableError(clip)
 
 
@@ -90,6 +91,7 @@ def split_segments(
     max_gap: int,
     seconds_of: Callable[[np.ndarray], np.ndarray] = np.zeros_like,
     longest: float = _LONGEST_STEP,
+    is_person: bool = True,
 ) -> list[Segment]:
     """Split a track at long gaps, and fill short gaps and missing joints.
 
@@ -102,11 +104,12 @@ def split_segments(
     Args:
         track (int): Track ID.
         frames (np.ndarray): Sorted frame numbers, (T,).
-        keypoints (np.ndarray): Human3.6M-17 pixels, NaN where missing, (T, 17, 2).
-        scores (np.ndarray): Confidence, (T, 17).
+        keypoints (np.ndarray): Pixels, NaN where missing, (T, K, 2).
+        scores (np.ndarray): Confidence, (T, K).
         max_gap (int): Largest number of consecutive missing frames to fill.
         seconds_of (Callable): Returns the timestamps of frames (T,).
         longest (float): Most seconds from one frame to the next.
+        is_person (bool): Whether joints are Human3.6M's. Defaults to True.
 
     Returns:
         list[Segment]: In temporal order; empty if no joint is ever detected.
@@ -126,7 +129,7 @@ def split_segments(
     filled = np.empty(keypoints.shape, np.float32)
     for number in range(part[-1] + 1):
         rows = slice(*np.searchsorted(part, [number, number + 1]))
-        filled[rows] = fill_joints(keypoints[rows])
+        filled[rows] = fill_joints(keypoints[rows], is_person)
     is_cut = (np.diff(part) > 0) | (np.diff(frames) > 1)
     cuts = np.flatnonzero(is_cut | (np.diff(seconds_of(frames)) > longest)) + 1
     bounds = zip([0, *cuts], [*cuts, len(frames)], strict=True)
@@ -159,11 +162,12 @@ def _add_frames(
     return every, full, confidence
 
 
-def fill_joints(keypoints: np.ndarray) -> np.ndarray:
+def fill_joints(keypoints: np.ndarray, is_person: bool = True) -> np.ndarray:
     """Interpolate missing joints linearly in time, relative to the torso.
 
-    Joints that are never detected are those of a standing person. Of pixels (T, 17, 2),
-    at least one joint of one frame is known.
+    Joints that are never detected are those of a standing person; others than a
+    person's are in the middle of the joints. Of pixels (T, K, 2), at least one joint of
+    one frame is known.
     """
     keypoints = keypoints.astype(np.float32)
     if np.isfinite(keypoints).all():
@@ -173,9 +177,10 @@ def fill_joints(keypoints: np.ndarray) -> np.ndarray:
     filled = np.empty(keypoints.shape, np.float32)
     filled[:, ~never] = known
     if never.any():
-        filled[:, never] = _place_standing(known, ~never)
+        center = known.mean(1, keepdims=True)
+        filled[:, never] = _place_standing(known, ~never) if is_person else center
     # occluded joints move with the body: interpolate again relative to the torso
-    torso = filled[:, _TORSO].mean(1, keepdims=True)
+    torso = filled[:, _TORSO if is_person else slice(None)].mean(1, keepdims=True)
     filled[:, ~never] = interpolate_missing(keypoints[:, ~never] - torso) + torso
     seen = np.isfinite(keypoints).all(-1, keepdims=True)
     return np.where(seen, keypoints, filled)
@@ -220,10 +225,19 @@ class ClipEncoder:
         codec (CameraPoseLifting): Of the training.
         settings (Mapping): The config's ``lifting``: ``fps`` (50 by default) and
             ``mapping`` ('trained' by default).
+        skeleton (Skeleton): Joints of the model, K of them. Defaults to Human3.6M's.
+
+    Attributes:
+        is_person (bool): Whether that is Human3.6M's.
     """
 
-    def __init__(self, codec: CameraPoseLifting, settings: Mapping[str, Any]) -> None:
-        self.codec = codec
+    def __init__(
+        self,
+        codec: CameraPoseLifting,
+        settings: Mapping[str, Any],
+        skeleton: Skeleton = _H36M,
+    ) -> None:
+        self.codec, self.skeleton, self.is_person = codec, skeleton, skeleton is _H36M
         self.reads_scores = getattr(codec, 'with_scores', False)
         self.fps = settings.get('fps', 50.0)
         self.mapping = settings.get('mapping', 'trained')
@@ -231,7 +245,7 @@ class ClipEncoder:
     def prepare(
         self, clip: Clip2D, mapping: str | None = None, max_gap: float = 1.0
     ) -> list[Segment]:
-        """Convert to Human3.6M-17 and fill gaps.
+        """Convert to the model's joints and fill gaps.
 
         The clip is not checked: readers and pose estimators made it.
 
@@ -266,18 +280,25 @@ class ClipEncoder:
                 track.keypoints,
                 track.scores,
                 clip.skeleton,
-                _H36M.name,
+                self.skeleton.name,
                 mapping or self.mapping,
             )
-            own = split_segments(track.track, track.frames, keypoints, scores, *limits)
+            own = split_segments(
+                track.track,
+                track.frames,
+                keypoints,
+                scores,
+                *limits,
+                self.is_person,
+            )
             if not own:
-                message = '%s: track %s has no joint of Human3.6M; left out'
-                _LOGGER.warning(message, clip.name, track.track)
+                message = '%s: track %s has no joint of %s; left out'
+                _LOGGER.warning(message, clip.name, track.track, self.skeleton.name)
             segments += own
         if not segments:
             raise ValueError(
                 f'{clip.source or clip.name}: no keypoint can be converted from '
-                f'{clip.skeleton} to Human3.6M'
+                f'{clip.skeleton} to {self.skeleton.name}'
             )
         return segments
 

@@ -11,15 +11,12 @@ from mmhot.lifting.networks import Keep, LiftingNetwork
 from mmhot.lifting.onnx_network import OnnxNetwork
 from mmhot.lifting.refinement import keep_bone_lengths
 from mmhot.lifting.world import place_people
-from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips import Clip2D, Clip3D, check_clip
 from mmhot.structures.keypoint_arrays import mirror_poses
 from mmhot.structures.lens import ideal_camera, ideal_pixels
 from mmhot.structures.windows import lift_windows, resample, usual_stride
 from mmhot.weights.backends import find_lifter_graph
 from mmhot.weights.index import ACCURACIES
-
-_H36M = get_skeleton('h36m-17')
 
 LIFTING_RULES = 7
 """Version of the results: raise it when the same keypoints give other poses."""
@@ -64,7 +61,8 @@ class Lifter(ClipEncoder):
             By default as trained.
         accuracy (str): 'best', the default, or 'fast': the model alone. With 'best'
             bones keep their lengths
-            (:func:`mmhot.lifting.refinement.keep_bone_lengths`; not of causal models).
+            (:func:`mmhot.lifting.refinement.keep_bone_lengths`; not of causal models,
+            and of Human3.6M's joints only).
         backend (str): 'torch', 'onnx', or 'auto', the default, see
             :func:`mmhot.weights.backends.find_graph`.
 
@@ -111,7 +109,7 @@ class Lifter(ClipEncoder):
 
             self.network = TorchNetwork(model, checkpoint, device, keep)
         self.name, settings = self.network.name, self.network.settings
-        super().__init__(self.network.codec, settings)
+        super().__init__(self.network.codec, settings, self.network.skeleton)
         self.flip_test, self.accuracy = flip_test, accuracy
         self.seq_len = self.network.num_frames
         self.num_targets = self.network.num_targets
@@ -150,7 +148,7 @@ class Lifter(ClipEncoder):
             TypeError: If ``clip`` is no :class:`mmhot.Clip2D`.
             ValueError: If the clip is invalid (see
                 :func:`mmhot.structures.clips.check_clip`), no keypoint can be
-                converted to Human3.6M's, or an argument is invalid.
+                converted to the model's, or an argument is invalid.
         """
         clip = check_clip(clip)
         return self.lift(clip, self.prepare(clip, mapping, max_gap), progress)[0]
@@ -194,7 +192,7 @@ class Lifter(ClipEncoder):
             progress and (lambda done: progress(round(done * ratio), len(frame))),
         )
         poses, evidence = [], []
-        keeps_lengths = self.accuracy == 'best' and not self.causal
+        keeps_lengths = self.accuracy == 'best' and not self.causal and self.is_person
         for pose, disagreement, seconds, sights in zip(
             lifted, disagreements, times, rays, strict=True
         ):
@@ -222,8 +220,8 @@ class Lifter(ClipEncoder):
             height=clip.height,
             fps=clip.fps,
             time=None if clip.times is None else clip.times[frame[order]],
-            joint_names=_H36M.joints,
-            parents=_H36M.parents,
+            joint_names=self.skeleton.joints,
+            parents=self.skeleton.parents,
             model=self.name,
         )
         # the next step has the peak of memory
@@ -284,7 +282,7 @@ class Lifter(ClipEncoder):
         images are averaged if ``flip_test`` is set.
         """
         inputs, known = self.encode(windows, camera)
-        flip = _H36M.flip_indices
+        flip = self.skeleton.flip_indices
         if mirrored:
             poses = mirror_poses(self.network(mirror_poses(inputs, flip)), flip)
         else:

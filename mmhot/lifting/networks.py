@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from mmhot.codecs.pose_lifting import CameraPoseLifting
+from mmhot.skeletons.joints import Skeleton
 
 Keep = int | Sequence[int]
 """Frames that each pruner keeps."""
@@ -22,6 +23,7 @@ class LiftingNetwork(Protocol):
         weights (Path): File of the weights as trained.
         identity (str): Text that changes with the weights and settings.
         codec (CameraPoseLifting): Codec of the windows and poses.
+        skeleton (Skeleton): The K joints.
         settings (Mapping): The config's ``lifting``.
         num_frames (int): Frames of a window.
         num_targets (int): Frames that are predicted, in its middle or at its end.
@@ -32,6 +34,7 @@ class LiftingNetwork(Protocol):
     weights: Path
     identity: str
     codec: CameraPoseLifting
+    skeleton: Skeleton
     settings: Mapping[str, Any]
     num_frames: int
     num_targets: int
@@ -43,10 +46,10 @@ class LiftingNetwork(Protocol):
         """Lift windows.
 
         Args:
-            inputs (np.ndarray): Encoded windows, (B, T, 17, C).
+            inputs (np.ndarray): Encoded windows, (B, T, K, C).
             flip_indices (Sequence[int], optional): Each keypoint's partner on the other
                 side, to average with the mirror image.
 
         Returns:
-            np.ndarray: Encoded poses, (B, T', 17, 3).
+            np.ndarray: Encoded poses, (B, T', K, 3).
         """

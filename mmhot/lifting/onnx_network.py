@@ -16,6 +16,7 @@ from mmhot.deploy.onnx_sessions import (
     run_session,
 )
 from mmhot.lifting.networks import USUAL_BATCH_SIZE, Keep
+from mmhot.skeletons.joints import described_skeleton
 from mmhot.structures.keypoint_arrays import mirror_poses
 
 
@@ -48,6 +49,7 @@ class OnnxNetwork:
             codec = dict(meta['codec'])
             self.codec = LIFTING_CODECS[codec.pop('type')](**codec)
             kept, self.settings = meta.get('keep'), meta['lifting']
+            self.skeleton = described_skeleton(meta)
             self.num_frames = self.settings['num_frames']
             self.num_targets = self.settings['num_targets']
             self.name, self.weights = meta['name'], weights or Path(path)

@@ -17,7 +17,7 @@ from mmhot.lifting.networks import USUAL_BATCH_SIZE, Keep
 from mmhot.models.lifters.estimator import SequencePoseLifter
 from mmhot.models.tokens.host import Host
 from mmhot.structures.keypoint_arrays import mirror_poses
-from mmhot.weights.load_lifter import load_lifter
+from mmhot.weights.load_lifter import lifter_skeleton, load_lifter
 from mmhot.weights.loading import fingerprint
 
 # Activations between two layers of a video lifter that fit into a CPU's caches;
@@ -45,7 +45,10 @@ class TorchNetwork:
         self._device = choose_device(device)
         self.name, self.weights, config, self.model = load_lifter(model, checkpoint)
         self.codec = self.model.head.decoder
-        self.settings = config.get('lifting', {})
+        self.settings, self.skeleton = (
+            config.get('lifting', {}),
+            lifter_skeleton(config),
+        )
         self.num_frames = self.model.backbone.num_frames
         self.num_targets = self.model.backbone.num_keep_frames
         self._set_keep(keep)

@@ -111,6 +111,16 @@ _MEDIAPIPE = _both(
     '@hip<@shoulder @knee<@hip @ankle<@knee @heel<@ankle @foot_index<@ankle'
 )
 
+_OPENPOSE_ARMS = (
+    'right_shoulder<neck right_elbow<right_shoulder right_wrist<right_elbow '
+    'left_shoulder<neck left_elbow<left_shoulder left_wrist<left_elbow'
+)
+_OPENPOSE_LEGS = (
+    'right_hip<mid_hip right_knee<right_hip right_ankle<right_knee '
+    'left_hip<mid_hip left_knee<left_hip left_ankle<left_knee '
+    'right_eye<nose left_eye<nose right_ear<right_eye left_ear<left_eye'
+)
+
 # As in MMPose, landmarks of the face are not linked.
 _FACE = ' '.join(f'face-{point}' for point in range(68))
 _LEFT_HAND = _hand('left')
@@ -223,6 +233,25 @@ DEFINITIONS = (
         ),
         meanings=dict(head_bottom='upper_neck'),
         dataset_names=('posetrack18',),
+    ),
+    dict(
+        name='openpose-25',
+        tree=f'nose<neck neck<mid_hip {_OPENPOSE_ARMS} mid_hip {_OPENPOSE_LEGS} '
+        + _COCO_FEET,
+        groups=dict(
+            head=_HEAD,
+            torso='neck mid_hip',
+            upper_body=f'neck {_UPPER}',
+            lower_body=f'mid_hip {_LOWER}',
+            **_FEET,
+        ),
+        meanings=dict(mid_hip='pelvis'),
+    ),
+    dict(
+        name='openpose-18',
+        tree=f'nose<neck neck {_OPENPOSE_ARMS} '
+        + _OPENPOSE_LEGS.replace('mid_hip', 'neck'),
+        groups=dict(head=_HEAD, torso=_CORNERS, **_HALVES),
     ),
     dict(
         name='mediapipe-33',

@@ -7,6 +7,7 @@ The weights of conversions are in :mod:`mmhot.skeletons.mappings`;
 ``docs/mmpose.md`` reports their errors.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -20,6 +21,7 @@ from mmhot.skeletons.definitions import DEFINITIONS
 from mmhot.skeletons.mappings import MAPPINGS
 from mmhot.skeletons.metainfo import read_metainfo
 
+_TRUNK = {'left_shoulder', 'right_shoulder', 'left_hip', 'right_hip'}
 ANKLE_HEIGHT = 0.08
 """Height of ankles above the floor, meters."""
 
@@ -287,6 +289,38 @@ def skeleton_with(count: int) -> str:
             '`skeleton`'
         )
     return known[count]
+
+
+def match_joints(names: Sequence[str]) -> tuple[Skeleton, list[int]] | None:
+    """Find the skeleton of named joints, in any order and of any spelling.
+
+    ``LShoulder``, ``shoulder_left`` and ``left_shoulder`` are the same. Shoulders and
+    hips must be among them, or all joints of a skeleton; of several skeletons that with
+    most joints is returned.
+
+    Returns:
+        tuple[Skeleton, list[int]] | None: The skeleton, and the index of the name of
+        each of its joints, -1 if there is none; None if no skeleton fits.
+    """
+    given = {_spell(name): index for index, name in enumerate(names)}
+    best, most = None, (0, False)
+    for skeleton in SKELETONS.values():
+        order = [
+            given.get(_spell(joint), given.get(skeleton.meanings.get(joint), -1))
+            for joint in skeleton.joints
+        ]
+        found = {skeleton.joints[n] for n, index in enumerate(order) if index >= 0}
+        fits = len(found), order == [*range(len(names))]
+        if fits > most and (found >= _TRUNK or len(found) == len(order)):
+            best, most = (skeleton, order), fits
+    return best
+
+
+def _spell(joint: str) -> str:
+    """Spell the name of a joint in one way: words by underscores, the side first."""
+    words = re.findall(r'[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+', joint)
+    words = [{'l': 'left', 'r': 'right'}.get(x.lower(), x.lower()) for x in words]
+    return '_'.join(sorted(words, key=lambda word: word not in ('left', 'right')))
 
 
 def convert_keypoints(

@@ -129,7 +129,7 @@ class VideoLifter:
                 self.kpt_thr,
             )
             return None
-        check_liftable(clip)
+        check_liftable(clip, self.lifter.skeleton)
         with times.measure('camera'):
             path, lens = self.solve_camera(source, people, show('camera'))
         with times.measure('3D'):

@@ -79,15 +79,10 @@ def read_index(folder: Path) -> Iterator[dict[str, Any]]:
     """Yield the entries of all metafiles of an OpenMMLab package's ``.mim``, in order.
 
     Raises:
-        ValueError: If PyYAML is missing, or Git made no symbolic links.
+        ValueError: If PyYAML is missing.
         FileNotFoundError: If the package was installed without its data.
     """
     index = _read_yaml(folder / 'model-index.yml')
-    if isinstance(index, str):
-        raise ValueError(
-            f'{folder} has text files in place of symbolic links: clone the repository '
-            'with `git clone -c core.symlinks=true`'
-        )
     for metafile in index['Import']:
         yield from _read_yaml(folder / metafile).get('Models', [])
 

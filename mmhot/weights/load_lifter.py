@@ -12,6 +12,7 @@ from torch import nn
 from mmhot.codecs.pose_lifting import CameraPoseLifting
 from mmhot.compat.checkpoints import safe_load
 from mmhot.errors import hint_at_names
+from mmhot.skeletons.joints import Skeleton, add_skeleton, get_skeleton
 from mmhot.weights.config_files import (
     find_config,
     parse_config_text,
@@ -165,10 +166,25 @@ def _build(config: Config, source: Path) -> nn.Module:
             f'{source}: the backbone must have the attributes num_frames and '
             f'num_keep_frames, which {type(backbone).__name__} has not'
         )
-    if not isinstance(decoder, CameraPoseLifting) or decoder.num_keypoints != 17:
+    if not isinstance(decoder, CameraPoseLifting):
         raise ValueError(
             f'{source}: the codec must be CameraPoseLifting, PersonCenteredPoseLifting '
-            'or ImageSpacePoseLifting with 17 keypoints, not '
-            f'{type(decoder).__name__}'
+            f'or ImageSpacePoseLifting, not {type(decoder).__name__}'
+        )
+    skeleton = lifter_skeleton(config)
+    if decoder.num_keypoints != skeleton.num_keypoints:
+        raise ValueError(
+            f'{source}: the codec has {decoder.num_keypoints} keypoints and '
+            f'{skeleton.name} {skeleton.num_keypoints}: give the metainfo of others as '
+            "lifting=dict(metainfo=dict(from_file='my.py'))"
         )
     return built
+
+
+def lifter_skeleton(config: Config) -> Skeleton:
+    """Return the skeleton of a config's ``lifting``; it is found by name from now on.
+
+    That is the one of its ``metainfo``, or else Human3.6M's.
+    """
+    metainfo = config.get('lifting', {}).get('metainfo')
+    return add_skeleton(get_skeleton('h36m-17' if metainfo is None else metainfo))

@@ -7,10 +7,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import torch
 from mmengine.config import Config
-from mmpose.apis import init_model
 
+import mmhot
 from mmhot.cli.dispatch import main
 
 PAGE = Path(__file__).parents[2] / 'docs/own_keypoints.md'
@@ -144,8 +143,8 @@ ARM = """dataset_info = dict(
 """
 
 
-@pytest.mark.slow(reason='trains and tests a lifter, 30 s')
-def test_lifter_of_an_own_skeleton_is_trained_and_tested(page, run_tool):
+@pytest.mark.slow(reason='trains, tests and exports a lifter, and lifts, 30 s')
+def test_lifter_of_an_own_skeleton_is_trained_exported_and_lifts(page, run_tool, capfd):
     Path('arm').mkdir()
     Path('arm3d.py').write_text(ARM)
     angles = np.linspace(0, 6, 200)
@@ -162,5 +161,36 @@ def test_lifter_of_an_own_skeleton_is_trained_and_tested(page, run_tool):
     config.dump('small.py')
     assert run_tool('train', 'small.py', '--work-dir', 'work')[0] == 0
     assert run_tool('test', 'small.py', 'work/epoch_1.pth')[0] == 0
-    model = init_model('small.py', 'work/epoch_1.pth', device='cpu')
-    assert model(torch.zeros(1, 81, 4, 2), mode='tensor').shape == (1, 81, 4, 3)
+    pixels = 300 + 100 * joints[:, :, 1:] @ np.diag([1, -1])
+    names = ['tip', 'wrist', 'elbow', 'base']
+    arrays = dict(width=640, height=640, fps=50, joint_names=names)
+    np.savez('arm.npz', keypoints=pixels[:, ::-1], **arrays)
+    weights = 'work/epoch_1.pth'
+    options = ['--out', 'arm_onnx', '--inputs', 'arm.npz']
+    assert main(['export', 'small.py', weights, '--out', 'x']) == 2
+    assert 'inputs must be a file of 2D keypoints of arm-4' in capfd.readouterr().err
+    assert main(['export', 'small.py', weights, *options]) == 0
+    meta = json.loads(Path('arm_onnx/meta.json').read_text())
+    assert meta['joints'] == names[::-1]
+    found = {}
+    for out, model in (
+        ('onnx', ['--model', 'arm_onnx']),
+        ('own', ['--checkpoint', weights]),
+    ):
+        formats = 'npz,json,csv,trc,html,mp4,png'
+        lift = ['lift', 'arm.npz', *model, '--out-dir', out, '--formats']
+        assert main([*lift, formats]) == 0
+        assert not Path(out, 'arm.html').exists()
+        clip = mmhot.read_lifted(f'{out}/arm.npz')
+        assert list(clip.joint_names) == names[::-1]
+        np.testing.assert_allclose(clip.keypoints_2d, pixels, rtol=1e-4)
+        found[out] = clip.keypoints_3d
+        assert main([*lift, 'npz,bvh']) == 2
+        assert 'bvh: only for the joints of h36m-17' in capfd.readouterr().err
+    np.testing.assert_allclose(found['onnx'], found['own'], atol=1e-4)
+    assert main(['lift', 'arm.npz', '--out-dir', 'none']) == 2
+    assert 'converted from arm-4 to h36m-17' in capfd.readouterr().err
+    clip = mmhot.lift(
+        pixels, image_size=(640, 640), fps=50, model='arm_onnx', skeleton='arm-4'
+    )
+    np.testing.assert_allclose(clip.keypoints_3d, found['onnx'], atol=1e-5)

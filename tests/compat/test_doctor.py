@@ -122,6 +122,8 @@ def test_environment_of_uv_is_repaired_by_uv(site, outcomes):
 
 
 def test_other_opencv_will_do_but_not_two_versions(site, outcomes):
+    site.remove('mmengine')
+    site.add('onedl-mmengine', '0.10.12')
     site.remove('opencv-python-headless')
     site.add('opencv-python', '4.12.0.88')
     assert look()[0] == {}

@@ -58,6 +58,10 @@ BAD_ARRAYS = {
     'other count': ({'keypoints': walk(4, 18)}, '18 keypoints per person; known are'),
     'other skeleton': ({'skeleton': 'halpe-26'}, '26 joints of halpe-26'),
     'unknown skeleton': ({'skeleton': 'coco-71'}, 'did you mean coco-17'),
+    'more names': (
+        {'joint_names': np.array(list('abc'))},
+        'names 3 joints, but has 17',
+    ),
     'other names': ({'joint_names': np.array(list('abcdefghijklmnopq'))}, "'a, b, c"),
 }
 

@@ -130,7 +130,7 @@ def test_people_without_a_joint_of_h36m_are_left_out_with_a_warning(lifter, capl
     with caplog.at_level(logging.WARNING):
         lifted = lifter(clip_of(*people, skeleton='coco-17'))
     assert set(lifted.track.tolist()) == {0}
-    assert 'clip: track 4 has no joint of Human3.6M' in caplog.text
+    assert 'clip: track 4 has no joint of h36m-17' in caplog.text
     with pytest.raises(ValueError, match='no keypoint can be converted from coco-17'):
         lifter(clip_of(people[1], skeleton='coco-17'))
 

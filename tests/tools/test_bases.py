@@ -14,6 +14,7 @@ from mmhot.engine.training_data import use_sample_data
 MIM_TOOLS = Path(mmpose.__file__).parent / '.mim/tools'
 FAMILIES = [
     'body_2d_keypoint/gtpt/coco/gtpt-t_4xb64-300e_coco-256x192',
+    'wholebody_2d_keypoint/gtpt/coco-wholebody/gtpt-t_4xb64-300e_coco-wholebody-256x192',
     'detection/rtmdet/rendered/rtmdet-nano_1xb32-12e_rendered-320x320',
     *(
         f'body_3d_keypoint/{name}'
@@ -24,9 +25,11 @@ FAMILIES = [
             'video_pose_lift/cmu_mocap/video-pose-lift_tcn-27frm_1xb32-10e_cmu-wild',
             'motionagformer/cmu_mocap/hot-motionagformer-xs_27frm-keep9_1xb16-60e_cmu',
             'mhformer/cmu_mocap/tpc-mhformer_81frm-keep27_1xb210-20e_cmu',
+            'motionagformer/cmu_mocap/motionagformer-xs_27frm_1xb16-60e_cmu',
             'mixste/cmu_mocap/mixste-xs_81frm_1xb8-10e_cmu-wild',
             'hot/cmu_mocap/hot-mixste-xs_81frm-keep27_1xb8-10e_cmu-wild',
-            'hot/cmu_mocap/h2ot-mixste_243frm-keep121-61_1xb4-160e_cmu',
+            'hot/cmu_mocap/tps-tri-motionbert-xs_81frm-keep27_1xb8-20e_cmu-wild',
+            'video_pose_lift/cmu_mocap/simple-baseline-3d_1frm_1xb32-10e_cmu-wild',
             'motionbert/cmu_mocap/motionbert-xs_81frm_1xb8-10e_cmu-wild',
         )
     ),

@@ -321,6 +321,21 @@ def test_udp_heatmaps_are_known_by_graph_or_description(
     assert error < 0.05 if is_udp else error > 0.3
 
 
+@pytest.mark.parametrize('shape', [(1, 9, 17, 3), (1, 9, 51)])
+def test_models_of_queries_are_refused(tmp_path, shape):
+    sizes = dict(dets=(1, 9, 4), labels=(1, 9, 2), keypoints=shape)  # of RF-DETR
+    outputs = {name: (np.zeros(size), np.zeros(1)) for name, size in sizes.items()}
+    path = write(tmp_path / 'rfdetr.onnx', [1, 3, 64, 64], outputs)
+    with pytest.raises(ValueError, match='are not those of RTMO; lift predictions'):
+        open_pose_source(str(path))
+    model = onnx.load(path)  # DETRPose has the sizes of images as a second input
+    entry = helper.make_tensor_value_info('sizes', TensorProto.INT64, [1, 2])
+    model.graph.input.append(entry)
+    onnx.save(model, path)
+    with pytest.raises(ValueError, match='has the inputs input, sizes: one image'):
+        open_pose_source(str(path))
+
+
 def test_the_pipeline_states_the_size_of_open_inputs(tmp_path):
     outputs = simcc(17, (192, 256), (96, 128))
     path = write(tmp_path / 'end2end.onnx', ['b', 3, 'h', 'w'], outputs)

@@ -112,7 +112,7 @@ def test_unsupported_models_are_refused_in_one_line(tmp_path):
     other = lifter_config(codec='VideoPoseLifting')
     other.model.head.decoder.num_keypoints = 17
     (tmp_path / 'other.py').write_text(other.pretty_text)
-    with pytest.raises(ValueError, match='keypoints, not VideoPoseLifting'):
+    with pytest.raises(ValueError, match='Lifting, not VideoPoseLifting'):
         Lifter(tmp_path / 'other.py', weights)
 
 

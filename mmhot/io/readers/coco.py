@@ -83,4 +83,7 @@ def _stack(people: list[dict], images: list[dict], path: Path) -> Rows:
         boxes[:, 2:] += boxes[:, :2]
     frames = number_frames([{**x, 'id': _image_id(x['id'])} for x in images], path)
     numbers = np.array([frames[_image_id(person['image_id'])] for person in people])
-    return Rows(values[..., :2], values[..., 2], numbers, stack_tracks(people), boxes)
+    tracks = stack_tracks(people)
+    if tracks is None:  # CVAT's
+        tracks = stack_tracks([person.get('attributes') or {} for person in people])
+    return Rows(values[..., :2], values[..., 2], numbers, tracks, boxes)

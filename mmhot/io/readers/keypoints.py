@@ -5,7 +5,6 @@ states is an error.
 """
 
 import logging
-import re
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -15,24 +14,36 @@ import numpy as np
 
 from mmhot.errors import naming
 from mmhot.io.arrays import SIGNATURES, load_json
+from mmhot.io.readers.animal_tracking import (
+    DEEPLABCUT,
+    HDF5,
+    read_deeplabcut,
+    read_sleap,
+)
 from mmhot.io.readers.coco import is_coco, read_coco
 from mmhot.io.readers.frame_numbers import LARGEST_FRAME
 from mmhot.io.readers.mmpose import read_mmpose, read_mmpose_folder
 from mmhot.io.readers.npz import read_npz
+from mmhot.io.readers.predictions import read_predictions
 from mmhot.io.readers.rows import Rows, largest_person, take
-from mmhot.skeletons.joints import SKELETONS, get_skeleton, skeleton_with
+from mmhot.skeletons.joints import (
+    Skeleton,
+    get_skeleton,
+    match_joints,
+    skeleton_with,
+)
 from mmhot.structures.clips import Clip2D, Track2D, check_clip, clip_name
 from mmhot.structures.keypoint_arrays import mark_missing, whole_numbers
 
 _LOGGER = logging.getLogger(__name__)
 
-_EXPECTED = '2D keypoints as .npz, MMPose JSON or COCO JSON are expected'
+_EXPECTED = '2D keypoints as docs/output-formats.md lists them are expected'
 MAX_TRACKS = 2000
 """Most people of one file; each is lifted, and written, on its own."""
 
 
 def read_keypoints(
-    path: str | Path,
+    path: str | Path | Iterable[object],
     *,
     skeleton: str | None = None,
     image_size: tuple[int, int] | None = None,
@@ -41,11 +52,11 @@ def read_keypoints(
 ) -> Clip2D:
     """Read the 2D keypoints of a clip; the content decides which format it is.
 
-    ``docs/output-formats.md`` describes the formats: ``.npz``, MMPose's JSON (a file,
-    or a folder with one file per image), COCO's JSON.
+    ``docs/output-formats.md`` describes the formats.
 
     Args:
-        path (str | Path): A file or folder.
+        path (str | Path | Iterable): A file or folder, or predictions of other packages
+            (:mod:`mmhot.io.readers.predictions`).
         skeleton (str | None): Joint order, a name of :mod:`mmhot.skeletons.joints`. By
             default the one stated by the file, or the default one with as many joints.
         image_size (tuple[int, int] | None): Width and height in pixels.
@@ -62,9 +73,10 @@ def read_keypoints(
     """
     if single not in (None, 'largest'):
         raise ValueError(f"`single` must be 'largest', got {single!r}")
-    path = Path(path)
+    frames = None if isinstance(path, str | Path) else path
+    path = Path('predictions' if frames is not None else path)
     with naming(path):
-        rows = _read_rows(path)
+        rows = _read_rows(path) if frames is None else read_predictions(frames)
         rows.frame = whole_numbers('frame', rows.frame)
         if rows.frame.max() > LARGEST_FRAME:
             raise ValueError(f'frame must be within 0..{LARGEST_FRAME}')
@@ -77,11 +89,12 @@ def read_keypoints(
         if np.isnan(rows.keypoints).all():
             raise ValueError('no keypoint is finite and has a score above 0')
         header = _resolve_header(path, rows, image_size, fps)
-        skeleton = _resolve_skeleton(path, rows, skeleton)
+        rows, skeleton = _resolve_skeleton(path, rows, skeleton)
         if single == 'largest':
             rows = largest_person(rows)
         tracks = _split_tracks(path, rows)
-        return check_clip(Clip2D(clip_name(path), skeleton, tracks, *header, path))
+        source = path if frames is None else None
+        return check_clip(Clip2D(clip_name(path), skeleton, tracks, *header, source))
 
 
 def _read_rows(path: Path) -> Rows:
@@ -92,11 +105,15 @@ def _read_rows(path: Path) -> Rows:
         start = file.read(64)
     if start.startswith(SIGNATURES):
         return read_npz(path)
+    if start.startswith(HDF5):
+        return read_sleap(path)
+    if start.removeprefix(b'\xef\xbb\xbf').startswith(DEEPLABCUT):
+        return read_deeplabcut(path)
     if not start.strip():
         raise ValueError('is empty')
     # byte order marks are of UTF-8 and UTF-16
     if not start.lstrip(b'\xef\xbb\xbf\xff\xfe\0 \t\r\n').startswith((b'[', b'{')):
-        raise ValueError(f'is neither .npz nor JSON: {_EXPECTED}')
+        raise ValueError(f'is neither .npz nor JSON, .csv or HDF5: {_EXPECTED}')
     document = load_json(path)
     return read_coco(document, path) if is_coco(document) else read_mmpose(document)
 
@@ -121,21 +138,38 @@ def _resolve_header(
     return tuple(header.values())
 
 
-def _resolve_skeleton(path: Path, rows: Rows, given: str | None) -> str:
-    """Return the skeleton's name, from the argument, the file or the joint count."""
-    stated = rows.skeleton
-    if stated is None and rows.joint_names is not None:
-        names = _normalized(rows.joint_names)
-        same = [x.name for x in SKELETONS.values() if names == _normalized(x.joints)]
-        stated = same[0] if same else ', '.join(rows.joint_names)[:60]
+def _resolve_skeleton(path: Path, rows: Rows, given: str | None) -> tuple[Rows, str]:
+    """Return rows in the skeleton's order, and its name, of argument, file or count."""
+    stated, names = rows.skeleton, rows.joint_names
+    if stated is None and names is not None:
+        count = rows.keypoints.shape[1]
+        if len(names) != count:
+            raise ValueError(f'names {len(names)} joints, but has {count} keypoints')
+        found, order = match_joints(names) or (None, [])
+        stated = ', '.join(names)[:60] if found is None else found.name
+        if found is None and given is None:
+            raise ValueError(
+                f'no skeleton has the joints {stated!r}: name shoulders and hips '
+                'left_shoulder, right_hip and so on, or give `skeleton`'
+            )
+        if given in (None, stated):
+            rows = _reorder(path, rows, found, order)
     if given is not None and stated not in (None, given):
         _LOGGER.warning('%s states %s; %s is used instead', path, stated, given)
     name = given or stated or skeleton_with(rows.keypoints.shape[1])
-    return get_skeleton(name).name
+    return rows, get_skeleton(name).name
 
 
-def _normalized(joints: Iterable[str]) -> list[str]:
-    return ['_'.join(re.split('[-_ ]+', joint.lower())) for joint in joints]
+def _reorder(path: Path, rows: Rows, skeleton: Skeleton, order: list[int]) -> Rows:
+    """Take the joints by the indices of their names, -1 for missing ones."""
+    lost = [x for x, n in zip(skeleton.joints, order, strict=True) if n < 0]
+    unused = [x for n, x in enumerate(rows.joint_names) if n not in order]
+    for joints, text in ((lost, 'has no %s of %s'), (unused, 'its %s are not of %s')):
+        if joints:
+            _LOGGER.warning(f'%s: {text}', path, ', '.join(joints), skeleton.name)
+    scores = np.where(np.array(order) < 0, 0, rows.scores[:, order])
+    keypoints, scores = mark_missing(rows.keypoints[:, order], scores)
+    return replace(rows, keypoints=keypoints, scores=scores)
 
 
 def _split_tracks(path: Path, rows: Rows) -> list[Track2D]:
@@ -165,6 +199,6 @@ def _as_one_track(rows: Rows) -> Rows:
             return replace(kept, track=np.zeros(len(frames), np.int64))
     raise ValueError(
         f'has {counts.max()} people in frame {frames[counts.argmax()]} but no '
-        "track IDs ('track' in .npz, 'track_id' in JSON): add them, or keep one "
-        "person per frame with `single` 'largest'"
+        "track IDs ('track' in .npz, 'track_id' in JSON, model.track() of "
+        "Ultralytics): add them, or keep one person per frame with `single` 'largest'"
     )

@@ -3,7 +3,7 @@
 Inferencers write one file per video, a list of ``{frame_id, instances}``, or one file
 per image, a list of instances. Demo scripts wrap either as ``{meta_info,
 instance_info}``. MMPose writes no track IDs; ``track_id`` or ``instance_id`` of an
-instance is read if other programs add it.
+instance is read if other programs add it. OpenPose's files are read in the same way.
 """
 
 from pathlib import Path
@@ -13,6 +13,7 @@ import numpy as np
 from mmhot.errors import require_file
 from mmhot.io.arrays import as_numbers, load_json
 from mmhot.io.readers.frame_numbers import natural_key, number_frames
+from mmhot.io.readers.openpose import is_openpose, openpose_people
 from mmhot.io.readers.rows import (
     Rows,
     stack,
@@ -27,10 +28,10 @@ def read_mmpose(document: object) -> Rows:
     """Convert decoded JSON to rows; values are not checked."""
     header, items = _unwrap(document)
     if not any('instances' in item for item in items):
-        return _gather([0], [items], header)
+        return gather([0], [items], header)
     given = [item.get('frame_id', position) for position, item in enumerate(items)]
     frames = whole_numbers('frame_id', as_numbers(given, 'frame_id'))
-    return _gather(frames.tolist(), [item['instances'] for item in items], header)
+    return gather(frames.tolist(), [item['instances'] for item in items], header)
 
 
 def read_mmpose_folder(folder: Path) -> Rows:
@@ -53,12 +54,14 @@ def read_mmpose_folder(folder: Path) -> Rows:
         images.append(instances)
     names = [file.stem for file in files]
     frames = number_frames([{'id': name} for name in names], folder)
-    return _gather([frames[name] for name in names], images, header)
+    return gather([frames[name] for name in names], images, header)
 
 
 def _unwrap(document: object) -> tuple[dict, list[dict]]:
     """Return meta information and the list of frames or instances."""
     header = {}
+    if is_openpose(document):
+        return openpose_people(document)
     if isinstance(document, dict) and 'instance_info' in document:
         header = document.get('meta_info') or {}
         document = document['instance_info']
@@ -69,7 +72,7 @@ def _unwrap(document: object) -> tuple[dict, list[dict]]:
     return header, document
 
 
-def _gather(frames: list[int], images: list[list[dict]], header: dict) -> Rows:
+def gather(frames: list[int], images: list[list[dict]], header: dict) -> Rows:
     """Stack the people of all frames."""
     people = [person for instances in images for person in instances]
     numbers = np.repeat(frames, [len(instances) for instances in images])

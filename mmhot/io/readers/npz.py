@@ -1,5 +1,6 @@
 """Reader of 2D keypoints in ``.npz`` files."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -38,11 +39,7 @@ def read_npz(path: Path) -> Rows:
             f"'keypoints' is {keypoints.shape}: (T, K, 2), or (T, K, 3) with the score "
             'last, is expected'
         )
-    if keypoints.size > _MAX_NUMBERS:
-        raise ValueError(
-            f"'keypoints' is {keypoints.shape}: at most {_MAX_NUMBERS:,} numbers are "
-            'read; split the file'
-        )
+    check_count('keypoints', keypoints.shape)
     if keypoints.shape[-1] == 3 and 'scores' in arrays:
         raise ValueError("'keypoints' are 3D, or there are scores beside 'scores'")
     sizes = dict(zip('NK', keypoints.shape, strict=False))
@@ -65,3 +62,12 @@ def read_npz(path: Path) -> Rows:
         **{name: arrays[name].item() for name in _SINGLE if name in arrays},
         joint_names=None if names is None else tuple(map(str, names.ravel())),
     )
+
+
+def check_count(name: str, shape: tuple[int, ...]) -> None:
+    """Raise a ValueError for an array with too many numbers."""
+    if math.prod(shape) > _MAX_NUMBERS:
+        raise ValueError(
+            f'{name!r} is {shape}: at most {_MAX_NUMBERS:,} numbers are read; split '
+            'the file'
+        )

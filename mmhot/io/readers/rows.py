@@ -1,5 +1,6 @@
 """Keypoints as a file states them, and arrays of its lists of people."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -35,6 +36,19 @@ class Rows:
     fps: float | None = None
     skeleton: str | None = None
     joint_names: tuple[str, ...] | None = None
+
+
+def rows_of_tracks(
+    values: np.ndarray, frame: np.ndarray, joint_names: Iterable[str]
+) -> Rows:
+    """Convert the frames of tracks (P, T, K, 2 or 3) that have a keypoint to rows."""
+    track, time = np.isfinite(values[..., :2]).all(-1).any(-1).nonzero()
+    if not len(track):
+        raise ValueError('holds no people with keypoints')
+    found = values[track, time]
+    scores = found[..., 2] if found.shape[-1] == 3 else None
+    names = tuple(joint_names)
+    return Rows(found[..., :2], scores, frame[time], track, joint_names=names)
 
 
 def stack(people: list[dict], key: str, default: object = np.nan) -> np.ndarray | None:

@@ -69,6 +69,12 @@ class OnnxDetector(Detector):
         self.path, self.name, self.min_score = file.path, file.name, min_score
         self.identity = file.identify(min_score=min_score)
         self.has_poses = file.outputs.keys() >= ONE_STAGE
+        boxes, points = map(file.outputs.get, ('dets', 'keypoints'))
+        if self.has_poses and (boxes[-1] == 4 or len(points) != 4):
+            raise ValueError(
+                f'{path} is not a supported model: dets {boxes} and keypoints {points} '
+                'are not those of RTMO; lift predictions of RF-DETR with mmhot.lift'
+            )
         is_raw = [len(shape) for shape in file.outputs.values()] == [3]
         if is_raw:
             self._outputs = [*file.outputs]

@@ -92,7 +92,11 @@ class OnnxFile:
         is_any = self.path.name in (MODEL_FILE, SDK_FILE)
         name = self._folder.name if is_any else self.path.stem
         self.name = self.meta.get('name', name)
-        self.input = self.session.get_inputs()[0]
+        inputs = self.session.get_inputs()
+        if len(inputs) != 1:
+            names = ', '.join(each.name for each in inputs)
+            raise ValueError(f'{path} has the inputs {names}: one image is expected')
+        self.input = inputs[0]
         self.outputs = {each.name: each.shape for each in self.session.get_outputs()}
 
     def identify(self, **options: Any) -> dict[str, Any]:

@@ -1,0 +1,68 @@
+"""Reader of other packages' objects with keypoints, one object for each frame.
+
+These are the ``Results`` of Ultralytics, and the ``KeyPoints`` of supervision, which
+RF-DETR returns, too. Only their attributes are used.
+"""
+
+from collections.abc import Iterable
+from itertools import chain
+
+import numpy as np
+
+from mmhot.io.readers.mmpose import gather
+from mmhot.io.readers.rows import Rows
+
+
+def as_predictions(value: object) -> Iterable[object] | None:
+    """Return the objects if ``value`` is one, or a list or generator; else None."""
+    if _is_prediction(value):
+        return [value]
+    if isinstance(value, np.ndarray | str) or not isinstance(value, Iterable):
+        return None
+    frames = iter(value)
+    first = next(frames, None)
+    return chain([first], frames) if _is_prediction(first) else None
+
+
+def read_predictions(frames: Iterable[object]) -> Rows:
+    """Convert the objects of consecutive frames to rows; values are not checked."""
+    header, images = {}, []
+    for frame in frames:
+        height, width = getattr(frame, 'orig_shape', (None, None))
+        header = dict(width=width, height=height)
+        images.append(_people(frame))
+    # a tracker gives no ID to people whom it has just found
+    tracked = [[x for x in people if 'track_id' in x] for people in images]
+    images = tracked if any(tracked) else images
+    return gather(range(len(images)), images, header)
+
+
+def _is_prediction(value: object) -> bool:
+    return hasattr(value, 'xy') or hasattr(value, 'orig_shape')
+
+
+def _people(frame: object) -> list[dict]:
+    """Return the people of one frame in the form of MMPose's."""
+    source = frame if hasattr(frame, 'xy') else getattr(frame, 'keypoints', None)
+    boxes = getattr(frame, 'boxes', None)
+    ids = _array(boxes, 'id')
+    if ids is None:  # supervision's
+        ids = (getattr(frame, 'data', None) or {}).get('tracker_id')
+    found = dict(
+        keypoints=_array(source, 'xy'),
+        keypoint_scores=_array(source, 'conf', 'keypoint_confidence', 'confidence'),
+        track_id=ids,
+        bbox=_array(boxes, 'xyxy'),
+    )
+    found = {name: array for name, array in found.items() if array is not None}
+    if 'keypoints' not in found or not found['keypoints'].size:
+        return []
+    rows = zip(*found.values(), strict=True)
+    return [dict(zip(found, row, strict=True)) for row in rows]
+
+
+def _array(source: object, *names: str) -> np.ndarray | None:
+    """Return the first of some attributes as an array, also of a GPU's tensor."""
+    value = next((getattr(source, x) for x in names if hasattr(source, x)), None)
+    value = value.cpu() if hasattr(value, 'cpu') else value
+    return None if value is None else np.asarray(value)

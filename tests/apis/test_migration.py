@@ -1,0 +1,113 @@
+"""The code of the page on other tools runs, with stand-ins of these tools."""
+
+import re
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import av
+import numpy as np
+import official_weights
+import pytest
+import torch
+from clip_files import dump, walk
+from published import load_fixture
+from video_files import write_video
+
+ROOT = Path(__file__).parents[2]
+WEIGHTS = ROOT / 'mmhot/weights'
+PAGE = (ROOT / 'docs/migration.md').read_text()
+BLOCKS = [
+    (title.partition('\n')[0], code)
+    for title in PAGE.split('\n## ')[1:]
+    for code in re.findall(r'```python\n(.*?)```', title, re.S)
+]
+SKATER = np.load(ROOT / 'demo/skating_2d_coco17.npz')
+POSES = SKATER['keypoints'][:20]
+
+
+def points(pose):
+    return SimpleNamespace(xy=torch.tensor(pose[None]), conf=None)
+
+
+def landmarks(pose):
+    people = [
+        [SimpleNamespace(x=x, y=y, visibility=0.9) for x, y in pose / (1280, 720)]
+    ]
+    return SimpleNamespace(pose_landmarks=people)
+
+
+class Body:
+    """rtmlib's, which downloads two files."""
+
+    def __init__(self, mode):
+        self.pose_model = SimpleNamespace(
+            onnx_model=str(WEIGHTS / 'gtpt-t_coco17_synth.onnx')
+        )
+        self.det_model = SimpleNamespace(
+            onnx_model=str(WEIGHTS / 'rtmdet-nano_person_synth.onnx')
+        )
+
+
+class YOLO:
+    """Ultralytics'."""
+
+    def __init__(self, path):
+        pass
+
+    def track(self, source, stream):
+        for pose in POSES:
+            boxes = SimpleNamespace(id=torch.tensor([1]), xyxy=torch.ones(1, 4))
+            yield SimpleNamespace(
+                keypoints=points(pose), boxes=boxes, orig_shape=(720, 1280)
+            )
+
+
+def write_files():
+    """Write the files that other tools leave in their working directory."""
+    Path('output_json').mkdir()
+    # halpe-26 has one joint more than OpenPose
+    triples, results = np.full((20, 26, 3), 0.5), []
+    triples[..., :2] = walk(20, 26)
+    for frame, pose in enumerate(triples.reshape(20, -1).tolist()):
+        people = [dict(person_id=[-1], pose_keypoints_2d=pose[:-3])] * 2
+        dump(Path(f'output_json/walk_{frame:012}_keypoints.json'), dict(people=people))
+        results.append(dict(image_id=f'{frame}.jpg', category_id=1, keypoints=pose))
+    dump(Path('alphapose-results.json'), results)
+    custom = {'walk.mp4': {'custom': [POSES]}}
+    np.savez('data_2d_custom_myvideos.npz', positions_2d=custom, metadata={})
+    frames = av.open(str(ROOT / 'demo/walk.mp4')).decode(video=0)
+    images = [next(frames).to_ndarray(format='bgr24') for _ in range(20)]
+    write_video('walk.mp4', images)
+    state_dict = official_weights.state_dict(load_fixture('htnet')[0])
+    for name in ('published.pth', 'FT_MB_lite_MB_ft_h36m_global_lite.bin'):
+        torch.save({key: torch.tensor(x) for key, x in state_dict.items()}, name)
+
+
+@pytest.mark.parametrize(
+    ('title', 'code'), BLOCKS, ids=[title.replace(' ', '-') for title, _ in BLOCKS]
+)
+def test_code_of_the_page_runs(title, code, tmp_path, monkeypatch):
+    assert len(code.splitlines()) <= 8
+    monkeypatch.chdir(tmp_path)
+    write_files()
+    for name, kind in (('rtmlib', Body), ('ultralytics', YOLO)):
+        module = ModuleType(name)
+        setattr(module, kind.__name__, kind)
+        monkeypatch.setitem(sys.modules, name, module)
+    results = [*map(landmarks, walk(20, 33)), SimpleNamespace(pose_landmarks=[])]
+    variables = dict(
+        model=SimpleNamespace(predict=points), images=POSES, results=results
+    )
+    exec(code, variables)
+    if clip := variables.get('clip'):
+        assert np.isfinite(clip.keypoints_3d).all()
+        assert len(clip) >= 20
+    for name in re.findall(r"save\('(.*?)'\)", code):
+        assert Path(name).stat().st_size > 1000
+
+
+def test_every_tool_has_code():
+    text = ' '.join(title for title, _ in BLOCKS)
+    names = 'rtmlib Ultralytics MediaPipe OpenPose Sports2D HoT MotionBERT VideoPose3D'
+    assert not [name for name in names.split() if name not in text]
