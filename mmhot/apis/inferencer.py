@@ -27,13 +27,13 @@ from mmhot.video.cache import ClipPeople
 from mmhot.video.decoding import DEFAULT_FPS
 from mmhot.video.frames import Frame, FrameSource, ImageSequence
 from mmhot.video.inputs import open_inputs
+from mmhot.video.models import pose_source
+from mmhot.video.models.detectors import BoxFilter
 from mmhot.video.people import People
 from mmhot.video.person_tracker import Tracker
 from mmhot.video.pipeline import VideoLifter
 from mmhot.video.pose_estimation import VideoPoseEstimator
 from mmhot.video.shot_boundaries import CutDetector
-from mmhot.video.sources import pose_source
-from mmhot.video.sources.detectors import BoxFilter
 from mmhot.visualization.clip_renderer import ClipRenderer
 from mmhot.visualization.overlay import append_3d_view, draw_overlay
 

@@ -20,9 +20,9 @@ from mmhot.structures.clips import Clip2D, Clip3D, check_clip
 from mmhot.structures.lens import resolve_intrinsics
 from mmhot.video.frames import FrameSource
 from mmhot.video.inputs import find_inputs
+from mmhot.video.models import pose_source
 from mmhot.video.pipeline import StageTimes, VideoLifter
 from mmhot.video.pose_estimation import VideoPoseEstimator
-from mmhot.video.sources import pose_source
 from mmhot.video.speed import SPEEDS
 
 _LOGGER = logging.getLogger(__name__)

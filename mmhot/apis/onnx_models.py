@@ -19,12 +19,12 @@ from mmhot.models.gtpt.head import GTPTHead
 from mmhot.structures.crops import IMAGE_MEAN, crop_matrix
 from mmhot.structures.lens import ideal_camera
 from mmhot.video.inputs import open_inputs
-from mmhot.video.sources.mmpose_models import (
+from mmhot.video.models.mmpose_models import (
     MMPoseDetector,
     load_pose_model,
     model_skeleton,
 )
-from mmhot.video.sources.model_names import (
+from mmhot.video.models.model_names import (
     DETECTION,
     find_detector,
     find_pose_model,
@@ -49,7 +49,7 @@ class Exportable:
     Attributes:
         graph (nn.Module): Module of :mod:`mmhot.deploy.onnx_graphs`.
         meta (dict): Content of ``meta.json``, which the ONNX file repeats: all that
-            :mod:`mmhot.video.sources` and :mod:`mmhot.lifting.networks` know of it.
+            :mod:`mmhot.video.models` and :mod:`mmhot.lifting.networks` know of it.
         real (Tensor): Inputs made of images or clips, (N, ...).
     """
 

@@ -21,7 +21,7 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from mmhot.video.sources.pose_source import open_pose_source
+from mmhot.video.models.pose_source import open_pose_source
 from projects.rendered_people.commands import run_command
 from projects.rendered_people.files import read_image, replacing
 

@@ -18,9 +18,9 @@ from mmhot.apis.processing import processors_of
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.lifting.lifter import Lifter
 from mmhot.video.frames import VideoFile
+from mmhot.video.models.pose_source import PoseSource
 from mmhot.video.pipeline import VideoLifter
 from mmhot.video.pose_estimation import VideoPoseEstimator
-from mmhot.video.sources.pose_source import PoseSource
 
 
 @pytest.fixture

@@ -158,7 +158,7 @@ def test_failed_imports_are_repaired(site, outcomes, module, error, note, comman
 
 
 def test_package_without_its_data_is_broken(site, outcomes, tmp_path, monkeypatch):
-    monkeypatch.setattr(doctor.mmhot, '__file__', str(tmp_path / '__init__.py'))
+    monkeypatch.setattr(doctor, '__file__', str(tmp_path / 'compat' / 'doctor.py'))
     note = look()[0]['mmhot'].note
     assert note.startswith(f'{tmp_path} lacks .mim/configs/_base_, ')
 

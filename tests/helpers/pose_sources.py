@@ -4,7 +4,7 @@ import numpy as np
 
 from mmhot.cli.dispatch import main
 from mmhot.video import people
-from mmhot.video.sources import pose_source
+from mmhot.video.models import pose_source
 
 BOX = np.array([[10.0, 8.0, 30.0, 44.0]], np.float32)
 

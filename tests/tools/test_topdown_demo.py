@@ -11,8 +11,8 @@ from video_files import write_video
 
 from mmhot.io.images import read_image
 from mmhot.video.frames import VideoFile
+from mmhot.video.models import pose_source as choose
 from mmhot.video.people import Detector
-from mmhot.video.sources import pose_source as choose
 
 BOX = [12, 10, 72, 80]
 SPOT = 40, 30

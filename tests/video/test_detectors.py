@@ -6,8 +6,8 @@ from numpy.testing import assert_allclose
 from pose_sources import FunctionDetector
 
 from mmhot.video import people as interfaces
-from mmhot.video.sources import detectors
-from mmhot.video.sources.detectors import BoxFilter, PoseVerifiedDetector
+from mmhot.video.models import detectors
+from mmhot.video.models.detectors import BoxFilter, PoseVerifiedDetector
 
 WIDTH, HEIGHT = 320, 240
 IMAGE = np.zeros((HEIGHT, WIDTH, 3), np.uint8)

@@ -15,9 +15,9 @@ from mmhot.structures.crops import (
     map_points,
     unmap_points,
 )
-from mmhot.video.sources import onnx_formats
-from mmhot.video.sources.onnx_detectors import OnnxDetector
-from mmhot.video.sources.onnx_models import OnnxPoseEstimator, split_evenly
+from mmhot.video.models import onnx_formats
+from mmhot.video.models.onnx_detectors import OnnxDetector
+from mmhot.video.models.onnx_models import OnnxPoseEstimator, split_evenly
 
 BOX = np.array([[10.0, 5.0, 40.0, 45.0]], np.float32)
 

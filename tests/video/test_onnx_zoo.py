@@ -11,10 +11,10 @@ from mmpose.datasets.transforms import GetBBoxCenterScale, TopdownAffine
 from numpy.testing import assert_allclose
 from onnx import TensorProto, helper, numpy_helper
 
-from mmhot.video.sources import onnx_layouts
-from mmhot.video.sources.onnx_detectors import OnnxDetector
-from mmhot.video.sources.onnx_models import OnnxPoseEstimator
-from mmhot.video.sources.pose_source import open_pose_source
+from mmhot.video.models import onnx_layouts
+from mmhot.video.models.onnx_detectors import OnnxDetector
+from mmhot.video.models.onnx_models import OnnxPoseEstimator
+from mmhot.video.models.pose_source import open_pose_source
 from mmhot.weights.backends import exported_file
 
 BOX = np.float32([[10, 20, 70, 100]])

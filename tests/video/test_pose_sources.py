@@ -10,12 +10,12 @@ from numpy.testing import assert_allclose
 from tiny_pose_model import BLUE, POSE, RED, red_finder, spotted, write
 from torch import nn
 
+from mmhot.video.models import model_names
+from mmhot.video.models import pose_source as choose
+from mmhot.video.models.mmpose_models import MMPoseDetector, MMPoseEstimator
+from mmhot.video.models.model_names import choose_best, find_detector, find_pose_model
+from mmhot.video.models.pose_source import open_pose_source
 from mmhot.video.people import Detector, PoseEstimator
-from mmhot.video.sources import model_names
-from mmhot.video.sources import pose_source as choose
-from mmhot.video.sources.mmpose_models import MMPoseDetector, MMPoseEstimator
-from mmhot.video.sources.model_names import choose_best, find_detector, find_pose_model
-from mmhot.video.sources.pose_source import open_pose_source
 from mmhot.weights import hub
 from mmhot.weights.hub import cached_file
 from mmhot.weights.index import FOLDER

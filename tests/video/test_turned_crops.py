@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from pose_sources import FunctionEstimator
 
+from mmhot.video.models import turned_crops
+from mmhot.video.models.turned_crops import TurnedCrops
 from mmhot.video.people import Prior
-from mmhot.video.sources import turned_crops
-from mmhot.video.sources.turned_crops import TurnedCrops
 
 # A person is two dots, a bright head above dim feet; only upright ones are confident.
 HEAD, FEET = 250, 120

@@ -17,7 +17,7 @@ from mmhot.lifting.lifter import Lifter
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips import Clip2D, Track2D
 from mmhot.structures.windows import chunk_starts, lift_windows
-from mmhot.video.sources.pose_source import open_pose_source
+from mmhot.video.models.pose_source import open_pose_source
 from mmhot.weights.index import DEFAULT_LIFTER, LIVE_LIFTER, shipped_weights
 from tools.analysis.measure_framings import FRAMINGS, measure_framing
 

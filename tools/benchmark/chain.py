@@ -23,8 +23,8 @@ from mmhot.apis.lifting import open_pose_estimator, open_video_lifter
 from mmhot.apis.options import InferOptions, InferRunOptions
 from mmhot.deploy.onnx_sessions import open_session
 from mmhot.video.frames import VideoFile
+from mmhot.video.models.model_names import TASKS_2D
 from mmhot.video.pipeline import StageTimes, VideoLifter
-from mmhot.video.sources.model_names import TASKS_2D
 from mmhot.weights.backends import shipped_graph
 from tools.benchmark.timing import Times, compare, time_in_turns
 

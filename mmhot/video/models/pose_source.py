@@ -12,21 +12,21 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mmhot.compat.installation import choose_device
-from mmhot.video.people import Detector, PoseEstimator
-from mmhot.video.sources.detectors import (
+from mmhot.video.models.detectors import (
     CANDIDATE_SCORE,
     PoseVerifiedDetector,
     WholeImage,
 )
-from mmhot.video.sources.model_names import (
+from mmhot.video.models.model_names import (
     DETECTION,
     TASKS_2D,
     choose_best,
     shipped_models,
 )
-from mmhot.video.sources.onnx_detectors import OneStageEstimator, OnnxDetector
-from mmhot.video.sources.onnx_models import OneStageModelError, OnnxPoseEstimator
-from mmhot.video.sources.turned_crops import TurnedCrops
+from mmhot.video.models.onnx_detectors import OneStageEstimator, OnnxDetector
+from mmhot.video.models.onnx_models import OneStageModelError, OnnxPoseEstimator
+from mmhot.video.models.turned_crops import TurnedCrops
+from mmhot.video.people import Detector, PoseEstimator
 from mmhot.weights.backends import exported_file, find_graph, graph_with_keep
 from mmhot.weights.index import AUTO
 
@@ -124,7 +124,7 @@ def open_pose_source(
             SDK, a folder of ``mmhot export``, an address of one of these
             (:func:`mmhot.weights.hub.local_file`), a config file, a name or alias of
             mmhot's or MMPose's models, a registered name, or 'auto', see
-            :func:`~mmhot.video.sources.model_names.choose_best`. By default the shipped
+            :func:`~mmhot.video.models.model_names.choose_best`. By default the shipped
             model.
         pose2d_weights (str, optional): Checkpoint of a config or name; by default that
             of the model index.
@@ -197,7 +197,7 @@ def _open_estimator(request: ModelRequest) -> PoseEstimator:
             return OnnxPoseEstimator(*arguments)
         except OneStageModelError:
             return OneStageEstimator(*arguments, request.min_score)
-    from mmhot.video.sources.mmpose_models import MMPoseEstimator
+    from mmhot.video.models.mmpose_models import MMPoseEstimator
 
     arguments = request.model, request.weights, choose_device(request.device)
     return MMPoseEstimator(*arguments, keep_rates=keep_rates)
@@ -211,7 +211,7 @@ def _open_detector(request: ModelRequest) -> Detector:
         return estimator.detector
     if path is not None:
         return OnnxDetector(path, request.device, least)
-    from mmhot.video.sources.mmpose_models import MMPoseDetector
+    from mmhot.video.models.mmpose_models import MMPoseDetector
 
     device = choose_device(request.device)
     return MMPoseDetector(request.model, request.weights, device, least)

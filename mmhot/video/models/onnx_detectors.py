@@ -9,6 +9,8 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from mmhot.errors import naming
+from mmhot.video.models.onnx_formats import IMAGENET_BGR, RAW_BGR, OnnxFile, normalize
+from mmhot.video.models.onnx_models import ONE_STAGE
 from mmhot.video.people import (
     BoxArrays,
     Boxes,
@@ -18,8 +20,6 @@ from mmhot.video.people import (
     Poses,
     box_iou,
 )
-from mmhot.video.sources.onnx_formats import IMAGENET_BGR, RAW_BGR, OnnxFile, normalize
-from mmhot.video.sources.onnx_models import ONE_STAGE
 
 # Gray of the margin, label of people, divisor of sides.
 _GRAY, _PERSON, _STRIDE = 114, 0, 32

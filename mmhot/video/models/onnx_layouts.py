@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 
 from mmhot.structures.crops import find_peaks
+from mmhot.video.models.onnx_formats import OnnxFile
 from mmhot.video.people import Poses
-from mmhot.video.sources.onnx_formats import OnnxFile
 
 # Kernel of the blur before heatmaps are refined, for Gaussians of two cells.
 _BLUR = (11, 11)

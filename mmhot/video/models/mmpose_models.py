@@ -26,8 +26,8 @@ from mmhot.deploy.onnx_sessions import count_threads
 from mmhot.errors import ignored_warnings
 from mmhot.skeletons.joints import Skeleton, add_skeleton, get_skeleton
 from mmhot.video.cache import identify
+from mmhot.video.models.model_names import NamedModel, find_detector, find_pose_model
 from mmhot.video.people import Boxes, Crop, CropEstimator, Detector, Images, Poses
-from mmhot.video.sources.model_names import NamedModel, find_detector, find_pose_model
 from mmhot.weights.config_files import read_config_file
 from mmhot.weights.hub import local_file
 from mmhot.weights.index import SCHEME
