@@ -80,7 +80,9 @@ class ClipWorker:
             self._pipeline = open_video_lifter(options, cache)
             self._say(f'lifter: {self._pipeline.lifter.name}')
         if with_2d and self._pipeline.pose_estimator is None:
-            self._pipeline.pose_estimator = open_pose_estimator(options, self._say)
+            self._pipeline.pose_estimator = open_pose_estimator(
+                options, self._say, self._bars
+            )
         return self._pipeline
 
     def __call__(self, item: ClipInput) -> Outcome:

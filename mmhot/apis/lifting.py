@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import numpy as np
 
@@ -21,14 +22,15 @@ from mmhot.structures.lens import resolve_intrinsics
 from mmhot.video.frames import FrameSource
 from mmhot.video.inputs import find_inputs
 from mmhot.video.models import pose_source
+from mmhot.video.models.model_names import NAMED_FILES, fetch_named
 from mmhot.video.pipeline import StageTimes, VideoLifter
 from mmhot.video.pose_estimation import VideoPoseEstimator
 from mmhot.video.speed import SPEEDS
 
 _LOGGER = logging.getLogger(__name__)
 _MORE_ACCURATE = (
-    ' (trained on rendered people only, finds 3 of 4 joints on photos; more accurate: '
-    '--pose2d human, RTMPose-m, a download of 150 MB)'
+    ' (trained on rendered people only, finds 3 of 4 joints on photos; more accurate, '
+    'once downloaded: --pose2d movenet, 13 MB, or human, RTMPose-m, 150 MB)'
 )
 
 
@@ -69,7 +71,8 @@ def infer(
         raise ValueError(f'source must be one clip, got {len(inputs)} in {source}')
     pipeline = open_video_lifter(chosen, Path(cache) if cache else None)
     if not inputs[0].has_keypoints:
-        pipeline.pose_estimator = open_pose_estimator(chosen)
+        bars = text_bar if progress else no_bar
+        pipeline.pose_estimator = open_pose_estimator(chosen, bars=bars)
     clip, times = inputs[0].open(), StageTimes()
     with stage_bars(text_bar if progress else no_bar, inputs[0].name) as show:
         lifted = lift_source(pipeline, clip, show, times)
@@ -233,10 +236,18 @@ def open_video_lifter(
 
 
 def open_pose_estimator(
-    options: InferOptions, say: Callable[[str], None] = lambda line: None
+    options: InferOptions,
+    say: Callable[[str], None] = lambda line: None,
+    bars: Bars = no_bar,
 ) -> VideoPoseEstimator:
     """Load the detector and the 2D model of :func:`infer`, and name them."""
-    speed = SPEEDS[options.speed]
+    speed, name = SPEEDS[options.speed], options.pose2d
+    file = NAMED_FILES.get(name)
+    if file and not file.path(name).exists():
+        host = urlsplit(file.url).hostname
+        say(f'{name}: {file.megabytes:g} MB from {host}, once ({file.license})')
+        with bars(f'downloading {name}', 'MB') as show:
+            fetch_named(name, show)
     detector, estimator = pose_source.open_pose_source(
         options.pose2d,
         options.pose2d_weights,

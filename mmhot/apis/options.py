@@ -333,8 +333,9 @@ class InferOptions(LifterOptions):
     title = 'models, tracking, filters and camera'
 
     pose2d: str | None = option(
-        "2D model: an .onnx or .zip file, a config or alias of MMPose's, or auto: "
-        'RTMPose-m if it was downloaded (default: the shipped gtpt-t)',
+        '2D model: movenet, rtmpose-m or rtmo-s (downloaded once), an .onnx or .zip '
+        "file, a config or alias of MMPose's, or auto: RTMPose-m if it was downloaded "
+        '(default: the shipped gtpt-t)',
         metavar='MODEL',
     )
     pose2d_weights: str | None = option('checkpoint of the 2D model', metavar='FILE')

@@ -10,12 +10,12 @@ Show = Callable[[int, int], None]
 """Takes frames done and frames in total, 0 if unknown."""
 ShowStage = Callable[[str, int, int], None]
 """Takes the stage, frames done and frames in total."""
-Bars = Callable[[str], AbstractContextManager[Show]]
-"""Takes a title and opens a progress bar."""
+Bars = Callable[..., AbstractContextManager[Show]]
+"""Takes a title, and a unit where it is not frames, and opens a progress bar."""
 
 
 @contextmanager
-def no_bar(title: str) -> Iterator[Show]:
+def no_bar(title: str, unit: str = 'frame') -> Iterator[Show]:
     """Show no progress."""
     yield lambda done, total: None
 

@@ -6,13 +6,16 @@ What was fetched once is used without a network. Archives are unpacked once.
 import hashlib
 import os
 import re
+import socket
 import time
 import zipfile
 import zlib
+from collections.abc import Callable
 from http.client import HTTPException
 from pathlib import Path, PurePosixPath
+from threading import Thread
 from urllib.parse import urldefrag, urlsplit
-from urllib.request import urlopen
+from urllib.request import getproxies, urlopen
 
 from mmhot.compat.installation import import_extra
 from mmhot.deploy.onnx_sessions import META_FILE
@@ -36,7 +39,8 @@ _MAX_SIZE = 2 << 30
 _RESOURCES = '__MACOSX'  # of archives made on macOS
 _CHECKPOINTS = ('.safetensors', '.pth')
 _FILES = ('*.safetensors', '*.pth', *_GRAPH)
-_TIMEOUT = 30  # seconds without an answer
+# Seconds until a server is connected to, and without an answer.
+_CONNECT, _TIMEOUT = 1.5, 30
 _MAX_SECONDS, _MAX_BYTES = 2 * 3600, 4 << 30
 
 
@@ -180,47 +184,84 @@ def cached_file(url: str) -> Path:
 
 
 def download(
-    url: str, hint: str = '', path: Path | None = None, sha256: str | None = None
+    url: str,
+    hint: str = '',
+    path: Path | None = None,
+    sha256: str | None = None,
+    show: Callable[[int, int], None] = lambda done, total: None,
 ) -> Path:
     """Download a file unless it is there already, at ``path`` or :func:`cached_file`.
 
-    ``sha256`` is that of its content in hexadecimal digits, or the first of them;
-    ``hint`` ends the message of a download that fails.
+    ``sha256`` is that of its content in hexadecimal digits, or the first of them; by
+    default that of the first download, which is kept beside the file. ``hint`` ends the
+    message of a download that fails; ``show`` receives megabytes done and in total.
 
     Raises:
         ValueError: If it cannot be downloaded, or has another content; then nothing is
             kept.
     """
     path = path or cached_file(url)
+    kept = path.with_name(f'{path.name}.sha256')
     if path.is_file():
+        if sha256 is None and kept.is_file():
+            sha256 = kept.read_text(encoding='utf-8')
         _check_digest(path, sha256, url)
         return path
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary:
-            _fetch(url, temporary, hint)
+            _fetch(url, temporary, hint, show)
             _check_digest(temporary, sha256, url)
+            digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
+            kept.write_text(digest, encoding='utf-8')
     except OSError as error:
         raise ValueError(f'{public_url(url)} cannot be kept: {error}') from error
     return path
 
 
-def _fetch(url: str, path: Path, hint: str) -> None:
+def _fetch(url: str, path: Path, hint: str, show: Callable[[int, int], None]) -> None:
     try:
+        _connect(url)
         with urlopen(url, timeout=_TIMEOUT) as response, path.open('wb') as file:
             end = time.monotonic() + _MAX_SECONDS
+            size = int(response.headers.get('Content-Length', 0))
             while chunk := response.read(1 << 20):
                 file.write(chunk)
+                show(file.tell() >> 20, size >> 20)
                 if file.tell() > _MAX_BYTES or time.monotonic() > end:
                     raise OSError('more than 4 GB, or not finished in two hours')
-            size, found = response.headers.get('Content-Length'), file.tell()
-            if size is not None and found != int(size):
-                raise OSError(f'{found} of {size} bytes arrived')
+            if size and file.tell() != size:
+                raise OSError(f'{file.tell()} of {size} bytes arrived')
     except (HTTPException, OSError, ValueError) as error:
         reason = ' '.join(str(error).split())
         raise ValueError(
             f'{public_url(url)} cannot be downloaded ({reason:.80}){hint}'
         ) from error
+
+
+def _connect(url: str) -> None:
+    """Raise an OSError where no connection is made in time; names are waited for long.
+
+    Without a network the system tries for up to a minute, in a call without limit.
+    """
+    parts = urlsplit(url)
+    if parts.scheme in getproxies() or not parts.hostname:
+        return
+    port = parts.port or (80 if parts.scheme == 'http' else 443)
+    address, failed = (parts.hostname, port), [OSError('no connection')]
+
+    def attempt() -> None:
+        try:
+            socket.create_connection(address, _CONNECT).close()
+            failed.clear()
+        except OSError as error:
+            failed.append(error)
+
+    thread = Thread(target=attempt, daemon=True)
+    thread.start()
+    thread.join(_CONNECT)
+    if failed:
+        raise failed[-1]
 
 
 def _check_digest(path: Path, sha256: str | None, url: str) -> None:

@@ -43,10 +43,15 @@ def test_c3d_has_the_joints_and_marks_gaps(clip, tmp_path):
     assert_allclose(residuals[:, ~known], -1)
     errors = np.linspace(0.01, 0.2, 17 * len(clip)).reshape(-1, 17)
     errors[0, 3] = np.nan  # unknown
-    replace(clip, expected_error=errors).save(tmp_path / 'b.c3d')
+    scores = clip.keypoint_scores_3d.copy()
+    scores[:20, 5] = 0  # not seen
+    changed = dict(expected_error=errors, keypoint_scores_3d=scores)
+    replace(clip, **changed).save(tmp_path / 'b.c3d')
     content = ezc3d.c3d(str(tmp_path / 'b.c3d'))
     residuals = content['data']['meta_points']['residuals'][0]
-    assert_allclose(residuals[:, known], np.nan_to_num(1000 * errors).T, atol=0.51)
+    wanted = np.where(scores > 0, np.nan_to_num(1000 * errors), -1)
+    assert_allclose(residuals[:, known], wanted.T, atol=0.51)
+    assert np.isnan(read_c3d(tmp_path / 'b.c3d').positions[:20, 5]).all()
     assert_allclose(residuals[:, ~known], -1)
 
 

@@ -1,7 +1,11 @@
 """Published kinds of ONNX models, as small generated files with their real shapes."""
 
 import json
+import threading
 import zipfile
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import onnx
@@ -11,7 +15,10 @@ from mmpose.datasets.transforms import GetBBoxCenterScale, TopdownAffine
 from numpy.testing import assert_allclose
 from onnx import TensorProto, helper, numpy_helper
 
+from mmhot.apis.lifting import open_pose_estimator
+from mmhot.apis.options import InferOptions
 from mmhot.video.models import onnx_layouts
+from mmhot.video.models.model_names import NAMED_FILES, NamedFile
 from mmhot.video.models.onnx_detectors import OnnxDetector
 from mmhot.video.models.onnx_models import OnnxPoseEstimator
 from mmhot.video.models.pose_source import open_pose_source
@@ -87,6 +94,7 @@ FOLDER = '20230831/rtmpose_onnx/rtmpose-m_simcc-body7_pt-body7_420e-256x192-e48f
 
 
 def archive(path, files):
+    path.parent.mkdir(exist_ok=True)
     with zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED) as file:
         for name, content in files.items():
             file.writestr(name, content)
@@ -109,6 +117,38 @@ def sdk(tmp_path):
         f'{FOLDER}/pipeline.json': pipeline(*steps, size, type='SimCCLabel'),
         '../../escaped.txt': 'out of the folder',
     }
+
+
+def test_named_models_are_downloaded_once(sdk, monkeypatch, tmp_path, cache):
+    path = archive(tmp_path / 'served' / 'rtmpose.zip', sdk)
+    lines, shown = [], []
+
+    @contextmanager
+    def bars(title, unit):
+        yield lambda *megabytes: shown.append((title, unit, *megabytes))
+
+    def open_models():
+        options = InferOptions(pose2d='rtmpose-m')
+        return open_pose_estimator(options, lines.append, bars).estimator.name
+
+    handler = partial(SimpleHTTPRequestHandler, directory=path.parent)
+    with ThreadingHTTPServer(('127.0.0.1', 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f'http://127.0.0.1:{server.server_address[1]}/rtmpose.zip'
+        monkeypatch.setitem(NAMED_FILES, 'rtmpose-m', NamedFile(url, 1.5, 'MIT'))
+        assert open_models() == 'rtmpose-m'
+        server.shutdown()
+    assert lines[0] == 'rtmpose-m: 1.5 MB from 127.0.0.1, once (MIT)'
+    assert lines[1].endswith(', verified by rtmpose-m, 2D keypoints: rtmpose-m')
+    assert shown == [('downloading rtmpose-m', 'MB', 0, 0)]
+    assert open_models() == 'rtmpose-m'
+    kept = cache / 'mmhot' / 'models' / 'rtmpose-m.zip'
+    kept.write_bytes(b'')
+    with pytest.raises(ValueError, match='it was changed, or is another file'):
+        open_models()
+    kept.unlink()
+    with pytest.raises(ValueError, match=r'rtmpose\.zip cannot be downloaded \('):
+        open_models()
 
 
 def test_archives_state_normalization_and_padding(sdk, tmp_path, cache):

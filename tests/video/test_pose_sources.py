@@ -171,7 +171,7 @@ def test_models_without_weights_are_refused(monkeypatch, tmp_path):
     def offline(*_, **__):
         raise OSError('no route\nto host')
 
-    monkeypatch.setattr(hub, 'urlopen', offline)
+    monkeypatch.setattr(hub.socket, 'create_connection', offline)
     with pytest.raises(
         ValueError, match=r'cannot be downloaded \(no route to host\): give a f'
     ):

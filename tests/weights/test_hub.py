@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import socket
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,6 +14,7 @@ from lifters import lifter_config, random_state, save_lifter
 
 from mmhot.compat.checkpoints import safe_load, save_checkpoint
 from mmhot.lifting.lifter import Lifter
+from mmhot.weights import hub as hub_module
 from mmhot.weights.hub import local_file
 
 COMMIT = 'a' * 40
@@ -98,6 +100,20 @@ def test_names_with_digits_are_checked():
         with pytest.raises(ValueError, match='cannot be downloaded') as caught:
             local_file(f'{secret}/missing.pth?token=hidden')
         assert not {'secret', 'hidden'} & set(re.findall(r'\w+', str(caught.value)))
+
+
+def test_no_connection_is_not_waited_for(monkeypatch, tmp_path):
+    waiting = threading.Event()
+
+    def hang(*_):
+        waiting.wait(20)
+        raise OSError
+
+    monkeypatch.setattr(socket, 'create_connection', hang)
+    monkeypatch.setattr(hub_module, '_CONNECT', 0.01)
+    with pytest.raises(ValueError, match=r'cannot be downloaded \(no connection\)'):
+        local_file('https://download.example/a.onnx')
+    waiting.set()
 
 
 @pytest.fixture

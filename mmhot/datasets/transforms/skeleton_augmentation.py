@@ -1,4 +1,4 @@
-"""Augmentation of 3D skeletons: bone lengths and joint definitions."""
+"""Augmentation of 3D skeletons: bent knees, bone lengths and joint definitions."""
 
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -8,6 +8,11 @@ from mmhot.skeletons.joints import get_skeleton
 
 _H36M = get_skeleton('h36m-17')
 _LEG = _H36M.indices(['left_knee', 'left_foot'])
+_LEGS = [
+    _H36M.indices([f'{side}_hip', f'{side}_knee', f'{side}_foot'])
+    for side in ('left', 'right')
+]
+_KNEES_AND_FEET = [joint for _, *own in _LEGS for joint in own]
 _HIPS = _H36M.indices(['left_hip', 'right_hip'])
 _SHOULDERS = _H36M.indices(['left_shoulder', 'right_shoulder'])
 _ROOT, _THORAX, _SPINE = _H36M.indices(['root', 'thorax', 'spine'])
@@ -26,12 +31,90 @@ _TO_JOINTS = np.linalg.inv(_TO_BONES).round()
 
 
 @TRANSFORMS.register_module()
+class RandomStraightLegs(BaseTransform):
+    """Straighten the knees of a window, and hold some windows still.
+
+    CMU's solved skeletons stand with knees that are bent by 20 to 35 degrees: 2 to 5 %
+    of their knees are below 10 degrees, where those of people who stand are. From the
+    front one cannot tell, and a lifter predicts what is usual. To learn both, knees are
+    straightened where arms or observed joints are not those of CMU's skeleton, by
+    :class:`RandomBoneLengths` and :class:`RandomJointDefinition`.
+
+    Angles are reduced by one number of degrees in all frames, less from 40 degrees on,
+    not at all from 85. Bones keep their lengths, and the hips their places. Modified
+    keys: ``joints_world`` (T, 17, 3) and, if it is there, ``observed_world``.
+
+    Args:
+        prob (float): Probability for other skeletons.
+        own_prob (float): Probability for CMU's own.
+        still_prob (float): Probability that all frames become a single one, as of a
+            photograph.
+    """
+
+    # degrees: range of reductions, angles up to which they apply, and from which not
+    reduction, full, none = (10.0, 35.0), 40.0, 85.0
+    # of an angle that would become negative this share is left
+    rest = 0.2
+
+    def __init__(
+        self, prob: float = 0.9, own_prob: float = 0.1, still_prob: float = 0.05
+    ) -> None:
+        self.prob, self.own_prob = prob, own_prob
+        self.still_prob = still_prob
+
+    def transform(self, results: dict) -> dict:
+        """Straighten; see the class."""
+        names = [x for x in ('joints_world', 'observed_world') if x in results]
+        if np.random.rand() < self.still_prob:
+            frame = np.random.randint(len(results['joints_world']))
+            for name in names:
+                results[name] = np.repeat(
+                    results[name][frame : frame + 1], len(results[name]), axis=0
+                )
+        is_other = len(names) > 1 or results.get('arms_moved', False)
+        if np.random.rand() < (self.prob if is_other else self.own_prob):
+            degrees = np.random.uniform(*self.reduction)
+            joints = self.straighten(results['joints_world'], degrees)
+            results['joints_world'] = joints
+            if 'observed_world' in results:
+                # which differs in the hips alone
+                observed = results['observed_world'].copy()
+                observed[:, _KNEES_AND_FEET] = joints[:, _KNEES_AND_FEET]
+                results['observed_world'] = observed
+        return results
+
+    def straighten(self, joints: np.ndarray, degrees: float) -> np.ndarray:
+        """Reduce the angles of knees of (T, 17, 3) by up to a number of degrees."""
+        joints = joints.copy()
+        for hip, knee, foot in _LEGS:
+            bones = joints[:, [knee, foot]] - joints[:, [hip, knee]]
+            lengths = np.linalg.norm(bones, axis=-1, keepdims=True).clip(1e-6)
+            bones = bones / lengths
+            angle = np.degrees(np.arccos(bones.prod(1).sum(-1).clip(-1, 1)))
+            share = (self.none - angle) / (self.none - self.full)
+            left = angle - degrees * share.clip(0, 1)
+            share = np.maximum(left, self.rest * angle) / angle.clip(1e-6)
+            line = _unit((joints[:, foot] - joints[:, hip]).T).T[:, None]
+            # the rotation of each bone towards the line, in their common plane
+            along = (bones * line).sum(-1, keepdims=True)
+            across = bones - along * line
+            turn = share[:, None, None] * np.arccos(along.clip(-1, 1))
+            across *= np.sin(turn) / np.linalg.norm(
+                across, axis=-1, keepdims=True
+            ).clip(1e-6)
+            bones = lengths * (np.cos(turn) * line + across)
+            joints[:, knee] = joints[:, hip] + bones[:, 0]
+            joints[:, foot] = joints[:, knee] + bones[:, 1]
+        return joints
+
+
+@TRANSFORMS.register_module()
 class RandomBoneLengths(BaseTransform):
     """Scale the bones of a window's person, keeping all angles.
 
     Left and right stay alike. The root's path is scaled with the legs, so that feet
     stay on the floor and skate no more than before. Modified key: ``joints_world``
-    (T, 17, 3).
+    (T, 17, 3); added: ``arms_moved``, whether they are not where CMU's are.
 
     Args:
         prob (float): Probability.
@@ -60,7 +143,8 @@ class RandomBoneLengths(BaseTransform):
         by_joint = joints.swapaxes(0, 1)
         scaled = scaling @ by_joint.reshape(len(scaling), -1)
         scaled = scaled.reshape(by_joint.shape).swapaxes(0, 1).copy()
-        if np.random.rand() < self.drop_prob:
+        results['arms_moved'] = np.random.rand() < self.drop_prob
+        if results['arms_moved']:
             self.move_arms(scaled)
         results['joints_world'] = scaled
         return results

@@ -13,6 +13,8 @@ from mmhot.structures.clips import Clip3D
 _MILLIMETERS = 1000.0
 # By the format's rules: 0 for points that were computed, -1 for unknown ones.
 _COMPUTED, _UNKNOWN = 0.0, -1.0
+# Those after them, such as toes, are computed from these.
+_NUM_LIFTED = 17
 # Header fields of frame numbers have 16 bits.
 _MAX_FRAMES = 65_535
 
@@ -21,7 +23,8 @@ def write_person(clip: Clip3D, path: str | Path) -> None:
     """Write the joints of one person as points: millimeters, z up, a constant rate.
 
     Residuals are the expected errors where they are known, else 0, which stands for
-    computed points, and -1 in frames without a pose.
+    computed points, and -1 in frames without a pose, and of joints that were not seen
+    (whose score is 0), which are left out.
 
     Args:
         clip (Clip3D): One track in ``'world'`` axes.
@@ -41,8 +44,8 @@ def write_person(clip: Clip3D, path: str | Path) -> None:
         )
     points = np.ones((4, len(clip.joint_names), len(positions)))
     points[:3] = np.moveaxis(positions * _MILLIMETERS, 0, -1).swapaxes(0, 1)
-    points[:3, :, ~is_known] = np.nan
     residuals = np.where(is_known, _residuals(clip, first), _UNKNOWN)
+    points[:3, residuals == _UNKNOWN] = np.nan
     file = ezc3d.c3d()
     file['header']['points']['first_frame'] = begin
     parameters = file['parameters']['POINT']
@@ -58,12 +61,15 @@ def write_person(clip: Clip3D, path: str | Path) -> None:
 
 
 def _residuals(clip: Clip3D, first: int) -> np.ndarray:
-    """Return the residuals of joints with a pose, which the format rounds, (K, T)."""
+    """Return the residuals of joints in a pose, which the format rounds, (K, T)."""
     errors = clip.expected_error
     if errors is None:
         errors = np.zeros(clip.keypoints_3d.shape[:2])
     # sampled as the positions are
-    values = np.repeat(errors[..., None], 3, -1)
+    seen = clip.keypoint_scores_3d > 0
+    seen[:, _NUM_LIFTED:] = True
+    values = np.stack([errors, seen, seen], -1)
     values = replace(clip, keypoints_3d=values, root_3d=np.zeros_like(clip.root_3d))
-    residuals = sample_evenly(values, first)[0][..., 0].T * _MILLIMETERS
-    return np.nan_to_num(residuals.round(), nan=_COMPUTED)
+    errors, seen, _ = sample_evenly(values, first)[0].T
+    residuals = np.nan_to_num((errors * _MILLIMETERS).round(), nan=_COMPUTED)
+    return np.where(seen > 0.999, residuals, _UNKNOWN)

@@ -5,12 +5,13 @@ read without importing the packages.
 """
 
 import importlib.util
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 from mmhot.errors import hint_at_names, require_file
 from mmhot.weights.config_files import find_config
-from mmhot.weights.hub import cached_file
+from mmhot.weights.hub import cache_folder, cached_file, download
 from mmhot.weights.index import (
     SCHEME,
     IndexedModel,
@@ -28,6 +29,45 @@ _HUMAN_WEIGHTS = (
     'https://download.openmmlab.com/mmpose/v1/projects/rtmposev1/'
     'rtmdet_m_8xb32-100e_coco-obj365-person-235e8209.pth'
 )
+_OPENMMLAB = 'https://download.openmmlab.com/mmpose/v1/projects'
+
+
+class NamedFile(NamedTuple):
+    """ONNX file of a 2D model that is downloaded once, where it is named."""
+
+    url: str
+    megabytes: float
+    license: str
+    # 'human' would be another download
+    detector: str | None = 'pose-verified'
+
+    def path(self, name: str) -> Path:
+        """Return where it is kept."""
+        return cache_folder() / 'mmhot' / 'models' / f'{name}{Path(self.url).suffix}'
+
+
+NAMED_FILES = {
+    'movenet': NamedFile(
+        'https://huggingface.co/Xenova/movenet-singlepose-thunder/resolve/main/onnx/'
+        'model_fp16.onnx',
+        12.6,
+        'Apache-2.0, Google',
+    ),
+    'rtmpose-m': NamedFile(
+        f'{_OPENMMLAB}/rtmposev1/onnx_sdk/'
+        'rtmpose-m_simcc-body7_pt-body7_420e-256x192-e48f03d0_20230504.zip',
+        50,
+        'Apache-2.0, OpenMMLab',
+    ),
+    'rtmo-s': NamedFile(
+        f'{_OPENMMLAB}/rtmo/onnx_sdk/'
+        'rtmo-s_8xb32-600e_body7-640x640-dac2bf74_20231211.zip',
+        37,
+        'Apache-2.0, OpenMMLab',
+        detector=None,  # detects people itself
+    ),
+}
+"""2D models of others by name, of COCO's 17 keypoints."""
 TASKS_2D = ('body_2d_keypoint', 'wholebody_2d_keypoint')
 DETECTION = ('detection',)
 """Tasks of the index: folders of the configs."""
@@ -67,6 +107,19 @@ def shipped_models(tasks: tuple[str, ...]) -> list[IndexedModel]:
     ]
 
 
+def fetch_named(
+    name: str, show: Callable[[int, int], None] = lambda done, total: None
+) -> str:
+    """Return the file of one of :data:`NAMED_FILES`, downloaded once; else the name.
+
+    ``show`` receives megabytes done and in total.
+    """
+    if name not in NAMED_FILES or Path(name).exists():
+        return name
+    file = NAMED_FILES[name]
+    return str(download(file.url, path=file.path(name), show=show))
+
+
 def _find(name: str, tasks: tuple[str, ...], package: str, kind: str) -> NamedModel:
     """Find a model by file, or by name in mmhot's or a package's index."""
     path = Path(name)
@@ -79,7 +132,7 @@ def _find(name: str, tasks: tuple[str, ...], package: str, kind: str) -> NamedMo
             f'{path} is neither a config (.py) nor an .onnx or .zip file: checkpoints '
             'are given as pose2d_weights or det_weights'
         )
-    names = []
+    names = [*NAMED_FILES] if tasks is TASKS_2D else []
     for model in read_models():
         if model.task in tasks:
             if model.is_called(name):

@@ -19,8 +19,10 @@ from mmhot.video.models.detectors import (
 )
 from mmhot.video.models.model_names import (
     DETECTION,
+    NAMED_FILES,
     TASKS_2D,
     choose_best,
+    fetch_named,
     shipped_models,
 )
 from mmhot.video.models.onnx_detectors import OneStageEstimator, OnnxDetector
@@ -123,9 +125,10 @@ def open_pose_source(
         pose2d (str, optional): An .onnx file, an archive (.zip) or folder of MMDeploy's
             SDK, a folder of ``mmhot export``, an address of one of these
             (:func:`mmhot.weights.hub.local_file`), a config file, a name or alias of
-            mmhot's or MMPose's models, a registered name, or 'auto', see
-            :func:`~mmhot.video.models.model_names.choose_best`. By default the shipped
-            model.
+            mmhot's or MMPose's models, one of
+            :data:`~mmhot.video.models.model_names.NAMED_FILES`, a registered name, or
+            'auto', see :func:`~mmhot.video.models.model_names.choose_best`. By default
+            the shipped model.
         pose2d_weights (str, optional): Checkpoint of a config or name; by default that
             of the model index.
         det_model (str, optional): The same kinds of files, a config file, a name or
@@ -158,6 +161,9 @@ def open_pose_source(
             )
         pose2d = choose_best()
     pose2d = pose2d or shipped_models(TASKS_2D)[0].name
+    if pose2d in NAMED_FILES:
+        det_model = det_model or NAMED_FILES[pose2d].detector
+        pose2d, skeleton = fetch_named(pose2d), skeleton or 'coco-17'
     settings = device, backend, skeleton, min_score, keep_rates
     request = ModelRequest(pose2d, pose2d_weights, *settings)
     kind = POSE_ESTIMATORS.get(request.model)
