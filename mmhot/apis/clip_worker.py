@@ -113,8 +113,6 @@ class ClipWorker:
             self._say(f'{item.name}: was finished before')
             return
         source = item.open()
-        if isinstance(source, Clip2D) and options.html_frames:
-            raise ValueError('html_frames needs a video, and there is none')
         with stage_bars(self._bars, source.name) as show:
             lifted = lift_source(self._pipeline, source, show, times)
         if lifted is None:

@@ -156,7 +156,6 @@ class Inferencer(BaseMMPoseInferencer):
         return video
 
     def _get_webcam_inputs(self, inputs: str) -> Iterator[Frame]:
-        """Open a webcam."""
         if self.lifter is not None:
             raise ValueError(f'{inputs} has no end: lift it with mmhot infer --live')
         self._video_input = False
@@ -200,7 +199,6 @@ class Inferencer(BaseMMPoseInferencer):
     def _pose_images(
         self, inputs: list, pipeline: VideoLifter, progress: ShowStage
     ) -> Iterator[PosedImage]:
-        """Estimate the poses in images, and lift each image for itself."""
         models = pipeline.pose_estimator
         for start in range(0, len(inputs), models.batch_size):
             images = [_read(x) for x in inputs[start : start + models.batch_size]]

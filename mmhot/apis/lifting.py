@@ -28,6 +28,8 @@ from mmhot.video.pose_estimation import VideoPoseEstimator
 from mmhot.video.speed import SPEEDS
 
 _LOGGER = logging.getLogger(__name__)
+# Options of files, which may lack what they state.
+_OF_FILES = ('skeleton', 'image_size', 'fps', 'single')
 _MORE_ACCURATE = (
     ' (trained on rendered people only, finds 3 of 4 joints on photos; more accurate, '
     'once downloaded: --pose2d movenet, 13 MB, or human, RTMPose-m, 150 MB)'
@@ -119,8 +121,7 @@ def lift(
 
 def _check_keypoints(keypoints: Clip2D | np.ndarray, options: LiftOptions) -> Clip2D:
     is_clip = isinstance(keypoints, Clip2D)
-    refused = ('skeleton', 'image_size', 'fps', 'single') if is_clip else ('single',)
-    for name in refused:
+    for name in _OF_FILES if is_clip else ('single',):
         if getattr(options, name) is not None:
             what = 'a Clip2D' if is_clip else 'an array'
             raise ValueError(f'{name} is for files of keypoints, not for {what}')
@@ -134,13 +135,7 @@ def _check_keypoints(keypoints: Clip2D | np.ndarray, options: LiftOptions) -> Cl
 
 
 def _read_clip(path: str | Path | Iterable[object], options: LiftOptions) -> Clip2D:
-    return read_keypoints(
-        path,
-        skeleton=options.skeleton,
-        image_size=options.image_size,
-        fps=options.fps,
-        single=options.single,
-    )
+    return read_keypoints(path, **{name: getattr(options, name) for name in _OF_FILES})
 
 
 def lift_files(

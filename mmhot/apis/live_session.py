@@ -99,7 +99,6 @@ def lift_stream(
 def _open_lifter(
     options: InferRunOptions, live: LiveOptions, fps: float, say: Callable[[str], None]
 ) -> LiveLifter:
-    """Load the models."""
     said: list[str] = []
     with redirect_stdout(sys.stderr):  # some models print
         lifter = open_video_lifter(options, accuracy='fast').lifter

@@ -20,11 +20,7 @@ COMMANDS = 'infer', 'lift', 'ui', 'show-pruning', 'export', 'list', 'cost', 'doc
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run ``mmhot`` with the given arguments and return its exit code.
-
-    Args:
-        argv (Sequence[str], optional): Arguments; those of the process if None.
-    """
+    """Run ``mmhot`` with arguments, by default the process's; return the exit code."""
     parser, commands = build_parser()
     args, extras = parser.parse_known_args(argv)
     if args.version:

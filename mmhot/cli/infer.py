@@ -180,7 +180,6 @@ def _process(
     options: InferRunOptions,
     ray: RayOptions,
 ) -> Iterator['Outcome']:
-    """Process the inputs with the chosen runner."""
     if args.runner == 'ray':
         from mmhot.apis.ray_runner import process_with_ray
 

@@ -36,13 +36,12 @@ def run(args: argparse.Namespace) -> None:
     from mmhot.weights.index import read_models, shipped_weights
 
     models = read_models()
-    wanted = args.pattern.lower()
+    wanted, chosen = args.pattern.lower(), []
     is_short = not (wanted or args.all or args.json or args.out)
-    chosen = [
-        model
-        for model in models
-        if wanted in _searched_text(model) and (model.weights or not is_short)
-    ]
+    for model in models:
+        words = (model.name, *model.aliases, model.algorithm, model.task)
+        if wanted in ' '.join(words).lower() and (model.weights or not is_short):
+            chosen.append(model)
     if not chosen:
         names = [x for m in models for x in (m.name, *m.aliases, m.algorithm.lower())]
         raise ValueError(
@@ -73,13 +72,7 @@ def run(args: argparse.Namespace) -> None:
         args.say(f'and {len(models) - len(chosen)} configs to train: mmhot list --all')
 
 
-def _searched_text(model) -> str:
-    words = (model.name, *model.aliases, model.algorithm, model.task)
-    return ' '.join(words).lower()
-
-
 def _tables(content: dict, with_files: bool) -> Iterator[str]:
-    """Yield the tables of models and weights."""
     head = ('alias', 'model', 'algorithm', 'task', 'parameters', 'MACs', 'weights')
     rows = [
         (

@@ -55,13 +55,7 @@ def load_arrays(
 
 
 def check_sizes(archive: ZipFile, names: Iterable[str], file_size: int) -> None:
-    """Refuse arrays that take too much memory, by the sizes in their headers.
-
-    Args:
-        archive (ZipFile): Opened ``.npz`` file.
-        names (Iterable[str]): Arrays.
-        file_size (int): Bytes of the file.
-    """
+    """Refuse arrays of an ``.npz`` that take too much memory, by their headers."""
     members = {f'{name}{suffix}' for name in names for suffix in ('', '.npy')}
     total = sum(x.file_size for x in archive.infolist() if x.filename in members)
     limit = max(_MAX_ARRAYS, _MAX_RATIO * file_size)
@@ -75,13 +69,7 @@ def check_sizes(archive: ZipFile, names: Iterable[str], file_size: int) -> None:
 def save_arrays(
     path: str | Path, arrays: Mapping[str, np.ndarray], compressed: bool = False
 ) -> None:
-    """Write an ``.npz`` file.
-
-    Args:
-        path (str | Path): The file to create or replace.
-        arrays (Mapping[str, np.ndarray]): By name.
-        compressed (bool): Whether to compress the arrays. Defaults to False.
-    """
+    """Write arrays by name as an ``.npz`` file, which is created or replaced."""
     # in memory first: a ZipFile on a full disk raises again in its destructor
     archive = BytesIO()
     (np.savez_compressed if compressed else np.savez)(archive, **arrays)

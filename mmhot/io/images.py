@@ -106,26 +106,13 @@ def image_size(path: Path) -> tuple[int, int] | None:
 
 
 def write_png(path: str | Path, image: np.ndarray) -> None:
-    """Write a PNG file.
-
-    Args:
-        path (str | Path): The file to create or replace.
-        image (np.ndarray): BGR, uint8 (H, W, 3).
-    """
+    """Write a PNG file of an image, BGR, uint8 (H, W, 3)."""
     with replacing(path) as temporary:
         Image.fromarray(image[..., ::-1]).save(temporary, 'PNG', compress_level=9)
 
 
 def open_media(file: str, **options: Any) -> Any:
-    """Open a video, sound or stream for reading, with titles of any encoding.
-
-    Args:
-        file (str): Path or URL.
-        **options: Of ``av.open``.
-
-    Returns:
-        av.container.InputContainer: The opened file.
-    """
+    """Open a video, sound or stream by ``av.open``, with titles of any encoding."""
     import av
 
     if int(av.__version__.partition('.')[0]) < 19:  # raises for titles not in UTF-8

@@ -57,12 +57,7 @@ _INSTANCE_KEYS = {
 
 
 def write_npz(clip: Clip3D, path: str | Path) -> None:
-    """Write a clip as ``.npz``, one array per field, without pickles.
-
-    Args:
-        clip (Clip3D): Lifted poses.
-        path (str | Path): The file to create or replace.
-    """
+    """Write a clip as ``.npz``, one array per field, without pickles."""
     timed = replace(clip, time=clip.seconds(clip.frame))
     arrays = {
         name: np.asarray(value, dtype)
@@ -74,12 +69,7 @@ def write_npz(clip: Clip3D, path: str | Path) -> None:
 
 
 def write_json(clip: Clip3D, path: str | Path) -> None:
-    """Write a clip as JSON in the structure of MMPose's 3D demo; NaN becomes null.
-
-    Args:
-        clip (Clip3D): Lifted poses.
-        path (str | Path): The file to create or replace.
-    """
+    """Write a clip as JSON in the structure of MMPose's 3D demo; NaN becomes null."""
     header = {
         name: exact_list(value) if name == _PATH else np.asarray(value).tolist()
         for name, value in _header(clip).items()
@@ -112,9 +102,7 @@ def write_json(clip: Clip3D, path: str | Path) -> None:
 def write_keypoints(clip: Clip2D, path: str | Path) -> None:
     """Write 2D keypoints that cannot be lifted as ``.npz``, with the keys of results.
 
-    Args:
-        clip (Clip2D): 2D keypoints; rows are sorted by frame and track.
-        path (str | Path): File to create or replace.
+    Rows are sorted by frame and track.
     """
     skeleton = get_skeleton(clip.skeleton)
     frame, keypoints, scores = (
@@ -154,18 +142,14 @@ def read_lifted(path: str | Path) -> Clip3D:
     with naming(path):
         with path.open('rb') as file:
             is_zip = file.read(4) in SIGNATURES
-        fields = _fields_of_npz(path) if is_zip else _fields_of_json(path)
+        names = (*ARRAYS, *_HEADER, _PATH, _CUTS)
+        fields = load_arrays(path, names) if is_zip else _fields_of_json(path)
         lacking = {*ARRAYS, *_HEADER} - {_ERROR} - fields.keys()
         if lacking:
             raise ValueError(
                 f'is no lifted clip: it lacks {", ".join(sorted(lacking))}'
             )
         return _build(fields)
-
-
-def _fields_of_npz(path: Path) -> dict[str, object]:
-    fields = load_arrays(path, (*ARRAYS, *_HEADER, _PATH, _CUTS))
-    return {k: v.tolist() if k in _HEADER else v for k, v in fields.items()}
 
 
 def _fields_of_json(path: Path) -> dict[str, object]:
@@ -187,8 +171,8 @@ def _fields_of_json(path: Path) -> dict[str, object]:
 
 
 def _build(fields: dict[str, object]) -> Clip3D:
-    """Build the clip of fields of any types."""
-    known = {name: make(fields[name]) for name, make in _HEADER.items()}
+    plain = {name: np.asarray(fields[name]).tolist() for name in _HEADER}
+    known = {name: make(plain[name]) for name, make in _HEADER.items()}
     num_rows, num_joints = np.size(fields['frame']), len(known['joint_names'])
     sizes = {'N': num_rows, 'K': num_joints, '2': 2, '3': 3}
     for name, (letters, dtype) in ARRAYS.items():

@@ -10,16 +10,7 @@ from mmhot.structures.formats import WRITERS
 
 
 def name_files(path: Path, form: str, tracks: Sequence[int]) -> dict[int | None, Path]:
-    """Name the files of one format.
-
-    Args:
-        path (Path): File of all people.
-        form (str): The format.
-        tracks (Sequence[int]): Track IDs.
-
-    Returns:
-        dict[int | None, Path]: Files by track ID; None stands for all people.
-    """
+    """Name the files of one format by track ID; None stands for all people."""
     if not WRITERS[form].per_person:
         return {None: path}
     if len(tracks) == 1:
@@ -30,14 +21,7 @@ def name_files(path: Path, form: str, tracks: Sequence[int]) -> dict[int | None,
 def result_files(
     folder: Path, name: str, formats: Sequence[str], tracks: Sequence[int] = ()
 ) -> list[Path]:
-    """List the files of a clip's results; without track IDs, those of all people.
-
-    Args:
-        folder (Path): Folder of the results.
-        name (str): Name of the clip.
-        formats (Sequence[str]): Formats.
-        tracks (Sequence[int]): Track IDs, if known.
-    """
+    """List the files of a clip's results; without track IDs, those of all people."""
     paths = {form: folder / f'{name}.{form}' for form in formats}
     named = (name_files(path, form, tracks) for form, path in paths.items())
     return [*paths.values(), *(file for files in named for file in files.values())]
@@ -83,10 +67,7 @@ def results_folder(
 ) -> Iterator[None]:
     """Create a writable folder; remove it again if nothing was written to it.
 
-    Args:
-        folder (Path): Folder of the results.
-        targets (Iterable[tuple[object, Iterable[Path]]]): See :func:`check_targets`.
-        read (Iterable[str | Path]): The same.
+    Other arguments are those of :func:`check_targets`.
 
     Raises:
         OSError: If it cannot be written to.

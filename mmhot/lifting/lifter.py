@@ -234,12 +234,10 @@ class Lifter(ClipEncoder):
         camera: dict,
         progress: Callable[[int], None] | None = None,
     ) -> tuple[list[np.ndarray], list[np.ndarray | None]]:
-        """Lift keypoints (T, 17, C) at the model's frame rate.
+        """Lift keypoints (T, 17, C) at the model's frame rate to poses (T, 17, 3).
 
-        Returns:
-            tuple[list[np.ndarray], list[np.ndarray | None]]: Poses (T, 17, 3), and half
-            the distances of joints between the plain and the mirrored prediction,
-            (T, 17), if these have different windows.
+        Also returns half the distances of joints between the plain and the mirrored
+        prediction, (T, 17), if these have different windows.
         """
 
         def lift(mirrored: bool | None, half: float, begin: float) -> list[np.ndarray]:

@@ -19,20 +19,13 @@ def _both(text: str) -> str:
     return ' '.join(chain.from_iterable(words))
 
 
-def _chain(*joints: str) -> str:
-    """Write a chain of joints as ``child<parent`` words."""
-    return ' '.join(f'{child}<{parent}' for parent, child in pairwise(joints))
-
-
 def _hand(side: str) -> str:
     root = f'{side}_hand_root'
-    fingers = ('thumb', 'forefinger', 'middle_finger', 'ring_finger', 'pinky_finger')
-    return ' '.join(
-        [
-            f'{root}<{side}_wrist',
-            *(_chain(root, *(f'{side}_{f}{n}' for n in range(1, 5))) for f in fingers),
-        ]
-    )
+    words = [f'{root}<{side}_wrist']
+    for name in ('thumb', 'forefinger', 'middle_finger', 'ring_finger', 'pinky_finger'):
+        finger = [root, *(f'{side}_{name}{number}' for number in range(1, 5))]
+        words += [f'{child}<{parent}' for parent, child in pairwise(finger)]
+    return ' '.join(words)
 
 
 # Left face landmarks and their right counterparts.

@@ -126,7 +126,7 @@ def joint_angles(positions: np.ndarray) -> np.ndarray:
         place['right_shoulder'] - place['left_shoulder'],
     )
     turn('pelvis', pelvis)
-    turn('trunk', _inverse(pelvis) @ trunk)
+    turn('trunk', np.swapaxes(pelvis, -1, -2) @ trunk)
     for side, sign in _SIDES.items():
         for (limb, part, bend, forward), above in zip(
             _LIMBS, (pelvis, trunk), strict=True
@@ -137,7 +137,7 @@ def joint_angles(positions: np.ndarray) -> np.ndarray:
             straight = _carried(above[..., 2], above[..., 1], upper)
             axes = _axes(upper, hinge + _STRAIGHT * straight, along=True)
             ending = f'_{side[0]}'
-            turn(part, _inverse(above) @ axes, sign, ending)
+            turn(part, np.swapaxes(above, -1, -2) @ axes, sign, ending)
             cosine = (upper * lower).sum(-1).clip(-1, 1)
             angles[bend + ending] = np.degrees(np.arccos(cosine))
         if f'{side}_heel' in place:
@@ -150,13 +150,7 @@ def joint_angles(positions: np.ndarray) -> np.ndarray:
 
 
 def _axes(up: np.ndarray, right: np.ndarray, along: bool = False) -> np.ndarray:
-    """Make axes (T, 3, 3), as columns, of two directions (T, 3).
-
-    Args:
-        up (np.ndarray): The y axis, exactly so if ``along``.
-        right (np.ndarray): The z axis, exactly so if not ``along``.
-        along (bool): See above.
-    """
+    """Make axes (T, 3, 3), as columns; y is exactly up if ``along``, else z right."""
     forward = unit_vectors(np.cross(up, right))
     if along:
         up = unit_vectors(up)
@@ -173,10 +167,6 @@ def _carried(vectors: np.ndarray, source: np.ndarray, target: np.ndarray) -> np.
     scale = (vectors * both).sum(-1) / np.maximum((both * both).sum(-1) / 2, 1e-9)
     ahead = 2 * (vectors * source).sum(-1)
     return vectors - scale[:, None] * both + ahead[:, None] * target
-
-
-def _inverse(axes: np.ndarray) -> np.ndarray:
-    return np.swapaxes(axes, -1, -2)
 
 
 def unit_vectors(vectors: np.ndarray) -> np.ndarray:

@@ -188,19 +188,6 @@ def register_skeleton(
     return skeleton
 
 
-def _limbs(joints: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-    """Find the joints of arms and legs by name."""
-    ankle = 'ankle' if 'left_ankle' in joints else 'foot'
-    parts = dict(leg=('hip', 'knee', ankle), arm=('shoulder', 'elbow', 'wrist'))
-    return {
-        f'{side}_{limb}': tuple(
-            f'{side}_{part}' for part in parts[limb] if f'{side}_{part}' in joints
-        )
-        for limb in parts
-        for side in ('right', 'left')
-    }
-
-
 def get_skeleton(name: str | Mapping[str, Any]) -> Skeleton:
     """Return a skeleton by name, or that of a metainfo.
 
@@ -211,7 +198,12 @@ def get_skeleton(name: str | Mapping[str, Any]) -> Skeleton:
             registered, and is a registered one if that has the same joints.
     """
     if isinstance(name, Mapping):
-        return _skeleton_of_metainfo(name)
+        found = read_metainfo(name)
+        for known in SKELETONS.values():
+            if (known.joints, tuple(known.flip_indices)) == (found.joints, found.swaps):
+                return known
+        own = f'{found.name}-{len(found.joints)}'
+        return _build(own, found.joints, found.tree(), found.swaps, found.parts())
     if not isinstance(name, str):
         raise TypeError(
             f'skeleton must be a name or a metainfo, got {type(name).__name__}'
@@ -220,16 +212,6 @@ def get_skeleton(name: str | Mapping[str, Any]) -> Skeleton:
         if name == skeleton.name or name in skeleton.dataset_names:
             return skeleton
     raise ValueError(_unknown('skeleton', name, SKELETONS))
-
-
-def _skeleton_of_metainfo(metainfo: Mapping[str, Any]) -> Skeleton:
-    """Build the skeleton of a metainfo, unless it is a registered one."""
-    found = read_metainfo(metainfo)
-    for known in SKELETONS.values():
-        if (known.joints, tuple(known.flip_indices)) == (found.joints, found.swaps):
-            return known
-    name = f'{found.name}-{len(found.joints)}'
-    return _build(name, found.joints, found.tree(), found.swaps, found.parts())
 
 
 def described_skeleton(description: Mapping[str, Any]) -> Skeleton:
@@ -246,7 +228,13 @@ def _build(
     parts: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> Skeleton:
     """Build a skeleton, and find its limbs by the names of its joints."""
-    limbs = {limb: found for limb, found in _limbs(joints).items() if found}
+    ankle = 'ankle' if 'left_ankle' in joints else 'foot'
+    limbs = {}
+    for limb, names in ('leg', f'hip knee {ankle}'), ('arm', 'shoulder elbow wrist'):
+        for side in ('right', 'left'):
+            named = [f'{side}_{part}' for part in names.split()]
+            if found := tuple(name for name in named if name in joints):
+                limbs[f'{side}_{limb}'] = found
     pairs = [(index, other) for index, other in enumerate(swaps) if index < other]
     # the left one first
     pairs = [pair[:: -1 if 'left' in joints[pair[1]].lower() else 1] for pair in pairs]

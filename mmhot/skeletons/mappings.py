@@ -29,15 +29,7 @@ def _mix(*terms: tuple[float | tuple[float, float], Recipe]) -> Recipe:
     return MappingProxyType(total)
 
 
-def _knuckles(side: str) -> list[Recipe]:
-    """Return recipes for the middle of the knuckles."""
-    fingers = ('forefinger', 'middle_finger', 'ring_finger', 'pinky_finger')
-    return [
-        {f'{side}_{finger}1': 0.25 for finger in fingers},
-        {f'{side}_index': 0.5, f'{side}_pinky': 0.5},
-    ]
-
-
+_FINGERS = ('forefinger', 'middle_finger', 'ring_finger', 'pinky_finger')
 _MID_TRUNK = _mix((0.5, _MID_SHOULDERS), (0.5, _MID_HIPS))
 
 # Recipes of all mappings, for joints that no published mapping covers.
@@ -63,7 +55,14 @@ _GENERAL = {
             ('big_toe', '{side}_foot_index'),
         )
     },
-    **{f'{side}_hand': _knuckles(side) for side in ('left', 'right')},
+    # the middle of the knuckles
+    **{
+        f'{side}_hand': [
+            {f'{side}_{finger}1': 0.25 for finger in _FINGERS},
+            {f'{side}_index': 0.5, f'{side}_pinky': 0.5},
+        ]
+        for side in ('left', 'right')
+    },
     **{
         joint: [{part: 1.0}]
         for joint, point in (
@@ -80,7 +79,6 @@ _GENERAL = {
 
 
 def _with_head(nose: Recipe, top: Recipe) -> dict[str, list[Recipe]]:
-    """Return the general table with recipes for the joints of the head."""
     return _GENERAL | {
         'neck_base': [{'head_center': 1.0}, nose],
         'head_center': [{'neck_base': 1.0}, nose],

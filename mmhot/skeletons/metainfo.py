@@ -110,7 +110,6 @@ def _find_file(path: str) -> Path:
 
 
 def _read(metainfo: Mapping[str, Any]) -> Metainfo:
-    """Read the content of a file, or the ``metainfo`` of a dataset."""
     is_parsed = 'keypoint_id2name' in metainfo
     rows = metainfo['keypoint_id2name' if is_parsed else 'keypoint_info']
     if not rows or set(rows) != set(range(len(rows))):
@@ -137,14 +136,9 @@ def _read(metainfo: Mapping[str, Any]) -> Metainfo:
                 f'{joints[index]} is swapped with {joints[other]}, but that with '
                 f'{joints[swaps[other]]}'
             )
-    types = [
-        'head' if own != 'lower' and _is_of_head(joint) else own
-        for joint, own in zip(joints, types, strict=True)
-    ]
+    for index, joint in enumerate(joints):
+        words = {word.lower() for word in re.findall('[A-Z]?[a-z]+', joint)}
+        if types[index] != 'lower' and words & _HEAD:
+            types[index] = 'head'
     name = metainfo['dataset_name']
     return Metainfo(name, joints, swaps, tuple(links), tuple(types))
-
-
-def _is_of_head(joint: str) -> bool:
-    words = re.findall('[A-Z]?[a-z]+', joint)
-    return not _HEAD.isdisjoint(word.lower() for word in words)

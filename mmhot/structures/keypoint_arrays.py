@@ -19,13 +19,7 @@ _STILL = 0.15
 
 
 def check_extent(keypoints: np.ndarray, width: int, height: int) -> None:
-    """Raise ValueError for keypoints that cannot be pixels of an image of this size.
-
-    Args:
-        keypoints (np.ndarray): Pixels, (N, K, 2); NaN where missing.
-        width (int): Image width.
-        height (int): Image height.
-    """
+    """Raise ValueError for keypoints (..., 2) that cannot be pixels of the image."""
     points = keypoints[np.isfinite(keypoints).all(-1)].astype(np.float64)
     if not len(points):
         return
@@ -52,9 +46,6 @@ def check_time_first(keypoints: np.ndarray) -> None:
     """Raise ValueError for (P, T, K, 2) instead of (T, P, K, 2).
 
     A person hardly moves from one frame to the next, while people are apart.
-
-    Args:
-        keypoints (np.ndarray): Pixels; NaN where missing.
     """
     num_frames, num_people = keypoints.shape[:2]
     if num_people <= max(num_frames, 2):

@@ -224,18 +224,10 @@ def resolve_intrinsics(
 def ideal_camera(width: int, height: int, lens: Lens | None = None) -> dict:
     """Return ``camera_param`` of the pinhole camera of :meth:`Lens.undistort`.
 
-    Args:
-        width (int): Image width in pixels.
-        height (int): Image height in pixels.
-        lens (Lens, optional): The lens, if known.
-
-    Returns:
-        dict: ``w``, ``h`` and, if the lens is known, ``f``.
+    It has ``w`` and ``h`` in pixels and, if the lens is known, ``f``.
     """
-    camera = dict(w=width, h=height)
-    if lens is not None:
-        camera['f'] = (lens.focal[0], lens.focal[0])
-    return camera
+    known = {} if lens is None else dict(f=(lens.focal[0], lens.focal[0]))
+    return dict(w=width, h=height, **known)
 
 
 def camera_intrinsics(camera_param: dict) -> tuple[np.ndarray, np.ndarray]:

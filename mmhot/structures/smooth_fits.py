@@ -85,9 +85,7 @@ def rest_equations(
 def sight_precision(places: np.ndarray, errors: tuple[float, float]) -> np.ndarray:
     """Return inverse covariances (T, 3, 3) of errors across and along lines of sight.
 
-    Args:
-        places (np.ndarray): In camera axes, (T, 3).
-        errors (tuple[float, float]): Standard deviations across and along.
+    Places (T, 3) are in camera axes; errors are the standard deviations.
     """
     sight = places / np.linalg.norm(places, axis=-1, keepdims=True)
     along = sight[:, :, None] * sight[:, None]

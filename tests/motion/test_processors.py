@@ -27,7 +27,7 @@ def names_of(steps):
 
 def test_list_is_the_table(lifter):
     options = InferRunOptions(out_dir='x', joints=24)
-    steps = [*processors_of(options, lifter), *processors_of_files(options)]
+    steps = [*processors_of(options, lifter), *processors_of_files(options, True)]
     assert list(dict.fromkeys(names_of(steps))) == [*PROCESSORS]
     for step in steps:
         assert set(step.needs) <= set(STAGES[step.stage])

@@ -37,6 +37,12 @@ from mmhot.structures.keypoint_arrays import mark_missing, whole_numbers
 
 _LOGGER = logging.getLogger(__name__)
 
+# Readers by the first bytes of files; others are JSON.
+_READERS = {
+    **dict.fromkeys(SIGNATURES, read_npz),
+    HDF5: read_sleap,
+    DEEPLABCUT: read_deeplabcut,
+}
 _EXPECTED = '2D keypoints as docs/output-formats.md lists them are expected'
 MAX_TRACKS = 2000
 """Most people of one file; each is lifted, and written, on its own."""
@@ -82,10 +88,9 @@ def read_keypoints(
             raise ValueError(f'frame must be within 0..{LARGEST_FRAME}')
         if rows.track is not None:
             rows.track = whole_numbers('track', rows.track)
-        scores = (
-            np.ones(rows.keypoints.shape[:2]) if rows.scores is None else rows.scores
-        )
-        rows.keypoints, rows.scores = mark_missing(rows.keypoints, scores)
+        if rows.scores is None:
+            rows.scores = np.ones(rows.keypoints.shape[:2])
+        rows.keypoints, rows.scores = mark_missing(rows.keypoints, rows.scores)
         if np.isnan(rows.keypoints).all():
             raise ValueError('no keypoint is finite and has a score above 0')
         header = _resolve_header(path, rows, image_size, fps)
@@ -98,21 +103,17 @@ def read_keypoints(
 
 
 def _read_rows(path: Path) -> Rows:
-    """Detect the format and read all people."""
     if path.is_dir():
         return read_mmpose_folder(path)
     with path.open('rb') as file:
-        start = file.read(64)
-    if start.startswith(SIGNATURES):
-        return read_npz(path)
-    if start.startswith(HDF5):
-        return read_sleap(path)
-    if start.removeprefix(b'\xef\xbb\xbf').startswith(DEEPLABCUT):
-        return read_deeplabcut(path)
+        start = file.read(64).removeprefix(b'\xef\xbb\xbf')
+    for signature, read in _READERS.items():
+        if start.startswith(signature):
+            return read(path)
     if not start.strip():
         raise ValueError('is empty')
-    # byte order marks are of UTF-8 and UTF-16
-    if not start.lstrip(b'\xef\xbb\xbf\xff\xfe\0 \t\r\n').startswith((b'[', b'{')):
+    # byte order marks are of UTF-16
+    if not start.lstrip(b'\xff\xfe\0 \t\r\n').startswith((b'[', b'{')):
         raise ValueError(f'is neither .npz nor JSON, .csv or HDF5: {_EXPECTED}')
     document = load_json(path)
     return read_coco(document, path) if is_coco(document) else read_mmpose(document)

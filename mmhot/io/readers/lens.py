@@ -77,10 +77,7 @@ def _load_yaml(path: Path) -> object:
     import yaml
 
     class Loader(yaml.SafeLoader):
-        """YAML loader that decodes OpenCV's matrices, and no aliases.
-
-        Aliases of aliases make a few lines as large as the memory.
-        """
+        """Decodes OpenCV's matrices; aliases may make a few lines fill the memory."""
 
         def compose_node(self, parent, index):
             if self.check_event(yaml.AliasEvent):
@@ -101,7 +98,6 @@ def _load_yaml(path: Path) -> object:
 
 
 def _pinhole(content: dict[str, object]) -> tuple[float, ...]:
-    """Return fx, fy, cx and cy."""
     name, matrix = _first(content, *_MATRIX)
     if matrix is None:
         missing = [name for name in _NUMBERS if name not in content]

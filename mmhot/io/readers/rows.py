@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mmhot.io.arrays import as_numbers
-from mmhot.structures.keypoint_arrays import whole_numbers
 
 
 @dataclass
@@ -75,11 +74,8 @@ def stack_boxes(people: list[dict]) -> np.ndarray | None:
 
 def stack_tracks(people: list[dict]) -> np.ndarray | None:
     """Stack the track IDs of all people, (N,); None if no person has one."""
-    for key in ('track_id', 'instance_id'):
-        values = stack(people, key)
-        if values is not None:
-            return whole_numbers(key, values)
-    return None
+    values = stack(people, 'track_id')
+    return stack(people, 'instance_id') if values is None else values
 
 
 def largest_person(rows: Rows) -> Rows:

@@ -28,9 +28,8 @@ endheader
 def write_mot(clip: Clip3D, path: str | Path) -> None:
     """Write the angles of one person as motion of OpenSim's full-body model.
 
-    Args:
-        clip (Clip3D): One track in ``'world'`` axes; gaps repeat the nearest pose.
-        path (str | Path): File to create or replace; it begins with the first pose.
+    It begins with the first pose of the clip, one track in ``'world'`` axes; gaps
+    repeat the nearest pose.
     """
     frames, positions = fill_frames(clip, first=clip.frame[0])
     positions = in_y_up(positions)
@@ -51,30 +50,20 @@ def write_csv(clip: Clip3D, path: str | Path) -> None:
     """Write the angles of all people as a table, with a row for each pose.
 
     Where expected errors are known, further columns have for each angle the largest
-    one of the joints that determine it, in meters, empty if one of them is unknown.
-
-    Args:
-        clip (Clip3D): In ``'world'`` axes.
-        path (str | Path): File to create or replace.
+    one of the joints that determine it, in meters, empty if one of them is unknown. The
+    clip is in ``'world'`` axes.
     """
     names = angle_names(len(clip.joint_names))
     angles = np.empty((len(clip), len(names)))
     for rows in clip.stretches():
         angles[rows] = joint_angles(in_y_up(clip.places()[rows]))
-    errors = _largest_errors(clip)
+    errors = {}
+    if clip.expected_error is not None:
+        for angle, joints in angle_joints(len(clip.joint_names)).items():
+            errors[f'{angle}_error_3d'] = clip.expected_error[:, joints].max(1)
     table = np.column_stack([angles, *errors.values()])
     rows = (
         (*head, *('' if np.isnan(value) else f'{value:.4f}' for value in row))
         for head, row in zip(row_heads(clip), table, strict=True)
     )
     write_rows(path, ('frame', 'time', 'track', *names, *errors), rows)
-
-
-def _largest_errors(clip: Clip3D) -> dict[str, np.ndarray]:
-    """Return columns of expected errors, (N,), by name; none if all are unknown."""
-    if clip.expected_error is None:
-        return {}
-    return {
-        f'{angle}_error_3d': clip.expected_error[:, joints].max(1)
-        for angle, joints in angle_joints(len(clip.joint_names)).items()
-    }

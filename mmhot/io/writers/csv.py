@@ -13,9 +13,7 @@ from mmhot.structures.clips import Clip3D
 def write_csv(clip: Clip3D, path: str | Path) -> None:
     """Write a clip as a table; unknown values are left empty.
 
-    Args:
-        clip (Clip3D): 3D poses; ``x, y, z`` are root-relative, ``u, v`` in pixels.
-        path (str | Path): File to create or replace.
+    Columns ``x, y, z`` are root-relative, ``u, v`` in pixels.
     """
     columns: dict[str, Iterable] = dict(clip.table())
     columns['time'] = [f'{second:.6f}' for second in columns['time']]

@@ -22,11 +22,8 @@ def write_glb(clip: Clip3D, path: str | Path) -> None:
 
     Meters, y up (world x, z, -y), one root node for each person, joints named as in
     HumanIK. Persons are scaled to zero while the clip lacks them. Extras of the joints
-    have the expected errors, if they are known.
-
-    Args:
-        clip (Clip3D): In ``'world'`` axes, joints of Human3.6M.
-        path (str | Path): File to create or replace.
+    have the expected errors, if they are known. The clip has ``'world'`` axes and
+    joints of Human3.6M.
     """
     gltf = Gltf()
     materials = [
@@ -79,7 +76,6 @@ def _end_name(joint: str) -> str:
 
 
 def _add_mesh(gltf: Gltf, mannequin: Mannequin, materials: list[int], name: str) -> int:
-    """Add the mesh, with one primitive for each material."""
     padding = ((0, 0), (0, 2))  # glTF has four joints per vertex
     attributes = {
         'POSITION': np.float32(mannequin.vertices),
@@ -113,7 +109,6 @@ def _add_skin(gltf: Gltf, motion: RigidMotion, joints: list[int], name: str) -> 
 def _animate(
     gltf: Gltf, motion: RigidMotion, joints: list[int], person: Clip3D
 ) -> None:
-    """Add the channels of the root's position and of all rotations."""
     kept, times = _add_times(gltf, person, person.frame)
     root = np.float32(motion.root[kept] @ Y_UP.T)
     gltf.add_channel(joints[0], 'translation', times, root)
@@ -148,10 +143,8 @@ def _hide(gltf: Gltf, hips: int, person: Clip3D, clip: Clip3D) -> None:
 
 
 def _add_times(gltf: Gltf, clip: Clip3D, frames: np.ndarray) -> tuple[np.ndarray, int]:
-    """Add the seconds of frames; return the places of those kept, and the accessor.
-
-    Times must increase, which timestamps of videos need not.
-    """
+    """Add the seconds of frames; return the places of those kept, and the accessor."""
     seconds = np.float32(clip.seconds(frames))
+    # times must increase, which timestamps of videos need not
     kept = np.flatnonzero(np.diff(seconds, prepend=-1) > 0)
     return kept, gltf.add_array(seconds[kept], bounds=True)

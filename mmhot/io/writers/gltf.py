@@ -33,11 +33,7 @@ class Gltf:
         self._size = 0
 
     def add(self, kind: str, **item: Any) -> int:
-        """Append an item to a list of the document, such as ``'nodes'``.
-
-        Returns:
-            int: Its index.
-        """
+        """Append an item to a list of the document, such as ``'nodes'``: its index."""
         items = self.document.setdefault(kind, [])
         items.append(item)
         return len(items) - 1

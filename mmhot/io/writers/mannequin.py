@@ -114,12 +114,7 @@ def make_mannequin(motion: RigidMotion, rig: Rig) -> Mannequin:
 def _trunk(
     place: dict[str, np.ndarray], spines: list[str], thickness: float
 ) -> list[tuple]:
-    """List the tubes of trunk, neck and head.
-
-    Returns:
-        list[tuple]: Of each tube path, profile, owners and direction of the width, see
-        :func:`_tube`, and whether it has the second material.
-    """
+    """List arguments of :func:`_tube`, and whether a tube has the second material."""
     hips = (place['left_hip'] - place['right_hip'])[0] / 2 / thickness
     shoulders = (place['left_shoulder'] - place['right_shoulder'])[0] / 2 / thickness
     trunk = [
@@ -143,7 +138,6 @@ def _trunk(
 
 
 def _limbs(place: dict[str, np.ndarray], thickness: float) -> list[tuple]:
-    """List the tubes of legs, arms, hands and feet, as :func:`_trunk`."""
     tubes = []
     for side, out in (('left', _LEFT), ('right', -_LEFT)):
         leg = [f'{side}_{joint}' for joint in ('hip', 'knee', 'foot')]
@@ -165,18 +159,11 @@ def _limbs(place: dict[str, np.ndarray], thickness: float) -> list[tuple]:
 def _tube(
     path: np.ndarray, profile: np.ndarray, owners: np.ndarray, wide: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Make a closed tube with rounded ends.
+    """Make vertices (V, 3), faces (F, 3), joints (V, 2) and weights (V, 2) of a tube.
 
-    Args:
-        path (np.ndarray): Joints along the tube, (N, 3).
-        profile (np.ndarray): Place in joints, half width and half depth of rings,
-            (R, 3).
-        owners (np.ndarray): Joints that move what lies before the first joint of the
-            path, between them, and after the last, (N + 1,).
-        wide (np.ndarray): Direction of the width, (3,).
-
-    Returns:
-        tuple: Vertices (V, 3), faces (F, 3), joints (V, 2) and weights (V, 2).
+    It runs along joints (N, 3), with rounded ends. The profile has the place in joints,
+    half width and half depth of rings, (R, 3). Owners are the joints that move what
+    lies before the first joint, between joints, and after the last, (N + 1,).
     """
     along = (path[-1] - path[0]) / np.linalg.norm(path[-1] - path[0])
     deep = np.cross(along, wide)
@@ -237,7 +224,6 @@ def _skin(place: np.ndarray, owners: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 
 def _join(parts: list[tuple]) -> Mannequin:
-    """Join the parts to one mesh."""
     vertices, faces, joints, weights, accents = zip(*parts, strict=True)
     starts = np.cumsum([0, *map(len, vertices[:-1])])
     shifted = [each + start for each, start in zip(faces, starts, strict=True)]

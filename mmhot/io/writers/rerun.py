@@ -74,7 +74,6 @@ def _layout(rr: ModuleType, clip: Clip3D) -> object:
 
 
 def _describe(rr: ModuleType, stream: object, clip: Clip3D) -> None:
-    """Store axes, extents and properties of the clip."""
     axes = rr.ViewCoordinates
     axes = axes.RDF if clip.axes == 'camera' else axes.RFU
     stream.log(WORLD, axes, static=True, strict=True)
@@ -97,7 +96,6 @@ def _describe(rr: ModuleType, stream: object, clip: Clip3D) -> None:
 
 
 def _send_person(rr: ModuleType, stream: object, clip: Clip3D, track: int) -> None:
-    """Send poses, keypoints, expected errors and track ID of a person."""
     rows = np.flatnonzero(clip.track == track)
     poses, pixels = clip.take(rows).places(), clip.keypoints_2d[rows]
     scores = clip.scores[rows].ravel()
@@ -154,7 +152,6 @@ def _send_video(
     clip: Clip3D,
     progress: Callable[[int, int], None] | None,
 ) -> None:
-    """Send the frames of the video as JPEG images."""
     quality, last = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY], int(clip.frame.max())
     for index, frame in enumerate(footage):
         stream.set_time(FRAME, sequence=index)

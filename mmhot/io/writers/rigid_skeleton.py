@@ -52,11 +52,7 @@ class RigidMotion:
         return replace(self, root=np.zeros((1, 3)), rotations=still).positions()[0]
 
     def quaternions(self) -> np.ndarray:
-        """Return the rotations in a world with y up, without jumps of their sign.
-
-        Returns:
-            np.ndarray: Quaternions x, y, z, w, (T, K, 4).
-        """
+        """Return quaternions x, y, z, w, (T, K, 4), y up, without jumps of the sign."""
         rotations = self.rotations.copy()
         rotations[:, 0] = Y_UP @ rotations[:, 0]
         values = Rotation.from_matrix(rotations.reshape(-1, 3, 3)).as_quat()

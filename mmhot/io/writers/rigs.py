@@ -94,7 +94,6 @@ def _humanoid() -> tuple[Skeleton, np.ndarray]:
 
 
 def _names(spines: tuple[str, ...], prefix: str = '') -> dict[str, str]:
-    """Name the joints of a humanoid."""
     names = {'root': 'Hips', 'thorax': 'Neck', 'neck_base': 'Head'}
     names |= {f'spine_{number}': spine for number, spine in enumerate(spines)}
     limbs = dict(hip='UpLeg', knee='Leg', foot='Foot', toe='ToeBase')

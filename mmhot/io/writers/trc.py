@@ -18,9 +18,7 @@ _LOGGER = logging.getLogger(__name__)
 def write_person(clip: Clip3D, path: str | Path) -> None:
     """Write the joints of one person as markers, from the first pose on: meters, y up.
 
-    Args:
-        clip (Clip3D): One track in ``'world'`` axes; gaps repeat the nearest pose.
-        path (str | Path): File to create or replace.
+    The clip is one track in ``'world'`` axes; gaps repeat the nearest pose.
     """
     frames, positions = fill_frames(clip, first=clip.frame[0])
     num_frames, num_joints = positions.shape[:2]
