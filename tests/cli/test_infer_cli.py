@@ -79,15 +79,6 @@ def test_keypoints_of_low_confidence_count_as_missing(infer_it, out, video, capf
     assert min(scores[1:7]) > 0.5
 
 
-def test_missing_inputs_are_refused_before_any_work(
-    infer_it, opened, out, video, capfd
-):
-    assert infer_it(video, 'none.mp4') == 2
-    assert 'none.mp4 does not exist' in capfd.readouterr().err
-    assert opened == []
-    assert not out.exists()
-
-
 def test_choices_of_smoothing_are_the_smoothers():
     assert set(SMOOTHING) == {'none', *SMOOTHERS}
 

@@ -110,17 +110,23 @@ def press_ctrl_c(*_):
     signal.raise_signal(signal.SIGINT)
 
 
-def test_ctrl_c_keeps_results_and_resume_continues(
-    infer_it, detector, out, video, tmp_path, monkeypatch, capfd
-):
-    def found(images):
-        if len(detector.calls) == 16:
-            press_ctrl_c()
-        return detector(images)
+@pytest.fixture
+def disturb(monkeypatch):
+    """``disturb(COUNT, FUNCTION)`` calls it once when so many frames were seen."""
+    find, moments = Detector.__call__, {}
 
-    found.name, found.identity = detector.name, detector.identity
-    estimator = Estimator()
-    use_stand_ins(monkeypatch, found, estimator)
+    def call(self, images):
+        moments.pop(len(self.calls), lambda: None)()
+        return find(self, images)
+
+    monkeypatch.setattr(Detector, '__call__', call)
+    return moments.__setitem__
+
+
+def test_ctrl_c_keeps_results_and_resume_continues(
+    infer_it, detector, out, video, tmp_path, disturb, capfd
+):
+    disturb(16, press_ctrl_c)
     second = clean(tmp_path / 'second.mkv')
     third = clean(tmp_path / 'third.mkv')
     assert infer_it(video, second, third, batch_size=2) == 130
@@ -131,7 +137,6 @@ def test_ctrl_c_keeps_results_and_resume_continues(
     )
     assert 'clip' in output.splitlines()[-1]
     assert [path.name for path in out.glob('*.npz')] == ['clip.npz']
-    use_stand_ins(monkeypatch, detector, estimator)
     detector.calls.clear()
     assert infer_it(video, second, third, batch_size=2, resume=True) == 0
     assert detector.calls == [*range(6, 10), *range(10)]
@@ -141,17 +146,9 @@ def test_ctrl_c_keeps_results_and_resume_continues(
 
 
 def test_ctrl_c_twice_ends_with_one_line_and_keeps_keypoints(
-    infer_it, out, video, monkeypatch, capfd
+    infer_it, detector, out, video, disturb, monkeypatch, capfd
 ):
-    detector = Detector(every=1)
-
-    def found(images):
-        if len(detector.calls) == 6:
-            press_ctrl_c()
-        return detector(images)
-
-    found.name, found.identity = detector.name, detector.identity
-    use_stand_ins(monkeypatch, found, Estimator())
+    disturb(6, press_ctrl_c)
     monkeypatch.setattr(atomic.os, 'fsync', press_ctrl_c)
     assert infer_it(video, batch_size=2) == 130
     (line,) = complaints(capfd)
@@ -164,16 +161,12 @@ def test_ctrl_c_twice_ends_with_one_line_and_keeps_keypoints(
 
 
 def test_fault_of_a_model_stops_one_input_only(
-    infer_it, detector, out, video, tmp_path, monkeypatch, capfd
+    infer_it, out, video, tmp_path, disturb, capfd
 ):
-    def found(images):
-        if len(detector.calls) < 8:
-            detector(images)
-            raise RuntimeError('the model\nis broken')
-        return detector(images)
+    def fail():
+        raise RuntimeError('the model\nis broken')
 
-    found.name, found.identity = detector.name, detector.identity
-    use_stand_ins(monkeypatch, found, Estimator())
+    disturb(0, fail)
     other = clean(tmp_path / 'other.mkv')
     assert infer_it(other, video) == 1
     (line,) = complaints(capfd)

@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from clip_files import DATA, SKATER, dump, save, walk
+from clip_files import SKATER, dump, save, walk
 from lifters import lifter_config
 from pose_sources import infer
 
@@ -63,20 +63,6 @@ def test_all_formats_are_written_and_printed(lift_it, out, tmp_path, capfd):
     assert captured.err == ''
 
 
-def test_json_has_the_content_of_npz(lift_it, out):
-    assert lift_it(DATA / 'vtest_2d_coco17.npz', formats='npz,json') == 0
-    first, second = (
-        read_lifted(out / f'vtest_2d_coco17.{ending}') for ending in ('npz', 'json')
-    )
-    for name in ('frame', 'track', 'keypoints_3d', 'keypoint_scores_3d', 'scores'):
-        np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
-    assert first.model == 'tiny'
-    with np.load(DATA / 'vtest_2d_coco17.npz') as given:
-        assert set(first.track) == set(given['track'])
-        rows = set(zip(given['frame'], given['track'], strict=True))
-    assert rows <= set(zip(first.frame, first.track, strict=True))
-
-
 def test_options_reach_the_lifter(lift_it, out, checkpoint):
     lifted = {}
     for option in ({}, {'no_flip': True}, {'batch_size': 3}):
@@ -85,12 +71,6 @@ def test_options_reach_the_lifter(lift_it, out, checkpoint):
     plain = lifted[()]
     np.testing.assert_allclose(lifted['batch_size',], plain, atol=1e-5)
     assert np.abs(lifted['no_flip',] - plain).max() > 1e-3
-
-
-def test_single_takes_the_largest_person(lift_it, out, capfd):
-    assert lift_it(DATA / 'vtest_2d_coco17.npz', single='largest') == 0
-    assert len(read_lifted(out / 'vtest_2d_coco17.npz')) == 150
-    assert '150 frames, 1 person,' in capfd.readouterr().out
 
 
 def test_options_complete_a_file(lift_it, out, tmp_path, refused):
@@ -176,7 +156,7 @@ def test_full_disks_leave_no_half_file(name, refused):
         )
 
 
-def test_inputs_are_not_overwritten(refused, tmp_path):
+def test_inputs_and_folders_are_not_overwritten(refused, tmp_path):
     clip = save(tmp_path / 'a.npz')
     message = 'a.npz is an input and would be overwritten by a result'
     refused(message, clip, out_dir=tmp_path)
@@ -186,6 +166,8 @@ def test_inputs_are_not_overwritten(refused, tmp_path):
     lens = dump(tmp_path / 'a.json', {'fx': 900, 'fy': 900, 'cx': 640, 'cy': 360})
     message = 'a.json is an input'
     refused(message, clip, out_dir=tmp_path, formats='json', intrinsics=lens)
+    (tmp_path / 'results/a.npz').mkdir(parents=True)
+    refused('npz is a folder', clip, out_dir=tmp_path / 'results')
 
 
 def test_two_inputs_do_not_write_one_file(refused, tmp_path):
@@ -197,11 +179,6 @@ def test_two_inputs_do_not_write_one_file(refused, tmp_path):
     first = save(tmp_path / 'a.npz', **people)
     second = save(tmp_path / 'a_person1.npz')
     refused('written as a_person1.bvh', first, second, formats='bvh')
-
-
-def test_folders_are_not_overwritten(refused, tmp_path):
-    (tmp_path / 'results' / f'{SKATER.stem}.npz').mkdir(parents=True)
-    refused('npz is a folder', SKATER, out_dir=tmp_path / 'results')
 
 
 def test_results_are_replaced_and_may_lie_beside_other_files(lift_it, out, tmp_path):

@@ -1,8 +1,7 @@
 """Wrong arguments and files of every command: one line, exit code 2, no files."""
 
-import numpy as np
 import pytest
-from clip_files import SKATER, save, walk
+from clip_files import SKATER, save
 
 from mmhot.cli.dispatch import main
 
@@ -85,12 +84,9 @@ def test_wrong_inputs_are_refused(words, message, refused, tmp_path, monkeypatch
 @pytest.mark.parametrize(
     ('content', 'message'),
     [
-        ({'keypoints': walk() * np.nan}, 'no keypoint is finite'),
-        ({'keypoints': np.array([None])}, 'no archive of arrays, or holds objects'),
         ({'fps': None}, 'does not state fps: give --fps'),
         (b'', 'is empty'),
         (SKATER.read_bytes()[:9000], 'cannot be read: '),
-        (b'\0\0\0\x18ftypmp42', 'is neither .npz nor JSON: 2D keypoints'),
     ],
 )
 def test_wrong_files_are_refused(content, message, refused, checkpoint, tmp_path):

@@ -8,6 +8,7 @@ import pytest
 from numpy.testing import assert_allclose
 from rendered_clips import rendered
 
+from mmhot.io.writers.trc import in_y_up
 from mmhot.lifting.world import place_people, to_world
 from mmhot.skeletons.joint_angles import ANGLES, angle_joints, joint_angles
 from tools.dataset_converters.motion_files import read_c3d
@@ -19,10 +20,6 @@ def clip():
     whole = to_world(place_people(rendered('walk')), static_camera=True)
     frame = whole.frame
     return whole.take((frame >= 10) & (frame < 90) & ((frame < 40) | (frame >= 50)))
-
-
-def in_y_up(positions):
-    return positions[..., [0, 2, 1]] * (1, 1, -1)
 
 
 def test_c3d_has_the_joints_and_marks_gaps(clip, tmp_path):

@@ -17,6 +17,7 @@ from mmhot.io.writers.glb import write_glb
 from mmhot.io.writers.mannequin import make_mannequin
 from mmhot.io.writers.rigid_skeleton import fit_rig
 from mmhot.io.writers.rigs import HUMAN_IK
+from mmhot.io.writers.trc import in_y_up
 from mmhot.lifting.world import place_people, to_world
 
 SCRIPT = Path(__file__).parents[1] / 'helpers/blender_glb.py'
@@ -50,10 +51,6 @@ def motions(clip):
     tracks = np.unique(clip.track)
     people = [clip.take(clip.track == track) for track in tracks]
     return [(person, fit_rig(person.places(), HUMAN_IK)) for person in people]
-
-
-def in_y_up(positions):
-    return positions[..., [0, 2, 1]] * (1, 1, -1)
 
 
 def test_joints_move_as_those_of_the_rigid_skeleton(clip, glb):

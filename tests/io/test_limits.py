@@ -86,14 +86,6 @@ def test_text_beside_numbers_takes_no_memory(tmp_path):
     assert_refused(path, 'must be numbers in a regular list', **SIZE)
 
 
-YAML = {
-    'aliases': ('a: &a [1, 1]\nfx: [*a, *a]', 'has YAML aliases, which are not read'),
-    'itself': ('K: &a [*a]', 'has YAML aliases'),
-    'large': ('fx: 1\n' * 50_000, 'is larger than 256 KB'),
-    'object': ('K: !!python/object/apply:os.getcwd []', 'is not valid YAML'),
-}
-
-
 def person_of(frames, **fields):
     """A clip of one person in some frames, in world axes."""
     clip = lifted_clip().take(np.zeros(len(frames), int))

@@ -155,10 +155,7 @@ def test_keep_counts_can_change_after_training_and_are_in_the_name(tmp_path):
         Lifter(checkpoint=checkpoint, keep=28)
     with pytest.raises(ValueError, match='keep=5 needs a model with a pruner'):
         Lifter(LIVE_LIFTER, keep=5)
-
-
-def test_keep_counts_of_a_config_are_used(tmp_path):
-    recoverer = dict(type='AttentionRecoverer')
+    # of a config
     checkpoint = checkpoint_of(tmp_path / 'a.pth', recoverer, keep=5)
     assert Lifter(checkpoint=checkpoint).name == 'a (5 of 27 frames)'
     assert Lifter(checkpoint=checkpoint, keep=7).name == 'a (7 of 27 frames)'

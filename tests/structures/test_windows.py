@@ -52,23 +52,6 @@ def test_clips_in_one_batch_do_not_mix():
         np.testing.assert_array_equal(alone, result)
 
 
-def test_seams_of_chunks_fade():
-    clips = [np.zeros(81, np.float32)]
-    count = 0
-
-    def alternating(windows):
-        nonlocal count
-        values = (count + np.arange(len(windows))) % 2
-        count += len(windows)
-        return np.repeat(values[:, None], 27, 1).astype(np.float32)
-
-    hard = lift_windows(alternating, clips, 27, 27, 27)[0]
-    count = 0
-    soft = lift_windows(alternating, clips, 27, 27, 9)[0]
-    assert np.abs(np.diff(hard)).max() == 1
-    assert np.abs(np.diff(soft)).max() < 0.15
-
-
 @pytest.mark.parametrize('stride', [0, 4])
 def test_strides_that_skip_frames_are_refused(stride):
     with pytest.raises(ValueError, match=rf'stride \({stride}\) must be from 1 to'):
