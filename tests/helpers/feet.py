@@ -18,16 +18,6 @@ from tools.analysis.motions import FPS
 _BODY, _HALPE = get_skeleton('h36m-17'), get_skeleton('halpe-26')
 NAMES = ('right_big_toe', 'left_big_toe', 'right_heel', 'left_heel')
 """Order of the simulated points; ankles and contacts have the right one first, too."""
-UNITS = {
-    'ankle slide': 'cm/s',
-    'toe slide': 'cm/s',
-    'toe at rest': 'cm/s',
-    'heel slide': 'cm/s',
-    'toe error': 'cm',
-    'heel error': 'cm',
-    'jitter': 'm/s^2',
-}
-"""Units of the columns."""
 # Toe and heel from the ankle, forward and up, and their height on the floor, meters.
 _TOE, _HEEL, _LOW = (0.18, -0.06), (-0.05, -0.055), 0.02
 # Seconds that a toe stays on the floor after its ankle stood, and of the change from
@@ -126,14 +116,9 @@ def compare(
 ) -> list[float]:
     """Compare points (T, 6, 3), in the order of :func:`points_of`, with true ones.
 
-    Args:
-        places (np.ndarray): In camera axes, meters.
-        true (np.ndarray): In camera axes, meters.
-        stands (np.ndarray): Whether each ankle stands, (T, 2).
-        rests (np.ndarray): Whether each toe stands, (T, 2).
-
-    Returns:
-        list[float]: In the order and units of :data:`UNITS`, NaN if unknown.
+    ``stands`` and ``rests`` are whether each ankle and each toe stands, (T, 2). Returns
+    the slide of ankles, toes, toes at rest and heels in cm/s, the errors of toes and
+    heels in cm, and the jitter in m/s^2.
     """
     frames = np.arange(len(places))
     parts = ((0, stands), (2, stands), (2, rests), (4, stands))
@@ -142,9 +127,8 @@ def compare(
         for first, when in parts
     ]
     around = (slice(0, 2), slice(2, 4), slice(4, 6))
-    errors = np.linalg.norm(
-        np.stack([(places - true)[:, x] - (places - true)[:, :2] for x in around[1:]]),
-        axis=-1,
-    )
+    wrong = places - true
+    errors = np.stack([wrong[:, x] - wrong[:, :2] for x in around[1:]])
+    errors = np.linalg.norm(errors, axis=-1)
     shake = jitter(places[:, 2:], frames, FPS)
     return [*slides, *(100 * errors.mean((1, 2))), shake]

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rendered_clips import make_clip
 from scipy.spatial.transform import Rotation
 
 from mmhot.io.lifted import read_lifted
@@ -11,12 +12,14 @@ from mmhot.io.writers.rigid_skeleton import fit_rig
 from mmhot.io.writers.rigs import HUMAN_IK
 from mmhot.lifting.world import to_world
 from mmhot.motion.extremities import SKELETON, AddJoints
+from mmhot.skeletons.joint_angles import unit_vectors
 from mmhot.skeletons.joints import convert_keypoints, get_skeleton
 from mmhot.structures.clips import Clip2D, Clip3D
 
 DEMO = Path(__file__).parents[2] / 'demo'
 FOCAL, SIZE = 1200.0, (1280, 720)
 HALPE, BODY = get_skeleton('halpe-26'), get_skeleton('h36m-17')
+NAMES = [f'{side}_{x}' for side in ('left', 'right') for x in ('big_toe', 'heel')]
 # Toes and heels of a person with long feet, in axes side, up, forward, meters.
 TOE, HEEL = np.array([-0.02, -0.06, 0.21]), np.array([0.0, -0.07, -0.05])
 
@@ -34,18 +37,11 @@ def walking_feet(yaw: float, turn: float) -> tuple[np.ndarray, np.ndarray]:
         knee, ankle = (world[:, BODY.index(f'{side}_{x}')] for x in ('knee', 'foot'))
         across = world[:, BODY.index('left_hip')] - world[:, BODY.index('right_hip')]
         up = np.array([0.0, 0.0, 1.0])
-        forward = np.cross(across, up)
-        forward /= np.linalg.norm(forward, axis=-1, keepdims=True)
         # half way between level and square to the shin
-        shin = (knee - ankle) / np.linalg.norm(knee - ankle, axis=-1, keepdims=True)
-        lean = up + shin
-        forward -= (
-            (forward * lean).sum(-1, keepdims=True)
-            * lean
-            / (lean**2).sum(-1, keepdims=True)
-        )
-        forward /= np.linalg.norm(forward, axis=-1, keepdims=True)
-        lean /= np.linalg.norm(lean, axis=-1, keepdims=True)
+        lean = unit_vectors(up + unit_vectors(knee - ankle))
+        forward = unit_vectors(np.cross(across, up))
+        forward -= (forward * lean).sum(-1, keepdims=True) * lean
+        forward = unit_vectors(forward)
         sign = 1 if side == 'left' else -1
         axes = np.stack([sign * np.cross(lean, forward), lean, forward], 1)
         base = ankle + 0.055 * (knee - ankle)
@@ -71,8 +67,7 @@ def clips_of(joints: np.ndarray, feet: np.ndarray | None) -> tuple[Clip3D, Clip2
             if HALPE.meanings.get(joint, joint) == meaning:
                 keypoints[:, index] = project(joints[:, BODY.index(name)])
     if feet is not None:
-        names = [f'{s}_{x}' for s in ('left', 'right') for x in ('big_toe', 'heel')]
-        keypoints[:, HALPE.indices(names)] = project(feet)
+        keypoints[:, HALPE.indices(NAMES)] = project(feet)
         for side in ('left', 'right'):
             knee, ankle = (
                 joints[:, BODY.index(f'{side}_{x}')] for x in ('knee', 'foot')
@@ -85,26 +80,16 @@ def clips_of(joints: np.ndarray, feet: np.ndarray | None) -> tuple[Clip3D, Clip2
         keypoints, np.ones((count, 26)), 'halpe-26', 'h36m-17'
     )
     known = np.isfinite(lifted).all(-1)
-    clip = Clip3D(
-        name='walk',
-        frame=np.arange(count),
-        track=np.zeros(count, np.int64),
-        keypoints_3d=(joints - joints[:, :1]).astype(np.float32),
+    pixels = np.where(known[..., None], lifted, project(joints))
+    clip = make_clip(
+        joints - joints[:, :1],
+        pixels,
         keypoint_scores_3d=known.astype(np.float32),
-        keypoints_2d=np.where(known[..., None], lifted, project(joints)),
-        scores=np.where(known, 1, 0).astype(np.float32),
-        width=SIZE[0],
-        height=SIZE[1],
-        fps=25.0,
-        joint_names=BODY.joints,
-        parents=BODY.parents,
+        scores=known.astype(np.float32),
         root_3d=joints[:, 0].astype(np.float32),
         focal_length=FOCAL,
     )
     return clip, seen
-
-
-NAMES = [f'{side}_{x}' for side in ('left', 'right') for x in ('big_toe', 'heel')]
 
 
 @pytest.mark.parametrize(('yaw', 'turn'), [(60, 0), (0, 180), (90, 360)])
@@ -165,8 +150,7 @@ def test_bones_of_rigs_point_at_toes_hands_and_noses():
     _, axes = motion.placed()
     seen = dict(zip(SKELETON.joints, positions.swapaxes(0, 1), strict=True))
     for side in ('left', 'right'):
-        sole = seen[f'{side}_big_toe'] - seen[f'{side}_heel']
-        sole /= np.linalg.norm(sole, axis=-1, keepdims=True)
+        sole = unit_vectors(seen[f'{side}_big_toe'] - seen[f'{side}_heel'])
         foot = axes[:, HUMAN_IK.joints.index(f'{side}_foot')]
         # feet of resting ankles turn less about the vertical
         np.testing.assert_allclose(foot[..., 2, 2], sole[..., 2], atol=1e-9)

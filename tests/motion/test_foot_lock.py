@@ -17,15 +17,11 @@ from mmhot.motion.contacts import (
     load_contact_weights,
     predict_contacts,
 )
-from mmhot.motion.foot_lock import bend_knee, lock_feet
+from mmhot.motion.foot_lock import LEGS, bend_knee, lock_feet
 from tools.analysis.motions import GroundTruth
 from tools.train_contacts import ContactNet
 
 DEMO = DATA.parents[1] / 'demo'
-LEGS = [
-    H36M.indices([f'{side}_hip', f'{side}_knee', f'{side}_foot'])
-    for side in ('right', 'left')
-]
 
 
 def wrong_walk(seed=0):
