@@ -146,13 +146,7 @@ def lift_files(
 ) -> list[Path]:
     """Lift files of 2D keypoints and write the results.
 
-    All inputs are read before anything is written.
-
-    Args:
-        paths (Sequence[Path]): Files of 2D keypoints.
-        options (LiftRunOptions): Options of ``mmhot lift``.
-        say (Callable): Receives lines for the user.
-        bars (Bars): Opens progress bars.
+    All inputs are read before anything is written. ``say`` receives lines for the user.
 
     Raises:
         ValueError: If an input or option is wrong, or results would overwrite files.

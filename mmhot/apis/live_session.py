@@ -46,10 +46,6 @@ def lift_stream(
 
     Returns:
         str | None: Why the stream was lost for good; None if it ended or was stopped.
-
-    Raises:
-        ValueError: If an option is wrong.
-        OSError: If the stream cannot be opened or the file cannot be written.
     """
     if options.resume:
         raise ValueError('resume cannot be combined with live streams')

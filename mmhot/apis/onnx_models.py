@@ -66,13 +66,7 @@ def open_exportable(
 ) -> Exportable:
     """Load a model by name, find out what it is, and describe it.
 
-    Args:
-        model (str): Name of shipped weights, name or alias of a model, or a config.
-        checkpoint (str, optional): Its weights. Defaults to those of the name.
-        keep (Sequence[float], optional): Frames that each pruner of a lifter keeps, or
-            GTPT's keep rates. By default as trained.
-        inputs (str, optional): Images or a video of people, or 2D keypoints for
-            lifters. Defaults to the demo of the repository.
+    Arguments are those of :func:`mmhot.apis.onnx_export.export_onnx`.
 
     Raises:
         ValueError: If the model cannot be exported, or an argument is wrong.

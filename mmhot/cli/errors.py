@@ -21,15 +21,9 @@ def run_safely(
 ) -> int:
     """Run an action; print warnings, and errors that users can correct, as one line.
 
-    Args:
-        prog (str): Start of the line, for example ``mmhot lift``.
-        action (Callable): May return an exit code; None counts as success.
-        parser (ArgumentParser, optional): Its options replace the names of arguments
-            in messages.
-
-    Returns:
-        int: Exit code: 0 for success, 2 for a mistake in the input, 130 when
-            interrupted. With ``MMHOT_DEBUG=1`` errors are raised instead.
+    The line starts with ``prog``, and names the options of the parser in place of
+    arguments. The exit code is that of the action, or 0 for None, 2 for a mistake in
+    the input, 130 when interrupted. With ``MMHOT_DEBUG=1`` errors are raised instead.
     """
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, 'reconfigure'):  # Windows' code pages lack characters

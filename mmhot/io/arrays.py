@@ -25,15 +25,9 @@ MAX_JSON = 256 << 20
 def load_arrays(
     path: Path, names: Iterable[str] | None = None
 ) -> dict[str, np.ndarray]:
-    """Load arrays of an ``.npz`` file.
+    """Load arrays of numbers and text of an ``.npz`` file, by default all.
 
-    Args:
-        path (Path): The file.
-        names (Iterable[str], optional): Arrays to decode; absent ones are left out. By
-            default all.
-
-    Returns:
-        dict[str, np.ndarray]: Numbers and text, never pickled objects.
+    Names that are absent are left out; pickled objects are refused.
 
     Raises:
         ValueError: If the file is damaged, or holds objects.

@@ -21,12 +21,6 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
     infer the format from it. On any exception, Ctrl-C included, it is removed and
     ``path`` stays as it was.
 
-    Args:
-        path (str | os.PathLike): The file to create or replace.
-
-    Yields:
-        Path: An empty file to write to.
-
     Raises:
         OSError: If the file cannot be written or the disk is full; names ``path``.
     """

@@ -36,13 +36,9 @@ def is_image(name: str | Path) -> bool:
 def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """Read an image file upright (EXIF), as BGR uint8 (H, W, 3).
 
-    Args:
-        path (str | Path): The file.
-        max_pixels (int): Larger images are refused by their header.
-
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is no image, or too large.
+        ValueError: If it is no image, or too large by its header.
     """
     import cv2
 

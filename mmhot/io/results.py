@@ -32,10 +32,7 @@ def check_targets(
 ) -> None:
     """Refuse to write over an input, over a folder, or twice to one file.
 
-    Args:
-        targets (Iterable[tuple[object, Iterable[Path]]]): For each input its name in
-            messages and the files to write.
-        read (Iterable[str | Path]): Paths that are read.
+    ``targets`` are for each input its name in messages and the files to write.
 
     Raises:
         IsADirectoryError: If a folder is in the way.

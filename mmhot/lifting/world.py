@@ -129,10 +129,7 @@ def to_world(clip: Clip3D, static_camera: bool = False) -> Clip3D:
 def turn(clip: Clip3D, axes: str, static_camera: bool = False) -> Clip3D:
     """Convert to axes of results: ``'camera'``, ``'z-up'`` or ``'world'``.
 
-    Args:
-        clip (Clip3D): In any axes.
-        axes (str): Wanted axes.
-        static_camera (bool): See :func:`to_world`. Defaults to False.
+    ``static_camera`` is that of :func:`to_world`.
 
     Raises:
         ValueError: If the clip is in ``'world'`` axes, and others are wanted.

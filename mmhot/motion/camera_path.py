@@ -74,16 +74,9 @@ def solve_camera_path(
 ) -> CameraPath:
     """Fit rotation and zoom to background points, frame by frame.
 
-    Args:
-        points (np.ndarray): Background points of each frame and its keyframe, see
-            :mod:`mmhot.video.camera_motion`, (F, N, 4).
-        keyframe (np.ndarray): The same, (F,).
-        inliers (np.ndarray): The same, (F,).
-        size (tuple[int, int]): Width and height in pixels.
-        lens (Lens, optional): Of the first frame of each shot.
-
-    Returns:
-        CameraPath: Frames without enough points repeat the frame before.
+    Points (F, N, 4), keyframes and inliers (F,) are those of
+    :mod:`mmhot.video.camera_motion`; the lens is that of the first frame of each shot.
+    Frames without enough points repeat the frame before.
     """
     points, focal = ideal_pixels(points.reshape(len(points), -1, 2), size, lens)
     rotations, zooms, errors, turns = _solve(points, keyframe, focal, size)

@@ -20,13 +20,8 @@ def lift_clip(
 ) -> Clip3D:
     """Lift a clip; processors run before and after that, in order.
 
-    Args:
-        lifter (Lifter): Lifts keypoints.
-        processors (Sequence[Processor]): Steps.
-        clip (Clip2D): 2D keypoints.
-        lens (Lens, optional): Of images of this size. By default the clip's.
-        progress (Callable, optional): See :meth:`mmhot.Lifter.__call__`.
-        **known (Any): See :data:`mmhot.motion.processors.STAGES`.
+    The lens is that of images of this size, by default the clip's. ``known`` is for the
+    processors, see :data:`mmhot.motion.processors.STAGES`.
 
     Raises:
         ValueError: If no keypoint can be lifted.

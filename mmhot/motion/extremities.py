@@ -71,17 +71,10 @@ class AddJoints:
     def __call__(
         self, clip: Clip3D, keypoints: Clip2D, mapping: str = 'trained'
     ) -> Clip3D:
-        """Add toes, heels, hands and nose.
+        """Add toes, heels, hands and nose to a clip in ``'camera'`` axes.
 
-        Args:
-            clip (Clip3D): Lifted clip with 17 joints in ``'camera'`` axes and
-                ``root_3d``.
-            keypoints (Clip2D): The 2D keypoints that were lifted, of any skeleton.
-            mapping (str): See :func:`mmhot.convert_keypoints`. Defaults to 'trained'.
-
-        Returns:
-            Clip3D: A new clip. Points without a 2D keypoint have scores of 0, and the
-            projection of their position as ``keypoints_2d``.
+        The 2D keypoints that were lifted have any skeleton. Points without one have
+        scores of 0, and the projection of their position as ``keypoints_2d``.
         """
         lens = keypoints.lens and keypoints.lens.fitted(clip.width, clip.height)
         center = np.array([clip.width, clip.height]) / 2

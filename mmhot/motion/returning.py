@@ -38,17 +38,11 @@ class MergeReturning:
     def __call__(
         self, clip: Clip2D, appearance: dict[str, np.ndarray], cuts: Sequence[int] = ()
     ) -> Clip2D:
-        """Merge the tracks of people who left and returned.
+        """Merge tracks, which have boxes; number them from 0 by their first frame.
 
-        Args:
-            clip (Clip2D): Tracks with boxes.
-            appearance (dict[str, np.ndarray]): Frames, boxes and values, see
-                :class:`mmhot.video.appearance.AppearanceObserver`.
-            cuts (Sequence[int]): Frames with which shots begin; tracks of different
-                shots stay apart.
-
-        Returns:
-            Clip2D: Tracks by first frame, numbered from 0.
+        The appearance has frames, boxes and values, see
+        :class:`mmhot.video.appearance.AppearanceObserver`. Tracks of different shots,
+        which begin at ``cuts``, stay apart.
         """
         if not clip.tracks:
             return clip

@@ -96,16 +96,7 @@ class RepairSides:
 
 
 def find_swaps(track: Track2D, skeleton: str, seconds: np.ndarray) -> np.ndarray:
-    """Find the joints of a person that are swapped with their counterpart.
-
-    Args:
-        track (Track2D): 2D keypoints.
-        skeleton (str): Their joint order.
-        seconds (np.ndarray): Timestamps, (T,).
-
-    Returns:
-        np.ndarray: (T, K) bool.
-    """
+    """Find joints that are swapped with their counterpart, (T, K), at seconds (T,)."""
     limbs = _limbs_of(skeleton)
     swapped = np.zeros(track.scores.shape, bool)
     known = np.isfinite(track.keypoints).all(-1)

@@ -56,15 +56,7 @@ def angle_names(num_joints: int) -> tuple[str, ...]:
 
 
 def angle_joints(num_joints: int) -> dict[str, tuple[int, ...]]:
-    """List the joints whose positions determine each angle.
-
-    Args:
-        num_joints (int): As of :func:`angle_names`.
-
-    Returns:
-        dict[str, tuple[int, ...]]: Indices of joints, in the order of
-        :func:`angle_names`.
-    """
+    """List the joints whose positions determine each angle of :func:`angle_names`."""
     hips, shoulders = (
         [f'{x}_{joint}' for x in _SIDES] for joint in ('hip', 'shoulder')
     )

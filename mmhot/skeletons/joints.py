@@ -104,11 +104,7 @@ class Skeleton:
         return self.joints.index(name)
 
     def indices(self, names: str | Iterable[str]) -> list[int]:
-        """Return the indices of several joints.
-
-        Args:
-            names (str | Iterable[str]): Joint names, or the name of one group.
-        """
+        """Return the indices of joints, by their names or that of a group."""
         if isinstance(names, str):
             if names not in self.groups:
                 raise ValueError(_unknown(f'group of {self.name}', names, self.groups))

@@ -483,13 +483,7 @@ class Clip3D:
 def to_axes(clip: Clip3D, axes: str) -> Clip3D:
     """Convert a clip between ``'camera'`` and ``'z-up'`` axes.
 
-    Args:
-        clip (Clip3D): In either axes.
-        axes (str): ``'camera'`` (x right, y down, z away) or ``'z-up'`` (x right, y
-            away, z up: x, z and -y of the camera).
-
-    Returns:
-        Clip3D: With all arrays but the positions shared.
+    The latter are x right, y away, z up: x, z and -y of the camera.
 
     Raises:
         ValueError: If ``axes`` is unknown or the clip is in ``'world'`` axes.

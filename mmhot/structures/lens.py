@@ -81,13 +81,6 @@ class Lens:
     def fitted(self, width: int, height: int) -> 'Lens':
         """Scale the intrinsics to images of another resolution.
 
-        Args:
-            width (int): Image width in pixels.
-            height (int): Image height in pixels.
-
-        Returns:
-            Lens: With that size.
-
         Raises:
             ValueError: If the aspect ratio differs from that of the calibrated images,
                 or the principal point is outside the image.
@@ -153,14 +146,7 @@ class Lens:
         return ideal.astype(np.float32)
 
     def distort(self, points: np.ndarray) -> np.ndarray:
-        """Map pixels of the ideal pinhole camera to those of the lens.
-
-        Args:
-            points (np.ndarray): What :meth:`undistort` returns, (..., 2).
-
-        Returns:
-            np.ndarray: Pixels of images of this lens, (..., 2), float32.
-        """
+        """Map pixels (..., 2) of the ideal pinhole camera to those of the lens."""
         import cv2
 
         rays = np.asarray(points, np.float64) - np.array(self.size) / 2
@@ -181,16 +167,9 @@ def assumed_focal(width: int, height: int) -> float:
 def ideal_pixels(
     points: np.ndarray, size: tuple[int, int], lens: Lens | None
 ) -> tuple[np.ndarray, float]:
-    """Map pixels to those of an ideal pinhole camera.
+    """Map pixels (..., 2) to those of an ideal pinhole camera, with its focal length.
 
-    Args:
-        points (np.ndarray): Pixels, (..., 2).
-        size (tuple[int, int]): Width and height in pixels.
-        lens (Lens, optional): Lens of images of this size.
-
-    Returns:
-        tuple[np.ndarray, float]: Pixels, and the focal length, which is assumed if the
-        lens is unknown.
+    The lens is that of images of this size; of an unknown one a length is assumed.
     """
     if lens is None:
         return points, assumed_focal(*size)
@@ -200,16 +179,9 @@ def ideal_pixels(
 def resolve_intrinsics(
     width: int, height: int, fov: float | None = None, intrinsics: Lens | None = None
 ) -> Lens | None:
-    """Return the lens that the user specified, scaled to the image size.
+    """Return the lens that the user specified, scaled to the image size, or None.
 
-    Args:
-        width (int): Image width in pixels.
-        height (int): Image height in pixels.
-        fov (float, optional): Horizontal angle of view in degrees.
-        intrinsics (Lens, optional): A calibrated lens.
-
-    Returns:
-        Lens | None: None if neither is given.
+    ``fov`` is the horizontal angle of view in degrees, ``intrinsics`` a calibration.
 
     Raises:
         ValueError: If the lens does not fit the images, or both are given.

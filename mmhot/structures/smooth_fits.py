@@ -49,11 +49,8 @@ def rest_weights(
 ) -> np.ndarray:
     """Return weights (T - 1, P) of the rest between frames.
 
-    Args:
-        rests (np.ndarray): Probability that each point rests, (T, P).
-        places (np.ndarray): Their positions so far, (T, P, 3).
-        seconds (np.ndarray): Timestamps, (T,).
-        robust (float): Speed, m/s, from which a point rather does not rest.
+    ``rests`` (T, P) is the probability that each point rests. From the speed
+    ``robust``, m/s, it rather does not, by its places so far, (T, P, 3).
     """
     speeds = np.linalg.norm(np.diff(places, axis=0), axis=-1)
     speeds /= time_steps(seconds)[:, None]

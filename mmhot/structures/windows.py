@@ -78,16 +78,10 @@ def blend_weights(num_targets: int) -> np.ndarray:
 def window_frames(
     starts: np.ndarray, seq_len: int, num_targets: int, causal: bool = False
 ) -> np.ndarray:
-    """Return the frame numbers of windows around their targets.
+    """Return the frame numbers (S, seq_len) of windows, not yet limited to the clip.
 
-    Args:
-        starts (np.ndarray): First target frames, (S,).
-        seq_len (int): Frames of a window.
-        num_targets (int): Target frames, in the middle of the window.
-        causal (bool): Whether the targets are the last frames. Defaults to False.
-
-    Returns:
-        np.ndarray: (S, seq_len), not yet limited to the clip.
+    Targets, which begin at ``starts`` (S,), are in the middle of the window, or at its
+    end if it is causal.
     """
     before = seq_len - num_targets
     before = before if causal else before // 2
@@ -95,15 +89,7 @@ def window_frames(
 
 
 def resample(values: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Interpolate values linearly at fractional frame numbers, constant outside.
-
-    Args:
-        values (np.ndarray): (T, ...).
-        times (np.ndarray): Frame numbers, (S,).
-
-    Returns:
-        np.ndarray: (S, ...).
-    """
+    """Interpolate values (T, ...) linearly at frame numbers (S,), constant outside."""
     times = np.clip(times, 0, len(values) - 1)
     before = np.minimum(times.astype(int), max(len(values) - 2, 0))
     after = np.minimum(before + 1, len(values) - 1)
@@ -208,12 +194,7 @@ def lift_windows(
 def solve_in_parts(solve: Callable[[slice], np.ndarray], num_frames: int) -> np.ndarray:
     """Solve a problem over all frames in chunks that are blended, for less memory.
 
-    Args:
-        solve (Callable): Maps a slice of frames to results, (T, ...).
-        num_frames (int): Frames of the clip, F.
-
-    Returns:
-        np.ndarray: (F, ...).
+    ``solve`` maps a slice of frames to results, (T, ...).
     """
     size, sums, total = min(_MOST_SOLVED, num_frames), None, np.zeros(num_frames)
     for start in chunk_starts(num_frames, size, max(size * 2 // 3, 1)):

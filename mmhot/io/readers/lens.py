@@ -28,14 +28,10 @@ _EXPECTED = f'{_MATRIX[0]} (3x3) or {", ".join(_NUMBERS)} expected'
 
 
 def read_lens(path: str | Path) -> Lens:
-    """Read a calibrated lens.
+    """Read a calibrated lens from ``.json``, ``.yml``, ``.yaml`` or ``.npz``.
 
-    Args:
-        path (str | Path): ``.json``, ``.yml``, ``.yaml`` or ``.npz``; see
-            ``docs/output-formats.md``.
-
-    Returns:
-        Lens: With the image size, if the file states it.
+    ``docs/output-formats.md`` has the keys. The lens has the image size, if the file
+    states it.
 
     Raises:
         ValueError: If the file is invalid.

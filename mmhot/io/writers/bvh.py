@@ -54,13 +54,9 @@ def write_bvh(
     path: str | Path,
     rig: Rig = BVH_PROFILES['default'],
 ) -> None:
-    """Write joint rotations as ``.bvh``: centimeters, y up, degrees.
+    """Write a motion of ``rig.joints``, in meters, z up, as ``.bvh``.
 
-    Args:
-        motion (RigidMotion): Motion of ``rig.joints`` in meters, z up.
-        fps (float): Frames per second.
-        path (str | Path): File to create or replace.
-        rig (Rig): Names of joints; by default of ``BVH_PROFILES['default']``.
+    The file has centimeters, y up, and degrees.
     """
     lines, order = _hierarchy(motion, rig, 0, depth=0)
     lines = ['HIERARCHY', *lines, 'MOTION', f'Frames: {len(motion.root)}']

@@ -89,14 +89,10 @@ def nearest_bones(
 
 
 def make_mannequin(motion: RigidMotion, rig: Rig) -> Mannequin:
-    """Make a mannequin with the proportions of a person.
+    """Make a mannequin with the proportions of a person, one closed surface per part.
 
-    Args:
-        motion (RigidMotion): Motion of ``rig``; only its rest pose is used.
-        rig (Rig): Humanoid with three joints of the spine.
-
-    Returns:
-        Mannequin: One closed surface per body part.
+    Only the rest pose of the motion is used. The rig is a humanoid with three joints of
+    the spine.
     """
     index = {joint: number for number, joint in enumerate(rig.joints)}
     place = dict(zip(rig.joints, motion.rest(), strict=True))

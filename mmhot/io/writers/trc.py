@@ -55,13 +55,9 @@ def in_y_up(positions: np.ndarray) -> np.ndarray:
 
 
 def fill_frames(person: Clip3D, first: int) -> tuple[np.ndarray, np.ndarray]:
-    """Repeat the nearest pose in frames without one.
+    """Repeat the nearest pose in frames of a person without one, from the first on.
 
     The middle ones of gaps of more than 50,000 frames are left out.
-
-    Args:
-        person (Clip3D): Clip of one track.
-        first (int): First frame to return.
 
     Returns:
         tuple[np.ndarray, np.ndarray]: Frame numbers (T,), and joint positions
@@ -80,10 +76,6 @@ def fill_frames(person: Clip3D, first: int) -> tuple[np.ndarray, np.ndarray]:
 
 def sample_evenly(person: Clip3D, first: int) -> tuple[np.ndarray, np.ndarray]:
     """Interpolate poses at the constant rate ``fps``; gaps repeat the nearest pose.
-
-    Args:
-        person (Clip3D): Clip of one track.
-        first (int): First frame to return.
 
     Returns:
         tuple[np.ndarray, np.ndarray]: Joint positions (T, K, 3) float64 in the axes of
