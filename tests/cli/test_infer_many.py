@@ -99,13 +99,6 @@ def test_changed_inputs_are_processed_again(
     assert len(read_lifted(out / 'a.npz')) == (8 if change == 'input' else 10)
 
 
-def test_video_without_people_is_finished_too(infer_it, detector, videos, capfd):
-    detector.every = 0
-    assert infer_it(videos[0]) == 0
-    assert infer_it(videos[0], resume=True) == 0
-    assert 'a: was finished before' in capfd.readouterr().out
-
-
 def outcome(name, people=1, error='', skipped=False, **seconds):
     times = StageTimes({stage.strip('_'): s for stage, s in seconds.items()}, 100)
     return Outcome(name, times, people, error, skipped)

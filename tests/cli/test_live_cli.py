@@ -144,12 +144,13 @@ def test_wrong_combinations_are_refused_in_a_line(
 
 
 def test_options_that_depend_on_the_stream_are_checked(infer_it, out, capfd):
-    stream = ScriptedStream([[]])
-    assert infer_it('0', stream=stream, live=True, lookahead=5, quiet=True) == 2
-    assert 'lookahead must be from 0 to the 4 frames' in capfd.readouterr().err
-    stream = ScriptedStream([[]])
-    assert infer_it('0', stream=stream, live=True, show=True, quiet=True) == 2
-    assert '--show: ' in capfd.readouterr().err
+    for option, message in (
+        ({'lookahead': 5}, 'lookahead must be from 0 to the 4 frames'),
+        ({'show': True}, '--show: '),
+    ):
+        stream = ScriptedStream([[]])
+        assert infer_it('0', stream=stream, live=True, quiet=True, **option) == 2
+        assert message in capfd.readouterr().err
     assert not out.exists()
 
 

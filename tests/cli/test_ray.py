@@ -26,16 +26,6 @@ TESTS = Path(__file__).parents[1]
 slow = partial(pytest.mark.slow, reason='starts Ray clusters')
 
 
-def test_missing_ray_is_reported_with_the_command(tmp_path, monkeypatch, capfd):
-    monkeypatch.setitem(sys.modules, 'ray', None)
-    video = write_video(tmp_path / 'a.mp4')
-    assert infer(video, out_dir=tmp_path / 'out', runner='ray') == 2
-    (line,) = capfd.readouterr().err.splitlines()
-    assert '--runner ray needs ray (' in line
-    assert line.endswith("pip install '.[ray]'")
-    assert not (tmp_path / 'out').exists()
-
-
 def test_more_workers_than_cores_are_refused(monkeypatch):
     module = SimpleNamespace(
         init=lambda **options: None,

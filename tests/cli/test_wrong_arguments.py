@@ -1,5 +1,7 @@
 """Wrong arguments and files of every command: one line, exit code 2, no files."""
 
+import sys
+
 import pytest
 from clip_files import SKATER, save
 
@@ -99,3 +101,19 @@ def test_wrong_files_are_refused(content, message, refused, checkpoint, tmp_path
     options = ('--out-dir', tmp_path / 'out', '--checkpoint', checkpoint)
     refused(f'{path}: ', 'lift', good, path, *options)
     refused(message, 'lift', path, *options)
+
+
+@pytest.mark.parametrize(
+    ('words', 'module', 'message'),
+    [
+        ('lift --formats npz,rrd', 'rerun', 'the format rrd needs rerun ('),
+        ('lift --formats c3d', 'ezc3d', 'the format c3d needs ezc3d ('),
+        ('infer --runner ray', 'ray', '--runner ray needs ray ('),
+    ],
+)
+def test_missing_packages_are_named(
+    words, module, message, refused, tmp_path, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, module, None)
+    name, *options = words.split()
+    refused(message, name, SKATER, '--out-dir', tmp_path / 'out', *options)

@@ -1,6 +1,5 @@
 """Recordings for the Rerun viewer, read back by rerun-sdk."""
 
-import sys
 from dataclasses import replace
 
 import cv2
@@ -10,7 +9,6 @@ from numpy.testing import assert_allclose, assert_array_equal
 from rendered_clips import rendered
 from video_files import write_video
 
-from mmhot.cli.dispatch import main
 from mmhot.io.writers.rerun import write_recording
 from mmhot.lifting.world import place_people, to_world
 from mmhot.skeletons.side_colors import SIDE_COLORS
@@ -109,14 +107,3 @@ def test_recording_holds_expected_errors(clip, tmp_path):
 
     write_recording(clip, path)
     assert not column(path, 'expected_error/person3', 'Scalars:scalars')
-
-
-def test_missing_package_is_one_line_before_any_work(tmp_path, monkeypatch, capfd):
-    monkeypatch.setitem(sys.modules, 'rerun', None)
-    out = tmp_path / 'out'
-    argv = ['lift', 'none.npz', '--out-dir', str(out), '--formats', 'npz,rrd']
-    assert main(argv) == 2
-    (line,) = capfd.readouterr().err.splitlines()
-    assert line.startswith('mmhot lift: error: the format rrd needs rerun (')
-    assert line.endswith("pip install '.[rerun]'")
-    assert not out.exists()

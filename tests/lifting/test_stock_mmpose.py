@@ -79,8 +79,7 @@ def test_metainfo_equals_mmposes_except_for_the_box():
         colors = info.pop('skeleton_link_colors').tolist()
         links = info.pop('skeleton_links')
         info['links'] = {link: tuple(x) for link, x in zip(links, colors, strict=True)}
-        for pairs in ('flip_pairs',):
-            info[pairs] = {frozenset(pair) for pair in info[pairs]}
+        info['flip_pairs'] = {frozenset(pair) for pair in info['flip_pairs']}
     for key, value in theirs.items():
         np.testing.assert_array_equal(ours[key], value, err_msg=key)
     assert ours.keys() == theirs.keys()

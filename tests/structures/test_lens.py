@@ -1,6 +1,7 @@
 """Camera intrinsics: files, undistortion, and lifting with distorted cameras."""
 
 import json
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -9,12 +10,12 @@ from lifters import save_lifter
 from mocap import CAMERAS, KICK, joints_of
 from numpy.testing import assert_allclose
 from rendered_clips import make_clip
+from tracks import clip_of, track
 
 from mmhot.io.lifted import read_lifted, write_json, write_npz
 from mmhot.io.readers.lens import read_lens
 from mmhot.lifting.lifter import Lifter
 from mmhot.lifting.world import place_people
-from mmhot.structures.clips import Clip2D, Track2D
 from mmhot.structures.lens import Lens, resolve_intrinsics
 
 SIZE = (1280, 720)
@@ -162,10 +163,9 @@ def test_images_of_another_aspect_ratio_are_refused():
         LENS.fitted(640, 480)
 
 
-def clip_of(keypoints, lens):
-    ones = np.ones(keypoints.shape[:2], np.float32)
-    track = Track2D(0, np.arange(len(ones)), keypoints.astype(np.float32), ones)
-    return Clip2D('kick', 'h36m-17', [track], *SIZE, 50.0, 'kick.npz', lens=lens)
+def clip_with(lens, keypoints):
+    person = track(range(len(keypoints)), keypoints.astype(np.float32))
+    return replace(clip_of(person), lens=lens)
 
 
 @pytest.fixture(
@@ -186,8 +186,8 @@ def in_a_corner(num_frames=60):
 def test_distorted_camera_gives_the_same_poses_as_an_ideal_one(lifter):
     points = in_a_corner()
     seen = distorted(points)
-    wanted = lifter(clip_of(ideal(points), IDEAL))
-    lifted = lifter(clip_of(seen, LENS))
+    wanted = lifter(clip_with(IDEAL, ideal(points)))
+    lifted = lifter(clip_with(LENS, seen))
     assert_allclose(lifted.keypoints_3d, wanted.keypoints_3d, atol=1e-5)
     assert_allclose(lifted.root_3d, wanted.root_3d, atol=1e-4)
     assert_allclose(lifted.keypoints_2d, seen, atol=1e-3)
@@ -203,7 +203,7 @@ def test_positions_are_right_if_the_lens_is_known(lens, least, most):
 
 def test_results_contain_the_intrinsics(lifter, tmp_path):
     points = joints_of(KICK, 9)[..., [0, 2, 1]] * (1, -1, 1) + (0, 1, 5)
-    clip = lifter(clip_of(distorted(points), LENS))
+    clip = lifter(clip_with(LENS, distorted(points)))
     assert (clip.intrinsics, clip.focal_length) == (LENS.parameters, 900)
     write_npz(clip, tmp_path / 'a.npz')
     write_json(clip, tmp_path / 'a.json')

@@ -28,30 +28,6 @@ def test_every_frame_is_predicted_once_its_windows_are_averaged(
     np.testing.assert_allclose(lifted[0], clips[0], rtol=1e-6)
 
 
-def test_causal_windows_contain_the_past_only():
-    def latest(windows):
-        return windows.max(1, keepdims=True)
-
-    clip = np.arange(20, dtype=np.float32)
-    (lifted,) = lift_windows(latest, [clip], 9, 1, 1, causal=True)
-    np.testing.assert_array_equal(lifted, clip)
-    (lifted,) = lift_windows(latest, [clip], 9, 1, 1)
-    np.testing.assert_array_equal(lifted, np.minimum(clip + 4, 19))
-
-
-def test_clips_in_one_batch_do_not_mix():
-    rng = np.random.default_rng(0)
-    clips = [rng.normal(size=(n, 2)).astype(np.float32) for n in (1, 30, 7, 2)]
-
-    def predict(windows):
-        return windows[:, 3:6] * windows.mean(1, keepdims=True)
-
-    together = lift_windows(predict, clips, 9, 3, 2, batch_size=5)
-    for clip, result in zip(clips, together, strict=True):
-        alone = lift_windows(predict, [clip], 9, 3, 2, batch_size=1)[0]
-        np.testing.assert_array_equal(alone, result)
-
-
 @pytest.mark.parametrize('stride', [0, 4])
 def test_strides_that_skip_frames_are_refused(stride):
     with pytest.raises(ValueError, match=rf'stride \({stride}\) must be from 1 to'):
