@@ -63,14 +63,9 @@ def export(
 ) -> list[Path]:
     """Write a clip in all chosen formats; one in world axes is written as it is.
 
-    Args:
-        clip (Clip3D): Clip.
-        options (ExportOptions): Formats, axes, scale.
-        footage (FrameSource, optional): Video behind the keypoints.
-        say (Callable): Receives the path of each file.
-        bars (Bars): Opens a progress bar for each file.
-        stem (Path, optional): The files without their format; by default the clip's
-            name in ``options.out_dir``.
+    The video ``footage`` is shown behind the keypoints; ``say`` receives the path of
+    each file. ``stem`` is that of the files without their format, by default the clip's
+    name in ``options.out_dir``.
     """
     from mmhot.apis.processing import processors_of_files
     from mmhot.lifting.world import scale_people, turn

@@ -118,13 +118,8 @@ def trace_pruning(
 ) -> PruningTrace:
     """Run a GTPT on one person and record the patches that each layer keeps.
 
-    Args:
-        model (TopdownPoseEstimator): Model of ``mmpose.apis.init_model`` with a
-            GTPTHead.
-        image (np.ndarray): BGR, (H, W, 3) uint8.
-        bbox (Sequence[float], optional): Bounding box of the person: left, top, right,
-            bottom. By default the whole image.
-        keep_rates (Sequence[float], optional): Keep rates instead of the model's.
+    The model is of ``mmpose.apis.init_model``; the image is BGR, (H, W, 3) uint8. The
+    box of the person is left, top, right, bottom, by default of the whole image.
     """
     head = model.head
     if not isinstance(head, GTPTHead):

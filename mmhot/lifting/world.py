@@ -22,16 +22,11 @@ _BODY = slice(get_skeleton('h36m-17').num_keypoints)
 
 
 def place_people(clip: Clip3D, lens: Lens | None = None) -> Clip3D:
-    """Estimate root positions from the 2D keypoints.
+    """Estimate root positions of a clip in camera axes from its 2D keypoints.
 
-    Args:
-        clip (Clip3D): In camera axes.
-        lens (Lens, optional): By default one without distortion, whose focal length is
-            ``mmhot.structures.lens.DEFAULT_FOCAL_RATIO`` times the longer image side.
-
-    Returns:
-        Clip3D: A new clip with ``root_3d``. Errors of the focal length and of the body
-        size scale the distances.
+    The lens is by default one without distortion, whose focal length is
+    ``mmhot.structures.lens.DEFAULT_FOCAL_RATIO`` times the longer image side. Errors of
+    the focal length and of the body size scale the distances.
 
     Raises:
         ValueError: If the clip has other axes or the lens does not fit its images.

@@ -89,11 +89,9 @@ def test_options_of_the_command_line_are_those_of_python():
     [
         ('fov must be 1', '--fov must be 1'),
         ('fov cannot go with `keep`', '--fov cannot go with --keep'),
-        ('resume does not go with no_cache', '--resume does not go with --no-cache'),
         ("runner='ray' needs Ray", '--runner ray needs Ray'),
         ('give image_size and fps=F', 'give --image-size and --fps F'),
         ('keep=9 needs a pruner', '--keep 9 needs a pruner'),
-        ('give `fps` and `image_size`', 'give --fps and --image-size'),
         ('show=True needs a screen', '--show needs a screen'),
         ('intrinsics: a.yml: is empty', '--intrinsics: a.yml: is empty'),
         # prose and paths stay

@@ -139,16 +139,7 @@ def test_missing_file_and_bad_folders_give_one_line(tmp_path):
     assert_refused(tmp_path, '1.json is not valid JSON', **SIZE)
 
 
-@pytest.mark.parametrize(
-    ('arguments', 'message'),
-    [
-        ({'fps': -1}, 'fps must be above 0 and at most 100000, got -1'),
-        ({'image_size': (0, 5)}, 'width must be 1 to 100000 whole pixels'),
-        ({'skeleton': 'cocoo-17'}, 'did you mean coco-17'),
-        ({'single': 'tallest'}, "`single` must be 'largest', got 'tallest'"),
-    ],
-)
-def test_bad_arguments_are_named(arguments, message):
-    with pytest.raises(ValueError, match='.') as caught:
-        read_keypoints(SKATER, **arguments)
-    assert message in str(caught.value)
+def test_bad_arguments_are_named():
+    with pytest.raises(ValueError, match="`single` must be 'largest', got 'tallest'"):
+        read_keypoints(SKATER, single='tallest')
+    assert_refused(SKATER, 'did you mean coco-17', skeleton='cocoo-17')

@@ -26,11 +26,8 @@ def write_person(clip: Clip3D, path: str | Path, bvh_profile: str = 'default') -
     without a pose repeat the nearest one, see
     :func:`mmhot.io.writers.trc.sample_evenly`.
 
-    Args:
-        clip (Clip3D): One track in ``'world'`` axes, joints of ``h36m-17`` or
-            ``h36m-24``.
-        path (str | Path): File to create or replace.
-        bvh_profile (str): Rig of ``BVH_PROFILES``. Defaults to 'default'.
+    The clip is one track in ``'world'`` axes with joints of ``h36m-17`` or ``h36m-24``;
+    the profile is one of ``BVH_PROFILES``.
 
     Returns:
         str: Mean distance between the joints of the clip and those of the file, whose

@@ -24,11 +24,8 @@ def write_person(clip: Clip3D, path: str | Path) -> None:
 
     Residuals are the expected errors where they are known, else 0, which stands for
     computed points, and -1 in frames without a pose, and of joints that were not seen
-    (whose score is 0), which are left out.
-
-    Args:
-        clip (Clip3D): One track in ``'world'`` axes.
-        path (str | Path): File to create or replace; it begins with the first pose.
+    (whose score is 0), which are left out. The clip is one track in ``'world'`` axes;
+    the file begins with its first pose.
 
     Raises:
         ValueError: If ezc3d is not installed, or the format has too few frame numbers.

@@ -78,19 +78,14 @@ class RigidMotion:
 
 
 def fit_rig(positions: np.ndarray, rig: Rig) -> RigidMotion:
-    """Fit the rig of a program to a person on a floor.
+    """Fit the rig of a program to a person on a floor: a motion of ``rig.joints``.
 
     What Human3.6M's joints leave open is chosen: bones with one child do not twist
     against their parent; feet point where shins do, and those near the floor are level.
     The joints of ``h36m-24`` turn feet, hands and head.
 
-    Args:
-        positions (np.ndarray): Joints of ``h36m-17`` or ``h36m-24`` in meters, z up
-            from the floor, (T, K, 3), no NaN.
-        rig (Rig): Joint tree.
-
-    Returns:
-        RigidMotion: Motion of ``rig.joints``, in the same axes and unit.
+    Positions (T, K, 3) of ``h36m-17`` or ``h36m-24`` are in meters, z up from the
+    floor, without NaN.
     """
     positions = np.asarray(positions, np.float64)
     known = fit_rigid_skeleton(
@@ -191,13 +186,8 @@ def fit_rigid_skeleton(positions: np.ndarray, skeleton: Skeleton) -> RigidMotion
     positions, which keeps the errors of inner joints from adding up. Joints with one
     bone rotate as little as possible.
 
-    Args:
-        positions (np.ndarray): Joint positions, z up, (T, K, 3), no NaN.
-        skeleton (Skeleton): Joint tree with the root first and a joint 'thorax', such
-            as ``h36m-17``.
-
-    Returns:
-        RigidMotion: Motion in the same axes and unit.
+    Positions (T, K, 3) have z up and no NaN. The root is the first joint of the
+    skeleton, and one is the 'thorax', as in ``h36m-17``.
     """
     positions = np.asarray(positions, np.float64)
     offsets = _rest_offsets(positions, skeleton)
