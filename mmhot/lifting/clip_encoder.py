@@ -99,17 +99,9 @@ def split_segments(
     added. Where no joint is detected for longer, frames repeat the nearest detected
     pose, and the track is split in the middle of the gap.
 
-    Frames that are seconds apart, as those of time lapses, are no motion.
-
-    Args:
-        track (int): Track ID.
-        frames (np.ndarray): Sorted frame numbers, (T,).
-        keypoints (np.ndarray): Pixels, NaN where missing, (T, K, 2).
-        scores (np.ndarray): Confidence, (T, K).
-        max_gap (int): Largest number of consecutive missing frames to fill.
-        seconds_of (Callable): Returns the timestamps of frames (T,).
-        longest (float): Most seconds from one frame to the next.
-        is_person (bool): Whether joints are Human3.6M's. Defaults to True.
+    Frames that are more than ``longest`` seconds apart, as those of time lapses, are no
+    motion; ``seconds_of`` returns the timestamps of frames (T,). Keypoints (T, K, 2)
+    are pixels, NaN where missing, with scores (T, K); people have Human3.6M's joints.
 
     Returns:
         list[Segment]: In temporal order; empty if no joint is ever detected.

@@ -95,7 +95,6 @@ def test_killed_worker_loses_nothing(videos, checkpoint, tmp_path, importable):
     options = InferRunOptions(
         out_dir=out, pose3d_weights=checkpoint, batch_size=1, device='cpu'
     )
-    ray_options = RayOptions(num_workers=2)
     inputs = find_inputs([str(video) for video in videos])
     victims = []
 
@@ -109,15 +108,9 @@ def test_killed_worker_loses_nothing(videos, checkpoint, tmp_path, importable):
 
     killer = threading.Thread(target=kill_one, daemon=True)
     killer.start()
-    worker = partial(slow_worker, log=log)
-    run = partial(
-        process_with_ray,
-        inputs,
-        ray_options=ray_options,
-        say=print,
-        make_worker=worker,
-    )
-    outcomes = list(run(options=options))
+    given = RayOptions(num_workers=2), print
+    run = partial(process_with_ray, make_worker=partial(slow_worker, log=log))
+    outcomes = list(run(inputs, options, *given))
     killer.join(5)
     assert victims
     assert sorted(outcome.name for outcome in outcomes) == sorted(
@@ -135,7 +128,7 @@ def test_killed_worker_loses_nothing(videos, checkpoint, tmp_path, importable):
     # only frames of the video that was worked on were looked at again
     assert 60 <= sum(what != 'models' for _, what in steps) <= 69
     # the same once more: all is finished
-    again = list(run(options=replace(options, resume=True)))
+    again = list(run(inputs, replace(options, resume=True), *given))
     assert all(outcome.skipped for outcome in again)
 
 

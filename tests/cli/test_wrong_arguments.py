@@ -35,7 +35,6 @@ def refused(tmp_path, monkeypatch, capfd):
         # of the table of options
         ('lift --formats npz,avi', '--formats must be among npz,json,csv,'),
         ('lift --image-size 1280', '--image-size must be WxH, such as'),
-        ('lift --fov 200', '--fov must be from 1 to 170 degrees, got 200'),
         ('lift --height 180', '--height must be from 0.3 to 3 meters, got 180'),
         ('lift --axes zup', 'did you mean z-up?'),
         ('lift --batch-size x', "--batch-size must be a whole number, got 'x'"),
@@ -47,7 +46,6 @@ def refused(tmp_path, monkeypatch, capfd):
         ('lift --device tpu', "--device must be one of cpu, got 'tpu'"),
         ('lift --formatz npz', '(did you mean --formats?)'),
         ('infer --kpt-thr 2', '--kpt-thr must be from 0 to 1, got 2'),
-        ('infer --smooth-3d savgl', 'did you mean savgol'),
         ('infer --resume --no-cache', '--resume needs the cache, which --no-cache'),
         ('infer --retries 3', '--retries needs --runner ray'),
         ('infer --runner ray --num-workers 0', '--num-workers must be at least 1'),

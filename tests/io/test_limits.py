@@ -95,14 +95,6 @@ def person_of(frames, **fields):
     return replace(clip, frame=numbers, keypoints_3d=poses, axes='world', **fields)
 
 
-def test_short_gaps_repeat_the_nearest_pose():
-    clip = person_of([2, 5, 9])
-    frames, positions = trc.fill_frames(clip, first=0)
-    assert frames.tolist() == list(range(10))
-    rows = [0, 0, 0, 0, 1, 1, 1, 1, 2, 2]
-    np.testing.assert_array_equal(positions, clip.places()[rows])
-
-
 def test_long_gaps_are_left_out(monkeypatch, caplog):
     monkeypatch.setattr(trc, '_REACH', 2)
     clip = person_of([2, 5, 10_000_000])

@@ -234,16 +234,13 @@ def test_registered_skeleton_has_pairs_limbs_and_dataset_names(stick_figure):
     assert sum(parent < 0 for parent in stick_figure.parents) == 1
 
 
-def test_registered_skeleton_is_read_by_count_and_name(stick_figure, tmp_path):
+def test_registered_skeleton_is_read_converted_and_lifted(stick_figure, tmp_path):
     path = save(tmp_path / 'a.npz', keypoints=walk(4, 15))
     assert read_keypoints(path).skeleton == 'stick-15'
     save(path, keypoints=walk(4, 15), joint_names=np.array(stick_figure.joints))
     assert read_keypoints(path).skeleton == 'stick-15'
     assert read_keypoints(path, skeleton='sticks').skeleton == 'stick-15'
-
-
-def test_registered_skeleton_is_converted_and_lifted(stick_figure, tmp_path):
-    clip = read_keypoints(save(tmp_path / 'a.npz', keypoints=walk(4, 15)))
+    clip = read_keypoints(path)
     points = clip.tracks[0].keypoints
     converted, _, measured = convert_keypoints(points, None, 'stick-15', 'h36m-17')
     for joint, source in (('head', 'skull'), ('root', 'base'), ('spine', 'belly')):
