@@ -222,14 +222,14 @@ def _fetch(url: str, path: Path, hint: str, show: Callable[[int, int], None]) ->
         _connect(url)
         with urlopen(url, timeout=_TIMEOUT) as response, path.open('wb') as file:
             end = time.monotonic() + _MAX_SECONDS
-            size = int(response.headers.get('Content-Length', 0))
+            size, done = int(response.headers.get('Content-Length', 0)), 0
             while chunk := response.read(1 << 20):
-                file.write(chunk)
-                show(file.tell() >> 20, size >> 20)
-                if file.tell() > _MAX_BYTES or time.monotonic() > end:
+                done += file.write(chunk)
+                show(done >> 20, size >> 20)
+                if done > _MAX_BYTES or time.monotonic() > end:
                     raise OSError('more than 4 GB, or not finished in two hours')
-            if size and file.tell() != size:
-                raise OSError(f'{file.tell()} of {size} bytes arrived')
+            if size and done != size:
+                raise OSError(f'{done} of {size} bytes arrived')
     except (HTTPException, OSError, ValueError) as error:
         reason = f'cannot be downloaded ({one_line(error):.80}){hint}'
         raise ValueError(f'{public_url(url)} {reason}') from error
