@@ -16,13 +16,9 @@ import torch
 from torch import _weights_only_unpickler as torch_unpickler
 
 from mmhot.compat import shims
-from mmhot.errors import DAMAGED_CHECKPOINT, explain_refusal, ignored_warnings
+from mmhot.errors import DAMAGED_CHECKPOINT, explain_refusal, ignored_warnings, one_line
 
-_DTYPES = (
-    *('Bool', 'Str', 'Bytes', 'Float16', 'Float32', 'Float64'),
-    *('Complex64', 'Complex128'),
-    *(f'{kind}{bits}' for kind in ('Int', 'UInt') for bits in (8, 16, 32, 64)),
-)
+_DTYPES = *'?USefdFD', *(f'{kind}{size}' for kind in 'iu' for size in (1, 2, 4, 8))
 _IMMUTABLE = 1 << 8  # flag of types in C that cannot be changed
 SAFETENSORS = '.safetensors'
 """Suffix of files that hold tensors and text alone."""
@@ -125,10 +121,8 @@ def _load_safetensors(path: Path, map_location: Any) -> dict[str, Any]:
             state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
             meta = json.loads((file.metadata() or {}).get('meta', '{}'))
     except Exception as error:  # the package's errors have no common base
-        reason = ' '.join(str(error).split())
-        raise ValueError(
-            f'{path}: not a safetensors file, or a damaged one: {reason:.100}'
-        ) from error
+        reason = f'not a safetensors file, or a damaged one: {one_line(error):.100}'
+        raise ValueError(f'{path}: {reason}') from error
     return {'meta': meta, 'state_dict': state}
 
 
@@ -170,7 +164,7 @@ def _checkpoint_globals() -> list:
     reconstruct = np.zeros(0).__reduce__()[0]
     # Empty arrays are saved as bytes().
     allowed = [HistoryBuffer, ConfigDict, np.ndarray, np.dtype, bytes]
-    allowed += [getattr(np.dtypes, f'{name}DType') for name in _DTYPES]
+    allowed += [type(np.dtype(code)) for code in _DTYPES]
     allowed.append((_statistic_of_history, 'builtins.getattr'))
     # The first name is that of NumPy 1, the second that of NumPy 2.
     for module in ('numpy.core.multiarray', 'numpy._core.multiarray'):

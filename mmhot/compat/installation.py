@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from types import ModuleType
 
-from mmhot.errors import IN_CLONE
+from mmhot.errors import IN_CLONE, one_line
 
 
 def choose_device(name: str | None = None) -> str:
@@ -55,7 +55,5 @@ def import_extra(module: str, purpose: str, extra: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        reason = ' '.join(str(error).split())
-        raise ValueError(
-            f"{purpose} needs {module} ({reason:.100}): {IN_CLONE} '.[{extra}]'"
-        ) from error
+        need = f'{purpose} needs {module} ({one_line(error):.100})'
+        raise ValueError(f"{need}: {IN_CLONE} '.[{extra}]'") from error

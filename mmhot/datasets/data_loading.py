@@ -41,11 +41,7 @@ class SubjectBalancedSampler(Sampler):
     """
 
     def __init__(
-        self,
-        dataset,
-        num_samples: int,
-        full_share: int = 2000,
-        seed: int | None = None,
+        self, dataset, num_samples: int, full_share: int = 2000, seed: int | None = None
     ) -> None:
         if min(num_samples, full_share) < 1:
             raise ValueError(

@@ -201,7 +201,6 @@ def _by_take(subjects: dict[str, dict]) -> Iterator[tuple[tuple[str, str], Any]]
 
 
 def _moving_joints(poses: object) -> np.ndarray:
-    """Select 17 of 32 joints."""
     poses = np.asarray(poses)
     return poses[:, _MOVING] if poses.shape[1] == 32 else poses
 

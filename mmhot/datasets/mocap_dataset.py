@@ -146,8 +146,7 @@ def _read_cameras(path: Path) -> list[dict]:
     """Read cameras: ``name``, ``w``, ``h`` and float32 ``R``, ``T``, ``f``, ``c``."""
     with naming(path):
         return [
-            {key: int(content[key]) for key in ('w', 'h')}
-            | dict(name=content['name'])
+            dict(name=content['name'], w=int(content['w']), h=int(content['h']))
             | {
                 key: np.array(content[key], np.float32).reshape(shape)
                 for key, shape in _CAMERA_SHAPES.items()

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mmhot.errors import IN_CLONE, ignored_warnings
+from mmhot.errors import IN_CLONE, ignored_warnings, one_line
 from mmhot.models.gtpt.head import GTPTHead
 from mmhot.models.lifters.estimator import SequencePoseLifter
 from mmhot.models.tokens.recoverers import PrunedFeatures
@@ -216,8 +216,8 @@ def trace_graph(graph: nn.Module, example: Tensor, optimize: bool = True) -> Any
                 optimize=optimize,
             )
         except (RuntimeError, torch.onnx.errors.OnnxExporterError) as error:
-            reason = ' '.join(str(error).split())
-            raise ValueError(f'PyTorch cannot export it: {reason:.200}') from error
+            reason = f'PyTorch cannot export it: {one_line(error):.200}'
+            raise ValueError(reason) from error
     shape = program.model.graph.inputs[0].shape
     if isinstance(shape[0], int):
         raise ValueError(f'PyTorch has fixed the batch of the graph to {shape[0]}')

@@ -54,9 +54,8 @@ def open_session(
     try:
         import onnxruntime
     except ImportError as error:
-        raise ValueError(
-            f'{path} needs ONNX Runtime: pip install onnxruntime'
-        ) from error
+        need = f'{path} needs ONNX Runtime: pip install onnxruntime'
+        raise ValueError(need) from error
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = threads or count_threads()
@@ -66,10 +65,8 @@ def open_session(
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=providers)
     except Exception as error:  # ONNX Runtime has no common base for its errors
-        reason = one_line(error)
-        raise ValueError(
-            f'{path} is not a readable ONNX model: {reason:.200}'
-        ) from error
+        reason = f'{path} is not a readable ONNX model: {one_line(error):.200}'
+        raise ValueError(reason) from error
 
 
 def read_meta(session: Any, path: str | Path) -> dict[str, Any]:

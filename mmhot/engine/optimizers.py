@@ -71,9 +71,7 @@ class MuonAdamW(Optimizer):
 
     def _share_groups(self) -> None:
         """Share the groups of both optimizers, so that schedulers reach them."""
-        self.param_groups = [
-            group for part in self.parts for group in part.param_groups
-        ]
+        self.param_groups = [x for part in self.parts for x in part.param_groups]
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:

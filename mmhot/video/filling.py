@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from dataclasses import dataclass
-from functools import reduce
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -78,13 +77,10 @@ def fill_chunk(
         open_gaps = []
     while open_gaps := filler.without_known(open_gaps):
         open_gaps = filler.halve(open_gaps)
-    numbers, empty = sorted(filler.poses), keyframes[0].people.take(np.zeros(0, int))
+    people = [poses for _, poses in sorted(filler.poses.items())]
+    empty = keyframes[0].people.take(np.zeros(0, int))
     return [
-        reduce(
-            People.join,
-            [filler.poses[n][place] for n in numbers if place in filler.poses[n]],
-            empty,
-        )
+        empty.join(*(poses[place] for poses in people if place in poses))
         for place in range(len(frames))
     ]
 
@@ -140,7 +136,7 @@ class _Filler:
             rows[place].append(row)
         boxes, priors = [], []
         for own in rows.values():
-            people = reduce(People.join, [guesses[row] for row in own])
+            people = People.join(*(guesses[row] for row in own))
             boxes.append((people.bboxes, people.bbox_scores))
             # unless they are upright at all known ends
             confidence = [
@@ -150,7 +146,7 @@ class _Filler:
             priors.append(Prior(np.array(confidence), turns_of(people)))
         frames = [self._frames[position] for position in rows]
         found = estimate_closely(frames, boxes, priors, self._estimate)
-        people = reduce(People.join, found)
+        people = People.join(*found)
         order = np.argsort(np.concatenate(list(rows.values())))
         poses = [people.take([row]) for row in order]
         for (gap, place), pose in zip(places, poses, strict=True):

@@ -16,12 +16,7 @@ from mmhot.io.images import image_size, is_image
 from mmhot.io.readers.frame_numbers import natural_key, read_numbers
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.structures.clips import Clip2D, clip_name
-from mmhot.video.decoding import (
-    DEFAULT_FPS,
-    VIDEO_SUFFIXES,
-    is_url,
-    name_of_url,
-)
+from mmhot.video.decoding import DEFAULT_FPS, VIDEO_SUFFIXES, is_url, name_of_url
 from mmhot.video.frames import FrameSource, ImageSequence, VideoFile
 from mmhot.video.streams import is_webcam
 

@@ -216,7 +216,6 @@ class LiveLifter:
         return self._segments[-1]
 
     def _lift(self, frame: Frame) -> LivePoses:
-        """Lift the people of an earlier frame."""
         segments = [each for each in self._segments if each.contains(frame.time)]
         if not segments:
             return LivePoses(frame, [])

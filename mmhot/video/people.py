@@ -68,10 +68,10 @@ class People:
         """Select people by index or mask."""
         return People(*(values[rows] for values in vars(self).values()))
 
-    def join(self, other: 'People') -> 'People':
+    def join(self, *others: 'People') -> 'People':
         """Append other people."""
-        pairs = zip(vars(self).values(), vars(other).values(), strict=True)
-        return People(*(np.concatenate(pair) for pair in pairs))
+        columns = zip(*(vars(each).values() for each in (self, *others)), strict=True)
+        return People(*map(np.concatenate, columns))
 
 
 class Prior(NamedTuple):

@@ -203,7 +203,6 @@ class Tracker:
             self._num_confirmed += 1
 
     def _detected_last(self) -> list[TrackedPerson]:
-        """Return the people who were detected in the last frame."""
         return [person for person in self._people if person.index == self._index]
 
 

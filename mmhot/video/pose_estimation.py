@@ -190,7 +190,6 @@ class VideoPoseEstimator:
     def _track(
         self, frames: list[Frame], previous: list[People], interval: int
     ) -> list[People]:
-        """Track the people of consecutive frames of one shot."""
         begun = []
         if not previous:
             found = self._redetect(frames[0], People.none(self._num_keypoints))
@@ -303,7 +302,6 @@ def show_frame(
 
 
 def _valid_boxes(boxes: Boxes) -> Boxes:
-    """Drop invalid boxes of a detector."""
     own = np.asarray(boxes[0], np.float32).reshape(-1, 4)
     scores = np.asarray(boxes[1], np.float32).reshape(-1)
     valid = _are_valid(own) & np.isfinite(scores)

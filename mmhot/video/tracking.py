@@ -17,8 +17,9 @@ from mmhot.video.person_tracker import Tracker
 # tests/video/test_tracking.py notices.
 TRACKING_RULES = 2
 
-# Seconds of detections below which a track of a clip is a false alarm.
-_MIN_DURATION = 0.25
+# Seconds of detections below which a track of a clip is a false alarm, and of the
+# longest occlusion.
+_MIN_DURATION, _MAX_GAP = 0.25, 2.0
 # Seconds at an end from which its motion is estimated, and least length of a tracklet.
 _MOTION_SPAN, _MIN_LENGTH = 0.5, 0.2
 # Largest distance of two extrapolations, in sizes of the person, and its growth per
@@ -30,7 +31,6 @@ _MAX_SIZE_RATIO = 1.5
 def track_clip(
     people: Sequence[People],
     fps: float,
-    max_gap: float = 2.0,
     progress: Callable[[int], None] = lambda done: None,
     cuts: Sequence[int] = (),
 ) -> list[Track2D]:
@@ -43,7 +43,6 @@ def track_clip(
     Args:
         people (Sequence[People]): People of each frame.
         fps (float): Frames per second.
-        max_gap (float): Longest occlusion in seconds. Defaults to 2.
         progress (Callable): Called with the number of frames done.
         cuts (Sequence[int]): Frames with which another shot begins; tracks end there.
 
@@ -53,7 +52,7 @@ def track_clip(
     """
     tracks = []
     for first, last in pairwise([0, *sorted(cuts), len(people)]):
-        tracks += _track_shot(people[first:last], first, fps, max_gap, progress)
+        tracks += _track_shot(people[first:last], first, fps, progress)
     tracks.sort(key=lambda track: (track.frames[0], track.track))
     for number, track in enumerate(tracks):
         track.track = number
@@ -61,21 +60,16 @@ def track_clip(
 
 
 def _track_shot(
-    people: Sequence[People],
-    first: int,
-    fps: float,
-    max_gap: float,
-    progress: Callable[[int], None],
+    people: Sequence[People], first: int, fps: float, progress: Callable[[int], None]
 ) -> list[Track2D]:
-    """Track the people of one shot, given the number of its first frame."""
-    tracker = Tracker(fps, max_gap)
+    tracker = Tracker(fps, _MAX_GAP)
     detections: dict[int, list[tuple[int, People, int]]] = {}
     for index, own in enumerate(people, first):
         for person in tracker.match(own, index):
             detections.setdefault(person.number, []).append((index, own, person.row))
         progress(index + 1)
     tracklets = [_make_track(each) for each in detections.values()]
-    tracks = link_tracklets(tracklets, fps, max_gap)
+    tracks = link_tracklets(tracklets, fps)
     least = max(1, min(math.ceil(_MIN_DURATION * fps), len(people) // 2))
     return [track for track in tracks if len(track.frames) >= least]
 
@@ -97,12 +91,10 @@ def _make_track(detections: list[tuple[int, People, int]]) -> Track2D:
     )
 
 
-def link_tracklets(
-    tracklets: list[Track2D], fps: float, max_gap: float
-) -> list[Track2D]:
+def link_tracklets(tracklets: list[Track2D], fps: float) -> list[Track2D]:
     """Link tracklets where one continues another, the best fit first.
 
-    The longest occlusion is ``max_gap`` seconds; linked ones have the first's number.
+    Linked ones have the number of the first.
     """
     left = dict(enumerate(tracklets))
     starts = np.array([each.frames[0] for each in tracklets], np.float64)
@@ -111,7 +103,7 @@ def link_tracklets(
 
     def compare(firsts: list[int], seconds: list[int]) -> None:
         gaps = starts[seconds] - ends[firsts][:, None]
-        near = (gaps > 0) & (gaps <= max_gap * fps)
+        near = (gaps > 0) & (gaps <= _MAX_GAP * fps)
         for row, column in np.argwhere(near):
             pair = firsts[row], seconds[column]
             misfit = _misfit(*(left[number] for number in pair), fps)

@@ -100,11 +100,12 @@ def fit_camera(points: np.ndarray, azimuth: float, elevation: float) -> VirtualC
     return VirtualCamera(target @ axes, distance, azimuth, elevation)
 
 
-def floor_extent(points: np.ndarray, cell: float = 0.5) -> tuple[np.ndarray, float]:
+def floor_extent(points: np.ndarray) -> tuple[np.ndarray, float]:
     """Return the floor's corners ((x, y) low, (x, y) high) and its grid spacing."""
     points = points[np.isfinite(points).all(-1)][:, :2]
     low, high = np.percentile(points, (0.5, 99.5), axis=0)
     middle, half = (low + high) / 2, np.maximum((high - low) / 2 + 0.5, 1.25)
+    cell = 0.5
     while half.max() / cell > 16:
         cell *= 2
     corners = [np.floor((middle - half) / cell), np.ceil((middle + half) / cell)]

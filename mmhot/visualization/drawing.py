@@ -89,12 +89,10 @@ def draw_people(
     sizes = _LIMB_METERS * pixels_per_meter[people[:, None], style.bones[bones]].mean(1)
     widths = np.clip(np.rint(sizes), 1, 24).astype(int)
     dim = ~detected[people[:, None], style.bones[bones]].all(1)
-    colors = np.where(
-        dim[:, None], 0.45 * style.colors[bones] + 20, style.colors[bones]
-    ).tolist()
-    for (start, end), width, color in zip(
-        ends.tolist(), widths.tolist(), colors, strict=True
-    ):
+    colors = style.colors[bones]
+    colors = np.where(dim[:, None], 0.45 * colors + 20, colors)
+    lines = zip(ends.tolist(), widths.tolist(), colors.tolist(), strict=True)
+    for (start, end), width, color in lines:
         outline = width + 2 * max(1, width // 5)
         cv2.line(image, start, end, _OUTLINE, outline, cv2.LINE_AA, _SHIFT)
         cv2.line(image, start, end, color, width, cv2.LINE_AA, _SHIFT)

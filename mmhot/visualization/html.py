@@ -56,25 +56,16 @@ def write_html(
             video; by default it is left out.
     """
     folder = files('mmhot.visualization') / 'viewer'
-    parts = {
-        name: (folder / file).read_text(encoding='utf-8')
-        for name, file in (
-            ('page', 'viewer.html'),
-            ('style', 'viewer.css'),
-            ('bundle', 'bundle.js'),
-            ('script', 'viewer.js'),
-        )
-    }
+    page, style, bundle, script = (
+        (folder / name).read_text(encoding='utf-8')
+        for name in ('viewer.html', 'viewer.css', 'bundle.js', 'viewer.js')
+    )
+    images = _images(clip, footage, progress, html_frames)
+    data = json.dumps(_content(clip) | {'images': images}, ensure_ascii=False)
     # escaped, so that no text can end the <script>
-    content = {
-        **_content(clip),
-        'images': _images(clip, footage, progress, html_frames),
-    }
-    data = json.dumps(content, ensure_ascii=False).replace('<', '\\u003c')
-    page = Template(parts.pop('page')).substitute(
-        title=html.escape(clip.name),
-        clip=data,
-        **parts,
+    data, title = data.replace('<', '\\u003c'), html.escape(clip.name)
+    page = Template(page).substitute(
+        title=title, clip=data, style=style, bundle=bundle, script=script
     )
     with replacing(path) as temporary:
         temporary.write_text(page, encoding='utf-8')
@@ -212,7 +203,6 @@ def _encode(array: np.ndarray, kind: type) -> str:
 
 
 def _facts(clip: Clip3D) -> dict[str, str]:
-    """Collect the properties of the clip that the page lists."""
     frames = len(np.unique(clip.frame))
     lens = f'{clip.focal_length:.0f} px{" (assumed)" if clip.focal_assumed else ""}'
     errors = {}

@@ -93,7 +93,6 @@ def _write_header(
     corner: tuple[int, int],
     font: int,
 ) -> None:
-    """Write the layers and patch counts of a column."""
     x, y = corner
     layers = f'layers {stage.first + 1} to {stage.last + 1}'
     if stage.first == stage.last:

@@ -17,10 +17,7 @@ _AROUND = 1.25  # side of a crop over the extent of the people
 
 
 def render_summary_image(
-    clip: Clip3D,
-    path: str | Path,
-    *,
-    footage: FrameSource | None = None,
+    clip: Clip3D, path: str | Path, *, footage: FrameSource | None = None
 ) -> None:
     """Write an image of up to six evenly spaced frames, cropped to the people.
 

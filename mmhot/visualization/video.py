@@ -123,7 +123,6 @@ def _shorten_gaps(frames: np.ndarray, fps: float) -> list[int]:
 
 
 def _timestamps(clip: Clip3D, frames: list[int]) -> np.ndarray:
-    """Return timestamps (T,) of the written video."""
     steps = np.diff(clip.seconds(np.array(frames)))
     steps[np.diff(frames) > 1] = 1 / clip.fps
     return np.r_[0, np.cumsum(steps)]

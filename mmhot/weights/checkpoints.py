@@ -161,11 +161,7 @@ def _recognize(tensors: dict[str, Tensor]) -> PublishedModel:
 
 
 def _fit(config: dict, state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Bring tensors to the shapes of the model, which may lack axes of length one.
-
-    Raises:
-        ValueError: If tensors are missing, unknown or of other shapes.
-    """
+    """Bring tensors to the shapes of the model, which may lack axes of length one."""
     import_module('mmhot.plugin')  # registers the types of the config
     expected = MODELS.build(config).state_dict()
     fitting = {

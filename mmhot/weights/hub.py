@@ -19,7 +19,7 @@ from urllib.request import getproxies, urlopen
 
 from mmhot.compat.installation import import_extra
 from mmhot.deploy.onnx_sessions import META_FILE
-from mmhot.errors import naming, public_url, require_file
+from mmhot.errors import naming, one_line, public_url, require_file
 from mmhot.io.atomic import replacing
 
 _HUB = 'hf://'
@@ -139,10 +139,8 @@ def _fetch_from_hub(name: str, hint: str) -> Path:
             return Path(hub.hf_hub_download(filename=file, **where))
         folder = Path(hub.snapshot_download(allow_patterns=list(_FILES), **where))
     except Exception as error:  # the client raises errors of several packages
-        reason = ' '.join(str(error).split())
-        raise ValueError(
-            f'{name} cannot be downloaded ({reason:.120}){hint}'
-        ) from error
+        reason = f'{name} cannot be downloaded ({one_line(error):.120}){hint}'
+        raise ValueError(reason) from error
     if all((folder / each).is_file() for each in _GRAPH):
         return folder
     for suffix in _CHECKPOINTS:  # the only one
@@ -224,19 +222,17 @@ def _fetch(url: str, path: Path, hint: str, show: Callable[[int, int], None]) ->
         _connect(url)
         with urlopen(url, timeout=_TIMEOUT) as response, path.open('wb') as file:
             end = time.monotonic() + _MAX_SECONDS
-            size = int(response.headers.get('Content-Length', 0))
+            size, done = int(response.headers.get('Content-Length', 0)), 0
             while chunk := response.read(1 << 20):
-                file.write(chunk)
-                show(file.tell() >> 20, size >> 20)
-                if file.tell() > _MAX_BYTES or time.monotonic() > end:
+                done += file.write(chunk)
+                show(done >> 20, size >> 20)
+                if done > _MAX_BYTES or time.monotonic() > end:
                     raise OSError('more than 4 GB, or not finished in two hours')
-            if size and file.tell() != size:
-                raise OSError(f'{file.tell()} of {size} bytes arrived')
+            if size and done != size:
+                raise OSError(f'{done} of {size} bytes arrived')
     except (HTTPException, OSError, ValueError) as error:
-        reason = ' '.join(str(error).split())
-        raise ValueError(
-            f'{public_url(url)} cannot be downloaded ({reason:.80}){hint}'
-        ) from error
+        reason = f'cannot be downloaded ({one_line(error):.80}){hint}'
+        raise ValueError(f'{public_url(url)} {reason}') from error
 
 
 def _connect(url: str) -> None:

@@ -13,11 +13,7 @@ from mmhot.codecs.pose_lifting import CameraPoseLifting
 from mmhot.compat.checkpoints import safe_load
 from mmhot.errors import hint_at_names
 from mmhot.skeletons.joints import Skeleton, add_skeleton, get_skeleton
-from mmhot.weights.config_files import (
-    find_config,
-    parse_config_text,
-    read_config_file,
-)
+from mmhot.weights.config_files import find_config, parse_config_text, read_config_file
 from mmhot.weights.hub import is_remote, local_file
 from mmhot.weights.index import (
     DEFAULT_LIFTER,

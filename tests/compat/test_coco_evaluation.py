@@ -152,6 +152,16 @@ def evaluate_here(case, folder):
     return evaluate(case, coco_evaluation.COCO, coco_evaluation.COCOeval, folder)
 
 
+def evaluate_wrong(case, folder, detections=None, change=None, sigmas=None):
+    """Evaluate with other detections, a changed person, or other sigmas."""
+    labeled = coco_evaluation.COCO(write_truth(case, folder))
+    people = labeled.dataset['annotations']
+    next(x for x in people if max(x['keypoints'][2::3]) > 0).update(change or {})
+    detected = labeled.loadRes(detections or results(case))
+    sigmas = case.sigmas if sigmas is None else sigmas
+    coco_evaluation.COCOeval(labeled, detected, sigmas=sigmas).evaluate()
+
+
 @cache
 def reference():
     return json.loads((DATA / 'reference.json').read_text())
@@ -198,12 +208,8 @@ def test_unknown_kinds_are_refused():
 
 
 def test_other_numbers_of_keypoints_are_refused(tmp_path):
-    case = Case('keypoints')
-    labeled = coco_evaluation.COCO(write_truth(case, tmp_path))
-    detected = labeled.loadRes(results(case))
-    evaluation = coco_evaluation.COCOeval(labeled, detected, sigmas=SIGMAS)
     with pytest.raises(ValueError, match=r'got 133; .* 17 keypoints in keypoints'):
-        evaluation.evaluate()
+        evaluate_wrong(Case('keypoints'), tmp_path, sigmas=SIGMAS)
 
 
 @pytest.mark.parametrize(
@@ -218,28 +224,16 @@ def test_other_numbers_of_keypoints_are_refused(tmp_path):
 def test_annotations_that_would_count_wrongly_are_refused(
     field, value, message, tmp_path
 ):
-    case = CASES['keypoints']
-    labeled = coco_evaluation.COCO(write_truth(case, tmp_path))
-    people = labeled.dataset['annotations']
-    person = next(x for x in people if max(x['keypoints'][2::3]) > 0)
-    person[field] = value
-    evaluation = coco_evaluation.COCOeval(
-        labeled, labeled.loadRes(results(case)), sigmas=case.sigmas
-    )
     with pytest.raises(ValueError, match=f"annotation .*, '{field}': {message}"):
-        evaluation.evaluate()
+        evaluate_wrong(CASES['keypoints'], tmp_path, change={field: value})
 
 
 def test_results_that_are_not_finite_are_refused(tmp_path):
     case = CASES['keypoints']
-    labeled = coco_evaluation.COCO(write_truth(case, tmp_path))
     detections = results(case)
     detections[0]['keypoints'] = [np.nan, np.nan, 1.0] * 17
-    evaluation = coco_evaluation.COCOeval(
-        labeled, labeled.loadRes(detections), sigmas=case.sigmas
-    )
     with pytest.raises(ValueError, match='a result of image .* is not finite'):
-        evaluation.evaluate()
+        evaluate_wrong(case, tmp_path, detections)
 
 
 def detections_for_mmpose(case):

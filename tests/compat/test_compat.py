@@ -255,8 +255,6 @@ def test_shims_are_reverted():
 
 HIDE_PKG_RESOURCES = """
 import sys
-from argparse import Namespace
-from collections import defaultdict, deque
 from importlib.machinery import PathFinder
 class Without(PathFinder):
     @classmethod

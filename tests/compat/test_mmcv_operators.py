@@ -10,7 +10,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from mmengine.config import Config
 
 from mmhot import compat
 from mmhot.compat import mmcv_operators
@@ -125,23 +124,3 @@ def test_compiled_operators_are_preferred(package):
     (package / '_ext.py').write_text('nms = "compiled"')
     done = run(IMPORT, package.parent)
     assert done.stdout == 'compiled\n', done.stderr
-
-
-def load_config(package, name):
-    folder = Path(importlib.import_module(package).__file__).parent
-    return Config.fromfile(folder / '.mim/configs' / name)
-
-
-def test_rtmdet_detects():
-    from mmdet.apis import inference_detector, init_detector
-    from mmengine.model import revert_sync_batchnorm
-
-    config = load_config('mmdet', 'rtmdet/rtmdet_tiny_8xb32-300e_coco.py')
-    torch.manual_seed(0)
-    model = init_detector(config, device='cpu', palette='coco')
-    # Statistics of the batch: with untrained ones, boxes may have no size.
-    model = revert_sync_batchnorm(model).train()
-    image = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
-    found = inference_detector(model, image).pred_instances
-    assert len(found) == config.model.test_cfg.max_per_img
-    assert torch.isfinite(found.bboxes).all()

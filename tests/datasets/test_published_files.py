@@ -5,7 +5,8 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from lifters import batch_of, shrink_config
+from h36m_files import write_files
+from lifters import NUM_FRAMES, batch_of, shrink_config
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope
@@ -35,6 +36,7 @@ from mmhot.datasets.h36m import CAMERAS
 from mmhot.datasets.human36m_dataset import _MOVING
 from mmhot.evaluation import LiftingErrorMetric
 from mmhot.skeletons.joints import get_skeleton
+from tools.test import format_errors
 
 WINDOWS = dict(seq_len=9, num_targets=9, stride=9)
 
@@ -277,8 +279,14 @@ def test_3dhp_of_mmpose_is_cut_where_images_are_missing(tmp_path):
 @pytest.mark.parametrize(
     'name',
     [
+        'hot/h36m/hot-mixste_243frm-keep81_1xb4-160e_h36m-cpn',
+        'hot/h36m/hot-motionbert-lite_243frm-keep81_1xb32-60e_h36m',
+        'hot/h36m/tpc-mixste_243frm-keep61_1xb4-160e_h36m-cpn',
         'hot/mpi_inf_3dhp/hot-mixste_81frm-keep27_1xb4-160e_3dhp',
+        'mhformer/h36m/tpc-mhformer_351frm-keep117_1xb210-20e_h36m-cpn',
         'mhformer/mpi_inf_3dhp/mhformer_81frm_1xb128-20e_3dhp',
+        'mixste/h36m/mixste_243frm_1xb4-160e_h36m-cpn',
+        'motionagformer/h36m/hot-motionagformer-b_243frm-keep81_1xb16-60e_h36m',
         'motionagformer/mpi_inf_3dhp/motionagformer-b_81frm_1xb16-90e_3dhp',
         'nanohtnet/mpi_inf_3dhp/nanohtnet_81frm-keep9_1xb256-49e_3dhp',
         'nanohtnet/h36m/nanohtnet_243frm-keep9_1xb256-49e_h36m-cpn',
@@ -286,6 +294,7 @@ def test_3dhp_of_mmpose_is_cut_where_images_are_missing(tmp_path):
     ],
 )
 def test_configs_train_and_evaluate(tmp_path, name):
+    write_files(tmp_path)
     write_videopose3d(tmp_path)
     write_motionbert(tmp_path)
     write_3dhp(tmp_path)
@@ -300,6 +309,8 @@ def test_configs_train_and_evaluate(tmp_path, name):
         _, batch = batch_of(config, 'train', model)
         losses = model.train()(**batch, mode='loss')
         assert 0 < losses['loss_pose3d'].item() < 100
+        losses['loss_pose3d'].backward()
+        assert all(each.grad.isfinite().all() for each in model.parameters())
         dataset, batch = batch_of(config, 'val', model.eval())
         with torch.no_grad():
             predicted = model(**batch, mode='predict')
@@ -311,6 +322,10 @@ def test_configs_train_and_evaluate(tmp_path, name):
     dataset_name = '3dhp' if name.endswith('3dhp') else 'h36m'
     assert metric.report.datasets == [dataset_name]
     actions = metric.report.actions(dataset_name)
-    wanted = {'3dhp': 0, 'cpn': 2, '-sh': 1}
+    wanted = {'3dhp': 0, 'cpn': 2, '-sh': 1, '_h36m': 2}
     # of the hourglass detections' two videos one is left out
     assert len(actions) == next(n for end, n in wanted.items() if name.endswith(end))
+    kept = (3, NUM_FRAMES) if 'pruner' in config.model.backbone else None
+    assert metric.report.kept(dataset_name) == kept
+    row = format_errors(metric.report).splitlines()[2]
+    assert (', 3 of 9 kept of each window' in row) == (kept is not None)

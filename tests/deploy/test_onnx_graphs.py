@@ -97,12 +97,7 @@ def test_equal_scores_keep_lower_indices_in_onnx(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ('backbone', 'keep_rates'),
-    [
-        (STEM, (1.0, 0.5)),
-        (STEM, None),
-        (RESNET, (1.0, 0.5)),
-    ],
+    ('backbone', 'keep_rates'), [(STEM, (1.0, 0.5)), (STEM, None), (RESNET, (1.0, 0.5))]
 )
 def test_gtpt(backbone, keep_rates, tmp_path):
     torch.manual_seed(0)

@@ -1,15 +1,12 @@
-"""Hooks for seeds and memory format, and a training on two real clips."""
+"""Hooks for seeds, frozen parts and losses, and pre-training on two real clips."""
 
 import json
 from types import SimpleNamespace
 from unittest.mock import Mock
 
 import mocap
-import numpy as np
 import pytest
 import torch
-from mmengine.config import Config
-from mmengine.registry import init_default_scope
 from mmengine.runner import BaseLoop, Runner
 from torch import nn
 
@@ -17,25 +14,7 @@ from mmhot.datasets.data_loading import SeedTransforms
 from mmhot.engine.hooks import EpochSeedHook, FreezeHook, KeypointOrderHook
 from mmhot.engine.runner import build_runner
 
-WILD = mocap.CONFIGS / '_base_/datasets/cmu_mocap_wild.py'
 SHIPPED = 'nanohtnet_81frm-keep9_1xb32-30e_cmu-wild'
-
-
-def loader(num_workers, persistent):
-    """Training windows of the shipped NanoHTNet."""
-    init_default_scope('mmpose')
-    settings = Config.fromfile(WILD).train_dataloader
-    settings.batch_size, settings.num_workers = 4, num_workers
-    settings.persistent_workers = persistent
-    settings.sampler.num_samples = 24
-    settings.dataset = dict(
-        type='MocapDataset',
-        seq_len=27,
-        num_targets=3,
-        pipeline=settings.dataset.pipeline,
-        **mocap.FILES,
-    )
-    return Runner.build_dataloader(settings, seed=0)
 
 
 def runner_at(seed, epoch, data, model=None):
@@ -43,27 +22,6 @@ def runner_at(seed, epoch, data, model=None):
     return SimpleNamespace(
         seed=seed, epoch=epoch, train_dataloader=data, model=model or nn.Module()
     )
-
-
-def epochs(numbers, num_workers=0, persistent=False, seed=0):
-    """Inputs of the given epochs, each (24, T, K, 2)."""
-    data, hook, inputs = loader(num_workers, persistent), EpochSeedHook(), []
-    for epoch in numbers:
-        runner = runner_at(seed, epoch, data)
-        hook.before_train_epoch(runner)
-        data.sampler.set_epoch(epoch)
-        inputs.append(torch.cat([mocap.inputs_of(batch) for batch in data]))
-    return inputs
-
-
-@pytest.mark.parametrize(
-    ('num_workers', 'persistent'), [(0, False), (2, False), (2, True)]
-)
-def test_resumed_epochs_equal_uninterrupted_ones(num_workers, persistent):
-    whole = epochs([0, 1, 2], num_workers, persistent)
-    resumed = epochs([2], num_workers, persistent)
-    assert torch.equal(whole[2], resumed[0])
-    assert not torch.equal(whole[0], whole[1])
 
 
 def test_wrapped_datasets_receive_the_epoch():
@@ -94,35 +52,6 @@ def test_frozen_parts_get_no_gradient_until_they_are_thawed():
     unknown = FreezeHook(['0.heat'])
     with pytest.raises(ValueError, match=r"'0.heat'; did you mean 0.head\?"):
         unknown.before_train_iter(SimpleNamespace(model=model, epoch=0), 0)
-
-
-@pytest.fixture
-def tiny(tmp_path):
-    """The shipped NanoHTNet's config, small, on the two clips of the tests."""
-    config = mocap.tiny_config(SHIPPED, dict(backbone=dict(embed_dims=48, depth=1)))
-    config.work_dir = str(tmp_path)
-    return config
-
-
-def test_shipped_lifter_trains_and_validates(tiny):
-    runner = Runner.from_cfg(tiny)
-    before = [parameter.clone() for parameter in runner.model.parameters()]
-    runner.train()
-    assert runner.iter == 2
-    after = list(runner.model.parameters())
-    moved = [
-        not torch.equal(one, other) for one, other in zip(before, after, strict=True)
-    ]
-    assert np.mean(moved) > 0.9
-    metrics = runner.val()
-    assert set(metrics) == {
-        f'{source}/{name}'
-        for source in ('gt', 'noisy')
-        for name in ('MPJPE', 'P-MPJPE')
-    }
-    # about the size of a pose, since the lifter is untrained
-    assert 100 < metrics['gt/MPJPE'] < 2000
-    assert metrics['gt/P-MPJPE'] < metrics['gt/MPJPE']
 
 
 def test_pretraining_on_views_logs_and_validates(tmp_path):

@@ -27,14 +27,16 @@ def config(tmp_path):
     return tmp_path / 'tiny.py'
 
 
-@pytest.mark.parametrize('num_workers', [0, 2])
+@pytest.mark.parametrize(
+    ('num_workers', 'persistent'), [(0, False), (2, False), (2, True)]
+)
 def test_resumed_training_is_the_uninterrupted_one(
-    num_workers, config, tmp_path, run_tool
+    num_workers, persistent, config, tmp_path, run_tool
 ):
     options = [
         '--cfg-options',
         f'train_dataloader.num_workers={num_workers}',
-        f'train_dataloader.persistent_workers={num_workers > 0}',
+        f'train_dataloader.persistent_workers={persistent}',
     ]
     whole, resumed = tmp_path / 'whole', tmp_path / 'resumed'
     code, err = run_tool('train', config, '--work-dir', whole, *options)

@@ -28,18 +28,6 @@ from tools.test import format_errors
 UNCOUNTED = ('root', 'spine', 'neck_base')
 
 
-def test_datasets_are_evaluated_separately():
-    pred, target = poses()
-    samples = [
-        sample(pred[[i]], target[[i]], dataset_name='noisy' if i % 2 else 'gt')
-        for i in range(40)
-    ]
-    metrics = evaluate(samples, measures=['MPJPE', 'P-MPJPE'])
-    assert list(metrics) == ['gt/MPJPE', 'gt/P-MPJPE', 'noisy/MPJPE', 'noisy/P-MPJPE']
-    expected = 1000 * mpjpe(pred[1::2], target[1::2]).mean()
-    assert metrics['noisy/MPJPE'] == pytest.approx(expected)
-
-
 @pytest.mark.parametrize('num_targets', [1, 9])
 def test_windows_in_any_order_are_joined_to_a_clip(num_targets):
     samples, pred, target = windows(40, num_targets, num_targets, noise=0)

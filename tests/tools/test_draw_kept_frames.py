@@ -11,7 +11,7 @@ from mmhot import Lifter
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips import Clip2D, Track2D
 from mmhot.visualization.drawing import LEFT, skeleton_style
-from tools.analysis.draw_kept_frames import draw_kept_frames, motion_of, trace_frames
+from tools.analysis.draw_kept_frames import draw_kept_frames, trace_frames
 
 
 @pytest.fixture(scope='module')
@@ -67,9 +67,3 @@ def test_every_kept_frame_is_marked_once():
     marks = (image[-50:] == LEFT).all(-1).any(0)
     # left and right edges of marks
     assert np.count_nonzero(np.diff(marks.astype(int))) == 2 * 3
-
-
-def test_motion_is_the_mean_step_of_joints():
-    keypoints = np.zeros((3, 2, 2))
-    keypoints[1:, 0] += (3, 4)
-    np.testing.assert_array_equal(motion_of(keypoints), [0, 2.5, 0])

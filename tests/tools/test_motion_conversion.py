@@ -9,8 +9,6 @@ from mocap import FOLDER, H36M, JUMP, KICK, joints_of
 from numpy.testing import assert_allclose
 from scipy.spatial.transform import Rotation
 
-from mmhot.io.writers.bvh import write_bvh
-from mmhot.io.writers.rigid_skeleton import fit_rigid_skeleton
 from tools.check_dataset import bone_lengths, find_glitches, leg_length
 from tools.dataset_converters.motion_conversion import (
     LAYOUTS,
@@ -84,16 +82,6 @@ def test_bvh_has_the_hand_computed_positions(tmp_path):
     ours = Rotation.from_euler('x', 90, degrees=True).as_matrix()
     arm = Rotation.from_euler('yz', [30, 90], degrees=True).as_matrix()
     assert_allclose(motion.axes[1, 3], ours @ arm, atol=1e-9)
-
-
-@pytest.mark.parametrize('key', [JUMP, KICK])
-def test_clips_survive_writing_and_reading_bvh(tmp_path, key):
-    motion = fit_rigid_skeleton(joints_of(key, 60), H36M)
-    path = tmp_path / '07_01.bvh'
-    write_bvh(motion, 50.0, path)
-    (name, joints), *_ = convert_motion(path, TINY).items()
-    assert name == 'S07/07_01'
-    assert_allclose(joints, motion.positions(), atol=2e-6)
 
 
 def test_asf_amc_has_the_hand_computed_positions(tmp_path):

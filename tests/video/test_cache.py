@@ -90,6 +90,8 @@ def test_changed_files_are_noticed(tmp_path):
 
     before = describe()
     assert describe() == before
+    assert before[0].name.startswith('a-')
+    assert cache_path(tmp_path, path, {'estimator': 'b'}) != before[0]
     path.write_bytes(b'another')
     assert all(now != old for now, old in zip(describe(), before, strict=True))
 

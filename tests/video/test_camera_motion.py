@@ -19,11 +19,7 @@ from mmhot.motion.camera_path import (
     solve_camera_path,
     static_path,
 )
-from mmhot.motion.stabilization import (
-    RestoreCamera,
-    StabilizeCamera,
-    stable_keypoints,
-)
+from mmhot.motion.stabilization import RestoreCamera, StabilizeCamera, stable_keypoints
 from mmhot.structures.clips import Clip2D, Track2D
 from mmhot.structures.lens import Lens
 from mmhot.video.cache import ClipPeople

@@ -10,7 +10,7 @@ from pose_sources import BOX, Detector, Estimator, FunctionDetector
 from video_files import gray_image, write_video
 
 from mmhot.video import frames
-from mmhot.video.cache import cache_path, load_people, save_people
+from mmhot.video.cache import load_people, save_people
 from mmhot.video.chunks import search_boxes
 from mmhot.video.frames import Frame, VideoFile
 from mmhot.video.people import People, round_boxes
@@ -181,16 +181,6 @@ def test_video_without_frames_is_refused(video, poses_2d, monkeypatch):
     monkeypatch.setattr(VideoFile, '__iter__', lambda self: iter(()))
     with pytest.raises(ValueError, match=r'clip.mkv has no frames'):
         poses_2d(source)
-
-
-def test_cache_belongs_to_the_input_and_the_models(video, tmp_path):
-    facts = {'estimator': 'a'}
-    path = cache_path(tmp_path, video, facts)
-    assert path == cache_path(tmp_path, video, dict(facts))
-    assert path.name.startswith('clip-')
-    assert path != cache_path(tmp_path, video, {'estimator': 'b'})
-    video.write_bytes(video.read_bytes() + b'x')
-    assert path != cache_path(tmp_path, video, facts)
 
 
 def test_frames_are_not_held():

@@ -117,20 +117,10 @@ def test_mmdet_detectors_find_people_only(tmp_path, monkeypatch):
         MMPoseDetector(path, weights)
 
 
-@pytest.mark.parametrize(
-    ('change', 'message'),
-    [
-        (lambda state: state.popitem(), r'another model: head\.final_layer\.bias is m'),
-        (
-            lambda state: state['head.final_layer.bias'].fill_(np.inf),
-            r'tiny\.pth is damaged: head\.final_layer\.bias is not finite',
-        ),
-    ],
-)
-def test_weights_of_other_models_are_refused(tmp_path, change, message):
+def test_damaged_weights_are_refused(tmp_path):
     state = red_finder()
-    change(state)
-    with pytest.raises(ValueError, match=message):
+    state['head.final_layer.bias'].fill_(np.inf)
+    with pytest.raises(ValueError, match=r'tiny\.pth is damaged: head\.final_layer\.b'):
         MMPoseEstimator(*write(tmp_path, POSE, state))
 
 

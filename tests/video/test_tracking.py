@@ -137,16 +137,6 @@ def test_bad_boxes_and_missing_keypoints_do_no_harm():
     assert np.isfinite(track.keypoints[:, 9:]).all()
 
 
-@pytest.mark.parametrize('every', [2, 5])
-def test_frames_may_be_left_out(every):
-    people = [frame(place, (600, 200)) for place in walk(60)]
-    tracker = Tracker(FPS)
-    ids = [tracker.update(people[i], i) for i in range(0, 60, every)]
-    assert ids[0].tolist() == [-1, -1]
-    assert sorted(ids[2]) == [0, 1]
-    assert_allclose(ids[2:], [ids[2]] * len(ids[2:]))
-
-
 def crowd(seed):
     """Frames of six people who come and go, with noise, gaps and shots."""
     rng = np.random.default_rng(seed)

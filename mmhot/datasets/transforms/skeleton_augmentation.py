@@ -35,9 +35,9 @@ class RandomStraightLegs(BaseTransform):
     """Straighten the knees of a window, and hold some windows still.
 
     CMU's solved skeletons stand with knees that are bent by 20 to 35 degrees: 2 to 5 %
-    of their knees are below 10 degrees, where those of people who stand are. From the
-    front one cannot tell, and a lifter predicts what is usual. To learn both, knees are
-    straightened where arms or observed joints are not those of CMU's skeleton, by
+    of their knees are below 10 degrees, where those of people who stand are. The
+    front view does not show it, and a lifter predicts the usual. To learn both, knees
+    are straightened where arms or observed joints are not those of CMU's skeleton, by
     :class:`RandomBoneLengths` and :class:`RandomJointDefinition`.
 
     Angles are reduced by one number of degrees in all frames, less from 40 degrees on,
@@ -48,7 +48,7 @@ class RandomStraightLegs(BaseTransform):
         prob (float): Probability for other skeletons.
         own_prob (float): Probability for CMU's own.
         still_prob (float): Probability that all frames become a single one, as of a
-            photograph.
+            photo.
     """
 
     # degrees: range of reductions, angles up to which they apply, and from which not

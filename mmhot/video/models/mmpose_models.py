@@ -17,11 +17,7 @@ from torch import nn
 import mmhot.plugin  # noqa: F401 registers what our configs name
 from mmhot.compat.checkpoints import safe_load
 from mmhot.deploy.captured_graphs import BATCH_SIZES, CapturedGraphs
-from mmhot.deploy.half_precision import (
-    copy_to_device,
-    half_precision,
-    move_to_device,
-)
+from mmhot.deploy.half_precision import copy_to_device, half_precision, move_to_device
 from mmhot.deploy.onnx_sessions import count_threads
 from mmhot.errors import ignored_warnings
 from mmhot.skeletons.joints import Skeleton, add_skeleton, get_skeleton
@@ -198,7 +194,6 @@ def _capture(
 
 
 def _run_model(model: nn.Module, samples: list[dict]) -> list[Any]:
-    """Run the test step of MMPose or MMDetection on samples of their pipelines."""
     batch = pseudo_collate(samples)
     device = next(model.parameters()).device
     inputs = batch['inputs']

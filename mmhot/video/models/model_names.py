@@ -25,11 +25,10 @@ _RTMPOSE = 'rtmpose-m_8xb256-420e_body8-256x192'
 # The detector of MMPose's inferencer, and its names.
 _HUMAN = ('human', 'body', 'wholebody')
 _HUMAN_CONFIG = 'demo/mmdetection_cfg/rtmdet_m_640-8xb32_coco-person.py'
-_HUMAN_WEIGHTS = (
-    'https://download.openmmlab.com/mmpose/v1/projects/rtmposev1/'
-    'rtmdet_m_8xb32-100e_coco-obj365-person-235e8209.pth'
-)
 _OPENMMLAB = 'https://download.openmmlab.com/mmpose/v1/projects'
+_HUMAN_WEIGHTS = (
+    f'{_OPENMMLAB}/rtmposev1/rtmdet_m_8xb32-100e_coco-obj365-person-235e8209.pth'
+)
 
 
 class NamedFile(NamedTuple):
@@ -150,7 +149,6 @@ def _find(name: str, tasks: tuple[str, ...], package: str, kind: str) -> NamedMo
 
 
 def _folder(package: str) -> Path:
-    """Return the folder of an OpenMMLab package's configs."""
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         raise ValueError(f'{package} is not installed: see mmhot doctor')

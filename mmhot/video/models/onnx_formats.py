@@ -188,7 +188,6 @@ def normalize(images: Images, colors: Colors) -> np.ndarray:
 
 
 def _read_pipeline(path: Path) -> Pipeline:
-    """Read ``pipeline.json``, if there is one."""
     if not path.is_file():
         return Pipeline()
     with naming(path):

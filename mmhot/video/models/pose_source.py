@@ -100,9 +100,7 @@ def register_pose_estimator(
 
 
 def register_detector(
-    name: str,
-    opener: Callable[[ModelRequest], Detector],
-    takes_weights: bool = False,
+    name: str, opener: Callable[[ModelRequest], Detector], takes_weights: bool = False
 ) -> None:
     """Register a person detector; arguments as above."""
     DETECTORS[name] = ModelKind(opener, takes_weights)
@@ -193,7 +191,6 @@ def _open(kind: ModelKind, request: ModelRequest, role: str) -> Any:
 
 
 def _open_estimator(request: ModelRequest) -> PoseEstimator:
-    """Open a 2D model with the back end that runs it."""
     path, keep_rates = request.find_graph(TASKS_2D), request.keep_rates
     if path is not None:
         pruned = keep_rates and graph_with_keep(path, keep_rates)
@@ -210,7 +207,6 @@ def _open_estimator(request: ModelRequest) -> PoseEstimator:
 
 
 def _open_detector(request: ModelRequest) -> Detector:
-    """Open a detector with the back end that runs it."""
     path, least = request.find_graph(DETECTION), request.min_score
     estimator = request.estimator
     if isinstance(estimator, OneStageEstimator) and estimator.detector.path == path:
