@@ -4,11 +4,12 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from mmhot.errors import naming, one_line, require_file
+
+if TYPE_CHECKING:  # the command line starts without it
+    import numpy as np
 
 META_FILE = 'meta.json'
 """Name of a model's metadata, in its ONNX file and beside it."""
@@ -85,8 +86,8 @@ def read_meta(session: Any, path: str | Path) -> dict[str, Any]:
 
 
 def run_session(
-    session: Any, path: str | Path, inputs: np.ndarray, outputs: Sequence[str]
-) -> list[np.ndarray]:
+    session: Any, path: str | Path, inputs: 'np.ndarray', outputs: Sequence[str]
+) -> 'list[np.ndarray]':
     """Run a model of one input in its type; floats are returned as float32.
 
     Raises:

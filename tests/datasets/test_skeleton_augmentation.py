@@ -8,6 +8,7 @@ from mmhot.datasets.transforms.skeleton_augmentation import (
     _OFFSETS,
     RandomBoneLengths,
     RandomJointDefinition,
+    RandomStraightLegs,
     head_frame,
     hip_frame,
     shoulder_frame,
@@ -125,3 +126,46 @@ def test_missing_joints_are_midpoints_and_targets_unchanged():
     np.testing.assert_allclose(seen['thorax'], shoulders, atol=1e-6)
     np.testing.assert_allclose(seen['spine'], (hips + shoulders) / 2, atol=1e-6)
     np.testing.assert_array_equal(sample['joints_world'], mocap.joints_of())
+
+
+def knee_angles(joints):
+    """Degrees of both knees, 0 where legs are straight, (T, 2)."""
+    found = []
+    for side in ('left', 'right'):
+        hip, knee, foot = (
+            joints[:, H36M.index(f'{side}_{part}')] for part in ('hip', 'knee', 'foot')
+        )
+        bones = [knee - hip, foot - knee]
+        thigh, shin = (x / np.linalg.norm(x, axis=-1, keepdims=True) for x in bones)
+        found.append(np.degrees(np.arccos((thigh * shin).sum(-1).clip(-1, 1))))
+    return np.stack(found, 1)
+
+
+def lengths_of(joints):
+    return np.linalg.norm(bones_of(joints), axis=-1)
+
+
+def test_legs_are_straightened_where_the_skeleton_is_not_motion_captures():
+    joints = mocap.joints_of().astype(np.float64)
+    step = RandomStraightLegs(prob=1, own_prob=0, still_prob=0)
+    straight = step.straighten(joints, 20.0)
+    before, after = knee_angles(joints), knee_angles(straight)
+    small = before <= 40
+    wanted = np.maximum(before[small] - 20, 0.2 * before[small])
+    np.testing.assert_allclose(after[small], wanted, atol=1e-3)
+    np.testing.assert_allclose(after[before >= 85], before[before >= 85], atol=1e-3)
+    np.testing.assert_allclose(*map(lengths_of, (joints, straight)), rtol=1e-6)
+    parts = ('left_knee', 'left_foot', 'right_knee', 'right_foot')
+    legs = [H36M.index(name) for name in parts]
+    others = np.delete(np.arange(17), legs)
+    np.testing.assert_array_equal(straight[:, others], joints[:, others])
+    # motion capture's own skeleton keeps its knees; others move in both arrays
+    window = step.transform(mocap.window())
+    np.testing.assert_array_equal(window['joints_world'], mocap.joints_of())
+    moved = step.transform(RandomJointDefinition(prob=1.0).transform(mocap.window()))
+    assert knee_angles(moved['joints_world']).mean() < before.mean() - 4
+    np.testing.assert_array_equal(
+        moved['observed_world'][:, legs], moved['joints_world'][:, legs]
+    )
+    still = RandomStraightLegs(0, 0, still_prob=1).transform(mocap.window())
+    assert (still['joints_world'] == still['joints_world'][:1]).all()
