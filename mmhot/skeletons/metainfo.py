@@ -34,11 +34,11 @@ class Metainfo(NamedTuple):
     links: tuple[tuple[int, int], ...]
     types: tuple[str, ...]
 
-    def tree(self) -> tuple[int, ...]:
+    def tree(self, start: int | None = None) -> tuple[int, ...]:
         """Return the parent of each keypoint in a tree of links, -1 for roots.
 
-        Roots are the keypoints on the midline with most links. Keypoints that are not
-        linked to each other are in several trees.
+        Roots are ``start``, then the keypoints on the midline with most links. Those
+        that are not linked to each other are in several trees.
         """
         neighbors: list[list[int]] = [[] for _ in self.joints]
         for first, second in self.links:
@@ -47,7 +47,8 @@ class Metainfo(NamedTuple):
         parents: dict[int, int] = {}
         indices = range(len(self.joints))
         for root in sorted(
-            indices, key=lambda i: (self.swaps[i] != i, -len(neighbors[i]))
+            indices,
+            key=lambda i: (i != start, self.swaps[i] != i, -len(neighbors[i])),
         ):
             if root in parents:
                 continue

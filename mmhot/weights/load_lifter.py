@@ -1,6 +1,7 @@
 """Loading of lifters by model name, config or checkpoint."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +13,8 @@ from torch import nn
 from mmhot.codecs.pose_lifting import CameraPoseLifting
 from mmhot.compat.checkpoints import safe_load
 from mmhot.errors import hint_at_names
-from mmhot.skeletons.joints import Skeleton, add_skeleton, get_skeleton
+from mmhot.skeletons.joints import SKELETONS, Skeleton, add_skeleton, get_skeleton
+from mmhot.skeletons.metainfo import read_metainfo
 from mmhot.weights.config_files import find_config, parse_config_text, read_config_file
 from mmhot.weights.hub import is_remote, local_file
 from mmhot.weights.index import (
@@ -180,7 +182,14 @@ def _build(config: Config, source: Path) -> nn.Module:
 def lifter_skeleton(config: Config) -> Skeleton:
     """Return the skeleton of a config's ``lifting``; it is found by name from now on.
 
-    That is the one of its ``metainfo``, or else Human3.6M's.
+    That is the one of its ``metainfo``, or else Human3.6M's. Poses are relative to the
+    first joint, which is the root.
     """
     metainfo = config.get('lifting', {}).get('metainfo')
-    return add_skeleton(get_skeleton('h36m-17' if metainfo is None else metainfo))
+    if metainfo is None:
+        return get_skeleton('h36m-17')
+    skeleton = get_skeleton(metainfo)
+    if SKELETONS.get(skeleton.name) is not skeleton:
+        parents = read_metainfo(metainfo).tree(start=0)
+        skeleton = add_skeleton(replace(skeleton, parents=parents))
+    return skeleton

@@ -171,7 +171,7 @@ def test_lifter_of_an_own_skeleton_is_trained_exported_and_lifts(page, run_tool,
     assert 'inputs must be a file of 2D keypoints of arm-4' in capfd.readouterr().err
     assert main(['export', 'small.py', weights, *options]) == 0
     meta = json.loads(Path('arm_onnx/meta.json').read_text())
-    assert meta['joints'] == names[::-1]
+    assert (meta['joints'], meta['parents']) == (names[::-1], [-1, 0, 1, 2])
     found = {}
     for out, model in (
         ('onnx', ['--model', 'arm_onnx']),
