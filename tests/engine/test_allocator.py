@@ -28,5 +28,6 @@ def _faults(what):
     return int(done.stdout)
 
 
+@pytest.mark.slow(reason='starts two processes, 20 s')
 def test_freed_memory_is_not_cleared_again():
     assert 10 * _faults('keep') < _faults('usual')

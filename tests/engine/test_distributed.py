@@ -10,6 +10,7 @@ from mmengine.config import Config
 from topdown_configs import on_drawn_people
 
 
+@pytest.mark.slow(reason='trains three times, 33 s; GTPT does so below')
 def test_lifter_trains_equally_with_two_processes(tmp_path):
     model = dict(backbone=dict(embed_dims=48, depth=1))
     config = mocap.tiny_config('nanohtnet*-30e_cmu-wild', model, num_samples=24)

@@ -208,6 +208,7 @@ def test_every_tool_imports_what_it_needs(module):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow(reason='starts two tools, 30 s')
 @pytest.mark.parametrize('name', ['train', 'test'])
 def test_help_lists_mmposes_arguments(name):
     done = subprocess.run(

@@ -159,6 +159,7 @@ def in_framing(lifter):
     return measured
 
 
+@pytest.mark.slow(reason='lifts all framings, 40 s')
 @pytest.mark.parametrize('name', FRAMINGS)
 def test_framing_raises_the_error_by_less_than_a_fifth(in_framing, name):
     centered, measured = in_framing('centered'), in_framing(name)
