@@ -10,9 +10,9 @@ import ast
 import sys
 from pathlib import Path
 
+from mmhot.checkpoints import convert_file
 from mmhot.cli.errors import OneLineParser, run_safely
 from mmhot.cli.report import output_file
-from mmhot.weights.checkpoints import convert_file
 
 
 def parse_args() -> argparse.Namespace:

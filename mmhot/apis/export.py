@@ -14,8 +14,7 @@ if TYPE_CHECKING:  # importing them takes seconds
     from mmhot.structures.clips import Clip3D
     from mmhot.video.frames import FrameSource
 
-H36M = get_skeleton('h36m-17')
-_OF_PEOPLE = ('angles.csv', 'bvh', 'glb', 'mot')
+_H36M = get_skeleton('h36m-17')
 
 
 def save_clip(
@@ -76,11 +75,11 @@ def export(
     stem = options.out_dir / clip.name if stem is None else stem
     is_static = options.static_camera or clip.camera_path is not None
     writers = {name: WRITERS[name] for name in options.formats}
-    is_person = clip.joint_names[: len(H36M.joints)] == H36M.joints
-    wanted = [name for name in options.formats if name in _OF_PEOPLE]
+    is_person = clip.joint_names[: len(_H36M.joints)] == _H36M.joints
+    wanted = [name for name, writer in writers.items() if writer.of_people]
     wanted += ['height'] if options.height is not None else []
     if wanted and not is_person:
-        raise ValueError(f'{", ".join(wanted)}: only for the joints of {H36M.name}')
+        raise ValueError(f'{", ".join(wanted)}: only for the joints of {_H36M.name}')
     if not is_person:
         is_static, writers = False, {x: writers[x] for x in writers if x != 'html'}
         if 'html' in options.formats:  # one of the default formats

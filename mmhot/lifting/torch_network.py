@@ -45,10 +45,8 @@ class TorchNetwork:
         self._device = choose_device(device)
         self.name, self.weights, config, self.model = load_lifter(model, checkpoint)
         self.codec = self.model.head.decoder
-        self.settings, self.skeleton = (
-            config.get('lifting', {}),
-            lifter_skeleton(config),
-        )
+        self.settings = config.get('lifting', {})
+        self.skeleton = lifter_skeleton(config)
         self.num_frames = self.model.backbone.num_frames
         self.num_targets = self.model.backbone.num_keep_frames
         self._set_keep(keep)

@@ -23,6 +23,7 @@ class Writer:
         world (bool): Whether people stand on a floor, in ``'world'`` axes, whatever
             axes the user chose.
         per_person (bool): Whether each person gets a file.
+        of_people (bool): Whether the joints must be Human3.6M's, or 24.
         footage (bool): Whether the function takes ``footage``, the video (FrameSource)
             or None.
         progress (bool): Whether it takes ``progress``, a function of (done, total).
@@ -34,6 +35,7 @@ class Writer:
     function: Callable[..., str | None] | str
     world: bool = False
     per_person: bool = False
+    of_people: bool = False
     footage: bool = False
     progress: bool = False
     options: tuple[str, ...] = ()
@@ -57,11 +59,14 @@ WRITERS: dict[str, Writer] = {
     'npz': Writer('mmhot.io.lifted:write_npz'),
     'json': Writer('mmhot.io.lifted:write_json'),
     'csv': Writer('mmhot.io.writers.csv:write_csv'),
-    'angles.csv': Writer('mmhot.io.writers.angles:write_csv', world=True),
+    'angles.csv': Writer(
+        'mmhot.io.writers.angles:write_csv', world=True, of_people=True
+    ),
     'bvh': Writer(
         'mmhot.io.writers.bvh:write_person',
         world=True,
         per_person=True,
+        of_people=True,
         options=('bvh_profile',),
     ),
     'trc': Writer('mmhot.io.writers.trc:write_person', world=True, per_person=True),
@@ -71,8 +76,13 @@ WRITERS: dict[str, Writer] = {
         per_person=True,
         requires=('ezc3d', 'c3d'),
     ),
-    'mot': Writer('mmhot.io.writers.angles:write_mot', world=True, per_person=True),
-    'glb': Writer('mmhot.io.writers.glb:write_glb', world=True),
+    'mot': Writer(
+        'mmhot.io.writers.angles:write_mot',
+        world=True,
+        per_person=True,
+        of_people=True,
+    ),
+    'glb': Writer('mmhot.io.writers.glb:write_glb', world=True, of_people=True),
     'html': Writer(
         'mmhot.visualization.html:write_html',
         world=True,

@@ -6,7 +6,6 @@ To add a published model, write a module with a
 """
 
 from collections.abc import Mapping
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -162,7 +161,6 @@ def _recognize(tensors: dict[str, Tensor]) -> PublishedModel:
 
 def _fit(config: dict, state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
     """Bring tensors to the shapes of the model, which may lack axes of length one."""
-    import_module('mmhot.plugin')  # registers the types of the config
     expected = MODELS.build(config).state_dict()
     fitting = {
         key: value.reshape(expected[key].shape)

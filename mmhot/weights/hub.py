@@ -209,9 +209,9 @@ def download(
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary:
             _fetch(url, temporary, hint, show)
+            if sha256 is None:
+                kept.write_text(_digest_of(temporary), encoding='utf-8')
             _check_digest(temporary, sha256, url)
-            digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
-            kept.write_text(digest, encoding='utf-8')
     except OSError as error:
         raise ValueError(f'{public_url(url)} cannot be kept: {error}') from error
     return path
@@ -260,8 +260,12 @@ def _connect(url: str) -> None:
         raise failed[-1]
 
 
+def _digest_of(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def _check_digest(path: Path, sha256: str | None, url: str) -> None:
-    found = hashlib.sha256(path.read_bytes()).hexdigest() if sha256 else ''
+    found = _digest_of(path) if sha256 else ''
     if not found.startswith((sha256 or '').lower()):
         raise ValueError(
             f'{public_url(url)} has the SHA-256 {found}, and {sha256} is expected: it '

@@ -8,8 +8,8 @@ from mmengine.structures import InstanceData
 from mmpose.registry import MODELS
 from mmpose.structures import PoseDataSample
 
+from mmhot.checkpoints import convert_published
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.weights.checkpoints import convert_published
 
 H36M = get_skeleton('h36m-17')
 FIXTURES = Path(__file__).parents[1] / 'data' / 'fixtures'

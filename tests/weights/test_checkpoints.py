@@ -10,8 +10,8 @@ from mmengine.runner import load_checkpoint
 from mmpose.registry import MODELS
 from published import load_fixture
 
+from mmhot.checkpoints import convert_published
 from mmhot.weights import index as model_index
-from mmhot.weights.checkpoints import convert_published
 from mmhot.weights.convert import rename_keys
 from mmhot.weights.convert.htnet import _NANOHTNET
 

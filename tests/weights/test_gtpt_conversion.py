@@ -13,7 +13,7 @@ from mmpose.registry import MODELS
 from published import load_fixture
 
 import mmhot.plugin  # noqa: F401 (registers what configs name)
-from mmhot.weights.checkpoints import convert_file, convert_published
+from mmhot.checkpoints import convert_file, convert_published
 from mmhot.weights.convert import rename_keys
 from mmhot.weights.convert.gtpt import _RULES
 

@@ -31,7 +31,7 @@ def read_predictions(frames: Iterable[object]) -> Rows:
         height, width = getattr(frame, 'orig_shape', (None, None))
         header = dict(width=width, height=height)
         images.append(_people(frame))
-    # a tracker gives no ID to people whom it has just found
+    # a tracker gives no ID to people that it has just found
     tracked = [[x for x in people if 'track_id' in x] for people in images]
     images = tracked if any(tracked) else images
     return gather(range(len(images)), images, header)
