@@ -9,6 +9,8 @@ import math
 import numpy as np
 from mmpose.codecs import SimCCLabel
 from mmpose.registry import KEYPOINT_CODECS
+from mmpose.utils.tensor_utils import to_numpy
+from torch import Tensor
 
 from mmhot.structures.crops import find_peaks
 
@@ -34,6 +36,8 @@ class GTPTLabel(SimCCLabel):
             :func:`mmhot.structures.crops.find_peaks`. Defaults to 0, the bin with the
             highest probability, as published.
     """
+
+    support_batch_decoding = True
 
     def __init__(
         self,
@@ -73,6 +77,13 @@ class GTPTLabel(SimCCLabel):
             peaks = [find_peaks(axis, self.smoothing) for axis in (simcc_x, simcc_y)]
             keypoints[:] = np.stack(peaks, -1) / self.simcc_split_ratio
         return keypoints, scores
+
+    def batch_decode(
+        self, simcc_x: Tensor, simcc_y: Tensor
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Decode (B, K, Wx) and (B, K, Hy) to pixels (B, 1, K, 2) and scores."""
+        keypoints, scores = self.decode(*to_numpy((simcc_x, simcc_y)))
+        return keypoints[:, None], scores[:, None]
 
     def _generate_gaussian(
         self, keypoints: np.ndarray, keypoints_visible: np.ndarray | None = None

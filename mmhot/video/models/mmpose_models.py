@@ -1,17 +1,17 @@
 """Detectors of MMDetection and top-down 2D pose estimators of MMPose and mmhot."""
 
-import copy
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import DefaultScope
+from mmengine.structures import InstanceData
+from mmpose.structures import PoseDataSample
 from torch import nn
 
 import mmhot.plugin  # noqa: F401 registers what our configs name
@@ -101,7 +101,12 @@ class MMPoseDetector(Detector):
         ]
         # layers of MMDetection use what PyTorch calls outdated
         with ignored_warnings():
-            results = _run_model(self.model, samples)
+            batch = pseudo_collate(samples)
+            inputs, device = batch['inputs'], next(self.model.parameters()).device
+            if len({each.shape for each in inputs}) == 1:
+                batch['inputs'] = copy_to_device(torch.stack(inputs), device)
+            with half_precision(device):
+                results = self.model.test_step(batch)
         found = []
         for image, result in zip(images, results, strict=True):
             people = result.pred_instances
@@ -139,16 +144,14 @@ class MMPoseEstimator(CropEstimator):
         self.model, self._meta, config = load_pose_model(model, weights)
         pipeline = config.test_dataloader.dataset.pipeline
         content = fingerprint(self.model, config.model, pipeline)
+        # without the last step, which packs samples: most of its time is theirs
         with DefaultScope.overwrite_default_scope('mmpose'):
-            self._pipeline = Compose(pipeline)
+            self._pipeline = Compose(pipeline[:-1])
         move_to_device(self.model, device)
         _capture(self.model, 'head', device, BATCH_SIZES)
         workers = 1 if device == 'cpu' else count_threads()
         self._map = ThreadPoolExecutor(workers).map if workers > 1 else map
         self.prefers_batches = torch.device(device).type == 'cuda'
-        # the same layers without flip test, for calls from several threads
-        self._fast_model = copy.copy(self.model)
-        self._fast_model.test_cfg = {**self.model.test_cfg, 'flip_test': False}
         self.has_score_curve = bool(self.model.test_cfg.get('score_curve'))
         self.batch_size = batch_size
         self.name = Path(config.filename).stem
@@ -165,17 +168,37 @@ class MMPoseEstimator(CropEstimator):
     @torch.no_grad()
     def estimate_crops(self, crops: list[Crop], flip_test: bool) -> Iterator[Poses]:
         """Estimate keypoints (K, 2) and scores (K,) of each pair of image and box."""
-        model = self.model if flip_test else self._fast_model
+        settings = self.model.test_cfg
+        settings = {**settings, 'flip_test': flip_test and settings.get('flip_test')}
+        chosen = settings.get('output_keypoint_indices', slice(None))
         for first in range(0, len(crops), self.batch_size):
-            samples = self._map(self._cut, crops[first : first + self.batch_size])
-            for result in _run_model(model, [*samples]):
-                person = result.pred_instances
-                yield person.keypoints[0, :, :2], person.keypoint_scores[0]
+            cuts = [*self._map(self._cut, crops[first : first + self.batch_size])]
+            for cut, person in zip(cuts, self._predict(cuts, settings), strict=True):
+                points = person.keypoints[0, chosen, :2] / cut['input_size'] - 0.5
+                points = points * cut['input_scale'] + cut['input_center']
+                yield points, person.keypoint_scores[0, chosen]
 
     def _cut(self, crop: Crop) -> dict:
         image, box = crop
         box, score = np.asarray(box, np.float32)[None], np.ones(1, np.float32)
         return self._pipeline(dict(img=image, bbox=box, bbox_score=score, **self._meta))
+
+    def _predict(self, cuts: list[dict], settings: dict) -> list[InstanceData]:
+        """Do what ``test_step`` does without a sample of MMPose for each person."""
+        device = next(self.model.parameters()).device
+        images = torch.from_numpy(np.stack([cut['img'] for cut in cuts]))
+        images = copy_to_device(images, device).permute(0, 3, 1, 2)
+        # what heads read to average predictions of mirror images
+        facts = {key: cuts[0].get(key) for key in ('input_size', 'flip_indices')}
+        samples = [PoseDataSample(metainfo=facts)] * len(cuts)
+        with half_precision(device):
+            data = dict(inputs=images, data_samples=[])
+            images = self.model.data_preprocessor(data)['inputs']
+            features = self.model.extract_feat(images)
+            if settings['flip_test']:
+                features = [features, self.model.extract_feat(images.flip(-1))]
+            found = self.model.head.predict(features, samples, settings)
+        return found[0] if isinstance(found, tuple) else found
 
 
 def _capture(
@@ -191,16 +214,6 @@ def _capture(
     )
     model.extract_feat = lambda images: (images,)
     head.forward = lambda feats: network(feats[-1])
-
-
-def _run_model(model: nn.Module, samples: list[dict]) -> list[Any]:
-    batch = pseudo_collate(samples)
-    device = next(model.parameters()).device
-    inputs = batch['inputs']
-    if len({image.shape for image in inputs}) == 1:
-        batch['inputs'] = copy_to_device(torch.stack(inputs), device)
-    with half_precision(device):
-        return model.test_step(batch)
 
 
 def load_pose_model(
