@@ -19,7 +19,6 @@ from mmhot.version import __version__
 from mmhot.video import streams
 from mmhot.video.capture import Capture, Interruption, LiveFrame
 from mmhot.video.live import LiveLifter, LivePerson
-from mmhot.visualization.live import open_window
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -39,7 +38,7 @@ def lift_stream(
     Args:
         source (str): Webcam, address of a stream, or video file.
         options (InferRunOptions): Models, lens, axes and folder.
-        live (LiveOptions): Look-ahead, duration, connection, window.
+        live (LiveOptions): Look-ahead, duration, connection.
         say (Callable): Receives lines for the user.
         bars (Bars): Opens a progress bar.
         stop (threading.Event, optional): Ends the stream when it is set.
@@ -62,7 +61,6 @@ def lift_stream(
     read = [source, *options.files]
     with results_folder(options.out_dir, [(source, [path])], read):
         lifter = _open_lifter(options, live, options.fps or stream.fps, say)
-        show = open_window(f'mmhot: {stream.name}') if live.show else lambda poses: True
         say(
             f'{stream.label}: {lifter.fps:g} frames/s, poses {lifter.lookahead} frames '
             f'({1000 * lifter.latency:.0f} ms) behind, plus the time of the models; to '
@@ -84,8 +82,6 @@ def lift_stream(
                 file.write(line)
                 num_lifted += 1
                 progress(num_lifted, 0)
-                if not show(poses):
-                    capture.stop.set()
             seen = {'frames_seen': capture.seen, 'frames_lifted': num_lifted}
             file.write({'type': 'summary', **seen, 'ended': capture.ended})
     say(f'{stream.name}: {capture.seen} frames seen, {num_lifted} lifted')

@@ -485,7 +485,6 @@ class LiveOptions(Options):
     reconnect: float = option(
         'time for which a lost stream is reconnected to', 60.0, low=0, metavar='SECONDS'
     )
-    show: bool = option('show video and poses in a window', False)
 
 
 @dataclass(frozen=True, kw_only=True)

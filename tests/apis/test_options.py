@@ -31,7 +31,7 @@ FLAGS = {
     **{name: f'--{name}' for name in ('fov', 'intrinsics', 'fps', 'keep', 'device')},
     **{'det_weights': '--det-weights', 'image_size': '--image-size'},
     **{'resume': '--resume', 'no_cache': '--no-cache', 'runner': '--runner'},
-    **{'show': '--show', 'model': '--model'},
+    **{'joints': '--joints', 'model': '--model'},
 }
 
 
@@ -92,7 +92,7 @@ def test_options_of_the_command_line_are_those_of_python():
         ("runner='ray' needs Ray", '--runner ray needs Ray'),
         ('give image_size and fps=F', 'give --image-size and --fps F'),
         ('keep=9 needs a pruner', '--keep 9 needs a pruner'),
-        ('show=True needs a screen', '--show needs a screen'),
+        ('joints=True needs a mesh', '--joints needs a mesh'),
         ('intrinsics: a.yml: is empty', '--intrinsics: a.yml: is empty'),
         # prose and paths stay
         ('the model cannot be built', 'the model cannot be built'),

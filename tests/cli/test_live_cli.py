@@ -9,12 +9,10 @@ import numpy as np
 import pytest
 from lifters import save_lifter
 from pose_sources import Detector, Estimator, infer, use_stand_ins
-from video_files import ScriptedStream, gray_image, write_video
+from video_files import ScriptedStream, write_video
 
 from mmhot.io.writers.json_lines import JsonLines
 from mmhot.video import capture, streams
-from mmhot.video.frames import Frame
-from mmhot.video.live import LivePerson, LivePoses
 from mmhot.weights.index import LIVE_LIFTER
 
 
@@ -125,7 +123,7 @@ def test_gaps_are_written_and_a_lost_stream_fails(infer_it, out, capfd):
     [
         ('0', {}, '0 is a webcam, a stream without an end'),
         ('97', {'live': True}, 'there is no webcam 97: /dev/video97 does not exist'),
-        ('0', {'show': True}, '--show needs --live'),
+        ('0', {'lookahead': 2}, '--lookahead needs --live'),
         ('0 1', {'live': True}, '--live takes one stream, got 0 1'),
         ('0', {'live': True, 'resume': True}, '--resume cannot be combined'),
         ('0', {'live': True, 'axes': 'world'}, 'need a whole clip'),
@@ -143,14 +141,10 @@ def test_wrong_combinations_are_refused_in_a_line(
     assert not out.exists()
 
 
-def test_options_that_depend_on_the_stream_are_checked(infer_it, out, capfd):
-    for option, message in (
-        ({'lookahead': 5}, 'lookahead must be from 0 to the 4 frames'),
-        ({'show': True}, '--show: '),
-    ):
-        stream = ScriptedStream([[]])
-        assert infer_it('0', stream=stream, live=True, quiet=True, **option) == 2
-        assert message in capfd.readouterr().err
+def test_look_ahead_is_limited(infer_it, out, capfd):
+    stream = ScriptedStream([[]])
+    assert infer_it('0', stream=stream, live=True, quiet=True, lookahead=5) == 2
+    assert 'lookahead must be from 0 to the 4 frames' in capfd.readouterr().err
     assert not out.exists()
 
 
@@ -162,22 +156,6 @@ def test_lines_are_appended_and_errors_name_the_file(tmp_path):
     assert path.read_text(encoding='utf-8') == '{"a": "é"}\n{"a": "b"}\n'
     with pytest.raises(OSError, match='cannot write .*: No such file or directory'):
         JsonLines(tmp_path / 'none' / 'a.jsonl')
-
-
-def test_people_are_drawn_on_the_video_and_on_a_floor():
-    from mmhot.visualization.live import draw_live
-
-    pose = np.random.default_rng(0).normal(0, 0.3, (17, 3))
-    pixels = 24 + 20 * pose[:, :2]
-    frame = Frame(0, 0.0, gray_image())
-    person = LivePerson(
-        0, pose, np.array([0.1, 0, 3.0]), pixels, np.ones(17), broken=False
-    )
-    empty = draw_live(LivePoses(frame, []), 120)
-    drawn = draw_live(LivePoses(frame, [person]), 120)
-    assert drawn.shape == empty.shape == (120, 160 + 120, 3)
-    assert (drawn != empty)[:, :160].any()
-    assert (drawn != empty)[:, 160:].any()
 
 
 def test_a_stream_that_is_too_slow_drops_frames_and_says_so_once(
