@@ -10,6 +10,7 @@ left limbs are green, on the left of people seen from behind, in mirror images t
 
 import argparse
 import sys
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -24,10 +25,13 @@ from mmhot.cli.errors import OneLineParser, run_safely
 from mmhot.cli.report import output_file
 from mmhot.datasets.clip_dataset import ClipDataset
 from mmhot.datasets.data_loading import seed_everything
-from mmhot.engine.runner import add_config_options, build_from, merge_options, setting
 from mmhot.io.atomic import replacing
 from mmhot.structures.keypoint_arrays import mirror_poses
 from mmhot.weights.config_files import read_config_file
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # for `tools`, in scripts, too
+
+from tools.runner import add_config_options, build_from, merge_options, setting
 
 _TITLES = (
     *('2D, pixels', 'network input', 'its mirror image'),

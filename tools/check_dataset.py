@@ -24,19 +24,22 @@ from mmpose.registry import DATASETS
 import mmhot.plugin  # noqa: F401 registers datasets
 from mmhot.cli.errors import OneLineParser, run_safely
 from mmhot.datasets.clip_dataset import Clip
-from mmhot.datasets.coco_checks import CocoNeeds, coco_faults, image_faults
 from mmhot.datasets.other_skeletons import MPIINF3DHP_IMAGE
 from mmhot.datasets.transforms.skeleton_augmentation import hip_frame
-from mmhot.engine.runner import build_from, setting
-from mmhot.engine.training_data import (
-    MAX_ANNOTATIONS,
-    coco_files,
-    require_data_files,
-)
 from mmhot.errors import naming, require_file
 from mmhot.io.arrays import load_arrays, load_json
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.weights.config_files import read_config_file
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # for `tools`, in scripts, too
+
+from tools.coco_checks import CocoNeeds, coco_faults, image_faults
+from tools.runner import build_from, setting
+from tools.training_data import (
+    MAX_ANNOTATIONS,
+    coco_files,
+    require_data_files,
+)
 
 _H36M = get_skeleton('h36m-17')
 # A config of each dataset, which names its files.

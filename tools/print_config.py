@@ -7,12 +7,16 @@ Example::
 
 import argparse
 import sys
+from pathlib import Path
 
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
 from mmhot.cli.report import output_file
-from mmhot.engine.runner import add_config_options, merge_options
 from mmhot.io.atomic import replacing
 from mmhot.weights.config_files import read_config_file
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # for `tools`, in scripts, too
+
+from tools.runner import add_config_options, merge_options
 
 
 def parse_args() -> argparse.Namespace:

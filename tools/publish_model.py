@@ -17,6 +17,10 @@ from pathlib import Path
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
 from mmhot.cli.report import output_file
 
+sys.path.insert(0, str(Path(__file__).parents[1]))  # for `tools`, in scripts, too
+
+from tools.runner import setting
+
 # Settings of training and its paths are left out.
 SETTINGS = ('default_scope', 'custom_imports', 'codec', 'model', 'lifting')
 
@@ -56,7 +60,6 @@ def publish(args: argparse.Namespace) -> None:
     import mmhot.plugin  # noqa: F401 registers the dataset that the config names
     from mmhot import __version__
     from mmhot.compat.checkpoints import SAFETENSORS, safe_load, save_checkpoint
-    from mmhot.engine.runner import setting
     from mmhot.io.atomic import replacing
     from mmhot.weights.config_files import (
         find_config,

@@ -22,14 +22,6 @@ from matplotlib.figure import Figure
 
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
 from mmhot.cli.report import align, output_file
-from mmhot.engine.runner import (
-    add_runner_arguments,
-    apply_arguments,
-    build_runner,
-    merge_options,
-    setting,
-)
-from mmhot.engine.training_data import check_data_files
 from mmhot.evaluation.error_report import ErrorReport
 from mmhot.evaluation.pose_errors import mpjpe
 from mmhot.io.arrays import save_arrays
@@ -38,6 +30,17 @@ from mmhot.skeletons.joints import Skeleton
 from mmhot.visualization.drawing import skeleton_style
 from mmhot.weights.config_files import read_config_file
 from mmhot.weights.hub import check_checkpoint
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # for `tools`, in scripts, too
+
+from tools.runner import (
+    add_runner_arguments,
+    apply_arguments,
+    build_runner,
+    merge_options,
+    setting,
+)
+from tools.training_data import check_data_files
 
 _SUFFIXES = dict(
     out=('.json', '.yaml', '.yml', '.pkl'),

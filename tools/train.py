@@ -7,11 +7,18 @@ Example::
 
 import argparse
 import sys
+from pathlib import Path
 
 from mmengine.config import Config
 
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
-from mmhot.engine.runner import (
+from mmhot.errors import hint_at_names
+from mmhot.weights.config_files import read_config_file
+from mmhot.weights.hub import check_checkpoint
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # for `tools`, in scripts, too
+
+from tools.runner import (
     add_runner_arguments,
     apply_arguments,
     build_runner,
@@ -21,10 +28,7 @@ from mmhot.engine.runner import (
     setting,
     use_gpu_defaults,
 )
-from mmhot.engine.training_data import check_data_files
-from mmhot.errors import hint_at_names
-from mmhot.weights.config_files import read_config_file
-from mmhot.weights.hub import check_checkpoint
+from tools.training_data import check_data_files
 
 
 def parse_args() -> argparse.Namespace:

@@ -7,7 +7,7 @@ import pytest
 
 _COUNT = """
 import resource, sys
-from mmhot.engine.runner import keep_freed_memory
+from tools.runner import keep_freed_memory
 if sys.argv[1] == 'keep' and not keep_freed_memory():
     sys.exit('not with this C library')
 for _ in range(2):

@@ -12,7 +12,7 @@ from torch import nn
 
 from mmhot.datasets.data_loading import SeedTransforms
 from mmhot.engine.hooks import EpochSeedHook, FreezeHook, KeypointOrderHook
-from mmhot.engine.runner import build_runner
+from tools.runner import build_runner
 
 SHIPPED = 'nanohtnet_81frm-keep9_1xb32-30e_cmu-wild'
 

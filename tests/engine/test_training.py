@@ -10,8 +10,8 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mmhot.engine.runner import use_gpu_defaults
 from mmhot.engine.training import FiniteLossHook
+from tools.runner import use_gpu_defaults
 
 MODEL = dict(backbone=dict(embed_dims=48, depth=1))
 

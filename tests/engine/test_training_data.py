@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from mmhot.engine.training_data import check_data_files
+from tools.training_data import check_data_files
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 LIFTER = 'body_3d_keypoint/nanohtnet/cmu_mocap/nanohtnet_81frm-keep9_1xb32-30e_cmu-wild'

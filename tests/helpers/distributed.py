@@ -24,7 +24,7 @@ from torch.multiprocessing import start_processes
 from torch.testing import assert_close
 
 from mmhot.datasets.data_loading import SeedTransforms, seed_everything
-from mmhot.engine.runner import build_runner
+from tools.runner import build_runner
 
 multiprocessing.set_forkserver_preload(['mmhot.plugin', 'mmpose.visualization'])
 

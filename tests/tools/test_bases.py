@@ -9,7 +9,7 @@ import pytest
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from mmhot.engine.training_data import use_sample_data
+from tools.training_data import use_sample_data
 
 MIM_TOOLS = Path(mmpose.__file__).parent / '.mim/tools'
 FAMILIES = [

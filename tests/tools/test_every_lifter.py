@@ -10,7 +10,7 @@ from published_files import write_3dhp, write_motionbert, write_videopose3d
 
 from mmhot.cli.dispatch import main
 from mmhot.datasets.h36m import CAMERAS
-from mmhot.engine.training_data import shorten
+from tools.training_data import shorten
 
 ROOT = Path(__file__).parents[2]
 PATHS = sorted(ROOT.glob('configs/body_3d_keypoint/*/*/*.py'))

@@ -7,6 +7,7 @@ import av
 import numpy as np
 import pytest
 import torch
+from framings import FRAMINGS, measure_framing
 from mmengine.runner.checkpoint import CheckpointLoader
 from mocap import CAMERAS, JUMP, KICK, dataset, joints_of
 
@@ -19,7 +20,6 @@ from mmhot.structures.clips import Clip2D, Track2D
 from mmhot.structures.windows import chunk_starts, lift_windows
 from mmhot.video.models.pose_source import open_pose_source
 from mmhot.weights.index import DEFAULT_LIFTER, LIVE_LIFTER, shipped_weights
-from tools.analysis.measure_framings import FRAMINGS, measure_framing
 
 ROOT = Path(__file__).parents[2]
 H36M = get_skeleton('h36m-17')

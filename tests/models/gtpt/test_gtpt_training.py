@@ -116,7 +116,7 @@ def overfitted(tmp_path_factory):
 
 
 def train_to_overfit(config, epochs, folder):
-    from mmhot.engine.runner import build_runner
+    from tools.runner import build_runner
 
     config = overfit(config, epochs)
     config.work_dir = str(folder)

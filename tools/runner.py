@@ -10,7 +10,7 @@ from typing import Any
 from mmengine.config import Config, ConfigDict, DictAction
 
 from mmhot import compat
-from mmhot.engine.training_data import import_modules_of, use_sample_data
+from tools.training_data import import_modules_of, use_sample_data
 
 # From malloc.h of the GNU C library; the last is a value.
 _TRIM_THRESHOLD, _MMAP_MAX, _NEVER = -1, -4, -1

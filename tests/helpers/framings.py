@@ -1,24 +1,14 @@
-"""Measure a lifter on the same motions in several framings.
+"""Errors of a lifter on the same motions in several framings.
 
 Framings are image size, focal length, position of the person and frame rate. The lifter
-gets the image size and no other camera parameter. Prints MPJPE and P-MPJPE in
-millimeters, for true and for noisy 2D keypoints. Example::
-
-    python -m tools.analysis.measure_framings --stride 20
+gets the image size and no other camera parameter.
 """
 
-import argparse
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from mmengine.fileio import dump
-from tqdm import tqdm
 
-from mmhot.cli.errors import OneLineParser, print_line, run_safely
-from mmhot.cli.report import output_file
 from mmhot.datasets.mocap_dataset import MocapDataset
 from mmhot.datasets.transforms.detector_noise import RandomDetectorNoise
 from mmhot.datasets.transforms.virtual_camera import (
@@ -27,10 +17,7 @@ from mmhot.datasets.transforms.virtual_camera import (
     project,
 )
 from mmhot.evaluation.pose_errors import mpjpe, p_mpjpe
-from mmhot.io.atomic import replacing
-from mmhot.lifting.lifter import Lifter
 from mmhot.structures.windows import resample
-from tools.analysis.motions import add_lifter_arguments, open_motions
 
 _OFF_CENTER = 1 / 3  # of the image's width
 _SMALL = 0.25  # of the image's height
@@ -113,61 +100,11 @@ FRAMINGS = {
 }
 
 
-def parse_args() -> argparse.Namespace:
-    """Read the command line."""
-    parser = OneLineParser(description=__doc__.splitlines()[0])
-    add_lifter_arguments(parser)
-    parser.add_argument('--split', default='val', help='motions to use')
-    parser.add_argument(
-        '--stride', type=int, default=10, help='frames between windows (default: 10)'
-    )
-    parser.add_argument('--out', type=output_file, help='also write the table as JSON')
-    return parser.parse_args()
-
-
-def run(args: argparse.Namespace) -> None:
-    """Print the table."""
-    if args.stride < 1:
-        raise ValueError(f'--stride must be at least 1, got {args.stride}')
-    lifter = Lifter(args.model, args.checkpoint)
-    dataset = open_motions(
-        args.data_root,
-        args.split,
-        fps=lifter.fps,
-        seq_len=lifter.seq_len,
-        stride=args.stride,
-    )
-    table = {}
-    total = len(FRAMINGS) * len(dataset)
-    with tqdm(total=total, unit='window', leave=False, disable=None) as bar:
-        for name, framing in FRAMINGS.items():
-            with torch.inference_mode():
-                table[name] = measure_framing(
-                    lifter.predict, dataset, framing, lifter.batch_size, bar.update
-                )
-    print_table(table)
-    if args.out:
-        with replacing(args.out) as temporary:
-            dump(dict(model=lifter.name, stride=args.stride, mm=table), temporary)
-
-
-def print_table(table: dict[str, dict[str, float]]) -> None:
-    """Print one line a framing, last the noisy MPJPE over that of 'centered'."""
-    columns = list(next(iter(table.values())))
-    header = ''.join(f'{name:>15}' for name in columns)
-    print_line(f'{"framing":<28}{header}{"of centered":>12}')
-    reference = table['centered']['noisy MPJPE']
-    for name, row in table.items():
-        values = ''.join(f'{row[column]:>15}' for column in columns)
-        print_line(f'{name:<28}{values}{row["noisy MPJPE"] / reference:>11.2f}x')
-
-
 def measure_framing(
     predict: Callable[[np.ndarray, dict], np.ndarray],
     dataset: MocapDataset,
     framing: Framing,
     batch_size: int = 256,
-    progress: Callable[[int], None] = lambda count: None,
 ) -> dict[str, float]:
     """Measure the errors of all windows in one framing.
 
@@ -177,14 +114,13 @@ def measure_framing(
         dataset (MocapDataset): Windows with cameras, without a pipeline.
         framing (Framing): Camera, frame rate and position.
         batch_size (int): Windows per batch.
-        progress (Callable): Called with 1 after each window.
 
     Returns:
         dict[str, float]: ``windows`` and, in millimeters, ``MPJPE``, ``P-MPJPE``,
         ``noisy MPJPE`` and ``noisy P-MPJPE`` of the middle frames.
     """
     sums, count = np.zeros(4), 0
-    for batch in window_batches(dataset, framing, batch_size, progress):
+    for batch in window_batches(dataset, framing, batch_size):
         w, h = batch[0].image_size
         target = np.stack([window.target for window in batch])
         for column in range(2):
@@ -202,16 +138,12 @@ def measure_framing(
 
 
 def window_batches(
-    dataset: MocapDataset,
-    framing: Framing,
-    batch_size: int,
-    progress: Callable[[int], None] = lambda count: None,
+    dataset: MocapDataset, framing: Framing, batch_size: int
 ) -> Iterator[list[Window]]:
     """Project all windows, in batches of equal image size."""
     waiting: dict[tuple, list[Window]] = {}
     for index in range(len(dataset)):
         window = project_window(dataset, index, framing)
-        progress(1)
         if window is None:
             continue
         batch = waiting.setdefault(window.image_size, [])
@@ -260,13 +192,3 @@ def _random_position(seed: int) -> np.ndarray:
     rng = np.random.default_rng(seed)
     angle, radius = rng.uniform(-np.pi, np.pi), _RADIUS * np.sqrt(rng.uniform())
     return radius * np.array([np.cos(angle), np.sin(angle)])
-
-
-def main() -> int:
-    """Run the tool."""
-    args = parse_args()
-    return run_safely('measure_framings.py', lambda: run(args))
-
-
-if __name__ == '__main__':
-    sys.exit(main())
