@@ -35,11 +35,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # for `tools`, in scripts, t
 
 from tools.coco_checks import CocoNeeds, coco_faults, image_faults
 from tools.runner import build_from, setting
-from tools.training_data import (
-    MAX_ANNOTATIONS,
-    coco_files,
-    require_data_files,
-)
+from tools.training_data import MAX_ANNOTATIONS, coco_files, require_data_files
 
 _H36M = get_skeleton('h36m-17')
 # A config of each dataset, which names its files.

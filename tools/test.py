@@ -116,7 +116,7 @@ def test(args: argparse.Namespace) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
     runner = build_runner(config)
 
-    from mmhot.weights.loading import SameShapesHook
+    from tools.start_checkpoints import SameShapesHook
 
     runner.register_hook(SameShapesHook())
     metric = find_lifting_error(runner, args)

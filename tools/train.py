@@ -92,7 +92,7 @@ def train(args: argparse.Namespace) -> None:
     check_optimizer(config)
 
     from mmhot.engine.hooks import KeypointOrderHook
-    from mmhot.weights.loading import SameShapesHook
+    from tools.start_checkpoints import SameShapesHook
 
     runner.register_hook(KeypointOrderHook())  # MMPose's own configs lack it
     runner.register_hook(SameShapesHook(training=True))
@@ -121,7 +121,7 @@ def resume(config: Config, checkpoint: str) -> None:
     If the work directory has none, training starts from the config's ``load_from``: one
     command both starts a training and continues it after an interruption.
     """
-    from mmhot.engine.training import find_whole_checkpoint
+    from tools.start_checkpoints import find_whole_checkpoint
 
     if checkpoint == 'auto':
         checkpoint, damaged = find_whole_checkpoint(config.work_dir)

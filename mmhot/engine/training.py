@@ -1,7 +1,5 @@
 """Hooks around a training: checkpoints, diverged losses."""
 
-import re
-import zipfile
 from collections.abc import Collection
 from pathlib import Path
 
@@ -11,11 +9,9 @@ from mmengine.hooks import CheckpointHook, Hook
 from mmengine.runner import Runner, find_latest_checkpoint
 from mmpose.registry import HOOKS
 
-from mmhot.compat.checkpoints import safe_load
 from mmhot.io.atomic import replacing
 
 _BACKEND = 'mmhot'
-_NUMBERED = re.compile(r'(?:epoch|iter)_(\d+)\.pth')
 
 
 class WholeFileBackend(LocalBackend):
@@ -66,47 +62,6 @@ class WholeCheckpointHook(CheckpointHook):
         saved = runner.message_hub.runtime_info.items()
         current = [x for key, x in saved if key.startswith(('last_ckpt', 'best_ckpt'))]
         self.file_backend.remove_outdated(current)
-
-
-def find_whole_checkpoint(work_dir: str | Path) -> tuple[str | None, list[str]]:
-    """Find the newest undamaged checkpoint in the work directory of a training.
-
-    Returns its path, None if there are no checkpoints, and a line for each newer one
-    that is damaged.
-
-    Raises:
-        ValueError: If all checkpoints are damaged.
-    """
-    numbers = {
-        path: int(match[1])
-        for path in Path(work_dir).glob('*.pth')
-        if (match := _NUMBERED.fullmatch(path.name))
-    }
-    paths = sorted(numbers, key=numbers.__getitem__, reverse=True)
-    last = find_latest_checkpoint(str(work_dir))
-    if last and Path(last).is_file():
-        paths = [path for path in paths if path.resolve() != Path(last).resolve()]
-        paths.insert(0, Path(last))
-    damaged = []
-    for path in paths:
-        try:
-            _check(path)
-            return str(path), damaged
-        except ValueError as error:
-            damaged.append(str(error))
-    if damaged:
-        raise ValueError(f'{damaged[0]}; no other checkpoint in {work_dir} is whole')
-    return None, []
-
-
-def _check(path: Path) -> None:
-    content = safe_load(path)
-    if zipfile.is_zipfile(path):  # PyTorch itself does not compare checksums
-        with zipfile.ZipFile(path) as archive:
-            if archive.testzip() is not None:
-                raise ValueError(f'{path}: damaged, a checksum differs')
-    if not isinstance(content, dict) or not {'meta', 'optimizer'} <= content.keys():
-        raise ValueError(f'{path}: not the state of a training')
 
 
 @HOOKS.register_module()

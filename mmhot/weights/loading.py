@@ -7,10 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.registry import DefaultScope
-from mmengine.runner import Runner
 from mmengine.runner.checkpoint import CheckpointLoader
 from mmpose.registry import MODELS
 from torch import Tensor, nn
@@ -90,7 +87,7 @@ def check_state(
     known = {key: value for key, value in state.items() if key in expected}
     differences = list_differences(expected, known if allows_more else state)
     if differences:
-        raise ValueError(_describe(source, differences))
+        raise ValueError(describe_differences(source, differences))
     for key, value in known.items():
         if not value.isfinite().all():
             raise ValueError(f'{source} is damaged: {key} is not finite')
@@ -111,7 +108,8 @@ def list_differences(
     return differences
 
 
-def _describe(source: str | Path, differences: list[str]) -> str:
+def describe_differences(source: str | Path, differences: list[str]) -> str:
+    """Write the message about tensors of :func:`list_differences`."""
     more = len(differences) - 1
     rest = f' and {more} more differences' if more else ''
     return f'{source} is a checkpoint of another model: {differences[0]}{rest}'
@@ -123,62 +121,3 @@ def fingerprint(model: nn.Module, *settings: object) -> str:
     for value in model.state_dict().values():
         content.update(np.ascontiguousarray(value.cpu().numpy()))
     return content.hexdigest()
-
-
-class SameShapesHook(Hook):
-    """Raise a ValueError if loaded weights are of another model.
-
-    MMEngine leaves out tensors of other shapes with a warning.
-
-    Args:
-        training (bool): Whether weights start a training: models may then resample
-            tensors to other numbers of kept frames, and ``init_cfg`` is checked, too.
-    """
-
-    priority = 'VERY_HIGH'
-
-    def __init__(self, training: bool = False) -> None:
-        self.training = training
-
-    def before_run(self, runner: Runner) -> None:
-        """Check the weights of parts with ``init_cfg=dict(type='Pretrained')``."""
-        if not self.training:
-            return
-        for module in runner.model.modules():
-            settings = getattr(module, 'init_cfg', None) or []
-            for each in [settings] if isinstance(settings, dict) else settings:
-                # init_weights of other packages may convert weights first
-                package = type(module).init_weights.__module__.partition('.')[0]
-                is_plain = package in ('mmengine', 'mmhot')
-                if each.get('type') == 'Pretrained' and is_plain:
-                    source, prefix = each['checkpoint'], each.get('prefix')
-                    content = CheckpointLoader.load_checkpoint(source, 'cpu')
-                    self._check(module, source, content, prefix)
-
-    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Check the weights of ``load_from``."""
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        self._check(model, runner._load_from, checkpoint)
-
-    def _check(
-        self, module: nn.Module, source: str, content: dict, prefix: str | None = None
-    ) -> None:
-        state = content.get('state_dict', content)
-        if prefix is not None:
-            start = f'{prefix.removesuffix(".")}.'
-            state = {
-                key.removeprefix(start): value
-                for key, value in state.items()
-                if key.startswith(start)
-            }
-        state = find_state(module, source, state)
-        if not self.training:
-            check_state(module, source, state, allows_more=True)
-            return
-        try:
-            # MMEngine loads the same weights once more
-            module.load_state_dict(state, strict=False)
-        except RuntimeError as error:
-            # after a title
-            differences = [line.strip() for line in str(error).splitlines()[1:]]
-            raise ValueError(_describe(source, differences)) from error

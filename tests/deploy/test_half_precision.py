@@ -46,8 +46,8 @@ def test_2d_models_in_half_precision_return_float32(name, half_on_cpu, tmp_path)
         weights = tmp_path / 'random.pth'
         torch.manual_seed(0)
         torch.save(init_model(str(config), device='cpu').state_dict(), weights)
-    images = [np.random.default_rng(0).integers(0, 255, (256, 192, 3), np.uint8)] * 2
-    boxes = [np.float32([[0, 0, 192, 256]])] * 2
+    images = [np.random.default_rng(0).integers(0, 255, (256, 192, 3), np.uint8)]
+    boxes = [np.float32([[0, 0, 192, 256]])]
     half = MMPoseEstimator(name, weights)
     convolutions = [
         each for each in half.model.modules() if isinstance(each, nn.Conv2d)

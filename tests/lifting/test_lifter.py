@@ -165,6 +165,7 @@ sys.exit(child.exitcode)
 """
 
 
+@pytest.mark.slow(reason='starts two processes, 12 s')
 @pytest.mark.skipif(sys.platform != 'linux', reason='forks')
 def test_forked_processes_lift(checkpoint):
     subprocess.run([sys.executable, '-c', _FORK, checkpoint], check=True, timeout=300)

@@ -1,13 +1,12 @@
 """Plots of error against cost."""
 
 import json
-import subprocess
 import sys
 
 import cv2
 from numpy.testing import assert_allclose
 
-from tools.analysis.draw_cost_curve import _COLORS, _GROUP, relative
+from tools.analysis.draw_cost_curve import _COLORS, _GROUP, main, relative
 
 POINTS = [
     dict(group='A', method='none', macs=200, errors=[50.0, 52.0]),
@@ -28,12 +27,7 @@ def test_costs_and_errors_are_relative_to_the_host():
     assert_allclose(rows['TPC'], wanted, atol=1e-9)
 
 
-def run(*args):
-    command = [sys.executable, '-m', 'tools.analysis.draw_cost_curve', *args]
-    return subprocess.run(command, capture_output=True, text=True)
-
-
-def test_curve_is_drawn(tmp_path):
+def test_curve_is_drawn(tmp_path, monkeypatch, capsys):
     source, target = tmp_path / 'a.json', tmp_path / 'a.png'
     points = [
         {**point, 'group': _GROUP, 'method': method if n else 'none'}
@@ -42,9 +36,9 @@ def test_curve_is_drawn(tmp_path):
         if n or method == next(iter(_COLORS))
     ]
     source.write_text(json.dumps(document(points)))
-    done = run(source, target)
-    assert done.returncode == 0
-    assert '  TPC + TRI     50.0 %  +2.00 %' in done.stdout.splitlines()
+    monkeypatch.setattr(sys, 'argv', ['draw_cost_curve', str(source), str(target)])
+    assert main() == 0
+    assert '  TPC + TRI     50.0 %  +2.00 %' in capsys.readouterr().out.splitlines()
     image = cv2.imread(str(target))
     assert image.shape[0] > 300
     assert image.std() > 10

@@ -16,6 +16,13 @@ from torch.testing import assert_close
 from mmhot.evaluation.cost import count_cost
 from mmhot.models.lifters.pose_head import mirror_poses
 
+# Each host and each recoverer once in the quick tests.
+SAMPLE = {
+    *(('MixSTE', 'none'), ('MotionBERT', 'TRA')),
+    *(('MHFormer', 'TRI'), ('MotionAGFormer', 'TRA')),
+}
+SLOW = pytest.mark.slow(reason='exports all hosts with all recoverers, 60 s')
+
 
 def test_loss_is_of_the_kept_frames():
     model = build_lifter('MixSTE', 'ClusterPruner')
@@ -120,8 +127,14 @@ def test_center_frame_must_have_been_kept():
 
 
 @torch.no_grad()
-@pytest.mark.parametrize('recoverer', [None, TRA, TRI], ids=['none', 'TRA', 'TRI'])
-@pytest.mark.parametrize('host', HOSTS)
+@pytest.mark.parametrize(
+    ('host', 'recoverer'),
+    [
+        pytest.param(host, recoverer, marks=[] if (host, name) in SAMPLE else SLOW)
+        for host in HOSTS
+        for name, recoverer in dict(none=None, TRA=TRA, TRI=TRI).items()
+    ],
+)
 def test_exported_model_takes_any_batch(host, recoverer):
     model = build_lifter(host, 'ClusterPruner', recoverer)
     batch = {0: torch.export.Dim('batch', min=1, max=64)}

@@ -1,0 +1,116 @@
+"""Checkpoints from which a training or test starts: whole, and of the same model."""
+
+import re
+import zipfile
+from pathlib import Path
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.runner.checkpoint import CheckpointLoader
+from torch import nn
+
+from mmhot.compat.checkpoints import safe_load
+from mmhot.weights.loading import check_state, describe_differences, find_state
+
+_NUMBERED = re.compile(r'(?:epoch|iter)_(\d+)\.pth')
+
+
+def find_whole_checkpoint(work_dir: str | Path) -> tuple[str | None, list[str]]:
+    """Find the newest undamaged checkpoint in the work directory of a training.
+
+    Returns its path, None if there are no checkpoints, and a line for each newer one
+    that is damaged.
+
+    Raises:
+        ValueError: If all checkpoints are damaged.
+    """
+    numbers = {
+        path: int(match[1])
+        for path in Path(work_dir).glob('*.pth')
+        if (match := _NUMBERED.fullmatch(path.name))
+    }
+    paths = sorted(numbers, key=numbers.__getitem__, reverse=True)
+    last = find_latest_checkpoint(str(work_dir))
+    if last and Path(last).is_file():
+        paths = [path for path in paths if path.resolve() != Path(last).resolve()]
+        paths.insert(0, Path(last))
+    damaged = []
+    for path in paths:
+        try:
+            _check(path)
+            return str(path), damaged
+        except ValueError as error:
+            damaged.append(str(error))
+    if damaged:
+        raise ValueError(f'{damaged[0]}; no other checkpoint in {work_dir} is whole')
+    return None, []
+
+
+def _check(path: Path) -> None:
+    content = safe_load(path)
+    if zipfile.is_zipfile(path):  # PyTorch itself does not compare checksums
+        with zipfile.ZipFile(path) as archive:
+            if archive.testzip() is not None:
+                raise ValueError(f'{path}: damaged, a checksum differs')
+    if not isinstance(content, dict) or not {'meta', 'optimizer'} <= content.keys():
+        raise ValueError(f'{path}: not the state of a training')
+
+
+class SameShapesHook(Hook):
+    """Raise a ValueError if loaded weights are of another model.
+
+    MMEngine leaves out tensors of other shapes with a warning.
+
+    Args:
+        training (bool): Whether weights start a training: models may then resample
+            tensors to other numbers of kept frames, and ``init_cfg`` is checked, too.
+    """
+
+    priority = 'VERY_HIGH'
+
+    def __init__(self, training: bool = False) -> None:
+        self.training = training
+
+    def before_run(self, runner: Runner) -> None:
+        """Check the weights of parts with ``init_cfg=dict(type='Pretrained')``."""
+        if not self.training:
+            return
+        for module in runner.model.modules():
+            settings = getattr(module, 'init_cfg', None) or []
+            for each in [settings] if isinstance(settings, dict) else settings:
+                # init_weights of other packages may convert weights first
+                package = type(module).init_weights.__module__.partition('.')[0]
+                is_plain = package in ('mmengine', 'mmhot')
+                if each.get('type') == 'Pretrained' and is_plain:
+                    source, prefix = each['checkpoint'], each.get('prefix')
+                    content = CheckpointLoader.load_checkpoint(source, 'cpu')
+                    self._check(module, source, content, prefix)
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Check the weights of ``load_from``."""
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        self._check(model, runner._load_from, checkpoint)
+
+    def _check(
+        self, module: nn.Module, source: str, content: dict, prefix: str | None = None
+    ) -> None:
+        state = content.get('state_dict', content)
+        if prefix is not None:
+            start = f'{prefix.removesuffix(".")}.'
+            state = {
+                key.removeprefix(start): value
+                for key, value in state.items()
+                if key.startswith(start)
+            }
+        state = find_state(module, source, state)
+        if not self.training:
+            check_state(module, source, state, allows_more=True)
+            return
+        try:
+            # MMEngine loads the same weights once more
+            module.load_state_dict(state, strict=False)
+        except RuntimeError as error:
+            # after a title
+            differences = [line.strip() for line in str(error).splitlines()[1:]]
+            raise ValueError(describe_differences(source, differences)) from error
