@@ -21,11 +21,14 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from mmhot.video.models.detectors import CANDIDATE_SCORE, PoseVerifiedDetector
 from mmhot.video.models.pose_source import open_pose_source
 from projects.rendered_people.commands import run_command
+from projects.rendered_people.cross_validation import ScoredImage, cross_validate
 from projects.rendered_people.files import read_image, replacing
 
 _IOU = 0.5
+_LEAST = 0.25  # score of verified boxes, if a threshold is chosen
 _PERSON = 'person'
 
 
@@ -84,6 +87,19 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--every', type=int, default=10, help='step between video frames (default: 10)'
     )
+    parser.add_argument(
+        '--empty',
+        type=Path,
+        metavar='IMAGES',
+        help='folder of images without people: the threshold of the score is chosen by '
+        'cross-validation on these and --images, instead of --min-score',
+    )
+    parser.add_argument(
+        '--extra',
+        type=int,
+        default=3,
+        help='with --empty: extra boxes allowed in all --images (default: 3)',
+    )
     parser.add_argument('--device', default='cpu', help='PyTorch device (default: cpu)')
     parser.add_argument('--out', type=Path, help='also write the numbers as JSON')
     args = parser.parse_args()
@@ -91,6 +107,8 @@ def parse_args() -> argparse.Namespace:
         parser.error(f'--every must be at least 1, got {args.every}')
     if not args.images + args.video:
         parser.error('give labeled --images or a --video')
+    if args.extra < 0:
+        parser.error(f'--extra must not be negative, got {args.extra}')
     return args
 
 
@@ -102,8 +120,10 @@ def evaluate(args: argparse.Namespace) -> None:
         args.det_model,
         args.det_weights,
         args.device,
-        args.min_score,
+        CANDIDATE_SCORE if args.empty else args.min_score,
     )
+    if args.empty and isinstance(detector, PoseVerifiedDetector):
+        detector.min_score = _LEAST
     datasets = [
         (labels, read_labeled_images(labels, folder)) for labels, folder in args.images
     ]
@@ -114,7 +134,12 @@ def evaluate(args: argparse.Namespace) -> None:
     rows = []
     for name, images in datasets:
         start = time.perf_counter()
-        counts = count_found(detector, images, args.min_height)
+        if args.empty:
+            scored = [score_detections(detector, x) for x in images]
+            empty = [score_detections(detector, x) for x in read_empty(args.empty)]
+            counts = cross_validate(scored, empty, args.extra)
+        else:
+            counts = count_found(detector, images, args.min_height)
         seconds = round(time.perf_counter() - start, 2)
         rows.append(dict(name=str(name), **counts, seconds=seconds))
     print(detector.name)
@@ -194,6 +219,19 @@ def read_labeled_video(path: Path, labels: Path, every: int) -> Iterator[Labeled
     return _labeled_frames(path, labels, boxes, frames, every)
 
 
+def read_empty(folder: Path) -> Iterator[LabeledImage]:
+    """Read the images of a folder, which have no people.
+
+    Raises:
+        FileNotFoundError: If there are none.
+    """
+    paths = sorted(path for path in folder.glob('*') if path.is_file())
+    if not paths:
+        raise FileNotFoundError(f'{folder} has no images')
+    nobody = np.zeros((0, 4))
+    return (LabeledImage(read_image(path), nobody, nobody[:, 0] > 0) for path in paths)
+
+
 def _labeled_frames(
     path: Path,
     labels: Path,
@@ -236,6 +274,45 @@ def count_found(
         detections at this IoU, which does not depend on a threshold of the score if
         the detector's is low.
     """
+    entries, labels, results = _detect(detector, images)
+    counted = {
+        label['id']
+        for label in labels
+        if not label['iscrowd'] and label['bbox'][3] >= min_height
+    }
+    return {
+        'images': len(entries),
+        'people': len(counted),
+        **_match(entries, labels, results, counted),
+    }
+
+
+def score_detections(detector: Callable, labeled: LabeledImage) -> ScoredImage:
+    """Match the detections of an image to its labels, as :func:`count_found` does."""
+    entries, labels, results = _detect(detector, [labeled])
+    [matches] = _evaluate(entries, labels, results).evalImgs if results else [None]
+    scores = dict.fromkeys(
+        (label['id'] for label in labels if not label['iscrowd']), 0.0
+    )
+    extra = []
+    if matches:
+        rows = ('dtMatches', 'dtIgnore')
+        for score, *marks in zip(
+            matches['dtScores'], *(matches[row][0] for row in rows), strict=True
+        ):
+            label, is_ignored = map(int, marks)
+            if label in scores:
+                scores[label] = score
+            elif not label and not is_ignored:
+                extra.append(score)
+    heights = [labels[number - 1]['bbox'][3] for number in scores]
+    return ScoredImage(*map(np.array, (heights, list(scores.values()), extra)))
+
+
+def _detect(
+    detector: Callable, images: Iterable[LabeledImage]
+) -> tuple[list[dict], list[dict], list[dict]]:
+    """Images, labels and detections in COCO's format."""
     entries, labels, results = [], [], []
     for index, labeled in enumerate(images):
         entries.append(dict(id=index))
@@ -249,16 +326,7 @@ def count_found(
             for box, score in zip(boxes, scores, strict=True)
         ]
     labels = [dict(label, id=index) for index, label in enumerate(labels, start=1)]
-    counted = {
-        label['id']
-        for label in labels
-        if not label['iscrowd'] and label['bbox'][3] >= min_height
-    }
-    return {
-        'images': len(entries),
-        'people': len(counted),
-        **_match(entries, labels, results, counted),
-    }
+    return entries, labels, results
 
 
 def _person_categories(content: dict) -> set | None:
@@ -284,12 +352,8 @@ def _as_coco(index: int, box: np.ndarray, **more: object) -> dict:
     return common | dict(bbox=[x1, y1, width, height]) | more
 
 
-def _match(
-    images: list[dict], labels: list[dict], results: list[dict], counted: set[int]
-) -> dict:
-    """Match detections to labels; count found people, by ID, and extra detections."""
-    if not results:
-        return dict(found=0, extra=0, ap50=0.0)
+def _evaluate(images: list[dict], labels: list[dict], results: list[dict]) -> COCOeval:
+    """Match detections to labels."""
     truth = COCO()
     truth.dataset = dict(
         images=images, annotations=labels, categories=[dict(id=1, name=_PERSON)]
@@ -304,6 +368,16 @@ def _match(
         evaluation.params.areaRngLbl = ['all']
         evaluation.evaluate()
         evaluation.accumulate()
+    return evaluation
+
+
+def _match(
+    images: list[dict], labels: list[dict], results: list[dict], counted: set[int]
+) -> dict:
+    """Match detections to labels; count found people, by ID, and extra detections."""
+    if not results:
+        return dict(found=0, extra=0, ap50=0.0)
+    evaluation = _evaluate(images, labels, results)
     found = extra = 0
     for image in filter(None, evaluation.evalImgs):
         # 0 if unmatched

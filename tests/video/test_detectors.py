@@ -6,7 +6,6 @@ from numpy.testing import assert_allclose
 from pose_sources import FunctionDetector
 
 from mmhot.video import people as interfaces
-from mmhot.video.models import detectors
 from mmhot.video.models.detectors import BoxFilter, PoseVerifiedDetector
 
 WIDTH, HEIGHT = 320, 240
@@ -95,7 +94,7 @@ def test_overlapping_people_are_both_kept():
     assert len(BoxFilter(detector, nms_thr=0.12)([IMAGE])[0][0]) == 1
 
 
-def test_scores_combine_both_models(monkeypatch):
+def test_scores_combine_both_models():
     person = (60, 80, 100, 170)
     detector = PoseVerifiedDetector(Estimator(person), Candidates((50, 70, 110, 180)))
     [(boxes, scores)] = detector([IMAGE])
@@ -104,7 +103,7 @@ def test_scores_combine_both_models(monkeypatch):
     expected = 0.9**0.4 * np.sqrt(np.prod(confidence))
     np.testing.assert_allclose(boxes, [[50, 70, 110, 180]])
     np.testing.assert_allclose(scores, [expected], rtol=1e-5)
-    monkeypatch.setattr(detectors, '_MIN_SCORE', expected + 1e-3)
+    detector.min_score = expected + 1e-3
     assert not len(detector([IMAGE])[0][0])
 
 

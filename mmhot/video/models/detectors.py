@@ -110,6 +110,7 @@ class PoseVerifiedDetector(Detector):
     # duplicates are recognized by their keypoints
     nms_thr = 1.0
     redetects = True
+    min_score = _MIN_SCORE
 
     def __init__(self, estimator: PoseEstimator, detector: Detector) -> None:
         self.estimator, self.detector = estimator, detector
@@ -161,13 +162,13 @@ class PoseVerifiedDetector(Detector):
         boxes, confidence, points = self._estimate(image, candidates)
         scores = scores**_DETECTOR_POWER * confidence**_POSE_POWER
         # the second pass can only lower it
-        kept = scores >= _MIN_SCORE
+        kept = scores >= self.min_score
         if known is not None:
             kept &= ~_duplicates((points, boxes), known).any(1)
         candidates, boxes, scores = candidates[kept], boxes[kept], scores[kept]
         _, confidence, points = self._estimate(image, boxes)
         scores = scores * confidence**_POSE_POWER
-        kept = scores >= _MIN_SCORE
+        kept = scores >= self.min_score
         overlap = box_iou(candidates, boxes)
         share = np.interp(overlap, [_LOOSE_OVERLAP, _TIGHT_OVERLAP], [0, 1])
         boxes += np.float32(share[:, None]) * (candidates - boxes)

@@ -239,7 +239,7 @@ def _open_pose_verified(request: ModelRequest) -> PoseVerifiedDetector:
 POSE_ESTIMATORS: dict[str, ModelKind] = {}
 """Registered 2D pose estimators; other names are files, configs, models of indexes."""
 DETECTORS = {
-    POSE_VERIFIED: ModelKind(_open_pose_verified),
+    POSE_VERIFIED: ModelKind(_open_pose_verified, takes_weights=True),
     WHOLE_IMAGE: ModelKind(lambda request: WholeImage()),
 }
 """Person detectors by name."""

@@ -7,11 +7,13 @@ import cv2
 import numpy as np
 import pytest
 
+from projects.rendered_people.cross_validation import ScoredImage, cross_validate
 from projects.rendered_people.evaluate_detector import (
     LabeledImage,
     count_found,
     read_labeled_images,
     read_labeled_video,
+    score_detections,
 )
 
 VIDEO = Path(__file__).parents[3] / 'demo' / 'walk.mp4'
@@ -114,3 +116,37 @@ def test_video_frames_are_read_with_their_boxes(tmp_path):
     np.savez(tmp_path / 'two.npz', bbox_xyxy=boxes[:2], frame=np.array([100, 100]))
     images = read_labeled_video(VIDEO, tmp_path / 'two.npz', every=50)
     assert [len(each.boxes) for each in images] == [0, 0, 2]
+
+
+def scored(heights=(), found=(), extra=()):
+    return ScoredImage(*(np.array(x, float) for x in (heights, found, extra)))
+
+
+def test_thresholds_are_chosen_on_other_images():
+    labeled = [
+        scored([300, 70], [0.9, 0.5], [0.8]),
+        scored([100], [0.7], [0.6]),
+        scored([30], [0.65], [0.1]),
+    ]
+    counts = cross_validate(labeled, [scored()] * 3, extra=1)
+    # two images allow none, so that each is chosen by the others' highest
+    assert counts['threshold'] == 0.6
+    assert counts['found from 64 px'].startswith('1 [')
+    assert counts['found from 256 px'].endswith('of 1')
+    assert counts['extra in 3 images'].startswith('1 [')
+    # images without people raise it
+    empty = [scored(extra=[0.95]), scored(extra=[0.92]), scored()]
+    counts = cross_validate(labeled, empty, extra=1)
+    assert counts['threshold'] == 0.92
+    assert counts['found from 0 px'].startswith('0 [')
+
+
+def test_scores_of_an_image_tell_counts_at_any_threshold():
+    image = labeled([LEFT, RIGHT, BELOW], crowds=[2])
+    inside, far = (10, 65, 20, 90), (30, 0, 45, 20)
+    detected = [([LEFT, inside, far], (0.9, 0.8, 0.7))]
+    got = score_detections(Detector(*detected), image)
+    np.testing.assert_allclose(got.heights, [40, 40])
+    np.testing.assert_allclose(got.found, [0.9, 0])
+    np.testing.assert_allclose(got.extra, [0.7])
+    assert not len(score_detections(Detector(([], [])), image).extra)
