@@ -33,7 +33,7 @@ from mmhot.weights.config_files import read_config_file
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # for `tools`, in scripts, too
 
-from tools.coco_checks import CocoNeeds, coco_faults, image_faults
+from mmhot.datasets.coco_checks import CocoNeeds, coco_faults, image_faults
 from tools.runner import build_from, setting
 from tools.training_data import MAX_ANNOTATIONS, coco_files, require_data_files
 

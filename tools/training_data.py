@@ -7,9 +7,9 @@ from pathlib import Path
 from mmengine.config import Config, ConfigDict
 
 from mmhot.compat.coco_evaluation import PARTS
+from mmhot.datasets.coco_checks import CocoNeeds, coco_faults, image_faults
 from mmhot.errors import naming
 from mmhot.io.arrays import load_json
-from tools.coco_checks import CocoNeeds, coco_faults, image_faults
 
 _SAMPLES = Path(__file__).resolve().parents[1] / 'tests' / 'data'
 _PEOPLE = _SAMPLES / 'drawn_people'

@@ -64,13 +64,6 @@ def half_precision(device: str | torch.device) -> Iterator[None]:
         yield
 
 
-def copy_to_device(x: Tensor, device: str | torch.device) -> Tensor:
-    """Copy a tensor from a CPU; to a GPU from pinned memory, without waiting."""
-    if torch.device(device).type == _HALF_DEVICE:
-        x = x.pin_memory()
-    return x.to(device, non_blocking=True)
-
-
 def _from_float32(decode: Callable) -> Callable:
     """Return a codec's function that gets its arguments in float32."""
     return lambda *encoded: decode(*_as_float32(encoded))

@@ -12,7 +12,7 @@ from torch import Tensor
 import mmhot.plugin  # noqa: F401 registers components
 from mmhot.compat.installation import choose_device
 from mmhot.deploy.captured_graphs import Network, captured
-from mmhot.deploy.half_precision import copy_to_device, half_precision, move_to_device
+from mmhot.deploy.half_precision import half_precision, move_to_device
 from mmhot.lifting.networks import USUAL_BATCH_SIZE, Keep
 from mmhot.models.lifters.estimator import SequencePoseLifter
 from mmhot.models.tokens.host import Host
@@ -93,7 +93,7 @@ class TorchNetwork:
         if flips not in self._networks:
             lift = partial(self._lift, flip_indices=flips)
             self._networks[flips] = captured(lift, self._device)
-        windows = copy_to_device(torch.from_numpy(inputs), self._device)
+        windows = torch.from_numpy(inputs).to(self._device)
         return self._networks[flips](windows).float().cpu().numpy()
 
     def _lift(self, windows: Tensor, flip_indices: Sequence[int] | None) -> Tensor:

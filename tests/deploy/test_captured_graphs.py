@@ -91,8 +91,12 @@ def test_captured_2d_models_find_what_they_found(flip_test, monkeypatch):
 def test_captured_detectors_find_what_they_found(monkeypatch):
     monkeypatch.setattr(captured_graphs, '_Capture', StandIn)
     detector = mmpose_models.MMPoseDetector('rtmdet-nano-person', min_score=0.05)
-    image = np.random.default_rng(0).integers(0, 255, (240, 320, 3), np.uint8)
+    image = np.random.default_rng(0).integers(0, 255, (240, 240, 3), np.uint8)
     expected = detector([image])
     mmpose_models._capture(detector.model, 'bbox_head', 'cuda', (1,))
+    detector.pads_to_squares = True
     for own, other in zip(detector([image])[0], expected[0], strict=True):
         np.testing.assert_allclose(own, other, rtol=0, atol=1e-3)
+    # graphs of other shapes are not captured
+    monkeypatch.setattr(StandIn, '__call__', None)
+    assert len(detector([image[:120]])) == 1

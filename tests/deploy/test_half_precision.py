@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from mmpose.apis import init_model
-from torch import Tensor, nn
+from torch import nn
 
 from mmhot.deploy import half_precision
 from mmhot.lifting.torch_network import TorchNetwork
@@ -14,17 +14,13 @@ from mmhot.video.models.model_names import find_pose_model
 
 @pytest.fixture
 def half_on_cpu(monkeypatch):
-    """Take the CPU for a GPU; returns the shapes that were copied to pinned memory."""
-    pinned = []
+    """Take the CPU for a GPU."""
     monkeypatch.setattr(half_precision, '_HALF_DEVICE', 'cpu')
-    monkeypatch.setattr(Tensor, 'pin_memory', lambda x: pinned.append(x.shape) or x)
-    return pinned
 
 
 def test_lifters_in_half_precision_return_float32(half_on_cpu):
     inputs = np.random.default_rng(0).normal(size=(2, 81, 17, 2)).astype(np.float32)
     half = TorchNetwork(device='cpu')(inputs)
-    assert half_on_cpu == [(2, 81, 17, 2)]
     half_precision._HALF_DEVICE = 'cuda'
     full = TorchNetwork(device='cpu')(inputs)
     assert half.dtype == np.float32
@@ -57,7 +53,6 @@ def test_2d_models_in_half_precision_return_float32(name, half_on_cpu, tmp_path)
         for each in convolutions
     )
     found = half(images, boxes)
-    assert half_on_cpu
     half_precision._HALF_DEVICE = 'cuda'
     expected = MMPoseEstimator(name, weights)(images, boxes)
     for (points, scores), (wanted, wanted_scores) in zip(found, expected, strict=True):

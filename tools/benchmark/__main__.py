@@ -5,6 +5,7 @@ Each part is a module of this package. Examples::
     python -m tools.benchmark models nanohtnet-243-9:onnx --reference tcn-27:onnx
     python -m tools.benchmark hourglasses --threads 2 --out docs/benchmarks.json
     python -m tools.benchmark chain demo/walk.mp4 demo/dance.mp4
+    python -m tools.benchmark gpu --out gpu.json
     python -m tools.benchmark page docs/benchmarks.json docs/benchmarks.md
 
 Whatever is timed takes a turn in every round, in random order. The ratio compares turns
@@ -22,12 +23,13 @@ import torch
 
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
 from mmhot.cli.report import align, output_file
-from tools.benchmark import chain, hourglasses, models, page, record
+from tools.benchmark import chain, gpu, hourglasses, models, page, record
 
 PARTS: dict[str, ModuleType] = {
     'models': models,
     'hourglasses': hourglasses,
     'chain': chain,
+    'gpu': gpu,
 }
 """Modules with ``add_arguments(parser)`` and ``measure(args)``, which returns rows."""
 

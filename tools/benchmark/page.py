@@ -76,6 +76,8 @@ def as_cells(rows: Sequence[Mapping]) -> list[list[str]]:
     """Return the cells of a table, header first."""
     if 'chain' in rows[0]:
         return _chain_cells(rows)
+    if 'graph ms' in rows[0]:
+        return _gpu_cells(rows)
     return _model_cells(rows)
 
 
@@ -91,6 +93,16 @@ def _model_cells(rows: Sequence[Mapping]) -> list[list[str]]:
         )
         lines.append(cells)
     return lines
+
+
+def _gpu_cells(rows: Sequence[Mapping]) -> list[list[str]]:
+    columns = ['model', 'precision', 'batch', 'plain ms', 'graph ms', 'first ms']
+    columns += ['ratio', 'first', 'frames per second']
+    cells = [[row.get(column, '') for column in columns] for row in rows]
+    return [columns] + [
+        [_number(each) if isinstance(each, float) else str(each) for each in line]
+        for line in cells
+    ]
 
 
 def _short(model: str) -> str:

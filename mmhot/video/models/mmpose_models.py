@@ -17,7 +17,7 @@ from torch import nn
 import mmhot.plugin  # noqa: F401 registers what our configs name
 from mmhot.compat.checkpoints import safe_load
 from mmhot.deploy.captured_graphs import BATCH_SIZES, CapturedGraphs
-from mmhot.deploy.half_precision import copy_to_device, half_precision, move_to_device
+from mmhot.deploy.half_precision import half_precision, move_to_device
 from mmhot.deploy.onnx_sessions import count_threads
 from mmhot.errors import ignored_warnings
 from mmhot.skeletons.joints import Skeleton, add_skeleton, get_skeleton
@@ -54,6 +54,7 @@ class MMPoseDetector(Detector):
         model (nn.Module): MMDetection's model.
         label (int): Its label of people.
         pipeline (list[dict]): Its transforms of images.
+        pads_to_squares (bool): Whether images are padded to squares, as on GPUs.
     """
 
     def __init__(
@@ -85,7 +86,9 @@ class MMPoseDetector(Detector):
         move_to_device(self.model, device)
         _capture(self.model, 'bbox_head', device, (1,))
         self.min_score = min_score
-        if torch.device(device).type == 'cuda':
+        # videos of any shape are then one shape: cuDNN prepares each for seconds
+        self.pads_to_squares = torch.device(device).type == 'cuda'
+        if self.pads_to_squares:
             self([_BLANK])  # captures the graph
         self.name = named.config.stem
         self.identity = identify(self.name, content, min_score=min_score)
@@ -103,8 +106,11 @@ class MMPoseDetector(Detector):
         with ignored_warnings():
             batch = pseudo_collate(samples)
             inputs, device = batch['inputs'], next(self.model.parameters()).device
-            if len({each.shape for each in inputs}) == 1:
-                batch['inputs'] = copy_to_device(torch.stack(inputs), device)
+            if self.pads_to_squares:
+                side = max(max(each.shape) for each in inputs)
+                batch['inputs'] = torch.stack([_pad(each, side) for each in inputs]).to(
+                    device
+                )
             with half_precision(device):
                 results = self.model.test_step(batch)
         found = []
@@ -187,7 +193,7 @@ class MMPoseEstimator(CropEstimator):
         """Do what ``test_step`` does without a sample of MMPose for each person."""
         device = next(self.model.parameters()).device
         images = torch.from_numpy(np.stack([cut['img'] for cut in cuts]))
-        images = copy_to_device(images, device).permute(0, 3, 1, 2)
+        images = images.to(device).permute(0, 3, 1, 2)
         # what heads read to average predictions of mirror images
         facts = {key: cuts[0].get(key) for key in ('input_size', 'flip_indices')}
         samples = [PoseDataSample(metainfo=facts)] * len(cuts)
@@ -199,6 +205,12 @@ class MMPoseEstimator(CropEstimator):
                 features = [features, self.model.extract_feat(images.flip(-1))]
             found = self.model.head.predict(features, samples, settings)
         return found[0] if isinstance(found, tuple) else found
+
+
+def _pad(image: torch.Tensor, side: int) -> torch.Tensor:
+    """Pad an image (3, H, W) to a square in gray, as pipelines of RTMDet do."""
+    height, width = image.shape[1:]
+    return nn.functional.pad(image, (0, side - width, 0, side - height), value=114)
 
 
 def _capture(

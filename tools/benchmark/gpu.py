@@ -1,0 +1,115 @@
+"""Time networks and the chain on a GPU: launched kernel by kernel, and as CUDA graphs.
+
+A row is a network in a precision and batch size: milliseconds of a call, median of the
+rounds, and of the first call as a graph, with its capture. Hourglasses are compared
+with their hosts, as graphs. The chain runs ``mmhot infer`` in PyTorch on each video;
+its first run captures all graphs.
+"""
+
+import argparse
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+
+import torch
+
+from mmhot.apis.options import InferRunOptions
+from mmhot.deploy.captured_graphs import CapturedGraphs
+from mmhot.deploy.half_precision import half_precision, move_to_device
+from tools.benchmark.chain import Chain, open_chain
+from tools.benchmark.hourglasses import PAIRS
+from tools.benchmark.model_specs import BuiltModel, build_spec, parse_spec
+
+_POSES = ('rtmpose-s', 'rtmpose-m', 'gtpt-t', 'gtpt-s', 'gtpt-b', 'gtpt-t-wholebody')
+_LIFTERS = ('tcn-27', 'nanohtnet-243-9', 'htnet')
+_VIDEOS = (Path('demo/walk.mp4'), Path('demo/dance.mp4'))
+_WARM_UP = 2
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the videos."""
+    parser.add_argument(
+        'videos', nargs='*', type=Path, default=_VIDEOS, help='(default: the demo)'
+    )
+
+
+def measure(args: argparse.Namespace) -> list[dict]:
+    """Time all networks, and the chain on each video."""
+    if not torch.cuda.is_available():
+        raise ValueError('PyTorch finds no GPU with CUDA')
+    rows = []
+    for name in _POSES:
+        rows += _time_model(name, args.rounds, half=True, sizes=(1, 64))
+    for name in _LIFTERS:
+        rows += _time_model(name, args.rounds, half=False, sizes=(1, 256))
+    for pair in PAIRS:
+        host, hourglass = (
+            _time_model(name, args.rounds, half=False, sizes=(1, 16)) for name in pair
+        )
+        for row, other in zip(hourglass, host, strict=True):
+            row['ratio'] = row['graph ms'] / other['graph ms']
+        rows += [*host, *hourglass]
+    with TemporaryDirectory() as folder:
+        options = InferRunOptions(
+            out_dir=Path(folder), formats=('npz',), device='cuda', backend='torch'
+        )
+        lifter = open_chain(options)
+        for video in args.videos:
+            chain = Chain(video.stem, lifter, options, video)
+            seconds = [_seconds(chain) for _ in range(_WARM_UP + args.rounds)]
+            rows.append(
+                {
+                    'model': f'{video.name}, frames/s',
+                    'first': chain.frames / seconds[0],
+                    'frames per second': chain.frames / median(seconds[_WARM_UP:]),
+                }
+            )
+    return rows
+
+
+def _time_model(name: str, rounds: int, half: bool, sizes: tuple[int, ...]) -> list:
+    """Time a model with random weights; returns a row for each batch size."""
+    built = build_spec(parse_spec(name))
+    move_to_device(built.model, 'cuda') if half else built.model.cuda()
+    rows = []
+    for size in sizes:
+        x = torch.randn(size, *built.shape, device='cuda')
+        network = _network(built, half)
+        plain = _milliseconds(partial(network, x), rounds)
+        graphs = partial(CapturedGraphs(network, (size,)), x)
+        first = 1e3 * _seconds(graphs)
+        rows.append(
+            {
+                'model': name,
+                'precision': 16 if half else 32,
+                'batch': size,
+                'plain ms': plain,
+                'graph ms': _milliseconds(graphs, rounds),
+                'first ms': first,
+            }
+        )
+    return rows
+
+
+def _network(built: BuiltModel, half: bool) -> Callable[[torch.Tensor], object]:
+    @torch.no_grad()
+    def run(x: torch.Tensor) -> object:
+        with half_precision('cuda' if half else 'cpu'):
+            return built(x)
+
+    return run
+
+
+def _milliseconds(call: Callable[[], object], rounds: int) -> float:
+    return 1e3 * median([_seconds(call) for _ in range(_WARM_UP + rounds)][_WARM_UP:])
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    torch.cuda.synchronize()
+    begin = time.perf_counter()
+    call()
+    torch.cuda.synchronize()
+    return time.perf_counter() - begin
