@@ -12,8 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mmhot.deploy.patch_graph import PatchGraph
 from mmhot.errors import IN_CLONE, ignored_warnings, one_line
 from mmhot.models.gtpt.head import GTPTHead
+from mmhot.models.gtpt.stem import GTPTStem
 from mmhot.models.lifters.estimator import SequencePoseLifter
 from mmhot.models.tokens.recoverers import PrunedFeatures
 
@@ -83,11 +85,15 @@ class PoseGraph(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Map normalized crops (B, 3, H, W) to the outputs."""
-        head, feats = self.model.head, self.model.extract_feat(x)
+        head, backbone = self.model.head, self.model.backbone
         if not isinstance(head, GTPTHead):
-            outputs = head(feats)
+            outputs = head(self.model.extract_feat(x))
             return tuple(outputs) if isinstance(outputs, tuple | list) else (outputs,)
-        tokens, kept = head.encode(head.embed(feats[-1]), head.counts)
+        if isinstance(backbone, GTPTStem) and not self.model.with_neck:
+            patches = PatchGraph()(backbone, head.patch_embed, x)
+        else:
+            patches = head.embed(self.model.extract_feat(x)[-1])
+        tokens, kept = head.encode(patches, head.counts)
         simcc = (x.softmax(-1) / head.decoder.peak for x in head.classify(tokens))
         return (*simcc, *(kept[layer] for layer in self._stages))
 
@@ -279,6 +285,8 @@ def _translations() -> dict[Any, Any]:
         return op.Transpose(op.Reshape(x, split), perm=[0, 2, 1, 3])
 
     def linear(x, weight, bias=None):
+        if bias is None:
+            return op.MatMul(x, op.Transpose(weight, perm=[1, 0]))
         # one operator for all rows, with the bias
         rows = op.Reshape(x, op.Constant(value_ints=[-1, x.shape[-1]]))
         rows = op.Gemm(rows, weight, bias, transB=1)

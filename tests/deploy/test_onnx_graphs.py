@@ -7,6 +7,9 @@ from hosts import PRUNER, PRUNERS, TRA, TRI, build_lifter, windows
 from mmpose.registry import MODELS
 
 from mmhot.deploy.onnx_graphs import LifterGraph, PoseGraph, choose_boxes, write_graph
+from mmhot.deploy.patch_graph import PatchGraph
+from mmhot.models.gtpt.coarse import PatchEmbed
+from mmhot.models.gtpt.stem import GTPTStem
 from tools.benchmark.model_specs import build_spec, parse_spec
 
 # Rounding, of outputs whose size is about 1.
@@ -193,3 +196,17 @@ def test_boxes_that_overlap_better_ones_are_dropped():
     scores = torch.tensor([[0.5, 0.9, 0.3], [0.9, 0.5, 0.01]])
     chosen = choose_boxes(boxes.expand(2, -1, -1), scores, 0.6, 0.05)
     assert chosen.tolist() == [[False, True, True], [True, False, False]]
+
+
+@pytest.mark.parametrize('stages', [(128,), (64, 96, 128)])
+@torch.no_grad()
+def test_patches_without_shuffles_are_those_of_the_model(stages):
+    torch.manual_seed(0)
+    stem = GTPTStem(stem_channels=8, stage_channels=stages).eval()
+    embed = PatchEmbed(stages[0], 16, (3, 4)).eval()
+    for parameter in [*stem.parameters(), *embed.parameters()]:
+        parameter.normal_(std=0.2)
+    image = torch.randn(2, 3, 64, 48)
+    wanted, scale = embed(*stem(image)), embed(*stem(image)).abs().max()
+    found = PatchGraph()(stem, embed, image)
+    torch.testing.assert_close(found / scale, wanted / scale, rtol=0, atol=1e-5)
