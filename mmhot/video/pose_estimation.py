@@ -1,7 +1,8 @@
 """2D poses of all people in the frames of a video: detection, then pose estimation."""
 
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
@@ -32,6 +33,8 @@ _MAX_INTERVAL, _STREAM_INTERVAL, _MIN_DETECTED = 30, 12, 5
 _SHORT_VIDEO = 15
 # Bytes of the frames of a chunk.
 _MAX_BYTES = 200e6
+# Frames that are read ahead of a CPU; of a GPU, those of a chunk.
+_AHEAD = 4
 # Stands for an invalid box of a person whose results are dropped.
 _ANY_BOX = np.float32([0, 0, 8, 8])
 # Part of the identity: raise it when results change.
@@ -148,11 +151,10 @@ class VideoPoseEstimator:
             clip.cuts = shots.cuts
         batch, known = list[Frame](), len(clip.people)
 
-        def append_batch() -> None:
+        def append_batch(watch: Callable[[list[Frame]], None]) -> None:
             clip.people += self._estimate_batch(batch, clip, interval)
             clip.times += [frame.time for frame in batch]
-            for frame in batch:
-                show_frame(frame, clip, observers)
+            watch(batch)
             batch.clear()
             progress(len(clip.people))
 
@@ -162,17 +164,19 @@ class VideoPoseEstimator:
             is_last = batch[-1].index % interval == 0
             return len(batch) >= self.batch_size if interval == 1 else is_last
 
-        with closing(prefetch(shots(source))) as frames:
+        ahead = max(interval * self.estimator.prefers_batches, _AHEAD)
+        reading = closing(prefetch(shots(source), ahead))
+        with _watching(clip, observers) as watch, reading as frames:
             for frame in frames:
                 if frame.index < known:
-                    show_frame(frame, clip, observers)
+                    watch([frame])
                     continue
                 if batch and (frame.index in clip.cuts or is_full()):
-                    append_batch()
+                    append_batch(watch)
                 clip.size = frame.image.shape[1::-1]
                 batch.append(frame)
             if batch:
-                append_batch()
+                append_batch(watch)
 
     def _estimate_batch(
         self, frames: list[Frame], clip: ClipPeople, interval: int
@@ -290,6 +294,28 @@ def show_again(
         for done, (_, frame) in enumerate(zip(clip.people, frames, strict=False), 1):
             show_frame(frame, clip, [observer])
             progress(done)
+
+
+@contextmanager
+def _watching(
+    clip: ClipPeople, observers: Sequence[FrameObserver]
+) -> Iterator[Callable[[list[Frame]], None]]:
+    """Show frames to observers, in order, in a thread while others are estimated."""
+    watched = list[Future]()
+
+    def show(frames: list[Frame]) -> None:
+        for frame in frames:
+            show_frame(frame, clip, observers)
+
+    def watch(frames: list[Frame]) -> None:
+        if watched:
+            watched.pop().result()
+        watched.append(pool.submit(show, [*frames]))
+
+    with ThreadPoolExecutor(1) as pool:
+        yield watch
+        watch([])
+        watched.pop().result()
 
 
 def show_frame(
