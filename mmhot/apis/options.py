@@ -371,7 +371,7 @@ class InferOptions(LifterOptions):
     pose3d_weights: str | None = option('checkpoint of the lifter', metavar='FILE')
     kpt_thr: float = option(
         'minimum confidence of detected keypoints; lower ones count as missing',
-        0.2,
+        0.35,
         low=0,
         high=1,
     )

@@ -80,7 +80,7 @@ class LiveLifter:
         lookahead (int, optional): Later frames to wait for. By default 4, or as many
             as the lifter uses.
         kpt_thr (float): Keypoints with a lower confidence count as missing. Defaults
-            to 0.2.
+            to 0.35.
         smooth_3d (str): 'one-euro' or 'none', the default.
         fov (float, optional): Horizontal field of view in degrees.
         intrinsics (Lens, optional): The camera's lens, in place of ``fov``.
@@ -95,7 +95,7 @@ class LiveLifter:
         lifter: Lifter,
         fps: float,
         lookahead: int | None = None,
-        kpt_thr: float = 0.2,
+        kpt_thr: float = 0.35,
         smooth_3d: str = 'none',
         fov: float | None = None,
         intrinsics: Lens | None = None,

@@ -66,7 +66,7 @@ class VideoLifter:
         pose_estimator (VideoPoseEstimator): Estimates 2D keypoints.
         lifter (Lifter): Lifts them.
         kpt_thr (float): Keypoints with a lower confidence count as missing. Defaults
-            to 0.2.
+            to 0.35.
         processors (Sequence[Processor]): Steps before and after lifting, in order; what
             none of them needs is not computed.
         camera (str): ``'static'``; ``'rotating'`` on a tripod, also zooming: poses of
@@ -80,7 +80,7 @@ class VideoLifter:
 
     pose_estimator: VideoPoseEstimator
     lifter: Lifter
-    kpt_thr: float = 0.2
+    kpt_thr: float = 0.35
     processors: Sequence[Processor] = ()
     camera: str = 'moving'
     fov: float | None = None

@@ -120,13 +120,16 @@ class ClipRenderer:
 
 
 def doubts(clip: Clip3D, rows: np.ndarray | slice) -> np.ndarray:
-    """Return how much joints of rows are to fade by expected error, 0 to 1, (R, K).
+    """Return how much joints of rows are to fade, 0 to 1, (R, K).
 
-    Joints without one fade as their parents do.
+    Joints not detected in 2D (score 0) fade entirely, others by expected error; those
+    whose error is unknown (NaN) fade as their parents do.
     """
-    if clip.expected_error is None:
-        return np.zeros(clip.scores[rows].shape)
-    errors = clip.expected_error[rows].copy()
+    undetected = clip.keypoint_scores_3d[rows] <= 0
+    errors = np.zeros(undetected.shape)
+    if clip.expected_error is not None:
+        errors = clip.expected_error[rows].copy()
+    errors[undetected & ~np.isnan(errors)] = np.inf
     for joint, parent in enumerate(clip.parents):
         known = errors[:, parent] if parent >= 0 else 0.0
         errors[:, joint] = np.where(np.isnan(errors[:, joint]), known, errors[:, joint])

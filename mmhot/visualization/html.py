@@ -19,15 +19,13 @@ from mmhot.io.writers.rigs import HUMAN_IK
 from mmhot.skeletons.side_colors import SIDE_COLORS, side_of
 from mmhot.structures.clips import Clip3D
 from mmhot.video.frames import FrameSource
-from mmhot.visualization.clip_renderer import FADING
+from mmhot.visualization.clip_renderer import FADING, doubts
 from mmhot.visualization.drawing import shrink
 
-# Units: positions relative to an origin per person and errors in millimeters, quarter
-# pixels.
+# Units: positions relative to an origin per person in millimeters, quarter pixels.
 _MILLIMETERS = 1000
 _PIXEL_STEPS = 4
 _TURN_STEPS = 10_000  # per radian of a rotation vector
-_UNKNOWN_ERROR = np.iinfo(np.uint16).max
 _SIDES = ('middle', 'left', 'right')
 # Frames of the video are thumbnails; of longer videos every second or fourth one.
 _FRAME_SIDE, _JPEG_QUALITY = 480, 70
@@ -91,8 +89,6 @@ def _content(clip: Clip3D) -> dict:
         'sides': [_SIDES.index(side_of(name)) for name in clip.joint_names],
         'colors': [SIDE_COLORS[side] for side in _SIDES],
         'pixelSteps': _PIXEL_STEPS,
-        'fading': [_MILLIMETERS * error for error in FADING],
-        'unknownError': _UNKNOWN_ERROR,
         'people': [
             _person(clip, track, motion)
             for track, motion in zip(tracks, motions, strict=True)
@@ -161,17 +157,13 @@ def _steps(values: np.ndarray) -> np.ndarray:
 
 
 def _person(clip: Clip3D, track: int, motion: RigidMotion) -> dict:
-    """Collect keypoints, poses, expected errors and the mannequin of one person."""
+    """Collect keypoints, poses, doubts and the mannequin of one person."""
     rows = clip.track == track
     root = np.nan_to_num(clip.root_3d[rows].astype(np.float64))
     # 16 bits cover 32 meters to each side of the mean position
     origin = np.round(root.mean(0), 3)
     positions = clip.keypoints_3d[rows] + (root - origin)[:, None]
     pixels = clip.keypoints_2d[rows] * _PIXEL_STEPS
-    errors = clip.expected_error
-    if errors is not None:
-        errors = np.nan_to_num(errors[rows] * _MILLIMETERS, nan=_UNKNOWN_ERROR)
-        errors = _encode(errors.round(), np.uint16)
     mesh = make_mannequin(motion, HUMAN_IK)
     quaternions = motion.quaternions()
     turns = Rotation.from_quat(quaternions.reshape(-1, 4)).as_rotvec()
@@ -185,7 +177,7 @@ def _person(clip: Clip3D, track: int, motion: RigidMotion) -> dict:
         'positions': _encode(_steps(positions * _MILLIMETERS), np.int16),
         'pixels': _encode(_steps(pixels), np.int16),
         'detected': _encode(clip.scores[rows] > 0, np.uint8),
-        'errors': errors,
+        'doubts': _encode((doubts(clip, rows) * 255).round(), np.uint8),
         'body': {  # y up, millimeters relative to the origin
             'vertices': _encode(_steps(mesh.vertices * _MILLIMETERS), np.int16),
             'offsets': _encode(motion.offsets, np.float32),

@@ -60,7 +60,7 @@ def test_text_is_converted_and_none_is_the_default():
     assert (options.fov, options.image_size, options.keep) == (60, (1280, 720), [13, 5])
     assert options.flip_test
     assert ExportOptions(formats='npz, bvh,npz').formats == ('npz', 'bvh')
-    assert InferOptions(kpt_thr=None).kpt_thr == 0.2
+    assert InferOptions(kpt_thr=None).kpt_thr == 0.35
 
 
 @pytest.mark.parametrize('options', ALL)
@@ -114,5 +114,5 @@ def test_help_of_functions_lists_the_options():
     shown = signature(mmhot.infer).parameters
     assert [*shown][:3] == ['source', 'cache', 'progress']
     assert [*shown][3:] == [each.name for each in fields(InferOptions)]
-    assert shown['kpt_thr'].default == 0.2
+    assert shown['kpt_thr'].default == 0.35
     assert '    fov: horizontal angle of view' in mmhot.infer.__doc__

@@ -300,6 +300,11 @@ def test_doubt_grows_from_5_to_10_cm_and_is_inherited(frontal):
     assert not found[0].any()
     np.testing.assert_allclose(found[1, [elbow, wrist, knee]], [0.6, 0.6, 1], atol=1e-5)
     assert np.count_nonzero(found) == 3
+    scores = frontal.keypoint_scores_3d.copy()
+    scores[0, knee] = 0  # not detected in 2D
+    found = doubts(replace(frontal, keypoint_scores_3d=scores), slice(0, 2))
+    assert np.argwhere(found).tolist() == [[0, knee]]
+    assert found[0, knee] == 1
 
 
 def test_summary_image_is_cropped_to_the_people_of_each_frame(tmp_path):

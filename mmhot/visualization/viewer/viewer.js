@@ -18,7 +18,7 @@ const people = clip.people.map((person) => {
     origin: person.origin,
     pixels: decode(person.pixels, Int16Array),
     detected: decode(person.detected, Uint8Array),
-    errors: person.errors && decode(person.errors, Uint16Array),
+    doubts: decode(person.doubts, Uint8Array), // how much joints fade, of 255
     visible: true,
     body: makeMannequin(clip.mannequin, person.body, person.origin),
   };
@@ -30,15 +30,6 @@ function jointAt(person, row, joint, target = new Vector3()) {
   const at = 3 * (row * joints + joint);
   const [x, y, z] = [0, 1, 2].map((axis) => person.positions[at + axis] / MILLIMETERS + person.origin[axis]);
   return target.set(x, z, -y);
-}
-
-// How much a joint is faded by its expected error, 0 to 1; without one, as its parent.
-function doubtAt(person, row, joint) {
-  if (!person.errors || joint < 0) return 0;
-  const error = person.errors[row * joints + joint];
-  if (error === clip.unknownError) return doubtAt(person, row, clip.parents[joint]);
-  const [low, high] = clip.fading;
-  return Math.min(Math.max((error - low) / (high - low), 0), 1);
 }
 
 const stage = new Stage(element('scene'));
@@ -102,10 +93,10 @@ function pose(person, frame) {
   const row = person.rows.get(frame);
   const shown = person.visible && row !== undefined;
   person.body.mesh.visible = shown && state.body;
-  const doubt = (joint) => doubtAt(person, row, joint);
+  const doubt = (joint) => person.doubts[row * joints + joint] / 255;
   if (person.body.mesh.visible) {
     person.body.pose(row);
-    if (person.errors) person.body.fade(doubt);
+    person.body.fade(doubt);
   }
   person.skeleton.pose(shown && !state.body && ((joint, target) => jointAt(person, row, joint, target)), doubt);
 }
