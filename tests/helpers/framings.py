@@ -4,6 +4,7 @@ Framings are image size, focal length, position of the person and frame rate. Th
 gets the image size and no other camera parameter.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ from mmhot.datasets.transforms.virtual_camera import (
     look_at_camera,
     project,
 )
-from mmhot.evaluation.pose_errors import mpjpe, p_mpjpe
+from mmhot.evaluation.pose_errors import mpjpe
 from mmhot.structures.windows import resample
 
 _OFF_CENTER = 1 / 3  # of the image's width
@@ -41,22 +42,6 @@ class Framing:
     camera: Callable[[dict], dict] = dict
     fps: float = 50.0
     free: bool = False
-
-
-@dataclass
-class Window:
-    """A projected window.
-
-    Attributes:
-        image_size (tuple[int, int]): Width and height, pixels.
-        keypoints (np.ndarray): True and noisy pixels, (2, T, 17, 2).
-        target (np.ndarray): Root-relative pose of the middle frame, meters in camera
-            axes, (17, 3).
-    """
-
-    image_size: tuple[int, int]
-    keypoints: np.ndarray
-    target: np.ndarray
 
 
 def resize(camera: dict, w: int, h: int, focal: float) -> dict:
@@ -104,59 +89,31 @@ def measure_framing(
     predict: Callable[[np.ndarray, dict], np.ndarray],
     dataset: MocapDataset,
     framing: Framing,
-    batch_size: int = 256,
 ) -> dict[str, float]:
-    """Measure the errors of all windows in one framing.
+    """Return the number of windows, and errors of their middle frames in meters.
 
-    Args:
-        predict (Callable): Maps pixels (B, T, 17, 2) and a camera of ``w`` and ``h`` to
-            poses in camera axes (B, T', 17, 3), as :meth:`mmhot.Lifter.predict`.
-        dataset (MocapDataset): Windows with cameras, without a pipeline.
-        framing (Framing): Camera, frame rate and position.
-        batch_size (int): Windows per batch.
-
-    Returns:
-        dict[str, float]: ``windows`` and, in millimeters, ``MPJPE``, ``P-MPJPE``,
-        ``noisy MPJPE`` and ``noisy P-MPJPE`` of the middle frames.
+    ``predict`` maps pixels (B, T, 17, 2) and a camera of ``w`` and ``h`` to poses in
+    camera axes (B, T', 17, 3).
     """
-    sums, count = np.zeros(4), 0
-    for batch in window_batches(dataset, framing, batch_size):
-        w, h = batch[0].image_size
-        target = np.stack([window.target for window in batch])
-        for column in range(2):
-            keypoints = np.stack([window.keypoints[column] for window in batch])
-            pred = predict(keypoints, dict(w=w, h=h))
-            pred = pred[:, pred.shape[1] // 2]
-            sums[2 * column] += mpjpe(pred, target).sum()
-            sums[2 * column + 1] += p_mpjpe(pred, target).sum()
-        count += len(batch)
-    if not count:
-        raise ValueError('no window of these motions is inside of the image')
-    names = ('MPJPE', 'P-MPJPE', 'noisy MPJPE', 'noisy P-MPJPE')
-    means = (1000 * sums / count).round(2).tolist()
-    return {'windows': count} | dict(zip(names, means, strict=True))
-
-
-def window_batches(
-    dataset: MocapDataset, framing: Framing, batch_size: int
-) -> Iterator[list[Window]]:
-    """Project all windows, in batches of equal image size."""
-    waiting: dict[tuple, list[Window]] = {}
+    by_size = defaultdict(list)
     for index in range(len(dataset)):
-        window = project_window(dataset, index, framing)
-        if window is None:
-            continue
-        batch = waiting.setdefault(window.image_size, [])
-        batch.append(window)
-        if len(batch) == batch_size:
-            yield waiting.pop(window.image_size)
-    yield from waiting.values()
+        for size, *window in project_window(dataset, index, framing):
+            by_size[size].append(window)
+    errors: dict[str, list] = {'MPJPE': [], 'noisy MPJPE': []}
+    for (w, h), windows in by_size.items():
+        *seen, target = map(np.stack, zip(*windows, strict=True))
+        for own, keypoints in zip(errors.values(), seen, strict=True):
+            poses = predict(keypoints, dict(w=w, h=h))
+            own += mpjpe(poses[:, poses.shape[1] // 2], target).tolist()
+    means = {name: np.mean(own) for name, own in errors.items()}
+    return {'windows': len(errors['MPJPE']), **means}
 
 
-def project_window(
-    dataset: MocapDataset, index: int, framing: Framing
-) -> Window | None:
-    """Project a window; None if people leave the image or are nearer than 2 m."""
+def project_window(dataset: MocapDataset, index: int, framing: Framing) -> Iterator:
+    """Yield image size, true and noisy pixels (T, 17, 2), and the middle pose (17, 3).
+
+    Nothing if people leave the image or are nearer than 2 m.
+    """
     info = dataset.get_data_info(index)
     camera = framing.camera(info['camera_param'])
     joints = info['joints_world']
@@ -169,12 +126,12 @@ def project_window(
     size = (camera['w'], camera['h'])
     inside = ((pixels >= 0) & (pixels <= size)).all(-1).mean()
     if framing.free and (in_camera[..., 2].min() < 2 or inside < 0.95):
-        return None
+        return
     noisy = _NOISE.transform(dict(keypoints=pixels, id=info['id']))['keypoints']
-    keypoints = np.stack([pixels, noisy], 1).astype(np.float32)
-    keypoints = _lower_frame_rate(keypoints, info['fps'] / framing.fps)
+    step = info['fps'] / framing.fps
+    seen = (_lower_frame_rate(np.float32(x), step) for x in (pixels, noisy))
     pose = in_camera[len(in_camera) // 2]
-    return Window(size, np.moveaxis(keypoints, 1, 0), pose - pose[:1])
+    yield size, *seen, pose - pose[:1]
 
 
 def _lower_frame_rate(frames: np.ndarray, step: float) -> np.ndarray:
