@@ -18,7 +18,7 @@ from mmhot.video.people import (
 )
 
 # Part of the identity of PoseVerifiedDetector: raise it when its boxes change.
-_RULES = 4
+_RULES = 5
 
 CANDIDATE_SCORE = 0.05
 """Least score of boxes that are verified."""
@@ -27,7 +27,7 @@ _MAX_CANDIDATES = 60
 # are tracked already.
 _MAX_NEW, _MIN_NEW = 8, 0.2
 # Least score of people, and least mean confidence of tracked ones.
-_MIN_SCORE, _MIN_TRACKED = 0.44, 0.6
+_MIN_SCORE, _MIN_TRACKED = 0.517, 0.6
 # Exponents of the detector's score and of both mean confidences.
 _DETECTOR_POWER, _POSE_POWER = 0.4, 0.5
 _PADDING = 0.1
@@ -158,10 +158,11 @@ class PoseVerifiedDetector(Detector):
         Those who are among known people, keypoints and boxes, are left out.
         """
         best = np.argsort(-scores, kind='stable')[:_MAX_CANDIDATES]
+        # confidences, of at most 1, can only lower it
+        best = best[scores[best] ** _DETECTOR_POWER >= self.min_score]
         candidates, scores = boxes[best], scores[best]
         boxes, confidence, points = self._estimate(image, candidates)
         scores = scores**_DETECTOR_POWER * confidence**_POSE_POWER
-        # the second pass can only lower it
         kept = scores >= self.min_score
         if known is not None:
             kept &= ~_duplicates((points, boxes), known).any(1)
