@@ -225,33 +225,19 @@ def test_dataset_has_the_frames_of_the_model(path):
             assert (targets == 1) == (config.model.test_cfg.target == 'center')
 
 
-def test_config_imports_the_plugin(config):
+def test_config_imports_the_plugin_and_can_be_resumed(config):
     assert config.custom_imports.imports == ['mmhot.plugin']
     is_detector = Path(config.filename) in DETECTORS
     assert config.default_scope == ('mmdet' if is_detector else 'mmpose')
-
-
-def test_config_can_be_resumed_and_trained_by_several_processes(config):
     hooks = [hook['type'].removeprefix('mmpose.') for hook in config.custom_hooks]
     assert {'EpochSeedHook', 'SyncBuffersHook'} <= set(hooks)
 
 
 @pytest.mark.parametrize('path', LEAVES, ids=lambda path: path.stem)
-def test_config_is_listed_in_the_metafile(path):
+def test_metafile_has_the_name_and_the_cost(path):
+    of_images = _run_detector if path in DETECTORS else _run_estimator
+    _, cost = (of_images if path in DETECTORS + TOPDOWN else _run_lifter)(path)
     assert _entries()[path]['Name'] == path.stem
-
-
-@pytest.mark.parametrize('path', LIFTERS + PRETRAINED, ids=lambda path: path.stem)
-def test_metafile_has_the_cost_of_a_lifter(path):
-    _, cost = _run_lifter(path)
-    metadata = _entries()[path]['Metadata']
-    assert metadata['Parameters'] == cost.parameters
-    assert metadata['MACs'] == pytest.approx(cost.macs, rel=1e-3)
-
-
-@pytest.mark.parametrize('path', TOPDOWN + DETECTORS, ids=lambda path: path.stem)
-def test_metafile_has_the_cost_of_an_image_model(path):
-    _, cost = (_run_detector if path in DETECTORS else _run_estimator)(path)
     metadata = _entries()[path]['Metadata']
     assert metadata['Parameters'] == cost.parameters
     assert metadata['MACs'] == pytest.approx(cost.macs, rel=1e-3)
@@ -337,12 +323,7 @@ def test_network_neither_copies_to_a_gpu_nor_waits_for_it(path):
 
 def _shortened(path):
     """Build a network with the fewest layers and frames that its pruners allow."""
-    config = _shorten(deepcopy(read(path).model), _build(path).backbone)
-    return *_build_on_cpu(config), config
-
-
-def _shorten(config, backbone):
-    """Take the fewest layers and frames that a config's pruners allow."""
+    config, backbone = deepcopy(read(path).model), _build(path).backbone
     if isinstance(backbone, Host) and 'projector' not in config:
         frames, pruners = backbone.num_frames, config.backbone.get('pruner') or []
         config.backbone.num_frames = 36
@@ -350,4 +331,4 @@ def _shorten(config, backbone):
             pruner.num_keep = 36 * pruner.num_keep // frames
         if 'depth' in config.backbone and backbone.hourglass.pruners:
             config.backbone.depth = backbone.hourglass.pruners[-1].depth + 1
-    return config
+    return *_build_on_cpu(config), config

@@ -168,16 +168,12 @@ def options_of(command, monkeypatch):
     return options
 
 
-def check_commands(page, monkeypatch):
+@pytest.mark.parametrize('page', CURRENT, ids=lambda page: str(page.relative_to(ROOT)))
+def test_commands_and_their_options_exist(page, monkeypatch):
     for command in commands(page):
         known = options_of(command, monkeypatch)
         options = {word.partition('=')[0] for word in command if word[:2] == '--'}
         assert options <= set(known), command
-
-
-@pytest.mark.parametrize('page', CURRENT, ids=lambda page: str(page.relative_to(ROOT)))
-def test_commands_and_their_options_exist(page, monkeypatch):
-    check_commands(page, monkeypatch)
 
 
 @pytest.mark.parametrize('name', ['train', 'test'])
@@ -239,16 +235,14 @@ def test_every_page_can_be_reached_from(start):
     assert {page for page in PAGES if page.parent == ROOT / 'docs'} <= set(found)
 
 
-def test_readme_is_short():
+def test_readme_is_short_and_has_what_readers_search_for():
     text = (ROOT / 'README.md').read_text()
     assert len(text.splitlines()) <= 120
     assert len(text.split()) <= 900
-
-
-def test_readme_says_what_readers_search_for():
-    head = (ROOT / 'README.md').read_text()[:1600]
     for words in ('MMPose', 'oken pruning', '2D and 3D human pose', 'Apache-2.0'):
-        assert words in head, words
+        assert words in text[:1600], words
+    for path in METAFILES:
+        assert re.search(rf'\(configs/\w+/{path.parent.name}\)', text), path
 
 
 @pytest.mark.parametrize('path', METAFILES, ids=lambda path: path.parent.name)
@@ -277,12 +271,6 @@ def test_every_field_and_format_of_results_is_described():
         assert name == 'json' or f'`.{name}`' in text, name
 
 
-def test_readme_links_every_algorithm():
-    text = (ROOT / 'README.md').read_text()
-    for path in METAFILES:
-        assert re.search(rf'\(configs/\w+/{path.parent.name}\)', text), path
-
-
 def test_site_has_every_page_in_its_menu():
     menu = (ROOT / 'mkdocs.yml').read_text()
     for page in PAGES:
@@ -297,26 +285,16 @@ def test_architecture_names_every_package():
         assert re.search(rf'\b{path.stem}\b', text), path
 
 
-@pytest.fixture(scope='module')
-def site(tmp_path_factory):
-    """Build the site with MkDocs, which `make docs` installs."""
+@pytest.mark.slow(reason='builds the documentation site')
+def test_site_has_every_page_and_name_and_no_dead_link(tmp_path):
     programs = (ROOT / '.venv-docs/bin/mkdocs', shutil.which('mkdocs'))
     program = next((name for name in programs if name and Path(name).is_file()), None)
     if program is None:
         pytest.skip('MkDocs is not installed: make docs')
-    folder = tmp_path_factory.mktemp('site')
-    done = subprocess.run(
-        [str(program), 'build', '--strict', '--site-dir', str(folder)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
+    site = tmp_path / 'site'
+    command = [program, 'build', '--strict', '--site-dir', site]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    return folder
-
-
-@pytest.mark.slow(reason='builds the documentation site')
-def test_site_has_every_page_and_name_and_no_dead_link(site):
     texts = {path: path.read_text() for path in site.rglob('*.html')}
     ids = {
         path: set(re.findall(r'\bid="([^"]+)"', text)) for path, text in texts.items()
@@ -338,9 +316,5 @@ def test_site_has_every_page_and_name_and_no_dead_link(site):
     }
     for name in mmhot._LAZY:
         assert f'mmhot.{name}' in texts[site / 'api.html'], name
-
-
-@pytest.mark.slow(reason='builds the documentation site')
-def test_site_can_be_searched(site):
     index = (site / 'search' / 'search_index.json').read_text()
     assert 'PersonCenteredPoseLifting' in index

@@ -157,17 +157,13 @@ def test_doctor_and_list_report_their_own_installation(second, tmp_path):
     assert packages['mmhot']['note'].startswith(str(second.parent))
     assert packages['mmcv-lite']['verdict'] == 'ok'
     assert content['ok']
+    for package in content['packages'][1:]:
+        assert package['verdict'] == 'ok' or not package['needed'], package
     content = json.loads(call(second / 'mmhot', 'list', '--json', cwd=tmp_path))
     files = [x['file'] for x in (*content['models'], *content['weights'])]
     for file in files:
         assert file.startswith(str(second.parent))
         assert Path(file).is_file()
-
-
-def test_doctor_imports_every_package(second, tmp_path):
-    said = call(second / 'mmhot', 'doctor', '--json', cwd=tmp_path)
-    for package in json.loads(said)['packages'][1:]:
-        assert package['verdict'] == 'ok' or not package['needed'], package
 
 
 def test_configs_are_found_by_name_after_import(second, tmp_path):
@@ -188,19 +184,6 @@ print('built', type(model).__name__)
     assert 'built SequencePoseLifter' in said
     assert 'scope' not in said
     assert 'WARNING' not in said
-
-
-def test_mmpose_functions_need_only_import_mmhot(second, tmp_path):
-    (site,) = second.parent.glob('lib/python*/site-packages')
-    config = site / 'mmhot/.mim/configs' / WILD.partition('::')[2]
-    code = f"""
-import mmhot  # replaces xtcocotools
-from mmpose.apis import init_model
-model = init_model({str(config)!r}, 'mmhot://nanohtnet_81frm-keep9_cmu-wild', 'cpu')
-print('built', type(model).__name__)
-"""
-    said = call(second / 'python', '-c', code, cwd=tmp_path)
-    assert 'built SequencePoseLifter' in said
 
 
 @pytest.mark.parametrize('model', [WILD, 'nanohtnet', 'mine.py'])

@@ -134,32 +134,21 @@ def write_truth(case, folder):
     return str(path)
 
 
-def evaluate(case, coco_class, eval_class, folder):
-    """Return ``stats`` by one implementation."""
-    labeled = coco_class(write_truth(case, folder))
-    detected = labeled.loadRes(results(case))
-    evaluation = eval_class(
-        labeled, detected, case.iou_type, case.sigmas, use_area=case.use_area
+def evaluate(case, path, detections, sigmas=None, change=None):
+    """Return ``stats``, also with other sigmas or a changed person."""
+    labeled = coco_evaluation.COCO(str(path))
+    people = labeled.dataset['annotations']
+    next(x for x in people if max(x['keypoints'][2::3]) > 0).update(change or {})
+    detected = labeled.loadRes(detections)
+    sigmas = case.sigmas if sigmas is None else sigmas
+    evaluation = coco_evaluation.COCOeval(
+        labeled, detected, case.iou_type, sigmas, use_area=case.use_area
     )
     evaluation.params.useSegm = None  # as MMPose does
     evaluation.evaluate()
     evaluation.accumulate()
     evaluation.summarize()
     return evaluation.stats
-
-
-def evaluate_here(case, folder):
-    return evaluate(case, coco_evaluation.COCO, coco_evaluation.COCOeval, folder)
-
-
-def evaluate_wrong(case, folder, detections=None, change=None, sigmas=None):
-    """Evaluate with other detections, a changed person, or other sigmas."""
-    labeled = coco_evaluation.COCO(write_truth(case, folder))
-    people = labeled.dataset['annotations']
-    next(x for x in people if max(x['keypoints'][2::3]) > 0).update(change or {})
-    detected = labeled.loadRes(detections or results(case))
-    sigmas = case.sigmas if sigmas is None else sigmas
-    coco_evaluation.COCOeval(labeled, detected, sigmas=sigmas).evaluate()
 
 
 @cache
@@ -179,7 +168,8 @@ def test_reference_covers_distinct_cases():
 
 @pytest.mark.parametrize('name', CASES)
 def test_numbers_are_those_of_xtcocotools(name, tmp_path):
-    found = evaluate_here(CASES[name], tmp_path)
+    case = CASES[name]
+    found = evaluate(case, write_truth(case, tmp_path), results(case))
     np.testing.assert_allclose(found, reference()[name], rtol=0, atol=1e-9)
 
 
@@ -192,24 +182,14 @@ def test_image_ids_may_be_names(tmp_path):
         item['image_id'] = f'{item["image_id"]:03d}'
     path = tmp_path / 'ground_truth.json'
     path.write_text(json.dumps(content))
-    labeled = coco_evaluation.COCO(str(path))
-    detected = labeled.loadRes(detections)
-    evaluation = coco_evaluation.COCOeval(labeled, detected, sigmas=case.sigmas)
-    evaluation.evaluate()
-    evaluation.accumulate()
-    evaluation.summarize()
-    np.testing.assert_allclose(evaluation.stats, reference()['keypoints'], atol=1e-9)
+    found = evaluate(case, path, detections)
+    np.testing.assert_allclose(found, reference()['keypoints'], atol=1e-9)
 
 
 def test_unknown_kinds_are_refused():
     message = r"one of keypoints, .*wholebody, bbox, segm, got 'keypoints_knee'"
     with pytest.raises(ValueError, match=message):
         coco_evaluation.COCOeval(iouType='keypoints_knee')
-
-
-def test_other_numbers_of_keypoints_are_refused(tmp_path):
-    with pytest.raises(ValueError, match=r'got 133; .* 17 keypoints in keypoints'):
-        evaluate_wrong(Case('keypoints'), tmp_path, sigmas=SIGMAS)
 
 
 @pytest.mark.parametrize(
@@ -221,19 +201,16 @@ def test_other_numbers_of_keypoints_are_refused(tmp_path):
         ('area', 0, 'got 0, must be above 0, or any error is infinite'),
     ],
 )
-def test_annotations_that_would_count_wrongly_are_refused(
-    field, value, message, tmp_path
-):
-    with pytest.raises(ValueError, match=f"annotation .*, '{field}': {message}"):
-        evaluate_wrong(CASES['keypoints'], tmp_path, change={field: value})
-
-
-def test_results_that_are_not_finite_are_refused(tmp_path):
+def test_numbers_that_would_count_wrongly_are_refused(field, value, message, tmp_path):
     case = CASES['keypoints']
-    detections = results(case)
+    path, detections = write_truth(case, tmp_path), results(case)
+    with pytest.raises(ValueError, match=f"annotation .*, '{field}': {message}"):
+        evaluate(case, path, detections, change={field: value})
+    with pytest.raises(ValueError, match=r'got 133; .* 17 keypoints in keypoints'):
+        evaluate(case, path, detections, sigmas=SIGMAS)
     detections[0]['keypoints'] = [np.nan, np.nan, 1.0] * 17
     with pytest.raises(ValueError, match='a result of image .* is not finite'):
-        evaluate_wrong(case, tmp_path, detections)
+        evaluate(case, path, detections)
 
 
 def detections_for_mmpose(case):

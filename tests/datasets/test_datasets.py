@@ -88,9 +88,16 @@ def test_indices_select_windows(tmp_path):
         (dict(num_targets=0), 'must be from 1'),
         (dict(num_targets=2), 'must both be odd or both be even'),
         (dict(stride=0), r'stride \(0\) must be at least 1'),
+        *(
+            (
+                dict(split_file='cmu_split.json', split=x),
+                "some of .*'train', 'unlisted'",
+            )
+            for x in (None, 'test', ['val', 'test'])
+        ),
     ],
 )
-def test_inconsistent_lengths_are_an_error(settings, message):
+def test_inconsistent_lengths_and_unknown_splits_are_an_error(settings, message):
     with pytest.raises(ValueError, match=message):
         mocap.dataset(**settings)
 
@@ -130,34 +137,18 @@ def test_missing_files_are_named(key):
         mocap.dataset(**{key: 'none.x'}, split='val')
 
 
-@pytest.mark.parametrize('split', [None, 'test', ['val', 'test']])
-def test_unknown_splits_are_an_error(split):
-    with pytest.raises(
-        ValueError, match="must name some of .*'train', 'unlisted', 'val'"
-    ):
-        mocap.dataset(split_file='cmu_split.json', split=split)
+CAMERAS = ('[]', '{}', '{"cameras": [{"name": "a"}]}', '{"cameras": 1}', '{')
+SPLITS = ('[]', '{"val": "S02/02_04"}', '{', '\xff')
 
 
 @pytest.mark.parametrize(
-    'content', ['[]', '{}', '{"cameras": [{"name": "a"}]}', '{"cameras": 1}', '{']
+    ('key', 'content'),
+    [*(('camera_file', x) for x in CAMERAS), *(('split_file', x) for x in SPLITS)],
 )
-def test_bad_cameras_are_an_error(tmp_path, content):
-    path = tmp_path / 'cameras.json'
-    path.write_text(content)
-    with pytest.raises(ValueError, match='cameras.json'):
-        mocap.dataset(
-            camera_file=str(path),
-            data_root='',
-            ann_file=str(mocap.FOLDER / 'cmu_h36m17.npz'),
-        )
-
-
-@pytest.mark.parametrize('content', ['[]', '{"val": "S02/02_04"}', '{', '\xff'])
-def test_bad_splits_are_an_error(tmp_path, content):
-    path = tmp_path / 'split.json'
-    path.write_text(content, encoding='latin-1')
-    with pytest.raises(ValueError, match='split.json'):
-        counting_clips(tmp_path, {'a/x': 4}, split_file='split.json', split='val')
+def test_bad_cameras_and_splits_are_an_error(tmp_path, key, content):
+    (tmp_path / 'bad.json').write_text(content, encoding='latin-1')
+    with pytest.raises(ValueError, match='bad.json'):
+        counting_clips(tmp_path, {'a/x': 40}, **{key: 'bad.json'}, split='val')
 
 
 class SubjectWindows:

@@ -27,15 +27,13 @@ def bones_of(joints):
     return np.stack([joints[:, j] - joints[:, p] for p, j in H36M.bones], 1)
 
 
-def bone_lengths(**settings):
-    transform = RandomBoneLengths()
-    for name, value in settings.items():
-        setattr(transform, name, value)
-    return transform
+def lengths_of(joints):
+    return np.linalg.norm(bones_of(joints), axis=-1)
 
 
 def stretch(joints, **settings):
-    transform = bone_lengths(**(dict(prob=1.0, drop_prob=0.0) | settings))
+    transform = RandomBoneLengths()
+    vars(transform).update(dict(prob=1.0, drop_prob=0.0) | settings)
     return transform.transform(dict(joints_world=joints))['joints_world']
 
 
@@ -139,10 +137,6 @@ def knee_angles(joints):
         thigh, shin = (x / np.linalg.norm(x, axis=-1, keepdims=True) for x in bones)
         found.append(np.degrees(np.arccos((thigh * shin).sum(-1).clip(-1, 1))))
     return np.stack(found, 1)
-
-
-def lengths_of(joints):
-    return np.linalg.norm(bones_of(joints), axis=-1)
 
 
 def test_legs_are_straightened_where_the_skeleton_is_not_motion_captures():

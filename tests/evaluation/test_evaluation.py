@@ -98,10 +98,6 @@ def test_a_pose_with_nan_does_not_affect_the_others():
     np.testing.assert_array_equal(np.delete(errors, [3, 4]), np.delete(whole, [3, 4]))
 
 
-def names(skeleton, joints):
-    return {get_skeleton(skeleton).joints[joint] for joint in joints}
-
-
 def test_pck_counts_limbs_neck_and_the_top_of_the_head():
     limbs = {
         f'{side}_{joint}'
@@ -114,7 +110,7 @@ def test_pck_counts_limbs_neck_and_the_top_of_the_head():
     }.items():
         joints = pck_joints(get_skeleton(skeleton))
         assert len(joints) == 14
-        assert names(skeleton, joints) == limbs | ends
+        assert {get_skeleton(skeleton).joints[x] for x in joints} == limbs | ends
 
 
 def test_bone_length_variation_is_the_deviation_over_the_mean():

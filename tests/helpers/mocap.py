@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import numpy as np
-import torch
 from mmengine.config import Config
 
 import mmhot.plugin  # noqa: F401 registers
@@ -116,9 +115,3 @@ def tiny_views():
     config.train_dataloader.dataset.dataset.skip_subjects = ['S02']
     config.log_level = 'ERROR'
     return config
-
-
-def inputs_of(batch):
-    """Inputs (B, T, K, 2) of a data loader's batch."""
-    inputs = batch['inputs']
-    return inputs if torch.is_tensor(inputs) else torch.stack(list(inputs))

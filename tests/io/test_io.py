@@ -317,13 +317,14 @@ def test_person_without_keypoints_is_left_out_with_a_warning(tmp_path, caplog):
     assert 'track 1 has no keypoints' in caplog.text
 
 
-def test_skeletons_and_io_import_neither_torch_nor_mmpose():
+def test_skeletons_io_and_drawing_import_neither_torch_nor_mmpose():
     code = (
         'import sys, mmhot.skeletons.joints\n'
         'heavy = {"torch", "mmpose", "mmengine"}\n'
         'assert not {*heavy, "cv2", "scipy"} & set(sys.modules)\n'
         'import mmhot.io.readers.keypoints, mmhot.io.lifted\n'
-        'assert not heavy & set(sys.modules)'
+        'import mmhot.visualization.video, mmhot.visualization.summary_image\n'
+        'assert not {*heavy, "matplotlib"} & set(sys.modules)'
     )
     subprocess.run([sys.executable, '-c', code], check=True)
 

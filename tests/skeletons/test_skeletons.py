@@ -23,17 +23,10 @@ H36M = get_skeleton('h36m-17')
 MAPPINGS = ('mmpose', 'hot', 'trained')
 
 
-def to_h36m(pose, mapping, source='coco-17'):
-    """Return the converted joints by name."""
-    converted, _, _ = convert_keypoints(pose, None, source, 'h36m-17', mapping)
-    return dict(zip(H36M.joints, converted, strict=True))
-
-
 @pytest.fixture
 def pose():
     """Return a COCO pose of arbitrary points."""
-    points = np.arange(34, dtype=np.float64).reshape(17, 2) ** 2
-    return points
+    return np.arange(34, dtype=np.float64).reshape(17, 2) ** 2
 
 
 @pytest.mark.parametrize('skeleton', SKELETONS.values(), ids=SKELETONS)
@@ -105,7 +98,8 @@ def test_derived_joints_equal_manual_sums(pose, mapping):
             (4 * ears - shoulders) / 3,
         ],
     }[mapping]
-    converted = to_h36m(pose, mapping)
+    converted, *_ = convert_keypoints(pose, None, 'coco-17', 'h36m-17', mapping)
+    converted = dict(zip(H36M.joints, converted, strict=True))
     for joint, position in zip(
         ('root', 'spine', 'thorax', 'neck_base', 'head'), expected, strict=True
     ):

@@ -17,6 +17,14 @@ from mmhot.weights.config_files import read_config_file
 ROOT = Path(__file__).parents[2]
 
 
+def save_training(path, config, state=None):
+    """Save what a training saves; return its weights."""
+    state = random_state(config) if state is None else state
+    meta = dict(cfg=config.pretty_text, dataset_meta=dict(), epoch=3, iter=30)
+    torch.save(dict(meta=meta, state_dict=state), path)
+    return state
+
+
 @pytest.fixture
 def publish(monkeypatch, capsys):
     """Run the tool; return its exit code and stderr."""
@@ -55,13 +63,11 @@ def test_small_file_has_weights_settings_and_dataset_meta(publish, tmp_path):
 
 def test_mean_of_two_checkpoints(publish, tmp_path):
     config = lifter_config(fps=25.0)
-    meta = dict(cfg=config.pretty_text, dataset_meta=dict(), epoch=3, iter=30)
     one, other = tmp_path / 'one.pth', tmp_path / 'other.pth'
     target = tmp_path / 'mean.pth'
-    state = random_state(config)
+    state = save_training(one, config)
     zeros = {key: value * 0 for key, value in state.items()}
-    torch.save(dict(meta=meta, state_dict=state), one)
-    torch.save(dict(meta=meta, state_dict=zeros), other)
+    save_training(other, config, zeros)
     options = ('--mean-with', other, '--share', 0.25)
     assert publish(one, target, *options) == (0, '')
     mean = safe_load(target)['state_dict']
@@ -70,7 +76,7 @@ def test_mean_of_two_checkpoints(publish, tmp_path):
         torch.testing.assert_close(mean[key], wanted)
     assert publish(one, target, *options[:-1], 2)[0] == 2
     zeros.popitem()
-    torch.save(dict(meta=meta, state_dict=zeros), other)
+    save_training(other, config, zeros)
     code, message = publish(one, target, *options)
     assert code == 2
     assert 'other.pth has other weights than' in message
@@ -79,39 +85,35 @@ def test_mean_of_two_checkpoints(publish, tmp_path):
 def test_settings_may_come_from_another_config(publish, tmp_path):
     config, other = lifter_config(fps=25.0), lifter_config(fps=30.0)
     source, target = tmp_path / 'epoch_3.pth', tmp_path / 'small.pth'
-    meta = dict(cfg=config.pretty_text, dataset_meta=dict(), epoch=3, iter=30)
-    torch.save(dict(meta=meta, state_dict=random_state(config)), source)
+    save_training(source, config)
     other.dump(tmp_path / 'other.py')
     assert publish(source, target, '--config', tmp_path / 'other.py') == (0, '')
     assert Lifter(checkpoint=target).fps == 30.0
-    code, message = publish(source, target, '--config', tmp_path / 'gone.py')
-    assert code == 2
-    assert 'gone.py' in message
     (tmp_path / 'data.py').write_text('lifting = dict(fps=30.0)')
-    code, message = publish(source, target, '--config', tmp_path / 'data.py')
-    assert code == 2
-    assert message.endswith("data.py has no 'model'\n")
     other.model.backbone.type = 'NanoHTNett'
     other.dump(tmp_path / 'other.py')
-    code, message = publish(source, target, '--config', tmp_path / 'other.py')
-    assert code == 2
-    assert 'other.py: the model cannot be built: ' in message
-    assert message.count('\n') == 1
+    for name, said in (
+        ('gone.py', 'gone.py'),
+        ('data.py', "data.py has no 'model'\n"),
+        ('other.py', 'other.py: the model cannot be built: '),
+    ):
+        code, message = publish(source, target, '--config', tmp_path / name)
+        assert code == 2
+        assert said in message
+        assert message.count('\n') == 1
 
 
 def test_weights_and_settings_must_fit(publish, tmp_path):
     config, other = lifter_config(), lifter_config()
     other.model.backbone.depth += 1
-    meta = dict(cfg=config.pretty_text, dataset_meta=dict(), epoch=3, iter=30)
-    state = random_state(config)
     source, target = tmp_path / 'epoch_3.pth', tmp_path / 'small.pth'
     other.dump(tmp_path / 'other.py')
-    torch.save(dict(meta=meta, state_dict=state), source)
+    state = save_training(source, config)
     code, message = publish(source, target, '--config', tmp_path / 'other.py')
     assert code == 2
     assert 'epoch_3.pth is a checkpoint of another model' in message
     next(iter(state.values())).fill_(1e6)
-    torch.save(dict(meta=meta, state_dict=state), source)
+    save_training(source, config, state)
     assert publish(source, target)[0] == 0
     target.unlink()
     code, message = publish(source, target, '--half')
@@ -131,9 +133,8 @@ def test_image_models_are_published_with_their_settings(path, publish, tmp_path)
     config = read_config_file(ROOT / 'configs' / path)
     with DefaultScope.overwrite_default_scope(config.default_scope):
         model = MODELS.build(config.model)
-    meta = dict(cfg=config.pretty_text, dataset_meta=dict(), epoch=3, iter=30)
     source, target = tmp_path / 'epoch_3.pth', tmp_path / 'small.pth'
-    torch.save(dict(meta=meta, state_dict=model.state_dict()), source)
+    save_training(source, config, model.state_dict())
     assert publish(source, target, '--half') == (0, '')
     settings = Config.fromstring(safe_load(target)['meta']['cfg'], '.py')
     assert settings.model == config.model

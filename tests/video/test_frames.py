@@ -49,13 +49,6 @@ def test_frames_come_in_order_with_their_times(video):
     assert len(list(source)) == 10  # again
 
 
-def test_variable_frame_rate_keeps_its_times(tmp_path):
-    times = [0, 40, 80, 200, 240, 400, 410, 500, 900, 1000]
-    video = write_video(tmp_path / 'a.mp4', times=times)
-    read = [frame.time for frame in VideoFile(video)]
-    assert_allclose(read, np.array(times) / 1000, atol=2e-3)
-
-
 @pytest.mark.parametrize(
     ('turn', 'white'),
     list(zip(TURNS, ([0], [1], [3], [2], [1], [2], [0]), strict=True)),

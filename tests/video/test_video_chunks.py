@@ -71,15 +71,11 @@ class World:
         low, high = OFFSETS.min(0) - 9, OFFSETS.max(0) + 9
         return np.concatenate([centers + low, centers + high], 1).astype(np.float32)
 
-    def run(self, count, known=True, detect=True):
+    def run(self, count):
         frames = frames_of(np.arange(count) / 25)
-        before = self.look(
-            0, self.boxes_of(self.truth(0) if known else np.zeros((0, 2))), np.ones(0)
-        )
-        before.bbox_scores = np.full(len(before.bboxes), 0.7, np.float32)
-        return estimate_chunk(
-            frames, [before], self.estimate, self.redetect if detect else None
-        )
+        boxes = self.boxes_of(self.truth(0))
+        before = self.look(0, boxes, np.full(len(boxes), 0.7, np.float32))
+        return estimate_chunk(frames, [before], self.estimate, self.redetect)
 
 
 def centers(people):

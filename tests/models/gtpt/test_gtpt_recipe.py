@@ -56,7 +56,7 @@ def person(dataset='coco', visible=None):
 def half_of(results, seed=0, **settings):
     """The joints that a half-body box encloses, None for an unchanged box."""
     seed_everything(seed)
-    before = results['keypoints'][0]
+    before, visible = results['keypoints'][0], results['keypoints_visible'][0] > 0
     transform = RandomHalfWholeBody(prob=1.0)
     for name, value in settings.items():
         setattr(transform, name, value)
@@ -65,17 +65,13 @@ def half_of(results, seed=0, **settings):
         return None
     scale = changed['bbox_scale'][0] / 1.5
     for ids in (range(11), range(11, 17), [*range(11), *range(23, 133)], range(11, 23)):
-        joints = [x for x in ids if x < len(before) and results_visible(results, x)]
+        joints = [x for x in ids if x < len(before) and visible[x]]
         if joints and np.allclose(np.ptp(before[joints], axis=0), scale):
             np.testing.assert_allclose(
                 changed['bbox_center'][0], before[joints].mean(0), rtol=1e-6
             )
             return joints
     raise AssertionError(f'no half has the extent {scale}')
-
-
-def results_visible(results, joint):
-    return results['keypoints_visible'][0, joint] > 0
 
 
 @pytest.mark.parametrize(

@@ -108,12 +108,6 @@ def test_earlier_of_equally_dense_frames_counts_as_denser():
     assert_close(ClusterPruner(2, 1)(frames_of(features)), torch.tensor([[0, 2]]))
 
 
-def test_identical_frames_are_kept_from_the_first_on():
-    features = torch.zeros(2, 9, 4)
-    kept = ClusterPruner(4, 1)(frames_of(features))
-    assert_close(kept, torch.arange(4).expand(2, 4))
-
-
 def test_noise_is_drawn_from_torchs_generator_and_only_in_training():
     # pairs of equally dense frames: noise decides which of a pair is a center
     places = torch.arange(18) // 2 * 10 + torch.arange(18) % 2
