@@ -131,12 +131,13 @@ def evaluate(args: argparse.Namespace) -> None:
         (video, read_labeled_video(video, boxes, args.every))
         for video, boxes in args.video
     ]
+    without_people = read_empty(args.empty) if args.empty else ()
+    empty = [score_detections(detector, image) for image in without_people]
     rows = []
     for name, images in datasets:
         start = time.perf_counter()
         if args.empty:
             scored = [score_detections(detector, x) for x in images]
-            empty = [score_detections(detector, x) for x in read_empty(args.empty)]
             counts = cross_validate(scored, empty, args.extra)
         else:
             counts = count_found(detector, images, args.min_height)
@@ -228,8 +229,8 @@ def read_empty(folder: Path) -> Iterator[LabeledImage]:
     paths = sorted(path for path in folder.glob('*') if path.is_file())
     if not paths:
         raise FileNotFoundError(f'{folder} has no images')
-    nobody = np.zeros((0, 4))
-    return (LabeledImage(read_image(path), nobody, nobody[:, 0] > 0) for path in paths)
+    no_labels = np.zeros((0, 4)), np.zeros(0, bool)
+    return (LabeledImage(read_image(path), *no_labels) for path in paths)
 
 
 def _labeled_frames(
@@ -296,15 +297,9 @@ def score_detections(detector: Callable, labeled: LabeledImage) -> ScoredImage:
     )
     extra = []
     if matches:
-        rows = ('dtMatches', 'dtIgnore')
-        for score, *marks in zip(
-            matches['dtScores'], *(matches[row][0] for row in rows), strict=True
-        ):
-            label, is_ignored = map(int, marks)
-            if label in scores:
-                scores[label] = score
-            elif not label and not is_ignored:
-                extra.append(score)
+        pairs = zip(matches['dtMatches'][0], matches['dtScores'], strict=True)
+        scores |= {int(label): score for label, score in pairs if label in scores}
+        extra = np.array(matches['dtScores'])[_are_extra(matches)]
     heights = [labels[number - 1]['bbox'][3] for number in scores]
     return ScoredImage(*map(np.array, (heights, list(scores.values()), extra)))
 
@@ -371,6 +366,11 @@ def _evaluate(images: list[dict], labels: list[dict], results: list[dict]) -> CO
     return evaluation
 
 
+def _are_extra(matches: dict) -> np.ndarray:
+    """Mark detections of an image that match no label, neither a crowd."""
+    return (matches['dtMatches'][0] == 0) & ~matches['dtIgnore'][0].astype(bool)
+
+
 def _match(
     images: list[dict], labels: list[dict], results: list[dict], counted: set[int]
 ) -> dict:
@@ -383,8 +383,7 @@ def _match(
         # 0 if unmatched
         matched = np.array(image['gtIds'], int)[image['gtMatches'][0] != 0]
         found += len(counted.intersection(matched.tolist()))
-        unmatched = image['dtMatches'][0] == 0
-        extra += int((unmatched & ~image['dtIgnore'][0].astype(bool)).sum())
+        extra += int(_are_extra(image).sum())
     precision = evaluation.eval['precision']
     return dict(found=found, extra=extra, ap50=round(float(precision.mean()), 3))
 

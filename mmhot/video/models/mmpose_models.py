@@ -105,13 +105,9 @@ class MMPoseDetector(Detector):
         # layers of MMDetection use what PyTorch calls outdated
         with ignored_warnings():
             batch = pseudo_collate(samples)
-            inputs, device = batch['inputs'], next(self.model.parameters()).device
             if self.pads_to_squares:
-                side = max(max(each.shape) for each in inputs)
-                batch['inputs'] = torch.stack([_pad(each, side) for each in inputs]).to(
-                    device
-                )
-            with half_precision(device):
+                batch['inputs'] = _join_as_squares(batch['inputs'])
+            with half_precision(next(self.model.parameters()).device):
                 results = self.model.test_step(batch)
         found = []
         for image, result in zip(images, results, strict=True):
@@ -207,10 +203,13 @@ class MMPoseEstimator(CropEstimator):
         return found[0] if isinstance(found, tuple) else found
 
 
-def _pad(image: torch.Tensor, side: int) -> torch.Tensor:
-    """Pad an image (3, H, W) to a square in gray, as pipelines of RTMDet do."""
-    height, width = image.shape[1:]
-    return nn.functional.pad(image, (0, side - width, 0, side - height), value=114)
+def _join_as_squares(images: list[torch.Tensor]) -> torch.Tensor:
+    """Pad images (3, H, W) to squares (B, 3, S, S), in gray as RTMDet's pipelines."""
+    side = max(max(image.shape) for image in images)
+    squares = images[0].new_full((len(images), 3, side, side), 114)
+    for square, image in zip(squares, images, strict=True):
+        square[:, : image.shape[1], : image.shape[2]] = image
+    return squares
 
 
 def _capture(
