@@ -23,6 +23,7 @@ from mmhot.video.models.mmpose_models import (
     MMPoseDetector,
     load_pose_model,
     model_skeleton,
+    read_affine,
 )
 from mmhot.video.models.model_names import (
     DETECTION,
@@ -224,19 +225,15 @@ def _open_pose_model(
 
 def _crop_settings(config: Config, model: str) -> dict[str, Any]:
     """Read the padding and size of crops from the pipeline of a 2D model."""
-    steps = {
-        str(step['type']).removeprefix('mmpose.'): step
-        for step in config.test_dataloader.dataset.pipeline
-    }
-    affine = steps.get('TopdownAffine')
-    if affine is None or affine.get('use_udp') or 'GetBBoxCenterScale' not in steps:
+    affine = read_affine(config.test_dataloader.dataset.pipeline)
+    if affine is None:
         raise ValueError(
-            f'{model}: its test pipeline must have GetBBoxCenterScale and '
-            f'TopdownAffine without use_udp, got {", ".join(steps)}'
+            f'{model}: its test pipeline must be LoadImage, GetBBoxCenterScale, '
+            'TopdownAffine without use_udp, and PackPoseInputs'
         )
     return dict(
-        padding=steps['GetBBoxCenterScale'].get('padding', 1.25),
-        size=[int(side) for side in affine['input_size']],
+        padding=affine[1],
+        size=[*affine[0]],
         warp='box with this padding, its narrower side widened; bilinear, black border',
     )
 

@@ -72,11 +72,12 @@ class GTPTLabel(SimCCLabel):
         self, simcc_x: np.ndarray, simcc_y: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Decode probabilities (K, Wx) and (K, Hy) to pixels (1, K, 2) and scores."""
-        keypoints, scores = super().decode(simcc_x, simcc_y)
-        if self.smoothing:
-            peaks = [find_peaks(axis, self.smoothing) for axis in (simcc_x, simcc_y)]
-            keypoints[:] = np.stack(peaks, -1) / self.simcc_split_ratio
-        return keypoints, scores
+        if not self.smoothing:
+            return super().decode(simcc_x, simcc_y)
+        axes = [axis.reshape(-1, *axis.shape[-2:]) for axis in (simcc_x, simcc_y)]
+        peaks = np.stack([find_peaks(axis, self.smoothing) for axis in axes], -1)
+        scores = np.minimum(*(axis.max(-1) for axis in axes))
+        return np.float32(peaks / self.simcc_split_ratio), scores
 
     def batch_decode(
         self, simcc_x: Tensor, simcc_y: Tensor

@@ -96,8 +96,8 @@ def find_peaks(vectors: np.ndarray, smoothing: float) -> np.ndarray:
     border = dict(borderType=cv2.BORDER_REPLICATE)
     smooth = cv2.GaussianBlur(rows, kernel, smoothing, **border)
     highest = smooth.argmax(-1)
-    padded = np.pad(smooth, ((0, 0), (1, 1)), 'edge')
-    before, peak, after = (padded[np.arange(len(rows)), highest + k] for k in range(3))
+    bins = (highest + [[-1], [0], [1]]).clip(0, rows.shape[1] - 1)
+    before, peak, after = smooth[np.arange(len(rows)), bins]
     bend = 2 * peak - before - after
     positions = highest + (after - before) / 2 / np.where(bend > 0, bend, 1)
     return positions.reshape(vectors.shape[:-1])

@@ -131,26 +131,32 @@ class _Filler:
         if not places:
             return []
         guesses, rows = [], defaultdict(list)
+        ends = {gap: self._ends(gap) for gap, _ in places}
+        around = {
+            gap: [search_boxes(each, self._size) for each in own]
+            for gap, own in ends.items()
+        }
+        # unless they are upright at all known ends
+        confidence = {
+            gap: max(prior_of(each).confidence[0] for each in own)
+            for gap, own in ends.items()
+        }
         for row, (gap, place) in enumerate(places):
-            guesses.append(self._between(gap, place))
+            guesses.append(self._between(gap, place, ends[gap], around[gap]))
             rows[place].append(row)
         boxes, priors = [], []
         for own in rows.values():
             people = People.join(*(guesses[row] for row in own))
             boxes.append((people.bboxes, people.bbox_scores))
-            # unless they are upright at all known ends
-            confidence = [
-                max(prior_of(end).confidence[0] for end in self._ends(places[row][0]))
-                for row in own
-            ]
-            priors.append(Prior(np.array(confidence), turns_of(people)))
+            known = np.array([confidence[places[row][0]] for row in own])
+            priors.append(Prior(known, turns_of(people)))
         frames = [self._frames[position] for position in rows]
         found = estimate_closely(frames, boxes, priors, self._estimate)
         people = People.join(*found)
         order = np.argsort(np.concatenate(list(rows.values())))
-        poses = [people.take([row]) for row in order]
-        for (gap, place), pose in zip(places, poses, strict=True):
-            if are_certain(pose)[0]:
+        poses, certain = [people.take([row]) for row in order], are_certain(people)
+        for (gap, place), pose, row in zip(places, poses, order, strict=True):
+            if certain[row]:
                 self.poses[gap.number][place] = pose
         return list(zip(guesses, poses, strict=True))
 
@@ -159,14 +165,15 @@ class _Filler:
         own = self.poses[gap.number]
         return [own[end] for end in (gap.first, gap.last) if end in own]
 
-    def _between(self, gap: _Gap, place: int) -> People:
+    def _between(
+        self, gap: _Gap, place: int, ends: list[People], boxes: list[np.ndarray]
+    ) -> People:
         """Interpolate a pose at a place in a gap, in the box to search it in."""
-        first, last = self._ends(gap)[0], self._ends(gap)[-1]
+        first, last = ends[0], ends[-1]
         start, now, end = self._times[[gap.first, place, gap.last]]
         share = np.float32((now - start) / (end - start))
-        boxes = [search_boxes(each, self._size) for each in (first, last)]
         return People(
-            boxes[0] + share * (boxes[1] - boxes[0]),
+            boxes[0] + share * (boxes[-1] - boxes[0]),
             first.bbox_scores,
             first.keypoints + share * (last.keypoints - first.keypoints),
             np.minimum(first.scores, last.scores),

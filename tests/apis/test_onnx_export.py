@@ -79,13 +79,15 @@ def test_shipped_models_of_each_kind_pass_the_comparison(name, kind, kept, tmp_p
 
 def test_crops_of_udp_are_refused():
     steps = [
+        dict(type='LoadImage'),
         dict(type='GetBBoxCenterScale', padding=1.2),
         dict(type='TopdownAffine', input_size=(192, 256)),
+        dict(type='PackPoseInputs'),
     ]
     config = Config(dict(test_dataloader=dict(dataset=dict(pipeline=steps))))
     settings = onnx_models._crop_settings(config, 'mine')
     assert (settings['padding'], settings['size']) == (1.2, [192, 256])
-    config.test_dataloader.dataset.pipeline[1].use_udp = True
+    config.test_dataloader.dataset.pipeline[2].use_udp = True
     with pytest.raises(ValueError, match='mine: .* TopdownAffine without use_udp'):
         onnx_models._crop_settings(config, 'mine')
 

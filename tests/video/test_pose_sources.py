@@ -63,6 +63,20 @@ def test_mmpose_models_get_colors_and_positions_right(tmp_path):
     assert_allclose(alone[0][0][0], found[0][0][1], atol=1e-4)
 
 
+def test_usual_crops_are_cut_as_by_mmposes_transforms():
+    model, random = MMPoseEstimator('gtpt-t'), np.random.default_rng(0)
+    image = random.integers(0, 255, (90, 120, 3), np.uint8)
+    corners = random.uniform(-20, 60, (20, 2))
+    boxes = np.float32(np.hstack([corners, corners + random.uniform(2, 90, (20, 2))]))
+    found = [model._cut((image, box)) for box in boxes]
+    assert model._affine == ((192, 256), 1.1)
+    model._affine = None
+    for box, own in zip(boxes, found, strict=True):
+        wanted = model._cut((image, box))
+        for name in ('img', 'input_size', 'input_scale', 'input_center'):
+            np.testing.assert_array_equal(own[name], wanted[name])
+
+
 def test_identity_depends_on_weights_and_config(tmp_path):
     path, weights = write(tmp_path, POSE, red_finder())
     facts = MMPoseEstimator(path, weights).identity
