@@ -1,6 +1,6 @@
 """Time videos to 3D against the 2D network alone.
 
-Each round runs the shipped GTPT-T on a batch of random crops in ONNX Runtime (two crops
+Each round runs the shipped GTPT-T on a batch of random crops in ONNX Runtime (one crop
 at a time on each thread), decodes each video, and runs the chain on it: frames,
 detection, 2D poses, tracks, 3D poses and an ``.npz`` file. The ratios compare the time
 per frame with that of the network alone for as many people; those of processor time
@@ -32,7 +32,7 @@ _BATCH = 16
 _CROP = (3, 256, 192)
 _MODEL = 'gtpt-t'
 # Crops per run of ONNX Runtime, as in mmhot infer.
-_ONNX_BATCH = 2
+_ONNX_BATCH = 1
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -19,8 +19,8 @@ from mmhot.video.people import Crop, CropEstimator, Images, Poses
 
 ONE_STAGE = {'dets', 'keypoints'}
 """Outputs of models that detect people and estimate their poses in one run."""
-# Crops per run on CPUs, whose caches hold the activations of few, and on other devices.
-_CPU_BATCH, _DEVICE_BATCH = 2, 64
+# Crops per run on CPUs, whose caches hold the activations of one, and on other devices.
+_CPU_BATCH, _DEVICE_BATCH = 1, 64
 
 
 class OneStageModelError(ValueError):
@@ -41,7 +41,7 @@ class OnnxPoseEstimator(CropEstimator):
             file's metadata; if there is none, it is assumed by the number of keypoints,
             with a warning.
         batch_size (int, optional): People per run, if the model is not fixed to a
-            number. Defaults to 2 on a CPU, where each thread runs its own, else 64.
+            number. Defaults to 1 on a CPU, where each thread runs its own, else 64.
     """
 
     def __init__(
