@@ -100,7 +100,7 @@ def test_scores_combine_both_models():
     [(boxes, scores)] = detector([IMAGE])
     # of 110 pixels first, and then of the person and a tenth of its height around
     confidence = [1.2 * 90 / 110, 1.2 * 90 / (1.2 * 90)]
-    expected = 0.9**0.4 * np.sqrt(np.prod(confidence))
+    expected = 0.9**0.4 * (110 / WIDTH) ** 0.2 * np.sqrt(np.prod(confidence))
     np.testing.assert_allclose(boxes, [[50, 70, 110, 180]])
     np.testing.assert_allclose(scores, [expected], rtol=1e-5)
     detector.min_score = expected + 1e-3

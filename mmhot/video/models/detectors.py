@@ -18,7 +18,7 @@ from mmhot.video.people import (
 )
 
 # Part of the identity of PoseVerifiedDetector: raise it when its boxes change.
-_RULES = 5
+_RULES = 7
 
 CANDIDATE_SCORE = 0.05
 """Least score of boxes that are verified."""
@@ -27,9 +27,11 @@ _MAX_CANDIDATES = 60
 # are tracked already.
 _MAX_NEW, _MIN_NEW = 8, 0.2
 # Least score of people, and least mean confidence of tracked ones.
-_MIN_SCORE, _MIN_TRACKED = 0.517, 0.6
-# Exponents of the detector's score and of both mean confidences.
-_DETECTOR_POWER, _POSE_POWER = 0.4, 0.5
+_MIN_SCORE, _MIN_TRACKED = 0.392, 0.6
+# Exponents of the detector's score, of both mean confidences and of the longer side of
+# boxes, a share of the image's. Large boxes are right more often, although poses in
+# close-ups are less confident.
+_DETECTOR_POWER, _POSE_POWER, _SIZE_POWER, _LEAST_SIZE = 0.4, 0.5, 0.2, 0.25
 _PADDING = 0.1
 # Boxes of the detector, with hair, hands and clothes in them, replace those around the
 # keypoints where they overlap: gradually, since models and back ends differ a little.
@@ -101,9 +103,10 @@ class PoseVerifiedDetector(Detector):
 
     The shipped detector, at a low threshold, yields most people and many false
     positives. Poses are estimated in each candidate box and once more in the box around
-    the keypoints. With the detector's score ``s`` and the mean confidences ``c`` of
-    both passes, the score of a person is ``s ** 0.4 * (c1 * c2) ** 0.5``. As that takes
-    tens of boxes per frame, the detector asks for a frame every second.
+    the keypoints. With the detector's score ``s``, the longer side ``a`` of its box, as
+    a share of the image's and at least a quarter, and the mean confidences ``c`` of
+    both passes, the score of a person is ``s ** 0.4 * a ** 0.2 * (c1 * c2) ** 0.5``. As
+    that takes tens of boxes per frame, the detector asks for a frame every second.
     """
 
     interval = 1.0
@@ -158,11 +161,15 @@ class PoseVerifiedDetector(Detector):
         Those who are among known people, keypoints and boxes, are left out.
         """
         best = np.argsort(-scores, kind='stable')[:_MAX_CANDIDATES]
+        candidates = boxes[best]
+        sizes = (candidates[:, 2:] - candidates[:, :2]).max(1) / max(image.shape[:2])
+        sizes = sizes.clip(_LEAST_SIZE) ** _SIZE_POWER
+        scores = scores[best] ** _DETECTOR_POWER * sizes
         # confidences, of at most 1, can only lower it
-        best = best[scores[best] ** _DETECTOR_POWER >= self.min_score]
-        candidates, scores = boxes[best], scores[best]
+        kept = scores >= self.min_score
+        candidates, scores = candidates[kept], scores[kept]
         boxes, confidence, points = self._estimate(image, candidates)
-        scores = scores**_DETECTOR_POWER * confidence**_POSE_POWER
+        scores = scores * confidence**_POSE_POWER
         kept = scores >= self.min_score
         if known is not None:
             kept &= ~_duplicates((points, boxes), known).any(1)
