@@ -94,17 +94,19 @@ def test_overlapping_people_are_both_kept():
     assert len(BoxFilter(detector, nms_thr=0.12)([IMAGE])[0][0]) == 1
 
 
-def test_scores_combine_both_models():
+@pytest.mark.parametrize(('width', 'size'), [(WIDTH, 110 / WIDTH), (900, 0.25)])
+def test_scores_combine_both_models(width, size):
+    image = np.zeros((HEIGHT, width, 3), np.uint8)
     person = (60, 80, 100, 170)
     detector = PoseVerifiedDetector(Estimator(person), Candidates((50, 70, 110, 180)))
-    [(boxes, scores)] = detector([IMAGE])
+    [(boxes, scores)] = detector([image])
     # of 110 pixels first, and then of the person and a tenth of its height around
     confidence = [1.2 * 90 / 110, 1.2 * 90 / (1.2 * 90)]
-    expected = 0.9**0.4 * (110 / WIDTH) ** 0.2 * np.sqrt(np.prod(confidence))
+    expected = 0.9**0.4 * size**0.2 * np.sqrt(np.prod(confidence))
     np.testing.assert_allclose(boxes, [[50, 70, 110, 180]])
     np.testing.assert_allclose(scores, [expected], rtol=1e-5)
     detector.min_score = expected + 1e-3
-    assert not len(detector([IMAGE])[0][0])
+    assert not len(detector([image])[0][0])
 
 
 def track(detector, boxes):
