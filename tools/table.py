@@ -96,7 +96,7 @@ def make_tables(args: argparse.Namespace) -> None:
 
 
 def read_errors(path: Path) -> dict:
-    """Read the report in a file of tools/test.py; see ``ErrorReport.as_dict``."""
+    """Read the report in a file of tools/test.py; see ``as_dict`` there."""
     content = load_json(path)
     errors = content.get('errors') if isinstance(content, dict) else None
     if not isinstance(errors, dict) or 'higher_is_better' not in errors:

@@ -12,6 +12,7 @@ tools/table.py compares several errors.json.
 
 import argparse
 import sys
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -22,8 +23,9 @@ from matplotlib.figure import Figure
 
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
 from mmhot.cli.report import align, output_file
-from mmhot.evaluation.error_report import ErrorReport
-from mmhot.evaluation.pose_errors import mpjpe
+from mmhot.evaluation.error_report import TABLES, ErrorReport
+from mmhot.evaluation.motion_quality import MOTION_UNITS
+from mmhot.evaluation.pose_errors import ends_of_changes, joint_errors, mpjpe
 from mmhot.io.arrays import save_arrays
 from mmhot.io.atomic import replacing
 from mmhot.skeletons.joints import Skeleton
@@ -59,7 +61,7 @@ def parse_args() -> argparse.Namespace:
         '--table',
         nargs='+',
         default=[],
-        choices=['joints', 'groups', 'actions', 'subjects', 'clips'],
+        choices=TABLES,
         help='also print these errors; --out contains all of them',
     )
     parser.add_argument(
@@ -171,15 +173,65 @@ def report_results(results: dict, metric, args: argparse.Namespace) -> None:
         return
     if metric is not None:
         print_line(format_errors(metric.report, args.table))
-        results['errors'] = metric.report.as_dict()
+        results['errors'] = as_dict(metric.report)
     if args.frame_errors:
-        save_arrays(args.frame_errors, metric.report.frame_errors(), compressed=True)
+        save_arrays(args.frame_errors, frame_errors(metric.report), compressed=True)
     if args.worst:
         draw_worst(metric.report, args.worst, args.num_worst)
     if args.out:
         options = dict(indent=2) if args.out.suffix == '.json' else {}
         with replacing(args.out) as temporary:
             dump(results, temporary, **options)
+
+
+def frame_errors(report: ErrorReport) -> dict[str, np.ndarray]:
+    """List each frame's errors as columns.
+
+    Returns:
+        dict[str, np.ndarray]: ``dataset``, ``subject``, ``action``, ``clip`` (N,) of
+        str; ``frame`` (N,), -1 if unknown; the measures by name (N,), averaged over
+        joints, those of velocities and accelerations in the last of their frames, NaN
+        where there are none; ``joint_errors`` (N, K) in millimeters, and the joints'
+        names, ``joints`` (K,).
+    """
+    columns = defaultdict(list)
+    for clip in report.clips:
+        for label in ('dataset', 'subject', 'action', 'clip'):
+            columns[label].append(np.full(len(clip.pred), getattr(clip, label)))
+        unknown = np.full(len(clip.pred), -1)
+        columns['frame'].append(unknown if clip.frames is None else clip.frames)
+        for measure in report.measures:
+            errors = np.full(len(clip.pred), np.nan, np.float32)
+            found = measure.per_joint(clip)[:, measure.joints(report.skeleton)]
+            order = measure.num_frames - 1
+            if len(found):
+                rows = ends_of_changes(clip.frames, order) if order else slice(None)
+                errors[rows] = found.mean(-1)
+            columns[measure.name].append(errors)
+        errors = 1000 * joint_errors(clip.pred, clip.target)
+        columns['joint_errors'].append(errors.astype(np.float32))
+    joined = {name: np.concatenate(parts) for name, parts in columns.items()}
+    return joined | dict(joints=np.array(report.joints))
+
+
+def as_dict(report: ErrorReport) -> dict:
+    """Return a report as plain numbers, for tools/table.py."""
+    return dict(
+        units={measure.name: measure.unit for measure in report.measures},
+        motion_units=dict(MOTION_UNITS),
+        higher_is_better=[m.name for m in report.measures if m.thresholds],
+        datasets={
+            name: dict(
+                frames=report.num_frames(name),
+                kept=report.kept(name),
+                average=report.actions(name) or 'frames',
+                overall=report.overall(name),
+                motion=report.motion(name),
+                **{kind: report.table(name, kind) for kind in TABLES},
+            )
+            for name in report.datasets
+        },
+    )
 
 
 def draw_worst(report: ErrorReport, target: Path, count: int) -> None:
@@ -266,8 +318,6 @@ def format_errors(report: 'ErrorReport', tables: Sequence[str] = ()) -> str:
     Returns:
         str: Aligned tables with empty lines between them.
     """
-    from mmhot.evaluation.motion_quality import MOTION_UNITS
-
     units = {measure.name: measure.unit for measure in report.measures}
     rows = {_dataset_title(report, x): report.overall(x) for x in report.datasets}
     blocks = [_error_table('', rows, units)]

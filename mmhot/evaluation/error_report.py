@@ -16,7 +16,6 @@ from mmhot.evaluation.pose_errors import (
     PCK_THRESHOLD,
     aligned_errors,
     change_errors,
-    ends_of_changes,
     error_groups,
     hit_rates,
     joint_errors,
@@ -182,7 +181,7 @@ class ErrorReport:
             raise ValueError(f'unknown table: {kind!r}, wanted one of {TABLES}')
         parts, over_actions = self._parts[dataset], bool(self.actions(dataset))
         if kind == 'joints':
-            rows = {name: [joint] for joint, name in enumerate(self._joints)}
+            rows = {name: [joint] for joint, name in enumerate(self.joints)}
         elif kind == 'groups':
             rows = error_groups(self.skeleton) if self.skeleton else {}
         else:
@@ -192,64 +191,9 @@ class ErrorReport:
             return {name: self._row(by_label[name], over_actions) for name in labels}
         return {name: self._row(parts, over_actions, rows[name]) for name in rows}
 
-    def frame_errors(self) -> dict[str, np.ndarray]:
-        """Return each frame's errors as columns, for a file.
-
-        Returns:
-            dict[str, np.ndarray]: ``dataset``, ``subject``, ``action``, ``clip`` (N,)
-            of str; ``frame`` (N,), -1 if unknown; the measures by name (N,), averaged
-            over joints, those of velocities and accelerations in the last of their
-            frames, NaN where there are none; ``joint_errors`` (N, K) in millimeters,
-            and the joints' names, ``joints`` (K,).
-        """
-        columns = defaultdict(list)
-        for clip in self.clips:
-            num_frames = len(clip.pred)
-            for label in ('dataset', 'subject', 'action', 'clip'):
-                columns[label].append(np.full(num_frames, getattr(clip, label)))
-            unknown = np.full(num_frames, -1)
-            columns['frame'].append(unknown if clip.frames is None else clip.frames)
-            for measure in self.measures:
-                errors = np.full(num_frames, np.nan, np.float32)
-                found = measure.per_joint(clip)[:, measure.joints(self.skeleton)]
-                order = measure.num_frames - 1
-                if len(found):
-                    rows = ends_of_changes(clip.frames, order) if order else slice(None)
-                    errors[rows] = found.mean(-1)
-                columns[measure.name].append(errors)
-            errors = 1000 * joint_errors(clip.pred, clip.target)
-            columns['joint_errors'].append(errors.astype(np.float32))
-        joined = {name: np.concatenate(parts) for name, parts in columns.items()}
-        return joined | dict(joints=np.array(self._joints))
-
-    def as_dict(self) -> dict:
-        """Return the report as plain numbers, for a file.
-
-        Returns:
-            dict: ``units`` by measure, ``motion_units``, ``higher_is_better`` (names of
-            measures) and ``datasets``, each with ``frames``, ``kept`` (see
-            :meth:`kept`), ``average`` ('frames', or the actions' names), ``overall``,
-            ``motion`` and ``TABLES``.
-        """
-        return dict(
-            units={measure.name: measure.unit for measure in self.measures},
-            motion_units=dict(MOTION_UNITS),
-            higher_is_better=[m.name for m in self.measures if m.thresholds],
-            datasets={
-                name: dict(
-                    frames=self.num_frames(name),
-                    kept=self.kept(name),
-                    average=self.actions(name) or 'frames',
-                    overall=self.overall(name),
-                    motion=self.motion(name),
-                    **{kind: self.table(name, kind) for kind in TABLES},
-                )
-                for name in self.datasets
-            },
-        )
-
     @property
-    def _joints(self) -> Sequence[str]:
+    def joints(self) -> Sequence[str]:
+        """Names of the joints."""
         if self.skeleton is not None:
             return self.skeleton.joints
         return [f'joint {joint}' for joint in range(self.clips[0].pred.shape[1])]

@@ -40,20 +40,18 @@ def measure_motion(clip: ClipPrediction, skeleton: Skeleton | None) -> dict[str,
     pred, target = (relative(poses, 0) for poses in (clip.pred, clip.target))
     lengths = bone_length_variation(pred, skeleton.parents)
     row = {'bone length': 100 * float(lengths.mean())}
-    if len(frame_changes(pred, 2, clip.frames)):
-        row['jitter'] = jitter(pred, clip.frames, clip.fps)
-    if clip.root_world is None or not set(_ANKLES) <= set(skeleton.joints):
-        return row
-    ankles = skeleton.indices(_ANKLES)
-    pred, target = (
-        poses[:, ankles] @ clip.camera_axes.T + clip.root_world[:, None]
-        for poses in (pred, target)
-    )
-    stands = find_contacts(target, clip.fps)
-    row['foot slide'] = foot_slide(pred, stands, clip.frames, clip.fps)
-    row['true slide'] = foot_slide(target, stands, clip.frames, clip.fps)
-    raised = (pred - target)[..., 2][stands]
-    row['floating'], row['penetration'] = height_errors(raised)
+    row['jitter'] = jitter(pred, clip.frames, clip.fps)
+    if clip.root_world is not None and set(_ANKLES) <= set(skeleton.joints):
+        ankles = skeleton.indices(_ANKLES)
+        pred, target = (
+            poses[:, ankles] @ clip.camera_axes.T + clip.root_world[:, None]
+            for poses in (pred, target)
+        )
+        stands = find_contacts(target, clip.fps)
+        row['foot slide'] = foot_slide(pred, stands, clip.frames, clip.fps)
+        row['true slide'] = foot_slide(target, stands, clip.frames, clip.fps)
+        raised = (pred - target)[..., 2][stands]
+        row['floating'], row['penetration'] = height_errors(raised)
     return {name: value for name, value in row.items() if np.isfinite(value)}
 
 
@@ -101,15 +99,12 @@ def height_errors(heights: np.ndarray) -> tuple[float, float]:
 def jitter(poses: np.ndarray, frames: np.ndarray, fps: float) -> float:
     """Mean acceleration of joints (T, K, 3), in their unit per second squared.
 
-    Accelerations across gaps of the increasing frame numbers (T,) do not count.
-
-    Raises:
-        ValueError: If there are no three consecutive frames.
+    Accelerations across gaps of the increasing frame numbers (T,) do not count; NaN if
+    no three frames are consecutive.
     """
     change = frame_changes(poses, 2, frames)
-    if not len(change):
-        raise ValueError('jitter needs at least 3 consecutive frames')
-    return float(np.linalg.norm(change, axis=-1).mean()) * fps**2
+    mean = np.linalg.norm(change, axis=-1).mean() if len(change) else np.nan
+    return float(mean) * fps**2
 
 
 def bone_length_variation(poses: np.ndarray, parents: Sequence[int]) -> np.ndarray:

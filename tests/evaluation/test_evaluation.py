@@ -133,5 +133,4 @@ def test_jitter_does_not_count_across_gaps():
     frames = np.array([0, 1, 2, 3, 90, 91, 92, 93])
     assert jitter(moving, frames, 25.0) == 0
     assert jitter(moving, np.arange(8), 25.0) > 0
-    with pytest.raises(ValueError, match='3 consecutive frames'):
-        jitter(moving, 2 * np.arange(8), 25.0)
+    assert np.isnan(jitter(moving, 2 * np.arange(8), 25.0))

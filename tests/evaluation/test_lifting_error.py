@@ -22,7 +22,7 @@ from scipy.spatial.transform import Rotation
 from mmhot.evaluation.error_report import DEFAULT_MEASURES
 from mmhot.evaluation.metrics import LiftingErrorMetric
 from mmhot.evaluation.pose_errors import change_errors, mpjpe, mpjve, p_mpjpe
-from tools.test import format_errors
+from tools.test import as_dict, format_errors, frame_errors
 
 # Joints that PCK and AUC leave out.
 UNCOUNTED = ('root', 'spine', 'neck_base')
@@ -201,7 +201,7 @@ def test_tables_are_consistent_with_the_overall_error():
 def test_frame_errors_average_to_the_report():
     samples = h36m_samples()
     metric, metrics = measure(samples, average='frames')
-    columns = metric.report.frame_errors()
+    columns = frame_errors(metric.report)
     assert columns['joint_errors'].shape == (120, 17)
     assert columns['joints'].tolist() == list(mocap.H36M.joints)
     for name, mean in metrics.items():
@@ -284,7 +284,7 @@ def test_formatted_report_has_a_row_and_tables_per_dataset():
     assert len({len(line) for line in lines[2:]}) == 1
     starts = [table.split('  ')[0] for table in tables]
     assert starts == ['gt groups', 'gt subjects', 'noisy groups', 'noisy subjects']
-    found = metric.report.as_dict()['datasets']['gt']
+    found = as_dict(metric.report)['datasets']['gt']
     assert found['average'] == ['Directions', 'WalkDog']
     assert found['overall']['MPJPE'] == found['subjects']['S9']['MPJPE']
 
@@ -312,4 +312,4 @@ def test_motion_of_feet_bones_and_joints_is_measured():
     assert motion['penetration'] == pytest.approx(1)
     assert 0 < motion['bone length'] < 1
     assert 'motion' in format_errors(metric.report)
-    assert metric.report.as_dict()['datasets']['gt']['motion'] == motion
+    assert as_dict(metric.report)['datasets']['gt']['motion'] == motion

@@ -7,6 +7,7 @@ import pytest
 from lifting_samples import h36m_samples, measure
 
 from tools import table
+from tools.test import as_dict
 
 MEASURES = ['MPJPE', 'P-MPJPE', 'PCK@150']
 
@@ -18,7 +19,7 @@ def result(scale, dataset='gt', **settings):
         target, made = each['gt_instances']['lifting_target'], each['pred_instances']
         made['keypoints'] = target + scale * (made['keypoints'] - target)
     metric, metrics = measure(samples, measures=MEASURES, **settings)
-    return {**metrics, 'errors': metric.report.as_dict()}
+    return {**metrics, 'errors': as_dict(metric.report)}
 
 
 _ROW = {'overall': {'MPJPE': 1.0}, 'average': 'frames', 'frames': 3}

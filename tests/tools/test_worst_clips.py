@@ -4,7 +4,7 @@ import cv2
 from lifting_samples import h36m_samples, measure, poses, sample
 from matplotlib.axes import Axes
 
-from tools.test import draw_worst
+from tools.test import draw_worst, frame_errors
 
 
 def test_the_clip_of_largest_error_is_drawn(tmp_path, monkeypatch):
@@ -20,7 +20,7 @@ def test_the_clip_of_largest_error_is_drawn(tmp_path, monkeypatch):
     clips = metric.report.table('gt', 'clips')
     worst = max(clips, key=lambda clip: clips[clip]['MPJPE'])
     assert titles[0] == f'gt {worst}'
-    columns = metric.report.frame_errors()
+    columns = frame_errors(metric.report)
     of_clip = columns['clip'] == worst
     frame = columns['frame'][of_clip][columns['MPJPE'][of_clip].argmax()]
     assert titles[1] == f'frame {frame}, front'

@@ -124,12 +124,8 @@ def print_plausibility(clips: list[Clip3D]) -> None:
             rows = clip.track == track
             poses = clip.keypoints_3d[rows].astype(np.float64)
             variation = bone_length_variation(poses, clip.parents)
-            try:
-                shake = jitter(poses, clip.frame[rows], clip.fps)
-            except ValueError:
-                shake = 'needs 3 frames'
-            else:
-                shake = f'{shake:.1f} {clip.unit}/s^2'
+            shake = jitter(poses, clip.frame[rows], clip.fps)
+            shake = f'{shake:.1f} {clip.unit}/s^2'
             worst = f'{bones[variation.argmax()]} {variation.max():.1%}'
             mean = f'{variation.mean():.1%}'
             own = clip.take(rows)
