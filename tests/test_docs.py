@@ -79,9 +79,9 @@ EXAMPLES = {
 # What the examples of docs/ change, checked after them.
 EFFECTS = {
     'register_skeleton': """
-from mmhot.skeletons.joints import convert_keypoints, get_skeleton, skeletons_by_count
+from mmhot.skeletons.joints import convert_keypoints, get_skeleton, skeleton_with
 import numpy as np
-assert skeletons_by_count()[6] == 'upper-body-6'
+assert skeleton_with(6) == 'upper-body-6'
 points = np.arange(12.0).reshape(1, 6, 2)
 found, *_ = convert_keypoints(points, np.ones((1, 6)), 'upper-body-6', 'coco-17')
 assert (found[0, get_skeleton('coco-17').joints.index('left_wrist')] == [8, 9]).all()

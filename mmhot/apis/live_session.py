@@ -12,7 +12,7 @@ from mmhot.apis.lifting import open_pose_estimator, open_video_lifter
 from mmhot.apis.options import InferRunOptions, LiveOptions
 from mmhot.apis.progress import Bars, no_bar
 from mmhot.io.results import results_folder
-from mmhot.io.writers.json_lines import JsonLines
+from mmhot.io.writers.json_lines import json_lines
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.lens import camera_intrinsics, ideal_camera, resolve_intrinsics
 from mmhot.version import __version__
@@ -68,8 +68,8 @@ def lift_stream(
         )
         capture = Capture(stream, live.reconnect, live.duration, stop)
         num_lifted = 0
-        with JsonLines(path) as file, bars(f'{stream.name}: live') as progress:
-            items = _reported(capture, lifter, options.axes, file, say)
+        with json_lines(path) as write, bars(f'{stream.name}: live') as progress:
+            items = _reported(capture, lifter, options.axes, write, say)
             for poses in lifter(items):
                 latency = 1000 * (time.monotonic() - poses.frame.arrived)
                 line = {
@@ -79,11 +79,11 @@ def lift_stream(
                     'latency_ms': round(latency, 1),
                     'instances': [_as_instance(x, options.axes) for x in poses.people],
                 }
-                file.write(line)
+                write(line)
                 num_lifted += 1
                 progress(num_lifted, 0)
             seen = {'frames_seen': capture.seen, 'frames_lifted': num_lifted}
-            file.write({'type': 'summary', **seen, 'ended': capture.ended})
+            write({'type': 'summary', **seen, 'ended': capture.ended})
     say(f'{stream.name}: {capture.seen} frames seen, {num_lifted} lifted')
     return capture.ended
 
@@ -113,7 +113,7 @@ def _reported(
     capture: Capture,
     lifter: LiveLifter,
     axes: str,
-    file: JsonLines,
+    write: Callable[[dict], None],
     say: Callable[[str], None],
 ) -> Iterator[LiveFrame | Interruption]:
     """Pass on the items of a stream; report gaps, image sizes, dropped frames."""
@@ -121,12 +121,12 @@ def _reported(
     for item in capture:
         if isinstance(item, Interruption):
             say(f'{label}: {item.reason}; waiting')
-            file.write({'type': 'gap', 'time': since, 'reason': item.reason})
+            write({'type': 'gap', 'time': since, 'reason': item.reason})
         else:
             since = round(item.time, 4)
             if size != item.image.shape[1::-1]:
                 size = item.image.shape[1::-1]
-                file.write(_header(lifter, label, size, axes))
+                write(_header(lifter, label, size, axes))
         yield item
         if capture.dropped and not is_said:
             is_said = True

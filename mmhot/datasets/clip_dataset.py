@@ -12,7 +12,7 @@ from mmpose.datasets.datasets.utils import parse_pose_metainfo
 
 from mmhot.datasets.h36m import h36m_metainfo
 from mmhot.errors import hint_at_names
-from mmhot.structures.windows import chunk_starts, window_frames, window_starts
+from mmhot.structures.windows import window_frames, window_starts
 
 # Possible sizes of a person in each unit, much beyond the usual ones.
 _BODY_SIZES = dict(pixel=(3.0, 1e5), meter=(0.1, 10.0))
@@ -66,9 +66,6 @@ class ClipDataset(BaseDataset):
             out, see :func:`window_starts`.
         centered (bool): Whether every ``stride``-th frame is the center of a window,
             whose other targets may lie outside of the clip.
-        overlap (int, optional): Least number of frames shared by neighboring windows,
-            instead of ``stride``; places windows as lifting does, see
-            :func:`chunk_starts`. Needs ``num_targets=seq_len``.
         times (int): Repetitions of each window in an epoch.
         causal (bool): Whether targets are the last frames instead of the middle ones.
         dataset_name (str, optional): Name of the dataset in metrics; by default the
@@ -95,7 +92,6 @@ class ClipDataset(BaseDataset):
         stride: int = 1,
         keep_rest: bool = True,
         centered: bool = False,
-        overlap: int | None = None,
         times: int = 1,
         causal: bool = False,
         dataset_name: str | None = None,
@@ -108,7 +104,6 @@ class ClipDataset(BaseDataset):
         self.stride = stride
         self.keep_rest = keep_rest
         self.centered = centered
-        self.overlap = overlap
         self.times = times
         self.causal = causal
         self.downsample = downsample
@@ -138,11 +133,6 @@ class ClipDataset(BaseDataset):
         for name in ('stride', 'times', 'downsample'):
             if (value := getattr(self, name)) < 1:
                 raise ValueError(f'{name} ({value}) must be at least 1')
-        if self.overlap is not None and not 0 <= self.overlap < seq_len == num_targets:
-            raise ValueError(
-                f'overlap ({self.overlap}) must be from 0 to below seq_len ({seq_len}) '
-                f'and num_targets ({num_targets}) equal to seq_len'
-            )
 
     @abstractmethod
     def load_clips(self) -> list[Clip]:
@@ -192,8 +182,6 @@ class ClipDataset(BaseDataset):
         self._fully_initialized = True
 
     def _starts(self, num_frames: int) -> np.ndarray:
-        if self.overlap is not None:
-            return chunk_starts(num_frames, self.seq_len, self.seq_len - self.overlap)
         if self.centered:
             centers = window_starts(num_frames, 1, self.stride)
             return centers - (self.num_targets - 1) // 2

@@ -33,21 +33,18 @@ class SubjectBalancedSampler(Sampler):
     Args:
         dataset (ClipDataset): Has ``subject_of_window`` and ``frames_of_subject``.
         num_samples (int): Windows per epoch, over all ranks.
-        full_share (int): Frames from which on a subject gets its full share.
         seed (int, optional): By default a random number shared by all ranks.
 
     Raises:
-        ValueError: If a number is not positive.
+        ValueError: If ``num_samples`` is not positive.
     """
 
-    def __init__(
-        self, dataset, num_samples: int, full_share: int = 2000, seed: int | None = None
-    ) -> None:
-        if min(num_samples, full_share) < 1:
-            raise ValueError(
-                f'num_samples ({num_samples}) and full_share ({full_share}) must be '
-                'positive'
-            )
+    # frames from which on a subject gets its full share
+    full_share = 2000
+
+    def __init__(self, dataset, num_samples: int, seed: int | None = None) -> None:
+        if num_samples < 1:
+            raise ValueError(f'num_samples must be positive, got {num_samples}')
         self.rank, self.world_size = get_dist_info()
         self.seed = sync_random_seed() if seed is None else seed
         self.epoch = 0
@@ -56,7 +53,7 @@ class SubjectBalancedSampler(Sampler):
         order = np.argsort(subjects, kind='stable')
         self.windows = np.split(order, np.cumsum(np.bincount(subjects))[:-1])
         frames = dataset.frames_of_subject
-        share = np.minimum([frames[name] for name in names], full_share)
+        share = np.minimum([frames[name] for name in names], self.full_share)
         self.share = share / share.sum()
 
     def __iter__(self) -> Iterator[int]:

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.optim import AdamW, Optimizer
 
+_MUON = dict(adjust_lr_fn='match_rms_adamw')
+
 
 @OPTIMIZERS.register_module()
 class MuonAdamW(Optimizer):
@@ -28,20 +30,13 @@ class MuonAdamW(Optimizer):
         params: Parameters, or groups of them.
         lr (float): Learning rate. Defaults to 1e-3.
         weight_decay (float): Decoupled weight decay. Defaults to 0.01.
-        momentum (float): Nesterov momentum of Muon. Defaults to 0.95.
-        betas (tuple[float, float]): Those of AdamW. Defaults to (0.9, 0.999).
 
     Raises:
         ImportError: If PyTorch is older than 2.9, which has no Muon.
     """
 
     def __init__(
-        self,
-        params: list,
-        lr: float = 1e-3,
-        weight_decay: float = 0.01,
-        momentum: float = 0.95,
-        betas: tuple[float, float] = (0.9, 0.999),
+        self, params: list, lr: float = 1e-3, weight_decay: float = 0.01
     ) -> None:
         defaults = dict(lr=lr, weight_decay=weight_decay)
         super().__init__(params, dict(**defaults, muon=True))
@@ -60,13 +55,12 @@ class MuonAdamW(Optimizer):
         )
         self.parts: list[Optimizer] = []
         if matrices:
-            muon = dict(momentum=momentum, adjust_lr_fn='match_rms_adamw')
             if not hasattr(torch.optim, 'Muon'):
                 version = torch.__version__
                 raise ImportError(f'Muon came with PyTorch 2.9, this is {version}')
-            self.parts.append(torch.optim.Muon(matrices, **defaults, **muon))
+            self.parts.append(torch.optim.Muon(matrices, **defaults, **_MUON))
         if others:
-            self.parts.append(AdamW(others, **defaults, betas=betas, fused=True))
+            self.parts.append(AdamW(others, **defaults, fused=True))
         self._share_groups()
 
     def _share_groups(self) -> None:
@@ -128,25 +122,9 @@ class CosineMomentumEMA(ExponentialMovingAverage):
     ``momentum * (1 + cos(pi t / T)) / 2``. Unlike MMEngine's, which copies the source
     at the first step, it averages at all steps. For MMEngine's ``EMAHook``.
 
-    Args:
-        model (nn.Module): The model to average.
-        momentum (float): The source's weight at the first step; 0.004 in GTPT's
-            released code. Defaults to 0.004.
-        interval (int): Same as in MMEngine.
-        device (torch.device, optional): Same as in MMEngine.
-        update_buffers (bool): Whether to average the statistics of BatchNorm.
-            Defaults to True.
+    Arguments are those of the parent class; GTPT's released code has a momentum of
+    0.004 and averages the statistics of BatchNorm, too (``update_buffers``).
     """
-
-    def __init__(
-        self,
-        model: nn.Module,
-        momentum: float = 0.004,
-        interval: int = 1,
-        device=None,
-        update_buffers: bool = True,
-    ) -> None:
-        super().__init__(model, momentum, interval, device, update_buffers)
 
     def update_parameters(self, model: nn.Module) -> None:
         """Average the source into this model, also at the first step."""

@@ -159,9 +159,10 @@ class SubjectWindows:
         self.frames_of_subject = sizes
 
 
-def test_subjects_get_even_shares_and_small_ones_less():
+def test_subjects_get_even_shares_and_small_ones_less(monkeypatch):
+    monkeypatch.setattr(SubjectBalancedSampler, 'full_share', 1000)
     data = SubjectWindows(much=20000, many=5000, some=400)
-    sampler = SubjectBalancedSampler(data, 6000, full_share=1000, seed=0)
+    sampler = SubjectBalancedSampler(data, 6000, seed=0)
     indices = list(sampler)
     counts = Counter(data.subject_of_window[indices])
     # shares 1 : 1 : 0.4 of 6000; a multinomial's standard deviation is below 40

@@ -114,16 +114,6 @@ def test_frames_are_ordered_and_split_by_their_names(tmp_path):
         assert_array_equal(clip.arrays['lifting_target'], joints)
 
 
-def test_overlapping_windows_equal_the_chunks_of_lifting(tmp_path):
-    write_files(tmp_path)
-    chunks = clip_dataset(tmp_path, seq_len=9, num_targets=9, overlap=3)
-    starts = [window['target_frame_numbers'][0] for window in chunks]
-    assert starts == [0, 6, 12, 0, 3]  # of 21 and 12 frames
-    for settings in (dict(num_targets=1), dict(num_targets=9, overlap=9)):
-        with pytest.raises(ValueError, match=r'overlap \(\d\) must be from 0'):
-            clip_dataset(tmp_path, **(dict(seq_len=9, overlap=3) | settings))
-
-
 @pytest.mark.parametrize(
     ('settings', 'message'),
     [

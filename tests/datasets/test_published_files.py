@@ -26,15 +26,15 @@ from published_files import (
     write_videopose3d,
 )
 
-from mmhot.datasets import (
+from mmhot.datasets.h36m import CAMERAS
+from mmhot.datasets.human36m_dataset import (
+    _MOVING,
     Human36mClipDataset,
     MotionBERTDataset,
-    MPIINF3DHPClipDataset,
     VideoPose3DDataset,
 )
-from mmhot.datasets.h36m import CAMERAS
-from mmhot.datasets.human36m_dataset import _MOVING
-from mmhot.evaluation import LiftingErrorMetric
+from mmhot.datasets.other_skeletons import MPIINF3DHPClipDataset
+from mmhot.evaluation.metrics import LiftingErrorMetric
 from mmhot.skeletons.joints import get_skeleton
 from tools.test import format_errors
 

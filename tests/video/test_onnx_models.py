@@ -139,7 +139,7 @@ def test_skeleton_is_that_of_the_file_or_argument(
     ('shape', 'message'),
     [
         ([1, 17], 'is not a supported pose model'),
-        ([1, 5, 8, 8], 'does not name its 5 keypoints'),
+        ([1, 5, 8, 8], 'there are 5 keypoints per person'),
     ],
 )
 def test_other_models_are_refused(use, shape, message):

@@ -18,7 +18,7 @@ from mmhot.skeletons.joints import (
     Skeleton,
     described_skeleton,
     get_skeleton,
-    skeletons_by_count,
+    skeleton_with,
 )
 from mmhot.structures.crops import IMAGE_MEAN, IMAGE_STD
 from mmhot.video.cache import identify
@@ -133,15 +133,10 @@ class OnnxFile:
                 name = described_skeleton(self.meta).name
         name = name or self.meta.get('skeleton') or metadata.get('skeleton')
         if name is None:
-            assumed = skeletons_by_count()
-            name = assumed.get(num_keypoints)
-            problem = f'{self.path} does not name its {num_keypoints} keypoints'
-            if name is None:
-                known = ', '.join(map(str, sorted(assumed)))
-                raise ValueError(
-                    f'{problem}: give their skeleton (only {known} are assumed)'
-                )
-            _LOGGER.warning('%s: assuming %s; give another as skeleton', problem, name)
+            with naming(self.path):
+                name = skeleton_with(num_keypoints)
+            text = '%s does not name its %d keypoints: assuming %s; give another as'
+            _LOGGER.warning(f'{text} skeleton', self.path, num_keypoints, name)
         skeleton = get_skeleton(name)
         if skeleton.num_keypoints != num_keypoints:
             raise ValueError(
