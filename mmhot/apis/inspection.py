@@ -20,7 +20,7 @@ from mmhot.video.models.model_names import find_pose_model
 from mmhot.visualization.pruning import PruningStage, PruningTrace, draw_pruning
 from mmhot.weights.config_files import find_config, read_config_file
 from mmhot.weights.hub import check_checkpoint
-from mmhot.weights.index import read_models
+from mmhot.weights.index import find_model
 from mmhot.weights.loading import build_model
 
 
@@ -37,8 +37,8 @@ def measure_cost(model: str, **options: object) -> dict:
     """
     chosen = CostOptions.of(**options)
     device = choose_device(chosen.device)
-    known = [each for each in read_models() if each.is_called(model)]
-    path = known[0].config if known else find_config(model)
+    known = find_model(model)
+    path = known.config if known else find_config(model)
     config = read_config_file(path)
     if 'model' not in config:
         raise ValueError(f'{path}: this config has no model')

@@ -32,7 +32,7 @@ from mmhot.video.models.model_names import (
     shipped_models,
 )
 from mmhot.weights.config_files import read_config_file
-from mmhot.weights.index import read_models
+from mmhot.weights.index import find_model
 from mmhot.weights.load_lifter import load_lifter
 
 Numbers = Sequence[float] | None
@@ -90,9 +90,8 @@ def open_exportable(
 
 
 def _find_config(name: str) -> str | Path:
-    for each in read_models():
-        if each.is_called(name) or each.weights.endswith(f'://{name}'):
-            return each.config
+    if model := find_model(name):
+        return model.config
     if '::' in name or name.endswith('.py'):
         return name
     try:

@@ -9,7 +9,7 @@ from pathlib import Path
 from mmhot.compat.installation import list_devices_of_driver
 from mmhot.errors import INSTALL_MMPOSE
 from mmhot.weights.hub import ARCHIVE, MODEL_FILE, SDK_FILE, local_file, unpack
-from mmhot.weights.index import DEFAULT_LIFTER, SCHEME, WEIGHTS_FOLDER, read_models
+from mmhot.weights.index import DEFAULT_LIFTER, SCHEME, WEIGHTS_FOLDER, find_model
 
 BACKENDS = ('auto', 'torch', 'onnx')
 _LIFTERS = ('body_3d_keypoint',)
@@ -121,12 +121,11 @@ def shipped_graph(name: str, tasks: Sequence[str]) -> Path | None:
 
     Its tensors are those of the weights' file beside it.
     """
-    for each in read_models():
-        is_named = each.is_called(name) or each.weights == f'{SCHEME}{name}'
-        if is_named and each.task in tasks and not Path(name).is_file():
-            path = WEIGHTS_FOLDER / f'{each.weights.removeprefix(SCHEME)}.onnx'
-            return path if path.is_file() else None
-    return None
+    model = None if Path(name).is_file() else find_model(name, tasks)
+    if model is None:
+        return None
+    path = WEIGHTS_FOLDER / f'{model.weights.removeprefix(SCHEME)}.onnx'
+    return path if path.is_file() else None
 
 
 def graph_with_keep(graph: Path, keep: Sequence[float]) -> Path:

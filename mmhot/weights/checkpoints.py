@@ -16,6 +16,7 @@ from mmpose.registry import MODELS
 from torch import Tensor
 
 from mmhot.compat.checkpoints import safe_load, save_checkpoint
+from mmhot.errors import naming
 from mmhot.io.atomic import replacing
 from mmhot.version import __version__
 from mmhot.weights.convert import PublishedModel
@@ -102,11 +103,9 @@ def convert_file(
     ``meta``, the config as text and the version of this package. Other arguments are
     those of :func:`convert_published`.
     """
-    try:
-        config, state_dict = convert_published(safe_load(source), weights, **settings)
-    except ValueError as error:
-        about = '' if str(source) in str(error) else f'{source}: '
-        raise ValueError(f'{about}{error}') from error
+    content = safe_load(source)
+    with naming(source):
+        config, state_dict = convert_published(content, weights, **settings)
     lifting = {'lifting': _LIFTING} if config['type'] == 'SequencePoseLifter' else {}
     text = Config({'model': config, **lifting}).pretty_text
     meta = {'cfg': text, 'mmhot_version': __version__}
@@ -145,7 +144,7 @@ def _choose_copy(tensors: dict[str, Tensor], weights: str) -> dict[str, Tensor]:
 
 def _recognize(tensors: dict[str, Tensor]) -> PublishedModel:
     for model in PUBLISHED_MODELS:
-        if model.owns(tensors):
+        if all(any(key.startswith(x) for key in tensors) for x in model.marks):
             return model
     if any(key.startswith('backbone.') for key in tensors):
         raise ValueError(

@@ -143,16 +143,15 @@ def _fetch_from_hub(name: str, hint: str) -> Path:
         raise ValueError(reason) from error
     if all((folder / each).is_file() for each in _GRAPH):
         return folder
-    for suffix in _CHECKPOINTS:  # the only one
-        found = sorted(path for path in folder.iterdir() if path.suffix == suffix)
-        if len(found) == 1:
-            return found[0]
-        if found:
-            names = ', '.join(path.name for path in found)
-            raise ValueError(f'{name} has several checkpoints: add /FILE, of {names}')
+    for suffix in _CHECKPOINTS:
+        if found := sorted(folder.glob(f'*{suffix}')):
+            break
+    if len(found) == 1:
+        return found[0]
+    names = ', '.join(path.name for path in found) or 'none'
     raise ValueError(
-        f'{name} has neither {" and ".join(_GRAPH)} nor a checkpoint '
-        f'({" or ".join(_CHECKPOINTS)})'
+        f'{name} must have {" and ".join(_GRAPH)}, or one checkpoint '
+        f'({" or ".join(_CHECKPOINTS)}): add /FILE; it has {names}'
     )
 
 

@@ -1,6 +1,6 @@
 """Index of the shipped models and weights, read without PyTorch or MMPose."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,6 +73,14 @@ def read_models() -> list[IndexedModel]:
         )
         models.append(model)
     return models
+
+
+def find_model(name: str, tasks: Collection[str] | None = None) -> IndexedModel | None:
+    """Find a model, perhaps of some tasks only, by what :meth:`is_called` accepts."""
+    for model in read_models():
+        if model.is_called(name) and (tasks is None or model.task in tasks):
+            return model
+    return None
 
 
 def read_index(folder: Path) -> Iterator[dict[str, Any]]:

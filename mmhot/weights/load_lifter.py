@@ -12,7 +12,7 @@ from torch import nn
 
 from mmhot.codecs.pose_lifting import CameraPoseLifting
 from mmhot.compat.checkpoints import safe_load
-from mmhot.errors import hint_at_names
+from mmhot.errors import hint_at_names, naming
 from mmhot.skeletons.joints import SKELETONS, Skeleton, add_skeleton, get_skeleton
 from mmhot.skeletons.metainfo import read_metainfo
 from mmhot.weights.config_files import find_config, parse_config_text, read_config_file
@@ -20,8 +20,8 @@ from mmhot.weights.hub import is_remote, local_file
 from mmhot.weights.index import (
     DEFAULT_LIFTER,
     SCHEME,
+    find_model,
     find_shipped,
-    read_models,
     shipped_weights,
 )
 from mmhot.weights.loading import build_model, load_strictly
@@ -87,12 +87,8 @@ def _find_config(name: str | Path, with_weights: bool) -> Path:
     """Return the config of a name, or shipped weights, which contain one."""
     if '::' in str(name):
         return find_config(name)
-    if not Path(name).is_file():
-        for model in read_models():
-            if model.is_called(str(name)):
-                has_weights = model.weights and with_weights
-                name = model.weights if has_weights else model.config
-                break
+    if not Path(name).is_file() and (model := find_model(str(name))):
+        name = model.weights if model.weights and with_weights else model.config
     return find_shipped(name) or Path(name)
 
 
@@ -122,10 +118,8 @@ def config_within(checkpoint: Path, content: Any) -> Config:
             f'{checkpoint} contains no config: give its config too; published '
             'checkpoints of the papers are converted by tools/convert_checkpoint.py'
         )
-    try:
+    with naming(checkpoint):
         config = parse_config_text(text)
-    except (KeyError, RecursionError, TypeError, ValueError) as error:
-        raise ValueError(f'{checkpoint}: {error}') from error
     # MMEngine would also import a type such as 'os.system'
     registries = KEYPOINT_CODECS, MODELS, MODELS.parent, WEIGHT_INITIALIZERS
     known = {name for registry in registries for name in registry.module_dict}

@@ -153,8 +153,8 @@ def test_repositories_of_the_hub(hub, tmp_path):
 @pytest.mark.parametrize(
     ('names', 'message'),
     [
-        (['a.pth', 'b.pth'], 'several checkpoints: add /FILE, of a.pth, b.pth'),
-        (['model.onnx'], r'neither model.onnx and meta.json nor a checkpoint'),
+        (['a.pth', 'b.pth'], 'add /FILE; it has a.pth, b.pth'),
+        (['model.onnx'], 'must have model.onnx and meta.json, or one checkpoint'),
     ],
 )
 def test_ambiguous_repositories(hub, names, message):

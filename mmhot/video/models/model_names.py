@@ -15,6 +15,7 @@ from mmhot.weights.hub import cache_folder, cached_file, download
 from mmhot.weights.index import (
     SCHEME,
     IndexedModel,
+    find_model,
     read_index,
     read_models,
     shipped_weights,
@@ -131,12 +132,11 @@ def _find(name: str, tasks: tuple[str, ...], package: str, kind: str) -> NamedMo
             f'{path} is neither a config (.py) nor an .onnx or .zip file: checkpoints '
             'are given as pose2d_weights or det_weights'
         )
+    if model := find_model(name, tasks):
+        return NamedModel(model.config, model.weights)
     names = [*NAMED_FILES] if tasks is TASKS_2D else []
-    for model in read_models():
-        if model.task in tasks:
-            if model.is_called(name):
-                return NamedModel(model.config, model.weights)
-            names += [*model.aliases, model.name]
+    own = (model for model in read_models() if model.task in tasks)
+    names += [name for model in own for name in (*model.aliases, model.name)]
     folder = _folder(package)
     for entry in read_index(folder):
         aliases = entry.get('Alias') or []

@@ -34,11 +34,6 @@ class PublishedModel:
     # and tensors under our keys, in the shapes of the model but for axes of length one
     convert: Callable[[Tensors, dict[str, Any]], tuple[dict, Tensors]]
 
-    def owns(self, keys: Iterable[str]) -> bool:
-        """Whether keys are those of this model, complete or not."""
-        keys = list(keys)
-        return all(any(key.startswith(mark) for key in keys) for mark in self.marks)
-
 
 def rename_keys(tensors: Tensors, rules: Rules) -> Tensors:
     """Rename tensors to our keys; unknown keys stay, for the check of the result."""
@@ -79,7 +74,7 @@ def merge_settings(
         ValueError: If one of the user's is unknown, of another kind than its default,
             or contradicts the tensors.
     """
-    known = {**found, **defaults}
+    known = {**defaults, **found}
     for name, value in settings.items():
         if name not in known:
             raise ValueError(
@@ -106,28 +101,34 @@ def count_blocks(keys: Iterable[str], stack: str) -> int:
     return max((int(match[1]) + 1 for match in matches if match), default=0)
 
 
-def is_recovered(state: Mapping[str, Any]) -> bool:
-    """Whether tensors are those of a host that recovers frames."""
-    return _QUERIES in state
-
-
 def recovery_sizes(state: Tensors) -> dict[str, int]:
-    """Read the published settings of the recovery off the shapes."""
-    if not is_recovered(state):
+    """Read the published settings of a host that recovers frames; of others none."""
+    if _QUERIES not in state:
         return {}
     return {'token_num': state[_SLOTS].shape[-2], 'frames': state[_QUERIES].shape[-2]}
 
 
-def pruning_defaults(depth: int, num_frames: int, recovered: bool) -> dict[str, int]:
-    """Return settings that shapes do not determine: the layer, mostly the frames."""
-    defaults = {'layer_index': depth, 'k': 2}
-    return defaults if recovered else {'token_num': num_frames, **defaults}
+def merge_pruning(
+    settings: Mapping[str, Any],
+    found: Mapping[str, Any],
+    defaults: Mapping[str, Any],
+    model: str,
+    layer: int,
+) -> tuple[dict[str, Any], dict[str, dict]]:
+    """Merge a host's settings, with those of its pruning, as :func:`merge_settings`.
 
+    Shapes do not determine the ``layer`` that prunes and, without recovery, the number
+    of kept frames, by default all.
 
-def pruning_config(sizes: Mapping[str, Any], recovered: bool) -> dict[str, dict]:
-    """Return configs of pruner and recoverer; none if all frames are kept."""
+    Returns:
+        tuple[dict, dict]: Settings, and configs of pruner and recoverer; none if all
+        frames are kept.
+    """
+    own = {'layer_index': layer, 'k': 2, 'token_num': found['frames']}
+    sizes = merge_settings(settings, found, {**own, **defaults}, model)
+    recovered = 'token_num' in found
     if sizes['token_num'] == sizes['frames'] and not recovered:
-        return {}
+        return sizes, {}
     pruner = {
         'type': 'ClusterPruner',
         'num_keep': sizes['token_num'],
@@ -135,7 +136,7 @@ def pruning_config(sizes: Mapping[str, Any], recovered: bool) -> dict[str, dict]
         'num_neighbors': sizes['k'],
     }
     recoverer = {'recoverer': {'type': 'AttentionRecoverer'}} if recovered else {}
-    return {'pruner': pruner, **recoverer}
+    return sizes, {'pruner': pruner, **recoverer}
 
 
 def evaluated_frames(pruning: Mapping[str, dict]) -> str:

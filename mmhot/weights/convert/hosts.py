@@ -13,11 +13,9 @@ from mmhot.weights.convert import (
     Tensors,
     count_blocks,
     evaluated_frames,
-    is_recovered,
     lifter_config,
+    merge_pruning,
     merge_settings,
-    pruning_config,
-    pruning_defaults,
     recovery_sizes,
     rename_keys,
 )
@@ -66,7 +64,7 @@ _MOTIONAGFORMER: Rules = (
 def convert_mixste(tensors: Tensors, settings: dict[str, Any]) -> tuple[dict, Tensors]:
     """Return the config and our state dict of a published MixSTE."""
     state = rename_keys(tensors, _MIXSTE)
-    recovered, depth = is_recovered(state), count_blocks(tensors, 'STEblocks')
+    recovery, depth = recovery_sizes(state), count_blocks(tensors, 'STEblocks')
     joints, channel = state['backbone.spatial_position.table'].shape[-2:]
     found = {
         'frames': state['backbone.temporal_position.table'].shape[-2],
@@ -76,15 +74,13 @@ def convert_mixste(tensors: Tensors, settings: dict[str, Any]) -> tuple[dict, Te
         'n_joints': joints,
         'out_joints': joints,
         'in_channels': state['backbone.embed.weight'].shape[1],
-        **recovery_sizes(state),
+        **recovery,
     }
-    if recovered or 'token_num' in settings:
+    if recovery or 'token_num' in settings:
         # the released code of pruned models ignores this option
         settings = {key: settings[key] for key in settings if key != 'd_hid'}
-    layer = 3 if recovered else depth - 1
-    defaults = pruning_defaults(layer, found['frames'], recovered)
-    sizes = merge_settings(settings, found, {'num_heads': 8, **defaults}, 'MixSTE')
-    pruning = pruning_config(sizes, recovered)
+    layer, defaults = 3 if recovery else depth - 1, {'num_heads': 8}
+    sizes, pruning = merge_pruning(settings, found, defaults, 'MixSTE', layer)
     backbone = {
         'type': 'MixSTE',
         'num_frames': sizes['frames'],
@@ -104,7 +100,7 @@ def convert_motionbert(
 ) -> tuple[dict, Tensors]:
     """Return the config and our state dict of a published MotionBERT."""
     state = rename_keys(tensors, _MOTIONBERT)
-    recovered, depth = is_recovered(state), count_blocks(tensors, 'blocks_st')
+    depth = count_blocks(tensors, 'blocks_st')
     joints, channels = state['backbone.spat_embed'].shape[-2:]
     found = {
         'frames': state['backbone.temp_embed'].shape[1],
@@ -116,9 +112,8 @@ def convert_motionbert(
         'in_channels': state['backbone.joints_embed.weight'].shape[1],
         **recovery_sizes(state),
     }
-    defaults = pruning_defaults(1, found['frames'], recovered)
-    sizes = merge_settings(settings, found, {'num_heads': 8, **defaults}, 'MotionBERT')
-    pruning = pruning_config(sizes, recovered)
+    defaults = {'num_heads': 8}
+    sizes, pruning = merge_pruning(settings, found, defaults, 'MotionBERT', layer=1)
     backbone = {
         'type': 'MotionBERT',
         'in_channels': sizes['in_channels'],
@@ -146,7 +141,7 @@ def convert_motionagformer(
 ) -> tuple[dict, Tensors]:
     """Return the config and our state dict of a published MotionAGFormer."""
     state = rename_keys(tensors, _MOTIONAGFORMER)
-    recovered, depth = is_recovered(state), count_blocks(tensors, 'layers')
+    recovery, depth = recovery_sizes(state), count_blocks(tensors, 'layers')
     layers = [f'backbone.layers.{layer}' for layer in range(depth)]
     lengths = [len(state[f'{layer}.graph.1.mixer.norm.weight']) for layer in layers]
     joints, channels = state['backbone.position.table'].shape[-2:]
@@ -159,19 +154,19 @@ def convert_motionagformer(
         'frames': lengths[0],
         'n_joints': joints,
         'in_channels': state['backbone.embed.weight'].shape[1],
-        **recovery_sizes(state),
+        **recovery,
     }
     # settings that shapes do not determine; HoT's copy of the host has others
-    defaults = {'num_heads': 8, 'neighbour_num': 2}
-    if recovered:
-        defaults = {'num_heads': 4, 'neighbour_num': 4, 'k': 2}
-        if found['frames'] == lengths[-1]:
-            defaults['layer_index'] = 7
-        else:
+    defaults, name = {'num_heads': 8, 'neighbour_num': 2}, 'MotionAGFormer'
+    if recovery:
+        if found['frames'] != lengths[-1]:
             found['layer_index'] = lengths.index(lengths[-1])
-    sizes = merge_settings(settings, found, defaults, 'MotionAGFormer')
+        defaults = {'num_heads': 4, 'neighbour_num': 4}
+        sizes, pruning = merge_pruning(settings, found, defaults, name, layer=7)
+    else:
+        sizes, pruning = merge_settings(settings, found, defaults, name), {}
     backbone = {
-        'type': 'MotionAGFormer',
+        'type': name,
         'num_frames': sizes['frames'],
         'in_channels': sizes['in_channels'],
         'embed_dims': channels,
@@ -179,7 +174,7 @@ def convert_motionagformer(
         'num_heads': sizes['num_heads'],
         'num_neighbors': sizes['neighbour_num'],
         'mlp_ratio': sizes['mlp_ratio'],
-        **(pruning_config(sizes, recovered) if recovered else {}),
+        **pruning,
     }
     head = {
         'type': 'RepresentationHead',

@@ -13,9 +13,7 @@ from mmhot.weights.convert import (
     Tensors,
     count_blocks,
     lifter_config,
-    merge_settings,
-    pruning_config,
-    pruning_defaults,
+    merge_pruning,
     rename_keys,
 )
 
@@ -45,8 +43,7 @@ def convert(tensors: Tensors, settings: dict[str, Any]) -> tuple[dict, Tensors]:
         'in_channels': state['backbone.generate.encoders.0.0.table'].shape[-2]
         // joints,
     }
-    pruning = pruning_defaults(1, frames, recovered=False)
-    sizes = merge_settings(settings, found, pruning, _NAME)
+    sizes, pruning = merge_pruning(settings, found, {}, _NAME, layer=1)
     backbone = {
         'type': _NAME,
         'num_frames': frames,
@@ -57,7 +54,7 @@ def convert(tensors: Tensors, settings: dict[str, Any]) -> tuple[dict, Tensors]:
         'depth': depths[1],
         'interaction_depth': depths[2],
         'num_keypoints': joints,
-        **pruning_config(sizes, recovered=False),
+        **pruning,
     }
     return lifter_config(backbone, channels, num_keypoints=joints), state
 
