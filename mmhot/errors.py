@@ -129,6 +129,14 @@ def did_you_mean(given: str, known: Iterable[str]) -> str:
     return f' (did you mean {near[0]}?)' if near else ''
 
 
+def require_choice(name: str, given: object, known: Iterable[object]) -> None:
+    """Raise ValueError if an argument is none of the known values."""
+    if given not in known:
+        listed = [str(each) for each in known]
+        text = f'{name} must be one of {", ".join(listed)}, got {given!r}'
+        raise ValueError(text + did_you_mean(given, listed))
+
+
 def hint_at_names(given: str, known: Iterable[str], title: str = 'known') -> str:
     """Suggest a known name for a mistyped one.
 

@@ -17,7 +17,7 @@ from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.lens import camera_intrinsics, ideal_camera, resolve_intrinsics
 from mmhot.version import __version__
 from mmhot.video import streams
-from mmhot.video.capture import Capture, Interruption, LiveFrame
+from mmhot.video.capture import Capture, LiveFrame
 from mmhot.video.live import LiveLifter, LivePerson
 
 _LOGGER = logging.getLogger(__name__)
@@ -115,13 +115,13 @@ def _reported(
     axes: str,
     write: Callable[[dict], None],
     say: Callable[[str], None],
-) -> Iterator[LiveFrame | Interruption]:
+) -> Iterator[LiveFrame | str]:
     """Pass on the items of a stream; report gaps, image sizes, dropped frames."""
     label, since, size, is_said = capture.stream.label, None, None, False
     for item in capture:
-        if isinstance(item, Interruption):
-            say(f'{label}: {item.reason}; waiting')
-            write({'type': 'gap', 'time': since, 'reason': item.reason})
+        if isinstance(item, str):
+            say(f'{label}: {item}; waiting')
+            write({'type': 'gap', 'time': since, 'reason': item})
         else:
             since = round(item.time, 4)
             if size != item.image.shape[1::-1]:

@@ -17,6 +17,7 @@ from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.lifting.lifter import Lifter
 from mmhot.models.gtpt.head import GTPTHead
 from mmhot.structures.crops import IMAGE_MEAN, crop_matrix
+from mmhot.structures.keypoint_arrays import whole_numbers
 from mmhot.structures.lens import ideal_camera
 from mmhot.video.inputs import open_inputs
 from mmhot.video.models.mmpose_models import (
@@ -104,12 +105,7 @@ def _open_lifter(
     model: str, checkpoint: str | None, keep: Numbers, inputs: str | None
 ) -> Exportable:
     if keep is not None:
-        for value in keep:
-            if value != int(value):
-                raise ValueError(
-                    f'keep must be numbers of frames for a lifter, got {value:g}'
-                )
-        keep = [int(value) for value in keep]
+        keep = whole_numbers('keep of a lifter', keep).tolist()
     lifter = Lifter(model, checkpoint, device='cpu', keep=keep, backend='torch')
     name, _, config, plain = load_lifter(model, checkpoint)
     kept = lifter.network.model.test_cfg.get('keep')

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from mmhot.compat.installation import import_extra
-from mmhot.errors import did_you_mean
+from mmhot.errors import did_you_mean, require_choice
 from mmhot.motion.processors import PROCESSORS, list_processors
 from mmhot.structures.formats import BVH_PROFILE_NAMES, WRITERS
 from mmhot.weights.backends import BACKENDS
@@ -71,12 +71,8 @@ class Argument:
             wanted = f'at least {low:g}' if high == inf else f'from {low:g} to {high:g}'
             unit = '' if self.metavar == 'N' else f' {self.metavar.lower()}'
             raise ValueError(f'{name} must be {wanted}{unit}, got {value:g}')
-        if self.choices and value not in self.choices:
-            known = [str(choice) for choice in self.choices]
-            hint = did_you_mean(value, known)
-            raise ValueError(
-                f'{name} must be one of {", ".join(known)}, got {value!r}{hint}'
-            )
+        if self.choices:
+            require_choice(name, value, self.choices)
         return value
 
 

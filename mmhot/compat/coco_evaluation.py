@@ -19,6 +19,8 @@ from typing import Any
 import numpy as np
 from pycocotools import coco, cocoeval
 
+from mmhot.errors import require_choice
+
 PARTS = ('keypoints', 'foot_kpts', 'face_kpts', 'lefthand_kpts', 'righthand_kpts')
 """Fields of an annotation that hold the keypoints of COCO-WholeBody's parts."""
 _FIELDS = {
@@ -91,11 +93,7 @@ class COCOeval(cocoeval.COCOeval):
         sigmas: Sequence[float] | None = None,
         use_area: bool = True,
     ) -> None:
-        if iouType not in (*_FIELDS, *_REGIONS):
-            raise ValueError(
-                f'iouType must be one of {", ".join((*_FIELDS, *_REGIONS))}, '
-                f'got {iouType!r}'
-            )
+        require_choice('iouType', iouType, (*_FIELDS, *_REGIONS))
         self._fields = _FIELDS.get(iouType, ())
         super().__init__(cocoGt, cocoDt, 'keypoints' if self._fields else iouType)
         if self._fields and sigmas is not None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import mmpose
 from mmengine.config import Config
 
-_NAME = re.compile(r'([^_]+)_([^.]+)\.([^_]+)_(\d+)')
+_NAME = re.compile(r'(([^_]+)_([^.]+)\.([^_]+))_(\d+)')
 # In the order of the original numbers, which begin with 2.
 ACTIONS = (
     *('Directions', 'Discussion', 'Eating', 'Greeting', 'Phoning', 'Posing'),
@@ -51,22 +51,18 @@ def image_size(camera: str) -> tuple[int, int]:
 
 
 class H36MName(NamedTuple):
-    """Parts of an image name such as 'S1_WalkDog_1.54138969_000001.jpg'."""
+    """Parts of an image name such as 'S1_WalkDog_1.54138969_000001.jpg'.
 
+    Attributes:
+        clip (str): Recording and camera: 'S1_WalkDog_1.54138969'.
+        action (str): 'WalkDog', one of ``ACTIONS``.
+    """
+
+    clip: str
     subject: str
-    take: str
+    action: str
     camera: str
     frame: int
-
-    @property
-    def action(self) -> str:
-        """'WalkDog', one of ``ACTIONS``."""
-        return canonical_action(self.take)
-
-    @property
-    def clip(self) -> str:
-        """Recording and camera: 'S1_WalkDog_1.54138969'."""
-        return f'{self.subject}_{self.take}.{self.camera}'
 
 
 def parse_h36m_name(path: str) -> H36MName:
@@ -79,5 +75,5 @@ def parse_h36m_name(path: str) -> H36MName:
     if match is None:
         wanted = 'S1_WalkDog_1.54138969_000001.jpg'
         raise ValueError(f'{path!r} must be named as in Human3.6M: {wanted}')
-    subject, take, camera, frame = match.groups()
-    return H36MName(subject, take, camera, int(frame))
+    clip, subject, take, camera, frame = match.groups()
+    return H36MName(clip, subject, canonical_action(take), camera, int(frame))

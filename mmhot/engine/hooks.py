@@ -80,20 +80,16 @@ class FreezeHook(Hook):
 
     Args:
         modules (Sequence[str]): Names of the parts, such as 'backbone'.
-        end (int, optional): First epoch that trains them. Defaults to None: all epochs
-            keep them.
     """
 
-    def __init__(self, modules: Sequence[str], end: int | None = None) -> None:
+    def __init__(self, modules: Sequence[str]) -> None:
         self.modules = list(modules)
-        self.end = end
 
     def before_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None
     ) -> None:
-        """Freeze or thaw, as validation changes the mode of the whole model."""
+        """Freeze again, as validation changes the mode of the whole model."""
         model = model_of(runner)
-        frozen = self.end is None or runner.epoch < self.end
         for name in self.modules:
             try:
                 part = model.get_submodule(name)
@@ -102,7 +98,7 @@ class FreezeHook(Hook):
                     f'FreezeHook: the model has no part {name!r}; '
                     f'{hint_at_names(name, dict(model.named_modules()))}'
                 ) from error
-            part.requires_grad_(not frozen).train(not frozen)
+            part.requires_grad_(False).eval()
 
 
 @HOOKS.register_module()
@@ -180,17 +176,15 @@ def _compare_keypoints(head: nn.Module | None, metainfo: dict) -> None:
 def _count_keypoints(head: nn.Module | None) -> int | None:
     """Return the keypoints of a head; None if they are not known."""
     decoder = getattr(head, 'decoder', None)
-    for part, name in (
-        (head, 'num_keypoints'),
-        (decoder, 'num_keypoints'),  # out_channels of lifters are coordinates
-        (head, 'out_channels'),
-    ):
-        count = getattr(part, name, None)
-        if isinstance(count, int):
-            # UDP's offsets have two channels more for each
-            is_combined = getattr(decoder, 'heatmap_type', None) == 'combined'
-            return count // 3 if is_combined else count
-    return None
+    # out_channels of lifters are coordinates
+    counts = (
+        *(getattr(part, 'num_keypoints', None) for part in (head, decoder)),
+        getattr(head, 'out_channels', None),
+    )
+    count = next((count for count in counts if isinstance(count, int)), None)
+    # UDP's offsets have two channels more for each
+    is_combined = getattr(decoder, 'heatmap_type', None) == 'combined'
+    return count // 3 if count and is_combined else count
 
 
 def model_of(runner: Runner) -> nn.Module:

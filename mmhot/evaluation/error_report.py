@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mmhot.errors import hint_at_names
+from mmhot.errors import hint_at_names, require_choice
 from mmhot.evaluation.clip_predictions import ClipPrediction
 from mmhot.evaluation.motion_quality import MOTION_UNITS, measure_motion
 from mmhot.evaluation.pose_errors import (
@@ -177,8 +177,7 @@ class ErrorReport:
             dataset (str): One of :attr:`datasets`.
             kind (str): One of ``TABLES``.
         """
-        if kind not in TABLES:
-            raise ValueError(f'unknown table: {kind!r}, wanted one of {TABLES}')
+        require_choice('kind', kind, TABLES)
         parts, over_actions = self._parts[dataset], bool(self.actions(dataset))
         if kind == 'joints':
             rows = {name: [joint] for joint, name in enumerate(self.joints)}

@@ -12,6 +12,7 @@ from mmpose.evaluation.metrics import CocoWholeBodyMetric
 from mmpose.registry import METRICS
 from xtcocotools.cocoeval import COCOeval
 
+from mmhot.errors import require_choice
 from mmhot.evaluation.clip_predictions import (
     ClipPrediction,
     join_predictions,
@@ -62,8 +63,7 @@ class LiftingErrorMetric(BaseMetric):
         skip_list: Sequence[str] = (),
         **kwargs,
     ) -> None:
-        if average not in ('actions', 'frames'):
-            raise ValueError(f"average must be 'actions' or 'frames', got {average!r}")
+        require_choice('average', average, ('actions', 'frames'))
         super().__init__(**kwargs)
         self.measures = [measure.name for measure in get_measures(measures)]
         self.average = average

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mmhot.errors import require_choice
 from mmhot.lifting.clip_encoder import ClipEncoder, Segment
 from mmhot.lifting.networks import Keep, LiftingNetwork
 from mmhot.lifting.onnx_network import OnnxNetwork
@@ -95,10 +96,7 @@ class Lifter(ClipEncoder):
         backend: str = 'auto',
         accuracy: str = 'best',
     ) -> None:
-        if accuracy not in ACCURACIES:
-            raise ValueError(
-                f'accuracy must be one of {", ".join(ACCURACIES)}, got {accuracy!r}'
-            )
+        require_choice('accuracy', accuracy, ACCURACIES)
         if batch_size is not None and batch_size < 1:
             raise ValueError(f'batch_size must be at least 1, got {batch_size}')
         graph, weights = find_lifter_graph(model, checkpoint, device, keep, backend)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mmhot.errors import escape
+from mmhot.errors import escape, require_choice
 from mmhot.skeletons.joints import Skeleton, get_skeleton, skeleton_with
 from mmhot.structures.formats import SAVE, load_function
 from mmhot.structures.keypoint_arrays import (
@@ -488,8 +488,7 @@ def to_axes(clip: Clip3D, axes: str) -> Clip3D:
     Raises:
         ValueError: If ``axes`` is unknown or the clip is in ``'world'`` axes.
     """
-    if axes not in ('camera', 'z-up'):
-        raise ValueError(f'axes must be camera or z-up, got {axes!r}')
+    require_choice('axes', axes, ('camera', 'z-up'))
     if clip.axes == 'world':
         raise ValueError(f"a clip in 'world' axes cannot be converted to {axes!r}")
     if axes == clip.axes:

@@ -46,19 +46,12 @@ class LiveFrame(Frame):
     arrived: float = 0.0
 
 
-@dataclass
-class Interruption:
-    """An interruption of a stream, with a reason of one line."""
-
-    reason: str
-
-
 class Capture:
     """Capture the newest frame of a stream, which is connected again when it breaks.
 
     A thread reads; a frame that was not taken is replaced by the next one, so that a
     slow consumer skips frames rather than falls behind. Iterating yields a
-    :class:`LiveFrame` each, and one :class:`Interruption` when the connection is lost,
+    :class:`LiveFrame` each, and the reason as text when the connection is lost,
     as after ten seconds without a frame. A video file is played at its own pace.
 
     Args:
@@ -85,14 +78,14 @@ class Capture:
         self.stop = stop or threading.Event()
         self.seen = self.dropped = 0
         self.ended: str | None = None
-        self._items: deque[LiveFrame | Interruption] = deque()
+        self._items: deque[LiveFrame | str] = deque()
         self._changed = threading.Condition()
         self._done = False
         self._failure: Exception | None = None
         self._start = time.monotonic()
         self._shift, self._last = math.inf, -1.0
 
-    def __iter__(self) -> Iterator[LiveFrame | Interruption]:
+    def __iter__(self) -> Iterator[LiveFrame | str]:
         """Yield frames until the stream has ended or is stopped."""
         thread = threading.Thread(target=self._run, daemon=True)
         thread.start()
@@ -134,7 +127,7 @@ class Capture:
                     self.ended = f'{self.stream.label}: {lost}'
                     return
                 if is_new:
-                    self._put(Interruption(reason))
+                    self._put(reason)
                 self.stop.wait(wait)
                 wait = min(2 * wait, _LONGEST_WAIT)
         except Exception as error:  # raised where frames are consumed
@@ -160,7 +153,7 @@ class Capture:
             return str(error)
         return self.stream.ended
 
-    def _put(self, item: LiveFrame | Interruption) -> None:
+    def _put(self, item: LiveFrame | str) -> None:
         """Queue an item; a frame replaces one that was not taken."""
         with self._changed:
             if isinstance(item, LiveFrame):

@@ -20,7 +20,6 @@ from mmhot.structures.lens import (
     ideal_camera,
     resolve_intrinsics,
 )
-from mmhot.video.capture import Interruption
 from mmhot.video.frames import Frame
 from mmhot.video.live_segments import LiveSegment, Observation
 from mmhot.video.people import People
@@ -140,10 +139,13 @@ class LiveLifter:
         self._size: tuple[int, int] | None = None
         self._now: float | None = None
 
-    def __call__(self, items: Iterable[Frame | Interruption]) -> Iterator[LivePoses]:
-        """Lift a whole stream, such as a :class:`mmhot.video.capture.Capture`."""
+    def __call__(self, items: Iterable[Frame | str]) -> Iterator[LivePoses]:
+        """Lift a whole stream, such as a :class:`mmhot.video.capture.Capture`.
+
+        Text stands for an interruption.
+        """
         for item in items:
-            if isinstance(item, Interruption):
+            if isinstance(item, str):
                 yield from self.interrupt()
             else:
                 yield from self.update(item)

@@ -199,9 +199,7 @@ def _facts(clip: Clip3D) -> dict[str, str]:
     lens = f'{clip.focal_length:.0f} px{" (assumed)" if clip.focal_assumed else ""}'
     errors = {}
     if clip.expected_error is not None:
-        mean, low, high = (
-            100 * meters for meters in (np.nanmean(clip.expected_error), *FADING)
-        )
+        mean, low, high = np.multiply(100, (np.nanmean(clip.expected_error), *FADING))
         text = f'{mean:.1f} cm on average; joints fade from {low:g} to {high:g} cm'
         errors = {'Expected error': text}
     return {

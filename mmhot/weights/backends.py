@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from mmhot.compat.installation import list_devices_of_driver
-from mmhot.errors import INSTALL_MMPOSE
+from mmhot.errors import INSTALL_MMPOSE, require_choice
 from mmhot.weights.hub import ARCHIVE, MODEL_FILE, SDK_FILE, local_file, unpack
 from mmhot.weights.index import DEFAULT_LIFTER, SCHEME, WEIGHTS_FOLDER, find_model
 
@@ -41,9 +41,7 @@ def find_graph(
     Raises:
         ValueError: If the back end is unknown, or cannot run the model.
     """
-    if backend not in BACKENDS:
-        known = ', '.join(BACKENDS)
-        raise ValueError(f'backend must be one of {known}, got {backend!r}')
+    require_choice('backend', backend, BACKENDS)
     if model is not None and (file := exported_file(model)) is not None:
         if weights is not None:
             raise ValueError(

@@ -16,7 +16,7 @@ from mmpose.registry import MODELS
 from torch import Tensor
 
 from mmhot.compat.checkpoints import safe_load, save_checkpoint
-from mmhot.errors import naming
+from mmhot.errors import naming, require_choice
 from mmhot.io.atomic import replacing
 from mmhot.version import __version__
 from mmhot.weights.convert import PublishedModel
@@ -72,8 +72,7 @@ def convert_published(
             not fit together, or a setting is unknown or wrong.
     """
     weights = 'model' if weights == 'online' else weights
-    if weights not in _WRAPPERS:
-        raise ValueError(f"weights must be 'ema' or 'model', got {weights!r}")
+    require_choice('weights', weights, _WRAPPERS)
     if not isinstance(state_dict, Mapping):
         kind = type(state_dict).__name__
         raise ValueError(f'a checkpoint must be a dict of tensors, got {kind}')

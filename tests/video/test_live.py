@@ -8,7 +8,6 @@ from lifters import save_lifter
 
 from mmhot.lifting.lifter import Lifter
 from mmhot.structures.clips import Clip2D, Track2D
-from mmhot.video.capture import Interruption
 from mmhot.video.frames import Frame
 from mmhot.video.live import LiveLifter
 from mmhot.video.people import People
@@ -145,7 +144,7 @@ def test_missing_frames_do_not_make_poses_later(lifter):
 def test_people_are_broken_across_interruptions(lifter):
     live = LiveLifter(Walkers(), lifter, 50.0, 2)
     shown = frames(range(40))
-    items = [*shown[:15], Interruption('torn'), *shown[25:]]
+    items = [*shown[:15], 'torn', *shown[25:]]
     poses = [each for each in live(items) if each.people]
     indices = [each.frame.index for each in poses]
     assert indices[-20:] == [10, 11, 12, 13, 14, *range(25, 40)]

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from mmhot.io.atomic import replacing_text
-from mmhot.io.writers.csv import row_heads, write_rows
+from mmhot.io.writers.csv import write_rows
 from mmhot.io.writers.trc import fill_frames, in_y_up
 from mmhot.skeletons.joint_angles import angle_joints, angle_names, joint_angles
 from mmhot.structures.clips import Clip3D
@@ -62,8 +62,9 @@ def write_csv(clip: Clip3D, path: str | Path) -> None:
         for angle, joints in angle_joints(len(clip.joint_names)).items():
             errors[f'{angle}_error_3d'] = clip.expected_error[:, joints].max(1)
     table = np.column_stack([angles, *errors.values()])
+    heads = clip.frame, clip.seconds(clip.frame), clip.track
     rows = (
-        (*head, *('' if np.isnan(value) else f'{value:.4f}' for value in row))
-        for head, row in zip(row_heads(clip), table, strict=True)
+        (frame, f'{time:.6f}', track, *('' if np.isnan(x) else f'{x:.4f}' for x in row))
+        for frame, time, track, row in zip(*heads, table, strict=True)
     )
     write_rows(path, ('frame', 'time', 'track', *names, *errors), rows)

@@ -22,12 +22,6 @@ def write_csv(clip: Clip3D, path: str | Path) -> None:
     write_rows(path, list(columns), zip(*columns.values(), strict=True))
 
 
-def row_heads(clip: Clip3D) -> list[tuple[int, str, int]]:
-    """Return frame, seconds and track ID of each row."""
-    seconds = [f'{second:.6f}' for second in clip.seconds(clip.frame)]
-    return list(zip(clip.frame.tolist(), seconds, clip.track.tolist(), strict=True))
-
-
 def write_rows(
     path: str | Path, columns: Sequence[str], rows: Iterable[Sequence]
 ) -> None:
