@@ -103,7 +103,7 @@ def convert_file(
     those of :func:`convert_published`.
     """
     content = safe_load(source)
-    with naming(source):
+    with naming(Path(source)):
         config, state_dict = convert_published(content, weights, **settings)
     lifting = {'lifting': _LIFTING} if config['type'] == 'SequencePoseLifter' else {}
     text = Config({'model': config, **lifting}).pretty_text
