@@ -8,7 +8,7 @@ from mmhot.datasets.transforms.skeleton_augmentation import (
     _OFFSETS,
     RandomBoneLengths,
     RandomJointDefinition,
-    RandomStraightLegs,
+    RandomStraightLimbs,
     head_frame,
     hip_frame,
     shoulder_frame,
@@ -126,40 +126,49 @@ def test_missing_joints_are_midpoints_and_targets_unchanged():
     np.testing.assert_array_equal(sample['joints_world'], mocap.joints_of())
 
 
-def knee_angles(joints):
-    """Degrees of both knees, 0 where legs are straight, (T, 2)."""
+LIMBS = (('hip', 'knee', 'foot'), ('shoulder', 'elbow', 'wrist'))
+
+
+def limb_angles(joints, limb):
+    """Degrees of both knees or elbows, 0 where they are straight, (T, 2)."""
     found = []
     for side in ('left', 'right'):
-        hip, knee, foot = (
-            joints[:, H36M.index(f'{side}_{part}')] for part in ('hip', 'knee', 'foot')
-        )
-        bones = [knee - hip, foot - knee]
-        thigh, shin = (x / np.linalg.norm(x, axis=-1, keepdims=True) for x in bones)
-        found.append(np.degrees(np.arccos((thigh * shin).sum(-1).clip(-1, 1))))
+        start, bend, end = (joints[:, H36M.index(f'{side}_{part}')] for part in limb)
+        bones = [bend - start, end - bend]
+        upper, lower = (x / np.linalg.norm(x, axis=-1, keepdims=True) for x in bones)
+        found.append(np.degrees(np.arccos((upper * lower).sum(-1).clip(-1, 1))))
     return np.stack(found, 1)
 
 
-def test_legs_are_straightened_where_the_skeleton_is_not_motion_captures():
+def test_limbs_are_straightened_where_the_skeleton_is_not_motion_captures():
     joints = mocap.joints_of().astype(np.float64)
-    step = RandomStraightLegs(prob=1, own_prob=0, still_prob=0)
-    straight = step.straighten(joints, 20.0)
-    before, after = knee_angles(joints), knee_angles(straight)
-    small = before <= 40
-    wanted = np.maximum(before[small] - 20, 0.2 * before[small])
-    np.testing.assert_allclose(after[small], wanted, atol=1e-3)
-    np.testing.assert_allclose(after[before >= 85], before[before >= 85], atol=1e-3)
+    step = RandomStraightLimbs(prob=1, own_prob=0, still_prob=0)
+    straight = step.straighten(joints, 20.0, 10.0)
+    for limb, degrees in zip(LIMBS, (20, 10)):
+        before, after = (limb_angles(x, limb) for x in (joints, straight))
+        small = before <= 40
+        assert small.any()
+        wanted = np.maximum(before[small] - degrees, 0.2 * before[small])
+        np.testing.assert_allclose(after[small], wanted, atol=1e-3)
+        np.testing.assert_allclose(after[before >= 85], before[before >= 85], atol=1e-3)
     np.testing.assert_allclose(*map(lengths_of, (joints, straight)), rtol=1e-6)
-    parts = ('left_knee', 'left_foot', 'right_knee', 'right_foot')
-    legs = [H36M.index(name) for name in parts]
-    others = np.delete(np.arange(17), legs)
+    moved = [
+        H36M.index(f'{side}_{part}')
+        for side in ('left', 'right')
+        for _, *own in LIMBS
+        for part in own
+    ]
+    others = np.delete(np.arange(17), moved)
     np.testing.assert_array_equal(straight[:, others], joints[:, others])
-    # motion capture's own skeleton keeps its knees; others move in both arrays
+    # motion capture's own skeleton keeps its limbs; others move in both arrays
     window = step.transform(mocap.window())
     np.testing.assert_array_equal(window['joints_world'], mocap.joints_of())
-    moved = step.transform(RandomJointDefinition(prob=1.0).transform(mocap.window()))
-    assert knee_angles(moved['joints_world']).mean() < before.mean() - 4
+    sample = step.transform(RandomJointDefinition(prob=1.0).transform(mocap.window()))
+    for limb, least in zip(LIMBS, (4, 1)):
+        before, after = (limb_angles(x, limb) for x in (joints, sample['joints_world']))
+        assert after.mean() < before.mean() - least
     np.testing.assert_array_equal(
-        moved['observed_world'][:, legs], moved['joints_world'][:, legs]
+        sample['observed_world'][:, moved], sample['joints_world'][:, moved]
     )
-    still = RandomStraightLegs(0, 0, still_prob=1).transform(mocap.window())
+    still = RandomStraightLimbs(0, 0, still_prob=1).transform(mocap.window())
     assert (still['joints_world'] == still['joints_world'][:1]).all()

@@ -9,7 +9,7 @@ train_pipeline = [
     dict(type='RandomTimeReversal', prob=0.3),
     dict(type='RandomBoneLengths'),
     dict(type='RandomJointDefinition', prob=0.5),
-    dict(type='RandomStraightLegs'),
+    dict(type='RandomStraightLimbs'),
     dict(
         type='ProjectToRandomCamera',
         radius=(2.5, 8.0),

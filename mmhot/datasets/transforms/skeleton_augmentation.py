@@ -1,4 +1,4 @@
-"""Augmentation of 3D skeletons: bent knees, bone lengths and joint definitions."""
+"""Augmentation of 3D skeletons: bent limbs, bone lengths and joint definitions."""
 
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -8,11 +8,12 @@ from mmhot.skeletons.joints import get_skeleton
 
 _H36M = get_skeleton('h36m-17')
 _LEG = _H36M.indices(['left_knee', 'left_foot'])
-_LEGS = [
-    _H36M.indices([f'{side}_hip', f'{side}_knee', f'{side}_foot'])
+_LIMBS = [
+    _H36M.indices([f'{side}_{part}' for part in limb])
+    for limb in (('hip', 'knee', 'foot'), ('shoulder', 'elbow', 'wrist'))
     for side in ('left', 'right')
 ]
-_KNEES_AND_FEET = [joint for _, *own in _LEGS for joint in own]
+_MOVED = [joint for _, *own in _LIMBS for joint in own]
 _HIPS = _H36M.indices(['left_hip', 'right_hip'])
 _SHOULDERS = _H36M.indices(['left_shoulder', 'right_shoulder'])
 _ROOT, _THORAX, _SPINE = _H36M.indices(['root', 'thorax', 'spine'])
@@ -31,18 +32,20 @@ _TO_JOINTS = np.linalg.inv(_TO_BONES).round()
 
 
 @TRANSFORMS.register_module()
-class RandomStraightLegs(BaseTransform):
-    """Straighten the knees of a window, and hold some windows still.
+class RandomStraightLimbs(BaseTransform):
+    """Straighten knees and elbows of a window, and hold some windows still.
 
     CMU's solved skeletons stand with knees that are bent by 20 to 35 degrees: 2 to 5 %
-    of their knees are below 10 degrees, where those of people who stand are. The
-    front view does not show it, and a lifter predicts the usual. To learn both, knees
-    are straightened where arms or observed joints are not those of CMU's skeleton, by
-    :class:`RandomBoneLengths` and :class:`RandomJointDefinition`.
+    of their knees are below 10 degrees, where those of people who stand are, and 3 % of
+    their elbows below 20. The front view does not show it, and a lifter predicts the
+    usual. To learn both, limbs are straightened where arms or observed joints are not
+    those of CMU's skeleton, by :class:`RandomBoneLengths` and
+    :class:`RandomJointDefinition`.
 
-    Angles are reduced by one number of degrees in all frames, less from 40 degrees on,
-    not at all from 85. Bones keep their lengths, and the hips their places. Modified
-    keys: ``joints_world`` (T, 17, 3) and, if it is there, ``observed_world``.
+    Angles of knees, and of elbows, are reduced by one number of degrees in all frames,
+    less from 40 degrees on, not at all from 85. Bones keep their lengths, hips and
+    shoulders their places. Modified keys: ``joints_world`` (T, 17, 3) and, if it is
+    there, ``observed_world``.
 
     Args:
         prob (float): Probability for other skeletons.
@@ -51,8 +54,8 @@ class RandomStraightLegs(BaseTransform):
             photo.
     """
 
-    # degrees: range of reductions, angles up to which they apply, and from which not
-    reduction, full, none = (10.0, 35.0), 40.0, 85.0
+    # degrees: ranges of reductions, angles up to which they apply, and from which not
+    knees, elbows, full, none = (10.0, 35.0), (0.0, 35.0), 40.0, 85.0
     # of an angle that would become negative this share is left
     rest = 0.2
 
@@ -73,28 +76,30 @@ class RandomStraightLegs(BaseTransform):
                 )
         is_other = len(names) > 1 or results.get('arms_moved', False)
         if np.random.rand() < (self.prob if is_other else self.own_prob):
-            degrees = np.random.uniform(*self.reduction)
-            joints = self.straighten(results['joints_world'], degrees)
+            degrees = [np.random.uniform(*x) for x in (self.knees, self.elbows)]
+            joints = self.straighten(results['joints_world'], *degrees)
             results['joints_world'] = joints
             if 'observed_world' in results:
-                # which differs in the hips alone
+                # which differs in hips and shoulders alone
                 observed = results['observed_world'].copy()
-                observed[:, _KNEES_AND_FEET] = joints[:, _KNEES_AND_FEET]
+                observed[:, _MOVED] = joints[:, _MOVED]
                 results['observed_world'] = observed
         return results
 
-    def straighten(self, joints: np.ndarray, degrees: float) -> np.ndarray:
-        """Reduce the angles of knees of (T, 17, 3) by up to a number of degrees."""
+    def straighten(
+        self, joints: np.ndarray, knees: float, elbows: float
+    ) -> np.ndarray:
+        """Reduce the angles of (T, 17, 3) by up to these numbers of degrees."""
         joints = joints.copy()
-        for hip, knee, foot in _LEGS:
-            bones = joints[:, [knee, foot]] - joints[:, [hip, knee]]
+        for (start, bend, end), degrees in zip(_LIMBS, (knees, knees, elbows, elbows)):
+            bones = joints[:, [bend, end]] - joints[:, [start, bend]]
             lengths = np.linalg.norm(bones, axis=-1, keepdims=True).clip(1e-6)
             bones = bones / lengths
             angle = np.degrees(np.arccos(bones.prod(1).sum(-1).clip(-1, 1)))
             share = (self.none - angle) / (self.none - self.full)
             left = angle - degrees * share.clip(0, 1)
             share = np.maximum(left, self.rest * angle) / angle.clip(1e-6)
-            line = _unit((joints[:, foot] - joints[:, hip]).T).T[:, None]
+            line = _unit((joints[:, end] - joints[:, start]).T).T[:, None]
             # the rotation of each bone towards the line, in their common plane
             along = (bones * line).sum(-1, keepdims=True)
             across = bones - along * line
@@ -103,8 +108,8 @@ class RandomStraightLegs(BaseTransform):
                 across, axis=-1, keepdims=True
             ).clip(1e-6)
             bones = lengths * (np.cos(turn) * line + across)
-            joints[:, knee] = joints[:, hip] + bones[:, 0]
-            joints[:, foot] = joints[:, knee] + bones[:, 1]
+            joints[:, bend] = joints[:, start] + bones[:, 0]
+            joints[:, end] = joints[:, bend] + bones[:, 1]
         return joints
 
 
