@@ -144,7 +144,7 @@ def test_limbs_are_straightened_where_the_skeleton_is_not_motion_captures():
     joints = mocap.joints_of().astype(np.float64)
     step = RandomStraightLimbs(prob=1, own_prob=0, still_prob=0)
     straight = step.straighten(joints, 20.0, 10.0)
-    for limb, degrees in zip(LIMBS, (20, 10)):
+    for limb, degrees in zip(LIMBS, (20, 10), strict=True):
         before, after = (limb_angles(x, limb) for x in (joints, straight))
         small = before <= 40
         assert small.any()
@@ -164,7 +164,7 @@ def test_limbs_are_straightened_where_the_skeleton_is_not_motion_captures():
     window = step.transform(mocap.window())
     np.testing.assert_array_equal(window['joints_world'], mocap.joints_of())
     sample = step.transform(RandomJointDefinition(prob=1.0).transform(mocap.window()))
-    for limb, least in zip(LIMBS, (4, 1)):
+    for limb, least in zip(LIMBS, (4, 1), strict=True):
         before, after = (limb_angles(x, limb) for x in (joints, sample['joints_world']))
         assert after.mean() < before.mean() - least
     np.testing.assert_array_equal(

@@ -86,12 +86,11 @@ class RandomStraightLimbs(BaseTransform):
                 results['observed_world'] = observed
         return results
 
-    def straighten(
-        self, joints: np.ndarray, knees: float, elbows: float
-    ) -> np.ndarray:
+    def straighten(self, joints: np.ndarray, knees: float, elbows: float) -> np.ndarray:
         """Reduce the angles of (T, 17, 3) by up to these numbers of degrees."""
         joints = joints.copy()
-        for (start, bend, end), degrees in zip(_LIMBS, (knees, knees, elbows, elbows)):
+        limbs = zip(_LIMBS, (knees, knees, elbows, elbows), strict=True)
+        for (start, bend, end), degrees in limbs:
             bones = joints[:, [bend, end]] - joints[:, [start, bend]]
             lengths = np.linalg.norm(bones, axis=-1, keepdims=True).clip(1e-6)
             bones = bones / lengths
