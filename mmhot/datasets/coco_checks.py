@@ -1,7 +1,7 @@
 """Faults of annotation files in COCO's format, found before a training starts."""
 
 import reprlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,41 +36,18 @@ def coco_faults(content: Any, needs: CocoNeeds) -> Iterator[str]:
         if not isinstance(items, list) or not all(isinstance(x, dict) for x in items):
             yield f'{key!r} must be a list of objects, as in COCO'
             return
-    needed = {*needs.parts[:1]}  # MMPose leaves out the others
-    annotations = [ann for ann in content['annotations'] if needed <= ann.keys()]
-    if needs.parts and not any('bbox' in ann for ann in annotations):
-        yield "no usable person: no annotation has 'bbox' and 'keypoints'"
-        return
-    fault = _find_image_fault(content['images'])
-    if fault:
-        yield fault
-        return
-    categories = content.get('categories')
-    categories = categories if isinstance(categories, list) else ()
-    known = {category.get('id'): category.get('name') for category in categories}
-    sizes = {
-        image['id']: (image['width'], image['height']) for image in content['images']
-    }
-    seen, found, use_area = set(), {}, 'area' in needs.fields
-    for number, ann in enumerate(annotations, 1):
-        fault = _find_field_fault(ann, needs)
-        fault = fault or _find_reference_fault(ann, sizes, known, seen)
-        if fault is not None:  # numbers cannot be computed
-            name = ann.get('id')
-            yield f'annotation {f"no. {number}" if name is None else name}, {fault}'
+    annotations = content['annotations']
+    if needs.parts:  # MMPose leaves out the others
+        annotations = [ann for ann in annotations if needs.parts[0] in ann]
+        if not any('bbox' in ann for ann in annotations):
+            yield "no usable person: no annotation has 'bbox' and 'keypoints'"
             return
-        seen.add(ann['id'])
-        if _is_used(ann, needs, known):
-            fault = person_fault(ann, needs.parts, use_area)
-            fault = fault or _find_value_fault(ann, sizes[ann['image_id']], needs.parts)
-            found.setdefault(fault, []).append(ann)
-    if not found:
-        what = 'keypoint of visibility 1 or 2' if needs.parts else 'box of its classes'
-        yield f"no usable person: none has a {what} and an 'iscrowd' of 0"
-    found.pop(None, None)
-    for (field, text), (ann, *others) in found.items():
-        more = f' (and {len(others)} more annotations)' if others else ''
-        yield f'annotation {ann["id"]}, {field!r}: {text.format(ann[field])}{more}'
+    fault = _find_image_fault(content['images'])
+    fault = fault or _find_structure_fault(annotations, content, needs)
+    if fault:  # numbers cannot be computed
+        yield fault
+    else:
+        yield from _value_faults(annotations, content, needs)
 
 
 def _find_image_fault(images: list[dict]) -> str | None:
@@ -84,6 +61,29 @@ def _find_image_fault(images: list[dict]) -> str | None:
                 return f'image {name}, {field!r}: got {value!r}, wanted {wanted}'
     if len({image['id'] for image in images}) < len(images):
         return "two images have the same 'id'"
+    return None
+
+
+def _find_structure_fault(
+    annotations: list[dict], content: dict, needs: CocoNeeds
+) -> str | None:
+    """Describe the first fault of types and references."""
+    images = {image['id'] for image in content['images']}
+    known = content.get('categories')
+    known = {x.get('id') for x in known} if isinstance(known, list) else None
+    seen = set()
+    for number, ann in enumerate(annotations, 1):
+        fault = _find_field_fault(ann, needs)
+        if fault is None and ann['image_id'] not in images:
+            fault = f"'image_id': there is no image {ann['image_id']!r}"
+        if fault is None and known and ann['category_id'] not in known:
+            fault = f"'category_id': there is no category {ann['category_id']!r}"
+        if fault is None and ann['id'] in seen:
+            fault = "'id': two annotations have it"
+        if fault is not None:
+            name = ann.get('id')
+            return f'annotation {f"no. {number}" if name is None else name}, {fault}'
+        seen.add(ann['id'])
     return None
 
 
@@ -109,66 +109,90 @@ def _find_field_fault(ann: dict, needs: CocoNeeds) -> str | None:
     return None
 
 
-def _find_reference_fault(
-    ann: dict, images: Collection, categories: Collection, seen: Collection
-) -> str | None:
-    if ann['image_id'] not in images:
-        return f"'image_id': there is no image {ann['image_id']!r}"
-    if categories and ann['category_id'] not in categories:
-        return f"'category_id': there is no category {ann['category_id']!r}"
-    return "'id': two annotations have it" if ann['id'] in seen else None
+def _value_faults(
+    annotations: list[dict], content: dict, needs: CocoNeeds
+) -> Iterator[str]:
+    """Yield faults of boxes and keypoints; of each annotation the first."""
+    sizes = {x['id']: (x['width'], x['height']) for x in content['images']}
+    size = np.array([sizes[ann['image_id']] for ann in annotations], float)
+    boxes = np.array([ann['bbox'] for ann in annotations], float)
+    points = [[x for part in needs.parts for x in ann[part]] for ann in annotations]
+    points = np.array(points, float).reshape(len(annotations), -1, 3)
+    used = _find_used(annotations, points[..., 2], content, needs)
+    if not used.any():
+        what = 'keypoint of visibility 1 or 2' if needs.parts else 'box of its classes'
+        yield f"no usable person: none has a {what} and an 'iscrowd' of 0"
+        return
+    use_area = 'area' in needs.fields
+    own = [person_fault(ann, needs.parts, use_area) for ann in annotations]
+    faults = [
+        (field, np.array([x == (field, text) for x in own]), text)
+        for field, text in dict.fromkeys(filter(None, own))
+    ]
+    faults += _keypoint_faults(points, size, needs)
+    faults += _box_faults(boxes, points, size)
+    for field, wrong, text in faults:
+        rows = np.flatnonzero(used & wrong)
+        used &= ~wrong
+        if len(rows):
+            ann = annotations[rows[0]]
+            more = f' (and {len(rows) - 1} more annotations)' if len(rows) > 1 else ''
+            yield f'annotation {ann["id"]}, {field!r}: {text.format(ann[field])}{more}'
 
 
-def _is_used(ann: dict, needs: CocoNeeds, categories: dict) -> bool:
-    """Return whether MMPose or MMDetection uses an annotation."""
-    if ann.get('iscrowd'):
-        return False
+def _find_used(
+    annotations: list[dict], visibility: np.ndarray, content: dict, needs: CocoNeeds
+) -> np.ndarray:
+    used = np.array([not ann.get('iscrowd') for ann in annotations], bool)
     if needs.parts:
-        codes = [code for part in needs.parts for code in ann[part][2::3]]
+        counted = [ann.get('num_keypoints', 1) != 0 for ann in annotations]
         # NaN is a fault, which is reported
-        return ann.get('num_keypoints', 1) != 0 and any(not x <= 0 for x in codes)
-    return not needs.classes or categories.get(ann['category_id']) in needs.classes
+        used &= ~(visibility <= 0).all(1) & np.array(counted, bool)
+    elif needs.classes:
+        categories = content.get('categories') or ()
+        wanted = {x['id'] for x in categories if x.get('name') in needs.classes}
+        used &= np.array([ann['category_id'] in wanted for ann in annotations], bool)
+    return used
 
 
-def _find_value_fault(
-    ann: dict, image_size: tuple[int, int], parts: Sequence[str]
-) -> tuple[str, str] | None:
-    """Return field and text of the first fault of finite keypoints and box."""
-    size, margin = np.array(image_size), _MAX_OUTSIDE * max(image_size)
-    points = np.array([x for part in parts for x in ann[part]], float).reshape(-1, 3)
-    codes, seen = points[:, 2], points[points[:, 2] > 0, :2]
-    is_code = np.isin(codes, (0, 1, 2)) if len(parts) == 1 else codes >= 0
-    if not is_code.all():
-        text = 'visibility must be 0 (not labeled), 1 (hidden) or 2 (visible)'
-    elif len(seen) > 1 and (seen <= 1).all():
-        text = 'are normalized to 0..1, or all 0: wanted pixels'
-    elif (seen == 0).all(-1).sum() > 1:
-        text = 'several labeled ones lie at (0, 0): wanted visibility 0 if not labeled'
-    elif ((seen < -margin) | (seen > size + margin)).any():
-        text = 'a labeled one lies outside of the image'
-    else:
-        return _find_box_fault(ann, seen, size)
-    return 'keypoints', text
+def _keypoint_faults(
+    points: np.ndarray, size: np.ndarray, needs: CocoNeeds
+) -> Iterator[tuple[str, np.ndarray, str]]:
+    """Yield field, rows (N,) and text of the kinds of faults of keypoints (N, K, 3)."""
+    xy, codes = points[..., :2], points[..., 2]
+    is_code = np.isin(codes, (0, 1, 2)) if len(needs.parts) == 1 else codes >= 0
+    text = 'visibility must be 0 (not labeled), 1 (hidden) or 2 (visible)'
+    yield 'keypoints', ~is_code.all(1), text
+    labeled, several = codes > 0, (codes > 0).sum(1) > 1
+    normalized = several & ((xy <= 1).all(-1) | ~labeled).all(1)
+    text = 'are normalized to 0..1, or all 0: wanted pixels'
+    yield 'keypoints', normalized, text
+    at_zero = (labeled & (xy == 0).all(-1)).sum(1) > 1
+    text = 'several labeled ones lie at (0, 0): wanted visibility 0 if not labeled'
+    yield 'keypoints', at_zero, text
+    margin = _MAX_OUTSIDE * size.max(1)[:, None, None]
+    outside = (xy < -margin) | (xy > size[:, None] + margin)
+    text = 'a labeled one lies outside of the image'
+    yield 'keypoints', (outside.any(-1) & labeled).any(1), text
 
 
-def _find_box_fault(
-    ann: dict, seen: np.ndarray, size: np.ndarray
-) -> tuple[str, str] | None:
-    corner, sides = np.array(ann['bbox'], float).reshape(2, 2)
-    end, near = corner + sides, abs(seen - (corner + sides / 2)) <= sides
-    is_beyond = (end > (1 + _MAX_BEYOND) * size).any()
-    is_away = len(seen) > 1 and not near.all(-1).any()
-    if (sides <= 0).any():
-        text = 'has no width or height'
-    elif max(ann['bbox']) <= 1:
-        text = 'is normalized to 0..1'
-    elif is_beyond and ((sides > corner) & (sides <= size + 1)).all():
-        text = 'looks like x1, y1, x2, y2'
-    elif is_away or (corner >= size).any() or (end <= 0).any():
-        text = 'is not around the person, or outside of the image'
-    else:
-        return None
-    return 'bbox', f'{{0}} {text}: wanted x, y, width, height in pixels'
+def _box_faults(
+    boxes: np.ndarray, points: np.ndarray, size: np.ndarray
+) -> Iterator[tuple[str, np.ndarray, str]]:
+    """Yield the same of boxes (N, 4)."""
+    corner, sides = boxes[:, :2], boxes[:, 2:]
+    wanted = ': wanted x, y, width, height in pixels'
+    yield 'bbox', (sides <= 0).any(1), '{0} has no width or height' + wanted
+    yield 'bbox', (boxes <= 1).all(1), '{0} is normalized to 0..1' + wanted
+    xy, labeled = points[..., :2], points[..., 2] > 0
+    beyond = corner + sides > (1 + _MAX_BEYOND) * size
+    corners = beyond.any(1) & ((sides > corner) & (sides <= size + 1)).all(1)
+    yield 'bbox', corners, '{0} looks like x1, y1, x2, y2' + wanted
+    near = np.abs(xy - (corner + sides / 2)[:, None]) <= sides[:, None]
+    away = ~(near.all(-1) & labeled).any(1) & (labeled.sum(1) > 1)
+    away |= (corner >= size).any(1) | (corner + sides <= 0).any(1)
+    text = '{0} is not around the person, or outside of the image' + wanted
+    yield 'bbox', away, text
 
 
 def image_faults(content: dict, folder: Path, read_all: bool = False) -> Iterator[str]:

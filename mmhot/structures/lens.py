@@ -61,6 +61,10 @@ class Lens:
     @classmethod
     def of_view(cls, degrees: float, width: int, height: int) -> 'Lens':
         """Build a pinhole camera with a horizontal angle of view, 1 to 170 degrees."""
+        if not 1 <= degrees <= 170:
+            raise ValueError(
+                f'the angle of view must be from 1 to 170 degrees, got {degrees:g}'
+            )
         focal = width / 2 / math.tan(math.radians(degrees) / 2)
         return cls.pinhole(focal, width, height)
 
@@ -177,12 +181,13 @@ def resolve_intrinsics(
 ) -> Lens | None:
     """Return the lens that the user specified, scaled to the image size, or None.
 
-    ``fov`` is the horizontal angle of view in degrees; a calibration, ``intrinsics``,
-    has priority.
+    ``fov`` is the horizontal angle of view in degrees, ``intrinsics`` a calibration.
 
     Raises:
-        ValueError: If the lens does not fit the images.
+        ValueError: If the lens does not fit the images, or both are given.
     """
+    if fov is not None and intrinsics is not None:
+        raise ValueError('`fov` and `intrinsics` cannot both be given')
     if intrinsics is not None:
         return intrinsics.fitted(width, height)
     return None if fov is None else Lens.of_view(fov, width, height)
