@@ -130,14 +130,11 @@ LIMBS = (('hip', 'knee', 'foot'), ('shoulder', 'elbow', 'wrist'))
 
 
 def limb_angles(joints, limb):
-    """Degrees of both knees or elbows, 0 where they are straight, (T, 2)."""
-    found = []
-    for side in ('left', 'right'):
-        start, bend, end = (joints[:, H36M.index(f'{side}_{part}')] for part in limb)
-        bones = [bend - start, end - bend]
-        upper, lower = (x / np.linalg.norm(x, axis=-1, keepdims=True) for x in bones)
-        found.append(np.degrees(np.arccos((upper * lower).sum(-1).clip(-1, 1))))
-    return np.stack(found, 1)
+    """Degrees of both knees or elbows, 0 where they are straight, (2, T)."""
+    names = [[f'{side}_{part}' for part in limb] for side in ('left', 'right')]
+    bones = [np.diff(joints[:, H36M.indices(own)], axis=1) for own in names]
+    bones /= np.linalg.norm(bones, axis=-1, keepdims=True)
+    return np.degrees(np.arccos(np.prod(bones, 2).sum(-1).clip(-1, 1)))
 
 
 def test_limbs_are_straightened_where_the_skeleton_is_not_motion_captures():
@@ -152,12 +149,8 @@ def test_limbs_are_straightened_where_the_skeleton_is_not_motion_captures():
         np.testing.assert_allclose(after[small], wanted, atol=1e-3)
         np.testing.assert_allclose(after[before >= 85], before[before >= 85], atol=1e-3)
     np.testing.assert_allclose(*map(lengths_of, (joints, straight)), rtol=1e-6)
-    moved = [
-        H36M.index(f'{side}_{part}')
-        for side in ('left', 'right')
-        for _, *own in LIMBS
-        for part in own
-    ]
+    parts = ('knee', 'foot', 'elbow', 'wrist')
+    moved = H36M.indices([f'{side}_{x}' for side in ('left', 'right') for x in parts])
     others = np.delete(np.arange(17), moved)
     np.testing.assert_array_equal(straight[:, others], joints[:, others])
     # motion capture's own skeleton keeps its limbs; others move in both arrays
