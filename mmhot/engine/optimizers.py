@@ -13,8 +13,6 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.optim import AdamW, Optimizer
 
-_MUON = dict(adjust_lr_fn='match_rms_adamw')
-
 
 @OPTIMIZERS.register_module()
 class MuonAdamW(Optimizer):
@@ -58,7 +56,8 @@ class MuonAdamW(Optimizer):
             if not hasattr(torch.optim, 'Muon'):
                 version = torch.__version__
                 raise ImportError(f'Muon came with PyTorch 2.9, this is {version}')
-            self.parts.append(torch.optim.Muon(matrices, **defaults, **_MUON))
+            muon = dict(**defaults, adjust_lr_fn='match_rms_adamw')
+            self.parts.append(torch.optim.Muon(matrices, **muon))
         if others:
             self.parts.append(AdamW(others, **defaults, fused=True))
         self._share_groups()
@@ -122,9 +121,25 @@ class CosineMomentumEMA(ExponentialMovingAverage):
     ``momentum * (1 + cos(pi t / T)) / 2``. Unlike MMEngine's, which copies the source
     at the first step, it averages at all steps. For MMEngine's ``EMAHook``.
 
-    Arguments are those of the parent class; GTPT's released code has a momentum of
-    0.004 and averages the statistics of BatchNorm, too (``update_buffers``).
+    Args:
+        model (nn.Module): The model to average.
+        momentum (float): The source's weight at the first step; 0.004 in GTPT's
+            released code. Defaults to 0.004.
+        interval (int): Same as in MMEngine.
+        device (torch.device, optional): Same as in MMEngine.
+        update_buffers (bool): Whether to average the statistics of BatchNorm.
+            Defaults to True.
     """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        momentum: float = 0.004,
+        interval: int = 1,
+        device=None,
+        update_buffers: bool = True,
+    ) -> None:
+        super().__init__(model, momentum, interval, device, update_buffers)
 
     def update_parameters(self, model: nn.Module) -> None:
         """Average the source into this model, also at the first step."""

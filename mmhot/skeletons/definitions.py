@@ -121,6 +121,7 @@ _RIGHT_HAND = _hand('right')
 _COCO_WHOLEBODY = ' '.join([_COCO_BODY, _COCO_FEET, _FACE, _LEFT_HAND, _RIGHT_HAND])
 
 _HEAD = _both('nose @eye @ear')
+_CORNERS = _both('@shoulder @hip')
 _UPPER, _LOWER = _both('@shoulder @elbow @wrist'), _both('@hip @knee @ankle')
 _H36M_MEANINGS = dict(
     root='pelvis', left_foot='left_ankle', right_foot='right_ankle', head='head_top'
@@ -141,7 +142,7 @@ DEFINITIONS = (
     dict(
         name='coco-17',
         tree=_COCO_BODY,
-        groups=dict(head=_HEAD, **_HALVES),
+        groups=dict(head=_HEAD, torso=_CORNERS, **_HALVES),
         dataset_names=('coco', 'ochuman'),
         by_count=True,
     ),
@@ -150,6 +151,7 @@ DEFINITIONS = (
         tree=_COCO_WHOLEBODY,
         groups=dict(
             head=_HEAD,
+            torso=_CORNERS,
             **_HALVES,
             body=_joints(_COCO_BODY),
             feet=_joints(_COCO_FEET),
@@ -189,6 +191,7 @@ DEFINITIONS = (
         tree=_HALPE,
         groups=dict(
             head=f'{_HEAD} head',
+            torso='hip neck',
             upper_body=f'neck {_UPPER}',
             lower_body=f'hip {_LOWER}',
             **_FEET,
@@ -202,6 +205,7 @@ DEFINITIONS = (
         tree=_MPII,
         groups=dict(
             head='upper_neck head_top',
+            torso='pelvis thorax',
             upper_body=f'thorax {_UPPER}',
             lower_body=f'pelvis {_LOWER}',
         ),
@@ -210,14 +214,16 @@ DEFINITIONS = (
     dict(
         name='crowdpose-14',
         tree=_CROWDPOSE,
-        groups=dict(head='top_head neck', **_HALVES),
+        groups=dict(head='top_head neck', torso=_CORNERS, **_HALVES),
         meanings=dict(top_head='head_top'),
         dataset_names=('crowdpose',),
     ),
     dict(
         name='posetrack18-17',
         tree=_POSETRACK18,
-        groups=dict(head=_both('nose head_bottom head_top @ear'), **_HALVES),
+        groups=dict(
+            head=_both('nose head_bottom head_top @ear'), torso=_CORNERS, **_HALVES
+        ),
         meanings=dict(head_bottom='upper_neck'),
         dataset_names=('posetrack18',),
     ),
@@ -225,16 +231,32 @@ DEFINITIONS = (
         name='openpose-25',
         tree=f'nose<neck neck<mid_hip {_OPENPOSE_ARMS} mid_hip {_OPENPOSE_LEGS} '
         + _COCO_FEET,
+        groups=dict(
+            head=_HEAD,
+            torso='neck mid_hip',
+            upper_body=f'neck {_UPPER}',
+            lower_body=f'mid_hip {_LOWER}',
+            **_FEET,
+        ),
         meanings=dict(mid_hip='pelvis'),
     ),
     dict(
         name='openpose-18',
         tree=f'nose<neck neck {_OPENPOSE_ARMS} '
         + _OPENPOSE_LEGS.replace('mid_hip', 'neck'),
+        groups=dict(head=_HEAD, torso=_CORNERS, **_HALVES),
     ),
     dict(
         name='mediapipe-33',
         tree=_MEDIAPIPE,
+        groups=dict(
+            head=_both('nose @eye_inner @eye @eye_outer @ear mouth_left mouth_right'),
+            torso=_CORNERS,
+            left_foot='left_heel left_foot_index',
+            right_foot='right_heel right_foot_index',
+            left_hand='left_wrist left_pinky left_index left_thumb',
+            right_hand='right_wrist right_pinky right_index right_thumb',
+        ),
         meanings=dict(left_thumb='left_thumb2', right_thumb='right_thumb2'),
         by_count=True,
     ),

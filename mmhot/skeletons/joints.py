@@ -37,7 +37,8 @@ class Skeleton:
         flip_pairs (tuple[tuple[int, int]]): Pairs (left, right), by left index.
         groups (Mapping[str, tuple[str]]): Joint names of each body part. Limbs run
             from the trunk outwards. ``torso`` holds the joints on the midline of the
-            trunk. ``head``, ``upper_body`` and ``lower_body`` are disjoint.
+            trunk or, where there are none, the shoulders and hips. ``head``,
+            ``upper_body`` and ``lower_body`` are disjoint where they exist.
         meanings (Mapping[str, str]): Names by which joints are known across skeletons,
             for joints whose own name differs.
         dataset_names (tuple[str]): ``dataset_name`` of MMPose's metainfos with these
@@ -119,7 +120,7 @@ SKELETONS: Mapping[str, Skeleton] = MappingProxyType(_REGISTRY)
 def register_skeleton(
     name: str,
     tree: str,
-    groups: Mapping[str, str] = MappingProxyType({}),
+    groups: Mapping[str, str],
     *,
     flip_pairs: Mapping[str, str] | None = None,
     meanings: Mapping[str, str] | None = None,
@@ -135,6 +136,7 @@ def register_skeleton(
         name (str): A new name.
         tree (str): Joints in order as ``joint<parent`` words; the root is ``joint``.
         groups (Mapping[str, str]): Joint names of each body part, separated by spaces.
+            ``head`` and ``torso`` are required.
         flip_pairs (Mapping[str, str], optional): Right counterparts of left joints
             whose names do not contain 'left'.
         meanings (Mapping[str, str], optional): See :class:`Skeleton`.
@@ -156,6 +158,9 @@ def register_skeleton(
     for joint in sum(map(list, groups.values()), mentioned):
         if joint not in joints:
             raise ValueError(_unknown(f'joint of {name}', joint, joints))
+    for group in ('head', 'torso'):
+        if group not in groups:
+            raise ValueError(f'groups of {name} must contain {group!r}')
     taken = {key for x in SKELETONS.values() for key in (x.name, *x.dataset_names)}
     if taken & {name, *dataset_names}:
         raise ValueError(f'a skeleton {name!r} is registered already')

@@ -155,6 +155,8 @@ def test_lines_are_appended_and_errors_name_the_file(tmp_path):
         with json_lines(path) as write:
             write({'a': text})
     assert path.read_text(encoding='utf-8') == '{"a": "é"}\n{"a": "b"}\n'
+    with pytest.raises(OSError, match='cannot write .*: No such file or directory'):
+        json_lines(tmp_path / 'none' / 'a.jsonl').__enter__()
     with (
         json_lines(Path('/dev/full')) as write,
         pytest.raises(OSError, match='cannot write /dev/full: No space left'),

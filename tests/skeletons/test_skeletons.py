@@ -7,6 +7,7 @@ import pytest
 from clip_files import save, walk
 from lifters import save_lifter
 
+from mmhot.evaluation.pose_errors import error_groups
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.lifting.lifter import Lifter
 from mmhot.skeletons import joints
@@ -56,6 +57,7 @@ def test_left_and_right_groups_are_mirror_images(skeleton):
         assert flip[left].tolist() == right
         # Limbs run outwards: every joint hangs on the one before.
         assert [skeleton.parents[joint] for joint in left[1:]] == left[:-1]
+    assert {'torso', 'head', 'ends'} <= error_groups(skeleton).keys()
 
 
 def test_h36m_indices_are_the_published_ones():

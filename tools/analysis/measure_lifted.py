@@ -125,7 +125,7 @@ def print_plausibility(clips: list[Clip3D]) -> None:
             poses = clip.keypoints_3d[rows].astype(np.float64)
             variation = bone_length_variation(poses, clip.parents)
             shake = jitter(poses, clip.frame[rows], clip.fps)
-            shake = f'{shake:.1f} {clip.unit}/s^2'
+            shake = f'{shake:.1f} {clip.unit}/s^2' if shake >= 0 else 'needs 3 frames'
             worst = f'{bones[variation.argmax()]} {variation.max():.1%}'
             mean = f'{variation.mean():.1%}'
             own = clip.take(rows)

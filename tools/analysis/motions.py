@@ -81,7 +81,7 @@ def open_motions(
     Args:
         data_root (str | Path): Folder of the motion capture, see docs/data.md.
         split (str): Defaults to 'val'.
-        **settings: Of :class:`MocapDataset`, such as ``fps``.
+        **settings: Of :class:`mmhot.datasets.MocapDataset`, such as ``fps``.
     """
     return MocapDataset(
         split_file='cmu_split.json',

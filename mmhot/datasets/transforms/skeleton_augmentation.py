@@ -80,7 +80,7 @@ class RandomStraightLimbs(BaseTransform):
             joints = self.straighten(results['joints_world'], *degrees)
             results['joints_world'] = joints
             if 'observed_world' in results:
-                # which differs in hips and shoulders alone
+                # where knees, elbows and what follows them are the same
                 observed = results['observed_world'].copy()
                 observed[:, _MOVED] = joints[:, _MOVED]
                 results['observed_world'] = observed

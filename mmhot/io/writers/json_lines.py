@@ -14,12 +14,20 @@ def json_lines(path: Path) -> Iterator[Callable[[dict], None]]:
     Raises:
         OSError: If it cannot be written; one line that names it.
     """
-    with path.open('ab', buffering=0) as file:
+    with _naming_errors(path):
+        file = path.open('ab', buffering=0)
+    with file:
 
         def write(document: dict) -> None:
-            try:
+            with _naming_errors(path):
                 file.write(f'{to_json(document)}\n'.encode())
-            except OSError as error:
-                raise OSError(f'cannot write {path}: {error.strerror}') from error
 
         yield write
+
+
+@contextmanager
+def _naming_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OSError(f'cannot write {path}: {error.strerror}') from error

@@ -193,13 +193,14 @@ class MMPoseEstimator(CropEstimator):
         # the same, in less of the time in which other threads wait
         size, padding = self._affine
         aspect, (width, height) = size[0] / size[1], (box[2:] - box[:2]) * padding
-        is_wide = width > height * aspect
+        if width > height * aspect:
+            height = width / aspect
+        else:
+            width = height * aspect
         return self._meta | dict(
             img=cv2.warpAffine(image, crop_matrix(box, size, padding), size),
             input_size=size,
-            input_scale=(width, width / aspect)
-            if is_wide
-            else (height * aspect, height),
+            input_scale=(width, height),
             input_center=(box[2:] + box[:2]) * 0.5,
         )
 

@@ -135,8 +135,8 @@ class OnnxFile:
         if name is None:
             with naming(self.path):
                 name = skeleton_with(num_keypoints)
-            text = '%s does not name its %d keypoints: assuming %s; give another as'
-            _LOGGER.warning(f'{text} skeleton', self.path, num_keypoints, name)
+            text = f'{self.path} does not name its {num_keypoints} keypoints'
+            _LOGGER.warning('%s: assuming %s; give another as skeleton', text, name)
         skeleton = get_skeleton(name)
         if skeleton.num_keypoints != num_keypoints:
             raise ValueError(
