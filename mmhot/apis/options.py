@@ -46,6 +46,7 @@ class Argument:
             has its own.
         metavar (str): Placeholder in the help text; the unit of a number.
         flag (str): Command-line option, where it is not the name of the field.
+        flag_help (str): Help text of a flag that turns its field off.
     """
 
     help: str
@@ -56,6 +57,7 @@ class Argument:
     expected: str = ''
     metavar: str = 'N'
     flag: str = ''
+    flag_help: str = ''
 
     def check(self, name: str, kind: type, given: Any) -> Any:
         """Convert and check a value; messages begin with ``name``."""
@@ -313,9 +315,12 @@ class LiftOptions(LifterOptions):
         'take only the largest person of each frame, as one track', choices=('largest',)
     )
     flip_test: bool = option(
-        'do not average with the mirrored prediction: twice as fast, less accurate',
+        'average with the mirrored prediction; without, lifting is twice as fast and '
+        'less accurate',
         True,
         flag='--no-flip',
+        flag_help='do not average with the mirrored prediction: twice as fast, less '
+        'accurate',
     )
     batch_size: int | None = option(
         'windows per batch (default: 64, or fewer if the model is large)', low=1

@@ -48,7 +48,8 @@ def add_options(parser: argparse._ActionsContainer, options: type[Options]) -> N
 
 def help_of(each: Field) -> str:
     """Return the help text of an option, with its default."""
-    text, default = each.metadata['argument'].help, each.default
+    argument, default = each.metadata['argument'], each.default
+    text = argument.flag_help or argument.help
     if default in (None, MISSING, ()) or kind_of(each) is bool or '(default' in text:
         return text
     default = default if isinstance(default, str) else f'{default:g}'

@@ -69,7 +69,13 @@ def test_every_field_has_a_help_text_and_an_option(options):
     add_options(parser, options)
     known = {action.dest for action in parser._actions}
     for each in fields(options):
-        assert each.metadata['argument'].help
+        argument = each.metadata['argument']
+        assert argument.help
+        # a flag that turns its field off has the contrary help text
+        is_inverted = each.default is True
+        assert is_inverted == argument.flag.startswith('--no-')
+        assert is_inverted == argument.flag_help.startswith('do not ')
+        assert not argument.help.startswith('do not ') or each.name.startswith('no_')
         if each.name not in ('device', *options.python_only):
             assert each.name in known
 
