@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 import mmhot
-from mmhot.apis.options import ExportOptions, InferOptions, LiftOptions
+from mmhot.apis.options import InferOptions, LiftOptions, SaveOptions
 from mmhot.cli.dispatch import build_parser
 from mmhot.structures.clips import Clip3D
 from mmhot.structures.formats import WRITERS
@@ -184,7 +184,7 @@ def test_every_option_is_documented(name, monkeypatch):
         assert short or re.search(rf'`{option}\b', text), option
 
 
-@pytest.mark.parametrize('options', [InferOptions, LiftOptions, ExportOptions])
+@pytest.mark.parametrize('options', [InferOptions, LiftOptions, SaveOptions])
 def test_every_argument_is_documented(options):
     text = (ROOT / 'docs' / 'api.md').read_text()
     for field in fields(options):

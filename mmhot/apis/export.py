@@ -1,14 +1,15 @@
 """Export of 3D clips in all formats."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmhot.apis.options import ExportOptions
+from mmhot.apis.options import ExportOptions, SaveOptions
 from mmhot.apis.progress import Bars, no_bar
 from mmhot.io.results import check_targets, name_files
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.structures.formats import WRITERS
+from mmhot.structures.formats import WRITERS, Writer
 
 if TYPE_CHECKING:  # importing them takes seconds
     from mmhot.structures.clips import Clip3D
@@ -31,7 +32,7 @@ def save_clip(
             write ``NAME_person0.bvh`` and so on if there are several people.
         video (str | Path | FrameSource, optional): Video behind the keypoints in
             ``.html``, ``.mp4``, ``.png`` and ``.rrd``.
-        **options (object): See :class:`mmhot.apis.options.ExportOptions`, but
+        **options (object): See :class:`mmhot.apis.options.SaveOptions`, but
             ``formats``.
 
     Raises:
@@ -43,11 +44,18 @@ def save_clip(
     suffix = path.suffix.removeprefix('.')
     endings = [name for name in WRITERS if path.name.endswith(f'.{name}')]
     name = max(endings, key=len, default=suffix)
-    chosen = ExportOptions.of(formats=[name], **options)
+    chosen = SaveOptions.of(formats=[name], **options)
+    for step in set(chosen.without) & set(clip.steps):
+        raise ValueError(
+            f'without={step!r} comes too late: the step has run; leave it out where '
+            'the clip is lifted'
+        )
     if isinstance(video, str | Path):
         (video,) = open_inputs([str(video)])
     files = name_files(path, *chosen.formats, sorted(set(clip.track.tolist()))).values()
     check_targets([(clip.name, files)], [] if video is None else [video.path])
+    if chosen.static_camera:
+        clip = _keep_still(clip, chosen.without)
     stem = path.name.removesuffix(f'.{chosen.formats[0]}')
     return export(clip, chosen, video, stem=path.with_name(stem))
 
@@ -66,33 +74,15 @@ def export(
     each file. ``stem`` is that of the files without their format, by default the clip's
     name in ``options.out_dir``.
     """
-    from mmhot.apis.processing import processors_of_files
-    from mmhot.lifting.world import scale_people, turn
-    from mmhot.motion.processors import run_processors
-
     if footage is None and options.html_frames:
         raise ValueError('html_frames needs a video, and there is none')
     stem = options.out_dir / clip.name if stem is None else stem
-    is_static = options.static_camera or clip.camera_path is not None
-    writers = {name: WRITERS[name] for name in options.formats}
-    is_person = clip.joint_names[: len(_H36M.joints)] == _H36M.joints
-    wanted = [name for name, writer in writers.items() if writer.of_people]
-    wanted += ['height'] if options.height is not None else []
-    if wanted and not is_person:
-        raise ValueError(f'{", ".join(wanted)}: only for the joints of {_H36M.name}')
-    if not is_person:
-        is_static, writers = False, {x: writers[x] for x in writers if x != 'html'}
-        if 'html' in options.formats:  # one of the default formats
-            say(f'{clip.name}: no .html, whose viewer shows people')
-    steps, known = processors_of_files(options, is_person), {'static_camera': is_static}
-    clip = run_processors(steps, 'files', clip, known)
-    if options.height is not None:
-        clip = scale_people(clip, options.height)
+    writers = _writers_for(clip, options, say)
     # a clip in world axes is written as it is
     is_world = clip.axes == 'world' and options.axes == 'camera'
     chosen = 'world' if is_world else options.axes
     axes = {name: 'world' if x.world else chosen for name, x in writers.items()}
-    clips = {each: turn(clip, each, is_static) for each in set(axes.values())}
+    clips = _prepare(clip, options, set(axes.values()))
     written = []
     for name, writer in writers.items():
         shown = clips[axes[name]]
@@ -110,3 +100,51 @@ def export(
             say(f'{file} ({note})' if isinstance(note, str) else f'{file}')
             written.append(file)
     return written
+
+
+def _is_person(clip: 'Clip3D') -> bool:
+    return clip.joint_names[: len(_H36M.joints)] == _H36M.joints
+
+
+def _writers_for(
+    clip: 'Clip3D', options: ExportOptions, say: Callable[[str], None]
+) -> dict[str, Writer]:
+    """Return the writers of the chosen formats; raise if they do not suit the clip."""
+    writers = {name: WRITERS[name] for name in options.formats}
+    if _is_person(clip):
+        return writers
+    wanted = [name for name, writer in writers.items() if writer.of_people]
+    wanted += ['height'] if options.height is not None else []
+    if wanted:
+        raise ValueError(f'{", ".join(wanted)}: only for the joints of {_H36M.name}')
+    if 'html' in writers:  # one of the default formats
+        say(f'{clip.name}: no .html, whose viewer shows people')
+    return {name: writer for name, writer in writers.items() if name != 'html'}
+
+
+def _prepare(
+    clip: 'Clip3D', options: ExportOptions, axes: Iterable[str]
+) -> dict[str, 'Clip3D']:
+    """Return the clip at the chosen height, in each of the axes."""
+    from mmhot.lifting.world import scale_people, turn
+
+    is_static = clip.camera_path is not None and _is_person(clip)
+    if options.height is not None:
+        clip = scale_people(clip, options.height)
+    return {each: turn(clip, each, is_static) for each in axes}
+
+
+def _keep_still(clip: 'Clip3D', without: Sequence[str]) -> 'Clip3D':
+    """State that the camera of a clip is static, and lock the feet unless they are."""
+    from mmhot.motion.camera_path import static_path
+    from mmhot.motion.foot_lock import LockFeet
+    from mmhot.motion.processors import run_processors
+    from mmhot.structures.clips import to_axes
+
+    if clip.axes == 'world' or clip.camera_path is not None or not len(clip):
+        return clip
+    path = static_path(int(clip.frame.max()) + 1)
+    clip = replace(to_axes(clip, 'camera'), camera_path=path)
+    wanted = _is_person(clip) and 'feet' not in (*without, *clip.steps)
+    steps = [LockFeet()] if wanted else []
+    return run_processors(steps, 'poses', clip, {'camera_path': path})

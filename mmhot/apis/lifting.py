@@ -15,7 +15,7 @@ from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.io.readers.predictions import as_predictions
 from mmhot.io.results import result_files, results_folder
 from mmhot.lifting.lifter import Lifter
-from mmhot.motion.camera_path import static_path
+from mmhot.motion.camera_path import path_of_keypoints
 from mmhot.motion.chain import lift_clip
 from mmhot.structures.clips import Clip2D, Clip3D, check_clip
 from mmhot.structures.lens import resolve_intrinsics
@@ -178,7 +178,8 @@ def _lift_clip(
     lifter: Lifter, clip: Clip2D, options: LiftOptions, show: Show
 ) -> Clip3D:
     lens = resolve_intrinsics(clip.width, clip.height, options.fov, options.intrinsics)
-    return lift_clip(lifter, processors_of(options, lifter), clip, lens, show)
+    known = {'camera_path': path_of_keypoints(clip)} if options.static_camera else {}
+    return lift_clip(lifter, processors_of(options, lifter), clip, lens, show, **known)
 
 
 def _open_lifter(options: LiftOptions) -> Lifter:
@@ -278,8 +279,7 @@ def lift_source(
                 "only 'static' is supported"
             )
         if pipeline.camera == 'static':
-            frames = [track.frames[-1] for track in source.tracks if len(track.frames)]
-            path = static_path(int(max(frames)) + 1)
+            path = path_of_keypoints(source)
         with times.measure('3D'):
             lifted = pipeline.lift(source, lambda *done: progress('3D', *done), path)
         times.num_frames = len(set(lifted.frame.tolist()))

@@ -92,14 +92,12 @@ class Options:
     Attributes:
         files (list[Path]): Existing files that the values name.
         title (str): Section of the command line's help for the fields of a class.
-        python_only (tuple[str]): Fields without an option on the command line.
 
     Raises:
         ValueError: If a value is wrong; the message names the argument.
     """
 
     title = ''
-    python_only = ()
 
     def __post_init__(self) -> None:
         """Convert and check the values."""
@@ -284,7 +282,20 @@ class LifterOptions(ProcessorOptions, DeviceOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LiftOptions(LifterOptions):
+class StaticCameraOption(Options):
+    """Option of all that handles keypoints or poses without their video."""
+
+    title = 'results'
+
+    static_camera: bool = option(
+        'the camera does not move: estimate its tilt and the floor, and keep standing '
+        'feet in place',
+        False,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiftOptions(LifterOptions, StaticCameraOption):
     """Options of :func:`mmhot.lift`: the lifter, and what a keypoint file lacks."""
 
     title = 'model and inputs'
@@ -393,7 +404,7 @@ class InferOptions(LifterOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExportOptions(ProcessorOptions):
+class ExportOptions(Options):
     """Options of the files that are written: formats, axes, scale and floor."""
 
     title = 'results'
@@ -416,11 +427,6 @@ class ExportOptions(ProcessorOptions):
         high=3,
         metavar='METERS',
     )
-    static_camera: bool = option(
-        'the camera does not move: estimate its tilt and the floor, and keep standing '
-        'feet in place',
-        False,
-    )
     bvh_profile: str = option(
         'names of the joints of .bvh', 'default', choices=BVH_PROFILE_NAMES
     )
@@ -440,6 +446,11 @@ class ExportOptions(ProcessorOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SaveOptions(ExportOptions, StaticCameraOption, ProcessorOptions):
+    """Options of :meth:`mmhot.Clip3D.save`."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class OutputOptions(ExportOptions):
     """Options of the commands that write files."""
 
@@ -453,10 +464,9 @@ class LiftRunOptions(LiftOptions, OutputOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class InferRunOptions(InferOptions, OutputOptions):
-    """Options of ``mmhot infer``; ``camera`` replaces ``static_camera``."""
+    """Options of ``mmhot infer``."""
 
     title = 'repeated runs'
-    python_only = ('static_camera',)
 
     no_cache: bool = option(
         'detect people again, and keep no intermediate results', False

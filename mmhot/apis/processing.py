@@ -1,6 +1,6 @@
 """Processors of a run: the one place where they are chosen, with their settings."""
 
-from mmhot.apis.options import ExportOptions, InferOptions, LifterOptions
+from mmhot.apis.options import InferOptions, LifterOptions
 from mmhot.lifting.lifter import Lifter
 from mmhot.motion.expected_error import ExpectErrors, read_coefficients
 from mmhot.motion.extremities import AddJoints
@@ -19,17 +19,12 @@ def processors_of(options: LifterOptions, lifter: Lifter) -> list[Processor]:
     coefficients = read_coefficients(lifter.network.weights)
     if coefficients is not None:
         chosen.append(ExpectErrors(coefficients))
-    if isinstance(options, InferOptions):
+    if isinstance(options, InferOptions) and options.smooth_3d != 'none':
         chosen.append(SmoothPoses(options.smooth_3d))
     if options.joints > 17:
         if not lifter.is_person:
             raise ValueError(f'joints=24 is for people, not for {lifter.skeleton.name}')
         chosen.append(AddJoints())
-    chosen += [RestoreCamera(), *registered_processors()]
-    return [step for step in chosen if step.name not in options.without]
-
-
-def processors_of_files(options: ExportOptions, is_person: bool) -> list[Processor]:
-    """List the processors of clips that are written, in order."""
-    chosen = [LockFeet()] * is_person + registered_processors()
+    chosen += [RestoreCamera(), *[LockFeet()] * lifter.is_person]
+    chosen += registered_processors()
     return [step for step in chosen if step.name not in options.without]

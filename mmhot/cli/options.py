@@ -17,12 +17,10 @@ def add_options(parser: argparse._ActionsContainer, options: type[Options]) -> N
     a title form a section of the help.
     """
     groups = {'': parser}
-    # every command has --device, see mmhot.cli.dispatch
-    hidden = ('device', *options.python_only)
     for part in reversed(options.__mro__[:-1]):
         own = [x for x in fields(options) if x.name in part.__annotations__]
         for each in own:
-            if each.name in hidden:
+            if each.name == 'device':  # every command has it, see mmhot.cli.dispatch
                 continue
             if part.title not in groups:
                 groups[part.title] = parser.add_argument_group(part.title)

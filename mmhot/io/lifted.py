@@ -41,9 +41,10 @@ _HEADER = {
     'focal_assumed': bool,
     'intrinsics': _tuple_of(float),
 }
-# Of clips whose frames share axes, of those of several shots, and of lifters that
-# predict their errors.
-_PATH, _CUTS, _ERROR = 'camera_path', 'cuts', 'expected_error'
+# Of clips whose frames share axes, of those of several shots or with steps, and of
+# lifters that predict their errors.
+_PATH, _ERROR = 'camera_path', 'expected_error'
+_LISTS = {'cuts': _tuple_of(int), 'steps': _tuple_of(str)}
 # Keys of the arrays in the JSON's instances; the first three are MMPose's.
 _INSTANCE_KEYS = {
     'track': 'track_id',
@@ -122,7 +123,7 @@ def write_keypoints(clip: Clip2D, path: str | Path) -> None:
 
 def _header(clip: Clip3D) -> dict[str, object]:
     """Return the fields that are the same for all rows, those that the clip has."""
-    names = (*_HEADER, _PATH, _CUTS)
+    names = (*_HEADER, _PATH, *_LISTS)
     fields = {name: getattr(clip, name) for name in names}
     return {
         k: v for k, v in fields.items() if k in _HEADER or (v is not None and len(v))
@@ -142,7 +143,7 @@ def read_lifted(path: str | Path) -> Clip3D:
     with naming(path):
         with path.open('rb') as file:
             is_zip = file.read(4) in SIGNATURES
-        names = (*ARRAYS, *_HEADER, _PATH, _CUTS)
+        names = (*ARRAYS, *_HEADER, _PATH, *_LISTS)
         fields = load_arrays(path, names) if is_zip else _fields_of_json(path)
         lacking = {*ARRAYS, *_HEADER} - {_ERROR} - fields.keys()
         if lacking:
@@ -185,8 +186,9 @@ def _build(fields: dict[str, object]) -> Clip3D:
             known[name] = array.astype(dtype)
     if _PATH in fields:
         known[_PATH] = as_numbers(fields[_PATH], _PATH).astype(np.float32)
-    if _CUTS in fields:
-        known[_CUTS] = tuple(map(int, fields[_CUTS]))
+    for name, make in _LISTS.items():
+        if name in fields:
+            known[name] = make(np.asarray(fields[name]).tolist())
     clip = Clip3D(**known)
     is_constant_rate = np.array_equal(clip.time, clip.frame / clip.fps)
     return replace(clip, time=None) if is_constant_rate else clip

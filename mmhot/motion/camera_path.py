@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from mmhot.structures.clips import Clip2D
 from mmhot.structures.lens import Lens, ideal_pixels
 
 _LOGGER = logging.getLogger(__name__)
@@ -219,11 +220,22 @@ def shows_static(path: CameraPath, keyframe: np.ndarray) -> bool:
 
 def describe_path(path: np.ndarray) -> str:
     """Describe the path (F, 4) of a camera in a few words."""
-    if (path == static_path(1)).all():
+    if is_static(path):
         return 'static camera'
     angle = np.degrees(np.linalg.norm(path[:, :3], axis=-1)).max()
     zoom = f'zoom {path[:, 3].min():.2f} to {path[:, 3].max():.2f}'
     return f'rotating camera, by up to {angle:.1f} degrees, {zoom}'
+
+
+def is_static(path: np.ndarray) -> bool:
+    """Return whether a path (F, 4) is that of a static camera."""
+    return bool((path == static_path(1)).all())
+
+
+def path_of_keypoints(clip: Clip2D) -> np.ndarray:
+    """Return the path (F, 4) of a static camera for the frames of keypoints."""
+    frames = [track.frames[-1] for track in clip.tracks if len(track.frames)]
+    return static_path(int(max(frames)) + 1)
 
 
 def static_path(num_frames: int) -> np.ndarray:

@@ -23,14 +23,17 @@ def lift_clip(
     The lens is that of images of this size, by default the clip's. ``known`` is for the
     processors, see :data:`mmhot.motion.processors.STAGES`.
 
+    Steps that the clip has had are left out.
+
     Raises:
         ValueError: If no keypoint can be lifted.
     """
+    processors = [step for step in processors if step.name not in clip.steps]
     clip = replace(clip, lens=lens or clip.lens)
     known |= dict(lens=clip.lens, mapping=lifter.mapping)
     clip = run_processors(processors, 'keypoints', clip, known)
     lifted, evidence = lifter.lift(clip, lifter.prepare(clip), progress)
-    known['keypoints'] = clip
+    lifted, known['keypoints'] = replace(lifted, steps=clip.steps), clip
     if evidence is not None:
         known['evidence'] = evidence
     return run_processors(processors, 'poses', lifted, known)

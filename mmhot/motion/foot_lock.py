@@ -16,7 +16,7 @@ from mmhot.motion.contacts import ANKLES, predict_contacts
 from mmhot.motion.offset_fit import Offsets, fit_offsets
 from mmhot.motion.stabilization import stable_keypoints
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.structures.clips import Clip3D, to_axes
+from mmhot.structures.clips import Clip3D
 from mmhot.structures.smooth_fits import (
     normal_bands,
     rest_equations,
@@ -61,13 +61,11 @@ Contacts = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 class LockFeet:
     """Processor ``feet``: see :func:`lock_feet`."""
 
-    name, stage, needs = 'feet', 'files', ('static_camera',)
+    name, stage, needs = 'feet', 'poses', ('camera_path',)
 
-    def __call__(self, clip: Clip3D, static_camera: bool) -> Clip3D:
-        """Keep standing feet in place if the camera is static."""
-        if not static_camera or clip.axes == 'world':
-            return clip
-        return lock_feet(to_axes(clip, 'camera'))
+    def __call__(self, clip: Clip3D, camera_path: np.ndarray) -> Clip3D:
+        """Keep standing feet in place where frames share their axes."""
+        return clip if clip.camera_path is None else lock_feet(clip)
 
 
 def lock_feet(clip: Clip3D, contacts: Contacts = predict_contacts) -> Clip3D:

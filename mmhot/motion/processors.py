@@ -1,6 +1,7 @@
 """Processors: steps that improve clips, their table, and how to add one."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
 Step = TypeVar('Step')
@@ -12,8 +13,6 @@ STAGES = {
     'keypoints': ('camera_path', 'lens', 'mapping'),
     # Clip3D in camera axes, after it is lifted
     'poses': ('camera_path', 'lens', 'mapping', 'keypoints', 'evidence'),
-    # Clip3D, before it is written
-    'files': ('static_camera',),
 }
 """When processors run, and what they may need beside the clip.
 
@@ -21,7 +20,7 @@ STAGES = {
 frames with which another shot begins; ``camera_path`` rotation vectors and zooms,
 (F, 4); ``lens`` that of the video, None if unknown; ``mapping`` how missing joints are
 approximated; ``keypoints`` the Clip2D that was lifted; ``evidence`` the
-:class:`mmhot.lifting.lifter.Evidence`; ``static_camera`` whether all frames share axes.
+:class:`mmhot.lifting.lifter.Evidence`.
 """
 PROCESSORS = {
     'returning': 'people who leave and return keep their track ID',
@@ -74,7 +73,7 @@ def register_processor(step: Step) -> Step:
 
         @mmhot.register_processor
         class Inches:
-            name, stage, needs = 'inches', 'files', ()
+            name, stage, needs = 'inches', 'poses', ()
 
             def __call__(self, clip):
                 return replace(clip, keypoints_3d=clip.keypoints_3d / 0.0254)
@@ -108,8 +107,14 @@ def registered_processors() -> list[Processor]:
 def run_processors(
     processors: Iterable[Processor], stage: str, clip: Any, known: Mapping[str, Any]
 ) -> Any:
-    """Run the processors of a stage whose needs are ``known``, see :data:`STAGES`."""
+    """Run the processors of a stage whose needs are ``known``, see :data:`STAGES`.
+
+    The clip's ``steps`` get the names of those that returned another clip.
+    """
     for step in processors:
         if step.stage == stage and all(name in known for name in step.needs):
-            clip = step(clip, **{name: known[name] for name in step.needs})
+            new = step(clip, **{name: known[name] for name in step.needs})
+            if new is not clip:
+                names = dict.fromkeys((*clip.steps, step.name))
+                clip = replace(new, steps=tuple(names))
     return clip

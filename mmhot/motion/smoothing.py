@@ -98,7 +98,7 @@ class SmoothPoses:
     """Processor ``smoothing``: poses and root positions filtered over time.
 
     Args:
-        method (str): One of :data:`SMOOTHERS`, or 'none'.
+        method (str): One of :data:`SMOOTHERS`.
     """
 
     name, stage, needs = 'smoothing', 'poses', ()
@@ -108,8 +108,6 @@ class SmoothPoses:
 
     def __call__(self, clip: Clip3D) -> Clip3D:
         """Smooth every person, between interruptions."""
-        if self._method == 'none':
-            return clip
         poses, root = clip.keypoints_3d.copy(), clip.root_3d.copy()
         smooth = SMOOTHERS[self._method]
         for rows in clip.stretches():

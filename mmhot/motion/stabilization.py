@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from mmhot.motion.camera_path import is_static
 from mmhot.structures.clips import Clip2D, Clip3D
 from mmhot.structures.lens import Lens, ideal_pixels
 
@@ -22,6 +23,8 @@ class StabilizeCamera:
         self, clip: Clip2D, camera_path: np.ndarray, lens: Lens | None
     ) -> Clip2D:
         """Map keypoints; the lens is that of the first frame of each shot."""
+        if is_static(camera_path):
+            return clip
         size, tracks = (clip.width, clip.height), []
         for track in clip.tracks:
             points, focal = ideal_pixels(track.keypoints, size, lens)
@@ -40,6 +43,8 @@ class RestoreCamera:
         self, clip: Clip3D, camera_path: np.ndarray, lens: Lens | None
     ) -> Clip3D:
         """Undo :class:`StabilizeCamera`; poses stay in axes of the first frame."""
+        if is_static(camera_path):
+            return replace(clip, camera_path=camera_path)
         focal, center = clip.focal_length, np.array([clip.width, clip.height]) / 2
         own = camera_path[clip.frame].astype(np.float64)
         rays = (clip.keypoints_2d - center) / focal
@@ -87,4 +92,6 @@ def stable_keypoints(clip: Clip3D) -> np.ndarray:
         fx, fy, cx, cy, *distortion = clip.intrinsics
         lens = Lens((fx, fy), (cx, cy), tuple(distortion), size=size)
         points = lens.undistort(points)
+    if is_static(clip.camera_path):
+        return points
     return stabilize(points, clip.frame, clip.camera_path, clip.focal_length, size)

@@ -64,6 +64,7 @@ class Clip2D:
         times (np.ndarray | None): Timestamps in seconds by frame number, for clips
             with a variable frame rate.
         lens (Lens | None): Of the keypoints, for images of this size, if it is known.
+        steps (tuple[str]): Names of the processing steps that have run.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Clip2D:
     source: Path | None = None
     times: np.ndarray | None = None
     lens: Lens | None = None
+    steps: tuple[str, ...] = ()
 
     def times_of(self, frames: np.ndarray) -> np.ndarray:
         """Return the timestamps of frames (T,) in seconds, (T,)."""
@@ -308,6 +310,8 @@ class Clip3D:
         camera_path (np.ndarray | None): If all frames share the axes of the first, the
             camera's rotation vector and zoom in each frame, (F, 4) float32.
         cuts (tuple[int]): Frames with which another shot begins, sorted.
+        steps (tuple[str]): Names of the processing steps that have run, in order; none
+            of them runs again.
         expected_error (np.ndarray | None): Expected distance of ``keypoints_3d`` from
             the ground truth in ``unit``, NaN where unknown, (N, K) float32.
     """
@@ -334,6 +338,7 @@ class Clip3D:
     intrinsics: tuple[float, ...] = ()
     camera_path: np.ndarray | None = None
     cuts: tuple[int, ...] = ()
+    steps: tuple[str, ...] = ()
     expected_error: np.ndarray | None = None
 
     def __post_init__(self) -> None:
@@ -462,7 +467,7 @@ class Clip3D:
             video (str | Path, optional): Video behind the keypoints in ``.mp4``,
                 ``.png`` and ``.rrd``.
             **options (object): Axes, scale and floor, see
-                :class:`mmhot.apis.options.ExportOptions`.
+                :class:`mmhot.apis.options.SaveOptions`.
 
         Returns:
             list[Path]: The files written; some formats have one per person.

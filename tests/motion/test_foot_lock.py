@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 import torch
 from numpy.testing import assert_allclose
 from rendered_clips import DATA, H36M, rendered
@@ -153,8 +154,11 @@ def test_exports_of_static_cameras_have_locked_feet(tmp_path):
     clip.save(paths[0], static_camera=True)
     clip.save(paths[1], static_camera=True, without=['feet'])
     locked, lifted = map(read_lifted, paths)
+    assert (locked.steps, lifted.steps) == (('feet',), ())
     assert_allclose(lifted.keypoints_3d, clip.keypoints_3d, atol=0)
     assert slide(locked, truth) < slide(lifted, truth) / 3
+    with pytest.raises(ValueError, match="without='feet' comes too late"):
+        locked.save(paths[0], without='feet')
 
 
 def test_knees_of_people_who_bend_over_stay_where_they_are():

@@ -8,7 +8,7 @@ import pytest
 
 import mmhot
 from mmhot.apis.options import InferOptions, InferRunOptions, LiftOptions
-from mmhot.apis.processing import processors_of, processors_of_files
+from mmhot.apis.processing import processors_of
 from mmhot.lifting.lifter import Lifter
 from mmhot.motion import processors
 from mmhot.motion.processors import PROCESSORS, STAGES
@@ -26,8 +26,8 @@ def names_of(steps):
 
 
 def test_list_is_the_table(lifter):
-    options = InferRunOptions(out_dir='x', joints=24)
-    steps = [*processors_of(options, lifter), *processors_of_files(options, True)]
+    options = InferRunOptions(out_dir='x', joints=24, smooth_3d='savgol')
+    steps = processors_of(options, lifter)
     assert list(dict.fromkeys(names_of(steps))) == [*PROCESSORS]
     for step in steps:
         assert set(step.needs) <= set(STAGES[step.stage])
@@ -64,3 +64,4 @@ def test_processors_of_users_get_what_they_need(monkeypatch):
     )
     np.testing.assert_array_equal(lower.keypoints_3d, plain.keypoints_3d)
     np.testing.assert_array_equal(lower.root_3d, plain.root_3d + np.float32([0, 1, 0]))
+    assert lower.steps == (*plain.steps, 'lower')

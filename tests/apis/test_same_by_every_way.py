@@ -1,0 +1,114 @@
+"""The same poses in Python, in files, in files that are saved again, by commands."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+import mmhot
+from mmhot.cli import main
+from mmhot.io.lifted import read_lifted
+
+DEMO = Path(__file__).parents[2] / 'demo'
+SKATER = DEMO / 'skating_2d_coco17.npz'
+# meters; files store the same floats, other ways may round elsewhere
+LIMIT = 1e-4
+
+
+def assert_same(clip, other):
+    assert clip.steps == other.steps
+    for name in ('keypoints_3d', 'root_3d'):
+        assert_allclose(getattr(clip, name), getattr(other, name), atol=LIMIT)
+
+
+def run(command, source, folder, options):
+    words = [command, source, '--out-dir', folder, '--formats', 'npz,json', '--quiet']
+    for name, value in options.items():
+        words.append(f'--{name.replace("_", "-")}')
+        words += [] if value is True else [value]
+    assert main([*map(str, words)]) == 0
+
+
+@pytest.fixture(scope='module')
+def two_people(tmp_path_factory):
+    """Write the skater twice, one later and to the right of the other."""
+    clip = mmhot.read_keypoints(SKATER)
+    (track,) = clip.tracks
+    later = np.roll(track.keypoints, 20, axis=0) + np.float32([150, 0])
+    scores = np.stack([track.scores, np.roll(track.scores, 20, axis=0)], 1)
+    points = np.stack([track.keypoints, later], 1)
+    frames = [
+        dict(
+            frame_id=frame,
+            instances=[
+                dict(
+                    keypoints=np.nan_to_num(own).tolist(),
+                    keypoint_scores=certain.tolist(),
+                    track_id=row,
+                )
+                for row, (own, certain) in enumerate(zip(*people, strict=True))
+            ],
+        )
+        for frame, people in enumerate(zip(points, scores, strict=True))
+    ]
+    path = tmp_path_factory.mktemp('two') / 'two.json'
+    meta = dict(width=clip.width, height=clip.height, fps=clip.fps)
+    path.write_text(json.dumps(dict(meta_info=meta, instance_info=frames)))
+    return path
+
+
+@pytest.mark.parametrize(
+    'options',
+    [
+        {},
+        {'static_camera': True},
+        {'static_camera': True, 'without': 'feet'},
+        {'static_camera': True, 'without': 'camera'},
+        {'static_camera': True, 'joints': 24, 'fov': 60},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize('people', [1, 2])
+def test_keypoints(tmp_path, two_people, people, options):
+    source = SKATER if people == 1 else two_people
+    clip = mmhot.lift(source, **options)
+    assert len(set(clip.track.tolist())) == people
+    expected = options.get('static_camera', False) and 'without' not in options
+    assert ('feet' in clip.steps) == expected
+
+    run('lift', source, tmp_path, options)
+    for suffix in ('npz', 'json'):
+        assert_same(read_lifted(tmp_path / f'{source.stem}.{suffix}'), clip)
+
+    clip.save(tmp_path / 'saved.npz')
+    read_lifted(tmp_path / 'saved.npz').save(tmp_path / 'again.json')
+    assert_same(read_lifted(tmp_path / 'again.json'), clip)
+
+
+def test_camera_that_is_known_to_be_static_only_when_it_is_saved(tmp_path):
+    clip = mmhot.lift(SKATER)
+    clip.save(tmp_path / 'late.npz', static_camera=True)
+    late, early = (
+        read_lifted(tmp_path / 'late.npz'),
+        mmhot.lift(SKATER, static_camera=True),
+    )
+    for name in ('keypoints_3d', 'root_3d', 'camera_path'):
+        assert_allclose(getattr(late, name), getattr(early, name), atol=LIMIT)
+
+
+@pytest.mark.parametrize(
+    'options',
+    [{}, {'without': 'feet', 'camera': 'static'}, {'camera': 'moving', 'joints': 24}],
+    ids=str,
+)
+def test_video(tmp_path, options):
+    video = DEMO / 'walk.mp4'
+    clip = mmhot.infer(video, cache=tmp_path, **options)
+    assert ('feet' in clip.steps) == (not options)
+    run('infer', video, tmp_path, options)
+    written = read_lifted(tmp_path / 'walk.npz')
+    assert_same(written, clip)
+    written.save(tmp_path / 'again.npz')
+    assert_same(read_lifted(tmp_path / 'again.npz'), clip)
