@@ -12,12 +12,19 @@ ROOT = Path(__file__).parents[1]
 # Rooms from the bottom up: each may import those before it, also where an import is
 # inside of a function or for type checks.
 ROOMS = (
-    *('version', 'errors', 'compat', 'skeletons', 'structures', 'io'),
+    *('version', 'errors', 'compat', 'skeletons', 'geometry', 'structures', 'io'),
     *('models.layers', 'models.tokens', 'models.gtpt', 'models.lifters', 'models'),
     *('codecs', 'datasets', 'engine', 'evaluation', 'deploy', 'weights', 'checkpoints'),
     *('lifting', 'motion', 'video', 'visualization', 'apis', 'ui', 'cli'),
 )
-ONLY = {'compat': {'version', 'errors'}, 'structures': {'skeletons', 'errors'}}
+ONLY = {
+    'compat': {'version', 'errors'},
+    'geometry': {'errors'},
+    'structures': {'skeletons', 'geometry', 'errors'},
+}
+    'compat': {'version', 'errors'},
+    'structures': {'skeletons', 'geometry', 'errors'},
+}
 # The list of all that registers itself, which any module may load before it builds a
 # model by name.
 LISTS = ('mmhot.plugin', 'mmhot.registry')

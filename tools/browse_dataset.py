@@ -25,8 +25,8 @@ from mmhot.cli.errors import OneLineParser, run_safely
 from mmhot.cli.report import output_file
 from mmhot.datasets.clip_dataset import ClipDataset
 from mmhot.datasets.data_loading import seed_everything
+from mmhot.geometry.keypoint_arrays import mirror_poses
 from mmhot.io.atomic import replacing
-from mmhot.structures.keypoint_arrays import mirror_poses
 from mmhot.weights.config_files import read_config_file
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # for `tools`, in scripts, too

@@ -13,11 +13,11 @@ from mmengine.config import Config
 from torch import Tensor, nn
 
 from mmhot.deploy.onnx_graphs import DetectorGraph, LifterGraph, PoseGraph
+from mmhot.geometry.crops import IMAGE_MEAN, crop_matrix
+from mmhot.geometry.keypoint_arrays import whole_numbers
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.lifting.lifter import Lifter
 from mmhot.models.gtpt.head import GTPTHead
-from mmhot.structures.crops import IMAGE_MEAN, crop_matrix
-from mmhot.structures.keypoint_arrays import whole_numbers
 from mmhot.structures.lens import ideal_camera
 from mmhot.video.inputs import open_inputs
 from mmhot.video.models.mmpose_models import (

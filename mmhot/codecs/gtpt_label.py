@@ -12,7 +12,7 @@ from mmpose.registry import KEYPOINT_CODECS
 from mmpose.utils.tensor_utils import to_numpy
 from torch import Tensor
 
-from mmhot.structures.crops import find_peaks
+from mmhot.geometry.crops import find_peaks
 
 
 @KEYPOINT_CODECS.register_module()
@@ -33,7 +33,7 @@ class GTPTLabel(SimCCLabel):
             unknown). They teach low confidence. Defaults to 0, as published.
         smoothing (float): Standard deviation in bins of the Gaussian by which
             probabilities are smoothed to decode positions between bins, see
-            :func:`mmhot.structures.crops.find_peaks`. Defaults to 0, the bin with the
+            :func:`mmhot.geometry.crops.find_peaks`. Defaults to 0, the bin with the
             highest probability, as published.
     """
 

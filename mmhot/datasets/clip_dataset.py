@@ -12,7 +12,7 @@ from mmpose.datasets.datasets.utils import parse_pose_metainfo
 
 from mmhot.datasets.h36m import h36m_metainfo
 from mmhot.errors import hint_at_names
-from mmhot.structures.windows import window_frames, window_starts
+from mmhot.geometry.windows import window_frames, window_starts
 
 # Possible sizes of a person in each unit, much beyond the usual ones.
 _BODY_SIZES = dict(pixel=(3.0, 1e5), meter=(0.1, 10.0))

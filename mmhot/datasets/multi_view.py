@@ -14,7 +14,7 @@ from mmpose.structures import PoseDataSample
 from torch.utils.data import Dataset
 
 from mmhot.datasets.clip_dataset import ClipDataset
-from mmhot.structures.keypoint_arrays import mirror_poses
+from mmhot.geometry.keypoint_arrays import mirror_poses
 
 
 @DATASETS.register_module()

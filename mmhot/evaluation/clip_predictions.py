@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mmhot.structures.windows import blend_weights
+from mmhot.geometry.windows import blend_weights
 
 
 @dataclass

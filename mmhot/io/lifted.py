@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from mmhot.errors import naming
+from mmhot.geometry.keypoint_arrays import whole_numbers
 from mmhot.io.arrays import (
     SIGNATURES,
     as_numbers,
@@ -19,7 +20,6 @@ from mmhot.io.arrays import (
 from mmhot.io.atomic import replacing_text
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips import ARRAYS, Clip2D, Clip3D
-from mmhot.structures.keypoint_arrays import whole_numbers
 
 
 def _tuple_of(kind: type) -> Callable[[Iterable], tuple]:

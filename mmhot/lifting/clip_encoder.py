@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from mmhot.codecs.pose_lifting import CameraPoseLifting
+from mmhot.geometry.windows import resample
 from mmhot.skeletons.joints import Skeleton, convert_keypoints, get_skeleton
 from mmhot.structures.clips import Clip2D
-from mmhot.structures.windows import resample
 
 _LOGGER = logging.getLogger(__name__)
 _H36M = get_skeleton('h36m-17')

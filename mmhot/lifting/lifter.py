@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 
 from mmhot.errors import require_choice
+from mmhot.geometry.keypoint_arrays import mirror_poses
+from mmhot.geometry.windows import lift_windows, resample, usual_stride
 from mmhot.lifting.clip_encoder import ClipEncoder, Segment
 from mmhot.lifting.networks import Keep, LiftingNetwork
 from mmhot.lifting.onnx_network import OnnxNetwork
 from mmhot.lifting.refinement import keep_bone_lengths
 from mmhot.lifting.world import place_people
 from mmhot.structures.clips import Clip2D, Clip3D, check_clip
-from mmhot.structures.keypoint_arrays import mirror_poses
 from mmhot.structures.lens import ideal_camera, ideal_pixels
-from mmhot.structures.windows import lift_windows, resample, usual_stride
 from mmhot.weights.backends import find_lifter_graph
 from mmhot.weights.index import ACCURACIES
 
@@ -57,7 +57,7 @@ class Lifter(ClipEncoder):
             lifters as many as fit into a CPU's caches.
         stride (int, optional): Frames from one window to the next; overlapping
             predictions are averaged. By default the config's, or else
-            :func:`mmhot.structures.windows.usual_stride`.
+            :func:`mmhot.geometry.windows.usual_stride`.
         keep (int or list[int], optional): Frames that each pruner of the model keeps.
             By default as trained.
         accuracy (str): 'best', the default, or 'fast': the model alone. With 'best'

@@ -15,9 +15,9 @@ from mmhot.deploy.onnx_sessions import (
     read_meta,
     run_session,
 )
+from mmhot.geometry.keypoint_arrays import mirror_poses
 from mmhot.lifting.networks import USUAL_BATCH_SIZE, Keep
 from mmhot.skeletons.joints import described_skeleton
-from mmhot.structures.keypoint_arrays import mirror_poses
 
 
 class OnnxNetwork:

@@ -8,8 +8,8 @@ import numpy as np
 from scipy.linalg import solve_banded, solveh_banded
 from scipy.spatial.transform import Rotation
 
+from mmhot.geometry.smooth_fits import normal_bands, second_differences
 from mmhot.skeletons.joints import ANKLE_HEIGHT
-from mmhot.structures.smooth_fits import normal_bands, second_differences
 
 # Standard deviations of a joint's distance from its ray, in meters, and of the
 # acceleration of hips, in m/s^2.

@@ -13,10 +13,10 @@ import mmhot.plugin  # noqa: F401 registers components
 from mmhot.compat.installation import choose_device
 from mmhot.deploy.captured_graphs import Network, captured
 from mmhot.deploy.half_precision import half_precision, move_to_device
+from mmhot.geometry.keypoint_arrays import mirror_poses
 from mmhot.lifting.networks import USUAL_BATCH_SIZE, Keep
 from mmhot.models.lifters.estimator import SequencePoseLifter
 from mmhot.models.tokens.host import Host
-from mmhot.structures.keypoint_arrays import mirror_poses
 from mmhot.weights.load_lifter import lifter_skeleton, load_lifter
 from mmhot.weights.loading import fingerprint
 

@@ -12,12 +12,7 @@ from itertools import combinations
 
 import numpy as np
 
-from mmhot.motion.contacts import ANKLES, predict_contacts
-from mmhot.motion.offset_fit import Offsets, fit_offsets
-from mmhot.motion.stabilization import stable_keypoints
-from mmhot.skeletons.joints import get_skeleton
-from mmhot.structures.clips import Clip3D
-from mmhot.structures.smooth_fits import (
+from mmhot.geometry.smooth_fits import (
     normal_bands,
     rest_equations,
     rest_weights,
@@ -25,7 +20,12 @@ from mmhot.structures.smooth_fits import (
     sight_precision,
     solve_blocks,
 )
-from mmhot.structures.windows import solve_in_parts
+from mmhot.geometry.windows import solve_in_parts
+from mmhot.motion.contacts import ANKLES, predict_contacts
+from mmhot.motion.offset_fit import Offsets, fit_offsets
+from mmhot.motion.stabilization import stable_keypoints
+from mmhot.skeletons.joints import get_skeleton
+from mmhot.structures.clips import Clip3D
 
 _H36M = get_skeleton('h36m-17')
 LEGS = [

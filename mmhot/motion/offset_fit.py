@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mmhot.structures.smooth_fits import (
+from mmhot.geometry.smooth_fits import (
     normal_bands,
     rest_equations,
     rest_weights,
     second_differences,
     solve_blocks,
 )
-from mmhot.structures.windows import solve_in_parts
+from mmhot.geometry.windows import solve_in_parts
 
 # Standard deviation of accelerations of offsets, in m/s^2.
 _ACCELERATION = 15.0

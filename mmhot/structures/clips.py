@@ -9,9 +9,7 @@ from typing import Any
 import numpy as np
 
 from mmhot.errors import escape, require_choice
-from mmhot.skeletons.joints import Skeleton, get_skeleton, skeleton_with
-from mmhot.structures.formats import SAVE, load_function
-from mmhot.structures.keypoint_arrays import (
+from mmhot.geometry.keypoint_arrays import (
     check_extent,
     check_image_size,
     check_time_first,
@@ -20,6 +18,8 @@ from mmhot.structures.keypoint_arrays import (
     to_numbers,
     whole_numbers,
 )
+from mmhot.skeletons.joints import Skeleton, get_skeleton, skeleton_with
+from mmhot.structures.formats import SAVE, load_function
 from mmhot.structures.lens import Lens
 
 _MAX_FPS = 100_000

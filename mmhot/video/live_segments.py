@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mmhot.geometry.windows import resample
 from mmhot.lifting.clip_encoder import fill_joints
 from mmhot.lifting.placement import place_roots
 from mmhot.motion.smoothing import OneEuro
-from mmhot.structures.windows import resample
 
 # Seconds of poses from which the position of the last root is estimated.
 _PLACEMENT_SPAN = 0.5

@@ -7,7 +7,7 @@ import official_weights
 import pytest
 
 from mmhot.codecs.gtpt_label import GTPTLabel
-from mmhot.structures.crops import find_peaks
+from mmhot.geometry.crops import find_peaks
 
 FIXTURE = Path(__file__).parents[1] / 'data' / 'fixtures' / 'gtpt_codec.npz'
 SIZE = (192, 256)

@@ -11,7 +11,7 @@ import pytest
 import mmhot.datasets.data_loading as data_loading
 from mmhot.datasets.data_loading import SubjectBalancedSampler
 from mmhot.datasets.mocap_dataset import read_mocap_clips
-from mmhot.structures.windows import window_starts
+from mmhot.geometry.windows import window_starts
 
 
 @pytest.mark.parametrize('num_targets', [1, 2, 3, 9])

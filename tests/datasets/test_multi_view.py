@@ -8,7 +8,7 @@ from mmpose.registry import DATASETS
 from torch.testing import assert_close
 
 from mmhot.datasets.mocap_dataset import MocapDataset
-from mmhot.structures.keypoint_arrays import mirror_poses
+from mmhot.geometry.keypoint_arrays import mirror_poses
 
 PACK = [
     dict(type='mmpose.GenerateTarget', encoder=dict(type='CameraPoseLifting')),

@@ -18,7 +18,7 @@ from mmhot.datasets.transforms.virtual_camera import (
     project,
 )
 from mmhot.evaluation.pose_errors import mpjpe
-from mmhot.structures.windows import resample
+from mmhot.geometry.windows import resample
 
 _OFF_CENTER = 1 / 3  # of the image's width
 _SMALL = 0.25  # of the image's height

@@ -9,7 +9,7 @@ from tracks import clip_of, track, wiggling
 
 import mmhot.plugin  # noqa: F401 registers components
 from mmhot import Lifter
-from mmhot.structures.windows import chunk_starts, lift_windows
+from mmhot.geometry.windows import chunk_starts, lift_windows
 from mmhot.weights.index import LIVE_LIFTER
 
 SEQ_LEN = 81

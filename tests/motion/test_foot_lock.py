@@ -130,7 +130,7 @@ def test_clips_without_contacts_or_places_are_untouched():
 def test_long_clips_are_solved_in_parts(monkeypatch):
     clip, truth = wrong_walk()
     whole = lock_feet(clip, lambda *_: truth.contacts.astype(float))
-    monkeypatch.setattr('mmhot.structures.windows._MOST_SOLVED', 90)
+    monkeypatch.setattr('mmhot.geometry.windows._MOST_SOLVED', 90)
     parts = lock_feet(clip, lambda *_: truth.contacts.astype(float))
     assert slide(parts, truth) < 6
     assert np.abs(parts.root_3d - whole.root_3d).max() < 0.04

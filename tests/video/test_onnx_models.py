@@ -10,7 +10,7 @@ from mmpose.structures.bbox import bbox_xyxy2cs, get_warp_matrix
 from numpy.testing import assert_allclose
 from video_files import gray_image
 
-from mmhot.structures.crops import crop_matrix, map_points, unmap_points
+from mmhot.geometry.crops import crop_matrix, map_points, unmap_points
 from mmhot.video.models import onnx_formats
 from mmhot.video.models.onnx_detectors import OnnxDetector
 from mmhot.video.models.onnx_models import OnnxPoseEstimator, split_evenly

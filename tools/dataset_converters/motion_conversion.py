@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from mmhot.errors import naming
+from mmhot.geometry.windows import resample
 from mmhot.io.arrays import load_json
 from mmhot.io.writers.rigs import BONES
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.structures.windows import resample
 from tools.check_dataset import (
     LIMBS,
     check_leg_length,

@@ -4,8 +4,8 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
 
+from mmhot.geometry.windows import resample
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.structures.windows import resample
 
 _H36M = get_skeleton('h36m-17')
 _HIPS = _H36M.indices(['left_hip', 'right_hip'])

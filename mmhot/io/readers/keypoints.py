@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 
 from mmhot.errors import naming
+from mmhot.geometry.keypoint_arrays import mark_missing, whole_numbers
 from mmhot.io.arrays import SIGNATURES, load_json
 from mmhot.io.readers.animal_tracking import (
     DEEPLABCUT,
@@ -33,7 +34,6 @@ from mmhot.skeletons.joints import (
     skeleton_with,
 )
 from mmhot.structures.clips import Clip2D, Track2D, check_clip, clip_name
-from mmhot.structures.keypoint_arrays import mark_missing, whole_numbers
 
 _LOGGER = logging.getLogger(__name__)
 

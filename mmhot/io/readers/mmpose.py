@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from mmhot.errors import require_file
+from mmhot.geometry.keypoint_arrays import whole_numbers
 from mmhot.io.arrays import as_numbers, load_json
 from mmhot.io.readers.frame_numbers import natural_key, number_frames
 from mmhot.io.readers.openpose import is_openpose, openpose_people
@@ -21,7 +22,6 @@ from mmhot.io.readers.rows import (
     stack_keypoints,
     stack_tracks,
 )
-from mmhot.structures.keypoint_arrays import whole_numbers
 
 
 def read_mmpose(document: object) -> Rows:

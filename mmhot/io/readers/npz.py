@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from mmhot.geometry.keypoint_arrays import to_numbers
 from mmhot.io.arrays import load_arrays
 from mmhot.io.readers.rows import Rows
-from mmhot.structures.keypoint_arrays import to_numbers
 
 # Shapes of the arrays, in the letters of the shape of `keypoints`.
 _ROW_ARRAYS = {

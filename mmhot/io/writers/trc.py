@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from mmhot.geometry.windows import resample
 from mmhot.io.atomic import replacing_text
 from mmhot.structures.clips import Clip3D
-from mmhot.structures.windows import resample
 
 # Frames from the nearest pose up to which gaps are filled, and the most frames, as
 # many, that timestamps with gaps add to a constant rate.

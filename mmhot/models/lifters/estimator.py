@@ -12,6 +12,7 @@ from mmpose.utils.typing import ConfigType, ForwardResults, OptSampleList, Sampl
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_module_registration_hook
 
+from mmhot.geometry.keypoint_arrays import mirror_poses
 from mmhot.models.layers.blocks import check_windows
 from mmhot.models.lifters.pose_head import (
     Features,
@@ -21,7 +22,6 @@ from mmhot.models.lifters.pose_head import (
 )
 from mmhot.models.tokens.host import Host
 from mmhot.models.tokens.recoverers import PrunedFeatures
-from mmhot.structures.keypoint_arrays import mirror_poses
 
 
 @MODELS.register_module()

@@ -12,10 +12,10 @@ from mmpose.utils.tensor_utils import to_numpy
 from mmpose.utils.typing import ConfigType, InstanceList, OptConfigType, SampleList
 from torch import Tensor, nn
 
+from mmhot.geometry.keypoint_arrays import mirror_poses
 from mmhot.models.layers.blocks import full_precision
 from mmhot.models.tokens.recoverers import PrunedFeatures
 from mmhot.models.tokens.selection import gather_tokens
-from mmhot.structures.keypoint_arrays import mirror_poses
 
 Features = Tensor | PrunedFeatures
 

@@ -21,8 +21,8 @@ from mmhot.deploy.captured_graphs import BATCH_SIZES, CapturedGraphs
 from mmhot.deploy.half_precision import half_precision, move_to_device
 from mmhot.deploy.onnx_sessions import count_threads
 from mmhot.errors import ignored_warnings
+from mmhot.geometry.crops import crop_matrix
 from mmhot.skeletons.joints import Skeleton, add_skeleton, get_skeleton
-from mmhot.structures.crops import crop_matrix
 from mmhot.video.cache import identify
 from mmhot.video.models.model_names import NamedModel, find_detector, find_pose_model
 from mmhot.video.people import Boxes, Crop, CropEstimator, Detector, Images, Poses

@@ -13,6 +13,7 @@ import numpy as np
 
 from mmhot.deploy.onnx_sessions import open_session, read_meta, run_session
 from mmhot.errors import naming
+from mmhot.geometry.crops import IMAGE_MEAN, IMAGE_STD
 from mmhot.io.arrays import load_json
 from mmhot.skeletons.joints import (
     Skeleton,
@@ -20,7 +21,6 @@ from mmhot.skeletons.joints import (
     get_skeleton,
     skeleton_with,
 )
-from mmhot.structures.crops import IMAGE_MEAN, IMAGE_STD
 from mmhot.video.cache import identify
 from mmhot.video.people import Images
 from mmhot.weights.hub import MODEL_FILE, PIPELINE_FILE, SDK_FILE

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from mmhot.structures.crops import find_peaks
+from mmhot.geometry.crops import find_peaks
 from mmhot.video.models.onnx_formats import OnnxFile
 from mmhot.video.people import Poses
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from mmhot.deploy.onnx_sessions import count_threads, is_on_cpu
 from mmhot.errors import naming
-from mmhot.structures.crops import crop_matrix, unmap_points
+from mmhot.geometry.crops import crop_matrix, unmap_points
 from mmhot.video.models.onnx_formats import IMAGENET_RGB, OnnxFile, normalize
 from mmhot.video.models.onnx_layouts import find_layout
 from mmhot.video.people import Crop, CropEstimator, Images, Poses

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from mmhot.structures.crops import map_points, unmap_points, warp_smoothly
+from mmhot.geometry.crops import map_points, unmap_points, warp_smoothly
 from mmhot.video.people import (
     NUM_BODY,
     BoxArrays,

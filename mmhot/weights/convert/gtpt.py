@@ -4,8 +4,8 @@ from typing import Any
 
 import torch
 
+from mmhot.geometry.crops import IMAGE_MEAN, IMAGE_STD
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.structures.crops import IMAGE_MEAN, IMAGE_STD
 from mmhot.weights.convert import (
     PublishedModel,
     Rules,

@@ -9,7 +9,7 @@ from torch.testing import assert_close
 
 import mmhot.plugin  # noqa: F401 (registers what configs name)
 from mmhot.checkpoints import convert_published
-from mmhot.structures.keypoint_arrays import mirror_poses
+from mmhot.geometry.keypoint_arrays import mirror_poses
 
 PARITY = {'rtol': 0, 'atol': 1e-5}  # what the project promises
 HALF = {'rtol': 1e-2, 'atol': 1e-2}  # inner arrays are float16

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mmhot.structures.windows import lift_windows
+from mmhot.geometry.windows import lift_windows
 
 
 @pytest.mark.parametrize('num_frames', [1, 2, 3, 8, 9, 10, 50])

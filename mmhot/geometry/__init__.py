@@ -1,0 +1,1 @@
+"""Algorithms on arrays: windows, least squares, crops, checks of keypoints."""
