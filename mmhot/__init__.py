@@ -13,10 +13,12 @@ from mmhot.version import __version__
 
 if TYPE_CHECKING:
     from mmhot.apis.lifting import infer, lift
+    from mmhot.chain.processors import register_processor
     from mmhot.io.lifted import read_lifted
     from mmhot.io.readers.keypoints import read_keypoints
     from mmhot.lifting.lifter import Lifter
-    from mmhot.motion.processors import register_processor
+    from mmhot.pose2d.interfaces import Detector, PoseEstimator
+    from mmhot.pose2d.pose_source import register_pose_estimator
     from mmhot.skeletons.joints import convert_keypoints, get_skeleton
     from mmhot.structures.clips import Clip2D, Clip3D, Track2D
     from mmhot.structures.formats import register_writer
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 _LAZY = {
     'Clip2D': 'mmhot.structures.clips',
     'Clip3D': 'mmhot.structures.clips',
+    'Detector': 'mmhot.pose2d.interfaces',
+    'PoseEstimator': 'mmhot.pose2d.interfaces',
     'Track2D': 'mmhot.structures.clips',
     'Lifter': 'mmhot.lifting.lifter',
     'convert_keypoints': 'mmhot.skeletons.joints',
@@ -34,14 +38,17 @@ _LAZY = {
     'plot': 'mmhot.visualization.plot',
     'read_keypoints': 'mmhot.io.readers.keypoints',
     'read_lifted': 'mmhot.io.lifted',
-    'register_processor': 'mmhot.motion.processors',
+    'register_pose_estimator': 'mmhot.pose2d.pose_source',
+    'register_processor': 'mmhot.chain.processors',
     'register_writer': 'mmhot.structures.formats',
 }
 
 __all__ = [
     'Clip2D',
     'Clip3D',
+    'Detector',
     'Lifter',
+    'PoseEstimator',
     'Track2D',
     '__version__',
     'convert_keypoints',
@@ -51,6 +58,7 @@ __all__ = [
     'plot',
     'read_keypoints',
     'read_lifted',
+    'register_pose_estimator',
     'register_processor',
     'register_writer',
 ]

@@ -99,7 +99,7 @@ whole = mmhot.lift('demo/skating_2d_coco17.npz', without='confident')
 assert len(whole) == 185
 """,
     'register_pose_estimator': """
-from mmhot.video.models.pose_source import open_pose_source
+from mmhot.pose2d.pose_source import open_pose_source
 detector, estimator = open_pose_source('boxes')
 images = [np.zeros((40, 60, 3), np.uint8)] * 2
 (points, scores), _ = estimator(images, [boxes for boxes, _ in detector(images)])

@@ -15,14 +15,12 @@ ROOMS = (
     *('version', 'errors', 'compat', 'skeletons', 'geometry', 'structures', 'io'),
     *('models.layers', 'models.tokens', 'models.gtpt', 'models.lifters', 'models'),
     *('codecs', 'datasets', 'engine', 'evaluation', 'deploy', 'weights', 'checkpoints'),
-    *('lifting', 'motion', 'video', 'visualization', 'apis', 'ui', 'cli'),
+    *('frames', 'pose2d', 'tracking', 'lifting', 'motion', 'visualization', 'chain'),
+    *('apis', 'ui', 'cli'),
 )
 ONLY = {
     'compat': {'version', 'errors'},
     'geometry': {'errors'},
-    'structures': {'skeletons', 'geometry', 'errors'},
-}
-    'compat': {'version', 'errors'},
     'structures': {'skeletons', 'geometry', 'errors'},
 }
 # The list of all that registers itself, which any module may load before it builds a

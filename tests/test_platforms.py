@@ -14,9 +14,9 @@ import pytest
 import mmhot.compat
 from mmhot.cli import errors
 from mmhot.compat.doctor import try_imports
+from mmhot.frames.inputs import open_inputs
+from mmhot.frames.streams import open_stream
 from mmhot.io.images import read_image
-from mmhot.video.inputs import open_inputs
-from mmhot.video.streams import open_stream
 from mmhot.weights.hub import _check_digest
 
 

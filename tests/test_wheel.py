@@ -18,8 +18,8 @@ import pytest
 
 import mmhot
 from mmhot.errors import INSTALL_MMPOSE
+from mmhot.frames.inputs import open_inputs
 from mmhot.io.lifted import read_lifted
-from mmhot.video.inputs import open_inputs
 from tools.analysis.measure_lifted import measure
 from tools.analysis.motions import GroundTruth
 

@@ -18,9 +18,9 @@ from PIL import Image
 
 from mmhot.cli.errors import OneLineParser, output_file, print_line, run_safely
 from mmhot.cli.report import align
+from mmhot.frames.inputs import open_inputs
 from mmhot.io.atomic import replacing
 from mmhot.io.lifted import read_lifted
-from mmhot.video.inputs import open_inputs
 from tools.analysis.measure_lifted import measure, without_extremities
 from tools.analysis.motions import GroundTruth
 

@@ -11,18 +11,18 @@ from mmhot.apis.export import export
 from mmhot.apis.lifting import lift_source, open_pose_estimator, open_video_lifter
 from mmhot.apis.options import InferRunOptions
 from mmhot.apis.progress import Bars, no_bar, stage_bars
+from mmhot.chain.pipeline import StageTimes, VideoLifter
 from mmhot.errors import explain_any, is_debugging, require_file
+from mmhot.frames.inputs import ClipInput
 from mmhot.io.arrays import load_json
 from mmhot.io.atomic import replacing
 from mmhot.io.lifted import write_keypoints
 from mmhot.lifting.clip_encoder import NotLiftableError
 from mmhot.lifting.lifter import LIFTING_RULES
 from mmhot.motion.camera_path import describe_path
+from mmhot.pose2d.cache import cache_path, describe_file, save_if_possible
 from mmhot.structures.clips import Clip2D
-from mmhot.video.cache import cache_path, describe_file, save_if_possible
-from mmhot.video.inputs import ClipInput
-from mmhot.video.pipeline import StageTimes, VideoLifter
-from mmhot.video.tracking import TRACKING_RULES
+from mmhot.tracking.clip_tracks import TRACKING_RULES
 
 _LOGGER = logging.getLogger(__name__)
 # Options that change no result, or name models, which are described by their weights.

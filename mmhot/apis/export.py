@@ -12,8 +12,8 @@ from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.formats import WRITERS, Writer
 
 if TYPE_CHECKING:  # importing them takes seconds
+    from mmhot.frames.sources import FrameSource
     from mmhot.structures.clips import Clip3D
-    from mmhot.video.frames import FrameSource
 
 _H36M = get_skeleton('h36m-17')
 
@@ -38,7 +38,7 @@ def save_clip(
     Raises:
         ValueError: If the suffix is no format, or an option is wrong.
     """
-    from mmhot.video.inputs import open_inputs
+    from mmhot.frames.inputs import open_inputs
 
     path = Path(path)
     suffix = path.suffix.removeprefix('.')
@@ -136,9 +136,9 @@ def _prepare(
 
 def _keep_still(clip: 'Clip3D', without: Sequence[str]) -> 'Clip3D':
     """State that the camera of a clip is static, and lock the feet unless they are."""
+    from mmhot.chain.processors import run_processors
     from mmhot.motion.camera_path import static_path
     from mmhot.motion.foot_lock import LockFeet
-    from mmhot.motion.processors import run_processors
     from mmhot.structures.clips import to_axes
 
     if clip.axes == 'world' or clip.camera_path is not None or not len(clip):

@@ -18,22 +18,22 @@ from mmhot.apis.lifting import warn_of_damage
 from mmhot.apis.options import InferOptions
 from mmhot.apis.processing import processors_of
 from mmhot.apis.progress import ShowStage, no_bar, stage_bars, text_bar
+from mmhot.chain.pipeline import VideoLifter
 from mmhot.compat.installation import choose_device
+from mmhot.frames.decoding import DEFAULT_FPS
+from mmhot.frames.inputs import open_inputs
+from mmhot.frames.shot_boundaries import CutDetector
+from mmhot.frames.sources import Frame, FrameSource, ImageSequence
 from mmhot.io.images import read_image
 from mmhot.lifting.lifter import Lifter
+from mmhot.pose2d import pose_source
+from mmhot.pose2d.cache import ClipPeople
+from mmhot.pose2d.detectors import BoxFilter
+from mmhot.pose2d.estimation import VideoPoseEstimator
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips import Clip3D, Track2D
-from mmhot.video.cache import ClipPeople
-from mmhot.video.decoding import DEFAULT_FPS
-from mmhot.video.frames import Frame, FrameSource, ImageSequence
-from mmhot.video.inputs import open_inputs
-from mmhot.video.models import pose_source
-from mmhot.video.models.detectors import BoxFilter
-from mmhot.video.people import People
-from mmhot.video.person_tracker import Tracker
-from mmhot.video.pipeline import VideoLifter
-from mmhot.video.pose_estimation import VideoPoseEstimator
-from mmhot.video.shot_boundaries import CutDetector
+from mmhot.structures.people import People
+from mmhot.tracking.person_tracker import Tracker
 from mmhot.visualization.clip_renderer import ClipRenderer
 from mmhot.visualization.overlay import append_3d_view, draw_overlay
 

@@ -16,7 +16,7 @@ from mmhot.apis.options import CostOptions, PruningOptions
 from mmhot.compat.installation import choose_device
 from mmhot.evaluation.cost import count_parts, input_shape
 from mmhot.models.gtpt.head import GTPTHead
-from mmhot.video.models.model_names import find_pose_model
+from mmhot.pose2d.model_names import find_pose_model
 from mmhot.visualization.pruning import PruningStage, PruningTrace, draw_pruning
 from mmhot.weights.config_files import find_config, read_config_file
 from mmhot.weights.hub import check_checkpoint

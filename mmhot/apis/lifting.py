@@ -11,21 +11,21 @@ from mmhot.apis.export import export
 from mmhot.apis.options import InferOptions, LiftOptions, LiftRunOptions, takes
 from mmhot.apis.processing import processors_of
 from mmhot.apis.progress import Bars, Show, no_bar, stage_bars, text_bar
+from mmhot.chain.lifting import lift_clip
+from mmhot.chain.pipeline import StageTimes, VideoLifter
+from mmhot.frames.inputs import find_inputs
+from mmhot.frames.sources import FrameSource
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.io.readers.predictions import as_predictions
 from mmhot.io.results import result_files, results_folder
 from mmhot.lifting.lifter import Lifter
 from mmhot.motion.camera_path import path_of_keypoints
-from mmhot.motion.chain import lift_clip
+from mmhot.pose2d import pose_source
+from mmhot.pose2d.estimation import VideoPoseEstimator
+from mmhot.pose2d.model_names import NAMED_FILES, fetch_named
+from mmhot.pose2d.speed import SPEEDS
 from mmhot.structures.clips import Clip2D, Clip3D, check_clip
 from mmhot.structures.lens import resolve_intrinsics
-from mmhot.video.frames import FrameSource
-from mmhot.video.inputs import find_inputs
-from mmhot.video.models import pose_source
-from mmhot.video.models.model_names import NAMED_FILES, fetch_named
-from mmhot.video.pipeline import StageTimes, VideoLifter
-from mmhot.video.pose_estimation import VideoPoseEstimator
-from mmhot.video.speed import SPEEDS
 
 _LOGGER = logging.getLogger(__name__)
 # Options of files, which may lack what they state.

@@ -11,14 +11,14 @@ from datetime import datetime, timezone
 from mmhot.apis.lifting import open_pose_estimator, open_video_lifter
 from mmhot.apis.options import InferRunOptions, LiveOptions
 from mmhot.apis.progress import Bars, no_bar
+from mmhot.chain.live import LiveLifter, LivePerson
+from mmhot.frames import streams
+from mmhot.frames.capture import Capture, LiveFrame
 from mmhot.io.results import results_folder
 from mmhot.io.writers.json_lines import json_lines
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.lens import camera_intrinsics, ideal_camera, resolve_intrinsics
 from mmhot.version import __version__
-from mmhot.video import streams
-from mmhot.video.capture import Capture, LiveFrame
-from mmhot.video.live import LiveLifter, LivePerson
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -13,25 +13,25 @@ from mmengine.config import Config
 from torch import Tensor, nn
 
 from mmhot.deploy.onnx_graphs import DetectorGraph, LifterGraph, PoseGraph
+from mmhot.frames.inputs import open_inputs
 from mmhot.geometry.crops import IMAGE_MEAN, crop_matrix
 from mmhot.geometry.keypoint_arrays import whole_numbers
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.lifting.lifter import Lifter
 from mmhot.models.gtpt.head import GTPTHead
-from mmhot.structures.lens import ideal_camera
-from mmhot.video.inputs import open_inputs
-from mmhot.video.models.mmpose_models import (
+from mmhot.pose2d.mmpose_models import (
     MMPoseDetector,
     load_pose_model,
     model_skeleton,
     read_affine,
 )
-from mmhot.video.models.model_names import (
+from mmhot.pose2d.model_names import (
     DETECTION,
     find_detector,
     find_pose_model,
     shipped_models,
 )
+from mmhot.structures.lens import ideal_camera
 from mmhot.weights.config_files import read_config_file
 from mmhot.weights.index import find_model
 from mmhot.weights.load_lifter import load_lifter
@@ -51,7 +51,7 @@ class Exportable:
     Attributes:
         graph (nn.Module): Module of :mod:`mmhot.deploy.onnx_graphs`.
         meta (dict): Content of ``meta.json``, which the ONNX file repeats: all that
-            :mod:`mmhot.video.models` and :mod:`mmhot.lifting.networks` know of it.
+            :mod:`mmhot.pose2d` and :mod:`mmhot.lifting.networks` know of it.
         real (Tensor): Inputs made of images or clips, (N, ...).
     """
 

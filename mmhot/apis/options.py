@@ -14,9 +14,9 @@ from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
+from mmhot.chain.processors import PROCESSORS, list_processors
 from mmhot.compat.installation import import_extra
 from mmhot.errors import did_you_mean, require_choice
-from mmhot.motion.processors import PROCESSORS, list_processors
 from mmhot.structures.formats import BVH_PROFILE_NAMES, WRITERS
 from mmhot.weights.backends import BACKENDS
 from mmhot.weights.index import LIVE_LIFTER

@@ -1,11 +1,11 @@
 """Processors of a run: the one place where they are chosen, with their settings."""
 
 from mmhot.apis.options import InferOptions, LifterOptions
+from mmhot.chain.processors import Processor, registered_processors
 from mmhot.lifting.lifter import Lifter
 from mmhot.motion.expected_error import ExpectErrors, read_coefficients
 from mmhot.motion.extremities import AddJoints
 from mmhot.motion.foot_lock import LockFeet
-from mmhot.motion.processors import Processor, registered_processors
 from mmhot.motion.returning import MergeReturning
 from mmhot.motion.side_swaps import RepairSides
 from mmhot.motion.smoothing import SmoothPoses

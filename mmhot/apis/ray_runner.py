@@ -14,7 +14,7 @@ from mmhot.apis.options import InferRunOptions, RayOptions
 from mmhot.apis.progress import no_bar, text_bar
 from mmhot.compat.installation import import_extra
 from mmhot.errors import explain
-from mmhot.video.inputs import ClipInput
+from mmhot.frames.inputs import ClipInput
 
 Say = Callable[[str], None]
 _LOGGER = logging.getLogger(__name__)

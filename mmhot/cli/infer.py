@@ -24,7 +24,7 @@ from mmhot.weights.index import LIVE_LIFTER
 
 if TYPE_CHECKING:  # importing them takes seconds
     from mmhot.apis.clip_worker import Outcome
-    from mmhot.video.inputs import ClipInput
+    from mmhot.frames.inputs import ClipInput
 
 # Seconds in which another Ctrl-C does not interrupt saving.
 _SAVING = 3.0
@@ -74,8 +74,8 @@ def run(args: argparse.Namespace) -> int:
 def _run_inputs(args: argparse.Namespace, options: InferRunOptions) -> int:
     """Lift all inputs, which are no streams, and print their times."""
     from mmhot.cli.report import say_page, stage_table
+    from mmhot.frames.inputs import find_inputs
     from mmhot.io.results import result_files, results_folder
-    from mmhot.video.inputs import find_inputs
 
     ray, inputs = read_options(args, RayOptions), find_inputs(args.inputs, options.fps)
     folder, formats = options.out_dir, options.formats

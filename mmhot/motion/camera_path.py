@@ -76,7 +76,7 @@ def solve_camera_path(
     """Fit rotation and zoom to background points, frame by frame.
 
     Points (F, N, 4), keyframes and inliers (F,) are those of
-    :mod:`mmhot.video.camera_motion`; the lens is that of the first frame of each shot.
+    :mod:`mmhot.tracking.background`; the lens is that of the first frame of each shot.
     Frames without enough points repeat the frame before.
     """
     points, focal = ideal_pixels(points.reshape(len(points), -1, 2), size, lens)

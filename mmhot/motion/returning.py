@@ -41,8 +41,8 @@ class MergeReturning:
         """Merge tracks, which have boxes; number them from 0 by their first frame.
 
         The appearance has frames, boxes and values, see
-        :class:`mmhot.video.appearance.AppearanceObserver`. Tracks of different shots,
-        which begin at ``cuts``, stay apart.
+        :class:`mmhot.tracking.appearance.AppearanceObserver`. Tracks of different
+        shots, which begin at ``cuts``, stay apart.
         """
         if not clip.tracks:
             return clip

@@ -12,13 +12,13 @@ import cv2
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from mmhot.frames.sources import FrameSource
 from mmhot.io.atomic import replacing
 from mmhot.io.writers.mannequin import make_mannequin, nearest_bones
 from mmhot.io.writers.rigid_skeleton import Y_UP, RigidMotion, fit_rig
 from mmhot.io.writers.rigs import HUMAN_IK
 from mmhot.skeletons.side_colors import SIDE_COLORS, side_of
 from mmhot.structures.clips import Clip3D
-from mmhot.video.frames import FrameSource
 from mmhot.visualization.clip_renderer import FADING, doubts
 from mmhot.visualization.drawing import shrink
 

@@ -5,7 +5,7 @@ import numpy as np
 
 from mmhot.skeletons.joints import Skeleton
 from mmhot.skeletons.side_colors import side_rgb
-from mmhot.video.people import People
+from mmhot.structures.people import People
 from mmhot.visualization import drawing
 from mmhot.visualization.clip_renderer import ClipRenderer
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from mmhot.frames.sources import FrameSource
 from mmhot.io.images import write_png
 from mmhot.structures.clips import Clip3D
-from mmhot.video.frames import FrameSource
 from mmhot.visualization import drawing
 from mmhot.visualization.camera import fit_camera
 from mmhot.visualization.clip_renderer import ClipRenderer

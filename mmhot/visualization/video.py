@@ -11,10 +11,10 @@ import cv2
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 
+from mmhot.frames.capture import prefetch
+from mmhot.frames.sources import FrameSource
 from mmhot.io.atomic import replacing
 from mmhot.structures.clips import Clip3D
-from mmhot.video.capture import prefetch
-from mmhot.video.frames import FrameSource
 from mmhot.visualization import drawing
 from mmhot.visualization.clip_renderer import ClipRenderer
 

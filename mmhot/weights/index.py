@@ -17,7 +17,7 @@ LIVE_LIFTER = 'nanohtnet_81frm-keep9_cmu-wild'
 ACCURACIES = ('fast', 'best')
 """Settings of :class:`mmhot.Lifter` that trade time for accuracy."""
 AUTO = 'auto'
-"""Name of the best 2D model that is there, see mmhot.video.models.model_names."""
+"""Name of the best 2D model that is there, see mmhot.pose2d.model_names."""
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ import numpy as np
 
 import mmhot.plugin  # noqa: F401 registers
 from mmhot import get_skeleton
+from mmhot.pose2d.pose_source import open_pose_source
 from mmhot.skeletons.joints import Skeleton
-from mmhot.video.models.pose_source import open_pose_source
 from projects.rendered_people.commands import run_command
 from projects.rendered_people.files import replacing
 from projects.rendered_people.keypoint_errors import (

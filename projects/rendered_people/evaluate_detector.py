@@ -21,8 +21,8 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from mmhot.video.models.detectors import CANDIDATE_SCORE, PoseVerifiedDetector
-from mmhot.video.models.pose_source import open_pose_source
+from mmhot.pose2d.detectors import CANDIDATE_SCORE, PoseVerifiedDetector
+from mmhot.pose2d.pose_source import open_pose_source
 from projects.rendered_people.commands import run_command
 from projects.rendered_people.cross_validation import ScoredImage, cross_validate
 from projects.rendered_people.files import read_image, replacing

@@ -15,12 +15,12 @@ from video_files import gray_image, write_video
 from mmhot.apis import Inferencer
 from mmhot.apis.options import InferOptions
 from mmhot.apis.processing import processors_of
+from mmhot.chain.pipeline import VideoLifter
+from mmhot.frames.sources import VideoFile
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.lifting.lifter import Lifter
-from mmhot.video.frames import VideoFile
-from mmhot.video.models.pose_source import PoseSource
-from mmhot.video.pipeline import VideoLifter
-from mmhot.video.pose_estimation import VideoPoseEstimator
+from mmhot.pose2d.estimation import VideoPoseEstimator
+from mmhot.pose2d.pose_source import PoseSource
 
 
 @pytest.fixture

@@ -97,8 +97,8 @@ def test_exported_gtpt_gives_the_keypoints_of_pytorch(tmp_path):
     pytest.importorskip('onnxscript')
     pytest.importorskip('onnxruntime')
     from mmhot.apis.onnx_models import _images
-    from mmhot.video.models.mmpose_models import MMPoseEstimator
-    from mmhot.video.models.onnx_models import OnnxPoseEstimator
+    from mmhot.pose2d.mmpose_models import MMPoseEstimator
+    from mmhot.pose2d.onnx_models import OnnxPoseEstimator
 
     export_onnx('gtpt-t', out=tmp_path / 'gtpt')
     image = _images('demo/walk.mp4')[0]

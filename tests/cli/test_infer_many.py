@@ -9,10 +9,10 @@ from video_files import gray_image, write_video
 
 from mmhot.apis import clip_worker
 from mmhot.apis.clip_worker import Outcome
+from mmhot.chain.pipeline import StageTimes
 from mmhot.cli.report import stage_table
+from mmhot.frames.inputs import find_inputs
 from mmhot.io.lifted import read_lifted
-from mmhot.video.inputs import find_inputs
-from mmhot.video.pipeline import StageTimes
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from lifters import save_lifter
 from pose_sources import Detector, Estimator, infer, use_stand_ins
 from video_files import ScriptedStream, write_video
 
+from mmhot.frames import capture, streams
 from mmhot.io.writers.json_lines import json_lines
-from mmhot.video import capture, streams
 from mmhot.weights.index import LIVE_LIFTER
 
 

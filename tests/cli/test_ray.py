@@ -19,8 +19,8 @@ from video_files import write_video
 from mmhot.apis.clip_worker import Outcome
 from mmhot.apis.options import InferRunOptions, RayOptions
 from mmhot.apis.ray_runner import collect_outcomes, process_with_ray
+from mmhot.frames.inputs import find_inputs
 from mmhot.io.lifted import read_lifted
-from mmhot.video.inputs import find_inputs
 
 TESTS = Path(__file__).parents[1]
 slow = partial(pytest.mark.slow, reason='starts Ray clusters')

@@ -8,7 +8,7 @@ from torch.utils._pytree import tree_leaves
 
 from mmhot.deploy import captured_graphs
 from mmhot.deploy.captured_graphs import CapturedGraphs
-from mmhot.video.models import mmpose_models
+from mmhot.pose2d import mmpose_models
 
 
 class StandIn:

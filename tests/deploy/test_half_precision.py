@@ -8,8 +8,8 @@ from torch import nn
 
 from mmhot.deploy import half_precision
 from mmhot.lifting.torch_network import TorchNetwork
-from mmhot.video.models.mmpose_models import MMPoseDetector, MMPoseEstimator
-from mmhot.video.models.model_names import find_pose_model
+from mmhot.pose2d.mmpose_models import MMPoseDetector, MMPoseEstimator
+from mmhot.pose2d.model_names import find_pose_model
 
 
 @pytest.fixture

@@ -3,13 +3,12 @@
 import numpy as np
 
 from mmhot.cli.dispatch import main
-from mmhot.video import people
-from mmhot.video.models import pose_source
+from mmhot.pose2d import interfaces, pose_source
 
 BOX = np.array([[10.0, 8.0, 30.0, 44.0]], np.float32)
 
 
-class Detector(people.Detector):
+class Detector(interfaces.Detector):
     """Detects one person, who moves a pixel per frame.
 
     Args:
@@ -35,7 +34,7 @@ class Detector(people.Detector):
         return found
 
 
-class Estimator(people.PoseEstimator):
+class Estimator(interfaces.PoseEstimator):
     """Estimates keypoints around a box's center, a pixel apart."""
 
     name = 'stand-in estimator'
@@ -55,7 +54,7 @@ class Estimator(people.PoseEstimator):
         ]
 
 
-class FunctionDetector(people.Detector):
+class FunctionDetector(interfaces.Detector):
     """A detector that calls a function."""
 
     def __init__(self, function):
@@ -67,7 +66,7 @@ class FunctionDetector(people.Detector):
         return self.function(images)
 
 
-class FunctionEstimator(people.PoseEstimator):
+class FunctionEstimator(interfaces.PoseEstimator):
     """A 2D pose estimator that calls a function."""
 
     skeleton = 'coco-17'
@@ -84,9 +83,9 @@ class FunctionEstimator(people.PoseEstimator):
 def use_stand_ins(monkeypatch, detector, estimator):
     """Replace the 2D models; return a list of the options they are opened with."""
     opened = []
-    if not isinstance(detector, people.Detector):
+    if not isinstance(detector, interfaces.Detector):
         detector = FunctionDetector(detector)
-    if not isinstance(estimator, people.PoseEstimator):
+    if not isinstance(estimator, interfaces.PoseEstimator):
         estimator = FunctionEstimator(estimator)
 
     def open_pose_source(*options, **named):

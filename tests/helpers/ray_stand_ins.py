@@ -7,7 +7,7 @@ from pathlib import Path
 from pose_sources import Detector, Estimator
 
 from mmhot.apis.clip_worker import ClipWorker
-from mmhot.video.models import pose_source
+from mmhot.pose2d import pose_source
 
 
 class SlowDetector(Detector):

@@ -6,7 +6,7 @@ from fractions import Fraction
 import av
 import numpy as np
 
-from mmhot.video.frames import Frame
+from mmhot.frames.sources import Frame
 
 _MILLISECOND = Fraction(1, 1000)
 # a, b, c, d of an .mp4's matrix, by clockwise rotation in degrees or by flip.

@@ -9,10 +9,10 @@ from numpy.testing import assert_allclose
 from tiny_pose_model import BLUE, POSE, RED, red_finder, spotted, write
 from video_files import write_video
 
+from mmhot.frames.sources import VideoFile
 from mmhot.io.images import read_image
-from mmhot.video.frames import VideoFile
-from mmhot.video.models import pose_source as choose
-from mmhot.video.people import Detector
+from mmhot.pose2d import pose_source as choose
+from mmhot.pose2d.interfaces import Detector
 
 BOX = [12, 10, 72, 80]
 SPOT = 40, 30

@@ -18,11 +18,11 @@ from rendered_clips import joined, rendered, with_expected_errors
 from scipy.spatial.transform import Rotation
 from video_files import gray_image, write_video
 
+from mmhot.frames.sources import VideoFile
 from mmhot.io.writers.mannequin import make_mannequin
 from mmhot.io.writers.rigid_skeleton import Y_UP, RigidMotion, fit_rig
 from mmhot.io.writers.rigs import HUMAN_IK
 from mmhot.lifting.world import place_people, to_world
-from mmhot.video.frames import VideoFile
 from mmhot.visualization.clip_renderer import doubts
 from mmhot.visualization.html import write_html
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from rendered_clips import H36M, joined, make_clip, rendered
 
+from mmhot.frames.sources import Frame, VideoFile
 from mmhot.io.lifted import read_lifted
 from mmhot.lifting.world import place_people, to_world, turn
 from mmhot.skeletons.joints import ANKLE_HEIGHT
-from mmhot.video.frames import Frame, VideoFile
 from mmhot.visualization import drawing
 from mmhot.visualization.camera import fit_camera, place_on_floor
 from mmhot.visualization.clip_renderer import ClipRenderer, doubts

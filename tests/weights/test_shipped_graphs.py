@@ -10,12 +10,12 @@ import pytest
 from numpy.testing import assert_allclose
 
 import mmhot
-from mmhot.video.inputs import open_inputs
-from mmhot.video.models.mmpose_models import MMPoseDetector, MMPoseEstimator
-from mmhot.video.models.onnx_detectors import OnnxDetector
-from mmhot.video.models.onnx_models import OnnxPoseEstimator
-from mmhot.video.models.pose_source import open_pose_source
-from mmhot.video.models.turned_crops import TurnedCrops
+from mmhot.frames.inputs import open_inputs
+from mmhot.pose2d.mmpose_models import MMPoseDetector, MMPoseEstimator
+from mmhot.pose2d.onnx_detectors import OnnxDetector
+from mmhot.pose2d.onnx_models import OnnxPoseEstimator
+from mmhot.pose2d.pose_source import open_pose_source
+from mmhot.pose2d.turned_crops import TurnedCrops
 from mmhot.weights import backends
 from mmhot.weights.backends import find_graph
 from mmhot.weights.index import WEIGHTS_FOLDER, shipped_weights

@@ -16,9 +16,9 @@ from mmhot.evaluation.pose_errors import mpjpe, p_mpjpe
 from mmhot.geometry.windows import chunk_starts, lift_windows
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.lifting.lifter import Lifter
+from mmhot.pose2d.pose_source import open_pose_source
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips import Clip2D, Track2D
-from mmhot.video.models.pose_source import open_pose_source
 from mmhot.weights.index import DEFAULT_LIFTER, LIVE_LIFTER, shipped_weights
 
 ROOT = Path(__file__).parents[2]

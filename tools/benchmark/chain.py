@@ -21,10 +21,10 @@ import torch
 from mmhot.apis.export import export
 from mmhot.apis.lifting import open_pose_estimator, open_video_lifter
 from mmhot.apis.options import InferOptions, InferRunOptions
+from mmhot.chain.pipeline import StageTimes, VideoLifter
 from mmhot.deploy.onnx_sessions import open_session
-from mmhot.video.frames import VideoFile
-from mmhot.video.models.model_names import TASKS_2D
-from mmhot.video.pipeline import StageTimes, VideoLifter
+from mmhot.frames.sources import VideoFile
+from mmhot.pose2d.model_names import TASKS_2D
 from mmhot.weights.backends import shipped_graph
 from tools.benchmark.timing import Times, compare, time_in_turns
 

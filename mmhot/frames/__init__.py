@@ -1,0 +1,1 @@
+"""Frames of videos, image folders, streams and webcams; they need no model."""

@@ -1,0 +1,179 @@
+"""Frames read in a thread: ahead, or the newest of a stream, with reconnection."""
+
+import math
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from mmhot.frames.sources import Frame, FrameSource
+
+# Seconds between attempts to reconnect: the first time, and at most.
+_FIRST_WAIT, _LONGEST_WAIT = 0.5, 10.0
+# Seconds by which timestamps may differ from arrival times: more is a clock that was
+# set, or another connection.
+_MAX_DRIFT = 2.0
+# Seconds between frames of the same timestamp.
+_MIN_STEP = 1e-3
+# Seconds between checks whether iterating was stopped.
+_POLL = 0.1
+
+
+def prefetch(frames: Iterable[Any], count: int = 4) -> Iterator[Any]:
+    """Make up to ``count`` items ahead in a thread; its errors are raised here."""
+    unread = iter(frames)
+    pool = ThreadPoolExecutor(1)
+    try:
+        ahead = deque(pool.submit(next, unread, None) for _ in range(count))
+        while (frame := ahead.popleft().result()) is not None:
+            ahead.append(pool.submit(next, unread, None))
+            yield frame
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+@dataclass
+class LiveFrame(Frame):
+    """A frame of a stream; ``index`` counts dropped frames, too.
+
+    Attributes:
+        arrived (float): Arrival, seconds of :func:`time.monotonic`.
+    """
+
+    arrived: float = 0.0
+
+
+class Capture:
+    """Capture the newest frame of a stream, which is connected again when it breaks.
+
+    A thread reads; a frame that was not taken is replaced by the next one, so that a
+    slow consumer skips frames rather than falls behind. Iterating yields a
+    :class:`LiveFrame` each, and the reason as text when the connection is lost,
+    as after ten seconds without a frame. A video file is played at its own pace.
+
+    Args:
+        stream (FrameSource): The stream, or a file.
+        reconnect (float): Seconds for which reconnecting is tried, 0 for never.
+            Defaults to 60.
+        duration (float, optional): Seconds after which to stop.
+        stop (threading.Event, optional): Ends the iteration when it is set.
+
+    Attributes:
+        seen (int): Frames that arrived.
+        dropped (int): Frames of these that were replaced.
+        ended (str | None): After iterating: why, unless it was asked to stop.
+    """
+
+    def __init__(
+        self,
+        stream: FrameSource,
+        reconnect: float = 60.0,
+        duration: float | None = None,
+        stop: threading.Event | None = None,
+    ) -> None:
+        self.stream, self.reconnect, self.duration = stream, reconnect, duration
+        self.stop = stop or threading.Event()
+        self.seen = self.dropped = 0
+        self.ended: str | None = None
+        self._items: deque[LiveFrame | str] = deque()
+        self._changed = threading.Condition()
+        self._done = False
+        self._failure: Exception | None = None
+        self._start = time.monotonic()
+        self._shift, self._last = math.inf, -1.0
+
+    def __iter__(self) -> Iterator[LiveFrame | str]:
+        """Yield frames until the stream has ended or is stopped."""
+        thread = threading.Thread(target=self._run, daemon=True)
+        thread.start()
+        start = time.monotonic()
+        try:
+            while not self.stop.is_set():
+                with self._changed:
+                    self._changed.wait_for(lambda: self._items or self._done, _POLL)
+                    item = self._items.popleft() if self._items else None
+                    is_done = self._done
+                if item is not None:
+                    yield item
+                elif is_done:
+                    break
+                if self.duration and time.monotonic() - start >= self.duration:
+                    break
+        finally:
+            self.stop.set()
+            # one that waits for the network ends on its own
+            thread.join(timeout=1.0)
+        if self._failure is not None:
+            raise self._failure
+
+    def _run(self) -> None:
+        """Read and reconnect; runs in the thread."""
+        try:
+            lost_at, wait = None, _FIRST_WAIT
+            while not self.stop.is_set():
+                seen, reason = self.seen, self._read()
+                if self.stream.finite or self.stop.is_set():
+                    self.ended = None if self.stop.is_set() else reason
+                    return
+                reason = reason or 'it ended'
+                is_new = self.seen > seen or lost_at is None
+                if is_new:
+                    lost_at, wait = time.monotonic(), _FIRST_WAIT
+                if time.monotonic() + wait - lost_at > self.reconnect:
+                    lost = f'lost for {self.reconnect:g} s, given up: {reason}'
+                    self.ended = f'{self.stream.label}: {lost}'
+                    return
+                if is_new:
+                    self._put(reason)
+                self.stop.wait(wait)
+                wait = min(2 * wait, _LONGEST_WAIT)
+        except Exception as error:  # raised where frames are consumed
+            self._failure = error
+        finally:
+            with self._changed:
+                self._done = True
+                self._changed.notify_all()
+
+    def _read(self) -> str | None:
+        """Connect and read until the stream ends or is stopped (None) or breaks."""
+        start = time.monotonic()
+        try:
+            for frame in self.stream:
+                if self.stream.finite:
+                    self.stop.wait(max(0, start + frame.time - time.monotonic()))
+                if self.stop.is_set():
+                    break
+                arrived = time.monotonic()
+                moment = self._time_of(frame, arrived - self._start)
+                self._put(LiveFrame(self.seen, moment, frame.image, arrived))
+        except OSError as error:
+            return str(error)
+        return self.stream.ended
+
+    def _put(self, item: LiveFrame | str) -> None:
+        """Queue an item; a frame replaces one that was not taken."""
+        with self._changed:
+            if isinstance(item, LiveFrame):
+                self.seen += 1
+                if self._items and isinstance(self._items[-1], LiveFrame):
+                    self._items.pop()
+                    self.dropped += 1
+            self._items.append(item)
+            self._changed.notify_all()
+
+    def _time_of(self, frame: Frame, elapsed: float) -> float:
+        """Convert a timestamp to increasing seconds since the first frame.
+
+        The arrival replaces timestamps that are missing or were reset.
+        """
+        if self._last < 0:
+            self._start += elapsed
+            elapsed = 0.0
+        stamp = elapsed if math.isnan(frame.time) else frame.time
+        if not abs(stamp + self._shift - elapsed) < _MAX_DRIFT:
+            self._shift = elapsed - stamp
+        self._last = max(stamp + self._shift, self._last + _MIN_STEP)
+        return self._last

@@ -1,0 +1,187 @@
+"""Inputs by path, folder, glob, list or address: videos, images, keypoint files."""
+
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from glob import glob, has_magic
+from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+
+from mmhot.errors import escape, public_url, require_file
+from mmhot.frames.decoding import DEFAULT_FPS, VIDEO_SUFFIXES, is_url, name_of_url
+from mmhot.frames.sources import FrameSource, ImageSequence, VideoFile
+from mmhot.frames.streams import is_webcam
+from mmhot.io.images import image_size, is_image
+from mmhot.io.readers.frame_numbers import natural_key, read_numbers
+from mmhot.io.readers.keypoints import read_keypoints
+from mmhot.structures.clips import Clip2D, clip_name
+
+_LOGGER = logging.getLogger(__name__)
+
+_KEYPOINT_SUFFIXES = {'.npz', '.json'}
+_LIST_SUFFIX = '.txt'
+# Photos of phones, in tiles: FFmpeg takes them for videos and decodes the first tile.
+_HEIF_SUFFIXES = {'.heic', '.heif', '.hif'}
+# Images are frames of a sequence if their numbers are multiples of a step up to 100,
+# and at most 10 steps apart on average.
+_MAX_STEP, _MAX_MEAN_GAP = 100, 10
+
+
+@dataclass(frozen=True)
+class ClipInput:
+    """One clip that is opened on demand; can be pickled.
+
+    Attributes:
+        path (Path): File, folder or address.
+        name (str): Name of the result files.
+        open (Callable): Returns the clip: frames, or 2D keypoints. Raises ValueError
+            or OSError if it cannot be read.
+        has_keypoints (bool): Whether no 2D model is needed.
+    """
+
+    path: Path
+    name: str
+    open: Callable[[], FrameSource | Clip2D]
+    has_keypoints: bool = False
+
+
+def find_inputs(texts: list[str], fps: float | None = None) -> list[ClipInput]:
+    """Find the clips of a list of inputs.
+
+    Args:
+        texts (list[str]): Video files, images (a clip of one frame each), folders of
+            images (one clip if ``fps`` is given or they are numbered and of one size,
+            otherwise one each) or of videos (one each), globs, URLs of videos, files of
+            2D keypoints (``.npz``, ``.json``), and lists of these (``.txt``), one per
+            line. Empty lines and lines that begin with # are ignored; wrong lines fail
+            when they are opened.
+        fps (float, optional): Frames per second of image folders, keypoints, and
+            videos without timestamps.
+
+    Raises:
+        FileNotFoundError: If an input does not exist, or a glob or folder is empty.
+        ValueError: If a list is empty or not a text file.
+    """
+    inputs = []
+    for text in texts:
+        is_list = Path(text).suffix.lower() == _LIST_SUFFIX
+        inputs += _read_list(Path(text), fps) if is_list else _find(text, fps)
+    return inputs
+
+
+def open_inputs(texts: list[str], fps: float | None = None) -> list[FrameSource]:
+    """Open videos and images: inputs of :func:`find_inputs` but keypoints and lists."""
+    found = [item for text in texts for item in _find(text, fps)]
+    for item in found:
+        if item.has_keypoints:
+            raise ValueError(f'{item.path} has keypoints: a video or images are needed')
+    return [item.open() for item in found]
+
+
+def _read_list(path: Path, fps: float | None) -> list[ClipInput]:
+    require_file(path)
+    try:
+        lines = [line.strip() for line in path.read_text('utf-8-sig').splitlines()]
+    except UnicodeDecodeError as error:
+        raise ValueError(f'{path} is no list of inputs: not UTF-8 text') from error
+    inputs = []
+    for line in lines:
+        if not line or line.startswith('#'):
+            continue
+        try:
+            inputs += _find(line, fps)
+        except (OSError, ValueError) as error:
+            name = escape(Path(line).stem, '_')
+            inputs.append(ClipInput(Path(line), name, partial(_fail, error)))
+    if not inputs:
+        raise ValueError(f'{path} names no input: one per line is expected')
+    return inputs
+
+
+def _find(text: str, fps: float | None) -> list[ClipInput]:
+    path = Path(text)
+    if is_url(text):
+        path = Path(public_url(text))
+        return [ClipInput(path, name_of_url(text), partial(VideoFile, text))]
+    if is_webcam(text):
+        raise ValueError(f'{text} is a webcam, a stream without an end: run it live')
+    if path.is_dir():
+        return _find_in_folder(path, fps)
+    if not has_magic(text) or path.exists():
+        return [_file_input(path, fps)]
+    names = sorted(glob(text, recursive=True), key=natural_key)
+    files = [Path(name) for name in names if Path(name).is_file()]
+    if not files:
+        raise FileNotFoundError(f'no file matches {text}')
+    return [_file_input(file, fps) for file in files]
+
+
+def _file_input(path: Path, fps: float | None) -> ClipInput:
+    if not path.exists():
+        raise FileNotFoundError(f'{path} does not exist')
+    name = clip_name(path)
+    if path.suffix.lower() in _KEYPOINT_SUFFIXES:
+        read = partial(read_keypoints, path, fps=fps)
+        return ClipInput(path, name, read, has_keypoints=True)
+    return ClipInput(path, name, partial(_open_file, path, fps))
+
+
+def _fail(error: Exception) -> NoReturn:
+    raise error
+
+
+def _open_file(path: Path, fps: float | None) -> FrameSource:
+    require_file(path)
+    if is_image(path):
+        return ImageSequence([path], clip_name(path), fps or DEFAULT_FPS)
+    if path.suffix.lower() in _HEIF_SUFFIXES:
+        raise ValueError(f'{path} is a HEIF image: convert it to JPEG or PNG')
+    video = VideoFile(path, fps)
+    if fps is not None and video.has_timestamps:
+        _LOGGER.warning('%s has timestamps: `fps` is ignored', path)
+    return video
+
+
+def _find_in_folder(folder: Path, fps: float | None) -> list[ClipInput]:
+    files = sorted(folder.glob('[!.]*'), key=lambda file: natural_key(file.name))
+    images = [file for file in files if is_image(file)]
+    videos = VIDEO_SUFFIXES | _HEIF_SUFFIXES
+    single = [file for file in files if file.suffix.lower() in videos]
+    inputs = []
+    if images and (fps or _is_sequence(images)):
+        if fps is None:
+            _LOGGER.warning(
+                '%s: its numbered images are taken for a video of %g frames per '
+                "second; give another rate as `fps`, or use '%s/*' for separate images",
+                folder,
+                DEFAULT_FPS,
+                folder,
+            )
+        name = clip_name(folder)
+        read = partial(ImageSequence, images, name, fps or DEFAULT_FPS)
+        inputs.append(ClipInput(folder, name, read))
+    else:
+        single = images + single
+    inputs += [_file_input(file, fps) for file in single]
+    if not inputs:
+        raise FileNotFoundError(f'{folder} has neither images nor videos')
+    return inputs
+
+
+def _is_sequence(images: list[Path]) -> bool:
+    """Return whether images are numbered like frames and of one size."""
+    numbers = None
+    with suppress(ValueError):  # of several videos
+        numbers = read_numbers([path.name for path in images], 'file_name')
+    if numbers is None or len(images) == 1:
+        return False
+    steps = np.diff(numbers)
+    step = np.gcd.reduce(steps)
+    if not 1 <= step <= _MAX_STEP or steps.mean() > _MAX_MEAN_GAP * step:
+        return False
+    sizes = {image_size(path) for path in images}
+    return len(sizes - {None}) <= 1

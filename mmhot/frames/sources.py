@@ -1,0 +1,212 @@
+"""Frames and timestamps of video files and image sequences, upright as in a player."""
+
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+
+from mmhot.errors import escape, public_url, require_file
+from mmhot.frames.decoding import (
+    DEFAULT_FPS,
+    FileClock,
+    decode,
+    ffmpeg_reason,
+    is_raw,
+    is_url,
+    measure_rate,
+    name_of_url,
+    open_video,
+    stated_rate,
+)
+from mmhot.io.images import MAX_PIXELS, read_image
+from mmhot.structures.clips import clip_name
+
+_LOGGER = logging.getLogger(__name__)
+
+# Seconds for opening an address and for the next frame.
+_TIMEOUT = (10.0, 30.0)
+# How much earlier than its container says a video may end (audio lasts longer):
+# seconds and share.
+_EARLY, _EARLY_SHARE = 0.5, 0.02
+
+
+@dataclass
+class Frame:
+    """One frame of a clip.
+
+    Attributes:
+        index (int): Frame number, from 0.
+        time (float): Seconds since the first frame; NaN if unknown.
+        image (np.ndarray): BGR, uint8 (H, W, 3), upright.
+    """
+
+    index: int
+    time: float
+    image: np.ndarray
+
+
+class FrameSource(ABC):
+    """Frames of a clip, read in order.
+
+    Args:
+        name (str): Name of the result files.
+        path (Path): File, folder or address.
+        fps (float): Mean frames per second.
+        num_frames (int, optional): Number of frames, if known.
+
+    Attributes:
+        label (str): Name in messages.
+        ended (str | None): After reading: why it ended early, one line.
+        num_damaged (int): Frames so far that were decoded from damaged data, or were
+            skipped because of it.
+        max_pixels (int): Larger frames are refused.
+        finite (bool): Whether it has an end; else frames come in real time.
+    """
+
+    max_pixels = MAX_PIXELS
+    finite = True
+    ended: str | None = None
+    num_damaged = 0
+
+    def __init__(
+        self, name: str, path: Path, fps: float, num_frames: int | None = None
+    ) -> None:
+        self.name, self.path, self.fps = name, path, fps
+        self.label = escape(path)
+        self.num_frames = num_frames
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[Frame]:
+        """Read from the start."""
+
+
+class VideoFile(FrameSource):
+    """Read the frames of a video file.
+
+    Packets that cannot be decoded are skipped. Of a file that ends in damaged data the
+    frames before are read; ``ended`` is the reason then.
+
+    Args:
+        address (str | Path): The file, or the URL of a video with an end.
+        fps (float, optional): Frames per second of a raw stream, which has no
+            timestamps. By default the rate in its header, or 25.
+
+    Attributes:
+        has_timestamps (bool): Whether ``fps`` is ignored.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is not a readable video.
+    """
+
+    def __init__(self, address: str | Path, fps: float | None = None) -> None:
+        self._is_remote = is_url(str(address))
+        if self._is_remote:
+            self.address = str(address)
+            path, name = Path(public_url(self.address)), name_of_url(self.address)
+        else:
+            path = require_file(address)
+            name = clip_name(path)
+            # FFmpeg takes the beginning of a relative path such as 'a:b' for a protocol
+            self.address = str(path.absolute())
+        super().__init__(name, path, DEFAULT_FPS)
+        if self._is_remote:
+            self.label = public_url(self.address)  # a path has one slash after http:
+        with self._open() as container:
+            self.num_frames = container.streams.video[0].frames or None
+            self.has_timestamps = not is_raw(container)
+            if self.has_timestamps:
+                self.fps = measure_rate(container)
+            else:
+                self.fps = fps or stated_rate(container)
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Decode from the start."""
+        self.ended, self.num_damaged = None, 0
+        index, shape, clock, end = 0, None, FileClock(self.fps), 0.0
+        damage: list[Exception] = []  # since the last frame
+        with self._open() as container:
+            expected = _expected_end(container)
+            for item in decode(container, self.max_pixels, self.label, 'AUTO'):
+                if isinstance(item, Exception):
+                    damage.append(item)
+                    continue
+                frame, image = item
+                shape = shape or image.shape
+                if shape != image.shape:
+                    change = describe_change(image.shape, shape)
+                    self.ended = f'{self.label} ends at frame {index}: {change}'
+                    return
+                self.num_damaged += len(damage) + bool(frame.is_corrupt)
+                damage.clear()
+                time = frame.time if self.has_timestamps else None
+                time = index / self.fps if time is None else time
+                end = time + 1 / self.fps
+                yield Frame(index, clock(time), image)
+                index += 1
+        if damage:
+            reason = ffmpeg_reason(damage[-1])
+            self.ended = f'{self.label} is damaged after {index} frames: {reason}'
+        elif expected - end > _EARLY + _EARLY_SHARE * expected:
+            self.ended = (
+                f'{self.label} ends after {end:.1f} of {expected:.1f} seconds, '
+                f'{index} frames'
+            )
+
+    def _open(self) -> av.container.InputContainer:
+        settings = dict(has_end=True, timeout=_TIMEOUT) if self._is_remote else {}
+        return open_video(self.address, self.label, **settings)
+
+
+class ImageSequence(FrameSource):
+    """Read images, in their order, as the frames of a clip.
+
+    Images that cannot be read are left out.
+
+    Args:
+        paths (list[Path]): The files.
+        name (str): Name of the clip.
+        fps (float): Frames per second. Defaults to 25.
+    """
+
+    def __init__(self, paths: list[Path], name: str, fps: float = DEFAULT_FPS) -> None:
+        self.paths = paths
+        path = paths[0] if len(paths) == 1 else paths[0].parent
+        super().__init__(name, path, fps, len(paths))
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Decode from the first image."""
+        self.ended, self.num_damaged = None, 0
+        shape = None
+        for number, path in enumerate(self.paths):
+            try:
+                image = read_image(path, self.max_pixels)
+            except (ValueError, OSError) as error:
+                self.num_damaged += 1
+                if self.num_damaged == len(self.paths):
+                    raise
+                _LOGGER.warning('%s; it is left out', error)
+                continue
+            shape = shape or image.shape
+            if shape != image.shape:
+                change = describe_change(image.shape, shape)
+                self.ended = f'stopped before {escape(path)}: {change}'
+                return
+            yield Frame(number - self.num_damaged, number / self.fps, image)
+
+
+def describe_change(shape: tuple[int, ...], before: tuple[int, ...]) -> str:
+    """Word that the size of the frames changes."""
+    sizes = f'it is {shape[1]}x{shape[0]} pixels, those before'
+    return f'{sizes} {before[1]}x{before[0]}'
+
+
+def _expected_end(container: av.container.InputContainer) -> float:
+    """Return the timestamp at which a video should end; 0 if unknown."""
+    if not container.duration:
+        return 0.0
+    return (container.duration + (container.start_time or 0)) / av.time_base

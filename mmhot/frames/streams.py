@@ -1,0 +1,132 @@
+"""Streams: webcams, network cameras, and files played at their pace."""
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+
+from mmhot.errors import public_url
+from mmhot.frames.decoding import (
+    DEFAULT_FPS,
+    MAX_FPS,
+    decode,
+    ffmpeg_reason,
+    is_raw,
+    is_url,
+    name_of_url,
+    open_video,
+    stated_rate,
+)
+from mmhot.frames.sources import Frame, FrameSource, VideoFile
+
+_WEBCAM = re.compile(r'\d{1,2}|/dev/video\d+')
+# Seconds for opening and for the next frame before the connection counts as lost.
+_TIMEOUT = (10.0, 10.0)
+# Consecutive damaged packets after which a stream counts as broken.
+_MAX_DAMAGED = 100
+_LOW_DELAY = {'fflags': 'nobuffer', 'flags': 'low_delay'}
+
+
+def is_webcam(text: str) -> bool:
+    """Return whether a text is the number or device of a webcam, and not a file."""
+    return bool(_WEBCAM.fullmatch(text)) and not Path(text).is_file()
+
+
+class VideoStream(FrameSource):
+    """Read a stream without an end with FFmpeg, from its newest frame on.
+
+    Each iteration connects and yields frames with the timestamps of the stream, NaN
+    where it has none. Damaged frames are left out.
+
+    Args:
+        address (str): FFmpeg's address.
+        name (str): Name of the result file.
+        label (str): Name in messages, without passwords.
+        **settings: Of ``av.open``.
+
+    Raises:
+        ConnectionError: If it cannot be opened, and when it breaks while it is read.
+    """
+
+    finite = False
+
+    def __init__(self, address: str, name: str, label: str, **settings: Any) -> None:
+        super().__init__(name, Path(label), DEFAULT_FPS)
+        self.address, self.label, self._settings = address, label, settings
+        with self._open() as container:
+            rate = stated_rate(container)
+            self.fps = rate if rate <= MAX_FPS else DEFAULT_FPS
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Connect and decode."""
+        with self._open() as container:
+            # FFmpeg makes timestamps up from a nominal rate: arrival times are used
+            is_timed, damaged = not is_raw(container), 0
+            # frame threads would delay frames
+            items = decode(container, self.max_pixels, self.label, 'SLICE')
+            for index, item in enumerate(items):
+                if isinstance(item, Exception):
+                    damaged += 1
+                    is_minor = isinstance(item, av.error.InvalidDataError)
+                    if not is_minor or damaged > _MAX_DAMAGED:
+                        raise ConnectionError(ffmpeg_reason(item)) from item
+                    continue
+                damaged = 0
+                frame, image = item
+                time = frame.time if is_timed else None
+                yield Frame(index, np.nan if time is None else time, image)
+
+    def _open(self) -> av.container.InputContainer:
+        settings = dict(self._settings, has_end=False, timeout=_TIMEOUT)
+        try:
+            return open_video(self.address, self.label, **settings)
+        except ValueError as error:
+            raise ConnectionError(str(error)) from error
+
+
+def open_stream(text: str) -> VideoStream | VideoFile:
+    """Open a stream.
+
+    Args:
+        text (str): A webcam's number or device, an address (RTSP, HTTP, RTMP, UDP,
+            SRT), or a video file, which is played at its own pace.
+
+    Raises:
+        FileNotFoundError: If there is no such file or webcam.
+        ConnectionError: If it cannot be opened.
+        ValueError: If a file is not a video, or webcams are not supported here.
+    """
+    if is_url(text):
+        options = dict(_LOW_DELAY)
+        if text.lower().startswith('rtsp'):
+            # lost packets smear images, but not every server has TCP
+            options['rtsp_flags'] = 'prefer_tcp'
+        return VideoStream(text, name_of_url(text), public_url(text), options=options)
+    if is_webcam(text):
+        return _open_webcam(text)
+    if not Path(text).is_file():
+        raise FileNotFoundError(
+            f'{text} does not exist: a stream is a webcam such as 0, an address such '
+            'as rtsp://... or a video file'
+        )
+    return VideoFile(text)
+
+
+def _open_webcam(text: str) -> VideoStream:
+    if not sys.platform.startswith('linux'):
+        raise ValueError(
+            f'webcam {text}: webcams are read on Linux only; serve it as a stream '
+            'and give its address'
+        )
+    device = f'/dev/video{text}' if text.isdecimal() else text
+    if not Path(device).exists():
+        known = ', '.join(sorted(map(str, Path('/dev').glob('video*')))) or 'none'
+        raise FileNotFoundError(
+            f'there is no webcam {text}: {device} does not exist (found: {known})'
+        )
+    name = f'webcam{Path(device).name.removeprefix("video")}'
+    return VideoStream(device, name, f'webcam {device}', format='v4l2')

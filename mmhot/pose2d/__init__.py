@@ -1,0 +1,1 @@
+"""2D poses of people in frames: detectors, 2D models, frames between keyframes."""

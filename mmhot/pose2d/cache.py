@@ -1,0 +1,135 @@
+"""Cache of the 2D keypoints of clips, and descriptions of files and models."""
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmhot.io.arrays import load_arrays, save_arrays
+from mmhot.io.atomic import CACHE_FOLDER
+from mmhot.structures.people import People
+
+_LOGGER = logging.getLogger(__name__)
+
+# Bytes of an input's name within the name of a file; most systems allow 255 in all.
+_LONGEST_NAME = 120
+_STATE = ('size', 'complete', 'ended')
+_PEOPLE = ('bboxes', 'bbox_scores', 'keypoints', 'scores')
+
+
+@dataclass
+class ClipPeople:
+    """The people of the frames of a clip, as far as it was processed.
+
+    Attributes:
+        people (list[People]): People of each frame.
+        times (list[float]): Time of each frame in seconds.
+        size (tuple[int, int]): Width and height of the frames in pixels.
+        complete (bool): Whether all frames were processed.
+        ended (str): Why reading ended early, or nothing.
+        cuts (list[int]): Frames with which another shot begins.
+        observed (dict[str, dict[str, np.ndarray]]): Arrays of each observer by key.
+    """
+
+    people: list[People] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
+    size: tuple[int, int] = (0, 0)
+    complete: bool = False
+    ended: str = ''
+    cuts: list[int] = field(default_factory=list)
+    observed: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
+
+
+def save_if_possible(
+    save: Callable[[Any, Path], None], content: Any, path: Path | None
+) -> None:
+    """Save what can be computed again, if there is a path; warn of an OSError."""
+    if path is None:
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save(content, path)
+    except OSError as error:
+        _LOGGER.warning('intermediate results are not kept: %s', error)
+
+
+def cache_path(folder: Path, source: Path, facts: object, suffix: str = '.npz') -> Path:
+    """Name a file that is kept in the folder of results for an input.
+
+    ``facts`` are plain values on which its content depends, besides the input.
+    """
+    name = source.resolve().stem.encode()[:_LONGEST_NAME].decode(errors='ignore')
+    files = sorted(source.glob('[!.]*')) if source.is_dir() else [source]
+    content = [describe_file(file) for file in files if file.is_file()]
+    text = json.dumps([content or [str(source)], facts], sort_keys=True)
+    key = hashlib.sha256(text.encode()).hexdigest()[:16]
+    return folder / CACHE_FOLDER / f'{name}-{key}{suffix}'
+
+
+def describe_file(file: Path) -> list:
+    """Describe a file by its path, size and date."""
+    status = file.stat()
+    return [str(file.resolve()), status.st_size, status.st_mtime_ns]
+
+
+def identify(name: str, weights: str | Path, **options: Any) -> dict[str, Any]:
+    """Describe a model by plain values that differ if its file was changed.
+
+    ``weights`` is the file or a digest; options are all else that changes its results.
+    """
+    path = Path(weights)
+    content = describe_file(path) if path.is_file() else str(weights)
+    return {'name': name, 'weights': content, **options}
+
+
+def save_people(clip: ClipPeople, path: Path) -> None:
+    """Save the frames so far; the file is never there in part."""
+    # an interruption may come between a frame's people and its time
+    count = min(len(clip.people), len(clip.times))
+    people = clip.people[:count]
+    none = np.zeros(0, np.float32)
+    arrays = {
+        'counts': np.array([len(each) for each in people], np.int64),
+        'times': np.array(clip.times[:count], np.float64),
+        'cuts': np.array([cut for cut in clip.cuts if cut < count], np.int64),
+        **{name: np.array(getattr(clip, name)) for name in _STATE},
+        **{
+            name: np.concatenate([none, *(getattr(x, name).ravel() for x in people)])
+            for name in _PEOPLE
+        },
+    }
+    for key, observed in clip.observed.items():
+        arrays |= {f'{key}:{name}': array for name, array in observed.items()}
+    save_arrays(path, arrays)
+
+
+def load_people(path: Path, num_keypoints: int) -> ClipPeople | None:
+    """Load a clip of K keypoints; None if it is missing or damaged."""
+    try:
+        if not path.is_file():
+            return None
+        arrays = load_arrays(path)
+        shapes = ((-1, 4), (-1,), (-1, num_keypoints, 2), (-1, num_keypoints))
+        ends = arrays['counts'].cumsum()[:-1]
+        columns = [
+            np.split(arrays[name].reshape(shape), ends)[: len(arrays['counts'])]
+            for name, shape in zip(_PEOPLE, shapes, strict=True)
+        ]
+        width, height = arrays['size'].tolist()
+        people = [People(*each) for each in zip(*columns, strict=True)]
+        state = (width, height), bool(arrays['complete']), str(arrays['ended'])
+        times, cuts = (arrays[name].tolist() for name in ('times', 'cuts'))
+        clip = ClipPeople(people, times, *state, cuts)
+    except (KeyError, ValueError, OSError):
+        _LOGGER.warning('%s is damaged: it is computed again', path)
+        return None
+    for name, array in arrays.items():
+        key, separator, name = name.partition(':')
+        if separator:
+            clip.observed.setdefault(key, {})[name] = array
+    return clip

@@ -1,0 +1,334 @@
+"""2D poses of all people in the frames of a video: detection, then pose estimation."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import astuple, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from mmhot.frames.capture import prefetch
+from mmhot.frames.observer import FrameObserver
+from mmhot.frames.shot_boundaries import CutDetector
+from mmhot.frames.sources import Frame, FrameSource
+from mmhot.pose2d.cache import ClipPeople, load_people, save_if_possible, save_people
+from mmhot.pose2d.chunks import HISTORY, track_chunk
+from mmhot.pose2d.filling import Gaps, fill_chunk
+from mmhot.pose2d.interfaces import Detector, Images, PoseEstimator, Prior
+from mmhot.skeletons.joints import get_skeleton
+from mmhot.structures.people import Boxes, People, round_boxes
+
+# Longest interval from one detection to the next in frames; that of streams, in which
+# new people are searched forwards only; frames from which the last ones are detected.
+_MAX_INTERVAL, _STREAM_INTERVAL, _MIN_DETECTED = 30, 12, 5
+# In shorter videos every frame is detected.
+_SHORT_VIDEO = 15
+# Bytes of the frames of a chunk.
+_MAX_BYTES = 200e6
+# Frames that are read ahead of a CPU; of a GPU, those of a chunk.
+_AHEAD = 4
+# Stands for an invalid box of a person whose results are dropped.
+_ANY_BOX = np.float32([0, 0, 8, 8])
+# Part of the identity: raise it when results change.
+_RULES = 13
+
+
+@dataclass
+class VideoPoseEstimator:
+    """Estimate the 2D poses of all people in videos.
+
+    Args:
+        detector (Detector): Person detector.
+        estimator (PoseEstimator): 2D pose estimator.
+        det_every (int, optional): Frames from one detection to the next; in those
+            between, people are tracked by their keypoints. By default, see
+            :meth:`detection_interval`.
+        batch_size (int): Frames per batch if every frame is detected. Defaults to 8.
+        gaps (Gaps): Gaps between keyframes that are interpolated.
+        det_factor (float): Factor of the detector's usual interval. Defaults to 1.
+    """
+
+    detector: Detector
+    estimator: PoseEstimator
+    det_every: int | None = None
+    batch_size: int = 8
+    gaps: Gaps = Gaps()
+    det_factor: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Check the size of batches; estimate all frames where that is as fast."""
+        if self.batch_size < 1:
+            raise ValueError(f'batch_size must be at least 1, got {self.batch_size}')
+        if self.estimator.prefers_batches:
+            self.gaps = replace(self.gaps, tolerance=0)
+
+    def detection_interval(
+        self, fps: float | None = None, num_frames: int | None = None
+    ) -> int:
+        """Return the number of frames from one detection to the next.
+
+        ``fps`` is None for a stream. In short videos every frame is detected.
+        """
+        if self.det_every is not None:
+            return self.det_every
+        interval = self.detector.interval
+        if not interval or (num_frames or _SHORT_VIDEO) < _SHORT_VIDEO:
+            return 1
+        if fps is None:
+            return _STREAM_INTERVAL
+        frames = min(max(round(interval * fps), 1), _MAX_INTERVAL)
+        return round(self.det_factor * frames)
+
+    @property
+    def _num_keypoints(self) -> int:
+        return get_skeleton(self.estimator.skeleton).num_keypoints
+
+    @property
+    def identity(self) -> dict:
+        """Return plain values on which results depend, besides the input."""
+        return {
+            'detector': self.detector.identity,
+            'estimator': self.estimator.identity,
+            'det_every': self.det_every,
+            'det_factor': self.det_factor,
+            'gaps': list(astuple(self.gaps)),
+            'rules': _RULES,
+        }
+
+    def __call__(
+        self,
+        source: FrameSource,
+        cache: Path | None = None,
+        progress: Callable[[int], None] = lambda done: None,
+        observers: Sequence[FrameObserver] = (),
+    ) -> ClipPeople:
+        """Estimate the poses of a clip, or of its frames that are not cached.
+
+        Args:
+            source (FrameSource): The clip.
+            cache (Path, optional): Cache file, which is written at the end, also after
+                Ctrl-C and errors.
+            progress (Callable): Called with the number of frames done.
+            observers (Sequence[FrameObserver]): See all frames, also cached ones.
+        """
+        clip = (cache and load_people(cache, self._num_keypoints)) or ClipPeople()
+        progress(len(clip.people))
+        missing = [each for each in observers if each.name not in clip.observed]
+        if clip.complete and not missing:
+            source.ended = clip.ended or None
+            return clip
+        try:
+            self._process(source, clip, progress, missing)
+            clip.complete, clip.ended = True, source.ended or ''
+            if clip.people:
+                clip.observed |= {each.name: each.arrays() for each in missing}
+        finally:
+            if clip.times:
+                save_if_possible(save_people, clip, cache)
+        if not clip.people:
+            raise ValueError(source.ended or f'{source.path} has no frames')
+        return clip
+
+    def _process(
+        self,
+        source: FrameSource,
+        clip: ClipPeople,
+        progress: Callable[[int], None],
+        observers: Sequence[FrameObserver],
+    ) -> None:
+        """Process all frames after those of an interrupted run."""
+        interval = self.detection_interval(source.fps, source.num_frames)
+        shots = CutDetector()
+        if not clip.complete:
+            clip.cuts = shots.cuts
+        batch, known = list[Frame](), len(clip.people)
+
+        def append_batch(watch: Callable[[list[Frame]], None]) -> None:
+            clip.people += self._estimate_batch(batch, clip, interval)
+            clip.times += [frame.time for frame in batch]
+            watch(batch)
+            batch.clear()
+            progress(len(clip.people))
+
+        def is_full() -> bool:
+            if len(batch) * batch[0].image.nbytes > _MAX_BYTES:
+                return True
+            is_last = batch[-1].index % interval == 0
+            return len(batch) >= self.batch_size if interval == 1 else is_last
+
+        ahead = max(interval * self.estimator.prefers_batches, _AHEAD)
+        reading = closing(prefetch(shots(source), ahead))
+        with _watching(clip, observers) as watch, reading as frames:
+            for frame in frames:
+                if frame.index < known:
+                    watch([frame])
+                    continue
+                if batch and (frame.index in clip.cuts or is_full()):
+                    append_batch(watch)
+                clip.size = frame.image.shape[1::-1]
+                batch.append(frame)
+            if batch:
+                append_batch(watch)
+
+    def _estimate_batch(
+        self, frames: list[Frame], clip: ClipPeople, interval: int
+    ) -> list[People]:
+        """Estimate the poses in the next frames of a clip, which are of one shot."""
+        first = frames[0].index
+        shot = max((cut for cut in clip.cuts if cut <= first), default=0)
+        before = (first - HISTORY, first - 1)
+        previous = [clip.people[index] for index in before if index >= shot]
+        if interval > 1:
+            return self._track(frames, previous, interval)
+        last = previous[-1] if previous else None
+        return self.estimate_frames(frames, last, interval)
+
+    def _track(
+        self, frames: list[Frame], previous: list[People], interval: int
+    ) -> list[People]:
+        begun = []
+        if not previous:
+            found = self._redetect(frames[0], People.none(self._num_keypoints))
+            begun = previous = self._estimate([frames[0].image], [found])
+        rest = frames[len(begun) :]
+        if not rest:
+            return begun
+
+        def estimate(
+            some: list[Frame], boxes: list[Boxes], priors: list[Prior]
+        ) -> list[People]:
+            return self._estimate([each.image for each in some], boxes, priors)
+
+        due = rest[-1].index % interval == 0 or len(rest) >= _MIN_DETECTED
+        redetect, max_step = self._redetect if due else None, self.gaps.max_step(rest)
+        keyframes = track_chunk(rest, previous, estimate, redetect, max_step)
+        return begun + fill_chunk(rest, keyframes, estimate, self.gaps)
+
+    def _redetect(self, frame: Frame, tracked: People) -> Boxes:
+        return _valid_boxes(self.detector.redetect(frame.image, tracked))
+
+    def estimate_frames(
+        self,
+        frames: list[Frame],
+        previous: People | None,
+        interval: int,
+        cuts: Sequence[int] = (),
+    ) -> list[People]:
+        """Estimate the poses in consecutive frames, as one batch if possible.
+
+        ``previous`` are the people of the frame before, which are not searched across
+        ``cuts``; for ``interval`` see :meth:`detection_interval`.
+        """
+        if interval == 1 and not self.detector.redetects:
+            return self._detect([frame.image for frame in frames])
+        people = []
+        for frame in frames:
+            if frame.index in cuts:
+                previous = None
+            previous = self.estimate_frame(frame, previous, interval)
+            people.append(previous)
+        return people
+
+    def estimate_frame(
+        self, frame: Frame, previous: People | None, interval: int
+    ) -> People:
+        """Estimate the poses in one frame; see :meth:`estimate_frames`."""
+        history = [] if previous is None else [previous]
+        [people] = self._track([frame], history, interval)
+        return people
+
+    def estimate_images(self, images: Images) -> list[People]:
+        """Estimate the poses in independent BGR images (H, W, 3)."""
+        return self._detect(images, video=False)
+
+    def _detect(self, images: Images, video: bool = True) -> list[People]:
+        boxes = [_valid_boxes(boxes) for boxes in self.detector(images)]
+        return self._estimate(images, boxes, video=video)
+
+    def _estimate(
+        self,
+        images: Images,
+        boxes: list[Boxes],
+        priors: list[Prior] | None = None,
+        video: bool = True,
+    ) -> list[People]:
+        """Estimate people in boxes; those in invalid boxes have scores of 0.
+
+        In a video, the flip test is saved, and quarter turns of people whose confidence
+        has not fallen.
+        """
+        valid = [_are_valid(own)[:, None] for own, _ in boxes]
+        pairs = zip(boxes, valid, strict=True)
+        crops = [np.where(rows, own, _ANY_BOX) for (own, _), rows in pairs]
+        if video:
+            priors = priors or [Prior.unknown(len(own)) for own in crops]
+            crops = [round_boxes(own) for own in crops]
+            poses = self.estimator.estimate_video(images, crops, priors)
+        else:
+            poses = self.estimator(images, crops)
+        people = []
+        for own, rows, (points, scores) in zip(boxes, valid, poses, strict=True):
+            finite = np.isfinite(points).all(-1) & np.isfinite(scores) & rows
+            points = np.where(finite[..., None], points, np.nan).astype(np.float32)
+            scores = np.where(finite, scores, 0).astype(np.float32)
+            people.append(People(*own, points, scores))
+        return people
+
+
+def show_again(
+    source: FrameSource,
+    clip: ClipPeople,
+    observer: FrameObserver,
+    progress: Callable[[int], None] = lambda done: None,
+) -> None:
+    """Read a video another time, for an observer alone."""
+    with closing(prefetch(source)) as frames:
+        for done, (_, frame) in enumerate(zip(clip.people, frames, strict=False), 1):
+            show_frame(frame, clip, [observer])
+            progress(done)
+
+
+@contextmanager
+def _watching(
+    clip: ClipPeople, observers: Sequence[FrameObserver]
+) -> Iterator[Callable[[list[Frame]], None]]:
+    """Show frames to observers, in order, in a thread while others are estimated."""
+    watched = list[Future]()
+
+    def show(frames: list[Frame]) -> None:
+        for frame in frames:
+            show_frame(frame, clip, observers)
+
+    def watch(frames: list[Frame]) -> None:
+        if watched:
+            watched.pop().result()
+        watched.append(pool.submit(show, [*frames]))
+
+    with ThreadPoolExecutor(1) as pool:
+        yield watch
+        watch([])
+        watched.pop().result()
+
+
+def show_frame(
+    frame: Frame, clip: ClipPeople, observers: Sequence[FrameObserver]
+) -> None:
+    """Pass a frame and its people, which the clip has, on to observers."""
+    people, is_cut = clip.people[frame.index], frame.index in (0, *clip.cuts)
+    for observer in observers:
+        observer.observe(frame.index, frame.image, people, is_cut)
+
+
+def _valid_boxes(boxes: Boxes) -> Boxes:
+    own = np.asarray(boxes[0], np.float32).reshape(-1, 4)
+    scores = np.asarray(boxes[1], np.float32).reshape(-1)
+    valid = _are_valid(own) & np.isfinite(scores)
+    return own[valid], scores[valid]
+
+
+def _are_valid(boxes: np.ndarray) -> np.ndarray:
+    """Mark boxes (P, 4) that are finite and larger than a pixel."""
+    with np.errstate(invalid='ignore'):
+        extent = (boxes[:, 2:] - boxes[:, :2]).min(1, initial=np.inf)
+    return np.isfinite(boxes).all(1) & (extent > 1)

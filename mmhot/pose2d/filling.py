@@ -1,0 +1,206 @@
+"""2D poses between keyframes: interpolated where predictable, else estimated."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from mmhot.frames.sources import Frame
+from mmhot.pose2d.chunks import (
+    MAX_STEP,
+    Estimate,
+    Keyframe,
+    are_certain,
+    estimate_closely,
+    prior_of,
+    search_boxes,
+    turns_of,
+)
+from mmhot.pose2d.interfaces import Prior
+from mmhot.structures.people import People, box_size
+
+# Keypoints with a lower confidence need not be predictable.
+_MIN_SCORE = 0.3
+
+
+@dataclass(frozen=True)
+class Gaps:
+    """Gaps between two poses of a person that are interpolated.
+
+    Attributes:
+        tolerance (float): Largest distance of a keypoint in the middle of the gap from
+            the mean of those before and after, per size of the person; 0 to estimate
+            all frames, at once.
+        seconds (float): Longest gap.
+        frames (int): Most frames from one keyframe to the next, if they are no longer.
+    """
+
+    tolerance: float = 0.05
+    seconds: float = 0.35
+    frames: int = MAX_STEP
+
+    def max_step(self, frames: list[Frame]) -> int:
+        """Return the most frames from one keyframe to the next."""
+        seconds = (frames[-1].time - frames[0].time) / max(len(frames) - 1, 1)
+        return self.frames if self.frames * seconds <= self.seconds else MAX_STEP
+
+
+def fill_chunk(
+    frames: list[Frame],
+    keyframes: list[Keyframe],
+    estimate: Estimate,
+    gaps: Gaps = Gaps(),
+) -> list[People]:
+    """Find the people of the frames between keyframes, in a few batches.
+
+    People are estimated in the frame between two keyframes. Where their keypoints are
+    near the middle of those before and after, the other frames are interpolated;
+    otherwise both halves are treated likewise, as where only one end is known. Without
+    a tolerance all frames are estimated in one batch, as GPUs prefer.
+
+    Frames and keyframes are those of :func:`~mmhot.pose2d.chunks.track_chunk`.
+    """
+    filler = _Filler(frames, estimate, gaps)
+    for key in keyframes:
+        for row, number in enumerate(key.ids.tolist()):
+            filler.poses[number][key.position] = key.people.take([row])
+    open_gaps = [
+        _Gap(number, max(first.position, -1), last.position)
+        for first, last in pairwise(keyframes)
+        for number in np.union1d(first.ids, last.ids).tolist()
+    ]
+    if not gaps.tolerance:
+        open_gaps = filler.without_known(open_gaps)
+        places = [(gap, p) for gap in open_gaps for p in range(gap.first + 1, gap.last)]
+        filler.estimate(places)
+        open_gaps = []
+    while open_gaps := filler.without_known(open_gaps):
+        open_gaps = filler.halve(open_gaps)
+    people = [poses for _, poses in sorted(filler.poses.items())]
+    empty = keyframes[0].people.take(np.zeros(0, int))
+    return [
+        empty.join(*(poses[place] for poses in people if place in poses))
+        for place in range(len(frames))
+    ]
+
+
+class _Gap(NamedTuple):
+    """The frames between two positions, one person's number."""
+
+    number: int
+    first: int
+    last: int
+
+    @property
+    def middle(self) -> int:
+        return (self.first + self.last) // 2
+
+
+class _Filler:
+    """Poses of people by number and position in a chunk, each a single person."""
+
+    def __init__(self, frames: list[Frame], estimate: Estimate, limits: Gaps) -> None:
+        self.poses: dict[int, dict[int, People]] = defaultdict(dict)
+        self._frames, self._estimate, self._limits = frames, estimate, limits
+        self._size = frames[0].image.shape[1::-1]
+        times = [frame.time for frame in frames]
+        # the last one is that of the frame before, at -1
+        self._times = np.append(times, 2 * times[0] - times[min(1, len(times) - 1)])
+
+    def without_known(self, gaps: list[_Gap]) -> list[_Gap]:
+        """Select gaps with frames between, of which an end is known."""
+        return [x for x in gaps if x.last - x.first > 1 and self._ends(x)]
+
+    def halve(self, gaps: list[_Gap]) -> list[_Gap]:
+        """Estimate the middle of each gap; returns the halves that are left."""
+        halves = []
+        middles = [(gap, gap.middle) for gap in gaps]
+        for gap, (guess, pose) in zip(gaps, self.estimate(middles), strict=True):
+            if are_certain(pose)[0] and self._fits(gap, guess, pose):
+                self._interpolate(gap)
+            else:
+                halves += [
+                    gap._replace(last=gap.middle),
+                    gap._replace(first=gap.middle),
+                ]
+        return halves
+
+    def estimate(self, places: list[tuple[_Gap, int]]) -> list[tuple[People, People]]:
+        """Estimate people at places in gaps; returns what was guessed and found."""
+        if not places:
+            return []
+        guesses, rows = [], defaultdict(list)
+        ends = {gap: self._ends(gap) for gap, _ in places}
+        around = {
+            gap: [search_boxes(each, self._size) for each in own]
+            for gap, own in ends.items()
+        }
+        # unless they are upright at all known ends
+        confidence = {
+            gap: max(prior_of(each).confidence[0] for each in own)
+            for gap, own in ends.items()
+        }
+        for row, (gap, place) in enumerate(places):
+            guesses.append(self._between(gap, place, ends[gap], around[gap]))
+            rows[place].append(row)
+        boxes, priors = [], []
+        for own in rows.values():
+            people = People.join(*(guesses[row] for row in own))
+            boxes.append((people.bboxes, people.bbox_scores))
+            known = np.array([confidence[places[row][0]] for row in own])
+            priors.append(Prior(known, turns_of(people)))
+        frames = [self._frames[position] for position in rows]
+        found = estimate_closely(frames, boxes, priors, self._estimate)
+        people = People.join(*found)
+        order = np.argsort(np.concatenate(list(rows.values())))
+        poses, certain = [people.take([row]) for row in order], are_certain(people)
+        for (gap, place), pose, row in zip(places, poses, order, strict=True):
+            if certain[row]:
+                self.poses[gap.number][place] = pose
+        return list(zip(guesses, poses, strict=True))
+
+    def _ends(self, gap: _Gap) -> list[People]:
+        """Return the known poses at the ends of a gap, one or two."""
+        own = self.poses[gap.number]
+        return [own[end] for end in (gap.first, gap.last) if end in own]
+
+    def _between(
+        self, gap: _Gap, place: int, ends: list[People], boxes: list[np.ndarray]
+    ) -> People:
+        """Interpolate a pose at a place in a gap, in the box to search it in."""
+        first, last = ends[0], ends[-1]
+        start, now, end = self._times[[gap.first, place, gap.last]]
+        share = np.float32((now - start) / (end - start))
+        return People(
+            boxes[0] + share * (boxes[-1] - boxes[0]),
+            first.bbox_scores,
+            first.keypoints + share * (last.keypoints - first.keypoints),
+            np.minimum(first.scores, last.scores),
+        )
+
+    def _fits(self, gap: _Gap, guess: People, found: People) -> bool:
+        """Return whether a person's keypoints are where they were expected."""
+        distance = np.linalg.norm(guess.keypoints - found.keypoints, axis=-1)
+        distance = distance[found.scores >= _MIN_SCORE].max(initial=0)
+        near = distance < self._limits.tolerance * box_size(guess.bboxes)[0]
+        seconds = self._times[gap.last] - self._times[gap.first]
+        return near and seconds <= self._limits.seconds and len(self._ends(gap)) == 2
+
+    def _interpolate(self, gap: _Gap) -> None:
+        """Add the other frames, on the parabola through the ends and the middle."""
+        nodes = [gap.first, gap.middle, gap.last]
+        poses = [self.poses[gap.number][node] for node in nodes]
+        for place in {*range(gap.first + 1, gap.last)} - {gap.middle}:
+            # Lagrange's
+            at, times = self._times[place], self._times[nodes]
+            factors = [[(at - x) / (t - x) for x in times if x != t] for t in times]
+            weights = np.float32(np.prod(factors, axis=1))
+            near = poses[0 if place < gap.middle else 2]
+            self.poses[gap.number][place] = People(
+                sum(w * pose.bboxes for w, pose in zip(weights, poses, strict=True)),
+                near.bbox_scores,
+                sum(w * pose.keypoints for w, pose in zip(weights, poses, strict=True)),
+                (near.scores + poses[1].scores) / 2,
+            )

@@ -1,0 +1,145 @@
+"""Interfaces of person detectors and 2D pose estimators."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import numpy as np
+
+from mmhot.structures.people import Boxes, People, Poses
+
+Images = list[np.ndarray]
+"""BGR images, uint8 (H, W, 3)."""
+BoxArrays = list[np.ndarray]
+"""Boxes (P, 4) of each image, xyxy pixels."""
+Crop = tuple[np.ndarray, np.ndarray]
+"""An image and the box (4,) of one person in it."""
+EstimatePoses = Callable[[Images, BoxArrays], list[Poses]]
+"""Maps images and the boxes (P, 4) of each to their poses."""
+
+
+class Prior(NamedTuple):
+    """Results of other frames for people who are searched in a frame.
+
+    Attributes:
+        confidence (np.ndarray): Mean confidences (P,); NaN if unknown, -inf of people
+            who are upright.
+        turns (np.ndarray): Quarter turns to the left after which people are most
+            upright, 0 to 3, int (P,).
+    """
+
+    confidence: np.ndarray
+    turns: np.ndarray
+
+    @classmethod
+    def unknown(cls, number: int) -> 'Prior':
+        """Return the prior of a number of people without results."""
+        return cls(np.full(number, np.nan), np.zeros(number, int))
+
+    def take(self, rows: np.ndarray) -> 'Prior':
+        """Select people by index or mask."""
+        return Prior(*(values[rows] for values in self))
+
+
+class Detector(ABC):
+    """Interface of person detectors.
+
+    Attributes:
+        name (str): Name in messages.
+        identity (dict): Plain values that change with the results (file, options); they
+            name the cache file.
+        interval (float): Seconds of video between two frames that a slow detector
+            wants to see; 0 for every frame.
+        nms_thr (float): Intersection over union above which two of its boxes are taken
+            for one person.
+        redetects (bool): Whether :meth:`redetect` makes use of the tracked people.
+    """
+
+    name: str
+    identity: dict
+    interval: float = 0.0
+    nms_thr: float = 0.3
+    redetects: bool = False
+
+    @abstractmethod
+    def __call__(self, images: Images) -> list[Boxes]:
+        """Detect the people of BGR images (H, W, 3)."""
+
+    def redetect(self, image: np.ndarray, tracked: People) -> Boxes:
+        """Detect all people of an image, given the poses of tracked ones in it."""
+        return self([image])[0]
+
+
+class PoseEstimator(ABC):
+    """Interface of top-down 2D pose estimators.
+
+    Attributes:
+        name, identity: As of :class:`Detector`.
+        skeleton (str): Skeleton of the keypoints, see :mod:`mmhot.skeletons.joints`.
+        has_score_curve (bool): Whether scores are calibrated confidences.
+        prefers_batches (bool): Whether a batch takes hardly longer than one person, as
+            on a GPU.
+    """
+
+    name: str
+    identity: dict
+    skeleton: str
+    has_score_curve: bool = False
+    prefers_batches: bool = False
+
+    @abstractmethod
+    def __call__(self, images: Images, boxes: BoxArrays) -> list[Poses]:
+        """Estimate the poses in boxes (P, 4) of each BGR image."""
+
+    def estimate_fast(self, images: Images, boxes: BoxArrays) -> list[Poses]:
+        """Estimate poses faster and less accurately."""
+        return self(images, boxes)
+
+    def estimate_video(
+        self, images: Images, boxes: BoxArrays, priors: list[Prior]
+    ) -> list[Poses]:
+        """Estimate poses in frames of a video, given their results in other frames."""
+        return self.estimate_fast(images, boxes)
+
+
+class CropEstimator(PoseEstimator):
+    """Base of 2D pose estimators that see one crop per person.
+
+    Attributes:
+        num_keypoints (int): Number of keypoints ``K``.
+    """
+
+    num_keypoints: int
+
+    @abstractmethod
+    def estimate_crops(self, crops: list[Crop], flip_test: bool) -> Iterable[Poses]:
+        """Estimate keypoints (K, 2) and scores (K,) of each pair of image and box."""
+
+    def estimate_fast(self, images: Images, boxes: BoxArrays) -> list[Poses]:
+        """Estimate poses without flip test, in half the time."""
+        return self(images, boxes, flip_test=False)
+
+    def __call__(
+        self, images: Images, boxes: BoxArrays, flip_test: bool = True
+    ) -> list[Poses]:
+        """Estimate the poses in boxes (P, 4) of each BGR image."""
+        crops = crops_of(images, boxes)
+        keypoints = np.empty((len(crops), self.num_keypoints, 2), np.float32)
+        scores = np.empty(keypoints.shape[:2], np.float32)
+        for row, pose in enumerate(self.estimate_crops(crops, flip_test)):
+            keypoints[row], scores[row] = pose
+        return split_poses(keypoints, scores, boxes)
+
+
+def crops_of(images: Images, boxes: BoxArrays) -> list[Crop]:
+    """List image and box of each person of all images."""
+    pairs = zip(images, boxes, strict=True)
+    return [(image, box) for image, own in pairs for box in own]
+
+
+def split_poses(
+    keypoints: np.ndarray, scores: np.ndarray, boxes: BoxArrays
+) -> list[Poses]:
+    """Split the poses of the people of all images into those of each."""
+    ends = np.cumsum([len(own) for own in boxes])[:-1]
+    return list(zip(np.split(keypoints, ends), np.split(scores, ends), strict=True))

@@ -1,0 +1,318 @@
+"""Detectors of MMDetection and top-down 2D pose estimators of MMPose and mmhot."""
+
+import warnings
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.dataset import Compose, pseudo_collate
+from mmengine.registry import DefaultScope
+from mmengine.structures import InstanceData
+from mmpose.structures import PoseDataSample
+from torch import nn
+
+import mmhot.plugin  # noqa: F401 registers what our configs name
+from mmhot.compat.checkpoints import safe_load
+from mmhot.deploy.captured_graphs import BATCH_SIZES, CapturedGraphs
+from mmhot.deploy.half_precision import half_precision, move_to_device
+from mmhot.deploy.onnx_sessions import count_threads
+from mmhot.errors import ignored_warnings
+from mmhot.geometry.crops import crop_matrix
+from mmhot.pose2d.cache import identify
+from mmhot.pose2d.interfaces import Crop, CropEstimator, Detector, Images
+from mmhot.pose2d.model_names import NamedModel, find_detector, find_pose_model
+from mmhot.skeletons.joints import Skeleton, add_skeleton, get_skeleton
+from mmhot.structures.people import Boxes, Poses
+from mmhot.weights.config_files import read_config_file
+from mmhot.weights.hub import local_file
+from mmhot.weights.index import SCHEME
+from mmhot.weights.loading import (
+    fingerprint,
+    load_from_mmhot,
+    load_strictly,
+    naming_failures,
+)
+
+_PERSON = 'person'
+_BLANK, _WHOLE = np.zeros((256, 256, 3), np.uint8), np.float32([[0, 0, 256, 256]])
+_USUAL_STEPS = ['LoadImage', 'GetBBoxCenterScale', 'TopdownAffine']
+# Heads of MMPose that use features twice, and are not captured.
+_OTHER_HEADS = ('VisPredictHead',)
+
+
+class MMPoseDetector(Detector):
+    """Detect people with a detector of MMDetection or mmhot.
+
+    Args:
+        model (str | Path): Config file, or name or alias in mmhot's or MMDetection's
+            model index, or 'human' for the detector of MMPose's inferencer.
+        weights (str | Path, optional): Checkpoint; by default that of the index.
+        device (str): PyTorch device. Defaults to 'cpu'.
+        min_score (float): Least score of boxes. Defaults to 0.3.
+
+    Attributes:
+        model (nn.Module): MMDetection's model.
+        label (int): Its label of people.
+        pipeline (list[dict]): Its transforms of images.
+        pads_to_squares (bool): Whether images are padded to squares, as on GPUs.
+    """
+
+    def __init__(
+        self,
+        model: str | Path,
+        weights: str | Path | None = None,
+        device: str = 'cpu',
+        min_score: float = 0.3,
+    ) -> None:
+        from mmdet.apis import init_detector
+
+        named = find_detector(str(model))
+        hint = 'det_weights, or another det_model, such as pose-verified'
+        self.model, meta, config = _open(named, weights, hint, init_detector, 'mmdet')
+        pipeline = [*config.test_dataloader.dataset.pipeline]
+        pipeline[0] = dict(type='mmdet.LoadImageFromNDArray')
+        content = fingerprint(self.model, config.model, pipeline)
+        with DefaultScope.overwrite_default_scope('mmdet'):
+            self._pipeline, self.pipeline = Compose(pipeline), pipeline
+        classes = meta.get('classes') or _PERSON
+        classes = [classes] if isinstance(classes, str) else list(classes)
+        if _PERSON not in classes:
+            raise ValueError(
+                f'{weights or model} detects {", ".join(classes)}, not people'
+            )
+        self.label = classes.index(_PERSON)
+        # saves a tenth of the time on a CPU
+        self.model.to(memory_format=torch.channels_last)
+        move_to_device(self.model, device)
+        _capture(self.model, 'bbox_head', device, (1,))
+        self.min_score = min_score
+        # videos of any shape are then one shape: cuDNN prepares each for seconds
+        self.pads_to_squares = torch.device(device).type == 'cuda'
+        if self.pads_to_squares:
+            self([_BLANK])  # captures the graph
+        self.name = named.config.stem
+        self.identity = identify(self.name, content, min_score=min_score)
+
+    @torch.no_grad()
+    def __call__(self, images: Images) -> list[Boxes]:
+        """Detect the people of BGR images (H, W, 3)."""
+        if not images:
+            return []
+        samples = [
+            self._pipeline(dict(img=image, img_id=index))
+            for index, image in enumerate(images)
+        ]
+        # layers of MMDetection use what PyTorch calls outdated
+        with ignored_warnings():
+            batch = pseudo_collate(samples)
+            if self.pads_to_squares:
+                batch['inputs'] = _join_as_squares(batch['inputs'])
+            with half_precision(next(self.model.parameters()).device):
+                results = self.model.test_step(batch)
+        found = []
+        for image, result in zip(images, results, strict=True):
+            people = result.pred_instances
+            kept = (people.labels == self.label) & (people.scores >= self.min_score)
+            boxes = people.bboxes[kept].cpu().numpy()
+            boxes = boxes.clip(0, np.tile(image.shape[1::-1], 2))
+            scores = people.scores[kept].cpu().numpy()
+            found.append((boxes.astype(np.float32), scores.astype(np.float32)))
+        return found
+
+
+class MMPoseEstimator(CropEstimator):
+    """Estimate poses with a top-down 2D model of MMPose or mmhot.
+
+    Args:
+        model (str | Path): Config file, or name or alias in mmhot's or MMPose's model
+            index.
+        weights, device: As of :class:`MMPoseDetector`.
+        batch_size (int): People per forward pass, of any images. Defaults to 64.
+        keep_rates (tuple[float], optional): Share of the patches that GTPT keeps; other
+            models have none. By default as trained.
+
+    Attributes:
+        model (TopdownPoseEstimator): MMPose's model.
+    """
+
+    def __init__(
+        self,
+        model: str | Path,
+        weights: str | Path | None = None,
+        device: str = 'cpu',
+        batch_size: int = 64,
+        keep_rates: tuple[float, ...] | None = None,
+    ) -> None:
+        self.model, self._meta, config = load_pose_model(model, weights)
+        pipeline = config.test_dataloader.dataset.pipeline
+        content = fingerprint(self.model, config.model, pipeline)
+        # without the last step, which packs samples: most of its time is theirs
+        with DefaultScope.overwrite_default_scope('mmpose'):
+            self._pipeline = Compose(pipeline[:-1])
+        self._affine = read_affine(pipeline)
+        move_to_device(self.model, device)
+        _capture(self.model, 'head', device, BATCH_SIZES)
+        workers = 1 if device == 'cpu' else count_threads()
+        self._map = ThreadPoolExecutor(workers).map if workers > 1 else map
+        self.prefers_batches = torch.device(device).type == 'cuda'
+        self.has_score_curve = bool(self.model.test_cfg.get('score_curve'))
+        self.batch_size = batch_size
+        self.name = Path(config.filename).stem
+        found = model_skeleton(self._meta, model)
+        self.skeleton, self.num_keypoints = found.name, found.num_keypoints
+        options = {}
+        if keep_rates is not None and hasattr(self.model.head, 'keep_rates'):
+            self.model.head.keep_rates = keep_rates
+            options['keep_rates'] = list(keep_rates)
+        self.identity = identify(self.name, content, **options)
+        if self.prefers_batches:
+            self.estimate_fast([_BLANK], [_WHOLE])  # captures the graphs
+
+    @torch.no_grad()
+    def estimate_crops(self, crops: list[Crop], flip_test: bool) -> Iterator[Poses]:
+        """Estimate keypoints (K, 2) and scores (K,) of each pair of image and box."""
+        settings = self.model.test_cfg
+        settings = {**settings, 'flip_test': flip_test and settings.get('flip_test')}
+        chosen = settings.get('output_keypoint_indices', slice(None))
+        for first in range(0, len(crops), self.batch_size):
+            cuts = [*self._map(self._cut, crops[first : first + self.batch_size])]
+            for cut, person in zip(cuts, self._predict(cuts, settings), strict=True):
+                points = person.keypoints[0, chosen, :2] / cut['input_size'] - 0.5
+                points = points * cut['input_scale'] + cut['input_center']
+                yield points, person.keypoint_scores[0, chosen]
+
+    def _cut(self, crop: Crop) -> dict:
+        image, box = crop
+        box = np.asarray(box, np.float32)
+        if self._affine is None:
+            facts = dict(img=image, bbox=box[None], bbox_score=np.ones(1, np.float32))
+            return self._pipeline(facts | self._meta)
+        # the same, in less of the time in which other threads wait
+        size, padding = self._affine
+        aspect, (width, height) = size[0] / size[1], (box[2:] - box[:2]) * padding
+        if width > height * aspect:
+            height = width / aspect
+        else:
+            width = height * aspect
+        return self._meta | dict(
+            img=cv2.warpAffine(image, crop_matrix(box, size, padding), size),
+            input_size=size,
+            input_scale=(width, height),
+            input_center=(box[2:] + box[:2]) * 0.5,
+        )
+
+    def _predict(self, cuts: list[dict], settings: dict) -> list[InstanceData]:
+        """Do what ``test_step`` does without a sample of MMPose for each person."""
+        device = next(self.model.parameters()).device
+        images = torch.from_numpy(np.stack([cut['img'] for cut in cuts]))
+        images = images.to(device).permute(0, 3, 1, 2)
+        # what heads read to average predictions of mirror images
+        facts = {key: cuts[0].get(key) for key in ('input_size', 'flip_indices')}
+        samples = [PoseDataSample(metainfo=facts)] * len(cuts)
+        with half_precision(device):
+            data = dict(inputs=images, data_samples=[])
+            images = self.model.data_preprocessor(data)['inputs']
+            features = self.model.extract_feat(images)
+            if settings['flip_test']:
+                features = [features, self.model.extract_feat(images.flip(-1))]
+            found = self.model.head.predict(features, samples, settings)
+        return found[0] if isinstance(found, tuple) else found
+
+
+def read_affine(pipeline: list[dict]) -> tuple[tuple[int, int], float] | None:
+    """Return size and padding of crops if the steps are MMPose's usual ones."""
+    kinds = [str(step['type']).removeprefix('mmpose.') for step in pipeline]
+    used = {name for step in pipeline for name, value in step.items() if value}
+    if kinds[:-1] != _USUAL_STEPS or used & {'use_udp', 'to_float32'}:
+        return None
+    return tuple(pipeline[2]['input_size']), pipeline[1].get('padding', 1.25)
+
+
+def _join_as_squares(images: list[torch.Tensor]) -> torch.Tensor:
+    """Pad images (3, H, W) to squares (B, 3, S, S), in gray as RTMDet's pipelines."""
+    side = max(max(image.shape) for image in images)
+    squares = images[0].new_full((len(images), 3, side, side), 114)
+    for square, image in zip(squares, images, strict=True):
+        square[:, : image.shape[1], : image.shape[2]] = image
+    return squares
+
+
+def _capture(
+    model: nn.Module, head: str, device: str, batch_sizes: tuple[int, ...]
+) -> None:
+    """Run backbone, neck and head of a model as one captured graph, on a GPU."""
+    head = getattr(model, head, None)
+    if torch.device(device).type != 'cuda' or type(head).__name__ in _OTHER_HEADS:
+        return
+    extract, forward = model.extract_feat, head.forward
+    network = CapturedGraphs(
+        lambda images: forward(extract(images)), batch_sizes, all_at_once=True
+    )
+    model.extract_feat = lambda images: (images,)
+    head.forward = lambda feats: network(feats[-1])
+
+
+def load_pose_model(
+    model: str | Path, weights: str | Path | None = None
+) -> tuple[nn.Module, dict, Config]:
+    """Build a top-down 2D model in evaluation mode and load its weights.
+
+    For arguments see :class:`MMPoseEstimator`. Returns the model, the metadata of its
+    keypoints, and the config.
+    """
+    from mmpose.apis import init_model
+    from mmpose.models.pose_estimators import TopdownPoseEstimator
+
+    named = find_pose_model(str(model))
+    built, meta, config = _open(named, weights, 'pose2d_weights', init_model, 'mmpose')
+    if not isinstance(built, TopdownPoseEstimator):
+        kind = type(built).__name__
+        raise ValueError(f'{model} must be a top-down 2D model, got a {kind}')
+    return built, meta if 'flip_indices' in meta else built.dataset_meta, config
+
+
+def _open(
+    named: NamedModel,
+    weights: str | Path | None,
+    argument: str,
+    build: Callable[..., nn.Module],
+    scope: str,
+) -> tuple[nn.Module, dict, Config]:
+    """Build a model and load its weights; return it, their metadata, and the config."""
+    source = str(weights or named.weights)
+    if not source:
+        raise ValueError(
+            f'{named.config.stem} has no published weights: give a file as {argument}'
+        )
+    config = read_config_file(named.config)
+    # warnings that it has no weights yet are recorded, and so not shown: MMDetection
+    # sets filters of its own
+    with (
+        DefaultScope.overwrite_default_scope(scope),
+        naming_failures(named.config),
+        warnings.catch_warnings(record=True),
+    ):
+        model = build(config, device='cpu')
+    if source.startswith(SCHEME):
+        content = load_from_mmhot(source)
+    else:
+        content = safe_load(local_file(source, f': give a file as {argument}'))
+    load_strictly(model, source, content, allows_more=True)
+    model.eval()
+    meta = content.get('meta')
+    meta = meta if isinstance(meta, dict) else {}
+    # checkpoints of older versions hold a part of it, one level higher
+    return model, meta.get('dataset_meta') or {'classes': meta.get('CLASSES')}, config
+
+
+def model_skeleton(meta: dict, model: str | Path) -> Skeleton:
+    """Return the skeleton of a model's dataset, and register it if it is a new one."""
+    if 'keypoint_id2name' in meta:
+        return add_skeleton(get_skeleton(meta))
+    if not isinstance(meta.get('dataset_name'), str):
+        raise ValueError(f'{model} has weights whose metadata name no keypoints')
+    return get_skeleton(meta['dataset_name'])

@@ -1,0 +1,223 @@
+"""ONNX models of whole images: person detectors, and one-stage 2D pose models."""
+
+import hashlib
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from mmhot.errors import naming
+from mmhot.pose2d.interfaces import BoxArrays, Detector, Images, PoseEstimator
+from mmhot.pose2d.onnx_formats import IMAGENET_BGR, RAW_BGR, OnnxFile, normalize
+from mmhot.pose2d.onnx_models import ONE_STAGE
+from mmhot.structures.people import Boxes, Poses, box_iou
+
+# Gray of the margin, label of people, divisor of sides.
+_GRAY, _PERSON, _STRIDE = 114, 0, 32
+# Longer side of the input where the file leaves it open, of RTMDet-nano and others.
+_SIZE, _RAW_SIZE = 320, 640
+# Detectors with this name take images that are not normalized.
+_YOLOX = 'yolox'
+_YOLOX_STRIDES = (8, 16, 32)
+# Logarithms of sizes in strides are lower; among sizes in pixels some are higher.
+_MAX_LOG_SIZE = 10
+# Boxes of YOLOX that overlap by more are of one person.
+_MAX_OVERLAP = 0.45
+# A pose belongs to a box if their boxes overlap by more.
+_SAME_PERSON = 0.3
+
+
+class _Found(NamedTuple):
+    """People of an image: boxes (P, 4), scores (P,), keypoints and scores (P, K, 3)."""
+
+    boxes: np.ndarray
+    scores: np.ndarray
+    poses: np.ndarray | None = None
+
+
+class OnnxDetector(Detector):
+    """Detect people with a model of one of three kinds of outputs.
+
+    * ``dets``, boxes and scores (B, N, 5), and ``labels`` (B, N): MMDeploy's exports of
+      RTMDet, YOLOX and others, and files of ``mmhot export``, which state the longer
+      side of their input and how images are resized;
+    * ``dets`` and ``keypoints`` (B, N, K, 3): one-stage pose models such as RTMO;
+    * one of (B, N, 5 + classes): YOLOX as Megvii exports it.
+
+    Images are normalized as ``pipeline.json`` beside the file says. Without it, those
+    for YOLOX, by output or name, and RTMO are not normalized, others as for RTMDet.
+
+    Args:
+        path (str | Path): The ONNX file.
+        device (str): 'cpu' or 'cuda'.
+        min_score (float): Least score of boxes. Defaults to 0.3.
+    """
+
+    def __init__(
+        self, path: str | Path, device: str = 'cpu', min_score: float = 0.3
+    ) -> None:
+        self.file = file = OnnxFile(path, device)
+        self.path, self.name, self.min_score = file.path, file.name, min_score
+        self.identity = file.identify(min_score=min_score)
+        self.has_poses = file.outputs.keys() >= ONE_STAGE
+        boxes, points = map(file.outputs.get, ('dets', 'keypoints'))
+        if self.has_poses and (boxes[-1] == 4 or len(points) != 4):
+            raise ValueError(
+                f'{path} is not a supported model: dets {boxes} and keypoints {points} '
+                'are not those of RTMO; lift predictions of RF-DETR with mmhot.lift'
+            )
+        is_raw = [len(shape) for shape in file.outputs.values()] == [3]
+        if is_raw:
+            self._outputs = [*file.outputs]
+        elif self.has_poses or file.outputs.keys() >= {'dets', 'labels'}:
+            self._outputs = ['dets', 'keypoints' if self.has_poses else 'labels']
+        else:
+            raise ValueError(
+                f'{path} is not a supported detector: its outputs are '
+                f'{", ".join(file.outputs)}, not dets and labels, dets and keypoints, '
+                'or those of YOLOX'
+            )
+        is_raw |= self.has_poses or _YOLOX in self.name.lower()
+        self._colors = file.pipeline.colors or (RAW_BGR if is_raw else IMAGENET_BGR)
+        resize = file.meta.get('resize', {})
+        side = resize.get('longer_side', _RAW_SIZE if is_raw else _SIZE)
+        self.size = file.input_size((side, side))
+        self._is_exported = bool(resize)
+        is_area = resize.get('interpolation') == 'area'
+        self._interpolation = cv2.INTER_AREA if is_area else cv2.INTER_LINEAR
+        self._last: dict[tuple, _Found] = {}
+
+    def __call__(self, images: Images) -> list[Boxes]:
+        """Detect the people of BGR images (H, W, 3)."""
+        return [
+            (found.boxes[rows], found.scores[rows])
+            for found in self.find(images)
+            for rows in [found.scores >= self.min_score]
+        ]
+
+    def find(self, images: Images) -> list[_Found]:
+        """Find people of any score, and their poses if the model estimates them.
+
+        With poses, images of the same content as in the last call are not processed
+        again.
+        """
+        # MMDeploy's NMS supports one image, even where the file declares a batch
+        if not self.has_poses:
+            return [self._find(image) for image in images]
+        # buffers of cameras are refilled, so that the object alone says nothing
+        digests = [
+            (image.shape, hashlib.sha256(np.ascontiguousarray(image)).digest())
+            for image in images
+        ]
+        self._last = {
+            digest: self._last.get(digest) or self._find(image)
+            for digest, image in zip(digests, images, strict=True)
+        }
+        return [self._last[digest] for digest in digests]
+
+    def _find(self, image: np.ndarray) -> _Found:
+        batch, zoom = self._prepare(image)
+        first, *rest = self.file.run(batch, self._outputs)
+        poses = None
+        if not rest:
+            with naming(self.path):
+                boxes, scores = _decode_yolox(first[0], batch.shape[:1:-1])
+            kept = scores >= self.min_score
+            boxes, scores = boxes[kept], scores[kept]
+            corners, ends = np.split(boxes.astype(np.float64), 2, axis=1)
+            around = np.concatenate([corners, ends - corners], 1)
+            kept = cv2.dnn.NMSBoxes(around, scores, 0.0, _MAX_OVERLAP)
+            boxes, scores = boxes[kept], scores[kept]
+        else:
+            boxes, scores = first[0][:, :4], first[0][:, 4]
+            # padded by boxes without a score; one-stage models know people only
+            rows = scores > 0 if self.has_poses else rest[0][0] == _PERSON
+            boxes, scores = boxes[rows], scores[rows]
+            if self.has_poses:
+                poses = rest[0][0][rows] / (*zoom, 1)
+        height, width = image.shape[:2]
+        boxes = (boxes / np.tile(zoom, 2)).clip(0, [width, height] * 2)
+        return _Found(boxes.astype(np.float32), scores, poses)
+
+    def _prepare(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Resize, pad at the right and bottom; (1, 3, H, W) and both scales."""
+        height, width = image.shape[:2]
+        padded = self.size
+        zoom = min(padded[1] / height, padded[0] / width)
+        size = (max(round(width * zoom), 1), max(round(height * zoom), 1))
+        if self._is_exported:
+            padded = tuple(_STRIDE * -(-side // _STRIDE) for side in size)
+        canvas = np.full((*padded[::-1], 3), _GRAY, np.uint8)
+        small = cv2.resize(image, size, interpolation=self._interpolation)
+        canvas[: size[1], : size[0]] = small
+        batch = normalize([canvas], self._colors)
+        return batch, np.array(size) / (width, height)
+
+
+class OneStageEstimator(PoseEstimator):
+    """Estimate the poses of all people in an image at once, with RTMO for example.
+
+    Each box gets the pose whose own box overlaps it most. Where there is none,
+    keypoints are NaN and scores 0.
+
+    Arguments are those of :class:`OnnxPoseEstimator` and :class:`OnnxDetector`.
+
+    Attributes:
+        detector (OnnxDetector): The same model as a detector, which runs once for both.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        device: str = 'cpu',
+        skeleton: str | None = None,
+        min_score: float = 0.3,
+    ) -> None:
+        self.detector = OnnxDetector(path, device, min_score)
+        self.name = self.detector.name
+        file, size = self.detector.file, self.detector.size
+        shapes = file.output_shapes(size)
+        self._num_keypoints = next(shape for shape in shapes if len(shape) == 4)[2]
+        self.skeleton = file.find_skeleton(self._num_keypoints, skeleton).name
+        self.identity = {**self.detector.identity, 'skeleton': self.skeleton}
+
+    def __call__(self, images: Images, boxes: BoxArrays) -> list[Poses]:
+        """Estimate the poses in boxes (P, 4) of each BGR image."""
+        found = self.detector.find(images)
+        return [self._match(*each) for each in zip(boxes, found, strict=True)]
+
+    def _match(self, boxes: np.ndarray, found: _Found) -> Poses:
+        keypoints = np.full((len(boxes), self._num_keypoints, 2), np.nan, np.float32)
+        scores = np.zeros((len(boxes), self._num_keypoints), np.float32)
+        overlap = box_iou(boxes[:, None], found.boxes)
+        rows, people = linear_sum_assignment(overlap, maximize=True)
+        same = overlap[rows, people] > _SAME_PERSON
+        keypoints[rows[same]] = found.poses[people[same], :, :2]
+        scores[rows[same]] = found.poses[people[same], :, 2]
+        return keypoints, scores
+
+
+def _decode_yolox(rows: np.ndarray, size: tuple[int, int]) -> Boxes:
+    """Decode YOLOX's output (N, 5 + classes) to the boxes of people and their scores.
+
+    Sizes are logarithms in strides, and centers relative to cells, unless the export
+    has decoded both.
+    """
+    centers, sizes = rows[:, :2], rows[:, 2:4]
+    if sizes.max() < _MAX_LOG_SIZE:
+        width, height = size
+        axes = [(np.arange(width // s), np.arange(height // s)) for s in _YOLOX_STRIDES]
+        grids = [np.stack(np.meshgrid(*own), -1).reshape(-1, 2) for own in axes]
+        strides = np.repeat(_YOLOX_STRIDES, [len(grid) for grid in grids])[:, None]
+        if len(strides) != len(rows):
+            raise ValueError(
+                f'{len(rows)} boxes, but {width}x{height} pixels have {len(strides)} '
+                f'cells of YOLOX'
+            )
+        centers = (centers + np.concatenate(grids)) * strides
+        sizes = np.exp(sizes) * strides
+    boxes = np.concatenate([centers - sizes / 2, centers + sizes / 2], 1)
+    people = rows[:, 5:].argmax(1) == _PERSON
+    return boxes[people], (rows[:, 4] * rows[:, 5 + _PERSON])[people]

@@ -1,0 +1,215 @@
+"""ONNX files of models of images: what is known of them, and how images are normalized.
+
+Facts come from ``meta.json`` of ``mmhot export``, ``pipeline.json`` of MMDeploy's SDK,
+and ``config.json`` of the Hugging Face Hub.
+"""
+
+import logging
+import mmap
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mmhot.deploy.onnx_sessions import open_session, read_meta, run_session
+from mmhot.errors import naming
+from mmhot.geometry.crops import IMAGE_MEAN, IMAGE_STD
+from mmhot.io.arrays import load_json
+from mmhot.pose2d.cache import identify
+from mmhot.pose2d.interfaces import Images
+from mmhot.skeletons.joints import (
+    Skeleton,
+    described_skeleton,
+    get_skeleton,
+    skeleton_with,
+)
+from mmhot.weights.hub import MODEL_FILE, PIPELINE_FILE, SDK_FILE
+
+_LOGGER = logging.getLogger(__name__)
+
+# Steps of pipeline.json state the size of the input, width first, under these names.
+_SIZES = ('input_size', 'image_size', 'size')
+# Folder of the graphs in repositories of the Hugging Face Hub, and their description.
+_HUB_FOLDER, _HUB_CONFIG = 'onnx', 'config.json'
+
+
+class Colors(NamedTuple):
+    """A network's planes: channels of a BGR image, with their means and deviations."""
+
+    channels: tuple[int, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+IMAGENET_RGB = Colors((2, 1, 0), IMAGE_MEAN, IMAGE_STD)
+IMAGENET_BGR = Colors((0, 1, 2), IMAGE_MEAN[::-1], IMAGE_STD[::-1])
+RAW_BGR = Colors((0, 1, 2), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+
+
+class Pipeline(NamedTuple):
+    """What ``pipeline.json`` of MMDeploy's SDK states; None of all else.
+
+    Attributes:
+        colors (Colors, optional): Normalization.
+        size (tuple[int, int], optional): Width and height of the input.
+        padding (float, optional): Factor by which boxes are enlarged.
+        udp (bool, optional): Whether heatmaps are those of UDP.
+    """
+
+    colors: Colors | None = None
+    size: tuple[int, int] | None = None
+    padding: float | None = None
+    udp: bool | None = None
+
+
+class OnnxFile:
+    """An ONNX file in ONNX Runtime, with all that is known of its model.
+
+    Arguments are those of :func:`mmhot.deploy.onnx_sessions.open_session`.
+
+    Attributes:
+        session (InferenceSession): Session of ONNX Runtime.
+        meta (dict): ``meta.json`` of ``mmhot export``, or empty.
+        pipeline (Pipeline): ``pipeline.json`` of MMDeploy's SDK.
+        name (str): Name of the model.
+        input (NodeArg): Name, shape and type of the input.
+        outputs (dict[str, list]): Shapes of the outputs.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If a file cannot be read.
+    """
+
+    def __init__(
+        self, path: str | Path, device: str, threads: int | None = None
+    ) -> None:
+        self.path = Path(path)
+        folder = self.path.absolute().parent
+        self._folder = folder.parent if folder.name == _HUB_FOLDER else folder
+        self.session = open_session(path, device, threads)
+        self.meta = read_meta(self.session, path)
+        self.pipeline = _read_pipeline(self.path.with_name(PIPELINE_FILE))
+        is_any = self.path.name in (MODEL_FILE, SDK_FILE)
+        name = self._folder.name if is_any else self.path.stem
+        self.name = self.meta.get('name', name)
+        inputs = self.session.get_inputs()
+        if len(inputs) != 1:
+            names = ', '.join(each.name for each in inputs)
+            raise ValueError(f'{path} has the inputs {names}: one image is expected')
+        self.input = inputs[0]
+        self.outputs = {each.name: each.shape for each in self.session.get_outputs()}
+
+    def identify(self, **options: Any) -> dict[str, Any]:
+        """Describe file, pipeline and options by plain values."""
+        if any(self.pipeline):
+            options['pipeline'] = repr(self.pipeline)
+        return identify(self.name, self.path, **options)
+
+    def run(self, batch: np.ndarray, outputs: list[str] | None = None) -> list:
+        """Run the model on a batch; returns all outputs, or some by name."""
+        return run_session(self.session, self.path, batch, outputs or [*self.outputs])
+
+    def input_size(
+        self, default: tuple[int | None, ...], axes: slice = slice(None, 1, -1)
+    ) -> tuple[int | None, ...]:
+        """Return width and height of the input, by graph, pipeline or a default."""
+        default = self.pipeline.size or default
+        pairs = zip(self.input.shape[axes], default, strict=False)
+        return tuple(own if isinstance(own, int) else other for own, other in pairs)
+
+    def output_shapes(self, size: tuple[int, int]) -> list[tuple[int, ...]]:
+        """Return the shapes of outputs, from a run where the file leaves them open."""
+        shapes = [tuple(shape) for shape in self.outputs.values()]
+        if all(isinstance(side, int) for shape in shapes for side in shape[1:]):
+            return shapes
+        zeros = np.zeros((1, 3, *size[::-1]), np.float32)
+        return [output.shape for output in self.run(zeros)]
+
+    def find_skeleton(self, num_keypoints: int, name: str | None) -> Skeleton:
+        """Choose the skeleton by argument, metadata, or number of keypoints."""
+        metadata = self.session.get_modelmeta().custom_metadata_map
+        if name is None and 'joints' in self.meta:  # an export describes its own
+            with naming(self.path):
+                name = described_skeleton(self.meta).name
+        name = name or self.meta.get('skeleton') or metadata.get('skeleton')
+        if name is None:
+            with naming(self.path):
+                name = skeleton_with(num_keypoints)
+            text = f'{self.path} does not name its {num_keypoints} keypoints'
+            _LOGGER.warning('%s: assuming %s; give another as skeleton', text, name)
+        skeleton = get_skeleton(name)
+        if skeleton.num_keypoints != num_keypoints:
+            raise ValueError(
+                f'{self.path} has {num_keypoints} keypoints, but skeleton '
+                f'{skeleton.name!r} has {skeleton.num_keypoints}'
+            )
+        return skeleton
+
+    def has_udp_heatmaps(self) -> bool:
+        """Return whether heatmaps are those of UDP.
+
+        The pipeline states it, or else the name; those of ViTPose are, which
+        ``config.json`` or the graph show.
+        """
+        if self.pipeline.udp is not None:
+            return self.pipeline.udp
+        if 'udp' in self.name.lower():
+            return True
+        config = self._folder / _HUB_CONFIG
+        if config.is_file():
+            with naming(config):
+                kind = load_json(config).get('model_type')
+            if kind is not None:
+                return 'vitpose' in str(kind)
+        # Graphs keep the names of weights. Plain vision transformers embed patches, and
+        # unlike Swin have no stages; only ViTPose estimates heatmaps with one.
+        with (
+            self.path.open('rb') as file,
+            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as graph,
+        ):
+            return graph.find(b'patch_embed') >= 0 > graph.find(b'.stages.')
+
+
+def normalize(images: Images, colors: Colors) -> np.ndarray:
+    """Normalize BGR images (H, W, 3) to planes (B, 3, H, W)."""
+    batch = np.empty((len(images), 3, *images[0].shape[:2]), np.float32)
+    # one plane after the other: ten times as fast as all at once
+    for planes, image in zip(batch, images, strict=True):
+        for plane, channel, mean, std in zip(planes, *colors, strict=True):
+            values = image[..., channel]
+            np.subtract(values, np.float32(mean), out=plane, dtype=np.float32)
+            plane /= np.float32(std)
+    return batch
+
+
+def _read_pipeline(path: Path) -> Pipeline:
+    if not path.is_file():
+        return Pipeline()
+    with naming(path):
+        tasks = load_json(path)['pipeline']['tasks']
+        steps = [step for task in tasks for step in task.get('transforms', [])]
+        # decoders first: the sizes of crops are those of other models in some files
+        steps = [task['params'] for task in tasks if 'params' in task] + steps
+        sizes = (step[key] for key in _SIZES for step in steps if key in step)
+        size = next(sizes, None)
+        by_type = {step.get('type'): step for step in steps}
+        padding = by_type.get('TopDownGetBboxCenterScale', {}).get('padding')
+        return Pipeline(
+            _read_colors(by_type.get('Normalize')),
+            size and (int(size[0]), int(size[1])),
+            padding and float(padding),
+            any(x.get('use_udp') or 'UDP' in str(x.get('type')) for x in steps),
+        )
+
+
+def _read_colors(step: dict[str, Any] | None) -> Colors:
+    """Read the normalization of a step; the network takes raw images without one."""
+    if step is None:
+        return RAW_BGR
+    mean, std = (tuple(map(float, step[key])) for key in ('mean', 'std'))
+    if len(mean) != 3 or len(std) != 3 or not min(std) > 0:
+        raise ValueError(
+            f'mean {mean} and std {std} must be three numbers, std above 0'
+        )
+    order = IMAGENET_RGB if step.get('to_rgb') else IMAGENET_BGR
+    return Colors(order.channels, mean, std)

@@ -1,0 +1,34 @@
+"""Presets of the chain from video to 3D that trade accuracy for speed."""
+
+from dataclasses import dataclass
+
+from mmhot.pose2d.filling import Gaps
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Settings of one preset; models without a setting stay as they are.
+
+    Attributes:
+        keep_rates (tuple[float] | None): GTPT's keep rates; None as trained.
+        det_factor (float): Factor of the interval between two detections.
+        gaps (Gaps): Gaps between 2D poses that are interpolated.
+        flip_3d (bool): Whether the lifter has the flip test.
+        keep (int | None): Frames of a window that the shipped lifter for clips keeps;
+            None as trained.
+    """
+
+    keep_rates: tuple[float, ...] | None = None
+    det_factor: float = 1.0
+    gaps: Gaps = Gaps()
+    flip_3d: bool = True
+    keep: int | None = None
+
+
+# docs/video.md has their measured costs and errors.
+SPEEDS = {
+    'default': Speed(),
+    'fast': Speed((0.7, 0.4, 0.2, 0.1), gaps=Gaps(0.2, 0.8, 16), flip_3d=False),
+    'fastest': Speed((0.5, 0.3, 0.15, 0.1), 2.0, Gaps(0.3, 1.2, 16), False, 14),
+}
+"""The presets by name."""

@@ -1,0 +1,270 @@
+"""Second estimates of 2D poses in turned crops.
+
+Quarter turns are for people who lie or are upside down; crops that are aligned with the
+torso for people who are tilted.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from mmhot.geometry.crops import map_points, unmap_points, warp_smoothly
+from mmhot.pose2d.interfaces import (
+    BoxArrays,
+    Crop,
+    EstimatePoses,
+    Images,
+    PoseEstimator,
+    Prior,
+    crops_of,
+    split_poses,
+)
+from mmhot.structures.people import (
+    NUM_BODY,
+    Poses,
+    mean_confidence,
+    quarter_turns,
+    torso_of,
+)
+
+# Side of the square patch around a box that is turned, per longer side of the box:
+# crops are padded, and as wide as the model's input.
+_PATCH_SIZE = 1.8
+_NUM_TURNS = 4
+_LEFT = np.array([[0, 1], [-1, 0]])  # quarter turn
+_ALIGNED_SIZE = 2.2  # side of the rotated patch, per longer side of the box
+_MAX_SIDE = 768  # larger patches are reduced, pixels
+_MARGIN = 0.15  # around the keypoints, per longer side of their extent
+_MIN_SCORE, _MIN_KEYPOINTS = 0.3, 6  # of keypoints that determine the box
+_NEAR = 0.15  # distance of keypoints that are averaged, per length of the torso
+# Drop of a person's mean confidence that triggers turned crops in videos.
+_FALL = 0.2
+# Mean confidences of a person's most confident keypoints, of turned and upright torsos,
+# below which crops are turned further. A good upright pose stays: raised arms look like
+# legs, and turned crops of them are wrong with a high confidence.
+_GOOD_TURNED, _GOOD_UPRIGHT = 0.85, 0.65
+# Least gain of the body's mean confidence in a crop turned otherwise, and least value.
+_MIN_GAIN, _MIN_TURNED = 0.15, 0.6
+# Angle between torso and vertical, degrees, from which people are estimated again. In
+# videos smaller gains are less than the two estimates differ between frames.
+_MIN_TILT, _MIN_VIDEO_TILT = 15.0, 30.0
+
+
+class TurnedCrops(PoseEstimator):
+    """Estimate people of another estimator again in turned crops, where it helps.
+
+    2D models have seen few people who lie or are upside down. For people with a low
+    confidence the crop is turned by 90, 180 and 270 degrees, and the pose with the
+    highest confidence kept if it clearly wins. The thresholds were chosen on photos of
+    sports and everyday life (see the card of the weights).
+
+    In videos, people are first estimated in the crop turned like their last pose, and
+    crops are turned further only if the confidence of a person falls. People who are
+    still tilted are estimated again, see :func:`align_tilted`. Confidences must be
+    calibrated.
+    """
+
+    def __init__(self, estimator: PoseEstimator) -> None:
+        self.estimator = estimator
+        self.name, self.skeleton = estimator.name, estimator.skeleton
+        self.has_score_curve = estimator.has_score_curve
+        self.prefers_batches = estimator.prefers_batches
+        thresholds = [_GOOD_TURNED, _GOOD_UPRIGHT, _MIN_GAIN, _MIN_TURNED]
+        self.identity = {**estimator.identity, 'turns': thresholds}
+
+    def __call__(self, images: Images, boxes: BoxArrays) -> list[Poses]:
+        """Estimate the poses in boxes (P, 4) of each BGR image."""
+        priors = [Prior.unknown(len(own)) for own in boxes]
+        return self._estimate(self.estimator, images, boxes, priors, _MIN_TILT)
+
+    def estimate_fast(self, images: Images, boxes: BoxArrays) -> list[Poses]:
+        """Estimate poses without turned crops."""
+        return self.estimator.estimate_fast(images, boxes)
+
+    def estimate_video(
+        self, images: Images, boxes: BoxArrays, priors: list[Prior]
+    ) -> list[Poses]:
+        """Estimate poses; crops are turned if the confidence of a person falls."""
+        estimate = self.estimator.estimate_fast
+        return self._estimate(estimate, images, boxes, priors, _MIN_VIDEO_TILT)
+
+    def _estimate(
+        self,
+        estimate: EstimatePoses,
+        images: Images,
+        boxes: BoxArrays,
+        priors: list[Prior],
+        min_tilt: float,
+    ) -> list[Poses]:
+        people = crops_of(images, boxes)
+        if not people:
+            return estimate(images, boxes)
+        least = np.concatenate([prior.confidence - _FALL for prior in priors])
+        turns = np.concatenate([prior.turns for prior in priors])
+        crops = [_turn(*each, turn) for each, turn in zip(people, turns, strict=True)]
+        poses = _estimate_crops(estimate, crops)
+        points, scores = poses
+        # False where the confidence in other frames is unknown
+        as_before = scores.mean(1) >= least
+        needed = np.where(quarter_turns(points), _GOOD_TURNED, _GOOD_UPRIGHT)
+        uncertain = np.flatnonzero((mean_confidence(scores) < needed) & ~as_before)
+        if len(uncertain):
+            self._turn_further(estimate, people, poses, turns, uncertain)
+        points, scores = align_tilted(estimate, people, poses, min_tilt, turns)
+        return split_poses(points, scores, boxes)
+
+    def _turn_further(
+        self,
+        estimate: EstimatePoses,
+        people: list[Crop],
+        poses: Poses,
+        turns: np.ndarray,
+        uncertain: np.ndarray,
+    ) -> None:
+        """Replace poses of people by those in crops turned otherwise, if better."""
+        crops = [
+            _turn(*people[person], turn)
+            for person in uncertain
+            for turn in range(_NUM_TURNS)
+            if turn != turns[person]
+        ]
+        fast = self.estimator.estimate_fast
+        found = _estimate_crops(fast, crops)
+        points, scores = poses
+        confidence = found[1][:, :NUM_BODY].mean(1).reshape(len(uncertain), -1)
+        first = scores[uncertain, :NUM_BODY].mean(1)
+        least = np.maximum(first + _MIN_GAIN, _MIN_TURNED)
+        better = np.flatnonzero(confidence.max(1) > least)
+        if not len(better):
+            return
+        rows = better * confidence.shape[1] + confidence[better].argmax(1)
+        chosen = [each[rows] for each in found]
+        if estimate != fast:
+            chosen = _estimate_crops(estimate, [crops[row] for row in rows])
+        points[uncertain[better]], scores[uncertain[better]] = chosen
+
+
+class _TurnedCrop(NamedTuple):
+    """Turned surroundings of a person, the box (4,) and the matrix into them (2, 3)."""
+
+    pixels: np.ndarray
+    box: np.ndarray
+    matrix: np.ndarray
+
+
+def _estimate_crops(
+    estimate: EstimatePoses, crops: Sequence[_TurnedCrop]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Estimate the person of each crop: keypoints in the image, and scores."""
+    found = estimate(
+        [crop.pixels for crop in crops],
+        [crop.box[None].astype(np.float32) for crop in crops],
+    )
+    points, scores = (np.concatenate(each) for each in zip(*found, strict=True))
+    for own, crop in zip(points, crops, strict=True):
+        own[:] = unmap_points(crop.matrix, own)
+    return points, scores
+
+
+def _turn(image: np.ndarray, box: np.ndarray, turn: int) -> _TurnedCrop:
+    """Crop the surroundings of a box and turn them to the left, if at all."""
+    matrix = np.eye(2, 3)
+    if not turn:
+        return _TurnedCrop(image, box, matrix)
+    low, high, center, side = _measure(box)
+    half = _PATCH_SIZE / 2 * side
+    limit = np.array(image.shape[1::-1])
+    first = np.floor(center - half).clip(0, limit - 1).astype(int)
+    last = np.maximum(np.ceil(center + half).clip(0, limit).astype(int), first + 1)
+    patch = image[first[1] : last[1], first[0] : last[0]]
+    matrix[:, 2] = -first
+    for _ in range(turn):
+        # columns become rows, the last one first
+        matrix = _LEFT @ matrix
+        matrix[1, 2] += patch.shape[1] - 1
+        patch = np.rot90(patch)
+    corners = map_points(matrix, np.stack([low, high]))
+    turned = np.concatenate([corners.min(0), corners.max(0)])
+    return _TurnedCrop(np.ascontiguousarray(patch), turned, matrix)
+
+
+def align_tilted(
+    estimate: EstimatePoses,
+    people: list[Crop],
+    poses: Poses,
+    min_tilt: float,
+    turns: np.ndarray,
+) -> Poses:
+    """Estimate tilted people again in rotated crops, and combine both estimates.
+
+    A tilted body fills little of its upright bounding box, and models have seen fewer
+    of them. The second crop is rotated so that the torso is upright, and fits the
+    keypoints of the first, which was turned to the left by quarter ``turns`` (P,).
+    Keypoints that agree are averaged by their squared scores, of others the more
+    confident is taken; scores are means.
+    """
+    points, scores = (each.copy() for each in poses)
+    x, y = torso_of(points).T
+    tilts = np.degrees(np.arctan2(x, -y))
+    rest = (tilts - 90 * turns + 180) % 360 - 180
+    tilted = np.flatnonzero(abs(rest) >= min_tilt)
+    if not len(tilted):
+        return points, scores
+    crops = [_align(*people[x], points[x], scores[x], tilts[x]) for x in tilted]
+    again = _estimate_crops(estimate, crops)
+    for person, *second in zip(tilted, *again, strict=True):
+        first = points[person], scores[person]
+        points[person], scores[person] = _combine(first, second)
+    return points, scores
+
+
+def _align(
+    image: np.ndarray,
+    box: np.ndarray,
+    points: np.ndarray,
+    scores: np.ndarray,
+    tilt: float,
+) -> _TurnedCrop:
+    """Rotate the surroundings of a person, and find the new box."""
+    low, high, center, side = _measure(box)
+    side *= _ALIGNED_SIZE
+    zoom = min(_MAX_SIDE / side, 1.0)
+    side = int(np.ceil(zoom * side))
+    matrix = cv2.getRotationMatrix2D(center.tolist(), float(tilt), zoom)
+    matrix[:, 2] += side / 2 - center
+    reliable = scores > _MIN_SCORE
+    if reliable.sum() < _MIN_KEYPOINTS:
+        reliable[:] = True
+    extent = map_points(matrix, points[reliable])
+    first, last = extent.min(0), extent.max(0)
+    margin = _MARGIN * (last - first).max()
+    # not beyond the corners of the rotated box
+    corners = [(x, y) for x in (low[0], high[0]) for y in (low[1], high[1])]
+    corners = map_points(matrix, np.array(corners))
+    first = np.maximum(first - margin, corners.min(0))
+    last = np.minimum(last + margin, corners.max(0))
+    pixels = warp_smoothly(image, matrix, (side, side))
+    return _TurnedCrop(pixels, np.concatenate([first, last]), matrix)
+
+
+def _measure(box: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+    """Return both corners (2,) of a box, its center, and its longer side."""
+    low, high = np.asarray(box, np.float64).reshape(2, 2)
+    return low, high, (low + high) / 2, max(*(high - low), 1)
+
+
+def _combine(
+    first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Combine two estimates: keypoints (K, 2) and scores (K,)."""
+    points, scores = (np.stack(pair) for pair in zip(first, second, strict=True))
+    best = scores.argmax(0)
+    rows = np.arange(len(best))
+    distance = np.linalg.norm(points - points[best, rows], axis=-1)
+    near = distance <= _NEAR * np.linalg.norm(torso_of(points[0]))
+    near[best, rows] = True
+    weights = np.maximum(scores, 1e-6) ** 2 * near
+    mean = (points * weights[..., None]).sum(0) / weights.sum(0)[:, None]
+    return mean, scores.mean(0)

@@ -1,0 +1,186 @@
+"""2D poses of the people of a frame, their boxes and similarities."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mmhot.skeletons.joints import get_skeleton
+
+Boxes = tuple[np.ndarray, np.ndarray]
+"""Bounding boxes (P, 4), xyxy pixels, and scores (P,) of one image."""
+Poses = tuple[np.ndarray, np.ndarray]
+"""Keypoints (P, K, 2) in pixels and scores (P, K) of one image."""
+# Tolerance of the keypoint similarity (COCO's sigma), as a share of the box size.
+_SIGMA = 0.1
+_MIN_COMMON_KEYPOINTS = 3
+# Boxes enclose keypoints with at least this share of the person's highest score.
+_ENCLOSED_SHARE = 0.4
+# Steps of rounded boxes in their longer side, at least.
+_STEPS = 32
+# Most of the body's keypoints count, the most confident, as images truncate people.
+_MOST_CONFIDENT = 12
+NUM_BODY = 17
+"""Keypoints of the body, the first of COCO's and of COCO-WholeBody's."""
+_BODY = get_skeleton('coco-17')
+_SHOULDERS, _HIPS = (
+    _BODY.indices((f'left_{joint}', f'right_{joint}')) for joint in ('shoulder', 'hip')
+)
+
+
+@dataclass
+class People:
+    """The people of one frame.
+
+    Attributes:
+        bboxes (np.ndarray): x1, y1, x2, y2 in pixels, (P, 4) float32.
+        bbox_scores (np.ndarray): (P,) float32.
+        keypoints (np.ndarray): Pixels, (P, K, 2) float32.
+        scores (np.ndarray): Confidence of the keypoints, (P, K) float32.
+    """
+
+    bboxes: np.ndarray
+    bbox_scores: np.ndarray
+    keypoints: np.ndarray
+    scores: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.bboxes)
+
+    @classmethod
+    def none(cls, num_keypoints: int) -> 'People':
+        """Return no people, of K keypoints."""
+        shapes = (0, 4), (0,), (0, num_keypoints, 2), (0, num_keypoints)
+        return cls(*(np.zeros(shape, np.float32) for shape in shapes))
+
+    def take(self, rows: np.ndarray) -> 'People':
+        """Select people by index or mask."""
+        return People(*(values[rows] for values in vars(self).values()))
+
+    def join(self, *others: 'People') -> 'People':
+        """Append other people."""
+        columns = zip(*(vars(each).values() for each in (self, *others)), strict=True)
+        return People(*map(np.concatenate, columns))
+
+
+def compare_people(
+    first: np.ndarray, second: np.ndarray, valid: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Compare people, given as keypoints and two box corners, (..., K + 2, 2).
+
+    Returns the intersection over union of the boxes (...), and COCO's object keypoint
+    similarity (...) of those that are ``valid``, or again the former if these are few.
+    """
+    overlap = box_iou(box_of(first), box_of(second))
+    size = np.maximum(box_size(box_of(first)), box_size(box_of(second)))[..., None]
+    squared = ((first - second)[..., :-2, :] ** 2).sum(-1)
+    similarity = np.exp(-squared / (2 * (2 * _SIGMA * size) ** 2))
+    valid = valid[..., :-2]
+    count = valid.sum(-1)
+    mean = (similarity * valid).sum(-1) / count.clip(1)
+    return overlap, np.where(count < _MIN_COMMON_KEYPOINTS, overlap, mean)
+
+
+def compare_all(first: Poses, second: Poses) -> np.ndarray:
+    """Compute similarities (P, Q) of people, pairs of all keypoints and their boxes."""
+    one, other = (
+        np.concatenate([keypoints, boxes.reshape(-1, 2, 2)], 1)
+        for keypoints, boxes in (first, second)
+    )
+    return compare_people(one[:, None], other, np.ones(one.shape[1], bool))[1]
+
+
+def boxes_around(
+    keypoints: np.ndarray, scores: np.ndarray, padding: float, size: tuple[int, int]
+) -> np.ndarray:
+    """Compute boxes around the confident keypoints of people, clipped to the image.
+
+    Args:
+        keypoints (np.ndarray): Pixels, those that are not finite ignored, (P, K, 2).
+        scores (np.ndarray): Their confidence, (P, K).
+        padding (float): Margin as a share of the longer side.
+        size (tuple[int, int]): Width and height of the image in pixels.
+
+    Returns:
+        np.ndarray: Pixels, float32 (P, 4); NaN without a keypoint.
+    """
+    finite = np.isfinite(keypoints).all(-1)
+    scores = np.where(finite, scores, -np.inf)
+    least = _ENCLOSED_SHARE * scores.max(axis=1, keepdims=True, initial=0)
+    enclosed = (finite & (scores >= least))[..., None]
+    low = np.where(enclosed, keypoints, np.inf).min(1)
+    high = np.where(enclosed, keypoints, -np.inf).max(1)
+    margin = padding * (high - low).max(axis=1, keepdims=True)
+    with np.errstate(invalid='ignore'):
+        low, high = np.clip([low - margin, high + margin], 0, size)
+    boxes = np.concatenate([low, high], 1).astype(np.float32)
+    boxes[~finite.any(1)] = np.nan
+    return boxes
+
+
+def round_boxes(boxes: np.ndarray) -> np.ndarray:
+    """Round boxes (P, 4) to a 32nd to a 64th of their longer side.
+
+    Models place keypoints a bit differently in other crops, and the next boxes are
+    those around the keypoints: without it any small difference grows from frame to
+    frame.
+    """
+    side = (boxes[:, 2:] - boxes[:, :2]).max(1, keepdims=True)
+    step = 2 ** np.floor(np.log2(side / _STEPS))
+    return (np.round(boxes / step) * step).astype(np.float32)
+
+
+def mean_confidence(scores: np.ndarray) -> np.ndarray:
+    """Average the scores (P, K) of each person's most confident body keypoints."""
+    return np.sort(scores[:, :NUM_BODY], axis=1)[:, -_MOST_CONFIDENT:].mean(1)
+
+
+def are_upright(keypoints: np.ndarray) -> np.ndarray:
+    """Mark people (P,) whose hips are below their shoulders; none without these."""
+    right, up = torso_of(keypoints).T * [[1], [-1]]
+    return up > abs(right)
+
+
+def quarter_turns(keypoints: np.ndarray) -> np.ndarray:
+    """Return the quarter turns to the left (P,) after which torsos are most upright."""
+    x, y = torso_of(keypoints).T
+    turns = np.round(np.arctan2(x, -y) / (np.pi / 2))
+    return np.nan_to_num(turns).astype(int) % 4
+
+
+def torso_of(keypoints: np.ndarray) -> np.ndarray:
+    """Return vectors (..., 2) from the hips to the shoulders of keypoints (..., K, 2).
+
+    The body's keypoints come first in COCO's skeletons; NaN without them.
+    """
+    if keypoints.shape[-2] < NUM_BODY:
+        return np.full((*keypoints.shape[:-2], 2), np.nan)
+    return keypoints[..., _SHOULDERS, :].mean(-2) - keypoints[..., _HIPS, :].mean(-2)
+
+
+def box_of(points: np.ndarray) -> np.ndarray:
+    """Return the box (..., 4) at the end of points (..., K + 2, 2)."""
+    return points[..., -2:, :].reshape(*points.shape[:-2], 4)
+
+
+def box_size(boxes: np.ndarray) -> np.ndarray:
+    """Return the square root of the area of boxes (..., 4)."""
+    sides = (boxes[..., 2:] - boxes[..., :2]).clip(1)
+    return np.sqrt(sides.prod(-1))
+
+
+def box_iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Compute the intersection over union (...) of boxes (..., 4)."""
+    both = _intersection(first, second)
+    return both / (box_size(first) ** 2 + box_size(second) ** 2 - both)
+
+
+def box_overlap(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Compute the intersection (...) of boxes (..., 4), per area of the smaller one."""
+    smaller = np.minimum(box_size(first), box_size(second))
+    return _intersection(first, second) / smaller**2
+
+
+def _intersection(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    start = np.maximum(first[..., :2], second[..., :2])
+    end = np.minimum(first[..., 2:], second[..., 2:])
+    return (end - start).clip(0).prod(-1)

@@ -1,0 +1,1 @@
+"""People followed through a clip: IDs, appearance, and the background behind them."""

@@ -1,0 +1,201 @@
+"""Motion of a video's camera in the image: background points from frame to frame.
+
+Points outside of people are found again by optical flow and RANSAC, relative to
+keyframes, so that errors do not add up from frame to frame;
+:mod:`mmhot.motion.camera_path` turns them into rotation and zoom.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from mmhot.frames.observer import FrameObserver
+from mmhot.structures.people import People
+
+NUM_POINTS = 40
+"""Points per frame that are kept."""
+
+# Longer side of the gray images, pixels; points of a keyframe and their least distance;
+# least number of points of a homography.
+_SIZE, _MAX_POINTS, _DISTANCE, _MIN_POINTS = 480, 300, 8, 16
+# Largest error of a point in the gray images, pixels.
+_RANSAC_ERROR = 1.5
+# Another keyframe is used if less of the image or of the points is left, or the zoom
+# changed by more; an earlier one if it overlaps by this share.
+_MIN_OVERLAP, _MIN_KEPT, _MAX_ZOOM, _REUSED_OVERLAP = 0.6, 0.4, 1.25, 0.8
+_MAX_KEYFRAMES = 200
+# Margin around boxes, as a share of their sides.
+_MARGIN = 0.1
+_FLOW = dict(
+    winSize=(21, 21),
+    maxLevel=3,
+    criteria=(cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.01),
+    flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
+)
+
+
+@dataclass
+class _ReferenceFrame:
+    """A frame with points; ``to_first`` maps its gray pixels to the shot's first."""
+
+    index: int
+    gray: np.ndarray
+    points: np.ndarray
+    to_first: np.ndarray
+
+
+class BackgroundTracker(FrameObserver):
+    """Find the points of keyframes again in the frames of a video, in order.
+
+    Args:
+        interval (int): Frames from one that is looked at to the next. Defaults to 1.
+    """
+
+    def __init__(self, interval: int = 1) -> None:
+        self.name = 'background' if interval == 1 else f'background-{interval}'
+        self._interval = interval
+        self._rows: list[tuple[np.ndarray, int, float]] = []
+        self._keyframes: list[_ReferenceFrame] = []
+        self._current: _ReferenceFrame | None = None
+        # from the current keyframe to the last frame, gray pixels
+        self._last = np.eye(3)
+
+    def observe(
+        self, index: int, image: np.ndarray, people: People, new_shot: bool
+    ) -> None:
+        """Look at a frame; see the parent class."""
+        if new_shot or index % self._interval == 0:
+            self._rows.append(self._track(image, people.bboxes, new_shot))
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return the points of the frames that were looked at.
+
+        Returns:
+            dict[str, np.ndarray]: ``points`` in the keyframe (x, y) and in the frame
+            (x, y), pixels, NaN where there are fewer, (F, NUM_POINTS, 4) float32;
+            ``keyframe``, the frame that each is compared with, itself if it begins a
+            shot, -1 if too few points were found again, (F,) int64; ``inliers``, the
+            share of points that one homography explains, (F,) float32.
+        """
+        pairs, keyframe, inliers = zip(*self._rows, strict=True)
+        points = np.full((len(pairs), NUM_POINTS, 4), np.nan, np.float32)
+        for row, own in zip(points, pairs, strict=True):
+            row[: len(own)] = own
+        return dict(
+            points=points,
+            keyframe=np.array(keyframe, np.int64),
+            inliers=np.array(inliers, np.float32),
+        )
+
+    def _track(
+        self, image: np.ndarray, boxes: np.ndarray, new_shot: bool
+    ) -> tuple[np.ndarray, int, float]:
+        """Return a row of :meth:`arrays`, with any number of points (N, 4)."""
+        index, zoom = len(self._rows), min(1.0, _SIZE / max(image.shape[:2]))
+        size = tuple(max(round(side * zoom), 1) for side in image.shape[1::-1])
+        small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        gray = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
+        free = _mask(size, boxes * zoom)
+        if new_shot or self._current is None or self._current.gray.shape != gray.shape:
+            self._keyframes, self._last = [], np.eye(3)
+            self._add(index, gray, free, np.eye(3))
+            return np.zeros((0, 4)), index, 1.0
+        found = self._find(self._current, gray, free, self._last)
+        to_first = self._current.to_first @ np.linalg.inv(self._last)
+        earlier = self._overlapping(to_first, size)
+        if found is None or (earlier and self._is_far(found, size)):
+            for key in earlier:
+                guess = np.linalg.inv(np.linalg.inv(key.to_first) @ to_first)
+                other = self._find(key, gray, free, guess)
+                if other is not None:
+                    found, self._current = other, key
+                    break
+        if found is None:
+            # the camera's direction is not known any more
+            self._add(index, gray, free, to_first)
+            return np.zeros((0, 4)), -1, 0.0
+        pairs, kept, homography = found
+        self._last, key = homography, self._current
+        to_first = key.to_first @ np.linalg.inv(homography)
+        if self._is_far(found, size):
+            self._add(index, gray, free, to_first / to_first[2, 2])
+        chosen = np.flatnonzero(kept)
+        chosen = chosen[np.linspace(0, len(chosen) - 1, NUM_POINTS).astype(int)]
+        return pairs[np.unique(chosen)] / zoom, key.index, kept.mean()
+
+    def _add(
+        self, index: int, gray: np.ndarray, free: np.ndarray, to_first: np.ndarray
+    ) -> None:
+        """Make a frame the current keyframe."""
+        points = cv2.goodFeaturesToTrack(gray, _MAX_POINTS, 0.01, _DISTANCE, mask=free)
+        points = np.zeros((0, 2)) if points is None else points.reshape(-1, 2)
+        points = points.astype(np.float32)
+        self._current = _ReferenceFrame(index, gray, points, to_first)
+        self._keyframes = [*self._keyframes[-_MAX_KEYFRAMES + 1 :], self._current]
+        self._last = np.eye(3)
+
+    def _find(
+        self,
+        key: _ReferenceFrame,
+        gray: np.ndarray,
+        free: np.ndarray,
+        guess: np.ndarray,
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+        """Find a keyframe's points again: pairs (N, 4), inliers (N,), homography."""
+        if len(key.points) < _MIN_POINTS:
+            return None
+        start = cv2.perspectiveTransform(key.points[:, None], guess)
+        points, found, _ = cv2.calcOpticalFlowPyrLK(
+            key.gray, gray, key.points[:, None], start.astype(np.float32), **_FLOW
+        )
+        points, rows = points[:, 0], found[:, 0] > 0
+        pixels = np.nan_to_num(points, nan=-1).round().clip(-1, 1e6).astype(int)
+        rows &= (pixels >= 0).all(1) & (pixels < gray.shape[::-1]).all(1)
+        rows[rows] = free[pixels[rows, 1], pixels[rows, 0]] > 0
+        if rows.sum() < _MIN_POINTS:
+            return None
+        pairs = np.concatenate([key.points, points], 1)[rows]
+        homography, kept = cv2.findHomography(
+            pairs[:, :2], pairs[:, 2:], cv2.RANSAC, _RANSAC_ERROR
+        )
+        if homography is None or kept.sum() < _MIN_POINTS:
+            return None
+        return pairs, kept[:, 0] > 0, homography
+
+    def _is_far(self, found: tuple, size: tuple[int, int]) -> bool:
+        """Return whether the current keyframe shows too little of a frame."""
+        _, kept, homography = found
+        has_few = kept.sum() < _MIN_KEPT * len(self._current.points)
+        zoom = np.sqrt(abs(np.linalg.det(homography[:2, :2])))
+        is_zoomed = max(zoom, 1 / max(zoom, 1e-9)) > _MAX_ZOOM
+        return has_few or is_zoomed or _overlap(homography, size) < _MIN_OVERLAP
+
+    def _overlapping(
+        self, to_first: np.ndarray, size: tuple[int, int]
+    ) -> list[_ReferenceFrame]:
+        """Return up to two other keyframes that show much of a frame, best first."""
+        shares = [
+            (_overlap(np.linalg.inv(key.to_first) @ to_first, size), key)
+            for key in self._keyframes
+            if key is not self._current
+        ]
+        best = sorted(shares, key=lambda pair: -pair[0])[:2]
+        return [key for share, key in best if share > _REUSED_OVERLAP]
+
+
+def _mask(size: tuple[int, int], boxes: np.ndarray) -> np.ndarray:
+    """Return 255 outside of boxes with a margin, (H, W) uint8."""
+    free = np.full(size[::-1], 255, np.uint8)
+    boxes = boxes[np.isfinite(boxes).all(1)]
+    margin = _MARGIN * np.tile(boxes[:, 2:] - boxes[:, :2], 2) * [-1, -1, 1, 1]
+    for left, top, right, bottom in (boxes + margin).clip(0).astype(int):
+        free[top : bottom + 1, left : right + 1] = 0
+    return free
+
+
+def _overlap(homography: np.ndarray, size: tuple[int, int]) -> float:
+    """Return the share of an image's points that a homography keeps inside."""
+    grid = np.stack(np.meshgrid(*(np.linspace(0, side, 9) for side in size)), -1)
+    moved = cv2.perspectiveTransform(grid.reshape(-1, 1, 2), homography)[:, 0]
+    return float(((moved >= 0) & (moved <= size)).all(1).mean())

@@ -1,0 +1,153 @@
+"""Tracking of the people of a clip: without false alarms, linked over occlusions.
+
+``docs/tracking.md`` compares trackers and counts wrong IDs.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from mmhot.structures.clips import Track2D, join_tracks
+from mmhot.structures.people import People, box_size
+from mmhot.tracking.person_tracker import Tracker
+
+# Saved with records of finished inputs: raise it when tracks change, which
+# tests/video/test_tracking.py notices.
+TRACKING_RULES = 2
+
+# Seconds of detections below which a track of a clip is a false alarm, and of the
+# longest occlusion.
+_MIN_DURATION, _MAX_GAP = 0.25, 2.0
+# Seconds at an end from which its motion is estimated, and least length of a tracklet.
+_MOTION_SPAN, _MIN_LENGTH = 0.5, 0.2
+# Largest distance of two extrapolations, in sizes of the person, and its growth per
+# second of occlusion.
+_MAX_DISTANCE, _DISTANCE_PER_SECOND = 0.3, 0.4
+_MAX_SIZE_RATIO = 1.5
+
+
+def track_clip(
+    people: Sequence[People],
+    fps: float,
+    progress: Callable[[int], None] = lambda done: None,
+    cuts: Sequence[int] = (),
+) -> list[Track2D]:
+    """Track the people of a clip.
+
+    Unlike with a :class:`~mmhot.tracking.person_tracker.Tracker` alone, short tracks
+    are dropped, tracks include the frames before their confirmation, and tracklets on
+    both sides of an occlusion are linked.
+
+    Args:
+        people (Sequence[People]): People of each frame.
+        fps (float): Frames per second.
+        progress (Callable): Called with the number of frames done.
+        cuts (Sequence[int]): Frames with which another shot begins; tracks end there.
+
+    Returns:
+        list[Track2D]: By first frame, without frames in which a person was not
+        detected, numbered from 0.
+    """
+    tracks = []
+    for first, last in pairwise([0, *sorted(cuts), len(people)]):
+        tracks += _track_shot(people[first:last], first, fps, progress)
+    tracks.sort(key=lambda track: (track.frames[0], track.track))
+    for number, track in enumerate(tracks):
+        track.track = number
+    return tracks
+
+
+def _track_shot(
+    people: Sequence[People], first: int, fps: float, progress: Callable[[int], None]
+) -> list[Track2D]:
+    tracker = Tracker(fps, _MAX_GAP)
+    detections: dict[int, list[tuple[int, People, int]]] = {}
+    for index, own in enumerate(people, first):
+        for person in tracker.match(own, index):
+            detections.setdefault(person.number, []).append((index, own, person.row))
+        progress(index + 1)
+    tracklets = [_make_track(each) for each in detections.values()]
+    tracks = link_tracklets(tracklets, fps)
+    least = max(1, min(math.ceil(_MIN_DURATION * fps), len(people) // 2))
+    return [track for track in tracks if len(track.frames) >= least]
+
+
+def _make_track(detections: list[tuple[int, People, int]]) -> Track2D:
+    """Make a track of frame numbers, people and rows; its number is the first row."""
+    keypoints, scores, boxes = (
+        np.stack([getattr(people, name)[row] for _, people, row in detections])
+        for name in ('keypoints', 'scores', 'bboxes')
+    )
+    missing = ~np.isfinite(keypoints).all(-1)
+    keypoints[missing], scores[missing] = np.nan, 0
+    return Track2D(
+        track=detections[0][2],
+        frames=np.array([index for index, _, _ in detections], np.int64),
+        keypoints=keypoints.astype(np.float32),
+        scores=np.nan_to_num(scores).astype(np.float32),
+        bboxes=boxes.astype(np.float32),
+    )
+
+
+def link_tracklets(tracklets: list[Track2D], fps: float) -> list[Track2D]:
+    """Link tracklets where one continues another, the best fit first.
+
+    Linked ones have the number of the first.
+    """
+    left = dict(enumerate(tracklets))
+    starts = np.array([each.frames[0] for each in tracklets], np.float64)
+    ends = np.array([each.frames[-1] for each in tracklets], np.float64)
+    misfits: dict[tuple[int, int], float] = {}
+
+    def compare(firsts: list[int], seconds: list[int]) -> None:
+        gaps = starts[seconds] - ends[firsts][:, None]
+        near = (gaps > 0) & (gaps <= _MAX_GAP * fps)
+        for row, column in np.argwhere(near):
+            pair = firsts[row], seconds[column]
+            misfit = _misfit(*(left[number] for number in pair), fps)
+            if misfit < 1:
+                misfits[pair] = misfit
+
+    compare([*left], [*left])
+    while misfits:
+        first, second = min(misfits, key=lambda pair: (misfits[pair], pair))
+        left[first] = join_tracks((left[first], left.pop(second)))
+        ends[first] = ends[second]
+        for pair in [pair for pair in misfits if {first, second} & {*pair}]:
+            del misfits[pair]
+        compare([first], [*left])
+        compare([*left], [first])
+    return list(left.values())
+
+
+def _misfit(before: Track2D, after: Track2D, fps: float) -> float:
+    """Return the distance of both extrapolations; 1 is the largest allowed."""
+    if min(len(before.frames), len(after.frames)) < _MIN_LENGTH * fps:
+        return np.inf
+    end, center, speed, size = _motion(before, slice(None, None, -1), fps)
+    start, next_center, next_speed, next_size = _motion(after, slice(None), fps)
+    if max(size, next_size) > _MAX_SIZE_RATIO * min(size, next_size):
+        return np.inf
+    gap = start - end
+    # extrapolated to the middle of the gap
+    ahead = center + gap / 2 * speed
+    back = next_center - gap / 2 * next_speed
+    allowed = _MAX_DISTANCE + _DISTANCE_PER_SECOND * gap / fps
+    return float(np.linalg.norm(ahead - back) / (allowed * (size + next_size) / 2))
+
+
+def _motion(
+    track: Track2D, order: slice, fps: float
+) -> tuple[int, np.ndarray, np.ndarray, float]:
+    """Return frame, center (2,), pixels per frame (2,) and size at an end."""
+    frames, boxes = track.frames[order], track.bboxes[order]
+    near = abs(frames - frames[0]) <= max(1, _MOTION_SPAN * fps)
+    frames, boxes = frames[near], boxes[near].astype(np.float64)
+    centers = (boxes[:, :2] + boxes[:, 2:]) / 2
+    size = float(box_size(boxes).mean())
+    if len(frames) < 3:
+        return int(frames[0]), centers[0], np.zeros(2), size
+    speed, _ = np.polyfit(frames - frames[0], centers, 1)
+    return int(frames[0]), centers[0], speed, size

@@ -1,0 +1,231 @@
+"""Tracker of people, frame by frame, by box and keypoint similarity.
+
+It predicts, matches, and starts and ends tracks as `Norfair
+<https://github.com/tryolabs/norfair>`_ 2.3 (Tryolabs, BSD 3-Clause) does; the tests
+compare their IDs. The closest pairs are matched first, confirmed tracks before
+tentative ones, and every frame without a detection costs a hit.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mmhot.structures.people import People, box_of, box_size, compare_people
+
+# Keypoints with a lower confidence are not compared.
+_MIN_SCORE = 0.3
+# Faces and hands, which skeletons list last, take time and add nothing.
+_MAX_KEYPOINTS = 33
+# Share of the box's intersection over union in the similarity; the rest is keypoints.
+_BOX_SHARE = 0.3
+_MAX_DISTANCE = 0.7
+# Keypoint similarity and box overlap from which two boxes are one person.
+_DUPLICATE_SIMILARITY, _DUPLICATE_OVERLAP = 0.9, 0.5
+# In sizes of the person: standard deviation of a keypoint, and of its speed per second.
+_KEYPOINT_NOISE = 0.05
+_ACCELERATION = 1.0
+# Standard deviation of the speed of a new person, sizes per second.
+_INITIAL_SPEED = 1.5
+# Seconds of detections after which a new track is confirmed.
+_CONFIRMATION = 0.1
+
+
+@dataclass
+class Detection:
+    """A row of a frame: keypoints and corners (K + 2, 2), and which are compared."""
+
+    points: np.ndarray
+    confident: np.ndarray
+    row: int
+
+
+class TrackedPerson:
+    """A person with a Kalman filter of constant velocity for each point.
+
+    Attributes:
+        id (int): Number among confirmed tracks; -1 if it is tentative.
+        number (int): Number of the track, tentative ones included.
+        delay (int): Hits beyond which the track is confirmed.
+        hits (int): Frames without a detection for which it is kept.
+        row (int): Row of the last detection in its frame.
+        points (np.ndarray): Predicted points, pixels, (K + 2, 2).
+        velocity (np.ndarray): Pixels per frame, (K + 2, 2).
+        known (np.ndarray): Which points were detected so far, (K + 2,) bool.
+    """
+
+    id = -1
+
+    def __init__(
+        self,
+        detection: Detection,
+        index: int,
+        number: int,
+        fps: float,
+        delay: int,
+        hits: int,
+    ) -> None:
+        self.number, self.delay, self.hits = number, delay, hits
+        self.row, self.index = detection.row, index
+        self.known = detection.confident
+        self.points = detection.points.copy()
+        self.velocity = np.zeros_like(self.points)
+        self._missed = 0
+        # noise is proportional to the size of the person
+        size = box_size(box_of(detection.points))
+        self._noise = (_KEYPOINT_NOISE * size) ** 2
+        self._drift = (_ACCELERATION * size) ** 2 / fps**3
+        # covariance of position and velocity of each point
+        ones = np.ones((len(self.points), 1))
+        self._place_variance = self._noise * ones
+        self._covariance = 0 * ones
+        self._speed_variance = (_INITIAL_SPEED * size / fps) ** 2 * ones
+
+    def predict(self) -> None:
+        """Go on by a frame; an occluded person moves with one rigid velocity."""
+        self.hits -= 1
+        if self._missed:
+            self.velocity[:] = np.median(self.velocity, 0)
+        self._missed += 1
+        self.points += self.velocity
+
+    def update(self, detection: Detection, index: int) -> None:
+        """Correct the prediction by a detection, where it is confident."""
+        self._missed, self.row, self.index = 0, detection.row, index
+        seen = detection.confident[:, None]
+        error = np.where(seen, detection.points - self.points, 0)
+        # the prediction's covariance is that of the frame before, a frame later
+        shared = self._covariance + self._speed_variance
+        total = self._place_variance + self._covariance + shared
+        total = total + self._drift + self._noise
+        place_gain, speed_gain = 1 - self._noise / total, shared / total
+        self.points += place_gain * error
+        self.velocity += speed_gain * error
+        left = np.where(seen, self._noise, total)
+        self._place_variance = place_gain * left
+        self._covariance = speed_gain * left
+        gained = np.where(seen, speed_gain**2 * total, 0)
+        self._speed_variance = self._speed_variance + self._drift - gained
+        # the first detection of a point is taken as it is, and at rest
+        first = detection.confident & ~self.known
+        self.points[first] = detection.points[first]
+        self.velocity[~self.known] = 0
+        self.known = self.known | detection.confident
+
+
+class Tracker:
+    """Assign track IDs to people, frame by frame.
+
+    Args:
+        fps (float): Frames per second of the frame numbers.
+        max_gap (float): Longest occlusion in seconds; tracks that are shorter are kept
+            for as long as they were seen. Defaults to 2.
+    """
+
+    def __init__(self, fps: float, max_gap: float = 2.0) -> None:
+        self._fps = fps
+        self._delay = max(1, round(_CONFIRMATION * fps))
+        self._max_gap = max(self._delay + 1, round(max_gap * fps))
+        self._people: list[TrackedPerson] = []
+        self._num_tracks = self._num_confirmed = 0
+        self._index: int | None = None
+
+    def update(self, people: People, index: int, tentative: bool = False) -> np.ndarray:
+        """Assign the people of the next frame, by its number, to tracks.
+
+        Returns IDs from 0, (P,); -1 for tentative tracks, duplicates and people without
+        a confident keypoint. With ``tentative``, tentative tracks have IDs, too; these
+        differ from those of confirmed tracks.
+        """
+        ids = np.full(len(people), -1)
+        for person in self.match(people, index):
+            ids[person.row] = person.number if tentative else person.id
+        return ids
+
+    def reset(self) -> None:
+        """End all tracks, as at a shot boundary; IDs go on counting."""
+        self._people = []
+
+    def match(self, people: People, index: int) -> list[TrackedPerson]:
+        """Update the tracks; returns those that were detected in the frame."""
+        steps = 1 if self._index is None else index - self._index
+        if steps >= self._max_gap:
+            self.reset()
+            steps = 1
+        # new tracks have few hits: keep them until the next detection
+        for person in self._detected_last():
+            person.hits = max(person.hits, steps)
+        for _ in range(steps):
+            self._people = [person for person in self._people if person.hits >= 0]
+            for person in self._people:
+                person.predict()
+        self._index = index
+        detections = make_detections(people)
+        tentative = [person for person in self._people if person.id < 0]
+        confirmed = [person for person in self._people if person.id >= 0]
+        for people in (confirmed, tentative):
+            detections = self._match(people, detections, steps)
+        delay = max(self._delay, steps)
+        for detection in detections:
+            number = self._num_tracks
+            person = TrackedPerson(detection, index, number, self._fps, delay, steps)
+            self._num_tracks += 1
+            self._people.append(person)
+            self._confirm(person)
+        return self._detected_last()
+
+    def _match(
+        self, people: Sequence[TrackedPerson], detections: list[Detection], steps: int
+    ) -> list[Detection]:
+        """Update people with the closest detections; returns the others."""
+        if not people or not detections:
+            return detections
+        detected = np.stack([each.points for each in detections])[:, None]
+        predicted = np.stack([person.points for person in people])
+        both = np.stack([each.confident for each in detections])[:, None]
+        both = both & np.stack([person.known for person in people])
+        overlap, similarity = compare_people(detected, predicted, both)
+        distances = 1 - _BOX_SHARE * overlap - (1 - _BOX_SHARE) * similarity
+        matched = set()
+        while distances.min() < _MAX_DISTANCE:
+            row, column = np.unravel_index(distances.argmin(), distances.shape)
+            distances[row], distances[:, column] = np.inf, np.inf
+            matched.add(row)
+            person = people[column]
+            person.hits = min(person.hits + 2 * steps, self._max_gap)
+            self._confirm(person)
+            person.update(detections[row], self._index)
+        return [each for row, each in enumerate(detections) if row not in matched]
+
+    def _confirm(self, person: TrackedPerson) -> None:
+        if person.id < 0 and person.hits > person.delay:
+            person.id = self._num_confirmed
+            self._num_confirmed += 1
+
+    def _detected_last(self) -> list[TrackedPerson]:
+        return [person for person in self._people if person.index == self._index]
+
+
+def make_detections(people: People) -> list[Detection]:
+    """Convert the people of a frame to detections of keypoints and box corners.
+
+    Duplicates and people without a confident keypoint or finite box are dropped.
+    """
+    keypoints = people.keypoints[:, :_MAX_KEYPOINTS].astype(np.float64)
+    scores = np.nan_to_num(people.scores[:, :_MAX_KEYPOINTS].astype(np.float64))
+    scores = np.where(np.isfinite(keypoints).all(-1), scores, 0)
+    corners = people.bboxes.reshape(-1, 2, 2).astype(np.float64)
+    middle = corners.mean(1, keepdims=True)
+    keypoints = np.where(np.isfinite(keypoints), keypoints, middle)
+    points = np.concatenate([keypoints, corners], 1)
+    valid = np.isfinite(corners).all((1, 2)) & (scores > 0).any(1)
+    confident = np.pad(scores > _MIN_SCORE, ((0, 0), (0, 2)), constant_values=True)
+    rows = np.flatnonzero(valid)
+    kept: list[int] = []
+    for row in rows[np.argsort(-people.bbox_scores[rows], kind='stable')]:
+        both = confident[kept] & confident[row]
+        overlap, similarity = compare_people(points[kept], points[row], both)
+        duplicate = similarity >= _DUPLICATE_SIMILARITY
+        if not (duplicate & (overlap >= _DUPLICATE_OVERLAP)).any():
+            kept.append(row)
+    return [Detection(points[row], confident[row], row) for row in sorted(kept)]

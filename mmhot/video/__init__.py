@@ -1,1 +1,0 @@
-"""Video to 2D keypoints of people: reading, detecting, tracking, smoothing."""

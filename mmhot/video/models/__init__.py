@@ -1,1 +1,0 @@
-"""2D pose estimators and person detectors; each kind is one module."""

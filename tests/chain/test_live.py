@@ -1,0 +1,200 @@
+"""3D poses of a stream: those of a clip, with a fixed delay, in bounded memory."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from lifters import save_lifter
+
+from mmhot.chain.live import LiveLifter
+from mmhot.frames.sources import Frame
+from mmhot.lifting.lifter import Lifter
+from mmhot.structures.clips import Clip2D, Track2D
+from mmhot.structures.people import People
+
+IMAGE = np.zeros((480, 640, 3), np.uint8)
+
+
+class Walkers:
+    """Stand-in for a VideoPoseEstimator: people who walk and wave.
+
+    Args:
+        count (int): Number of people.
+        away (Callable): Whether all are occluded at a time in seconds.
+    """
+
+    estimator = SimpleNamespace(skeleton='coco-17', name='walkers')
+    detector = SimpleNamespace(name='walkers')
+
+    def __init__(self, count=1, away=lambda time: False):
+        self.count = count
+        self.away = away
+
+    def detection_interval(self):
+        return 1
+
+    def estimate_frame(self, frame, previous, interval):
+        assert interval == 1
+        if self.away(frame.time):
+            empty = np.zeros((0, 17, 2), np.float32)
+            return People(np.zeros((0, 4)), np.zeros(0), empty, empty[..., 0])
+        keypoints = np.stack([walk(frame.time, person) for person in range(self.count)])
+        boxes = np.concatenate([keypoints.min(1), keypoints.max(1)], -1)
+        scores = np.full(keypoints.shape[:2], 0.8, np.float32)
+        return People(boxes, np.full(self.count, 0.9), keypoints, scores)
+
+
+def walk(time, person=0):
+    """Keypoints (17, 2) of a person who moves within the image."""
+    rng = np.random.default_rng(person)
+    body = rng.uniform(-60, 60, (17, 2)) * (0.6, 1.5)
+    sway = 15 * np.sin(time * rng.uniform(1, 4, (17, 2)))
+    place = [100 + 110 * person + 30 * np.sin(time / 2), 240]
+    return (body + sway + place).astype(np.float32)
+
+
+@pytest.fixture(scope='module')
+def make_lifter(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('lifters')
+
+    def make(**settings):
+        name = '-'.join(['tiny', *map(str, settings)])
+        settings = dict(num_keep_frames=1) | settings
+        checkpoint = save_lifter(folder / f'{name}.pth', **settings)
+        # streams keep no lengths of bones
+        return Lifter(checkpoint=checkpoint, accuracy='fast')
+
+    return make
+
+
+@pytest.fixture(scope='module')
+def lifter(make_lifter):
+    return make_lifter()
+
+
+def frames(numbers, fps=50.0):
+    return [Frame(number, number / fps, IMAGE) for number in numbers]
+
+
+def lift_clip(lifter, poses_2d, shown, fps):
+    """The poses (T, 17, 3) that a clip of these frames gets."""
+    found = [poses_2d.estimate_frame(frame, None, 1) for frame in shown]
+    rows = [row for row, people in enumerate(found) if len(people)]
+    track = Track2D(
+        0,
+        np.array([shown[row].index - shown[0].index for row in rows]),
+        np.concatenate([found[row].keypoints for row in rows]),
+        np.concatenate([found[row].scores for row in rows]),
+        np.concatenate([found[row].bboxes for row in rows]),
+    )
+    clip = Clip2D('clip', 'coco-17', [track], 640, 480, fps, 'clip')
+    return lifter(clip)
+
+
+@pytest.mark.parametrize(
+    ('settings', 'fps', 'lookahead'),
+    [({}, 50, 4), ({}, 25, 2), ({'causal': True}, 50, 0)],
+)
+def test_poses_are_those_of_a_clip(make_lifter, settings, fps, lookahead):
+    # missed detections are filled in by clips and streams alike
+    walkers = Walkers(away=lambda time: round(time * fps) % 7 == 3)
+    lifter = make_lifter(**settings)
+    live = LiveLifter(walkers, lifter, fps, lookahead)
+    shown = frames(range(24), fps)
+    poses = [each for each in live(shown) if each.people]
+    first = poses[0].frame.index
+    given = np.array([each.frame.index for each in poses]) - first
+    # without look-ahead the next detection is unknown
+    missed = {10 - first, 17 - first} if lookahead == 0 else set()
+    assert set(given.tolist()) == set(range(24 - first)) - missed
+    clip = lift_clip(lifter, walkers, shown[first:], fps)
+    lifted = np.stack([each.people[0].keypoints_3d for each in poses])
+    # where the newest frame has no detection, a stream repeats the one before it
+    whole = ~np.isin(given + first + lookahead, [10, 17])
+    np.testing.assert_allclose(
+        lifted[whole], clip.keypoints_3d[given][whole], atol=1e-5
+    )
+    pixels = np.stack([each.people[0].keypoints_2d for each in poses])
+    np.testing.assert_allclose(pixels, clip.keypoints_2d[given], atol=1e-3)
+    scores = np.stack([each.people[0].scores for each in poses])
+    np.testing.assert_array_equal(scores, clip.scores[given])
+
+
+@pytest.mark.parametrize('lookahead', [0, 1, 3, 4])
+def test_poses_are_always_as_many_frames_behind(lifter, lookahead):
+    live = LiveLifter(Walkers(2), lifter, 50.0, lookahead)
+    assert live.latency == lookahead / 50
+    for frame in frames(range(20)):
+        indices = [poses.frame.index for poses in live.update(frame)]
+        assert indices == [frame.index - lookahead][: frame.index >= lookahead]
+    left = [poses.frame.index for poses in live.flush()]
+    assert left == list(range(20 - lookahead, 20))
+    assert live.flush() == []
+
+
+def test_missing_frames_do_not_make_poses_later(lifter):
+    live = LiveLifter(Walkers(), lifter, 50.0, 4)
+    given = {}
+    for frame in frames([0, 1, 2, 9, 10, 20, 21, 30]):
+        given |= {poses.frame.index: frame.index for poses in live.update(frame)}
+    # as soon as 4 frames have passed, seen or not
+    assert given == {0: 9, 1: 9, 2: 9, 9: 20, 10: 20, 20: 30, 21: 30}
+
+
+def test_people_are_broken_across_interruptions(lifter):
+    live = LiveLifter(Walkers(), lifter, 50.0, 2)
+    shown = frames(range(40))
+    items = [*shown[:15], 'torn', *shown[25:]]
+    poses = [each for each in live(items) if each.people]
+    indices = [each.frame.index for each in poses]
+    assert indices[-20:] == [10, 11, 12, 13, 14, *range(25, 40)]
+    assert len({each.people[0].track for each in poses}) == 1
+    broken = [each.frame.index for each in poses if each.people[0].broken]
+    assert broken == [25]
+    # nothing of before is mixed into what comes after: it is as of a clip of its own
+    clip = lift_clip(lifter, Walkers(), shown[25:], 50.0)
+    np.testing.assert_allclose(
+        poses[-13].people[0].keypoints_3d, clip.keypoints_3d[2], atol=0.2
+    )
+
+
+def test_long_occlusions_break_tracks_and_are_not_filled(lifter):
+    walkers = Walkers(away=lambda time: 2.0 < time < 3.5)
+    live = LiveLifter(walkers, lifter, 10.0)
+    poses = list(live(frames(range(50), 10.0)))
+    assert [each.frame.index for each in poses] == list(range(50))
+    there = [each for each in poses if each.people]
+    assert {each.people[0].track for each in there} == {0}
+    times = [each.frame.time for each in there]
+    assert not [time for time in times if 2.0 < time < 3.5]
+    broken = [each.frame.time for each in there if each.people[0].broken]
+    assert broken == [3.5]
+
+
+def test_memory_is_bounded(lifter):
+    live = LiveLifter(Walkers(2), lifter, 20.0)
+    sizes = []
+    for frame in frames(range(120), 20.0):
+        live.update(frame)
+        sizes.append([len(each.observations) for each in live._segments])
+    # a second in which gaps are filled, and what is to come
+    assert max(max(of_people) for of_people in sizes[60:]) <= 24
+    live.pose_estimator.away = lambda time: True
+    for frame in frames(range(120, 200), 20.0):
+        live.update(frame)
+    assert live._segments == []
+    assert len(live._pending) == live.lookahead == 2
+
+
+def test_wrong_options_are_refused(lifter):
+    def make(**options):
+        return LiveLifter(Walkers(), lifter, 50.0, **options)
+
+    with pytest.raises(ValueError, match='lookahead must be from 0 to the 4 frames'):
+        make(lookahead=5)
+    with pytest.raises(ValueError, match='smooth_3d of a stream must be none or one'):
+        make(smooth_3d='savgol')
+    live = make()
+    live.update(*frames([3]))
+    with pytest.raises(ValueError, match='time must increase from 0.06 s, got 0.06 s'):
+        live.update(*frames([3]))

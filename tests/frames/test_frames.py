@@ -1,0 +1,361 @@
+"""Frames of videos and image sequences, and inputs by name."""
+
+import logging
+import re
+import struct
+import zlib
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from video_files import (
+    TURNS,
+    forget_rate,
+    gray_image,
+    trim_video,
+    turn_video,
+    write_video,
+)
+
+from mmhot.frames.decoding import FileClock
+from mmhot.frames.inputs import find_inputs, open_inputs
+from mmhot.frames.sources import ImageSequence, VideoFile
+from mmhot.io.images import read_image
+
+
+@pytest.fixture
+def video(tmp_path):
+    return write_video(tmp_path / 'clip.mp4')
+
+
+def corners(image):
+    """Whether each corner is white: top left, top right, bottom left, bottom right."""
+    return [bool(image[y, x, 0] > 200) for y in (4, -4) for x in (4, -4)]
+
+
+def test_frames_come_in_order_with_their_times(video):
+    source = VideoFile(video)
+    frames = list(source)
+    assert [frame.index for frame in frames] == list(range(10))
+    assert_allclose([frame.time for frame in frames], np.arange(10) / 25, atol=1e-6)
+    grays = [frame.image[-4, -4].mean() for frame in frames]
+    assert_allclose(grays, 40 + 4 * np.arange(10), atol=5)
+    assert (source.name, source.fps, source.num_frames) == ('clip', 25, 10)
+    assert (source.ended, source.num_damaged) == (None, 0)
+    assert len(list(source)) == 10  # again
+
+
+@pytest.mark.parametrize(
+    ('turn', 'white'),
+    list(zip(TURNS, ([0], [1], [3], [2], [1], [2], [0]), strict=True)),
+)
+def test_frames_are_turned_and_mirrored_as_players_do(tmp_path, turn, white):
+    video = turn_video(write_video(tmp_path / 'a.mp4'), turn)
+    image = next(iter(VideoFile(video))).image
+    upright = turn not in (90, 270, 'transposed')
+    assert image.shape[:2] == ((48, 64) if upright else (64, 48))
+    assert np.flatnonzero(corners(image)).tolist() == white
+
+
+def test_pixels_that_are_not_square_become_so(tmp_path):
+    video = write_video(tmp_path / 'a.mp4', aspect=Fraction(4, 3))
+    image = next(iter(VideoFile(video))).image
+    assert image.shape == (48, 85, 3)
+    assert_array_equal(image[4, [4, 38, 48, -4], 0] > 150, [True, True, False, False])
+
+
+def jittered(count, seed=1):
+    """Milliseconds of frames that a browser takes about 30 times a second."""
+    times = 1000 / 30 * np.arange(count)
+    times += np.random.default_rng(seed).normal(0, 4, count)
+    return np.sort(np.round(times - times.min()).astype(int)).tolist()
+
+
+def test_unknown_rate_is_measured(tmp_path):
+    times = jittered(90)
+    images = [gray_image(number % 40) for number in range(90)]
+    video = write_video(
+        tmp_path / 'a.webm', images, codec='libvpx', times=times, rate=30
+    )
+    source = VideoFile(forget_rate(video))
+    with av.open(str(video)) as container:  # what FFmpeg makes of it
+        assert container.streams.video[0].guessed_rate == 1000
+    assert source.fps == pytest.approx(30, rel=0.01)
+    read = [frame.time for frame in source]
+    assert_allclose(read, np.array(times) / 1000, atol=2e-3)
+
+
+def test_stated_rate_stays_exact(tmp_path):
+    rate = Fraction(30000, 1001)
+    assert VideoFile(write_video(tmp_path / 'a.mkv', rate=rate)).fps == float(rate)
+
+
+def test_joined_videos_have_increasing_times(tmp_path):
+    parts = [write_video(tmp_path / f'{n}.ts').read_bytes() for n in range(2)]
+    joined = tmp_path / 'both.ts'
+    joined.write_bytes(b''.join(parts))
+    times = [frame.time for frame in VideoFile(joined)]
+    assert_allclose(times, np.arange(20) / 25, atol=1e-3)
+
+
+def test_clock_increases_across_resets():
+    clock = FileClock(fps=10)
+    # begins anew, jumps by hours, and is too coarse for two frames
+    given = [5.0, 5.1, 0.0, 0.1, 9000.0, 9000.1, 9000.1, 9000.2, 9010.2]
+    passed = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.501, 0.601, 10.601]
+    assert_allclose([clock(time) for time in given], passed, atol=2e-3)
+
+
+def test_trimmed_videos_are_complete(tmp_path):
+    source = VideoFile(trim_video(write_video(tmp_path / 'a.mp4'), 240))
+    assert len(list(source)) == 6
+    assert source.ended is None
+
+
+def test_truncated_video_yields_its_first_frames(tmp_path):
+    images = [
+        np.random.default_rng(n).integers(0, 255, (48, 64, 3), np.uint8)
+        for n in range(50)
+    ]
+    video = write_video(tmp_path / 'a.mkv', images)
+    source = VideoFile(video)
+    assert (len(list(source)), source.ended) == (50, None)
+    data = video.read_bytes()
+    video.write_bytes(data[: len(data) * 2 // 3])
+    source = VideoFile(video)
+    count = len(list(source))
+    assert 15 < count < 38
+    assert source.ended == (
+        f'{video} ends after {count / 25:.1f} of 2.0 seconds, {count} frames'
+    )
+
+
+@pytest.mark.parametrize(('bad', 'lost'), [(20, 1), (40, 7)])  # a key frame is 40
+def test_undecodable_packet_is_skipped(tmp_path, bad, lost):
+    images = [gray_image(number % 40) for number in range(60)]
+    video = write_video(tmp_path / 'a.mp4', images)
+    with av.open(str(video)) as container:
+        packets = [(each.pos, each.size) for each in container.demux(video=0)]
+    data = bytearray(video.read_bytes())
+    position, size = packets[bad]
+    data[position : position + size] = b'\xff' * size
+    video.write_bytes(data)
+    source = VideoFile(video)
+    times = [frame.time for frame in source]
+    expected = np.delete(np.arange(60), range(bad, bad + lost)) / 25
+    assert_allclose(times, expected, atol=1e-6)
+    assert (source.ended, source.num_damaged) == (None, 1)
+
+
+def test_raw_streams_have_the_rate_that_they_state_or_that_is_given(tmp_path):
+    video = write_video(tmp_path / 'a.h264', rate=50)
+    for given, rate in ((None, 50), (10, 10)):
+        (source,) = open_inputs([str(video)], fps=given)
+        assert source.fps == rate
+        times = [frame.time for frame in source]
+        assert_allclose(times, np.arange(10) / rate)
+
+
+def test_videos_end_where_their_size_changes(tmp_path):
+    parts = [
+        write_video(
+            tmp_path / f'{size[0]}.h264', [gray_image(n, size) for n in range(6)]
+        )
+        for size in ((64, 48), (48, 64))
+    ]
+    joined = tmp_path / 'call.h264'
+    joined.write_bytes(b''.join(part.read_bytes() for part in parts))
+    source = VideoFile(joined)
+    assert {frame.image.shape for frame in source} == {(48, 64, 3)}
+    assert source.ended == (
+        f'{joined} ends at frame 6: it is 48x64 pixels, those before 64x48'
+    )
+
+
+@pytest.mark.parametrize('content', [b'', b'no video at all'])
+def test_other_files_are_refused(tmp_path, content):
+    path = tmp_path / 'a.mp4'
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r'a\.mp4 is not a readable video') as caught:
+        VideoFile(path)
+    assert '\n' not in str(caught.value)
+
+
+def test_missing_files_are_named(tmp_path):
+    for text in ('none.mp4', 'none.jpg', 'none*.mp4'):
+        with pytest.raises(FileNotFoundError, match=text[:4]):
+            open_inputs([str(tmp_path / text)])
+    with pytest.raises(FileNotFoundError, match='neither images nor videos'):
+        open_inputs([str(tmp_path)])
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = tmp_path / 'Ordner mit ä'
+    folder.mkdir()
+    for number in (10, 9, 2):
+        data = cv2.imencode('.png', gray_image(number))[1]
+        (folder / f'frame{number}.png').write_bytes(data)
+    (folder / 'notes.txt').write_text('some notes')
+    (folder / '.hidden.png').write_bytes(b'')
+    return folder
+
+
+def test_folder_of_images_is_one_clip_in_natural_order(folder):
+    (source,) = open_inputs([str(folder)], fps=10)
+    assert [path.name for path in source.paths] == [f'frame{n}.png' for n in (2, 9, 10)]
+    frames = list(source)
+    assert_array_equal(frames[1].image, gray_image(9))
+    assert_allclose([frame.time for frame in frames], [0, 0.1, 0.2])
+    assert (source.name, source.num_frames) == (folder.name, 3)
+
+
+def test_globs_and_single_images_are_clips_of_one_frame(folder):
+    sources = open_inputs([str(folder / '*.png'), str(folder / 'frame9.png')])
+    names = ['frame2', 'frame9', 'frame10', 'frame9']
+    assert [source.name for source in sources] == names
+    assert all(isinstance(s, ImageSequence) and s.num_frames == 1 for s in sources)
+
+
+def test_folder_of_videos_is_a_clip_each(folder):
+    write_video(folder / 'b.mp4')
+    write_video(folder / 'a.mp4')
+    assert [s.name for s in open_inputs([str(folder)])] == [folder.name, 'a', 'b']
+
+
+def test_unreadable_files_of_a_folder_are_failing_inputs(folder):
+    write_video(folder / 'good.mp4')
+    (folder / 'unfinished.mov').write_bytes(b'no index')
+    (folder / 'photo.HEIC').write_bytes(b'any')
+    (folder / 'notes.doc').write_bytes(b'any')
+    clips = find_inputs([str(folder)])
+    assert [clip.name for clip in clips] == [folder.name, 'good', 'photo', 'unfinished']
+    with pytest.raises(ValueError, match='is a HEIF image: convert it to JPEG or PNG'):
+        clips[2].open()
+    with pytest.raises(
+        ValueError,
+        match=r'unfinished.mov is not a readable video: .* [(]perhaps the recording or',
+    ):
+        clips[3].open()
+
+
+def test_videos_have_their_own_rate(video, folder, caplog):
+    with caplog.at_level(logging.WARNING):
+        images, one = open_inputs([str(folder), str(video)], fps=120)
+    assert (images.fps, one.fps) == (120, 25)
+    assert [record.getMessage() for record in caplog.records] == [
+        f'{video} has timestamps: `fps` is ignored'
+    ]
+
+
+def test_image_of_another_size_ends_the_clip(folder):
+    other = cv2.imencode('.png', gray_image(size=(20, 10)))[1].tobytes()
+    (folder / 'frame9.png').write_bytes(other)
+    (source,) = open_inputs([str(folder)], fps=25)
+    assert len(list(source)) == 1
+    assert 'it is 20x10 pixels' in source.ended
+
+
+def png_header(width, height):
+    """A PNG file of any size that states more pixels than it has."""
+    size = struct.pack('>IIBBBBB', width, height, 8, 0, 0, 0, 0)
+    data = b'\x89PNG\r\n\x1a\n'
+    for chunk in (b'IHDR' + size, b'IDAT'):
+        length, checksum = len(chunk) - 4, zlib.crc32(chunk)
+        data += struct.pack('>I', length) + chunk + struct.pack('>I', checksum)
+    return data
+
+
+BAD_IMAGES = {
+    'no image': (b'not an image', 'is no readable image'),
+    'too large': (png_header(9000, 9000), 'has 9000x9000 pixels: at most 64 million'),
+    'truncated': (png_header(64, 48), 'is no readable image'),
+}
+
+
+@pytest.mark.parametrize('case', BAD_IMAGES)
+def test_unreadable_image_of_a_sequence_loses_no_other(folder, case, caplog):
+    content, said = BAD_IMAGES[case]
+    paths = [folder / f'frame{number}.png' for number in (2, 9, 10)]
+    paths[1].write_bytes(content)
+    (source,) = open_inputs([str(folder)], fps=25)
+    frames = list(source)
+    assert [frame.index for frame in frames] == [0, 1]
+    assert [frame.time for frame in frames] == [0, 2 / 25]
+    assert (source.ended, source.num_damaged) == (None, 1)
+    [record] = caplog.records
+    assert f'{paths[1]} {said}' in record.getMessage()
+    assert 'it is left out' in record.getMessage()
+
+
+def test_limit_of_pixels_can_be_raised_and_lowered(folder, video):
+    for source in open_inputs([str(folder), str(video)], fps=25):
+        frames = list(source)
+        height, width = frames[0].image.shape[:2]
+        source.max_pixels = width * height
+        assert len(list(source)) == len(frames)
+        source.max_pixels -= 1
+        with pytest.raises(ValueError, match=f'has {width}x{height} pixels: at most'):
+            list(source)
+
+
+def folder_of(path, *names, size=(64, 48)):
+    path.mkdir()
+    for name in names:
+        data = cv2.imencode('.png', gray_image(size=size))[1]
+        (path / name).write_bytes(data)
+    return path
+
+
+def names_of(folder, fps=None):
+    return [source.name for source in open_inputs([str(folder)], fps)]
+
+
+@pytest.mark.parametrize(
+    'names',
+    [
+        ('day 1.png', 'night 2.png'),
+        ('000000000785.png', '000000040083.png'),
+        ('IMG_1.png', 'IMG_40.png', 'IMG_41.png'),
+        ('one.png',),
+    ],
+)
+def test_photos_of_a_folder_are_clips_of_their_own(tmp_path, names):
+    folder = folder_of(tmp_path / 'photos', *names)
+    assert names_of(folder) == [Path(name).stem for name in names]
+    assert names_of(folder, fps=5) == ['photos']
+
+
+def test_numbered_images_are_a_sequence_unless_their_sizes_differ(tmp_path):
+    folder = folder_of(tmp_path / 'walk', 'f_000.png', 'f_030.png', 'f_060.png')
+    assert names_of(folder) == ['walk']
+    (folder / 'f_060.png').write_bytes(b'broken')
+    assert names_of(folder) == ['walk']
+    data = cv2.imencode('.png', gray_image(size=(48, 64)))[1]
+    (folder / 'f_030.png').write_bytes(data)
+    assert names_of(folder) == ['f_000', 'f_030', 'f_060']
+    assert names_of(folder_of(tmp_path / 'left', '1_l.png', '2_l.png')) == ['left']
+
+
+def test_assumed_image_sequence_is_reported(folder, caplog):
+    find_inputs([str(folder)], fps=25)
+    assert not caplog.records
+    find_inputs([str(folder)])
+    [record] = caplog.records
+    assert re.search('its numbered images are taken for a video', record.message)
+
+
+def test_images_are_turned_by_exif(tmp_path):
+    from PIL import Image
+
+    image = Image.fromarray(gray_image()[..., ::-1])
+    exif = image.getexif()
+    exif[0x0112] = 6  # to be turned clockwise by 90 degrees
+    image.save(tmp_path / 'a.png', exif=exif)
+    read = read_image(tmp_path / 'a.png')
+    assert read.shape == (64, 48, 3)
+    assert corners(read) == [False, True, False, False]

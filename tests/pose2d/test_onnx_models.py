@@ -1,0 +1,238 @@
+"""ONNX detectors and pose models, with a stand-in for ONNX Runtime."""
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from mmpose.datasets.transforms import TopdownAffine
+from mmpose.structures.bbox import bbox_xyxy2cs, get_warp_matrix
+from numpy.testing import assert_allclose
+from video_files import gray_image
+
+from mmhot.geometry.crops import crop_matrix, map_points, unmap_points
+from mmhot.pose2d import onnx_formats
+from mmhot.pose2d.onnx_detectors import OnnxDetector
+from mmhot.pose2d.onnx_models import OnnxPoseEstimator, split_evenly
+
+BOX = np.array([[10.0, 5.0, 40.0, 45.0]], np.float32)
+
+
+class Session:
+    """What ONNX Runtime gives for a file."""
+
+    def __init__(self, shape, outputs, answer, kind='tensor(float)'):
+        self.entry = SimpleNamespace(name='in', shape=shape, type=kind)
+        self.outputs = outputs
+        self.answer = answer
+        self.metadata = {}
+        self.batches = []
+
+    def get_inputs(self):
+        return [self.entry]
+
+    def get_outputs(self):
+        return [SimpleNamespace(name=n, shape=s) for n, s in self.outputs.items()]
+
+    def get_providers(self):
+        return ['CPUExecutionProvider']
+
+    def get_modelmeta(self):
+        return SimpleNamespace(custom_metadata_map=self.metadata)
+
+    def run(self, names, inputs):
+        self.batches.append(inputs['in'])
+        return self.answer(inputs['in'])
+
+
+@pytest.fixture
+def use(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'a.onnx').write_bytes(b'graph')
+
+    def replace(session):
+        monkeypatch.setattr(onnx_formats, 'open_session', lambda *_, **__: session)
+        return session
+
+    return replace
+
+
+DETECTIONS = {'dets': ['b', 'n', 5], 'labels': ['b', 'n']}
+
+
+def point_in_crop(point, size, padding=1.25):
+    """Map a point of the image into the crop of :data:`BOX`."""
+    return map_points(crop_matrix(BOX[0], size, padding), np.array(point))
+
+
+def movenet(crops):
+    # of boxes that are not enlarged: neighbors in square crops confuse it
+    x, y = point_in_crop((20.0, 30.0), (256, 256), padding=1.0) / 256
+    return [np.tile(np.float32([y, x, 0.7]), (1, 1, 17, 1))]
+
+
+def simcc(crops):
+    x, y = point_in_crop((20.0, 30.0), (192, 256))
+    vectors = [np.zeros((len(crops), 17, bins), np.float32) for bins in (384, 512)]
+    vectors[0][:, :, round(2 * x)] = 0.8
+    vectors[1][:, :, round(2 * y)] = 0.6
+    return vectors
+
+
+def heatmaps(crops):
+    x, y = point_in_crop((20.0, 30.0), (192, 256)) / 4
+    maps = np.zeros((len(crops), 133, 64, 48), np.float32)
+    maps[:, :, int(y), int(x)] = 0.9
+    return [maps]
+
+
+KINDS = {
+    'MoveNet': ([1, 256, 256, 3], {'o': [1, 1, 17, 3]}, movenet, 0.7, 0.01),
+    'SimCC': (
+        ['b', 3, 256, 192],
+        {'x': ['b', 17, 384], 'y': ['b', 17, 512]},
+        simcc,
+        0.6,
+        0.1,
+    ),
+    'heatmaps': (['b', 3, 256, 192], {'o': ['b', 133, 64, 48]}, heatmaps, 0.9, 0.9),
+}
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_keypoints_are_in_pixels_of_the_image(use, kind):
+    shape, outputs, answer, score, tolerance = KINDS[kind]
+    name = 'tensor(int32)' if kind == 'MoveNet' else 'tensor(float)'
+    session = use(Session(shape, outputs, answer, name))
+    model = OnnxPoseEstimator('a.onnx', batch_size=2)
+    boxes = [BOX, np.zeros((0, 4), np.float32), np.concatenate([BOX, BOX])]
+    found = model([gray_image()] * 3, boxes)
+    assert [len(keypoints) for keypoints, _ in found] == [1, 0, 2]
+    for keypoints, scores in found:
+        wanted = np.tile([20.0, 30.0], (*keypoints.shape[:2], 1))
+        assert_allclose(keypoints, wanted, atol=tolerance)
+        assert_allclose(scores, score, rtol=1e-6)
+    lengths = [len(batch) for batch in session.batches]
+    assert lengths == ([1, 1, 1] if kind == 'MoveNet' else [2, 1])
+
+
+@pytest.mark.parametrize(
+    ('count', 'given', 'metadata', 'skeleton', 'warns'),
+    [
+        (17, None, {}, 'coco-17', True),
+        (17, 'h36m-17', {}, 'h36m-17', False),
+        (17, None, {'skeleton': 'h36m-17'}, 'h36m-17', False),
+        (26, None, {}, 'halpe-26', True),
+    ],
+)
+def test_skeleton_is_that_of_the_file_or_argument(
+    use, caplog, count, given, metadata, skeleton, warns
+):
+    session = use(Session([1, 3, 64, 64], {'o': [1, count, 8, 8]}, None))
+    session.metadata = metadata
+    model = OnnxPoseEstimator('a.onnx', skeleton=given)
+    assert (model.skeleton, model.identity['skeleton']) == (skeleton, skeleton)
+    assert (f'assuming {skeleton}' in caplog.text) == warns
+
+
+@pytest.mark.parametrize(
+    ('shape', 'message'),
+    [
+        ([1, 17], 'is not a supported pose model'),
+        ([1, 5, 8, 8], 'there are 5 keypoints per person'),
+    ],
+)
+def test_other_models_are_refused(use, shape, message):
+    use(Session([1, 3, 64, 64], {'o': shape}, None))
+    with pytest.raises(ValueError, match=message):
+        OnnxPoseEstimator('a.onnx')
+    with pytest.raises(ValueError, match='its outputs are o, not dets'):
+        OnnxDetector('a.onnx')
+
+
+def test_exported_detectors_state_their_size(use):
+    answer = lambda _: [np.float32([[[0, 0, 512, 144, 0.9]]]), np.array([[0]])]  # noqa: E731
+    session = use(Session(['b', 3, 'h', 'w'], DETECTIONS, answer))
+    meta = {'resize': {'longer_side': 512, 'interpolation': 'area'}}
+    session.metadata = {'meta.json': json.dumps(meta)}
+    boxes, _ = OnnxDetector('a.onnx')([gray_image(size=(1024, 560))])[0]
+    # scaled to 512 x 280 and padded to a multiple of 32
+    assert session.batches[0].shape == (1, 3, 288, 512)
+    assert_allclose(boxes, [[0, 0, 1024, 288]])
+
+
+@pytest.mark.parametrize(
+    ('kind', 'meta', 'message'),
+    [
+        ('tensor(string)', {}, 'must have one input of numbers, not in of tensor'),
+        ('tensor(uint8)', {}, 'takes uint8, which normalized inputs are not'),
+        ('tensor(float)', [], 'meta.json must be an object, got '),
+        ('tensor(float)', {'crop': 5}, 'meta.json: crop must be an object, got 5'),
+        ('tensor(float)', {'name': 5}, 'meta.json: name must be text, got 5'),
+        ('tensor(float)', {'resize': {'longer_side': '9'}}, 'must be a number from 0'),
+        ('tensor(float)', {'crop': {'padding': -1}}, 'padding must be a number'),
+        ('tensor(float)', {'joints': 5}, 'a.onnx: '),
+        ('tensor(float)', {'score_curve': 5}, 'a.onnx: '),
+    ],
+)
+def test_other_types_are_named(use, kind, meta, message):
+    answer = lambda _: [np.ones((1, 17, 8, 8), np.float32)]  # noqa: E731
+    session = use(Session([1, 3, 64, 64], {'o': [1, 17, 8, 8]}, answer, kind))
+    session.metadata = {'meta.json': json.dumps(meta)}
+    with pytest.raises(ValueError, match=message):
+        OnnxPoseEstimator('a.onnx')([gray_image()], [BOX])
+
+
+@pytest.mark.parametrize('kind', ['float16', 'double'])
+def test_inputs_have_the_type_of_the_graph(use, kind):
+    answer = lambda batch: [np.ones((1, 17, 8, 8), batch.dtype)]  # noqa: E731
+    name, outputs = f'tensor({kind})', {'o': [1, 17, 8, 8]}
+    session = use(Session([1, 3, 64, 64], outputs, answer, name))
+    _, scores = OnnxPoseEstimator('a.onnx')([gray_image()], [BOX])[0]
+    assert session.batches[0].dtype == kind
+    assert scores.dtype == np.float32
+
+
+@pytest.mark.parametrize('smoothing', [0, 4.0])
+def test_exported_models_state_padding_smoothing_and_score_curve(use, smoothing):
+    x, y = (np.zeros((1, 17, 2 * side), np.float32) for side in (192, 256))
+    x[..., 100], x[..., 101], y[..., 120] = 0.5, 0.4999, 0.25
+    outputs = {'simcc_x': ['b', 17, 384], 'simcc_y': ['b', 17, 512]}
+    session = use(Session(['b', 3, 256, 192], outputs, lambda _: [x, y]))
+    meta = {
+        'skeleton': 'coco-17',
+        'crop': {'padding': 1.1},
+        'codec': {'smoothing': smoothing},
+        'score_curve': [[0, 0.25, 1], [0, 0.8, 1]],
+    }
+    session.metadata = {'meta.json': json.dumps(meta)}
+    model = OnnxPoseEstimator('a.onnx')
+    assert model.has_score_curve
+    keypoints, scores = model([gray_image(size=(64, 64))], [BOX])[0]
+    matrix = crop_matrix(BOX[0], (192, 256), 1.1)
+    wanted = np.array([50.25 if smoothing else 50, 60])
+    assert_allclose(keypoints[0, 0], unmap_points(matrix, wanted), rtol=1e-4)
+    assert_allclose(scores, 0.8)
+
+
+def test_crops_are_those_of_mmpose_to_the_last_bit():
+    """Other bits of the matrix round other pixels."""
+    random = np.random.default_rng(0)
+    for corner, extent in random.uniform(2, 900, (50, 2, 2)):
+        box = np.concatenate([corner, corner + extent]).astype(np.float32)
+        center, scale = bbox_xyxy2cs(box, 1.1)
+        (scale,) = TopdownAffine._fix_aspect_ratio(scale[None], 192 / 256)
+        wanted = get_warp_matrix(center, scale, 0.0, (192, 256))
+        assert (crop_matrix(box, (192, 256), 1.1) == wanted).all()
+
+
+@pytest.mark.parametrize(
+    ('count', 'sizes'), [(1, [1]), (2, [1, 1]), (3, [2, 1]), (7, [2, 2, 1, 2])]
+)
+def test_crops_are_shared_evenly_among_threads(count, sizes):
+    items = list(range(count))
+    batches = split_evenly(items, 2, 2)
+    assert [len(batch) for batch in batches] == sizes
+    assert sum(batches, []) == items
+    assert split_evenly([], 2, 2) == []
+    assert split_evenly(items, 32, 1) == [items]

@@ -1,0 +1,282 @@
+"""Detectors and 2D pose estimators by name, config and file."""
+
+from copy import deepcopy
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose
+from tiny_pose_model import BLUE, POSE, RED, red_finder, spotted, write
+from torch import nn
+
+from mmhot.pose2d import model_names
+from mmhot.pose2d import pose_source as choose
+from mmhot.pose2d.interfaces import Detector, PoseEstimator
+from mmhot.pose2d.mmpose_models import MMPoseDetector, MMPoseEstimator
+from mmhot.pose2d.model_names import choose_best, find_detector, find_pose_model
+from mmhot.pose2d.pose_source import open_pose_source
+from mmhot.weights import hub
+from mmhot.weights.hub import cached_file
+from mmhot.weights.index import FOLDER
+
+GTPT = 'gtpt-t_4xb64-300e_coco-256x192'
+RTMPOSE = 'rtmpose-t_8xb256-420e_aic-coco-256x192'
+DETECTOR = dict(
+    model=dict(type='RTMDet', backbone=dict()),
+    test_dataloader=dict(
+        dataset=dict(
+            pipeline=[
+                dict(type='LoadImageFromFile'),
+                dict(type='mmdet.Resize', scale=(64, 64), keep_ratio=True),
+                dict(
+                    type='mmdet.PackDetInputs', meta_keys=('ori_shape', 'scale_factor')
+                ),
+            ]
+        )
+    ),
+)
+
+
+def test_mmpose_models_get_colors_and_positions_right(tmp_path):
+    path, weights = write(tmp_path, POSE, red_finder())
+    model = MMPoseEstimator(path, weights, batch_size=2)
+    assert (model.skeleton, model.name) == ('coco-17', 'tiny')
+    images = [
+        spotted((40, 30, RED), (60, 50, BLUE), (100, 60, RED)),
+        spotted(),
+        spotted((20, 70, RED)),
+    ]
+    boxes = [[[20, 10, 70, 80], [75, 20, 119, 89]], np.zeros((0, 4)), [[5, 40, 40, 89]]]
+    found = model(images, [np.float32(each) for each in boxes])
+    assert [keypoints.shape for keypoints, _ in found] == [
+        (2, 17, 2),
+        (0, 17, 2),
+        (1, 17, 2),
+    ]
+    # a cell of the heatmap is at most 6 pixels
+    assert_allclose(found[0][0][0], [[40, 30]] * 17, atol=4)
+    assert_allclose(found[0][0][1], [[100, 60]] * 17, atol=4)
+    assert_allclose(found[2][0][0], [[20, 70]] * 17, atol=4)
+    assert found[0][1].min() > 0.5
+    alone = model(images[:1], [np.float32(boxes[0][1:])])
+    assert_allclose(alone[0][0][0], found[0][0][1], atol=1e-4)
+
+
+def test_usual_crops_are_cut_as_by_mmposes_transforms():
+    model, random = MMPoseEstimator('gtpt-t'), np.random.default_rng(0)
+    image = random.integers(0, 255, (90, 120, 3), np.uint8)
+    corners = random.uniform(-20, 60, (20, 2))
+    boxes = np.float32(np.hstack([corners, corners + random.uniform(2, 90, (20, 2))]))
+    found = [model._cut((image, box)) for box in boxes]
+    assert model._affine == ((192, 256), 1.1)
+    model._affine = None
+    for box, own in zip(boxes, found, strict=True):
+        wanted = model._cut((image, box))
+        for name in ('img', 'input_size', 'input_scale', 'input_center'):
+            np.testing.assert_array_equal(own[name], wanted[name])
+
+
+def test_identity_depends_on_weights_and_config(tmp_path):
+    path, weights = write(tmp_path, POSE, red_finder())
+    facts = MMPoseEstimator(path, weights).identity
+    assert facts['name'] == 'tiny'
+    torch.save({'state_dict': red_finder(), 'more': 1}, weights)
+    assert MMPoseEstimator(path, weights).identity == facts
+    changed = red_finder()
+    changed[next(iter(changed))] += 0.01
+    torch.save({'state_dict': changed}, weights)
+    assert MMPoseEstimator(path, weights).identity != facts
+    torch.save({'state_dict': red_finder()}, weights)
+    text = path.read_text()
+    path.write_text(f'{text}\nmodel["test_cfg"] = dict(flip_test=True)\n')
+    assert MMPoseEstimator(path, weights).identity != facts
+
+
+class FoundByMMDet(nn.Module):
+    """A detector that finds a person, a doubtful one and a dog."""
+
+    dataset_meta = {}
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(1, 1)
+        self.seen = []
+
+    def test_step(self, batch):
+        self.seen.append(batch['inputs'])
+        found = SimpleNamespace(
+            bboxes=torch.tensor([[1.0, 2, 300, 40], [5, 5, 9, 9], [0, 0, 8, 8]]),
+            scores=torch.tensor([0.9, 0.2, 0.8]),
+            labels=torch.tensor([1, 1, 0]),
+        )
+        return [SimpleNamespace(pred_instances=found)] * len(batch['inputs'])
+
+
+def test_mmdet_detectors_find_people_only(tmp_path, monkeypatch):
+    stand_in = FoundByMMDet()
+    monkeypatch.setattr('mmdet.apis.init_detector', lambda *_, **__: stand_in)
+    meta = {'dataset_meta': {'classes': ('dog', 'person')}}
+    path, weights = write(tmp_path, DETECTOR, stand_in.state_dict(), meta)
+    found = MMPoseDetector(path, weights)([spotted((60, 45, RED))] * 2)
+    for boxes, scores in found:
+        assert_allclose(boxes, [[1, 2, 120, 40]])
+        assert_allclose(scores, [0.9])
+    ((first, _),) = stand_in.seen
+    assert first.shape == (3, 48, 64)
+    assert first[:, 24, 32].tolist() == [0, 0, 255]  # still BGR, as MMDetection wants
+    meta['dataset_meta']['classes'] = ('dog', 'cat')
+    path, weights = write(tmp_path, DETECTOR, stand_in.state_dict(), meta)
+    with pytest.raises(ValueError, match=r'tiny\.pth detects dog, cat, not people'):
+        MMPoseDetector(path, weights)
+
+
+def test_damaged_weights_are_refused(tmp_path):
+    state = red_finder()
+    state['head.final_layer.bias'].fill_(np.inf)
+    with pytest.raises(ValueError, match=r'tiny\.pth is damaged: head\.final_layer\.b'):
+        MMPoseEstimator(*write(tmp_path, POSE, state))
+
+
+def test_names_are_looked_up_in_our_index_and_mmposes():
+    ours = find_pose_model(GTPT)
+    assert ours.config.is_relative_to(FOLDER)
+    theirs = find_pose_model(RTMPOSE)
+    assert theirs.config.is_file()
+    assert theirs.weights.endswith('.pth')
+    assert find_pose_model('human').config.stem == 'rtmpose-m_8xb256-420e_body8-256x192'
+    assert find_pose_model(f'mmpose::body_2d_keypoint/rtmpose/coco/{RTMPOSE}.py') == (
+        type(theirs)(theirs.config)
+    )
+    assert find_detector('rtmdet-m').weights.startswith('https://')
+    own = find_detector('rtmdet-nano_1xb32-12e_rendered-320x320')
+    assert own.config.is_relative_to(FOLDER)
+
+
+@pytest.mark.parametrize(
+    ('find', 'name', 'kind', 'message'),
+    [
+        (find_pose_model, 'gtpt-t_4xb64', ValueError, 'no|neither a file nor a 2D mod'),
+        (find_pose_model, 'a/none.py', FileNotFoundError, r'none\.py does not exist'),
+        (find_pose_model, __file__ + 'x', ValueError, 'neither a file nor a 2D model'),
+        (find_detector, 'rtmdet-mm', ValueError, 'did you mean rtmdet-m'),
+    ],
+)
+def test_unknown_names_get_a_hint(find, name, kind, message):
+    with pytest.raises(kind, match=message):
+        find(name)
+
+
+def test_models_without_weights_are_refused(monkeypatch, tmp_path):
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+    with pytest.raises(ValueError, match='has no published weights: .*pose2d_weights'):
+        MMPoseEstimator(GTPT)
+
+    def offline(*_, **__):
+        raise OSError('no route\nto host')
+
+    monkeypatch.setattr(hub.socket, 'create_connection', offline)
+    with pytest.raises(
+        ValueError, match=r'cannot be downloaded \(no route to host\): give a f'
+    ):
+        MMPoseEstimator(GTPT, 'https://a/b.pth')
+
+
+def test_auto_is_the_best_model_that_needs_no_download(monkeypatch, tmp_path):
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path))
+    monkeypatch.setattr(hub, 'urlopen', None)
+    ours = 'gtpt-t_coco17_synth'
+    named = find_pose_model('human'), find_detector('human')
+    for model in named:
+        assert choose_best() == ours
+        cached_file(model.weights).parent.mkdir(parents=True, exist_ok=True)
+        cached_file(model.weights).write_bytes(b'weights')
+    assert choose_best() == named[0].config.stem
+    find = model_names.importlib.util.find_spec
+    hide = lambda name: None if name in ('mmpose', 'mmdet') else find(name)  # noqa: E731
+    monkeypatch.setattr(model_names.importlib.util, 'find_spec', hide)
+    assert choose_best() == ours
+    with pytest.raises(ValueError, match=r'pose2d_weights is a\.pth, .* not auto'):
+        open_pose_source('auto', 'a.pth')
+
+
+def test_shipped_weights_need_no_detector_and_nothing_installed():
+    by_itself, named = open_pose_source(), open_pose_source('gtpt-t')
+    for own, other in zip(by_itself, named, strict=True):
+        assert own.identity == other.identity
+    name = 'gtpt-t_coco17_synth'
+    found = 'rtmdet-nano_1xb32-12e_rendered-320x320'
+    assert by_itself.estimator.name == name
+    assert by_itself.detector.name == f'{found}, verified by {name}'
+    assert by_itself.detector.detector.min_score == 0.05
+
+
+class ToyEstimator(PoseEstimator):
+    """A 2D pose estimator of another package."""
+
+    name = 'toy'
+    identity = {'name': 'toy'}
+    skeleton = 'coco-17'
+
+    def __call__(self, images, boxes):
+        return [(np.zeros((len(x), 17, 2)), np.ones((len(x), 17))) for x in boxes]
+
+
+class ToyDetector(Detector):
+    """A detector of another package."""
+
+    name = 'toy boxes'
+    identity = {'name': 'toy boxes'}
+
+    def __init__(self, request):
+        self.request = request
+
+    def __call__(self, images):
+        return [(np.float32([[0, 0, 9, 9]]), np.ones(1)) for _ in images]
+
+
+@pytest.fixture
+def toys(monkeypatch):
+    """Register a 2D source and a detector as other packages do."""
+    for name in ('POSE_ESTIMATORS', 'DETECTORS'):
+        monkeypatch.setattr(choose, name, {**getattr(choose, name)})
+    choose.register_pose_estimator('toy', lambda request: ToyEstimator(), 'toy boxes')
+    choose.register_detector('toy boxes', ToyDetector)
+
+
+def test_registered_models_are_opened_by_name(toys):
+    detector, estimator = source = open_pose_source('toy', min_score=0.1)
+    assert [each.name for each in source] == ['toy boxes', 'toy']
+    assert detector.request.min_score == 0.1
+    assert detector.request.estimator is estimator
+    assert (detector.interval, detector.nms_thr, detector.redetects) == (0, 0.3, False)
+    verified = open_pose_source('toy', det_model='pose-verified').detector
+    assert verified.estimator.name == 'toy'
+    ((boxes, _),) = verified([spotted()])
+    assert boxes.shape[1] == 4
+    with pytest.raises(ValueError, match='pose2d_weights is a.pth, but toy has its'):
+        open_pose_source('toy', 'a.pth')
+    with pytest.raises(ValueError, match="skeleton is 'halpe-26', but the keypoints"):
+        open_pose_source('toy', skeleton='halpe-26')
+
+
+def test_fast_estimation_does_not_affect_others(tmp_path):
+    config = deepcopy(POSE)
+    config['model']['test_cfg']['flip_test'] = True
+    meta = {'dataset_meta': dict(dataset_name='coco', num_keypoints=17)}
+    meta['dataset_meta']['flip_indices'] = list(range(17))
+    model = MMPoseEstimator(*write(tmp_path, config, red_finder(), meta))
+    image, box = spotted((40, 30, RED)), np.float32([[20, 10, 70, 80]])
+    head, flips = model.model.head, []
+    predict = head.predict
+
+    def nested(feats, samples, test_cfg):
+        flips.append((test_cfg['flip_test'], isinstance(feats, list)))
+        if len(flips) == 1:  # as another thread would
+            model([image], [box])
+        return predict(feats, samples, test_cfg=test_cfg)
+
+    head.predict = nested
+    model.estimate_fast([image], [box])
+    model([image], [box])
+    assert flips == [(False, False), (True, True), (True, True)]

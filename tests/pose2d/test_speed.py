@@ -1,0 +1,56 @@
+"""Speed presets: settings of separate pipelines, and their shipped graphs."""
+
+import numpy as np
+import pytest
+
+from mmhot.apis.lifting import open_pose_estimator, open_video_lifter
+from mmhot.apis.options import InferOptions
+from mmhot.lifting.lifter import Lifter
+from mmhot.pose2d.speed import SPEEDS
+from mmhot.weights.index import LIVE_LIFTER
+
+_IMAGE = np.full((90, 60, 3), 120, np.uint8)
+_BOX = np.float32([[5, 5, 55, 85]])
+
+
+@pytest.mark.parametrize('backend', ['torch', 'onnx'])
+def test_pipelines_of_different_speed_do_not_change_each_other(backend):
+    models = {
+        speed: open_pose_estimator(InferOptions(speed=speed, backend=backend))
+        for speed in SPEEDS
+    }
+    identities = [repr(each.identity) for each in models.values()]
+    assert len({*identities}) == len(SPEEDS)
+
+    def estimate():
+        return {
+            speed: each.estimator.estimate_fast([_IMAGE], [_BOX])[0][1]
+            for speed, each in models.items()
+        }
+
+    first, again = estimate(), estimate()
+    for speed, scores in first.items():
+        np.testing.assert_array_equal(again[speed], scores)
+    assert not np.array_equal(first['fastest'], first['default'])
+    assert [repr(each.identity) for each in models.values()] == identities
+    intervals = [each.detection_interval(25.0) for each in models.values()]
+    assert intervals == [25, 25, 50]
+    assert models['fast'].detection_interval() == 12
+
+
+def test_chosen_settings_win_over_the_speed():
+    options = InferOptions(speed='fastest', det_every=7, keep=18, backend='onnx')
+    assert open_pose_estimator(options).detection_interval(25.0) == 7
+    lifter = open_video_lifter(InferOptions(speed='fastest', keep=18)).lifter
+    assert '18 of 81 frames' in lifter.name
+    live = open_video_lifter(InferOptions(speed='fastest', pose3d=LIVE_LIFTER)).lifter
+    assert live.name == LIVE_LIFTER
+
+
+def test_the_lifter_keeps_fewer_frames_without_torch():
+    faster = open_video_lifter(InferOptions(speed='fastest', backend='onnx')).lifter
+    assert '14 of 81 frames' in faster.name
+    assert not faster.flip_test
+    windows = np.random.default_rng(0).normal(size=(2, 81, 17, 2)).astype(np.float32)
+    expected = Lifter(backend='torch', keep=14).network(windows)
+    np.testing.assert_allclose(faster.network(windows), expected, atol=1e-4)

@@ -1,0 +1,137 @@
+"""Quarter turns of crops with a low confidence."""
+
+import numpy as np
+import pytest
+from pose_sources import FunctionEstimator
+
+from mmhot.pose2d import turned_crops
+from mmhot.pose2d.interfaces import Prior
+from mmhot.pose2d.turned_crops import TurnedCrops
+
+# A person is two dots, a bright head above dim feet; only upright ones are confident.
+HEAD, FEET = 250, 120
+
+
+def estimate(images, boxes):
+    """Find both dots; confident if the head is above the feet."""
+    estimate.calls += sum(map(len, boxes))
+    estimate.runs += 1
+    poses = []
+    for image, of_image in zip(images, boxes, strict=True):
+        points, scores = np.zeros((len(of_image), 2, 2)), np.zeros((len(of_image), 2))
+        for person, (x1, y1, x2, y2) in enumerate(np.rint(of_image).astype(int)):
+            inside = np.zeros(image.shape[:2], bool)
+            inside[max(y1, 0) : y2 + 1, max(x1, 0) : x2 + 1] = True
+            for joint, value in enumerate((HEAD, FEET)):
+                row, column = np.argwhere(inside & (image[..., 0] == value))[0]
+                points[person, joint] = column, row
+            head, feet = points[person]
+            scores[person] = 0.9 if feet[1] - head[1] > abs(feet[0] - head[0]) else 0.3
+        poses.append((points, scores))
+    return poses
+
+
+def draw(head, feet, size=(80, 120)):
+    image = np.zeros((*size, 3), np.uint8)
+    for (x, y), value in ((head, HEAD), (feet, FEET)):
+        image[y, x] = value
+    corners = np.array([head, feet])
+    return image, np.concatenate([corners.min(0) - 3, corners.max(0) + 3])[None]
+
+
+def run(images, boxes, turns=None, function=estimate, least=np.nan):
+    """Estimate people in frames of a video, without a flip test."""
+    estimate.calls = estimate.runs = 0
+    turns = turns or [np.zeros(len(own), int) for own in boxes]
+    priors = [Prior(np.full(len(own), least), own) for own in turns]
+    turned = TurnedCrops(FunctionEstimator(function))
+    return turned.estimate_video(images, boxes, priors)
+
+
+PLACES = [
+    ((50, 20), (53, 60), 0),
+    ((50, 60), (53, 20), 2),
+    ((20, 40), (70, 43), 3),
+    ((70, 40), (20, 43), 1),
+    ((116, 76), (118, 30), 2),
+]
+
+
+@pytest.mark.parametrize(('head', 'feet', 'turn'), PLACES)
+def test_keypoints_of_turned_people_are_mapped_back(head, feet, turn):
+    image, box = draw(head, feet)
+    [(points, scores)] = run([image], [box])
+    np.testing.assert_allclose(points[0], [head, feet])
+    assert scores.min() == pytest.approx(0.9)
+    assert estimate.calls == (4 if turn else 1)
+
+
+@pytest.mark.parametrize(('head', 'feet', 'turn'), PLACES[1:])
+def test_known_turns_come_first(head, feet, turn):
+    lying, box = draw(head, feet)
+    upright, other = draw((50, 20), (53, 60))
+    boxes = [np.concatenate([other, other]), box]
+    turns = [np.array([0, 0]), np.array([turn])]
+    found = run([upright, lying], boxes, turns)
+    # upright and turned crops are one batch, and no more are needed
+    assert (estimate.calls, estimate.runs) == (3, 1)
+    np.testing.assert_allclose(found[0][0], [[(50, 20), (53, 60)]] * 2)
+    np.testing.assert_allclose(found[1][0], [(head, feet)])
+    # a person who has turned is found by all other turns, upright included
+    turned = run([upright], [other], [np.array([turn])])
+    np.testing.assert_allclose(turned[0][0], [[(50, 20), (53, 60)]])
+    assert estimate.calls == 4
+
+
+@pytest.mark.parametrize(('name', 'value'), [('_MIN_GAIN', 0.7), ('_MIN_TURNED', 0.95)])
+def test_turns_of_little_gain_are_dropped(monkeypatch, name, value):
+    monkeypatch.setattr(turned_crops, name, value)
+    image, box = draw((20, 40), (70, 40))
+    [(points, scores)] = run([image], [box])
+    np.testing.assert_allclose(points[0], [(20, 40), (70, 40)])
+    assert scores.max() == pytest.approx(0.3)
+    assert estimate.calls == 4
+
+
+def test_turns_are_chosen_by_the_fast_estimator():
+    image, box = draw((20, 40), (70, 40))
+    estimator, fast = FunctionEstimator(estimate), []
+    estimator.estimate_fast = lambda *crops: fast.append(1) or estimate(*crops)
+    estimate.calls = estimate.runs = 0
+    [(points, _)] = TurnedCrops(estimator)([image], [box])
+    np.testing.assert_allclose(points[0], [(20, 40), (70, 40)])
+    assert fast == [1]
+    assert estimate.calls == 1 + 3 + 1
+
+
+def test_truncated_people_are_not_turned():
+    def estimate_upper_body(images, boxes):
+        scores = np.full((1, 17), 0.95)
+        scores[:, 11:] = 0.1  # legs
+        return [(np.zeros((1, 17, 2)), scores) for _ in images]
+
+    image, box = draw((50, 20), (50, 60))
+    [(_, scores)] = run([image], [box], function=estimate_upper_body)
+    assert scores.mean() < 0.7
+
+
+@pytest.mark.parametrize(('before', 'crops'), [(0.3, 1), (np.nan, 4), (0.9, 4)])
+def test_videos_turn_crops_only_where_the_confidence_falls(before, crops):
+    image, box = draw((20, 40), (70, 40))
+    run([image], [box], least=before)
+    assert estimate.calls == crops
+
+
+@pytest.mark.parametrize(('upright', 'turned'), [(0.85, 0.94), (0.78, 0.96)])
+def test_good_upright_people_are_not_turned(upright, turned):
+    """Raised arms look like legs to a model that sees them from below."""
+
+    def estimate_standing(images, boxes):
+        points = np.zeros((1, 17, 2))
+        points[:, 11:, 1] = 9  # hips and legs below
+        is_upright = images[0].shape == image.shape
+        return [(points, np.full((1, 17), upright if is_upright else turned))]
+
+    image, box = draw((50, 20), (50, 60))
+    [(_, scores)] = run([image], [box], function=estimate_standing)
+    np.testing.assert_allclose(scores, upright)

@@ -1,0 +1,271 @@
+"""People in the frames between two detections."""
+
+import numpy as np
+import pytest
+
+from mmhot.frames.sources import Frame
+from mmhot.pose2d.chunks import track_chunk
+from mmhot.pose2d.filling import Gaps, fill_chunk
+from mmhot.structures.people import People, are_upright, box_iou, quarter_turns
+
+SIZE = (400, 300)
+OFFSETS = np.stack([np.linspace(-10, 10, 17), np.linspace(-30, 30, 17)], -1)
+
+
+def frames_of(times, first=0):
+    image = np.zeros((*SIZE[::-1], 3), np.uint8)
+    return [Frame(number, time, image) for number, time in enumerate(times, first)]
+
+
+def estimate_chunk(frames, previous, estimate, redetect):
+    keyframes = track_chunk(frames, previous, estimate, redetect)
+    return fill_chunk(frames, keyframes, estimate)
+
+
+class World:
+    """Draws nothing: people are boxes that move, and are seen in boxes around them.
+
+    Args:
+        paths (list): For each person a function of the frame number, its center (x, y)
+            or None if not there.
+    """
+
+    def __init__(self, *paths):
+        self.paths = paths
+        self.calls = []
+        self.num_detections = 0
+
+    def truth(self, number):
+        centers = [path(number) for path in self.paths]
+        return np.float32([c for c in centers if c is not None]).reshape(-1, 2)
+
+    def estimate(self, frames, boxes, priors):
+        self.calls.append([len(own) for own, _ in boxes])
+        return [
+            self.look(frame.index, own, scores)
+            for frame, (own, scores) in zip(frames, boxes, strict=True)
+        ]
+
+    def look(self, number, boxes, box_scores):
+        """See the person nearest to each box; confident if the box fits."""
+        truth = self.truth(number)
+        points = np.full((len(boxes), 17, 2), np.nan, np.float32)
+        scores = np.zeros((len(boxes), 17), np.float32)
+        for row, box in enumerate(boxes):
+            if not len(truth):
+                continue
+            distance = np.linalg.norm(truth - (box[:2] + box[2:]) / 2, axis=1)
+            nearest = truth[distance.argmin()]
+            overlap = box_iou(box, self.boxes_of(nearest[None])[0])
+            points[row] = nearest + OFFSETS
+            scores[row] = 0.9 if overlap > 0.2 else 0.1
+        return People(np.float32(boxes), box_scores, points, scores)
+
+    def redetect(self, frame, tracked):
+        self.num_detections += 1
+        boxes = self.boxes_of(self.truth(frame.index))
+        return boxes, np.full(len(boxes), 0.7, np.float32)
+
+    @staticmethod
+    def boxes_of(centers):
+        low, high = OFFSETS.min(0) - 9, OFFSETS.max(0) + 9
+        return np.concatenate([centers + low, centers + high], 1).astype(np.float32)
+
+    def run(self, count):
+        frames = frames_of(np.arange(count) / 25)
+        boxes = self.boxes_of(self.truth(0))
+        before = self.look(0, boxes, np.full(len(boxes), 0.7, np.float32))
+        return estimate_chunk(frames, [before], self.estimate, self.redetect)
+
+
+def centers(people):
+    return people.keypoints.mean(1)
+
+
+@pytest.mark.parametrize('speed', [0, 2, 6])
+def test_moving_people_are_followed_in_few_batches(speed):
+    world = World(lambda n: (60 + speed * n, 100), lambda n: (350 - speed * n, 230))
+    people = world.run(25)
+    for number, found in enumerate(people):
+        ordered = sorted(centers(found).tolist(), key=lambda center: center[1])
+        np.testing.assert_allclose(ordered, world.truth(number), atol=1e-3)
+    assert len(world.calls) <= 12
+    assert sum(map(sum, world.calls)) <= 60
+
+
+class Raised(World):
+    """An arm is raised at once, and seen in boxes that hold it, with a confidence."""
+
+    def __init__(self, confidence):
+        super().__init__(lambda _: (200, 150))
+        self.confidence = confidence
+
+    def look(self, number, boxes, box_scores):
+        people = super().look(number, boxes, box_scores)
+        wrist = people.keypoints[:, 9]
+        if number >= 4:
+            wrist[:, 1] = 103
+        inside = (wrist >= people.bboxes[:, :2]) & (wrist <= people.bboxes[:, 2:])
+        seen = inside.all(1) & (number < 4 or self.confidence > 0.1)
+        people.scores[:, 9] = np.where(seen, self.confidence if number >= 4 else 0.9, 0)
+        return people
+
+
+@pytest.mark.parametrize(('confidence', 'taken'), [(0.8, True), (0.2, False)])
+def test_lost_wrists_are_searched_in_larger_boxes(confidence, taken):
+    world = Raised(confidence)
+    frames = frames_of(np.arange(25) / 25)
+    before = world.look(0, world.boxes_of(world.truth(0)), np.ones(1))
+    keyframes = track_chunk(frames, [before], world.estimate, world.redetect)
+    lost = [key.people.scores[0, 9] for key in keyframes if key.position >= 4]
+    np.testing.assert_allclose(lost, confidence if taken else 0, rtol=1e-6)
+    others = [key.people.scores[0, :9] for key in keyframes]
+    np.testing.assert_array_equal(others, np.float32(0.9))
+    # again where the wrist was seen before, and at the detection, which estimates, too
+    assert len(world.calls) - (len(keyframes) - 1) <= 3
+
+
+def test_new_people_are_searched_backwards():
+    world = World(lambda n: (60, 100), lambda n: (300, 150) if n >= 9 else None)
+    counts = [len(found) for found in world.run(25)]
+    assert counts == [1] * 9 + [2] * 16
+    assert world.num_detections == 1
+
+
+def test_without_people_only_the_last_frame_is_looked_at():
+    world = World(lambda n: None)
+    assert [len(found) for found in world.run(25)] == [0] * 25
+    assert sum(map(sum, world.calls)) == 0
+    assert world.num_detections == 1
+
+
+def test_motion_before_the_chunk_saves_keyframes():
+    world = World(lambda n: (60 + 3 * n, 100))
+    frames = frames_of(np.arange(10, 35) / 25, first=10)
+    before = [world.look(n, world.boxes_of(world.truth(n)), np.ones(1)) for n in (5, 9)]
+    people = estimate_chunk(frames, before, world.estimate, world.redetect)
+    for number, found in zip(range(10, 35), people, strict=True):
+        np.testing.assert_allclose(centers(found), world.truth(number), atol=1e-3)
+    # frames 13, 21, 29, 30 and 34, then the middles of the gaps
+    assert [sum(call) for call in world.calls if sum(call)] == [1, 1, 1, 1, 1, 4]
+
+
+def test_new_people_are_not_searched_before_the_chunk():
+    """The frames before it are not there to look at."""
+    world = World(lambda n: (60, 100), lambda n: (300, 150) if n >= 10 else None)
+    frames = frames_of(np.arange(10, 35) / 25, first=10)
+    before = [world.look(n, world.boxes_of(world.truth(n)), np.ones(1)) for n in (5, 9)]
+    keyframes = track_chunk(frames, before, world.estimate, world.redetect)
+    counts = {key.position: len(key.ids) for key in keyframes}
+    assert counts.pop(-5) == counts.pop(-1) == 1
+    assert set(counts.values()) == {2}
+
+
+def test_torsos_are_upright_lie_or_are_upside_down():
+    standing = np.zeros((17, 2), np.float32)
+    standing[[5, 6]], standing[[11, 12]] = (10, 20), (15, 60)
+    lying = standing[:, ::-1]
+    unknown = np.full((17, 2), np.nan)
+    people = np.stack([standing, -standing, lying, unknown])
+    assert are_upright(people).tolist() == [True, False, False, False]
+    assert are_upright(people[:, :10]).tolist() == [False] * 4
+    # the head of the lying one is on the left
+    assert quarter_turns(people).tolist() == [0, 2, 3, 0]
+    assert quarter_turns(people[:, :10]).tolist() == [0] * 4
+
+
+def test_confidence_matters_only_for_people_who_are_not_upright():
+    known = []
+
+    class Turned(World):
+        def estimate(self, frames, boxes, priors):
+            known.append([(*own.confidence, *own.turns) for own in priors])
+            found = super().estimate(frames, boxes, priors)
+            for people in found:
+                people.keypoints[people.keypoints[..., 0].mean(1) > 200] *= (1, -1)
+                people.keypoints[people.keypoints[..., 1] < 0] += (0, 200)
+            return found
+
+    Turned(lambda n: (100 + n, 100), lambda n: (300 + n, 100)).run(25)
+    filled = known[-1]
+    assert len(filled) >= 4
+    for first, second, *turns in filled:
+        assert first == -np.inf
+        assert second == pytest.approx(0.9)
+        assert turns == [0, 2]
+
+
+def swing(n):
+    """A person whose left wrist swings, 1/6 of the size to either side."""
+    offsets = OFFSETS.copy()
+    offsets[9, 0] += 8 * np.sin(n / 2)
+    return offsets
+
+
+class Moving(World):
+    """Sees people at whose keypoints a function of the frame number points."""
+
+    def __init__(self, pose, center=lambda n: (100 + 2 * n, 100)):
+        super().__init__(center)
+        self.pose = pose
+
+    def look(self, number, boxes, box_scores):
+        people = super().look(number, boxes, box_scores)
+        people.keypoints += self.pose(number) - OFFSETS
+        return people
+
+
+def chunk_of(world, count=25, gaps=Gaps(), fps=25, times=None):  # noqa: B008
+    frames = frames_of(np.arange(count) / fps if times is None else times)
+    before = world.look(0, world.boxes_of(world.truth(0)), np.full(1, 0.7))
+    keyframes = track_chunk(
+        frames, [before], world.estimate, world.redetect, gaps.max_step(frames)
+    )
+    return fill_chunk(frames, keyframes, world.estimate, gaps)
+
+
+def test_predictable_people_are_interpolated():
+    world = Moving(lambda n: OFFSETS)
+    people = chunk_of(world)
+    for number, found in enumerate(people):
+        np.testing.assert_allclose(
+            found.keypoints[0], world.truth(number) + OFFSETS, atol=1e-3
+        )
+        np.testing.assert_allclose(found.scores, 0.9, rtol=1e-6)
+    # keyframes 0, 2, 6, 14, 20, 24 and the middle between each two
+    assert sum(map(sum, world.calls)) <= 12
+
+
+def test_limbs_that_are_not_predictable_are_estimated_more_often():
+    swings, still = Moving(swing), Moving(lambda n: OFFSETS)
+    people = chunk_of(swings)
+    chunk_of(still)
+    assert sum(map(sum, swings.calls)) > 1.5 * sum(map(sum, still.calls))
+    errors = [
+        np.abs(found.keypoints[0] - swings.truth(number) - swing(number)).max()
+        for number, found in enumerate(people)
+    ]
+    assert np.mean(errors) < 1
+
+
+def test_frames_of_a_varying_rate_are_interpolated_by_time():
+    times = np.cumsum([1, 1, 1, 3, 1, 1, 2, 1, 1, 1, 1, 3] * 2) / 75
+    world = Moving(lambda n: OFFSETS, lambda n: (100 + 60 * times[max(n, 0)], 100))
+    people = chunk_of(world, count=24, times=times)
+    assert sum(map(sum, world.calls)) < 15
+    for number, found in enumerate(people):
+        wanted = world.truth(number) + OFFSETS
+        np.testing.assert_allclose(found.keypoints[0], wanted, atol=0.1)
+
+
+def test_every_frame_is_estimated_if_wanted():
+    world = Moving(lambda n: OFFSETS)
+    chunk_of(world, gaps=Gaps(tolerance=0))
+    assert sum(map(sum, world.calls)) == 25
+
+
+def test_people_lost_in_the_middle_of_a_gap_are_searched_in_its_other_frames():
+    # the middle of the keyframes 6 and 14
+    world = World(lambda n: (100, 100) if n not in (9, 10) else None)
+    counts = [len(found) for found in world.run(25)]
+    assert counts == [0 if n in (9, 10) else 1 for n in range(25)]

@@ -1,0 +1,128 @@
+"""People who leave and return keep their track ID; others do not get it."""
+
+import cv2
+import numpy as np
+import pytest
+
+from mmhot.motion.returning import MergeReturning
+from mmhot.skeletons.joints import get_skeleton
+from mmhot.structures.clips import Clip2D, Track2D
+from mmhot.structures.people import People
+from mmhot.tracking.appearance import AppearanceObserver
+
+COCO = get_skeleton('coco-17')
+RED, BLUE, GREEN, GRAY = (40, 40, 200), (200, 60, 40), (40, 180, 60), (120, 120, 120)
+FPS = 10.0
+
+
+def standing(left, height=120):
+    """Keypoints of a standing person, (17, 2)."""
+    rows = {'eye': (2, 4), 'ear': (5, 6), 'shoulder': (14, 22), 'elbow': (18, 42)}
+    rows |= {'wrist': (20, 58), 'hip': (9, 60), 'knee': (9, 88), 'ankle': (9, 115)}
+    points = np.zeros((17, 2), np.float32)
+    points[0] = 0, 6
+    for name, (across, down) in rows.items():
+        for side, sign in (('left', 1), ('right', -1)):
+            points[COCO.index(f'{side}_{name}')] = sign * across, down
+    return points * height / 120 + [left, 20]
+
+
+def draw(image, points, shirt, trousers):
+    index = COCO.index
+    trunk = ('left_shoulder', 'right_shoulder', 'right_hip', 'left_hip')
+    cv2.fillPoly(image, [points[[index(name) for name in trunk]].astype(int)], shirt)
+    for side in ('left', 'right'):
+        leg = points[[index(f'{side}_{part}') for part in ('hip', 'knee', 'ankle')]]
+        cv2.polylines(image, [leg.astype(int)], False, trousers, 14)
+    cv2.circle(image, points[0].astype(int).tolist(), 9, (150, 180, 220), -1)
+
+
+def make_clip(visits, gains=None):
+    """Return tracks and looks of visits: begin, end, place, shirt and trousers."""
+    rng = np.random.default_rng(0)
+    observer = AppearanceObserver('coco-17')
+    rows = [[] for _ in visits]
+    for frame in range(max(visit[1] for visit in visits)):
+        image = np.full((160, 320, 3), 90, np.uint8)
+        boxes, keypoints = [], []
+        for number, (begin, end, place, shirt, trousers) in enumerate(visits):
+            if begin <= frame < end:
+                points = standing(place + frame - begin)
+                draw(image, points, shirt, trousers)
+                points = points + rng.normal(0, 1, points.shape)
+                box = np.r_[points.min(0) - 5, points.max(0) + 5].astype(np.float32)
+                boxes.append(box)
+                keypoints.append(points)
+                rows[number].append((frame, points, box))
+        gain = 1 if gains is None else gains(frame)
+        image = np.clip(gain * image + rng.normal(0, 3, image.shape), 0, 255)
+        count = len(boxes)
+        people = People(
+            np.array(boxes, np.float32).reshape(-1, 4),
+            np.ones(count),
+            np.array(keypoints).reshape(-1, 17, 2),
+            np.ones((count, 17)),
+        )
+        observer.observe(frame, image.astype(np.uint8), people, frame == 0)
+    tracks = []
+    for number, own in enumerate(rows):
+        frames, points, boxes = (np.array(values) for values in zip(*own, strict=True))
+        ones = np.ones(points.shape[:2], np.float32)
+        points = points.astype(np.float32)
+        tracks.append(Track2D(number, frames, points, ones, boxes))
+    return tracks, observer.arrays()
+
+
+def merge(tracks, looks, cuts=()):
+    clip = Clip2D('drawn', 'coco-17', tracks, 320, 160, FPS)
+    return MergeReturning()(clip, looks, cuts).tracks
+
+
+def merged(visits, gains=None, cuts=()):
+    """Return the frames at which tracks begin, for each merged track."""
+    tracks, looks = make_clip(visits, gains)
+    result = merge(tracks, looks, cuts)
+    assert [track.track for track in result] == list(range(len(result)))
+    begins = {visit[0] for visit in visits}
+    return [sorted(begins & set(track.frames.tolist())) for track in result]
+
+
+BOTH = [(0, 60, 40, RED, GRAY), (1, 61, 160, BLUE, GREEN)]
+
+
+def test_people_who_return_keep_their_track():
+    visits = [*BOTH, (100, 150, 200, RED, GRAY), (101, 151, 60, BLUE, GREEN)]
+    tracks, looks = make_clip(visits)
+    first, second = merge(tracks, looks)
+    np.testing.assert_array_equal(first.frames, np.r_[0:60, 100:150])
+    np.testing.assert_array_equal(second.frames, np.r_[1:61, 101:151])
+    np.testing.assert_array_equal(first.bboxes[60:], tracks[2].bboxes)
+    np.testing.assert_array_equal(second.keypoints[:60], tracks[1].keypoints)
+
+
+def test_exposure_does_not_matter():
+    visits = [*BOTH, (100, 150, 200, RED, GRAY)]
+    assert len(merged(visits, lambda frame: 1.0 if frame < 80 else 0.55)) == 2
+
+
+@pytest.mark.parametrize('clothes', [(GREEN, BLUE), (GRAY, RED), (BLUE, GRAY)])
+def test_others_get_a_track_of_their_own(clothes):
+    assert len(merged([*BOTH, (100, 150, 200, *clothes)])) == 3
+
+
+def test_people_in_the_same_clothes_stay_apart():
+    twins = [(0, 60, 40, RED, GRAY), (1, 61, 160, RED, GRAY)]
+    assert len(merged([*twins, (100, 150, 200, RED, GRAY)])) == 3
+
+
+def test_shots_and_short_tracks_stay_apart():
+    visits = [*BOTH, (100, 150, 200, RED, GRAY)]
+    assert len(merged(visits, cuts=[80])) == 3
+    assert len(merged([*BOTH, (100, 104, 200, RED, GRAY)])) == 3
+
+
+def test_nothing_seen_is_no_reason_to_merge():
+    tracks, looks = make_clip([*BOTH, (100, 150, 200, RED, GRAY)])
+    none = {name: values[:0] for name, values in looks.items()}
+    assert len(merge(tracks, none)) == 3
+    assert merge([], none) == []

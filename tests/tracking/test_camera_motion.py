@@ -1,0 +1,368 @@
+"""Background points, and the rotation and zoom of cameras in synthetic videos."""
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+from rendered_clips import DATA
+from scipy.spatial.transform import Rotation
+
+from mmhot.chain.pipeline import VideoLifter
+from mmhot.frames.sources import Frame
+from mmhot.lifting.lifter import Lifter
+from mmhot.motion.camera_path import (
+    choose_path,
+    describe_path,
+    find_lens,
+    shows_static,
+    solve_camera_path,
+    static_path,
+)
+from mmhot.motion.stabilization import RestoreCamera, StabilizeCamera, stable_keypoints
+from mmhot.pose2d.cache import ClipPeople
+from mmhot.pose2d.estimation import show_again
+from mmhot.structures.clips import Clip2D, Track2D
+from mmhot.structures.lens import Lens
+from mmhot.structures.people import People
+from mmhot.tracking.background import NUM_POINTS, BackgroundTracker
+
+SIZE, FOCAL, COUNT = (480, 270), 520.0, 60
+CENTER = np.array(SIZE) / 2
+TIMES = np.arange(COUNT) / COUNT
+CAMERA = [StabilizeCamera(), RestoreCamera()]
+
+
+def texture(rng, side=1800):
+    """Smooth noise of several scales, (S, S) uint8."""
+    total = np.zeros((side, side), np.float32)
+    for scale in (6, 24, 90):
+        small = rng.normal(0, 1, (side // scale + 1,) * 2).astype(np.float32)
+        total += cv2.resize(small, (side, side), interpolation=cv2.INTER_CUBIC)
+    total -= total.min()
+    return (total / total.max() * 255).astype(np.uint8)
+
+
+def turns():
+    """A pan of 24 degrees and back, with some tilt and roll, and a zoom of 1.4."""
+    angles = np.stack(
+        [
+            24 * np.sin(np.pi * TIMES),
+            5 * np.sin(2 * np.pi * TIMES),
+            2 * np.sin(np.pi * TIMES),
+        ],
+        -1,
+    )
+    rotations = Rotation.from_euler('yxz', angles, degrees=True)
+    return rotations, 1 + 0.4 * TIMES
+
+
+def panorama_video(rotations, zooms, seed=0):
+    """Frames of a wall as a turning camera sees it, with a person who passes by."""
+    rng = np.random.default_rng(seed)
+    wall = texture(rng)
+    # the wall spans 3.2 units at a distance of 1
+    to_wall = np.diag([len(wall) / 3.2] * 2 + [1.0])
+    to_wall[:2, 2] = len(wall) / 2
+    for index, (rotation, zoom) in enumerate(zip(rotations, zooms, strict=True)):
+        lens = np.diag([FOCAL * zoom] * 2 + [1.0])
+        lens[:2, 2] = CENTER
+        turn = lens @ rotation.as_matrix().T @ np.linalg.inv(to_wall)
+        image = cv2.warpPerspective(wall, turn, SIZE)
+        image = np.clip(image + rng.normal(0, 3, image.shape), 0, 255).astype(np.uint8)
+        box = np.array([[100 + 2 * index, 60, 180 + 2 * index, 240]], np.float32)
+        left, top, right, bottom = box[0].astype(int)
+        image[top:bottom, left:right] = rng.integers(
+            0, 255, (bottom - top, right - left)
+        )
+        yield np.repeat(image[..., None], 3, 2), box
+
+
+def walking_video(places):
+    """Frames of three walls one behind the other, from places (to the side, ahead)."""
+    openings = np.zeros((2, 1800, 1800), np.uint8)
+    openings[0, :, 300:700] = openings[0, :, 1000:1250] = 255
+    openings[1, 1000:] = openings[1, :, 800:900] = 255
+    walls = [texture(np.random.default_rng(seed)) for seed in range(3)]
+    for place in places:
+        images = []
+        for wall, depth in zip([*walls, *openings], [8, 4, 2.5, 4, 2.5], strict=True):
+            scale = FOCAL * depth / 300 / (depth - place[1])
+            shift = CENTER - 900 * scale - [place[0] * FOCAL / (depth - place[1]), 0]
+            moved = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
+            images.append(cv2.warpAffine(wall, moved, SIZE))
+        image = np.where(images[3] > 127, images[1], images[0])
+        image = np.where(images[4] > 127, images[2], image)
+        yield np.repeat(image[..., None], 3, 2), np.zeros((0, 4), np.float32)
+
+
+def observe(video, cuts=(), interval=1):
+    tracker = BackgroundTracker(interval)
+    for index, (image, boxes) in enumerate(video):
+        rows = len(boxes)
+        people = People(boxes, np.ones(rows), np.zeros((rows, 17, 2)), np.ones(rows))
+        tracker.observe(index, image, people, index in (0, *cuts))
+    return tracker.arrays()
+
+
+def solve(arrays, focal=FOCAL):
+    return solve_camera_path(**arrays, size=SIZE, lens=Lens.pinhole(focal, *SIZE))
+
+
+@pytest.fixture(scope='module')
+def panned():
+    return observe(panorama_video(*turns()))
+
+
+def test_pan_and_zoom_are_found_without_drift(panned):
+    rotations, zooms = turns()
+    path = solve(panned)
+    errors = (rotations.inv() * Rotation.from_rotvec(path.rotations)).magnitude()
+    errors = np.degrees(errors)
+    assert errors.max() < 0.2
+    assert errors[-5:].mean() < 0.1
+    np.testing.assert_allclose(path.zooms, zooms, rtol=0.005)
+    assert not path.moves
+    assert not path.is_static
+    expected = np.c_[path.rotations, path.zooms].astype(np.float32)
+    np.testing.assert_array_equal(choose_path(path, 'pan'), expected)
+
+
+def test_points_are_outside_of_people(panned):
+    points = panned['points'][:, :, 2:]
+    left = 100 + 2 * np.arange(COUNT)[:, None]
+    inside = (points[..., 0] > left) & (points[..., 0] < left + 80)
+    inside &= (points[..., 1] > 60) & (points[..., 1] < 240)
+    assert not inside.any()
+    assert points.shape == (COUNT, NUM_POINTS, 2)
+
+
+def lens_of(arrays):
+    return find_lens(arrays['points'], arrays['keyframe'], SIZE)
+
+
+def test_focal_length_is_found_from_a_pan(panned):
+    lens = lens_of(panned)
+    assert lens.focal[0] == pytest.approx(FOCAL, rel=0.03)
+    assert lens.focal[0] == lens.focal[1]
+    assert lens.center == (240, 135)
+    assert lens.size == SIZE
+
+
+def test_focal_length_of_other_cameras_is_unknown_or_does_not_hide_their_motion():
+    still = [Rotation.identity()] * 20
+    assert lens_of(observe(panorama_video(still, np.ones(20)))) is None
+    blank = np.zeros((270, 480, 3), np.uint8), np.zeros((0, 4), np.float32)
+    assert lens_of(observe([blank] * 3)) is None
+    for step in ((0.03, 0), (0, 0.04)):
+        arrays = observe(walking_video(np.outer(np.arange(30), step)))
+        lens = lens_of(arrays)
+        assert lens is None or solve(arrays, lens.focal[0]).moves
+
+
+def test_rotating_cameras_bring_their_lens(panned):
+    pipeline = VideoLifter(None, None, processors=CAMERA, camera='rotating')
+    people = ClipPeople([None] * COUNT, size=SIZE, observed={'background': panned})
+    source = SimpleNamespace(path='pan.mp4')
+    path, lens = pipeline.solve_camera(source, people)
+    assert lens.focal[0] == pytest.approx(FOCAL, rel=0.03)
+    rotations, _ = turns()
+    errors = (rotations.inv() * Rotation.from_rotvec(path[:, :3])).magnitude()
+    assert np.degrees(errors).max() < 0.6
+    cut = replace(people, cuts=[30])
+    assert pipeline.solve_camera(source, cut)[1] is None
+    pipeline.intrinsics = Lens((500, 500), tuple(CENTER), size=SIZE)
+    assert pipeline.solve_camera(source, people)[1] == pipeline.intrinsics
+
+
+def sway():
+    return np.outer(np.sin(np.arange(30) / 3), [0.02, 0])
+
+
+@pytest.mark.parametrize(
+    ('video', 'is_static'),
+    [
+        (panorama_video([Rotation.identity()] * 30, np.ones(30)), True),
+        (panorama_video(*turns()), False),
+        (walking_video(np.outer(np.arange(30), (0.03, 0))), False),
+        (walking_video(sway()), False),
+    ],
+    ids=['static', 'pan', 'walk', 'sway by 2 cm'],
+)
+def test_some_frames_show_whether_a_camera_is_static(video, is_static):
+    arrays = observe(video, interval=10)
+    assert shows_static(solve(arrays), arrays['keyframe']) == is_static
+
+
+class Video:
+    """Frames of a synthetic video, that counts how often it is read."""
+
+    path, readings = Path('video.mp4'), 0
+
+    def __init__(self, video):
+        self.frames = list(video)
+
+    def __iter__(self):
+        self.readings += 1
+        for index, (image, _) in enumerate(self.frames):
+            yield Frame(index, index / 25, image)
+
+    def seen(self, pipeline, cuts=()):
+        """Return its people, as the pipeline observes them while it is decoded."""
+        people = []
+        for _, boxes in self.frames:
+            rows = len(boxes)
+            arrays = np.ones(rows), np.zeros((rows, 17, 2)), np.ones(rows)
+            people.append(People(boxes, *arrays))
+        clip = ClipPeople(people, size=SIZE, cuts=list(cuts))
+        pipeline.pose_estimator = lambda source, cache, progress, observers: observers
+        [tracker] = pipeline.estimate_poses(self)
+        show_again(self, clip, tracker)
+        clip.observed[tracker.name] = tracker.arrays()
+        return clip
+
+
+def path_of(video, camera, cuts=(), **options):
+    """Return the camera's path and lens, and how often the video was decoded."""
+    pipeline = VideoLifter(None, None, processors=CAMERA, camera=camera, **options)
+    source = Video(video)
+    path, lens = pipeline.solve_camera(source, source.seen(pipeline, cuts))
+    return path, lens, source.readings
+
+
+@pytest.mark.parametrize('cuts', [(), (60,)], ids=['one shot', 'two shots'])
+def test_auto_finds_cameras_that_turn(cuts, caplog):
+    video = [frame for _ in (0, *cuts) for frame in panorama_video(*turns())]
+    expected, lens, _ = path_of(video, 'rotating', cuts)
+    path, found, readings = path_of(video, 'auto', cuts)
+    np.testing.assert_array_equal(path, expected)
+    assert found == lens
+    assert (lens is None) == bool(cuts)
+    assert readings == 2
+    assert not caplog.text
+    angle = np.degrees(np.linalg.norm(path[:, :3], axis=-1)).max()
+    assert angle == pytest.approx(24.4, abs=3)
+    zoom = path[:, 3].max()
+    words = f'rotating camera, by up to {angle:.1f} degrees, zoom 1.00 to {zoom:.2f}'
+    assert describe_path(path) == words
+
+
+def test_auto_looks_at_all_frames_of_static_cameras_if_a_shot_is_short(caplog):
+    still = list(panorama_video([Rotation.identity()] * 40, np.ones(40)))
+    for cuts, expected in (((), 1), ([20], 2)):
+        path, lens, readings = path_of(still, 'auto', cuts)
+        np.testing.assert_array_equal(path, static_path(40))
+        assert (lens, readings) == (None, expected)
+        assert describe_path(path) == 'static camera'
+    # a whole video this short has no path
+    assert path_of(still[:30], 'auto') == (None, None, 1)
+    assert not caplog.text
+
+
+@pytest.mark.parametrize('camera', ['auto', 'rotating'])
+def test_auto_warns_of_carried_cameras(camera, caplog):
+    video = walking_video(np.outer(np.arange(40), (0.03, 0)))
+    path, lens, readings = path_of(video, camera)
+    assert path is None
+    assert lens is None
+    assert readings == (2 if camera == 'auto' else 1)
+    [record] = caplog.records
+    assert record.getMessage().startswith('video.mp4: the camera changes its place')
+
+
+def test_videos_that_cannot_be_read_again_have_no_path(caplog):
+    pipeline = VideoLifter(None, None, processors=CAMERA, camera='auto')
+    source = Video(panorama_video(*turns()))
+    people = source.seen(pipeline)
+    del source.frames[40:]
+    assert pipeline.solve_camera(source, people) == (None, None)
+    assert 'video.mp4 could be read only once' in caplog.text
+
+
+def test_wide_turns_are_refused(panned, caplog):
+    path = solve(panned)
+    wide = replace(path, rotations=path.rotations * 4)
+    assert choose_path(wide, 'wide.mp4') is None
+    assert 'the camera turns by 96 degrees, of at most 75: people' in caplog.text
+
+
+def test_shots_and_blank_frames_begin_anew():
+    rotations, zooms = turns()
+    video = list(panorama_video(rotations[:10], zooms[:10]))
+    blank = np.zeros_like(video[0][0]), np.zeros((0, 4), np.float32)
+    arrays = observe([*video, *video, blank], cuts=[10])
+    assert arrays['keyframe'][[0, 10, 20]].tolist() == [0, 10, -1]
+    path = solve(arrays)
+    np.testing.assert_allclose(path.rotations[10:20], path.rotations[:10], atol=1e-6)
+    assert np.isnan(path.errors[20])
+    np.testing.assert_array_equal(path.rotations[20], path.rotations[19])
+
+
+def panned_walk():
+    """Ground-truth keypoints of a rendered clip, as a turning camera sees them."""
+    with np.load(DATA / 'rendered_walk.npz') as data:
+        joints, focal = data['h36m_cam3d'][:COUNT], float(data['K'][0, 0])
+    rotations, zooms = turns()
+    own = np.stack(
+        [turn.inv().apply(pose) for turn, pose in zip(rotations, joints, strict=True)]
+    )
+    pixels = own[..., :2] / own[..., 2:] * (focal * zooms)[:, None, None] + [640, 360]
+    path = np.column_stack([rotations.as_rotvec(), zooms]).astype(np.float32)
+    track = Track2D(0, np.arange(COUNT), pixels, np.ones(pixels.shape[:2]))
+    clip = Clip2D('walk', 'h36m-17', [track], 1280, 720, 25.0)
+    return clip, joints, path, Lens((focal, focal), (640, 360), size=(1280, 720))
+
+
+def test_people_of_turning_cameras_share_axes():
+    """The root path is that of the world, as the same lifter sees it standing still."""
+    clip, joints, path, lens = panned_walk()
+    lifter = Lifter('nanohtnet', device='cpu')
+    pipeline = VideoLifter(None, lifter, processors=CAMERA, intrinsics=lens)
+    lifted = pipeline.lift(clip, path=path)
+    still = joints[..., :2] / joints[..., 2:] * lens.focal[0] + [640, 360]
+    track = replace(clip.tracks[0], keypoints=still)
+    expected = pipeline.lift(replace(clip, tracks=[track]))
+    np.testing.assert_allclose(lifted.root_3d, expected.root_3d, atol=2e-3)
+    np.testing.assert_allclose(lifted.keypoints_3d, expected.keypoints_3d, atol=2e-3)
+    np.testing.assert_allclose(stable_keypoints(lifted), still, atol=0.01)
+    np.testing.assert_allclose(lifted.keypoints_2d, clip.tracks[0].keypoints, atol=0.01)
+    offset = lifted.root_3d - joints[:, 0]
+    assert np.linalg.norm(offset - offset.mean(0), axis=-1).mean() < 0.15
+    unaware = pipeline.lift(clip)
+    offset = unaware.root_3d - joints[:, 0]
+    assert np.linalg.norm(offset - offset.mean(0), axis=-1).mean() > 0.4
+
+
+def test_distorted_pixels_are_restored():
+    """Keypoints of a distorting lens are straightened and turned, and turned back."""
+    clip, _, path, _ = panned_walk()
+    lens = Lens((1100, 1090), (650, 350), (-0.1, 0.02, 0, 0), (1280, 720))
+    seen = lens.distort(clip.tracks[0].keypoints)
+    np.testing.assert_allclose(lens.undistort(seen), clip.tracks[0].keypoints, atol=0.1)
+    clip = replace(clip, tracks=[replace(clip.tracks[0], keypoints=seen)])
+    lifter = Lifter('nanohtnet', device='cpu')
+    pipeline = VideoLifter(None, lifter, processors=CAMERA, intrinsics=lens)
+    lifted = pipeline.lift(clip, path=path)
+    np.testing.assert_allclose(lifted.keypoints_2d, seen, atol=0.1)
+    assert lifted.intrinsics == lens.parameters
+
+
+def test_path_is_saved_and_used_by_exports(tmp_path):
+    from mmhot.io.lifted import read_lifted
+
+    clip, _, path, lens = panned_walk()
+    lifter = Lifter('nanohtnet', device='cpu')
+    pipeline = VideoLifter(None, lifter, processors=CAMERA, intrinsics=lens)
+    lifted = replace(pipeline.lift(clip, path=path), cuts=(20, 40))
+    for name in ('walk.npz', 'walk.json'):
+        lifted.save(tmp_path / name, without=['feet'])
+        again = read_lifted(tmp_path / name)
+        np.testing.assert_array_equal(again.camera_path, path)
+        assert again.cuts == (20, 40)
+        np.testing.assert_array_equal(again.keypoints_3d, lifted.keypoints_3d)
+    assert read_lifted(tmp_path / 'walk.npz').take(slice(3)).camera_path is not None
+    lifted.save(tmp_path / 'locked.npz')
+    locked = read_lifted(tmp_path / 'locked.npz')
+    assert abs(locked.root_3d - lifted.root_3d).max() > 0.01
