@@ -13,7 +13,7 @@ from mmhot.version import __version__
 
 if TYPE_CHECKING:
     from mmhot.apis.lifting import infer, lift
-    from mmhot.chain.processors import register_processor
+    from mmhot.chain.steps import register_processor, register_step
     from mmhot.io.lifted import read_lifted
     from mmhot.io.readers.keypoints import read_keypoints
     from mmhot.lifting.lifter import Lifter
@@ -39,7 +39,8 @@ _LAZY = {
     'read_keypoints': 'mmhot.io.readers.keypoints',
     'read_lifted': 'mmhot.io.lifted',
     'register_pose_estimator': 'mmhot.pose2d.pose_source',
-    'register_processor': 'mmhot.chain.processors',
+    'register_processor': 'mmhot.chain.steps',
+    'register_step': 'mmhot.chain.steps',
     'register_writer': 'mmhot.structures.formats',
 }
 
@@ -60,6 +61,7 @@ __all__ = [
     'read_lifted',
     'register_pose_estimator',
     'register_processor',
+    'register_step',
     'register_writer',
 ]
 

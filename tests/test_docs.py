@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 import mmhot
-from mmhot.apis.options import InferOptions, LiftOptions, SaveOptions
+from mmhot.chain.options import InferOptions, LiftOptions, SaveOptions
 from mmhot.cli.dispatch import build_parser
 from mmhot.structures.clips import Clip3D
 from mmhot.structures.formats import WRITERS

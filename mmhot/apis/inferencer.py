@@ -1,7 +1,7 @@
 """Inferencer with the interface of MMPose's, which lifts whole clips."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from itertools import islice
 from pathlib import Path
@@ -14,24 +14,29 @@ from mmengine.structures import InstanceData
 from mmpose.apis.inferencers.base_mmpose_inferencer import BaseMMPoseInferencer
 from mmpose.structures import PoseDataSample, split_instances
 
-from mmhot.apis.lifting import warn_of_damage
-from mmhot.apis.options import InferOptions
-from mmhot.apis.processing import processors_of
-from mmhot.apis.progress import ShowStage, no_bar, stage_bars, text_bar
-from mmhot.chain.pipeline import VideoLifter
+from mmhot.chain.build import build_chain
+from mmhot.chain.chain import Chain, StageTimes
+from mmhot.chain.core_steps import SetLens
+from mmhot.chain.options import InferOptions
+from mmhot.chain.progress import ShowStage, no_bar, stage_bars, text_bar
 from mmhot.compat.installation import choose_device
 from mmhot.frames.decoding import DEFAULT_FPS
 from mmhot.frames.inputs import open_inputs
 from mmhot.frames.shot_boundaries import CutDetector
-from mmhot.frames.sources import Frame, FrameSource, ImageSequence
+from mmhot.frames.sources import (
+    Frame,
+    FrameSource,
+    ImageSequence,
+    warn_of_damage,
+)
 from mmhot.io.images import read_image
 from mmhot.lifting.lifter import Lifter
+from mmhot.motion.confidence import DETECTED
 from mmhot.pose2d import pose_source
-from mmhot.pose2d.cache import ClipPeople
 from mmhot.pose2d.detectors import BoxFilter
 from mmhot.pose2d.estimation import VideoPoseEstimator
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.structures.clips import Clip3D, Track2D
+from mmhot.structures.clips import Clip2D, Clip3D, Track2D
 from mmhot.structures.people import People
 from mmhot.tracking.person_tracker import Tracker
 from mmhot.visualization.clip_renderer import ClipRenderer
@@ -124,11 +129,14 @@ class Inferencer(BaseMMPoseInferencer):
         if det_cat_ids not in (None, 0, [0], (0,)):
             raise ValueError(f'det_cat_ids must be 0, people, got {det_cat_ids!r}')
         device = choose_device(device)
-        self.lifter, self._processors = None, []
+        # tracks enter the chain like those of a file, which has no default of kpt_thr
+        confident = None if 'confidence' in without else DETECTED
+        self._options = InferOptions(
+            without=without, camera='moving', kpt_thr=confident, device=device
+        )
+        self.lifter = None
         if lifts:
             self.lifter = Lifter(pose3d, pose3d_weights, device=device)
-            options = InferOptions(without=without)
-            self._processors = processors_of(options, self.lifter)
         # thresholds differ from call to call, see BoxFilter
         self.detector, self.estimator = pose_source.open_pose_source(
             pose2d, pose2d_weights, det_model, det_weights, device, min_score=0.0
@@ -184,7 +192,9 @@ class Inferencer(BaseMMPoseInferencer):
         """
         detector = BoxFilter(self.detector, bbox_thr, nms_thr)
         models = VideoPoseEstimator(detector, self.estimator, batch_size=batch_size)
-        pipeline = VideoLifter(models, self.lifter, processors=self._processors)
+        chain = None
+        if self.lifter is not None:
+            chain = build_chain(self._options, lifter=self.lifter, models=models)
         name, estimate, paths = 'images', self._pose_images, inputs
         if self._video_input:
             name = Path(self.video_info['name']).stem
@@ -193,13 +203,16 @@ class Inferencer(BaseMMPoseInferencer):
         files = (x for x in paths if isinstance(x, str | Path))
         self._read_files = {Path(x).resolve() for x in files}
         with stage_bars(self.bars, name) as progress:
-            for image in estimate(inputs, pipeline, progress):
+            for image in estimate(inputs, models, chain, progress):
                 yield image, image
 
     def _pose_images(
-        self, inputs: list, pipeline: VideoLifter, progress: ShowStage
+        self,
+        inputs: list,
+        models: VideoPoseEstimator,
+        chain: Chain | None,
+        progress: ShowStage,
     ) -> Iterator[PosedImage]:
-        models = pipeline.pose_estimator
         for start in range(0, len(inputs), models.batch_size):
             images = [_read(x) for x in inputs[start : start + models.batch_size]]
             found = zip(images, models.estimate_images(images), strict=True)
@@ -207,7 +220,7 @@ class Inferencer(BaseMMPoseInferencer):
                 name, size = inputs[number], image.shape[1::-1]
                 is_array = isinstance(name, np.ndarray)
                 name = _NAME.format(number) if is_array else str(name)
-                lifted = _lift_image(pipeline, name, size, people)
+                lifted = chain and self._lift_image(chain, name, size, people)
                 progress('2D', number + 1, len(inputs))
                 yield PosedImage(
                     name,
@@ -222,11 +235,11 @@ class Inferencer(BaseMMPoseInferencer):
     def _pose_frames(
         self,
         source: FrameSource | Iterator[Frame],
-        pipeline: VideoLifter,
+        models: VideoPoseEstimator,
+        chain: None,
         progress: ShowStage,
     ) -> Iterator[PosedImage]:
         """Estimate and track the poses of a video or webcam, frame by frame."""
-        models = pipeline.pose_estimator
         fps, total = self.video_info['fps'], getattr(source, 'num_frames', 0)
         tracker, cut_detector = Tracker(fps), CutDetector()
         interval, previous = models.detection_interval(fps), None
@@ -252,21 +265,25 @@ class Inferencer(BaseMMPoseInferencer):
             warn_of_damage(source)
 
     def _lift_video(
-        self, video: FrameSource, pipeline: VideoLifter, progress: ShowStage
+        self,
+        video: FrameSource,
+        models: VideoPoseEstimator,
+        chain: Chain,
+        progress: ShowStage,
     ) -> Iterator[PosedImage]:
         """Lift the people of a video; for drawings it is read once more."""
-        total = video.num_frames or 0
-        found = pipeline.estimate_poses(video, lambda done: progress('2D', done, total))
-        warn_of_damage(video)
-        tracks = pipeline.track(video, found)
-        clip = pipeline.assemble(video, found, tracks)
-        clip = clip and pipeline.lift(clip, partial(progress, '3D'))
+        times = StageTimes()
+        tracked = chain.before(SetLens)(video, progress, times)
+        clip = tracked and chain(tracked, progress)
         scene, frames = cache(partial(_open_scene, clip)), iter(video)
-        for index, (people, ids) in enumerate(_split_frames(tracks, found)):
+        number = get_skeleton(models.estimator.skeleton).num_keypoints
+        tracks = tracked.tracks if tracked else []
+        found = _split_frames(tracks, times.num_frames, number)
+        for index, (people, ids) in enumerate(found):
             lifted = clip and clip.take(np.flatnonzero(clip.frame == index))
             yield PosedImage(
                 _NAME.format(index),
-                found.size,
+                times.size,
                 lambda: next(frames).image,
                 people,
                 ids,
@@ -274,6 +291,20 @@ class Inferencer(BaseMMPoseInferencer):
                 lifted,
                 scene,
             )
+
+    def _lift_image(
+        self, chain: Chain, name: str, size: tuple[int, int], people: People
+    ) -> Clip3D | None:
+        """Lift people as clips of one frame; None without confident keypoints."""
+        columns = people.keypoints, people.scores, people.bboxes
+        parts = zip(*(each[:, None] for each in columns), strict=True)
+        tracks = [
+            Track2D(n, np.zeros(1, np.int64), *own) for n, own in enumerate(parts)
+        ]
+        clip = Clip2D(
+            Path(name).stem, self.estimator.skeleton, tracks, *size, DEFAULT_FPS
+        )
+        return chain(replace(clip, source=Path(name)))
 
     def forward(
         self, inputs: PosedImage, disable_rebase_keypoint: bool = False
@@ -407,22 +438,6 @@ def _as_dicts(instances: InstanceData) -> list[dict[str, Any]]:
     return people
 
 
-def _lift_image(
-    pipeline: VideoLifter, name: str, size: tuple[int, int], people: People
-) -> Clip3D | None:
-    """Lift people as clips of one frame; None without confident keypoints."""
-    if pipeline.lifter is None:
-        return None
-    parts = people.keypoints[:, None], people.scores[:, None], people.bboxes[:, None]
-    tracks = [
-        Track2D(row, np.zeros(1, np.int64), *own)
-        for row, own in enumerate(zip(*parts, strict=True))
-    ]
-    source = ImageSequence([Path(name)], Path(name).stem)
-    clip = pipeline.assemble(source, ClipPeople([people], [0.0], size), tracks)
-    return clip and pipeline.lift(clip)
-
-
 def _open_scene(clip: Clip3D | None, num_instances: int) -> ClipRenderer | None:
     """Open the renderer of the first people of a clip, or of all if negative."""
     if clip is None or not num_instances:
@@ -433,16 +448,16 @@ def _open_scene(clip: Clip3D | None, num_instances: int) -> ClipRenderer | None:
 
 
 def _split_frames(
-    tracks: list[Track2D], clip: ClipPeople
+    tracks: list[Track2D], num_frames: int, num_keypoints: int
 ) -> Iterator[tuple[People, np.ndarray]]:
     """Yield the tracked people of each frame, and their IDs."""
-    rows = [[] for _ in clip.people]
+    rows: list[list[tuple[Track2D, int]]] = [[] for _ in range(num_frames)]
     for track in tracks:
         for row, frame in enumerate(track.frames.tolist()):
             rows[frame].append((track, row))
     for own in rows:
         if not own:
-            yield clip.people[0].take(np.zeros(0, int)), np.zeros(0, int)
+            yield People.none(num_keypoints), np.zeros(0, int)
             continue
         parts = [(x.bboxes[row], x.keypoints[row], x.scores[row]) for x, row in own]
         bboxes, keypoints, scores = map(np.stack, zip(*parts, strict=True))

@@ -1,39 +1,24 @@
 """Lifting of videos, images and 2D keypoints to 3D in one call."""
 
-import logging
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import numpy as np
 
-from mmhot.apis.export import export
-from mmhot.apis.options import InferOptions, LiftOptions, LiftRunOptions, takes
-from mmhot.apis.processing import processors_of
-from mmhot.apis.progress import Bars, Show, no_bar, stage_bars, text_bar
-from mmhot.chain.lifting import lift_clip
-from mmhot.chain.pipeline import StageTimes, VideoLifter
+from mmhot.chain.build import build_chain
+from mmhot.chain.chain import StageTimes
+from mmhot.chain.options import InferOptions, LiftOptions, LiftRunOptions, refuse_2d
+from mmhot.chain.progress import Bars, no_bar, stage_bars, text_bar
+from mmhot.chain.write import export
 from mmhot.frames.inputs import find_inputs
-from mmhot.frames.sources import FrameSource
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.io.readers.predictions import as_predictions
 from mmhot.io.results import result_files, results_folder
-from mmhot.lifting.lifter import Lifter
-from mmhot.motion.camera_path import path_of_keypoints
-from mmhot.pose2d import pose_source
-from mmhot.pose2d.estimation import VideoPoseEstimator
-from mmhot.pose2d.model_names import NAMED_FILES, fetch_named
-from mmhot.pose2d.speed import SPEEDS
+from mmhot.options import takes
 from mmhot.structures.clips import Clip2D, Clip3D, check_clip
-from mmhot.structures.lens import resolve_intrinsics
 
-_LOGGER = logging.getLogger(__name__)
 # Options of files, which may lack what they state.
 _OF_FILES = ('skeleton', 'image_size', 'fps', 'single')
-_MORE_ACCURATE = (
-    ' (trained on rendered people only, finds 3 of 4 joints on photos; more accurate, '
-    'once downloaded: --pose2d movenet, 13 MB, or human, RTMPose-m, 150 MB)'
-)
 
 
 @takes(InferOptions)
@@ -52,7 +37,7 @@ def infer(
         cache (str | Path, optional): Folder in which 2D keypoints and tracks are kept
             for the next call.
         progress (bool): Whether to show progress bars. Defaults to False.
-        **options (object): Those of :class:`mmhot.apis.options.InferOptions`.
+        **options (object): Those of :class:`mmhot.chain.options.InferOptions`.
 
     Returns:
         Clip3D: 3D poses in camera axes.
@@ -71,13 +56,12 @@ def infer(
     inputs = find_inputs([str(source)], chosen.fps)
     if len(inputs) != 1:
         raise ValueError(f'source must be one clip, got {len(inputs)} in {source}')
-    pipeline = open_video_lifter(chosen, Path(cache) if cache else None)
-    if not inputs[0].has_keypoints:
-        bars = text_bar if progress else no_bar
-        pipeline.pose_estimator = open_pose_estimator(chosen, bars=bars)
+    refuse_2d(chosen, inputs)
+    bars = text_bar if progress else no_bar
+    chain = build_chain(chosen, Path(cache) if cache else None, bars=bars)
     clip, times = inputs[0].open(), StageTimes()
-    with stage_bars(text_bar if progress else no_bar, inputs[0].name) as show:
-        lifted = lift_source(pipeline, clip, show, times)
+    with stage_bars(bars, inputs[0].name) as show:
+        lifted = chain(clip, show, times)
     if lifted is None:
         raise ValueError(f'{source}: no person was found in {times.num_frames} frames')
     return lifted
@@ -98,7 +82,7 @@ def lift(
             :meth:`Clip2D.from_arrays`. Or results of Ultralytics or ``KeyPoints`` of
             supervision, one of each frame.
         progress (bool): Whether to show a progress bar. Defaults to False.
-        **options (object): Those of :class:`mmhot.apis.options.LiftOptions`, of which
+        **options (object): Those of :class:`mmhot.chain.options.LiftOptions`, of which
             ``skeleton``, ``image_size`` and ``fps`` are not for clips, and ``single``
             is for files and results.
 
@@ -110,13 +94,19 @@ def lift(
         ValueError: If an option or the file is wrong.
     """
     chosen = LiftOptions.of(**options)
-    lifter, found = _open_lifter(chosen), as_predictions(keypoints)
+    chain, found = build_chain(chosen), as_predictions(keypoints)
     if isinstance(keypoints, str | Path) or found is not None:
         clip = _read_clip(keypoints if found is None else found, chosen)
     else:
         clip = _check_keypoints(keypoints, chosen)
-    with (text_bar if progress else no_bar)(f'{clip.name}: lifting') as show:
-        return _lift_clip(lifter, clip, chosen, show)
+    with stage_bars(text_bar if progress else no_bar, clip.name) as show:
+        return _found(chain(clip, show), clip)
+
+
+def _found(lifted: Clip3D | None, clip: Clip2D) -> Clip3D:
+    if lifted is None:
+        raise ValueError(f'{clip.source or clip.name}: no keypoint is left to lift')
+    return lifted
 
 
 def _check_keypoints(keypoints: Clip2D | np.ndarray, options: LiftOptions) -> Clip2D:
@@ -151,7 +141,7 @@ def lift_files(
     Raises:
         ValueError: If an input or option is wrong, or results would overwrite files.
     """
-    lifter = _open_lifter(options)  # it may bring a skeleton of the files
+    chain = build_chain(options)  # its lifter may bring a skeleton of the files
     clips = [_read_clip(path, options) for path in paths]
     targets, written = [], []
     for path, clip in zip(paths, clips, strict=True):
@@ -161,137 +151,14 @@ def lift_files(
     with results_folder(options.out_dir, targets, [*paths, *options.files]):
         for clip in clips:
             times = StageTimes()
-            with bars(f'{clip.name}: lifting') as show, times.measure('3D'):
-                lifted = _lift_clip(lifter, clip, options, show)
+            with stage_bars(bars, clip.name) as show:
+                lifted = _found(chain(clip, show, times), clip)
             written += export(lifted, options, None, say, bars)
-            seconds = times.seconds['3D']
-            frames, people = (len({*x.tolist()}) for x in (lifted.frame, lifted.track))
+            seconds, frames = sum(times.seconds.values()), times.num_frames
+            people = len(set(lifted.track.tolist()))
             say(
                 f'{clip.name}: {frames} {"frame" if frames == 1 else "frames"}, '
                 f'{people} {"person" if people == 1 else "people"}, lifted in '
                 f'{seconds:.1f} s ({frames / seconds:.0f} frames per second)'
             )
     return written
-
-
-def _lift_clip(
-    lifter: Lifter, clip: Clip2D, options: LiftOptions, show: Show
-) -> Clip3D:
-    lens = resolve_intrinsics(clip.width, clip.height, options.fov, options.intrinsics)
-    known = {'camera_path': path_of_keypoints(clip)} if options.static_camera else {}
-    return lift_clip(lifter, processors_of(options, lifter), clip, lens, show, **known)
-
-
-def _open_lifter(options: LiftOptions) -> Lifter:
-    return Lifter(
-        options.model,
-        options.checkpoint,
-        options.device,
-        options.flip_test,
-        options.batch_size,
-        keep=options.keep,
-        backend=options.backend,
-    )
-
-
-def open_video_lifter(
-    options: InferOptions, cache: Path | None = None, accuracy: str = 'best'
-) -> VideoLifter:
-    """Load the lifter of :func:`infer`, without 2D models.
-
-    Intermediate results are kept in the folder ``cache``.
-    """
-    speed, keep = SPEEDS[options.speed], options.keep
-    if options.pose3d is None and options.pose3d_weights is None and keep is None:
-        keep = speed.keep
-    lifter = Lifter(
-        options.pose3d,
-        options.pose3d_weights,
-        options.device,
-        speed.flip_3d,
-        keep=keep,
-        backend=options.backend,
-        accuracy=accuracy,
-    )
-    return VideoLifter(
-        None,
-        lifter,
-        kpt_thr=options.kpt_thr,
-        processors=processors_of(options, lifter),
-        camera=options.camera,
-        fov=options.fov,
-        intrinsics=options.intrinsics,
-        cache=cache,
-    )
-
-
-def open_pose_estimator(
-    options: InferOptions,
-    say: Callable[[str], None] = lambda line: None,
-    bars: Bars = no_bar,
-) -> VideoPoseEstimator:
-    """Load the detector and the 2D model of :func:`infer`, and name them."""
-    speed, name = SPEEDS[options.speed], options.pose2d
-    file = NAMED_FILES.get(name)
-    if file and not file.path(name).exists():
-        host = urlsplit(file.url).hostname
-        say(f'{name}: {file.megabytes:g} MB from {host}, once ({file.license})')
-        with bars(f'downloading {name}', 'MB') as show:
-            fetch_named(name, show)
-    detector, estimator = pose_source.open_pose_source(
-        options.pose2d,
-        options.pose2d_weights,
-        options.det_model,
-        options.det_weights,
-        options.device,
-        skeleton=options.pose2d_skeleton,
-        backend=options.backend,
-        keep_rates=speed.keep_rates,
-    )
-    hint = '' if options.pose2d else _MORE_ACCURATE
-    say(f'boxes: {detector.name}, 2D keypoints: {estimator.name}{hint}')
-    return VideoPoseEstimator(
-        detector,
-        estimator,
-        options.det_every,
-        options.batch_size,
-        gaps=speed.gaps,
-        det_factor=speed.det_factor,
-    )
-
-
-def lift_source(
-    pipeline: VideoLifter,
-    source: FrameSource | Clip2D,
-    progress: Callable[[str, int, int], None],
-    times: StageTimes,
-) -> Clip3D | None:
-    """Lift a video or 2D keypoints to camera axes; None if no person was found.
-
-    What could not be read is logged. ``progress`` receives the stage, frames done and
-    frames in total; ``times`` the times of the stages.
-    """
-    if isinstance(source, Clip2D):
-        path = None
-        if pipeline.camera == 'rotating':
-            raise ValueError(
-                f"{source.name}: camera='rotating' needs the video; of keypoint files "
-                "only 'static' is supported"
-            )
-        if pipeline.camera == 'static':
-            path = path_of_keypoints(source)
-        with times.measure('3D'):
-            lifted = pipeline.lift(source, lambda *done: progress('3D', *done), path)
-        times.num_frames = len(set(lifted.frame.tolist()))
-        return lifted
-    lifted = pipeline(source, progress, times)
-    warn_of_damage(source)
-    return lifted
-
-
-def warn_of_damage(source: FrameSource) -> None:
-    """Log why reading a video ended early, and how many frames are damaged."""
-    if source.ended:
-        _LOGGER.warning('%s', source.ended)
-    if source.num_damaged:
-        _LOGGER.warning('%s: %d frames are damaged', source.path, source.num_damaged)

@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from mmhot.apis.clip_worker import ClipWorker, Outcome
-from mmhot.apis.options import InferRunOptions, RayOptions
-from mmhot.apis.progress import no_bar, text_bar
+from mmhot.apis.options import RayOptions
+from mmhot.chain.options import InferRunOptions
+from mmhot.chain.progress import no_bar, text_bar
+from mmhot.chain.worker import ClipWorker, Outcome
 from mmhot.compat.installation import import_extra
 from mmhot.errors import explain
 from mmhot.frames.inputs import ClipInput

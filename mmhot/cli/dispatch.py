@@ -9,10 +9,10 @@ from dataclasses import fields
 from functools import partial
 from importlib import import_module
 
-from mmhot.apis.options import DeviceOptions
-from mmhot.apis.progress import no_bar, text_bar
+from mmhot.chain.progress import no_bar, text_bar
 from mmhot.cli.errors import OneLineParser, complain_as, print_line, run_safely
 from mmhot.cli.options import help_of
+from mmhot.options import DeviceOptions
 from mmhot.version import __version__
 
 COMMANDS = 'infer', 'lift', 'ui', 'show-pruning', 'export', 'list', 'cost', 'doctor'

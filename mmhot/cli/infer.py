@@ -18,12 +18,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from mmhot.apis.options import InferRunOptions, LiveOptions, RayOptions
+from mmhot.apis.options import RayOptions
+from mmhot.chain.options import InferRunOptions, LiveOptions
 from mmhot.cli.options import add_options, given_options, read_options
 from mmhot.weights.index import LIVE_LIFTER
 
 if TYPE_CHECKING:  # importing them takes seconds
-    from mmhot.apis.clip_worker import Outcome
+    from mmhot.chain.worker import Outcome
     from mmhot.frames.inputs import ClipInput
 
 # Seconds in which another Ctrl-C does not interrupt saving.
@@ -125,7 +126,7 @@ def _check_groups(args: argparse.Namespace) -> None:
 
 def _run_live(args: argparse.Namespace, options: InferRunOptions) -> int:
     """Lift a stream; the exit code is 1 if it was lost for good."""
-    from mmhot.apis.live_session import lift_stream
+    from mmhot.apis.stream import lift_stream
 
     live = read_options(args, LiveOptions)
     with _stopped_by_signals() as stop:
@@ -185,7 +186,7 @@ def _process(
 
         yield from process_with_ray(inputs, options, ray, args.say, args.quiet)
         return
-    from mmhot.apis.clip_worker import ClipWorker
+    from mmhot.chain.worker import ClipWorker
 
     worker = ClipWorker(options, args.say, args.bars)
     # a model that cannot be loaded fails for all inputs

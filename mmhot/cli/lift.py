@@ -11,7 +11,7 @@ the results.
 import argparse
 from pathlib import Path
 
-from mmhot.apis.options import LiftRunOptions
+from mmhot.chain.options import LiftRunOptions
 from mmhot.cli.options import add_options, read_options
 from mmhot.cli.report import say_page
 

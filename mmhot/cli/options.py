@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields
 from typing import Any
 
-from mmhot.apis.options import Options, T, kind_of
+from mmhot.options import Options, T, kind_of
 
 
 def add_options(parser: argparse._ActionsContainer, options: type[Options]) -> None:
@@ -16,12 +16,13 @@ def add_options(parser: argparse._ActionsContainer, options: type[Options]) -> N
     option that is not given is absent from the parsed arguments. Fields of classes with
     a title form a section of the help.
     """
-    groups = {'': parser}
+    groups, declared = {'': parser}, {'device'}  # see mmhot.cli.dispatch
     for part in reversed(options.__mro__[:-1]):
         own = [x for x in fields(options) if x.name in part.__annotations__]
         for each in own:
-            if each.name == 'device':  # every command has it, see mmhot.cli.dispatch
+            if each.name in declared:
                 continue
+            declared.add(each.name)
             if part.title not in groups:
                 groups[part.title] = parser.add_argument_group(part.title)
             argument, kind = each.metadata['argument'], kind_of(each)

@@ -12,7 +12,7 @@ from mmhot.errors import escape
 from mmhot.io.atomic import replacing
 
 if TYPE_CHECKING:  # importing them takes seconds
-    from mmhot.apis.clip_worker import Outcome
+    from mmhot.chain.worker import Outcome
 
 # With more clips, only failed ones have a row.
 _MOST_ROWS = 40

@@ -199,6 +199,14 @@ class ImageSequence(FrameSource):
             yield Frame(number - self.num_damaged, number / self.fps, image)
 
 
+def warn_of_damage(source: FrameSource) -> None:
+    """Log why reading ended early, and how many frames are damaged."""
+    if source.ended:
+        _LOGGER.warning('%s', source.ended)
+    if source.num_damaged:
+        _LOGGER.warning('%s: %d frames are damaged', source.path, source.num_damaged)
+
+
 def describe_change(shape: tuple[int, ...], before: tuple[int, ...]) -> str:
     """Word that the size of the frames changes."""
     sizes = f'it is {shape[1]}x{shape[0]} pixels, those before'

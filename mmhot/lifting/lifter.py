@@ -19,9 +19,6 @@ from mmhot.structures.lens import ideal_camera, ideal_pixels
 from mmhot.weights.backends import find_lifter_graph
 from mmhot.weights.index import ACCURACIES
 
-LIFTING_RULES = 7
-"""Version of the results: raise it when the same keypoints give other poses."""
-
 
 @dataclass(frozen=True)
 class Evidence:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from mmhot.structures.clips import Clip2D
 from mmhot.structures.lens import Lens, ideal_pixels
 
 _LOGGER = logging.getLogger(__name__)
@@ -230,12 +229,6 @@ def describe_path(path: np.ndarray) -> str:
 def is_static(path: np.ndarray) -> bool:
     """Return whether a path (F, 4) is that of a static camera."""
     return bool((path == static_path(1)).all())
-
-
-def path_of_keypoints(clip: Clip2D) -> np.ndarray:
-    """Return the path (F, 4) of a static camera for the frames of keypoints."""
-    frames = [track.frames[-1] for track in clip.tracks if len(track.frames)]
-    return static_path(int(max(frames)) + 1)
 
 
 def static_path(num_frames: int) -> np.ndarray:

@@ -44,14 +44,14 @@ EVIDENCE = (
 
 
 class ExpectErrors:
-    """Processor ``errors``: expected error of each joint in each frame.
+    """Step ``errors``: expected error of each joint in each frame.
 
     Args:
         coefficients (Mapping): Of the evidence, in the order of :data:`EVIDENCE`, for
             the logarithm of the error in meters, by joint without its side.
     """
 
-    name, stage, needs = 'errors', 'poses', ('evidence',)
+    name = 'errors'
 
     def __init__(self, coefficients: Mapping[str, Sequence[float]]) -> None:
         table = [coefficients[part_of(joint)] for joint in _H36M.joints[1:]]

@@ -64,9 +64,9 @@ _HEAD = _Part(
 
 
 class AddJoints:
-    """Processor ``joints``: Human3.6M's 17 extended to the 24 of ``h36m-24``."""
+    """Step ``joints``: Human3.6M's 17 extended to the 24 of ``h36m-24``."""
 
-    name, stage, needs = 'joints', 'poses', ('keypoints', 'mapping')
+    name = 'joints'
 
     def __call__(
         self, clip: Clip3D, keypoints: Clip2D, mapping: str = 'trained'

@@ -21,9 +21,9 @@ from mmhot.geometry.smooth_fits import (
     solve_blocks,
 )
 from mmhot.geometry.windows import solve_in_parts
+from mmhot.motion.camera import stable_keypoints
 from mmhot.motion.contacts import ANKLES, predict_contacts
 from mmhot.motion.offset_fit import Offsets, fit_offsets
-from mmhot.motion.stabilization import stable_keypoints
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips import Clip3D
 
@@ -59,11 +59,11 @@ Contacts = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
 class LockFeet:
-    """Processor ``feet``: see :func:`lock_feet`."""
+    """Step ``feet``: see :func:`lock_feet`."""
 
-    name, stage, needs = 'feet', 'poses', ('camera_path',)
+    name = 'feet'
 
-    def __call__(self, clip: Clip3D, camera_path: np.ndarray) -> Clip3D:
+    def __call__(self, clip: Clip3D) -> Clip3D:
         """Keep standing feet in place where frames share their axes."""
         return clip if clip.camera_path is None else lock_feet(clip)
 

@@ -31,9 +31,9 @@ _LIMBS = (
 
 
 class MergeReturning:
-    """Processor ``returning``: one track for people who leave and return."""
+    """Step ``returning``: one track for people who leave and return."""
 
-    name, stage, needs = 'returning', 'tracks', ('appearance', 'cuts')
+    name, part = 'returning', 'track'
 
     def __call__(
         self, clip: Clip2D, appearance: dict[str, np.ndarray], cuts: Sequence[int] = ()

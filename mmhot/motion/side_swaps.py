@@ -75,13 +75,13 @@ def _part_of(skeleton: Skeleton, joint: int) -> tuple[str, bool]:
 
 
 class RepairSides:
-    """Processor ``sides``: left and right exchanged where they are swapped.
+    """Step ``sides``: left and right exchanged where they are swapped.
 
     Arms, legs and heads are exchanged, forearms and shins alone, or all of them. The
     sides that a track has in most frames stay.
     """
 
-    name, stage, needs = 'sides', 'keypoints', ()
+    name = 'sides'
 
     def __call__(self, clip: Clip2D) -> Clip2D:
         """Return a new clip, of any skeleton."""

@@ -95,21 +95,21 @@ SMOOTHERS: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {
 
 
 class SmoothPoses:
-    """Processor ``smoothing``: poses and root positions filtered over time.
+    """Step ``smoothing``: poses and root positions filtered over time.
 
     Args:
         method (str): One of :data:`SMOOTHERS`.
     """
 
-    name, stage, needs = 'smoothing', 'poses', ()
+    name, live = 'smoothing', True
 
     def __init__(self, method: str) -> None:
-        self._method = method
+        self.method = method
 
     def __call__(self, clip: Clip3D) -> Clip3D:
         """Smooth every person, between interruptions."""
         poses, root = clip.keypoints_3d.copy(), clip.root_3d.copy()
-        smooth = SMOOTHERS[self._method]
+        smooth = SMOOTHERS[self.method]
         for rows in clip.stretches():
             for points in (poses, root):
                 points[rows] = smooth(points[rows], clip.fps)

@@ -34,6 +34,7 @@ class ClipPeople:
         ended (str): Why reading ended early, or nothing.
         cuts (list[int]): Frames with which another shot begins.
         observed (dict[str, dict[str, np.ndarray]]): Arrays of each observer by key.
+        skeleton (str): Joint order of the keypoints; not stored.
     """
 
     people: list[People] = field(default_factory=list)
@@ -43,6 +44,7 @@ class ClipPeople:
     ended: str = ''
     cuts: list[int] = field(default_factory=list)
     observed: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
+    skeleton: str = ''
 
 
 def save_if_possible(

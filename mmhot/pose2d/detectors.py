@@ -15,9 +15,6 @@ from mmhot.structures.people import (
     mean_confidence,
 )
 
-# Part of the identity of PoseVerifiedDetector: raise it when its boxes change.
-_RULES = 7
-
 CANDIDATE_SCORE = 0.05
 """Least score of boxes that are verified."""
 _MAX_CANDIDATES = 60
@@ -117,7 +114,7 @@ class PoseVerifiedDetector(Detector):
         self.estimator, self.detector = estimator, detector
         self.name = f'{detector.name}, verified by {estimator.name}'
         models = {'model': estimator.identity, 'detector': detector.identity}
-        self.identity = identify('pose-verified', str(_RULES), **models)
+        self.identity = identify('pose-verified', '', **models)
 
     def __call__(self, images: Images) -> list[Boxes]:
         """Detect the people of BGR images (H, W, 3)."""

@@ -18,6 +18,7 @@ from mmhot.pose2d.filling import Gaps, fill_chunk
 from mmhot.pose2d.interfaces import Detector, Images, PoseEstimator, Prior
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.people import Boxes, People, round_boxes
+from mmhot.version import digest_of_code
 
 # Longest interval from one detection to the next in frames; that of streams, in which
 # new people are searched forwards only; frames from which the last ones are detected.
@@ -30,8 +31,8 @@ _MAX_BYTES = 200e6
 _AHEAD = 4
 # Stands for an invalid box of a person whose results are dropped.
 _ANY_BOX = np.float32([0, 0, 8, 8])
-# Part of the identity: raise it when results change.
-_RULES = 13
+# Rooms whose code decides the results.
+_ROOMS = ('geometry', 'structures', 'frames', 'deploy', 'pose2d', 'tracking')
 
 
 @dataclass
@@ -93,7 +94,7 @@ class VideoPoseEstimator:
             'det_every': self.det_every,
             'det_factor': self.det_factor,
             'gaps': list(astuple(self.gaps)),
-            'rules': _RULES,
+            'code': digest_of_code(*_ROOMS),
         }
 
     def __call__(

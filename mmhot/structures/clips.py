@@ -78,6 +78,12 @@ class Clip2D:
     lens: Lens | None = None
     steps: tuple[str, ...] = ()
 
+    @property
+    def num_frames(self) -> int:
+        """Frames up to the last one with a person."""
+        ends = [track.frames[-1] for track in self.tracks if len(track.frames)]
+        return int(max(ends, default=-1)) + 1
+
     def times_of(self, frames: np.ndarray) -> np.ndarray:
         """Return the timestamps of frames (T,) in seconds, (T,)."""
         return frames / self.fps if self.times is None else self.times[frames]
@@ -467,7 +473,7 @@ class Clip3D:
             video (str | Path, optional): Video behind the keypoints in ``.mp4``,
                 ``.png`` and ``.rrd``.
             **options (object): Axes, scale and floor, see
-                :class:`mmhot.apis.options.SaveOptions`.
+                :class:`mmhot.chain.options.SaveOptions`.
 
         Returns:
             list[Path]: The files written; some formats have one per person.

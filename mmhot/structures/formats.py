@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-SAVE = 'mmhot.apis.export:save_clip'
+SAVE = 'mmhot.chain.write:save_clip'
 """Function that prepares a clip for any format, and calls its writer."""
 
 

@@ -5,6 +5,7 @@ keyframes, so that errors do not add up from frame to frame;
 :mod:`mmhot.motion.camera_path` turns them into rotation and zoom.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -33,6 +34,23 @@ _FLOW = dict(
     criteria=(cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.01),
     flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
 )
+
+
+@dataclass(frozen=True)
+class Background:
+    """What was seen of the background of a clip.
+
+    Attributes:
+        num_frames (int): Frames of the clip.
+        points (dict[str, np.ndarray]): Of the frames that were looked at, see
+            :meth:`BackgroundTracker.arrays`.
+        look_at_all (Callable): Returns the points of all frames; the video may have to
+            be read once more. Receives a function of the number of frames done.
+    """
+
+    num_frames: int
+    points: dict[str, np.ndarray]
+    look_at_all: Callable[[Callable[[int], None]], dict[str, np.ndarray]]
 
 
 @dataclass

@@ -13,10 +13,6 @@ from mmhot.structures.clips import Track2D, join_tracks
 from mmhot.structures.people import People, box_size
 from mmhot.tracking.person_tracker import Tracker
 
-# Saved with records of finished inputs: raise it when tracks change, which
-# tests/video/test_tracking.py notices.
-TRACKING_RULES = 2
-
 # Seconds of detections below which a track of a clip is a false alarm, and of the
 # longest occlusion.
 _MIN_DURATION, _MAX_GAP = 0.25, 2.0

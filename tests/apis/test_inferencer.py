@@ -7,15 +7,15 @@ import cv2
 import mmcv
 import numpy as np
 import pytest
+from mmhot.apis.processing import processors_of
 from mmpose.apis import MMPoseInferencer
 from numpy.testing import assert_allclose, assert_array_equal
 from pose_sources import BOX, Detector, Estimator, FunctionDetector, use_stand_ins
 from video_files import gray_image, write_video
 
 from mmhot.apis import Inferencer
-from mmhot.apis.options import InferOptions
-from mmhot.apis.processing import processors_of
-from mmhot.chain.pipeline import VideoLifter
+from mmhot.chain.chain import VideoLifter
+from mmhot.chain.options import InferOptions
 from mmhot.frames.sources import VideoFile
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.lifting.lifter import Lifter

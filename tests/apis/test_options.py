@@ -9,16 +9,18 @@ import pytest
 import mmhot
 from mmhot.apis.options import (
     CostOptions,
+    OnnxOptions,
+    PageOptions,
+    PruningOptions,
+    RayOptions,
+)
+from mmhot.chain.options import (
     ExportOptions,
     InferOptions,
     InferRunOptions,
     LiftOptions,
     LiftRunOptions,
     LiveOptions,
-    OnnxOptions,
-    PageOptions,
-    PruningOptions,
-    RayOptions,
 )
 from mmhot.cli.errors import OneLineParser
 from mmhot.cli.options import add_options, name_options, read_options

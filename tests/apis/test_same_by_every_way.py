@@ -65,7 +65,7 @@ def two_people(tmp_path_factory):
         {},
         {'static_camera': True},
         {'static_camera': True, 'without': 'feet'},
-        {'static_camera': True, 'without': 'camera'},
+        {'without': 'camera,sides'},
         {'static_camera': True, 'joints': 24, 'fov': 60},
     ],
     ids=str,

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mmhot.apis.processing import processors_of
 
 import mmhot
-from mmhot.apis.options import InferOptions, InferRunOptions, LiftOptions
-from mmhot.apis.processing import processors_of
 from mmhot.chain import processors
-from mmhot.chain.processors import PROCESSORS, STAGES
+from mmhot.chain.options import InferOptions, InferRunOptions, LiftOptions
+from mmhot.chain.steps import PROCESSORS, STAGES
 from mmhot.lifting.lifter import Lifter
 
 SKATER = Path(__file__).parents[2] / 'demo/skating_2d_coco17.npz'

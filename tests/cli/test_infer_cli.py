@@ -8,7 +8,7 @@ from clip_files import SKATER
 from PIL import Image
 from video_files import gray_image, write_video
 
-from mmhot.apis.options import SMOOTHING
+from mmhot.chain.options import SMOOTHING
 from mmhot.io.lifted import read_lifted
 from mmhot.motion.smoothing import SMOOTHERS
 

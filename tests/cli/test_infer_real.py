@@ -28,7 +28,7 @@ def video(tmp_path):
 
 _PROGRAM = """
 import sys
-from mmhot.apis import clip_worker
+from mmhot.chain import worker as clip_worker
 from mmhot.cli import main
 from ray_stand_ins import slow_worker
 from dataclasses import replace

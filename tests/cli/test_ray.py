@@ -16,9 +16,10 @@ from pose_sources import infer
 from ray_stand_ins import read_log, slow_worker
 from video_files import write_video
 
-from mmhot.apis.clip_worker import Outcome
-from mmhot.apis.options import InferRunOptions, RayOptions
+from mmhot.apis.options import RayOptions
 from mmhot.apis.ray_runner import collect_outcomes, process_with_ray
+from mmhot.chain.options import InferRunOptions
+from mmhot.chain.worker import Outcome
 from mmhot.frames.inputs import find_inputs
 from mmhot.io.lifted import read_lifted
 

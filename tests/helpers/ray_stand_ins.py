@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pose_sources import Detector, Estimator
 
-from mmhot.apis.clip_worker import ClipWorker
+from mmhot.chain.worker import ClipWorker
 from mmhot.pose2d import pose_source
 
 

@@ -10,8 +10,8 @@ from mocap import H36M, KICK, joints_of
 from numpy.testing import assert_allclose
 from rendered_clips import rendered
 
-from mmhot.apis.export import export
-from mmhot.apis.options import OutputOptions
+from mmhot.chain.options import OutputOptions
+from mmhot.chain.write import export
 from mmhot.io.writers import bvh, trc
 from mmhot.io.writers.bvh import write_bvh
 from mmhot.io.writers.csv import write_csv

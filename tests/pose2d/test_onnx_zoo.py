@@ -16,7 +16,7 @@ from numpy.testing import assert_allclose
 from onnx import TensorProto, helper, numpy_helper
 
 from mmhot.apis.lifting import open_pose_estimator
-from mmhot.apis.options import InferOptions
+from mmhot.chain.options import InferOptions
 from mmhot.pose2d import onnx_layouts
 from mmhot.pose2d.model_names import NAMED_FILES, NamedFile
 from mmhot.pose2d.onnx_detectors import OnnxDetector

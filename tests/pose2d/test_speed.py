@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mmhot.apis.lifting import open_pose_estimator, open_video_lifter
-from mmhot.apis.options import InferOptions
+from mmhot.chain.options import InferOptions
 from mmhot.lifting.lifter import Lifter
 from mmhot.pose2d.speed import SPEEDS
 from mmhot.weights.index import LIVE_LIFTER

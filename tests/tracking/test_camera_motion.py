@@ -10,9 +10,10 @@ import pytest
 from rendered_clips import DATA
 from scipy.spatial.transform import Rotation
 
-from mmhot.chain.pipeline import VideoLifter
+from mmhot.chain.chain import VideoLifter
 from mmhot.frames.sources import Frame
 from mmhot.lifting.lifter import Lifter
+from mmhot.motion.camera import RestoreCamera, StabilizeCamera, stable_keypoints
 from mmhot.motion.camera_path import (
     choose_path,
     describe_path,
@@ -21,7 +22,6 @@ from mmhot.motion.camera_path import (
     solve_camera_path,
     static_path,
 )
-from mmhot.motion.stabilization import RestoreCamera, StabilizeCamera, stable_keypoints
 from mmhot.pose2d.cache import ClipPeople
 from mmhot.pose2d.estimation import show_again
 from mmhot.structures.clips import Clip2D, Track2D

@@ -28,9 +28,9 @@ from mmhot.evaluation.pose_errors import mpjpe, mpjve, p_mpjpe
 from mmhot.io.arrays import load_arrays
 from mmhot.io.lifted import read_lifted
 from mmhot.lifting.world import to_world
+from mmhot.motion.camera import stable_keypoints
 from mmhot.motion.contacts import ANKLES, predict_contacts
 from mmhot.motion.extremities import SKELETON
-from mmhot.motion.stabilization import stable_keypoints
 from mmhot.skeletons.joints import ANKLE_HEIGHT, get_skeleton
 from mmhot.structures.clips import ARRAYS, Clip3D
 from tools.analysis.motions import GroundTruth

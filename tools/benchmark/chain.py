@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mmhot.apis.export import export
 from mmhot.apis.lifting import open_pose_estimator, open_video_lifter
-from mmhot.apis.options import InferOptions, InferRunOptions
-from mmhot.chain.pipeline import StageTimes, VideoLifter
+from mmhot.chain.chain import StageTimes, VideoLifter
+from mmhot.chain.options import InferOptions, InferRunOptions
+from mmhot.chain.write import export
 from mmhot.deploy.onnx_sessions import open_session
 from mmhot.frames.sources import VideoFile
 from mmhot.pose2d.model_names import TASKS_2D

@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 
 import torch
 
-from mmhot.apis.options import InferRunOptions
+from mmhot.chain.options import InferRunOptions
 from mmhot.deploy.captured_graphs import CapturedGraphs
 from mmhot.deploy.half_precision import half_precision, move_to_device
 from tools.benchmark.chain import Chain, open_chain

@@ -5,8 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmhot.apis.options import ExportOptions, SaveOptions
-from mmhot.apis.progress import Bars, no_bar
+from mmhot.chain.options import ExportOptions, SaveOptions
+from mmhot.chain.progress import Bars, no_bar
 from mmhot.io.results import check_targets, name_files
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.formats import WRITERS, Writer
@@ -32,7 +32,7 @@ def save_clip(
             write ``NAME_person0.bvh`` and so on if there are several people.
         video (str | Path | FrameSource, optional): Video behind the keypoints in
             ``.html``, ``.mp4``, ``.png`` and ``.rrd``.
-        **options (object): See :class:`mmhot.apis.options.SaveOptions`, but
+        **options (object): See :class:`mmhot.chain.options.SaveOptions`, but
             ``formats``.
 
     Raises:
@@ -136,7 +136,7 @@ def _prepare(
 
 def _keep_still(clip: 'Clip3D', without: Sequence[str]) -> 'Clip3D':
     """State that the camera of a clip is static, and lock the feet unless they are."""
-    from mmhot.chain.processors import run_processors
+    from mmhot.chain.chain import Chain
     from mmhot.motion.camera_path import static_path
     from mmhot.motion.foot_lock import LockFeet
     from mmhot.structures.clips import to_axes
@@ -145,6 +145,5 @@ def _keep_still(clip: 'Clip3D', without: Sequence[str]) -> 'Clip3D':
         return clip
     path = static_path(int(clip.frame.max()) + 1)
     clip = replace(to_axes(clip, 'camera'), camera_path=path)
-    wanted = _is_person(clip) and 'feet' not in (*without, *clip.steps)
-    steps = [LockFeet()] if wanted else []
-    return run_processors(steps, 'poses', clip, {'camera_path': path})
+    wanted = _is_person(clip) and 'feet' not in without
+    return Chain([LockFeet()] * wanted)(clip)

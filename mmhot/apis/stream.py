@@ -6,21 +6,34 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
+from dataclasses import fields
 from datetime import datetime, timezone
 
-from mmhot.apis.lifting import open_pose_estimator, open_video_lifter
-from mmhot.apis.options import InferRunOptions, LiveOptions
-from mmhot.apis.progress import Bars, no_bar
+from mmhot.chain.build import build_chain
 from mmhot.chain.live import LiveLifter, LivePerson
+from mmhot.chain.options import InferRunOptions, LiveOptions
+from mmhot.chain.progress import Bars, no_bar
+from mmhot.chain.steps import STEPS
 from mmhot.frames import streams
 from mmhot.frames.capture import Capture, LiveFrame
 from mmhot.io.results import results_folder
 from mmhot.io.writers.json_lines import json_lines
+from mmhot.motion.confidence import DropUncertain
+from mmhot.motion.smoothing import SmoothPoses
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.lens import camera_intrinsics, ideal_camera, resolve_intrinsics
 from mmhot.version import __version__
 
 _LOGGER = logging.getLogger(__name__)
+# Options that act on streams; others are refused.
+_ACTING = {
+    *('device', 'backend', 'speed', 'keep', 'fov', 'intrinsics', 'fps', 'out_dir'),
+    *('pose2d', 'pose2d_weights', 'pose2d_skeleton', 'pose3d', 'pose3d_weights'),
+    *('det_model', 'det_weights', 'det_every', 'kpt_thr', 'smooth_3d', 'axes'),
+    'without',
+}
+# Steps of streams that can be left out.
+_LIVE_STEPS = (DropUncertain, SmoothPoses)
 
 
 def lift_stream(
@@ -46,16 +59,7 @@ def lift_stream(
     Returns:
         str | None: Why the stream was lost for good; None if it ended or was stopped.
     """
-    if options.resume:
-        raise ValueError('resume cannot be combined with live streams')
-    if options.joints != 17:
-        raise ValueError(f'live streams have 17 joints, got joints={options.joints}')
-    is_rotating = options.camera == 'rotating'
-    if options.axes == 'world' or options.height is not None or is_rotating:
-        raise ValueError(
-            'height and cameras that turn need a whole clip, as does '
-            "axes='world': they do not go with live streams"
-        )
+    _check(options)
     stream = streams.open_stream(source)
     path = options.out_dir / f'{stream.name}.jsonl'
     read = [source, *options.files]
@@ -88,25 +92,32 @@ def lift_stream(
     return capture.ended
 
 
+def _check(options: InferRunOptions) -> None:
+    """Refuse options that need a whole clip."""
+    own = {each.name for each in fields(options)}
+    options.refuse(own - _ACTING, 'needs a whole clip: it is not for live streams')
+    if options.axes == 'world':
+        raise ValueError("axes='world' needs a whole clip: it is not for live streams")
+    live = {step.name for step in _LIVE_STEPS}
+    for name in options.without:
+        if name not in live:
+            raise ValueError(f'without={name}: live streams do not have this step')
+
+
 def _open_lifter(
     options: InferRunOptions, live: LiveOptions, fps: float, say: Callable[[str], None]
 ) -> LiveLifter:
     said: list[str] = []
     with redirect_stdout(sys.stderr):  # some models print
-        lifter = open_video_lifter(options, accuracy='fast').lifter
-        models = open_pose_estimator(options, said.append)
-    for line in (f'lifter: {lifter.name}', *said):
+        chain = build_chain(options, say=said.append, accuracy='fast')
+        lifter = chain.live(fps, live.lookahead)
+    for line in (f'lifter: {lifter.lifter.name}', *said):
         say(line)
-    return LiveLifter(
-        models,
-        lifter,
-        fps,
-        live.lookahead,
-        kpt_thr=options.kpt_thr,
-        smooth_3d=options.smooth_3d,
-        fov=options.fov,
-        intrinsics=options.intrinsics,
-    )
+    whole = [x.name for x in chain.steps if not getattr(x, 'live', False)]
+    left_out = [name for name in whole if name not in STEPS]
+    if left_out:
+        say(f'steps of whole clips are left out: {", ".join(left_out)}')
+    return lifter
 
 
 def _reported(

@@ -7,29 +7,24 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from mmhot.apis.export import export
-from mmhot.apis.lifting import lift_source, open_pose_estimator, open_video_lifter
-from mmhot.apis.options import InferRunOptions
-from mmhot.apis.progress import Bars, no_bar, stage_bars
-from mmhot.chain.pipeline import StageTimes, VideoLifter
+from mmhot.chain.build import build_chain
+from mmhot.chain.chain import Chain, StageTimes
+from mmhot.chain.core_steps import EstimatePoses, Lift
+from mmhot.chain.options import InferRunOptions
+from mmhot.chain.progress import Bars, no_bar, stage_bars
+from mmhot.chain.write import export
 from mmhot.errors import explain_any, is_debugging, require_file
 from mmhot.frames.inputs import ClipInput
 from mmhot.io.arrays import load_json
 from mmhot.io.atomic import replacing
 from mmhot.io.lifted import write_keypoints
 from mmhot.lifting.clip_encoder import NotLiftableError
-from mmhot.lifting.lifter import LIFTING_RULES
 from mmhot.motion.camera_path import describe_path
 from mmhot.pose2d.cache import cache_path, describe_file, save_if_possible
 from mmhot.structures.clips import Clip2D
-from mmhot.tracking.clip_tracks import TRACKING_RULES
+from mmhot.version import digest_of_code
 
 _LOGGER = logging.getLogger(__name__)
-# Options that change no result, or name models, which are described by their weights.
-_IRRELEVANT = {
-    *('out_dir', 'device', 'batch_size', 'resume', 'no_cache', 'pose2d', 'det_model'),
-    *('pose2d_weights', 'det_weights', 'pose3d', 'pose3d_weights', 'backend'),
-}
 
 
 @dataclass
@@ -70,27 +65,25 @@ class ClipWorker:
     ) -> None:
         self._options = options
         self._say, self._bars = say, bars
-        self._pipeline: VideoLifter | None = None
+        self._chain: Chain | None = None
 
-    def prepare(self, with_2d: bool) -> VideoLifter:
+    def prepare(self, with_2d: bool) -> Chain:
         """Load the models that are not loaded yet, 2D models only ``with_2d``."""
         options = self._options
-        if self._pipeline is None:
+        if self._chain is None:
             cache = None if options.no_cache else options.out_dir
-            self._pipeline = open_video_lifter(options, cache)
-            self._say(f'lifter: {self._pipeline.lifter.name}')
-        if with_2d and self._pipeline.pose_estimator is None:
-            self._pipeline.pose_estimator = open_pose_estimator(
-                options, self._say, self._bars
-            )
-        return self._pipeline
+            self._chain = build_chain(options, cache, self._say, self._bars)
+            self._say(f'lifter: {self._chain.require(Lift).lifter.name}')
+        if with_2d:
+            self._chain.require(EstimatePoses).models  # noqa: B018, opened at first use
+        return self._chain
 
     def __call__(self, item: ClipInput) -> Outcome:
         """Process an input; errors are returned in the outcome."""
         outcome = Outcome(item.name)
         try:
-            self.prepare(not item.has_keypoints)
-            self._process(item, outcome)
+            chain = self.prepare(not item.has_keypoints)
+            self._process(chain, item, outcome)
         except NotLiftableError as error:
             outcome.people = len(error.clip.tracks)
             path = self._options.out_dir / f'{error.clip.name}.npz'
@@ -103,9 +96,9 @@ class ClipWorker:
             outcome.error = explain_any(error)
         return outcome
 
-    def _process(self, item: ClipInput, outcome: Outcome) -> None:
+    def _process(self, chain: Chain, item: ClipInput, outcome: Outcome) -> None:
         options, times = self._options, outcome.times
-        kept = self._record_path(item)
+        kept = self._record_path(chain, item)
         before = kept and options.resume and _load_record(kept, options.out_dir)
         if before:
             outcome.skipped = True
@@ -114,7 +107,7 @@ class ClipWorker:
             return
         source = item.open()
         with stage_bars(self._bars, source.name) as show:
-            lifted = lift_source(self._pipeline, source, show, times)
+            lifted = chain(source, show, times)
         if lifted is None:
             self._say(f'{item.name}: no person was found in {times.num_frames} frames')
         else:
@@ -128,19 +121,22 @@ class ClipWorker:
         counts = {'frames': times.num_frames, 'people': outcome.people}
         save_if_possible(_save_record, {'files': files, **counts}, kept)
 
-    def _record_path(self, item: ClipInput) -> Path | None:
+    def _record_path(self, chain: Chain, item: ClipInput) -> Path | None:
         """Name the record of a finished input by all that its results depend on."""
         options = self._options
         if options.no_cache or not item.path.exists():
             return None  # the content of an address may change
-        names = {each.name for each in fields(options)} - _IRRELEVANT
-        values = {name: str(getattr(options, name)) for name in names}
+        values = {
+            each.name: str(getattr(options, each.name))
+            for each in fields(options)
+            if each.metadata['argument'].decides
+        }
         with_2d = not item.has_keypoints
         facts = {
-            'rules': [TRACKING_RULES, LIFTING_RULES],
+            'code': digest_of_code(),
             'name': item.name,
-            '2D': self._pipeline.pose_estimator.identity if with_2d else None,
-            'lifter': self._pipeline.lifter.network.identity,
+            '2D': chain.require(EstimatePoses).models.identity if with_2d else None,
+            'lifter': chain.require(Lift).lifter.network.identity,
             'options': values,
         }
         return cache_path(options.out_dir, item.path, facts, '.finished.json')

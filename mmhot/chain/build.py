@@ -1,0 +1,121 @@
+"""The list of the chain's steps: the one place where they are chosen, with settings."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from mmhot.chain.chain import Chain
+from mmhot.chain.core_steps import EstimatePoses, Lift, SetLens, TrackPeople
+from mmhot.chain.options import InferOptions, LiftOptions
+from mmhot.chain.progress import Bars, no_bar
+from mmhot.chain.steps import registered_steps, signature_of
+from mmhot.lifting.lifter import Lifter
+from mmhot.motion.camera import RestoreCamera, StabilizeCamera
+from mmhot.motion.confidence import DropUncertain
+from mmhot.motion.expected_error import ExpectErrors, read_coefficients
+from mmhot.motion.extremities import AddJoints
+from mmhot.motion.foot_lock import LockFeet
+from mmhot.motion.returning import MergeReturning
+from mmhot.motion.side_swaps import RepairSides
+from mmhot.motion.smoothing import SmoothPoses
+from mmhot.pose2d import pose_source
+from mmhot.pose2d.estimation import VideoPoseEstimator
+from mmhot.pose2d.model_names import NAMED_FILES, fetch_named
+from mmhot.pose2d.options import Pose2DOptions
+from mmhot.pose2d.speed import SPEEDS
+
+Say = Callable[[str], None]
+# Frames from one whose background is looked at to the next, by what is known of the
+# camera; in other modes it is not looked at.
+_INTERVALS = {'rotating': 1, 'auto': 15}
+_MORE_ACCURATE = (
+    ' (trained on rendered people only, finds 3 of 4 joints on photos; more accurate, '
+    'once downloaded: --pose2d movenet, 13 MB, or human, RTMPose-m, 150 MB)'
+)
+
+
+def build_chain(
+    options: InferOptions | LiftOptions,
+    cache: Path | None = None,
+    say: Say = lambda line: None,
+    bars: Bars = no_bar,
+    accuracy: str = 'best',
+    lifter: Lifter | None = None,
+    models: VideoPoseEstimator | None = None,
+) -> Chain:
+    """Load the lifter and list the steps, in order.
+
+    Args:
+        options (InferOptions | LiftOptions): What the steps do, and which are left out.
+        cache (Path, optional): Folder of intermediate results.
+        say (Callable): Receives lines for the user.
+        bars (Bars): Opens a progress bar, for downloads.
+        accuracy (str): See :class:`mmhot.Lifter`.
+        lifter (Lifter, optional): In place of the options' one.
+        models (VideoPoseEstimator, optional): In place of the options' 2D models, which
+            are opened when they are needed.
+    """
+    if lifter is None:
+        lifter = Lifter(**options.lifter_settings(), accuracy=accuracy)
+    is_person, mode = lifter.is_person, options.camera_mode
+    if options.joints > 17 and not is_person:
+        raise ValueError(f'joints=24 is for people, not for {lifter.skeleton.name}')
+    coefficients = read_coefficients(lifter.network.weights)
+    steps = [
+        *[MergeReturning()] * is_person,
+        SetLens(options.fov, options.intrinsics),
+        DropUncertain(options.kpt_thr),
+        *[RepairSides()] * is_person,
+        *registered_steps('Clip2D'),
+        StabilizeCamera(mode),
+        Lift(lifter),
+        *[ExpectErrors(coefficients)] * (coefficients is not None),
+        *[SmoothPoses(options.smooth_3d)] * (options.smooth_3d != 'none'),
+        *[AddJoints()] * (options.joints > 17),
+        RestoreCamera(),
+        *[LockFeet()] * is_person,
+        *registered_steps('Clip3D'),
+    ]
+    steps = [step for step in steps if step.name not in options.without]
+    if isinstance(options, Pose2DOptions):
+        facts = {name for step in steps for name in signature_of(step).facts}
+        facts -= {'background'} if mode not in _INTERVALS else set()
+        open_them = partial(open_models, options, say, bars)
+        opener = open_them if models is None else lambda: models
+        first = EstimatePoses(opener, facts, _INTERVALS.get(mode, 1), cache)
+        steps = [first, TrackPeople(), *steps]
+    return Chain(steps)
+
+
+def open_models(
+    options: Pose2DOptions, say: Say = lambda line: None, bars: Bars = no_bar
+) -> VideoPoseEstimator:
+    """Load the detector and the 2D model, and name them."""
+    speed, name = SPEEDS[options.speed], options.pose2d
+    file = NAMED_FILES.get(name)
+    if file and not file.path(name).exists():
+        host = urlsplit(file.url).hostname
+        say(f'{name}: {file.megabytes:g} MB from {host}, once ({file.license})')
+        with bars(f'downloading {name}', 'MB') as show:
+            fetch_named(name, show)
+    detector, estimator = pose_source.open_pose_source(
+        options.pose2d,
+        options.pose2d_weights,
+        options.det_model,
+        options.det_weights,
+        options.device,
+        skeleton=options.pose2d_skeleton,
+        backend=options.backend,
+        keep_rates=speed.keep_rates,
+    )
+    hint = '' if options.pose2d else _MORE_ACCURATE
+    say(f'boxes: {detector.name}, 2D keypoints: {estimator.name}{hint}')
+    return VideoPoseEstimator(
+        detector,
+        estimator,
+        options.det_every,
+        options.batch_size,
+        gaps=speed.gaps,
+        det_factor=speed.det_factor,
+    )

@@ -1,0 +1,158 @@
+"""Steps that every chain has: estimate 2D poses, track people, set the lens, lift."""
+
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmhot.frames.observer import FrameObserver
+from mmhot.frames.sources import FrameSource, warn_of_damage
+from mmhot.lifting.clip_encoder import check_liftable
+from mmhot.lifting.lifter import Lifter
+from mmhot.pose2d.cache import ClipPeople, cache_path, save_if_possible, save_people
+from mmhot.pose2d.estimation import VideoPoseEstimator, show_again
+from mmhot.structures.clips import Clip2D, Clip3D
+from mmhot.structures.lens import Lens, resolve_intrinsics
+from mmhot.tracking.appearance import AppearanceObserver
+from mmhot.tracking.background import Background, BackgroundTracker
+from mmhot.tracking.clip_tracks import track_clip
+
+# Deviation from a constant rate that is ignored, as a share of a frame.
+_UNEVEN = 0.2
+_Count = Callable[[int, int], None]
+
+
+class EstimatePoses:
+    """Estimate the 2D poses of all frames, or load them from the cache.
+
+    Args:
+        open_models (Callable): Opens the 2D models when they are first needed.
+        facts (Collection[str]): Facts that later steps need.
+        interval (int): Frames from one whose background is looked at to the next.
+        cache (Path, optional): Folder of the results, in which 2D keypoints are cached.
+    """
+
+    name, part, live = 'estimate', '2D', True
+
+    def __init__(
+        self,
+        open_models: Callable[[], VideoPoseEstimator],
+        facts: Collection[str] = (),
+        interval: int = 1,
+        cache: Path | None = None,
+    ) -> None:
+        self._open, self._facts, self._interval = open_models, facts, interval
+        self._cache = cache
+
+    @cached_property
+    def models(self) -> VideoPoseEstimator:
+        """The 2D models."""
+        return self._open()
+
+    def __call__(
+        self, source: FrameSource, progress: _Count
+    ) -> tuple[ClipPeople, dict[str, Any]]:
+        """Return the people; the facts are cuts and what observers saw."""
+        observers: list[FrameObserver] = []
+        if 'background' in self._facts:
+            observers.append(BackgroundTracker(self._interval))
+        if 'appearance' in self._facts:
+            observers.append(AppearanceObserver(self.models.estimator.skeleton))
+
+        def count(done: int) -> None:
+            progress(done, max(done, source.num_frames or 0))
+
+        path = self._cache_path(source)
+        people = self.models(source, path, count, observers)
+        people.skeleton = self.models.estimator.skeleton
+        warn_of_damage(source)
+        facts = {'cuts': people.cuts, 'appearance': people.observed.get('appearance')}
+        if 'background' in self._facts:
+            facts['background'] = Background(
+                len(people.people),
+                people.observed[observers[0].name],
+                lambda progress: self._look_at_all(source, people, progress),
+            )
+        return people, facts
+
+    def _look_at_all(
+        self, source: FrameSource, people: ClipPeople, progress: Callable[[int], None]
+    ) -> dict[str, np.ndarray]:
+        """Return the background of all frames; reads the video again if necessary."""
+        tracker = BackgroundTracker()
+        if tracker.name not in people.observed:
+            show_again(source, people, tracker, progress)
+            people.observed[tracker.name] = tracker.arrays()
+            save_if_possible(save_people, people, self._cache_path(source))
+        return people.observed[tracker.name]
+
+    def _cache_path(self, source: FrameSource) -> Path | None:
+        if self._cache is None or not source.path.exists():
+            return None  # the content of an address may change
+        facts = {'fps': source.fps, 'frames': source.num_frames}
+        return cache_path(self._cache, source.path, facts | self.models.identity)
+
+
+class TrackPeople:
+    """Follow people from frame to frame."""
+
+    name, part, live = 'track', 'track', True
+
+    def __call__(
+        self, people: ClipPeople, frames: FrameSource, progress: _Count
+    ) -> Clip2D:
+        """Return the tracks as a clip with the name, rate and times of its frames."""
+        count, fps = len(people.people), frames.fps
+        tracks = track_clip(
+            people.people, fps, lambda done: progress(done, count), people.cuts
+        )
+        times = np.array(people.times)
+        even = np.abs(times * fps - np.arange(count)).max() < _UNEVEN
+        clip = Clip2D(frames.name, people.skeleton, tracks, *people.size, fps)
+        return replace(clip, source=frames.path, times=None if even else times)
+
+
+class SetLens:
+    """State the lens of the images.
+
+    Args:
+        fov (float, optional): Horizontal field of view in degrees.
+        intrinsics (Lens, optional): The camera's lens, in place of ``fov``.
+    """
+
+    name, live = 'lens', True
+
+    def __init__(self, fov: float | None, intrinsics: Lens | None) -> None:
+        self.fov, self.intrinsics = fov, intrinsics
+
+    def __call__(self, clip: Clip2D) -> tuple[Clip2D, dict[str, Any]]:
+        """Return the clip with the lens, by default its own."""
+        lens = self.of_size(clip.width, clip.height) or clip.lens
+        return replace(clip, lens=lens), {'lens': lens}
+
+    def of_size(self, width: int, height: int) -> Lens | None:
+        """Return the lens of images of a size in pixels; None if it is not known."""
+        return resolve_intrinsics(width, height, self.fov, self.intrinsics)
+
+
+class Lift:
+    """Lift tracked people to 3D."""
+
+    name, live = 'lift', True
+
+    def __init__(self, lifter: Lifter) -> None:
+        self.lifter = lifter
+
+    def __call__(
+        self, clip: Clip2D, cuts: list[int] | None, progress: _Count
+    ) -> tuple[Clip3D, dict[str, Any]]:
+        """Return the poses in camera axes; the facts are what they were made of."""
+        check_liftable(clip, self.lifter.skeleton)
+        segments = self.lifter.prepare(clip)
+        lifted, evidence = self.lifter.lift(clip, segments, progress)
+        lifted = replace(lifted, steps=clip.steps, cuts=tuple(cuts or ()))
+        mapping = self.lifter.mapping
+        return lifted, dict(keypoints=clip, evidence=evidence, mapping=mapping)

@@ -1,0 +1,376 @@
+"""Options of the chain from frames to 3D poses, and of the files that it writes."""
+
+import operator
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmhot.chain.steps import STEPS, list_steps
+from mmhot.compat.installation import import_extra
+from mmhot.options import (
+    Options,
+    RuntimeOptions,
+    option,
+    read_names,
+    read_numbers,
+    read_sizes,
+)
+from mmhot.pose2d.options import Pose2DOptions
+from mmhot.structures.formats import BVH_PROFILE_NAMES, WRITERS
+from mmhot.weights.index import LIVE_LIFTER
+
+if TYPE_CHECKING:  # importing them takes time
+    from mmhot.structures.lens import Lens
+
+SMOOTHING = ('none', 'butterworth', 'savgol', 'one-euro')
+
+
+def read_keep(value: Any) -> int | list[int]:
+    """Read kept frames: a number, a list, or text such as '13,5'."""
+    if not isinstance(value, str | list | tuple):
+        return operator.index(value)
+    counts = read_numbers(value, int)
+    return counts[0] if len(counts) == 1 else counts
+
+
+def read_image_size(value: Any) -> tuple[int, int]:
+    """Read an image size: (width, height), or text such as '1920x1080'."""
+    width, height = read_sizes(value)
+    return width, height
+
+
+def read_intrinsics(value: 'Lens | str | Path') -> 'Lens':
+    """Read the calibration file unless a lens is given."""
+    if not isinstance(value, str | Path):
+        return value
+    from mmhot.io.readers.lens import read_lens
+
+    try:
+        return read_lens(value)
+    except (ValueError, OSError) as error:
+        raise type(error)(f'intrinsics: {error}') from error
+
+
+# Options of 2D models that lifters have, too.
+_OF_LIFTERS = {'device', 'backend', 'speed'}
+# Options that need a step.
+_SETTINGS = {
+    'joints': 'joints',
+    'kpt_thr': 'confidence',
+    'smooth_3d': 'smoothing',
+    'camera': 'camera',
+    'static_camera': 'camera',
+}
+
+
+def _without(steps: Sequence[str], default: str) -> Any:
+    """Declare the option ``without`` for some steps and those of users."""
+
+    def read(value: Any) -> tuple[str, ...]:
+        left_out = [name for name in STEPS if name not in steps]
+        known = [name for name in list_steps() if name not in left_out]
+        return read_names('without', value, known)
+
+    names = ', '.join(steps)
+    text = f'steps to leave out, of {names}{default}'
+    return option(text, (), convert=read, metavar='LIST')
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepOptions(Options):
+    """Options of the steps between 2D keypoints and the poses that are returned."""
+
+    title = 'steps and lens'
+
+    without: Any = _without([*STEPS], ', see docs/motion.md')
+    joints: int = option(
+        "joints of the results: Human3.6M's 17, or 24 with toes, heels, hands and nose",
+        17,
+        choices=(17, 24),
+    )
+    kpt_thr: float | None = option(
+        'minimum confidence of keypoints; lower ones count as missing (default: 0.35; '
+        'keypoint files: none)',
+        low=0,
+        high=1,
+    )
+    smooth_3d: str = option('filter of 3D poses over time', 'none', choices=SMOOTHING)
+    fov: float | None = option(
+        'horizontal angle of view (default: found from a pan, otherwise 47 for '
+        'landscape images)',
+        low=1,
+        high=170,
+        metavar='DEGREES',
+    )
+    intrinsics: Any = option(
+        'calibration of the lens in place of --fov, .json, .yml or .npz',
+        convert=read_intrinsics,
+        metavar='FILE',
+    )
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        super().__post_init__()
+        if self.fov is not None and self.intrinsics is not None:
+            raise ValueError('fov cannot be combined with `intrinsics`: give one')
+        for name, step in _SETTINGS.items():
+            if step in self.without and self.is_given(name):
+                raise ValueError(f'{name} needs the step {step!r}, which is left out')
+
+    @property
+    def camera_mode(self) -> str:
+        """What is known of the camera: one of the choices of ``camera``."""
+        return 'moving'
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeepOption(RuntimeOptions):
+    """Options of all lifters."""
+
+    title = 'lifter'
+
+    keep: Any = option(
+        'frames of a window that each pruner of the lifter keeps (default: as trained)',
+        convert=read_keep,
+        expected='a number of frames such as 27, or a list such as 13,5',
+        metavar='N[,N]',
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class StaticCameraOption(Options):
+    """Option of all that handles keypoints or poses without their video."""
+
+    title = 'results'
+
+    static_camera: bool = option(
+        'the camera does not move: estimate its tilt and the floor, and keep standing '
+        'feet in place',
+        False,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiftOptions(StepOptions, KeepOption, StaticCameraOption):
+    """Options of :func:`mmhot.lift`: the lifter, and what a keypoint file lacks."""
+
+    title = 'model and inputs'
+
+    without: Any = _without(
+        [x for x in STEPS if x != 'returning'], ', see docs/motion.md'
+    )
+    model: str | None = option(
+        'a model of `mmhot list` by name or alias, a folder of `mmhot export`, or a '
+        'config: a file or mmhot::PATH (default: the shipped one for clips)',
+        metavar='MODEL',
+    )
+    checkpoint: str | None = option(
+        'weights, where not the shipped ones', metavar='FILE'
+    )
+    skeleton: str | None = option(
+        'joint order of the inputs, such as coco-17 or h36m-17 (default: as the file '
+        'states, or else the one with as many joints)',
+        metavar='NAME',
+    )
+    image_size: Any = option(
+        'image size in pixels, where the inputs do not state it',
+        convert=read_image_size,
+        expected='WxH, such as 1920x1080',
+        metavar='WxH',
+    )
+    fps: float | None = option(
+        'frames per second, where the inputs do not state it', low=1, high=1000
+    )
+    single: str | None = option(
+        'take only the largest person of each frame, as one track', choices=('largest',)
+    )
+    flip_test: bool = option(
+        'average with the mirrored prediction; without, lifting is twice as fast and '
+        'less accurate',
+        True,
+        flag='--no-flip',
+        flag_help='do not average with the mirrored prediction: twice as fast, less '
+        'accurate',
+    )
+    batch_size: int | None = option(
+        'windows per batch (default: 64, or fewer if the model is large)', low=1
+    )
+
+    @property
+    def camera_mode(self) -> str:
+        """What is known of the camera."""
+        return 'static' if self.static_camera else 'moving'
+
+    def lifter_settings(self) -> dict[str, Any]:
+        """Return the arguments of :class:`mmhot.Lifter`."""
+        names = ('model', 'checkpoint', 'device', 'flip_test', 'batch_size', 'keep')
+        return {name: getattr(self, name) for name in (*names, 'backend')}
+
+
+@dataclass(frozen=True, kw_only=True)
+class InferOptions(StepOptions, KeepOption, Pose2DOptions):
+    """Options of :func:`mmhot.infer`: 2D models, lifter, steps and camera."""
+
+    title = 'lifter, steps and camera'
+
+    pose3d: str | None = option(
+        'lifter: shipped weights by name, a folder of `mmhot export`, or a config '
+        f'(default: the shipped one for clips; with --live {LIVE_LIFTER})',
+        metavar='MODEL',
+        decides=False,
+    )
+    pose3d_weights: str | None = option(
+        'checkpoint of the lifter', metavar='FILE', decides=False
+    )
+    camera: str = option(
+        'motion of the camera: static, rotating (pan, tilt and zoom on a tripod), '
+        'moving, or auto: as the frames show. Unless it moves, all frames share axes, '
+        'and standing feet stay in place',
+        'auto',
+        choices=('auto', 'static', 'rotating', 'moving'),
+    )
+    fps: float | None = option(
+        'frames per second of keypoint files and of image folders, whose images then '
+        'form one video',
+        low=0.1,
+        high=1000,
+    )
+
+    @property
+    def camera_mode(self) -> str:
+        """What is known of the camera."""
+        return self.camera
+
+    def lifter_settings(self) -> dict[str, Any]:
+        """Return the arguments of :class:`mmhot.Lifter`."""
+        from mmhot.pose2d.speed import SPEEDS
+
+        speed, keep = SPEEDS[self.speed], self.keep
+        if self.pose3d is None and self.pose3d_weights is None and keep is None:
+            keep = speed.keep
+        return dict(
+            model=self.pose3d,
+            checkpoint=self.pose3d_weights,
+            device=self.device,
+            flip_test=speed.flip_3d,
+            keep=keep,
+            backend=self.backend,
+        )
+
+
+def refuse_2d(options: InferOptions, inputs: Iterable[Any]) -> None:
+    """Refuse options of the 2D models if all inputs have keypoints already."""
+    if all(each.has_keypoints for each in inputs):
+        names = {x.name for x in fields(Pose2DOptions)} - _OF_LIFTERS
+        options.refuse(names, 'is for videos and images, not for keypoints')
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportOptions(Options):
+    """Options of the files that are written: formats, axes, scale and floor."""
+
+    title = 'results'
+
+    formats: Any = option(
+        f'file formats, of {", ".join(WRITERS)} (default: npz,html)',
+        ('npz', 'html'),
+        convert=lambda value: read_names('formats', value, WRITERS),
+        metavar='LIST',
+    )
+    axes: str = option(
+        'camera: x right, y down, z away; z-up: x right, y away, z up; world: z up '
+        'from the floor',
+        'camera',
+        choices=('camera', 'z-up', 'world'),
+    )
+    height: float | None = option(
+        'body height of the person, which sets the scale',
+        low=0.3,
+        high=3,
+        metavar='METERS',
+    )
+    bvh_profile: str = option(
+        'names of the joints of .bvh', 'default', choices=BVH_PROFILE_NAMES
+    )
+    html_frames: bool = option(
+        'show the video in the .html of long videos, too, with fewer frames', False
+    )
+
+    def __post_init__(self) -> None:
+        """Check the values, and that the packages of the formats are installed."""
+        super().__post_init__()
+        if not self.formats:
+            raise ValueError(f'formats must be among {",".join(WRITERS)}; got none')
+        for name in self.formats:
+            if WRITERS[name].requires is not None:
+                module, extra = WRITERS[name].requires
+                import_extra(module, f'the format {name}', extra)
+        writers = [WRITERS[name] for name in self.formats]
+        taken = {each: x for x in WRITERS for each in WRITERS[x].options}
+        for option_name, suffix in taken.items():
+            has_it = any(option_name in writer.options for writer in writers)
+            if self.is_given(option_name) and not has_it:
+                raise ValueError(f'{option_name} needs the format {suffix}')
+        if self.axes == 'z-up' and all(writer.world for writer in writers):
+            names = ', '.join(self.formats)
+            raise ValueError(f'axes must be world for {names}, which stand on a floor')
+
+
+@dataclass(frozen=True, kw_only=True)
+class SaveOptions(ExportOptions, StaticCameraOption):
+    """Options of :meth:`mmhot.Clip3D.save`."""
+
+    without: Any = _without(['feet'], ', with ``static_camera``')
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputOptions(ExportOptions):
+    """Options of the commands that write files."""
+
+    out_dir: Path = option(
+        'folder for the results', 'results', metavar='FOLDER', decides=False
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiftRunOptions(LiftOptions, OutputOptions):
+    """Options of ``mmhot lift``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class InferRunOptions(InferOptions, OutputOptions):
+    """Options of ``mmhot infer``."""
+
+    title = 'repeated runs'
+
+    no_cache: bool = option(
+        'detect people again, and keep no intermediate results', False, decides=False
+    )
+    resume: bool = option(
+        'skip inputs that were finished with the same models and options',
+        False,
+        decides=False,
+    )
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        super().__post_init__()
+        if self.resume and self.no_cache:
+            raise ValueError('resume needs the cache, which no_cache turns off')
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveOptions(Options):
+    """Options of ``mmhot infer --live``."""
+
+    lookahead: int | None = option(
+        'delay of the poses in frames; more is more accurate (default: 4)',
+        metavar='FRAMES',
+    )
+    duration: float | None = option(
+        'stop after this time (default: never)', low=0, metavar='SECONDS'
+    )
+    reconnect: float = option(
+        'time for which a lost stream is reconnected to', 60.0, low=0, metavar='SECONDS'
+    )

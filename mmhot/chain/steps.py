@@ -1,0 +1,139 @@
+"""Steps of the chain: what they are, their names, and how to add one."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from inspect import Parameter, signature
+from typing import Any, Protocol, TypeVar
+
+Registered = TypeVar('Registered')
+
+STEPS = {
+    'returning': 'people who leave and return keep their track ID',
+    'confidence': 'keypoints of low confidence count as missing',
+    'sides': 'left and right are exchanged where the 2D model confused them',
+    'camera': 'turns and zooms of a camera on a tripod are undone',
+    'errors': 'the expected error of each joint is estimated',
+    'smoothing': 'poses are filtered over time',
+    'joints': 'toes, heels, hands and nose are added',
+    'feet': 'standing feet stay in place',
+}
+"""The steps that can be left out by name, in their order, and what they do."""
+
+_REGISTERED: dict[str, 'Step'] = {}
+# Inputs of steps that name a stage in place of annotating their clip.
+_STAGES = {'tracks': 'Clip2D', 'keypoints': 'Clip2D', 'poses': 'Clip3D'}
+
+
+class Step(Protocol):
+    """A step from clip to clip: ``Clip2D -> Clip2D`` or ``Clip3D -> Clip3D``.
+
+    Settings are arguments of its constructor. The annotation of the clip says where it
+    stands, before lifting or after it. Further arguments have the names of fields of
+    :class:`mmhot.chain.context.Context`; where one of them is not known, as the
+    appearance of people in a file of keypoints, the step does not run, unless the
+    argument may be None.
+
+    Attributes:
+        name (str): Name in ``--without``.
+    """
+
+    name: str
+
+    def __call__(self, clip: Any, *facts: Any) -> Any:
+        """Return a new clip, or the same if there is nothing to do.
+
+        A tuple of it and a dictionary states new facts, too.
+        """
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What a step takes.
+
+    Attributes:
+        clip (str): Class of its input, such as ``'Clip2D'``.
+        facts (dict[str, bool]): Names of its further arguments, and whether the step
+            needs them.
+    """
+
+    clip: str
+    facts: dict[str, bool]
+
+
+def signature_of(step: Any) -> Signature:
+    """Read the annotations of a step's call."""
+    return _signature_of(type(step))
+
+
+@cache
+def _signature_of(kind: type) -> Signature:
+    clip, *facts = [*signature(kind.__call__).parameters.values()][1:]
+    name = _text(clip.annotation).rpartition('.')[2]
+    if clip.annotation is Parameter.empty:
+        name = _STAGES.get(getattr(kind, 'stage', ''), '')
+    return Signature(name, {each.name: _is_needed(each) for each in facts})
+
+
+def _text(annotation: Any) -> str:
+    return annotation if isinstance(annotation, str) else annotation.__name__
+
+
+def _is_needed(fact: Parameter) -> bool:
+    text = str(fact.annotation)
+    may_be_none = 'None' in text or 'Optional' in text
+    return fact.default is Parameter.empty and not may_be_none
+
+
+def register_step(step: Registered) -> Registered:
+    """Add a step; those of 2D clips run before the camera, others at the end.
+
+    Args:
+        step (type | Step): A :class:`Step`, or a class of one without arguments.
+
+    Returns:
+        type | Step: The same, so that it can be used as a decorator.
+
+    Raises:
+        ValueError: If the name is taken, or an argument of its call is unknown.
+
+    Example::
+
+        @mmhot.register_step
+        class Inches:
+            name = 'inches'
+
+            def __call__(self, clip: mmhot.Clip3D):
+                return replace(clip, keypoints_3d=clip.keypoints_3d / 0.0254)
+    """
+    from mmhot.chain.context import FACTS
+
+    made: Any = step() if isinstance(step, type) else step
+    name = getattr(made, 'name', None)
+    if not isinstance(name, str):
+        raise ValueError(f'a step needs a name: got {step}')
+    if name in list_steps():
+        raise ValueError(f'there is a step {name!r} already')
+    takes = signature_of(made)
+    if takes.clip not in ('Clip2D', 'Clip3D'):
+        raise ValueError(f'{name}: annotate the clip as mmhot.Clip2D or mmhot.Clip3D')
+    for fact in takes.facts:
+        if fact not in FACTS:
+            known = ', '.join(FACTS)
+            raise ValueError(f'{name}: arguments must be among {known}; got {fact!r}')
+    _REGISTERED[name] = made
+    return step
+
+
+register_processor = register_step
+"""The name of :func:`register_step` in mmhot 0.1."""
+
+
+def list_steps() -> list[str]:
+    """List the names of all steps that can be left out."""
+    return [*STEPS, *_REGISTERED]
+
+
+def registered_steps(clip: str) -> list[Callable[..., Any]]:
+    """List the steps of users for ``'Clip2D'`` or ``'Clip3D'``, in their order."""
+    return [step for step in _REGISTERED.values() if signature_of(step).clip == clip]

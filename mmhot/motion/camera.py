@@ -1,0 +1,179 @@
+"""Step ``camera``: its path, keypoints as a static camera would see them, and back."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from mmhot.motion.camera_path import (
+    FEWEST_FRAMES,
+    choose_path,
+    find_lens,
+    is_static,
+    shows_static,
+    solve_camera_path,
+    static_path,
+)
+from mmhot.structures.clips import Clip2D, Clip3D
+from mmhot.structures.lens import Lens, ideal_pixels
+from mmhot.tracking.background import Background
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class StabilizeCamera:
+    """Step ``camera`` before lifting: keypoints as a static camera would see them.
+
+    Poses of all frames then share the axes of the camera in the first frame of the
+    shot.
+
+    Args:
+        mode (str): 'static'; 'rotating' on a tripod, also zooming: poses of all frames
+            share the axes of the first frame; 'moving': each frame has its own axes;
+            'auto': static if some frames show it, else rotating if all frames show
+            that, else moving.
+    """
+
+    name, part = 'camera', 'camera'
+
+    def __init__(self, mode: str) -> None:
+        self.mode = mode
+
+    def __call__(
+        self,
+        clip: Clip2D,
+        background: Background | None,
+        cuts: Sequence[int] | None,
+        lens: Lens | None,
+        progress: Callable[[int, int], None],
+    ) -> tuple[Clip2D, dict[str, Any]] | Clip2D:
+        """Map keypoints; the lens is that of the first frame of each shot.
+
+        The facts are the path, unless frames have no common axes, and the lens.
+        """
+        path, found = self._solve(clip, background, cuts, lens, progress)
+        if path is None:
+            return (
+                clip if found is lens else (replace(clip, lens=found), {'lens': found})
+            )
+        facts = {'camera_path': path, 'lens': found}
+        if is_static(path):
+            return replace(clip, lens=found), facts
+        size, tracks = (clip.width, clip.height), []
+        for track in clip.tracks:
+            points, focal = ideal_pixels(track.keypoints, size, found)
+            points = stabilize(points, track.frames, path, focal, size)
+            tracks.append(replace(track, keypoints=points))
+        ideal = None if found is None else Lens.pinhole(found.focal[0], *size)
+        return replace(clip, tracks=tracks, lens=ideal), facts
+
+    def _solve(
+        self,
+        clip: Clip2D,
+        background: Background | None,
+        cuts: Sequence[int] | None,
+        lens: Lens | None,
+        progress: Callable[[int, int], None],
+    ) -> tuple[np.ndarray | None, Lens | None]:
+        """Return the path and the lens; None if they are not known.
+
+        'auto' may decode the video another time, unless some frames show that the
+        camera is static.
+        """
+        size, name = (clip.width, clip.height), str(clip.source or clip.name)
+        if self.mode == 'static':
+            known = background.num_frames if background else clip.num_frames
+            return static_path(known), lens
+        if background is None:
+            if self.mode == 'rotating':
+                raise ValueError(
+                    f"{clip.name}: camera='rotating' needs the video; of keypoint "
+                    "files only 'static' is supported"
+                )
+            return None, lens
+        found = background.points
+        if self.mode == 'auto':
+            if len(found['points']) < FEWEST_FRAMES:
+                return None, lens
+            path = solve_camera_path(**found, size=size, lens=lens)
+            if shows_static(path, found['keyframe']):
+                return static_path(background.num_frames), lens
+            total = background.num_frames
+            found = background.look_at_all(lambda done: progress(done, total))
+        if len(found['points']) < background.num_frames:
+            _LOGGER.warning(
+                '%s could be read only once: the path of its camera is not known', name
+            )
+            return None, lens
+        given = lens
+        if lens is None and not cuts:  # shots may differ
+            lens = find_lens(found['points'], found['keyframe'], size)
+        path = solve_camera_path(**found, size=size, lens=lens)
+        # images of a carried camera explain no focal length
+        return choose_path(path, name), given if path.moves else lens
+
+
+class RestoreCamera:
+    """Step ``camera`` after lifting: 2D keypoints in pixels of the video."""
+
+    name, part = 'camera', 'camera'
+
+    def __call__(
+        self, clip: Clip3D, camera_path: np.ndarray, lens: Lens | None
+    ) -> Clip3D:
+        """Undo :class:`StabilizeCamera`; poses stay in axes of the first frame."""
+        if is_static(camera_path):
+            return replace(clip, camera_path=camera_path)
+        focal, center = clip.focal_length, np.array([clip.width, clip.height]) / 2
+        own = camera_path[clip.frame].astype(np.float64)
+        rays = (clip.keypoints_2d - center) / focal
+        rays = np.concatenate([rays, np.ones_like(rays[..., :1])], -1)
+        turned = rays @ Rotation.from_rotvec(own[:, :3]).as_matrix()
+        flat = turned[..., :2] / np.maximum(turned[..., 2:], 0.1)
+        pixels = focal * own[:, 3, None, None] * flat + center
+        pixels = pixels if lens is None else lens.distort(pixels)
+        return replace(
+            clip,
+            keypoints_2d=pixels.astype(np.float32),
+            intrinsics=() if lens is None else lens.parameters,
+            camera_path=camera_path,
+        )
+
+
+def stabilize(
+    pixels: np.ndarray,
+    frames: np.ndarray,
+    path: np.ndarray,
+    focal: float,
+    size: tuple[int, int],
+) -> np.ndarray:
+    """Map pixels to the image of a camera that stays as it is in the first frame.
+
+    Pixels (T, K, 2) are those of an ideal lens, NaN where missing; the path has
+    rotation vectors and zooms by frame, (F, 4).
+    """
+    center = np.array(size) / 2
+    own = path[frames].astype(np.float64)
+    rays = (pixels - center) / (focal * own[:, 3, None, None])
+    rays = np.concatenate([rays, np.ones_like(rays[..., :1])], -1)
+    turned = rays @ Rotation.from_rotvec(own[:, :3]).as_matrix().swapaxes(1, 2)
+    # directions beyond 84 degrees are not in any image
+    flat = turned[..., :2] / np.maximum(turned[..., 2:], 0.1)
+    return (focal * flat + center).astype(np.float32)
+
+
+def stable_keypoints(clip: Clip3D) -> np.ndarray:
+    """Return a clip's 2D keypoints (N, K, 2) as a static camera would see them."""
+    if clip.camera_path is None:
+        return clip.keypoints_2d
+    points, size = clip.keypoints_2d, (clip.width, clip.height)
+    if clip.intrinsics:
+        fx, fy, cx, cy, *distortion = clip.intrinsics
+        lens = Lens((fx, fy), (cx, cy), tuple(distortion), size=size)
+        points = lens.undistort(points)
+    if is_static(clip.camera_path):
+        return points
+    return stabilize(points, clip.frame, clip.camera_path, clip.focal_length, size)

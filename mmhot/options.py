@@ -1,0 +1,215 @@
+"""Options as dataclasses: defaults, help texts, conversions and checks.
+
+Each call of the Python interface has one dataclass, made of those of the rooms that
+act. The command line and Ray's workers use the same ones: ``mmhot.cli.options``
+generates an option from every field.
+"""
+
+import operator
+import os
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import Field, dataclass, field, fields
+from inspect import Parameter, getdoc, signature
+from math import inf
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+from mmhot.errors import did_you_mean, require_choice
+
+T = TypeVar('T', bound='Options')
+Function = TypeVar('Function', bound=Callable[..., Any])
+BACKENDS = ('auto', 'torch', 'onnx')
+_NAME = 'a name or file'
+_KINDS = {int: 'a whole number', float: 'a number', str: _NAME, Path: _NAME}
+
+
+@dataclass(frozen=True)
+class Argument:
+    """Documentation and check of one option.
+
+    Args:
+        help (str): Help text.
+        choices (tuple): Allowed values; empty for any.
+        low (float): Least value.
+        high (float): Greatest value.
+        convert (Callable, optional): Converts and checks a value that is no plain
+            number, text or bool.
+        expected (str): What the value must be, for messages. Without it ``convert``
+            has its own.
+        metavar (str): Placeholder in the help text; the unit of a number.
+        flag (str): Command-line option, where it is not the name of the field.
+        flag_help (str): Help text of a flag that turns its field off.
+        decides (bool): Whether results depend on the value itself; they do not on a
+            device or folder, and names of models stand for weights.
+    """
+
+    help: str
+    choices: tuple = ()
+    low: float = -inf
+    high: float = inf
+    convert: Callable[[Any], Any] | None = None
+    expected: str = ''
+    metavar: str = 'N'
+    flag: str = ''
+    flag_help: str = ''
+    decides: bool = True
+
+    def check(self, name: str, kind: type, given: Any) -> Any:
+        """Convert and check a value; messages begin with ``name``."""
+        expected = self.expected or _KINDS.get(kind)
+        try:
+            value = self.convert(given) if self.convert else _to(kind, given)
+        except (TypeError, ValueError) as error:
+            if expected is None:
+                raise
+            raise ValueError(f'{name} must be {expected}, got {given!r}') from error
+        low, high = self.low, self.high
+        if kind in (int, float) and not low <= value <= high:
+            wanted = f'at least {low:g}' if high == inf else f'from {low:g} to {high:g}'
+            unit = '' if self.metavar == 'N' else f' {self.metavar.lower()}'
+            raise ValueError(f'{name} must be {wanted}{unit}, got {value:g}')
+        if self.choices:
+            require_choice(name, value, self.choices)
+        return value
+
+
+def option(help: str, default: Any = None, **argument: Any) -> Any:
+    """Declare a field with an :class:`Argument`; MISSING makes it required."""
+    return field(default=default, metadata={'argument': Argument(help, **argument)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Base of all option dataclasses: converts and checks every field.
+
+    None stands for the default. Numbers and choices may be given as text.
+
+    Attributes:
+        files (list[Path]): Existing files that the values name.
+        title (str): Section of the command line's help for the fields of a class.
+
+    Raises:
+        ValueError: If a value is wrong; the message names the argument.
+    """
+
+    title = ''
+
+    def __post_init__(self) -> None:
+        """Convert and check the values."""
+        files = []
+        for each in fields(self):
+            value = getattr(self, each.name)
+            # isfile is False for names that are too long
+            if isinstance(value, str | Path) and os.path.isfile(value):
+                files.append(Path(value))
+            value = each.default if value is None else value
+            if value is not None:
+                value = each.metadata['argument'].check(each.name, kind_of(each), value)
+            object.__setattr__(self, each.name, value)
+        object.__setattr__(self, 'files', files)
+
+    def is_given(self, name: str) -> bool:
+        """Return whether there is a field of a name, and it is not the default."""
+        default = next((x.default for x in fields(self) if x.name == name), None)
+        return getattr(self, name, None) != default
+
+    def refuse(self, names: Iterable[str], reason: str) -> None:
+        """Raise ValueError for a field of these names that is not the default."""
+        for name in sorted(names):
+            if self.is_given(name):
+                raise ValueError(f'{name} {reason}')
+
+    @classmethod
+    def of(cls: type[T], **values: object) -> T:
+        """Build from a function's keyword arguments; hint at the nearest name."""
+        known = [each.name for each in fields(cls)]
+        for name in values:
+            if name not in known:
+                hint = did_you_mean(name, known)
+                raise TypeError(f'unexpected keyword argument {name!r}{hint}')
+        return cls(**values)
+
+
+def takes(options: type[Options]) -> Callable[[Function], Function]:
+    """Show the fields of options, in place of ``**options``, in a function's help."""
+
+    def show(function: Function) -> Function:
+        plain = signature(function)
+        given = [x for x in plain.parameters.values() if x.kind is not x.VAR_KEYWORD]
+        lines = [getdoc(function), '', 'Options:']
+        for each in fields(options):
+            known = dict(default=each.default, annotation=each.type)
+            given.append(Parameter(each.name, Parameter.KEYWORD_ONLY, **known))
+            text = each.metadata['argument'].help  # names options of the command line
+            text = re.sub(r'--[a-z\d-]+', lambda x: x[0][2:].replace('-', '_'), text)
+            lines.append(f'    {each.name}: {text}')
+        function.__signature__ = plain.replace(parameters=given)
+        function.__doc__ = '\n'.join([*lines, ''])
+        return function
+
+    return show
+
+
+def kind_of(each: Field) -> type:
+    """Return the type of an option's value, without ``| None``."""
+    return (get_args(each.type) or (each.type,))[0]
+
+
+def _to(kind: type, value: Any) -> Any:
+    """Convert text or a value to a plain type, without rounding."""
+    if kind in (str, Path) and not isinstance(value, str | Path):
+        raise TypeError
+    if kind is int and not isinstance(value, str):
+        return operator.index(value)
+    return kind(value)
+
+
+def read_numbers(value: Any, kind: type = float, sign: str = ',') -> list:
+    """Read numbers: a sequence, or text such as '1,0.5'."""
+    parts = value.split(sign) if isinstance(value, str) else value
+    return [_to(kind, part) for part in parts]
+
+
+def read_sizes(value: Any) -> tuple[int, ...]:
+    """Read sizes from 1: a sequence, or text such as '1920x1080'."""
+    sizes = read_numbers(value, int, 'x')
+    if min(sizes, default=1) < 1:
+        raise ValueError
+    return tuple(sizes)
+
+
+def read_names(name: str, value: Any, known: Iterable[str]) -> tuple[str, ...]:
+    """Read the names of an option: a list, or text such as 'npz,mp4'."""
+    parts = value.split(',') if isinstance(value, str) else value
+    names = tuple(dict.fromkeys(part.strip() for part in parts))
+    for each in names:
+        if each not in known:
+            raise ValueError(f'{name} must be among {",".join(known)}; got {each!r}')
+    return names
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceOptions(Options):
+    """Option of all that runs a model."""
+
+    device: str = option(
+        'auto (the GPU if there is one), cpu, cuda or cuda:N',
+        'auto',
+        metavar='NAME',
+        decides=False,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuntimeOptions(DeviceOptions):
+    """Options of models that ONNX Runtime or PyTorch runs."""
+
+    backend: str = option(
+        'runtime of the models: torch, onnx (ONNX Runtime, for shipped and exported '
+        'models), or auto: torch if installed, but onnx for exported models and, on a '
+        'CPU, shipped lifters',
+        'auto',
+        choices=BACKENDS,
+        decides=False,
+    )

@@ -1,0 +1,68 @@
+"""Options of the detector and the 2D model."""
+
+from dataclasses import dataclass
+
+from mmhot.options import RuntimeOptions, option
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pose2DOptions(RuntimeOptions):
+    """Options of the 2D poses of videos and images."""
+
+    title = 'detector and 2D model'
+
+    pose2d: str | None = option(
+        '2D model: movenet, rtmpose-m or rtmo-s (downloaded once), an .onnx or .zip '
+        "file, a config or alias of MMPose's, or auto: RTMPose-m if it was downloaded "
+        '(default: the shipped gtpt-t)',
+        metavar='MODEL',
+        decides=False,
+    )
+    pose2d_weights: str | None = option(
+        'checkpoint of the 2D model', metavar='FILE', decides=False
+    )
+    pose2d_skeleton: str | None = option(
+        'joint order of the 2D model, where an .onnx file does not state it (default: '
+        'assumed from the number of joints, with a warning)',
+        metavar='NAME',
+    )
+    pose2d_skeleton: str | None = option(
+        'joint order of the 2D model, where an .onnx file does not state it (default: '
+        'assumed from the number of joints, with a warning)',
+        metavar='NAME',
+    )
+    det_model: str | None = option(
+        'detector of people: an .onnx or .zip file, a config or alias of '
+        "MMDetection's, pose-verified (a small detector, checked by the 2D model), "
+        'or whole_image (default: pose-verified with gtpt-t, RTMO itself, else human)',
+        metavar='MODEL',
+        decides=False,
+    )
+    det_weights: str | None = option(
+        'checkpoint of the detector', metavar='FILE', decides=False
+    )
+    det_every: int | None = option(
+        'detect in every Nth frame and track people in between (default: 1; with '
+        'pose-verified once per second)',
+        low=1,
+    )
+    det_every: int | None = option(
+        'detect in every Nth frame and track people in between (default: 1; with '
+        'pose-verified once per second)',
+        low=1,
+    )
+    batch_size: int = option(
+        'frames per batch, if all frames are detected', 8, low=1, decides=False
+    )
+    speed: str = option(
+        'fast and fastest prune and interpolate more, without the flip test of the '
+        'lifter: three quarters and two thirds of the time, less accurate',
+        'default',
+        choices=('default', 'fast', 'fastest'),
+    )
+    speed: str = option(
+        'fast and fastest prune and interpolate more, without the flip test of the '
+        'lifter: three quarters and two thirds of the time, less accurate',
+        'default',
+        choices=('default', 'fast', 'fastest'),
+    )
