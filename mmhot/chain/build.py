@@ -1,8 +1,9 @@
 """The list of the chain's steps: the one place where they are chosen, with settings."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from mmhot.chain.chain import Chain
@@ -58,34 +59,42 @@ def build_chain(
     """
     if lifter is None:
         lifter = Lifter(**options.lifter_settings(), accuracy=accuracy)
-    is_person, mode = lifter.is_person, options.camera_mode
-    if options.joints > 17 and not is_person:
+    if options.joints > 17 and not lifter.is_person:
         raise ValueError(f'joints=24 is for people, not for {lifter.skeleton.name}')
-    coefficients = read_coefficients(lifter.network.weights)
-    steps = [
-        *[MergeReturning()] * is_person,
-        SetLens(options.fov, options.intrinsics),
-        DropUncertain(options.kpt_thr),
-        *[RepairSides()] * is_person,
-        *registered_steps('Clip2D'),
-        StabilizeCamera(mode),
-        Lift(lifter),
-        *[ExpectErrors(coefficients)] * (coefficients is not None),
-        *[SmoothPoses(options.smooth_3d)] * (options.smooth_3d != 'none'),
-        *[AddJoints()] * (options.joints > 17),
-        RestoreCamera(),
-        *[LockFeet()] * is_person,
-        *registered_steps('Clip3D'),
-    ]
-    steps = [step for step in steps if step.name not in options.without]
+    steps = [x for x in _steps(options, lifter) if x.name not in options.without]
     if isinstance(options, Pose2DOptions):
         facts = {name for step in steps for name in signature_of(step).facts}
+        mode = options.camera_mode
         facts -= {'background'} if mode not in _INTERVALS else set()
         open_them = partial(open_models, options, say, bars)
         opener = open_them if models is None else lambda: models
         first = EstimatePoses(opener, facts, _INTERVALS.get(mode, 1), cache)
         steps = [first, TrackPeople(), *steps]
     return Chain(steps)
+
+
+def _steps(options: InferOptions | LiftOptions, lifter: Lifter) -> Iterator[Any]:
+    """List all steps after tracking, in order."""
+    if lifter.is_person:
+        yield MergeReturning()
+    yield SetLens(options.fov, options.intrinsics)
+    yield DropUncertain(options.kpt_thr)
+    if lifter.is_person:
+        yield RepairSides()
+    yield from registered_steps('Clip2D')
+    yield StabilizeCamera(options.camera_mode)
+    yield Lift(lifter)
+    coefficients = read_coefficients(lifter.network.weights)
+    if coefficients is not None:
+        yield ExpectErrors(coefficients)
+    if options.smooth_3d != 'none':
+        yield SmoothPoses(options.smooth_3d)
+    if options.joints > 17:
+        yield AddJoints()
+    yield RestoreCamera()
+    if lifter.is_person:
+        yield LockFeet()
+    yield from registered_steps('Clip3D')
 
 
 def open_models(

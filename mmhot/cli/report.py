@@ -14,6 +14,8 @@ from mmhot.io.atomic import replacing
 if TYPE_CHECKING:  # importing them takes seconds
     from mmhot.chain.worker import Outcome
 
+# Columns of times, in the order of the chain.
+_PARTS = ('2D', 'track', 'camera', '3D', 'write')
 # With more clips, only failed ones have a row.
 _MOST_ROWS = 40
 
@@ -60,7 +62,8 @@ def align(lines: Sequence[Sequence[str]], left: int = 1) -> str:
 def stage_table(outcomes: Sequence['Outcome']) -> str:
     """Tabulate the time of each stage for every clip and for all clips."""
     ran = [outcome for outcome in outcomes if not outcome.skipped]
-    stages = list(dict.fromkeys(s for outcome in ran for s in outcome.times.seconds))
+    taken = {part for outcome in ran for part in outcome.times.seconds}
+    stages = [part for part in _PARTS if part in taken]
     lines = [['clip', 'frames', 'people', *(f'{s}, s' for s in stages), 'frames/s', '']]
     for outcome in outcomes:
         if outcome.error or len(outcomes) <= _MOST_ROWS:

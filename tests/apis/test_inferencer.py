@@ -7,14 +7,13 @@ import cv2
 import mmcv
 import numpy as np
 import pytest
-from mmhot.apis.processing import processors_of
 from mmpose.apis import MMPoseInferencer
 from numpy.testing import assert_allclose, assert_array_equal
 from pose_sources import BOX, Detector, Estimator, FunctionDetector, use_stand_ins
 from video_files import gray_image, write_video
 
 from mmhot.apis import Inferencer
-from mmhot.chain.chain import VideoLifter
+from mmhot.chain.build import build_chain
 from mmhot.chain.options import InferOptions
 from mmhot.frames.sources import VideoFile
 from mmhot.io.readers.keypoints import read_keypoints
@@ -132,9 +131,9 @@ def test_lifted_videos_are_those_of_the_whole_clip(lifting, models, video, check
     results = lifting(video, disable_rebase_keypoint=True, disable_norm_pose_2d=True)
     found = [people(result)[0] for result in results]
     lifter = Lifter(None, checkpoint)
-    steps = processors_of(InferOptions(), lifter)
-    pipeline = VideoLifter(VideoPoseEstimator(*models), lifter, processors=steps)
-    clip = pipeline(VideoFile(video))
+    estimator = VideoPoseEstimator(*models)
+    chain = build_chain(InferOptions(camera='moving'), lifter=lifter, models=estimator)
+    clip = chain(VideoFile(video))
     assert len(found) == len(clip.frame) == 10
     for row, person in enumerate(found):
         assert person['track_id'] == 0

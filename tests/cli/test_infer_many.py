@@ -67,7 +67,7 @@ def test_finished_inputs_are_skipped(infer_it, detector, out, videos, capfd):
 
 @pytest.mark.parametrize(
     'change',
-    ['option', 'lifter', 'result gone', 'result changed', 'input', 'model', 'rules'],
+    ['option', 'lifter', 'result gone', 'result changed', 'input', 'model', 'code'],
 )
 def test_changed_inputs_are_processed_again(
     infer_it, detector, out, videos, tmp_path, capfd, monkeypatch, change
@@ -79,8 +79,8 @@ def test_changed_inputs_are_processed_again(
         options = {'smooth_3d': 'savgol'}
     elif change == 'lifter':
         options = {'pose3d_weights': save_lifter(tmp_path / 'b.pth', num_frames=27)}
-    elif change == 'rules':
-        monkeypatch.setattr(clip_worker, 'LIFTING_RULES', 0)
+    elif change == 'code':
+        monkeypatch.setattr(clip_worker, 'digest_of_code', lambda *rooms: 'other')
     elif change == 'result gone':
         (out / 'a.npz').unlink()
     elif change == 'result changed':

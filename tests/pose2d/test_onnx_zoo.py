@@ -15,7 +15,7 @@ from mmpose.datasets.transforms import GetBBoxCenterScale, TopdownAffine
 from numpy.testing import assert_allclose
 from onnx import TensorProto, helper, numpy_helper
 
-from mmhot.apis.lifting import open_pose_estimator
+from mmhot.chain.build import open_models
 from mmhot.chain.options import InferOptions
 from mmhot.pose2d import onnx_layouts
 from mmhot.pose2d.model_names import NAMED_FILES, NamedFile
@@ -127,21 +127,21 @@ def test_named_models_are_downloaded_once(sdk, monkeypatch, tmp_path, cache):
     def bars(title, unit):
         yield lambda *megabytes: shown.append((title, unit, *megabytes))
 
-    def open_models():
+    def open_named():
         options = InferOptions(pose2d='rtmpose-m')
-        return open_pose_estimator(options, lines.append, bars).estimator.name
+        return open_models(options, lines.append, bars).estimator.name
 
     handler = partial(SimpleHTTPRequestHandler, directory=path.parent)
     with ThreadingHTTPServer(('127.0.0.1', 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f'http://127.0.0.1:{server.server_address[1]}/rtmpose.zip'
         monkeypatch.setitem(NAMED_FILES, 'rtmpose-m', NamedFile(url, 1.5, 'MIT'))
-        assert open_models() == 'rtmpose-m'
+        assert open_named() == 'rtmpose-m'
         server.shutdown()
     assert lines[0] == 'rtmpose-m: 1.5 MB from 127.0.0.1, once (MIT)'
     assert lines[1].endswith(', verified by rtmpose-m, 2D keypoints: rtmpose-m')
     assert shown == [('downloading rtmpose-m', 'MB', 0, 0)]
-    assert open_models() == 'rtmpose-m'
+    assert open_named() == 'rtmpose-m'
     kept = cache / 'mmhot' / 'models' / 'rtmpose-m.zip'
     kept.write_bytes(b'')
     with pytest.raises(ValueError, match='it was changed, or is another file'):

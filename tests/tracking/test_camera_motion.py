@@ -10,7 +10,8 @@ import pytest
 from rendered_clips import DATA
 from scipy.spatial.transform import Rotation
 
-from mmhot.chain.chain import VideoLifter
+from mmhot.chain.chain import Chain
+from mmhot.chain.core_steps import EstimatePoses, Lift, SetLens
 from mmhot.frames.sources import Frame
 from mmhot.lifting.lifter import Lifter
 from mmhot.motion.camera import RestoreCamera, StabilizeCamera, stable_keypoints
@@ -22,17 +23,17 @@ from mmhot.motion.camera_path import (
     solve_camera_path,
     static_path,
 )
+from mmhot.motion.foot_lock import LockFeet
 from mmhot.pose2d.cache import ClipPeople
 from mmhot.pose2d.estimation import show_again
 from mmhot.structures.clips import Clip2D, Track2D
 from mmhot.structures.lens import Lens
 from mmhot.structures.people import People
-from mmhot.tracking.background import NUM_POINTS, BackgroundTracker
+from mmhot.tracking.background import NUM_POINTS, Background, BackgroundTracker
 
 SIZE, FOCAL, COUNT = (480, 270), 520.0, 60
 CENTER = np.array(SIZE) / 2
 TIMES = np.arange(COUNT) / COUNT
-CAMERA = [StabilizeCamera(), RestoreCamera()]
 
 
 def texture(rng, side=1800):
@@ -162,19 +163,24 @@ def test_focal_length_of_other_cameras_is_unknown_or_does_not_hide_their_motion(
         assert lens is None or solve(arrays, lens.focal[0]).moves
 
 
+def solve_by(mode, background, cuts=(), lens=None):
+    """Return the camera's path and lens that the step finds; None if it does not."""
+    clip = Clip2D('video', 'coco-17', [], *SIZE, 25.0, source=Path('video.mp4'))
+    result = StabilizeCamera(mode)(clip, background, cuts, lens, lambda *done: None)
+    facts = result[1] if isinstance(result, tuple) else {}
+    return facts.get('camera_path'), facts.get('lens', lens)
+
+
 def test_rotating_cameras_bring_their_lens(panned):
-    pipeline = VideoLifter(None, None, processors=CAMERA, camera='rotating')
-    people = ClipPeople([None] * COUNT, size=SIZE, observed={'background': panned})
-    source = SimpleNamespace(path='pan.mp4')
-    path, lens = pipeline.solve_camera(source, people)
+    background = Background(COUNT, panned, None)
+    path, lens = solve_by('rotating', background)
     assert lens.focal[0] == pytest.approx(FOCAL, rel=0.03)
     rotations, _ = turns()
     errors = (rotations.inv() * Rotation.from_rotvec(path[:, :3])).magnitude()
     assert np.degrees(errors).max() < 0.6
-    cut = replace(people, cuts=[30])
-    assert pipeline.solve_camera(source, cut)[1] is None
-    pipeline.intrinsics = Lens((500, 500), tuple(CENTER), size=SIZE)
-    assert pipeline.solve_camera(source, people)[1] == pipeline.intrinsics
+    assert solve_by('rotating', background, cuts=[30])[1] is None
+    given = Lens((500, 500), tuple(CENTER), size=SIZE)
+    assert solve_by('rotating', background, lens=given)[1] == given
 
 
 def sway():
@@ -200,6 +206,7 @@ class Video:
     """Frames of a synthetic video, that counts how often it is read."""
 
     path, readings = Path('video.mp4'), 0
+    ended, num_damaged, num_frames, fps = None, 0, None, 25.0
 
     def __init__(self, video):
         self.frames = list(video)
@@ -209,26 +216,31 @@ class Video:
         for index, (image, _) in enumerate(self.frames):
             yield Frame(index, index / 25, image)
 
-    def seen(self, pipeline, cuts=()):
-        """Return its people, as the pipeline observes them while it is decoded."""
+    def seen(self, interval, cuts=()):
+        """Return its background, as it is observed while people are estimated."""
         people = []
         for _, boxes in self.frames:
             rows = len(boxes)
             arrays = np.ones(rows), np.zeros((rows, 17, 2)), np.ones(rows)
             people.append(People(boxes, *arrays))
         clip = ClipPeople(people, size=SIZE, cuts=list(cuts))
-        pipeline.pose_estimator = lambda source, cache, progress, observers: observers
-        [tracker] = pipeline.estimate_poses(self)
-        show_again(self, clip, tracker)
-        clip.observed[tracker.name] = tracker.arrays()
-        return clip
+
+        def models(source, cache, progress, observers):
+            for tracker in observers:
+                show_again(source, clip, tracker)
+                clip.observed[tracker.name] = tracker.arrays()
+            return clip
+
+        models.estimator = SimpleNamespace(skeleton='coco-17')
+        step = EstimatePoses(lambda: models, {'background'}, interval)
+        return step(self, lambda *done: None)[1]['background']
 
 
 def path_of(video, camera, cuts=(), **options):
     """Return the camera's path and lens, and how often the video was decoded."""
-    pipeline = VideoLifter(None, None, processors=CAMERA, camera=camera, **options)
     source = Video(video)
-    path, lens = pipeline.solve_camera(source, source.seen(pipeline, cuts))
+    background = source.seen(1 if camera == 'rotating' else 15, cuts)
+    path, lens = solve_by(camera, background, cuts, **options)
     return path, lens, source.readings
 
 
@@ -273,11 +285,10 @@ def test_auto_warns_of_carried_cameras(camera, caplog):
 
 
 def test_videos_that_cannot_be_read_again_have_no_path(caplog):
-    pipeline = VideoLifter(None, None, processors=CAMERA, camera='auto')
     source = Video(panorama_video(*turns()))
-    people = source.seen(pipeline)
+    background = source.seen(15)
     del source.frames[40:]
-    assert pipeline.solve_camera(source, people) == (None, None)
+    assert solve_by('auto', background) == (None, None)
     assert 'video.mp4 could be read only once' in caplog.text
 
 
@@ -315,22 +326,38 @@ def panned_walk():
     return clip, joints, path, Lens((focal, focal), (640, 360), size=(1280, 720))
 
 
+class KnownCamera(StabilizeCamera):
+    """A camera whose path is known."""
+
+    def __init__(self, path):
+        super().__init__('rotating')
+        self._path = path
+
+    def _solve(self, clip, background, cuts, lens, progress):
+        return self._path, lens
+
+
+def lift(lifter, clip, lens, path=None):
+    camera = [KnownCamera(path)] if path is not None else []
+    lens = SetLens(None, lens)
+    return Chain([lens, *camera, Lift(lifter), RestoreCamera()])(clip)
+
+
 def test_people_of_turning_cameras_share_axes():
     """The root path is that of the world, as the same lifter sees it standing still."""
     clip, joints, path, lens = panned_walk()
     lifter = Lifter('nanohtnet', device='cpu')
-    pipeline = VideoLifter(None, lifter, processors=CAMERA, intrinsics=lens)
-    lifted = pipeline.lift(clip, path=path)
+    lifted = lift(lifter, clip, lens, path)
     still = joints[..., :2] / joints[..., 2:] * lens.focal[0] + [640, 360]
     track = replace(clip.tracks[0], keypoints=still)
-    expected = pipeline.lift(replace(clip, tracks=[track]))
+    expected = lift(lifter, replace(clip, tracks=[track]), lens)
     np.testing.assert_allclose(lifted.root_3d, expected.root_3d, atol=2e-3)
     np.testing.assert_allclose(lifted.keypoints_3d, expected.keypoints_3d, atol=2e-3)
     np.testing.assert_allclose(stable_keypoints(lifted), still, atol=0.01)
     np.testing.assert_allclose(lifted.keypoints_2d, clip.tracks[0].keypoints, atol=0.01)
     offset = lifted.root_3d - joints[:, 0]
     assert np.linalg.norm(offset - offset.mean(0), axis=-1).mean() < 0.15
-    unaware = pipeline.lift(clip)
+    unaware = lift(lifter, clip, lens)
     offset = unaware.root_3d - joints[:, 0]
     assert np.linalg.norm(offset - offset.mean(0), axis=-1).mean() > 0.4
 
@@ -343,8 +370,7 @@ def test_distorted_pixels_are_restored():
     np.testing.assert_allclose(lens.undistort(seen), clip.tracks[0].keypoints, atol=0.1)
     clip = replace(clip, tracks=[replace(clip.tracks[0], keypoints=seen)])
     lifter = Lifter('nanohtnet', device='cpu')
-    pipeline = VideoLifter(None, lifter, processors=CAMERA, intrinsics=lens)
-    lifted = pipeline.lift(clip, path=path)
+    lifted = lift(lifter, clip, lens, path)
     np.testing.assert_allclose(lifted.keypoints_2d, seen, atol=0.1)
     assert lifted.intrinsics == lens.parameters
 
@@ -354,15 +380,13 @@ def test_path_is_saved_and_used_by_exports(tmp_path):
 
     clip, _, path, lens = panned_walk()
     lifter = Lifter('nanohtnet', device='cpu')
-    pipeline = VideoLifter(None, lifter, processors=CAMERA, intrinsics=lens)
-    lifted = replace(pipeline.lift(clip, path=path), cuts=(20, 40))
+    lifted = replace(lift(lifter, clip, lens, path), cuts=(20, 40))
     for name in ('walk.npz', 'walk.json'):
-        lifted.save(tmp_path / name, without=['feet'])
+        lifted.save(tmp_path / name)
         again = read_lifted(tmp_path / name)
         np.testing.assert_array_equal(again.camera_path, path)
         assert again.cuts == (20, 40)
         np.testing.assert_array_equal(again.keypoints_3d, lifted.keypoints_3d)
     assert read_lifted(tmp_path / 'walk.npz').take(slice(3)).camera_path is not None
-    lifted.save(tmp_path / 'locked.npz')
-    locked = read_lifted(tmp_path / 'locked.npz')
+    locked = Chain([LockFeet()])(lifted)
     assert abs(locked.root_3d - lifted.root_3d).max() > 0.01

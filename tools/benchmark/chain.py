@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mmhot.apis.lifting import open_pose_estimator, open_video_lifter
-from mmhot.chain.chain import StageTimes, VideoLifter
-from mmhot.chain.options import InferOptions, InferRunOptions
+from mmhot.chain.build import build_chain
+from mmhot.chain.chain import Chain, StageTimes
+from mmhot.chain.options import InferRunOptions
 from mmhot.chain.write import export
 from mmhot.deploy.onnx_sessions import open_session
 from mmhot.frames.sources import VideoFile
@@ -52,25 +52,18 @@ def measure(args: argparse.Namespace) -> list[dict]:
             det_model=args.det_model,
             device='cpu',
         )
-        lifter = open_chain(options)
-        chains = [Chain(video.stem, lifter, options, video) for video in args.videos]
+        own = build_chain(options)
+        chains = [TimedChain(x.stem, own, options, x) for x in args.videos]
         return time_chains(chains, args.rounds)
 
 
-def open_chain(options: InferOptions) -> VideoLifter:
-    """Open all models of a chain."""
-    lifter = open_video_lifter(options)
-    lifter.pose_estimator = open_pose_estimator(options)
-    return lifter
-
-
 @dataclass
-class Chain:
+class TimedChain:
     """A chain on one video.
 
     Attributes:
         name (str): In tables.
-        lifter (VideoLifter): The models.
+        chain (Chain): With its models.
         options (InferRunOptions): Of the results.
         video (Path): The video.
         frames (int): Of the video, after a call.
@@ -78,7 +71,7 @@ class Chain:
     """
 
     name: str
-    lifter: VideoLifter
+    chain: Chain
     options: InferRunOptions
     video: Path
     frames: int = 0
@@ -87,7 +80,7 @@ class Chain:
     def __call__(self) -> None:
         """Lift the video and write the poses."""
         source, times = VideoFile(self.video), StageTimes()
-        clip = self.lifter(source, times=times)
+        clip = self.chain(source, times=times)
         if clip is None:
             raise ValueError(f'{self.video}: no person was found')
         export(clip, self.options, source)
@@ -112,7 +105,7 @@ class _Metered:
         return Times(turns, min(turns))
 
 
-def time_chains(chains: Sequence[Chain], rounds: int) -> list[dict]:
+def time_chains(chains: Sequence[TimedChain], rounds: int) -> list[dict]:
     """Time chains, the decoding of their videos, and the network alone, in turns.
 
     Args:

@@ -16,10 +16,11 @@ from tempfile import TemporaryDirectory
 
 import torch
 
+from mmhot.chain.build import build_chain
 from mmhot.chain.options import InferRunOptions
 from mmhot.deploy.captured_graphs import CapturedGraphs
 from mmhot.deploy.half_precision import half_precision, move_to_device
-from tools.benchmark.chain import Chain, open_chain
+from tools.benchmark.chain import TimedChain
 from tools.benchmark.hourglasses import PAIRS
 from tools.benchmark.model_specs import BuiltModel, build_spec, parse_spec
 
@@ -56,9 +57,9 @@ def measure(args: argparse.Namespace) -> list[dict]:
         options = InferRunOptions(
             out_dir=Path(folder), formats=('npz',), device='cuda', backend='torch'
         )
-        lifter = open_chain(options)
+        lifter = build_chain(options)
         for video in args.videos:
-            chain = Chain(video.stem, lifter, options, video)
+            chain = TimedChain(video.stem, lifter, options, video)
             seconds = [_seconds(chain) for _ in range(_WARM_UP + args.rounds)]
             rows.append(
                 {

@@ -1,0 +1,127 @@
+"""Steps of the chain: their list, leaving some out, and steps of users."""
+
+from dataclasses import fields, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import mmhot
+from mmhot.chain import steps
+from mmhot.chain.build import build_chain
+from mmhot.chain.context import Context
+from mmhot.chain.options import InferOptions, InferRunOptions, LiftOptions
+from mmhot.chain.steps import STEPS, signature_of
+from mmhot.lifting.lifter import Lifter
+
+SKATER = Path(__file__).parents[2] / 'demo/skating_2d_coco17.npz'
+# Steps that every chain has.
+CORE = ['estimate', 'track', 'lens', 'lift']
+
+
+@pytest.fixture(scope='module')
+def lifter():
+    return Lifter(device='cpu', backend='onnx')
+
+
+def names_of(options, lifter):
+    return [step.name for step in build_chain(options, lifter=lifter).steps]
+
+
+def test_list_is_the_table(lifter):
+    options = InferRunOptions(out_dir='x', joints=24, smooth_3d='savgol')
+    chain = build_chain(options, lifter=lifter)
+    names = dict.fromkeys(step.name for step in chain.steps)
+    assert [name for name in names if name not in CORE] == [*STEPS]
+    assert [*names] == [
+        *('estimate', 'track', 'returning', 'lens', 'confidence', 'sides', 'camera'),
+        *('lift', 'errors', 'smoothing', 'joints', 'feet'),
+    ]
+    for step in chain.steps:
+        takes = signature_of(step)
+        assert takes.clip in ('FrameSource', 'ClipPeople', 'Clip2D', 'Clip3D')
+        assert takes.facts.keys() <= {each.name for each in fields(Context)}
+
+
+@pytest.mark.parametrize('options', [InferOptions, LiftOptions])
+def test_steps_are_left_out(options, lifter):
+    whole = names_of(options(), lifter)
+    for name in {'confidence', 'sides', 'camera', 'errors', 'feet'}:
+        left = names_of(options(without=name), lifter)
+        assert left == [each for each in whole if each != name]
+    for text in ('sides, errors', ['sides', 'errors'], ('errors', 'sides', 'sides')):
+        left = names_of(options(without=text), lifter)
+        assert set(whole) - set(left) == {'sides', 'errors'}
+
+
+@pytest.mark.parametrize('older', [False, True])
+def test_steps_of_users_get_what_they_need(monkeypatch, older):
+    monkeypatch.setattr(steps, '_REGISTERED', {})
+
+    class Lower:
+        name, stage, needs = 'lower', 'poses', ('keypoints', 'lens')
+
+        def __call__(self, clip, keypoints, lens):
+            assert (keypoints.skeleton, lens.size) == (
+                'coco-17',
+                (clip.width, clip.height),
+            )
+            return replace(clip, root_3d=clip.root_3d + np.float32([0, 1, 0]))
+
+    class Shift:
+        name = 'shift'
+
+        def __call__(self, clip: mmhot.Clip2D, lens: object):
+            tracks = [replace(x, keypoints=x.keypoints + 5) for x in clip.tracks]
+            return replace(clip, tracks=tracks)
+
+    class Never:
+        name = 'never'
+
+        def __call__(self, clip: mmhot.Clip2D, appearance: dict):
+            raise AssertionError('the appearance is not known')
+
+    class LowerNow(Lower):
+        stage = 'none'
+
+        def __call__(
+            self, clip: mmhot.Clip3D, keypoints: mmhot.Clip2D, lens: object | None
+        ):
+            return super().__call__(clip, keypoints, lens)
+
+    mmhot.register_step(Lower if older else LowerNow)
+    mmhot.register_step(Shift())
+    mmhot.register_processor(Never)
+    moved, lower, plain = (
+        mmhot.lift(SKATER, model='nanohtnet', fov=60, without=names)
+        for names in ((), 'shift', 'lower,shift,never')
+    )
+    np.testing.assert_array_equal(lower.keypoints_3d, plain.keypoints_3d)
+    np.testing.assert_array_equal(lower.root_3d, plain.root_3d + np.float32([0, 1, 0]))
+    assert lower.steps == (*plain.steps, 'lower')
+    assert moved.steps == ('sides', 'shift', 'lower')
+    np.testing.assert_allclose(moved.keypoints_2d, lower.keypoints_2d + 5, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ('body', 'message'),
+    [
+        ({}, 'a step needs a name'),
+        ({'name': 'feet'}, "there is a step 'feet' already"),
+        ({'name': 'new', '__call__': lambda self, clip: clip}, 'annotate the clip'),
+    ],
+)
+def test_wrong_steps_are_refused(body, message):
+    with pytest.raises(ValueError, match=message):
+        mmhot.register_step(type('Wrong', (), body))
+
+
+def test_facts_of_steps_have_known_names():
+    class Wrong:
+        name = 'wrong'
+
+        def __call__(self, clip: mmhot.Clip3D, weather: str):
+            return clip
+
+    with pytest.raises(ValueError, match=r"among frames, cuts, .*; got 'weather'"):
+        mmhot.register_step(Wrong)
