@@ -8,6 +8,7 @@ from mmpose.registry import KEYPOINT_CODECS
 from mmhot import compat, datasets, engine, evaluation, models
 from mmhot.codecs import gtpt_label
 from mmhot.codecs.pose_lifting import LIFTING_CODECS
+from mmhot.extensions import load_extensions
 from mmhot.weights import loading
 
 __all__ = [
@@ -23,3 +24,4 @@ for codec in LIFTING_CODECS.values():
     KEYPOINT_CODECS.register_module(module=codec)
 
 compat.apply()
+load_extensions()

@@ -12,16 +12,8 @@ ROOT = Path(__file__).parents[1]
 # Rooms from the bottom up: each may import those before it, also where an import is
 # inside of a function or for type checks.
 ROOMS = (
-    *(
-        'version',
-        'errors',
-        'options',
-        'compat',
-        'skeletons',
-        'geometry',
-        'structures',
-        'io',
-    ),
+    *('version', 'errors', 'extensions', 'options', 'compat', 'skeletons'),
+    *('geometry', 'structures', 'io'),
     *('models.layers', 'models.tokens', 'models.gtpt', 'models.lifters', 'models'),
     *('codecs', 'datasets', 'engine', 'evaluation', 'deploy', 'weights', 'checkpoints'),
     *('frames', 'pose2d', 'tracking', 'lifting', 'motion', 'visualization', 'chain'),

@@ -16,6 +16,9 @@ import cv2
 import numpy as np
 import pytest
 
+from test_extensions import PACKAGE
+from test_extensions import check as check_extension
+
 import mmhot
 from mmhot.errors import INSTALL_MMPOSE
 from mmhot.frames.inputs import open_inputs
@@ -213,6 +216,15 @@ def test_doctor_needs_packaging_only(wheel, tmp_path):
     assert "/python 'av>=15' matplotlib 'numpy>=1.26' 'onnxruntime>=1.23'" in together
     said = call(bare / 'mmhot', 'list', cwd=tmp_path, code=2)
     assert said == 'mmhot list: error: PyYAML is needed: pip install pyyaml\n'
+
+
+def test_extension_of_others_works_in_an_empty_environment(wheel, tmp_path):
+    folder = tmp_path / 'env'
+    uv('venv', '--python', sys.executable, folder, cwd=tmp_path)
+    package = shutil.copytree(PACKAGE, tmp_path / 'extension')
+    names = (wheel, package, 'setuptools')
+    uv('pip', 'install', '--python', folder / 'bin/python', *names, cwd=tmp_path)
+    check_extension(partial(call, folder / 'bin/mmhot', cwd=tmp_path), tmp_path)
 
 
 def test_extras_replace_nothing_in_the_locked_environment(tmp_path):

@@ -7,7 +7,13 @@ import numpy as np
 
 from mmhot.chain.build import build_chain
 from mmhot.chain.chain import StageTimes
-from mmhot.chain.options import InferOptions, LiftOptions, LiftRunOptions, refuse_2d
+from mmhot.chain.options import (
+    OF_FILES,
+    InferOptions,
+    LiftOptions,
+    LiftRunOptions,
+    check_inputs,
+)
 from mmhot.chain.progress import Bars, no_bar, stage_bars, text_bar
 from mmhot.chain.write import export
 from mmhot.frames.inputs import find_inputs
@@ -16,9 +22,6 @@ from mmhot.io.readers.predictions import as_predictions
 from mmhot.io.results import result_files, results_folder
 from mmhot.options import takes
 from mmhot.structures.clips import Clip2D, Clip3D, check_clip
-
-# Options of files, which may lack what they state.
-_OF_FILES = ('skeleton', 'image_size', 'fps', 'single')
 
 
 @takes(InferOptions)
@@ -53,10 +56,10 @@ def infer(
         clip.save('walk.bvh', static_camera=True)
     """
     chosen = InferOptions.of(**options)
-    inputs = find_inputs([str(source)], chosen.fps)
+    inputs = find_inputs([str(source)], **chosen.of_files())
     if len(inputs) != 1:
         raise ValueError(f'source must be one clip, got {len(inputs)} in {source}')
-    refuse_2d(chosen, inputs)
+    check_inputs(chosen, inputs)
     bars = text_bar if progress else no_bar
     chain = build_chain(chosen, Path(cache) if cache else None, bars=bars)
     clip, times = inputs[0].open(), StageTimes()
@@ -111,7 +114,7 @@ def _found(lifted: Clip3D | None, clip: Clip2D) -> Clip3D:
 
 def _check_keypoints(keypoints: Clip2D | np.ndarray, options: LiftOptions) -> Clip2D:
     is_clip = isinstance(keypoints, Clip2D)
-    for name in _OF_FILES if is_clip else ('single',):
+    for name in OF_FILES if is_clip else ('single',):
         if getattr(options, name) is not None:
             what = 'a Clip2D' if is_clip else 'an array'
             raise ValueError(f'{name} is for files of keypoints, not for {what}')
@@ -125,7 +128,7 @@ def _check_keypoints(keypoints: Clip2D | np.ndarray, options: LiftOptions) -> Cl
 
 
 def _read_clip(path: str | Path | Iterable[object], options: LiftOptions) -> Clip2D:
-    return read_keypoints(path, **{name: getattr(options, name) for name in _OF_FILES})
+    return read_keypoints(path, **options.of_files())
 
 
 def lift_files(

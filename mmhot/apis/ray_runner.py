@@ -15,6 +15,7 @@ from mmhot.chain.progress import no_bar, text_bar
 from mmhot.chain.worker import ClipWorker, Outcome
 from mmhot.compat.installation import import_extra
 from mmhot.errors import explain
+from mmhot.extensions import load_extensions
 from mmhot.frames.inputs import ClipInput
 
 Say = Callable[[str], None]
@@ -64,6 +65,7 @@ class _RemoteWorker:
         options: InferRunOptions,
         folder: str,
     ) -> None:
+        load_extensions()  # options may name their parts
         self._folder, self._lines = folder, []
         self._worker = make_worker(options, lambda x: self._lines.append((x, False)))
         handler = logging.Handler(logging.WARNING)

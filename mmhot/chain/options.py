@@ -152,7 +152,39 @@ class StaticCameraOption(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LiftOptions(StepOptions, KeepOption, StaticCameraOption):
+class KeypointFileOptions(Options):
+    """Options of files of 2D keypoints: what they may lack, and whom to take."""
+
+    title = 'keypoint files'
+
+    skeleton: str | None = option(
+        'joint order of the inputs, such as coco-17 or h36m-17 (default: as the file '
+        'states, or else the one with as many joints)',
+        metavar='NAME',
+    )
+    image_size: Any = option(
+        'image size in pixels, where the inputs do not state it',
+        convert=read_image_size,
+        expected='WxH, such as 1920x1080',
+        metavar='WxH',
+    )
+    fps: float | None = option(
+        'frames per second of keypoint files, where they do not state it, and of image '
+        'folders, whose images then form one video',
+        low=0.1,
+        high=1000,
+    )
+    single: str | None = option(
+        'take only the largest person of each frame, as one track', choices=('largest',)
+    )
+
+    def of_files(self) -> dict[str, Any]:
+        """Return the arguments of :func:`mmhot.read_keypoints`."""
+        return {x.name: getattr(self, x.name) for x in fields(KeypointFileOptions)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiftOptions(StepOptions, KeepOption, StaticCameraOption, KeypointFileOptions):
     """Options of :func:`mmhot.lift`: the lifter, and what a keypoint file lacks."""
 
     title = 'model and inputs'
@@ -167,23 +199,6 @@ class LiftOptions(StepOptions, KeepOption, StaticCameraOption):
     )
     checkpoint: str | None = option(
         'weights, where not the shipped ones', metavar='FILE'
-    )
-    skeleton: str | None = option(
-        'joint order of the inputs, such as coco-17 or h36m-17 (default: as the file '
-        'states, or else the one with as many joints)',
-        metavar='NAME',
-    )
-    image_size: Any = option(
-        'image size in pixels, where the inputs do not state it',
-        convert=read_image_size,
-        expected='WxH, such as 1920x1080',
-        metavar='WxH',
-    )
-    fps: float | None = option(
-        'frames per second, where the inputs do not state it', low=1, high=1000
-    )
-    single: str | None = option(
-        'take only the largest person of each frame, as one track', choices=('largest',)
     )
     flip_test: bool = option(
         'average with the mirrored prediction; without, lifting is twice as fast and '
@@ -209,7 +224,7 @@ class LiftOptions(StepOptions, KeepOption, StaticCameraOption):
 
 
 @dataclass(frozen=True, kw_only=True)
-class InferOptions(StepOptions, KeepOption, Pose2DOptions):
+class InferOptions(StepOptions, KeepOption, KeypointFileOptions, Pose2DOptions):
     """Options of :func:`mmhot.infer`: 2D models, lifter, steps and camera."""
 
     title = 'lifter, steps and camera'
@@ -229,12 +244,6 @@ class InferOptions(StepOptions, KeepOption, Pose2DOptions):
         'and standing feet stay in place',
         'auto',
         choices=('auto', 'static', 'rotating', 'moving'),
-    )
-    fps: float | None = option(
-        'frames per second of keypoint files and of image folders, whose images then '
-        'form one video',
-        low=0.1,
-        high=1000,
     )
 
     @property
@@ -259,11 +268,19 @@ class InferOptions(StepOptions, KeepOption, Pose2DOptions):
         )
 
 
-def refuse_2d(options: InferOptions, inputs: Iterable[Any]) -> None:
-    """Refuse options of the 2D models if all inputs have keypoints already."""
-    if all(each.has_keypoints for each in inputs):
+OF_FILES = tuple(each.name for each in fields(KeypointFileOptions))
+"""Names of the options of keypoint files."""
+
+
+def check_inputs(options: InferOptions, inputs: Iterable[Any]) -> None:
+    """Refuse options that act on none of the inputs of ``find_inputs``."""
+    kinds = {each.has_keypoints for each in inputs}
+    if kinds == {True}:
         names = {x.name for x in fields(Pose2DOptions)} - _OF_LIFTERS
-        options.refuse(names, 'is for videos and images, not for keypoints')
+        options.refuse(names, 'is for videos and images: the inputs are 2D keypoints')
+    if kinds == {False}:
+        names = {*OF_FILES} - {'fps'}
+        options.refuse(names, 'is for files of 2D keypoints, which no input is')
 
 
 @dataclass(frozen=True, kw_only=True)

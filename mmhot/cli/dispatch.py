@@ -12,6 +12,7 @@ from importlib import import_module
 from mmhot.chain.progress import no_bar, text_bar
 from mmhot.cli.errors import OneLineParser, complain_as, print_line, run_safely
 from mmhot.cli.options import help_of
+from mmhot.extensions import load_extensions
 from mmhot.options import DeviceOptions
 from mmhot.version import __version__
 
@@ -39,7 +40,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ.setdefault('OPENCV_LOG_LEVEL', 'OFF')
     if args.device == 'auto':
         args.device = None
-    return run_safely(command.prog, partial(args.run, args), command)
+    return run_safely(command.prog, partial(_run, args), command)
+
+
+def _run(args: argparse.Namespace) -> int | None:
+    load_extensions()
+    return args.run(args)
 
 
 def build_parser() -> tuple[OneLineParser, dict[str, OneLineParser]]:

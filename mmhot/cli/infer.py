@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from mmhot.apis.options import RayOptions
-from mmhot.chain.options import InferRunOptions, LiveOptions
+from mmhot.chain.options import InferRunOptions, LiveOptions, check_inputs
 from mmhot.cli.options import add_options, given_options, read_options
 from mmhot.weights.index import LIVE_LIFTER
 
@@ -78,7 +78,11 @@ def _run_inputs(args: argparse.Namespace, options: InferRunOptions) -> int:
     from mmhot.frames.inputs import find_inputs
     from mmhot.io.results import result_files, results_folder
 
-    ray, inputs = read_options(args, RayOptions), find_inputs(args.inputs, options.fps)
+    ray, inputs = (
+        read_options(args, RayOptions),
+        find_inputs(args.inputs, **options.of_files()),
+    )
+    check_inputs(options, inputs)
     folder, formats = options.out_dir, options.formats
     targets = [(x.path, result_files(folder, x.name, formats)) for x in inputs]
     read = [*(x.path for x in inputs), *options.files]

@@ -3,11 +3,11 @@
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from glob import glob, has_magic
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -17,12 +17,11 @@ from mmhot.frames.sources import FrameSource, ImageSequence, VideoFile
 from mmhot.frames.streams import is_webcam
 from mmhot.io.images import image_size, is_image
 from mmhot.io.readers.frame_numbers import natural_key, read_numbers
-from mmhot.io.readers.keypoints import read_keypoints
+from mmhot.io.readers.keypoints import has_keypoints, read_keypoints
 from mmhot.structures.clips import Clip2D, clip_name
 
 _LOGGER = logging.getLogger(__name__)
 
-_KEYPOINT_SUFFIXES = {'.npz', '.json'}
 _LIST_SUFFIX = '.txt'
 # Photos of phones, in tiles: FFmpeg takes them for videos and decodes the first tile.
 _HEIF_SUFFIXES = {'.heic', '.heif', '.hif'}
@@ -49,18 +48,21 @@ class ClipInput:
     has_keypoints: bool = False
 
 
-def find_inputs(texts: list[str], fps: float | None = None) -> list[ClipInput]:
+def find_inputs(
+    texts: list[str], fps: float | None = None, **keypoints: Any
+) -> list[ClipInput]:
     """Find the clips of a list of inputs.
 
     Args:
         texts (list[str]): Video files, images (a clip of one frame each), folders of
             images (one clip if ``fps`` is given or they are numbered and of one size,
-            otherwise one each) or of videos (one each), globs, URLs of videos, files of
-            2D keypoints (``.npz``, ``.json``), and lists of these (``.txt``), one per
-            line. Empty lines and lines that begin with # are ignored; wrong lines fail
-            when they are opened.
+            otherwise one each) or of videos (one each), globs, URLs of videos, files
+            and folders that :func:`mmhot.read_keypoints` reads, and lists of these
+            (``.txt``), one per line. Empty lines and lines that begin with # are
+            ignored; wrong lines fail when they are opened.
         fps (float, optional): Frames per second of image folders, keypoints, and
             videos without timestamps.
+        **keypoints (Any): Further arguments of :func:`mmhot.read_keypoints`.
 
     Raises:
         FileNotFoundError: If an input does not exist, or a glob or folder is empty.
@@ -70,7 +72,10 @@ def find_inputs(texts: list[str], fps: float | None = None) -> list[ClipInput]:
     for text in texts:
         is_list = Path(text).suffix.lower() == _LIST_SUFFIX
         inputs += _read_list(Path(text), fps) if is_list else _find(text, fps)
-    return inputs
+    return [
+        replace(x, open=partial(x.open, **keypoints)) if x.has_keypoints else x
+        for x in inputs
+    ]
 
 
 def open_inputs(texts: list[str], fps: float | None = None) -> list[FrameSource]:
@@ -124,10 +129,14 @@ def _file_input(path: Path, fps: float | None) -> ClipInput:
     if not path.exists():
         raise FileNotFoundError(f'{path} does not exist')
     name = clip_name(path)
-    if path.suffix.lower() in _KEYPOINT_SUFFIXES:
-        read = partial(read_keypoints, path, fps=fps)
-        return ClipInput(path, name, read, has_keypoints=True)
+    if has_keypoints(path):
+        return _keypoint_input(path, fps)
     return ClipInput(path, name, partial(_open_file, path, fps))
+
+
+def _keypoint_input(path: Path, fps: float | None) -> ClipInput:
+    read = partial(read_keypoints, path, fps=fps)
+    return ClipInput(path, clip_name(path), read, has_keypoints=True)
 
 
 def _fail(error: Exception) -> NoReturn:
@@ -167,8 +176,10 @@ def _find_in_folder(folder: Path, fps: float | None) -> list[ClipInput]:
     else:
         single = images + single
     inputs += [_file_input(file, fps) for file in single]
+    if not inputs and has_keypoints(folder):
+        inputs.append(_keypoint_input(folder, fps))
     if not inputs:
-        raise FileNotFoundError(f'{folder} has neither images nor videos')
+        raise FileNotFoundError(f'{folder} has no images, videos or 2D keypoints')
     return inputs
 
 

@@ -18,7 +18,7 @@ import gradio as gr
 from mmhot.structures.formats import WRITERS
 
 # Without lists of inputs (.txt), which could name any file of the machine.
-_INPUTS = ['video', 'image', '.npz', '.json']
+_INPUTS = ['video', 'image', '.npz', '.json', '.csv', '.h5']
 # Seconds between two looks at a run.
 _INTERVAL = 0.3
 _NO_POSES = (

@@ -89,7 +89,7 @@ def use_stand_ins(monkeypatch, detector, estimator):
         estimator = FunctionEstimator(estimator)
 
     def open_pose_source(*options, **named):
-        opened.append(options)
+        opened.append((*options, *named.values()))
         return pose_source.PoseSource(detector, estimator)
 
     monkeypatch.setattr(pose_source, 'open_pose_source', open_pose_source)

@@ -43,6 +43,8 @@ _READERS = {
     HDF5: read_sleap,
     DEEPLABCUT: read_deeplabcut,
 }
+SUFFIXES = ('.npz', '.json', '.csv', '.h5', '.hdf5')
+"""Usual suffixes of the files; others are recognized by their content."""
 _EXPECTED = '2D keypoints as docs/output-formats.md lists them are expected'
 MAX_TRACKS = 2000
 """Most people of one file; each is lifted, and written, on its own."""
@@ -102,18 +104,36 @@ def read_keypoints(
         return check_clip(Clip2D(clip_name(path), skeleton, tracks, *header, source))
 
 
+def has_keypoints(path: Path) -> bool:
+    """Return whether a file, or a folder of files, is one of 2D keypoints."""
+    if path.is_dir():
+        return any(path.glob('*.json'))
+    if path.suffix.lower() in SUFFIXES:
+        return True
+    start = _start_of(path) if path.is_file() else b''
+    return start.startswith(tuple(_READERS)) or _starts_json(start)
+
+
+def _start_of(path: Path) -> bytes:
+    with path.open('rb') as file:
+        return file.read(64).removeprefix(b'\xef\xbb\xbf')
+
+
+def _starts_json(start: bytes) -> bool:
+    # byte order marks are of UTF-16
+    return start.lstrip(b'\xff\xfe\0 \t\r\n').startswith((b'[', b'{'))
+
+
 def _read_rows(path: Path) -> Rows:
     if path.is_dir():
         return read_mmpose_folder(path)
-    with path.open('rb') as file:
-        start = file.read(64).removeprefix(b'\xef\xbb\xbf')
+    start = _start_of(path)
     for signature, read in _READERS.items():
         if start.startswith(signature):
             return read(path)
     if not start.strip():
         raise ValueError('is empty')
-    # byte order marks are of UTF-16
-    if not start.lstrip(b'\xff\xfe\0 \t\r\n').startswith((b'[', b'{')):
+    if not _starts_json(start):
         raise ValueError(f'is neither .npz nor JSON, .csv or HDF5: {_EXPECTED}')
     document = load_json(path)
     return read_coco(document, path) if is_coco(document) else read_mmpose(document)

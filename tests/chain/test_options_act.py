@@ -1,0 +1,222 @@
+"""Every option of every driver acts, or is refused by name."""
+
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import pytest
+from lifters import save_lifter
+from pose_sources import Detector, Estimator, use_stand_ins
+from video_files import write_video
+
+import mmhot
+from mmhot.apis.stream import lift_stream
+from mmhot.chain.options import (
+    ExportOptions,
+    InferOptions,
+    InferRunOptions,
+    LiftOptions,
+    LiveOptions,
+    SaveOptions,
+)
+from mmhot.pose2d.options import Pose2DOptions
+from mmhot.structures.lens import Lens
+
+SKATER = Path(__file__).parents[2] / 'demo/skating_2d_coco17.npz'
+# Poses are the same, as these choose where and how they are computed.
+NEUTRAL = {'device', 'backend', 'batch_size', 'out_dir', 'no_cache', 'resume'}
+ANOTHER = 'nanohtnet_81frm-keep9_cmu-wild'
+# Another value than the default of each option.
+VALUES = dict(
+    without='sides',
+    joints=24,
+    kpt_thr=0.9,
+    smooth_3d='savgol',
+    camera='static',
+    static_camera=True,
+    fov=70,
+    intrinsics=Lens((900, 900), (400, 300), size=(1280, 720)),
+    keep=9,
+    skeleton='h36m-17',
+    image_size=(1280, 1000),
+    fps=12.5,
+    single='largest',
+    model='nanohtnet',
+    checkpoint=ANOTHER,
+    flip_test=False,
+    batch_size=3,
+    device='cpu',
+    backend='onnx',
+    pose2d='gtpt-t',
+    pose2d_weights='a.pth',
+    pose2d_skeleton='coco-17',
+    det_model='whole_image',
+    det_weights='a.pth',
+    det_every=2,
+    speed='fastest',
+    pose3d='nanohtnet',
+    pose3d_weights=ANOTHER,
+    formats='bvh',
+    axes='z-up',
+    height=1.9,
+    bvh_profile='mixamo',
+    html_frames=True,
+    out_dir='elsewhere',
+    no_cache=True,
+    resume=True,
+)
+
+
+def names_of(*classes):
+    return [each.name for kind in classes for each in fields(kind)]
+
+
+def differ(clip, other):
+    """Return whether poses, their positions or their frames are others."""
+    if clip.steps != other.steps or len(clip) != len(other):
+        return True
+    return any(
+        not np.allclose(getattr(clip, name), getattr(other, name), atol=1e-5)
+        for name in ('keypoints_3d', 'root_3d', 'keypoints_2d')
+        if getattr(clip, name).shape == getattr(other, name).shape
+    ) or (clip.fps, clip.model) != (other.fps, other.model)
+
+
+def test_there_is_a_value_for_every_option():
+    names = {*names_of(LiftOptions, InferRunOptions, SaveOptions)}
+    assert names == {*VALUES}
+
+
+@pytest.fixture(scope='module')
+def lifted():
+    return mmhot.lift(SKATER)
+
+
+@pytest.mark.parametrize('name', names_of(LiftOptions))
+def test_lift(name, lifted):
+    source = SKATER
+    if name == 'single':  # takes one of two people
+        first = mmhot.read_keypoints(SKATER).tracks[0].keypoints
+        people = np.stack([first, first / 2], 1)
+        source = mmhot.Clip2D.from_arrays(people, (1280, 720), 25)
+        with pytest.raises(ValueError, match='single is for files'):
+            mmhot.lift(source, single='largest')
+        return
+    clip = mmhot.lift(source, **{name: VALUES[name]})
+    assert differ(clip, lifted) == (name not in NEUTRAL)
+
+
+OF_VIDEOS = {*names_of(Pose2DOptions)} - {'device', 'backend', 'speed'}
+
+
+@pytest.mark.parametrize('name', names_of(InferOptions))
+def test_infer_of_keypoints(name, lifted):
+    options = {name: VALUES[name]}
+    if name in OF_VIDEOS:
+        with pytest.raises(ValueError, match=f'^{name} is for videos and images'):
+            mmhot.infer(SKATER, **options)
+    elif name != 'single':
+        clip = mmhot.infer(SKATER, **options)
+        assert differ(clip, lifted) == (name not in NEUTRAL)
+
+
+@pytest.fixture(scope='module')
+def video(tmp_path_factory):
+    path = tmp_path_factory.mktemp('video') / 'clip.mkv'
+    return write_video(path, codec='ffv1', pix_fmt='bgr0')
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    return use_stand_ins(monkeypatch, Detector(every=1), Estimator())
+
+
+@pytest.mark.parametrize('name', names_of(InferOptions))
+def test_infer_of_videos(name, video, opened, tmp_path, caplog):
+    options = {name: VALUES[name]}
+    if name == 'intrinsics':
+        options = {name: Lens((70, 70), (32, 24), size=(64, 48))}
+    if name == 'kpt_thr':
+        with pytest.raises(ValueError, match='no person was found'):
+            mmhot.infer(video, **options)
+        return
+    if name in ('skeleton', 'image_size', 'single'):
+        with pytest.raises(ValueError, match=f'^{name} is for files of 2D keypoints'):
+            mmhot.infer(video, **options)
+        return
+    base = {}
+    if name == 'keep':
+        base = {'pose3d_weights': save_lifter(tmp_path / 'a.pth', num_frames=27)}
+        options = {'pose3d_weights': base['pose3d_weights'], 'speed': 'fast'}
+    plain, clip = mmhot.infer(video, **base), mmhot.infer(video, **options)
+    if name == 'fps':
+        assert 'has timestamps: `fps` is ignored' in caplog.text
+    elif name == 'det_every':
+        assert len(opened) == 2
+    elif name in OF_VIDEOS - {'batch_size'}:
+        assert opened[0] != opened[1]
+    else:
+        assert differ(clip, plain) == (name not in NEUTRAL)
+
+
+@pytest.mark.parametrize('name', names_of(InferRunOptions))
+def test_live(name, tmp_path):
+    """Options that need a whole clip are refused before anything is opened."""
+    acting = {*OF_VIDEOS, *('device', 'backend', 'speed', 'keep', 'fov', 'intrinsics')}
+    acting |= {'fps', 'out_dir', 'pose3d', 'pose3d_weights', 'kpt_thr', 'smooth_3d'}
+    acting -= {'batch_size'}
+    missing = tmp_path / 'missing.mp4'
+    message = 'missing.mp4' if name in {*acting, 'axes'} else f'^{name}'
+    with pytest.raises((ValueError, OSError), match=message):
+        options = InferRunOptions(**{name: VALUES[name]})
+        lift_stream(str(missing), options, LiveOptions())
+
+
+def test_live_steps(tmp_path):
+    for name in ('smoothing', 'confidence'):
+        options = InferRunOptions(without=name)
+        with pytest.raises((ValueError, OSError), match=r'missing.mp4'):
+            lift_stream(str(tmp_path / 'missing.mp4'), options, LiveOptions())
+    options = InferRunOptions(without='returning')
+    with pytest.raises(ValueError, match='^without=returning: live streams do not'):
+        lift_stream('0', options, LiveOptions())
+
+
+@pytest.mark.parametrize('name', names_of(SaveOptions))
+def test_save(name, lifted, tmp_path):
+    if name == 'formats':
+        return  # the suffix
+    format_ = 'bvh' if name == 'bvh_profile' else 'npz'
+    plain, changed = (tmp_path / f'{x}.{format_}' for x in ('plain', 'changed'))
+    lifted.save(plain)
+    if name in ('html_frames', 'without'):
+        with pytest.raises(ValueError, match=f'^{name}'):
+            lifted.save(changed, **{name: VALUES[name]})
+        return
+    lifted.save(changed, **{name: VALUES[name]})
+    assert plain.read_bytes() != changed.read_bytes()
+
+
+@pytest.mark.parametrize(
+    'options',
+    [
+        {'joints': 24, 'without': 'joints'},
+        {'smooth_3d': 'savgol', 'without': 'smoothing'},
+        {'kpt_thr': 0.5, 'without': 'confidence'},
+        {'static_camera': True, 'without': 'camera'},
+    ],
+    ids=str,
+)
+def test_steps_that_options_need_cannot_be_left_out(options):
+    name = next(iter(options))
+    with pytest.raises(ValueError, match=f'^{name} needs the step'):
+        mmhot.lift(SKATER, **options)
+
+
+def test_options_of_formats_need_them():
+    with pytest.raises(ValueError, match='bvh_profile needs the format bvh'):
+        ExportOptions(formats='npz', bvh_profile='mixamo')
+    with pytest.raises(ValueError, match='html_frames needs the format html'):
+        ExportOptions(formats='npz', html_frames=True)
+    with pytest.raises(ValueError, match='axes must be world for bvh, glb'):
+        ExportOptions(formats='bvh,glb', axes='z-up')

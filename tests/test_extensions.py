@@ -1,0 +1,72 @@
+"""Packages with an entry point `mmhot` extend the command line."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mmhot.io.lifted import read_lifted
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / 'tests/data/extension'
+SKATER = ROOT / 'demo/skating_2d_coco17.npz'
+
+
+def install(folder, name, module):
+    """Write what pip does for a package with an entry point."""
+    info = folder / f'{name}-1.0.dist-info'
+    info.mkdir()
+    (info / 'METADATA').write_text(f'Metadata-Version: 2.1\nName: {name}\nVersion: 1.0')
+    (info / 'entry_points.txt').write_text(f'[mmhot]\n{name} = {module}\n')
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Run `mmhot` where packages of the folder are installed."""
+    variables = os.environ | {'PYTHONPATH': f'{tmp_path}{os.pathsep}{ROOT}'}
+
+    def run(*words, code=0):
+        command = [sys.executable, '-m', 'mmhot', *map(str, words)]
+        done = subprocess.run(
+            command, cwd=tmp_path, env=variables, capture_output=True, text=True
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stderr + done.stdout
+
+    return run
+
+
+def test_writer_step_and_2d_model_work_on_the_command_line(tmp_path, run):
+    module = PACKAGE / 'mmhot_heights.py'
+    (tmp_path / module.name).write_bytes(module.read_bytes())
+    install(tmp_path, 'mmhot-heights', 'mmhot_heights')
+    check(run, tmp_path)
+    # steps of others can be left out like those of mmhot
+    run('lift', SKATER, '--without', 'first-second', '--formats', 'npz')
+    assert len(read_lifted(tmp_path / f'results/{SKATER.name}')) == 185
+
+
+def check(run, folder):
+    run('lift', SKATER, '--formats', 'heights,npz')
+    heights = (folder / 'results/skating_2d_coco17.heights').read_text().splitlines()
+    clip = read_lifted(folder / f'results/{SKATER.name}')
+    assert len(heights) == len(clip) == 25
+    assert clip.model.endswith(', first second')
+    assert clip.steps[-1] == 'first-second'
+    assert 0.5 < float(heights[0]) < 2.5
+    image = ROOT / 'docs/images/dance.jpg'
+    said = run('infer', image, '--pose2d', 'boxes', '--formats', 'npz', '--no-cache')
+    assert 'boxes: whole_image, 2D keypoints: boxes' in said
+
+
+def test_broken_package_is_one_line_and_left_out(tmp_path, run):
+    (tmp_path / 'broken.py').write_text('import nothing_like_this')
+    install(tmp_path, 'broken', 'broken')
+    said = run('lift', SKATER, '--formats', 'npz')
+    assert said.startswith(
+        'mmhot lift: the extension broken (broken) is left out: ModuleNotFoundError'
+    )
+    assert said.count('broken') == 2
+    assert len(read_lifted(tmp_path / f'results/{SKATER.name}')) == 185
