@@ -92,7 +92,7 @@ class AttentionGraphLayer(nn.Module):
 
 @MODELS.register_module()
 class MotionAGFormer(Host):
-    """MotionAGFormer without its last two linear layers; other arguments: :class:`Host`.
+    """MotionAGFormer without its last two linear layers; see also :class:`Host`.
 
     Its normalization has one channel for each frame, so that the number of frames in
     each layer is fixed; behind a pruner the channels follow the order of kept frames.
