@@ -61,18 +61,6 @@ class FlattenedPoseBackbone(BaseModule):
 
 
 @MODELS.register_module()
-class CenterPoseNeck(BaseModule):
-    """Adapter for MMPose's heads of one pose, such as ``TemporalRegressionHead``.
-
-    Their ``in_channels`` are those of a whole pose, ``K * C``.
-    """
-
-    def forward(self, x: Tensor) -> tuple[Tensor]:
-        """Map features ``(B, T, [K,] C)`` to the center frame's, ``(B, K * C, 1)``."""
-        return (x[:, (x.shape[1] - 1) // 2].flatten(1).unsqueeze(-1),)
-
-
-@MODELS.register_module()
 class SequencePoseLifter(PoseLifter):
     """MMPose's :class:`PoseLifter` for pose sequences and pruned backbones.
 
