@@ -263,11 +263,11 @@ class _Watch(TorchDispatchMode):
 def _build_on_cpu(model):
     torch.manual_seed(0)
     model.backbone.pop('init_cfg', None)
+    size = (model.get('head') or {}).get('input_size')
     with DefaultScope.overwrite_default_scope('mmpose'):
         model = MODELS.build(model).eval()
-    if isinstance(getattr(model, 'head', None), GTPTHead):
-        width, height = model.head.decoder.input_size
-        return model, (1, 3, height, width)
+    if size is not None:
+        return model, (1, 3, *size[::-1])
     channels = getattr(model.backbone, 'in_channels', 2)
     return model, (1, model.backbone.num_frames, 17, channels)
 

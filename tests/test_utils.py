@@ -17,7 +17,8 @@ x = torch.ones(1, 81, 17, 2)
 poses = model(x)
 from mmpose.apis import init_model
 from mmengine.hub import get_config
-other = init_model(get_config({NANO!r}), 'mmhot://nanohtnet_81frm-keep9_cmu-wild', 'cpu')
+weights = 'mmhot://nanohtnet_81frm-keep9_cmu-wild'
+other = init_model(get_config({NANO!r}), weights, 'cpu')
 assert torch.equal(poses, other(x))
 """
 
