@@ -10,7 +10,6 @@ from mmpose.registry import MODELS
 from mmpose.utils.tensor_utils import to_numpy
 from mmpose.utils.typing import ConfigType, ForwardResults, OptSampleList, SampleList
 from torch import Tensor, nn
-from torch.nn.modules.module import register_module_module_registration_hook
 
 from mmhot.models.layers.blocks import check_windows
 from mmhot.models.lifters.pose_head import (
@@ -215,15 +214,3 @@ class SequencePoseLifter(PoseLifter):
                     {'kept_frames': kept, 'num_frames': plain.num_frames}
                 )
         return self.add_pred_to_datasample(preds, None, None, None, data_samples)
-
-
-def _check_backbone(estimator: nn.Module, name: str, module: nn.Module) -> None:
-    """Raise a ValueError if MMPose's lifter is built with a host that drops frames."""
-    is_mmposes = isinstance(estimator, PoseLifter)
-    is_mmposes &= not isinstance(estimator, SequencePoseLifter)
-    if is_mmposes and isinstance(module, Host):
-        module.check_recovery()
-
-
-# PoseLifter asks its backbone nothing before the first batch
-register_module_module_registration_hook(_check_backbone)

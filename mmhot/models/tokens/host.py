@@ -109,7 +109,8 @@ class Host(BaseModule):
     def forward(self, x: Tensor) -> Tensor:
         """Map 2D poses (B, T, K, in_channels) to all frames' features, (B, T, ..., C).
 
-        MMPose's ``PoseLifter`` calls it, and our ``SequencePoseLifter`` :meth:`encode`.
+        MMPose's ``PoseLifter`` calls it, and our ``SequencePoseLifter`` :meth:`encode`,
+        whose head recovers poses.
 
         Raises:
             ValueError: If frames are pruned and their tokens not recovered.

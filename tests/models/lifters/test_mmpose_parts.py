@@ -99,8 +99,13 @@ def test_mmposes_lifter_trains_and_predicts_all_frames_of_an_hourglass():
 
 @pytest.mark.parametrize('recoverer', [None, TRI])
 def test_features_with_missing_frames_are_not_for_mmposes_lifter(recoverer):
+    model = hourglass(recoverer=recoverer)
     with pytest.raises(ValueError, match='drops frames and does not recover'):
-        hourglass(recoverer=recoverer)
+        model.loss(windows(), labeled())
+
+
+def test_the_plugin_has_no_hook_on_all_modules():
+    assert not torch.nn.modules.module._global_module_registration_hooks
 
 
 def test_sequence_lifter_refuses_heads_of_mmpose():
