@@ -1,9 +1,11 @@
 """Every config builds, runs, and has data that fit its model."""
 
+import re
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -13,6 +15,7 @@ from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmpose.registry import DATASETS, KEYPOINT_CODECS, MODELS
 from mmpose.structures import PoseDataSample
 from numpy.testing import assert_equal
+from published import samples as labeled_samples
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -116,6 +119,69 @@ def test_config_builds_a_lifter_that_runs(path):
     assert backbone.num_keep_frames == 1
     assert poses.shape == (1, backbone.hourglass.lengths[-1], 17, 3)
     assert kept.shape == poses.shape[:2]
+
+
+H36M = [path for path in LIFTERS if path.parent.name == 'h36m']
+H2OT = [path for path in H36M if re.match('(h2ot|tp[acs]|tpmo)-.*tr[ai]-', path.stem)]
+# One of each host and pruner in each run of the tests.
+SAMPLE = ('h2ot-tps-tri-mixste', 'tpa-tri-motionbert', 'tpmo-tra-motionagformer')
+H2OT = [
+    path if path.stem.startswith(SAMPLE) else pytest.param(path, marks=SLOW)
+    for path in H2OT
+]
+# Strides of windows in training and evaluation, as published: see the pages.
+STRIDES = [
+    (r'htnet|nanohtnet|mhformer|tpc-mhformer', 1, 1),
+    (r'tpc-mixste_243', 243, 1),
+    (r'tpc-motion(bert-lite|agformer-b)_243', 81, 1),
+    (r'(h.*-)?(\w+-\w+-)?mixste_243', 243, 243),
+    (r'(h.*-)?(\w+-\w+-)?motion(bert|agformer-[bl])(-lite)?_243', 81, 243),
+    (r'mixste_81', 81, 81),
+    (r'motionagformer-s_81', 27, 81),
+    (r'motionagformer-xs_27', 9, 27),
+]
+
+
+@pytest.mark.parametrize('path', H36M, ids=lambda path: path.stem)
+def test_strides_on_human36m_are_those_of_the_protocol(path):
+    wanted = next(own for name, *own in STRIDES if re.match(name, path.stem))
+    datasets = [read(path)[f'{split}_dataloader'].dataset for split in ('train', 'val')]
+    assert [dataset.stride for dataset in datasets] == wanted
+
+
+def test_every_pruner_and_recoverer_is_around_every_host():
+    built = set()
+    for path in H36M:
+        backbone = read(path).model.backbone
+        pruners = backbone.get('pruner') or []
+        pruners = [pruners] if isinstance(pruners, dict) else pruners
+        recoverer = (backbone.get('recoverer') or {}).get('type')
+        if pruners and recoverer and path.stem.endswith(('-cpn', '-sh')):
+            kinds = {pruner.type for pruner in pruners}
+            built.add((backbone.type, *kinds, recoverer, len(pruners)))
+    assert len(built) == 3 * 4 * 2 * 2
+
+
+@pytest.mark.parametrize('path', H2OT, ids=lambda path: path.stem)
+def test_hourglass_trains_a_step_and_evaluates(path):
+    model = deepcopy(read(path).model)
+    model.backbone.embed_dims = model.head.in_channels = 32
+    model, (_, frames, joints, channels), _ = _shortened(path, model)
+    x = torch.randn(2, frames, joints, channels)
+    labels = dict(
+        lifting_target_label=torch.randn(2, frames, joints, 3),
+        lifting_target_weight=torch.ones(2, frames, joints),
+    )
+    model.train()
+    losses = model.loss(x, labeled_samples(2, **labels))
+    losses['loss_pose3d'].backward()
+    assert all(parameter.grad is not None for parameter in model.parameters())
+    torch.optim.SGD(model.parameters(), 1e-3).step()
+    model.eval()
+    for sample in model.predict(x, labeled_samples(2)):
+        poses = sample.pred_instances.keypoints
+        assert poses.shape == (frames, joints, 3)
+        assert np.isfinite(poses).all()
 
 
 @pytest.mark.parametrize('path', PRETRAINED, ids=lambda path: path.stem)
@@ -263,11 +329,11 @@ class _Watch(TorchDispatchMode):
 def _build_on_cpu(model):
     torch.manual_seed(0)
     model.backbone.pop('init_cfg', None)
+    size = (model.get('head') or {}).get('input_size')
     with DefaultScope.overwrite_default_scope('mmpose'):
         model = MODELS.build(model).eval()
-    if isinstance(getattr(model, 'head', None), GTPTHead):
-        width, height = model.head.decoder.input_size
-        return model, (1, 3, height, width)
+    if size is not None:
+        return model, (1, 3, *size[::-1])
     channels = getattr(model.backbone, 'in_channels', 2)
     return model, (1, model.backbone.num_frames, 17, channels)
 
@@ -321,9 +387,9 @@ def test_network_neither_copies_to_a_gpu_nor_waits_for_it(path):
                 model(x, None, mode='tensor')
 
 
-def _shortened(path):
+def _shortened(path, config=None):
     """Build a network with the fewest layers and frames that its pruners allow."""
-    config, backbone = deepcopy(read(path).model), _build(path).backbone
+    config, backbone = config or deepcopy(read(path).model), _build(path).backbone
     if isinstance(backbone, Host) and 'projector' not in config:
         frames, pruners = backbone.num_frames, config.backbone.get('pruner') or []
         config.backbone.num_frames = 36

@@ -24,18 +24,18 @@ from mmpose.registry import DATASETS
 import mmhot.plugin  # noqa: F401 registers datasets
 from mmhot.cli.errors import OneLineParser, run_safely
 from mmhot.datasets.clip_dataset import Clip
-from mmhot.datasets.coco_checks import CocoNeeds, coco_faults, image_faults
+from mmhot.datasets.coco_checks import CocoNeeds, read_coco
 from mmhot.datasets.other_skeletons import MPIINF3DHP_IMAGE
 from mmhot.datasets.transforms.skeleton_augmentation import hip_frame
 from mmhot.errors import naming, require_file
-from mmhot.io.arrays import load_arrays, load_json
+from mmhot.io.arrays import load_arrays
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.weights.config_files import read_config_file
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # for `tools`, in scripts, too
 
 from tools.runner import build_from, setting
-from tools.training_data import MAX_ANNOTATIONS, coco_files, require_data_files
+from tools.training_data import coco_files, require_data_files
 
 _H36M = get_skeleton('h36m-17')
 # A config of each dataset, which names its files.
@@ -106,11 +106,7 @@ def check(path: Path) -> int:
 def report_coco(path: Path, needs: CocoNeeds, folder: Path | None) -> int:
     """Print the faults of annotations in COCO's format; return their number."""
     print(f'{path}:')
-    with naming(path):
-        content = load_json(path, MAX_ANNOTATIONS)
-        faults = list(coco_faults(content, needs))
-        if folder is not None and not faults:
-            faults = list(image_faults(content, folder, read_all=True))
+    content, faults = read_coco(path, needs, folder, read_all=True)
     for fault in faults[:_MAX_SHOWN]:
         print(f'  ERROR: {fault}')
     if len(faults) > _MAX_SHOWN:

@@ -7,9 +7,7 @@ from pathlib import Path
 from mmengine.config import Config, ConfigDict
 
 from mmhot.compat.coco_evaluation import PARTS
-from mmhot.datasets.coco_checks import CocoNeeds, coco_faults, image_faults
-from mmhot.errors import naming
-from mmhot.io.arrays import load_json
+from mmhot.datasets.coco_checks import CocoNeeds, read_coco
 
 _SAMPLES = Path(__file__).resolve().parents[1] / 'tests' / 'data'
 _PEOPLE = _SAMPLES / 'drawn_people'
@@ -20,8 +18,6 @@ _FILES = {
     'CocoWholeBodyDataset': _COCO,
 }
 _SPLITS = ('train', 'val', 'test')
-MAX_ANNOTATIONS = 2 << 30
-"""Largest file of annotations in bytes."""
 # Of one step, and of an epoch.
 _BATCH, _SAMPLES_PER_EPOCH = 2, 4
 
@@ -35,13 +31,9 @@ def check_data_files(config: Config, splits: tuple[str, ...]) -> None:
     """
     require_data_files(config, splits)
     for path, needs, folder in coco_files(config, splits):
-        with naming(path):
-            content = load_json(path, MAX_ANNOTATIONS)
-            fault = next(coco_faults(content, needs), None)
-            if fault is None and folder is not None:
-                fault = next(image_faults(content, folder), None)
-            if fault is not None:
-                raise ValueError(fault)
+        _, faults = read_coco(path, needs, folder)
+        if faults:
+            raise ValueError(f'{path}: {faults[0]}')
 
 
 def require_data_files(config: Config, splits: tuple[str, ...]) -> None:
@@ -123,11 +115,12 @@ def _needs_of(dataset: ConfigDict, config: Config) -> CocoNeeds | None:
     if kind._load_annotations is not BaseCocoStyleDataset._load_annotations:
         return None
     metainfo = parse_pose_metainfo(dataset.get('metainfo') or kind.METAINFO)
-    count = metainfo['num_keypoints']
+    names = metainfo['keypoint_id2name']
+    joints = tuple(names[index] for index in range(len(names)))
     if issubclass(kind, CocoWholeBodyDataset):
         fields = ('area', 'iscrowd', 'num_keypoints', 'segmentation')
-        return CocoNeeds(count, PARTS, fields)
-    return CocoNeeds(count, PARTS[:1])
+        return CocoNeeds(joints, PARTS, fields)
+    return CocoNeeds(joints, PARTS[:1])
 
 
 def import_modules_of(config: Config) -> None:

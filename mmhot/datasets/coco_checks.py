@@ -1,4 +1,8 @@
-"""Faults of annotation files in COCO's format, found before a training starts."""
+"""Faults of annotation files in COCO's format, found before a training starts.
+
+All checks of such files are here, except those of numbers that an evaluation would
+count wrongly: :func:`mmhot.compat.coco_evaluation.person_fault`.
+"""
 
 import reprlib
 from collections.abc import Iterator, Sequence
@@ -10,6 +14,12 @@ import cv2
 import numpy as np
 
 from mmhot.compat.coco_evaluation import person_fault
+from mmhot.errors import naming
+from mmhot.io.arrays import load_json
+from mmhot.skeletons.joints import spell_joint
+
+MAX_ANNOTATIONS = 2 << 30
+"""Largest file of annotations in bytes."""
 
 # Part of the image's larger side by which a labeled keypoint may lie outside, and of
 # each side by which a box of (x, y, width, height) may.
@@ -20,10 +30,31 @@ _MAX_OUTSIDE, _MAX_BEYOND = 0.05, 0.1
 class CocoNeeds:
     """What a dataset or metric needs of an annotation file."""
 
-    num_keypoints: int | None = None  # of the model; None: boxes only
+    joints: Sequence[str] = ()  # names of the model's keypoints; none: boxes only
     parts: Sequence[str] = ()  # fields that hold the keypoints
     fields: Sequence[str] = ()  # of each annotation, besides those always needed
     classes: Sequence[str] = ()  # names of the categories of a detector
+
+
+def read_coco(
+    path: Path, needs: CocoNeeds, folder: Path | None = None, read_all: bool = False
+) -> tuple[dict, list[str]]:
+    """Read a file; return its content and a line for each of its faults.
+
+    Images are checked if there is no other fault.
+
+    Args:
+        path (Path): Annotation file.
+        needs (CocoNeeds): What is needed of it.
+        folder (Path, optional): Folder of its images. Defaults to None: no check.
+        read_all (bool): Whether to decode all images. Defaults to False.
+    """
+    with naming(path):
+        content = load_json(path, MAX_ANNOTATIONS)
+        faults = list(coco_faults(content, needs))
+        if folder is not None and not faults:
+            faults = list(image_faults(content, folder, read_all))
+    return content, faults
 
 
 def coco_faults(content: Any, needs: CocoNeeds) -> Iterator[str]:
@@ -43,6 +74,7 @@ def coco_faults(content: Any, needs: CocoNeeds) -> Iterator[str]:
             yield "no usable person: no annotation has 'bbox' and 'keypoints'"
             return
     fault = _find_image_fault(content['images'])
+    fault = fault or _find_name_fault(annotations, content, needs)
     fault = fault or _find_structure_fault(annotations, content, needs)
     if fault:  # numbers cannot be computed
         yield fault
@@ -62,6 +94,40 @@ def _find_image_fault(images: list[dict]) -> str | None:
     if len({image['id'] for image in images}) < len(images):
         return "two images have the same 'id'"
     return None
+
+
+def _find_name_fault(
+    annotations: list[dict], content: dict, needs: CocoNeeds
+) -> str | None:
+    """Describe the first category whose keypoints are not the model's.
+
+    Names may be spelled differently, and a few may have synonyms, such as top_head and
+    head, as long as none has another place or side.
+    """
+    used = {ann.get('category_id') for ann in annotations}
+    categories = content.get('categories')
+    for category in categories if isinstance(categories, list) else ():
+        names = category.get('keypoints') if isinstance(category, dict) else None
+        if not needs.joints or not names or category.get('id') not in used:
+            continue
+        # COCO-WholeBody lists those of the body
+        count = len(names) if len(needs.parts) > 1 else len(needs.joints)
+        theirs = [spell_joint(str(name)) for name in names]
+        ours = [spell_joint(joint) for joint in needs.joints][:count]
+        differ = [(a, b) for a, b in zip(theirs, ours, strict=False) if a != b]
+        moved = any(a in ours or b in theirs or _side(a) != _side(b) for a, b in differ)
+        if moved or len(theirs) != len(ours) or 2 * len(differ) > len(ours):
+            return (
+                f"category {category.get('name')!r}, 'keypoints': are "
+                f"{', '.join(map(str, names))}, but those of the config's metainfo "
+                f'{", ".join(needs.joints)}: name or order those of one as in '
+                'the other, see docs/own_keypoints.md'
+            )
+    return None
+
+
+def _side(joint: str) -> str:
+    return joint.partition('_')[0] if joint.startswith(('left_', 'right_')) else ''
 
 
 def _find_structure_fault(
@@ -100,7 +166,7 @@ def _find_field_fault(ann: dict, needs: CocoNeeds) -> str | None:
             return f'{field!r}: got {reprlib.repr(ann[field])}, wanted {wanted}'
     if len(ann['bbox']) != 4:
         return f"'bbox': has {len(ann['bbox'])} numbers, wanted x, y, width, height"
-    total, count = sum(len(ann[part]) for part in needs.parts), needs.num_keypoints or 0
+    total, count = sum(len(ann[part]) for part in needs.parts), len(needs.joints)
     if total != 3 * count:
         return (
             f"'{'+'.join(needs.parts)}': has {total} numbers, wanted {3 * count}, for "

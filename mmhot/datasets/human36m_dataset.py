@@ -22,8 +22,14 @@ from mmhot.io.arrays import load_arrays
 from mmhot.skeletons.joints import get_skeleton
 
 _FPS = 50.0
-# Joints of VideoPose3D's skeleton of 32 that move, in the order of h36m-17.
-_MOVING = [0, 1, 2, 3, 6, 7, 8, 12, 13, 14, 15, 17, 18, 19, 25, 26, 27]
+# Human3.6M's own skeleton, which VideoPose3D's files have: joints of h36m-17, and
+# copies and ends of limbs (-) that are not used.
+_RECORDED = (
+    'root right_hip right_knee right_foot - - left_hip left_knee left_foot - - '
+    '- spine thorax neck_base head - left_shoulder left_elbow left_wrist - - - - '
+    '- right_shoulder right_elbow right_wrist - - - -'
+)
+_USED = [_RECORDED.split().index(joint) for joint in get_skeleton('h36m-17').joints]
 
 
 @DATASETS.register_module()
@@ -155,12 +161,12 @@ class VideoPose3DDataset(ClipDataset):
                     raise ValueError(
                         f'{" ".join(take)} has {len(views)} cameras, not 4'
                     )
-                keypoints[take] = [_moving_joints(view) for view in views]
+                keypoints[take] = [_used_joints(view) for view in views]
         path = self.find_file(self.files[0])
         content = load_objects(path)
         with naming(path):
             takes = _by_take(content['positions_3d'])
-            joints = {take: _moving_joints(poses) for take, poses in takes}
+            joints = {take: _used_joints(poses) for take, poses in takes}
         if missing := sorted(joints.keys() ^ keypoints.keys()):
             names = [' '.join(take) for take in missing]
             names[5:] = ['...'] if len(names) > 5 else []
@@ -200,9 +206,9 @@ def _by_take(subjects: dict[str, dict]) -> Iterator[tuple[tuple[str, str], Any]]
             yield (subject, take), poses
 
 
-def _moving_joints(poses: object) -> np.ndarray:
+def _used_joints(poses: object) -> np.ndarray:
     poses = np.asarray(poses)
-    return poses[:, _MOVING] if poses.shape[1] == 32 else poses
+    return poses[:, _USED] if poses.shape[1] == len(_RECORDED.split()) else poses
 
 
 @DATASETS.register_module()

@@ -281,11 +281,11 @@ def match_joints(names: Sequence[str]) -> tuple[Skeleton, list[int]] | None:
         tuple[Skeleton, list[int]] | None: The skeleton, and the index of the name of
         each of its joints, -1 if there is none; None if no skeleton fits.
     """
-    given = {_spell(name): index for index, name in enumerate(names)}
+    given = {spell_joint(name): index for index, name in enumerate(names)}
     best, most = None, (0, False)
     for skeleton in SKELETONS.values():
         order = [
-            given.get(_spell(joint), given.get(skeleton.meanings.get(joint), -1))
+            given.get(spell_joint(joint), given.get(skeleton.meanings.get(joint), -1))
             for joint in skeleton.joints
         ]
         found = {skeleton.joints[n] for n, index in enumerate(order) if index >= 0}
@@ -295,7 +295,7 @@ def match_joints(names: Sequence[str]) -> tuple[Skeleton, list[int]] | None:
     return best
 
 
-def _spell(joint: str) -> str:
+def spell_joint(joint: str) -> str:
     """Spell the name of a joint in one way: words by underscores, the side first."""
     words = re.findall(r'[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+', joint)
     words = [{'l': 'left', 'r': 'right'}.get(x.lower(), x.lower()) for x in words]

@@ -30,7 +30,6 @@ class IndexedModel:
     config: Path
     parameters: int | None
     macs: int | None  # multiply-adds of one input: an image or a window
-    training_data: str
     weights: str  # mmhot://NAME, or '' if none are shipped
     results: list[dict[str, Any]]  # as in the metafile
 
@@ -67,7 +66,6 @@ def read_models() -> list[IndexedModel]:
             config=FOLDER / entry['Config'],
             parameters=metadata.get('Parameters'),
             macs=metadata.get('MACs'),
-            training_data=metadata.get('Training Data', ''),
             weights=entry.get('Weights', ''),
             results=entry.get('Results', []),
         )

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from mmengine.config import Config
+from mmpose.datasets.datasets.utils import parse_pose_metainfo
 
 import mmhot
 from mmhot.cli.dispatch import main
@@ -55,6 +56,93 @@ def draw_kites(count=12):
     for name in ('train', 'val'):
         Path(f'kite/{name}.json').write_text(json.dumps(document))
     return np.array([a['keypoints'] for a in annotations]).reshape(count, 6, 3)
+
+
+KEYPOINTS = ['top', 'left_wing', 'right_wing', 'bottom', 'left_tail', 'right_tail']
+
+
+def export_kites():
+    """Write what CVAT exports: a category with names, images in a subset's folder."""
+    draw_kites()
+    document = json.loads(Path('kite/val.json').read_text())
+    Path('kite').rename('export')
+    Path('export/images').rename('export/default')
+    Path('export/images').mkdir()
+    Path('export/default').rename('export/images/default')
+    links = [[1, 2], [1, 3], [1, 4], [4, 5], [4, 6]]
+    kite = dict(
+        id=1, name='kite', supercategory='', keypoints=KEYPOINTS, skeleton=links
+    )
+    document['categories'] = [dict(id=2, name='box', supercategory=''), kite]
+    for person in document['annotations']:
+        del person['iscrowd'], person['area']
+    Path('export/annotations.json').write_text(json.dumps(document))
+
+
+COMMAND = ['export/annotations.json', 'export/images', 'kite']
+
+
+def test_metainfo_and_config_come_from_an_export(tmp_path, monkeypatch, run_tool):
+    monkeypatch.chdir(tmp_path)
+    export_kites()
+    assert run_tool('train_keypoints', *COMMAND, '--only-write') == (0, '')
+    metainfo = parse_pose_metainfo(dict(from_file='kite/metainfo.py'))
+    assert metainfo['flip_indices'] == [0, 2, 1, 3, 5, 4]
+    assert [*metainfo['keypoint_id2name'].values()] == KEYPOINTS
+    assert [[a + 1, b + 1] for a, b in metainfo['skeleton_links']][-1] == [4, 6]
+    val = json.loads(Path('kite/val.json').read_text())
+    assert [x['file_name'] for x in val['images']] == [
+        'default/000.png',
+        'default/010.png',
+    ]
+    assert run_tool('check_dataset', 'kite/config.py') == (0, '')
+    assert (
+        run_tool('browse_dataset', 'kite/config.py', 'crops.png', '--num', '6')[0] == 0
+    )
+    crops = cv2.imread('crops.png')
+    assert crops.shape == (600, 1200, 3)
+    assert len(np.unique(crops.reshape(-1, 3), axis=0)) > 100
+    code, error = run_tool('train_keypoints', *COMMAND)
+    assert code == 2
+    assert 'kite is not empty' in error
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (dict(categories=[]), 'category must be one with keypoints: none'),
+        (dict(annotations=[]), '0 images with labeled keypoints'),
+    ],
+)
+def test_exports_without_keypoints_are_one_line(
+    change, message, tmp_path, monkeypatch, run_tool
+):
+    monkeypatch.chdir(tmp_path)
+    export_kites()
+    document = json.loads(Path(COMMAND[0]).read_text())
+    Path(COMMAND[0]).write_text(json.dumps(document | change))
+    code, error = run_tool('train_keypoints', *COMMAND)
+    assert code == 2
+    assert message in error
+    assert error.count('\n') == 1
+
+
+@pytest.mark.slow(reason='trains, tests, exports and runs a model, 1 min')
+def test_an_export_becomes_a_model_in_one_command(
+    tmp_path, monkeypatch, capfd, run_tool
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv('PYTHONPATH', str(PAGE.parents[1]))
+    export_kites()
+    options = ['--epochs', '1', '--batch-size', '4']
+    assert run_tool('train_keypoints', *COMMAND, *options)[0] == 0
+    assert Path('kite/crops.png').is_file()
+    models = ['--pose2d', 'kite/onnx/model.onnx', '--det-model', 'whole_image']
+    image = 'export/images/default/000.png'
+    options = ['--out-dir', 'results', '--kpt-thr', '0']
+    assert main(['infer', image, *models, *options]) == 0
+    with np.load('results/000.npz') as result:
+        assert result['joint_names'].tolist() == KEYPOINTS
 
 
 def small(epochs):

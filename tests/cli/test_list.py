@@ -92,7 +92,6 @@ def test_json_says_it_all(index, capsys, tmp_path):
         'file': f'{index}/.mim/configs/body_3d_keypoint/tiny/cmu/tiny_27frm.py',
         'parameters': 1234567,
         'macs': 7654321000,
-        'training_data': 'CMU motion capture',
         'weights': 'mmhot://tiny-wild',
         'results': [{'Metrics': {'MPJPE': 50.4}}],
     }

@@ -28,7 +28,7 @@ from published_files import (
 
 from mmhot.datasets.h36m import CAMERAS
 from mmhot.datasets.human36m_dataset import (
-    _MOVING,
+    _USED,
     Human36mClipDataset,
     MotionBERTDataset,
     VideoPose3DDataset,
@@ -57,7 +57,7 @@ def test_videopose3d_files_give_the_samples_of_mmposes(tmp_path):
     for subject, takes in world.items():
         for take, joints in takes.items():
             for index, view in enumerate(CAMERAS):
-                ours, theirs = seen(joints[:, _MOVING], camera(index))
+                ours, theirs = seen(joints[:, _USED], camera(index))
                 poses.append(ours)
                 pixels.append(theirs)
                 take = take.replace(' ', '_')

@@ -1,9 +1,13 @@
 """Checkpoints are whole or absent; diverged trainings stop."""
 
+import json
 import re
 import resource
+import runpy
 import sys
+from pathlib import Path
 
+import mmpose
 import mocap
 import numpy as np
 import pytest
@@ -184,3 +188,29 @@ def test_gpus_get_fused_optimizers_and_pinned_batches(has_gpu, monkeypatch):
     config.optim_wrapper.optimizer = dict(type='MuonAdamW', lr=1e-3)
     use_gpu_defaults(config)
     assert 'fused' not in config.optim_wrapper.optimizer
+
+
+def test_extra_train_logs_to_tensorboard_and_plots_logs(train, tmp_path, monkeypatch):
+    """The visualizer of docs/training.md, and MMPose's analyze_logs.py."""
+    event_files = pytest.importorskip(
+        'tensorboard.backend.event_processing.event_accumulator'
+    )
+    pytest.importorskip('seaborn')
+    backends = [dict(type=f'{name}VisBackend') for name in ('Local', 'Tensorboard')]
+    with (tmp_path / 'tiny.py').open('a') as config:
+        config.write(f'\nvisualizer.update(vis_backends={backends})\n')
+    code, err = train()
+    assert code == 0, err
+    (log,) = (tmp_path / 'work').rglob('scalars.json')
+    events = event_files.EventAccumulator(str(log.parent))
+    events.Reload()
+    logged = [json.loads(line) for line in log.read_text().splitlines()]
+    losses = [line['loss'] for line in logged if 'loss' in line]
+    assert [event.value for event in events.Scalars('loss')] == pytest.approx(losses)
+    plot = tmp_path / 'loss.png'
+    tool = Path(mmpose.__file__).parent / '.mim/tools/analysis_tools/analyze_logs.py'
+    command = ['plot_curve', log, '--keys', 'loss', '--out', plot]
+    monkeypatch.setattr('sys.argv', [str(tool), *map(str, command)])
+    monkeypatch.setenv('MPLBACKEND', 'agg')
+    runpy.run_path(str(tool), run_name='__main__')
+    assert plot.stat().st_size > 1000

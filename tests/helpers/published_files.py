@@ -6,7 +6,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from mmhot.datasets.h36m import CAMERAS
-from mmhot.datasets.human36m_dataset import _MOVING
+from mmhot.datasets.human36m_dataset import _USED
 from mmhot.skeletons.joints import get_skeleton
 
 CPN = 'data_2d_h36m_cpn_ft_h36m_dbb.npz'
@@ -57,7 +57,7 @@ def write_videopose3d(folder, extra=2, left=LEFT):
         subject: {
             take: [
                 np.pad(
-                    seen(joints, camera(index))[1][:, _MOVING],
+                    seen(joints, camera(index))[1][:, _USED],
                     ((0, max(extra, 0)), (0, 0), (0, 0)),
                 )[: len(joints) + extra]
                 for index in range(4)

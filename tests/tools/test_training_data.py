@@ -1,11 +1,13 @@
 """Missing data are an error at once; ``--sample`` trains on the tests' data."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from mmengine.config import Config
 
+from mmhot.skeletons.joints import get_skeleton
 from tools.training_data import check_data_files
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
@@ -96,9 +98,9 @@ def coco_config(path, kind='CocoDataset', **metric):
     return Config(dict(loaders, val_evaluator=metric, default_scope='mmpose'))
 
 
-def write_coco(path, *people, image=IMAGE):
+def write_coco(path, *people, image=IMAGE, keypoints=()):
     content = dict(images=[image], annotations=people)
-    content['categories'] = [dict(id=1, name='person')]
+    content['categories'] = [dict(id=1, name='person', keypoints=list(keypoints))]
     path.write_text(json.dumps(content))
 
 
@@ -140,6 +142,45 @@ def test_annotations_are_checked_before_a_training(change, message, tmp_path):
     write_coco(path, person)
     with pytest.raises(ValueError, match=f'val.json: .*{message}'):
         check_data_files(config, ('train', 'val'))
+
+
+def swap_sides(joint):
+    sides = dict(left='right', right='left')
+    return re.sub('left|right', lambda side: sides[side[0]], joint)
+
+
+COCO17 = get_skeleton('coco-17').joints
+
+
+@pytest.mark.parametrize(
+    'names',
+    [
+        [swap_sides(joint) for joint in COCO17],
+        [*COCO17[5:], *COCO17[:5]],
+        [f'left_tail{n}' if 'left' in j else f'tail{n}' for n, j in enumerate(COCO17)],
+        COCO17[:16],
+    ],
+    ids=['sides', 'order', 'another animal', 'count'],
+)
+def test_keypoints_of_other_names_are_refused(names, tmp_path):
+    write_coco(tmp_path / 'val.json', PERSON, keypoints=names)
+    with pytest.raises(ValueError, match='val.json: category') as error:
+        check_data_files(coco_config(tmp_path / 'val.json'), ('train',))
+    assert f'{", ".join(names)}, but those of the config' in str(error.value)
+    assert f'metainfo {", ".join(COCO17)}: name or order' in str(error.value)
+
+
+@pytest.mark.parametrize(
+    'names',
+    [
+        COCO17,
+        [joint.replace('left_', 'L_').replace('right_', 'R_') for joint in COCO17],
+        ['tip_of_nose', *COCO17[1:]],
+    ],
+)
+def test_spellings_and_single_synonyms_are_no_fault(names, tmp_path):
+    write_coco(tmp_path / 'val.json', PERSON, keypoints=names)
+    check_data_files(coco_config(tmp_path / 'val.json'), ('train',))
 
 
 def test_what_coco_has_and_validation_does_not_need_is_no_fault(tmp_path):

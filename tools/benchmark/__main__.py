@@ -6,6 +6,7 @@ Each part is a module of this package. Examples::
     python -m tools.benchmark hourglasses --threads 2 --out docs/benchmarks.json
     python -m tools.benchmark chain demo/walk.mp4 demo/dance.mp4
     python -m tools.benchmark gpu --out gpu.json
+    python -m tools.benchmark costs docs/benchmarks.md
     python -m tools.benchmark page docs/benchmarks.json docs/benchmarks.md
 
 Whatever is timed takes a turn in every round, in random order. The ratio compares turns
@@ -23,7 +24,7 @@ import torch
 
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
 from mmhot.cli.report import align, output_file
-from tools.benchmark import chain, gpu, hourglasses, models, page, record
+from tools.benchmark import chain, costs, gpu, hourglasses, models, page, record
 
 PARTS: dict[str, ModuleType] = {
     'models': models,
@@ -60,6 +61,9 @@ def parse_args() -> argparse.Namespace:
             )
         part.add_argument('--out', type=output_file, metavar='FILE', help='JSON file')
         part.add_argument('--note', default='', help='about the machine, for the file')
+    costs.add_arguments(
+        commands.add_parser('costs', help=costs.__doc__.splitlines()[0])
+    )
     page.add_arguments(commands.add_parser('page', help=page.__doc__.splitlines()[0]))
     return parser.parse_args()
 
@@ -76,6 +80,12 @@ def run(args: argparse.Namespace) -> None:
     """Measure and print a part, or write the page."""
     if args.part == 'page':
         page.write_page(args)
+        return
+    if args.part == 'costs':
+        table = costs.make_table()
+        print_line(table)
+        if args.page is not None:
+            page.write_table(args.page, 'costs', table)
         return
     torch.set_num_threads(args.threads)
     # of sessions of ONNX Runtime, which are opened later

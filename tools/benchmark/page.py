@@ -29,6 +29,17 @@ def write_page(args: argparse.Namespace) -> None:
         temporary.write_text(text, encoding='utf-8')
 
 
+def write_table(path: Path, name: str, table: str) -> None:
+    """Replace one table of a page."""
+
+    def fill(found: re.Match) -> str:
+        return f'{found[1]}\n{table}\n\n' if found[2] == name else found[0]
+
+    text = _TABLE.sub(fill, path.read_text(encoding='utf-8'))
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding='utf-8')
+
+
 def fill_tables(text: str, document: Mapping[str, dict]) -> str:
     """Replace the tables of a page by those of the measurements; others stay.
 

@@ -16,22 +16,71 @@ _CAP = np.radians([25, 50, 75])
 # Skin around a joint follows both of its bones within this part of a bone.
 _BLEND = 0.22
 _LEFT, _UP, _FORWARD = np.eye(3)
-# Tubes along joints: place (whole numbers are joints), half width, half depth; in
-# meters of a typical adult.
-_LEG = ((0, 6.8, 7.4), (0.15, 8, 8.4), (0.35, 7.6, 8), (0.8, 5.6, 6), (1, 5.2, 5.6))
-_LEG = (*_LEG, (1.35, 5.2, 5.8), (1.75, 3.9, 4.2), (1.97, 3.6, 3.8))
-_ARM = ((0, 5.2, 5.2), (0.2, 5, 5.2), (0.7, 4, 4.2), (1, 3.7, 3.7), (1.25, 3.7, 3.9))
-_ARM = (*_ARM, (1.7, 2.9, 2.7), (1.95, 2.7, 2.2))
-_HAND = ((0.0, 2.8, 1.6), (0.3, 4, 1.8), (0.6, 3.8, 1.6), (0.9, 2.6, 1.2))
-_FOOT = ((0.0, 3.4, 4.2), (0.35, 3.8, 3.9), (0.75, 4.5, 2.6), (1.0, 4.2, 1.9))
-# Widths of the trunk are added to those of hips and shoulders.
-_TRUNK = ((-0.55, 1, 8, 0), (-0.25, 6, 10, 0), (0.3, 7.6, 10.8, 0))
-_TRUNK = (*_TRUNK, (1.2, 4.5, 9.8, 0), (2.2, 4, 10.5, 0.3), (3, 0.5, 11, 0.75))
-_TRUNK = (*_TRUNK, (3.7, -2.2, 9, 1), (3.95, -7.5, 6.5, 1))
-_NECK = ((-0.25, 6, 6), (0.2, 5, 5.6), (0.9, 5, 5.6))
-_HEAD = ((0.1, 4.6, 6), (0.35, 6.6, 8.6), (0.62, 7.6, 9.8), (0.88, 6, 7.6))
-_HEAD_HEIGHT = 0.235
-_NOSE = ((0.0, 1.3, 1.3), (1.0, 1.7, 1.6))
+_HEAD_HEIGHT = 0.235  # of a typical adult, meters
+# Rings of each tube, from its first joint to its last: the place along its joints
+# (1 is the second joint, 0.5 the middle of the first bone), then half of the width and
+# half of the depth in centimeters of a typical adult.
+_PROFILES = {
+    'leg': (  # hip, knee, ankle
+        (0.00, 6.8, 7.4),
+        (0.15, 8.0, 8.4),
+        (0.35, 7.6, 8.0),  # thigh
+        (0.80, 5.6, 6.0),
+        (1.00, 5.2, 5.6),
+        (1.35, 5.2, 5.8),  # calf
+        (1.75, 3.9, 4.2),
+        (1.97, 3.6, 3.8),
+    ),
+    'arm': (  # shoulder, elbow, wrist
+        (0.00, 5.2, 5.2),
+        (0.20, 5.0, 5.2),
+        (0.70, 4.0, 4.2),
+        (1.00, 3.7, 3.7),
+        (1.25, 3.7, 3.9),
+        (1.70, 2.9, 2.7),
+        (1.95, 2.7, 2.2),
+    ),
+    'hand': (  # wrist, end of the hand
+        (0.00, 2.8, 1.6),
+        (0.30, 4.0, 1.8),
+        (0.60, 3.8, 1.6),
+        (0.90, 2.6, 1.2),
+    ),
+    'foot': (  # heel, tip of the toes
+        (0.00, 3.4, 4.2),
+        (0.35, 3.8, 3.9),
+        (0.75, 4.5, 2.6),
+        (1.00, 4.2, 1.9),
+    ),
+    'neck': (  # thorax, middle of the head
+        (-0.25, 6.0, 6.0),
+        (0.20, 5.0, 5.6),
+        (0.90, 5.0, 5.6),
+    ),
+    'head': (  # chin, top
+        (0.10, 4.6, 6.0),
+        (0.35, 6.6, 8.6),
+        (0.62, 7.6, 9.8),
+        (0.88, 6.0, 7.6),
+    ),
+    'nose': (  # its root, 3 cm below
+        (0.00, 1.3, 1.3),
+        (1.00, 1.7, 1.6),
+    ),
+}
+# The trunk's, from the root over three joints of the spine to the thorax: place, what
+# is added to half of the width, half of the depth, and how much that width is that of
+# the shoulders (1) rather than of the hips (0).
+_TRUNK = (
+    (-0.55, 1.0, 8.0, 0.00),
+    (-0.25, 6.0, 10.0, 0.00),  # pelvis
+    (0.30, 7.6, 10.8, 0.00),
+    (1.20, 4.5, 9.8, 0.00),  # waist
+    (2.20, 4.0, 10.5, 0.30),
+    (3.00, 0.5, 11.0, 0.75),  # chest
+    (3.70, -2.2, 9.0, 1.00),
+    (3.95, -7.5, 6.5, 1.00),  # base of the neck
+)
 
 
 @dataclass
@@ -127,9 +176,15 @@ def _trunk(
     head = ['neck_base'] * 3
     return [
         (path, trunk, ['root', 'root', *spines, spines[-1]], _LEFT, False),
-        ([base, skull], _NECK, [spines[-1], 'thorax', 'neck_base'], _LEFT, False),
-        ([chin, top], _HEAD, head, _LEFT, False),
-        (nose, _NOSE, head, _LEFT, True),
+        (
+            [base, skull],
+            _PROFILES['neck'],
+            [spines[-1], 'thorax', 'neck_base'],
+            _LEFT,
+            False,
+        ),
+        ([chin, top], _PROFILES['head'], head, _LEFT, False),
+        (nose, _PROFILES['nose'], head, _LEFT, True),
     ]
 
 
@@ -144,10 +199,22 @@ def _limbs(place: dict[str, np.ndarray], thickness: float) -> list[tuple]:
         tip = place[f'{side}_toe_end'] * (1, 0, 1) + (sole[1] + 1.9 * thickness) * _UP
         hand = [place[wrist], place[f'{side}_hand_end']]
         tubes += [
-            ([place[joint] for joint in leg], _LEG, [leg[0], *leg], _LEFT, False),
-            ([place[joint] for joint in arm], _ARM, [arm[0], *arm], _FORWARD, False),
-            (hand, _HAND, [wrist] * 3, _FORWARD, True),
-            ([heel, tip], _FOOT, [foot, foot, f'{side}_toe'], out, True),
+            (
+                [place[joint] for joint in leg],
+                _PROFILES['leg'],
+                [leg[0], *leg],
+                _LEFT,
+                False,
+            ),
+            (
+                [place[joint] for joint in arm],
+                _PROFILES['arm'],
+                [arm[0], *arm],
+                _FORWARD,
+                False,
+            ),
+            (hand, _PROFILES['hand'], [wrist] * 3, _FORWARD, True),
+            ([heel, tip], _PROFILES['foot'], [foot, foot, f'{side}_toe'], out, True),
         ]
     return tubes
 

@@ -2,6 +2,7 @@
 
 import torch
 import torch.nn.functional as F
+from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from mmhot.models.gtpt.groups import KeypointGroups
@@ -10,8 +11,9 @@ from mmhot.models.layers.blocks import MLP
 from mmhot.models.tokens.selection import gather_tokens
 
 
+@MODELS.register_module()
 class GroupAttention(nn.Module):
-    """Multi-head group attention (MHGA).
+    """Multi-head group attention (MHGA), also for heads of others.
 
     Every token attends to the slots of all groups and the private tokens of its own
     group. Without groups this is plain self-attention.
@@ -19,14 +21,17 @@ class GroupAttention(nn.Module):
     Args:
         embed_dims (int): Channels ``C``.
         num_heads (int): Heads ``H``; must divide ``embed_dims``.
-        scale (float): Factor of the logits.
+        scale (float, optional): Factor of the logits. Defaults to that of a head's
+            channels, ``(C / H) ** -0.5``.
     """
 
-    def __init__(self, embed_dims: int, num_heads: int, scale: float) -> None:
+    def __init__(
+        self, embed_dims: int, num_heads: int, scale: float | None = None
+    ) -> None:
         super().__init__()
         check_heads(embed_dims, num_heads)
         self.num_heads = num_heads
-        self.scale = scale
+        self.scale = (embed_dims // num_heads) ** -0.5 if scale is None else scale
         self.qkv = nn.Linear(embed_dims, 3 * embed_dims, bias=False)
         self.proj = nn.Linear(embed_dims, embed_dims)
 

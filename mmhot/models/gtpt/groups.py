@@ -175,11 +175,24 @@ def _find_parts(skeleton: Skeleton, names: Sequence[str | int]) -> list[list[int
         elif isinstance(name, Integral) and 0 <= name < skeleton.num_keypoints:
             slots.append(int(name))
         else:
-            known = hint_at_names(str(name), (*skeleton.groups, *skeleton.joints))
-            raise ValueError(
-                f'groups: unknown keypoint of {skeleton.name}: {name!r}; {known}'
-            )
+            raise ValueError(_describe_unknown(skeleton, name))
     return [slots]
+
+
+def _describe_unknown(skeleton: Skeleton, name: object) -> str:
+    """Write the message about a name that is no keypoint."""
+    if name in skeleton.groups:
+        return (
+            f'groups: {name!r} is a group of {skeleton.name}, and stands beside names '
+            'that are not: a list has names of groups, or of keypoints; keypoints of '
+            "your own need model.head.metainfo, the dataset's"
+        )
+    known = hint_at_names(str(name), skeleton.joints)
+    return (
+        f'groups: unknown keypoint of {skeleton.name}: {name!r}; {known}; '
+        "keypoints of your own need model.head.metainfo, the dataset's, such as "
+        "dict(from_file='kite.py')"
+    )
 
 
 def find_groups(skeleton: Skeleton) -> list[list[int]]:

@@ -65,8 +65,9 @@ class GTPTHead(BaseHead):
             as usual, and not by ``embed_dims``, as published. Defaults to False.
         loss (dict): Loss of both passes, the labels and weights. Defaults to
             ``dict(type='GTPTLoss')``.
-        guidance (dict, optional): Loss on the attention of keypoint tokens, see
-            :class:`PatchGuidanceLoss`. Defaults to None.
+        guidance (dict, optional): Loss between the attention of keypoint tokens and
+            the labels, such as ``PatchGuidanceLoss`` of ``projects/rendered_people``.
+            Defaults to None.
         decoder (dict, optional): Codec that turns probabilities into keypoints;
             :meth:`predict` needs one. Defaults to None.
         init_cfg (dict, optional): Initialization. Defaults to None.

@@ -10,7 +10,6 @@ from mmpose.registry import MODELS
 from mmpose.utils.tensor_utils import to_numpy
 from mmpose.utils.typing import ConfigType, ForwardResults, OptSampleList, SampleList
 from torch import Tensor, nn
-from torch.nn.modules.module import register_module_module_registration_hook
 
 from mmhot.geometry.keypoint_arrays import mirror_poses
 from mmhot.models.layers.blocks import check_windows
@@ -58,18 +57,6 @@ class FlattenedPoseBackbone(BaseModule):
         feats = self.net(x.flatten(2).transpose(1, 2))
         feats = feats[-1] if isinstance(feats, tuple) else feats
         return feats.transpose(1, 2)
-
-
-@MODELS.register_module()
-class CenterPoseNeck(BaseModule):
-    """Adapter for MMPose's heads of one pose, such as ``TemporalRegressionHead``.
-
-    Their ``in_channels`` are those of a whole pose, ``K * C``.
-    """
-
-    def forward(self, x: Tensor) -> tuple[Tensor]:
-        """Map features ``(B, T, [K,] C)`` to the center frame's, ``(B, K * C, 1)``."""
-        return (x[:, (x.shape[1] - 1) // 2].flatten(1).unsqueeze(-1),)
 
 
 @MODELS.register_module()
@@ -227,15 +214,3 @@ class SequencePoseLifter(PoseLifter):
                     {'kept_frames': kept, 'num_frames': plain.num_frames}
                 )
         return self.add_pred_to_datasample(preds, None, None, None, data_samples)
-
-
-def _check_backbone(estimator: nn.Module, name: str, module: nn.Module) -> None:
-    """Raise a ValueError if MMPose's lifter is built with a host that drops frames."""
-    is_mmposes = isinstance(estimator, PoseLifter)
-    is_mmposes &= not isinstance(estimator, SequencePoseLifter)
-    if is_mmposes and isinstance(module, Host):
-        module.check_recovery()
-
-
-# PoseLifter asks its backbone nothing before the first batch
-register_module_module_registration_hook(_check_backbone)

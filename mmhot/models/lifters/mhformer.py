@@ -200,12 +200,11 @@ class FewFramesEmbed(nn.Module):
 
 @MODELS.register_module()
 class MHFormer(Host):
-    """MHFormer without its last linear layer.
+    """MHFormer without its last linear layer; for other arguments see :class:`Host`.
 
     Args:
         num_frames (int): Frames ``T``, a multiple of ``generation_heads``. Up to 27
             frames the embeddings are normalized, as published. Defaults to 351.
-        in_channels (int): Input coordinates of a keypoint. Defaults to 2.
         embed_dims (int): Channels ``C`` of a hypothesis, a multiple of
             ``num_heads``; the output has three times as many. Defaults to 512.
         mlp_dims (int): Hidden channels of the MLPs on hypotheses. Defaults to 1024.
@@ -216,13 +215,8 @@ class MHFormer(Host):
         generation_depth (int): Blocks of each encoder that generates a hypothesis.
             Defaults to 4.
         generation_heads (int): Heads of their attention. Defaults to 9.
-        drop_rate (float): Dropout rate. Defaults to 0.1.
         drop_path_rate (float): Stochastic depth rate of the last block of an encoder
             and of the last layer; the rates before rise linearly. Defaults to 0.2.
-        num_keypoints (int): Keypoints ``K``. Defaults to 17.
-        pruner (dict or list[dict], optional): See :class:`Host`.
-        recoverer (dict, optional): See :class:`Host`.
-        init_cfg (dict or list[dict], optional): See :class:`Host`.
     """
 
     def __init__(

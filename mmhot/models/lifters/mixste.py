@@ -59,22 +59,11 @@ class _SpaceTimeLayer:
 
 @MODELS.register_module()
 class MixSTE(Host):
-    """MixSTE without its last linear layer.
+    """MixSTE without its last linear layer; for other arguments see :class:`Host`.
 
     Args:
-        num_frames (int): Frames ``T``. Defaults to 243.
-        in_channels (int): Input coordinates of a keypoint. Defaults to 2.
-        embed_dims (int): Channels ``C``; a multiple of ``num_heads``. Defaults to 512.
         depth (int): Layers, each with two blocks. Defaults to 8.
-        num_heads (int): Heads of the attention. Defaults to 8.
         mlp_dims (int): Hidden channels of the MLPs. Defaults to 1024.
-        drop_rate (float): Dropout rate after attention and in MLPs. Defaults to 0.
-        drop_path_rate (float): Stochastic depth rate of the last layer; those before
-            rise linearly from 0. Defaults to 0.1.
-        num_keypoints (int): Keypoints ``K``. Defaults to 17.
-        pruner (dict or list[dict], optional): See :class:`Host`.
-        recoverer (dict, optional): See :class:`Host`.
-        init_cfg (dict or list[dict], optional): See :class:`Host`.
     """
 
     first_depth = 1

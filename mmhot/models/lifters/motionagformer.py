@@ -92,27 +92,17 @@ class AttentionGraphLayer(nn.Module):
 
 @MODELS.register_module()
 class MotionAGFormer(Host):
-    """MotionAGFormer without its last two linear layers.
+    """MotionAGFormer without its last two linear layers; see also :class:`Host`.
 
     Its normalization has one channel for each frame, so that the number of frames in
     each layer is fixed; behind a pruner the channels follow the order of kept frames.
 
     Args:
-        num_frames (int): Frames ``T``. Defaults to 243.
-        in_channels (int): Coordinates of a keypoint and its score. Defaults to 3.
-        embed_dims (int): Channels ``C``, a multiple of ``num_heads``. Defaults to 128.
-        depth (int): Layers. Defaults to 16.
-        num_heads (int): Heads of the attention. Defaults to 8.
         num_neighbors (int): Neighbors of a frame in the temporal graphs, usually
             including itself. Defaults to 2.
         mlp_ratio (int): Hidden channels of the MLPs over ``C``. Defaults to 4.
-        qkv_bias (bool): Whether queries, keys and values have a bias. Defaults to
-            False.
         skeleton (str): Keypoints ``K`` and their tree, see
             :func:`mmhot.skeletons.joints.get_skeleton`. Defaults to 'h36m-17'.
-        pruner (dict or list[dict], optional): See :class:`Host`.
-        recoverer (dict, optional): See :class:`Host`.
-        init_cfg (dict or list[dict], optional): See :class:`Host`.
     """
 
     fixed_lengths = True

@@ -132,24 +132,11 @@ class _DualStreamLayer:
 
 @MODELS.register_module()
 class MotionBERT(Host):
-    """MotionBERT without its head.
+    """MotionBERT without its head; for other arguments see :class:`Host`.
 
     Args:
         num_frames (int): Most frames ``T``. Defaults to 243.
-        in_channels (int): Coordinates of a keypoint and its score. Defaults to 3.
-        embed_dims (int): Channels ``C``; a multiple of ``num_heads``. Defaults to 256.
-        depth (int): Layers. Defaults to 5.
-        num_heads (int): Heads of the attention. Defaults to 8.
         mlp_ratio (float): Hidden channels of the MLPs over ``C``. Defaults to 4.
-        qkv_bias (bool): Whether queries, keys and values have a bias. Defaults to
-            True.
-        drop_rate (float): Dropout rate. Defaults to 0.
-        drop_path_rate (float): Stochastic depth rate of the last layer; those before
-            rise linearly from 0. Defaults to 0.
-        num_keypoints (int): Keypoints ``K``. Defaults to 17.
-        pruner (dict or list[dict], optional): See :class:`Host`.
-        recoverer (dict, optional): See :class:`Host`.
-        init_cfg (dict or list[dict], optional): See :class:`Host`.
     """
 
     takes_fewer_frames = True

@@ -73,31 +73,23 @@ class NanoHTNet(BaseModule):
     Two branches that meet at the end: one token per joint, holding the joint's
     whole trajectory, and one token per frequency, holding the whole pose's
     coefficient of a discrete cosine transform. There are as many low frequencies
-    as output frames.
+    as output frames. For other arguments see
+    :class:`~mmhot.models.lifters.htnet.HTNet`.
 
     Args:
         num_frames (int): Input frames ``T``, odd. Defaults to 243.
         num_keep_frames (int): Output frames ``T'`` around the center one, odd.
             Defaults to 9.
-        in_channels (int): Input coordinates of a keypoint. Defaults to 2.
         embed_dims (int): Channels ``C``; a multiple of six times ``num_heads``.
             Defaults to 240.
         depth (int): Blocks of each branch. Defaults to 3.
-        num_heads (int): Heads of every attention. Defaults to 8.
         mlp_dims (int): Hidden channels of every MLP. Defaults to 256.
-        graph_dims (int): Hidden channels of the graph convolutions. Defaults to 384.
         branch_dims (int): Channels of each joint that a branch ends with; the
             output has twice as many. Defaults to 8.
         spatial_drop_rate (float): Dropout rate in the MLPs of the spatial branch.
             Defaults to 0.15.
         temporal_drop_rate (float): Dropout rate in those of the temporal branch.
             Defaults to 0.1.
-        proj_drop_rate (float): Dropout rate after every attention. Defaults to 0.1.
-        drop_path_rates (tuple[float, float]): Stochastic depth rates of the first
-            and last block; those between rise linearly. Defaults to (0.1, 0.3).
-        skeleton (str): Keypoints ``K`` and their tree, see
-            :func:`mmhot.skeletons.joints.get_skeleton`. Defaults to 'h36m-17'.
-        init_cfg (dict, optional): Initialization. Defaults to None.
     """
 
     def __init__(

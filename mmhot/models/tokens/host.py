@@ -39,19 +39,27 @@ class Host(BaseModule):
     A subclass calls this constructor first, which builds ``self.hourglass``, then
     builds its own modules, and implements :meth:`tokenize` and :meth:`get_layers`.
 
+    The classes of the hosts describe only the arguments that are their own, or that
+    mean something else there. Two that this class does not take mean the same in all:
+    ``drop_rate``, the dropout rate after attention and in MLPs, and
+    ``drop_path_rate``, the stochastic depth rate of the last layer, to which those of
+    the layers before rise linearly from 0.
+
     Args:
         num_frames (int): Frames ``T`` of a window.
         num_keypoints (int): Keypoints ``K``.
-        in_channels (int): Channels of an input keypoint.
-        num_layers (int): Number of layers.
-        embed_dims (int): Channels ``C`` of the tokens.
+        in_channels (int): Channels of an input keypoint: its coordinates, and with 3
+            its score.
+        num_layers (int): Number of layers, ``depth`` of most hosts.
+        embed_dims (int): Channels ``C`` of the tokens; a multiple of ``num_heads``.
         tokens_per_frame (int, optional): Tokens of a frame. Defaults to ``K``.
         pruner (dict or list[dict], optional): Configs of pruners, see
             :mod:`mmhot.models.tokens.pruners`.
         recoverer (dict, optional): Config of a recoverer, see
             :mod:`mmhot.models.tokens.recoverers`.
-        num_heads (int): Heads of a recoverer with attention. Defaults to 8.
-        qkv_bias (bool): Whether it has biases, see :class:`Hourglass`.
+        num_heads (int): Heads of the attention, also of a recoverer's. Defaults to 8.
+        qkv_bias (bool): Whether queries, keys and values of both have a bias. Defaults
+            to True.
         init_cfg (dict or list[dict], optional): Initialization config.
 
     Attributes:
@@ -101,7 +109,8 @@ class Host(BaseModule):
     def forward(self, x: Tensor) -> Tensor:
         """Map 2D poses (B, T, K, in_channels) to all frames' features, (B, T, ..., C).
 
-        MMPose's ``PoseLifter`` calls it, and our ``SequencePoseLifter`` :meth:`encode`.
+        MMPose's ``PoseLifter`` calls it, and our ``SequencePoseLifter`` :meth:`encode`,
+        whose head recovers poses.
 
         Raises:
             ValueError: If frames are pruned and their tokens not recovered.

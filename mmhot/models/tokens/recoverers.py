@@ -169,13 +169,8 @@ class TimedAttentionRecoverer(AttentionRecoverer):
     to the result. Queries start as sines of the time, keys are projected as queries,
     and values are not changed at first, so that each recovered frame is a mean of the
     kept frames around it: a trained host keeps its accuracy. It has the parameters of
-    :class:`AttentionRecoverer`; the papers have neither times nor this start.
-
-    Args:
-        num_frames (int): See :class:`AttentionRecoverer`.
-        embed_dims (int): See :class:`AttentionRecoverer`.
-        num_heads (int): See :class:`AttentionRecoverer`.
-        qkv_bias (bool): See :class:`AttentionRecoverer`.
+    :class:`AttentionRecoverer`, and its arguments except ``sine_start``; the papers
+    have neither times nor this start.
     """
 
     def __init__(

@@ -1,0 +1,66 @@
+"""Group attention by its name in a config, and in a head of MMPose."""
+
+import torch
+from mmpose.registry import MODELS
+from topdown_configs import small_training
+from torch.testing import assert_close
+
+from mmhot.models.gtpt.groups import KeypointGroups
+
+RTMPOSE = 'body_2d_keypoint/gtpt/coco/rtmpose-m_group-attention_*'
+# slots of 2, 1 and 1 keypoints: the shorter groups repeat theirs
+METAINFO = dict(
+    dataset_name='kite',
+    keypoint_info={
+        index: dict(name=name, type='', swap='')
+        for index, name in enumerate(('top', 'middle', 'bottom', 'tail'))
+    },
+    skeleton_info={},
+)
+
+
+def loop_over_groups_and_heads(attention, x, groups):
+    """Attend one token and head at a time, to all slots and the group's own tokens."""
+    size, slots = x.shape[-1] // attention.num_heads, groups.num_slots
+    q, k, v = attention.qkv(x).chunk(3, -1)
+    out = torch.zeros_like(x)
+    for group in range(groups.num_groups):
+        shared = [
+            (other, slot)
+            for other in range(groups.num_groups)
+            for slot in range(slots)
+            if groups.filled[other, slot]
+        ]
+        own = [(group, place) for place in range(slots, x.shape[1])]
+        for head in range(attention.num_heads):
+            of_head = slice(head * size, (head + 1) * size)
+            keys = torch.stack([k[place][of_head] for place in shared + own])
+            values = torch.stack([v[place][of_head] for place in shared + own])
+            for token in range(x.shape[1]):
+                logits = keys @ q[group, token, of_head] * size**-0.5
+                out[group, token, of_head] = logits.softmax(0) @ values
+    return attention.proj(out)
+
+
+def test_group_attention_is_a_loop_over_groups_and_heads():
+    torch.manual_seed(0)
+    groups = KeypointGroups(METAINFO, [['top', 'middle'], ['bottom'], ['tail']])
+    attention = MODELS.build(dict(type='GroupAttention', embed_dims=8, num_heads=2))
+    x = torch.randn(2 * groups.num_groups, groups.num_slots + 5, 8)
+    wanted = [
+        loop_over_groups_and_heads(attention, part, groups) for part in x.chunk(2)
+    ]
+    assert_close(attention(x, groups)[0], torch.cat(wanted))
+
+
+def test_rtmpose_trains_with_group_attention(tmp_path, run_tool):
+    model = dict(head=dict(in_featuremap_size=(3, 4)))
+    config = small_training(RTMPOSE, model)
+    config.train_cfg.max_epochs = config.train_cfg.val_interval = 1
+    config.dump(tmp_path / 'config.py')
+    code, err = run_tool('train', tmp_path / 'config.py', '--work-dir', tmp_path)
+    assert code == 0, err
+    head = MODELS.build(config.model.head)
+    feats = (torch.randn(2, 768, 4, 3),)
+    sum(axis.square().mean() for axis in head(feats)).backward()
+    assert all(x.grad.abs().sum() > 0 for x in head.parameters())

@@ -1,0 +1,29 @@
+"""Costs of the published models are those of the papers."""
+
+from pathlib import Path
+
+import pytest
+
+from tools.benchmark import costs
+
+PAGE = Path(__file__).parents[2] / 'docs/benchmarks.md'
+
+
+@pytest.mark.parametrize('model', costs.MODELS_OF_PAPERS, ids=lambda model: model.name)
+def test_costs_are_those_of_the_paper_or_have_a_cause(model):
+    count = costs.count_published(model)
+    differences = (
+        costs.difference(count.parameters(model), model.parameters),
+        costs.difference(count.operations(model), model.operations),
+    )
+    is_far = max(map(abs, differences)) > costs.MOST
+    assert is_far == bool(model.cause), differences
+    row = next(
+        line for line in PAGE.read_text().splitlines() if f'| {model.name} |' in line
+    )
+    cells = [cell.strip() for cell in row.split('|')[1:-1]]
+    assert cells[5:7] == [
+        f'{count.all.parameters / 1e6:.3g}',
+        f'{count.all.macs / 1e9:.3g}',
+    ]
+    assert cells[7] == model.cause

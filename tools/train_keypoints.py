@@ -1,0 +1,224 @@
+r"""Train, test and export GTPT on your own keypoints, from a COCO file of an annotator.
+
+Example::
+
+    python tools/train_keypoints.py export/annotations/person_keypoints_default.json \
+        export/images kite --epochs 100
+
+CVAT ("COCO Keypoints 1.0") and Label Studio ("COCO", with keypoints) write such files.
+docs/own_keypoints.md describes what is written into the folder, which can be changed.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from pprint import pformat
+
+import numpy as np
+
+from mmhot.cli.errors import OneLineParser, print_line, run_safely
+from mmhot.datasets.coco_checks import MAX_ANNOTATIONS
+from mmhot.errors import naming, require_file
+from mmhot.io.arrays import load_json
+from mmhot.skeletons.joints import spell_joint
+
+_TOOLS = Path(__file__).resolve().parent
+_SIGMA = 0.05  # of every keypoint, in OKS
+_VALIDATION = 10  # every tenth image
+_CONFIG = """\
+_base_ = 'mmhot::body_2d_keypoint/gtpt/coco/gtpt-t_4xb64-300e_coco-256x192.py'
+
+metainfo = dict(from_file={folder} + 'metainfo.py')
+data = dict(data_root={folder}, metainfo=metainfo, data_prefix=dict(img={images}))
+loader = dict(batch_size={batch_size}, num_workers=2)
+train_dataloader = dict(**loader, dataset=dict(ann_file='train.json', **data))
+val = dict(ann_file='val.json', bbox_file=None, **data)
+val_dataloader = dict(**loader, dataset=val)
+test_dataloader = val_dataloader
+val_evaluator = dict(ann_file={folder} + 'val.json')
+test_evaluator = val_evaluator
+model = dict(head=dict(out_channels={count}, metainfo=metainfo, groups='auto'))
+load_from = 'mmhot://gtpt-t_coco17_synth'
+train_cfg = dict(max_epochs={epochs}, val_interval={interval})
+# falls after two thirds, and before the last eighth, as in the released training
+steps = [{epochs} * 2 // 3, {epochs} * 7 // 8]
+param_scheduler = [dict(type='MultiStepLR', milestones=steps, gamma=0.1, by_epoch=True)]
+default_hooks = dict(checkpoint=dict(interval={interval}))
+"""
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = OneLineParser(description=__doc__.splitlines()[0])
+    parser.add_argument('annotations', type=Path, help='.json file of the export')
+    parser.add_argument('images', type=Path, help='folder of the images')
+    parser.add_argument('folder', type=Path, help='folder to write, new or empty')
+    parser.add_argument(
+        '--category', help='name of the category (default: the only one)'
+    )
+    parser.add_argument('--epochs', type=int, default=100, help='(default: 100)')
+    parser.add_argument('--batch-size', type=int, default=32, help='(default: 32)')
+    parser.add_argument(
+        '--only-write', action='store_true', help='write the files, do not train'
+    )
+    args = parser.parse_args()
+    for name in ('epochs', 'batch_size'):
+        if getattr(args, name) < 1:
+            parser.error(f'--{name.replace("_", "-")} must be at least 1')
+    return args
+
+
+def train_keypoints(args: argparse.Namespace) -> int:
+    """Write the files and run the steps; return the exit code of the one that fails."""
+    if args.folder.exists() and any(args.folder.iterdir()):
+        raise ValueError(f'{args.folder} is not empty')
+    with naming(require_file(args.annotations)):
+        content = load_json(args.annotations, MAX_ANNOTATIONS)
+        category = find_category(content, args.category)
+        people = collect(content, category)
+    args.folder.mkdir(parents=True, exist_ok=True)
+    locate_images(content['images'], args.images)
+    write_files(args, category, content['images'], people)
+    config, work = args.folder / 'config.py', args.folder / 'work'
+    weights, out = work / f'epoch_{args.epochs}.pth', args.folder / 'onnx'
+    val = json.loads((args.folder / 'val.json').read_text(encoding='utf-8'))
+    tools = [
+        ('check_dataset.py', config),
+        ('browse_dataset.py', config, args.folder / 'crops.png'),
+        ('train.py', config, '--work-dir', work, '--auto-scale-lr'),
+        ('test.py', config, weights, '--work-dir', work),
+    ]
+    commands = [[_TOOLS / name, *options] for name, *options in tools]
+    first = args.images / val['images'][0]['file_name']
+    export = ['-m', 'mmhot', 'export', config, weights, '--out', out]
+    commands.append([*export, '--inputs', first])
+    for command in commands:
+        words = [sys.executable, *map(str, command)]
+        print_line(f'$ {" ".join(["python", *words[1:]])}')
+        code = 0 if args.only_write else subprocess.run(words, check=False).returncode
+        if code:
+            return code
+    print_line(
+        f'$ mmhot infer {first} --pose2d {out / "model.onnx"} --det-model whole_image '
+        '--out-dir results'
+    )
+    return 0
+
+
+def find_category(content: dict, name: str | None) -> dict:
+    """Return the category of the keypoints."""
+    known = {x['name']: x for x in content['categories'] if x.get('keypoints')}
+    name = next(iter(known)) if name is None and len(known) == 1 else name
+    if name not in known:
+        known = ', '.join(known) or 'none'
+        raise ValueError(f'category must be one with keypoints: {known}; got {name!r}')
+    return known[name]
+
+
+def collect(content: dict, category: dict) -> list[dict]:
+    """Return the category's annotations, with the fields that annotators leave out."""
+    people = []
+    for ann in content['annotations']:
+        if ann['category_id'] != category['id'] or not ann.get('keypoints'):
+            continue
+        points = np.reshape(ann['keypoints'], (-1, 3)).astype(float)
+        labeled = points[points[:, 2] > 0, :2]
+        if not len(labeled):
+            continue
+        low, high = labeled.min(0), labeled.max(0)
+        box = ann.get('bbox') or [*low.tolist(), *(high - low).tolist()]
+        known = dict(bbox=box, area=box[2] * box[3], iscrowd=0)
+        filled = {key: ann[key] for key in known if ann.get(key)}
+        people.append(ann | known | filled | dict(num_keypoints=len(labeled)))
+    return people
+
+
+def locate_images(images: Sequence[dict], folder: Path) -> None:
+    """Make file names relative to the folder; annotators write other prefixes."""
+    by_name = defaultdict(list)
+    for path in folder.rglob('*'):
+        by_name[path.name].append(path)
+    for image in images:
+        name = image['file_name'].replace('\\', '/')
+        if not (folder / name).is_file():
+            found = by_name[Path(name).name]
+            if len(found) != 1:
+                raise ValueError(f'{folder} has {len(found)} files {Path(name).name}')
+            name = found[0].relative_to(folder).as_posix()
+        image['file_name'] = name
+
+
+def write_files(
+    args: argparse.Namespace, category: dict, images: list[dict], people: list[dict]
+) -> None:
+    """Write metainfo, config, and the annotations of training and validation."""
+    metainfo = describe(category)
+    text = f'dataset_info = {pformat(metainfo, sort_dicts=False)}\n'
+    (args.folder / 'metainfo.py').write_text(text, encoding='utf-8')
+    of_image = defaultdict(list)
+    for person in people:
+        of_image[person['image_id']].append(person)
+    used = [image for image in images if image['id'] in of_image]
+    if len(used) < 2:
+        raise ValueError(
+            f'{args.annotations}: {len(used)} images with labeled keypoints'
+        )
+    every = min(_VALIDATION, len(used))
+    for split, chosen in (
+        ('val', used[::every]),
+        ('train', [x for number, x in enumerate(used) if number % every]),
+    ):
+        chosen_people = [person for image in chosen for person in of_image[image['id']]]
+        part = dict(images=chosen, annotations=chosen_people, categories=[category])
+        (args.folder / f'{split}.json').write_text(json.dumps(part), encoding='utf-8')
+    interval = max(args.epochs // 20, 1)
+    while args.epochs % interval:  # the last epoch has a checkpoint
+        interval -= 1
+    settings = dict(
+        folder=repr(f'{args.folder.resolve()}/'),
+        images=repr(f'{args.images.resolve()}/'),
+        count=len(category['keypoints']),
+        epochs=args.epochs,
+        interval=interval,
+        batch_size=args.batch_size,
+    )
+    config = _CONFIG.format(**settings)
+    (args.folder / 'config.py').write_text(config, encoding='utf-8')
+
+
+def describe(category: dict) -> dict:
+    """Return MMPose's metainfo; names with left and right are swapped in mirrors."""
+    names = [str(name) for name in category['keypoints']]
+    spelled = {spell_joint(name): name for name in names}
+    swaps = {'left_': 'right_', 'right_': 'left_'}
+    points = {}
+    for index, name in enumerate(names):
+        side, _, rest = spell_joint(name).partition('_')
+        swap = spelled.get(swaps.get(f'{side}_', '') + rest, '') if rest else ''
+        points[index] = dict(name=name, type='', swap=swap if swap != name else '')
+    links = category.get('skeleton') or ()
+    start = 0 if any(0 in link for link in links) else 1  # as in COCO
+    return dict(
+        dataset_name=category['name'],
+        keypoint_info=points,
+        skeleton_info={
+            index: dict(link=tuple(names[number - start] for number in link))
+            for index, link in enumerate(links)
+        },
+        joint_weights=[1.0] * len(names),
+        sigmas=[_SIGMA] * len(names),
+    )
+
+
+def main() -> int:
+    """Run the tool."""
+    args = parse_args()
+    return run_safely('train_keypoints.py', lambda: train_keypoints(args))
+
+
+if __name__ == '__main__':
+    sys.exit(main())
