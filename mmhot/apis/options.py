@@ -289,11 +289,12 @@ class LiftOptions(LifterOptions):
 
     model: str | None = option(
         'a model of `mmhot list` by name or alias, a folder of `mmhot export`, or a '
-        'config: a file or mmhot::PATH (default: the shipped one for clips)',
+        'config, a program that is run: a file or mmhot::PATH (default: the shipped '
+        'one for clips)',
         metavar='MODEL',
     )
     checkpoint: str | None = option(
-        'weights, where not the shipped ones', metavar='FILE'
+        'weights, where not the shipped ones; nothing in them is run', metavar='FILE'
     )
     skeleton: str | None = option(
         'joint order of the inputs, such as coco-17 or h36m-17 (default: as the file '
@@ -330,8 +331,8 @@ class InferOptions(LifterOptions):
 
     pose2d: str | None = option(
         '2D model: movenet, rtmpose-m or rtmo-s (downloaded once), an .onnx or .zip '
-        "file, a config or alias of MMPose's, or auto: RTMPose-m if it was downloaded "
-        '(default: the shipped gtpt-t)',
+        "file, a config (a program that is run) or alias of MMPose's, or auto: "
+        'RTMPose-m if it was downloaded (default: the shipped gtpt-t)',
         metavar='MODEL',
     )
     pose2d_weights: str | None = option('checkpoint of the 2D model', metavar='FILE')
@@ -341,7 +342,7 @@ class InferOptions(LifterOptions):
         metavar='NAME',
     )
     det_model: str | None = option(
-        'detector of people: an .onnx or .zip file, a config or alias of '
+        'detector of people: an .onnx or .zip file, a config (a program) or alias of '
         "MMDetection's, pose-verified (a small detector, checked by the 2D model), "
         'or whole_image (default: pose-verified with gtpt-t, RTMO itself, else human)',
         metavar='MODEL',
@@ -360,8 +361,8 @@ class InferOptions(LifterOptions):
         choices=('default', 'fast', 'fastest'),
     )
     pose3d: str | None = option(
-        'lifter: shipped weights by name, a folder of `mmhot export`, or a config '
-        f'(default: the shipped one for clips; with --live {LIVE_LIFTER})',
+        'lifter: shipped weights by name, a folder of `mmhot export`, or a config, a '
+        f'program (default: the shipped one for clips; with --live {LIVE_LIFTER})',
         metavar='MODEL',
     )
     pose3d_weights: str | None = option('checkpoint of the lifter', metavar='FILE')

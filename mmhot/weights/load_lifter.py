@@ -1,21 +1,19 @@
 """Loading of lifters by model name, config or checkpoint."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from mmengine.config import Config
-from mmengine.registry import WEIGHT_INITIALIZERS
-from mmpose.registry import KEYPOINT_CODECS, MODELS
 from torch import nn
 
 from mmhot.codecs.pose_lifting import CameraPoseLifting
 from mmhot.compat.checkpoints import safe_load
-from mmhot.errors import hint_at_names, naming
+from mmhot.errors import hint_at_names
 from mmhot.skeletons.joints import SKELETONS, Skeleton, add_skeleton, get_skeleton
 from mmhot.skeletons.metainfo import read_metainfo
-from mmhot.weights.config_files import find_config, parse_config_text, read_config_file
+from mmhot.weights.checkpoint_configs import config_within
+from mmhot.weights.config_files import find_config, read_config_file
 from mmhot.weights.hub import is_remote, local_file
 from mmhot.weights.index import (
     DEFAULT_LIFTER,
@@ -102,44 +100,6 @@ def _read_config(path: Path) -> Config:
             f'{hint_at_names(str(path), shipped_weights(), "shipped")}'
         )
     return read_config_file(path)
-
-
-def config_within(checkpoint: Path, content: Any) -> Config:
-    """Parse the config in the content of a checkpoint, without executing it.
-
-    Raises:
-        ValueError: If there is no config, or it has a type of the model or the codec
-            that neither MMPose nor mmhot has registered.
-    """
-    meta = content.get('meta') if isinstance(content, dict) else None
-    text = meta.get('cfg') if isinstance(meta, dict) else None
-    if not isinstance(text, str):
-        raise ValueError(
-            f'{checkpoint} contains no config: give its config too; published '
-            'checkpoints of the papers are converted by tools/convert_checkpoint.py'
-        )
-    with naming(checkpoint):
-        config = parse_config_text(text)
-    # MMEngine would also import a type such as 'os.system'
-    registries = KEYPOINT_CODECS, MODELS, MODELS.parent, WEIGHT_INITIALIZERS
-    known = {name for registry in registries for name in registry.module_dict}
-    for kind in _types([config.get('model'), config.get('codec')]):
-        if str(kind).removeprefix('mmpose.') not in known:
-            raise ValueError(
-                f'{checkpoint}: its config has the type {kind!r}, which is not '
-                'registered by MMPose or mmhot'
-            )
-    return config
-
-
-def _types(config: Any) -> Iterator[Any]:
-    """Yield every ``type`` in a nested config."""
-    if isinstance(config, dict):
-        if 'type' in config:
-            yield config['type']
-        config = [*config.values()]
-    for value in config if isinstance(config, list | tuple) else ():
-        yield from _types(value)
 
 
 def _build(config: Config, source: Path) -> nn.Module:
