@@ -63,11 +63,7 @@ def publish(args: argparse.Namespace) -> None:
     from mmhot.compat.checkpoints import SAFETENSORS, safe_load, save_checkpoint
     from mmhot.io.atomic import replacing
     from mmhot.weights.checkpoint_configs import config_within
-    from mmhot.weights.config_files import (
-        find_config,
-        parse_config_text,
-        read_config_file,
-    )
+    from mmhot.weights.config_files import parse_config_text, read_config_file
     from mmhot.weights.loading import build_model, load_strictly
 
     checkpoint = safe_load(args.source)
@@ -81,7 +77,7 @@ def publish(args: argparse.Namespace) -> None:
             f'it lacks {error}'
         ) from error
     if args.config:
-        config = read_config_file(find_config(args.config))
+        config = read_config_file(args.config)
     else:
         config = Config({**trained, **config_within(args.source, checkpoint)})
     # the current metainfo of the dataset; its NumPy arrays stay, as MMPose's 3D

@@ -16,11 +16,10 @@ from mmhot.compat.installation import choose_device
 from mmhot.evaluation.cost import count_parts, input_shape
 from mmhot.models.gtpt.head import GTPTHead
 from mmhot.video.models.mmpose_models import load_pose_model
-from mmhot.video.models.model_names import find_pose_model
 from mmhot.visualization.pruning import PruningStage, PruningTrace, draw_pruning
-from mmhot.weights.config_files import find_config, read_config_file
-from mmhot.weights.index import find_model
+from mmhot.weights.config_files import read_config_file
 from mmhot.weights.loading import build_model
+from mmhot.weights.names import POSE, config_of, resolve
 
 
 def measure_cost(model: str, **options: object) -> dict:
@@ -36,8 +35,7 @@ def measure_cost(model: str, **options: object) -> dict:
     """
     chosen = CostOptions.of(**options)
     device = choose_device(chosen.device)
-    known = find_model(model)
-    path = known.config if known else find_config(model)
+    path = config_of(model)
     config = read_config_file(path)
     if 'model' not in config:
         raise ValueError(f'{path}: this config has no model')
@@ -97,7 +95,7 @@ def show_pruning(
         tuple[np.ndarray, PruningTrace]: Drawing, BGR uint8, and what it shows.
     """
     chosen = PruningOptions.of(**options)
-    if not (checkpoint or find_pose_model(model).weights):
+    if not (checkpoint or resolve(model, POSE).weights):
         raise ValueError(f'{model} is a config without weights: name a checkpoint')
     network, network.dataset_meta, _ = load_pose_model(model, checkpoint)
     network = network.to(choose_device(chosen.device))

@@ -22,10 +22,10 @@ from mmhot.structures.lens import resolve_intrinsics
 from mmhot.video.frames import FrameSource
 from mmhot.video.inputs import find_inputs
 from mmhot.video.models import pose_source
-from mmhot.video.models.model_names import NAMED_FILES, fetch_named
 from mmhot.video.pipeline import StageTimes, VideoLifter
 from mmhot.video.pose_estimation import VideoPoseEstimator
 from mmhot.video.speed import SPEEDS
+from mmhot.weights.names import NAMED_FILES
 
 _LOGGER = logging.getLogger(__name__)
 # Options of files, which may lack what they state.
@@ -236,7 +236,7 @@ def open_pose_estimator(
         host = urlsplit(file.url).hostname
         say(f'{name}: {file.megabytes:g} MB from {host}, once ({file.license})')
         with bars(f'downloading {name}', 'MB') as show:
-            fetch_named(name, show)
+            file.fetch(name, show)
     detector, estimator = pose_source.open_pose_source(
         options.pose2d,
         options.pose2d_weights,

@@ -18,8 +18,8 @@ from mmhot.compat.installation import import_extra
 from mmhot.errors import did_you_mean, require_choice
 from mmhot.motion.processors import PROCESSORS, list_processors
 from mmhot.structures.formats import BVH_PROFILE_NAMES, WRITERS
-from mmhot.weights.backends import BACKENDS
 from mmhot.weights.index import LIVE_LIFTER
+from mmhot.weights.names import BACKENDS
 
 if TYPE_CHECKING:  # importing them takes time
     from mmhot.structures.lens import Lens

@@ -36,7 +36,7 @@ SDK_FILE, PIPELINE_FILE = 'end2end.onnx', 'pipeline.json'
 # ONNX files, as all Protocol Buffers, have at most 2 GB.
 _MAX_SIZE = 2 << 30
 _RESOURCES = '__MACOSX'  # of archives made on macOS
-_CHECKPOINTS = ('.safetensors', '.pth')
+CHECKPOINTS = ('.safetensors', '.pth')
 _FILES = ('*.safetensors', '*.pth', *_GRAPH)
 # Seconds until a server is connected to, and without an answer.
 _CONNECT, _TIMEOUT = 1.5, 30
@@ -159,7 +159,7 @@ def _fetch_from_hub(name: str, hint: str) -> Path:
         raise ValueError(reason) from error
     if all((folder / each).is_file() for each in _GRAPH):
         return folder
-    for suffix in _CHECKPOINTS:
+    for suffix in CHECKPOINTS:
         if found := sorted(folder.glob(f'*{suffix}')):
             break
     if len(found) == 1:
@@ -167,7 +167,7 @@ def _fetch_from_hub(name: str, hint: str) -> Path:
     names = ', '.join(path.name for path in found) or 'none'
     raise ValueError(
         f'{name} must have {" and ".join(_GRAPH)}, or one checkpoint '
-        f'({" or ".join(_CHECKPOINTS)}): add /FILE; it has {names}'
+        f'({" or ".join(CHECKPOINTS)}): add /FILE; it has {names}'
     )
 
 

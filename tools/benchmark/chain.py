@@ -23,9 +23,8 @@ from mmhot.apis.lifting import open_pose_estimator, open_video_lifter
 from mmhot.apis.options import InferOptions, InferRunOptions
 from mmhot.deploy.onnx_sessions import open_session
 from mmhot.video.frames import VideoFile
-from mmhot.video.models.model_names import TASKS_2D
 from mmhot.video.pipeline import StageTimes, VideoLifter
-from mmhot.weights.backends import shipped_graph
+from mmhot.weights.names import POSE, resolve
 from tools.benchmark.timing import Times, compare, time_in_turns
 
 _BATCH = 16
@@ -160,7 +159,7 @@ def decode(video: Path) -> None:
 def _network_alone() -> Callable[[], object]:
     """Return a call of the shipped GTPT-T on one batch, without the flip test."""
     crops = np.random.default_rng(0).normal(size=(_BATCH, *_CROP)).astype(np.float32)
-    session = open_session(shipped_graph(_MODEL, TASKS_2D), threads=1)
+    session = open_session(resolve(_MODEL, POSE).graph, threads=1)
     name = session.get_inputs()[0].name
     pool = ThreadPoolExecutor(torch.get_num_threads())
     parts = np.split(crops, _BATCH // _ONNX_BATCH)
