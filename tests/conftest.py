@@ -63,10 +63,10 @@ def _fast_runner(monkeypatch):
 @pytest.fixture(autouse=True)
 def _no_hint():
     """Log the hint at ``mmhot export`` before the first lifter of a process does."""
-    backends = sys.modules.get('mmhot.weights.backends')
-    if backends is not None:
+    names = sys.modules.get('mmhot.weights.names')
+    if names is not None:
         logging.disable()
-        backends.recommend_export()
+        names.recommend_export()
         logging.disable(logging.NOTSET)
 
 

@@ -15,7 +15,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-
 from test_extensions import PACKAGE
 from test_extensions import check as check_extension
 

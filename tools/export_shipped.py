@@ -24,9 +24,9 @@ from mmhot.cli.errors import OneLineParser, print_line, run_safely
 from mmhot.deploy.onnx_graphs import KEPT, trace_graph
 from mmhot.io.atomic import replacing
 from mmhot.pose2d.speed import SPEEDS
-from mmhot.weights.backends import graph_with_keep
 from mmhot.weights.hub import META_FILE
 from mmhot.weights.index import DEFAULT_LIFTER, shipped_weights
+from mmhot.weights.names import graph_with_keep
 
 WEIGHTS_KEY = 'weights_sha256'
 """Metadata of a graph: digest of the file of its tensors."""

@@ -55,17 +55,15 @@ def parse_args() -> argparse.Namespace:
 def publish(args: argparse.Namespace) -> None:
     """Write the reduced checkpoint, and print its size."""
     from mmengine.config import Config
-    from mmpose.apis.inference import dataset_meta_from_config
+    from mmpose.datasets.datasets.utils import parse_pose_metainfo
+    from mmpose.registry import DATASETS
 
     import mmhot.plugin  # noqa: F401 registers the dataset that the config names
     from mmhot import __version__
     from mmhot.compat.checkpoints import SAFETENSORS, safe_load, save_checkpoint
     from mmhot.io.atomic import replacing
-    from mmhot.weights.config_files import (
-        find_config,
-        parse_config_text,
-        read_config_file,
-    )
+    from mmhot.weights.checkpoint_configs import config_within
+    from mmhot.weights.config_files import parse_config_text, read_config_file
     from mmhot.weights.loading import build_model, load_strictly
 
     checkpoint = safe_load(args.source)
@@ -78,12 +76,16 @@ def publish(args: argparse.Namespace) -> None:
             f'{args.source} is not a checkpoint of an MMEngine training: '
             f'it lacks {error}'
         ) from error
-    config = read_config_file(find_config(args.config)) if args.config else trained
+    if args.config:
+        config = read_config_file(args.config)
+    else:
+        config = Config({**trained, **config_within(args.source, checkpoint)})
     # the current metainfo of the dataset; its NumPy arrays stay, as MMPose's 3D
     # visualizer needs them for colors
-    if trained.get('default_scope', 'mmpose') == 'mmpose':  # detectors have no skeleton
-        meta = dataset_meta_from_config(trained)
-        kept['dataset_meta'] = meta or kept['dataset_meta']
+    dataset = trained.get('train_dataloader', {}).get('dataset', {})
+    known = DATASETS.module_dict.get(dataset.get('type'))
+    if known is not None and 'metainfo' not in dataset:
+        kept['dataset_meta'] = parse_pose_metainfo(dict(known.METAINFO))
     if args.mean_with:
         state = average(state, args)
     if args.half:

@@ -108,7 +108,7 @@ def test(args: argparse.Namespace) -> None:
         collect_bad_cases(config, args)
     merge_options(config, args.cfg_options)
     check_data_files(config, ('test',))
-    check_checkpoint(config.load_from)
+    config.load_from = check_checkpoint(config.load_from)
     if args.dump:
         evaluator = setting(config, 'test_evaluator', '--dump')
         metrics = evaluator if isinstance(evaluator, list | tuple) else [evaluator]

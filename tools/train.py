@@ -80,7 +80,7 @@ def train(args: argparse.Namespace) -> None:
     check_data_files(config, ('train', 'val'))
     if args.resume is not None:
         resume(config, args.resume)
-    check_checkpoint(config.get('load_from'))
+    config.load_from = check_checkpoint(config.get('load_from'))
     use_gpu_defaults(config)
     # MMEngine compiles whole steps, which read values and hold lists of samples
     options = config.pop('compile', None) if args.compile else None

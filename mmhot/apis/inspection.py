@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import DefaultScope
-from mmpose.apis import init_model
 from mmpose.models.pose_estimators import TopdownPoseEstimator
 from torch import Tensor
 
@@ -16,12 +15,11 @@ from mmhot.apis.options import CostOptions, PruningOptions
 from mmhot.compat.installation import choose_device
 from mmhot.evaluation.cost import count_parts, input_shape
 from mmhot.models.gtpt.head import GTPTHead
-from mmhot.pose2d.model_names import find_pose_model
+from mmhot.pose2d.mmpose_models import load_pose_model
 from mmhot.visualization.pruning import PruningStage, PruningTrace, draw_pruning
-from mmhot.weights.config_files import find_config, read_config_file
-from mmhot.weights.hub import check_checkpoint
-from mmhot.weights.index import find_model
+from mmhot.weights.config_files import read_config_file
 from mmhot.weights.loading import build_model
+from mmhot.weights.names import POSE, config_of, resolve
 
 
 def measure_cost(model: str, **options: object) -> dict:
@@ -37,8 +35,7 @@ def measure_cost(model: str, **options: object) -> dict:
     """
     chosen = CostOptions.of(**options)
     device = choose_device(chosen.device)
-    known = find_model(model)
-    path = known.config if known else find_config(model)
+    path = config_of(model)
     config = read_config_file(path)
     if 'model' not in config:
         raise ValueError(f'{path}: this config has no model')
@@ -98,13 +95,10 @@ def show_pruning(
         tuple[np.ndarray, PruningTrace]: Drawing, BGR uint8, and what it shows.
     """
     chosen = PruningOptions.of(**options)
-    named = find_pose_model(model)
-    weights = checkpoint or named.weights
-    if not weights:
+    if not (checkpoint or resolve(model, POSE).weights):
         raise ValueError(f'{model} is a config without weights: name a checkpoint')
-    check_checkpoint(weights)
-    config = read_config_file(named.config)
-    network = init_model(config, weights, device=choose_device(chosen.device))
+    network, network.dataset_meta, _ = load_pose_model(model, checkpoint)
+    network = network.to(choose_device(chosen.device))
     trace = trace_pruning(network, image, chosen.bbox, chosen.keep_rates)
     return draw_pruning(trace), trace
 
@@ -118,8 +112,9 @@ def trace_pruning(
 ) -> PruningTrace:
     """Run a GTPT on one person and record the patches that each layer keeps.
 
-    The model is of ``mmpose.apis.init_model``; the image is BGR, (H, W, 3) uint8. The
-    box of the person is left, top, right, bottom, by default of the whole image.
+    The model has ``cfg`` and ``dataset_meta``, as of MMPose's ``init_model``; the image
+    is BGR, (H, W, 3) uint8. The box of the person is left, top, right, bottom, by
+    default of the whole image.
     """
     head = model.head
     if not isinstance(head, GTPTHead):

@@ -25,16 +25,11 @@ from mmhot.pose2d.mmpose_models import (
     model_skeleton,
     read_affine,
 )
-from mmhot.pose2d.model_names import (
-    DETECTION,
-    find_detector,
-    find_pose_model,
-    shipped_models,
-)
 from mmhot.structures.lens import ideal_camera
 from mmhot.weights.config_files import read_config_file
-from mmhot.weights.index import find_model
+from mmhot.weights.index import shipped_models
 from mmhot.weights.load_lifter import load_lifter
+from mmhot.weights.names import DETECTOR, config_of
 
 Numbers = Sequence[float] | None
 _DEMO = Path(__file__).parents[2] / 'demo'
@@ -74,7 +69,7 @@ def open_exportable(
         ValueError: If the model cannot be exported, or an argument is wrong.
         FileNotFoundError: If a file is missing.
     """
-    config = read_config_file(_find_config(model)).get('model') or {}
+    config = read_config_file(config_of(model)).get('model') or {}
     kind = str(config.get('type', '')).removeprefix('mmpose.')
     if kind in ('SequencePoseLifter', 'PoseLifter'):
         opened = _open_lifter
@@ -88,17 +83,6 @@ def open_exportable(
             'can be exported'
         )
     return opened(model, checkpoint, keep, inputs)
-
-
-def _find_config(name: str) -> str | Path:
-    if model := find_model(name):
-        return model.config
-    if '::' in name or name.endswith('.py'):
-        return name
-    try:
-        return find_pose_model(name).config
-    except ValueError:
-        return find_detector(name).config
 
 
 def _open_lifter(
@@ -208,7 +192,7 @@ def _open_pose_model(
         # of probabilities only, as logits
         flip_test=is_gtpt and plain.test_cfg.get('flip_test', False),
     )
-    detect = MMPoseDetector(shipped_models(DETECTION)[0].name, min_score=0.0)
+    detect = MMPoseDetector(shipped_models(DETECTOR.folders)[0].name, min_score=0.0)
     crops = []
     for image in _images(_inputs(inputs, 'walk.mp4')):
         matrix = crop_matrix(detect([image])[0][0][0], crop['size'], crop['padding'])

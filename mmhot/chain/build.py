@@ -22,9 +22,9 @@ from mmhot.motion.side_swaps import RepairSides
 from mmhot.motion.smoothing import SmoothPoses
 from mmhot.pose2d import pose_source
 from mmhot.pose2d.estimation import VideoPoseEstimator
-from mmhot.pose2d.model_names import NAMED_FILES, fetch_named
 from mmhot.pose2d.options import Pose2DOptions
 from mmhot.pose2d.speed import SPEEDS
+from mmhot.weights.names import NAMED_FILES
 
 Say = Callable[[str], None]
 # Frames from one whose background is looked at to the next, by what is known of the
@@ -107,7 +107,7 @@ def open_models(
         host = urlsplit(file.url).hostname
         say(f'{name}: {file.megabytes:g} MB from {host}, once ({file.license})')
         with bars(f'downloading {name}', 'MB') as show:
-            fetch_named(name, show)
+            file.fetch(name, show)
     detector, estimator = pose_source.open_pose_source(
         options.pose2d,
         options.pose2d_weights,

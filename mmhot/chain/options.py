@@ -194,11 +194,12 @@ class LiftOptions(StepOptions, KeepOption, StaticCameraOption, KeypointFileOptio
     )
     model: str | None = option(
         'a model of `mmhot list` by name or alias, a folder of `mmhot export`, or a '
-        'config: a file or mmhot::PATH (default: the shipped one for clips)',
+        'config, a program that is run: a file or mmhot::PATH (default: the shipped '
+        'one for clips)',
         metavar='MODEL',
     )
     checkpoint: str | None = option(
-        'weights, where not the shipped ones', metavar='FILE'
+        'weights, where not the shipped ones; nothing in them is run', metavar='FILE'
     )
     flip_test: bool = option(
         'average with the mirrored prediction; without, lifting is twice as fast and '
@@ -230,8 +231,8 @@ class InferOptions(StepOptions, KeepOption, KeypointFileOptions, Pose2DOptions):
     title = 'lifter, steps and camera'
 
     pose3d: str | None = option(
-        'lifter: shipped weights by name, a folder of `mmhot export`, or a config '
-        f'(default: the shipped one for clips; with --live {LIVE_LIFTER})',
+        'lifter: shipped weights by name, a folder of `mmhot export`, or a config, a '
+        f'program (default: the shipped one for clips; with --live {LIVE_LIFTER})',
         metavar='MODEL',
         decides=False,
     )

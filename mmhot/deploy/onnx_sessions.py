@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mmhot.deploy.onnx_data_files import check_data_files
 from mmhot.errors import naming, one_line, require_file
 
 if TYPE_CHECKING:  # the command line starts without it
@@ -52,6 +53,7 @@ def open_session(
             the file.
     """
     path = require_file(path)
+    check_data_files(path)
     try:
         import onnxruntime
     except ImportError as error:

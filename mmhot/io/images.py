@@ -27,6 +27,17 @@ _JPEG_MARKER = re.compile(rb'\xff+([\x01-\xcf\xd8-\xfe])')
 _JPEG, _END_OF_IMAGE, _SCAN = b'\xff\xd8', b'\xd9', b'\xda'
 _EXIF_ORIENTATION = 0x0112
 
+# FFmpeg's protocols of addresses, all but those of files and of programs' text.
+_PROTOCOLS = (
+    'http,https,httpproxy,tcp,tls,crypto,udp,udplite,rtp,rtsp,rtmp,rtmps,rtmpt,srt,srtp'
+)
+# Its formats that name other files or addresses.
+_LISTS = {
+    *('concat', 'dash', 'hls', 'image2', 'imf', 'lavfi', 'rtp', 'rtsp', 'sap', 'sdp'),
+    *('vobsub', 'webm_dash_manifest'),
+}
+_REFUSED = 'it may be a list of other files, which are not opened: convert it to .mp4'
+
 
 def is_image(name: str | Path) -> bool:
     """Return whether a file name is that of an image."""
@@ -107,10 +118,26 @@ def write_png(path: str | Path, image: np.ndarray) -> None:
         Image.fromarray(image[..., ::-1]).save(temporary, 'PNG', compress_level=9)
 
 
-def open_media(file: str, **options: Any) -> Any:
-    """Open a video, sound or stream by ``av.open``, with titles of any encoding."""
+def open_media(file: str, **settings: Any) -> Any:
+    """Open a video, sound or stream by ``av.open``, with titles of any encoding.
+
+    A file names no others, and an address no files: playlists of addresses are read.
+
+    Raises:
+        OSError: If it cannot be opened, or is a list of files.
+    """
     import av
 
     if int(av.__version__.partition('.')[0]) < 19:  # raises for titles not in UTF-8
-        options['metadata_errors'] = 'replace'
-    return av.open(file, **options)
+        settings['metadata_errors'] = 'replace'
+    if '://' in file:
+        limits = {'protocol_whitelist': _PROTOCOLS}
+    else:
+        names = {name for each in av.formats_available for name in each.split(',')}
+        formats = ','.join(sorted(names - _LISTS))
+        limits = {'protocol_whitelist': 'file', 'format_whitelist': formats}
+    settings['options'] = {**settings.get('options', {}), **limits}
+    try:
+        return av.open(file, **settings)
+    except av.error.ArgumentError as error:
+        raise OSError(error.errno, _REFUSED) from error

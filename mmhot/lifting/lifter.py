@@ -16,8 +16,8 @@ from mmhot.lifting.refinement import keep_bone_lengths
 from mmhot.lifting.world import place_people
 from mmhot.structures.clips import Clip2D, Clip3D, check_clip
 from mmhot.structures.lens import ideal_camera, ideal_pixels
-from mmhot.weights.backends import find_lifter_graph
 from mmhot.weights.index import ACCURACIES
+from mmhot.weights.names import LIFTER, resolve, runtime
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Lifter(ClipEncoder):
             (:func:`mmhot.lifting.refinement.keep_bone_lengths`; not of causal models,
             and of Human3.6M's joints only).
         backend (str): 'torch', 'onnx', or 'auto', the default, see
-            :func:`mmhot.weights.backends.find_graph`.
+            :func:`mmhot.weights.names.runtime`.
 
     Attributes:
         network (LiftingNetwork): Model that is run, see :mod:`mmhot.lifting.networks`.
@@ -96,9 +96,14 @@ class Lifter(ClipEncoder):
         require_choice('accuracy', accuracy, ACCURACIES)
         if batch_size is not None and batch_size < 1:
             raise ValueError(f'batch_size must be at least 1, got {batch_size}')
-        graph, weights = find_lifter_graph(model, checkpoint, device, keep, backend)
+        found = resolve(model, LIFTER, checkpoint)
+        # the frames that are kept are constants of a file
+        kept = found.pruned([keep] if isinstance(keep, int) else keep)
+        prefers_torch = keep is not None and kept is None
+        graph = runtime(found, device, backend, prefers_torch)
         if graph is not None:
-            self.network: LiftingNetwork = OnnxNetwork(graph, device, keep, weights)
+            network = OnnxNetwork(kept or graph, device, keep, graph)
+            self.network: LiftingNetwork = network
         else:
             from mmhot.lifting.torch_network import TorchNetwork
 

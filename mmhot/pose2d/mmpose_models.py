@@ -24,18 +24,13 @@ from mmhot.errors import ignored_warnings
 from mmhot.geometry.crops import crop_matrix
 from mmhot.pose2d.cache import identify
 from mmhot.pose2d.interfaces import Crop, CropEstimator, Detector, Images
-from mmhot.pose2d.model_names import NamedModel, find_detector, find_pose_model
 from mmhot.skeletons.joints import Skeleton, add_skeleton, get_skeleton
 from mmhot.structures.people import Boxes, Poses
 from mmhot.weights.config_files import read_config_file
 from mmhot.weights.hub import local_file
-from mmhot.weights.index import SCHEME
-from mmhot.weights.loading import (
-    fingerprint,
-    load_from_mmhot,
-    load_strictly,
-    naming_failures,
-)
+from mmhot.weights.index import find_shipped
+from mmhot.weights.loading import fingerprint, load_strictly, naming_failures
+from mmhot.weights.names import DETECTOR, POSE, Model, resolve
 
 _PERSON = 'person'
 _BLANK, _WHOLE = np.zeros((256, 256, 3), np.uint8), np.float32([[0, 0, 256, 256]])
@@ -70,7 +65,7 @@ class MMPoseDetector(Detector):
     ) -> None:
         from mmdet.apis import init_detector
 
-        named = find_detector(str(model))
+        named = resolve(model, DETECTOR)
         hint = 'det_weights, or another det_model, such as pose-verified'
         self.model, meta, config = _open(named, weights, hint, init_detector, 'mmdet')
         pipeline = [*config.test_dataloader.dataset.pipeline]
@@ -267,7 +262,7 @@ def load_pose_model(
     from mmpose.apis import init_model
     from mmpose.models.pose_estimators import TopdownPoseEstimator
 
-    named = find_pose_model(str(model))
+    named = resolve(model, POSE)
     built, meta, config = _open(named, weights, 'pose2d_weights', init_model, 'mmpose')
     if not isinstance(built, TopdownPoseEstimator):
         kind = type(built).__name__
@@ -276,13 +271,15 @@ def load_pose_model(
 
 
 def _open(
-    named: NamedModel,
+    named: Model,
     weights: str | Path | None,
     argument: str,
     build: Callable[..., nn.Module],
     scope: str,
 ) -> tuple[nn.Module, dict, Config]:
     """Build a model and load its weights; return it, their metadata, and the config."""
+    if named.config is None:
+        raise ValueError(f'{named.name} is an ONNX model, which PyTorch cannot run')
     source = str(weights or named.weights)
     if not source:
         raise ValueError(
@@ -297,10 +294,8 @@ def _open(
         warnings.catch_warnings(record=True),
     ):
         model = build(config, device='cpu')
-    if source.startswith(SCHEME):
-        content = load_from_mmhot(source)
-    else:
-        content = safe_load(local_file(source, f': give a file as {argument}'))
+    hint = f': give a file as {argument}'
+    content = safe_load(find_shipped(source) or local_file(source, hint))
     load_strictly(model, source, content, allows_more=True)
     model.eval()
     meta = content.get('meta')

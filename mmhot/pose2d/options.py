@@ -13,8 +13,8 @@ class Pose2DOptions(RuntimeOptions):
 
     pose2d: str | None = option(
         '2D model: movenet, rtmpose-m or rtmo-s (downloaded once), an .onnx or .zip '
-        "file, a config or alias of MMPose's, or auto: RTMPose-m if it was downloaded "
-        '(default: the shipped gtpt-t)',
+        "file, a config (a program that is run) or alias of MMPose's, or auto: "
+        'RTMPose-m if it was downloaded (default: the shipped gtpt-t)',
         metavar='MODEL',
         decides=False,
     )
@@ -32,7 +32,7 @@ class Pose2DOptions(RuntimeOptions):
         metavar='NAME',
     )
     det_model: str | None = option(
-        'detector of people: an .onnx or .zip file, a config or alias of '
+        'detector of people: an .onnx or .zip file, a config (a program) or alias of '
         "MMDetection's, pose-verified (a small detector, checked by the 2D model), "
         'or whole_image (default: pose-verified with gtpt-t, RTMO itself, else human)',
         metavar='MODEL',

@@ -18,19 +18,20 @@ from mmhot.pose2d.detectors import (
     WholeImage,
 )
 from mmhot.pose2d.interfaces import Detector, PoseEstimator
-from mmhot.pose2d.model_names import (
-    DETECTION,
-    NAMED_FILES,
-    TASKS_2D,
-    choose_best,
-    fetch_named,
-    shipped_models,
-)
 from mmhot.pose2d.onnx_detectors import OneStageEstimator, OnnxDetector
 from mmhot.pose2d.onnx_models import OneStageModelError, OnnxPoseEstimator
 from mmhot.pose2d.turned_crops import TurnedCrops
-from mmhot.weights.backends import exported_file, find_graph, graph_with_keep
-from mmhot.weights.index import AUTO
+from mmhot.weights.index import AUTO, shipped_models
+from mmhot.weights.names import (
+    DETECTOR,
+    NAMED_FILES,
+    POSE,
+    Model,
+    Task,
+    choose_best,
+    resolve,
+    runtime,
+)
 
 WHOLE_IMAGE = 'whole_image'
 POSE_VERIFIED = 'pose-verified'
@@ -56,9 +57,10 @@ class ModelRequest:
     keep_rates: tuple[float, ...] | None = None
     estimator: PoseEstimator | None = None
 
-    def find_graph(self, tasks: tuple[str, ...]) -> Path | None:
-        """Return the ONNX file of the model, or None for PyTorch."""
-        return find_graph(self.model, tasks, self.weights, self.device, self.backend)
+    def resolve(self, task: Task) -> tuple[Model, Path | None]:
+        """Return the model, and its ONNX file, or None for PyTorch."""
+        model = resolve(self.model, task, self.weights)
+        return model, runtime(model, self.device, self.backend)
 
 
 class ModelKind(NamedTuple):
@@ -124,8 +126,8 @@ def open_pose_source(
             SDK, a folder of ``mmhot export``, an address of one of these
             (:func:`mmhot.weights.hub.local_file`), a config file, a name or alias of
             mmhot's or MMPose's models, one of
-            :data:`~mmhot.pose2d.model_names.NAMED_FILES`, a registered name, or
-            'auto', see :func:`~mmhot.pose2d.model_names.choose_best`. By default
+            :data:`~mmhot.weights.names.NAMED_FILES`, a registered name, or
+            'auto', see :func:`~mmhot.weights.names.choose_best`. By default
             the shipped model.
         pose2d_weights (str, optional): Checkpoint of a config or name; by default that
             of the model index.
@@ -142,7 +144,7 @@ def open_pose_source(
         skeleton (str, optional): Skeleton of the keypoints, for .onnx files that do not
             name theirs.
         backend (str): 'torch', 'onnx', or 'auto', the default, see
-            :func:`mmhot.weights.backends.find_graph`.
+            :func:`mmhot.weights.names.runtime`.
         keep_rates (tuple[float], optional): Keep rates of GTPT; other models have none.
             By default as trained.
 
@@ -158,10 +160,10 @@ def open_pose_source(
                 f'model (pose2d), not {AUTO}'
             )
         pose2d = choose_best()
-    pose2d = pose2d or shipped_models(TASKS_2D)[0].name
+    pose2d = pose2d or shipped_models(POSE.folders)[0].name
     if pose2d in NAMED_FILES:
         det_model = det_model or NAMED_FILES[pose2d].detector
-        pose2d, skeleton = fetch_named(pose2d), skeleton or 'coco-17'
+        skeleton = skeleton or 'coco-17'
     settings = device, backend, skeleton, min_score, keep_rates
     request = ModelRequest(pose2d, pose2d_weights, *settings)
     kind = POSE_ESTIMATORS.get(request.model)
@@ -191,10 +193,9 @@ def _open(kind: ModelKind, request: ModelRequest, role: str) -> Any:
 
 
 def _open_estimator(request: ModelRequest) -> PoseEstimator:
-    path, keep_rates = request.find_graph(TASKS_2D), request.keep_rates
+    (model, path), keep_rates = request.resolve(POSE), request.keep_rates
     if path is not None:
-        pruned = keep_rates and graph_with_keep(path, keep_rates)
-        path = pruned if pruned and pruned.is_file() else path
+        path = model.pruned(keep_rates) or path
         arguments = path, request.device, request.skeleton
         try:
             return OnnxPoseEstimator(*arguments)
@@ -207,7 +208,7 @@ def _open_estimator(request: ModelRequest) -> PoseEstimator:
 
 
 def _open_detector(request: ModelRequest) -> Detector:
-    path, least = request.find_graph(DETECTION), request.min_score
+    (_, path), least = request.resolve(DETECTOR), request.min_score
     estimator = request.estimator
     if isinstance(estimator, OneStageEstimator) and estimator.detector.path == path:
         return estimator.detector
@@ -223,15 +224,15 @@ def _choose_detector(request: ModelRequest) -> str:
     """Name the detector of a 2D model that was opened."""
     if isinstance(request.estimator, OneStageEstimator):
         return request.model
-    if exported_file(request.model) is not None:
+    model = resolve(request.model, POSE, request.weights)
+    if model.is_exported:
         return _HUMAN if find_spec('torch') and find_spec('mmdet') else POSE_VERIFIED
     # no download if the 2D model needs none
-    shipped = (model.is_called(request.model) for model in shipped_models(TASKS_2D))
-    return POSE_VERIFIED if request.weights is None and any(shipped) else _HUMAN
+    return _HUMAN if model.graph is None else POSE_VERIFIED
 
 
 def _open_pose_verified(request: ModelRequest) -> PoseVerifiedDetector:
-    name = shipped_models(DETECTION)[0].name
+    name = shipped_models(DETECTOR.folders)[0].name
     candidates = replace(request, model=name, min_score=CANDIDATE_SCORE, estimator=None)
     return PoseVerifiedDetector(request.estimator, _open_detector(candidates))
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from runpy import run_path
 from typing import Any, NamedTuple
 
+_FOLDER = 'configs/_base_/datasets'
 # Words in the names of keypoints of the head; their ``type`` is that of the upper body.
 _HEAD = {
     *('beak', 'brow', 'chin', 'ear', 'eye', 'eyebrow', 'face', 'forehead', 'head'),
@@ -72,6 +73,20 @@ class Metainfo(NamedTuple):
             if kind in self.types
         }
 
+    def content(self) -> dict[str, Any]:
+        """Return plain values that :func:`read_metainfo` reads."""
+        ids = {
+            f'{kind}_body_ids': [i for i, own in enumerate(self.types) if own in names]
+            for kind, names in (('upper', ('upper', 'head')), ('lower', ('lower',)))
+        }
+        return dict(
+            dataset_name=self.name,
+            keypoint_id2name=dict(enumerate(self.joints)),
+            flip_indices=list(self.swaps),
+            skeleton_links=list(map(list, self.links)),
+            **ids,
+        )
+
 
 def read_metainfo(metainfo: Mapping[str, Any]) -> Metainfo:
     """Read a metainfo as datasets of MMPose take it, or as they return it.
@@ -100,19 +115,26 @@ def read_metainfo(metainfo: Mapping[str, Any]) -> Metainfo:
 def _find_file(path: str) -> Path:
     """Return the path of a file, or of MMPose's file of this name, as MMPose does."""
     file = Path(path)
-    if file.is_file():
-        return file
+    found = file if file.is_file() else find_shipped_file(f'{_FOLDER}/{file.name}')
+    if found is None:
+        raise FileNotFoundError(f'metainfo: there is no file {path}')
+    return found
+
+
+def find_shipped_file(name: str) -> Path | None:
+    """Return MMPose's file of a name such as ``configs/_base_/datasets/coco.py``."""
     spec = find_spec('mmpose')
-    if spec is not None and spec.origin is not None:
-        own = Path(spec.origin).parent / '.mim/configs/_base_/datasets' / file.name
-        if own.is_file():
-            return own
-    raise FileNotFoundError(f'metainfo: there is no file {path}')
+    if spec is None or spec.origin is None:
+        return None
+    folder = Path(spec.origin).parent / '.mim'
+    files = {f'{_FOLDER}/{path.name}': path for path in (folder / _FOLDER).glob('*.py')}
+    return files.get(name)
 
 
 def _read(metainfo: Mapping[str, Any]) -> Metainfo:
     is_parsed = 'keypoint_id2name' in metainfo
     rows = metainfo['keypoint_id2name' if is_parsed else 'keypoint_info']
+    rows = {int(key): row for key, row in rows.items()}  # text in JSON
     if not rows or set(rows) != set(range(len(rows))):
         raise ValueError('keys of keypoint_info must be 0, 1, 2, ...')
     rows = [rows[index] for index in range(len(rows))]

@@ -6,18 +6,15 @@ and ``dict(...)``, and only these are parsed.
 """
 
 import ast
-import importlib.util
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from mmhot.errors import hint_at_names
+from mmengine.config import Config
 
-if TYPE_CHECKING:  # names of models are looked up without MMEngine, too
-    from mmengine.config import Config
+from mmhot.weights.names import find_config
 
 
-def read_config_file(path: str | Path, import_modules: bool = True) -> 'Config':
-    """Read a config file and its bases; a name is as in :func:`find_config`.
+def read_config_file(path: str | Path, import_modules: bool = True) -> Config:
+    """Read a config file and its bases, by path or ``PACKAGE::PATH``.
 
     Its ``custom_imports`` are imported by default, which takes seconds.
 
@@ -25,11 +22,11 @@ def read_config_file(path: str | Path, import_modules: bool = True) -> 'Config':
         FileNotFoundError: If there is no such file.
         ValueError: If it cannot be read as a config.
     """
-    from mmengine.config import Config
-
     path = find_config(path)
     if not Path(path).is_file():
         raise FileNotFoundError(f'{path}: no such config file')
+    if path.suffix != '.py':  # MMEngine would also read JSON and YAML with bases
+        raise ValueError(f'{path} is no config, which is a .py file')
     try:
         return Config.fromfile(path, import_custom_modules=import_modules)
     except (Exception, SystemExit) as error:
@@ -38,30 +35,7 @@ def read_config_file(path: str | Path, import_modules: bool = True) -> 'Config':
         raise ValueError(f'{path} is no usable config: {reason}') from error
 
 
-def find_config(name: str | Path) -> Path:
-    """Find a config by name, as ``_base_`` and MMEngine's hub do.
-
-    Returns ``name`` itself, or the file of ``PACKAGE::PATH``, a config that comes with
-    an installed package, for example ``mmpose::body_2d_keypoint/...``.
-
-    Raises:
-        FileNotFoundError: If there is no such package, or no such config in it.
-    """
-    package, separator, inner = str(name).partition('::')
-    if not separator:
-        return Path(name)
-    found = importlib.util.find_spec(package) if package.isidentifier() else None
-    if found is None or not found.submodule_search_locations:
-        raise FileNotFoundError(f'{name}: no package {package!r} is installed')
-    configs = Path(found.submodule_search_locations[0], '.mim', 'configs')
-    if not (configs / inner).is_file():
-        known = (str(path.relative_to(configs)) for path in configs.rglob('*.py'))
-        hint = hint_at_names(inner, known, 'for example')
-        raise FileNotFoundError(f'{package} has no config {inner}; {hint}')
-    return configs / inner
-
-
-def parse_config_text(text: str) -> 'Config':
+def parse_config_text(text: str) -> Config:
     """Parse a config of literals, as in ``Config.pretty_text``, without executing it.
 
     ``custom_imports`` are not imported.
@@ -69,8 +43,6 @@ def parse_config_text(text: str) -> 'Config':
     Raises:
         ValueError: If the text is anything but assignments of literals.
     """
-    from mmengine.config import Config
-
     try:
         statements = ast.parse(text).body
     except (SyntaxError, ValueError, RecursionError) as error:

@@ -7,7 +7,6 @@ import hashlib
 import os
 import re
 import socket
-import time
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -37,11 +36,14 @@ SDK_FILE, PIPELINE_FILE = 'end2end.onnx', 'pipeline.json'
 # ONNX files, as all Protocol Buffers, have at most 2 GB.
 _MAX_SIZE = 2 << 30
 _RESOURCES = '__MACOSX'  # of archives made on macOS
-_CHECKPOINTS = ('.safetensors', '.pth')
+CHECKPOINTS = ('.safetensors', '.pth')
 _FILES = ('*.safetensors', '*.pth', *_GRAPH)
 # Seconds until a server is connected to, and without an answer.
 _CONNECT, _TIMEOUT = 1.5, 30
-_MAX_SECONDS, _MAX_BYTES = 2 * 3600, 4 << 30
+# Bytes of a file, and those that arrive at least in so many seconds.
+_MAX_BYTES, _LEAST_BYTES, _STALL = 4 << 30, 1 << 16, 30
+# An archive may be unpacked to this many bytes, and to its size times a factor.
+_MAX_UNPACKED, _MAX_RATIO = 64 << 20, 20
 
 
 def is_remote(name: str | Path) -> bool:
@@ -96,35 +98,49 @@ def unpack(path: Path) -> Path:
         ValueError: If it is no readable archive, has not one model, or is too large.
     """
     with naming(require_file(path)):
-        facts = path.stat()
-        state = f'{path.resolve()} {facts.st_size} {facts.st_mtime_ns}'
-        digits = hashlib.sha256(state.encode(errors='surrogateescape')).hexdigest()
-        folder = cache_folder() / 'mmhot' / 'archives' / digits[:16] / path.stem
-        if (folder / SDK_FILE).is_file():
-            return folder
+        folder = cache_folder() / 'mmhot' / 'archives'
+        known = _digest_of(path)[:16]  # archives are replaced, and dates are copied
+        for found in folder.glob(f'{known}-*'):
+            if found.name == f'{known}-{_digest_of_members(found / path.stem)}':
+                return found / path.stem
         try:
             with zipfile.ZipFile(path) as archive:
-                _unpack(archive, folder)
+                return _unpack(archive, folder, known, path)
         except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
             raise ValueError(f'is no readable archive: {error}') from error
-    return folder
 
 
-def _unpack(archive: zipfile.ZipFile, folder: Path) -> None:
+def _unpack(archive: zipfile.ZipFile, folder: Path, known: str, path: Path) -> Path:
     names = [PurePosixPath(name) for name in archive.namelist()]
     models = [x for x in names if x.suffix == '.onnx' and x.parts[0] != _RESOURCES]
     if len(models) != 1:
         raise ValueError(f'has {len(models)} .onnx files, and one is expected')
-    folder.mkdir(parents=True, exist_ok=True)
     pipeline = models[0].with_name(PIPELINE_FILE)
-    # the model last: a folder that has it is complete
+    limit = min(_MAX_SIZE, _MAX_UNPACKED + _MAX_RATIO * path.stat().st_size)
+    members = {}
     for name, file in ((pipeline, PIPELINE_FILE), (models[0], SDK_FILE)):
         if name in names:
             entry = archive.getinfo(str(name))
-            if entry.file_size > _MAX_SIZE:
-                raise ValueError(f'{file} in it is larger than {_MAX_SIZE >> 20} MB')
-            with replacing(folder / file) as temporary:
-                temporary.write_bytes(archive.read(entry))
+            if entry.file_size > limit:
+                raise ValueError(f'{file} in it is larger than {limit >> 20} MB')
+            members[file] = archive.read(entry)
+    folder = folder / f'{known}-{_digest(members)}' / path.stem
+    folder.mkdir(parents=True, exist_ok=True)
+    for file, content in members.items():
+        with replacing(folder / file) as temporary:
+            temporary.write_bytes(content)
+    return folder
+
+
+def _digest_of_members(folder: Path) -> str:
+    files = (folder / PIPELINE_FILE, folder / SDK_FILE)
+    return _digest({each.name: each.read_bytes() for each in files if each.is_file()})
+
+
+def _digest(members: dict[str, bytes]) -> str:
+    """Return digits of the names and content of files."""
+    each = (name.encode() + hashlib.sha256(x).digest() for name, x in members.items())
+    return hashlib.sha256(b''.join(each)).hexdigest()[:32]
 
 
 def _fetch_from_hub(name: str, hint: str) -> Path:
@@ -143,7 +159,7 @@ def _fetch_from_hub(name: str, hint: str) -> Path:
         raise ValueError(reason) from error
     if all((folder / each).is_file() for each in _GRAPH):
         return folder
-    for suffix in _CHECKPOINTS:
+    for suffix in CHECKPOINTS:
         if found := sorted(folder.glob(f'*{suffix}')):
             break
     if len(found) == 1:
@@ -151,21 +167,26 @@ def _fetch_from_hub(name: str, hint: str) -> Path:
     names = ', '.join(path.name for path in found) or 'none'
     raise ValueError(
         f'{name} must have {" and ".join(_GRAPH)}, or one checkpoint '
-        f'({" or ".join(_CHECKPOINTS)}): add /FILE; it has {names}'
+        f'({" or ".join(CHECKPOINTS)}): add /FILE; it has {names}'
     )
 
 
-def check_checkpoint(path: str | None) -> None:
-    """Refuse a local file that is no checkpoint, before the long start.
+def check_checkpoint(name: str | None) -> str | None:
+    """Refuse what is no checkpoint, before the long start.
+
+    Returns its file, if it is an address of the web or the hub: MMEngine would run the
+    objects in what it downloads.
 
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If it is damaged, or holds objects that could run code.
     """
-    if path is not None and '://' not in path:
-        from mmhot.compat.checkpoints import safe_load
+    if name is None or ('://' in name and not is_remote(name)):
+        return name
+    from mmhot.compat.checkpoints import safe_load
 
-        safe_load(path)
+    safe_load(path := local_file(name))
+    return str(path)
 
 
 def cache_folder() -> Path:
@@ -217,21 +238,44 @@ def download(
 
 
 def _fetch(url: str, path: Path, hint: str, show: Callable[[int, int], None]) -> None:
+    progress = _Progress(show)
     try:
         _connect(url)
-        with urlopen(url, timeout=_TIMEOUT) as response, path.open('wb') as file:
-            end = time.monotonic() + _MAX_SECONDS
-            size, done = int(response.headers.get('Content-Length', 0)), 0
-            while chunk := response.read(1 << 20):
-                done += file.write(chunk)
-                show(done >> 20, size >> 20)
-                if done > _MAX_BYTES or time.monotonic() > end:
-                    raise OSError('more than 4 GB, or not finished in two hours')
-            if size and done != size:
-                raise OSError(f'{done} of {size} bytes arrived')
+        task = _start(lambda: _receive(url, path, progress))
+        while task.is_alive():
+            before = progress.done
+            task.join(_STALL)
+            if task.is_alive() and progress.done - before < _LEAST_BYTES:
+                progress.error = OSError(f'no progress in {_STALL:g} seconds')
+                break
+        if progress.error is not None:
+            raise progress.error
     except (HTTPException, OSError, ValueError) as error:
         reason = f'cannot be downloaded ({one_line(error):.80}){hint}'
         raise ValueError(f'{public_url(url)} {reason}') from error
+
+
+class _Progress:
+    """Bytes of a download so far, and why it ended early."""
+
+    def __init__(self, show: Callable[[int, int], None]) -> None:
+        self.show, self.done, self.error = show, 0, None
+
+
+def _receive(url: str, path: Path, progress: _Progress) -> None:
+    try:
+        with urlopen(url, timeout=_TIMEOUT) as response, path.open('wb') as file:
+            size = int(response.headers.get('Content-Length', 0))
+            # a server that sends single bytes would hold `read`
+            while progress.error is None and (chunk := response.read1(1 << 20)):
+                progress.done += file.write(chunk)
+                progress.show(progress.done >> 20, size >> 20)
+                if max(size, progress.done) > _MAX_BYTES:
+                    raise OSError(f'more than {_MAX_BYTES >> 20} MB')
+            if size and progress.done != size:
+                raise OSError(f'{progress.done} of {size} bytes arrived')
+    except Exception as error:  # raised in the thread that waits
+        progress.error = progress.error or error
 
 
 def _connect(url: str) -> None:
@@ -252,11 +296,16 @@ def _connect(url: str) -> None:
         except OSError as error:
             failed.append(error)
 
-    thread = Thread(target=attempt, daemon=True)
-    thread.start()
-    thread.join(_CONNECT)
+    _start(attempt).join(_CONNECT)
     if failed:
         raise failed[-1]
+
+
+def _start(task: Callable[[], None]) -> Thread:
+    """Start what may never end, in a thread that the program does not wait for."""
+    thread = Thread(target=task, daemon=True)
+    thread.start()
+    return thread
 
 
 def _digest_of(path: Path) -> str:

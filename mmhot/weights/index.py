@@ -17,7 +17,7 @@ LIVE_LIFTER = 'nanohtnet_81frm-keep9_cmu-wild'
 ACCURACIES = ('fast', 'best')
 """Settings of :class:`mmhot.Lifter` that trade time for accuracy."""
 AUTO = 'auto'
-"""Name of the best 2D model that is there, see mmhot.pose2d.model_names."""
+"""Name of the best 2D model that is there, see mmhot.weights.names."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,16 @@ def find_model(name: str, tasks: Collection[str] | None = None) -> IndexedModel 
         if model.is_called(name) and (tasks is None or model.task in tasks):
             return model
     return None
+
+
+def shipped_models(tasks: Collection[str]) -> list[IndexedModel]:
+    """Return the models of some tasks whose weights are shipped, the default first."""
+    weights = shipped_weights()
+    return [
+        model
+        for model in read_models()
+        if model.task in tasks and model.weights.removeprefix(SCHEME) in weights
+    ]
 
 
 def read_index(folder: Path) -> Iterator[dict[str, Any]]:

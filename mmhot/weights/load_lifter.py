@@ -1,30 +1,22 @@
 """Loading of lifters by model name, config or checkpoint."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from mmengine.config import Config
-from mmengine.registry import WEIGHT_INITIALIZERS
-from mmpose.registry import KEYPOINT_CODECS, MODELS
 from torch import nn
 
 from mmhot.codecs.pose_lifting import CameraPoseLifting
 from mmhot.compat.checkpoints import safe_load
-from mmhot.errors import hint_at_names, naming
 from mmhot.skeletons.joints import SKELETONS, Skeleton, add_skeleton, get_skeleton
 from mmhot.skeletons.metainfo import read_metainfo
-from mmhot.weights.config_files import find_config, parse_config_text, read_config_file
-from mmhot.weights.hub import is_remote, local_file
-from mmhot.weights.index import (
-    DEFAULT_LIFTER,
-    SCHEME,
-    find_model,
-    find_shipped,
-    shipped_weights,
-)
+from mmhot.weights.checkpoint_configs import config_within
+from mmhot.weights.config_files import read_config_file
+from mmhot.weights.hub import local_file
+from mmhot.weights.index import find_shipped, shipped_weights
 from mmhot.weights.loading import build_model, load_strictly
+from mmhot.weights.names import LIFTER, resolve
 
 
 class LoadedLifter(NamedTuple):
@@ -53,93 +45,27 @@ def load_lifter(
         ValueError: If the name is unknown, or the weights do not fit the model.
         FileNotFoundError: If a file is missing.
     """
-    if checkpoint is None and model is None:
-        model = SCHEME + DEFAULT_LIFTER
-    elif checkpoint is None and is_remote(model):
-        model, checkpoint = None, model
-    shipped = shipped_weights().values()
-    named = None if model is None else _find_config(model, checkpoint is None)
-    if checkpoint is None:
-        weights = named if named in shipped else None
-    else:
-        weights = find_shipped(checkpoint) or local_file(checkpoint)
-        if weights.is_dir():
-            raise IsADirectoryError(f'{checkpoint} is a folder, not a checkpoint')
-        named = named or weights
-    content = None
-    if named in (weights, *shipped):
-        content = safe_load(named)
-        config = config_within(named, content)
-    else:
-        config = _read_config(named)
-    if weights is None:
+    found = resolve(model, LIFTER, checkpoint)
+    if not found.weights:
         raise ValueError(
             f'{model}: a config has no weights: give a checkpoint as well, or the name '
             f'of shipped weights: {", ".join(shipped_weights()) or "none"}'
         )
-    name = named.stem if weights == named else f'{named.stem} ({weights.name})'
+    weights = find_shipped(found.weights) or local_file(found.weights)
+    if weights.is_dir():
+        raise IsADirectoryError(f'{checkpoint} is a folder, not a checkpoint')
+    content = safe_load(weights)
+    # those of an index contain their config, too
+    named = weights if checkpoint is None or found.config is None else found.config
+    name = named.stem if named == weights else f'{named.stem} ({weights.name})'
+    if named.suffix == '.py':
+        config = read_config_file(named)
+    else:
+        inside = content if named == weights else safe_load(named)
+        config = config_within(named, inside)
     built = _build(config, named)
-    load_strictly(built, weights, content if weights == named else safe_load(weights))
+    load_strictly(built, weights, content)
     return LoadedLifter(name, weights, config, built.eval())
-
-
-def _find_config(name: str | Path, with_weights: bool) -> Path:
-    """Return the config of a name, or shipped weights, which contain one."""
-    if '::' in str(name):
-        return find_config(name)
-    if not Path(name).is_file() and (model := find_model(str(name))):
-        name = model.weights if model.weights and with_weights else model.config
-    return find_shipped(name) or Path(name)
-
-
-def _read_config(path: Path) -> Config:
-    """Read a config file; explain what is wrong with another file or name."""
-    if path.suffix in ('.pth', '.pt'):
-        raise ValueError(f'{path} is a checkpoint, not a config: give it as checkpoint')
-    if not path.is_file() and path.suffix != '.py':
-        raise ValueError(
-            f'{path} is neither a config file nor a shipped model; '
-            f'{hint_at_names(str(path), shipped_weights(), "shipped")}'
-        )
-    return read_config_file(path)
-
-
-def config_within(checkpoint: Path, content: Any) -> Config:
-    """Parse the config in the content of a checkpoint, without executing it.
-
-    Raises:
-        ValueError: If there is no config, or it has a type of the model or the codec
-            that neither MMPose nor mmhot has registered.
-    """
-    meta = content.get('meta') if isinstance(content, dict) else None
-    text = meta.get('cfg') if isinstance(meta, dict) else None
-    if not isinstance(text, str):
-        raise ValueError(
-            f'{checkpoint} contains no config: give its config too; published '
-            'checkpoints of the papers are converted by tools/convert_checkpoint.py'
-        )
-    with naming(checkpoint):
-        config = parse_config_text(text)
-    # MMEngine would also import a type such as 'os.system'
-    registries = KEYPOINT_CODECS, MODELS, MODELS.parent, WEIGHT_INITIALIZERS
-    known = {name for registry in registries for name in registry.module_dict}
-    for kind in _types([config.get('model'), config.get('codec')]):
-        if str(kind).removeprefix('mmpose.') not in known:
-            raise ValueError(
-                f'{checkpoint}: its config has the type {kind!r}, which is not '
-                'registered by MMPose or mmhot'
-            )
-    return config
-
-
-def _types(config: Any) -> Iterator[Any]:
-    """Yield every ``type`` in a nested config."""
-    if isinstance(config, dict):
-        if 'type' in config:
-            yield config['type']
-        config = [*config.values()]
-    for value in config if isinstance(config, list | tuple) else ():
-        yield from _types(value)
 
 
 def _build(config: Config, source: Path) -> nn.Module:

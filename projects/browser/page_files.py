@@ -11,7 +11,7 @@ import numpy as np
 
 import mmhot
 from mmhot.deploy.onnx_sessions import open_session, read_meta
-from mmhot.weights.backends import exported_file, shipped_graph
+from mmhot.weights.names import DETECTOR, LIFTER, POSE, resolve
 
 HERE = Path(__file__).parent
 BUNDLE = HERE / 'build/scene.js'
@@ -34,11 +34,7 @@ MODELS: Mapping[str, str] = MappingProxyType(
     }
 )
 """Models of the page by their kind."""
-_TASKS = {
-    'detector': ('detection',),
-    'pose2d': ('body_2d_keypoint', 'wholebody_2d_keypoint'),
-    'lifter': ('body_3d_keypoint',),
-}
+_TASKS = {'detector': DETECTOR, 'pose2d': POSE, 'lifter': LIFTER}
 # Settings of the page, by which its folder is recognized.
 _SETTINGS, _GENERATOR = 'page.json', 'mmhot projects/browser'
 # Assumed focal length in sides of the image.
@@ -115,8 +111,8 @@ def find_model(kind: str, name: str) -> PageModel:
     Raises:
         ValueError: If it is neither, or of another kind.
     """
-    shipped = shipped_graph(name, _TASKS[kind])
-    graph = shipped or exported_file(name)
+    named = resolve(name, _TASKS[kind])
+    graph = named.graph
     if graph is None or not graph.is_file():
         raise ValueError(
             f'{name} is neither a {kind} with shipped weights nor a folder of `mmhot '
@@ -132,7 +128,7 @@ def find_model(kind: str, name: str) -> PageModel:
             f'{name}: the page reads SimCC vectors, and its outputs are '
             f'{", ".join(meta["outputs"])}'
         )
-    return PageModel(meta, graph, shipped and shipped.with_suffix('.pth'))
+    return PageModel(meta, graph, named.weights or None)
 
 
 def _copy(sources: list[Path], folder: Path) -> None:

@@ -167,9 +167,13 @@ def test_live(name, tmp_path):
     acting -= {'batch_size'}
     missing = tmp_path / 'missing.mp4'
     message = 'missing.mp4' if name in {*acting, 'axes'} else f'^{name}'
-    with pytest.raises((ValueError, OSError), match=message):
+
+    def run():
         options = InferRunOptions(**{name: VALUES[name]})
         lift_stream(str(missing), options, LiveOptions())
+
+    with pytest.raises((ValueError, OSError), match=message):
+        run()
 
 
 def test_live_steps(tmp_path):

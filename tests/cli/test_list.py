@@ -6,8 +6,8 @@ import pytest
 
 from mmhot.cli.dispatch import main
 from mmhot.weights import index as model_index
-from mmhot.weights.config_files import find_config
 from mmhot.weights.index import read_models, shipped_weights
+from mmhot.weights.names import find_config
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from torch import nn
 from mmhot.deploy import half_precision
 from mmhot.lifting.torch_network import TorchNetwork
 from mmhot.pose2d.mmpose_models import MMPoseDetector, MMPoseEstimator
-from mmhot.pose2d.model_names import find_pose_model
+from mmhot.weights.names import POSE, resolve
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def test_lifters_in_half_precision_return_float32(half_on_cpu):
 def test_2d_models_in_half_precision_return_float32(name, half_on_cpu, tmp_path):
     weights = None
     if name != 'gtpt-t':
-        config = find_pose_model(name).config
+        config = resolve(name, POSE).config
         weights = tmp_path / 'random.pth'
         torch.manual_seed(0)
         torch.save(init_model(str(config), device='cpu').state_dict(), weights)

@@ -69,8 +69,14 @@ def sleap(path, poses, monkeypatch):
     """Write the signature of an HDF5 file; a stand-in of h5py has its arrays."""
     path.write_bytes(b'\x89HDF\r\n\x1a\n')
 
+    h5py = ModuleType('h5py')
+    h5py.HardLink = SimpleNamespace
+
     class File(dict):
         __enter__, __exit__ = lambda self: self, lambda *_: None
+
+        def get(self, name, getlink):
+            return h5py.HardLink()
 
     arrays = dict(
         tracks=poses[..., ::-1, :].transpose(0, 3, 2, 1),
@@ -79,10 +85,11 @@ def sleap(path, poses, monkeypatch):
     )
 
     class Dataset(SimpleNamespace):
+        external, is_virtual = None, False
+
         def __getitem__(self, _):
             return self.array
 
-    h5py = ModuleType('h5py')
     h5py.File = lambda _: File(
         {k: Dataset(array=a, shape=a.shape) for k, a in arrays.items()}
     )

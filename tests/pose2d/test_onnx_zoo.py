@@ -18,11 +18,10 @@ from onnx import TensorProto, helper, numpy_helper
 from mmhot.chain.build import open_models
 from mmhot.chain.options import InferOptions
 from mmhot.pose2d import onnx_layouts
-from mmhot.pose2d.model_names import NAMED_FILES, NamedFile
 from mmhot.pose2d.onnx_detectors import OnnxDetector
 from mmhot.pose2d.onnx_models import OnnxPoseEstimator
 from mmhot.pose2d.pose_source import open_pose_source
-from mmhot.weights.backends import exported_file
+from mmhot.weights.names import NAMED_FILES, POSE, NamedFile, resolve
 
 BOX = np.float32([[10, 20, 70, 100]])
 IMAGE = np.full((120, 90, 3), (10, 20, 30), np.uint8)
@@ -163,9 +162,9 @@ def test_archives_state_normalization_and_padding(sdk, tmp_path, cache):
     unpacked = sorted(each.name for each in folder.rglob('*') if each.is_file())
     assert unpacked == ['end2end.onnx', 'pipeline.json']
     assert not [*tmp_path.rglob('escaped.txt')]
-    model = exported_file(path)
+    model = resolve(path, POSE).graph
     written = model.stat().st_mtime_ns
-    assert exported_file(path).stat().st_mtime_ns == written
+    assert resolve(path, POSE).graph.stat().st_mtime_ns == written
     # a folder with the same files
     same = open_pose_source(str(model.parent), det_model='whole_image', device='cpu')
     (model.parent / 'pipeline.json').write_text(pipeline(dict(NORMALIZE, to_rgb=False)))
@@ -184,7 +183,7 @@ def test_other_archives_are_refused(sdk, tmp_path, cache, change, message):
     change(sdk)
     path = archive(tmp_path / 'a.zip', sdk)
     with pytest.raises(ValueError, match=rf'a\.zip: {message}'):
-        exported_file(path)
+        resolve(path, POSE)
     assert not [each for each in cache.glob('mmhot/**/*') if each.is_file()]
 
 

@@ -10,15 +10,14 @@ from numpy.testing import assert_allclose
 from tiny_pose_model import BLUE, POSE, RED, red_finder, spotted, write
 from torch import nn
 
-from mmhot.pose2d import model_names
 from mmhot.pose2d import pose_source as choose
 from mmhot.pose2d.interfaces import Detector, PoseEstimator
 from mmhot.pose2d.mmpose_models import MMPoseDetector, MMPoseEstimator
-from mmhot.pose2d.model_names import choose_best, find_detector, find_pose_model
 from mmhot.pose2d.pose_source import open_pose_source
-from mmhot.weights import hub
+from mmhot.weights import hub, names
 from mmhot.weights.hub import cached_file
 from mmhot.weights.index import FOLDER
+from mmhot.weights.names import choose_best, resolve
 
 GTPT = 'gtpt-t_4xb64-300e_coco-256x192'
 RTMPOSE = 'rtmpose-t_8xb256-420e_aic-coco-256x192'
@@ -139,32 +138,34 @@ def test_damaged_weights_are_refused(tmp_path):
 
 
 def test_names_are_looked_up_in_our_index_and_mmposes():
-    ours = find_pose_model(GTPT)
+    ours = resolve(GTPT, names.POSE)
     assert ours.config.is_relative_to(FOLDER)
-    theirs = find_pose_model(RTMPOSE)
+    theirs = resolve(RTMPOSE, names.POSE)
     assert theirs.config.is_file()
     assert theirs.weights.endswith('.pth')
-    assert find_pose_model('human').config.stem == 'rtmpose-m_8xb256-420e_body8-256x192'
-    assert find_pose_model(f'mmpose::body_2d_keypoint/rtmpose/coco/{RTMPOSE}.py') == (
-        type(theirs)(theirs.config)
+    assert (
+        resolve('human', names.POSE).config.stem
+        == 'rtmpose-m_8xb256-420e_body8-256x192'
     )
-    assert find_detector('rtmdet-m').weights.startswith('https://')
-    own = find_detector('rtmdet-nano_1xb32-12e_rendered-320x320')
+    named = resolve(f'mmpose::body_2d_keypoint/rtmpose/coco/{RTMPOSE}.py', names.POSE)
+    assert (named.config, named.weights) == (theirs.config, '')
+    assert resolve('rtmdet-m', names.DETECTOR).weights.startswith('https://')
+    own = resolve('rtmdet-nano_1xb32-12e_rendered-320x320', names.DETECTOR)
     assert own.config.is_relative_to(FOLDER)
 
 
 @pytest.mark.parametrize(
-    ('find', 'name', 'kind', 'message'),
+    ('task', 'name', 'kind', 'message'),
     [
-        (find_pose_model, 'gtpt-t_4xb64', ValueError, 'no|neither a file nor a 2D mod'),
-        (find_pose_model, 'a/none.py', FileNotFoundError, r'none\.py does not exist'),
-        (find_pose_model, __file__ + 'x', ValueError, 'neither a file nor a 2D model'),
-        (find_detector, 'rtmdet-mm', ValueError, 'did you mean rtmdet-m'),
+        (names.POSE, 'gtpt-t_4xb64', ValueError, 'no|neither a file nor a 2D mod'),
+        (names.POSE, 'a/none.py', FileNotFoundError, r'none\.py does not exist'),
+        (names.POSE, __file__ + 'x', ValueError, 'neither a file nor a 2D model'),
+        (names.DETECTOR, 'rtmdet-mm', ValueError, 'did you mean rtmdet-m'),
     ],
 )
-def test_unknown_names_get_a_hint(find, name, kind, message):
+def test_unknown_names_get_a_hint(task, name, kind, message):
     with pytest.raises(kind, match=message):
-        find(name)
+        resolve(name, task)
 
 
 def test_models_without_weights_are_refused(monkeypatch, tmp_path):
@@ -186,15 +187,15 @@ def test_auto_is_the_best_model_that_needs_no_download(monkeypatch, tmp_path):
     monkeypatch.setenv('TORCH_HOME', str(tmp_path))
     monkeypatch.setattr(hub, 'urlopen', None)
     ours = 'gtpt-t_coco17_synth'
-    named = find_pose_model('human'), find_detector('human')
+    named = resolve('human', names.POSE), resolve('human', names.DETECTOR)
     for model in named:
         assert choose_best() == ours
         cached_file(model.weights).parent.mkdir(parents=True, exist_ok=True)
         cached_file(model.weights).write_bytes(b'weights')
     assert choose_best() == named[0].config.stem
-    find = model_names.importlib.util.find_spec
+    find = names.find_spec
     hide = lambda name: None if name in ('mmpose', 'mmdet') else find(name)  # noqa: E731
-    monkeypatch.setattr(model_names.importlib.util, 'find_spec', hide)
+    monkeypatch.setattr(names, 'find_spec', hide)
     assert choose_best() == ours
     with pytest.raises(ValueError, match=r'pose2d_weights is a\.pth, .* not auto'):
         open_pose_source('auto', 'a.pth')

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from mmhot.evaluation.cost import count_cost
-from mmhot.weights.config_files import find_config
+from mmhot.weights.names import find_config
 from tools.benchmark import models, page, record
 from tools.benchmark.model_specs import MODELS, build_spec, parse_spec
 from tools.benchmark.timing import Times, compare, time_in_turns

@@ -2,10 +2,13 @@
 
 import hashlib
 import json
+import os
 import re
 import socket
 import threading
-from contextlib import contextmanager
+import time
+import zipfile
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -18,6 +21,16 @@ from mmhot.weights import hub as hub_module
 from mmhot.weights.hub import local_file
 
 COMMIT = 'a' * 40
+
+
+@contextmanager
+def serving(handler):
+    """Serve by a handler; yields the address."""
+    with ThreadingHTTPServer(('127.0.0.1', 0), handler) as server:
+        server.daemon_threads, server.block_on_close = True, False
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f'http://127.0.0.1:{server.server_address[1]}'
+        server.shutdown()
 
 
 @contextmanager
@@ -56,10 +69,8 @@ def serve(files):
         def log_message(self, *args):
             pass
 
-    with ThreadingHTTPServer(('127.0.0.1', 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f'http://127.0.0.1:{server.server_address[1]}', log
-        server.shutdown()
+    with serving(Handler) as address:
+        yield address, log
 
 
 @pytest.fixture(autouse=True)
@@ -114,6 +125,92 @@ def test_no_connection_is_not_waited_for(monkeypatch, tmp_path):
     with pytest.raises(ValueError, match=r'cannot be downloaded \(no connection\)'):
         local_file('https://download.example/a.onnx')
     waiting.set()
+
+
+@pytest.mark.parametrize('headers', [True, False])
+def test_a_download_without_progress_ends(headers, monkeypatch):
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            if headers:
+                self.send_response(200)
+                self.end_headers()
+            with suppress(OSError):
+                while True:
+                    self.wfile.write(b'x')
+                    time.sleep(0.01)
+
+        def log_message(self, *args):
+            pass
+
+    monkeypatch.setattr(hub_module, '_STALL', 0.5)
+    with (
+        serving(Handler) as address,
+        pytest.raises(ValueError, match=r'downloaded \(no progress in 0.5 seconds\)'),
+    ):
+        local_file(f'{address}/a.pth')
+
+
+@pytest.mark.parametrize('stated', [True, False])
+def test_a_download_has_a_largest_size(stated, monkeypatch):
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            if stated:
+                self.send_header('Content-Length', str(1 << 50))
+            self.end_headers()
+            with suppress(OSError):
+                while True:
+                    self.wfile.write(bytes(1 << 16))
+
+        def log_message(self, *args):
+            pass
+
+    monkeypatch.setattr(hub_module, '_MAX_BYTES', 8 << 20)
+    with (
+        serving(Handler) as address,
+        pytest.raises(ValueError, match=r'downloaded \(more than 8 MB\)'),
+    ):
+        local_file(f'{address}/a.pth')
+
+
+@pytest.mark.parametrize('target', ['file:///etc/hostname', 'ftp://127.0.0.1:1/a'])
+def test_redirects_lead_to_no_files(target):
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(302)
+            self.send_header('Location', target)
+            self.end_headers()
+
+        def log_message(self, *args):
+            pass
+
+    with (
+        serving(Handler) as address,
+        pytest.raises(ValueError, match='cannot be downloaded'),
+    ):
+        local_file(f'{address}/a.pth')
+
+
+def test_an_archive_is_known_by_its_content(tmp_path):
+    path, facts = tmp_path / 'a.zip', None
+    for content in (b'first', b'other'):
+        with zipfile.ZipFile(path, 'w') as archive:
+            archive.writestr('end2end.onnx', content)
+        os.utime(path, ns=(1, 1))
+        facts = facts or path.stat()
+        assert path.stat()[6:] == facts[6:]  # size and dates
+        model = hub_module.unpack(path) / 'end2end.onnx'
+        assert model.read_bytes() == content
+        model.write_bytes(b'changed')
+        assert (hub_module.unpack(path) / 'end2end.onnx').read_bytes() == content
+
+
+def test_archives_that_expand_too_much_are_refused(tmp_path):
+    path = tmp_path / 'a.zip'
+    with zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr('end2end.onnx', bytes(80 << 20))
+    with pytest.raises(ValueError, match='in it is larger than 65 MB'):
+        hub_module.unpack(path)
 
 
 @pytest.fixture

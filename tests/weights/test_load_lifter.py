@@ -14,8 +14,8 @@ from tracks import clip_of, track
 
 from mmhot.checkpoints import convert_file
 from mmhot.lifting.lifter import Lifter
-from mmhot.weights import backends, load_lifter
 from mmhot.weights import index as model_index
+from mmhot.weights import names
 
 
 @pytest.fixture(scope='module')
@@ -40,8 +40,7 @@ def shipped(tmp_path, monkeypatch):
     monkeypatch.setattr(model_index, 'WEIGHTS_FOLDER', folder)
     save_lifter(folder / 'tiny-a.pth')
     save_lifter(folder / 'tiny-b.pth', num_frames=27)
-    for module in (backends, load_lifter):
-        monkeypatch.setattr(module, 'DEFAULT_LIFTER', 'tiny-b')
+    monkeypatch.setattr(names, 'DEFAULT_LIFTER', 'tiny-b')
     return folder
 
 

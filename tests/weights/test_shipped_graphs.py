@@ -16,9 +16,9 @@ from mmhot.pose2d.onnx_detectors import OnnxDetector
 from mmhot.pose2d.onnx_models import OnnxPoseEstimator
 from mmhot.pose2d.pose_source import open_pose_source
 from mmhot.pose2d.turned_crops import TurnedCrops
-from mmhot.weights import backends
-from mmhot.weights.backends import find_graph
+from mmhot.weights import names
 from mmhot.weights.index import WEIGHTS_FOLDER, shipped_weights
+from mmhot.weights.names import LIFTER, resolve, runtime
 from tools.export_shipped import WEIGHTS_KEY
 
 DEMO = Path(__file__).parents[2] / 'demo'
@@ -120,16 +120,13 @@ def test_videos_have_the_poses_of_pytorch(name):
     assert_allclose(onnx.keypoints_2d, torch.keypoints_2d, atol=0.01)
 
 
-TASK = ('body_3d_keypoint',)
-
-
 @pytest.fixture
 def machine(monkeypatch):
     """Replace what is installed, and the devices of the driver."""
 
     def use(packages, devices=('cpu',)):
-        monkeypatch.setattr(backends, 'find_spec', lambda x: x in packages or None)
-        monkeypatch.setattr(backends, 'list_devices_of_driver', lambda: devices)
+        monkeypatch.setattr(names, 'find_spec', lambda x: x in packages or None)
+        monkeypatch.setattr(names, 'list_devices_of_driver', lambda: devices)
 
     return use
 
@@ -153,19 +150,20 @@ BOTH = ('torch', 'onnxruntime')
 )
 def test_choice_of_the_back_end(packages, devices, options, runs, machine):
     machine(packages, devices)
-    found = find_graph('nanohtnet', TASK, **options)
+    model = resolve('nanohtnet', LIFTER, options.pop('weights', None))
+    found = runtime(model, **options)
     expected = WEIGHTS_FOLDER / 'nanohtnet_81frm-keep9_cmu-wild.onnx'
     assert found == (expected if runs == 'onnx' else None)
 
 
 def test_export_is_recommended_once_for_models_of_the_user(machine, caplog):
     machine(BOTH)
-    backends.recommend_export.cache_clear()
-    find_graph('nanohtnet', TASK)
-    find_graph('nanohtnet', TASK, 'a.pth', backend='torch')
+    names.recommend_export.cache_clear()
+    runtime(resolve('nanohtnet', LIFTER))
+    runtime(resolve('nanohtnet', LIFTER, 'a.pth'), backend='torch')
     assert caplog.messages == []
     for weights in ('a.pth', 'b.pth'):
-        find_graph('nanohtnet', TASK, weights)
+        runtime(resolve('nanohtnet', LIFTER, weights))
     (message,) = caplog.messages
     assert 'mmhot export' in message
 

@@ -24,8 +24,7 @@ from mmhot.chain.options import InferRunOptions
 from mmhot.chain.write import export
 from mmhot.deploy.onnx_sessions import open_session
 from mmhot.frames.sources import VideoFile
-from mmhot.pose2d.model_names import TASKS_2D
-from mmhot.weights.backends import shipped_graph
+from mmhot.weights.names import POSE, resolve
 from tools.benchmark.timing import Times, compare, time_in_turns
 
 _BATCH = 16
@@ -153,7 +152,7 @@ def decode(video: Path) -> None:
 def _network_alone() -> Callable[[], object]:
     """Return a call of the shipped GTPT-T on one batch, without the flip test."""
     crops = np.random.default_rng(0).normal(size=(_BATCH, *_CROP)).astype(np.float32)
-    session = open_session(shipped_graph(_MODEL, TASKS_2D), threads=1)
+    session = open_session(resolve(_MODEL, POSE).graph, threads=1)
     name = session.get_inputs()[0].name
     pool = ThreadPoolExecutor(torch.get_num_threads())
     parts = np.split(crops, _BATCH // _ONNX_BATCH)

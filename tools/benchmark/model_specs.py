@@ -25,7 +25,7 @@ import mmhot.plugin  # noqa: F401 registers what configs name
 from mmhot.deploy.onnx_graphs import KEPT, LifterGraph, PoseGraph, write_graph
 from mmhot.errors import hint_at_names
 from mmhot.evaluation.cost import input_shape
-from mmhot.weights.config_files import find_config, read_config_file
+from mmhot.weights.config_files import read_config_file
 from mmhot.weights.index import SCHEME
 from mmhot.weights.load_lifter import load_lifter
 from mmhot.weights.loading import build_model
@@ -222,7 +222,7 @@ def _read_config(spec: ModelSpec) -> Config:
     if spec.source.startswith(SCHEME):
         config = load_lifter(spec.source, None).config
     else:
-        config = read_config_file(find_config(spec.source))
+        config = read_config_file(spec.source)
     if 'model' not in config:
         raise ValueError(f'{spec.source}: this config has no model')
     try:

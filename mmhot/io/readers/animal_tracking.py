@@ -2,6 +2,7 @@
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from mmhot.io.readers.rows import Rows, rows_of_tracks
 # First bytes of the files.
 DEEPLABCUT, HDF5 = b'scorer,', b'\x89HDF'
 _HEADER = ('scorer', 'individuals', 'bodyparts', 'coords')
+_ARRAYS = {'tracks', 'node_names', 'point_scores'}
 _AXES = ['x', 'y', 'likelihood']
 
 
@@ -58,7 +60,8 @@ def read_sleap(path: Path) -> Rows:
                 'is HDF5, but no analysis file of SLEAP, which has tracks and '
                 'node_names; of DeepLabCut give the .csv'
             )
-        check_count('tracks', file['tracks'].shape)
+        for name in _ARRAYS.intersection(file):
+            _check_array(h5py, file, name)
         # people, axes, joints, frames
         values, names = file['tracks'][()], file['node_names'][()].ravel()
         if values.ndim != 4 or values.shape[1:3] != (2, len(names)):
@@ -67,3 +70,13 @@ def read_sleap(path: Path) -> Rows:
             values = np.append(values, file['point_scores'][()][:, None], 1)
     values, frames = values.transpose(0, 3, 2, 1), np.arange(values.shape[3])
     return rows_of_tracks(values, frames, [name.decode() for name in names])
+
+
+def _check_array(h5py: Any, file: Any, name: str) -> None:
+    """Refuse an array that is too large, or whose values are in another file."""
+    link = file.get(name, getlink=True)
+    if not isinstance(link, h5py.HardLink):
+        raise ValueError(f'{name!r} is a link, and links are not followed')
+    if file[name].external or file[name].is_virtual:
+        raise ValueError(f'{name!r} has its values in another file, which is not read')
+    check_count(name, file[name].shape)

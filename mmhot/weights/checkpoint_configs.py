@@ -1,0 +1,170 @@
+"""Configs within checkpoints: values that are checked, and never executed.
+
+A checkpoint may come from anywhere. Its config builds classes of a list, with the
+arguments of their constructors, and names no file: metainfos are replaced by their
+content.
+"""
+
+import inspect
+from collections.abc import Mapping
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.registry import MODELS, TASK_UTILS, WEIGHT_INITIALIZERS
+from mmpose.registry import KEYPOINT_CODECS
+
+from mmhot.errors import naming, one_line
+from mmhot.skeletons.metainfo import find_shipped_file, read_metainfo
+from mmhot.weights.config_files import parse_config_text
+
+# What is read of a config: others are settings of a training.
+_SETTINGS = ('default_scope', 'codec', 'model', 'lifting')
+_SCOPES = ('mmpose', 'mmdet', 'mmengine')
+# Registries by the key of a type; of others it is MODELS.
+_REGISTRIES = {
+    **dict.fromkeys(('codec', 'decoder'), KEYPOINT_CODECS),
+    **dict.fromkeys(('anchor_generator', 'assigner', 'bbox_coder'), TASK_UTILS),
+    'init_cfg': WEIGHT_INITIALIZERS,
+}
+# Modules of OpenMMLab's packages whose classes read no file and import nothing. Classes
+# of other packages are permitted: a program has registered them.
+_PACKAGES = {'mmpose', 'mmdet', 'mmengine', 'mmcv', 'mmpretrain', 'torchvision'}
+_MODULES = (
+    'mmengine.model.weight_init.',
+    'mmpose.codecs.',
+    'mmpose.models.backbones.cspnext.',
+    'mmpose.models.backbones.dstformer.',
+    'mmpose.models.backbones.tcn.',
+    'mmpose.models.data_preprocessors.',
+    'mmpose.models.heads.coord_cls_heads.',
+    'mmpose.models.heads.regression_heads.',
+    'mmpose.models.losses.',
+    'mmpose.models.necks.cspnext_pafpn.',
+    'mmpose.models.pose_estimators.pose_lifter.',
+    'mmpose.models.pose_estimators.topdown.',
+    'mmdet.models.backbones.cspnext.',
+    'mmdet.models.data_preprocessors.',
+    'mmdet.models.dense_heads.rtmdet_head.',
+    'mmdet.models.detectors.rtmdet.',
+    'mmdet.models.losses.',
+    'mmdet.models.necks.cspnext_pafpn.',
+    'mmdet.models.task_modules.',
+)
+# MMCV evaluates the text of this type, which is not of a registry.
+_FUNCTION = 'nms'
+_PRETRAINED = 'Pretrained'
+# Keys of every type, and those of MMCV's layers.
+_KEYS = {'type', '_scope_', 'inplace', 'requires_grad'}
+
+
+def config_within(checkpoint: Path, content: Any) -> Config:
+    """Read the settings of the model in the content of a checkpoint.
+
+    Args:
+        checkpoint (Path): Its file, for messages.
+        content (dict): As loaded, with the config as text in ``meta``.
+
+    Raises:
+        ValueError: If there is no config, or it holds anything but values, types and
+            keys that are permitted.
+    """
+    meta = content.get('meta') if isinstance(content, dict) else None
+    text = meta.get('cfg') if isinstance(meta, dict) else None
+    if not isinstance(text, str):
+        raise ValueError(
+            f'{checkpoint} contains no config: give its config too; published '
+            'checkpoints of the papers are converted by tools/convert_checkpoint.py'
+        )
+    with naming(checkpoint):
+        config = parse_config_text(text)
+        scope = config.get('default_scope', 'mmpose')
+        if scope == 'mmdet':
+            import_module('mmdet.models')  # registers
+        settings = {key: config[key] for key in _SETTINGS if key in config}
+        return Config(_check(settings, '', scope, meta.get('dataset_meta')))
+
+
+def _check(value: Any, key: str, scope: str, meta: Any) -> Any:
+    """Check settings; return a copy with the content of metainfos, and without weights.
+
+    Args:
+        value (Any): Settings of any depth.
+        key (str): Their name.
+        scope (str): MMEngine's default scope there.
+        meta (Any): Metainfo of the checkpoint's dataset.
+    """
+    if isinstance(value, list | tuple):
+        return type(value)(_check(each, key, scope, meta) for each in value)
+    if not isinstance(value, Mapping):
+        return value
+    if 'from_file' in value:
+        return _read_metainfo(value['from_file'], meta)
+    scope = value.get('_scope_', scope)
+    if scope not in _SCOPES:
+        raise ValueError(f'its config has the scope {scope!r}, which is not permitted')
+    if 'type' in value:
+        _check_type(value, key, scope)
+    checked = {name: _check(each, name, scope, meta) for name, each in value.items()}
+    if _loads_file(checked.get('init_cfg')):
+        del checked['init_cfg']  # weights are those of the checkpoint
+    return checked
+
+
+def _loads_file(initialization: Any) -> bool:
+    if isinstance(initialization, list | tuple):
+        return any(map(_loads_file, initialization))
+    is_dict = isinstance(initialization, Mapping)
+    return is_dict and initialization.get('type') == _PRETRAINED
+
+
+def _check_type(settings: Mapping[str, Any], key: str, scope: str) -> None:
+    """Raise a ValueError unless a type and its keys are permitted."""
+    kind = settings['type']
+    if (key, kind) in (('nms', _FUNCTION), ('init_cfg', _PRETRAINED)):
+        return
+    prefix, _, name = str(kind).rpartition('.')
+    # by name in dictionaries: MMEngine would also import a type such as 'os.system'
+    root, found = _REGISTRIES.get(key, MODELS), None
+    for registry in (root, root.children.get(prefix or scope)):
+        if registry is not None and prefix in ('', *_SCOPES):
+            found = registry.module_dict.get(name, found)
+    if found is None:
+        raise ValueError(
+            f'its config has the type {kind!r}, which is not registered by MMPose or '
+            f'mmhot as {key or "a setting"}'
+        )
+    module = f'{found.__module__}.'
+    is_known = module.startswith(_MODULES) or module.split('.')[0] not in _PACKAGES
+    if not is_known or not isinstance(found, type):
+        raise ValueError(
+            f'its config has the type {kind!r}, which only a config file may have: '
+            'give its config too'
+        )
+    for each in settings:
+        if each not in _KEYS | _arguments(found):
+            raise ValueError(f'its config has {each!r}, which {kind} does not take')
+
+
+@cache
+def _arguments(kind: type) -> frozenset[str]:
+    """Return the names of a constructor's arguments, with those of base classes."""
+    own = (vars(base).get('__init__') for base in kind.__mro__ if base is not object)
+    return frozenset(
+        name for init in own if init for name in inspect.signature(init).parameters
+    )
+
+
+def _read_metainfo(path: Any, meta: Any) -> dict[str, Any]:
+    """Return the content of a metainfo file: MMPose's own, or that of the dataset."""
+    shipped = find_shipped_file(str(path))
+    if shipped is not None:
+        return read_metainfo({'from_file': str(shipped)}).content()
+    if isinstance(meta, Mapping) and 'keypoint_id2name' in meta:
+        return read_metainfo(meta).content()
+    raise ValueError(
+        f'its config names the metainfo {one_line(path):.100}, and files that a '
+        'checkpoint names are not opened: give its config too'
+    )

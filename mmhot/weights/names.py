@@ -1,0 +1,401 @@
+"""Models by name: a function for each spelling, and the choice of the back end.
+
+The names of mmhot, MMPose and MMDetection are in metafiles of the packages, which are
+read without importing the packages.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
+
+from mmhot.compat.installation import list_devices_of_driver
+from mmhot.errors import INSTALL_MMPOSE, hint_at_names, require_choice, require_file
+from mmhot.options import BACKENDS
+from mmhot.weights.hub import (
+    ARCHIVE,
+    CHECKPOINTS,
+    MODEL_FILE,
+    SDK_FILE,
+    cache_folder,
+    cached_file,
+    download,
+    is_remote,
+    local_file,
+    unpack,
+)
+from mmhot.weights.index import (
+    DEFAULT_LIFTER,
+    SCHEME,
+    WEIGHTS_FOLDER,
+    find_model,
+    find_shipped,
+    read_index,
+    read_models,
+    shipped_models,
+    shipped_weights,
+)
+
+_LOGGER = logging.getLogger(__name__)
+_RTMPOSE = 'rtmpose-m_8xb256-420e_body8-256x192'
+# The detector of MMPose's inferencer, and its names.
+_HUMAN = ('human', 'body', 'wholebody')
+_HUMAN_CONFIG = 'demo/mmdetection_cfg/rtmdet_m_640-8xb32_coco-person.py'
+_OPENMMLAB = 'https://download.openmmlab.com/mmpose/v1/projects'
+_HUMAN_WEIGHTS = (
+    f'{_OPENMMLAB}/rtmposev1/rtmdet_m_8xb32-100e_coco-obj365-person-235e8209.pth'
+)
+
+
+class NamedFile(NamedTuple):
+    """ONNX file of a 2D model that is downloaded once, where it is named."""
+
+    url: str
+    megabytes: float
+    license: str
+    # 'human' would be another download
+    detector: str | None = 'pose-verified'
+
+    def path(self, name: str) -> Path:
+        """Return where it is kept."""
+        return cache_folder() / 'mmhot' / 'models' / f'{name}{Path(self.url).suffix}'
+
+    def fetch(
+        self, name: str, show: Callable[[int, int], None] = lambda done, total: None
+    ) -> Path:
+        """Download it once; ``show`` receives megabytes done and in total."""
+        return download(self.url, path=self.path(name), show=show)
+
+
+NAMED_FILES = {
+    'movenet': NamedFile(
+        'https://huggingface.co/Xenova/movenet-singlepose-thunder/resolve/main/onnx/'
+        'model_fp16.onnx',
+        12.6,
+        'Apache-2.0, Google',
+    ),
+    'rtmpose-m': NamedFile(
+        f'{_OPENMMLAB}/rtmposev1/onnx_sdk/'
+        'rtmpose-m_simcc-body7_pt-body7_420e-256x192-e48f03d0_20230504.zip',
+        50,
+        'Apache-2.0, OpenMMLab',
+    ),
+    'rtmo-s': NamedFile(
+        f'{_OPENMMLAB}/rtmo/onnx_sdk/'
+        'rtmo-s_8xb32-600e_body7-640x640-dac2bf74_20231211.zip',
+        37,
+        'Apache-2.0, OpenMMLab',
+        detector=None,  # detects people itself
+    ),
+}
+"""2D models of others by name, of COCO's 17 keypoints."""
+
+
+class Task(NamedTuple):
+    """A kind of models: folders of configs (any if empty), and its words."""
+
+    folders: tuple[str, ...]
+    kind: str
+    package: str | None = None  # whose index is read, too
+
+
+LIFTER = Task((), 'shipped model')
+POSE = Task(
+    ('body_2d_keypoint', 'wholebody_2d_keypoint'),
+    '2D model of mmhot or MMPose',
+    'mmpose',
+)
+DETECTOR = Task(('detection',), 'detector of mmhot or MMDetection', 'mmdet')
+
+
+class Model(NamedTuple):
+    """What a name stands for.
+
+    Attributes:
+        name (str): As given: that of other weights, if there are.
+        config (Path, optional): A config file, or shipped weights that contain one.
+        weights (str | Path): A file or an address; empty if there are none.
+        graph (Path, optional): Its ONNX file; a model with nothing else is exported.
+        license (str): Of a download by name.
+    """
+
+    name: str
+    config: Path | None = None
+    weights: str | Path = ''
+    graph: Path | None = None
+    license: str = ''
+
+    @property
+    def is_exported(self) -> bool:
+        """Whether it is an ONNX file alone."""
+        return self.graph is not None and not self.weights
+
+    def pruned(self, keep: Sequence[float] | None) -> Path | None:
+        """Return the file of a graph with other keep rates or kept frames, or None."""
+        path = keep and self.graph and graph_with_keep(self.graph, keep)
+        return path if path and path.is_file() else None
+
+
+def graph_with_keep(graph: Path, keep: Sequence[float]) -> Path:
+    """Return the file name of a shipped graph with other keep rates or kept frames."""
+    keep = '-'.join(f'{each:g}' for each in keep)
+    return graph.with_name(f'{graph.stem}.keep-{keep}.onnx')
+
+
+def resolve(
+    name: str | Path | None, task: Task, weights: str | Path | None = None
+) -> Model:
+    """Find a model by any of its spellings.
+
+    Args:
+        name (str | Path, optional): A name or alias of mmhot's or the package's index,
+            ``mmhot://NAME`` of shipped weights, one of :data:`NAMED_FILES`, a config
+            file or ``PACKAGE::PATH``, an .onnx file, an archive (.zip) or folder of
+            MMDeploy's SDK, a folder of ``mmhot export``, or an address of one of these
+            (:func:`mmhot.weights.hub.local_file`). By default the config in the
+            weights, or the shipped lifter.
+        task (Task): The kind of model.
+        weights (str | Path, optional): Other weights for it.
+
+    Raises:
+        FileNotFoundError: If a file does not exist.
+        ValueError: If the name is unknown, or the model has its own weights.
+    """
+    if name is None and weights is not None:
+        return Model(str(weights), None, weights)
+    name = SCHEME + DEFAULT_LIFTER if name is None else str(name)
+    for spelling in SPELLINGS:
+        if model := spelling(name, task):
+            break
+    else:
+        title = 'shipped' if task is LIFTER else 'for example'
+        hint = hint_at_names(name, _names_of(task), title)
+        raise ValueError(f'{name!r} is neither a file nor a {task.kind}; {hint}')
+    if weights is None:
+        return model
+    if model.is_exported:
+        raise ValueError(f'{name} has its own weights: {weights} cannot replace them')
+    return Model(str(weights), model.config, weights)
+
+
+def _of_package(name: str, task: Task) -> Model | None:
+    return Model(name, find_config(name)) if '::' in name else None
+
+
+def _named_file(name: str, task: Task) -> Model | None:
+    if name not in NAMED_FILES or Path(name).exists():
+        return None
+    file = NAMED_FILES[name]
+    return Model(name, graph=_graph_in(file.fetch(name)), license=file.license)
+
+
+def _indexed(name: str, task: Task) -> Model | None:
+    model = None if Path(name).is_file() else find_model(name, task.folders or None)
+    if model is None:
+        return None
+    weights = find_shipped(model.weights) if model.weights else None
+    return Model(name, model.config, weights or '', _graph_of(weights))
+
+
+def _shipped(name: str, task: Task) -> Model | None:
+    weights = None if Path(name).is_file() else find_shipped(name)
+    return weights and Model(name, weights, weights, _graph_of(weights))
+
+
+def _graph_file(name: str, task: Task) -> Model | None:
+    graph = _graph_in(local_file(name))
+    return graph and Model(name, graph=graph)
+
+
+def _fetched_checkpoint(name: str, task: Task) -> Model | None:
+    is_lifter = is_remote(name) and task is LIFTER
+    return Model(name, weights=local_file(name)) if is_lifter else None
+
+
+def _config_file(name: str, task: Task) -> Model | None:
+    path = Path(name)
+    if path.suffix == '.py':
+        return Model(name, require_file(path))
+    if path.suffix in (*CHECKPOINTS, '.pt') and task is LIFTER:
+        raise ValueError(f'{path} is a checkpoint, not a config: give it as checkpoint')
+    if path.is_file():
+        raise ValueError(
+            f'{path} is neither a config (.py) nor an .onnx or .zip file: checkpoints '
+            'are given as pose2d_weights or det_weights'
+        )
+    return None
+
+
+def _human(name: str, task: Task) -> Model | None:
+    if task is not DETECTOR or name not in _HUMAN:
+        return None
+    return Model(name, _folder('mmpose') / _HUMAN_CONFIG, _HUMAN_WEIGHTS)
+
+
+def _other_index(name: str, task: Task) -> Model | None:
+    folder = task.package and _folder(task.package)
+    for entry in read_index(folder) if folder else ():
+        if name in (entry['Name'], *_aliases(entry)):
+            return Model(name, folder / entry['Config'], entry.get('Weights') or '')
+    return None
+
+
+SPELLINGS: tuple[Callable[[str, Task], Model | None], ...] = (
+    _of_package,
+    _named_file,
+    _graph_file,
+    _fetched_checkpoint,
+    _indexed,
+    _shipped,
+    _config_file,
+    _human,
+    _other_index,
+)
+"""How a model may be named; the first that knows a name answers."""
+
+
+def _graph_of(weights: Path | None) -> Path | None:
+    """Return the ONNX file beside shipped weights, whose tensors they are."""
+    path = weights and WEIGHTS_FOLDER / f'{weights.stem}.onnx'
+    return path if path and path.is_file() else None
+
+
+def _graph_in(path: Path) -> Path | None:
+    """Return the ONNX file of a file, an archive or an exported folder, or None."""
+    if path.suffix.lower() == '.onnx':
+        return path
+    if path.suffix.lower() == ARCHIVE:
+        path = unpack(path)
+    files = (path / MODEL_FILE, path / SDK_FILE)
+    return next((file for file in files if file.is_file()), None)
+
+
+def _names_of(task: Task) -> Iterator[str]:
+    """Yield the names that a message hints at."""
+    if task is LIFTER:
+        yield from shipped_weights()
+        return
+    yield from NAMED_FILES if task is POSE else ()
+    for model in read_models():
+        if model.task in task.folders:
+            yield from (*model.aliases, model.name)
+    for entry in read_index(_folder(task.package)):
+        yield from _aliases(entry) or [entry['Name']]
+
+
+def _aliases(entry: dict) -> list[str]:
+    aliases = entry.get('Alias') or []
+    return [aliases] if isinstance(aliases, str) else aliases
+
+
+def _folder(package: str) -> Path:
+    spec = find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise ValueError(f'{package} is not installed: see mmhot doctor')
+    return Path(spec.submodule_search_locations[0], '.mim')
+
+
+def find_config(name: str | Path) -> Path:
+    """Find a config by name, as ``_base_`` and MMEngine's hub do.
+
+    Returns ``name`` itself, or the file of ``PACKAGE::PATH``, a config that comes with
+    an installed package, for example ``mmpose::body_2d_keypoint/...``.
+
+    Raises:
+        FileNotFoundError: If there is no such package, or no such config in it.
+    """
+    package, separator, inner = str(name).partition('::')
+    if not separator:
+        return Path(name)
+    found = find_spec(package) if package.isidentifier() else None
+    if found is None or not found.submodule_search_locations:
+        raise FileNotFoundError(f'{name}: no package {package!r} is installed')
+    configs = Path(found.submodule_search_locations[0], '.mim', 'configs')
+    if not (configs / inner).is_file():
+        known = (str(path.relative_to(configs)) for path in configs.rglob('*.py'))
+        hint = hint_at_names(inner, known, 'for example')
+        raise FileNotFoundError(f'{package} has no config {inner}; {hint}')
+    return configs / inner
+
+
+def config_of(name: str) -> Path:
+    """Find the config of a model of any task; of other packages 2D or a detector.
+
+    Raises:
+        FileNotFoundError: If a file does not exist.
+        ValueError: If the name is unknown, or that of an ONNX file.
+    """
+    model = _indexed(name, LIFTER)
+    if model is None and name not in NAMED_FILES:
+        try:
+            model = resolve(name, POSE)
+        except ValueError:
+            model = resolve(name, DETECTOR)
+    if model is None or model.config is None:
+        raise ValueError(f'{name} is an ONNX model, which has no config')
+    return model.config
+
+
+def choose_best() -> str:
+    """Choose the best 2D model that needs no download, for ``--pose2d auto``.
+
+    RTMPose-m with RTMDet-m if their packages are installed and their files were
+    downloaded, otherwise the default.
+    """
+    if all(find_spec(package) for package in ('mmpose', 'mmdet')):
+        named = resolve(_RTMPOSE, POSE), resolve(_HUMAN[0], DETECTOR)
+        if all(cached_file(model.weights).is_file() for model in named):
+            return _RTMPOSE
+    return shipped_models(POSE.folders)[0].name
+
+
+def runtime(
+    model: Model,
+    device: str = 'auto',
+    backend: str = 'auto',
+    prefers_torch: bool = False,
+) -> Path | None:
+    """Choose the back end of a model: its ONNX file, or None for PyTorch.
+
+    'auto' runs models of ``mmhot export`` and, on a CPU, shipped models with ONNX
+    Runtime, also where PyTorch is installed. Others run with PyTorch.
+
+    Args:
+        model (Model): As resolved.
+        device (str): Device. Defaults to 'auto', the GPU if there is one.
+        backend (str): 'auto', 'torch' or 'onnx'. Defaults to 'auto'.
+        prefers_torch (bool): Whether 'auto' is PyTorch for shipped models, too.
+
+    Raises:
+        ValueError: If the back end is unknown, or cannot run the model.
+    """
+    require_choice('backend', backend, BACKENDS)
+    graph = model.graph
+    if model.is_exported:
+        if backend == 'torch':
+            raise ValueError(f"backend 'torch' cannot run {model.name}, an ONNX model")
+        return graph
+    if graph is None and backend == 'onnx':
+        raise ValueError(
+            "backend 'onnx' runs shipped models and those of mmhot export, not "
+            f'{model.name}'
+        )
+    has_torch = find_spec('torch') is not None
+    if not has_torch and (graph is None or backend == 'torch'):
+        raise ValueError(f'{model.name} needs PyTorch: {INSTALL_MMPOSE}')
+    if backend == 'onnx' or not has_torch:
+        return graph
+    has_gpu = len(list_devices_of_driver()) > 1 if device == 'auto' else device != 'cpu'
+    if backend == 'torch' or has_gpu:
+        return None
+    if graph is None:
+        recommend_export()
+    return None if prefers_torch else graph
+
+
+@cache
+def recommend_export() -> None:
+    """Log once that exported models are faster."""
+    _LOGGER.warning('models of your own run in PyTorch; mmhot export makes them faster')
