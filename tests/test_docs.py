@@ -74,7 +74,7 @@ EXAMPLES = {
     'own_keypoints': 'register_skeleton',
     'output-formats': 'register_writer',
     'api': 'register_pose_estimator',
-    'motion': 'register_processor',
+    'motion': 'register_step',
 }
 # What the examples of docs/ change, checked after them.
 EFFECTS = {
@@ -92,7 +92,7 @@ heights = [float(line) for line in Path('skating.heights').read_text().split()]
 assert len(heights) == 185
 assert 1 < sum(heights) / 185 < 2
 """,
-    'register_processor': """
+    'register_step': """
 confident = mmhot.read_lifted('confident.npz')
 assert 0 < len(confident) < 185 and confident.scores.mean(1).min() > 0.6
 whole = mmhot.lift('demo/skating_2d_coco17.npz', without='confident')
