@@ -14,6 +14,8 @@ _MAX_IMAGE_SIZES = 100
 _MAX_SIDE = 100_000
 # People in meters are no further from the origin.
 _MAX_METERS = 10
+# Percentile of scores that joints have where they are clearly seen.
+_CLEARLY_SEEN = 95
 # Median movement from frame to frame is less than this part of a person's size.
 _STILL = 0.15
 
@@ -120,6 +122,18 @@ def mark_missing(
         np.where(missing[..., None], np.nan, keypoints),
         np.where(missing, 0, scores),
     )
+
+
+def relative_scores(scores: np.ndarray, among: np.ndarray | None = None) -> np.ndarray:
+    """Return scores (...) relative to those of joints that are clearly seen.
+
+    2D models differ in the scores of such joints: the 95th percentile of positive
+    scores, by default of the same ones, counts as 1, and so does all above.
+    """
+    among = scores if among is None else among
+    seen = among[among > 0]
+    usual = float(np.percentile(seen, _CLEARLY_SEEN)) if seen.size else 1.0
+    return np.clip(scores / usual, 0, 1)
 
 
 def mirror_poses(poses: Poses, flip_indices: Sequence[int]) -> Poses:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from mmhot.errors import require_choice
-from mmhot.geometry.keypoint_arrays import mirror_poses
+from mmhot.geometry.keypoint_arrays import mirror_poses, relative_scores
 from mmhot.geometry.windows import lift_windows, resample, usual_stride
 from mmhot.lifting.clip_encoder import ClipEncoder, Segment
 from mmhot.lifting.networks import Keep, LiftingNetwork
@@ -182,7 +182,7 @@ class Lifter(ClipEncoder):
         pixels, rays = np.split(pixels, parts), np.split(directions, parts)
         times = [clip.times_of(segment.frames) for segment in segments]
         inputs = [
-            self.sample(own, segment.scores, seconds)
+            self.sample(own, relative_scores(segment.scores, scores), seconds)
             for own, segment, seconds in zip(pixels, segments, times, strict=True)
         ]
         ratio = len(frame) / sum(map(len, inputs))

@@ -1,5 +1,6 @@
 """Absolute positions of lifted people: in camera space, and on a floor."""
 
+import logging
 from dataclasses import replace
 from itertools import pairwise
 
@@ -11,6 +12,10 @@ from mmhot.skeletons.joints import ANKLE_HEIGHT, get_skeleton
 from mmhot.structures.clips import Clip3D, to_axes
 from mmhot.structures.lens import Lens, ideal_pixels
 
+_LOGGER = logging.getLogger(__name__)
+# Longer side of people in pixels from which they are placed: below it, one pixel is a
+# tenth of the distance.
+_SMALLEST = 10
 # Smoothing window of the lowest joint's height, seconds.
 _FLOOR_SECONDS = 0.2
 # People are moved to the floor if these errors of the body's size and of the camera's
@@ -37,14 +42,26 @@ def place_people(clip: Clip3D, lens: Lens | None = None) -> Clip3D:
     lens = lens and lens.fitted(*size)
     keypoints, focal = ideal_pixels(clip.keypoints_2d, size, lens)
     root = np.full((len(clip), 3), np.nan, np.float32)
+    confidence, unplaced = clip.confidence, set()
     for rows in clip.stretches():
+        sides = np.ptp(clip.keypoints_2d[rows], axis=1).max(-1)
+        if not np.nanmedian(np.nan_to_num(sides)) >= _SMALLEST:
+            unplaced.add(int(clip.track[rows[0]]))
+            continue
         root[rows] = place_roots(
             clip.keypoints_3d[rows],
             keypoints[rows],
-            np.maximum(clip.scores[rows], 0.05),
+            np.maximum(confidence[rows], 0.05),
             np.full(2, focal),
             np.array(size) / 2,
             clip.seconds(clip.frame[rows]),
+        )
+    if unplaced:
+        _LOGGER.warning(
+            '%s: people %s are smaller than %d pixels: their positions are unknown',
+            clip.name,
+            ', '.join(map(str, sorted(unplaced))),
+            _SMALLEST,
         )
     return replace(
         clip,
@@ -56,20 +73,24 @@ def place_people(clip: Clip3D, lens: Lens | None = None) -> Clip3D:
 
 
 def scale_people(clip: Clip3D, height: float) -> Clip3D:
-    """Scale poses and root positions to a body height in meters, one for all people."""
+    """Scale poses and root positions to a body height in meters, one for all people.
+
+    The height of ankles over the floor is the same for everybody.
+    """
     names = ['keypoints_3d', 'root_3d']
     names += ['expected_error'] if clip.expected_error is not None else []
     scaled = {name: getattr(clip, name).copy() for name in names}
     for track in np.unique(clip.track):
         rows = clip.track == track
-        factor = height / _height(clip.keypoints_3d[rows], clip.joint_names)
+        own = _height_over_ankles(clip.keypoints_3d[rows], clip.joint_names)
+        factor = (height - ANKLE_HEIGHT) / own
         for array in scaled.values():
             array[rows] *= factor
     return replace(clip, **scaled)
 
 
-def _height(poses: np.ndarray, names: tuple[str, ...]) -> float:
-    """Return the upright body height from poses (T, K, 3): trunk, one leg, ankle."""
+def _height_over_ankles(poses: np.ndarray, names: tuple[str, ...]) -> float:
+    """Return the length of trunk and one leg from poses (T, K, 3)."""
     trunk = ('root', 'spine', 'thorax', 'neck_base', 'head')
     legs = [(f'{side}_hip', f'{side}_knee', f'{side}_foot') for side in _SIDES]
     lengths = [
@@ -77,7 +98,7 @@ def _height(poses: np.ndarray, names: tuple[str, ...]) -> float:
         for chain in (trunk, *legs)
         for joint, next_joint in pairwise(map(names.index, chain))
     ]
-    return sum(lengths[:4]) + sum(lengths[4:]) / 2 + ANKLE_HEIGHT
+    return sum(lengths[:4]) + sum(lengths[4:]) / 2
 
 
 def to_world(clip: Clip3D, static_camera: bool = False) -> Clip3D:
@@ -131,7 +152,8 @@ def turn(clip: Clip3D, axes: str, static_camera: bool = False) -> Clip3D:
     """
     if axes == 'world' != clip.axes:
         clip = to_axes(clip, 'camera')
-        if np.isnan(clip.root_3d).all():
+        # a focal length says that positions were looked for
+        if not clip.focal_length and np.isnan(clip.root_3d).all():
             clip = place_people(clip)
         clip = to_world(clip, static_camera)
     elif axes != 'world':

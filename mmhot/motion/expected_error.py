@@ -81,7 +81,7 @@ def read_coefficients(weights: Path) -> dict[str, list[float]] | None:
 def gather_evidence(clip: Clip3D, evidence: Evidence, rows: np.ndarray) -> np.ndarray:
     """Compute the numbers of :data:`EVIDENCE`, (T, 17, E), of a person's rows (T,)."""
     poses, directions = clip.keypoints_3d[rows], evidence.directions[rows]
-    scores = np.minimum(clip.scores[rows], _CONFIDENT)
+    scores = np.minimum(clip.confidence[rows], _CONFIDENT)
     disagreement, correction, scores = (
         gaussian_filter1d(np.float64(x), _SMOOTHING * clip.fps, axis=0, mode='nearest')
         for x in (evidence.disagreement[rows], evidence.correction[rows], scores)

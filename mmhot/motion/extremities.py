@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from mmhot.geometry.keypoint_arrays import relative_scores
 from mmhot.motion.contacts import predict_contacts
 from mmhot.motion.offset_fit import Offsets, fit_offsets, point_line, side_view
 from mmhot.skeletons.joints import convert_keypoints, get_skeleton
@@ -83,9 +84,15 @@ class AddJoints:
         pixels = pixels if lens is None else lens.undistort(pixels)
         rays = (pixels - center) / clip.focal_length
         confidence = np.concatenate([clip.scores, scores, face_scores], 1)
+        confidence = relative_scores(confidence, clip.scores)
+        # rays count only of people with a position
+        unplaced = np.isnan(clip.root_3d).any(-1)
+        confidence[unplaced] = 0
+        root = np.where(unplaced[:, None], [0, 0, 1], clip.root_3d)
         offsets = np.zeros((*scores.shape, 3))
         for rows in clip.stretches():
-            person = _Person(clip.take(rows), rays[rows], confidence[rows])
+            own = replace(clip.take(rows), root_3d=root[rows])
+            person = _Person(own, rays[rows], confidence[rows])
             offsets[rows] = person.extremities()
         poses = np.concatenate([clip.keypoints_3d, offsets], 1).astype(np.float32)
         added = poses[:, _BODY.num_keypoints :] + clip.root_3d[:, None]
@@ -148,7 +155,7 @@ class _Person:
         self.seconds = clip.seconds(clip.frame)
         self.stands = np.zeros((len(clip), 2))  # too little motion to judge
         if self.seconds[-1] - self.seconds[0] >= _LEAST_SECONDS:
-            seen = clip.keypoints_2d, clip.scores
+            seen = clip.keypoints_2d, scores[:, : _BODY.num_keypoints]
             self.stands = predict_contacts(*seen, self.seconds)
 
     def extremities(self) -> np.ndarray:

@@ -92,12 +92,12 @@ def lock_feet(clip: Clip3D, contacts: Contacts = predict_contacts) -> Clip3D:
         for ankle in ANKLES
     ]
     poses, root = clip.keypoints_3d.astype(np.float64), clip.root_3d.astype(np.float64)
-    keypoints = stable_keypoints(clip)
+    keypoints, confidence = stable_keypoints(clip), clip.confidence
     for rows in clip.stretches():
         if len(rows) < 3 or not np.isfinite(root[rows]).all():
             continue
         seconds = clip.seconds(clip.frame[rows])
-        seen = keypoints[rows, :count], clip.scores[rows, :count]
+        seen = keypoints[rows, :count], confidence[rows, :count]
         stands = contacts(*seen, seconds)
         stands = np.where(stands < _LEAST, 0, stands)
         if stands.any():

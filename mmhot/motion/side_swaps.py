@@ -86,9 +86,10 @@ class RepairSides:
     def __call__(self, clip: Clip2D) -> Clip2D:
         """Return a new clip, of any skeleton."""
         mirror, tracks = get_skeleton(clip.skeleton).flip_indices, []
-        for track in clip.tracks:
-            swapped = find_swaps(track, clip.skeleton, clip.times_of(track.frames))
+        for track, rated in zip(clip.tracks, clip.confidences, strict=True):
             points, scores = track.keypoints, track.scores
+            rated = replace(track, scores=rated)
+            swapped = find_swaps(rated, clip.skeleton, clip.times_of(track.frames))
             points = np.where(swapped[..., None], points[:, mirror], points)
             scores = np.where(swapped, scores[:, mirror], scores)
             tracks.append(replace(track, keypoints=points, scores=scores))

@@ -1,5 +1,6 @@
 """2D keypoints and 3D poses of a clip, independent of file formats."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -15,6 +16,7 @@ from mmhot.geometry.keypoint_arrays import (
     check_time_first,
     is_number,
     mark_missing,
+    relative_scores,
     to_numbers,
     whole_numbers,
 )
@@ -22,6 +24,7 @@ from mmhot.skeletons.joints import Skeleton, get_skeleton, skeleton_with
 from mmhot.structures.formats import SAVE, load_function
 from mmhot.structures.lens import Lens
 
+_LOGGER = logging.getLogger(__name__)
 _MAX_FPS = 100_000
 
 
@@ -77,6 +80,12 @@ class Clip2D:
     times: np.ndarray | None = None
     lens: Lens | None = None
     steps: tuple[str, ...] = ()
+
+    @property
+    def confidences(self) -> list[np.ndarray]:
+        """Scores of each track relative to the clip's usual ones, (T, K)."""
+        every = np.concatenate([each.scores.ravel() for each in self.tracks])
+        return [relative_scores(each.scores, every) for each in self.tracks]
 
     @property
     def num_frames(self) -> int:
@@ -158,8 +167,8 @@ def check_clip(clip: Clip2D) -> Clip2D:
         clip (Clip2D): 2D keypoints.
 
     Returns:
-        Clip2D: With arrays of the documented types. Keypoints and scores are missing
-        where either is NaN.
+        Clip2D: With arrays of the documented types. Keypoints are missing as in
+        :meth:`Clip2D.from_arrays`.
 
     Raises:
         TypeError: If it is no clip.
@@ -193,6 +202,14 @@ def check_clip(clip: Clip2D) -> Clip2D:
                 'times must be the increasing seconds of all frames, (F,) with F > '
                 f'{last}, got the shape {times.shape}'
             )
+    highest = max(float(track.scores.max()) for track in tracks)
+    if highest > 1:
+        _LOGGER.warning(
+            '%s: scores of up to %g are no probabilities: the 95th percentile counts '
+            'as 1',
+            clip.source or clip.name,
+            highest,
+        )
     points = np.concatenate([track.keypoints.reshape(-1, 2) for track in tracks])
     check_extent(points, width, height)
     numbers = dict(width=width, height=height, fps=float(clip.fps))
@@ -229,9 +246,10 @@ def _check_track(track: Track2D, skeleton: Skeleton) -> Track2D:
             )
         arrays[name] = array.astype(np.float32)
     keypoints, scores = arrays['keypoints'], arrays['scores']
-    missing = np.isnan(keypoints).any(-1) | np.isnan(scores)
-    keypoints[missing] = np.nan
-    scores[missing] = 0
+    keypoints, scores = mark_missing(keypoints, scores)
+    missing = np.isnan(keypoints).any(-1)
+    arrays['keypoints'] = np.where(missing[..., None], np.nan, keypoints)
+    arrays['scores'] = np.where(missing, 0, scores)
     return replace(track, frames=frames, **arrays)
 
 
@@ -367,6 +385,11 @@ class Clip3D:
             f'  joints: {len(self.joint_names)}, in {self.unit}, {self.axes} axes\n'
             f'  image: {self.width} x {self.height}, lifter: {self.model or "unknown"}'
         )
+
+    @cached_property
+    def confidence(self) -> np.ndarray:
+        """Scores relative to the clip's usual ones, from 0 to 1, (N, K)."""
+        return relative_scores(self.scores)
 
     @property
     def people(self) -> list[Person3D]:
