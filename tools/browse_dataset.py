@@ -112,7 +112,9 @@ def draw_crop(axes: Axes, dataset: BaseDataset, index: int) -> None:
     axes.scatter(*points[seen].T, c='white', edgecolors='black', s=12)
     for number in np.flatnonzero(seen) if len(points) <= _MOST_NAMES else ():
         name = dataset.metainfo['keypoint_id2name'][number]
-        axes.annotate(name, points[number], color='white', fontsize=6)
+        axes.annotate(name, points[number], color='white', fontsize=6, clip_on=True)
+    height, width = sample['img'].shape[:2]
+    axes.set(xlim=(0, width), ylim=(height, 0))
 
 
 def draw_windows(rows: np.ndarray, dataset: ClipDataset, chosen: list[int]) -> None:

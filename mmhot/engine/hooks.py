@@ -13,7 +13,7 @@ from torch.utils.data import Dataset, Sampler
 
 from mmhot.datasets.data_loading import SeedTransforms, seed_everything
 from mmhot.errors import hint_at_names
-from mmhot.models.gtpt.head import GTPTHead
+from mmhot.models.gtpt.groups import KeypointGroups
 
 
 @HOOKS.register_module()
@@ -136,7 +136,7 @@ class DeferredLossHook(RuntimeInfoHook):
 class KeypointOrderHook(Hook):
     """Compare the keypoints of a head with those of the datasets, before the run.
 
-    Heads of MMPose know their number, :class:`GTPTHead` names and order, too: they are
+    Heads of MMPose know their number, those with groups names and order, too: they are
     the same if both have the same ``metainfo``. Others would train without an error.
     """
 
@@ -163,11 +163,12 @@ def _compare_keypoints(head: nn.Module | None, metainfo: dict) -> None:
         )
     names = metainfo.get('keypoint_id2name', {})
     found = [names[index] for index in range(len(names))]
-    joints = head.groups.joints if isinstance(head, GTPTHead) and names else found
+    groups = getattr(head, 'groups', None)
+    joints = groups.joints if isinstance(groups, KeypointGroups) and names else found
     for index, (ours, theirs) in enumerate(zip(joints, found, strict=True)):
         if ours != theirs:
             raise ValueError(
-                f'model.head has the keypoints of {head.groups.skeleton}, whose '
+                f'model.head has the keypoints of {groups.skeleton}, whose '
                 f'keypoint {index} is {ours}, but {theirs} in the dataset '
                 f'{dataset!r}: give both the same metainfo'
             )

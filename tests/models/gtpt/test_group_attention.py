@@ -1,10 +1,12 @@
 """Group attention by its name in a config, and in a head of MMPose."""
 
+import pytest
 import torch
 from mmpose.registry import MODELS
 from topdown_configs import small_training
 from torch.testing import assert_close
 
+from mmhot.engine.hooks import _compare_keypoints
 from mmhot.models.gtpt.groups import KeypointGroups
 
 RTMPOSE = 'body_2d_keypoint/gtpt/coco/rtmpose-m_group-attention_*'
@@ -64,3 +66,17 @@ def test_rtmpose_trains_with_group_attention(tmp_path, run_tool):
     feats = (torch.randn(2, 768, 4, 3),)
     sum(axis.square().mean() for axis in head(feats)).backward()
     assert all(x.grad.abs().sum() > 0 for x in head.parameters())
+
+
+def test_keypoints_of_another_order_are_refused():
+    names = [point['name'] for point in METAINFO['keypoint_info'].values()]
+    settings = dict(in_channels=8, out_channels=4, input_size=(12, 16))
+    settings |= dict(in_featuremap_size=(3, 4), metainfo=METAINFO)
+    attention = dict(type='GroupAttention', num_heads=8)
+    head = MODELS.build(dict(type='GroupRTMCCHead', **settings, attention=attention))
+    known = dict(dataset_name='kite', num_keypoints=4)
+    known['keypoint_id2name'] = dict(enumerate(names))
+    _compare_keypoints(head, known)
+    known['keypoint_id2name'] = dict(enumerate(names[::-1]))
+    with pytest.raises(ValueError, match='keypoint 0 is top, but tail in the dataset'):
+        _compare_keypoints(head, known)
