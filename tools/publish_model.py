@@ -60,8 +60,8 @@ def publish(args: argparse.Namespace) -> None:
 
     import mmhot.plugin  # noqa: F401 registers the dataset that the config names
     from mmhot import __version__
-    from mmhot.compat.checkpoints import SAFETENSORS, safe_load, save_checkpoint
     from mmhot.io.atomic import replacing
+    from mmhot.io.pickles import SAFETENSORS, safe_load, save_checkpoint
     from mmhot.weights.checkpoint_configs import config_within
     from mmhot.weights.config_files import parse_config_text, read_config_file
     from mmhot.weights.loading import build_model, load_strictly
@@ -110,7 +110,7 @@ def publish(args: argparse.Namespace) -> None:
 
 def average(state: dict, args: argparse.Namespace) -> dict:
     """Average the weights with ``--mean-with``; keep integer counters."""
-    from mmhot.compat.checkpoints import safe_load
+    from mmhot.io.pickles import safe_load
     from mmhot.weights.loading import list_differences
 
     if not 0 <= args.share <= 1:

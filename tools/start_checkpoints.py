@@ -10,7 +10,7 @@ from mmengine.runner import Runner, find_latest_checkpoint
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import nn
 
-from mmhot.compat.checkpoints import safe_load
+from mmhot.io.pickles import safe_load
 from mmhot.weights.loading import check_state, describe_differences, find_state
 
 _NUMBERED = re.compile(r'(?:epoch|iter)_(\d+)\.pth')

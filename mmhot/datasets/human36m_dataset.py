@@ -16,9 +16,9 @@ from mmhot.datasets.h36m import (
     image_size,
     parse_h36m_name,
 )
-from mmhot.datasets.pickles import load_objects
 from mmhot.errors import naming
 from mmhot.io.arrays import load_arrays
+from mmhot.io.pickles import load_objects
 from mmhot.skeletons.joints import get_skeleton
 
 _FPS = 50.0

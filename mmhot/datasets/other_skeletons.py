@@ -9,8 +9,8 @@ from mmpose.registry import DATASETS
 
 from mmhot.datasets.clip_dataset import Clip, ClipDataset, pose_arrays, split_rows
 from mmhot.datasets.human36m_dataset import read_h36m_cameras
-from mmhot.datasets.pickles import load_objects
 from mmhot.errors import naming
+from mmhot.io.pickles import load_objects
 from mmhot.skeletons.joints import convert_keypoints
 
 # Frames per second of most training videos; others have 50, and files do not say.

@@ -16,12 +16,12 @@ from mmpose.structures import PoseDataSample
 from torch import nn
 
 import mmhot.plugin  # noqa: F401 registers what our configs name
-from mmhot.compat.checkpoints import safe_load
 from mmhot.deploy.captured_graphs import BATCH_SIZES, CapturedGraphs
 from mmhot.deploy.half_precision import half_precision, move_to_device
 from mmhot.deploy.onnx_sessions import count_threads
 from mmhot.errors import ignored_warnings
 from mmhot.geometry.crops import crop_matrix
+from mmhot.io.pickles import safe_load
 from mmhot.pose2d.cache import identify
 from mmhot.pose2d.interfaces import Crop, CropEstimator, Detector, Images
 from mmhot.skeletons.joints import Skeleton, add_skeleton, get_skeleton

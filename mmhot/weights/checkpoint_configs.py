@@ -84,6 +84,8 @@ def config_within(checkpoint: Path, content: Any) -> Config:
         if scope == 'mmdet':
             import_module('mmdet.models')  # registers
         settings = {key: config[key] for key in _SETTINGS if key in config}
+        if not isinstance(settings.get('lifting', {}), Mapping):
+            raise ValueError('the lifting of its config must be a dict')
         return Config(_check(settings, '', scope, meta.get('dataset_meta')))
 
 

@@ -15,9 +15,9 @@ from mmengine.config import Config
 from mmpose.registry import MODELS
 from torch import Tensor
 
-from mmhot.compat.checkpoints import safe_load, save_checkpoint
 from mmhot.errors import naming, require_choice
 from mmhot.io.atomic import replacing
+from mmhot.io.pickles import safe_load, save_checkpoint
 from mmhot.version import __version__
 from mmhot.weights.convert import PublishedModel
 from mmhot.weights.convert.gtpt import GTPT

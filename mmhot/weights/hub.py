@@ -183,7 +183,7 @@ def check_checkpoint(name: str | None) -> str | None:
     """
     if name is None or ('://' in name and not is_remote(name)):
         return name
-    from mmhot.compat.checkpoints import safe_load
+    from mmhot.io.pickles import safe_load
 
     safe_load(path := local_file(name))
     return str(path)

@@ -8,7 +8,7 @@ from mmengine.config import Config
 from torch import nn
 
 from mmhot.codecs.pose_lifting import CameraPoseLifting
-from mmhot.compat.checkpoints import safe_load
+from mmhot.io.pickles import safe_load
 from mmhot.skeletons.joints import SKELETONS, Skeleton, add_skeleton, get_skeleton
 from mmhot.skeletons.metainfo import read_metainfo
 from mmhot.weights.checkpoint_configs import config_within

@@ -12,7 +12,7 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
-from mmhot.compat.checkpoints import safe_load
+from mmhot.io.pickles import safe_load
 from mmhot.weights.index import SCHEME, find_shipped
 
 

@@ -22,7 +22,7 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from mmhot import compat
-from mmhot.compat import checkpoints
+from mmhot.io import pickles
 
 ROOT = Path(__file__).parents[2]
 
@@ -128,7 +128,7 @@ def test_runner_checkpoint_loads_only_with_the_shim(checkpoint):
 )
 def test_numpy_values_survive(value, tmp_path):
     torch.save({'value': value}, tmp_path / 'c.pth')
-    loaded = checkpoints.safe_load(tmp_path / 'c.pth')['value']
+    loaded = pickles.safe_load(tmp_path / 'c.pth')['value']
     assert type(loaded) is type(value)
     np.testing.assert_array_equal(loaded, value)
 
@@ -157,11 +157,11 @@ def test_other_pickles_stay_refused(function, args, named, tmp_path, monkeypatch
     with compat.shims(), pytest.raises(pickle.UnpicklingError):
         torch.load('evil.pth')
     with pytest.raises(ValueError, match=f'^evil.pth: refused.*{named}') as caught:
-        checkpoints.safe_load('evil.pth')
+        pickles.safe_load('evil.pth')
     assert '\n' not in str(caught.value)
     content = {'state_dict': {'fc': torch.ones(2)}, 'more': Evil(function, *args)}
     torch.save(content, 'evil.pth')
-    assert list(checkpoints.safe_load('evil.pth')) == ['state_dict']
+    assert list(pickles.safe_load('evil.pth')) == ['state_dict']
     assert not Path('MARK').exists()
 
 
@@ -179,7 +179,7 @@ def test_objects_beside_weights_are_left_out(zipped, protocol, tmp_path):
         pickle_protocol=protocol,
         _use_new_zipfile_serialization=zipped,
     )
-    loaded = checkpoints.safe_load(tmp_path / 'c.pth')
+    loaded = pickles.safe_load(tmp_path / 'c.pth')
     assert set(loaded) >= set(kept)
     assert loaded['epoch'] == 3
     torch.testing.assert_close(loaded['model_pos'], model.state_dict())
@@ -193,7 +193,7 @@ def test_damaged_checkpoint_gives_one_line(content, tmp_path):
     with pytest.raises(
         ValueError, match='not a checkpoint, or a damaged one'
     ) as caught:
-        checkpoints.safe_load(path)
+        pickles.safe_load(path)
     assert str(caught.value).startswith(str(path))
     assert '\n' not in str(caught.value)
 

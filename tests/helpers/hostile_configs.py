@@ -2,7 +2,7 @@
 
 from lifters import lifter_config, random_state
 
-from mmhot.compat.checkpoints import save_checkpoint
+from mmhot.io.pickles import save_checkpoint
 
 HARM = "import os; os.environ['HARM'] = 'done'; dataset_info = {}"
 EVIL = dict(from_file='note.txt')

@@ -10,7 +10,7 @@ from lifters import lifter_config, random_state
 from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 
-from mmhot.compat.checkpoints import safe_load
+from mmhot.io.pickles import safe_load
 from mmhot.lifting.lifter import Lifter
 from mmhot.weights.config_files import read_config_file
 

@@ -15,7 +15,7 @@ import pytest
 import torch
 from lifters import lifter_config, random_state, save_lifter
 
-from mmhot.compat.checkpoints import safe_load, save_checkpoint
+from mmhot.io.pickles import safe_load, save_checkpoint
 from mmhot.lifting.lifter import Lifter
 from mmhot.weights import hub as hub_module
 from mmhot.weights.hub import local_file

@@ -80,6 +80,7 @@ def test_unknown_lifters_get_a_hint(name, hint, shipped):
         ('filename = 1', 'filename is reserved'),
         ('model = [1]', 'is no config of a lifter'),
         ('optim = 3', 'is no config of a lifter'),
+        ('lifting = True', 'lifting of its config must be a dict'),
         (None, 'contains no config'),
     ],
 )

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from mmhot.datasets.pickles import load_objects
+from mmhot.io.pickles import load_objects
 
 CONTENT = {
     'C': np.arange(6).reshape(2, 3),

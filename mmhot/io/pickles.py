@@ -1,0 +1,264 @@
+"""Pickles and checkpoints, read without running them.
+
+A pickle can call any function. One unpickler knows arrays of numbers, text and objects,
+numbers, text and built-in containers, and builds the arrays itself, since NumPy's own
+``__setstate__`` trusts its input. :func:`load_objects` refuses all else; for
+:func:`safe_load` its subclass adds PyTorch's tensors, and leaves other objects out.
+"""
+
+import json
+import pickle
+from _compat_pickle import IMPORT_MAPPING
+from pathlib import Path
+from types import FunctionType, SimpleNamespace
+from typing import Any, BinaryIO
+
+import numpy as np
+import torch
+from torch import _weights_only_unpickler as torch_unpickler
+
+from mmhot.compat import shims
+from mmhot.compat.checkpoints import allow_checkpoint_globals
+from mmhot.errors import (
+    DAMAGED_CHECKPOINT,
+    explain_refusal,
+    ignored_warnings,
+    one_line,
+    require_file,
+)
+from mmhot.io.arrays import check_sizes
+
+SAFETENSORS = '.safetensors'
+"""Suffix of files that hold tensors and text alone."""
+_IMMUTABLE = 1 << 8  # flag of types in C that cannot be changed
+_PICKLED_MODULES = (
+    *('numpy', 'numpy.core.multiarray', 'numpy._core.multiarray'),
+    *('numpy.core.numeric', 'numpy._core.numeric'),
+    *('_codecs', 'builtins', '__builtin__'),
+)
+
+
+class _RefusedError(pickle.UnpicklingError):
+    """Objects that are not loaded; the message names them."""
+
+
+class _Dtype:
+    """Pickled data type of numbers, text or objects."""
+
+    def __init__(self, spec: str, align: bool = False, copy: bool = True) -> None:
+        self.dtype = np.dtype(str(spec))
+        if self.dtype.kind not in 'biufcSUO':
+            raise _RefusedError(f'the data type {spec}')
+
+    def __setstate__(self, state: tuple) -> None:
+        """Set the byte order, '<', '>' or '|', the only part that matters."""
+        self.dtype = self.dtype.newbyteorder(state[1])
+
+
+class _Array(np.ndarray):
+    """Array whose pickled state is checked."""
+
+    def __setstate__(self, state: tuple) -> None:
+        """Fill the array."""
+        version, shape, kind, is_fortran, data = state
+        if (kind.dtype.kind == 'O') != isinstance(data, list):
+            raise _RefusedError('an array of pointers')
+        super().__setstate__((version, shape, kind.dtype, is_fortran, data))
+
+    def __reduce__(self) -> tuple:
+        """Pickle as a plain array, for worker processes."""
+        return np.asarray(self).__reduce__()
+
+
+_ALLOWED = {
+    # an argument of _reconstruct; called, it could take pointers from the file
+    'ndarray': None,
+    'dtype': _Dtype,
+    '_reconstruct': lambda *_: np.ndarray.__new__(_Array, 0),
+    'scalar': lambda kind, data: np.frombuffer(data, kind.dtype)[0].item(),
+    '_frombuffer': lambda data, kind, shape, order: np.frombuffer(
+        data, kind.dtype
+    ).reshape(shape, order=order),
+    'encode': lambda text, encoding: text.encode('latin1'),
+    'bytes': bytes,
+}
+
+
+class _PlainUnpickler(pickle.Unpickler):
+    """Unpickler that refuses whatever is no array, number, text or container."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Return our own stand-in of a permitted function."""
+        if module in _PICKLED_MODULES and name in _ALLOWED:
+            return _ALLOWED[name]
+        return self.find_other(module, name)
+
+    def find_other(self, module: str, name: str) -> Any:
+        """Refuse another object."""
+        raise _RefusedError(f'{module}.{name}')
+
+
+class _Object:
+    """Stand-in for an object that is left out; it ignores its arguments and state."""
+
+    def __new__(cls, *_: Any, **__: Any) -> '_Object':
+        return super().__new__(cls)
+
+    def __setstate__(self, *_: Any) -> None:
+        """Ignore the state."""
+
+    __setitem__ = append = extend = add = __setstate__
+    dump_patches = False  # read by torch.load of modules
+
+
+class _TensorUnpickler(_PlainUnpickler):
+    """Unpickler that calls nothing but what builds tensors, arrays and containers."""
+
+    def find_other(self, module: str, name: str) -> Any:
+        """Return what `torch.load` permits, or the stand-in."""
+        known = torch_unpickler._get_allowed_globals()
+        known = {**known, **torch_unpickler._get_user_allowed_globals()}
+        known['builtins.getattr'] = _Object
+        found = known.get(f'{IMPORT_MAPPING.get(module, module)}.{name}', _Object)
+        # a state that the file sets must not reach what others use
+        if isinstance(found, FunctionType):
+            return lambda *args: found(*args)
+        is_shared = isinstance(found, type) and not found.__flags__ & _IMMUTABLE
+        return _Object if is_shared else found
+
+
+def load_objects(path: Path) -> Any:
+    """Load a ``.pkl`` file, or an ``.npz`` file with object arrays.
+
+    Returns dicts, lists and tuples of arrays, numbers and text; of an ``.npz`` file a
+    dict of its arrays, in which arrays of one object are that object.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is damaged or holds other objects.
+    """
+    require_file(path)
+    try:
+        with path.open('rb') as file:
+            if file.read(2) != b'PK':
+                file.seek(0)
+                return _unpickle(file)
+        return _load_archive(path)
+    except _RefusedError as error:
+        raise ValueError(
+            f'{path} is refused: it holds {error}; only arrays, numbers, text, dicts '
+            'and lists are loaded, because other pickled objects can run any code'
+        ) from error
+    # damaged pickles and archives raise nearly any kind of error
+    except Exception as error:
+        reason = ' '.join(str(error).split())[:200] or type(error).__name__
+        raise ValueError(f'{path} is damaged or no pickle ({reason})') from error
+
+
+def _load_archive(path: Path) -> dict[str, Any]:
+    with np.load(path, allow_pickle=False) as archive:
+        check_sizes(archive.zip, archive.files, path.stat().st_size)
+        values = {}
+        for name in archive.files:
+            with archive.zip.open(f'{name}.npy') as file:
+                np.lib.format.read_magic(file)
+                _, _, kind = np.lib.format.read_array_header_1_0(file)
+                if not kind.hasobject:
+                    values[name] = archive[name]
+                    continue
+                array = _unpickle(file)
+                values[name] = array.item() if array.size == 1 else array
+    return values
+
+
+def _unpickle(file: BinaryIO) -> Any:
+    # latin1: text and arrays that Python 2 pickled
+    return _PlainUnpickler(file, encoding='latin1').load()
+
+
+def safe_load(path: str | Path, map_location: Any = 'cpu') -> Any:
+    """Load a checkpoint without executing what it holds.
+
+    It is a file of ``torch.save``, or a ``.safetensors`` file, whose metadata may have
+    ``meta`` in JSON. Objects beside the weights, such as the random generator of a
+    training script, are left out.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is no checkpoint, is damaged or has other objects in place of
+            weights.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f'{path}: no such checkpoint file')
+    if path.suffix == SAFETENSORS:
+        return _load_safetensors(path, map_location)
+    with shims(), ignored_warnings():  # about other versions of pickle
+        allow_checkpoint_globals()  # onedl-mmengine disallows them after each load
+        try:
+            return torch.load(path, map_location=map_location, weights_only=True)
+        except pickle.UnpicklingError as error:
+            content = _load_tensors(path, map_location)
+            if _holds_tensors(content):
+                return content
+            raise ValueError(f'{path}: {explain_refusal(error)}') from error
+        except Exception as error:
+            if isinstance(error, OSError) and error.filename is not None:
+                raise
+            # A damaged file can make the unpickler raise anything.
+            raise ValueError(f'{path}: {DAMAGED_CHECKPOINT}') from error
+
+
+def _load_tensors(path: Path, map_location: Any) -> Any:
+    """Load all but other objects; None if the file is damaged."""
+    module = SimpleNamespace(
+        __name__='tensors',
+        Unpickler=_TensorUnpickler,
+        load=lambda file, **options: _TensorUnpickler(file, **options).load(),
+    )
+    try:
+        content = torch.load(path, map_location, module, weights_only=False)
+        return _without_objects(content)
+    except Exception:  # the caller names the first error
+        return None
+
+
+def _without_objects(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    kept = {key: x for key, x in value.items() if not isinstance(x, _Object)}
+    return {key: _without_objects(x) for key, x in kept.items()}
+
+
+def _holds_tensors(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(_holds_tensors, value.values()))
+    return isinstance(value, torch.Tensor | np.ndarray)
+
+
+def _load_safetensors(path: Path, map_location: Any) -> dict[str, Any]:
+    from safetensors import safe_open
+
+    try:
+        with safe_open(path, 'pt', str(map_location)) as file:
+            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            meta = json.loads((file.metadata() or {}).get('meta', '{}'))
+    except Exception as error:  # the package's errors have no common base
+        reason = f'not a safetensors file, or a damaged one: {one_line(error):.100}'
+        raise ValueError(f'{path}: {reason}') from error
+    return {'meta': meta, 'state_dict': state}
+
+
+def save_checkpoint(content: dict[str, Any], path: Path) -> None:
+    """Save ``state_dict`` and ``meta`` in the format of the path's suffix.
+
+    In ``.safetensors`` files, arrays of the latter become lists.
+    """
+    if path.suffix != SAFETENSORS:
+        torch.save(content, path)
+        return
+    from safetensors.torch import save_file
+
+    state = {key: value.contiguous() for key, value in content['state_dict'].items()}
+    meta = json.dumps(content['meta'], default=lambda array: array.tolist())
+    save_file(state, path, {'format': 'pt', 'meta': meta})
