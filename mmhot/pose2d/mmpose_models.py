@@ -20,7 +20,7 @@ from mmhot.compat.checkpoints import safe_load
 from mmhot.deploy.captured_graphs import BATCH_SIZES, CapturedGraphs
 from mmhot.deploy.half_precision import half_precision, move_to_device
 from mmhot.deploy.onnx_sessions import count_threads
-from mmhot.errors import ignored_warnings
+from mmhot.errors import ArgumentError, ignored_warnings
 from mmhot.geometry.crops import crop_matrix
 from mmhot.pose2d.cache import identify
 from mmhot.pose2d.interfaces import Crop, CropEstimator, Detector, Images
@@ -282,8 +282,9 @@ def _open(
         raise ValueError(f'{named.name} is an ONNX model, which PyTorch cannot run')
     source = str(weights or named.weights)
     if not source:
-        raise ValueError(
-            f'{named.config.stem} has no published weights: give a file as {argument}'
+        raise ArgumentError(
+            f'%s has no published weights: give a file as {{{argument}}}',
+            named.config.stem,
         )
     config = read_config_file(named.config)
     # warnings that it has no weights yet are recorded, and so not shown: MMDetection
@@ -294,8 +295,11 @@ def _open(
         warnings.catch_warnings(record=True),
     ):
         model = build(config, device='cpu')
-    hint = f': give a file as {argument}'
-    content = safe_load(find_shipped(source) or local_file(source, hint))
+    try:
+        path = find_shipped(source) or local_file(source)
+    except ValueError as error:
+        raise ArgumentError(f'%s: give a file as {{{argument}}}', error) from error
+    content = safe_load(path)
     load_strictly(model, source, content, allows_more=True)
     model.eval()
     meta = content.get('meta')
