@@ -25,7 +25,7 @@ from mmhot.geometry.crops import crop_matrix
 from mmhot.pose2d.cache import identify
 from mmhot.pose2d.interfaces import Crop, CropEstimator, Detector, Images
 from mmhot.skeletons.joints import Skeleton, add_skeleton, get_skeleton
-from mmhot.structures.people import Boxes, Poses
+from mmhot.structures.people import Boxes, Pose
 from mmhot.weights.config_files import read_config_file
 from mmhot.weights.hub import local_file
 from mmhot.weights.index import find_shipped
@@ -168,7 +168,7 @@ class MMPoseEstimator(CropEstimator):
             self.estimate_fast([_BLANK], [_WHOLE])  # captures the graphs
 
     @torch.no_grad()
-    def estimate_crops(self, crops: list[Crop], flip_test: bool) -> Iterator[Poses]:
+    def estimate_crops(self, crops: list[Crop], flip_test: bool) -> Iterator[Pose]:
         """Estimate keypoints (K, 2) and scores (K,) of each pair of image and box."""
         settings = self.model.test_cfg
         settings = {**settings, 'flip_test': flip_test and settings.get('flip_test')}
