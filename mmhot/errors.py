@@ -159,12 +159,8 @@ def require_choice(name: str, given: object, known: Iterable[object]) -> None:
     """Raise ArgumentError if an argument is none of the known values."""
     if given not in known:
         listed = [str(each) for each in known]
-        raise ArgumentError(
-            f'{{{name}}} must be one of %s, got %r%s',
-            ', '.join(listed),
-            given,
-            did_you_mean(given, listed),
-        )
+        text = f'{{{name}}} must be one of %s, got %r%s'
+        raise ArgumentError(text, ', '.join(listed), given, did_you_mean(given, listed))
 
 
 def hint_at_names(given: str, known: Iterable[str], title: str = 'known') -> str:

@@ -27,14 +27,20 @@ def option_names(part=Options):
 def raised_errors():
     """Yield the place, class, text and number of values of errors of the package."""
     for path in sorted(PACKAGE.rglob('*.py')):
-        for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
-            if isinstance(node, ast.Raise) and getattr(node.exc, 'args', None):
-                text = node.exc.args[0]
+        nodes = ast.walk(ast.parse(path.read_text(encoding='utf-8')))
+        known = [x for x in nodes if isinstance(x, ast.Assign | ast.Raise)]
+        assigned = {}
+        for node in sorted(known, key=lambda x: x.lineno):
+            if isinstance(node, ast.Assign):
+                assigned[ast.unparse(node.targets[0])] = node.value
+            elif getattr(node.exc, 'args', None):
+                text, *values = node.exc.args
+                text = assigned.get(ast.unparse(text), text)
                 parts = text.values if isinstance(text, ast.JoinedStr) else [text]
-                known = [x.value if isinstance(x, ast.Constant) else '?' for x in parts]
-                place = f'{path.name}:{node.lineno}'
-                kind, num_values = ast.unparse(node.exc.func), len(node.exc.args) - 1
-                yield place, kind, ''.join(map(str, known)), num_values
+                shown = (getattr(x, 'value', '?') for x in parts)
+                literal = ''.join(x if isinstance(x, str) else '?' for x in shown)
+                kind = ast.unparse(node.exc.func)
+                yield f'{path.name}:{node.lineno}', kind, literal, len(values)
 
 
 @pytest.mark.parametrize(

@@ -60,12 +60,8 @@ class OnnxNetwork:
                 'mmhot export'
             ) from error
         if keep is not None and [*np.atleast_1d(keep)] != kept:
-            raise ArgumentError(
-                '{keep=}%r needs PyTorch, or an export with --keep: %s keeps %s',
-                keep,
-                path,
-                kept or 'all frames',
-            )
+            text = '{keep=}%r needs PyTorch, or an export with --keep: %s keeps %s'
+            raise ArgumentError(text, keep, path, kept or 'all frames')
         if kept:
             counts = ', then '.join(map(str, kept))
             self.name += f' ({counts} of {self.num_frames} frames)'

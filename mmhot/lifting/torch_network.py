@@ -72,11 +72,8 @@ class TorchNetwork:
         backbone = self.model.backbone
         if not isinstance(backbone, Host) or not backbone.hourglass.pruners:
             if keep is not None:
-                raise ArgumentError(
-                    '{keep=}%r needs a model with a pruner: %s has none',
-                    keep,
-                    self.name,
-                )
+                text = '{keep=}%r needs a model with a pruner: %s has none'
+                raise ArgumentError(text, keep, self.name)
             return
         keep = self.model.test_cfg.get('keep') if keep is None else keep
         counts = backbone.hourglass.keep_counts(keep, self.num_frames)

@@ -282,10 +282,8 @@ def _open(
         raise ValueError(f'{named.name} is an ONNX model, which PyTorch cannot run')
     source = str(weights or named.weights)
     if not source:
-        raise ArgumentError(
-            f'%s has no published weights: give a file as {{{argument}}}',
-            named.config.stem,
-        )
+        text = f'%s has no published weights: give a file as {{{argument}}}'
+        raise ArgumentError(text, named.config.stem)
     config = read_config_file(named.config)
     # warnings that it has no weights yet are recorded, and so not shown: MMDetection
     # sets filters of its own

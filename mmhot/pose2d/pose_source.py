@@ -172,12 +172,8 @@ def open_pose_source(
     kind = POSE_ESTIMATORS.get(request.model)
     estimator = _open(kind or ModelKind(_open_estimator, True), request, 'pose2d')
     if skeleton not in (None, estimator.skeleton):
-        raise ArgumentError(
-            '{pose2d_skeleton} is %r, but the keypoints of %s are those of %r',
-            skeleton,
-            request.model,
-            estimator.skeleton,
-        )
+        text = '{pose2d_skeleton} is %r, but the keypoints of %s are those of %r'
+        raise ArgumentError(text, skeleton, request.model, estimator.skeleton)
     if estimator.has_score_curve:
         estimator = TurnedCrops(estimator)
     request = replace(request, estimator=estimator)
@@ -190,11 +186,8 @@ def open_pose_source(
 def _open(kind: ModelKind, request: ModelRequest, role: str) -> Any:
     """Open a model, unless it was given weights that it cannot take."""
     if request.weights is not None and not kind.takes_weights:
-        raise ArgumentError(
-            f'{{{role}_weights}} is %s, but %s has its own weights',
-            request.weights,
-            request.model,
-        )
+        text = f'{{{role}_weights}} is %s, but %s has its own weights'
+        raise ArgumentError(text, request.weights, request.model)
     return kind.open(request)
 
 

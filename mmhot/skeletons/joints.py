@@ -263,11 +263,8 @@ def skeleton_with(count: int, argument: str = 'skeleton') -> str:
     known = {x.num_keypoints: x.name for x in SKELETONS.values() if x.by_count}
     if count not in known:
         listed = ', '.join(f'{number} ({name})' for number, name in known.items())
-        raise ArgumentError(
-            f'there are %s keypoints per person; known are %s: give {{{argument}}}',
-            count,
-            listed,
-        )
+        text = f'there are %s keypoints per person; known are %s: give {{{argument}}}'
+        raise ArgumentError(text, count, listed)
     return known[count]
 
 

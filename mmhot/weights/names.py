@@ -389,11 +389,8 @@ def runtime(
             )
         return graph
     if graph is None and backend == 'onnx':
-        raise ArgumentError(
-            '{backend=}%r runs shipped models and those of mmhot export, not %s',
-            backend,
-            model.name,
-        )
+        text = '{backend=}%r runs shipped models and those of mmhot export, not %s'
+        raise ArgumentError(text, backend, model.name)
     has_torch = find_spec('torch') is not None
     if not has_torch and (graph is None or backend == 'torch'):
         raise ValueError(f'{model.name} needs PyTorch: {INSTALL_MMPOSE}')

@@ -46,7 +46,7 @@ BAD_ARRAYS = {
     ),
     'no header': (
         {'width': None, 'height': None, 'fps': None},
-        'does not state width, height, fps: give `image_size` and `fps`',
+        'does not state width, height, fps: give image_size and fps',
     ),
     'fps 0': ({'fps': 0}, 'fps must be above 0'),
     'other size': (

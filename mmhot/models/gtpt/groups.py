@@ -281,11 +281,8 @@ def count_tokens(
     """
     rates = _check_rates((1.0,) if keep_rates is None else keep_rates)
     if depth % len(rates):
-        raise ArgumentError(
-            '{keep_rates} must divide the %s layers evenly, got %s rates',
-            depth,
-            len(rates),
-        )
+        text = '{keep_rates} must divide the %s layers evenly, got %s rates'
+        raise ArgumentError(text, depth, len(rates))
     rates = [rate for rate in rates for _ in range(depth // len(rates))]
     counts = tuple(int(num_patches * rate) for rate in rates)
     for layer, count in enumerate(counts):
@@ -309,15 +306,11 @@ def _check_rates(keep_rates: Sequence[float]) -> tuple[float, ...]:
     is_list = isinstance(keep_rates, Sequence) and not isinstance(keep_rates, str)
     rates = tuple(keep_rates) if is_list else ()
     if not rates or not all(_is_share(rate) for rate in rates):
-        raise ArgumentError(
-            '{keep_rates} must be a list of numbers above 0 and at most 1, got %r',
-            keep_rates,
-        )
+        text = '{keep_rates} must be a list of numbers above 0 and at most 1, got %r'
+        raise ArgumentError(text, keep_rates)
     if any(later > earlier for earlier, later in zip(rates, rates[1:], strict=False)):
-        raise ArgumentError(
-            '{keep_rates} must not grow, as pruned patches do not come back, got %s',
-            keep_rates,
-        )
+        text = '{keep_rates} must not grow, as pruned patches do not come back, got %s'
+        raise ArgumentError(text, keep_rates)
     return tuple(map(float, rates))
 
 

@@ -199,11 +199,8 @@ class Hourglass(nn.Module):
             )
         keeps = list(keep) if isinstance(keep, Sequence) else [keep]
         if len(keeps) != len(built):
-            raise ArgumentError(
-                '{keep} must be a number for each of %s pruners, got %r',
-                len(built),
-                keep,
-            )
+            text = '{keep} must be a number for each of %s pruners, got %r'
+            raise ArgumentError(text, len(built), keep)
         if self.fixed_lengths and keeps != built:
             raise ArgumentError(
                 '{keep=}%r cannot be changed: layers of this model are built for %s '
@@ -264,12 +261,8 @@ def _check_counts(keeps: Sequence[Any], num_frames: int, name: str) -> list[int]
     for keep in keeps:
         is_count = isinstance(keep, Integral) and not isinstance(keep, bool)
         if not is_count or not 1 <= keep <= most:
-            raise ArgumentError(
-                f'{{{name}}} must be from 1 to %s, got %r for %s frames',
-                most,
-                keep,
-                num_frames,
-            )
+            text = f'{{{name}}} must be from 1 to %s, got %r for %s frames'
+            raise ArgumentError(text, most, keep, num_frames)
         most = keep - 1
     return [int(keep) for keep in keeps]
 
