@@ -3,7 +3,7 @@
 import os
 import re
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
@@ -36,6 +36,30 @@ _UNEXPECTED = (
     TypeError,
 )
 DAMAGED_CHECKPOINT = 'not a checkpoint, or a damaged one: torch.load cannot read it'
+
+
+class ArgumentError(ValueError):
+    """Wrong argument, which may be an option of the command line.
+
+    Its arguments are a text and the values of its ``%s`` and so on, as for loggers. In
+    the text ``{fov}`` is the name of an argument, and ``{keep=}%r`` has a value, too.
+    """
+
+    def __str__(self) -> str:
+        return self.named({})
+
+    def named(self, flags: Mapping[str, str]) -> str:
+        """Return the message with flags of the command line in place of arguments."""
+        text, *values = self.args
+        given = (x.named(flags) if isinstance(x, ArgumentError) else x for x in values)
+
+        def show(found: re.Match) -> str:
+            name, sign = found.groups()
+            return (
+                flags[name] + sign.replace('=', ' ') if name in flags else name + sign
+            )
+
+        return re.sub(r'{(\w+)(=?)}', show, text) % tuple(given)
 
 
 def escape(text: object, replacement: str | None = None) -> str:
@@ -109,6 +133,8 @@ def naming(path: Path) -> Iterator[None]:
     name = escape(path)
     try:
         yield
+    except ArgumentError as error:
+        raise ArgumentError('%s: %s', name, error) from error
     except ValueError as error:
         raise ValueError(f'{name}: {one_line(error)}') from error
     except FileNotFoundError as error:
@@ -130,11 +156,11 @@ def did_you_mean(given: str, known: Iterable[str]) -> str:
 
 
 def require_choice(name: str, given: object, known: Iterable[object]) -> None:
-    """Raise ValueError if an argument is none of the known values."""
+    """Raise ArgumentError if an argument is none of the known values."""
     if given not in known:
         listed = [str(each) for each in known]
-        text = f'{name} must be one of {", ".join(listed)}, got {given!r}'
-        raise ValueError(text + did_you_mean(given, listed))
+        text = f'{{{name}}} must be one of %s, got %r%s'
+        raise ArgumentError(text, ', '.join(listed), given, did_you_mean(given, listed))
 
 
 def hint_at_names(given: str, known: Iterable[str], title: str = 'known') -> str:

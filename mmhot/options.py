@@ -15,7 +15,7 @@ from math import inf
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
-from mmhot.errors import did_you_mean, require_choice
+from mmhot.errors import ArgumentError, did_you_mean, require_choice
 
 T = TypeVar('T', bound='Options')
 Function = TypeVar('Function', bound=Callable[..., Any])
@@ -56,19 +56,21 @@ class Argument:
     decides: bool = True
 
     def check(self, name: str, kind: type, given: Any) -> Any:
-        """Convert and check a value; messages begin with ``name``."""
+        """Convert and check the value of an argument."""
         expected = self.expected or _KINDS.get(kind)
         try:
             value = self.convert(given) if self.convert else _to(kind, given)
         except (TypeError, ValueError) as error:
             if expected is None:
                 raise
-            raise ValueError(f'{name} must be {expected}, got {given!r}') from error
+            raise ArgumentError(
+                f'{{{name}}} must be %s, got %r', expected, given
+            ) from error
         low, high = self.low, self.high
         if kind in (int, float) and not low <= value <= high:
             wanted = f'at least {low:g}' if high == inf else f'from {low:g} to {high:g}'
             unit = '' if self.metavar == 'N' else f' {self.metavar.lower()}'
-            raise ValueError(f'{name} must be {wanted}{unit}, got {value:g}')
+            raise ArgumentError(f'{{{name}}} must be %s, got %g', wanted + unit, value)
         if self.choices:
             require_choice(name, value, self.choices)
         return value
@@ -90,7 +92,7 @@ class Options:
         title (str): Section of the command line's help for the fields of a class.
 
     Raises:
-        ValueError: If a value is wrong; the message names the argument.
+        ArgumentError: If a value is wrong.
     """
 
     title = ''
@@ -115,10 +117,10 @@ class Options:
         return getattr(self, name, None) != default
 
     def refuse(self, names: Iterable[str], reason: str) -> None:
-        """Raise ValueError for a field of these names that is not the default."""
+        """Raise ArgumentError for a field of these names that is not the default."""
         for name in sorted(names):
             if self.is_given(name):
-                raise ValueError(f'{name} {reason}')
+                raise ArgumentError(f'{{{name}}} %s', reason)
 
     @classmethod
     def of(cls: type[T], **values: object) -> T:
@@ -185,7 +187,9 @@ def read_names(name: str, value: Any, known: Iterable[str]) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(part.strip() for part in parts))
     for each in names:
         if each not in known:
-            raise ValueError(f'{name} must be among {",".join(known)}; got {each!r}')
+            raise ArgumentError(
+                f'{{{name}}} must be among %s; got %r', ','.join(known), each
+            )
     return names
 
 

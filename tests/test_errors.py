@@ -1,11 +1,46 @@
 """Messages of one printable, short line."""
 
+import ast
 import os
+import pickle
+import re
+from dataclasses import fields
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-from mmhot.errors import escape, naming, one_line, require_file
+from mmhot.errors import ArgumentError, escape, naming, one_line, require_file
+from mmhot.options import Options
+
+PACKAGE = Path(__file__).parents[1] / 'mmhot'
+FLAGS = {'fov': '--fov', 'keep': '--keep', 'image_size': '--image-size'}
+
+
+def option_names(part=Options):
+    for room in 'apis', 'chain', 'pose2d':
+        import_module(f'mmhot.{room}.options')
+    own = {each.name for each in fields(part)}
+    return own.union(*map(option_names, part.__subclasses__()))
+
+
+def raised_errors():
+    """Yield the place, class, text and number of values of errors of the package."""
+    for path in sorted(PACKAGE.rglob('*.py')):
+        nodes = ast.walk(ast.parse(path.read_text(encoding='utf-8')))
+        known = [x for x in nodes if isinstance(x, ast.Assign | ast.Raise)]
+        assigned = {}
+        for node in sorted(known, key=lambda x: x.lineno):
+            if isinstance(node, ast.Assign):
+                assigned[ast.unparse(node.targets[0])] = node.value
+            elif getattr(node.exc, 'args', None):
+                text, *values = node.exc.args
+                text = assigned.get(ast.unparse(text), text)
+                parts = text.values if isinstance(text, ast.JoinedStr) else [text]
+                shown = (getattr(x, 'value', '?') for x in parts)
+                literal = ''.join(x if isinstance(x, str) else '?' for x in shown)
+                kind = ast.unparse(node.exc.func)
+                yield f'{path.name}:{node.lineno}', kind, literal, len(values)
 
 
 @pytest.mark.parametrize(
@@ -58,3 +93,46 @@ def test_special_files_are_refused(tmp_path):
             require_file(path)
     with pytest.raises(FileNotFoundError, match=r'none\\n does not exist'):
         require_file(tmp_path / 'none\n')
+
+
+@pytest.mark.parametrize(
+    ('error', 'text', 'line'),
+    [
+        (ArgumentError('{fov} must be 1'), 'fov must be 1', '--fov must be 1'),
+        (
+            ArgumentError('{keep=}%r needs a pruner: %s has none', 9, 'a{fov}%s.pth'),
+            'keep=9 needs a pruner: a{fov}%s.pth has none',
+            '--keep 9 needs a pruner: a{fov}%s.pth has none',
+        ),
+        (
+            ArgumentError('%s: %s', '{fov}', ArgumentError('give {image_size}')),
+            '{fov}: give image_size',
+            '{fov}: give --image-size',
+        ),
+        (ArgumentError("{runner=}'ray': no"), "runner='ray': no", "runner='ray': no"),
+    ],
+)
+def test_arguments_are_named_by_flags(error, text, line):
+    for same in error, pickle.loads(pickle.dumps(error)):
+        assert (str(same), same.named(FLAGS)) == (text, line)
+
+
+def test_the_name_of_a_file_keeps_the_arguments_of_its_errors():
+    with (
+        pytest.raises(ArgumentError, match=r'^{a}\.json: give fov$') as caught,
+        naming(Path('{a}.json')),
+    ):
+        raise ArgumentError('give {fov}')
+    assert caught.value.named(FLAGS) == '{a}.json: give --fov'
+
+
+def test_errors_that_name_options_are_argument_errors():
+    names = option_names()
+    verbs = '=|:| must | needs? | does not | cannot '
+    first = re.compile(rf'.*`|({"|".join(names)})({verbs})')
+    for place, kind, text, num_values in raised_errors():
+        if kind == 'ArgumentError':
+            assert text.count('%') == num_values, place
+            assert {*re.findall(r'{(\w+)=?}', text)} <= names, place
+        elif kind == 'ValueError':
+            assert not first.match(text), f'{place}: raise ArgumentError'

@@ -20,6 +20,7 @@ from mmhot.chain.core_steps import SetLens
 from mmhot.chain.options import InferOptions
 from mmhot.chain.progress import ShowStage, no_bar, stage_bars, text_bar
 from mmhot.compat.installation import choose_device
+from mmhot.errors import ArgumentError
 from mmhot.frames.decoding import DEFAULT_FPS
 from mmhot.frames.inputs import open_inputs
 from mmhot.frames.shot_boundaries import CutDetector
@@ -125,7 +126,7 @@ class Inferencer(BaseMMPoseInferencer):
         # not the base's, which loads a single model
         lifts = pose3d is not None or pose3d_weights is not None
         if pose2d is None and not lifts:
-            raise ValueError('pose2d or pose3d must be given, or both')
+            raise ArgumentError('{pose2d} or {pose3d} must be given, or both')
         if det_cat_ids not in (None, 0, [0], (0,)):
             raise ValueError(f'det_cat_ids must be 0, people, got {det_cat_ids!r}')
         device = choose_device(device)

@@ -13,6 +13,7 @@ from torch import Tensor
 import mmhot.plugin  # noqa: F401 registers, also for configs of MMPose
 from mmhot.apis.options import CostOptions, PruningOptions
 from mmhot.compat.installation import choose_device
+from mmhot.errors import ArgumentError
 from mmhot.evaluation.cost import count_parts, input_shape
 from mmhot.models.gtpt.head import GTPTHead
 from mmhot.pose2d.mmpose_models import load_pose_model
@@ -44,14 +45,16 @@ def measure_cost(model: str, **options: object) -> dict:
     network = network.to(device).eval()
     shape = chosen.shape or input_shape(config, network)
     if shape is None:
-        raise ValueError(f'{path} does not define the shape of an input: add `shape`')
+        raise ArgumentError(
+            '%s does not define the shape of an input: add {shape}', path
+        )
     inputs = torch.randn(chosen.batch, *shape, device=device)
     try:
         layers = count_parts(network, inputs[:1], None, mode='tensor')
     except (IndexError, RuntimeError, ValueError) as error:
         reason = ' '.join(str(error).split())
-        raise ValueError(
-            f'{path}: no pass with shape {list(shape)}: {reason}'
+        raise ArgumentError(
+            '%s: no pass with {shape} %s: %s', path, list(shape), reason
         ) from error
     names = ('parameters', 'macs', 'product_macs')
     costs = {
@@ -118,7 +121,9 @@ def trace_pruning(
     """
     head = model.head
     if not isinstance(head, GTPTHead):
-        raise ValueError(f'model must have a GTPTHead, got a {type(head).__name__}')
+        raise ArgumentError(
+            '{model} must have a GTPTHead, got a %s', type(head).__name__
+        )
     rows, columns = image.shape[:2]
     bbox = np.array([bbox or (0, 0, columns, rows)], np.float32)
     with DefaultScope.overwrite_default_scope('mmpose'):

@@ -16,6 +16,7 @@ from mmhot.chain.options import (
 )
 from mmhot.chain.progress import Bars, no_bar, stage_bars, text_bar
 from mmhot.chain.write import export
+from mmhot.errors import ArgumentError
 from mmhot.frames.inputs import find_inputs
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.io.readers.predictions import as_predictions
@@ -117,11 +118,13 @@ def _check_keypoints(keypoints: Clip2D | np.ndarray, options: LiftOptions) -> Cl
     for name in OF_FILES if is_clip else ('single',):
         if getattr(options, name) is not None:
             what = 'a Clip2D' if is_clip else 'an array'
-            raise ValueError(f'{name} is for files of keypoints, not for {what}')
+            raise ArgumentError(f'{{{name}}} is for keypoint files, not for %s', what)
     if is_clip:
         return check_clip(keypoints)
     if options.image_size is None or options.fps is None:
-        raise ValueError('image_size and fps must be given with an array of keypoints')
+        raise ArgumentError(
+            '{image_size} and {fps} must be given with an array of keypoints'
+        )
     return Clip2D.from_arrays(
         keypoints, options.image_size, options.fps, skeleton=options.skeleton
     )

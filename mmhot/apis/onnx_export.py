@@ -13,7 +13,7 @@ from mmhot.apis.onnx_models import NUM_INPUTS, Exportable, open_exportable
 from mmhot.apis.options import OnnxOptions
 from mmhot.deploy.onnx_graphs import KEPT, OPSET, write_graph
 from mmhot.deploy.onnx_sessions import open_session
-from mmhot.errors import escape, ignored_warnings
+from mmhot.errors import ArgumentError, escape, ignored_warnings
 from mmhot.io.atomic import replacing
 from mmhot.version import __version__
 from mmhot.weights.hub import META_FILE, MODEL_FILE
@@ -68,10 +68,12 @@ def export_onnx(
 def _check_folder(out: Path) -> None:
     """Refuse folders with files of others, and those that cannot be written."""
     if out.exists() and not out.is_dir():
-        raise NotADirectoryError(f'out must be a folder, and {out} is a file')
+        raise ArgumentError('{out} must be a folder, and %s is a file', out)
     found = {path.name for path in out.iterdir()} if out.is_dir() else set()
     if found and not {MODEL_FILE, META_FILE} <= found:
-        raise ValueError(f'out must be a new, empty or exported folder: {out} is not')
+        raise ArgumentError(
+            '{out} must be a new, empty or exported folder: %s is not', out
+        )
     nearest = next(path for path in (out, *out.absolute().parents) if path.exists())
     try:
         TemporaryDirectory(prefix='.mmhot-', dir=nearest).cleanup()

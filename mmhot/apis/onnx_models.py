@@ -13,6 +13,7 @@ from mmengine.config import Config
 from torch import Tensor, nn
 
 from mmhot.deploy.onnx_graphs import DetectorGraph, LifterGraph, PoseGraph
+from mmhot.errors import ArgumentError
 from mmhot.frames.inputs import open_inputs
 from mmhot.geometry.crops import IMAGE_MEAN, crop_matrix
 from mmhot.geometry.keypoint_arrays import whole_numbers
@@ -97,7 +98,9 @@ def _open_lifter(
         plain.test_cfg['keep'] = kept
     skeleton = lifter.skeleton
     if inputs is None and not lifter.is_person:
-        raise ValueError(f'inputs must be a file of 2D keypoints of {skeleton.name}')
+        raise ArgumentError(
+            '{inputs} must be a file of 2D keypoints of %s', skeleton.name
+        )
     real = _windows(lifter, _inputs(inputs, 'skating_2d_coco17.npz'))
     decoder = config.model.head.decoder.to_dict()
     meta = dict(
@@ -257,7 +260,7 @@ def _open_detector(
 
 def _check_keep(keep: Numbers, prunes: bool, model: str) -> None:
     if keep is not None and not prunes:
-        raise ValueError(f'keep needs a model that prunes, and {model} does not')
+        raise ArgumentError('{keep} needs a model that prunes, and %s does not', model)
 
 
 def _check_colors(preprocessor: nn.Module, order: str, model: str) -> dict[str, Any]:
@@ -296,8 +299,8 @@ def _inputs(given: str | None, name: str) -> str:
         return given
     demo = _DEMO / name
     if not demo.is_file():
-        raise ValueError(
-            'inputs: give a video or images of people for a 2D model or detector, or '
+        raise ArgumentError(
+            '{inputs}: give a video or images of people for a 2D model or detector, or '
             '2D keypoints for a lifter; results of both back ends are compared on them'
         )
     return str(demo)

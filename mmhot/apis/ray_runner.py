@@ -14,7 +14,7 @@ from mmhot.chain.options import InferRunOptions
 from mmhot.chain.progress import no_bar, text_bar
 from mmhot.chain.worker import ClipWorker, Outcome
 from mmhot.compat.installation import import_extra
-from mmhot.errors import explain
+from mmhot.errors import ArgumentError, explain
 from mmhot.extensions import load_extensions
 from mmhot.frames.inputs import ClipInput
 
@@ -100,12 +100,14 @@ def _repeat(lines: list[tuple[str, bool]], say: Say) -> None:
 @contextmanager
 def _connected(address: str | None) -> Iterator[Any]:
     """Yield the module ``ray``, connected to a cluster."""
-    ray = import_extra('ray', "runner='ray'", 'ray')
+    ray = import_extra('ray', 'the runner ray', 'ray')
     try:
         ray.init(address=address, log_to_driver=False, logging_level='ERROR')
     except (OSError, RuntimeError, ValueError) as error:
         place = address or os.environ.get('RAY_ADDRESS', 'this machine')
-        raise ValueError(f'address: no Ray cluster at {place}: {error}') from error
+        raise ArgumentError(
+            '{address}: no Ray cluster at %s: %s', place, error
+        ) from error
     try:
         yield ray
     finally:
@@ -125,8 +127,8 @@ def _start(
     if num_gpus is None:
         num_gpus = float(resources.get('GPU', 0) > 0 and run.device != 'cpu')
     if run.device == 'cuda' and not num_gpus:
-        raise ValueError(
-            "device='cuda' needs GPUs: the cluster has none, or gpus_per_worker is 0"
+        raise ArgumentError(
+            "{device=}'cuda' needs GPUs: the cluster has none or {gpus_per_worker} is 0"
         )
     most = int(resources.get('CPU', 0) / num_cpus)
     if num_gpus:
@@ -134,9 +136,13 @@ def _start(
     num_workers = options.num_workers or max(1, min(most, count))
     # a cluster may grow
     if num_workers > most and options.address is None:
-        raise ValueError(
-            f'num_workers must be at most {most} on this machine, with {num_cpus:g} '
-            f'CPUs and {num_gpus:g} GPUs each; got {num_workers}'
+        raise ArgumentError(
+            '{num_workers} must be at most %s on this machine, with %g CPUs and %g '
+            'GPUs each; got %s',
+            most,
+            num_cpus,
+            num_gpus,
+            num_workers,
         )
     actor = ray.remote(_RemoteWorker).options(
         num_cpus=num_cpus,

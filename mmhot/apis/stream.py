@@ -14,6 +14,7 @@ from mmhot.chain.live import LiveLifter, LivePerson
 from mmhot.chain.options import InferRunOptions, LiveOptions
 from mmhot.chain.progress import Bars, no_bar
 from mmhot.chain.steps import STEPS
+from mmhot.errors import ArgumentError
 from mmhot.frames import streams
 from mmhot.frames.capture import Capture, LiveFrame
 from mmhot.io.results import results_folder
@@ -97,11 +98,15 @@ def _check(options: InferRunOptions) -> None:
     own = {each.name for each in fields(options)}
     options.refuse(own - _ACTING, 'needs a whole clip: it is not for live streams')
     if options.axes == 'world':
-        raise ValueError("axes='world' needs a whole clip: it is not for live streams")
+        raise ArgumentError(
+            "{axes=}'world' needs a whole clip: it is not for live streams"
+        )
     live = {step.name for step in _LIVE_STEPS}
     for name in options.without:
         if name not in live:
-            raise ValueError(f'without={name}: live streams do not have this step')
+            raise ArgumentError(
+                '{without=}%r: live streams do not have this step', name
+            )
 
 
 def _open_lifter(

@@ -11,6 +11,7 @@ from mmhot.chain.core_steps import EstimatePoses, Lift, SetLens, TrackPeople
 from mmhot.chain.options import InferOptions, LiftOptions
 from mmhot.chain.progress import Bars, no_bar
 from mmhot.chain.steps import registered_steps, signature_of
+from mmhot.errors import ArgumentError
 from mmhot.lifting.lifter import Lifter
 from mmhot.motion.camera import RestoreCamera, StabilizeCamera
 from mmhot.motion.confidence import DropUncertain
@@ -60,7 +61,9 @@ def build_chain(
     if lifter is None:
         lifter = Lifter(**options.lifter_settings(), accuracy=accuracy)
     if options.joints > 17 and not lifter.is_person:
-        raise ValueError(f'joints=24 is for people, not for {lifter.skeleton.name}')
+        raise ArgumentError(
+            '{joints=}24 is for people, not for %s', lifter.skeleton.name
+        )
     steps = [x for x in _steps(options, lifter) if x.name not in options.without]
     if isinstance(options, Pose2DOptions):
         facts = {name for step in steps for name in signature_of(step).facts}

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mmhot.chain.live_segments import LiveSegment, Observation
+from mmhot.errors import ArgumentError
 from mmhot.frames.sources import Frame
 from mmhot.lifting.lifter import Lifter
 from mmhot.pose2d.estimation import VideoPoseEstimator
@@ -100,9 +101,11 @@ class LiveLifter:
         intrinsics: Lens | None = None,
     ) -> None:
         if smooth_3d not in LIVE_SMOOTHERS:
-            raise ValueError(
-                f'smooth_3d of a stream must be {" or ".join(LIVE_SMOOTHERS)}, as '
-                f'others need future frames; got {smooth_3d!r}'
+            raise ArgumentError(
+                '{smooth_3d} of a stream must be %s, as others need future frames; '
+                'got %r',
+                ' or '.join(LIVE_SMOOTHERS),
+                smooth_3d,
             )
         self.pose_estimator, self.lifter, self.fps = pose_estimator, lifter, fps
         self.tracker = Tracker(fps, _MAX_OCCLUSION)
@@ -116,9 +119,13 @@ class LiveLifter:
         if lookahead is None:
             lookahead = min(_DEFAULT_LOOKAHEAD, most)
         if not 0 <= lookahead <= most:
-            raise ValueError(
-                f'lookahead must be from 0 to the {most} frames that {lifter.name} '
-                f'uses at {fps:g} frames per second, got {lookahead}'
+            raise ArgumentError(
+                '{lookahead} must be from 0 to the %s frames that %s uses at %g frames '
+                'per second, got %s',
+                most,
+                lifter.name,
+                fps,
+                lookahead,
             )
         self.lookahead, self.latency = lookahead, lookahead / fps
         self.kpt_thr, self.fov, self.intrinsics = kpt_thr, fov, intrinsics

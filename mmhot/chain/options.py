@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmhot.chain.steps import STEPS, list_steps
 from mmhot.compat.installation import import_extra
+from mmhot.errors import ArgumentError
 from mmhot.options import (
     Options,
     RuntimeOptions,
@@ -49,7 +50,7 @@ def read_intrinsics(value: 'Lens | str | Path') -> 'Lens':
     try:
         return read_lens(value)
     except (ValueError, OSError) as error:
-        raise type(error)(f'intrinsics: {error}') from error
+        raise ArgumentError('{intrinsics}: %s', error) from error
 
 
 # Options of 2D models that lifters have, too.
@@ -113,10 +114,12 @@ class StepOptions(Options):
         """Check the values."""
         super().__post_init__()
         if self.fov is not None and self.intrinsics is not None:
-            raise ValueError('fov cannot be combined with `intrinsics`: give one')
+            raise ArgumentError('{fov} cannot be combined with {intrinsics}: give one')
         for name, step in _SETTINGS.items():
             if step in self.without and self.is_given(name):
-                raise ValueError(f'{name} needs the step {step!r}, which is left out')
+                raise ArgumentError(
+                    f'{{{name}}} needs the step %r, which is left out', step
+                )
 
     @property
     def camera_mode(self) -> str:
@@ -319,7 +322,8 @@ class ExportOptions(Options):
         """Check the values, and that the packages of the formats are installed."""
         super().__post_init__()
         if not self.formats:
-            raise ValueError(f'formats must be among {",".join(WRITERS)}; got none')
+            names = ','.join(WRITERS)
+            raise ArgumentError('{formats} must be among %s; got none', names)
         for name in self.formats:
             if WRITERS[name].requires is not None:
                 module, extra = WRITERS[name].requires
@@ -329,10 +333,12 @@ class ExportOptions(Options):
         for option_name, suffix in taken.items():
             has_it = any(option_name in writer.options for writer in writers)
             if self.is_given(option_name) and not has_it:
-                raise ValueError(f'{option_name} needs the format {suffix}')
+                raise ArgumentError(f'{{{option_name}}} needs the format %s', suffix)
         if self.axes == 'z-up' and all(writer.world for writer in writers):
             names = ', '.join(self.formats)
-            raise ValueError(f'axes must be world for {names}, which stand on a floor')
+            raise ArgumentError(
+                '{axes} must be world for %s, which stand on a floor', names
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -375,7 +381,7 @@ class InferRunOptions(InferOptions, OutputOptions):
         """Check the values."""
         super().__post_init__()
         if self.resume and self.no_cache:
-            raise ValueError('resume needs the cache, which no_cache turns off')
+            raise ArgumentError('{resume} needs the cache, which {no_cache} turns off')
 
 
 @dataclass(frozen=True, kw_only=True)

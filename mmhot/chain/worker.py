@@ -13,7 +13,7 @@ from mmhot.chain.core_steps import EstimatePoses, Lift
 from mmhot.chain.options import InferRunOptions
 from mmhot.chain.progress import Bars, no_bar, stage_bars
 from mmhot.chain.write import export
-from mmhot.errors import explain_any, is_debugging, require_file
+from mmhot.errors import ArgumentError, explain_any, is_debugging, require_file
 from mmhot.frames.inputs import ClipInput
 from mmhot.io.arrays import load_json
 from mmhot.io.atomic import replacing
@@ -35,7 +35,7 @@ class Outcome:
         name (str): Name of the input.
         times (StageTimes): Times of the stages, as far as they were reached.
         people (int): Number of lifted people.
-        error (str): Reason of a failure in one line; empty on success.
+        error (ArgumentError | str): Reason of a failure; empty on success.
         skipped (bool): Whether an earlier run had finished the input.
         files (list[Path]): The files that were written.
     """
@@ -43,7 +43,7 @@ class Outcome:
     name: str
     times: StageTimes = field(default_factory=StageTimes)
     people: int = 0
-    error: str = ''
+    error: ArgumentError | str = ''
     skipped: bool = False
     files: list[Path] = field(default_factory=list)
 
@@ -93,7 +93,8 @@ class ClipWorker:
         except Exception as error:
             if is_debugging():
                 raise
-            outcome.error = explain_any(error)
+            is_wrong_argument = isinstance(error, ArgumentError)
+            outcome.error = error if is_wrong_argument else explain_any(error)
         return outcome
 
     def _process(self, chain: Chain, item: ClipInput, outcome: Outcome) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mmhot.chain.options import ExportOptions, SaveOptions
 from mmhot.chain.progress import Bars, no_bar
+from mmhot.errors import ArgumentError
 from mmhot.io.results import check_targets, name_files
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.formats import WRITERS, Writer
@@ -46,9 +47,10 @@ def save_clip(
     name = max(endings, key=len, default=suffix)
     chosen = SaveOptions.of(formats=[name], **options)
     for step in set(chosen.without) & set(clip.steps):
-        raise ValueError(
-            f'without={step!r} comes too late: the step has run; leave it out where '
-            'the clip is lifted'
+        raise ArgumentError(
+            '{without=}%r comes too late: the step has run; leave it out where the '
+            'clip is lifted',
+            step,
         )
     if isinstance(video, str | Path):
         (video,) = open_inputs([str(video)])
@@ -75,7 +77,7 @@ def export(
     name in ``options.out_dir``.
     """
     if footage is None and options.html_frames:
-        raise ValueError('html_frames needs a video, and there is none')
+        raise ArgumentError('{html_frames} needs a video, and there is none')
     stem = options.out_dir / clip.name if stem is None else stem
     writers = _writers_for(clip, options, say)
     # a clip in world axes is written as it is

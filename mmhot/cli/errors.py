@@ -9,8 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
-from mmhot.cli.options import name_options
-from mmhot.errors import did_you_mean, explain, is_debugging, is_user_error, one_line
+from mmhot.errors import (
+    ArgumentError,
+    did_you_mean,
+    explain,
+    is_debugging,
+    is_user_error,
+    one_line,
+)
 from mmhot.io.results import check_targets
 
 
@@ -21,9 +27,9 @@ def run_safely(
 ) -> int:
     """Run an action; print warnings, and errors that users can correct, as one line.
 
-    The line starts with ``prog``, and names the options of the parser in place of
-    arguments. The exit code is that of the action, or 0 for None, 2 for a mistake in
-    the input, 130 when interrupted. With ``MMHOT_DEBUG=1`` errors are raised instead.
+    The line starts with ``prog``; errors name the parser's options. The exit code is
+    that of the action, or 0 for None, 2 for a mistake in the input, 130 when
+    interrupted. With ``MMHOT_DEBUG=1`` errors are raised instead.
     """
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, 'reconfigure'):  # Windows' code pages lack characters
@@ -44,7 +50,7 @@ def run_safely(
     except Exception as error:
         if is_debugging() or not is_user_error(error):
             raise
-        complain(explain(error), 'error: ')
+        complain(error, 'error: ')
         return 2
     finally:
         logger.removeHandler(handler)
@@ -53,18 +59,18 @@ def run_safely(
 def complain_as(
     prog: str, parser: argparse.ArgumentParser | None = None
 ) -> Callable[..., None]:
-    """Return a function that prints a message of the library to stderr.
+    """Return a function that prints an error or a text, and what comes before it.
 
-    It takes the message, in which it names options in place of arguments, and of an
-    error what comes before it. Others may begin with the name of a clip.
+    Errors in arguments name the options of the parser.
     """
     actions = parser._option_string_actions if parser else {}
     flags = {x.dest: flag for flag, x in actions.items() if flag.startswith('--')}
 
-    def complain(text: str, before: str = '') -> None:
-        named = name_options(text, flags, is_error=bool(before))
-        line = one_line(f'{before}{named}')
-        print_line(f'{prog}: {line}', sys.stderr)
+    def complain(given: Exception | str, before: str = '') -> None:
+        if isinstance(given, ArgumentError):
+            given = given.named(flags)
+        text = explain(given) if isinstance(given, Exception) else given
+        print_line(f'{prog}: {one_line(f"{before}{text}")}', sys.stderr)
 
     return complain
 

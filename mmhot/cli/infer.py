@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from mmhot.apis.options import RayOptions
 from mmhot.chain.options import InferRunOptions, LiveOptions, check_inputs
 from mmhot.cli.options import add_options, given_options, read_options
+from mmhot.errors import ArgumentError
 from mmhot.weights.index import LIVE_LIFTER
 
 if TYPE_CHECKING:  # importing them takes seconds
@@ -120,7 +121,7 @@ def _check_groups(args: argparse.Namespace) -> None:
         (RayOptions, '--runner ray', args.runner == 'ray'),
     ):
         for name in () if is_chosen else given_options(args, options):
-            raise ValueError(f'{name} needs {needed}')
+            raise ArgumentError(f'{{{name}}} needs %s', needed)
     if args.runner == 'ray' and args.device not in (None, 'cpu', 'cuda'):
         raise ValueError(
             '--device must be cpu or cuda with --runner ray, which assigns GPUs, got '

@@ -1,8 +1,6 @@
 """Command-line options generated from the option dataclasses."""
 
 import argparse
-import re
-from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields
 from typing import Any
 
@@ -59,7 +57,7 @@ def read_options(args: argparse.Namespace, options: type[T]) -> T:
     """Build a dataclass from the parsed arguments of :func:`add_options`.
 
     Raises:
-        ValueError: If a value is wrong; the message names the argument.
+        ArgumentError: If a value is wrong.
     """
     return options(**given_options(args, options))
 
@@ -68,31 +66,3 @@ def given_options(args: argparse.Namespace, options: type[Options]) -> dict[str,
     """Return the values that were given on the command line, by field."""
     values = vars(args)
     return {x.name: values[x.name] for x in fields(options) if x.name in values}
-
-
-def name_options(message: str, flags: Mapping[str, str], is_error: bool = True) -> str:
-    """Replace the names of arguments in a message by options.
-
-    Replaced are names in backticks, before ``=``, with an underscore, and at the
-    beginning of errors before a verb or colon: 'fov must be 1' becomes
-    '--fov must be 1'.
-
-    ``flags`` has options by argument; only an error may begin with an argument.
-    """
-    names = '|'.join(sorted(map(re.escape, flags), key=len, reverse=True))
-    verbs = re.compile(r':| must | needs? | does not | cannot ')
-
-    def replaced(found: re.Match) -> str:
-        name, value = found['name'], found['value']
-        if value is not None:
-            return flags[name] if value == '=True' else f'{flags[name]} {found["text"]}'
-        is_first = is_error and not found.start()
-        is_subject = is_first and verbs.match(message, found.end())
-        is_name = found['tick'] or '_' in name or is_subject
-        return flags[name] if is_name else found[0]
-
-    pattern = (
-        rf'(?<![\w./-])(?P<tick>`?)(?P<name>{names})(?P=tick)(?![\w.])'
-        r"(?P<value>=True\b|='?(?P<text>[^\s',]*)'?)?"
-    )
-    return re.sub(pattern, replaced, message) if flags else message

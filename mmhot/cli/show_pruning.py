@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Draw and write the image."""
     if args.out.suffix != '.png':
-        raise ValueError(f'out must be a .png file, got {args.out}')
+        raise ValueError(f'--out must be a .png file, got {args.out}')
 
     from mmhot.apis.inspection import show_pruning
     from mmhot.io.images import read_image, write_png

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from types import ModuleType
 
-from mmhot.errors import IN_CLONE, one_line
+from mmhot.errors import IN_CLONE, ArgumentError, one_line
 
 
 def choose_device(name: str | None = None) -> str:
@@ -31,7 +31,9 @@ def choose_device(name: str | None = None) -> str:
 def check_device(name: str, known: Sequence[str]) -> None:
     """Raise a ValueError if a device is not known; ``cuda`` stands for any GPU."""
     if name not in known and not (name == 'cuda' and 'cuda:0' in known):
-        raise ValueError(f'device must be one of {", ".join(known)}, got {name!r}')
+        raise ArgumentError(
+            '{device} must be one of %s, got %r', ', '.join(known), name
+        )
 
 
 def list_devices_of_driver() -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmhot.deploy.onnx_data_files import check_data_files
-from mmhot.errors import naming, one_line, require_file
+from mmhot.errors import ArgumentError, naming, one_line, require_file
 
 if TYPE_CHECKING:  # the command line starts without it
     import numpy as np
@@ -133,8 +133,9 @@ def _providers(device: str, known: Sequence[str]) -> list[Any]:
     if kind == 'cpu' or (kind == 'auto' and cuda not in known):
         return [cpu]
     if cuda not in known or kind not in ('auto', 'cuda'):
-        raise ValueError(
-            f'ONNX Runtime cannot use {device} here: pip install onnxruntime-gpu, or '
-            "choose device='cpu'"
+        raise ArgumentError(
+            'ONNX Runtime cannot use %s here: pip install onnxruntime-gpu, or choose '
+            "{device=}'cpu'",
+            device,
         )
     return [(cuda, {'device_id': int(number or 0)}), cpu]

@@ -151,7 +151,7 @@ def _open_file(path: Path, fps: float | None) -> FrameSource:
         raise ValueError(f'{path} is a HEIF image: convert it to JPEG or PNG')
     video = VideoFile(path, fps)
     if fps is not None and video.has_timestamps:
-        _LOGGER.warning('%s has timestamps: `fps` is ignored', path)
+        _LOGGER.warning('%s has timestamps: fps is ignored', path)
     return video
 
 
@@ -165,7 +165,7 @@ def _find_in_folder(folder: Path, fps: float | None) -> list[ClipInput]:
         if fps is None:
             _LOGGER.warning(
                 '%s: its numbered images are taken for a video of %g frames per '
-                "second; give another rate as `fps`, or use '%s/*' for separate images",
+                "second; give another rate as fps, or use '%s/*' for separate images",
                 folder,
                 DEFAULT_FPS,
                 folder,

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from mmhot.errors import ignored_warnings
+from mmhot.errors import ArgumentError, ignored_warnings
 
 Poses = TypeVar('Poses')  # np.ndarray or torch.Tensor
 
@@ -65,7 +65,7 @@ def check_time_first(keypoints: np.ndarray) -> None:
 def check_image_size(values: tuple[int, int]) -> tuple[int, int]:
     """Return width and height; raise ValueError if they are no whole numbers."""
     if len(values) != 2:
-        raise ValueError(f'image_size must be width and height, got {values}')
+        raise ArgumentError('{image_size} must be width and height, got %s', values)
     for name, value in zip(('width', 'height'), values, strict=True):
         if not (is_number(value) and 1 <= value <= _MAX_SIDE and value == int(value)):
             raise ValueError(

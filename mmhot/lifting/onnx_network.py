@@ -15,6 +15,7 @@ from mmhot.deploy.onnx_sessions import (
     read_meta,
     run_session,
 )
+from mmhot.errors import ArgumentError
 from mmhot.geometry.keypoint_arrays import mirror_poses
 from mmhot.lifting.networks import USUAL_BATCH_SIZE, Keep
 from mmhot.skeletons.joints import described_skeleton
@@ -59,10 +60,8 @@ class OnnxNetwork:
                 'mmhot export'
             ) from error
         if keep is not None and [*np.atleast_1d(keep)] != kept:
-            raise ValueError(
-                f'keep={keep} needs PyTorch, or an export with --keep: {path} keeps '
-                f'{kept or "all frames"}'
-            )
+            text = '{keep=}%r needs PyTorch, or an export with --keep: %s keeps %s'
+            raise ArgumentError(text, keep, path, kept or 'all frames')
         if kept:
             counts = ', then '.join(map(str, kept))
             self.name += f' ({counts} of {self.num_frames} frames)'

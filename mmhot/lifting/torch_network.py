@@ -13,6 +13,7 @@ import mmhot.plugin  # noqa: F401 registers components
 from mmhot.compat.installation import choose_device
 from mmhot.deploy.captured_graphs import Network, captured
 from mmhot.deploy.half_precision import half_precision, move_to_device
+from mmhot.errors import ArgumentError
 from mmhot.geometry.keypoint_arrays import mirror_poses
 from mmhot.lifting.networks import USUAL_BATCH_SIZE, Keep
 from mmhot.models.lifters.estimator import SequencePoseLifter
@@ -71,9 +72,8 @@ class TorchNetwork:
         backbone = self.model.backbone
         if not isinstance(backbone, Host) or not backbone.hourglass.pruners:
             if keep is not None:
-                raise ValueError(
-                    f'keep={keep} needs a model with a pruner: {self.name} has none'
-                )
+                text = '{keep=}%r needs a model with a pruner: %s has none'
+                raise ArgumentError(text, keep, self.name)
             return
         keep = self.model.test_cfg.get('keep') if keep is None else keep
         counts = backbone.hourglass.keep_counts(keep, self.num_frames)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from mmhot.errors import ArgumentError
 from mmhot.motion.camera_path import (
     FEWEST_FRAMES,
     choose_path,
@@ -89,9 +90,10 @@ class StabilizeCamera:
             return static_path(known), lens
         if background is None:
             if self.mode == 'rotating':
-                raise ValueError(
-                    f"{clip.name}: camera='rotating' needs the video; of keypoint "
-                    "files only 'static' is supported"
+                raise ArgumentError(
+                    "%s: {camera=}'rotating' needs the video; of keypoint files only "
+                    "'static' is supported",
+                    clip.name,
                 )
             return None, lens
         found = background.points

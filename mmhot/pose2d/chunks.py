@@ -12,6 +12,7 @@ from mmhot.structures.people import (
     NUM_BODY,
     Boxes,
     People,
+    Placed,
     are_upright,
     box_iou,
     boxes_around,
@@ -299,7 +300,8 @@ def _search_backwards(
         [people] = estimate_closely([frame], [boxes], [prior_of(last)], estimate)
         existing = keyframes[row].people
         similarity = compare_all(
-            (people.keypoints, people.bboxes), (existing.keypoints, existing.bboxes)
+            Placed(people.keypoints, people.bboxes),
+            Placed(existing.keypoints, existing.bboxes),
         )
         kept = people.scores.mean(1) >= least
         kept &= ~(similarity >= _DUPLICATE).any(1)

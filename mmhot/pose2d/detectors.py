@@ -7,7 +7,7 @@ from mmhot.pose2d.interfaces import Detector, Images, PoseEstimator
 from mmhot.structures.people import (
     Boxes,
     People,
-    Poses,
+    Placed,
     box_iou,
     box_overlap,
     boxes_around,
@@ -136,7 +136,7 @@ class PoseVerifiedDetector(Detector):
         new = np.flatnonzero(elsewhere & (scores >= (_MIN_NEW if len(own) else 0)))
         new = new[np.argsort(-scores[new], kind='stable')][:_MAX_NEW]
         boxes, scores, points = self._verify(
-            image, boxes[new], scores[new], (tracked.keypoints, own)
+            image, boxes[new], scores[new], Placed(tracked.keypoints, own)
         )
         return _drop_duplicates(
             np.concatenate([boxes, own]),
@@ -149,11 +149,11 @@ class PoseVerifiedDetector(Detector):
         image: np.ndarray,
         boxes: np.ndarray,
         scores: np.ndarray,
-        known: Poses | None = None,
+        known: Placed | None = None,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return boxes, scores and keypoints of candidates that are people.
 
-        Those who are among known people, keypoints and boxes, are left out.
+        Known people are left out.
         """
         best = np.argsort(-scores, kind='stable')[:_MAX_CANDIDATES]
         candidates = boxes[best]
@@ -167,7 +167,7 @@ class PoseVerifiedDetector(Detector):
         scores = scores * confidence**_POSE_POWER
         kept = scores >= self.min_score
         if known is not None:
-            kept &= ~_duplicates((points, boxes), known).any(1)
+            kept &= ~_duplicates(Placed(points, boxes), known).any(1)
         candidates, boxes, scores = candidates[kept], boxes[kept], scores[kept]
         _, confidence, points = self._estimate(image, boxes)
         scores = scores * confidence**_POSE_POWER
@@ -190,7 +190,8 @@ def _drop_duplicates(
     boxes: np.ndarray, scores: np.ndarray, points: np.ndarray
 ) -> Boxes:
     """Keep the box with the highest score of each person, highest first."""
-    duplicate = _duplicates((points, boxes), (points, boxes))
+    people = Placed(points, boxes)
+    duplicate = _duplicates(people, people)
     kept: list[int] = []
     for person in np.argsort(-scores, kind='stable'):
         if not duplicate[person, kept].any():
@@ -198,8 +199,8 @@ def _drop_duplicates(
     return boxes[kept], scores[kept]
 
 
-def _duplicates(first: Poses, second: Poses) -> np.ndarray:
-    """Mark pairs (P, Q) of keypoints and boxes that are of one person."""
-    shared = box_overlap(first[1][:, None], second[1][None])
+def _duplicates(first: Placed, second: Placed) -> np.ndarray:
+    """Mark pairs (P, Q) that are of one person."""
+    shared = box_overlap(first.boxes[:, None], second.boxes[None])
     similar = compare_all(first, second) >= _DUPLICATE_SIMILARITY
     return (shared > _DUPLICATE_OVERLAP) & similar

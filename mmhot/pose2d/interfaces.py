@@ -6,15 +6,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mmhot.structures.people import Boxes, People, Poses
+from mmhot.structures.people import Boxes, People, Pose
 
 Images = list[np.ndarray]
 """BGR images, uint8 (H, W, 3)."""
 BoxArrays = list[np.ndarray]
-"""Boxes (P, 4) of each image, xyxy pixels."""
+"""Bounding boxes (P, 4), xyxy pixels, of each image, without scores."""
 Crop = tuple[np.ndarray, np.ndarray]
 """An image and the box (4,) of one person in it."""
-EstimatePoses = Callable[[Images, BoxArrays], list[Poses]]
+EstimatePoses = Callable[[Images, BoxArrays], list[Pose]]
 """Maps images and the boxes (P, 4) of each to their poses."""
 
 
@@ -88,16 +88,16 @@ class PoseEstimator(ABC):
     prefers_batches: bool = False
 
     @abstractmethod
-    def __call__(self, images: Images, boxes: BoxArrays) -> list[Poses]:
+    def __call__(self, images: Images, boxes: BoxArrays) -> list[Pose]:
         """Estimate the poses in boxes (P, 4) of each BGR image."""
 
-    def estimate_fast(self, images: Images, boxes: BoxArrays) -> list[Poses]:
+    def estimate_fast(self, images: Images, boxes: BoxArrays) -> list[Pose]:
         """Estimate poses faster and less accurately."""
         return self(images, boxes)
 
     def estimate_video(
         self, images: Images, boxes: BoxArrays, priors: list[Prior]
-    ) -> list[Poses]:
+    ) -> list[Pose]:
         """Estimate poses in frames of a video, given their results in other frames."""
         return self.estimate_fast(images, boxes)
 
@@ -112,16 +112,16 @@ class CropEstimator(PoseEstimator):
     num_keypoints: int
 
     @abstractmethod
-    def estimate_crops(self, crops: list[Crop], flip_test: bool) -> Iterable[Poses]:
+    def estimate_crops(self, crops: list[Crop], flip_test: bool) -> Iterable[Pose]:
         """Estimate keypoints (K, 2) and scores (K,) of each pair of image and box."""
 
-    def estimate_fast(self, images: Images, boxes: BoxArrays) -> list[Poses]:
+    def estimate_fast(self, images: Images, boxes: BoxArrays) -> list[Pose]:
         """Estimate poses without flip test, in half the time."""
         return self(images, boxes, flip_test=False)
 
     def __call__(
         self, images: Images, boxes: BoxArrays, flip_test: bool = True
-    ) -> list[Poses]:
+    ) -> list[Pose]:
         """Estimate the poses in boxes (P, 4) of each BGR image."""
         crops = crops_of(images, boxes)
         keypoints = np.empty((len(crops), self.num_keypoints, 2), np.float32)
@@ -139,7 +139,7 @@ def crops_of(images: Images, boxes: BoxArrays) -> list[Crop]:
 
 def split_poses(
     keypoints: np.ndarray, scores: np.ndarray, boxes: BoxArrays
-) -> list[Poses]:
+) -> list[Pose]:
     """Split the poses of the people of all images into those of each."""
     ends = np.cumsum([len(own) for own in boxes])[:-1]
     return list(zip(np.split(keypoints, ends), np.split(scores, ends), strict=True))

@@ -19,13 +19,13 @@ import mmhot.plugin  # noqa: F401 registers what our configs name
 from mmhot.deploy.captured_graphs import BATCH_SIZES, CapturedGraphs
 from mmhot.deploy.half_precision import half_precision, move_to_device
 from mmhot.deploy.onnx_sessions import count_threads
-from mmhot.errors import ignored_warnings
+from mmhot.errors import ArgumentError, ignored_warnings
 from mmhot.geometry.crops import crop_matrix
 from mmhot.io.pickles import safe_load
 from mmhot.pose2d.cache import identify
 from mmhot.pose2d.interfaces import Crop, CropEstimator, Detector, Images
 from mmhot.skeletons.joints import Skeleton, add_skeleton, get_skeleton
-from mmhot.structures.people import Boxes, Poses
+from mmhot.structures.people import Boxes, Pose
 from mmhot.weights.config_files import read_config_file
 from mmhot.weights.hub import local_file
 from mmhot.weights.index import find_shipped
@@ -168,7 +168,7 @@ class MMPoseEstimator(CropEstimator):
             self.estimate_fast([_BLANK], [_WHOLE])  # captures the graphs
 
     @torch.no_grad()
-    def estimate_crops(self, crops: list[Crop], flip_test: bool) -> Iterator[Poses]:
+    def estimate_crops(self, crops: list[Crop], flip_test: bool) -> Iterator[Pose]:
         """Estimate keypoints (K, 2) and scores (K,) of each pair of image and box."""
         settings = self.model.test_cfg
         settings = {**settings, 'flip_test': flip_test and settings.get('flip_test')}
@@ -282,9 +282,8 @@ def _open(
         raise ValueError(f'{named.name} is an ONNX model, which PyTorch cannot run')
     source = str(weights or named.weights)
     if not source:
-        raise ValueError(
-            f'{named.config.stem} has no published weights: give a file as {argument}'
-        )
+        text = f'%s has no published weights: give a file as {{{argument}}}'
+        raise ArgumentError(text, named.config.stem)
     config = read_config_file(named.config)
     # warnings that it has no weights yet are recorded, and so not shown: MMDetection
     # sets filters of its own
@@ -294,8 +293,11 @@ def _open(
         warnings.catch_warnings(record=True),
     ):
         model = build(config, device='cpu')
-    hint = f': give a file as {argument}'
-    content = safe_load(find_shipped(source) or local_file(source, hint))
+    try:
+        path = find_shipped(source) or local_file(source)
+    except ValueError as error:
+        raise ArgumentError(f'%s: give a file as {{{argument}}}', error) from error
+    content = safe_load(path)
     load_strictly(model, source, content, allows_more=True)
     model.eval()
     meta = content.get('meta')

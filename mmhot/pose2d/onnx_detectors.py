@@ -12,7 +12,7 @@ from mmhot.errors import naming
 from mmhot.pose2d.interfaces import BoxArrays, Detector, Images, PoseEstimator
 from mmhot.pose2d.onnx_formats import IMAGENET_BGR, RAW_BGR, OnnxFile, normalize
 from mmhot.pose2d.onnx_models import ONE_STAGE
-from mmhot.structures.people import Boxes, Poses, box_iou
+from mmhot.structures.people import Boxes, Pose, box_iou
 
 # Gray of the margin, label of people, divisor of sides.
 _GRAY, _PERSON, _STRIDE = 114, 0, 32
@@ -183,12 +183,12 @@ class OneStageEstimator(PoseEstimator):
         self.skeleton = file.find_skeleton(self._num_keypoints, skeleton).name
         self.identity = {**self.detector.identity, 'skeleton': self.skeleton}
 
-    def __call__(self, images: Images, boxes: BoxArrays) -> list[Poses]:
+    def __call__(self, images: Images, boxes: BoxArrays) -> list[Pose]:
         """Estimate the poses in boxes (P, 4) of each BGR image."""
         found = self.detector.find(images)
         return [self._match(*each) for each in zip(boxes, found, strict=True)]
 
-    def _match(self, boxes: np.ndarray, found: _Found) -> Poses:
+    def _match(self, boxes: np.ndarray, found: _Found) -> Pose:
         keypoints = np.full((len(boxes), self._num_keypoints, 2), np.nan, np.float32)
         scores = np.zeros((len(boxes), self._num_keypoints), np.float32)
         overlap = box_iou(boxes[:, None], found.boxes)

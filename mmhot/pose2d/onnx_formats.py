@@ -134,7 +134,7 @@ class OnnxFile:
         name = name or self.meta.get('skeleton') or metadata.get('skeleton')
         if name is None:
             with naming(self.path):
-                name = skeleton_with(num_keypoints)
+                name = skeleton_with(num_keypoints, 'pose2d_skeleton')
             text = f'{self.path} does not name its {num_keypoints} keypoints'
             _LOGGER.warning('%s: assuming %s; give another as skeleton', text, name)
         skeleton = get_skeleton(name)

@@ -9,7 +9,7 @@ import numpy as np
 
 from mmhot.geometry.crops import find_peaks
 from mmhot.pose2d.onnx_formats import OnnxFile
-from mmhot.structures.people import Poses
+from mmhot.structures.people import Pose
 
 # Kernel of the blur before heatmaps are refined, for Gaussians of two cells.
 _BLUR = (11, 11)
@@ -28,7 +28,7 @@ class Layout(NamedTuple):
         is_udp (bool): Whether corner pixels are mapped by their centers.
     """
 
-    decode: Callable[..., Poses]
+    decode: Callable[..., Pose]
     padding: float = 1.25
     is_raw: bool = False
     is_udp: bool = False

@@ -16,7 +16,7 @@ from mmhot.geometry.crops import crop_matrix, unmap_points
 from mmhot.pose2d.interfaces import Crop, CropEstimator, Images
 from mmhot.pose2d.onnx_formats import IMAGENET_RGB, OnnxFile, normalize
 from mmhot.pose2d.onnx_layouts import find_layout
-from mmhot.structures.people import Poses
+from mmhot.structures.people import Pose
 
 ONE_STAGE = {'dets', 'keypoints'}
 """Outputs of models that detect people and estimate their poses in one run."""
@@ -89,7 +89,7 @@ class OnnxPoseEstimator(CropEstimator):
             skeleton=self.skeleton, padding=self._padding, udp=layout.is_udp
         )
 
-    def estimate_crops(self, crops: list[Crop], flip_test: bool) -> Iterator[Poses]:
+    def estimate_crops(self, crops: list[Crop], flip_test: bool) -> Iterator[Pose]:
         """Estimate keypoints (K, 2) and scores (K,) of each pair of image and box."""
         run = partial(self._run_crops, flip_test=flip_test and self._flips)
         batches = split_evenly(crops, self._batch, self._threads)
@@ -98,7 +98,7 @@ class OnnxPoseEstimator(CropEstimator):
         run_all = ThreadPoolExecutor(self._threads).map if several else map
         return itertools.chain.from_iterable(run_all(run, batches))
 
-    def _run_crops(self, pairs: list[Crop], flip_test: bool) -> list[Poses]:
+    def _run_crops(self, pairs: list[Crop], flip_test: bool) -> list[Pose]:
         """Run the model on pairs of image and box (4,)."""
         size = tuple(self._size.tolist())
         matrices = [

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mmhot.compat.installation import choose_device
+from mmhot.errors import ArgumentError
 from mmhot.pose2d.detectors import (
     CANDIDATE_SCORE,
     PoseVerifiedDetector,
@@ -155,9 +156,11 @@ def open_pose_source(
     """
     if pose2d == AUTO:
         if pose2d_weights is not None:
-            raise ValueError(
-                f'pose2d_weights is {pose2d_weights}, which needs the name of its '
-                f'model (pose2d), not {AUTO}'
+            raise ArgumentError(
+                '{pose2d_weights} is %s, which needs the name of its model ({pose2d}), '
+                'not %s',
+                pose2d_weights,
+                AUTO,
             )
         pose2d = choose_best()
     pose2d = pose2d or shipped_models(POSE.folders)[0].name
@@ -169,10 +172,8 @@ def open_pose_source(
     kind = POSE_ESTIMATORS.get(request.model)
     estimator = _open(kind or ModelKind(_open_estimator, True), request, 'pose2d')
     if skeleton not in (None, estimator.skeleton):
-        raise ValueError(
-            f'skeleton is {skeleton!r}, but the keypoints of {request.model} are those '
-            f'of {estimator.skeleton!r}'
-        )
+        text = '{pose2d_skeleton} is %r, but the keypoints of %s are those of %r'
+        raise ArgumentError(text, skeleton, request.model, estimator.skeleton)
     if estimator.has_score_curve:
         estimator = TurnedCrops(estimator)
     request = replace(request, estimator=estimator)
@@ -185,10 +186,8 @@ def open_pose_source(
 def _open(kind: ModelKind, request: ModelRequest, role: str) -> Any:
     """Open a model, unless it was given weights that it cannot take."""
     if request.weights is not None and not kind.takes_weights:
-        raise ValueError(
-            f'{role}_weights is {request.weights}, but {request.model} has its own '
-            'weights'
-        )
+        text = f'{{{role}_weights}} is %s, but %s has its own weights'
+        raise ArgumentError(text, request.weights, request.model)
     return kind.open(request)
 
 

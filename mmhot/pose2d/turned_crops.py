@@ -23,7 +23,7 @@ from mmhot.pose2d.interfaces import (
 )
 from mmhot.structures.people import (
     NUM_BODY,
-    Poses,
+    Pose,
     mean_confidence,
     quarter_turns,
     torso_of,
@@ -74,18 +74,18 @@ class TurnedCrops(PoseEstimator):
         thresholds = [_GOOD_TURNED, _GOOD_UPRIGHT, _MIN_GAIN, _MIN_TURNED]
         self.identity = {**estimator.identity, 'turns': thresholds}
 
-    def __call__(self, images: Images, boxes: BoxArrays) -> list[Poses]:
+    def __call__(self, images: Images, boxes: BoxArrays) -> list[Pose]:
         """Estimate the poses in boxes (P, 4) of each BGR image."""
         priors = [Prior.unknown(len(own)) for own in boxes]
         return self._estimate(self.estimator, images, boxes, priors, _MIN_TILT)
 
-    def estimate_fast(self, images: Images, boxes: BoxArrays) -> list[Poses]:
+    def estimate_fast(self, images: Images, boxes: BoxArrays) -> list[Pose]:
         """Estimate poses without turned crops."""
         return self.estimator.estimate_fast(images, boxes)
 
     def estimate_video(
         self, images: Images, boxes: BoxArrays, priors: list[Prior]
-    ) -> list[Poses]:
+    ) -> list[Pose]:
         """Estimate poses; crops are turned if the confidence of a person falls."""
         estimate = self.estimator.estimate_fast
         return self._estimate(estimate, images, boxes, priors, _MIN_VIDEO_TILT)
@@ -97,7 +97,7 @@ class TurnedCrops(PoseEstimator):
         boxes: BoxArrays,
         priors: list[Prior],
         min_tilt: float,
-    ) -> list[Poses]:
+    ) -> list[Pose]:
         people = crops_of(images, boxes)
         if not people:
             return estimate(images, boxes)
@@ -119,7 +119,7 @@ class TurnedCrops(PoseEstimator):
         self,
         estimate: EstimatePoses,
         people: list[Crop],
-        poses: Poses,
+        poses: Pose,
         turns: np.ndarray,
         uncertain: np.ndarray,
     ) -> None:
@@ -193,10 +193,10 @@ def _turn(image: np.ndarray, box: np.ndarray, turn: int) -> _TurnedCrop:
 def align_tilted(
     estimate: EstimatePoses,
     people: list[Crop],
-    poses: Poses,
+    poses: Pose,
     min_tilt: float,
     turns: np.ndarray,
-) -> Poses:
+) -> Pose:
     """Estimate tilted people again in rotated crops, and combine both estimates.
 
     A tilted body fills little of its upright bounding box, and models have seen fewer

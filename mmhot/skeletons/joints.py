@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from mmhot.errors import hint_at_names
+from mmhot.errors import ArgumentError, hint_at_names
 from mmhot.skeletons.definitions import DEFINITIONS
 from mmhot.skeletons.mappings import MAPPINGS
 from mmhot.skeletons.metainfo import read_metainfo
@@ -254,7 +254,7 @@ def add_skeleton(skeleton: Skeleton) -> Skeleton:
     return known
 
 
-def skeleton_with(count: int) -> str:
+def skeleton_with(count: int, argument: str = 'skeleton') -> str:
     """Return the skeleton of unnamed keypoints by their number.
 
     Raises:
@@ -263,10 +263,8 @@ def skeleton_with(count: int) -> str:
     known = {x.num_keypoints: x.name for x in SKELETONS.values() if x.by_count}
     if count not in known:
         listed = ', '.join(f'{number} ({name})' for number, name in known.items())
-        raise ValueError(
-            f'there are {count} keypoints per person; known are {listed}: give '
-            '`skeleton`'
-        )
+        text = f'there are %s keypoints per person; known are %s: give {{{argument}}}'
+        raise ArgumentError(text, count, listed)
     return known[count]
 
 

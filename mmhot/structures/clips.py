@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mmhot.errors import escape, require_choice
+from mmhot.errors import ArgumentError, escape, require_choice
 from mmhot.geometry.keypoint_arrays import (
     check_extent,
     check_image_size,
@@ -184,8 +184,8 @@ def check_clip(clip: Clip2D) -> Clip2D:
     skeleton = get_skeleton(clip.skeleton)
     width, height = check_image_size((clip.width, clip.height))
     if not (is_number(clip.fps) and 0 < clip.fps <= _MAX_FPS):
-        raise ValueError(
-            f'fps must be above 0 and at most {_MAX_FPS}, got {clip.fps!r}'
+        raise ArgumentError(
+            '{fps} must be above 0 and at most %s, got %r', _MAX_FPS, clip.fps
         )
     if not len(clip.tracks):
         raise ValueError('tracks is empty: a clip needs at least one person')

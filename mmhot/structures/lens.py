@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from mmhot.errors import ArgumentError
+
 # Human3.6M's focal length over its image width (1145 / 1000 pixels); assumed, relative
 # to the longer image side, where the lens is unknown.
 DEFAULT_FOCAL_RATIO = 1.145
@@ -187,7 +189,7 @@ def resolve_intrinsics(
         ValueError: If the lens does not fit the images, or both are given.
     """
     if fov is not None and intrinsics is not None:
-        raise ValueError('`fov` and `intrinsics` cannot both be given')
+        raise ArgumentError('{fov} and {intrinsics} cannot both be given')
     if intrinsics is not None:
         return intrinsics.fitted(width, height)
     return None if fov is None else Lens.of_view(fov, width, height)

@@ -1,15 +1,19 @@
 """2D poses of the people of a frame, their boxes and similarities."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from mmhot.skeletons.joints import get_skeleton
 
 Boxes = tuple[np.ndarray, np.ndarray]
-"""Bounding boxes (P, 4), xyxy pixels, and scores (P,) of one image."""
-Poses = tuple[np.ndarray, np.ndarray]
-"""Keypoints (P, K, 2) in pixels and scores (P, K) of one image."""
+"""Detections of one image: bounding boxes (P, 4), xyxy pixels, with scores (P,)."""
+Pose = tuple[np.ndarray, np.ndarray]
+"""Keypoints (P, K, 2) in pixels and scores (P, K) of the people of one image.
+
+Of a crop, which shows one person: (K, 2) and (K,).
+"""
 # Tolerance of the keypoint similarity (COCO's sigma), as a share of the box size.
 _SIGMA = 0.1
 _MIN_COMMON_KEYPOINTS = 3
@@ -25,6 +29,18 @@ _BODY = get_skeleton('coco-17')
 _SHOULDERS, _HIPS = (
     _BODY.indices((f'left_{joint}', f'right_{joint}')) for joint in ('shoulder', 'hip')
 )
+
+
+class Placed(NamedTuple):
+    """The people of one image, as they are compared.
+
+    Attributes:
+        keypoints (np.ndarray): Pixels, (P, K, 2).
+        boxes (np.ndarray): Bounding boxes, xyxy pixels, (P, 4).
+    """
+
+    keypoints: np.ndarray
+    boxes: np.ndarray
 
 
 @dataclass
@@ -80,11 +96,11 @@ def compare_people(
     return overlap, np.where(count < _MIN_COMMON_KEYPOINTS, overlap, mean)
 
 
-def compare_all(first: Poses, second: Poses) -> np.ndarray:
-    """Compute similarities (P, Q) of people, pairs of all keypoints and their boxes."""
+def compare_all(first: Placed, second: Placed) -> np.ndarray:
+    """Compute similarities (P, Q) of all pairs of people."""
     one, other = (
-        np.concatenate([keypoints, boxes.reshape(-1, 2, 2)], 1)
-        for keypoints, boxes in (first, second)
+        np.concatenate([each.keypoints, each.boxes.reshape(-1, 2, 2)], 1)
+        for each in (first, second)
     )
     return compare_people(one[:, None], other, np.ones(one.shape[1], bool))[1]
 

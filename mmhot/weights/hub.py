@@ -51,21 +51,20 @@ def is_remote(name: str | Path) -> bool:
     return str(name).startswith((_HUB, *_WEB))
 
 
-def local_file(name: str | Path, hint: str = '') -> Path:
+def local_file(name: str | Path) -> Path:
     """Return the file or exported folder of a name, fetched if it is an address.
 
     Args:
         name (str | Path): A path, which is returned as it is; a URL of a file, with
             ``#sha256=DIGITS`` to check its content, or of an exported folder, with a
             slash at its end; or ``hf://USER/NAME[/FILE]``.
-        hint (str): End of the message if it cannot be downloaded. Defaults to none.
 
     Raises:
         ValueError: If it cannot be fetched, or has another content than its checksum.
     """
     text = str(name)
     if text.startswith(_HUB):
-        return _fetch_from_hub(text, hint)
+        return _fetch_from_hub(text)
     if not text.startswith(_WEB):
         return Path(name)
     url, fragment = urldefrag(text)
@@ -73,7 +72,7 @@ def local_file(name: str | Path, hint: str = '') -> Path:
     folder = folder / hashlib.sha256(url.encode()).hexdigest()[:16]
     if url.endswith('/'):
         for file in _GRAPH:
-            download(url + file, hint, folder / file)
+            download(url + file, folder / file)
         return folder
     if '#' in text and not _CHECKSUM.fullmatch(fragment):
         raise ValueError(
@@ -84,7 +83,7 @@ def local_file(name: str | Path, hint: str = '') -> Path:
     # other programs keep files with unique names there, too
     path = cached_file(url) if named else folder / Path(urlsplit(url).path).name
     digits = fragment.removeprefix(_SHA256) or (named and named[1])
-    return download(url, hint, path, digits)
+    return download(url, path, digits)
 
 
 def unpack(path: Path) -> Path:
@@ -143,7 +142,7 @@ def _digest(members: dict[str, bytes]) -> str:
     return hashlib.sha256(b''.join(each)).hexdigest()[:32]
 
 
-def _fetch_from_hub(name: str, hint: str) -> Path:
+def _fetch_from_hub(name: str) -> Path:
     parts = name.removeprefix(_HUB).split('/')
     if len(parts) < 2 or not all(parts):
         raise ValueError(f'{name} must be hf://USER/NAME or hf://USER/NAME/FILE')
@@ -155,7 +154,7 @@ def _fetch_from_hub(name: str, hint: str) -> Path:
             return Path(hub.hf_hub_download(filename=file, **where))
         folder = Path(hub.snapshot_download(allow_patterns=list(_FILES), **where))
     except Exception as error:  # the client raises errors of several packages
-        reason = f'{name} cannot be downloaded ({one_line(error):.120}){hint}'
+        reason = f'{name} cannot be downloaded ({one_line(error):.120})'
         raise ValueError(reason) from error
     if all((folder / each).is_file() for each in _GRAPH):
         return folder
@@ -203,7 +202,6 @@ def cached_file(url: str) -> Path:
 
 def download(
     url: str,
-    hint: str = '',
     path: Path | None = None,
     sha256: str | None = None,
     show: Callable[[int, int], None] = lambda done, total: None,
@@ -211,8 +209,8 @@ def download(
     """Download a file unless it is there already, at ``path`` or :func:`cached_file`.
 
     ``sha256`` is that of its content in hexadecimal digits, or the first of them; by
-    default that of the first download, which is kept beside the file. ``hint`` ends the
-    message of a download that fails; ``show`` receives megabytes done and in total.
+    default that of the first download, which is kept beside the file. ``show`` receives
+    megabytes done and in total.
 
     Raises:
         ValueError: If it cannot be downloaded, or has another content; then nothing is
@@ -228,7 +226,7 @@ def download(
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary:
-            _fetch(url, temporary, hint, show)
+            _fetch(url, temporary, show)
             if sha256 is None:
                 kept.write_text(_digest_of(temporary), encoding='utf-8')
             _check_digest(temporary, sha256, url)
@@ -237,7 +235,7 @@ def download(
     return path
 
 
-def _fetch(url: str, path: Path, hint: str, show: Callable[[int, int], None]) -> None:
+def _fetch(url: str, path: Path, show: Callable[[int, int], None]) -> None:
     progress = _Progress(show)
     try:
         _connect(url)
@@ -251,7 +249,7 @@ def _fetch(url: str, path: Path, hint: str, show: Callable[[int, int], None]) ->
         if progress.error is not None:
             raise progress.error
     except (HTTPException, OSError, ValueError) as error:
-        reason = f'cannot be downloaded ({one_line(error):.80}){hint}'
+        reason = f'cannot be downloaded ({one_line(error):.80})'
         raise ValueError(f'{public_url(url)} {reason}') from error
 
 

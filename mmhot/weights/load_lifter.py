@@ -8,6 +8,7 @@ from mmengine.config import Config
 from torch import nn
 
 from mmhot.codecs.pose_lifting import CameraPoseLifting
+from mmhot.errors import ArgumentError
 from mmhot.io.pickles import safe_load
 from mmhot.skeletons.joints import SKELETONS, Skeleton, add_skeleton, get_skeleton
 from mmhot.skeletons.metainfo import read_metainfo
@@ -47,9 +48,11 @@ def load_lifter(
     """
     found = resolve(model, LIFTER, checkpoint)
     if not found.weights:
-        raise ValueError(
-            f'{model}: a config has no weights: give a checkpoint as well, or the name '
-            f'of shipped weights: {", ".join(shipped_weights()) or "none"}'
+        raise ArgumentError(
+            '%s: a config has no weights: give {checkpoint} as well, or the name of '
+            'shipped weights: %s',
+            model,
+            ', '.join(shipped_weights()) or 'none',
         )
     weights = find_shipped(found.weights) or local_file(found.weights)
     if weights.is_dir():

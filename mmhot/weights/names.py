@@ -12,7 +12,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mmhot.compat.installation import list_devices_of_driver
-from mmhot.errors import INSTALL_MMPOSE, hint_at_names, require_choice, require_file
+from mmhot.errors import (
+    INSTALL_MMPOSE,
+    ArgumentError,
+    hint_at_names,
+    require_choice,
+    require_file,
+)
 from mmhot.options import BACKENDS
 from mmhot.weights.hub import (
     ARCHIVE,
@@ -219,11 +225,14 @@ def _config_file(name: str, task: Task) -> Model | None:
     if path.suffix == '.py':
         return Model(name, require_file(path))
     if path.suffix in (*CHECKPOINTS, '.pt') and task is LIFTER:
-        raise ValueError(f'{path} is a checkpoint, not a config: give it as checkpoint')
+        raise ArgumentError(
+            '%s is a checkpoint, not a config: give it as {checkpoint}', path
+        )
     if path.is_file():
-        raise ValueError(
-            f'{path} is neither a config (.py) nor an .onnx or .zip file: checkpoints '
-            'are given as pose2d_weights or det_weights'
+        raise ArgumentError(
+            '%s is neither a config (.py) nor an .onnx or .zip file: checkpoints are '
+            'given as {pose2d_weights} or {det_weights}',
+            path,
         )
     return None
 
@@ -375,13 +384,13 @@ def runtime(
     graph = model.graph
     if model.is_exported:
         if backend == 'torch':
-            raise ValueError(f"backend 'torch' cannot run {model.name}, an ONNX model")
+            raise ArgumentError(
+                '{backend=}%r cannot run %s, an ONNX model', backend, model.name
+            )
         return graph
     if graph is None and backend == 'onnx':
-        raise ValueError(
-            "backend 'onnx' runs shipped models and those of mmhot export, not "
-            f'{model.name}'
-        )
+        text = '{backend=}%r runs shipped models and those of mmhot export, not %s'
+        raise ArgumentError(text, backend, model.name)
     has_torch = find_spec('torch') is not None
     if not has_torch and (graph is None or backend == 'torch'):
         raise ValueError(f'{model.name} needs PyTorch: {INSTALL_MMPOSE}')

@@ -23,18 +23,12 @@ from mmhot.chain.options import (
     LiveOptions,
 )
 from mmhot.cli.errors import OneLineParser
-from mmhot.cli.options import add_options, name_options, read_options
+from mmhot.cli.options import add_options, read_options
 
 ALL = (
     *(CostOptions, InferRunOptions, LiftRunOptions, LiveOptions),
     *(OnnxOptions, PageOptions, PruningOptions, RayOptions),
 )
-FLAGS = {
-    **{name: f'--{name}' for name in ('fov', 'intrinsics', 'fps', 'keep', 'device')},
-    **{'det_weights': '--det-weights', 'image_size': '--image-size'},
-    **{'resume': '--resume', 'no_cache': '--no-cache', 'runner': '--runner'},
-    **{'joints': '--joints', 'model': '--model'},
-}
 
 
 @pytest.mark.parametrize(
@@ -62,7 +56,7 @@ def test_text_is_converted_and_none_is_the_default():
     assert (options.fov, options.image_size, options.keep) == (60, (1280, 720), [13, 5])
     assert options.flip_test
     assert ExportOptions(formats='npz, bvh,npz').formats == ('npz', 'bvh')
-    assert InferOptions(kpt_thr=None).kpt_thr == 0.35
+    assert InferOptions(pose3d=None, camera=None).camera == 'auto'
 
 
 @pytest.mark.parametrize('options', ALL)
@@ -92,27 +86,6 @@ def test_options_of_the_command_line_are_those_of_python():
     assert read_options(parser.parse_args(words), LiftRunOptions) == expected
 
 
-@pytest.mark.parametrize(
-    ('message', 'expected'),
-    [
-        ('fov must be 1', '--fov must be 1'),
-        ('fov cannot go with `keep`', '--fov cannot go with --keep'),
-        ("runner='ray' needs Ray", '--runner ray needs Ray'),
-        ('give image_size and fps=F', 'give --image-size and --fps F'),
-        ('keep=9 needs a pruner', '--keep 9 needs a pruner'),
-        ('joints=True needs a mesh', '--joints needs a mesh'),
-        ('intrinsics: a.yml: is empty', '--intrinsics: a.yml: is empty'),
-        # prose and paths stay
-        ('the model cannot be built', 'the model cannot be built'),
-        ('model a.py is no config', 'model a.py is no config'),
-        ('out/det_weights.pth: no such file', 'out/det_weights.pth: no such file'),
-        ('/tmp/fov=3/a.mp4 is empty', '/tmp/fov=3/a.mp4 is empty'),
-    ],
-)
-def test_messages_name_options_on_the_command_line(message, expected):
-    assert name_options(message, FLAGS) == expected
-
-
 def test_unknown_arguments_get_the_nearest_name():
     with pytest.raises(TypeError, match=r"'pose2D' \(did you mean pose2d\?\)"):
         mmhot.infer('a.mp4', pose2D='gtpt-t')
@@ -122,5 +95,5 @@ def test_help_of_functions_lists_the_options():
     shown = signature(mmhot.infer).parameters
     assert [*shown][:3] == ['source', 'cache', 'progress']
     assert [*shown][3:] == [each.name for each in fields(InferOptions)]
-    assert shown['kpt_thr'].default == 0.35
+    assert shown['camera'].default == 'auto'
     assert '    fov: horizontal angle of view' in mmhot.infer.__doc__

@@ -150,7 +150,7 @@ def test_infer_of_videos(name, video, opened, tmp_path, caplog):
         options = {'pose3d_weights': base['pose3d_weights'], 'speed': 'fast'}
     plain, clip = mmhot.infer(video, **base), mmhot.infer(video, **options)
     if name == 'fps':
-        assert 'has timestamps: `fps` is ignored' in caplog.text
+        assert 'has timestamps: fps is ignored' in caplog.text
     elif name == 'det_every':
         assert len(opened) == 2
     elif name in OF_VIDEOS - {'batch_size'}:

@@ -81,7 +81,7 @@ def test_choices_of_smoothing_are_the_smoothers():
     assert set(SMOOTHING) == {'none', *SMOOTHERS}
 
 
-def test_warnings_name_options(infer_it, tmp_path, capfd):
+def test_warnings_are_printed_as_they_are(infer_it, tmp_path, capfd):
     for number in range(3):
         path = tmp_path / 'images' / f'{number:03}.png'
         path.parent.mkdir(exist_ok=True)
@@ -89,4 +89,4 @@ def test_warnings_name_options(infer_it, tmp_path, capfd):
     assert infer_it(path.parent) == 0
     line = capfd.readouterr().err.splitlines()[0]
     assert line.startswith(f'mmhot infer: {path.parent}: its numbered images are')
-    assert 'another rate as --fps, or use' in line
+    assert 'another rate as fps, or use' in line

@@ -40,7 +40,7 @@ def refused(tmp_path, monkeypatch, capfd):
         ('lift --batch-size x', "--batch-size must be a whole number, got 'x'"),
         ('lift --keep half', '--keep must be a number of frames such as 27'),
         ('lift --keep 9', '--keep 9 needs a model with a pruner: tiny has none'),
-        ('lift --fps nan', '--fps must be from 1 to 1000, got nan'),
+        ('lift --fps nan', '--fps must be from 0.1 to 1000, got nan'),
         ('lift --skeleton coco-18', "unknown skeleton: 'coco-18'; did you mean"),
         ('lift --skeleton halpe-26', '26 joints of halpe-26), got (185, 17, 2)'),
         ('lift --device tpu', "--device must be one of cpu, got 'tpu'"),
@@ -66,7 +66,7 @@ def test_wrong_options_are_refused(words, message, refused, checkpoint, tmp_path
         ('lift none.npz --out-dir x', 'none.npz: no such file or folder'),
         ('infer none.mp4 --out-dir x', 'none.mp4 does not exist'),
         ('infer *.none --out-dir x', 'no file matches *.none'),
-        ('cost none.py', 'none.py: no such config file'),
+        ('cost none.py', 'none.py does not exist'),
         ('cost nanohtnet --shape -3', '--shape must be whole numbers from 1, got'),
         ('cost nanohtnet --batch 0', '--batch must be at least 1, got 0'),
         ('cost mmhot::_base_/default_runtime.py', 'this config has no model'),
@@ -106,7 +106,7 @@ def test_wrong_files_are_refused(content, message, refused, checkpoint, tmp_path
     [
         ('lift --formats npz,rrd', 'rerun', 'the format rrd needs rerun ('),
         ('lift --formats c3d', 'ezc3d', 'the format c3d needs ezc3d ('),
-        ('infer --runner ray', 'ray', '--runner ray needs ray ('),
+        ('infer --runner ray', 'ray', 'the runner ray needs ray ('),
     ],
 )
 def test_missing_packages_are_named(

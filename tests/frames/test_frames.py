@@ -248,7 +248,7 @@ def test_videos_have_their_own_rate(video, folder, caplog):
         images, one = open_inputs([str(folder), str(video)], fps=120)
     assert (images.fps, one.fps) == (120, 25)
     assert [record.getMessage() for record in caplog.records] == [
-        f'{video} has timestamps: `fps` is ignored'
+        f'{video} has timestamps: fps is ignored'
     ]
 
 

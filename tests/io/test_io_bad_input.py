@@ -46,7 +46,7 @@ BAD_ARRAYS = {
     ),
     'no header': (
         {'width': None, 'height': None, 'fps': None},
-        'does not state width, height, fps: give `image_size` and `fps`',
+        'does not state width, height, fps: give image_size and fps',
     ),
     'fps 0': ({'fps': 0}, 'fps must be above 0'),
     'other size': (
@@ -140,6 +140,6 @@ def test_missing_file_and_bad_folders_give_one_line(tmp_path):
 
 
 def test_bad_arguments_are_named():
-    with pytest.raises(ValueError, match="`single` must be 'largest', got 'tallest'"):
+    with pytest.raises(ValueError, match="single must be 'largest', got 'tallest'"):
         read_keypoints(SKATER, single='tallest')
     assert_refused(SKATER, 'did you mean coco-17', skeleton='cocoo-17')

@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from mmhot.errors import naming
+from mmhot.errors import ArgumentError, naming
 from mmhot.geometry.keypoint_arrays import mark_missing, whole_numbers
 from mmhot.io.arrays import SIGNATURES, load_json
 from mmhot.io.readers.animal_tracking import (
@@ -80,7 +80,7 @@ def read_keypoints(
         OSError: If the file does not exist or cannot be read.
     """
     if single not in (None, 'largest'):
-        raise ValueError(f"`single` must be 'largest', got {single!r}")
+        raise ArgumentError("{single} must be 'largest', got %r", single)
     frames = None if isinstance(path, str | Path) else path
     path = Path('predictions' if frames is not None else path)
     with naming(path):
@@ -153,9 +153,10 @@ def _resolve_header(
         header[name] = stated if given is None else given
     missing = [name for name, value in header.items() if value is None]
     if missing:
-        names = dict(width='`image_size`', height='`image_size`', fps='`fps`')
-        arguments = ' and '.join(dict.fromkeys(names[name] for name in missing))
-        raise ValueError(f'does not state {", ".join(missing)}: give {arguments}')
+        names = dict(width='{image_size}', height='{image_size}', fps='{fps}')
+        arguments = dict.fromkeys(names[name] for name in missing)
+        listed, wanted = ', '.join(missing), ' and '.join(arguments)
+        raise ArgumentError(f'does not state %s: give {wanted}', listed)
     return tuple(header.values())
 
 
@@ -169,9 +170,10 @@ def _resolve_skeleton(path: Path, rows: Rows, given: str | None) -> tuple[Rows, 
         found, order = match_joints(names) or (None, [])
         stated = ', '.join(names)[:60] if found is None else found.name
         if found is None and given is None:
-            raise ValueError(
-                f'no skeleton has the joints {stated!r}: name shoulders and hips '
-                'left_shoulder, right_hip and so on, or give `skeleton`'
+            raise ArgumentError(
+                'no skeleton has the joints %r: name shoulders and hips left_shoulder, '
+                'right_hip and so on, or give {skeleton}',
+                stated,
             )
         if given in (None, stated):
             rows = _reorder(path, rows, found, order)
@@ -218,8 +220,10 @@ def _as_one_track(rows: Rows) -> Rows:
         frames, counts = np.unique(kept.frame, return_counts=True)
         if counts.max() == 1:
             return replace(kept, track=np.zeros(len(frames), np.int64))
-    raise ValueError(
-        f'has {counts.max()} people in frame {frames[counts.argmax()]} but no '
-        "track IDs ('track' in .npz, 'track_id' in JSON, model.track() of "
-        "Ultralytics): add them, or keep one person per frame with `single` 'largest'"
+    raise ArgumentError(
+        "has %s people in frame %s but no track IDs ('track' in .npz, 'track_id' in "
+        'JSON, model.track() of Ultralytics): add them, or keep one person per frame '
+        "with {single=}'largest'",
+        counts.max(),
+        frames[counts.argmax()],
     )

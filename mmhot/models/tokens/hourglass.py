@@ -15,6 +15,7 @@ from mmengine.logging import print_log
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
+from mmhot.errors import ArgumentError
 from mmhot.models.tokens.pruners import Frames, Pruner
 from mmhot.models.tokens.recoverers import PrunedFeatures, Recoverer
 from mmhot.models.tokens.selection import gather_tokens
@@ -193,16 +194,19 @@ class Hourglass(nn.Module):
         if keep is None:
             return _check_counts(built, num_frames, 'num_keep')
         if not built:
-            raise ValueError(f'keep={keep} needs a pruner, and this model has none')
+            raise ArgumentError(
+                '{keep=}%r needs a pruner, and this model has none', keep
+            )
         keeps = list(keep) if isinstance(keep, Sequence) else [keep]
         if len(keeps) != len(built):
-            raise ValueError(
-                f'keep must be a number for each of {len(built)} pruners, got {keep!r}'
-            )
+            text = '{keep} must be a number for each of %s pruners, got %r'
+            raise ArgumentError(text, len(built), keep)
         if self.fixed_lengths and keeps != built:
-            raise ValueError(
-                f'keep={keep} cannot be changed: layers of this model are built for '
-                f'{", ".join(map(str, built))} frames'
+            raise ArgumentError(
+                '{keep=}%r cannot be changed: layers of this model are built for %s '
+                'frames',
+                keep,
+                ', '.join(map(str, built)),
             )
         return _check_counts(keeps, num_frames, 'keep')
 
@@ -257,9 +261,8 @@ def _check_counts(keeps: Sequence[Any], num_frames: int, name: str) -> list[int]
     for keep in keeps:
         is_count = isinstance(keep, Integral) and not isinstance(keep, bool)
         if not is_count or not 1 <= keep <= most:
-            raise ValueError(
-                f'{name} must be from 1 to {most}, got {keep!r} for {num_frames} frames'
-            )
+            text = f'{{{name}}} must be from 1 to %s, got %r for %s frames'
+            raise ArgumentError(text, most, keep, num_frames)
         most = keep - 1
     return [int(keep) for keep in keeps]
 
