@@ -10,7 +10,7 @@ import numpy as np
 
 from mmhot.frames.capture import prefetch
 from mmhot.frames.observer import FrameObserver
-from mmhot.frames.shot_boundaries import CutDetector
+from mmhot.frames.shot_boundaries import CutDetector, CutSettings
 from mmhot.frames.sources import Frame, FrameSource
 from mmhot.pose2d.cache import ClipPeople, load_people, save_if_possible, save_people
 from mmhot.pose2d.chunks import KeyframeSettings, track_chunk
@@ -53,6 +53,7 @@ class VideoPoseEstimator:
         det_factor (float): Factor of the detector's usual interval. Defaults to 1.
         keyframes (KeyframeSettings): Thresholds of tracking between two detections.
         detections (DetectionSettings): Intervals of detections.
+        cuts (CutSettings): Thresholds of cuts, across which nobody is tracked.
     """
 
     detector: Detector
@@ -63,6 +64,7 @@ class VideoPoseEstimator:
     det_factor: float = 1.0
     keyframes: KeyframeSettings = KeyframeSettings()
     detections: DetectionSettings = DetectionSettings()
+    cuts: CutSettings = CutSettings()
 
     def __post_init__(self) -> None:
         """Check the size of batches; estimate all frames where that is as fast."""
@@ -103,6 +105,7 @@ class VideoPoseEstimator:
             'gaps': list(astuple(self.gaps)),
             'keyframes': list(astuple(self.keyframes)),
             'detections': list(astuple(self.detections)),
+            'cuts': list(astuple(self.cuts)),
             'code': digest_of_code(*_ROOMS),
         }
 
@@ -149,7 +152,7 @@ class VideoPoseEstimator:
     ) -> None:
         """Process all frames after those of an interrupted run."""
         interval = self.detection_interval(source.fps, source.num_frames)
-        shots = CutDetector()
+        shots = CutDetector(self.cuts)
         if not clip.complete:
             clip.cuts = shots.cuts
         batch, known = list[Frame](), len(clip.people)
