@@ -32,7 +32,7 @@ from mmhot.frames.sources import (
 )
 from mmhot.io.images import read_image
 from mmhot.lifting.lifter import Lifter
-from mmhot.motion.confidence import DETECTED
+from mmhot.motion.confidence import DropUncertain
 from mmhot.pose2d import pose_source
 from mmhot.pose2d.detectors import BoxFilter
 from mmhot.pose2d.estimation import VideoPoseEstimator
@@ -131,7 +131,7 @@ class Inferencer(BaseMMPoseInferencer):
             raise ValueError(f'det_cat_ids must be 0, people, got {det_cat_ids!r}')
         device = choose_device(device)
         # tracks enter the chain like those of a file, which has no default of kpt_thr
-        confident = None if 'confidence' in without else DETECTED
+        confident = None if 'confidence' in without else DropUncertain().detected
         self._options = InferOptions(
             without=without, camera='moving', kpt_thr=confident, device=device
         )

@@ -8,8 +8,9 @@ from functools import partial
 from typing import Any, TypeVar
 
 from mmhot.chain.context import Context
-from mmhot.chain.core_steps import EstimatePoses, Lift, SetLens
+from mmhot.chain.core_steps import EstimatePoses, Lift, SetLens, TrackPeople
 from mmhot.chain.live import LiveLifter
+from mmhot.chain.live_segments import LiveSettings
 from mmhot.chain.steps import list_steps, signature_of
 from mmhot.frames.sources import FrameSource
 from mmhot.motion.confidence import DropUncertain
@@ -131,7 +132,12 @@ class Chain:
         Arguments are those of :class:`mmhot.chain.live.LiveLifter`.
         """
         lens, confidence = self.require(SetLens), self.find(DropUncertain)
-        smoothing = self.find(SmoothPoses)
+        smoothing, tracking = self.find(SmoothPoses), self.find(TrackPeople)
+        settings = LiveSettings()
+        if smoothing is not None:
+            settings = replace(settings, filters=smoothing.settings)
+        if tracking is not None:
+            settings = replace(settings, tracker=tracking.limits.tracker)
         return LiveLifter(
             self.require(EstimatePoses).models,
             self.require(Lift).lifter,
@@ -141,6 +147,7 @@ class Chain:
             smooth_3d=smoothing.method if smoothing else 'none',
             fov=lens.fov,
             intrinsics=lens.intrinsics,
+            settings=settings,
         )
 
 

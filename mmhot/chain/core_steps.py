@@ -1,7 +1,7 @@
 """Steps that every chain has: estimate 2D poses, track people, set the lens, lift."""
 
 from collections.abc import Callable, Collection
-from dataclasses import replace
+from dataclasses import astuple, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,13 @@ from mmhot.pose2d.cache import ClipPeople, cache_path, save_if_possible, save_pe
 from mmhot.pose2d.estimation import VideoPoseEstimator, show_again
 from mmhot.structures.clips import Clip2D, Clip3D
 from mmhot.structures.lens import Lens, resolve_intrinsics
-from mmhot.tracking.appearance import AppearanceObserver
-from mmhot.tracking.background import Background, BackgroundTracker
-from mmhot.tracking.clip_tracks import track_clip
+from mmhot.tracking.appearance import AppearanceObserver, AppearanceSettings
+from mmhot.tracking.background import (
+    Background,
+    BackgroundSettings,
+    BackgroundTracker,
+)
+from mmhot.tracking.clip_tracks import LinkLimits, track_clip
 
 # Deviation from a constant rate that is ignored, as a share of a frame.
 _UNEVEN = 0.2
@@ -33,6 +37,8 @@ class EstimatePoses:
         facts (Collection[str]): Facts that later steps need.
         interval (int): Frames from one whose background is looked at to the next.
         cache (Path, optional): Folder of the results, in which 2D keypoints are cached.
+        background (BackgroundSettings): Points that show the camera's motion.
+        appearance (AppearanceSettings): What describes people who may return.
     """
 
     name, part, live = 'estimate', '2D', True
@@ -43,9 +49,11 @@ class EstimatePoses:
         facts: Collection[str] = (),
         interval: int = 1,
         cache: Path | None = None,
+        background: BackgroundSettings = BackgroundSettings(),
+        appearance: AppearanceSettings = AppearanceSettings(),
     ) -> None:
         self._open, self._facts, self._interval = open_models, facts, interval
-        self._cache = cache
+        self._cache, self.background, self.appearance = cache, background, appearance
 
     @cached_property
     def models(self) -> VideoPoseEstimator:
@@ -58,9 +66,10 @@ class EstimatePoses:
         """Return the people; the facts are cuts and what observers saw."""
         observers: list[FrameObserver] = []
         if 'background' in self._facts:
-            observers.append(BackgroundTracker(self._interval))
+            observers.append(BackgroundTracker(self._interval, self.background))
         if 'appearance' in self._facts:
-            observers.append(AppearanceObserver(self.models.estimator.skeleton))
+            skeleton = self.models.estimator.skeleton
+            observers.append(AppearanceObserver(skeleton, self.appearance))
 
         def count(done: int) -> None:
             progress(done, max(done, source.num_frames or 0))
@@ -82,7 +91,7 @@ class EstimatePoses:
         self, source: FrameSource, people: ClipPeople, progress: Callable[[int], None]
     ) -> dict[str, np.ndarray]:
         """Return the background of all frames; reads the video again if necessary."""
-        tracker = BackgroundTracker()
+        tracker = BackgroundTracker(settings=self.background)
         if tracker.name not in people.observed:
             show_again(source, people, tracker, progress)
             people.observed[tracker.name] = tracker.arrays()
@@ -92,14 +101,22 @@ class EstimatePoses:
     def _cache_path(self, source: FrameSource) -> Path | None:
         if self._cache is None or not source.path.exists():
             return None  # the content of an address may change
-        facts = {'fps': source.fps, 'frames': source.num_frames}
+        settings = [astuple(each) for each in (self.background, self.appearance)]
+        facts = {'fps': source.fps, 'frames': source.num_frames, 'observers': settings}
         return cache_path(self._cache, source.path, facts | self.models.identity)
 
 
 class TrackPeople:
-    """Follow people from frame to frame."""
+    """Follow people from frame to frame.
+
+    Args:
+        limits (LinkLimits): Limits of tracks, and settings of the tracker.
+    """
 
     name, part, live = 'track', 'track', True
+
+    def __init__(self, limits: LinkLimits = LinkLimits()) -> None:
+        self.limits = limits
 
     def __call__(
         self, people: ClipPeople, frames: FrameSource, progress: _Count
@@ -107,7 +124,11 @@ class TrackPeople:
         """Return the tracks as a clip with the name, rate and times of its frames."""
         count, fps = len(people.people), frames.fps
         tracks = track_clip(
-            people.people, fps, lambda done: progress(done, count), people.cuts
+            people.people,
+            fps,
+            lambda done: progress(done, count),
+            people.cuts,
+            self.limits,
         )
         times = np.array(people.times)
         even = np.abs(times * fps - np.arange(count)).max() < _UNEVEN

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mmhot.chain.live_segments import LiveSegment, Observation
+from mmhot.chain.live_segments import LiveSegment, LiveSettings, Observation
 from mmhot.errors import ArgumentError
 from mmhot.frames.sources import Frame
 from mmhot.lifting.lifter import Lifter
@@ -28,11 +28,6 @@ from mmhot.structures.people import People
 from mmhot.tracking.person_tracker import Tracker
 
 _H36M = get_skeleton('h36m-17')
-# Seconds of occlusion after which a person gets a new track ID.
-_MAX_OCCLUSION = 2.0
-# Longest occlusion in seconds that is filled in.
-_MAX_GAP = 1.0
-_DEFAULT_LOOKAHEAD = 4
 LIVE_SMOOTHERS = ('none', 'one-euro')
 """Smoothing that needs no future frames."""
 
@@ -84,6 +79,7 @@ class LiveLifter:
         smooth_3d (str): 'one-euro' or 'none', the default.
         fov (float, optional): Horizontal field of view in degrees.
         intrinsics (Lens, optional): The camera's lens, in place of ``fov``.
+        settings (LiveSettings): Occlusions, tracking and smoothing.
 
     Attributes:
         latency (float): The look-ahead in seconds, without the time of the models.
@@ -99,6 +95,7 @@ class LiveLifter:
         smooth_3d: str = 'none',
         fov: float | None = None,
         intrinsics: Lens | None = None,
+        settings: LiveSettings = LiveSettings(),
     ) -> None:
         if smooth_3d not in LIVE_SMOOTHERS:
             raise ArgumentError(
@@ -108,7 +105,8 @@ class LiveLifter:
                 smooth_3d,
             )
         self.pose_estimator, self.lifter, self.fps = pose_estimator, lifter, fps
-        self.tracker = Tracker(fps, _MAX_OCCLUSION)
+        self.settings = settings
+        self.tracker = Tracker(fps, settings.max_occlusion, settings.tracker)
         self._first_target = first = lifter.seq_len - lifter.num_targets
         middle = lifter.seq_len - 1
         if not lifter.causal:
@@ -117,7 +115,7 @@ class LiveLifter:
         after = (lifter.seq_len - 1 - middle) / lifter.fps
         most = math.ceil(round(after * fps, 6))
         if lookahead is None:
-            lookahead = min(_DEFAULT_LOOKAHEAD, most)
+            lookahead = min(settings.lookahead, most)
         if not 0 <= lookahead <= most:
             raise ArgumentError(
                 '{lookahead} must be from 0 to the %s frames that %s uses at %g frames '
@@ -218,10 +216,11 @@ class LiveLifter:
     def _segment_of(self, track: int, time: float) -> LiveSegment:
         """Return the segment of a person, a new one after an interruption."""
         own = [segment for segment in self._segments if segment.track == track]
-        if own and not own[-1].interrupted and time - own[-1].last_seen <= _MAX_GAP:
+        gap = time - own[-1].last_seen if own else np.inf
+        if gap <= self.settings.max_gap and not own[-1].interrupted:
             return own[-1]
         smooth = self.smooth_3d == 'one-euro'
-        self._segments.append(LiveSegment(track, bool(own), smooth))
+        self._segments.append(LiveSegment(track, bool(own), smooth, self.settings))
         return self._segments[-1]
 
     def _lift(self, frame: Frame) -> LivePoses:
@@ -254,8 +253,8 @@ class LiveLifter:
     def _drop_old(self, now: float) -> None:
         """Drop observations and people that no pending frame needs."""
         oldest = self._pending[0].time if self._pending else now
-        span = max(-self._offsets[0], _MAX_GAP)
+        span = max(-self._offsets[0], self.settings.max_gap)
         for segment in self._segments:
             segment.drop_before(oldest - span)
-        last = oldest - span - _MAX_OCCLUSION
+        last = oldest - span - self.settings.max_occlusion
         self._segments = [each for each in self._segments if each.last_seen >= last]

@@ -8,12 +8,21 @@ import numpy as np
 from mmhot.geometry.windows import resample
 from mmhot.lifting.clip_encoder import fill_joints
 from mmhot.lifting.placement import place_roots
-from mmhot.motion.smoothing import OneEuro
+from mmhot.motion.smoothing import FilterSettings, OneEuro
+from mmhot.tracking.person_tracker import TrackerSettings
 
-# Seconds of poses from which the position of the last root is estimated.
-_PLACEMENT_SPAN = 0.5
-# Weight of keypoints that were filled in, which may be all there are.
-_MIN_WEIGHT = 0.05
+
+@dataclass(frozen=True)
+class LiveSettings:
+    """Look-ahead, occlusions, tracking and smoothing of a stream."""
+
+    lookahead: int = 4  # later frames to wait for, if the lifter uses as many
+    max_occlusion: float = 2.0  # before a person gets a new track ID, seconds
+    max_gap: float = 1.0  # longest occlusion that is filled in, seconds
+    placement_span: float = 0.5  # poses that place the last root, seconds
+    min_weight: float = 0.05  # of keypoints filled in, which may be all there are
+    tracker: TrackerSettings = TrackerSettings()
+    filters: FilterSettings = FilterSettings()
 
 
 @dataclass
@@ -36,12 +45,19 @@ class LiveSegment:
         interrupted (bool): Whether further observations belong to another segment.
     """
 
-    def __init__(self, track: int, broken: bool, smooth_3d: bool) -> None:
+    def __init__(
+        self,
+        track: int,
+        broken: bool,
+        smooth_3d: bool,
+        settings: LiveSettings = LiveSettings(),
+    ) -> None:
+        self.settings = settings
         self.track, self.broken = track, broken
         self.last_seen, self.interrupted = -np.inf, False
         self.observations: deque[Observation] = deque()
         self._recent: deque[tuple[Observation, np.ndarray]] = deque()
-        self._smooth_3d = OneEuro() if smooth_3d else None
+        self._smooth_3d = OneEuro(settings.filters) if smooth_3d else None
 
     def add(self, time: float, keypoints: np.ndarray, scores: np.ndarray) -> None:
         """Append keypoints (17, 2), NaN if missing, and scores (17,) at a time."""
@@ -89,13 +105,14 @@ class LiveSegment:
         ``seen`` is what was lifted, ``focal`` (2,) and ``center`` (2,) are pixels.
         """
         self._recent.append((seen, pose))
-        while seen.time - self._recent[0][0].time > _PLACEMENT_SPAN:
+        while seen.time - self._recent[0][0].time > self.settings.placement_span:
             self._recent.popleft()
         recent, poses = zip(*self._recent, strict=True)
+        scores = np.stack([each.scores for each in recent])
         root = place_roots(
             np.stack(poses),
             np.stack([each.keypoints for each in recent]),
-            np.maximum(np.stack([each.scores for each in recent]), _MIN_WEIGHT),
+            np.maximum(scores, self.settings.min_weight),
             focal,
             center,
             np.array([each.time for each in recent]),

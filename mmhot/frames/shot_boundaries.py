@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import reduce
 
 import cv2
@@ -9,18 +10,20 @@ import numpy as np
 
 from mmhot.frames.sources import Frame
 
-# Longer side of the images that are compared.
-_SIZE = 192
-# Images whose channels differ by less on average are gray.
-_GRAY = 6
-# Longest flash in frames.
-_FLASH = 3
-# Least difference at a cut, of 255; its least ratio to the mean of neighboring frames;
-# number of these on either side.
-_MIN_DIFFERENCE, _MIN_RATIO, _NEIGHBORS = 27.0, 2.5, 2
-
 _Small = tuple[np.ndarray, bool]
 """A small image in HSV, and whether it is gray."""
+
+
+@dataclass(frozen=True)
+class CutSettings:
+    """Thresholds of cuts; the least difference is PySceneDetect's default."""
+
+    size: int = 192  # longer side of the images that are compared, pixels
+    gray: float = 6  # mean difference of channels below which images are gray, of 255
+    min_difference: float = 27.0  # at a cut, of 255
+    min_ratio: float = 2.5  # of this difference to the mean of neighboring frames
+    neighbors: int = 2  # of these on either side
+    flash: int = 3  # longest flash, frames
 
 
 class CutDetector:
@@ -31,45 +34,49 @@ class CutDetector:
     of neighboring frames, which is large in pans and noisy videos. A change that is
     reverted within three frames is a flash. Dissolves are not detected.
 
+    Args:
+        settings (CutSettings): Thresholds of cuts.
+
     Attributes:
         cuts (list[int]): Frames with which shots begin, without the first one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, settings: CutSettings = CutSettings()) -> None:
         self.cuts: list[int] = []
-        self._images: deque[_Small] = deque(maxlen=_FLASH + 2)
+        self.settings = settings
+        self._images: deque[_Small] = deque(maxlen=settings.flash + 2)
         # between each frame and the one before
         self._differences = [0.0]
 
     def __call__(self, frames: Iterable[Frame]) -> Iterator[Frame]:
         """Pass the frames of a video on, delayed until ``cuts`` is final up to them."""
         delayed: deque[Frame] = deque()
-        last = 0
+        last, neighbors = 0, self.settings.neighbors
         for frame in frames:
             last = frame.index
             self._compare(last, frame.image)
-            self._verify(last - _NEIGHBORS)
+            self._verify(last - neighbors)
             delayed.append(frame)
-            if len(delayed) > _FLASH:
+            if len(delayed) > self.settings.flash:
                 yield delayed.popleft()
-        for index in range(last - _NEIGHBORS + 1, last + 1):
+        for index in range(last - neighbors + 1, last + 1):
             self._verify(index)
         while delayed:
             yield delayed.popleft()
 
     def _compare(self, index: int, image: np.ndarray) -> None:
         """Append a frame to the cuts if its difference is large."""
-        now = _shrink(image)
+        now, least = _shrink(image, self.settings), self.settings.min_difference
         self._images.append(now)
         if len(self._images) == 1:
             return
         self._differences.append(_difference(self._images[-2], now))
-        if self._differences[-1] < _MIN_DIFFERENCE:
+        if self._differences[-1] < least:
             return
         since = index - self.cuts[-1] if self.cuts else np.inf
-        if since <= _FLASH:
+        if since <= self.settings.flash:
             old_shot = self._images[-2 - since]
-            if _difference(old_shot, now) < _MIN_DIFFERENCE:
+            if _difference(old_shot, now) < least:
                 self.cuts.pop()
                 return
         self.cuts.append(index)
@@ -78,25 +85,26 @@ class CutDetector:
         """Remove a cut if the neighboring differences are about as large."""
         if index not in self.cuts:
             return
-        low = max(index - _NEIGHBORS, 1)
+        count, ratio = self.settings.neighbors, self.settings.min_ratio
+        low = max(index - count, 1)
         neighbors = (
             self._differences[low:index]
-            + self._differences[index + 1 : index + _NEIGHBORS + 1]
+            + self._differences[index + 1 : index + count + 1]
         )
-        if neighbors and self._differences[index] < _MIN_RATIO * np.mean(neighbors):
+        if neighbors and self._differences[index] < ratio * np.mean(neighbors):
             self.cuts.remove(index)
 
 
-def _shrink(image: np.ndarray) -> _Small:
+def _shrink(image: np.ndarray, settings: CutSettings) -> _Small:
     height, width = image.shape[:2]
-    zoom = min(1, _SIZE / max(height, width))
+    zoom = min(1, settings.size / max(height, width))
     size = max(1, round(width * zoom)), max(1, round(height * zoom))
     # four pixels for each, as not all of a large image need be read
     few = cv2.resize(image, (2 * size[0], 2 * size[1]), interpolation=cv2.INTER_NEAREST)
     small = cv2.resize(few, size, interpolation=cv2.INTER_AREA)
     channels = cv2.split(small)
     highest, lowest = (reduce(choose, channels) for choose in (cv2.max, cv2.min))
-    is_gray = cv2.mean(cv2.subtract(highest, lowest))[0] < _GRAY
+    is_gray = cv2.mean(cv2.subtract(highest, lowest))[0] < settings.gray
     return cv2.cvtColor(small, cv2.COLOR_BGR2HSV), is_gray
 
 

@@ -1,6 +1,7 @@
 """Arrays of keypoints: checks and mirror images."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -9,18 +10,25 @@ from mmhot.errors import ArgumentError, ignored_warnings
 
 Poses = TypeVar('Poses')  # np.ndarray or torch.Tensor
 
-# Models predict joints outside the image, but at most this many image sizes away.
-_MAX_IMAGE_SIZES = 100
+# Pixels of the longest side of an image.
 _MAX_SIDE = 100_000
-# People in meters are no further from the origin.
-_MAX_METERS = 10
-# Percentile of scores that joints have where they are clearly seen.
-_CLEARLY_SEEN = 95
-# Median movement from frame to frame is less than this part of a person's size.
-_STILL = 0.15
 
 
-def check_extent(keypoints: np.ndarray, width: int, height: int) -> None:
+@dataclass(frozen=True)
+class KeypointLimits:
+    """Limits of plausible keypoints in pixels, whose frames are first."""
+
+    image_sizes: float = 100  # of joints outside the image, which models predict
+    meters: float = 10  # largest coordinate of people in meters
+    still: float = 0.15  # median movement from frame to frame, person sizes
+
+
+def check_extent(
+    keypoints: np.ndarray,
+    width: int,
+    height: int,
+    limits: KeypointLimits = KeypointLimits(),
+) -> None:
     """Raise ValueError for keypoints (..., 2) that cannot be pixels of the image."""
     points = keypoints[np.isfinite(keypoints).all(-1)].astype(np.float64)
     if not len(points):
@@ -28,9 +36,9 @@ def check_extent(keypoints: np.ndarray, width: int, height: int) -> None:
     size = np.array([width, height])
     image = f'a {width}x{height} image'
     farthest = np.abs(points).max()
-    if farthest > _MAX_IMAGE_SIZES * size.max():
+    if farthest > limits.image_sizes * size.max():
         raise ValueError(f'keypoints lie {farthest:.3g} pixels away in {image}')
-    if farthest <= _MAX_METERS and size.min() > 4 * max(farthest, 2):
+    if farthest <= limits.meters and size.min() > 4 * max(farthest, 2):
         raise ValueError(
             f'the largest coordinate is {farthest:.3g}, so keypoints seem to be '
             f'normalized, or in meters: pixels of {image} are expected'
@@ -44,7 +52,9 @@ def check_extent(keypoints: np.ndarray, width: int, height: int) -> None:
         )
 
 
-def check_time_first(keypoints: np.ndarray) -> None:
+def check_time_first(
+    keypoints: np.ndarray, limits: KeypointLimits = KeypointLimits()
+) -> None:
     """Raise ValueError for (P, T, K, 2) instead of (T, P, K, 2).
 
     A person hardly moves from one frame to the next, while people are apart.
@@ -55,7 +65,7 @@ def check_time_first(keypoints: np.ndarray) -> None:
     with ignored_warnings():  # of people without keypoints
         size = np.nanmedian(np.nanmax(keypoints, 2) - np.nanmin(keypoints, 2))
         steps = [np.nanmedian(np.abs(np.diff(keypoints, axis=axis))) for axis in (0, 1)]
-    if steps[1] < _STILL * size and not steps[0] < 2 * steps[1]:
+    if steps[1] < limits.still * size and not steps[0] < 2 * steps[1]:
         raise ValueError(
             f'keypoints {keypoints.shape} seem to be people before frames: the order '
             'is frames, people, joints; use keypoints.swapaxes(0, 1)'
@@ -124,15 +134,17 @@ def mark_missing(
     )
 
 
-def relative_scores(scores: np.ndarray, among: np.ndarray | None = None) -> np.ndarray:
+def relative_scores(
+    scores: np.ndarray, among: np.ndarray | None = None, percentile: float = 95
+) -> np.ndarray:
     """Return scores (...) relative to those of joints that are clearly seen.
 
-    2D models differ in the scores of such joints: the 95th percentile of positive
-    scores, by default of the same ones, counts as 1, and so does all above.
+    2D models differ in the scores of such joints: a percentile of positive scores, by
+    default of the same ones, counts as 1, and so does all above.
     """
     among = scores if among is None else among
     seen = among[among > 0]
-    usual = float(np.percentile(seen, _CLEARLY_SEEN)) if seen.size else 1.0
+    usual = float(np.percentile(seen, percentile)) if seen.size else 1.0
     return np.clip(scores / usual, 0, 1)
 
 

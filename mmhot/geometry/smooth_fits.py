@@ -3,14 +3,14 @@
 import numpy as np
 from scipy.linalg import solveh_banded
 
-# Smallest time step over the median one; timestamps may repeat.
-_MIN_STEP = 0.2
 
+def time_steps(seconds: np.ndarray, least: float = 0.2) -> np.ndarray:
+    """Return the steps (T - 1,) of timestamps (T,), none of them near zero.
 
-def time_steps(seconds: np.ndarray) -> np.ndarray:
-    """Return the steps (T - 1,) of timestamps (T,), none of them near zero."""
+    ``least`` is the smallest step over the median one; timestamps may repeat.
+    """
     steps = np.diff(seconds)
-    return np.maximum(steps, _MIN_STEP * np.median(steps))
+    return np.maximum(steps, least * np.median(steps))
 
 
 def second_differences(seconds: np.ndarray, unit: float) -> np.ndarray:

@@ -5,9 +5,6 @@ from functools import partial
 
 import numpy as np
 
-# Frames that are solved at once.
-_MOST_SOLVED = 3000
-
 
 def window_starts(
     num_frames: int, num_targets: int, stride: int, keep_rest: bool = True
@@ -191,12 +188,14 @@ def lift_windows(
     ]
 
 
-def solve_in_parts(solve: Callable[[slice], np.ndarray], num_frames: int) -> np.ndarray:
+def solve_in_parts(
+    solve: Callable[[slice], np.ndarray], num_frames: int, most: int = 3000
+) -> np.ndarray:
     """Solve a problem over all frames in chunks that are blended, for less memory.
 
-    ``solve`` maps a slice of frames to results, (T, ...).
+    ``solve`` maps a slice of frames, ``most`` or fewer, to results, (T, ...).
     """
-    size, sums, total = min(_MOST_SOLVED, num_frames), None, np.zeros(num_frames)
+    size, sums, total = min(most, num_frames), None, np.zeros(num_frames)
     for start in chunk_starts(num_frames, size, max(size * 2 // 3, 1)):
         part, weights = slice(start, start + size), blend_weights(size)
         result = solve(part)

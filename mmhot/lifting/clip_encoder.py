@@ -19,8 +19,6 @@ from mmhot.structures.clips import Clip2D
 _LOGGER = logging.getLogger(__name__)
 _H36M = get_skeleton('h36m-17')
 
-# Seconds between consecutive frames of one motion.
-_LONGEST_STEP = 3.0
 MAX_POSES = 5_000_000
 """Poses of one clip: a day of one person at 50 per second, and 5 to 10 GB of memory."""
 _TORSO = _H36M.indices(['left_hip', 'right_hip', 'left_shoulder', 'right_shoulder'])
@@ -90,7 +88,7 @@ def split_segments(
     scores: np.ndarray,
     max_gap: int,
     seconds_of: Callable[[np.ndarray], np.ndarray] = np.zeros_like,
-    longest: float = _LONGEST_STEP,
+    longest: float = 3.0,
     is_person: bool = True,
 ) -> list[Segment]:
     """Split a track at long gaps, and fill short gaps and missing joints.
@@ -221,7 +219,10 @@ class ClipEncoder:
 
     Attributes:
         is_person (bool): Whether that is Human3.6M's.
+        longest_step (float): Seconds between consecutive frames of one motion.
     """
+
+    longest_step = 3.0
 
     def __init__(
         self,
@@ -253,14 +254,14 @@ class ClipEncoder:
         """
         if not max_gap >= 0:
             raise ValueError(f'max_gap must be at least 0 seconds, got {max_gap}')
-        limits = int(max_gap * clip.fps), clip.times_of, max(max_gap, _LONGEST_STEP)
+        limits = int(max_gap * clip.fps), clip.times_of, max(max_gap, self.longest_step)
         gap, _, longest = limits
         frames = sum(
             _rows_per_frame(x.frames, gap, clip.times_of(x.frames), longest).sum()
             for x in clip.tracks
         )
         # slow clips are resampled to the model's rate
-        poses = frames * max(1, self.fps * min(1 / clip.fps, _LONGEST_STEP))
+        poses = frames * max(1, self.fps * min(1 / clip.fps, self.longest_step))
         if poses > MAX_POSES:
             raise ValueError(
                 f'{clip.source}: {poses:,.0f} poses, with those between its frames: at '

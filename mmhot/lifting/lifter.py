@@ -12,7 +12,8 @@ from mmhot.geometry.windows import lift_windows, resample, usual_stride
 from mmhot.lifting.clip_encoder import ClipEncoder, Segment
 from mmhot.lifting.networks import Keep, LiftingNetwork
 from mmhot.lifting.onnx_network import OnnxNetwork
-from mmhot.lifting.refinement import keep_bone_lengths
+from mmhot.lifting.placement import RootErrors
+from mmhot.lifting.refinement import BoneErrors, keep_bone_lengths
 from mmhot.lifting.world import place_people
 from mmhot.structures.clips import Clip2D, Clip3D, check_clip
 from mmhot.structures.lens import ideal_camera, ideal_pixels
@@ -63,6 +64,8 @@ class Lifter(ClipEncoder):
             and of Human3.6M's joints only).
         backend (str): 'torch', 'onnx', or 'auto', the default, see
             :func:`mmhot.weights.names.runtime`.
+        bones (BoneErrors): Standard deviations of the bones' constant lengths.
+        roots (RootErrors): Standard deviations of root positions.
 
     Attributes:
         network (LiftingNetwork): Model that is run, see :mod:`mmhot.lifting.networks`.
@@ -92,6 +95,8 @@ class Lifter(ClipEncoder):
         keep: Keep | None = None,
         backend: str = 'auto',
         accuracy: str = 'best',
+        bones: BoneErrors = BoneErrors(),
+        roots: RootErrors = RootErrors(),
     ) -> None:
         require_choice('accuracy', accuracy, ACCURACIES)
         if batch_size is not None and batch_size < 1:
@@ -111,6 +116,7 @@ class Lifter(ClipEncoder):
         self.name, settings = self.network.name, self.network.settings
         super().__init__(self.network.codec, settings, self.network.skeleton)
         self.flip_test, self.accuracy = flip_test, accuracy
+        self.bones, self.roots = bones, roots
         self.seq_len = self.network.num_frames
         self.num_targets = self.network.num_targets
         self.causal = settings.get('causal', False)
@@ -198,7 +204,7 @@ class Lifter(ClipEncoder):
         ):
             pose = plain = self.resample_back(pose, seconds)
             if keeps_lengths:
-                pose = keep_bone_lengths(pose, sights)
+                pose = keep_bone_lengths(pose, sights, self.bones)
                 if disagreement is not None:
                     moved = np.linalg.norm(pose - plain, axis=-1)
                     doubt = self.resample_back(disagreement, seconds)
@@ -226,7 +232,7 @@ class Lifter(ClipEncoder):
         )
         # the next step has the peak of memory
         del inputs, pixels, lifted, disagreements, poses, pose, plain, evidence
-        return place_people(lifted_clip.checked(), lens), found
+        return place_people(lifted_clip.checked(), lens, self.roots), found
 
     def lift_inputs(
         self,

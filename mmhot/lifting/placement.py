@@ -4,6 +4,8 @@ A lifter predicts joints relative to the root. With known intrinsics, the root p
 is the one from which the pose projects onto its 2D keypoints.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy.linalg import solve_banded, solveh_banded
 from scipy.spatial.transform import Rotation
@@ -11,21 +13,34 @@ from scipy.spatial.transform import Rotation
 from mmhot.geometry.smooth_fits import normal_bands, second_differences
 from mmhot.skeletons.joints import ANKLE_HEIGHT
 
-# Standard deviations of a joint's distance from its ray, in meters, and of the
-# acceleration of hips, in m/s^2.
-_RAY_ERROR = 0.025
-_ACCELERATION = 4.0
-_ROUNDS = 4
 
-# Standard deviations of the height of lifted ankles, in meters, and of the mean body
-# axis from vertical, in radians.
-_ANKLE_ERROR, _LEAN = 0.06, 0.04
-# Weight of ankles above the floor relative to those below it, and the height, relative
-# to the distance, at which a quarter of it is left: people may stand on boxes.
-_ABOVE, _HIGH = 0.05, 0.06
-_FLOOR_ROUNDS = 30
-# Acceleration of the floor of one person, in m/s^2 per meter of a joint's error.
-_DRIFT = 7.0
+@dataclass(frozen=True)
+class RootErrors:
+    """Standard deviations of the fit of root positions, and its rounds."""
+
+    ray: float = 0.025  # a joint's distance from its ray, m
+    acceleration: float = 4.0  # of hips, m/s^2
+    rounds: int = 4
+    smallest: float = 10  # longer side, px: a pixel less is a tenth more of distance
+
+
+@dataclass(frozen=True)
+class FloorSettings:
+    """Fit of the floor, and which people are on it.
+
+    People are moved to it if errors of the body's size and of the camera's tilt explain
+    their height over it; others stand on something.
+    """
+
+    ankle_error: float = 0.06  # standard deviation of a lifted ankle's height, m
+    lean: float = 0.04  # the same of the mean body axis from vertical, radians
+    above: float = 0.05  # weight of ankles above the floor, relative to those below
+    high: float = 0.06  # height with a quarter of it, relative to the distance
+    rounds: int = 30
+    drift: float = 7.0  # acceleration of a person's floor, m/s^2 per m of an error
+    size_error: float = 0.15  # of the body's size, which explains a height
+    tilt_error: float = 0.03  # of the camera, which explains a height, radians
+    smoothing: float = 0.2  # window of the lowest joint of moving cameras, seconds
 
 
 def place_roots(
@@ -35,6 +50,7 @@ def place_roots(
     focal: np.ndarray,
     center: np.ndarray,
     seconds: np.ndarray,
+    scales: RootErrors = RootErrors(),
 ) -> np.ndarray:
     """Estimate the root positions of one person in consecutive frames.
 
@@ -49,6 +65,7 @@ def place_roots(
         focal (np.ndarray): Focal lengths in pixels, (2,).
         center (np.ndarray): Principal point in pixels, (2,).
         seconds (np.ndarray): Timestamps, (T,).
+        scales (RootErrors): Standard deviations.
 
     Returns:
         np.ndarray: Root positions in camera axes, meters, (T, 3); NaN if no frame has
@@ -63,14 +80,14 @@ def place_roots(
         return np.full((len(poses), 3), np.nan)
     targets = rays * poses[..., 2:] - poses[..., :2]
     rays[~known] = targets[~known] = 0.0
-    robust, differences = weights, second_differences(seconds, _ACCELERATION)
-    for _ in range(_ROUNDS):
-        root = _solve(rays, targets, robust / _RAY_ERROR**2, differences)
+    robust, differences = weights, second_differences(seconds, scales.acceleration)
+    for _ in range(scales.rounds):
+        root = _solve(rays, targets, robust / scales.ray**2, differences)
         # weights of a heavy-tailed (Cauchy) error
         errors = rays * -root[:, None, 2:]
         errors += root[:, None, :2]
         errors -= targets
-        errors = np.hypot(*np.moveaxis(errors, -1, 0)) / (3 * _RAY_ERROR)
+        errors = np.hypot(*np.moveaxis(errors, -1, 0)) / (3 * scales.ray)
         robust = weights / (1 + errors**2)
     return root
 
@@ -99,7 +116,9 @@ def _solve(
     return solve_banded((6, 6), banded, right.ravel()).reshape(right.shape)
 
 
-def find_floor(ankles: np.ndarray, bodies: np.ndarray) -> tuple[np.ndarray, float]:
+def find_floor(
+    ankles: np.ndarray, bodies: np.ndarray, settings: FloorSettings = FloorSettings()
+) -> tuple[np.ndarray, float]:
     """Fit the floor plane to the lowest ankles.
 
     Expectile regression: ankles below the plane weigh twenty times as much as those
@@ -109,6 +128,7 @@ def find_floor(ankles: np.ndarray, bodies: np.ndarray) -> tuple[np.ndarray, floa
     Args:
         ankles (np.ndarray): Relative to the camera, z about up, meters, (N, 3).
         bodies (np.ndarray): Directions from feet to neck, (M, 3).
+        settings (FloorSettings): Errors and weights.
 
     Returns:
         tuple[np.ndarray, float]: Rotation (3, 3) that levels the plane, and the floor's
@@ -122,18 +142,19 @@ def find_floor(ankles: np.ndarray, bodies: np.ndarray) -> tuple[np.ndarray, floa
     offsets = ankles - middle
     columns = np.column_stack([offsets[:, :2], np.ones(len(offsets))])
     # errors of consecutive frames are correlated: the mean of many stays uncertain
-    variance = _ANKLE_ERROR**2 * max(len(ankles) / 100, 1)
-    prior = variance * np.diag([1 / _LEAN**2, 1 / _LEAN**2, 0.0])
+    variance = settings.ankle_error**2 * max(len(ankles) / 100, 1)
+    prior = variance * np.diag([1 / settings.lean**2, 1 / settings.lean**2, 0.0])
     # slopes along x and y of the plane perpendicular to the bodies
     expected, bodies = np.zeros(3), bodies[np.isfinite(bodies).all(-1)]
     upright = bodies[bodies[:, 2] > 0.7 * np.linalg.norm(bodies, axis=-1)]
     if len(upright):
         expected[:2] = -np.median(upright[:, :2] / upright[:, 2:], axis=0)
     plane = expected + [0, 0, np.percentile(offsets[:, 2], 5)]
-    high = _HIGH * np.linalg.norm(ankles, axis=1)
-    for _ in range(_FLOOR_ROUNDS):
+    high = settings.high * np.linalg.norm(ankles, axis=1)
+    for _ in range(settings.rounds):
         height = offsets[:, 2] - columns @ plane
-        weights = np.where(height > 0, _ABOVE / (1 + (height / high) ** 2) ** 2, 1.0)
+        above = settings.above / (1 + (height / high) ** 2) ** 2
+        weights = np.where(height > 0, above, 1.0)
         normal = (columns * weights[:, None]).T @ columns + prior
         pull = (columns * weights[:, None]).T @ offsets[:, 2] + prior @ expected
         plane = np.linalg.solve(normal, pull)
@@ -146,13 +167,15 @@ def find_floor(ankles: np.ndarray, bodies: np.ndarray) -> tuple[np.ndarray, floa
     return rotation.as_matrix(), float(rotation.apply(on_plane)[2]) - ANKLE_HEIGHT
 
 
-def find_own_floor(lowest: np.ndarray, seconds: np.ndarray) -> np.ndarray:
+def find_own_floor(
+    lowest: np.ndarray, seconds: np.ndarray, settings: FloorSettings = FloorSettings()
+) -> np.ndarray:
     """Fit heights (T,) of a slowly changing floor below one person's lowest joint."""
-    differences = second_differences(seconds, _DRIFT)
+    differences = second_differences(seconds, settings.drift)
     bands = normal_bands(differences, len(lowest))
     floor = np.percentile(lowest, 5)
-    for _ in range(_FLOOR_ROUNDS):
-        weights = np.where(lowest > floor, _ABOVE, 1.0)
+    for _ in range(settings.rounds):
+        weights = np.where(lowest > floor, settings.above, 1.0)
         weighted = np.concatenate([bands[:1] + weights, bands[1:]])
         floor = solveh_banded(weighted, weights * lowest, lower=True)
     return floor

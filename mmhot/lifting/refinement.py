@@ -1,5 +1,7 @@
 """Refinement of lifted clips: bones of nearly constant lengths."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from mmhot.skeletons.joints import get_skeleton
@@ -11,15 +13,20 @@ _PARENTS = np.array(_H36M.parents)[_CHILDREN]
 _BONES = np.eye(len(_H36M.parents))[_CHILDREN] - np.eye(len(_H36M.parents))[_PARENTS]
 _MIRRORED = np.searchsorted(_CHILDREN, np.array(_H36M.flip_indices)[_CHILDREN])
 
-# Standard deviations of joints across the line of sight and of bone lengths, relative
-# to that of joints along it.
-_ACROSS, _LENGTH = 0.25, 0.7
-_ROUNDS = 2
-# Frames that are solved at once, for the memory of long clips.
-_CHUNK = 4000
+
+@dataclass(frozen=True)
+class BoneErrors:
+    """Standard deviations, relative to that of joints along the line of sight."""
+
+    across: float = 0.25  # of joints across the line of sight
+    length: float = 0.7  # of bone lengths
+    rounds: int = 2
+    chunk: int = 4000  # frames at once, for the memory of long clips
 
 
-def keep_bone_lengths(poses: np.ndarray, directions: np.ndarray) -> np.ndarray:
+def keep_bone_lengths(
+    poses: np.ndarray, directions: np.ndarray, errors: BoneErrors = BoneErrors()
+) -> np.ndarray:
     """Give each bone of a person about the same length in all frames.
 
     The length is the median over frames and both sides of the body. Joints move as
@@ -29,26 +36,30 @@ def keep_bone_lengths(poses: np.ndarray, directions: np.ndarray) -> np.ndarray:
     Args:
         poses (np.ndarray): Root-relative joints of Human3.6M, meters, (T, 17, 3).
         directions (np.ndarray): Directions from the camera to the person, (T, 3).
+        errors (BoneErrors): Standard deviations.
     """
     lengths = np.median(np.linalg.norm(_BONES @ poses, axis=-1), axis=0)
     lengths = (lengths + lengths[_MIRRORED]) / 2
-    starts = range(0, len(poses), _CHUNK)
-    parts = [slice(start, start + _CHUNK) for start in starts]
-    new = (_fit_lengths(poses[part], directions[part], lengths) for part in parts)
-    return np.concatenate([part.astype(np.float32) for part in new])
+    starts = range(0, len(poses), errors.chunk)
+    parts = [slice(start, start + errors.chunk) for start in starts]
+    new = [
+        _fit_lengths(poses[part], directions[part], lengths, errors).astype(np.float32)
+        for part in parts
+    ]
+    return np.concatenate(new)
 
 
 def _fit_lengths(
-    poses: np.ndarray, directions: np.ndarray, lengths: np.ndarray
+    poses: np.ndarray, directions: np.ndarray, lengths: np.ndarray, errors: BoneErrors
 ) -> np.ndarray:
     """Move joints (T, 17, 3) for bones of these lengths (16,)."""
     directions = directions / np.linalg.norm(directions, axis=-1, keepdims=True)
     along = directions[:, :, None] * directions[:, None]
-    variance = np.eye(3) * _ACROSS**2 + (1 - _ACROSS**2) * along
-    shared, noise = _BONES @ _BONES.T, np.eye(len(lengths)) * _LENGTH**2
+    variance = np.eye(3) * errors.across**2 + (1 - errors.across**2) * along
+    shared, noise = _BONES @ _BONES.T, np.eye(len(lengths)) * errors.length**2
     lifted = _BONES @ poses.astype(np.float64)
     moved = np.zeros_like(poses, np.float64)
-    for _ in range(_ROUNDS):
+    for _ in range(errors.rounds):
         bones = lifted + _BONES @ moved
         current = np.linalg.norm(bones, axis=-1)
         along = bones / current.clip(1e-6)[..., None]

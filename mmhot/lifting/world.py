@@ -7,26 +7,26 @@ from itertools import pairwise
 import numpy as np
 from scipy.ndimage import uniform_filter1d
 
-from mmhot.lifting.placement import find_floor, find_own_floor, place_roots
+from mmhot.lifting.placement import (
+    FloorSettings,
+    RootErrors,
+    find_floor,
+    find_own_floor,
+    place_roots,
+)
 from mmhot.skeletons.joints import ANKLE_HEIGHT, get_skeleton
 from mmhot.structures.clips import Clip3D, to_axes
 from mmhot.structures.lens import Lens, ideal_pixels
 
 _LOGGER = logging.getLogger(__name__)
-# Longer side of people in pixels from which they are placed: below it, one pixel is a
-# tenth of the distance.
-_SMALLEST = 10
-# Smoothing window of the lowest joint's height, seconds.
-_FLOOR_SECONDS = 0.2
-# People are moved to the floor if these errors of the body's size and of the camera's
-# tilt, in radians, explain their height over it; others stand on something.
-_SIZE_ERROR, _TILT_ERROR = 0.15, 0.03
 _SIDES = ('left', 'right')
 # Toes and heels are lower than ankles.
 _BODY = slice(get_skeleton('h36m-17').num_keypoints)
 
 
-def place_people(clip: Clip3D, lens: Lens | None = None) -> Clip3D:
+def place_people(
+    clip: Clip3D, lens: Lens | None = None, errors: RootErrors = RootErrors()
+) -> Clip3D:
     """Estimate root positions of a clip in camera axes from its 2D keypoints.
 
     The lens is by default one without distortion, whose focal length is
@@ -45,7 +45,7 @@ def place_people(clip: Clip3D, lens: Lens | None = None) -> Clip3D:
     confidence, unplaced = clip.confidence, set()
     for rows in clip.stretches():
         sides = np.ptp(clip.keypoints_2d[rows], axis=1).max(-1)
-        if not np.nanmedian(np.nan_to_num(sides)) >= _SMALLEST:
+        if not np.nanmedian(np.nan_to_num(sides)) >= errors.smallest:
             unplaced.add(int(clip.track[rows[0]]))
             continue
         root[rows] = place_roots(
@@ -55,13 +55,14 @@ def place_people(clip: Clip3D, lens: Lens | None = None) -> Clip3D:
             np.full(2, focal),
             np.array(size) / 2,
             clip.seconds(clip.frame[rows]),
+            errors,
         )
     if unplaced:
         _LOGGER.warning(
             '%s: people %s are smaller than %d pixels: their positions are unknown',
             clip.name,
             ', '.join(map(str, sorted(unplaced))),
-            _SMALLEST,
+            errors.smallest,
         )
     return replace(
         clip,
@@ -101,7 +102,11 @@ def _height_over_ankles(poses: np.ndarray, names: tuple[str, ...]) -> float:
     return sum(lengths[:4]) + sum(lengths[4:]) / 2
 
 
-def to_world(clip: Clip3D, static_camera: bool = False) -> Clip3D:
+def to_world(
+    clip: Clip3D,
+    static_camera: bool = False,
+    floor: FloorSettings = FloorSettings(),
+) -> Clip3D:
     """Convert to world axes: z up, the floor at z = 0, the camera at x = y = 0.
 
     Args:
@@ -111,6 +116,7 @@ def to_world(clip: Clip3D, static_camera: bool = False) -> Clip3D:
             from it as small errors of sizes and tilt explain are moved there. If not,
             the camera is assumed to be level, and the lowest joint of each person to be
             on the floor, also in jumps. Defaults to False.
+        floor (FloorSettings): Fit of the floor, and which people are on it.
     """
     clip = to_axes(clip, 'z-up')
     names = enumerate(clip.joint_names)
@@ -122,7 +128,7 @@ def to_world(clip: Clip3D, static_camera: bool = False) -> Clip3D:
         feet = poses[rows][:, ankles] + root[rows, None]
         trunks = poses[rows, clip.joint_names.index('thorax')]
         trunks = trunks - poses[rows][:, ankles].mean(1)
-        rotation, heights[shot] = find_floor(feet.reshape(-1, 3), trunks)
+        rotation, heights[shot] = find_floor(feet.reshape(-1, 3), trunks, floor)
         root[rows] = root[rows] @ rotation.T - [0, 0, heights[shot]]
         poses[rows] = poses[rows] @ rotation.T
     for rows in clip.stretches():
@@ -130,12 +136,13 @@ def to_world(clip: Clip3D, static_camera: bool = False) -> Clip3D:
         if static_camera:
             distance = np.linalg.norm(root[rows, :2], axis=1).mean()
             height = heights[shots[rows[0]]]
-            limit = _SIZE_ERROR * abs(height) + _TILT_ERROR * distance
+            limit = floor.size_error * abs(height) + floor.tilt_error * distance
             lowest += root[rows, 2] - ANKLE_HEIGHT
             if abs(np.median(lowest)) < limit:
-                root[rows, 2] -= find_own_floor(lowest, clip.seconds(clip.frame[rows]))
+                seconds = clip.seconds(clip.frame[rows])
+                root[rows, 2] -= find_own_floor(lowest, seconds, floor)
         else:
-            size = max(round(_FLOOR_SECONDS * clip.fps), 1)
+            size = max(round(floor.smoothing * clip.fps), 1)
             smooth = uniform_filter1d(lowest, size, mode='nearest')
             root[rows, 2] = ANKLE_HEIGHT - smooth
     poses, root = poses.astype(np.float32), root.astype(np.float32)

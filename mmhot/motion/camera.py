@@ -10,7 +10,8 @@ from scipy.spatial.transform import Rotation
 
 from mmhot.errors import ArgumentError
 from mmhot.motion.camera_path import (
-    FEWEST_FRAMES,
+    CameraLimits,
+    FocalSearch,
     choose_path,
     find_lens,
     is_static,
@@ -36,12 +37,19 @@ class StabilizeCamera:
             share the axes of the first frame; 'moving': each frame has its own axes;
             'auto': static if some frames show it, else rotating if all frames show
             that, else moving.
+        limits (CameraLimits): What counts as static, rotating and moving.
+        search (FocalSearch): Search of the focal length of cameras that turn.
     """
 
     name, part = 'camera', 'camera'
 
-    def __init__(self, mode: str) -> None:
-        self.mode = mode
+    def __init__(
+        self,
+        mode: str,
+        limits: CameraLimits = CameraLimits(),
+        search: FocalSearch = FocalSearch(),
+    ) -> None:
+        self.mode, self.limits, self.search = mode, limits, search
 
     def __call__(
         self,
@@ -85,6 +93,7 @@ class StabilizeCamera:
         camera is static.
         """
         size, name = (clip.width, clip.height), str(clip.source or clip.name)
+        limits = self.limits
         if self.mode == 'static':
             known = background.num_frames if background else clip.num_frames
             return static_path(known), lens
@@ -98,9 +107,9 @@ class StabilizeCamera:
             return None, lens
         found = background.points
         if self.mode == 'auto':
-            if len(found['points']) < FEWEST_FRAMES:
+            if len(found['points']) < limits.min_frames:
                 return None, lens
-            path = solve_camera_path(**found, size=size, lens=lens)
+            path = solve_camera_path(**found, size=size, lens=lens, limits=limits)
             if shows_static(path, found['keyframe']):
                 return static_path(background.num_frames), lens
             total = background.num_frames
@@ -112,8 +121,9 @@ class StabilizeCamera:
             return None, lens
         given = lens
         if lens is None and not cuts:  # shots may differ
-            lens = find_lens(found['points'], found['keyframe'], size)
-        path = solve_camera_path(**found, size=size, lens=lens)
+            points, keyframe = found['points'], found['keyframe']
+            lens = find_lens(points, keyframe, size, self.search, limits)
+        path = solve_camera_path(**found, size=size, lens=lens, limits=limits)
         # images of a carried camera explain no focal length
         return choose_path(path, name), given if path.moves else lens
 

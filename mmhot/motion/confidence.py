@@ -11,22 +11,20 @@ from mmhot.structures.clips import Clip2D
 _LOGGER = logging.getLogger(__name__)
 
 
-DETECTED = 0.35
-"""Least confidence of keypoints that a 2D model found; docs/motion.md compares."""
-
-
 class DropUncertain:
     """Step ``confidence``: keypoints of low confidence count as missing.
 
     Args:
         kpt_thr (float, optional): Least confidence of a keypoint that stays. By default
-            :data:`DETECTED` in videos, and none in files of keypoints.
+            ``detected`` in videos, and none in files of keypoints.
+        detected (float): Least confidence of keypoints that a 2D model found.
+            Defaults to 0.35; ``docs/motion.md`` compares.
     """
 
     name, live = 'confidence', True
 
-    def __init__(self, kpt_thr: float | None = None) -> None:
-        self.kpt_thr = kpt_thr
+    def __init__(self, kpt_thr: float | None = None, detected: float = 0.35) -> None:
+        self.kpt_thr, self.detected = kpt_thr, detected
 
     def __call__(self, clip: Clip2D, frames: FrameSource | None) -> Clip2D:
         """Return a clip whose other keypoints are NaN; without people if none stays."""
@@ -51,4 +49,4 @@ class DropUncertain:
 
     def limit_of(self, detected: bool) -> float | None:
         """Return the least confidence of keypoints of a 2D model, or of a file."""
-        return DETECTED if detected and self.kpt_thr is None else self.kpt_thr
+        return self.detected if detected and self.kpt_thr is None else self.kpt_thr

@@ -7,7 +7,7 @@ their coefficients, which belong to the weights of a lifter.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,13 +20,6 @@ from mmhot.structures.clips import Clip3D
 _H36M = get_skeleton('h36m-17')
 _PARENTS = np.maximum(_H36M.parents, 0)
 _SHOULDERS = _H36M.indices(['left_shoulder', 'right_shoulder'])
-# Distances are smoothed over this time (seconds, standard deviation) and, before their
-# logarithm is taken, increased by 2 mm.
-_SMOOTHING, _LEAST = 0.08, 0.002
-# 2D models differ in how close to 1 the confidence of visible joints comes.
-_CONFIDENT = 0.8
-# Evidence far from that of the fit is no reason for errors of meters.
-_LARGEST = 0.5
 
 EVIDENCE = (
     'flip disagreement',
@@ -43,17 +36,33 @@ EVIDENCE = (
 """Evidence; disagreement and corrections are logarithms of meters."""
 
 
+@dataclass(frozen=True)
+class EvidenceScales:
+    """Preparation of evidence; coefficients are fitted with these numbers."""
+
+    smoothing: float = 0.08  # standard deviation in time, seconds
+    offset: float = 0.002  # added to distances before their logarithm, m
+    confident: float = 0.8  # largest score: 2D models differ above it
+    max_error: float = 0.5  # m, as evidence may be far from that of the fit
+
+
 class ExpectErrors:
     """Step ``errors``: expected error of each joint in each frame.
 
     Args:
         coefficients (Mapping): Of the evidence, in the order of :data:`EVIDENCE`, for
             the logarithm of the error in meters, by joint without its side.
+        scales (EvidenceScales): Preparation of the evidence.
     """
 
     name = 'errors'
 
-    def __init__(self, coefficients: Mapping[str, Sequence[float]]) -> None:
+    def __init__(
+        self,
+        coefficients: Mapping[str, Sequence[float]],
+        scales: EvidenceScales = EvidenceScales(),
+    ) -> None:
+        self.scales = scales
         table = [coefficients[part_of(joint)] for joint in _H36M.joints[1:]]
         self._table = np.array(table)
 
@@ -61,12 +70,14 @@ class ExpectErrors:
         """Return the clip with ``expected_error``, 0 for the root."""
         errors = np.zeros(clip.scores.shape, np.float32)
         for rows in clip.stretches():
-            errors[rows] = self.expect(gather_evidence(clip, evidence, rows))
+            numbers = gather_evidence(clip, evidence, rows, self.scales)
+            errors[rows] = self.expect(numbers)
         return replace(clip, expected_error=errors)
 
     def expect(self, numbers: np.ndarray) -> np.ndarray:
         """Predict errors in meters (T, 17) from the numbers of :data:`EVIDENCE`."""
-        logarithms = (numbers[:, 1:] * self._table).sum(-1).clip(max=np.log(_LARGEST))
+        logarithms = (numbers[:, 1:] * self._table).sum(-1)
+        logarithms = logarithms.clip(max=np.log(self.scales.max_error))
         return np.pad(np.exp(logarithms), ((0, 0), (1, 0)))
 
 
@@ -78,16 +89,23 @@ def read_coefficients(weights: Path) -> dict[str, list[float]] | None:
     return json.loads(path.read_text(encoding='utf-8'))['coefficients']
 
 
-def gather_evidence(clip: Clip3D, evidence: Evidence, rows: np.ndarray) -> np.ndarray:
+def gather_evidence(
+    clip: Clip3D,
+    evidence: Evidence,
+    rows: np.ndarray,
+    scales: EvidenceScales = EvidenceScales(),
+) -> np.ndarray:
     """Compute the numbers of :data:`EVIDENCE`, (T, 17, E), of a person's rows (T,)."""
     poses, directions = clip.keypoints_3d[rows], evidence.directions[rows]
-    scores = np.minimum(clip.confidence[rows], _CONFIDENT)
+    scores = np.minimum(clip.confidence[rows], scales.confident)
+    sigma = scales.smoothing * clip.fps
     disagreement, correction, scores = (
-        gaussian_filter1d(np.float64(x), _SMOOTHING * clip.fps, axis=0, mode='nearest')
+        gaussian_filter1d(np.float64(x), sigma, axis=0, mode='nearest')
         for x in (evidence.disagreement[rows], evidence.correction[rows], scores)
     )
     left, right = np.moveaxis(poses[:, _SHOULDERS], 1, 0)
-    doubts = np.log(disagreement + _LEAST), np.log(correction + _LEAST), scores
+    logarithms = (np.log(x + scales.offset) for x in (disagreement, correction))
+    doubts = *logarithms, scores
     numbers = [
         *(each for x in doubts for each in (x, x.mean(1, keepdims=True))),
         np.linalg.norm(poses, axis=-1),

@@ -10,31 +10,23 @@ import numpy as np
 
 from mmhot.geometry.keypoint_arrays import relative_scores
 from mmhot.motion.contacts import predict_contacts
-from mmhot.motion.offset_fit import Offsets, fit_offsets, point_line, side_view
+from mmhot.motion.offset_fit import (
+    OffsetErrors,
+    Offsets,
+    fit_offsets,
+    point_line,
+    side_view,
+)
 from mmhot.skeletons.joints import convert_keypoints, get_skeleton
 from mmhot.structures.clips import Clip2D, Clip3D
 
 SKELETON = get_skeleton('h36m-24')
 _BODY = get_skeleton('h36m-17')
 _FACE = get_skeleton('coco-17')
-# Position of COCO's ankle above Human3.6M's, as a share of the shin.
-_ANKLE_SHIFT = 0.055
-# Joints 10 and 11/14 whose mix is the middle of the ears, see docs/mmpose.md.
-_EARS = (0.75, 0.25)
-# Frames that show enough of a length: least share across the line of sight, and number.
-_SIDE_VIEW, _LEAST_FRAMES = 0.85, 8
-# Usual noise of a 2D point at its joint's distance, and its limits, in meters.
-_RAY_ERROR, _RAY_ERRORS = 0.01, (0.002, 0.03)
-# Percentile of sizes in the image that is the distance in space.
-_LARGE = 80
-# Seconds from which contacts are known.
-_LEAST_SECONDS = 0.2
-# Standard deviations of lengths, in meters, while they are estimated.
-_LENGTH_ERRORS = (0.03, 0.015, 0.004)
 
 
 @dataclass(frozen=True)
-class _Part:
+class Part:
     """Points on one joint: expected offsets (P, 3) and their standard deviations.
 
     Axes are side, up, forward, in units of a bone. Pairs of points have constant
@@ -47,27 +39,49 @@ class _Part:
     pairs: tuple[tuple[int, int], ...]
 
 
-# Means and deviations of 17,000 rendered feet, the latter rounded up.
-_FOOT = _Part(
-    ('big_toe', 'heel'),
-    ((-0.10, -0.07, 0.50), (0.0, -0.165, -0.063)),
-    ((0.10, 0.14, 0.07), (0.04, 0.05, 0.05)),
-    ((0, -1), (1, -1), (0, 1)),
-)
-_HAND = _Part(('hand',), ((0.0, 0.34, 0.0),), ((0.15, 0.06, 0.15),), ((0, -1),))
-# In units of the distance from the shoulders to the ears.
-_HEAD = _Part(
-    ('nose', 'left_ear', 'right_ear'),
-    ((0.0, 0.0, 0.44), (0.31, 0.0, 0.0), (-0.31, 0.0, 0.0)),
-    ((0.25, 0.12, 0.12), (0.1, 0.05, 0.2), (0.1, 0.05, 0.2)),
-    ((0, -1), (1, -1), (2, -1), (0, 1), (0, 2), (1, 2)),
-)
+@dataclass(frozen=True)
+class PartShapes:
+    """Expected shapes of feet, hands and heads, and the fit of their lengths."""
+
+    # means and deviations of 17,000 rendered feet, the latter rounded up
+    foot: Part = Part(
+        ('big_toe', 'heel'),
+        ((-0.10, -0.07, 0.50), (0.0, -0.165, -0.063)),
+        ((0.10, 0.14, 0.07), (0.04, 0.05, 0.05)),
+        ((0, -1), (1, -1), (0, 1)),
+    )
+    hand: Part = Part(('hand',), ((0.0, 0.34, 0.0),), ((0.15, 0.06, 0.15),), ((0, -1),))
+    # in units of the distance from the shoulders to the ears
+    head: Part = Part(
+        ('nose', 'left_ear', 'right_ear'),
+        ((0.0, 0.0, 0.44), (0.31, 0.0, 0.0), (-0.31, 0.0, 0.0)),
+        ((0.25, 0.12, 0.12), (0.1, 0.05, 0.2), (0.1, 0.05, 0.2)),
+        ((0, -1), (1, -1), (2, -1), (0, 1), (0, 2), (1, 2)),
+    )
+    ankle_shift: float = 0.055  # of COCO's ankle above Human3.6M's, share of the shin
+    # shares of joints 10 and 11/14 in the middle of the ears, see docs/mmpose.md
+    ears: tuple[float, float] = (0.75, 0.25)
+    min_seconds: float = 0.2  # from which contacts are known
+    side_view: float = 0.85  # least share of a length across the line of sight
+    min_frames: int = 8  # that show a length so
+    percentile: float = 80  # of sizes in the image that is the distance in space
+    length_errors: tuple[float, ...] = (0.03, 0.015, 0.004)  # m, round by round
+    ray_error: float = 0.01  # noise of a 2D point at its joint's distance, m
+    ray_errors: tuple[float, float] = (0.002, 0.03)  # its limits, m
+    fit: OffsetErrors = OffsetErrors()
 
 
 class AddJoints:
-    """Step ``joints``: Human3.6M's 17 extended to the 24 of ``h36m-24``."""
+    """Step ``joints``: Human3.6M's 17 extended to the 24 of ``h36m-24``.
+
+    Args:
+        shapes (PartShapes): Expected shapes of feet, hands and heads.
+    """
 
     name = 'joints'
+
+    def __init__(self, shapes: PartShapes = PartShapes()) -> None:
+        self.shapes = shapes
 
     def __call__(
         self, clip: Clip3D, keypoints: Clip2D, mapping: str = 'trained'
@@ -92,7 +106,7 @@ class AddJoints:
         offsets = np.zeros((*scores.shape, 3))
         for rows in clip.stretches():
             own = replace(clip.take(rows), root_3d=root[rows])
-            person = _Person(own, rays[rows], confidence[rows])
+            person = _Person(own, rays[rows], confidence[rows], self.shapes)
             offsets[rows] = person.extremities()
         poses = np.concatenate([clip.keypoints_3d, offsets], 1).astype(np.float32)
         added = poses[:, _BODY.num_keypoints :] + clip.root_3d[:, None]
@@ -145,7 +159,10 @@ class _Person:
     and ears, (T, 29, 2).
     """
 
-    def __init__(self, clip: Clip3D, rays: np.ndarray, scores: np.ndarray) -> None:
+    def __init__(
+        self, clip: Clip3D, rays: np.ndarray, scores: np.ndarray, shapes: PartShapes
+    ) -> None:
+        self.shapes = shapes
         names = (*SKELETON.joints, *(f'face {name}' for name in _FACE.joints[:5]))
         poses = clip.keypoints_3d.astype(np.float64)
         self.joints = dict(zip(_BODY.joints, poses.swapaxes(0, 1), strict=True))
@@ -154,20 +171,22 @@ class _Person:
         self.scores = dict(zip(names, scores.T, strict=True))
         self.seconds = clip.seconds(clip.frame)
         self.stands = np.zeros((len(clip), 2))  # too little motion to judge
-        if self.seconds[-1] - self.seconds[0] >= _LEAST_SECONDS:
+        if self.seconds[-1] - self.seconds[0] >= shapes.min_seconds:
             seen = clip.keypoints_2d, scores[:, : _BODY.num_keypoints]
             self.stands = predict_contacts(*seen, self.seconds)
 
     def extremities(self) -> np.ndarray:
         """Return the new joints relative to the root, (T, 7, 3)."""
-        sides = ('left', 'right')
-        placed = {}
+        sides, shapes, placed = ('left', 'right'), self.shapes, {}
         feet = [self._foot(side) for side in sides]
         hands = [self._hand(side) for side in sides]
-        for parts, model in ((feet, _FOOT), (hands, _HAND), ([self._head()], _HEAD)):
-            for side, at, offsets in zip(sides, parts, _fit_parts(parts), strict=False):
+        heads = [self._head()]
+        pairs = (feet, shapes.foot), (hands, shapes.hand), (heads, shapes.head)
+        for parts, model in pairs:
+            fitted = _fit_parts(parts, shapes)
+            for side, at, offsets in zip(sides, parts, fitted, strict=False):
                 for point, name in enumerate(model.points):
-                    key = name if model is _HEAD else f'{side}_{name}'
+                    key = name if parts is heads else f'{side}_{name}'
                     placed[key] = at.joints[:, point] + offsets[:, point]
         names = SKELETON.joints[_BODY.num_keypoints :]
         return np.stack([placed[name] for name in names], 1) - self.root[:, None]
@@ -180,21 +199,23 @@ class _Person:
         bend = _direction(knee - hip)[0] + shin
         forward = 0.5 * self._forward() + bend
         axes = _axes(shin, forward, 1 if side == 'left' else -1)
-        joint = ankle + _ANKLE_SHIFT * (knee - ankle)
-        names = [f'{side}_{name}' for name in _FOOT.points]
+        joint = ankle + self.shapes.ankle_shift * (knee - ankle)
+        foot = self.shapes.foot
+        names = [f'{side}_{name}' for name in foot.points]
         stands = self.stands[:, 0 if side == 'right' else 1]
         start = self.rays[f'{side}_foot'], self.scores[f'{side}_foot']
-        return self._offsets(_FOOT, joint, start, axes, length, names, stands)
+        return self._offsets(foot, joint, start, axes, length, names, stands)
 
     def _hand(self, side: str) -> Offsets:
         wrist = self.joints[f'{side}_wrist']
         arm, length = _direction(wrist - self.joints[f'{side}_elbow'])
         axes = _axes(arm, self._forward(), 1)
         start = self.rays[f'{side}_wrist'], self.scores[f'{side}_wrist']
-        return self._offsets(_HAND, wrist, start, axes, length, [f'{side}_hand'])
+        names = [f'{side}_hand']
+        return self._offsets(self.shapes.hand, wrist, start, axes, length, names)
 
     def _head(self) -> Offsets:
-        top, low = _EARS
+        head, (top, low) = self.shapes.head, self.shapes.ears
         middle, rays, score = (
             top * each['head']
             + low * (each['left_shoulder'] + each['right_shoulder']) / 2
@@ -202,9 +223,9 @@ class _Person:
         )
         neck = (self.joints['left_shoulder'] + self.joints['right_shoulder']) / 2
         up, length = _direction(middle - neck)
-        names = [f'face {name}' for name in _HEAD.points]
+        names = [f'face {name}' for name in head.points]
         axes = _axes(up, self._forward(), 1)
-        return self._offsets(_HEAD, middle, (rays, score), axes, length, names)
+        return self._offsets(head, middle, (rays, score), axes, length, names)
 
     def _forward(self) -> np.ndarray:
         """Return the direction in which the pelvis points, (T, 3)."""
@@ -214,7 +235,7 @@ class _Person:
 
     def _offsets(
         self,
-        part: _Part,
+        part: Part,
         joint: np.ndarray,
         start: tuple[np.ndarray, np.ndarray],
         axes: np.ndarray,
@@ -251,43 +272,50 @@ class _Person:
             seconds=self.seconds,
             flat=np.zeros(len(joint)) if flat is None else flat,
             up=_direction(np.median(_direction(trunk)[0], axis=0))[0],
-            ray_error=_ray_error(rays * joint[:, None, 2:]),
+            ray_error=_ray_error(rays * joint[:, None, 2:], self.shapes),
         )
 
 
-def _ray_error(points: np.ndarray) -> float:
+def _ray_error(points: np.ndarray, shapes: PartShapes) -> float:
     """Estimate the noise of points (T, P, 2), meters, by their second differences."""
     changes = np.diff(points, 2, axis=0)
     changes = np.abs(changes[np.isfinite(changes)])
-    if len(changes) < _LEAST_FRAMES:
-        return _RAY_ERROR
+    if len(changes) < shapes.min_frames:
+        return shapes.ray_error
     # of white noise they have sqrt(6) times its deviation, 1.48 times their median
-    return float(np.clip(1.48 / np.sqrt(6) * np.median(changes), *_RAY_ERRORS))
+    error = 1.48 / np.sqrt(6) * np.median(changes)
+    return float(np.clip(error, *shapes.ray_errors))
 
 
-def _fit_parts(parts: list[Offsets]) -> list[np.ndarray]:
+def _fit_parts(parts: list[Offsets], shapes: PartShapes) -> list[np.ndarray]:
     """Fit offsets of one part, or of both sides with the same lengths."""
-    for error in _LENGTH_ERRORS:
-        fitted = [fit_offsets(replace(part, length_error=error)) for part in parts]
+    for error in shapes.length_errors:
+        parts = [replace(part, length_error=error) for part in parts]
+        fitted = [fit_offsets(part, shapes.fit) for part in parts]
         before = parts[0].lengths
-        lengths = {x: _length(parts, fitted, x) or before[x] for x in before}
+        lengths = {x: _length(parts, fitted, x, shapes) or before[x] for x in before}
         scale = np.median([lengths[pair] / before[pair] for pair in before])
         parts = [replace(x, lengths=lengths, mean=x.mean * scale) for x in parts]
     return fitted
 
 
 def _length(
-    parts: list[Offsets], fitted: list[np.ndarray], pair: tuple[int, int]
+    parts: list[Offsets],
+    fitted: list[np.ndarray],
+    pair: tuple[int, int],
+    shapes: PartShapes,
 ) -> float | None:
     """Return a distance as frames show it from the side, if enough do."""
     points, sizes = [point for point in pair if point >= 0], []
     for part, offsets in zip(parts, fitted, strict=True):
         line = point_line(offsets, pair)
         across = side_view(line, part.joints[:, pair[0]])
-        shown = (across > _SIDE_VIEW) & (part.weights[:, points] > 0).all(1)
+        shown = (across > shapes.side_view) & (part.weights[:, points] > 0).all(1)
         sizes.append((across * np.linalg.norm(line, axis=-1))[shown])
     sizes = np.concatenate(sizes)
-    return float(np.percentile(sizes, _LARGE)) if len(sizes) >= _LEAST_FRAMES else None
+    if len(sizes) < shapes.min_frames:
+        return None
+    return float(np.percentile(sizes, shapes.percentile))
 
 
 def _direction(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -7,7 +7,7 @@ heel before, at heel strike, while they stay near that place.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -23,7 +23,7 @@ from mmhot.geometry.smooth_fits import (
 from mmhot.geometry.windows import solve_in_parts
 from mmhot.motion.camera import stable_keypoints
 from mmhot.motion.contacts import ANKLES, predict_contacts
-from mmhot.motion.offset_fit import Offsets, fit_offsets
+from mmhot.motion.offset_fit import OffsetErrors, Offsets, fit_offsets
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips import Clip3D
 
@@ -34,41 +34,59 @@ LEGS = [
 ]
 _HIPS = [leg[0] for leg in LEGS]
 
-# Standard deviations across and along the line of sight, in meters: of the root, and of
-# ankles relative to it; of a standing ankle's velocity, m/s; of the accelerations of
-# corrections of the root and of ankles, m/s^2.
-_ROOT_ERROR, _ANKLE_ERROR = (0.03, 0.07), (0.03, 0.06)
-_SLIDE = 0.04
-_ROOT_ACCELERATION, _ANKLE_ACCELERATION = 1.0, 4.0
-# A standing ankle that would have to move faster than this, m/s, does not stand.
-_ROBUST = 0.1
-_ROUNDS = 4
-# Smallest probability of a contact; longest leg, relative to its bones.
-_LEAST, _STRETCHED = 0.3, 0.995
-_REACH_ERROR = 0.003
-# Standard deviations of toes and heels across and along the line of sight, and of their
-# distances from each other and the ankle, meters.
-_END_ERROR, _LENGTH_ERROR = (0.015, 0.06), 0.002
-# Seconds that a toe rests at most after its ankle, and a heel before; farthest distance
-# of such a point from where it rested, across and along the line of sight, meters.
-_LONGEST, _AWAY = 0.25, (0.05, 0.15)
-# Sine of the angle between a leg and the hips below which no side is forward.
-_SPLITS = 0.2
-
 Contacts = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
+@dataclass(frozen=True)
+class FootErrors:
+    """Standard deviations and limits of the foot lock.
+
+    Pairs are across and along the line of sight.
+    """
+
+    root: tuple[float, float] = (0.03, 0.07)  # of the lifted root, m
+    ankle: tuple[float, float] = (0.03, 0.06)  # of an ankle relative to it, m
+    slide: float = 0.04  # velocity of a standing ankle, m/s
+    root_acceleration: float = 1.0  # of corrections of the root, m/s^2
+    ankle_acceleration: float = 4.0  # of corrections of an ankle, m/s^2
+    robust: float = 0.1  # speed from which an ankle does not stand, m/s
+    rounds: int = 4
+    fit: OffsetErrors = OffsetErrors()  # of toes and heels
+    min_contact: float = 0.3  # smallest probability of a contact
+    max_stretch: float = 0.995  # longest leg, relative to its bones
+    reach: float = 0.003  # of the longest leg, m
+    ends: tuple[float, float] = (0.015, 0.06)  # of toes and heels, m
+    length: float = 0.002  # distances of toe, heel and ankle, m
+    max_rest: float = 0.25  # of a toe after its ankle, and of a heel before, seconds
+    max_away: tuple[float, float] = (0.05, 0.15)  # of these from where they rested, m
+    chunk: int = 3000  # frames at once, for the memory of long clips
+    splits: float = 0.2  # sine of the angle of leg and hips: below none is forward
+
+
 class LockFeet:
-    """Step ``feet``: see :func:`lock_feet`."""
+    """Step ``feet``: see :func:`lock_feet`.
+
+    Args:
+        errors (FootErrors): Standard deviations and limits.
+    """
 
     name = 'feet'
 
+    def __init__(self, errors: FootErrors = FootErrors()) -> None:
+        self.errors = errors
+
     def __call__(self, clip: Clip3D) -> Clip3D:
         """Keep standing feet in place where frames share their axes."""
-        return clip if clip.camera_path is None else lock_feet(clip)
+        if clip.camera_path is None:
+            return clip
+        return lock_feet(clip, errors=self.errors)
 
 
-def lock_feet(clip: Clip3D, contacts: Contacts = predict_contacts) -> Clip3D:
+def lock_feet(
+    clip: Clip3D,
+    contacts: Contacts = predict_contacts,
+    errors: FootErrors = FootErrors(),
+) -> Clip3D:
     """Keep standing feet in place; frames must share their axes, as of a static camera.
 
     Root, knees and ankles of people with a foot contact change, as little as possible;
@@ -80,6 +98,7 @@ def lock_feet(clip: Clip3D, contacts: Contacts = predict_contacts) -> Clip3D:
             axes, with ``root_3d``.
         contacts (Callable): Maps keypoints (T, 17, 2), scores (T, 17) and seconds (T,)
             to the probability that the right and left ankle stand, (T, 2).
+        errors (FootErrors): Standard deviations and limits.
 
     Raises:
         ValueError: If the clip has other joints.
@@ -99,22 +118,27 @@ def lock_feet(clip: Clip3D, contacts: Contacts = predict_contacts) -> Clip3D:
         seconds = clip.seconds(clip.frame[rows])
         seen = keypoints[rows, :count], confidence[rows, :count]
         stands = contacts(*seen, seconds)
-        stands = np.where(stands < _LEAST, 0, stands)
+        stands = np.where(stands < errors.min_contact, 0, stands)
         if stands.any():
             old = poses[rows]
-            pose, path = lock(old, root[rows], stands, seconds)
+            pose, path = lock(old, root[rows], stands, seconds, errors)
             for (ankle, *ends), own in zip(feet, stands.T, strict=True):
                 if ends:  # toe and heel of h36m-24
                     pose[:, ends] += (pose - old)[:, [ankle]]
                     points = pose[:, [ankle, *ends]] + path[:, None]
-                    pose[:, ends] = hold_foot(points, own, seconds) - path[:, None]
+                    held = hold_foot(points, own, seconds, errors)
+                    pose[:, ends] = held - path[:, None]
             poses[rows], root[rows] = pose, path
     poses, root = poses.astype(np.float32), root.astype(np.float32)
     return replace(clip, keypoints_3d=poses, root_3d=root)
 
 
 def lock(
-    poses: np.ndarray, root: np.ndarray, stands: np.ndarray, seconds: np.ndarray
+    poses: np.ndarray,
+    root: np.ndarray,
+    stands: np.ndarray,
+    seconds: np.ndarray,
+    errors: FootErrors = FootErrors(),
 ) -> tuple[np.ndarray, np.ndarray]:
     """Keep the standing feet of one person in place.
 
@@ -123,17 +147,20 @@ def lock(
         root (np.ndarray): Root positions, (T, 3).
         stands (np.ndarray): Probability that the right and left ankle stand, (T, 2).
         seconds (np.ndarray): Timestamps, (T,).
+        errors (FootErrors): Standard deviations and limits.
     """
     bones = np.diff(poses[:, np.array(LEGS)], axis=2)
     lengths = np.median(np.linalg.norm(bones, axis=-1), axis=0)  # thighs and shins
     arrays = poses, root, stands, seconds
     moved = solve_in_parts(
-        lambda part: _correct(*(each[part] for each in arrays), lengths), len(root)
+        lambda part: _correct(*(each[part] for each in arrays), lengths, errors),
+        len(root),
+        errors.chunk,
     )
     new = poses.copy()
     new[:, ANKLES] += moved[:, 1:] - moved[:, :1]
     for leg, own in zip(LEGS, lengths, strict=True):
-        bend_knee(new, poses, leg, own)
+        bend_knee(new, poses, leg, own, errors)
     return new, root + moved[:, 0]
 
 
@@ -143,40 +170,42 @@ def _correct(
     stands: np.ndarray,
     seconds: np.ndarray,
     lengths: np.ndarray,
+    errors: FootErrors,
 ) -> np.ndarray:
     """Return corrections of root, right and left ankle, (T, 3, 3)."""
     lifted = poses[:, ANKLES]
     legs, ankles = lifted - poses[:, _HIPS], lifted + root[:, None]
     # normal equations: corrections are small, those of ankles relative to the root, ...
     near = np.zeros((len(root), 3, 3, 3, 3))
-    near[:, 0, :, 0] = sight_precision(root, _ROOT_ERROR)
+    near[:, 0, :, 0] = sight_precision(root, errors.root)
     for side in (1, 2):
-        precision = sight_precision(ankles[:, side - 1], _ANKLE_ERROR)
+        precision = sight_precision(ankles[:, side - 1], errors.ankle)
         for row, column in ((0, 0), (0, side), (side, 0), (side, side)):
             near[:, row, :, column] += precision if row == column else -precision
     near = near.reshape(-1, 9, 9)
     # ... smooth, ...
-    errors = np.array([_ROOT_ACCELERATION, *[_ANKLE_ACCELERATION] * 2])
+    rates = np.array([errors.root_acceleration, *[errors.ankle_acceleration] * 2])
     differences = normal_bands(second_differences(seconds, 1.0), len(seconds))
-    smooth = np.repeat(errors[:, None] ** -2.0, 3, axis=1)
+    smooth = np.repeat(rates[:, None] ** -2.0, 3, axis=1)
     smooth = differences[..., None, None] * smooth
     weights, moved = stands[1:] * stands[:-1], np.zeros((len(root), 3, 3))
-    for _ in range(_ROUNDS):
+    for _ in range(errors.rounds):
         # ... bones reach the ankles, and ankles that stand are at rest
-        matrix, right = _reach(legs, moved[:, 1:] - moved[:, :1], lengths)
+        matrix, right = _reach(legs, moved[:, 1:] - moved[:, :1], lengths, errors)
         bands = smooth.copy()
         for side in range(2):
             own = ankles[:, side], weights[:, side]
-            rest, force = rest_equations(*own, seconds, _SLIDE)
+            rest, force = rest_equations(*own, seconds, errors.slide)
             bands[:2, :, side + 1] += rest[..., None]
             right[:, side + 1] += force
         moved = solve_blocks(near + matrix, bands.reshape(3, -1), right)
-        weights = rest_weights(stands, ankles + moved[:, 1:], seconds, _ROBUST)
+        places = ankles + moved[:, 1:]
+        weights = rest_weights(stands, places, seconds, errors.robust)
     return moved
 
 
 def _reach(
-    legs: np.ndarray, change: np.ndarray, lengths: np.ndarray
+    legs: np.ndarray, change: np.ndarray, lengths: np.ndarray, errors: FootErrors
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return normal equations (T, 9, 9), (T, 3, 3) that shorten overstretched legs.
 
@@ -184,19 +213,23 @@ def _reach(
     ``lengths`` thigh and shin of both, (2, 2).
     """
     rows, wanted = np.zeros((2, len(legs), 3, 3)), np.zeros((2, len(legs)))
-    for side, longest in enumerate(_STRETCHED * lengths.sum(1)):
+    for side, longest in enumerate(errors.max_stretch * lengths.sum(1)):
         line = legs[:, side] + change[:, side]
         size = np.linalg.norm(line, axis=-1)
-        along = line * ((size > longest) / size.clip(1e-6) / _REACH_ERROR)[:, None]
+        along = line * ((size > longest) / size.clip(1e-6) / errors.reach)[:, None]
         rows[side, :, 0], rows[side, :, side + 1] = -along, along
-        wanted[side] = longest / _REACH_ERROR - (along * legs[:, side]).sum(-1)
+        wanted[side] = longest / errors.reach - (along * legs[:, side]).sum(-1)
     flat = rows.reshape(2, len(legs), 9)
     blocks = np.einsum('sti,stj->tij', flat, flat)
     return blocks, np.einsum('stab,st->tab', rows, wanted)
 
 
 def bend_knee(
-    poses: np.ndarray, lifted: np.ndarray, leg: list[int], bones: np.ndarray
+    poses: np.ndarray,
+    lifted: np.ndarray,
+    leg: list[int],
+    bones: np.ndarray,
+    errors: FootErrors = FootErrors(),
 ) -> None:
     """Place a knee so that thigh and shin have the lengths of ``bones``.
 
@@ -208,12 +241,13 @@ def bend_knee(
     line = poses[:, ankle] - poses[:, hip]
     length = np.linalg.norm(line, axis=-1, keepdims=True).clip(1e-6)
     axis = line / length
-    length = length.clip(abs(thigh - shin) + 1e-4, _STRETCHED * (thigh + shin))
+    longest = errors.max_stretch * (thigh + shin)
+    length = length.clip(abs(thigh - shin) + 1e-4, longest)
     poses[:, ankle] = poses[:, hip] + axis * length
     # knees turn about an axis from hip to hip, in camera axes
     hinge = lifted[:, _HIPS[0]] - lifted[:, _HIPS[1]]
     forward = np.cross(hinge / np.linalg.norm(hinge, axis=-1, keepdims=True), axis)
-    forward /= np.linalg.norm(forward, axis=-1, keepdims=True).clip(_SPLITS)
+    forward /= np.linalg.norm(forward, axis=-1, keepdims=True).clip(errors.splits)
     pole = lifted[:, knee] - lifted[:, hip]
     pole = pole - (pole * axis).sum(-1, keepdims=True) * axis
     ahead = (pole * forward).sum(-1, keepdims=True)
@@ -225,7 +259,10 @@ def bend_knee(
 
 
 def hold_foot(
-    points: np.ndarray, stands: np.ndarray, seconds: np.ndarray
+    points: np.ndarray,
+    stands: np.ndarray,
+    seconds: np.ndarray,
+    errors: FootErrors = FootErrors(),
 ) -> np.ndarray:
     """Keep toe and heel of a foot in place while they rest.
 
@@ -233,6 +270,7 @@ def hold_foot(
         points (np.ndarray): Ankle, toe and heel in camera axes, meters, (T, 3, 3).
         stands (np.ndarray): Probability that the ankle stands, (T,).
         seconds (np.ndarray): Timestamps, (T,).
+        errors (FootErrors): Standard deviations and limits.
 
     Returns:
         np.ndarray: New toe and heel, (T, 2, 3), at constant distances from the ankle
@@ -243,10 +281,11 @@ def hold_foot(
         np.median(np.linalg.norm(points[:, i] - points[:, j], axis=-1))
         for i, j in combinations(range(3), 2)
     )
-    toe_rests = _prolong(ends[:, 0], stands, seconds)
-    heel_rests = _prolong(ends[::-1, 1], stands[::-1], -seconds[::-1])[::-1]
+    toe_rests = _prolong(ends[:, 0], stands, seconds, errors)
+    backwards = ends[::-1, 1], stands[::-1], -seconds[::-1]
+    heel_rests = _prolong(*backwards, errors)[::-1]
     zeros = np.zeros(ends.shape[:2])
-    precision = [sight_precision(x, _END_ERROR) for x in ends.swapaxes(0, 1)]
+    precision = [sight_precision(x, errors.ends) for x in ends.swapaxes(0, 1)]
     known = Offsets(
         mean=ends - ankle,
         precision=np.stack(precision, 1),
@@ -258,9 +297,9 @@ def hold_foot(
         flat=zeros[:, 0],
         up=np.zeros(3),
         rests=np.stack([toe_rests, heel_rests], 1),
-        length_error=_LENGTH_ERROR,
+        length_error=errors.length,
     )
-    toe, heel = np.moveaxis(fit_offsets(known), 1, 0)
+    toe, heel = np.moveaxis(fit_offsets(known, errors.fit), 1, 0)
     toe /= np.linalg.norm(toe, axis=-1, keepdims=True)
     heel -= (heel * toe).sum(-1, keepdims=True) * toe
     heel /= np.linalg.norm(heel, axis=-1, keepdims=True)
@@ -269,15 +308,17 @@ def hold_foot(
     return ankle + np.stack([front * toe, back * heel], 1)
 
 
-def _prolong(places: np.ndarray, stands: np.ndarray, seconds: np.ndarray) -> np.ndarray:
+def _prolong(
+    places: np.ndarray, stands: np.ndarray, seconds: np.ndarray, errors: FootErrors
+) -> np.ndarray:
     """Prolong contacts (T,) while points (T, 3) stay where they rested."""
     rests, on = stands.copy(), stands > 0.5
     edges = np.flatnonzero(np.diff(on, prepend=False))
     for start, end in zip(edges[::2], edges[1::2], strict=False):
-        stop = np.searchsorted(seconds, seconds[end] + _LONGEST)
+        stop = np.searchsorted(seconds, seconds[end] + errors.max_rest)
         place = np.median(places[start:end], axis=0)
         away = places[end:stop] - place
-        precision = sight_precision(place[None], _AWAY)[0]
+        precision = sight_precision(place[None], errors.max_away)[0]
         near = np.einsum('ti,ij,tj->t', away, precision, away) < 1
         held = slice(end, end + np.logical_and.accumulate(near).sum())
         rests[held] = np.maximum(rests[held], stands[end - 1])

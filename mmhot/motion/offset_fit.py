@@ -17,13 +17,16 @@ from mmhot.geometry.smooth_fits import (
 )
 from mmhot.geometry.windows import solve_in_parts
 
-# Standard deviation of accelerations of offsets, in m/s^2.
-_ACCELERATION = 15.0
-# Of the difference in height of points that lie flat on the floor, in meters.
-_FLAT_ERROR = 0.02
-# Of a resting point's velocity, m/s; speed from which it rather does not rest.
-_SLIDE, _ROBUST = 0.05, 0.15
-_ROUNDS = 6
+
+@dataclass(frozen=True)
+class OffsetErrors:
+    """Standard deviations of a fit of offsets, and its rounds."""
+
+    acceleration: float = 15.0  # of offsets, m/s^2
+    flat: float = 0.02  # difference in height of points flat on the floor, m
+    slide: float = 0.05  # velocity of a resting point, m/s
+    robust: float = 0.15  # speed from which a point rather does not rest, m/s
+    rounds: int = 6
 
 
 @dataclass(frozen=True)
@@ -66,9 +69,9 @@ class Offsets:
         return replace(self, **{name: getattr(self, name)[rows] for name in names})
 
 
-def fit_offsets(known: Offsets) -> np.ndarray:
+def fit_offsets(known: Offsets, errors: OffsetErrors = OffsetErrors()) -> np.ndarray:
     """Return the most probable offsets in camera axes, meters, (T, P, 3)."""
-    return solve_in_parts(lambda rows: _fit(known.part(rows)), len(known.mean))
+    return solve_in_parts(lambda rows: _fit(known.part(rows), errors), len(known.mean))
 
 
 def side_view(offsets: np.ndarray, joints: np.ndarray) -> np.ndarray:
@@ -84,10 +87,10 @@ def point_line(offsets: np.ndarray, pair: tuple[int, int]) -> np.ndarray:
     return offsets[:, first] - (offsets[:, second] if second >= 0 else 0)
 
 
-def _fit(known: Offsets) -> np.ndarray:
+def _fit(known: Offsets, scales: OffsetErrors) -> np.ndarray:
     matrix = np.einsum('pq,tpij->tpiqj', np.eye(known.mean.shape[1]), known.precision)
     right = np.einsum('tpij,tpj->tpi', known.precision, known.mean)
-    tilt = known.up / _FLAT_ERROR
+    tilt = known.up / scales.flat
     if known.flat.any():
         rows = np.zeros_like(known.mean)
         rows[:, 0], rows[:, 1] = tilt, -tilt
@@ -100,12 +103,12 @@ def _fit(known: Offsets) -> np.ndarray:
     index = np.arange(known.mean.shape[1])
     offsets, weights = known.mean, known.weights / known.ray_error**2
     size = right[0].size
-    differences = second_differences(known.seconds, _ACCELERATION)
+    differences = second_differences(known.seconds, scales.acceleration)
     smooth = np.repeat(normal_bands(differences, len(right)), size, axis=1)
-    for _ in range(_ROUNDS):
+    for _ in range(scales.rounds):
         total, sums, bands = matrix.copy(), right.copy(), smooth
         if known.rests is not None:
-            bands = _rest(known, offsets, bands, sums)
+            bands = _rest(known, offsets, bands, sums, scales)
         errors = np.einsum('tpai,tpi->tpa', lines, offsets) - targets
         # weights of a heavy-tailed (Cauchy) error
         robust = weights / (1 + (errors**2).sum(-1) / (3 * known.ray_error) ** 2)
@@ -119,14 +122,18 @@ def _fit(known: Offsets) -> np.ndarray:
 
 
 def _rest(
-    known: Offsets, offsets: np.ndarray, bands: np.ndarray, right: np.ndarray
+    known: Offsets,
+    offsets: np.ndarray,
+    bands: np.ndarray,
+    right: np.ndarray,
+    scales: OffsetErrors,
 ) -> np.ndarray:
     """Return bands with the rest of points added; adds to the right side in place."""
     joints, seconds = known.joints, known.seconds
-    weights = rest_weights(known.rests, joints + offsets, seconds, _ROBUST)
+    weights = rest_weights(known.rests, joints + offsets, seconds, scales.robust)
     bands = bands.reshape(3, *right.shape).copy()
     for point, own in enumerate(weights.T):
-        stiff, force = rest_equations(joints[:, point], own, seconds, _SLIDE)
+        stiff, force = rest_equations(joints[:, point], own, seconds, scales.slide)
         bands[:2, :, point] += stiff[..., None]
         right[:, point] += force
     return bands.reshape(3, -1)

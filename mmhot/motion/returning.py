@@ -6,20 +6,13 @@ no other person agree nearly as well.
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips import Clip2D, Track2D, join_tracks
 
-# Least looks at a track; largest distance of one person's tracks, and its ratio to the
-# distance from other people; largest difference of proportions, as a logarithm.
-_MIN_LOOKS, _MAX_DISTANCE, _MAX_RATIO, _MAX_PROPORTION = 4, 0.16, 0.6, 0.3
-# Largest distance of a single part.
-_MAX_PART = 0.3
-# Least frames, in seconds, of a track that may be merged.
-_MIN_SECONDS = 0.5
 _LIMBS = (
     ('left_hip', 'left_knee'),
     ('right_hip', 'right_knee'),
@@ -30,10 +23,32 @@ _LIMBS = (
 )
 
 
+@dataclass(frozen=True)
+class ReturnLimits:
+    """Limits of tracks that are merged; ``docs/tracking.md`` has the video of choice.
+
+    Distances are Bhattacharyya's, 0 to 1.
+    """
+
+    min_looks: int = 4  # at a body part
+    min_seconds: float = 0.5  # frames of a track
+    max_distance: float = 0.16  # of one person's tracks, mean over body parts
+    max_part: float = 0.3  # of one body part
+    max_ratio: float = 0.6  # of the distance to that from other people
+    max_proportion: float = 0.3  # difference of limb proportions, logarithm
+
+
 class MergeReturning:
-    """Step ``returning``: one track for people who leave and return."""
+    """Step ``returning``: one track for people who leave and return.
+
+    Args:
+        limits (ReturnLimits): Limits of tracks that are merged.
+    """
 
     name, part = 'returning', 'track'
+
+    def __init__(self, limits: ReturnLimits = ReturnLimits()) -> None:
+        self.limits = limits
 
     def __call__(
         self, clip: Clip2D, appearance: dict[str, np.ndarray], cuts: Sequence[int] = ()
@@ -46,7 +61,7 @@ class MergeReturning:
         """
         if not clip.tracks:
             return clip
-        merger = _Merger(clip, appearance, cuts)
+        merger = _Merger(clip, appearance, cuts, self.limits)
         while len(merger.groups) > 1 and merger.merge_best():
             pass
         merged = [
@@ -66,15 +81,15 @@ def _look_at(track: Track2D, looks: dict[str, np.ndarray]) -> np.ndarray:
     return looks['values'][rows[same]].astype(np.float32)
 
 
-def _average(looks: np.ndarray) -> np.ndarray:
+def _average(looks: np.ndarray, min_looks: int) -> np.ndarray:
     """Average descriptions (M, 4, B) to (4, B); NaN for parts that are rarely seen."""
     known = np.isfinite(looks).all(-1)
     total = np.where(known[..., None], looks, 0).sum(0)
     count = known.sum(0)[:, None]
-    return np.where(count >= _MIN_LOOKS, total / count.clip(1), np.nan)
+    return np.where(count >= min_looks, total / count.clip(1), np.nan)
 
 
-def _distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def _distances(first: np.ndarray, second: np.ndarray, max_part: float) -> np.ndarray:
     """Return Bhattacharyya distances (M, N), 0 to 1; NaN with less than two parts."""
     roots = [np.sqrt(averages) for averages in (first, second)]
     known = [np.isfinite(each).all(-1) for each in roots]
@@ -85,7 +100,7 @@ def _distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     differ = np.where(both, 1 - alike, 0)
     mean = differ.sum(-1) / count.clip(1)
     # other clothes on one part are enough
-    mean = np.where(differ.max(-1) > _MAX_PART, 1.0, mean)
+    mean = np.where(differ.max(-1) > max_part, 1.0, mean)
     return np.where(count >= 2, mean, np.nan)
 
 
@@ -112,23 +127,29 @@ class _Merger:
     """Groups of tracks, and which may be one person."""
 
     def __init__(
-        self, clip: Clip2D, appearance: dict[str, np.ndarray], cuts: Sequence[int]
+        self,
+        clip: Clip2D,
+        appearance: dict[str, np.ndarray],
+        cuts: Sequence[int],
+        limits: ReturnLimits,
     ) -> None:
-        tracks = clip.tracks
+        tracks, self.limits = clip.tracks, limits
         self.groups = [[track] for track in tracks]
         self._looks = [_look_at(track, appearance) for track in tracks]
         self._limbs = [_proportions(track, clip.skeleton) for track in tracks]
         starts = [track.frames[0] for track in tracks]
         self._shots = np.searchsorted(sorted(cuts), starts, 'right').tolist()
-        self._least = max(math.ceil(_MIN_SECONDS * clip.fps), 2)
+        self._least = max(math.ceil(limits.min_seconds * clip.fps), 2)
         # of all pairs; rows of a merged group are computed again
-        self._averages = np.stack([_average(own) for own in self._looks])
-        self._distances = _distances(self._averages, self._averages)
+        averages = [_average(own, limits.min_looks) for own in self._looks]
+        self._averages = np.stack(averages)
+        self._distances = _distances(self._averages, self._averages, limits.max_part)
         self._apart = self._find_apart()
 
     def merge_best(self) -> bool:
         """Merge the two groups that are most alike; False if none may be merged."""
-        alike = np.nan_to_num(self._distances, nan=np.inf) < _MAX_DISTANCE
+        distances = np.nan_to_num(self._distances, nan=np.inf)
+        alike = distances < self.limits.max_distance
         lengths = [sum(len(track.frames) for track in group) for group in self.groups]
         short = np.array(lengths) < self._least  # to be recognized
         apart = self._apart | short[:, None] | short
@@ -149,10 +170,10 @@ class _Merger:
                 self._distances[first, apart[second] & here],
             ]
         )
-        limit = _MAX_RATIO * np.nanmin(others, initial=np.inf)
+        limit = self.limits.max_ratio * np.nanmin(others, initial=np.inf)
         difference = abs(self._limbs[first] - self._limbs[second])
         is_alike = self._distances[first, second] < limit
-        return is_alike and not (difference > _MAX_PROPORTION).any()
+        return is_alike and not (difference > self.limits.max_proportion).any()
 
     def _merge(self, first: int, second: int) -> None:
         """Put the second group into the first, and update what depends on these."""
@@ -163,14 +184,15 @@ class _Merger:
             [self._limbs[first], self._limbs.pop(second)], 0
         )
         self._shots.pop(second)
-        self._averages[first] = _average(self._looks[first])
+        self._averages[first] = _average(self._looks[first], self.limits.min_looks)
         self._apart[first] |= self._apart[second]
         self._apart[:, first] = self._apart[first]
         for name in ('_averages', '_apart', '_distances'):
             setattr(self, name, np.delete(getattr(self, name), second, 0))
         self._apart = np.delete(self._apart, second, 1)
         self._distances = np.delete(self._distances, second, 1)
-        own = _distances(self._averages[first : first + 1], self._averages)[0]
+        own = self._averages[first : first + 1]
+        [own] = _distances(own, self._averages, self.limits.max_part)
         self._distances[first] = self._distances[:, first] = own
 
     def _find_apart(self) -> np.ndarray:

@@ -15,20 +15,23 @@ from mmhot.lifting.clip_encoder import interpolate_missing
 from mmhot.skeletons.joints import Skeleton, get_skeleton
 from mmhot.structures.clips import Clip2D, Track2D
 
-# Standard deviations, in sizes of the person, of a keypoint and of accelerations per
-# second squared.
-_NOISE, _ACCELERATION = 0.006, 4.0
-# Costs, as negative logarithms of probabilities: of a swap that begins or ends, of each
-# second in which a limb is swapped, and of hips that face another way than shoulders in
-# a frame. The last is limited over the track: people do twist, and that alone is less
-# than a swap.
-_CHANGE, _SWAPPED, _TWISTED, _MAX_TWISTED = 2.5, 2.5, 1.0, 2.0
-# Width of hips and shoulders, in sizes, from which their directions count.
-_WIDTH = 0.06
-# Weight of keypoints that are missing.
-_FILLED = 0.05
-# Frames whose costs are computed at once, for the memory of long clips.
-_CHUNK = 2048
+
+@dataclass(frozen=True)
+class SwapCosts:
+    """Costs of the search for swapped sides, as negative logarithms of probabilities.
+
+    Twists alone must cost less than a swap, as people do twist.
+    """
+
+    change: float = 2.5  # of a swap that begins or ends
+    swapped: float = 2.5  # of each second in which a limb is swapped
+    twisted: float = 1.0  # of a frame in which hips and shoulders face other ways
+    max_twisted: float = 2.0  # of all such frames of a track
+    width: float = 0.06  # of hips and shoulders that show a direction, person sizes
+    noise: float = 0.006  # standard deviation of a keypoint, person sizes
+    acceleration: float = 4.0  # its standard deviation, person sizes / s^2
+    missing: float = 0.05  # weight of missing keypoints
+    chunk: int = 2048  # frames at once, for the memory of long clips
 
 
 @dataclass(frozen=True)
@@ -79,24 +82,33 @@ class RepairSides:
 
     Arms, legs and heads are exchanged, forearms and shins alone, or all of them. The
     sides that a track has in most frames stay.
+
+    Args:
+        costs (SwapCosts): Costs of the search.
     """
 
     name = 'sides'
+
+    def __init__(self, costs: SwapCosts = SwapCosts()) -> None:
+        self.costs = costs
 
     def __call__(self, clip: Clip2D) -> Clip2D:
         """Return a new clip, of any skeleton."""
         mirror, tracks = get_skeleton(clip.skeleton).flip_indices, []
         for track, rated in zip(clip.tracks, clip.confidences, strict=True):
+            seconds = clip.times_of(track.frames)
             points, scores = track.keypoints, track.scores
             rated = replace(track, scores=rated)
-            swapped = find_swaps(rated, clip.skeleton, clip.times_of(track.frames))
+            swapped = find_swaps(rated, clip.skeleton, seconds, self.costs)
             points = np.where(swapped[..., None], points[:, mirror], points)
             scores = np.where(swapped, scores[:, mirror], scores)
             tracks.append(replace(track, keypoints=points, scores=scores))
         return replace(clip, tracks=tracks)
 
 
-def find_swaps(track: Track2D, skeleton: str, seconds: np.ndarray) -> np.ndarray:
+def find_swaps(
+    track: Track2D, skeleton: str, seconds: np.ndarray, costs: SwapCosts = SwapCosts()
+) -> np.ndarray:
     """Find joints that are swapped with their counterpart, (T, K), at seconds (T,)."""
     limbs = _limbs_of(skeleton)
     swapped = np.zeros(track.scores.shape, bool)
@@ -108,11 +120,12 @@ def find_swaps(track: Track2D, skeleton: str, seconds: np.ndarray) -> np.ndarray
     visible = track.keypoints[known.any(1)]
     boxes = np.nanmax(visible, 1) - np.nanmin(visible, 1)
     points /= max(float(np.median(boxes.max(1))), 1.0)
-    weights = np.where(known, np.clip(track.scores, _FILLED, 1), _FILLED)
+    weights = np.clip(track.scores, costs.missing, 1)
+    weights = np.where(known, weights, costs.missing)
     # all combinations of the limbs' states, (S, L); the first has no swap
     counts = [len(limb.states) for limb in limbs]
     states = np.stack(np.unravel_index(np.arange(np.prod(counts)), counts), -1)
-    path = _most_probable(limbs, states, points, weights, seconds)
+    path = _most_probable(limbs, states, points, weights, seconds, costs)
     for column, limb in enumerate(limbs):
         parts = limb.states[states[path, column]]
         for part, pairs in enumerate((limb.near, limb.far)):
@@ -122,7 +135,7 @@ def find_swaps(track: Track2D, skeleton: str, seconds: np.ndarray) -> np.ndarray
 
 
 def _change_costs(limbs: Sequence[_Limb], states: np.ndarray) -> np.ndarray:
-    """Return the costs of a change from one state to another, (S, S).
+    """Return the costs of a change from one state to another in swaps, (S, S).
 
     Each limb that changes costs the same, but all of them together as much as one.
     """
@@ -130,7 +143,7 @@ def _change_costs(limbs: Sequence[_Limb], states: np.ndarray) -> np.ndarray:
     last = np.array([len(limb.states) - 1 for limb in limbs])
     uniform = [(states == value).all(-1) for value in (np.zeros_like(last), last)]
     whole = uniform[0][:, None] & uniform[1][None]
-    return _CHANGE * np.where(whole | whole.T, 1, differs)
+    return np.where(whole | whole.T, 1, differs)
 
 
 def _most_probable(
@@ -139,20 +152,22 @@ def _most_probable(
     points: np.ndarray,
     weights: np.ndarray,
     seconds: np.ndarray,
+    costs: SwapCosts,
 ) -> np.ndarray:
     """Return the most probable states (T,) by a Viterbi search of second order."""
     count = len(states)
-    change = _change_costs(limbs, states)
+    change = costs.change * _change_costs(limbs, states)
     step = (seconds[-1] - seconds[0]) / (len(seconds) - 1)
-    single = _SWAPPED * step * (states > 0).sum(-1) + _twists(limbs, states, points)
+    single = costs.swapped * step * (states > 0).sum(-1)
+    single = single + _twists(limbs, states, points, costs)
     # by the states of the last two frames; a track that begins swapped has changed, too
     best = change[0][:, None] + single[0][:, None] + single[1] + change
     origin = np.empty((len(points), count, count), np.uint8)
-    for start in range(2, len(points), _CHUNK):
-        stop = min(start + _CHUNK, len(points))
+    for start in range(2, len(points), costs.chunk):
+        stop = min(start + costs.chunk, len(points))
         rows = slice(start - 2, stop)
         motion = [
-            _motion_costs(limb, points[rows], weights[rows], seconds[rows])
+            _motion_costs(limb, points[rows], weights[rows], seconds[rows], costs)
             for limb in limbs
         ]
         for frame in range(start, stop):
@@ -180,7 +195,11 @@ def _combine(costs: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def _motion_costs(
-    limb: _Limb, points: np.ndarray, weights: np.ndarray, seconds: np.ndarray
+    limb: _Limb,
+    points: np.ndarray,
+    weights: np.ndarray,
+    seconds: np.ndarray,
+    scales: SwapCosts,
 ) -> np.ndarray:
     """Return costs by a limb's states in three frames, (T - 2, S, S, S).
 
@@ -191,8 +210,8 @@ def _motion_costs(
     total = np.zeros((len(points) - 2, *[len(states)] * 3))
     steps = np.diff(seconds).clip(1e-3)
     ratio = (steps[1:] / steps[:-1])[:, None]
-    moved = _ACCELERATION * steps[1:] * (steps[1:] + steps[:-1]) / 2
-    noise = _NOISE**2 * (1 + (1 + ratio[:, 0]) ** 2 + ratio[:, 0] ** 2)
+    moved = scales.acceleration * steps[1:] * (steps[1:] + steps[:-1]) / 2
+    noise = scales.noise**2 * (1 + (1 + ratio[:, 0]) ** 2 + ratio[:, 0] ** 2)
     scale = noise + moved**2
     for part, pairs in enumerate((limb.near, limb.far)):
         # fingers, toes and landmarks of faces add nothing
@@ -215,7 +234,7 @@ def _motion_costs(
 
 
 def _twists(
-    limbs: Sequence[_Limb], states: np.ndarray, points: np.ndarray
+    limbs: Sequence[_Limb], states: np.ndarray, points: np.ndarray, costs: SwapCosts
 ) -> np.ndarray:
     """Return costs (T, S) of hips and shoulders that face opposite ways.
 
@@ -232,7 +251,8 @@ def _twists(
         flipped.append(limb.states[states[:, column], 0])
     widths = [np.linalg.norm(line, axis=-1) for line in lines]
     cosine = (lines[0] * lines[1]).sum(-1) / (widths[0] * widths[1]).clip(1e-9)
-    cosine *= (np.minimum(*widths) / _WIDTH).clip(0, 1)
+    cosine *= (np.minimum(*widths) / costs.width).clip(0, 1)
     signs = np.where(flipped[0] == flipped[1], 1, -1)
-    limit = _MAX_TWISTED / max(_TWISTED * (-cosine).clip(0).sum(), _MAX_TWISTED)
-    return _TWISTED * limit * (-cosine[:, None] * signs).clip(0)
+    total = costs.twisted * (-cosine).clip(0).sum()
+    limit = costs.max_twisted / max(total, costs.max_twisted)
+    return costs.twisted * limit * (-cosine[:, None] * signs).clip(0)

@@ -1,48 +1,55 @@
 """Temporal smoothing of keypoints: Butterworth, Savitzky-Golay, and 1€ filter."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy  # its modules are loaded at first use: that of signals takes a second
 
 from mmhot.structures.clips import Clip3D
 
-# Hz: human motion is slower, noise is faster.
-_CUTOFF = 6.0
-# Seconds to which a parabola is fitted.
-_SPAN, _DEGREE = 0.3, 2
-# Hz: cutoffs of the 1€ filter at rest, and of the speed itself.
-_MIN_CUTOFF, _SPEED_CUTOFF = 1.5, 1.0
-# Rise of its cutoff per speed in m/s, see ``docs/streaming.md``.
-_BETA = 6.0
+
+@dataclass(frozen=True)
+class FilterSettings:
+    """Settings of the filters; ``docs/streaming.md`` compares some of 1€."""
+
+    cutoff: float = 6.0  # Butterworth, Hz: human motion is slower, noise is faster
+    span: float = 0.3  # Savitzky-Golay, seconds to which a polynomial is fitted
+    degree: int = 2  # of the polynomial
+    min_cutoff: float = 1.5  # 1€, at rest, Hz
+    speed_cutoff: float = 1.0  # 1€, of the speed itself, Hz
+    beta: float = 6.0  # 1€, rise of the cutoff per speed, Hz per m/s
 
 
-def butterworth(points: np.ndarray, fps: float) -> np.ndarray:
+def butterworth(
+    points: np.ndarray, fps: float, settings: FilterSettings = FilterSettings()
+) -> np.ndarray:
     """Filter points (T, ...) without NaN at 6 Hz, forwards and backwards (no delay).
 
     Points are returned unchanged if ``fps`` is at most twice the cutoff.
     """
-    if fps <= 2 * _CUTOFF or len(points) < 2:
+    if fps <= 2 * settings.cutoff or len(points) < 2:
         return points.copy()
     # both passes of second order together halve the power at the cutoff
-    widened = _CUTOFF / (np.sqrt(2) - 1) ** 0.25
+    widened = settings.cutoff / (np.sqrt(2) - 1) ** 0.25
     cutoff = min(widened, 0.99 * fps / 2)
     sections = scipy.signal.butter(2, cutoff, fs=fps, output='sos')
     length = min(3 * (2 * len(sections) + 1), len(points) - 1)
     return scipy.signal.sosfiltfilt(sections, points, axis=0, padlen=length)
 
 
-def savitzky_golay(points: np.ndarray, fps: float) -> np.ndarray:
+def savitzky_golay(
+    points: np.ndarray, fps: float, settings: FilterSettings = FilterSettings()
+) -> np.ndarray:
     """Fit a parabola to 0.3 seconds around every frame of points (T, ...) without NaN.
 
     Points are returned unchanged if there are too few frames.
     """
-    window = 2 * round(_SPAN * fps / 2) + 1
+    window = 2 * round(settings.span * fps / 2) + 1
     window = min(window, len(points) - (len(points) + 1) % 2)
-    if window <= _DEGREE + 1:
+    if window <= settings.degree + 1:
         return points.copy()
-    return scipy.signal.savgol_filter(points, window, _DEGREE, axis=0)
+    return scipy.signal.savgol_filter(points, window, settings.degree, axis=0)
 
 
 class OneEuro:
@@ -52,7 +59,8 @@ class OneEuro:
     whose cutoff rises with speed. Missing points (NaN) start anew when they are back.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, settings: FilterSettings = FilterSettings()) -> None:
+        self.settings = settings
         self._time: float | None = None
 
     def __call__(self, points: np.ndarray, time: float) -> np.ndarray:
@@ -67,10 +75,11 @@ class OneEuro:
         new = np.isnan(self._points)
         before = np.where(new, points, self._points)
         speed = np.nan_to_num((points - before) / step)
-        share = _share(_SPEED_CUTOFF, step)
+        share = _share(self.settings.speed_cutoff, step)
         self._speed = np.where(new, 0.0, self._speed + share * (speed - self._speed))
         pace = np.linalg.norm(self._speed, axis=-1, keepdims=True)
-        share = _share(_MIN_CUTOFF + _BETA * pace, step)
+        cutoff = self.settings.min_cutoff + self.settings.beta * pace
+        share = _share(cutoff, step)
         self._points = before + share * (points - before)
         return self._points
 
@@ -81,13 +90,15 @@ def _share(cutoff: np.ndarray | float, step: float) -> np.ndarray | float:
     return turn / (turn + 1)
 
 
-def one_euro(points: np.ndarray, fps: float) -> np.ndarray:
+def one_euro(
+    points: np.ndarray, fps: float, settings: FilterSettings = FilterSettings()
+) -> np.ndarray:
     """Apply the 1€ filter to a clip."""
-    smooth = OneEuro()
+    smooth = OneEuro(settings)
     return np.stack([smooth(frame, time / fps) for time, frame in enumerate(points)])
 
 
-SMOOTHERS: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {
+SMOOTHERS: dict[str, Callable[..., np.ndarray]] = {
     'butterworth': butterworth,
     'savgol': savitzky_golay,
     'one-euro': one_euro,
@@ -99,12 +110,15 @@ class SmoothPoses:
 
     Args:
         method (str): One of :data:`SMOOTHERS`.
+        settings (FilterSettings): Settings of the filters.
     """
 
     name, live = 'smoothing', True
 
-    def __init__(self, method: str) -> None:
-        self.method = method
+    def __init__(
+        self, method: str, settings: FilterSettings = FilterSettings()
+    ) -> None:
+        self.method, self.settings = method, settings
 
     def __call__(self, clip: Clip3D) -> Clip3D:
         """Smooth every person, between interruptions."""
@@ -112,5 +126,5 @@ class SmoothPoses:
         smooth = SMOOTHERS[self.method]
         for rows in clip.stretches():
             for points in (poses, root):
-                points[rows] = smooth(points[rows], clip.fps)
+                points[rows] = smooth(points[rows], clip.fps, self.settings)
         return replace(clip, keypoints_3d=poses, root_3d=root)

@@ -21,42 +21,42 @@ from mmhot.structures.people import (
     quarter_turns,
 )
 
-PADDING = 0.15
-"""Margin of boxes around keypoints, as a share of the longer side."""
-MIN_CONFIDENCE = 0.2
-"""People with a lower mean confidence are not searched in other frames."""
-# Upright people with this mean confidence need no turned crops at each detection. Those
-# who are not upright are first estimated in crops turned like their last pose.
-_RELIABLE = 0.6
-MAX_STEP = 8
-"""Most frames from one keyframe to the next, by default."""
-# Their number doubles while boxes that are predicted overlap those of the keypoints by
-# at least the share, else it is halved.
-_PREDICTABLE = 0.75
-HISTORY = 5
-"""Frames before a chunk whose people, with those of the last one, show motion."""
-# Boxes around the keypoints that overlap the box they were found in by less are
-# estimated again.
-_MIN_OVERLAP = 0.6
-# Intersection over union from which a detection is a tracked person.
-_SAME_PERSON = 0.3
-# With more the pose that was tracked is kept.
-_SAME_BOX = 0.7
-# People searched before their detection: least share of its confidence, and keypoint
-# similarity from which they are another tracked person.
-_MIN_SHARE, _DUPLICATE = 0.6, 0.5
-
 _ARMS = get_skeleton('coco-17').indices(
     f'{side}_{joint}' for side in ('left', 'right') for joint in ('elbow', 'wrist')
 )
-# A wrist is lost below the first confidence if it had the second. It is searched in a
-# box with this margin, and taken with this gain: arms may leave the box of before.
-_LOST, _SEEN, _MARGIN, _GAIN = 0.3, 0.5, 0.35, 0.3
 
 Estimate = Callable[[list[Frame], list[Boxes], list[Prior]], list[People]]
 """Estimates the people in boxes of frames, given their results in other frames."""
 Redetect = Callable[[Frame, People], Boxes]
 """Detects the people of a frame, given the poses of tracked people in it."""
+
+
+@dataclass(frozen=True)
+class KeyframeSettings:
+    """Thresholds of tracking from keyframe to keyframe.
+
+    Overlaps are intersections over unions of boxes. Upright people who are reliable
+    need no turned crops at each detection; others are first estimated in crops turned
+    like their last pose. The step from keyframe to keyframe doubles while people are
+    predictable, else it is halved. Lost wrists are searched in larger boxes, as arms
+    may leave the box of before.
+    """
+
+    padding: float = 0.15  # margin of boxes around keypoints, share of the longer side
+    min_confidence: float = 0.2  # mean of people who are searched in other frames
+    reliable: float = 0.6  # mean confidence of reliable people
+    max_step: int = 8  # frames from one keyframe to the next
+    predictable: float = 0.75  # overlap of predicted boxes with those of keypoints
+    history: int = 5  # frames before a chunk, whose people show motion
+    min_overlap: float = 0.6  # of boxes after and before; below it estimated again
+    same_person: float = 0.3  # overlap from which a detection is a tracked person
+    same_box: float = 0.7  # overlap from which the tracked pose is kept
+    min_share: float = 0.6  # of the confidence at detection, in the frames before it
+    duplicate: float = 0.5  # keypoint similarity there that shows a tracked person
+    lost: float = 0.3  # confidence below which a wrist is lost,
+    seen: float = 0.5  # if it had this one before
+    margin: float = 0.35  # of the box to search it in, share of the longer side
+    gain: float = 0.3  # least rise of its confidence
 
 
 @dataclass
@@ -82,7 +82,8 @@ def track_chunk(
     previous: Sequence[People],
     estimate: Estimate,
     redetect: Redetect | None = None,
-    max_step: int = MAX_STEP,
+    max_step: int = KeyframeSettings.max_step,
+    settings: KeyframeSettings = KeyframeSettings(),
 ) -> list[Keyframe]:
     """Track the people in consecutive frames of one shot from keyframe to keyframe.
 
@@ -90,110 +91,135 @@ def track_chunk(
     detected, and new people searched backwards.
 
     ``previous`` are the people of the frame before the first, after those of the frame
-    :data:`HISTORY` frames before it, if both are of the shot. Keyframes are at most
-    ``max_step`` frames apart.
+    ``settings.history`` frames before it, if both are of the shot. Keyframes are at
+    most ``max_step`` frames apart.
 
     Returns:
         list[Keyframe]: People before the chunk, at negative positions, and of some of
         its frames, the last one included.
     """
     size = frames[0].image.shape[1::-1]
-    keyframes = _recall(previous, size)
+    keyframes = _recall(previous, size, settings)
     step, last = (max_step // 2 if len(keyframes) > 1 else 1), len(frames) - 1
     while keyframes[-1].position < last:
         now = keyframes[-1]
-        position = _next_position(now, step, last)
+        position = _next_position(now, step, last, settings.history)
         detects = position == last and redetect is not None
         confidence = now.people.scores.mean(1)
         if detects:
-            reliable = are_upright(now.people.keypoints) & (confidence >= _RELIABLE)
+            reliable = are_upright(now.people.keypoints)
+            reliable &= confidence >= settings.reliable
             confidence = np.where(reliable, confidence, np.nan)
-        predicted = _predict(keyframes, position, size)
+        predicted = _predict(keyframes, position, size, settings)
         boxes = predicted, now.people.bbox_scores
-        prior = Prior(confidence, turns_of(now.people))
-        [people] = estimate_closely([frames[position]], [boxes], [prior], estimate)
+        prior = Prior(confidence, turns_of(now.people, settings))
+        [people] = estimate_closely(
+            [frames[position]], [boxes], [prior], estimate, settings
+        )
         if not detects:
-            _find_arms(frames[position], people, now.people.scores, estimate)
-        certain = are_certain(people)
+            _find_arms(frames[position], people, now.people.scores, estimate, settings)
+        certain = are_certain(people, settings)
         tracked = Keyframe(position, now.ids, people).take(certain)
         passed = position - now.position
         if passed > 1 and len(tracked.ids) < len(now.ids):
             step = passed // 2
             continue
         known, rows = rows_of(now.ids, tracked.ids)
-        overlap = box_iou(
-            predicted[known], search_boxes(tracked.people.take(rows), size)
-        )
-        is_predictable = known.all() and (overlap >= _PREDICTABLE).all()
+        found = search_boxes(tracked.people.take(rows), size, settings)
+        overlap = box_iou(predicted[known], found)
+        is_predictable = known.all() and (overlap >= settings.predictable).all()
         step = min(2 * step, max_step) if is_predictable else max(step // 2, 1)
         if detects:
             first_new = max(int(key.ids.max(initial=-1)) for key in keyframes) + 1
-            tracked = _detect(frames[-1], tracked, first_new, estimate, redetect)
+            tracked = _detect(
+                frames[-1], tracked, first_new, estimate, redetect, settings
+            )
         keyframes.append(tracked)
-    _search_backwards(frames, keyframes, estimate)
+    _search_backwards(frames, keyframes, estimate, settings)
     return keyframes
 
 
 def _find_arms(
-    frame: Frame, people: People, before: np.ndarray, estimate: Estimate
+    frame: Frame,
+    people: People,
+    before: np.ndarray,
+    estimate: Estimate,
+    settings: KeyframeSettings,
 ) -> None:
     """Search lost wrists of reliable people in larger boxes; scores before, (P, K)."""
     wrists = _ARMS[1::2]
     if people.scores.shape[1] < NUM_BODY:
         return
-    lost = (people.scores[:, wrists] < _LOST) & (before[:, wrists] >= _SEEN)
-    rows = np.flatnonzero(lost.any(1) & (mean_confidence(people.scores) >= _RELIABLE))
+    lost = people.scores[:, wrists] < settings.lost
+    lost &= before[:, wrists] >= settings.seen
+    reliable = mean_confidence(people.scores) >= settings.reliable
+    rows = np.flatnonzero(lost.any(1) & reliable)
     if not len(rows):
         return
     size, own = frame.image.shape[1::-1], people.take(rows)
-    larger = boxes_around(own.keypoints, own.scores, _MARGIN, size)
-    [found] = estimate([frame], [(larger, own.bbox_scores)], [prior_of(own)])
-    row, column = np.nonzero(found.scores[:, _ARMS] >= own.scores[:, _ARMS] + _GAIN)
+    larger = boxes_around(own.keypoints, own.scores, settings.margin, size)
+    prior = prior_of(own, settings)
+    [found] = estimate([frame], [(larger, own.bbox_scores)], [prior])
+    least = own.scores[:, _ARMS] + settings.gain
+    row, column = np.nonzero(found.scores[:, _ARMS] >= least)
     joint = np.array(_ARMS)[column]
     people.keypoints[rows[row], joint] = found.keypoints[row, joint]
     people.scores[rows[row], joint] = found.scores[row, joint]
 
 
-def _next_position(last: Keyframe, step: int, end: int) -> int:
+def _next_position(last: Keyframe, step: int, end: int, history: int) -> int:
     """Choose the next keyframe; one is where the next chunk looks for motion."""
     if not last.ids.size:
         return end
     position = min(last.position + step, end)
-    history = end + 1 - HISTORY
-    return history if last.position < history < position else position
+    needed = end + 1 - history
+    return needed if last.position < needed < position else position
 
 
-def _recall(previous: Sequence[People], size: tuple[int, int]) -> list[Keyframe]:
+def _recall(
+    previous: Sequence[People], size: tuple[int, int], settings: KeyframeSettings
+) -> list[Keyframe]:
     """Number the people of the last frame, and of an earlier one if there is one."""
-    now, *before = (people.take(are_certain(people)) for people in reversed(previous))
+    now, *before = (
+        people.take(are_certain(people, settings)) for people in reversed(previous)
+    )
     numbered = [Keyframe(-1, np.arange(len(now)), now)]
     for people in before:
-        boxes = search_boxes(people, size), search_boxes(now, size)
-        ids = _match(*boxes, numbered[0].ids, len(now))
-        numbered.insert(0, Keyframe(-HISTORY, ids, people))
+        boxes = (search_boxes(each, size, settings) for each in (people, now))
+        ids = _match(*boxes, numbered[0].ids, len(now), settings)
+        numbered.insert(0, Keyframe(-settings.history, ids, people))
     return numbered
 
 
-def are_certain(people: People) -> np.ndarray:
+def are_certain(
+    people: People, settings: KeyframeSettings = KeyframeSettings()
+) -> np.ndarray:
     """Mark people (P,) whose mean confidence is high enough to search them."""
-    return people.scores.mean(1) >= MIN_CONFIDENCE
+    return people.scores.mean(1) >= settings.min_confidence
 
 
-def prior_of(people: People) -> Prior:
+def prior_of(people: People, settings: KeyframeSettings = KeyframeSettings()) -> Prior:
     """Return the prior of people for neighboring frames."""
     upright = are_upright(people.keypoints)
-    return Prior(np.where(upright, -np.inf, people.scores.mean(1)), turns_of(people))
+    confidence = np.where(upright, -np.inf, people.scores.mean(1))
+    return Prior(confidence, turns_of(people, settings))
 
 
-def turns_of(people: People) -> np.ndarray:
+def turns_of(
+    people: People, settings: KeyframeSettings = KeyframeSettings()
+) -> np.ndarray:
     """Return the quarter turns of reliable people, see Prior, 0 of others, (P,)."""
-    reliable = people.scores.mean(1) >= _RELIABLE
+    reliable = people.scores.mean(1) >= settings.reliable
     return np.where(reliable, quarter_turns(people.keypoints), 0)
 
 
-def search_boxes(people: People, size: tuple[int, int]) -> np.ndarray:
+def search_boxes(
+    people: People,
+    size: tuple[int, int],
+    settings: KeyframeSettings = KeyframeSettings(),
+) -> np.ndarray:
     """Compute boxes (P, 4) to search people in another frame, of a size (w, h)."""
-    boxes = boxes_around(people.keypoints, people.scores, PADDING, size)
+    boxes = boxes_around(people.keypoints, people.scores, settings.padding, size)
     return np.where(np.isfinite(boxes), boxes, people.bboxes).astype(np.float32)
 
 
@@ -203,37 +229,44 @@ def _detect(
     first_new: int,
     estimate: Estimate,
     redetect: Redetect,
+    settings: KeyframeSettings,
 ) -> Keyframe:
     """Detect the people of a frame; tracked ones keep their numbers."""
     boxes, scores = redetect(frame, tracked.people)
-    around = search_boxes(tracked.people, frame.image.shape[1::-1])
-    ids = _match(boxes, around, tracked.ids, first_new)
+    around = search_boxes(tracked.people, frame.image.shape[1::-1], settings)
+    ids = _match(boxes, around, tracked.ids, first_new, settings)
     known, rows = rows_of(ids, tracked.ids)
     same = np.zeros(len(ids), bool)
-    same[known] = box_iou(boxes[known], around[rows]) >= _SAME_BOX
+    same[known] = box_iou(boxes[known], around[rows]) >= settings.same_box
     kept = tracked.take(rows[same[known]])
     kept.people.bbox_scores = scores[same]
     others = boxes[~same], scores[~same]
     unknown = Prior.unknown(len(others[0]))
-    [people] = estimate_closely([frame], [others], [unknown], estimate)
+    [people] = estimate_closely([frame], [others], [unknown], estimate, settings)
     found = kept.join(Keyframe(tracked.position, ids[~same], people))
-    _find_arms(frame, found.people, np.ones_like(found.people.scores), estimate)
-    return found.take(are_certain(found.people))
+    before = np.ones_like(found.people.scores)
+    _find_arms(frame, found.people, before, estimate, settings)
+    return found.take(are_certain(found.people, settings))
 
 
 def estimate_closely(
-    frames: list[Frame], boxes: list[Boxes], priors: list[Prior], estimate: Estimate
+    frames: list[Frame],
+    boxes: list[Boxes],
+    priors: list[Prior],
+    estimate: Estimate,
+    settings: KeyframeSettings = KeyframeSettings(),
 ) -> list[People]:
     """Estimate people, and again in other boxes where keypoints are off the box."""
     people, rows, requests = estimate(frames, boxes, priors), [], []
     for index, (frame, own, prior) in enumerate(
         zip(frames, people, priors, strict=True)
     ):
-        boxes = search_boxes(own, frame.image.shape[1::-1])
-        off = (box_iou(boxes, own.bboxes) < _MIN_OVERLAP) & are_certain(own)
+        boxes = search_boxes(own, frame.image.shape[1::-1], settings)
+        off = box_iou(boxes, own.bboxes) < settings.min_overlap
+        off &= are_certain(own, settings)
         if off.any():
             confidence = np.fmax(prior.confidence, own.scores.mean(1))
-            known = Prior(confidence, turns_of(own)).take(off)
+            known = Prior(confidence, turns_of(own, settings)).take(off)
             rows.append((index, np.flatnonzero(off)))
             requests.append((frame, (boxes[off], own.bbox_scores[off]), known))
     if not rows:
@@ -249,16 +282,19 @@ def estimate_closely(
 
 
 def _predict(
-    keyframes: list[Keyframe], position: int, size: tuple[int, int]
+    keyframes: list[Keyframe],
+    position: int,
+    size: tuple[int, int],
+    settings: KeyframeSettings,
 ) -> np.ndarray:
     """Predict boxes (P, 4) of the last keyframe's people, moving at constant speed."""
     last = keyframes[-1]
-    boxes = search_boxes(last.people, size)
+    boxes = search_boxes(last.people, size, settings)
     if len(keyframes) < 2 or not len(boxes):
         return boxes
     before = keyframes[-2]
     known, rows = rows_of(last.ids, before.ids)
-    earlier = search_boxes(before.people.take(rows), size)
+    earlier = search_boxes(before.people.take(rows), size, settings)
     moved = np.zeros((len(boxes), 2), np.float32)
     moved[known] = (boxes[known] - earlier).reshape(-1, 2, 2).mean(1)
     moved *= (position - last.position) / (last.position - before.position)
@@ -270,7 +306,11 @@ def _predict(
 
 
 def _match(
-    boxes: np.ndarray, tracked: np.ndarray, ids: np.ndarray, first_new: int
+    boxes: np.ndarray,
+    tracked: np.ndarray,
+    ids: np.ndarray,
+    first_new: int,
+    settings: KeyframeSettings,
 ) -> np.ndarray:
     """Number detected people (P,) by the tracked people whose boxes they overlap."""
     # Importing it takes 0.2 s, for which mmhot lift would wait.
@@ -279,32 +319,37 @@ def _match(
     overlap = box_iou(boxes[:, None], tracked[None])
     numbers = first_new + np.arange(len(boxes))
     for row, column in zip(*linear_sum_assignment(-overlap), strict=True):
-        if overlap[row, column] >= _SAME_PERSON:
+        if overlap[row, column] >= settings.same_person:
             numbers[row] = ids[column]
     return numbers
 
 
 def _search_backwards(
-    frames: list[Frame], keyframes: list[Keyframe], estimate: Estimate
+    frames: list[Frame],
+    keyframes: list[Keyframe],
+    estimate: Estimate,
+    settings: KeyframeSettings,
 ) -> None:
     """Search those first detected in the last keyframe in the ones before."""
     found = [keyframes[-1].take(~np.isin(keyframes[-1].ids, keyframes[-2].ids))]
-    least = np.maximum(_MIN_SHARE * found[0].people.scores.mean(1), MIN_CONFIDENCE)
+    least = settings.min_share * found[0].people.scores.mean(1)
+    least = np.maximum(least, settings.min_confidence)
     for row in range(len(keyframes) - 2, 0, -1):
         position = keyframes[row].position
         if position < 0 or not len(found[-1].ids):
             return
         frame, last = frames[position], found[-1].people
-        predicted = _predict(found[-2:], position, frame.image.shape[1::-1])
+        size, prior = frame.image.shape[1::-1], prior_of(last, settings)
+        predicted = _predict(found[-2:], position, size, settings)
         boxes = predicted, last.bbox_scores
-        [people] = estimate_closely([frame], [boxes], [prior_of(last)], estimate)
+        [people] = estimate_closely([frame], [boxes], [prior], estimate, settings)
         existing = keyframes[row].people
         similarity = compare_all(
             Placed(people.keypoints, people.bboxes),
             Placed(existing.keypoints, existing.bboxes),
         )
         kept = people.scores.mean(1) >= least
-        kept &= ~(similarity >= _DUPLICATE).any(1)
+        kept &= ~(similarity >= settings.duplicate).any(1)
         found.append(Keyframe(position, found[-1].ids, people).take(kept))
         least = least[kept]
         keyframes[row] = keyframes[row].join(found[-1])

@@ -1,5 +1,7 @@
 """Person detectors: whole image, filtered and verified boxes."""
 
+from dataclasses import asdict, dataclass
+
 import numpy as np
 
 from mmhot.pose2d.cache import identify
@@ -15,27 +17,33 @@ from mmhot.structures.people import (
     mean_confidence,
 )
 
-CANDIDATE_SCORE = 0.05
-"""Least score of boxes that are verified."""
-_MAX_CANDIDATES = 60
-# Number of candidates that are verified in videos, and their least score where people
-# are tracked already.
-_MAX_NEW, _MIN_NEW = 8, 0.2
-# Least score of people, and least mean confidence of tracked ones.
-_MIN_SCORE, _MIN_TRACKED = 0.392, 0.6
-# Exponents of the detector's score, of both mean confidences and of the longer side of
-# boxes, a share of the image's. Large boxes are right more often, although poses in
-# close-ups are less confident.
-_DETECTOR_POWER, _POSE_POWER, _SIZE_POWER, _LEAST_SIZE = 0.4, 0.5, 0.2, 0.25
-_PADDING = 0.1
-# Boxes of the detector, with hair, hands and clothes in them, replace those around the
-# keypoints where they overlap: gradually, since models and back ends differ a little.
-_LOOSE_OVERLAP, _TIGHT_OVERLAP = 0.6, 0.8
-# Boxes are duplicates if their intersection covers this share of the smaller one and
-# their keypoints are at least so similar.
-_DUPLICATE_OVERLAP, _DUPLICATE_SIMILARITY = 0.6, 0.2
-# Candidates that overlap tracked people by more are those.
-_TRACKED_OVERLAP = 0.6
+
+@dataclass(frozen=True)
+class Verification:
+    """Thresholds of candidates that are verified by their poses.
+
+    Large boxes are right more often, although poses in close-ups are less confident.
+    Boxes of the detector, with hair, hands and clothes in them, replace those around
+    the keypoints where they overlap: gradually, since models and back ends differ a
+    little.
+    """
+
+    candidate_score: float = 0.05  # least score of the detector's boxes
+    max_candidates: int = 60  # of an image
+    max_new: int = 8  # the same in videos, with tracked people
+    min_new: float = 0.2  # least score of the detector there
+    min_tracked: float = 0.6  # mean confidence of tracked people that need none
+    tracked_overlap: float = 0.6  # of boxes, from which a candidate is tracked already
+    min_score: float = 0.392  # of people; docs/video.md says on what it was chosen
+    detector_power: float = 0.4  # exponent of the detector's score
+    pose_power: float = 0.5  # exponent of either mean confidence
+    size_power: float = 0.2  # exponent of a box's longer side, share of the image's
+    min_size: float = 0.25  # of this share
+    padding: float = 0.1  # margin of boxes around keypoints, share of the longer side
+    loose_overlap: float = 0.6  # of both boxes, up to which that of keypoints stays
+    tight_overlap: float = 0.8  # of both boxes, from which the detector's replaces it
+    duplicate_overlap: float = 0.6  # share of the smaller box of two duplicates
+    duplicate_similarity: float = 0.2  # of their keypoints
 
 
 class WholeImage(Detector):
@@ -102,39 +110,49 @@ class PoseVerifiedDetector(Detector):
     a share of the image's and at least a quarter, and the mean confidences ``c`` of
     both passes, the score of a person is ``s ** 0.4 * a ** 0.2 * (c1 * c2) ** 0.5``. As
     that takes tens of boxes per frame, the detector asks for a frame every second.
+
+    Args:
+        estimator (PoseEstimator): 2D pose estimator.
+        detector (Detector): Yields candidates.
+        limits (Verification): Thresholds.
     """
 
     interval = 1.0
     # duplicates are recognized by their keypoints
     nms_thr = 1.0
     redetects = True
-    min_score = _MIN_SCORE
 
-    def __init__(self, estimator: PoseEstimator, detector: Detector) -> None:
-        self.estimator, self.detector = estimator, detector
+    def __init__(
+        self,
+        estimator: PoseEstimator,
+        detector: Detector,
+        limits: Verification = Verification(),
+    ) -> None:
+        self.estimator, self.detector, self.limits = estimator, detector, limits
         self.name = f'{detector.name}, verified by {estimator.name}'
         models = {'model': estimator.identity, 'detector': detector.identity}
-        self.identity = identify('pose-verified', '', **models)
+        self.identity = identify('pose-verified', '', **models, **asdict(limits))
 
     def __call__(self, images: Images) -> list[Boxes]:
         """Detect the people of BGR images (H, W, 3)."""
         candidates = self.detector(images)
         return [
-            _drop_duplicates(*self._verify(image, *boxes))
+            _drop_duplicates(*self._verify(image, *boxes), self.limits)
             for image, boxes in zip(images, candidates, strict=True)
         ]
 
     def redetect(self, image: np.ndarray, tracked: People) -> Boxes:
         """Detect people; tracked ones with confident poses need not be verified."""
-        [(boxes, scores)] = self.detector([image])
+        [(boxes, scores)], limits = self.detector([image]), self.limits
         confidence = mean_confidence(tracked.scores)
-        kept = confidence >= _MIN_TRACKED
+        kept = confidence >= limits.min_tracked
         tracked, confidence = tracked.take(kept), confidence[kept]
         size = image.shape[1::-1]
-        own = boxes_around(tracked.keypoints, tracked.scores, _PADDING, size)
-        elsewhere = box_iou(boxes[:, None], own).max(1, initial=0) < _TRACKED_OVERLAP
-        new = np.flatnonzero(elsewhere & (scores >= (_MIN_NEW if len(own) else 0)))
-        new = new[np.argsort(-scores[new], kind='stable')][:_MAX_NEW]
+        own = boxes_around(tracked.keypoints, tracked.scores, limits.padding, size)
+        overlap = box_iou(boxes[:, None], own).max(1, initial=0)
+        certain = scores >= (limits.min_new if len(own) else 0)
+        new = np.flatnonzero((overlap < limits.tracked_overlap) & certain)
+        new = new[np.argsort(-scores[new], kind='stable')][: limits.max_new]
         boxes, scores, points = self._verify(
             image, boxes[new], scores[new], Placed(tracked.keypoints, own)
         )
@@ -142,6 +160,7 @@ class PoseVerifiedDetector(Detector):
             np.concatenate([boxes, own]),
             np.concatenate([scores, confidence]),
             np.concatenate([points, tracked.keypoints]),
+            limits,
         )
 
     def _verify(
@@ -155,25 +174,27 @@ class PoseVerifiedDetector(Detector):
 
         Known people are left out.
         """
-        best = np.argsort(-scores, kind='stable')[:_MAX_CANDIDATES]
+        limits = self.limits
+        best = np.argsort(-scores, kind='stable')[: limits.max_candidates]
         candidates = boxes[best]
         sizes = (candidates[:, 2:] - candidates[:, :2]).max(1) / max(image.shape[:2])
-        sizes = sizes.clip(_LEAST_SIZE) ** _SIZE_POWER
-        scores = scores[best] ** _DETECTOR_POWER * sizes
+        sizes = sizes.clip(limits.min_size) ** limits.size_power
+        scores = scores[best] ** limits.detector_power * sizes
         # confidences, of at most 1, can only lower it
-        kept = scores >= self.min_score
+        kept = scores >= limits.min_score
         candidates, scores = candidates[kept], scores[kept]
         boxes, confidence, points = self._estimate(image, candidates)
-        scores = scores * confidence**_POSE_POWER
-        kept = scores >= self.min_score
+        scores = scores * confidence**limits.pose_power
+        kept = scores >= limits.min_score
         if known is not None:
-            kept &= ~_duplicates(Placed(points, boxes), known).any(1)
+            kept &= ~_duplicates(Placed(points, boxes), known, limits).any(1)
         candidates, boxes, scores = candidates[kept], boxes[kept], scores[kept]
         _, confidence, points = self._estimate(image, boxes)
-        scores = scores * confidence**_POSE_POWER
-        kept = scores >= self.min_score
+        scores = scores * confidence**limits.pose_power
+        kept = scores >= limits.min_score
         overlap = box_iou(candidates, boxes)
-        share = np.interp(overlap, [_LOOSE_OVERLAP, _TIGHT_OVERLAP], [0, 1])
+        overlaps = [limits.loose_overlap, limits.tight_overlap]
+        share = np.interp(overlap, overlaps, [0, 1])
         boxes += np.float32(share[:, None]) * (candidates - boxes)
         return boxes[kept], scores[kept], points[kept]
 
@@ -182,16 +203,17 @@ class PoseVerifiedDetector(Detector):
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return boxes around the poses (P, 4), mean confidences (P,), keypoints."""
         [(points, scores)] = self.estimator.estimate_fast([image], [boxes])
-        boxes = boxes_around(points, scores, _PADDING, image.shape[1::-1])
+        size, padding = image.shape[1::-1], self.limits.padding
+        boxes = boxes_around(points, scores, padding, size)
         return boxes, mean_confidence(scores), points
 
 
 def _drop_duplicates(
-    boxes: np.ndarray, scores: np.ndarray, points: np.ndarray
+    boxes: np.ndarray, scores: np.ndarray, points: np.ndarray, limits: Verification
 ) -> Boxes:
     """Keep the box with the highest score of each person, highest first."""
     people = Placed(points, boxes)
-    duplicate = _duplicates(people, people)
+    duplicate = _duplicates(people, people, limits)
     kept: list[int] = []
     for person in np.argsort(-scores, kind='stable'):
         if not duplicate[person, kept].any():
@@ -199,8 +221,8 @@ def _drop_duplicates(
     return boxes[kept], scores[kept]
 
 
-def _duplicates(first: Placed, second: Placed) -> np.ndarray:
+def _duplicates(first: Placed, second: Placed, limits: Verification) -> np.ndarray:
     """Mark pairs (P, Q) that are of one person."""
     shared = box_overlap(first.boxes[:, None], second.boxes[None])
-    similar = compare_all(first, second) >= _DUPLICATE_SIMILARITY
-    return (shared > _DUPLICATE_OVERLAP) & similar
+    similar = compare_all(first, second) >= limits.duplicate_similarity
+    return (shared > limits.duplicate_overlap) & similar

@@ -11,29 +11,32 @@ import numpy as np
 from mmhot.errors import ArgumentError
 from mmhot.frames.capture import prefetch
 from mmhot.frames.observer import FrameObserver
-from mmhot.frames.shot_boundaries import CutDetector
+from mmhot.frames.shot_boundaries import CutDetector, CutSettings
 from mmhot.frames.sources import Frame, FrameSource
 from mmhot.pose2d.cache import ClipPeople, load_people, save_if_possible, save_people
-from mmhot.pose2d.chunks import HISTORY, track_chunk
+from mmhot.pose2d.chunks import KeyframeSettings, track_chunk
 from mmhot.pose2d.filling import Gaps, fill_chunk
 from mmhot.pose2d.interfaces import Detector, Images, PoseEstimator, Prior
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.people import Boxes, People, round_boxes
 from mmhot.version import digest_of_code
 
-# Longest interval from one detection to the next in frames; that of streams, in which
-# new people are searched forwards only; frames from which the last ones are detected.
-_MAX_INTERVAL, _STREAM_INTERVAL, _MIN_DETECTED = 30, 12, 5
-# In shorter videos every frame is detected.
-_SHORT_VIDEO = 15
-# Bytes of the frames of a chunk.
-_MAX_BYTES = 200e6
-# Frames that are read ahead of a CPU; of a GPU, those of a chunk.
-_AHEAD = 4
 # Stands for an invalid box of a person whose results are dropped.
 _ANY_BOX = np.float32([0, 0, 8, 8])
 # Rooms whose code decides the results.
 _ROOMS = ('geometry', 'structures', 'frames', 'deploy', 'pose2d', 'tracking')
+
+
+@dataclass(frozen=True)
+class DetectionSettings:
+    """Intervals of detections, frames, and the memory of frames between them."""
+
+    longest: int = 30  # from one detection to the next
+    stream: int = 12  # the same of streams, whose new people are searched forwards only
+    short: int = 15  # length below which all frames of a video are detected
+    min_rest: int = 5  # frames after the last detection for another at the end
+    max_bytes: float = 200e6  # of the frames of a chunk
+    ahead: int = 4  # frames read ahead of a CPU; of a GPU, those of a chunk
 
 
 @dataclass
@@ -49,6 +52,9 @@ class VideoPoseEstimator:
         batch_size (int): Frames per batch if every frame is detected. Defaults to 8.
         gaps (Gaps): Gaps between keyframes that are interpolated.
         det_factor (float): Factor of the detector's usual interval. Defaults to 1.
+        keyframes (KeyframeSettings): Thresholds of tracking between two detections.
+        detections (DetectionSettings): Intervals of detections.
+        cuts (CutSettings): Thresholds of cuts, across which nobody is tracked.
     """
 
     detector: Detector
@@ -57,6 +63,9 @@ class VideoPoseEstimator:
     batch_size: int = 8
     gaps: Gaps = Gaps()
     det_factor: float = 1.0
+    keyframes: KeyframeSettings = KeyframeSettings()
+    detections: DetectionSettings = DetectionSettings()
+    cuts: CutSettings = CutSettings()
 
     def __post_init__(self) -> None:
         """Check the size of batches; estimate all frames where that is as fast."""
@@ -76,12 +85,12 @@ class VideoPoseEstimator:
         """
         if self.det_every is not None:
             return self.det_every
-        interval = self.detector.interval
-        if not interval or (num_frames or _SHORT_VIDEO) < _SHORT_VIDEO:
+        interval, limits = self.detector.interval, self.detections
+        if not interval or (num_frames or limits.short) < limits.short:
             return 1
         if fps is None:
-            return _STREAM_INTERVAL
-        frames = min(max(round(interval * fps), 1), _MAX_INTERVAL)
+            return limits.stream
+        frames = min(max(round(interval * fps), 1), limits.longest)
         return round(self.det_factor * frames)
 
     @property
@@ -97,6 +106,9 @@ class VideoPoseEstimator:
             'det_every': self.det_every,
             'det_factor': self.det_factor,
             'gaps': list(astuple(self.gaps)),
+            'keyframes': list(astuple(self.keyframes)),
+            'detections': list(astuple(self.detections)),
+            'cuts': list(astuple(self.cuts)),
             'code': digest_of_code(*_ROOMS),
         }
 
@@ -143,7 +155,7 @@ class VideoPoseEstimator:
     ) -> None:
         """Process all frames after those of an interrupted run."""
         interval = self.detection_interval(source.fps, source.num_frames)
-        shots = CutDetector()
+        shots = CutDetector(self.cuts)
         if not clip.complete:
             clip.cuts = shots.cuts
         batch, known = list[Frame](), len(clip.people)
@@ -156,12 +168,12 @@ class VideoPoseEstimator:
             progress(len(clip.people))
 
         def is_full() -> bool:
-            if len(batch) * batch[0].image.nbytes > _MAX_BYTES:
+            if len(batch) * batch[0].image.nbytes > self.detections.max_bytes:
                 return True
             is_last = batch[-1].index % interval == 0
             return len(batch) >= self.batch_size if interval == 1 else is_last
 
-        ahead = max(interval * self.estimator.prefers_batches, _AHEAD)
+        ahead = max(interval * self.estimator.prefers_batches, self.detections.ahead)
         reading = closing(prefetch(shots(source), ahead))
         with _watching(clip, observers) as watch, reading as frames:
             for frame in frames:
@@ -181,7 +193,7 @@ class VideoPoseEstimator:
         """Estimate the poses in the next frames of a clip, which are of one shot."""
         first = frames[0].index
         shot = max((cut for cut in clip.cuts if cut <= first), default=0)
-        before = (first - HISTORY, first - 1)
+        before = (first - self.keyframes.history, first - 1)
         previous = [clip.people[index] for index in before if index >= shot]
         if interval > 1:
             return self._track(frames, previous, interval)
@@ -204,10 +216,11 @@ class VideoPoseEstimator:
         ) -> list[People]:
             return self._estimate([each.image for each in some], boxes, priors)
 
-        due = rest[-1].index % interval == 0 or len(rest) >= _MIN_DETECTED
-        redetect, max_step = self._redetect if due else None, self.gaps.max_step(rest)
-        keyframes = track_chunk(rest, previous, estimate, redetect, max_step)
-        return begun + fill_chunk(rest, keyframes, estimate, self.gaps)
+        settings, is_long = self.keyframes, len(rest) >= self.detections.min_rest
+        redetect = self._redetect if rest[-1].index % interval == 0 or is_long else None
+        max_step = self.gaps.max_step(rest, settings.max_step)
+        keyframes = track_chunk(rest, previous, estimate, redetect, max_step, settings)
+        return begun + fill_chunk(rest, keyframes, estimate, self.gaps, settings)
 
     def _redetect(self, frame: Frame, tracked: People) -> Boxes:
         return _valid_boxes(self.detector.redetect(frame.image, tracked))

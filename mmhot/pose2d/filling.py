@@ -9,9 +9,9 @@ import numpy as np
 
 from mmhot.frames.sources import Frame
 from mmhot.pose2d.chunks import (
-    MAX_STEP,
     Estimate,
     Keyframe,
+    KeyframeSettings,
     are_certain,
     estimate_closely,
     prior_of,
@@ -20,9 +20,6 @@ from mmhot.pose2d.chunks import (
 )
 from mmhot.pose2d.interfaces import Prior
 from mmhot.structures.people import People, box_size
-
-# Keypoints with a lower confidence need not be predictable.
-_MIN_SCORE = 0.3
 
 
 @dataclass(frozen=True)
@@ -35,16 +32,20 @@ class Gaps:
             all frames, at once.
         seconds (float): Longest gap.
         frames (int): Most frames from one keyframe to the next, if they are no longer.
+        min_score (float): Least confidence of keypoints that must be predictable.
     """
 
     tolerance: float = 0.05
     seconds: float = 0.35
-    frames: int = MAX_STEP
+    frames: int = KeyframeSettings.max_step
+    min_score: float = 0.3
 
-    def max_step(self, frames: list[Frame]) -> int:
+    def max_step(
+        self, frames: list[Frame], usual: int = KeyframeSettings.max_step
+    ) -> int:
         """Return the most frames from one keyframe to the next."""
         seconds = (frames[-1].time - frames[0].time) / max(len(frames) - 1, 1)
-        return self.frames if self.frames * seconds <= self.seconds else MAX_STEP
+        return self.frames if self.frames * seconds <= self.seconds else usual
 
 
 def fill_chunk(
@@ -52,6 +53,7 @@ def fill_chunk(
     keyframes: list[Keyframe],
     estimate: Estimate,
     gaps: Gaps = Gaps(),
+    settings: KeyframeSettings = KeyframeSettings(),
 ) -> list[People]:
     """Find the people of the frames between keyframes, in a few batches.
 
@@ -62,7 +64,7 @@ def fill_chunk(
 
     Frames and keyframes are those of :func:`~mmhot.pose2d.chunks.track_chunk`.
     """
-    filler = _Filler(frames, estimate, gaps)
+    filler = _Filler(frames, estimate, gaps, settings)
     for key in keyframes:
         for row, number in enumerate(key.ids.tolist()):
             filler.poses[number][key.position] = key.people.take([row])
@@ -101,7 +103,14 @@ class _Gap(NamedTuple):
 class _Filler:
     """Poses of people by number and position in a chunk, each a single person."""
 
-    def __init__(self, frames: list[Frame], estimate: Estimate, limits: Gaps) -> None:
+    def __init__(
+        self,
+        frames: list[Frame],
+        estimate: Estimate,
+        limits: Gaps,
+        settings: KeyframeSettings,
+    ) -> None:
+        self._settings = settings
         self.poses: dict[int, dict[int, People]] = defaultdict(dict)
         self._frames, self._estimate, self._limits = frames, estimate, limits
         self._size = frames[0].image.shape[1::-1]
@@ -118,7 +127,7 @@ class _Filler:
         halves = []
         middles = [(gap, gap.middle) for gap in gaps]
         for gap, (guess, pose) in zip(gaps, self.estimate(middles), strict=True):
-            if are_certain(pose)[0] and self._fits(gap, guess, pose):
+            if are_certain(pose, self._settings)[0] and self._fits(gap, guess, pose):
                 self._interpolate(gap)
             else:
                 halves += [
@@ -134,12 +143,12 @@ class _Filler:
         guesses, rows = [], defaultdict(list)
         ends = {gap: self._ends(gap) for gap, _ in places}
         around = {
-            gap: [search_boxes(each, self._size) for each in own]
+            gap: [search_boxes(each, self._size, self._settings) for each in own]
             for gap, own in ends.items()
         }
         # unless they are upright at all known ends
         confidence = {
-            gap: max(prior_of(each).confidence[0] for each in own)
+            gap: max(prior_of(each, self._settings).confidence[0] for each in own)
             for gap, own in ends.items()
         }
         for row, (gap, place) in enumerate(places):
@@ -150,12 +159,14 @@ class _Filler:
             people = People.join(*(guesses[row] for row in own))
             boxes.append((people.bboxes, people.bbox_scores))
             known = np.array([confidence[places[row][0]] for row in own])
-            priors.append(Prior(known, turns_of(people)))
+            priors.append(Prior(known, turns_of(people, self._settings)))
         frames = [self._frames[position] for position in rows]
-        found = estimate_closely(frames, boxes, priors, self._estimate)
+        requests = frames, boxes, priors
+        found = estimate_closely(*requests, self._estimate, self._settings)
         people = People.join(*found)
         order = np.argsort(np.concatenate(list(rows.values())))
-        poses, certain = [people.take([row]) for row in order], are_certain(people)
+        poses = [people.take([row]) for row in order]
+        certain = are_certain(people, self._settings)
         for (gap, place), pose, row in zip(places, poses, order, strict=True):
             if certain[row]:
                 self.poses[gap.number][place] = pose
@@ -183,7 +194,7 @@ class _Filler:
     def _fits(self, gap: _Gap, guess: People, found: People) -> bool:
         """Return whether a person's keypoints are where they were expected."""
         distance = np.linalg.norm(guess.keypoints - found.keypoints, axis=-1)
-        distance = distance[found.scores >= _MIN_SCORE].max(initial=0)
+        distance = distance[found.scores >= self._limits.min_score].max(initial=0)
         near = distance < self._limits.tolerance * box_size(guess.bboxes)[0]
         seconds = self._times[gap.last] - self._times[gap.first]
         return near and seconds <= self._limits.seconds and len(self._ends(gap)) == 2

@@ -23,10 +23,6 @@ _YOLOX = 'yolox'
 _YOLOX_STRIDES = (8, 16, 32)
 # Logarithms of sizes in strides are lower; among sizes in pixels some are higher.
 _MAX_LOG_SIZE = 10
-# Boxes of YOLOX that overlap by more are of one person.
-_MAX_OVERLAP = 0.45
-# A pose belongs to a box if their boxes overlap by more.
-_SAME_PERSON = 0.3
 
 
 class _Found(NamedTuple):
@@ -53,14 +49,21 @@ class OnnxDetector(Detector):
         path (str | Path): The ONNX file.
         device (str): 'cpu' or 'cuda'.
         min_score (float): Least score of boxes. Defaults to 0.3.
+        max_overlap (float): Intersection over union of two people's boxes, of YOLOX as
+            Megvii exports it. Defaults to 0.45.
     """
 
     def __init__(
-        self, path: str | Path, device: str = 'cpu', min_score: float = 0.3
+        self,
+        path: str | Path,
+        device: str = 'cpu',
+        min_score: float = 0.3,
+        max_overlap: float = 0.45,
     ) -> None:
         self.file = file = OnnxFile(path, device)
         self.path, self.name, self.min_score = file.path, file.name, min_score
-        self.identity = file.identify(min_score=min_score)
+        self.max_overlap = max_overlap
+        self.identity = file.identify(min_score=min_score, max_overlap=max_overlap)
         self.has_poses = file.outputs.keys() >= ONE_STAGE
         boxes, points = map(file.outputs.get, ('dets', 'keypoints'))
         if self.has_poses and (boxes[-1] == 4 or len(points) != 4):
@@ -128,7 +131,7 @@ class OnnxDetector(Detector):
             boxes, scores = boxes[kept], scores[kept]
             corners, ends = np.split(boxes.astype(np.float64), 2, axis=1)
             around = np.concatenate([corners, ends - corners], 1)
-            kept = cv2.dnn.NMSBoxes(around, scores, 0.0, _MAX_OVERLAP)
+            kept = cv2.dnn.NMSBoxes(around, scores, 0.0, self.max_overlap)
             boxes, scores = boxes[kept], scores[kept]
         else:
             boxes, scores = first[0][:, :4], first[0][:, 4]
@@ -162,7 +165,8 @@ class OneStageEstimator(PoseEstimator):
     Each box gets the pose whose own box overlaps it most. Where there is none,
     keypoints are NaN and scores 0.
 
-    Arguments are those of :class:`OnnxPoseEstimator` and :class:`OnnxDetector`.
+    Arguments are those of :class:`OnnxPoseEstimator` and :class:`OnnxDetector`. A pose
+    belongs to a box if their boxes overlap by more than ``same_person``.
 
     Attributes:
         detector (OnnxDetector): The same model as a detector, which runs once for both.
@@ -174,14 +178,17 @@ class OneStageEstimator(PoseEstimator):
         device: str = 'cpu',
         skeleton: str | None = None,
         min_score: float = 0.3,
+        same_person: float = 0.3,
     ) -> None:
+        self.same_person = same_person
         self.detector = OnnxDetector(path, device, min_score)
         self.name = self.detector.name
         file, size = self.detector.file, self.detector.size
         shapes = file.output_shapes(size)
         self._num_keypoints = next(shape for shape in shapes if len(shape) == 4)[2]
         self.skeleton = file.find_skeleton(self._num_keypoints, skeleton).name
-        self.identity = {**self.detector.identity, 'skeleton': self.skeleton}
+        facts = {'skeleton': self.skeleton, 'same_person': same_person}
+        self.identity = {**self.detector.identity, **facts}
 
     def __call__(self, images: Images, boxes: BoxArrays) -> list[Pose]:
         """Estimate the poses in boxes (P, 4) of each BGR image."""
@@ -193,7 +200,7 @@ class OneStageEstimator(PoseEstimator):
         scores = np.zeros((len(boxes), self._num_keypoints), np.float32)
         overlap = box_iou(boxes[:, None], found.boxes)
         rows, people = linear_sum_assignment(overlap, maximize=True)
-        same = overlap[rows, people] > _SAME_PERSON
+        same = overlap[rows, people] > self.same_person
         keypoints[rows[same]] = found.poses[people[same], :, :2]
         scores[rows[same]] = found.poses[people[same], :, 2]
         return keypoints, scores

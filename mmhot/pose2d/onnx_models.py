@@ -20,8 +20,6 @@ from mmhot.structures.people import Pose
 
 ONE_STAGE = {'dets', 'keypoints'}
 """Outputs of models that detect people and estimate their poses in one run."""
-# Crops per run on CPUs, whose caches hold the activations of one, and on other devices.
-_CPU_BATCH, _DEVICE_BATCH = 1, 64
 
 
 class OneStageModelError(ValueError):
@@ -68,7 +66,8 @@ class OnnxPoseEstimator(CropEstimator):
         on_cpu = is_on_cpu(file.session)
         self._threads = count_threads() if on_cpu else 1
         self.prefers_batches = not on_cpu
-        batch_size = batch_size or (_CPU_BATCH if on_cpu else _DEVICE_BATCH)
+        # caches of CPUs hold the activations of one crop
+        batch_size = batch_size or (1 if on_cpu else 64)
         self._batch = shape[0] if isinstance(shape[0], int) else batch_size
         outputs = file.output_shapes(size)
         self.num_keypoints = outputs[0][-2] if layout.is_raw else outputs[0][1]

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 from mmhot.compat.installation import choose_device
 from mmhot.errors import ArgumentError
 from mmhot.pose2d.detectors import (
-    CANDIDATE_SCORE,
     PoseVerifiedDetector,
+    Verification,
     WholeImage,
 )
 from mmhot.pose2d.interfaces import Detector, PoseEstimator
@@ -232,7 +232,8 @@ def _choose_detector(request: ModelRequest) -> str:
 
 def _open_pose_verified(request: ModelRequest) -> PoseVerifiedDetector:
     name = shipped_models(DETECTOR.folders)[0].name
-    candidates = replace(request, model=name, min_score=CANDIDATE_SCORE, estimator=None)
+    least = Verification.candidate_score
+    candidates = replace(request, model=name, min_score=least, estimator=None)
     return PoseVerifiedDetector(request.estimator, _open_detector(candidates))
 
 

@@ -5,6 +5,7 @@ torso for people who are tilted.
 """
 
 from collections.abc import Sequence
+from dataclasses import astuple, dataclass
 from typing import NamedTuple
 
 import cv2
@@ -29,27 +30,33 @@ from mmhot.structures.people import (
     torso_of,
 )
 
-# Side of the square patch around a box that is turned, per longer side of the box:
-# crops are padded, and as wide as the model's input.
-_PATCH_SIZE = 1.8
 _NUM_TURNS = 4
 _LEFT = np.array([[0, 1], [-1, 0]])  # quarter turn
-_ALIGNED_SIZE = 2.2  # side of the rotated patch, per longer side of the box
-_MAX_SIDE = 768  # larger patches are reduced, pixels
-_MARGIN = 0.15  # around the keypoints, per longer side of their extent
-_MIN_SCORE, _MIN_KEYPOINTS = 0.3, 6  # of keypoints that determine the box
-_NEAR = 0.15  # distance of keypoints that are averaged, per length of the torso
-# Drop of a person's mean confidence that triggers turned crops in videos.
-_FALL = 0.2
-# Mean confidences of a person's most confident keypoints, of turned and upright torsos,
-# below which crops are turned further. A good upright pose stays: raised arms look like
-# legs, and turned crops of them are wrong with a high confidence.
-_GOOD_TURNED, _GOOD_UPRIGHT = 0.85, 0.65
-# Least gain of the body's mean confidence in a crop turned otherwise, and least value.
-_MIN_GAIN, _MIN_TURNED = 0.15, 0.6
-# Angle between torso and vertical, degrees, from which people are estimated again. In
-# videos smaller gains are less than the two estimates differ between frames.
-_MIN_TILT, _MIN_VIDEO_TILT = 15.0, 30.0
+
+
+@dataclass(frozen=True)
+class TurnSettings:
+    """When crops are turned, and how; chosen on photos, see the card of the weights.
+
+    A good upright pose stays: raised arms look like legs, and turned crops of them are
+    wrong with a high confidence. In videos, gains at small tilts are less than the two
+    estimates differ between frames.
+    """
+
+    fall: float = 0.2  # drop of a person's confidence that triggers turns in videos
+    good_turned: float = 0.85  # mean confidence of turned torsos that need no more
+    good_upright: float = 0.65  # the same of upright ones
+    min_gain: float = 0.15  # of the body's mean confidence in a crop turned otherwise
+    min_turned: float = 0.6  # least mean confidence there
+    min_tilt: float = 15.0  # of torsos that are aligned, degrees from vertical
+    min_video_tilt: float = 30.0  # the same in videos
+    patch_size: float = 1.8  # side of a turned patch, longer sides of the box
+    aligned_size: float = 2.2  # the same of an aligned patch
+    max_side: int = 768  # larger aligned patches are reduced, pixels
+    margin: float = 0.15  # around the keypoints, share of their extent's longer side
+    min_score: float = 0.3  # of keypoints that determine the box
+    min_keypoints: int = 6  # of these, else all do
+    near: float = 0.15  # distance of keypoints that are averaged, lengths of the torso
 
 
 class TurnedCrops(PoseEstimator):
@@ -64,20 +71,26 @@ class TurnedCrops(PoseEstimator):
     crops are turned further only if the confidence of a person falls. People who are
     still tilted are estimated again, see :func:`align_tilted`. Confidences must be
     calibrated.
+
+    Args:
+        estimator (PoseEstimator): Estimates people in crops.
+        settings (TurnSettings): When crops are turned, and how.
     """
 
-    def __init__(self, estimator: PoseEstimator) -> None:
-        self.estimator = estimator
+    def __init__(
+        self, estimator: PoseEstimator, settings: TurnSettings = TurnSettings()
+    ) -> None:
+        self.estimator, self.settings = estimator, settings
         self.name, self.skeleton = estimator.name, estimator.skeleton
         self.has_score_curve = estimator.has_score_curve
         self.prefers_batches = estimator.prefers_batches
-        thresholds = [_GOOD_TURNED, _GOOD_UPRIGHT, _MIN_GAIN, _MIN_TURNED]
-        self.identity = {**estimator.identity, 'turns': thresholds}
+        self.identity = {**estimator.identity, 'turns': list(astuple(settings))}
 
     def __call__(self, images: Images, boxes: BoxArrays) -> list[Pose]:
         """Estimate the poses in boxes (P, 4) of each BGR image."""
         priors = [Prior.unknown(len(own)) for own in boxes]
-        return self._estimate(self.estimator, images, boxes, priors, _MIN_TILT)
+        tilt = self.settings.min_tilt
+        return self._estimate(self.estimator, images, boxes, priors, tilt)
 
     def estimate_fast(self, images: Images, boxes: BoxArrays) -> list[Pose]:
         """Estimate poses without turned crops."""
@@ -87,8 +100,8 @@ class TurnedCrops(PoseEstimator):
         self, images: Images, boxes: BoxArrays, priors: list[Prior]
     ) -> list[Pose]:
         """Estimate poses; crops are turned if the confidence of a person falls."""
-        estimate = self.estimator.estimate_fast
-        return self._estimate(estimate, images, boxes, priors, _MIN_VIDEO_TILT)
+        estimate, tilt = self.estimator.estimate_fast, self.settings.min_video_tilt
+        return self._estimate(estimate, images, boxes, priors, tilt)
 
     def _estimate(
         self,
@@ -101,18 +114,22 @@ class TurnedCrops(PoseEstimator):
         people = crops_of(images, boxes)
         if not people:
             return estimate(images, boxes)
-        least = np.concatenate([prior.confidence - _FALL for prior in priors])
+        own = self.settings
+        least = np.concatenate([prior.confidence - own.fall for prior in priors])
         turns = np.concatenate([prior.turns for prior in priors])
-        crops = [_turn(*each, turn) for each, turn in zip(people, turns, strict=True)]
+        crops = [
+            _turn(*each, turn, own.patch_size)
+            for each, turn in zip(people, turns, strict=True)
+        ]
         poses = _estimate_crops(estimate, crops)
         points, scores = poses
         # False where the confidence in other frames is unknown
         as_before = scores.mean(1) >= least
-        needed = np.where(quarter_turns(points), _GOOD_TURNED, _GOOD_UPRIGHT)
+        needed = np.where(quarter_turns(points), own.good_turned, own.good_upright)
         uncertain = np.flatnonzero((mean_confidence(scores) < needed) & ~as_before)
         if len(uncertain):
             self._turn_further(estimate, people, poses, turns, uncertain)
-        points, scores = align_tilted(estimate, people, poses, min_tilt, turns)
+        points, scores = align_tilted(estimate, people, poses, min_tilt, turns, own)
         return split_poses(points, scores, boxes)
 
     def _turn_further(
@@ -125,7 +142,7 @@ class TurnedCrops(PoseEstimator):
     ) -> None:
         """Replace poses of people by those in crops turned otherwise, if better."""
         crops = [
-            _turn(*people[person], turn)
+            _turn(*people[person], turn, self.settings.patch_size)
             for person in uncertain
             for turn in range(_NUM_TURNS)
             if turn != turns[person]
@@ -135,7 +152,8 @@ class TurnedCrops(PoseEstimator):
         points, scores = poses
         confidence = found[1][:, :NUM_BODY].mean(1).reshape(len(uncertain), -1)
         first = scores[uncertain, :NUM_BODY].mean(1)
-        least = np.maximum(first + _MIN_GAIN, _MIN_TURNED)
+        least = first + self.settings.min_gain
+        least = np.maximum(least, self.settings.min_turned)
         better = np.flatnonzero(confidence.max(1) > least)
         if not len(better):
             return
@@ -168,13 +186,16 @@ def _estimate_crops(
     return points, scores
 
 
-def _turn(image: np.ndarray, box: np.ndarray, turn: int) -> _TurnedCrop:
-    """Crop the surroundings of a box and turn them to the left, if at all."""
+def _turn(image: np.ndarray, box: np.ndarray, turn: int, size: float) -> _TurnedCrop:
+    """Crop the surroundings of a box and turn them to the left, if at all.
+
+    Crops are padded, ``size`` times the box, and as wide as the model's input.
+    """
     matrix = np.eye(2, 3)
     if not turn:
         return _TurnedCrop(image, box, matrix)
     low, high, center, side = _measure(box)
-    half = _PATCH_SIZE / 2 * side
+    half = size / 2 * side
     limit = np.array(image.shape[1::-1])
     first = np.floor(center - half).clip(0, limit - 1).astype(int)
     last = np.maximum(np.ceil(center + half).clip(0, limit).astype(int), first + 1)
@@ -196,6 +217,7 @@ def align_tilted(
     poses: Pose,
     min_tilt: float,
     turns: np.ndarray,
+    settings: TurnSettings = TurnSettings(),
 ) -> Pose:
     """Estimate tilted people again in rotated crops, and combine both estimates.
 
@@ -212,11 +234,13 @@ def align_tilted(
     tilted = np.flatnonzero(abs(rest) >= min_tilt)
     if not len(tilted):
         return points, scores
-    crops = [_align(*people[x], points[x], scores[x], tilts[x]) for x in tilted]
+    crops = [
+        _align(*people[x], points[x], scores[x], tilts[x], settings) for x in tilted
+    ]
     again = _estimate_crops(estimate, crops)
     for person, *second in zip(tilted, *again, strict=True):
         first = points[person], scores[person]
-        points[person], scores[person] = _combine(first, second)
+        points[person], scores[person] = _combine(first, second, settings.near)
     return points, scores
 
 
@@ -226,20 +250,21 @@ def _align(
     points: np.ndarray,
     scores: np.ndarray,
     tilt: float,
+    settings: TurnSettings,
 ) -> _TurnedCrop:
     """Rotate the surroundings of a person, and find the new box."""
     low, high, center, side = _measure(box)
-    side *= _ALIGNED_SIZE
-    zoom = min(_MAX_SIDE / side, 1.0)
+    side *= settings.aligned_size
+    zoom = min(settings.max_side / side, 1.0)
     side = int(np.ceil(zoom * side))
     matrix = cv2.getRotationMatrix2D(center.tolist(), float(tilt), zoom)
     matrix[:, 2] += side / 2 - center
-    reliable = scores > _MIN_SCORE
-    if reliable.sum() < _MIN_KEYPOINTS:
+    reliable = scores > settings.min_score
+    if reliable.sum() < settings.min_keypoints:
         reliable[:] = True
     extent = map_points(matrix, points[reliable])
     first, last = extent.min(0), extent.max(0)
-    margin = _MARGIN * (last - first).max()
+    margin = settings.margin * (last - first).max()
     # not beyond the corners of the rotated box
     corners = [(x, y) for x in (low[0], high[0]) for y in (low[1], high[1])]
     corners = map_points(matrix, np.array(corners))
@@ -256,14 +281,16 @@ def _measure(box: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, float
 
 
 def _combine(
-    first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.ndarray]
+    first: tuple[np.ndarray, np.ndarray],
+    second: tuple[np.ndarray, np.ndarray],
+    limit: float,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Combine two estimates: keypoints (K, 2) and scores (K,)."""
     points, scores = (np.stack(pair) for pair in zip(first, second, strict=True))
     best = scores.argmax(0)
     rows = np.arange(len(best))
     distance = np.linalg.norm(points - points[best, rows], axis=-1)
-    near = distance <= _NEAR * np.linalg.norm(torso_of(points[0]))
+    near = distance <= limit * np.linalg.norm(torso_of(points[0]))
     near[best, rows] = True
     weights = np.maximum(scores, 1e-6) ** 2 * near
     mean = (points * weights[..., None]).sum(0) / weights.sum(0)[:, None]

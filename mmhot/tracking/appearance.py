@@ -4,47 +4,66 @@ Histograms of colors relative to the person's own brightness describe head, trun
 thighs and shins.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from mmhot.frames.observer import FrameObserver
 from mmhot.skeletons.joints import Skeleton, get_skeleton
 from mmhot.structures.people import People, box_iou
 
-INTERVAL = 5
-"""Frames from one look at people to the next."""
-# Samples along and across a part, and the share of its width that they cover.
-_ALONG, _ACROSS = 10, 5
-# Bins of both opponent colors and of brightness; the range of their logarithms.
-_COLORS, _LEVELS, _RANGE = 7, 6, 0.9
-# Boxes that overlap more than this show two people.
-_MAX_OVERLAP = 0.2
-# Width of limbs and heads over the length of the part.
-_LIMB_WIDTH = 0.22
 _PARTS = ('head', 'trunk', 'thighs', 'shins')
-_BINS = _COLORS**2 + _LEVELS
-_MIN_SCORE = 0.3
+
+
+@dataclass(frozen=True)
+class AppearanceSettings:
+    """Frames, points and histogram bins that describe people."""
+
+    interval: int = 5  # frames from one look at people to the next
+    max_overlap: float = 0.2  # of boxes: more shows two people
+    min_score: float = 0.3  # of a keypoint
+    limb_width: float = 0.22  # of limbs and heads, share of the part's length
+    along: int = 10  # samples along a part
+    across: int = 5  # samples across it
+    colors: int = 7  # bins of each opponent color
+    levels: int = 6  # bins of brightness
+    limit: float = (
+        0.9  # of logarithms of colors; those of brightness have twice as much
+    )
+
+    @property
+    def bins(self) -> int:
+        """Numbers that describe a part."""
+        return self.colors**2 + self.levels
 
 
 class AppearanceObserver(FrameObserver):
-    """Describe the people of every fifth frame, given the skeleton of keypoints."""
+    """Describe people in some frames.
+
+    Args:
+        skeleton (str): Skeleton of the keypoints.
+        settings (AppearanceSettings): Frames, points and histogram bins.
+    """
 
     name = 'appearance'
 
-    def __init__(self, skeleton: str) -> None:
-        self._skeleton = get_skeleton(skeleton)
+    def __init__(
+        self, skeleton: str, settings: AppearanceSettings = AppearanceSettings()
+    ) -> None:
+        self._skeleton, self.settings = get_skeleton(skeleton), settings
         self._rows: list[tuple[int, np.ndarray, np.ndarray]] = []
 
     def observe(
         self, index: int, image: np.ndarray, people: People, new_shot: bool
     ) -> None:
         """Look at a frame; see the parent class."""
-        if index % INTERVAL or not len(people):
+        if index % self.settings.interval or not len(people):
             return
         overlap = box_iou(people.bboxes[:, None], people.bboxes[None])
         np.fill_diagonal(overlap, 0)
-        for row in np.flatnonzero(overlap.max(1) <= _MAX_OVERLAP):
+        for row in np.flatnonzero(overlap.max(1) <= self.settings.max_overlap):
             person = people.keypoints[row], people.scores[row]
-            values = describe_person(image, *person, self._skeleton)
+            values = describe_person(image, *person, self._skeleton, self.settings)
             self._rows.append((index, people.bboxes[row], values))
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -59,12 +78,18 @@ class AppearanceObserver(FrameObserver):
         return dict(
             frames=np.array(frames, np.int64),
             boxes=np.array(boxes, np.float32).reshape(-1, 4),
-            values=np.array(values, np.float16).reshape(-1, len(_PARTS), _BINS),
+            values=np.array(values, np.float16).reshape(
+                -1, len(_PARTS), self.settings.bins
+            ),
         )
 
 
 def describe_person(
-    image: np.ndarray, keypoints: np.ndarray, scores: np.ndarray, skeleton: Skeleton
+    image: np.ndarray,
+    keypoints: np.ndarray,
+    scores: np.ndarray,
+    skeleton: Skeleton,
+    settings: AppearanceSettings = AppearanceSettings(),
 ) -> np.ndarray:
     """Compute color histograms of body parts, given keypoints (K, 2) and scores (K,).
 
@@ -72,15 +97,16 @@ def describe_person(
         np.ndarray: Histograms of two opponent colors and of brightness relative to the
         person's, each with a sum of 1/2; NaN where a part is not seen, (4, B) float32.
     """
-    values = np.full((len(_PARTS), _BINS), np.nan, np.float32)
+    values = np.full((len(_PARTS), settings.bins), np.nan, np.float32)
     known = {
         name: keypoints[index]
         for index, name in enumerate(skeleton.joints)
-        if scores[index] >= _MIN_SCORE and np.isfinite(keypoints[index]).all()
+        if scores[index] >= settings.min_score and np.isfinite(keypoints[index]).all()
     }
-    grids = _part_grids(known)
+    grids = _part_grids(known, settings)
     colors = {part: _sample(image, grid) for part, grid in grids.items()}
-    colors = {part: own for part, own in colors.items() if len(own) >= 2 * _ALONG}
+    least, limit = 2 * settings.along, settings.limit
+    colors = {part: own for part, own in colors.items() if len(own) >= least}
     if not colors:
         return values
     everything = np.log(np.concatenate(list(colors.values())) + 4.0)
@@ -88,48 +114,56 @@ def describe_person(
     for part, own in colors.items():
         logs = np.log(own + 4.0)
         blue, green, red = logs.T
-        across, along = _bin(red - green, _COLORS), _bin(blue - green, _COLORS)
-        levels = _bin(logs.mean(-1) - level, _LEVELS, 2 * _RANGE)
+        across = _bin(red - green, settings.colors, limit)
+        along = _bin(blue - green, settings.colors, limit)
+        levels = _bin(logs.mean(-1) - level, settings.levels, 2 * limit)
         histogram = across.T @ along / len(own)
         values[_PARTS.index(part)] = [*histogram.ravel(), *levels.mean(0)]
     return values / 2
 
 
-def _part_grids(known: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def _part_grids(
+    known: dict[str, np.ndarray], settings: AppearanceSettings
+) -> dict[str, np.ndarray]:
     """Return points (N, 2) on the parts whose joints are known."""
     grids: dict[str, list[np.ndarray]] = {}
     corners = [
         f'{side}_{part}' for part in ('shoulder', 'hip') for side in ('left', 'right')
     ]
     if known.keys() >= {*corners}:
-        grids['trunk'] = [_grid([known[name] for name in corners], 0.2)]
+        grids['trunk'] = [_grid([known[name] for name in corners], settings, 0.2)]
     for part, first, second in (('thighs', 'hip', 'knee'), ('shins', 'knee', 'ankle')):
         for side in ('left', 'right'):
             ends = f'{side}_{first}', f'{side}_{second}'
             if known.keys() >= {*ends}:
-                grid = _limb_grid(*(known[name] for name in ends))
+                grid = _limb_grid(*(known[name] for name in ends), settings)
                 grids.setdefault(part, []).append(grid)
     if known.keys() >= {'left_ear', 'right_ear'} and 'trunk' in grids:
         middle = (known['left_ear'] + known['right_ear']) / 2
         neck = (known[corners[0]] + known[corners[1]]) / 2
         # from the chin to above the ears
-        grids['head'] = [
-            _limb_grid(middle + 0.3 * (neck - middle), middle + 0.6 * (middle - neck))
-        ]
+        chin, top = middle + 0.3 * (neck - middle), middle + 0.6 * (middle - neck)
+        grids['head'] = [_limb_grid(chin, top, settings)]
     return {part: np.concatenate(own) for part, own in grids.items()}
 
 
-def _limb_grid(start: np.ndarray, end: np.ndarray) -> np.ndarray:
+def _limb_grid(
+    start: np.ndarray, end: np.ndarray, settings: AppearanceSettings
+) -> np.ndarray:
     """Return points around a bone, (N, 2)."""
     along = end - start
-    across = np.array([-along[1], along[0]]) * _LIMB_WIDTH / 2
-    return _grid([start - across, start + across, end - across, end + across])
+    across = np.array([-along[1], along[0]]) * settings.limb_width / 2
+    corners = [start - across, start + across, end - across, end + across]
+    return _grid(corners, settings)
 
 
-def _grid(corners: list[np.ndarray], margin: float = 0.0) -> np.ndarray:
+def _grid(
+    corners: list[np.ndarray], settings: AppearanceSettings, margin: float = 0.0
+) -> np.ndarray:
     """Return points (N, 2) between upper left, upper right, and both lower corners."""
     down, right = np.meshgrid(
-        np.linspace(0.1, 0.9, _ALONG), np.linspace(margin, 1 - margin, _ACROSS)
+        np.linspace(0.1, 0.9, settings.along),
+        np.linspace(margin, 1 - margin, settings.across),
     )
     down, right = down.reshape(-1, 1), right.reshape(-1, 1)
     upper = corners[0] * (1 - right) + corners[1] * right
@@ -145,7 +179,7 @@ def _sample(image: np.ndarray, points: np.ndarray) -> np.ndarray:
     return image[pixels[:, 1], pixels[:, 0]].astype(np.float32)
 
 
-def _bin(values: np.ndarray, bins: int, limit: float = _RANGE) -> np.ndarray:
+def _bin(values: np.ndarray, bins: int, limit: float) -> np.ndarray:
     """Return the linear weights (N, bins) of values within +-limit in bins; sum 1."""
     places = ((values / limit).clip(-1, 1) + 1) / 2 * (bins - 1)
     return np.maximum(1 - abs(places[:, None] - np.arange(bins)), 0)

@@ -17,23 +17,27 @@ from mmhot.structures.people import People
 NUM_POINTS = 40
 """Points per frame that are kept."""
 
-# Longer side of the gray images, pixels; points of a keyframe and their least distance;
-# least number of points of a homography.
-_SIZE, _MAX_POINTS, _DISTANCE, _MIN_POINTS = 480, 300, 8, 16
-# Largest error of a point in the gray images, pixels.
-_RANSAC_ERROR = 1.5
-# Another keyframe is used if less of the image or of the points is left, or the zoom
-# changed by more; an earlier one if it overlaps by this share.
-_MIN_OVERLAP, _MIN_KEPT, _MAX_ZOOM, _REUSED_OVERLAP = 0.6, 0.4, 1.25, 0.8
-_MAX_KEYFRAMES = 200
-# Margin around boxes, as a share of their sides.
-_MARGIN = 0.1
-_FLOW = dict(
-    winSize=(21, 21),
-    maxLevel=3,
-    criteria=(cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.01),
-    flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
-)
+
+@dataclass(frozen=True)
+class BackgroundSettings:
+    """Points of keyframes, how they are found again, and when keyframes change."""
+
+    size: int = 480  # longer side of the gray images, pixels
+    margin: float = 0.1  # around boxes, share of their sides
+    max_points: int = 300  # of a keyframe
+    distance: float = 8  # least distance of two points, gray pixels
+    quality: float = 0.01  # least quality of a point, share of the best
+    window: int = 21  # side of the patches of the optical flow, gray pixels
+    levels: int = 3  # of the flow's pyramid, besides the lowest
+    steps: int = 20  # of the flow on a level
+    precision: float = 0.01  # of the flow, gray pixels
+    ransac_error: float = 1.5  # largest error of a point, gray pixels
+    min_points: int = 16  # of a homography
+    min_overlap: float = 0.6  # share of the image left, else another keyframe
+    min_kept: float = 0.4  # share of the points left, else another keyframe
+    max_zoom: float = 1.25  # change of the zoom, else another keyframe
+    reused_overlap: float = 0.8  # share of the image from which an earlier one is used
+    max_keyframes: int = 200  # of a shot that are remembered
 
 
 @dataclass(frozen=True)
@@ -68,11 +72,14 @@ class BackgroundTracker(FrameObserver):
 
     Args:
         interval (int): Frames from one that is looked at to the next. Defaults to 1.
+        settings (BackgroundSettings): Points, flow and keyframes.
     """
 
-    def __init__(self, interval: int = 1) -> None:
+    def __init__(
+        self, interval: int = 1, settings: BackgroundSettings = BackgroundSettings()
+    ) -> None:
         self.name = 'background' if interval == 1 else f'background-{interval}'
-        self._interval = interval
+        self._interval, self.settings = interval, settings
         self._rows: list[tuple[np.ndarray, int, float]] = []
         self._keyframes: list[_ReferenceFrame] = []
         self._current: _ReferenceFrame | None = None
@@ -110,11 +117,12 @@ class BackgroundTracker(FrameObserver):
         self, image: np.ndarray, boxes: np.ndarray, new_shot: bool
     ) -> tuple[np.ndarray, int, float]:
         """Return a row of :meth:`arrays`, with any number of points (N, 4)."""
-        index, zoom = len(self._rows), min(1.0, _SIZE / max(image.shape[:2]))
+        zoom = min(1.0, self.settings.size / max(image.shape[:2]))
+        index = len(self._rows)
         size = tuple(max(round(side * zoom), 1) for side in image.shape[1::-1])
         small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
         gray = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
-        free = _mask(size, boxes * zoom)
+        free = _mask(size, boxes * zoom, self.settings.margin)
         if new_shot or self._current is None or self._current.gray.shape != gray.shape:
             self._keyframes, self._last = [], np.eye(3)
             self._add(index, gray, free, np.eye(3))
@@ -146,11 +154,14 @@ class BackgroundTracker(FrameObserver):
         self, index: int, gray: np.ndarray, free: np.ndarray, to_first: np.ndarray
     ) -> None:
         """Make a frame the current keyframe."""
-        points = cv2.goodFeaturesToTrack(gray, _MAX_POINTS, 0.01, _DISTANCE, mask=free)
+        own = self.settings
+        points = cv2.goodFeaturesToTrack(
+            gray, own.max_points, own.quality, own.distance, mask=free
+        )
         points = np.zeros((0, 2)) if points is None else points.reshape(-1, 2)
         points = points.astype(np.float32)
         self._current = _ReferenceFrame(index, gray, points, to_first)
-        self._keyframes = [*self._keyframes[-_MAX_KEYFRAMES + 1 :], self._current]
+        self._keyframes = [*self._keyframes[1 - own.max_keyframes :], self._current]
         self._last = np.eye(3)
 
     def _find(
@@ -161,33 +172,41 @@ class BackgroundTracker(FrameObserver):
         guess: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
         """Find a keyframe's points again: pairs (N, 4), inliers (N,), homography."""
-        if len(key.points) < _MIN_POINTS:
+        own = self.settings
+        if len(key.points) < own.min_points:
             return None
+        kind = cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT
+        flow = dict(
+            winSize=(own.window, own.window),
+            maxLevel=own.levels,
+            criteria=(kind, own.steps, own.precision),
+            flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
+        )
         start = cv2.perspectiveTransform(key.points[:, None], guess)
         points, found, _ = cv2.calcOpticalFlowPyrLK(
-            key.gray, gray, key.points[:, None], start.astype(np.float32), **_FLOW
+            key.gray, gray, key.points[:, None], start.astype(np.float32), **flow
         )
         points, rows = points[:, 0], found[:, 0] > 0
         pixels = np.nan_to_num(points, nan=-1).round().clip(-1, 1e6).astype(int)
         rows &= (pixels >= 0).all(1) & (pixels < gray.shape[::-1]).all(1)
         rows[rows] = free[pixels[rows, 1], pixels[rows, 0]] > 0
-        if rows.sum() < _MIN_POINTS:
+        if rows.sum() < own.min_points:
             return None
         pairs = np.concatenate([key.points, points], 1)[rows]
         homography, kept = cv2.findHomography(
-            pairs[:, :2], pairs[:, 2:], cv2.RANSAC, _RANSAC_ERROR
+            pairs[:, :2], pairs[:, 2:], cv2.RANSAC, own.ransac_error
         )
-        if homography is None or kept.sum() < _MIN_POINTS:
+        if homography is None or kept.sum() < own.min_points:
             return None
         return pairs, kept[:, 0] > 0, homography
 
     def _is_far(self, found: tuple, size: tuple[int, int]) -> bool:
         """Return whether the current keyframe shows too little of a frame."""
-        _, kept, homography = found
-        has_few = kept.sum() < _MIN_KEPT * len(self._current.points)
+        (_, kept, homography), own = found, self.settings
+        has_few = kept.sum() < own.min_kept * len(self._current.points)
         zoom = np.sqrt(abs(np.linalg.det(homography[:2, :2])))
-        is_zoomed = max(zoom, 1 / max(zoom, 1e-9)) > _MAX_ZOOM
-        return has_few or is_zoomed or _overlap(homography, size) < _MIN_OVERLAP
+        is_zoomed = max(zoom, 1 / max(zoom, 1e-9)) > own.max_zoom
+        return has_few or is_zoomed or _overlap(homography, size) < own.min_overlap
 
     def _overlapping(
         self, to_first: np.ndarray, size: tuple[int, int]
@@ -199,14 +218,14 @@ class BackgroundTracker(FrameObserver):
             if key is not self._current
         ]
         best = sorted(shares, key=lambda pair: -pair[0])[:2]
-        return [key for share, key in best if share > _REUSED_OVERLAP]
+        return [key for share, key in best if share > self.settings.reused_overlap]
 
 
-def _mask(size: tuple[int, int], boxes: np.ndarray) -> np.ndarray:
-    """Return 255 outside of boxes with a margin, (H, W) uint8."""
+def _mask(size: tuple[int, int], boxes: np.ndarray, share: float) -> np.ndarray:
+    """Return 255 outside of boxes with a margin, a share of them, (H, W) uint8."""
     free = np.full(size[::-1], 255, np.uint8)
     boxes = boxes[np.isfinite(boxes).all(1)]
-    margin = _MARGIN * np.tile(boxes[:, 2:] - boxes[:, :2], 2) * [-1, -1, 1, 1]
+    margin = share * np.tile(boxes[:, 2:] - boxes[:, :2], 2) * [-1, -1, 1, 1]
     for left, top, right, bottom in (boxes + margin).clip(0).astype(int):
         free[top : bottom + 1, left : right + 1] = 0
     return free

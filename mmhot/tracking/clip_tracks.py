@@ -5,23 +5,28 @@
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
 from mmhot.structures.clips import Track2D, join_tracks
 from mmhot.structures.people import People, box_size
-from mmhot.tracking.person_tracker import Tracker
+from mmhot.tracking.person_tracker import Tracker, TrackerSettings
 
-# Seconds of detections below which a track of a clip is a false alarm, and of the
-# longest occlusion.
-_MIN_DURATION, _MAX_GAP = 0.25, 2.0
-# Seconds at an end from which its motion is estimated, and least length of a tracklet.
-_MOTION_SPAN, _MIN_LENGTH = 0.5, 0.2
-# Largest distance of two extrapolations, in sizes of the person, and its growth per
-# second of occlusion.
-_MAX_DISTANCE, _DISTANCE_PER_SECOND = 0.3, 0.4
-_MAX_SIZE_RATIO = 1.5
+
+@dataclass(frozen=True)
+class LinkLimits:
+    """Limits of tracks, and of tracklets that are linked over an occlusion."""
+
+    min_duration: float = 0.25  # of detections, else a false alarm, seconds
+    max_gap: float = 2.0  # longest occlusion, seconds
+    min_length: float = 0.2  # of a tracklet that is linked, seconds
+    motion_span: float = 0.5  # at an end, from which its motion is estimated, seconds
+    max_distance: float = 0.3  # of two extrapolations, person sizes
+    distance_per_second: float = 0.4  # its growth with the occlusion
+    max_size_ratio: float = 1.5
+    tracker: TrackerSettings = TrackerSettings()
 
 
 def track_clip(
@@ -29,6 +34,7 @@ def track_clip(
     fps: float,
     progress: Callable[[int], None] = lambda done: None,
     cuts: Sequence[int] = (),
+    limits: LinkLimits = LinkLimits(),
 ) -> list[Track2D]:
     """Track the people of a clip.
 
@@ -41,6 +47,7 @@ def track_clip(
         fps (float): Frames per second.
         progress (Callable): Called with the number of frames done.
         cuts (Sequence[int]): Frames with which another shot begins; tracks end there.
+        limits (LinkLimits): Limits of tracks and links.
 
     Returns:
         list[Track2D]: By first frame, without frames in which a person was not
@@ -48,7 +55,7 @@ def track_clip(
     """
     tracks = []
     for first, last in pairwise([0, *sorted(cuts), len(people)]):
-        tracks += _track_shot(people[first:last], first, fps, progress)
+        tracks += _track_shot(people[first:last], first, fps, progress, limits)
     tracks.sort(key=lambda track: (track.frames[0], track.track))
     for number, track in enumerate(tracks):
         track.track = number
@@ -56,17 +63,22 @@ def track_clip(
 
 
 def _track_shot(
-    people: Sequence[People], first: int, fps: float, progress: Callable[[int], None]
+    people: Sequence[People],
+    first: int,
+    fps: float,
+    progress: Callable[[int], None],
+    limits: LinkLimits,
 ) -> list[Track2D]:
-    tracker = Tracker(fps, _MAX_GAP)
+    tracker = Tracker(fps, limits.max_gap, limits.tracker)
     detections: dict[int, list[tuple[int, People, int]]] = {}
     for index, own in enumerate(people, first):
         for person in tracker.match(own, index):
             detections.setdefault(person.number, []).append((index, own, person.row))
         progress(index + 1)
     tracklets = [_make_track(each) for each in detections.values()]
-    tracks = link_tracklets(tracklets, fps)
-    least = max(1, min(math.ceil(_MIN_DURATION * fps), len(people) // 2))
+    tracks = link_tracklets(tracklets, fps, limits)
+    least = math.ceil(limits.min_duration * fps)
+    least = max(1, min(least, len(people) // 2))
     return [track for track in tracks if len(track.frames) >= least]
 
 
@@ -87,7 +99,9 @@ def _make_track(detections: list[tuple[int, People, int]]) -> Track2D:
     )
 
 
-def link_tracklets(tracklets: list[Track2D], fps: float) -> list[Track2D]:
+def link_tracklets(
+    tracklets: list[Track2D], fps: float, limits: LinkLimits = LinkLimits()
+) -> list[Track2D]:
     """Link tracklets where one continues another, the best fit first.
 
     Linked ones have the number of the first.
@@ -99,10 +113,10 @@ def link_tracklets(tracklets: list[Track2D], fps: float) -> list[Track2D]:
 
     def compare(firsts: list[int], seconds: list[int]) -> None:
         gaps = starts[seconds] - ends[firsts][:, None]
-        near = (gaps > 0) & (gaps <= _MAX_GAP * fps)
+        near = (gaps > 0) & (gaps <= limits.max_gap * fps)
         for row, column in np.argwhere(near):
             pair = firsts[row], seconds[column]
-            misfit = _misfit(*(left[number] for number in pair), fps)
+            misfit = _misfit(*(left[number] for number in pair), fps, limits)
             if misfit < 1:
                 misfits[pair] = misfit
 
@@ -118,28 +132,29 @@ def link_tracklets(tracklets: list[Track2D], fps: float) -> list[Track2D]:
     return list(left.values())
 
 
-def _misfit(before: Track2D, after: Track2D, fps: float) -> float:
+def _misfit(before: Track2D, after: Track2D, fps: float, limits: LinkLimits) -> float:
     """Return the distance of both extrapolations; 1 is the largest allowed."""
-    if min(len(before.frames), len(after.frames)) < _MIN_LENGTH * fps:
+    if min(len(before.frames), len(after.frames)) < limits.min_length * fps:
         return np.inf
-    end, center, speed, size = _motion(before, slice(None, None, -1), fps)
-    start, next_center, next_speed, next_size = _motion(after, slice(None), fps)
-    if max(size, next_size) > _MAX_SIZE_RATIO * min(size, next_size):
+    span = limits.motion_span * fps
+    end, center, speed, size = _motion(before, slice(None, None, -1), span)
+    start, next_center, next_speed, next_size = _motion(after, slice(None), span)
+    if max(size, next_size) > limits.max_size_ratio * min(size, next_size):
         return np.inf
     gap = start - end
     # extrapolated to the middle of the gap
     ahead = center + gap / 2 * speed
     back = next_center - gap / 2 * next_speed
-    allowed = _MAX_DISTANCE + _DISTANCE_PER_SECOND * gap / fps
+    allowed = limits.max_distance + limits.distance_per_second * gap / fps
     return float(np.linalg.norm(ahead - back) / (allowed * (size + next_size) / 2))
 
 
 def _motion(
-    track: Track2D, order: slice, fps: float
+    track: Track2D, order: slice, span: float
 ) -> tuple[int, np.ndarray, np.ndarray, float]:
-    """Return frame, center (2,), pixels per frame (2,) and size at an end."""
+    """Return frame, center (2,), pixels per frame (2,) and size of ``span`` frames."""
     frames, boxes = track.frames[order], track.bboxes[order]
-    near = abs(frames - frames[0]) <= max(1, _MOTION_SPAN * fps)
+    near = abs(frames - frames[0]) <= max(1, span)
     frames, boxes = frames[near], boxes[near].astype(np.float64)
     centers = (boxes[:, :2] + boxes[:, 2:]) / 2
     size = float(box_size(boxes).mean())

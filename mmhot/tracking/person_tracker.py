@@ -13,22 +13,24 @@ import numpy as np
 
 from mmhot.structures.people import People, box_of, box_size, compare_people
 
-# Keypoints with a lower confidence are not compared.
-_MIN_SCORE = 0.3
-# Faces and hands, which skeletons list last, take time and add nothing.
-_MAX_KEYPOINTS = 33
-# Share of the box's intersection over union in the similarity; the rest is keypoints.
-_BOX_SHARE = 0.3
-_MAX_DISTANCE = 0.7
-# Keypoint similarity and box overlap from which two boxes are one person.
-_DUPLICATE_SIMILARITY, _DUPLICATE_OVERLAP = 0.9, 0.5
-# In sizes of the person: standard deviation of a keypoint, and of its speed per second.
-_KEYPOINT_NOISE = 0.05
-_ACCELERATION = 1.0
-# Standard deviation of the speed of a new person, sizes per second.
-_INITIAL_SPEED = 1.5
-# Seconds of detections after which a new track is confirmed.
-_CONFIRMATION = 0.1
+
+@dataclass(frozen=True)
+class TrackerSettings:
+    """Thresholds of the tracker, and noise of its Kalman filters.
+
+    ``docs/tracking.md`` says on which scenes they were chosen.
+    """
+
+    min_score: float = 0.3  # of keypoints that are compared
+    max_keypoints: int = 33  # compared; faces and hands, which are last, add nothing
+    box_share: float = 0.3  # of the boxes' overlap in the similarity, beside keypoints
+    max_distance: float = 0.7  # 1 less the similarity
+    duplicate_similarity: float = 0.9  # of keypoints, from which two boxes are one
+    duplicate_overlap: float = 0.5  # of boxes, likewise
+    confirmation: float = 0.1  # detections that confirm a track, seconds
+    noise: float = 0.05  # standard deviation of a keypoint, person sizes
+    acceleration: float = 1.0  # the same of its speed per second, person sizes
+    initial_speed: float = 1.5  # the same of a new person's speed, person sizes / s
 
 
 @dataclass
@@ -64,6 +66,7 @@ class TrackedPerson:
         fps: float,
         delay: int,
         hits: int,
+        settings: TrackerSettings,
     ) -> None:
         self.number, self.delay, self.hits = number, delay, hits
         self.row, self.index = detection.row, index
@@ -73,13 +76,13 @@ class TrackedPerson:
         self._missed = 0
         # noise is proportional to the size of the person
         size = box_size(box_of(detection.points))
-        self._noise = (_KEYPOINT_NOISE * size) ** 2
-        self._drift = (_ACCELERATION * size) ** 2 / fps**3
+        self._noise = (settings.noise * size) ** 2
+        self._drift = (settings.acceleration * size) ** 2 / fps**3
         # covariance of position and velocity of each point
         ones = np.ones((len(self.points), 1))
         self._place_variance = self._noise * ones
         self._covariance = 0 * ones
-        self._speed_variance = (_INITIAL_SPEED * size / fps) ** 2 * ones
+        self._speed_variance = (settings.initial_speed * size / fps) ** 2 * ones
 
     def predict(self) -> None:
         """Go on by a frame; an occluded person moves with one rigid velocity."""
@@ -120,11 +123,17 @@ class Tracker:
         fps (float): Frames per second of the frame numbers.
         max_gap (float): Longest occlusion in seconds; tracks that are shorter are kept
             for as long as they were seen. Defaults to 2.
+        settings (TrackerSettings): Thresholds and noise.
     """
 
-    def __init__(self, fps: float, max_gap: float = 2.0) -> None:
-        self._fps = fps
-        self._delay = max(1, round(_CONFIRMATION * fps))
+    def __init__(
+        self,
+        fps: float,
+        max_gap: float = 2.0,
+        settings: TrackerSettings = TrackerSettings(),
+    ) -> None:
+        self._fps, self.settings = fps, settings
+        self._delay = max(1, round(settings.confirmation * fps))
         self._max_gap = max(self._delay + 1, round(max_gap * fps))
         self._people: list[TrackedPerson] = []
         self._num_tracks = self._num_confirmed = 0
@@ -160,15 +169,17 @@ class Tracker:
             for person in self._people:
                 person.predict()
         self._index = index
-        detections = make_detections(people)
+        detections = make_detections(people, self.settings)
         tentative = [person for person in self._people if person.id < 0]
         confirmed = [person for person in self._people if person.id >= 0]
         for people in (confirmed, tentative):
             detections = self._match(people, detections, steps)
         delay = max(self._delay, steps)
         for detection in detections:
-            number = self._num_tracks
-            person = TrackedPerson(detection, index, number, self._fps, delay, steps)
+            person = TrackedPerson(
+                *(detection, index, self._num_tracks, self._fps, delay, steps),
+                self.settings,
+            )
             self._num_tracks += 1
             self._people.append(person)
             self._confirm(person)
@@ -185,9 +196,10 @@ class Tracker:
         both = np.stack([each.confident for each in detections])[:, None]
         both = both & np.stack([person.known for person in people])
         overlap, similarity = compare_people(detected, predicted, both)
-        distances = 1 - _BOX_SHARE * overlap - (1 - _BOX_SHARE) * similarity
+        share = self.settings.box_share
+        distances = 1 - share * overlap - (1 - share) * similarity
         matched = set()
-        while distances.min() < _MAX_DISTANCE:
+        while distances.min() < self.settings.max_distance:
             row, column = np.unravel_index(distances.argmin(), distances.shape)
             distances[row], distances[:, column] = np.inf, np.inf
             matched.add(row)
@@ -206,26 +218,30 @@ class Tracker:
         return [person for person in self._people if person.index == self._index]
 
 
-def make_detections(people: People) -> list[Detection]:
+def make_detections(
+    people: People, settings: TrackerSettings = TrackerSettings()
+) -> list[Detection]:
     """Convert the people of a frame to detections of keypoints and box corners.
 
     Duplicates and people without a confident keypoint or finite box are dropped.
     """
-    keypoints = people.keypoints[:, :_MAX_KEYPOINTS].astype(np.float64)
-    scores = np.nan_to_num(people.scores[:, :_MAX_KEYPOINTS].astype(np.float64))
+    most = settings.max_keypoints
+    keypoints = people.keypoints[:, :most].astype(np.float64)
+    scores = np.nan_to_num(people.scores[:, :most].astype(np.float64))
     scores = np.where(np.isfinite(keypoints).all(-1), scores, 0)
     corners = people.bboxes.reshape(-1, 2, 2).astype(np.float64)
     middle = corners.mean(1, keepdims=True)
     keypoints = np.where(np.isfinite(keypoints), keypoints, middle)
     points = np.concatenate([keypoints, corners], 1)
     valid = np.isfinite(corners).all((1, 2)) & (scores > 0).any(1)
-    confident = np.pad(scores > _MIN_SCORE, ((0, 0), (0, 2)), constant_values=True)
+    confident = scores > settings.min_score
+    confident = np.pad(confident, ((0, 0), (0, 2)), constant_values=True)
     rows = np.flatnonzero(valid)
     kept: list[int] = []
     for row in rows[np.argsort(-people.bbox_scores[rows], kind='stable')]:
         both = confident[kept] & confident[row]
         overlap, similarity = compare_people(points[kept], points[row], both)
-        duplicate = similarity >= _DUPLICATE_SIMILARITY
-        if not (duplicate & (overlap >= _DUPLICATE_OVERLAP)).any():
+        duplicate = similarity >= settings.duplicate_similarity
+        if not (duplicate & (overlap >= settings.duplicate_overlap)).any():
             kept.append(row)
     return [Detection(points[row], confident[row], row) for row in sorted(kept)]

@@ -13,7 +13,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import av
@@ -21,7 +21,7 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from mmhot.pose2d.detectors import CANDIDATE_SCORE, PoseVerifiedDetector
+from mmhot.pose2d.detectors import PoseVerifiedDetector, Verification
 from mmhot.pose2d.pose_source import open_pose_source
 from projects.rendered_people.commands import run_command
 from projects.rendered_people.cross_validation import ScoredImage, cross_validate
@@ -120,10 +120,10 @@ def evaluate(args: argparse.Namespace) -> None:
         args.det_model,
         args.det_weights,
         args.device,
-        CANDIDATE_SCORE if args.empty else args.min_score,
+        Verification.candidate_score if args.empty else args.min_score,
     )
     if args.empty and isinstance(detector, PoseVerifiedDetector):
-        detector.min_score = _LEAST
+        detector.limits = replace(detector.limits, min_score=_LEAST)
     datasets = [
         (labels, read_labeled_images(labels, folder)) for labels, folder in args.images
     ]

@@ -18,7 +18,7 @@ from mmhot.motion.contacts import (
     load_contact_weights,
     predict_contacts,
 )
-from mmhot.motion.foot_lock import LEGS, bend_knee, lock_feet
+from mmhot.motion.foot_lock import LEGS, FootErrors, bend_knee, lock_feet
 from tools.analysis.motions import GroundTruth
 from tools.train_contacts import ContactNet
 
@@ -127,11 +127,12 @@ def test_clips_without_contacts_or_places_are_untouched():
     assert_allclose(lock_feet(short).keypoints_3d, short.keypoints_3d, atol=0)
 
 
-def test_long_clips_are_solved_in_parts(monkeypatch):
+def test_long_clips_are_solved_in_parts():
     clip, truth = wrong_walk()
-    whole = lock_feet(clip, lambda *_: truth.contacts.astype(float))
-    monkeypatch.setattr('mmhot.geometry.windows._MOST_SOLVED', 90)
-    parts = lock_feet(clip, lambda *_: truth.contacts.astype(float))
+    whole, parts = (
+        lock_feet(clip, lambda *_: truth.contacts.astype(float), errors)
+        for errors in (FootErrors(), FootErrors(chunk=90))
+    )
     assert slide(parts, truth) < 6
     assert np.abs(parts.root_3d - whole.root_3d).max() < 0.04
 

@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose
 from pose_sources import FunctionDetector
 
 from mmhot.pose2d import interfaces
-from mmhot.pose2d.detectors import BoxFilter, PoseVerifiedDetector
+from mmhot.pose2d.detectors import BoxFilter, PoseVerifiedDetector, Verification
 from mmhot.structures.people import People
 
 WIDTH, HEIGHT = 320, 240
@@ -106,7 +106,7 @@ def test_scores_combine_both_models(width, size):
     expected = 0.9**0.4 * size**0.2 * np.sqrt(np.prod(confidence))
     np.testing.assert_allclose(boxes, [[50, 70, 110, 180]])
     np.testing.assert_allclose(scores, [expected], rtol=1e-5)
-    detector.min_score = expected + 1e-3
+    detector.limits = Verification(min_score=expected + 1e-3)
     assert not len(detector([image])[0][0])
 
 

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from pose_sources import FunctionEstimator
 
-from mmhot.pose2d import turned_crops
 from mmhot.pose2d.interfaces import Prior
-from mmhot.pose2d.turned_crops import TurnedCrops
+from mmhot.pose2d.turned_crops import TurnedCrops, TurnSettings
 
 # A person is two dots, a bright head above dim feet; only upright ones are confident.
 HEAD, FEET = 250, 120
@@ -39,12 +38,12 @@ def draw(head, feet, size=(80, 120)):
     return image, np.concatenate([corners.min(0) - 3, corners.max(0) + 3])[None]
 
 
-def run(images, boxes, turns=None, function=estimate, least=np.nan):
+def run(images, boxes, turns=None, function=estimate, least=np.nan, **settings):
     """Estimate people in frames of a video, without a flip test."""
     estimate.calls = estimate.runs = 0
     turns = turns or [np.zeros(len(own), int) for own in boxes]
     priors = [Prior(np.full(len(own), least), own) for own in turns]
-    turned = TurnedCrops(FunctionEstimator(function))
+    turned = TurnedCrops(FunctionEstimator(function), TurnSettings(**settings))
     return turned.estimate_video(images, boxes, priors)
 
 
@@ -83,11 +82,10 @@ def test_known_turns_come_first(head, feet, turn):
     assert estimate.calls == 4
 
 
-@pytest.mark.parametrize(('name', 'value'), [('_MIN_GAIN', 0.7), ('_MIN_TURNED', 0.95)])
-def test_turns_of_little_gain_are_dropped(monkeypatch, name, value):
-    monkeypatch.setattr(turned_crops, name, value)
+@pytest.mark.parametrize('settings', [{'min_gain': 0.7}, {'min_turned': 0.95}])
+def test_turns_of_little_gain_are_dropped(settings):
     image, box = draw((20, 40), (70, 40))
-    [(points, scores)] = run([image], [box])
+    [(points, scores)] = run([image], [box], **settings)
     np.testing.assert_allclose(points[0], [(20, 40), (70, 40)])
     assert scores.max() == pytest.approx(0.3)
     assert estimate.calls == 4
