@@ -8,8 +8,12 @@ import pytest
 from numpy.testing import assert_allclose
 
 import mmhot
+from mmhot.chain.build import build_chain
+from mmhot.chain.options import InferOptions
 from mmhot.cli import main
+from mmhot.frames.inputs import open_inputs
 from mmhot.io.lifted import read_lifted
+from mmhot.weights.index import LIVE_LIFTER
 
 DEMO = Path(__file__).parents[2] / 'demo'
 SKATER = DEMO / 'skating_2d_coco17.npz'
@@ -112,3 +116,35 @@ def test_video(tmp_path, options):
     assert_same(written, clip)
     written.save(tmp_path / 'again.npz')
     assert_same(read_lifted(tmp_path / 'again.npz'), clip)
+
+
+@pytest.mark.slow(reason='starts a Ray cluster')
+@pytest.mark.parametrize('options', [{}, {'joints': 24, 'without': 'feet'}], ids=str)
+def test_ray(tmp_path, options):
+    pytest.importorskip('ray')
+    clip = mmhot.infer(DEMO / 'walk.mp4', device='cpu', **options)
+    ray = {'runner': 'ray', 'num_workers': 1}
+    run('infer', DEMO / 'walk.mp4', tmp_path, {**options, **ray, 'device': 'cpu'})
+    assert_same(read_lifted(tmp_path / 'walk.npz'), clip)
+
+
+@pytest.mark.slow(reason='lifts a video twice')
+@pytest.mark.parametrize('name', ['walk', 'dance'])
+def test_streams_are_near_the_same_steps_offline(name):
+    """Each frame is there, with as many later frames as the lifter uses."""
+    (video,) = open_inputs([str(DEMO / f'{name}.mp4')])
+    without = ['returning', 'sides', 'camera', 'errors', 'feet']
+    options = InferOptions(pose3d=LIVE_LIFTER, without=without)
+    chain = build_chain(options, accuracy='fast')
+    clip, live = chain(video), chain.live(video.fps, lookahead=20)
+    rows = {
+        (poses.frame.index, person.track): person.keypoints_3d
+        for poses in live(iter(video))
+        for person in poses.people
+    }
+    pairs = zip(clip.frame.tolist(), clip.track.tolist(), strict=True)
+    both = [(row, rows[pair]) for row, pair in enumerate(pairs) if pair in rows]
+    assert len(both) > 0.97 * len(clip)
+    own, others = (np.array(each) for each in zip(*both, strict=True))
+    apart = np.linalg.norm(clip.keypoints_3d[own] - others, axis=-1)
+    assert apart.mean() < 0.01  # meters
