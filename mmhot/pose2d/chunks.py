@@ -191,23 +191,19 @@ def _recall(
     return numbered
 
 
-def are_certain(
-    people: People, settings: KeyframeSettings = KeyframeSettings()
-) -> np.ndarray:
+def are_certain(people: People, settings: KeyframeSettings) -> np.ndarray:
     """Mark people (P,) whose mean confidence is high enough to search them."""
     return people.scores.mean(1) >= settings.min_confidence
 
 
-def prior_of(people: People, settings: KeyframeSettings = KeyframeSettings()) -> Prior:
+def prior_of(people: People, settings: KeyframeSettings) -> Prior:
     """Return the prior of people for neighboring frames."""
     upright = are_upright(people.keypoints)
     confidence = np.where(upright, -np.inf, people.scores.mean(1))
     return Prior(confidence, turns_of(people, settings))
 
 
-def turns_of(
-    people: People, settings: KeyframeSettings = KeyframeSettings()
-) -> np.ndarray:
+def turns_of(people: People, settings: KeyframeSettings) -> np.ndarray:
     """Return the quarter turns of reliable people, see Prior, 0 of others, (P,)."""
     reliable = people.scores.mean(1) >= settings.reliable
     return np.where(reliable, quarter_turns(people.keypoints), 0)
@@ -254,7 +250,7 @@ def estimate_closely(
     boxes: list[Boxes],
     priors: list[Prior],
     estimate: Estimate,
-    settings: KeyframeSettings = KeyframeSettings(),
+    settings: KeyframeSettings,
 ) -> list[People]:
     """Estimate people, and again in other boxes where keypoints are off the box."""
     people, rows, requests = estimate(frames, boxes, priors), [], []

@@ -54,7 +54,7 @@ class VideoPoseEstimator:
         det_factor (float): Factor of the detector's usual interval. Defaults to 1.
         keyframes (KeyframeSettings): Thresholds of tracking between two detections.
         detections (DetectionSettings): Intervals of detections.
-        cuts (CutSettings): Thresholds of cuts, across which nobody is tracked.
+        cuts (CutSettings): Thresholds of cuts; tracks end there.
     """
 
     detector: Detector

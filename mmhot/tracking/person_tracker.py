@@ -174,12 +174,10 @@ class Tracker:
         confirmed = [person for person in self._people if person.id >= 0]
         for people in (confirmed, tentative):
             detections = self._match(people, detections, steps)
-        delay = max(self._delay, steps)
+        timing = self._fps, max(self._delay, steps), steps
         for detection in detections:
-            person = TrackedPerson(
-                *(detection, index, self._num_tracks, self._fps, delay, steps),
-                self.settings,
-            )
+            number = self._num_tracks
+            person = TrackedPerson(detection, index, number, *timing, self.settings)
             self._num_tracks += 1
             self._people.append(person)
             self._confirm(person)
