@@ -26,7 +26,7 @@ def read_config_file(path: str | Path, import_modules: bool = True) -> Config:
     if not Path(path).is_file():
         raise FileNotFoundError(f'{path}: no such config file')
     if path.suffix != '.py':  # MMEngine would also read JSON and YAML with bases
-        raise ValueError(f'{path} is no config, which is a .py file')
+        raise ValueError(f'{path} is no usable config: it is no .py file')
     try:
         return Config.fromfile(path, import_custom_modules=import_modules)
     except (Exception, SystemExit) as error:

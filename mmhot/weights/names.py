@@ -100,20 +100,20 @@ NAMED_FILES = {
 
 
 class Task(NamedTuple):
-    """A kind of models: folders of configs (any if empty), and its words."""
+    """A kind of models: folders of configs (any if empty), and what a name may be."""
 
     folders: tuple[str, ...]
     kind: str
     package: str | None = None  # whose index is read, too
 
 
-LIFTER = Task((), 'shipped model')
+LIFTER = Task((), 'config file nor a shipped model')
 POSE = Task(
     ('body_2d_keypoint', 'wholebody_2d_keypoint'),
-    '2D model of mmhot or MMPose',
+    'file nor a 2D model of mmhot or MMPose',
     'mmpose',
 )
-DETECTOR = Task(('detection',), 'detector of mmhot or MMDetection', 'mmdet')
+DETECTOR = Task(('detection',), 'file nor a detector of mmhot or MMDetection', 'mmdet')
 
 
 class Model(NamedTuple):
@@ -178,7 +178,7 @@ def resolve(
     else:
         title = 'shipped' if task is LIFTER else 'for example'
         hint = hint_at_names(name, _names_of(task), title)
-        raise ValueError(f'{name!r} is neither a file nor a {task.kind}; {hint}')
+        raise ValueError(f'{name} is neither a {task.kind}; {hint}')
     if weights is None:
         return model
     if model.is_exported:
@@ -223,6 +223,8 @@ def _fetched_checkpoint(name: str, task: Task) -> Model | None:
 def _config_file(name: str, task: Task) -> Model | None:
     path = Path(name)
     if path.suffix == '.py':
+        if task is LIFTER and not path.is_file():
+            raise FileNotFoundError(f'{path}: no such config file')
         return Model(name, require_file(path))
     if path.suffix in (*CHECKPOINTS, '.pt') and task is LIFTER:
         raise ArgumentError(
@@ -337,6 +339,10 @@ def config_of(name: str) -> Path:
         ValueError: If the name is unknown, or that of an ONNX file.
     """
     model = _indexed(name, LIFTER)
+    if model is None:
+        model = _of_package(name, LIFTER)
+    if model is None and name.endswith('.py'):
+        model = _config_file(name, LIFTER)
     if model is None and name not in NAMED_FILES:
         try:
             model = resolve(name, POSE)
