@@ -42,7 +42,7 @@ class ArgumentError(ValueError):
     """Wrong argument, which may be an option of the command line.
 
     Its arguments are a text and the values of its ``%s`` and so on, as for loggers. In
-    the text ``{fov}`` is the name of an argument, and ``{keep=}%r`` has a value, too.
+    the text, ``{fov}`` is the name of an argument, ``{keep=%r}`` with its value.
     """
 
     def __str__(self) -> str:
@@ -50,16 +50,17 @@ class ArgumentError(ValueError):
 
     def named(self, flags: Mapping[str, str]) -> str:
         """Return the message with flags of the command line in place of arguments."""
-        text, *values = self.args
-        given = (x.named(flags) if isinstance(x, ArgumentError) else x for x in values)
 
         def show(found: re.Match) -> str:
-            name, sign = found.groups()
-            return (
-                flags[name] + sign.replace('=', ' ') if name in flags else name + sign
-            )
+            name, sign, value = found.groups()
+            if name not in flags:
+                return f'{name}{sign}{value}'
+            value = value.strip("'").replace('%r', '%s')
+            return f'{flags[name]} {value}' if sign else flags[name]
 
-        return re.sub(r'{(\w+)(=?)}', show, text) % tuple(given)
+        text, *values = self.args
+        given = (x.named(flags) if isinstance(x, ArgumentError) else x for x in values)
+        return re.sub(r'{(\w+)(=?)([^}]*)}', show, text) % tuple(given)
 
 
 def escape(text: object, replacement: str | None = None) -> str:

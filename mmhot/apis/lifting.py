@@ -118,7 +118,8 @@ def _check_keypoints(keypoints: Clip2D | np.ndarray, options: LiftOptions) -> Cl
     for name in OF_FILES if is_clip else ('single',):
         if getattr(options, name) is not None:
             what = 'a Clip2D' if is_clip else 'an array'
-            raise ArgumentError(f'{{{name}}} is for keypoint files, not for %s', what)
+            text = f'{{{name}}} is for files of keypoints, not for %s'
+            raise ArgumentError(text, what)
     if is_clip:
         return check_clip(keypoints)
     if options.image_size is None or options.fps is None:

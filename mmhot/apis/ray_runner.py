@@ -128,7 +128,7 @@ def _start(
         num_gpus = float(resources.get('GPU', 0) > 0 and run.device != 'cpu')
     if run.device == 'cuda' and not num_gpus:
         raise ArgumentError(
-            "{device=}'cuda' needs GPUs: the cluster has none or {gpus_per_worker} is 0"
+            "{device='cuda'} needs GPUs: the cluster has none or {gpus_per_worker} is 0"
         )
     most = int(resources.get('CPU', 0) / num_cpus)
     if num_gpus:

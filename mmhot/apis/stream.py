@@ -99,13 +99,13 @@ def _check(options: InferRunOptions) -> None:
     options.refuse(own - _ACTING, 'needs a whole clip: it is not for live streams')
     if options.axes == 'world':
         raise ArgumentError(
-            "{axes=}'world' needs a whole clip: it is not for live streams"
+            "{axes='world'} needs a whole clip: it is not for live streams"
         )
     live = {step.name for step in _LIVE_STEPS}
     for name in options.without:
         if name not in live:
             raise ArgumentError(
-                '{without=}%r: live streams do not have this step', name
+                '{without=%r}: live streams do not have this step', name
             )
 
 

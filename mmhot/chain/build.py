@@ -62,7 +62,7 @@ def build_chain(
         lifter = Lifter(**options.lifter_settings(), accuracy=accuracy)
     if options.joints > 17 and not lifter.is_person:
         raise ArgumentError(
-            '{joints=}24 is for people, not for %s', lifter.skeleton.name
+            '{joints=24} is for people, not for %s', lifter.skeleton.name
         )
     steps = [x for x in _steps(options, lifter) if x.name not in options.without]
     if isinstance(options, Pose2DOptions):

@@ -48,7 +48,7 @@ def save_clip(
     chosen = SaveOptions.of(formats=[name], **options)
     for step in set(chosen.without) & set(clip.steps):
         raise ArgumentError(
-            '{without=}%r comes too late: the step has run; leave it out where the '
+            '{without=%r} comes too late: the step has run; leave it out where the '
             'clip is lifted',
             step,
         )

@@ -135,7 +135,7 @@ def _providers(device: str, known: Sequence[str]) -> list[Any]:
     if cuda not in known or kind not in ('auto', 'cuda'):
         raise ArgumentError(
             'ONNX Runtime cannot use %s here: pip install onnxruntime-gpu, or choose '
-            "{device=}'cpu'",
+            "{device='cpu'}",
             device,
         )
     return [(cuda, {'device_id': int(number or 0)}), cpu]

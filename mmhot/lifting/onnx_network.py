@@ -60,7 +60,7 @@ class OnnxNetwork:
                 'mmhot export'
             ) from error
         if keep is not None and [*np.atleast_1d(keep)] != kept:
-            text = '{keep=}%r needs PyTorch, or an export with --keep: %s keeps %s'
+            text = '{keep=%r} needs PyTorch, or an export with --keep: %s keeps %s'
             raise ArgumentError(text, keep, path, kept or 'all frames')
         if kept:
             counts = ', then '.join(map(str, kept))

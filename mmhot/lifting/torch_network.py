@@ -72,7 +72,7 @@ class TorchNetwork:
         backbone = self.model.backbone
         if not isinstance(backbone, Host) or not backbone.hourglass.pruners:
             if keep is not None:
-                text = '{keep=}%r needs a model with a pruner: %s has none'
+                text = '{keep=%r} needs a model with a pruner: %s has none'
                 raise ArgumentError(text, keep, self.name)
             return
         keep = self.model.test_cfg.get('keep') if keep is None else keep

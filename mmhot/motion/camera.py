@@ -100,7 +100,7 @@ class StabilizeCamera:
         if background is None:
             if self.mode == 'rotating':
                 raise ArgumentError(
-                    "%s: {camera=}'rotating' needs the video; of keypoint files only "
+                    "%s: {camera='rotating'} needs the video; of keypoint files only "
                     "'static' is supported",
                     clip.name,
                 )

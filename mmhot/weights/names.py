@@ -391,11 +391,11 @@ def runtime(
     if model.is_exported:
         if backend == 'torch':
             raise ArgumentError(
-                '{backend=}%r cannot run %s, an ONNX model', backend, model.name
+                '{backend=%r} cannot run %s, an ONNX model', backend, model.name
             )
         return graph
     if graph is None and backend == 'onnx':
-        text = '{backend=}%r runs shipped models and those of mmhot export, not %s'
+        text = '{backend=%r} runs shipped models and those of mmhot export, not %s'
         raise ArgumentError(text, backend, model.name)
     has_torch = find_spec('torch') is not None
     if not has_torch and (graph is None or backend == 'torch'):

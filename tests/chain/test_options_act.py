@@ -182,7 +182,7 @@ def test_live_steps(tmp_path):
         with pytest.raises((ValueError, OSError), match=r'missing.mp4'):
             lift_stream(str(tmp_path / 'missing.mp4'), options, LiveOptions())
     options = InferRunOptions(without='returning')
-    with pytest.raises(ValueError, match='^without=returning: live streams do not'):
+    with pytest.raises(ValueError, match="^without='returning': live streams do not"):
         lift_stream('0', options, LiveOptions())
 
 

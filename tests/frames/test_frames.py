@@ -189,7 +189,7 @@ def test_missing_files_are_named(tmp_path):
     for text in ('none.mp4', 'none.jpg', 'none*.mp4'):
         with pytest.raises(FileNotFoundError, match=text[:4]):
             open_inputs([str(tmp_path / text)])
-    with pytest.raises(FileNotFoundError, match='neither images nor videos'):
+    with pytest.raises(FileNotFoundError, match='has no images, videos'):
         open_inputs([str(tmp_path)])
 
 

@@ -223,7 +223,7 @@ def _as_one_track(rows: Rows) -> Rows:
     raise ArgumentError(
         "has %s people in frame %s but no track IDs ('track' in .npz, 'track_id' in "
         'JSON, model.track() of Ultralytics): add them, or keep one person per frame '
-        "with {single=}'largest'",
+        "with {single='largest'}",
         counts.max(),
         frames[counts.argmax()],
     )

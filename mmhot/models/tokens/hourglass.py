@@ -195,7 +195,7 @@ class Hourglass(nn.Module):
             return _check_counts(built, num_frames, 'num_keep')
         if not built:
             raise ArgumentError(
-                '{keep=}%r needs a pruner, and this model has none', keep
+                '{keep=%r} needs a pruner, and this model has none', keep
             )
         keeps = list(keep) if isinstance(keep, Sequence) else [keep]
         if len(keeps) != len(built):
@@ -203,7 +203,7 @@ class Hourglass(nn.Module):
             raise ArgumentError(text, len(built), keep)
         if self.fixed_lengths and keeps != built:
             raise ArgumentError(
-                '{keep=}%r cannot be changed: layers of this model are built for %s '
+                '{keep=%r} cannot be changed: layers of this model are built for %s '
                 'frames',
                 keep,
                 ', '.join(map(str, built)),
