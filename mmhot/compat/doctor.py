@@ -19,7 +19,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from mmhot.compat.installation import list_devices_of_driver
+from mmhot.compat.installation import list_devices_of_driver, python_command
 from mmhot.version import __version__
 
 _TIMEOUT = 120.0  # seconds for all imports
@@ -56,10 +56,7 @@ _PROBES = {
 _SIGNS = ('torch', 'mmengine', 'mmdet', 'mmpose')
 _ANOTHER_NUMPY = ('numpy.dtype size changed', 'multiarray failed to import')
 _UNFINISHED = 'its import crashes or does not end'
-_CHILD = (
-    'import json, sys; sys.path[:] = json.loads(sys.argv[1]); '
-    'from mmhot.compat.doctor import import_all; import_all(sys.argv[2:])'
-)
+_CHILD = 'from mmhot.compat.doctor import import_all; import_all(sys.argv[1:])'
 
 
 @dataclass(frozen=True)
@@ -119,7 +116,7 @@ def try_imports(modules: Sequence[str]) -> tuple[dict[str, str], list[str]]:
     devices that models can run on.
     """
     process = subprocess.Popen(
-        [sys.executable, '-c', _CHILD, json.dumps(sys.path), *modules],
+        python_command(_CHILD, *modules),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -2,6 +2,7 @@
 
 import ctypes
 import importlib
+import json
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -34,6 +35,17 @@ def check_device(name: str, known: Sequence[str]) -> None:
         raise ArgumentError(
             '{device} must be one of %s, got %r', ', '.join(known), name
         )
+
+
+def python_command(code: str, *arguments: str) -> list[str]:
+    """Return the command of a Python process that imports from where this one does.
+
+    Nothing is imported from the folder in which it starts, or named by the environment.
+    ``code`` finds ``arguments`` in ``sys.argv[1:]``.
+    """
+    start = 'import json, sys; sys.path[:] = json.loads(sys.argv.pop(1)); '
+    path = json.dumps([each for each in sys.path if each])
+    return [sys.executable, '-I', '-c', start + code, path, *arguments]
 
 
 def list_devices_of_driver() -> list[str]:

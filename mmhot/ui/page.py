@@ -4,7 +4,6 @@ import hashlib
 import html
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,10 +14,12 @@ from typing import Any
 
 import gradio as gr
 
+from mmhot.compat.installation import python_command
 from mmhot.structures.formats import WRITERS
 
 # Without lists of inputs (.txt), which could name any file of the machine.
 _INPUTS = ['video', 'image', '.npz', '.json', '.csv', '.h5']
+_RUN = 'from mmhot.cli import main; sys.exit(main())'
 # Seconds between two looks at a run.
 _INTERVAL = 0.3
 _NO_POSES = (
@@ -127,7 +128,7 @@ class Page:
         logs = session / 'stdout', session / 'stderr'
         with logs[0].open('wb') as stdout, logs[1].open('wb') as stderr:
             process = subprocess.Popen(
-                [sys.executable, '-m', 'mmhot', *command, *self._options],
+                python_command(_RUN, *command, *self._options),
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
                 stderr=stderr,
