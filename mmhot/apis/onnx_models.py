@@ -255,7 +255,7 @@ def _open_detector(
         canvas[: small.shape[0], : small.shape[1]] = small[:size, :size]
         images.append(canvas)
     real = _normalize(np.stack(images), plain.data_preprocessor)
-    return Exportable(DetectorGraph(plain, detector.label), meta, real)
+    return Exportable(DetectorGraph(plain, detector.labels), meta, real)
 
 
 def _check_keep(keep: Numbers, prunes: bool, model: str) -> None:

@@ -5,6 +5,7 @@ translates without their order of equal values, get a translation here.
 """
 
 import logging
+from collections.abc import Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -104,15 +105,15 @@ class DetectorGraph(nn.Module):
     Args:
         model (nn.Module): A detector of MMDetection whose head predicts distances
             from points to the sides of a box.
-        label (int): Label of people.
+        labels (Sequence[int]): Labels of people, or of the objects to find.
     """
 
     input_name = 'image'
     output_names = ('dets', 'labels')
 
-    def __init__(self, model: nn.Module, label: int = 0) -> None:
+    def __init__(self, model: nn.Module, labels: Sequence[int] = (0,)) -> None:
         super().__init__()
-        self.model, self.label = model, label
+        self.model, self.labels = model, list(labels)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Map normalized images (B, 3, H, W) to ``dets`` (B, N, 5) and ``labels``.
@@ -121,7 +122,7 @@ class DetectorGraph(nn.Module):
         """
         head = self.model.bbox_head
         scores, sides = head(self.model.extract_feat(x))
-        scores = [each[:, self.label].flatten(1) for each in scores]
+        scores = [each[:, self.labels].amax(1).flatten(1) for each in scores]
         scores = torch.cat(scores, dim=1).sigmoid()  # (B, N)
         boxes = [
             _boxes(each, stride[0], head.prior_generator.offset)

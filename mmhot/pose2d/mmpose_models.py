@@ -42,6 +42,8 @@ _OTHER_HEADS = ('VisPredictHead',)
 class MMPoseDetector(Detector):
     """Detect people with a detector of MMDetection or mmhot.
 
+    One that does not know people finds objects of its own classes.
+
     Args:
         model (str | Path): Config file, or name or alias in mmhot's or MMDetection's
             model index, or 'human' for the detector of MMPose's inferencer.
@@ -51,7 +53,7 @@ class MMPoseDetector(Detector):
 
     Attributes:
         model (nn.Module): MMDetection's model.
-        label (int): Its label of people.
+        labels (list[int]): Its label of people, or those of its objects.
         pipeline (list[dict]): Its transforms of images.
         pads_to_squares (bool): Whether images are padded to squares, as on GPUs.
     """
@@ -75,11 +77,8 @@ class MMPoseDetector(Detector):
             self._pipeline, self.pipeline = Compose(pipeline), pipeline
         classes = meta.get('classes') or _PERSON
         classes = [classes] if isinstance(classes, str) else list(classes)
-        if _PERSON not in classes:
-            raise ValueError(
-                f'{weights or model} detects {", ".join(classes)}, not people'
-            )
-        self.label = classes.index(_PERSON)
+        wanted = [_PERSON] if _PERSON in classes else classes
+        self.labels = [classes.index(each) for each in wanted]
         # saves a tenth of the time on a CPU
         self.model.to(memory_format=torch.channels_last)
         move_to_device(self.model, device)
@@ -111,7 +110,8 @@ class MMPoseDetector(Detector):
         found = []
         for image, result in zip(images, results, strict=True):
             people = result.pred_instances
-            kept = (people.labels == self.label) & (people.scores >= self.min_score)
+            kept = torch.isin(people.labels, people.labels.new_tensor(self.labels))
+            kept &= people.scores >= self.min_score
             boxes = people.bboxes[kept].cpu().numpy()
             boxes = boxes.clip(0, np.tile(image.shape[1::-1], 2))
             scores = people.scores[kept].cpu().numpy()

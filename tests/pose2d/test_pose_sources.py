@@ -112,7 +112,7 @@ class FoundByMMDet(nn.Module):
         return [SimpleNamespace(pred_instances=found)] * len(batch['inputs'])
 
 
-def test_mmdet_detectors_find_people_only(tmp_path, monkeypatch):
+def test_mmdet_detectors_find_people_or_their_own_objects(tmp_path, monkeypatch):
     stand_in = FoundByMMDet()
     monkeypatch.setattr('mmdet.apis.init_detector', lambda *_, **__: stand_in)
     meta = {'dataset_meta': {'classes': ('dog', 'person')}}
@@ -126,8 +126,9 @@ def test_mmdet_detectors_find_people_only(tmp_path, monkeypatch):
     assert first[:, 24, 32].tolist() == [0, 0, 255]  # still BGR, as MMDetection wants
     meta['dataset_meta']['classes'] = ('dog', 'cat')
     path, weights = write(tmp_path, DETECTOR, stand_in.state_dict(), meta)
-    with pytest.raises(ValueError, match=r'tiny\.pth detects dog, cat, not people'):
-        MMPoseDetector(path, weights)
+    ((boxes, scores),) = MMPoseDetector(path, weights)([spotted((60, 45, RED))])
+    assert_allclose(boxes, [[1, 2, 120, 40], [0, 0, 8, 8]])  # of own objects all
+    assert_allclose(scores, [0.9, 0.8])
 
 
 def test_damaged_weights_are_refused(tmp_path):
