@@ -21,6 +21,7 @@ from mmhot.frames.decoding import (
     name_of_url,
     open_video,
     stated_rate,
+    video_stream,
 )
 from mmhot.io.images import MAX_PIXELS, read_image
 from mmhot.structures.clips import clip_name
@@ -117,7 +118,7 @@ class VideoFile(FrameSource):
         if self._is_remote:
             self.label = public_url(self.address)  # a path has one slash after http:
         with self._open() as container:
-            self.num_frames = container.streams.video[0].frames or None
+            self.num_frames = video_stream(container).frames or None
             self.has_timestamps = not is_raw(container)
             if self.has_timestamps:
                 self.fps = measure_rate(container)

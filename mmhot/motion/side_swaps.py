@@ -157,7 +157,7 @@ def _most_probable(
     """Return the most probable states (T,) by a Viterbi search of second order."""
     count = len(states)
     change = costs.change * _change_costs(limbs, states)
-    step = (seconds[-1] - seconds[0]) / (len(seconds) - 1)
+    step = float(np.median(np.diff(seconds)))
     single = costs.swapped * step * (states > 0).sum(-1)
     single = single + _twists(limbs, states, points, costs)
     # by the states of the last two frames; a track that begins swapped has changed, too

@@ -89,6 +89,23 @@ def test_unknown_rate_is_measured(tmp_path):
     assert_allclose(read, np.array(times) / 1000, atol=2e-3)
 
 
+PAUSED = np.arange(40) * 40 + np.where(np.arange(40) < 20, 0, 4000)
+DROPPED = np.sort(np.random.default_rng(0).choice(56, 40, replace=False)) * 40
+
+
+@pytest.mark.parametrize('times', [PAUSED, DROPPED], ids=['paused', 'dropped'])
+@pytest.mark.parametrize('name', ['a.mp4', 'a.mov', 'a.mkv', 'a.webm', 'a.ts', 'a.avi'])
+def test_pauses_and_dropped_frames_do_not_change_the_rate(tmp_path, name, times):
+    images = [gray_image(number) for number in range(40)]
+    codec = {'.webm': 'libvpx', '.avi': 'mpeg4'}.get(Path(name).suffix, 'libx264')
+    video = write_video(tmp_path / name, images, codec=codec, times=times.tolist())
+    source = VideoFile(video)
+    assert source.fps == 25
+    times = times - times[0]
+    read = [frame.time for frame in source]
+    assert_allclose(read, times / 1000, atol=2e-3)
+
+
 def test_stated_rate_stays_exact(tmp_path):
     rate = Fraction(30000, 1001)
     assert VideoFile(write_video(tmp_path / 'a.mkv', rate=rate)).fps == float(rate)
@@ -189,7 +206,7 @@ def test_missing_files_are_named(tmp_path):
     for text in ('none.mp4', 'none.jpg', 'none*.mp4'):
         with pytest.raises(FileNotFoundError, match=text[:4]):
             open_inputs([str(tmp_path / text)])
-    with pytest.raises(FileNotFoundError, match='neither images nor videos'):
+    with pytest.raises(FileNotFoundError, match='no images, videos or 2D'):
         open_inputs([str(tmp_path)])
 
 
