@@ -195,8 +195,8 @@ def stated_rate(container: av.container.InputContainer) -> float:
 def measure_rate(container: av.container.InputContainer) -> float:
     """Return the frame rate, measured where the header only has a guess.
 
-    Browsers and screen recorders write timestamps, but no rate or a wrong one. Pauses do
-    not count. The container must be opened again afterwards.
+    Browsers and screen recorders write timestamps, but no rate or a wrong one. Pauses
+    do not count. The container must be opened again afterwards.
     """
     stream, stated = video_stream(container), stated_rate(container)
     is_mean = 'mov' in container.format.name.split(',')

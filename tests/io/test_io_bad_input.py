@@ -78,7 +78,7 @@ BAD_DOCUMENTS = {
     '3D': ([instance(np.ones((17, 3)))], '3D keypoints?'),
     'one score': ([instance(POSE, keypoint_scores=[1.0])], 'must be (1, 17) like'),
     'bad frame': ([{'frame_id': 0.5, 'instances': []}], 'whole numbers, got 0.5'),
-    'bad track ID': ([instance(POSE, track_id='left')], "got ['left']"),
+    'bad track ID': ([instance(POSE, track_id='left')], "got 'left'"),
     'no track IDs': ([instance(POSE)] * 3, '3 people in frame 0 but no track IDs'),
     'pairs': ([{'image_id': 1, 'keypoints': [1, 2, 3, 4]}], 'K triples x, y, score'),
     'only dogs': ([coco_result(5, POSE, category_id=18)], 'holds no people with'),
