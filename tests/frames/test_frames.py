@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from PIL import Image
 from video_files import (
     TURNS,
     forget_rate,
@@ -480,3 +481,23 @@ def test_folders_may_have_the_characters_of_globs(tmp_path):
     for text in (f'{folder}/*', f'{folder}/*.png', f'{tmp_path}/**/*.png'):
         assert [source.name for source in open_inputs([text])] == ['a', 'b[1]']
     assert [x.name for x in open_inputs([str(folder / 'b[1].png')])] == ['b[1]']
+
+
+@pytest.mark.parametrize('suffix', ['webp', 'png', 'tif'])
+def test_images_of_several_pictures_are_one_line(tmp_path, suffix, caplog):
+    path = tmp_path / f'a.{suffix}'
+    first, *others = (Image.fromarray(gray_image(n)) for n in range(3))
+    first.save(path, save_all=True, append_images=others, lossless=True)
+    assert_array_equal(read_image(path), gray_image())
+    [record] = caplog.records
+    assert record.getMessage() == (
+        f'{path} has several pictures: only the first one is read'
+    )
+
+
+@pytest.mark.parametrize('scale', [1, 255])
+def test_float_images_are_read(tmp_path, scale):
+    image = gray_image()[..., 0]
+    floats = image.astype(np.float32) * np.float32(scale / 255)
+    Image.fromarray(floats).save(tmp_path / 'a.tif')
+    assert_array_equal(read_image(tmp_path / 'a.tif'), np.dstack([image] * 3))

@@ -1,7 +1,10 @@
 """Error messages for invalid keypoint files: one line each."""
 
+from io import BytesIO
+
 import numpy as np
 import pytest
+import torch
 from clip_files import (
     SIZE,
     SKATER,
@@ -14,7 +17,9 @@ from clip_files import (
     walk,
 )
 
+import mmhot
 from mmhot.io.readers.keypoints import read_keypoints
+from mmhot.structures.clips import Clip2D
 
 INFINITE = walk()
 INFINITE[1, 2, 0] = np.inf
@@ -143,3 +148,29 @@ def test_bad_arguments_are_named():
     with pytest.raises(ValueError, match="single must be 'largest', got 'tallest'"):
         read_keypoints(SKATER, single='tallest')
     assert_refused(SKATER, 'did you mean coco-17', skeleton='cocoo-17')
+
+
+@pytest.mark.parametrize(
+    'convert',
+    [
+        lambda x: x.requires_grad_(),
+        lambda x: x.bfloat16(),
+        lambda x: x.half(),
+        lambda x: x.bfloat16().requires_grad_(),
+    ],
+)
+def test_tensors_are_arrays(convert):
+    poses = 16 * torch.arange(1, 103.0).reshape(3, 17, 2)
+    scores = torch.full((3, 17), 0.5)
+    clip = Clip2D.from_arrays(convert(poses), (1920, 1080), 25, scores=convert(scores))
+    wanted = convert(poses).detach().float().numpy()
+    np.testing.assert_array_equal(clip.tracks[0].keypoints, wanted)
+    assert set(clip.tracks[0].scores.ravel()) == {0.5}
+
+
+def test_other_objects_than_arrays_are_one_line():
+    for wrong in ([torch.ones(3, requires_grad=True)], BytesIO(b'a'), object()):
+        with pytest.raises(ValueError, match='keypoints must be an array of numbers'):
+            Clip2D.from_arrays(wrong, (1920, 1080), 25)
+    with pytest.raises(ValueError, match='keypoints is an open file: give its path'):
+        mmhot.lift(BytesIO(b'a'), image_size=(1920, 1080), fps=25)
