@@ -91,7 +91,9 @@ def is_number(value: object) -> bool:
 
 def to_numbers(name: str, values: object) -> np.ndarray:
     """Convert to an array of numbers, which may be NaN but not infinite."""
-    if hasattr(values, 'requires_grad'):  # a tensor, perhaps with a gradient or on a GPU
+    if hasattr(
+        values, 'requires_grad'
+    ):  # a tensor, perhaps with a gradient or on a GPU
         values = values.detach().cpu()
         values = values.float() if str(values.dtype).endswith('bfloat16') else values
     try:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mmhot.errors import escape
 from mmhot.geometry.windows import resample
 from mmhot.io.atomic import replacing_text
 from mmhot.structures.clips import Clip3D
@@ -37,7 +38,7 @@ def write_person(clip: Clip3D, path: str | Path) -> None:
         'OrigNumFrames': num_frames,
     }
     lines = [
-        f'PathFileType\t4\t(X/Y/Z)\t{Path(path).name}',
+        f'PathFileType\t4\t(X/Y/Z)\t{escape(Path(path).name)}',
         '\t'.join(header),
         '\t'.join(map(str, header.values())),
         '\t'.join(['Frame#', 'Time', *(f'{x}\t\t' for x in clip.joint_names)]).rstrip(),
