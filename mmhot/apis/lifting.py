@@ -98,6 +98,10 @@ def lift(
         ValueError: If an option or the file is wrong.
     """
     chosen = LiftOptions.of(**options)
+    if hasattr(keypoints, 'read'):
+        raise ValueError(
+            'keypoints is an open file: give its path, or the array of its keypoints'
+        )
     chain, found = build_chain(chosen), as_predictions(keypoints)
     if isinstance(keypoints, str | Path) or found is not None:
         clip = _read_clip(keypoints if found is None else found, chosen)

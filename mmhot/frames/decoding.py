@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import av
@@ -29,8 +30,11 @@ _RAW_FORMATS = {
 }
 # Packets from which the rate of a video is measured.
 _RATE_PACKETS = 600
-# A stated rate is exact if it differs by less than this share from the measured one.
-_RATE_TOLERANCE = 0.05
+# A stated rate is exact if it differs by less than this share from the measured one; in
+# .mov and .mp4 it is the mean of all frames, which pauses change a little.
+_RATE_TOLERANCE, _MEAN_TOLERANCE = 0.05, 0.002
+# Steps between frames, in median ones; longer steps are pauses or dropped frames.
+_USUAL_STEPS = 0.25, 1.75
 # Timestamps that jump forward by more seconds, or back by more frames, were reset.
 _MAX_PAUSE, _MAX_BACK = 60.0, 2.0
 # Seconds between frames of the same (coarse) timestamp.
@@ -78,7 +82,7 @@ def open_video(
         if Path(address).suffix.lower() in VIDEO_SUFFIXES:
             reason += ' (perhaps the recording or the copy was not finished)'
         raise ValueError(f'{label} is not a readable video: {reason}') from error
-    if not container.streams.video:
+    if video_stream(container) is None:
         problem = 'has no video stream'
     elif has_end in (None, container.duration is not None):
         return container
@@ -102,7 +106,7 @@ def decode(
     Raises:
         ValueError: If frames are too large, or the codec is unknown.
     """
-    stream = container.streams.video[0]
+    stream = video_stream(container)
     context, aspect = stream.codec_context, float(stream.sample_aspect_ratio or 1)
     if context is None:
         raise ValueError(
@@ -127,6 +131,11 @@ def decode(
                 yield frame, _upright(frame, aspect)
     except (av.error.FFmpegError, OSError, ValueError) as error:
         yield error
+
+
+def video_stream(container: av.container.InputContainer) -> Any:
+    """Return the stream of a video, not that of its cover picture, or None."""
+    return container.streams.best('video')
 
 
 def is_raw(container: av.container.InputContainer) -> bool:
@@ -176,7 +185,7 @@ def ffmpeg_reason(error: Exception) -> str:
 
 def stated_rate(container: av.container.InputContainer) -> float:
     """Return the frame rate in a video's header, or 25 without a plausible one."""
-    stream = container.streams.video[0]
+    stream = video_stream(container)
     if stream.average_rate and not is_raw(container):
         return float(stream.average_rate)
     guess = float(stream.guessed_rate or 0)
@@ -186,22 +195,31 @@ def stated_rate(container: av.container.InputContainer) -> float:
 def measure_rate(container: av.container.InputContainer) -> float:
     """Return the frame rate, measured where the header only has a guess.
 
-    Browsers and screen recorders write timestamps, but no rate or a wrong one. The
-    container must be opened again afterwards.
+    Browsers and screen recorders write timestamps, but no rate or a wrong one. Pauses
+    do not count. The container must be opened again afterwards.
     """
-    stream, stated = container.streams.video[0], stated_rate(container)
-    if 'mov' in container.format.name.split(','):
-        return stated  # the mean of all frames in its table
+    stream, stated = video_stream(container), stated_rate(container)
+    is_mean = 'mov' in container.format.name.split(',')
     times = []
     try:
-        for packet in islice(container.demux(stream), _RATE_PACKETS):
-            if packet.dts is not None:
-                times.append(float(packet.dts * packet.time_base))
+        if is_mean:  # a table has the times of all frames
+            times = [
+                float(x.timestamp * stream.time_base) for x in stream.index_entries
+            ]
+        else:
+            for packet in islice(container.demux(stream), _RATE_PACKETS):
+                if packet.dts is not None:
+                    times.append(float(packet.dts * packet.time_base))
     except (av.error.FFmpegError, OSError):
         pass  # reported when frames are decoded
     steps = np.diff(times)
     steps = steps[(steps > 0) & (steps < _MAX_PAUSE)]
     if not len(steps):
         return stated
-    measured = float(1 / steps.mean())
-    return stated if abs(measured / stated - 1) < _RATE_TOLERANCE else measured
+    shortest, longest = np.multiply(_USUAL_STEPS, np.median(steps))
+    measured = float(1 / steps[(steps >= shortest) & (steps <= longest)].mean())
+    tolerance = _MEAN_TOLERANCE if is_mean else _RATE_TOLERANCE
+    for known in (stated, float(stream.guessed_rate or 0)):
+        if abs(known / measured - 1) < tolerance:
+            return known
+    return measured

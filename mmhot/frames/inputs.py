@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from glob import escape as escape_glob
 from glob import glob, has_magic
 from pathlib import Path
 from typing import Any, NoReturn
@@ -16,7 +17,7 @@ from mmhot.frames.decoding import DEFAULT_FPS, VIDEO_SUFFIXES, is_url, name_of_u
 from mmhot.frames.sources import FrameSource, ImageSequence, VideoFile
 from mmhot.frames.streams import is_webcam
 from mmhot.io.images import image_size, is_image
-from mmhot.io.readers.frame_numbers import natural_key, read_numbers
+from mmhot.io.readers.frame_numbers import name_form, natural_key, read_numbers
 from mmhot.io.readers.keypoints import has_keypoints, read_keypoints
 from mmhot.structures.clips import Clip2D, clip_name
 
@@ -28,6 +29,8 @@ _HEIF_SUFFIXES = {'.heic', '.heif', '.hif'}
 # Images are frames of a sequence if their numbers are multiples of a step up to 100,
 # and at most 10 steps apart on average.
 _MAX_STEP, _MAX_MEAN_GAP = 100, 10
+# Fewest images of a sequence of which others are left out, and their share.
+_MIN_FRAMES, _MIN_SHARE = 3, 0.75
 
 
 @dataclass(frozen=True)
@@ -118,11 +121,20 @@ def _find(text: str, fps: float | None) -> list[ClipInput]:
         return _find_in_folder(path, fps)
     if not has_magic(text) or path.exists():
         return [_file_input(path, fps)]
-    names = sorted(glob(text, recursive=True), key=natural_key)
+    names = sorted(glob(_escape_folders(text), recursive=True), key=natural_key)
     files = [Path(name) for name in names if Path(name).is_file()]
     if not files:
         raise FileNotFoundError(f'no file matches {text}')
     return [_file_input(file, fps) for file in files]
+
+
+def _escape_folders(pattern: str) -> str:
+    """Escape the characters of a glob in folders that exist."""
+    for parent in Path(pattern).parents:
+        if has_magic(str(parent)) and parent.is_dir():
+            rest = Path(pattern).relative_to(parent)
+            return str(Path(escape_glob(str(parent)), rest))
+    return pattern
 
 
 def _file_input(path: Path, fps: float | None) -> ClipInput:
@@ -161,7 +173,9 @@ def _find_in_folder(folder: Path, fps: float | None) -> list[ClipInput]:
     videos = VIDEO_SUFFIXES | _HEIF_SUFFIXES
     single = [file for file in files if file.suffix.lower() in videos]
     inputs = []
-    if images and (fps or _is_sequence(images)):
+    frames, numbers = _number_images(images)
+    if images and (fps or (numbers is not None and _have_one_size(frames))):
+        _warn_of_numbers(folder, images, frames, numbers)
         if fps is None:
             _LOGGER.warning(
                 '%s: its numbered images are taken for a video of %g frames per '
@@ -171,7 +185,7 @@ def _find_in_folder(folder: Path, fps: float | None) -> list[ClipInput]:
                 folder,
             )
         name = clip_name(folder)
-        read = partial(ImageSequence, images, name, fps or DEFAULT_FPS)
+        read = partial(ImageSequence, frames, name, fps or DEFAULT_FPS, numbers)
         inputs.append(ClipInput(folder, name, read))
     else:
         single = images + single
@@ -183,16 +197,52 @@ def _find_in_folder(folder: Path, fps: float | None) -> list[ClipInput]:
     return inputs
 
 
-def _is_sequence(images: list[Path]) -> bool:
-    """Return whether images are numbered like frames and of one size."""
+def _number_images(images: list[Path]) -> tuple[list[Path], list[int] | None]:
+    """Return the images named like most, in order, and their frame numbers, or None.
+
+    A step that all numbers have in common counts as one frame.
+    """
+    alike: dict[str, list[Path]] = {}
+    for path in images:
+        alike.setdefault(name_form(path.name), []).append(path)
+    main = max(alike.values(), key=len, default=[])
+    if len(main) >= max(_MIN_FRAMES, _MIN_SHARE * len(images)):
+        images = main
     numbers = None
     with suppress(ValueError):  # of several videos
         numbers = read_numbers([path.name for path in images], 'file_name')
     if numbers is None or len(images) == 1:
-        return False
-    steps = np.diff(numbers)
+        return images, None
+    order = np.argsort(numbers, kind='stable')
+    steps = np.diff(numbers[order])
     step = np.gcd.reduce(steps)
-    if not 1 <= step <= _MAX_STEP or steps.mean() > _MAX_MEAN_GAP * step:
-        return False
-    sizes = {image_size(path) for path in images}
-    return len(sizes - {None}) <= 1
+    mean = steps.mean()
+    if not 1 <= step <= _MAX_STEP or steps.min() < 1 or mean > _MAX_MEAN_GAP * step:
+        return images, None
+    return [images[row] for row in order], (numbers[order] // step).tolist()
+
+
+def _have_one_size(images: list[Path]) -> bool:
+    return len({image_size(path) for path in images} - {None}) <= 1
+
+
+def _warn_of_numbers(
+    folder: Path, images: list[Path], frames: list[Path], numbers: list[int] | None
+) -> None:
+    """Log what the names of a sequence leave open."""
+    label, others = escape(folder), sorted({*images} - {*frames})
+    if others:
+        names = escape(', '.join(path.name for path in others))
+        text = (
+            '%s: %d images are left out, as they are not named like the others: %.80s'
+        )
+        _LOGGER.warning(text, label, len(others), names)
+    if numbers is None and len(frames) > 1:
+        text = '%s: names of images do not number the frames; read in order'
+        _LOGGER.warning(text, label)
+    elif numbers is not None:
+        found = read_numbers([path.name for path in frames], 'file_name')
+        step = np.gcd.reduce(np.diff(found))
+        if step > 1:
+            text = '%s: images are numbered in steps of %d, which count as one frame'
+            _LOGGER.warning(text, label, step)

@@ -2,11 +2,13 @@
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 
 from mmhot.errors import escape, public_url, require_file
@@ -21,6 +23,7 @@ from mmhot.frames.decoding import (
     name_of_url,
     open_video,
     stated_rate,
+    video_stream,
 )
 from mmhot.io.images import MAX_PIXELS, read_image
 from mmhot.structures.clips import clip_name
@@ -47,6 +50,33 @@ class Frame:
     index: int
     time: float
     image: np.ndarray
+
+
+class _FirstSize:
+    """Scale and pad images to the size of the first one; a change is logged once."""
+
+    def __init__(self) -> None:
+        self._size, self._said = None, False
+
+    def __call__(self, image: np.ndarray, label: str) -> np.ndarray:
+        """Return an image (H, W, 3) in the first size, centered."""
+        height, width = image.shape[:2]
+        self._size = self._size or (height, width)
+        if self._size == (height, width):
+            return image
+        if not self._said:
+            self._said = True
+            _LOGGER.warning(
+                '%s: frames of %dx%d pixels are scaled and padded to %dx%d',
+                *(label, width, height, *self._size[::-1]),
+            )
+        scale = min(self._size[0] / height, self._size[1] / width)
+        inner = [max(round(scale * side), 1) for side in (width, height)]
+        fitted = np.zeros((*self._size, 3), np.uint8)
+        left, top = (self._size[1] - inner[0]) // 2, (self._size[0] - inner[1]) // 2
+        small = cv2.resize(image, inner, interpolation=cv2.INTER_AREA)
+        fitted[top : top + inner[1], left : left + inner[0]] = small
+        return fitted
 
 
 class FrameSource(ABC):
@@ -78,6 +108,7 @@ class FrameSource(ABC):
         self.name, self.path, self.fps = name, path, fps
         self.label = escape(path)
         self.num_frames = num_frames
+        self._fitted = _FirstSize()
 
     @abstractmethod
     def __iter__(self) -> Iterator[Frame]:
@@ -117,7 +148,7 @@ class VideoFile(FrameSource):
         if self._is_remote:
             self.label = public_url(self.address)  # a path has one slash after http:
         with self._open() as container:
-            self.num_frames = container.streams.video[0].frames or None
+            self.num_frames = video_stream(container).frames or None
             self.has_timestamps = not is_raw(container)
             if self.has_timestamps:
                 self.fps = measure_rate(container)
@@ -127,7 +158,7 @@ class VideoFile(FrameSource):
     def __iter__(self) -> Iterator[Frame]:
         """Decode from the start."""
         self.ended, self.num_damaged = None, 0
-        index, shape, clock, end = 0, None, FileClock(self.fps), 0.0
+        index, clock, end = 0, FileClock(self.fps), 0.0
         damage: list[Exception] = []  # since the last frame
         with self._open() as container:
             expected = _expected_end(container)
@@ -136,11 +167,7 @@ class VideoFile(FrameSource):
                     damage.append(item)
                     continue
                 frame, image = item
-                shape = shape or image.shape
-                if shape != image.shape:
-                    change = describe_change(image.shape, shape)
-                    self.ended = f'{self.label} ends at frame {index}: {change}'
-                    return
+                image = self._fitted(image, self.label)
                 self.num_damaged += len(damage) + bool(frame.is_corrupt)
                 damage.clear()
                 time = frame.time if self.has_timestamps else None
@@ -151,11 +178,21 @@ class VideoFile(FrameSource):
         if damage:
             reason = ffmpeg_reason(damage[-1])
             self.ended = f'{self.label} is damaged after {index} frames: {reason}'
-        elif expected - end > _EARLY + _EARLY_SHARE * expected:
+        elif _is_early(end, expected) and self._is_cut(expected):
             self.ended = (
                 f'{self.label} ends after {end:.1f} of {expected:.1f} seconds, '
                 f'{index} frames'
             )
+
+    def _is_cut(self, expected: float) -> bool:
+        """Return whether other streams, such as sound, end early, too."""
+        last = 0.0
+        with self._open() as container, suppress(av.error.FFmpegError, OSError):
+            if len(container.streams) > 1:
+                for packet in container.demux():
+                    if packet.pts is not None:
+                        last = max(last, float(packet.pts * packet.time_base))
+        return _is_early(last, expected)
 
     def _open(self) -> av.container.InputContainer:
         settings = dict(has_end=True, timeout=_TIMEOUT) if self._is_remote else {}
@@ -171,18 +208,26 @@ class ImageSequence(FrameSource):
         paths (list[Path]): The files.
         name (str): Name of the clip.
         fps (float): Frames per second. Defaults to 25.
+        numbers (Sequence[int], optional): Increasing frame numbers, which decide the
+            times. By default consecutive.
     """
 
-    def __init__(self, paths: list[Path], name: str, fps: float = DEFAULT_FPS) -> None:
+    def __init__(
+        self,
+        paths: list[Path],
+        name: str,
+        fps: float = DEFAULT_FPS,
+        numbers: Sequence[int] | None = None,
+    ) -> None:
         self.paths = paths
+        self.numbers = range(len(paths)) if numbers is None else numbers
         path = paths[0] if len(paths) == 1 else paths[0].parent
         super().__init__(name, path, fps, len(paths))
 
     def __iter__(self) -> Iterator[Frame]:
         """Decode from the first image."""
         self.ended, self.num_damaged = None, 0
-        shape = None
-        for number, path in enumerate(self.paths):
+        for row, path in enumerate(self.paths):
             try:
                 image = read_image(path, self.max_pixels)
             except (ValueError, OSError) as error:
@@ -191,12 +236,9 @@ class ImageSequence(FrameSource):
                     raise
                 _LOGGER.warning('%s; it is left out', error)
                 continue
-            shape = shape or image.shape
-            if shape != image.shape:
-                change = describe_change(image.shape, shape)
-                self.ended = f'stopped before {escape(path)}: {change}'
-                return
-            yield Frame(number - self.num_damaged, number / self.fps, image)
+            time = float(self.numbers[row] - self.numbers[0]) / self.fps
+            image = self._fitted(image, self.label)
+            yield Frame(row - self.num_damaged, time, image)
 
 
 def warn_of_damage(source: FrameSource) -> None:
@@ -207,10 +249,9 @@ def warn_of_damage(source: FrameSource) -> None:
         _LOGGER.warning('%s: %d frames are damaged', source.path, source.num_damaged)
 
 
-def describe_change(shape: tuple[int, ...], before: tuple[int, ...]) -> str:
-    """Word that the size of the frames changes."""
-    sizes = f'it is {shape[1]}x{shape[0]} pixels, those before'
-    return f'{sizes} {before[1]}x{before[0]}'
+def _is_early(end: float, expected: float) -> bool:
+    """Return whether an end in seconds is too early."""
+    return expected - end > _EARLY + _EARLY_SHARE * expected
 
 
 def _expected_end(container: av.container.InputContainer) -> float:

@@ -91,9 +91,14 @@ def is_number(value: object) -> bool:
 
 def to_numbers(name: str, values: object) -> np.ndarray:
     """Convert to an array of numbers, which may be NaN but not infinite."""
+    if hasattr(
+        values, 'requires_grad'
+    ):  # a tensor, perhaps with a gradient or on a GPU
+        values = values.detach().cpu()
+        values = values.float() if str(values.dtype).endswith('bfloat16') else values
     try:
         array = np.asarray(values)
-    except ValueError:  # lists of different lengths
+    except (TypeError, ValueError, RuntimeError):  # lists of different lengths
         array = np.array(None)
     if array.dtype.kind not in 'iufb':
         kind = array.dtype if isinstance(values, np.ndarray) else type(values).__name__

@@ -44,9 +44,14 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
 
 @contextmanager
 def replacing_text(path: str | os.PathLike) -> Iterator[TextIO]:
-    """Write a text file in UTF-8 as :func:`replacing`; newlines are not converted."""
+    """Write a text file in UTF-8 as :func:`replacing`; newlines are not converted.
+
+    Lone surrogates, which stand for other bytes of file names, are escaped.
+    """
     with (
         replacing(path) as temporary,
-        temporary.open('w', encoding='utf-8', newline='') as file,
+        temporary.open(
+            'w', encoding='utf-8', errors='backslashreplace', newline=''
+        ) as file,
     ):
         yield file

@@ -1,5 +1,6 @@
 """Image files: sizes from headers, decoding, writing. Opening of videos."""
 
+import logging
 import re
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +12,8 @@ from PIL import Image
 from mmhot.errors import escape, ignored_warnings, require_file
 from mmhot.io.arrays import read_limited
 from mmhot.io.atomic import replacing
+
+_LOGGER = logging.getLogger(__name__)
 
 MAX_PIXELS = 64_000_000
 """Pixels of the largest image or frame that is read by default."""
@@ -67,8 +70,34 @@ def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     with suppress(cv2.error):  # of more than 2^30 pixels, among others
         image = cv2.imdecode(values, cv2.IMREAD_COLOR)
     if image is None:
+        image = _read_floats(path)
+    if image is None:
         raise ValueError(f'{name} is no readable image')
+    if _count_pages(path) > 1:
+        _LOGGER.warning('%s has several pictures: only the first one is read', name)
     return image
+
+
+def _read_floats(path: Path) -> np.ndarray | None:
+    """Read a TIFF file of floats, up to 1 or 255, as BGR uint8; None if damaged."""
+    with suppress(Exception), Image.open(path, 'r', ('TIFF',)) as image:
+        if image.mode == 'F':
+            values = np.nan_to_num(np.asarray(image))
+            scale = 255 if values.max() <= 1 else 1
+            values = np.clip(scale * values, 0, 255).round().astype(np.uint8)
+            return np.repeat(values[..., None], 3, -1)
+    return None
+
+
+def _count_pages(path: Path) -> int:
+    """Return 2 for images of several pages or animations, else 1."""
+    with (
+        suppress(Exception),
+        ignored_warnings(),
+        Image.open(path, 'r', _KINDS) as image,
+    ):
+        return 1 + bool(getattr(image, 'is_animated', False))
+    return 1
 
 
 def check_pixels(width: float, height: float, limit: int, name: str) -> None:

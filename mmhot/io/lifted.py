@@ -85,7 +85,7 @@ def write_json(clip: Clip3D, path: str | Path) -> None:
         for values in zip(*columns.values(), strict=True)
     ]
     numbers, starts = np.unique(clip.frame, return_index=True)
-    stops = [*starts[1:].tolist(), len(instances)]
+    stops = [*starts[1:].tolist(), len(instances)][: len(starts)]
     frames = [
         {
             'frame_id': int(number),
@@ -165,7 +165,10 @@ def _fields_of_json(path: Path) -> dict[str, object]:
         for name, key in _INSTANCE_KEYS.items():
             if name == _ERROR and not any(key in person for person in instances):
                 continue
-            fields[name] = as_numbers([person[key] for person in instances], key)
+            values = [person[key] for person in instances]
+            # float64 has not all track IDs
+            is_exact = name == 'track' and all(type(x) is int for x in values)
+            fields[name] = np.array(values) if is_exact else as_numbers(values, key)
     except (KeyError, TypeError) as error:
         raise ValueError(f'is no lifted clip: {error}') from error
     return fields
@@ -180,6 +183,8 @@ def _build(fields: dict[str, object]) -> Clip3D:
         if name in fields:
             array = np.asarray(fields[name])
             shape = tuple(sizes[letter] for letter in letters)
+            if not num_rows and not array.size:
+                array = array.reshape(shape)  # JSON has no shapes of empty lists
             if array.shape != shape:
                 raise ValueError(f"'{name}' is {array.shape}: {shape} is expected")
             array = whole_numbers(name, array) if dtype is np.int64 else array

@@ -1,5 +1,6 @@
 """Networks of lifters that PyTorch runs."""
 
+import logging
 import os
 from collections.abc import Sequence
 from functools import partial
@@ -13,13 +14,15 @@ import mmhot.plugin  # noqa: F401 registers components
 from mmhot.compat.installation import choose_device
 from mmhot.deploy.captured_graphs import Network, captured
 from mmhot.deploy.half_precision import half_precision, move_to_device
-from mmhot.errors import ArgumentError
+from mmhot.errors import ArgumentError, escape
 from mmhot.geometry.keypoint_arrays import mirror_poses
 from mmhot.lifting.networks import USUAL_BATCH_SIZE, Keep
 from mmhot.models.lifters.estimator import SequencePoseLifter
 from mmhot.models.tokens.host import Host
 from mmhot.weights.load_lifter import lifter_skeleton, load_lifter
 from mmhot.weights.loading import fingerprint
+
+_LOGGER = logging.getLogger(__name__)
 
 # Activations between two layers of a video lifter that fit into a CPU's caches;
 # MotionBERT with 256 channels takes 1.4 to 1.8 times as long per window in batches of
@@ -75,8 +78,14 @@ class TorchNetwork:
                 text = '{keep=%r} needs a model with a pruner: %s has none'
                 raise ArgumentError(text, keep, self.name)
             return
-        keep = self.model.test_cfg.get('keep') if keep is None else keep
-        counts = backbone.hourglass.keep_counts(keep, self.num_frames)
+        trained = self.model.test_cfg.get('keep')
+        trained = backbone.hourglass.keep_counts(trained, self.num_frames)
+        counts = trained
+        if keep is not None:
+            counts = backbone.hourglass.keep_counts(keep, self.num_frames)
+        if [*counts] != [*trained]:
+            text = '%s was trained to keep %s frames, not %s: expect larger errors'
+            _LOGGER.warning(text, escape(self.name), [*trained], [*counts])
         self.model.test_cfg['keep'] = counts
         counts = ', then '.join(map(str, counts))
         self.name += f' ({counts} of {self.num_frames} frames)'

@@ -5,15 +5,19 @@ legs, arms and head: joints move at a nearly constant velocity, hips and shoulde
 the same way, and swaps are rare.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
 
+from mmhot.errors import escape
 from mmhot.lifting.clip_encoder import interpolate_missing
 from mmhot.skeletons.joints import Skeleton, get_skeleton
 from mmhot.structures.clips import Clip2D, Track2D
+
+_LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,7 @@ class SwapCosts:
     noise: float = 0.006  # standard deviation of a keypoint, person sizes
     acceleration: float = 4.0  # its standard deviation, person sizes / s^2
     missing: float = 0.05  # weight of missing keypoints
+    unrated: float = 0.4  # factor of all weights if a clip has no scores
     chunk: int = 2048  # frames at once, for the memory of long clips
 
 
@@ -95,14 +100,21 @@ class RepairSides:
     def __call__(self, clip: Clip2D) -> Clip2D:
         """Return a new clip, of any skeleton."""
         mirror, tracks = get_skeleton(clip.skeleton).flip_indices, []
+        every = np.concatenate([each.scores.ravel() for each in clip.tracks])
+        is_rated, exchanged = len(np.unique(every[every > 0])) > 1, 0
         for track, rated in zip(clip.tracks, clip.confidences, strict=True):
             seconds = clip.times_of(track.frames)
             points, scores = track.keypoints, track.scores
-            rated = replace(track, scores=rated)
+            factor = 1 if is_rated else self.costs.unrated
+            rated = replace(track, scores=factor * rated)
             swapped = find_swaps(rated, clip.skeleton, seconds, self.costs)
             points = np.where(swapped[..., None], points[:, mirror], points)
             scores = np.where(swapped, scores[:, mirror], scores)
             tracks.append(replace(track, keypoints=points, scores=scores))
+            exchanged += int(swapped.any(1).sum())
+        if exchanged and not is_rated:
+            text = '%s: no scores; left and right are exchanged in %d frames, by motion'
+            _LOGGER.warning(text, escape(clip.source or clip.name), exchanged)
         return replace(clip, tracks=tracks)
 
 
@@ -157,7 +169,7 @@ def _most_probable(
     """Return the most probable states (T,) by a Viterbi search of second order."""
     count = len(states)
     change = costs.change * _change_costs(limbs, states)
-    step = (seconds[-1] - seconds[0]) / (len(seconds) - 1)
+    step = float(np.median(np.diff(seconds)))
     single = costs.swapped * step * (states > 0).sum(-1)
     single = single + _twists(limbs, states, points, costs)
     # by the states of the last two frames; a track that begins swapped has changed, too

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from mmhot.errors import escape
 from mmhot.io.arrays import load_arrays, save_arrays
 from mmhot.io.atomic import CACHE_FOLDER
 from mmhot.structures.people import People
@@ -65,7 +66,8 @@ def cache_path(folder: Path, source: Path, facts: object, suffix: str = '.npz') 
 
     ``facts`` are plain values on which its content depends, besides the input.
     """
-    name = source.resolve().stem.encode()[:_LONGEST_NAME].decode(errors='ignore')
+    name = escape(source.resolve().stem, '_').encode()
+    name = name[:_LONGEST_NAME].decode(errors='ignore')
     files = sorted(source.glob('[!.]*')) if source.is_dir() else [source]
     content = [describe_file(file) for file in files if file.is_file()]
     text = json.dumps([content or [str(source)], facts], sort_keys=True)

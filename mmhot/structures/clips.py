@@ -25,7 +25,9 @@ from mmhot.structures.formats import SAVE, load_function
 from mmhot.structures.lens import Lens
 
 _LOGGER = logging.getLogger(__name__)
-_MAX_FPS = 100_000
+_MIN_FPS, _MAX_FPS = 1e-6, 100_000
+# Seconds between frames, at least.
+_MIN_STEP = 1e-6
 
 
 def clip_name(path: Path) -> str:
@@ -183,10 +185,7 @@ def check_clip(clip: Clip2D) -> Clip2D:
         )
     skeleton = get_skeleton(clip.skeleton)
     width, height = check_image_size((clip.width, clip.height))
-    if not (is_number(clip.fps) and 0 < clip.fps <= _MAX_FPS):
-        raise ArgumentError(
-            '{fps} must be above 0 and at most %s, got %r', _MAX_FPS, clip.fps
-        )
+    _check_rate(clip.fps)
     if not len(clip.tracks):
         raise ValueError('tracks is empty: a clip needs at least one person')
     tracks = [_check_track(track, skeleton) for track in clip.tracks]
@@ -197,7 +196,11 @@ def check_clip(clip: Clip2D) -> Clip2D:
     if times is not None:
         times = to_numbers('times', times).astype(np.float64)
         last = max(track.frames[-1] for track in tracks)
-        if times.ndim != 1 or len(times) <= last or not (np.diff(times) >= 0).all():
+        if (
+            times.ndim != 1
+            or len(times) <= last
+            or not (np.diff(times) >= _MIN_STEP).all()
+        ):
             raise ValueError(
                 'times must be the increasing seconds of all frames, (F,) with F > '
                 f'{last}, got the shape {times.shape}'
@@ -214,6 +217,13 @@ def check_clip(clip: Clip2D) -> Clip2D:
     check_extent(points, width, height)
     numbers = dict(width=width, height=height, fps=float(clip.fps))
     return replace(clip, tracks=tracks, times=times, **numbers)
+
+
+def _check_rate(fps: float) -> None:
+    if not (is_number(fps) and _MIN_FPS <= fps <= _MAX_FPS):
+        raise ArgumentError(
+            '{fps} must be from %g to %d, got %r', _MIN_FPS, _MAX_FPS, fps
+        )
 
 
 def _check_track(track: Track2D, skeleton: Skeleton) -> Track2D:
@@ -447,6 +457,7 @@ class Clip3D:
 
         Root positions, 2D keypoints and expected errors may be NaN, but not infinite.
         """
+        _check_rate(self.fps)
         for name in (*ARRAYS, 'fps', 'focal_length', 'intrinsics'):
             values = getattr(self, name)
             if values is None:

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from mmhot.errors import escape
 from mmhot.frames.sources import FrameSource
 from mmhot.io.atomic import replacing
 from mmhot.io.writers.mannequin import make_mannequin, nearest_bones
@@ -58,15 +59,17 @@ def write_html(
         (folder / name).read_text(encoding='utf-8')
         for name in ('viewer.html', 'viewer.css', 'bundle.js', 'viewer.js')
     )
+    if not len(clip):
+        raise ValueError(f'{escape(path)}: the clip has no poses to show')
     images = _images(clip, footage, progress, html_frames)
     data = json.dumps(_content(clip) | {'images': images}, ensure_ascii=False)
     # escaped, so that no text can end the <script>
-    data, title = data.replace('<', '\\u003c'), html.escape(clip.name)
+    data, title = data.replace('<', '\\u003c'), html.escape(escape(clip.name))
     page = Template(page).substitute(
         title=title, clip=data, style=style, bundle=bundle, script=script
     )
     with replacing(path) as temporary:
-        temporary.write_text(page, encoding='utf-8')
+        temporary.write_text(page, 'utf-8', 'backslashreplace')
 
 
 def _content(clip: Clip3D) -> dict:

@@ -1,5 +1,6 @@
 """Frames of videos and image sequences, and inputs by name."""
 
+import hashlib
 import logging
 import re
 import struct
@@ -12,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from PIL import Image
 from video_files import (
     TURNS,
     forget_rate,
@@ -25,6 +27,7 @@ from mmhot.frames.decoding import FileClock
 from mmhot.frames.inputs import find_inputs, open_inputs
 from mmhot.frames.sources import ImageSequence, VideoFile
 from mmhot.io.images import read_image
+from mmhot.io.readers.frame_numbers import number_frames
 
 
 @pytest.fixture
@@ -87,6 +90,23 @@ def test_unknown_rate_is_measured(tmp_path):
     assert source.fps == pytest.approx(30, rel=0.01)
     read = [frame.time for frame in source]
     assert_allclose(read, np.array(times) / 1000, atol=2e-3)
+
+
+PAUSED = np.arange(40) * 40 + np.where(np.arange(40) < 20, 0, 4000)
+DROPPED = np.sort(np.random.default_rng(0).choice(56, 40, replace=False)) * 40
+
+
+@pytest.mark.parametrize('times', [PAUSED, DROPPED], ids=['paused', 'dropped'])
+@pytest.mark.parametrize('name', ['a.mp4', 'a.mov', 'a.mkv', 'a.webm', 'a.ts', 'a.avi'])
+def test_pauses_and_dropped_frames_do_not_change_the_rate(tmp_path, name, times):
+    images = [gray_image(number) for number in range(40)]
+    codec = {'.webm': 'libvpx', '.avi': 'mpeg4'}.get(Path(name).suffix, 'libx264')
+    video = write_video(tmp_path / name, images, codec=codec, times=times.tolist())
+    source = VideoFile(video)
+    assert source.fps == 25
+    times = times - times[0]
+    read = [frame.time for frame in source]
+    assert_allclose(read, times / 1000, atol=2e-3)
 
 
 def test_stated_rate_stays_exact(tmp_path):
@@ -160,7 +180,7 @@ def test_raw_streams_have_the_rate_that_they_state_or_that_is_given(tmp_path):
         assert_allclose(times, np.arange(10) / rate)
 
 
-def test_videos_end_where_their_size_changes(tmp_path):
+def test_frames_of_another_size_are_scaled_and_padded(tmp_path, caplog):
     parts = [
         write_video(
             tmp_path / f'{size[0]}.h264', [gray_image(n, size) for n in range(6)]
@@ -170,10 +190,55 @@ def test_videos_end_where_their_size_changes(tmp_path):
     joined = tmp_path / 'call.h264'
     joined.write_bytes(b''.join(part.read_bytes() for part in parts))
     source = VideoFile(joined)
-    assert {frame.image.shape for frame in source} == {(48, 64, 3)}
-    assert source.ended == (
-        f'{joined} ends at frame 6: it is 48x64 pixels, those before 64x48'
-    )
+    for _ in range(2):
+        frames = list(source)
+    assert [frame.image.shape for frame in frames] == 12 * [(48, 64, 3)]
+    assert source.ended is None
+    turned = frames[-1].image  # 36x48 pixels
+    assert turned[:, :13].max() < 20 < turned[:, 15:49].min()
+    assert [record.getMessage() for record in caplog.records] == [
+        f'{joined}: frames of 48x64 pixels are scaled and padded to 64x48'
+    ]
+
+
+@pytest.mark.parametrize('name', ['a.mp4', 'a.mkv', 'a.avi'])
+def test_longer_sound_is_no_early_end(tmp_path, name):
+    path = tmp_path / name
+    with av.open(str(path), 'w') as container:
+        video = container.add_stream('mpeg4', rate=25)
+        video.width, video.height, video.pix_fmt = 64, 48, 'yuv420p'
+        sound = container.add_stream('mp2', rate=48000)
+        for number in range(32):
+            frame = av.VideoFrame.from_ndarray(gray_image(number), format='bgr24')
+            container.mux(video.encode(frame))
+        container.mux(video.encode())
+        for number in range(250):
+            silence = np.zeros((1, 2 * 1152), np.int16)
+            frame = av.AudioFrame.from_ndarray(silence, format='s16', layout='stereo')
+            frame.sample_rate, frame.pts = 48000, 1152 * number
+            container.mux(sound.encode(frame))
+        container.mux(sound.encode())
+    source = VideoFile(path)
+    assert (len(list(source)), source.ended) == (32, None)
+
+
+def test_cover_picture_is_not_the_video(tmp_path):
+    path = tmp_path / 'a.mp4'
+    with av.open(str(path), 'w') as container:
+        cover = container.add_stream('mjpeg', rate=25)
+        cover.width, cover.height, cover.pix_fmt = 48, 48, 'yuvj420p'
+        cover.disposition = av.stream.Disposition.attached_pic
+        video = container.add_stream('libx264', rate=25)
+        video.width, video.height, video.pix_fmt = 64, 48, 'yuv420p'
+        picture = av.VideoFrame.from_ndarray(gray_image(size=(48, 48)), format='bgr24')
+        container.mux(cover.encode(picture))
+        container.mux(cover.encode())
+        for number in range(10):
+            frame = av.VideoFrame.from_ndarray(gray_image(number), format='bgr24')
+            container.mux(video.encode(frame))
+        container.mux(video.encode())
+    source = VideoFile(path)
+    assert (len(list(source)), source.fps) == (10, 25)
 
 
 @pytest.mark.parametrize('content', [b'', b'no video at all'])
@@ -210,7 +275,7 @@ def test_folder_of_images_is_one_clip_in_natural_order(folder):
     assert [path.name for path in source.paths] == [f'frame{n}.png' for n in (2, 9, 10)]
     frames = list(source)
     assert_array_equal(frames[1].image, gray_image(9))
-    assert_allclose([frame.time for frame in frames], [0, 0.1, 0.2])
+    assert_allclose([frame.time for frame in frames], [0, 0.7, 0.8])
     assert (source.name, source.num_frames) == (folder.name, 3)
 
 
@@ -252,12 +317,12 @@ def test_videos_have_their_own_rate(video, folder, caplog):
     ]
 
 
-def test_image_of_another_size_ends_the_clip(folder):
+def test_images_of_another_size_are_scaled_and_padded(folder):
     other = cv2.imencode('.png', gray_image(size=(20, 10)))[1].tobytes()
     (folder / 'frame9.png').write_bytes(other)
     (source,) = open_inputs([str(folder)], fps=25)
-    assert len(list(source)) == 1
-    assert 'it is 20x10 pixels' in source.ended
+    assert [frame.image.shape for frame in source] == 3 * [(48, 64, 3)]
+    assert source.ended is None
 
 
 def png_header(width, height):
@@ -285,7 +350,7 @@ def test_unreadable_image_of_a_sequence_loses_no_other(folder, case, caplog):
     (source,) = open_inputs([str(folder)], fps=25)
     frames = list(source)
     assert [frame.index for frame in frames] == [0, 1]
-    assert [frame.time for frame in frames] == [0, 2 / 25]
+    assert [frame.time for frame in frames] == [0, 8 / 25]
     assert (source.ended, source.num_damaged) == (None, 1)
     [record] = caplog.records
     assert f'{paths[1]} {said}' in record.getMessage()
@@ -359,3 +424,80 @@ def test_images_are_turned_by_exif(tmp_path):
     read = read_image(tmp_path / 'a.png')
     assert read.shape == (64, 48, 3)
     assert corners(read) == [False, True, False, False]
+
+
+FRAMES = [1, 2, 3, 7, 8, 12]
+NAMES = {
+    'numbers': 'frame_{n:04d}.png',
+    'no zeros': '{n}.png',
+    'size': '{n:04d}_1920x1080.png',
+    'ids': '{other}_frame_{n}.png',
+    'later ids': 'frame_{n}_id{other}.png',
+    'timestamps': 'frame_{n}_{time}.png',
+    'hash': 'walk_mp4-{n:04d}_jpg.rf.{hash}.png',
+    'hash first': '{hash}-frame_{n:04d}.png',
+}
+
+
+def names_by(form):
+    return [
+        NAMES[form].format(
+            n=n,
+            other=n * 7919 % 101,
+            time=1_700_000_000_000 + 40 * n,
+            hash=hashlib.md5(bytes([n])).hexdigest(),
+        )
+        for n in FRAMES
+    ]
+
+
+@pytest.mark.parametrize('form', NAMES)
+def test_times_of_images_are_those_of_their_names(tmp_path, form, caplog):
+    names = names_by(form)
+    folder = folder_of(tmp_path / 'frames', *names, 'cover.png')
+    (source,) = open_inputs([str(folder)], fps=10)
+    assert [path.name for path in source.paths] == names
+    assert_allclose([x.time for x in source], (np.array(FRAMES) - 1) / 10)
+    [record] = caplog.records
+    assert 'are left out' in record.getMessage()
+    assert 'cover.png' in record.getMessage()
+    numbers = number_frames([{'id': name} for name in names], folder)
+    assert [numbers[name] for name in names] == FRAMES
+
+
+def test_steps_of_numbers_are_one_line(tmp_path, caplog):
+    names = [f'{40 * n:06d}.png' for n in range(5)]
+    folder = folder_of(tmp_path / 'milliseconds', *names)
+    (source,) = open_inputs([str(folder)], fps=25)
+    assert_allclose([x.time for x in source], np.arange(5) / 25)
+    number_frames([{'id': name} for name in names], folder)
+    first, second = (record.getMessage() for record in caplog.records)
+    assert 'in steps of 40' in first
+    assert 'in steps of 40' in second
+
+
+def test_folders_may_have_the_characters_of_globs(tmp_path):
+    folder = folder_of(tmp_path / 'walk [raw]', 'a.png', 'b[1].png')
+    for text in (f'{folder}/*', f'{folder}/*.png', f'{tmp_path}/**/*.png'):
+        assert [source.name for source in open_inputs([text])] == ['a', 'b[1]']
+    assert [x.name for x in open_inputs([str(folder / 'b[1].png')])] == ['b[1]']
+
+
+@pytest.mark.parametrize('suffix', ['webp', 'png', 'tif'])
+def test_images_of_several_pictures_are_one_line(tmp_path, suffix, caplog):
+    path = tmp_path / f'a.{suffix}'
+    first, *others = (Image.fromarray(gray_image(n)) for n in range(3))
+    first.save(path, save_all=True, append_images=others, lossless=True)
+    assert_array_equal(read_image(path), gray_image())
+    [record] = caplog.records
+    assert record.getMessage() == (
+        f'{path} has several pictures: only the first one is read'
+    )
+
+
+@pytest.mark.parametrize('scale', [1, 255])
+def test_float_images_are_read(tmp_path, scale):
+    image = gray_image()[..., 0]
+    floats = image.astype(np.float32) * np.float32(scale / 255)
+    Image.fromarray(floats).save(tmp_path / 'a.tif')
+    assert_array_equal(read_image(tmp_path / 'a.tif'), np.dstack([image] * 3))

@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_allclose
 from rendered_clips import rendered
 
-from mmhot.io.writers.trc import in_y_up
+from mmhot.io.writers.trc import in_y_up, sample_evenly
 from mmhot.lifting.world import place_people, to_world
 from mmhot.skeletons.joint_angles import ANGLES, angle_joints, joint_angles
 from tools.dataset_converters.motion_files import read_c3d
@@ -102,6 +102,18 @@ def test_mot_has_opensims_header_and_all_angles(clip, tmp_path):
     knee = table[:, names.index('knee_angle_r')]
     assert 0 < knee.min() < 25
     assert 40 < knee.max() < 90
+
+
+def test_c3d_of_a_pause_keeps_every_pose_and_none_in_the_pause(clip, tmp_path):
+    time = clip.frame / 25 + np.where(np.arange(len(clip)) < 20, 0, 4)
+    paused = replace(clip, time=time)
+    positions, is_known = sample_evenly(paused, clip.frame[0])
+    rows = np.round((time - time[0]) * 25).astype(int)
+    assert_allclose(positions[rows], clip.places(), atol=1e-6)
+    assert is_known.sum() == len(clip)
+    assert is_known[rows].all()
+    held = positions[rows[19] : rows[20] + 1]
+    assert (np.abs(np.diff(held, axis=0)).max((1, 2)) > 0).sum() == 1
 
 
 def test_table_of_angles_has_every_pose(clip, tmp_path):

@@ -133,9 +133,73 @@ def test_track_ids_of_mmpose_instances_separate_people(tmp_path, key):
     assert [(t.track, t.frames.tolist()) for t in tracks] == [(2, [3, 4]), (8, [3, 4])]
 
 
+LARGE = (1 << 53) + 3
+IDS = {
+    'idx': (3, 5),
+    'idx of a list': ([3.0], [5.0]),
+    'idx of merged boxes': ([3, 17], [5, 9]),
+    'person_id': (0, 1),
+    'tracker_id': ('4', '7'),
+    'obj_id': (1, LARGE),
+    'id': (2, 3),
+    'track_id': (LARGE, LARGE + 1),
+}
+
+
+def people_with(key, ids):
+    """COCO results with two people in each of three frames."""
+    pairs = ((frame, own) for frame in (3, 4, 8) for own in enumerate(ids))
+    poses = walk(1)[0], walk(1, shift=300)[0]
+    return [
+        coco_result(f'{frame}.jpg', poses[number], **{key: value})
+        for frame, (number, value) in pairs
+    ]
+
+
+@pytest.mark.parametrize('case', IDS)
+@pytest.mark.parametrize('form', ['coco', 'mmpose'])
+def test_track_ids_of_other_trackers_are_exact(tmp_path, case, form):
+    key, ids = case.split()[0], IDS[case]
+    document = people_with(key, ids)
+    if form == 'mmpose':
+        document = [
+            {
+                'frame_id': frame,
+                'instances': [
+                    instance(pose, **{key: value})
+                    for pose, value in zip((walk(1)[0], walk(1)[0]), ids, strict=True)
+                ],
+            }
+            for frame in (3, 4, 8)
+        ]
+    tracks = read_keypoints(dump(tmp_path / 'a.json', document), **SIZE).tracks
+    known = [int(x[0] if isinstance(x, list) else x) for x in ids]
+    assert [track.track for track in tracks] == known
+    assert [track.frames.tolist() for track in tracks] == [[3, 4, 8]] * 2
+
+
+def test_numbers_of_boxes_are_no_track_ids(tmp_path):
+    """AlphaPose writes the same ``idx`` for all people if it does not track."""
+    for document in (
+        people_with('idx', ([0.0], [0.0])),
+        [{**x, 'id': row} for row, x in enumerate(people_with('score', (1, 1)))],
+    ):
+        with pytest.raises(ValueError, match='no track IDs'):
+            read_keypoints(dump(tmp_path / 'a.json', document), **SIZE)
+
+
+@pytest.mark.parametrize('value', [1.5, '1.5', 1 << 63, True, [1.5]])
+def test_wrong_track_ids_are_refused(tmp_path, value):
+    document = people_with('track_id', (value, 2))
+    with pytest.raises(ValueError, match="'track_id' of each person must be a whole"):
+        read_keypoints(dump(tmp_path / 'a.json', document), **SIZE)
+
+
 @pytest.mark.parametrize(
     ('ids', 'frames'),
     [
+        ([-20, -19, -17], [0, 1, 3]),
+        (['-20', '-19', '-17'], [0, 1, 3]),
         ([785, 40083, 196141], [0, 1, 2]),  # unrelated numbers: in their order
         ([110, 100, 130], [10, 0, 30]),
         (['31.jpg', '35.jpg', '32.jpg'], [31, 35, 32]),

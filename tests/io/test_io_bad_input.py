@@ -1,7 +1,11 @@
 """Error messages for invalid keypoint files: one line each."""
 
+from dataclasses import replace
+from io import BytesIO
+
 import numpy as np
 import pytest
+import torch
 from clip_files import (
     SIZE,
     SKATER,
@@ -13,8 +17,12 @@ from clip_files import (
     video,
     walk,
 )
+from rendered_clips import rendered
 
+import mmhot
 from mmhot.io.readers.keypoints import read_keypoints
+from mmhot.lifting.world import place_people, to_world
+from mmhot.structures.clips import Clip2D
 
 INFINITE = walk()
 INFINITE[1, 2, 0] = np.inf
@@ -48,7 +56,7 @@ BAD_ARRAYS = {
         {'width': None, 'height': None, 'fps': None},
         'does not state width, height, fps: give image_size and fps',
     ),
-    'fps 0': ({'fps': 0}, 'fps must be above 0'),
+    'fps 0': ({'fps': 0}, 'fps must be from 1e-06'),
     'other size': (
         {'width': 200, 'height': 100},
         'most keypoints lie outside a 200x100',
@@ -78,7 +86,7 @@ BAD_DOCUMENTS = {
     '3D': ([instance(np.ones((17, 3)))], '3D keypoints?'),
     'one score': ([instance(POSE, keypoint_scores=[1.0])], 'must be (1, 17) like'),
     'bad frame': ([{'frame_id': 0.5, 'instances': []}], 'whole numbers, got 0.5'),
-    'bad track ID': ([instance(POSE, track_id='left')], "got ['left']"),
+    'bad track ID': ([instance(POSE, track_id='left')], "got 'left'"),
     'no track IDs': ([instance(POSE)] * 3, '3 people in frame 0 but no track IDs'),
     'pairs': ([{'image_id': 1, 'keypoints': [1, 2, 3, 4]}], 'K triples x, y, score'),
     'only dogs': ([coco_result(5, POSE, category_id=18)], 'holds no people with'),
@@ -143,3 +151,83 @@ def test_bad_arguments_are_named():
     with pytest.raises(ValueError, match="single must be 'largest', got 'tallest'"):
         read_keypoints(SKATER, single='tallest')
     assert_refused(SKATER, 'did you mean coco-17', skeleton='cocoo-17')
+
+
+@pytest.mark.parametrize(
+    'convert',
+    [
+        lambda x: x.requires_grad_(),
+        lambda x: x.bfloat16(),
+        lambda x: x.half(),
+        lambda x: x.bfloat16().requires_grad_(),
+    ],
+)
+def test_tensors_are_arrays(convert):
+    poses = 16 * torch.arange(1, 103.0).reshape(3, 17, 2)
+    scores = torch.full((3, 17), 0.5)
+    clip = Clip2D.from_arrays(convert(poses), (1920, 1080), 25, scores=convert(scores))
+    wanted = convert(poses).detach().float().numpy()
+    np.testing.assert_array_equal(clip.tracks[0].keypoints, wanted)
+    assert set(clip.tracks[0].scores.ravel()) == {0.5}
+
+
+def test_other_objects_than_arrays_are_one_line():
+    for wrong in ([torch.ones(3, requires_grad=True)], BytesIO(b'a'), object()):
+        with pytest.raises(ValueError, match='keypoints must be an array of numbers'):
+            Clip2D.from_arrays(wrong, (1920, 1080), 25)
+    with pytest.raises(ValueError, match='keypoints is an open file: give its path'):
+        mmhot.lift(BytesIO(b'a'), image_size=(1920, 1080), fps=25)
+
+
+TEXTS = [
+    *('npz', 'json', 'csv', 'angles.csv', 'bvh', 'glb', 'trc', 'mot', 'html'),
+]
+
+
+@pytest.fixture(scope='module')
+def lifted():
+    return to_world(place_people(rendered('walk')), static_camera=True).take(range(30))
+
+
+@pytest.mark.parametrize('suffix', TEXTS)
+def test_every_clip_is_written_or_refused_in_one_line(tmp_path, lifted, suffix):
+    """Clips without rows, times without steps, names of any bytes."""
+    path = tmp_path / f'a\udcff\n.{suffix}'
+    equal = np.zeros(len(lifted))
+    for clip in (
+        replace(lifted, name='a\udc80\ud800\x1b[31m\n'),
+        replace(lifted, time=equal),
+        replace(lifted, time=np.arange(len(lifted)) * 5e-324),
+    ):
+        (written,) = clip.save(path)
+        assert written.stat().st_size > 100
+        if suffix not in ('npz', 'glb'):
+            text = written.read_bytes().decode()
+            assert '\x1b' not in text
+    none = lifted.take(np.arange(0))
+    if suffix == 'html':
+        with pytest.raises(ValueError, match='the clip has no poses to show'):
+            none.save(path)
+    else:
+        none.save(path)
+    if suffix in ('npz', 'json'):
+        assert len(mmhot.read_lifted(path)) == 0
+    with pytest.raises(ValueError, match='fps must be from 1e-06 to 100000'):
+        replace(lifted, fps=1e-300).save(path)
+
+
+@pytest.mark.parametrize('suffix', ['npz', 'json'])
+def test_large_track_ids_are_written_and_read(tmp_path, lifted, suffix):
+    large = replace(lifted, track=lifted.track + (1 << 53) + 3)
+    (path,) = large.save(tmp_path / f'a.{suffix}')
+    assert {*mmhot.read_lifted(path).track.tolist()} == {(1 << 53) + 3}
+
+
+def test_times_of_clips_increase():
+    clip = read_keypoints(SKATER)
+    count = clip.num_frames
+    for times in (np.zeros(count), np.arange(count) * 5e-324):
+        with pytest.raises(ValueError, match='times must be the increasing seconds'):
+            mmhot.lift(replace(clip, times=times))
+    with pytest.raises(ValueError, match='fps must be from'):
+        Clip2D.from_arrays(walk(), (1920, 1080), 1e-300)

@@ -163,6 +163,55 @@ def test_people_of_other_tools_are_read(tmp_path, form, monkeypatch):
     assert clip.skeleton == (form if 'openpose' in form else 'coco-17')
 
 
+DIALECTS = {
+    'semicolons': (';', ',', 'utf-8-sig', ''),
+    'tabs': ('\t', ',', 'utf-16', ''),
+    'named': (';', '.', 'utf-8', 'sep=;\r\n'),
+    'decimal commas': (',', ',', 'utf-8', ''),
+}
+
+
+@pytest.mark.parametrize('dialect', DIALECTS)
+@pytest.mark.parametrize('labels', [False, True])
+def test_spreadsheets_are_read(tmp_path, dialect, labels):
+    separator, point, encoding, before = DIALECTS[dialect]
+    source = deeplabcut(tmp_path / 'a.csv', POSES, labels, individuals='ab')
+    with source.open(newline='') as file:
+        lines = [
+            [cell.replace('.', point) if n > 2 else cell for n, cell in enumerate(line)]
+            for line in csv.reader(file)
+        ]
+    path = tmp_path / 'b.csv'
+    with path.open('w', newline='', encoding=encoding) as file:
+        file.write(before)
+        csv.writer(file, delimiter=separator).writerows(lines)
+    wanted, found = (read_keypoints(x, **SIZE).tracks for x in (source, path))
+    for mine, other in zip(found, wanted, strict=True):
+        np.testing.assert_array_equal(mine.frames, other.frames)
+        np.testing.assert_array_equal(mine.keypoints, other.keypoints)
+
+
+def test_bodyparts_of_individuals_are_taken_by_name(tmp_path):
+    source = deeplabcut(tmp_path / 'a.csv', POSES, individuals='ab')
+    with source.open(newline='') as file:
+        table = np.array([*csv.reader(file)], object)
+    size = 3 * len(SPELLED)
+    blocks = np.split(table[:, 1 + size : 1 + 2 * size], len(SPELLED), axis=1)
+    kept = [*blocks[:3], *blocks[4:]][::-1]  # another order, and one is missing
+    kept = [block[:, [1, 2, 0]] for block in kept]
+    table = np.hstack([table[:, : 1 + size], *kept, table[:, 1 + 2 * size :]])
+    with source.open('w', newline='') as file:
+        csv.writer(file).writerows(table)
+    first, second = read_keypoints(source, **SIZE).tracks
+    there = np.isfinite(POSES[1]).all((1, 2))
+    np.testing.assert_allclose(first.keypoints, POSES[0], rtol=1e-6)
+    lost = len(SPELLED) - 1 - 3
+    assert np.isnan(second.keypoints[:, lost]).all()
+    known = np.delete(np.arange(17), lost)
+    wanted = POSES[1][there][:, known]
+    np.testing.assert_allclose(second.keypoints[:, known], wanted, rtol=1e-6)
+
+
 def test_predictions_are_lifted_like_their_array():
     with np.load(DATA / 'demo_2d_coco17.npz') as rows:
         poses = np.stack([rows['keypoints'][rows['track'] == 0]])

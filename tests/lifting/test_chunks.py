@@ -142,13 +142,15 @@ def test_batch_size_is_what_caches_hold(tmp_path):
     assert Lifter(LIVE_LIFTER).batch_size == 64
 
 
-def test_keep_counts_can_change_after_training_and_are_in_the_name(tmp_path):
+def test_keep_counts_can_change_after_training_and_are_in_the_name(tmp_path, caplog):
     recoverer = dict(type='AttentionRecoverer')
     checkpoint = checkpoint_of(tmp_path / 'a.pth', recoverer)
     lifter = Lifter(checkpoint=checkpoint)
     nine = lifter(wiggling_clip(30))
     assert nine.model == 'a (9 of 27 frames)'
+    assert not caplog.records
     five = Lifter(checkpoint=checkpoint, keep=5)(wiggling_clip(30))
+    assert 'a was trained to keep [9] frames, not [5]' in caplog.text
     assert five.model == 'a (5 of 27 frames)'
     assert np.abs(five.keypoints_3d - nine.keypoints_3d).max() > 1e-5
     with pytest.raises(ValueError, match='keep must be from 1 to 27, got 28'):

@@ -1,7 +1,10 @@
 """Left/right swaps are undone, and nothing else changes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from clip_files import SKATER
 from mocap import CAMERAS, JUMP, KICK, joints_of
 from rendered_clips import DATA
 
@@ -145,3 +148,20 @@ def test_twisted_hips_are_not_swapped_however_long_they_are_held(count):
         np.repeat(track.scores[:1], count, 0),
     )
     assert not find_swaps(held, clip.skeleton, held.frames / 50).any()
+
+
+def test_clips_without_scores_are_trusted_less(caplog):
+    clip = mmhot.read_keypoints(SKATER)
+    track = clip.tracks[0]
+    clip.tracks = [replace(track, scores=(track.scores > 0).astype(np.float32))]
+    own = RepairSides()(clip).tracks[0]
+    known = np.isfinite(track.keypoints)
+    changed = ((own.keypoints != track.keypoints) & known).any((1, 2)).sum()
+    assert 0 < changed < 6
+    assert f'left and right are exchanged in {changed} frames' in caplog.text
+    wrong, _ = swap(rendered_clip(), PARTS['legs'], slice(60, 69))
+    for factor in (1, 0.3):  # any equal scores
+        scores = np.full_like(wrong.tracks[0].scores, factor)
+        wrong.tracks = [replace(wrong.tracks[0], scores=scores)]
+        true = rendered_clip().tracks[0].keypoints
+        np.testing.assert_array_equal(RepairSides()(wrong).tracks[0].keypoints, true)

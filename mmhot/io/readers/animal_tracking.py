@@ -1,6 +1,8 @@
 """Readers of DeepLabCut's ``.csv`` and of SLEAP's analysis files (HDF5)."""
 
+import codecs
 import csv
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +13,41 @@ from mmhot.io.readers.frame_numbers import number_frames
 from mmhot.io.readers.npz import check_count
 from mmhot.io.readers.rows import Rows, rows_of_tracks
 
-# First bytes of the files.
-DEEPLABCUT, HDF5 = b'scorer,', b'\x89HDF'
+HDF5 = b'\x89HDF'
+"""First bytes of the files."""
+# First cell of DeepLabCut's files; spreadsheets may quote it and name the separator.
+_FIRST = re.compile(
+    r'\s*(?:"?sep=(?P<named>[,;\t|])"?\s+)?"?scorer"?(?P<found>[,;\t|])'
+)
 _HEADER = ('scorer', 'individuals', 'bodyparts', 'coords')
 _ARRAYS = {'tracks', 'node_names', 'point_scores'}
+_MISSING = -1
+_LACKS = 'lacks rows, or x, y and likelihood of each joint'
 _AXES = ['x', 'y', 'likelihood']
+
+
+def is_deeplabcut(start: bytes) -> bool:
+    """Return whether a file begins like DeepLabCut's ``.csv``, of any separator."""
+    return _FIRST.match(_decode(start)) is not None
+
+
+def _decode(data: bytes) -> str:
+    """Decode text as spreadsheets encode it."""
+    is_wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    text = data[: len(data) & ~1].decode('utf-16', 'replace') if is_wide else None
+    return text or data.removeprefix(codecs.BOM_UTF8).decode('utf-8', 'replace')
 
 
 def read_deeplabcut(path: Path) -> Rows:
     """Read one or several individuals, from predictions or from labels."""
-    text = read_limited(path, MAX_JSON).decode('utf-8-sig')
-    lines = [line for line in csv.reader(text.splitlines()) if line]
+    text = _decode(read_limited(path, MAX_JSON))
+    first = _FIRST.match(text)
+    text = text[first.end('named') if first['named'] else 0 :]
+    lines = [
+        line
+        for line in csv.reader(text.splitlines(), delimiter=first['found'])
+        if any(line[1:])
+    ]
     header = {line[0]: line for line in lines[:4] if line[0] in _HEADER}
     lines = lines[len(header) :]
     names = header.get('individuals', header['scorer'])
@@ -30,18 +56,31 @@ def read_deeplabcut(path: Path) -> Rows:
         if axis in _AXES:
             joints = people.setdefault(names[column], {})
             joints.setdefault(header['bodyparts'][column], []).append(column)
-    joints = next(iter(people.values()), {})
     # others are landmarks of the place
-    same = [own for own in people.values() if own.keys() == joints.keys()]
-    columns = [[*own.values()] for own in same]
-    axes = [header['coords'][n] for n in sum(columns[0] if columns else [], [])]
-    size = 3 if 'likelihood' in axes else 2
-    if not (lines and axes) or axes != len(joints) * _AXES[:size]:
-        raise ValueError('lacks rows, or x, y and likelihood of each joint')
+    known = next(iter(people.values()), {})
+    people = {name: own for name, own in people.items() if own.keys() & known.keys()}
+    joints = [*dict.fromkeys(joint for own in people.values() for joint in own)]
+    size = 3 if 'likelihood' in header['coords'] else 2
+    wanted = [*range(size)]
+    for own in people.values():
+        for joint, columns in own.items():
+            axes = {_AXES.index(header['coords'][n]): n for n in columns}
+            if sorted(axes) != wanted or len(columns) != size:
+                raise ValueError(_LACKS)
+            own[joint] = [axes[n] for n in wanted]
+    if not (lines and joints):
+        raise ValueError(_LACKS)
+    missing = size * [_MISSING]
+    columns = [[own.get(joint, missing) for joint in joints] for own in people.values()]
     # labels have the path of an image in several columns
-    images = [line[min(columns[0][0]) - 1] for line in lines]
+    first = min(header['coords'].index(axis) for axis in _AXES[:2])
+    images = [line[first - 1] for line in lines]
     frames = number_frames([{'id': image} for image in images], path)
-    cells = [[line[n] or 'nan' for n in np.ravel(columns)] for line in lines]
+    # a decimal comma; an absent column is the last, empty one
+    cells = [
+        [line[n].replace(',', '.') or 'nan' for n in np.ravel(columns)]
+        for line in ([*line, ''] for line in lines)
+    ]
     values = as_numbers(cells, 'cells').reshape(len(lines), *np.shape(columns))
     return rows_of_tracks(
         values.swapaxes(0, 1), np.array([frames[image] for image in images]), joints

@@ -41,6 +41,8 @@ def read_coco(document: list | dict, path: Path) -> Rows:
     people = _people(document['annotations'], wanted, path)
     # others have a box only
     people = [x for x in people if x.get('keypoints') and x.get('num_keypoints') != 0]
+    # of annotations, `id` is their own number
+    people = [{k: v for k, v in x.items() if k != 'id'} for x in people]
     rows = _stack(people, images, path)
     # 0 is not labeled, 1 is labeled but occluded, 2 is visible
     rows.scores = np.minimum(rows.scores, 1)
@@ -67,9 +69,11 @@ def _people(items: list[dict], categories: set[int], path: Path) -> list[dict]:
 
 
 def _image_id(value: object) -> int | str:
-    """Return a number, also of text, or a file name."""
-    text = str(value).strip()
-    return int(text) if text.isdecimal() else text
+    """Return a whole number, also of text, or a file name."""
+    if isinstance(value, float) and not value.is_integer():
+        raise ValueError(f'image IDs must be whole numbers or names, got {value}')
+    text = str(int(value) if isinstance(value, float) else value).strip()
+    return int(text) if re.fullmatch(r'-?[0-9]+', text) else text
 
 
 def _stack(people: list[dict], images: list[dict], path: Path) -> Rows:
@@ -83,7 +87,8 @@ def _stack(people: list[dict], images: list[dict], path: Path) -> Rows:
         boxes[:, 2:] += boxes[:, :2]
     frames = number_frames([{**x, 'id': _image_id(x['id'])} for x in images], path)
     numbers = np.array([frames[_image_id(person['image_id'])] for person in people])
-    tracks = stack_tracks(people)
+    tracks = stack_tracks(people, numbers)
     if tracks is None:  # CVAT's
-        tracks = stack_tracks([person.get('attributes') or {} for person in people])
+        attributes = [person.get('attributes') or {} for person in people]
+        tracks = stack_tracks(attributes, numbers)
     return Rows(values[..., :2], values[..., 2], numbers, tracks, boxes)

@@ -12,6 +12,10 @@ _LOGGER = logging.getLogger(__name__)
 LARGEST_FRAME = 10_000_000
 # The last number of a name, before its extension; int64 holds 18 digits.
 _NUMBERED = re.compile(r'(.*?)(\d{1,18})(\D*?)(\.[a-zA-Z]\w*)?', re.DOTALL)
+_EXTENSION = re.compile(r'\.[a-zA-Z]\w{0,4}$')
+_FIELD = re.compile(r'([0-9a-zA-Z]+)')
+_UUID = re.compile(r'[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}', re.IGNORECASE)
+_HASH = re.compile(r'[0-9a-f]{7,}', re.IGNORECASE)
 # Numbers further apart in the median are of separate images, not of frames; one larger
 # gap is between two videos.
 _MEDIAN_GAP, _LARGEST_GAP = 1000, 100_000
@@ -66,6 +70,13 @@ def number_frames(
         if np.ptp(other - numbers):
             message = '%s: %s and %s number the frames differently; %s is used'
             _LOGGER.warning(message, path, used, key, used)
+    step = np.gcd.reduce(np.diff(np.unique(numbers)))
+    if step > 1:
+        _LOGGER.warning(
+            '%s: %s numbers the frames in steps of %d: those between are missing; '
+            'divide the numbers if they are milliseconds',
+            *(path, used, step),
+        )
     return dict(zip(ids, numbers.tolist(), strict=True))
 
 
@@ -73,6 +84,13 @@ def natural_key(name: str) -> list[tuple[int, str]]:
     """Sort key by which ``img10`` follows ``img9``."""
     parts = re.split(r'(\d+)', name)
     return [(int(p[:300]), '') if p.isdecimal() else (-1, p) for p in parts]
+
+
+def name_form(name: str) -> str:
+    """Return a name with the same sign for all numbers and hashes."""
+    fields = _FIELD.split(_UUID.sub('0', name))
+    fields = ['0' if _HASH.fullmatch(x) and re.search(r'\d', x) else x for x in fields]
+    return re.sub(r'\d+', '0', ''.join(fields))
 
 
 def read_numbers(values: list[object], key: str) -> np.ndarray | None:
@@ -85,14 +103,20 @@ def read_numbers(values: list[object], key: str) -> np.ndarray | None:
         isinstance(x, bool) or not isinstance(x, int | str) for x in values
     ):
         return None
-    matches = [_NUMBERED.fullmatch(str(value)) for value in values]
-    if not all(matches):
-        return None
-    names = {(match[1], match[3]) for match in matches}
+    if all(isinstance(x, int) for x in values):
+        names, numbers = {''}, values
+        if max(map(abs, values)) >= 10**18:
+            return None
+    else:
+        matches = [_NUMBERED.fullmatch(name) for name in _counting([*map(str, values)])]
+        if not all(matches):
+            return None
+        names = {(match[1], match[3]) for match in matches}
+        numbers = [int(match[2]) for match in matches]
     if len(names) > len(set(values)) / 2 and len(names) > 1:
         return None  # names of single images
     _check_videos({'#'.join(name) for name in names})
-    numbers = np.array([int(match[2]) for match in matches])
+    numbers = np.array(numbers)
     known = np.unique(numbers)
     steps = np.diff(known)
     if len(steps) and np.median(steps) > _MEDIAN_GAP:
@@ -104,7 +128,51 @@ def read_numbers(values: list[object], key: str) -> np.ndarray | None:
             'give one file for each'
         )
     is_id = key == 'id' and all(isinstance(value, int) for value in values)
-    return numbers - known[0] if is_id or known[-1] > LARGEST_FRAME else numbers
+    is_relative = is_id or known[0] < 0 or known[-1] > LARGEST_FRAME
+    return numbers - known[0] if is_relative else numbers
+
+
+def _counting(names: list[str]) -> list[str]:
+    """Return names of which the last number is the one that counts the frames.
+
+    It differs in all names and has the smallest range. Hashes are no numbers.
+    """
+    names = _without_hashes(names)
+    parts = [re.split(r'(\d+)', name) for name in names]
+    if len({len(part) for part in parts}) > 1:
+        return names
+    count = len(set(names))
+    columns = {}
+    for column in range(1, len(parts[0]), 2):
+        values = {int(part[column][:18]) for part in parts}
+        if len(values) == count > 2:
+            columns[column] = max(values) - min(values)
+    if not columns:
+        return names
+    chosen = min(reversed(columns), key=columns.__getitem__)
+    # others that differ in all names, or come later, are of no video
+    for part in parts:
+        for column in range(1, len(part), 2):
+            if column > chosen or column in columns and column != chosen:
+                part[column] = ''
+    return [''.join(part) for part in parts]
+
+
+def _without_hashes(names: list[str]) -> list[str]:
+    """Remove extensions, and fields that are hexadecimal in all names, not decimal."""
+    fields = [_FIELD.split(_UUID.sub('', _EXTENSION.sub('', name))) for name in names]
+    if len({len(field) for field in fields}) > 1:
+        return names
+    for column in range(1, len(fields[0]), 2):
+        values = [field[column] for field in fields]
+        if (
+            len({*map(len, values)}) == 1
+            and all(map(_HASH.fullmatch, values))
+            and not all(map(str.isdecimal, values))
+        ):
+            for field in fields:
+                field[column] = ''
+    return [''.join(field) for field in fields]
 
 
 def _check_videos(names: set[str]) -> None:

@@ -16,8 +16,8 @@ from mmhot.errors import ArgumentError, naming
 from mmhot.geometry.keypoint_arrays import mark_missing, whole_numbers
 from mmhot.io.arrays import SIGNATURES, load_json
 from mmhot.io.readers.animal_tracking import (
-    DEEPLABCUT,
     HDF5,
+    is_deeplabcut,
     read_deeplabcut,
     read_sleap,
 )
@@ -41,7 +41,6 @@ _LOGGER = logging.getLogger(__name__)
 _READERS = {
     **dict.fromkeys(SIGNATURES, read_npz),
     HDF5: read_sleap,
-    DEEPLABCUT: read_deeplabcut,
 }
 SUFFIXES = ('.npz', '.json', '.csv', '.h5', '.hdf5')
 """Usual suffixes of the files; others are recognized by their content."""
@@ -111,12 +110,13 @@ def has_keypoints(path: Path) -> bool:
     if path.suffix.lower() in SUFFIXES:
         return True
     start = _start_of(path) if path.is_file() else b''
-    return start.startswith(tuple(_READERS)) or _starts_json(start)
+    is_known = start.startswith(tuple(_READERS)) or _starts_json(start)
+    return is_known or is_deeplabcut(start)
 
 
 def _start_of(path: Path) -> bytes:
     with path.open('rb') as file:
-        return file.read(64).removeprefix(b'\xef\xbb\xbf')
+        return file.read(256).removeprefix(b'\xef\xbb\xbf')
 
 
 def _starts_json(start: bytes) -> bool:
@@ -131,6 +131,8 @@ def _read_rows(path: Path) -> Rows:
     for signature, read in _READERS.items():
         if start.startswith(signature):
             return read(path)
+    if is_deeplabcut(start):
+        return read_deeplabcut(path)
     if not start.strip():
         raise ValueError('is empty')
     if not _starts_json(start):

@@ -2,8 +2,8 @@
 
 Inferencers write one file per video, a list of ``{frame_id, instances}``, or one file
 per image, a list of instances. Demo scripts wrap either as ``{meta_info,
-instance_info}``. MMPose writes no track IDs; ``track_id`` or ``instance_id`` of an
-instance is read if other programs add it. OpenPose's files are read in the same way.
+instance_info}``. MMPose writes no track IDs; those that other programs add to
+instances are read. OpenPose's files are read in the same way.
 """
 
 from pathlib import Path
@@ -88,7 +88,7 @@ def gather(frames: list[int], images: list[list[dict]], header: dict) -> Rows:
         keypoints,
         stack(people, 'keypoint_scores', [1.0] * keypoints.shape[1]),
         numbers,
-        stack_tracks(people),
+        stack_tracks(people, numbers),
         stack_boxes(people),
         **{key: as_single(header, key) for key in ('width', 'height', 'fps')},
         skeleton=header.get('skeleton'),

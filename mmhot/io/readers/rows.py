@@ -1,11 +1,17 @@
 """Keypoints as a file states them, and arrays of its lists of people."""
 
+import reprlib
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from mmhot.io.arrays import as_numbers
+
+# Keys of track IDs: of MMPose and this package, and of others such as AlphaPose.
+_SURE_KEYS = ('track_id', 'instance_id')
+_TRACK_KEYS = (*_SURE_KEYS, 'person_id', 'tracker_id', 'obj_id', 'idx', 'id')
 
 
 @dataclass
@@ -72,10 +78,44 @@ def stack_boxes(people: list[dict]) -> np.ndarray | None:
     return None if boxes is None else boxes.reshape(len(people), -1)[:, :4]
 
 
-def stack_tracks(people: list[dict]) -> np.ndarray | None:
-    """Stack the track IDs of all people, (N,); None if no person has one."""
-    values = stack(people, 'track_id')
-    return stack(people, 'instance_id') if values is None else values
+def stack_tracks(people: list[dict], frames: np.ndarray) -> np.ndarray | None:
+    """Stack the track IDs of all people, (N,) int64; None if they have none.
+
+    Other keys than those of MMPose may number boxes instead: an ID that occurs twice in
+    a frame is none, nor are all ``id`` if none occurs in two frames.
+    """
+    for key in _TRACK_KEYS:
+        given, is_weak = [person.get(key) for person in people], key not in _SURE_KEYS
+        if all(x is None for x in given) or (is_weak and not all(map(_is_id, given))):
+            continue
+        values = [_track_id(value, key) for value in given]
+        pairs = len({*zip(values, frames.tolist(), strict=True)})
+        if is_weak and (pairs < len(people) or {*values} == {-1}):
+            continue
+        if key == 'id' and len({*values}) == len(values):
+            continue
+        return np.array(values, np.int64)
+    return None
+
+
+def _is_id(value: object) -> bool:
+    """Return whether a value is a number, also of text or within a list."""
+    if isinstance(value, list):
+        return bool(value)
+    return isinstance(value, int | float) or str(value).strip().isdecimal()
+
+
+def _track_id(value: object, key: str) -> int:
+    """Convert an ID, also of text or within lists, of which the first one is taken."""
+    while isinstance(value, list | tuple | np.ndarray) and len(value):
+        value = value[0]
+    with suppress(TypeError, ValueError, OverflowError):
+        number = int(value)
+        is_whole = isinstance(value, str) or number == value
+        if is_whole and not isinstance(value, bool) and abs(number) < 1 << 63:
+            return number
+    text = 'of each person must be a whole number of 64 bits'
+    raise ValueError(f"'{key}' {text}, got {reprlib.repr(value)}")
 
 
 def largest_person(rows: Rows) -> Rows:

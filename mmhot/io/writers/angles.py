@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mmhot.errors import escape
 from mmhot.io.atomic import replacing_text
 from mmhot.io.writers.csv import write_rows
 from mmhot.io.writers.trc import fill_frames, in_y_up
@@ -39,7 +40,7 @@ def write_mot(clip: Clip3D, path: str | Path) -> None:
     root = positions[:, clip.joint_names.index('root')]
     seconds = clip.seconds(frames)
     table = np.column_stack([seconds, angles[:, :3], root, angles[:, 3:]])
-    name = Path(path).stem.replace('\n', ' ')
+    name = escape(Path(path).stem)
     header = _HEADER.format(name=name, rows=len(table), columns=len(columns))
     with replacing_text(path) as file:
         file.write(header + '\t'.join(columns) + '\n')

@@ -20,7 +20,7 @@ def json_lines(path: Path) -> Iterator[Callable[[dict], None]]:
 
         def write(document: dict) -> None:
             with _naming_errors(path):
-                file.write(f'{to_json(document)}\n'.encode())
+                file.write(f'{to_json(document)}\n'.encode('utf-8', 'backslashreplace'))
 
         yield write
 

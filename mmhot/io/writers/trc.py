@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mmhot.errors import escape
 from mmhot.geometry.windows import resample
 from mmhot.io.atomic import replacing_text
 from mmhot.structures.clips import Clip3D
@@ -12,6 +13,8 @@ from mmhot.structures.clips import Clip3D
 # Frames from the nearest pose up to which gaps are filled, and the most frames, as
 # many, that timestamps with gaps add to a constant rate.
 _REACH = 25_000
+# Seconds and usual steps between frames from which a recording has paused.
+_PAUSE, _PAUSE_STEPS = 1.0, 3
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -35,7 +38,7 @@ def write_person(clip: Clip3D, path: str | Path) -> None:
         'OrigNumFrames': num_frames,
     }
     lines = [
-        f'PathFileType\t4\t(X/Y/Z)\t{Path(path).name}',
+        f'PathFileType\t4\t(X/Y/Z)\t{escape(Path(path).name)}',
         '\t'.join(header),
         '\t'.join(map(str, header.values())),
         '\t'.join(['Frame#', 'Time', *(f'{x}\t\t' for x in clip.joint_names)]).rstrip(),
@@ -77,6 +80,8 @@ def fill_frames(person: Clip3D, first: int) -> tuple[np.ndarray, np.ndarray]:
 def sample_evenly(person: Clip3D, first: int) -> tuple[np.ndarray, np.ndarray]:
     """Interpolate poses at the constant rate ``fps``; gaps repeat the nearest pose.
 
+    A pause of the recording is a gap.
+
     Returns:
         tuple[np.ndarray, np.ndarray]: Joint positions (T, K, 3) float64 in the axes of
         the clip, and whether frames are of a pose, not of a gap, (T,).
@@ -93,4 +98,9 @@ def sample_evenly(person: Clip3D, first: int) -> tuple[np.ndarray, np.ndarray]:
     count = round(seconds[-1] * fps) + 1
     wanted = np.minimum(np.arange(count) / fps, seconds[-1])
     index = np.interp(wanted, seconds, np.arange(len(frames)))
-    return resample(positions, index), is_known[np.floor(index + 0.5).astype(int)]
+    nearest = np.floor(index + 0.5).astype(int)
+    pauses = steps > max(_PAUSE, _PAUSE_STEPS / fps)
+    is_paused = np.r_[pauses, False][np.floor(index).astype(int)]
+    index = np.where(is_paused, nearest, index)
+    is_near = ~is_paused | (np.abs(seconds[nearest] - wanted) < 0.5 / fps)
+    return resample(positions, index), is_known[nearest] & is_near
