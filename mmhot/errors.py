@@ -160,7 +160,8 @@ def require_choice(name: str, given: object, known: Iterable[object]) -> None:
     if given not in known:
         listed = [str(each) for each in known]
         text = f'{{{name}}} must be one of %s, got %r%s'
-        raise ArgumentError(text, ', '.join(listed), given, did_you_mean(given, listed))
+        hint = did_you_mean(str(given), listed)
+        raise ArgumentError(text, ', '.join(listed), given, hint)
 
 
 def hint_at_names(given: str, known: Iterable[str], title: str = 'known') -> str:

@@ -139,14 +139,14 @@ def takes(options: type[Options]) -> Callable[[Function], Function]:
     def show(function: Function) -> Function:
         plain = signature(function)
         given = [x for x in plain.parameters.values() if x.kind is not x.VAR_KEYWORD]
-        lines = [getdoc(function), '', 'Options:']
+        lines = [getdoc(function) or '', '', 'Options:']
         for each in fields(options):
             known = dict(default=each.default, annotation=each.type)
             given.append(Parameter(each.name, Parameter.KEYWORD_ONLY, **known))
             text = each.metadata['argument'].help  # names options of the command line
             text = re.sub(r'--[a-z\d-]+', lambda x: x[0][2:].replace('-', '_'), text)
             lines.append(f'    {each.name}: {text}')
-        function.__signature__ = plain.replace(parameters=given)
+        vars(function)['__signature__'] = plain.replace(parameters=given)
         function.__doc__ = '\n'.join([*lines, ''])
         return function
 

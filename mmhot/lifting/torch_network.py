@@ -78,8 +78,8 @@ class TorchNetwork:
         keep = self.model.test_cfg.get('keep') if keep is None else keep
         counts = backbone.hourglass.keep_counts(keep, self.num_frames)
         self.model.test_cfg['keep'] = counts
-        counts = ', then '.join(map(str, counts))
-        self.name += f' ({counts} of {self.num_frames} frames)'
+        listed = ', then '.join(map(str, counts))
+        self.name += f' ({listed} of {self.num_frames} frames)'
 
     @torch.inference_mode()
     def __call__(

@@ -95,10 +95,10 @@ class RepairSides:
     def __call__(self, clip: Clip2D) -> Clip2D:
         """Return a new clip, of any skeleton."""
         mirror, tracks = get_skeleton(clip.skeleton).flip_indices, []
-        for track, rated in zip(clip.tracks, clip.confidences, strict=True):
+        for track, confidence in zip(clip.tracks, clip.confidences, strict=True):
             seconds = clip.times_of(track.frames)
             points, scores = track.keypoints, track.scores
-            rated = replace(track, scores=rated)
+            rated = replace(track, scores=confidence)
             swapped = find_swaps(rated, clip.skeleton, seconds, self.costs)
             points = np.where(swapped[..., None], points[:, mirror], points)
             scores = np.where(swapped, scores[:, mirror], scores)

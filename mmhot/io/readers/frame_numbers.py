@@ -4,6 +4,7 @@ import logging
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +20,7 @@ _VIDEO_KEYS = ('video_id', 'vid_id')
 
 
 def number_frames(
-    images: Sequence[Mapping[str, object]], path: Path
+    images: Sequence[Mapping[str, Any]], path: Path
 ) -> dict[int | str, int]:
     """Number the frames of one video; order and gaps of the images are kept.
 
@@ -85,8 +86,8 @@ def read_numbers(values: list[object], key: str) -> np.ndarray | None:
         isinstance(x, bool) or not isinstance(x, int | str) for x in values
     ):
         return None
-    matches = [_NUMBERED.fullmatch(str(value)) for value in values]
-    if not all(matches):
+    matches = [x for value in values if (x := _NUMBERED.fullmatch(str(value)))]
+    if len(matches) < len(values):
         return None
     names = {(match[1], match[3]) for match in matches}
     if len(names) > len(set(values)) / 2 and len(names) > 1:
