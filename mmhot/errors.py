@@ -1,9 +1,10 @@
 """Errors of users in one line: names of files, hints at names, explanations."""
 
+import logging
 import os
 import re
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
@@ -153,6 +154,18 @@ def did_you_mean(given: str, known: Iterable[str]) -> str:
     """Return a hint in parentheses at the most similar name; empty if none is."""
     near = get_close_matches(str(given)[:_MAX_NAME], list(known), n=1, cutoff=0.5)
     return f' (did you mean {near[0]}?)' if near else ''
+
+
+class WarningHandler(logging.Handler):
+    """Log handler that passes the text of warnings and errors to a function."""
+
+    def __init__(self, show: Callable[[str], object]) -> None:
+        super().__init__(logging.WARNING)
+        self._show = show
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Pass a message."""
+        self._show(record.getMessage())
 
 
 def require_choice(name: str, given: object, known: Iterable[object]) -> None:

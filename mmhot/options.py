@@ -88,7 +88,6 @@ class Options:
     None stands for the default. Numbers and choices may be given as text.
 
     Attributes:
-        files (list[Path]): Existing files that the values name.
         title (str): Section of the command line's help for the fields of a class.
 
     Raises:
@@ -109,7 +108,12 @@ class Options:
             if value is not None:
                 value = each.metadata['argument'].check(each.name, kind_of(each), value)
             object.__setattr__(self, each.name, value)
-        object.__setattr__(self, 'files', files)
+        object.__setattr__(self, '_files', files)
+
+    @property
+    def files(self) -> list[Path]:
+        """Existing files that the values name."""
+        return vars(self)['_files']
 
     def is_given(self, name: str) -> bool:
         """Return whether there is a field of a name, and it is not the default."""
