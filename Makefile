@@ -28,7 +28,7 @@ help:
 	@echo 'make test-all  run all tests'
 	@echo 'make test-compiled  compile MMCV and compare its operators with ours'
 	@echo 'make test-hostile  run mmhot on damaged, huge and deceptive inputs'
-	@echo 'make lint      check style and search for duplicated code'
+	@echo 'make lint      check style and types, search for duplicated code'
 	@echo 'make audit     compare the locked versions with known vulnerabilities'
 	@echo 'make docs      build the documentation site into site/'
 	@echo 'make lock      update the versions in requirements/*.txt'
@@ -69,6 +69,7 @@ test-compiled: | $(UV)
 lint: setup
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m mypy
 	$(BIN)/python -m pylint --disable=all --enable=duplicate-code \
 		--min-similarity-lines=8 mmhot
 
@@ -140,5 +141,5 @@ dist: | $(UV)
 	$(UV) tool run --quiet twine check --strict dist/*
 
 clean:
-	rm -rf .venv .venv-docs .uv site build dist *.egg-info outputs/demo .pytest_cache .ruff_cache
+	rm -rf .venv .venv-docs .uv site build dist *.egg-info outputs/demo .mypy_cache .pytest_cache .ruff_cache
 	find mmhot tests tools configs projects -name __pycache__ -prune -exec rm -rf {} +

@@ -1,9 +1,10 @@
 """Errors of users in one line: names of files, hints at names, explanations."""
 
+import logging
 import os
 import re
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
@@ -156,12 +157,25 @@ def did_you_mean(given: str, known: Iterable[str]) -> str:
     return f' (did you mean {near[0]}?)' if near else ''
 
 
+class WarningHandler(logging.Handler):
+    """Log handler that passes the text of warnings and errors to a function."""
+
+    def __init__(self, show: Callable[[str], object]) -> None:
+        super().__init__(logging.WARNING)
+        self._show = show
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Pass a message."""
+        self._show(record.getMessage())
+
+
 def require_choice(name: str, given: object, known: Iterable[object]) -> None:
     """Raise ArgumentError if an argument is none of the known values."""
     if given not in known:
         listed = [str(each) for each in known]
         text = f'{{{name}}} must be one of %s, got %r%s'
-        raise ArgumentError(text, ', '.join(listed), given, did_you_mean(given, listed))
+        hint = did_you_mean(str(given), listed)
+        raise ArgumentError(text, ', '.join(listed), given, hint)
 
 
 def hint_at_names(given: str, known: Iterable[str], title: str = 'known') -> str:

@@ -88,7 +88,6 @@ class Options:
     None stands for the default. Numbers and choices may be given as text.
 
     Attributes:
-        files (list[Path]): Existing files that the values name.
         title (str): Section of the command line's help for the fields of a class.
 
     Raises:
@@ -109,7 +108,12 @@ class Options:
             if value is not None:
                 value = each.metadata['argument'].check(each.name, kind_of(each), value)
             object.__setattr__(self, each.name, value)
-        object.__setattr__(self, 'files', files)
+        object.__setattr__(self, '_files', files)
+
+    @property
+    def files(self) -> list[Path]:
+        """Existing files that the values name."""
+        return vars(self)['_files']
 
     def is_given(self, name: str) -> bool:
         """Return whether there is a field of a name, and it is not the default."""
@@ -139,14 +143,14 @@ def takes(options: type[Options]) -> Callable[[Function], Function]:
     def show(function: Function) -> Function:
         plain = signature(function)
         given = [x for x in plain.parameters.values() if x.kind is not x.VAR_KEYWORD]
-        lines = [getdoc(function), '', 'Options:']
+        lines = [getdoc(function) or '', '', 'Options:']
         for each in fields(options):
             known = dict(default=each.default, annotation=each.type)
             given.append(Parameter(each.name, Parameter.KEYWORD_ONLY, **known))
             text = each.metadata['argument'].help  # names options of the command line
             text = re.sub(r'--[a-z\d-]+', lambda x: x[0][2:].replace('-', '_'), text)
             lines.append(f'    {each.name}: {text}')
-        function.__signature__ = plain.replace(parameters=given)
+        vars(function)['__signature__'] = plain.replace(parameters=given)
         function.__doc__ = '\n'.join([*lines, ''])
         return function
 

@@ -44,7 +44,7 @@ from mmhot.visualization.clip_renderer import ClipRenderer
 from mmhot.visualization.overlay import append_3d_view, draw_overlay
 
 # MMPose's axes are x to the left, y away, z up; clips have x right, y down, z away.
-_AXES, _SIGNS = [0, 2, 1], np.float32([-1, 1, -1])
+_AXES, _SIGNS = [0, 2, 1], np.array([-1, 1, -1], np.float32)
 # MMPose's name of an array or frame.
 _NAME = '{:06}.jpg'
 
@@ -160,7 +160,7 @@ class Inferencer(BaseMMPoseInferencer):
         (video,) = sources
         self._video_input = True
         # for the base, which writes NAME.json and NAME.mp4
-        self.video_info = dict(name=f'{video.name}.mp4', fps=video.fps)
+        self.video_info: dict[str, Any] = dict(name=f'{video.name}.mp4', fps=video.fps)
         self.video_info |= dict(writer=None, predictions=[])
         return video
 
@@ -196,7 +196,8 @@ class Inferencer(BaseMMPoseInferencer):
         chain = None
         if self.lifter is not None:
             chain = build_chain(self._options, lifter=self.lifter, models=models)
-        name, estimate, paths = 'images', self._pose_images, inputs
+        name, paths = 'images', inputs
+        estimate: Callable[..., Iterator[PosedImage]] = self._pose_images
         if self._video_input:
             name = Path(self.video_info['name']).stem
             paths = [getattr(inputs, 'path', '')]
@@ -221,12 +222,14 @@ class Inferencer(BaseMMPoseInferencer):
                 name, size = inputs[number], image.shape[1::-1]
                 is_array = isinstance(name, np.ndarray)
                 name = _NAME.format(number) if is_array else str(name)
-                lifted = chain and self._lift_image(chain, name, size, people)
+                lifted = None
+                if chain is not None:
+                    lifted = self._lift_image(chain, name, size, people)
                 progress('2D', number + 1, len(inputs))
                 yield PosedImage(
                     name,
                     size,
-                    lambda image=image: image,
+                    partial(np.asarray, image),
                     people,
                     np.arange(len(people)),
                     lifted=lifted,
@@ -257,7 +260,7 @@ class Inferencer(BaseMMPoseInferencer):
                 yield PosedImage(
                     _NAME.format(frame.index),
                     frame.image.shape[1::-1],
-                    lambda frame=frame: frame.image,
+                    partial(np.asarray, frame.image),
                     people.take(ids >= 0),
                     ids[ids >= 0],
                     frame.index,
@@ -391,7 +394,7 @@ class Inferencer(BaseMMPoseInferencer):
             draw_bbox=draw_bbox,
             black_background=black_background,
         )
-        if self.lifter is not None:
+        if self.lifter is not None and inputs.scene is not None:
             drawing = append_3d_view(drawing, inputs.scene(num_instances), inputs.index)
         if show:
             title = self.video_info['name'] if is_video else inputs.name
@@ -452,19 +455,20 @@ def _split_frames(
     tracks: list[Track2D], num_frames: int, num_keypoints: int
 ) -> Iterator[tuple[People, np.ndarray]]:
     """Yield the tracked people of each frame, and their IDs."""
-    rows: list[list[tuple[Track2D, int]]] = [[] for _ in range(num_frames)]
+    rows: list[list[tuple]] = [[] for _ in range(num_frames)]
     for track in tracks:
-        for row, frame in enumerate(track.frames.tolist()):
-            rows[frame].append((track, row))
+        assert track.bboxes is not None  # of a detector
+        arrays = track.bboxes, track.keypoints, track.scores
+        for frame, *parts in zip(track.frames.tolist(), *arrays, strict=True):
+            rows[frame].append((track.track, *parts))
     for own in rows:
         if not own:
             yield People.none(num_keypoints), np.zeros(0, int)
             continue
-        parts = [(x.bboxes[row], x.keypoints[row], x.scores[row]) for x, row in own]
-        bboxes, keypoints, scores = map(np.stack, zip(*parts, strict=True))
+        ids, *columns = zip(*own, strict=True)
+        bboxes, keypoints, scores = map(np.stack, columns)
         unknown = np.full(len(own), np.nan, np.float32)
-        ids = np.array([track.track for track, _ in own])
-        yield People(bboxes, unknown, keypoints, scores), ids
+        yield People(bboxes, unknown, keypoints, scores), np.array(ids)
 
 
 def _read(given: str | Path | np.ndarray) -> np.ndarray:

@@ -100,7 +100,8 @@ def show_pruning(
     chosen = PruningOptions.of(**options)
     if not (checkpoint or resolve(model, POSE).weights):
         raise ValueError(f'{model} is a config without weights: name a checkpoint')
-    network, network.dataset_meta, _ = load_pose_model(model, checkpoint)
+    network, meta, _ = load_pose_model(model, checkpoint)
+    network.dataset_meta = meta
     network = network.to(choose_device(chosen.device))
     trace = trace_pruning(network, image, chosen.bbox, chosen.keep_rates)
     return draw_pruning(trace), trace
@@ -125,10 +126,10 @@ def trace_pruning(
             '{model} must have a GTPTHead, got a %s', type(head).__name__
         )
     rows, columns = image.shape[:2]
-    bbox = np.array([bbox or (0, 0, columns, rows)], np.float32)
+    box = np.array([bbox or (0, 0, columns, rows)], np.float32)
     with DefaultScope.overwrite_default_scope('mmpose'):
         pipeline = Compose(model.cfg.test_dataloader.dataset.pipeline)
-    sample = dict(img=image, bbox=bbox, bbox_score=np.ones(1, np.float32))
+    sample = dict(img=image, bbox=box, bbox_score=np.ones(1, np.float32))
     packed = pipeline({**sample, **model.dataset_meta})
     crop = packed['inputs'].permute(1, 2, 0).numpy()
     batch = model.data_preprocessor(pseudo_collate([packed]), False)
@@ -136,12 +137,14 @@ def trace_pruning(
     counts = head.count_tokens(keep_rates or head.keep_rates)
     tokens, kept = head.encode(patches, counts)
     probabilities = (x.softmax(-1).cpu().numpy() for x in head.classify(tokens))
+    assert head.decoder is not None  # configs of models have one
     keypoints, _ = head.decoder.decode(*probabilities)
     sizes = zip(head.in_featuremap_size, head.patch_embed.patch_size, strict=True)
+    across, down = (length // step for length, step in sizes)
     groups = (', '.join(names).replace('_', ' ') for names in head.groups.groups)
     return PruningTrace(
         crop=crop,
-        grid=tuple(length // step for length, step in sizes),
+        grid=(across, down),
         stages=_stages(kept),
         groups=tuple(groups),
         keypoints=keypoints[0],
@@ -151,7 +154,7 @@ def trace_pruning(
 
 def _stages(kept: Sequence[Tensor]) -> tuple[PruningStage, ...]:
     """Merge consecutive layers that keep the same patches of the first image."""
-    stages = []
+    stages: list[PruningStage] = []
     for layer, patches in enumerate(kept):
         patches, first = patches[0].cpu().numpy(), layer
         if stages and np.array_equal(stages[-1].kept, patches):

@@ -18,6 +18,7 @@ from mmhot.chain.progress import Bars, no_bar, stage_bars, text_bar
 from mmhot.chain.write import export
 from mmhot.errors import ArgumentError
 from mmhot.frames.inputs import find_inputs
+from mmhot.geometry.keypoint_arrays import to_numbers
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.io.readers.predictions import as_predictions
 from mmhot.io.results import result_files, results_folder
@@ -103,8 +104,10 @@ def lift(
             'keypoints is an open file: give its path, or the array of its keypoints'
         )
     chain, found = build_chain(chosen), as_predictions(keypoints)
-    if isinstance(keypoints, str | Path) or found is not None:
-        clip = _read_clip(keypoints if found is None else found, chosen)
+    if found is not None:
+        clip = _read_clip(found, chosen)
+    elif isinstance(keypoints, str | Path):
+        clip = _read_clip(keypoints, chosen)
     else:
         clip = _check_keypoints(keypoints, chosen)
     with stage_bars(text_bar if progress else no_bar, clip.name) as show:
@@ -117,21 +120,22 @@ def _found(lifted: Clip3D | None, clip: Clip2D) -> Clip3D:
     return lifted
 
 
-def _check_keypoints(keypoints: Clip2D | np.ndarray, options: LiftOptions) -> Clip2D:
+def _check_keypoints(keypoints: object, options: LiftOptions) -> Clip2D:
     is_clip = isinstance(keypoints, Clip2D)
     for name in OF_FILES if is_clip else ('single',):
         if getattr(options, name) is not None:
             what = 'a Clip2D' if is_clip else 'an array'
             text = f'{{{name}}} is for files of keypoints, not for %s'
             raise ArgumentError(text, what)
-    if is_clip:
+    if isinstance(keypoints, Clip2D):
         return check_clip(keypoints)
     if options.image_size is None or options.fps is None:
         raise ArgumentError(
             '{image_size} and {fps} must be given with an array of keypoints'
         )
+    points = to_numbers('keypoints', keypoints)
     return Clip2D.from_arrays(
-        keypoints, options.image_size, options.fps, skeleton=options.skeleton
+        points, options.image_size, options.fps, skeleton=options.skeleton
     )
 
 

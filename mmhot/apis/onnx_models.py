@@ -19,6 +19,7 @@ from mmhot.geometry.crops import IMAGE_MEAN, crop_matrix
 from mmhot.geometry.keypoint_arrays import whole_numbers
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.lifting.lifter import Lifter
+from mmhot.lifting.torch_network import TorchNetwork
 from mmhot.models.gtpt.head import GTPTHead
 from mmhot.pose2d.mmpose_models import (
     MMPoseDetector,
@@ -89,9 +90,11 @@ def open_exportable(
 def _open_lifter(
     model: str, checkpoint: str | None, keep: Numbers, inputs: str | None
 ) -> Exportable:
+    frames = None
     if keep is not None:
-        keep = whole_numbers('keep of a lifter', keep).tolist()
-    lifter = Lifter(model, checkpoint, device='cpu', keep=keep, backend='torch')
+        frames = whole_numbers('keep of a lifter', np.asarray(keep)).tolist()
+    lifter = Lifter(model, checkpoint, device='cpu', keep=frames, backend='torch')
+    assert isinstance(lifter.network, TorchNetwork)
     name, _, config, plain = load_lifter(model, checkpoint)
     kept = lifter.network.model.test_cfg.get('keep')
     if kept is not None:
@@ -279,8 +282,8 @@ def _check_colors(preprocessor: nn.Module, order: str, model: str) -> dict[str, 
 
 def _normalize(images: np.ndarray, preprocessor: nn.Module) -> Tensor:
     """Normalize images (B, H, W, 3) in the order of the network, (B, 3, H, W)."""
-    images = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
-    return (images.float() - preprocessor.mean) / preprocessor.std
+    planes = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
+    return (planes.float() - preprocessor.mean) / preprocessor.std
 
 
 def _images(path: str) -> list[np.ndarray]:

@@ -14,7 +14,7 @@ from mmhot.chain.options import InferRunOptions
 from mmhot.chain.progress import no_bar, text_bar
 from mmhot.chain.worker import ClipWorker, Outcome
 from mmhot.compat.installation import import_extra
-from mmhot.errors import ArgumentError, explain
+from mmhot.errors import ArgumentError, WarningHandler, explain
 from mmhot.extensions import load_extensions
 from mmhot.frames.inputs import ClipInput
 
@@ -66,10 +66,10 @@ class _RemoteWorker:
         folder: str,
     ) -> None:
         load_extensions()  # options may name their parts
-        self._folder, self._lines = folder, []
+        self._folder = folder
+        self._lines: list[tuple[str, bool]] = []
         self._worker = make_worker(options, lambda x: self._lines.append((x, False)))
-        handler = logging.Handler(logging.WARNING)
-        handler.emit = lambda x: self._lines.append((x.getMessage(), True))
+        handler = WarningHandler(lambda x: self._lines.append((x, True)))
         logging.getLogger('mmhot').addHandler(handler)
 
     def prepare(self, with_2d: bool) -> list[tuple[str, bool]]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from dataclasses import fields
 from datetime import datetime, timezone
+from pathlib import Path
 
 from mmhot.chain.build import build_chain
 from mmhot.chain.live import LiveLifter, LivePerson
@@ -63,7 +64,7 @@ def lift_stream(
     _check(options)
     stream = streams.open_stream(source)
     path = options.out_dir / f'{stream.name}.jsonl'
-    read = [source, *options.files]
+    read: list[str | Path] = [source, *options.files]
     with results_folder(options.out_dir, [(source, [path])], read):
         lifter = _open_lifter(options, live, options.fps or stream.fps, say)
         say(
@@ -76,6 +77,7 @@ def lift_stream(
         with json_lines(path) as write, bars(f'{stream.name}: live') as progress:
             items = _reported(capture, lifter, options.axes, write, say)
             for poses in lifter(items):
+                assert isinstance(poses.frame, LiveFrame)  # as captured
                 latency = 1000 * (time.monotonic() - poses.frame.arrived)
                 line = {
                     'type': 'frame',

@@ -104,7 +104,7 @@ def open_models(
     options: Pose2DOptions, say: Say = lambda line: None, bars: Bars = no_bar
 ) -> VideoPoseEstimator:
     """Load the detector and the 2D model, and name them."""
-    speed, name = SPEEDS[options.speed], options.pose2d
+    speed, name = SPEEDS[options.speed], options.pose2d or ''
     file = NAMED_FILES.get(name)
     if file and not file.path(name).exists():
         host = urlsplit(file.url).hostname

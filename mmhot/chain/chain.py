@@ -102,10 +102,10 @@ class Chain:
             NotLiftableError: If the 2D model's keypoints are not those of people.
         """
         times = StageTimes() if times is None else times
-        is_video = isinstance(source, FrameSource)
-        context = Context(frames=source if is_video else None)
+        frames = source if isinstance(source, FrameSource) else None
+        context = Context(frames=frames)
         value: Any = source
-        had = () if is_video else source.steps
+        had = () if isinstance(source, FrameSource) else source.steps
         for step in self.steps:
             if step.name in had or not _suits(step, value, context):
                 continue
@@ -122,7 +122,7 @@ class Chain:
                 times.num_frames, times.size = len(value.people), value.size
             if isinstance(value, Clip2D) and not value.tracks:
                 return None
-        if not is_video:
+        if frames is None:
             times.num_frames = len(set(value.frame.tolist()))
         return value
 
@@ -143,7 +143,7 @@ class Chain:
             self.require(Lift).lifter,
             fps,
             lookahead,
-            kpt_thr=confidence.limit_of(True) if confidence else 0.0,
+            kpt_thr=(confidence.limit_of(True) if confidence else None) or 0.0,
             smooth_3d=smoothing.method if smoothing else 'none',
             fov=lens.fov,
             intrinsics=lens.intrinsics,

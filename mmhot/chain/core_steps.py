@@ -78,7 +78,8 @@ class EstimatePoses:
         people = self.models(source, path, count, observers)
         people.skeleton = self.models.estimator.skeleton
         warn_of_damage(source)
-        facts = {'cuts': people.cuts, 'appearance': people.observed.get('appearance')}
+        looks = people.observed.get('appearance')
+        facts: dict[str, Any] = {'cuts': people.cuts, 'appearance': looks}
         if 'background' in self._facts:
             facts['background'] = Background(
                 len(people.people),

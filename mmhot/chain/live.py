@@ -228,6 +228,7 @@ class LiveLifter:
         if not segments:
             return LivePoses(frame, [])
         segments.sort(key=lambda segment: segment.track)
+        assert self._size is not None  # that of the frames so far
         times = frame.time + self._offsets
         windows = np.stack([segment.resample(times) for segment in segments])
         lens = resolve_intrinsics(*self._size, self.fov, self.intrinsics)

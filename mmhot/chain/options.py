@@ -325,9 +325,9 @@ class ExportOptions(Options):
             names = ','.join(WRITERS)
             raise ArgumentError('{formats} must be among %s; got none', names)
         for name in self.formats:
-            if WRITERS[name].requires is not None:
-                module, extra = WRITERS[name].requires
-                import_extra(module, f'the format {name}', extra)
+            needed = WRITERS[name].requires
+            if needed is not None:
+                import_extra(needed[0], f'the format {name}', needed[1])
         writers = [WRITERS[name] for name in self.formats]
         taken = {each: x for x in WRITERS for each in WRITERS[x].options}
         for option_name, suffix in taken.items():

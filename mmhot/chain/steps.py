@@ -63,7 +63,7 @@ class Signature:
 
 def signature_of(step: Any) -> Signature:
     """Read the annotations of a step's call."""
-    return _signature_of(type(step))
+    return _signature_of(type(step))  # type: ignore[arg-type] # classes have a hash
 
 
 @cache

@@ -15,7 +15,7 @@ from mmhot.chain.progress import Bars, no_bar, stage_bars
 from mmhot.chain.write import export
 from mmhot.errors import ArgumentError, explain_any, is_debugging, require_file
 from mmhot.frames.inputs import ClipInput
-from mmhot.io.arrays import load_json
+from mmhot.io.arrays import load_object
 from mmhot.io.atomic import replacing
 from mmhot.io.lifted import write_keypoints
 from mmhot.lifting.clip_encoder import NotLiftableError
@@ -93,8 +93,9 @@ class ClipWorker:
         except Exception as error:
             if is_debugging():
                 raise
-            is_wrong_argument = isinstance(error, ArgumentError)
-            outcome.error = error if is_wrong_argument else explain_any(error)
+            outcome.error = (
+                error if isinstance(error, ArgumentError) else explain_any(error)
+            )
         return outcome
 
     def _process(self, chain: Chain, item: ClipInput, outcome: Outcome) -> None:
@@ -151,7 +152,7 @@ def _save_record(record: dict[str, Any], path: Path) -> None:
 def _load_record(path: Path, folder: Path) -> dict[str, Any] | None:
     """Load the record of a finished input; None unless its results are whole."""
     try:
-        record = load_json(require_file(path))
+        record = load_object(require_file(path))
         files = record['files'].items()
         # sizes and dates
         is_whole = all(describe_file(folder / name)[1:] == x for name, x in files)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmhot.chain.options import ExportOptions, SaveOptions
+from mmhot.chain.options import ExportOptions, OutputOptions, SaveOptions
 from mmhot.chain.progress import Bars, no_bar
 from mmhot.errors import ArgumentError
 from mmhot.io.results import check_targets, name_files
@@ -54,7 +54,8 @@ def save_clip(
         )
     if isinstance(video, str | Path):
         (video,) = open_inputs([str(video)])
-    files = name_files(path, *chosen.formats, sorted(set(clip.track.tolist()))).values()
+    tracks = sorted(set(clip.track.tolist()))
+    files = name_files(path, chosen.formats[0], tracks).values()
     check_targets([(clip.name, files)], [] if video is None else [video.path])
     if chosen.static_camera:
         clip = _keep_still(clip, chosen.without)
@@ -78,7 +79,9 @@ def export(
     """
     if footage is None and options.html_frames:
         raise ArgumentError('{html_frames} needs a video, and there is none')
-    stem = options.out_dir / clip.name if stem is None else stem
+    if stem is None:
+        assert isinstance(options, OutputOptions)
+        stem = options.out_dir / clip.name
     writers = _writers_for(clip, options, say)
     # a clip in world axes is written as it is
     is_world = clip.axes == 'world' and options.axes == 'camera'

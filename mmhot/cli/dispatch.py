@@ -62,7 +62,7 @@ def build_parser() -> tuple[OneLineParser, dict[str, OneLineParser]]:
     commands = {}
     for name in COMMANDS:
         module = import_module(f'mmhot.cli.{name.replace("-", "_")}')
-        summary = module.__doc__.splitlines()[0]
+        summary = str(module.__doc__).splitlines()[0]
         command = subparsers.add_parser(
             name,
             help=summary.rstrip('.'),

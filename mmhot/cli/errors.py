@@ -11,6 +11,7 @@ from typing import Any, NoReturn, TextIO
 
 from mmhot.errors import (
     ArgumentError,
+    WarningHandler,
     did_you_mean,
     explain,
     is_debugging,
@@ -35,8 +36,7 @@ def run_safely(
         if hasattr(stream, 'reconfigure'):  # Windows' code pages lack characters
             stream.reconfigure(errors='backslashreplace')
     complain, logger = complain_as(prog, parser), logging.getLogger('mmhot')
-    handler = logging.Handler(logging.WARNING)
-    handler.emit = lambda record: complain(record.getMessage())
+    handler = WarningHandler(complain)
     logger.addHandler(handler)
     try:
         return action() or 0
@@ -119,7 +119,7 @@ class OneLineParser(argparse.ArgumentParser):
             values = value if isinstance(value, list) else [value]
             paths = [x for x in values if isinstance(x, str | Path)]
             if name in outputs:
-                written.append((name, paths))
+                written.append((name, [Path(x) for x in paths]))
             else:
                 read += paths
         try:

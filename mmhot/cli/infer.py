@@ -14,9 +14,10 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from types import FrameType
+from typing import TYPE_CHECKING, Any
 
 from mmhot.apis.options import RayOptions
 from mmhot.chain.options import InferRunOptions, LiveOptions, check_inputs
@@ -146,11 +147,11 @@ def _interrupted_once() -> Iterator[None]:
     """Raise KeyboardInterrupt at Ctrl-C, but not while results so far are saved."""
     before, last = signal.getsignal(signal.SIGINT), -math.inf
 
-    def interrupt(number: int, frame: object) -> None:
+    def interrupt(number: int, frame: FrameType | None) -> None:
         nonlocal last
         if time.monotonic() - last > _SAVING:
             last = time.monotonic()
-            before(number, frame)
+            signal.default_int_handler(number, frame)
 
     is_usual = before is signal.default_int_handler
     if is_usual and threading.current_thread() is threading.main_thread():
@@ -165,7 +166,8 @@ def _interrupted_once() -> Iterator[None]:
 @contextmanager
 def _stopped_by_signals() -> Iterator[threading.Event]:
     """Set an event at the first Ctrl-C or SIGTERM; later ones act as usual."""
-    stop, before = threading.Event(), {}
+    stop = threading.Event()
+    before: dict[int, Callable[..., Any] | int | None] = {}
 
     def end(number: int, _) -> None:
         signal.signal(number, before[number])
@@ -176,8 +178,8 @@ def _stopped_by_signals() -> Iterator[threading.Event]:
     try:
         yield stop
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 def _process(

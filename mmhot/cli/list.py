@@ -52,10 +52,10 @@ def run(args: argparse.Namespace) -> None:
         for name, path in shipped_weights().items()
         if not wanted or any(model.weights.endswith(name) for model in chosen)
     }
-    content = {'models': [], 'weights': []}
+    content: dict[str, list[dict]] = {'models': [], 'weights': []}
     for model in chosen:
-        about = dict(task=model.task, config=model.config_name, file=str(model.config))
-        about |= dict(weights=model.weights or None)
+        about: dict[str, object] = dict(task=model.task, config=model.config_name)
+        about |= dict(file=str(model.config), weights=model.weights or None)
         content['models'].append(asdict(model) | about)
     for name, path in shipped.items():
         card = path.with_suffix('.md')

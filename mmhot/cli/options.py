@@ -15,7 +15,8 @@ def add_options(parser: argparse._ActionsContainer, options: type[Options]) -> N
     a title form a section of the help.
     """
     groups, declared = {'': parser}, {'device'}  # see mmhot.cli.dispatch
-    for part in reversed(options.__mro__[:-1]):
+    parts = [x for x in reversed(options.__mro__) if issubclass(x, Options)]
+    for part in parts:
         own = [x for x in fields(options) if x.name in part.__annotations__]
         for each in own:
             if each.name in declared:

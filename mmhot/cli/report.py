@@ -2,7 +2,6 @@
 
 import argparse
 import json
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -79,13 +78,14 @@ def _sum(
     name: str, outcomes: Sequence['Outcome'], stages: Sequence[str], note: str = ''
 ) -> list[str]:
     """Return the cells of a row; stages that were not reached have a dash."""
-    seconds = Counter()
+    seconds: dict[str, float] = {}
     for outcome in outcomes:
-        seconds.update(outcome.times.seconds)
-    frames, total = sum(x.times.num_frames for x in outcomes), seconds.total()
+        for stage, spent in outcome.times.seconds.items():
+            seconds[stage] = seconds.get(stage, 0) + spent
+    frames, total = sum(x.times.num_frames for x in outcomes), sum(seconds.values())
     people = [x.people for x in outcomes if not x.error]
     if seconds and not note:
-        note = f'slowest: {max(seconds, key=seconds.get)}'
+        note = f'slowest: {max(seconds, key=lambda stage: seconds[stage])}'
     return [
         name,
         str(frames),

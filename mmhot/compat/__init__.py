@@ -14,7 +14,7 @@ from typing import Any
 
 from mmhot.compat import import_hooks
 
-Undo = Callable[[], None]
+Undo = Callable[[], object]
 
 
 @dataclass(frozen=True)

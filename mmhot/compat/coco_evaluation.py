@@ -94,6 +94,7 @@ class COCOeval(cocoeval.COCOeval):
         use_area: bool = True,
     ) -> None:
         require_choice('iouType', iouType, (*_FIELDS, *_REGIONS))
+        self.stats: np.ndarray
         self._fields = _FIELDS.get(iouType, ())
         super().__init__(cocoGt, cocoDt, 'keypoints' if self._fields else iouType)
         if self._fields and sigmas is not None:
@@ -129,7 +130,8 @@ class COCOeval(cocoeval.COCOeval):
 
     def _prepare_keypoints(self) -> None:
         """Copy annotations with ``keypoints`` replaced by the evaluated ones."""
-        self._gts, self._dts, self.eval = defaultdict(list), defaultdict(list), {}
+        self._gts, self._dts = defaultdict(list), defaultdict(list)
+        self.eval: dict[str, Any] = {}
         chosen = self.params
         wanted = dict(imgIds=chosen.imgIds, catIds=chosen.catIds * bool(chosen.useCats))
         for ann in self.cocoGt.loadAnns(self.cocoGt.getAnnIds(**wanted)):
@@ -170,7 +172,7 @@ class COCOeval(cocoeval.COCOeval):
         return np.concatenate([ann[field] for field in self._fields])
 
     def _summarize_levels(self) -> list[float]:
-        levels = [[], [], []]
+        levels: list[list[int]] = [[], [], []]
         for image in self.cocoGt.dataset['images']:
             level = np.searchsorted(_CROWD_LEVELS, image['crowdIndex'], side='right')
             levels[level].append(image['id'])
@@ -223,5 +225,5 @@ def person_fault(
     return ('area', text) if ann['area'] <= 0 else None
 
 
-def _count_labeled(keypoints: Sequence[float]) -> int:
-    return np.count_nonzero(np.asarray(keypoints[2::3]) > 0)
+def _count_labeled(keypoints: Sequence[float] | np.ndarray) -> int:
+    return int(np.count_nonzero(np.asarray(keypoints[2::3]) > 0))

@@ -89,8 +89,8 @@ def examine() -> tuple[list[PackageStatus], list[str]]:
     errors, devices = try_imports([*probes.values()])
     folder = Path(__file__).parents[1]
     lost = [name for name in _DATA if not (folder / name).exists()]
-    lost = lost and f'{folder} lacks {", ".join(lost)}: install it again'
-    note = lost or errors.get(probes['mmhot'], '')
+    note = f'{folder} lacks {", ".join(lost)}: install it again' if lost else ''
+    note = note or errors.get(probes['mmhot'], '')
     verdict, note = ('broken', note) if note else ('ok', str(folder))
     python = platform.python_version()
     statuses = [

@@ -74,7 +74,7 @@ class _ConfigSchemeFinder(ModuleFinder):
         finders = (finder for finder in sys.meta_path if finder is not self)
         specs = (finder.find_spec(name, path) for finder in finders)
         spec = next((spec for spec in specs if spec and spec.loader), None)
-        if spec is not None:
+        if spec is not None and spec.loader is not None:
             load = spec.loader.exec_module
 
             def load_and_add(module: ModuleType) -> None:
@@ -82,7 +82,7 @@ class _ConfigSchemeFinder(ModuleFinder):
                 _add_scheme(module)
                 sys.meta_path.remove(self)
 
-            spec.loader.exec_module = load_and_add
+            vars(spec.loader)['exec_module'] = load_and_add
         return spec
 
 
@@ -101,7 +101,7 @@ def _add_scheme(module: ModuleType) -> None:
         path, scope = get_path(cfg_path, filename)
         return path, None if scope == _CONFIG_SCHEME[0] else scope
 
-    get_path_and_scope.original = get_path
+    vars(get_path_and_scope)['original'] = get_path
     module.Config._get_cfg_path = staticmethod(get_path_and_scope)
 
 
@@ -167,8 +167,8 @@ def provide_pkg_resources() -> Callable[[], None] | None:
             raise _DistributionNotFoundError(f'{name} is not installed') from None
 
     def fill(module: ModuleType) -> None:
-        module.DistributionNotFound = _DistributionNotFoundError
-        module.get_distribution = get_distribution
+        vars(module)['DistributionNotFound'] = _DistributionNotFoundError
+        vars(module)['get_distribution'] = get_distribution
 
     return ModuleFinder({'pkg_resources': fill}).install(len(sys.meta_path))
 
@@ -214,7 +214,7 @@ def provide_mmcv_operators() -> Callable[[], None] | None:
 
     def fill(module: ModuleType) -> None:
         operators = import_module('mmhot.compat.mmcv_operators')
-        module.__getattr__ = operators.find_operator
+        vars(module)['__getattr__'] = operators.find_operator
 
     # the last finder: a compiled module has priority
     return ModuleFinder({'mmcv._ext': fill}).install(len(sys.meta_path))

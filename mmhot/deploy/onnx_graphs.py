@@ -95,6 +95,7 @@ class PoseGraph(nn.Module):
         else:
             patches = head.embed(self.model.extract_feat(x)[-1])
         tokens, kept = head.encode(patches, head.counts)
+        assert head.decoder is not None  # configs of models have one
         simcc = (x.softmax(-1) / head.decoder.peak for x in head.classify(tokens))
         return (*simcc, *(kept[layer] for layer in self._stages))
 

@@ -123,7 +123,7 @@ def _check_types(value: Any, form: Any, name: str) -> None:
         kind = wanted.get(type(form), 'a number from 0')
         raise ValueError(f'{name} must be {kind}, got {value!r:.50}')
     for key in form if isinstance(form, dict) else ():
-        if key in value:
+        if isinstance(value, dict) and key in value:
             _check_types(value[key], form[key], f'{name}: {key}')
 
 

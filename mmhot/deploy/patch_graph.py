@@ -16,7 +16,8 @@ class PatchGraph:
 
     def __call__(self, stem: GTPTStem, embed: PatchEmbed, image: Tensor) -> Tensor:
         """Run the stem and the embedding."""
-        self.pieces, maps = [], []
+        self.pieces: list[Tensor] = []
+        maps = []
         channels = self._write(_convolve(stem.conv, image))
         for stage in stem.stages:
             channels = self._run(stage, channels)
@@ -80,8 +81,8 @@ def _convolve(
     groups = 1 if conv.groups == 1 else len(weight)
     x = F.conv2d(x, weight, conv.bias[rows], conv.stride, conv.padding, 1, groups)
     values = (norm.running_mean, norm.running_var, norm.weight, norm.bias)
-    values = (each.repeat_interleave(copies)[rows] for each in values)
-    return layer.act(F.batch_norm(x, *values, eps=norm.eps))
+    mean, var, scale, shift = (x.repeat_interleave(copies)[rows] for x in values)
+    return layer.act(F.batch_norm(x, mean, var, scale, shift, eps=norm.eps))
 
 
 def _upsample(layer: UpSample, x: Tensor, order: Tensor) -> Tensor:

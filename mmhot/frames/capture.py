@@ -4,7 +4,7 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +22,7 @@ _MIN_STEP = 1e-3
 _POLL = 0.1
 
 
-def prefetch(frames: Iterable[Any], count: int = 4) -> Iterator[Any]:
+def prefetch(frames: Iterable[Any], count: int = 4) -> Generator[Any, None, None]:
     """Make up to ``count`` items ahead in a thread; its errors are raised here."""
     unread = iter(frames)
     pool = ThreadPoolExecutor(1)
@@ -112,14 +112,14 @@ class Capture:
     def _run(self) -> None:
         """Read and reconnect; runs in the thread."""
         try:
-            lost_at, wait = None, _FIRST_WAIT
+            lost_at, wait, seen = 0.0, _FIRST_WAIT, -1
             while not self.stop.is_set():
-                seen, reason = self.seen, self._read()
+                reason = self._read()
                 if self.stream.finite or self.stop.is_set():
                     self.ended = None if self.stop.is_set() else reason
                     return
                 reason = reason or 'it ended'
-                is_new = self.seen > seen or lost_at is None
+                is_new, seen = self.seen > seen, self.seen
                 if is_new:
                     lost_at, wait = time.monotonic(), _FIRST_WAIT
                 if time.monotonic() + wait - lost_at > self.reconnect:

@@ -52,12 +52,14 @@ class FileClock:
 
     def __init__(self, fps: float) -> None:
         self._step = 1 / fps
-        self._shift = self._last = None
+        self._shift = 0.0
+        self._last: float | None = None
 
     def __call__(self, time: float) -> float:
         """Convert the timestamp of the next frame, in seconds."""
         if self._last is None:
-            self._shift, self._last = -time, 0.0
+            self._shift = -time
+            self._last = 0.0
             return self._last
         passed = time + self._shift - self._last
         if not -_MAX_BACK * self._step < passed < _MAX_PAUSE:
@@ -158,11 +160,12 @@ def name_of_url(url: str) -> str:
 
 def _upright(frame: av.VideoFrame, pixel_aspect: float) -> np.ndarray:
     """Convert a frame to BGR, with square pixels, turned and mirrored as in players."""
-    image = frame.to_ndarray(format='bgr24')
+    image: np.ndarray = frame.to_ndarray(format='bgr24')
     if abs(pixel_aspect - 1) > _SQUARE:
         width = max(round(image.shape[1] * pixel_aspect), 1)
         image = cv2.resize(image, (width, image.shape[0]))
-    matrix = frame.side_data.get(Type.DISPLAYMATRIX)
+    kind = Type.DISPLAYMATRIX
+    matrix = frame.side_data.get(kind)  # type: ignore[call-overload] # PyAV: keys are text
     if matrix is None:
         return image
     # a point (x, y) is shown at (a x + c y, b x + d y), all in whole quarter turns

@@ -87,7 +87,12 @@ def open_inputs(texts: list[str], fps: float | None = None) -> list[FrameSource]
     for item in found:
         if item.has_keypoints:
             raise ValueError(f'{item.path} has keypoints: a video or images are needed')
-    return [item.open() for item in found]
+    sources = []
+    for item in found:
+        source = item.open()
+        assert isinstance(source, FrameSource)  # without keypoints
+        sources.append(source)
+    return sources
 
 
 def _read_list(path: Path, fps: float | None) -> list[ClipInput]:

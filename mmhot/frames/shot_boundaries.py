@@ -73,9 +73,8 @@ class CutDetector:
         self._differences.append(_difference(self._images[-2], now))
         if self._differences[-1] < least:
             return
-        since = index - self.cuts[-1] if self.cuts else np.inf
-        if since <= self.settings.flash:
-            old_shot = self._images[-2 - since]
+        if self.cuts and index - self.cuts[-1] <= self.settings.flash:
+            old_shot = self._images[self.cuts[-1] - index - 2]
             if _difference(old_shot, now) < least:
                 self.cuts.pop()
                 return

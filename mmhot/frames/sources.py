@@ -195,8 +195,9 @@ class VideoFile(FrameSource):
         return _is_early(last, expected)
 
     def _open(self) -> av.container.InputContainer:
-        settings = dict(has_end=True, timeout=_TIMEOUT) if self._is_remote else {}
-        return open_video(self.address, self.label, **settings)
+        if self._is_remote:
+            return open_video(self.address, self.label, has_end=True, timeout=_TIMEOUT)
+        return open_video(self.address, self.label)
 
 
 class ImageSequence(FrameSource):

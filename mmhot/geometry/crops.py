@@ -26,11 +26,11 @@ def crop_matrix(
     box = np.asarray(box, np.float32)
     center, extent = (box[2:] + box[:2]) * 0.5, (box[2:] - box[:2]).clip(1) * padding
     half = 0.5 * max(extent[0], extent[1] * (size[0] / size[1]))
-    side = np.float32(center - [half, 0])
+    side = np.asarray(center - [half, 0], np.float32)
     corner = side + [0, center[0] - side[0]]
-    points = np.float32([center, side, corner])
+    points = np.array([center, side, corner], np.float32)
     middle = size[0] / 2, size[1] / 2
-    targets = np.float32([middle, (0, middle[1]), (0, sum(middle))])
+    targets = np.array([middle, (0, middle[1]), (0, sum(middle))], np.float32)
     return cv2.getAffineTransform(points, targets)
 
 
@@ -93,8 +93,8 @@ def find_peaks(vectors: np.ndarray, smoothing: float) -> np.ndarray:
         return vectors.argmax(-1)
     rows = np.ascontiguousarray(vectors, np.float32).reshape(-1, vectors.shape[-1])
     kernel = (2 * math.ceil(3 * smoothing) + 1, 1)
-    border = dict(borderType=cv2.BORDER_REPLICATE)
-    smooth = cv2.GaussianBlur(rows, kernel, smoothing, **border)
+    edge = cv2.BORDER_REPLICATE
+    smooth = cv2.GaussianBlur(rows, kernel, smoothing, borderType=edge)
     highest = smooth.argmax(-1)
     bins = (highest + [[-1], [0], [1]]).clip(0, rows.shape[1] - 1)
     before, peak, after = smooth[np.arange(len(rows)), bins]

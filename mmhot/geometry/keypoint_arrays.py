@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from mmhot.errors import ArgumentError, ignored_warnings
 
-Poses = TypeVar('Poses')  # np.ndarray or torch.Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Poses = TypeVar('Poses', np.ndarray, 'Tensor')
 
 # Pixels of the longest side of an image.
 _MAX_SIDE = 100_000

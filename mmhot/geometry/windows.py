@@ -182,6 +182,7 @@ def lift_windows(
 
     if progress is not None:
         progress(sum(lengths))
+    assert total is not None  # every clip has windows
     return [
         poses / _align(weight, poses.ndim)
         for poses, weight in zip(total, weight_sum, strict=True)
@@ -203,6 +204,7 @@ def solve_in_parts(
             sums = np.zeros((num_frames, *result.shape[1:]))
         sums[part] += result * _align(weights, result.ndim)
         total[part] += weights
+    assert sums is not None  # there is at least one chunk
     return sums / _align(total, sums.ndim)
 
 

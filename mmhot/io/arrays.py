@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 from zipfile import ZipFile
 
 import numpy as np
@@ -66,7 +67,8 @@ def save_arrays(
     """Write arrays by name as an ``.npz`` file, which is created or replaced."""
     # in memory first: a ZipFile on a full disk raises again in its destructor
     archive = BytesIO()
-    (np.savez_compressed if compressed else np.savez)(archive, **arrays)
+    save = np.savez_compressed if compressed else np.savez
+    save(archive, **arrays)  # type: ignore[arg-type] # no name is 'allow_pickle'
     with replacing(path) as temporary:
         # no view of it: one in an error's traceback crashes Python 3.12.1 later
         temporary.write_bytes(archive.getvalue())
@@ -85,6 +87,14 @@ def read_limited(path: Path, limit: int) -> bytes:
 def to_json(value: object) -> str:
     """Encode plain values as JSON in one line; ValueError if a number is not finite."""
     return json.dumps(value, allow_nan=False, ensure_ascii=False)
+
+
+def load_object(path: Path) -> dict[str, Any]:
+    """Decode a JSON file that contains an object."""
+    document = load_json(path)
+    if not isinstance(document, dict):
+        raise ValueError('contains no JSON object')
+    return document
 
 
 def load_json(path: Path, limit: int = MAX_JSON) -> object:

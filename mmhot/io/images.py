@@ -59,8 +59,8 @@ def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     path, name = require_file(path), escape(path)
     size = image_size(path)
     if size is None:  # Pillow opens none of more than 179 million pixels
-        limit = f'{max_pixels / 1e6:g} million pixels'
-        raise ValueError(f'{name} is no readable image of at most {limit}')
+        most = f'{max_pixels / 1e6:g} million pixels'
+        raise ValueError(f'{name} is no readable image of at most {most}')
     check_pixels(*size, max_pixels, name)
     limit = _MAX_PIXEL_BYTES * max_pixels + _MAX_METADATA
     data = read_limited(path, limit)

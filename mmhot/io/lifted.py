@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from mmhot.io.arrays import (
     as_numbers,
     exact_list,
     load_arrays,
-    load_json,
+    load_object,
     save_arrays,
     to_json,
 )
@@ -27,7 +28,7 @@ def _tuple_of(kind: type) -> Callable[[Iterable], tuple]:
 
 
 # Fields that are the same for all rows, and what makes them of a file's values.
-_HEADER = {
+_HEADER: dict[str, Callable[[Any], object]] = {
     'name': str,
     'width': int,
     'height': int,
@@ -72,7 +73,9 @@ def write_npz(clip: Clip3D, path: str | Path) -> None:
 def write_json(clip: Clip3D, path: str | Path) -> None:
     """Write a clip as JSON in the structure of MMPose's 3D demo; NaN becomes null."""
     header = {
-        name: exact_list(value) if name == _PATH else np.asarray(value).tolist()
+        name: exact_list(np.asarray(value))
+        if name == _PATH
+        else np.asarray(value).tolist()
         for name, value in _header(clip).items()
     }
     columns = {
@@ -153,8 +156,8 @@ def read_lifted(path: str | Path) -> Clip3D:
         return _build(fields)
 
 
-def _fields_of_json(path: Path) -> dict[str, object]:
-    document = load_json(path)
+def _fields_of_json(path: Path) -> dict[str, Any]:
+    document = load_object(path)
     try:
         fields, frames = dict(document['meta_info']), document['instance_info']
         counts = [len(frame['instances']) for frame in frames]
@@ -174,9 +177,9 @@ def _fields_of_json(path: Path) -> dict[str, object]:
     return fields
 
 
-def _build(fields: dict[str, object]) -> Clip3D:
+def _build(fields: dict[str, Any]) -> Clip3D:
     plain = {name: np.asarray(fields[name]).tolist() for name in _HEADER}
-    known = {name: make(plain[name]) for name, make in _HEADER.items()}
+    known: dict[str, Any] = {name: make(plain[name]) for name, make in _HEADER.items()}
     num_rows, num_joints = np.size(fields['frame']), len(known['joint_names'])
     sizes = {'N': num_rows, 'K': num_joints, '2': 2, '3': 3}
     for name, (letters, dtype) in ARRAYS.items():
@@ -195,5 +198,5 @@ def _build(fields: dict[str, object]) -> Clip3D:
         if name in fields:
             known[name] = make(np.asarray(fields[name]).tolist())
     clip = Clip3D(**known)
-    is_constant_rate = np.array_equal(clip.time, clip.frame / clip.fps)
+    is_constant_rate = np.array_equal(known['time'], clip.frame / clip.fps)
     return replace(clip, time=None) if is_constant_rate else clip

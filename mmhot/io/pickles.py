@@ -65,7 +65,7 @@ class _Array(np.ndarray):
             raise _RefusedError('an array of pointers')
         super().__setstate__((version, shape, kind.dtype, is_fortran, data))
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> str | tuple:
         """Pickle as a plain array, for worker processes."""
         return np.asarray(self).__reduce__()
 

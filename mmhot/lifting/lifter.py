@@ -185,11 +185,11 @@ class Lifter(ClipEncoder):
         directions[:, 2] = focal
 
         parts = np.cumsum(lengths)[:-1]
-        pixels, rays = np.split(pixels, parts), np.split(directions, parts)
+        points, rays = np.split(pixels, parts), np.split(directions, parts)
         times = [clip.times_of(segment.frames) for segment in segments]
         inputs = [
             self.sample(own, relative_scores(segment.scores, scores), seconds)
-            for own, segment, seconds in zip(pixels, segments, times, strict=True)
+            for own, segment, seconds in zip(points, segments, times, strict=True)
         ]
         ratio = len(frame) / sum(map(len, inputs))
         lifted, disagreements = self.lift_inputs(

@@ -38,7 +38,10 @@ class LiftingNetwork(Protocol):
     settings: Mapping[str, Any]
     num_frames: int
     num_targets: int
-    usual_batch_size: int
+
+    @property
+    def usual_batch_size(self) -> int:
+        """Return the fastest number of windows per batch."""
 
     def __call__(
         self, inputs: np.ndarray, flip_indices: Sequence[int] | None = None

@@ -87,8 +87,8 @@ class TorchNetwork:
             text = '%s was trained to keep %s frames, not %s: expect larger errors'
             _LOGGER.warning(text, escape(self.name), [*trained], [*counts])
         self.model.test_cfg['keep'] = counts
-        counts = ', then '.join(map(str, counts))
-        self.name += f' ({counts} of {self.num_frames} frames)'
+        listed = ', then '.join(map(str, counts))
+        self.name += f' ({listed} of {self.num_frames} frames)'
 
     @torch.inference_mode()
     def __call__(

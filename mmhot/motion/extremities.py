@@ -113,19 +113,19 @@ class AddJoints:
         pixels = added[..., :2] / added[..., 2:].clip(1e-3) * clip.focal_length + center
         is_seen = (scores > 0)[..., None]
         pixels = np.where(is_seen, points, pixels).astype(np.float32)
-        extended = {
-            'keypoints_3d': poses,
-            'keypoint_scores_3d': np.concatenate([clip.keypoint_scores_3d, scores], 1),
-            'keypoints_2d': np.concatenate([clip.keypoints_2d, pixels], 1),
-            'scores': np.concatenate([clip.scores, scores], 1),
-        }
-        if clip.expected_error is not None:
+        errors = clip.expected_error
+        if errors is not None:
             unknown = np.full(scores.shape, np.nan, np.float32)
-            extended['expected_error'] = np.concatenate(
-                [clip.expected_error, unknown], 1
-            )
+            errors = np.concatenate([errors, unknown], 1)
         return replace(
-            clip, joint_names=SKELETON.joints, parents=SKELETON.parents, **extended
+            clip,
+            joint_names=SKELETON.joints,
+            parents=SKELETON.parents,
+            keypoints_3d=poses,
+            keypoint_scores_3d=np.concatenate([clip.keypoint_scores_3d, scores], 1),
+            keypoints_2d=np.concatenate([clip.keypoints_2d, pixels], 1),
+            scores=np.concatenate([clip.scores, scores], 1),
+            expected_error=errors,
         )
 
 
@@ -306,13 +306,13 @@ def _length(
     shapes: PartShapes,
 ) -> float | None:
     """Return a distance as frames show it from the side, if enough do."""
-    points, sizes = [point for point in pair if point >= 0], []
+    points, shown_sizes = [point for point in pair if point >= 0], []
     for part, offsets in zip(parts, fitted, strict=True):
         line = point_line(offsets, pair)
         across = side_view(line, part.joints[:, pair[0]])
         shown = (across > shapes.side_view) & (part.weights[:, points] > 0).all(1)
-        sizes.append((across * np.linalg.norm(line, axis=-1))[shown])
-    sizes = np.concatenate(sizes)
+        shown_sizes.append((across * np.linalg.norm(line, axis=-1))[shown])
+    sizes = np.concatenate(shown_sizes)
     if len(sizes) < shapes.min_frames:
         return None
     return float(np.percentile(sizes, shapes.percentile))

@@ -151,9 +151,10 @@ def lock(
     """
     bones = np.diff(poses[:, np.array(LEGS)], axis=2)
     lengths = np.median(np.linalg.norm(bones, axis=-1), axis=0)  # thighs and shins
-    arrays = poses, root, stands, seconds
     moved = solve_in_parts(
-        lambda part: _correct(*(each[part] for each in arrays), lengths, errors),
+        lambda part: _correct(
+            poses[part], root[part], stands[part], seconds[part], lengths, errors
+        ),
         len(root),
         errors.chunk,
     )
@@ -182,7 +183,7 @@ def _correct(
         precision = sight_precision(ankles[:, side - 1], errors.ankle)
         for row, column in ((0, 0), (0, side), (side, 0), (side, side)):
             near[:, row, :, column] += precision if row == column else -precision
-    near = near.reshape(-1, 9, 9)
+    blocks = near.reshape(-1, 9, 9)
     # ... smooth, ...
     rates = np.array([errors.root_acceleration, *[errors.ankle_acceleration] * 2])
     differences = normal_bands(second_differences(seconds, 1.0), len(seconds))
@@ -198,7 +199,7 @@ def _correct(
             rest, force = rest_equations(*own, seconds, errors.slide)
             bands[:2, :, side + 1] += rest[..., None]
             right[:, side + 1] += force
-        moved = solve_blocks(near + matrix, bands.reshape(3, -1), right)
+        moved = solve_blocks(blocks + matrix, bands.reshape(3, -1), right)
         places = ankles + moved[:, 1:]
         weights = rest_weights(stands, places, seconds, errors.robust)
     return moved

@@ -129,6 +129,7 @@ def _rest(
     scales: OffsetErrors,
 ) -> np.ndarray:
     """Return bands with the rest of points added; adds to the right side in place."""
+    assert known.rests is not None
     joints, seconds = known.joints, known.seconds
     weights = rest_weights(known.rests, joints + offsets, seconds, scales.robust)
     bands = bands.reshape(3, *right.shape).copy()

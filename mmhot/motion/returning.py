@@ -75,6 +75,7 @@ class MergeReturning:
 
 def _look_at(track: Track2D, looks: dict[str, np.ndarray]) -> np.ndarray:
     """Return the descriptions (M, 4, B) of a track, found by frame and box."""
+    assert track.bboxes is not None
     rows = np.flatnonzero(np.isin(looks['frames'], track.frames))
     places = np.searchsorted(track.frames, looks['frames'][rows])
     same = (track.bboxes[places] == looks['boxes'][rows]).all(1)
@@ -106,6 +107,7 @@ def _distances(first: np.ndarray, second: np.ndarray, max_part: float) -> np.nda
 
 def _proportions(track: Track2D, skeleton: str) -> np.ndarray:
     """Return the logarithms of the longest limb lengths over their mean, (L,)."""
+    assert track.bboxes is not None
     own = get_skeleton(skeleton)
     lengths = []
     for pair in _LIMBS:

@@ -102,11 +102,11 @@ class RepairSides:
         mirror, tracks = get_skeleton(clip.skeleton).flip_indices, []
         every = np.concatenate([each.scores.ravel() for each in clip.tracks])
         is_rated, exchanged = len(np.unique(every[every > 0])) > 1, 0
-        for track, rated in zip(clip.tracks, clip.confidences, strict=True):
+        for track, confidence in zip(clip.tracks, clip.confidences, strict=True):
             seconds = clip.times_of(track.frames)
             points, scores = track.keypoints, track.scores
             factor = 1 if is_rated else self.costs.unrated
-            rated = replace(track, scores=factor * rated)
+            rated = replace(track, scores=factor * confidence)
             swapped = find_swaps(rated, clip.skeleton, seconds, self.costs)
             points = np.where(swapped[..., None], points[:, mirror], points)
             scores = np.where(swapped, scores[:, mirror], scores)

@@ -69,7 +69,7 @@ def cache_path(folder: Path, source: Path, facts: object, suffix: str = '.npz') 
     name = escape(source.resolve().stem, '_').encode()
     name = name[:_LONGEST_NAME].decode(errors='ignore')
     files = sorted(source.glob('[!.]*')) if source.is_dir() else [source]
-    content = [describe_file(file) for file in files if file.is_file()]
+    content: list[object] = [describe_file(file) for file in files if file.is_file()]
     text = json.dumps([content or [str(source)], facts], sort_keys=True)
     key = hashlib.sha256(text.encode()).hexdigest()[:16]
     return folder / CACHE_FOLDER / f'{name}-{key}{suffix}'

@@ -129,7 +129,7 @@ def track_chunk(
         overlap = box_iou(predicted[known], found)
         is_predictable = known.all() and (overlap >= settings.predictable).all()
         step = min(2 * step, max_step) if is_predictable else max(step // 2, 1)
-        if detects:
+        if position == last and redetect is not None:
             first_new = max(int(key.ids.max(initial=-1)) for key in keyframes) + 1
             tracked = _detect(
                 frames[-1], tracked, first_new, estimate, redetect, settings
@@ -185,8 +185,8 @@ def _recall(
     )
     numbered = [Keyframe(-1, np.arange(len(now)), now)]
     for people in before:
-        boxes = (search_boxes(each, size, settings) for each in (people, now))
-        ids = _match(*boxes, numbered[0].ids, len(now), settings)
+        old, new = (search_boxes(each, size, settings) for each in (people, now))
+        ids = _match(old, new, numbered[0].ids, len(now), settings)
         numbered.insert(0, Keyframe(-settings.history, ids, people))
     return numbered
 
@@ -257,22 +257,22 @@ def estimate_closely(
     for index, (frame, own, prior) in enumerate(
         zip(frames, people, priors, strict=True)
     ):
-        boxes = search_boxes(own, frame.image.shape[1::-1], settings)
-        off = box_iou(boxes, own.bboxes) < settings.min_overlap
+        around = search_boxes(own, frame.image.shape[1::-1], settings)
+        off = box_iou(around, own.bboxes) < settings.min_overlap
         off &= are_certain(own, settings)
         if off.any():
             confidence = np.fmax(prior.confidence, own.scores.mean(1))
             known = Prior(confidence, turns_of(own, settings)).take(off)
             rows.append((index, np.flatnonzero(off)))
-            requests.append((frame, (boxes[off], own.bbox_scores[off]), known))
+            requests.append((frame, (around[off], own.bbox_scores[off]), known))
     if not rows:
         return people
     again = estimate(*map(list, zip(*requests, strict=True)))
-    for (index, off), new in zip(rows, again, strict=True):
+    for (index, places), new in zip(rows, again, strict=True):
         old = people[index]
-        better = np.flatnonzero(new.scores.mean(1) >= old.scores[off].mean(1))
+        better = np.flatnonzero(new.scores.mean(1) >= old.scores[places].mean(1))
         chosen = np.arange(len(old))
-        chosen[off[better]] = len(old) + better
+        chosen[places[better]] = len(old) + better
         people[index] = old.join(new).take(chosen)
     return people
 

@@ -55,7 +55,8 @@ class WholeImage(Detector):
     def __call__(self, images: Images) -> list[Boxes]:
         """Return a box (1, 4) and its score (1,) for each BGR image."""
         sizes = [image.shape[1::-1] for image in images]
-        return [(np.float32([[0, 0, *size]]), np.ones(1, np.float32)) for size in sizes]
+        score = np.ones(1, np.float32)
+        return [(np.array([[0, 0, *size]], np.float32), score.copy()) for size in sizes]
 
 
 class BoxFilter(Detector):
@@ -76,12 +77,8 @@ class BoxFilter(Detector):
         self.nms_thr = detector.nms_thr if nms_thr is None else nms_thr
         self.name, self.interval = detector.name, detector.interval
         self.redetects = detector.redetects
-
-    @property
-    def identity(self) -> dict:
-        """Return the detector's identity with the thresholds."""
         thresholds = {'bbox_thr': self.bbox_thr, 'nms_thr': self.nms_thr}
-        return {**self.detector.identity, **thresholds}
+        self.identity = {**detector.identity, **thresholds}
 
     def __call__(self, images: Images) -> list[Boxes]:
         """Detect the people of BGR images (H, W, 3)."""

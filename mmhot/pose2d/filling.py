@@ -67,7 +67,7 @@ def fill_chunk(
     filler = _Filler(frames, estimate, gaps, settings)
     for key in keyframes:
         for row, number in enumerate(key.ids.tolist()):
-            filler.poses[number][key.position] = key.people.take([row])
+            filler.poses[number][key.position] = key.people.take(np.array([row]))
     open_gaps = [
         _Gap(number, max(first.position, -1), last.position)
         for first, last in pairwise(keyframes)
@@ -165,7 +165,7 @@ class _Filler:
         found = estimate_closely(*requests, self._estimate, self._settings)
         people = People.join(*found)
         order = np.argsort(np.concatenate(list(rows.values())))
-        poses = [people.take([row]) for row in order]
+        poses = [people.take(order[[place]]) for place in range(len(order))]
         certain = are_certain(people, self._settings)
         for (gap, place), pose, row in zip(places, poses, order, strict=True):
             if certain[row]:
@@ -207,11 +207,13 @@ class _Filler:
             # Lagrange's
             at, times = self._times[place], self._times[nodes]
             factors = [[(at - x) / (t - x) for x in times if x != t] for t in times]
-            weights = np.float32(np.prod(factors, axis=1))
+            weights = np.prod(factors, axis=1).astype(np.float32)
             near = poses[0 if place < gap.middle else 2]
             self.poses[gap.number][place] = People(
-                sum(w * pose.bboxes for w, pose in zip(weights, poses, strict=True)),
+                np.sum([w * x.bboxes for w, x in zip(weights, poses, strict=True)], 0),
                 near.bbox_scores,
-                sum(w * pose.keypoints for w, pose in zip(weights, poses, strict=True)),
+                np.sum(
+                    [w * x.keypoints for w, x in zip(weights, poses, strict=True)], 0
+                ),
                 (near.scores + poses[1].scores) / 2,
             )

@@ -33,7 +33,8 @@ from mmhot.weights.loading import fingerprint, load_strictly, naming_failures
 from mmhot.weights.names import DETECTOR, POSE, Model, resolve
 
 _PERSON = 'person'
-_BLANK, _WHOLE = np.zeros((256, 256, 3), np.uint8), np.float32([[0, 0, 256, 256]])
+_BLANK = np.zeros((256, 256, 3), np.uint8)
+_WHOLE = np.array([[0, 0, 256, 256]], np.float32)
 _USUAL_STEPS = ['LoadImage', 'GetBBoxCenterScale', 'TopdownAffine']
 # Heads of MMPose that use features twice, and are not captured.
 _OTHER_HEADS = ('VisPredictHead',)
@@ -88,6 +89,7 @@ class MMPoseDetector(Detector):
         self.pads_to_squares = torch.device(device).type == 'cuda'
         if self.pads_to_squares:
             self([_BLANK])  # captures the graph
+        assert named.config is not None  # it was opened
         self.name = named.config.stem
         self.identity = identify(self.name, content, min_score=min_score)
 
@@ -237,11 +239,13 @@ def _join_as_squares(images: list[torch.Tensor]) -> torch.Tensor:
 
 
 def _capture(
-    model: nn.Module, head: str, device: str, batch_sizes: tuple[int, ...]
+    model: nn.Module, name: str, device: str, batch_sizes: tuple[int, ...]
 ) -> None:
     """Run backbone, neck and head of a model as one captured graph, on a GPU."""
-    head = getattr(model, head, None)
-    if torch.device(device).type != 'cuda' or type(head).__name__ in _OTHER_HEADS:
+    if torch.device(device).type != 'cuda':
+        return
+    head = getattr(model, name)
+    if type(head).__name__ in _OTHER_HEADS:
         return
     extract, forward = model.extract_feat, head.forward
     network = CapturedGraphs(

@@ -65,7 +65,7 @@ class OnnxDetector(Detector):
         self.max_overlap = max_overlap
         self.identity = file.identify(min_score=min_score, max_overlap=max_overlap)
         self.has_poses = file.outputs.keys() >= ONE_STAGE
-        boxes, points = map(file.outputs.get, ('dets', 'keypoints'))
+        boxes, points = (file.outputs.get(x, ()) for x in ('dets', 'keypoints'))
         if self.has_poses and (boxes[-1] == 4 or len(points) != 4):
             raise ValueError(
                 f'{path} is not a supported model: dets {boxes} and keypoints {points} '
@@ -111,7 +111,7 @@ class OnnxDetector(Detector):
             return [self._find(image) for image in images]
         # buffers of cameras are refilled, so that the object alone says nothing
         digests = [
-            (image.shape, hashlib.sha256(np.ascontiguousarray(image)).digest())
+            (image.shape, hashlib.sha256(np.ascontiguousarray(image).data).digest())
             for image in images
         ]
         self._last = {
@@ -127,12 +127,13 @@ class OnnxDetector(Detector):
         if not rest:
             with naming(self.path):
                 boxes, scores = _decode_yolox(first[0], batch.shape[:1:-1])
-            kept = scores >= self.min_score
-            boxes, scores = boxes[kept], scores[kept]
+            sure = scores >= self.min_score
+            boxes, scores = boxes[sure], scores[sure]
             corners, ends = np.split(boxes.astype(np.float64), 2, axis=1)
-            around = np.concatenate([corners, ends - corners], 1)
-            kept = cv2.dnn.NMSBoxes(around, scores, 0.0, self.max_overlap)
-            boxes, scores = boxes[kept], scores[kept]
+            around = np.concatenate([corners, ends - corners], 1).tolist()
+            kept = cv2.dnn.NMSBoxes(around, scores.tolist(), 0.0, self.max_overlap)
+            rows = np.asarray(kept, int)
+            boxes, scores = boxes[rows], scores[rows]
         else:
             boxes, scores = first[0][:, :4], first[0][:, 4]
             # padded by boxes without a score; one-stage models know people only
@@ -151,7 +152,10 @@ class OnnxDetector(Detector):
         zoom = min(padded[1] / height, padded[0] / width)
         size = (max(round(width * zoom), 1), max(round(height * zoom), 1))
         if self._is_exported:
-            padded = tuple(_STRIDE * -(-side // _STRIDE) for side in size)
+            padded = (
+                -(-size[0] // _STRIDE) * _STRIDE,
+                -(-size[1] // _STRIDE) * _STRIDE,
+            )
         canvas = np.full((*padded[::-1], 3), _GRAY, np.uint8)
         small = cv2.resize(image, size, interpolation=self._interpolation)
         canvas[: size[1], : size[0]] = small
@@ -201,6 +205,7 @@ class OneStageEstimator(PoseEstimator):
         overlap = box_iou(boxes[:, None], found.boxes)
         rows, people = linear_sum_assignment(overlap, maximize=True)
         same = overlap[rows, people] > self.same_person
+        assert found.poses is not None  # a one-stage model
         keypoints[rows[same]] = found.poses[people[same], :, :2]
         scores[rows[same]] = found.poses[people[same], :, 2]
         return keypoints, scores

@@ -7,14 +7,14 @@ and ``config.json`` of the Hugging Face Hub.
 import logging
 import mmap
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from mmhot.deploy.onnx_sessions import open_session, read_meta, run_session
 from mmhot.errors import naming
 from mmhot.geometry.crops import IMAGE_MEAN, IMAGE_STD
-from mmhot.io.arrays import load_json
+from mmhot.io.arrays import load_object
 from mmhot.pose2d.cache import identify
 from mmhot.pose2d.interfaces import Images
 from mmhot.skeletons.joints import (
@@ -26,6 +26,7 @@ from mmhot.skeletons.joints import (
 from mmhot.weights.hub import MODEL_FILE, PIPELINE_FILE, SDK_FILE
 
 _LOGGER = logging.getLogger(__name__)
+_Side = TypeVar('_Side', bound=int | None)
 
 # Steps of pipeline.json state the size of the input, width first, under these names.
 _SIZES = ('input_size', 'image_size', 'size')
@@ -110,12 +111,15 @@ class OnnxFile:
         return run_session(self.session, self.path, batch, outputs or [*self.outputs])
 
     def input_size(
-        self, default: tuple[int | None, ...], axes: slice = slice(None, 1, -1)
-    ) -> tuple[int | None, ...]:
+        self, default: tuple[_Side, _Side], axes: slice = slice(None, 1, -1)
+    ) -> tuple[int | _Side, int | _Side]:
         """Return width and height of the input, by graph, pipeline or a default."""
-        default = self.pipeline.size or default
-        pairs = zip(self.input.shape[axes], default, strict=False)
-        return tuple(own if isinstance(own, int) else other for own, other in pairs)
+        sides = [*self.input.shape[axes], None, None]
+        width, height = self.pipeline.size or default
+        return (
+            sides[0] if isinstance(sides[0], int) else width,
+            sides[1] if isinstance(sides[1], int) else height,
+        )
 
     def output_shapes(self, size: tuple[int, int]) -> list[tuple[int, ...]]:
         """Return the shapes of outputs, from a run where the file leaves them open."""
@@ -158,7 +162,7 @@ class OnnxFile:
         config = self._folder / _HUB_CONFIG
         if config.is_file():
             with naming(config):
-                kind = load_json(config).get('model_type')
+                kind = load_object(config).get('model_type')
             if kind is not None:
                 return 'vitpose' in str(kind)
         # Graphs keep the names of weights. Plain vision transformers embed patches, and
@@ -186,7 +190,7 @@ def _read_pipeline(path: Path) -> Pipeline:
     if not path.is_file():
         return Pipeline()
     with naming(path):
-        tasks = load_json(path)['pipeline']['tasks']
+        tasks = load_object(path)['pipeline']['tasks']
         steps = [step for task in tasks for step in task.get('transforms', [])]
         # decoders first: the sizes of crops are those of other models in some files
         steps = [task['params'] for task in tasks if 'params' in task] + steps

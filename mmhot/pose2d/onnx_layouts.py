@@ -51,7 +51,7 @@ def find_layout(file: OnnxFile) -> Layout | None:
     return Layout(_decode_heatmaps)
 
 
-def _decode_points(points: np.ndarray, size: np.ndarray) -> tuple[np.ndarray, ...]:
+def _decode_points(points: np.ndarray, size: np.ndarray) -> Pose:
     """Decode MoveNet's y, x and score, (1, K, 3), shares of a crop's size (2,)."""
     y, x, scores = points.reshape(-1, 3).T
     return np.stack([x, y], -1) * size, scores
@@ -87,8 +87,10 @@ def decode_udp_heatmaps(
     Huang et al., Unbiased Data Processing (UDP), CVPR 2020.
     """
     joint, row, column, _ = _find_peaks(heatmaps)
-    border = dict(borderType=cv2.BORDER_CONSTANT)
-    blurred = np.stack([cv2.GaussianBlur(own, _BLUR, 0, **border) for own in heatmaps])
+    edge = cv2.BORDER_CONSTANT
+    blurred = np.stack(
+        [cv2.GaussianBlur(own, _BLUR, 0, borderType=edge) for own in heatmaps]
+    )
     blurred *= (heatmaps.max((1, 2)) / blurred.max((1, 2)))[:, None, None]
     logs = np.pad(np.log(blurred.clip(1e-3, 50)), ((0, 0), (1, 1), (1, 1)), 'edge')
 

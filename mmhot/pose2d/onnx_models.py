@@ -56,20 +56,20 @@ class OnnxPoseEstimator(CropEstimator):
             raise OneStageModelError(f'{path} is a model of whole images, not of crops')
         shape, layout = file.input.shape, find_layout(file)
         axes = slice(2, 0, -1) if layout and layout.is_raw else slice(None, 1, -1)
-        size = file.input_size((None, None), axes)
-        if layout is None or len(shape) != 4 or not all(size):
+        width, height = file.input_size((None, None), axes)
+        if layout is None or len(shape) != 4 or not (width and height):
             raise ValueError(
                 f'{path} is not a supported pose model: input {shape}, outputs '
                 f'{[*file.outputs.values()]}; SimCC, heatmaps or MoveNet expected'
             )
-        self._layout, self._size = layout, np.array(size)
+        self._layout, self._size = layout, np.array([width, height])
         on_cpu = is_on_cpu(file.session)
         self._threads = count_threads() if on_cpu else 1
         self.prefers_batches = not on_cpu
         # caches of CPUs hold the activations of one crop
         batch_size = batch_size or (1 if on_cpu else 64)
         self._batch = shape[0] if isinstance(shape[0], int) else batch_size
-        outputs = file.output_shapes(size)
+        outputs = file.output_shapes((width, height))
         self.num_keypoints = outputs[0][-2] if layout.is_raw else outputs[0][1]
         found = file.find_skeleton(self.num_keypoints, skeleton)
         self.skeleton, self._flip_indices = found.name, list(found.flip_indices)

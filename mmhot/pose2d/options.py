@@ -26,11 +26,6 @@ class Pose2DOptions(RuntimeOptions):
         'assumed from the number of joints, with a warning)',
         metavar='NAME',
     )
-    pose2d_skeleton: str | None = option(
-        'joint order of the 2D model, where an .onnx file does not state it (default: '
-        'assumed from the number of joints, with a warning)',
-        metavar='NAME',
-    )
     det_model: str | None = option(
         'detector of people: an .onnx or .zip file, a config (a program) or alias of '
         "MMDetection's, pose-verified (a small detector, checked by the 2D model), "
@@ -46,19 +41,8 @@ class Pose2DOptions(RuntimeOptions):
         'pose-verified once per second)',
         low=1,
     )
-    det_every: int | None = option(
-        'detect in every Nth frame and track people in between (default: 1; with '
-        'pose-verified once per second)',
-        low=1,
-    )
     batch_size: int = option(
         'frames per batch, if all frames are detected', 8, low=1, decides=False
-    )
-    speed: str = option(
-        'fast and fastest prune and interpolate more, without the flip test of the '
-        'lifter: three quarters and two thirds of the time, less accurate',
-        'default',
-        choices=('default', 'fast', 'fastest'),
     )
     speed: str = option(
         'fast and fastest prune and interpolate more, without the flip test of the '

@@ -202,8 +202,10 @@ def _open_estimator(request: ModelRequest) -> PoseEstimator:
             return OneStageEstimator(*arguments, request.min_score)
     from mmhot.pose2d.mmpose_models import MMPoseEstimator
 
-    arguments = request.model, request.weights, choose_device(request.device)
-    return MMPoseEstimator(*arguments, keep_rates=keep_rates)
+    device = choose_device(request.device)
+    return MMPoseEstimator(
+        request.model, request.weights, device, keep_rates=keep_rates
+    )
 
 
 def _open_detector(request: ModelRequest) -> Detector:
@@ -233,6 +235,7 @@ def _choose_detector(request: ModelRequest) -> str:
 def _open_pose_verified(request: ModelRequest) -> PoseVerifiedDetector:
     name = shipped_models(DETECTOR.folders)[0].name
     least = Verification.candidate_score
+    assert request.estimator is not None  # it verifies
     candidates = replace(request, model=name, min_score=least, estimator=None)
     return PoseVerifiedDetector(request.estimator, _open_detector(candidates))
 

@@ -142,8 +142,9 @@ class TurnedCrops(PoseEstimator):
     ) -> None:
         """Replace poses of people by those in crops turned otherwise, if better."""
         crops = [
-            _turn(*people[person], turn, self.settings.patch_size)
+            _turn(image, box, turn, self.settings.patch_size)
             for person in uncertain
+            for image, box in [people[person]]
             for turn in range(_NUM_TURNS)
             if turn != turns[person]
         ]
@@ -158,7 +159,7 @@ class TurnedCrops(PoseEstimator):
         if not len(better):
             return
         rows = better * confidence.shape[1] + confidence[better].argmax(1)
-        chosen = [each[rows] for each in found]
+        chosen = found[0][rows], found[1][rows]
         if estimate != fast:
             chosen = _estimate_crops(estimate, [crops[row] for row in rows])
         points[uncertain[better]], scores[uncertain[better]] = chosen
@@ -240,7 +241,8 @@ def align_tilted(
     again = _estimate_crops(estimate, crops)
     for person, *second in zip(tilted, *again, strict=True):
         first = points[person], scores[person]
-        points[person], scores[person] = _combine(first, second, settings.near)
+        combined = _combine(first, (second[0], second[1]), settings.near)
+        points[person], scores[person] = combined
     return points, scores
 
 
@@ -257,7 +259,7 @@ def _align(
     side *= settings.aligned_size
     zoom = min(settings.max_side / side, 1.0)
     side = int(np.ceil(zoom * side))
-    matrix = cv2.getRotationMatrix2D(center.tolist(), float(tilt), zoom)
+    matrix: np.ndarray = cv2.getRotationMatrix2D(center.tolist(), float(tilt), zoom)
     matrix[:, 2] += side / 2 - center
     reliable = scores > settings.min_score
     if reliable.sum() < settings.min_keypoints:
@@ -266,8 +268,8 @@ def _align(
     first, last = extent.min(0), extent.max(0)
     margin = settings.margin * (last - first).max()
     # not beyond the corners of the rotated box
-    corners = [(x, y) for x in (low[0], high[0]) for y in (low[1], high[1])]
-    corners = map_points(matrix, np.array(corners))
+    box_corners = [(x, y) for x in (low[0], high[0]) for y in (low[1], high[1])]
+    corners = map_points(matrix, np.array(box_corners))
     first = np.maximum(first - margin, corners.min(0))
     last = np.minimum(last + margin, corners.max(0))
     pixels = warp_smoothly(image, matrix, (side, side))

@@ -67,17 +67,17 @@ def angle_joints(num_joints: int) -> dict[str, tuple[int, ...]]:
     extension, bending, rotation = _BALL['trunk']
     joints |= {extension: pelvis + trunk, bending: hips + trunk, rotation: hips + trunk}
     for side in _SIDES:
-        for (limb, part, bend, _), above, across in zip(
+        for (names, part, bend, _), above, across in zip(
             _LIMBS, (pelvis, trunk), (hips, shoulders), strict=True
         ):
-            limb = [f'{side}_{joint}' for joint in limb]
+            limb = [f'{side}_{joint}' for joint in names]
             needs = above + limb[:2], across + limb[:2], above + limb, limb
-            names = (f'{name}_{side[0]}' for name in (*_BALL[part], bend))
-            joints |= zip(names, needs, strict=True)
+            angles = (f'{name}_{side[0]}' for name in (*_BALL[part], bend))
+            joints |= zip(angles, needs, strict=True)
         sole = [f'{side}_{joint}' for joint in ('knee', 'foot', 'heel', 'big_toe')]
         joints[f'ankle_angle_{side[0]}'] = sole
-    names, index = angle_names(num_joints), _SKELETONS[num_joints].index
-    return {name: tuple(sorted({*map(index, joints[name])})) for name in names}
+    known, index = angle_names(num_joints), _SKELETONS[num_joints].index
+    return {name: tuple(sorted({*map(index, joints[name])})) for name in known}
 
 
 def joint_angles(positions: np.ndarray) -> np.ndarray:

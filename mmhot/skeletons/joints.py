@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -112,6 +112,7 @@ class Skeleton:
         return [self.index(name) for name in names]
 
 
+_Scores = TypeVar('_Scores', np.ndarray, None)
 _REGISTRY: dict[str, Skeleton] = {}
 SKELETONS: Mapping[str, Skeleton] = MappingProxyType(_REGISTRY)
 """All registered skeletons by name."""
@@ -153,9 +154,9 @@ def register_skeleton(
     """
     words = [word.partition('<') for word in tree.split()]
     joints = tuple(joint for joint, _, _ in words)
-    groups = {group: tuple(names.split()) for group, names in groups.items()}
+    parts = {group: tuple(names.split()) for group, names in groups.items()}
     mentioned = [parent for _, _, parent in words if parent] + [*(meanings or ())]
-    for joint in sum(map(list, groups.values()), mentioned):
+    for joint in sum(map(list, parts.values()), mentioned):
         if joint not in joints:
             raise ValueError(_unknown(f'joint of {name}', joint, joints))
     for group in ('head', 'torso'):
@@ -174,7 +175,7 @@ def register_skeleton(
     )
     parents = tuple(joints.index(parent) if parent else -1 for _, _, parent in words)
     skeleton = replace(
-        _build(name, joints, parents, range(len(joints)), groups),
+        _build(name, joints, parents, range(len(joints)), parts),
         flip_pairs=tuple(sorted(pairs)),
         meanings=MappingProxyType(dict(meanings or {})),
         dataset_names=tuple(dataset_names),
@@ -212,8 +213,9 @@ def get_skeleton(name: str | Mapping[str, Any]) -> Skeleton:
 
 def described_skeleton(description: Mapping[str, Any]) -> Skeleton:
     """Return the skeleton of a :meth:`Skeleton.describe`, registered if it is new."""
-    fields = (description[name] for name in ('joints', 'parents', 'flip_indices'))
-    return add_skeleton(_build(description['skeleton'], *map(tuple, fields)))
+    names = ('joints', 'parents', 'flip_indices')
+    joints, parents, swaps = (tuple(description[name]) for name in names)
+    return add_skeleton(_build(description['skeleton'], joints, parents, swaps))
 
 
 def _build(
@@ -233,7 +235,7 @@ def _build(
                 limbs[f'{side}_{limb}'] = found
     pairs = [(index, other) for index, other in enumerate(swaps) if index < other]
     # the left one first
-    pairs = [pair[:: -1 if 'left' in joints[pair[1]].lower() else 1] for pair in pairs]
+    pairs = [(b, a) if 'left' in joints[b].lower() else (a, b) for a, b in pairs]
     body = {group: parts[group] for group in ('head', 'torso') if group in parts}
     groups = MappingProxyType(body | limbs | dict(parts))
     return Skeleton(name, joints, parents, tuple(sorted(pairs)), groups)
@@ -283,7 +285,9 @@ def match_joints(names: Sequence[str]) -> tuple[Skeleton, list[int]] | None:
     best, most = None, (0, False)
     for skeleton in SKELETONS.values():
         order = [
-            given.get(spell_joint(joint), given.get(skeleton.meanings.get(joint), -1))
+            given.get(
+                spell_joint(joint), given.get(skeleton.meanings.get(joint, ''), -1)
+            )
             for joint in skeleton.joints
         ]
         found = {skeleton.joints[n] for n, index in enumerate(order) if index >= 0}
@@ -302,11 +306,11 @@ def spell_joint(joint: str) -> str:
 
 def convert_keypoints(
     keypoints: np.ndarray,
-    scores: np.ndarray | None,
+    scores: _Scores,
     source: str,
     target: str,
     mapping: str = 'mmpose',
-) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
+) -> tuple[np.ndarray, _Scores, np.ndarray]:
     """Convert poses from one skeleton to another, joint by joint name.
 
     A joint that both skeletons have is copied, others are weighted sums of source
@@ -363,10 +367,10 @@ def _conversion(
     """
     if mapping not in MAPPINGS:
         raise ValueError(_unknown('mapping', mapping, MAPPINGS))
-    source, target = get_skeleton(source), get_skeleton(target)
+    start, end = get_skeleton(source), get_skeleton(target)
     # joints by the names that are the same in all skeletons
-    available = {source.meanings.get(joint, joint): joint for joint in source.joints}
-    names = [target.meanings.get(joint, joint) for joint in target.joints]
+    available = {start.meanings.get(joint, joint): joint for joint in start.joints}
+    names = [end.meanings.get(joint, joint) for joint in end.joints]
     rules = MAPPINGS[mapping]
     recipes = [
         {name: 1.0}
@@ -383,7 +387,7 @@ def _conversion(
         if recipe is None:
             weights[row] = np.nan
             continue
-        parts = [source.index(available[part]) for part in recipe]
+        parts = [start.index(available[part]) for part in recipe]
         indices[row] = parts + parts[:1] * (indices.shape[1] - len(parts))
         weights[row, : len(parts)] = [
             weight if isinstance(weight, tuple) else (weight, weight)

@@ -19,7 +19,7 @@ _NOSE = {'nose': 1.0}
 
 def _mix(*terms: tuple[float | tuple[float, float], Recipe]) -> Recipe:
     """Return the weighted sum of recipes, per axis where a weight is a pair."""
-    total = {}
+    total: dict[str, tuple[float, float]] = {}
     for weight, recipe in terms:
         x, y = weight if isinstance(weight, tuple) else (weight, weight)
         for part, share in recipe.items():
@@ -33,7 +33,7 @@ _FINGERS = ('forefinger', 'middle_finger', 'ring_finger', 'pinky_finger')
 _MID_TRUNK = _mix((0.5, _MID_SHOULDERS), (0.5, _MID_HIPS))
 
 # Recipes of all mappings, for joints that no published mapping covers.
-_GENERAL = {
+_GENERAL: dict[str, list[Recipe]] = {
     'pelvis': [_MID_HIPS],
     'neck': [{'thorax': 1.0}, {'neck_3dhp': 1.0}, _MID_SHOULDERS],
     'thorax': [{'neck_3dhp': 1.0}, _MID_SHOULDERS],

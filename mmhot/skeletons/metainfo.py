@@ -101,14 +101,14 @@ def read_metainfo(metainfo: Mapping[str, Any]) -> Metainfo:
         ValueError: If the file or the metainfo is damaged, with its name.
     """
     path = metainfo.get('from_file')
-    is_file = path is not None and 'keypoint_id2name' not in metainfo
-    file = _find_file(path) if is_file else None
+    is_named = 'keypoint_id2name' not in metainfo
+    file = _find_file(path) if path is not None and is_named else None
     try:
-        return _read(run_path(str(file))['dataset_info'] if is_file else metainfo)
+        return _read(run_path(str(file))['dataset_info'] if file else metainfo)
     except Exception as error:
         missing = isinstance(error, KeyError)
         reason = f'{error.args[0]!r} is missing' if missing else error
-        where = f' {path}' if is_file else ''
+        where = f' {path}' if file else ''
         raise ValueError(f'metainfo{where}: {reason}') from error
 
 
@@ -164,4 +164,5 @@ def _read(metainfo: Mapping[str, Any]) -> Metainfo:
         if types[index] != 'lower' and words & _HEAD:
             types[index] = 'head'
     name = metainfo['dataset_name']
-    return Metainfo(name, joints, swaps, tuple(links), tuple(types))
+    pairs = tuple((start, end) for start, end in links)
+    return Metainfo(name, joints, swaps, pairs, tuple(types))

@@ -15,4 +15,5 @@ def side_of(joint: str) -> str:
 
 def side_rgb(joint: str) -> tuple[int, int, int]:
     """Return the color of a joint's side: red, green, blue from 0 to 255."""
-    return tuple(bytes.fromhex(SIDE_COLORS[side_of(joint)][1:]))
+    red, green, blue = bytes.fromhex(SIDE_COLORS[side_of(joint)][1:])
+    return red, green, blue

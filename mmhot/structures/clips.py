@@ -148,7 +148,7 @@ class Clip2D:
         if points.shape[-1] == 3 and scores is not None:
             raise ValueError('scores are given twice: keypoints have three values')
         if scores is None:
-            scores = points[..., 2] if points.shape[-1] == 3 else 1
+            scores = points[..., 2] if points.shape[-1] == 3 else np.array(1)
         scores = np.broadcast_to(to_numbers('scores', scores), points.shape[:-1])
         points, scores = mark_missing(points[..., :2], scores)
         if points.ndim == 3:
@@ -215,8 +215,10 @@ def check_clip(clip: Clip2D) -> Clip2D:
         )
     points = np.concatenate([track.keypoints.reshape(-1, 2) for track in tracks])
     check_extent(points, width, height)
-    numbers = dict(width=width, height=height, fps=float(clip.fps))
-    return replace(clip, tracks=tracks, times=times, **numbers)
+    fps = float(clip.fps)
+    return replace(
+        clip, tracks=tracks, times=times, width=width, height=height, fps=fps
+    )
 
 
 def _check_rate(fps: float) -> None:
@@ -255,12 +257,15 @@ def _check_track(track: Track2D, skeleton: Skeleton) -> Track2D:
                 f'{count[1]} joints of {skeleton.name}), got {array.shape}'
             )
         arrays[name] = array.astype(np.float32)
-    keypoints, scores = arrays['keypoints'], arrays['scores']
-    keypoints, scores = mark_missing(keypoints, scores)
+    keypoints, scores = mark_missing(arrays['keypoints'], arrays['scores'])
     missing = np.isnan(keypoints).any(-1)
-    arrays['keypoints'] = np.where(missing[..., None], np.nan, keypoints)
-    arrays['scores'] = np.where(missing, 0, scores)
-    return replace(track, frames=frames, **arrays)
+    return replace(
+        track,
+        frames=frames,
+        keypoints=np.where(missing[..., None], np.nan, keypoints),
+        scores=np.where(missing, 0, scores),
+        bboxes=arrays.get('bboxes'),
+    )
 
 
 def join_tracks(tracks: Sequence[Track2D]) -> Track2D:
@@ -268,13 +273,14 @@ def join_tracks(tracks: Sequence[Track2D]) -> Track2D:
     if len(tracks) == 1:
         return tracks[0]
     order = np.argsort(np.concatenate([each.frames for each in tracks]), kind='stable')
-    arrays = {
-        name: np.concatenate([getattr(each, name) for each in tracks])[order]
-        for name in ('frames', 'keypoints', 'scores', 'bboxes')
-    }
-    return replace(tracks[0], **arrays)
+    names = ('frames', 'keypoints', 'scores', 'bboxes')
+    joined = (
+        np.concatenate([getattr(each, name) for each in tracks]) for name in names
+    )
+    return Track2D(tracks[0].track, *(array[order] for array in joined))
 
 
+_UNKNOWN_ROOT = np.empty((0, 3), np.float32)
 # Letters of the shape and dtype of each array of a Clip3D.
 ARRAYS = {
     'frame': ('N', np.int64),
@@ -365,7 +371,7 @@ class Clip3D:
     axes: str = 'camera'
     unit: str = 'm'
     model: str = ''
-    root_3d: np.ndarray | None = None
+    root_3d: np.ndarray = field(default_factory=lambda: _UNKNOWN_ROOT)
     time: np.ndarray | None = None
     focal_length: float = 0.0
     focal_assumed: bool = True
@@ -377,7 +383,7 @@ class Clip3D:
 
     def __post_init__(self) -> None:
         """Mark root positions as unknown unless they are given."""
-        if self.root_3d is None:
+        if self.root_3d is None or self.root_3d is _UNKNOWN_ROOT:
             self.root_3d = np.full((len(self.frame), 3), np.nan, np.float32)
 
     def __len__(self) -> int:
@@ -474,7 +480,7 @@ class Clip3D:
         known = {k: v for k in ARRAYS if (v := getattr(self, k)) is not None}
         return replace(self, **{name: array[rows] for name, array in known.items()})
 
-    def seconds(self, frames: np.ndarray) -> np.ndarray:
+    def seconds(self, frames: np.ndarray | int) -> np.ndarray:
         """Return timestamps of any frames, also of frames without people.
 
         Args:
@@ -484,7 +490,7 @@ class Clip3D:
             np.ndarray: Seconds, (T,); interpolated between the frames of ``frame``, and
             extrapolated at ``fps``.
         """
-        even = frames / self.fps
+        even = np.asarray(frames) / self.fps
         return even if self.time is None else even + np.interp(frames, *self._delays)
 
     @cached_property
@@ -539,7 +545,6 @@ def to_axes(clip: Clip3D, axes: str) -> Clip3D:
     if axes == clip.axes:
         return clip
     # y and z change places, and one its sign
-    signs = np.float32([1, 1, -1] if axes == 'z-up' else [1, -1, 1])
-    names = ('keypoints_3d', 'root_3d')
-    turned = {name: getattr(clip, name)[..., [0, 2, 1]] * signs for name in names}
-    return replace(clip, axes=axes, **turned)
+    signs = np.array([1, 1, -1] if axes == 'z-up' else [1, -1, 1], np.float32)
+    poses, root = (x[..., [0, 2, 1]] * signs for x in (clip.keypoints_3d, clip.root_3d))
+    return replace(clip, axes=axes, keypoints_3d=poses, root_3d=root)

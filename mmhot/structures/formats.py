@@ -43,8 +43,8 @@ class Writer:
 
     def load(self) -> Callable[..., str | None]:
         """Import the function."""
-        is_named = isinstance(self.function, str)
-        return load_function(self.function) if is_named else self.function
+        function = self.function
+        return load_function(function) if isinstance(function, str) else function
 
 
 def load_function(text: str) -> Callable[..., Any]:

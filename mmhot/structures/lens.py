@@ -95,16 +95,16 @@ class Lens:
                     f'the {width}x{height} image: they are of another resolution'
                 )
             return replace(self, size=(width, height))
-        scale = np.array([width, height]) / self.size
-        if abs(scale[1] / scale[0] - 1) > _ASPECT_TOLERANCE:
+        wider, higher = width / self.size[0], height / self.size[1]
+        if abs(higher / wider - 1) > _ASPECT_TOLERANCE:
             raise ValueError(
                 f'the intrinsics are for images of {self.size[0]}x{self.size[1]}, '
                 f'which are no scaled version of {width}x{height}'
             )
         return replace(
             self,
-            focal=tuple((self.focal * scale).tolist()),
-            center=tuple((self.center * scale).tolist()),
+            focal=(self.focal[0] * wider, self.focal[1] * higher),
+            center=(self.center[0] * wider, self.center[1] * higher),
             size=(width, height),
         )
 

@@ -136,7 +136,7 @@ def _part_grids(
         for side in ('left', 'right'):
             ends = f'{side}_{first}', f'{side}_{second}'
             if known.keys() >= {*ends}:
-                grid = _limb_grid(*(known[name] for name in ends), settings)
+                grid = _limb_grid(known[ends[0]], known[ends[1]], settings)
                 grids.setdefault(part, []).append(grid)
     if known.keys() >= {'left_ear', 'right_ear'} and 'trunk' in grids:
         middle = (known['left_ear'] + known['right_ear']) / 2

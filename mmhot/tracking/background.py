@@ -176,15 +176,16 @@ class BackgroundTracker(FrameObserver):
         if len(key.points) < own.min_points:
             return None
         kind = cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT
-        flow = dict(
+        start = cv2.perspectiveTransform(key.points[:, None], guess)
+        points, found, _ = cv2.calcOpticalFlowPyrLK(
+            key.gray,
+            gray,
+            key.points[:, None],
+            start.astype(np.float32),
             winSize=(own.window, own.window),
             maxLevel=own.levels,
             criteria=(kind, own.steps, own.precision),
             flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
-        )
-        start = cv2.perspectiveTransform(key.points[:, None], guess)
-        points, found, _ = cv2.calcOpticalFlowPyrLK(
-            key.gray, gray, key.points[:, None], start.astype(np.float32), **flow
         )
         points, rows = points[:, 0], found[:, 0] > 0
         pixels = np.nan_to_num(points, nan=-1).round().clip(-1, 1e6).astype(int)
@@ -202,6 +203,7 @@ class BackgroundTracker(FrameObserver):
 
     def _is_far(self, found: tuple, size: tuple[int, int]) -> bool:
         """Return whether the current keyframe shows too little of a frame."""
+        assert self._current is not None
         (_, kept, homography), own = found, self.settings
         has_few = kept.sum() < own.min_kept * len(self._current.points)
         zoom = np.sqrt(abs(np.linalg.det(homography[:2, :2])))

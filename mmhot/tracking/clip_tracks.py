@@ -116,7 +116,7 @@ def link_tracklets(
         near = (gaps > 0) & (gaps <= limits.max_gap * fps)
         for row, column in np.argwhere(near):
             pair = firsts[row], seconds[column]
-            misfit = _misfit(*(left[number] for number in pair), fps, limits)
+            misfit = _misfit(left[pair[0]], left[pair[1]], fps, limits)
             if misfit < 1:
                 misfits[pair] = misfit
 
@@ -153,6 +153,7 @@ def _motion(
     track: Track2D, order: slice, span: float
 ) -> tuple[int, np.ndarray, np.ndarray, float]:
     """Return frame, center (2,), pixels per frame (2,) and size of ``span`` frames."""
+    assert track.bboxes is not None  # tracklets have boxes
     frames, boxes = track.frames[order], track.bboxes[order]
     near = abs(frames - frames[0]) <= max(1, span)
     frames, boxes = frames[near], boxes[near].astype(np.float64)

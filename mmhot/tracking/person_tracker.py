@@ -172,8 +172,8 @@ class Tracker:
         detections = make_detections(people, self.settings)
         tentative = [person for person in self._people if person.id < 0]
         confirmed = [person for person in self._people if person.id >= 0]
-        for people in (confirmed, tentative):
-            detections = self._match(people, detections, steps)
+        for known in (confirmed, tentative):
+            detections = self._match(known, detections, index, steps)
         timing = self._fps, max(self._delay, steps), steps
         for detection in detections:
             number = self._num_tracks
@@ -184,7 +184,11 @@ class Tracker:
         return self._detected_last()
 
     def _match(
-        self, people: Sequence[TrackedPerson], detections: list[Detection], steps: int
+        self,
+        people: Sequence[TrackedPerson],
+        detections: list[Detection],
+        index: int,
+        steps: int,
     ) -> list[Detection]:
         """Update people with the closest detections; returns the others."""
         if not people or not detections:
@@ -198,13 +202,15 @@ class Tracker:
         distances = 1 - share * overlap - (1 - share) * similarity
         matched = set()
         while distances.min() < self.settings.max_distance:
-            row, column = np.unravel_index(distances.argmin(), distances.shape)
+            row, column = map(
+                int, np.unravel_index(distances.argmin(), distances.shape)
+            )
             distances[row], distances[:, column] = np.inf, np.inf
             matched.add(row)
             person = people[column]
             person.hits = min(person.hits + 2 * steps, self._max_gap)
             self._confirm(person)
-            person.update(detections[row], self._index)
+            person.update(detections[row], index)
         return [each for row, each in enumerate(detections) if row not in matched]
 
     def _confirm(self, person: TrackedPerson) -> None:

@@ -107,7 +107,7 @@ class Page:
         folder = self._folder_of(request) / 'input'
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        return shutil.move(source, folder)
+        return shutil.move(source, str(folder))
 
     def _run(
         self, source: str | None, formats: list[str], height: str, request: gr.Request

@@ -66,7 +66,7 @@ class ClipRenderer:
 
     def follow(self, frame: int) -> None:
         """Move the camera to the people around a frame, if there are several."""
-        index = np.searchsorted(self._followed, frame)
+        index = int(np.searchsorted(self._followed, frame))
         self.camera = self._cameras[min(index, len(self._cameras) - 1)]
 
     def rows(self, frame: int) -> slice:

@@ -224,8 +224,9 @@ def _text_layers(
     edge = max(2, size // 8)
     extent = int(np.ceil(font.getlength(text))) + 1 + 2 * edge, ascent + descent
     canvas = Image.new('RGBA', extent)
-    outline = dict(stroke_width=edge, stroke_fill=_OUTLINE)
-    ImageDraw.Draw(canvas).text((edge, 0), text, color, font, **outline)
+    ImageDraw.Draw(canvas).text(
+        (edge, 0), text, color, font, stroke_width=edge, stroke_fill=_OUTLINE
+    )
     pixels = np.asarray(canvas, np.float32)  # premultiplied, as drawn on nothing
     return 1 - pixels[..., 3:] / 255, pixels[..., :3] + 0.5  # rounds to the nearest
 

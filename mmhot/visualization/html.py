@@ -122,8 +122,8 @@ def _images(
             break
         if frame.index >= first and (frame.index - first) % step == 0:
             scale = min(1, _FRAME_SIDE / max(frame.image.shape))
-            size = [max(1, round(scale * side)) for side in frame.image.shape[1::-1]]
-            small = shrink(frame.image, size)
+            height, width = (max(1, round(scale * x)) for x in frame.image.shape[:2])
+            small = shrink(frame.image, (width, height))
             images[frame.index] = cv2.imencode('.jpg', small, options)[1].tobytes()
             while expected() > _MAX_FRAME_BYTES and step <= last - first:
                 step *= 2

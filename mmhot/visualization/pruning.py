@@ -118,8 +118,8 @@ def _draw_panel(
     columns, rows = trace.grid
     alive = np.zeros(columns * rows, np.uint8)
     alive[kept[kept >= 0]] = 1
-    alive = alive.reshape(rows, columns)
-    mask = cv2.resize(alive, crop.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+    shape, nearest = crop.shape[1::-1], cv2.INTER_NEAREST
+    mask = cv2.resize(alive.reshape(rows, columns), shape, interpolation=nearest)
     gray = crop.mean(-1, keepdims=True)
     panel = np.where(mask[..., None] > 0, crop, 0.22 * gray + 0.03 * crop)
     panel = panel.astype(np.uint8)
@@ -130,8 +130,9 @@ def _draw_panel(
     if group is not None:
         points = trace.keypoints[trace.group_of == group] * zoom
         radius = max(1.2, panel.shape[0] / (110 if len(points) < 30 else 220))
-        for point in np.rint(points[np.isfinite(points).all(-1)] * 16).astype(int):
+        points = np.rint(points[np.isfinite(points).all(-1)] * 16).astype(int)
+        for x, y in points.tolist():
             for grow, fill in ((1.5, (24, 18, 15)), (1.0, color)):
                 size = round(grow * radius * 16)
-                cv2.circle(panel, point, size, fill, -1, cv2.LINE_AA, 4)
+                cv2.circle(panel, (x, y), size, fill, -1, cv2.LINE_AA, 4)
     return panel

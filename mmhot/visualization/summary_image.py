@@ -86,6 +86,10 @@ def _draw_column(
     renderer.draw_3d(deep, frame)
     text, at = f'{clip.seconds(frame):.1f} s', (_CELL - _GAP, _CELL - 2 * _GAP)
     drawing.draw_text(deep, text, at, _CELL // 18, drawing.FAINT_TEXT, 'right')
-    borders = dict(borderType=cv2.BORDER_CONSTANT, value=drawing.BACKGROUND)
-    cells = (cv2.copyMakeBorder(x, 0, _GAP, 0, _GAP, **borders) for x in (flat, deep))
-    return np.vstack([*cells])
+    kind, color = cv2.BORDER_CONSTANT, drawing.BACKGROUND
+    return np.vstack(
+        [
+            cv2.copyMakeBorder(cell, 0, _GAP, 0, _GAP, kind, value=color)
+            for cell in (flat, deep)
+        ]
+    )

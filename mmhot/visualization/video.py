@@ -55,10 +55,11 @@ def render_video(
         int: Number of frames written.
     """
     renderer = ClipRenderer(clip)
+    inputs: Iterable[tuple[int, float, np.ndarray | None]]
     if footage is None:
-        frames = _shorten_gaps(renderer.frames, clip.fps)
-        inputs = zip(frames, _timestamps(clip, frames), repeat(None))
-        total = len(frames)
+        shown = _shorten_gaps(renderer.frames, clip.fps)
+        inputs = zip(shown, _timestamps(clip, shown), repeat(None))
+        total = len(shown)
     else:
         ahead = prefetch(footage)
         inputs = ((frame.index, frame.time, frame.image) for frame in ahead)
@@ -85,9 +86,10 @@ def _encode(
     count, last = 0, -1
     for count, (image, seconds) in enumerate(frames, 1):
         if count == 1:
-            stream = _add_stream(container, *image.shape[:2], fps)
+            height, width = image.shape[:2]
+            stream = _add_stream(container, height, width, fps)
         # OpenCV converts several times faster than PyAV would.
-        planes = cv2.cvtColor(image, cv2.COLOR_BGR2YUV_I420)
+        planes: np.ndarray = cv2.cvtColor(image, cv2.COLOR_BGR2YUV_I420)
         frame = av.VideoFrame.from_ndarray(planes, format='yuv420p')
         # timestamps that repeat or decrease become increasing
         last = max(round(seconds / _TICK), last + 1)

@@ -71,8 +71,9 @@ def config_within(checkpoint: Path, content: Any) -> Config:
         ValueError: If there is no config, or it holds anything but values, types and
             keys that are permitted.
     """
-    meta = content.get('meta') if isinstance(content, dict) else None
-    text = meta.get('cfg') if isinstance(meta, dict) else None
+    found = content.get('meta') if isinstance(content, dict) else None
+    meta = found if isinstance(found, dict) else {}
+    text = meta.get('cfg')
     if not isinstance(text, str):
         raise ValueError(
             f'{checkpoint} contains no config: give its config too; published '

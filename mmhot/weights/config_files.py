@@ -50,9 +50,11 @@ def parse_config_text(text: str) -> Config:
     settings = {}
     for statement in statements:
         try:
-            (target,) = statement.targets
-            value = _DictCalls().visit(statement.value)
-            settings[target.id] = ast.literal_eval(value)
+            match statement:
+                case ast.Assign([ast.Name(name)], value):
+                    settings[name] = ast.literal_eval(_DictCalls().visit(value))
+                case _:
+                    raise TypeError('no assignment')
         except (AttributeError, TypeError, ValueError, RecursionError) as error:
             raise ValueError(
                 'the config within holds more than settings in its line '
@@ -67,12 +69,13 @@ class _DictCalls(ast.NodeTransformer):
     def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
         is_dict = isinstance(node.func, ast.Name) and node.func.id == 'dict'
-        if not is_dict or not all(isinstance(arg, ast.Dict) for arg in node.args):
+        literals = [arg for arg in node.args if isinstance(arg, ast.Dict)]
+        if not is_dict or len(literals) < len(node.args):
             raise ValueError('only dict(...) is a literal')
         if len(node.args) > 1 or not all(keyword.arg for keyword in node.keywords):
             raise ValueError('only keyword arguments are literals')
-        keys = [ast.Constant(keyword.arg) for keyword in node.keywords]
+        keys: list[ast.expr | None] = [ast.Constant(x.arg) for x in node.keywords]
         values = [keyword.value for keyword in node.keywords]
-        for literal in node.args:
+        for literal in literals:
             keys, values = literal.keys + keys, literal.values + values
         return ast.Dict(keys, values)

@@ -257,7 +257,8 @@ class _Progress:
     """Bytes of a download so far, and why it ended early."""
 
     def __init__(self, show: Callable[[int, int], None]) -> None:
-        self.show, self.done, self.error = show, 0, None
+        self.show, self.done = show, 0
+        self.error: Exception | None = None
 
 
 def _receive(url: str, path: Path, progress: _Progress) -> None:

@@ -45,7 +45,9 @@ def build_model(
 @CheckpointLoader.register_scheme(prefixes=SCHEME)
 def load_from_mmhot(filename: str, map_location: Any = None) -> dict:
     """Load the shipped checkpoint ``mmhot://NAME``, for MMEngine."""
-    return safe_load(find_shipped(filename), map_location or 'cpu')
+    path = find_shipped(filename)
+    assert path is not None  # an error names those of the scheme that are unknown
+    return safe_load(path, map_location or 'cpu')
 
 
 def load_strictly(
@@ -119,5 +121,5 @@ def fingerprint(model: nn.Module, *settings: object) -> str:
     """Return the SHA-256 of a model's weights and of settings, as names may stay."""
     content = hashlib.sha256(repr(settings).encode())
     for value in model.state_dict().values():
-        content.update(np.ascontiguousarray(value.cpu().numpy()))
+        content.update(np.ascontiguousarray(value.cpu().numpy()).data)
     return content.hexdigest()

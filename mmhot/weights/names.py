@@ -146,8 +146,8 @@ class Model(NamedTuple):
 
 def graph_with_keep(graph: Path, keep: Sequence[float]) -> Path:
     """Return the file name of a shipped graph with other keep rates or kept frames."""
-    keep = '-'.join(f'{each:g}' for each in keep)
-    return graph.with_name(f'{graph.stem}.keep-{keep}.onnx')
+    rates = '-'.join(f'{each:g}' for each in keep)
+    return graph.with_name(f'{graph.stem}.keep-{rates}.onnx')
 
 
 def resolve(
@@ -207,12 +207,12 @@ def _indexed(name: str, task: Task) -> Model | None:
 
 def _shipped(name: str, task: Task) -> Model | None:
     weights = None if Path(name).is_file() else find_shipped(name)
-    return weights and Model(name, weights, weights, _graph_of(weights))
+    return Model(name, weights, weights, _graph_of(weights)) if weights else None
 
 
 def _graph_file(name: str, task: Task) -> Model | None:
     graph = _graph_in(local_file(name))
-    return graph and Model(name, graph=graph)
+    return Model(name, graph=graph) if graph else None
 
 
 def _fetched_checkpoint(name: str, task: Task) -> Model | None:
@@ -292,7 +292,7 @@ def _names_of(task: Task) -> Iterator[str]:
     for model in read_models():
         if model.task in task.folders:
             yield from (*model.aliases, model.name)
-    for entry in read_index(_folder(task.package)):
+    for entry in read_index(_folder(task.package)) if task.package else ():
         yield from _aliases(entry) or [entry['Name']]
 
 
@@ -361,7 +361,7 @@ def choose_best() -> str:
     """
     if all(find_spec(package) for package in ('mmpose', 'mmdet')):
         named = resolve(_RTMPOSE, POSE), resolve(_HUMAN[0], DETECTOR)
-        if all(cached_file(model.weights).is_file() for model in named):
+        if all(cached_file(str(model.weights)).is_file() for model in named):
             return _RTMPOSE
     return shipped_models(POSE.folders)[0].name
 

@@ -7,6 +7,7 @@ Objects of other categories than people are left out.
 import logging
 import re
 from pathlib import Path
+from typing import TypeGuard
 
 import numpy as np
 
@@ -19,7 +20,7 @@ _PERSON_ID = 1
 _PERSON_WORDS = re.compile(r'\b(persons?|people|humans?|pedestrians?)\b', re.IGNORECASE)
 
 
-def is_coco(document: object) -> bool:
+def is_coco(document: object) -> TypeGuard[list | dict]:
     """Whether decoded JSON is COCO results or annotations."""
     if isinstance(document, dict):
         return 'annotations' in document and 'images' in document
@@ -44,8 +45,6 @@ def read_coco(document: list | dict, path: Path) -> Rows:
     # of annotations, `id` is their own number
     people = [{k: v for k, v in x.items() if k != 'id'} for x in people]
     rows = _stack(people, images, path)
-    # 0 is not labeled, 1 is labeled but occluded, 2 is visible
-    rows.scores = np.minimum(rows.scores, 1)
     sizes = {(as_single(x, 'width'), as_single(x, 'height')) for x in images}
     if len(sizes) == 1:
         rows.width, rows.height = sizes.pop()
@@ -91,4 +90,6 @@ def _stack(people: list[dict], images: list[dict], path: Path) -> Rows:
     if tracks is None:  # CVAT's
         attributes = [person.get('attributes') or {} for person in people]
         tracks = stack_tracks(attributes, numbers)
-    return Rows(values[..., :2], values[..., 2], numbers, tracks, boxes)
+    # 0 is not labeled, 1 is labeled but occluded, 2 is visible
+    scores = np.minimum(values[..., 2], 1)
+    return Rows(values[..., :2], scores, numbers, tracks, boxes)

@@ -4,6 +4,7 @@ import logging
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +24,7 @@ _VIDEO_KEYS = ('video_id', 'vid_id')
 
 
 def number_frames(
-    images: Sequence[Mapping[str, object]], path: Path
+    images: Sequence[Mapping[str, Any]], path: Path
 ) -> dict[int | str, int]:
     """Number the frames of one video; order and gaps of the images are kept.
 
@@ -104,12 +105,13 @@ def read_numbers(values: list[object], key: str) -> np.ndarray | None:
     ):
         return None
     if all(isinstance(x, int) for x in values):
-        names, numbers = {''}, values
+        names, numbers = {('', '')}, [*values]
         if max(map(abs, values)) >= 10**18:
             return None
     else:
-        matches = [_NUMBERED.fullmatch(name) for name in _counting([*map(str, values)])]
-        if not all(matches):
+        found = [_NUMBERED.fullmatch(name) for name in _counting([*map(str, values)])]
+        matches = [match for match in found if match]
+        if len(matches) < len(found):
             return None
         names = {(match[1], match[3]) for match in matches}
         numbers = [int(match[2]) for match in matches]

@@ -8,12 +8,16 @@ import logging
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from mmhot.errors import ArgumentError, naming
-from mmhot.geometry.keypoint_arrays import mark_missing, whole_numbers
+from mmhot.geometry.keypoint_arrays import (
+    check_image_size,
+    mark_missing,
+    whole_numbers,
+)
 from mmhot.io.arrays import SIGNATURES, load_json
 from mmhot.io.readers.animal_tracking import (
     HDF5,
@@ -80,10 +84,12 @@ def read_keypoints(
     """
     if single not in (None, 'largest'):
         raise ArgumentError("{single} must be 'largest', got %r", single)
-    frames = None if isinstance(path, str | Path) else path
-    path = Path('predictions' if frames is not None else path)
-    with naming(path):
-        rows = _read_rows(path) if frames is None else read_predictions(frames)
+    source = Path(path) if isinstance(path, str | Path) else None
+    file = source or Path('predictions')
+    with naming(file):
+        rows = (
+            _read_rows(file) if isinstance(path, str | Path) else read_predictions(path)
+        )
         rows.frame = whole_numbers('frame', rows.frame)
         if rows.frame.max() > LARGEST_FRAME:
             raise ValueError(f'frame must be within 0..{LARGEST_FRAME}')
@@ -94,13 +100,13 @@ def read_keypoints(
         rows.keypoints, rows.scores = mark_missing(rows.keypoints, rows.scores)
         if np.isnan(rows.keypoints).all():
             raise ValueError('no keypoint is finite and has a score above 0')
-        header = _resolve_header(path, rows, image_size, fps)
-        rows, skeleton = _resolve_skeleton(path, rows, skeleton)
+        width, height, rate = _resolve_header(file, rows, image_size, fps)
+        rows, skeleton = _resolve_skeleton(file, rows, skeleton)
         if single == 'largest':
             rows = largest_person(rows)
-        tracks = _split_tracks(path, rows)
-        source = path if frames is None else None
-        return check_clip(Clip2D(clip_name(path), skeleton, tracks, *header, source))
+        tracks = _split_tracks(file, rows)
+        clip = Clip2D(clip_name(file), skeleton, tracks, width, height, rate, source)
+        return check_clip(clip)
 
 
 def has_keypoints(path: Path) -> bool:
@@ -143,10 +149,10 @@ def _read_rows(path: Path) -> Rows:
 
 def _resolve_header(
     path: Path, rows: Rows, image_size: tuple[int, int] | None, fps: float | None
-) -> tuple[float, float, float]:
+) -> tuple[int, int, float]:
     """Return width, height and frame rate, from the arguments or the file."""
     width, height = (None, None) if image_size is None else image_size
-    header = {}
+    header: dict[str, Any] = {}
     for name, given in {'width': width, 'height': height, 'fps': fps}.items():
         stated = getattr(rows, name)
         if given is not None and stated not in (None, given):
@@ -159,7 +165,7 @@ def _resolve_header(
         arguments = dict.fromkeys(names[name] for name in missing)
         listed, wanted = ', '.join(missing), ' and '.join(arguments)
         raise ArgumentError(f'does not state %s: give {wanted}', listed)
-    return tuple(header.values())
+    return *check_image_size((header['width'], header['height'])), header['fps']
 
 
 def _resolve_skeleton(path: Path, rows: Rows, given: str | None) -> tuple[Rows, str]:
@@ -177,7 +183,7 @@ def _resolve_skeleton(path: Path, rows: Rows, given: str | None) -> tuple[Rows, 
                 'right_hip and so on, or give {skeleton}',
                 stated,
             )
-        if given in (None, stated):
+        if found is not None and given in (None, stated):
             rows = _reorder(path, rows, found, order)
     if given is not None and stated not in (None, given):
         _LOGGER.warning('%s states %s; %s is used instead', path, stated, given)
@@ -187,6 +193,8 @@ def _resolve_skeleton(path: Path, rows: Rows, given: str | None) -> tuple[Rows, 
 
 def _reorder(path: Path, rows: Rows, skeleton: Skeleton, order: list[int]) -> Rows:
     """Take the joints by the indices of their names, -1 for missing ones."""
+    assert rows.joint_names is not None
+    assert rows.scores is not None
     lost = [x for x, n in zip(skeleton.joints, order, strict=True) if n < 0]
     unused = [x for n, x in enumerate(rows.joint_names) if n not in order]
     for joints, text in ((lost, 'has no %s of %s'), (unused, 'its %s are not of %s')):
@@ -200,18 +208,20 @@ def _reorder(path: Path, rows: Rows, skeleton: Skeleton, order: list[int]) -> Ro
 def _split_tracks(path: Path, rows: Rows) -> list[Track2D]:
     if rows.track is None:
         rows = _as_one_track(rows)
-    rows = take(rows, np.lexsort((rows.frame, rows.track)))
-    numbers, starts = np.unique(rows.track, return_index=True)
+    assert rows.track is not None
+    assert rows.scores is not None
+    order = np.lexsort((rows.frame, rows.track))
+    numbers, starts = np.unique(rows.track[order], return_index=True)
     if len(numbers) > MAX_TRACKS:
         raise ValueError(f'has {len(numbers)} track IDs: at most {MAX_TRACKS} are read')
     tracks = []
-    for index in np.split(np.arange(len(rows.track)), starts[1:]):
-        own = take(rows, index)
-        track = int(own.track[0])
+    for index in np.split(order, starts[1:]):
+        own, scores = take(rows, index), rows.scores[index]
+        track = int(rows.track[index[0]])
         if np.isnan(own.keypoints).all():
             _LOGGER.warning('%s: track %s has no keypoints; left out', path, track)
             continue
-        tracks.append(Track2D(track, own.frame, own.keypoints, own.scores, own.bboxes))
+        tracks.append(Track2D(track, own.frame, own.keypoints, scores, own.bboxes))
     return tracks
 
 

@@ -1,5 +1,6 @@
 """Reader of camera intrinsics in JSON, YAML of OpenCV and ROS, and ``.npz``."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -46,14 +47,14 @@ def read_lens(path: str | Path) -> Lens:
                 f'distortion_model {kind!r:.40} is not supported: it must be '
                 "OpenCV's model ('plumb_bob' or 'rational_polynomial' in ROS)"
             )
-        size = [_number(content, *names) for names in (_WIDTH, _HEIGHT)]
+        width, height = (_number(content, *names) for names in (_WIDTH, _HEIGHT))
         # ROS writes 0 where it is not known
-        size = tuple(map(int, size)) if all(size) else None
+        size = (int(width), int(height)) if width and height else None
         fx, fy, cx, cy = _pinhole(content)
         return Lens((fx, fy), (cx, cy), _distortion(content), size)
 
 
-def _load(path: Path) -> dict[str, object]:
+def _load(path: Path) -> Mapping[str, object]:
     suffix = path.suffix.lower()
     if suffix == '.npz':
         names = (*_MATRIX, *_DISTORTION, *_WIDTH, *_HEIGHT, *_NUMBERS, *_TERMS)
@@ -93,13 +94,14 @@ def _load_yaml(path: Path) -> object:
         raise ValueError(f'is not valid YAML: {error}') from error
 
 
-def _pinhole(content: dict[str, object]) -> tuple[float, ...]:
+def _pinhole(content: Mapping[str, object]) -> tuple[float, ...]:
     name, matrix = _first(content, *_MATRIX)
     if matrix is None:
-        missing = [name for name in _NUMBERS if name not in content]
+        given = {name: _number(content, name) for name in _NUMBERS}
+        missing = [name for name, number in given.items() if number is None]
         if missing:
             raise ValueError(f'lacks {", ".join(missing)}: {_EXPECTED}')
-        return tuple(_number(content, name) for name in _NUMBERS)
+        return tuple(number for number in given.values() if number is not None)
     if matrix.size != 9:
         raise ValueError(f'{name} must be 3x3, got {matrix.size} numbers')
     (fx, _, cx), (below, fy, cy), last = matrix.reshape(3, 3).tolist()
@@ -108,7 +110,7 @@ def _pinhole(content: dict[str, object]) -> tuple[float, ...]:
     return fx, fy, cx, cy
 
 
-def _distortion(content: dict[str, object]) -> tuple[float, ...]:
+def _distortion(content: Mapping[str, object]) -> tuple[float, ...]:
     """Return the distortion, padded to a length that OpenCV supports."""
     _, given = _first(content, *_DISTORTION)
     if given is None:
@@ -121,7 +123,7 @@ def _distortion(content: dict[str, object]) -> tuple[float, ...]:
     return tuple(np.pad(given.ravel(), (0, length - given.size)).tolist())
 
 
-def _number(content: dict[str, object], *names: str) -> float | None:
+def _number(content: Mapping[str, object], *names: str) -> float | None:
     """Return the number of the first name that is present; None if none is."""
     name, array = _first(content, *names)
     if array is None:
@@ -131,7 +133,7 @@ def _number(content: dict[str, object], *names: str) -> float | None:
     return array.item()
 
 
-def _first(content: dict[str, object], *names: str) -> tuple[str, np.ndarray | None]:
+def _first(content: Mapping[str, object], *names: str) -> tuple[str, np.ndarray | None]:
     """Return the first name that is present, and its numbers, of any shape."""
     name = next((name for name in names if name in content), '')
     value = content.get(name)

@@ -6,6 +6,7 @@ instance_info}``. MMPose writes no track IDs; those that other programs add to
 instances are read. OpenPose's files are read in the same way.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +40,8 @@ def read_mmpose_folder(folder: Path) -> Rows:
     files = sorted(folder.glob('[!.]*.json'), key=lambda file: natural_key(file.name))
     if not files:
         raise ValueError('is a folder without .json files')
-    header, images = {}, []
+    header: dict = {}
+    images = []
     for file in files:
         try:
             info, instances = _unwrap(load_json(require_file(file)))
@@ -59,7 +61,7 @@ def read_mmpose_folder(folder: Path) -> Rows:
 
 def _unwrap(document: object) -> tuple[dict, list[dict]]:
     """Return meta information and the list of frames or instances."""
-    header = {}
+    header: dict = {}
     if is_openpose(document):
         return openpose_people(document)
     if isinstance(document, dict) and 'instance_info' in document:
@@ -72,7 +74,7 @@ def _unwrap(document: object) -> tuple[dict, list[dict]]:
     return header, document
 
 
-def gather(frames: list[int], images: list[list[dict]], header: dict) -> Rows:
+def gather(frames: Sequence[int], images: list[list[dict]], header: dict) -> Rows:
     """Stack the people of all frames."""
     people = [person for instances in images for person in instances]
     numbers = np.repeat(frames, [len(instances) for instances in images])

@@ -44,7 +44,7 @@ def read_npz(path: Path) -> Rows:
         raise ValueError("'keypoints' are 3D, or there are scores beside 'scores'")
     sizes = dict(zip('NK', keypoints.shape, strict=False))
     for name, axes in _ROW_ARRAYS.items():
-        expected = tuple(sizes.get(axis, axis) for axis in axes)
+        expected = tuple(x if isinstance(x, int) else sizes[x] for x in axes)
         if name in arrays and to_numbers(name, arrays[name]).shape != expected:
             raise ValueError(
                 f"'{name}' is {arrays[name].shape}, which does not fit 'keypoints' "

@@ -1,5 +1,7 @@
 """People of OpenPose's JSON, in the form of MMPose's."""
 
+from typing import TypeGuard
+
 import numpy as np
 
 from mmhot.io.arrays import as_numbers
@@ -7,7 +9,7 @@ from mmhot.io.arrays import as_numbers
 _SKELETONS = {25: 'openpose-25', 18: 'openpose-18'}
 
 
-def is_openpose(document: object) -> bool:
+def is_openpose(document: object) -> TypeGuard[dict]:
     """Whether decoded JSON is a file of OpenPose: the people of one image."""
     return isinstance(document, dict) and isinstance(document.get('people'), list)
 

@@ -48,13 +48,13 @@ def _people(frame: object) -> list[dict]:
     ids = _array(boxes, 'id')
     if ids is None:  # supervision's
         ids = (getattr(frame, 'data', None) or {}).get('tracker_id')
-    found = dict(
+    given = dict(
         keypoints=_array(source, 'xy'),
         keypoint_scores=_array(source, 'conf', 'keypoint_confidence', 'confidence'),
         track_id=ids,
         bbox=_array(boxes, 'xyxy'),
     )
-    found = {name: array for name, array in found.items() if array is not None}
+    found = {name: array for name, array in given.items() if array is not None}
     if 'keypoints' not in found or not found['keypoints'].size:
         return []
     rows = zip(*found.values(), strict=True)
@@ -64,5 +64,6 @@ def _people(frame: object) -> list[dict]:
 def _array(source: object, *names: str) -> np.ndarray | None:
     """Return the first of some attributes as an array, also of a GPU's tensor."""
     value = next((getattr(source, x) for x in names if hasattr(source, x)), None)
-    value = value.cpu() if hasattr(value, 'cpu') else value
-    return None if value is None else np.asarray(value)
+    if value is None:
+        return None
+    return np.asarray(value.cpu() if hasattr(value, 'cpu') else value)

@@ -64,8 +64,8 @@ def write_csv(clip: Clip3D, path: str | Path) -> None:
             errors[f'{angle}_error_3d'] = clip.expected_error[:, joints].max(1)
     table = np.column_stack([angles, *errors.values()])
     heads = clip.frame, clip.seconds(clip.frame), clip.track
-    rows = (
+    lines = (
         (frame, f'{time:.6f}', track, *('' if np.isnan(x) else f'{x:.4f}' for x in row))
         for frame, time, track, row in zip(*heads, table, strict=True)
     )
-    write_rows(path, ('frame', 'time', 'track', *names, *errors), rows)
+    write_rows(path, ('frame', 'time', 'track', *names, *errors), lines)

@@ -66,7 +66,7 @@ def _residuals(clip: Clip3D, first: int) -> np.ndarray:
     seen = clip.keypoint_scores_3d > 0
     seen[:, _NUM_LIFTED:] = True
     values = np.stack([errors, seen, seen], -1)
-    values = replace(clip, keypoints_3d=values, root_3d=np.zeros_like(clip.root_3d))
-    errors, seen, _ = sample_evenly(values, first)[0].T
+    held = replace(clip, keypoints_3d=values, root_3d=np.zeros_like(clip.root_3d))
+    errors, seen, _ = sample_evenly(held, first)[0].T
     residuals = np.nan_to_num((errors * _MILLIMETERS).round(), nan=_COMPUTED)
     return np.where(seen > 0.999, residuals, _UNKNOWN)

@@ -77,11 +77,11 @@ def _end_name(joint: str) -> str:
 
 def _add_mesh(gltf: Gltf, mannequin: Mannequin, materials: list[int], name: str) -> int:
     padding = ((0, 0), (0, 2))  # glTF has four joints per vertex
-    attributes = {
-        'POSITION': np.float32(mannequin.vertices),
-        'NORMAL': np.float32(mannequin.normals),
-        'JOINTS_0': np.pad(np.uint8(mannequin.joints), padding),
-        'WEIGHTS_0': np.pad(np.float32(mannequin.weights), padding),
+    attributes: dict[str, np.ndarray] = {
+        'POSITION': np.asarray(mannequin.vertices, np.float32),
+        'NORMAL': np.asarray(mannequin.normals, np.float32),
+        'JOINTS_0': np.pad(np.asarray(mannequin.joints, np.uint8), padding),
+        'WEIGHTS_0': np.pad(np.asarray(mannequin.weights, np.float32), padding),
     }
     accessors = {
         key: gltf.add_array(array, VERTICES, bounds=key == 'POSITION')
@@ -110,11 +110,12 @@ def _animate(
     gltf: Gltf, motion: RigidMotion, joints: list[int], person: Clip3D
 ) -> None:
     kept, times = _add_times(gltf, person, person.frame)
-    root = np.float32(motion.root[kept] @ Y_UP.T)
+    root = (motion.root[kept] @ Y_UP.T).astype(np.float32)
     gltf.add_channel(joints[0], 'translation', times, root)
     for joint, turns in enumerate(np.moveaxis(motion.quaternions(), 1, 0)):
         if np.abs(turns[:, :3]).max() > _UNTURNED:
-            gltf.add_channel(joints[joint], 'rotation', times, np.float32(turns[kept]))
+            values = turns[kept].astype(np.float32)
+            gltf.add_channel(joints[joint], 'rotation', times, values)
     if person.expected_error is None:
         return
     # programs show extras as properties of the joint, but not the arrays of accessors
@@ -138,13 +139,13 @@ def _hide(gltf: Gltf, hips: int, person: Clip3D, clip: Clip3D) -> None:
         return
     frames = np.array(sorted(keys))
     kept, times = _add_times(gltf, clip, frames)
-    scales = np.float32([[keys[frame]] * 3 for frame in frames[kept].tolist()])
-    gltf.add_channel(hips, 'scale', times, scales, 'STEP')
+    scales = [[keys[frame]] * 3 for frame in frames[kept].tolist()]
+    gltf.add_channel(hips, 'scale', times, np.array(scales, np.float32), 'STEP')
 
 
 def _add_times(gltf: Gltf, clip: Clip3D, frames: np.ndarray) -> tuple[np.ndarray, int]:
     """Add the seconds of frames; return the places of those kept, and the accessor."""
-    seconds = np.float32(clip.seconds(frames))
+    seconds = clip.seconds(frames).astype(np.float32)
     # times must increase, which timestamps of videos need not
     kept = np.flatnonzero(np.diff(seconds, prepend=-1) > 0)
     return kept, gltf.add_array(seconds[kept], bounds=True)

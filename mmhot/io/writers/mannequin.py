@@ -287,12 +287,11 @@ def _skin(place: np.ndarray, owners: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 
 def _join(parts: list[tuple]) -> Mannequin:
-    vertices, faces, joints, weights, accents = zip(*parts, strict=True)
+    vertices, faces, *bindings, accents = zip(*parts, strict=True)
     starts = np.cumsum([0, *map(len, vertices[:-1])])
     shifted = [each + start for each, start in zip(faces, starts, strict=True)]
     accent = [np.full(len(f), a) for f, a in zip(faces, accents, strict=True)]
-    weights = np.concatenate(weights)
-    joints = np.concatenate(joints)
+    joints, weights = map(np.concatenate, bindings)
     # a joint without a share is 0, and one joint occurs once
     same = joints[:, 0] == joints[:, 1]
     weights[same] = [1, 0]

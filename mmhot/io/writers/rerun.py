@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -12,6 +12,9 @@ from mmhot.compat.installation import import_extra
 from mmhot.io.atomic import replacing
 from mmhot.skeletons.side_colors import side_rgb
 from mmhot.structures.clips import Clip3D
+
+if TYPE_CHECKING:
+    from rerun import ComponentColumnList, RecordingStream
 
 WORLD, IMAGE, ERRORS = 'world', 'image', 'expected_error'
 """Entity paths of 3D poses (meters), 2D keypoints (pixels), and expected errors."""
@@ -73,7 +76,7 @@ def _layout(rr: ModuleType, clip: Clip3D) -> object:
     return views.Blueprint(layout, collapse_panels=True)
 
 
-def _describe(rr: ModuleType, stream: object, clip: Clip3D) -> None:
+def _describe(rr: ModuleType, stream: 'RecordingStream', clip: Clip3D) -> None:
     axes = rr.ViewCoordinates
     axes = axes.RDF if clip.axes == 'camera' else axes.RFU
     stream.log(WORLD, axes, static=True, strict=True)
@@ -95,7 +98,9 @@ def _describe(rr: ModuleType, stream: object, clip: Clip3D) -> None:
     stream.send_property('clip', facts)
 
 
-def _send_person(rr: ModuleType, stream: object, clip: Clip3D, track: int) -> None:
+def _send_person(
+    rr: ModuleType, stream: 'RecordingStream', clip: Clip3D, track: int
+) -> None:
     rows = np.flatnonzero(clip.track == track)
     poses, pixels = clip.take(rows).places(), clip.keypoints_2d[rows]
     scores = clip.scores[rows].ravel()
@@ -108,7 +113,9 @@ def _send_person(rr: ModuleType, stream: object, clip: Clip3D, track: int) -> No
         rr.TimeColumn(SECONDS, duration=clip.seconds(every)),
     ]
 
-    def send(entity: str, static: object, columns: object, items: int) -> None:
+    def send(
+        entity: str, static: object, columns: 'ComponentColumnList', items: int
+    ) -> None:
         """Send static components, and columns of ``items`` values per frame."""
         if static is not None:
             stream.log(entity, static, static=True, strict=True)
@@ -147,7 +154,7 @@ def _send_person(rr: ModuleType, stream: object, clip: Clip3D, track: int) -> No
 
 def _send_video(
     rr: ModuleType,
-    stream: object,
+    stream: 'RecordingStream',
     footage: Iterable[Any],
     clip: Clip3D,
     progress: Callable[[int, int], None] | None,

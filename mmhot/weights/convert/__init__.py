@@ -8,7 +8,8 @@ from typing import Any
 from torch import Tensor
 
 Tensors = dict[str, Tensor]
-Rules = Sequence[tuple[str, str | Callable[[re.Match], str]]]
+Rule = tuple[str, str | Callable[[re.Match], str]]
+Rules = Sequence[Rule]
 """Patterns and their replacements in keys, applied one after the other."""
 
 _HOURGLASS = 'backbone.hourglass'

@@ -61,8 +61,12 @@ _PREPROCESSOR = {
 }
 
 # Settings that shapes do not determine, with their published values.
-_DEFAULTS = {'heads': 8, 'patch_size_wh': [3, 4], 'simcc_split_ratio': 2.0}
-_DATASETS = {
+_DEFAULTS: dict[str, Any] = {
+    'heads': 8,
+    'patch_size_wh': [3, 4],
+    'simcc_split_ratio': 2.0,
+}
+_DATASETS: dict[str, dict[str, Any]] = {
     'coco': {
         'skeleton': 'coco-17',
         'groups': [['head'], ['upper_body'], ['lower_body']],

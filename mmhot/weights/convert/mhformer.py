@@ -3,12 +3,15 @@
 Pruned models have the keys of plain ones; the setting ``token_num`` says which.
 """
 
+import re
+from collections.abc import Callable
 from typing import Any
 
 import torch
 
 from mmhot.weights.convert import (
     PublishedModel,
+    Rule,
     Rules,
     Tensors,
     count_blocks,
@@ -59,10 +62,15 @@ def convert(tensors: Tensors, settings: dict[str, Any]) -> tuple[dict, Tensors]:
     return lifter_config(backbone, channels, num_keypoints=joints), state
 
 
+def _follow(embedding: str) -> Callable[[re.Match], str]:
+    """Return a replacement that numbers blocks after position and norm."""
+    return lambda match: f'{embedding}.{int(match[1]) + 2}.'
+
+
 def _rules(generation_depth: int, depth: int) -> Rules:
     """Return the names of keys; layers of interaction follow those of refinement."""
     hypothesis, own = 'Transformer_hypothesis', range(1, 4)
-    rules = [
+    rules: list[Rule] = [
         (rf'^{hypothesis}\.norm\.', 'backbone.norm.'),
         (r'^regression\.0\.', 'backbone.batch_norm.'),
         (r'^regression\.1\.', 'head.fc.'),
@@ -85,10 +93,7 @@ def _rules(generation_depth: int, depth: int) -> Rules:
             (rf'^norm_{number}\.', f'backbone.generate.norms.{index}.'),
             (rf'{published}\.pos_embed$', f'{encoder}.0.table'),
             (rf'{published}\.norm\.', f'{encoder}.{generation_depth + 2}.'),
-            (
-                rf'{published}\.blocks\.(\d+)\.',
-                lambda match, start=encoder: f'{start}.{int(match[1]) + 2}.',
-            ),
+            (rf'{published}\.blocks\.(\d+)\.', _follow(encoder)),
             (rf'^{hypothesis}\.pos_embed_{number}$', f'position.{index}'),
             (rf'^embedding_{number}\.0\.', f'{embed}.proj.'),
             (rf'^embedding_{number}\.1\.', f'{embed}.norm.'),
