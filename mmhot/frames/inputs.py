@@ -247,7 +247,7 @@ def _warn_of_numbers(
         _LOGGER.warning(text, label)
     elif numbers is not None:
         found = read_numbers([path.name for path in frames], 'file_name')
-        step = np.gcd.reduce(np.diff(found))
+        step = 1 if found is None else np.gcd.reduce(np.diff(found))
         if step > 1:
             text = '%s: images are numbered in steps of %d, which count as one frame'
             _LOGGER.warning(text, label, step)

@@ -56,24 +56,25 @@ class _FirstSize:
     """Scale and pad images to the size of the first one; a change is logged once."""
 
     def __init__(self) -> None:
-        self._size, self._said = None, False
+        self._size: tuple[int, int] | None = None
+        self._said = False
 
     def __call__(self, image: np.ndarray, label: str) -> np.ndarray:
         """Return an image (H, W, 3) in the first size, centered."""
         height, width = image.shape[:2]
-        self._size = self._size or (height, width)
+        rows, columns = self._size = self._size or (height, width)
         if self._size == (height, width):
             return image
         if not self._said:
             self._said = True
             _LOGGER.warning(
                 '%s: frames of %dx%d pixels are scaled and padded to %dx%d',
-                *(label, width, height, *self._size[::-1]),
+                *(label, width, height, columns, rows),
             )
-        scale = min(self._size[0] / height, self._size[1] / width)
+        scale = min(rows / height, columns / width)
         inner = [max(round(scale * side), 1) for side in (width, height)]
-        fitted = np.zeros((*self._size, 3), np.uint8)
-        left, top = (self._size[1] - inner[0]) // 2, (self._size[0] - inner[1]) // 2
+        fitted = np.zeros((rows, columns, 3), np.uint8)
+        left, top = (columns - inner[0]) // 2, (rows - inner[1]) // 2
         small = cv2.resize(image, inner, interpolation=cv2.INTER_AREA)
         fitted[top : top + inner[1], left : left + inner[0]] = small
         return fitted

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -92,13 +92,11 @@ def is_number(value: object) -> bool:
     return isinstance(value, int | float | np.number) and bool(np.isfinite(value))
 
 
-def to_numbers(name: str, values: object) -> np.ndarray:
+def to_numbers(name: str, values: Any) -> np.ndarray:
     """Convert to an array of numbers, which may be NaN but not infinite."""
-    if hasattr(
-        values, 'requires_grad'
-    ):  # a tensor, perhaps with a gradient or on a GPU
-        values = values.detach().cpu()
-        values = values.float() if str(values.dtype).endswith('bfloat16') else values
+    if hasattr(values, 'detach'):  # a tensor, perhaps with a gradient or on a GPU
+        tensor = values.detach().cpu()
+        values = tensor.float() if str(tensor.dtype).endswith('bfloat16') else tensor
     try:
         array = np.asarray(values)
     except (TypeError, ValueError, RuntimeError):  # lists of different lengths

@@ -162,8 +162,8 @@ def _fields_of_json(path: Path) -> dict[str, Any]:
         fields, frames = dict(document['meta_info']), document['instance_info']
         counts = [len(frame['instances']) for frame in frames]
         for name, key in (('frame', 'frame_id'), ('time', 'time')):
-            values = as_numbers([frame[key] for frame in frames], key)
-            fields[name] = np.repeat(values, counts, axis=0)
+            numbers = as_numbers([frame[key] for frame in frames], key)
+            fields[name] = np.repeat(numbers, counts, axis=0)
         instances = [person for frame in frames for person in frame['instances']]
         for name, key in _INSTANCE_KEYS.items():
             if name == _ERROR and not any(key in person for person in instances):

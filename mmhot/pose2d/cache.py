@@ -66,8 +66,8 @@ def cache_path(folder: Path, source: Path, facts: object, suffix: str = '.npz') 
 
     ``facts`` are plain values on which its content depends, besides the input.
     """
-    name = escape(source.resolve().stem, '_').encode()
-    name = name[:_LONGEST_NAME].decode(errors='ignore')
+    stem = escape(source.resolve().stem, '_').encode()
+    name = stem[:_LONGEST_NAME].decode(errors='ignore')
     files = sorted(source.glob('[!.]*')) if source.is_dir() else [source]
     content: list[object] = [describe_file(file) for file in files if file.is_file()]
     text = json.dumps([content or [str(source)], facts], sort_keys=True)

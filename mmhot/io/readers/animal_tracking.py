@@ -42,6 +42,7 @@ def read_deeplabcut(path: Path) -> Rows:
     """Read one or several individuals, from predictions or from labels."""
     text = _decode(read_limited(path, MAX_JSON))
     first = _FIRST.match(text)
+    assert first, 'is_deeplabcut is asked first'
     text = text[first.end('named') if first['named'] else 0 :]
     lines = [
         line
@@ -54,8 +55,8 @@ def read_deeplabcut(path: Path) -> Rows:
     people: dict[str, dict[str, list[int]]] = {}
     for column, axis in enumerate(header['coords']):
         if axis in _AXES:
-            joints = people.setdefault(names[column], {})
-            joints.setdefault(header['bodyparts'][column], []).append(column)
+            own = people.setdefault(names[column], {})
+            own.setdefault(header['bodyparts'][column], []).append(column)
     # others are landmarks of the place
     known = next(iter(people.values()), {})
     people = {name: own for name, own in people.items() if own.keys() & known.keys()}
@@ -71,17 +72,17 @@ def read_deeplabcut(path: Path) -> Rows:
     if not (lines and joints):
         raise ValueError(_LACKS)
     missing = size * [_MISSING]
-    columns = [[own.get(joint, missing) for joint in joints] for own in people.values()]
+    found = [[own.get(joint, missing) for joint in joints] for own in people.values()]
     # labels have the path of an image in several columns
-    first = min(header['coords'].index(axis) for axis in _AXES[:2])
-    images = [line[first - 1] for line in lines]
+    column = min(header['coords'].index(axis) for axis in _AXES[:2]) - 1
+    images = [line[column] for line in lines]
     frames = number_frames([{'id': image} for image in images], path)
     # a decimal comma; an absent column is the last, empty one
     cells = [
-        [line[n].replace(',', '.') or 'nan' for n in np.ravel(columns)]
+        [line[n].replace(',', '.') or 'nan' for n in np.ravel(found)]
         for line in ([*line, ''] for line in lines)
     ]
-    values = as_numbers(cells, 'cells').reshape(len(lines), *np.shape(columns))
+    values = as_numbers(cells, 'cells').reshape(len(lines), *np.shape(found))
     return rows_of_tracks(
         values.swapaxes(0, 1), np.array([frames[image] for image in images]), joints
     )

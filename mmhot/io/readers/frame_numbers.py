@@ -104,21 +104,22 @@ def read_numbers(values: list[object], key: str) -> np.ndarray | None:
         isinstance(x, bool) or not isinstance(x, int | str) for x in values
     ):
         return None
-    if all(isinstance(x, int) for x in values):
-        names, numbers = {('', '')}, [*values]
-        if max(map(abs, values)) >= 10**18:
+    whole = [value for value in values if isinstance(value, int)]
+    if len(whole) == len(values):
+        names, found = {('', '')}, whole
+        if max(map(abs, whole)) >= 10**18:
             return None
     else:
-        found = [_NUMBERED.fullmatch(name) for name in _counting([*map(str, values)])]
-        matches = [match for match in found if match]
-        if len(matches) < len(found):
+        counting = _counting([*map(str, values)])
+        matches = [x for name in counting if (x := _NUMBERED.fullmatch(name))]
+        if len(matches) < len(counting):
             return None
         names = {(match[1], match[3]) for match in matches}
-        numbers = [int(match[2]) for match in matches]
+        found = [int(match[2]) for match in matches]
     if len(names) > len(set(values)) / 2 and len(names) > 1:
         return None  # names of single images
     _check_videos({'#'.join(name) for name in names})
-    numbers = np.array(numbers)
+    numbers = np.array(found)
     known = np.unique(numbers)
     steps = np.diff(known)
     if len(steps) and np.median(steps) > _MEDIAN_GAP:

@@ -4,6 +4,7 @@ import reprlib
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -105,7 +106,7 @@ def _is_id(value: object) -> bool:
     return isinstance(value, int | float) or str(value).strip().isdecimal()
 
 
-def _track_id(value: object, key: str) -> int:
+def _track_id(value: Any, key: str) -> int:
     """Convert an ID, also of text or within lists, of which the first one is taken."""
     while isinstance(value, list | tuple | np.ndarray) and len(value):
         value = value[0]

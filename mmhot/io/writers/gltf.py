@@ -93,8 +93,8 @@ class Gltf:
     def save(self, path: str | Path) -> None:
         """Write the file at a path, which is created or replaced."""
         document = {**self.document, 'buffers': [{'byteLength': self._size}]}
-        text = json.dumps(document, ensure_ascii=False, separators=(',', ':'))
-        text = text.encode('utf-8', 'backslashreplace')
+        written = json.dumps(document, ensure_ascii=False, separators=(',', ':'))
+        text = written.encode('utf-8', 'backslashreplace')
         text += b' ' * (-len(text) % 4)
         length = 12 + 8 + len(text) + 8 + self._size
         with replacing(path) as temporary, temporary.open('wb') as file:
