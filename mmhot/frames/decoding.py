@@ -136,7 +136,7 @@ def decode(
 
 
 def video_stream(container: av.container.InputContainer) -> Any:
-    """Return the stream of a video, not that of its cover picture, or None."""
+    """Return the stream of a video, not that of its cover art, or None."""
     return container.streams.best('video')
 
 

@@ -74,7 +74,7 @@ def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     if image is None:
         raise ValueError(f'{name} is no readable image')
     if _count_pages(path) > 1:
-        _LOGGER.warning('%s has several pictures: only the first one is read', name)
+        _LOGGER.warning('%s has several images: only the first one is read', name)
     return image
 
 

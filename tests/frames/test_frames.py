@@ -222,7 +222,7 @@ def test_longer_sound_is_no_early_end(tmp_path, name):
     assert (len(list(source)), source.ended) == (32, None)
 
 
-def test_cover_picture_is_not_the_video(tmp_path):
+def test_cover_art_is_not_the_video(tmp_path):
     path = tmp_path / 'a.mp4'
     with av.open(str(path), 'w') as container:
         cover = container.add_stream('mjpeg', rate=25)
@@ -230,8 +230,8 @@ def test_cover_picture_is_not_the_video(tmp_path):
         cover.disposition = av.stream.Disposition.attached_pic
         video = container.add_stream('libx264', rate=25)
         video.width, video.height, video.pix_fmt = 64, 48, 'yuv420p'
-        picture = av.VideoFrame.from_ndarray(gray_image(size=(48, 48)), format='bgr24')
-        container.mux(cover.encode(picture))
+        image = av.VideoFrame.from_ndarray(gray_image(size=(48, 48)), format='bgr24')
+        container.mux(cover.encode(image))
         container.mux(cover.encode())
         for number in range(10):
             frame = av.VideoFrame.from_ndarray(gray_image(number), format='bgr24')
@@ -484,14 +484,14 @@ def test_folders_may_have_the_characters_of_globs(tmp_path):
 
 
 @pytest.mark.parametrize('suffix', ['webp', 'png', 'tif'])
-def test_images_of_several_pictures_are_one_line(tmp_path, suffix, caplog):
+def test_files_of_several_images_are_one_line(tmp_path, suffix, caplog):
     path = tmp_path / f'a.{suffix}'
     first, *others = (Image.fromarray(gray_image(n)) for n in range(3))
     first.save(path, save_all=True, append_images=others, lossless=True)
     assert_array_equal(read_image(path), gray_image())
     [record] = caplog.records
     assert record.getMessage() == (
-        f'{path} has several pictures: only the first one is read'
+        f'{path} has several images: only the first one is read'
     )
 
 

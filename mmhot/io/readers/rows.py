@@ -11,8 +11,8 @@ import numpy as np
 from mmhot.io.arrays import as_numbers
 
 # Keys of track IDs: of MMPose and this package, and of others such as AlphaPose.
-_SURE_KEYS = ('track_id', 'instance_id')
-_TRACK_KEYS = (*_SURE_KEYS, 'person_id', 'tracker_id', 'obj_id', 'idx', 'id')
+_MMPOSE_KEYS = ('track_id', 'instance_id')
+_TRACK_KEYS = (*_MMPOSE_KEYS, 'person_id', 'tracker_id', 'obj_id', 'idx', 'id')
 
 
 @dataclass
@@ -86,7 +86,7 @@ def stack_tracks(people: list[dict], frames: np.ndarray) -> np.ndarray | None:
     a frame is none, nor are all ``id`` if none occurs in two frames.
     """
     for key in _TRACK_KEYS:
-        given, is_weak = [person.get(key) for person in people], key not in _SURE_KEYS
+        given, is_weak = [person.get(key) for person in people], key not in _MMPOSE_KEYS
         if all(x is None for x in given) or (is_weak and not all(map(_is_id, given))):
             continue
         values = [_track_id(value, key) for value in given]
