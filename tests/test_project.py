@@ -64,7 +64,9 @@ open_session('mmhot/weights/nanohtnet_81frm-keep9_cmu-wild.onnx', 'cpu')
 
 @pytest.mark.parametrize('name', sorted(mmhot._LAZY))
 def test_lazy_name_exists(name):
-    assert getattr(mmhot, name).__name__ == name
+    # the name of mmhot 0.1 is another name of the function
+    expected = {'register_processor': 'register_step'}.get(name, name)
+    assert getattr(mmhot, name).__name__ == expected
     assert name in dir(mmhot)
 
 

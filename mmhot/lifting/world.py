@@ -76,7 +76,7 @@ def place_people(
 def scale_people(clip: Clip3D, height: float) -> Clip3D:
     """Scale poses and root positions to a body height in meters, one for all people.
 
-    The height of ankles over the floor is the same for everybody.
+    All people have ankles at the same height over the floor.
     """
     names = ['keypoints_3d', 'root_3d']
     names += ['expected_error'] if clip.expected_error is not None else []

@@ -375,6 +375,14 @@ def test_models_of_queries_are_refused(tmp_path, shape):
         open_pose_source(str(path))
 
 
+def test_a_pipeline_that_is_no_object_is_refused_in_one_line(tmp_path):
+    outputs = simcc(17, (192, 256), (96, 128))
+    path = write(tmp_path / 'end2end.onnx', ['b', 3, 256, 192], outputs)
+    path.with_name('pipeline.json').write_text('[]')
+    with pytest.raises(ValueError, match=r'pipeline.json: contains no JSON object'):
+        OnnxPoseEstimator(path)
+
+
 def test_the_pipeline_states_the_size_of_open_inputs(tmp_path):
     outputs = simcc(17, (192, 256), (96, 128))
     path = write(tmp_path / 'end2end.onnx', ['b', 3, 'h', 'w'], outputs)

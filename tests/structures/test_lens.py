@@ -93,6 +93,7 @@ def test_distortion_is_in_opencvs_order(tmp_path, distortion, expected):
     ('name', 'content', 'message'),
     [
         ('a.json', {'fx': 900, 'cx': 1}, 'a.json: lacks fy, cy: camera_matrix'),
+        ('a.json', {**NAMED, 'fx': None}, 'a.json: lacks fx: camera_matrix'),
         ('a.json', {'K': [1, 2, 3]}, 'K must be 3x3, got 3 numbers'),
         ('a.json', {**NAMED, 'fx': 'wide'}, 'fx must be numbers in a regular list'),
         ('a.json', {**NAMED, 'fx': -1}, 'no lens has these intrinsics'),

@@ -4,7 +4,7 @@ import pytest
 from clip_files import SKATER
 
 import mmhot
-from mmhot.apis import progress
+from mmhot.chain import progress
 
 
 @pytest.mark.parametrize('is_terminal', [True, False])
