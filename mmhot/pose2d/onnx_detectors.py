@@ -127,8 +127,8 @@ class OnnxDetector(Detector):
         if not rest:
             with naming(self.path):
                 boxes, scores = _decode_yolox(first[0], batch.shape[:1:-1])
-            sure = scores >= self.min_score
-            boxes, scores = boxes[sure], scores[sure]
+            confident = scores >= self.min_score
+            boxes, scores = boxes[confident], scores[confident]
             corners, ends = np.split(boxes.astype(np.float64), 2, axis=1)
             around = np.concatenate([corners, ends - corners], 1).tolist()
             kept = cv2.dnn.NMSBoxes(around, scores.tolist(), 0.0, self.max_overlap)
