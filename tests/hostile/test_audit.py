@@ -312,7 +312,9 @@ def results(tmp_path_factory):
     make_video(folder / 'input.ts')
     made.append(('warm', 'x', '', LIFT))
     # what the hook must find
-    made.append(('control-program', 'a.py', HARM, [*LIFT, '--model', 'a.py']))
+    weights = 'nanohtnet_81frm-keep9_cmu-wild'
+    program = [*LIFT, '--model', 'a.py', '--checkpoint', weights]
+    made.append(('control-program', 'a.py', HARM, program))
     link = lambda path: path.symlink_to(f'{SECRET}/a.ts')  # noqa: E731
     made.append(
         ('control-file', 'a.ts', link, ['infer', 'a.ts', '--out-dir', '../out'])
