@@ -216,7 +216,7 @@ def measure_rate(container: av.container.InputContainer) -> float:
     except (av.error.FFmpegError, OSError):
         pass  # reported when frames are decoded
     steps = np.diff(times)
-    steps = steps[(steps > 0) & (steps < _MAX_PAUSE)]
+    steps = steps[(steps >= _MIN_STEP) & (steps < _MAX_PAUSE)]
     if not len(steps):
         return stated
     shortest, longest = np.multiply(_USUAL_STEPS, np.median(steps))

@@ -94,9 +94,8 @@ def is_number(value: object) -> bool:
 
 def to_numbers(name: str, values: Any) -> np.ndarray:
     """Convert to an array of numbers, which may be NaN but not infinite."""
-    if hasattr(
-        values, 'requires_grad'
-    ):  # a tensor, perhaps with a gradient or on a GPU
+    # a tensor may have a gradient, or be on a GPU
+    if hasattr(values, 'requires_grad'):
         tensor = values.detach().cpu()
         values = tensor.float() if str(tensor.dtype).endswith('bfloat16') else tensor
     try:

@@ -6,6 +6,7 @@ from os.path import realpath
 from pathlib import Path
 from tempfile import TemporaryFile
 
+from mmhot.errors import ArgumentError
 from mmhot.structures.formats import WRITERS
 
 
@@ -67,8 +68,7 @@ def results_folder(
     Other arguments are those of :func:`check_targets`.
 
     Raises:
-        OSError: If it cannot be written to.
-        ValueError: If a file would be overwritten.
+        ValueError: If it cannot be written to, or a file would be overwritten.
     """
     check_targets(targets, read)
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
@@ -77,8 +77,8 @@ def results_folder(
         with TemporaryFile(dir=folder):  # permissions alone do not show it
             pass
     except OSError as error:
-        text = f'out_dir: cannot write to {folder}: {error.strerror}'
-        raise OSError(text) from error
+        text = '{out_dir}: cannot write to %s: %s'
+        raise ArgumentError(text, folder, error.strerror) from error
     try:
         yield
     except BaseException:

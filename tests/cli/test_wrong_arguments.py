@@ -66,7 +66,7 @@ def test_wrong_options_are_refused(words, message, refused, checkpoint, tmp_path
         ('lift none.npz --out-dir x', 'none.npz: no such file or folder'),
         ('infer none.mp4 --out-dir x', 'none.mp4 does not exist'),
         ('infer *.none --out-dir x', 'no file matches *.none'),
-        ('cost none.py', 'none.py does not exist'),
+        ('cost none.py', 'none.py: no such config file'),
         ('cost nanohtnet --shape -3', '--shape must be whole numbers from 1, got'),
         ('cost nanohtnet --batch 0', '--batch must be at least 1, got 0'),
         ('cost mmhot::_base_/default_runtime.py', 'this config has no model'),

@@ -144,10 +144,10 @@ def test_named_models_are_downloaded_once(sdk, monkeypatch, tmp_path, cache):
     kept = cache / 'mmhot' / 'models' / 'rtmpose-m.zip'
     kept.write_bytes(b'')
     with pytest.raises(ValueError, match='it was changed, or is another file'):
-        open_models()
+        open_named()
     kept.unlink()
     with pytest.raises(ValueError, match=r'rtmpose\.zip cannot be downloaded \('):
-        open_models()
+        open_named()
 
 
 def test_archives_state_normalization_and_padding(sdk, tmp_path, cache):
