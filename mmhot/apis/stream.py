@@ -150,7 +150,7 @@ def _reported(
             is_said = True
             _LOGGER.warning(
                 '%s: frames arrive faster than they are processed: older ones are '
-                "dropped (the speed fast or another detector may help)",
+                'dropped (the speed fast or another detector may help)',
                 label,
             )
 
