@@ -122,7 +122,7 @@ class Chain:
                 times.num_frames, times.size = len(value.people), value.size
             if isinstance(value, Clip2D) and not value.tracks:
                 return None
-        if frames is None:
+        if frames is None and isinstance(value, Clip3D):
             times.num_frames = len(set(value.frame.tolist()))
         return value
 

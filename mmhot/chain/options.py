@@ -156,7 +156,7 @@ class StaticCameraOption(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class KeypointFileOptions(Options):
-    """Options of files of 2D keypoints: what they may lack, and whom to take."""
+    """Options of files of 2D keypoints: what they may lack, and which people count."""
 
     title = 'keypoint files'
 

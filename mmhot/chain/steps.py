@@ -68,15 +68,21 @@ def signature_of(step: Any) -> Signature:
 
 @cache
 def _signature_of(kind: type) -> Signature:
-    clip, *facts = [*signature(kind.__call__).parameters.values()][1:]
-    name = _text(clip.annotation).rpartition('.')[2]
+    given = [*signature(kind.__call__).parameters.values()][1:]
+    if not given:
+        return Signature('', {})
+    clip, *facts = given
+    text = _text(clip.annotation)
+    name = '' if '|' in text else text.rpartition('.')[2]
     if clip.annotation is Parameter.empty:
         name = _STAGES.get(getattr(kind, 'stage', ''), '')
     return Signature(name, {each.name: _is_needed(each) for each in facts})
 
 
 def _text(annotation: Any) -> str:
-    return annotation if isinstance(annotation, str) else annotation.__name__
+    if isinstance(annotation, str):
+        return annotation
+    return getattr(annotation, '__name__', '')  # a union has none
 
 
 def _is_needed(fact: Parameter) -> bool:

@@ -24,7 +24,10 @@ from mmhot.version import digest_of_code
 # Stands for an invalid box of a person whose results are dropped.
 _ANY_BOX = np.array([0, 0, 8, 8], np.float32)
 # Rooms whose code decides the results.
-_ROOMS = ('geometry', 'structures', 'frames', 'deploy', 'pose2d', 'tracking')
+_ROOMS = (
+    *('skeletons', 'geometry', 'structures', 'io', 'deploy', 'frames'),
+    *('pose2d', 'tracking'),
+)
 
 
 @dataclass(frozen=True)

@@ -103,12 +103,18 @@ def test_steps_of_users_get_what_they_need(monkeypatch, older):
     np.testing.assert_allclose(moved.keypoints_2d, lower.keypoints_2d + 5, atol=1e-3)
 
 
+def take_any(self, clip: mmhot.Clip2D | mmhot.Clip3D):
+    return clip
+
+
 @pytest.mark.parametrize(
     ('body', 'message'),
     [
         ({}, 'a step needs a name'),
         ({'name': 'feet'}, "there is a step 'feet' already"),
         ({'name': 'new', '__call__': lambda self, clip: clip}, 'annotate the clip'),
+        ({'name': 'new', '__call__': lambda self: None}, 'annotate the clip'),
+        ({'name': 'new', '__call__': take_any}, 'annotate the clip'),
     ],
 )
 def test_wrong_steps_are_refused(body, message):
