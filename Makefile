@@ -101,7 +101,7 @@ $(STAMP): pyproject.toml requirements/$(LOCK).txt | $(UV)
 		'of PyTorch, 3.2 and 5.9 GB with CUDA (TORCH=$(TORCH)).'
 	@df -Pk . | awk 'NR == 2 && $$4 < $(if $(filter cpu,$(TORCH)),3e6,8e6) \
 		{print "setup: error: only " int($$4 / 1e6) " GB of disk are free"; exit 1}' >&2
-	@$(UV) venv --quiet --clear --python '$(PYTHON)' $(VENV)
+	@$(UV) venv --quiet --seed --clear --python '$(PYTHON)' $(VENV)
 	@test '$(TORCH)' != cpu || UV_HTTP_RETRIES=1 $(PIP) --no-deps --index $(TORCH_INDEX) \
 		$$(grep -oE '^torch(vision)?==[0-9.]+' requirements/$(LOCK).txt) \
 		|| echo '$(TORCH_INDEX) cannot be reached: installing the build with CUDA, 3.2 GB.'

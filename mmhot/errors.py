@@ -3,10 +3,13 @@
 import logging
 import os
 import re
+import shlex
+import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from difflib import get_close_matches
+from importlib.util import find_spec
 from pathlib import Path
 from pickle import UnpicklingError
 from traceback import walk_tb
@@ -17,11 +20,7 @@ from urllib.parse import urlsplit
 _UNPRINTABLE = re.compile('[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]')
 _MAX_LINE = 1000
 _MAX_NAMES, _MAX_NAME = 12, 100
-IN_CLONE = 'in the clone of mmhot, pip install'
-"""Begin of the commands that install extras: mmhot is not on PyPI."""
-# pip leaves MMPose out of the extra, see docs/installation.md.
-INSTALL_MMPOSE = f"{IN_CLONE} '.[mmpose]' && pip install --no-deps mmpose==1.3.2"
-"""Command that installs what other models and training need."""
+MMPOSE = 'mmpose==1.3.2'
 # First packages of the extra `mmpose` that commands for training import.
 _OF_THE_EXTRA = ('torch', 'mmengine', 'mmpose', 'mmdet', 'mmcv')
 # Of MMPose and MMCV; the groups are the image's path.
@@ -207,6 +206,36 @@ def explain_refusal(error: Exception) -> str:
     return DAMAGED_CHECKPOINT
 
 
+def pip(action: str, *arguments: str) -> str:
+    """Compose a command of pip for the Python that runs, of uv where it has no pip."""
+    python = shlex.quote(sys.executable)
+    if find_spec('pip') is None:
+        return f'uv pip {action} --python {python} {shlex.join(arguments)}'
+    return f'{python} -m pip {action} {shlex.join(arguments)}'
+
+
+def install_extra(extra: str) -> str:
+    """Compose the command that installs what an optional extra of mmhot needs."""
+    from importlib import metadata  # takes longer than this module
+
+    from packaging.requirements import Requirement
+
+    try:
+        listed = [Requirement(line) for line in metadata.requires('mmhot') or ()]
+    except metadata.PackageNotFoundError:  # a checkout on the path
+        return f'in the clone of mmhot, {pip("install", f".[{extra}]")}'
+    needed = [
+        f'{each.name}{each.specifier}'
+        for each in listed
+        if each.marker
+        and each.marker.evaluate({'extra': extra})
+        and not each.marker.evaluate({'extra': ''})
+    ]
+    # pip leaves MMPose out of the extra, see docs/installation.md
+    more = f' && {pip("install", "--no-deps", MMPOSE)}' if extra == 'mmpose' else ''
+    return pip('install', *needed) + more
+
+
 def is_debugging() -> bool:
     """Whether errors are raised with their traceback (``MMHOT_DEBUG=1``)."""
     return os.environ.get('MMHOT_DEBUG') == '1'
@@ -228,7 +257,7 @@ def is_user_error(error: Exception) -> bool:
 def explain(error: Exception) -> str:
     """Describe an exception in one line, for users."""
     if isinstance(error, ModuleNotFoundError) and error.name in _OF_THE_EXTRA:
-        text = f'this needs {error.name}: {INSTALL_MMPOSE}'
+        text = f'this needs {error.name}: {install_extra("mmpose")}'
     elif _is_failed_import(error):
         text = f'{str(error) or type(error).__name__}: run `mmhot doctor`, which names '
         text += 'what is missing or broken, and how to repair it'

@@ -13,6 +13,7 @@ from dataclasses import asdict
 
 from mmhot.cli.report import add_report_arguments, align, report
 from mmhot.compat.installation import check_device
+from mmhot.errors import pip
 
 # Empty where there is none, which is null in JSON.
 _UNKNOWN = ('found', 'allowed', 'command')
@@ -37,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
         statuses, devices = examine()
     except ModuleNotFoundError as error:  # packaging, or the metadata of mmhot
         name = '.' if error.name == 'mmhot' else error.name
-        raise ValueError(f'{error.name} is needed: pip install {name}') from error
+        raise ValueError(f'{error.name} is needed: {pip("install", name)}') from error
     if args.device is not None:
         check_device(args.device, [device.partition(' ')[0] for device in devices])
     states = compat.states()

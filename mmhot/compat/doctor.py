@@ -9,7 +9,6 @@ import importlib.util
 import json
 import os
 import platform
-import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from mmhot.compat.installation import list_devices_of_driver, python_command
+from mmhot.errors import pip
 from mmhot.version import __version__
 
 _TIMEOUT = 120.0  # seconds for all imports
@@ -171,12 +171,12 @@ def _judge(item: Requirement, error: str) -> PackageStatus:
     found = next(iter(there.values()), '')
     status = PackageStatus(item.name, found, str(item.specifier))
     wanted = item.name + status.allowed
-    install = _pip('install', *(['--no-deps'] if item.name == _ALONE else []), wanted)
+    install = pip('install', *(['--no-deps'] if item.name == _ALONE else []), wanted)
     if not there:
         return replace(status, verdict='missing', command=install)
     if len(set(there.values())) > 1:
         note = f'{" and ".join(there)} overwrite each other'
-        install = f'{_pip("uninstall", "-y", *there)} && {install}'
+        install = f'{pip("uninstall", "-y", *there)} && {install}'
     elif next(iter(there)).startswith(_ONEDL) and not error:
         name = next(iter(there))
         return replace(status, allowed='', note=f'{name}, see docs/installation.md')
@@ -187,18 +187,10 @@ def _judge(item: Requirement, error: str) -> PackageStatus:
         if any(sign in error for sign in _ANOTHER_NUMPY):
             note = f'compiled for another NumPy than {_version("numpy")}: {error}'
         if 'No module named' not in error:
-            install = _pip('install', '--force-reinstall', '--no-deps', wanted)
+            install = pip('install', '--force-reinstall', '--no-deps', wanted)
     else:
         return status
     return replace(status, verdict='broken', note=note, command=install)
-
-
-def _pip(action: str, *arguments: str) -> str:
-    """Compose a command of pip, or of uv where it made the environment."""
-    python = shlex.quote(sys.executable)
-    if importlib.util.find_spec('pip') is None:
-        return f'uv pip {action} --python {python} {shlex.join(arguments)}'
-    return f'{python} -m pip {action} {shlex.join(arguments)}'
 
 
 def _applies(item: Requirement, extra: str) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from types import ModuleType
 
-from mmhot.errors import IN_CLONE, ArgumentError, one_line
+from mmhot.errors import ArgumentError, install_extra, one_line
 
 
 def choose_device(name: str | None = None) -> str:
@@ -70,4 +70,4 @@ def import_extra(module: str, purpose: str, extra: str) -> ModuleType:
         return importlib.import_module(module)
     except ImportError as error:
         need = f'{purpose} needs {module} ({one_line(error):.100})'
-        raise ValueError(f"{need}: {IN_CLONE} '.[{extra}]'") from error
+        raise ValueError(f'{need}: {install_extra(extra)}') from error

@@ -14,10 +14,13 @@ import torch
 import torchvision
 from torch import Tensor
 
+from mmhot.errors import pip
+
 _AVERAGE_POOLING = 1
 _NEEDS = (
-    'needs compiled MMCV: replace mmcv-lite by it: pip uninstall -y mmcv-lite && '
-    'pip install mmcv==2.1.0 (needs a C++ compiler; see docs/installation.md)'
+    'needs compiled MMCV: replace mmcv-lite by it: '
+    f'{pip("uninstall", "-y", "mmcv-lite")} && {pip("install", "mmcv==2.1.0")} '
+    '(needs a C++ compiler; see docs/installation.md)'
 )
 
 

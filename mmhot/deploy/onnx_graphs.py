@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from mmhot.deploy.patch_graph import PatchGraph
-from mmhot.errors import IN_CLONE, ignored_warnings, one_line
+from mmhot.errors import ignored_warnings, install_extra, one_line
 from mmhot.models.gtpt.head import GTPTHead
 from mmhot.models.gtpt.stem import GTPTStem
 from mmhot.models.lifters.estimator import SequencePoseLifter
@@ -201,7 +201,7 @@ def trace_graph(graph: nn.Module, example: Tensor, optimize: bool = True) -> Any
         import onnxscript  # noqa: F401
     except ImportError as error:
         raise ValueError(
-            f"{error.name} is needed for the export: {IN_CLONE} '.[export]'"
+            f'{error.name} is needed for the export: {install_extra("export")}'
         ) from error
     axes = {0: torch.export.Dim('batch', min=1, max=65536)}
     if isinstance(graph, DetectorGraph):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmhot.deploy.onnx_data_files import check_data_files
-from mmhot.errors import ArgumentError, naming, one_line, require_file
+from mmhot.errors import ArgumentError, naming, one_line, pip, require_file
 
 if TYPE_CHECKING:  # the command line starts without it
     import numpy as np
@@ -57,7 +57,7 @@ def open_session(
     try:
         import onnxruntime
     except ImportError as error:
-        need = f'{path} needs ONNX Runtime: pip install onnxruntime'
+        need = f'{path} needs ONNX Runtime: {pip("install", "onnxruntime")}'
         raise ValueError(need) from error
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
@@ -134,8 +134,8 @@ def _providers(device: str, known: Sequence[str]) -> list[Any]:
         return [cpu]
     if cuda not in known or kind not in ('auto', 'cuda'):
         raise ArgumentError(
-            'ONNX Runtime cannot use %s here: pip install onnxruntime-gpu, or choose '
-            "{device='cpu'}",
+            "ONNX Runtime cannot use %s here: %s, or choose {device='cpu'}",
             device,
+            pip('install', 'onnxruntime-gpu'),
         )
     return [(cuda, {'device_id': int(number or 0)}), cpu]

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mmhot.errors import ArgumentError, escape, require_choice
+from mmhot.errors import ArgumentError, escape, pip, require_choice
 from mmhot.geometry.keypoint_arrays import (
     check_extent,
     check_image_size,
@@ -455,7 +455,9 @@ class Clip3D:
         try:
             import pandas
         except ImportError as error:
-            raise ValueError('to_dataframe needs pandas: pip install pandas') from error
+            raise ValueError(
+                f'to_dataframe needs pandas: {pip("install", "pandas")}'
+            ) from error
         return pandas.DataFrame(self.table())
 
     def checked(self) -> 'Clip3D':

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmhot.errors import hint_at_names
+from mmhot.errors import hint_at_names, pip
 
 WEIGHTS_FOLDER = Path(__file__).parent
 FOLDER = WEIGHTS_FOLDER.parent / '.mim'
@@ -125,7 +125,7 @@ def _read_yaml(path: Path) -> Any:
     try:
         import yaml
     except ImportError as error:
-        raise ValueError('PyYAML is needed: pip install pyyaml') from error
+        raise ValueError(f'PyYAML is needed: {pip("install", "pyyaml")}') from error
     # written in C, ten times as fast
     loader = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
     return yaml.load(path.read_text(encoding='utf-8'), Loader=loader)

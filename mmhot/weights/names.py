@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 from mmhot.compat.installation import list_devices_of_driver
 from mmhot.errors import (
-    INSTALL_MMPOSE,
     ArgumentError,
     hint_at_names,
+    install_extra,
     require_choice,
     require_file,
 )
@@ -399,7 +399,7 @@ def runtime(
         raise ArgumentError(text, backend, model.name)
     has_torch = find_spec('torch') is not None
     if not has_torch and (graph is None or backend == 'torch'):
-        raise ValueError(f'{model.name} needs PyTorch: {INSTALL_MMPOSE}')
+        raise ValueError(f'{model.name} needs PyTorch: {install_extra("mmpose")}')
     if backend == 'onnx' or not has_torch:
         return graph
     has_gpu = len(list_devices_of_driver()) > 1 if device == 'auto' else device != 'cpu'

@@ -14,7 +14,7 @@ import pytest
 import mmhot
 from mmhot.cli import dispatch
 from mmhot.cli.dispatch import main
-from mmhot.errors import explain, is_user_error
+from mmhot.errors import explain, install_extra, is_user_error
 
 ROOT = Path(__file__).parents[2]
 
@@ -155,7 +155,7 @@ def test_debugging_shows_the_traceback(fake_command, monkeypatch):
     [
         (
             ModuleNotFoundError("No module named 'torch'", name='torch'),
-            "this needs torch: in the clone of mmhot, pip install '.[mmpose]'",
+            f'this needs torch: {install_extra("mmpose")}',
         ),
         (ImportError('numpy.dtype size changed'), 'run `mmhot doctor`'),
         (MemoryError(), 'this needs more memory than there is'),

@@ -3,14 +3,17 @@
 import json
 import sys
 from importlib import metadata
+from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 
+import mmhot
 from mmhot.cli.dispatch import build_parser, main
 from mmhot.compat import SHIMS, doctor
 from mmhot.compat.doctor import examine, repair_commands, try_imports
 from mmhot.compat.installation import import_extra
+from mmhot.errors import pip
 from mmhot.io import atomic
 
 REQUIRES = metadata.requires('mmhot')
@@ -185,9 +188,16 @@ def test_imports_go_on_after_failures_until_the_process_ends(tmp_path, monkeypat
 def test_missing_extra_is_named_with_its_command(monkeypatch):
     monkeypatch.setitem(sys.modules, 'gradio', None)
     with pytest.raises(
-        ValueError, match=r"^the page needs gradio \(.+\): .+ pip install '\.\[ui\]'$"
+        ValueError,
+        match=r"^the page needs gradio \(.+\): .+ install .*'gradio>=[\d.]+'$",
     ):
         import_extra('gradio', 'the page', 'ui')
+
+
+def test_no_other_hint_at_pip():
+    """Plain ``pip`` may be that of another Python: ``mmhot.errors.pip`` names ours."""
+    modules = Path(mmhot.__file__).parent.rglob('*.py')
+    assert not [x for x in modules if 'pip install' in x.read_text('utf-8')]
 
 
 def test_command_prints_tables_or_failures_or_json(site, outcomes, capsys, tmp_path):
@@ -216,5 +226,5 @@ def test_wrong_use_is_one_line(site, outcomes, capsys):
     assert "--device must be one of cpu, got 'cuda:3'" in capsys.readouterr().err
     site.remove('mmhot')
     assert main(['doctor']) == 2
-    line = 'mmhot doctor: error: mmhot is needed: pip install .\n'
+    line = f'mmhot doctor: error: mmhot is needed: {pip("install", ".")}\n'
     assert capsys.readouterr().err == line

@@ -10,6 +10,7 @@ import torch
 from clip_files import DATA, SIZE, assert_refused, coco_result, dump, walk
 
 import mmhot
+from mmhot.errors import pip
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.io.readers.predictions import as_predictions
 from mmhot.skeletons.joints import convert_keypoints, get_skeleton
@@ -253,7 +254,7 @@ def test_bad_files_of_other_tools_give_one_line(tmp_path, monkeypatch):
     path = sleap(tmp_path / 'b.h5', POSES[:, :, 1:], monkeypatch)
     assert_refused(path, "'tracks' is (2, 2, 16, 6): (P, 2, K, T)", **SIZE)
     monkeypatch.setitem(sys.modules, 'h5py', None)
-    assert_refused(path, 'is HDF5, which needs h5py: pip install h5py', **SIZE)
+    assert_refused(path, f'is HDF5, which needs h5py: {pip("install", "h5py")}', **SIZE)
     path = deeplabcut(tmp_path / 'c.csv', POSES[:1])
     text = path.read_text()
     for old, new, message in (

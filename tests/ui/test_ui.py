@@ -16,6 +16,7 @@ from browser import open_tab
 from clip_files import SKATER
 
 from mmhot.cli.dispatch import main
+from mmhot.errors import install_extra
 from mmhot.io.lifted import read_lifted
 
 # Addresses that need no network.
@@ -35,7 +36,7 @@ def test_without_gradio_one_line_says_what_to_install(
     assert main(['ui']) == 2
     (line,) = capfd.readouterr().err.splitlines()
     assert line.startswith('mmhot ui: error: mmhot ui needs gradio (')
-    assert line.endswith("pip install '.[ui]'")
+    assert line.endswith(install_extra('ui'))
 
 
 def test_upload_limits_are_positive(capsys):

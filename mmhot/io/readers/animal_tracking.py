@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mmhot.errors import pip
 from mmhot.io.arrays import MAX_JSON, as_numbers, read_limited
 from mmhot.io.readers.frame_numbers import number_frames
 from mmhot.io.readers.npz import check_count
@@ -93,7 +94,9 @@ def read_sleap(path: Path) -> Rows:
     try:
         import h5py
     except ImportError as error:
-        raise ValueError('is HDF5, which needs h5py: pip install h5py') from error
+        raise ValueError(
+            f'is HDF5, which needs h5py: {pip("install", "h5py")}'
+        ) from error
     with h5py.File(path) as file:
         if not {'tracks', 'node_names'} <= {*file}:
             raise ValueError(
