@@ -8,7 +8,7 @@ generates an option from every field.
 import operator
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from inspect import Parameter, getdoc, signature
 from math import inf
@@ -185,15 +185,20 @@ def read_sizes(value: Any) -> tuple[int, ...]:
     return tuple(sizes)
 
 
-def read_names(name: str, value: Any, known: Iterable[str]) -> tuple[str, ...]:
-    """Read the names of an option: a list, or text such as 'npz,mp4'."""
+def read_names(
+    name: str, value: Any, known: Iterable[str], hints: Mapping[str, str] = {}
+) -> tuple[str, ...]:
+    """Read the names of an option: a list, or text such as 'npz,mp4'.
+
+    ``hints`` answer names that are not known.
+    """
     parts = value.split(',') if isinstance(value, str) else value
     names = tuple(dict.fromkeys(part.strip() for part in parts))
     for each in names:
         if each not in known:
-            raise ArgumentError(
-                f'{{{name}}} must be among %s; got %r', ','.join(known), each
-            )
+            hint = hints.get(each, did_you_mean(each, known))
+            text = f'{{{name}}} must be among %s; got %r%s'
+            raise ArgumentError(text, ','.join(known), each, hint)
     return names
 
 

@@ -18,7 +18,7 @@ from mmhot.options import (
     read_sizes,
 )
 from mmhot.pose2d.options import Pose2DOptions
-from mmhot.structures.formats import BVH_PROFILE_NAMES, WRITERS
+from mmhot.structures.formats import BVH_PROFILE_NAMES, OTHER_FORMATS, WRITERS
 from mmhot.weights.index import LIVE_LIFTER
 
 if TYPE_CHECKING:  # importing them takes time
@@ -296,7 +296,7 @@ class ExportOptions(Options):
     formats: Any = option(
         f'file formats, of {", ".join(WRITERS)} (default: npz,html)',
         ('npz', 'html'),
-        convert=lambda value: read_names('formats', value, WRITERS),
+        convert=lambda value: read_names('formats', value, WRITERS, OTHER_FORMATS),
         metavar='LIST',
     )
     axes: str = option(

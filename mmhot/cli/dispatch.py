@@ -3,7 +3,7 @@
 import argparse
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import fields
 from functools import partial
@@ -18,14 +18,23 @@ from mmhot.version import __version__
 
 COMMANDS = 'infer', 'lift', 'ui', 'show-pruning', 'export', 'list', 'cost', 'doctor'
 """Commands in the order of ``mmhot --help``; each is a module of this package."""
+_SHELLS = 'bash', 'zsh', 'fish'
+# Placeholders of arguments that may be files.
+_FILES = 'FILE', 'INPUT', 'MODEL', 'NAME', 'CONFIG'
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``mmhot`` with arguments, by default the process's; return the exit code."""
     parser, commands = build_parser()
-    args, extras = parser.parse_known_args(argv)
-    if args.version:
+    argv = [*(sys.argv[1:] if argv is None else argv)]
+    if argv[:1] == ['help']:  # mmhot help [COMMAND]
+        argv = [*argv[1:2], '--help']
+    if {'-v', '--version'} & {*argv}:
         print_line(', '.join(_versions()))
+        return 0
+    args, extras = parser.parse_known_args(argv)
+    if args.completion is not None:
+        print_line(_completion_script(parser, commands.values(), args.completion))
         return 0
     if args.command is None:
         parser.check(args, extras)
@@ -51,10 +60,13 @@ def _run(args: argparse.Namespace) -> int | None:
 def build_parser() -> tuple[OneLineParser, dict[str, OneLineParser]]:
     """Build the parser of ``mmhot`` and, by name, those of its commands."""
     parser = OneLineParser(
-        prog='mmhot', description='Turn videos into 3D poses, with MMPose.'
+        prog='mmhot',
+        description='Turn videos into 3D poses, with MMPose.',
+        epilog='exit codes: 0 done, 1 an input failed or a check found something, '
+        '2 wrong use or input, 130 interrupted',
     )
-    text = 'print the versions of mmhot, PyTorch, MMPose and MMCV'
-    parser.add_argument('--version', action='store_true', help=text)
+    text = 'print a script that completes options and names, for the start of a shell'
+    parser.add_argument('--completion', choices=_SHELLS, help=text)
     _add_global_options(parser, device=None, quiet=False)
     subparsers = parser.add_subparsers(
         dest='command', metavar='COMMAND', title='commands'
@@ -77,11 +89,30 @@ def build_parser() -> tuple[OneLineParser, dict[str, OneLineParser]]:
     return parser, commands
 
 
+def _completion_script(
+    parser: OneLineParser, commands: Iterable[OneLineParser], shell: str
+) -> str:
+    import shtab
+
+    for command in commands:
+        for action in command._actions:
+            name = str(action.metavar)
+            if name.startswith('{'):
+                action.choices = name[1:-1].split(',')
+            elif name == 'FOLDER':
+                vars(action)['complete'] = shtab.DIRECTORY
+            elif name in _FILES:
+                vars(action)['complete'] = shtab.FILE
+    return shtab.complete(parser, shell)
+
+
 def _add_global_options(parser: OneLineParser, device, quiet) -> None:
     text = help_of(*fields(DeviceOptions))
     parser.add_argument('--device', default=device, metavar='NAME', help=text)
     text = 'print errors only, no progress and no summary'
     parser.add_argument('--quiet', action='store_true', default=quiet, help=text)
+    text = 'print the versions of mmhot, PyTorch, MMPose and MMCV'
+    parser.add_argument('-v', '--version', action='store_true', help=text)
 
 
 def _versions() -> Iterator[str]:

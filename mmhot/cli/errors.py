@@ -112,6 +112,11 @@ class OneLineParser(argparse.ArgumentParser):
         if extras:
             known = [*self._option_string_actions]
             hint = did_you_mean(extras[0].partition('=')[0], known)
+            lists = (x for x in self._actions if x.metavar == 'LIST')
+            given = next((x for x in lists if x.dest in vars(namespace)), None)
+            if given and extras[0].isalnum():
+                value = ','.join([vars(namespace)[given.dest], *extras])
+                hint = f' (lists have commas: {given.option_strings[0]} {value})'
             self.error(f'unrecognized arguments: {" ".join(extras)}{hint}')
         outputs = {x.dest for x in self._actions if x.type is output_file}
         written, read = [], []

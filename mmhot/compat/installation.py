@@ -31,10 +31,13 @@ def choose_device(name: str | None = None) -> str:
 
 def check_device(name: str, known: Sequence[str]) -> None:
     """Raise a ValueError if a device is not known; ``cuda`` stands for any GPU."""
-    if name not in known and not (name == 'cuda' and 'cuda:0' in known):
-        raise ArgumentError(
-            '{device} must be one of %s, got %r', ', '.join(known), name
-        )
+    if name in known or (name == 'cuda' and 'cuda:0' in known):
+        return
+    text = '{device} must be one of %s, got %r'
+    if name.startswith('cuda') and 'cuda:0' not in known:
+        text += '; `nvidia-smi` and `mmhot doctor` say whether there is a GPU, and '
+        text += 'PyTorch for it'
+    raise ArgumentError(text, ', '.join(known), name)
 
 
 def python_command(code: str, *arguments: str) -> list[str]:

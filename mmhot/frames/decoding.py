@@ -83,6 +83,8 @@ def open_video(
         reason = ffmpeg_reason(error)
         if Path(address).suffix.lower() in VIDEO_SUFFIXES:
             reason += ' (perhaps the recording or the copy was not finished)'
+        elif address.startswith('http'):
+            reason += ' (the address of a video file is expected, not of a page)'
         raise ValueError(f'{label} is not a readable video: {reason}') from error
     if video_stream(container) is None:
         problem = 'has no video stream'

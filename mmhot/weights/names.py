@@ -178,6 +178,8 @@ def resolve(
     else:
         title = 'shipped' if task is LIFTER else 'for example'
         hint = hint_at_names(name, _names_of(task), title)
+        if task is POSE and name.lower().startswith('yolo'):
+            hint = 'lift the results of Ultralytics, docs/migration.md'
         raise ValueError(f'{name} is neither a {task.kind}; {hint}')
     if weights is None:
         return model

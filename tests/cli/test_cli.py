@@ -80,6 +80,31 @@ print(code, *(heavy & set(sys.modules)))
     assert (tmp_path / 'out/skating_2d_coco17.npz').is_file()
 
 
+@pytest.mark.parametrize('argv', [['help'], ['help', 'lift'], ['lift', '-v']])
+def test_help_and_versions_by_their_other_names(argv, capsys):
+    try:
+        code = main(argv)
+    except SystemExit as left:
+        code = left.code
+    start = f'mmhot {mmhot.__version__}' if '-v' in argv else 'usage: mmhot'
+    assert code == 0
+    assert capsys.readouterr().out.startswith(start)
+
+
+def test_completion_names_options_choices_and_files(capsys, tmp_path):
+    assert main(['--completion', 'bash']) == 0
+    (tmp_path / 'c.bash').write_text(capsys.readouterr().out)
+    (tmp_path / 'walk.mp4').touch()
+    found = []
+    for words in ('--form', 'a.mp4 --axes w', 'wal'):
+        line = f'COMP_WORDS=(mmhot infer {words}); COMP_CWORD={len(words.split()) + 1}'
+        code = f'source c.bash; {line}; _shtab_mmhot; echo ${{COMPREPLY[@]}}'
+        found.append(
+            subprocess.check_output(['bash', '-c', code], cwd=tmp_path, text=True)
+        )
+    assert found == ['--formats\n', 'world\n', 'walk.mp4\n']
+
+
 def test_version_leaves_out_what_is_not_installed(monkeypatch, capsys):
     def lost(name):
         raise PackageNotFoundError(name)

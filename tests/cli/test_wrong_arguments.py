@@ -34,6 +34,9 @@ def refused(tmp_path, monkeypatch, capfd):
     [
         # of the table of options
         ('lift --formats npz,avi', '--formats must be among npz,json,csv,'),
+        ('lift --formats fbx', "got 'fbx': write glb, which Blender converts"),
+        ('lift --formats bvh,htm', "got 'htm' (did you mean html?)"),
+        ('lift --formats bvh glb', '(lists have commas: --formats bvh,glb)'),
         ('lift --image-size 1280', '--image-size must be WxH, such as'),
         ('lift --height 180', '--height must be from 0.3 to 3 meters, got 180'),
         ('lift --axes zup', 'did you mean z-up?'),
@@ -44,6 +47,7 @@ def refused(tmp_path, monkeypatch, capfd):
         ('lift --skeleton coco-18', "unknown skeleton: 'coco-18'; did you mean"),
         ('lift --skeleton halpe-26', '26 joints of halpe-26), got (185, 17, 2)'),
         ('lift --device tpu', "--device must be one of cpu, got 'tpu'"),
+        ('lift --device cuda', "got 'cuda'; `nvidia-smi` and `mmhot doctor` say"),
         ('lift --formatz npz', '(did you mean --formats?)'),
         ('infer --kpt-thr 2', '--kpt-thr must be from 0 to 1, got 2'),
         ('infer --resume --no-cache', '--resume needs the cache, which --no-cache'),

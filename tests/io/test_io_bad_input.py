@@ -123,7 +123,8 @@ def test_bad_json_gives_one_line(tmp_path, case):
 
 BAD_BYTES = {
     'empty': (b'', 'is empty'),
-    'video': (b'\0\0\0\x20ftypisom', 'is neither .npz nor JSON'),
+    'video': (b'\0\0\0\x20ftypisom', 'are for mmhot infer'),
+    'other .csv': (b'frame,landmark,x\n0,nose,.5\n', 'docs/migration.md converts'),
     'half a list': (b'[{"frame_id": 0,', 'is not valid JSON'),
     'half a zip': (b'PK\x03\x04 and so on', 'cannot be read: '),
 }

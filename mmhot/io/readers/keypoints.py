@@ -48,7 +48,7 @@ _READERS = {
 }
 SUFFIXES = ('.npz', '.json', '.csv', '.h5', '.hdf5')
 """Usual suffixes of the files; others are recognized by their content."""
-_EXPECTED = '2D keypoints as docs/output-formats.md lists them are expected'
+_EXPECTED = '2D keypoints that docs/output-formats.md lists'
 MAX_TRACKS = 2000
 """Most people of one file; each is lifted, and written, on its own."""
 
@@ -142,7 +142,10 @@ def _read_rows(path: Path) -> Rows:
     if not start.strip():
         raise ValueError('is empty')
     if not _starts_json(start):
-        raise ValueError(f'is neither .npz nor JSON, .csv or HDF5: {_EXPECTED}')
+        hint = 'videos and images are for mmhot infer'
+        if b'\0' not in start:
+            hint = 'docs/migration.md converts keypoints of MediaPipe and others'
+        raise ValueError(f'is no file of {_EXPECTED}; {hint}')
     document = load_json(path)
     return read_coco(document, path) if is_coco(document) else read_mmpose(document)
 
