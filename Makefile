@@ -34,7 +34,7 @@ help:
 	@echo 'make lock      update the versions in requirements/*.txt'
 	@echo 'make viewer    bundle three.js for the 3D viewer (needs npm)'
 	@echo 'make browser   write the page of projects/browser to outputs/browser (needs npm)'
-	@echo 'make dist      build the wheel and the sdist into dist/, and check their metadata'
+	@echo 'make dist      write wheel, sdist, notes and checksums of a release into dist/'
 	@echo 'make clean     remove .venv and all other build results'
 	@echo 'Settings: PYTHON=3.13, VENV=FOLDER, TORCH=cpu or cuda, LOCK=numpy1, EXTRAS=mmpose,ui'
 
@@ -139,6 +139,8 @@ dist: | $(UV)
 	rm -rf build dist $(VIEWER)/node_modules
 	$(UV) tool run --quiet --from build pyproject-build --outdir dist
 	$(UV) tool run --quiet twine check --strict dist/*
+	awk '/^## /{show = $$2 != "Unreleased" && !count++} show' CHANGELOG.md >dist/NOTES.md
+	cd dist && sha256sum * >../SHA256SUMS && mv ../SHA256SUMS .
 
 clean:
 	rm -rf .venv .venv-docs .uv site build dist *.egg-info outputs/demo .mypy_cache .pytest_cache .ruff_cache
