@@ -91,7 +91,7 @@ def draw_cost_curve(document: dict, path: str | Path) -> None:
         share, change = 100 * curves[method][:, 0], curves[method][:, 1]
         panel.plot(share, change, marker='o', linewidth=2, color=color, label=method)
     panel.set(xlim=(38, 101), xlabel='multiply-adds, % of MixSTE with all frames')
-    panel.set(ylabel='change of the error, %', title='Fewer frames, the same error')
+    panel.set(ylabel='change of the error, %', title='MixSTE whose frames HoT prunes')
     panel.legend(title='HoT keeps 7 to 41 frames', frameon=False)
     panel.spines[['top', 'right']].set_visible(False)
     with replacing(path) as temporary, temporary.open('wb') as file:
