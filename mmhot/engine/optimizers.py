@@ -9,7 +9,7 @@ from mmengine.logging import MessageHub
 from mmengine.model import ExponentialMovingAverage
 from mmengine.optim import OptimWrapper
 from mmpose.registry import MODELS, OPTIM_WRAPPERS, OPTIMIZERS
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.optim import AdamW, Optimizer
 
@@ -141,22 +141,25 @@ class CosineMomentumEMA(ExponentialMovingAverage):
     ) -> None:
         super().__init__(model, momentum, interval, device, update_buffers)
 
+    @torch.no_grad()
     def update_parameters(self, model: nn.Module) -> None:
-        """Average the source into this model, also at the first step."""
-        if self.steps > 0:
-            super().update_parameters(model)
-            return
-        initial = {key: x.clone() for key, x in self.avg_parameters.items()}
-        super().update_parameters(model)  # copies
-        for key, average in self.avg_parameters.items():
-            if average.is_floating_point():
-                average.data.lerp_(initial[key], 1 - self.momentum_at(0))
+        """Average the source into this model, also at the first step.
 
-    def avg_func(
-        self, averaged_param: Tensor, source_param: Tensor, steps: int | Tensor
-    ) -> None:
-        """Average one tensor in place."""
-        averaged_param.lerp_(source_param, self.momentum_at(int(steps)))
+        MMEngine launches a kernel for each tensor; here a few are for all of them.
+        """
+        if self.steps % self.interval == 0:
+            pairs = list(zip(self.module.parameters(), model.parameters(), strict=True))
+            buffers = zip(self.module.buffers(), model.buffers(), strict=True)
+            for average, source in buffers:
+                if self.update_buffers and average.is_floating_point():
+                    pairs.append((average, source))
+                else:
+                    average.copy_(source)
+            averages = [average for average, _ in pairs]
+            sources = [source.to(average.device) for average, source in pairs]
+            momentum = self.momentum_at(int(self.steps))
+            torch._foreach_lerp_(averages, sources, momentum)
+        self.steps += 1
 
     def momentum_at(self, step: int) -> float:
         """Return the source's weight at a step, counted from zero."""

@@ -1,9 +1,9 @@
 """Time networks and the chain on a GPU: launched kernel by kernel, and as CUDA graphs.
 
 A row is a network in a precision and batch size: milliseconds of a call, median of the
-rounds, and of the first call as a graph, with its capture. Hourglasses are compared
-with their hosts, as graphs. The chain runs ``mmhot infer`` in PyTorch on each video;
-its first run captures all graphs.
+rounds, and of the first call as a graph, with its capture. Graphs of 2D models are
+compared with RTMPose-m and HRNet-w32, those of hourglasses with their hosts. The chain
+runs ``mmhot infer`` in PyTorch on each video; its first run captures all graphs.
 """
 
 import argparse
@@ -24,26 +24,50 @@ from tools.benchmark.chain import TimedChain
 from tools.benchmark.hourglasses import PAIRS
 from tools.benchmark.model_specs import BuiltModel, build_spec, parse_spec
 
-_POSES = ('rtmpose-s', 'rtmpose-m', 'gtpt-t', 'gtpt-s', 'gtpt-b', 'gtpt-t-wholebody')
+_PEERS = ('rtmpose-m', 'hrnet-w32')
+_POSES = (*_PEERS, 'gtpt-t', 'gtpt-s', 'gtpt-b', 'gtpt-t-wholebody')
 _LIFTERS = ('tcn-27', 'nanohtnet-243-9', 'htnet')
 _VIDEOS = (Path('demo/walk.mp4'), Path('demo/dance.mp4'))
 _WARM_UP = 2
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the videos."""
+    """Declare the videos and the parts."""
     parser.add_argument(
         'videos', nargs='*', type=Path, default=_VIDEOS, help='(default: the demo)'
+    )
+    parser.add_argument(
+        '--only',
+        nargs='+',
+        choices=[*_PARTS],
+        default=[*_PARTS],
+        help='(default: all)',
     )
 
 
 def measure(args: argparse.Namespace) -> list[dict]:
-    """Time all networks, and the chain on each video."""
+    """Time the networks, and the chain on each video."""
     if not torch.cuda.is_available():
         raise ValueError('PyTorch finds no GPU with CUDA')
+    return [row for part in args.only for row in _PARTS[part](args)]
+
+
+def _time_poses(args: argparse.Namespace) -> list[dict]:
+    rows = [
+        row
+        for name in _POSES
+        for row in _time_model(name, args.rounds, half=True, sizes=(1, 64))
+    ]
+    times = {(row['model'], row['batch']): row['graph ms'] for row in rows}
+    for row in rows:
+        for peer in _PEERS:
+            speed = times[peer, row['batch']] / row['graph ms']
+            row[f'throughput over {peer}'] = speed
+    return rows
+
+
+def _time_lifters(args: argparse.Namespace) -> list[dict]:
     rows = []
-    for name in _POSES:
-        rows += _time_model(name, args.rounds, half=True, sizes=(1, 64))
     for name in _LIFTERS:
         rows += _time_model(name, args.rounds, half=False, sizes=(1, 256))
     for pair in PAIRS:
@@ -53,6 +77,11 @@ def measure(args: argparse.Namespace) -> list[dict]:
         for row, other in zip(hourglass, host, strict=True):
             row['ratio'] = row['graph ms'] / other['graph ms']
         rows += [*host, *hourglass]
+    return rows
+
+
+def _time_chain(args: argparse.Namespace) -> list[dict]:
+    rows = []
     with TemporaryDirectory() as folder:
         options = InferRunOptions(
             out_dir=Path(folder), formats=('npz',), device='cuda', backend='torch'
@@ -69,6 +98,9 @@ def measure(args: argparse.Namespace) -> list[dict]:
                 }
             )
     return rows
+
+
+_PARTS = {'poses': _time_poses, 'lifters': _time_lifters, 'chain': _time_chain}
 
 
 def _time_model(name: str, rounds: int, half: bool, sizes: tuple[int, ...]) -> list:
