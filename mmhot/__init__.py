@@ -13,6 +13,7 @@ from mmhot.version import __version__
 
 if TYPE_CHECKING:
     from mmhot.apis.lifting import infer, lift
+    from mmhot.apis.stream import stream
     from mmhot.chain.steps import register_processor, register_step
     from mmhot.io.lifted import read_lifted
     from mmhot.io.readers.keypoints import read_keypoints
@@ -42,6 +43,7 @@ _LAZY = {
     'register_processor': 'mmhot.chain.steps',
     'register_step': 'mmhot.chain.steps',
     'register_writer': 'mmhot.structures.formats',
+    'stream': 'mmhot.apis.stream',
 }
 
 __all__ = [
@@ -63,6 +65,7 @@ __all__ = [
     'register_processor',
     'register_step',
     'register_writer',
+    'stream',
 ]
 
 compat.apply(light=True)

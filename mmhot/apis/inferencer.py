@@ -21,6 +21,7 @@ from mmhot.chain.options import InferOptions
 from mmhot.chain.progress import ShowStage, no_bar, stage_bars, text_bar
 from mmhot.compat.installation import choose_device
 from mmhot.errors import ArgumentError
+from mmhot.frames.arrays import check_image
 from mmhot.frames.decoding import DEFAULT_FPS
 from mmhot.frames.inputs import open_inputs
 from mmhot.frames.shot_boundaries import CutDetector
@@ -473,10 +474,4 @@ def _split_frames(
 
 def _read(given: str | Path | np.ndarray) -> np.ndarray:
     """Read an image as BGR, uint8 (H, W, 3)."""
-    if not isinstance(given, np.ndarray):
-        return read_image(given)
-    if given.dtype != np.uint8 or given.ndim != 3 or given.shape[2] != 3:
-        raise ValueError(
-            f'arrays must be BGR, uint8 (H, W, 3), got {given.dtype} {given.shape}'
-        )
-    return given
+    return check_image(given) if isinstance(given, np.ndarray) else read_image(given)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,9 @@ from mmhot.chain.options import (
 from mmhot.chain.progress import Bars, no_bar, stage_bars, text_bar
 from mmhot.chain.write import export
 from mmhot.errors import ArgumentError
-from mmhot.frames.inputs import find_inputs
+from mmhot.frames.arrays import FrameArrays
+from mmhot.frames.inputs import ClipInput, find_inputs
+from mmhot.frames.part import take_part
 from mmhot.geometry.keypoint_arrays import to_numbers
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.io.readers.predictions import as_predictions
@@ -28,7 +31,7 @@ from mmhot.structures.clips import Clip2D, Clip3D, check_clip
 
 @takes(InferOptions)
 def infer(
-    source: str | Path,
+    source: str | Path | np.ndarray | Iterable[np.ndarray],
     *,
     cache: str | Path | None = None,
     progress: bool = False,
@@ -37,8 +40,9 @@ def infer(
     """Detect, track and lift the people of a video or an image, as ``mmhot infer``.
 
     Args:
-        source (str | Path): Video, image, image folder, address of a video, or file of
-            2D keypoints.
+        source (str | Path | np.ndarray | Iterable): Video, image, image folder, address
+            of a video, file of 2D keypoints, or frames: an array (T, H, W, 3) or any
+            iterable of images, BGR uint8 (H, W, 3), with ``fps``.
         cache (str | Path, optional): Folder in which 2D keypoints and tracks are kept
             for the next call.
         progress (bool): Whether to show progress bars. Defaults to False.
@@ -58,18 +62,26 @@ def infer(
         clip.save('walk.bvh', static_camera=True)
     """
     chosen = InferOptions.of(**options)
-    inputs = find_inputs([str(source)], **chosen.of_files())
+    inputs = _inputs_of(source, chosen)
     if len(inputs) != 1:
         raise ValueError(f'source must be one clip, got {len(inputs)} in {source}')
     check_inputs(chosen, inputs)
     bars = text_bar if progress else no_bar
     chain = build_chain(chosen, Path(cache) if cache else None, bars=bars)
-    clip, times = inputs[0].open(), StageTimes()
+    clip, times = take_part(inputs[0].open(), chosen), StageTimes()
     with stage_bars(bars, inputs[0].name) as show:
         lifted = chain(clip, show, times)
     if lifted is None:
-        raise ValueError(f'{source}: no person was found in {times.num_frames} frames')
+        count = times.num_frames
+        raise ValueError(f'{inputs[0].path}: no person was found in {count} frames')
     return lifted
+
+
+def _inputs_of(source: Any, options: InferOptions) -> list[ClipInput]:
+    if isinstance(source, str | Path):
+        return find_inputs([str(source)], **options.of_files())
+    frames = FrameArrays(source, options.fps)
+    return [ClipInput(frames.path, frames.name, lambda: frames)]
 
 
 @takes(LiftOptions)
@@ -110,6 +122,7 @@ def lift(
         clip = _read_clip(keypoints, chosen)
     else:
         clip = _check_keypoints(keypoints, chosen)
+    clip = take_part(clip, chosen)
     with stage_bars(text_bar if progress else no_bar, clip.name) as show:
         return _found(chain(clip, show), clip)
 
@@ -156,8 +169,9 @@ def lift_files(
     Raises:
         ValueError: If an input or option is wrong, or results would overwrite files.
     """
-    chain = build_chain(options)  # its lifter may bring a skeleton of the files
-    clips = [_read_clip(path, options) for path in paths]
+    # its lifter may bring a skeleton of the files
+    chain = build_chain(options, say=say)
+    clips = [take_part(_read_clip(path, options), options) for path in paths]
     targets, written = [], []
     for path, clip in zip(paths, clips, strict=True):
         tracks = [track.track for track in clip.tracks]

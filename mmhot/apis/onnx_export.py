@@ -11,7 +11,7 @@ import torch
 
 from mmhot.apis.onnx_models import NUM_INPUTS, Exportable, open_exportable
 from mmhot.apis.options import OnnxOptions
-from mmhot.deploy.onnx_graphs import KEPT, OPSET, write_graph
+from mmhot.deploy.onnx_graphs import KEPT, write_graph
 from mmhot.deploy.onnx_sessions import open_session
 from mmhot.errors import ArgumentError, escape, ignored_warnings
 from mmhot.io.atomic import replacing
@@ -49,13 +49,13 @@ def export_onnx(
     with TemporaryDirectory(prefix='mmhot-export-') as folder:
         checked, file = Path(folder, 'checked.onnx'), Path(folder, MODEL_FILE)
         metadata = {META_FILE: json.dumps(opened.meta), 'mmhot': __version__}
-        write_graph(opened.graph, opened.real[:3], checked, metadata)
+        write_graph(opened.graph, opened.real[:3], checked, metadata, chosen.opset)
         _leave_out_kept(checked, file)
         differences = check_parity(opened, file, checked)
         content = file.read_bytes()
     for line in differences:
         say(f'{opened.meta["name"]}: {line}')
-    about = dict(format=1, mmhot=__version__, opset=OPSET)
+    about = dict(format=1, mmhot=__version__, opset=chosen.opset)
     meta = json.dumps({**about, **opened.meta, 'parity': differences}, indent=1)
     out.mkdir(parents=True, exist_ok=True)
     files = {out / MODEL_FILE: content, out / META_FILE: meta.encode()}

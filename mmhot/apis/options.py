@@ -46,6 +46,9 @@ class OnnxOptions(Options):
         expected='numbers such as 1,0.5',
         metavar='N[,N]',
     )
+    opset: int = option(
+        "version of ONNX's operators, for older runtimes", 23, low=18, high=23
+    )
     inputs: str | None = option(
         'real inputs of the comparison: a video or images of people, or 2D keypoints '
         'for a lifter (default: the demo of the repository)',

@@ -1,30 +1,37 @@
-"""Lifting of a live stream to a JSON Lines file: header, frames, gaps, summary."""
+"""Lifting of a stream: poses in Python, or JSON Lines of header, frames, gaps."""
 
 import logging
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import redirect_stdout
-from dataclasses import fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timezone
+from itertools import takewhile
 from pathlib import Path
 
+import numpy as np
+
 from mmhot.chain.build import build_chain
-from mmhot.chain.live import LiveLifter, LivePerson
-from mmhot.chain.options import InferRunOptions, LiveOptions
+from mmhot.chain.live import LiveLifter, LivePerson, LivePoses
+from mmhot.chain.options import InferOptions, InferRunOptions, LiveOptions
 from mmhot.chain.progress import Bars, no_bar
 from mmhot.chain.steps import STEPS
 from mmhot.errors import ArgumentError
 from mmhot.frames import streams
+from mmhot.frames.arrays import FrameArrays
 from mmhot.frames.capture import Capture, LiveFrame
+from mmhot.frames.sources import FrameSource
 from mmhot.io.results import results_folder
 from mmhot.io.writers.json_lines import json_lines
 from mmhot.motion.confidence import DropUncertain
 from mmhot.motion.smoothing import SmoothPoses
+from mmhot.options import takes
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.lens import camera_intrinsics, ideal_camera, resolve_intrinsics
 from mmhot.version import __version__
+from mmhot.weights.index import LIVE_LIFTER
 
 _LOGGER = logging.getLogger(__name__)
 # Options that act on streams; others are refused.
@@ -32,10 +39,65 @@ _ACTING = {
     *('device', 'backend', 'speed', 'keep', 'fov', 'intrinsics', 'fps', 'out_dir'),
     *('pose2d', 'pose2d_weights', 'pose2d_skeleton', 'pose3d', 'pose3d_weights'),
     *('det_model', 'det_weights', 'det_every', 'kpt_thr', 'smooth_3d', 'axes'),
-    'without',
+    *('without', 'lookahead', 'duration', 'reconnect'),
 }
 # Steps of streams that can be left out.
 _LIVE_STEPS = (DropUncertain, SmoothPoses)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamOptions(InferOptions, LiveOptions):
+    """Options of :func:`mmhot.stream`."""
+
+
+@takes(StreamOptions)
+def stream(
+    source: int | str | Path | Iterable[np.ndarray], **options: object
+) -> Iterator[LivePoses]:
+    """Lift a stream frame by frame, a few frames behind it.
+
+    Of webcams and addresses the newest frame is lifted, others are dropped to keep up,
+    and a lost connection is tried again. All frames of files and images are lifted.
+
+    Args:
+        source (int | str | Path | Iterable): Webcam, address, video file, or images,
+            BGR uint8 (H, W, 3), with ``fps``.
+        **options (object): Those of :class:`StreamOptions` that act on streams.
+
+    Returns:
+        Iterator[LivePoses]: Frames, each with ``frame``, ``time`` and ``people``.
+
+    Raises:
+        ConnectionError: If a stream is lost for good.
+        ValueError: If an option is wrong or needs a whole clip.
+
+    Example::
+
+        for poses in mmhot.stream(0):
+            for person in poses.people:
+                print(poses.time, person.track, person.keypoints_3d)
+    """
+    chosen = StreamOptions.of(**options)
+    _check(chosen)
+    if isinstance(source, int | str | Path):
+        frames: FrameSource = streams.open_stream(str(source))
+    else:
+        frames = FrameArrays(source, chosen.fps)
+    lifter = _open_lifter(chosen, chosen, chosen.fps or frames.fps, _LOGGER.info)
+    return _lift_all(frames, lifter, chosen)
+
+
+def _lift_all(
+    frames: FrameSource, lifter: LiveLifter, options: LiveOptions
+) -> Iterator[LivePoses]:
+    if frames.finite:
+        end = options.duration or np.inf
+        yield from lifter(takewhile(lambda frame: frame.time < end, frames))
+        return
+    capture = Capture(frames, options.reconnect, options.duration)
+    yield from lifter(capture)
+    if capture.ended:
+        raise ConnectionError(capture.ended)
 
 
 def lift_stream(
@@ -62,19 +124,19 @@ def lift_stream(
         str | None: Why the stream was lost for good; None if it ended or was stopped.
     """
     _check(options)
-    stream = streams.open_stream(source)
-    path = options.out_dir / f'{stream.name}.jsonl'
+    frames = streams.open_stream(source)
+    path = options.out_dir / f'{frames.name}.jsonl'
     read: list[str | Path] = [source, *options.files]
     with results_folder(options.out_dir, [(source, [path])], read):
-        lifter = _open_lifter(options, live, options.fps or stream.fps, say)
+        lifter = _open_lifter(options, live, options.fps or frames.fps, say)
         say(
-            f'{stream.label}: {lifter.fps:g} frames/s, poses {lifter.lookahead} frames '
+            f'{frames.label}: {lifter.fps:g} frames/s, poses {lifter.lookahead} frames '
             f'({1000 * lifter.latency:.0f} ms) behind, plus the time of the models; to '
             f'{path}, until Ctrl-C'
         )
-        capture = Capture(stream, live.reconnect, live.duration, stop)
+        capture = Capture(frames, live.reconnect, live.duration, stop)
         num_lifted = 0
-        with json_lines(path) as write, bars(f'{stream.name}: live') as progress:
+        with json_lines(path) as write, bars(f'{frames.name}: live') as progress:
             items = _reported(capture, lifter, options.axes, write, say)
             for poses in lifter(items):
                 assert isinstance(poses.frame, LiveFrame)  # as captured
@@ -91,15 +153,15 @@ def lift_stream(
                 progress(num_lifted, 0)
             seen = {'frames_seen': capture.seen, 'frames_lifted': num_lifted}
             write({'type': 'summary', **seen, 'ended': capture.ended})
-    say(f'{stream.name}: {capture.seen} frames seen, {num_lifted} lifted')
+    say(f'{frames.name}: {capture.seen} frames seen, {num_lifted} lifted')
     return capture.ended
 
 
-def _check(options: InferRunOptions) -> None:
+def _check(options: InferOptions) -> None:
     """Refuse options that need a whole clip."""
     own = {each.name for each in fields(options)}
     options.refuse(own - _ACTING, 'needs a whole clip: it is not for live streams')
-    if options.axes == 'world':
+    if getattr(options, 'axes', '') == 'world':
         raise ArgumentError(
             "{axes='world'} needs a whole clip: it is not for live streams"
         )
@@ -112,8 +174,10 @@ def _check(options: InferRunOptions) -> None:
 
 
 def _open_lifter(
-    options: InferRunOptions, live: LiveOptions, fps: float, say: Callable[[str], None]
+    options: InferOptions, live: LiveOptions, fps: float, say: Callable[[str], None]
 ) -> LiveLifter:
+    if options.pose3d is None and options.pose3d_weights is None:
+        options = replace(options, pose3d=LIVE_LIFTER)
     said: list[str] = []
     with redirect_stdout(sys.stderr):  # some models print
         chain = build_chain(options, say=said.append, accuracy='fast')

@@ -18,6 +18,7 @@ from mmhot.motion.confidence import DropUncertain
 from mmhot.motion.expected_error import ExpectErrors, read_coefficients
 from mmhot.motion.extremities import AddJoints
 from mmhot.motion.foot_lock import LockFeet
+from mmhot.motion.people import ChoosePeople
 from mmhot.motion.returning import MergeReturning
 from mmhot.motion.side_swaps import RepairSides
 from mmhot.motion.smoothing import SmoothPoses
@@ -64,7 +65,7 @@ def build_chain(
         raise ArgumentError(
             '{joints=24} is for people, not for %s', lifter.skeleton.name
         )
-    steps = [x for x in _steps(options, lifter) if x.name not in options.without]
+    steps = [x for x in _steps(options, lifter, say) if x.name not in options.without]
     if isinstance(options, Pose2DOptions):
         facts = {name for step in steps for name in signature_of(step).facts}
         mode = options.camera_mode
@@ -76,10 +77,13 @@ def build_chain(
     return Chain(steps)
 
 
-def _steps(options: InferOptions | LiftOptions, lifter: Lifter) -> Iterator[Any]:
+def _steps(
+    options: InferOptions | LiftOptions, lifter: Lifter, say: Say
+) -> Iterator[Any]:
     """List all steps after tracking, in order."""
     if lifter.is_person:
         yield MergeReturning()
+    yield ChoosePeople(options.people, say)
     yield SetLens(options.fov, options.intrinsics)
     yield DropUncertain(options.kpt_thr)
     if lifter.is_person:

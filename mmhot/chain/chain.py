@@ -119,7 +119,8 @@ class Chain:
             context = replace(context, **found)
             value = _record(step.name, value, new)
             if isinstance(value, ClipPeople):
-                times.num_frames, times.size = len(value.people), value.size
+                times.num_frames = len(value.people) - value.first
+                times.size = value.size
             if isinstance(value, Clip2D) and not value.tracks:
                 return None
         if frames is None and isinstance(value, Clip3D):

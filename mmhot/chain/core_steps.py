@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mmhot.frames.observer import FrameObserver
-from mmhot.frames.sources import FrameSource, warn_of_damage
+from mmhot.frames.sources import FrameSource, Seen, warn_of_damage
 from mmhot.lifting.clip_encoder import check_liftable
 from mmhot.lifting.lifter import Lifter
 from mmhot.pose2d.cache import ClipPeople, cache_path, save_if_possible, save_people
@@ -66,7 +66,8 @@ class EstimatePoses:
         """Return the people; the facts are cuts and what observers saw."""
         observers: list[FrameObserver] = []
         if 'background' in self._facts:
-            observers.append(BackgroundTracker(self._interval, self.background))
+            interval = 1 if source.once else self._interval
+            observers.append(BackgroundTracker(interval, self.background))
         if 'appearance' in self._facts:
             skeleton = self.models.estimator.skeleton
             observers.append(AppearanceObserver(skeleton, self.appearance))
@@ -85,6 +86,7 @@ class EstimatePoses:
                 len(people.people),
                 people.observed[observers[0].name],
                 lambda progress: self._look_at_all(source, people, progress),
+                people.first,
             )
         return people, facts
 
@@ -100,10 +102,11 @@ class EstimatePoses:
         return people.observed[tracker.name]
 
     def _cache_path(self, source: FrameSource) -> Path | None:
-        if self._cache is None or not source.path.exists():
+        if self._cache is None or source.in_memory or not source.path.exists():
             return None  # the content of an address may change
         settings = [astuple(each) for each in (self.background, self.appearance)]
         facts = {'fps': source.fps, 'frames': source.num_frames, 'observers': settings}
+        facts['span'] = source.span
         return cache_path(self._cache, source.path, facts | self.models.identity)
 
 
@@ -130,7 +133,9 @@ class TrackPeople:
             lambda done: progress(done, count),
             people.cuts,
             self.limits,
+            people.first,
         )
+        frames.seen = Seen(people.people, people.skeleton, tracks)
         times = np.array(people.times)
         even = np.abs(times * fps - np.arange(count)).max() < _UNEVEN
         clip = Clip2D(frames.name, people.skeleton, tracks, *people.size, fps)

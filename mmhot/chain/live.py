@@ -57,10 +57,20 @@ class LivePerson:
 
 @dataclass
 class LivePoses:
-    """The people of a frame, by track ID."""
+    """The people of a frame, by track ID.
+
+    Attributes:
+        frame (Frame): ``index``, ``time`` and ``image`` of the frame.
+        people (list[LivePerson]): Its people.
+    """
 
     frame: Frame
     people: list[LivePerson]
+
+    @property
+    def time(self) -> float:
+        """Seconds since the first frame."""
+        return self.frame.time
 
 
 class LiveLifter:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mmhot.chain.steps import STEPS, list_steps
 from mmhot.compat.installation import import_extra
 from mmhot.errors import ArgumentError
+from mmhot.frames.options import PartOptions
 from mmhot.options import (
     Options,
     RuntimeOptions,
@@ -33,6 +34,28 @@ def read_keep(value: Any) -> int | list[int]:
         return operator.index(value)
     counts = read_numbers(value, int)
     return counts[0] if len(counts) == 1 else counts
+
+
+def read_people(value: Any) -> str | tuple[int, ...]:
+    """Read the choice of people: a word, track IDs, or text such as '0,2'."""
+    if value in ('all', 'largest', 'longest'):
+        return value
+    ids = [value] if isinstance(value, int) else read_numbers(value, int)
+    if not ids or min(ids) < 0:
+        raise ValueError
+    return tuple(dict.fromkeys(ids))
+
+
+def read_heights(value: Any) -> tuple[float, ...]:
+    """Read body heights in meters: a number, a sequence, or text such as '1.8,1.2'."""
+    heights = read_numbers([value] if isinstance(value, int | float) else value)
+    for height in heights:
+        if not 0.3 <= height <= 3:
+            text = '{height} must be from 0.3 to 3 meters, got %g'
+            raise ArgumentError(text, height)
+    if not heights:
+        raise ValueError
+    return tuple(heights)
 
 
 def read_image_size(value: Any) -> tuple[int, int]:
@@ -95,6 +118,14 @@ class StepOptions(Options):
         'keypoint files: none)',
         low=0,
         high=1,
+    )
+    people: Any = option(
+        'people to lift: all, largest, longest, or track IDs such as 0,2; without IDs '
+        'in the input, largest is the largest person of each frame',
+        'all',
+        convert=read_people,
+        expected='all, largest, longest, or track IDs such as 0,2',
+        metavar='LIST',
     )
     smooth_3d: str = option('filter of 3D poses over time', 'none', choices=SMOOTHING)
     fov: float | None = option(
@@ -172,8 +203,9 @@ class KeypointFileOptions(Options):
         metavar='WxH',
     )
     fps: float | None = option(
-        'frames per second of keypoint files, where they do not state it, and of image '
-        'folders, whose images then form one video',
+        'frames per second of keypoint files, where they do not state it, of image '
+        'folders, whose images then form one video, and of the recording of videos in '
+        'slow motion',
         low=0.1,
         high=1000,
     )
@@ -183,11 +215,16 @@ class KeypointFileOptions(Options):
 
     def of_files(self) -> dict[str, Any]:
         """Return the arguments of :func:`mmhot.read_keypoints`."""
-        return {x.name: getattr(self, x.name) for x in fields(KeypointFileOptions)}
+        given = {x.name: getattr(self, x.name) for x in fields(KeypointFileOptions)}
+        if self.single is None and getattr(self, 'people', 'all') == 'largest':
+            given['single'] = 'untracked'
+        return given
 
 
 @dataclass(frozen=True, kw_only=True)
-class LiftOptions(StepOptions, KeepOption, StaticCameraOption, KeypointFileOptions):
+class LiftOptions(
+    StepOptions, KeepOption, StaticCameraOption, KeypointFileOptions, PartOptions
+):
     """Options of :func:`mmhot.lift`: the lifter, and what a keypoint file lacks."""
 
     title = 'model and inputs'
@@ -228,7 +265,9 @@ class LiftOptions(StepOptions, KeepOption, StaticCameraOption, KeypointFileOptio
 
 
 @dataclass(frozen=True, kw_only=True)
-class InferOptions(StepOptions, KeepOption, KeypointFileOptions, Pose2DOptions):
+class InferOptions(
+    StepOptions, KeepOption, KeypointFileOptions, Pose2DOptions, PartOptions
+):
     """Options of :func:`mmhot.infer`: 2D models, lifter, steps and camera."""
 
     title = 'lifter, steps and camera'
@@ -305,10 +344,11 @@ class ExportOptions(Options):
         'camera',
         choices=('camera', 'z-up', 'world'),
     )
-    height: float | None = option(
-        'body height of the person, which sets the scale',
-        low=0.3,
-        high=3,
+    height: Any = option(
+        'body height, which sets the scale; or one for each person, by track ID, such '
+        'as 1.80,1.20',
+        convert=read_heights,
+        expected='a number of meters, or one for each person, such as 1.80,1.20',
         metavar='METERS',
     )
     bvh_profile: str = option(
@@ -317,10 +357,17 @@ class ExportOptions(Options):
     html_frames: bool = option(
         'show the video in the .html of long videos, too, with fewer frames', False
     )
+    no_video: bool = option(
+        'no frame of the video in .html, .mp4, .png and .rrd', False
+    )
+    blur_heads: bool = option(
+        'blur the heads of all people who were found, in the same files', False
+    )
 
     def __post_init__(self) -> None:
         """Check the values, and that the packages of the formats are installed."""
         super().__post_init__()
+        self._check_video()
         if not self.formats:
             names = ','.join(WRITERS)
             raise ArgumentError('{formats} must be among %s; got none', names)
@@ -339,6 +386,21 @@ class ExportOptions(Options):
             raise ArgumentError(
                 '{axes} must be world for %s, which stand on a floor', names
             )
+
+    def _check_video(self) -> None:
+        """Refuse options of the video that cannot act."""
+        chosen = [x for x in ('no_video', 'blur_heads') if self.is_given(x)]
+        shows_it = any(WRITERS[name].footage for name in self.formats)
+        if chosen and not shows_it:
+            shown = ', '.join(name for name in WRITERS if WRITERS[name].footage)
+            raise ArgumentError(f'{{{chosen[0]}}} needs one of the formats %s', shown)
+        if self.no_video:
+            others = {*OF_THE_VIDEO} - {'no_video'}
+            self.refuse(others, 'needs the video, which is left out')
+
+
+OF_THE_VIDEO = ('html_frames', 'no_video', 'blur_heads')
+"""Names of options of the video in results."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,7 @@ from mmhot.chain.progress import Bars, no_bar, stage_bars
 from mmhot.chain.write import export
 from mmhot.errors import ArgumentError, explain_any, is_debugging, require_file
 from mmhot.frames.inputs import ClipInput
+from mmhot.frames.part import take_part
 from mmhot.io.arrays import load_object
 from mmhot.io.atomic import replacing
 from mmhot.io.lifted import write_keypoints
@@ -107,7 +108,7 @@ class ClipWorker:
             outcome.people, times.num_frames = before['people'], before['frames']
             self._say(f'{item.name}: was finished before')
             return
-        source = item.open()
+        source = take_part(item.open(), options)
         with stage_bars(self._bars, source.name) as show:
             lifted = chain(source, show, times)
         if lifted is None:

@@ -3,9 +3,14 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from mmhot.chain.options import ExportOptions, OutputOptions, SaveOptions
+from mmhot.chain.options import (
+    OF_THE_VIDEO,
+    ExportOptions,
+    OutputOptions,
+    SaveOptions,
+)
 from mmhot.chain.progress import Bars, no_bar
 from mmhot.errors import ArgumentError
 from mmhot.io.results import check_targets, name_files
@@ -22,7 +27,7 @@ _H36M = get_skeleton('h36m-17')
 def save_clip(
     clip: 'Clip3D',
     path: str | Path,
-    video: 'str | Path | FrameSource | None' = None,
+    video: 'str | Path | FrameSource | Iterable[Any] | None' = None,
     **options: object,
 ) -> list[Path]:
     """Write a clip in the format of the file's suffix, as ``mmhot lift`` does.
@@ -31,15 +36,17 @@ def save_clip(
         clip (Clip3D): Clip; one in world axes is written as it is.
         path (str | Path): File to create or replace. Formats with one person per file
             write ``NAME_person0.bvh`` and so on if there are several people.
-        video (str | Path | FrameSource, optional): Video behind the keypoints in
-            ``.html``, ``.mp4``, ``.png`` and ``.rrd``.
+        video (str | Path | FrameSource | Iterable, optional): Video, or images, behind
+            the keypoints in ``.html``, ``.mp4``, ``.png`` and ``.rrd``.
         **options (object): See :class:`mmhot.chain.options.SaveOptions`, but
             ``formats``.
 
     Raises:
         ValueError: If the suffix is no format, or an option is wrong.
     """
+    from mmhot.frames.arrays import FrameArrays
     from mmhot.frames.inputs import open_inputs
+    from mmhot.frames.sources import FrameSource
 
     path = Path(path)
     suffix = path.suffix.removeprefix('.')
@@ -54,6 +61,8 @@ def save_clip(
         )
     if isinstance(video, str | Path):
         (video,) = open_inputs([str(video)])
+    elif video is not None and not isinstance(video, FrameSource):
+        video = FrameArrays(video, clip.fps)
     tracks = sorted(set(clip.track.tolist()))
     files = name_files(path, chosen.formats[0], tracks).values()
     check_targets([(clip.name, files)], [] if video is None else [video.path])
@@ -77,8 +86,14 @@ def export(
     each file. ``stem`` is that of the files without their format, by default the clip's
     name in ``options.out_dir``.
     """
-    if footage is None and options.html_frames:
-        raise ArgumentError('{html_frames} needs a video, and there is none')
+    if footage is None:
+        options.refuse(OF_THE_VIDEO, 'needs a video, and there is none')
+    elif options.no_video:
+        footage = None
+    elif options.blur_heads:
+        from mmhot.visualization.heads import CoveredHeads
+
+        footage = CoveredHeads(footage, clip)
     if stem is None:
         assert isinstance(options, OutputOptions)
         stem = options.out_dir / clip.name

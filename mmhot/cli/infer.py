@@ -23,7 +23,6 @@ from mmhot.apis.options import RayOptions
 from mmhot.chain.options import InferRunOptions, LiveOptions, check_inputs
 from mmhot.cli.options import add_options, given_options, read_options
 from mmhot.errors import ArgumentError
-from mmhot.weights.index import LIVE_LIFTER
 
 if TYPE_CHECKING:  # importing them takes seconds
     from mmhot.chain.worker import Outcome
@@ -65,8 +64,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Lift all inputs; one that fails does not stop the others."""
     _check_groups(args)
-    if args.live and not {'pose3d', 'pose3d_weights'} & set(vars(args)):
-        args.pose3d = LIVE_LIFTER
     options = read_options(args, InferRunOptions)
     if args.live:
         return _run_live(args, options)

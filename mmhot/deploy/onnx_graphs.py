@@ -14,15 +14,17 @@ import torch
 from torch import Tensor, nn
 
 from mmhot.deploy.patch_graph import PatchGraph
-from mmhot.errors import ignored_warnings, install_extra, one_line
+from mmhot.errors import ArgumentError, ignored_warnings, install_extra, one_line
 from mmhot.models.gtpt.head import GTPTHead
 from mmhot.models.gtpt.stem import GTPTStem
 from mmhot.models.lifters.estimator import SequencePoseLifter
 from mmhot.models.tokens.recoverers import PrunedFeatures
 
 OPSET = 23
+"""Version of ONNX's operators."""
 KEPT = 'kept'
 """Start of the names of outputs with kept patches or frames, in the checked graph."""
+_ATTENTION = 23  # first version that has it
 _MAX_PEOPLE = 100
 _NMS_SCORE = 0.05
 _INT64, _BOOL = 7, 9  # of ONNX
@@ -179,22 +181,32 @@ def _(boxes: Tensor, scores: Tensor, iou: float, least: float) -> Tensor:
 
 
 def write_graph(
-    graph: nn.Module, example: Tensor, path: Path, metadata: dict[str, str]
+    graph: nn.Module,
+    example: Tensor,
+    path: Path,
+    metadata: dict[str, str],
+    opset: int = OPSET,
 ) -> None:
     """Export a graph, in evaluation mode, to an ONNX file with all its outputs.
 
-    The batch is dynamic; of images for detectors, the size is, too.
+    The batch is dynamic; of images for detectors, the size is, too. ``opset`` is the
+    version of the operators.
 
     Raises:
         ValueError: If packages are missing, or PyTorch cannot export the model.
     """
-    program = trace_graph(graph, example)
+    program = trace_graph(graph, example, opset=opset)
+    found = program.model.opset_imports.get('')
+    if found != opset:
+        raise ArgumentError('{opset=%s} is not possible, but %s is', opset, found)
     program.model.metadata_props.update(metadata)
     with _quietly():
         program.save(path)
 
 
-def trace_graph(graph: nn.Module, example: Tensor, optimize: bool = True) -> Any:
+def trace_graph(
+    graph: nn.Module, example: Tensor, optimize: bool = True, opset: int = OPSET
+) -> Any:
     """Translate a graph to ONNX for :func:`write_graph`; by default folds constants."""
     try:
         import onnx  # noqa: F401
@@ -209,17 +221,20 @@ def trace_graph(graph: nn.Module, example: Tensor, optimize: bool = True) -> Any
             2: 32 * torch.export.Dim('rows', min=1, max=256),
             3: 32 * torch.export.Dim('columns', min=1, max=256),
         }
+    table = _translations(opset)
+    if opset < _ATTENTION:
+        del table[torch.ops.aten.scaled_dot_product_attention.default]
     with _quietly(), torch.no_grad():
         try:
             program = torch.onnx.export(
                 graph,
                 (example,),
                 dynamo=True,
-                opset_version=OPSET,
+                opset_version=opset,
                 input_names=[graph.input_name],
                 output_names=list(graph.output_names),
                 dynamic_shapes=(axes,),
-                custom_translation_table=_translations(),
+                custom_translation_table=table,
                 verbose=False,
                 optimize=optimize,
             )
@@ -246,9 +261,11 @@ def _quietly():
                 logging.getLogger(name).setLevel(level)
 
 
-def _translations() -> dict[Any, Any]:
+def _translations(opset: int) -> dict[Any, Any]:
     """Return operators of PyTorch with their translations to those of ONNX."""
-    from onnxscript import opset23 as op
+    import onnxscript
+
+    op: Any = getattr(onnxscript, f'opset{opset}')
 
     def sort(x, stable=None, dim=-1, descending=False):
         # of equal values TopK returns the one of lower index first

@@ -63,8 +63,8 @@ def find_inputs(
             and folders that :func:`mmhot.read_keypoints` reads, and lists of these
             (``.txt``), one per line. Empty lines and lines that begin with # are
             ignored; wrong lines fail when they are opened.
-        fps (float, optional): Frames per second of image folders, keypoints, and
-            videos without timestamps.
+        fps (float, optional): Frames per second of image folders, keypoints, and of the
+            recording of videos.
         **keypoints (Any): Further arguments of :func:`mmhot.read_keypoints`.
 
     Raises:
@@ -119,7 +119,7 @@ def _find(text: str, fps: float | None) -> list[ClipInput]:
     path = Path(text)
     if is_url(text):
         path = Path(public_url(text))
-        return [ClipInput(path, name_of_url(text), partial(VideoFile, text))]
+        return [ClipInput(path, name_of_url(text), partial(VideoFile, text, fps))]
     if is_webcam(text):
         raise ValueError(f'{text} is a webcam, a stream without an end: run it live')
     if path.is_dir():
@@ -167,8 +167,13 @@ def _open_file(path: Path, fps: float | None) -> FrameSource:
     if path.suffix.lower() in _HEIF_SUFFIXES:
         raise ValueError(f'{path} is a HEIF image: convert it to JPEG or PNG')
     video = VideoFile(path, fps)
-    if fps is not None and video.has_timestamps:
-        _LOGGER.warning('%s has timestamps: fps is ignored', path)
+    if video.slowed != 1:
+        text = (
+            '%s: recorded at %g frames per second as fps says, its times are %s by %g'
+        )
+        change = 'divided' if video.slowed > 1 else 'multiplied'
+        factor = max(video.slowed, 1 / video.slowed)
+        _LOGGER.warning(text, escape(path), video.fps, change, round(factor, 3))
     return video
 
 

@@ -46,7 +46,7 @@ class CutDetector:
         self.settings = settings
         self._images: deque[_Small] = deque(maxlen=settings.flash + 2)
         # between each frame and the one before
-        self._differences = [0.0]
+        self._differences: dict[int, float] = {}
 
     def __call__(self, frames: Iterable[Frame]) -> Iterator[Frame]:
         """Pass the frames of a video on, delayed until ``cuts`` is final up to them."""
@@ -70,8 +70,8 @@ class CutDetector:
         self._images.append(now)
         if len(self._images) == 1:
             return
-        self._differences.append(_difference(self._images[-2], now))
-        if self._differences[-1] < least:
+        self._differences[index] = _difference(self._images[-2], now)
+        if self._differences[index] < least:
             return
         if self.cuts and index - self.cuts[-1] <= self.settings.flash:
             old_shot = self._images[self.cuts[-1] - index - 2]
@@ -85,11 +85,8 @@ class CutDetector:
         if index not in self.cuts:
             return
         count, ratio = self.settings.neighbors, self.settings.min_ratio
-        low = max(index - count, 1)
-        neighbors = (
-            self._differences[low:index]
-            + self._differences[index + 1 : index + count + 1]
-        )
+        near = {*range(index - count, index + count + 1)} - {index}
+        neighbors = [self._differences[x] for x in near & {*self._differences}]
         if neighbors and self._differences[index] < ratio * np.mean(neighbors):
             self.cuts.remove(index)
 

@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 
 import av
@@ -26,7 +27,8 @@ from mmhot.frames.decoding import (
     video_stream,
 )
 from mmhot.io.images import MAX_PIXELS, read_image
-from mmhot.structures.clips import clip_name
+from mmhot.structures.clips import Track2D, clip_name
+from mmhot.structures.people import People
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -35,6 +37,8 @@ _TIMEOUT = (10.0, 30.0)
 # How much earlier than its container says a video may end (audio lasts longer):
 # seconds and share.
 _EARLY, _EARLY_SHARE = 0.5, 0.02
+# Difference of rates that is no slow motion, as a share.
+_SAME_RATE = 0.02
 
 
 @dataclass
@@ -50,6 +54,21 @@ class Frame:
     index: int
     time: float
     image: np.ndarray
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The people that a 2D model found in a clip.
+
+    Attributes:
+        people (Sequence[People]): People of each frame.
+        skeleton (str): Joint order of the keypoints.
+        tracks (Sequence[Track2D]): Those who were tracked.
+    """
+
+    people: Sequence[People]
+    skeleton: str
+    tracks: Sequence[Track2D]
 
 
 class _FirstSize:
@@ -96,12 +115,22 @@ class FrameSource(ABC):
             skipped because of it.
         max_pixels (int): Larger frames are refused.
         finite (bool): Whether it has an end; else frames come in real time.
+        once (bool): Whether frames can be read a single time.
+        in_memory (bool): Whether ``path`` is a name, not that of a file.
+        span (tuple[float, float]): Seconds of the video from which, and before which,
+            frames are read.
+        seen (Seen | None): The people that were found in its frames, once they were.
+        skipped (Sequence[float]): After the first frame: times of those before it.
     """
 
     max_pixels = MAX_PIXELS
     finite = True
     ended: str | None = None
     num_damaged = 0
+    once = in_memory = False
+    span = (0.0, inf)
+    seen: Seen | None = None
+    skipped: Sequence[float] = ()
 
     def __init__(
         self, name: str, path: Path, fps: float, num_frames: int | None = None
@@ -124,11 +153,12 @@ class VideoFile(FrameSource):
 
     Args:
         address (str | Path): The file, or the URL of a video with an end.
-        fps (float, optional): Frames per second of a raw stream, which has no
-            timestamps. By default the rate in its header, or 25.
+        fps (float, optional): Frames per second at which it was recorded: of a raw
+            stream, which has no timestamps, or of slow motion, whose timestamps are
+            scaled. By default as the file states, or 25.
 
     Attributes:
-        has_timestamps (bool): Whether ``fps`` is ignored.
+        slowed (float): Duration of the file over that of the recording.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -148,18 +178,21 @@ class VideoFile(FrameSource):
         super().__init__(name, path, DEFAULT_FPS)
         if self._is_remote:
             self.label = public_url(self.address)  # a path has one slash after http:
+        self.slowed = 1.0
         with self._open() as container:
             self.num_frames = video_stream(container).frames or None
-            self.has_timestamps = not is_raw(container)
-            if self.has_timestamps:
-                self.fps = measure_rate(container)
-            else:
-                self.fps = fps or stated_rate(container)
+            self._has_timestamps = not is_raw(container)
+            if not self._has_timestamps:
+                self._rate = self.fps = fps or stated_rate(container)
+                return
+            self._rate = self.fps = measure_rate(container)
+        if fps is not None and abs(fps / self._rate - 1) > _SAME_RATE:
+            self.fps, self.slowed = fps, fps / self._rate
 
     def __iter__(self) -> Iterator[Frame]:
         """Decode from the start."""
         self.ended, self.num_damaged = None, 0
-        index, clock, end = 0, FileClock(self.fps), 0.0
+        index, clock, end = 0, FileClock(self._rate), 0.0
         damage: list[Exception] = []  # since the last frame
         with self._open() as container:
             expected = _expected_end(container)
@@ -171,10 +204,10 @@ class VideoFile(FrameSource):
                 image = self._fitted(image, self.label)
                 self.num_damaged += len(damage) + bool(frame.is_corrupt)
                 damage.clear()
-                time = frame.time if self.has_timestamps else None
-                time = index / self.fps if time is None else time
-                end = time + 1 / self.fps
-                yield Frame(index, clock(time), image)
+                time = frame.time if self._has_timestamps else None
+                time = index / self._rate if time is None else time
+                end = time + 1 / self._rate
+                yield Frame(index, clock(time) / self.slowed, image)
                 index += 1
         if damage:
             reason = ffmpeg_reason(damage[-1])

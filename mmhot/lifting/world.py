@@ -1,12 +1,14 @@
 """Absolute positions of lifted people: in camera space, and on a floor."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 from scipy.ndimage import uniform_filter1d
 
+from mmhot.errors import ArgumentError
 from mmhot.lifting.placement import (
     FloorSettings,
     RootErrors,
@@ -73,15 +75,25 @@ def place_people(
     )
 
 
-def scale_people(clip: Clip3D, height: float) -> Clip3D:
-    """Scale poses and root positions to a body height in meters, one for all people.
+def scale_people(clip: Clip3D, heights: float | Sequence[float]) -> Clip3D:
+    """Scale poses and root positions to body heights in meters.
 
-    All people have ankles at the same height over the floor.
+    There is one for all people, or one for each by track ID. All people have ankles at
+    the same height over the floor.
     """
+    tracks = np.unique(clip.track)
+    given = np.atleast_1d(heights).astype(float).tolist()
+    if len(given) not in (1, len(tracks)):
+        raise ArgumentError(
+            '{height} must be one number, or one for each of the people %s of %s, got '
+            '%s of them',
+            *(', '.join(map(str, tracks)), clip.name, len(given)),
+        )
+    given = given * len(tracks) if len(given) == 1 else given
     names = ['keypoints_3d', 'root_3d']
     names += ['expected_error'] if clip.expected_error is not None else []
     scaled = {name: getattr(clip, name).copy() for name in names}
-    for track in np.unique(clip.track):
+    for track, height in zip(tracks, given, strict=True):
         rows = clip.track == track
         own = _height_over_ankles(clip.keypoints_3d[rows], clip.joint_names)
         factor = (height - ANKLE_HEIGHT) / own

@@ -112,9 +112,9 @@ class StabilizeCamera:
             path = solve_camera_path(**found, size=size, lens=lens, limits=limits)
             if shows_static(path, found['keyframe']):
                 return static_path(background.num_frames), lens
-            total = background.num_frames
+            total = background.num_frames - background.first
             found = background.look_at_all(lambda done: progress(done, total))
-        if len(found['points']) < background.num_frames:
+        if len(found['points']) < background.num_frames - background.first:
             _LOGGER.warning(
                 '%s could be read only once: the path of its camera is not known', name
             )
@@ -125,7 +125,10 @@ class StabilizeCamera:
             lens = find_lens(points, keyframe, size, self.search, limits)
         path = solve_camera_path(**found, size=size, lens=lens, limits=limits)
         # images of a carried camera explain no focal length
-        return choose_path(path, name), given if path.moves else lens
+        chosen = choose_path(path, name)
+        if chosen is not None:  # nothing is known of the frames before
+            chosen = np.concatenate([static_path(background.first), chosen])
+        return chosen, given if path.moves else lens
 
 
 class RestoreCamera:

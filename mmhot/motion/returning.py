@@ -12,6 +12,7 @@ import numpy as np
 
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips import Clip2D, Track2D, join_tracks
+from mmhot.tracking.appearance import looks_of
 
 _LIMBS = (
     ('left_hip', 'left_knee'),
@@ -73,15 +74,6 @@ class MergeReturning:
         return replace(clip, tracks=numbered)
 
 
-def _look_at(track: Track2D, looks: dict[str, np.ndarray]) -> np.ndarray:
-    """Return the descriptions (M, 4, B) of a track, found by frame and box."""
-    assert track.bboxes is not None
-    rows = np.flatnonzero(np.isin(looks['frames'], track.frames))
-    places = np.searchsorted(track.frames, looks['frames'][rows])
-    same = (track.bboxes[places] == looks['boxes'][rows]).all(1)
-    return looks['values'][rows[same]].astype(np.float32)
-
-
 def _average(looks: np.ndarray, min_looks: int) -> np.ndarray:
     """Average descriptions (M, 4, B) to (4, B); NaN for parts that are rarely seen."""
     known = np.isfinite(looks).all(-1)
@@ -137,7 +129,7 @@ class _Merger:
     ) -> None:
         tracks, self.limits = clip.tracks, limits
         self.groups = [[track] for track in tracks]
-        self._looks = [_look_at(track, appearance) for track in tracks]
+        self._looks = [looks_of(track, appearance) for track in tracks]
         self._limbs = [_proportions(track, clip.skeleton) for track in tracks]
         starts = [track.frames[0] for track in tracks]
         self._shots = np.searchsorted(sorted(cuts), starts, 'right').tolist()

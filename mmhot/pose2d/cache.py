@@ -19,7 +19,7 @@ _LOGGER = logging.getLogger(__name__)
 
 # Bytes of an input's name within the name of a file; most systems allow 255 in all.
 _LONGEST_NAME = 120
-_STATE = ('size', 'complete', 'ended')
+_STATE = ('size', 'complete', 'ended', 'first')
 _PEOPLE = ('bboxes', 'bbox_scores', 'keypoints', 'scores')
 
 
@@ -35,6 +35,8 @@ class ClipPeople:
         ended (str): Why reading ended early, or nothing.
         cuts (list[int]): Frames with which another shot begins.
         observed (dict[str, dict[str, np.ndarray]]): Arrays of each observer by key.
+        first (int): First frame that was processed, of a part of a video; frames before
+            it have no people.
         skeleton (str): Joint order of the keypoints; not stored.
     """
 
@@ -45,6 +47,7 @@ class ClipPeople:
     ended: str = ''
     cuts: list[int] = field(default_factory=list)
     observed: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
+    first: int = 0
     skeleton: str = ''
 
 
@@ -128,7 +131,7 @@ def load_people(path: Path, num_keypoints: int) -> ClipPeople | None:
         people = [People(*each) for each in zip(*columns, strict=True)]
         state = (width, height), bool(arrays['complete']), str(arrays['ended'])
         times, cuts = (arrays[name].tolist() for name in ('times', 'cuts'))
-        clip = ClipPeople(people, times, *state, cuts)
+        clip = ClipPeople(people, times, *state, cuts, first=int(arrays['first']))
     except (KeyError, ValueError, OSError):
         _LOGGER.warning('%s is damaged: it is computed again', path)
         return None

@@ -132,7 +132,7 @@ class VideoPoseEstimator:
             observers (Sequence[FrameObserver]): See all frames, also cached ones.
         """
         clip = (cache and load_people(cache, self._num_keypoints)) or ClipPeople()
-        progress(len(clip.people))
+        progress(len(clip.people) - clip.first)
         missing = [each for each in observers if each.name not in clip.observed]
         if clip.complete and not missing:
             source.ended = clip.ended or None
@@ -168,7 +168,7 @@ class VideoPoseEstimator:
             clip.times += [frame.time for frame in batch]
             watch(batch)
             batch.clear()
-            progress(len(clip.people))
+            progress(len(clip.people) - clip.first)
 
         def is_full() -> bool:
             if len(batch) * batch[0].image.nbytes > self.detections.max_bytes:
@@ -183,6 +183,10 @@ class VideoPoseEstimator:
                 if frame.index < known:
                     watch([frame])
                     continue
+                if not clip.people and not batch:
+                    clip.times = [*source.skipped]
+                    clip.first = len(clip.times)
+                    clip.people = [People.none(self._num_keypoints)] * clip.first
                 if batch and (frame.index in clip.cuts or is_full()):
                     append_batch(watch)
                 clip.size = frame.image.shape[1::-1]
@@ -195,7 +199,7 @@ class VideoPoseEstimator:
     ) -> list[People]:
         """Estimate the poses in the next frames of a clip, which are of one shot."""
         first = frames[0].index
-        shot = max((cut for cut in clip.cuts if cut <= first), default=0)
+        shot = max((cut for cut in clip.cuts if cut <= first), default=clip.first)
         before = (first - self.keyframes.history, first - 1)
         previous = [clip.people[index] for index in before if index >= shot]
         if interval > 1:
@@ -304,7 +308,8 @@ def show_again(
 ) -> None:
     """Read a video another time, for an observer alone."""
     with closing(prefetch(source)) as frames:
-        for done, (_, frame) in enumerate(zip(clip.people, frames, strict=False), 1):
+        known = clip.people[clip.first :]
+        for done, (_, frame) in enumerate(zip(known, frames, strict=False), 1):
             show_frame(frame, clip, [observer])
             progress(done)
 
@@ -335,7 +340,7 @@ def show_frame(
     frame: Frame, clip: ClipPeople, observers: Sequence[FrameObserver]
 ) -> None:
     """Pass a frame and its people, which the clip has, on to observers."""
-    people, is_cut = clip.people[frame.index], frame.index in (0, *clip.cuts)
+    people, is_cut = clip.people[frame.index], frame.index in (clip.first, *clip.cuts)
     for observer in observers:
         observer.observe(frame.index, frame.image, people, is_cut)
 

@@ -58,6 +58,7 @@ BVH_PROFILE_NAMES = ('default', 'mixamo')
 WRITERS: dict[str, Writer] = {
     'npz': Writer('mmhot.io.lifted:write_npz'),
     'json': Writer('mmhot.io.lifted:write_json'),
+    'coco.json': Writer('mmhot.io.writers.coco:write_coco'),
     'csv': Writer('mmhot.io.writers.csv:write_csv'),
     'angles.csv': Writer(
         'mmhot.io.writers.angles:write_csv', world=True, of_people=True

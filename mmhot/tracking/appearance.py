@@ -10,9 +10,12 @@ import numpy as np
 
 from mmhot.frames.observer import FrameObserver
 from mmhot.skeletons.joints import Skeleton, get_skeleton
+from mmhot.structures.clips import Track2D
 from mmhot.structures.people import People, box_iou
 
 _PARTS = ('head', 'trunk', 'thighs', 'shins')
+# By the angle from red over green to blue over green, in eighths of a turn.
+_HUES = ('red', 'purple', 'blue', 'blue', 'cyan', 'green', 'yellow', 'orange')
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,7 @@ class AppearanceSettings:
     limb_width: float = 0.22  # of limbs and heads, share of the part's length
     along: int = 10  # samples along a part
     across: int = 5  # samples across it
+    min_hue: float = 0.15  # mean logarithm of colors of a trunk that is not gray
     colors: int = 7  # bins of each opponent color
     levels: int = 6  # bins of brightness
     limit: float = (
@@ -82,6 +86,36 @@ class AppearanceObserver(FrameObserver):
                 -1, len(_PARTS), self.settings.bins
             ),
         )
+
+
+def looks_of(track: Track2D, looks: dict[str, np.ndarray]) -> np.ndarray:
+    """Return the descriptions (M, 4, B) of a track, found by frame and box."""
+    assert track.bboxes is not None
+    rows = np.flatnonzero(np.isin(looks['frames'], track.frames))
+    places = np.searchsorted(track.frames, looks['frames'][rows])
+    same = (track.bboxes[places] == looks['boxes'][rows]).all(1)
+    return looks['values'][rows[same]].astype(np.float32)
+
+
+def hue_of(
+    looks: np.ndarray, settings: AppearanceSettings = AppearanceSettings()
+) -> str:
+    """Name the hue of the trunk, of descriptions (M, 4, B); empty if it is not seen.
+
+    White, gray and black are 'gray', as descriptions are relative to the brightness.
+    """
+    trunk = looks[:, _PARTS.index('trunk'), : settings.colors**2]
+    trunk = trunk[np.isfinite(trunk).all(-1)]
+    if not len(trunk):
+        return ''
+    shares = trunk.mean(0).reshape(settings.colors, settings.colors)
+    levels = np.linspace(-settings.limit, settings.limit, settings.colors)
+    # red over green, and blue over green
+    red, blue = (shares.sum(axis) @ levels / shares.sum() for axis in (1, 0))
+    if np.hypot(red, blue) < settings.min_hue:
+        return 'gray'
+    turn = np.arctan2(blue, red) / (2 * np.pi) * len(_HUES)
+    return _HUES[round(turn) % len(_HUES)]
 
 
 def describe_person(

@@ -46,15 +46,18 @@ class Background:
 
     Attributes:
         num_frames (int): Frames of the clip.
+        first (int): Frame from which on the background was looked at.
         points (dict[str, np.ndarray]): Of the frames that were looked at, see
             :meth:`BackgroundTracker.arrays`.
         look_at_all (Callable): Returns the points of all frames; the video may have to
             be read once more. Receives a function of the number of frames done.
+        first (int): Frame before which the background was not looked at.
     """
 
     num_frames: int
     points: dict[str, np.ndarray]
     look_at_all: Callable[[Callable[[int], None]], dict[str, np.ndarray]]
+    first: int = 0
 
 
 @dataclass

@@ -35,6 +35,7 @@ def track_clip(
     progress: Callable[[int], None] = lambda done: None,
     cuts: Sequence[int] = (),
     limits: LinkLimits = LinkLimits(),
+    first: int = 0,
 ) -> list[Track2D]:
     """Track the people of a clip.
 
@@ -48,14 +49,15 @@ def track_clip(
         progress (Callable): Called with the number of frames done.
         cuts (Sequence[int]): Frames with which another shot begins; tracks end there.
         limits (LinkLimits): Limits of tracks and links.
+        first (int): Frames before this one were not looked at. Defaults to 0.
 
     Returns:
         list[Track2D]: By first frame, without frames in which a person was not
         detected, numbered from 0.
     """
     tracks = []
-    for first, last in pairwise([0, *sorted(cuts), len(people)]):
-        tracks += _track_shot(people[first:last], first, fps, progress, limits)
+    for begin, last in pairwise([first, *sorted(cuts), len(people)]):
+        tracks += _track_shot(people[begin:last], begin, fps, progress, limits)
     tracks.sort(key=lambda track: (track.frames[0], track.track))
     for number, track in enumerate(tracks):
         track.track = number

@@ -86,13 +86,14 @@ def _encode(
     count, last = 0, -1
     for count, (image, seconds) in enumerate(frames, 1):
         if count == 1:
+            first = seconds  # not 0 in a part of a video
             height, width = image.shape[:2]
             stream = _add_stream(container, height, width, fps)
         # OpenCV converts several times faster than PyAV would.
         planes: np.ndarray = cv2.cvtColor(image, cv2.COLOR_BGR2YUV_I420)
         frame = av.VideoFrame.from_ndarray(planes, format='yuv420p')
         # timestamps that repeat or decrease become increasing
-        last = max(round(seconds / _TICK), last + 1)
+        last = max(round((seconds - first) / _TICK), last + 1)
         frame.pts, frame.time_base = last, _TICK
         container.mux(stream.encode(frame))
         if progress is not None:

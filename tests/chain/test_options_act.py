@@ -41,6 +41,9 @@ VALUES = dict(
     image_size=(1280, 1000),
     fps=12.5,
     single='largest',
+    people=1,
+    start=0.12,
+    end=0.2,
     model='nanohtnet',
     checkpoint=ANOTHER,
     flip_test=False,
@@ -61,6 +64,8 @@ VALUES = dict(
     height=1.9,
     bvh_profile='mixamo',
     html_frames=True,
+    no_video=True,
+    blur_heads=True,
     out_dir='elsewhere',
     no_cache=True,
     resume=True,
@@ -95,6 +100,10 @@ def lifted():
 @pytest.mark.parametrize('name', names_of(LiftOptions))
 def test_lift(name, lifted):
     source = SKATER
+    if name == 'people':
+        with pytest.raises(ValueError, match='people must be among the track IDs 0 of'):
+            mmhot.lift(SKATER, people=1)
+        return
     if name == 'single':  # takes one of two people
         first = mmhot.read_keypoints(SKATER).tracks[0].keypoints
         people = np.stack([first, first / 2], 1)
@@ -115,6 +124,9 @@ def test_infer_of_keypoints(name, lifted):
     if name in OF_VIDEOS:
         with pytest.raises(ValueError, match=f'^{name} is for videos and images'):
             mmhot.infer(SKATER, **options)
+    elif name == 'people':
+        with pytest.raises(ValueError, match='people must be among the track IDs 0 of'):
+            mmhot.infer(SKATER, people=1)
     elif name != 'single':
         clip = mmhot.infer(SKATER, **options)
         assert differ(clip, lifted) == (name not in NEUTRAL)
@@ -132,7 +144,7 @@ def opened(monkeypatch):
 
 
 @pytest.mark.parametrize('name', names_of(InferOptions))
-def test_infer_of_videos(name, video, opened, tmp_path, caplog):
+def test_infer_of_videos(name, video, opened, tmp_path):
     options = {name: VALUES[name]}
     if name == 'intrinsics':
         options = {name: Lens((70, 70), (32, 24), size=(64, 48))}
@@ -144,14 +156,16 @@ def test_infer_of_videos(name, video, opened, tmp_path, caplog):
         with pytest.raises(ValueError, match=f'^{name} is for files of 2D keypoints'):
             mmhot.infer(video, **options)
         return
+    if name == 'people':
+        with pytest.raises(ValueError, match='people must be among the track IDs 0 of'):
+            mmhot.infer(video, people=1)
+        return
     base = {}
     if name == 'keep':
         base = {'pose3d_weights': save_lifter(tmp_path / 'a.pth', num_frames=27)}
         options = {'pose3d_weights': base['pose3d_weights'], 'speed': 'fast'}
     plain, clip = mmhot.infer(video, **base), mmhot.infer(video, **options)
-    if name == 'fps':
-        assert 'has timestamps: fps is ignored' in caplog.text
-    elif name == 'det_every':
+    if name == 'det_every':
         assert len(opened) == 2
     elif name in OF_VIDEOS - {'batch_size'}:
         assert opened[0] != opened[1]
@@ -191,6 +205,12 @@ def test_save(name, lifted, tmp_path):
     if name == 'formats':
         return  # the suffix
     format_ = 'bvh' if name == 'bvh_profile' else 'npz'
+    if name in ('no_video', 'blur_heads'):
+        with pytest.raises(ValueError, match=f'^{name} needs one of the formats html'):
+            lifted.save(tmp_path / 'a.npz', **{name: True})
+        with pytest.raises(ValueError, match=f'^{name} needs a video, and there is'):
+            lifted.save(tmp_path / 'a.html', **{name: True})
+        return
     plain, changed = (tmp_path / f'{x}.{format_}' for x in ('plain', 'changed'))
     lifted.save(plain)
     if name in ('html_frames', 'without'):

@@ -6,7 +6,13 @@ import torch
 from hosts import PRUNER, PRUNERS, TRA, TRI, build_lifter, windows
 from mmpose.registry import MODELS
 
-from mmhot.deploy.onnx_graphs import LifterGraph, PoseGraph, choose_boxes, write_graph
+from mmhot.deploy.onnx_graphs import (
+    OPSET,
+    LifterGraph,
+    PoseGraph,
+    choose_boxes,
+    write_graph,
+)
 from mmhot.deploy.patch_graph import PatchGraph
 from mmhot.models.gtpt.coarse import PatchEmbed
 from mmhot.models.gtpt.stem import GTPTStem
@@ -52,16 +58,17 @@ GATED_ATTENTION = dict(
 )
 
 
-def compare(graph, inputs, tmp_path):
+def compare(graph, inputs, tmp_path, opset=OPSET):
     """Export with three samples, run with one and with all."""
     pytest.importorskip('onnx')
     pytest.importorskip('onnxscript')
     runtime = pytest.importorskip('onnxruntime')
     path = tmp_path / 'model.onnx'
-    write_graph(graph, inputs[:3], path, {'name': 'tiny'})
+    write_graph(graph, inputs[:3], path, {'name': 'tiny'}, opset)
     session = runtime.InferenceSession(path)
     assert session.get_modelmeta().custom_metadata_map['name'] == 'tiny'
-    assert {o.domain for o in load(path).opset_import if o.version} == {''}
+    versions = {o.domain: o.version for o in load(path).opset_import if o.version}
+    assert versions == {'': opset}
     for batch in (inputs[:1], inputs):
         with torch.no_grad():
             wanted = [each.numpy() for each in graph(batch)]
@@ -88,6 +95,13 @@ def test_lifters(host, pruner, recoverer, tmp_path):
     recovers = pruner is None or recoverer is not None
     assert poses.shape == (5, 9 if recovers else 1, 17, 3)
     assert [each.shape for each in kept] == [(5, 4)] * (pruner is not None)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('opset', [18, 21])
+def test_older_operators(opset, tmp_path):
+    graph = LifterGraph(build_lifter('MixSTE', 'MotionPruner', TRI))
+    compare(graph, windows(5), tmp_path, opset)
 
 
 @pytest.mark.slow

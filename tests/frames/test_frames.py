@@ -308,13 +308,20 @@ def test_unreadable_files_of_a_folder_are_failing_inputs(folder):
         clips[3].open()
 
 
-def test_videos_have_their_own_rate(video, folder, caplog):
+def test_times_of_slow_motion_are_those_of_the_recording(video, folder, caplog):
     with caplog.at_level(logging.WARNING):
         images, one = open_inputs([str(folder), str(video)], fps=120)
-    assert (images.fps, one.fps) == (120, 25)
-    assert [record.getMessage() for record in caplog.records] == [
-        f'{video} has timestamps: fps is ignored'
-    ]
+    assert (images.fps, one.fps) == (120, 120)
+    assert_allclose([frame.time for frame in one], np.arange(10) / 120, atol=1e-6)
+    assert one.ended is None
+    text = 'recorded at 120 frames per second as fps says, its times are'
+    assert caplog.messages == [f'{video}: {text} divided by 4.8']
+    caplog.clear()
+    (same,) = open_inputs([str(video)], fps=25.1)
+    assert (same.fps, caplog.messages) == (25, [])
+    (fast,) = open_inputs([str(video)], fps=5)
+    assert_allclose([frame.time for frame in fast], np.arange(10) / 5, atol=1e-6)
+    assert caplog.messages[0].endswith('multiplied by 5')
 
 
 def test_images_of_another_size_are_scaled_and_padded(folder):

@@ -7,6 +7,7 @@ import pytest
 from numpy.testing import assert_allclose
 from rendered_clips import DATA, H36M, joined, rendered
 
+from mmhot.chain.options import ExportOptions
 from mmhot.lifting.placement import find_own_floor
 from mmhot.lifting.world import place_people, scale_people, to_world
 from mmhot.skeletons.joints import ANKLE_HEIGHT
@@ -140,6 +141,26 @@ def test_height_scales_poses_and_positions():
     assert_allclose(tall.root_3d, ratio * short.root_3d, rtol=1e-5)
     standing = tall.keypoints_3d[:, :, 1]
     assert 1.8 < (standing.max(1) - standing.min(1)).max() + ANKLE_HEIGHT < 2.1
+
+
+def test_each_person_may_have_a_height():
+    clip = place_people(rendered('walk'))
+    both = joined(clip, replace(clip, track=clip.track + 3))
+    scaled = scale_people(both, (2.0, 1.0))
+    for track, height in ((0, 2.0), (3, 1.0)):
+        expected = scale_people(clip, height)
+        own = scaled.take(scaled.track == track)
+        assert_allclose(own.keypoints_3d, expected.keypoints_3d)
+        assert_allclose(own.root_3d, expected.root_3d)
+    with pytest.raises(ValueError, match='one for each of the people 0, 3 of test, got'):
+        scale_people(both, (2.0, 1.0, 1.5))
+    assert ExportOptions(height='1.80,1.20').height == (1.8, 1.2)
+    assert ExportOptions(height=1.8).height == (1.8,)
+    for height in ('1.8,12', 175):
+        with pytest.raises(ValueError, match='^height must be from 0.3 to 3 meters, got'):
+            ExportOptions(height=height)
+    with pytest.raises(ValueError, match='^height must be a number of meters, or one'):
+        ExportOptions(height='tall')
 
 
 def test_angle_of_view_gives_the_focal_length():

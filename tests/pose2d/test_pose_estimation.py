@@ -10,7 +10,7 @@ from pose_sources import BOX, Detector, Estimator, FunctionDetector
 from video_files import gray_image, write_video
 
 from mmhot.frames import sources as frames
-from mmhot.frames.sources import Frame, VideoFile
+from mmhot.frames.sources import Frame, FrameSource, VideoFile
 from mmhot.pose2d.cache import load_people, save_people
 from mmhot.pose2d.chunks import search_boxes
 from mmhot.pose2d.estimation import VideoPoseEstimator
@@ -187,9 +187,7 @@ def test_frames_are_not_held():
     """Hours of video take the memory of two batches and of the frames read ahead."""
     seen, most = [], [0]
 
-    class Video:
-        path, ended, fps, num_frames = Path('video'), None, 25.0, None
-
+    class Video(FrameSource):
         def __iter__(self):
             for index in range(100):
                 image = gray_image(index % 50)
@@ -198,6 +196,8 @@ def test_frames_are_not_held():
                 yield Frame(index, index / 25, image)
                 del image
 
-    found = VideoPoseEstimator(Detector(every=1), Estimator(), batch_size=4)(Video())
+    found = VideoPoseEstimator(Detector(every=1), Estimator(), batch_size=4)(
+        Video('video', Path('video'), 25.0)
+    )
     assert len(found.people) == 100
     assert most[0] <= 2 * 5 + 3 + 5

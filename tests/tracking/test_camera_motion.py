@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 
 from mmhot.chain.chain import Chain
 from mmhot.chain.core_steps import EstimatePoses, Lift, SetLens
-from mmhot.frames.sources import Frame
+from mmhot.frames.sources import Frame, FrameSource
 from mmhot.lifting.lifter import Lifter
 from mmhot.motion.camera import RestoreCamera, StabilizeCamera, stable_keypoints
 from mmhot.motion.camera_path import (
@@ -183,6 +183,14 @@ def test_rotating_cameras_bring_their_lens(panned):
     assert solve_by('rotating', background, lens=given)[1] == given
 
 
+def test_path_of_a_part_has_the_frames_before(panned):
+    part, lens = solve_by('rotating', Background(COUNT + 20, panned, None, first=20))
+    whole, other = solve_by('rotating', Background(COUNT, panned, None))
+    assert (part[:20] == static_path(20)).all()
+    assert (part[20:] == whole).all()
+    assert lens == other
+
+
 def sway():
     return np.outer(np.sin(np.arange(30) / 3), [0.02, 0])
 
@@ -202,13 +210,13 @@ def test_some_frames_show_whether_a_camera_is_static(video, is_static):
     assert shows_static(solve(arrays), arrays['keyframe']) == is_static
 
 
-class Video:
+class Video(FrameSource):
     """Frames of a synthetic video, that counts how often it is read."""
 
-    path, readings = Path('video.mp4'), 0
-    ended, num_damaged, num_frames, fps = None, 0, None, 25.0
+    readings = 0
 
     def __init__(self, video):
+        super().__init__('video', Path('video.mp4'), 25.0)
         self.frames = list(video)
 
     def __iter__(self):

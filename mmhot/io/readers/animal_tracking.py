@@ -1,4 +1,4 @@
-"""Readers of DeepLabCut's ``.csv`` and of SLEAP's analysis files (HDF5)."""
+"""Readers of ``.csv`` of DeepLabCut and SLEAP, and of SLEAP's analysis files (HDF5)."""
 
 import codecs
 import csv
@@ -30,6 +30,37 @@ _AXES = ['x', 'y', 'likelihood']
 def is_deeplabcut(start: bytes) -> bool:
     """Return whether a file begins like DeepLabCut's ``.csv``, of any separator."""
     return _FIRST.match(_decode(start)) is not None
+
+
+def is_sleap_csv(start: bytes) -> bool:
+    """Return whether a file begins like SLEAP's ``.csv``."""
+    return _decode(start).startswith('track,frame_idx,')
+
+
+def read_sleap_csv(path: Path) -> Rows:
+    """Read the ``.csv`` of SLEAP: a row for each instance, x, y and score by joint."""
+    lines = csv.reader(_decode(read_limited(path, MAX_JSON)).splitlines())
+    header = next(lines)
+    columns = {name: place for place, name in enumerate(header)}
+    joints = [x.removesuffix('.x') for x in header if x.endswith('.x')]
+    axes = ('x', 'y', 'score')
+    try:
+        places = [columns[f'{joint}.{axis}'] for joint in joints for axis in axes]
+    except KeyError as error:
+        raise ValueError(f'lacks the column {error}') from error
+    rows = [line for line in lines if any(line)]
+    if not (rows and joints):
+        raise ValueError('lacks rows, or x, y and score of each joint')
+    cells = [[line[place] or 'nan' for place in (1, *places)] for line in rows]
+    values = as_numbers(cells, 'cells')
+    points = values[:, 1:].reshape(len(rows), len(joints), 3)
+    names = [line[0] for line in rows]
+    known = {name: number for number, name in enumerate(dict.fromkeys(names))}
+    # without a tracker all are empty
+    tracks = np.array([known[name] for name in names]) if any(names) else None
+    named = tuple(joints)
+    scores = np.nan_to_num(points[..., 2], nan=1.0)
+    return Rows(points[..., :2], scores, values[:, 0], tracks, joint_names=named)
 
 
 def _decode(data: bytes) -> str:

@@ -13,7 +13,13 @@ import numpy as np
 
 from mmhot.io.readers.frame_numbers import number_frames
 from mmhot.io.readers.mmpose import as_single
-from mmhot.io.readers.rows import Rows, stack_boxes, stack_keypoints, stack_tracks
+from mmhot.io.readers.rows import (
+    Rows,
+    stack,
+    stack_boxes,
+    stack_keypoints,
+    stack_tracks,
+)
 
 _LOGGER = logging.getLogger(__name__)
 _PERSON_ID = 1
@@ -50,6 +56,9 @@ def read_coco(document: list | dict, path: Path) -> Rows:
         rows.width, rows.height = sizes.pop()
     names = [item['keypoints'] for item in own if item.get('keypoints')]
     rows.joint_names = tuple(map(str, names[0])) if names else None
+    info = document.get('info') or {}
+    rows.fps, steps = as_single(info, 'fps'), info.get('steps') or ()
+    rows.steps = tuple(map(str, steps))
     return rows
 
 
@@ -91,5 +100,7 @@ def _stack(people: list[dict], images: list[dict], path: Path) -> Rows:
         attributes = [person.get('attributes') or {} for person in people]
         tracks = stack_tracks(attributes, numbers)
     # 0 is not labeled, 1 is labeled but occluded, 2 is visible
-    scores = np.minimum(values[..., 2], 1)
+    scores, own = np.minimum(values[..., 2], 1), stack(people, 'keypoint_scores')
+    if own is not None and own.shape == scores.shape:  # of this package
+        scores = np.where(scores > 0, np.nan_to_num(own, nan=1.0), 0)
     return Rows(values[..., :2], scores, numbers, tracks, boxes)

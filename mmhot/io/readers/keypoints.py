@@ -22,8 +22,10 @@ from mmhot.io.arrays import SIGNATURES, load_json
 from mmhot.io.readers.animal_tracking import (
     HDF5,
     is_deeplabcut,
+    is_sleap_csv,
     read_deeplabcut,
     read_sleap,
+    read_sleap_csv,
 )
 from mmhot.io.readers.coco import is_coco, read_coco
 from mmhot.io.readers.frame_numbers import LARGEST_FRAME
@@ -31,6 +33,7 @@ from mmhot.io.readers.mmpose import read_mmpose, read_mmpose_folder
 from mmhot.io.readers.npz import read_npz
 from mmhot.io.readers.predictions import read_predictions
 from mmhot.io.readers.rows import Rows, largest_person, take
+from mmhot.io.readers.yolo_labels import label_files, read_labels
 from mmhot.skeletons.joints import (
     Skeleton,
     get_skeleton,
@@ -49,6 +52,9 @@ _READERS = {
 SUFFIXES = ('.npz', '.json', '.csv', '.h5', '.hdf5')
 """Usual suffixes of the files; others are recognized by their content."""
 _EXPECTED = '2D keypoints that docs/output-formats.md lists'
+_EXPORT_COCO = (
+    'export keypoints as COCO ("COCO Keypoints 1.0" in CVAT, "COCO" in Label Studio)'
+)
 MAX_TRACKS = 2000
 """Most people of one file; each is lifted, and written, on its own."""
 
@@ -59,7 +65,7 @@ def read_keypoints(
     skeleton: str | None = None,
     image_size: tuple[int, int] | None = None,
     fps: float | None = None,
-    single: Literal['largest'] | None = None,
+    single: Literal['largest', 'untracked'] | None = None,
 ) -> Clip2D:
     """Read the 2D keypoints of a clip; the content decides which format it is.
 
@@ -73,7 +79,7 @@ def read_keypoints(
         image_size (tuple[int, int] | None): Width and height in pixels.
         fps (float | None): Frames per second.
         single (str | None): ``'largest'`` keeps the largest person of each frame, as
-            one track.
+            one track; ``'untracked'`` does so if there are no track IDs.
 
     Returns:
         Clip2D: At least one track with at least one keypoint.
@@ -82,7 +88,7 @@ def read_keypoints(
         ValueError: If the file or an argument is invalid.
         OSError: If the file does not exist or cannot be read.
     """
-    if single not in (None, 'largest'):
+    if single not in (None, 'largest', 'untracked'):
         raise ArgumentError("{single} must be 'largest', got %r", single)
     source = Path(path) if isinstance(path, str | Path) else None
     file = source or Path('predictions')
@@ -101,28 +107,41 @@ def read_keypoints(
         if np.isnan(rows.keypoints).all():
             raise ValueError('no keypoint is finite and has a score above 0')
         width, height, rate = _resolve_header(file, rows, image_size, fps)
+        if rows.is_normalized:
+            rows.keypoints = rows.keypoints * [width, height]
+            if rows.bboxes is not None:
+                rows.bboxes = rows.bboxes * [width, height, width, height]
         rows, skeleton = _resolve_skeleton(file, rows, skeleton)
-        if single == 'largest':
+        if single == 'largest' or (single and rows.track is None):
             rows = largest_person(rows)
         tracks = _split_tracks(file, rows)
         clip = Clip2D(clip_name(file), skeleton, tracks, width, height, rate, source)
-        return check_clip(clip)
+        return check_clip(replace(clip, steps=rows.steps))
 
 
 def has_keypoints(path: Path) -> bool:
     """Return whether a file, or a folder of files, is one of 2D keypoints."""
     if path.is_dir():
-        return any(path.glob('*.json'))
+        return any(path.glob('*.json')) or bool(label_files(path))
     if path.suffix.lower() in SUFFIXES:
         return True
     start = _start_of(path) if path.is_file() else b''
     is_known = start.startswith(tuple(_READERS)) or _starts_json(start)
-    return is_known or is_deeplabcut(start)
+    return is_known or is_deeplabcut(start) or is_sleap_csv(start) or _is_xml(start)
 
 
 def _start_of(path: Path) -> bytes:
     with path.open('rb') as file:
         return file.read(256).removeprefix(b'\xef\xbb\xbf')
+
+
+def _is_xml(start: bytes) -> bool:
+    return start.lstrip().startswith((b'<?xml', b'<annotations'))
+
+
+def _is_label_studio(document: Any) -> bool:
+    first = document[0] if isinstance(document, list) and document else None
+    return isinstance(first, dict) and {'annotations', 'data'} <= {*first}
 
 
 def _starts_json(start: bytes) -> bool:
@@ -132,13 +151,18 @@ def _starts_json(start: bytes) -> bool:
 
 def _read_rows(path: Path) -> Rows:
     if path.is_dir():
-        return read_mmpose_folder(path)
+        labels = label_files(path)
+        return read_labels(labels, path) if labels else read_mmpose_folder(path)
     start = _start_of(path)
     for signature, read in _READERS.items():
         if start.startswith(signature):
             return read(path)
     if is_deeplabcut(start):
         return read_deeplabcut(path)
+    if is_sleap_csv(start):
+        return read_sleap_csv(path)
+    if _is_xml(start):
+        raise ValueError(f'is XML: {_EXPORT_COCO}')
     if not start.strip():
         raise ValueError('is empty')
     if not _starts_json(start):
@@ -147,6 +171,8 @@ def _read_rows(path: Path) -> Rows:
             hint = 'docs/migration.md converts keypoints of MediaPipe and others'
         raise ValueError(f'is no file of {_EXPECTED}; {hint}')
     document = load_json(path)
+    if _is_label_studio(document):
+        raise ValueError(f'is JSON of Label Studio: {_EXPORT_COCO}')
     return read_coco(document, path) if is_coco(document) else read_mmpose(document)
 
 

@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
 
@@ -17,6 +18,7 @@ _ROW_ARRAYS = {
     'bbox_xyxy': ('N', 4),
 }
 _SINGLE = ('width', 'height', 'fps', 'skeleton')
+_OF_VIDEOS = 'positions_2d'
 # Numbers of the largest array, which becomes float64: 400 MB, and as much for a copy.
 _MAX_NUMBERS = 50_000_000
 
@@ -32,6 +34,9 @@ def read_npz(path: Path) -> Rows:
     """
     arrays = load_arrays(path, ('keypoints', *_ROW_ARRAYS, *_SINGLE, 'joint_names'))
     if 'keypoints' not in arrays:
+        with ZipFile(path) as archive:
+            if f'{_OF_VIDEOS}.npy' in archive.namelist():
+                return _read_videos(path)
         raise ValueError("has no array 'keypoints' (T, K, 2)")
     keypoints = to_numbers('keypoints', arrays['keypoints'])
     if keypoints.ndim != 3 or keypoints.shape[-1] not in (2, 3) or not keypoints.size:
@@ -62,6 +67,28 @@ def read_npz(path: Path) -> Rows:
         **{name: arrays[name].item() for name in _SINGLE if name in arrays},
         joint_names=None if names is None else tuple(map(str, names.ravel())),
     )
+
+
+def _read_videos(path: Path) -> Rows:
+    """Read VideoPose3D's ``data_2d_custom``, of one video and one person."""
+    from mmhot.io.pickles import load_objects  # needs PyTorch
+
+    content = load_objects(path)
+    videos = content[_OF_VIDEOS]
+    if not isinstance(videos, dict) or len(videos) != 1:
+        listed = ', '.join(map(str, videos)) if isinstance(videos, dict) else 'none'
+        raise ValueError(f'must have one video, has {listed:.100}: prepare each alone')
+    [(name, cameras)] = videos.items()
+    [people] = cameras.values()
+    if len(people) != 1:
+        raise ValueError(f'must have one person, has {len(people)}')
+    keypoints = to_numbers(_OF_VIDEOS, people[0])
+    if keypoints.ndim != 3 or keypoints.shape[-1] != 2:
+        raise ValueError(f'{_OF_VIDEOS} is {keypoints.shape}: (T, K, 2) is expected')
+    check_count(_OF_VIDEOS, keypoints.shape)
+    size = content.get('metadata', {}).get('video_metadata', {}).get(name, {})
+    numbers = np.arange(len(keypoints))
+    return Rows(keypoints, None, numbers, width=size.get('w'), height=size.get('h'))
 
 
 def check_count(name: str, shape: tuple[int, ...]) -> None:

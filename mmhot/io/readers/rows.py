@@ -30,6 +30,8 @@ class Rows:
         fps (float | None): Frames per second.
         skeleton (str | None): Name of the skeleton.
         joint_names (tuple[str] | None): Names of the K joints.
+        steps (tuple[str]): Processing steps that have run.
+        is_normalized (bool): Whether keypoints and boxes are shares of the image size.
     """
 
     keypoints: np.ndarray
@@ -42,6 +44,8 @@ class Rows:
     fps: float | None = None
     skeleton: str | None = None
     joint_names: tuple[str, ...] | None = None
+    steps: tuple[str, ...] = ()
+    is_normalized: bool = False
 
 
 def rows_of_tracks(

@@ -159,12 +159,13 @@ def _send_video(
     clip: Clip3D,
     progress: Callable[[int, int], None] | None,
 ) -> None:
-    quality, last = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY], int(clip.frame.max())
+    quality = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
+    first, last = int(clip.frame.min()), int(clip.frame.max())
     for index, frame in enumerate(footage):
-        stream.set_time(FRAME, sequence=index)
+        stream.set_time(FRAME, sequence=frame.index)
         stream.set_time(SECONDS, duration=frame.time)
         _, data = cv2.imencode('.jpg', frame.image, quality)
         image = rr.EncodedImage(contents=data.tobytes(), media_type='image/jpeg')
         stream.log(IMAGE, image, strict=True)
         if progress is not None:
-            progress(index + 1, max(last + 1, index + 1))
+            progress(index + 1, max(last - first + 1, index + 1))

@@ -1,0 +1,54 @@
+"""Options of the frames that are read."""
+
+from dataclasses import dataclass
+from math import inf
+from typing import Any
+
+from mmhot.errors import ArgumentError
+from mmhot.options import Options, option
+
+
+def read_time(value: Any) -> float:
+    """Read a time: seconds, or text such as '90.5', '1:30' and '0:01:30'."""
+    parts = [float(part) for part in str(value).split(':')]
+    if len(parts) > 3 or not all(0 <= part < inf for part in parts):
+        raise ValueError
+    if any(part >= 60 for part in parts[1:]):
+        raise ValueError
+    return sum(part * 60**place for place, part in enumerate(reversed(parts)))
+
+
+def _time(text: str) -> Any:
+    expected = 'seconds or [h:]m:s, such as 90.5 or 1:30'
+    return option(text, convert=read_time, expected=expected, metavar='TIME')
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartOptions(Options):
+    """Options that choose a part of a video or of a file of keypoints."""
+
+    title = 'part'
+
+    start: float | None = _time(
+        'begin at this time, in seconds or [h:]m:s; frame numbers and times stay those '
+        'of the whole video'
+    )
+    end: float | None = _time('end before this time')
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        super().__post_init__()
+        if not self.first_time < self.end_time:
+            raise ArgumentError(
+                '{end} must be after {start}, %g s; got %g s', self.first_time, self.end
+            )
+
+    @property
+    def first_time(self) -> float:
+        """Time of the first frame at the earliest, seconds."""
+        return self.start or 0.0
+
+    @property
+    def end_time(self) -> float:
+        """Time before which the last frame is, seconds."""
+        return inf if self.end is None else self.end

@@ -1,0 +1,105 @@
+"""Part of a clip between two times; frame numbers and times stay those of the whole."""
+
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from math import inf
+from typing import overload
+
+import numpy as np
+
+from mmhot.errors import ArgumentError
+from mmhot.frames.options import PartOptions
+from mmhot.frames.sources import Frame, FrameSource
+from mmhot.structures.clips import Clip2D, Track2D
+
+# Times are rounded in files, seconds.
+_ROUNDING = 1e-4
+
+
+@overload
+def take_part(clip: FrameSource, options: PartOptions) -> FrameSource: ...
+
+
+@overload
+def take_part(clip: Clip2D, options: PartOptions) -> Clip2D: ...
+
+
+def take_part(clip: FrameSource | Clip2D, options: PartOptions) -> FrameSource | Clip2D:
+    """Return the frames from ``options.start`` to before ``options.end``.
+
+    Raises:
+        ArgumentError: If there is none: of keypoints at once, of frames when read.
+    """
+    if (options.first_time, options.end_time) == (0, inf):
+        return clip
+    if isinstance(clip, FrameSource):
+        return FramePart(clip, options)
+    times = [clip.times_of(track.frames) for track in clip.tracks]
+    rows = [_within(each, options) for each in times]
+    pairs = zip(clip.tracks, rows, strict=True)
+    tracks = [_take(track, own) for track, own in pairs if own.any()]
+    if not tracks:
+        last = max(float(each.max()) for each in times)
+        raise _nothing(str(clip.source or clip.name), last, options)
+    return replace(clip, tracks=tracks)
+
+
+class FramePart(FrameSource):
+    """Frames of another source between two times.
+
+    Args:
+        whole (FrameSource): Frames, which are decoded from the beginning.
+        options (PartOptions): The times.
+    """
+
+    def __init__(self, whole: FrameSource, options: PartOptions) -> None:
+        first, end, count = options.first_time, options.end_time, whole.num_frames
+        super().__init__(whole.name, whole.path, whole.fps)
+        if count is not None:
+            seconds = min(end, count / whole.fps) - first
+            self.num_frames = max(round(seconds * whole.fps), 0)
+        self._whole, self._options = whole, options
+        self.label, self.span = whole.label, (first, end)
+        self.once, self.in_memory = whole.once, whole.in_memory
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Read from the start of the whole."""
+        self.skipped, self.ended, count, time = [], None, 0, 0.0
+        for frame in self._whole:
+            time = frame.time
+            if _within(np.array(time), self._options):
+                count += 1
+                yield frame
+            elif count or time > self._options.first_time:
+                break
+            else:
+                self.skipped.append(time)
+            self.num_damaged = self._whole.num_damaged
+        else:
+            end = self._options.end_time
+            if count and self._whole.ended is None and time + 1 / self.fps < end < inf:
+                at = f'{time:.2f} s, before the end that was chosen, {end:g} s'
+                self.ended = f'{self.label} ends at {at}'
+        self.ended = self.ended or self._whole.ended
+        if not count:
+            raise _nothing(self.label, time, self._options)
+
+
+def _within(times: np.ndarray, options: PartOptions) -> np.ndarray:
+    after = times >= options.first_time - _ROUNDING
+    return after & (times < options.end_time - _ROUNDING)
+
+
+def _take(track: Track2D, rows: np.ndarray) -> Track2D:
+    arrays = {x.name: getattr(track, x.name) for x in fields(track)[1:]}
+    known = {name: own[rows] for name, own in arrays.items() if own is not None}
+    return replace(track, **known)
+
+
+def _nothing(label: str, last: float, options: PartOptions) -> ArgumentError:
+    first, end = options.first_time, options.end_time
+    if last < first:
+        text = '{start} must be before the last frame of %s, at %.2f s; got %g s'
+        return ArgumentError(text, label, last, first)
+    text = '%s has no frame between {start} and {end}, from %g to %g s'
+    return ArgumentError(text, label, first, end)

@@ -1,0 +1,75 @@
+"""Reader of the folder ``labels`` that Ultralytics' ``save_txt`` writes."""
+
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from mmhot.io.arrays import MAX_JSON, as_numbers, read_limited
+from mmhot.io.readers.frame_numbers import natural_key, number_frames
+from mmhot.io.readers.rows import Rows
+
+# Keypoints of COCO; class and box before them.
+_NUM_KEYPOINTS, _BEFORE = 17, 5
+
+
+def label_files(folder: Path) -> list[Path]:
+    """List the files of a folder, one for each frame with people; empty of others."""
+    files = sorted(folder.glob('[!.]*.txt'), key=lambda file: natural_key(file.name))
+    return files if any(_layout(line) for line in _first_line(files)) else []
+
+
+def _first_line(files: list[Path]) -> list[list[str]]:
+    for file in files:
+        with file.open(encoding='utf-8', errors='replace') as lines:
+            for line in islice(lines, 1):
+                return [line[:4000].split()]
+    return []
+
+
+def _layout(cells: list[str]) -> tuple[int, int] | None:
+    """Return the numbers of a keypoint, and those after all keypoints."""
+    for size in (3, 2):
+        rest = len(cells) - _BEFORE - size * _NUM_KEYPOINTS
+        if 0 <= rest <= 2:
+            return size, rest
+    return None
+
+
+def read_labels(files: list[Path], folder: Path) -> Rows:
+    """Read people; coordinates are shares of the image size.
+
+    A line has a class, a box (center, size), keypoints and, if they were asked for, the
+    confidence of the box (``save_conf``) and the track ID. If some people have one,
+    those without, whom the tracker has not confirmed, are left out.
+    """
+    people = [
+        (file.stem, line.split())
+        for file in files
+        for line in read_limited(file, MAX_JSON).decode('utf-8', 'replace').splitlines()
+        if line.strip()
+    ]
+    longest = max(len(cells) for _, cells in people)
+    layout = _layout(max((cells for _, cells in people), key=len))
+    if layout is None:
+        raise ValueError(
+            f'has lines of {longest} numbers: class, box and {_NUM_KEYPOINTS} '
+            'keypoints are expected'
+        )
+    size, rest = layout
+    whole = [person for person in people if len(person[1]) == longest]
+    has_ids = rest > 0 and all(cells[-1].isdecimal() for _, cells in whole)
+    people = whole if has_ids else people
+    end = _BEFORE + size * _NUM_KEYPOINTS
+    values = as_numbers([cells[:end] for _, cells in people], 'labels')
+    points = values[:, _BEFORE:].reshape(len(people), _NUM_KEYPOINTS, size)
+    center, half = values[:, 1:3], values[:, 3:5] / 2
+    frames = number_frames([{'id': name} for name, _ in people], folder)
+    return Rows(
+        points[..., :2],
+        points[..., 2] if size == 3 else None,
+        np.array([frames[name] for name, _ in people]),
+        np.array([int(cells[-1]) for _, cells in people]) if has_ids else None,
+        np.concatenate([center - half, center + half], 1),
+        is_normalized=True,
+    )

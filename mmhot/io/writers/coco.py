@@ -1,0 +1,76 @@
+"""2D keypoints with tracks in COCO's format, as annotation tools read it."""
+
+from pathlib import Path
+
+import numpy as np
+
+from mmhot.io.arrays import exact_list, to_json
+from mmhot.io.atomic import replacing_text
+from mmhot.structures.clips import Clip3D
+
+NAME_OF_FRAME = 'frame_{:06}.PNG'
+"""CVAT's names of the frames of a video."""
+_PERSON = 1  # category
+
+
+def write_coco(clip: Clip3D, path: str | Path) -> None:
+    """Write the 2D keypoints of a clip, which :func:`mmhot.read_keypoints` reads back.
+
+    Joints that were filled in are not labeled. ``info`` has the frame rate and the
+    steps that have run; tools that leave it out lose them.
+
+    Args:
+        clip (Clip3D): Clip, in any axes.
+        path (str | Path): The file to create or replace.
+    """
+    names, parents = list(clip.joint_names), clip.parents
+    limbs = [
+        [parent + 1, child + 1] for child, parent in enumerate(parents) if parent >= 0
+    ]
+    people = dict(id=_PERSON, name='person', supercategory='person')
+    document = {
+        'info': dict(description=clip.name, fps=clip.fps, steps=list(clip.steps)),
+        'licenses': [],
+        'categories': [{**people, 'keypoints': names, 'skeleton': limbs}],
+        'images': [_image(clip, frame) for frame in np.unique(clip.frame).tolist()],
+        'annotations': _annotations(clip),
+    }
+    with replacing_text(path) as file:
+        file.write(to_json(document) + '\n')
+
+
+def _image(clip: Clip3D, frame: int) -> dict:
+    size = dict(width=int(clip.width), height=int(clip.height))
+    name = NAME_OF_FRAME.format(frame)
+    return {'id': frame + 1, 'frame_id': frame, 'file_name': name, **size}
+
+
+def _annotations(clip: Clip3D) -> list[dict]:
+    is_labeled = (clip.scores > 0) & np.isfinite(clip.keypoints_2d).all(-1)
+    pixels = np.where(is_labeled[..., None], clip.keypoints_2d, 0)
+    values = np.concatenate([pixels, 2 * is_labeled[..., None]], -1)
+    triples, scores = exact_list(values.reshape(len(clip), -1)), exact_list(clip.scores)
+    people = []
+    for row, labeled in enumerate(is_labeled):
+        if not labeled.any():
+            continue
+        points = pixels[row, labeled].astype(np.float64)
+        corner, extent = points.min(0), np.ptp(points, 0)
+        track = int(clip.track[row])
+        people.append(
+            {
+                'id': len(people) + 1,
+                'image_id': int(clip.frame[row]) + 1,
+                'category_id': _PERSON,
+                'keypoints': triples[row],
+                'num_keypoints': int(labeled.sum()),
+                'keypoint_scores': scores[row],
+                'bbox': [*corner.tolist(), *extent.tolist()],
+                'area': float(extent.prod()),
+                'segmentation': [],
+                'iscrowd': 0,
+                'track_id': track,
+                'attributes': {'occluded': False, 'track_id': track},
+            }
+        )
+    return people

@@ -1,0 +1,157 @@
+"""Videos whose people cannot be recognized: covered heads."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from mmhot.frames.sources import Frame, FrameSource
+from mmhot.skeletons.joints import get_skeleton
+from mmhot.structures.clips import Clip3D
+
+_H36M = get_skeleton('h36m-17').groups['head']
+# Blocks across a covered head, which are blurred.
+_BLOCKS = 3
+
+
+@dataclass(frozen=True)
+class HeadLimits:
+    """Sizes of covered circles, and times in which a head is covered undetected."""
+
+    of_face: float = 2.2  # radius, in the distances of face keypoints from their mean
+    of_shoulders: float = 0.55  # in the distance of the shoulders
+    of_person: float = 0.09  # in the longer side of the person
+    above: float = 0.55  # of a head from the shoulders, in the distance to the hips
+    gap: float = 2.0  # longest gap between two detections, seconds
+    rest: float = 0.5  # before the first and after the last detection, seconds
+    growth: float = 0.5  # of the radius in a gap, per second
+
+
+class CoveredHeads(FrameSource):
+    """Frames of another source with blurred heads.
+
+    Covered are the heads of all people whom the source's 2D model found, also of those
+    who were not lifted, and between the frames in which they were found.
+
+    Args:
+        whole (FrameSource): The video.
+        clip (Clip3D): Its poses; the only people known if the chain has not seen the
+            source.
+        limits (HeadLimits): Sizes and times.
+    """
+
+    def __init__(
+        self, whole: FrameSource, clip: Clip3D, limits: HeadLimits = HeadLimits()
+    ) -> None:
+        super().__init__(whole.name, whole.path, whole.fps, whole.num_frames)
+        self._whole, self.heads = whole, heads_of(whole, clip, limits)
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Read from the start."""
+        for frame in self._whole:
+            image = frame.image.copy()
+            for circle in self.heads.get(frame.index, ()):
+                cover(image, circle)
+            yield Frame(frame.index, frame.time, image)
+
+
+def heads_of(
+    source: FrameSource, clip: Clip3D, limits: HeadLimits = HeadLimits()
+) -> dict[int, list[np.ndarray]]:
+    """Return circles around heads, x, y and radius in pixels, by frame."""
+    found: dict[int, list[np.ndarray]] = {}
+
+    def add(frames: Sequence[int], circles: np.ndarray) -> None:
+        for frame, circle in zip(frames, circles, strict=True):
+            found.setdefault(frame, []).append(circle)
+
+    tracks = []
+    for track in np.unique(clip.track):
+        own = clip.take(clip.track == track)
+        circles = _circles(own.keypoints_2d, clip.joint_names, _H36M, limits)
+        tracks.append((own.frame, circles))
+    if source.seen is not None:
+        skeleton = get_skeleton(source.seen.skeleton)
+        kind = skeleton.joints, skeleton.groups.get('head', ()), limits
+        for index, people in enumerate(source.seen.people):
+            circles = _circles(people.keypoints, *kind)
+            add([index] * len(circles), circles)
+        for each in source.seen.tracks:
+            tracks.append((each.frames, _circles(each.keypoints, *kind)))
+    for frames, circles in tracks:
+        add(*_between(frames, circles, source.fps, limits))
+    return found
+
+
+def _circles(
+    keypoints: np.ndarray,
+    joints: Sequence[str],
+    head: Sequence[str],
+    limits: HeadLimits,
+) -> np.ndarray:
+    """Return a circle around each head, (P, 3), of keypoints (P, K, 2)."""
+    circles = np.zeros((len(keypoints), 3))
+    for row, points in enumerate(keypoints):
+        finite = np.isfinite(points).all(-1)
+        if finite.any():
+            names = [x for x, is_known in zip(joints, finite, strict=True) if is_known]
+            known = dict(zip(names, points[finite].astype(np.float64), strict=True))
+            circles[row] = _circle(known, head, limits)
+    return circles
+
+
+def _circle(
+    known: dict[str, np.ndarray], head: Sequence[str], limits: HeadLimits
+) -> np.ndarray:
+    """Return x, y and radius of the head of one person."""
+    sides = ('left', 'right')
+    shoulders = [known[x] for side in sides if (x := f'{side}_shoulder') in known]
+    hips = [known[x] for side in sides if (x := f'{side}_hip') in known]
+    face = [known[name] for name in head if name in known]
+    radius = limits.of_person * np.ptp([*known.values()], axis=0).max()
+    if len(shoulders) == 2:
+        across = np.linalg.norm(shoulders[0] - shoulders[1])
+        radius = max(radius, limits.of_shoulders * across)
+    if face:
+        center = np.mean(face, axis=0)
+        spread = np.linalg.norm(face - center, axis=-1).max()
+        return np.array([*center, max(radius, limits.of_face * spread)])
+    if shoulders and hips:
+        neck = np.mean(shoulders, axis=0)
+        center = neck + limits.above * (neck - np.mean(hips, axis=0))
+        return np.array([*center, 2 * radius])
+    top = min(known.values(), key=lambda point: point[1])
+    return np.array([*top, 2 * radius])
+
+
+def _between(
+    frames: np.ndarray, circles: np.ndarray, fps: float, limits: HeadLimits
+) -> tuple[list[int], np.ndarray]:
+    """Return frames and circles of a track, also between its detections."""
+    rest = int(np.ceil(limits.rest * fps))
+    every = np.arange(max(frames[0] - rest, 0), frames[-1] + rest + 1)
+    after = np.searchsorted(frames, every).clip(max=len(frames) - 1)
+    before = (np.searchsorted(frames, every, 'right') - 1).clip(min=0)
+    away = np.minimum(abs(every - frames[before]), abs(frames[after] - every))
+    gap = frames[after] - frames[before]
+    near = (gap <= limits.gap * fps) | (away <= rest)
+    shown = np.stack([np.interp(every, frames, column) for column in circles.T], -1)
+    shown[:, 2] *= 1 + limits.growth * away / fps
+    return every[near].tolist(), shown[near]
+
+
+def cover(image: np.ndarray, circle: np.ndarray) -> None:
+    """Blur a circle of an image (H, W, 3) in place beyond recognition."""
+    x, y, radius = circle
+    height, width = image.shape[:2]
+    left, top = (max(int(value - radius), 0) for value in (x, y))
+    right, bottom = min(int(x + radius) + 2, width), min(int(y + radius) + 2, height)
+    if not radius or left >= right or top >= bottom:
+        return
+    patch = image[top:bottom, left:right]
+    small = cv2.resize(patch, (_BLOCKS, _BLOCKS), interpolation=cv2.INTER_AREA)
+    blurred = cv2.resize(small, patch.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    rows, columns = np.ogrid[top:bottom, left:right]
+    inside = (columns - x) ** 2 + (rows - y) ** 2 <= radius**2
+    patch[inside] = blurred[inside]

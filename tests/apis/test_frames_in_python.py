@@ -1,0 +1,158 @@
+"""Frames in memory and streams from Python: equal to files, refused in one line."""
+
+import re
+import time
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pose_sources import Detector, Estimator, use_stand_ins
+from video_files import gray_image, write_video
+
+import mmhot
+from mmhot.apis.stream import StreamOptions
+from mmhot.frames import streams
+from mmhot.frames.sources import Frame, FrameSource
+
+IMAGES = [gray_image(number) for number in range(20)]
+PAGE = Path(__file__).parents[2] / 'docs/streaming.md'
+
+
+@pytest.fixture(autouse=True)
+def detector(monkeypatch):
+    detector = Detector(every=1)
+    use_stand_ins(monkeypatch, detector, Estimator())
+    return detector
+
+
+@pytest.fixture(scope='module')
+def video(tmp_path_factory):
+    path = tmp_path_factory.mktemp('frames') / 'frames.mkv'
+    return write_video(path, IMAGES, codec='ffv1', pix_fmt='bgr0')
+
+
+@pytest.fixture(scope='module')
+def options(checkpoint):
+    return dict(pose3d_weights=checkpoint, fov=60)
+
+
+def same(clip, other):
+    for name in ('frame', 'track', 'keypoints_3d', 'keypoints_2d', 'root_3d'):
+        np.testing.assert_array_equal(getattr(clip, name), getattr(other, name))
+    np.testing.assert_array_equal(clip.seconds(clip.frame), other.seconds(other.frame))
+    assert (clip.steps, clip.fps, clip.width) == (other.steps, other.fps, other.width)
+
+
+def test_frames_are_lifted_as_their_file(video, options):
+    expected = mmhot.infer(video, **options)
+    for frames in (np.stack(IMAGES), IMAGES, (image for image in IMAGES)):
+        same(mmhot.infer(frames, fps=25, **options), expected)
+    part = dict(start=0.2, end=0.6)
+    expected = mmhot.infer(video, **part, **options)
+    same(mmhot.infer(iter(IMAGES), fps=25, **part, **options), expected)
+
+
+def test_one_image_needs_no_rate(options):
+    assert mmhot.infer(IMAGES[0], **options).frame.tolist() == [0]
+
+
+def test_frames_are_never_cached(detector, options, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'frames').mkdir()  # what clips in memory are called
+    for _ in range(2):
+        detector.calls.clear()
+        mmhot.infer(IMAGES, fps=25, cache=tmp_path, **options)
+        assert len(detector.calls) == 20
+
+
+def test_files_show_frames(options, tmp_path):
+    clip = mmhot.infer(IMAGES, fps=25, **options)
+    for video in (None, IMAGES):
+        clip.save(tmp_path / f'{video is None}.html', video=video)
+    plain, shown = ((tmp_path / f'{x}.html').stat().st_size for x in (True, False))
+    assert shown > plain + 1000
+
+
+@pytest.mark.parametrize(
+    ('frames', 'message'),
+    [
+        (np.zeros((4, 8, 8, 3), np.float32), r'uint8 \(H, W, 3\), got float32'),
+        (np.zeros((4, 8, 8), np.uint8), r'got uint8 \(4, 8, 8\)'),
+        ([gray_image(), gray_image()[..., 0]], r'frames \(here 1\) must be BGR, uint8'),
+        ([], 'has no frames'),
+        (5, 'source must be a path, an address, or images, got'),
+    ],
+    ids=['float', 'gray', 'one gray', 'none', 'number'],
+)
+def test_other_frames_are_one_line(options, frames, message):
+    with pytest.raises((ValueError, TypeError), match=message) as caught:
+        mmhot.infer(frames, fps=25, **options)
+    assert '\n' not in str(caught.value)
+    assert len(str(caught.value)) < 200
+
+
+def test_rate_must_be_given(options):
+    for lift in (mmhot.infer, mmhot.stream):
+        with pytest.raises(ValueError, match='^fps must be given with frames'):
+            lift(IMAGES, **options)
+
+
+def test_stream_of_images_is_that_of_the_file(video, options):
+    found = [*mmhot.stream(video, **options)]
+    assert [poses.frame.index for poses in found] == [*range(20)]
+    np.testing.assert_allclose([poses.time for poses in found], np.arange(20) / 25)
+    assert sum(len(poses.people) for poses in found) > 10
+    for frames in (IMAGES, iter(IMAGES)):
+        others = [*mmhot.stream(frames, fps=25, **options)]
+        assert len(others) == 20
+        for poses, expected in zip(others, found, strict=True):
+            assert (poses.frame.image == expected.frame.image).all()
+            for person, other in zip(poses.people, expected.people, strict=True):
+                np.testing.assert_array_equal(person.keypoints_3d, other.keypoints_3d)
+    short = [*mmhot.stream(IMAGES, fps=25, duration=0.4, **options)]
+    assert len(short) == 10
+
+
+class Camera(FrameSource):
+    """A webcam that is unplugged after some frames."""
+
+    finite = False
+
+    def __iter__(self):
+        for index, image in enumerate(IMAGES):
+            time.sleep(0.05)
+            yield Frame(index, index / 25, image)
+
+
+def test_the_pages_loop_runs_with_a_camera(monkeypatch, capsys):
+    asked = []
+    monkeypatch.setattr(
+        streams, 'open_stream', lambda text: asked.append(text) or CAMERA
+    )
+    monkeypatch.setattr('mmhot.apis.stream.StreamOptions.of', of_a_short_stream)
+    code = re.search(r'```python\n(import mmhot.*?)```', PAGE.read_text(), re.DOTALL)
+    assert code[1].count('import') == 1
+    assert len(code[1].splitlines()) <= 5
+    with pytest.raises(ConnectionError, match='webcam: lost for 0 s, given up'):
+        exec(code[1], {})
+    lines = capsys.readouterr().out.splitlines()
+    assert asked == ['0']
+    assert '(17, 3)' in lines[-1]
+
+
+CAMERA = Camera('webcam', Path('webcam'), 25.0)
+
+
+def of_a_short_stream(**options):
+    return StreamOptions(reconnect=0, **options)
+
+
+def test_options_of_whole_clips_are_refused(options):
+    values = dict(joints=24, people='largest', start=1, camera='static', without='feet')
+    assert {*values} < {each.name for each in fields(StreamOptions)}
+    for name, value in values.items():
+        with pytest.raises(ValueError, match=f'^{name}'):
+            mmhot.stream(IMAGES, fps=25, **{name: value}, **options)
+    with pytest.raises(TypeError, match="'out_dir'"):
+        mmhot.stream(IMAGES, fps=25, out_dir='x')

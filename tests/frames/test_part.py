@@ -1,0 +1,144 @@
+"""Parts of videos and of files of keypoints, ``--start`` and ``--end``."""
+
+from dataclasses import replace
+
+import av
+import numpy as np
+import pytest
+from clip_files import DATA, SKATER
+from pose_sources import Detector, Estimator, infer, use_stand_ins
+from video_files import gray_image, write_video
+
+import mmhot
+from mmhot.frames.options import PartOptions, read_time
+from mmhot.frames.part import take_part
+from mmhot.frames.sources import VideoFile
+from mmhot.pose2d.estimation import VideoPoseEstimator
+
+
+@pytest.fixture(scope='module')
+def video(tmp_path_factory):
+    path = tmp_path_factory.mktemp('part') / 'clip.mkv'
+    images = [gray_image(number) for number in range(30)]
+    return write_video(path, images, codec='ffv1', pix_fmt='bgr0')
+
+
+@pytest.fixture
+def detector(monkeypatch):
+    detector = Detector(every=1)
+    use_stand_ins(monkeypatch, detector, Estimator())
+    return detector
+
+
+def part_of(path, **options):
+    return take_part(VideoFile(path), PartOptions(**options))
+
+
+@pytest.mark.parametrize(
+    ('text', 'seconds'),
+    [(2, 2), ('90.5', 90.5), ('1:30', 90), ('0:01:30.5', 90.5), ('2:00:00', 7200)],
+)
+def test_times(text, seconds):
+    assert read_time(text) == seconds
+
+
+@pytest.mark.parametrize('text', ['1:75', '-1', 'nan', 'inf', '1:2:3:4', '', '1:', 'a'])
+def test_other_times_are_one_line(text):
+    with pytest.raises(ValueError, match=r'^start must be seconds or \[h:\]m:s'):
+        PartOptions(start=text)
+
+
+def test_frames_keep_their_numbers_and_times(video):
+    part, whole = part_of(video, start=0.4, end=0.8), [*VideoFile(video)]
+    for _ in range(2):  # it can be read again
+        frames = [*part]
+        assert [x.index for x in frames] == [*range(10, 20)]
+        assert [x.time for x in frames] == [x.time for x in whole[10:20]]
+        assert (frames[0].image == whole[10].image).all()
+        assert part.skipped == [x.time for x in whole[:10]]
+        assert part.ended is None
+
+
+def test_number_of_frames_is_known():
+    assert part_of(SKATER.with_name('walk.mp4'), start=2, end=5).num_frames == 75
+    assert part_of(SKATER.with_name('walk.mp4'), start=5, end=99).num_frames == 11
+
+
+def test_a_part_without_limits_is_the_whole(video):
+    whole = VideoFile(video)
+    assert take_part(whole, PartOptions()) is whole
+
+
+def test_a_range_outside_is_one_line(video, caplog):
+    with pytest.raises(ValueError, match=r'start must be before .*clip.mkv, at 1.16 s'):
+        [*part_of(video, start=3)]
+    with pytest.raises(ValueError, match=r'no frame between start and end'):
+        [*part_of(video, start=0.41, end=0.43)]
+    with pytest.raises(ValueError, match='^end must be after start, 2 s; got 1 s'):
+        PartOptions(start=2, end=1)
+    with pytest.raises(ValueError, match=r'start must be before .*npz, at 7.36 s'):
+        mmhot.lift(SKATER, start=9)
+    part = part_of(video, start=0.4, end=9)
+    assert len([*part]) == 20
+    assert 'ends at 1.16 s, before the end that was chosen, 9 s' in part.ended
+
+
+def test_keypoints_keep_their_numbers_and_times():
+    whole = mmhot.read_keypoints(SKATER)
+    [track] = take_part(whole, PartOptions(start=2, end='0:05')).tracks
+    assert track.frames.tolist() == [*range(50, 125)]
+    rows = whole.tracks[0].frames
+    rows = (rows >= 50) & (rows < 125)
+    np.testing.assert_array_equal(track.keypoints, whole.tracks[0].keypoints[rows])
+
+
+def test_people_are_estimated_in_the_part_alone(video, detector, tmp_path):
+    part = part_of(video, start=0.4, end=0.8)
+    models = VideoPoseEstimator(detector, Estimator())
+    cache = tmp_path / 'cache.npz'
+    for _ in range(2):
+        people = models(part, cache)
+        assert detector.calls == [*range(10, 20)]
+        assert people.first == 10
+        assert [len(x) for x in people.people] == [0] * 10 + [1] * 10
+        np.testing.assert_allclose(people.times, np.arange(20) / 25)
+
+
+def test_rows_are_those_of_the_whole(video, detector, checkpoint, tmp_path):
+    options = dict(pose3d_weights=checkpoint, camera='static', cache=tmp_path)
+    whole = mmhot.infer(video, **options)
+    detector.calls.clear()
+    part = mmhot.infer(video, start=0.4, end=0.8, **options)
+    assert detector.calls == [*range(10, 20)]  # another range is another entry
+    np.testing.assert_array_equal(part.frame, np.arange(10, 20))
+    rows = (whole.frame >= 10) & (whole.frame < 20)
+    np.testing.assert_allclose(part.seconds(part.frame), np.arange(10, 20) / 25)
+    np.testing.assert_allclose(
+        part.keypoints_2d, whole.keypoints_2d[rows], rtol=0, atol=1e-3
+    )
+
+
+def test_poses_differ_by_what_the_lifter_sees_around_them():
+    """MPJPE of part and whole, in meters; docs/video.md has these limits."""
+    with np.load(DATA / 'rendered_walk.npz') as data:
+        clip = mmhot.Clip2D.from_arrays(data['h36m_2d'], (1280, 720), 25)
+    clip = replace(clip, skeleton='h36m-17')
+    whole, part = mmhot.lift(clip), mmhot.lift(clip, start=2, end=5)
+    rows = (whole.frame >= 50) & (whole.frame < 125)
+    error = np.linalg.norm(whole.keypoints_3d[rows] - part.keypoints_3d, axis=-1)
+    assert error.mean() < 0.01
+    assert error.mean(1).max() < 0.02
+
+
+def test_files_show_the_part(video, detector, checkpoint, tmp_path):
+    options = dict(pose3d_weights=checkpoint, out_dir=tmp_path, start=0.4, end='0:0.8')
+    assert infer(video, formats='npz,mp4,html,png', **options) == 0
+    assert (mmhot.read_lifted(tmp_path / 'clip.npz').frame == np.arange(10, 20)).all()
+    with av.open(str(tmp_path / 'clip.mp4')) as container:
+        times = [frame.time for frame in container.decode(video=0)]
+    np.testing.assert_allclose(times, np.arange(10) / 25, atol=1e-3)
+
+
+def test_the_command_names_its_options(video, detector, tmp_path, capsys):
+    assert infer(video, start=3, out_dir=tmp_path) == 1
+    assert '--start must be before the last frame of' in capsys.readouterr().err

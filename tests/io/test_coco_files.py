@@ -1,0 +1,115 @@
+"""``.coco.json``: 2D keypoints to annotation tools and back."""
+
+import json
+
+import numpy as np
+import pytest
+from clip_files import DATA, SKATER
+
+import mmhot
+from mmhot.cli.dispatch import main
+
+TWO = DATA / 'vtest_2d_coco17.npz'
+
+
+def written(clip, path):
+    [file] = clip.save(path)
+    return file, json.loads(file.read_text())
+
+
+def as_cvat_exports(document):
+    """What CVAT keeps of a file: no custom keys, IDs in attributes, other numbers."""
+    people = [
+        {k: v for k, v in x.items() if k not in ('track_id', 'keypoint_scores')}
+        for x in document['annotations']
+    ]
+    images = [
+        {**{k: v for k, v in x.items() if k != 'frame_id'}, 'license': 0}
+        for x in document['images']
+    ]
+    info = dict(contributor='', date_created='', description='', url='')
+    return {**document, 'info': info, 'annotations': people, 'images': images}
+
+
+@pytest.mark.parametrize('path', [SKATER, TWO], ids=['one person', 'several'])
+def test_round_trip_is_exact(path, checkpoint, tmp_path):
+    clip = mmhot.lift(path, checkpoint=checkpoint)
+    file, _ = written(clip, tmp_path / 'clip.coco.json')
+    found = mmhot.read_keypoints(file)
+    assert (found.skeleton, found.fps, found.steps) == ('h36m-17', clip.fps, clip.steps)
+    assert (found.width, found.height) == (clip.width, clip.height)
+    assert [x.track for x in found.tracks] == np.unique(clip.track).tolist()
+    for track in found.tracks:
+        rows = clip.track == track.track
+        rows &= (clip.scores > 0).any(1)
+        np.testing.assert_array_equal(track.frames, clip.frame[rows])
+        np.testing.assert_array_equal(track.scores, clip.scores[rows])
+        pixels = np.where(
+            clip.scores[rows, :, None] > 0, clip.keypoints_2d[rows], np.nan
+        )
+        np.testing.assert_array_equal(track.keypoints, pixels)
+
+
+def test_poses_are_those_that_were_written(tmp_path):
+    clip = mmhot.lift(SKATER)
+    file, _ = written(clip, tmp_path / 'clip.coco.json')
+    again = mmhot.lift(file)
+    np.testing.assert_array_equal(again.frame, clip.frame)
+    np.testing.assert_allclose(again.keypoints_3d, clip.keypoints_3d, atol=1e-4)
+    np.testing.assert_allclose(again.root_3d, clip.root_3d, atol=1e-3)
+
+
+def test_a_corrected_point_changes_its_frame(checkpoint, tmp_path):
+    clip = mmhot.lift(SKATER, checkpoint=checkpoint)
+    file, document = written(clip, tmp_path / 'clip.coco.json')
+    document = as_cvat_exports(document)
+    file.write_text(json.dumps(document))
+    options = dict(fps=25, checkpoint=checkpoint, without='sides')
+    before = mmhot.lift(file, **options)
+    wrist, place = 3 * clip.joint_names.index('left_wrist'), 40
+    person = document['annotations'][place]
+    person['keypoints'][wrist : wrist + 3] = [700, 300.5, 2]
+    file.write_text(json.dumps(document))
+    after = mmhot.lift(file, **options)
+    changed = (before.keypoints_2d != after.keypoints_2d).any(-1)
+    [row], [joint] = changed.nonzero()
+    assert clip.frame[row] == person['image_id'] - 1
+    assert after.joint_names[joint] == 'left_wrist'
+    assert after.keypoints_2d[row, joint].tolist() == [700, 300.5]
+    moved = np.linalg.norm(before.keypoints_3d - after.keypoints_3d, axis=-1).max(1)
+    assert moved.argmax() == row
+
+
+def test_files_have_what_annotation_tools_read(checkpoint, tmp_path):
+    argv = ['lift', str(TWO), '--checkpoint', str(checkpoint), '--formats', 'coco.json']
+    assert main([*argv, '--out-dir', str(tmp_path)]) == 0
+    document = json.loads((tmp_path / f'{TWO.stem}.coco.json').read_text())
+    [category] = document['categories']
+    assert category['name'] == 'person'
+    assert len(category['keypoints']) == 17
+    assert len(category['skeleton']) == 16
+    assert np.min(category['skeleton']) == 1
+    assert np.max(category['skeleton']) == 17
+    images = {image['id']: image for image in document['images']}
+    assert len(images) == len(document['images'])
+    assert document['images'][0]['file_name'].startswith('frame_0')
+    people = document['annotations']
+    assert len({person['id'] for person in people}) == len(people)
+    for person in people:
+        assert person['image_id'] in images
+        points = np.reshape(person['keypoints'], (17, 3))
+        labeled = points[points[:, 2] > 0]
+        assert person['num_keypoints'] == len(labeled)
+        assert (points[points[:, 2] == 0] == 0).all()
+        x, y, width, height = person['bbox']
+        assert person['area'] == pytest.approx(width * height)
+        np.testing.assert_allclose(labeled[:, :2].min(0), [x, y])
+        np.testing.assert_allclose(labeled[:, :2].max(0), [x + width, y + height])
+        assert person['attributes']['track_id'] == person['track_id']
+
+
+def test_joints_of_24_are_written_and_the_others_read(checkpoint, tmp_path, caplog):
+    clip = mmhot.lift(SKATER, checkpoint=checkpoint, joints=24)
+    file, document = written(clip, tmp_path / 'clip.coco.json')
+    assert len(document['categories'][0]['keypoints']) == 24
+    assert mmhot.read_keypoints(file).skeleton == 'h36m-17'

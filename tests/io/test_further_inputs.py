@@ -1,0 +1,141 @@
+"""Keypoints of Ultralytics' save_txt, VideoPose3D, SLEAP's .csv; XML, Label Studio."""
+
+import json
+
+import numpy as np
+import pytest
+
+import mmhot
+from mmhot.frames.inputs import find_inputs
+from mmhot.skeletons.joints import get_skeleton
+
+SIZE = (640, 480)
+JOINTS = get_skeleton('coco-17').joints
+POINTS = np.random.default_rng(0).uniform(50, 400, (6, 17, 2)).round(2)
+SCORES = np.random.default_rng(1).uniform(0.2, 1, (6, 17)).round(3)
+
+
+def label(frame, ends=(), with_scores=True):
+    """A line of ``save_txt``."""
+    shares = POINTS[frame] / SIZE
+    columns = [*shares.T, SCORES[frame]] if with_scores else [*shares.T]
+    return ' '.join(
+        map(str, [0, 0.5, 0.5, 0.2, 0.6, *np.stack(columns, 1).ravel(), *ends])
+    )
+
+
+def write_labels(folder, frames=range(6), **options):
+    folder.mkdir(exist_ok=True)
+    for frame in frames:
+        (folder / f'walk_{frame + 1}.txt').write_text(label(frame, **options) + '\n')
+    return folder
+
+
+@pytest.mark.parametrize('with_scores', [True, False])
+@pytest.mark.parametrize('ends', [(), (0.87,), (4,), (0.87, 4)], ids=str)
+def test_labels_of_ultralytics(tmp_path, ends, with_scores):
+    folder = write_labels(tmp_path / 'labels', ends=ends, with_scores=with_scores)
+    clip = mmhot.read_keypoints(folder, image_size=SIZE, fps=30)
+    [track] = clip.tracks
+    assert clip.skeleton == 'coco-17'
+    assert track.track == (4 if 4 in ends else 0)
+    assert np.diff(track.frames).tolist() == [1] * 5
+    np.testing.assert_allclose(track.keypoints, POINTS, atol=1e-3)
+    np.testing.assert_allclose(track.scores, SCORES if with_scores else 1, atol=1e-6)
+    np.testing.assert_allclose(track.bboxes[0], [256, 96, 384, 384], atol=1e-3)
+
+
+def test_labels_with_gaps_and_unconfirmed_people(tmp_path):
+    folder = write_labels(tmp_path / 'labels', [0, 1, 4, 5], ends=(0.9, 2))
+    with (folder / 'walk_2.txt').open('a') as file:
+        file.write(label(3, ends=(0.4,)) + '\n')
+    [track] = mmhot.read_keypoints(folder, image_size=SIZE, fps=30).tracks
+    assert (track.frames - track.frames[0]).tolist() == [0, 1, 4, 5]
+    [found] = find_inputs([str(folder)], fps=30, image_size=SIZE)
+    assert found.has_keypoints
+    assert found.open().tracks[0].track == 2
+
+
+def test_other_labels_are_one_line(tmp_path):
+    folder = write_labels(tmp_path / 'labels')
+    (folder / 'walk_1.txt').write_text('0 0.5 0.5 0.1 0.1\n')
+    with pytest.raises((ValueError, OSError), match='labels'):
+        mmhot.read_keypoints(folder, image_size=SIZE, fps=30)
+    with pytest.raises(ValueError, match='does not state width, height: give image_'):
+        mmhot.read_keypoints(write_labels(tmp_path / 'other'), fps=30)
+
+
+def custom(path, videos):
+    meta = {'w': SIZE[0], 'h': SIZE[1]}
+    metadata = dict(layout_name='coco', video_metadata=dict.fromkeys(videos, meta))
+    np.savez(path, positions_2d=np.array(videos, object), metadata=metadata)
+    return path
+
+
+def test_custom_data_of_videopose3d(tmp_path):
+    path = custom(tmp_path / 'data_2d_custom.npz', {'a.mp4': {'custom': [POINTS]}})
+    clip = mmhot.read_keypoints(path, fps=50)
+    assert (clip.width, clip.height, clip.skeleton) == (*SIZE, 'coco-17')
+    np.testing.assert_allclose(clip.tracks[0].keypoints, POINTS, rtol=1e-6)
+    several = {name: {'custom': [POINTS]} for name in ('a.mp4', 'b.mp4')}
+    with pytest.raises(ValueError, match=r'one video, has a.mp4, b.mp4'):
+        mmhot.read_keypoints(custom(path, several), fps=50)
+    with pytest.raises(ValueError, match='one person, has 2'):
+        mmhot.read_keypoints(custom(path, {'a': {'custom': [POINTS] * 2}}), fps=50)
+
+
+class Evil:
+    def __reduce__(self):
+        return print, ('ran',)
+
+
+def test_custom_data_runs_nothing(tmp_path, capsys):
+    path = custom(tmp_path / 'evil.npz', {'a': {'custom': [POINTS], 'x': Evil()}})
+    with pytest.raises(ValueError, match='is refused: it holds builtins.print'):
+        mmhot.read_keypoints(path, fps=50)
+    assert capsys.readouterr().out == ''
+
+
+def sleap(names):
+    axes = ('x', 'y', 'score')
+    header = [f'{joint}.{axis}' for joint in JOINTS for axis in axes]
+    lines = [['track', 'frame_idx', 'instance.score', *header]]
+    for frame, name in enumerate(names):
+        values = np.concatenate([POINTS[frame], SCORES[frame][:, None]], 1)
+        lines.append([name, frame // len(set(names)), 0.9, *values.ravel()])
+    lines[1][3:6] = ['', '', '']
+    return '\n'.join(','.join(map(str, line)) for line in lines) + '\n'
+
+
+@pytest.mark.parametrize('names', [[''] * 6, ['track_0', 'track_1'] * 3], ids=str)
+def test_csv_of_sleap(tmp_path, names):
+    path = tmp_path / 'sleap.csv'
+    path.write_text(sleap(names))
+    clip = mmhot.read_keypoints(path, image_size=SIZE, fps=30)
+    count = len(set(names))
+    assert [each.track for each in clip.tracks] == [*range(count)]
+    for track in clip.tracks:
+        own = POINTS[track.track :: count]
+        assert track.frames.tolist() == [*range(6 // count)]
+        seen = np.isfinite(track.keypoints)
+        np.testing.assert_allclose(track.keypoints[seen], own[seen], rtol=1e-6)
+    assert np.isnan(clip.tracks[0].keypoints[0, 0]).all()
+    assert clip.tracks[0].scores[0, 0] == 0
+
+
+def test_xml_and_label_studio_say_how(tmp_path):
+    path = tmp_path / 'annotations.xml'
+    path.write_text('<?xml version="1.0"?>\n<annotations><version>1.1</version>')
+    with pytest.raises(ValueError, match='is XML: export keypoints as COCO'):
+        mmhot.lift(path)
+    [found] = find_inputs([str(path)])
+    with pytest.raises(ValueError, match='is XML: export keypoints as COCO'):
+        found.open()
+    path = tmp_path / 'project.json'
+    path.write_text(
+        json.dumps([{'id': 1, 'annotations': [{}], 'data': {'image': 'a'}}])
+    )
+    with pytest.raises(
+        ValueError, match='is JSON of Label Studio: export keypoints as'
+    ):
+        mmhot.lift(path, image_size=SIZE, fps=30)

@@ -1,0 +1,179 @@
+"""``--no-video`` and ``--blur-heads``: what files show of the video."""
+
+import json
+import re
+from base64 import b64decode
+
+import av
+import cv2
+import numpy as np
+import pytest
+from pose_sources import Estimator, infer, use_stand_ins
+from rendered_clips import make_clip
+from video_files import write_video
+
+import mmhot
+from mmhot.chain.options import ExportOptions
+from mmhot.frames.arrays import FrameArrays
+from mmhot.frames.sources import Seen
+from mmhot.skeletons.joints import get_skeleton
+from mmhot.structures.people import People
+from mmhot.visualization.heads import CoveredHeads, cover, heads_of
+
+SIZE = (320, 240)
+COCO = get_skeleton('coco-17')
+HEAD = list(COCO.indices(COCO.groups['head']))
+NOISE = np.random.default_rng(0).integers(0, 256, (*SIZE[::-1], 3), np.uint8)
+
+
+def standing(x, y=60.0, height=150.0):
+    """COCO keypoints of a person, (17, 2), with the nose at (x, y)."""
+    points = np.zeros((17, 2))
+    for name, place in PLACES.items():
+        for side, sign in (('left', 1), ('right', -1)):
+            full = name if name == 'nose' else f'{side}_{name}'
+            points[COCO.index(full)] = sign * place[0], place[1]
+    points = points - points[0]
+    return points / np.ptp(points[:, 1]) * height + [x, y]
+
+
+PLACES = dict(
+    nose=(0, 0),
+    eye=(3, -3),
+    ear=(8, -2),
+    shoulder=(18, 25),
+    elbow=(24, 55),
+    wrist=(26, 80),
+    hip=(11, 80),
+    knee=(11, 120),
+    ankle=(11, 160),
+)
+
+
+def detail(image, points, side=5):
+    """Mean difference of neighboring pixels around points."""
+    found = []
+    for x, y in np.round(points).astype(int):
+        patch = image[max(y - side, 0) : y + side, max(x - side, 0) : x + side]
+        found.append(np.abs(np.diff(patch.astype(float), axis=0)).mean())
+    return np.array(found)
+
+
+def people_of(points):
+    boxes = np.stack([[*own.min(0), *own.max(0)] for own in points])
+    count = len(points)
+    return People(boxes, np.ones(count), np.stack(points), np.ones((count, 17)))
+
+
+@pytest.fixture
+def source():
+    """Two people in 12 frames; the first is lifted, and not detected in 4 to 8."""
+    frames = FrameArrays([NOISE] * 12, 10.0)
+    first = [standing(60 + 4 * n) for n in range(12)]
+    second = standing(230, 80)
+    seen = [
+        people_of([second] if 4 <= n <= 8 else [first[n], second]) for n in range(12)
+    ]
+    numbers = np.array([n for n in range(12) if not 4 <= n <= 8])
+    points = np.stack([first[n] for n in numbers]).astype(np.float32)
+    track = mmhot.Track2D(0, numbers, points, np.ones((len(numbers), 17)))
+    frames.seen = Seen(seen, 'coco-17', [track])
+    return frames, first, second
+
+
+@pytest.fixture
+def clip():
+    clip = make_clip(np.zeros((12, 17, 3)), np.full((12, 17, 2), np.nan), SIZE)
+    return clip.take(clip.frame < 0)
+
+
+def test_all_heads_are_covered_also_between_detections(source, clip):
+    frames, first, second = source
+    for frame in CoveredHeads(frames, clip):
+        for points in (first[frame.index], second):
+            assert detail(frame.image, points[HEAD]).max() < 15
+            below = points[list(COCO.indices(['left_knee', 'right_knee']))]
+            assert detail(frame.image, below).min() > 60
+    assert detail(NOISE, second[HEAD]).min() > 60
+
+
+def test_heads_have_the_size_of_a_head(source, clip):
+    frames, _, second = source
+    for _, _, radius in heads_of(frames, clip)[5]:
+        assert 13 < radius < 35  # of 150 pixels
+    x, y, radius = heads_of(frames, clip)[0][1]
+    top = second[0] - [0, 15]
+    assert np.hypot(*(top - [x, y])) < radius
+
+
+@pytest.mark.parametrize(
+    'kept',
+    ['head', 'shoulder|hip', 'shoulder', 'left_wrist|left_elbow'],
+)
+def test_heads_are_covered_without_keypoints_of_the_face(source, clip, kept):
+    frames, _, second = source
+    points = second.copy()
+    names = re.compile(kept)
+    missing = [not names.search(name) for name in COCO.joints]
+    if kept == 'head':
+        missing = [name not in COCO.groups['head'] for name in COCO.joints]
+    points[missing] = np.nan
+    frames.seen = Seen([people_of([points])], 'coco-17', [])
+    [circle] = heads_of(frames, clip)[0]
+    assert circle[2] > 0
+    if kept in ('head', 'shoulder|hip'):
+        away = np.linalg.norm(second[HEAD] - circle[:2], axis=-1)
+        assert away.max() < circle[2]
+
+
+def test_covers_stay_inside_the_image():
+    for circle in ((-3, 5, 20), (316, 236, 20), (900, 5, 20), (50, 50, 0)):
+        image = NOISE.copy()
+        cover(image, np.array(circle, float))
+        assert image.shape == NOISE.shape
+
+
+def pictures(path):
+    """The images of a file of results, BGR."""
+    if path.suffix == '.mp4':
+        with av.open(str(path)) as container:
+            return [x.to_ndarray(format='bgr24') for x in container.decode(video=0)]
+    if path.suffix == '.png':
+        return [cv2.imread(str(path))]
+    found = re.search(r'"images": ({.*?})', path.read_text())
+    images = json.loads(found[1]).values()
+    return [cv2.imdecode(np.frombuffer(b64decode(x), np.uint8), 1) for x in images]
+
+
+class OnePerson:
+    def __call__(self, images):
+        box = np.array([[12, 4, 30, 44]], np.float32)
+        return [(box, np.array([0.9])) for _ in images]
+
+
+@pytest.mark.parametrize('way', ['plain', 'no_video', 'blur_heads'])
+def test_files(monkeypatch, checkpoint, tmp_path, way):
+    red = np.random.default_rng(0).integers(0, 256, (10, 48, 64, 3), np.uint8)
+    red[..., :2] = 0  # no drawing has this color
+    path = write_video(tmp_path / 'clip.mkv', red, codec='ffv1', pix_fmt='bgr0')
+    use_stand_ins(monkeypatch, OnePerson(), Estimator())
+    flag = {} if way == 'plain' else {way: True}
+    options = dict(pose3d_weights=checkpoint, out_dir=tmp_path, formats='html,mp4,png')
+    assert infer(path, **options, **flag) == 0
+    page = pictures(tmp_path / 'clip.html')
+    assert len(page) == (0 if way == 'no_video' else 10)
+    noisy = []
+    for suffix in ('mp4', 'png'):
+        image = pictures(tmp_path / f'clip.{suffix}')[0].astype(int)
+        noisy.append((image[..., 2] > image[..., :2].max(-1) + 60).mean())
+    assert (max(noisy) == 0) == (way == 'no_video')
+    if way == 'blur_heads':
+        nose = [[13, 8]]
+        assert detail(page[0], nose, 3) < 0.5 * detail(red[0], nose, 3)
+
+
+def test_options_that_cannot_act_are_refused():
+    with pytest.raises(ValueError, match='^blur_heads needs the video, which is left'):
+        ExportOptions(no_video=True, blur_heads=True)
+    with pytest.raises(ValueError, match='^html_frames needs the video, which is left'):
+        ExportOptions(no_video=True, html_frames=True)
