@@ -9,7 +9,7 @@ from dataclasses import fields
 from functools import partial
 from importlib import import_module
 
-from mmhot.chain.progress import no_bar, text_bar
+from mmhot.chain.progress import Bars, no_bar, text_bar
 from mmhot.cli.errors import OneLineParser, complain_as, print_line, run_safely
 from mmhot.cli.options import help_of
 from mmhot.extensions import load_extensions
@@ -23,8 +23,11 @@ _SHELLS = 'bash', 'zsh', 'fish'
 _FILES = 'FILE', 'INPUT', 'MODEL', 'NAME', 'CONFIG'
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run ``mmhot`` with arguments, by default the process's; return the exit code."""
+def main(argv: Sequence[str] | None = None, bars: Bars = text_bar) -> int:
+    """Run ``mmhot`` with arguments, by default the process's; return the exit code.
+
+    ``bars`` opens progress bars.
+    """
     parser, commands = build_parser()
     argv = [*(sys.argv[1:] if argv is None else argv)]
     if argv[:1] == ['help']:  # mmhot help [COMMAND]
@@ -43,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = commands[args.command]
     command.check(args, extras)
     args.say = (lambda line: None) if args.quiet else print_line
-    args.bars = no_bar if args.quiet else text_bar
+    args.bars = no_bar if args.quiet else bars
     args.complain = complain_as(command.prog, command)
     # it prints several lines for each damaged image, beside our own
     os.environ.setdefault('OPENCV_LOG_LEVEL', 'OFF')

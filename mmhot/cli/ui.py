@@ -12,13 +12,18 @@ extra `ui`.
 import argparse
 import os
 import signal
+import socket
 import tempfile
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 from mmhot.apis.options import PageOptions
 from mmhot.cli.options import add_options, read_options
 from mmhot.compat.installation import choose_device, import_extra
+from mmhot.errors import ArgumentError
+
+_FIRST_PORT, _NUM_PORTS = 7860, 100
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,6 +36,9 @@ def run(args: argparse.Namespace) -> None:
     options = read_options(args, PageOptions)
     if args.device is not None:
         choose_device(args.device)
+    port = options.port or _free_port(options.host)
+    # loading takes seconds
+    args.say(f'http://{options.host}:{port}/ opens in a few seconds')
     with tempfile.TemporaryDirectory(prefix='mmhot-ui-') as folder:
         # Gradio reads them when it is imported
         os.environ['GRADIO_ANALYTICS_ENABLED'] = 'False'
@@ -48,7 +56,7 @@ def run(args: argparse.Namespace) -> None:
         try:
             _, address, _ = page.blocks.launch(
                 server_name=options.host,
-                server_port=options.port,
+                server_port=port,
                 inbrowser=options.open,
                 prevent_thread_lock=True,
                 quiet=True,
@@ -62,8 +70,18 @@ def run(args: argparse.Namespace) -> None:
                     font_mono=['ui-monospace', 'monospace'],
                 ),
             )
-            args.say(f'{address} until Ctrl-C; results are deleted then')
+            args.say(f'{address} is ready, until Ctrl-C; results are deleted then')
             stopped.wait()
         finally:
             page.close()
             signal.signal(signal.SIGTERM, before)
+
+
+def _free_port(host: str) -> int:
+    """Return the first free port from 7860 on."""
+    for port in range(_FIRST_PORT, _FIRST_PORT + _NUM_PORTS):
+        family = socket.AF_INET6 if ':' in host else socket.AF_INET
+        with socket.socket(family) as tried, suppress(OSError):
+            tried.bind((host, port))
+            return port
+    raise ArgumentError('{port}: none of %d is free: give one', _NUM_PORTS)

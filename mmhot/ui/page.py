@@ -12,20 +12,37 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import cv2
 import gradio as gr
+import numpy as np
 
 from mmhot.compat.installation import python_command
+from mmhot.frames.inputs import open_inputs
+from mmhot.io.atomic import CACHE_FOLDER
+from mmhot.io.lifted import read_lifted
+from mmhot.io.readers.keypoints import has_keypoints
+from mmhot.pose2d.speed import SPEEDS
 from mmhot.structures.formats import WRITERS
+from mmhot.ui.progress import progress_html
+from mmhot.weights.names import NAMED_FILES
 
 # Without lists of inputs (.txt), which could name any file of the machine.
 _INPUTS = ['video', 'image', '.npz', '.json', '.csv', '.h5']
-_RUN = 'from mmhot.cli import main; sys.exit(main())'
+_RUN = (
+    'from pathlib import Path; from mmhot.cli import main; '
+    'from mmhot.ui.progress import bars_to_file; '
+    'sys.exit(main(sys.argv[2:], bars_to_file(Path(sys.argv[1]))))'
+)
 # Seconds between two looks at a run.
 _INTERVAL = 0.3
 _NO_POSES = (
     '<div style="display: grid; place-items: center; height: 36vh">The people of the '
     'video appear here.</div>'
 )
+_EXAMPLE = Path(__file__).parents[2] / 'demo/walk.mp4'
+# Pixels of the thumbnails of people, and the margin around them, as a share.
+_THUMBNAIL, _MARGIN = 160, 0.15
+_USERS = 2  # whose runs go on at once
 
 
 class Page:
@@ -55,6 +72,8 @@ class Page:
             for name, writer in WRITERS.items()
             if writer.requires is None or find_spec(writer.requires[0]) is not None
         ]
+        private = dict(api_visibility='private')
+        narrow = dict(min_width=100, max_lines=1)
         with gr.Blocks(title='mmhot', analytics_enabled=False) as blocks:
             gr.Markdown('# mmhot\nThe people of a video in 3D, on this machine.')
             with gr.Row():
@@ -65,10 +84,28 @@ class Page:
                     chosen = gr.CheckboxGroup(
                         formats, value=['npz', 'html'], label='Files'
                     )
-                    height = gr.Textbox(
-                        label='Body height, meters',
-                        info='Empty: estimated by the model.',
+                    if _EXAMPLE.exists():
+                        example = gr.Button('Example', size='sm')
+                        example.click(self._example, None, source, **private)
+                    with gr.Row():
+                        start = gr.Textbox(label='Start', placeholder='0:00', **narrow)
+                        end = gr.Textbox(label='End', placeholder='the end', **narrow)
+                    gallery = gr.Gallery(
+                        label='People', elem_id='people', columns=4, visible=False
                     )
+                    people = gr.CheckboxGroup(
+                        [], label='People to lift (none: all)', visible=False
+                    )
+                    with gr.Accordion('More', open=False):
+                        height = gr.Textbox(
+                            label='Body height, meters',
+                            info='Empty: estimated by the model.',
+                        )
+                        joints = gr.Checkbox(label='24 joints, with feet and hands')
+                        speed = gr.Radio([*SPEEDS], value='default', label='Speed')
+                        model = gr.Dropdown(
+                            _models(), value='', label='2D model', filterable=False
+                        )
                     with gr.Row():
                         lift = gr.Button('Lift', variant='primary')
                         stop = gr.Button('Stop')
@@ -83,14 +120,14 @@ class Page:
                         file_count='multiple',
                         interactive=False,
                     )
-            private = dict(api_visibility='private')
             source.upload(self._keep, source, source, **private)
+            source.change(lambda: _shown([]), None, [gallery, people], **private)
             lift.click(
                 self._run,
-                [source, chosen, height],
-                [viewer, messages, files],
+                [source, chosen, height, start, end, people, joints, speed, model],
+                [viewer, messages, files, gallery, people],
                 show_progress_on=messages,
-                concurrency_limit=1,
+                concurrency_limit=_USERS,
                 **private,
             )
             stop.click(self._stop, queue=False, **private)
@@ -104,31 +141,53 @@ class Page:
 
     def _keep(self, source: str, request: gr.Request) -> str:
         """Move an upload to the session's folder, in place of the one before."""
+        return shutil.move(source, self._input_folder(request))
+
+    def _example(self, request: gr.Request) -> str:
+        """Put the example in place of an upload."""
+        return shutil.copy(_EXAMPLE, self._input_folder(request))
+
+    def _input_folder(self, request: gr.Request) -> str:
         folder = self._folder_of(request) / 'input'
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        return shutil.move(source, str(folder))
+        return str(folder)
 
     def _run(
-        self, source: str | None, formats: list[str], height: str, request: gr.Request
-    ) -> Iterator[tuple[Any, Any, Any]]:
-        """Lift the upload; yields the viewer, messages and files."""
+        self,
+        source: str | None,
+        formats: Sequence[str],
+        height: str,
+        start: str,
+        end: str,
+        people: Sequence[str],
+        joints: bool,
+        speed: str,
+        model: str,
+        request: gr.Request,
+    ) -> Iterator[tuple]:
+        """Lift the upload; yields viewer, messages, files, thumbnails, people."""
+        same = gr.skip(), gr.skip()
         if source is None or not Path(source).is_file():
-            yield _NO_POSES, 'Upload a video, an image or 2D keypoints first.', None
+            text = 'Upload a video, an image or 2D keypoints first.'
+            yield _NO_POSES, text, None, *same
             return
         session = self._folder_of(request)
-        for before in session.glob('results-*'):
-            shutil.rmtree(before)
-        out = Path(tempfile.mkdtemp(prefix='results-', dir=session))
-        # the page shows .html
-        names = ','.join(dict.fromkeys([*formats, 'html']))
-        command = ['infer', source, f'--out-dir={out}', f'--formats={names}']
-        if height.strip():
-            command.append(f'--height={height.strip()}')
+        out = _new_folder(session)
+        # the page shows .html, and people of .npz
+        names = ','.join(dict.fromkeys([*formats, 'npz', 'html']))
+        command = ['infer', source, *self._options]
+        command += [f'--out-dir={out}', f'--formats={names}']
+        given = dict(height=height, start=start, end=end, people=','.join(people))
+        given |= dict(joints='24' if joints else '', speed=speed)
+        given['pose2d'] = model if model in dict(_models()).values() else ''
+        command += [f'--{k}={v.strip()}' for k, v in given.items() if v.strip()]
+        state = session / 'progress'
+        state.unlink(missing_ok=True)
         logs = session / 'stdout', session / 'stderr'
         with logs[0].open('wb') as stdout, logs[1].open('wb') as stderr:
             process = subprocess.Popen(
-                python_command(_RUN, *command, *self._options),
+                python_command(_RUN, str(state), *command),
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
                 stderr=stderr,
@@ -136,17 +195,19 @@ class Page:
         self._processes[session] = process
         try:
             while process.poll() is None:
-                yield _NO_POSES, _read(logs, out), None
+                viewer = progress_html(state) or _NO_POSES
+                yield viewer, _read(logs, out), None, *same
                 time.sleep(_INTERVAL)
         finally:
             _end(process)
             stopped = self._processes.pop(session, None) is None
         if process.returncode:
             *_, reason = ['failed', *_read(logs[1:], out).splitlines()]
-            yield _NO_POSES, 'stopped' if stopped else reason, None
+            yield _NO_POSES, 'stopped' if stopped else reason, None, *same
             return
         files = sorted(path for path in out.iterdir() if path.is_file())
-        yield _frame(files), _read(logs, out), [str(path) for path in files]
+        found = same if people else _shown(_thumbnails(source, files))
+        yield _frame(files), _read(logs, out), [str(path) for path in files], *found
 
     def _stop(self, request: gr.Request) -> None:
         """End the run of a session."""
@@ -158,6 +219,67 @@ class Page:
         """End the run of a session and delete its files."""
         self._stop(request)
         shutil.rmtree(self._folder_of(request), ignore_errors=True)
+
+
+def _models() -> list[tuple[str, str]]:
+    """List the 2D models that visitors may choose: labels and names."""
+    files = [(f'{x} ({y.megabytes:g} MB, once)', x) for x, y in NAMED_FILES.items()]
+    return [('as the page was started', ''), ('gtpt-t (shipped)', 'gtpt-t'), *files]
+
+
+def _new_folder(session: Path) -> Path:
+    """Make a folder of results in place of the last one, with its 2D keypoints."""
+    out = Path(tempfile.mkdtemp(prefix='results-', dir=session))
+    for before in session.glob('results-*'):
+        if before != out:
+            with suppress(FileNotFoundError):
+                shutil.move(before / CACHE_FOLDER, out)
+            shutil.rmtree(before)
+    return out
+
+
+def _shown(thumbnails: Sequence[tuple[np.ndarray, str]]) -> tuple[Any, Any]:
+    """Return updates that show several people, or none."""
+    several = len(thumbnails) > 1
+    names = [name for _, name in thumbnails] if several else []
+    images = [(image, f'Person {name}') for image, name in thumbnails]
+    return (
+        gr.Gallery(images if several else [], visible=several),
+        gr.CheckboxGroup(names, value=[], visible=several),
+    )
+
+
+def _thumbnails(source: str, files: Sequence[Path]) -> list[tuple[np.ndarray, str]]:
+    """Cut the people of a video out of the frames that show them best; RGB, and IDs."""
+    lifted = [path for path in files if path.suffix == '.npz']
+    if not lifted or has_keypoints(Path(source)):
+        return []
+    clip = read_lifted(lifted[0])
+    best: dict[int, list[tuple[int, np.ndarray]]] = {}
+    tracks = np.unique(clip.track)
+    for track in tracks:
+        rows = np.flatnonzero(clip.track == track)
+        row = rows[(clip.scores[rows].mean(1)).argmax()]
+        corners = (
+            np.nanmin(clip.keypoints_2d[row], 0),
+            np.nanmax(clip.keypoints_2d[row], 0),
+        )
+        best.setdefault(int(clip.frame[row]), []).append(
+            (int(track), np.stack(corners))
+        )
+    cut = {}
+    [footage] = open_inputs([source])
+    for frame in footage:
+        for track, (low, high) in best.get(frame.index, ()):
+            half = (0.5 + _MARGIN) * max((high - low).max(), 1)
+            left, top = ((low + high) / 2 - half).astype(int)
+            scale = _THUMBNAIL / (2 * half)
+            matrix = np.array([[scale, 0, -scale * left], [0, scale, -scale * top]])
+            image = cv2.warpAffine(frame.image, matrix, (_THUMBNAIL, _THUMBNAIL))
+            cut[track] = image[..., ::-1]
+        if frame.index >= max(best):
+            break
+    return [(cut[track], str(track)) for track in tracks.tolist() if track in cut]
 
 
 def _end(process: subprocess.Popen) -> None:

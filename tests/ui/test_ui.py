@@ -6,14 +6,18 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
+import numpy as np
 import pytest
 from browser import open_tab
 from clip_files import SKATER
+from rendered_clips import make_clip
+from video_files import write_video
 
 from mmhot.cli.dispatch import main
 from mmhot.errors import install_extra
@@ -52,6 +56,13 @@ def page(tmp_path):
     return Page(tmp_path / 'ui')
 
 
+def lift(page, source, request, formats=(), **given):
+    """Run with the page's defaults; yields viewer, messages, files, ..."""
+    defaults = dict(height='', start='', end='', people=[], joints=False)
+    options = {**defaults, 'speed': 'default', 'model': '', **given}
+    return page._run(source, [*formats], *options.values(), request)
+
+
 def visitor(page, name='a', file=SKATER):
     """A visitor who has uploaded a file, and the file's path."""
     upload = page._folder / 'hash' / file.name
@@ -65,19 +76,20 @@ def visitor(page, name='a', file=SKATER):
 def test_files_of_a_session_are_replaced_and_deleted_with_it(page):
     request, source = visitor(page, '../a')
     assert Path(source).parents[2] == page._folder  # whatever the session's name
-    *_, (viewer, _, first) = page._run(source, ['npz'], ' ', request)
+    *_, (viewer, _, first, *_) = lift(page, source, request, ['csv'], height=' ')
     assert [Path(path).name for path in first] == [
+        f'{SKATER.stem}.csv',
         f'{SKATER.stem}.html',
         f'{SKATER.stem}.npz',
     ]
     assert '<iframe' in viewer
-    *_, (_, _, second) = page._run(source, [], '', request)
+    *_, (_, _, second, *_) = lift(page, source, request)
     assert not any(Path(path).exists() for path in first)
     assert all(Path(path).exists() for path in second)
     other, kept = visitor(page, 'b')
     page._leave(request)
     assert [Path(kept)] == [x for x in page._folder.rglob('*') if x.is_file()]
-    *_, (_, message, files) = page._run(source, [], '', request)
+    *_, (_, message, files, *_) = lift(page, source, request)
     assert (message, files) == ('Upload a video, an image or 2D keypoints first.', None)
 
 
@@ -85,7 +97,7 @@ def test_files_of_a_session_are_replaced_and_deleted_with_it(page):
 def test_failed_runs_are_one_line(page, tmp_path):
     (tmp_path / 'a.mp4').write_bytes(b'no video')
     request, source = visitor(page, file=tmp_path / 'a.mp4')
-    *_, (_, message, files) = page._run(source, [], '', request)
+    *_, (_, message, files, *_) = lift(page, source, request)
     assert 'a.mp4 is not a readable video' in message
     assert ('\n' in message, files) == (False, None)
 
@@ -105,7 +117,7 @@ def test_lists_of_inputs_are_refused(page, tmp_path):
 @pytest.mark.parametrize('how', ['stop', 'leave', 'close', 'drop'])
 def test_runs_end_when_they_are_stopped_or_their_page_is_closed(page, how):
     request, source = visitor(page)
-    updates = page._run(source, [], '', request)
+    updates = lift(page, source, request)
     next(updates)
     (process,) = page._processes.values()
     assert process.poll() is None
@@ -117,9 +129,113 @@ def test_runs_end_when_they_are_stopped_or_their_page_is_closed(page, how):
         getattr(page, f'_{how}')(request)
     assert process.poll() is not None
     if how == 'stop':
-        *_, (_, message, files) = updates
+        *_, (_, message, files, *_) = updates
         assert (message, files) == ('stopped', None)
     assert how == 'close' or not page._processes
+
+
+@pytest.mark.slow(reason='needs Gradio')
+def test_options_of_the_page_act(page):
+    request, source = visitor(page)
+    options = dict(start='2', end='0:04', height='1.7', joints=True, speed='fast')
+    updates = [*lift(page, source, request, **options)]
+    files = {Path(x).suffix: x for x in updates[-1][2]}
+    clip = read_lifted(files['.npz'])
+    assert clip.frame[[0, -1]].tolist() == [50, 99]
+    assert len(clip.joint_names) == 24
+    *_, (_, message, files, *_) = lift(page, source, request, start='9')
+    assert 'start must be before the last frame' in message
+    *_, (_, message, files, *_) = lift(page, source, request, people=['5'])
+    assert 'people must be among the track IDs 0 of' in message
+
+
+@pytest.mark.slow(reason='needs Gradio')
+def test_models_are_those_of_the_list(page):
+    """Another name could be that of a config, which is a program."""
+    request, source = visitor(page)
+    *_, (_, message, files, *_) = lift(page, source, request, model='evil.py')
+    assert files
+    assert 'evil' not in message
+
+
+@pytest.mark.slow(reason='needs Gradio')
+def test_people_of_videos_are_shown_and_chosen(page, tmp_path):
+    from mmhot.ui.page import _shown, _thumbnails
+
+    images = [np.full((240, 320, 3), 10 * n, np.uint8) for n in range(9)]
+    for image in images:
+        image[60:180, 40:100] = (0, 0, 255)
+        image[60:180, 200:260] = (255, 0, 0)
+    video = write_video(tmp_path / 'two.mkv', images, codec='ffv1', pix_fmt='bgr0')
+    pixels = np.zeros((18, 17, 2), np.float32)
+    pixels[..., 1] = np.linspace(70, 170, 17)
+    pixels[::2, :, 0], pixels[1::2, :, 0] = 70, 230
+    clip = make_clip(np.zeros((18, 17, 3)), pixels, (320, 240))
+    clip = replace(clip, frame=np.repeat(range(9), 2), track=np.tile([0, 3], 9))
+    clip.save(tmp_path / 'two.npz')
+    found = _thumbnails(str(video), [tmp_path / 'two.npz'])
+    assert [name for _, name in found] == ['0', '3']
+    for (image, _), channel in zip(found, (0, 2), strict=True):  # red, blue
+        assert image.shape == (160, 160, 3)
+        assert image[80, 80].argmax() == channel
+    gallery, people = _shown(found)
+    assert people.choices == [('0', '0'), ('3', '3')]
+    assert gallery.visible
+    assert not _shown(found[:1])[0].visible
+
+
+@pytest.mark.slow(reason='needs Gradio')
+def test_the_next_run_has_the_2d_keypoints_of_the_last(tmp_path):
+    from mmhot.ui.page import _new_folder
+
+    first = _new_folder(tmp_path)
+    (first / '.mmhot-cache').mkdir()
+    (first / '.mmhot-cache/a.npz').write_bytes(b'a')
+    (first / 'walk.npz').write_bytes(b'b')
+    second = _new_folder(tmp_path)
+    assert [*tmp_path.iterdir()] == [second]
+    assert (second / '.mmhot-cache/a.npz').read_bytes() == b'a'
+    assert not (second / 'walk.npz').exists()
+
+
+def test_progress_has_the_time_left(tmp_path, monkeypatch):
+    from mmhot.ui import progress
+
+    clock = SimpleNamespace(now=100.0)
+    monkeypatch.setattr(progress.time, 'monotonic', lambda: clock.now)
+    path = tmp_path / 'progress'
+    assert progress.progress_html(path) == ''
+    with progress.bars_to_file(path)('<walk>: 2D') as show:
+        clock.now += 10
+        show(25, 100)
+        text = progress.progress_html(path)
+        assert '&lt;walk&gt;: 2D, frame 25 of 100, 30 s left' in text
+        assert 'value="0.250"' in text
+        clock.now += 0.05
+        show(26, 100)  # too soon
+        assert progress.progress_html(path) == text
+        show(100, 100)
+        assert '100 of 100, 0 s left' in progress.progress_html(path)
+        clock.now += 1
+        show(101, 0)
+        assert 'value' not in progress.progress_html(path)
+
+
+@pytest.mark.slow(reason='needs Gradio')
+def test_two_users_lift_at_once(page):
+    runs = [lift(page, source, who) for who, source in map(visitor, [page] * 2, 'ab')]
+    for run in runs:
+        next(run)
+    processes = [*page._processes.values()]
+    assert [each.poll() for each in processes] == [None, None]
+    for run in runs:
+        *_, (viewer, _, files, *_) = run
+        assert '<iframe' in viewer
+        assert files
+    limits = {
+        x.concurrency_limit for x in page.blocks.fns.values() if x.fn == page._run
+    }
+    assert limits == {2}
 
 
 @pytest.fixture(scope='module')
@@ -136,9 +252,10 @@ def server(tmp_path_factory):
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, text=True, env=environment
     ) as process:
-        for line in process.stdout:
-            if line.startswith('http'):
-                break
+        first = process.stdout.readline()
+        assert first.endswith('opens in a few seconds\n')
+        line = process.stdout.readline()
+        assert line.split()[:3] == [first.split()[0], 'is', 'ready,']
         yield line.split()[0], folder
         process.terminate()
         assert process.wait(60) == 0
@@ -176,6 +293,7 @@ def test_page_lifts_an_uploaded_file(server, tmp_path, width):
         tab.on('request', lambda r: outside.append(r.url))
         tab.goto(address)
         lift = tab.get_by_role('button', name='Lift')
+        tab.get_by_role('button', name='More').click()
         height = tab.get_by_label('Body height, meters')
         height.fill('9')
         lift.click()

@@ -5,10 +5,10 @@ states is an error.
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 import numpy as np
 
@@ -126,8 +126,7 @@ def has_keypoints(path: Path) -> bool:
     if path.suffix.lower() in SUFFIXES:
         return True
     start = _start_of(path) if path.is_file() else b''
-    is_known = start.startswith(tuple(_READERS)) or _starts_json(start)
-    return is_known or is_deeplabcut(start) or is_sleap_csv(start) or _is_xml(start)
+    return bool(start) and _reader_of(start) is not None
 
 
 def _start_of(path: Path) -> bytes:
@@ -149,27 +148,43 @@ def _starts_json(start: bytes) -> bool:
     return start.lstrip(b'\xff\xfe\0 \t\r\n').startswith((b'[', b'{'))
 
 
+def _reader_of(start: bytes) -> Callable[[Path], Rows] | None:
+    """Return the reader of files that begin so; None of unknown ones."""
+    for signature, read in _READERS.items():
+        if start.startswith(signature):
+            return read
+    for is_own, read in (
+        (is_deeplabcut, read_deeplabcut),
+        (is_sleap_csv, read_sleap_csv),
+        (_is_xml, _refuse_xml),
+        (_starts_json, _read_json),
+    ):
+        if is_own(start):
+            return read
+    return None
+
+
 def _read_rows(path: Path) -> Rows:
     if path.is_dir():
         labels = label_files(path)
         return read_labels(labels, path) if labels else read_mmpose_folder(path)
     start = _start_of(path)
-    for signature, read in _READERS.items():
-        if start.startswith(signature):
-            return read(path)
-    if is_deeplabcut(start):
-        return read_deeplabcut(path)
-    if is_sleap_csv(start):
-        return read_sleap_csv(path)
-    if _is_xml(start):
-        raise ValueError(f'is XML: {_EXPORT_COCO}')
+    read = _reader_of(start)
+    if read is not None:
+        return read(path)
     if not start.strip():
         raise ValueError('is empty')
-    if not _starts_json(start):
-        hint = 'videos and images are for mmhot infer'
-        if b'\0' not in start:
-            hint = 'docs/migration.md converts keypoints of MediaPipe and others'
-        raise ValueError(f'is no file of {_EXPECTED}; {hint}')
+    hint = 'videos and images are for mmhot infer'
+    if b'\0' not in start:
+        hint = 'docs/migration.md converts keypoints of MediaPipe and others'
+    raise ValueError(f'is no file of {_EXPECTED}; {hint}')
+
+
+def _refuse_xml(path: Path) -> NoReturn:
+    raise ValueError(f'is XML: {_EXPORT_COCO}')
+
+
+def _read_json(path: Path) -> Rows:
     document = load_json(path)
     if _is_label_studio(document):
         raise ValueError(f'is JSON of Label Studio: {_EXPORT_COCO}')

@@ -1,0 +1,56 @@
+"""Progress of a run in another process, through a file."""
+
+import html
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mmhot.chain.progress import Bars, Show
+from mmhot.io.atomic import replacing
+
+# Seconds between two states.
+_PACE = 0.2
+
+
+def bars_to_file(path: Path) -> Bars:
+    """Return progress bars that write their state to a file."""
+
+    @contextmanager
+    def bar(title: str, unit: str = 'frame') -> Iterator[Show]:
+        begin = time.monotonic()
+        last = begin - _PACE
+
+        def show(done: int, total: int) -> None:
+            nonlocal last
+            now = time.monotonic()
+            if now - last < _PACE and done < total:
+                return
+            last = now
+            left = (now - begin) * (total - done) / done if done and total else None
+            state = dict(title=title, unit=unit, done=done, total=total, left=left)
+            with replacing(path) as temporary:
+                temporary.write_text(json.dumps(state), encoding='utf-8')
+
+        yield show
+
+    return bar
+
+
+def progress_html(path: Path) -> str:
+    """Return a bar with the time left; empty before the first state."""
+    try:
+        state = json.loads(path.read_text(encoding='utf-8'))
+    except (OSError, ValueError):
+        return ''
+    done, total = state['done'], state['total']
+    text = f'{state["title"]}, {state["unit"]} {done:g}'
+    value = ''
+    if total:
+        text += f' of {total:g}'
+        value = f' value="{done / total:.3f}"'
+    if state['left'] is not None:
+        text += f', {state["left"]:.0f} s left'
+    bar = f'<progress style="width: 100%"{value}></progress>'
+    return f'<label>{html.escape(text)}{bar}</label>'
