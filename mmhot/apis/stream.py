@@ -22,7 +22,7 @@ from mmhot.errors import ArgumentError
 from mmhot.frames import streams
 from mmhot.frames.arrays import FrameArrays
 from mmhot.frames.capture import Capture, LiveFrame
-from mmhot.frames.sources import FrameSource
+from mmhot.frames.sources import Frame, FrameSource
 from mmhot.io.results import results_folder
 from mmhot.io.writers.json_lines import json_lines
 from mmhot.motion.confidence import DropUncertain
@@ -92,7 +92,8 @@ def _lift_all(
 ) -> Iterator[LivePoses]:
     if frames.finite:
         end = options.duration or np.inf
-        yield from lifter(takewhile(lambda frame: frame.time < end, frames))
+        early: Iterator[Frame] = takewhile(lambda frame: frame.time < end, frames)
+        yield from lifter(early)
         return
     capture = Capture(frames, options.reconnect, options.duration)
     yield from lifter(capture)

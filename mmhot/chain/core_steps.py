@@ -105,8 +105,8 @@ class EstimatePoses:
         if self._cache is None or source.in_memory or not source.path.exists():
             return None  # the content of an address may change
         settings = [astuple(each) for each in (self.background, self.appearance)]
-        facts = {'fps': source.fps, 'frames': source.num_frames, 'observers': settings}
-        facts['span'] = source.span
+        facts: dict[str, Any] = {'fps': source.fps, 'frames': source.num_frames}
+        facts |= {'observers': settings, 'span': source.span}
         return cache_path(self._cache, source.path, facts | self.models.identity)
 
 

@@ -2,6 +2,7 @@
 
 import operator
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,14 +49,15 @@ def read_people(value: Any) -> str | tuple[int, ...]:
 
 def read_heights(value: Any) -> tuple[float, ...]:
     """Read body heights in meters: a number, a sequence, or text such as '1.8,1.2'."""
-    heights = read_numbers([value] if isinstance(value, int | float) else value)
-    for height in heights:
-        if not 0.3 <= height <= 3:
-            text = '{height} must be from 0.3 to 3 meters, got %g'
-            raise ArgumentError(text, height)
-    if not heights:
-        raise ValueError
-    return tuple(heights)
+    given = [value] if isinstance(value, int | float) else value
+    with suppress(TypeError, ValueError):
+        heights = read_numbers(given)
+        wrong = [height for height in heights if not 0.3 <= height <= 3]
+        if heights and not wrong:
+            return tuple(heights)
+        value = wrong[0] if wrong else value
+    text = '{height} must be from 0.3 to 3 meters, or one height for each person, such '
+    raise ArgumentError(text + 'as 1.80,1.20; got %s', value)
 
 
 def read_image_size(value: Any) -> tuple[int, int]:
@@ -348,7 +350,6 @@ class ExportOptions(Options):
         'body height, which sets the scale; or one for each person, by track ID, such '
         'as 1.80,1.20',
         convert=read_heights,
-        expected='a number of meters, or one for each person, such as 1.80,1.20',
         metavar='METERS',
     )
     bvh_profile: str = option(

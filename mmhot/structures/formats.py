@@ -58,11 +58,11 @@ BVH_PROFILE_NAMES = ('default', 'mixamo')
 WRITERS: dict[str, Writer] = {
     'npz': Writer('mmhot.io.lifted:write_npz'),
     'json': Writer('mmhot.io.lifted:write_json'),
-    'coco.json': Writer('mmhot.io.writers.coco:write_coco'),
     'csv': Writer('mmhot.io.writers.csv:write_csv'),
     'angles.csv': Writer(
         'mmhot.io.writers.angles:write_csv', world=True, of_people=True
     ),
+    'coco.json': Writer('mmhot.io.writers.coco:write_coco'),
     'bvh': Writer(
         'mmhot.io.writers.bvh:write_person',
         world=True,

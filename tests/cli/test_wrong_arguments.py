@@ -38,7 +38,7 @@ def refused(tmp_path, monkeypatch, capfd):
         ('lift --formats bvh,htm', "got 'htm' (did you mean html?)"),
         ('lift --formats bvh glb', '(lists have commas: --formats bvh,glb)'),
         ('lift --image-size 1280', '--image-size must be WxH, such as'),
-        ('lift --height 180', '--height must be from 0.3 to 3 meters, got 180'),
+        ('lift --height 180', '--height must be from 0.3 to 3 meters, or one height'),
         ('lift --axes zup', 'did you mean z-up?'),
         ('lift --batch-size x', "--batch-size must be a whole number, got 'x'"),
         ('lift --keep half', '--keep must be a number of frames such as 27'),

@@ -112,4 +112,6 @@ def test_joints_of_24_are_written_and_the_others_read(checkpoint, tmp_path, capl
     clip = mmhot.lift(SKATER, checkpoint=checkpoint, joints=24)
     file, document = written(clip, tmp_path / 'clip.coco.json')
     assert len(document['categories'][0]['keypoints']) == 24
-    assert mmhot.read_keypoints(file).skeleton == 'h36m-17'
+    assert mmhot.read_keypoints(file).skeleton == 'h36m-24'
+    again = mmhot.lift(file, checkpoint=checkpoint)
+    np.testing.assert_allclose(again.keypoints_3d, clip.keypoints_3d[:, :17], atol=1e-4)

@@ -133,7 +133,7 @@ def test_covers_stay_inside_the_image():
         assert image.shape == NOISE.shape
 
 
-def pictures(path):
+def images_of(path):
     """The images of a file of results, BGR."""
     if path.suffix == '.mp4':
         with av.open(str(path)) as container:
@@ -160,11 +160,11 @@ def test_files(monkeypatch, checkpoint, tmp_path, way):
     flag = {} if way == 'plain' else {way: True}
     options = dict(pose3d_weights=checkpoint, out_dir=tmp_path, formats='html,mp4,png')
     assert infer(path, **options, **flag) == 0
-    page = pictures(tmp_path / 'clip.html')
+    page = images_of(tmp_path / 'clip.html')
     assert len(page) == (0 if way == 'no_video' else 10)
     noisy = []
     for suffix in ('mp4', 'png'):
-        image = pictures(tmp_path / f'clip.{suffix}')[0].astype(int)
+        image = images_of(tmp_path / f'clip.{suffix}')[0].astype(int)
         noisy.append((image[..., 1] > image[..., [0, 2]].max(-1) + 60).mean())
     assert (max(noisy) == 0) == (way == 'no_video')
     if way == 'blur_heads':

@@ -92,7 +92,7 @@ def gather(frames: Sequence[int], images: list[list[dict]], header: dict) -> Row
         numbers,
         stack_tracks(people, numbers),
         stack_boxes(people),
-        **{key: as_single(header, key) for key in ('width', 'height', 'fps')},
+        *(as_single(header, key) for key in ('width', 'height', 'fps')),
         skeleton=header.get('skeleton'),
         joint_names=names and tuple(map(str, names)),
     )

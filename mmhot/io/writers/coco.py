@@ -50,7 +50,7 @@ def _annotations(clip: Clip3D) -> list[dict]:
     pixels = np.where(is_labeled[..., None], clip.keypoints_2d, 0)
     values = np.concatenate([pixels, 2 * is_labeled[..., None]], -1)
     triples, scores = exact_list(values.reshape(len(clip), -1)), exact_list(clip.scores)
-    people = []
+    people: list[dict] = []
     for row, labeled in enumerate(is_labeled):
         if not labeled.any():
             continue
