@@ -31,8 +31,8 @@ class HeadLimits:
 class CoveredHeads(FrameSource):
     """Frames of another source with blurred heads.
 
-    Covered are the heads of all people whom the source's 2D model found, also of those
-    who were not lifted, and between the frames in which they were found.
+    Covered are the heads of all people that the source's 2D model found, lifted or not,
+    also between the frames in which they were found.
 
     Args:
         whole (FrameSource): The video.
