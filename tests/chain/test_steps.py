@@ -16,7 +16,7 @@ from mmhot.lifting.lifter import Lifter
 
 SKATER = Path(__file__).parents[2] / 'demo/skating_2d_coco17.npz'
 # Steps that every chain has.
-CORE = ['estimate', 'track', 'lens', 'lift']
+CORE = ['estimate', 'track', 'people', 'lens', 'lift']
 
 
 @pytest.fixture(scope='module')
@@ -34,8 +34,8 @@ def test_list_is_the_table(lifter):
     names = dict.fromkeys(step.name for step in chain.steps)
     assert [name for name in names if name not in CORE] == [*STEPS]
     assert [*names] == [
-        *('estimate', 'track', 'returning', 'lens', 'confidence', 'sides', 'camera'),
-        *('lift', 'errors', 'smoothing', 'joints', 'feet'),
+        *('estimate', 'track', 'returning', 'people', 'lens', 'confidence', 'sides'),
+        *('camera', 'lift', 'errors', 'smoothing', 'joints', 'feet'),
     ]
     for step in chain.steps:
         takes = signature_of(step)

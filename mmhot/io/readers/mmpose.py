@@ -92,7 +92,9 @@ def gather(frames: Sequence[int], images: list[list[dict]], header: dict) -> Row
         numbers,
         stack_tracks(people, numbers),
         stack_boxes(people),
-        *(as_single(header, key) for key in ('width', 'height', 'fps')),
+        as_single(header, 'width'),
+        as_single(header, 'height'),
+        as_single(header, 'fps'),
         skeleton=header.get('skeleton'),
         joint_names=names and tuple(map(str, names)),
     )
