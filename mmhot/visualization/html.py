@@ -18,16 +18,29 @@ from mmhot.io.atomic import replacing
 from mmhot.io.writers.mannequin import make_mannequin, nearest_bones
 from mmhot.io.writers.rigid_skeleton import Y_UP, RigidMotion, fit_rig
 from mmhot.io.writers.rigs import HUMAN_IK
+from mmhot.io.writers.trc import in_y_up
+from mmhot.motion.camera import stable_keypoints
+from mmhot.motion.contacts import ANKLES, predict_contacts
+from mmhot.skeletons.joint_angles import angle_names, joint_angles
+from mmhot.skeletons.joints import get_skeleton
 from mmhot.skeletons.side_colors import SIDE_COLORS, side_of
 from mmhot.structures.clips import Clip3D
 from mmhot.visualization.clip_renderer import FADING, doubts
 from mmhot.visualization.drawing import shrink
 
+_BODY = get_skeleton('h36m-17')
 # Units: positions relative to an origin per person in millimeters, quarter pixels.
 _MILLIMETERS = 1000
 _PIXEL_STEPS = 4
 _TURN_STEPS = 10_000  # per radian of a rotation vector
+_ANGLE_STEPS = 10  # per degree
+_ERROR_STEP, _ERROR_STEPS = 3, 255  # millimeters of expected errors, and most steps
+_VIDEO_ERROR = 1.8
+"""True over expected error in videos: 1.77 and 1.83 for the two of ``make demo``."""
+_STANDS = 0.5  # least probability of a contact that is shown
 _SIDES = ('middle', 'left', 'right')
+# Joints that show the angles of a part of the body.
+_ANGLE_JOINTS = dict(pelvis='root', lumbar='spine', ankle='foot', arm='shoulder')
 # Frames of the video are thumbnails; of longer videos every second or fourth one.
 _FRAME_SIDE, _JPEG_QUALITY = 480, 70
 _MAX_FRAME_BYTES, _MAX_STEP = 10_000_000, 4
@@ -87,7 +100,9 @@ def _content(clip: Clip3D) -> dict:
         'height': int(clip.height),
         'first': first,
         'count': last - first + 1,
-        'joints': list(clip.joint_names),
+        'joints': [_spoken(name) for name in clip.joint_names],
+        'angles': _angles(clip),
+        'errorStep': _ERROR_STEP,
         'parents': [int(parent) for parent in clip.parents],
         'sides': [_SIDES.index(side_of(name)) for name in clip.joint_names],
         'colors': [SIDE_COLORS[side] for side in _SIDES],
@@ -99,6 +114,40 @@ def _content(clip: Clip3D) -> dict:
         'mannequin': _mannequin(motions[0], clip),
         'facts': _facts(clip),
     }
+
+
+def _spoken(joint: str) -> str:
+    """Name a joint of Human3.6M for people: its foot is the ankle."""
+    return joint.replace('foot', 'ankle').replace('_', ' ')
+
+
+def _angles(clip: Clip3D) -> list[tuple[int, str]]:
+    """List the joint that shows each angle, and the angle's name without the part."""
+    shown = []
+    for name in angle_names(len(clip.joint_names)):
+        part, angle, *side = name.split('_')
+        sides = {'l': 'left_', 'r': 'right_'}
+        joint = ''.join(sides[each] for each in side) + _ANGLE_JOINTS.get(part, part)
+        shown.append((clip.joint_names.index(joint), angle))
+    return shown
+
+
+def _contacts(person: Clip3D) -> list[tuple[int, int, int]]:
+    """List when feet of a person stand: number of the side, first and last frame."""
+    spans, count = [], len(_BODY.joints)
+    keypoints, scores = stable_keypoints(person)[:, :count], person.confidence
+    for rows in person.stretches():
+        seconds = person.seconds(person.frame[rows])
+        if len(rows) < 3 or not np.isfinite(keypoints[rows]).all():
+            continue
+        stands = predict_contacts(keypoints[rows], scores[rows, :count], seconds)
+        for ankle, own in zip(ANKLES, stands.T > _STANDS, strict=True):
+            side = _SIDES.index(side_of(_BODY.joints[ankle]))
+            edges = np.flatnonzero(np.diff(np.pad(np.int8(own), 1)))
+            for start, stop in edges.reshape(-1, 2):
+                first, last = person.frame[rows[[start, stop - 1]]].tolist()
+                spans.append((side, first, last))
+    return spans
 
 
 def _images(
@@ -139,14 +188,19 @@ def _mannequin(motion: RigidMotion, clip: Clip3D) -> dict:
     """Collect what the mannequins of all people have in common."""
     mesh = make_mannequin(motion, HUMAN_IK)
     lifted = motion.rest()[HUMAN_IK.lifted]
+    weights = (mesh.weights * 255).round()
+    weights[:, 0] += 255 - weights.sum(1)
     ends, along = nearest_bones(mesh.vertices, lifted, clip.parents[: len(lifted)])
     return {
         'parents': list(motion.parents),
-        'sides': [_SIDES.index(side_of(name)) for name in HUMAN_IK.joints],
+        'sides': [
+            0 if 'clavicle' in name else _SIDES.index(side_of(name))
+            for name in HUMAN_IK.joints
+        ],
         'turnSteps': _TURN_STEPS,
         'faces': _encode(mesh.faces, np.uint16),
         'joints': _encode(mesh.joints, np.uint8),
-        'weights': _encode((mesh.weights * 255).round(), np.uint8),
+        'weights': _encode(weights, np.uint8),
         # the bones of the clip that vertices fade with
         'ends': _encode(ends, np.uint8),
         'along': _encode((along * 255).round(), np.uint8),
@@ -162,6 +216,9 @@ def _steps(values: np.ndarray) -> np.ndarray:
 def _person(clip: Clip3D, track: int, motion: RigidMotion) -> dict:
     """Collect keypoints, poses, doubts and the mannequin of one person."""
     rows = clip.track == track
+    person = clip.take(rows)
+    turned = [joint_angles(in_y_up(person.places()[x])) for x in person.stretches()]
+    angles = np.concatenate(turned) * _ANGLE_STEPS
     root = np.nan_to_num(clip.root_3d[rows].astype(np.float64))
     # 16 bits cover 32 meters to each side of the mean position
     origin = np.round(root.mean(0), 3)
@@ -181,6 +238,9 @@ def _person(clip: Clip3D, track: int, motion: RigidMotion) -> dict:
         'pixels': _encode(_steps(pixels), np.int16),
         'detected': _encode(clip.scores[rows] > 0, np.uint8),
         'doubts': _encode((doubts(clip, rows) * 255).round(), np.uint8),
+        'errors': _errors(person),
+        'angles': _encode(_steps(angles), np.int16),
+        'contacts': _contacts(person),
         'body': {  # y up, millimeters relative to the origin
             'vertices': _encode(_steps(mesh.vertices * _MILLIMETERS), np.int16),
             'offsets': _encode(motion.offsets, np.float32),
@@ -189,6 +249,14 @@ def _person(clip: Clip3D, track: int, motion: RigidMotion) -> dict:
             'turns': _encode(_steps(turns[:, turning] * _TURN_STEPS), np.int16),
         },
     }
+
+
+def _errors(person: Clip3D) -> str | None:
+    """Encode the errors to expect in videos; 0 where unknown."""
+    if person.expected_error is None:
+        return None
+    steps = np.nan_to_num(person.expected_error) * _VIDEO_ERROR * 1000 / _ERROR_STEP
+    return _encode(steps.round().clip(0, _ERROR_STEPS), np.uint8)
 
 
 def _encode(array: np.ndarray, kind: type) -> str:
@@ -202,8 +270,12 @@ def _facts(clip: Clip3D) -> dict[str, str]:
     lens = f'{clip.focal_length:.0f} px{" (assumed)" if clip.focal_assumed else ""}'
     errors = {}
     if clip.expected_error is not None:
-        mean, low, high = np.multiply(100, (np.nanmean(clip.expected_error), *FADING))
-        text = f'{mean:.1f} cm on average; joints fade from {low:g} to {high:g} cm'
+        mean = np.nanmean(clip.expected_error)
+        mean, low, high = 100 * _VIDEO_ERROR * np.array([mean, *FADING])
+        text = (
+            f'{mean:.1f} cm on average, {_VIDEO_ERROR:g} times that of motion capture, '
+            f'as measured on videos; joints fade from {low:g} to {high:g} cm'
+        )
         errors = {'Expected error': text}
     return {
         'Model': clip.model,
@@ -212,7 +284,9 @@ def _facts(clip: Clip3D) -> dict[str, str]:
         'Focal length': lens,
         'Unit': 'meters, z up from the floor',
         **errors,
+        'Marks': 'below the time line: while the left and the right foot stand',
         'Keys': 'space: play; arrows: step (Shift: 10 frames); Home and End; + and -: '
-        'speed; f, s, t: views; v: follow; b: bodies or sticks; 2: keypoints; '
-        'i: information; d: light or dark; Shift+1 to Shift+9: hide people',
+        'speed; v: follow; f, s, t: views; b: bodies or sticks; 2: image; e: enlarge '
+        'it; j: values of the next joint; d: light or dark; i: information; Shift+1 to '
+        'Shift+9: hide people',
     }

@@ -12,6 +12,9 @@ import pytest
 from glb_files import Glb
 from numpy.testing import assert_allclose
 from rendered_clips import joined, rendered, with_expected_errors
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial.transform import Rotation
 
 from mmhot.io.writers.glb import write_glb
 from mmhot.io.writers.mannequin import make_mannequin
@@ -123,8 +126,64 @@ def test_mannequin_has_the_proportions_of_the_person(clip):
     assert mannequin.vertices[:, 2].max() < 0.25
     first, second, third = mannequin.vertices[mannequin.faces].swapaxes(0, 1)
     volume = (first * np.cross(second, third)).sum() / 6
-    assert 0.04 < volume < 0.12  # cubic meters, so surfaces face outwards
-    assert len(mannequin.vertices) < 2500
+    assert 0.05 < volume < 0.08  # cubic meters, so surfaces face outwards
+
+
+def test_mannequin_is_one_closed_surface(clip):
+    _, motion = motions(clip)[0]
+    mannequin = make_mannequin(motion, HUMAN_IK)
+    count = len(mannequin.vertices)
+    assert 4000 < count < 5500
+    edges = mannequin.faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2)
+    edges, faces = np.unique(np.sort(edges, axis=1), axis=0, return_counts=True)
+    assert (faces % 2 == 0).all()
+    assert (faces != 2).sum() < 20
+    pieces, _ = connected_components(
+        coo_matrix((np.ones(len(edges)), edges.T), (count, count))
+    )
+    assert pieces == 1
+    # no jumps of the skin along edges of a few centimeters
+    dense = np.zeros((count, len(HUMAN_IK.joints)))
+    rows = np.arange(count)[:, None]
+    np.add.at(dense, (rows, mannequin.joints), mannequin.weights)
+    assert_allclose(dense.sum(1), 1)
+    change = np.abs(np.diff(dense[edges], axis=1)).sum(-1).ravel()
+    assert np.percentile(change, [50, 99]).tolist() < [0.1, 0.5]
+    # both sides are alike
+    sides = [
+        dense[:, [name.startswith(side) for name in HUMAN_IK.joints]].sum()
+        for side in ('left', 'right')
+    ]
+    assert sides[0] == pytest.approx(sides[1], rel=0.01)
+
+
+def test_knees_and_elbows_stay_thick_when_they_bend(clip):
+    _, motion = motions(clip)[0]
+    mannequin = make_mannequin(motion, HUMAN_IK)
+    rest = motion.rest()
+    for name, ring in (('left_elbow', 0.03), ('left_knee', 0.045)):
+        joint = HUMAN_IK.joints.index(name)
+        turns = np.tile(np.eye(3), (1, len(rest), 1, 1))
+        axis = [0, 1, 0] if 'elbow' in name else [1, 0, 0]
+        turns[0, joint] = Rotation.from_rotvec(
+            np.radians(90) * np.array(axis)
+        ).as_matrix()
+        posed = replace(motion, root=np.zeros((1, 3)), rotations=turns)
+        places, axes = (each[0] for each in posed.placed())
+        moved = sum(
+            mannequin.weights[:, [k]]
+            * (
+                np.einsum(
+                    'vij,vj->vi',
+                    axes[mannequin.joints[:, k]],
+                    mannequin.vertices - rest[mannequin.joints[:, k]],
+                )
+                + places[mannequin.joints[:, k]]
+            )
+            for k in range(3)
+        )
+        near = np.linalg.norm(moved - places[joint], axis=1)
+        assert 0.5 * ring < near.min() < 1.5 * ring
 
 
 def test_times_increase_where_timestamps_do_not(clip, tmp_path):

@@ -10,7 +10,7 @@ from mmhot.io.writers.rigid_skeleton import Y_UP, RigidMotion, fit_rig
 from mmhot.io.writers.rigs import HUMAN_IK
 from mmhot.structures.clips import Clip3D
 
-_MATERIALS = {'Body': (0.62, 0.65, 0.70), 'Accent': (0.20, 0.23, 0.28)}
+_COLOR = (0.62, 0.65, 0.70)
 _UNTURNED = 1e-6
 ERRORS = 'expected_error_mm'
 """Extra of joints: expected error at each key of the hips' translation, integers."""
@@ -26,23 +26,17 @@ def write_glb(clip: Clip3D, path: str | Path) -> None:
     joints of Human3.6M.
     """
     gltf = Gltf()
-    materials = [
-        gltf.add(
-            'materials',
-            name=name,
-            pbrMetallicRoughness=dict(
-                baseColorFactor=[*color, 1.0], metallicFactor=0.0, roughnessFactor=0.7
-            ),
-        )
-        for name, color in _MATERIALS.items()
-    ]
+    surface = dict(
+        baseColorFactor=[*_COLOR, 1.0], metallicFactor=0.0, roughnessFactor=0.7
+    )
+    gltf.add('materials', name='Body', pbrMetallicRoughness=surface)
     roots = []
     for track in np.unique(clip.track).tolist():
         person = clip.take(clip.track == track)
         motion = fit_rig(person.places(), HUMAN_IK)
         name = f'Person {track}'
         joints = _add_joints(gltf, motion)
-        mesh = _add_mesh(gltf, make_mannequin(motion, HUMAN_IK), materials, name)
+        mesh = _add_mesh(gltf, make_mannequin(motion, HUMAN_IK), name)
         skin = _add_skin(gltf, motion, joints, name)
         root = gltf.add('nodes', name=name, mesh=mesh, skin=skin, children=[joints[0]])
         roots.append(root)
@@ -75,8 +69,8 @@ def _end_name(joint: str) -> str:
     return 'HeadTop_End' if joint == 'head' else f'{side.title()}{part.title()}_End'
 
 
-def _add_mesh(gltf: Gltf, mannequin: Mannequin, materials: list[int], name: str) -> int:
-    padding = ((0, 0), (0, 2))  # glTF has four joints per vertex
+def _add_mesh(gltf: Gltf, mannequin: Mannequin, name: str) -> int:
+    padding = ((0, 0), (0, 1))  # glTF has four joints per vertex
     attributes: dict[str, np.ndarray] = {
         'POSITION': np.asarray(mannequin.vertices, np.float32),
         'NORMAL': np.asarray(mannequin.normals, np.float32),
@@ -87,14 +81,9 @@ def _add_mesh(gltf: Gltf, mannequin: Mannequin, materials: list[int], name: str)
         key: gltf.add_array(array, VERTICES, bounds=key == 'POSITION')
         for key, array in attributes.items()
     }
-    primitives = []
-    for material in materials:
-        faces = mannequin.faces[mannequin.accent == bool(material)]
-        indices = gltf.add_array(np.uint16(faces).ravel(), INDICES)
-        primitives.append(
-            dict(attributes=accessors, indices=indices, material=material)
-        )
-    return gltf.add('meshes', name=name, primitives=primitives)
+    indices = gltf.add_array(np.uint16(mannequin.faces).ravel(), INDICES)
+    primitive = dict(attributes=accessors, indices=indices, material=0)
+    return gltf.add('meshes', name=name, primitives=[primitive])
 
 
 def _add_skin(gltf: Gltf, motion: RigidMotion, joints: list[int], name: str) -> int:

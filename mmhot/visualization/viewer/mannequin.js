@@ -18,14 +18,18 @@ export function makeMannequin(shared, body, origin) {
   const pairs = decode(shared.joints, Uint8Array);
   const shares = decode(shared.weights, Uint8Array);
   const [joints, weights] = [new Uint16Array(4 * count), new Float32Array(4 * count)];
-  const sides = new Uint8Array(count);
-  for (let vertex = 0; vertex < count; vertex += 1) {
-    for (const k of [0, 1]) {
-      joints[4 * vertex + k] = pairs[2 * vertex + k];
-      weights[4 * vertex + k] = shares[2 * vertex + k] / 255;
-    }
-    const main = shares[2 * vertex] >= shares[2 * vertex + 1] ? 0 : 1;
-    sides[vertex] = shared.sides[pairs[2 * vertex + main]];
+  const sides = new Float32Array(3 * count); // shares of the middle, left and right
+  const influences = pairs.length / count;
+  pairs.forEach((joint, at) => {
+    const [vertex, k] = [Math.floor(at / influences), at % influences];
+    joints[4 * vertex + k] = joint;
+    weights[4 * vertex + k] = shares[at] / 255;
+    sides[3 * vertex + shared.sides[joint]] += shares[at] / 255;
+  });
+  // sharper than the skin's
+  for (let at = 0; at < sides.length; at += 3) {
+    const own = sides.subarray(at, at + 3).map((share) => share ** 4);
+    sides.set(own.map((share) => share / (own[0] + own[1] + own[2])), at);
   }
   const geometry = new BufferGeometry();
   geometry.setIndex(new BufferAttribute(decode(shared.faces, Uint16Array), 1));
@@ -87,8 +91,10 @@ export function makeMannequin(shared, body, origin) {
     for (let vertex = 0; vertex < count; vertex += 1) {
       const share = along[vertex] / 255;
       const doubt = doubts[ends[2 * vertex]] * (1 - share) + doubts[ends[2 * vertex + 1]] * share;
-      const shade = shades[sides[vertex]];
-      for (const k of [0, 1, 2]) color.array[3 * vertex + k] = (shade[k] + FADED * doubt * (background[k] - shade[k])) ** 2;
+      for (const k of [0, 1, 2]) {
+        const shade = [0, 1, 2].reduce((sum, side) => sum + sides[3 * vertex + side] * shades[side][k], 0);
+        color.array[3 * vertex + k] = (shade + FADED * doubt * (background[k] - shade)) ** 2;
+      }
     }
     color.needsUpdate = true;
   }

@@ -66,12 +66,14 @@ export class Stage {
 }
 
 function grid({ low, high }) {
-  const [left, right] = [Math.floor(low.x - 1), Math.ceil(high.x + 1)];
-  const [far, near] = [Math.floor(low.z - 1), Math.ceil(high.z + 1)];
+  const [left, right] = [Math.floor(low.x - 2), Math.ceil(high.x + 2)];
+  const [far, near] = [Math.floor(low.z - 2), Math.ceil(high.z + 2)];
   const step = Math.max(1, Math.ceil(Math.max(right - left, near - far) / 60)) / 2;
   const lines = [];
-  for (let x = left; x <= right + 1e-6; x += step) lines.push(x, 0, far, x, 0, near);
-  for (let z = far; z <= near + 1e-6; z += step) lines.push(left, 0, z, right, 0, z);
+  // short lines: some renderers lose those that begin behind the camera
+  for (let x = left; x < right + 1e-6; x += step) {
+    for (let z = far; z < near + 1e-6; z += step) lines.push(x, 0, z, x, 0, Math.min(z + step, near), x, 0, z, Math.min(x + step, right), 0, z);
+  }
   return new BufferGeometry().setAttribute('position', new Float32BufferAttribute(lines, 3));
 }
 

@@ -2,6 +2,7 @@
 const { bonesOf, Color, decode, drawBones, makeMannequin, Skeleton, Stage, Vector3 } = mmhotScene;
 const MILLIMETERS = 1000;
 const MARGIN = 0.15; // meters around joints
+const REACH = 18; // pixels from a joint that is pointed at
 const DIRECTIONS = { front: [0, 0.18, 1], side: [1, 0.18, 0], top: [0, 1, 0.001] };
 
 const clip = JSON.parse(document.getElementById('clip').textContent);
@@ -9,9 +10,10 @@ const [LEFT, RIGHT] = [1, 2]; // numbers in clip.sides and clip.colors
 const element = (id) => document.getElementById(id);
 
 // People: positions in meters, y up, by row; which row a frame has.
-const people = clip.people.map((person) => {
+const people = clip.people.map((person, index) => {
   const frames = decode(person.frames, Int32Array);
   return {
+    name: `Person ${index + 1}`,
     track: person.track,
     rows: new Map(Array.from(frames, (frame, row) => [frame, row])),
     positions: decode(person.positions, Int16Array),
@@ -19,12 +21,17 @@ const people = clip.people.map((person) => {
     pixels: decode(person.pixels, Int16Array),
     detected: decode(person.detected, Uint8Array),
     doubts: decode(person.doubts, Uint8Array), // how much joints fade, of 255
+    errors: person.errors && decode(person.errors, Uint8Array),
+    angles: decode(person.angles, Int16Array),
+    contacts: person.contacts,
     visible: true,
     body: makeMannequin(clip.mannequin, person.body, person.origin),
   };
 });
 const joints = clip.joints.length;
 const bones = bonesOf(clip.parents);
+const HEAD = clip.joints.indexOf('head');
+const ABOVE = new Vector3(0, 0.12, 0); // of a name
 
 function jointAt(person, row, joint, target = new Vector3()) {
   const at = 3 * (row * joints + joint);
@@ -57,7 +64,8 @@ function extent() {
 }
 
 const times = clip.times && decode(clip.times, Float32Array);
-const state = { frame: clip.first, playing: false, speed: 1, follow: false, flat: true, body: true };
+const state = { frame: clip.first, playing: false, speed: 1, follow: people.length === 1, joint: -1 };
+const still = window.matchMedia('(prefers-reduced-motion: reduce)').matches;
 const last = clip.first + clip.count - 1;
 
 // Seconds of the video. Frame numbers may have fractions, and times may be uneven.
@@ -80,9 +88,13 @@ function duration(index) {
   return index + 1 < times.length ? times[index + 1] - times[index] : 1 / clip.fps;
 }
 
+const shows = (name) => element(name).ariaPressed === 'true';
+
 function show(frame) {
   state.frame = Math.min(Math.max(frame, clip.first), last);
   const whole = Math.round(state.frame);
+  if (whole < state.shown) state.jumped = true;
+  state.shown = whole;
   for (const person of people) pose(person, whole);
   drawFlat(whole);
   element('timeline').value = whole;
@@ -92,13 +104,13 @@ function show(frame) {
 function pose(person, frame) {
   const row = person.rows.get(frame);
   const shown = person.visible && row !== undefined;
-  person.body.mesh.visible = shown && state.body;
+  person.body.mesh.visible = shown && shows('body');
   const doubt = (joint) => person.doubts[row * joints + joint] / 255;
   if (person.body.mesh.visible) {
     person.body.pose(row);
     person.body.fade(doubt);
   }
-  person.skeleton.pose(shown && !state.body && ((joint, target) => jointAt(person, row, joint, target)), doubt);
+  person.skeleton.pose(shown && !shows('body') && ((joint, target) => jointAt(person, row, joint, target)), doubt);
 }
 
 function paint() {
@@ -110,14 +122,34 @@ function paint() {
   stage.paint(document.documentElement.dataset.theme);
 }
 
+// Marks below the time line: while the left and the right foot of a person stand.
+function drawContacts() {
+  const canvas = element('contacts');
+  const person = followed();
+  const ratio = window.devicePixelRatio;
+  canvas.width = canvas.clientWidth * ratio;
+  canvas.height = canvas.clientHeight * ratio;
+  const brush = canvas.getContext('2d');
+  const thumb = 8 * ratio; // half of the handle, which stays inside
+  const step = (canvas.width - 2 * thumb) / Math.max(clip.count - 1, 1);
+  for (const [side, start, end] of person.contacts) {
+    brush.fillStyle = clip.colors[side];
+    const [left, right] = [start - 0.5, end + 0.5].map((frame) => thumb + (frame - clip.first) * step);
+    brush.fillRect(left, side === LEFT ? 0 : 0.6 * canvas.height, right - left, 0.4 * canvas.height);
+  }
+  canvas.hidden = !people.some((each) => each.contacts.length);
+  canvas.ariaLabel = canvas.title = `While feet of ${person.name} stand: left above right`;
+}
+
 // Frames of the video, if the page has them: the one before a frame, decoded with the next.
 const numbers = Object.keys(clip.images).map(Number);
 const images = new Map();
 const AHEAD = 8;
+let decoded = null; // the last one, shown until the next is decoded
 
 function imageAt(frame) {
   const index = numbers.findLastIndex((number) => number <= frame);
-  if (index < 0) return null;
+  if (index < 0) return decoded;
   numbers.slice(index, index + AHEAD).filter((number) => !images.has(number)).forEach((number) => {
     const image = new Image();
     image.onload = () => { if (numbers[index] === number) drawFlat(Math.round(state.frame)); };
@@ -125,21 +157,21 @@ function imageAt(frame) {
     images.set(number, image);
   });
   const image = images.get(numbers[index]);
-  return image.complete && image.naturalWidth ? image : null;
+  if (image.complete && image.naturalWidth) decoded = image;
+  return decoded;
 }
 
 // The image with its 2D keypoints; joints that were filled in are pale.
 function drawFlat(frame) {
   const canvas = element('ghost');
-  canvas.hidden = canvas.style.display = state.flat ? '' : 'none';
-  if (!state.flat) return;
-  canvas.width = 640;
-  canvas.height = Math.round((640 * clip.height) / clip.width);
+  if (!shows('flat')) return;
   const brush = canvas.getContext('2d');
-  const scale = 640 / clip.width / clip.pixelSteps;
+  const scale = canvas.width / clip.width / clip.pixelSteps;
   const image = imageAt(frame);
+  brush.globalAlpha = 1;
+  brush.clearRect(0, 0, canvas.width, canvas.height);
   if (image) brush.drawImage(image, 0, 0, canvas.width, canvas.height);
-  brush.lineWidth = 3;
+  brush.lineWidth = canvas.width / 210;
   for (const person of people) {
     const row = person.rows.get(frame);
     if (!person.visible || row === undefined) continue;
@@ -172,15 +204,7 @@ function points() {
   return found;
 }
 
-// Parts of the window that no panel covers, in pixels.
-function freeAreas() {
-  const [header, footer, panel] = ['header', 'footer', '#ghost'].map((name) => document.querySelector(name).getBoundingClientRect());
-  const whole = { left: 0, right: window.innerWidth, top: header.bottom, bottom: footer.top };
-  if (!panel.width) return [whole];
-  return [{ right: panel.left }, { top: panel.bottom }, { bottom: panel.top }].map((part) => ({ ...whole, ...part }));
-}
-
-// Show the points from a direction, as large as a free area of the window allows.
+// Show the points from a direction, as large as the window allows.
 function view(name) {
   const toward = new Vector3(...DIRECTIONS[name]).normalize();
   const right = new Vector3(0, 1, 0).cross(toward).normalize();
@@ -189,27 +213,94 @@ function view(name) {
   const [low, high] = [Math.min, Math.max].map((choose) => [0, 1, 2].map(
     (axis) => seen.reduce((best, place) => choose(best, place[axis]), seen[0][axis])));
   const middle = low.map((value, axis) => (value + high[axis]) / 2);
-  const focal = window.innerHeight / 2 / Math.tan((camera.fov * Math.PI) / 360);
-  const fits = freeAreas().map((area) => {
-    const spans = [area.right - area.left, area.bottom - area.top].map((span) => Math.max(span, 1) / 2 / focal);
-    const distance = Math.max(...seen.map((place) => place[2] - middle[2] + Math.max(
-      ...spans.map((span, axis) => (Math.abs(place[axis] - middle[axis]) + MARGIN) / span))));
-    return { area, distance };
-  });
-  const { area, distance } = fits.reduce((best, each) => (each.distance < best.distance ? each : best));
-  const [width, height] = [window.innerWidth, window.innerHeight];
-  camera.setViewOffset(width, height, (width - area.left - area.right) / 2, (height - area.top - area.bottom) / 2, width, height);
-  state.view = name;
+  const half = Math.tan((camera.fov * Math.PI) / 360);
+  const distance = Math.max(...seen.map((place) => place[2] - middle[2] + Math.max(
+    ...[half * camera.aspect, half].map((span, axis) => (Math.abs(place[axis] - middle[axis]) + MARGIN) / span))));
   state.offset = axes.reduce((sum, axis, number) => sum.addScaledVector(axis, middle[number]), new Vector3());
   controls.target.copy(state.offset);
   if (state.follow) controls.target.add(rootAt(followed(), Math.round(state.frame)) || everywhere.center);
   camera.position.copy(controls.target).addScaledVector(toward, distance);
   controls.update();
+  mark(name);
+}
+
+// Mark the button of the chosen view; null once the user has moved the camera.
+function mark(name) {
+  state.view = name;
+  document.querySelectorAll('[data-view]').forEach((button) => { button.ariaPressed = String(button.dataset.view === name); });
 }
 
 function resize() {
-  stage.resize(window.innerWidth, window.innerHeight);
+  const [main, box, flat] = [document.querySelector('main'), element('stage'), element('ghost')];
+  for (const name of ['flat', 'large']) main.classList.toggle(name, shows(name));
+  flat.hidden = element('large').hidden = !shows('flat');
+  // on upright phones the image is as wide as the window
+  element('large').hidden ||= 0.3 * window.innerHeight > (window.innerWidth * clip.height) / clip.width;
+  stage.resize(box.clientWidth, box.clientHeight);
+  const scale = Math.min(flat.clientWidth / clip.width, flat.clientHeight / clip.height) * window.devicePixelRatio;
+  if (scale) [flat.width, flat.height] = [clip.width, clip.height].map((side) => Math.max(Math.round(side * scale), 1));
   if (state.view) view(state.view);
+  drawContacts();
+  show(state.frame);
+}
+
+// Where a joint is in the 3D view, in pixels; null behind the camera.
+function pixelOf(place) {
+  const at = place.project(camera);
+  const { clientWidth, clientHeight } = element('stage');
+  return at.z < 1 ? [((1 + at.x) / 2) * clientWidth, ((1 - at.y) / 2) * clientHeight] : null;
+}
+
+const rowOf = (person) => (person.visible ? person.rows.get(Math.round(state.frame)) : undefined);
+
+// The joint at the pointer, or the one chosen by keys: [person, joint], or null.
+function chosen() {
+  if (state.joint >= 0) return rowOf(followed()) === undefined ? null : [followed(), state.joint];
+  let [best, found] = [REACH, null];
+  for (const person of pointer ? people : []) {
+    const row = rowOf(person);
+    for (let joint = 0; row !== undefined && joint < joints; joint += 1) {
+      const at = pixelOf(jointAt(person, row, joint));
+      const distance = at ? Math.hypot(at[0] - pointer[0], at[1] - pointer[1]) : Infinity;
+      if (distance < best) [best, found] = [distance, [person, joint]];
+    }
+  }
+  return found;
+}
+
+// Name, angles and expected error of a joint.
+function describe(person, joint) {
+  const row = rowOf(person);
+  const lines = [(people.length > 1 ? `${person.name}, ` : '') + clip.joints[joint]];
+  clip.angles.forEach(([at, name], number) => {
+    if (at === joint) lines.push(`${name} ${Math.round(person.angles[row * clip.angles.length + number] / 10)}°`);
+  });
+  const error = person.errors ? person.errors[row * joints + joint] : 0;
+  if (!person.detected[row * joints + joint]) lines.push('not seen in the image');
+  else if (error) lines.push(`expected error ${((error * clip.errorStep) / 10).toFixed(1)} cm`);
+  return lines.join('\n');
+}
+
+// Place an element over the 3D view; hide it without a place.
+function place(label, at, up) {
+  label.hidden = !at;
+  if (at) label.style.transform = `translate(${at[0]}px, ${at[1]}px) translate(-50%, ${up})`;
+}
+
+function label() {
+  for (const person of people) {
+    const row = rowOf(person);
+    if (person.label) place(person.label, row === undefined ? null : pixelOf(jointAt(person, row, HEAD).add(ABOVE)), '-100%');
+  }
+  const found = chosen();
+  const at = found && pixelOf(jointAt(found[0], rowOf(found[0]), found[1]));
+  if (at) element('hint').textContent = describe(...found);
+  place(element('hint'), at && [at[0], at[1] - 12], '-100%');
+  if (!at) return;
+  // inside of the view
+  const [box, hint] = ['stage', 'hint'].map((name) => element(name).getBoundingClientRect());
+  const across = Math.max(box.left - hint.left, 0) + Math.min(box.right - hint.right, 0);
+  place(element('hint'), [at[0] + across, at[1] - 12 + Math.max(box.top - hint.top, 0)], '-100%');
 }
 
 function setPlaying(playing) {
@@ -234,8 +325,9 @@ function toggle(name, change) {
 
 const toggles = {
   follow: (pressed) => { state.follow = pressed; view(pressed ? 'front' : state.view || 'front'); },
-  body: (pressed) => { state.body = pressed; show(state.frame); },
-  flat: (pressed) => { state.flat = pressed; show(state.frame); },
+  body: () => show(state.frame),
+  flat: resize,
+  large: resize,
   info: (pressed) => { element('facts').hidden = !pressed; },
 };
 const themes = () => setTheme(document.documentElement.dataset.theme === 'dark' ? 'light' : 'dark');
@@ -245,11 +337,15 @@ people.forEach((person, index) => {
   const box = document.createElement('input');
   box.type = 'checkbox';
   box.checked = true;
-  box.addEventListener('change', () => { person.visible = box.checked; show(state.frame); });
-  label.append(box, ` Person ${person.track}`);
+  box.addEventListener('change', () => { person.visible = box.checked; drawContacts(); show(state.frame); });
+  label.append(box, ` ${person.name} (ID ${person.track})`);
   label.title = index < 9 ? `Shift+${index + 1}` : '';
   element('people').append(label);
   person.box = box;
+  if (people.length < 2) return;
+  person.label = document.createElement('span');
+  person.label.textContent = people.length > 3 ? index + 1 : person.name;
+  element('names').append(person.label);
 });
 element('people').hidden = people.length < 2;
 
@@ -277,7 +373,12 @@ element('speed').addEventListener('change', (event) => { state.speed = Number(ev
 element('theme').addEventListener('click', themes);
 for (const [name, change] of Object.entries(toggles)) element(name).addEventListener('click', () => toggle(name, change));
 document.querySelectorAll('[data-view]').forEach((button) => button.addEventListener('click', () => view(button.dataset.view)));
-window.addEventListener('resize', resize);
+new ResizeObserver(resize).observe(element('stage'));
+let pointer = null;
+for (const kind of ['pointerdown', 'pointermove']) {
+  element('scene').addEventListener(kind, (event) => { [pointer, state.joint] = [[event.offsetX, event.offsetY], -1]; });
+}
+element('scene').addEventListener('pointerleave', (event) => { if (event.pointerType === 'mouse') pointer = null; });
 
 function step(frames) {
   setPlaying(false);
@@ -304,43 +405,57 @@ const keys = {
   v: () => toggle('follow', toggles.follow),
   b: () => toggle('body', toggles.body),
   2: () => toggle('flat', toggles.flat),
+  e: () => toggle('large', toggles.large),
+  j: () => { state.joint = (state.joint + 1) % joints; },
+  J: () => { state.joint = (Math.max(state.joint, 0) + joints - 1) % joints; },
+  Escape: () => { [pointer, state.joint] = [null, -1]; if (shows('info')) toggle('info', toggles.info); },
   i: () => toggle('info', toggles.info),
   d: themes,
 };
 window.addEventListener('keydown', (event) => {
   const number = event.shiftKey && /^Digit[1-9]$/.test(event.code) ? Number(event.code[5]) : 0;
   if (event.ctrlKey || event.altKey || event.metaKey || event.target.tagName === 'SELECT') return;
+  if (event.target.type === 'checkbox' && event.key === 'Enter') event.target.click();
+  // controls do what they do; the time line does nothing with the space bar
+  if (['Enter', ' '].includes(event.key) && event.target.matches('button, input:not([type=range])')) return;
   if (number && people[number - 1]) people[number - 1].box.click();
   else if (keys[event.key]) keys[event.key](event.shiftKey);
   else return;
   event.preventDefault();
 });
 
+// Move the camera by a share of its way to the followed person.
+function followOn(share) {
+  const goal = state.follow && rootAt(followed(), Math.round(state.frame));
+  if (!goal) return;
+  const move = goal.add(state.offset).sub(controls.target).multiplyScalar(share);
+  controls.target.add(move);
+  camera.position.add(move);
+}
+
 let before = null;
 function tick(now) {
-  if (state.playing && before !== null) {
-    const next = frameAfter(state.frame, ((now - before) / 1000) * state.speed);
+  const seconds = (now - (before ?? now)) / 1000;
+  before = now;
+  if (state.playing) {
+    const next = frameAfter(state.frame, seconds * state.speed);
     show(next > last + 0.5 ? clip.first : next);
   }
-  before = now;
-  if (state.follow) {
-    const goal = rootAt(followed(), Math.round(state.frame));
-    if (goal) {
-      const move = goal.add(state.offset).sub(controls.target).multiplyScalar(0.1);
-      controls.target.add(move);
-      camera.position.add(move);
-    }
-  }
+  followOn(state.playing && !state.jumped && !still ? 1 - 0.002 ** seconds : 1);
+  state.jumped = false;
   stage.render();
+  label();
   requestAnimationFrame(tick);
 }
 
-resize();
+document.documentElement.style.setProperty('--aspect', clip.width / clip.height);
+element('follow').ariaPressed = String(state.follow);
+mark('front');
 setTheme(window.matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light');
-view('front');
+resize();
 // a view that the user changed stays when the window changes
-controls.addEventListener('start', () => { state.view = null; });
-setPlaying(!window.matchMedia('(prefers-reduced-motion: reduce)').matches);
+controls.addEventListener('start', () => mark(null));
+setPlaying(!still);
 requestAnimationFrame(tick);
 
 // For tests and scripts.
@@ -348,8 +463,9 @@ window.mmhot = {
   clip, state, show,
   bone: (person, joint) => people[person].body.bone(joint),
   pixel: (person, joint) => {
-    const at = jointAt(people[person], people[person].rows.get(Math.round(state.frame)), joint).project(camera);
-    return [((1 + at.x) / 2) * window.innerWidth, ((1 - at.y) / 2) * window.innerHeight];
+    const { left, top } = element('stage').getBoundingClientRect();
+    const [x, y] = pixelOf(jointAt(people[person], people[person].rows.get(Math.round(state.frame)), joint));
+    return [left + x, top + y];
   },
   joint: (person, joint) => jointAt(people[person], people[person].rows.get(Math.round(state.frame)), joint).toArray(),
 };
