@@ -182,7 +182,7 @@ def make_mannequin(motion: RigidMotion, rig: Rig) -> Mannequin:
     """Make a mannequin with the proportions of a person.
 
     Only the rest pose of the motion is used. The rig is a humanoid with three joints of
-    the spine. Faces, joints and weights are the same for everybody.
+    the spine. Faces, joints and weights are the same for all people.
     """
     place = dict(zip(rig.joints, motion.rest(), strict=True))
     template, faces, joints, weights = _template(rig.joints, tuple(motion.parents))
