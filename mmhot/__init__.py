@@ -12,7 +12,7 @@ from mmhot import compat
 from mmhot.version import __version__
 
 if TYPE_CHECKING:
-    from mmhot.apis.lifting import infer, lift
+    from mmhot.apis.lifting import infer, lift, refine
     from mmhot.apis.stream import stream
     from mmhot.chain.steps import register_processor, register_step
     from mmhot.io.lifted import read_lifted
@@ -39,6 +39,7 @@ _LAZY = {
     'plot': 'mmhot.visualization.plot',
     'read_keypoints': 'mmhot.io.readers.keypoints',
     'read_lifted': 'mmhot.io.lifted',
+    'refine': 'mmhot.apis.lifting',
     'register_pose_estimator': 'mmhot.pose2d.pose_source',
     'register_processor': 'mmhot.chain.steps',
     'register_step': 'mmhot.chain.steps',
@@ -61,6 +62,7 @@ __all__ = [
     'plot',
     'read_keypoints',
     'read_lifted',
+    'refine',
     'register_pose_estimator',
     'register_processor',
     'register_step',

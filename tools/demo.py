@@ -21,7 +21,7 @@ from mmhot.cli.report import align
 from mmhot.frames.inputs import open_inputs
 from mmhot.io.atomic import replacing
 from mmhot.io.lifted import read_lifted
-from tools.analysis.measure_lifted import measure, without_extremities
+from tools.analysis.measure_lifted import measure
 from tools.analysis.motions import GroundTruth
 
 DEMO = Path(__file__).parents[1] / 'demo'
@@ -88,7 +88,7 @@ def measure_clip(folder: Path, name: str) -> tuple[str, ...]:
     Returns:
         tuple[str, ...]: Cells of a row of the table.
     """
-    lifted = without_extremities(read_lifted(folder / f'{name}.npz'))
+    lifted = read_lifted(folder / f'{name}.npz').first_joints(17)
     row = measure(lifted, GroundTruth.read(DEMO / f'{name}.npz'))
     errors = (f'{row[key]:.1f}' for key in ('pixels', 'MPJPE', 'P-MPJPE'))
     return name, str(len(np.unique(lifted.frame))), *errors

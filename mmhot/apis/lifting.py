@@ -1,4 +1,4 @@
-"""Lifting of videos, images and 2D keypoints to 3D in one call."""
+"""Lifting of videos, images and 2D keypoints, refinement of 3D poses, in one call."""
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -13,6 +13,8 @@ from mmhot.chain.options import (
     InferOptions,
     LiftOptions,
     LiftRunOptions,
+    RefineOptions,
+    RefineRunOptions,
     check_inputs,
 )
 from mmhot.chain.progress import Bars, no_bar, stage_bars, text_bar
@@ -23,8 +25,10 @@ from mmhot.frames.inputs import ClipInput, find_inputs
 from mmhot.frames.part import take_part
 from mmhot.geometry.keypoint_arrays import to_numbers
 from mmhot.io.readers.keypoints import read_keypoints
+from mmhot.io.readers.poses import read_poses
 from mmhot.io.readers.predictions import as_predictions
 from mmhot.io.results import result_files, results_folder
+from mmhot.motion.given_poses import is_finished
 from mmhot.options import takes
 from mmhot.structures.clips import Clip2D, Clip3D, check_clip
 
@@ -127,9 +131,70 @@ def lift(
         return _found(chain(clip, show), clip)
 
 
-def _found(lifted: Clip3D | None, clip: Clip2D) -> Clip3D:
+@takes(RefineOptions)
+def refine(
+    source: str | Path | Clip3D | np.ndarray | Iterable[object],
+    *,
+    progress: bool = False,
+    **options: object,
+) -> Clip3D:
+    """Refine the 3D poses of another tool to a motion, as ``mmhot refine``.
+
+    People are followed, gaps are filled, noise is filtered, bones get constant lengths
+    and standing feet stay in place, if all frames share axes.
+
+    Args:
+        source (str | Path | Clip3D | np.ndarray | Iterable): A clip
+            (:meth:`Clip3D.from_arrays`), a file or folder, an array of joints in
+            meters, (T, K, 3), or one result of SAM 3D Body or MediaPipe for each frame.
+        progress (bool): Whether to show a progress bar. Defaults to False.
+        **options (object): Those of :class:`mmhot.chain.options.RefineOptions`, of
+            which ``skeleton``, ``image_size``, ``fps`` and ``given_axes`` are not for
+            clips.
+
+    Returns:
+        Clip3D: 3D poses in camera axes, or in world axes if the source's are. Steps
+        that a clip has had do not run again.
+
+    Raises:
+        FileNotFoundError: If a file does not exist.
+        ValueError: If an option or the source is wrong.
+    """
+    chosen = RefineOptions.of(**options)
+    chain, clip = build_chain(chosen), _read_poses(source, chosen)
+    with stage_bars(text_bar if progress else no_bar, clip.name) as show:
+        return chain(clip, show)
+
+
+# Options that are for poses of other tools.
+_OF_POSES = ('joints', 'kpt_thr', 'single', 'fov', 'intrinsics')
+
+
+def _read_poses(source: object, options: RefineOptions) -> Clip3D:
+    """Read 3D poses; refuse options that cannot act on them."""
+    if isinstance(source, Clip3D):
+        clip, names = source, (*OF_FILES, 'given_axes')
+        options.refuse({*names} - {'single'}, 'is stated by a Clip3D')
+    else:
+        given = options.of_files() | {'axes': options.given_axes}
+        given.pop('single')
+        clip = read_poses(source, **given)
+    if is_finished(clip):
+        options.refuse(_OF_POSES, f'is for poses of other tools, not for {clip.name}')
+    placed = np.isfinite(clip.root_3d).any() or np.isnan(clip.keypoints_2d).all()
+    if placed:
+        reason = 'is for poses with 2D keypoints and without positions'
+        options.refuse(('fov', 'intrinsics'), reason)
+    if clip.axes == 'world' or clip.camera_path is not None:
+        options.refuse(('static_camera',), 'is known: all frames share axes')
+    return clip
+
+
+def _found(lifted: Clip3D | None, clip: Clip2D | Clip3D) -> Clip3D:
     if lifted is None:
-        raise ValueError(f'{clip.source or clip.name}: no keypoint is left to lift')
+        raise ValueError(
+            f'{getattr(clip, "source", None) or clip.name}: no keypoint is left to lift'
+        )
     return lifted
 
 
@@ -158,11 +223,11 @@ def _read_clip(path: str | Path | Iterable[object], options: LiftOptions) -> Cli
 
 def lift_files(
     paths: Sequence[Path],
-    options: LiftRunOptions,
+    options: LiftRunOptions | RefineRunOptions,
     say: Callable[[str], None] = lambda line: None,
     bars: Bars = no_bar,
 ) -> list[Path]:
-    """Lift files of 2D keypoints and write the results.
+    """Lift files of 2D keypoints, or refine those of 3D poses, and write the results.
 
     All inputs are read before anything is written. ``say`` receives lines for the user.
 
@@ -171,11 +236,17 @@ def lift_files(
     """
     # its lifter may bring a skeleton of the files
     chain = build_chain(options, say=say)
-    clips = [take_part(_read_clip(path, options), options) for path in paths]
+    clips: list[Clip2D | Clip3D] = []
+    for path in paths:
+        if isinstance(options, LiftOptions):
+            clips.append(take_part(_read_clip(path, options), options))
+        else:
+            clips.append(_read_poses(path, options))
     targets, written = [], []
     for path, clip in zip(paths, clips, strict=True):
-        tracks = [track.track for track in clip.tracks]
-        files = result_files(options.out_dir, clip.name, options.formats, tracks)
+        files = result_files(
+            options.out_dir, clip.name, options.formats, _tracks_of(clip)
+        )
         targets.append((path, files))
     with results_folder(options.out_dir, targets, [*paths, *options.files]):
         for clip in clips:
@@ -185,9 +256,17 @@ def lift_files(
             written += export(lifted, options, None, say, bars)
             seconds, frames = sum(times.seconds.values()), times.num_frames
             people = len(set(lifted.track.tolist()))
+            done = 'lifted' if isinstance(clip, Clip2D) else 'refined'
             say(
                 f'{clip.name}: {frames} {"frame" if frames == 1 else "frames"}, '
-                f'{people} {"person" if people == 1 else "people"}, lifted in '
+                f'{people} {"person" if people == 1 else "people"}, {done} in '
                 f'{seconds:.1f} s ({frames / seconds:.0f} frames per second)'
             )
     return written
+
+
+def _tracks_of(clip: Clip2D | Clip3D) -> list[int]:
+    """Return the track IDs that are known."""
+    if isinstance(clip, Clip2D):
+        return [track.track for track in clip.tracks]
+    return [track for track in np.unique(clip.track).tolist() if track >= 0]

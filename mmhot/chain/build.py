@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from mmhot.chain.chain import Chain
 from mmhot.chain.core_steps import EstimatePoses, Lift, SetLens, TrackPeople
-from mmhot.chain.options import InferOptions, LiftOptions
+from mmhot.chain.options import InferOptions, LiftOptions, RefineOptions
 from mmhot.chain.progress import Bars, no_bar
 from mmhot.chain.steps import registered_steps, signature_of
 from mmhot.errors import ArgumentError
@@ -18,6 +18,7 @@ from mmhot.motion.confidence import DropUncertain
 from mmhot.motion.expected_error import ExpectErrors, read_coefficients
 from mmhot.motion.extremities import AddJoints
 from mmhot.motion.foot_lock import LockFeet
+from mmhot.motion.given_poses import KeepBones, TakePoses
 from mmhot.motion.people import ChoosePeople
 from mmhot.motion.returning import MergeReturning
 from mmhot.motion.side_swaps import RepairSides
@@ -39,7 +40,7 @@ _MORE_ACCURATE = (
 
 
 def build_chain(
-    options: InferOptions | LiftOptions,
+    options: InferOptions | LiftOptions | RefineOptions,
     cache: Path | None = None,
     say: Say = lambda line: None,
     bars: Bars = no_bar,
@@ -47,10 +48,11 @@ def build_chain(
     lifter: Lifter | None = None,
     models: VideoPoseEstimator | None = None,
 ) -> Chain:
-    """Load the lifter and list the steps, in order.
+    """Load the lifter, unless poses are refined, and list the steps, in order.
 
     Args:
-        options (InferOptions | LiftOptions): What the steps do, and which are left out.
+        options (InferOptions | LiftOptions | RefineOptions): What the steps do, and
+            which are left out.
         cache (Path, optional): Folder of intermediate results.
         say (Callable): Receives lines for the user.
         bars (Bars): Opens a progress bar, for downloads.
@@ -59,6 +61,9 @@ def build_chain(
         models (VideoPoseEstimator, optional): In place of the options' 2D models, which
             are opened when they are needed.
     """
+    if isinstance(options, RefineOptions):
+        refining = _refining_steps(options)
+        return Chain([x for x in refining if x.name not in options.without])
     if lifter is None:
         lifter = Lifter(**options.lifter_settings(), accuracy=accuracy)
     if options.joints > 17 and not lifter.is_person:
@@ -101,6 +106,16 @@ def _steps(
     yield RestoreCamera()
     if lifter.is_person:
         yield LockFeet()
+    yield from registered_steps('Clip3D')
+
+
+def _refining_steps(options: RefineOptions) -> Iterator[Any]:
+    """List the steps of 3D poses that other tools estimated."""
+    yield TakePoses(**options.step_settings())
+    if options.smooth_3d != 'none':
+        yield SmoothPoses(options.smooth_3d)
+    yield KeepBones()
+    yield LockFeet()
     yield from registered_steps('Clip3D')
 
 

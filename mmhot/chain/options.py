@@ -20,13 +20,15 @@ from mmhot.options import (
     read_sizes,
 )
 from mmhot.pose2d.options import Pose2DOptions
+from mmhot.structures.clips import GIVEN_AXES
 from mmhot.structures.formats import BVH_PROFILE_NAMES, OTHER_FORMATS, WRITERS
 from mmhot.weights.index import LIVE_LIFTER
 
 if TYPE_CHECKING:  # importing them takes time
     from mmhot.structures.lens import Lens
 
-SMOOTHING = ('none', 'butterworth', 'savgol', 'one-euro')
+SMOOTHING = ('none', 'spline', 'butterworth', 'savgol', 'one-euro')
+_LIFTING = [name for name in STEPS if name != 'bones']
 
 
 def read_keep(value: Any) -> int | list[int]:
@@ -109,7 +111,7 @@ class StepOptions(Options):
 
     title = 'steps and lens'
 
-    without: Any = _without([*STEPS], ', see docs/motion.md')
+    without: Any = _without(_LIFTING, ', see docs/motion.md')
     joints: int = option(
         "joints of the results: Human3.6M's 17, or 24 with toes, heels, hands and nose",
         17,
@@ -232,7 +234,7 @@ class LiftOptions(
     title = 'model and inputs'
 
     without: Any = _without(
-        [x for x in STEPS if x != 'returning'], ', see docs/motion.md'
+        [x for x in _LIFTING if x != 'returning'], ', see docs/motion.md'
     )
     model: str | None = option(
         'a model of `mmhot list` by name or alias, a folder of `mmhot export`, or a '
@@ -311,6 +313,47 @@ class InferOptions(
             keep=keep,
             backend=self.backend,
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefineOptions(StepOptions, StaticCameraOption, KeypointFileOptions):
+    """Options of :func:`mmhot.refine`: the steps, and what a file of poses lacks."""
+
+    title = 'poses'
+
+    without: Any = _without(['smoothing', 'bones', 'feet'], '')
+    joints: int | None = option(
+        "joints of the results: Human3.6M's 17, or 24 with toes, heels, hands and nose "
+        'and, beside them, fingers (default: 24 where the inputs have them)',
+        choices=(17, 24),
+    )
+    kpt_thr: float | None = option(
+        'minimum confidence of joints; lower ones count as missing (default: none)',
+        low=0,
+        high=1,
+    )
+    smooth_3d: str = option(
+        'filter of 3D poses over time; spline: as strong as the noise of each joint',
+        'spline',
+        choices=SMOOTHING,
+    )
+    fov: float | None = option(
+        'horizontal angle of view, with which poses without positions are placed by '
+        'their 2D keypoints (default: 47 for landscape images)',
+        low=1,
+        high=170,
+        metavar='DEGREES',
+    )
+    given_axes: str | None = option(
+        'axes of the inputs: camera (x right, y down, z away), z-up (x right, y away), '
+        "y-up, or world (z up) (default: camera; EasyMocap's files: world)",
+        choices=GIVEN_AXES,
+    )
+
+    def step_settings(self) -> dict[str, Any]:
+        """Return the arguments of :class:`mmhot.motion.given_poses.TakePoses`."""
+        names = ('joints', 'kpt_thr', 'static_camera', 'fov', 'intrinsics', 'single')
+        return {name: getattr(self, name) for name in names}
 
 
 OF_FILES = tuple(each.name for each in fields(KeypointFileOptions))
@@ -423,6 +466,11 @@ class OutputOptions(ExportOptions):
 @dataclass(frozen=True, kw_only=True)
 class LiftRunOptions(LiftOptions, OutputOptions):
     """Options of ``mmhot lift``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefineRunOptions(RefineOptions, OutputOptions):
+    """Options of ``mmhot refine``."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,7 @@ STEPS = {
     'camera': 'turns and zooms of a camera on a tripod are undone',
     'errors': 'the expected error of each joint is estimated',
     'smoothing': 'poses are filtered over time',
+    'bones': 'bones of poses of other tools get constant lengths',
     'joints': 'toes, heels, hands and nose are added',
     'feet': 'standing feet stay in place',
 }

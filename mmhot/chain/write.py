@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # importing them takes seconds
     from mmhot.frames.sources import FrameSource
     from mmhot.structures.clips import Clip3D
 
-_H36M = get_skeleton('h36m-17')
+_H36M, _ALL = get_skeleton('h36m-17'), get_skeleton('h36m-24')
 
 
 def save_clip(
@@ -103,9 +103,16 @@ def export(
     chosen = 'world' if is_world else options.axes
     axes = {name: 'world' if x.world else chosen for name, x in writers.items()}
     clips = _prepare(clip, options, set(axes.values()))
+    most = _ALL.num_keypoints
+    lacking = [name for name, writer in writers.items() if not writer.fingers]
+    has_fingers = _is_person(clip) and len(clip.joint_names) > most
+    if has_fingers and lacking:
+        say(f'{clip.name}: no fingers in .{", .".join(lacking)}')
     written = []
     for name, writer in writers.items():
         shown = clips[axes[name]]
+        if has_fingers and name in lacking:
+            shown = shown.first_joints(most)
         inputs: dict = {each: getattr(options, each) for each in writer.options}
         if writer.footage:
             inputs['footage'] = footage

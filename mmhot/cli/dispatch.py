@@ -16,7 +16,10 @@ from mmhot.extensions import load_extensions
 from mmhot.options import DeviceOptions
 from mmhot.version import __version__
 
-COMMANDS = 'infer', 'lift', 'ui', 'show-pruning', 'export', 'list', 'cost', 'doctor'
+COMMANDS = (
+    *('infer', 'lift', 'refine', 'ui'),
+    *('show-pruning', 'export', 'list', 'cost', 'doctor'),
+)
 """Commands in the order of ``mmhot --help``; each is a module of this package."""
 _SHELLS = 'bash', 'zsh', 'fish'
 # Placeholders of arguments that may be files.

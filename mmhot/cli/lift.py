@@ -11,7 +11,7 @@ the results.
 import argparse
 from pathlib import Path
 
-from mmhot.chain.options import LiftRunOptions
+from mmhot.chain.options import LiftRunOptions, RefineRunOptions
 from mmhot.cli.options import add_options, read_options
 from mmhot.cli.report import say_page
 
@@ -26,7 +26,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Lift all inputs; nothing is written if any of them is wrong."""
-    options = read_options(args, LiftRunOptions)
+    run_files(args, LiftRunOptions)
+
+
+def run_files(
+    args: argparse.Namespace, kind: type[LiftRunOptions | RefineRunOptions]
+) -> None:
+    """Process all inputs as the options of a command say."""
+    options = read_options(args, kind)
 
     from mmhot.apis.lifting import lift_files
 

@@ -98,8 +98,9 @@ def split_segments(
     pose, and the track is split in the middle of the gap.
 
     Frames that are more than ``longest`` seconds apart, as those of time lapses, are no
-    motion; ``seconds_of`` returns the timestamps of frames (T,). Keypoints (T, K, 2)
-    are pixels, NaN where missing, with scores (T, K); people have Human3.6M's joints.
+    motion; ``seconds_of`` returns the timestamps of frames (T,). Keypoints (T, K, C)
+    are pixels or places, NaN where missing, with scores (T, K); ``is_person`` says that
+    they are pixels of Human3.6M's joints.
 
     Returns:
         list[Segment]: In temporal order; empty if no joint is ever detected.
@@ -179,7 +180,7 @@ def fill_joints(keypoints: np.ndarray, is_person: bool = True) -> np.ndarray:
 def interpolate_missing(
     keypoints: np.ndarray, seconds: np.ndarray | None = None
 ) -> np.ndarray:
-    """Interpolate keypoints (T, K, 2) linearly in time, constant at the ends.
+    """Interpolate keypoints (T, K, C) linearly in time, constant at the ends.
 
     Those that are never known are zero.
     """
@@ -189,7 +190,7 @@ def interpolate_missing(
     filled[:, missing.all(0)] = 0
     for joint in np.flatnonzero(missing.any(0) & ~missing.all(0)):
         gap = missing[:, joint]
-        for axis in range(2):
+        for axis in range(keypoints.shape[-1]):
             column = filled[:, joint, axis]
             column[gap] = np.interp(times[gap], times[~gap], column[~gap])
     return filled

@@ -22,10 +22,10 @@ from mmhot.geometry.smooth_fits import (
 )
 from mmhot.geometry.windows import solve_in_parts
 from mmhot.motion.camera import stable_keypoints
-from mmhot.motion.contacts import ANKLES, predict_contacts
+from mmhot.motion.contacts import ANKLES, contacts_of_places, predict_contacts
 from mmhot.motion.offset_fit import OffsetErrors, Offsets, fit_offsets
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.structures.clips import Clip3D
+from mmhot.structures.clips import Clip3D, to_axes
 
 _H36M = get_skeleton('h36m-17')
 LEGS = [
@@ -60,6 +60,7 @@ class FootErrors:
     max_rest: float = 0.25  # of a toe after its ankle, and of a heel before, seconds
     max_away: tuple[float, float] = (0.05, 0.15)  # of these from where they rested, m
     chunk: int = 3000  # frames at once, for the memory of long clips
+    viewpoint: float = 5.0  # of people who are not in front of a camera, m
     splits: float = 0.2  # sine of the angle of leg and hips: below none is forward
 
 
@@ -94,8 +95,8 @@ def lock_feet(
     to the root.
 
     Args:
-        clip (Clip3D): Human3.6M's 17 joints, others on them or none, in ``'camera'``
-            axes, with ``root_3d``.
+        clip (Clip3D): Human3.6M's 17 joints, others on them or none, in ``'camera'`` or
+            ``'world'`` axes, with ``root_3d``.
         contacts (Callable): Maps keypoints (T, 17, 2), scores (T, 17) and seconds (T,)
             to the probability that the right and left ankle stand, (T, 2).
         errors (FootErrors): Standard deviations and limits.
@@ -110,27 +111,42 @@ def lock_feet(
         [ankle, *(joint for joint, at in enumerate(clip.parents) if at == ankle)]
         for ankle in ANKLES
     ]
+    if clip.axes == 'world':
+        turned = to_axes(replace(clip, axes='z-up'), 'camera')
+        turned = to_axes(lock_feet(turned, contacts, errors), 'z-up')
+        return replace(turned, axes='world')
     poses, root = clip.keypoints_3d.astype(np.float64), clip.root_3d.astype(np.float64)
     keypoints, confidence = stable_keypoints(clip), clip.confidence
+    away = _viewpoint(root, errors)
     for rows in clip.stretches():
         if len(rows) < 3 or not np.isfinite(root[rows]).all():
             continue
         seconds = clip.seconds(clip.frame[rows])
         seen = keypoints[rows, :count], confidence[rows, :count]
-        stands = contacts(*seen, seconds)
+        if np.isnan(seen[0]).all():
+            stands = contacts_of_places(clip.places()[rows, :count], seconds)
+        else:
+            stands = contacts(*seen, seconds)
         stands = np.where(stands < errors.min_contact, 0, stands)
         if stands.any():
             old = poses[rows]
-            pose, path = lock(old, root[rows], stands, seconds, errors)
+            pose, path = lock(old, root[rows] + away, stands, seconds, errors)
             for (ankle, *ends), own in zip(feet, stands.T, strict=True):
                 if ends:  # toe and heel of h36m-24
                     pose[:, ends] += (pose - old)[:, [ankle]]
                     points = pose[:, [ankle, *ends]] + path[:, None]
                     held = hold_foot(points, own, seconds, errors)
                     pose[:, ends] = held - path[:, None]
-            poses[rows], root[rows] = pose, path
+            poses[rows], root[rows] = pose, path - away
     poses, root = poses.astype(np.float32), root.astype(np.float32)
     return replace(clip, keypoints_3d=poses, root_3d=root)
+
+
+def _viewpoint(root: np.ndarray, errors: FootErrors) -> np.ndarray:
+    """Return what moves people (3,) before a camera, if positions are not from one."""
+    depth = np.nanmin(root[:, 2], initial=np.inf)
+    ahead = 0.0 if depth > 0 else errors.viewpoint - depth
+    return np.array([0.0, 0.0, ahead])
 
 
 def lock(

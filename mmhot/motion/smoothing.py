@@ -1,11 +1,13 @@
-"""Temporal smoothing of keypoints: Butterworth, Savitzky-Golay, and 1€ filter."""
+"""Temporal smoothing of keypoints: splines, Butterworth, Savitzky-Golay, 1€ filter."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy  # its modules are loaded at first use: that of signals takes a second
+from scipy.linalg import solveh_banded
 
+from mmhot.geometry.smooth_fits import normal_bands
 from mmhot.structures.clips import Clip3D
 
 
@@ -19,6 +21,10 @@ class FilterSettings:
     min_cutoff: float = 1.5  # 1€, at rest, Hz
     speed_cutoff: float = 1.0  # 1€, of the speed itself, Hz
     beta: float = 6.0  # 1€, rise of the cutoff per speed, Hz per m/s
+    order: int = 3  # spline: of the derivative that noise shows in
+    strengths: tuple[float, float] = (-12.0, 20.0)  # logarithms of its penalty
+    steps: int = 33  # that are tried between these
+    least: int = 8  # frames
 
 
 def butterworth(
@@ -50,6 +56,35 @@ def savitzky_golay(
     if window <= settings.degree + 1:
         return points.copy()
     return scipy.signal.savgol_filter(points, window, settings.degree, axis=0)
+
+
+def spline(
+    points: np.ndarray, fps: float, settings: FilterSettings = FilterSettings()
+) -> np.ndarray:
+    """Fit smoothing splines to points (T, ..., 3) without NaN.
+
+    Each point has its own strength, with which frames that are left out would be
+    predicted best (generalized cross-validation): noise from frame to frame goes, and
+    points without any stay. Points are returned unchanged if there are too few frames.
+    """
+    count, order = len(points), settings.order
+    if count < settings.least:
+        return points.copy()
+    flat = points.reshape(count, -1, 3)
+    difference = np.diff(np.eye(order + 1), order, axis=0)[0]
+    penalty = normal_bands(np.tile(difference[:, None], count - order), count)
+    waves = (2 - 2 * np.cos(np.pi * np.arange(count) / count)) ** order
+    smooth, least = flat.copy(), np.full(flat.shape[1], np.inf)
+    for strength in np.exp(np.linspace(*settings.strengths, settings.steps)):
+        bands = strength * penalty
+        bands[0] += 1
+        fitted = solveh_banded(bands, flat.reshape(count, -1), lower=True)
+        fitted = fitted.reshape(flat.shape)
+        left = 1 - np.mean(1 / (1 + strength * waves))
+        score = ((flat - fitted) ** 2).sum((0, 2)) / left**2
+        better = score < least
+        smooth[:, better], least[better] = fitted[:, better], score[better]
+    return smooth.reshape(points.shape)
 
 
 class OneEuro:
@@ -99,6 +134,7 @@ def one_euro(
 
 
 SMOOTHERS: dict[str, Callable[..., np.ndarray]] = {
+    'spline': spline,
     'butterworth': butterworth,
     'savgol': savitzky_golay,
     'one-euro': one_euro,
@@ -125,6 +161,13 @@ class SmoothPoses:
         poses, root = clip.keypoints_3d.copy(), clip.root_3d.copy()
         smooth = SMOOTHERS[self.method]
         for rows in clip.stretches():
-            for points in (poses, root):
+            is_placed = bool(np.isfinite(root[rows]).all())
+            if self.method == 'spline' and is_placed:
+                # the root has noise of its own, which is in all relative positions
+                places = np.append(root[rows, None], clip.places()[rows], axis=1)
+                places = smooth(places.astype(np.float64), clip.fps, self.settings)
+                root[rows], poses[rows] = places[:, 0], places[:, 1:] - places[:, :1]
+                continue
+            for points in (poses, root) if is_placed else (poses,):
                 points[rows] = smooth(points[rows], clip.fps, self.settings)
         return replace(clip, keypoints_3d=poses, root_3d=root)

@@ -114,6 +114,28 @@ _OPENPOSE_LEGS = (
     'right_eye<nose left_eye<nose right_ear<right_eye left_ear<left_eye'
 )
 
+
+def _mhr_hand(side: str) -> str:
+    """Name the points of a hand from the tips on; the bases hang on the wrist."""
+    words = []
+    for name in ('thumb', 'forefinger', 'middle_finger', 'ring_finger', 'pinky_finger'):
+        finger = [*(f'{side}_{name}{number}' for number in (4, 3, 2, 1))]
+        words += [f'{x}<{y}' for x, y in pairwise([*finger, f'{side}_wrist'])]
+    return ' '.join(words)
+
+
+_MHR = ' '.join(
+    [
+        _both(
+            'nose<neck @eye<nose @ear<@eye @shoulder<neck @elbow<@shoulder '
+            '@hip<@shoulder @knee<@hip @ankle<@knee'
+        ),
+        _COCO_FEET,
+        *(f'{_mhr_hand(side)} {side}_wrist<{side}_elbow' for side in ('right', 'left')),
+        _both('@olecranon<@elbow @cubital_fossa<@elbow @acromion<@shoulder neck'),
+    ]
+)
+
 # As in MMPose, landmarks of the face are not linked.
 _FACE = ' '.join(f'face-{point}' for point in range(68))
 _LEFT_HAND = _hand('left')
@@ -245,6 +267,19 @@ DEFINITIONS = (
         tree=f'nose<neck neck {_OPENPOSE_ARMS} '
         + _OPENPOSE_LEGS.replace('mid_hip', 'neck'),
         groups=dict(head=_HEAD, torso=_CORNERS, **_HALVES),
+    ),
+    dict(
+        name='mhr-70',
+        tree=_MHR,
+        groups=dict(
+            head=_HEAD,
+            torso=f'neck {_CORNERS}',
+            **_HALVES,
+            **_FEET,
+            left_hand=f'left_wrist {_joints(_mhr_hand("left"))}',
+            right_hand=f'right_wrist {_joints(_mhr_hand("right"))}',
+        ),
+        by_count=True,
     ),
     dict(
         name='mediapipe-33',

@@ -20,7 +20,12 @@ from mmhot.geometry.keypoint_arrays import (
     to_numbers,
     whole_numbers,
 )
-from mmhot.skeletons.joints import Skeleton, get_skeleton, skeleton_with
+from mmhot.skeletons.joints import (
+    Skeleton,
+    convert_keypoints,
+    get_skeleton,
+    skeleton_with,
+)
 from mmhot.structures.formats import SAVE, load_function
 from mmhot.structures.lens import Lens
 
@@ -280,6 +285,13 @@ def join_tracks(tracks: Sequence[Track2D]) -> Track2D:
     return Track2D(tracks[0].track, *(array[order] for array in joined))
 
 
+GIVEN_AXES = ('camera', 'z-up', 'y-up', 'world')
+"""Axes of poses of other tools, see :meth:`Clip3D.from_arrays`."""
+# Meters: people are smaller, a pelvis at most so far from the origin stays there, and
+# cameras are farther away.
+_MAX_METERS, _CENTERED, _NEAREST = 30.0, 0.02, 0.5
+# Pixels of an image that is not known.
+_NO_IMAGE = (1000, 1000)
 _UNKNOWN_ROOT = np.empty((0, 3), np.float32)
 # Letters of the shape and dtype of each array of a Clip3D.
 ARRAYS = {
@@ -386,6 +398,104 @@ class Clip3D:
         if self.root_3d is None or self.root_3d is _UNKNOWN_ROOT:
             self.root_3d = np.full((len(self.frame), 3), np.nan, np.float32)
 
+    @classmethod
+    def from_arrays(
+        cls,
+        keypoints_3d: np.ndarray,
+        fps: float,
+        *,
+        skeleton: str | None = None,
+        root_3d: np.ndarray | None = None,
+        keypoints_2d: np.ndarray | None = None,
+        scores: np.ndarray | None = None,
+        frames: np.ndarray | None = None,
+        tracks: np.ndarray | None = None,
+        image_size: tuple[int, int] | None = None,
+        axes: str = 'camera',
+        name: str = 'clip',
+    ) -> 'Clip3D':
+        """Make a clip of the 3D poses of another tool, for :func:`mmhot.refine`.
+
+        A joint is missing if it is NaN, or its score is not above zero. Poses whose
+        pelvis stays at the origin have unknown positions, unless ``root_3d`` is given.
+        Millimeters become meters.
+
+        Args:
+            keypoints_3d (np.ndarray): Joints of one person, (T, K, 3), of several
+                people with the track IDs 0 to P - 1, (T, P, K, 3), or, with ``tracks``,
+                one row for each person and frame, (N, K, 3).
+            fps (float): Frames per second.
+            skeleton (str, optional): Joint order. By default the one with K joints; of
+                17 Human3.6M's.
+            root_3d (np.ndarray, optional): Translation of each pose, which is added to
+                its joints, (T, 3), (T, P, 3) or (N, 3).
+            keypoints_2d (np.ndarray, optional): The same joints in pixels, (..., K, 2).
+            scores (np.ndarray, optional): Confidence, (..., K).
+            frames (np.ndarray, optional): Frame numbers, (T,) or (N,). By default from
+                0.
+            tracks (np.ndarray, optional): Track IDs, (N,); -1 if they are unknown.
+            image_size (tuple[int, int], optional): Width and height in pixels, needed
+                with ``keypoints_2d``.
+            axes (str): 'camera' (x right, y down, z away), the default, 'z-up' (x
+                right, y away), 'world' (z up from a floor) or 'y-up', which becomes
+                'world' (x, -z, y).
+            name (str): Name of the clip. Defaults to 'clip'.
+
+        Raises:
+            ValueError: If an argument is invalid.
+
+        Example::
+
+            clip = mmhot.Clip3D.from_arrays(np.load('X3D.npy'), fps=30)
+            mmhot.refine(clip).save('walk.bvh')
+        """
+        require_choice('axes', axes, GIVEN_AXES)
+        _check_rate(fps)
+        if keypoints_2d is not None and image_size is None:
+            raise ArgumentError('{image_size} must be given with 2D keypoints')
+        poses = to_numbers('keypoints_3d', keypoints_3d).astype(np.float64)
+        if poses.ndim not in (3, 4) or poses.shape[-1] != 3 or not poses.size:
+            raise ValueError(
+                'keypoints_3d must have the shape (T, K, 3) or (T, P, K, 3), got '
+                f'{poses.shape}'
+            )
+        lead, count = poses.shape[:-2], poses.shape[-2]
+        found = _skeleton_of_poses(skeleton, count)
+        roots = _rows('root_3d', root_3d, (*lead, 3), 1)
+        pixels = _rows('keypoints_2d', keypoints_2d, (*lead, count, 2), 2)
+        known = _rows('scores', scores, (*lead, count), 1)
+        frame, track = _number_rows(lead, frames, tracks)
+        poses = poses.reshape(-1, count, 3)
+        known = np.ones(poses.shape[:2]) if known is None else known
+        known = np.where(np.isfinite(poses).all(-1), known, 0)
+        poses[~(known > 0)] = np.nan
+        rows = np.lexsort((track, frame))
+        rows = rows[(known[rows] > 0).any(-1)]
+        if not len(rows):
+            raise ValueError('keypoints_3d has no joint that is known')
+        poses, roots = poses[rows], None if roots is None else roots[rows]
+        if axes == 'y-up':
+            poses = poses[..., [0, 2, 1]] * (1, -1, 1)
+            roots = None if roots is None else roots[..., [0, 2, 1]] * (1, -1, 1)
+        is_seen = axes == 'camera' and pixels is not None
+        poses, roots = _around_pelvis(name, poses, roots, found, is_seen)
+        no_pixels = np.full((len(rows), count, 2), np.nan)
+        width, height = check_image_size(image_size or _NO_IMAGE)
+        arrays = dict(frame=frame[rows], track=track[rows], root_3d=roots)
+        arrays |= dict(keypoints_3d=poses, scores=known[rows])
+        arrays['keypoints_2d'] = no_pixels if pixels is None else pixels[rows]
+        arrays['keypoint_scores_3d'] = arrays['scores']
+        return cls(
+            name=name,
+            **{x: array.astype(ARRAYS[x][1]) for x, array in arrays.items()},
+            width=width,
+            height=height,
+            fps=float(fps),
+            joint_names=found.joints,
+            parents=found.parents,
+            axes='world' if axes == 'y-up' else axes,
+        )
+
     def __len__(self) -> int:
         """Return the number of rows ``N``."""
         return len(self.frame)
@@ -482,6 +592,13 @@ class Clip3D:
         known = {k: v for k in ARRAYS if (v := getattr(self, k)) is not None}
         return replace(self, **{name: array[rows] for name, array in known.items()})
 
+    def first_joints(self, count: int) -> 'Clip3D':
+        """Return the clip without the joints from ``count`` on."""
+        arrays = {x: getattr(self, x) for x, (axes, _) in ARRAYS.items() if 'K' in axes}
+        arrays = {x: None if y is None else y[:, :count] for x, y in arrays.items()}
+        names, parents = self.joint_names[:count], self.parents[:count]
+        return replace(self, joint_names=names, parents=parents, **arrays)
+
     def seconds(self, frames: np.ndarray | int) -> np.ndarray:
         """Return timestamps of any frames, also of frames without people.
 
@@ -531,6 +648,78 @@ class Clip3D:
         is_next = np.diff(self.frame[rows]) == 1
         is_next &= np.diff(self.track[rows]) == 0
         return np.split(rows, np.flatnonzero(~is_next) + 1) if len(rows) else []
+
+
+def _skeleton_of_poses(name: str | None, count: int) -> Skeleton:
+    """Return the skeleton of 3D poses, by its name or the number of joints."""
+    usual = 'h36m-17' if count == 17 else None  # COCO's are of images
+    found = get_skeleton(name or usual or skeleton_with(count))
+    if found.num_keypoints != count:
+        text = '{skeleton}: %s has %d joints, but the poses have %d'
+        raise ArgumentError(text, found.name, found.num_keypoints, count)
+    return found
+
+
+def _rows(
+    name: str, values: Any, shape: tuple[int, ...], inner: int
+) -> np.ndarray | None:
+    """Check an array's shape, and join its axes but the ``inner`` last ones."""
+    if values is None:
+        return None
+    array = to_numbers(name, values)
+    if array.shape != shape:
+        raise ValueError(f'{name} must be {shape}, got {array.shape}')
+    return array.astype(np.float64).reshape(-1, *shape[len(shape) - inner :])
+
+
+def _number_rows(
+    lead: tuple[int, ...], frames: Any, tracks: Any
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return frame numbers and track IDs of poses, whose leading axes are given."""
+    frames = np.arange(lead[0]) if frames is None else to_numbers('frames', frames)
+    frames = whole_numbers('frames', frames)
+    if frames.shape != lead[:1] or frames.min() < 0:
+        raise ValueError(f'frames must be {lead[:1]}, from 0, got {frames.shape}')
+    if tracks is None:
+        people = lead[1] if len(lead) > 1 else 1
+        frame, track = np.repeat(frames, people), np.tile(np.arange(people), lead[0])
+    else:
+        frame, track = frames, whole_numbers('tracks', to_numbers('tracks', tracks))
+        if track.shape != lead:
+            raise ValueError(f'tracks must be {lead[:1]}, got {track.shape}')
+    known = track >= 0
+    pairs = np.stack([frame, track], 1)[known]
+    if len(np.unique(pairs, axis=0)) < len(pairs):
+        raise ValueError('a person has two poses in one frame: give tracks')
+    return frame, track
+
+
+def _around_pelvis(
+    name: str,
+    poses: np.ndarray,
+    root: np.ndarray | None,
+    skeleton: Skeleton,
+    is_seen: bool,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return poses (N, K, 3) relative to the pelvis, and its position, (N, 3).
+
+    Positions of people seen by a camera are in front of it, or not known.
+    """
+    extent = np.nanmedian(np.nanmax(poses, 1) - np.nanmin(poses, 1), axis=0).max()
+    if extent > _MAX_METERS:
+        _LOGGER.warning('%s: people are %.0f high: read as millimeters', name, extent)
+        poses, root = poses / 1000, None if root is None else root / 1000
+    body, _, _ = convert_keypoints(poses, None, skeleton.name, 'h36m-17', 'trained')
+    pelvis = np.where(np.isnan(body[:, 0]), np.nanmean(poses, axis=1), body[:, 0])
+    is_centered = np.median(np.linalg.norm(pelvis, axis=1)) < _CENTERED
+    is_centered |= is_seen and np.median(pelvis[:, 2]) < _NEAREST
+    if root is not None:
+        root = root + pelvis
+    elif is_centered:
+        root = np.full_like(pelvis, np.nan)
+    else:
+        root = pelvis
+    return poses - pelvis[:, None], root
 
 
 def to_axes(clip: Clip3D, axes: str) -> Clip3D:

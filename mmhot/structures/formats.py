@@ -24,6 +24,8 @@ class Writer:
             axes the user chose.
         per_person (bool): Whether each person gets a file.
         of_people (bool): Whether the joints must be Human3.6M's, or 24.
+        fingers (bool): Whether joints beyond the 24 are written; else the function gets
+            a clip without these.
         footage (bool): Whether the function takes ``footage``, the video (FrameSource)
             or None.
         progress (bool): Whether it takes ``progress``, a function of (done, total).
@@ -36,6 +38,7 @@ class Writer:
     world: bool = False
     per_person: bool = False
     of_people: bool = False
+    fingers: bool = False
     footage: bool = False
     progress: bool = False
     options: tuple[str, ...] = ()
@@ -56,9 +59,9 @@ def load_function(text: str) -> Callable[..., Any]:
 BVH_PROFILE_NAMES = ('default', 'mixamo')
 """Rigs of ``.bvh`` files, see :mod:`mmhot.io.writers.rigs`, which imports NumPy."""
 WRITERS: dict[str, Writer] = {
-    'npz': Writer('mmhot.io.lifted:write_npz'),
-    'json': Writer('mmhot.io.lifted:write_json'),
-    'csv': Writer('mmhot.io.writers.csv:write_csv'),
+    'npz': Writer('mmhot.io.lifted:write_npz', fingers=True),
+    'json': Writer('mmhot.io.lifted:write_json', fingers=True),
+    'csv': Writer('mmhot.io.writers.csv:write_csv', fingers=True),
     'angles.csv': Writer(
         'mmhot.io.writers.angles:write_csv', world=True, of_people=True
     ),

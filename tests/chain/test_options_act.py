@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from given_poses import FPS, given_clip, sam_results
 from lifters import save_lifter
 from pose_sources import Detector, Estimator, use_stand_ins
 from video_files import write_video
@@ -17,6 +18,7 @@ from mmhot.chain.options import (
     InferRunOptions,
     LiftOptions,
     LiveOptions,
+    RefineOptions,
     SaveOptions,
 )
 from mmhot.pose2d.options import Pose2DOptions
@@ -69,6 +71,7 @@ VALUES = dict(
     out_dir='elsewhere',
     no_cache=True,
     resume=True,
+    given_axes='world',
 )
 
 
@@ -78,7 +81,9 @@ def names_of(*classes):
 
 def differ(clip, other):
     """Return whether poses, their positions or their frames are others."""
-    if clip.steps != other.steps or len(clip) != len(other):
+    if (clip.steps, clip.joint_names) != (other.steps, other.joint_names):
+        return True
+    if len(clip) != len(other):
         return True
     return any(
         not np.allclose(getattr(clip, name), getattr(other, name), atol=1e-5)
@@ -88,7 +93,7 @@ def differ(clip, other):
 
 
 def test_there_is_a_value_for_every_option():
-    names = {*names_of(LiftOptions, InferRunOptions, SaveOptions)}
+    names = {*names_of(LiftOptions, InferRunOptions, RefineOptions, SaveOptions)}
     assert names == {*VALUES}
 
 
@@ -113,6 +118,51 @@ def test_lift(name, lifted):
         return
     clip = mmhot.lift(source, **{name: VALUES[name]})
     assert differ(clip, lifted) == (name not in NEUTRAL)
+
+
+# What shows that an option acts, where it is not in all poses.
+REFINED = dict(
+    without='feet',
+    joints=17,
+    skeleton='mhr-70',
+    intrinsics=Lens((900, 900), (400, 300), size=(1280, 720)),
+)
+
+
+@pytest.mark.parametrize('name', names_of(RefineOptions))
+def test_refine(name):
+    results = sam_results(30, people=2)
+    for number, people in enumerate(results):
+        for person in people:
+            person['scores'] = np.full(70, 0.5 if number % 3 == 1 else 1)
+    base = dict(fps=FPS, static_camera=name != 'static_camera')
+    if name in ('fov', 'intrinsics'):  # of poses without positions
+        roots = [[{**x, 'pred_cam_t': None} for x in people] for people in results]
+        results, base['image_size'] = roots, (1280, 720)
+    if name == 'given_axes':
+        del base['static_camera']
+    plain = mmhot.refine(results, **base)
+    changed = base | {name: (VALUES | REFINED)[name]}
+    clip = mmhot.refine(results, **changed)
+    if name == 'image_size':
+        assert (clip.width, clip.height) == VALUES[name]
+    else:
+        assert differ(clip, plain) == (name != 'skeleton')
+
+
+@pytest.mark.parametrize('name', names_of(RefineOptions))
+def test_refine_of_finished_clips(name, lifted):
+    """Steps act; what is stated, or is for other tools' poses, is refused."""
+    if name in ('without', 'smooth_3d', 'static_camera'):
+        base = dict(smooth_3d='none') if name == 'without' else {}
+        value = 'feet' if name == 'without' else VALUES[name]
+        mmhot.refine(lifted, **base, **{name: value})
+        return
+    with pytest.raises(ValueError, match=f'^{name} is '):
+        mmhot.refine(lifted, **{name: (VALUES | REFINED)[name]})
+    if name not in ('joints', 'kpt_thr', 'single', 'fov', 'intrinsics'):
+        with pytest.raises(ValueError, match=f'^{name} is stated by a Clip3D'):
+            mmhot.refine(given_clip(), **{name: (VALUES | REFINED)[name]})
 
 
 OF_VIDEOS = {*names_of(Pose2DOptions)} - {'device', 'backend', 'speed'}

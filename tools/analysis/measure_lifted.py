@@ -10,7 +10,6 @@ as the rendered clips in ``demo/``, also get errors. Example::
 import argparse
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +31,7 @@ from mmhot.motion.camera import stable_keypoints
 from mmhot.motion.contacts import ANKLES, predict_contacts
 from mmhot.motion.extremities import SKELETON
 from mmhot.skeletons.joints import ANKLE_HEIGHT, get_skeleton
-from mmhot.structures.clips import ARRAYS, Clip3D
+from mmhot.structures.clips import Clip3D
 from tools.analysis.motions import GroundTruth
 
 # A pose belongs to another person if its joints are farther than this from the ground
@@ -69,20 +68,11 @@ def run(args: argparse.Namespace) -> None:
 
 def print_tables(lifted: list[Clip3D], ground_truth: Path | None) -> None:
     """Print one line a person, and one of errors a clip, if there is ground truth."""
-    clips = [without_extremities(clip) for clip in lifted]
+    clips = [clip.first_joints(17) for clip in lifted]
     print_plausibility(clips)
     print_feet(lifted, ground_truth)
     if ground_truth:
         print_errors(clips, ground_truth)
-
-
-def without_extremities(clip: Clip3D) -> Clip3D:
-    """Keep Human3.6M's 17 joints."""
-    body = slice(get_skeleton('h36m-17').num_keypoints)
-    arrays = {x: getattr(clip, x) for x, (axes, _) in ARRAYS.items() if 'K' in axes}
-    arrays = {x: None if y is None else y[:, body] for x, y in arrays.items()}
-    names, parents = clip.joint_names[body], clip.parents[body]
-    return replace(clip, joint_names=names, parents=parents, **arrays)
 
 
 def cells_of(row: Mapping[str, float], units: Mapping[str, str]) -> list[str]:
@@ -178,7 +168,7 @@ def measure_feet(person: Clip3D, labels: Path | None) -> dict[str, float]:
         arrays = {x: array[frames] for x, array in load_arrays(labels, names).items()}
         stands = find_contacts(arrays['h36m_world3d'][:, ANKLES], person.fps)
     else:
-        stands = predicted_contacts(without_extremities(person))
+        stands = predicted_contacts(person.first_joints(17))
     row = {
         f'{x} slide': foot_slide(own, stands, frames, person.fps)
         for x, own in points.items()

@@ -1,0 +1,200 @@
+"""3D poses of other tools become motions: measured, and as their options say."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from given_poses import (
+    FPS,
+    SIZE,
+    given_clip,
+    measure,
+    mhr_places,
+    sam_results,
+    spoil,
+)
+from mocap import JUMP, KICK, joints_of
+from numpy.testing import assert_allclose
+
+import mmhot
+from mmhot.evaluation.motion_quality import bone_length_variation
+from mmhot.skeletons.joints import get_skeleton
+from mmhot.structures.clips import Clip3D
+
+H36M = get_skeleton('h36m-17')
+
+
+@pytest.mark.parametrize('key', [KICK, JUMP])
+def test_noise_drift_and_gaps_go(key):
+    """Noise of 20 mm a frame, 5 cm of depth and gaps: nothing is worse than before.
+
+    The true acceleration is 11 m/s^2, the true slide 8 and 12 cm/s.
+    """
+    true = joints_of(key, 150).astype(np.float64)
+    noisy, frames = spoil(true)
+    before = measure(noisy, frames, true)
+    given = Clip3D.from_arrays(noisy, FPS, frames=frames, axes='world')
+    clip = mmhot.refine(given)
+    assert clip.axes == 'world'
+    assert clip.frame.tolist() == list(range(150))  # with those of the gaps
+    after = measure(clip.places().astype(np.float64), clip.frame, true)
+    assert (np.array(after) < before).all()
+    assert after[0] < 0.45 * before[0]  # 17 instead of 42 mm
+    assert after[2] < 0.1 * before[2]
+    assert after[3] < 0.1 * before[3]
+    lengths = bone_length_variation(clip.keypoints_3d, clip.parents)
+    assert lengths.mean() < 0.02 < bone_length_variation(noisy, H36M.parents).mean()
+
+
+def test_poses_without_noise_stay():
+    true = joints_of(KICK, 150)
+    clip = mmhot.refine(Clip3D.from_arrays(true, FPS, axes='world'), without='feet')
+    errors = np.linalg.norm(clip.places() - true, axis=-1)
+    assert errors.mean() < 0.004
+
+
+def test_nothing_runs_twice(tmp_path):
+    clip = mmhot.refine(given_clip())
+    assert clip.steps == ('smoothing', 'bones', 'feet')
+    clip.save(tmp_path / 'a.npz')
+    again = mmhot.refine(tmp_path / 'a.npz')
+    assert_allclose(again.places(), clip.places(), atol=1e-6)
+    lifted = mmhot.lift('demo/skating_2d_coco17.npz', static_camera=True)
+    same = mmhot.refine(lifted, smooth_3d='none')
+    assert_allclose(same.places(), lifted.places(), atol=1e-6)
+
+
+def test_people_without_ids_are_followed():
+    results = sam_results(40, people=2)
+    results[10] = results[10][:1]  # one of both is missed
+    clip = mmhot.refine(results, fps=FPS, static_camera=True)
+    assert [len(person.frames) for person in clip.people] == [40, 40]
+    left, right = (clip.root_3d[clip.track == x] for x in (0, 1))
+    assert np.abs(left - right)[:, 0].min() > 1.3
+    assert (clip.width, clip.height) == SIZE  # as the projection of joints shows
+    assert clip.focal_length == 1100
+    one = mmhot.refine(results, fps=FPS, single='largest')
+    assert len(one.people) == 1
+
+
+def test_people_without_images_are_followed():
+    poses = np.stack([joints_of(KICK, 40), joints_of(KICK, 40) + [2, 0, 0]], 1)
+    swapped = poses.copy()
+    swapped[::2] = poses[::2, ::-1]
+    clip = Clip3D.from_arrays(
+        swapped.reshape(-1, 17, 3),
+        FPS,
+        frames=np.repeat(np.arange(40), 2),
+        tracks=np.full(80, -1),
+        axes='world',
+    )
+    refined = mmhot.refine(clip)
+    for person in refined.people:
+        root = refined.root_3d[refined.track == person.track]
+        assert np.linalg.norm(np.diff(root, axis=0), axis=1).max() < 0.1
+
+
+def test_joints_and_fingers(tmp_path):
+    true = joints_of(KICK, 60)
+    given = Clip3D.from_arrays(mhr_places(true), FPS, axes='world')
+    clip = mmhot.refine(given, without='feet')
+    all_joints = get_skeleton('h36m-24').joints
+    assert clip.joint_names[:24] == all_joints
+    assert len(clip.joint_names) == 24 + 40
+    toe = clip.joint_names.index('left_big_toe')
+    assert_allclose(clip.places()[:, toe], mhr_places(true)[:, 15], atol=0.02)
+    tip, base = (clip.joint_names.index(f'left_thumb{x}') for x in (4, 1))
+    assert clip.joint_names[clip.parents[base]] == 'left_wrist'
+    assert clip.joint_names[clip.parents[tip]] == 'left_thumb3'
+    assert len(mmhot.refine(given, joints=17).joint_names) == 17
+    clip.save(tmp_path / 'a.csv')
+    assert 'left_thumb4' in (tmp_path / 'a.csv').read_text()
+    clip.save(tmp_path / 'a.trc')
+    assert 'thumb' not in (tmp_path / 'a.trc').read_text()
+    with pytest.raises(ValueError, match='joints=24 needs toes, heels, hands and nose'):
+        mmhot.refine(given_clip(), joints=24)
+
+
+def test_mediapipe_is_placed_by_its_pixels():
+    true = joints_of(KICK, 30)
+    places = np.stack([true[..., 0], 1 - true[..., 2], 5 + true[..., 1]], -1)
+    body = np.zeros((30, 33, 3))
+    names = get_skeleton('mediapipe-33').joints
+    for index, name in enumerate(names):
+        side = name.partition('_')[0]
+        part = name.partition('_')[2]
+        part = {'ankle': 'foot', 'heel': 'foot', 'foot_index': 'foot'}.get(part, part)
+        fingers = {'pinky': 'wrist', 'index': 'wrist', 'thumb': 'wrist'}
+        joint = f'{side}_{fingers.get(part, part)}'
+        joint = joint if joint in H36M.joints else 'neck_base'
+        body[:, index] = places[:, H36M.index(joint)]
+    hips = body[:, 23:25].mean(1)
+    results = []
+    for pose, hip in zip(body, hips, strict=True):
+        flat = pose[:, :2] / pose[:, 2:] * 1100 / SIZE + 0.5
+        world, image = (
+            [SimpleNamespace(x=p[0], y=p[1], z=p[2], visibility=1.0) for p in points]
+            for points in (pose - hip, np.pad(flat, ((0, 0), (0, 1))))
+        )
+        found = SimpleNamespace(pose_world_landmarks=[world], pose_landmarks=[image])
+        results.append(found)
+    fov = float(np.degrees(2 * np.arctan(SIZE[0] / 2 / 1100)))
+    clip = mmhot.refine(results, fps=FPS, image_size=SIZE, fov=fov)
+    assert np.linalg.norm(clip.root_3d - hips, axis=1).mean() < 0.03
+    unplaced = mmhot.refine(results, fps=FPS)
+    assert np.isnan(unplaced.root_3d).all()
+    with pytest.raises(ValueError, match='fov is for poses with 2D keypoints'):
+        mmhot.refine(results, fps=FPS, fov=50)
+
+
+def test_missing_joints():
+    noisy, frames = spoil(joints_of(KICK, 150).astype(np.float64))
+    noisy[10:20, 13] = np.nan
+    scores = np.ones(noisy.shape[:2])
+    scores[30:40, 16] = 0.1
+    clip = Clip3D.from_arrays(noisy, FPS, frames=frames, scores=scores, axes='world')
+    refined = mmhot.refine(clip, kpt_thr=0.5)
+    assert np.isfinite(refined.keypoints_3d).all()
+    assert (refined.keypoint_scores_3d[10:20, 13] == 0).all()
+    assert (refined.keypoint_scores_3d[30:40, 16] == 0).all()
+    noisy[:, 13] = np.nan
+    with pytest.raises(ValueError, match='no pose of a person is left'):
+        mmhot.refine(Clip3D.from_arrays(noisy, FPS, axes='world'))
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (dict(keypoints_3d=np.zeros((5, 17, 2))), r'keypoints_3d must have the shape'),
+        (dict(keypoints_3d=np.full((5, 17, 3), np.nan)), 'no joint that is known'),
+        (dict(keypoints_3d=np.ones((5, 18, 3)), skeleton='coco-17'), 'skeleton: coco'),
+        (dict(scores=np.ones((5, 3))), r'scores must be \(5, 17\), got \(5, 3\)'),
+        (dict(root_3d=np.ones((4, 3))), r'root_3d must be \(5, 3\)'),
+        (dict(keypoints_2d=np.ones((5, 17, 2))), 'image_size must be given'),
+        (dict(frames=[0, 1, 1, 2, 3]), 'two poses in one frame'),
+        (dict(tracks=[0, 1]), 'tracks must be'),
+        (dict(fps=0), 'fps must be'),
+        (dict(axes='up'), 'axes must be'),
+    ],
+    ids=str,
+)
+def test_wrong_arrays(change, message):
+    right = dict(keypoints_3d=joints_of(KICK, 5), fps=FPS)
+    with pytest.raises(ValueError, match=message):
+        Clip3D.from_arrays(**(right | change))
+
+
+def test_units_and_axes(caplog):
+    true = joints_of(KICK, 20)
+    plain = Clip3D.from_arrays(true, FPS, axes='world')
+    thick = Clip3D.from_arrays(true * 1000, FPS, axes='world')
+    assert 'read as millimeters' in caplog.text
+    assert_allclose(thick.places(), plain.places(), atol=1e-6)
+    upright = true[..., [0, 2, 1]] * (1, 1, -1)
+    turned = Clip3D.from_arrays(upright, FPS, axes='y-up')
+    assert turned.axes == 'world'
+    assert_allclose(turned.places(), plain.places(), atol=1e-6)
+    hips = true[:, :1]
+    added = Clip3D.from_arrays(true - hips, FPS, root_3d=hips[:, 0], axes='world')
+    assert_allclose(added.places(), plain.places(), atol=1e-6)
+    assert np.isnan(Clip3D.from_arrays(true - hips, FPS).root_3d).all()
