@@ -170,7 +170,7 @@ def refine(
 _OF_POSES = ('joints', 'kpt_thr', 'single', 'fov', 'intrinsics')
 
 
-def _read_poses(source: object, options: RefineOptions) -> Clip3D:
+def _read_poses(source: Any, options: RefineOptions) -> Clip3D:
     """Read 3D poses; refuse options that cannot act on them."""
     if isinstance(source, Clip3D):
         clip, names = source, (*OF_FILES, 'given_axes')

@@ -322,10 +322,12 @@ class RefineOptions(StepOptions, StaticCameraOption, KeypointFileOptions):
     title = 'poses'
 
     without: Any = _without(['smoothing', 'bones', 'feet'], '')
-    joints: int | None = option(
+    joints: Any = option(
         "joints of the results: Human3.6M's 17, or 24 with toes, heels, hands and nose "
         'and, beside them, fingers (default: 24 where the inputs have them)',
+        convert=int,
         choices=(17, 24),
+        expected='17 or 24',
     )
     kpt_thr: float | None = option(
         'minimum confidence of joints; lower ones count as missing (default: none)',

@@ -1,7 +1,9 @@
 """3D poses of other tools: tracks, gaps, joints and bones as lifted ones have them."""
 
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -160,16 +162,18 @@ class TakePoses:
             raise ValueError(f'{clip.name}: no pose of a person is left')
         if sum(map(len, columns['frame'])) > MAX_POSES:
             raise ValueError(f'{clip.name}: more than {MAX_POSES:,} poses; split it')
-        arrays = {x: np.concatenate(values) for x, values in columns.items()}
+        arrays: dict[str, Any] = {}
+        for name, parts in columns.items():
+            arrays[name] = np.concatenate(parts)
         order = np.lexsort((arrays['track'], arrays['frame']))
         arrays = {x: values[order] for x, values in arrays.items()}
         places, frame = arrays.pop('places'), arrays['frame']
+        arrays['root_3d'] = places[:, 0] if is_placed else None
         return replace(
             clip,
             **arrays,
             keypoint_scores_3d=arrays['scores'],
             keypoints_3d=(places - places[:, :1]).astype(np.float32),
-            root_3d=places[:, 0] if is_placed else None,
             time=None if clip.time is None else clip.seconds(frame),
             joint_names=names,
             parents=parents,
@@ -177,7 +181,7 @@ class TakePoses:
 
     def _segments(
         self, own: Clip3D, places: np.ndarray, scores: np.ndarray, pixels: np.ndarray
-    ):
+    ) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
         """Yield the number of rows and the columns of each motion of a person."""
         limits = self.limits
         segments = split_segments(

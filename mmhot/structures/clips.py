@@ -481,7 +481,8 @@ class Clip3D:
         poses, roots = _around_pelvis(name, poses, roots, found, is_seen)
         no_pixels = np.full((len(rows), count, 2), np.nan)
         width, height = check_image_size(image_size or _NO_IMAGE)
-        arrays = dict(frame=frame[rows], track=track[rows], root_3d=roots)
+        arrays: dict[str, Any] = dict(frame=frame[rows], track=track[rows])
+        arrays['root_3d'] = roots
         arrays |= dict(keypoints_3d=poses, scores=known[rows])
         arrays['keypoints_2d'] = no_pixels if pixels is None else pixels[rows]
         arrays['keypoint_scores_3d'] = arrays['scores']

@@ -1,18 +1,23 @@
 """The code of the page on other tools runs, with stand-ins of these tools."""
 
 import re
-import sys
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 
 import av
+import mmpose
 import numpy as np
 import official_weights
 import pytest
 import torch
 from clip_files import dump, walk
+from given_poses import sam_results
+from mocap import KICK, joints_of
 from published import load_fixture
 from video_files import write_video
+
+import mmhot
+import mmhot.checkpoints
 
 ROOT = Path(__file__).parents[2]
 WEIGHTS = ROOT / 'mmhot/weights'
@@ -34,7 +39,13 @@ def landmarks(pose):
     people = [
         [SimpleNamespace(x=x, y=y, visibility=0.9) for x, y in pose / (1280, 720)]
     ]
-    return SimpleNamespace(pose_landmarks=people)
+    world = [
+        [
+            SimpleNamespace(x=x / 400, y=y / 400, z=x / 4000, visibility=0.9)
+            for x, y in pose - pose[23:25].mean(0)
+        ]
+    ]
+    return SimpleNamespace(pose_landmarks=people, pose_world_landmarks=world)
 
 
 class Body:
@@ -74,6 +85,12 @@ def write_files():
         dump(Path(f'output_json/walk_{frame:012}_keypoints.json'), dict(people=people))
         results.append(dict(image_id=f'{frame}.jpg', category_id=1, keypoints=pose))
     dump(Path('alphapose-results.json'), results)
+    np.save('X3D.npy', joints_of(KICK, 20))
+    Path('output/keypoints3d').mkdir(parents=True)
+    body = np.append(walk(20, 25) / 400, np.full((20, 25, 2), 0.5), -1)
+    for frame, pose in enumerate(body.tolist()):
+        path = Path(f'output/keypoints3d/{frame:06}.json')
+        dump(path, [dict(id=0, keypoints3d=pose)])
     custom = {'walk.mp4': {'custom': [POSES]}}
     np.savez('data_2d_custom_myvideos.npz', positions_2d=custom, metadata={})
     frames = av.open(str(ROOT / 'demo/walk.mp4')).decode(video=0)
@@ -88,16 +105,19 @@ def write_files():
     ('title', 'code'), BLOCKS, ids=[title.replace(' ', '-') for title, _ in BLOCKS]
 )
 def test_code_of_the_page_runs(title, code, tmp_path, monkeypatch):
-    assert len(code.splitlines()) <= 8
+    assert len(code.splitlines()) <= 5
     monkeypatch.chdir(tmp_path)
     write_files()
-    for name, kind in (('rtmlib', Body), ('ultralytics', YOLO)):
-        module = ModuleType(name)
-        setattr(module, kind.__name__, kind)
-        monkeypatch.setitem(sys.modules, name, module)
     results = [*map(landmarks, walk(20, 33)), SimpleNamespace(pose_landmarks=[])]
+    people = iter(sam_results(20))
     variables = dict(
-        model=SimpleNamespace(predict=points), images=POSES, results=results
+        model=SimpleNamespace(predict=points),
+        images=POSES,
+        results=results,
+        estimator=SimpleNamespace(process_one_image=lambda image: next(people)),
+        rtmlib=SimpleNamespace(Body=Body),
+        ultralytics=SimpleNamespace(YOLO=YOLO),
+        **dict(mmhot=mmhot, mmpose=mmpose, np=np, torch=torch),
     )
     exec(code, variables)
     if clip := variables.get('clip'):
@@ -109,5 +129,6 @@ def test_code_of_the_page_runs(title, code, tmp_path, monkeypatch):
 
 def test_every_tool_has_code():
     text = ' '.join(title for title, _ in BLOCKS)
-    names = 'rtmlib Ultralytics MediaPipe OpenPose Sports2D HoT MotionBERT VideoPose3D'
+    names = 'rtmlib Ultralytics MediaPipe OpenPose Sports2D HoT MotionBERT VideoPose3D '
+    names += 'SAM EasyMocap'
     assert not [name for name in names.split() if name not in text]

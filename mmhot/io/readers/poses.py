@@ -281,9 +281,7 @@ def _people(frame: Any) -> list[Mapping]:
     return [*people]
 
 
-def _stack_people(
-    frames: list[int], images: list[list[Mapping]]
-) -> dict[str, np.ndarray | None | set]:
+def _stack_people(frames: list[int], images: list[list[Mapping]]) -> dict[str, Any]:
     """Stack the people of frames to rows."""
     people = [dict(person) for own in images for person in own]
     if not people:
