@@ -167,7 +167,7 @@ def refine(
 
 
 # Options that are for poses of other tools.
-_OF_POSES = ('joints', 'kpt_thr', 'single', 'fov', 'intrinsics')
+_OF_POSES = ('joints', 'kpt_thr', 'people', 'single', 'fov', 'intrinsics')
 
 
 def _read_poses(source: Any, options: RefineOptions) -> Clip3D:

@@ -354,8 +354,8 @@ class RefineOptions(StepOptions, StaticCameraOption, KeypointFileOptions):
 
     def step_settings(self) -> dict[str, Any]:
         """Return the arguments of :class:`mmhot.motion.given_poses.TakePoses`."""
-        names = ('joints', 'kpt_thr', 'static_camera', 'fov', 'intrinsics', 'single')
-        return {name: getattr(self, name) for name in names}
+        names = ('joints', 'kpt_thr', 'static_camera', 'fov', 'intrinsics')
+        return {x: getattr(self, x) for x in (*names, 'people', 'single')}
 
 
 OF_FILES = tuple(each.name for each in fields(KeypointFileOptions))

@@ -103,16 +103,11 @@ def export(
     chosen = 'world' if is_world else options.axes
     axes = {name: 'world' if x.world else chosen for name, x in writers.items()}
     clips = _prepare(clip, options, set(axes.values()))
-    most = _ALL.num_keypoints
-    lacking = [name for name, writer in writers.items() if not writer.fingers]
-    has_fingers = _is_person(clip) and len(clip.joint_names) > most
-    if has_fingers and lacking:
-        say(f'{clip.name}: no fingers in .{", .".join(lacking)}')
     written = []
     for name, writer in writers.items():
         shown = clips[axes[name]]
-        if has_fingers and name in lacking:
-            shown = shown.first_joints(most)
+        if not writer.fingers and _has_fingers(clip):
+            shown = shown.first_joints(_ALL.num_keypoints)
         inputs: dict = {each: getattr(options, each) for each in writer.options}
         if writer.footage:
             inputs['footage'] = footage
@@ -133,11 +128,18 @@ def _is_person(clip: 'Clip3D') -> bool:
     return clip.joint_names[: len(_H36M.joints)] == _H36M.joints
 
 
+def _has_fingers(clip: 'Clip3D') -> bool:
+    return _is_person(clip) and len(clip.joint_names) > _ALL.num_keypoints
+
+
 def _writers_for(
     clip: 'Clip3D', options: ExportOptions, say: Callable[[str], None]
 ) -> dict[str, Writer]:
     """Return the writers of the chosen formats; raise if they do not suit the clip."""
     writers = {name: WRITERS[name] for name in options.formats}
+    lacking = [name for name, writer in writers.items() if not writer.fingers]
+    if _has_fingers(clip) and lacking:
+        say(f'{clip.name}: no fingers in .{", .".join(lacking)}')
     if _is_person(clip):
         return writers
     wanted = [name for name, writer in writers.items() if writer.of_people]

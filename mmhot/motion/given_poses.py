@@ -55,6 +55,8 @@ class TakePoses:
         fov (float, optional): Horizontal field of view in degrees, with which people of
             unknown position are placed.
         intrinsics (Lens, optional): The lens, in place of ``fov``.
+        people (str | tuple[int, ...]): 'all', 'longest', track IDs, or 'largest': the
+            largest person of each frame if people have no IDs.
         single (str, optional): 'largest' takes the largest person of each frame.
         limits (GapLimits): Limits of gaps.
         tracks (LinkLimits): Limits of tracks.
@@ -69,12 +71,14 @@ class TakePoses:
         static_camera: bool = False,
         fov: float | None = None,
         intrinsics: Lens | None = None,
+        people: str | tuple[int, ...] = 'all',
         single: str | None = None,
         limits: GapLimits = GapLimits(),
         tracks: LinkLimits = LinkLimits(),
     ) -> None:
         self.joints, self.kpt_thr, self.static_camera = joints, kpt_thr, static_camera
-        self.fov, self.intrinsics, self.single = fov, intrinsics, single
+        self.fov, self.intrinsics = fov, intrinsics
+        self.people, self.single = people, single
         self.limits, self.tracks = limits, tracks
 
     def __call__(self, clip: Clip3D) -> Clip3D:
@@ -82,7 +86,7 @@ class TakePoses:
         clip = clip if clip.axes == 'world' else to_axes(clip, 'camera')
         is_static = self.static_camera or clip.axes == 'world'
         if not is_finished(clip):
-            clip = self._fill(self._link(clip))
+            clip = self._fill(self._choose(self._link(clip)))
             lens = resolve_intrinsics(
                 clip.width, clip.height, self.fov, self.intrinsics
             )
@@ -99,11 +103,12 @@ class TakePoses:
         boxes = self._boxes(clip)
         numbers = np.unique(clip.frame)
         index = np.searchsorted(numbers, clip.frame)
-        if self.single == 'largest':
+        is_known = bool((clip.track >= 0).all())
+        if 'largest' in (self.single, self.people if not is_known else ''):
             order = np.lexsort((-box_size(boxes), clip.frame))
             kept = order[np.r_[True, np.diff(clip.frame[order]) > 0]]
             return replace(clip.take(kept), track=np.zeros(len(kept), np.int64))
-        if (clip.track >= 0).all():
+        if is_known:
             return clip
         corners = boxes.reshape(-1, 2, 2).astype(np.float32)
         ones = np.ones(len(clip), np.float32)
@@ -119,6 +124,24 @@ class TakePoses:
                 track[rows[frame][apart.argmin()]] = found.track
         clip = replace(clip, track=track).take(np.lexsort((track, clip.frame)))
         return clip.take(clip.track >= 0)
+
+    def _choose(self, clip: Clip3D) -> Clip3D:
+        """Take the people that were chosen."""
+        tracks, counts = np.unique(clip.track, return_counts=True)
+        if self.people == 'all':
+            return clip
+        if self.people == 'longest':
+            return clip.take(clip.track == tracks[counts.argmax()])
+        if self.people == 'largest':
+            sizes = box_size(self._boxes(clip))
+            means = [np.median(sizes[clip.track == track]) for track in tracks]
+            return clip.take(clip.track == tracks[int(np.argmax(means))])
+        kept = np.isin(clip.track, self.people)
+        if not np.isin(self.people, tracks).all():
+            known = ', '.join(map(str, tracks))
+            text = '{people} must be among the track IDs %s of %s'
+            raise ArgumentError(text, known, clip.name)
+        return clip.take(kept)
 
     def _boxes(self, clip: Clip3D) -> np.ndarray:
         """Return boxes (N, 4) around people, in pixels or in those of a stand-in."""

@@ -125,6 +125,7 @@ REFINED = dict(
     without='feet',
     joints=17,
     skeleton='mhr-70',
+    people='longest',
     intrinsics=Lens((900, 900), (400, 300), size=(1280, 720)),
 )
 
@@ -160,7 +161,7 @@ def test_refine_of_finished_clips(name, lifted):
         return
     with pytest.raises(ValueError, match=f'^{name} is '):
         mmhot.refine(lifted, **{name: (VALUES | REFINED)[name]})
-    if name not in ('joints', 'kpt_thr', 'single', 'fov', 'intrinsics'):
+    if name not in ('joints', 'kpt_thr', 'people', 'single', 'fov', 'intrinsics'):
         with pytest.raises(ValueError, match=f'^{name} is stated by a Clip3D'):
             mmhot.refine(given_clip(), **{name: (VALUES | REFINED)[name]})
 
