@@ -398,7 +398,9 @@ class ExportOptions(Options):
         metavar='METERS',
     )
     bvh_profile: str = option(
-        'names of the joints of .bvh', 'default', choices=BVH_PROFILE_NAMES
+        'joints, rest pose and rate of .bvh: lafan1 is for robots (GMR)',
+        'default',
+        choices=BVH_PROFILE_NAMES,
     )
     html_frames: bool = option(
         'show the video in the .html of long videos, too, with fewer frames', False

@@ -56,7 +56,7 @@ def load_function(text: str) -> Callable[..., Any]:
     return getattr(import_module(module), name)
 
 
-BVH_PROFILE_NAMES = ('default', 'mixamo')
+BVH_PROFILE_NAMES = ('default', 'lafan1', 'mixamo')
 """Rigs of ``.bvh`` files, see :mod:`mmhot.io.writers.rigs`, which imports NumPy."""
 WRITERS: dict[str, Writer] = {
     'npz': Writer('mmhot.io.lifted:write_npz', fingers=True),

@@ -1,7 +1,10 @@
 """Profiles of ``.bvh``: names and rest poses."""
 
+import re
+
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 from rendered_clips import rendered
 
 from mmhot.lifting.world import place_people, to_world
@@ -17,9 +20,63 @@ NAMES = {
 }
 
 
+# Joints of LAFAN1's files in order; GMR's loader needs LeftFoot, LeftToe and others.
+LAFAN1 = (
+    *('Hips', 'LeftUpLeg', 'LeftLeg', 'LeftFoot', 'LeftToe'),
+    *('RightUpLeg', 'RightLeg', 'RightFoot', 'RightToe'),
+    *('Spine', 'Spine1', 'Spine2', 'Neck', 'Head'),
+    *('LeftShoulder', 'LeftArm', 'LeftForeArm', 'LeftHand'),
+    *('RightShoulder', 'RightArm', 'RightForeArm', 'RightHand'),
+)
+
+
 @pytest.fixture(scope='module')
 def clip():
     return to_world(place_people(rendered('dance')), static_camera=True)
+
+
+def test_loaders_of_lafan1_find_the_joints(clip, tmp_path):
+    clip.save(tmp_path / 'a.bvh', bvh_profile='lafan1')
+    text = (tmp_path / 'a.bvh').read_text()
+    # the rules of its reader: names of \w+, one order of rotations
+    joints = re.findall(r'(?:ROOT|JOINT) (\w+)\n\s*{\n\s*OFFSET ([-\d. ]+)\n', text)
+    assert tuple(name for name, _ in joints) == LAFAN1
+    turns = re.findall(r'CHANNELS (?:3|6 Xposition Yposition Zposition) (.*)', text)
+    assert turns == ['Zrotation Yrotation Xrotation'] * len(LAFAN1)
+    assert 'Frame Time: 0.03333333' in text
+    motion = read_bvh(tmp_path / 'a.bvh')
+    places, axes = (
+        {name: array[:, motion.names.index(name)] for name in LAFAN1}
+        for array in (motion.positions, motion.axes)
+    )
+    # 25 frames per second became 30: every fifth is one of the clip
+    lifted = clip.places()[:101:5]
+    trunk = dict(root='Hips', spine='Spine1', thorax='Neck', neck_base='Head')
+    for joint, name in (NAMES | trunk).items():
+        wanted = lifted[:, clip.joint_names.index(joint)]
+        errors = np.linalg.norm(places[name][:121:6] - wanted, axis=-1)
+        assert errors.mean() < 0.006, joint
+    # GMR's table of offsets: x along bones; hips x up, z left; legs y, toes x forward
+    for name in ('LeftLeg', 'RightFoot', 'LeftForeArm', 'RightHand'):
+        x, *rest = map(float, dict(joints)[name].split())
+        assert x > 20
+        assert_allclose(rest, 0, atol=1e-3)
+    left = places['LeftUpLeg'] - places['RightUpLeg']
+    left /= np.linalg.norm(left, axis=-1, keepdims=True)
+    assert (axes['Hips'][..., 2] * left).sum(-1).min() > 0.99
+    assert np.median(axes['Hips'][:, 2, 0]) > 0.9  # x of the hips is up
+    assert np.median(axes['LeftLeg'][:, 2, 0]) < -0.9
+    ahead = axes['Hips'][..., 1]
+    assert np.median((axes['LeftLeg'][..., 1] * ahead).sum(-1)) > 0.8
+    assert np.median(axes['LeftToe'][:, 2, 1]) > 0.9  # y of the toes is up
+    # z of hanging arms is to the left, on both sides
+    for side in ('Left', 'Right'):
+        hangs = axes[f'{side}Arm'][:, 2, 0] < -0.9
+        if hangs.any():
+            arm = axes[f'{side}Arm'][hangs]
+            assert np.median((arm[..., 2] * left[hangs]).sum(-1)) > 0.5
+    height = np.median((places['LeftFoot'] - places['LeftToe'])[:, 2])
+    assert 0.03 < height < 0.08
 
 
 @pytest.mark.parametrize(

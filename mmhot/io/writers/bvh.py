@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from mmhot.geometry.windows import resample
 from mmhot.io.atomic import replacing_text
 from mmhot.io.writers.rigid_skeleton import Y_UP, RigidMotion, fit_rig
 from mmhot.io.writers.rigs import BVH_PROFILES, DEFAULT_WITH_TOES, Rig
@@ -12,8 +13,6 @@ from mmhot.io.writers.trc import sample_evenly
 from mmhot.structures.clips import Clip3D
 
 _CENTIMETERS = 100.0
-# Axes of Euler angles, from the parent to the joint.
-_ORDER = 'ZXY'
 # Length of the end site of a limb without an own end, in parts of its bone: feet end
 # above the floor.
 _END = 0.15
@@ -37,8 +36,11 @@ def write_person(clip: Clip3D, path: str | Path, bvh_profile: str = 'default') -
     if not rig.has_toes and len(clip.joint_names) > rig.places.shape[1]:
         rig = DEFAULT_WITH_TOES
     positions, _ = sample_evenly(clip, first=0)
+    fps = rig.fps or clip.fps
+    count = round((len(positions) - 1) / clip.fps * fps) + 1
+    positions = resample(positions, np.arange(count) * clip.fps / fps)
     motion = fit_rig(positions, rig)
-    write_bvh(motion, clip.fps, path, rig)
+    write_bvh(motion, fps, path, rig)
     wanted = rig.places @ positions[:, : rig.places.shape[1]]
     found = motion.positions()[:, : wanted.shape[1]]
     error = np.linalg.norm(found - wanted, axis=-1).mean()
@@ -55,14 +57,13 @@ def write_bvh(
 
     The file has centimeters, y up, and degrees.
     """
+    motion = _in_axes(motion, rig)
     lines, order = _hierarchy(motion, rig, 0, depth=0)
     lines = ['HIERARCHY', *lines, 'MOTION', f'Frames: {len(motion.root)}']
     lines.append(f'Frame Time: {1 / fps:.8f}')
-    channels = [motion.root @ Y_UP.T * _CENTIMETERS]
+    channels = [motion.root * _CENTIMETERS]
     for joint in order:
-        turns = motion.rotations[:, joint]
-        turns = Y_UP @ turns if joint == 0 else turns
-        angles = Rotation.from_matrix(turns).as_euler(_ORDER)
+        angles = Rotation.from_matrix(motion.rotations[:, joint]).as_euler(rig.order)
         # programs interpolate between frames: no jumps from 180 to -180
         channels.append(np.degrees(np.unwrap(angles, axis=0)))
     rows = np.concatenate(channels, axis=1)
@@ -71,12 +72,23 @@ def write_bvh(
         np.savetxt(file, rows, fmt='%.5f')
 
 
+def _in_axes(motion: RigidMotion, rig: Rig) -> RigidMotion:
+    """Turn the axes of each joint to those of the rig, and the world's to y up."""
+    axes = np.stack([rig.axes.get(joint, np.eye(3)) for joint in rig.joints])
+    above = np.stack([np.eye(3), *axes[list(motion.parents[1:])]])
+    back = np.swapaxes(above, -1, -2)
+    rotations = back @ motion.rotations @ axes
+    rotations[:, 0] = Y_UP @ rotations[:, 0]
+    offsets = (back @ motion.offsets[..., None])[..., 0]
+    return RigidMotion(motion.parents, offsets, motion.root @ Y_UP.T, rotations)
+
+
 def _hierarchy(
     motion: RigidMotion, rig: Rig, joint: int, depth: int
 ) -> tuple[list[str], list[int]]:
     """Return the lines and indices of a joint and its descendants, depth first."""
     places = '' if depth else 'Xposition Yposition Zposition '
-    rotations = ' '.join(f'{axis}rotation' for axis in _ORDER)
+    rotations = ' '.join(f'{axis}rotation' for axis in rig.order)
     lines = [
         f'{"JOINT" if depth else "ROOT"} {rig.names[rig.joints[joint]]}',
         '{',

@@ -1,10 +1,12 @@
 """Rigs: joint trees, names, rest poses and axes that animation programs expect.
 
-Mixamo's characters have the names of Autodesk's HumanIK.
+Mixamo's characters have the names of Autodesk's HumanIK; LAFAN1's set
+(https://github.com/ubisoft/ubisoft-laforge-animation-dataset) has axes along its bones,
+which tools that move robots rely on.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
@@ -18,6 +20,8 @@ _SPINES = (0.5, 1.0, 1.5)
 # Clavicles begin here between thorax and shoulder; hands are as long as this part of
 # the forearm.
 _CLAVICLE, _HAND = 0.25, 0.7
+# Axes of the rest pose: left, up and forward of the person.
+_LEFT, _UP, _FORWARD = np.eye(3)
 TOE = np.array([0.0, -0.055, 0.13])
 """Position of the toe joint relative to the ankle of a shin of ``TYPICAL_SHIN``."""
 TOE_END = np.array([0.0, -0.005, 0.06])
@@ -37,12 +41,19 @@ class Rig:
         places (np.ndarray): Weights of Human3.6M's joints, whose sums are the joints of
             ``skeleton``, (J, 17).
         has_toes (bool): Whether toes are added, which Human3.6M lacks.
+        axes (Mapping[str, np.ndarray]): Axes of joints in the rest pose as columns
+            (3, 3), where they are not left, up and forward of the person.
+        order (str): Axes of Euler angles, from the parent to the joint.
+        fps (float, optional): Frame rate, where the program expects one.
     """
 
     skeleton: Skeleton
     names: Mapping[str, str]
     places: np.ndarray
     has_toes: bool = True
+    axes: Mapping[str, np.ndarray] = field(default_factory=dict)
+    order: str = 'ZXY'
+    fps: float | None = None
 
     @property
     def joints(self) -> tuple[str, ...]:
@@ -93,14 +104,31 @@ def _humanoid() -> tuple[Skeleton, np.ndarray]:
     return skeleton, weights
 
 
-def _names(spines: tuple[str, ...], prefix: str = '') -> dict[str, str]:
+def _names(
+    spines: tuple[str, ...], prefix: str = '', toe: str = 'ToeBase'
+) -> dict[str, str]:
     names = {'root': 'Hips', 'thorax': 'Neck', 'neck_base': 'Head'}
     names |= {f'spine_{number}': spine for number, spine in enumerate(spines)}
-    limbs = dict(hip='UpLeg', knee='Leg', foot='Foot', toe='ToeBase')
+    limbs = dict(hip='UpLeg', knee='Leg', foot='Foot', toe=toe)
     limbs |= dict(clavicle='Shoulder', shoulder='Arm', elbow='ForeArm', wrist='Hand')
     for side in _SIDES:
         names |= {f'{side}_{x}': side.capitalize() + name for x, name in limbs.items()}
     return {joint: prefix + name for joint, name in names.items()}
+
+
+def _lafan1_axes() -> dict[str, np.ndarray]:
+    """Return LAFAN1's axes: x along the bones."""
+    pitch = np.arctan2(-TOE[1], TOE[2])
+    along_foot = np.cos(pitch) * _FORWARD - np.sin(pitch) * _UP
+    trunk = ('root', 'spine_0', 'spine_1', 'spine_2', 'thorax', 'neck_base')
+    axes = dict.fromkeys(trunk, (_UP, _FORWARD))
+    for side, out in (('left', _LEFT), ('right', -_LEFT)):
+        axes |= {f'{side}_{joint}': (-_UP, _FORWARD) for joint in ('hip', 'knee')}
+        axes[f'{side}_foot'] = along_foot, np.cross(-_LEFT, along_foot)
+        axes[f'{side}_toe'] = _FORWARD, _UP
+        for joint in ('clavicle', 'shoulder', 'elbow', 'wrist'):
+            axes[f'{side}_{joint}'] = out, -_FORWARD
+    return {x: np.stack([*pair, np.cross(*pair)], axis=1) for x, pair in axes.items()}
 
 
 _DEFAULT_NAMES = {
@@ -118,6 +146,14 @@ HUMAN_IK = Rig(_HUMANOID, _names(_SPINE), _PLACES)
 """Rig of ``.glb`` files."""
 BVH_PROFILES: dict[str, Rig] = {
     'default': Rig(_H36M, BONES, np.eye(17), has_toes=False),
+    'lafan1': Rig(
+        _HUMANOID,
+        _names(_SPINE, toe='Toe'),
+        _PLACES,
+        axes=_lafan1_axes(),
+        order='ZYX',
+        fps=30.0,
+    ),
     'mixamo': Rig(_HUMANOID, _names(_SPINE, 'mixamorig:'), _PLACES),
 }
 """Rigs of ``.bvh`` files by the name of their profile."""
