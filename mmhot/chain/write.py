@@ -18,6 +18,8 @@ from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.formats import WRITERS, Writer
 
 if TYPE_CHECKING:  # importing them takes seconds
+    import numpy as np
+
     from mmhot.frames.sources import FrameSource
     from mmhot.structures.clips import Clip3D
 
@@ -72,6 +74,16 @@ def save_clip(
     return export(clip, chosen, video, stem=path.with_name(stem))
 
 
+def angles_of(clip: 'Clip3D') -> dict[str, 'np.ndarray']:
+    """Return the angles of all poses, see :meth:`mmhot.Clip3D.angles`."""
+    from mmhot.io.writers.angles import clip_angles
+
+    if not _is_person(clip):
+        raise ValueError(f'angles: only for the joints of {_H36M.name}')
+    options = ExportOptions(formats=['angles.csv'])
+    return clip_angles(_prepare(clip, options, ['world'])['world'])
+
+
 def export(
     clip: 'Clip3D',
     options: ExportOptions,
@@ -86,14 +98,7 @@ def export(
     each file. ``stem`` is that of the files without their format, by default the clip's
     name in ``options.out_dir``.
     """
-    if footage is None:
-        options.refuse(OF_THE_VIDEO, 'needs a video, and there is none')
-    elif options.no_video:
-        footage = None
-    elif options.blur_heads:
-        from mmhot.visualization.heads import CoveredHeads
-
-        footage = CoveredHeads(footage, clip)
+    footage = _shown_footage(clip, options, footage)
     if stem is None:
         assert isinstance(options, OutputOptions)
         stem = options.out_dir / clip.name
@@ -103,7 +108,7 @@ def export(
     chosen = 'world' if is_world else options.axes
     axes = {name: 'world' if x.world else chosen for name, x in writers.items()}
     clips = _prepare(clip, options, set(axes.values()))
-    written = []
+    written, refused = [], []
     for name, writer in writers.items():
         shown = clips[axes[name]]
         if not writer.fingers and _has_fingers(clip):
@@ -118,10 +123,31 @@ def export(
             with bars(f'{clip.name}: {name}') as progress:
                 if writer.progress:
                     inputs['progress'] = progress
-                note = writer.load()(part, file, **inputs)
+                try:
+                    note = writer.load()(part, file, **inputs)
+                except ValueError as error:
+                    refused.append(error)
+                    continue
             say(f'{file} ({note})' if isinstance(note, str) else f'{file}')
             written.append(file)
+    for error in refused:  # the other files are complete
+        raise error
     return written
+
+
+def _shown_footage(
+    clip: 'Clip3D', options: ExportOptions, footage: 'FrameSource | None'
+) -> 'FrameSource | None':
+    """Return the video, with covered heads or not at all if so chosen."""
+    if footage is None:
+        options.refuse(OF_THE_VIDEO, 'needs a video, and there is none')
+    elif options.no_video:
+        return None
+    elif options.blur_heads:
+        from mmhot.visualization.heads import CoveredHeads
+
+        return CoveredHeads(footage, clip)
+    return footage
 
 
 def _is_person(clip: 'Clip3D') -> bool:

@@ -95,14 +95,14 @@ def scale_people(clip: Clip3D, heights: float | Sequence[float]) -> Clip3D:
     scaled = {name: getattr(clip, name).copy() for name in names}
     for track, height in zip(tracks, given, strict=True):
         rows = clip.track == track
-        own = _height_over_ankles(clip.keypoints_3d[rows], clip.joint_names)
+        own = height_over_ankles(clip.keypoints_3d[rows], clip.joint_names)
         factor = (height - ANKLE_HEIGHT) / own
         for array in scaled.values():
             array[rows] *= factor
     return replace(clip, **scaled)
 
 
-def _height_over_ankles(poses: np.ndarray, names: tuple[str, ...]) -> float:
+def height_over_ankles(poses: np.ndarray, names: tuple[str, ...]) -> float:
     """Return the length of trunk and one leg from poses (T, K, 3)."""
     trunk = ('root', 'spine', 'thorax', 'neck_base', 'head')
     legs = [(f'{side}_hip', f'{side}_knee', f'{side}_foot') for side in _SIDES]

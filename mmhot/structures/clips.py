@@ -26,7 +26,7 @@ from mmhot.skeletons.joints import (
     get_skeleton,
     skeleton_with,
 )
-from mmhot.structures.formats import SAVE, load_function
+from mmhot.structures.formats import ANGLES, SAVE, load_function
 from mmhot.structures.lens import Lens
 
 _LOGGER = logging.getLogger(__name__)
@@ -570,6 +570,14 @@ class Clip3D:
                 f'to_dataframe needs pandas: {pip("install", "pandas")}'
             ) from error
         return pandas.DataFrame(self.table())
+
+    def angles(self) -> dict[str, np.ndarray]:
+        """Return the joint angles of ``.angles.csv`` in degrees, (N,) by name.
+
+        Raises:
+            ValueError: If the joints are not Human3.6M's 17, or 24.
+        """
+        return load_function(ANGLES)(self)
 
     def checked(self) -> 'Clip3D':
         """Return the clip; raise ValueError if a number is not finite.

@@ -10,6 +10,8 @@ from typing import Any
 
 SAVE = 'mmhot.chain.write:save_clip'
 """Function that prepares a clip for any format, and calls its writer."""
+ANGLES = 'mmhot.chain.write:angles_of'
+"""Function that returns the joint angles of a clip in any axes."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ WRITERS: dict[str, Writer] = {
         'mmhot.io.writers.angles:write_csv', world=True, of_people=True
     ),
     'coco.json': Writer('mmhot.io.writers.coco:write_coco'),
+    'gait.csv': Writer('mmhot.io.writers.gait:write_csv', world=True, of_people=True),
     'bvh': Writer(
         'mmhot.io.writers.bvh:write_person',
         world=True,

@@ -1,27 +1,38 @@
 """Plot of the people of one frame with Matplotlib, for notebooks."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from mmhot.errors import require_choice
 from mmhot.skeletons.side_colors import SIDE_COLORS, side_of
 from mmhot.structures.clips import Clip3D, to_axes
 
 
-def plot(clip: Clip3D, frame: int = 0, axes: Any = None) -> Any:
-    """Plot the people of a frame in 3D, meters, z up.
+def plot(
+    clip: Clip3D,
+    frame: int = 0,
+    axes: Any = None,
+    angles: Sequence[str] | None = None,
+) -> Any:
+    """Plot the people of a frame in 3D, meters, z up, or their angles over time.
 
     Args:
         clip (Clip3D): Poses.
         frame (int): Number of the frame. Defaults to 0.
-        axes (Axes3D, optional): Where to draw; a new figure by default.
+        axes (Axes, optional): Where to draw, in 3D for poses; a new figure by default.
+        angles (Sequence[str], optional): Names of :meth:`Clip3D.angles` to draw over
+            the seconds, in degrees, instead of a frame.
 
     Returns:
-        Axes3D: The axes.
+        Axes: The axes.
 
     Raises:
-        ValueError: If the frame has no people.
+        ValueError: If the frame has no people, or an angle is unknown.
     """
+    if angles is not None:
+        return _plot_angles(clip, angles, axes)
     rows = np.flatnonzero(clip.frame == frame)
     if not len(rows):
         raise ValueError(f'frame {frame} has no people')
@@ -37,4 +48,22 @@ def plot(clip: Clip3D, frame: int = 0, axes: Any = None) -> Any:
                 axes.plot(*pose[[parent, joint]].T, color=color, linewidth=3)
     axes.locator_params(nbins=4)
     axes.set(xlabel='x, m', ylabel='y, m', zlabel='z, m', aspect='equal')
+    return axes
+
+
+def _plot_angles(clip: Clip3D, names: Sequence[str], axes: Any) -> Any:
+    if axes is None:
+        from matplotlib import pyplot  # importing it takes time
+
+        axes = pyplot.figure().add_subplot()
+    known = clip.angles()
+    people = np.unique(clip.track).tolist()
+    for name in names:
+        require_choice('angles', name, known)
+        for track in people:
+            own = clip.track == track
+            label = name if len(people) == 1 else f'{name}, person {track}'
+            axes.plot(clip.seconds(clip.frame[own]), known[name][own], label=label)
+    axes.set(xlabel='s', ylabel='degrees')
+    axes.legend()
     return axes

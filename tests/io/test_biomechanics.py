@@ -129,6 +129,19 @@ def test_table_of_angles_has_every_pose(clip, tmp_path):
     assert_allclose(found[30:], joint_angles(in_y_up(clip.places()[30:])), atol=1e-3)
 
 
+def test_angles_in_python_are_those_of_the_file(clip, tmp_path):
+    lifted = rendered('walk')
+    lifted.save(tmp_path / 'a.angles.csv')
+    with (tmp_path / 'a.angles.csv').open(newline='') as file:
+        rows = list(csv.DictReader(file))
+    angles = lifted.angles()
+    assert set(angles) == set(ANGLES)
+    for name, values in angles.items():
+        assert_allclose(values, [float(row[name]) for row in rows], atol=1e-4)
+    with pytest.raises(ValueError, match='angles: only for the joints of h36m-17'):
+        replace(lifted, joint_names=tuple('abcdefghijklmnopq')).angles()
+
+
 def test_table_of_angles_has_expected_errors(clip, tmp_path):
     errors = np.linspace(0.01, 0.2, 17 * len(clip)).reshape(-1, 17)
     knee, wrist = (clip.joint_names.index(f'left_{x}') for x in ('knee', 'wrist'))

@@ -20,3 +20,14 @@ def test_limbs_of_a_frame_are_drawn_with_z_up():
     for joint in wanted:
         assert np.abs(ends - joint).max(-1).min() < 1e-6
     assert ends[..., 2].max() == pytest.approx(wanted[10, 2])
+
+
+def test_angles_are_plotted_over_the_seconds():
+    clip = rendered('walk')
+    axes = mmhot.plot(clip, angles=['knee_angle_l', 'elbow_flex_r'])
+    assert len(axes.lines) == 2
+    times, degrees = axes.lines[0].get_data()
+    assert list(times) == list(clip.frame / 25)
+    assert list(degrees) == list(clip.angles()['knee_angle_l'])
+    with pytest.raises(ValueError, match=r'did you mean knee_angle_'):
+        mmhot.plot(clip, angles=['knee_angel_l'])

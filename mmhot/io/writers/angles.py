@@ -47,6 +47,15 @@ def write_mot(clip: Clip3D, path: str | Path) -> None:
         np.savetxt(file, table, fmt='%.6f', delimiter='\t')
 
 
+def clip_angles(clip: Clip3D) -> dict[str, np.ndarray]:
+    """Return each angle in degrees, (N,) by name; the clip is in ``'world'`` axes."""
+    names = angle_names(len(clip.joint_names))
+    angles = np.empty((len(clip), len(names)))
+    for rows in clip.stretches():
+        angles[rows] = joint_angles(in_y_up(clip.places()[rows]))
+    return dict(zip(names, angles.T, strict=True))
+
+
 def write_csv(clip: Clip3D, path: str | Path) -> None:
     """Write the angles of all people as a table, with a row for each pose.
 
@@ -54,18 +63,14 @@ def write_csv(clip: Clip3D, path: str | Path) -> None:
     one of the joints that determine it, in meters, empty if one of them is unknown. The
     clip is in ``'world'`` axes.
     """
-    names = angle_names(len(clip.joint_names))
-    angles = np.empty((len(clip), len(names)))
-    for rows in clip.stretches():
-        angles[rows] = joint_angles(in_y_up(clip.places()[rows]))
-    errors = {}
+    columns = clip_angles(clip)
     if clip.expected_error is not None:
         for angle, joints in angle_joints(len(clip.joint_names)).items():
-            errors[f'{angle}_error_3d'] = clip.expected_error[:, joints].max(1)
-    table = np.column_stack([angles, *errors.values()])
+            columns[f'{angle}_error_3d'] = clip.expected_error[:, joints].max(1)
+    table = np.column_stack([*columns.values()])
     heads = clip.frame, clip.seconds(clip.frame), clip.track
     lines = (
         (frame, f'{time:.6f}', track, *('' if np.isnan(x) else f'{x:.4f}' for x in row))
         for frame, time, track, row in zip(*heads, table, strict=True)
     )
-    write_rows(path, ('frame', 'time', 'track', *names, *errors), lines)
+    write_rows(path, ('frame', 'time', 'track', *columns), lines)

@@ -2,12 +2,15 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from mmhot.compat.installation import import_extra
 from mmhot.io.atomic import replacing
+from mmhot.io.writers.gait import clip_strides
 from mmhot.io.writers.trc import sample_evenly
+from mmhot.skeletons.gait import SIDES
 from mmhot.structures.clips import Clip3D
 
 _MILLIMETERS = 1000.0
@@ -51,10 +54,31 @@ def write_person(clip: Clip3D, path: str | Path) -> None:
     parameters['LABELS']['value'] = list(clip.joint_names)
     file.add_parameter('POINT', 'X_SCREEN', ['+X'])
     file.add_parameter('POINT', 'Y_SCREEN', ['+Z'])
+    _add_events(file, clip)
     file['data']['points'] = points
     file['data']['meta_points']['residuals'] = residuals[None]
     with replacing(path) as temporary:
         file.write(str(temporary))
+
+
+def _add_events(file: Any, clip: Clip3D) -> None:
+    """Add the foot contacts and lift-offs of a person who walks."""
+    if not all(f'{side}_foot' in clip.joint_names for side in SIDES):
+        return
+    events = set()
+    for _, stride in clip_strides(clip):
+        side = stride.foot.capitalize()
+        events |= {(stride.contact, side, 'Foot Strike')}
+        events |= {(stride.lift_off, side, 'Foot Off')}
+        events |= {(stride.next_contact, side, 'Foot Strike')}
+    if not events:
+        return
+    times, sides, labels = zip(*sorted(events), strict=True)
+    file.add_parameter('EVENT', 'USED', [len(times)])
+    file.add_parameter('EVENT', 'CONTEXTS', list(sides))
+    file.add_parameter('EVENT', 'LABELS', list(labels))
+    # minutes, seconds
+    file.add_parameter('EVENT', 'TIMES', np.array([np.zeros(len(times)), times]))
 
 
 def _residuals(clip: Clip3D, first: int) -> np.ndarray:

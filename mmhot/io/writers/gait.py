@@ -1,0 +1,46 @@
+"""Gait of people who walk (``.gait.csv``): a row for each stride."""
+
+from pathlib import Path
+
+import numpy as np
+
+from mmhot.io.writers.csv import write_rows
+from mmhot.skeletons.gait import Stride, find_strides
+from mmhot.structures.clips import Clip3D
+
+_COLUMNS = (
+    *('foot', 'contact', 'lift_off', 'next_contact', 'step_time', 'step_length'),
+    *('step_width', 'stride_time', 'stride_length', 'speed', 'cadence', 'stance'),
+)
+
+
+def clip_strides(clip: Clip3D) -> list[tuple[int, Stride]]:
+    """Return the track and the strides of all people; axes are ``'world'``."""
+    found = []
+    for rows in clip.stretches():
+        poses, root = (
+            each[rows].astype(np.float64) for each in (clip.keypoints_3d, clip.root_3d)
+        )
+        seconds = clip.seconds(clip.frame[rows])
+        strides = find_strides(poses, root, seconds, clip.joint_names)
+        found += [(int(clip.track[rows[0]]), each) for each in strides]
+    return found
+
+
+def write_csv(clip: Clip3D, path: str | Path) -> None:
+    """Write the strides of all people: seconds, meters, steps per minute.
+
+    Raises:
+        ValueError: If no person walks.
+    """
+    strides = clip_strides(clip)
+    if not strides:
+        raise ValueError(
+            f'{path}: no person walks: four steps in a row are needed, 0.25 to 1.2 '
+            'seconds each'
+        )
+    lines = (
+        (track, each.foot, *(f'{getattr(each, name):.4f}' for name in _COLUMNS[1:]))
+        for track, each in strides
+    )
+    write_rows(path, ('track', *_COLUMNS), lines)

@@ -1,0 +1,97 @@
+"""Foot contacts and steps of people who walk."""
+
+import csv
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from rendered_clips import rendered
+
+import mmhot
+from mmhot.lifting.world import turn
+from mmhot.skeletons.gait import find_strides
+from mmhot.skeletons.joints import get_skeleton
+
+NAMES = get_skeleton('h36m-17').joints
+STEP, WIDTH, TIME, STANCE = 0.7, 0.16, 0.55, 0.62  # m, m, s, share of a stride
+
+
+def walker(heading=0.4, fps=25, seconds=7.0, treadmill=False):
+    """Root-relative joints (T, 17, 3), root (T, 3) and times of a drawn walk."""
+    times = np.arange(0, seconds, 1 / fps)
+    ahead = np.array([np.cos(heading), np.sin(heading), 0])
+    left = np.array([-np.sin(heading), np.cos(heading), 0])
+    root = np.array([0, 0, 0.9]) + STEP / TIME * times[:, None] * ahead
+    poses = np.zeros((len(times), 17, 3))
+    for side, sign, late in (('left', 1, 0), ('right', -1, 1)):
+        strides, phase = np.divmod(times / (2 * TIME) - late / 2, 1)
+        swing = np.clip((phase - STANCE) / (1 - STANCE), 0, 1)
+        swung = (1 - np.cos(np.pi * swing)) / 2
+        way = 2 * STEP * (strides + swung) + STEP * (late + STANCE / 1.1)
+        foot = way[:, None] * ahead + sign * WIDTH / 2 * left
+        poses[:, NAMES.index(f'{side}_foot')] = foot + [0, 0, 0.08] - root
+        poses[:, NAMES.index(f'{side}_hip')] = sign * 0.1 * left
+    return poses, np.full_like(root, 0.9) if treadmill else root, times
+
+
+@pytest.mark.parametrize('heading', [0, 2.0, -1.2])
+@pytest.mark.parametrize('fps', [25, 60])
+def test_steps_of_a_drawn_walk(heading, fps):
+    strides = find_strides(*walker(heading, fps), NAMES)
+    assert len(strides) >= 8
+    for one, other in zip(strides, strides[1:], strict=False):
+        assert {one.foot, other.foot} == {'left', 'right'}
+    found = [
+        (x.step_time, x.step_length, x.step_width, x.stride_length, x.cadence, x.speed)
+        for x in strides
+    ]
+    wanted = TIME, STEP, WIDTH, 2 * STEP, 60 / TIME, STEP / TIME
+    assert np.median(found, axis=0) == pytest.approx(wanted, rel=0.03)
+    for x in strides:
+        late = 0 if x.foot == 'left' else TIME
+        missed = (x.contact - late + TIME) % (2 * TIME) - TIME
+        assert abs(missed) < 2 / 25
+        assert x.stance == pytest.approx(STANCE, abs=2 / 25 / (2 * TIME))
+
+
+def test_treadmills_have_steps_and_who_stands_has_none():
+    poses, root, times = walker(treadmill=True)
+    lengths = [x.step_length for x in find_strides(poses, root, times, NAMES)]
+    assert np.median(lengths) == pytest.approx(STEP, rel=0.15)
+    unknown = np.full_like(root, np.nan)
+    assert len(find_strides(poses, unknown, times, NAMES)) == len(lengths)
+    assert find_strides(poses[[0] * len(poses)], root, times, NAMES) == []
+    assert find_strides(poses[:2], root[:2], times[:2], NAMES) == []
+
+
+def test_table_and_events_of_a_clip(tmp_path):
+    clip = turn(rendered('walk'), 'world', True)
+    clip.save(tmp_path / 'walk.gait.csv')
+    with (tmp_path / 'walk.gait.csv').open(newline='') as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) >= 2
+    for row in rows:
+        assert 80 < float(row['cadence']) < 140
+        assert 0.5 < float(row['stance']) < 0.72
+        assert float(row['contact']) < float(row['lift_off'])
+    ezc3d = pytest.importorskip('ezc3d')
+    clip.save(tmp_path / 'walk.c3d')
+    events = ezc3d.c3d(str(tmp_path / 'walk.c3d'))['parameters']['EVENT']
+    (minutes, seconds), count = events['TIMES']['value'], events['USED']['value'][0]
+    assert not minutes.any()
+    assert count == len(seconds) == len(events['LABELS']['value'])
+    for row in rows:
+        assert np.abs(seconds - float(row['contact'])).min() < 1e-3
+
+
+def test_who_does_not_walk_is_one_line_and_other_files_are_written(tmp_path):
+    clip = rendered('walk')
+    still = clip.take(np.zeros(len(clip), int))
+    still = replace(still, name='still', frame=clip.frame, time=None)
+    still.save(tmp_path / 'still.npz')
+    formats = 'gait.csv,npz'
+    with pytest.raises(ValueError, match='no person walks: four steps in a row'):
+        mmhot.chain.write.export(
+            still, mmhot.chain.options.OutputOptions(out_dir=tmp_path, formats=formats)
+        )
+    assert [x.name for x in tmp_path.iterdir()] == ['still.npz']

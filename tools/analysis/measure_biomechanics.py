@@ -1,0 +1,114 @@
+"""Measure joint angles and gait of lifted motion capture against the ground truth.
+
+Motions of the validation split at 25 frames per second, one camera each, with noisy 2D
+keypoints, the lens known and the person's height given. Gait is measured on those whose
+ground truth walks. Example::
+
+    python -m tools.analysis.measure_biomechanics --motions 40
+"""
+
+import argparse
+import math
+import sys
+from dataclasses import replace
+
+import numpy as np
+
+import mmhot
+from mmhot.cli.errors import OneLineParser, print_line, run_safely
+from mmhot.cli.report import align
+from mmhot.io.writers.angles import clip_angles
+from mmhot.io.writers.gait import clip_strides
+from mmhot.lifting.world import height_over_ankles, scale_people, to_world
+from mmhot.skeletons.joints import ANKLE_HEIGHT
+from mmhot.structures.clips import Clip3D
+from tools.analysis.motions import add_lifter_arguments, project_motion, select_motions
+
+FPS = 25.0
+# Contacts of the same foot that are farther apart, in seconds, are different ones.
+_SAME = 0.3
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = OneLineParser(description=__doc__.splitlines()[0])
+    add_lifter_arguments(parser)
+    parser.add_argument('--motions', type=int, default=40, help='number of motions')
+    parser.add_argument(
+        '--subjects', nargs='+', help='such as S07 (default: those of the split val)'
+    )
+    return parser.parse_args()
+
+
+def run(args: argparse.Namespace) -> None:
+    """Print the errors of angles, then of gait."""
+    subjects = args.subjects or ()
+    motions = select_motions(args.data_root, args.motions, subjects, FPS)
+    angles: dict[str, list[np.ndarray]] = {}
+    gait: dict[str, list[float]] = {}
+    strides = missed = 0
+    for seed, (joints, camera) in enumerate(motions):
+        found, truth = lift_motion(joints, camera, seed)
+        wanted = clip_angles(truth)
+        for name, values in clip_angles(found).items():
+            apart = np.abs((values - wanted[name] + 180) % 360 - 180)
+            angles.setdefault(name.removesuffix('_r').removesuffix('_l'), []).append(
+                apart
+            )
+        mine = [stride for _, stride in clip_strides(found)]
+        for _, real in clip_strides(truth):
+            same = [
+                x
+                for x in mine
+                if x.foot == real.foot and abs(x.contact - real.contact) < _SAME
+            ]
+            strides, missed = strides + 1, missed + (not same)
+            for own in same[:1]:
+                for name in ('contact', 'lift_off'):
+                    late = getattr(own, name) - getattr(real, name)
+                    gait.setdefault(f'{name}, ms', []).append(1000 * late)
+                for name in ('step_length', 'stride_length', 'speed'):
+                    ratio = getattr(own, name) / getattr(real, name)
+                    gait.setdefault(f'{name}, %', []).append(100 * (ratio - 1))
+                wider = own.step_width - real.step_width
+                gait.setdefault('step_width, cm', []).append(100 * wider)
+    rows = [
+        [name, f'{np.mean(np.concatenate(apart)):.1f}']
+        for name, apart in angles.items()
+    ]
+    print_line(align([['angle', 'mean error, degrees'], *rows], left=1))
+    rows = [
+        [
+            name,
+            f'{np.mean(x):+.1f}',
+            f'{np.mean(np.abs(x)):.1f}',
+            f'{np.abs(x).max():.1f}',
+        ]
+        for name, x in gait.items()
+    ]
+    print_line(f'\n{strides} strides, {missed} not found')
+    print_line(align([['gait', 'mean', 'mean error', 'largest'], *rows], left=1))
+
+
+def lift_motion(joints: np.ndarray, camera: dict, seed: int) -> tuple[Clip3D, Clip3D]:
+    """Return the lifted motion (T, 17, 3) and its ground truth, in world axes."""
+    clip, truth = project_motion(joints, camera, seed, FPS)
+    fov = math.degrees(2 * math.atan(camera['w'] / 2 / camera['f'][0]))
+    found = mmhot.lift(clip, fov=fov, static_camera=True)
+    rows = found.frame
+    real = replace(
+        found, keypoints_3d=truth.poses[rows], root_3d=truth.root[rows], steps=()
+    )
+    real = to_world(real, static_camera=True)
+    height = height_over_ankles(real.keypoints_3d, real.joint_names) + ANKLE_HEIGHT
+    return to_world(scale_people(found, height), static_camera=True), real
+
+
+def main() -> int:
+    """Run the tool."""
+    args = parse_args()
+    return run_safely('measure_biomechanics.py', lambda: run(args))
+
+
+if __name__ == '__main__':
+    sys.exit(main())
