@@ -405,6 +405,11 @@ class ExportOptions(Options):
     html_frames: bool = option(
         'show the video in the .html of long videos, too, with fewer frames', False
     )
+    draw: str = option(
+        'angles: write knee, hip, elbow and shoulder in degrees beside them in .mp4',
+        'poses',
+        choices=('poses', 'angles'),
+    )
     no_video: bool = option(
         'no frame of the video in .html, .mp4, .png and .rrd', False
     )

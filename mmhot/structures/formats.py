@@ -102,6 +102,7 @@ WRITERS: dict[str, Writer] = {
         world=True,
         footage=True,
         progress=True,
+        options=('draw',),
     ),
     'png': Writer(
         'mmhot.visualization.summary_image:render_summary_image',

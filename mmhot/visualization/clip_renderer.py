@@ -1,5 +1,6 @@
 """2D and 3D views of a lifted clip, frame by frame."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -20,6 +21,17 @@ _AZIMUTH, _ELEVATION = 20.0, 14.0
 _FOREGROUND_SIZE = 0.5
 # Half the time whose people the camera shows at once.
 _FOLLOWED_SECONDS = 0.4
+# Angles that are written, and the joints beside which they stand.
+_ANGLES = {
+    f'{angle}_{side[0]}': f'{side}_{joint}'
+    for side in ('right', 'left')
+    for angle, joint in (
+        *(('knee_angle', 'knee'), ('hip_flexion', 'hip')),
+        *(('elbow_flex', 'elbow'), ('arm_flex', 'shoulder'), ('ankle_angle', 'foot')),
+    )
+}
+# Least height of people beside whose joints angles are written, in lines of text.
+_ROOM = 16
 FADING = 0.05, 0.1
 """Expected errors, in meters, from which joints are faded: a little, and entirely."""
 
@@ -29,15 +41,21 @@ class ClipRenderer:
 
     Args:
         clip (Clip3D): Lifted poses.
+        angles (Mapping): Degrees (N,) by name, written beside their joints.
 
     Raises:
         ValueError: If the clip has no pose to draw.
     """
 
-    def __init__(self, clip: Clip3D) -> None:
+    def __init__(self, clip: Clip3D, angles: Mapping[str, np.ndarray] = {}) -> None:
         if not np.isfinite(clip.keypoints_3d).all(-1).any():
             raise ValueError(f'clip {clip.name} has no finite 3D joint to draw')
         self.clip = clip
+        self._angles = {
+            clip.joint_names.index(_ANGLES[name]): angles[name]
+            for name in _ANGLES
+            if name in angles
+        }
         self.style = drawing.skeleton_style(clip.joint_names, clip.parents)
         self.points, size = place_on_floor(clip)
         self._pixels_per_meter = size
@@ -91,7 +109,7 @@ class ClipRenderer:
         sizes = np.broadcast_to(sizes, pixels.shape[:2])
         detected = self.clip.scores[rows] > 0
         drawing.draw_people(image, self.style, pixels, sizes, detected)
-        self._draw_ids(image, rows, pixels)
+        self._label(image, rows, pixels)
 
     def draw_floor(self, image: np.ndarray) -> None:
         """Draw the empty floor on a square image."""
@@ -111,12 +129,23 @@ class ClipRenderer:
         certain = self.clip.keypoint_scores_3d[rows] > 0
         certain &= doubts(self.clip, rows) < 1
         drawing.draw_people(image, self.style, pixels * size, sizes, certain, depths)
-        self._draw_ids(image, rows, pixels * size)
+        self._label(image, rows, pixels * size)
 
-    def _draw_ids(self, image: np.ndarray, rows: slice, pixels: np.ndarray) -> None:
+    def _label(self, image: np.ndarray, rows: slice, pixels: np.ndarray) -> None:
         if self._shows_ids:
             names = [str(track) for track in self.clip.track[rows].tolist()]
             drawing.draw_names(image, names, pixels, max(10, image.shape[0] // 36))
+        size = max(9, image.shape[0] // 45)
+        for row, person in enumerate(pixels):
+            x = np.nanmean(person[:, 0])
+            room = np.ptp(person[:, 1]) > _ROOM * size
+            for joint, degrees in self._angles.items() if room else ():
+                angle, (own, y) = degrees[rows][row], person[joint]
+                if np.isfinite([angle, own, y]).all():
+                    text, left = f'{round(float(angle))}\N{DEGREE SIGN}', own < x
+                    place = (own - size if left else own + size), y
+                    anchor = 'right' if left else 'left'
+                    drawing.draw_text(image, text, place, size, anchor=anchor)
 
 
 def doubts(clip: Clip3D, rows: np.ndarray | slice) -> np.ndarray:

@@ -35,6 +35,7 @@ def render_video(
     *,
     height: int = 640,
     footage: FrameSource | None = None,
+    draw: str = 'poses',
     progress: Callable[[int, int], None] | None = None,
 ) -> int:
     """Write an H.264 video: 2D keypoints on the left, 3D poses on the right.
@@ -48,13 +49,15 @@ def render_video(
         path (str | Path): The ``.mp4`` to create or replace.
         height (int): Height of the video in pixels, even. Defaults to 640.
         footage (FrameSource, optional): The video behind the 2D keypoints.
+        draw (str): ``'angles'`` writes joint angles in degrees, too. Defaults to
+            'poses'.
         progress (Callable, optional): Called with the numbers of written frames and of
             all frames.
 
     Returns:
         int: Number of frames written.
     """
-    renderer = ClipRenderer(clip)
+    renderer = ClipRenderer(clip, clip.angles() if draw == 'angles' else {})
     inputs: Iterable[tuple[int, float, np.ndarray | None]]
     if footage is None:
         shown = _shorten_gaps(renderer.frames, clip.fps)

@@ -66,6 +66,7 @@ VALUES = dict(
     height=1.9,
     bvh_profile='mixamo',
     html_frames=True,
+    draw='angles',
     no_video=True,
     blur_heads=True,
     out_dir='elsewhere',
@@ -255,7 +256,7 @@ def test_live_steps(tmp_path):
 def test_save(name, lifted, tmp_path):
     if name == 'formats':
         return  # the suffix
-    format_ = 'bvh' if name == 'bvh_profile' else 'npz'
+    format_ = {'bvh_profile': 'bvh', 'draw': 'mp4'}.get(name, 'npz')
     if name in ('no_video', 'blur_heads'):
         with pytest.raises(ValueError, match=f'^{name} needs one of the formats html'):
             lifted.save(tmp_path / 'a.npz', **{name: True})
