@@ -39,14 +39,15 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--mean-with',
         type=Path,
+        nargs='+',
+        default=[],
         metavar='CHECKPOINT',
-        help='average the weights with those of a second checkpoint',
+        help='average the weights with those of other checkpoints',
     )
     parser.add_argument(
         '--share',
         type=float,
-        default=0.5,
-        help="the first checkpoint's share of the average (default: 0.5)",
+        help="the first checkpoint's share of the average (default: that of all)",
     )
     parser.add_argument('--half', action='store_true', help='store half precision')
     return parser.parse_args()
@@ -113,20 +114,23 @@ def average(state: dict, args: argparse.Namespace) -> dict:
     from mmhot.io.pickles import safe_load
     from mmhot.weights.loading import list_differences
 
-    if not 0 <= args.share <= 1:
-        raise ValueError(f'--share must be from 0 to 1, got {args.share:g}')
-    content = safe_load(args.mean_with)
-    other = content.get('state_dict', content)
-    if wrong := list_differences(state, other):
-        raise ValueError(
-            f'{args.mean_with} has other weights than {args.source}: {wrong[0]}'
-        )
-    return {
-        key: value.lerp(other[key].to(value.dtype), 1 - args.share)
-        if value.is_floating_point()
-        else value
+    count = len(args.mean_with)
+    share = 1 / (count + 1) if args.share is None else args.share
+    if not 0 <= share <= 1:
+        raise ValueError(f'--share must be from 0 to 1, got {share:g}')
+    mean = {
+        key: share * value.float() if value.is_floating_point() else value
         for key, value in state.items()
     }
+    for path in args.mean_with:
+        content = safe_load(path)
+        other = content.get('state_dict', content)
+        if wrong := list_differences(state, other):
+            raise ValueError(f'{path} has other weights than {args.source}: {wrong[0]}')
+        for key, value in mean.items():
+            if value.is_floating_point():
+                mean[key] = value + (1 - share) / count * other[key].float()
+    return {key: value.to(state[key].dtype) for key, value in mean.items()}
 
 
 def main() -> int:

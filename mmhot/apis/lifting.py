@@ -76,8 +76,8 @@ def infer(
     with stage_bars(bars, inputs[0].name) as show:
         lifted = chain(clip, show, times)
     if lifted is None:
-        count = times.num_frames
-        raise ValueError(f'{inputs[0].path}: no person was found in {count} frames')
+        nobody = chosen.nobody_in(times.num_frames)
+        raise ArgumentError('%s: %s', inputs[0].path, nobody)
     return lifted
 
 

@@ -35,7 +35,7 @@ Say = Callable[[str], None]
 _INTERVALS = {'rotating': 1, 'auto': 15}
 _MORE_ACCURATE = (
     ' (trained on rendered people only, finds 3 of 4 joints on photos; more accurate, '
-    'once downloaded: --pose2d movenet, 13 MB, or human, RTMPose-m, 150 MB)'
+    'once downloaded: --pose2d movenet, 17 MB, or human, RTMPose-m, 150 MB)'
 )
 
 
@@ -123,13 +123,16 @@ def open_models(
     options: Pose2DOptions, say: Say = lambda line: None, bars: Bars = no_bar
 ) -> VideoPoseEstimator:
     """Load the detector and the 2D model, and name them."""
-    speed, name = SPEEDS[options.speed], options.pose2d or ''
-    file = NAMED_FILES.get(name)
-    if file and not file.path(name).exists():
-        host = urlsplit(file.url).hostname
-        say(f'{name}: {file.megabytes:g} MB from {host}, once ({file.license})')
-        with bars(f'downloading {name}', 'MB') as show:
-            file.fetch(name, show)
+
+    def fetch(name: str) -> None:
+        file = NAMED_FILES[name]
+        if not file.path(name).exists():
+            host = urlsplit(file.url).hostname
+            say(f'{name}: {file.megabytes:g} MB from {host}, once ({file.license})')
+            with bars(f'downloading {name}', 'MB') as show:
+                file.fetch(name, show)
+
+    speed = SPEEDS[options.speed]
     detector, estimator = pose_source.open_pose_source(
         options.pose2d,
         options.pose2d_weights,
@@ -139,6 +142,7 @@ def open_models(
         skeleton=options.pose2d_skeleton,
         backend=options.backend,
         keep_rates=speed.keep_rates,
+        fetch=fetch,
     )
     hint = '' if options.pose2d else _MORE_ACCURATE
     say(f'boxes: {detector.name}, 2D keypoints: {estimator.name}{hint}')

@@ -26,6 +26,8 @@ from mmhot.structures.clips import Clip2D
 from mmhot.version import digest_of_code
 
 _LOGGER = logging.getLogger(__name__)
+# Options that a line for the user names.
+_FLAGS = {'det_model': '--det-model', 'pose2d': '--pose2d'}
 
 
 @dataclass
@@ -112,7 +114,8 @@ class ClipWorker:
         with stage_bars(self._bars, source.name) as show:
             lifted = chain(source, show, times)
         if lifted is None:
-            self._say(f'{item.name}: no person was found in {times.num_frames} frames')
+            nobody = options.nobody_in(times.num_frames).named(_FLAGS)
+            self._say(f'{item.name}: {nobody}')
         else:
             with times.measure('write'):
                 footage = None if isinstance(source, Clip2D) else source

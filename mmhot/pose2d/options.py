@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from mmhot.errors import ArgumentError
 from mmhot.options import RuntimeOptions, option
 
 
@@ -27,9 +28,10 @@ class Pose2DOptions(RuntimeOptions):
         metavar='NAME',
     )
     det_model: str | None = option(
-        'detector of people: an .onnx or .zip file, a config (a program) or alias of '
-        "MMDetection's, pose-verified (a small detector, checked by the 2D model), "
-        'or whole_image (default: pose-verified with gtpt-t, RTMO itself, else human)',
+        'detector of people: rtmdet-nano (downloaded once), an .onnx or .zip file, a '
+        "config (a program) or alias of MMDetection's, pose-verified (a small "
+        'detector, checked by the 2D model), or whole_image (default: pose-verified '
+        'with gtpt-t, rtmdet-nano with movenet and rtmpose-m, RTMO itself, else human)',
         metavar='MODEL',
         decides=False,
     )
@@ -50,3 +52,13 @@ class Pose2DOptions(RuntimeOptions):
         'default',
         choices=('default', 'fast', 'fastest'),
     )
+
+    def nobody_in(self, num_frames: int) -> ArgumentError:
+        """Say that no person was found, and which models find more."""
+        text = 'no person was found in %s frames'
+        if self.pose2d is None and self.det_model is None:
+            text += (
+                ": {det_model='rtmdet-nano'}, 4 MB, or {pose2d='movenet'}, 17 MB, "
+                'once downloaded, find more'
+            )
+        return ArgumentError(text, num_frames)

@@ -5,6 +5,7 @@ A kind of model is one module and one line in :data:`POSE_ESTIMATORS` or
 kinds of other packages.
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -30,9 +31,12 @@ from mmhot.weights.names import (
     Model,
     Task,
     choose_best,
+    named_file,
     resolve,
     runtime,
 )
+
+_LOGGER = logging.getLogger(__name__)
 
 WHOLE_IMAGE = 'whole_image'
 POSE_VERIFIED = 'pose-verified'
@@ -119,6 +123,7 @@ def open_pose_source(
     skeleton: str | None = None,
     backend: str = 'auto',
     keep_rates: tuple[float, ...] | None = None,
+    fetch: Callable[[str], object] = lambda name: NAMED_FILES[name].fetch(name),
 ) -> PoseSource:
     """Open a 2D pose estimator and its detector.
 
@@ -133,10 +138,12 @@ def open_pose_source(
         pose2d_weights (str, optional): Checkpoint of a config or name; by default that
             of the model index.
         det_model (str, optional): The same kinds of files, a config file, a name or
-            alias of mmhot's or MMDetection's models, 'human' for the detector of
-            MMPose's inferencer, 'pose-verified' for the shipped small detector whose
-            boxes the 2D model verifies, or 'whole_image'. By default 'pose-verified'
-            with shipped 2D weights, RTMO itself, otherwise 'human' ('pose-verified' if
+            alias of mmhot's or MMDetection's models, 'rtmdet-nano', which is
+            downloaded once, 'human' for the detector of MMPose's inferencer,
+            'pose-verified' for the shipped small detector whose boxes the 2D model
+            verifies, or 'whole_image'. By default 'pose-verified' with shipped 2D
+            weights, 'rtmdet-nano' with 'movenet' and 'rtmpose-m' ('pose-verified' if it
+            cannot be downloaded), RTMO itself, otherwise 'human' ('pose-verified' if
             that is not installed).
         det_weights (str, optional): Checkpoint of the detector.
         device (str): Device. Defaults to 'auto', the GPU if there is one.
@@ -148,6 +155,8 @@ def open_pose_source(
             :func:`mmhot.weights.names.runtime`.
         keep_rates (tuple[float], optional): Keep rates of GTPT; other models have none.
             By default as trained.
+        fetch (Callable): Downloads a model of
+            :data:`~mmhot.weights.names.NAMED_FILES`, unless it is there.
 
     Raises:
         FileNotFoundError: If a file does not exist.
@@ -164,9 +173,12 @@ def open_pose_source(
             )
         pose2d = choose_best()
     pose2d = pose2d or shipped_models(POSE.folders)[0].name
-    if pose2d in NAMED_FILES:
-        det_model = det_model or NAMED_FILES[pose2d].detector
+    if file := named_file(pose2d, POSE):
+        fetch(pose2d)
+        det_model = det_model or _fetch_detector(file.detector, fetch)
         skeleton = skeleton or 'coco-17'
+    if det_model and named_file(det_model, DETECTOR):
+        fetch(det_model)
     settings = device, backend, skeleton, min_score, keep_rates
     request = ModelRequest(pose2d, pose2d_weights, *settings)
     kind = POSE_ESTIMATORS.get(request.model)
@@ -181,6 +193,20 @@ def open_pose_source(
     request = replace(request, model=det_model, weights=det_weights)
     kind = DETECTORS.get(det_model, ModelKind(_open_detector, True))
     return PoseSource(_open(kind, request, 'det'), estimator)
+
+
+def _fetch_detector(name: str | None, fetch: Callable[[str], object]) -> str | None:
+    """Download a detector, or choose the shipped one where that is not possible."""
+    if name is None:
+        return None
+    try:
+        fetch(name)
+    except ValueError as error:
+        _LOGGER.warning(
+            '%s: the shipped detector is used, which finds fewer people', error
+        )
+        return POSE_VERIFIED
+    return name
 
 
 def _open(kind: ModelKind, request: ModelRequest, role: str) -> Any:

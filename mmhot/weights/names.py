@@ -55,14 +55,31 @@ _HUMAN_WEIGHTS = (
 )
 
 
+class Task(NamedTuple):
+    """A kind of models: folders of configs (any if empty), and what a name may be."""
+
+    folders: tuple[str, ...]
+    kind: str
+    package: str | None = None  # whose index is read, too
+
+
+LIFTER = Task((), 'config file nor a shipped model')
+POSE = Task(
+    ('body_2d_keypoint', 'wholebody_2d_keypoint'),
+    'file nor a 2D model of mmhot or MMPose',
+    'mmpose',
+)
+DETECTOR = Task(('detection',), 'file nor a detector of mmhot or MMDetection', 'mmdet')
+
+
 class NamedFile(NamedTuple):
-    """ONNX file of a 2D model that is downloaded once, where it is named."""
+    """ONNX file of a 2D model or detector, downloaded once, where it is named."""
 
     url: str
     megabytes: float
     license: str
-    # 'human' would be another download
-    detector: str | None = 'pose-verified'
+    detector: str | None = 'rtmdet-nano'  # of a 2D model; None if it needs none
+    task: Task = POSE
 
     def path(self, name: str) -> Path:
         """Return where it is kept."""
@@ -95,25 +112,16 @@ NAMED_FILES = {
         'Apache-2.0, OpenMMLab',
         detector=None,  # detects people itself
     ),
+    'rtmdet-nano': NamedFile(
+        f'{_OPENMMLAB}/rtmposev1/onnx_sdk/'
+        'rtmdet_nano_8xb32-100e_coco-obj365-person-05d8511e.zip',
+        4,
+        'Apache-2.0, OpenMMLab',
+        detector=None,
+        task=DETECTOR,
+    ),
 }
-"""2D models of others by name, of COCO's 17 keypoints."""
-
-
-class Task(NamedTuple):
-    """A kind of models: folders of configs (any if empty), and what a name may be."""
-
-    folders: tuple[str, ...]
-    kind: str
-    package: str | None = None  # whose index is read, too
-
-
-LIFTER = Task((), 'config file nor a shipped model')
-POSE = Task(
-    ('body_2d_keypoint', 'wholebody_2d_keypoint'),
-    'file nor a 2D model of mmhot or MMPose',
-    'mmpose',
-)
-DETECTOR = Task(('detection',), 'file nor a detector of mmhot or MMDetection', 'mmdet')
+"""2D models, of COCO's 17 keypoints, and detectors of others by name."""
 
 
 class Model(NamedTuple):
@@ -192,10 +200,16 @@ def _of_package(name: str, task: Task) -> Model | None:
     return Model(name, find_config(name)) if '::' in name else None
 
 
+def named_file(name: str | None, task: Task) -> NamedFile | None:
+    """Find a model of :data:`NAMED_FILES` for a task; 2D models may detect, too."""
+    file = NAMED_FILES.get(name or '')
+    return file if file and task in (file.task, DETECTOR) else None
+
+
 def _named_file(name: str, task: Task) -> Model | None:
-    if name not in NAMED_FILES or Path(name).exists():
+    file = named_file(name, task)
+    if file is None or Path(name).exists():
         return None
-    file = NAMED_FILES[name]
     return Model(name, graph=_graph_in(file.fetch(name)), license=file.license)
 
 
@@ -290,7 +304,7 @@ def _names_of(task: Task) -> Iterator[str]:
     if task is LIFTER:
         yield from shipped_weights()
         return
-    yield from NAMED_FILES if task is POSE else ()
+    yield from (name for name, file in NAMED_FILES.items() if file.task is task)
     for model in read_models():
         if model.task in task.folders:
             yield from (*model.aliases, model.name)

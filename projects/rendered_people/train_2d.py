@@ -39,6 +39,13 @@ def parse_args() -> argparse.Namespace:
         '--shards', type=Path, nargs='+', default=[], help='more shards to train with'
     )
     parser.add_argument(
+        '--photos',
+        type=Path,
+        nargs='+',
+        default=[],
+        help='shards of annotated photos, half of the people in training',
+    )
+    parser.add_argument(
         '--render',
         type=int,
         default=0,
@@ -84,14 +91,15 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError('--render needs --motions')
     if not args.render and not args.shards:
         raise ValueError('nothing to train with: give --shards or --render')
-    for path in args.shards:
+    for path in (*args.shards, *args.photos):
         if not path.is_file():
-            raise FileNotFoundError(f'--shards: {path} does not exist')
+            raise FileNotFoundError(f'{path} does not exist')
     end = time.monotonic() + 60 * (args.minutes or float('inf'))
     people = args.folder / 'people'
     if args.render:
         _call(_render_command(args, people), end)
-    shards = [*args.shards, *sorted(people.glob(f'people_seed{args.seed}_*.npz'))]
+    rendered = sorted(people.glob(f'people_seed{args.seed}_*.npz'))
+    shards = [*args.shards, *args.photos, *rendered]
     _call(_train_command(args, shards), end)
     print(f'checkpoints are in {args.folder / args.name}')
 
@@ -108,10 +116,13 @@ def _render_command(args: argparse.Namespace, target: Path) -> list:
 
 
 def _train_command(args: argparse.Namespace, shards: list[Path]) -> list:
-    files = ','.join(str(path.resolve()) for path in shards)
+    files, photos = (
+        ','.join(str(path.resolve()) for path in each) for each in (shards, args.photos)
+    )
     options = {
         'train_dataloader.dataset.data_root': '',
         'train_dataloader.dataset.ann_file': f'[{files}]',
+        'train_dataloader.dataset.photos': f'[{photos}]',
         'train_dataloader.sampler.num_samples': args.part,
         'train_dataloader.batch_size': args.batch_size,
         'train_dataloader.num_workers': args.workers,

@@ -53,7 +53,10 @@ def test_another_lifter_starts_from_cached_keypoints(infer_it, detector, out, vi
 def test_video_without_people_is_no_error(infer_it, detector, out, video, capfd):
     detector.every = 0
     assert infer_it(video) == 0
-    assert 'clip: no person was found in 10 frames' in capfd.readouterr().out
+    assert (
+        'clip: no person was found in 10 frames: --det-model rtmdet-nano, 4 MB, or '
+        '--pose2d movenet, 17 MB, once downloaded, find more\n'
+    ) in capfd.readouterr().out
     assert not (out / 'clip.npz').exists()
     assert infer_it(video, resume=True) == 0
     assert 'clip: was finished before' in capfd.readouterr().out

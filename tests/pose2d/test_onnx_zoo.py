@@ -21,7 +21,7 @@ from mmhot.pose2d import onnx_layouts
 from mmhot.pose2d.onnx_detectors import OnnxDetector
 from mmhot.pose2d.onnx_models import OnnxPoseEstimator
 from mmhot.pose2d.pose_source import open_pose_source
-from mmhot.weights.names import NAMED_FILES, POSE, NamedFile, resolve
+from mmhot.weights.names import NAMED_FILES, POSE, resolve
 
 BOX = np.float32([[10, 20, 70, 100]])
 IMAGE = np.full((120, 90, 3), (10, 20, 30), np.uint8)
@@ -118,36 +118,81 @@ def sdk(tmp_path):
     }
 
 
-def test_named_models_are_downloaded_once(sdk, monkeypatch, tmp_path, cache):
-    path = archive(tmp_path / 'served' / 'rtmpose.zip', sdk)
-    lines, shown = [], []
+@pytest.fixture
+def serve(sdk, monkeypatch, tmp_path):
+    """A function that serves both named models, or one, while it runs another."""
+    served = tmp_path / 'served'
+    archive(served / 'rtmpose-m.zip', sdk)
+    outputs = {'dets': (DETS, np.zeros(1)), 'labels': (LABELS, np.zeros(1))}
+    model = write(tmp_path / 'nano.onnx', [1, 3, 320, 320], outputs)
+    archive(served / 'rtmdet-nano.zip', {'nano/end2end.onnx': model.read_bytes()})
+
+    def run(action, *names):
+        handler = partial(SimpleHTTPRequestHandler, directory=served)
+        with ThreadingHTTPServer(('127.0.0.1', 0), handler) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            for name in ('rtmpose-m', 'rtmdet-nano'):
+                file = f'{name}.zip' if name in names else 'absent.zip'
+                url = f'http://127.0.0.1:{server.server_address[1]}/{file}'
+                named = NAMED_FILES[name]._replace(url=url, megabytes=1.5)
+                monkeypatch.setitem(NAMED_FILES, name, named)
+            result = action()
+            server.shutdown()
+        return result
+
+    return run
+
+
+def open_named(lines=None, shown=None, **options):
+    """Open models by name; return the names of detector and estimator."""
 
     @contextmanager
     def bars(title, unit):
         yield lambda *megabytes: shown.append((title, unit, *megabytes))
 
-    def open_named():
-        options = InferOptions(pose2d='rtmpose-m')
-        return open_models(options, lines.append, bars).estimator.name
+    options = InferOptions(**dict(pose2d='rtmpose-m') | options)
+    arguments = () if lines is None else (lines.append, bars)
+    models = open_models(options, *arguments)
+    return models.detector.name, models.estimator.name
 
-    handler = partial(SimpleHTTPRequestHandler, directory=path.parent)
-    with ThreadingHTTPServer(('127.0.0.1', 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        url = f'http://127.0.0.1:{server.server_address[1]}/rtmpose.zip'
-        monkeypatch.setitem(NAMED_FILES, 'rtmpose-m', NamedFile(url, 1.5, 'MIT'))
-        assert open_named() == 'rtmpose-m'
-        server.shutdown()
-    assert lines[0] == 'rtmpose-m: 1.5 MB from 127.0.0.1, once (MIT)'
-    assert lines[1].endswith(', verified by rtmpose-m, 2D keypoints: rtmpose-m')
-    assert shown == [('downloading rtmpose-m', 'MB', 0, 0)]
-    assert open_named() == 'rtmpose-m'
+
+def test_named_models_are_downloaded_once(serve, cache):
+    lines, shown, names = [], [], ('rtmdet-nano', 'rtmpose-m')
+    assert serve(lambda: open_named(lines, shown), *names) == names
+    license = 'Apache-2.0, OpenMMLab'
+    assert lines == [
+        f'rtmpose-m: 1.5 MB from 127.0.0.1, once ({license})',
+        f'rtmdet-nano: 1.5 MB from 127.0.0.1, once ({license})',
+        'boxes: rtmdet-nano, 2D keypoints: rtmpose-m',
+    ]
+    assert [bar[:2] for bar in shown] == [
+        ('downloading rtmpose-m', 'MB'),
+        ('downloading rtmdet-nano', 'MB'),
+    ]
+    assert open_named() == names
     kept = cache / 'mmhot' / 'models' / 'rtmpose-m.zip'
     kept.write_bytes(b'')
     with pytest.raises(ValueError, match='it was changed, or is another file'):
         open_named()
     kept.unlink()
-    with pytest.raises(ValueError, match=r'rtmpose\.zip cannot be downloaded \('):
+    with pytest.raises(ValueError, match=r'rtmpose-m\.zip cannot be downloaded \('):
         open_named()
+
+
+def test_named_detector_needs_the_network_where_it_is_named_only(serve, caplog):
+    detector, _ = serve(open_named, 'rtmpose-m')
+    assert detector.endswith(', verified by rtmpose-m')
+    [line] = [each.getMessage() for each in caplog.records]
+    assert line.endswith(': the shipped detector is used, which finds fewer people')
+    assert 'absent.zip cannot be downloaded (' in line
+    with pytest.raises(ValueError, match=r'absent\.zip cannot be downloaded'):
+        serve(lambda: open_named(det_model='rtmdet-nano'), 'rtmpose-m')
+    with pytest.raises(ValueError, match='is neither a file nor a 2D model'):
+        open_named(pose2d='rtmdet-nano', det_model='whole_image')
+    shipped = serve(
+        lambda: open_named(pose2d=None, det_model='rtmdet-nano'), 'rtmdet-nano'
+    )
+    assert shipped[0] == 'rtmdet-nano'
 
 
 def test_archives_state_normalization_and_padding(sdk, tmp_path, cache):

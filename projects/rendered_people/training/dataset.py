@@ -53,6 +53,9 @@ class RenderedPeopleDataset(BaseCocoStyleDataset):
         complete (bool): Whether keypoints without a label are outside of the image,
             as in rendered images; they get visibility -1, see :class:`GTPTLabel`.
             For training. Defaults to False.
+        photos (Sequence[str]): Shards of ``ann_file`` whose labels are annotators',
+            who leave keypoints out: ``complete`` and ``hidden_weight`` do not apply.
+            They are repeated until they are half of the samples. Defaults to none.
         **kwargs: Arguments of MMPose's top-down datasets, except ``bbox_file``.
 
     Raises:
@@ -73,6 +76,7 @@ class RenderedPeopleDataset(BaseCocoStyleDataset):
         min_visible: int = 0,
         hidden_weight: float = 1.0,
         complete: bool = False,
+        photos: Sequence[str] = (),
         metainfo: dict | None = None,
         data_root: str = '',
         **kwargs,
@@ -98,6 +102,9 @@ class RenderedPeopleDataset(BaseCocoStyleDataset):
                 )
         names = [ann_file] if isinstance(ann_file, str) else list(ann_file)
         self.shard_files = [Path(data_root or '', name) for name in names]
+        self.photos = {Path(data_root or '', name) for name in photos}
+        if unknown := self.photos.difference(self.shard_files):
+            raise ValueError(f'photos has {min(unknown)}, which is not in ann_file')
         super().__init__(metainfo=metainfo, data_root=data_root, **kwargs)
         described = len(self._metainfo['flip_indices'])
         if described != self.skeleton.num_keypoints:
@@ -113,7 +120,7 @@ class RenderedPeopleDataset(BaseCocoStyleDataset):
     def load_data_list(self) -> list[dict]:
         """Read the shards; return labels without images."""
         self.shards = [read_packed_people(path) for path in self.shard_files]
-        infos = []
+        rendered, photos = [], []
         for number, shard in enumerate(self.shards):
             if shard.keypoints.shape[1] < self.skeleton.num_keypoints:
                 raise ValueError(
@@ -121,7 +128,13 @@ class RenderedPeopleDataset(BaseCocoStyleDataset):
                     f'keypoints, {self.skeleton.name} needs '
                     f'{self.skeleton.num_keypoints}'
                 )
-            infos += self._infos(number, shard, first=len(infos))
+            is_photo = self.shard_files[number] in self.photos
+            (photos if is_photo else rendered).extend(self._infos(number, shard))
+        times = max(round(len(rendered) / max(len(photos), 1)), 1)
+        infos = [
+            dict(info, img_id=index, id=index)
+            for index, info in enumerate(rendered + times * photos)
+        ]
         if not infos:
             raise ValueError(
                 f'no person in {", ".join(map(str, self.shard_files))} has '
@@ -129,13 +142,15 @@ class RenderedPeopleDataset(BaseCocoStyleDataset):
             )
         return infos[:: self.sample_interval]
 
-    def _infos(self, number: int, shard: PackedPeople, first: int) -> list[dict]:
-        """Labels of the people in one shard, numbered from ``first``."""
+    def _infos(self, number: int, shard: PackedPeople) -> list[dict]:
+        """Labels of the people in one shard."""
         keypoints = shard.keypoints[:, : self.skeleton.num_keypoints]
         visibility = shard.visibility[:, : self.skeleton.num_keypoints].copy()
         hidden = visibility[:, self.visible_only] == 1
         # weights of keypoints that are not labeled, hidden, visible
         by_flag = (-int(self.complete), self.hidden_weight, 1)
+        if self.shard_files[number] in self.photos:
+            by_flag = (0, 1, 1)
         weights = np.array(by_flag, np.float32)[visibility]
         for array in (weights, visibility):
             array[:, self.visible_only] *= ~hidden
@@ -147,8 +162,6 @@ class RenderedPeopleDataset(BaseCocoStyleDataset):
         areas = shard.areas
         return [
             {
-                'img_id': index,
-                'id': index,
                 'shard': number,
                 'row': int(row),
                 'img_path': f'{self.shard_files[number]}#{row}',
@@ -164,7 +177,7 @@ class RenderedPeopleDataset(BaseCocoStyleDataset):
                 'visibility': visibility[row],
                 'keypoints_visible': weights[row][None],
             }
-            for index, row in enumerate(np.flatnonzero(is_kept), first)
+            for row in np.flatnonzero(is_kept)
         ]
 
     @force_full_init
