@@ -61,7 +61,7 @@ def test_small_file_has_weights_settings_and_dataset_meta(publish, tmp_path):
     assert Lifter(checkpoint=target).fps == 25.0
 
 
-def test_mean_of_two_checkpoints(publish, tmp_path):
+def test_mean_of_checkpoints(publish, tmp_path):
     config = lifter_config(fps=25.0)
     one, other = tmp_path / 'one.pth', tmp_path / 'other.pth'
     target = tmp_path / 'mean.pth'
@@ -69,11 +69,12 @@ def test_mean_of_two_checkpoints(publish, tmp_path):
     zeros = {key: value * 0 for key, value in state.items()}
     save_training(other, config, zeros)
     options = ('--mean-with', other, '--share', 0.25)
-    assert publish(one, target, *options) == (0, '')
-    mean = safe_load(target)['state_dict']
-    for key, value in state.items():
-        wanted = value / 4 if value.is_floating_point() else value
-        torch.testing.assert_close(mean[key], wanted)
+    for given, share in ((options, 4), (('--mean-with', other, other), 3)):
+        assert publish(one, target, *given) == (0, '')
+        mean = safe_load(target)['state_dict']
+        for key, value in state.items():
+            wanted = value / share if value.is_floating_point() else value
+            torch.testing.assert_close(mean[key], wanted)
     assert publish(one, target, *options[:-1], 2)[0] == 2
     zeros.popitem()
     save_training(other, config, zeros)

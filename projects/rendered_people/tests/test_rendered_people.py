@@ -64,6 +64,24 @@ def test_hidden_weight_is_the_weight_of_hidden_keypoints(shard):
             RenderedPeopleDataset(ann_file=str(shard), hidden_weight=weight)
 
 
+def test_photos_are_half_of_the_samples_and_have_annotators_labels(tmp_path):
+    photo = packed_people(2, num_keypoints=17, seed=1)
+    photo.visibility[:, :5] = 0
+    paths = [str(tmp_path / name) for name in ('photos.npz', 'people.npz')]
+    for path, people in zip(paths, (photo, packed_people(7)), strict=True):
+        write_packed_people(people, path)
+    settings = dict(complete=True, hidden_weight=0.5)
+    dataset = RenderedPeopleDataset(paths, photos=paths[:1], **settings)
+    samples = [dataset.get_data_info(index) for index in range(len(dataset))]
+    assert [each['id'] for each in samples] == list(range(7 + 4 * 2))
+    assert [each['row'] for each in samples[7:]] == [0, 1] * 4
+    for sample in samples[7:]:
+        assert_array_equal(sample['keypoints_visible'][0], [0] * 5 + [1] * 12)
+    assert {*samples[0]['keypoints_visible'][0]} == {0.5, 1}
+    with pytest.raises(ValueError, match=r'b.npz, which is not in ann_file'):
+        RenderedPeopleDataset(paths, photos=['b.npz'])
+
+
 def test_people_with_few_visible_keypoints_are_left_out(tmp_path):
     people = packed_people()
     people.visibility[:] = 1
