@@ -34,15 +34,16 @@ boxes() { # SEED
 
 mean() { # CHECKPOINTS... CONFIG NAME
     local files=("${@:1:$#-2}") config=${*: -2:1} name=${*: -1}
+    ((${#files[@]} == SEEDS)) || { echo "${#files[@]} of $SEEDS trainings ended, see the logs in $WORK" >&2; return 1; }
     python3 -m tools.publish_model "${files[0]}" "$WORK/$name.pth" --mean-with "${files[@]:1}" --half --config "$config"
 }
 
 for kind in pose boxes; do
     for ((seed = 1; seed <= SEEDS; seed++)); do
-        while (($(jobs -rp | wc -l) >= JOBS)); do wait -n; done
+        while (($(jobs -rp | wc -l) >= JOBS)); do wait -n || true; done
         "$kind" "$seed" &> "$WORK/${kind}_$seed.log" &
     done
 done
-wait
+wait || true
 mean "$WORK"/pose_*/epoch_4.pth configs/body_2d_keypoint/gtpt/rendered/gtpt-t_coco17_synth.py gtpt-t_coco17_synth
 mean "$WORK"/boxes_*/epoch_3.pth configs/detection/rtmdet/rendered/rtmdet-nano_1xb32-12e_rendered-320x320.py rtmdet-nano_person_synth
