@@ -46,7 +46,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--amp',
         action='store_true',
-        help='train with automatic mixed precision (float16 on GPUs without bfloat16)',
+        help='train with automatic mixed precision (bfloat16 on CPUs)',
     )
     parser.add_argument(
         '--no-validate', action='store_true', help='do not validate while training'
@@ -140,11 +140,9 @@ def use_mixed_precision(optim_wrapper: dict) -> None:
             f'--amp: got the optimizer wrapper {kind}, wanted OptimWrapper; '
             'leave out --amp'
         )
-    import torch
+    from mmengine.device import get_device
 
-    # scaled losses of float16 are read in each step, which waits for the GPU
-    cuda = torch.cuda
-    if not cuda.is_available() or cuda.is_bf16_supported(including_emulation=False):
+    if get_device() == 'cpu':
         optim_wrapper['type'] = 'mmpose.BFloat16OptimWrapper'
         return
     optim_wrapper['type'] = 'AmpOptimWrapper'

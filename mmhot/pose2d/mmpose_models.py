@@ -102,12 +102,13 @@ class MMPoseDetector(Detector):
             self._pipeline(dict(img=image, img_id=index))
             for index, image in enumerate(images)
         ]
+        device = next(self.model.parameters()).device
         # layers of MMDetection use what PyTorch calls outdated
         with ignored_warnings():
             batch = pseudo_collate(samples)
             if self.pads_to_squares:
-                batch['inputs'] = _join_as_squares(batch['inputs'])
-            with half_precision(next(self.model.parameters()).device):
+                batch['inputs'] = _join_as_squares(batch['inputs'], device)
+            with half_precision(device):
                 results = self.model.test_step(batch)
         found = []
         for image, result in zip(images, results, strict=True):
@@ -229,10 +230,11 @@ def read_affine(pipeline: list[dict]) -> tuple[tuple[int, int], float] | None:
     return tuple(pipeline[2]['input_size']), pipeline[1].get('padding', 1.25)
 
 
-def _join_as_squares(images: list[torch.Tensor]) -> torch.Tensor:
+def _join_as_squares(images: list[torch.Tensor], device: torch.device) -> torch.Tensor:
     """Pad images (3, H, W) to squares (B, 3, S, S), in gray as RTMDet's pipelines."""
     side = max(max(image.shape) for image in images)
-    squares = images[0].new_full((len(images), 3, side, side), 114)
+    shape = len(images), 3, side, side
+    squares = torch.full(shape, 114, dtype=images[0].dtype, device=device)
     for square, image in zip(squares, images, strict=True):
         square[:, : image.shape[1], : image.shape[2]] = image
     return squares
