@@ -13,7 +13,8 @@ EXTRAS ?= mmpose
 export UV_PYTHON_DOWNLOADS := never
 UV := $(or $(shell command -v uv),.uv/bin/uv)
 BIN := $(VENV)/bin
-PIP := $(UV) pip install --quiet --python $(BIN)/python
+# compiled once, for processes that may not write bytecode, too
+PIP := $(UV) pip install --quiet --compile-bytecode --python $(BIN)/python
 SETTINGS := $(CURDIR) $(PYTHON) $(TORCH) $(LOCK) $(EXTRAS)
 STAMP := $(VENV)/mmhot-settings
 # One thread: small tensors do not gain from more, and machines are shared.

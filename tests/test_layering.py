@@ -12,8 +12,8 @@ ROOT = Path(__file__).parents[1]
 # Rooms from the bottom up: each may import those before it, also where an import is
 # inside of a function or for type checks.
 ROOMS = (
-    *('version', 'errors', 'extensions', 'options', 'utils', 'compat', 'skeletons'),
-    *('geometry', 'structures', 'io'),
+    *('version', 'errors', 'extensions', 'options', 'utils', 'compat', 'geometry'),
+    *('skeletons', 'structures', 'io'),
     *('models.layers', 'models.tokens', 'models.gtpt', 'models.lifters', 'models'),
     *('codecs', 'datasets', 'engine', 'evaluation', 'deploy', 'weights', 'checkpoints'),
     *('frames', 'pose2d', 'tracking', 'lifting', 'motion', 'visualization', 'chain'),

@@ -2,12 +2,13 @@
 
 import logging
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+import PIL
 
 from mmhot.errors import escape, ignored_warnings, require_file
 from mmhot.io.arrays import read_limited
@@ -78,9 +79,16 @@ def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     return image
 
 
+def _open(path: Path, kinds: Sequence[str] = _KINDS) -> Any:
+    """Open an image file with Pillow, whose import videos do without."""
+    from PIL import Image
+
+    return Image.open(path, 'r', kinds)
+
+
 def _read_floats(path: Path) -> np.ndarray | None:
     """Read a TIFF file of floats, up to 1 or 255, as BGR uint8; None if damaged."""
-    with suppress(Exception), Image.open(path, 'r', ('TIFF',)) as image:
+    with suppress(Exception), _open(path, ('TIFF',)) as image:
         if image.mode == 'F':
             values = np.nan_to_num(np.asarray(image))
             scale = 255 if values.max() <= 1 else 1
@@ -94,7 +102,7 @@ def _count_pages(path: Path) -> int:
     with (
         suppress(Exception),
         ignored_warnings(),
-        Image.open(path, 'r', _KINDS) as image,
+        _open(path) as image,
     ):
         return 1 + bool(getattr(image, 'is_animated', False))
     return 1
@@ -132,10 +140,10 @@ def image_size(path: Path) -> tuple[int, int] | None:
     with (
         suppress(Exception),
         ignored_warnings(),
-        Image.open(path, 'r', _KINDS) as image,
+        _open(path) as image,
     ):
         # the method of PNG files decodes them
-        exif = Image.Image.getexif(image)
+        exif = PIL.Image.Image.getexif(image)
         is_turned = exif.get(_EXIF_ORIENTATION, 1) > 4
         return image.size[::-1] if is_turned else image.size
     return None
@@ -143,6 +151,8 @@ def image_size(path: Path) -> tuple[int, int] | None:
 
 def write_png(path: str | Path, image: np.ndarray) -> None:
     """Write a PNG file of an image, BGR, uint8 (H, W, 3)."""
+    from PIL import Image
+
     with replacing(path) as temporary:
         Image.fromarray(image[..., ::-1]).save(temporary, 'PNG', compress_level=9)
 

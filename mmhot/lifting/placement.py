@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import solve_banded, solveh_banded
-from scipy.spatial.transform import Rotation
 
+from mmhot.geometry.rotations import rotation_matrices
 from mmhot.geometry.smooth_fits import normal_bands, second_differences
 from mmhot.skeletons.joints import ANKLE_HEIGHT
 
@@ -162,9 +162,9 @@ def find_floor(
     up /= np.linalg.norm(up)
     axis = np.cross(up, [0, 0, 1])
     sine = np.linalg.norm(axis)
-    rotation = Rotation.from_rotvec(axis * (np.arcsin(sine) / max(sine, 1e-12)))
+    rotation = rotation_matrices(axis * (np.arcsin(sine) / max(sine, 1e-12)))
     on_plane = middle + [0, 0, plane[2]]
-    return rotation.as_matrix(), float(rotation.apply(on_plane)[2]) - ANKLE_HEIGHT
+    return rotation, float(rotation[2] @ on_plane) - ANKLE_HEIGHT
 
 
 def find_own_floor(

@@ -6,9 +6,9 @@ from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
-from scipy.ndimage import uniform_filter1d
 
 from mmhot.errors import ArgumentError
+from mmhot.geometry.windows import moving_mean
 from mmhot.lifting.placement import (
     FloorSettings,
     RootErrors,
@@ -155,7 +155,7 @@ def to_world(
                 root[rows, 2] -= find_own_floor(lowest, seconds, floor)
         else:
             size = max(round(floor.smoothing * clip.fps), 1)
-            smooth = uniform_filter1d(lowest, size, mode='nearest')
+            smooth = moving_mean(lowest, size)
             root[rows, 2] = ANKLE_HEIGHT - smooth
     poses, root = poses.astype(np.float32), root.astype(np.float32)
     return replace(clip, axes='world', root_3d=root, keypoints_3d=poses)

@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from mmhot.errors import ArgumentError
+from mmhot.geometry.rotations import rotation_matrices
 from mmhot.motion.camera_path import (
     CameraLimits,
     FocalSearch,
@@ -146,7 +146,7 @@ class RestoreCamera:
         own = camera_path[clip.frame].astype(np.float64)
         rays = (clip.keypoints_2d - center) / focal
         rays = np.concatenate([rays, np.ones_like(rays[..., :1])], -1)
-        turned = rays @ Rotation.from_rotvec(own[:, :3]).as_matrix()
+        turned = rays @ rotation_matrices(own[:, :3])
         flat = turned[..., :2] / np.maximum(turned[..., 2:], 0.1)
         pixels = focal * own[:, 3, None, None] * flat + center
         pixels = pixels if lens is None else lens.distort(pixels)
@@ -174,7 +174,7 @@ def stabilize(
     own = path[frames].astype(np.float64)
     rays = (pixels - center) / (focal * own[:, 3, None, None])
     rays = np.concatenate([rays, np.ones_like(rays[..., :1])], -1)
-    turned = rays @ Rotation.from_rotvec(own[:, :3]).as_matrix().swapaxes(1, 2)
+    turned = rays @ rotation_matrices(own[:, :3]).swapaxes(1, 2)
     # directions beyond 84 degrees are not in any image
     flat = turned[..., :2] / np.maximum(turned[..., 2:], 0.1)
     return (focal * flat + center).astype(np.float32)

@@ -4,8 +4,12 @@ import logging
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
+from mmhot.geometry.rotations import (
+    quaternions_of,
+    rotation_matrices,
+    rotation_vectors,
+)
 from mmhot.structures.lens import Lens, ideal_pixels
 
 _LOGGER = logging.getLogger(__name__)
@@ -49,7 +53,7 @@ class CameraPath:
 
     Attributes:
         rotations (np.ndarray): Rotation vectors in radians, (F, 3): a direction ``d``
-            in the frame's camera axes is ``Rotation.from_rotvec(v).apply(d)`` in those
+            in the frame's camera axes is ``rotation_matrices(v) @ d`` in those
             of the first frame.
         zooms (np.ndarray): Focal length over that of the first frame, (F,).
         errors (np.ndarray): Median error of background points over the largest error
@@ -97,7 +101,7 @@ def solve_camera_path(
     rotations, zooms, errors, turns = _solve(points, keyframe, focal, size, limits)
     limit = max(limits.max_error, limits.max_pixels / max(size))
     errors = errors / (limit * (1 + turns / limits.doubling))
-    vectors = Rotation.from_matrix(rotations).as_rotvec()
+    vectors = rotation_vectors(quaternions_of(rotations))
     inliers = np.asarray(inliers, np.float64)
     return CameraPath(vectors, zooms, errors, inliers, limits)
 
@@ -170,8 +174,10 @@ def _solve(
             first, second, *guess, error_scale, limits.rounds
         )
         # rounding errors would grow from frame to frame
-        rotations[frame] = Rotation.from_matrix(rotations[key] @ relative.T).as_matrix()
-        turns[frame] = np.degrees(Rotation.from_matrix(relative).magnitude())
+        u, _, vt = np.linalg.svd(rotations[key] @ relative.T)
+        rotations[frame] = u @ vt
+        turn = np.linalg.norm(rotation_vectors(quaternions_of(relative)))
+        turns[frame] = np.degrees(turn)
         errors[frame] = error * focal / scale
     return rotations, zooms, errors, turns
 
@@ -205,7 +211,7 @@ def _fit(
         normal = np.einsum('nai,n,naj->ij', slopes, weights, slopes)
         right = np.einsum('nai,n,na->i', slopes, weights, error)
         step = np.linalg.solve(normal + 1e-9 * np.eye(4), right)
-        rotation = Rotation.from_rotvec(step[:3]).as_matrix() @ rotation
+        rotation = rotation_matrices(step[:3]) @ rotation
         zoom *= float(np.exp(step[3].clip(-0.3, 0.3)))
     return rotation, zoom, float(np.median(np.linalg.norm(error, axis=-1)))
 

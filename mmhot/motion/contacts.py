@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from functools import cache
 
 import numpy as np
-from scipy.ndimage import uniform_filter1d
 from scipy.special import expit, ndtr
 
+from mmhot.geometry.windows import moving_mean
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.weights.index import WEIGHTS_FOLDER
 
@@ -25,7 +25,7 @@ def contact_features(keypoints: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """
     size = keypoints.var(-2).sum(-1)  # (..., T)
     # over a second, so that neither poses nor noise change it
-    size = uniform_filter1d(size, int(FPS) + 1, axis=-1, mode='nearest')
+    size = moving_mean(size, int(FPS) + 1, axis=-1)
     size = np.sqrt(size.clip(1e-6))[..., None, None]
     placed = (keypoints - keypoints[..., :1, :]) / size
     last = keypoints[..., -1:, :, :]

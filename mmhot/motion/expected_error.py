@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
 
+from mmhot.geometry.windows import filter_frames
 from mmhot.lifting.lifter import Evidence
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips import Clip3D
@@ -99,8 +99,11 @@ def gather_evidence(
     poses, directions = clip.keypoints_3d[rows], evidence.directions[rows]
     scores = np.minimum(clip.confidence[rows], scales.confident)
     sigma = scales.smoothing * clip.fps
+    reach = int(4 * sigma + 0.5)
+    weights = np.exp(-((np.arange(-reach, reach + 1) / sigma) ** 2) / 2)
+    weights /= weights.sum()
     disagreement, correction, scores = (
-        gaussian_filter1d(np.float64(x), sigma, axis=0, mode='nearest')
+        filter_frames(np.float64(x), weights)
         for x in (evidence.disagreement[rows], evidence.correction[rows], scores)
     )
     left, right = np.moveaxis(poses[:, _SHOULDERS], 1, 0)

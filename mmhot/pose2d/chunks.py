@@ -17,6 +17,7 @@ from mmhot.structures.people import (
     box_iou,
     boxes_around,
     compare_all,
+    match_boxes,
     mean_confidence,
     quarter_turns,
 )
@@ -309,12 +310,9 @@ def _match(
     settings: KeyframeSettings,
 ) -> np.ndarray:
     """Number detected people (P,) by the tracked people whose boxes they overlap."""
-    # Importing it takes 0.2 s, for which mmhot lift would wait.
-    from scipy.optimize import linear_sum_assignment
-
     overlap = box_iou(boxes[:, None], tracked[None])
     numbers = first_new + np.arange(len(boxes))
-    for row, column in zip(*linear_sum_assignment(-overlap), strict=True):
+    for row, column in zip(*match_boxes(overlap), strict=True):
         if overlap[row, column] >= settings.same_person:
             numbers[row] = ids[column]
     return numbers

@@ -6,13 +6,12 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from mmhot.errors import naming
 from mmhot.pose2d.interfaces import BoxArrays, Detector, Images, PoseEstimator
 from mmhot.pose2d.onnx_formats import IMAGENET_BGR, RAW_BGR, OnnxFile, normalize
 from mmhot.pose2d.onnx_models import ONE_STAGE
-from mmhot.structures.people import Boxes, Pose, box_iou
+from mmhot.structures.people import Boxes, Pose, box_iou, match_boxes
 
 # Gray of the margin, label of people, divisor of sides.
 _GRAY, _PERSON, _STRIDE = 114, 0, 32
@@ -203,7 +202,7 @@ class OneStageEstimator(PoseEstimator):
         keypoints = np.full((len(boxes), self._num_keypoints, 2), np.nan, np.float32)
         scores = np.zeros((len(boxes), self._num_keypoints), np.float32)
         overlap = box_iou(boxes[:, None], found.boxes)
-        rows, people = linear_sum_assignment(overlap, maximize=True)
+        rows, people = match_boxes(overlap)
         same = overlap[rows, people] > self.same_person
         assert found.poses is not None  # a one-stage model
         keypoints[rows[same]] = found.poses[people[same], :, :2]

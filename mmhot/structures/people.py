@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import scipy  # its modules are loaded at first use
 
 from mmhot.skeletons.joints import get_skeleton
 
@@ -188,6 +189,18 @@ def box_iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Compute the intersection over union (...) of boxes (..., 4)."""
     both = _intersection(first, second)
     return both / (box_size(first) ** 2 + box_size(second) ** 2 - both)
+
+
+def match_boxes(overlap: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Assign boxes (P,) to boxes (Q,) with the largest sum of overlaps (P, Q).
+
+    Returns:
+        tuple[np.ndarray, np.ndarray]: The rows and columns of the pairs.
+    """
+    if 1 in overlap.shape and overlap.size:  # SciPy's import takes 0.3 s
+        row, column = np.unravel_index(overlap.argmax(), overlap.shape)
+        return np.array([row]), np.array([column])
+    return scipy.optimize.linear_sum_assignment(overlap, maximize=True)
 
 
 def box_overlap(first: np.ndarray, second: np.ndarray) -> np.ndarray:

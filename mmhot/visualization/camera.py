@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy.ndimage import uniform_filter1d
 
+from mmhot.geometry.windows import moving_mean
 from mmhot.lifting.world import turn
 from mmhot.skeletons.joints import ANKLE_HEIGHT
 from mmhot.structures.clips import Clip3D
@@ -126,4 +126,4 @@ def _axes(azimuth: float, elevation: float) -> np.ndarray:
 def smooth(values: np.ndarray, frames: float) -> np.ndarray:
     """Return the moving average over about ``frames`` values of the first axis."""
     reach = min(int(frames / 2), len(values) - 1)
-    return uniform_filter1d(values, 2 * reach + 1, axis=0, mode='nearest')
+    return moving_mean(values, 2 * reach + 1)

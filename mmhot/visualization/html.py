@@ -10,10 +10,10 @@ from string import Template
 
 import cv2
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from mmhot.errors import escape
 from mmhot.frames.sources import FrameSource
+from mmhot.geometry.rotations import rotation_vectors
 from mmhot.io.atomic import replacing
 from mmhot.io.writers.mannequin import make_mannequin, nearest_bones
 from mmhot.io.writers.rigid_skeleton import Y_UP, RigidMotion, fit_rig
@@ -226,8 +226,7 @@ def _person(clip: Clip3D, track: int, motion: RigidMotion) -> dict:
     pixels = clip.keypoints_2d[rows] * _PIXEL_STEPS
     mesh = make_mannequin(motion, HUMAN_IK)
     quaternions = motion.quaternions()
-    turns = Rotation.from_quat(quaternions.reshape(-1, 4)).as_rotvec()
-    turns = turns.reshape(*quaternions.shape[:2], 3)
+    turns = rotation_vectors(quaternions)
     turning = np.flatnonzero(np.abs(turns).max((0, 2)) > 1 / _TURN_STEPS)
     path = (motion.root - origin) @ Y_UP.T
     return {

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,7 @@ def find_shipped(name: str | Path) -> Path | None:
     return shipped.get(own)
 
 
+@cache
 def _read_yaml(path: Path) -> Any:
     try:
         import yaml

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-from scipy.spatial.transform import Rotation
+import scipy  # its modules are loaded at first use
 
 from mmhot.geometry.windows import resample
 from mmhot.io.atomic import replacing_text
@@ -63,7 +63,9 @@ def write_bvh(
     lines.append(f'Frame Time: {1 / fps:.8f}')
     channels = [motion.root * _CENTIMETERS]
     for joint in order:
-        angles = Rotation.from_matrix(motion.rotations[:, joint]).as_euler(rig.order)
+        rotations = motion.rotations[:, joint]
+        turns = scipy.spatial.transform.Rotation.from_matrix(rotations)
+        angles = turns.as_euler(rig.order)
         # programs interpolate between frames: no jumps from 180 to -180
         channels.append(np.degrees(np.unwrap(angles, axis=0)))
     rows = np.concatenate(channels, axis=1)

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.linalg import solveh_banded
-from scipy.spatial.transform import Rotation
 
+from mmhot.geometry.rotations import quaternions_of, rotation_matrices
 from mmhot.geometry.smooth_fits import normal_bands
 from mmhot.io.writers.rigs import TOE, TOE_END, TYPICAL_SHIN, Rig
 from mmhot.skeletons.joint_angles import unit_vectors
@@ -55,8 +55,7 @@ class RigidMotion:
         """Return quaternions x, y, z, w, (T, K, 4), y up, without jumps of the sign."""
         rotations = self.rotations.copy()
         rotations[:, 0] = Y_UP @ rotations[:, 0]
-        values = Rotation.from_matrix(rotations.reshape(-1, 3, 3)).as_quat()
-        values = values.reshape(*rotations.shape[:2], 4)
+        values = quaternions_of(rotations)
         values[0] *= np.where(values[0, :, 3:] < 0, -1, 1)
         flips = np.where((values[1:] * values[:-1]).sum(-1) < 0, -1, 1)
         values[1:] *= np.cumprod(flips, axis=0)[..., None]
@@ -157,7 +156,7 @@ def _level_feet(motion: RigidMotion, feet: list[int]) -> None:
         height = positions[:, foot, 2] - ANKLE_HEIGHT
         share = leaning * (1 - height / _LIFTED).clip(0, 1)
         share *= np.minimum(angle, _LEANING) / angle.clip(1e-9)
-        level = Rotation.from_rotvec(turn * share[:, None]).as_matrix()
+        level = rotation_matrices(turn * share[:, None])
         _turn_to(motion, foot, axes, level @ axes[:, foot])
 
 
@@ -173,7 +172,7 @@ def _hold_feet(motion: RigidMotion, feet: list[int]) -> None:
         bands[0] += known
         turn = solveh_banded(bands, known * seen, lower=True) - seen
         turn = turn.clip(-_MOST_YAW, _MOST_YAW)
-        held = Rotation.from_rotvec(turn[:, None] * [0, 0, 1]).as_matrix()
+        held = rotation_matrices(turn[:, None] * [0, 0, 1])
         _turn_to(motion, foot, axes, held @ axes[:, foot])
 
 
@@ -276,7 +275,7 @@ def _best_rotation(rest: np.ndarray, seen: np.ndarray) -> np.ndarray:
 
 def _least_rotation(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Compute the smallest rotations (T, 3, 3) between directions (T, 3)."""
-    return Rotation.from_rotvec(_least_turn(source, target)).as_matrix()
+    return rotation_matrices(_least_turn(source, target))
 
 
 def _least_turn(source: np.ndarray, target: np.ndarray) -> np.ndarray:

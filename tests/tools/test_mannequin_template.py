@@ -1,10 +1,12 @@
-"""Surfaces of known shapes, and heat that spreads over them."""
+"""Surfaces of known shapes, heat that spreads over them, and the mannequin's."""
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from mmhot.geometry.isosurface import extract_surface, spread_heat
+from mmhot.io.writers.mannequin import TEMPLATE
+from tools.isosurface import extract_surface, spread_heat
+from tools.make_mannequin import make_template
 
 
 def torus(points):
@@ -46,3 +48,13 @@ def test_heat_spreads_evenly_between_sources(surface):
     heat = np.zeros((len(vertices), 2))
     heat[0] = 1, 3
     assert_allclose(spread_heat(vertices, faces, heat), [[0.25, 0.75]] * len(vertices))
+
+
+def test_template_is_what_the_tool_makes():
+    made = make_template()
+    with np.load(TEMPLATE) as stored:
+        assert set(stored) == set(made)
+        for name in ('vertices', 'weights'):
+            assert_allclose(stored[name], made[name], atol=1e-4)
+        for name in ('faces', 'joints'):
+            np.testing.assert_array_equal(stored[name], made[name])

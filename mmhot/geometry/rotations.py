@@ -1,0 +1,64 @@
+"""Rotation vectors, matrices, quaternions and Euler angles.
+
+SciPy's ``Rotation`` does the same; importing it takes 0.2 s of each start.
+"""
+
+import numpy as np
+
+
+def rotation_matrices(vectors: np.ndarray) -> np.ndarray:
+    """Convert rotation vectors (..., 3), radians, to matrices (..., 3, 3)."""
+    vectors = np.asarray(vectors, np.float64)
+    angle = np.linalg.norm(vectors, axis=-1)[..., None, None]
+    sine, half = np.sinc(angle / np.pi), np.sinc(angle / (2 * np.pi))
+    outer = vectors[..., :, None] * vectors[..., None, :]
+    matrices = np.cos(angle) * np.eye(3) + 0.5 * half**2 * outer
+    turned = sine[..., 0] * vectors
+    for row, column, axis in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
+        matrices[..., row, column] -= turned[..., axis]
+        matrices[..., column, row] += turned[..., axis]
+    return matrices
+
+
+def rotation_vectors(quaternions: np.ndarray) -> np.ndarray:
+    """Convert quaternions x, y, z, w (..., 4) to rotation vectors (..., 3), radians."""
+    axis, w = quaternions[..., :3], quaternions[..., 3:]
+    size = np.linalg.norm(axis, axis=-1, keepdims=True)
+    scale = 2 * np.arctan2(size, np.abs(w)) / np.where(size > 0, size, 1)
+    scale = np.where(size > 0, scale, 2)
+    return axis * np.where(w < 0, -scale, scale)
+
+
+def quaternions_of(matrices: np.ndarray) -> np.ndarray:
+    """Convert rotation matrices (..., 3, 3) to quaternions x, y, z, w, (..., 4)."""
+    m = np.asarray(matrices, np.float64)
+    trace = np.trace(m, axis1=-2, axis2=-1)
+    # four times the products of the quaternion's components
+    products = np.empty((*m.shape[:-2], 4, 4))
+    products[..., :3, :3] = m + np.swapaxes(m, -1, -2)
+    for axis, row, column in ((0, 2, 1), (1, 0, 2), (2, 1, 0)):
+        products[..., axis, axis] += 1 - trace
+        twist = m[..., row, column] - m[..., column, row]
+        products[..., axis, 3] = products[..., 3, axis] = twist
+    products[..., 3, 3] = 1 + trace
+    largest = np.diagonal(products, axis1=-2, axis2=-1).argmax(-1)
+    chosen = np.take_along_axis(products, largest[..., None, None], -2)[..., 0, :]
+    return chosen / np.linalg.norm(chosen, axis=-1, keepdims=True)
+
+
+def euler_zxy(matrices: np.ndarray) -> np.ndarray:
+    """Convert rotation matrices (..., 3, 3) to angles (..., 3) about z, x and y.
+
+    Each turn, in radians, is about the axes that the one before has turned. If the
+    second is a right angle, the third is zero.
+    """
+    sine = matrices[..., 2, 1].clip(-1, 1)
+    cosine = np.hypot(matrices[..., 2, 0], matrices[..., 2, 2])
+    is_free = cosine > 1e-7
+    z = np.where(
+        is_free,
+        np.arctan2(-matrices[..., 0, 1], matrices[..., 1, 1]),
+        np.arctan2(matrices[..., 1, 0], matrices[..., 0, 0]),
+    )
+    y = np.arctan2(-matrices[..., 2, 0], matrices[..., 2, 2])
+    return np.stack([z, np.arctan2(sine, cosine), np.where(is_free, y, 0.0)], -1)

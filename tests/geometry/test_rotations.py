@@ -1,0 +1,56 @@
+"""Rotations and filters of frames give what SciPy's do."""
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter1d, uniform_filter1d
+from scipy.optimize import linear_sum_assignment
+from scipy.spatial.transform import Rotation
+
+from mmhot.geometry.rotations import (
+    euler_zxy,
+    quaternions_of,
+    rotation_matrices,
+    rotation_vectors,
+)
+from mmhot.geometry.windows import filter_frames, moving_mean
+from mmhot.structures.people import match_boxes
+
+
+@pytest.mark.parametrize('size', [0, 1e-9, 1e-3, 1, np.pi - 1e-6, np.pi, 5])
+def test_rotations_are_those_of_scipy(size):
+    directions = np.random.default_rng(0).normal(size=(30, 3))
+    directions[:3] = np.eye(3)
+    vectors = size * directions / np.linalg.norm(directions, axis=-1, keepdims=True)
+    wanted = Rotation.from_rotvec(vectors)
+    matrices = rotation_matrices(vectors)
+    np.testing.assert_allclose(matrices, wanted.as_matrix(), atol=1e-14)
+    quaternions = quaternions_of(matrices.reshape(5, 6, 3, 3))
+    assert quaternions.shape == (5, 6, 4)
+    turned = Rotation.from_quat(quaternions.reshape(-1, 4))
+    np.testing.assert_allclose((turned * wanted.inv()).magnitude(), 0, atol=1e-7)
+    turned = Rotation.from_euler('ZXY', euler_zxy(matrices))
+    np.testing.assert_allclose(turned.as_matrix(), matrices, atol=1e-14)
+    found = rotation_vectors(wanted.as_quat())
+    np.testing.assert_allclose(found, wanted.as_rotvec(), atol=1e-14)
+
+
+@pytest.mark.parametrize('size', [1, 2, 7, 50, 51])
+def test_filters_are_those_of_scipy(size):
+    values = np.random.default_rng(size).normal(size=(40, 3, 2)).cumsum(0)
+    for axis in (0, -1):
+        wanted = uniform_filter1d(values, size, axis=axis, mode='nearest')
+        np.testing.assert_allclose(moving_mean(values, size, axis), wanted, atol=1e-12)
+    assert moving_mean(values.astype(np.float32), size).dtype == np.float32
+    reach = int(4 * size / 10 + 0.5)
+    weights = np.exp(-((np.arange(-reach, reach + 1) / (size / 10)) ** 2) / 2)
+    wanted = gaussian_filter1d(values, size / 10, axis=0, mode='nearest')
+    found = filter_frames(values, weights / weights.sum())
+    np.testing.assert_allclose(found, wanted, atol=1e-12)
+
+
+@pytest.mark.parametrize('shape', [(1, 1), (1, 5), (5, 1), (3, 4), (0, 3), (2, 0)])
+def test_boxes_are_matched_as_by_scipy(shape):
+    overlap = np.random.default_rng(0).uniform(size=shape)
+    found, wanted = match_boxes(overlap), linear_sum_assignment(-overlap)
+    for ours, theirs in zip(found, wanted, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
