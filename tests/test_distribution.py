@@ -60,7 +60,7 @@ def test_notebook_installs_mmhot_and_shows_the_viewer(tmp_path, monkeypatch):
         if 'data' in output
     ]
     assert outputs[0]['text/plain'] == '(136, 17, 3)'
-    assert 'src="data:text/html;base64,' in outputs[1]['text/html']
+    assert 'srcdoc="&lt;!doctype html&gt;' in outputs[1]['text/html']
     assert b'window.mmhot' in (demo / 'walk.html').read_bytes()
     assert (demo / 'walk.bvh').is_file()
 

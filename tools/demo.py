@@ -36,18 +36,40 @@ _PAGE = Template("""<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>mmhot demo</title>
 <style>
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto;
-  padding: 0 1rem; color-scheme: light dark; }
-iframe { width: 100%; height: 28rem; border: 1px solid #8886; }
-code { font-size: 1.2em; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 76rem; margin: 1rem auto;
+  padding: 0 1rem; }
+:root { color-scheme: light dark; background: Canvas; }
+iframe { width: 100%; height: clamp(24rem, 80vh, 46rem);
+  border: 1px solid #8886; }
+nav a, pre { border: 1px solid #8886; border-radius: .4rem; padding: .3rem .8rem; }
+nav a { display: inline-block; margin: 0 .3rem .5rem 0; }
+nav a[aria-current=true] { font-weight: bold; border: 2px solid; }
+pre { overflow: auto; }
 </style>
 </head>
 <body>
+<main>
 <h1>A video, in 3D</h1>
+<nav aria-label="Clips">$clips</nav>
 $player
-<p>Now your own video: <code>mmhot infer video.mp4</code></p>
-<h2>Files of the three clips</h2>
+<h2>Now your own video</h2>
+<pre tabindex="0">
+$mmhot infer video.mp4 --out-dir results
+$mmhot infer video.mp4 --out-dir results --formats bvh,glb  # for Blender
+$mmhot lift keypoints.json --out-dir results  # 2D keypoints that you have
+</pre>
+<p>Run it in $folder. The first one writes results/video.html, a page as above,
+and results/video.npz.</p>
+<h2>Files of the clips</h2>
 $results
+</main>
+<script>
+document.querySelectorAll('nav a').forEach((link, number, links) => {
+  const mark = () => links.forEach((each) => { each.ariaCurrent = each === link; });
+  link.addEventListener('click', mark);
+  if (!number) mark();
+});
+</script>
 </body>
 </html>
 """)
@@ -98,13 +120,28 @@ def write_page(folder: Path) -> str:
     """Return the HTML of the page, for the folder of the results."""
     names = (*RENDERED[::-1], _SKATER)
     shown = [name for name in names if (folder / f'{name}.html').exists()]
-    player = ''.join(f'<iframe src="{x}.html" title="{x}"></iframe>' for x in shown[:1])
+    player = ''.join(
+        f'<iframe name="player" src="{x}.html" title="Viewer"></iframe>'
+        for x in shown[:1]
+    )
+    clips = ''.join(
+        f'<a href="{x}.html" target="player">{x.partition("_")[0]}</a>' for x in shown
+    )
+    command = Path(sys.executable).with_name('mmhot')
+    if command.is_relative_to(Path.cwd()):
+        command = command.relative_to(Path.cwd())
     results = []
     for name in names:
         files = sorted(path.name for path in folder.glob(f'{name}*.*'))
         links = (f'<a href="{quote(file)}">{html.escape(file)}</a>' for file in files)
         results.append(f'<p>{" ".join(links)}</p>')
-    return _PAGE.substitute(player=player, results='\n'.join(results))
+    return _PAGE.substitute(
+        clips=clips,
+        player=player,
+        mmhot=html.escape(str(command)),
+        folder=f'<code>{html.escape(str(Path.cwd()))}</code>',
+        results='\n'.join(results),
+    )
 
 
 def write_animation(video: Path, target: Path) -> None:

@@ -26,7 +26,7 @@ from mmhot.skeletons.joints import (
     get_skeleton,
     skeleton_with,
 )
-from mmhot.structures.formats import ANGLES, SAVE, load_function
+from mmhot.structures.formats import ANGLES, EMBED, SAVE, load_function
 from mmhot.structures.lens import Lens
 
 _LOGGER = logging.getLogger(__name__)
@@ -512,6 +512,10 @@ class Clip3D:
             f'  joints: {len(self.joint_names)}, in {self.unit}, {self.axes} axes\n'
             f'  image: {self.width} x {self.height}, lifter: {self.model or "unknown"}'
         )
+
+    def _repr_html_(self) -> str | None:
+        """Show the viewer in notebooks."""
+        return load_function(EMBED)(self)
 
     @cached_property
     def confidence(self) -> np.ndarray:

@@ -12,6 +12,8 @@ SAVE = 'mmhot.chain.write:save_clip'
 """Function that prepares a clip for any format, and calls its writer."""
 ANGLES = 'mmhot.chain.write:angles_of'
 """Function that returns the joint angles of a clip in any axes."""
+EMBED = 'mmhot.visualization.html:embed_clip'
+"""Function that shows a clip in notebooks."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """The page of ``mmhot ui``: each run is an ``mmhot infer`` in a process of its own."""
 
 import hashlib
-import html
 import shutil
 import subprocess
 import tempfile
@@ -305,6 +304,6 @@ def _frame(files: list[Path]) -> str:
     page = next((path for path in files if path.suffix == '.html'), None)
     if page is None:  # no person was found
         return _NO_POSES
-    text = html.escape(page.read_text(encoding='utf-8'), quote=True)
-    style = 'width: 100%; height: 68vh; border: 0'
-    return f'<iframe style="{style}" sandbox="allow-scripts" srcdoc="{text}"></iframe>'
+    from mmhot.visualization.html import embed_page  # imports seconds of packages
+
+    return embed_page(page.read_text(encoding='utf-8'), '68vh')

@@ -4,9 +4,11 @@ import base64
 import html
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 from string import Template
+from tempfile import TemporaryDirectory
 
 import cv2
 import numpy as np
@@ -35,7 +37,7 @@ _PIXEL_STEPS = 4
 _TURN_STEPS = 10_000  # per radian of a rotation vector
 _ANGLE_STEPS = 10  # per degree
 _ERROR_STEP, _ERROR_STEPS = 3, 255  # millimeters of expected errors, and most steps
-_VIDEO_ERROR = 1.8
+VIDEO_ERROR = 1.8
 """True over expected error in videos: 1.77 and 1.83 for the two of ``make demo``."""
 _STANDS = 0.5  # least probability of a contact that is shown
 _SIDES = ('middle', 'left', 'right')
@@ -44,6 +46,7 @@ _ANGLE_JOINTS = dict(pelvis='root', lumbar='spine', ankle='foot', arm='shoulder'
 # Frames of the video are thumbnails; of longer videos every second or fourth one.
 _FRAME_SIDE, _JPEG_QUALITY = 480, 70
 _MAX_FRAME_BYTES, _MAX_STEP = 10_000_000, 4
+_MAX_NOTEBOOK_BYTES = 5_000_000
 
 
 def write_html(
@@ -83,6 +86,24 @@ def write_html(
     )
     with replacing(path) as temporary:
         temporary.write_text(page, 'utf-8', 'backslashreplace')
+
+
+def embed_page(page: str, height: str) -> str:
+    """Embed a page in another one, isolated from it."""
+    style, text = f'width: 100%; height: {height}; border: 0', html.escape(page)
+    return f'<iframe style="{style}" sandbox="allow-scripts" srcdoc="{text}"></iframe>'
+
+
+def embed_clip(clip: Clip3D) -> str | None:
+    """Return the viewer of a clip for notebooks, without the video.
+
+    None if it has more than 5 MB, or the clip cannot be shown.
+    """
+    with TemporaryDirectory() as folder, suppress(ValueError):
+        for file in clip.save(Path(folder) / 'clip.html'):
+            if file.stat().st_size <= _MAX_NOTEBOOK_BYTES:
+                return embed_page(file.read_text(encoding='utf-8'), '32rem')
+    return None
 
 
 def _content(clip: Clip3D) -> dict:
@@ -254,7 +275,7 @@ def _errors(person: Clip3D) -> str | None:
     """Encode the errors to expect in videos; 0 where unknown."""
     if person.expected_error is None:
         return None
-    steps = np.nan_to_num(person.expected_error) * _VIDEO_ERROR * 1000 / _ERROR_STEP
+    steps = np.nan_to_num(person.expected_error) * VIDEO_ERROR * 1000 / _ERROR_STEP
     return _encode(steps.round().clip(0, _ERROR_STEPS), np.uint8)
 
 
@@ -270,9 +291,9 @@ def _facts(clip: Clip3D) -> dict[str, str]:
     errors = {}
     if clip.expected_error is not None:
         mean = np.nanmean(clip.expected_error)
-        mean, low, high = 100 * _VIDEO_ERROR * np.array([mean, *FADING])
+        mean, low, high = 100 * VIDEO_ERROR * np.array([mean, *FADING])
         text = (
-            f'{mean:.1f} cm on average, {_VIDEO_ERROR:g} times that of motion capture, '
+            f'{mean:.1f} cm on average, {VIDEO_ERROR:g} times that of motion capture, '
             f'as measured on videos; joints fade from {low:g} to {high:g} cm'
         )
         errors = {'Expected error': text}

@@ -1,13 +1,18 @@
 """Page and errors of ``make demo``."""
 
 import re
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from rendered_clips import rendered
 
 import mmhot
+from mmhot.visualization.html import VIDEO_ERROR
 from tools import demo
+from tools.analysis.measure_lifted import measure, without_extremities
+from tools.analysis.motions import GroundTruth
 
 
 def write_results(folder, error=0.0):
@@ -33,10 +38,18 @@ def test_known_errors_are_measured(tmp_path, run_tool):
     assert (tmp_path / 'index.html').is_file()
 
 
-def test_page_shows_a_player_then_the_command_then_files(tmp_path):
+def test_page_shows_a_player_then_the_command_then_files(tmp_path, monkeypatch):
     write_results(tmp_path)
     page = demo.write_page(tmp_path)
-    assert page.index('<iframe src="dance.html"') < page.index('mmhot infer video.mp4')
+    command = Path(sys.executable).with_name('mmhot')
+    assert page.index('src="dance.html"') < page.index(f'{command} infer video.mp4')
+    tabs = re.findall('<a href="(.*?)" target="player">', page)
+    assert tabs == ['dance.html', 'walk.html']
+    # in the clone the command is a relative path
+    monkeypatch.chdir(command.parents[1])
+    monkeypatch.setattr(sys, 'executable', str(command))
+    page_there = demo.write_page(tmp_path)
+    assert f'\n{command.relative_to(Path.cwd())} infer video.mp4' in page_there
     links = set(re.findall('href="(.*?)"', page))
     assert links == {
         f'{x}.{kind}' for x in demo.RENDERED for kind in ('npz', 'html', 'bvh')
@@ -50,5 +63,9 @@ def test_shipped_models_have_the_published_errors(tmp_path):
         video = demo.DEMO / f'{name}.mp4'
         clip = mmhot.infer(video, pose2d='gtpt-t', det_model='pose-verified', joints=24)
         clip.save(tmp_path / f'{name}.npz')
+        row = measure(
+            without_extremities(clip), GroundTruth.read(demo.DEMO / f'{name}.npz')
+        )
+        assert row['MPJPE'] / row['expected'] == pytest.approx(VIDEO_ERROR, rel=0.1)
         found = demo.measure_clip(tmp_path, name)[2:4]
         assert [*map(float, found)] == pytest.approx(expected, rel=0.02)

@@ -2,6 +2,7 @@
 
 import base64
 import filecmp
+import html
 import json
 import re
 import shutil
@@ -215,6 +216,23 @@ def test_page_is_self_contained_and_small(page):
     assert not re.findall(r'(?:src|href)=["\'](?!data:)', text)
     assert 'import(' not in text
     assert page.stat().st_size < 1_500_000
+
+
+def test_notebooks_show_the_viewer(clip, monkeypatch):
+    in_camera = place_people(rendered('walk'))
+    frame = in_camera._repr_html_()
+    (text,) = re.findall('<iframe .*sandbox="allow-scripts" srcdoc="(.*?)">', frame, 16)
+    page = html.unescape(text)
+    assert page.startswith('<!doctype html>')
+    (data,) = re.findall('<script type="application/json" id="clip">(.*?)</sc', page)
+    assert json.loads(data)['count'] == len(in_camera)
+    assert len(frame) < 1.5e6
+    # others are shown as text
+    animal = replace(clip, joint_names=('nose', *clip.joint_names[1:]))
+    assert animal._repr_html_() is None
+    assert clip.take(clip.frame < 0)._repr_html_() is None
+    monkeypatch.setattr('mmhot.visualization.html._MAX_NOTEBOOK_BYTES', 500_000)
+    assert in_camera._repr_html_() is None
 
 
 def test_names_are_escaped(clip, tmp_path):
