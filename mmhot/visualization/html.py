@@ -17,13 +17,13 @@ from mmhot.errors import escape
 from mmhot.frames.sources import FrameSource
 from mmhot.geometry.rotations import rotation_vectors
 from mmhot.io.atomic import replacing
+from mmhot.io.writers.angles import clip_angles
 from mmhot.io.writers.mannequin import make_mannequin, nearest_bones
 from mmhot.io.writers.rigid_skeleton import Y_UP, RigidMotion, fit_rig
 from mmhot.io.writers.rigs import HUMAN_IK
-from mmhot.io.writers.trc import in_y_up
 from mmhot.motion.camera import stable_keypoints
 from mmhot.motion.contacts import ANKLES, predict_contacts
-from mmhot.skeletons.joint_angles import angle_names, joint_angles
+from mmhot.skeletons.joint_angles import angle_names
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.skeletons.side_colors import SIDE_COLORS, side_of
 from mmhot.structures.clips import Clip3D
@@ -238,8 +238,7 @@ def _person(clip: Clip3D, track: int, motion: RigidMotion) -> dict:
     """Collect keypoints, poses, doubts and the mannequin of one person."""
     rows = clip.track == track
     person = clip.take(rows)
-    turned = [joint_angles(in_y_up(person.places()[x])) for x in person.stretches()]
-    angles = np.concatenate(turned) * _ANGLE_STEPS
+    angles = np.stack([*clip_angles(person).values()], axis=1) * _ANGLE_STEPS
     root = np.nan_to_num(clip.root_3d[rows].astype(np.float64))
     # 16 bits cover 32 meters to each side of the mean position
     origin = np.round(root.mean(0), 3)
