@@ -402,6 +402,12 @@ class ExportOptions(Options):
         'default',
         choices=BVH_PROFILE_NAMES,
     )
+    origin: str = option(
+        'origin of .bvh, .glb and .mot: the place on the floor where the first person '
+        'starts, or the one below the camera',
+        'person',
+        choices=('person', 'camera'),
+    )
     html_frames: bool = option(
         'show the video in the .html of long videos, too, with fewer frames', False
     )

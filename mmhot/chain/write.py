@@ -5,6 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from mmhot.chain.options import (
     OF_THE_VIDEO,
     ExportOptions,
@@ -114,6 +116,8 @@ def export(
         if not writer.fingers and _has_fingers(clip):
             shown = shown.first_joints(_ALL.num_keypoints)
         inputs: dict = {each: getattr(options, each) for each in writer.options}
+        if 'origin' in writer.options:
+            shown, inputs['origin'] = _around_origin(shown, options.origin)
         if writer.footage:
             inputs['footage'] = footage
         target = stem.with_name(f'{stem.name}.{name}')
@@ -152,6 +156,16 @@ def _shown_footage(
 
 def _is_person(clip: 'Clip3D') -> bool:
     return clip.joint_names[: len(_H36M.joints)] == _H36M.joints
+
+
+def _around_origin(clip: 'Clip3D', origin: str) -> tuple['Clip3D', np.ndarray]:
+    """Move a clip in world axes to its origin, which is returned, (3,), too."""
+    point = np.zeros(3)
+    if origin == 'person' and len(clip):
+        feet = [clip.joint_names.index(f'{side}_foot') for side in ('left', 'right')]
+        point[:2] = clip.places()[0, feet, :2].mean(0)
+    root = clip.root_3d - np.float32(point)
+    return replace(clip, root_3d=root), point
 
 
 def _has_fingers(clip: 'Clip3D') -> bool:

@@ -540,6 +540,14 @@ class Clip3D:
         frames = self.frame[rows]
         return Person3D(track, frames, self.seconds(frames), self.keypoints_3d[rows])
 
+    @property
+    def marker_names(self) -> tuple[str, ...]:
+        """Names of the joints in tables and of markers: Human3.6M's feet are ankles."""
+        if 'left_ankle' in self.joint_names:
+            return self.joint_names
+        feet = {f'{side}_foot': f'{side}_ankle' for side in ('left', 'right')}
+        return tuple(feet.get(name, name) for name in self.joint_names)
+
     def table(self) -> dict[str, np.ndarray]:
         """Return the columns of ``.csv``: (N * K,) each, a row per pose and joint."""
         joints = len(self.joint_names)
@@ -555,7 +563,7 @@ class Clip3D:
             'error_3d': errors,
         }
         columns = {name: np.repeat(each, joints) for name, each in heads.items()}
-        columns['joint'] = np.tile(self.joint_names, len(self))
+        columns['joint'] = np.tile(self.marker_names, len(self))
         for text, array in points.items():
             names = text.split()
             columns |= zip(names, array.reshape(-1, len(names)).T, strict=True)

@@ -33,7 +33,8 @@ class Writer:
         footage (bool): Whether the function takes ``footage``, the video (FrameSource)
             or None.
         progress (bool): Whether it takes ``progress``, a function of (done, total).
-        options (tuple[str, ...]): Options of export that the function takes.
+        options (tuple[str, ...]): Options of export that the function takes; as
+            ``origin`` it gets the point (3,) that became the clip's origin.
         requires (tuple[str, str], optional): Module that must be installed, and the
             extra of mmhot that installs it.
     """
@@ -76,7 +77,7 @@ WRITERS: dict[str, Writer] = {
         world=True,
         per_person=True,
         of_people=True,
-        options=('bvh_profile',),
+        options=('bvh_profile', 'origin'),
     ),
     'trc': Writer('mmhot.io.writers.trc:write_person', world=True, per_person=True),
     'c3d': Writer(
@@ -90,8 +91,14 @@ WRITERS: dict[str, Writer] = {
         world=True,
         per_person=True,
         of_people=True,
+        options=('origin',),
     ),
-    'glb': Writer('mmhot.io.writers.glb:write_glb', world=True, of_people=True),
+    'glb': Writer(
+        'mmhot.io.writers.glb:write_glb',
+        world=True,
+        of_people=True,
+        options=('origin',),
+    ),
     'html': Writer(
         'mmhot.visualization.html:write_html',
         world=True,

@@ -73,6 +73,7 @@ VALUES = dict(
     no_cache=True,
     resume=True,
     given_axes='world',
+    origin='camera',
 )
 
 
@@ -256,7 +257,7 @@ def test_live_steps(tmp_path):
 def test_save(name, lifted, tmp_path):
     if name == 'formats':
         return  # the suffix
-    format_ = {'bvh_profile': 'bvh', 'draw': 'mp4'}.get(name, 'npz')
+    format_ = {'bvh_profile': 'bvh', 'origin': 'bvh', 'draw': 'mp4'}.get(name, 'npz')
     if name in ('no_video', 'blur_heads'):
         with pytest.raises(ValueError, match=f'^{name} needs one of the formats html'):
             lifted.save(tmp_path / 'a.npz', **{name: True})

@@ -26,7 +26,7 @@ def test_c3d_has_the_joints_and_marks_gaps(clip, tmp_path):
     ezc3d = pytest.importorskip('ezc3d')
     clip.save(tmp_path / 'a.c3d')
     motion = read_c3d(tmp_path / 'a.c3d')
-    assert motion.names == clip.joint_names
+    assert motion.names == clip.marker_names
     assert motion.fps == 25
     assert motion.positions.shape == (80, 17, 3)
     known = np.isin(np.arange(10, 90), clip.frame)
@@ -80,13 +80,14 @@ def read_mot(path):
 
 
 def test_mot_has_opensims_header_and_all_angles(clip, tmp_path):
-    clip.save(tmp_path / 'a.mot')
+    clip.save(tmp_path / 'a.mot', origin='camera')
     header, names, table = read_mot(tmp_path / 'a.mot')
     assert header == {
         'version': '1',
         'nRows': '80',
         'nColumns': '26',
         'inDegrees': 'yes',
+        'origin': '0.000000 0.000000 0.000000',
     }
     assert names[:7] == [
         *('time', 'pelvis_tilt', 'pelvis_list', 'pelvis_rotation'),

@@ -36,7 +36,7 @@ def clip():
 
 
 def test_loaders_of_lafan1_find_the_joints(clip, tmp_path):
-    clip.save(tmp_path / 'a.bvh', bvh_profile='lafan1')
+    clip.save(tmp_path / 'a.bvh', bvh_profile='lafan1', origin='camera')
     text = (tmp_path / 'a.bvh').read_text()
     # the rules of its reader: names of \w+, one order of rotations
     joints = re.findall(r'(?:ROOT|JOINT) (\w+)\n\s*{\n\s*OFFSET ([-\d. ]+)\n', text)
@@ -91,7 +91,7 @@ def test_profiles_have_the_names_of_their_programs(
 ):
     joints = ('root', 'spine', 'thorax', 'neck_base')
     wanted_names = NAMES | dict(zip(joints, trunk.split(), strict=True))
-    clip.save(tmp_path / 'a.bvh', bvh_profile=profile)
+    clip.save(tmp_path / 'a.bvh', bvh_profile=profile, origin='camera')
     motion = read_bvh(tmp_path / 'a.bvh')
     names = [name.removeprefix(prefix) for name in motion.names]
     assert extra in names

@@ -21,16 +21,17 @@ inDegrees=yes
 
 Units are S.I. units (second, meters, Newtons, ...)
 Angles are in degrees.
-
+{origin}
 endheader
 """
 
 
-def write_mot(clip: Clip3D, path: str | Path) -> None:
+def write_mot(clip: Clip3D, path: str | Path, origin: np.ndarray | None = None) -> None:
     """Write the angles of one person as motion of OpenSim's full-body model.
 
     It begins with the first pose of the clip, one track in ``'world'`` axes; gaps
-    repeat the nearest pose.
+    repeat the nearest pose. The header has the file's ``origin``, a point (3,) of the
+    world in meters, z up.
     """
     frames, positions = fill_frames(clip, first=clip.frame[0])
     positions = in_y_up(positions)
@@ -41,7 +42,10 @@ def write_mot(clip: Clip3D, path: str | Path) -> None:
     seconds = clip.seconds(frames)
     table = np.column_stack([seconds, angles[:, :3], root, angles[:, 3:]])
     name = escape(Path(path).stem)
-    header = _HEADER.format(name=name, rows=len(table), columns=len(columns))
+    known = '' if origin is None else 'origin={:.6f} {:.6f} {:.6f}\n'.format(*origin)
+    header = _HEADER.format(
+        name=name, rows=len(table), columns=len(columns), origin=known
+    )
     with replacing_text(path) as file:
         file.write(header + '\t'.join(columns) + '\n')
         np.savetxt(file, table, fmt='%.6f', delimiter='\t')

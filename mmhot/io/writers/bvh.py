@@ -18,7 +18,12 @@ _CENTIMETERS = 100.0
 _END = 0.15
 
 
-def write_person(clip: Clip3D, path: str | Path, bvh_profile: str = 'default') -> str:
+def write_person(
+    clip: Clip3D,
+    path: str | Path,
+    bvh_profile: str = 'default',
+    origin: np.ndarray | None = None,
+) -> str:
     """Write the motion of one person as ``.bvh``.
 
     The format has neither frame numbers nor gaps: it begins with the video, and frames
@@ -29,7 +34,8 @@ def write_person(clip: Clip3D, path: str | Path, bvh_profile: str = 'default') -
     the profile is one of ``BVH_PROFILES``.
 
     Returns:
-        str: Mean distance between the joints of the clip and those of the file, whose
+        str: Where the origin is, for which the format has no place, and the mean
+        distance between the joints of the clip and those of the file, whose
         bones have constant lengths.
     """
     rig = BVH_PROFILES[bvh_profile]
@@ -44,7 +50,11 @@ def write_person(clip: Clip3D, path: str | Path, bvh_profile: str = 'default') -
     wanted = rig.places @ positions[:, : rig.places.shape[1]]
     found = motion.positions()[:, : wanted.shape[1]]
     error = np.linalg.norm(found - wanted, axis=-1).mean()
-    return f'bones of constant length: {1000 * error:.0f} mm off'
+    note = f'bones of constant length: {1000 * error:.0f} mm off'
+    if origin is None or not np.any(origin):
+        return note
+    x, y, _ = origin
+    return f'{note}; origin at x {x:.2f}, y {y:.2f} m of the world'
 
 
 def write_bvh(

@@ -51,7 +51,7 @@ def write_person(clip: Clip3D, path: str | Path) -> None:
     parameters = file['parameters']['POINT']
     parameters['RATE']['value'] = [clip.fps]
     parameters['UNITS']['value'] = ['mm']
-    parameters['LABELS']['value'] = list(clip.joint_names)
+    parameters['LABELS']['value'] = list(clip.marker_names)
     file.add_parameter('POINT', 'X_SCREEN', ['+X'])
     file.add_parameter('POINT', 'Y_SCREEN', ['+Z'])
     _add_events(file, clip)

@@ -17,13 +17,14 @@ ERRORS = 'expected_error_mm'
 _UNKNOWN_ERROR = -1
 
 
-def write_glb(clip: Clip3D, path: str | Path) -> None:
+def write_glb(clip: Clip3D, path: str | Path, origin: np.ndarray | None = None) -> None:
     """Write all people of a clip as skinned and animated mannequins.
 
     Meters, y up (world x, z, -y), one root node for each person, joints named as in
     HumanIK. Persons are scaled to zero while the clip lacks them. Extras of the joints
-    have the expected errors, if they are known. The clip has ``'world'`` axes and
-    joints of Human3.6M.
+    have the expected errors, if they are known; those of the scene have the ``origin``
+    of the file, a point (3,) of the world in meters, z up. The clip has ``'world'``
+    axes and joints of Human3.6M.
     """
     gltf = Gltf()
     surface = dict(
@@ -43,7 +44,8 @@ def write_glb(clip: Clip3D, path: str | Path) -> None:
         _animate(gltf, motion, joints, person)
         _hide(gltf, joints[0], person, clip)
     gltf.document['animations'] = [{'name': clip.name, **gltf.animation}]
-    gltf.add('scenes', name=clip.name, nodes=roots)
+    extras = {} if origin is None else {'extras': {'origin': origin.tolist()}}
+    gltf.add('scenes', name=clip.name, nodes=roots, **extras)
     gltf.document['scene'] = 0
     gltf.save(path)
 

@@ -37,11 +37,12 @@ def write_person(clip: Clip3D, path: str | Path) -> None:
         'OrigDataStartFrame': int(frames[0]) + 1,
         'OrigNumFrames': num_frames,
     }
+    names = (f'{joint}\t\t' for joint in clip.marker_names)
     lines = [
         f'PathFileType\t4\t(X/Y/Z)\t{escape(Path(path).name)}',
         '\t'.join(header),
         '\t'.join(map(str, header.values())),
-        '\t'.join(['Frame#', 'Time', *(f'{x}\t\t' for x in clip.joint_names)]).rstrip(),
+        '\t'.join(['Frame#', 'Time', *names]).rstrip(),
         '\t'.join(['', '', *axes]),
         '',
     ]
