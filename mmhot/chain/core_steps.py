@@ -95,7 +95,7 @@ class EstimatePoses:
     ) -> dict[str, np.ndarray]:
         """Return the background of all frames; reads the video again if necessary."""
         tracker = BackgroundTracker(settings=self.background)
-        if tracker.name not in people.observed:
+        if not people.has_seen(tracker):
             show_again(source, people, tracker, progress)
             people.observed[tracker.name] = tracker.arrays()
             save_if_possible(save_people, people, self._cache_path(source))

@@ -13,7 +13,7 @@ from mmhot.chain.core_steps import EstimatePoses, Lift
 from mmhot.chain.options import InferRunOptions
 from mmhot.chain.progress import Bars, no_bar, stage_bars
 from mmhot.chain.write import export
-from mmhot.errors import ArgumentError, explain_any, is_debugging, require_file
+from mmhot.errors import ArgumentError, explain_any, is_debugging
 from mmhot.frames.inputs import ClipInput
 from mmhot.frames.part import take_part
 from mmhot.io.arrays import load_object
@@ -21,7 +21,12 @@ from mmhot.io.atomic import replacing
 from mmhot.io.lifted import write_keypoints
 from mmhot.lifting.clip_encoder import NotLiftableError
 from mmhot.motion.camera_path import describe_path
-from mmhot.pose2d.cache import cache_path, describe_file, save_if_possible
+from mmhot.pose2d.cache import (
+    cache_path,
+    describe_file,
+    require_own,
+    save_if_possible,
+)
 from mmhot.structures.clips import Clip2D
 from mmhot.version import digest_of_code
 
@@ -150,16 +155,20 @@ class ClipWorker:
 
 def _save_record(record: dict[str, Any], path: Path) -> None:
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(record), encoding='utf-8')
+        named = {'name': path.name, **record}
+        temporary.write_text(json.dumps(named), encoding='utf-8')
 
 
 def _load_record(path: Path, folder: Path) -> dict[str, Any] | None:
     """Load the record of a finished input; None unless its results are whole."""
     try:
-        record = load_object(require_file(path))
-        files = record['files'].items()
-        # sizes and dates
-        is_whole = all(describe_file(folder / name)[1:] == x for name, x in files)
+        record = load_object(require_own(path))
+        is_whole = record['name'] == path.name and all(
+            isinstance(record[name], int) for name in ('frames', 'people')
+        )
+        for name, sizes_and_dates in record['files'].items():
+            is_whole &= Path(name).name == name
+            is_whole &= describe_file(folder / Path(name).name)[1:] == sizes_and_dates
     except (AttributeError, LookupError, OSError, TypeError, ValueError):
         return None
     return record if is_whole else None

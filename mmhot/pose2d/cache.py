@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from mmhot.errors import escape
+from mmhot.errors import escape, require_file
+from mmhot.frames.observer import FrameObserver
 from mmhot.io.arrays import load_arrays, save_arrays
 from mmhot.io.atomic import CACHE_FOLDER
 from mmhot.structures.people import People
@@ -50,6 +51,21 @@ class ClipPeople:
     first: int = 0
     skeleton: str = ''
 
+    def has_seen(self, observer: FrameObserver) -> bool:
+        """Return whether there are an observer's arrays, all of the right kinds."""
+        found, count = self.observed.get(observer.name, {}), len(self.people)
+        own, wanted = (
+            {name: (x.dtype, x.ndim, x.shape[1:]) for name, x in arrays.items()}
+            for arrays in (found, observer.arrays())
+        )
+        # integers are frame numbers, or -1
+        numbers = [x for x in found.values() if x.dtype.kind == 'i']
+        return (
+            own == wanted
+            and len({len(x) for x in found.values()}) == 1
+            and all(np.all((x >= -1) & (x < count)) for x in numbers)
+        )
+
 
 def save_if_possible(
     save: Callable[[Any, Path], None], content: Any, path: Path | None
@@ -78,6 +94,13 @@ def cache_path(folder: Path, source: Path, facts: object, suffix: str = '.npz') 
     return folder / CACHE_FOLDER / f'{name}-{key}{suffix}'
 
 
+def require_own(path: Path) -> Path:
+    """Return the path of a file that is kept; ValueError if it is a link or no file."""
+    if path.is_symlink():
+        raise ValueError(f'{escape(path)} is a link')
+    return require_file(path)
+
+
 def describe_file(file: Path) -> list:
     """Describe a file by its path, size and date."""
     status = file.stat()
@@ -104,6 +127,7 @@ def save_people(clip: ClipPeople, path: Path) -> None:
         'counts': np.array([len(each) for each in people], np.int64),
         'times': np.array(clip.times[:count], np.float64),
         'cuts': np.array([cut for cut in clip.cuts if cut < count], np.int64),
+        'name': np.array(path.name),
         **{name: np.array(getattr(clip, name)) for name in _STATE},
         **{
             name: np.concatenate([none, *(getattr(x, name).ravel() for x in people)])
@@ -116,11 +140,12 @@ def save_people(clip: ClipPeople, path: Path) -> None:
 
 
 def load_people(path: Path, num_keypoints: int) -> ClipPeople | None:
-    """Load a clip of K keypoints; None if it is missing or damaged."""
+    """Load a clip of K keypoints; None if it is missing, damaged or of another clip."""
     try:
         if not path.is_file():
             return None
-        arrays = load_arrays(path)
+        arrays = load_arrays(require_own(path))
+        _check(arrays, path.name)
         shapes = ((-1, 4), (-1,), (-1, num_keypoints, 2), (-1, num_keypoints))
         ends = arrays['counts'].cumsum()[:-1]
         columns = [
@@ -132,7 +157,7 @@ def load_people(path: Path, num_keypoints: int) -> ClipPeople | None:
         state = (width, height), bool(arrays['complete']), str(arrays['ended'])
         times, cuts = (arrays[name].tolist() for name in ('times', 'cuts'))
         clip = ClipPeople(people, times, *state, cuts, first=int(arrays['first']))
-    except (KeyError, ValueError, OSError):
+    except (KeyError, OSError, OverflowError, TypeError, ValueError):
         _LOGGER.warning('%s is damaged: it is computed again', path)
         return None
     for name, array in arrays.items():
@@ -140,3 +165,25 @@ def load_people(path: Path, num_keypoints: int) -> ClipPeople | None:
         if separator:
             clip.observed.setdefault(key, {})[name] = array
     return clip
+
+
+def _check(arrays: dict[str, np.ndarray], name: str) -> None:
+    """Raise ValueError unless arrays are those that were saved under a file's name."""
+    counts, times, cuts = (arrays[x] for x in ('counts', 'times', 'cuts'))
+    size = arrays['size']
+    if not (
+        arrays['name'] == name
+        and [x.dtype.kind for x in (counts, times, cuts, size)] == ['i', 'f', 'i', 'i']
+        and counts.shape == times.shape
+        and counts.min(initial=0) >= 0
+        and counts.sum() == len(arrays['bbox_scores'])
+        and np.isfinite(times).all()
+        and np.all(np.diff(times, prepend=-1) > 0)
+        and np.all((cuts >= 0) & (cuts < len(counts)))
+        and size.shape == (2,)
+        and 0 <= arrays['first'] <= len(counts)
+        and size.min() > 0
+        and all(arrays[x].dtype == np.float32 for x in _PEOPLE)
+        and np.isfinite(arrays['bboxes']).all()
+    ):
+        raise ValueError('is of another clip')

@@ -133,7 +133,7 @@ class VideoPoseEstimator:
         """
         clip = (cache and load_people(cache, self._num_keypoints)) or ClipPeople()
         progress(len(clip.people) - clip.first)
-        missing = [each for each in observers if each.name not in clip.observed]
+        missing = [each for each in observers if not clip.has_seen(each)]
         if clip.complete and not missing:
             source.ended = clip.ended or None
             return clip

@@ -106,7 +106,7 @@ class BackgroundTracker(FrameObserver):
             shot, -1 if too few points were found again, (F,) int64; ``inliers``, the
             share of points that one homography explains, (F,) float32.
         """
-        pairs, keyframe, inliers = zip(*self._rows, strict=True)
+        pairs, keyframe, inliers = [*zip(*self._rows, strict=True)] or [()] * 3
         points = np.full((len(pairs), NUM_POINTS, 4), np.nan, np.float32)
         for row, own in zip(points, pairs, strict=True):
             row[: len(own)] = own

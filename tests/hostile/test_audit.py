@@ -10,7 +10,10 @@ import socket
 import subprocess
 import sys
 import zipfile
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import av
 import cv2
@@ -197,21 +200,10 @@ def archives():
     yield 'zip-link', 'a.zip', link, [*INFER, '--pose2d', 'a.zip']
 
 
-def texts(folder, address):
-    """Yield the same for files of keypoints, lenses, lists, playlists."""
-    secret, url = folder / 'secret', f'http://{address[0]}:{address[1]}/a.ts'
-    yaml = {
-        'apply': "!!python/object/apply:os.system ['touch x']",
-        'name': 'fx: !!python/name:os.system',
-        'module': 'fx: !!python/module:evil',
-        'new': "fx: !!python/object/new:runpy.run_path ['note.txt']",
-        'file': 'fx: !include note.txt',
-    }
-    lens = [*LIFT, '--intrinsics', 'a.yml']
-    for name, text in yaml.items():
-        yield f'yaml-{name}', 'a.yml', text, lens
+def playlists(secret, url):
+    """Return lists of other files, or of an address, by name."""
     head, end = '#EXTM3U\n#EXT-X-TARGETDURATION:1\n', '#EXT-X-ENDLIST\n'
-    lists = {
+    return {
         'relative': f'{head}#EXTINF:1,\n{SECRET}/a.ts\n{end}',
         'absolute': f'{head}#EXTINF:1,\n{secret}/a.ts\n{end}',
         'scheme': f'{head}#EXTINF:1,\nfile://{secret}/a.ts\n{end}',
@@ -226,7 +218,62 @@ def texts(folder, address):
         'sdp': 'v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\n'
         'm=video 5004 RTP/AVP 96\na=rtpmap:96 H264/90000\n',
         'idx': '# VobSub index file, v7 (do not modify this line!)\n',
+        'dash': '<MPD type="static" mediaPresentationDuration="PT1S"><Period>'
+        f'<AdaptationSet mimeType="video/mp2t"><Representation id="1" bandwidth="9">'
+        f'<BaseURL>file://{secret}/a.ts</BaseURL></Representation></AdaptationSet>'
+        '</Period></MPD>',
     }
+
+
+@contextmanager
+def served_playlists(secret):
+    """Serve the playlists and a video over HTTP; yield address and cases."""
+    pages = playlists(secret, '')
+    pages['redirect'] = pages.pop('address')
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            name = Path(self.path).stem
+            video = (secret.parent / 'input.ts').read_bytes()
+            content = pages[name].encode() if name in pages else video
+            self.send_response(302 if name == 'redirect' else 200)
+            self.send_header('Location', f'file://{secret}/a.ts')
+            self.send_header('Content-Length', str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *arguments):
+            pass
+
+    with ThreadingHTTPServer(('127.0.0.1', 0), Handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        address = f'http://127.0.0.1:{server.server_port}'
+        use = ['--out-dir', '../out', '--device', 'cpu']
+        live = [*use, '--live', '--duration', '2', '--reconnect', '0']
+        files = [*(f'{name}.m3u8' for name in pages), 'dash.mpd', 'absolute.ts']
+        cases = {x: [*use, x] for x in files}
+        cases |= {f'live-{x}': [*live, x] for x in ('scheme.m3u8', 'concat.m3u8')}
+        yield {
+            f'served-{name}': ['infer', f'{address}/{file}', *options]
+            for name, (*options, file) in cases.items()
+        }
+        server.shutdown()
+
+
+def texts(folder, address):
+    """Yield the same for files of keypoints, lenses, lists, playlists."""
+    secret, url = folder / 'secret', f'http://{address[0]}:{address[1]}/a.ts'
+    yaml = {
+        'apply': "!!python/object/apply:os.system ['touch x']",
+        'name': 'fx: !!python/name:os.system',
+        'module': 'fx: !!python/module:evil',
+        'new': "fx: !!python/object/new:runpy.run_path ['note.txt']",
+        'file': 'fx: !include note.txt',
+    }
+    lens = [*LIFT, '--intrinsics', 'a.yml']
+    for name, text in yaml.items():
+        yield f'yaml-{name}', 'a.yml', text, lens
+    lists = playlists(secret, url)
     for name, text in lists.items():
         for suffix in ('m3u8', 'mp4'):
             use = ['infer', f'a.{suffix}', '--out-dir', '../out']
@@ -290,6 +337,34 @@ def hdf5_files():
         yield f'hdf5-{make.__name__}', 'a.h5', maker, [*use, '--fps', '9']
 
 
+def caches(folder):
+    """Run a clip of each case and plant files in its cache; yield the next run."""
+    from mmhot.cli import main
+
+    secret, objects = folder / 'secret', np.array([Calls(exec, HARM)] * 3, object)
+    plant = {
+        'objects': lambda people, record: np.savez(people, keypoints=objects),
+        'pickle': lambda people, record: people.write_bytes(pickle.dumps(objects)),
+        'cut': lambda people, record: os.truncate(people, 300),
+        'link': lambda people, record: people.symlink_to(secret / 'a.npz'),
+        'record': lambda people, record: record.symlink_to(secret / 'note.txt'),
+    }
+    for name, change in plant.items():
+        inputs = folder / f'cache-{name}/input'
+        inputs.mkdir(parents=True)
+        image = inputs / 'image.png'
+        cv2.imwrite(str(image), np.zeros((64, 48, 3), np.uint8))
+        use = ['infer', str(image), *INFER[2:3], str(inputs / 'out'), *INFER[4:]]
+        assert main(use) == 0
+        kept = inputs / 'out/.mmhot-cache'
+        (people,), (record,) = kept.glob('*.npz'), kept.glob('*.json')
+        record.unlink()
+        if name == 'link':
+            people.unlink()
+        change(people, record)
+        yield f'cache-{name}', [*use, '--resume']
+
+
 @pytest.fixture(scope='module')
 def results(tmp_path_factory):
     """Make all cases, and run them in one audited process."""
@@ -331,22 +406,26 @@ def results(tmp_path_factory):
         path = inputs / file
         path.write_text(content) if isinstance(content, str) else content(path)
         cases[name] = arguments
-    (folder / 'cases.json').write_text(json.dumps(cases))
-    caches = folder / 'caches'
-    caches.mkdir()
-    environment = dict(os.environ, XDG_CACHE_HOME=str(caches), TMPDIR=str(caches))
+    cases |= caches(folder)
+    own = folder / 'caches'
+    own.mkdir()
+    environment = dict(os.environ, XDG_CACHE_HOME=str(own), TMPDIR=str(own))
     for variable in ('HOME', 'TORCH_HOME', 'MPLCONFIGDIR'):
-        environment[variable] = str(caches)
+        environment[variable] = str(own)
     path = os.environ.get('PYTHONPATH', '')
     environment['PYTHONPATH'] = f'{ROOT}{os.pathsep}{path}'
     environment.pop('HARM', None)
-    subprocess.run(
-        [sys.executable, '-P', str(HELPERS / 'audited.py'), str(folder)],
-        cwd=folder,
-        env=environment,
-        check=True,
-        timeout=900,
-    )
+    with served_playlists(secret) as served:
+        for name in served:
+            (folder / name / 'input').mkdir(parents=True)
+        (folder / 'cases.json').write_text(json.dumps(cases | served))
+        subprocess.run(
+            [sys.executable, '-P', str(HELPERS / 'audited.py'), str(folder)],
+            cwd=folder,
+            env=environment,
+            check=True,
+            timeout=900,
+        )
     found = json.loads((folder / 'found.json').read_text())
     try:
         server.accept()
@@ -367,5 +446,8 @@ def test_files_open_and_run_nothing_else(results):
 
 def test_files_are_refused_in_one_line(results):
     right = {'control-file', *(f'config-{name}' for name in UNREAD)}
+    # their paths are taken for addresses of the server
+    right |= {f'served-{x}.m3u8' for x in ('relative', 'absolute', 'map')}
+    right |= {name for name in results if name.startswith('cache-')}
     for name, case in results.items():
         assert case['code'] in ((0,) if name in right else (1, 2)), (name, case)

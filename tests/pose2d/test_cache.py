@@ -1,5 +1,6 @@
 """Caches of keypoints and records of finished inputs."""
 
+import json
 from functools import partial
 
 import numpy as np
@@ -8,9 +9,19 @@ from lifters import save_lifter
 from pose_sources import Detector, Estimator, infer, use_stand_ins
 from video_files import write_video
 
+from mmhot.chain.worker import _load_record, _save_record
 from mmhot.io.atomic import CACHE_FOLDER
 from mmhot.io.lifted import read_lifted
-from mmhot.pose2d.cache import cache_path, identify, load_people
+from mmhot.pose2d.cache import (
+    ClipPeople,
+    cache_path,
+    describe_file,
+    identify,
+    load_people,
+    save_people,
+)
+from mmhot.structures.people import People
+from mmhot.tracking.appearance import AppearanceObserver
 
 
 @pytest.fixture(scope='module')
@@ -51,6 +62,74 @@ def test_damaged_files_are_computed_again(run, detector, tmp_path, content, capl
     assert f'{people} is damaged: it is computed again' in caplog.text
     again = read_lifted(tmp_path / 'out/a.npz')
     np.testing.assert_array_equal(again.keypoints_3d, first.keypoints_3d)
+
+
+@pytest.mark.parametrize(
+    'changes',
+    [
+        {'name': 'another.npz'},
+        {'counts': np.full(10, -1)},
+        {'counts': np.full(10, 2)},
+        {'counts': np.full(10, 2**62)},
+        {'counts': np.full(10, 1.0)},
+        {'counts': np.full((10, 1), 1)},
+        {'times': np.arange(9) / 25},
+        {'times': np.zeros(10)},
+        {'times': np.full(10, np.nan)},
+        {'cuts': np.array([99])},
+        {'size': np.array([0, 64])},
+        {'size': np.array(64)},
+        {'keypoints': np.array(['a'] * 340)},
+        {'bboxes': np.full(40, np.nan, np.float32)},
+        {'appearance:frames': np.array([10**9])},
+        {'appearance:frames': np.array(0)},
+        {'appearance:values': np.zeros((1, 1), np.float16)},
+        {'appearance:more': np.zeros(1)},
+    ],
+    ids=repr,
+)
+def test_planted_people_are_computed_again(tmp_path, changes):
+    """Exchanged files have the name of another clip, planted ones any arrays."""
+    path, observer = tmp_path / 'a.npz', AppearanceObserver('coco-17')
+    shapes = (1, 4), (1,), (1, 17, 2), (1, 17)
+    person = People(*(np.ones(shape, np.float32) for shape in shapes))
+    for index in range(10):
+        observer.observe(index, np.zeros((48, 64, 3), np.uint8), person, index == 0)
+    times = (np.arange(10) / 25).tolist()
+    seen = {'appearance': observer.arrays()}
+    save_people(ClipPeople([person] * 10, times, (64, 48), True, observed=seen), path)
+    assert load_people(path, 17).has_seen(observer)
+    with np.load(path) as file:
+        np.savez(path, **dict(file) | changes)
+    clip = load_people(path, 17)
+    assert clip is None or not clip.has_seen(observer)
+
+
+@pytest.mark.parametrize(
+    'changes',
+    [
+        {'name': 'b.finished.json'},
+        {'files': ['a.npz']},
+        {'people': 'x' * 99},
+        {'frames': None},
+    ],
+    ids=repr,
+)
+def test_planted_records_finish_nothing(tmp_path, changes):
+    folder = tmp_path / CACHE_FOLDER
+    folder.mkdir()
+    path, result = folder / 'a.finished.json', tmp_path / 'a.npz'
+    result.write_bytes(b'a')
+    files = {'a.npz': describe_file(result)[1:]}
+    record = {'files': files, 'frames': 10, 'people': 1}
+    _save_record(record, path)
+    assert _load_record(path, tmp_path) == {'name': path.name, **record}
+    (tmp_path.parent / 'b.npz').write_bytes(b'a')
+    outside = describe_file(tmp_path.parent / 'b.npz')[1:]
+    path.write_text(json.dumps(_load_record(path, tmp_path) | changes))
+    assert _load_record(path, tmp_path) is None
+    _save_record(record | {'files': {'../b.npz': outside}}, path)
+    assert _load_record(path, tmp_path) is None
 
 
 def test_resume_skips_inputs_whose_results_are_whole(run, detector, tmp_path, capfd):
