@@ -77,7 +77,7 @@ document.querySelectorAll('nav a').forEach((link, number, links) => {
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = OneLineParser(description=__doc__.splitlines()[0])
+    parser = OneLineParser(description=__doc__)
     parser.add_argument('folder', type=Path, help='results of make demo')
     parser.add_argument(
         '--animation',

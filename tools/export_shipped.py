@@ -38,7 +38,7 @@ _GTPT = 'gtpt-t_coco17_synth'
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = OneLineParser(description=__doc__.splitlines()[0])
+    parser = OneLineParser(description=__doc__)
     parser.add_argument(
         'names', nargs='*', metavar='NAME', help='shipped weights (default: all)'
     )

@@ -21,7 +21,7 @@ from tools.runner import add_config_options, merge_options
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = OneLineParser(description=__doc__.splitlines()[0])
+    parser = OneLineParser(description=__doc__)
     parser.add_argument('config', help='config file, mmhot::CONFIG or mmpose::CONFIG')
     parser.add_argument('--key', help='print this setting only, such as model.backbone')
     parser.add_argument(

@@ -27,7 +27,7 @@ SETTINGS = ('default_scope', 'custom_imports', 'codec', 'model', 'lifting')
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = OneLineParser(description=__doc__.splitlines()[0])
+    parser = OneLineParser(description=__doc__)
     parser.add_argument('source', type=Path, help='checkpoint of a training')
     parser.add_argument('target', type=output_file, help='.pth file to write')
     parser.add_argument(

@@ -32,7 +32,7 @@ _MARKDOWN = {sign: f'\\{sign}' for sign in '|*'}
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = OneLineParser(description=__doc__.splitlines()[0])
+    parser = OneLineParser(description=__doc__)
     parser.add_argument(
         'results', nargs='+', type=Path, help='.json files of tools/test.py --out'
     )

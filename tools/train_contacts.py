@@ -44,7 +44,7 @@ _FILES = ('cmu_h36m17.npz', 'cmu_h36m17_more.npz')
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = OneLineParser(description=__doc__.splitlines()[0])
+    parser = OneLineParser(description=__doc__)
     parser.add_argument(
         '--data-root', type=Path, default='data/cmu_mocap', help='motion capture'
     )

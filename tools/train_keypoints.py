@@ -53,7 +53,7 @@ default_hooks = dict(checkpoint=dict(interval={interval}))
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = OneLineParser(description=__doc__.splitlines()[0])
+    parser = OneLineParser(description=__doc__)
     parser.add_argument('annotations', type=Path, help='.json file of the export')
     parser.add_argument('images', type=Path, help='folder of the images')
     parser.add_argument('folder', type=Path, help='folder to write, new or empty')

@@ -151,7 +151,10 @@ class Inferencer(BaseMMPoseInferencer):
         """Open a video, or list the files and arrays of images."""
         self._video_input = False
         if not isinstance(inputs, str | Path):
-            return [inputs] if isinstance(inputs, np.ndarray) else list(inputs)
+            if isinstance(inputs, np.ndarray | Sequence):
+                return [inputs] if isinstance(inputs, np.ndarray) else list(inputs)
+            # a generator may fill one buffer again and again
+            return [np.array(x) if isinstance(x, np.ndarray) else x for x in inputs]
         sources = open_inputs([str(inputs)])
         images = [each for each in sources if isinstance(each, ImageSequence)]
         if images:

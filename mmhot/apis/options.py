@@ -108,4 +108,13 @@ class PageOptions(DeviceOptions):
     max_upload: int = option(
         'largest file that may be uploaded', 1000, low=1, metavar='MEGABYTES'
     )
+    max_minutes: int = option(
+        'longest run, which is ended then', 60, low=1, metavar='MINUTES'
+    )
+    max_memory: int = option(
+        'most memory of a run, in gigabytes, on machines without a GPU',
+        16,
+        low=4,
+        metavar='GIGABYTES',
+    )
     open: bool = option('open it in the browser', False)

@@ -80,7 +80,7 @@ def build_parser() -> tuple[OneLineParser, dict[str, OneLineParser]]:
     commands = {}
     for name in COMMANDS:
         module = import_module(f'mmhot.cli.{name.replace("-", "_")}')
-        summary = str(module.__doc__).splitlines()[0]
+        summary = (module.__doc__ or '').partition('\n')[0]  # none with `python -OO`
         command = subparsers.add_parser(
             name,
             help=summary.rstrip('.'),

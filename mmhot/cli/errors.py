@@ -13,6 +13,7 @@ from mmhot.errors import (
     ArgumentError,
     WarningHandler,
     did_you_mean,
+    escape,
     explain,
     is_debugging,
     is_user_error,
@@ -76,8 +77,8 @@ def complain_as(
 
 
 def print_line(text: str, stream: TextIO | None = None) -> None:
-    """Print a line at once, to stdout by default."""
-    print(text, file=stream, flush=True)
+    """Print a line at once, to stdout by default; control characters are escaped."""
+    print(escape(text), file=stream, flush=True)
 
 
 def output_file(text: str) -> Path:
@@ -86,10 +87,16 @@ def output_file(text: str) -> Path:
 
 
 class OneLineParser(argparse.ArgumentParser):
-    """Argument parser whose errors are one line with a hint at the nearest name."""
+    """Argument parser whose errors are one line with a hint at the nearest name.
+
+    Of a docstring as description, the first line is shown.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault('allow_abbrev', False)
+        if 'formatter_class' not in kwargs:
+            text = kwargs.get('description') or ''
+            kwargs['description'] = text.partition('\n')[0]
         super().__init__(*args, **kwargs)
 
     def error(self, message: str) -> NoReturn:

@@ -95,7 +95,8 @@ def _run_inputs(args: argparse.Namespace, options: InferRunOptions) -> int:
     except KeyboardInterrupt:
         interrupted = True
     if outcomes:
-        args.say(stage_table(outcomes))
+        for line in stage_table(outcomes).splitlines():
+            args.say(line)
         say_page([file for outcome in outcomes for file in outcome.files], args.say)
     done = sum(not outcome.error for outcome in outcomes)
     if not interrupted:

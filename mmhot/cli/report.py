@@ -36,7 +36,8 @@ def report(
         with replacing(args.out) as temporary:
             temporary.write_text(text + '\n', encoding='utf-8')
     for part in [text] if args.json else tables():
-        print_line(part)
+        for line in part.split('\n'):
+            print_line(line)
 
 
 def say_page(files: Sequence[Path], say: Callable[[str], None]) -> None:

@@ -46,11 +46,13 @@ def run(args: argparse.Namespace) -> None:
         # seconds until it is noticed that a page was closed
         os.environ.setdefault('GRADIO_HEARTBEAT_INTERVAL', '5')
         gradio = import_extra('gradio', 'mmhot ui', 'ui')
-        from mmhot.ui.page import Page
+        from mmhot.ui.page import SWEEP, Page
 
         names = ('device', 'pose2d', 'det_model', 'pose3d')
         given = [(x.replace('_', '-'), getattr(options, x)) for x in names]
-        page = Page(Path(folder), [f'--{x}={value}' for x, value in given if value])
+        models = [f'--{x}={value}' for x, value in given if value]
+        limits = options.max_minutes, options.max_memory
+        page = Page(Path(folder), models, *limits)
         stopped = threading.Event()
         before = signal.signal(signal.SIGTERM, lambda number, frame: stopped.set())
         try:
@@ -71,7 +73,8 @@ def run(args: argparse.Namespace) -> None:
                 ),
             )
             args.say(f'{address} is ready, until Ctrl-C; results are deleted then')
-            stopped.wait()
+            while not stopped.wait(SWEEP):
+                page.sweep()
         finally:
             page.close()
             signal.signal(signal.SIGTERM, before)

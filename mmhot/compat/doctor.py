@@ -55,7 +55,8 @@ _PROBES = {
 # Any of them shows that the extra is wanted.
 _SIGNS = ('torch', 'mmengine', 'mmdet', 'mmpose')
 _ANOTHER_NUMPY = ('numpy.dtype size changed', 'multiarray failed to import')
-_UNFINISHED = 'its import crashes or does not end'
+_UNFINISHED = 'its import crashes'
+_LATE = f'not finished in {_TIMEOUT:.0f} s'
 _CHILD = 'from mmhot.compat.doctor import import_all; import_all(sys.argv[1:])'
 
 
@@ -66,7 +67,8 @@ class PackageStatus:
     name: str
     found: str  # installed version; empty if it is not installed
     allowed: str = ''  # versions that mmhot accepts; empty for all
-    # 'broken': not allowed, or its import fails; 'optional': missing, and not needed
+    # 'broken': not allowed, or its import fails; 'optional': missing, and not needed;
+    # 'unknown': its import, or those before, took too long
     verdict: str = 'ok'
     note: str = ''  # the reason
     needed: bool = True  # by mmhot or its extra `mmpose`
@@ -91,7 +93,8 @@ def examine() -> tuple[list[PackageStatus], list[str]]:
     lost = [name for name in _DATA if not (folder / name).exists()]
     note = f'{folder} lacks {", ".join(lost)}: install it again' if lost else ''
     note = note or errors.get(probes['mmhot'], '')
-    verdict, note = ('broken', note) if note else ('ok', str(folder))
+    verdict = 'unknown' if note == _LATE else 'broken' if note else 'ok'
+    note = note or str(folder)
     python = platform.python_version()
     statuses = [
         PackageStatus('python', python, '>=3.10', note=sys.executable),
@@ -124,10 +127,14 @@ def try_imports(modules: Sequence[str]) -> tuple[dict[str, str], list[str]]:
     )
     try:
         output, _ = process.communicate(timeout=_TIMEOUT)
+        late = {}
     except subprocess.TimeoutExpired:
         process.kill()
         output, _ = process.communicate()
-    outcomes = dict(json.loads(line) for line in output.splitlines())
+        late = dict.fromkeys(modules, _LATE)
+    outcomes = late | dict(json.loads(line) for line in output.splitlines())
+    if late:
+        outcomes = {k: _LATE if v == _UNFINISHED else v for k, v in outcomes.items()}
     return outcomes, outcomes.pop('devices', None) or list_devices_of_driver()
 
 
@@ -182,6 +189,8 @@ def _judge(item: Requirement, error: str) -> PackageStatus:
         return replace(status, allowed='', note=f'{name}, see docs/installation.md')
     elif not item.specifier.contains(found, prereleases=True):
         note = f'mmhot needs {item.specifier}'
+    elif error == _LATE:
+        return replace(status, verdict='unknown', note=error)
     elif error:
         note = error
         if any(sign in error for sign in _ANOTHER_NUMPY):

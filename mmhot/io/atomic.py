@@ -1,7 +1,9 @@
 """Atomic writes: files that are replaced as a whole or not at all."""
 
 import os
+import re
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import TextIO
 
 from mmhot.errors import escape, one_line
 
+_TEMPORARY, _DAY = re.compile(r'\.mmhot-[0-9a-f]{8}(\.|$)'), 86_400.0
 CACHE_FOLDER = '.mmhot-cache'
 """Folder of intermediate results, in that of the results."""
 
@@ -43,6 +46,15 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
             reason = one_line(error.strerror or error)
             raise OSError(f'cannot write {escape(path)}: {reason}') from error
         raise
+
+
+def sweep(folder: Path) -> None:
+    """Delete temporary files of killed runs, those older than a day."""
+    for path in folder.glob('.mmhot-*'):
+        with suppress(OSError):
+            is_old = time.time() - path.stat().st_mtime > _DAY
+            if is_old and _TEMPORARY.match(path.name) and path.is_file():
+                path.unlink()
 
 
 @contextmanager

@@ -60,6 +60,9 @@ def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     path, name = require_file(path), escape(path)
     size = image_size(path)
     if size is None:  # Pillow opens none of more than 179 million pixels
+        if path.suffix.lower().startswith('.tif'):
+            text = 'is damaged, too large, or of a kind of TIFF that is not read: save '
+            raise ValueError(f'{name} {text}it with 8 or 16 bits per channel')
         most = f'{max_pixels / 1e6:g} million pixels'
         raise ValueError(f'{name} is no readable image of at most {most}')
     check_pixels(*size, max_pixels, name)

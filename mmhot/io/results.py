@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 from mmhot.errors import ArgumentError
+from mmhot.io.atomic import CACHE_FOLDER, sweep
 from mmhot.structures.formats import WRITERS
 
 
@@ -79,6 +80,8 @@ def results_folder(
     except OSError as error:
         text = '{out_dir}: cannot write to %s: %s'
         raise ArgumentError(text, folder, error.strerror) from error
+    for each in (folder, folder / CACHE_FOLDER):
+        sweep(each)
     try:
         yield
     except BaseException:

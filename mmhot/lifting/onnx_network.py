@@ -85,7 +85,12 @@ class OnnxNetwork:
         """Lift windows (B, T, 17, C), a part of them on each thread."""
 
         def run(part: np.ndarray) -> np.ndarray:
-            return run_session(self._session, self._path, part, ['poses'])[0]
+            poses = run_session(self._session, self._path, part, ['poses'])[0]
+            wanted = (len(part), self.num_targets, part.shape[2], 3)
+            if poses.shape != wanted:
+                text = f'{self._path} returns poses {poses.shape}, not {wanted}'
+                raise ValueError(text)
+            return poses
 
         count = min(self._threads, len(inputs))
         if count < 2:

@@ -102,7 +102,7 @@ class TorchNetwork:
         if flips not in self._networks:
             lift = partial(self._lift, flip_indices=flips)
             self._networks[flips] = captured(lift, self._device)
-        windows = torch.from_numpy(inputs).to(self._device)
+        windows = torch.from_numpy(np.asarray(inputs, np.float32)).to(self._device)
         return self._networks[flips](windows).float().cpu().numpy()
 
     def _lift(self, windows: Tensor, flip_indices: Sequence[int] | None) -> Tensor:

@@ -65,7 +65,7 @@ class OnnxDetector(Detector):
         self.identity = file.identify(min_score=min_score, max_overlap=max_overlap)
         self.has_poses = file.outputs.keys() >= ONE_STAGE
         boxes, points = (file.outputs.get(x, ()) for x in ('dets', 'keypoints'))
-        if self.has_poses and (boxes[-1] == 4 or len(points) != 4):
+        if self.has_poses and ([*boxes[-1:]] == [4] or len(points) != 4):
             raise ValueError(
                 f'{path} is not a supported model: dets {boxes} and keypoints {points} '
                 'are not those of RTMO; lift predictions of RF-DETR with mmhot.lift'
@@ -121,7 +121,7 @@ class OnnxDetector(Detector):
 
     def _find(self, image: np.ndarray) -> _Found:
         batch, zoom = self._prepare(image)
-        first, *rest = self.file.run(batch, self._outputs)
+        first, *rest = self._check(self.file.run(batch, self._outputs))
         poses = None
         if not rest:
             with naming(self.path):
@@ -143,6 +143,22 @@ class OnnxDetector(Detector):
         height, width = image.shape[:2]
         boxes = (boxes / np.tile(zoom, 2)).clip(0, [width, height] * 2)
         return _Found(boxes.astype(np.float32), scores, poses)
+
+    def _check(self, outputs: list[np.ndarray]) -> list[np.ndarray]:
+        """Return outputs for an image; ValueError if they have other shapes."""
+        boxes, *others = (x.shape for x in outputs)
+        is_right = (
+            len(boxes) == 3 and boxes[0] == 1 and boxes[2] >= (5 if others else 6)
+        )
+        for shape in others:
+            is_right &= shape[:2] == boxes[:2]
+            is_right &= shape[3:] == (3,) if self.has_poses else len(shape) == 2
+        if not is_right or not {x.dtype.kind for x in outputs} <= {*'fiu'}:
+            found = ', '.join(f'{x.dtype} {x.shape}' for x in outputs)
+            wanted = '(1, N, 5) and labels (1, N)' if others else '(1, N, 5 + classes)'
+            wanted = '(1, N, 5) and poses (1, N, K, 3)' if self.has_poses else wanted
+            raise ValueError(f'{self.path} returns {found}, not boxes {wanted}')
+        return outputs
 
     def _prepare(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Resize, pad at the right and bottom; (1, 3, H, W) and both scales."""
@@ -217,7 +233,7 @@ def _decode_yolox(rows: np.ndarray, size: tuple[int, int]) -> Boxes:
     has decoded both.
     """
     centers, sizes = rows[:, :2], rows[:, 2:4]
-    if sizes.max() < _MAX_LOG_SIZE:
+    if sizes.max(initial=-np.inf) < _MAX_LOG_SIZE:
         width, height = size
         axes = [(np.arange(width // s), np.arange(height // s)) for s in _YOLOX_STRIDES]
         grids = [np.stack(np.meshgrid(*own), -1).reshape(-1, 2) for own in axes]

@@ -57,7 +57,9 @@ class OnnxPoseEstimator(CropEstimator):
         shape, layout = file.input.shape, find_layout(file)
         axes = slice(2, 0, -1) if layout and layout.is_raw else slice(None, 1, -1)
         width, height = file.input_size((None, None), axes)
-        if layout is None or len(shape) != 4 or not (width and height):
+        planes = shape[-1:] if layout and layout.is_raw else shape[1:2]
+        is_image = len(shape) == 4 and (planes == [3] or not isinstance(planes[0], int))
+        if layout is None or not is_image or not (width and height):
             raise ValueError(
                 f'{path} is not a supported pose model: input {shape}, outputs '
                 f'{[*file.outputs.values()]}; SimCC, heatmaps or MoveNet expected'
@@ -126,7 +128,14 @@ class OnnxPoseEstimator(CropEstimator):
             batch = np.stack(images)[..., ::-1]
         else:
             batch = normalize(images, self._colors)
-        return self._file.run(np.ascontiguousarray(batch))
+        outputs = self._file.run(np.ascontiguousarray(batch))
+        shapes = [x.shape for x in outputs]
+        wanted, is_raw = self.num_keypoints, self._layout.is_raw
+        lead = (len(images), 1, wanted) if is_raw else (len(images), wanted)
+        if any(x[: len(lead)] != lead or 0 in x for x in shapes):
+            text = f'{self._file.path} returns {shapes} for {len(images)} images'
+            raise ValueError(f'{text} and {wanted} keypoints')
+        return outputs
 
     def _average(
         self, outputs: list[np.ndarray], mirrored: list[np.ndarray]

@@ -1,6 +1,7 @@
 """The page of ``mmhot ui``: each run is an ``mmhot infer`` in a process of its own."""
 
 import hashlib
+import os
 import shutil
 import subprocess
 import tempfile
@@ -15,7 +16,7 @@ import cv2
 import gradio as gr
 import numpy as np
 
-from mmhot.compat.installation import python_command
+from mmhot.compat.installation import list_devices_of_driver, python_command
 from mmhot.frames.inputs import open_inputs
 from mmhot.io.atomic import CACHE_FOLDER
 from mmhot.io.lifted import read_lifted
@@ -32,6 +33,18 @@ _RUN = (
     'from mmhot.ui.progress import bars_to_file; '
     'sys.exit(main(sys.argv[2:], bars_to_file(Path(sys.argv[1]))))'
 )
+_SESSION = 'session-'
+# In its process: seconds of CPU time, bytes of address space. Windows has neither.
+_LIMIT = """
+import resource
+for kind, limit in ((resource.RLIMIT_CPU, {cpu}), (resource.RLIMIT_AS, {memory})):
+    if limit:
+        resource.setrlimit(kind, (limit, limit))
+"""
+SWEEP = 60.0
+"""Seconds from one deletion of files that nobody uses to the next."""
+# Seconds after which uploads that no page has taken, and sessions without runs, go.
+_UNTAKEN, _IDLE = 600.0, 86_400.0
 # Seconds between two looks at a run.
 _INTERVAL = 0.3
 _NO_POSES = (
@@ -52,10 +65,27 @@ class Page:
             its upload and results, which is deleted when the session ends.
         options (Sequence[str]): Further options of ``mmhot infer``. Visitors cannot
             name models, because configs are programs.
+        max_minutes (int): Longest run. Defaults to 60.
+        max_memory (int): Gigabytes of address space of a run, unless there is a GPU,
+            whose driver reserves more. Defaults to 16.
     """
 
-    def __init__(self, folder: Path, options: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        options: Sequence[str] = (),
+        max_minutes: int = 60,
+        max_memory: int = 16,
+    ) -> None:
         self._folder, self._options = folder.resolve(), options
+        self._seconds, self._code = 60.0 * max_minutes, _RUN
+        if find_spec('resource'):
+            on_cpu = len(list_devices_of_driver()) == 1 or '--device=cpu' in options
+            cores = os.cpu_count() or 1
+            # threads reserve addresses
+            memory = on_cpu * ((max_memory << 30) + cores * (1 << 28))
+            self._code = _LIMIT.format(cpu=60 * max_minutes * cores, memory=memory)
+            self._code += _RUN
         self._processes: dict[Path, subprocess.Popen] = {}
         self.blocks = self._build()
 
@@ -136,7 +166,7 @@ class Page:
     def _folder_of(self, request: gr.Request) -> Path:
         """Return the folder of a session; clients choose the session's name."""
         name = hashlib.sha256(request.session_hash.encode()).hexdigest()
-        return self._folder / f'session-{name[:32]}'
+        return self._folder / f'{_SESSION}{name[:32]}'
 
     def _keep(self, source: str, request: gr.Request) -> str:
         """Move an upload to the session's folder, in place of the one before."""
@@ -186,14 +216,15 @@ class Page:
         logs = session / 'stdout', session / 'stderr'
         with logs[0].open('wb') as stdout, logs[1].open('wb') as stderr:
             process = subprocess.Popen(
-                python_command(_RUN, str(state), *command),
+                python_command(self._code, str(state), *command),
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
                 stderr=stderr,
             )
         self._processes[session] = process
+        deadline = time.monotonic() + self._seconds
         try:
-            while process.poll() is None:
+            while process.poll() is None and time.monotonic() < deadline:
                 viewer = progress_html(state) or _NO_POSES
                 yield viewer, _read(logs, out), None, *same
                 time.sleep(_INTERVAL)
@@ -202,6 +233,8 @@ class Page:
             stopped = self._processes.pop(session, None) is None
         if process.returncode:
             *_, reason = ['failed', *_read(logs[1:], out).splitlines()]
+            if process.returncode < 0 and time.monotonic() > deadline:
+                reason = f'ended after {self._seconds / 60:g} minutes'
             yield _NO_POSES, 'stopped' if stopped else reason, None, *same
             return
         files = sorted(path for path in out.iterdir() if path.is_file())
@@ -213,6 +246,17 @@ class Page:
         process = self._processes.pop(self._folder_of(request), None)
         if process is not None:
             _end(process)
+
+    def sweep(self) -> None:
+        """Delete uploads that no page has taken, and sessions without a run."""
+        for path in self._folder.glob('*'):
+            if path in self._processes:
+                continue
+            with suppress(OSError):
+                newest = max(x.stat().st_mtime for x in (path, *path.rglob('*')))
+                is_session = path.name.startswith(_SESSION)
+                if time.time() - newest > (_IDLE if is_session else _UNTAKEN):
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def _leave(self, request: gr.Request) -> None:
         """End the run of a session and delete its files."""

@@ -422,6 +422,8 @@ def runtime(
     if backend == 'torch' or has_gpu:
         return None
     if graph is None:
+        if model.weights and not is_remote(str(model.weights)):
+            require_file(model.weights)
         recommend_export()
     return None if prefers_torch else graph
 

@@ -1,6 +1,7 @@
 """The command line: light, and one clear line for what goes wrong."""
 
 import errno
+import logging
 import os
 import pickle
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 import mmhot
 from mmhot.cli import dispatch
 from mmhot.cli.dispatch import main
+from mmhot.cli.report import add_report_arguments, align, report
 from mmhot.errors import explain, install_extra, is_user_error
 
 ROOT = Path(__file__).parents[2]
@@ -41,6 +43,17 @@ def test_help_names_the_commands(capsys):
     with pytest.raises(SystemExit, match='0'):
         main(['--help'])
     assert {'lift', 'list', 'doctor'} <= set(capsys.readouterr().out.split())
+
+
+def test_texts_are_not_taken_from_docstrings_that_optimized_python_lacks():
+    options = ['-OO', '-m', 'mmhot', '--help']
+    env = {**os.environ, 'PYTHONPATH': str(ROOT)}
+    command = [sys.executable, *options]
+    help_text = subprocess.check_output(command, env=env, text=True)
+    assert '--device' in help_text
+    assert 'None' not in help_text
+    files = [*(ROOT / 'mmhot').rglob('*.py'), *(ROOT / 'tools').rglob('*.py')]
+    assert not [x for x in files if '__doc__.' in x.read_text(encoding='utf-8')]
 
 
 def test_version_and_help_of_every_command_load_nothing_heavy():
@@ -163,6 +176,26 @@ def test_user_errors_become_one_line(error, line, fake_command, capsys):
     err = capsys.readouterr().err
     assert err.startswith(f'mmhot try-it: error: {line}')
     assert err.count('\n') == 1
+
+
+def test_text_of_files_reaches_the_terminal_escaped(fake_command, capsys, caplog):
+    hostile = 'a\x1b[31m\u202e\r\n\x9b\udcffb'
+    shown = r'a\x1b[31m\u202e\r\n\x9b\xffb'
+
+    def run(args):
+        args.say(hostile)
+        logging.getLogger('mmhot').warning('%s', hostile)
+        report(args, {'name': hostile}, lambda: ['1\n' + align([['name'], [hostile]])])
+        raise ValueError(hostile)
+
+    fake_command.run = run
+    fake_command.add_arguments = add_report_arguments
+    assert main(['try-it']) == 2
+    out, err = capsys.readouterr()
+    assert out.splitlines() == [shown, '1', 'name', shown]
+    assert [line.count('\\x1b[31m') for line in err.splitlines()] == [1, 1]
+    assert err.isascii()
+    assert out.isascii()
 
 
 def test_debugging_shows_the_traceback(fake_command, monkeypatch):

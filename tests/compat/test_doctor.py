@@ -175,14 +175,24 @@ def test_imports_go_on_after_failures_until_the_process_ends(tmp_path, monkeypat
     ).items():
         (tmp_path / f'{name}.py').write_text(code)
     monkeypatch.setattr(sys, 'path', [str(tmp_path), *sys.path])
-    unfinished = 'its import crashes or does not end'
     assert try_imports(['sound', 'raising', 'crashing', 'json'])[0] == {
         'sound': '',
         'raising': 'OSError: libGL.so.1: cannot open',
-        'crashing': unfinished,
+        'crashing': 'its import crashes',
     }
     monkeypatch.setattr(doctor, '_TIMEOUT', 4.0)
-    assert try_imports(['json', 'hanging'])[0] == {'json': '', 'hanging': unfinished}
+    late = dict.fromkeys(('hanging', 'sound'), 'not finished in 120 s')
+    assert try_imports(['json', 'hanging', 'sound'])[0] == {'json': '', **late}
+
+
+def test_slow_imports_are_not_called_broken(site, outcomes):
+    outcomes['cv2'] = outcomes['mmhot.plugin'] = 'not finished in 120 s'
+    statuses, commands = look()
+    for name in ('mmhot', 'opencv-python-headless'):
+        status = statuses[name]
+        assert (status.verdict, status.note) == ('unknown', 'not finished in 120 s')
+        assert not status.fails
+    assert commands == []
 
 
 def test_missing_extra_is_named_with_its_command(monkeypatch):

@@ -508,3 +508,11 @@ def test_float_images_are_read(tmp_path, scale):
     floats = image.astype(np.float32) * np.float32(scale / 255)
     Image.fromarray(floats).save(tmp_path / 'a.tif')
     assert_array_equal(read_image(tmp_path / 'a.tif'), np.dstack([image] * 3))
+
+
+@pytest.mark.parametrize(('kind', 'planes'), [('f4', 3), ('f4', 4), ('f8', 1)])
+def test_other_tiff_images_are_refused_by_their_kind(tmp_path, kind, planes):
+    path = tmp_path / 'a.tif'
+    assert cv2.imwrite(str(path), np.ones((48, 64, planes), kind))
+    with pytest.raises(ValueError, match='of a kind of TIFF that is not read: save it'):
+        read_image(path)

@@ -23,9 +23,10 @@ from clip_files import (
     walk,
 )
 
-from mmhot.io.atomic import replacing
+from mmhot.io.atomic import CACHE_FOLDER, replacing
 from mmhot.io.lifted import read_lifted, write_json, write_npz
 from mmhot.io.readers.keypoints import read_keypoints
+from mmhot.io.results import results_folder
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips import Clip3D, to_axes
 
@@ -481,6 +482,24 @@ def test_interrupted_write_keeps_the_old_file(tmp_path, error):
         write_half(path, error)
     assert path.read_text() == 'old'
     assert os.listdir(tmp_path) == ['a.json']
+
+
+def test_temporary_files_of_killed_runs_are_deleted_after_a_day(tmp_path):
+    names = ['.mmhot-0123abcd.mp4', '.mmhot-01234567', '.mmhot-x.mp4', 'a.npz']
+    cache = tmp_path / CACHE_FOLDER
+    folders = tmp_path, cache, tmp_path / '.mmhot-89abcdef'
+    files = [x / name for x in folders for name in names]
+    for age, file in [*enumerate(files)]:
+        file.parent.mkdir(exist_ok=True)
+        file.touch()
+        young = file.with_name(f'.mmhot-{age:08x}.npz')
+        young.touch()
+        os.utime(file, (0, 0))
+        files.append(young)
+    with results_folder(tmp_path, [], []):
+        pass
+    gone = [x for x in files if not x.exists()]
+    assert gone == [x / name for x in folders[:2] for name in names[:2]]
 
 
 def test_failed_writes_name_the_file(tmp_path):

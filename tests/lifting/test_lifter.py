@@ -35,6 +35,15 @@ def lifter(checkpoint):
     return Lifter(checkpoint=checkpoint, accuracy='fast')
 
 
+def test_networks_take_windows_of_any_float(lifter):
+    windows = np.random.default_rng(0).normal(size=(2, 9, 17, 2))
+    camera = dict(w=1280, h=720, f=[[1000], [1000]], c=[[640], [360]])
+    results = [lifter.network(windows.astype(kind)) for kind in ('f4', 'f8', 'f2')]
+    np.testing.assert_array_equal(results[0], results[1])
+    np.testing.assert_allclose(results[0], results[2], atol=0.02)
+    assert lifter.predict(640 + 100 * windows, camera).dtype == np.float32
+
+
 @pytest.mark.parametrize('fps', [24, 25, 30000 / 1001, 30, 50, 60, 120, 1000, 1])
 @pytest.mark.parametrize('num_frames', [1, 2, 3, 40])
 def test_every_frame_of_every_rate_is_lifted(lifter, fps, num_frames):

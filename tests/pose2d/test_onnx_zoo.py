@@ -1,6 +1,7 @@
 """Published kinds of ONNX models, as small generated files with their real shapes."""
 
 import json
+import re
 import threading
 import zipfile
 from contextlib import contextmanager
@@ -15,10 +16,11 @@ from mmpose.datasets.transforms import GetBBoxCenterScale, TopdownAffine
 from numpy.testing import assert_allclose
 from onnx import TensorProto, helper, numpy_helper
 
+from mmhot.apis.inferencer import Inferencer
 from mmhot.chain.build import open_models
 from mmhot.chain.options import InferOptions
 from mmhot.pose2d import onnx_layouts
-from mmhot.pose2d.onnx_detectors import OnnxDetector
+from mmhot.pose2d.onnx_detectors import OneStageEstimator, OnnxDetector
 from mmhot.pose2d.onnx_models import OnnxPoseEstimator
 from mmhot.pose2d.pose_source import open_pose_source
 from mmhot.weights.names import NAMED_FILES, POSE, resolve
@@ -343,6 +345,21 @@ def test_one_stage_models_run_once_for_boxes_and_poses(rtmo, monkeypatch):
     assert len(runs) == 3
 
 
+@pytest.mark.parametrize('batch_size', [1, 2, 3])
+def test_one_buffer_may_hold_all_frames(rtmo, batch_size):
+    buffer = np.zeros((128, 128, 3), np.uint8)
+
+    def frames():
+        for number in range(5):
+            buffer[:] = 20 * number
+            yield buffer
+
+    results = Inferencer(str(rtmo), device='cpu')(frames(), batch_size=batch_size)
+    people = [result['predictions'][0] for result in results]
+    scores = [own[0]['keypoint_scores'][0] for own in people]
+    assert_allclose(scores, 20 * np.arange(5) / 228, atol=1e-6)
+
+
 # --- models of crops ------------------------------------------------------------------
 
 
@@ -418,6 +435,62 @@ def test_models_of_queries_are_refused(tmp_path, shape):
     onnx.save(model, path)
     with pytest.raises(ValueError, match='has the inputs input, sizes: one image'):
         open_pose_source(str(path))
+
+
+OF_SIZES = [(), (1,), (3, 5), (1, 0, 5), (1, 3, 4), (1, 3, 5), (2, 3, 5), (1, 3, 5, 1)]
+OF_LABELS = [(1, 0), (1, 2), (1, 3), (3,), (1, 3, 1), (2, 3)]
+OF_POINTS = [(1, 0, 17, 3), (1, 3, 17, 3), (1, 3, 17, 2), (1, 2, 17, 3), (1, 3, 0, 3)]
+OF_RAW = [(1, 84, 85), (1, 84, 6), (1, 84, 5), (1, 84, 4), (1, 0, 85), (2, 84, 85)]
+OF_CROPS = [
+    (1, 17, 0, 0),
+    (1, 2, 17, 3),
+    (2, 17, 16, 12),
+    (1, 17, 16, 12),
+    (1, 1, 17, 3),
+]
+OF_BINS = [(1, 16, 128), (1, 17, 128), (2, 17, 96), (1, 17, 0), (1, 0, 96)]
+OF_SHAPES = [
+    *((OnnxDetector, dict(dets=x, labels=y)) for x in OF_SIZES for y in OF_LABELS),
+    *(
+        (OneStageEstimator, dict(dets=x, keypoints=y))
+        for x in OF_SIZES
+        for y in OF_POINTS
+    ),
+    *((OnnxDetector, dict(output=x)) for x in OF_RAW),
+    *((OnnxPoseEstimator, dict(heatmaps=x)) for x in OF_CROPS),
+    *((OnnxPoseEstimator, dict(x=(1, 17, 96), y=y)) for y in OF_BINS),
+]
+
+
+@pytest.mark.parametrize('open_shapes', [False, True])
+def test_outputs_of_any_shape_are_decoded_or_refused_in_one_line(tmp_path, open_shapes):
+    accepted, refused = [], []
+    for kind, shapes in OF_SHAPES:
+        outputs = {name: (np.full(x, 0.5), np.zeros(1)) for name, x in shapes.items()}
+        sides = [1, 64, 48, 3] if (1, 1, 17, 3) in shapes.values() else ['b', 3, 64, 64]
+        path = write(tmp_path / 'a.onnx', sides, outputs, open_shapes)
+        boxes = [] if kind is OnnxDetector else [[BOX]]
+        try:
+            [found] = kind(path)([IMAGE], *boxes)
+        except ValueError as error:
+            refused.append(str(error))
+        else:
+            accepted.append([*shapes.values()])
+            assert np.isfinite(found[1]).all()
+    for line in refused:
+        name, rest = line[: len(str(path))], line[len(str(path)) :]
+        assert (name, '\n' in rest) == (str(path), False)
+        assert not re.search('array|index|shape|broadcast|sequence', rest)
+    known = [
+        [x, y] for x, y in ((OF_SIZES[3], OF_LABELS[0]), (OF_SIZES[5], OF_LABELS[2]))
+    ]
+    known += [
+        [OF_SIZES[3], OF_POINTS[0]],
+        [OF_SIZES[5], OF_POINTS[1]],
+        OF_RAW[:1],
+        OF_RAW[1:2],
+    ]
+    assert accepted == [*known, OF_CROPS[3:4], OF_CROPS[4:], [(1, 17, 96), OF_BINS[1]]]
 
 
 def test_a_pipeline_that_is_no_object_is_refused_in_one_line(tmp_path):

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from mmhot.cli.errors import OneLineParser
+
 GRID = 16
 INK, FAINT = '#20242b', '#e3e6ea'
 COLORS = {'head': '#4d9ff0', 'upper body': '#2fae5f', 'lower body': '#ee7f22'}
@@ -31,7 +33,7 @@ STAGES = (('layers 1-3', 256), ('4-6', 179), ('7-9', 76), ('10-12', 25))
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = OneLineParser(description=__doc__)
     parser.add_argument('result', type=Path, help='summary image of a lifted video')
     parser.add_argument('target', type=Path, help='the .png to write')
     return parser.parse_args()

@@ -26,7 +26,7 @@ _COLORS = {'TPS + TRI': '#2f6fde', 'TPC + TRI': '#d9622b'}
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = OneLineParser(description=__doc__.splitlines()[0])
+    parser = OneLineParser(description=__doc__)
     parser.add_argument('source', type=Path, help='.json file of measurements')
     parser.add_argument('target', type=output_file, help='.png file to write')
     return parser.parse_args()

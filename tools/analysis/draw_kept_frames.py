@@ -32,7 +32,7 @@ _CURVE = (112, 96, 84)
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = OneLineParser(description=__doc__.splitlines()[0])
+    parser = OneLineParser(description=__doc__)
     parser.add_argument('clip', type=Path, help='2D keypoints')
     parser.add_argument('target', type=output_file, help='.png file to write')
     parser.add_argument(

@@ -29,7 +29,7 @@ from tools.analysis.motions import (
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = OneLineParser(description=__doc__.splitlines()[0])
+    parser = OneLineParser(description=__doc__)
     add_lifter_arguments(parser)
     parser.add_argument('--motions', type=int, default=12, help='number of motions')
     parser.add_argument(

@@ -48,7 +48,7 @@ _LIMBS = ('_shoulder', '_elbow', '_wrist', '_hip', '_knee', '_foot')
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = OneLineParser(description=__doc__.splitlines()[0])
+    parser = OneLineParser(description=__doc__)
     parser.add_argument(
         'clips', nargs='+', type=Path, help='.npz or .json files of mmhot lift'
     )

@@ -46,7 +46,7 @@ def parse_args() -> argparse.Namespace:
     for name, module in PARTS.items():
         part = commands.add_parser(
             name,
-            help=module.__doc__.splitlines()[0],
+            help=(module.__doc__ or '').partition('\n')[0],
             description=module.__doc__,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
@@ -61,10 +61,10 @@ def parse_args() -> argparse.Namespace:
             )
         part.add_argument('--out', type=output_file, metavar='FILE', help='JSON file')
         part.add_argument('--note', default='', help='about the machine, for the file')
-    costs.add_arguments(
-        commands.add_parser('costs', help=costs.__doc__.splitlines()[0])
+    costs.add_arguments(commands.add_parser('costs', help=costs.__doc__))
+    page.add_arguments(
+        commands.add_parser('page', help=(page.__doc__ or '').partition('\n')[0])
     )
-    page.add_arguments(commands.add_parser('page', help=page.__doc__.splitlines()[0]))
     return parser.parse_args()
 
 
