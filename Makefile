@@ -6,6 +6,8 @@ VENV ?= .venv
 # PyTorch's own index. On other systems PyPI's build is for the CPU.
 TORCH ?= $(if $(wildcard /proc/driver/nvidia/version),cuda,cpu)
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+# Hashes of its wheels, where `make lock` has reached it.
+TORCH_CPU := requirements/torch-cpu.txt
 # The locked versions: `lock`, or `numpy1` for NumPy 1.26 and xtcocotools.
 LOCK ?= lock
 EXTRAS ?= mmpose
@@ -76,7 +78,7 @@ lint: setup
 
 # PyPI's addresses of vulnerabilities; mirrors do not have them.
 VULNERABILITIES := https://pypi.org/pypi/pip/25.0/json
-AUDIT := $(UV) tool run pip-audit --strict --progress-spinner off --disable-pip --no-deps
+AUDIT := $(UV) tool run pip-audit@2.10.1 --strict --progress-spinner off --disable-pip --no-deps
 
 audit: | $(UV)
 	@if $(BIN)/python -c "from urllib import request as r; \
@@ -104,7 +106,8 @@ $(STAMP): pyproject.toml requirements/$(LOCK).txt | $(UV)
 		{print "setup: error: only " int($$4 / 1e6) " GB of disk are free"; exit 1}' >&2
 	@$(UV) venv --quiet --seed --clear --python '$(PYTHON)' $(VENV)
 	@test '$(TORCH)' != cpu || UV_HTTP_RETRIES=1 $(PIP) --no-deps --index $(TORCH_INDEX) \
-		$$(grep -oE '^torch(vision)?==[0-9.]+' requirements/$(LOCK).txt) \
+		$(if $(wildcard $(TORCH_CPU)),--require-hashes -r $(TORCH_CPU),$$(grep -oE \
+		'^torch(vision)?==[0-9.]+' requirements/$(LOCK).txt)) \
 		|| echo '$(TORCH_INDEX) cannot be reached: installing the build with CUDA, 3.2 GB.'
 	@$(PIP) --constraints requirements/$(LOCK).txt --editable '.[$(EXTRAS)]' \
 		--group test --group lint
@@ -113,7 +116,8 @@ $(STAMP): pyproject.toml requirements/$(LOCK).txt | $(UV)
 	@echo '$(VENV) is ready.'
 
 .uv/bin/uv:
-	python3 -m venv .uv && .uv/bin/pip install --quiet uv
+	python3 -m venv .uv
+	.uv/bin/pip install --quiet --require-hashes -r requirements/uv.txt
 
 lock: | $(UV)
 	rm -f requirements/*.txt
@@ -122,6 +126,11 @@ lock: | $(UV)
 		--output-file requirements/numpy1.txt
 	$(UV) pip compile $(FORMAT) --extra mmpose \
 		--constraints requirements/lock.txt pyproject.toml --output-file requirements/pip.txt
+	echo uv | $(UV) pip compile $(FORMAT) - --output-file requirements/uv.txt
+	grep -oE '^torch(vision)?==[0-9.]+' requirements/lock.txt | \
+		$(UV) pip compile $(FORMAT) --no-deps --index $(TORCH_INDEX) - \
+		--output-file $(TORCH_CPU) || \
+		echo '$(TORCH_INDEX) cannot be reached: its wheels stay without hashes'
 
 FORMAT := --quiet --universal --generate-hashes --no-annotate --no-header \
 	--python-version 3.11
@@ -138,8 +147,9 @@ browser: setup
 
 dist: | $(UV)
 	rm -rf build dist $(VIEWER)/node_modules
-	$(UV) tool run --quiet --from build pyproject-build --outdir dist
-	$(UV) tool run --quiet twine check --strict dist/*
+	$(UV) tool run --quiet --from build==1.6.1 pyproject-build --outdir dist
+	$(UV) tool run --quiet twine@7.0.0 check --strict dist/*
+	python3 tools/sbom.py dist/sbom.cdx.json
 	awk '/^## /{show = $$2 != "Unreleased" && !count++} show' CHANGELOG.md >dist/NOTES.md
 	cd dist && sha256sum * >../SHA256SUMS && mv ../SHA256SUMS .
 

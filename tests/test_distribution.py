@@ -1,6 +1,7 @@
 """Ways to the package besides pip: the notebook, the image, wheel and sdist."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -23,6 +24,21 @@ def test_notebook_has_no_outputs():
     for cell in code:
         assert cell['outputs'] == []
         assert cell['execution_count'] is None
+
+
+def test_what_is_installed_is_pinned():
+    """The base image by its digest, uv by hashes, tools by versions, no root."""
+    lines = read('Dockerfile').splitlines()
+    assert all('@sha256:' in line for line in lines if line.startswith('FROM '))
+    assert 'USER 1000:1000' in lines
+    make = read('Makefile')
+    assert 'pip install --quiet --require-hashes -r requirements/uv.txt' in make
+    for text in (make, read('Dockerfile'), read('.ci/run')):
+        assert not re.search(r'pip install (?!--quiet --req).*\buv\b', text)
+        assert not re.search(r'tool run (--quiet )?(--from )?[\w-]+ ', text)
+    for name in ('lock', 'numpy1', 'pip', 'uv'):
+        entries = re.split(r'\n(?=\S)', read(f'requirements/{name}.txt').strip())
+        assert all('--hash=sha256:' in entry for entry in entries)
 
 
 def copy_repository(folder):
@@ -76,5 +92,9 @@ def test_wheel_and_sdist_pass_twine(tmp_path):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count('PASSED') == 2
+    parts = json.loads((tmp_path / 'dist/sbom.cdx.json').read_text())['components']
+    assert {'torch', 'numpy', 'three', 'gtpt-t_coco17_synth.onnx'} <= {
+        each['name'] for each in parts if each['hashes']
+    }
     sizes = [file.stat().st_size for file in (tmp_path / 'dist').iterdir()]
     assert max(sizes) < 30e6

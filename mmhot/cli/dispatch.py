@@ -40,7 +40,8 @@ def main(argv: Sequence[str] | None = None, bars: Bars = text_bar) -> int:
         return 0
     args, extras = parser.parse_known_args(argv)
     if args.completion is not None:
-        print_line(_completion_script(parser, commands.values(), args.completion))
+        script = _completion_script(parser, commands.values(), args.completion)
+        sys.stdout.write(f'{script}\n')
         return 0
     if args.command is None:
         parser.check(args, extras)

@@ -42,7 +42,7 @@ for kind, limit in ((resource.RLIMIT_CPU, {cpu}), (resource.RLIMIT_AS, {memory})
         resource.setrlimit(kind, (limit, limit))
 """
 SWEEP = 60.0
-"""Seconds from one deletion of files that nobody uses to the next."""
+"""Seconds from one deletion of unused files to the next."""
 # Seconds after which uploads that no page has taken, and sessions without runs, go.
 _UNTAKEN, _IDLE = 600.0, 86_400.0
 # Seconds between two looks at a run.

@@ -422,8 +422,9 @@ def runtime(
     if backend == 'torch' or has_gpu:
         return None
     if graph is None:
-        if model.weights and not is_remote(str(model.weights)):
-            require_file(model.weights)
+        weights = str(model.weights)
+        if weights.endswith(CHECKPOINTS) and not is_remote(weights):
+            require_file(weights)
         recommend_export()
     return None if prefers_torch else graph
 

@@ -1,5 +1,6 @@
 """The weights that come with the package."""
 
+import hashlib
 from functools import cache
 from pathlib import Path
 
@@ -28,6 +29,16 @@ WHOLE_BODY = 'gtpt-t_wholebody133_synth'
 DETECTOR = 'rtmdet-nano_person_synth'
 
 
+def test_checksums_are_those_of_the_files():
+    """After a change: cd mmhot/weights && sha256sum *.npz ... >SHA256SUMS."""
+    folder = ROOT / 'mmhot/weights'
+    lines = (folder / 'SHA256SUMS').read_text(encoding='utf-8').splitlines()
+    listed = dict(line.split()[::-1] for line in lines)
+    files = [x for kind in KINDS for x in folder.glob(kind)]
+    assert listed == {x.name: hashlib.sha256(x.read_bytes()).hexdigest() for x in files}
+
+
+KINDS = '*.npz', '*.onnx', '*.pth', '*.json', '*.safetensors'
 LIFTERS = [DEFAULT_LIFTER, LIVE_LIFTER]
 
 
