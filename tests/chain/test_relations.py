@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose
 
 import mmhot
 from mmhot.lifting.world import scale_people
+from mmhot.skeletons.joints import get_skeleton
 
 SKATER = Path(__file__).parents[2] / 'demo/skating_2d_coco17.npz'
 
@@ -63,6 +64,68 @@ def test_order_of_people_changes_nothing(clip):
     one, other = (mmhot.lift(replace(clip, tracks=x)) for x in (tracks, tracks[::-1]))
     assert_allclose(one.keypoints_3d, other.keypoints_3d, atol=1e-5)
     assert_allclose(one.root_3d, other.root_3d, atol=1e-5)
+
+
+def rows_of(clip, rows, fps=1.0):
+    """Take frames by their numbers, which become consecutive, at a multiple of fps."""
+    take = dict.fromkeys(('keypoints', 'scores'), lambda x: x[rows])
+    take |= dict(frames=lambda x: np.arange(len(rows)), bboxes=lambda x: None)
+    return replace(changed(clip, **take), fps=fps * clip.fps)
+
+
+def flips(name):
+    return list(get_skeleton(name).flip_indices)
+
+
+def scaled(clip, factor):
+    size = dict(width=round(factor * clip.width), height=round(factor * clip.height))
+    return replace(changed(clip, keypoints=lambda x: x * np.float32(factor)), **size)
+
+
+# How the clip changes, how its poses are changed back, and the largest mean distance in
+# mm: those measured on the skater's first 81 frames, rounded up by a fifth.
+RELATIONS = {
+    'mirrored': (
+        lambda clip: changed(
+            clip,
+            keypoints=lambda x: (
+                np.float32([clip.width, 0]) + x[:, flips('coco-17')] * [-1, 1]
+            ),
+            scores=lambda x: x[:, flips('coco-17')],
+        ),
+        lambda poses: poses[:, flips('h36m-17')] * [-1, 1, 1],
+        1,
+    ),
+    'moved': (lambda clip: changed(clip, keypoints=lambda x: x + [40, 25]), None, 10),
+    'half as large': (lambda clip: scaled(clip, 0.5), None, 0.01),
+    '1.37 times as large': (lambda clip: scaled(clip, 1.37), None, 0.1),
+    'without the first frame': (
+        lambda clip: rows_of(clip, np.arange(1, 81)),
+        None,
+        3.3,
+    ),
+    'without the last frame': (lambda clip: rows_of(clip, np.arange(80)), None, 51),
+    'every frame twice': (
+        lambda clip: rows_of(clip, np.repeat(np.arange(81), 2), 2),
+        lambda poses: poses[::2],
+        21,
+    ),
+    'a little slower': (lambda clip: rows_of(clip, np.arange(81), 1 - 4e-8), None, 19),
+    'one window per batch': (lambda clip: clip, None, 1e-3),
+}
+
+
+@pytest.mark.parametrize('name', RELATIONS)
+def test_changes_of_the_input_change_the_poses_alike(clip, name):
+    change, back, limit = RELATIONS[name]
+    start = rows_of(clip, np.arange(81))
+    options = {'batch_size': 1} if 'batch' in name else {}
+    poses = mmhot.lift(change(start), **options).keypoints_3d
+    poses = poses if back is None else back(poses)
+    wanted = mmhot.lift(start).keypoints_3d
+    wanted = wanted[1:] if 'first' in name else wanted[: len(poses)]
+    distance = 1000 * np.linalg.norm(poses - wanted, axis=-1).mean()
+    assert distance <= limit
 
 
 def test_people_of_a_few_pixels_have_no_position(clip, caplog, tmp_path):

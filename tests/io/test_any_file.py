@@ -1,0 +1,230 @@
+"""Any clip that is written comes back; any bytes are read or refused in one line."""
+
+import json
+import time
+from dataclasses import fields
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pytest
+from clip_files import lifted_clip
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from PIL import Image
+
+from mmhot.errors import escape
+from mmhot.io.images import read_image, write_png
+from mmhot.io.lifted import read_lifted, write_json, write_npz
+from mmhot.io.readers.keypoints import read_keypoints
+from mmhot.io.readers.lens import read_lens
+from mmhot.pose2d.cache import ClipPeople, load_people, save_people
+from mmhot.skeletons.joints import get_skeleton
+from mmhot.structures.clips import ARRAYS, Clip3D
+from mmhot.structures.people import People
+
+ROOT = Path(__file__).parents[2]
+_SIGNS = b'0123456789-.,:eE[]{}"'
+# Where `make test-hostile` keeps inputs that fail, and its seconds of random bytes.
+FAILED, SECONDS = ROOT / 'outputs/hostile', 60
+OFTEN = settings(max_examples=40, deadline=None, derandomize=True)
+INTEGERS = st.integers(-(2**63), 2**63 - 1)
+FRAMES = st.sets(st.integers(0, 2**40), max_size=4).map(sorted)
+TEXTS = st.text(st.characters(exclude_characters='\0'), max_size=9)
+FPS = st.floats(1e-6, 1e5)
+
+
+def floats(shape, low=-1e6, high=1e6, **more):
+    """Arrays of float32."""
+    elements = st.floats(np.float32(low), np.float32(high), width=32, **more)
+    return arrays.arrays(np.float32, shape, elements=elements)
+
+
+@st.composite
+def clips(draw):
+    """Lifted clips of any names, numbers, times, and up to four rows."""
+    frame = np.array(draw(FRAMES), np.int64)
+    sizes = {'N': len(frame), 'K': draw(st.integers(1, 4)), '2': 2, '3': 3}
+    values = {
+        name: draw(
+            floats(tuple(sizes[x] for x in axes), 0 if 'score' in name else -1e6)
+        )
+        for name, (axes, kind) in ARRAYS.items()
+        if kind is np.float32
+    }
+    if draw(st.booleans()):
+        values['root_3d'][:] = np.nan
+    if draw(st.booleans()):
+        values.pop('expected_error')
+    track = draw(arrays.arrays(np.int64, len(frame), elements=INTEGERS))
+    fps = draw(FPS)
+    if draw(st.booleans()):
+        values['time'] = frame / fps + np.arange(len(frame)) / 3
+    names = draw(st.lists(TEXTS, min_size=sizes['K'], max_size=sizes['K']))
+    return Clip3D(
+        name=draw(TEXTS),
+        frame=frame,
+        track=track,
+        width=draw(st.integers(1, 2**31)),
+        height=draw(st.integers(1, 2**31)),
+        fps=fps,
+        joint_names=tuple(names),
+        parents=tuple(range(-1, sizes['K'] - 1)),
+        axes=draw(st.sampled_from(['camera', 'z-up', 'world'])),
+        model=draw(TEXTS),
+        focal_length=draw(st.floats(0, 1e6)),
+        intrinsics=tuple(draw(st.lists(st.floats(-1e6, 1e6), max_size=9))),
+        cuts=tuple(draw(FRAMES)),
+        steps=tuple(draw(st.lists(st.sampled_from(['feet', 'a b']), max_size=2))),
+        **values,
+    )
+
+
+@pytest.mark.parametrize('write', [write_npz, write_json])
+@given(clip=clips())
+@OFTEN
+def test_any_clip_comes_back(write, clip):
+    with TemporaryDirectory() as folder:
+        path = Path(folder, 'a')
+        path = path.with_suffix('.json' if write is write_json else '.npz')
+        write(clip, path)
+        found = read_lifted(path)
+    for name in (field.name for field in fields(clip)):
+        one, other = getattr(clip, name), getattr(found, name)
+        if name == 'time':  # constant rates have no times
+            one, other = (x.seconds(x.frame) for x in (clip, found))
+        np.testing.assert_array_equal(one, other, name)
+
+
+@given(counts=st.lists(st.integers(0, 3), min_size=1, max_size=4), data=st.data())
+@OFTEN
+def test_any_people_come_back_from_the_cache(counts, data):
+    shapes = (4,), (), (17, 2), (17,)
+    people = [
+        People(*(data.draw(floats((count, *shape))) for shape in shapes))
+        for count in counts
+    ]
+    clip = ClipPeople(people, [*map(float, range(len(counts)))], (64, 48), True, 'why')
+    with TemporaryDirectory() as folder:
+        path = Path(folder, 'a.npz')
+        save_people(clip, path)
+        found = load_people(path, 17)
+    assert (found.times, found.size, found.ended) == (clip.times, (64, 48), 'why')
+    for one, other in zip(clip.people, found.people, strict=True):
+        for name in vars(one):
+            np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+
+
+@given(image=arrays.arrays(np.uint8, st.tuples(*[st.integers(1, 20)] * 2, st.just(3))))
+@OFTEN
+def test_any_image_comes_back(image):
+    with TemporaryDirectory() as folder:
+        write_png(Path(folder, 'a.png'), image)
+        np.testing.assert_array_equal(read_image(Path(folder, 'a.png')), image)
+
+
+# --- any bytes ------------------------------------------------------------------------
+
+
+def people_of(path):
+    """Read a cache, which is computed again where it is damaged."""
+    load_people(path, 17)
+
+
+def seeds(folder):
+    """Write a right file of each kind; return its reader by path."""
+    clip = lifted_clip()
+    image = np.random.default_rng(0).integers(0, 255, (24, 32, 3), np.uint8)
+    write_npz(clip, folder / 'lifted.npz')
+    write_json(clip, folder / 'lifted.json')
+    np.savez(folder / 'a.npz', keypoints=np.full((2, 17, 2), 40.0), frame=[1, 2])
+    points = np.full((17, 2), 40).tolist()
+    person = {'keypoints': points, 'keypoint_scores': [1] * 17}
+    frame = {'frame_id': 0, 'instances': [person]}
+    (folder / 'a.json').write_text(json.dumps({'instance_info': [frame]}))
+    names = [joint for joint in get_skeleton('coco-17').joints for _ in range(3)]
+    rows = [['bodyparts', *names], ['coords', *['x', 'y', 'likelihood'] * 17]]
+    rows += [[frame, *[40, 30, 0.5] * 17] for frame in range(2)]
+    text = '\n'.join(','.join(map(str, row)) for row in [['scorer'] * 52, *rows])
+    (folder / 'a.csv').write_text(text)
+    (folder / 'lens.yml').write_text('fx: 900\nfy: 900\ncx: 32\ncy: 24\nk: [[1, 2]]\n')
+    Image.fromarray(image).save(folder / 'a.jpg')
+    Image.fromarray(image).save(folder / 'a.tif')
+    write_png(folder / 'a.png', image)
+    people = People(*(np.ones((1, *x), 'f4') for x in ((4,), (), (17, 2), (17,))))
+    save_people(ClipPeople([people], [0.0], (64, 48), True), folder / 'people.npz')
+    keypoints = partial(read_keypoints, image_size=(64, 48), fps=25.0)
+    readers = {'lifted': read_lifted, 'lens': read_lens, 'people': people_of}
+    readers |= dict.fromkeys(('.jpg', '.tif', '.png'), read_image)
+    return {
+        path: readers.get(path.stem) or readers.get(path.suffix, keypoints)
+        for path in sorted(folder.iterdir())
+    }
+
+
+def damage(content, random):
+    """Change, cut, repeat or insert a few bytes, or return random ones."""
+    data = bytearray(content)
+    for _ in range(random.integers(1, 9)):
+        start, length = random.integers(len(data) + 1), int(2 ** random.uniform(0, 8))
+        kind = random.integers(6)
+        noise = random.bytes(length)
+        if kind == 0:
+            data[start : start + 1] = noise[:1]
+        elif kind == 1:
+            del data[start : start + length]
+        elif kind == 2:
+            data[start:start] = data[start : start + length]
+        elif kind == 3:
+            data[start:start] = noise
+        elif kind == 4:  # numbers and signs of texts
+            sign = random.integers(len(_SIGNS))
+            data[start : start + 1] = _SIGNS[sign : sign + 1]
+        elif random.random() < 0.1:
+            data = bytearray(noise)
+    return bytes(data)
+
+
+def read(reader, path, content):
+    """Read bytes: the error's line, or None; other errors than of users are raised."""
+    path.write_bytes(content)
+    try:
+        reader(path)
+    except (OSError, ValueError) as error:
+        line = str(error)
+        assert escape(line) == line
+        return line
+    return None
+
+
+@pytest.mark.slow(reason='60 s of random bytes, in make test-hostile')
+def test_random_bytes_are_read_or_refused_for_a_minute(tmp_path):
+    random_reads(tmp_path, np.random.default_rng(), seconds=SECONDS)
+
+
+def test_damaged_bytes_are_read_or_refused(tmp_path):
+    random_reads(tmp_path, np.random.default_rng(0), rounds=25)
+
+
+def random_reads(folder, random, rounds=10**9, seconds=10**9):
+    """Read damaged files of all kinds in turn; keep those that fail."""
+    readers = seeds(folder)
+    contents = {path: path.read_bytes() for path in readers}
+    end, failed = time.monotonic() + seconds, {}
+    for path, reader in readers.items():
+        assert read(reader, path, contents[path]) is None, path
+    for _ in range(rounds):
+        for path, reader in readers.items():
+            content = damage(contents[path], random)
+            try:
+                read(reader, path, content)
+            except Exception as error:
+                FAILED.mkdir(parents=True, exist_ok=True)
+                kept = FAILED / f'{len(failed)}-{path.name}'
+                kept.write_bytes(content)
+                failed[str(kept)] = f'{type(error).__name__}: {error}'
+        if time.monotonic() > end:
+            break
+    assert not failed

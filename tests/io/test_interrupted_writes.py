@@ -1,0 +1,138 @@
+"""Whatever stops a write, each file is as before, or whole and new."""
+
+import os
+import resource
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from clip_files import lifted_clip
+
+from mmhot.structures.formats import WRITERS
+
+pytestmark = pytest.mark.skipif(sys.platform != 'linux', reason='needs fork')
+# Written within milliseconds, the same bytes each time.
+FORMATS = (
+    'npz',
+    'json',
+    'csv',
+    'angles.csv',
+    'bvh',
+    'trc',
+    'mot',
+    'glb',
+    'html',
+    'png',
+)
+# Milliseconds after which a process that writes is killed.
+KILLED_AFTER = [*range(0, 400, 57)]
+
+
+def fork(action: Callable[[], object]) -> int:
+    """Run an action in a fork; return its process ID. The exit code is 3 on OSError."""
+    process = os.fork()
+    if process:
+        return process
+    code = 1
+    try:
+        action()
+        code = 0
+    except OSError:
+        code = 3
+    finally:
+        os._exit(code)
+
+
+@pytest.fixture(scope='module')
+def written(tmp_path_factory):
+    """Two clips, and the bytes of each file of them by format."""
+    first = lifted_clip()
+    clips = first, replace(first, keypoints_3d=first.keypoints_3d * np.float32(1.25))
+    contents = []
+    for number, clip in enumerate(clips):
+        folder = tmp_path_factory.mktemp(f'clip{number}')
+        for form in FORMATS:
+            clip.save(folder / f'a.{form}')
+        contents.append({x.name: x.read_bytes() for x in folder.iterdir()})
+    assert len(contents[0]) >= len(FORMATS)
+    return clips, contents
+
+
+def check(folder, contents, may_leave=False):
+    """Return how many files are new; all others must be the old ones, or absent."""
+    new = 0
+    for path in folder.iterdir():
+        if path.name.startswith('.mmhot-') and may_leave:
+            continue
+        content = path.read_bytes()
+        assert content in (contents[0][path.name], contents[1][path.name]), path
+        new += content == contents[1][path.name]
+    return new
+
+
+@pytest.mark.parametrize('form', FORMATS)
+def test_full_disks_leave_the_old_files(written, tmp_path, form):
+    """Writes fail at a byte of the largest file: the first, later ones, the last."""
+    clips, contents = written
+    clips[0].save(tmp_path / f'a.{form}')
+    size = max(len(contents[1][path.name]) for path in tmp_path.iterdir())
+    for limit in (0, 1, size // 3, size - 1, size):
+
+        def write(limit=limit):
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+            clips[1].save(tmp_path / f'a.{form}')
+
+        code = os.waitstatus_to_exitcode(os.waitpid(fork(write), 0)[1])
+        assert code == (0 if limit == size else 3)
+        new = check(tmp_path, contents)
+        assert new == len([*tmp_path.iterdir()]) or limit < size
+
+
+@pytest.mark.parametrize('name', ['replace', 'fsync'])
+@pytest.mark.parametrize('form', FORMATS)
+def test_failed_calls_leave_the_old_files(written, tmp_path, monkeypatch, form, name):
+    """The n-th call of a function fails; each writer calls it once a file."""
+    clips, contents = written
+    clips[0].save(tmp_path / f'a.{form}')
+    files = [*tmp_path.iterdir()]
+    call = getattr(os, name)
+    for number in range(len(files)):
+        calls = []
+
+        def fail(*arguments, number=number, calls=calls):
+            calls.append(arguments)
+            if len(calls) == number + 1:
+                raise OSError(28, 'No space left on device')
+            return call(*arguments)
+
+        monkeypatch.setattr(os, name, fail)
+        with pytest.raises(OSError, match='cannot write .*: No space left'):
+            clips[1].save(tmp_path / f'a.{form}')
+        assert check(tmp_path, contents) <= number
+        assert sorted(tmp_path.iterdir()) == sorted(files)
+
+
+@pytest.mark.parametrize('after', KILLED_AFTER)
+def test_killed_processes_leave_whole_files(written, tmp_path, after):
+    clips, contents = written
+
+    def write():
+        for number in range(100):
+            for form in FORMATS:
+                clips[number % 2].save(tmp_path / f'a.{form}')
+
+    process = fork(write)
+    time.sleep(after / 1000)
+    os.kill(process, signal.SIGKILL)
+    os.waitpid(process, 0)
+    check(tmp_path, contents, may_leave=True)
+
+
+def test_every_format_is_tried_or_known():
+    """Videos and recordings take long, and C3D has no fixed bytes: as their code."""
+    assert {*WRITERS} - {*FORMATS} == {'mp4', 'c3d', 'rrd'}
