@@ -57,7 +57,7 @@ test-all: setup
 	$(TEST) tests projects
 
 test-hostile: setup
-	$(TEST) tests/hostile
+	$(TEST) tests/hostile tests/io/test_any_file.py
 
 # With compiled MMCV and xtcocotools: needs a C++ compiler and 12 to 20 CPU minutes.
 test-compiled: | $(UV)

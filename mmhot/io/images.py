@@ -91,7 +91,7 @@ def _open(path: Path, kinds: Sequence[str] = _KINDS) -> Any:
 
 def _read_floats(path: Path) -> np.ndarray | None:
     """Read a TIFF file of floats, up to 1 or 255, as BGR uint8; None if damaged."""
-    with suppress(Exception), _open(path, ('TIFF',)) as image:
+    with suppress(Exception), ignored_warnings(), _open(path, ('TIFF',)) as image:
         if image.mode == 'F':
             values = np.nan_to_num(np.asarray(image))
             scale = 255 if values.max() <= 1 else 1

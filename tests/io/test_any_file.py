@@ -2,6 +2,7 @@
 
 import json
 import time
+import warnings
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
@@ -191,7 +192,9 @@ def read(reader, path, content):
     """Read bytes: the error's line, or None; other errors than of users are raised."""
     path.write_bytes(content)
     try:
-        reader(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter('error')  # they are words of other libraries
+            reader(path)
     except (OSError, ValueError) as error:
         line = str(error)
         assert escape(line) == line
