@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from packaging.requirements import Requirement
 
@@ -127,7 +128,7 @@ def try_imports(modules: Sequence[str]) -> tuple[dict[str, str], list[str]]:
     )
     try:
         output, _ = process.communicate(timeout=_TIMEOUT)
-        late = {}
+        late = dict[str, Any]()
     except subprocess.TimeoutExpired:
         process.kill()
         output, _ = process.communicate()
