@@ -81,15 +81,18 @@ class DropUncertain:
     def __call__(self, clip: Clip2D, frames: FrameSource | None) -> Clip2D:
         """Return a clip whose other keypoints are NaN; without people if none stays."""
         limit = self.limit_of(frames is not None)
-        skeleton, tracks = get_skeleton(clip.skeleton), []
+        skeleton, tracks, is_changed = get_skeleton(clip.skeleton), [], False
         for track in clip.tracks:
             seconds = clip.times_of(track.frames)
             low = find_flips(track.keypoints, skeleton, seconds, self.flips)[:, None]
             if limit is not None:
                 low = low | ~(track.scores >= limit)
+            is_changed |= bool(low.any())
             keypoints = np.where(low[..., None], np.nan, track.keypoints)
             scores = np.where(low, 0, track.scores)
             tracks.append(replace(track, keypoints=keypoints, scores=scores))
+        if limit is None and not is_changed:
+            return clip
         if limit is None or any(np.isfinite(each.keypoints).any() for each in tracks):
             return replace(clip, tracks=tracks)
         _LOGGER.warning(
