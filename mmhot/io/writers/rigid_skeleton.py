@@ -284,9 +284,13 @@ def _fit_rotations(
         if joint in starts:
             _, middle, end = starts[joint]
             bones = np.linalg.norm(offsets[[middle, end]], axis=-1)
-            seen = fitted[:, joint], positions[:, middle], positions[:, end]
-            slack = limbs[starts[joint]]
-            positions[:, middle] = _bend(*seen, *bones, slack)
+            positions[:, middle] = _bend(
+                fitted[:, joint],
+                positions[:, middle],
+                positions[:, end],
+                bones,
+                limbs[starts[joint]],
+            )
         wanted = positions[:, below] - fitted[:, joint, None]
         if len(below) > 1:
             axes[:, joint] = _best_rotation(rest, wanted)
@@ -305,8 +309,7 @@ def _bend(
     start: np.ndarray,
     middle: np.ndarray,
     end: np.ndarray,
-    upper: float,
-    lower: float,
+    bones: np.ndarray,
     slack: float,
 ) -> np.ndarray:
     """Place the middle joint (T, 3) of a limb so that its bones reach from end to end.
@@ -314,6 +317,7 @@ def _bend(
     It bends to the side to which it is bent. Straight limbs bend much for little: with
     ``slack``, meters, changes of bends are smoothed, and the end is so far off.
     """
+    upper, lower = bones
     axis = unit_vectors(end - start)
     longest, shortest = upper + lower, abs(upper - lower) + 1e-4
     length = np.linalg.norm(end - start, axis=-1, keepdims=True)
