@@ -192,6 +192,12 @@ class VideoFile(FrameSource):
             self._rate = self.fps = measure_rate(container)
         if fps is not None and abs(fps / self._rate - 1) > _SAME_RATE:
             self.fps, self.slowed = fps, fps / self._rate
+            change = 'divided' if fps > self._rate else 'multiplied'
+            _LOGGER.warning(
+                '%s: recorded at %g frames per second as fps says, its times are %s '
+                'by %.4g',
+                *(self.label, fps, change, max(self.slowed, 1 / self.slowed)),
+            )
 
     def __iter__(self) -> Iterator[Frame]:
         """Decode from the start."""
