@@ -34,11 +34,11 @@ _SOLE = ANKLE[1] - 8
 # Cross sections along straight axes: place, half of the width and of the depth, and
 # the center's distance from the axis in the direction of the depth.
 _TRUNK = (
-    (-8, 7.0, 7.0, 0.0),
-    (-3, 12.5, 9.0, -0.5),
+    (-6, 6.5, 7.0, 0.0),
+    (-1, 12.6, 9.0, -0.5),
     (4, 14.2, 9.6, -0.8),  # pelvis
     (12, 13.4, 9.3, -1.0),
-    (20, 12.3, 9.0, -1.2),  # waist
+    (20, 12.7, 9.0, -1.2),  # waist
     (28, 12.8, 9.8, -1.4),
     (37, 14.4, 11.0, -1.2),
     (44, 14.8, 10.4, -1.2),  # chest
@@ -79,13 +79,20 @@ _FOOT = (  # from the heel
 # Ellipsoids: center and radii.
 _ROUND = (
     ((7.6, -1.5, -5.0), (6.8, 7.6, 6.4)),  # buttock
-    ((7.0, 40.5, 4.8), (7.2, 6.4, 4.4)),  # chest
+    ((7.0, 41.0, 4.2), (7.0, 6.0, 4.2)),  # chest
 )
 _HEAD = (
     ((0, 69.4, 0.8), (7.4, 9.8, 9.4)),  # skull
     ((0, 62.8, 4.2), (5.3, 5.6, 6.0)),  # jaw
     ((7.4, 67.2, -0.4), (1.2, 3.0, 2.0)),  # ear
 )
+# Joints that move the parts of the body.
+_MOVES = {
+    'trunk': ('root', 'spine_0', 'spine_1', 'spine_2', 'clavicle'),
+    'head': ('thorax', 'neck_base'),
+    'arm': ('shoulder', 'elbow', 'wrist'),
+    'leg': ('hip', 'knee', 'foot', 'toe'),
+}
 # Of the hand from the wrist: along, towards the thumb, up from the palm; both ends,
 # and their radii.
 _FINGERS = (
@@ -125,23 +132,31 @@ def make_template() -> dict[str, np.ndarray]:
     parents = list(HUMAN_IK.skeleton.parents)
     for side in ('left', 'right'):  # and the toe's end
         parents += [HUMAN_IK.joints.index(f'{side}_foot'), len(parents)]
-    ends, along = nearest_bones(vertices, rest, parents)
-    nearest = rest[ends[:, 0]] + along[:, None] * (rest[ends[:, 1]] - rest[ends[:, 0]])
-    heat = np.zeros((len(vertices), len(HUMAN_IK.joints)))
-    distances = np.linalg.norm(vertices - nearest, axis=1)
-    heat[np.arange(len(vertices)), ends[:, 0]] = 1 / distances.clip(0.1) ** 2
+    names = HUMAN_IK.joints
+    heat, parts = np.zeros((len(vertices), len(names))), _parts(vertices)
+    own = np.stack([*parts.values()]).argmin(0)
+    for number, part in enumerate(parts):
+        # bones of the part that a vertex belongs to
+        moves = [names[above].endswith(_MOVES[part]) for above in parents]
+        above = np.where(moves, parents, -1).tolist()
+        rows = np.flatnonzero(own == number)
+        ends, along = nearest_bones(vertices[rows], rest, above)
+        bones = rest[ends[:, 1]] - rest[ends[:, 0]]
+        arms = vertices[rows] - rest[ends[:, 0]] - along[:, None] * bones
+        heat[rows, ends[:, 0]] = 1 / (arms**2).sum(1).clip(0.01)
     dense = spread_heat(vertices, faces, heat)
     joints = np.argsort(-dense, axis=1)[:, : _INFLUENCES + 1]
     weights = np.take_along_axis(dense, joints, axis=1)
     # less the next one, so that joints come and go without a jump
     joints, weights = joints[:, :-1], weights[:, :-1] - weights[:, -1:]
-    weights /= weights.sum(1, keepdims=True)
+    weights = (255 * weights / weights.sum(1, keepdims=True)).round()
+    weights[:, 0] += 255 - weights.sum(1)
     joints[weights == 0] = 0
     return {
         'vertices': vertices.astype(np.float32),
         'faces': faces.astype(np.uint16),
         'joints': joints.astype(np.uint8),
-        'weights': weights.astype(np.float32),
+        'weights': weights.astype(np.uint8),
     }
 
 
@@ -152,26 +167,36 @@ def _template_joint(joint: str) -> np.ndarray:
 
 def _distance(points: np.ndarray) -> np.ndarray:
     """Return about the distances of points (..., 3) from the surface, inside < 0."""
+    return _union([*_parts(points).values()], _BLEND)
+
+
+def _parts(points: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the distances of points (..., 3) from each part, keys of ``_MOVES``."""
     points = np.abs(points * (1, 0, 0)) + points * (0, 1, 1)  # both sides are equal
     left, up, forward = np.eye(3)
-    foot = np.array([9.6, _SOLE - 0.2, -5.0])
-    limbs = [
+    trunk = [
         _tube(points, np.zeros(3), up, left, _TRUNK),
-        _tube(points, np.array(JOINTS['left_hip']), -up, left, _LEG),
-        _tube(points, SHOULDER, DOWN, forward, _ARM),
-        np.maximum(_tube(points, foot, forward, left, _FOOT), _SOLE - points[..., 1]),
-        _capsule(points, (0, 48, -2.2), (0, 64, 1.2), 5.6, 5.2),  # neck
         _capsule(points, (2.5, 54, -1.8), (16, 51, -1.2), 4.2, 4.6),  # shoulder
-        *(_ellipsoid(points, *each) for each in (*_ROUND, *_HEAD)),
-        _capsule(points, (0, 68.6, 9.4), (0, 65.6, 10.9), 1.0, 1.4),  # nose
+        *(_ellipsoid(points, *shape) for shape in _ROUND),
     ]
-    axes = np.stack([DOWN, forward, OVER])
-    wrist = np.array(JOINTS['left_wrist'])
+    head = [
+        _capsule(points, (0, 48, -2.2), (0, 64, 1.2), 5.6, 5.2),  # neck
+        _capsule(points, (0, 68.6, 9.4), (0, 65.6, 10.9), 1.0, 1.4),  # nose
+        *(_ellipsoid(points, *shape) for shape in _HEAD),
+    ]
+    axes, wrist = np.stack([DOWN, forward, OVER]), np.array(JOINTS['left_wrist'])
     hand = [
         _capsule(points, wrist + start @ axes, wrist + end @ axes, *radii)
         for start, end, *radii in _FINGERS
     ]
-    return _union([*limbs, _union(hand, _GROOVE)], _BLEND)
+    arm = [_tube(points, SHOULDER, DOWN, forward, _ARM), _union(hand, _GROOVE)]
+    foot = _tube(points, np.array([9.6, _SOLE - 0.2, -5.0]), forward, left, _FOOT)
+    leg = [
+        _tube(points, np.array(JOINTS['left_hip']), -up, left, _LEG),
+        np.maximum(foot, _SOLE - points[..., 1]),
+    ]
+    parts = dict(trunk=trunk, head=head, arm=arm, leg=leg)
+    return {part: _union(shapes, _BLEND) for part, shapes in parts.items()}
 
 
 def _union(distances: Sequence[np.ndarray], blend: float) -> np.ndarray:

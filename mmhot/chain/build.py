@@ -72,13 +72,14 @@ def build_chain(
         )
     steps = [x for x in _steps(options, lifter, say) if x.name not in options.without]
     if isinstance(options, Pose2DOptions):
+        steps = [TrackPeople(), *steps]
         facts = {name for step in steps for name in signature_of(step).facts}
         mode = options.camera_mode
         facts -= {'background'} if mode not in _INTERVALS else set()
         open_them = partial(open_models, options, say, bars)
         opener = open_them if models is None else lambda: models
         first = EstimatePoses(opener, facts, _INTERVALS.get(mode, 1), cache)
-        steps = [first, TrackPeople(), *steps]
+        steps = [first, *steps]
     return Chain(steps)
 
 

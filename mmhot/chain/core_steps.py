@@ -123,7 +123,11 @@ class TrackPeople:
         self.limits = limits
 
     def __call__(
-        self, people: ClipPeople, frames: FrameSource, progress: _Count
+        self,
+        people: ClipPeople,
+        frames: FrameSource,
+        appearance: dict[str, np.ndarray] | None,
+        progress: _Count,
     ) -> Clip2D:
         """Return the tracks as a clip with the name, rate and times of its frames."""
         count, fps = len(people.people), frames.fps
@@ -134,6 +138,7 @@ class TrackPeople:
             people.cuts,
             self.limits,
             people.first,
+            appearance,
         )
         frames.seen = Seen(people.people, people.skeleton, tracks)
         times = np.array(people.times)
@@ -155,9 +160,13 @@ class SetLens:
     def __init__(self, fov: float | None, intrinsics: Lens | None) -> None:
         self.fov, self.intrinsics = fov, intrinsics
 
-    def __call__(self, clip: Clip2D) -> tuple[Clip2D, dict[str, Any]]:
-        """Return the clip with the lens, by default its own."""
+    def __call__(
+        self, clip: Clip2D, frames: FrameSource | None
+    ) -> tuple[Clip2D, dict[str, Any]]:
+        """Return the clip with the lens, by default its own or that of the file."""
         lens = self.of_size(clip.width, clip.height) or clip.lens
+        if lens is None and frames is not None and frames.film_focal is not None:
+            lens = Lens.of_film(frames.film_focal, clip.width, clip.height)
         return replace(clip, lens=lens), {'lens': lens}
 
     def of_size(self, width: int, height: int) -> Lens | None:

@@ -90,12 +90,14 @@ class LiveSegment:
             last observation is repeated outside the segment.
         """
         seen = self.observations
-        keypoints = fill_joints(np.stack([each.keypoints for each in seen]))
-        scores = np.stack([each.scores for each in seen]).astype(np.float32)
         own = np.array([each.time for each in seen])
+        keypoints = np.stack([each.keypoints for each in seen])
+        filled = fill_joints(keypoints, seconds=own)
+        scores = np.stack([each.scores for each in seen]).astype(np.float32)
+        scores[(filled != keypoints).any(-1)] = 0
         # digits that are only rounding would mix neighboring frames
         rows = np.interp(times, own, np.arange(len(own))).round(6)
-        return resample(np.concatenate([keypoints, scores[..., None]], -1), rows)
+        return resample(np.concatenate([filled, scores[..., None]], -1), rows)
 
     def place(
         self, seen: Observation, pose: np.ndarray, focal: np.ndarray, center: np.ndarray

@@ -20,8 +20,12 @@ from mmhot.options import (
     read_sizes,
 )
 from mmhot.pose2d.options import Pose2DOptions
-from mmhot.structures.clips import GIVEN_AXES
-from mmhot.structures.formats import BVH_PROFILE_NAMES, OTHER_FORMATS, WRITERS
+from mmhot.structures.formats import (
+    BVH_PROFILE_NAMES,
+    GIVEN_AXES,
+    OTHER_FORMATS,
+    WRITERS,
+)
 from mmhot.weights.index import LIVE_LIFTER
 
 if TYPE_CHECKING:  # importing them takes time

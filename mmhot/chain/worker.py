@@ -27,7 +27,7 @@ from mmhot.pose2d.cache import (
     require_own,
     save_if_possible,
 )
-from mmhot.structures.clips import Clip2D
+from mmhot.structures.clips import Clip2D, Clip3D
 from mmhot.version import digest_of_code
 
 _LOGGER = logging.getLogger(__name__)
@@ -126,6 +126,7 @@ class ClipWorker:
                 footage = None if isinstance(source, Clip2D) else source
                 outcome.files = export(lifted, options, footage, self._say, self._bars)
             outcome.people = len(set(lifted.track.tolist()))
+            self._say(f'{item.name}: {_describe_focal(lifted)}')
             if options.camera == 'auto' and lifted.camera_path is not None:
                 self._say(f'{item.name}: {describe_path(lifted.camera_path)}')
         files = {file.name: describe_file(file)[1:] for file in outcome.files}
@@ -151,6 +152,15 @@ class ClipWorker:
             'options': values,
         }
         return cache_path(options.out_dir, item.path, facts, '.finished.json')
+
+
+def _describe_focal(clip: Clip3D) -> str:
+    """Name the focal length of a clip and where it is from."""
+    share = clip.focal_length / max(clip.width, clip.height)
+    text = f'focal length {clip.focal_length:.0f} px, {share:.2f} of the longer side'
+    if clip.focal_assumed:
+        return f'{text}, assumed: distances scale with it; --fov or --intrinsics set it'
+    return text
 
 
 def _save_record(record: dict[str, Any], path: Path) -> None:

@@ -166,15 +166,7 @@ def _open_file(path: Path, fps: float | None) -> FrameSource:
         return ImageSequence([path], clip_name(path), fps or DEFAULT_FPS)
     if path.suffix.lower() in _HEIF_SUFFIXES:
         raise ValueError(f'{path} is a HEIF image: convert it to JPEG or PNG')
-    video = VideoFile(path, fps)
-    if video.slowed != 1:
-        text = (
-            '%s: recorded at %g frames per second as fps says, its times are %s by %g'
-        )
-        change = 'divided' if video.slowed > 1 else 'multiplied'
-        factor = max(video.slowed, 1 / video.slowed)
-        _LOGGER.warning(text, escape(path), video.fps, change, round(factor, 3))
-    return video
+    return VideoFile(path, fps)
 
 
 def _find_in_folder(folder: Path, fps: float | None) -> list[ClipInput]:

@@ -14,6 +14,8 @@ from mmhot.structures.clips import Clip2D, Track2D
 
 # Times are rounded in files, seconds.
 _ROUNDING = 1e-4
+# What a part has from its whole.
+_STATED = ('once', 'in_memory', 'film_focal', 'finite', 'max_pixels')
 
 
 @overload
@@ -60,7 +62,8 @@ class FramePart(FrameSource):
             self.num_frames = max(round(seconds * whole.fps), 0)
         self._whole, self._options = whole, options
         self.label, self.span = whole.label, (first, end)
-        self.once, self.in_memory = whole.once, whole.in_memory
+        for name in _STATED:
+            setattr(self, name, getattr(whole, name))
 
     def __iter__(self) -> Iterator[Frame]:
         """Read from the start of the whole."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.ndimage import percentile_filter, uniform_filter1d
 
 from mmhot.codecs.pose_lifting import CameraPoseLifting
 from mmhot.geometry.windows import resample
@@ -45,13 +46,13 @@ def check_liftable(clip: Clip2D, skeleton: Skeleton = _H36M) -> None:
         raise NotLiftableError(clip)
 
 
-# Default positions of joints that are never detected: a standing person who faces the
+# Default positions of joints that are not known: a standing person who faces the
 # camera, x right and y down, in units of the torso height (pelvis to thorax).
 _STANDING = {
     'root': (0.0, 0.0),
     'hip': (0.2, 0.0),
-    'knee': (0.22, 0.85),
-    'foot': (0.22, 1.65),
+    'knee': (0.22, 0.95),
+    'foot': (0.22, 1.85),
     'spine': (0.0, -0.5),
     'thorax': (0.0, -1.0),
     'neck_base': (0.0, -1.25),
@@ -60,8 +61,42 @@ _STANDING = {
     'elbow': (0.42, -0.4),
     'wrist': (0.45, 0.1),
 }
+_TEMPLATE = np.array(
+    [
+        _STANDING[name.removeprefix('left_').removeprefix('right_')]
+        for name in _H36M.joints
+    ],
+    np.float32,
+)
+_TEMPLATE[_H36M.right, 0] *= -1
+_ROOT, _THORAX = _H36M.indices(['root', 'thorax'])
+# Joints of limbs hang from their parents, which come first.
+_HANGING = [
+    (_H36M.parents[joint], joint)
+    for joint in _H36M.indices(
+        [
+            f'{side}_{part}'
+            for part in ('knee', 'foot', 'elbow', 'wrist')
+            for side in ('left', 'right')
+        ]
+    )
+]
 # Torso height in pixels where a single joint gives no scale; codecs normalize it.
 _DEFAULT_TORSO = 100.0
+
+
+@dataclass(frozen=True)
+class KnownJoints:
+    """When a joint is known, so that its gaps are interpolated.
+
+    Chosen on standing and seated people of motion capture, cut at the waist, with up to
+    5 % false knees.
+    """
+
+    seconds: float = 0.2  # half a window, in half of whose frames a joint is seen
+    share: float = 0.1  # of a person's frames in which it is, to be known in all
+    near: float = 0.5  # seconds from such frames, for which others are known
+    torso: float = 4.0  # seconds over which the height of the torso is measured
 
 
 @dataclass
@@ -90,6 +125,7 @@ def split_segments(
     seconds_of: Callable[[np.ndarray], np.ndarray] = np.zeros_like,
     longest: float = 3.0,
     is_person: bool = True,
+    limits: KnownJoints = KnownJoints(),
 ) -> list[Segment]:
     """Split a track at long gaps, and fill short gaps and missing joints.
 
@@ -110,6 +146,7 @@ def split_segments(
     known = np.flatnonzero(np.isfinite(keypoints).all(-1).any(-1))
     if len(known) == 0:
         return []
+    times = seconds_of(frames)
     detected = frames[known]
     is_long = np.diff(seconds_of(detected)) > longest
     is_long |= np.diff(detected) > max_gap + 1
@@ -120,9 +157,10 @@ def split_segments(
     filled = np.empty(keypoints.shape, np.float32)
     for number in range(part[-1] + 1):
         rows = slice(*np.searchsorted(part, [number, number + 1]))
-        filled[rows] = fill_joints(keypoints[rows], is_person)
+        filled[rows] = fill_joints(keypoints[rows], is_person, times[rows], limits)
+    scores[(filled != keypoints).any(-1)] = 0
     is_cut = (np.diff(part) > 0) | (np.diff(frames) > 1)
-    cuts = np.flatnonzero(is_cut | (np.diff(seconds_of(frames)) > longest)) + 1
+    cuts = np.flatnonzero(is_cut | (np.diff(times) > longest)) + 1
     bounds = zip([0, *cuts], [*cuts, len(frames)], strict=True)
     return [
         Segment(track, frames[rows], filled[rows], scores[rows])
@@ -153,16 +191,37 @@ def _add_frames(
     return every, full, confidence
 
 
-def fill_joints(keypoints: np.ndarray, is_person: bool = True) -> np.ndarray:
+def fill_joints(
+    keypoints: np.ndarray,
+    is_person: bool = True,
+    seconds: np.ndarray | None = None,
+    limits: KnownJoints = KnownJoints(),
+) -> np.ndarray:
     """Interpolate missing joints linearly in time, relative to the torso.
 
-    Joints that are never detected are those of a standing person; others than a
-    person's are in the middle of the joints. Of pixels (T, K, 2), at least one joint of
-    one frame is known.
+    People's limbs that are not known (see :func:`find_known`) hang from their parents
+    as those of a standing person, with the size of the torso; what was detected of them
+    is replaced. Joints of others are in the middle of those that are seen.
+
+    Args:
+        keypoints (np.ndarray): Pixels, (T, K, 2), at least one joint of one frame is
+            finite.
+        is_person (bool): Whether joints are Human3.6M's.
+        seconds (np.ndarray, optional): Times of the frames, (T,). By default frames are
+            a second apart.
+        limits (KnownJoints): Thresholds.
     """
     keypoints = keypoints.astype(np.float32)
     if np.isfinite(keypoints).all():
         return keypoints
+    if seconds is None or not np.ptp(seconds):
+        seconds = np.arange(len(keypoints))
+    share = np.ones(keypoints.shape[:2], np.float32)
+    if is_person:
+        known = find_known(keypoints, seconds, limits)
+        if (known[np.isfinite(keypoints).all(-1)] > 0).any():
+            share = known
+            keypoints[share == 0] = np.nan
     never = ~np.isfinite(keypoints).all(-1).any(0)
     known = interpolate_missing(keypoints[:, ~never])
     filled = np.empty(keypoints.shape, np.float32)
@@ -174,7 +233,59 @@ def fill_joints(keypoints: np.ndarray, is_person: bool = True) -> np.ndarray:
     torso = filled[:, _TORSO if is_person else slice(None)].mean(1, keepdims=True)
     filled[:, ~never] = interpolate_missing(keypoints[:, ~never] - torso) + torso
     seen = np.isfinite(keypoints).all(-1, keepdims=True)
-    return np.where(seen, keypoints, filled)
+    filled = np.where(seen, keypoints, filled)
+    if is_person:
+        _hang_limbs(filled, share, _torso_height(filled, seconds, limits))
+    return filled
+
+
+def find_known(
+    keypoints: np.ndarray, seconds: np.ndarray, limits: KnownJoints = KnownJoints()
+) -> np.ndarray:
+    """Return how far joints of (T, K, 2) are known in each frame, 0 to 1, (T, K).
+
+    A single false knee would bend the legs of a whole clip: a joint is known near
+    frames around which it is seen often, and in all frames if these are many.
+    """
+    seen = np.isfinite(keypoints).all(-1)
+    present = seen.any(1)
+    times = seconds[present]
+    begin = np.searchsorted(times, times - limits.seconds - 1e-6)
+    end = np.searchsorted(times, times + limits.seconds + 1e-6)
+    counts = np.pad(seen[present].cumsum(0), ((1, 0), (0, 0)))
+    often = counts[end] - counts[begin] >= (end - begin)[:, None] / 2
+    often &= seen[present]
+    known = np.ones(seen.shape, np.float32)
+    for joint in np.flatnonzero(often.mean(0) < limits.share):
+        sure = times[often[:, joint]]
+        if len(sure):
+            after = np.searchsorted(sure, seconds)
+            around = sure[np.clip([after - 1, after], 0, len(sure) - 1)]
+            distance = np.abs(around - seconds).min(0)
+            known[:, joint] = np.clip(1 - distance / limits.near, 0, 1)
+        else:
+            known[:, joint] = 0
+    return known
+
+
+def _torso_height(
+    filled: np.ndarray, seconds: np.ndarray, limits: KnownJoints
+) -> np.ndarray:
+    """Measure torsos of (T, 17, 2) over a time, as people lean forward: pixels (T,)."""
+    height = np.linalg.norm(filled[:, _THORAX] - filled[:, _ROOT], axis=-1)
+    step = float(np.median(np.diff(seconds))) if len(seconds) > 1 else 0.0
+    window = min(round(limits.torso / step), len(height)) if step else len(height)
+    height = percentile_filter(height, 75, max(window, 1), mode='nearest')
+    return uniform_filter1d(height, max(window // 4, 1), mode='nearest')
+
+
+def _hang_limbs(filled: np.ndarray, share: np.ndarray, height: np.ndarray) -> None:
+    """Blend limbs of (T, 17, 2) with hanging ones by what is known, in place."""
+    for parent, joint in _HANGING:
+        offset = (_TEMPLATE[joint] - _TEMPLATE[parent]) * height[:, None]
+        hanging = filled[:, parent] + offset
+        own = share[:, joint, None]
+        filled[:, joint] = own * filled[:, joint] + (1 - own) * hanging
 
 
 def interpolate_missing(
@@ -198,15 +309,12 @@ def interpolate_missing(
 
 def _place_standing(known: np.ndarray, is_known: np.ndarray) -> np.ndarray:
     """Fit a standing person to known joints (T, K', 2) by translation and scale."""
-    parts = (x.removeprefix('left_').removeprefix('right_') for x in _H36M.joints)
-    standing = np.array([_STANDING[part] for part in parts], np.float32)
-    standing[_H36M.right, 0] *= -1
-    model = standing[is_known]
+    model = _TEMPLATE[is_known]
     center, model_center = known.mean(1, keepdims=True), model.mean(0)
     spread = np.sqrt(((known - center) ** 2).sum((1, 2)).mean())
     model_spread = np.sqrt(((model - model_center) ** 2).sum())
     scale = spread / model_spread if spread > 1 else _DEFAULT_TORSO
-    return center + scale * (standing[~is_known] - model_center)
+    return center + scale * (_TEMPLATE[~is_known] - model_center)
 
 
 class ClipEncoder:
@@ -217,6 +325,7 @@ class ClipEncoder:
         settings (Mapping): The config's ``lifting``: ``fps`` (50 by default) and
             ``mapping`` ('trained' by default).
         skeleton (Skeleton): Joints of the model, K of them. Defaults to Human3.6M's.
+        known (KnownJoints): When gaps of joints are interpolated.
 
     Attributes:
         is_person (bool): Whether that is Human3.6M's.
@@ -230,7 +339,9 @@ class ClipEncoder:
         codec: CameraPoseLifting,
         settings: Mapping[str, Any],
         skeleton: Skeleton = _H36M,
+        known: KnownJoints = KnownJoints(),
     ) -> None:
+        self.known = known
         self.codec, self.skeleton, self.is_person = codec, skeleton, skeleton is _H36M
         self.reads_scores = getattr(codec, 'with_scores', False)
         self.fps = settings.get('fps', 50.0)
@@ -284,6 +395,7 @@ class ClipEncoder:
                 scores,
                 *limits,
                 self.is_person,
+                self.known,
             )
             if not own:
                 message = '%s: track %s has no joint of %s; left out'

@@ -9,7 +9,7 @@ import numpy as np
 from mmhot.errors import ArgumentError, require_choice
 from mmhot.geometry.keypoint_arrays import mirror_poses, relative_scores
 from mmhot.geometry.windows import lift_windows, resample, usual_stride
-from mmhot.lifting.clip_encoder import ClipEncoder, Segment
+from mmhot.lifting.clip_encoder import ClipEncoder, KnownJoints, Segment
 from mmhot.lifting.networks import Keep, LiftingNetwork
 from mmhot.lifting.onnx_network import OnnxNetwork
 from mmhot.lifting.placement import RootErrors
@@ -64,6 +64,7 @@ class Lifter(ClipEncoder):
             and of Human3.6M's joints only).
         backend (str): 'torch', 'onnx', or 'auto', the default, see
             :func:`mmhot.weights.names.runtime`.
+        known (KnownJoints): When gaps of joints are interpolated.
         bones (BoneErrors): Standard deviations of the bones' constant lengths.
         roots (RootErrors): Standard deviations of root positions.
 
@@ -95,6 +96,7 @@ class Lifter(ClipEncoder):
         keep: Keep | None = None,
         backend: str = 'auto',
         accuracy: str = 'best',
+        known: KnownJoints = KnownJoints(),
         bones: BoneErrors = BoneErrors(),
         roots: RootErrors = RootErrors(),
     ) -> None:
@@ -114,7 +116,7 @@ class Lifter(ClipEncoder):
 
             self.network = TorchNetwork(model, checkpoint, device, keep)
         self.name, settings = self.network.name, self.network.settings
-        super().__init__(self.network.codec, settings, self.network.skeleton)
+        super().__init__(self.network.codec, settings, self.network.skeleton, known)
         self.flip_test, self.accuracy = flip_test, accuracy
         self.bones, self.roots = bones, roots
         self.seq_len = self.network.num_frames

@@ -32,8 +32,8 @@ def place_people(
     """Estimate root positions of a clip in camera axes from its 2D keypoints.
 
     The lens is by default one without distortion, whose focal length is
-    ``mmhot.structures.lens.DEFAULT_FOCAL_RATIO`` times the longer image side. Errors of
-    the focal length and of the body size scale the distances.
+    :func:`mmhot.structures.lens.assumed_focal`. Errors of the focal length and of the
+    body size scale the distances.
 
     Raises:
         ValueError: If the clip has other axes or the lens does not fit its images.

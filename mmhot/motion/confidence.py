@@ -1,43 +1,99 @@
-"""Keypoints of low confidence."""
+"""Keypoints of low confidence, and bodies that are upside down for a moment."""
 
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
 from mmhot.frames.sources import FrameSource
+from mmhot.skeletons.joints import Skeleton, get_skeleton
 from mmhot.structures.clips import Clip2D
 
 _LOGGER = logging.getLogger(__name__)
+_ENDS = [
+    [f'{side}_{joint}' for side in ('left', 'right')] for joint in ('shoulder', 'hip')
+]
+
+
+@dataclass(frozen=True)
+class FlipLimits:
+    """Torsos that no person turns as fast; three somersaults take a second."""
+
+    turn: float = 120.0  # from one frame to the next one in which it is known, degrees
+    step: float = 0.1  # between these, seconds
+    longest: float = 0.4  # until it turns back, seconds
+
+
+def find_flips(
+    keypoints: np.ndarray,
+    skeleton: Skeleton,
+    seconds: np.ndarray,
+    limits: FlipLimits = FlipLimits(),
+) -> np.ndarray:
+    """Find frames (T,) between two sudden half turns of the torso.
+
+    Of two poses the one is wrong that lasts for less long, also at the ends of a track.
+    Keypoints are (T, K, 2), NaN where missing, at seconds (T,).
+    """
+    flipped = np.zeros(len(seconds), bool)
+    if not {*_ENDS[0], *_ENDS[1]} <= {*skeleton.joints}:
+        return flipped
+    first, last = (keypoints[:, skeleton.indices(each)].mean(1) for each in _ENDS)
+    x, y = (first - last).T
+    known = np.flatnonzero(np.isfinite(x + y))
+    turns = np.diff(np.degrees(np.arctan2(x, -y))[known])
+    sudden = abs((turns + 180) % 360 - 180) > limits.turn
+    sudden &= np.diff(seconds[known]) <= limits.step
+    bounds = np.r_[0, np.flatnonzero(sudden) + 1, len(known)]
+    lengths = np.pad(np.diff(bounds), 1)
+    for row, (start, stop) in enumerate(pairwise(bounds), 1):
+        rows = known[start:stop]
+        is_short = 0 < lengths[row] < max(lengths[row - 1], lengths[row + 1])
+        if is_short and seconds[rows[-1]] - seconds[rows[0]] < limits.longest:
+            flipped[rows] = True
+    return flipped
 
 
 class DropUncertain:
     """Step ``confidence``: keypoints of low confidence count as missing.
+
+    So do all of people in frames in which they are upside down for a moment.
 
     Args:
         kpt_thr (float, optional): Least confidence of a keypoint that stays. By default
             ``detected`` in videos, and none in files of keypoints.
         detected (float): Least confidence of keypoints that a 2D model found.
             Defaults to 0.35; ``docs/motion.md`` compares.
+        flips (FlipLimits): Torsos that turn over for a moment.
     """
 
     name, live = 'confidence', True
 
-    def __init__(self, kpt_thr: float | None = None, detected: float = 0.35) -> None:
-        self.kpt_thr, self.detected = kpt_thr, detected
+    def __init__(
+        self,
+        kpt_thr: float | None = None,
+        detected: float = 0.35,
+        flips: FlipLimits = FlipLimits(),
+    ) -> None:
+        self.kpt_thr, self.detected, self.flips = kpt_thr, detected, flips
 
     def __call__(self, clip: Clip2D, frames: FrameSource | None) -> Clip2D:
         """Return a clip whose other keypoints are NaN; without people if none stays."""
         limit = self.limit_of(frames is not None)
-        if limit is None:
-            return clip
-        tracks = []
+        skeleton, tracks, is_changed = get_skeleton(clip.skeleton), [], False
         for track in clip.tracks:
-            low = ~(track.scores >= limit)
+            seconds = clip.times_of(track.frames)
+            low = find_flips(track.keypoints, skeleton, seconds, self.flips)[:, None]
+            if limit is not None:
+                low = low | ~(track.scores >= limit)
+            is_changed |= bool(low.any())
             keypoints = np.where(low[..., None], np.nan, track.keypoints)
             scores = np.where(low, 0, track.scores)
             tracks.append(replace(track, keypoints=keypoints, scores=scores))
-        if any(np.isfinite(track.keypoints).any() for track in tracks):
+        if limit is None and not is_changed:
+            return clip
+        if limit is None or any(np.isfinite(each.keypoints).any() for each in tracks):
             return replace(clip, tracks=tracks)
         _LOGGER.warning(
             '%s: no detection exceeds the confidence threshold kpt_thr=%g: lower it, '

@@ -74,7 +74,7 @@ def people_table(clip: Clip2D, appearance: dict[str, np.ndarray] | None = None) 
         first, last = clip.times_of(track.frames[[0, -1]])
         color = '-'
         if appearance is not None and track.bboxes is not None:
-            color = hue_of(looks_of(track, appearance)) or '-'
+            color = hue_of(looks_of(track, appearance)[1]) or '-'
         times = f'{first:.1f}', f'{last:.1f}'
         height = f'{_height(track):.0f}'
         rows.append((str(track.track), color, *times, str(len(track.frames)), height))

@@ -12,7 +12,7 @@ import numpy as np
 
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips import Clip2D, Track2D, join_tracks
-from mmhot.tracking.appearance import looks_of
+from mmhot.tracking.appearance import average_looks, look_distances, looks_of
 
 _LIMBS = (
     ('left_hip', 'left_knee'),
@@ -74,29 +74,6 @@ class MergeReturning:
         return replace(clip, tracks=numbered)
 
 
-def _average(looks: np.ndarray, min_looks: int) -> np.ndarray:
-    """Average descriptions (M, 4, B) to (4, B); NaN for parts that are rarely seen."""
-    known = np.isfinite(looks).all(-1)
-    total = np.where(known[..., None], looks, 0).sum(0)
-    count = known.sum(0)[:, None]
-    return np.where(count >= min_looks, total / count.clip(1), np.nan)
-
-
-def _distances(first: np.ndarray, second: np.ndarray, max_part: float) -> np.ndarray:
-    """Return Bhattacharyya distances (M, N), 0 to 1; NaN with less than two parts."""
-    roots = [np.sqrt(averages) for averages in (first, second)]
-    known = [np.isfinite(each).all(-1) for each in roots]
-    filled = [np.where(np.isfinite(each), each, 0) for each in roots]
-    alike = np.einsum('apb,cpb->acp', *filled)
-    both = known[0][:, None] & known[1][None]
-    count = both.sum(-1)
-    differ = np.where(both, 1 - alike, 0)
-    mean = differ.sum(-1) / count.clip(1)
-    # other clothes on one part are enough
-    mean = np.where(differ.max(-1) > max_part, 1.0, mean)
-    return np.where(count >= 2, mean, np.nan)
-
-
 def _proportions(track: Track2D, skeleton: str) -> np.ndarray:
     """Return the logarithms of the longest limb lengths over their mean, (L,)."""
     assert track.bboxes is not None
@@ -129,15 +106,17 @@ class _Merger:
     ) -> None:
         tracks, self.limits = clip.tracks, limits
         self.groups = [[track] for track in tracks]
-        self._looks = [looks_of(track, appearance) for track in tracks]
+        self._looks = [looks_of(track, appearance)[1] for track in tracks]
         self._limbs = [_proportions(track, clip.skeleton) for track in tracks]
         starts = [track.frames[0] for track in tracks]
         self._shots = np.searchsorted(sorted(cuts), starts, 'right').tolist()
         self._least = max(math.ceil(limits.min_seconds * clip.fps), 2)
         # of all pairs; rows of a merged group are computed again
-        averages = [_average(own, limits.min_looks) for own in self._looks]
+        averages = [average_looks(own, limits.min_looks) for own in self._looks]
         self._averages = np.stack(averages)
-        self._distances = _distances(self._averages, self._averages, limits.max_part)
+        self._distances = look_distances(
+            self._averages, self._averages, limits.max_part
+        )
         self._apart = self._find_apart()
 
     def merge_best(self) -> bool:
@@ -178,7 +157,7 @@ class _Merger:
             [self._limbs[first], self._limbs.pop(second)], 0
         )
         self._shots.pop(second)
-        self._averages[first] = _average(self._looks[first], self.limits.min_looks)
+        self._averages[first] = average_looks(self._looks[first], self.limits.min_looks)
         self._apart[first] |= self._apart[second]
         self._apart[:, first] = self._apart[first]
         for name in ('_averages', '_apart', '_distances'):
@@ -186,7 +165,7 @@ class _Merger:
         self._apart = np.delete(self._apart, second, 1)
         self._distances = np.delete(self._distances, second, 1)
         own = self._averages[first : first + 1]
-        [own] = _distances(own, self._averages, self.limits.max_part)
+        [own] = look_distances(own, self._averages, self.limits.max_part)
         self._distances[first] = self._distances[:, first] = own
 
     def _find_apart(self) -> np.ndarray:

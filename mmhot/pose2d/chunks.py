@@ -1,7 +1,7 @@
 """Tracking of people from keyframe to keyframe, between two detections."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -22,8 +22,13 @@ from mmhot.structures.people import (
     quarter_turns,
 )
 
-_ARMS = get_skeleton('coco-17').indices(
-    f'{side}_{joint}' for side in ('left', 'right') for joint in ('elbow', 'wrist')
+_JOINTS = 'shoulder', 'elbow', 'wrist'
+# Indices of these in the left and the right arm, (2, 3).
+_ARMS = np.array(
+    [
+        get_skeleton('coco-17').indices(f'{side}_{joint}' for joint in _JOINTS)
+        for side in ('left', 'right')
+    ]
 )
 
 Estimate = Callable[[list[Frame], list[Boxes], list[Prior]], list[People]]
@@ -39,8 +44,8 @@ class KeyframeSettings:
     Overlaps are intersections over unions of boxes. Upright people who are reliable
     need no turned crops at each detection; others are first estimated in crops turned
     like their last pose. The step from keyframe to keyframe doubles while people are
-    predictable, else it is halved. Lost wrists are searched in larger boxes, as arms
-    may leave the box of before.
+    predictable, else it is halved. Wrists that are lost, or jump, are searched in
+    larger boxes, as arms may leave the box of before.
     """
 
     padding: float = 0.15  # margin of boxes around keypoints, share of the longer side
@@ -56,8 +61,10 @@ class KeyframeSettings:
     duplicate: float = 0.5  # keypoint similarity there that shows a tracked person
     lost: float = 0.3  # confidence below which a wrist is lost,
     seen: float = 0.5  # if it had this one before
+    jump: float = 0.5  # distance from where such a wrist was expected, arm lengths
     margin: float = 0.35  # of the box to search it in, share of the longer side
-    gain: float = 0.3  # least rise of its confidence
+    gain: float = 0.3  # rise of its confidence there for which it is taken,
+    loss: float = 0.2  # or fall up to which it is, if half as far from the expected
 
 
 @dataclass
@@ -118,7 +125,7 @@ def track_chunk(
             [frames[position]], [boxes], [prior], estimate, settings
         )
         if not detects:
-            _find_arms(frames[position], people, now.people.scores, estimate, settings)
+            find_arms([frames[position]], [people], [now.people], estimate, settings)
         certain = are_certain(people, settings)
         tracked = Keyframe(position, now.ids, people).take(certain)
         passed = position - now.position
@@ -140,32 +147,70 @@ def track_chunk(
     return keyframes
 
 
-def _find_arms(
-    frame: Frame,
-    people: People,
-    before: np.ndarray,
+def find_arms(
+    frames: list[Frame],
+    people: list[People],
+    expected: list[People],
     estimate: Estimate,
     settings: KeyframeSettings,
 ) -> None:
-    """Search lost wrists of reliable people in larger boxes; scores before, (P, K)."""
-    wrists = _ARMS[1::2]
-    if people.scores.shape[1] < NUM_BODY:
+    """Search wrists of reliable people in larger boxes if they are lost, or jump.
+
+    The same people are expected in each frame; boxes hold their hands, too. Arms that
+    were seen are replaced where the larger box shows them with more confidence, or
+    nearer to the expected.
+    """
+    rows, requests = [], []
+    for index, (frame, own, before) in enumerate(
+        zip(frames, people, expected, strict=True)
+    ):
+        if own.scores.shape[1] < NUM_BODY:
+            return
+        seen = before.scores[:, _ARMS[:, 2]] >= settings.seen
+        searched = own.scores[:, _ARMS[:, 2]] < settings.lost
+        searched |= _arm_distances(own, before) > settings.jump
+        reliable = mean_confidence(own.scores) >= settings.reliable
+        chosen = np.flatnonzero((searched & seen).any(1) & reliable)
+        if len(chosen):
+            few, size = own.take(chosen), frame.image.shape[1::-1]
+            arms = before.keypoints[chosen][:, _ARMS]
+            hands = few.keypoints[:, _ARMS[:, 0]] + arms[:, :, 2] - arms[:, :, 0]
+            points = np.concatenate([few.keypoints, hands], 1)
+            scores = np.concatenate(
+                [few.scores, before.scores[chosen][:, _ARMS[:, 2]]], 1
+            )
+            larger = boxes_around(points, scores, settings.margin, size)
+            rows.append((index, chosen))
+            prior = prior_of(few, settings)
+            requests.append((frame, (larger, few.bbox_scores), prior))
+    if not rows:
         return
-    lost = people.scores[:, wrists] < settings.lost
-    lost &= before[:, wrists] >= settings.seen
-    reliable = mean_confidence(people.scores) >= settings.reliable
-    rows = np.flatnonzero(lost.any(1) & reliable)
-    if not len(rows):
-        return
-    size, own = frame.image.shape[1::-1], people.take(rows)
-    larger = boxes_around(own.keypoints, own.scores, settings.margin, size)
-    prior = prior_of(own, settings)
-    [found] = estimate([frame], [(larger, own.bbox_scores)], [prior])
-    least = own.scores[:, _ARMS] + settings.gain
-    row, column = np.nonzero(found.scores[:, _ARMS] >= least)
-    joint = np.array(_ARMS)[column]
-    people.keypoints[rows[row], joint] = found.keypoints[row, joint]
-    people.scores[rows[row], joint] = found.scores[row, joint]
+    again = estimate(*map(list, zip(*requests, strict=True)))
+    for (index, chosen), found in zip(rows, again, strict=True):
+        own, before = people[index], expected[index].take(chosen)
+        first = own.take(chosen)
+        gain = found.scores[:, _ARMS[:, 1:]] - first.scores[:, _ARMS[:, 1:]]
+        jump, rest = (_arm_distances(each, before) for each in (first, found))
+        nearer = (jump > settings.jump) & (rest < jump / 2)
+        nearer &= gain[..., 1] >= -settings.loss
+        row, arm, joint = np.nonzero((gain >= settings.gain) | nearer[..., None])
+        joint = _ARMS[arm, joint + 1]
+        own.keypoints[chosen[row], joint] = found.keypoints[row, joint]
+        own.scores[chosen[row], joint] = found.scores[row, joint]
+
+
+def _arm_distances(people: People, expected: People) -> np.ndarray:
+    """Return distances of wrists from the expected, relative to shoulders, (P, 2).
+
+    They are in arm lengths, of the longest arm of both poses.
+    """
+    arms, others = (each.keypoints[:, _ARMS] for each in (people, expected))
+    lengths = [
+        np.linalg.norm(np.diff(each, axis=2), axis=-1) for each in (arms, others)
+    ]
+    longest = np.max([each.sum(-1) for each in lengths], axis=(0, 2))
+    moved = (arms - others)[:, :, 2] - (arms - others)[:, :, 0]
+    return np.linalg.norm(moved, axis=-1) / longest.clip(1e-6)[:, None]
 
 
 def _next_position(last: Keyframe, step: int, end: int, history: int) -> int:
@@ -238,11 +283,13 @@ def _detect(
     kept = tracked.take(rows[same[known]])
     kept.people.bbox_scores = scores[same]
     others = boxes[~same], scores[~same]
-    unknown = Prior.unknown(len(others[0]))
-    [people] = estimate_closely([frame], [others], [unknown], estimate, settings)
+    prior = Prior.unknown(len(ids))
+    prior.turns[known] = turns_of(tracked.people, settings)[rows]
+    prior = prior.take(~same)
+    [people] = estimate_closely([frame], [others], [prior], estimate, settings)
     found = kept.join(Keyframe(tracked.position, ids[~same], people))
-    before = np.ones_like(found.people.scores)
-    _find_arms(frame, found.people, before, estimate, settings)
+    seen = replace(found.people, scores=np.ones_like(found.people.scores))
+    find_arms([frame], [found.people], [seen], estimate, settings)
     return found.take(are_certain(found.people, settings))
 
 

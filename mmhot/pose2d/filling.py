@@ -14,6 +14,7 @@ from mmhot.pose2d.chunks import (
     KeyframeSettings,
     are_certain,
     estimate_closely,
+    find_arms,
     prior_of,
     search_boxes,
     turns_of,
@@ -154,15 +155,17 @@ class _Filler:
         for row, (gap, place) in enumerate(places):
             guesses.append(self._between(gap, place, ends[gap], around[gap]))
             rows[place].append(row)
-        boxes, priors = [], []
+        expected, boxes, priors = [], [], []
         for own in rows.values():
             people = People.join(*(guesses[row] for row in own))
+            expected.append(people)
             boxes.append((people.bboxes, people.bbox_scores))
             known = np.array([confidence[places[row][0]] for row in own])
             priors.append(Prior(known, turns_of(people, self._settings)))
         frames = [self._frames[position] for position in rows]
-        requests = frames, boxes, priors
-        found = estimate_closely(*requests, self._estimate, self._settings)
+        tools = self._estimate, self._settings
+        found = estimate_closely(frames, boxes, priors, *tools)
+        find_arms(frames, found, expected, *tools)
         people = People.join(*found)
         order = np.argsort(np.concatenate(list(rows.values())))
         poses = [people.take(order[[place]]) for place in range(len(order))]

@@ -26,7 +26,7 @@ from mmhot.skeletons.joints import (
     get_skeleton,
     skeleton_with,
 )
-from mmhot.structures.formats import ANGLES, EMBED, SAVE, load_function
+from mmhot.structures.formats import ANGLES, EMBED, GIVEN_AXES, SAVE, load_function
 from mmhot.structures.lens import Lens
 
 _LOGGER = logging.getLogger(__name__)
@@ -285,8 +285,6 @@ def join_tracks(tracks: Sequence[Track2D]) -> Track2D:
     return Track2D(tracks[0].track, *(array[order] for array in joined))
 
 
-GIVEN_AXES = ('camera', 'z-up', 'y-up', 'world')
-"""Axes of poses of other tools, see :meth:`Clip3D.from_arrays`."""
 # Meters: people are smaller, a pelvis at most so far from the origin stays there, and
 # cameras are farther away.
 _MAX_METERS, _CENTERED, _NEAREST = 30.0, 0.02, 0.5

@@ -61,6 +61,8 @@ def load_function(text: str) -> Callable[..., Any]:
     return getattr(import_module(module), name)
 
 
+GIVEN_AXES = ('camera', 'z-up', 'y-up', 'world')
+"""Axes of poses of other tools, see :meth:`mmhot.Clip3D.from_arrays`."""
 BVH_PROFILE_NAMES = ('default', 'lafan1', 'mixamo')
 """Rigs of ``.bvh`` files, see :mod:`mmhot.io.writers.rigs`, which imports NumPy."""
 WRITERS: dict[str, Writer] = {

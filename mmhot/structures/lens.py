@@ -7,9 +7,10 @@ import numpy as np
 
 from mmhot.errors import ArgumentError
 
-# Human3.6M's focal length over its image width (1145 / 1000 pixels); assumed, relative
-# to the longer image side, where the lens is unknown.
-DEFAULT_FOCAL_RATIO = 1.145
+HUMAN36M_FOCAL_RATIO = 1.145
+"""Human3.6M's focal length over its image width (1145 / 1000 pixels)."""
+# Diagonal of the film to which equivalent focal lengths refer (CIPA DC-008), mm.
+_FILM_DIAGONAL = math.hypot(36, 24)
 # Lengths of distortion vectors in OpenCV's model.
 DISTORTIONS = (0, 4, 5, 8, 12, 14)
 # Largest reprojection error, in pixels, of a point whose distortion was removed.
@@ -20,6 +21,19 @@ _FOCAL_RANGE, _MAX_SHIFT = (0.01, 1000.0), 10.0
 _MAX_DISTORTION, _MAX_SIDE = 1e6, 100_000
 # Largest relative difference between the aspect ratios of images and calibration.
 _ASPECT_TOLERANCE = 0.01
+
+
+@dataclass(frozen=True)
+class UsualFocals:
+    """Focal lengths that are assumed of unknown lenses, in longer image sides.
+
+    With the cameras on which they were chosen.
+    """
+
+    square: float = HUMAN36M_FOCAL_RATIO  # Human3.6M
+    landscape: float = 0.87  # MPI-INF-3DHP's outdoors .88, pose2sim's four .87
+    portrait: float = 0.75  # phones .72 to .78
+    aspect: float = 1.1  # of the sides of square images, at most
 
 
 @dataclass(frozen=True)
@@ -74,6 +88,12 @@ class Lens:
     def pinhole(cls, focal: float, width: int, height: int) -> 'Lens':
         """Build a pinhole camera with a focal length in pixels."""
         return cls((focal, focal), (width / 2, height / 2), size=(width, height))
+
+    @classmethod
+    def of_film(cls, millimeters: float, width: int, height: int) -> 'Lens':
+        """Build a pinhole camera with a 35 mm equivalent focal length."""
+        focal = millimeters / _FILM_DIAGONAL * math.hypot(width, height)
+        return cls.pinhole(focal, width, height)
 
     @property
     def parameters(self) -> tuple[float, ...]:
@@ -161,9 +181,14 @@ class Lens:
         return pixels.reshape(np.shape(points)).astype(np.float32)
 
 
-def assumed_focal(width: int, height: int) -> float:
+def assumed_focal(
+    width: float, height: float, usual: UsualFocals = UsualFocals()
+) -> float:
     """Return the focal length in pixels that is assumed of an unknown lens."""
-    return DEFAULT_FOCAL_RATIO * max(width, height)
+    longer = max(width, height)
+    if longer <= usual.aspect * min(width, height):
+        return usual.square * longer
+    return (usual.landscape if width > height else usual.portrait) * longer
 
 
 def ideal_pixels(
@@ -217,7 +242,7 @@ def camera_intrinsics(camera_param: dict) -> tuple[np.ndarray, np.ndarray]:
     size = np.array([camera_param['w'], camera_param['h']], np.float32)
     focal = camera_param.get('f')
     center = camera_param.get('c')
-    focal = np.full(2, DEFAULT_FOCAL_RATIO * size.max()) if focal is None else focal
+    focal = np.full(2, assumed_focal(*size)) if focal is None else focal
     center = size / 2 if center is None else center
     return (
         np.asarray(focal, np.float32).reshape(2),

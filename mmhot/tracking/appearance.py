@@ -1,4 +1,4 @@
-"""Appearance of people by body part, for :mod:`mmhot.motion.returning`.
+"""Appearance of people by body part: descriptions, and their distances.
 
 Histograms of colors relative to the person's own brightness describe head, trunk,
 thighs and shins.
@@ -88,15 +88,6 @@ class AppearanceObserver(FrameObserver):
         )
 
 
-def looks_of(track: Track2D, looks: dict[str, np.ndarray]) -> np.ndarray:
-    """Return the descriptions (M, 4, B) of a track, found by frame and box."""
-    assert track.bboxes is not None
-    rows = np.flatnonzero(np.isin(looks['frames'], track.frames))
-    places = np.searchsorted(track.frames, looks['frames'][rows])
-    same = (track.bboxes[places] == looks['boxes'][rows]).all(1)
-    return looks['values'][rows[same]].astype(np.float32)
-
-
 def hue_of(
     looks: np.ndarray, settings: AppearanceSettings = AppearanceSettings()
 ) -> str:
@@ -154,6 +145,43 @@ def describe_person(
         histogram = across.T @ along / len(own)
         values[_PARTS.index(part)] = [*histogram.ravel(), *levels.mean(0)]
     return values / 2
+
+
+def looks_of(
+    track: Track2D, looks: dict[str, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return frames (M,) and descriptions (M, 4, B) of a track, found by its boxes."""
+    assert track.bboxes is not None
+    rows = np.flatnonzero(np.isin(looks['frames'], track.frames))
+    places = np.searchsorted(track.frames, looks['frames'][rows])
+    same = (track.bboxes[places] == looks['boxes'][rows]).all(1)
+    rows = rows[same]
+    return looks['frames'][rows], looks['values'][rows].astype(np.float32)
+
+
+def average_looks(looks: np.ndarray, min_looks: int) -> np.ndarray:
+    """Average descriptions (M, 4, B) to (4, B); NaN for parts that are rarely seen."""
+    known = np.isfinite(looks).all(-1)
+    total = np.where(known[..., None], looks, 0).sum(0)
+    count = known.sum(0)[:, None]
+    return np.where(count >= min_looks, total / count.clip(1), np.nan)
+
+
+def look_distances(
+    first: np.ndarray, second: np.ndarray, max_part: float = 1.0
+) -> np.ndarray:
+    """Return Bhattacharyya distances (M, N), 0 to 1; NaN with less than two parts."""
+    roots = [np.sqrt(averages) for averages in (first, second)]
+    known = [np.isfinite(each).all(-1) for each in roots]
+    filled = [np.where(np.isfinite(each), each, 0) for each in roots]
+    alike = np.einsum('apb,cpb->acp', *filled)
+    both = known[0][:, None] & known[1][None]
+    count = both.sum(-1)
+    differ = np.where(both, 1 - alike, 0)
+    mean = differ.sum(-1) / count.clip(1)
+    # other clothes on one part are enough
+    mean = np.where(differ.max(-1) > max_part, 1.0, mean)
+    return np.where(count >= 2, mean, np.nan)
 
 
 def _part_grids(

@@ -11,7 +11,8 @@ from itertools import pairwise
 import numpy as np
 
 from mmhot.structures.clips import Track2D, join_tracks
-from mmhot.structures.people import People, box_size
+from mmhot.structures.people import People, box_overlap, box_size
+from mmhot.tracking.crossings import CrossingLimits, uncross
 from mmhot.tracking.person_tracker import Tracker, TrackerSettings
 
 
@@ -21,12 +22,15 @@ class LinkLimits:
 
     min_duration: float = 0.25  # of detections, else a false alarm, seconds
     max_gap: float = 2.0  # longest occlusion, seconds
-    min_length: float = 0.2  # of a tracklet that is linked, seconds
+    min_length: float = 0.2  # of a tracklet that is linked, seconds,
+    no_gap: float = 0.1  # unless another is as near in time, seconds,
+    min_shared: float = 0.5  # and shares this of the smaller box
     motion_span: float = 0.5  # at an end, from which its motion is estimated, seconds
     max_distance: float = 0.3  # of two extrapolations, person sizes
     distance_per_second: float = 0.4  # its growth with the occlusion
     max_size_ratio: float = 1.5
     tracker: TrackerSettings = TrackerSettings()
+    crossings: CrossingLimits = CrossingLimits()
 
 
 def track_clip(
@@ -36,12 +40,13 @@ def track_clip(
     cuts: Sequence[int] = (),
     limits: LinkLimits = LinkLimits(),
     first: int = 0,
+    looks: dict[str, np.ndarray] | None = None,
 ) -> list[Track2D]:
     """Track the people of a clip.
 
     Unlike with a :class:`~mmhot.tracking.person_tracker.Tracker` alone, short tracks
-    are dropped, tracks include the frames before their confirmation, and tracklets on
-    both sides of an occlusion are linked.
+    are dropped, tracks include the frames before their confirmation, tracklets on both
+    sides of an occlusion are linked, and clothes decide who is who after a meeting.
 
     Args:
         people (Sequence[People]): People of each frame.
@@ -50,6 +55,8 @@ def track_clip(
         cuts (Sequence[int]): Frames with which another shot begins; tracks end there.
         limits (LinkLimits): Limits of tracks and links.
         first (int): Frames before this one were not looked at. Defaults to 0.
+        looks (dict[str, np.ndarray], optional): Descriptions of people, see
+            :class:`~mmhot.tracking.appearance.AppearanceObserver`.
 
     Returns:
         list[Track2D]: By first frame, without frames in which a person was not
@@ -57,7 +64,7 @@ def track_clip(
     """
     tracks = []
     for begin, last in pairwise([first, *sorted(cuts), len(people)]):
-        tracks += _track_shot(people[begin:last], begin, fps, progress, limits)
+        tracks += _track_shot(people[begin:last], begin, fps, progress, limits, looks)
     tracks.sort(key=lambda track: (track.frames[0], track.track))
     for number, track in enumerate(tracks):
         track.track = number
@@ -70,6 +77,7 @@ def _track_shot(
     fps: float,
     progress: Callable[[int], None],
     limits: LinkLimits,
+    looks: dict[str, np.ndarray] | None,
 ) -> list[Track2D]:
     tracker = Tracker(fps, limits.max_gap, limits.tracker)
     detections: dict[int, list[tuple[int, People, int]]] = {}
@@ -81,7 +89,8 @@ def _track_shot(
     tracks = link_tracklets(tracklets, fps, limits)
     least = math.ceil(limits.min_duration * fps)
     least = max(1, min(least, len(people) // 2))
-    return [track for track in tracks if len(track.frames) >= least]
+    tracks = [track for track in tracks if len(track.frames) >= least]
+    return tracks if looks is None else uncross(tracks, looks, fps, limits.crossings)
 
 
 def _make_track(detections: list[tuple[int, People, int]]) -> Track2D:
@@ -136,8 +145,14 @@ def link_tracklets(
 
 def _misfit(before: Track2D, after: Track2D, fps: float, limits: LinkLimits) -> float:
     """Return the distance of both extrapolations; 1 is the largest allowed."""
-    if min(len(before.frames), len(after.frames)) < limits.min_length * fps:
-        return np.inf
+    lengths = np.array([len(before.frames), len(after.frames)])
+    if (too_short := lengths < limits.min_length * fps).any():
+        follows = after.frames[0] - before.frames[-1] <= max(1, limits.no_gap * fps)
+        follows &= not too_short.all()
+        assert before.bboxes is not None  # tracklets have boxes
+        assert after.bboxes is not None
+        shared = box_overlap(before.bboxes[-1], after.bboxes[0])
+        return float((1 - shared) / (1 - limits.min_shared)) if follows else np.inf
     span = limits.motion_span * fps
     end, center, speed, size = _motion(before, slice(None, None, -1), span)
     start, next_center, next_speed, next_size = _motion(after, slice(None), span)

@@ -192,16 +192,19 @@ class Page:
         people: Sequence[str],
         joints: bool,
         speed: str,
-        model: str,
+        model: str | None,
         request: gr.Request,
     ) -> Iterator[tuple]:
         """Lift the upload; yields viewer, messages, files, thumbnails, people."""
         same = gr.skip(), gr.skip()
+        session = self._folder_of(request)
+        if source is not None and not Path(source).is_file():
+            # the click came before the page knew where the upload was moved to
+            source = str(session / 'input' / Path(source).name)
         if source is None or not Path(source).is_file():
             text = 'Upload a video, an image or 2D keypoints first.'
             yield _NO_POSES, text, None, *same
             return
-        session = self._folder_of(request)
         out = _new_folder(session)
         # the page shows .html, and people of .npz
         names = ','.join(dict.fromkeys([*formats, 'npz', 'html']))
@@ -210,7 +213,8 @@ class Page:
         given = dict(height=height, start=start, end=end, people=','.join(people))
         given |= dict(joints='24' if joints else '', speed=speed)
         given['pose2d'] = model if model in dict(_models()).values() else ''
-        command += [f'--{k}={v.strip()}' for k, v in given.items() if v.strip()]
+        texts = {name: (value or '').strip() for name, value in given.items()}
+        command += [f'--{name}={text}' for name, text in texts.items() if text]
         state = session / 'progress'
         state.unlink(missing_ok=True)
         logs = session / 'stdout', session / 'stderr'

@@ -209,8 +209,6 @@ def _mannequin(motion: RigidMotion, clip: Clip3D) -> dict:
     """Collect what the mannequins of all people have in common."""
     mesh = make_mannequin(motion, HUMAN_IK)
     lifted = motion.rest()[HUMAN_IK.lifted]
-    weights = (mesh.weights * 255).round()
-    weights[:, 0] += 255 - weights.sum(1)
     ends, along = nearest_bones(mesh.vertices, lifted, clip.parents[: len(lifted)])
     return {
         'parents': list(motion.parents),
@@ -221,7 +219,7 @@ def _mannequin(motion: RigidMotion, clip: Clip3D) -> dict:
         'turnSteps': _TURN_STEPS,
         'faces': _encode(mesh.faces, np.uint16),
         'joints': _encode(mesh.joints, np.uint8),
-        'weights': _encode(weights, np.uint8),
+        'weights': _encode((mesh.weights * 255).round(), np.uint8),
         # the bones of the clip that vertices fade with
         'ends': _encode(ends, np.uint8),
         'along': _encode((along * 255).round(), np.uint8),

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -11,6 +12,7 @@ import numpy as np
 
 import mmhot
 from mmhot.deploy.onnx_sessions import open_session, read_meta
+from mmhot.structures.lens import UsualFocals
 from mmhot.weights.names import DETECTOR, LIFTER, POSE, resolve
 
 HERE = Path(__file__).parent
@@ -37,8 +39,6 @@ MODELS: Mapping[str, str] = MappingProxyType(
 _TASKS = {'detector': DETECTOR, 'pose2d': POSE, 'lifter': LIFTER}
 # Settings of the page, by which its folder is recognized.
 _SETTINGS, _GENERATOR = 'page.json', 'mmhot projects/browser'
-# Assumed focal length in sides of the image.
-_FOCAL_RATIO = 1.145
 
 
 class PageModel(NamedTuple):
@@ -153,7 +153,7 @@ def _describe(models: Mapping[str, PageModel]) -> dict[str, Any]:
         'recipes': joint_recipes(
             models['pose2d'].meta['skeleton'], lifter['lifting']['mapping']
         ),
-        'focalRatio': lifter['codec'].get('focal_ratio', _FOCAL_RATIO),
+        'usualFocals': asdict(UsualFocals()),
     }
 
 

@@ -12,7 +12,7 @@ from video_files import gray_image, write_video
 import mmhot
 from mmhot.frames.options import PartOptions, read_time
 from mmhot.frames.part import take_part
-from mmhot.frames.sources import VideoFile
+from mmhot.frames.sources import FrameSource, VideoFile
 from mmhot.pose2d.estimation import VideoPoseEstimator
 
 
@@ -57,6 +57,17 @@ def test_frames_keep_their_numbers_and_times(video):
         assert (frames[0].image == whole[10].image).all()
         assert part.skipped == [x.time for x in whole[:10]]
         assert part.ended is None
+
+
+def test_parts_state_what_their_source_states(video):
+    own = {'ended', 'num_damaged', 'span', 'seen', 'skipped'}
+    names = {x for x, y in vars(FrameSource).items() if x[0] != '_' and not callable(y)}
+    whole = VideoFile(video)
+    for name in names - own:
+        setattr(whole, name, name)
+        part = take_part(whole, PartOptions(start=0.4))
+        assert getattr(part, name) == name
+    assert own <= names
 
 
 def test_number_of_frames_is_known():

@@ -102,12 +102,13 @@ def test_each_person_gets_a_file(tmp_path, suffix):
     files = export(replace(clip, name='a'), options, say=lines.append)
     assert [path.name for path in files] == [f'a_person{t}.{suffix}' for t in (4, 7)]
     if suffix == 'bvh':
-        errors = [int(re.search(r': (\d+) mm off', line)[1]) for line in lines]
+        errors = [int(re.search(r'(\d+) mm off', line)[1]) for line in lines]
         assert max(errors) < 12
     first, later = (positions_of(tmp_path / f'a_person{t}.{suffix}') for t in (4, 7))
     assert len(first) == 100
-    assert_allclose(first[50:55], first[49:50].repeat(5, 0), atol=1e-6)
-    assert_allclose(first[55:60], first[60:61].repeat(5, 0), atol=1e-6)
+    near = 1e-2 if suffix == 'bvh' else 1e-6  # bends of elbows are smoothed
+    assert_allclose(first[50:55], first[49:50].repeat(5, 0), atol=near)
+    assert_allclose(first[55:60], first[60:61].repeat(5, 0), atol=near)
     if suffix == 'trc':
         assert len(later) == clip.frame[-1] + 1 - 100
     else:  # which begins with the video

@@ -2,11 +2,20 @@
 
 from dataclasses import replace
 
+import mocap
 import numpy as np
 import pytest
 from tracks import H36M, clip_of, standing, track
 
-from mmhot.lifting.clip_encoder import ClipEncoder, fill_joints, split_segments
+from mmhot.datasets.transforms.detector_noise import RandomDetectorNoise
+from mmhot.datasets.transforms.virtual_camera import project
+from mmhot.lifting.clip_encoder import (
+    ClipEncoder,
+    fill_joints,
+    find_known,
+    split_segments,
+)
+from mmhot.lifting.lifter import Lifter
 
 
 def segments_of(track, max_gap=5):
@@ -119,3 +128,82 @@ def test_occluded_hands_move_with_the_body():
     np.testing.assert_allclose(filled, keypoints, rtol=1e-5)
     known = np.isfinite(occluded)
     np.testing.assert_array_equal(filled[known], occluded[known])
+
+
+KNEES = H36M.indices(['left_knee', 'right_knee'])
+FEET = H36M.indices(['left_foot', 'right_foot'])
+HIPS = H36M.indices(['left_hip', 'right_hip'])
+
+
+@pytest.fixture(scope='module')
+def lifter():
+    return Lifter(backend='onnx')
+
+
+def person(camera, seated=False, frames=150):
+    """Someone who turns a little: noisy pixels and meters in the camera's axes."""
+    pose = mocap.standing_pose()[0]
+    if seated:
+        pose[KNEES] = pose[HIPS] + np.array([0, -0.42, -0.02])
+        pose[FEET] = pose[KNEES] + np.array([0, 0.03, -0.4])
+        pose[:, 2] -= 0.45
+    angle = 0.5 + 0.2 * np.sin(np.arange(frames) / 20)
+    cos, sin = np.cos(angle)[:, None], np.sin(angle)[:, None]
+    x, y, z = np.broadcast_to(pose, (frames, 17, 3)).transpose(2, 0, 1)
+    turned = np.stack([cos * x - sin * y, sin * x + cos * y, z], -1).astype(np.float32)
+    pixels, poses = project(turned, mocap.CAMERAS[camera])
+    noisy = RandomDetectorNoise(seed=0).transform(dict(keypoints=pixels, id=camera))
+    return noisy['keypoints'], poses
+
+
+def thigh_errors(lifter, keypoints, poses):
+    """Angles between lifted and true thighs, degrees, median over frames, (2,)."""
+    clip = replace(
+        clip_of(track(range(len(poses)), keypoints)), width=1000, height=1000
+    )
+    lifted = lifter(clip).keypoints_3d
+    thighs = [x[:, KNEES] - x[:, HIPS] for x in (lifted, poses)]
+    thighs = [x / np.linalg.norm(x, axis=-1, keepdims=True) for x in thighs]
+    cosine = thighs[0] * thighs[1]
+    return np.median(np.degrees(np.arccos(cosine.sum(-1).clip(-1, 1))), axis=0)
+
+
+@pytest.mark.parametrize('camera', [0, 1, 2, 3])
+@pytest.mark.parametrize('false', ['none', 'one', 'some', 'in a row'])
+def test_people_cut_at_the_waist_stand(lifter, camera, false):
+    keypoints, poses = person(camera)
+    keypoints[:, [*KNEES, *FEET]] = np.nan
+    rng = np.random.default_rng(camera)
+    frames = dict(none=[], one=[70], some=rng.choice(150, 7, replace=False))
+    frames = frames.get(false, np.arange(60, 68))
+    for hip, knee in zip(HIPS, KNEES, strict=True):
+        keypoints[frames, knee] = keypoints[frames, hip] + rng.normal(0, 20, 2)
+    assert thigh_errors(lifter, keypoints, poses).max() < 15
+    (segment,) = lifter.prepare(clip_of(track(range(150), keypoints)))
+    assert not segment.scores[:, [*KNEES, *FEET]].any()
+
+
+@pytest.mark.parametrize('camera', [0, 1, 2, 3])
+def test_people_whose_knees_are_seen_stay_seated(lifter, camera):
+    keypoints, poses = person(camera, seated=True)
+    keypoints[:, FEET] = np.nan
+    assert thigh_errors(lifter, keypoints, poses).max() < 20
+    # and if they are seen in a fifth of the frames
+    keypoints[30:, KNEES] = np.nan
+    assert thigh_errors(lifter, keypoints, poses).max() < 35
+
+
+def test_joints_are_known_near_frames_that_show_them_often():
+    keypoints = standing(1000)
+    times = np.arange(1000) / 50
+    knee, foot = KNEES[0], FEET[0]
+    keypoints[:, knee] = np.nan
+    keypoints[400:450, knee] = 1  # 5 % of the frames
+    keypoints[np.arange(1000) % 3 > 0, foot] = np.nan  # every third frame
+    keypoints[150:, H36M.index('left_wrist')] = np.nan  # from the first 15 %
+    known = find_known(keypoints, times)
+    assert (known[400:450, knee] == 1).all()
+    np.testing.assert_allclose(known[449:475, knee], 1 - np.arange(26) / 25, atol=0.03)
+    assert not known[480:, knee].any()
+    assert not known[:, foot].any()
+    assert (known[:, H36M.index('left_wrist')] == 1).all()

@@ -38,7 +38,7 @@ def test_true_poses_are_placed_within_centimeters(name):
 
 def test_default_lens_is_marked_as_assumed():
     placed = place_people(rendered('walk'))
-    assert (placed.focal_length, placed.focal_assumed) == (1.145 * 1280, True)
+    assert (placed.focal_length, placed.focal_assumed) == (0.87 * 1280, True)
 
 
 def test_people_and_runs_of_frames_are_placed_independently():

@@ -2,10 +2,16 @@
 
 import numpy as np
 import pytest
-from pose_sources import FunctionEstimator
+from pose_sources import FunctionDetector, FunctionEstimator
 
+from mmhot.frames.sources import Frame
+from mmhot.motion.confidence import DropUncertain
+from mmhot.pose2d.estimation import VideoPoseEstimator
 from mmhot.pose2d.interfaces import Prior
 from mmhot.pose2d.turned_crops import TurnedCrops, TurnSettings
+from mmhot.structures.clips import Clip2D
+from mmhot.structures.people import torso_of
+from mmhot.tracking.clip_tracks import track_clip
 
 # A person is two dots, a bright head above dim feet; only upright ones are confident.
 HEAD, FEET = 250, 120
@@ -73,13 +79,13 @@ def test_known_turns_come_first(head, feet, turn):
     turns = [np.array([0, 0]), np.array([turn])]
     found = run([upright, lying], boxes, turns)
     # upright and turned crops are one batch, and no more are needed
-    assert (estimate.calls, estimate.runs) == (3, 1)
+    assert (estimate.calls, estimate.runs) == (4, 1)
     np.testing.assert_allclose(found[0][0], [[(50, 20), (53, 60)]] * 2)
     np.testing.assert_allclose(found[1][0], [(head, feet)])
     # a person who has turned is found by all other turns, upright included
     turned = run([upright], [other], [np.array([turn])])
     np.testing.assert_allclose(turned[0][0], [[(50, 20), (53, 60)]])
-    assert estimate.calls == 4
+    assert estimate.calls == 5
 
 
 @pytest.mark.parametrize('settings', [{'min_gain': 0.7}, {'min_turned': 0.95}])
@@ -133,3 +139,93 @@ def test_good_upright_people_are_not_turned(upright, turned):
     image, box = draw((50, 20), (50, 60))
     [(_, scores)] = run([image], [box], function=estimate_standing)
     np.testing.assert_allclose(scores, upright)
+
+
+class Gym:
+    """A gym in which one person stands, or is upside down, before a dark wall.
+
+    ``looks`` maps frame numbers to the confidence in upright crops, and to whether the
+    person looks upside down there; in crops turned by 180 degrees people are as
+    confident as ``turned``, and always upright in the crop.
+    """
+
+    def __init__(self, looks, turned, upside_down=False):
+        self.looks, self.turned = looks, turned
+        self.image = np.zeros((200, 200, 3), np.uint8)
+        self.image[76:85, 96:105, 0] = self.image[116:125, 99:108, 1] = 250
+        self.image = self.image[::-1] if upside_down else self.image
+        self.box = np.array([[90, 70, 113, 130]])
+
+    def frames(self, count):
+        for number in range(count):
+            image = self.image.copy()
+            image[image.any(2), 2] = number
+            yield Frame(number, number / 25, image)
+
+    def __call__(self, images, boxes):
+        return [self.look(*each) for each in zip(images, boxes, strict=True)]
+
+    def look(self, image, boxes):
+        ends = (np.argwhere(image[..., channel] > 125) for channel in range(2))
+        head, feet = (each.mean(0)[::-1] for each in ends)
+        number = image[..., 2].max()
+        is_crop = image.shape != self.image.shape
+        if is_crop and abs(head[0] - feet[0]) > abs(head[1] - feet[1]):
+            score, is_down = 0.3, False
+        else:
+            score, is_down = (self.turned, False) if is_crop else self.looks(number)
+        top, bottom = sorted((head, feet), key=lambda point: point[1])
+        if is_down:
+            top, bottom = bottom, top
+        along = np.r_[np.zeros(7), np.full(4, 0.3), np.full(2, 0.6), np.full(4, 1.0)]
+        points = top + along[:, None] * (bottom - top)
+        points = np.repeat(points[None], len(boxes), 0)
+        return points, np.full((len(boxes), 17), score)
+
+    def tilts(self, count=40):
+        """Return the torsos' angles from upright in the frames of a clip."""
+        estimator = FunctionEstimator(self)
+        models = VideoPoseEstimator(
+            FunctionDetector(lambda images: [(self.box, np.ones(1))] * len(images)),
+            TurnedCrops(estimator),
+            det_every=20,
+        )
+        people = [None] * count
+        previous, frames = [], [*self.frames(count)]
+        for start in range(0, count, 20):
+            part = frames[start : start + 20]
+            people[start : start + 20] = models._track(part, previous, 20)
+            previous = [people[start + 14], people[start + 19]]
+        clip = Clip2D('gym', 'coco-17', track_clip(people, 25), 200, 200, 25.0)
+        [track] = DropUncertain()(clip, None).tracks
+        assert len(track.frames) == count
+        x, y = torso_of(track.keypoints).T
+        return np.degrees(np.arctan2(x, -y))
+
+
+def test_people_do_not_stay_upside_down_after_a_bad_frame():
+    """Their upright crop is as good as before, but the turned one a little better."""
+
+    def looks(number):
+        if 13 <= number <= 15:
+            return 0.64, True
+        return (0.7 if 13 < number < 18 else 0.76), False
+
+    tilts = Gym(looks, turned=0.93).tilts()
+    known = np.isfinite(tilts)
+    assert (abs(tilts[known]) < 45).all()
+    assert known.sum() >= 33
+    assert known[20:].all()
+
+
+@pytest.mark.parametrize(
+    ('upright', 'is_down'), [(0.76, False), (0.7, False), (0.5, True)]
+)
+def test_people_upside_down_stay(upright, is_down):
+    """Upright crops of them look upright at times, but turned ones are better."""
+
+    def looks(number):
+        return (upright, is_down) if number >= 5 else (0.4, True)
+
+    tilts = Gym(looks, 0.97, upside_down=True).tilts()
+    assert (abs(tilts) > 135).all()

@@ -125,6 +125,39 @@ def test_lost_wrists_are_searched_in_larger_boxes(confidence, taken):
     assert len(world.calls) - (len(keyframes) - 1) <= 3
 
 
+class Waving(World):
+    """A raised arm, in some frames seen hanging unless the box is large."""
+
+    def __init__(self, lowered=lambda n: n % 3 == 2):
+        super().__init__(lambda n: (200 + n, 150))
+        self.lowered = lowered
+
+    def look(self, number, boxes, box_scores):
+        people = super().look(number, boxes, box_scores)
+        raised = (people.bboxes[:, 1] <= 83) | (not self.lowered(number))
+        people.keypoints[raised, 9, 1] = 103
+        people.scores[:, 9] = np.where(raised, 0.7, 0.85)
+        return people
+
+
+@pytest.mark.parametrize('gaps', [Gaps(), Gaps(tolerance=0)])
+def test_wrists_that_jump_are_searched_in_larger_boxes(gaps):
+    people = chunk_of(Waving(), gaps=gaps)
+    hands = [found.keypoints[0, 9, 1] for found in people]
+    np.testing.assert_allclose(hands, 103, atol=1e-3)
+
+
+def test_wrists_that_have_moved_stay():
+    """Both boxes show the arm that was lowered."""
+    world = Waving()
+    world.look = lambda number, *boxes: Waving(lambda n: n > 9).look(
+        number, *(boxes if number <= 9 else (boxes[0] + [0, 40, 0, 0], boxes[1]))
+    )
+    hands = np.array([found.keypoints[0, 9, 1] for found in chunk_of(world)])
+    np.testing.assert_allclose(hands[:10], 103, atol=1e-3)
+    assert (hands[10:] > 150).all()
+
+
 def test_new_people_are_searched_backwards():
     world = World(lambda n: (60, 100), lambda n: (300, 150) if n >= 9 else None)
     counts = [len(found) for found in world.run(25)]

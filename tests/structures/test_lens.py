@@ -16,7 +16,13 @@ from mmhot.io.lifted import read_lifted, write_json, write_npz
 from mmhot.io.readers.lens import read_lens
 from mmhot.lifting.lifter import Lifter
 from mmhot.lifting.world import place_people
-from mmhot.structures.lens import Lens, resolve_intrinsics
+from mmhot.structures.lens import (
+    Lens,
+    assumed_focal,
+    camera_intrinsics,
+    ideal_camera,
+    resolve_intrinsics,
+)
 
 SIZE = (1280, 720)
 # An action camera: 19 % distortion at the corners, decentered, non-square pixels.
@@ -161,6 +167,25 @@ def test_images_of_another_aspect_ratio_are_refused():
         ValueError, match='1280x720, which are no scaled version of 640'
     ):
         LENS.fitted(640, 480)
+
+
+@pytest.mark.parametrize(
+    ('size', 'true'),
+    [
+        ((1000, 1002), 1145),  # Human3.6M
+        ((1920, 1080), 0.877 * 1920),  # MPI-INF-3DHP's outdoors
+        ((1080, 1920), 0.75 * 1920),  # phones
+    ],
+)
+def test_assumed_lenses_are_those_of_usual_cameras(size, true):
+    assert assumed_focal(*size) == pytest.approx(true, rel=0.02)
+    focal, _ = camera_intrinsics(ideal_camera(*size))
+    assert_allclose(focal, assumed_focal(*size), rtol=1e-6)
+
+
+@pytest.mark.parametrize('size', [(3000, 2000), (2000, 3000)])
+def test_film_has_the_same_angle_of_view_in_both_orientations(size):
+    assert Lens.of_film(36, *size).focal[0] == pytest.approx(3000)
 
 
 def clip_with(lens, keypoints):

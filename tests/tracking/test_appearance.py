@@ -1,40 +1,16 @@
 """People who leave and return keep their track ID; others do not get it."""
 
-import cv2
 import numpy as np
 import pytest
+from drawn_walkers import draw, standing
 
 from mmhot.motion.returning import MergeReturning
-from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips import Clip2D, Track2D
 from mmhot.structures.people import People
 from mmhot.tracking.appearance import AppearanceObserver
 
-COCO = get_skeleton('coco-17')
 RED, BLUE, GREEN, GRAY = (40, 40, 200), (200, 60, 40), (40, 180, 60), (120, 120, 120)
 FPS = 10.0
-
-
-def standing(left, height=120):
-    """Keypoints of a standing person, (17, 2)."""
-    rows = {'eye': (2, 4), 'ear': (5, 6), 'shoulder': (14, 22), 'elbow': (18, 42)}
-    rows |= {'wrist': (20, 58), 'hip': (9, 60), 'knee': (9, 88), 'ankle': (9, 115)}
-    points = np.zeros((17, 2), np.float32)
-    points[0] = 0, 6
-    for name, (across, down) in rows.items():
-        for side, sign in (('left', 1), ('right', -1)):
-            points[COCO.index(f'{side}_{name}')] = sign * across, down
-    return points * height / 120 + [left, 20]
-
-
-def draw(image, points, shirt, trousers):
-    index = COCO.index
-    trunk = ('left_shoulder', 'right_shoulder', 'right_hip', 'left_hip')
-    cv2.fillPoly(image, [points[[index(name) for name in trunk]].astype(int)], shirt)
-    for side in ('left', 'right'):
-        leg = points[[index(f'{side}_{part}') for part in ('hip', 'knee', 'ankle')]]
-        cv2.polylines(image, [leg.astype(int)], False, trousers, 14)
-    cv2.circle(image, points[0].astype(int).tolist(), 9, (150, 180, 220), -1)
 
 
 def make_clip(visits, gains=None):

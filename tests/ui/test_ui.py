@@ -59,7 +59,7 @@ def page(tmp_path):
 def lift(page, source, request, formats=(), **given):
     """Run with the page's defaults; yields viewer, messages, files, ..."""
     defaults = dict(height='', start='', end='', people=[], joints=False)
-    options = {**defaults, 'speed': 'default', 'model': '', **given}
+    options = {**defaults, 'speed': 'default', 'model': None, **given}
     return page._run(source, [*formats], *options.values(), request)
 
 
@@ -83,7 +83,8 @@ def test_files_of_a_session_are_replaced_and_deleted_with_it(page):
         f'{SKATER.stem}.npz',
     ]
     assert '<iframe' in viewer
-    *_, (_, _, second, *_) = lift(page, source, request)
+    early = str(page._folder / 'hash' / SKATER.name)  # where it was uploaded to
+    *_, (_, _, second, *_) = lift(page, early, request)
     assert not any(Path(path).exists() for path in first)
     assert all(Path(path).exists() for path in second)
     other, kept = visitor(page, 'b')

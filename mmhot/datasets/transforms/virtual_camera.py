@@ -7,7 +7,7 @@ from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
 
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.structures.lens import DEFAULT_FOCAL_RATIO
+from mmhot.structures.lens import HUMAN36M_FOCAL_RATIO
 
 _MIN_DEPTH = 1.0
 # Focal length over image width of random cameras.
@@ -211,5 +211,5 @@ def denormalize_inferencer_input(results: dict) -> dict:
         return results
     keypoints = keypoints * _H36M_BOX_SIDE + _H36M_BOX_CENTER
     results['keypoints'] = keypoints.astype(np.float32)
-    results['camera_param'] = _square_camera(DEFAULT_FOCAL_RATIO, _H36M_BOX_CENTER)
+    results['camera_param'] = _square_camera(HUMAN36M_FOCAL_RATIO, _H36M_BOX_CENTER)
     return results

@@ -1,6 +1,5 @@
 """Reader of the folder ``labels`` that Ultralytics' ``save_txt`` writes."""
 
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -11,20 +10,17 @@ from mmhot.io.readers.rows import Rows
 
 # Keypoints of COCO; class and box before them.
 _NUM_KEYPOINTS, _BEFORE = 17, 5
+_LONGEST = 4000  # characters of a line
 
 
 def label_files(folder: Path) -> list[Path]:
     """List the files of a folder, one for each frame with people; empty of others."""
-    files = sorted(folder.glob('[!.]*.txt'), key=lambda file: natural_key(file.name))
-    return files if any(_layout(line) for line in _first_line(files)) else []
-
-
-def _first_line(files: list[Path]) -> list[list[str]]:
-    for file in files:
-        with file.open(encoding='utf-8', errors='replace') as lines:
-            for line in islice(lines, 1):
-                return [line[:4000].split()]
-    return []
+    found = [file for file in folder.glob('[!.]*.txt') if file.is_file()]
+    files = sorted(found, key=lambda file: natural_key(file.name))
+    if not files:
+        return []
+    with files[0].open(encoding='utf-8', errors='replace') as file:
+        return files if _layout(file.readline(_LONGEST).split()) else []
 
 
 def _layout(cells: list[str]) -> tuple[int, int] | None:

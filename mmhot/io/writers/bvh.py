@@ -7,7 +7,13 @@ import scipy  # its modules are loaded at first use
 
 from mmhot.geometry.windows import resample
 from mmhot.io.atomic import replacing_text
-from mmhot.io.writers.rigid_skeleton import Y_UP, RigidMotion, fit_rig
+from mmhot.io.writers.rigid_skeleton import (
+    Y_UP,
+    RigidMotion,
+    describe_errors,
+    end_errors,
+    fit_rig,
+)
 from mmhot.io.writers.rigs import BVH_PROFILES, DEFAULT_WITH_TOES, Rig
 from mmhot.io.writers.trc import sample_evenly
 from mmhot.structures.clips import Clip3D
@@ -34,9 +40,8 @@ def write_person(
     the profile is one of ``BVH_PROFILES``.
 
     Returns:
-        str: Where the origin is, for which the format has no place, and the mean
-        distance between the joints of the clip and those of the file, whose
-        bones have constant lengths.
+        str: How far wrists and ankles are from those of the clip, as bones have
+        constant lengths, and where the origin is, for which the format has no place.
     """
     rig = BVH_PROFILES[bvh_profile]
     if not rig.has_toes and len(clip.joint_names) > rig.places.shape[1]:
@@ -47,10 +52,7 @@ def write_person(
     positions = resample(positions, np.arange(count) * clip.fps / fps)
     motion = fit_rig(positions, rig)
     write_bvh(motion, fps, path, rig)
-    wanted = rig.places @ positions[:, : rig.places.shape[1]]
-    found = motion.positions()[:, : wanted.shape[1]]
-    error = np.linalg.norm(found - wanted, axis=-1).mean()
-    note = f'bones of constant length: {1000 * error:.0f} mm off'
+    note = describe_errors(end_errors(motion, rig, positions))
     if origin is None or not np.any(origin):
         return note
     x, y, _ = origin

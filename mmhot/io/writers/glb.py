@@ -6,7 +6,13 @@ import numpy as np
 
 from mmhot.io.writers.gltf import INDICES, VERTICES, Gltf
 from mmhot.io.writers.mannequin import Mannequin, make_mannequin
-from mmhot.io.writers.rigid_skeleton import Y_UP, RigidMotion, fit_rig
+from mmhot.io.writers.rigid_skeleton import (
+    Y_UP,
+    RigidMotion,
+    describe_errors,
+    end_errors,
+    fit_rig,
+)
 from mmhot.io.writers.rigs import HUMAN_IK
 from mmhot.structures.clips import Clip3D
 
@@ -17,7 +23,9 @@ ERRORS = 'expected_error_mm'
 _UNKNOWN_ERROR = -1
 
 
-def write_glb(clip: Clip3D, path: str | Path, origin: np.ndarray | None = None) -> None:
+def write_glb(
+    clip: Clip3D, path: str | Path, origin: np.ndarray | None = None
+) -> str | None:
     """Write all people of a clip as skinned and animated mannequins.
 
     Meters, y up (world x, z, -y), one root node for each person, joints named as in
@@ -25,16 +33,22 @@ def write_glb(clip: Clip3D, path: str | Path, origin: np.ndarray | None = None) 
     have the expected errors, if they are known; those of the scene have the ``origin``
     of the file, a point (3,) of the world in meters, z up. The clip has ``'world'``
     axes and joints of Human3.6M.
+
+    Returns:
+        str | None: How far wrists and ankles are from those of the clip, as bones have
+        constant lengths; None without people.
     """
     gltf = Gltf()
     surface = dict(
         baseColorFactor=[*_COLOR, 1.0], metallicFactor=0.0, roughnessFactor=0.7
     )
     gltf.add('materials', name='Body', pbrMetallicRoughness=surface)
-    roots = []
+    roots, errors = [], []
     for track in np.unique(clip.track).tolist():
         person = clip.take(clip.track == track)
-        motion = fit_rig(person.places(), HUMAN_IK)
+        places = person.places()
+        motion = fit_rig(places, HUMAN_IK)
+        errors.append(end_errors(motion, HUMAN_IK, places))
         name = f'Person {track}'
         joints = _add_joints(gltf, motion)
         mesh = _add_mesh(gltf, make_mannequin(motion, HUMAN_IK), name)
@@ -48,6 +62,7 @@ def write_glb(clip: Clip3D, path: str | Path, origin: np.ndarray | None = None) 
     gltf.add('scenes', name=clip.name, nodes=roots, **extras)
     gltf.document['scene'] = 0
     gltf.save(path)
+    return describe_errors(np.concatenate(errors)) if errors else None
 
 
 def _add_joints(gltf: Gltf, motion: RigidMotion) -> list[int]:

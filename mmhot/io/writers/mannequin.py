@@ -183,5 +183,5 @@ def _raise_arm(
 def _template() -> tuple[np.ndarray, ...]:
     """Read vertices (V, 3), faces (F, 3), joints and weights (V, 3), arms lowered."""
     with np.load(TEMPLATE) as file:
-        parts = [file[name] for name in ('vertices', 'faces', 'joints', 'weights')]
-    return tuple(x.astype(np.float64 if x.dtype.kind == 'f' else int) for x in parts)
+        faces, joints = file['faces'].astype(int), file['joints'].astype(int)
+        return file['vertices'].astype(np.float64), faces, joints, file['weights'] / 255

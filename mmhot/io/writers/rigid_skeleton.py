@@ -1,10 +1,11 @@
 """Joint rotations of a skeleton with constant bone lengths, from joint positions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.linalg import solveh_banded
+from scipy.ndimage import gaussian_filter1d
 
 from mmhot.geometry.rotations import quaternions_of, rotation_matrices
 from mmhot.geometry.smooth_fits import normal_bands
@@ -21,6 +22,11 @@ _LIFTED, _LEANING = 0.15, np.radians(45)
 # that the ankle moves; smallest such path between frames; largest correction.
 _YAW_ERROR, _TURN, _STILL, _MOST_YAW = 0.2, 10.0, 3e-4, np.radians(30)
 _ENDS = get_skeleton('h36m-24')
+# Limbs whose ends stay in place, and meters by which bends move them that are smoothed
+# over frames: none of feet.
+_LIMBS = {('shoulder', 'elbow', 'wrist'): 0.005, ('hip', 'knee', 'foot'): 0.0}
+_FRAMES = 2.0
+_ENDS_OF_LIMBS = [f'{side}_{x[-1]}' for x in _LIMBS for side in ('left', 'right')]
 
 
 @dataclass
@@ -111,6 +117,19 @@ def fit_rig(positions: np.ndarray, rig: Rig) -> RigidMotion:
     return motion
 
 
+def end_errors(motion: RigidMotion, rig: Rig, positions: np.ndarray) -> np.ndarray:
+    """Return how far wrists and ankles are from given positions, meters, (T, 4)."""
+    wanted = rig.places @ positions[:, : rig.places.shape[1]]
+    ends = rig.skeleton.indices(_ENDS_OF_LIMBS)
+    return np.linalg.norm(motion.positions()[:, ends] - wanted[:, ends], axis=-1)
+
+
+def describe_errors(errors: np.ndarray) -> str:
+    """Describe what constant bones leave of :func:`end_errors`, for users."""
+    mean, most = 1000 * errors.mean(), 1000 * errors.max()
+    return f'constant bones: wrists and ankles {mean:.0f} mm off, at most {most:.0f} mm'
+
+
 def _turn_ends(
     motion: RigidMotion, joints: tuple[str, ...], positions: np.ndarray
 ) -> None:
@@ -183,14 +202,20 @@ def fit_rigid_skeleton(positions: np.ndarray, skeleton: Skeleton) -> RigidMotion
     to the sides; all others have their mean angles to hips or shoulders. From the root
     outwards, every joint is then rotated so that its bones point at the given
     positions, which keeps the errors of inner joints from adding up. Joints with one
-    bone rotate as little as possible.
+    bone rotate as little as possible. Elbows and knees bend so that wrists and ankles
+    stay in place.
 
     Positions (T, K, 3) have z up and no NaN. The root is the first joint of the
     skeleton, and one is the 'thorax', as in ``h36m-17``.
     """
     positions = np.asarray(positions, np.float64)
     offsets = _rest_offsets(positions, skeleton)
-    root, rotations = _fit_rotations(positions, skeleton.parents, offsets)
+    limbs = {
+        tuple(skeleton.index(f'{side}_{joint}') for joint in limb): slack
+        for limb, slack in _LIMBS.items()
+        for side in ('left', 'right')
+    }
+    root, rotations = _fit_rotations(positions, skeleton.parents, offsets, limbs)
     return RigidMotion(tuple(skeleton.parents), offsets, root, rotations)
 
 
@@ -235,9 +260,13 @@ def _frame_across(
 
 
 def _fit_rotations(
-    positions: np.ndarray, parents: Sequence[int], offsets: np.ndarray
+    positions: np.ndarray,
+    parents: Sequence[int],
+    offsets: np.ndarray,
+    limbs: Mapping[tuple[int, ...], float],
 ) -> tuple[np.ndarray, np.ndarray]:
     """Compute root positions (T, 3) and local rotations (T, K, 3, 3)."""
+    positions, starts = positions.copy(), {limb[0]: limb for limb in limbs}
     fitted = np.empty_like(positions)
     axes = np.empty((*positions.shape, 3))
     for joint, parent in enumerate(parents):
@@ -252,6 +281,16 @@ def _fit_rotations(
             fitted[:, joint] = seen.mean(1) - axes[:, joint] @ middle
             continue
         fitted[:, joint] = fitted[:, parent] + axes[:, parent] @ offsets[joint]
+        if joint in starts:
+            _, middle, end = starts[joint]
+            bones = np.linalg.norm(offsets[[middle, end]], axis=-1)
+            positions[:, middle] = _bend(
+                fitted[:, joint],
+                positions[:, middle],
+                positions[:, end],
+                bones,
+                limbs[starts[joint]],
+            )
         wanted = positions[:, below] - fitted[:, joint, None]
         if len(below) > 1:
             axes[:, joint] = _best_rotation(rest, wanted)
@@ -264,6 +303,48 @@ def _fit_rotations(
     above = np.swapaxes(axes[:, list(parents[1:])], -1, -2)
     local[:, 1:] = above @ axes[:, 1:]
     return fitted[:, 0], local
+
+
+def _bend(
+    start: np.ndarray,
+    middle: np.ndarray,
+    end: np.ndarray,
+    bones: np.ndarray,
+    slack: float,
+) -> np.ndarray:
+    """Place the middle joint (T, 3) of a limb so that its bones reach from end to end.
+
+    It bends to the side to which it is bent. Straight limbs bend much for little: with
+    ``slack``, meters, changes of bends are smoothed, and the end is so far off.
+    """
+    upper, lower = bones
+    axis = unit_vectors(end - start)
+    longest, shortest = upper + lower, abs(upper - lower) + 1e-4
+    length = np.linalg.norm(end - start, axis=-1, keepdims=True)
+    length = length.clip(shortest, longest)
+    pole = middle - start
+    pole -= (pole * axis).sum(-1, keepdims=True) * axis
+    bend = np.linalg.norm(pole, axis=-1, keepdims=True)
+    if slack and (length**2 > abs(upper**2 - lower**2)).all():
+        change = _height(length, upper, lower) - bend
+        wanted = (bend + gaussian_filter1d(change, _FRAMES, axis=0)).clip(0)
+        smooth = np.sqrt((upper**2 - wanted**2).clip(0))
+        smooth += np.sqrt((lower**2 - wanted**2).clip(0))
+        length = length + slack * np.tanh((smooth - length) / slack)
+        length = length.clip(shortest, longest)
+    height = _height(length, upper, lower)
+    # what bends more does so where it bends in the frames around
+    usual = unit_vectors(gaussian_filter1d(pole, 2 * _FRAMES, axis=0))
+    pole += (height - bend).clip(0) * usual
+    pole -= (pole * axis).sum(-1, keepdims=True) * axis
+    along = (upper**2 - lower**2 + length**2) / (2 * length)
+    return start + along * axis + height * unit_vectors(pole)
+
+
+def _height(length: np.ndarray, upper: float, lower: float) -> np.ndarray:
+    """Return how far the middle joint of a limb is from the line between its ends."""
+    along = (upper**2 - lower**2 + length**2) / (2 * length)
+    return np.sqrt((upper**2 - along**2).clip(0))
 
 
 def _best_rotation(rest: np.ndarray, seen: np.ndarray) -> np.ndarray:

@@ -69,12 +69,18 @@ export function makeMannequin(shared, body, origin) {
   const color = geometry.getAttribute('color');
   const [ends, along] = [decode(shared.ends, Uint8Array), decode(shared.along, Uint8Array)];
   const doubts = new Float32Array(Math.max(...ends) + 1);
-  let shades;
+  const shades = new Float32Array(3 * count); // of the vertices
+  let background;
 
   // Colors of the sides, the background's last; fades nothing yet.
   function paint(colors) {
     // square roots: blends then are about as bright as they look
-    shades = colors.map((each) => each.toArray().map(Math.sqrt));
+    const roots = colors.map((each) => each.toArray().map(Math.sqrt));
+    background = roots.at(-1);
+    shades.forEach((_, at) => {
+      const vertex = 3 * Math.floor(at / 3);
+      shades[at] = [0, 1, 2].reduce((sum, side) => sum + sides[vertex + side] * roots[side][at % 3], 0);
+    });
     doubts.fill(0);
     blend();
   }
@@ -87,12 +93,11 @@ export function makeMannequin(shared, body, origin) {
   }
 
   function blend() {
-    const background = shades.at(-1);
     for (let vertex = 0; vertex < count; vertex += 1) {
       const share = along[vertex] / 255;
       const doubt = doubts[ends[2 * vertex]] * (1 - share) + doubts[ends[2 * vertex + 1]] * share;
-      for (const k of [0, 1, 2]) {
-        const shade = [0, 1, 2].reduce((sum, side) => sum + sides[3 * vertex + side] * shades[side][k], 0);
+      for (let k = 0; k < 3; k += 1) {
+        const shade = shades[3 * vertex + k];
         color.array[3 * vertex + k] = (shade + FADED * doubt * (background[k] - shade)) ** 2;
       }
     }

@@ -180,6 +180,20 @@ function drawFlat(frame) {
       brush.strokeStyle = clip.colors[clip.sides[child]];
       brush.globalAlpha = person.detected[row * joints + child] ? 1 : 0.35;
     });
+    if (person.label) write(brush, person.label.textContent, ...at(HEAD));
+  }
+}
+
+// Write a name above a place in the image.
+function write(brush, text, x, y) {
+  const size = Math.max(11 * window.devicePixelRatio, brush.canvas.width / 45);
+  brush.font = `600 ${size}px system-ui, sans-serif`;
+  brush.textAlign = 'center';
+  brush.globalAlpha = 1;
+  brush.lineJoin = 'round';
+  for (const [draw, color] of [['strokeText', '#fff'], ['fillText', '#000']]) {
+    brush.strokeStyle = brush.fillStyle = color;
+    brush[draw](text, x, y - 0.5 * size);
   }
 }
 

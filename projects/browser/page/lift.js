@@ -2,14 +2,14 @@
 // targets are those of `mmhot infer --live`.
 import { CODECS } from './codecs.js';
 import { convert, fillJoints, resample } from './joints.js';
-import { Placement } from './placement.js';
+import { assumedFocal, Placement } from './placement.js';
 
 // Seconds after which a person's poses start anew, as in mmhot.
 const MAX_GAP = 1;
 
 export class LiveLifter {
   // lookahead: seconds of later frames that a pose waits for, at most half a window.
-  constructor(model, { recipes, focalRatio }, lookahead) {
+  constructor(model, { recipes, usualFocals }, lookahead) {
     const { num_frames: frames, num_targets: targets, causal, fps: rate } = model.meta.lifting;
     const first = causal ? frames - targets : Math.floor((frames - targets) / 2);
     const middle = causal ? frames - 1 : first + Math.floor(targets / 2);
@@ -17,7 +17,7 @@ export class LiveLifter {
     const late = frames - 1 - Math.round(this.lookahead * rate);
     const target = targets < frames ? middle : Math.max(middle, late);
     this.offsets = Array.from({ length: frames }, (_, frame) => (frame - target) / rate);
-    Object.assign(this, { model, recipes, focalRatio, target: target - first, pending: [], histories: new Map() });
+    Object.assign(this, { model, recipes, usualFocals, target: target - first, pending: [], histories: new Map() });
     this.seconds = 0;
   }
 
@@ -51,7 +51,7 @@ export class LiveLifter {
 
   async #lift({ time, size }) {
     const start = performance.now();
-    const camera = { ...size, focal: this.focalRatio * Math.max(size.width, size.height) };
+    const camera = { ...size, focal: assumedFocal(size, this.usualFocals) };
     const windows = [...this.histories].flatMap(([id, history]) => this.#window(id, history, time));
     const poses = windows.length ? await this.#predict(windows.map(({ points }) => points), camera) : [];
     const people = windows.map(({ id, history, now, scores }, row) => ({

@@ -1,4 +1,5 @@
 // Results as the JSON lines of `mmhot infer --live` (docs/streaming.md).
+import { assumedFocal } from './placement.js';
 
 // The oldest poses of longer runs are dropped.
 const MAX_FRAMES = 50_000;
@@ -6,7 +7,7 @@ const round = (values, digits) => values.map((value) => Number(value.toFixed(dig
 
 export class PoseLines {
   constructor({ kind, source, lifter, meta }, { width, height }, page) {
-    const focal = page.focalRatio * Math.max(width, height);
+    const focal = assumedFocal({ width, height }, page.usualFocals);
     this.name = kind === 'file' ? source.name.replace(/\.[^.]*$/, '') : 'camera';
     this.header = {
       type: 'header', mmhot: page.version, stream: this.name, started: new Date().toISOString(), width, height,

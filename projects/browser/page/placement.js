@@ -6,6 +6,13 @@ const RAY_ERROR = 0.025; // meters, of joints from the rays of their keypoints
 const SPEED = 2; // meters per second
 const MIN_WEIGHT = 0.05;
 
+// Focal length of an unknown lens, pixels; `usual` is mmhot's UsualFocals.
+export function assumedFocal({ width, height }, usual) {
+  const longer = Math.max(width, height);
+  if (longer <= usual.aspect * Math.min(width, height)) return usual.square * longer;
+  return (width > height ? usual.landscape : usual.portrait) * longer;
+}
+
 export class Placement {
   constructor() {
     this.recent = [];

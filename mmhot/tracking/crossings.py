@@ -1,0 +1,199 @@
+"""Exchanged IDs of people who met, found by their clothes before and after."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import NamedTuple
+
+import numpy as np
+
+from mmhot.structures.clips import Track2D
+from mmhot.structures.people import box_overlap
+from mmhot.tracking.appearance import average_looks, look_distances, looks_of
+
+
+@dataclass(frozen=True)
+class CrossingLimits:
+    """When two people met, and looks that show an exchange of their IDs.
+
+    Distances are Bhattacharyya's, 0 to 1, summed over both people. Chosen on drawn
+    crossings, ``tests/tracking/test_crossings.py``.
+    """
+
+    overlap: float = 0.35  # of boxes that meet, share of the smaller one
+    seconds: float = 1.5  # before and after, in which people are looked at
+    min_looks: int = 2  # at a body part, before and after
+    max_ratio: float = 0.6  # of distances with exchanged IDs to those without
+    min_gain: float = 0.05  # difference of these distances
+    most: int = 10_000  # meetings that are looked at
+
+
+class _Meeting(NamedTuple):
+    """Two tracks by their places in the list, and frames in which they are apart."""
+
+    before: int
+    after: int
+    first: int
+    second: int
+
+
+def uncross(
+    tracks: list[Track2D],
+    looks: dict[str, np.ndarray],
+    fps: float,
+    limits: CrossingLimits = CrossingLimits(),
+) -> list[Track2D]:
+    """Exchange the rest of tracks of people who look like each other after they met.
+
+    Args:
+        tracks (list[Track2D]): Tracks with boxes, of one shot.
+        looks (dict[str, np.ndarray]): Descriptions of people, see
+            :class:`mmhot.tracking.appearance.AppearanceObserver`.
+        fps (float): Frames per second.
+        limits (CrossingLimits): Meetings, and looks that show an exchange.
+    """
+    tracks, span = list(tracks), limits.seconds * fps
+    waiting, done = _meetings(tracks, limits), 0
+    while waiting and done < limits.most:
+        meeting, done = waiting.pop(0), done + 1
+        pair = meeting.first, meeting.second
+        people = _Pair(*(tracks[each] for each in pair), looks, meeting, span, limits)
+        if not people.are_exchanged():
+            continue
+        for place, track in zip(pair, people.exchange(), strict=True):
+            tracks[place] = track
+        later = [each for each in waiting if not {*pair} & {each.first, each.second}]
+        again = _meetings(tracks, limits, pair)
+        # also those with others, meanwhile
+        later += [each for each in again if each.after > meeting.before]
+        waiting = sorted(later)
+    return [track for track in tracks if len(track.frames)]
+
+
+def _meetings(
+    tracks: list[Track2D],
+    limits: CrossingLimits,
+    of: Collection[int] | None = None,
+) -> list[_Meeting]:
+    """List the meetings of tracks, in order; of some places in the list, if given."""
+    found = []
+    for first, second in combinations(range(len(tracks)), 2):
+        if of is None or {first, second} & {*of}:
+            pair = tracks[first], tracks[second]
+            spans = _overlaps(*pair, limits.overlap)
+            found += [_Meeting(*span, first, second) for span in spans]
+    return sorted(found)
+
+
+def _overlaps(one: Track2D, other: Track2D, limit: float) -> list[tuple[int, int]]:
+    """Return frames before and after each overlap of the boxes of two tracks.
+
+    In frames without a box the last one counts.
+    """
+    if not len(one.frames) or not len(other.frames):
+        return []
+    start = max(one.frames[0], other.frames[0])
+    if start > min(one.frames[-1], other.frames[-1]):
+        return []
+    frames = np.union1d(one.frames, other.frames)
+    frames = frames[frames >= start]
+    boxes = [_last_boxes(track, frames) for track in (one, other)]
+    edges = np.flatnonzero(np.diff(box_overlap(*boxes) > limit, prepend=0, append=0))
+    ends = np.r_[start - 1, frames, frames[-1:] + 1]
+    return [(int(ends[low]), int(ends[high + 1])) for low, high in edges.reshape(-1, 2)]
+
+
+class _Pair:
+    """Two people who met, and their looks before, after and in between."""
+
+    def __init__(
+        self,
+        one: Track2D,
+        other: Track2D,
+        looks: dict[str, np.ndarray],
+        meeting: _Meeting,
+        span: float,
+        limits: CrossingLimits,
+    ) -> None:
+        self.tracks, self.meeting, self.limits = (one, other), meeting, limits
+        self._looks = [looks_of(track, looks) for track in self.tracks]
+        self._before = self._average(meeting.before - span, meeting.before)
+        self._after = self._average(meeting.after, meeting.after + span)
+
+    def _average(self, first: float, last: float) -> np.ndarray:
+        """Return the average looks of both in some frames, (2, 4, B)."""
+        own = [
+            values[(frames >= first) & (frames <= last)]
+            for frames, values in self._looks
+        ]
+        return np.stack([average_looks(each, self.limits.min_looks) for each in own])
+
+    def are_exchanged(self) -> bool:
+        """Return whether both look like the other one after they met."""
+        # rows are people before, columns people after
+        distances = look_distances(self._before, self._after)
+        known = np.isfinite(distances).all(0)
+        same = np.diag(distances)[known].sum()
+        exchanged = np.diag(distances[::-1])[known].sum()
+        gain = same - exchanged
+        is_alike = exchanged < self.limits.max_ratio * same
+        return bool(is_alike and gain > self.limits.min_gain * known.sum())
+
+    def exchange(self) -> tuple[Track2D, Track2D]:
+        """Exchange the rest of both tracks."""
+        start = self._find_start()
+        before, after = (
+            [_part(track, *bounds) for track in self.tracks]
+            for bounds in ((-np.inf, start - 1), (start, np.inf))
+        )
+        return _joined(before[0], after[1]), _joined(before[1], after[0])
+
+    def _find_start(self) -> int:
+        """Find the frame of the exchange.
+
+        It is where one of both is hidden or returns, if it is any of these, agrees with
+        the looks while they meet, and moves boxes little.
+        """
+        frames = np.arange(self.meeting.before + 1, self.meeting.after + 1)
+        doubt = np.zeros(len(frames))
+        for row, (seen, values) in enumerate(self._looks):
+            distances = look_distances(self._before, values)
+            wrong = np.nan_to_num(distances[row] - distances[1 - row])
+            earlier = seen < frames[:, None]
+            inside = (seen > self.meeting.before) & (seen < self.meeting.after)
+            doubt += np.where(earlier, wrong, -wrong)[:, inside].sum(1)
+        there = [np.isin([frames - 1, frames], track.frames) for track in self.tracks]
+        changes = (there[0][0] != there[0][1]) | (there[1][0] != there[1][1])
+        one, other = (
+            [_last_boxes(track, each) for each in (frames - 1, frames)]
+            for track in self.tracks
+        )
+        moved = np.linalg.norm(other[1] - one[0], axis=-1)
+        moved += np.linalg.norm(one[1] - other[0], axis=-1)
+        possible = np.flatnonzero(changes if changes.any() else np.ones_like(changes))
+        best = np.lexsort([moved[possible], doubt[possible].round(2)])[0]
+        return int(frames[possible[best]])
+
+
+def _last_boxes(track: Track2D, frames: np.ndarray) -> np.ndarray:
+    """Return a track's last boxes (F, 4) up to each frame, before it the first."""
+    assert track.bboxes is not None  # tracks of videos have boxes
+    rows = np.searchsorted(track.frames, frames, 'right') - 1
+    return track.bboxes[rows.clip(0)]
+
+
+def _part(track: Track2D, first: float, last: float) -> Track2D:
+    """Return the frames of a track from a first to a last one."""
+    rows = (track.frames >= first) & (track.frames <= last)
+    names = ('frames', 'keypoints', 'scores', 'bboxes')
+    return replace(track, **{name: getattr(track, name)[rows] for name in names})
+
+
+def _joined(before: Track2D, after: Track2D) -> Track2D:
+    """Append frames to a track, which keeps its number."""
+    names = ('frames', 'keypoints', 'scores', 'bboxes')
+    parts = {
+        name: np.concatenate([getattr(each, name) for each in (before, after)])
+        for name in names
+    }
+    return replace(before, **parts)

@@ -1,0 +1,68 @@
+"""The command ``mmhot refine``."""
+
+import json
+
+import numpy as np
+import pytest
+from given_poses import sam_results
+
+from mmhot.cli.dispatch import main
+from mmhot.io.lifted import read_lifted
+
+
+@pytest.fixture
+def file(tmp_path):
+    results = [
+        [
+            {key: np.asarray(x).tolist() for key, x in person.items() if x is not None}
+            for person in people
+        ]
+        for people in sam_results(20, people=2)
+    ]
+    path = tmp_path / 'sam.json'
+    path.write_text(json.dumps(results))
+    return path
+
+
+def test_formats_are_written(file, tmp_path, capsys):
+    args = ['refine', str(file), '--fps', '50', '--static-camera']
+    out = ['--out-dir', str(tmp_path / 'out')]
+    assert main([*args, *out, '--formats', 'npz,bvh,glb']) == 0
+    names = {path.name for path in (tmp_path / 'out').iterdir()}
+    assert names == {'sam.npz', 'sam_person0.bvh', 'sam_person1.bvh', 'sam.glb'}
+    said = capsys.readouterr().out
+    assert 'sam: no fingers in .bvh, .glb' in said
+    assert 'sam: 20 frames, 2 people, refined in' in said
+    clip = read_lifted(tmp_path / 'out/sam.npz')
+    assert clip.steps == ('smoothing', 'bones', 'feet')
+    # our own file: nothing is asked of it, and nothing runs again
+    again = [str(tmp_path / 'out/sam.npz'), '--out-dir', str(tmp_path / 'again')]
+    assert main(['refine', *again, '--formats', 'npz']) == 0
+    same = read_lifted(tmp_path / 'again/sam.npz')
+    np.testing.assert_allclose(same.places(), clip.places(), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        ([], 'does not state its rate: give --fps'),
+        (['--fps', '50', '--fov', '60'], '--fov is for poses with 2D keypoints'),
+        (['--fps', '50', '--given-axes', 'up'], '--given-axes must be one of camera'),
+        (['--fps', '50', '--without', 'sides'], '--without must be among smoothing,'),
+        (['--fps', '50', '--people', '7'], '--people must be among the track IDs 0, 1'),
+        (['--fps', '50', '--joints', '20'], '--joints must be one of 17, 24'),
+    ],
+)
+def test_wrong_options_are_one_line(file, options, message, tmp_path, capsys):
+    out = ['--out-dir', str(tmp_path / 'out')]
+    assert main(['refine', str(file), *out, *options]) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert len(said.splitlines()) == 1
+    assert not (tmp_path / 'out').exists()
+
+
+def test_options_of_lifters_are_none_of_refine(file, capsys):
+    with pytest.raises(SystemExit):
+        main(['refine', str(file), '--model', 'nanohtnet'])
+    assert 'unrecognized arguments: --model' in capsys.readouterr().err

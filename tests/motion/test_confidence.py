@@ -1,0 +1,49 @@
+"""Keypoints that count as missing: uncertain ones, and sudden half turns of bodies."""
+
+import numpy as np
+import pytest
+from rendered_clips import DATA
+
+from mmhot.motion.confidence import DropUncertain, find_flips
+from mmhot.skeletons.joints import get_skeleton
+from mmhot.structures.clips import Clip2D
+
+COCO = get_skeleton('coco-17')
+
+
+def standing(count=60):
+    with np.load(DATA / 'rendered_walk.npz') as data:
+        return data['keypoints_2d'][:count].astype(np.float32)
+
+
+def turned(points, degrees):
+    """Turn each pose (T, K, 2) around its mean by an angle (T,)."""
+    turn = np.radians(degrees) * np.ones(len(points))
+    matrix = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    middle = points.mean(1, keepdims=True)
+    return (points - middle) @ matrix.transpose(2, 1, 0) + middle
+
+
+@pytest.mark.parametrize(
+    'frames', [range(20, 24), range(8), range(55, 60), [9, 30, 31, 32]]
+)
+def test_people_who_are_upside_down_for_a_moment_are_missing(frames):
+    points, wrong = standing(), np.isin(np.arange(60), frames)
+    points[wrong] = turned(points[wrong], 180)
+    found = find_flips(points, COCO, np.arange(60) / 25)
+    np.testing.assert_array_equal(found, wrong)
+    clip = Clip2D.from_arrays(points, image_size=(1280, 720), fps=25)
+    [track] = DropUncertain()(clip, None).tracks
+    np.testing.assert_array_equal(np.isnan(track.keypoints).any((1, 2)), wrong)
+
+
+@pytest.mark.parametrize('turns', [1, 3])  # per second: cartwheels, somersaults
+def test_people_who_turn_over_stay(turns):
+    points = turned(standing(), 360 * turns * np.arange(60) / 25)
+    assert not find_flips(points, COCO, np.arange(60) / 25).any()
+
+
+def test_handstands_stay():
+    points = standing()
+    points[20:] = turned(points[20:], 180)
+    assert not find_flips(points, COCO, np.arange(60) / 25).any()

@@ -1,0 +1,78 @@
+"""People who meet keep their track ID: their clothes decide who is who."""
+
+from itertools import groupby
+
+import numpy as np
+import pytest
+from drawn_walkers import observe_walkers
+
+from mmhot.tracking.appearance import AppearanceObserver
+from mmhot.tracking.clip_tracks import track_clip
+
+FPS = 25.0
+COLORS = [
+    *((40, 40, 200), (200, 60, 40), (40, 180, 60), (30, 30, 30), (230, 230, 230)),
+    *((40, 200, 220), (160, 60, 160), (60, 100, 140), (150, 150, 60)),
+]
+
+
+def there(rng):
+    """Cross the image at an even speed."""
+    return np.linspace(60, 420, 110) + rng.uniform(-20, 20)
+
+
+def back(rng):
+    """Walk to the middle, wait for a moment, and return."""
+    near = rng.uniform(225, 235)
+    way = np.linspace(60, near, 45)
+    return np.r_[way, np.full(20, near), way[::-1]]
+
+
+def wait(rng):
+    """Stand in the middle, then leave to the left or right."""
+    side = rng.choice([-1, 1])
+    return 240 + side * np.r_[np.zeros(70), np.linspace(0, 140, 40)]
+
+
+# Walkers of a scene, those behind first; 480 pixels are mirrored.
+SCENES = {
+    'pass': lambda rng: (there(rng), 480 - there(rng)),
+    'turn': lambda rng: (back(rng), 480 - back(rng)),
+    'emerge': lambda rng: (wait(rng), there(rng)),
+    'overtake': lambda rng: (np.linspace(150, 330, 110), there(rng)),
+    'three': lambda rng: (back(rng), wait(rng), 480 - back(rng)),
+}
+
+
+def scene(name, seed):
+    """Return people, owners and looks of a scene."""
+    rng = np.random.default_rng([len(name), seed])
+    places = np.stack(SCENES[name](rng), 1)
+    chosen = rng.choice(len(COLORS), (2, places.shape[1]), replace=False).T
+    clothes = [[COLORS[color] for color in own] for own in chosen]
+    observer = AppearanceObserver('coco-17')
+    return *observe_walkers(places, clothes, observer, rng), observer.arrays()
+
+
+def exchanges(people, owners, looks):
+    """Count changes of tracks to another person, for at least a quarter of a second."""
+    changes = 0
+    for track in track_clip(people, FPS, looks=looks):
+        rows = zip(track.frames, track.bboxes, strict=True)
+        seen = [owners[n][(people[n].bboxes == box).all(1)][0] for n, box in rows]
+        runs = [(owner, len([*run])) for owner, run in groupby(seen)]
+        lasting = [owner for owner, length in runs if length > FPS / 4]
+        changes += np.count_nonzero(np.diff(lasting))
+    return changes
+
+
+@pytest.mark.parametrize('name', SCENES)
+def test_people_who_meet_keep_their_track(name):
+    found = [scene(name, seed) for seed in range(3)]
+    assert sum(exchanges(*each) for each in found) == 0
+
+
+def test_motion_alone_exchanges_people():
+    """The drawn scenes are difficult."""
+    found = [scene('turn', seed) for seed in range(3)]
+    assert sum(exchanges(*each[:2], None) for each in found) >= 3
