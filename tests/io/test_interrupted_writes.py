@@ -21,6 +21,7 @@ FORMATS = (
     'json',
     'csv',
     'angles.csv',
+    'coco.json',
     'bvh',
     'trc',
     'mot',
@@ -28,6 +29,7 @@ FORMATS = (
     'html',
     'png',
 )
+MOVED = 'keypoints_3d', 'keypoints_2d'
 # Milliseconds after which a process that writes is killed.
 KILLED_AFTER = [*range(0, 400, 57)]
 
@@ -51,7 +53,8 @@ def fork(action: Callable[[], object]) -> int:
 def written(tmp_path_factory):
     """Two clips, and the bytes of each file of them by format."""
     first = lifted_clip()
-    clips = first, replace(first, keypoints_3d=first.keypoints_3d * np.float32(1.25))
+    moved = {x: getattr(first, x) * np.float32(1.25) for x in MOVED}
+    clips = first, replace(first, **moved)
     contents = []
     for number, clip in enumerate(clips):
         folder = tmp_path_factory.mktemp(f'clip{number}')
@@ -134,5 +137,5 @@ def test_killed_processes_leave_whole_files(written, tmp_path, after):
 
 
 def test_every_format_is_tried_or_known():
-    """Videos and recordings take long, and C3D has no fixed bytes: as their code."""
-    assert {*WRITERS} - {*FORMATS} == {'mp4', 'c3d', 'rrd'}
+    """Videos and recordings take long, C3D's bytes differ, gait needs steps."""
+    assert {*WRITERS} - {*FORMATS} == {'mp4', 'c3d', 'rrd', 'gait.csv'}
