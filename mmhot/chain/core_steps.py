@@ -165,8 +165,8 @@ class SetLens:
     ) -> tuple[Clip2D, dict[str, Any]]:
         """Return the clip with the lens, by default its own or that of the file."""
         lens = self.of_size(clip.width, clip.height) or clip.lens
-        if lens is None and frames is not None and frames.film_focal is not None:
-            lens = Lens.of_film(frames.film_focal, clip.width, clip.height)
+        if lens is None and frames is not None and frames.focal_35mm is not None:
+            lens = Lens.of_35mm(frames.focal_35mm, clip.width, clip.height)
         return replace(clip, lens=lens), {'lens': lens}
 
     def of_size(self, width: int, height: int) -> Lens | None:

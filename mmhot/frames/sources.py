@@ -27,7 +27,7 @@ from mmhot.frames.decoding import (
     video_stream,
 )
 from mmhot.io import quicktime
-from mmhot.io.images import MAX_PIXELS, read_film_focal, read_image
+from mmhot.io.images import MAX_PIXELS, read_focal_35mm, read_image
 from mmhot.structures.clips import Track2D, clip_name
 from mmhot.structures.people import People
 
@@ -122,7 +122,7 @@ class FrameSource(ABC):
             frames are read.
         seen (Seen | None): The people that were found in its frames, once they were.
         skipped (Sequence[float]): After the first frame: times of those before it.
-        film_focal (float | None): 35 mm equivalent focal length that the file states.
+        focal_35mm (float | None): 35 mm equivalent focal length that the file states.
     """
 
     max_pixels = MAX_PIXELS
@@ -133,7 +133,7 @@ class FrameSource(ABC):
     span = (0.0, inf)
     seen: Seen | None = None
     skipped: Sequence[float] = ()
-    film_focal: float | None = None
+    focal_35mm: float | None = None
 
     def __init__(
         self, name: str, path: Path, fps: float, num_frames: int | None = None
@@ -178,7 +178,7 @@ class VideoFile(FrameSource):
             name = clip_name(path)
             # FFmpeg takes the beginning of a relative path such as 'a:b' for a protocol
             self.address = str(path.absolute())
-            self.film_focal = quicktime.read_film_focal(path)
+            self.focal_35mm = quicktime.read_focal_35mm(path)
         super().__init__(name, path, DEFAULT_FPS)
         if self._is_remote:
             self.label = public_url(self.address)  # a path has one slash after http:
@@ -268,7 +268,7 @@ class ImageSequence(FrameSource):
         self.numbers = range(len(paths)) if numbers is None else numbers
         path = paths[0] if len(paths) == 1 else paths[0].parent
         super().__init__(name, path, fps, len(paths))
-        self.film_focal = read_film_focal(paths[0])
+        self.focal_35mm = read_focal_35mm(paths[0])
 
     def __iter__(self) -> Iterator[Frame]:
         """Decode from the first image."""

@@ -31,9 +31,9 @@ _JPEG_MARKER = re.compile(rb'\xff+([\x01-\xcf\xd8-\xfe])')
 _JPEG, _END_OF_IMAGE, _SCAN = b'\xff\xd8', b'\xd9', b'\xda'
 _EXIF_ORIENTATION = 0x0112
 # Directory of the camera's settings, and the 35 mm equivalent focal length there.
-_EXIF_CAMERA, _EXIF_FILM_FOCAL = 0x8769, 0xA405
+_EXIF_CAMERA, _EXIF_FOCAL_35MM = 0x8769, 0xA405
 # 35 mm equivalent focal lengths of lenses; files have 0 for unknown ones.
-_FILM_FOCALS = 6.0, 3000.0
+_FOCALS_35MM = 6.0, 3000.0
 
 # FFmpeg's protocols of addresses, all but those of files and of programs' text.
 _PROTOCOLS = (
@@ -156,7 +156,7 @@ def image_size(path: Path) -> tuple[int, int] | None:
     return None
 
 
-def read_film_focal(path: Path) -> float | None:
+def read_focal_35mm(path: Path) -> float | None:
     """Read the 35 mm equivalent focal length of an image (EXIF), or None."""
     from PIL import Image
 
@@ -166,7 +166,7 @@ def read_film_focal(path: Path) -> float | None:
         Image.open(path, 'r', _KINDS) as image,
     ):
         camera = Image.Image.getexif(image).get_ifd(_EXIF_CAMERA)
-        return plausible_focal(camera[_EXIF_FILM_FOCAL])
+        return plausible_focal(camera[_EXIF_FOCAL_35MM])
     return None
 
 
@@ -174,7 +174,7 @@ def plausible_focal(millimeters: Any) -> float | None:
     """Return a 35 mm equivalent focal length of a file, or None if no lens has it."""
     with suppress(TypeError, ValueError, OverflowError):
         focal = float(millimeters)
-        return focal if _FILM_FOCALS[0] <= focal <= _FILM_FOCALS[1] else None
+        return focal if _FOCALS_35MM[0] <= focal <= _FOCALS_35MM[1] else None
     return None
 
 

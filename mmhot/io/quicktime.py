@@ -17,7 +17,7 @@ _MAX_INDEX, _MAX_BOXES = 64 << 20, 10_000
 _TEXT, _FLOATS = 1, {23: '>f', 24: '>d'}
 
 
-def read_film_focal(path: Path) -> float | None:
+def read_focal_35mm(path: Path) -> float | None:
     """Read the 35 mm equivalent focal length of a video's camera, or None."""
     with suppress(OSError, ValueError, LookupError, OverflowError, struct.error):
         data = _read_index(path)

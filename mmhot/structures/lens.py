@@ -9,8 +9,8 @@ from mmhot.errors import ArgumentError
 
 HUMAN36M_FOCAL_RATIO = 1.145
 """Human3.6M's focal length over its image width (1145 / 1000 pixels)."""
-# Diagonal of the film to which equivalent focal lengths refer (CIPA DC-008), mm.
-_FILM_DIAGONAL = math.hypot(36, 24)
+# Diagonal to which 35 mm equivalent focal lengths refer (CIPA DC-008), mm.
+_DIAGONAL_35MM = math.hypot(36, 24)
 # Lengths of distortion vectors in OpenCV's model.
 DISTORTIONS = (0, 4, 5, 8, 12, 14)
 # Largest reprojection error, in pixels, of a point whose distortion was removed.
@@ -90,9 +90,9 @@ class Lens:
         return cls((focal, focal), (width / 2, height / 2), size=(width, height))
 
     @classmethod
-    def of_film(cls, millimeters: float, width: int, height: int) -> 'Lens':
+    def of_35mm(cls, millimeters: float, width: int, height: int) -> 'Lens':
         """Build a pinhole camera with a 35 mm equivalent focal length."""
-        focal = millimeters / _FILM_DIAGONAL * math.hypot(width, height)
+        focal = millimeters / _DIAGONAL_35MM * math.hypot(width, height)
         return cls.pinhole(focal, width, height)
 
     @property

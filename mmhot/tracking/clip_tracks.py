@@ -46,7 +46,7 @@ def track_clip(
 
     Unlike with a :class:`~mmhot.tracking.person_tracker.Tracker` alone, short tracks
     are dropped, tracks include the frames before their confirmation, tracklets on both
-    sides of an occlusion are linked, and clothes decide who is who after a meeting.
+    sides of an occlusion are linked, and clothes decide the identities after a meeting.
 
     Args:
         people (Sequence[People]): People of each frame.

@@ -1,13 +1,13 @@
 """Exchanged IDs of people who met, found by their clothes before and after."""
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
 
-from mmhot.structures.clips import Track2D
+from mmhot.structures.clips import Track2D, join_tracks
 from mmhot.structures.people import box_overlap
 from mmhot.tracking.appearance import average_looks, look_distances, looks_of
 
@@ -56,14 +56,14 @@ def uncross(
     waiting, done = _meetings(tracks, limits), 0
     while waiting and done < limits.most:
         meeting, done = waiting.pop(0), done + 1
-        pair = meeting.first, meeting.second
-        people = _Pair(*(tracks[each] for each in pair), looks, meeting, span, limits)
+        first, second = meeting.first, meeting.second
+        pair = tracks[first], tracks[second]
+        people = _Pair(pair, looks, meeting, span, limits)
         if not people.are_exchanged():
             continue
-        for place, track in zip(pair, people.exchange(), strict=True):
-            tracks[place] = track
-        later = [each for each in waiting if not {*pair} & {each.first, each.second}]
-        again = _meetings(tracks, limits, pair)
+        tracks[first], tracks[second] = people.exchange()
+        later = [x for x in waiting if not {first, second} & {x.first, x.second}]
+        again = _meetings(tracks, limits, (first, second))
         # also those with others, meanwhile
         later += [each for each in again if each.after > meeting.before]
         waiting = sorted(later)
@@ -108,15 +108,14 @@ class _Pair:
 
     def __init__(
         self,
-        one: Track2D,
-        other: Track2D,
+        tracks: tuple[Track2D, Track2D],
         looks: dict[str, np.ndarray],
         meeting: _Meeting,
         span: float,
         limits: CrossingLimits,
     ) -> None:
-        self.tracks, self.meeting, self.limits = (one, other), meeting, limits
-        self._looks = [looks_of(track, looks) for track in self.tracks]
+        self.tracks, self.meeting, self.limits = tracks, meeting, limits
+        self._looks = [looks_of(track, looks) for track in tracks]
         self._before = self._average(meeting.before - span, meeting.before)
         self._after = self._average(meeting.after, meeting.after + span)
 
@@ -146,7 +145,7 @@ class _Pair:
             [_part(track, *bounds) for track in self.tracks]
             for bounds in ((-np.inf, start - 1), (start, np.inf))
         )
-        return _joined(before[0], after[1]), _joined(before[1], after[0])
+        return join_tracks((before[0], after[1])), join_tracks((before[1], after[0]))
 
     def _find_start(self) -> int:
         """Find the frame of the exchange.
@@ -184,16 +183,7 @@ def _last_boxes(track: Track2D, frames: np.ndarray) -> np.ndarray:
 
 def _part(track: Track2D, first: float, last: float) -> Track2D:
     """Return the frames of a track from a first to a last one."""
+    assert track.bboxes is not None
     rows = (track.frames >= first) & (track.frames <= last)
-    names = ('frames', 'keypoints', 'scores', 'bboxes')
-    return replace(track, **{name: getattr(track, name)[rows] for name in names})
-
-
-def _joined(before: Track2D, after: Track2D) -> Track2D:
-    """Append frames to a track, which keeps its number."""
-    names = ('frames', 'keypoints', 'scores', 'bboxes')
-    parts = {
-        name: np.concatenate([getattr(each, name) for each in (before, after)])
-        for name in names
-    }
-    return replace(before, **parts)
+    arrays = track.frames, track.keypoints, track.scores, track.bboxes
+    return Track2D(track.track, *(each[rows] for each in arrays))

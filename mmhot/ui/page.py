@@ -212,7 +212,7 @@ class Page:
         command += [f'--out-dir={out}', f'--formats={names}']
         given = dict(height=height, start=start, end=end, people=','.join(people))
         given |= dict(joints='24' if joints else '', speed=speed)
-        given['pose2d'] = model if model in dict(_models()).values() else ''
+        given['pose2d'] = (model or '') if model in dict(_models()).values() else ''
         texts = {name: (value or '').strip() for name, value in given.items()}
         command += [f'--{name}={text}' for name, text in texts.items() if text]
         state = session / 'progress'

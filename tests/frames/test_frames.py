@@ -28,7 +28,7 @@ from mmhot.frames.decoding import FileClock
 from mmhot.frames.inputs import find_inputs, open_inputs
 from mmhot.frames.sources import ImageSequence, VideoFile
 from mmhot.io.images import read_image
-from mmhot.io.quicktime import read_film_focal
+from mmhot.io.quicktime import read_focal_35mm
 from mmhot.io.readers.frame_numbers import number_frames
 
 
@@ -208,9 +208,9 @@ def test_frames_of_another_size_are_scaled_and_padded(tmp_path, caplog):
 @pytest.mark.parametrize(('stated', 'read'), [(26, 26), (0, None), (np.nan, None)])
 def test_focal_lengths_of_phones_are_read(tmp_path, name, in_track, stated, read):
     path = write_video(tmp_path / name)
-    assert VideoFile(path).film_focal is None
+    assert VideoFile(path).focal_35mm is None
     video = VideoFile(state_focal(path, stated, in_track))
-    assert video.film_focal == read
+    assert video.focal_35mm == read
     assert len([*video]) == 10
 
 
@@ -219,9 +219,9 @@ def test_damaged_metadata_of_phones_is_no_error(tmp_path, length):
     path = state_focal(write_video(tmp_path / 'a.mov'), 26)
     data = path.read_bytes()
     path.write_bytes(data[:-length])
-    assert read_film_focal(path) in (None, 26)
+    assert read_focal_35mm(path) in (None, 26)
     path.write_bytes(data[: len(data) - length] + b'\xff\0' * (length // 2))
-    read_film_focal(path)
+    read_focal_35mm(path)
 
 
 @pytest.mark.parametrize(('stated', 'read'), [(28, 28), (0, None), (None, None)])
@@ -232,7 +232,7 @@ def test_focal_lengths_of_photos_are_read(tmp_path, stated, read):
         exif.get_ifd(0x8769)[0xA405] = stated
     for name in ('a.jpg', 'a.webp'):
         image.save(tmp_path / name, exif=exif)
-        assert ImageSequence([tmp_path / name], 'a').film_focal == read
+        assert ImageSequence([tmp_path / name], 'a').focal_35mm == read
 
 
 @pytest.mark.parametrize('name', ['a.mp4', 'a.mkv', 'a.avi'])

@@ -184,8 +184,8 @@ def test_assumed_lenses_are_those_of_usual_cameras(size, true):
 
 
 @pytest.mark.parametrize('size', [(3000, 2000), (2000, 3000)])
-def test_film_has_the_same_angle_of_view_in_both_orientations(size):
-    assert Lens.of_film(36, *size).focal[0] == pytest.approx(3000)
+def test_equivalents_have_the_same_angle_of_view_in_both_orientations(size):
+    assert Lens.of_35mm(36, *size).focal[0] == pytest.approx(3000)
 
 
 def clip_with(lens, keypoints):

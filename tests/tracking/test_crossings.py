@@ -1,4 +1,4 @@
-"""People who meet keep their track ID: their clothes decide who is who."""
+"""People who meet keep their track ID: by their clothes."""
 
 from itertools import groupby
 
