@@ -134,8 +134,8 @@ def export(
                     continue
             say(f'{file} ({note})' if isinstance(note, str) else f'{file}')
             written.append(file)
-    for error in refused:  # the other files are complete
-        raise error
+    if refused:  # the other files are complete
+        raise refused[0]
     return written
 
 

@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
 
         statuses, devices = examine()
     except ModuleNotFoundError as error:  # packaging, or the metadata of mmhot
-        name = '.' if error.name == 'mmhot' else error.name
+        name = '.' if error.name == 'mmhot' else str(error.name)
         raise ValueError(f'{error.name} is needed: {pip("install", name)}') from error
     if args.device is not None:
         check_device(args.device, [device.partition(' ')[0] for device in devices])

@@ -2,7 +2,6 @@
 
 import logging
 import re
-from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -86,7 +85,7 @@ def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     return image
 
 
-def _open(path: Path, kinds: Sequence[str] = _KINDS) -> Any:
+def _open(path: Path, kinds: tuple[str, ...] = _KINDS) -> Any:
     """Open an image file with Pillow, whose import videos do without."""
     from PIL import Image
 

@@ -103,7 +103,7 @@ def gather_evidence(
     weights = np.exp(-((np.arange(-reach, reach + 1) / sigma) ** 2) / 2)
     weights /= weights.sum()
     disagreement, correction, scores = (
-        filter_frames(np.float64(x), weights)
+        filter_frames(x.astype(np.float64), weights)
         for x in (evidence.disagreement[rows], evidence.correction[rows], scores)
     )
     left, right = np.moveaxis(poses[:, _SHOULDERS], 1, 0)
