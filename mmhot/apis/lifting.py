@@ -76,8 +76,8 @@ def infer(
     with stage_bars(bars, inputs[0].name) as show:
         lifted = chain(clip, show, times)
     if lifted is None:
-        nobody = chosen.nobody_in(times.num_frames)
-        raise ArgumentError('%s: %s', inputs[0].path, nobody)
+        missing = chosen.no_person_found(times.num_frames)
+        raise ArgumentError('%s: %s', inputs[0].path, missing)
     return lifted
 
 

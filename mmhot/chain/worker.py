@@ -119,8 +119,8 @@ class ClipWorker:
         with stage_bars(self._bars, source.name) as show:
             lifted = chain(source, show, times)
         if lifted is None:
-            nobody = options.nobody_in(times.num_frames).named(_FLAGS)
-            self._say(f'{item.name}: {nobody}')
+            missing = options.no_person_found(times.num_frames).named(_FLAGS)
+            self._say(f'{item.name}: {missing}')
         else:
             with times.measure('write'):
                 footage = None if isinstance(source, Clip2D) else source

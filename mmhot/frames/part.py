@@ -15,7 +15,7 @@ from mmhot.structures.clips import Clip2D, Track2D
 # Times are rounded in files, seconds.
 _ROUNDING = 1e-4
 # What a part has from its whole.
-_STATED = ('once', 'in_memory', 'film_focal', 'finite', 'max_pixels')
+_STATED = ('once', 'in_memory', 'focal_35mm', 'finite', 'max_pixels')
 
 
 @overload

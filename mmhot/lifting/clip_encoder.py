@@ -257,10 +257,10 @@ def find_known(
     often &= seen[present]
     known = np.ones(seen.shape, np.float32)
     for joint in np.flatnonzero(often.mean(0) < limits.share):
-        sure = times[often[:, joint]]
-        if len(sure):
-            after = np.searchsorted(sure, seconds)
-            around = sure[np.clip([after - 1, after], 0, len(sure) - 1)]
+        known = times[often[:, joint]]
+        if len(known):
+            after = np.searchsorted(known, seconds)
+            around = known[np.clip([after - 1, after], 0, len(known) - 1)]
             distance = np.abs(around - seconds).min(0)
             known[:, joint] = np.clip(1 - distance / limits.near, 0, 1)
         else:

@@ -53,7 +53,7 @@ class Pose2DOptions(RuntimeOptions):
         choices=('default', 'fast', 'fastest'),
     )
 
-    def nobody_in(self, num_frames: int) -> ArgumentError:
+    def no_person_found(self, num_frames: int) -> ArgumentError:
         """Say that no person was found, and which models find more."""
         text = 'no person was found in %s frames'
         if self.pose2d is None and self.det_model is None:
