@@ -257,10 +257,10 @@ def find_known(
     often &= seen[present]
     known = np.ones(seen.shape, np.float32)
     for joint in np.flatnonzero(often.mean(0) < limits.share):
-        known = times[often[:, joint]]
-        if len(known):
-            after = np.searchsorted(known, seconds)
-            around = known[np.clip([after - 1, after], 0, len(known) - 1)]
+        sightings = times[often[:, joint]]
+        if len(sightings):
+            after = np.searchsorted(sightings, seconds)
+            around = sightings[np.clip([after - 1, after], 0, len(sightings) - 1)]
             distance = np.abs(around - seconds).min(0)
             known[:, joint] = np.clip(1 - distance / limits.near, 0, 1)
         else:
