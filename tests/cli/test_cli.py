@@ -78,7 +78,7 @@ print(*(heavy & set(sys.modules)))
 
 
 @pytest.mark.slow(reason='lifts a clip in a new process')
-def test_lifting_with_onnx_runtime_imports_no_pytorch(tmp_path):
+def test_lifting_with_onnx_runtime_imports_nothing_slow(tmp_path):
     clip = ROOT / 'demo/skating_2d_coco17.npz'
     code = f"""
 import sys
@@ -86,6 +86,8 @@ from mmhot.cli.dispatch import main
 from mmhot.errors import explain, is_user_error
 code = main(['lift', {str(clip)!r}, '--backend', 'onnx', '--out-dir', 'out', '--quiet'])
 heavy = {{'torch', 'torchvision', 'mmengine', 'mmcv', 'mmdet', 'mmpose', 'matplotlib'}}
+slow = 'interpolate', 'ndimage', 'optimize', 'signal', 'sparse', 'spatial'
+heavy |= {{'PIL.Image', *(f'scipy.{{name}}' for name in slow)}}
 print(code, *(heavy & set(sys.modules)))
 """
     done = run_code(code, cwd=tmp_path)
