@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 
-def filter_frames(values: np.ndarray, weights: np.ndarray, axis: int = 0) -> np.ndarray:
-    """Sum up the weighted frames around each frame; the first and last one go on.
+def filter_frames(
+    values: np.ndarray, weights: np.ndarray, axis: int = 0, ends: Any = 'edge'
+) -> np.ndarray:
+    """Sum up the weighted frames around each frame.
 
     As ``scipy.ndimage.correlate1d``, whose import takes half a second.
 
@@ -16,11 +19,12 @@ def filter_frames(values: np.ndarray, weights: np.ndarray, axis: int = 0) -> np.
         weights (np.ndarray): Of frames from ``N // 2`` before to ``(N - 1) // 2``
             after, (N,).
         axis (int): Axis of the frames. Defaults to 0.
+        ends (str): How ``np.pad`` continues frames. Defaults to 'edge'.
     """
     frames = np.moveaxis(np.asarray(values, np.float64), axis, 0)
-    before, after = len(weights) // 2, (len(weights) - 1) // 2
-    ends = np.repeat(frames[:1], before, axis=0), np.repeat(frames[-1:], after, axis=0)
-    padded = np.concatenate([ends[0], frames, ends[1]])
+    widths = [(0, 0)] * frames.ndim
+    widths[0] = len(weights) // 2, (len(weights) - 1) // 2
+    padded = np.pad(frames, widths, ends)
     parts = (weight * padded[i : i + len(frames)] for i, weight in enumerate(weights))
     return np.moveaxis(sum(parts), 0, axis).astype(values.dtype, copy=False)
 
@@ -28,6 +32,13 @@ def filter_frames(values: np.ndarray, weights: np.ndarray, axis: int = 0) -> np.
 def moving_mean(values: np.ndarray, size: int, axis: int = 0) -> np.ndarray:
     """Average ``size`` frames around each frame; see :func:`filter_frames`."""
     return filter_frames(values, np.full(size, 1 / size), axis)
+
+
+def gaussian_mean(values: np.ndarray, sigma: float, ends: Any = 'edge') -> np.ndarray:
+    """Average frames, weighted by a Gaussian of ``sigma`` frames, along axis 0."""
+    reach = int(4 * sigma + 0.5)
+    weights = np.exp(-((np.arange(-reach, reach + 1) / sigma) ** 2) / 2)
+    return filter_frames(values, weights / weights.sum(), ends=ends)
 
 
 def window_starts(

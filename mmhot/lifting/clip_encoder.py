@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.ndimage import percentile_filter, uniform_filter1d
+import scipy  # its modules are loaded at first use
 
 from mmhot.codecs.pose_lifting import CameraPoseLifting
-from mmhot.geometry.windows import resample
+from mmhot.geometry.windows import moving_mean, resample
 from mmhot.skeletons.joints import Skeleton, convert_keypoints, get_skeleton
 from mmhot.structures.clips import Clip2D
 
@@ -275,8 +275,9 @@ def _torso_height(
     height = np.linalg.norm(filled[:, _THORAX] - filled[:, _ROOT], axis=-1)
     step = float(np.median(np.diff(seconds))) if len(seconds) > 1 else 0.0
     window = min(round(limits.torso / step), len(height)) if step else len(height)
-    height = percentile_filter(height, 75, max(window, 1), mode='nearest')
-    return uniform_filter1d(height, max(window // 4, 1), mode='nearest')
+    percentile = scipy.ndimage.percentile_filter
+    height = percentile(height, 75, max(window, 1), mode='nearest')
+    return moving_mean(height, max(window // 4, 1))
 
 
 def _hang_limbs(filled: np.ndarray, share: np.ndarray, height: np.ndarray) -> None:

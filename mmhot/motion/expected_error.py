@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmhot.geometry.windows import filter_frames
+from mmhot.geometry.windows import gaussian_mean
 from mmhot.lifting.lifter import Evidence
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips import Clip3D
@@ -99,11 +99,8 @@ def gather_evidence(
     poses, directions = clip.keypoints_3d[rows], evidence.directions[rows]
     scores = np.minimum(clip.confidence[rows], scales.confident)
     sigma = scales.smoothing * clip.fps
-    reach = int(4 * sigma + 0.5)
-    weights = np.exp(-((np.arange(-reach, reach + 1) / sigma) ** 2) / 2)
-    weights /= weights.sum()
     disagreement, correction, scores = (
-        filter_frames(x.astype(np.float64), weights)
+        gaussian_mean(x.astype(np.float64), sigma)
         for x in (evidence.disagreement[rows], evidence.correction[rows], scores)
     )
     left, right = np.moveaxis(poses[:, _SHOULDERS], 1, 0)

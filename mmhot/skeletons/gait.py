@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mmhot.geometry.windows import gaussian_mean
+
 SIDES = 'left', 'right'
 
 
@@ -105,11 +107,11 @@ def find_strides(
     ]
     flat = poses[:, [names.index(name) for name in wanted]].reshape(len(poses), -1)
     even = np.column_stack([np.interp(times, seconds, column) for column in flat.T])
-    even = _smooth(even, limits.smoothing / step).reshape(len(times), -1, 2, 3)
+    even = gaussian_mean(even, limits.smoothing / step).reshape(len(times), -1, 2, 3)
     hips, ankles, heels, toes = even[:, 0], even[:, 1], even[:, -2], even[:, -1]
     if even.shape[1] == 2:
         heels = toes = ankles
-    across = _smooth((hips[:, 0] - hips[:, 1])[:, :2], limits.heading / step)
+    across = gaussian_mean((hips[:, 0] - hips[:, 1])[:, :2], limits.heading / step)
     across /= np.maximum(np.linalg.norm(across, axis=1, keepdims=True), 1e-9)
     ahead = np.stack([across[:, 1], -across[:, 0]], 1)
     contacts, offs = [], []
@@ -180,9 +182,3 @@ def _peaks(values: np.ndarray, prominence: float) -> np.ndarray:
     before, at, after = values[peaks - 1], values[peaks], values[peaks + 1]
     bend = np.minimum(before - 2 * at + after, -1e-9)
     return peaks + ((before - after) / (2 * bend)).clip(-0.5, 0.5)
-
-
-def _smooth(values: np.ndarray, sigma: float) -> np.ndarray:
-    from scipy.ndimage import gaussian_filter1d
-
-    return gaussian_filter1d(values, sigma, axis=0, mode='nearest')

@@ -12,7 +12,7 @@ from mmhot.geometry.rotations import (
     rotation_matrices,
     rotation_vectors,
 )
-from mmhot.geometry.windows import filter_frames, moving_mean
+from mmhot.geometry.windows import gaussian_mean, moving_mean
 from mmhot.structures.people import match_boxes
 
 
@@ -41,11 +41,10 @@ def test_filters_are_those_of_scipy(size):
         wanted = uniform_filter1d(values, size, axis=axis, mode='nearest')
         np.testing.assert_allclose(moving_mean(values, size, axis), wanted, atol=1e-12)
     assert moving_mean(values.astype(np.float32), size).dtype == np.float32
-    reach = int(4 * size / 10 + 0.5)
-    weights = np.exp(-((np.arange(-reach, reach + 1) / (size / 10)) ** 2) / 2)
-    wanted = gaussian_filter1d(values, size / 10, axis=0, mode='nearest')
-    found = filter_frames(values, weights / weights.sum())
-    np.testing.assert_allclose(found, wanted, atol=1e-12)
+    for ends, mode in (('edge', 'nearest'), ('symmetric', 'reflect')):
+        wanted = gaussian_filter1d(values, size / 10, axis=0, mode=mode)
+        found = gaussian_mean(values, size / 10, ends)
+        np.testing.assert_allclose(found, wanted, atol=1e-12)
 
 
 @pytest.mark.parametrize('shape', [(1, 1), (1, 5), (5, 1), (3, 4), (0, 3), (2, 0)])

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.linalg import solveh_banded
-from scipy.ndimage import gaussian_filter1d
 
 from mmhot.geometry.rotations import quaternions_of, rotation_matrices
 from mmhot.geometry.smooth_fits import normal_bands
+from mmhot.geometry.windows import gaussian_mean
 from mmhot.io.writers.rigs import TOE, TOE_END, TYPICAL_SHIN, Rig
 from mmhot.skeletons.joint_angles import unit_vectors
 from mmhot.skeletons.joints import ANKLE_HEIGHT, Skeleton, get_skeleton
@@ -327,14 +327,14 @@ def _bend(
     bend = np.linalg.norm(pole, axis=-1, keepdims=True)
     if slack and (length**2 > abs(upper**2 - lower**2)).all():
         change = _height(length, upper, lower) - bend
-        wanted = (bend + gaussian_filter1d(change, _FRAMES, axis=0)).clip(0)
+        wanted = (bend + gaussian_mean(change, _FRAMES, 'symmetric')).clip(0)
         smooth = np.sqrt((upper**2 - wanted**2).clip(0))
         smooth += np.sqrt((lower**2 - wanted**2).clip(0))
         length = length + slack * np.tanh((smooth - length) / slack)
         length = length.clip(shortest, longest)
     height = _height(length, upper, lower)
     # what bends more does so where it bends in the frames around
-    usual = unit_vectors(gaussian_filter1d(pole, 2 * _FRAMES, axis=0))
+    usual = unit_vectors(gaussian_mean(pole, 2 * _FRAMES, 'symmetric'))
     pole += (height - bend).clip(0) * usual
     pole -= (pole * axis).sum(-1, keepdims=True) * axis
     along = (upper**2 - lower**2 + length**2) / (2 * length)
