@@ -121,7 +121,7 @@ def _content(clip: Clip3D) -> dict:
         'height': int(clip.height),
         'first': first,
         'count': last - first + 1,
-        'joints': [_spoken(name) for name in clip.joint_names],
+        'joints': [name.replace('_', ' ') for name in clip.marker_names],
         'angles': _angles(clip),
         'errorStep': _ERROR_STEP,
         'parents': [int(parent) for parent in clip.parents],
@@ -135,11 +135,6 @@ def _content(clip: Clip3D) -> dict:
         'mannequin': _mannequin(motions[0], clip),
         'facts': _facts(clip),
     }
-
-
-def _spoken(joint: str) -> str:
-    """Name a joint of Human3.6M for people: its foot is the ankle."""
-    return joint.replace('foot', 'ankle').replace('_', ' ')
 
 
 def _angles(clip: Clip3D) -> list[tuple[int, str]]:

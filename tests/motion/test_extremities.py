@@ -139,7 +139,8 @@ def test_every_export_has_toes(suffix, tmp_path):
     if suffix == 'npz':
         assert read_lifted(file).joint_names == SKELETON.joints
     else:
-        toe = 'LeftToeBase' if suffix == 'bvh' else 'left_big_toe'
+        own = {'bvh': 'LeftToeBase', 'html': 'left big toe'}
+        toe = own.get(suffix, 'left_big_toe')
         assert toe in file.read_text(encoding='utf-8')
 
 
