@@ -151,7 +151,7 @@ class _Pair:
         """Find the frame of the exchange.
 
         It is where one of both is hidden or returns, if it is any of these, agrees with
-        the looks while they meet, and moves boxes little.
+        the looks while they meet, and moves boxes less than without it.
         """
         frames = np.arange(self.meeting.before + 1, self.meeting.after + 1)
         doubt = np.zeros(len(frames))
@@ -161,14 +161,16 @@ class _Pair:
             earlier = seen < frames[:, None]
             inside = (seen > self.meeting.before) & (seen < self.meeting.after)
             doubt += np.where(earlier, wrong, -wrong)[:, inside].sum(1)
-        there = [np.isin([frames - 1, frames], track.frames) for track in self.tracks]
-        changes = (there[0][0] != there[0][1]) | (there[1][0] != there[1][1])
-        one, other = (
-            [_last_boxes(track, each) for each in (frames - 1, frames)]
-            for track in self.tracks
-        )
-        moved = np.linalg.norm(other[1] - one[0], axis=-1)
-        moved += np.linalg.norm(one[1] - other[0], axis=-1)
+        changes, moved = np.zeros(len(frames), bool), np.zeros(len(frames))
+        for track, partner in (self.tracks, self.tracks[::-1]):
+            was_there, is_there = np.isin([frames - 1, frames], track.frames)
+            changes |= was_there != is_there
+            now = _last_boxes(track, frames)
+            own, others = (
+                np.linalg.norm(now - _last_boxes(each, frames - 1), axis=-1)
+                for each in (track, partner)
+            )
+            moved += np.where(is_there, others - own, 0)
         possible = np.flatnonzero(changes if changes.any() else np.ones_like(changes))
         best = np.lexsort([moved[possible], doubt[possible].round(2)])[0]
         return int(frames[possible[best]])
