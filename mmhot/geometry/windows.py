@@ -1,5 +1,6 @@
 """Windows of frames: filters, starts, resampling, blended predictions of clips."""
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -128,6 +129,23 @@ def resample(values: np.ndarray, times: np.ndarray) -> np.ndarray:
     weight = (times - before).astype(values.dtype)
     weight = _align(weight, values.ndim)
     return values[before] * (1 - weight) + values[after] * weight
+
+
+def average_neighbors(values: np.ndarray, width: float) -> np.ndarray:
+    """Average frames (T, ...) that are less than ``width`` apart, triangular weights.
+
+    At the ends fewer are averaged, so that constant speeds stay.
+    """
+    frames = np.arange(len(values))
+    reach = np.minimum(width, np.minimum(frames, frames[::-1]) + 1)
+    total, weights = values.copy(), np.ones(len(values), values.dtype)
+    for offset in range(1, math.ceil(width)):
+        weight = np.maximum(1 - offset / reach, 0).astype(values.dtype)
+        earlier = values[(frames - offset).clip(0)]
+        later = values[(frames + offset).clip(max=len(values) - 1)]
+        total += (earlier + later) * _align(weight, values.ndim)
+        weights += 2 * weight
+    return total / _align(weights, values.ndim)
 
 
 def usual_stride(seq_len: int, num_targets: int) -> int:

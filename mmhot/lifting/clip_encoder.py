@@ -13,7 +13,7 @@ import numpy as np
 import scipy  # its modules are loaded at first use
 
 from mmhot.codecs.pose_lifting import CameraPoseLifting
-from mmhot.geometry.windows import moving_mean, resample
+from mmhot.geometry.windows import average_neighbors, moving_mean, resample
 from mmhot.skeletons.joints import Skeleton, convert_keypoints, get_skeleton
 from mmhot.structures.clips import Clip2D
 
@@ -414,11 +414,15 @@ class ClipEncoder:
     ) -> np.ndarray:
         """Return keypoints, and scores if the codec reads them, at the model's rate.
 
-        Shapes are (T, 17, 2), (T, 17), and (T,) of seconds.
+        Shapes are (T, 17, 2), (T, 17), and (T,) of seconds. Of clips at higher rates
+        neighboring frames are averaged: there is less noise, and which frame is the
+        first matters less.
         """
         if self.reads_scores:
             keypoints = np.concatenate([keypoints, scores[..., None]], -1)
-        return resample(keypoints, self.sample_positions(times))
+        positions = self.sample_positions(times)
+        step = np.median(np.diff(positions)) if len(positions) > 1 else 1.0
+        return resample(average_neighbors(keypoints, step), positions)
 
     def sample_positions(self, times: np.ndarray) -> np.ndarray:
         """Return fractional frame numbers of the model's inputs, up to the last."""

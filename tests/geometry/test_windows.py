@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mmhot.geometry.windows import lift_windows
+from mmhot.geometry.windows import average_neighbors, lift_windows
 
 
 @pytest.mark.parametrize('num_frames', [1, 2, 3, 8, 9, 10, 50])
@@ -32,3 +32,21 @@ def test_every_frame_is_predicted_once_its_windows_are_averaged(
 def test_strides_that_skip_frames_are_refused(stride):
     with pytest.raises(ValueError, match=rf'stride \({stride}\) must be from 1 to'):
         lift_windows(lambda w: w, [np.zeros(5)], 3, 3, stride)
+
+
+@pytest.mark.parametrize('width', [0.5, 1, 1.2, 2, 2.4, 40])
+@pytest.mark.parametrize('count', [1, 2, 3, 50])
+def test_averages_of_neighbors_keep_constant_speed(width, count):
+    values = np.arange(count)[:, None] * np.array([3.0, -1.0])
+    np.testing.assert_allclose(average_neighbors(values, width), values, atol=1e-12)
+
+
+def test_averages_of_neighbors_have_less_noise():
+    noise = np.random.default_rng(0).normal(size=(20000, 1))
+    assert average_neighbors(noise, 1.0).tolist() == noise.tolist()
+    # weights of 1, 2, 1
+    assert average_neighbors(noise, 2.0).std() == pytest.approx(6**0.5 / 4, abs=0.01)
+    impulse = np.zeros(7)
+    impulse[3] = 1
+    expected = [0, 0, 0.25, 0.5, 0.25, 0, 0]
+    np.testing.assert_allclose(average_neighbors(impulse, 2.0), expected)
