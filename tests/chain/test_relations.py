@@ -96,7 +96,7 @@ RELATIONS = {
         lambda poses: poses[:, flips('h36m-17')] * [-1, 1, 1],
         1,
     ),
-    'moved': (lambda clip: changed(clip, keypoints=lambda x: x + [40, 25]), None, 10),
+    'moved': (lambda clip: changed(clip, keypoints=lambda x: x + [40, 25]), None, 13),
     'half as large': (lambda clip: scaled(clip, 0.5), None, 0.01),
     '1.37 times as large': (lambda clip: scaled(clip, 1.37), None, 0.1),
     'without the first frame': (
