@@ -16,7 +16,13 @@ from urllib.parse import quote
 import numpy as np
 from PIL import Image
 
-from mmhot.cli.errors import OneLineParser, output_file, print_line, run_safely
+from mmhot.cli.errors import (
+    OneLineParser,
+    output_file,
+    print_line,
+    print_text,
+    run_safely,
+)
 from mmhot.cli.report import align
 from mmhot.frames.inputs import open_inputs
 from mmhot.io.atomic import replacing
@@ -91,7 +97,7 @@ def parse_args() -> argparse.Namespace:
 def run(args: argparse.Namespace) -> None:
     """Print the errors and write the page."""
     rows = [_HEADS, *(measure_clip(args.folder, name) for name in RENDERED)]
-    print_line(align([*map(list, rows)], left=1))
+    print_text(align([*map(list, rows)], left=1))
     page = args.folder / 'index.html'
     with replacing(page) as temporary:
         temporary.write_text(write_page(args.folder), encoding='utf-8')

@@ -9,7 +9,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmhot.cli.errors import OneLineParser, print_line, run_safely
+from mmhot.cli.errors import OneLineParser, print_text, run_safely
 from mmhot.cli.report import output_file
 from mmhot.io.atomic import replacing
 from mmhot.weights.config_files import read_config_file
@@ -45,7 +45,7 @@ def print_config(args: argparse.Namespace) -> None:
         config = type(config)({args.key.rpartition('.')[2]: value})
     text = config.pretty_text
     if args.out is None:
-        print_line(text.rstrip())
+        print_text(text.rstrip())
         return
     with replacing(args.out) as temporary:
         temporary.write_text(text, encoding='utf-8')

@@ -18,7 +18,7 @@ from itertools import chain, groupby
 from operator import itemgetter
 from pathlib import Path
 
-from mmhot.cli.errors import OneLineParser, print_line, run_safely
+from mmhot.cli.errors import OneLineParser, print_line, print_text, run_safely
 from mmhot.errors import escape, hint_at_names, naming
 from mmhot.io.arrays import load_json
 
@@ -92,7 +92,7 @@ def make_tables(args: argparse.Namespace) -> None:
     if args.columns != 'measures':
         tables = [[measure] for measure in args.measures or ['MPJPE']]
     texts = [make_table(rows, measures, units, higher, args) for measures in tables]
-    print_line('\n\n'.join(texts))
+    print_text('\n\n'.join(texts))
 
 
 def read_errors(path: Path) -> dict:

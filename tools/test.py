@@ -21,7 +21,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from mmhot.cli.errors import OneLineParser, print_line, run_safely
+from mmhot.cli.errors import OneLineParser, print_text, run_safely
 from mmhot.cli.report import align, output_file
 from mmhot.evaluation.error_report import TABLES, ErrorReport
 from mmhot.evaluation.motion_quality import MOTION_UNITS
@@ -172,7 +172,7 @@ def report_results(results: dict, metric, args: argparse.Namespace) -> None:
     if not is_main_process():
         return
     if metric is not None:
-        print_line(format_errors(metric.report, args.table))
+        print_text(format_errors(metric.report, args.table))
         results['errors'] = as_dict(metric.report)
     if args.frame_errors:
         save_arrays(args.frame_errors, frame_errors(metric.report), compressed=True)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import mmhot.plugin  # noqa: F401 registers components
-from mmhot.cli.errors import OneLineParser, print_line, run_safely
+from mmhot.cli.errors import OneLineParser, print_line, print_text, run_safely
 from mmhot.cli.report import align, output_file
 from mmhot.datasets.mocap_dataset import MocapDataset, read_mocap_clips
 from mmhot.datasets.transforms.detector_noise import RandomDetectorNoise
@@ -149,7 +149,7 @@ def train(args: argparse.Namespace) -> None:
             print_line(f'step {step + 1}: loss {np.mean(losses[-100:]):.3f}')
     with replacing(args.out) as temporary, temporary.open('wb') as file:
         np.savez(file, **net.arrays())
-    print_line(align(quality(net.arrays(), args.data_root), left=1))
+    print_text(align(quality(net.arrays(), args.data_root), left=1))
 
 
 def _arrays(sample: dict) -> tuple[np.ndarray, ...]:

@@ -62,8 +62,11 @@ def read_heights(value: Any) -> tuple[float, ...]:
         if heights and not wrong:
             return tuple(heights)
         value = wrong[0] if wrong else value
-    text = '{height} must be from 0.3 to 3 meters, or one height for each person, such '
-    raise ArgumentError(text + 'as 1.80,1.20; got %s', value)
+    raise ArgumentError(
+        '{height} must be from 0.3 to 3 meters, or one height for each person, such as '
+        '1.80,1.20; got %s',
+        value,
+    )
 
 
 def read_image_size(value: Any) -> tuple[int, int]:

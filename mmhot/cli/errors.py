@@ -81,6 +81,12 @@ def print_line(text: str, stream: TextIO | None = None) -> None:
     print(escape(text), file=stream, flush=True)
 
 
+def print_text(text: str) -> None:
+    """Print lines, of which each is escaped as by :func:`print_line`."""
+    for line in text.split('\n'):
+        print_line(line)
+
+
 def output_file(text: str) -> Path:
     """Return the path of a file to write; the type of such arguments of a parser."""
     return Path(text)

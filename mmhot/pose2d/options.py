@@ -55,10 +55,10 @@ class Pose2DOptions(RuntimeOptions):
 
     def no_person_found(self, num_frames: int) -> ArgumentError:
         """Say that no person was found, and which models find more."""
-        text = 'no person was found in %s frames'
         if self.pose2d is None and self.det_model is None:
-            text += (
-                ": {det_model='rtmdet-nano'}, 4 MB, or {pose2d='movenet'}, 17 MB, "
-                'once downloaded, find more'
+            return ArgumentError(
+                "no person was found in %s frames: {det_model='rtmdet-nano'}, 4 MB, or "
+                "{pose2d='movenet'}, 17 MB, once downloaded, find more",
+                num_frames,
             )
-        return ArgumentError(text, num_frames)
+        return ArgumentError('no person was found in %s frames', num_frames)

@@ -21,7 +21,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from mmhot.cli.errors import OneLineParser, print_line, run_safely
+from mmhot.cli.errors import OneLineParser, print_line, print_text, run_safely
 from mmhot.cli.report import align, output_file
 from mmhot.datasets.transforms.detector_noise import person_height
 from mmhot.io.atomic import replacing
@@ -89,7 +89,7 @@ def run(args: argparse.Namespace) -> None:
         rows = ([f'{value:.0f}' for value in each[key]] for key in ('expected', 'true'))
         heads = [f'{each["2D"]}, expected', f'{each["correlation"]:.2f}'], ['error', '']
         lines += [[*head, *row] for head, row in zip(heads, rows, strict=True)]
-    print_line(align(lines, left=2))
+    print_text(align(lines, left=2))
     coefficients = {part: np.round(row, 2).tolist() for part, row in table.items()}
     document = {'coefficients': coefficients, 'tests': tests}
     with replacing(args.table) as temporary:

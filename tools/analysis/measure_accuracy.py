@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from mmhot.cli.errors import OneLineParser, print_line, run_safely
+from mmhot.cli.errors import OneLineParser, print_text, run_safely
 from mmhot.cli.report import align
 from mmhot.evaluation.pose_errors import mpjpe, p_mpjpe
 from mmhot.lifting.lifter import Lifter
@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> None:
         seconds = 1000 * (time.process_time() - begin) / frames
         cells = [f'{error:.1f} mm' for error in errors]
         lines.append([accuracy, *cells, f'{seconds:.2f} s'])
-    print_line(align(lines, left=1))
+    print_text(align(lines, left=1))
 
 
 def with_true_keypoints(clip: Clip2D, truth: GroundTruth) -> Clip2D:

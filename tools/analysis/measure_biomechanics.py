@@ -15,7 +15,7 @@ from dataclasses import replace
 import numpy as np
 
 import mmhot
-from mmhot.cli.errors import OneLineParser, print_line, run_safely
+from mmhot.cli.errors import OneLineParser, print_text, run_safely
 from mmhot.cli.report import align
 from mmhot.io.writers.angles import clip_angles
 from mmhot.io.writers.gait import clip_strides
@@ -31,7 +31,7 @@ _SAME = 0.3
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = OneLineParser(description=__doc__.splitlines()[0])
+    parser = OneLineParser(description=__doc__)
     add_lifter_arguments(parser)
     parser.add_argument('--motions', type=int, default=40, help='number of motions')
     parser.add_argument(
@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> None:
         [name, f'{np.mean(np.concatenate(apart)):.1f}']
         for name, apart in angles.items()
     ]
-    print_line(align([['angle', 'mean error, degrees'], *rows], left=1))
+    print_text(align([['angle', 'mean error, degrees'], *rows], left=1))
     rows = [
         [
             name,
@@ -86,8 +86,8 @@ def run(args: argparse.Namespace) -> None:
         ]
         for name, x in gait.items()
     ]
-    print_line(f'\n{strides} strides, {missed} not found')
-    print_line(align([['gait', 'mean', 'mean error', 'largest'], *rows], left=1))
+    print_text(f'\n{strides} strides, {missed} not found')
+    print_text(align([['gait', 'mean', 'mean error', 'largest'], *rows], left=1))
 
 
 def lift_motion(joints: np.ndarray, camera: dict, seed: int) -> tuple[Clip3D, Clip3D]:

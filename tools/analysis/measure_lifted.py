@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmhot.cli.errors import OneLineParser, print_line, run_safely
+from mmhot.cli.errors import OneLineParser, print_text, run_safely
 from mmhot.cli.report import align
 from mmhot.evaluation.motion_quality import (
     bone_length_variation,
@@ -100,7 +100,7 @@ def print_errors(clips: list[Clip3D], folder: Path) -> None:
                 *cells_of(row, units),
             ]
         )
-    print_line('\n' + align(lines, left=1))
+    print_text('\n' + align(lines, left=1))
 
 
 def print_plausibility(clips: list[Clip3D]) -> None:
@@ -123,7 +123,7 @@ def print_plausibility(clips: list[Clip3D]) -> None:
             slide = foot_slide(ankles, stands, own.frame, own.fps)
             person = [clip.name, str(track), str(len(poses)), mean, worst, shake]
             lines.append([*person, f'{slide:.1f} cm/s'])
-    print_line(align(lines))
+    print_text(align(lines))
 
 
 def print_feet(clips: list[Clip3D], folder: Path | None) -> None:
@@ -139,7 +139,7 @@ def print_feet(clips: list[Clip3D], folder: Path | None) -> None:
             row = measure_feet(clip.take(clip.track == track), path)
             lines.append([clip.name, str(track), *cells_of(row, units)])
     if len(lines) > 1:
-        print_line('\n' + align(lines, left=1))
+        print_text('\n' + align(lines, left=1))
 
 
 def measure_feet(person: Clip3D, labels: Path | None) -> dict[str, float]:

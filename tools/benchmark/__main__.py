@@ -22,7 +22,7 @@ from types import ModuleType
 
 import torch
 
-from mmhot.cli.errors import OneLineParser, print_line, run_safely
+from mmhot.cli.errors import OneLineParser, print_text, run_safely
 from mmhot.cli.report import align, output_file
 from tools.benchmark import chain, costs, gpu, hourglasses, models, page, record
 
@@ -83,7 +83,7 @@ def run(args: argparse.Namespace) -> None:
         return
     if args.part == 'costs':
         table = costs.make_table()
-        print_line(table)
+        print_text(table)
         if args.page is not None:
             page.write_table(args.page, 'costs', table)
         return
@@ -91,7 +91,7 @@ def run(args: argparse.Namespace) -> None:
     # of sessions of ONNX Runtime, which are opened later
     os.environ['OMP_NUM_THREADS'] = str(args.threads)
     rows = PARTS[args.part].measure(args)
-    print_line(align(page.as_cells(rows)))
+    print_text(align(page.as_cells(rows)))
     if args.out is not None:
         record.write_part(args.out, args.part, rows, args)
 
