@@ -87,7 +87,9 @@ def scale_people(clip: Clip3D, heights: float | Sequence[float]) -> Clip3D:
         raise ArgumentError(
             '{height} must be one number, or one for each of the people %s of %s, got '
             '%s of them',
-            *(', '.join(map(str, tracks)), clip.name, len(given)),
+            ', '.join(map(str, tracks)),
+            clip.name,
+            len(given),
         )
     given = given * len(tracks) if len(given) == 1 else given
     names = ['keypoints_3d', 'root_3d']

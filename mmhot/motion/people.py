@@ -62,7 +62,9 @@ class ChoosePeople:
             known = ', '.join(map(str, frames))
             raise ArgumentError(
                 '{people} must be among the track IDs %s of %s, got %s',
-                *(known, clip.name, unknown[0]),
+                known,
+                clip.name,
+                unknown[0],
             )
         return [int(track) for track in self.people]
 
