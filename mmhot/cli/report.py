@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmhot.cli.errors import output_file, print_line
+from mmhot.cli.errors import output_file, print_text
 from mmhot.errors import escape
 from mmhot.io.atomic import replacing
 
@@ -36,8 +36,7 @@ def report(
         with replacing(args.out) as temporary:
             temporary.write_text(text + '\n', encoding='utf-8')
     for part in [text] if args.json else tables():
-        for line in part.split('\n'):
-            print_line(line)
+        print_text(part)
 
 
 def say_page(files: Sequence[Path], say: Callable[[str], None]) -> None:

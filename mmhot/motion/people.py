@@ -44,7 +44,8 @@ class ChoosePeople:
         """Return the clip with the chosen tracks; colors are of the appearance."""
         if self.people == 'all':
             if len(clip.tracks) > 1:
-                self._say(people_table(clip, appearance))
+                for line in people_table(clip, appearance):
+                    self._say(line)
             return clip
         chosen = self._choose(clip)
         return replace(clip, tracks=[x for x in clip.tracks if x.track in chosen])
@@ -69,7 +70,9 @@ class ChoosePeople:
         return [int(track) for track in self.people]
 
 
-def people_table(clip: Clip2D, appearance: dict[str, np.ndarray] | None = None) -> str:
+def people_table(
+    clip: Clip2D, appearance: dict[str, np.ndarray] | None = None
+) -> list[str]:
     """Tabulate the people of a clip, one a line; ``color`` is that of the trunk."""
     rows = [_HEADER]
     for track in clip.tracks:
@@ -86,7 +89,7 @@ def people_table(clip: Clip2D, appearance: dict[str, np.ndarray] | None = None) 
         for row in rows
     ]
     title = f'{clip.name}: {len(clip.tracks)} people (--people ID, largest, longest):'
-    return '\n'.join([title, *lines])
+    return [title, *lines]
 
 
 def _height(track: Track2D) -> float:

@@ -37,7 +37,7 @@ def read_labels(files: list[Path], folder: Path) -> Rows:
 
     A line has a class, a box (center, size), keypoints and, if they were asked for, the
     confidence of the box (``save_conf``) and the track ID. If some people have one,
-    those without, whom the tracker has not confirmed, are left out.
+    those without one, not confirmed by the tracker, are left out.
     """
     people = [
         (file.stem, line.split())
