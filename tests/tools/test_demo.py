@@ -40,8 +40,9 @@ def test_known_errors_are_measured(tmp_path, run_tool):
 
 def test_page_shows_a_player_then_the_command_then_files(tmp_path, monkeypatch):
     write_results(tmp_path)
-    page = demo.write_page(tmp_path)
     command = Path(sys.executable).with_name('mmhot')
+    monkeypatch.chdir(tmp_path)
+    page = demo.write_page(tmp_path)
     assert page.index('src="dance.html"') < page.index(f'{command} infer video.mp4')
     tabs = re.findall('<a href="(.*?)" target="player">', page)
     assert tabs == ['dance.html', 'walk.html']
