@@ -24,7 +24,6 @@ from mmpose.registry import DATASETS
 import mmhot.plugin  # noqa: F401 registers datasets
 from mmhot.cli.errors import OneLineParser, run_safely
 from mmhot.datasets.clip_dataset import Clip
-from mmhot.datasets.coco_checks import CocoNeeds, read_coco
 from mmhot.datasets.other_skeletons import MPIINF3DHP_IMAGE
 from mmhot.datasets.transforms.skeleton_augmentation import hip_frame
 from mmhot.errors import naming, require_file
@@ -34,6 +33,7 @@ from mmhot.weights.config_files import read_config_file
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # for `tools`, in scripts, too
 
+from tools.coco_checks import CocoNeeds, read_coco
 from tools.runner import build_from, setting
 from tools.training_data import coco_files, require_data_files
 

@@ -10,6 +10,7 @@ from typing import Any
 from mmengine.config import Config, ConfigDict, DictAction
 
 from mmhot import compat
+from mmhot.weights.hub import is_remote, local_file
 from tools.training_data import import_modules_of, use_sample_data
 
 # From malloc.h of the GNU C library; the last is a value.
@@ -78,6 +79,24 @@ def add_config_options(parser: argparse.ArgumentParser) -> None:
         help='change settings of the config, for example '
         'train_dataloader.batch_size=64 model.backbone.depth=3; lists as key="[a,b]"',
     )
+
+
+def check_checkpoint(name: str | None) -> str | None:
+    """Refuse what is no checkpoint, before the long start.
+
+    Returns its file, if it is an address of the web or the hub: MMEngine would run the
+    objects in what it downloads.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is damaged, or holds objects that could run code.
+    """
+    if name is None or ('://' in name and not is_remote(name)):
+        return name
+    from mmhot.io.pickles import safe_load
+
+    safe_load(path := local_file(name))
+    return str(path)
 
 
 def apply_arguments(config: Config, args: argparse.Namespace) -> None:

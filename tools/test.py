@@ -24,21 +24,21 @@ from matplotlib.figure import Figure
 from mmhot.cli.errors import OneLineParser, print_text, run_safely
 from mmhot.cli.report import align, output_file
 from mmhot.evaluation.error_report import TABLES, ErrorReport
-from mmhot.evaluation.motion_quality import MOTION_UNITS
 from mmhot.evaluation.pose_errors import ends_of_changes, joint_errors, mpjpe
 from mmhot.io.arrays import save_arrays
 from mmhot.io.atomic import replacing
 from mmhot.skeletons.joints import Skeleton
 from mmhot.visualization.drawing import skeleton_style
 from mmhot.weights.config_files import read_config_file
-from mmhot.weights.hub import check_checkpoint
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # for `tools`, in scripts, too
 
+from tools.motion_quality import MOTION_UNITS, report_motion
 from tools.runner import (
     add_runner_arguments,
     apply_arguments,
     build_runner,
+    check_checkpoint,
     merge_options,
     setting,
 )
@@ -226,7 +226,7 @@ def as_dict(report: ErrorReport) -> dict:
                 kept=report.kept(name),
                 average=report.actions(name) or 'frames',
                 overall=report.overall(name),
-                motion=report.motion(name),
+                motion=report_motion(report, name),
                 **{kind: report.table(name, kind) for kind in TABLES},
             )
             for name in report.datasets
@@ -321,7 +321,7 @@ def format_errors(report: 'ErrorReport', tables: Sequence[str] = ()) -> str:
     units = {measure.name: measure.unit for measure in report.measures}
     rows = {_dataset_title(report, x): report.overall(x) for x in report.datasets}
     blocks = [_error_table('', rows, units)]
-    motion = {f'{x} motion'.strip(): report.motion(x) for x in report.datasets}
+    motion = {f'{x} motion'.strip(): report_motion(report, x) for x in report.datasets}
     if any(motion.values()):
         blocks.append(_error_table('', motion, MOTION_UNITS))
     for name in report.datasets:

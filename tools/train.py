@@ -14,7 +14,6 @@ from mmengine.config import Config
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
 from mmhot.errors import hint_at_names
 from mmhot.weights.config_files import read_config_file
-from mmhot.weights.hub import check_checkpoint
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # for `tools`, in scripts, too
 
@@ -22,6 +21,7 @@ from tools.runner import (
     add_runner_arguments,
     apply_arguments,
     build_runner,
+    check_checkpoint,
     compile_networks,
     keep_freed_memory,
     merge_options,

@@ -26,7 +26,6 @@ from mmhot.datasets.transforms.motion_augmentation import (
 )
 from mmhot.datasets.transforms.skeleton_augmentation import RandomJointDefinition
 from mmhot.datasets.transforms.virtual_camera import ProjectToRandomCamera
-from mmhot.evaluation.motion_quality import find_contacts
 from mmhot.io.atomic import replacing
 from mmhot.motion.contacts import (
     ANKLES,
@@ -35,6 +34,7 @@ from mmhot.motion.contacts import (
     contact_logits,
 )
 from tools.analysis.motions import project_motion, select_motions
+from tools.motion_quality import find_contacts
 
 _WINDOW = 243
 # a third party's rig, and subjects that are kept for testing

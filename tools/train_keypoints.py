@@ -21,10 +21,13 @@ from pprint import pformat
 import numpy as np
 
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
-from mmhot.datasets.coco_checks import MAX_ANNOTATIONS
 from mmhot.errors import naming, require_file
 from mmhot.io.arrays import load_json
 from mmhot.skeletons.joints import spell_joint
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # for `tools`, in scripts, too
+
+from tools.coco_checks import MAX_ANNOTATIONS
 
 _TOOLS = Path(__file__).resolve().parent
 _SIGMA = 0.05  # of every keypoint, in OKS

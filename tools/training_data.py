@@ -7,7 +7,7 @@ from pathlib import Path
 from mmengine.config import Config, ConfigDict
 
 from mmhot.compat.coco_evaluation import PARTS
-from mmhot.datasets.coco_checks import CocoNeeds, read_coco
+from tools.coco_checks import CocoNeeds, read_coco
 
 _SAMPLES = Path(__file__).resolve().parents[1] / 'tests' / 'data'
 _PEOPLE = _SAMPLES / 'drawn_people'

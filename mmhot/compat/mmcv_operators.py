@@ -2,8 +2,7 @@
 
 ``mmcv-lite`` has the Python sources of :mod:`mmcv.ops` without the compiled module. The
 functions take what those sources pass, and return what MMCV 2.1.0 returns up to
-rounding. Operators that mmhot's and most of MMDetection's models do not need raise an
-error when called.
+rounding. Operators that RTMDet does not need raise an error when called.
 """
 
 from collections.abc import Callable
@@ -16,7 +15,6 @@ from torch import Tensor
 
 from mmhot.errors import pip
 
-_AVERAGE_POOLING = 1
 _NEEDS = (
     'needs compiled MMCV: replace mmcv-lite by it: '
     f'{pip("uninstall", "-y", "mmcv-lite")} && {pip("install", "mmcv==2.1.0")} '
@@ -40,44 +38,11 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Ten
     return order[kept]
 
 
-def roi_align_forward(
-    input: Tensor, rois: Tensor, output: Tensor, *_: Tensor, **settings: Any
-) -> None:
-    """Pool regions (R, 5) of feature maps (B, C, H, W) into ``output``."""
-    output.copy_(_roi_align(input, rois, settings))
-
-
-def roi_align_backward(
-    grad_output: Tensor, rois: Tensor, *buffers: Tensor, **settings: Any
-) -> None:
-    """Add the gradient of the feature maps to the last buffer."""
-    grad_input = buffers[-1]
-    with torch.enable_grad():
-        features = torch.zeros_like(grad_input).requires_grad_()
-        output = _roi_align(features, rois, settings)
-    grad_input += torch.autograd.grad(output, features, grad_output)[0]
-
-
-def _roi_align(features: Tensor, rois: Tensor, settings: dict[str, Any]) -> Tensor:
-    if settings['pool_mode'] != _AVERAGE_POOLING:
-        raise RuntimeError(f"roi_align with pool_mode='max' {_NEEDS}")
-    return torchvision.ops.roi_align(
-        features,
-        rois,
-        (settings['aligned_height'], settings['aligned_width']),
-        settings['spatial_scale'],
-        settings['sampling_ratio'],
-        settings['aligned'],
-    )
-
-
 OPERATORS: dict[str, Callable] = {
     # for environment logs
     'get_compiler_version': lambda: f'none, torchvision {torchvision.__version__}',
     'get_compiling_cuda_version': lambda: 'not available',
     'nms': nms,
-    'roi_align_forward': roi_align_forward,
-    'roi_align_backward': roi_align_backward,
 }
 
 

@@ -9,7 +9,6 @@ import numpy as np
 
 from mmhot.errors import hint_at_names, require_choice
 from mmhot.evaluation.clip_predictions import ClipPrediction
-from mmhot.evaluation.motion_quality import MOTION_UNITS, measure_motion
 from mmhot.evaluation.pose_errors import (
     AUC_THRESHOLDS,
     CPS_THRESHOLDS,
@@ -157,15 +156,6 @@ class ErrorReport:
     def overall(self, dataset: str) -> dict[str, float]:
         """Each measure of a dataset."""
         return self._row(self._parts[dataset], bool(self.actions(dataset)))
-
-    def motion(self, dataset: str) -> dict[str, float]:
-        """Compute means over clips of :func:`measure_motion`, where it is known."""
-        clips = [part.clip for part in self._parts[dataset] if len(part.clip.pred)]
-        rows = [measure_motion(clip, self.skeleton) for clip in clips]
-        known = {name: [x[name] for x in rows if name in x] for name in MOTION_UNITS}
-        return {
-            name: float(np.mean(values)) for name, values in known.items() if values
-        }
 
     def table(self, dataset: str, kind: str) -> dict[str, dict[str, float]]:
         """Compute each measure by joint, group, action, subject or clip.

@@ -170,24 +170,6 @@ def _fetch_from_hub(name: str) -> Path:
     )
 
 
-def check_checkpoint(name: str | None) -> str | None:
-    """Refuse what is no checkpoint, before the long start.
-
-    Returns its file, if it is an address of the web or the hub: MMEngine would run the
-    objects in what it downloads.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is damaged, or holds objects that could run code.
-    """
-    if name is None or ('://' in name and not is_remote(name)):
-        return name
-    from mmhot.io.pickles import safe_load
-
-    safe_load(path := local_file(name))
-    return str(path)
-
-
 def cache_folder() -> Path:
     """Return the folder of the user's caches."""
     return Path(os.environ.get('XDG_CACHE_HOME', '~/.cache')).expanduser()

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from mmpose.evaluation.functional import keypoint_mpjpe
 
-from mmhot.evaluation.motion_quality import bone_length_variation, jitter
 from mmhot.evaluation.pose_errors import (
     change_errors,
     mpjpe,
@@ -15,6 +14,7 @@ from mmhot.evaluation.pose_errors import (
     scaled_errors,
 )
 from mmhot.skeletons.joints import get_skeleton
+from tools.motion_quality import bone_length_variation, jitter
 
 EVERY = np.ones((40, 17), bool)
 

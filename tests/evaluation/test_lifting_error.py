@@ -22,6 +22,7 @@ from scipy.spatial.transform import Rotation
 from mmhot.evaluation.error_report import DEFAULT_MEASURES
 from mmhot.evaluation.metrics import LiftingErrorMetric
 from mmhot.evaluation.pose_errors import change_errors, mpjpe, mpjve, p_mpjpe
+from tools.motion_quality import report_motion
 from tools.test import as_dict, format_errors, frame_errors
 
 # Joints that PCK and AUC leave out.
@@ -305,7 +306,7 @@ def test_motion_of_feet_bones_and_joints_is_measured():
         camera_axes=np.array([[1, 0, 0], [0, 0, 1], [0, -1, 0]]),
     )
     metric, _ = measure([sample(pred, target, **known)], measures=['MPJPE'])
-    motion = metric.report.motion('gt')
+    motion = report_motion(metric.report, 'gt')
     assert motion['foot slide'] == pytest.approx(2.5)  # one of two ankles
     for name in ('true slide', 'floating', 'jitter'):
         assert motion[name] == pytest.approx(0, abs=1e-9)

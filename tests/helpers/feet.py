@@ -8,12 +8,12 @@ import numpy as np
 from scipy.interpolate import interp1d
 from scipy.ndimage import gaussian_filter1d, label, median
 
-from mmhot.evaluation.motion_quality import find_contacts, foot_slide, jitter
 from mmhot.motion.contacts import ANKLES
 from mmhot.motion.extremities import SKELETON
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips import Clip2D, Clip3D
 from tools.analysis.motions import FPS
+from tools.motion_quality import find_contacts, foot_slide, jitter
 
 _BODY, _HALPE = get_skeleton('h36m-17'), get_skeleton('halpe-26')
 NAMES = ('right_big_toe', 'left_big_toe', 'right_heel', 'left_heel')

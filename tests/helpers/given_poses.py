@@ -4,10 +4,10 @@ import numpy as np
 from feet import NAMES, simulate_feet
 from mocap import KICK, joints_of
 
-from mmhot.evaluation.motion_quality import find_contacts, foot_slide, jitter
 from mmhot.motion.contacts import ANKLES
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips import Clip3D
+from tools.motion_quality import find_contacts, foot_slide, jitter
 
 _BODY, _MHR = get_skeleton('h36m-17'), get_skeleton('mhr-70')
 FPS, SIZE, FOCAL = 50.0, (1280, 720), 1100.0

@@ -9,7 +9,6 @@ from numpy.testing import assert_allclose
 from rendered_clips import DATA, H36M, rendered
 from scipy.interpolate import interp1d
 
-from mmhot.evaluation.motion_quality import find_contacts, foot_slide
 from mmhot.io.lifted import read_lifted
 from mmhot.motion.contacts import (
     ANKLES,
@@ -20,6 +19,7 @@ from mmhot.motion.contacts import (
 )
 from mmhot.motion.foot_lock import LEGS, FootErrors, bend_knee, lock_feet
 from tools.analysis.motions import GroundTruth
+from tools.motion_quality import find_contacts, foot_slide
 from tools.train_contacts import ContactNet
 
 DEMO = DATA.parents[1] / 'demo'

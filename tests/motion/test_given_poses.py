@@ -17,9 +17,9 @@ from mocap import JUMP, KICK, joints_of
 from numpy.testing import assert_allclose
 
 import mmhot
-from mmhot.evaluation.motion_quality import bone_length_variation
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips import Clip3D
+from tools.motion_quality import bone_length_variation
 
 H36M = get_skeleton('h36m-17')
 

@@ -13,13 +13,13 @@ from feet import (
 )
 from rendered_clips import DATA, rendered
 
-from mmhot.evaluation.motion_quality import find_contacts, foot_slide
 from mmhot.motion.contacts import ANKLES
 from mmhot.motion.extremities import AddJoints
 from mmhot.motion.foot_lock import hold_foot, lock_feet
 from mmhot.structures.clips import Clip2D
 from tools.analysis.measure_lifted import measure_feet
 from tools.analysis.motions import GroundTruth
+from tools.motion_quality import find_contacts, foot_slide
 
 WALK = DATA.parents[1] / 'demo/walk.npz'
 

@@ -16,13 +16,6 @@ import numpy as np
 
 from mmhot.cli.errors import OneLineParser, print_text, run_safely
 from mmhot.cli.report import align
-from mmhot.evaluation.motion_quality import (
-    bone_length_variation,
-    find_contacts,
-    foot_slide,
-    height_errors,
-    jitter,
-)
 from mmhot.evaluation.pose_errors import mpjpe, mpjve, p_mpjpe
 from mmhot.io.arrays import load_arrays
 from mmhot.io.lifted import read_lifted
@@ -33,6 +26,13 @@ from mmhot.motion.extremities import SKELETON
 from mmhot.skeletons.joints import ANKLE_HEIGHT, get_skeleton
 from mmhot.structures.clips import Clip3D
 from tools.analysis.motions import GroundTruth
+from tools.motion_quality import (
+    bone_length_variation,
+    find_contacts,
+    foot_slide,
+    height_errors,
+    jitter,
+)
 
 # A pose belongs to another person if its joints are farther than this from the ground
 # truth on average, as a share of the person's height.

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.ndimage import binary_closing, binary_opening, minimum_filter1d
 
 from mmhot.evaluation.clip_predictions import ClipPrediction
+from mmhot.evaluation.error_report import ErrorReport
 from mmhot.evaluation.pose_errors import frame_changes, relative
 from mmhot.skeletons.joints import Skeleton
 
@@ -53,6 +54,14 @@ def measure_motion(clip: ClipPrediction, skeleton: Skeleton | None) -> dict[str,
         raised = (pred - target)[..., 2][stands]
         row['floating'], row['penetration'] = height_errors(raised)
     return {name: value for name, value in row.items() if np.isfinite(value)}
+
+
+def report_motion(report: ErrorReport, dataset: str) -> dict[str, float]:
+    """Compute means over a dataset's clips of :func:`measure_motion`, where known."""
+    clips = [x for x in report.clips if x.dataset == dataset and len(x.pred)]
+    rows = [measure_motion(clip, report.skeleton) for clip in clips]
+    known = {name: [x[name] for x in rows if name in x] for name in MOTION_UNITS}
+    return {name: float(np.mean(values)) for name, values in known.items() if values}
 
 
 def find_contacts(ankles: np.ndarray, fps: float) -> np.ndarray:
