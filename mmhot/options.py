@@ -218,6 +218,8 @@ class DeviceOptions(Options):
 class RuntimeOptions(DeviceOptions):
     """Options of models that ONNX Runtime or PyTorch runs."""
 
+    title = 'runtime'
+
     backend: str = option(
         'runtime of the models: torch, onnx (ONNX Runtime, for shipped and exported '
         'models), or auto: torch if installed, but onnx for exported models and, on a '

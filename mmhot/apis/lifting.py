@@ -187,7 +187,7 @@ def _read_poses(source: Any, options: RefineOptions) -> Clip3D:
         options.refuse(('fov', 'intrinsics'), reason)
     if clip.axes == 'world' or clip.camera_path is not None:
         options.refuse(('static_camera',), 'is known: all frames share axes')
-    return clip
+    return take_part(clip, options)
 
 
 def _found(lifted: Clip3D | None, clip: Clip2D | Clip3D) -> Clip3D:

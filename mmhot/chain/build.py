@@ -62,7 +62,7 @@ def build_chain(
             are opened when they are needed.
     """
     if isinstance(options, RefineOptions):
-        refining = _refining_steps(options)
+        refining = _refining_steps(options, say)
         return Chain([x for x in refining if x.name not in options.without])
     if lifter is None:
         lifter = Lifter(**options.lifter_settings(), accuracy=accuracy)
@@ -110,9 +110,9 @@ def _steps(
     yield from registered_steps('Clip3D')
 
 
-def _refining_steps(options: RefineOptions) -> Iterator[Any]:
+def _refining_steps(options: RefineOptions, say: Say) -> Iterator[Any]:
     """List the steps of 3D poses that other tools estimated."""
-    yield TakePoses(**options.step_settings())
+    yield TakePoses(**options.step_settings(), say=say)
     if options.smooth_3d != 'none':
         yield SmoothPoses(options.smooth_3d)
     yield KeepBones()

@@ -113,10 +113,24 @@ def _without(steps: Sequence[str], default: str) -> Any:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ChoiceOptions(PartOptions):
+    """Options that choose a part of a clip and some of its people."""
+
+    people: Any = option(
+        'people to lift: all, largest, longest, or track IDs such as 0,2; without IDs '
+        'in the input, largest is the largest person of each frame',
+        'all',
+        convert=read_people,
+        expected='all, largest, longest, or track IDs such as 0,2',
+        metavar='LIST',
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class StepOptions(Options):
     """Options of the steps between 2D keypoints and the poses that are returned."""
 
-    title = 'steps and lens'
+    title = 'steps and camera'
 
     without: Any = _without(_LIFTING, ', see docs/motion.md')
     joints: int = option(
@@ -129,14 +143,6 @@ class StepOptions(Options):
         'keypoint files: none)',
         low=0,
         high=1,
-    )
-    people: Any = option(
-        'people to lift: all, largest, longest, or track IDs such as 0,2; without IDs '
-        'in the input, largest is the largest person of each frame',
-        'all',
-        convert=read_people,
-        expected='all, largest, longest, or track IDs such as 0,2',
-        metavar='LIST',
     )
     smooth_3d: str = option('filter of 3D poses over time', 'none', choices=SMOOTHING)
     fov: float | None = option(
@@ -167,6 +173,24 @@ class StepOptions(Options):
     def camera_mode(self) -> str:
         """What is known of the camera: one of the choices of ``camera``."""
         return 'moving'
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoStepOptions(StepOptions):
+    """Options of the steps for videos, whose frames show how the camera moves."""
+
+    camera: str = option(
+        'motion of the camera: static, rotating (pan, tilt and zoom on a tripod), '
+        'moving, or auto: as the frames show. Unless it moves, all frames share axes, '
+        'and standing feet stay in place',
+        'auto',
+        choices=('auto', 'static', 'rotating', 'moving'),
+    )
+
+    @property
+    def camera_mode(self) -> str:
+        """What is known of the camera."""
+        return self.camera
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -234,11 +258,11 @@ class KeypointFileOptions(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class LiftOptions(
-    StepOptions, KeepOption, StaticCameraOption, KeypointFileOptions, PartOptions
+    StepOptions, KeepOption, StaticCameraOption, KeypointFileOptions, ChoiceOptions
 ):
     """Options of :func:`mmhot.lift`: the lifter, and what a keypoint file lacks."""
 
-    title = 'model and inputs'
+    title = 'lifter'
 
     without: Any = _without(
         [x for x in _LIFTING if x != 'returning'], ', see docs/motion.md'
@@ -277,11 +301,11 @@ class LiftOptions(
 
 @dataclass(frozen=True, kw_only=True)
 class InferOptions(
-    StepOptions, KeepOption, KeypointFileOptions, Pose2DOptions, PartOptions
+    VideoStepOptions, KeepOption, KeypointFileOptions, Pose2DOptions, ChoiceOptions
 ):
     """Options of :func:`mmhot.infer`: 2D models, lifter, steps and camera."""
 
-    title = 'lifter, steps and camera'
+    title = 'lifter'
 
     pose3d: str | None = option(
         'lifter: shipped weights by name, a folder of `mmhot export`, or a config, a '
@@ -292,18 +316,6 @@ class InferOptions(
     pose3d_weights: str | None = option(
         'checkpoint of the lifter', metavar='FILE', decides=False
     )
-    camera: str = option(
-        'motion of the camera: static, rotating (pan, tilt and zoom on a tripod), '
-        'moving, or auto: as the frames show. Unless it moves, all frames share axes, '
-        'and standing feet stay in place',
-        'auto',
-        choices=('auto', 'static', 'rotating', 'moving'),
-    )
-
-    @property
-    def camera_mode(self) -> str:
-        """What is known of the camera."""
-        return self.camera
 
     def lifter_settings(self) -> dict[str, Any]:
         """Return the arguments of :class:`mmhot.Lifter`."""
@@ -323,7 +335,9 @@ class InferOptions(
 
 
 @dataclass(frozen=True, kw_only=True)
-class RefineOptions(StepOptions, StaticCameraOption, KeypointFileOptions):
+class RefineOptions(
+    StepOptions, StaticCameraOption, KeypointFileOptions, ChoiceOptions
+):
     """Options of :func:`mmhot.refine`: the steps, and what a file of poses lacks."""
 
     title = 'poses'

@@ -87,10 +87,13 @@ def build_parser() -> tuple[OneLineParser, dict[str, OneLineParser]]:
             help=summary.rstrip('.'),
             description=module.__doc__,
             formatter_class=argparse.RawDescriptionHelpFormatter,
+            add_help=False,
         )
         module.add_arguments(command)
         # they may follow the command, too; absent, they change nothing
-        _add_global_options(command, argparse.SUPPRESS, argparse.SUPPRESS)
+        group = command.add_argument_group('general')
+        group.add_argument('-h', '--help', action='help', help='print this text')
+        _add_global_options(group, argparse.SUPPRESS, argparse.SUPPRESS)
         command.set_defaults(run=module.run)
         commands[name] = command
     return parser, commands
@@ -113,7 +116,7 @@ def _completion_script(
     return shtab.complete(parser, shell)
 
 
-def _add_global_options(parser: OneLineParser, device, quiet) -> None:
+def _add_global_options(parser: argparse._ActionsContainer, device, quiet) -> None:
     text = help_of(*fields(DeviceOptions))
     parser.add_argument('--device', default=device, metavar='NAME', help=text)
     text = 'print errors only, no progress and no summary'

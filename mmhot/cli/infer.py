@@ -34,6 +34,7 @@ _SAVING = 3.0
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
+    parser.usage = '%(prog)s INPUT [INPUT ...] [OPTION ...]'
     parser.add_argument(
         'inputs',
         nargs='+',

@@ -18,6 +18,7 @@ from mmhot.cli.report import say_page
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
+    parser.usage = '%(prog)s INPUT [INPUT ...] [OPTION ...]'
     parser.add_argument(
         'inputs', nargs='+', type=Path, metavar='INPUT', help='2D keypoints of a clip'
     )

@@ -18,6 +18,7 @@ from mmhot.cli.options import add_options
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
+    parser.usage = '%(prog)s INPUT [INPUT ...] [OPTION ...]'
     parser.add_argument(
         'inputs', nargs='+', type=Path, metavar='INPUT', help='3D poses of a clip'
     )

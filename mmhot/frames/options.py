@@ -25,9 +25,9 @@ def _time(text: str) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class PartOptions(Options):
-    """Options that choose a part of a video or of a file of keypoints."""
+    """Options that choose a part of a video or of a file of keypoints or poses."""
 
-    title = 'part'
+    title = 'time and people'
 
     start: float | None = _time(
         'begin at this time, in seconds or [h:]m:s; frame numbers and times stay those '

@@ -10,7 +10,7 @@ import numpy as np
 from mmhot.errors import ArgumentError
 from mmhot.frames.options import PartOptions
 from mmhot.frames.sources import Frame, FrameSource
-from mmhot.structures.clips import Clip2D, Track2D
+from mmhot.structures.clips import Clip2D, Clip3D, Track2D
 
 # Times are rounded in files, seconds.
 _ROUNDING = 1e-4
@@ -26,16 +26,28 @@ def take_part(clip: FrameSource, options: PartOptions) -> FrameSource: ...
 def take_part(clip: Clip2D, options: PartOptions) -> Clip2D: ...
 
 
-def take_part(clip: FrameSource | Clip2D, options: PartOptions) -> FrameSource | Clip2D:
+@overload
+def take_part(clip: Clip3D, options: PartOptions) -> Clip3D: ...
+
+
+def take_part(
+    clip: FrameSource | Clip2D | Clip3D, options: PartOptions
+) -> FrameSource | Clip2D | Clip3D:
     """Return the frames from ``options.start`` to before ``options.end``.
 
     Raises:
-        ArgumentError: If there is none: of keypoints at once, of frames when read.
+        ArgumentError: If there is none; of a video it is raised when frames are read.
     """
     if (options.first_time, options.end_time) == (0, inf):
         return clip
     if isinstance(clip, FrameSource):
         return FramePart(clip, options)
+    if isinstance(clip, Clip3D):
+        seconds = clip.seconds(clip.frame)
+        kept = _within(seconds, options)
+        if not kept.any():
+            raise _nothing(clip.name, float(seconds.max()), options)
+        return clip.take(kept)
     times = [clip.times_of(track.frames) for track in clip.tracks]
     rows = [_within(each, options) for each in times]
     pairs = zip(clip.tracks, rows, strict=True)

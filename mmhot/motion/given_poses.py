@@ -1,7 +1,7 @@
 """3D poses of other tools: tracks, gaps, joints and bones as lifted ones have them."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +12,7 @@ from mmhot.lifting.clip_encoder import MAX_POSES, interpolate_missing, split_seg
 from mmhot.lifting.refinement import BoneErrors, keep_bone_lengths
 from mmhot.lifting.world import place_people
 from mmhot.motion.camera_path import static_path
+from mmhot.motion.people import PersonSpan, choose_people
 from mmhot.skeletons.joints import (
     SKELETONS,
     Skeleton,
@@ -58,6 +59,7 @@ class TakePoses:
         people (str | tuple[int, ...]): 'all', 'longest', track IDs, or 'largest': the
             largest person of each frame if people have no IDs.
         single (str, optional): 'largest' takes the largest person of each frame.
+        say (Callable): Receives the table of the people of a clip with several.
         limits (GapLimits): Limits of gaps.
         tracks (LinkLimits): Limits of tracks.
     """
@@ -73,12 +75,13 @@ class TakePoses:
         intrinsics: Lens | None = None,
         people: str | tuple[int, ...] = 'all',
         single: str | None = None,
+        say: Callable[[str], None] = lambda text: None,
         limits: GapLimits = GapLimits(),
         tracks: LinkLimits = LinkLimits(),
     ) -> None:
         self.joints, self.kpt_thr, self.static_camera = joints, kpt_thr, static_camera
         self.fov, self.intrinsics = fov, intrinsics
-        self.people, self.single = people, single
+        self.people, self.single, self._say = people, single, say
         self.limits, self.tracks = limits, tracks
 
     def __call__(self, clip: Clip3D) -> Clip3D:
@@ -126,22 +129,15 @@ class TakePoses:
         return clip.take(clip.track >= 0)
 
     def _choose(self, clip: Clip3D) -> Clip3D:
-        """Take the people that were chosen."""
-        tracks, counts = np.unique(clip.track, return_counts=True)
-        if self.people == 'all':
-            return clip
-        if self.people == 'longest':
-            return clip.take(clip.track == tracks[counts.argmax()])
-        if self.people == 'largest':
-            sizes = box_size(self._boxes(clip))
-            means = [np.median(sizes[clip.track == track]) for track in tracks]
-            return clip.take(clip.track == tracks[int(np.argmax(means))])
-        kept = np.isin(clip.track, self.people)
-        if not np.isin(self.people, tracks).all():
-            known = ', '.join(map(str, tracks))
-            text = '{people} must be among the track IDs %s of %s'
-            raise ArgumentError(text, known, clip.name)
-        return clip.take(kept)
+        """Take the people that were chosen, or list them."""
+        boxes, spans = self._boxes(clip), []
+        heights = boxes[:, 3] - boxes[:, 1]
+        for track in np.unique(clip.track).tolist():
+            rows = clip.track == track
+            times = clip.seconds(clip.frame[rows])
+            spans.append(PersonSpan(track, times, float(np.median(heights[rows]))))
+        chosen = choose_people(clip.name, spans, self.people, self._say)
+        return clip.take(np.isin(clip.track, chosen))
 
     def _boxes(self, clip: Clip3D) -> np.ndarray:
         """Return boxes (N, 4) around people, in pixels or in those of a stand-in."""

@@ -1,6 +1,6 @@
 """Step ``people``: the people that were chosen, and a table to choose from."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -42,60 +42,90 @@ class ChoosePeople:
         self, clip: Clip2D, appearance: dict[str, np.ndarray] | None = None
     ) -> Clip2D:
         """Return the clip with the chosen tracks; colors are of the appearance."""
-        if self.people == 'all':
-            if len(clip.tracks) > 1:
-                for line in people_table(clip, appearance):
-                    self._say(line)
-            return clip
-        chosen = self._choose(clip)
+        spans = [_span_of(clip, each, appearance) for each in clip.tracks]
+        chosen = choose_people(clip.name, spans, self.people, self._say, self.limits)
         return replace(clip, tracks=[x for x in clip.tracks if x.track in chosen])
 
-    def _choose(self, clip: Clip2D) -> Iterable[int]:
-        frames = {each.track: len(each.frames) for each in clip.tracks}
-        if self.people == 'longest':
-            return [max(frames, key=lambda track: frames[track])]
-        if self.people == 'largest':
-            least = self.limits.min_share * max(frames.values())
-            seen = [each for each in clip.tracks if frames[each.track] >= least]
-            return [max(seen, key=_height).track]
-        unknown = [track for track in self.people if track not in frames]
-        if unknown:
-            known = ', '.join(map(str, frames))
-            raise ArgumentError(
-                '{people} must be among the track IDs %s of %s, got %s',
-                known,
-                clip.name,
-                unknown[0],
-            )
-        return [int(track) for track in self.people]
+
+@dataclass(frozen=True)
+class PersonSpan:
+    """What a person is chosen by.
+
+    Attributes:
+        track (int): Track ID.
+        times (np.ndarray): Timestamps in seconds, (T,).
+        height (float): Median height in the image, pixels.
+        color (str): Color of the trunk; empty if unknown.
+    """
+
+    track: int
+    times: np.ndarray
+    height: float
+    color: str = ''
 
 
-def people_table(
-    clip: Clip2D, appearance: dict[str, np.ndarray] | None = None
-) -> list[str]:
-    """Tabulate the people of a clip, one a line; ``color`` is that of the trunk."""
+def choose_people(
+    name: str,
+    spans: Sequence[PersonSpan],
+    people: str | tuple[int, ...],
+    say: Callable[[str], None],
+    limits: ChoiceLimits = ChoiceLimits(),
+) -> list[int]:
+    """Return the track IDs of the chosen people; list several if all are.
+
+    Args:
+        name (str): Name of the clip.
+        spans (Sequence[PersonSpan]): All people.
+        people (str | tuple[int, ...]): 'all', 'largest', 'longest' or track IDs.
+        say (Callable): Receives the table, line by line.
+        limits (ChoiceLimits): Limits of the choice.
+
+    Raises:
+        ArgumentError: If a track ID is unknown.
+    """
+    known = {each.track: each for each in spans}
+    if people == 'all':
+        for line in people_table(name, spans) if len(known) > 1 else ():
+            say(line)
+        return [*known]
+    longest = max(spans, key=lambda each: len(each.times))
+    if people == 'longest':
+        return [longest.track]
+    if people == 'largest':
+        least = limits.min_share * len(longest.times)
+        seen = [each for each in spans if len(each.times) >= least]
+        return [max(seen, key=lambda each: each.height).track]
+    unknown = [track for track in people if track not in known]
+    if unknown:
+        text = '{people} must be among the track IDs %s of %s, got %s'
+        raise ArgumentError(text, ', '.join(map(str, known)), name, unknown[0])
+    return [int(track) for track in people]
+
+
+def people_table(name: str, spans: Sequence[PersonSpan]) -> list[str]:
+    """Tabulate the people of a clip, one a line."""
     rows = [_HEADER]
-    for track in clip.tracks:
-        first, last = clip.times_of(track.frames[[0, -1]])
-        color = '-'
-        if appearance is not None and track.bboxes is not None:
-            color = hue_of(looks_of(track, appearance)[1]) or '-'
-        times = f'{first:.1f}', f'{last:.1f}'
-        height = f'{_height(track):.0f}'
-        rows.append((str(track.track), color, *times, str(len(track.frames)), height))
+    for each in spans:
+        times = [f'{each.times[index]:.1f}' for index in (0, -1)]
+        size = str(len(each.times)), f'{each.height:.0f}'
+        rows.append((str(each.track), each.color or '-', *times, *size))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
         '  '.join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
         for row in rows
     ]
-    title = f'{clip.name}: {len(clip.tracks)} people (--people ID, largest, longest):'
+    title = f'{name}: {len(spans)} people (--people ID, largest, longest):'
     return [title, *lines]
 
 
-def _height(track: Track2D) -> float:
-    """Return the median extent of a person's keypoints in y, pixels."""
-    known = np.isfinite(track.keypoints[..., 1]).any(1)
-    if not known.any():
-        return 0.0
-    heights = track.keypoints[known, :, 1]
-    return float(np.median(np.nanmax(heights, 1) - np.nanmin(heights, 1)))
+def _span_of(
+    clip: Clip2D, track: Track2D, appearance: dict[str, np.ndarray] | None
+) -> PersonSpan:
+    times, color = clip.times_of(track.frames), ''
+    if appearance is not None and track.bboxes is not None:
+        color = hue_of(looks_of(track, appearance)[1])
+    known, height = np.isfinite(track.keypoints[..., 1]).any(1), 0.0
+    if known.any():
+        rows = track.keypoints[known, :, 1]
+        height = float(np.median(np.nanmax(rows, 1) - np.nanmin(rows, 1)))
+    return PersonSpan(track.track, times, height, color)

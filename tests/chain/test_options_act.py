@@ -156,7 +156,7 @@ def test_refine(name):
 @pytest.mark.parametrize('name', names_of(RefineOptions))
 def test_refine_of_finished_clips(name, lifted):
     """Steps act; what is stated, or is for other tools' poses, is refused."""
-    if name in ('without', 'smooth_3d', 'static_camera'):
+    if name in ('without', 'smooth_3d', 'static_camera', 'start', 'end'):
         base = dict(smooth_3d='none') if name == 'without' else {}
         value = 'feet' if name == 'without' else VALUES[name]
         mmhot.refine(lifted, **base, **{name: value})

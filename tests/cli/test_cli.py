@@ -4,6 +4,7 @@ import errno
 import logging
 import os
 import pickle
+import re
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
@@ -104,6 +105,17 @@ def test_help_and_versions_by_their_other_names(argv, capsys):
     start = f'mmhot {mmhot.__version__}' if '-v' in argv else 'usage: mmhot'
     assert code == 0
     assert capsys.readouterr().out.startswith(start)
+
+
+@pytest.mark.parametrize('command', ['infer', 'lift', 'refine'])
+def test_help_begins_with_files_results_time_and_people(command, capsys):
+    with pytest.raises(SystemExit):
+        main(['help', command])
+    text = capsys.readouterr().out
+    assert text.startswith(f'usage: mmhot {command} INPUT [INPUT ...] [OPTION ...]\n')
+    titles = re.findall(r'^([a-zA-Z ,2D]+):$', text, re.M)
+    assert titles[1:4] == ['positional arguments', 'results', 'time and people']
+    assert titles[-1] == 'general'
 
 
 def test_completion_names_options_choices_and_files(capsys, tmp_path):

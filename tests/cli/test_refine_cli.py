@@ -33,6 +33,10 @@ def test_formats_are_written(file, tmp_path, capsys):
     said = capsys.readouterr().out
     assert 'sam: no fingers in .bvh, .glb' in said
     assert 'sam: 20 frames, 2 people, refined in' in said
+    lines = said.splitlines()
+    title = lines.index('sam: 2 people (--people ID, largest, longest):')
+    rows = [line.split() for line in lines[title + 2 : title + 4]]
+    assert [row[:5] for row in rows] == [[x, '-', '0.0', '0.4', '20'] for x in '01']
     clip = read_lifted(tmp_path / 'out/sam.npz')
     assert clip.steps == ('smoothing', 'bones', 'feet')
     # our own file: nothing is asked of it, and nothing runs again
@@ -40,6 +44,16 @@ def test_formats_are_written(file, tmp_path, capsys):
     assert main(['refine', *again, '--formats', 'npz']) == 0
     same = read_lifted(tmp_path / 'again/sam.npz')
     np.testing.assert_allclose(same.places(), clip.places(), atol=1e-6)
+
+
+def test_a_part_keeps_its_numbers(file, tmp_path):
+    args = ['refine', str(file), '--fps', '50', '--formats', 'npz', '--people', '1']
+    assert (
+        main([*args, '--start', '0.1', '--end', '0.3', '--out-dir', str(tmp_path)]) == 0
+    )
+    clip = read_lifted(tmp_path / 'sam.npz')
+    assert clip.frame.tolist() == [*range(5, 15)]
+    assert {*clip.track.tolist()} == {1}
 
 
 @pytest.mark.parametrize(
@@ -50,6 +64,10 @@ def test_formats_are_written(file, tmp_path, capsys):
         (['--fps', '50', '--given-axes', 'up'], '--given-axes must be one of camera'),
         (['--fps', '50', '--without', 'sides'], '--without must be among smoothing,'),
         (['--fps', '50', '--people', '7'], '--people must be among the track IDs 0, 1'),
+        (
+            ['--fps', '50', '--start', '9'],
+            '--start must be before the last frame of sam',
+        ),
         (['--fps', '50', '--joints', '20'], '--joints must be one of 17, 24'),
     ],
 )

@@ -60,8 +60,8 @@ def test_joints_move_as_those_of_the_rigid_skeleton(clip, glb):
     channels = glb.channels()
     (scene,) = glb.document['scenes']
     assert [glb.nodes[root]['name'] for root in scene['nodes']] == [
-        'Person 0',
-        'Person 3',
+        'Person 1',
+        'Person 2',
     ]
     for root, (person, motion) in zip(scene['nodes'], motions(clip), strict=True):
         joints = glb.document['skins'][glb.nodes[root]['skin']]['joints']

@@ -8,7 +8,7 @@ from video_files import write_video
 
 import mmhot
 from mmhot.chain.options import LiftOptions
-from mmhot.motion.people import ChoosePeople, people_table
+from mmhot.motion.people import ChoosePeople
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.tracking.appearance import describe_person, hue_of
 
@@ -63,7 +63,6 @@ def test_unknown_ids_are_one_line(clip):
 def test_table(clip):
     said = []
     ChoosePeople('all', said.append)(clip)
-    assert said == people_table(clip)
     title, header, *rows = said
     assert title == 'group: 4 people (--people ID, largest, longest):'
     assert header.split('  ')[1:3] == ['color', 'from, s']
@@ -74,7 +73,7 @@ def test_table(clip):
         ['7', '-', '0.3', '0.5', '3', '330'],
     ]
     ChoosePeople('longest', said.append)(clip)
-    assert said == people_table(clip)  # nothing more
+    assert len(said) == 6  # nothing more
 
 
 COLORS = dict(
