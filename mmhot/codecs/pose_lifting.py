@@ -20,8 +20,7 @@ class CameraPoseLifting:
     Targets are root-relative meters in camera axes (x right, y down, z away).
 
     Args:
-        num_keypoints (int): Keypoints ``K``.
-        root_index (int): Index of the root joint.
+        num_keypoints (int): Keypoints ``K``, the root first.
     """
 
     auxiliary_encode_keys = {
@@ -44,9 +43,8 @@ class CameraPoseLifting:
     field_mapping_table: dict[str, str] = {}
     support_batch_decoding = False
 
-    def __init__(self, num_keypoints: int = 17, root_index: int = 0) -> None:
+    def __init__(self, num_keypoints: int = 17) -> None:
         self.num_keypoints = num_keypoints
-        self.root_index = root_index
 
     def encode(
         self,
@@ -92,7 +90,7 @@ class CameraPoseLifting:
         if lifting_target is None:
             return encoded
 
-        root = lifting_target[..., self.root_index, :]
+        root = lifting_target[..., 0, :]
         weight = np.ones(lifting_target.shape[:-1], np.float32)
         if lifting_target_visible is not None:
             visible = np.reshape(lifting_target_visible, weight.shape)
@@ -132,7 +130,7 @@ class CameraPoseLifting:
         """
         keypoints = encoded.copy()
         # the root of published networks is free in training, overwritten in evaluation
-        keypoints[..., self.root_index, :] = 0
+        keypoints[..., 0, :] = 0
         if target_root is not None:
             keypoints = keypoints + np.asarray(target_root)[..., None, :]
         return keypoints, np.ones(keypoints.shape[:-1], np.float32)
@@ -149,7 +147,6 @@ class ImageSpacePoseLifting(CameraPoseLifting):
 
     Args:
         num_keypoints (int): Keypoints ``K``.
-        root_index (int): Index of the root joint.
         unit_size (float): Scale for unknown cameras: about that of Human3.6M, as in
             MMPose.
         with_scores (bool): Whether inputs have scores as third coordinate.
@@ -160,11 +157,10 @@ class ImageSpacePoseLifting(CameraPoseLifting):
     def __init__(
         self,
         num_keypoints: int = 17,
-        root_index: int = 0,
         unit_size: float = 2.0,
         with_scores: bool = True,
     ) -> None:
-        super().__init__(num_keypoints, root_index)
+        super().__init__(num_keypoints)
         self.unit_size, self.with_scores = unit_size, with_scores
 
     def encode_inputs(
@@ -188,12 +184,12 @@ class ImageSpacePoseLifting(CameraPoseLifting):
         if not np.any(target):
             return super().encode_targets(target, encoded, camera_param)
         focal, center = camera_intrinsics(camera_param)
-        root = target[..., self.root_index : self.root_index + 1, :]
+        root = target[..., :1, :]
         projected = target[..., :2] / target[..., 2:] * focal + center
         pixels_of_meter = focal[0] / root[..., 2:]
         depth = (target[..., 2:] - root[..., 2:]) * pixels_of_meter
         label = np.concatenate([projected, depth], -1)
-        label = label - label[..., self.root_index : self.root_index + 1, :]
+        label = label - label[..., :1, :]
         half = camera_param['w'] / 2
         label = (label / half).astype(np.float32)
         unit_size = (half / pixels_of_meter[..., 0]).astype(np.float32)

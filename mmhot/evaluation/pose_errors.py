@@ -37,17 +37,14 @@ def p_mpjpe(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def mpjve(
-    pred: np.ndarray,
-    target: np.ndarray,
-    frames: np.ndarray | None = None,
-    root: int | None = 0,
+    pred: np.ndarray, target: np.ndarray, frames: np.ndarray | None = None
 ) -> np.ndarray:
     """Compute the mean error of the joints' velocities, per frame, (..., T - 1).
 
     Poses (..., T, K, 3) are one person's over time. Given rising frame numbers (T,),
-    steps across gaps are left out. ``root`` is as in :func:`mpjpe`.
+    steps across gaps are left out.
     """
-    return change_errors(pred, target, 1, frames, root).mean(-1)
+    return change_errors(pred, target, 1, frames).mean(-1)
 
 
 def joint_errors(
@@ -83,13 +80,12 @@ def change_errors(
     target: np.ndarray,
     order: int,
     frames: np.ndarray | None = None,
-    root: int | None = 0,
 ) -> np.ndarray:
     """Compute the error of each joint's velocity (order 1) or acceleration (order 2).
 
     Returns errors (..., T - order, K); see :func:`mpjve`.
     """
-    error = relative(pred, root) - relative(target, root)
+    error = relative(pred, 0) - relative(target, 0)
     return np.linalg.norm(frame_changes(error, order, frames), axis=-1)
 
 

@@ -141,17 +141,15 @@ def mark_missing(
     )
 
 
-def relative_scores(
-    scores: np.ndarray, among: np.ndarray | None = None, percentile: float = 95
-) -> np.ndarray:
+def relative_scores(scores: np.ndarray, among: np.ndarray | None = None) -> np.ndarray:
     """Return scores (...) relative to those of joints that are clearly seen.
 
-    2D models differ in the scores of such joints: a percentile of positive scores, by
-    default of the same ones, counts as 1, and so does all above.
+    2D models differ in the scores of such joints: the 95th percentile of positive ones,
+    by default of the same scores, counts as 1, and so does all above.
     """
     among = scores if among is None else among
     seen = among[among > 0]
-    usual = float(np.percentile(seen, percentile)) if seen.size else 1.0
+    usual = float(np.percentile(seen, 95)) if seen.size else 1.0
     return np.clip(scores / usual, 0, 1)
 
 

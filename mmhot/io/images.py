@@ -2,6 +2,7 @@
 
 import logging
 import re
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -77,41 +78,36 @@ def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     with suppress(cv2.error):  # of more than 2^30 pixels, among others
         image = cv2.imdecode(values, cv2.IMREAD_COLOR)
     if image is None:
-        image = _read_floats(path)
+        image = _ask(path, _read_floats)
     if image is None:
         raise ValueError(f'{name} is no readable image')
-    if _count_pages(path) > 1:
+    if _ask(path, lambda image: getattr(image, 'is_animated', False)):
         _LOGGER.warning('%s has several images: only the first one is read', name)
     return image
 
 
-def _open(path: Path, kinds: tuple[str, ...] = _KINDS) -> Any:
-    """Open an image file with Pillow, whose import videos do without."""
-    from PIL import Image
+def _ask(path: Path, question: Callable[[Any], Any]) -> Any:
+    """Return what a function reads of an image that Pillow opens; None if damaged."""
+    from PIL import Image  # videos do without
 
-    return Image.open(path, 'r', kinds)
-
-
-def _read_floats(path: Path) -> np.ndarray | None:
-    """Read a TIFF file of floats, up to 1 or 255, as BGR uint8; None if damaged."""
-    with suppress(Exception), ignored_warnings(), _open(path, ('TIFF',)) as image:
-        if image.mode == 'F':
-            values = np.nan_to_num(np.asarray(image))
-            scale = 255 if values.max() <= 1 else 1
-            values = np.clip(scale * values, 0, 255).round().astype(np.uint8)
-            return np.repeat(values[..., None], 3, -1)
-    return None
-
-
-def _count_pages(path: Path) -> int:
-    """Return 2 for images of several pages or animations, else 1."""
+    # damaged headers raise nearly anything
     with (
         suppress(Exception),
         ignored_warnings(),
-        _open(path) as image,
+        Image.open(path, 'r', _KINDS) as image,
     ):
-        return 1 + bool(getattr(image, 'is_animated', False))
-    return 1
+        return question(image)
+    return None
+
+
+def _read_floats(image: Any) -> np.ndarray | None:
+    """Read a TIFF file of floats, up to 1 or 255, as BGR uint8; None of other kinds."""
+    if image.mode != 'F':
+        return None
+    values = np.nan_to_num(np.asarray(image))
+    scale = 255 if values.max() <= 1 else 1
+    values = np.clip(scale * values, 0, 255).round().astype(np.uint8)
+    return np.repeat(values[..., None], 3, -1)
 
 
 def check_pixels(width: float, height: float, limit: int, name: str) -> None:
@@ -142,31 +138,24 @@ def check_scans(data: bytes, name: str) -> None:
 
 def image_size(path: Path) -> tuple[int, int] | None:
     """Read width and height, upright, from an image's header; None if damaged."""
-    # damaged headers raise nearly anything
-    with (
-        suppress(Exception),
-        ignored_warnings(),
-        _open(path) as image,
-    ):
-        # the method of PNG files decodes them
-        exif = PIL.Image.Image.getexif(image)
-        is_turned = exif.get(_EXIF_ORIENTATION, 1) > 4
+
+    def upright(image: Any) -> tuple[int, int]:
+        is_turned = _exif_of(image).get(_EXIF_ORIENTATION, 1) > 4
         return image.size[::-1] if is_turned else image.size
-    return None
+
+    return _ask(path, upright)
 
 
 def read_focal_35mm(path: Path) -> float | None:
     """Read the 35 mm equivalent focal length of an image (EXIF), or None."""
-    from PIL import Image
+    return plausible_focal(
+        _ask(path, lambda x: _exif_of(x).get_ifd(_EXIF_CAMERA)[_EXIF_FOCAL_35MM])
+    )
 
-    with (
-        suppress(Exception),
-        ignored_warnings(),
-        Image.open(path, 'r', _KINDS) as image,
-    ):
-        camera = Image.Image.getexif(image).get_ifd(_EXIF_CAMERA)
-        return plausible_focal(camera[_EXIF_FOCAL_35MM])
-    return None
+
+def _exif_of(image: Any) -> Any:
+    # the method of PNG files decodes them
+    return PIL.Image.Image.getexif(image)
 
 
 def plausible_focal(millimeters: Any) -> float | None:

@@ -87,20 +87,16 @@ def fuse_streams(fusion: nn.Linear, first: Tensor, second: Tensor) -> Tensor:
 
 
 class PositionTable(nn.Module):
-    """Learned position embedding, added to every token.
+    """Learned position embedding, zeros at first, added to every token.
 
     Args:
         num_tokens (int): Positions ``N``.
         embed_dims (int): Channels ``C``.
-        init_std (float): Standard deviation of the truncated normal distribution of
-            the initial table. Defaults to 0, a table of zeros.
     """
 
-    def __init__(self, num_tokens: int, embed_dims: int, init_std: float = 0.0) -> None:
+    def __init__(self, num_tokens: int, embed_dims: int) -> None:
         super().__init__()
         self.table = nn.Parameter(torch.zeros(num_tokens, embed_dims))
-        if init_std:
-            nn.init.trunc_normal_(self.table, std=init_std)
 
     def forward(self, x: Tensor) -> Tensor:
         """Add the table to ``(..., N, C)``."""

@@ -27,7 +27,6 @@ class PoseSequenceLoss(nn.Module):
             may stay at poses of zero; 0 prevents it. Defaults to ``-math.inf``.
         velocity_weight (float): Weight of the velocity error. Defaults to 0.
         smooth_weight (float): Weight of the temporal consistency loss. Defaults to 0.
-        loss_weight (float): Weight of the sum. Defaults to 1.
     """
 
     def __init__(
@@ -37,14 +36,13 @@ class PoseSequenceLoss(nn.Module):
         min_scale: float = -math.inf,
         velocity_weight: float = 0.0,
         smooth_weight: float = 0.0,
-        loss_weight: float = 1.0,
     ) -> None:
         super().__init__()
         weights = None if joint_weights is None else torch.tensor(joint_weights)
         self.register_buffer('joint_weights', weights, persistent=False)
         self.scale_weight, self.min_scale = scale_weight, min_scale
         self.velocity_weight = velocity_weight
-        self.smooth_weight, self.loss_weight = smooth_weight, loss_weight
+        self.smooth_weight = smooth_weight
 
     def forward(
         self, output: Tensor, target: Tensor, target_weight: Tensor | None = None
@@ -73,12 +71,12 @@ class PoseSequenceLoss(nn.Module):
             error = (scaled - target).norm(dim=-1)
             loss = loss + self.scale_weight * _mean(error, valid)
         if output.shape[1] < 2 or not (self.velocity_weight or self.smooth_weight):
-            return self.loss_weight * loss
+            return loss
         both, step = valid[:, 1:] * valid[:, :-1], output.diff(dim=1)
         error = (step - target.diff(dim=1)).norm(dim=-1)
         loss = loss + self.velocity_weight * _mean(error, both)
         steps = weights * step.square().mean(-1)
-        return self.loss_weight * (loss + self.smooth_weight * _mean(steps, both))
+        return loss + self.smooth_weight * _mean(steps, both)
 
 
 def scale_to(output: Tensor, target: Tensor, min_scale: float) -> Tensor:
