@@ -23,7 +23,9 @@ _LIFTED, _LEANING = 0.15, np.radians(45)
 _YAW_ERROR, _TURN, _STILL, _MOST_YAW = 0.2, 10.0, 3e-4, np.radians(30)
 _ENDS = get_skeleton('h36m-24')
 # Limbs whose ends stay in place, and meters by which bends move them that are smoothed
-# over frames: none of feet.
+# over frames: none of feet. Ends give way for bends that differ from the smooth ones by
+# more than _JUMP, up to _GIVE.
+_JUMP, _GIVE = 0.02, 0.015
 _LIMBS = {('shoulder', 'elbow', 'wrist'): 0.005, ('hip', 'knee', 'foot'): 0.0}
 _FRAMES = 2.0
 _ENDS_OF_LIMBS = [f'{side}_{x[-1]}' for x in _LIMBS for side in ('left', 'right')]
@@ -314,24 +316,28 @@ def _bend(
 ) -> np.ndarray:
     """Place the middle joint (T, 3) of a limb so that its bones reach from end to end.
 
-    It bends to the side to which it is bent. Straight limbs bend much for little: with
-    ``slack``, meters, changes of bends are smoothed, and the end is so far off.
+    It bends to the side to which it is bent. Straight limbs bend much for little:
+    changes of bends are smoothed, and the end is off by ``slack``, meters, or more
+    where the middle joint would jump.
     """
     upper, lower = bones
     axis = unit_vectors(end - start)
     longest, shortest = upper + lower, abs(upper - lower) + 1e-4
-    length = np.linalg.norm(end - start, axis=-1, keepdims=True)
-    length = length.clip(shortest, longest)
+    wide = np.linalg.norm(end - start, axis=-1, keepdims=True)
+    length = wide.clip(shortest, longest)
     pole = middle - start
     pole -= (pole * axis).sum(-1, keepdims=True) * axis
     bend = np.linalg.norm(pole, axis=-1, keepdims=True)
-    if slack and (length**2 > abs(upper**2 - lower**2)).all():
-        change = _height(length, upper, lower) - bend
-        wanted = (bend + gaussian_mean(change, _FRAMES, 'symmetric')).clip(0)
-        smooth = np.sqrt((upper**2 - wanted**2).clip(0))
-        smooth += np.sqrt((lower**2 - wanted**2).clip(0))
-        length = length + slack * np.tanh((smooth - length) / slack)
-        length = length.clip(shortest, longest)
+    height = _height(length, upper, lower)
+    wanted = bend + gaussian_mean(height - bend, _FRAMES, 'symmetric')
+    wanted = wanted.clip(0, min(upper, lower))
+    smooth = np.sqrt(upper**2 - wanted**2) + np.sqrt(lower**2 - wanted**2)
+    give = (_GIVE - abs(wide - length)).clip(0)
+    slack = slack + give * (abs(wanted - height) / _JUMP - 1).clip(0, 1)
+    moved = slack * np.tanh((smooth - length) / slack.clip(1e-9))
+    # folded limbs have another length with the same bend
+    length += np.where(length**2 > abs(upper**2 - lower**2), moved, 0)
+    length = length.clip(shortest, longest)
     height = _height(length, upper, lower)
     # what bends more does so where it bends in the frames around
     usual = unit_vectors(gaussian_mean(pole, 2 * _FRAMES, 'symmetric'))
