@@ -70,9 +70,9 @@ _TEMPLATE = np.array(
 )
 _TEMPLATE[_H36M.right, 0] *= -1
 _ROOT, _THORAX = _H36M.indices(['root', 'thorax'])
-# Joints of limbs hang from their parents, which come first.
+# Joints of limbs hang from their parents, which come first; their mirror images.
 _HANGING = [
-    (_H36M.parents[joint], joint)
+    (_H36M.parents[joint], joint, _H36M.flip_indices[joint])
     for joint in _H36M.indices(
         [
             f'{side}_{part}'
@@ -81,6 +81,7 @@ _HANGING = [
         ]
     )
 ]
+_LEGS = _H36M.indices(['left_knee', 'right_knee', 'left_foot', 'right_foot'])
 # Torso height in pixels where a single joint gives no scale; codecs normalize it.
 _DEFAULT_TORSO = 100.0
 
@@ -281,9 +282,17 @@ def _torso_height(
 
 
 def _hang_limbs(filled: np.ndarray, share: np.ndarray, height: np.ndarray) -> None:
-    """Blend limbs of (T, 17, 2) with hanging ones by what is known, in place."""
-    for parent, joint in _HANGING:
+    """Blend limbs of (T, 17, 2) with hanging ones by what is known, in place.
+
+    Of a single leg that is not known the other one is the example, as people who sit
+    do so with both.
+    """
+    detected = filled.copy()
+    for parent, joint, mirrored in _HANGING:
         offset = (_TEMPLATE[joint] - _TEMPLATE[parent]) * height[:, None]
+        if joint in _LEGS:
+            other = detected[:, mirrored] - detected[:, _H36M.parents[mirrored]]
+            offset += share[:, mirrored, None] * (other - offset)
         hanging = filled[:, parent] + offset
         own = share[:, joint, None]
         filled[:, joint] = own * filled[:, joint] + (1 - own) * hanging

@@ -31,8 +31,8 @@ class UsualFocals:
     """
 
     square: float = HUMAN36M_FOCAL_RATIO  # Human3.6M
-    landscape: float = 0.87  # MPI-INF-3DHP's outdoors .88, pose2sim's four .87
-    portrait: float = 0.75  # phones .72 to .78
+    landscape: float = 0.87  # MPI-INF-3DHP outdoors .88
+    portrait: float = 0.8  # phones .72 to .78, pose2sim's four cameras .87
     aspect: float = 1.1  # of the sides of square images, at most
 
 

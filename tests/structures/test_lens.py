@@ -170,15 +170,17 @@ def test_images_of_another_aspect_ratio_are_refused():
 
 
 @pytest.mark.parametrize(
-    ('size', 'true'),
+    ('size', 'true', 'error'),
     [
-        ((1000, 1002), 1145),  # Human3.6M
-        ((1920, 1080), 0.877 * 1920),  # MPI-INF-3DHP's outdoors
-        ((1080, 1920), 0.75 * 1920),  # phones
+        ((1000, 1002), 1145, 0.02),  # Human3.6M
+        ((1920, 1080), 0.877 * 1920, 0.02),  # MPI-INF-3DHP's outdoors
+        ((1080, 1920), 0.72 * 1920, 0.12),  # phones
+        ((1080, 1920), 0.78 * 1920, 0.03),
+        ((1088, 1920), 1681, 0.09),  # pose2sim's four cameras
     ],
 )
-def test_assumed_lenses_are_those_of_usual_cameras(size, true):
-    assert assumed_focal(*size) == pytest.approx(true, rel=0.02)
+def test_assumed_lenses_are_those_of_usual_cameras(size, true, error):
+    assert assumed_focal(*size) == pytest.approx(true, rel=error)
     focal, _ = camera_intrinsics(ideal_camera(*size))
     assert_allclose(focal, assumed_focal(*size), rtol=1e-6)
 
