@@ -16,6 +16,7 @@ from mmhot.chain.live_segments import LiveSegment, LiveSettings, Observation
 from mmhot.errors import ArgumentError
 from mmhot.frames.sources import Frame
 from mmhot.lifting.lifter import Lifter
+from mmhot.motion.confidence import find_cut
 from mmhot.pose2d.estimation import VideoPoseEstimator
 from mmhot.skeletons.joints import convert_keypoints, get_skeleton
 from mmhot.structures.lens import (
@@ -213,9 +214,14 @@ class LiveLifter:
         # the tracker counts frames at an even rate
         self._index = max(self._index + 1, round(frame.time * self.fps))
         ids = self.tracker.update(people, self._index)
-        confident = (people.scores >= self.kpt_thr)[..., None]
-        keypoints = np.where(confident, people.keypoints, np.nan).astype(np.float32)
         skeletons = models.estimator.skeleton, _H36M.name
+        missing = ~(people.scores >= self.kpt_thr)
+        if self.kpt_thr:
+            size = frame.image.shape[1::-1]
+            skeleton = get_skeleton(skeletons[0])
+            missing |= find_cut(people.keypoints, skeleton, size)
+        keypoints = np.where(missing[..., None], np.nan, people.keypoints)
+        keypoints = keypoints.astype(np.float32)
         keypoints, scores, _ = convert_keypoints(
             keypoints, people.scores, *skeletons, self.lifter.mapping
         )

@@ -1,4 +1,4 @@
-"""Keypoints of low confidence, and bodies that are upside down for a moment."""
+"""Keypoints of low confidence or at borders, and bodies upside down for a moment."""
 
 import logging
 from dataclasses import dataclass, replace
@@ -14,6 +14,9 @@ _LOGGER = logging.getLogger(__name__)
 _ENDS = [
     [f'{side}_{joint}' for side in ('left', 'right')] for joint in ('shoulder', 'hip')
 ]
+BORDER = 0.08
+"""Margin of images in which joints of limbs are not believed, lengths of the torso."""
+_LIMBS = ('elbow', 'wrist', 'knee', 'ankle')
 
 
 @dataclass(frozen=True)
@@ -55,16 +58,47 @@ def find_flips(
     return flipped
 
 
+def find_cut(
+    keypoints: np.ndarray,
+    skeleton: Skeleton,
+    size: tuple[int, int],
+    margin: float = BORDER,
+) -> np.ndarray:
+    """Find joints of limbs at the border of the image, (..., K): most are beyond it.
+
+    2D models place them there with a high confidence, and knees would bend. The margin
+    of keypoints (..., K, 2) in an image (w, h) is in lengths of the torso.
+    """
+    cut = np.zeros(keypoints.shape[:-1], bool)
+    limbs = [
+        skeleton.index(name)
+        for name in skeleton.joints
+        if name.removeprefix('left_').removeprefix('right_') in _LIMBS
+    ]
+    if {*_ENDS[0], *_ENDS[1]} <= {*skeleton.joints}:
+        first, last = (
+            keypoints[..., skeleton.indices(each), :].mean(-2) for each in _ENDS
+        )
+        length = margin * np.linalg.norm(first - last, axis=-1)[..., None]
+        points = keypoints[..., limbs, :]
+        inside = np.minimum(points, size - points).min(-1)
+        cut[..., limbs] = inside < length
+    return cut
+
+
 class DropUncertain:
     """Step ``confidence``: keypoints of low confidence count as missing.
 
-    So do all of people in frames in which they are upside down for a moment.
+    So do joints of limbs at the image's border, and all of people in frames in which
+    they are upside down for a moment.
 
     Args:
         kpt_thr (float, optional): Least confidence of a keypoint that stays. By default
             ``detected`` in videos, and none in files of keypoints.
         detected (float): Least confidence of keypoints that a 2D model found.
             Defaults to 0.35; ``docs/motion.md`` compares.
+        border (float): Margin of the image in which joints of limbs are not believed,
+            lengths of the torso. Defaults to 0.08, less than from ankles to soles.
         flips (FlipLimits): Torsos that turn over for a moment.
     """
 
@@ -74,9 +108,11 @@ class DropUncertain:
         self,
         kpt_thr: float | None = None,
         detected: float = 0.35,
+        border: float = BORDER,
         flips: FlipLimits = FlipLimits(),
     ) -> None:
         self.kpt_thr, self.detected, self.flips = kpt_thr, detected, flips
+        self.border = border
 
     def __call__(self, clip: Clip2D, frames: FrameSource | None) -> Clip2D:
         """Return a clip whose other keypoints are NaN; without people if none stays."""
@@ -87,6 +123,8 @@ class DropUncertain:
             low = find_flips(track.keypoints, skeleton, seconds, self.flips)[:, None]
             if limit is not None:
                 low = low | ~(track.scores >= limit)
+                size = clip.width, clip.height
+                low |= find_cut(track.keypoints, skeleton, size, self.border)
             is_changed |= bool(low.any())
             keypoints = np.where(low[..., None], np.nan, track.keypoints)
             scores = np.where(low, 0, track.scores)

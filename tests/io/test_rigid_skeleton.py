@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mocap import H36M, KICK, joints_of
+from mocap import H36M, KICK, joints_of, standing_pose
 from numpy.testing import assert_allclose
 from scipy.spatial.transform import Rotation
 
@@ -84,6 +84,20 @@ def test_hands_and_feet_stay_where_they_are(dance, name):
                 bends.append(pole - (pole * axis).sum(-1, keepdims=True) * axis)
             sides = (bends[0] * bends[1]).sum(-1)
             assert sides[np.linalg.norm(bends[1], axis=-1) > 0.03].min() > -1e-9
+
+
+def test_knees_do_not_jump_where_legs_get_longer():
+    """A bent knee stays where it is while the foot is from one frame on 3 cm lower."""
+    places = np.repeat(standing_pose(), 60, 0).astype(float)
+    knee, foot = H36M.indices(['left_knee', 'left_foot'])
+    places[:, knee, 1] -= 0.12
+    places[40:, foot, 2] -= 0.03
+    fitted = fit_rigid_skeleton(places, H36M).positions()
+    steps = np.linalg.norm(np.diff(fitted[:, knee], axis=0), axis=-1)
+    assert steps.max() < 0.045  # 0.078 if the foot does not give way
+    errors = np.linalg.norm(fitted[:, foot] - places[:, foot], axis=-1)
+    assert errors.max() < 0.01
+    assert errors[:30].max() < 1e-6
 
 
 def test_files_say_what_is_left(dance, tmp_path):

@@ -207,3 +207,18 @@ def test_joints_are_known_near_frames_that_show_them_often():
     assert not known[480:, knee].any()
     assert not known[:, foot].any()
     assert (known[:, H36M.index('left_wrist')] == 1).all()
+
+
+def test_joints_of_limbs_that_are_seen_alone_must_be_seen_more(lifter):
+    """A hand that is taken for a knee in 15 % of the frames, in a row."""
+    keypoints, poses = person(0)
+    legs, knee = [*KNEES, *FEET], KNEES[0]
+    keypoints[:, legs] = np.nan
+    keypoints[20:43, knee] = keypoints[20:43, H36M.index('left_wrist')]
+    assert not find_known(keypoints, np.arange(150) / 50)[:, legs].any()
+    assert thigh_errors(lifter, keypoints, poses).max() < 15
+    # knees of the side that is seen of people who sit
+    keypoints, poses = person(0, seated=True)
+    keypoints[:, [KNEES[1], *FEET]] = np.nan
+    assert (find_known(keypoints, np.arange(150) / 50)[:, knee] == 1).all()
+    assert thigh_errors(lifter, keypoints, poses).max() < 25

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from rendered_clips import DATA
 
-from mmhot.motion.confidence import DropUncertain, find_flips
+from mmhot.motion.confidence import DropUncertain, find_cut, find_flips
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips import Clip2D
 
@@ -47,3 +47,26 @@ def test_handstands_stay():
     points = standing()
     points[20:] = turned(points[20:], 180)
     assert not find_flips(points, COCO, np.arange(60) / 25).any()
+
+
+@pytest.mark.parametrize('name', ['coco-17', 'coco-wholebody-133'])
+def test_limbs_at_the_border_are_missing(name):
+    skeleton, size = get_skeleton(name), (1280, 720)
+    points = np.full((60, skeleton.num_keypoints, 2), 300, np.float32)
+    points[:, :17] = standing()
+    torso = points[:, COCO.index('left_hip'), 1] - points[:, COCO.index('nose'), 1]
+    assert not find_cut(points, skeleton, size)[:, :17].any()
+    # the image ends above the ankles, where models place knees and ankles
+    knees, ankles = (
+        COCO.indices([f'left_{x}', f'right_{x}']) for x in ('knee', 'ankle')
+    )
+    bottom = points[:, knees, 1].max() + 0.2 * torso.max()
+    points[:, ankles, 1] = bottom - 0.02 * torso[:, None]
+    size = 1280, int(bottom)
+    cut = find_cut(points, skeleton, size)
+    assert cut[:, ankles].all()
+    assert cut.sum() == 120
+    clip = Clip2D.from_arrays(points, skeleton=name, image_size=size, fps=25)
+    assert np.isfinite(DropUncertain()(clip, None).tracks[0].keypoints).all()
+    [track] = DropUncertain(kpt_thr=0.35)(clip, None).tracks
+    np.testing.assert_array_equal(np.isnan(track.keypoints).any(-1), cut)
