@@ -145,6 +145,7 @@ class Chain:
             fps,
             lookahead,
             kpt_thr=(confidence.limit_of(True) if confidence else None) or 0.0,
+            border=confidence.border if confidence else 0.0,
             smooth_3d=smoothing.method if smoothing else 'none',
             fov=lens.fov,
             intrinsics=lens.intrinsics,

@@ -87,6 +87,8 @@ class LiveLifter:
             as the lifter uses.
         kpt_thr (float): Keypoints with a lower confidence count as missing. Defaults
             to 0.35.
+        border (float): Margin of the image in which joints of limbs are missing, see
+            :class:`mmhot.motion.confidence.DropUncertain`.
         smooth_3d (str): 'one-euro' or 'none', the default.
         fov (float, optional): Horizontal field of view in degrees.
         intrinsics (Lens, optional): The camera's lens, in place of ``fov``.
@@ -103,6 +105,7 @@ class LiveLifter:
         fps: float,
         lookahead: int | None = None,
         kpt_thr: float = 0.35,
+        border: float = 0.08,
         smooth_3d: str = 'none',
         fov: float | None = None,
         intrinsics: Lens | None = None,
@@ -137,7 +140,8 @@ class LiveLifter:
                 lookahead,
             )
         self.lookahead, self.latency = lookahead, lookahead / fps
-        self.kpt_thr, self.fov, self.intrinsics = kpt_thr, fov, intrinsics
+        self.kpt_thr, self.border = kpt_thr, border
+        self.fov, self.intrinsics = fov, intrinsics
         self.smooth_3d = smooth_3d
         # Lifters with few targets are best at the middle one, even if all frames after
         # it repeat the newest one. Those that lift their whole window do with fewer
@@ -216,10 +220,9 @@ class LiveLifter:
         ids = self.tracker.update(people, self._index)
         skeletons = models.estimator.skeleton, _H36M.name
         missing = ~(people.scores >= self.kpt_thr)
-        if self.kpt_thr:
-            size = frame.image.shape[1::-1]
-            skeleton = get_skeleton(skeletons[0])
-            missing |= find_cut(people.keypoints, skeleton, size)
+        if self.border:
+            skeleton, size = get_skeleton(skeletons[0]), frame.image.shape[1::-1]
+            missing |= find_cut(people.keypoints, skeleton, size, self.border)
         keypoints = np.where(missing[..., None], np.nan, people.keypoints)
         keypoints = keypoints.astype(np.float32)
         keypoints, scores, _ = convert_keypoints(

@@ -14,8 +14,6 @@ _LOGGER = logging.getLogger(__name__)
 _ENDS = [
     [f'{side}_{joint}' for side in ('left', 'right')] for joint in ('shoulder', 'hip')
 ]
-BORDER = 0.08
-"""Margin of images in which joints of limbs are not believed, lengths of the torso."""
 _LIMBS = ('elbow', 'wrist', 'knee', 'ankle')
 
 
@@ -62,7 +60,7 @@ def find_cut(
     keypoints: np.ndarray,
     skeleton: Skeleton,
     size: tuple[int, int],
-    margin: float = BORDER,
+    margin: float,
 ) -> np.ndarray:
     """Find joints of limbs at the border of the image, (..., K): most are beyond it.
 
@@ -108,7 +106,7 @@ class DropUncertain:
         self,
         kpt_thr: float | None = None,
         detected: float = 0.35,
-        border: float = BORDER,
+        border: float = 0.08,
         flips: FlipLimits = FlipLimits(),
     ) -> None:
         self.kpt_thr, self.detected, self.flips = kpt_thr, detected, flips

@@ -55,7 +55,7 @@ def test_limbs_at_the_border_are_missing(name):
     points = np.full((60, skeleton.num_keypoints, 2), 300, np.float32)
     points[:, :17] = standing()
     torso = points[:, COCO.index('left_hip'), 1] - points[:, COCO.index('nose'), 1]
-    assert not find_cut(points, skeleton, size)[:, :17].any()
+    assert not find_cut(points, skeleton, size, 0.08)[:, :17].any()
     # the image ends above the ankles, where models place knees and ankles
     knees, ankles = (
         COCO.indices([f'left_{x}', f'right_{x}']) for x in ('knee', 'ankle')
@@ -63,7 +63,7 @@ def test_limbs_at_the_border_are_missing(name):
     bottom = points[:, knees, 1].max() + 0.2 * torso.max()
     points[:, ankles, 1] = bottom - 0.02 * torso[:, None]
     size = 1280, int(bottom)
-    cut = find_cut(points, skeleton, size)
+    cut = find_cut(points, skeleton, size, 0.08)
     assert cut[:, ankles].all()
     assert cut.sum() == 120
     clip = Clip2D.from_arrays(points, skeleton=name, image_size=size, fps=25)
