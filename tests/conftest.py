@@ -6,7 +6,8 @@ import os
 import runpy
 import signal
 import sys
-from functools import cache
+from copy import deepcopy
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,8 @@ if not (ROOT / 'mmhot/.mim').exists():  # a worktree that is not installed
     runpy.run_path(str(ROOT / 'setup.py'))['link_mim'](ROOT)
 
 _deselected_slow = {}
+WEIGHTS = ROOT / 'mmhot/weights'
+_graphs = {}
 
 # Shells start background jobs with SIGINT ignored, which child processes inherit.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -45,11 +48,16 @@ def _default_scopes():
 
 @pytest.fixture(autouse=True)
 def _fast_runner(monkeypatch):
-    """Skip three slow steps of MMEngine that take half of a tiny training."""
+    """Skip slow steps of MMEngine that take half of a tiny training."""
     config = sys.modules.get('mmengine.config.config')
     if hasattr(config, 'FormatCode'):  # onedl-mmengine has none
         # formats the config with yapf for every checkpoint
         monkeypatch.setattr(config, 'FormatCode', lambda text, **style: (text, True))
+    if config is not None:
+        # reloads pkg_resources for every base config, and reads each again
+        monkeypatch.setattr(config, 'is_installed', _cached(config.is_installed))
+        read = partial(_read_once, config.Config._file2dict)
+        monkeypatch.setattr(config.Config, '_file2dict', staticmethod(read))
     runner = sys.modules.get('mmengine.runner.runner')
     if runner is not None:
         # runs compilers and queries GPUs for every log
@@ -68,6 +76,47 @@ def _no_hint():
         logging.disable()
         names.recommend_export()
         logging.disable(logging.NOTSET)
+
+
+@pytest.fixture(autouse=True)
+def _open_shipped_graphs_once(monkeypatch):
+    """Share the sessions of the package's own ONNX files in a process."""
+    runtime = sys.modules.get('onnxruntime')
+    module = sys.modules.get('mmhot.deploy.onnx_sessions')
+    if runtime is None or module is None:
+        return
+
+    def check(path):
+        if path not in _graphs:
+            check_any(path)
+        if path.parent == WEIGHTS:
+            _graphs[path] = True
+
+    def open_(path, options, providers):
+        key = path, options.intra_op_num_threads, *map(str, providers)
+        found = _graphs.get(key) or open_any(path, options, providers=providers)
+        if Path(path).parent == WEIGHTS:
+            _graphs[key] = found
+        return found
+
+    check_any, open_any = module.check_data_files, runtime.InferenceSession
+    monkeypatch.setattr(module, 'check_data_files', check)
+    monkeypatch.setattr(runtime, 'InferenceSession', open_)
+
+
+_cached = cache(cache)
+_bases = {}
+
+
+def _read_once(read, filename, *args, **options):
+    """Read a config; those of folders ``_base_`` are read once in a process."""
+    path = os.path.abspath(filename)
+    if '_base_' not in Path(path).parts or not os.path.isfile(path):
+        return read(filename, *args, **options)
+    key = path, os.stat(path).st_mtime_ns, args, *options.items()
+    if key not in _bases:
+        _bases[key] = read(filename, *args, **options)
+    return deepcopy(_bases[key])
 
 
 @cache

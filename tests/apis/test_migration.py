@@ -28,7 +28,8 @@ BLOCKS = [
     for code in re.findall(r'```python\n(.*?)```', title, re.S)
 ]
 SKATER = np.load(ROOT / 'demo/skating_2d_coco17.npz')
-POSES = SKATER['keypoints'][:20]
+COUNT = 8
+POSES = SKATER['keypoints'][:COUNT]
 
 
 def points(pose):
@@ -74,27 +75,35 @@ class YOLO:
             )
 
 
-def write_files():
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
     """Write the files that other tools leave in their working directory."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder := tmp_path_factory.mktemp('tools'))
+        write_files()
+    return folder
+
+
+def write_files():
     Path('output_json').mkdir()
     # halpe-26 has one joint more than OpenPose
-    triples, results = np.full((20, 26, 3), 0.5), []
-    triples[..., :2] = walk(20, 26)
-    for frame, pose in enumerate(triples.reshape(20, -1).tolist()):
+    triples, results = np.full((COUNT, 26, 3), 0.5), []
+    triples[..., :2] = walk(COUNT, 26)
+    for frame, pose in enumerate(triples.reshape(COUNT, -1).tolist()):
         people = [dict(person_id=[-1], pose_keypoints_2d=pose[:-3])] * 2
         dump(Path(f'output_json/walk_{frame:012}_keypoints.json'), dict(people=people))
         results.append(dict(image_id=f'{frame}.jpg', category_id=1, keypoints=pose))
     dump(Path('alphapose-results.json'), results)
-    np.save('X3D.npy', joints_of(KICK, 20))
+    np.save('X3D.npy', joints_of(KICK, COUNT))
     Path('output/keypoints3d').mkdir(parents=True)
-    body = np.append(walk(20, 25) / 400, np.full((20, 25, 2), 0.5), -1)
+    body = np.append(walk(COUNT, 25) / 400, np.full((COUNT, 25, 2), 0.5), -1)
     for frame, pose in enumerate(body.tolist()):
         path = Path(f'output/keypoints3d/{frame:06}.json')
         dump(path, [dict(id=0, keypoints3d=pose)])
     custom = {'walk.mp4': {'custom': [POSES]}}
     np.savez('data_2d_custom_myvideos.npz', positions_2d=custom, metadata={})
     frames = av.open(str(ROOT / 'demo/walk.mp4')).decode(video=0)
-    images = [next(frames).to_ndarray(format='bgr24') for _ in range(20)]
+    images = [next(frames).to_ndarray(format='bgr24') for _ in range(COUNT)]
     write_video('walk.mp4', images)
     state_dict = official_weights.state_dict(load_fixture('htnet')[0])
     for name in ('published.pth', 'FT_MB_lite_MB_ft_h36m_global_lite.bin'):
@@ -104,12 +113,11 @@ def write_files():
 @pytest.mark.parametrize(
     ('title', 'code'), BLOCKS, ids=[title.replace(' ', '-') for title, _ in BLOCKS]
 )
-def test_code_of_the_page_runs(title, code, tmp_path, monkeypatch):
+def test_code_of_the_page_runs(title, code, folder, monkeypatch):
     assert len(code.splitlines()) <= 5
-    monkeypatch.chdir(tmp_path)
-    write_files()
-    results = [*map(landmarks, walk(20, 33)), SimpleNamespace(pose_landmarks=[])]
-    people = iter(sam_results(20))
+    monkeypatch.chdir(folder)
+    results = [*map(landmarks, walk(COUNT, 33)), SimpleNamespace(pose_landmarks=[])]
+    people = iter(sam_results(COUNT))
     variables = dict(
         model=SimpleNamespace(predict=points),
         images=POSES,
@@ -122,7 +130,7 @@ def test_code_of_the_page_runs(title, code, tmp_path, monkeypatch):
     exec(code, variables)
     if clip := variables.get('clip'):
         assert np.isfinite(clip.keypoints_3d).all()
-        assert len(clip) >= 20
+        assert len(clip) >= COUNT
     for name in re.findall(r"save\('(.*?)'\)", code):
         assert Path(name).stat().st_size > 1000
 

@@ -1,10 +1,11 @@
 """Every option of every driver acts, or is refused by name."""
 
 from dataclasses import fields
-from pathlib import Path
+from functools import cache
 
 import numpy as np
 import pytest
+from clip_files import cut_skater
 from given_poses import FPS, given_clip, sam_results
 from lifters import save_lifter
 from pose_sources import Detector, Estimator, use_stand_ins
@@ -24,7 +25,6 @@ from mmhot.chain.options import (
 from mmhot.pose2d.options import Pose2DOptions
 from mmhot.structures.lens import Lens
 
-SKATER = Path(__file__).parents[2] / 'demo/skating_2d_coco17.npz'
 # Poses are the same, as these choose where and how they are computed.
 NEUTRAL = {'device', 'backend', 'batch_size', 'out_dir', 'no_cache', 'resume'}
 ANOTHER = 'nanohtnet_81frm-keep9_cmu-wild'
@@ -100,19 +100,24 @@ def test_there_is_a_value_for_every_option():
 
 
 @pytest.fixture(scope='module')
-def lifted():
-    return mmhot.lift(SKATER)
+def skater(tmp_path_factory):
+    return cut_skater(tmp_path_factory.mktemp('skater') / 'skater.npz', 20)
+
+
+@pytest.fixture(scope='module')
+def lifted(skater):
+    return mmhot.lift(skater)
 
 
 @pytest.mark.parametrize('name', names_of(LiftOptions))
-def test_lift(name, lifted):
-    source = SKATER
+def test_lift(name, skater, lifted):
+    source = skater
     if name == 'people':
         with pytest.raises(ValueError, match='people must be among the track IDs 0 of'):
-            mmhot.lift(SKATER, people=1)
+            mmhot.lift(skater, people=1)
         return
     if name == 'single':  # takes one of two people
-        first = mmhot.read_keypoints(SKATER).tracks[0].keypoints
+        first = mmhot.read_keypoints(skater).tracks[0].keypoints
         people = np.stack([first, first / 2], 1)
         source = mmhot.Clip2D.from_arrays(people, (1280, 720), 25)
         with pytest.raises(ValueError, match='single is for files'):
@@ -132,19 +137,30 @@ REFINED = dict(
 )
 
 
-@pytest.mark.parametrize('name', names_of(RefineOptions))
-def test_refine(name):
+@cache
+def refined(**base):
+    return mmhot.refine(results_of_two(), **base)
+
+
+def results_of_two():
     results = sam_results(30, people=2)
     for number, people in enumerate(results):
         for person in people:
             person['scores'] = np.full(70, 0.5 if number % 3 == 1 else 1)
+    return results
+
+
+@pytest.mark.parametrize('name', names_of(RefineOptions))
+def test_refine(name):
+    results = results_of_two()
     base = dict(fps=FPS, static_camera=name != 'static_camera')
     if name in ('fov', 'intrinsics'):  # of poses without positions
         roots = [[{**x, 'pred_cam_t': None} for x in people] for people in results]
         results, base['image_size'] = roots, (1280, 720)
     if name == 'given_axes':
         del base['static_camera']
-    plain = mmhot.refine(results, **base)
+    is_own = 'image_size' in base
+    plain = mmhot.refine(results, **base) if is_own else refined(**base)
     changed = base | {name: (VALUES | REFINED)[name]}
     clip = mmhot.refine(results, **changed)
     if name == 'image_size':
@@ -172,16 +188,16 @@ OF_VIDEOS = {*names_of(Pose2DOptions)} - {'device', 'backend', 'speed'}
 
 
 @pytest.mark.parametrize('name', names_of(InferOptions))
-def test_infer_of_keypoints(name, lifted):
+def test_infer_of_keypoints(name, skater, lifted):
     options = {name: VALUES[name]}
     if name in OF_VIDEOS:
         with pytest.raises(ValueError, match=f'^{name} is for videos and images'):
-            mmhot.infer(SKATER, **options)
+            mmhot.infer(skater, **options)
     elif name == 'people':
         with pytest.raises(ValueError, match='people must be among the track IDs 0 of'):
-            mmhot.infer(SKATER, people=1)
+            mmhot.infer(skater, people=1)
     elif name != 'single':
-        clip = mmhot.infer(SKATER, **options)
+        clip = mmhot.infer(skater, **options)
         assert differ(clip, lifted) == (name not in NEUTRAL)
 
 
@@ -196,8 +212,15 @@ def opened(monkeypatch):
     return use_stand_ins(monkeypatch, Detector(every=1), Estimator())
 
 
+@pytest.fixture(scope='module')
+def inferred(video):
+    with pytest.MonkeyPatch.context() as patch:
+        opened = use_stand_ins(patch, Detector(every=1), Estimator())
+        return mmhot.infer(video), *opened
+
+
 @pytest.mark.parametrize('name', names_of(InferOptions))
-def test_infer_of_videos(name, video, opened, tmp_path):
+def test_infer_of_videos(name, video, opened, inferred, tmp_path):
     options = {name: VALUES[name]}
     if name == 'intrinsics':
         options = {name: Lens((70, 70), (32, 24), size=(64, 48))}
@@ -213,15 +236,15 @@ def test_infer_of_videos(name, video, opened, tmp_path):
         with pytest.raises(ValueError, match='people must be among the track IDs 0 of'):
             mmhot.infer(video, people=1)
         return
-    base = {}
+    plain, first = inferred
     if name == 'keep':
         base = {'pose3d_weights': save_lifter(tmp_path / 'a.pth', num_frames=27)}
-        options = {'pose3d_weights': base['pose3d_weights'], 'speed': 'fast'}
-    plain, clip = mmhot.infer(video, **base), mmhot.infer(video, **options)
+        plain, options = mmhot.infer(video, **base), {**base, 'speed': 'fast'}
+    clip = mmhot.infer(video, **options)
     if name == 'det_every':
-        assert len(opened) == 2
+        assert len(opened) == 1
     elif name in OF_VIDEOS - {'batch_size'}:
-        assert opened[0] != opened[1]
+        assert opened[-1] != first
     else:
         assert differ(clip, plain) == (name not in NEUTRAL)
 
@@ -284,10 +307,10 @@ def test_save(name, lifted, tmp_path):
     ],
     ids=str,
 )
-def test_steps_that_options_need_cannot_be_left_out(options):
+def test_steps_that_options_need_cannot_be_left_out(options, skater):
     name = next(iter(options))
     with pytest.raises(ValueError, match=f'^{name} needs the step'):
-        mmhot.lift(SKATER, **options)
+        mmhot.lift(skater, **options)
 
 
 def test_options_of_formats_need_them():

@@ -1,10 +1,10 @@
 """Steps of the chain: their list, leaving some out, and steps of users."""
 
 from dataclasses import fields, replace
-from pathlib import Path
 
 import numpy as np
 import pytest
+from clip_files import cut_skater
 
 import mmhot
 from mmhot.chain import steps
@@ -14,7 +14,6 @@ from mmhot.chain.options import InferOptions, InferRunOptions, LiftOptions
 from mmhot.chain.steps import STEPS, signature_of
 from mmhot.lifting.lifter import Lifter
 
-SKATER = Path(__file__).parents[2] / 'demo/skating_2d_coco17.npz'
 # Steps that every chain has.
 CORE = ['estimate', 'track', 'people', 'lens', 'lift']
 
@@ -57,7 +56,7 @@ def test_steps_are_left_out(options, lifter):
 
 
 @pytest.mark.parametrize('older', [False, True])
-def test_steps_of_users_get_what_they_need(monkeypatch, older):
+def test_steps_of_users_get_what_they_need(monkeypatch, older, tmp_path):
     monkeypatch.setattr(steps, '_REGISTERED', {})
 
     class Lower:
@@ -94,8 +93,9 @@ def test_steps_of_users_get_what_they_need(monkeypatch, older):
     mmhot.register_step(Lower if older else LowerNow)
     mmhot.register_step(Shift())
     mmhot.register_processor(Never)
+    skater = cut_skater(tmp_path / 'skater.npz', 20)
     moved, lower, plain = (
-        mmhot.lift(SKATER, model='nanohtnet', fov=60, without=names)
+        mmhot.lift(skater, model='nanohtnet', fov=60, without=names)
         for names in ((), 'shift', 'lower,shift,never')
     )
     np.testing.assert_array_equal(lower.keypoints_3d, plain.keypoints_3d)

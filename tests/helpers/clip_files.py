@@ -29,6 +29,14 @@ def save(path, **arrays):
     return path
 
 
+def cut_skater(path, num_frames):
+    """Write the first 2D poses of the demo's skater to an .npz."""
+    with np.load(SKATER) as file:
+        arrays = {name: x[:num_frames] if x.ndim else x for name, x in file.items()}
+    np.savez(path, **arrays)
+    return path
+
+
 def dump(path, document):
     path.write_text(json.dumps(document))
     return path
