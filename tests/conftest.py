@@ -92,12 +92,13 @@ def _open_shipped_graphs_once(monkeypatch):
         if path.parent == WEIGHTS:
             _graphs[path] = True
 
-    def open_(path, options, providers):
-        key = path, options.intra_op_num_threads, *map(str, providers)
-        found = _graphs.get(key) or open_any(path, options, providers=providers)
-        if Path(path).parent == WEIGHTS:
-            _graphs[key] = found
-        return found
+    def open_(path, *options, **more):
+        if not options or isinstance(path, bytes) or Path(path).parent != WEIGHTS:
+            return open_any(path, *options, **more)
+        key = path, options[0].intra_op_num_threads, str(more)
+        if key not in _graphs:
+            _graphs[key] = open_any(path, *options, **more)
+        return _graphs[key]
 
     check_any, open_any = module.check_data_files, runtime.InferenceSession
     monkeypatch.setattr(module, 'check_data_files', check)
