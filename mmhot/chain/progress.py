@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from importlib import import_module
 
 from mmhot.errors import escape, ignored_warnings
 
@@ -26,12 +27,13 @@ def text_bar(title: str, unit: str = 'frame') -> Iterator[Show]:
     if sys.stderr is None:  # as of programs without a console on Windows
         yield lambda done, total: None
         return
+    is_notebook = 'ipykernel' in sys.modules
     with ignored_warnings():  # of notebooks without widgets
-        from tqdm.auto import tqdm
-
+        # the former also imports asyncio
+        tqdm = import_module('tqdm.auto' if is_notebook else 'tqdm').tqdm
     pace = dict(delay=5.0, mininterval=30.0, maxinterval=30.0)
     # what stands in for it in some programs has no isatty
-    if 'ipykernel' in sys.modules or getattr(sys.stderr, 'isatty', bool)():
+    if is_notebook or getattr(sys.stderr, 'isatty', bool)():
         pace = {}
     with tqdm(desc=escape(title), unit=unit, leave=False, **pace) as bar:
 

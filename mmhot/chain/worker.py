@@ -16,6 +16,7 @@ from mmhot.chain.write import export
 from mmhot.errors import ArgumentError, explain_any, is_debugging
 from mmhot.frames.inputs import ClipInput
 from mmhot.frames.part import take_part
+from mmhot.frames.sources import FrameSource
 from mmhot.io.arrays import load_object
 from mmhot.io.atomic import replacing
 from mmhot.io.lifted import write_keypoints
@@ -116,6 +117,12 @@ class ClipWorker:
             self._say(f'{item.name}: was finished before')
             return
         source = take_part(item.open(), options)
+        is_covered = options.no_video or options.blur_heads
+        is_shown = 'html' in options.formats and not is_covered
+        if isinstance(source, FrameSource) and is_shown:
+            from mmhot.visualization.html import Thumbnails  # slow import
+
+            source.watch = Thumbnails()
         with stage_bars(self._bars, source.name) as show:
             lifted = chain(source, show, times)
         if lifted is None:

@@ -188,10 +188,11 @@ def provide_xtcocotools() -> Callable[[], None] | None:
 
     Those that are installed are mostly compiled for NumPy 1, and fail with NumPy 2.
     """
-    from importlib.metadata import version  # slow import
+    is_working = find_spec('xtcocotools') is not None and find_spec('numpy') is not None
+    if is_working:
+        from importlib.metadata import version  # slow import
 
-    has_numpy_1 = find_spec('numpy') is not None and version('numpy')[:2] == '1.'
-    is_working = has_numpy_1 and find_spec('xtcocotools') is not None
+        is_working = version('numpy')[:2] == '1.'
     if is_working or 'xtcocotools' in sys.modules or find_spec('pycocotools') is None:
         return None
     evaluation = _copy_of('mmhot.compat.coco_evaluation')

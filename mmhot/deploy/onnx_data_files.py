@@ -65,7 +65,10 @@ def _locations(
         if kind == 'entry':
             key = data[first:last] if number == _KEY else key
             value = data[first:last] if number == _VALUE else value
-        elif inner := _FIELDS[kind].get(number):
+        elif (inner := _FIELDS[kind].get(number)) and (
+            # found in C: most messages, such as nodes, name no file
+            data.find(_LOCATION, first, last) >= 0
+        ):
             yield from _locations(data, first, last, inner, depth + 1)
     if key == _LOCATION:
         yield value.decode(errors='surrogateescape')

@@ -2,7 +2,7 @@
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
@@ -123,6 +123,8 @@ class FrameSource(ABC):
         seen (Seen | None): The people that were found in its frames, once they were.
         skipped (Sequence[float]): After the first frame: times of those before it.
         focal_35mm (float | None): 35 mm equivalent focal length that the file states.
+        watch (Callable[[Frame], None] | None): Receives each frame of a video file that
+            is read.
     """
 
     max_pixels = MAX_PIXELS
@@ -134,6 +136,7 @@ class FrameSource(ABC):
     seen: Seen | None = None
     skipped: Sequence[float] = ()
     focal_35mm: float | None = None
+    watch: Callable[[Frame], None] | None = None
 
     def __init__(
         self, name: str, path: Path, fps: float, num_frames: int | None = None
@@ -217,7 +220,10 @@ class VideoFile(FrameSource):
                 time = frame.time if self._has_timestamps else None
                 time = index / self._rate if time is None else time
                 end = time + 1 / self._rate
-                yield Frame(index, clock(time) / self.slowed, image)
+                shown = Frame(index, clock(time) / self.slowed, image)
+                if self.watch is not None:
+                    self.watch(shown)
+                yield shown
                 index += 1
         if damage:
             reason = ffmpeg_reason(damage[-1])

@@ -3,7 +3,7 @@
 import base64
 import html
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from mmhot.errors import escape
-from mmhot.frames.sources import FrameSource
+from mmhot.frames.sources import Frame, FrameSource
 from mmhot.geometry.rotations import rotation_vectors
 from mmhot.io.atomic import replacing
 from mmhot.io.writers.angles import clip_angles
@@ -47,6 +47,32 @@ _ANGLE_JOINTS = dict(pelvis='root', lumbar='spine', ankle='foot', arm='shoulder'
 _FRAME_SIDE, _JPEG_QUALITY = 480, 70
 _MAX_FRAME_BYTES, _MAX_STEP = 10_000_000, 4
 _MAX_NOTEBOOK_BYTES = 5_000_000
+
+
+class Thumbnails:
+    """JPEG images of a video's frames, made while they are decoded for the 2D model.
+
+    A page of the video then needs not decode it again. None are kept of long videos.
+    """
+
+    def __init__(self) -> None:
+        self._images: dict[int, bytes] | None = {}
+        self._size = 0
+
+    def __call__(self, frame: Frame) -> None:
+        """Keep a frame's image."""
+        if self._images is not None:
+            image = self._images[frame.index] = _thumbnail(frame.image)
+            self._size += len(image)
+        if self._size > _MAX_FRAME_BYTES:
+            self._images = None
+
+    def frames(self, first: int, last: int) -> Iterator[tuple[int, bytes]] | None:
+        """Yield numbers and images of a range of frames; None if some are missing."""
+        span, images = range(first, last + 1), self._images
+        if images is None or not images.keys() >= {*span}:
+            return None
+        return ((index, images[index]) for index in span)
 
 
 def write_html(
@@ -174,30 +200,36 @@ def _images(
 ) -> dict[int, str]:
     """Encode the frames of the clip, every ``step``-th one, as JPEG in base64."""
     images: dict[int, bytes] = {}
-    first, last, step = clip.frame.min(), clip.frame.max(), 1
-    options = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
+    first, last, step = int(clip.frame.min()), int(clip.frame.max()), 1
 
     def expected() -> float:
         """Return the bytes so far or, if more, half of what all frames may take."""
         count = (last - first) // step + 1
         return sum(map(len, images.values())) * max(1, count / max(len(images), 1) / 2)
 
-    for frame in footage or ():
-        if frame.index > last:
+    kept = footage.watch if footage is not None else None
+    known = kept.frames(first, last) if isinstance(kept, Thumbnails) else None
+    for index, image in known or ((x.index, x.image) for x in footage or ()):
+        if index > last:
             break
-        if frame.index >= first and (frame.index - first) % step == 0:
-            scale = min(1, _FRAME_SIDE / max(frame.image.shape))
-            height, width = (max(1, round(scale * x)) for x in frame.image.shape[:2])
-            small = shrink(frame.image, (width, height))
-            images[frame.index] = cv2.imencode('.jpg', small, options)[1].tobytes()
+        if index >= first and (index - first) % step == 0:
+            images[index] = image if isinstance(image, bytes) else _thumbnail(image)
             while expected() > _MAX_FRAME_BYTES and step <= last - first:
                 step *= 2
                 images = {k: v for k, v in images.items() if (k - first) % step == 0}
             if step > _MAX_STEP and not is_long_shown:
                 return {}
         if progress is not None:
-            progress(frame.index + 1, int(last) + 1)
-    return {int(k): base64.b64encode(v).decode() for k, v in images.items()}
+            progress(index + 1, last + 1)
+    return {k: base64.b64encode(v).decode() for k, v in images.items()}
+
+
+def _thumbnail(image: np.ndarray) -> bytes:
+    """Encode an image, (H, W, 3), as a small JPEG."""
+    scale = min(1, _FRAME_SIDE / max(image.shape))
+    height, width = (max(1, round(scale * x)) for x in image.shape[:2])
+    options = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
+    return cv2.imencode('.jpg', shrink(image, (width, height)), options)[1].tobytes()
 
 
 def _mannequin(motion: RigidMotion, clip: Clip3D) -> dict:

@@ -50,15 +50,15 @@ class IndexedModel:
         return name in (self.name, *self.aliases, weights, weights.removeprefix(SCHEME))
 
 
-def read_models() -> list[IndexedModel]:
-    """List the models of all metafiles, in the index's order.
+def read_models(name: str = '') -> list[IndexedModel]:
+    """List the models of all metafiles that contain a name, in the index's order.
 
     Raises:
         ValueError: If PyYAML is missing.
         FileNotFoundError: If the package was installed without its data.
     """
     models = []
-    for entry in read_index(FOLDER):
+    for entry in read_index(FOLDER, name):
         metadata, aliases = entry.get('Metadata', {}), entry.get('Alias', [])
         model = IndexedModel(
             name=entry['Name'],
@@ -76,7 +76,7 @@ def read_models() -> list[IndexedModel]:
 
 def find_model(name: str, tasks: Collection[str] | None = None) -> IndexedModel | None:
     """Find a model, perhaps of some tasks only, by what :meth:`is_called` accepts."""
-    for model in read_models():
+    for model in read_models(name.removeprefix(SCHEME)):
         if model.is_called(name) and (tasks is None or model.task in tasks):
             return model
     return None
@@ -92,8 +92,10 @@ def shipped_models(tasks: Collection[str]) -> list[IndexedModel]:
     ]
 
 
-def read_index(folder: Path) -> Iterator[dict[str, Any]]:
-    """Yield the entries of all metafiles of an OpenMMLab package's ``.mim``, in order.
+def read_index(folder: Path, name: str = '') -> Iterator[dict[str, Any]]:
+    """Yield the entries of an OpenMMLab package's ``.mim``, in order.
+
+    Metafiles that do not contain ``name`` are left out, as parsing takes longer.
 
     Raises:
         ValueError: If PyYAML is missing.
@@ -101,7 +103,8 @@ def read_index(folder: Path) -> Iterator[dict[str, Any]]:
     """
     index = _read_yaml(folder / 'model-index.yml')
     for metafile in index['Import']:
-        yield from _read_yaml(folder / metafile).get('Models', [])
+        if name in (folder / metafile).read_text(encoding='utf-8'):
+            yield from _read_yaml(folder / metafile).get('Models', [])
 
 
 def shipped_weights() -> dict[str, Path]:

@@ -6,7 +6,7 @@ import pytest
 
 from mmhot.cli.dispatch import main
 from mmhot.weights import index as model_index
-from mmhot.weights.index import read_models, shipped_weights
+from mmhot.weights.index import find_model, read_models, shipped_weights
 from mmhot.weights.names import find_config
 
 
@@ -107,6 +107,10 @@ def test_every_model_of_the_index_has_a_config_that_is_found_by_name():
         assert find_config(model.config_name) == model.config
         assert model.name == model.config.stem
         assert model.config.is_file(), model.config
+        # only metafiles that contain the name are parsed
+        for name in (model.name, *model.aliases, model.weights):
+            assert not name or find_model(name).is_called(name)
+    assert find_model('no-such-model') is None
 
 
 def test_weights_of_the_index_are_shipped_and_have_a_card():

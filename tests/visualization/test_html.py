@@ -20,14 +20,15 @@ from rendered_clips import H36M, joined, rendered, with_expected_errors
 from scipy.spatial.transform import Rotation
 from video_files import gray_image, write_video
 
-from mmhot.frames.sources import VideoFile
+from mmhot.frames.sources import Frame, VideoFile
 from mmhot.io.writers.angles import write_csv
 from mmhot.io.writers.mannequin import make_mannequin
 from mmhot.io.writers.rigid_skeleton import Y_UP, RigidMotion, fit_rig
 from mmhot.io.writers.rigs import HUMAN_IK
 from mmhot.lifting.world import place_people, to_world
+from mmhot.visualization import html as html_module
 from mmhot.visualization.clip_renderer import doubts
-from mmhot.visualization.html import write_html
+from mmhot.visualization.html import Thumbnails, write_html
 
 VIEWER = Path(__file__).parents[2] / 'mmhot/visualization/viewer'
 
@@ -209,6 +210,35 @@ def test_frames_of_the_video_are_stored(clip, tmp_path, monkeypatch):
     write_html(clip, path, footage=VideoFile(video), progress=shown['progress'])
     assert content(path)['images'] == {}
     assert len(counts) <= 3  # found before the limit is reached
+
+
+@pytest.mark.parametrize('limit', [10**6, 5000])
+def test_images_from_the_first_reading_are_those_of_a_second(
+    clip, tmp_path, monkeypatch, limit
+):
+    images = [gray_image(number) for number in range(30)]
+    video = write_video(tmp_path / 'v.mkv', images, codec='ffv1', pix_fmt='bgr0')
+    clip, shown = clip.take((clip.frame >= 2) & (clip.frame < 26)), {}
+    most = html_module._MAX_FRAME_BYTES
+    for name in ('again', 'kept'):
+        monkeypatch.setattr(html_module, '_MAX_FRAME_BYTES', most)
+        footage = VideoFile(video)
+        if name == 'kept':
+            footage.watch = Thumbnails()
+            assert len(list(footage)) == 30
+            monkeypatch.setattr(VideoFile, '__iter__', None)
+        monkeypatch.setattr(html_module, '_MAX_FRAME_BYTES', limit)
+        counts, path = [], tmp_path / f'{name}.html'
+        count = lambda *x, counts=counts: counts.append(x)  # noqa: E731
+        write_html(clip, path, footage=footage, progress=count, html_frames=True)
+        shown[name] = content(path)['images'], counts[-1]
+    assert shown['kept'] == shown['again']
+    assert shown['kept'][0]
+    # of other frames, and of long videos, the video is read
+    assert footage.watch.frames(2, 30) is None
+    monkeypatch.setattr(html_module, '_MAX_FRAME_BYTES', 1)
+    footage.watch(Frame(0, 0.0, images[0]))
+    assert footage.watch.frames(2, 25) is None
 
 
 def test_page_is_self_contained_and_small(page):
