@@ -85,5 +85,5 @@ if not TYPE_CHECKING:  # type checkers see the imports above, and report other n
 
 
 def __dir__() -> list[str]:
-    """List the lazy names, too, for completion."""
-    return sorted({*globals(), *_LAZY})
+    """List the public names, for completion."""
+    return sorted([*__all__, *(x for x in globals() if x.startswith('__'))])

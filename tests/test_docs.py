@@ -25,6 +25,7 @@ PLACES = (
     '*.md',
     'docs/*.md',
     'demo/*.md',
+    'configs/README.md',
     'configs/*/*/*.md',
     'mmhot/weights/*.md',
     'projects/*/*.md',
@@ -71,7 +72,7 @@ def test_examples_of_registered_parts_run(tmp_path):
 
 # Pages with a part that their example registers; the last changes all poses.
 EXAMPLES = {
-    'own_keypoints': 'register_skeleton',
+    'mmpose': 'register_skeleton',
     'output-formats': 'register_writer',
     'api': 'register_pose_estimator',
     'motion': 'register_step',

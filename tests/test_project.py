@@ -68,6 +68,7 @@ def test_lazy_name_exists(name):
     expected = {'register_processor': 'register_step'}.get(name, name)
     assert getattr(mmhot, name).__name__ == expected
     assert name in dir(mmhot)
+    assert {x for x in dir(mmhot) if x[:1] != '_'} == {*mmhot.__all__} - {'__version__'}
 
 
 def test_type_checkers_see_every_public_name():

@@ -108,11 +108,9 @@ class PageOptions(DeviceOptions):
     max_upload: int = option(
         'largest file that may be uploaded', 1000, low=1, metavar='MEGABYTES'
     )
-    max_minutes: int = option(
-        'longest run, which is ended then', 60, low=1, metavar='MINUTES'
-    )
+    max_minutes: int = option('time limit of a run', 60, low=1, metavar='MINUTES')
     max_memory: int = option(
-        'most memory of a run, in gigabytes, on machines without a GPU',
+        'memory limit of a run, in gigabytes, on machines without a GPU',
         16,
         low=4,
         metavar='GIGABYTES',

@@ -108,7 +108,7 @@ def _without(steps: Sequence[str], default: str) -> Any:
         return read_names('without', value, known)
 
     names = ', '.join(steps)
-    text = f'steps to leave out, of {names}{default}'
+    text = f'steps to skip: {names}{default}'
     return option(text, (), convert=read, metavar='LIST')
 
 
@@ -117,8 +117,8 @@ class ChoiceOptions(PartOptions):
     """Options that choose a part of a clip and some of its people."""
 
     people: Any = option(
-        'people to lift: all, largest, longest, or track IDs such as 0,2; without IDs '
-        'in the input, largest is the largest person of each frame',
+        'people to lift: all, largest, longest, or track IDs such as 0,2; if the input '
+        'has no IDs, largest is the largest person in each frame',
         'all',
         convert=read_people,
         expected='all, largest, longest, or track IDs such as 0,2',
@@ -132,7 +132,7 @@ class StepOptions(Options):
 
     title = 'steps and camera'
 
-    without: Any = _without(_LIFTING, ', see docs/motion.md')
+    without: Any = _without(_LIFTING, ' (docs/motion.md)')
     joints: int = option(
         "joints of the results: Human3.6M's 17, or 24 with toes, heels, hands and nose",
         17,
@@ -146,14 +146,14 @@ class StepOptions(Options):
     )
     smooth_3d: str = option('filter of 3D poses over time', 'none', choices=SMOOTHING)
     fov: float | None = option(
-        'horizontal angle of view (default: found from a pan, otherwise 47 for '
-        'landscape images)',
+        'horizontal angle of view (default: from the file or a pan, otherwise assumed: '
+        '60 for landscape videos)',
         low=1,
         high=170,
         metavar='DEGREES',
     )
     intrinsics: Any = option(
-        'calibration of the lens in place of --fov, .json, .yml or .npz',
+        'camera calibration (.json, .yml or .npz), instead of --fov',
         convert=read_intrinsics,
         metavar='FILE',
     )
@@ -180,9 +180,9 @@ class VideoStepOptions(StepOptions):
     """Options of the steps for videos, whose frames show how the camera moves."""
 
     camera: str = option(
-        'motion of the camera: static, rotating (pan, tilt and zoom on a tripod), '
-        'moving, or auto: as the frames show. Unless it moves, all frames share axes, '
-        'and standing feet stay in place',
+        'camera motion: static, rotating (pan, tilt and zoom on a tripod), moving, or '
+        'auto (detected). Unless the camera moves, all frames share axes, and standing '
+        'feet stay in place',
         'auto',
         choices=('auto', 'static', 'rotating', 'moving'),
     )
@@ -227,20 +227,19 @@ class KeypointFileOptions(Options):
     title = 'keypoint files'
 
     skeleton: str | None = option(
-        'joint order of the inputs, such as coco-17 or h36m-17 (default: as the file '
-        'states, or else the one with as many joints)',
+        'joint order of the inputs, such as coco-17 or h36m-17 (default: from the file '
+        'or the number of joints)',
         metavar='NAME',
     )
     image_size: Any = option(
-        'image size in pixels, where the inputs do not state it',
+        'image size in pixels, if the inputs do not state it',
         convert=read_image_size,
         expected='WxH, such as 1920x1080',
         metavar='WxH',
     )
     fps: float | None = option(
-        'frames per second of keypoint files, where they do not state it, of image '
-        'folders, whose images then form one video, and of the recording of videos in '
-        'slow motion',
+        'frame rate of keypoint files that do not state it, of image folders (which '
+        'then form one video), and at which slow-motion videos were recorded',
         low=0.1,
         high=1000,
     )
@@ -265,16 +264,15 @@ class LiftOptions(
     title = 'lifter'
 
     without: Any = _without(
-        [x for x in _LIFTING if x != 'returning'], ', see docs/motion.md'
+        [x for x in _LIFTING if x != 'returning'], ' (docs/motion.md)'
     )
     model: str | None = option(
-        'a model of `mmhot list` by name or alias, a folder of `mmhot export`, or a '
-        'config, a program that is run: a file or mmhot::PATH (default: the shipped '
-        'one for clips)',
+        'lifter: a name from `mmhot list`, a folder from `mmhot export`, or a config '
+        '(file or mmhot::PATH; a program that is run) (default: the shipped one)',
         metavar='MODEL',
     )
     checkpoint: str | None = option(
-        'weights, where not the shipped ones; nothing in them is run', metavar='FILE'
+        'weights of the lifter; nothing in the file is run', metavar='FILE'
     )
     flip_test: bool = option(
         'average with the mirrored prediction; without, lifting is twice as fast and '
@@ -308,8 +306,8 @@ class InferOptions(
     title = 'lifter'
 
     pose3d: str | None = option(
-        'lifter: shipped weights by name, a folder of `mmhot export`, or a config, a '
-        f'program (default: the shipped one for clips; with --live {LIVE_LIFTER})',
+        'lifter: a name from `mmhot list`, a folder from `mmhot export`, or a config '
+        f'(a program that is run) (default: shipped; with --live {LIVE_LIFTER})',
         metavar='MODEL',
         decides=False,
     )
@@ -362,7 +360,7 @@ class RefineOptions(
     )
     fov: float | None = option(
         'horizontal angle of view, with which poses without positions are placed by '
-        'their 2D keypoints (default: 47 for landscape images)',
+        'their 2D keypoints (default: 60 for landscape images)',
         low=1,
         high=170,
         metavar='DEGREES',
@@ -401,7 +399,7 @@ class ExportOptions(Options):
     title = 'results'
 
     formats: Any = option(
-        f'file formats, of {", ".join(WRITERS)} (default: npz,html)',
+        f'output formats, with commas: {", ".join(WRITERS)} (default: npz,html)',
         ('npz', 'html'),
         convert=lambda value: read_names('formats', value, WRITERS, OTHER_FORMATS),
         metavar='LIST',
@@ -413,8 +411,8 @@ class ExportOptions(Options):
         choices=('camera', 'z-up', 'world'),
     )
     height: Any = option(
-        'body height, which sets the scale; or one for each person, by track ID, such '
-        'as 1.80,1.20',
+        'body height, which sets the scale; one value per track ID for several people, '
+        'such as 1.80,1.20',
         convert=read_heights,
         metavar='METERS',
     )
@@ -424,24 +422,22 @@ class ExportOptions(Options):
         choices=BVH_PROFILE_NAMES,
     )
     origin: str = option(
-        'origin of .bvh, .glb and .mot: the place on the floor where the first person '
-        'starts, or the one below the camera',
+        'origin of .bvh, .glb and .mot on the floor: where the first person starts, or '
+        'below the camera',
         'person',
         choices=('person', 'camera'),
     )
     html_frames: bool = option(
-        'show the video in the .html of long videos, too, with fewer frames', False
+        'show the video in .html even if it is long, with fewer frames', False
     )
     draw: str = option(
-        'angles: write knee, hip, elbow and shoulder in degrees beside them in .mp4',
+        'angles: write the angles of knees, hips, elbows and shoulders into .mp4',
         'poses',
         choices=('poses', 'angles'),
     )
-    no_video: bool = option(
-        'no frame of the video in .html, .mp4, .png and .rrd', False
-    )
+    no_video: bool = option('leave the video out of .html, .mp4, .png and .rrd', False)
     blur_heads: bool = option(
-        'blur the heads of all people who were found, in the same files', False
+        'blur the heads of all detected people in .html, .mp4, .png and .rrd', False
     )
 
     def __post_init__(self) -> None:

@@ -54,6 +54,10 @@ def save_clip(
 
     path = Path(path)
     suffix = path.suffix.removeprefix('.')
+    if not suffix:
+        raise ArgumentError(
+            '{path} must end in a format, such as .npz or .bvh, got %s', path
+        )
     endings = [name for name in WRITERS if path.name.endswith(f'.{name}')]
     name = max(endings, key=len, default=suffix)
     chosen = SaveOptions.of(formats=[name], **options)

@@ -1,6 +1,7 @@
 """Inputs by path, folder, glob, list or address: videos, images, keypoint files."""
 
 import logging
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -101,10 +102,12 @@ def _read_list(path: Path, fps: float | None) -> list[ClipInput]:
         lines = [line.strip() for line in path.read_text('utf-8-sig').splitlines()]
     except UnicodeDecodeError as error:
         raise ValueError(f'{path} is no list of inputs: not UTF-8 text') from error
+    lines = [line for line in lines if line and not line.startswith('#')]
+    if lines and re.fullmatch(r'[-+.\deE]+(\s+[-+.\deE]+){4,}', lines[0]):
+        text = f'{path} has numbers, not inputs: give the folder of such files of YOLO'
+        raise ValueError(f'{text} to mmhot lift (docs/output-formats.md)')
     inputs = []
     for line in lines:
-        if not line or line.startswith('#'):
-            continue
         try:
             inputs += _find(line, fps)
         except (OSError, ValueError) as error:

@@ -14,8 +14,8 @@ class Pose2DOptions(RuntimeOptions):
 
     pose2d: str | None = option(
         '2D model: movenet, rtmpose-m or rtmo-s (downloaded once), an .onnx or .zip '
-        "file, a config (a program that is run) or alias of MMPose's, or auto: "
-        'RTMPose-m if it was downloaded (default: the shipped gtpt-t)',
+        "file, MMPose's config (a program that is run) or alias, or auto (RTMPose-m if "
+        'it was downloaded) (default: gtpt-t, shipped)',
         metavar='MODEL',
         decides=False,
     )
@@ -23,15 +23,16 @@ class Pose2DOptions(RuntimeOptions):
         'checkpoint of the 2D model', metavar='FILE', decides=False
     )
     pose2d_skeleton: str | None = option(
-        'joint order of the 2D model, where an .onnx file does not state it (default: '
-        'assumed from the number of joints, with a warning)',
+        'joint order of an .onnx file that does not state it (default: from the number '
+        'of joints, with a warning)',
         metavar='NAME',
     )
     det_model: str | None = option(
-        'detector of people: rtmdet-nano (downloaded once), an .onnx or .zip file, a '
-        "config (a program) or alias of MMDetection's, pose-verified (a small "
-        'detector, checked by the 2D model), or whole_image (default: pose-verified '
-        'with gtpt-t, rtmdet-nano with movenet and rtmpose-m, RTMO itself, else human)',
+        'detector: rtmdet-nano (downloaded once), an .onnx or .zip file, '
+        "MMDetection's config (a program that is run) or alias, pose-verified (the "
+        'shipped detector, checked by the 2D model), or whole_image (default: '
+        'pose-verified with gtpt-t, rtmdet-nano with movenet and rtmpose-m, none with '
+        'rtmo, else human)',
         metavar='MODEL',
         decides=False,
     )
@@ -44,11 +45,11 @@ class Pose2DOptions(RuntimeOptions):
         low=1,
     )
     batch_size: int = option(
-        'frames per batch, if all frames are detected', 8, low=1, decides=False
+        'frames per batch, if every frame is detected', 8, low=1, decides=False
     )
     speed: str = option(
-        'fast and fastest prune and interpolate more, without the flip test of the '
-        'lifter: three quarters and two thirds of the time, less accurate',
+        'fast takes three quarters of the time, fastest three fifths; both are less '
+        'accurate (docs/video.md)',
         'default',
         choices=('default', 'fast', 'fastest'),
     )

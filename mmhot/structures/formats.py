@@ -129,8 +129,8 @@ WRITERS: dict[str, Writer] = {
 }
 """Writers by format, which is also the suffix of the files."""
 OTHER_FORMATS = {
-    'fbx': ': write glb, which Blender converts (docs/output-formats.md)',
-    'usd': ': write glb, which Blender converts (docs/output-formats.md)',
+    'fbx': ': write glb, which Blender converts (docs/animation.md)',
+    'usd': ': write glb, which Blender converts (docs/animation.md)',
     'vrm': ', a format of characters: write bvh, which moves them',
 }
 """Hints at what others ask for."""

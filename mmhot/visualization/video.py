@@ -159,7 +159,7 @@ def draw_frames(
     font = max(9, round(height / 40))
     margin, notes = 1.2 * font, f'grid {renderer.cell:g} m'
     if (clip.keypoint_scores_3d <= 0).any():
-        notes = f'dim: interpolated   {notes}'
+        notes = f'dim: not detected   {notes}'
     right, low = backdrop.shape[1] - margin, height - margin
     for frame, timestamp, background in inputs:
         image = backdrop.copy()

@@ -313,7 +313,9 @@ def test_steps_that_options_need_cannot_be_left_out(options, skater):
         mmhot.lift(skater, **options)
 
 
-def test_options_of_formats_need_them():
+def test_options_of_formats_need_them(lifted):
+    with pytest.raises(ValueError, match='^path must end in a format, .* got walk$'):
+        lifted.save('walk')
     with pytest.raises(ValueError, match='bvh_profile needs the format bvh'):
         ExportOptions(formats='npz', bvh_profile='mixamo')
     with pytest.raises(ValueError, match='html_frames needs the format html'):

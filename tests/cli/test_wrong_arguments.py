@@ -69,6 +69,7 @@ def test_wrong_options_are_refused(words, message, refused, checkpoint, tmp_path
     [
         ('lift none.npz --out-dir x', 'none.npz: no such file or folder'),
         ('infer none.mp4 --out-dir x', 'none.mp4 does not exist'),
+        ('infer yolo.txt', 'yolo.txt has numbers, not inputs: give the folder'),
         ('infer *.none --out-dir x', 'no file matches *.none'),
         ('cost none.py', 'none.py: no such config file'),
         ('cost nanohtnet --shape -3', '--shape must be whole numbers from 1, got'),
@@ -82,6 +83,7 @@ def test_wrong_options_are_refused(words, message, refused, checkpoint, tmp_path
 )
 def test_wrong_inputs_are_refused(words, message, refused, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / 'yolo.txt').write_text('0 0.5 0.5 0.2 0.3' + 17 * ' 0.5 0.4 2')
     refused(message, *words.split())
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from tools.benchmark import costs
 
-PAGE = Path(__file__).parents[2] / 'docs/benchmarks.md'
+PAGE = Path(__file__).parents[2] / 'configs/README.md'
 
 
 @pytest.mark.parametrize('model', costs.MODELS_OF_PAPERS, ids=lambda model: model.name)

@@ -6,7 +6,7 @@ Each part is a module of this package. Examples::
     python -m tools.benchmark hourglasses --threads 2 --out docs/benchmarks.json
     python -m tools.benchmark chain demo/walk.mp4 demo/dance.mp4
     python -m tools.benchmark gpu --out gpu.json
-    python -m tools.benchmark costs docs/benchmarks.md
+    python -m tools.benchmark costs configs/README.md
     python -m tools.benchmark page docs/benchmarks.json docs/benchmarks.md
 
 Whatever is timed takes a turn in every round, in random order. The ratio compares turns
