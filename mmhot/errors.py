@@ -6,7 +6,7 @@ import re
 import shlex
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from importlib.util import find_spec
@@ -102,6 +102,17 @@ def one_line(text: object) -> str:
         half = _MAX_LINE // 2
         line = f'{line[:half]} [...] {line[-half // 2 :]}'
     return line
+
+
+def align(lines: Sequence[Sequence[str]], left: int = 1) -> str:
+    """Align columns of cells: the first ``left`` ones are text, others numbers."""
+    columns = []
+    for number, column in enumerate(zip(*lines, strict=True)):
+        cells = [*map(escape, column)]
+        width = max(map(len, cells))
+        justify = str.ljust if number < left else str.rjust
+        columns.append([justify(cell, width) for cell in cells])
+    return '\n'.join('  '.join(row).rstrip() for row in zip(*columns, strict=True))
 
 
 def require_file(path: str | Path) -> Path:

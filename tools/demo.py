@@ -23,7 +23,7 @@ from mmhot.cli.errors import (
     print_text,
     run_safely,
 )
-from mmhot.cli.report import align
+from mmhot.errors import align
 from mmhot.frames.inputs import open_inputs
 from mmhot.io.atomic import replacing
 from mmhot.io.lifted import read_lifted

@@ -22,7 +22,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from mmhot.cli.errors import OneLineParser, print_text, run_safely
-from mmhot.cli.report import align, output_file
+from mmhot.cli.report import output_file
+from mmhot.errors import align
 from mmhot.evaluation.error_report import TABLES, ErrorReport
 from mmhot.evaluation.pose_errors import ends_of_changes, joint_errors, mpjpe
 from mmhot.io.arrays import save_arrays

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 import mmhot.plugin  # noqa: F401 registers components
 from mmhot.cli.errors import OneLineParser, print_line, print_text, run_safely
-from mmhot.cli.report import align, output_file
+from mmhot.cli.report import output_file
 from mmhot.datasets.mocap_dataset import MocapDataset, read_mocap_clips
 from mmhot.datasets.transforms.detector_noise import RandomDetectorNoise
 from mmhot.datasets.transforms.motion_augmentation import (
@@ -26,6 +26,7 @@ from mmhot.datasets.transforms.motion_augmentation import (
 )
 from mmhot.datasets.transforms.skeleton_augmentation import RandomJointDefinition
 from mmhot.datasets.transforms.virtual_camera import ProjectToRandomCamera
+from mmhot.errors import align
 from mmhot.io.atomic import replacing
 from mmhot.motion.contacts import (
     ANKLES,

@@ -134,15 +134,21 @@ class Inferencer(BaseMMPoseInferencer):
         # tracks enter the chain like those of a file, which has no default of kpt_thr
         confident = None if 'confidence' in without else DropUncertain().detected
         self._options = InferOptions(
-            without=without, camera='moving', kpt_thr=confident, device=device
+            pose2d=pose2d,
+            pose2d_weights=pose2d_weights,
+            det_model=det_model,
+            det_weights=det_weights,
+            without=without,
+            camera='moving',
+            kpt_thr=confident,
+            device=device,
         )
         self.lifter = None
         if lifts:
             self.lifter = Lifter(pose3d, pose3d_weights, device=device)
         # thresholds differ from call to call, see BoxFilter
-        self.detector, self.estimator = pose_source.open_pose_source(
-            pose2d, pose2d_weights, det_model, det_weights, device, min_score=0.0
-        )
+        source = pose_source.open_pose_source(self._options, min_score=0.0)
+        self.detector, self.estimator = source
         self.bars = text_bar if show_progress else no_bar
         self.show_progress = False  # the base's bar does not show stages
         self._video_input = False
@@ -221,7 +227,7 @@ class Inferencer(BaseMMPoseInferencer):
     ) -> Iterator[PosedImage]:
         for start in range(0, len(inputs), models.batch_size):
             images = [_read(x) for x in inputs[start : start + models.batch_size]]
-            found = zip(images, models.estimate_images(images), strict=True)
+            found = zip(images, models.detect(images, video=False), strict=True)
             for number, (image, people) in enumerate(found, start):
                 name, size = inputs[number], image.shape[1::-1]
                 is_array = isinstance(name, np.ndarray)
@@ -450,7 +456,7 @@ def _open_scene(clip: Clip3D | None, num_instances: int) -> ClipRenderer | None:
     """Open the renderer of the first people of a clip, or of all if negative."""
     if clip is None or not num_instances:
         return None
-    people = np.unique(clip.track)
+    people = clip.track_ids
     shown = people if num_instances < 0 else people[:num_instances]
     return ClipRenderer(clip.take(np.isin(clip.track, shown)))
 
@@ -461,8 +467,7 @@ def _split_frames(
     """Yield the tracked people of each frame, and their IDs."""
     rows: list[list[tuple]] = [[] for _ in range(num_frames)]
     for track in tracks:
-        assert track.bboxes is not None  # of a detector
-        arrays = track.bboxes, track.keypoints, track.scores
+        arrays = track.boxes, track.keypoints, track.scores
         for frame, *parts in zip(track.frames.tolist(), *arrays, strict=True):
             rows[frame].append((track.track, *parts))
     for own in rows:

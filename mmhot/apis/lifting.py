@@ -66,7 +66,11 @@ def infer(
         clip.save('walk.bvh', static_camera=True)
     """
     chosen = InferOptions.of(**options)
-    inputs = _inputs_of(source, chosen)
+    if isinstance(source, str | Path):
+        inputs = find_inputs([str(source)], **chosen.of_files())
+    else:
+        frames = FrameArrays(source, chosen.fps)
+        inputs = [ClipInput(frames.path, frames.name, lambda: frames)]
     if len(inputs) != 1:
         raise ValueError(f'source must be one clip, got {len(inputs)} in {source}')
     check_inputs(chosen, inputs)
@@ -79,13 +83,6 @@ def infer(
         missing = chosen.no_person_found(times.num_frames)
         raise ArgumentError('%s: %s', inputs[0].path, missing)
     return lifted
-
-
-def _inputs_of(source: Any, options: InferOptions) -> list[ClipInput]:
-    if isinstance(source, str | Path):
-        return find_inputs([str(source)], **options.of_files())
-    frames = FrameArrays(source, options.fps)
-    return [ClipInput(frames.path, frames.name, lambda: frames)]
 
 
 @takes(LiftOptions)
@@ -120,10 +117,9 @@ def lift(
             'keypoints is an open file: give its path, or the array of its keypoints'
         )
     chain, found = build_chain(chosen), as_predictions(keypoints)
-    if found is not None:
-        clip = _read_clip(found, chosen)
-    elif isinstance(keypoints, str | Path):
-        clip = _read_clip(keypoints, chosen)
+    if found is not None or isinstance(keypoints, str | Path):
+        source: Any = keypoints if found is None else found
+        clip = read_keypoints(source, **chosen.of_files())
     else:
         clip = _check_keypoints(keypoints, chosen)
     clip = take_part(clip, chosen)
@@ -217,10 +213,6 @@ def _check_keypoints(keypoints: object, options: LiftOptions) -> Clip2D:
     )
 
 
-def _read_clip(path: str | Path | Iterable[object], options: LiftOptions) -> Clip2D:
-    return read_keypoints(path, **options.of_files())
-
-
 def lift_files(
     paths: Sequence[Path],
     options: LiftRunOptions | RefineRunOptions,
@@ -239,14 +231,14 @@ def lift_files(
     clips: list[Clip2D | Clip3D] = []
     for path in paths:
         if isinstance(options, LiftOptions):
-            clips.append(take_part(_read_clip(path, options), options))
+            keypoints = read_keypoints(path, **options.of_files())
+            clips.append(take_part(keypoints, options))
         else:
             clips.append(_read_poses(path, options))
     targets, written = [], []
     for path, clip in zip(paths, clips, strict=True):
-        files = result_files(
-            options.out_dir, clip.name, options.formats, _tracks_of(clip)
-        )
+        known = [track for track in clip.track_ids if track >= 0]
+        files = result_files(options.out_dir, clip.name, options.formats, known)
         targets.append((path, files))
     with results_folder(options.out_dir, targets, [*paths, *options.files]):
         for clip in clips:
@@ -255,7 +247,7 @@ def lift_files(
                 lifted = _found(chain(clip, show, times), clip)
             written += export(lifted, options, None, say, bars)
             seconds, frames = sum(times.seconds.values()), times.num_frames
-            people = len(set(lifted.track.tolist()))
+            people = len(lifted.track_ids)
             done = 'lifted' if isinstance(clip, Clip2D) else 'refined'
             say(
                 f'{clip.name}: {frames} {"frame" if frames == 1 else "frames"}, '
@@ -263,10 +255,3 @@ def lift_files(
                 f'{seconds:.1f} s ({frames / seconds:.0f} frames per second)'
             )
     return written
-
-
-def _tracks_of(clip: Clip2D | Clip3D) -> list[int]:
-    """Return the track IDs that are known."""
-    if isinstance(clip, Clip2D):
-        return [track.track for track in clip.tracks]
-    return [track for track in np.unique(clip.track).tolist() if track >= 0]

@@ -1,32 +1,26 @@
-"""The list of the chain's steps: the one place where they are chosen, with settings."""
+"""Chains of the steps that options choose, with their settings."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import fields
 from functools import partial
+from inspect import signature
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from mmhot.chain.chain import Chain
-from mmhot.chain.core_steps import EstimatePoses, Lift, SetLens, TrackPeople
+from mmhot.chain.core_steps import EstimatePoses, TrackPeople
 from mmhot.chain.options import InferOptions, LiftOptions, RefineOptions
 from mmhot.chain.progress import Bars, no_bar
-from mmhot.chain.steps import registered_steps, signature_of
+from mmhot.chain.steps import BUILT_IN, registered_steps, signature_of
 from mmhot.errors import ArgumentError
 from mmhot.lifting.lifter import Lifter
-from mmhot.motion.camera import RestoreCamera, StabilizeCamera
-from mmhot.motion.confidence import DropUncertain
-from mmhot.motion.expected_error import ExpectErrors, read_coefficients
-from mmhot.motion.extremities import AddJoints
-from mmhot.motion.foot_lock import LockFeet
-from mmhot.motion.given_poses import KeepBones, TakePoses
-from mmhot.motion.people import ChoosePeople
-from mmhot.motion.returning import MergeReturning
-from mmhot.motion.side_swaps import RepairSides
-from mmhot.motion.smoothing import SmoothPoses
+from mmhot.motion.expected_error import read_coefficients
 from mmhot.pose2d import pose_source
 from mmhot.pose2d.estimation import VideoPoseEstimator
 from mmhot.pose2d.options import Pose2DOptions
 from mmhot.pose2d.speed import SPEEDS
+from mmhot.structures.formats import load_function
 from mmhot.weights.names import NAMED_FILES
 
 Say = Callable[[str], None]
@@ -61,16 +55,25 @@ def build_chain(
         models (VideoPoseEstimator, optional): In place of the options' 2D models, which
             are opened when they are needed.
     """
-    if isinstance(options, RefineOptions):
-        refining = _refining_steps(options, say)
-        return Chain([x for x in refining if x.name not in options.without])
-    if lifter is None:
-        lifter = Lifter(**options.lifter_settings(), accuracy=accuracy)
-    if options.joints > 17 and not lifter.is_person:
-        raise ArgumentError(
-            '{joints=24} is for people, not for %s', lifter.skeleton.name
-        )
-    steps = [x for x in _steps(options, lifter, say) if x.name not in options.without]
+    if not isinstance(options, RefineOptions):
+        lifter = lifter or Lifter(**options.lifter_settings(), accuracy=accuracy)
+        if options.joints > 17 and not lifter.is_person:
+            raise ArgumentError(
+                '{joints=24} is for people, not for %s', lifter.skeleton.name
+            )
+    given = {each.name: getattr(options, each.name) for each in fields(options)}
+    given |= dict(lifter=lifter, say=say, camera_mode=options.camera_mode)
+    given['coefficients'] = lifter and read_coefficients(lifter.network.weights)
+    steps: list[Any] = []
+    other = 'lift' if lifter is None else 'refine'
+    for clip, entries in BUILT_IN.items():
+        for entry in entries:
+            is_left_out = entry.of == other or entry.name in options.without
+            if not is_left_out and entry.wanted(given):
+                kind = load_function(entry.kind)
+                names = signature(kind).parameters.keys() & given.keys()
+                steps.append(kind(**{name: given[name] for name in names}))
+        steps += [x for x in registered_steps(clip) if x.name not in options.without]
     if isinstance(options, Pose2DOptions):
         steps = [TrackPeople(), *steps]
         facts = {name for step in steps for name in signature_of(step).facts}
@@ -81,43 +84,6 @@ def build_chain(
         first = EstimatePoses(opener, facts, _INTERVALS.get(mode, 1), cache)
         steps = [first, *steps]
     return Chain(steps)
-
-
-def _steps(
-    options: InferOptions | LiftOptions, lifter: Lifter, say: Say
-) -> Iterator[Any]:
-    """List all steps after tracking, in order."""
-    if lifter.is_person:
-        yield MergeReturning()
-    yield ChoosePeople(options.people, say)
-    yield SetLens(options.fov, options.intrinsics)
-    yield DropUncertain(options.kpt_thr)
-    if lifter.is_person:
-        yield RepairSides()
-    yield from registered_steps('Clip2D')
-    yield StabilizeCamera(options.camera_mode)
-    yield Lift(lifter)
-    coefficients = read_coefficients(lifter.network.weights)
-    if coefficients is not None:
-        yield ExpectErrors(coefficients)
-    if options.smooth_3d != 'none':
-        yield SmoothPoses(options.smooth_3d)
-    if options.joints > 17:
-        yield AddJoints()
-    yield RestoreCamera()
-    if lifter.is_person:
-        yield LockFeet()
-    yield from registered_steps('Clip3D')
-
-
-def _refining_steps(options: RefineOptions, say: Say) -> Iterator[Any]:
-    """List the steps of 3D poses that other tools estimated."""
-    yield TakePoses(**options.step_settings(), say=say)
-    if options.smooth_3d != 'none':
-        yield SmoothPoses(options.smooth_3d)
-    yield KeepBones()
-    yield LockFeet()
-    yield from registered_steps('Clip3D')
 
 
 def open_models(
@@ -133,18 +99,8 @@ def open_models(
             with bars(f'downloading {name}', 'MB') as show:
                 file.fetch(name, show)
 
+    detector, estimator = pose_source.open_pose_source(options, fetch=fetch)
     speed = SPEEDS[options.speed]
-    detector, estimator = pose_source.open_pose_source(
-        options.pose2d,
-        options.pose2d_weights,
-        options.det_model,
-        options.det_weights,
-        options.device,
-        skeleton=options.pose2d_skeleton,
-        backend=options.backend,
-        keep_rates=speed.keep_rates,
-        fetch=fetch,
-    )
     hint = '' if options.pose2d else _MORE_ACCURATE
     say(f'boxes: {detector.name}, 2D keypoints: {estimator.name}{hint}')
     return VideoPoseEstimator(

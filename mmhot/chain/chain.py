@@ -146,7 +146,7 @@ class Chain:
             lookahead,
             kpt_thr=(confidence.limit_of(True) if confidence else None) or 0.0,
             border=confidence.border if confidence else 0.0,
-            smooth_3d=smoothing.method if smoothing else 'none',
+            smooth_3d=smoothing.smooth_3d if smoothing else 'none',
             fov=lens.fov,
             intrinsics=lens.intrinsics,
             settings=settings,

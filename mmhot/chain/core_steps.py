@@ -1,7 +1,7 @@
 """Steps that every chain has: estimate 2D poses, track people, set the lens, lift."""
 
 from collections.abc import Callable, Collection
-from dataclasses import astuple, replace
+from dataclasses import astuple, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -29,46 +29,32 @@ _UNEVEN = 0.2
 _Count = Callable[[int, int], None]
 
 
+@dataclass
 class EstimatePoses:
-    """Estimate the 2D poses of all frames, or load them from the cache.
-
-    Args:
-        open_models (Callable): Opens the 2D models when they are first needed.
-        facts (Collection[str]): Facts that later steps need.
-        interval (int): Frames from one whose background is looked at to the next.
-        cache (Path, optional): Folder of the results, in which 2D keypoints are cached.
-        background (BackgroundSettings): Points that show the camera's motion.
-        appearance (AppearanceSettings): What describes people who may return.
-    """
+    """Estimate the 2D poses of all frames, or load them from the cache."""
 
     name, part, live = 'estimate', '2D', True
-
-    def __init__(
-        self,
-        open_models: Callable[[], VideoPoseEstimator],
-        facts: Collection[str] = (),
-        interval: int = 1,
-        cache: Path | None = None,
-        background: BackgroundSettings = BackgroundSettings(),
-        appearance: AppearanceSettings = AppearanceSettings(),
-    ) -> None:
-        self._open, self._facts, self._interval = open_models, facts, interval
-        self._cache, self.background, self.appearance = cache, background, appearance
+    open_models: Callable[[], VideoPoseEstimator]  # when they are first needed
+    facts: Collection[str] = ()  # that later steps need
+    interval: int = 1  # frames from one whose background is looked at to the next
+    cache: Path | None = None  # folder of results, in which 2D keypoints are cached
+    background: BackgroundSettings = BackgroundSettings()
+    appearance: AppearanceSettings = AppearanceSettings()
 
     @cached_property
     def models(self) -> VideoPoseEstimator:
         """The 2D models."""
-        return self._open()
+        return self.open_models()
 
     def __call__(
         self, source: FrameSource, progress: _Count
     ) -> tuple[ClipPeople, dict[str, Any]]:
         """Return the people; the facts are cuts and what observers saw."""
         observers: list[FrameObserver] = []
-        if 'background' in self._facts:
-            interval = 1 if source.once else self._interval
+        if 'background' in self.facts:
+            interval = 1 if source.once else self.interval
             observers.append(BackgroundTracker(interval, self.background))
-        if 'appearance' in self._facts:
+        if 'appearance' in self.facts:
             skeleton = self.models.estimator.skeleton
             observers.append(AppearanceObserver(skeleton, self.appearance))
 
@@ -81,7 +67,7 @@ class EstimatePoses:
         warn_of_damage(source)
         looks = people.observed.get('appearance')
         facts: dict[str, Any] = {'cuts': people.cuts, 'appearance': looks}
-        if 'background' in self._facts:
+        if 'background' in self.facts:
             facts['background'] = Background(
                 len(people.people),
                 people.observed[observers[0].name],
@@ -102,25 +88,20 @@ class EstimatePoses:
         return people.observed[tracker.name]
 
     def _cache_path(self, source: FrameSource) -> Path | None:
-        if self._cache is None or source.in_memory or not source.path.exists():
+        if self.cache is None or source.in_memory or not source.path.exists():
             return None  # the content of an address may change
         settings = [astuple(each) for each in (self.background, self.appearance)]
         facts: dict[str, Any] = {'fps': source.fps, 'frames': source.num_frames}
         facts |= {'observers': settings, 'span': source.span}
-        return cache_path(self._cache, source.path, facts | self.models.identity)
+        return cache_path(self.cache, source.path, facts | self.models.identity)
 
 
+@dataclass
 class TrackPeople:
-    """Follow people from frame to frame.
-
-    Args:
-        limits (LinkLimits): Limits of tracks, and settings of the tracker.
-    """
+    """Follow people from frame to frame."""
 
     name, part, live = 'track', 'track', True
-
-    def __init__(self, limits: LinkLimits = LinkLimits()) -> None:
-        self.limits = limits
+    limits: LinkLimits = LinkLimits()
 
     def __call__(
         self,
@@ -147,40 +128,31 @@ class TrackPeople:
         return replace(clip, source=frames.path, times=None if even else times)
 
 
+@dataclass
 class SetLens:
-    """State the lens of the images.
-
-    Args:
-        fov (float, optional): Horizontal field of view in degrees.
-        intrinsics (Lens, optional): The camera's lens, in place of ``fov``.
-    """
+    """State the lens of the images."""
 
     name, live = 'lens', True
-
-    def __init__(self, fov: float | None, intrinsics: Lens | None) -> None:
-        self.fov, self.intrinsics = fov, intrinsics
+    fov: float | None  # horizontal angle of view, degrees
+    intrinsics: Lens | None  # calibration, in place of it
 
     def __call__(
         self, clip: Clip2D, frames: FrameSource | None
     ) -> tuple[Clip2D, dict[str, Any]]:
         """Return the clip with the lens, by default its own or that of the file."""
-        lens = self.of_size(clip.width, clip.height) or clip.lens
+        size = clip.width, clip.height
+        lens = resolve_intrinsics(*size, self.fov, self.intrinsics) or clip.lens
         if lens is None and frames is not None and frames.focal_35mm is not None:
-            lens = Lens.of_35mm(frames.focal_35mm, clip.width, clip.height)
+            lens = Lens.of_35mm(frames.focal_35mm, *size)
         return replace(clip, lens=lens), {'lens': lens}
 
-    def of_size(self, width: int, height: int) -> Lens | None:
-        """Return the lens of images of a size in pixels; None if it is not known."""
-        return resolve_intrinsics(width, height, self.fov, self.intrinsics)
 
-
+@dataclass
 class Lift:
     """Lift tracked people to 3D."""
 
     name, live = 'lift', True
-
-    def __init__(self, lifter: Lifter) -> None:
-        self.lifter = lifter
+    lifter: Lifter
 
     def __call__(
         self, clip: Clip2D, cuts: list[int] | None, progress: _Count

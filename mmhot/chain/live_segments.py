@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmhot.geometry.windows import resample
-from mmhot.lifting.clip_encoder import fill_joints
+from mmhot.lifting.gaps import fill_joints
 from mmhot.lifting.placement import place_roots
 from mmhot.motion.smoothing import FilterSettings, OneEuro
 from mmhot.tracking.person_tracker import TrackerSettings

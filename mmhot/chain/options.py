@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmhot.chain.steps import STEPS, list_steps
+from mmhot.chain.steps import LIFTING, REFINING, STEPS, list_steps
 from mmhot.compat.installation import import_extra
 from mmhot.errors import ArgumentError
 from mmhot.frames.options import PartOptions
@@ -32,7 +32,6 @@ if TYPE_CHECKING:  # importing them takes time
     from mmhot.structures.lens import Lens
 
 SMOOTHING = ('none', 'spline', 'butterworth', 'savgol', 'one-euro')
-_LIFTING = [name for name in STEPS if name != 'bones']
 
 
 def read_keep(value: Any) -> int | list[int]:
@@ -132,7 +131,7 @@ class StepOptions(Options):
 
     title = 'steps and camera'
 
-    without: Any = _without(_LIFTING, ' (docs/motion.md)')
+    without: Any = _without(LIFTING, ' (docs/motion.md)')
     joints: int = option(
         "joints of the results: Human3.6M's 17, or 24 with toes, heels, hands and nose",
         17,
@@ -172,7 +171,8 @@ class StepOptions(Options):
     @property
     def camera_mode(self) -> str:
         """What is known of the camera: one of the choices of ``camera``."""
-        return 'moving'
+        usual = 'static' if getattr(self, 'static_camera', False) else 'moving'
+        return getattr(self, 'camera', usual)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,11 +186,6 @@ class VideoStepOptions(StepOptions):
         'auto',
         choices=('auto', 'static', 'rotating', 'moving'),
     )
-
-    @property
-    def camera_mode(self) -> str:
-        """What is known of the camera."""
-        return self.camera
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -264,7 +259,7 @@ class LiftOptions(
     title = 'lifter'
 
     without: Any = _without(
-        [x for x in _LIFTING if x != 'returning'], ' (docs/motion.md)'
+        [x for x in LIFTING if x != 'returning'], ' (docs/motion.md)'
     )
     model: str | None = option(
         'lifter: a name from `mmhot list`, a folder from `mmhot export`, or a config '
@@ -285,11 +280,6 @@ class LiftOptions(
     batch_size: int | None = option(
         'windows per batch (default: 64, or fewer if the model is large)', low=1
     )
-
-    @property
-    def camera_mode(self) -> str:
-        """What is known of the camera."""
-        return 'static' if self.static_camera else 'moving'
 
     def lifter_settings(self) -> dict[str, Any]:
         """Return the arguments of :class:`mmhot.Lifter`."""
@@ -340,7 +330,7 @@ class RefineOptions(
 
     title = 'poses'
 
-    without: Any = _without(['smoothing', 'bones', 'feet'], '')
+    without: Any = _without(REFINING, '')
     joints: Any = option(
         "joints of the results: Human3.6M's 17, or 24 with toes, heels, hands and nose "
         'and, beside them, fingers (default: 24 where the inputs have them)',
@@ -370,11 +360,6 @@ class RefineOptions(
         "y-up, or world (z up) (default: camera; EasyMocap's files: world)",
         choices=GIVEN_AXES,
     )
-
-    def step_settings(self) -> dict[str, Any]:
-        """Return the arguments of :class:`mmhot.motion.given_poses.TakePoses`."""
-        names = ('joints', 'kpt_thr', 'static_camera', 'fov', 'intrinsics')
-        return {x: getattr(self, x) for x in (*names, 'people', 'single')}
 
 
 OF_FILES = tuple(each.name for each in fields(KeypointFileOptions))

@@ -4,22 +4,77 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from inspect import Parameter, signature
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 Registered = TypeVar('Registered')
+Given = dict[str, Any]
 
-STEPS = {
-    'returning': 'people who leave and return keep their track ID',
-    'confidence': 'keypoints of low confidence count as missing',
-    'sides': 'left and right are exchanged where the 2D model confused them',
-    'camera': 'turns and zooms of a camera on a tripod are undone',
-    'errors': 'the expected error of each joint is estimated',
-    'smoothing': 'poses are filtered over time',
-    'bones': 'bones of poses of other tools get constant lengths',
-    'joints': 'toes, heels, hands and nose are added',
-    'feet': 'standing feet stay in place',
+
+class Entry(NamedTuple):
+    """A step of mmhot, which is imported when a chain is built.
+
+    Attributes:
+        name (str): Its name.
+        kind (str): Its class, as ``'module:name'``. Arguments of its constructor have
+            names of options, or of what else :func:`mmhot.chain.build.build_chain`
+            knows, and get these values.
+        of (str): 'lift' if it is for keypoints and lifted poses, 'refine' for 3D poses
+            of other tools, or 'both'.
+        wanted (Callable): Returns whether it is part of a chain, by the same values.
+        optional (bool): Whether it can be left out by name.
+    """
+
+    name: str
+    kind: str
+    of: str = 'lift'
+    wanted: Callable[[Given], bool] = lambda given: True
+    optional: bool = True
+
+
+def _of_people(given: Given) -> bool:
+    return given['lifter'] is None or given['lifter'].is_person
+
+
+def _expects(given: Given) -> bool:
+    return given['coefficients'] is not None
+
+
+def _smooths(given: Given) -> bool:
+    return given['smooth_3d'] != 'none'
+
+
+def _extends(given: Given) -> bool:
+    return given['joints'] == 24
+
+
+BUILT_IN = {
+    'Clip2D': (
+        Entry('returning', 'mmhot.motion.returning:MergeReturning', 'lift', _of_people),
+        Entry('people', 'mmhot.motion.people:ChoosePeople', optional=False),
+        Entry('lens', 'mmhot.chain.core_steps:SetLens', optional=False),
+        Entry('confidence', 'mmhot.motion.confidence:DropUncertain'),
+        Entry('sides', 'mmhot.motion.side_swaps:RepairSides', 'lift', _of_people),
+    ),
+    'Clip3D': (
+        Entry('poses', 'mmhot.motion.given_poses:TakePoses', 'refine', optional=False),
+        Entry('camera', 'mmhot.motion.camera:StabilizeCamera'),
+        Entry('lift', 'mmhot.chain.core_steps:Lift', optional=False),
+        Entry('errors', 'mmhot.motion.expected_error:ExpectErrors', 'lift', _expects),
+        Entry('smoothing', 'mmhot.motion.smoothing:SmoothPoses', 'both', _smooths),
+        Entry('bones', 'mmhot.motion.given_poses:KeepBones', 'refine'),
+        Entry('joints', 'mmhot.motion.extremities:AddJoints', 'lift', _extends),
+        Entry('camera', 'mmhot.motion.camera:RestoreCamera'),
+        Entry('feet', 'mmhot.motion.foot_lock:LockFeet', 'both', _of_people),
+    ),
 }
-"""The steps that can be left out by name, in their order, and what they do."""
+"""The list of steps after tracking; users' ones of a class follow those of its key."""
+_OPTIONAL = [x for entries in BUILT_IN.values() for x in entries if x.optional]
+STEPS = tuple(dict.fromkeys(x.name for x in _OPTIONAL))
+"""Names of the steps that can be left out, in their order."""
+LIFTING = tuple(dict.fromkeys(x.name for x in _OPTIONAL if x.of != 'refine'))
+"""Those of keypoints and lifted poses."""
+REFINING = tuple(dict.fromkeys(x.name for x in _OPTIONAL if x.of != 'lift'))
+"""Those of 3D poses of other tools."""
 
 _REGISTERED: dict[str, 'Step'] = {}
 # Inputs of steps that name a stage in place of annotating their clip.
@@ -141,6 +196,6 @@ def list_steps() -> list[str]:
     return [*STEPS, *_REGISTERED]
 
 
-def registered_steps(clip: str) -> list[Callable[..., Any]]:
+def registered_steps(clip: str) -> list[Any]:
     """List the steps of users for ``'Clip2D'`` or ``'Clip3D'``, in their order."""
     return [step for step in _REGISTERED.values() if signature_of(step).clip == clip]

@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,7 @@ class Outcome:
     files: list[Path] = field(default_factory=list)
 
 
+@dataclass
 class ClipWorker:
     """Lifts inputs and writes the results.
 
@@ -66,23 +68,19 @@ class ClipWorker:
         bars (Bars): Opens progress bars; none by default.
     """
 
-    def __init__(
-        self,
-        options: InferRunOptions,
-        say: Callable[[str], None],
-        bars: Bars = no_bar,
-    ) -> None:
-        self._options = options
-        self._say, self._bars = say, bars
-        self._chain: Chain | None = None
+    options: InferRunOptions
+    say: Callable[[str], None]
+    bars: Bars = no_bar
+
+    @cached_property
+    def _chain(self) -> Chain:
+        cache = None if self.options.no_cache else self.options.out_dir
+        chain = build_chain(self.options, cache, self.say, self.bars)
+        self.say(f'lifter: {chain.require(Lift).lifter.name}')
+        return chain
 
     def prepare(self, with_2d: bool) -> Chain:
         """Load the models that are not loaded yet, 2D models only ``with_2d``."""
-        options = self._options
-        if self._chain is None:
-            cache = None if options.no_cache else options.out_dir
-            self._chain = build_chain(options, cache, self._say, self._bars)
-            self._say(f'lifter: {self._chain.require(Lift).lifter.name}')
         if with_2d:
             self._chain.require(EstimatePoses).models  # noqa: B018, opened at first use
         return self._chain
@@ -95,10 +93,10 @@ class ClipWorker:
             self._process(chain, item, outcome)
         except NotLiftableError as error:
             outcome.people = len(error.clip.tracks)
-            path = self._options.out_dir / f'{error.clip.name}.npz'
+            path = self.options.out_dir / f'{error.clip.name}.npz'
             write_keypoints(error.clip, path)
             _LOGGER.warning('%s', error)
-            self._say(f'{path} (2D keypoints only)')
+            self.say(f'{path} (2D keypoints only)')
         except Exception as error:
             if is_debugging():
                 raise
@@ -108,13 +106,13 @@ class ClipWorker:
         return outcome
 
     def _process(self, chain: Chain, item: ClipInput, outcome: Outcome) -> None:
-        options, times = self._options, outcome.times
+        options, times = self.options, outcome.times
         kept = self._record_path(chain, item)
         before = kept and options.resume and _load_record(kept, options.out_dir)
         if before:
             outcome.skipped = True
             outcome.people, times.num_frames = before['people'], before['frames']
-            self._say(f'{item.name}: was finished before')
+            self.say(f'{item.name}: was finished before')
             return
         source = take_part(item.open(), options)
         is_covered = options.no_video or options.blur_heads
@@ -123,26 +121,26 @@ class ClipWorker:
             from mmhot.visualization.html import Thumbnails  # slow import
 
             source.watch = Thumbnails()
-        with stage_bars(self._bars, source.name) as show:
+        with stage_bars(self.bars, source.name) as show:
             lifted = chain(source, show, times)
         if lifted is None:
             missing = options.no_person_found(times.num_frames).named(_FLAGS)
-            self._say(f'{item.name}: {missing}')
+            self.say(f'{item.name}: {missing}')
         else:
             with times.measure('write'):
                 footage = None if isinstance(source, Clip2D) else source
-                outcome.files = export(lifted, options, footage, self._say, self._bars)
-            outcome.people = len(set(lifted.track.tolist()))
-            self._say(f'{item.name}: {_describe_focal(lifted)}')
+                outcome.files = export(lifted, options, footage, self.say, self.bars)
+            outcome.people = len(lifted.track_ids)
+            self.say(f'{item.name}: {_describe_focal(lifted)}')
             if options.camera == 'auto' and lifted.camera_path is not None:
-                self._say(f'{item.name}: {describe_path(lifted.camera_path)}')
+                self.say(f'{item.name}: {describe_path(lifted.camera_path)}')
         files = {file.name: describe_file(file)[1:] for file in outcome.files}
         counts = {'frames': times.num_frames, 'people': outcome.people}
         save_if_possible(_save_record, {'files': files, **counts}, kept)
 
     def _record_path(self, chain: Chain, item: ClipInput) -> Path | None:
         """Name the record of a finished input by all that its results depend on."""
-        options = self._options
+        options = self.options
         if options.no_cache or not item.path.exists():
             return None  # the content of an address may change
         values = {

@@ -20,8 +20,6 @@ from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.formats import WRITERS, Writer
 
 if TYPE_CHECKING:  # importing them takes seconds
-    import numpy as np
-
     from mmhot.frames.sources import FrameSource
     from mmhot.structures.clips import Clip3D
 
@@ -71,8 +69,7 @@ def save_clip(
         (video,) = open_inputs([str(video)])
     elif video is not None and not isinstance(video, FrameSource):
         video = FrameArrays(video, clip.fps)
-    tracks = sorted(set(clip.track.tolist()))
-    files = name_files(path, chosen.formats[0], tracks).values()
+    files = name_files(path, chosen.formats[0], clip.track_ids).values()
     check_targets([(clip.name, files)], [] if video is None else [video.path])
     if chosen.static_camera:
         clip = _keep_still(clip, chosen.without)
@@ -125,8 +122,7 @@ def export(
         if writer.footage:
             inputs['footage'] = footage
         target = stem.with_name(f'{stem.name}.{name}')
-        tracks = sorted(set(shown.track.tolist()))
-        for track, file in name_files(target, name, tracks).items():
+        for track, file in name_files(target, name, shown.track_ids).items():
             part = shown if track is None else shown.take(shown.track == track)
             with bars(f'{clip.name}: {name}') as progress:
                 if writer.progress:

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 
 from mmhot.apis.options import CostOptions
 from mmhot.cli.options import add_options, given_options
-from mmhot.cli.report import add_report_arguments, align, report
+from mmhot.cli.report import add_report_arguments, report
+from mmhot.errors import align
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -11,9 +11,9 @@ Example:
 import argparse
 from dataclasses import asdict
 
-from mmhot.cli.report import add_report_arguments, align, report
+from mmhot.cli.report import add_report_arguments, report
 from mmhot.compat.installation import check_device
-from mmhot.errors import pip
+from mmhot.errors import align, pip
 
 # Empty where there is none, which is null in JSON.
 _UNKNOWN = ('found', 'allowed', 'command')

@@ -78,10 +78,8 @@ def _run_inputs(args: argparse.Namespace, options: InferRunOptions) -> int:
     from mmhot.frames.inputs import find_inputs
     from mmhot.io.results import result_files, results_folder
 
-    ray, inputs = (
-        read_options(args, RayOptions),
-        find_inputs(args.inputs, **options.of_files()),
-    )
+    ray = read_options(args, RayOptions)
+    inputs = find_inputs(args.inputs, **options.of_files())
     check_inputs(options, inputs)
     folder, formats = options.out_dir, options.formats
     targets = [(x.path, result_files(folder, x.name, formats)) for x in inputs]

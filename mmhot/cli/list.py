@@ -13,7 +13,8 @@ import argparse
 from collections.abc import Iterator
 from dataclasses import asdict
 
-from mmhot.cli.report import add_report_arguments, align, report
+from mmhot.cli.report import add_report_arguments, report
+from mmhot.errors import align
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmhot.cli.errors import output_file, print_text
-from mmhot.errors import escape
+from mmhot.errors import align
 from mmhot.io.atomic import replacing
 
 if TYPE_CHECKING:  # importing them takes seconds
@@ -45,17 +45,6 @@ def say_page(files: Sequence[Path], say: Callable[[str], None]) -> None:
     if pages:
         others = f' (and {len(pages) - 1} more)' if len(pages) > 1 else ''
         say(f'open {pages[0]} in a browser{others}')
-
-
-def align(lines: Sequence[Sequence[str]], left: int = 1) -> str:
-    """Align columns of cells: the first ``left`` ones are text, others numbers."""
-    columns = []
-    for number, column in enumerate(zip(*lines, strict=True)):
-        cells = [*map(escape, column)]
-        width = max(map(len, cells))
-        justify = str.ljust if number < left else str.rjust
-        columns.append([justify(cell, width) for cell in cells])
-    return '\n'.join('  '.join(row).rstrip() for row in zip(*columns, strict=True))
 
 
 def stage_table(outcomes: Sequence['Outcome']) -> str:

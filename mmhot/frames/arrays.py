@@ -49,4 +49,4 @@ class FrameArrays(FrameSource):
         """Check each image when it is read."""
         for index, image in enumerate(self._images):
             image = check_image(image, f'frames (here {index})')
-            yield Frame(index, index / self.fps, self._fitted(image, self.label))
+            yield Frame(index, index / self.fps, self._fitted(image))

@@ -179,7 +179,10 @@ def _find_in_folder(folder: Path, fps: float | None) -> list[ClipInput]:
     single = [file for file in files if file.suffix.lower() in videos]
     inputs = []
     frames, numbers = _number_images(images)
-    if images and (fps or (numbers is not None and _have_one_size(frames))):
+    is_video = fps or (
+        numbers is not None and len({*map(image_size, frames)} - {None}) <= 1
+    )
+    if images and is_video:
         _warn_of_numbers(folder, images, frames, numbers)
         if fps is None:
             _LOGGER.warning(
@@ -225,10 +228,6 @@ def _number_images(images: list[Path]) -> tuple[list[Path], list[int] | None]:
     if not 1 <= step <= _MAX_STEP or steps.min() < 1 or mean > _MAX_MEAN_GAP * step:
         return images, None
     return [images[row] for row in order], (numbers[order] // step).tolist()
-
-
-def _have_one_size(images: list[Path]) -> bool:
-    return len({image_size(path) for path in images} - {None}) <= 1
 
 
 def _warn_of_numbers(

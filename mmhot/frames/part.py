@@ -1,7 +1,7 @@
 """Part of a clip between two times; frame numbers and times stay those of the whole."""
 
 from collections.abc import Iterator
-from dataclasses import fields, replace
+from dataclasses import replace
 from math import inf
 from typing import overload
 
@@ -9,13 +9,11 @@ import numpy as np
 
 from mmhot.errors import ArgumentError
 from mmhot.frames.options import PartOptions
-from mmhot.frames.sources import Frame, FrameSource
-from mmhot.structures.clips import Clip2D, Clip3D, Track2D
+from mmhot.frames.sources import Frame, FrameSource, FrameView
+from mmhot.structures.clips import Clip2D, Clip3D
 
 # Times are rounded in files, seconds.
 _ROUNDING = 1e-4
-# What a part has from its whole.
-_STATED = ('once', 'in_memory', 'focal_35mm', 'finite', 'max_pixels')
 
 
 @overload
@@ -51,14 +49,14 @@ def take_part(
     times = [clip.times_of(track.frames) for track in clip.tracks]
     rows = [_within(each, options) for each in times]
     pairs = zip(clip.tracks, rows, strict=True)
-    tracks = [_take(track, own) for track, own in pairs if own.any()]
+    tracks = [track.take(own) for track, own in pairs if own.any()]
     if not tracks:
         last = max(float(each.max()) for each in times)
         raise _nothing(str(clip.source or clip.name), last, options)
     return replace(clip, tracks=tracks)
 
 
-class FramePart(FrameSource):
+class FramePart(FrameView):
     """Frames of another source between two times.
 
     Args:
@@ -67,20 +65,17 @@ class FramePart(FrameSource):
     """
 
     def __init__(self, whole: FrameSource, options: PartOptions) -> None:
-        first, end, count = options.first_time, options.end_time, whole.num_frames
-        super().__init__(whole.name, whole.path, whole.fps)
-        if count is not None:
-            seconds = min(end, count / whole.fps) - first
-            self.num_frames = max(round(seconds * whole.fps), 0)
-        self._whole, self._options = whole, options
-        self.label, self.span = whole.label, (first, end)
-        for name in _STATED:
-            setattr(self, name, getattr(whole, name))
+        super().__init__(whole)
+        self._options, self.span = options, (options.first_time, options.end_time)
+        if whole.num_frames is not None:
+            end = min(options.end_time, whole.num_frames / whole.fps)
+            count = round((end - options.first_time) * whole.fps)
+            self.num_frames = max(count, 0)
 
     def __iter__(self) -> Iterator[Frame]:
         """Read from the start of the whole."""
         self.skipped, self.ended, count, time = [], None, 0, 0.0
-        for frame in self._whole:
+        for frame in self.whole:
             time = frame.time
             if _within(np.array(time), self._options):
                 count += 1
@@ -89,13 +84,13 @@ class FramePart(FrameSource):
                 break
             else:
                 self.skipped.append(time)
-            self.num_damaged = self._whole.num_damaged
+            self.num_damaged = self.whole.num_damaged
         else:
             end = self._options.end_time
-            if count and self._whole.ended is None and time + 1 / self.fps < end < inf:
+            if count and self.whole.ended is None and time + 1 / self.fps < end < inf:
                 at = f'{time:.2f} s, before the end that was chosen, {end:g} s'
                 self.ended = f'{self.label} ends at {at}'
-        self.ended = self.ended or self._whole.ended
+        self.ended = self.ended or self.whole.ended
         if not count:
             raise _nothing(self.label, time, self._options)
 
@@ -103,12 +98,6 @@ class FramePart(FrameSource):
 def _within(times: np.ndarray, options: PartOptions) -> np.ndarray:
     after = times >= options.first_time - _ROUNDING
     return after & (times < options.end_time - _ROUNDING)
-
-
-def _take(track: Track2D, rows: np.ndarray) -> Track2D:
-    arrays = {x.name: getattr(track, x.name) for x in fields(track)[1:]}
-    known = {name: own[rows] for name, own in arrays.items() if own is not None}
-    return replace(track, **known)
 
 
 def _nothing(label: str, last: float, options: PartOptions) -> ArgumentError:

@@ -72,34 +72,6 @@ class Seen:
     tracks: Sequence[Track2D]
 
 
-class _FirstSize:
-    """Scale and pad images to the size of the first one; a change is logged once."""
-
-    def __init__(self) -> None:
-        self._size: tuple[int, int] | None = None
-        self._said = False
-
-    def __call__(self, image: np.ndarray, label: str) -> np.ndarray:
-        """Return an image (H, W, 3) in the first size, centered."""
-        height, width = image.shape[:2]
-        rows, columns = self._size = self._size or (height, width)
-        if self._size == (height, width):
-            return image
-        if not self._said:
-            self._said = True
-            _LOGGER.warning(
-                '%s: frames of %dx%d pixels are scaled and padded to %dx%d',
-                *(label, width, height, columns, rows),
-            )
-        scale = min(rows / height, columns / width)
-        inner = [max(round(scale * side), 1) for side in (width, height)]
-        fitted = np.zeros((rows, columns, 3), np.uint8)
-        left, top = (columns - inner[0]) // 2, (rows - inner[1]) // 2
-        small = cv2.resize(image, inner, interpolation=cv2.INTER_AREA)
-        fitted[top : top + inner[1], left : left + inner[0]] = small
-        return fitted
-
-
 class FrameSource(ABC):
     """Frames of a clip, read in order.
 
@@ -144,11 +116,40 @@ class FrameSource(ABC):
         self.name, self.path, self.fps = name, path, fps
         self.label = escape(path)
         self.num_frames = num_frames
-        self._fitted = _FirstSize()
+        self._first: tuple[int, int] | None = None
+        self._is_said = False
 
     @abstractmethod
     def __iter__(self) -> Iterator[Frame]:
         """Read from the start."""
+
+    def _fitted(self, image: np.ndarray) -> np.ndarray:
+        """Scale and pad an image (H, W, 3) to the size of the first one, centered."""
+        height, width = image.shape[:2]
+        rows, columns = self._first = self._first or (height, width)
+        if self._first == (height, width):
+            return image
+        if not self._is_said:
+            self._is_said = True
+            _LOGGER.warning(
+                '%s: frames of %dx%d pixels are scaled and padded to %dx%d',
+                *(self.label, width, height, columns, rows),
+            )
+        scale = min(rows / height, columns / width)
+        inner = [max(round(scale * side), 1) for side in (width, height)]
+        fitted = np.zeros((rows, columns, 3), np.uint8)
+        left, top = (columns - inner[0]) // 2, (rows - inner[1]) // 2
+        small = cv2.resize(image, inner, interpolation=cv2.INTER_AREA)
+        fitted[top : top + inner[1], left : left + inner[0]] = small
+        return fitted
+
+
+class FrameView(FrameSource):
+    """Frames made of those of another source, ``whole``, with all that it states."""
+
+    def __init__(self, whole: FrameSource) -> None:
+        vars(self).update(vars(whole))
+        self.whole, self.finite = whole, whole.finite
 
 
 class VideoFile(FrameSource):
@@ -214,7 +215,7 @@ class VideoFile(FrameSource):
                     damage.append(item)
                     continue
                 frame, image = item
-                image = self._fitted(image, self.label)
+                image = self._fitted(image)
                 self.num_damaged += len(damage) + bool(frame.is_corrupt)
                 damage.clear()
                 time = frame.time if self._has_timestamps else None
@@ -289,7 +290,7 @@ class ImageSequence(FrameSource):
                 _LOGGER.warning('%s; it is left out', error)
                 continue
             time = float(self.numbers[row] - self.numbers[0]) / self.fps
-            image = self._fitted(image, self.label)
+            image = self._fitted(image)
             yield Frame(row - self.num_damaged, time, image)
 
 

@@ -9,7 +9,8 @@ import numpy as np
 from mmhot.errors import ArgumentError, require_choice
 from mmhot.geometry.keypoint_arrays import mirror_poses, relative_scores
 from mmhot.geometry.windows import lift_windows, resample, usual_stride
-from mmhot.lifting.clip_encoder import ClipEncoder, KnownJoints, Segment
+from mmhot.lifting.clip_encoder import ClipEncoder
+from mmhot.lifting.gaps import KnownJoints, Segment
 from mmhot.lifting.networks import Keep, LiftingNetwork
 from mmhot.lifting.onnx_network import OnnxNetwork
 from mmhot.lifting.placement import RootErrors

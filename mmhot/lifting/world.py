@@ -81,7 +81,7 @@ def scale_people(clip: Clip3D, heights: float | Sequence[float]) -> Clip3D:
     There is one for all people, or one for each by track ID. All people have ankles at
     the same height over the floor.
     """
-    tracks = np.unique(clip.track)
+    tracks = clip.track_ids
     given = np.atleast_1d(heights).astype(float).tolist()
     if len(given) not in (1, len(tracks)):
         raise ArgumentError(

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from mmhot.tracking.background import Background
 _LOGGER = logging.getLogger(__name__)
 
 
+@dataclass
 class StabilizeCamera:
     """Step ``camera`` before lifting: keypoints as a static camera would see them.
 
@@ -33,23 +34,18 @@ class StabilizeCamera:
     shot.
 
     Args:
-        mode (str): 'static'; 'rotating' on a tripod, also zooming: poses of all frames
-            share the axes of the first frame; 'moving': each frame has its own axes;
-            'auto': static if some frames show it, else rotating if all frames show
-            that, else moving.
+        camera_mode (str): 'static'; 'rotating' on a tripod, also zooming: poses of all
+            frames share the axes of the first frame; 'moving': each frame has its own
+            axes; 'auto': static if some frames show it, else rotating if all frames
+            show that, else moving.
         limits (CameraLimits): What counts as static, rotating and moving.
         search (FocalSearch): Search of the focal length of cameras that turn.
     """
 
     name, part = 'camera', 'camera'
-
-    def __init__(
-        self,
-        mode: str,
-        limits: CameraLimits = CameraLimits(),
-        search: FocalSearch = FocalSearch(),
-    ) -> None:
-        self.mode, self.limits, self.search = mode, limits, search
+    camera_mode: str
+    limits: CameraLimits = CameraLimits()
+    search: FocalSearch = FocalSearch()
 
     def __call__(
         self,
@@ -65,9 +61,8 @@ class StabilizeCamera:
         """
         path, found = self._solve(clip, background, cuts, lens, progress)
         if path is None:
-            return (
-                clip if found is lens else (replace(clip, lens=found), {'lens': found})
-            )
+            same = found is lens
+            return clip if same else (replace(clip, lens=found), {'lens': found})
         facts = {'camera_path': path, 'lens': found}
         if is_static(path):
             return replace(clip, lens=found), facts
@@ -94,11 +89,11 @@ class StabilizeCamera:
         """
         size, name = (clip.width, clip.height), str(clip.source or clip.name)
         limits = self.limits
-        if self.mode == 'static':
+        if self.camera_mode == 'static':
             known = background.num_frames if background else clip.num_frames
             return static_path(known), lens
         if background is None:
-            if self.mode == 'rotating':
+            if self.camera_mode == 'rotating':
                 raise ArgumentError(
                     "%s: {camera='rotating'} needs the video; of keypoint files only "
                     "'static' is supported",
@@ -106,7 +101,7 @@ class StabilizeCamera:
                 )
             return None, lens
         found = background.points
-        if self.mode == 'auto':
+        if self.camera_mode == 'auto':
             if len(found['points']) < limits.min_frames:
                 return None, lens
             path = solve_camera_path(**found, size=size, lens=lens, limits=limits)

@@ -84,33 +84,19 @@ def find_cut(
     return cut
 
 
+@dataclass
 class DropUncertain:
     """Step ``confidence``: keypoints of low confidence count as missing.
 
     So do joints of limbs at the image's border, and all of people in frames in which
     they are upside down for a moment.
-
-    Args:
-        kpt_thr (float, optional): Least confidence of a keypoint that stays. By default
-            ``detected`` in videos, and none in files of keypoints.
-        detected (float): Least confidence of keypoints that a 2D model found.
-            Defaults to 0.35; ``docs/motion.md`` compares.
-        border (float): Margin of the image in which joints of limbs are not believed,
-            lengths of the torso. Defaults to 0.08, less than from ankles to soles.
-        flips (FlipLimits): Torsos that turn over for a moment.
     """
 
     name, live = 'confidence', True
-
-    def __init__(
-        self,
-        kpt_thr: float | None = None,
-        detected: float = 0.35,
-        border: float = 0.08,
-        flips: FlipLimits = FlipLimits(),
-    ) -> None:
-        self.kpt_thr, self.detected, self.flips = kpt_thr, detected, flips
-        self.border = border
+    kpt_thr: float | None = None  # least confidence, in place of the next one
+    detected: float = 0.35  # the same, of videos only; docs/motion.md compares
+    border: float = 0.08  # margin of limbs, torso lengths: less than ankles from soles
+    flips: FlipLimits = FlipLimits()
 
     def __call__(self, clip: Clip2D, frames: FrameSource | None) -> Clip2D:
         """Return a clip whose other keypoints are NaN; without people if none stays."""

@@ -71,17 +71,12 @@ class PartShapes:
     fit: OffsetErrors = OffsetErrors()
 
 
+@dataclass
 class AddJoints:
-    """Step ``joints``: Human3.6M's 17 extended to the 24 of ``h36m-24``.
-
-    Args:
-        shapes (PartShapes): Expected shapes of feet, hands and heads.
-    """
+    """Step ``joints``: Human3.6M's 17 extended to the 24 of ``h36m-24``."""
 
     name = 'joints'
-
-    def __init__(self, shapes: PartShapes = PartShapes()) -> None:
-        self.shapes = shapes
+    shapes: PartShapes = PartShapes()
 
     def __call__(
         self, clip: Clip3D, keypoints: Clip2D, mapping: str = 'trained'
@@ -183,7 +178,7 @@ class _Person:
         heads = [self._head()]
         pairs = (feet, shapes.foot), (hands, shapes.hand), (heads, shapes.head)
         for parts, model in pairs:
-            fitted = _fit_parts(parts, shapes)
+            fitted = self._fit(parts)
             for side, at, offsets in zip(sides, parts, fitted, strict=False):
                 for point, name in enumerate(model.points):
                     key = name if parts is heads else f'{side}_{name}'
@@ -272,50 +267,45 @@ class _Person:
             seconds=self.seconds,
             flat=np.zeros(len(joint)) if flat is None else flat,
             up=_direction(np.median(_direction(trunk)[0], axis=0))[0],
-            ray_error=_ray_error(rays * joint[:, None, 2:], self.shapes),
+            ray_error=self._ray_error(rays * joint[:, None, 2:]),
         )
 
+    def _ray_error(self, points: np.ndarray) -> float:
+        """Estimate the noise of points (T, P, 2) by second differences, meters."""
+        shapes, changes = self.shapes, np.diff(points, 2, axis=0)
+        changes = np.abs(changes[np.isfinite(changes)])
+        if len(changes) < shapes.min_frames:
+            return shapes.ray_error
+        # of white noise they have sqrt(6) times its deviation, 1.48 times their median
+        error = 1.48 / np.sqrt(6) * np.median(changes)
+        return float(np.clip(error, *shapes.ray_errors))
 
-def _ray_error(points: np.ndarray, shapes: PartShapes) -> float:
-    """Estimate the noise of points (T, P, 2), meters, by their second differences."""
-    changes = np.diff(points, 2, axis=0)
-    changes = np.abs(changes[np.isfinite(changes)])
-    if len(changes) < shapes.min_frames:
-        return shapes.ray_error
-    # of white noise they have sqrt(6) times its deviation, 1.48 times their median
-    error = 1.48 / np.sqrt(6) * np.median(changes)
-    return float(np.clip(error, *shapes.ray_errors))
+    def _fit(self, parts: list[Offsets]) -> list[np.ndarray]:
+        """Fit offsets of one part, or of both sides with the same lengths."""
+        for error in self.shapes.length_errors:
+            parts = [replace(part, length_error=error) for part in parts]
+            fitted = [fit_offsets(part, self.shapes.fit) for part in parts]
+            before = parts[0].lengths
+            lengths = {x: self._length(parts, fitted, x) or before[x] for x in before}
+            scale = np.median([lengths[pair] / before[pair] for pair in before])
+            parts = [replace(x, lengths=lengths, mean=x.mean * scale) for x in parts]
+        return fitted
 
-
-def _fit_parts(parts: list[Offsets], shapes: PartShapes) -> list[np.ndarray]:
-    """Fit offsets of one part, or of both sides with the same lengths."""
-    for error in shapes.length_errors:
-        parts = [replace(part, length_error=error) for part in parts]
-        fitted = [fit_offsets(part, shapes.fit) for part in parts]
-        before = parts[0].lengths
-        lengths = {x: _length(parts, fitted, x, shapes) or before[x] for x in before}
-        scale = np.median([lengths[pair] / before[pair] for pair in before])
-        parts = [replace(x, lengths=lengths, mean=x.mean * scale) for x in parts]
-    return fitted
-
-
-def _length(
-    parts: list[Offsets],
-    fitted: list[np.ndarray],
-    pair: tuple[int, int],
-    shapes: PartShapes,
-) -> float | None:
-    """Return a distance as frames show it from the side, if enough do."""
-    points, shown_sizes = [point for point in pair if point >= 0], []
-    for part, offsets in zip(parts, fitted, strict=True):
-        line = point_line(offsets, pair)
-        across = side_view(line, part.joints[:, pair[0]])
-        shown = (across > shapes.side_view) & (part.weights[:, points] > 0).all(1)
-        shown_sizes.append((across * np.linalg.norm(line, axis=-1))[shown])
-    sizes = np.concatenate(shown_sizes)
-    if len(sizes) < shapes.min_frames:
-        return None
-    return float(np.percentile(sizes, shapes.percentile))
+    def _length(
+        self, parts: list[Offsets], fitted: list[np.ndarray], pair: tuple[int, int]
+    ) -> float | None:
+        """Return a distance as frames show it from the side, if enough do."""
+        points, shown_sizes = [point for point in pair if point >= 0], []
+        for part, offsets in zip(parts, fitted, strict=True):
+            line = point_line(offsets, pair)
+            across = side_view(line, part.joints[:, pair[0]])
+            shown = across > self.shapes.side_view
+            shown &= (part.weights[:, points] > 0).all(1)
+            shown_sizes.append((across * np.linalg.norm(line, axis=-1))[shown])
+        sizes = np.concatenate(shown_sizes)
+        if len(sizes) < self.shapes.min_frames:
+            return None
+        return float(np.percentile(sizes, self.shapes.percentile))
 
 
 def _direction(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -35,6 +35,8 @@ LEGS = [
 _HIPS = [leg[0] for leg in LEGS]
 
 Contacts = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+"""Maps keypoints (T, 17, 2), scores (T, 17) and seconds (T,) to the probability that
+the right and left ankle stand, (T, 2)."""
 
 
 @dataclass(frozen=True)
@@ -64,279 +66,245 @@ class FootErrors:
     splits: float = 0.2  # sine of the angle of leg and hips: below none is forward
 
 
+@dataclass
 class LockFeet:
-    """Step ``feet``: see :func:`lock_feet`.
-
-    Args:
-        errors (FootErrors): Standard deviations and limits.
-    """
-
-    name = 'feet'
-
-    def __init__(self, errors: FootErrors = FootErrors()) -> None:
-        self.errors = errors
-
-    def __call__(self, clip: Clip3D) -> Clip3D:
-        """Keep standing feet in place where frames share their axes."""
-        if clip.camera_path is None:
-            return clip
-        return lock_feet(clip, errors=self.errors)
-
-
-def lock_feet(
-    clip: Clip3D,
-    contacts: Contacts = predict_contacts,
-    errors: FootErrors = FootErrors(),
-) -> Clip3D:
-    """Keep standing feet in place; frames must share their axes, as of a static camera.
+    """Step ``feet``: standing feet stay in place.
 
     Root, knees and ankles of people with a foot contact change, as little as possible;
     their leg bones get constant lengths. All other joints keep their position relative
     to the root.
-
-    Args:
-        clip (Clip3D): Human3.6M's 17 joints, others on them or none, in ``'camera'`` or
-            ``'world'`` axes, with ``root_3d``.
-        contacts (Callable): Maps keypoints (T, 17, 2), scores (T, 17) and seconds (T,)
-            to the probability that the right and left ankle stand, (T, 2).
-        errors (FootErrors): Standard deviations and limits.
-
-    Raises:
-        ValueError: If the clip has other joints.
     """
-    count = _H36M.num_keypoints
-    if clip.joint_names[:count] != _H36M.joints:
-        raise ValueError(f'{clip.name}: feet are locked with the joints of h36m-17')
-    feet = [
-        [ankle, *(joint for joint, at in enumerate(clip.parents) if at == ankle)]
-        for ankle in ANKLES
-    ]
-    if clip.axes == 'world':
-        turned = to_axes(replace(clip, axes='z-up'), 'camera')
-        turned = to_axes(lock_feet(turned, contacts, errors), 'z-up')
-        return replace(turned, axes='world')
-    poses, root = clip.keypoints_3d.astype(np.float64), clip.root_3d.astype(np.float64)
-    keypoints, confidence = stable_keypoints(clip), clip.confidence
-    away = _viewpoint(root, errors)
-    for rows in clip.stretches():
-        if len(rows) < 3 or not np.isfinite(root[rows]).all():
-            continue
-        seconds = clip.seconds(clip.frame[rows])
-        seen = keypoints[rows, :count], confidence[rows, :count]
-        if np.isnan(seen[0]).all():
-            stands = contacts_of_places(clip.places()[rows, :count], seconds)
-        else:
-            stands = contacts(*seen, seconds)
-        stands = np.where(stands < errors.min_contact, 0, stands)
-        if stands.any():
-            old = poses[rows]
-            pose, path = lock(old, root[rows] + away, stands, seconds, errors)
-            for (ankle, *ends), own in zip(feet, stands.T, strict=True):
-                if ends:  # toe and heel of h36m-24
-                    pose[:, ends] += (pose - old)[:, [ankle]]
-                    points = pose[:, [ankle, *ends]] + path[:, None]
-                    held = hold_foot(points, own, seconds, errors)
-                    pose[:, ends] = held - path[:, None]
-            poses[rows], root[rows] = pose, path - away
-    poses, root = poses.astype(np.float32), root.astype(np.float32)
-    return replace(clip, keypoints_3d=poses, root_3d=root)
 
+    name = 'feet'
+    errors: FootErrors = FootErrors()
+    contacts: Contacts = predict_contacts
 
-def _viewpoint(root: np.ndarray, errors: FootErrors) -> np.ndarray:
-    """Return what moves people (3,) before a camera, if positions are not from one."""
-    depth = np.nanmin(root[:, 2], initial=np.inf)
-    ahead = 0.0 if depth > 0 else errors.viewpoint - depth
-    return np.array([0.0, 0.0, ahead])
+    def __call__(self, clip: Clip3D) -> Clip3D:
+        """Keep standing feet in place where frames share their axes."""
+        return clip if clip.camera_path is None else self.lock(clip)
 
+    def lock(self, clip: Clip3D) -> Clip3D:
+        """Keep standing feet in place, whatever is known of the camera.
 
-def lock(
-    poses: np.ndarray,
-    root: np.ndarray,
-    stands: np.ndarray,
-    seconds: np.ndarray,
-    errors: FootErrors = FootErrors(),
-) -> tuple[np.ndarray, np.ndarray]:
-    """Keep the standing feet of one person in place.
+        Args:
+            clip (Clip3D): Human3.6M's 17 joints, others on them or none, in
+                ``'camera'`` or ``'world'`` axes, with ``root_3d``.
 
-    Args:
-        poses (np.ndarray): Root-relative joints in camera axes, (T, 17, 3).
-        root (np.ndarray): Root positions, (T, 3).
-        stands (np.ndarray): Probability that the right and left ankle stand, (T, 2).
-        seconds (np.ndarray): Timestamps, (T,).
-        errors (FootErrors): Standard deviations and limits.
-    """
-    bones = np.diff(poses[:, np.array(LEGS)], axis=2)
-    lengths = np.median(np.linalg.norm(bones, axis=-1), axis=0)  # thighs and shins
-    moved = solve_in_parts(
-        lambda part: _correct(
-            poses[part], root[part], stands[part], seconds[part], lengths, errors
-        ),
-        len(root),
-        errors.chunk,
-    )
-    new = poses.copy()
-    new[:, ANKLES] += moved[:, 1:] - moved[:, :1]
-    for leg, own in zip(LEGS, lengths, strict=True):
-        bend_knee(new, poses, leg, own, errors)
-    return new, root + moved[:, 0]
+        Raises:
+            ValueError: If the clip has other joints.
+        """
+        count, errors = _H36M.num_keypoints, self.errors
+        if clip.joint_names[:count] != _H36M.joints:
+            raise ValueError(f'{clip.name}: feet are locked with the joints of h36m-17')
+        if clip.axes == 'world':
+            turned = to_axes(replace(clip, axes='z-up'), 'camera')
+            return replace(to_axes(self.lock(turned), 'z-up'), axes='world')
+        feet = [
+            [ankle, *(joint for joint, at in enumerate(clip.parents) if at == ankle)]
+            for ankle in ANKLES
+        ]
+        poses, root = (x.astype(np.float64) for x in (clip.keypoints_3d, clip.root_3d))
+        keypoints, confidence = stable_keypoints(clip), clip.confidence
+        # what moves people before a camera, if positions are not from one
+        depth = np.nanmin(root[:, 2], initial=np.inf)
+        away = np.array([0.0, 0.0, 0.0 if depth > 0 else errors.viewpoint - depth])
+        for rows in clip.stretches():
+            if len(rows) < 3 or not np.isfinite(root[rows]).all():
+                continue
+            seconds = clip.seconds(clip.frame[rows])
+            seen = keypoints[rows, :count], confidence[rows, :count]
+            if np.isnan(seen[0]).all():
+                stands = contacts_of_places(clip.places()[rows, :count], seconds)
+            else:
+                stands = self.contacts(*seen, seconds)
+            stands = np.where(stands < errors.min_contact, 0, stands)
+            if stands.any():
+                old = poses[rows]
+                pose, path = self._lock_legs(old, root[rows] + away, stands, seconds)
+                for (ankle, *ends), own in zip(feet, stands.T, strict=True):
+                    if ends:  # toe and heel of h36m-24
+                        pose[:, ends] += (pose - old)[:, [ankle]]
+                        points = pose[:, [ankle, *ends]] + path[:, None]
+                        held = self.hold_foot(points, own, seconds)
+                        pose[:, ends] = held - path[:, None]
+                poses[rows], root[rows] = pose, path - away
+        poses, root = poses.astype(np.float32), root.astype(np.float32)
+        return replace(clip, keypoints_3d=poses, root_3d=root)
 
+    def _lock_legs(
+        self,
+        poses: np.ndarray,
+        root: np.ndarray,
+        stands: np.ndarray,
+        seconds: np.ndarray,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Keep the standing ankles of one person in place.
 
-def _correct(
-    poses: np.ndarray,
-    root: np.ndarray,
-    stands: np.ndarray,
-    seconds: np.ndarray,
-    lengths: np.ndarray,
-    errors: FootErrors,
-) -> np.ndarray:
-    """Return corrections of root, right and left ankle, (T, 3, 3)."""
-    lifted = poses[:, ANKLES]
-    legs, ankles = lifted - poses[:, _HIPS], lifted + root[:, None]
-    # normal equations: corrections are small, those of ankles relative to the root, ...
-    near = np.zeros((len(root), 3, 3, 3, 3))
-    near[:, 0, :, 0] = sight_precision(root, errors.root)
-    for side in (1, 2):
-        precision = sight_precision(ankles[:, side - 1], errors.ankle)
-        for row, column in ((0, 0), (0, side), (side, 0), (side, side)):
-            near[:, row, :, column] += precision if row == column else -precision
-    blocks = near.reshape(-1, 9, 9)
-    # ... smooth, ...
-    rates = np.array([errors.root_acceleration, *[errors.ankle_acceleration] * 2])
-    differences = normal_bands(second_differences(seconds, 1.0), len(seconds))
-    smooth = np.repeat(rates[:, None] ** -2.0, 3, axis=1)
-    smooth = differences[..., None, None] * smooth
-    weights, moved = stands[1:] * stands[:-1], np.zeros((len(root), 3, 3))
-    for _ in range(errors.rounds):
-        # ... bones reach the ankles, and ankles that stand are at rest
-        matrix, right = _reach(legs, moved[:, 1:] - moved[:, :1], lengths, errors)
-        bands = smooth.copy()
-        for side in range(2):
-            own = ankles[:, side], weights[:, side]
-            rest, force = rest_equations(*own, seconds, errors.slide)
-            bands[:2, :, side + 1] += rest[..., None]
-            right[:, side + 1] += force
-        moved = solve_blocks(blocks + matrix, bands.reshape(3, -1), right)
-        places = ankles + moved[:, 1:]
-        weights = rest_weights(stands, places, seconds, errors.robust)
-    return moved
+        Poses (T, 17, 3) and root (T, 3) are in camera axes; both are returned.
+        ``stands`` are probabilities of the right and left ankle, (T, 2).
+        """
+        bones = np.diff(poses[:, np.array(LEGS)], axis=2)
+        lengths = np.median(np.linalg.norm(bones, axis=-1), axis=0)  # thighs and shins
+        moved = solve_in_parts(
+            lambda part: self._correct(
+                poses[part], root[part], stands[part], seconds[part], lengths
+            ),
+            len(root),
+            self.errors.chunk,
+        )
+        new = poses.copy()
+        new[:, ANKLES] += moved[:, 1:] - moved[:, :1]
+        for leg, own in zip(LEGS, lengths, strict=True):
+            self.bend_knee(new, poses, leg, own)
+        return new, root + moved[:, 0]
 
+    def _correct(
+        self,
+        poses: np.ndarray,
+        root: np.ndarray,
+        stands: np.ndarray,
+        seconds: np.ndarray,
+        lengths: np.ndarray,
+    ) -> np.ndarray:
+        """Return corrections of root, right and left ankle, (T, 3, 3)."""
+        lifted, errors = poses[:, ANKLES], self.errors
+        legs, ankles = lifted - poses[:, _HIPS], lifted + root[:, None]
+        # normal equations: corrections are small, of ankles relative to the root, ...
+        near = np.zeros((len(root), 3, 3, 3, 3))
+        near[:, 0, :, 0] = sight_precision(root, errors.root)
+        for side in (1, 2):
+            precision = sight_precision(ankles[:, side - 1], errors.ankle)
+            for row, column in ((0, 0), (0, side), (side, 0), (side, side)):
+                near[:, row, :, column] += precision if row == column else -precision
+        blocks = near.reshape(-1, 9, 9)
+        # ... smooth, ...
+        rates = np.array([errors.root_acceleration, *[errors.ankle_acceleration] * 2])
+        differences = normal_bands(second_differences(seconds, 1.0), len(seconds))
+        smooth = np.repeat(rates[:, None] ** -2.0, 3, axis=1)
+        smooth = differences[..., None, None] * smooth
+        weights, moved = stands[1:] * stands[:-1], np.zeros((len(root), 3, 3))
+        for _ in range(errors.rounds):
+            # ... bones reach the ankles, and ankles that stand are at rest
+            matrix, right = self._reach(legs, moved[:, 1:] - moved[:, :1], lengths)
+            bands = smooth.copy()
+            for side in range(2):
+                own = ankles[:, side], weights[:, side]
+                rest, force = rest_equations(*own, seconds, errors.slide)
+                bands[:2, :, side + 1] += rest[..., None]
+                right[:, side + 1] += force
+            moved = solve_blocks(blocks + matrix, bands.reshape(3, -1), right)
+            places = ankles + moved[:, 1:]
+            weights = rest_weights(stands, places, seconds, errors.robust)
+        return moved
 
-def _reach(
-    legs: np.ndarray, change: np.ndarray, lengths: np.ndarray, errors: FootErrors
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return normal equations (T, 9, 9), (T, 3, 3) that shorten overstretched legs.
+    def _reach(
+        self, legs: np.ndarray, change: np.ndarray, lengths: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return normal equations (T, 9, 9), (T, 3, 3) that shorten overstretched legs.
 
-    ``legs`` are from hips to ankles, ``change`` their corrections so far, (T, 2, 3);
-    ``lengths`` thigh and shin of both, (2, 2).
-    """
-    rows, wanted = np.zeros((2, len(legs), 3, 3)), np.zeros((2, len(legs)))
-    for side, longest in enumerate(errors.max_stretch * lengths.sum(1)):
-        line = legs[:, side] + change[:, side]
-        size = np.linalg.norm(line, axis=-1)
-        along = line * ((size > longest) / size.clip(1e-6) / errors.reach)[:, None]
-        rows[side, :, 0], rows[side, :, side + 1] = -along, along
-        wanted[side] = longest / errors.reach - (along * legs[:, side]).sum(-1)
-    flat = rows.reshape(2, len(legs), 9)
-    blocks = np.einsum('sti,stj->tij', flat, flat)
-    return blocks, np.einsum('stab,st->tab', rows, wanted)
+        ``legs`` are from hips to ankles, ``change`` their corrections so far,
+        (T, 2, 3); ``lengths`` thigh and shin of both, (2, 2).
+        """
+        rows, wanted = np.zeros((2, len(legs), 3, 3)), np.zeros((2, len(legs)))
+        reach = self.errors.reach
+        for side, longest in enumerate(self.errors.max_stretch * lengths.sum(1)):
+            line = legs[:, side] + change[:, side]
+            size = np.linalg.norm(line, axis=-1)
+            along = line * ((size > longest) / size.clip(1e-6) / reach)[:, None]
+            rows[side, :, 0], rows[side, :, side + 1] = -along, along
+            wanted[side] = longest / reach - (along * legs[:, side]).sum(-1)
+        flat = rows.reshape(2, len(legs), 9)
+        blocks = np.einsum('sti,stj->tij', flat, flat)
+        return blocks, np.einsum('stab,st->tab', rows, wanted)
 
+    def bend_knee(
+        self, poses: np.ndarray, lifted: np.ndarray, leg: list[int], bones: np.ndarray
+    ) -> None:
+        """Place a knee so that thigh and shin have the lengths of ``bones``.
 
-def bend_knee(
-    poses: np.ndarray,
-    lifted: np.ndarray,
-    leg: list[int],
-    bones: np.ndarray,
-    errors: FootErrors = FootErrors(),
-) -> None:
-    """Place a knee so that thigh and shin have the lengths of ``bones``.
+        It bends forward, as the knees of lifted poses show. Poses (T, 17, 3) have new
+        ankles, and are changed in place.
+        """
+        hip, knee, ankle = leg
+        thigh, shin = bones
+        line = poses[:, ankle] - poses[:, hip]
+        length = np.linalg.norm(line, axis=-1, keepdims=True).clip(1e-6)
+        axis = line / length
+        longest = self.errors.max_stretch * (thigh + shin)
+        length = length.clip(abs(thigh - shin) + 1e-4, longest)
+        poses[:, ankle] = poses[:, hip] + axis * length
+        # knees turn about an axis from hip to hip, in camera axes
+        hinge = lifted[:, _HIPS[0]] - lifted[:, _HIPS[1]]
+        forward = np.cross(hinge / np.linalg.norm(hinge, axis=-1, keepdims=True), axis)
+        forward /= np.linalg.norm(forward, axis=-1, keepdims=True).clip(
+            self.errors.splits
+        )
+        pole = lifted[:, knee] - lifted[:, hip]
+        pole = pole - (pole * axis).sum(-1, keepdims=True) * axis
+        ahead = (pole * forward).sum(-1, keepdims=True)
+        pole += (0.01 - ahead).clip(0) * forward
+        pole /= np.linalg.norm(pole, axis=-1, keepdims=True).clip(1e-6)
+        along = (thigh**2 - shin**2 + length**2) / (2 * length)
+        side = np.sqrt((thigh**2 - along**2).clip(0))
+        poses[:, knee] = poses[:, hip] + axis * along + pole * side
 
-    It bends forward, as the knees of lifted poses show. Poses (T, 17, 3) have new
-    ankles, and are changed in place.
-    """
-    hip, knee, ankle = leg
-    thigh, shin = bones
-    line = poses[:, ankle] - poses[:, hip]
-    length = np.linalg.norm(line, axis=-1, keepdims=True).clip(1e-6)
-    axis = line / length
-    longest = errors.max_stretch * (thigh + shin)
-    length = length.clip(abs(thigh - shin) + 1e-4, longest)
-    poses[:, ankle] = poses[:, hip] + axis * length
-    # knees turn about an axis from hip to hip, in camera axes
-    hinge = lifted[:, _HIPS[0]] - lifted[:, _HIPS[1]]
-    forward = np.cross(hinge / np.linalg.norm(hinge, axis=-1, keepdims=True), axis)
-    forward /= np.linalg.norm(forward, axis=-1, keepdims=True).clip(errors.splits)
-    pole = lifted[:, knee] - lifted[:, hip]
-    pole = pole - (pole * axis).sum(-1, keepdims=True) * axis
-    ahead = (pole * forward).sum(-1, keepdims=True)
-    pole += (0.01 - ahead).clip(0) * forward
-    pole /= np.linalg.norm(pole, axis=-1, keepdims=True).clip(1e-6)
-    along = (thigh**2 - shin**2 + length**2) / (2 * length)
-    side = np.sqrt((thigh**2 - along**2).clip(0))
-    poses[:, knee] = poses[:, hip] + axis * along + pole * side
+    def hold_foot(
+        self, points: np.ndarray, stands: np.ndarray, seconds: np.ndarray
+    ) -> np.ndarray:
+        """Keep toe and heel of a foot in place while they rest.
 
+        Args:
+            points (np.ndarray): Ankle, toe and heel in camera axes, meters, (T, 3, 3).
+            stands (np.ndarray): Probability that the ankle stands, (T,).
+            seconds (np.ndarray): Timestamps, (T,).
 
-def hold_foot(
-    points: np.ndarray,
-    stands: np.ndarray,
-    seconds: np.ndarray,
-    errors: FootErrors = FootErrors(),
-) -> np.ndarray:
-    """Keep toe and heel of a foot in place while they rest.
+        Returns:
+            np.ndarray: New toe and heel, (T, 2, 3), at constant distances from the
+            ankle and from each other.
+        """
+        ankle, ends, errors = points[:, :1], points[:, 1:], self.errors
+        front, back, sole = (
+            np.median(np.linalg.norm(points[:, i] - points[:, j], axis=-1))
+            for i, j in combinations(range(3), 2)
+        )
+        toe_rests = self._prolong(ends[:, 0], stands, seconds)
+        backwards = ends[::-1, 1], stands[::-1], -seconds[::-1]
+        heel_rests = self._prolong(*backwards)[::-1]
+        zeros = np.zeros(ends.shape[:2])
+        precision = [sight_precision(x, errors.ends) for x in ends.swapaxes(0, 1)]
+        known = Offsets(
+            mean=ends - ankle,
+            precision=np.stack(precision, 1),
+            joints=np.repeat(ankle, 2, 1),
+            rays=np.zeros((*zeros.shape, 2)),
+            weights=zeros,
+            lengths={(0, -1): front, (1, -1): back, (0, 1): sole},
+            seconds=seconds,
+            flat=zeros[:, 0],
+            up=np.zeros(3),
+            rests=np.stack([toe_rests, heel_rests], 1),
+            length_error=errors.length,
+        )
+        toe, heel = np.moveaxis(fit_offsets(known, errors.fit), 1, 0)
+        toe /= np.linalg.norm(toe, axis=-1, keepdims=True)
+        heel -= (heel * toe).sum(-1, keepdims=True) * toe
+        heel /= np.linalg.norm(heel, axis=-1, keepdims=True)
+        cosine = np.clip((front**2 + back**2 - sole**2) / (2 * front * back), -1, 1)
+        heel = cosine * toe + np.sqrt(1 - cosine**2) * heel
+        return ankle + np.stack([front * toe, back * heel], 1)
 
-    Args:
-        points (np.ndarray): Ankle, toe and heel in camera axes, meters, (T, 3, 3).
-        stands (np.ndarray): Probability that the ankle stands, (T,).
-        seconds (np.ndarray): Timestamps, (T,).
-        errors (FootErrors): Standard deviations and limits.
-
-    Returns:
-        np.ndarray: New toe and heel, (T, 2, 3), at constant distances from the ankle
-        and from each other.
-    """
-    ankle, ends = points[:, :1], points[:, 1:]
-    front, back, sole = (
-        np.median(np.linalg.norm(points[:, i] - points[:, j], axis=-1))
-        for i, j in combinations(range(3), 2)
-    )
-    toe_rests = _prolong(ends[:, 0], stands, seconds, errors)
-    backwards = ends[::-1, 1], stands[::-1], -seconds[::-1]
-    heel_rests = _prolong(*backwards, errors)[::-1]
-    zeros = np.zeros(ends.shape[:2])
-    precision = [sight_precision(x, errors.ends) for x in ends.swapaxes(0, 1)]
-    known = Offsets(
-        mean=ends - ankle,
-        precision=np.stack(precision, 1),
-        joints=np.repeat(ankle, 2, 1),
-        rays=np.zeros((*zeros.shape, 2)),
-        weights=zeros,
-        lengths={(0, -1): front, (1, -1): back, (0, 1): sole},
-        seconds=seconds,
-        flat=zeros[:, 0],
-        up=np.zeros(3),
-        rests=np.stack([toe_rests, heel_rests], 1),
-        length_error=errors.length,
-    )
-    toe, heel = np.moveaxis(fit_offsets(known, errors.fit), 1, 0)
-    toe /= np.linalg.norm(toe, axis=-1, keepdims=True)
-    heel -= (heel * toe).sum(-1, keepdims=True) * toe
-    heel /= np.linalg.norm(heel, axis=-1, keepdims=True)
-    cosine = np.clip((front**2 + back**2 - sole**2) / (2 * front * back), -1, 1)
-    heel = cosine * toe + np.sqrt(1 - cosine**2) * heel
-    return ankle + np.stack([front * toe, back * heel], 1)
-
-
-def _prolong(
-    places: np.ndarray, stands: np.ndarray, seconds: np.ndarray, errors: FootErrors
-) -> np.ndarray:
-    """Prolong contacts (T,) while points (T, 3) stay where they rested."""
-    rests, on = stands.copy(), stands > 0.5
-    edges = np.flatnonzero(np.diff(on, prepend=False))
-    for start, end in zip(edges[::2], edges[1::2], strict=False):
-        stop = np.searchsorted(seconds, seconds[end] + errors.max_rest)
-        place = np.median(places[start:end], axis=0)
-        away = places[end:stop] - place
-        precision = sight_precision(place[None], errors.max_away)[0]
-        near = np.einsum('ti,ij,tj->t', away, precision, away) < 1
-        held = slice(end, end + np.logical_and.accumulate(near).sum())
-        rests[held] = np.maximum(rests[held], stands[end - 1])
-    return rests
+    def _prolong(
+        self, places: np.ndarray, stands: np.ndarray, seconds: np.ndarray
+    ) -> np.ndarray:
+        """Prolong contacts (T,) while points (T, 3) stay where they rested."""
+        rests, on = stands.copy(), stands > 0.5
+        edges = np.flatnonzero(np.diff(on, prepend=False))
+        for start, end in zip(edges[::2], edges[1::2], strict=False):
+            stop = np.searchsorted(seconds, seconds[end] + self.errors.max_rest)
+            place = np.median(places[start:end], axis=0)
+            away = places[end:stop] - place
+            precision = sight_precision(place[None], self.errors.max_away)[0]
+            near = np.einsum('ti,ij,tj->t', away, precision, away) < 1
+            held = slice(end, end + np.logical_and.accumulate(near).sum())
+            rests[held] = np.maximum(rests[held], stands[end - 1])
+        return rests

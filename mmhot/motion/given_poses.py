@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from mmhot.errors import ArgumentError
-from mmhot.lifting.clip_encoder import MAX_POSES, interpolate_missing, split_segments
+from mmhot.lifting.clip_encoder import MAX_POSES
+from mmhot.lifting.gaps import GapFiller, interpolate_missing
 from mmhot.lifting.refinement import BoneErrors, keep_bone_lengths
 from mmhot.lifting.world import place_people
 from mmhot.motion.camera_path import static_path
@@ -35,54 +36,29 @@ def is_finished(clip: Clip3D) -> bool:
 
 
 @dataclass(frozen=True)
-class GapLimits:
-    """Limits of gaps in tracks, and images in which people without 2D are tracked."""
+class VirtualImage:
+    """Images in which people without 2D keypoints are tracked."""
 
-    max_gap: float = 1.0  # longest gap that is filled, seconds
-    longest: float = 3.0  # between frames of one motion, seconds
     focal: float = 1000.0  # of people in front of a camera, pixels
     scale: float = 250.0  # of others, pixels per meter
     nearest: float = 1.0  # from which depths are those of a camera, meters
 
 
+@dataclass
 class TakePoses:
-    """Follow people, fill gaps, and convert joints to Human3.6M's, 24 and fingers.
-
-    Args:
-        joints (int, optional): 17, or 24 with toes, heels, hands and nose, and fingers
-            if there are any. By default 24 where the clip has them.
-        kpt_thr (float, optional): Least confidence of a joint that stays.
-        static_camera (bool): Whether all frames share axes; those in 'world' axes do.
-        fov (float, optional): Horizontal field of view in degrees, with which people of
-            unknown position are placed.
-        intrinsics (Lens, optional): The lens, in place of ``fov``.
-        people (str | tuple[int, ...]): 'all', 'longest', track IDs, or 'largest': the
-            largest person of each frame if people have no IDs.
-        single (str, optional): 'largest' takes the largest person of each frame.
-        say (Callable): Receives the table of the people of a clip with several.
-        limits (GapLimits): Limits of gaps.
-        tracks (LinkLimits): Limits of tracks.
-    """
+    """Follow people, fill gaps, and convert joints to Human3.6M's, 24 and fingers."""
 
     name = 'poses'
-
-    def __init__(
-        self,
-        joints: int | None = None,
-        kpt_thr: float | None = None,
-        static_camera: bool = False,
-        fov: float | None = None,
-        intrinsics: Lens | None = None,
-        people: str | tuple[int, ...] = 'all',
-        single: str | None = None,
-        say: Callable[[str], None] = lambda text: None,
-        limits: GapLimits = GapLimits(),
-        tracks: LinkLimits = LinkLimits(),
-    ) -> None:
-        self.joints, self.kpt_thr, self.static_camera = joints, kpt_thr, static_camera
-        self.fov, self.intrinsics = fov, intrinsics
-        self.people, self.single, self._say = people, single, say
-        self.limits, self.tracks = limits, tracks
+    joints: int | None = None  # 17, or 24 and fingers; by default as the clip has them
+    kpt_thr: float | None = None  # least confidence of a joint that stays
+    static_camera: bool = False  # whether all frames share axes, as those in 'world' do
+    fov: float | None = None  # degrees, with which people without positions are placed
+    intrinsics: Lens | None = None  # calibration, in place of it
+    people: str | tuple[int, ...] = 'all'  # or 'longest', 'largest', track IDs
+    single: str | None = None  # 'largest': the largest person of each frame
+    say: Callable[[str], None] = lambda text: None  # receives the table of people
+    image: VirtualImage = VirtualImage()
+    tracks: LinkLimits = LinkLimits()
 
     def __call__(self, clip: Clip3D) -> Clip3D:
         """Return poses in 'camera' axes, or 'world' axes if they are in these."""
@@ -90,12 +66,11 @@ class TakePoses:
         is_static = self.static_camera or clip.axes == 'world'
         if not is_finished(clip):
             clip = self._fill(self._choose(self._link(clip)))
-            lens = resolve_intrinsics(
-                clip.width, clip.height, self.fov, self.intrinsics
-            )
+            size = clip.width, clip.height
+            lens = resolve_intrinsics(*size, self.fov, self.intrinsics)
             if np.isnan(clip.root_3d).all() and np.isfinite(clip.keypoints_2d).any():
                 clip = place_people(clip, lens)
-            focal = clip.focal_length or assumed_focal(clip.width, clip.height)
+            focal = clip.focal_length or assumed_focal(*size)
             clip = replace(clip, focal_length=focal)
         if is_static and clip.camera_path is None and len(clip):
             clip = replace(clip, camera_path=static_path(int(clip.frame.max()) + 1))
@@ -121,8 +96,7 @@ class TakePoses:
             people.append(People(boxes[own].astype(np.float32), *known))
         track = np.full(len(clip), -1)
         for found in track_clip(people, clip.fps, limits=self.tracks):
-            assert found.bboxes is not None  # tracks of detections have boxes
-            for frame, box in zip(found.frames, found.bboxes, strict=True):
+            for frame, box in zip(found.frames, found.boxes, strict=True):
                 apart = np.abs(people[frame].bboxes - box).sum(1)
                 track[rows[frame][apart.argmin()]] = found.track
         clip = replace(clip, track=track).take(np.lexsort((track, clip.frame)))
@@ -132,21 +106,21 @@ class TakePoses:
         """Take the people that were chosen, or list them."""
         boxes, spans = self._boxes(clip), []
         heights = boxes[:, 3] - boxes[:, 1]
-        for track in np.unique(clip.track).tolist():
+        for track in clip.track_ids:
             rows = clip.track == track
             times = clip.seconds(clip.frame[rows])
             spans.append(PersonSpan(track, times, float(np.median(heights[rows]))))
-        chosen = choose_people(clip.name, spans, self.people, self._say)
+        chosen = choose_people(clip.name, spans, self.people, self.say)
         return clip.take(np.isin(clip.track, chosen))
 
     def _boxes(self, clip: Clip3D) -> np.ndarray:
         """Return boxes (N, 4) around people, in pixels or in those of a stand-in."""
         pixels = clip.keypoints_2d.astype(np.float64)
         if np.isnan(pixels).all():
-            limits, places = self.limits, clip.places().astype(np.float64)
+            image, places = self.image, clip.places().astype(np.float64)
             depth = places[..., 2].mean(1, where=np.isfinite(places[..., 2]))
-            is_seen = clip.axes == 'camera' and np.median(depth) > limits.nearest
-            scale = limits.focal / depth if is_seen else np.array([limits.scale])
+            is_seen = clip.axes == 'camera' and np.median(depth) > image.nearest
+            scale = image.focal / depth if is_seen else np.array([image.scale])
             up = places[..., 1] if clip.axes == 'camera' else -places[..., 2]
             pixels = np.stack([places[..., 0], up], -1) * scale[:, None, None]
         low, high = np.nanmin(pixels, 1), np.nanmax(pixels, 1)
@@ -159,7 +133,7 @@ class TakePoses:
         names, parents, extras = _with_fingers(source, target)
         is_placed = bool(np.isfinite(clip.root_3d).all())
         columns: dict[str, list[np.ndarray]] = {x: [] for x in _COLUMNS}
-        for track in np.unique(clip.track).tolist():
+        for track in clip.track_ids:
             own = clip.take(clip.track == track)
             scores = np.where(own.scores >= (self.kpt_thr or 0), own.scores, 0)
             places = own.keypoints_3d + (own.root_3d[:, None] if is_placed else 0)
@@ -173,17 +147,15 @@ class TakePoses:
                 continue
             for joint in np.flatnonzero(never):
                 places[:, joint] = places[:, parents[joint]]
-            for row, values in self._segments(own, places, scores, pixels):
+            for values in self._segments(own, places, scores, pixels):
                 for name, value in values.items():
                     columns[name].append(value)
-                columns['track'].append(np.full(row, track))
+                columns['track'].append(np.full(len(values['frame']), track))
         if not columns['frame']:
             raise ValueError(f'{clip.name}: no pose of a person is left')
         if sum(map(len, columns['frame'])) > MAX_POSES:
             raise ValueError(f'{clip.name}: more than {MAX_POSES:,} poses; split it')
-        arrays: dict[str, Any] = {}
-        for name, parts in columns.items():
-            arrays[name] = np.concatenate(parts)
+        arrays: dict[str, Any] = {x: np.concatenate(y) for x, y in columns.items()}
         order = np.lexsort((arrays['track'], arrays['frame']))
         arrays = {x: values[order] for x, values in arrays.items()}
         places, frame = arrays.pop('places'), arrays['frame']
@@ -200,35 +172,19 @@ class TakePoses:
 
     def _segments(
         self, own: Clip3D, places: np.ndarray, scores: np.ndarray, pixels: np.ndarray
-    ) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
-        """Yield the number of rows and the columns of each motion of a person."""
-        limits = self.limits
-        segments = split_segments(
-            0,
-            own.frame,
-            places,
-            scores,
-            int(limits.max_gap * own.fps),
-            own.seconds,
-            limits.longest,
-            is_person=False,
-        )
-        for each in segments:
+    ) -> Iterator[dict[str, np.ndarray]]:
+        """Yield the columns of each motion of a person."""
+        filler = GapFiller(own.fps, own.seconds, is_person=False)
+        for each in filler.split(0, own.frame, places, scores):
             rows = np.isin(own.frame, each.frames)
             full = np.full((*each.scores.shape, 2), np.nan, np.float32)
             full[np.searchsorted(each.frames, own.frame[rows])] = pixels[rows]
             unknown = np.isnan(full).any(-1).all(0)
             full = interpolate_missing(full)
             full[:, unknown] = np.nan
-            yield (
-                len(each.frames),
-                dict(
-                    frame=each.frames,
-                    places=each.keypoints,
-                    scores=each.scores,
-                    keypoints_2d=full,
-                ),
-            )
+            own_columns = each.frames, each.keypoints, each.scores, full
+            names = 'frame', 'places', 'scores', 'keypoints_2d'
+            yield dict(zip(names, own_columns, strict=True))
 
     def _target(self, source: Skeleton) -> Skeleton:
         """Return the 17 or 24 joints to convert to."""
@@ -290,17 +246,12 @@ def _convert(
     return body, np.concatenate([own, scores[:, extras]], 1)
 
 
+@dataclass
 class KeepBones:
-    """Step ``bones``: bones of other tools' poses get constant lengths.
-
-    Args:
-        errors (BoneErrors): Of poses of a camera, whose depth is the least certain.
-    """
+    """Step ``bones``: bones of other tools' poses get constant lengths."""
 
     name = 'bones'
-
-    def __init__(self, errors: BoneErrors = BoneErrors()) -> None:
-        self.errors = errors
+    errors: BoneErrors = BoneErrors()  # of a camera's, whose depth is least certain
 
     def __call__(self, clip: Clip3D) -> Clip3D:
         """Move joints; those of mmhot's lifters have constant bones already."""
@@ -309,7 +260,7 @@ class KeepBones:
         poses, count = clip.keypoints_3d.astype(np.float64), _BODY.num_keypoints
         errors = replace(self.errors, across=1.0)
         errors = errors if clip.axes == 'world' else self.errors
-        for track in np.unique(clip.track):
+        for track in clip.track_ids:
             rows = clip.track == track
             old, sights = poses[rows], np.nan_to_num(clip.root_3d[rows])
             sights = np.where(sights.any(-1, keepdims=True), sights, [0, 0, 1])

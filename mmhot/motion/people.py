@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mmhot.errors import ArgumentError
+from mmhot.errors import ArgumentError, align
 from mmhot.structures.clips import Clip2D, Track2D
 from mmhot.tracking.appearance import hue_of, looks_of
 
@@ -19,31 +19,21 @@ class ChoiceLimits:
     min_share: float = 0.25  # of the frames of the longest track: less may be an error
 
 
+@dataclass
 class ChoosePeople:
-    """Step ``people``: keep some tracks; without a choice, list them.
-
-    Args:
-        people (str | tuple[int, ...]): 'all', 'largest', 'longest' or track IDs.
-        say (Callable): Receives the table of the people of a clip with several.
-        limits (ChoiceLimits): Limits of the choice.
-    """
+    """Step ``people``: keep some tracks; without a choice, list them."""
 
     name, part, live = 'people', 'track', True  # streams have all people
-
-    def __init__(
-        self,
-        people: str | tuple[int, ...] = 'all',
-        say: Callable[[str], None] = lambda text: None,
-        limits: ChoiceLimits = ChoiceLimits(),
-    ) -> None:
-        self.people, self._say, self.limits = people, say, limits
+    people: str | tuple[int, ...] = 'all'  # or 'largest', 'longest', track IDs
+    say: Callable[[str], None] = lambda text: None  # receives the table of people
+    limits: ChoiceLimits = ChoiceLimits()
 
     def __call__(
         self, clip: Clip2D, appearance: dict[str, np.ndarray] | None = None
     ) -> Clip2D:
         """Return the clip with the chosen tracks; colors are of the appearance."""
         spans = [_span_of(clip, each, appearance) for each in clip.tracks]
-        chosen = choose_people(clip.name, spans, self.people, self._say, self.limits)
+        chosen = choose_people(clip.name, spans, self.people, self.say, self.limits)
         return replace(clip, tracks=[x for x in clip.tracks if x.track in chosen])
 
 
@@ -104,18 +94,13 @@ def choose_people(
 
 def people_table(name: str, spans: Sequence[PersonSpan]) -> list[str]:
     """Tabulate the people of a clip, one a line."""
-    rows = [_HEADER]
+    rows: list[tuple[str, ...]] = [_HEADER]
     for each in spans:
         times = [f'{each.times[index]:.1f}' for index in (0, -1)]
         size = str(len(each.times)), f'{each.height:.0f}'
         rows.append((str(each.track), each.color or '-', *times, *size))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        '  '.join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
-        for row in rows
-    ]
     title = f'{name}: {len(spans)} people (--people ID, largest, longest):'
-    return [title, *lines]
+    return [title, *align(rows, left=0).split('\n')]
 
 
 def _span_of(

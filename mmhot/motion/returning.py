@@ -39,17 +39,12 @@ class ReturnLimits:
     max_proportion: float = 0.3  # difference of limb proportions, logarithm
 
 
+@dataclass
 class MergeReturning:
-    """Step ``returning``: one track for people who leave and return.
-
-    Args:
-        limits (ReturnLimits): Limits of tracks that are merged.
-    """
+    """Step ``returning``: one track for people who leave and return."""
 
     name, part = 'returning', 'track'
-
-    def __init__(self, limits: ReturnLimits = ReturnLimits()) -> None:
-        self.limits = limits
+    limits: ReturnLimits = ReturnLimits()
 
     def __call__(
         self, clip: Clip2D, appearance: dict[str, np.ndarray], cuts: Sequence[int] = ()
@@ -76,7 +71,6 @@ class MergeReturning:
 
 def _proportions(track: Track2D, skeleton: str) -> np.ndarray:
     """Return the logarithms of the longest limb lengths over their mean, (L,)."""
-    assert track.bboxes is not None
     own = get_skeleton(skeleton)
     lengths = []
     for pair in _LIMBS:
@@ -84,7 +78,7 @@ def _proportions(track: Track2D, skeleton: str) -> np.ndarray:
             lengths.append(np.nan)
             continue
         start, end = (track.keypoints[:, own.index(name)] for name in pair)
-        height = np.ptp(track.bboxes[:, 1::2], axis=1)
+        height = np.ptp(track.boxes[:, 1::2], axis=1)
         length = np.linalg.norm(start - end, axis=-1) / height.clip(1)
         known = length[np.isfinite(length) & (length > 0)]
         lengths.append(np.percentile(known, 80) if len(known) else np.nan)

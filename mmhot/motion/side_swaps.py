@@ -13,7 +13,7 @@ from functools import cache
 import numpy as np
 
 from mmhot.errors import escape
-from mmhot.lifting.clip_encoder import interpolate_missing
+from mmhot.lifting.gaps import interpolate_missing
 from mmhot.skeletons.joints import Skeleton, get_skeleton
 from mmhot.structures.clips import Clip2D, Track2D
 
@@ -82,20 +82,16 @@ def _part_of(skeleton: Skeleton, joint: int) -> tuple[str, bool]:
     return 'head', False
 
 
+@dataclass
 class RepairSides:
     """Step ``sides``: left and right exchanged where they are swapped.
 
     Arms, legs and heads are exchanged, forearms and shins alone, or all of them. The
     sides that a track has in most frames stay.
-
-    Args:
-        costs (SwapCosts): Costs of the search.
     """
 
     name = 'sides'
-
-    def __init__(self, costs: SwapCosts = SwapCosts()) -> None:
-        self.costs = costs
+    costs: SwapCosts = SwapCosts()
 
     def __call__(self, clip: Clip2D) -> Clip2D:
         """Return a new clip, of any skeleton."""

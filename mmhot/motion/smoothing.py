@@ -104,8 +104,6 @@ class OneEuro:
         if self._time is None:
             self._time, self._points, self._speed = time, points, np.zeros_like(points)
             return points
-        if not time > self._time:
-            raise ValueError(f'time must increase from {self._time} s, got {time} s')
         step, self._time = time - self._time, time
         new = np.isnan(self._points)
         before = np.where(new, points, self._points)
@@ -141,28 +139,21 @@ SMOOTHERS: dict[str, Callable[..., np.ndarray]] = {
 }
 
 
+@dataclass
 class SmoothPoses:
-    """Step ``smoothing``: poses and root positions filtered over time.
-
-    Args:
-        method (str): One of :data:`SMOOTHERS`.
-        settings (FilterSettings): Settings of the filters.
-    """
+    """Step ``smoothing``: poses and root positions filtered over time."""
 
     name, live = 'smoothing', True
-
-    def __init__(
-        self, method: str, settings: FilterSettings = FilterSettings()
-    ) -> None:
-        self.method, self.settings = method, settings
+    smooth_3d: str  # one of SMOOTHERS
+    settings: FilterSettings = FilterSettings()
 
     def __call__(self, clip: Clip3D) -> Clip3D:
         """Smooth every person, between interruptions."""
         poses, root = clip.keypoints_3d.copy(), clip.root_3d.copy()
-        smooth = SMOOTHERS[self.method]
+        smooth = SMOOTHERS[self.smooth_3d]
         for rows in clip.stretches():
             is_placed = bool(np.isfinite(root[rows]).all())
-            if self.method == 'spline' and is_placed:
+            if self.smooth_3d == 'spline' and is_placed:
                 # the root has noise of its own, which is in all relative positions
                 places = np.append(root[rows, None], clip.places()[rows], axis=1)
                 places = smooth(places.astype(np.float64), clip.fps, self.settings)

@@ -85,118 +85,110 @@ class Keyframe:
         return Keyframe(self.position, ids, self.people.join(other.people))
 
 
-def track_chunk(
-    frames: list[Frame],
-    previous: Sequence[People],
-    estimate: Estimate,
-    redetect: Redetect | None = None,
-    max_step: int = KeyframeSettings.max_step,
-    settings: KeyframeSettings = KeyframeSettings(),
-) -> list[Keyframe]:
-    """Track the people in consecutive frames of one shot from keyframe to keyframe.
+@dataclass(frozen=True)
+class PoseSearch:
+    """Search of people in the frames of a shot, by their poses in other frames.
 
-    People are searched around their last keypoints. In the last frame they are
-    detected, and new people searched backwards.
-
-    ``previous`` are the people of the frame before the first, after those of the frame
-    ``settings.history`` frames before it, if both are of the shot. Keyframes are at
-    most ``max_step`` frames apart.
-
-    Returns:
-        list[Keyframe]: People before the chunk, at negative positions, and of some of
-        its frames, the last one included.
+    Attributes:
+        estimate (Callable): Estimates people in boxes.
+        size (tuple[int, int]): Width and height of the frames in pixels.
+        settings (KeyframeSettings): Thresholds.
     """
-    size = frames[0].image.shape[1::-1]
-    keyframes = _recall(previous, size, settings)
-    step, last = (max_step // 2 if len(keyframes) > 1 else 1), len(frames) - 1
-    while keyframes[-1].position < last:
-        now = keyframes[-1]
-        position = _next_position(now, step, last, settings.history)
-        detects = position == last and redetect is not None
-        confidence = now.people.scores.mean(1)
-        if detects:
-            reliable = are_upright(now.people.keypoints)
-            reliable &= confidence >= settings.reliable
-            confidence = np.where(reliable, confidence, np.nan)
-        predicted = _predict(keyframes, position, size, settings)
-        boxes = predicted, now.people.bbox_scores
-        prior = Prior(confidence, turns_of(now.people, settings))
-        [people] = estimate_closely(
-            [frames[position]], [boxes], [prior], estimate, settings
-        )
-        if not detects:
-            find_arms([frames[position]], [people], [now.people], estimate, settings)
-        certain = are_certain(people, settings)
-        tracked = Keyframe(position, now.ids, people).take(certain)
-        passed = position - now.position
-        if passed > 1 and len(tracked.ids) < len(now.ids):
-            step = passed // 2
-            continue
-        known, rows = rows_of(now.ids, tracked.ids)
-        found = search_boxes(tracked.people.take(rows), size, settings)
-        overlap = box_iou(predicted[known], found)
-        is_predictable = known.all() and (overlap >= settings.predictable).all()
-        step = min(2 * step, max_step) if is_predictable else max(step // 2, 1)
-        if position == last and redetect is not None:
-            first_new = max(int(key.ids.max(initial=-1)) for key in keyframes) + 1
-            tracked = _detect(
-                frames[-1], tracked, first_new, estimate, redetect, settings
-            )
-        keyframes.append(tracked)
-    _search_backwards(frames, keyframes, estimate, settings)
-    return keyframes
 
+    estimate: Estimate
+    size: tuple[int, int]
+    settings: KeyframeSettings = KeyframeSettings()
 
-def find_arms(
-    frames: list[Frame],
-    people: list[People],
-    expected: list[People],
-    estimate: Estimate,
-    settings: KeyframeSettings,
-) -> None:
-    """Search wrists of reliable people in larger boxes if they are lost, or jump.
+    def boxes_of(self, people: People) -> np.ndarray:
+        """Compute boxes (P, 4) to search people in another frame."""
+        padding = self.settings.padding
+        boxes = boxes_around(people.keypoints, people.scores, padding, self.size)
+        return np.where(np.isfinite(boxes), boxes, people.bboxes).astype(np.float32)
 
-    The same people are expected in each frame; boxes hold their hands, too. Arms that
-    were seen are replaced where the larger box shows them with more confidence, or
-    nearer to the expected.
-    """
-    rows, requests = [], []
-    for index, (frame, own, before) in enumerate(
-        zip(frames, people, expected, strict=True)
-    ):
-        if own.scores.shape[1] < NUM_BODY:
+    def are_certain(self, people: People) -> np.ndarray:
+        """Mark people (P,) whose mean confidence is high enough to search them."""
+        return people.scores.mean(1) >= self.settings.min_confidence
+
+    def prior_of(self, people: People) -> Prior:
+        """Return the prior of people for neighboring frames."""
+        upright = are_upright(people.keypoints)
+        confidence = np.where(upright, -np.inf, people.scores.mean(1))
+        return Prior(confidence, self.turns_of(people))
+
+    def turns_of(self, people: People) -> np.ndarray:
+        """Return the quarter turns of reliable people, see Prior, 0 of others, (P,)."""
+        reliable = people.scores.mean(1) >= self.settings.reliable
+        return np.where(reliable, quarter_turns(people.keypoints), 0)
+
+    def find(
+        self, frames: list[Frame], boxes: list[Boxes], priors: list[Prior]
+    ) -> list[People]:
+        """Estimate people, and again in other boxes where keypoints are off the box."""
+        people, rows, requests = self.estimate(frames, boxes, priors), [], []
+        columns = zip(frames, people, priors, strict=True)
+        for index, (frame, own, prior) in enumerate(columns):
+            around = self.boxes_of(own)
+            off = box_iou(around, own.bboxes) < self.settings.min_overlap
+            off &= self.are_certain(own)
+            if off.any():
+                confidence = np.fmax(prior.confidence, own.scores.mean(1))
+                known = Prior(confidence, self.turns_of(own)).take(off)
+                rows.append((index, np.flatnonzero(off)))
+                requests.append((frame, (around[off], own.bbox_scores[off]), known))
+        if not rows:
+            return people
+        again = self.estimate(*map(list, zip(*requests, strict=True)))
+        for (index, places), new in zip(rows, again, strict=True):
+            old = people[index]
+            better = np.flatnonzero(new.scores.mean(1) >= old.scores[places].mean(1))
+            chosen = np.arange(len(old))
+            chosen[places[better]] = len(old) + better
+            people[index] = old.join(new).take(chosen)
+        return people
+
+    def find_arms(
+        self, frames: list[Frame], people: list[People], expected: list[People]
+    ) -> None:
+        """Search wrists of reliable people in larger boxes if they are lost, or jump.
+
+        The same people are expected in each frame; boxes hold their hands, too. Arms
+        that were seen are replaced where the larger box shows them with more
+        confidence, or nearer to the expected.
+        """
+        rows, requests, settings = [], [], self.settings
+        columns = zip(frames, people, expected, strict=True)
+        for index, (frame, own, before) in enumerate(columns):
+            if own.scores.shape[1] < NUM_BODY:
+                return
+            seen = before.scores[:, _ARMS[:, 2]] >= settings.seen
+            searched = own.scores[:, _ARMS[:, 2]] < settings.lost
+            searched |= _arm_distances(own, before) > settings.jump
+            reliable = mean_confidence(own.scores) >= settings.reliable
+            chosen = np.flatnonzero((searched & seen).any(1) & reliable)
+            if len(chosen):
+                few, other = own.take(chosen), before.take(chosen)
+                arms = other.keypoints[:, _ARMS]
+                hands = few.keypoints[:, _ARMS[:, 0]] + arms[:, :, 2] - arms[:, :, 0]
+                points = np.concatenate([few.keypoints, hands], 1)
+                wrists = other.scores[:, _ARMS[:, 2]]
+                scores = np.concatenate([few.scores, wrists], 1)
+                larger = boxes_around(points, scores, settings.margin, self.size)
+                rows.append((index, chosen))
+                requests.append((frame, (larger, few.bbox_scores), self.prior_of(few)))
+        if not rows:
             return
-        seen = before.scores[:, _ARMS[:, 2]] >= settings.seen
-        searched = own.scores[:, _ARMS[:, 2]] < settings.lost
-        searched |= _arm_distances(own, before) > settings.jump
-        reliable = mean_confidence(own.scores) >= settings.reliable
-        chosen = np.flatnonzero((searched & seen).any(1) & reliable)
-        if len(chosen):
-            few, size = own.take(chosen), frame.image.shape[1::-1]
-            arms = before.keypoints[chosen][:, _ARMS]
-            hands = few.keypoints[:, _ARMS[:, 0]] + arms[:, :, 2] - arms[:, :, 0]
-            points = np.concatenate([few.keypoints, hands], 1)
-            scores = np.concatenate(
-                [few.scores, before.scores[chosen][:, _ARMS[:, 2]]], 1
-            )
-            larger = boxes_around(points, scores, settings.margin, size)
-            rows.append((index, chosen))
-            prior = prior_of(few, settings)
-            requests.append((frame, (larger, few.bbox_scores), prior))
-    if not rows:
-        return
-    again = estimate(*map(list, zip(*requests, strict=True)))
-    for (index, chosen), found in zip(rows, again, strict=True):
-        own, before = people[index], expected[index].take(chosen)
-        first = own.take(chosen)
-        gain = found.scores[:, _ARMS[:, 1:]] - first.scores[:, _ARMS[:, 1:]]
-        jump, rest = (_arm_distances(each, before) for each in (first, found))
-        nearer = (jump > settings.jump) & (rest < jump / 2)
-        nearer &= gain[..., 1] >= -settings.loss
-        row, arm, joint = np.nonzero((gain >= settings.gain) | nearer[..., None])
-        joint = _ARMS[arm, joint + 1]
-        own.keypoints[chosen[row], joint] = found.keypoints[row, joint]
-        own.scores[chosen[row], joint] = found.scores[row, joint]
+        again = self.estimate(*map(list, zip(*requests, strict=True)))
+        for (index, chosen), found in zip(rows, again, strict=True):
+            own, before = people[index], expected[index].take(chosen)
+            first = own.take(chosen)
+            gain = found.scores[:, _ARMS[:, 1:]] - first.scores[:, _ARMS[:, 1:]]
+            jump, rest = (_arm_distances(each, before) for each in (first, found))
+            nearer = (jump > settings.jump) & (rest < jump / 2)
+            nearer &= gain[..., 1] >= -settings.loss
+            row, arm, joint = np.nonzero((gain >= settings.gain) | nearer[..., None])
+            joint = _ARMS[arm, joint + 1]
+            own.keypoints[chosen[row], joint] = found.keypoints[row, joint]
+            own.scores[chosen[row], joint] = found.scores[row, joint]
 
 
 def _arm_distances(people: People, expected: People) -> np.ndarray:
@@ -213,187 +205,163 @@ def _arm_distances(people: People, expected: People) -> np.ndarray:
     return np.linalg.norm(moved, axis=-1) / longest.clip(1e-6)[:, None]
 
 
-def _next_position(last: Keyframe, step: int, end: int, history: int) -> int:
-    """Choose the next keyframe; one is where the next chunk looks for motion."""
-    if not last.ids.size:
-        return end
-    position = min(last.position + step, end)
-    needed = end + 1 - history
-    return needed if last.position < needed < position else position
-
-
-def _recall(
-    previous: Sequence[People], size: tuple[int, int], settings: KeyframeSettings
+def track_chunk(
+    frames: list[Frame],
+    previous: Sequence[People],
+    search: PoseSearch,
+    redetect: Redetect | None = None,
+    max_step: int = KeyframeSettings.max_step,
 ) -> list[Keyframe]:
-    """Number the people of the last frame, and of an earlier one if there is one."""
-    now, *before = (
-        people.take(are_certain(people, settings)) for people in reversed(previous)
-    )
-    numbered = [Keyframe(-1, np.arange(len(now)), now)]
-    for people in before:
-        old, new = (search_boxes(each, size, settings) for each in (people, now))
-        ids = _match(old, new, numbered[0].ids, len(now), settings)
-        numbered.insert(0, Keyframe(-settings.history, ids, people))
-    return numbered
+    """Track the people in consecutive frames of one shot from keyframe to keyframe.
+
+    People are searched around their last keypoints. In the last frame they are
+    detected, and new people searched backwards.
+
+    ``previous`` are the people of the frame before the first, after those of the frame
+    ``settings.history`` frames before it, if both are of the shot. Keyframes are at
+    most ``max_step`` frames apart.
+
+    Returns:
+        list[Keyframe]: People before the chunk, at negative positions, and of some of
+        its frames, the last one included.
+    """
+    tracker = _ChunkTracker(frames, previous, search)
+    tracker.track(redetect, max_step)
+    tracker.search_backwards()
+    return tracker.keyframes
 
 
-def are_certain(people: People, settings: KeyframeSettings) -> np.ndarray:
-    """Mark people (P,) whose mean confidence is high enough to search them."""
-    return people.scores.mean(1) >= settings.min_confidence
+class _ChunkTracker:
+    """Keyframes of a chunk of frames, so far."""
 
+    def __init__(
+        self, frames: list[Frame], previous: Sequence[People], search: PoseSearch
+    ) -> None:
+        self._frames, self._search, self._settings = frames, search, search.settings
+        now, *before = (x.take(search.are_certain(x)) for x in reversed(previous))
+        self.keyframes = [Keyframe(-1, np.arange(len(now)), now)]
+        for people in before:  # at most one
+            old, new = search.boxes_of(people), search.boxes_of(now)
+            ids = self._match(old, new, np.arange(len(now)), len(now))
+            self.keyframes.insert(0, Keyframe(-self._settings.history, ids, people))
 
-def prior_of(people: People, settings: KeyframeSettings) -> Prior:
-    """Return the prior of people for neighboring frames."""
-    upright = are_upright(people.keypoints)
-    confidence = np.where(upright, -np.inf, people.scores.mean(1))
-    return Prior(confidence, turns_of(people, settings))
+    def track(self, redetect: Redetect | None, max_step: int) -> None:
+        """Append keyframes up to the last frame, in which people are detected."""
+        search, settings = self._search, self._settings
+        last = len(self._frames) - 1
+        step = max_step // 2 if len(self.keyframes) > 1 else 1
+        while (now := self.keyframes[-1]).position < last:
+            position = self._next_position(now, step)
+            frame, detects = self._frames[position], position == last and redetect
+            confidence = now.people.scores.mean(1)
+            if detects:
+                reliable = are_upright(now.people.keypoints)
+                reliable &= confidence >= settings.reliable
+                confidence = np.where(reliable, confidence, np.nan)
+            predicted = self._predict(self.keyframes, position)
+            boxes = predicted, now.people.bbox_scores
+            prior = Prior(confidence, search.turns_of(now.people))
+            [people] = search.find([frame], [boxes], [prior])
+            if not detects:
+                search.find_arms([frame], [people], [now.people])
+            certain = search.are_certain(people)
+            tracked = Keyframe(position, now.ids, people).take(certain)
+            passed = position - now.position
+            if passed > 1 and len(tracked.ids) < len(now.ids):
+                step = passed // 2
+                continue
+            known, rows = rows_of(now.ids, tracked.ids)
+            found = search.boxes_of(tracked.people.take(rows))
+            overlap = box_iou(predicted[known], found)
+            is_predictable = known.all() and (overlap >= settings.predictable).all()
+            step = min(2 * step, max_step) if is_predictable else max(step // 2, 1)
+            if detects:
+                tracked = self._detect(frame, tracked, detects)
+            self.keyframes.append(tracked)
 
+    def _next_position(self, now: Keyframe, step: int) -> int:
+        """Choose the next keyframe; one is where the next chunk looks for motion."""
+        last = len(self._frames) - 1
+        if not now.ids.size:
+            return last
+        position = min(now.position + step, last)
+        needed = last + 1 - self._settings.history
+        return needed if now.position < needed < position else position
 
-def turns_of(people: People, settings: KeyframeSettings) -> np.ndarray:
-    """Return the quarter turns of reliable people, see Prior, 0 of others, (P,)."""
-    reliable = people.scores.mean(1) >= settings.reliable
-    return np.where(reliable, quarter_turns(people.keypoints), 0)
+    def _detect(self, frame: Frame, tracked: Keyframe, redetect: Redetect) -> Keyframe:
+        """Detect the people of a frame; tracked ones keep their numbers."""
+        search = self._search
+        boxes, scores = redetect(frame, tracked.people)
+        around = search.boxes_of(tracked.people)
+        first_new = max(int(key.ids.max(initial=-1)) for key in self.keyframes) + 1
+        ids = self._match(boxes, around, tracked.ids, first_new)
+        known, rows = rows_of(ids, tracked.ids)
+        same = np.zeros(len(ids), bool)
+        same[known] = box_iou(boxes[known], around[rows]) >= self._settings.same_box
+        kept = tracked.take(rows[same[known]])
+        kept.people.bbox_scores = scores[same]
+        prior = Prior.unknown(len(ids))
+        prior.turns[known] = search.turns_of(tracked.people)[rows]
+        others = boxes[~same], scores[~same]
+        [people] = search.find([frame], [others], [prior.take(~same)])
+        found = kept.join(Keyframe(tracked.position, ids[~same], people))
+        seen = replace(found.people, scores=np.ones_like(found.people.scores))
+        search.find_arms([frame], [found.people], [seen])
+        return found.take(search.are_certain(found.people))
 
+    def _predict(self, keyframes: Sequence[Keyframe], position: int) -> np.ndarray:
+        """Predict boxes (P, 4) of the last one's people, moving at constant speed."""
+        last, size = keyframes[-1], self._search.size
+        boxes = self._search.boxes_of(last.people)
+        if len(keyframes) < 2 or not len(boxes):
+            return boxes
+        before = keyframes[-2]
+        known, rows = rows_of(last.ids, before.ids)
+        earlier = self._search.boxes_of(before.people.take(rows))
+        moved = np.zeros((len(boxes), 2), np.float32)
+        moved[known] = (boxes[known] - earlier).reshape(-1, 2, 2).mean(1)
+        moved *= (position - last.position) / (last.position - before.position)
+        limit = 2 * (boxes[:, 2:] - boxes[:, :2])
+        shifted = boxes.reshape(-1, 2, 2) + np.clip(moved, -limit, limit)[:, None]
+        shifted = shifted.clip(0, size).reshape(-1, 4)
+        inside = (shifted[:, 2:] - shifted[:, :2] > 1).all(1, keepdims=True)
+        return np.where(inside, shifted, boxes).astype(np.float32)
 
-def search_boxes(
-    people: People,
-    size: tuple[int, int],
-    settings: KeyframeSettings = KeyframeSettings(),
-) -> np.ndarray:
-    """Compute boxes (P, 4) to search people in another frame, of a size (w, h)."""
-    boxes = boxes_around(people.keypoints, people.scores, settings.padding, size)
-    return np.where(np.isfinite(boxes), boxes, people.bboxes).astype(np.float32)
+    def _match(
+        self, boxes: np.ndarray, tracked: np.ndarray, ids: np.ndarray, first_new: int
+    ) -> np.ndarray:
+        """Number detected people (P,) by tracked people whose boxes they overlap."""
+        overlap = box_iou(boxes[:, None], tracked[None])
+        numbers = first_new + np.arange(len(boxes))
+        for row, column in zip(*match_boxes(overlap), strict=True):
+            if overlap[row, column] >= self._settings.same_person:
+                numbers[row] = ids[column]
+        return numbers
 
-
-def _detect(
-    frame: Frame,
-    tracked: Keyframe,
-    first_new: int,
-    estimate: Estimate,
-    redetect: Redetect,
-    settings: KeyframeSettings,
-) -> Keyframe:
-    """Detect the people of a frame; tracked ones keep their numbers."""
-    boxes, scores = redetect(frame, tracked.people)
-    around = search_boxes(tracked.people, frame.image.shape[1::-1], settings)
-    ids = _match(boxes, around, tracked.ids, first_new, settings)
-    known, rows = rows_of(ids, tracked.ids)
-    same = np.zeros(len(ids), bool)
-    same[known] = box_iou(boxes[known], around[rows]) >= settings.same_box
-    kept = tracked.take(rows[same[known]])
-    kept.people.bbox_scores = scores[same]
-    others = boxes[~same], scores[~same]
-    prior = Prior.unknown(len(ids))
-    prior.turns[known] = turns_of(tracked.people, settings)[rows]
-    prior = prior.take(~same)
-    [people] = estimate_closely([frame], [others], [prior], estimate, settings)
-    found = kept.join(Keyframe(tracked.position, ids[~same], people))
-    seen = replace(found.people, scores=np.ones_like(found.people.scores))
-    find_arms([frame], [found.people], [seen], estimate, settings)
-    return found.take(are_certain(found.people, settings))
-
-
-def estimate_closely(
-    frames: list[Frame],
-    boxes: list[Boxes],
-    priors: list[Prior],
-    estimate: Estimate,
-    settings: KeyframeSettings,
-) -> list[People]:
-    """Estimate people, and again in other boxes where keypoints are off the box."""
-    people, rows, requests = estimate(frames, boxes, priors), [], []
-    for index, (frame, own, prior) in enumerate(
-        zip(frames, people, priors, strict=True)
-    ):
-        around = search_boxes(own, frame.image.shape[1::-1], settings)
-        off = box_iou(around, own.bboxes) < settings.min_overlap
-        off &= are_certain(own, settings)
-        if off.any():
-            confidence = np.fmax(prior.confidence, own.scores.mean(1))
-            known = Prior(confidence, turns_of(own, settings)).take(off)
-            rows.append((index, np.flatnonzero(off)))
-            requests.append((frame, (around[off], own.bbox_scores[off]), known))
-    if not rows:
-        return people
-    again = estimate(*map(list, zip(*requests, strict=True)))
-    for (index, places), new in zip(rows, again, strict=True):
-        old = people[index]
-        better = np.flatnonzero(new.scores.mean(1) >= old.scores[places].mean(1))
-        chosen = np.arange(len(old))
-        chosen[places[better]] = len(old) + better
-        people[index] = old.join(new).take(chosen)
-    return people
-
-
-def _predict(
-    keyframes: list[Keyframe],
-    position: int,
-    size: tuple[int, int],
-    settings: KeyframeSettings,
-) -> np.ndarray:
-    """Predict boxes (P, 4) of the last keyframe's people, moving at constant speed."""
-    last = keyframes[-1]
-    boxes = search_boxes(last.people, size, settings)
-    if len(keyframes) < 2 or not len(boxes):
-        return boxes
-    before = keyframes[-2]
-    known, rows = rows_of(last.ids, before.ids)
-    earlier = search_boxes(before.people.take(rows), size, settings)
-    moved = np.zeros((len(boxes), 2), np.float32)
-    moved[known] = (boxes[known] - earlier).reshape(-1, 2, 2).mean(1)
-    moved *= (position - last.position) / (last.position - before.position)
-    limit = 2 * (boxes[:, 2:] - boxes[:, :2])
-    shifted = boxes.reshape(-1, 2, 2) + np.clip(moved, -limit, limit)[:, None]
-    shifted = shifted.clip(0, size).reshape(-1, 4)
-    inside = (shifted[:, 2:] - shifted[:, :2] > 1).all(1, keepdims=True)
-    return np.where(inside, shifted, boxes).astype(np.float32)
-
-
-def _match(
-    boxes: np.ndarray,
-    tracked: np.ndarray,
-    ids: np.ndarray,
-    first_new: int,
-    settings: KeyframeSettings,
-) -> np.ndarray:
-    """Number detected people (P,) by the tracked people whose boxes they overlap."""
-    overlap = box_iou(boxes[:, None], tracked[None])
-    numbers = first_new + np.arange(len(boxes))
-    for row, column in zip(*match_boxes(overlap), strict=True):
-        if overlap[row, column] >= settings.same_person:
-            numbers[row] = ids[column]
-    return numbers
-
-
-def _search_backwards(
-    frames: list[Frame],
-    keyframes: list[Keyframe],
-    estimate: Estimate,
-    settings: KeyframeSettings,
-) -> None:
-    """Search those first detected in the last keyframe in the ones before."""
-    found = [keyframes[-1].take(~np.isin(keyframes[-1].ids, keyframes[-2].ids))]
-    least = settings.min_share * found[0].people.scores.mean(1)
-    least = np.maximum(least, settings.min_confidence)
-    for row in range(len(keyframes) - 2, 0, -1):
-        position = keyframes[row].position
-        if position < 0 or not len(found[-1].ids):
-            return
-        frame, last = frames[position], found[-1].people
-        size, prior = frame.image.shape[1::-1], prior_of(last, settings)
-        predicted = _predict(found[-2:], position, size, settings)
-        boxes = predicted, last.bbox_scores
-        [people] = estimate_closely([frame], [boxes], [prior], estimate, settings)
-        existing = keyframes[row].people
-        similarity = compare_all(
-            Placed(people.keypoints, people.bboxes),
-            Placed(existing.keypoints, existing.bboxes),
-        )
-        kept = people.scores.mean(1) >= least
-        kept &= ~(similarity >= settings.duplicate).any(1)
-        found.append(Keyframe(position, found[-1].ids, people).take(kept))
-        least = least[kept]
-        keyframes[row] = keyframes[row].join(found[-1])
+    def search_backwards(self) -> None:
+        """Search those first detected in the last keyframe in the ones before."""
+        keyframes, search, settings = self.keyframes, self._search, self._settings
+        found = [keyframes[-1].take(~np.isin(keyframes[-1].ids, keyframes[-2].ids))]
+        least = settings.min_share * found[0].people.scores.mean(1)
+        least = np.maximum(least, settings.min_confidence)
+        for row in range(len(keyframes) - 2, 0, -1):
+            position = keyframes[row].position
+            if position < 0 or not len(found[-1].ids):
+                return
+            last = found[-1].people
+            boxes = self._predict(found[-2:], position), last.bbox_scores
+            prior = search.prior_of(last)
+            [people] = search.find([self._frames[position]], [boxes], [prior])
+            existing = keyframes[row].people
+            similarity = compare_all(
+                Placed(people.keypoints, people.bboxes),
+                Placed(existing.keypoints, existing.bboxes),
+            )
+            kept = people.scores.mean(1) >= least
+            kept &= ~(similarity >= settings.duplicate).any(1)
+            found.append(Keyframe(position, found[-1].ids, people).take(kept))
+            least = least[kept]
+            keyframes[row] = keyframes[row].join(found[-1])
 
 
 def rows_of(ids: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

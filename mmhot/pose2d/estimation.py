@@ -14,7 +14,7 @@ from mmhot.frames.observer import FrameObserver
 from mmhot.frames.shot_boundaries import CutDetector, CutSettings
 from mmhot.frames.sources import Frame, FrameSource
 from mmhot.pose2d.cache import ClipPeople, load_people, save_if_possible, save_people
-from mmhot.pose2d.chunks import KeyframeSettings, track_chunk
+from mmhot.pose2d.chunks import KeyframeSettings, PoseSearch, track_chunk
 from mmhot.pose2d.filling import Gaps, fill_chunk
 from mmhot.pose2d.interfaces import Detector, Images, PoseEstimator, Prior
 from mmhot.skeletons.joints import get_skeleton
@@ -223,11 +223,12 @@ class VideoPoseEstimator:
         ) -> list[People]:
             return self._estimate([each.image for each in some], boxes, priors)
 
-        settings, is_long = self.keyframes, len(rest) >= self.detections.min_rest
+        search = PoseSearch(estimate, rest[0].image.shape[1::-1], self.keyframes)
+        is_long = len(rest) >= self.detections.min_rest
         redetect = self._redetect if rest[-1].index % interval == 0 or is_long else None
-        max_step = self.gaps.max_step(rest, settings.max_step)
-        keyframes = track_chunk(rest, previous, estimate, redetect, max_step, settings)
-        return begun + fill_chunk(rest, keyframes, estimate, self.gaps, settings)
+        max_step = self.gaps.max_step(rest, self.keyframes.max_step)
+        keyframes = track_chunk(rest, previous, search, redetect, max_step)
+        return begun + fill_chunk(rest, keyframes, search, self.gaps)
 
     def _redetect(self, frame: Frame, tracked: People) -> Boxes:
         return _valid_boxes(self.detector.redetect(frame.image, tracked))
@@ -245,7 +246,7 @@ class VideoPoseEstimator:
         ``cuts``; for ``interval`` see :meth:`detection_interval`.
         """
         if interval == 1 and not self.detector.redetects:
-            return self._detect([frame.image for frame in frames])
+            return self.detect([frame.image for frame in frames])
         people = []
         for frame in frames:
             if frame.index in cuts:
@@ -262,11 +263,8 @@ class VideoPoseEstimator:
         [people] = self._track([frame], history, interval)
         return people
 
-    def estimate_images(self, images: Images) -> list[People]:
-        """Estimate the poses in independent BGR images (H, W, 3)."""
-        return self._detect(images, video=False)
-
-    def _detect(self, images: Images, video: bool = True) -> list[People]:
+    def detect(self, images: Images, video: bool = True) -> list[People]:
+        """Estimate the poses in BGR images (H, W, 3), of a video or independent."""
         boxes = [_valid_boxes(boxes) for boxes in self.detector(images)]
         return self._estimate(images, boxes, video=video)
 

@@ -8,17 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mmhot.frames.sources import Frame
-from mmhot.pose2d.chunks import (
-    Estimate,
-    Keyframe,
-    KeyframeSettings,
-    are_certain,
-    estimate_closely,
-    find_arms,
-    prior_of,
-    search_boxes,
-    turns_of,
-)
+from mmhot.pose2d.chunks import Keyframe, KeyframeSettings, PoseSearch
 from mmhot.pose2d.interfaces import Prior
 from mmhot.structures.people import People, box_size
 
@@ -52,9 +42,8 @@ class Gaps:
 def fill_chunk(
     frames: list[Frame],
     keyframes: list[Keyframe],
-    estimate: Estimate,
+    search: PoseSearch,
     gaps: Gaps = Gaps(),
-    settings: KeyframeSettings = KeyframeSettings(),
 ) -> list[People]:
     """Find the people of the frames between keyframes, in a few batches.
 
@@ -65,7 +54,7 @@ def fill_chunk(
 
     Frames and keyframes are those of :func:`~mmhot.pose2d.chunks.track_chunk`.
     """
-    filler = _Filler(frames, estimate, gaps, settings)
+    filler = _Filler(frames, search, gaps)
     for key in keyframes:
         for row, number in enumerate(key.ids.tolist()):
             filler.poses[number][key.position] = key.people.take(np.array([row]))
@@ -104,17 +93,9 @@ class _Gap(NamedTuple):
 class _Filler:
     """Poses of people by number and position in a chunk, each a single person."""
 
-    def __init__(
-        self,
-        frames: list[Frame],
-        estimate: Estimate,
-        limits: Gaps,
-        settings: KeyframeSettings,
-    ) -> None:
-        self._settings = settings
+    def __init__(self, frames: list[Frame], search: PoseSearch, limits: Gaps) -> None:
         self.poses: dict[int, dict[int, People]] = defaultdict(dict)
-        self._frames, self._estimate, self._limits = frames, estimate, limits
-        self._size = frames[0].image.shape[1::-1]
+        self._frames, self._search, self._limits = frames, search, limits
         times = [frame.time for frame in frames]
         # the last one is that of the frame before, at -1
         self._times = np.append(times, 2 * times[0] - times[min(1, len(times) - 1)])
@@ -128,7 +109,7 @@ class _Filler:
         halves = []
         middles = [(gap, gap.middle) for gap in gaps]
         for gap, (guess, pose) in zip(gaps, self.estimate(middles), strict=True):
-            if are_certain(pose, self._settings)[0] and self._fits(gap, guess, pose):
+            if self._search.are_certain(pose)[0] and self._fits(gap, guess, pose):
                 self._interpolate(gap)
             else:
                 halves += [
@@ -141,15 +122,14 @@ class _Filler:
         """Estimate people at places in gaps; returns what was guessed and found."""
         if not places:
             return []
-        guesses, rows = [], defaultdict(list)
+        guesses, rows, search = [], defaultdict(list), self._search
         ends = {gap: self._ends(gap) for gap, _ in places}
         around = {
-            gap: [search_boxes(each, self._size, self._settings) for each in own]
-            for gap, own in ends.items()
+            gap: [search.boxes_of(each) for each in own] for gap, own in ends.items()
         }
         # unless they are upright at all known ends
         confidence = {
-            gap: max(prior_of(each, self._settings).confidence[0] for each in own)
+            gap: max(search.prior_of(each).confidence[0] for each in own)
             for gap, own in ends.items()
         }
         for row, (gap, place) in enumerate(places):
@@ -161,15 +141,14 @@ class _Filler:
             expected.append(people)
             boxes.append((people.bboxes, people.bbox_scores))
             known = np.array([confidence[places[row][0]] for row in own])
-            priors.append(Prior(known, turns_of(people, self._settings)))
+            priors.append(Prior(known, search.turns_of(people)))
         frames = [self._frames[position] for position in rows]
-        tools = self._estimate, self._settings
-        found = estimate_closely(frames, boxes, priors, *tools)
-        find_arms(frames, found, expected, *tools)
+        found = search.find(frames, boxes, priors)
+        search.find_arms(frames, found, expected)
         people = People.join(*found)
         order = np.argsort(np.concatenate(list(rows.values())))
         poses = [people.take(order[[place]]) for place in range(len(order))]
-        certain = are_certain(people, self._settings)
+        certain = search.are_certain(people)
         for (gap, place), pose, row in zip(places, poses, order, strict=True):
             if certain[row]:
                 self.poses[gap.number][place] = pose

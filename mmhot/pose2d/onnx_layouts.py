@@ -59,16 +59,14 @@ def _decode_points(points: np.ndarray, size: np.ndarray) -> Pose:
 
 def _decode_simcc(
     x: np.ndarray, y: np.ndarray, size: np.ndarray, smoothing: float = 0.0
-) -> tuple[np.ndarray, np.ndarray]:
+) -> Pose:
     """Decode SimCC's vectors (K, bins) along both axes of a crop, as GTPTLabel does."""
     positions = np.stack([find_peaks(axis, smoothing) for axis in (x, y)], -1)
     positions = positions * size / (x.shape[-1], y.shape[-1])
     return positions, np.minimum(x.max(-1), y.max(-1)).clip(0, 1)
 
 
-def _decode_heatmaps(
-    heatmaps: np.ndarray, size: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _decode_heatmaps(heatmaps: np.ndarray, size: np.ndarray) -> Pose:
     """Decode heatmaps (K, h, w), a quarter cell towards the higher neighbor."""
     joint, row, column, padded = _find_peaks(heatmaps)
     right = padded[joint, row, column + 1] - padded[joint, row, column - 1]
@@ -77,9 +75,7 @@ def _decode_heatmaps(
     return positions * size / heatmaps.shape[:0:-1], heatmaps.max((1, 2)).clip(0, 1)
 
 
-def decode_udp_heatmaps(
-    heatmaps: np.ndarray, size: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def decode_udp_heatmaps(heatmaps: np.ndarray, size: np.ndarray) -> Pose:
     """Decode heatmaps (K, h, w) whose corner cells are the corner pixels of a crop.
 
     Peaks are refined by the Taylor expansion of the blurred heatmap's logarithm, as in

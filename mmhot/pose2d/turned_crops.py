@@ -197,9 +197,7 @@ class _TurnedCrop(NamedTuple):
     matrix: np.ndarray
 
 
-def _estimate_crops(
-    estimate: EstimatePoses, crops: Sequence[_TurnedCrop]
-) -> tuple[np.ndarray, np.ndarray]:
+def _estimate_crops(estimate: EstimatePoses, crops: Sequence[_TurnedCrop]) -> Pose:
     """Estimate the person of each crop: keypoints in the image, and scores."""
     found = estimate(
         [crop.pixels for crop in crops],
@@ -263,10 +261,9 @@ def align_tilted(
         _align(*people[x], points[x], scores[x], tilts[x], settings) for x in tilted
     ]
     again = _estimate_crops(estimate, crops)
-    for person, *second in zip(tilted, *again, strict=True):
-        first = points[person], scores[person]
-        combined = _combine(first, (second[0], second[1]), settings.near)
-        points[person], scores[person] = combined
+    for row, person in enumerate(tilted):
+        first, second = (points[person], scores[person]), (again[0][row], again[1][row])
+        points[person], scores[person] = _combine(first, second, settings.near)
     return points, scores
 
 
@@ -306,11 +303,7 @@ def _measure(box: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, float
     return low, high, (low + high) / 2, max(*(high - low), 1)
 
 
-def _combine(
-    first: tuple[np.ndarray, np.ndarray],
-    second: tuple[np.ndarray, np.ndarray],
-    limit: float,
-) -> tuple[np.ndarray, np.ndarray]:
+def _combine(first: Pose, second: Pose, limit: float) -> Pose:
     """Combine two estimates: keypoints (K, 2) and scores (K,)."""
     points, scores = (np.stack(pair) for pair in zip(first, second, strict=True))
     best = scores.argmax(0)

@@ -20,14 +20,10 @@ from mmhot.geometry.keypoint_arrays import (
     to_numbers,
     whole_numbers,
 )
-from mmhot.skeletons.joints import (
-    Skeleton,
-    convert_keypoints,
-    get_skeleton,
-    skeleton_with,
-)
+from mmhot.skeletons.joints import Skeleton, get_skeleton, skeleton_with
 from mmhot.structures.formats import ANGLES, EMBED, GIVEN_AXES, SAVE, load_function
 from mmhot.structures.lens import Lens
+from mmhot.structures.pose_arrays import arrange_poses
 
 _LOGGER = logging.getLogger(__name__)
 _MIN_FPS, _MAX_FPS = 1e-6, 100_000
@@ -58,6 +54,17 @@ class Track2D:
     scores: np.ndarray
     bboxes: np.ndarray | None = None
 
+    @property
+    def boxes(self) -> np.ndarray:
+        """The boxes (T, 4) of a track that has some, as those of videos do."""
+        assert self.bboxes is not None
+        return self.bboxes
+
+    def take(self, rows: np.ndarray) -> 'Track2D':
+        """Select frames by index or mask."""
+        arrays = {x: y for x, y in vars(self).items() if isinstance(y, np.ndarray)}
+        return replace(self, **{name: array[rows] for name, array in arrays.items()})
+
 
 @dataclass
 class Clip2D:
@@ -87,6 +94,11 @@ class Clip2D:
     times: np.ndarray | None = None
     lens: Lens | None = None
     steps: tuple[str, ...] = ()
+
+    @property
+    def track_ids(self) -> list[int]:
+        """Track IDs of all people."""
+        return [track.track for track in self.tracks]
 
     @property
     def confidences(self) -> list[np.ndarray]:
@@ -285,9 +297,6 @@ def join_tracks(tracks: Sequence[Track2D]) -> Track2D:
     return Track2D(tracks[0].track, *(array[order] for array in joined))
 
 
-# Meters: people are smaller, a pelvis at most so far from the origin stays there, and
-# cameras are farther away.
-_MAX_METERS, _CENTERED, _NEAREST = 30.0, 0.02, 0.5
 # Pixels of an image that is not known.
 _NO_IMAGE = (1000, 1000)
 _UNKNOWN_ROOT = np.empty((0, 3), np.float32)
@@ -451,39 +460,9 @@ class Clip3D:
         _check_rate(fps)
         if keypoints_2d is not None and image_size is None:
             raise ArgumentError('{image_size} must be given with 2D keypoints')
-        poses = to_numbers('keypoints_3d', keypoints_3d).astype(np.float64)
-        if poses.ndim not in (3, 4) or poses.shape[-1] != 3 or not poses.size:
-            raise ValueError(
-                'keypoints_3d must have the shape (T, K, 3) or (T, P, K, 3), got '
-                f'{poses.shape}'
-            )
-        lead, count = poses.shape[:-2], poses.shape[-2]
-        found = _skeleton_of_poses(skeleton, count)
-        roots = _rows('root_3d', root_3d, (*lead, 3), 1)
-        pixels = _rows('keypoints_2d', keypoints_2d, (*lead, count, 2), 2)
-        known = _rows('scores', scores, (*lead, count), 1)
-        frame, track = _number_rows(lead, frames, tracks)
-        poses = poses.reshape(-1, count, 3)
-        known = np.ones(poses.shape[:2]) if known is None else known
-        known = np.where(np.isfinite(poses).all(-1), known, 0)
-        poses[~(known > 0)] = np.nan
-        rows = np.lexsort((track, frame))
-        rows = rows[(known[rows] > 0).any(-1)]
-        if not len(rows):
-            raise ValueError('keypoints_3d has no joint that is known')
-        poses, roots = poses[rows], None if roots is None else roots[rows]
-        if axes == 'y-up':
-            poses = poses[..., [0, 2, 1]] * (1, -1, 1)
-            roots = None if roots is None else roots[..., [0, 2, 1]] * (1, -1, 1)
-        is_seen = axes == 'camera' and pixels is not None
-        poses, roots = _around_pelvis(name, poses, roots, found, is_seen)
-        no_pixels = np.full((len(rows), count, 2), np.nan)
+        others = root_3d, keypoints_2d, scores, frames, tracks
+        arrays, found = arrange_poses(name, keypoints_3d, *others, skeleton, axes)
         width, height = check_image_size(image_size or _NO_IMAGE)
-        arrays: dict[str, Any] = dict(frame=frame[rows], track=track[rows])
-        arrays['root_3d'] = roots
-        arrays |= dict(keypoints_3d=poses, scores=known[rows])
-        arrays['keypoints_2d'] = no_pixels if pixels is None else pixels[rows]
-        arrays['keypoint_scores_3d'] = arrays['scores']
         return cls(
             name=name,
             **{x: array.astype(ARRAYS[x][1]) for x, array in arrays.items()},
@@ -505,7 +484,7 @@ class Clip3D:
         span = f' from {frames[0]} to {frames[-1]}' if len(frames) else ''
         return (
             f'Clip3D {self.name!r}\n'
-            f'  people: {len(np.unique(self.track))}, poses: {len(self)}\n'
+            f'  people: {len(self.track_ids)}, poses: {len(self)}\n'
             f'  frames: {len(frames)}{span}, {self.fps:g} per second\n'
             f'  joints: {len(self.joint_names)}, in {self.unit}, {self.axes} axes\n'
             f'  image: {self.width} x {self.height}, lifter: {self.model or "unknown"}'
@@ -521,9 +500,14 @@ class Clip3D:
         return relative_scores(self.scores)
 
     @property
+    def track_ids(self) -> list[int]:
+        """Track IDs of all people, sorted."""
+        return np.unique(self.track).tolist()
+
+    @property
     def people(self) -> list[Person3D]:
         """All people, sorted by track ID."""
-        return [self.person(track) for track in np.unique(self.track).tolist()]
+        return [self.person(track) for track in self.track_ids]
 
     def person(self, track: int) -> Person3D:
         """Return the poses of one person, in the order of the frames.
@@ -533,7 +517,7 @@ class Clip3D:
         """
         rows = np.flatnonzero(self.track == track)
         if not len(rows):
-            known = ', '.join(map(str, np.unique(self.track)))
+            known = ', '.join(map(str, self.track_ids))
             raise ValueError(f'{self.name}: no track {track!r}; there are {known}')
         frames = self.frame[rows]
         return Person3D(track, frames, self.seconds(frames), self.keypoints_3d[rows])
@@ -667,78 +651,6 @@ class Clip3D:
         is_next = np.diff(self.frame[rows]) == 1
         is_next &= np.diff(self.track[rows]) == 0
         return np.split(rows, np.flatnonzero(~is_next) + 1) if len(rows) else []
-
-
-def _skeleton_of_poses(name: str | None, count: int) -> Skeleton:
-    """Return the skeleton of 3D poses, by its name or the number of joints."""
-    usual = 'h36m-17' if count == 17 else None  # COCO's are of images
-    found = get_skeleton(name or usual or skeleton_with(count))
-    if found.num_keypoints != count:
-        text = '{skeleton}: %s has %d joints, but the poses have %d'
-        raise ArgumentError(text, found.name, found.num_keypoints, count)
-    return found
-
-
-def _rows(
-    name: str, values: Any, shape: tuple[int, ...], inner: int
-) -> np.ndarray | None:
-    """Check an array's shape, and join its axes but the ``inner`` last ones."""
-    if values is None:
-        return None
-    array = to_numbers(name, values)
-    if array.shape != shape:
-        raise ValueError(f'{name} must be {shape}, got {array.shape}')
-    return array.astype(np.float64).reshape(-1, *shape[len(shape) - inner :])
-
-
-def _number_rows(
-    lead: tuple[int, ...], frames: Any, tracks: Any
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return frame numbers and track IDs of poses, whose leading axes are given."""
-    frames = np.arange(lead[0]) if frames is None else to_numbers('frames', frames)
-    frames = whole_numbers('frames', frames)
-    if frames.shape != lead[:1] or frames.min() < 0:
-        raise ValueError(f'frames must be {lead[:1]}, from 0, got {frames.shape}')
-    if tracks is None:
-        people = lead[1] if len(lead) > 1 else 1
-        frame, track = np.repeat(frames, people), np.tile(np.arange(people), lead[0])
-    else:
-        frame, track = frames, whole_numbers('tracks', to_numbers('tracks', tracks))
-        if track.shape != lead:
-            raise ValueError(f'tracks must be {lead[:1]}, got {track.shape}')
-    known = track >= 0
-    pairs = np.stack([frame, track], 1)[known]
-    if len(np.unique(pairs, axis=0)) < len(pairs):
-        raise ValueError('a person has two poses in one frame: give tracks')
-    return frame, track
-
-
-def _around_pelvis(
-    name: str,
-    poses: np.ndarray,
-    root: np.ndarray | None,
-    skeleton: Skeleton,
-    is_seen: bool,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return poses (N, K, 3) relative to the pelvis, and its position, (N, 3).
-
-    Positions of people seen by a camera are in front of it, or not known.
-    """
-    extent = np.nanmedian(np.nanmax(poses, 1) - np.nanmin(poses, 1), axis=0).max()
-    if extent > _MAX_METERS:
-        _LOGGER.warning('%s: people are %.0f high: read as millimeters', name, extent)
-        poses, root = poses / 1000, None if root is None else root / 1000
-    body, _, _ = convert_keypoints(poses, None, skeleton.name, 'h36m-17', 'trained')
-    pelvis = np.where(np.isnan(body[:, 0]), np.nanmean(poses, axis=1), body[:, 0])
-    is_centered = np.median(np.linalg.norm(pelvis, axis=1)) < _CENTERED
-    is_centered |= is_seen and np.median(pelvis[:, 2]) < _NEAREST
-    if root is not None:
-        root = root + pelvis
-    elif is_centered:
-        root = np.full_like(pelvis, np.nan)
-    else:
-        root = pelvis
-    return poses - pelvis[:, None], root
 
 
 def to_axes(clip: Clip3D, axes: str) -> Clip3D:

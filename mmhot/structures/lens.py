@@ -5,8 +5,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mmhot.errors import ArgumentError
-
 HUMAN36M_FOCAL_RATIO = 1.145
 """Human3.6M's focal length over its image width (1145 / 1000 pixels)."""
 # Diagonal to which 35 mm equivalent focal lengths refer (CIPA DC-008), mm.
@@ -211,10 +209,8 @@ def resolve_intrinsics(
     ``fov`` is the horizontal angle of view in degrees, ``intrinsics`` a calibration.
 
     Raises:
-        ValueError: If the lens does not fit the images, or both are given.
+        ValueError: If the lens does not fit the images.
     """
-    if fov is not None and intrinsics is not None:
-        raise ArgumentError('{fov} and {intrinsics} cannot both be given')
     if intrinsics is not None:
         return intrinsics.fitted(width, height)
     return None if fov is None else Lens.of_view(fov, width, height)

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmhot.frames.observer import FrameObserver
-from mmhot.skeletons.joints import Skeleton, get_skeleton
+from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips import Track2D
 from mmhot.structures.people import People, box_iou
 
-_PARTS = ('head', 'trunk', 'thighs', 'shins')
+_PARTS, _SIDES = ('head', 'trunk', 'thighs', 'shins'), ('left', 'right')
 # By the angle from red over green to blue over green, in eighths of a turn.
 _HUES = ('red', 'purple', 'blue', 'blue', 'cyan', 'green', 'yellow', 'orange')
 
@@ -31,9 +31,7 @@ class AppearanceSettings:
     min_hue: float = 0.15  # mean logarithm of colors of a trunk that is not gray
     colors: int = 7  # bins of each opponent color
     levels: int = 6  # bins of brightness
-    limit: float = (
-        0.9  # of logarithms of colors; those of brightness have twice as much
-    )
+    limit: float = 0.9  # of logarithms of colors, and half of those of brightness
 
     @property
     def bins(self) -> int:
@@ -66,8 +64,7 @@ class AppearanceObserver(FrameObserver):
         overlap = box_iou(people.bboxes[:, None], people.bboxes[None])
         np.fill_diagonal(overlap, 0)
         for row in np.flatnonzero(overlap.max(1) <= self.settings.max_overlap):
-            person = people.keypoints[row], people.scores[row]
-            values = describe_person(image, *person, self._skeleton, self.settings)
+            values = self.describe(image, people.keypoints[row], people.scores[row])
             self._rows.append((index, people.bboxes[row], values))
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -86,6 +83,77 @@ class AppearanceObserver(FrameObserver):
                 -1, len(_PARTS), self.settings.bins
             ),
         )
+
+    def describe(
+        self, image: np.ndarray, keypoints: np.ndarray, scores: np.ndarray
+    ) -> np.ndarray:
+        """Compute color histograms of body parts of a person.
+
+        Keypoints are (K, 2), with scores (K,).
+
+        Returns:
+            np.ndarray: Histograms of two opponent colors and of brightness relative to
+            the person's, each with a sum of 1/2; NaN where a part is not seen, (4, B)
+            float32.
+        """
+        settings = self.settings
+        values = np.full((len(_PARTS), settings.bins), np.nan, np.float32)
+        seen = (scores >= settings.min_score) & np.isfinite(keypoints).all(-1)
+        names = self._skeleton.joints
+        grids = self._part_grids({names[x]: keypoints[x] for x in np.flatnonzero(seen)})
+        colors = {part: _sample(image, grid) for part, grid in grids.items()}
+        least, limit = 2 * settings.along, settings.limit
+        colors = {part: own for part, own in colors.items() if len(own) >= least}
+        if not colors:
+            return values
+        everything = np.log(np.concatenate(list(colors.values())) + 4.0)
+        level = np.median(everything.mean(-1))
+        for part, own in colors.items():
+            logs = np.log(own + 4.0)
+            blue, green, red = logs.T
+            across = _bin(red - green, settings.colors, limit)
+            along = _bin(blue - green, settings.colors, limit)
+            levels = _bin(logs.mean(-1) - level, settings.levels, 2 * limit)
+            histogram = across.T @ along / len(own)
+            values[_PARTS.index(part)] = [*histogram.ravel(), *levels.mean(0)]
+        return values / 2
+
+    def _part_grids(self, known: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return points (N, 2) on the parts whose joints are known."""
+        grids: dict[str, list[np.ndarray]] = {}
+        corners = [f'{side}_{x}' for x in ('shoulder', 'hip') for side in _SIDES]
+        if known.keys() >= {*corners}:
+            grids['trunk'] = [self._grid([known[name] for name in corners], 0.2)]
+        for part, *joints in (('thighs', 'hip', 'knee'), ('shins', 'knee', 'ankle')):
+            for side in _SIDES:
+                first, second = (f'{side}_{joint}' for joint in joints)
+                if known.keys() >= {first, second}:
+                    grid = self._limb_grid(known[first], known[second])
+                    grids.setdefault(part, []).append(grid)
+        if known.keys() >= {'left_ear', 'right_ear'} and 'trunk' in grids:
+            middle = (known['left_ear'] + known['right_ear']) / 2
+            neck = (known[corners[0]] + known[corners[1]]) / 2
+            # from the chin to above the ears
+            chin, top = middle + 0.3 * (neck - middle), middle + 0.6 * (middle - neck)
+            grids['head'] = [self._limb_grid(chin, top)]
+        return {part: np.concatenate(own) for part, own in grids.items()}
+
+    def _limb_grid(self, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+        """Return points around a bone, (N, 2)."""
+        along = end - start
+        across = np.array([-along[1], along[0]]) * self.settings.limb_width / 2
+        return self._grid([start - across, start + across, end - across, end + across])
+
+    def _grid(self, corners: list[np.ndarray], margin: float = 0.0) -> np.ndarray:
+        """Return points (N, 2) between corners: upper left, upper right, then lower."""
+        down, right = np.meshgrid(
+            np.linspace(0.1, 0.9, self.settings.along),
+            np.linspace(margin, 1 - margin, self.settings.across),
+        )
+        down, right = down.reshape(-1, 1), right.reshape(-1, 1)
+        upper = corners[0] * (1 - right) + corners[1] * right
+        lower = corners[2] * (1 - right) + corners[3] * right
+        return upper * (1 - down) + lower * down
 
 
 def hue_of(
@@ -109,52 +177,13 @@ def hue_of(
     return _HUES[round(turn) % len(_HUES)]
 
 
-def describe_person(
-    image: np.ndarray,
-    keypoints: np.ndarray,
-    scores: np.ndarray,
-    skeleton: Skeleton,
-    settings: AppearanceSettings = AppearanceSettings(),
-) -> np.ndarray:
-    """Compute color histograms of body parts, given keypoints (K, 2) and scores (K,).
-
-    Returns:
-        np.ndarray: Histograms of two opponent colors and of brightness relative to the
-        person's, each with a sum of 1/2; NaN where a part is not seen, (4, B) float32.
-    """
-    values = np.full((len(_PARTS), settings.bins), np.nan, np.float32)
-    known = {
-        name: keypoints[index]
-        for index, name in enumerate(skeleton.joints)
-        if scores[index] >= settings.min_score and np.isfinite(keypoints[index]).all()
-    }
-    grids = _part_grids(known, settings)
-    colors = {part: _sample(image, grid) for part, grid in grids.items()}
-    least, limit = 2 * settings.along, settings.limit
-    colors = {part: own for part, own in colors.items() if len(own) >= least}
-    if not colors:
-        return values
-    everything = np.log(np.concatenate(list(colors.values())) + 4.0)
-    level = np.median(everything.mean(-1))
-    for part, own in colors.items():
-        logs = np.log(own + 4.0)
-        blue, green, red = logs.T
-        across = _bin(red - green, settings.colors, limit)
-        along = _bin(blue - green, settings.colors, limit)
-        levels = _bin(logs.mean(-1) - level, settings.levels, 2 * limit)
-        histogram = across.T @ along / len(own)
-        values[_PARTS.index(part)] = [*histogram.ravel(), *levels.mean(0)]
-    return values / 2
-
-
 def looks_of(
     track: Track2D, looks: dict[str, np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return frames (M,) and descriptions (M, 4, B) of a track, found by its boxes."""
-    assert track.bboxes is not None
     rows = np.flatnonzero(np.isin(looks['frames'], track.frames))
     places = np.searchsorted(track.frames, looks['frames'][rows])
-    same = (track.bboxes[places] == looks['boxes'][rows]).all(1)
+    same = (track.boxes[places] == looks['boxes'][rows]).all(1)
     rows = rows[same]
     return looks['frames'][rows], looks['values'][rows].astype(np.float32)
 
@@ -182,55 +211,6 @@ def look_distances(
     # other clothes on one part are enough
     mean = np.where(differ.max(-1) > max_part, 1.0, mean)
     return np.where(count >= 2, mean, np.nan)
-
-
-def _part_grids(
-    known: dict[str, np.ndarray], settings: AppearanceSettings
-) -> dict[str, np.ndarray]:
-    """Return points (N, 2) on the parts whose joints are known."""
-    grids: dict[str, list[np.ndarray]] = {}
-    corners = [
-        f'{side}_{part}' for part in ('shoulder', 'hip') for side in ('left', 'right')
-    ]
-    if known.keys() >= {*corners}:
-        grids['trunk'] = [_grid([known[name] for name in corners], settings, 0.2)]
-    for part, first, second in (('thighs', 'hip', 'knee'), ('shins', 'knee', 'ankle')):
-        for side in ('left', 'right'):
-            ends = f'{side}_{first}', f'{side}_{second}'
-            if known.keys() >= {*ends}:
-                grid = _limb_grid(known[ends[0]], known[ends[1]], settings)
-                grids.setdefault(part, []).append(grid)
-    if known.keys() >= {'left_ear', 'right_ear'} and 'trunk' in grids:
-        middle = (known['left_ear'] + known['right_ear']) / 2
-        neck = (known[corners[0]] + known[corners[1]]) / 2
-        # from the chin to above the ears
-        chin, top = middle + 0.3 * (neck - middle), middle + 0.6 * (middle - neck)
-        grids['head'] = [_limb_grid(chin, top, settings)]
-    return {part: np.concatenate(own) for part, own in grids.items()}
-
-
-def _limb_grid(
-    start: np.ndarray, end: np.ndarray, settings: AppearanceSettings
-) -> np.ndarray:
-    """Return points around a bone, (N, 2)."""
-    along = end - start
-    across = np.array([-along[1], along[0]]) * settings.limb_width / 2
-    corners = [start - across, start + across, end - across, end + across]
-    return _grid(corners, settings)
-
-
-def _grid(
-    corners: list[np.ndarray], settings: AppearanceSettings, margin: float = 0.0
-) -> np.ndarray:
-    """Return points (N, 2) between upper left, upper right, and both lower corners."""
-    down, right = np.meshgrid(
-        np.linspace(0.1, 0.9, settings.along),
-        np.linspace(margin, 1 - margin, settings.across),
-    )
-    down, right = down.reshape(-1, 1), right.reshape(-1, 1)
-    upper = corners[0] * (1 - right) + corners[1] * right
-    lower = corners[2] * (1 - right) + corners[3] * right
-    return upper * (1 - down) + lower * down
 
 
 def _sample(image: np.ndarray, points: np.ndarray) -> np.ndarray:

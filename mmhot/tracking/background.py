@@ -46,7 +46,6 @@ class Background:
 
     Attributes:
         num_frames (int): Frames of the clip.
-        first (int): Frame from which on the background was looked at.
         points (dict[str, np.ndarray]): Of the frames that were looked at, see
             :meth:`BackgroundTracker.arrays`.
         look_at_all (Callable): Returns the points of all frames; the video may have to

@@ -149,9 +149,7 @@ def _misfit(before: Track2D, after: Track2D, fps: float, limits: LinkLimits) -> 
     if (too_short := lengths < limits.min_length * fps).any():
         follows = after.frames[0] - before.frames[-1] <= max(1, limits.no_gap * fps)
         follows &= not too_short.all()
-        assert before.bboxes is not None  # tracklets have boxes
-        assert after.bboxes is not None
-        shared = box_overlap(before.bboxes[-1], after.bboxes[0])
+        shared = box_overlap(before.boxes[-1], after.boxes[0])
         return float((1 - shared) / (1 - limits.min_shared)) if follows else np.inf
     span = limits.motion_span * fps
     end, center, speed, size = _motion(before, slice(None, None, -1), span)
@@ -170,8 +168,7 @@ def _motion(
     track: Track2D, order: slice, span: float
 ) -> tuple[int, np.ndarray, np.ndarray, float]:
     """Return frame, center (2,), pixels per frame (2,) and size of ``span`` frames."""
-    assert track.bboxes is not None  # tracklets have boxes
-    frames, boxes = track.frames[order], track.bboxes[order]
+    frames, boxes = track.frames[order], track.boxes[order]
     near = abs(frames - frames[0]) <= max(1, span)
     frames, boxes = frames[near], boxes[near].astype(np.float64)
     centers = (boxes[:, :2] + boxes[:, 2:]) / 2

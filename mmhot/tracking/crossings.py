@@ -141,10 +141,8 @@ class _Pair:
     def exchange(self) -> tuple[Track2D, Track2D]:
         """Exchange the rest of both tracks."""
         start = self._find_start()
-        before, after = (
-            [_part(track, *bounds) for track in self.tracks]
-            for bounds in ((-np.inf, start - 1), (start, np.inf))
-        )
+        before = [track.take(track.frames < start) for track in self.tracks]
+        after = [track.take(track.frames >= start) for track in self.tracks]
         return join_tracks((before[0], after[1])), join_tracks((before[1], after[0]))
 
     def _find_start(self) -> int:
@@ -178,14 +176,5 @@ class _Pair:
 
 def _last_boxes(track: Track2D, frames: np.ndarray) -> np.ndarray:
     """Return a track's last boxes (F, 4) up to each frame, before it the first."""
-    assert track.bboxes is not None  # tracks of videos have boxes
     rows = np.searchsorted(track.frames, frames, 'right') - 1
-    return track.bboxes[rows.clip(0)]
-
-
-def _part(track: Track2D, first: float, last: float) -> Track2D:
-    """Return the frames of a track from a first to a last one."""
-    assert track.bboxes is not None
-    rows = (track.frames >= first) & (track.frames <= last)
-    arrays = track.frames, track.keypoints, track.scores, track.bboxes
-    return Track2D(track.track, *(each[rows] for each in arrays))
+    return track.boxes[rows.clip(0)]

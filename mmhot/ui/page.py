@@ -303,17 +303,13 @@ def _thumbnails(source: str, files: Sequence[Path]) -> list[tuple[np.ndarray, st
         return []
     clip = read_lifted(lifted[0])
     best: dict[int, list[tuple[int, np.ndarray]]] = {}
-    tracks = np.unique(clip.track)
+    tracks = clip.track_ids
     for track in tracks:
         rows = np.flatnonzero(clip.track == track)
         row = rows[(clip.scores[rows].mean(1)).argmax()]
-        corners = (
-            np.nanmin(clip.keypoints_2d[row], 0),
-            np.nanmax(clip.keypoints_2d[row], 0),
-        )
-        best.setdefault(int(clip.frame[row]), []).append(
-            (int(track), np.stack(corners))
-        )
+        points = clip.keypoints_2d[row]
+        corners = np.stack([np.nanmin(points, 0), np.nanmax(points, 0)])
+        best.setdefault(int(clip.frame[row]), []).append((track, corners))
     cut = {}
     [footage] = open_inputs([source])
     for frame in footage:
@@ -326,7 +322,7 @@ def _thumbnails(source: str, files: Sequence[Path]) -> list[tuple[np.ndarray, st
             cut[track] = image[..., ::-1]
         if frame.index >= max(best):
             break
-    return [(cut[track], str(track)) for track in tracks.tolist() if track in cut]
+    return [(cut[track], str(track)) for track in tracks if track in cut]
 
 
 def _end(process: subprocess.Popen) -> None:

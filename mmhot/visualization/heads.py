@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from mmhot.frames.sources import Frame, FrameSource
+from mmhot.frames.sources import Frame, FrameSource, FrameView
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips import Clip3D
 
@@ -28,7 +28,7 @@ class HeadLimits:
     growth: float = 0.5  # of the radius in a gap, per second
 
 
-class CoveredHeads(FrameSource):
+class CoveredHeads(FrameView):
     """Frames of another source with blurred heads.
 
     Covered are the heads of all people that the source's 2D model found, lifted or not,
@@ -44,12 +44,12 @@ class CoveredHeads(FrameSource):
     def __init__(
         self, whole: FrameSource, clip: Clip3D, limits: HeadLimits = HeadLimits()
     ) -> None:
-        super().__init__(whole.name, whole.path, whole.fps, whole.num_frames)
-        self._whole, self.heads = whole, heads_of(whole, clip, limits)
+        super().__init__(whole)
+        self.heads = heads_of(whole, clip, limits)
 
     def __iter__(self) -> Iterator[Frame]:
         """Read from the start."""
-        for frame in self._whole:
+        for frame in self.whole:
             image = frame.image.copy()
             for circle in self.heads.get(frame.index, ()):
                 cover(image, circle)

@@ -18,6 +18,7 @@ import numpy as np
 
 import mmhot.plugin  # noqa: F401 registers
 from mmhot import get_skeleton
+from mmhot.pose2d.options import Pose2DOptions
 from mmhot.pose2d.pose_source import open_pose_source
 from mmhot.skeletons.joints import Skeleton
 from projects.rendered_people.commands import run_command
@@ -69,9 +70,13 @@ def parse_args() -> argparse.Namespace:
 
 def evaluate(args: argparse.Namespace) -> None:
     """Evaluate and print."""
-    _, estimator = open_pose_source(
-        args.pose2d, args.pose2d_weights, 'whole_image', device=args.device
+    options = Pose2DOptions(
+        pose2d=args.pose2d,
+        pose2d_weights=args.pose2d_weights,
+        det_model='whole_image',
+        device=args.device,
     )
+    _, estimator = open_pose_source(options)
     if args.fit_confidence and estimator.has_score_curve:
         raise ValueError(
             f'--fit-confidence: {estimator.name} has a score_curve already; give '

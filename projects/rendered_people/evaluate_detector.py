@@ -22,6 +22,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from mmhot.pose2d.detectors import PoseVerifiedDetector, Verification
+from mmhot.pose2d.options import Pose2DOptions
 from mmhot.pose2d.pose_source import open_pose_source
 from projects.rendered_people.commands import run_command
 from projects.rendered_people.cross_validation import ScoredImage, cross_validate
@@ -114,14 +115,10 @@ def parse_args() -> argparse.Namespace:
 
 def evaluate(args: argparse.Namespace) -> None:
     """Evaluate and print."""
-    detector, _ = open_pose_source(
-        args.pose2d,
-        args.pose2d_weights,
-        args.det_model,
-        args.det_weights,
-        args.device,
-        Verification.candidate_score if args.empty else args.min_score,
-    )
+    names = ('pose2d', 'pose2d_weights', 'det_model', 'det_weights', 'device')
+    options = Pose2DOptions(**{name: getattr(args, name) for name in names})
+    least = Verification.candidate_score if args.empty else args.min_score
+    detector, _ = open_pose_source(options, least)
     if args.empty and isinstance(detector, PoseVerifiedDetector):
         detector.limits = replace(detector.limits, min_score=_LEAST)
     datasets = [

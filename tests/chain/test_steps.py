@@ -1,18 +1,26 @@
 """Steps of the chain: their list, leaving some out, and steps of users."""
 
-from dataclasses import fields, replace
+from argparse import ArgumentParser
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import pytest
 from clip_files import cut_skater
 
 import mmhot
-from mmhot.chain import steps
+from mmhot.chain import build, steps
 from mmhot.chain.build import build_chain
 from mmhot.chain.context import Context
-from mmhot.chain.options import InferOptions, InferRunOptions, LiftOptions
+from mmhot.chain.options import (
+    InferOptions,
+    InferRunOptions,
+    LiftOptions,
+    RefineOptions,
+)
 from mmhot.chain.steps import STEPS, signature_of
+from mmhot.cli.options import add_options, read_options
 from mmhot.lifting.lifter import Lifter
+from mmhot.options import Options, option
 
 # Steps that every chain has.
 CORE = ['estimate', 'track', 'people', 'lens', 'lift']
@@ -42,6 +50,53 @@ def test_list_is_the_table(lifter):
         takes = signature_of(step)
         assert takes.clip in ('FrameSource', 'ClipPeople', 'Clip2D', 'Clip3D')
         assert takes.facts.keys() <= {each.name for each in fields(Context)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewOption(Options):
+    """An option that acts in a step."""
+
+    strength: float = option('of the step', 2.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewLiftOptions(LiftOptions, NewOption):
+    """Options of a command that has it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewRefineOptions(RefineOptions, NewOption):
+    """Options of another one."""
+
+
+@pytest.mark.parametrize('kind', [NewLiftOptions, NewRefineOptions])
+def test_new_step_and_option_are_a_line_each(kind, lifter, tmp_path, monkeypatch):
+    """The step's constructor gets options by name, which the command line has, too."""
+    (tmp_path / 'new_step.py').write_text(
+        'class Higher:\n'
+        "    name = 'higher'\n"
+        '    def __init__(self, strength, lifter, height=3.0):\n'
+        '        self.given = strength, lifter, height\n'
+        "    def __call__(self, clip: 'Clip3D', lens): return clip\n"
+    )
+    parser = ArgumentParser()
+    add_options(parser, kind)
+    options = read_options(parser.parse_args(['--strength', '60']), kind)
+    monkeypatch.syspath_prepend(tmp_path)
+    line = steps.Entry('higher', 'new_step:Higher', 'both')
+    table = steps.BUILT_IN | {'Clip3D': (*steps.BUILT_IN['Clip3D'], line)}
+    monkeypatch.setattr(build, 'BUILT_IN', table)
+    own = None if isinstance(options, RefineOptions) else lifter
+    *_, step = build_chain(options, lifter=own).steps
+    assert step.name == 'higher'
+    assert step.given == (60, own, 3.0)
+    assert signature_of(step) == steps.Signature('Clip3D', {'lens': True})
+    # the help of `--without` names it
+    assert [*steps.REFINING] == ['smoothing', 'bones', 'feet']
+    assert [*steps.LIFTING] == [x for x in STEPS if x != 'bones']
+    assert 'lens' not in STEPS
+    without = replace(options, without='feet')
+    assert 'feet' not in [x.name for x in build_chain(without, lifter=own).steps]
 
 
 @pytest.mark.parametrize('options', [InferOptions, LiftOptions])

@@ -16,8 +16,8 @@ import pytest
 import mmhot
 from mmhot.cli import dispatch
 from mmhot.cli.dispatch import main
-from mmhot.cli.report import add_report_arguments, align, report
-from mmhot.errors import explain, install_extra, is_user_error
+from mmhot.cli.report import add_report_arguments, report
+from mmhot.errors import align, explain, install_extra, is_user_error
 
 ROOT = Path(__file__).parents[2]
 

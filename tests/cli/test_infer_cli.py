@@ -35,7 +35,8 @@ def test_every_frame_of_a_video_is_lifted(infer_it, out, video, capfd):
 def test_options_choose_the_2d_models(infer_it, opened, video):
     options = dict(pose2d='a', pose2d_weights='b', det_model='c', det_weights='d')
     assert infer_it(video, **options) == 0
-    assert [each[:5] for each in opened] == [('a', 'b', 'c', 'd', 'auto')]
+    assert len(opened) == 1
+    assert options.items() <= opened[0].items()
 
 
 def test_another_lifter_starts_from_cached_keypoints(infer_it, detector, out, video):

@@ -1,9 +1,12 @@
 """Stand-ins for 2D models on the images of ``video_files``; runs of ``mmhot infer``."""
 
+from dataclasses import fields
+
 import numpy as np
 
 from mmhot.cli.dispatch import main
 from mmhot.pose2d import interfaces, pose_source
+from mmhot.pose2d.options import Pose2DOptions
 
 BOX = np.array([[10.0, 8.0, 30.0, 44.0]], np.float32)
 
@@ -88,8 +91,8 @@ def use_stand_ins(monkeypatch, detector, estimator):
     if not isinstance(estimator, interfaces.PoseEstimator):
         estimator = FunctionEstimator(estimator)
 
-    def open_pose_source(*options, **named):
-        opened.append((*options, *named.values()))
+    def open_pose_source(options, *arguments, **named):
+        opened.append({x.name: getattr(options, x.name) for x in fields(Pose2DOptions)})
         return pose_source.PoseSource(detector, estimator)
 
     monkeypatch.setattr(pose_source, 'open_pose_source', open_pose_source)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmhot.lifting.clip_encoder import fill_joints
+from mmhot.lifting.gaps import fill_joints
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips import Clip2D, Track2D
 

@@ -9,7 +9,7 @@ from rendered_clips import rendered
 from mmhot.io.writers.rigid_skeleton import fit_rig
 from mmhot.io.writers.rigs import BVH_PROFILES, HUMAN_IK
 from mmhot.lifting.world import place_people, to_world
-from mmhot.motion.foot_lock import lock_feet
+from mmhot.motion.foot_lock import LockFeet
 from mmhot.structures.formats import BVH_PROFILE_NAMES
 
 RIGS = {**BVH_PROFILES, 'humanik': HUMAN_IK}
@@ -62,7 +62,7 @@ def test_standing_feet_are_level_and_lifted_ones_follow_the_shin():
 
 
 def test_feet_do_not_turn_while_their_ankles_rest():
-    clip = lock_feet(place_people(rendered('dance')))
+    clip = LockFeet().lock(place_people(rendered('dance')))
     places = to_world(clip, static_camera=True).places()
     positions = fit_rig(places, HUMAN_IK).positions()
     speeds = {}

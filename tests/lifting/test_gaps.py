@@ -9,17 +9,14 @@ from tracks import H36M, clip_of, standing, track
 
 from mmhot.datasets.transforms.detector_noise import RandomDetectorNoise
 from mmhot.datasets.transforms.virtual_camera import project
-from mmhot.lifting.clip_encoder import (
-    ClipEncoder,
-    fill_joints,
-    find_known,
-    split_segments,
-)
+from mmhot.lifting.clip_encoder import ClipEncoder
+from mmhot.lifting.gaps import GapFiller, fill_joints, find_known
 from mmhot.lifting.lifter import Lifter
 
 
 def segments_of(track, max_gap=5):
-    return split_segments(0, track.frames, track.keypoints, track.scores, max_gap)
+    filler = GapFiller(1.0, np.zeros_like, max_gap)
+    return filler.split(0, track.frames, track.keypoints, track.scores)
 
 
 def test_short_gaps_are_filled_and_marked():

@@ -17,7 +17,7 @@ from mmhot.motion.contacts import (
     load_contact_weights,
     predict_contacts,
 )
-from mmhot.motion.foot_lock import LEGS, FootErrors, bend_knee, lock_feet
+from mmhot.motion.foot_lock import LEGS, FootErrors, LockFeet
 from tools.analysis.motions import GroundTruth
 from tools.motion_quality import find_contacts, foot_slide
 from tools.train_contacts import ContactNet
@@ -83,7 +83,7 @@ def test_trained_network_and_its_weights_in_numpy_agree():
 
 def test_locked_feet_stand_and_errors_do_not_grow():
     clip, truth = wrong_walk()
-    locked = lock_feet(clip, lambda *_: truth.contacts.astype(float))
+    locked = LockFeet(contacts=lambda *_: truth.contacts.astype(float)).lock(clip)
     assert slide(clip, truth) > 20
     assert slide(locked, truth) < 2
     for name, target in (('root_3d', truth.root), ('keypoints_3d', truth.poses)):
@@ -96,7 +96,7 @@ def test_locked_feet_stand_and_errors_do_not_grow():
 
 def test_locked_legs_have_constant_bones_and_bend_forward():
     clip, truth = wrong_walk()
-    locked = lock_feet(clip, lambda *_: truth.contacts.astype(float))
+    locked = LockFeet(contacts=lambda *_: truth.contacts.astype(float)).lock(clip)
     poses = locked.keypoints_3d.astype(np.float64)
     forward = np.cross(
         poses[:, H36M.index('thorax')],
@@ -118,19 +118,20 @@ def test_locked_legs_have_constant_bones_and_bend_forward():
 
 def test_clips_without_contacts_or_places_are_untouched():
     clip, _ = wrong_walk()
-    none = lock_feet(clip, lambda keypoints, *_: np.zeros((len(keypoints), 2)))
+    no_contacts = LockFeet(contacts=lambda points, *_: np.zeros((len(points), 2)))
+    none = no_contacts.lock(clip)
     unknown = rendered('walk')  # without root positions
-    for before, after in ((clip, none), (unknown, lock_feet(unknown))):
+    for before, after in ((clip, none), (unknown, LockFeet().lock(unknown))):
         assert_allclose(after.keypoints_3d, before.keypoints_3d, atol=0)
         assert_allclose(after.root_3d, before.root_3d, atol=0)
     short = clip.take(np.arange(2))
-    assert_allclose(lock_feet(short).keypoints_3d, short.keypoints_3d, atol=0)
+    assert_allclose(LockFeet().lock(short).keypoints_3d, short.keypoints_3d, atol=0)
 
 
 def test_long_clips_are_solved_in_parts():
     clip, truth = wrong_walk()
     whole, parts = (
-        lock_feet(clip, lambda *_: truth.contacts.astype(float), errors)
+        LockFeet(errors, lambda *_: truth.contacts.astype(float)).lock(clip)
         for errors in (FootErrors(), FootErrors(chunk=90))
     )
     assert slide(parts, truth) < 6
@@ -144,8 +145,8 @@ def test_people_are_locked_independently():
         clip.take(np.repeat(np.arange(len(clip)), 2)),
         track=np.tile([0, 1], len(clip)),
     )
-    alone = lock_feet(clip, lambda x, *_: contacts[len(x)])
-    together = lock_feet(both, lambda x, *_: contacts[len(x)])
+    step = LockFeet(contacts=lambda x, *_: contacts[len(x)])
+    alone, together = step.lock(clip), step.lock(both)
     assert_allclose(together.root_3d[1::2], alone.root_3d, atol=1e-6)
 
 
@@ -172,5 +173,5 @@ def test_knees_of_people_who_bend_over_stay_where_they_are():
     bent = pose.copy()
     for leg in LEGS:
         bones = np.linalg.norm(np.diff(pose[0, leg], axis=0), axis=-1)
-        bend_knee(bent, pose, leg, bones)
+        LockFeet().bend_knee(bent, pose, leg, bones)
     assert_allclose(bent, pose, atol=1e-6)

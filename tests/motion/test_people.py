@@ -10,7 +10,7 @@ import mmhot
 from mmhot.chain.options import LiftOptions
 from mmhot.motion.people import ChoosePeople
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.tracking.appearance import describe_person, hue_of
+from mmhot.tracking.appearance import AppearanceObserver, hue_of
 
 SIZE = (640, 480)
 SKELETON = get_skeleton('coco-17')
@@ -96,7 +96,7 @@ def test_hue_of_the_trunk_is_named(name):
     places = [(240, 100), (160, 100), (230, 250), (170, 250)]
     points[list(SKELETON.indices(corners))] = places
     cv2.rectangle(image, (150, 90), (250, 260), COLORS[name], -1)
-    values = describe_person(image, points, np.ones(17), SKELETON)
+    values = AppearanceObserver('coco-17').describe(image, points, np.ones(17))
     assert hue_of(values[None]) == name
 
 

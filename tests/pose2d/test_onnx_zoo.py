@@ -22,6 +22,7 @@ from mmhot.chain.options import InferOptions
 from mmhot.pose2d import onnx_layouts
 from mmhot.pose2d.onnx_detectors import OneStageEstimator, OnnxDetector
 from mmhot.pose2d.onnx_models import OnnxPoseEstimator
+from mmhot.pose2d.options import Pose2DOptions
 from mmhot.pose2d.pose_source import open_pose_source
 from mmhot.weights.names import NAMED_FILES, POSE, resolve
 
@@ -145,6 +146,11 @@ def serve(sdk, monkeypatch, tmp_path):
     return run
 
 
+def open_whole(path):
+    options = dict(pose2d=path, det_model='whole_image', device='cpu')
+    return open_pose_source(Pose2DOptions(**options))
+
+
 def open_named(lines=None, shown=None, **options):
     """Open models by name; return the names of detector and estimator."""
 
@@ -199,7 +205,7 @@ def test_named_detector_needs_the_network_where_it_is_named_only(serve, caplog):
 
 def test_archives_state_normalization_and_padding(sdk, tmp_path, cache):
     path = archive(tmp_path / 'rtmpose-m.zip', sdk)
-    source = open_pose_source(str(path), det_model='whole_image', device='cpu')
+    source = open_whole(str(path))
     assert source.estimator.name == 'rtmpose-m'
     [(keypoints, scores)] = source.estimator([IMAGE], [BOX])
     assert_allclose(keypoints[0], [[40, 60]] * 17, atol=0.2)
@@ -213,9 +219,9 @@ def test_archives_state_normalization_and_padding(sdk, tmp_path, cache):
     written = model.stat().st_mtime_ns
     assert resolve(path, POSE).graph.stat().st_mtime_ns == written
     # a folder with the same files
-    same = open_pose_source(str(model.parent), det_model='whole_image', device='cpu')
+    same = open_whole(str(model.parent))
     (model.parent / 'pipeline.json').write_text(pipeline(dict(NORMALIZE, to_rgb=False)))
-    other = open_pose_source(str(model.parent), det_model='whole_image', device='cpu')
+    other = open_whole(str(model.parent))
     assert other.estimator.identity != same.estimator.identity
 
 
@@ -315,7 +321,9 @@ def rtmo(tmp_path):
 
 
 def test_one_stage_models_run_once_for_boxes_and_poses(rtmo, monkeypatch):
-    detector, estimator = open_pose_source(str(rtmo), device='cpu')
+    detector, estimator = open_pose_source(
+        Pose2DOptions(pose2d=str(rtmo), device='cpu')
+    )
     assert detector.name == estimator.name == 'rtmo-s'
     assert estimator.skeleton == 'coco-17'
     runs = []
@@ -428,13 +436,13 @@ def test_models_of_queries_are_refused(tmp_path, shape):
     outputs = {name: (np.zeros(size), np.zeros(1)) for name, size in sizes.items()}
     path = write(tmp_path / 'rfdetr.onnx', [1, 3, 64, 64], outputs)
     with pytest.raises(ValueError, match='are not those of RTMO; lift predictions'):
-        open_pose_source(str(path))
+        open_pose_source(Pose2DOptions(pose2d=str(path)))
     model = onnx.load(path)  # DETRPose has the sizes of images as a second input
     entry = helper.make_tensor_value_info('sizes', TensorProto.INT64, [1, 2])
     model.graph.input.append(entry)
     onnx.save(model, path)
     with pytest.raises(ValueError, match='has the inputs input, sizes: one image'):
-        open_pose_source(str(path))
+        open_pose_source(Pose2DOptions(pose2d=str(path)))
 
 
 OF_SIZES = [(), (1,), (3, 5), (1, 0, 5), (1, 3, 4), (1, 3, 5), (2, 3, 5), (1, 3, 5, 1)]

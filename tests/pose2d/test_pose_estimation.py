@@ -12,7 +12,7 @@ from video_files import gray_image, write_video
 from mmhot.frames import sources as frames
 from mmhot.frames.sources import Frame, FrameSource, VideoFile
 from mmhot.pose2d.cache import load_people, save_people
-from mmhot.pose2d.chunks import search_boxes
+from mmhot.pose2d.chunks import PoseSearch
 from mmhot.pose2d.estimation import VideoPoseEstimator
 from mmhot.structures.people import People, round_boxes
 
@@ -44,7 +44,7 @@ def test_detector_skips_frames(video):
     assert poses_2d.detector.calls == [0, 3, 6, 9]
     # frame 3 is empty; the person of frame 6 is searched backwards to frame 4
     assert [len(people) for people in found.people] == [1, 1, 1, 0, 1, 1, 1, 1, 1, 1]
-    around = search_boxes(found.people[0], (64, 48))
+    around = PoseSearch(None, (64, 48)).boxes_of(found.people[0])
     assert_array_equal(poses_2d.estimator.boxes[1], round_boxes(around))
 
 
@@ -67,9 +67,9 @@ def test_models_get_rounded_boxes_in_videos(poses_2d):
 def test_boxes_are_padded_around_confident_keypoints():
     keypoints = np.float32([[[10, 10], [20, 50], [500, 500]]])
     people = People(BOX, np.ones(1), keypoints, np.float32([[0.9, 0.9, 0.1]]))
-    assert_allclose(search_boxes(people, (64, 58)), [[4, 4, 26, 56]])
+    assert_allclose(PoseSearch(None, (64, 58)).boxes_of(people), [[4, 4, 26, 56]])
     people = People(BOX, np.ones(1), keypoints, np.float32([[0.01, 0.02, 0.1]]))
-    assert np.isfinite(search_boxes(people, (64, 58))).all()
+    assert np.isfinite(PoseSearch(None, (64, 58)).boxes_of(people)).all()
 
 
 class Resting(Detector):
@@ -84,7 +84,9 @@ class Resting(Detector):
         [(boxes, scores)] = self([image])
         boxes = np.reshape(boxes, (-1, 4))
         scores = np.concatenate([scores, np.full(len(tracked), 0.5)])
-        return np.concatenate([boxes, search_boxes(tracked, (64, 48))]), scores
+        return np.concatenate(
+            [boxes, PoseSearch(None, (64, 48)).boxes_of(tracked)]
+        ), scores
 
 
 @pytest.mark.parametrize(

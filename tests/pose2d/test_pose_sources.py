@@ -1,7 +1,9 @@
 """Detectors and 2D pose estimators by name, config and file."""
 
 from copy import deepcopy
+from dataclasses import replace
 from types import SimpleNamespace
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from torch import nn
 from mmhot.pose2d import pose_source as choose
 from mmhot.pose2d.interfaces import Detector, PoseEstimator
 from mmhot.pose2d.mmpose_models import MMPoseDetector, MMPoseEstimator
+from mmhot.pose2d.options import Pose2DOptions
 from mmhot.pose2d.pose_source import open_pose_source
 from mmhot.weights import hub, names
 from mmhot.weights.hub import cached_file
@@ -199,11 +202,12 @@ def test_auto_is_the_best_model_that_needs_no_download(monkeypatch, tmp_path):
     monkeypatch.setattr(names, 'find_spec', hide)
     assert choose_best() == ours
     with pytest.raises(ValueError, match=r'pose2d_weights is a\.pth, .* not auto'):
-        open_pose_source('auto', 'a.pth')
+        open_pose_source(Pose2DOptions(pose2d='auto', pose2d_weights='a.pth'))
 
 
 def test_shipped_weights_need_no_detector_and_nothing_installed():
-    by_itself, named = open_pose_source(), open_pose_source('gtpt-t')
+    by_itself = open_pose_source(Pose2DOptions())
+    named = open_pose_source(Pose2DOptions(pose2d='gtpt-t'))
     for own, other in zip(by_itself, named, strict=True):
         assert own.identity == other.identity
     name = 'gtpt-t_coco17_synth'
@@ -230,8 +234,8 @@ class ToyDetector(Detector):
     name = 'toy boxes'
     identity = {'name': 'toy boxes'}
 
-    def __init__(self, request):
-        self.request = request
+    def __init__(self, *opened):
+        self.opened = opened
 
     def __call__(self, images):
         return [(np.float32([[0, 0, 9, 9]]), np.ones(1)) for _ in images]
@@ -242,24 +246,67 @@ def toys(monkeypatch):
     """Register a 2D source and a detector as other packages do."""
     for name in ('POSE_ESTIMATORS', 'DETECTORS'):
         monkeypatch.setattr(choose, name, {**getattr(choose, name)})
-    choose.register_pose_estimator('toy', lambda request: ToyEstimator(), 'toy boxes')
+    choose.register_pose_estimator('toy', lambda options: ToyEstimator(), 'toy boxes')
     choose.register_detector('toy boxes', ToyDetector)
 
 
 def test_registered_models_are_opened_by_name(toys):
-    detector, estimator = source = open_pose_source('toy', min_score=0.1)
+    options = Pose2DOptions(pose2d='toy', device='cpu')
+    detector, estimator = source = open_pose_source(options, min_score=0.1)
     assert [each.name for each in source] == ['toy boxes', 'toy']
-    assert detector.request.min_score == 0.1
-    assert detector.request.estimator is estimator
+    assert detector.opened[1:] == (0.1, estimator)
+    assert detector.opened[0].device == 'cpu'
     assert (detector.interval, detector.nms_thr, detector.redetects) == (0, 0.3, False)
-    verified = open_pose_source('toy', det_model='pose-verified').detector
+    verified = replace(options, det_model='pose-verified')
+    verified = open_pose_source(verified).detector
     assert verified.estimator.name == 'toy'
     ((boxes, _),) = verified([spotted()])
     assert boxes.shape[1] == 4
     with pytest.raises(ValueError, match='pose2d_weights is a.pth, but toy has its'):
-        open_pose_source('toy', 'a.pth')
+        open_pose_source(replace(options, pose2d_weights='a.pth'))
     with pytest.raises(ValueError, match="skeleton is 'halpe-26', but the keypoints"):
-        open_pose_source('toy', skeleton='halpe-26')
+        open_pose_source(replace(options, pose2d_skeleton='halpe-26'))
+
+
+OTHER = dict(
+    pose2d='some.onnx',
+    pose2d_weights='a.pth',
+    pose2d_skeleton='halpe-26',
+    det_model='other.onnx',
+    det_weights='a.pth',
+    device='cuda',
+    backend='torch',
+    speed='fast',
+)
+
+
+@pytest.mark.parametrize('name', OTHER)
+def test_each_option_reaches_the_models(name, monkeypatch):
+    """Files, weights and settings with which the back ends are called differ."""
+    calls = []
+
+    def record(*arguments):
+        calls.append(arguments[:3])
+        return SimpleNamespace(skeleton=arguments[2], has_score_curve=False)
+
+    class Graph(NamedTuple):
+        path: str
+
+        def pruned(self, keep_rates):
+            return keep_rates and f'{self.path} {keep_rates}'
+
+    monkeypatch.setattr(choose, 'resolve', lambda *names: Graph(str(names)))
+    runtime = lambda model, *chosen: f'{model.path} {chosen}'  # noqa: E731
+    monkeypatch.setattr(choose, 'runtime', runtime)
+    monkeypatch.setattr(choose, 'OnnxPoseEstimator', record)
+    monkeypatch.setattr(choose, 'OnnxDetector', record)
+    usual = Pose2DOptions(pose2d='gtpt-t', det_model='a.onnx', pose2d_skeleton='b')
+    changed = replace(usual, **{name: OTHER[name]})
+    # a graph with other keep rates replaces the file that the back end runs
+    for options in (usual, changed):
+        choose.open_pose_source(options)
+    assert len(calls) == 4
+    assert calls[:2] != calls[2:]
 
 
 def test_fast_estimation_does_not_affect_others(tmp_path):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mmhot.frames.sources import Frame
-from mmhot.pose2d.chunks import track_chunk
+from mmhot.pose2d.chunks import PoseSearch, track_chunk
 from mmhot.pose2d.filling import Gaps, fill_chunk
 from mmhot.structures.people import People, are_upright, box_iou, quarter_turns
 
@@ -18,8 +18,9 @@ def frames_of(times, first=0):
 
 
 def estimate_chunk(frames, previous, estimate, redetect):
-    keyframes = track_chunk(frames, previous, estimate, redetect)
-    return fill_chunk(frames, keyframes, estimate)
+    search = PoseSearch(estimate, SIZE)
+    keyframes = track_chunk(frames, previous, search, redetect)
+    return fill_chunk(frames, keyframes, search)
 
 
 class World:
@@ -116,7 +117,9 @@ def test_lost_wrists_are_searched_in_larger_boxes(confidence, taken):
     world = Raised(confidence)
     frames = frames_of(np.arange(25) / 25)
     before = world.look(0, world.boxes_of(world.truth(0)), np.ones(1))
-    keyframes = track_chunk(frames, [before], world.estimate, world.redetect)
+    keyframes = track_chunk(
+        frames, [before], PoseSearch(world.estimate, SIZE), world.redetect
+    )
     lost = [key.people.scores[0, 9] for key in keyframes if key.position >= 4]
     np.testing.assert_allclose(lost, confidence if taken else 0, rtol=1e-6)
     others = [key.people.scores[0, :9] for key in keyframes]
@@ -188,7 +191,9 @@ def test_new_people_are_not_searched_before_the_chunk():
     world = World(lambda n: (60, 100), lambda n: (300, 150) if n >= 10 else None)
     frames = frames_of(np.arange(10, 35) / 25, first=10)
     before = [world.look(n, world.boxes_of(world.truth(n)), np.ones(1)) for n in (5, 9)]
-    keyframes = track_chunk(frames, before, world.estimate, world.redetect)
+    keyframes = track_chunk(
+        frames, before, PoseSearch(world.estimate, SIZE), world.redetect
+    )
     counts = {key.position: len(key.ids) for key in keyframes}
     assert counts.pop(-5) == counts.pop(-1) == 1
     assert set(counts.values()) == {2}
@@ -251,10 +256,9 @@ class Moving(World):
 def chunk_of(world, count=25, gaps=Gaps(), fps=25, times=None):  # noqa: B008
     frames = frames_of(np.arange(count) / fps if times is None else times)
     before = world.look(0, world.boxes_of(world.truth(0)), np.full(1, 0.7))
-    keyframes = track_chunk(
-        frames, [before], world.estimate, world.redetect, gaps.max_step(frames)
-    )
-    return fill_chunk(frames, keyframes, world.estimate, gaps)
+    search, max_step = PoseSearch(world.estimate, SIZE), gaps.max_step(frames)
+    keyframes = track_chunk(frames, [before], search, world.redetect, max_step)
+    return fill_chunk(frames, keyframes, search, gaps)
 
 
 def test_predictable_people_are_interpolated():

@@ -33,11 +33,10 @@ def demo(run_tool, tmp_path, monkeypatch):
     """Run the tool with a model that detects red spots."""
     opened = []
 
-    def open_detector(request):
-        opened.append(
-            (request.model, request.weights, request.device, request.min_score)
-        )
-        is_whole = request.model == 'whole_image'
+    def open_detector(options, min_score, estimator):
+        name = options.det_model
+        opened.append((name, options.det_weights, options.device, min_score))
+        is_whole = name == 'whole_image'
         return choose.WholeImage() if is_whole else BoxDetector()
 
     monkeypatch.setattr(choose, 'DETECTORS', {})

@@ -14,6 +14,7 @@ from mmhot.frames.inputs import open_inputs
 from mmhot.pose2d.mmpose_models import MMPoseDetector, MMPoseEstimator
 from mmhot.pose2d.onnx_detectors import OnnxDetector
 from mmhot.pose2d.onnx_models import OnnxPoseEstimator
+from mmhot.pose2d.options import Pose2DOptions
 from mmhot.pose2d.pose_source import open_pose_source
 from mmhot.pose2d.turned_crops import TurnedCrops
 from mmhot.weights import names
@@ -84,7 +85,8 @@ def test_threads_share_windows_and_give_the_same_poses(flip_test, monkeypatch):
 
 
 def test_2d_models_give_the_keypoints_of_pytorch(images):
-    detector, estimator = open_pose_source('gtpt-t', device='cpu', backend='onnx')
+    options = Pose2DOptions(device='cpu', backend='onnx')
+    detector, estimator = open_pose_source(options)
     assert isinstance(detector.detector, OnnxDetector)
     assert isinstance(estimator.estimator, OnnxPoseEstimator)
     expected = MMPoseDetector('rtmdet-nano-person', min_score=0.05)

@@ -17,6 +17,7 @@ from mmhot.evaluation.pose_errors import mpjpe, p_mpjpe
 from mmhot.geometry.windows import chunk_starts, lift_windows
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.lifting.lifter import Lifter
+from mmhot.pose2d.options import Pose2DOptions
 from mmhot.pose2d.pose_source import open_pose_source
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips import Clip2D, Track2D
@@ -90,7 +91,7 @@ def test_detector_finds_all_people_in_videos_without_false_positives(name):
         images = [frame.to_ndarray(format='bgr24') for frame in file.decode(video=0)]
     with np.load(truth) as labels:
         people = labels['bbox_xyxy'][::40]  # one person
-    found = open_pose_source('gtpt-t').detector(images[::40])
+    found = open_pose_source(Pose2DOptions(pose2d='gtpt-t')).detector(images[::40])
     assert [len(boxes) for boxes, _ in found] == [1] * len(people)
     boxes = np.concatenate([boxes for boxes, _ in found])
     low, high = np.maximum(boxes, people)[:, :2], np.minimum(boxes, people)[:, 2:]
@@ -113,7 +114,8 @@ def test_keypoint_errors_in_videos_are_unchanged(model, skeleton, name, expected
     with av.open(str(ROOT / 'demo' / f'{name}.mp4')) as video:
         images = [frame.to_ndarray(format='bgr24') for frame in video.decode(video=0)]
     some = range(0, len(images), 20)
-    estimator = open_pose_source(model, det_model='whole_image').estimator
+    options = Pose2DOptions(pose2d=model, det_model='whole_image')
+    estimator = open_pose_source(options).estimator
     assert estimator.skeleton == skeleton
     found = estimator([images[i] for i in some], [boxes[i : i + 1] for i in some])
     keypoints = np.concatenate([points for points, _ in found])[:, : labels.shape[1]]

@@ -22,8 +22,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from mmhot.cli.errors import OneLineParser, print_line, print_text, run_safely
-from mmhot.cli.report import align, output_file
+from mmhot.cli.report import output_file
 from mmhot.datasets.transforms.detector_noise import person_height
+from mmhot.errors import align
 from mmhot.io.atomic import replacing
 from mmhot.lifting.lifter import Lifter
 from mmhot.motion.expected_error import ExpectErrors, gather_evidence, part_of

@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from mmhot.cli.errors import OneLineParser, print_text, run_safely
-from mmhot.cli.report import align
+from mmhot.errors import align
 from mmhot.evaluation.pose_errors import mpjpe, p_mpjpe
 from mmhot.lifting.lifter import Lifter
 from mmhot.structures.clips import Clip2D

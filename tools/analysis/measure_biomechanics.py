@@ -16,7 +16,7 @@ import numpy as np
 
 import mmhot
 from mmhot.cli.errors import OneLineParser, print_text, run_safely
-from mmhot.cli.report import align
+from mmhot.errors import align
 from mmhot.io.writers.angles import clip_angles
 from mmhot.io.writers.gait import clip_strides
 from mmhot.lifting.world import height_over_ankles, scale_people, to_world

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from mmhot.cli.errors import OneLineParser, print_text, run_safely
-from mmhot.cli.report import align
+from mmhot.errors import align
 from mmhot.evaluation.pose_errors import mpjpe, mpjve, p_mpjpe
 from mmhot.io.arrays import load_arrays
 from mmhot.io.lifted import read_lifted

@@ -23,7 +23,8 @@ from types import ModuleType
 import torch
 
 from mmhot.cli.errors import OneLineParser, print_text, run_safely
-from mmhot.cli.report import align, output_file
+from mmhot.cli.report import output_file
+from mmhot.errors import align
 from tools.benchmark import chain, costs, gpu, hourglasses, models, page, record
 
 PARTS: dict[str, ModuleType] = {

@@ -35,4 +35,4 @@ class Boxes(mmhot.PoseEstimator):
 
 
 mmhot.register_writer('heights', write_heights, world=True)
-mmhot.register_pose_estimator('boxes', lambda request: Boxes(), detector='whole_image')
+mmhot.register_pose_estimator('boxes', lambda options: Boxes(), detector='whole_image')
