@@ -3,7 +3,6 @@
 Filled joints are interpolated, and have a score of 0.
 """
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,7 +10,7 @@ import numpy as np
 import scipy  # its modules are loaded at first use
 
 from mmhot.geometry.windows import moving_mean
-from mmhot.skeletons.joints import get_skeleton
+from mmhot.skeletons.joints import get_skeleton, part_of
 
 _H36M = get_skeleton('h36m-17')
 TORSO = _H36M.indices(['left_hip', 'right_hip', 'left_shoulder', 'right_shoulder'])
@@ -30,9 +29,7 @@ _STANDING = {
     'elbow': (0.42, -0.4),
     'wrist': (0.45, 0.1),
 }
-_TEMPLATE = np.array(
-    [_STANDING[re.sub('left_|right_', '', name)] for name in _H36M.joints], np.float32
-)
+_TEMPLATE = np.array([_STANDING[part_of(x)] for x in _H36M.joints], np.float32)
 _TEMPLATE[_H36M.right, 0] *= -1
 _ROOT, _THORAX = _H36M.indices(['root', 'thorax'])
 # Both joints of limbs, and their mirror images.

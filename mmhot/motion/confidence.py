@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from mmhot.frames.sources import FrameSource
-from mmhot.skeletons.joints import Skeleton, get_skeleton
+from mmhot.skeletons.joints import Skeleton, get_skeleton, part_of
 from mmhot.structures.clips import Clip2D
 
 _LOGGER = logging.getLogger(__name__)
@@ -69,9 +69,7 @@ def find_cut(
     """
     cut = np.zeros(keypoints.shape[:-1], bool)
     limbs = [
-        skeleton.index(name)
-        for name in skeleton.joints
-        if name.removeprefix('left_').removeprefix('right_') in _LIMBS
+        skeleton.index(name) for name in skeleton.joints if part_of(name) in _LIMBS
     ]
     if {*_ENDS[0], *_ENDS[1]} <= {*skeleton.joints}:
         first, last = (

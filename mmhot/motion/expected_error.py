@@ -14,7 +14,7 @@ import numpy as np
 
 from mmhot.geometry.windows import gaussian_mean
 from mmhot.lifting.lifter import Evidence
-from mmhot.skeletons.joints import get_skeleton
+from mmhot.skeletons.joints import get_skeleton, part_of
 from mmhot.structures.clips import Clip3D
 
 _H36M = get_skeleton('h36m-17')
@@ -114,11 +114,6 @@ def gather_evidence(
         np.ones(1),
     ]
     return np.stack([np.broadcast_to(each, scores.shape) for each in numbers], -1)
-
-
-def part_of(joint: str) -> str:
-    """Return the name of a joint without its side."""
-    return joint.removeprefix('left_').removeprefix('right_')
 
 
 def _share_along(vectors: np.ndarray, directions: np.ndarray) -> np.ndarray:

@@ -185,6 +185,11 @@ def register_skeleton(
     return skeleton
 
 
+def part_of(joint: str) -> str:
+    """Return the name of a joint without its side."""
+    return joint.removeprefix('left_').removeprefix('right_')
+
+
 def get_skeleton(name: str | Mapping[str, Any]) -> Skeleton:
     """Return a skeleton by name, or that of a metainfo.
 

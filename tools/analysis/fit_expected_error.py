@@ -27,8 +27,8 @@ from mmhot.datasets.transforms.detector_noise import person_height
 from mmhot.errors import align
 from mmhot.io.atomic import replacing
 from mmhot.lifting.lifter import Lifter
-from mmhot.motion.expected_error import ExpectErrors, gather_evidence, part_of
-from mmhot.skeletons.joints import get_skeleton
+from mmhot.motion.expected_error import ExpectErrors, gather_evidence
+from mmhot.skeletons.joints import get_skeleton, part_of
 from mmhot.structures.clips import Clip2D
 from tools.analysis.measure_accuracy import with_true_keypoints
 from tools.analysis.motions import project_motion, select_motions
