@@ -145,11 +145,14 @@ class FrameSource(ABC):
 
 
 class FrameView(FrameSource):
-    """Frames made of those of another source, ``whole``, with all that it states."""
+    """Frames made of those of another source, ``whole``, with all that it states.
+
+    What watches the other one does not see these.
+    """
 
     def __init__(self, whole: FrameSource) -> None:
         vars(self).update(vars(whole))
-        self.whole, self.finite = whole, whole.finite
+        self.whole, self.finite, self.watch = whole, whole.finite, None
 
 
 class VideoFile(FrameSource):

@@ -60,7 +60,7 @@ def test_frames_keep_their_numbers_and_times(video):
 
 
 def test_parts_state_what_their_source_states(video):
-    own = {'ended', 'num_damaged', 'span', 'seen', 'skipped'}
+    own = {'ended', 'num_damaged', 'span', 'seen', 'skipped', 'watch'}
     names = {x for x, y in vars(FrameSource).items() if x[0] != '_' and not callable(y)}
     whole = VideoFile(video)
     for name in names - own:
