@@ -29,7 +29,7 @@ from mmhot.motion.confidence import DropUncertain
 from mmhot.motion.smoothing import SmoothPoses
 from mmhot.options import takes
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.structures.lens import camera_intrinsics, ideal_camera, resolve_intrinsics
+from mmhot.structures.lens import camera_intrinsics, ideal_camera
 from mmhot.version import __version__
 from mmhot.weights.index import LIVE_LIFTER
 
@@ -222,7 +222,7 @@ def _reported(
 
 def _header(lifter: LiveLifter, label: str, size: tuple[int, int], axes: str) -> dict:
     """Describe the following lines, at the start and after a change of size."""
-    lens = resolve_intrinsics(*size, lifter.fov, lifter.intrinsics)
+    lens = lifter.lens.of_size(*size)
     focal, _ = camera_intrinsics(ideal_camera(*size, lens))
     skeleton = get_skeleton('h36m-17')
     return {

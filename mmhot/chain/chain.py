@@ -132,24 +132,15 @@ class Chain:
 
         Arguments are those of :class:`mmhot.chain.live.LiveLifter`.
         """
-        lens, confidence = self.require(SetLens), self.find(DropUncertain)
-        smoothing, tracking = self.find(SmoothPoses), self.find(TrackPeople)
-        settings = LiveSettings()
-        if smoothing is not None:
-            settings = replace(settings, filters=smoothing.settings)
-        if tracking is not None:
-            settings = replace(settings, tracker=tracking.limits.tracker)
         return LiveLifter(
             self.require(EstimatePoses).models,
             self.require(Lift).lifter,
             fps,
             lookahead,
-            kpt_thr=(confidence.limit_of(True) if confidence else None) or 0.0,
-            border=confidence.border if confidence else 0.0,
-            smooth_3d=smoothing.smooth_3d if smoothing else 'none',
-            fov=lens.fov,
-            intrinsics=lens.intrinsics,
-            settings=settings,
+            self.find(DropUncertain),
+            self.find(SmoothPoses),
+            self.require(SetLens),
+            LiveSettings(tracker=self.require(TrackPeople).limits.tracker),
         )
 
 

@@ -128,23 +128,27 @@ class TrackPeople:
         return replace(clip, source=frames.path, times=None if even else times)
 
 
-@dataclass
+@dataclass(frozen=True)
 class SetLens:
     """State the lens of the images."""
 
     name, live = 'lens', True
-    fov: float | None  # horizontal angle of view, degrees
-    intrinsics: Lens | None  # calibration, in place of it
+    fov: float | None = None  # horizontal angle of view, degrees
+    intrinsics: Lens | None = None  # calibration, in place of it
 
     def __call__(
         self, clip: Clip2D, frames: FrameSource | None
     ) -> tuple[Clip2D, dict[str, Any]]:
         """Return the clip with the lens, by default its own or that of the file."""
         size = clip.width, clip.height
-        lens = resolve_intrinsics(*size, self.fov, self.intrinsics) or clip.lens
+        lens = self.of_size(*size) or clip.lens
         if lens is None and frames is not None and frames.focal_35mm is not None:
             lens = Lens.of_35mm(frames.focal_35mm, *size)
         return replace(clip, lens=lens), {'lens': lens}
+
+    def of_size(self, width: int, height: int) -> Lens | None:
+        """Return the lens of images of a size in pixels; None if it is not known."""
+        return resolve_intrinsics(width, height, self.fov, self.intrinsics)
 
 
 @dataclass

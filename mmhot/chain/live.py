@@ -12,19 +12,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from mmhot.chain.core_steps import SetLens
 from mmhot.chain.live_segments import LiveSegment, LiveSettings, Observation
 from mmhot.errors import ArgumentError
 from mmhot.frames.sources import Frame
 from mmhot.lifting.lifter import Lifter
-from mmhot.motion.confidence import find_cut
+from mmhot.motion.confidence import DropUncertain
+from mmhot.motion.smoothing import SmoothPoses
 from mmhot.pose2d.estimation import VideoPoseEstimator
 from mmhot.skeletons.joints import convert_keypoints, get_skeleton
-from mmhot.structures.lens import (
-    Lens,
-    camera_intrinsics,
-    ideal_camera,
-    resolve_intrinsics,
-)
+from mmhot.structures.lens import camera_intrinsics, ideal_camera
 from mmhot.structures.people import People
 from mmhot.tracking.person_tracker import Tracker
 
@@ -85,14 +82,10 @@ class LiveLifter:
         fps (float): Approximate frames per second; the frames' times count.
         lookahead (int, optional): Later frames to wait for. By default 4, or as many
             as the lifter uses.
-        kpt_thr (float): Keypoints with a lower confidence count as missing. Defaults
-            to 0.35.
-        border (float): Margin of the image in which joints of limbs are missing, see
-            :class:`mmhot.motion.confidence.DropUncertain`.
-        smooth_3d (str): 'one-euro' or 'none', the default.
-        fov (float, optional): Horizontal field of view in degrees.
-        intrinsics (Lens, optional): The camera's lens, in place of ``fov``.
-        settings (LiveSettings): Occlusions, tracking and smoothing.
+        confidence (DropUncertain, optional): Which keypoints count as missing.
+        smoothing (SmoothPoses, optional): Filter, 'one-euro'.
+        lens (SetLens): The camera's lens.
+        settings (LiveSettings): Occlusions and tracking.
 
     Attributes:
         latency (float): The look-ahead in seconds, without the time of the models.
@@ -104,22 +97,22 @@ class LiveLifter:
         lifter: Lifter,
         fps: float,
         lookahead: int | None = None,
-        kpt_thr: float = 0.35,
-        border: float = 0.08,
-        smooth_3d: str = 'none',
-        fov: float | None = None,
-        intrinsics: Lens | None = None,
+        confidence: DropUncertain | None = DropUncertain(),
+        smoothing: SmoothPoses | None = None,
+        lens: SetLens = SetLens(),
         settings: LiveSettings = LiveSettings(),
     ) -> None:
-        if smooth_3d not in LIVE_SMOOTHERS:
+        self.smooth_3d = 'none' if smoothing is None else smoothing.smooth_3d
+        if self.smooth_3d not in LIVE_SMOOTHERS:
             raise ArgumentError(
                 '{smooth_3d} of a stream must be %s, as others need future frames; '
                 'got %r',
                 ' or '.join(LIVE_SMOOTHERS),
-                smooth_3d,
+                self.smooth_3d,
             )
         self.pose_estimator, self.lifter, self.fps = pose_estimator, lifter, fps
-        self.settings = settings
+        self.lens, self.settings = lens, settings
+        self._confidence, self._smoothing = confidence, smoothing
         self.tracker = Tracker(fps, settings.max_occlusion, settings.tracker)
         self._first_target = first = lifter.seq_len - lifter.num_targets
         middle = lifter.seq_len - 1
@@ -140,9 +133,6 @@ class LiveLifter:
                 lookahead,
             )
         self.lookahead, self.latency = lookahead, lookahead / fps
-        self.kpt_thr, self.border = kpt_thr, border
-        self.fov, self.intrinsics = fov, intrinsics
-        self.smooth_3d = smooth_3d
         # Lifters with few targets are best at the middle one, even if all frames after
         # it repeat the newest one. Those that lift their whole window do with fewer
         # later frames, and use more of the past instead.
@@ -218,15 +208,13 @@ class LiveLifter:
         # the tracker counts frames at an even rate
         self._index = max(self._index + 1, round(frame.time * self.fps))
         ids = self.tracker.update(people, self._index)
-        skeletons = models.estimator.skeleton, _H36M.name
-        missing = ~(people.scores >= self.kpt_thr)
-        if self.border:
-            skeleton, size = get_skeleton(skeletons[0]), frame.image.shape[1::-1]
-            missing |= find_cut(people.keypoints, skeleton, size, self.border)
-        keypoints = np.where(missing[..., None], np.nan, people.keypoints)
-        keypoints = keypoints.astype(np.float32)
+        keypoints, skeleton = people.keypoints, get_skeleton(models.estimator.skeleton)
+        step, size = self._confidence, frame.image.shape[1::-1]
+        if step is not None and (limit := step.limit_of(True)) is not None:
+            low = step.find(keypoints, people.scores, skeleton, size, limit)
+            keypoints = np.where(low[..., None], np.nan, keypoints).astype(np.float32)
         keypoints, scores, _ = convert_keypoints(
-            keypoints, people.scores, *skeletons, self.lifter.mapping
+            keypoints, people.scores, skeleton.name, _H36M.name, self.lifter.mapping
         )
         for row in np.flatnonzero(ids >= 0):
             segment = self._segment_of(int(ids[row]), frame.time)
@@ -238,8 +226,8 @@ class LiveLifter:
         gap = time - own[-1].last_seen if own else np.inf
         if gap <= self.settings.max_gap and not own[-1].interrupted:
             return own[-1]
-        smooth = self.smooth_3d == 'one-euro'
-        self._segments.append(LiveSegment(track, bool(own), smooth, self.settings))
+        filters = self._smoothing.settings if self._smoothing else None
+        self._segments.append(LiveSegment(track, bool(own), filters, self.settings))
         return self._segments[-1]
 
     def _lift(self, frame: Frame) -> LivePoses:
@@ -250,7 +238,7 @@ class LiveLifter:
         assert self._size is not None  # that of the frames so far
         times = frame.time + self._offsets
         windows = np.stack([segment.resample(times) for segment in segments])
-        lens = resolve_intrinsics(*self._size, self.fov, self.intrinsics)
+        lens = self.lens.of_size(*self._size)
         camera, undistorted = ideal_camera(*self._size, lens), windows.copy()
         if lens is not None:
             undistorted[..., :2] = lens.undistort(windows[..., :2])

@@ -14,7 +14,7 @@ from mmhot.tracking.person_tracker import TrackerSettings
 
 @dataclass(frozen=True)
 class LiveSettings:
-    """Look-ahead, occlusions, tracking and smoothing of a stream."""
+    """Look-ahead, occlusions and tracking of a stream."""
 
     lookahead: int = 4  # later frames to wait for, if the lifter uses as many
     max_occlusion: float = 2.0  # before a person gets a new track ID, seconds
@@ -22,7 +22,6 @@ class LiveSettings:
     placement_span: float = 0.5  # poses that place the last root, seconds
     min_weight: float = 0.05  # of keypoints filled in, which may be all there are
     tracker: TrackerSettings = TrackerSettings()
-    filters: FilterSettings = FilterSettings()
 
 
 @dataclass
@@ -49,7 +48,7 @@ class LiveSegment:
         self,
         track: int,
         broken: bool,
-        smooth_3d: bool,
+        filters: FilterSettings | None,
         settings: LiveSettings = LiveSettings(),
     ) -> None:
         self.settings = settings
@@ -57,7 +56,7 @@ class LiveSegment:
         self.last_seen, self.interrupted = -np.inf, False
         self.observations: deque[Observation] = deque()
         self._recent: deque[tuple[Observation, np.ndarray]] = deque()
-        self._smooth_3d = OneEuro(settings.filters) if smooth_3d else None
+        self._smooth_3d = OneEuro(filters) if filters else None
 
     def add(self, time: float, keypoints: np.ndarray, scores: np.ndarray) -> None:
         """Append keypoints (17, 2), NaN if missing, and scores (17,) at a time."""

@@ -82,7 +82,7 @@ def find_cut(
     return cut
 
 
-@dataclass
+@dataclass(frozen=True)
 class DropUncertain:
     """Step ``confidence``: keypoints of low confidence count as missing.
 
@@ -104,9 +104,8 @@ class DropUncertain:
             seconds = clip.times_of(track.frames)
             low = find_flips(track.keypoints, skeleton, seconds, self.flips)[:, None]
             if limit is not None:
-                low = low | ~(track.scores >= limit)
-                size = clip.width, clip.height
-                low |= find_cut(track.keypoints, skeleton, size, self.border)
+                own = track.keypoints, track.scores, skeleton
+                low = low | self.find(*own, (clip.width, clip.height), limit)
             is_changed |= bool(low.any())
             keypoints = np.where(low[..., None], np.nan, track.keypoints)
             scores = np.where(low, 0, track.scores)
@@ -122,6 +121,17 @@ class DropUncertain:
             limit,
         )
         return replace(clip, tracks=[])
+
+    def find(
+        self,
+        keypoints: np.ndarray,
+        scores: np.ndarray,
+        skeleton: Skeleton,
+        size: tuple[int, int],
+        limit: float,
+    ) -> np.ndarray:
+        """Find keypoints (..., K, 2) of low scores, or at borders of images (w, h)."""
+        return ~(scores >= limit) | find_cut(keypoints, skeleton, size, self.border)
 
     def limit_of(self, detected: bool) -> float | None:
         """Return the least confidence of keypoints of a 2D model, or of a file."""

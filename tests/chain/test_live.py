@@ -9,6 +9,7 @@ from lifters import save_lifter
 from mmhot.chain.live import LiveLifter
 from mmhot.frames.sources import Frame
 from mmhot.lifting.lifter import Lifter
+from mmhot.motion.smoothing import SmoothPoses
 from mmhot.structures.clips import Clip2D, Track2D
 from mmhot.structures.people import People
 
@@ -193,7 +194,7 @@ def test_wrong_options_are_refused(lifter):
     with pytest.raises(ValueError, match='lookahead must be from 0 to the 4 frames'):
         make(lookahead=5)
     with pytest.raises(ValueError, match='smooth_3d of a stream must be none or one'):
-        make(smooth_3d='savgol')
+        make(smoothing=SmoothPoses('savgol'))
     live = make()
     live.update(*frames([3]))
     with pytest.raises(ValueError, match='time must increase from 0.06 s, got 0.06 s'):
