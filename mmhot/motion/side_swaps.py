@@ -52,9 +52,14 @@ class _Limb:
 
     @property
     def states(self) -> np.ndarray:
-        """Which parts are swapped: none, the far one, both; (S, 2) bool."""
-        rows = [(0, 0), (0, 1), (1, 1)] if self.near and self.far else [(0, 0), (1, 1)]
-        return np.array(rows, bool)
+        """Which parts are swapped, (S, 2) bool: none first, both last.
+
+        Each state has its opposite: else tracks with swaps that have none would be
+        cheaper with all other frames swapped.
+        """
+        both = self.near and self.far
+        parts = np.indices((2, 2)).reshape(2, -1).T if both else [(0, 0), (1, 1)]
+        return np.array(parts, bool)
 
 
 @cache

@@ -19,6 +19,8 @@ PARTS = {
     'arms': 'shoulder elbow wrist',
     'shins': 'knee ankle',
     'forearms': 'elbow wrist',
+    'shoulders': 'shoulder',
+    'hips': 'hip',
     'head': 'eye ear',
     'body': 'eye ear shoulder elbow wrist hip knee ankle',
 }
@@ -48,6 +50,15 @@ def swap(clip, parts, frames):
     own = Track2D(0, track.frames, points, scores)
     size = clip.width, clip.height, clip.fps
     return Clip2D(clip.name, clip.skeleton, [own], *size), swapped
+
+
+@pytest.mark.parametrize('parts', PARTS.values(), ids=PARTS)
+def test_swaps_of_single_frames_exchange_no_others(parts):
+    clip = rendered_clip()
+    wrong, swapped = swap(clip, parts, np.r_[7, 20, 48, 90][:, None])
+    found = find_swaps(wrong.tracks[0], clip.skeleton, np.arange(136) / clip.fps)
+    assert not (found & ~swapped).any(1).sum() > 4
+    assert (found == swapped).mean() > 0.99
 
 
 @pytest.mark.parametrize('parts', PARTS.values(), ids=PARTS)
