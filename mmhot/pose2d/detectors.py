@@ -44,6 +44,7 @@ class Verification:
     tight_overlap: float = 0.8  # of both boxes, from which the detector's replaces it
     duplicate_overlap: float = 0.6  # share of the smaller box of two duplicates
     duplicate_similarity: float = 0.2  # of their keypoints
+    tracked_similarity: float = 0.75  # the same of two tracked people who meet
 
 
 class WholeImage(Detector):
@@ -158,6 +159,7 @@ class PoseVerifiedDetector(Detector):
             np.concatenate([scores, confidence]),
             np.concatenate([points, tracked.keypoints]),
             limits,
+            len(own),
         )
 
     def _verify(
@@ -206,11 +208,21 @@ class PoseVerifiedDetector(Detector):
 
 
 def _drop_duplicates(
-    boxes: np.ndarray, scores: np.ndarray, points: np.ndarray, limits: Verification
+    boxes: np.ndarray,
+    scores: np.ndarray,
+    points: np.ndarray,
+    limits: Verification,
+    num_tracked: int = 0,
 ) -> Boxes:
-    """Keep the box with the highest score of each person, highest first."""
+    """Keep the box with the highest score of each person, highest first.
+
+    The last ones are tracked: one may be in front of another.
+    """
     people = Placed(points, boxes)
     duplicate = _duplicates(people, people, limits)
+    tracked = slice(len(boxes) - num_tracked, None)
+    similarity = compare_all(people, people)[tracked, tracked]
+    duplicate[tracked, tracked] &= similarity >= limits.tracked_similarity
     kept: list[int] = []
     for person in np.argsort(-scores, kind='stable'):
         if not duplicate[person, kept].any():

@@ -7,7 +7,7 @@ from pose_sources import FunctionDetector
 
 from mmhot.pose2d import interfaces
 from mmhot.pose2d.detectors import BoxFilter, PoseVerifiedDetector, Verification
-from mmhot.structures.people import People
+from mmhot.structures.people import People, Placed, compare_all
 
 WIDTH, HEIGHT = 320, 240
 IMAGE = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
@@ -152,3 +152,17 @@ def test_boxes_of_tracked_people_are_filtered_too():
     boxes, scores = np.float32([[0, 0, 9, 9], [1, 0, 9, 9]]), np.float32([0.8, 0.6])
     bare.redetect = lambda image, tracked: (boxes, scores)
     assert BoxFilter(bare).redetect(None, boxes)[0].tolist() == [[0, 0, 9, 9]]
+
+
+def test_tracked_people_in_front_of_others_are_kept():
+    """A child before a parent who bends: similar keypoints, but both were tracked."""
+    parent, child = (60, 10, 140, 220), (65, 60, 115, 190)
+    around = np.float32([np.add(box, [-5, -5, 5, 5]) for box in (parent, child)])
+    detector = PoseVerifiedDetector(Estimator(parent, child), Candidates())
+    tracked = track(detector, around)
+    similarity = compare_all(*2 * [Placed(tracked.keypoints, around)])
+    assert 0.2 < similarity[0, 1] < 0.75
+    assert len(detector.redetect(IMAGE, tracked)[0]) == 2
+    # two tracks of one person
+    again = track(detector, np.repeat(around[:1], 2, 0))
+    assert len(detector.redetect(IMAGE, again)[0]) == 1
