@@ -141,7 +141,7 @@ def _find_structure_fault(
     for number, ann in enumerate(annotations, 1):
         fault = _find_field_fault(ann, needs)
         if fault is None and ann['image_id'] not in images:
-            fault = f"'image_id': there is no image {ann['image_id']!r}"
+            fault = f"'image_id': there is not an image {ann['image_id']!r}"
         if fault is None and known and ann['category_id'] not in known:
             fault = f"'category_id': there is no category {ann['category_id']!r}"
         if fault is None and ann['id'] in seen:

@@ -82,7 +82,7 @@ def add_config_options(parser: argparse.ArgumentParser) -> None:
 
 
 def check_checkpoint(name: str | None) -> str | None:
-    """Refuse what is no checkpoint, before the long start.
+    """Refuse what is not a checkpoint, before the long start.
 
     Returns its file, if it is an address of the web or the hub: MMEngine would run the
     objects in what it downloads.

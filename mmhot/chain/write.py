@@ -44,7 +44,7 @@ def save_clip(
             ``formats``.
 
     Raises:
-        ValueError: If the suffix is no format, or an option is wrong.
+        ValueError: If the suffix is not a format, or an option is wrong.
     """
     from mmhot.frames.arrays import FrameArrays
     from mmhot.frames.inputs import open_inputs
@@ -53,9 +53,7 @@ def save_clip(
     path = Path(path)
     suffix = path.suffix.removeprefix('.')
     if not suffix:
-        raise ArgumentError(
-            '{path} must end in a format, such as .npz or .bvh, got %s', path
-        )
+        raise ValueError(f'{path}: end the name with a format, such as .npz or .bvh')
     endings = [name for name in WRITERS if path.name.endswith(f'.{name}')]
     name = max(endings, key=len, default=suffix)
     chosen = SaveOptions.of(formats=[name], **options)

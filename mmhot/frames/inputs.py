@@ -101,7 +101,7 @@ def _read_list(path: Path, fps: float | None) -> list[ClipInput]:
     try:
         lines = [line.strip() for line in path.read_text('utf-8-sig').splitlines()]
     except UnicodeDecodeError as error:
-        raise ValueError(f'{path} is no list of inputs: not UTF-8 text') from error
+        raise ValueError(f'{path} is not a list of inputs: not UTF-8 text') from error
     lines = [line for line in lines if line and not line.startswith('#')]
     if lines and re.fullmatch(r'[-+.\deE]+(\s+[-+.\deE]+){4,}', lines[0]):
         text = f'{path} has numbers, not inputs: give the folder of such files of YOLO'

@@ -45,7 +45,7 @@ def load_arrays(
             raise
         reason = one_line(error)[:200] or type(error).__name__
         if 'allow_pickle' in reason:  # NumPy's advice would run code
-            reason = 'it is no archive of arrays, or holds objects'
+            reason = 'it is not an archive of arrays, or holds objects'
         raise ValueError(f'cannot be read: {reason}') from error
 
 

@@ -57,7 +57,7 @@ def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is no image, or too large by its header.
+        ValueError: If it is not an image, or too large by its header.
     """
     import cv2
 
@@ -68,7 +68,7 @@ def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
             text = 'is damaged, too large, or of a kind of TIFF that is not read: save '
             raise ValueError(f'{name} {text}it with 8 or 16 bits per channel')
         most = f'{max_pixels / 1e6:g} million pixels'
-        raise ValueError(f'{name} is no readable image of at most {most}')
+        raise ValueError(f'{name} is not a readable image of at most {most}')
     check_pixels(*size, max_pixels, name)
     limit = _MAX_PIXEL_BYTES * max_pixels + _MAX_METADATA
     data = read_limited(path, limit)
@@ -80,7 +80,7 @@ def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     if image is None:
         image = _ask(path, _read_floats)
     if image is None:
-        raise ValueError(f'{name} is no readable image')
+        raise ValueError(f'{name} is not a readable image')
     if _ask(path, lambda image: getattr(image, 'is_animated', False)):
         _LOGGER.warning('%s has several images: only the first one is read', name)
     return image

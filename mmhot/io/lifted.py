@@ -151,7 +151,7 @@ def read_lifted(path: str | Path) -> Clip3D:
         lacking = {*ARRAYS, *_HEADER} - {_ERROR} - fields.keys()
         if lacking:
             raise ValueError(
-                f'is no lifted clip: it lacks {", ".join(sorted(lacking))}'
+                f'is not a lifted clip: it lacks {", ".join(sorted(lacking))}'
             )
         return _build(fields)
 
@@ -173,7 +173,7 @@ def _fields_of_json(path: Path) -> dict[str, Any]:
             is_exact = name == 'track' and all(type(x) is int for x in values)
             fields[name] = np.array(values) if is_exact else as_numbers(values, key)
     except (KeyError, TypeError) as error:
-        raise ValueError(f'is no lifted clip: {error}') from error
+        raise ValueError(f'is not a lifted clip: {error}') from error
     return fields
 
 

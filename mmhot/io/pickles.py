@@ -185,8 +185,8 @@ def safe_load(path: str | Path, map_location: Any = 'cpu') -> Any:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is no checkpoint, is damaged or has other objects in place of
-            weights.
+        ValueError: If it is not a checkpoint, is damaged or has other objects instead
+            of weights.
     """
     path = Path(path)
     if not path.is_file():

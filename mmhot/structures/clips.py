@@ -225,7 +225,7 @@ def check_clip(clip: Clip2D) -> Clip2D:
     highest = max(float(track.scores.max()) for track in tracks)
     if highest > 1:
         _LOGGER.warning(
-            '%s: scores of up to %g are no probabilities: the 95th percentile counts '
+            '%s: scores of up to %g are not probabilities: the 95th percentile counts '
             'as 1',
             clip.source or clip.name,
             highest,
@@ -641,7 +641,7 @@ class Clip3D:
             list[Path]: The files written; some formats have one per person.
 
         Raises:
-            ValueError: If the suffix is no format, or an option is wrong.
+            ValueError: If the suffix is not a format, or an option is wrong.
         """
         return load_function(SAVE)(self, path, video, **options)
 

@@ -117,7 +117,7 @@ class Lens:
         if abs(higher / wider - 1) > _ASPECT_TOLERANCE:
             raise ValueError(
                 f'the intrinsics are for images of {self.size[0]}x{self.size[1]}, '
-                f'which are no scaled version of {width}x{height}'
+                f'which are not a scaled version of {width}x{height}'
             )
         return replace(
             self,

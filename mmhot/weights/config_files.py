@@ -26,13 +26,13 @@ def read_config_file(path: str | Path, import_modules: bool = True) -> Config:
     if not Path(path).is_file():
         raise FileNotFoundError(f'{path}: no such config file')
     if path.suffix != '.py':  # MMEngine would also read JSON and YAML with bases
-        raise ValueError(f'{path} is no usable config: it is no .py file')
+        raise ValueError(f'{path} is not a usable config: it is not a .py file')
     try:
         return Config.fromfile(path, import_custom_modules=import_modules)
     except (Exception, SystemExit) as error:
         # a config is a program and can raise anything
         reason = f'{type(error).__name__}: {error}'
-        raise ValueError(f'{path} is no usable config: {reason}') from error
+        raise ValueError(f'{path} is not a usable config: {reason}') from error
 
 
 def parse_config_text(text: str) -> Config:
@@ -46,7 +46,7 @@ def parse_config_text(text: str) -> Config:
     try:
         statements = ast.parse(text).body
     except (SyntaxError, ValueError, RecursionError) as error:
-        raise ValueError(f'the config within is no Python: {error}') from error
+        raise ValueError(f'the config within is not Python: {error}') from error
     settings = {}
     for statement in statements:
         try:

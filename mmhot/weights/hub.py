@@ -94,7 +94,7 @@ def unpack(path: Path) -> Path:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is no readable archive, has not one model, or is too large.
+        ValueError: If it is not a readable archive, has not one model, or is too large.
     """
     with naming(require_file(path)):
         folder = cache_folder() / 'mmhot' / 'archives'
@@ -106,7 +106,7 @@ def unpack(path: Path) -> Path:
             with zipfile.ZipFile(path) as archive:
                 return _unpack(archive, folder, known, path)
         except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
-            raise ValueError(f'is no readable archive: {error}') from error
+            raise ValueError(f'is not a readable archive: {error}') from error
 
 
 def _unpack(archive: zipfile.ZipFile, folder: Path, known: str, path: Path) -> Path:

@@ -77,15 +77,15 @@ def _build(config: Config, source: Path) -> nn.Module:
     head = model.get('head') if isinstance(model, dict) else None
     if not isinstance(head, dict) or not head.get('decoder') or 'backbone' not in model:
         raise ValueError(
-            f'{source} is no config of a lifter: its model must have a backbone and a '
-            'head with a decoder'
+            f'{source} is not a config of a lifter: its model must have a backbone and '
+            'a head with a decoder'
         )
     built = build_model(model, source)
     backbone, decoder = built.backbone, built.head.decoder
     if not hasattr(backbone, 'num_frames') or not hasattr(backbone, 'num_keep_frames'):
         raise ValueError(
             f'{source}: the backbone must have the attributes num_frames and '
-            f'num_keep_frames, which {type(backbone).__name__} has not'
+            f'num_keep_frames, which {type(backbone).__name__} lacks'
         )
     if not isinstance(decoder, CameraPoseLifting):
         raise ValueError(

@@ -110,7 +110,7 @@ def read_packed_people(path: str | Path) -> PackedPeople:
         raise
     # damaged archives raise nearly any kind of error
     except Exception as error:
-        raise ValueError(f'{path} is no file of packed people: {error}') from error
+        raise ValueError(f'{path} is not a file of packed people: {error}') from error
 
 
 def _checked(arrays: dict[str, np.ndarray]) -> PackedPeople:

@@ -314,7 +314,7 @@ def test_steps_that_options_need_cannot_be_left_out(options, skater):
 
 
 def test_options_of_formats_need_them(lifted):
-    with pytest.raises(ValueError, match='^path must end in a format, .* got walk$'):
+    with pytest.raises(ValueError, match='^walk: end the name with a format'):
         lifted.save('walk')
     with pytest.raises(ValueError, match='bvh_profile needs the format bvh'):
         ExportOptions(formats='npz', bvh_profile='mixamo')

@@ -52,7 +52,7 @@ def test_a_common_factor_of_scores_changes_nothing(
     for name in ('keypoints_3d', 'root_3d', 'expected_error'):
         assert_allclose(getattr(scaled, name), getattr(plain, name), atol=1e-5)
     assert_allclose(scaled.scores, plain.scores * factor, rtol=1e-5)
-    assert ('are no probabilities' in caplog.text) == (factor > 1)
+    assert ('are not probabilities' in caplog.text) == (factor > 1)
 
 
 def test_missing_keypoints_may_be_marked_in_any_way(start):

@@ -105,7 +105,7 @@ def test_models_go_by_name(lift_it, shipped, out):
         ('none.py', 'none.py: no such config file'),
         ('tiny.pth', 'tiny.pth is a checkpoint, not a config'),
         ('config.py', 'a config has no weights.* tiny-lifter'),
-        ('empty.py', 'empty.py is no config of a lifter'),
+        ('empty.py', 'empty.py is not a config of a lifter'),
     ],
 )
 def test_wrong_models_are_refused(model, message, refused, shipped, tmp_path):

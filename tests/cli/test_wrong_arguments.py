@@ -47,6 +47,7 @@ def refused(tmp_path, monkeypatch, capfd):
         ('lift --skeleton coco-18', "unknown skeleton: 'coco-18'; did you mean"),
         ('lift --skeleton halpe-26', '26 joints of halpe-26), got (185, 17, 2)'),
         ('lift --device tpu', "--device must be one of cpu, got 'tpu'"),
+        ('lift --device mps', "got 'mps'; Apple's GPUs are not supported"),
         ('lift --device cuda', "got 'cuda'; `nvidia-smi` and `mmhot doctor` say"),
         ('lift --formatz npz', '(did you mean --formats?)'),
         ('infer --kpt-thr 2', '--kpt-thr must be from 0 to 1, got 2'),

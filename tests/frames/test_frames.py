@@ -377,9 +377,9 @@ def png_header(width, height):
 
 
 BAD_IMAGES = {
-    'no image': (b'not an image', 'is no readable image'),
+    'no image': (b'not an image', 'is not a readable image'),
     'too large': (png_header(9000, 9000), 'has 9000x9000 pixels: at most 64 million'),
-    'truncated': (png_header(64, 48), 'is no readable image'),
+    'truncated': (png_header(64, 48), 'is not a readable image'),
 }
 
 

@@ -35,7 +35,7 @@ BAD_ARRAYS = {
     ),
     'objects': (
         {'keypoints': np.array([None, 1])},
-        'no archive of arrays, or holds objects',
+        'not an archive of arrays, or holds objects',
     ),
     'all NaN': ({'keypoints': walk() * np.nan}, 'no keypoint is finite'),
     'infinite': ({'keypoints': INFINITE}, 'must be finite or NaN, got inf'),

@@ -164,7 +164,7 @@ def test_lens_is_scaled_to_the_image():
 
 def test_images_of_another_aspect_ratio_are_refused():
     with pytest.raises(
-        ValueError, match='1280x720, which are no scaled version of 640'
+        ValueError, match='1280x720, which are not a scaled version of 640'
     ):
         LENS.fitted(640, 480)
 

@@ -114,7 +114,7 @@ def test_training_without_validation(config, tmp_path, run_tool):
     [
         (['none.py'], 'train.py: error: none.py: no such config file'),
         (['{root}/configs'], 'no such config file'),
-        (['{root}/README.md'], 'README.md is no usable config: '),
+        (['{root}/README.md'], 'README.md is not a usable config: '),
         (['{config}', '--resum'], '(did you mean --resume?)'),
         (['{config}', '--launcher', 'slrm'], '(did you mean slurm?)'),
         (['{config}', '--cfg-options', 'log'], "got 'log', wanted KEY=VALUE"),
@@ -132,7 +132,7 @@ def test_training_without_validation(config, tmp_path, run_tool):
         (['{runtime}'], '{runtime}: this config has no model'),
         (['{runtime}', '--amp'], "--amp: {runtime} has no 'optim_wrapper'"),
         (['{runtime}', '--auto-scale-lr'], "has no 'auto_scale_lr'"),
-        (['{folder}/broken.py'], 'broken.py is no usable config: SyntaxError'),
+        (['{folder}/broken.py'], 'broken.py is not a usable config: SyntaxError'),
         (['{folder}/baseless.py'], 'no/such.py'),
     ],
 )

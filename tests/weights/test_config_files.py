@@ -39,5 +39,5 @@ def test_code_is_refused(text):
 @pytest.mark.parametrize('text', ['1 / 0', 'import sys; sys.exit(0)', 'x = ('])
 def test_files_that_are_no_configs_are_refused(tmp_path, text):
     (tmp_path / 'a.py').write_text(text)
-    with pytest.raises(ValueError, match='a.py is no usable config: .*(Error|Exit): '):
+    with pytest.raises(ValueError, match='a.py is not a usable config: .*(Error|Exit)'):
         read_config_file(tmp_path / 'a.py')

@@ -78,8 +78,8 @@ def test_unknown_lifters_get_a_hint(name, hint, shipped):
         ('model = dict(type="SequencePoseLifter", **x)', 'is not run'),
         ('model = {[1]: 2}', 'and is not run'),
         ('filename = 1', 'filename is reserved'),
-        ('model = [1]', 'is no config of a lifter'),
-        ('optim = 3', 'is no config of a lifter'),
+        ('model = [1]', 'is not a config of a lifter'),
+        ('optim = 3', 'is not a config of a lifter'),
         ('lifting = True', 'lifting of its config must be a dict'),
         (None, 'contains no config'),
     ],
@@ -107,7 +107,7 @@ def test_unsupported_models_are_refused_in_one_line(tmp_path):
     folder = Path(mmpose.__file__).parent / '.mim/configs/body_3d_keypoint'
     config = next(folder.rglob('video-pose-lift_tcn-27frm-supv_*.py'))
     weights = save_lifter(tmp_path / 'a.pth')
-    with pytest.raises(ValueError, match='num_keep_frames, which TCN has not'):
+    with pytest.raises(ValueError, match='num_keep_frames, which TCN lacks'):
         Lifter(config, weights)
     other = lifter_config(codec='VideoPoseLifting')
     other.model.head.decoder.num_keypoints = 17

@@ -347,7 +347,7 @@ def read_c3d(
             content = ezc3d.c3d(str(path))
         # of the C++ library, without a common type
         except Exception as error:
-            raise ValueError(f'is no readable .c3d ({error})') from error
+            raise ValueError(f'is not a readable .c3d ({error})') from error
         points = content['parameters']['POINT']
         unit = ''.join(points.get('UNITS', {}).get('value', ['mm'])[:1]).strip().lower()
         if meters is None and unit not in _C3D_UNITS:

@@ -177,7 +177,7 @@ def _read_rows(path: Path) -> Rows:
     hint = 'videos and images are for mmhot infer'
     if b'\0' not in start:
         hint = 'docs/migration.md converts keypoints of MediaPipe and others'
-    raise ValueError(f'is no file of {_EXPECTED}; {hint}')
+    raise ValueError(f'is not a file of {_EXPECTED}; {hint}')
 
 
 def _refuse_xml(path: Path) -> NoReturn:

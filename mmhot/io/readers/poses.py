@@ -260,7 +260,7 @@ def _number(content: Any, name: str) -> tuple[list[int], list[list[Mapping]]]:
         content = {str(key): value for key, value in content.items()}
         numbers, content = [known[x] for x in names], [content[x] for x in names]
     if not isinstance(content, Sequence) or isinstance(content, str):
-        raise ValueError(f'is no list of frames: {_EXPECTED}')
+        raise ValueError(f'is not a list of frames: {_EXPECTED}')
     images = [_people(frame) for frame in content]
     if max(map(len, images), default=0) > _MOST_PEOPLE:
         raise ValueError(f'has more than {_MOST_PEOPLE} people in one frame')

@@ -180,7 +180,7 @@ def _find_parts(skeleton: Skeleton, names: Sequence[str | int]) -> list[list[int
 
 
 def _describe_unknown(skeleton: Skeleton, name: object) -> str:
-    """Write the message about a name that is no keypoint."""
+    """Write the message about a name that is not a keypoint."""
     if name in skeleton.groups:
         return (
             f'groups: {name!r} is a group of {skeleton.name}, and stands beside names '

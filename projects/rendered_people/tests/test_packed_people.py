@@ -32,5 +32,5 @@ def test_missing_files_and_other_formats_are_an_error(tmp_path):
     with pytest.raises(FileNotFoundError, match=r'none\.npz'):
         read_packed_people(tmp_path / 'none.npz')
     (tmp_path / 'text.npz').write_text('no archive')
-    with pytest.raises(ValueError, match='text.npz is no file of packed people'):
+    with pytest.raises(ValueError, match='text.npz is not a file of packed people'):
         read_packed_people(tmp_path / 'text.npz')
