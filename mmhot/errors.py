@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
-from importlib.util import find_spec
+from importlib.machinery import PathFinder
 from pathlib import Path
 from pickle import UnpicklingError
 from traceback import walk_tb
@@ -220,7 +220,8 @@ def explain_refusal(error: Exception) -> str:
 def pip(action: str, *arguments: str) -> str:
     """Compose a command of pip for the Python that runs, of uv where it has no pip."""
     python = shlex.quote(sys.executable)
-    if find_spec('pip') is None:
+    # a full search makes setuptools expect pip, and its own import fail in this process
+    if PathFinder.find_spec('pip') is None:
         return f'uv pip {action} --python {python} {shlex.join(arguments)}'
     return f'{python} -m pip {action} {shlex.join(arguments)}'
 
