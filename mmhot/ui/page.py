@@ -104,7 +104,7 @@ class Page:
         private = dict(api_visibility='private')
         narrow = dict(min_width=100, max_lines=1)
         with gr.Blocks(title='mmhot', analytics_enabled=False) as blocks:
-            gr.Markdown('# mmhot\nThe people of a video in 3D, on this machine.')
+            gr.Markdown('# mmhot\nTurn a video into 3D poses, on this machine.')
             with gr.Row():
                 with gr.Column(scale=1, min_width=300):
                     source = gr.File(

@@ -187,6 +187,7 @@ def test_people_of_videos_are_shown_and_chosen(page, tmp_path):
 
 @pytest.mark.slow(reason='needs Gradio')
 def test_the_next_run_has_the_2d_keypoints_of_the_last(tmp_path):
+    pytest.importorskip('gradio')
     from mmhot.ui.page import _new_folder
 
     first = _new_folder(tmp_path)
