@@ -2,7 +2,8 @@
 
 ``mmcv-lite`` has the Python sources of :mod:`mmcv.ops` without the compiled module. The
 functions take what those sources pass, and return what MMCV 2.1.0 returns up to
-rounding. Operators that RTMDet does not need raise an error when called.
+rounding, for inference of RTMDet, Faster R-CNN and others. Other operators raise an
+error when called.
 """
 
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from mmhot.errors import pip
 
+_AVERAGE_POOLING = 1
 _NEEDS = (
     'needs compiled MMCV: replace mmcv-lite by it: '
     f'{pip("uninstall", "-y", "mmcv-lite")} && {pip("install", "mmcv==2.1.0")} '
@@ -38,11 +40,24 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Ten
     return order[kept]
 
 
+def roi_align_forward(
+    input: Tensor, rois: Tensor, output: Tensor, *_: Tensor, **settings: Any
+) -> None:
+    """Average regions (R, 5) of feature maps (B, C, H, W) into ``output``."""
+    if settings['pool_mode'] != _AVERAGE_POOLING:
+        raise RuntimeError(f"roi_align with pool_mode='max' {_NEEDS}")
+    size = settings['aligned_height'], settings['aligned_width']
+    names = ('spatial_scale', 'sampling_ratio', 'aligned')
+    found = torchvision.ops.roi_align(input, rois, size, *map(settings.get, names))
+    output.copy_(found)
+
+
 OPERATORS: dict[str, Callable] = {
     # for environment logs
     'get_compiler_version': lambda: f'none, torchvision {torchvision.__version__}',
     'get_compiling_cuda_version': lambda: 'not available',
     'nms': nms,
+    'roi_align_forward': roi_align_forward,
 }
 
 

@@ -16,7 +16,7 @@ from mmhot.compat import mmcv_operators
 
 ops = importlib.import_module('mmcv.ops')  # after mmhot, which provides mmcv._ext
 DATA = Path(__file__).parents[1] / 'data'
-CALLERS = ('nms',)
+CALLERS = ('nms', 'roi_align')
 COMPILED = 'mmcv._ext' not in compat.applied()
 
 
@@ -85,10 +85,15 @@ def test_few_boxes(stand_in):
     assert ops.nms(*touching, 0.6)[1].tolist() == [0, 1]
 
 
-def test_other_operators_say_what_they_need():
+def test_other_operators_say_what_they_need(stand_in):
     message = r'nms_rotated needs compiled MMCV: .*pip install .*mmcv==2.1.0'
     with pytest.raises(RuntimeError, match=message):
         mmcv_operators.find_operator('nms_rotated')(1, 2, threshold=3)
+    stand_in()
+    with pytest.raises(RuntimeError, match="pool_mode='max' needs compiled MMCV"):
+        ops.RoIAlign((2, 2), pool_mode='max')(
+            torch.zeros(1, 1, 4, 4), torch.zeros(1, 5)
+        )
 
 
 def run(code, *arguments):

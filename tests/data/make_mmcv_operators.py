@@ -22,6 +22,13 @@ BATCHED_CASES = {
     'batched-split': (dict(type='nms', iou_threshold=0.5, split_thr=10), False),
     'batched-max': (dict(type='nms', iou_threshold=0.5, max_num=7), False),
 }
+ROI_CASES = {
+    f'roi-{aligned}-{ratio}': dict(
+        output_size=(3, 5), spatial_scale=0.25, sampling_ratio=ratio, aligned=aligned
+    )
+    for aligned in (False, True)
+    for ratio in (0, 2)
+}
 
 
 def boxes_and_scores(num=40, tied=False, seed=0):
@@ -39,6 +46,13 @@ def boxes_and_scores(num=40, tied=False, seed=0):
     return boxes, scores, torch.randint(0, 3, (num,), generator=generator)
 
 
+def roi_inputs():
+    """Features (2, 2, 16, 20) and regions (8, 5) of them, some partly outside."""
+    features = torch.randn(2, 2, 16, 20, generator=torch.Generator().manual_seed(2))
+    boxes, *_ = boxes_and_scores(8)
+    return features, torch.cat([torch.arange(8.0)[:, None] % 2, boxes], -1)
+
+
 def compute():
     """Run every case; arrays by name."""
     found = {}
@@ -51,6 +65,8 @@ def compute():
             found[f'{name}-{kind}'] = ops.batched_nms(
                 boxes, scores, classes, dict(config), agnostic
             )
+    for name, settings in ROI_CASES.items():
+        found[name] = (ops.RoIAlign(**settings)(*roi_inputs()),)
     return {
         f'{name}.{index}': value.detach().numpy()
         for name, values in found.items()
