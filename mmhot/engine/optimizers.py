@@ -119,27 +119,9 @@ class CosineMomentumEMA(ExponentialMovingAverage):
 
     At step ``t`` of the training's ``T``, counted from zero, the source's weight is
     ``momentum * (1 + cos(pi t / T)) / 2``. Unlike MMEngine's, which copies the source
-    at the first step, it averages at all steps. For MMEngine's ``EMAHook``.
-
-    Args:
-        model (nn.Module): The model to average.
-        momentum (float): The source's weight at the first step; 0.004 in GTPT's
-            released code. Defaults to 0.004.
-        interval (int): Same as in MMEngine.
-        device (torch.device, optional): Same as in MMEngine.
-        update_buffers (bool): Whether to average the statistics of BatchNorm.
-            Defaults to True.
+    at the first step, it averages at all steps. For MMEngine's ``EMAHook``, with the
+    arguments of its ``ExponentialMovingAverage``.
     """
-
-    def __init__(
-        self,
-        model: nn.Module,
-        momentum: float = 0.004,
-        interval: int = 1,
-        device=None,
-        update_buffers: bool = True,
-    ) -> None:
-        super().__init__(model, momentum, interval, device, update_buffers)
 
     @torch.no_grad()
     def update_parameters(self, model: nn.Module) -> None:

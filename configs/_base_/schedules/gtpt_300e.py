@@ -12,7 +12,12 @@ auto_scale_lr = dict(base_batch_size=256)
 custom_hooks = [
     dict(type='EpochSeedHook'),
     dict(type='SyncBuffersHook'),
-    dict(type='EMAHook', ema_type='CosineMomentumEMA', momentum=0.004),
+    dict(
+        type='EMAHook',
+        ema_type='CosineMomentumEMA',
+        momentum=0.004,
+        update_buffers=True,
+    ),
 ]
 default_hooks = dict(checkpoint=dict(interval=5, max_keep_ckpts=2, rule='greater'))
 randomness = dict(seed=42)

@@ -23,18 +23,6 @@ from mmhot.models.lifters.htnet import (
 from mmhot.skeletons.joints import get_skeleton
 
 
-class TrajectoryEmbed(nn.Linear):
-    """Linear layer on the trajectory of each keypoint, ``T`` times ``C`` numbers."""
-
-    def __init__(self, num_frames: int, in_channels: int, embed_dims: int) -> None:
-        super().__init__(num_frames * in_channels, embed_dims)
-        self.num_frames = num_frames
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map ``(B, T, K, C)`` to ``(B, K, embed_dims)``."""
-        return super().forward(x.transpose(1, 2).flatten(2))
-
-
 class TemporalBlock(nn.Module):
     """Graph convolution and attention over frequencies, on half the channels each."""
 
@@ -128,7 +116,7 @@ class NanoHTNet(BaseModule):
         drop_paths = torch.linspace(*drop_path_rates, depth).tolist()
         sizes = (embed_dims, num_heads, mlp_dims, graph_dims)
 
-        self.spatial_embed = TrajectoryEmbed(num_frames, in_channels, embed_dims)
+        self.spatial_embed = nn.Linear(num_frames * in_channels, embed_dims)
         self.spatial_position = PositionTable(num_keypoints, embed_dims)
         graph = (skeleton, tree_adjacency(skeleton.parents))
         rates = (spatial_drop_rate, proj_drop_rate)
@@ -162,7 +150,7 @@ class NanoHTNet(BaseModule):
 
     def spatial(self, x: Tensor) -> Tensor:
         """Turn the joints' trajectories into features, (B, T', K, branch_dims)."""
-        x = self.spatial_embed(x)  # (B, K, C)
+        x = self.spatial_embed(x.transpose(1, 2).flatten(2))  # (B, K, C)
         x = self.spatial_blocks(self.spatial_position(x))
         x = self.spatial_proj(self.spatial_norm(x))
         return x.unflatten(-1, (self.num_keep_frames, -1)).transpose(1, 2)

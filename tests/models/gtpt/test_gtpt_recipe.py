@@ -150,6 +150,10 @@ def test_box_ends_at_its_last_pixel(bbox, expected):
     assert InclusiveBBox().transform(results)['bbox'].tolist() == [expected]
 
 
+# of configs/_base_/schedules/gtpt_300e.py
+EMA = dict(momentum=0.004, update_buffers=True)
+
+
 def constant(value):
     layer = torch.nn.BatchNorm1d(1)
     for tensor in (*layer.parameters(), layer.running_mean, layer.running_var):
@@ -159,7 +163,7 @@ def constant(value):
 
 def test_average_follows_the_published_schedule():
     MessageHub.get_current_instance().update_info('max_iters', 300 * 586)
-    average = CosineMomentumEMA(constant(0.0))
+    average = CosineMomentumEMA(constant(0.0), **EMA)
     for step, kept in ((0, 0.996), (87900, 0.998), (175799, 1 - 3.2e-13)):
         assert 1 - average.momentum_at(step) == pytest.approx(kept, abs=1e-14)
     assert average.momentum_at(300 * 586) == average.momentum_at(10**9) == 0
@@ -167,7 +171,7 @@ def test_average_follows_the_published_schedule():
 
 def test_average_includes_statistics_and_starts_from_the_initial_weights():
     MessageHub.get_current_instance().update_info('max_iters', 2)
-    average = CosineMomentumEMA(constant(0.0))
+    average = CosineMomentumEMA(constant(0.0), **EMA)
     average.update_parameters(constant(1.0))
     average.update_parameters(constant(2.0))
     # 0.004 of the first step; the second weighs half of that
