@@ -29,6 +29,10 @@ _UNREADABLE_IMAGE = re.compile(
 )
 # PyTorch adds the traceback of a data loader's process to the message.
 _IN_WORKER = re.compile(r'Caught \w+ in DataLoader worker.*^[\w.]+: (.*)', re.S | re.M)
+# PyTorch's, OpenCV's, and ONNX Runtime's words.
+_NO_MEMORY = re.compile(
+    "can't allocate memory|Insufficient memory|Failed to allocate memory|bad_alloc"
+)
 _USER_ERRORS = (ValueError, OSError, MemoryError, UnpicklingError)
 # Raised by files whose values have types or depths that nothing has checked.
 _UNEXPECTED = (
@@ -311,10 +315,10 @@ def _is_failed_import(error: Exception) -> bool:
 
 
 def _lacks_memory(error: Exception) -> bool:
-    """Whether Python, PyTorch or the GPU got no memory."""
+    """Whether Python, another package or the GPU got no memory."""
     # by name and text: importing PyTorch would cost every command seconds
     return (
         isinstance(error, MemoryError)
         or type(error).__name__ == 'OutOfMemoryError'
-        or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
+        or _NO_MEMORY.search(str(error)) is not None
     )

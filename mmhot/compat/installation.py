@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from importlib.util import find_spec
 from types import ModuleType
 
 from mmhot.errors import ArgumentError, install_extra, one_line
@@ -42,13 +43,25 @@ def check_device(name: str, known: Sequence[str]) -> None:
     raise ArgumentError(text, ', '.join(known), name)
 
 
-def python_command(code: str, *arguments: str) -> list[str]:
+def python_command(
+    code: str, *arguments: str, cpu_seconds: int = 0, memory: int = 0
+) -> list[str]:
     """Return the command of a Python process that imports from where this one does.
 
     Nothing is imported from the folder in which it starts, or named by the environment.
-    ``code`` finds ``arguments`` in ``sys.argv[1:]``.
+
+    Args:
+        code (str): Finds ``arguments`` in ``sys.argv[1:]``.
+        *arguments (str): Arguments of the process.
+        cpu_seconds (int): Limit of CPU time, 0 for none. Windows has no limits.
+        memory (int): Limit of the address space in bytes, 0 for none.
     """
     start = 'import json, sys; sys.path[:] = json.loads(sys.argv.pop(1)); '
+    if find_spec('resource'):
+        for kind, limit in (('CPU', cpu_seconds), ('AS', memory)):
+            if limit:
+                start += f'import resource; resource.setrlimit(resource.RLIMIT_{kind}, '
+                start += f'({limit}, {limit})); '
     path = json.dumps([each for each in sys.path if each])
     return [sys.executable, '-I', '-c', start + code, path, *arguments]
 

@@ -133,6 +133,8 @@ def decode(
                 continue
             for frame in frames:
                 yield frame, _upright(frame, aspect)
+    except MemoryError:  # of FFmpeg's errors, the one that is not the file's
+        raise
     except (av.error.FFmpegError, OSError, ValueError) as error:
         yield error
 

@@ -91,6 +91,8 @@ class FramePart(FrameView):
                 at = f'{time:.2f} s, before the end that was chosen, {end:g} s'
                 self.ended = f'{self.label} ends at {at}'
         self.ended = self.ended or self.whole.ended
+        if not count and self.whole.ended:
+            raise ValueError(self.whole.ended)
         if not count:
             raise _nothing(self.label, time, self._options)
 

@@ -34,13 +34,6 @@ _RUN = (
     'sys.exit(main(sys.argv[2:], bars_to_file(Path(sys.argv[1]))))'
 )
 _SESSION = 'session-'
-# In its process: seconds of CPU time, bytes of address space. Windows has neither.
-_LIMIT = """
-import resource
-for kind, limit in ((resource.RLIMIT_CPU, {cpu}), (resource.RLIMIT_AS, {memory})):
-    if limit:
-        resource.setrlimit(kind, (limit, limit))
-"""
 SWEEP = 60.0
 """Seconds from one deletion of unused files to the next."""
 # Seconds after which uploads that no page has taken, and sessions without runs, go.
@@ -78,14 +71,11 @@ class Page:
         max_memory: int = 16,
     ) -> None:
         self._folder, self._options = folder.resolve(), options
-        self._seconds, self._code = 60.0 * max_minutes, _RUN
-        if find_spec('resource'):
-            on_cpu = len(list_devices_of_driver()) == 1 or '--device=cpu' in options
-            cores = os.cpu_count() or 1
-            # threads reserve addresses
-            memory = on_cpu * ((max_memory << 30) + cores * (1 << 28))
-            self._code = _LIMIT.format(cpu=60 * max_minutes * cores, memory=memory)
-            self._code += _RUN
+        self._seconds, cores = 60 * max_minutes, os.cpu_count() or 1
+        on_cpu = len(list_devices_of_driver()) == 1 or '--device=cpu' in options
+        # threads reserve addresses
+        memory = on_cpu * ((max_memory << 30) + cores * (1 << 28))
+        self._limits = dict(cpu_seconds=self._seconds * cores, memory=memory)
         self._processes: dict[Path, subprocess.Popen] = {}
         self.blocks = self._build()
 
@@ -220,7 +210,7 @@ class Page:
         logs = session / 'stdout', session / 'stderr'
         with logs[0].open('wb') as stdout, logs[1].open('wb') as stderr:
             process = subprocess.Popen(
-                python_command(self._code, str(state), *command),
+                python_command(_RUN, str(state), *command, **self._limits),
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
                 stderr=stderr,

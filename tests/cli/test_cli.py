@@ -233,6 +233,7 @@ def test_debugging_shows_the_traceback(fake_command, monkeypatch):
         (ImportError('numpy.dtype size changed'), 'run `mmhot doctor`'),
         (MemoryError(), 'this needs more memory than there is'),
         (RuntimeError("can't allocate memory: you tried"), 'more memory than there is'),
+        (Exception('(-4:Insufficient memory) Failed'), 'more memory than there is'),
     ],
 )
 def test_the_machine_is_at_fault_in_one_line(error, line):

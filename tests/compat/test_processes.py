@@ -1,8 +1,13 @@
 """Processes that mmhot starts run nothing of the folder where it was started."""
 
+import signal
 import subprocess
 import sys
+import time
+from importlib.util import find_spec
 from pathlib import Path
+
+import pytest
 
 from mmhot.compat.installation import python_command
 
@@ -26,3 +31,19 @@ def test_every_process_is_started_so():
     starting = {x.name for x in files if '[sys.executable' in x.read_text('utf-8')}
     assert starting == {'installation.py'}
     assert sys.executable in python_command('')
+
+
+@pytest.mark.skipif(find_spec('resource') is None, reason='Windows has no limits')
+def test_processes_end_at_their_limits(tmp_path):
+    """CPU time ends a process; without memory a run says so in one line."""
+    endless = python_command('\nwhile True: pass', cpu_seconds=1)
+    begin = time.monotonic()
+    assert subprocess.run(endless, timeout=60).returncode == -signal.SIGKILL
+    assert time.monotonic() - begin < 30
+    code = 'bytearray(300 << 20); '
+    done = {
+        memory: subprocess.run(python_command(code, memory=memory), capture_output=True)
+        for memory in (0, 250 << 20, 1 << 30)
+    }
+    assert [each.returncode for each in done.values()] == [0, 1, 0]
+    assert b'MemoryError' in done[250 << 20].stderr

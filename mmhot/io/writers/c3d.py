@@ -1,5 +1,7 @@
 """Points of biomechanics (``.c3d``), by ezc3d."""
 
+import errno
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,8 @@ _COMPUTED, _UNKNOWN = 0.0, -1.0
 _NUM_LIFTED = 17
 # Header fields of frame numbers have 16 bits.
 _MAX_FRAMES = 65_535
+# Bytes; a file is blocks of this size.
+_BLOCK = 512
 
 
 def write_person(clip: Clip3D, path: str | Path) -> None:
@@ -59,6 +63,7 @@ def write_person(clip: Clip3D, path: str | Path) -> None:
     file['data']['meta_points']['residuals'] = residuals[None]
     with replacing(path) as temporary:
         file.write(str(temporary))
+        _check_size(temporary, points.size)
 
 
 def _add_events(file: Any, clip: Clip3D) -> None:
@@ -79,6 +84,16 @@ def _add_events(file: Any, clip: Clip3D) -> None:
     file.add_parameter('EVENT', 'LABELS', list(labels))
     # minutes, seconds
     file.add_parameter('EVENT', 'TIMES', np.array([np.zeros(len(times)), times]))
+
+
+def _check_size(path: Path, num_values: int) -> None:
+    """Raise OSError if a file is not whole: ezc3d does not report failed writes."""
+    size = path.stat().st_size
+    with path.open('rb') as file:
+        first_block = int.from_bytes(file.read(18)[16:], 'little')
+    expected = (first_block - 1) * _BLOCK + num_values * np.float32().nbytes
+    if not first_block or size < expected or size % _BLOCK:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _residuals(clip: Clip3D, first: int) -> np.ndarray:
