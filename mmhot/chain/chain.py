@@ -107,7 +107,9 @@ class Chain:
         value: Any = source
         had = () if isinstance(source, FrameSource) else source.steps
         for step in self.steps:
-            if step.name in had or not _suits(step, value, context):
+            is_own = isinstance(source, Clip3D) or signature_of(step).clip == 'Clip2D'
+            has_run = is_own and step.name in had and step.name in list_steps()
+            if has_run or not _suits(step, value, context):
                 continue
             part = getattr(step, 'part', '3D')
             facts = {name: getattr(context, name) for name in signature_of(step).facts}

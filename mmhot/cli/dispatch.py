@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import fields
 from functools import partial
 from importlib import import_module
@@ -12,6 +12,7 @@ from importlib import import_module
 from mmhot.chain.progress import Bars, no_bar, text_bar
 from mmhot.cli.errors import OneLineParser, complain_as, print_line, run_safely
 from mmhot.cli.options import help_of
+from mmhot.errors import ignored_warnings, is_debugging
 from mmhot.extensions import load_extensions
 from mmhot.options import DeviceOptions
 from mmhot.version import __version__
@@ -60,8 +61,10 @@ def main(argv: Sequence[str] | None = None, bars: Bars = text_bar) -> int:
 
 
 def _run(args: argparse.Namespace) -> int | None:
-    load_extensions()
-    return args.run(args)
+    # a warning of another package takes several lines, and names none of our options
+    with nullcontext() if is_debugging() or sys.warnoptions else ignored_warnings():
+        load_extensions()
+        return args.run(args)
 
 
 def build_parser() -> tuple[OneLineParser, dict[str, OneLineParser]]:

@@ -54,9 +54,12 @@ class ClipEncoder:
     Attributes:
         is_person (bool): Whether that is Human3.6M's.
         longest_step (float): Seconds between consecutive frames of one motion.
+        filled_step (float): Seconds of a step that are filled; longer ones count as it.
     """
 
     longest_step = GapFiller.longest
+    # a lifter's window sees no further: longer steps are filled as those of a second
+    filled_step = 1.0
 
     def __init__(
         self,
@@ -100,7 +103,7 @@ class ClipEncoder:
         )
         frames = sum(filler.lengths(each.frames).sum() for each in clip.tracks)
         # slow clips are resampled to the model's rate
-        poses = frames * max(1, self.fps * min(1 / clip.fps, self.longest_step))
+        poses = frames * max(1, self.fps * min(1 / clip.fps, self.filled_step))
         if poses > MAX_POSES:
             raise ValueError(
                 f'{clip.source}: {poses:,.0f} poses, with those between its frames: at '
@@ -143,9 +146,13 @@ class ClipEncoder:
         return resample(average_neighbors(keypoints, step), positions)
 
     def sample_positions(self, times: np.ndarray) -> np.ndarray:
-        """Return fractional frame numbers of the model's inputs, up to the last."""
-        count = math.ceil(round((times[-1] - times[0]) * self.fps, 6)) + 1
-        wanted = times[0] + np.arange(count) / self.fps
+        """Return fractional frame numbers of the model's inputs, up to the last.
+
+        Steps of more than ``filled_step`` seconds have the inputs of that time.
+        """
+        times = np.r_[0, np.cumsum(np.diff(times).clip(max=self.filled_step))]
+        count = math.ceil(round(times[-1] * self.fps, 6)) + 1
+        wanted = np.arange(count) / self.fps
         # rounding errors would mix neighboring frames
         return np.interp(wanted, times, np.arange(len(times))).round(6)
 

@@ -11,6 +11,7 @@ import scipy  # its modules are loaded at first use
 
 from mmhot.geometry.windows import moving_mean
 from mmhot.skeletons.joints import get_skeleton, part_of
+from mmhot.structures.clips import LONGEST_STEP
 
 _H36M = get_skeleton('h36m-17')
 TORSO = _H36M.indices(['left_hip', 'right_hip', 'left_shoulder', 'right_shoulder'])
@@ -88,7 +89,7 @@ class GapFiller:
     fps: float
     seconds_of: Callable[[np.ndarray], np.ndarray]  # timestamps (T,) of frames (T,)
     max_gap: float = 1.0  # longest gap that is filled, seconds
-    longest: float = 3.0  # between frames of one motion, seconds: not in time lapses
+    longest: float = LONGEST_STEP  # seconds, between frames of one motion
     is_person: bool = True  # whether points are pixels of Human3.6M's joints
     known: KnownJoints = KnownJoints()
 

@@ -24,7 +24,12 @@ from mmhot.geometry.crops import crop_matrix
 from mmhot.io.pickles import safe_load
 from mmhot.pose2d.cache import identify
 from mmhot.pose2d.interfaces import Crop, CropEstimator, Detector, Images
-from mmhot.skeletons.joints import Skeleton, add_skeleton, get_skeleton
+from mmhot.skeletons.joints import (
+    Skeleton,
+    add_skeleton,
+    configured_skeleton,
+    get_skeleton,
+)
 from mmhot.structures.people import Boxes, Pose
 from mmhot.weights.config_files import read_config_file
 from mmhot.weights.hub import local_file
@@ -315,7 +320,7 @@ def _open(
 def model_skeleton(meta: dict, model: str | Path) -> Skeleton:
     """Return the skeleton of a model's dataset, and register it if it is a new one."""
     if 'keypoint_id2name' in meta:
-        return add_skeleton(get_skeleton(meta))
+        return add_skeleton(configured_skeleton(meta))
     if not isinstance(meta.get('dataset_name'), str):
         raise ValueError(f'{model} has weights whose metadata name no keypoints')
     return get_skeleton(meta['dataset_name'])

@@ -141,7 +141,8 @@ class OnnxFile:
                 name = skeleton_with(num_keypoints, 'pose2d_skeleton')
             text = f'{self.path} does not name its {num_keypoints} keypoints'
             _LOGGER.warning('%s: assuming %s; give another as skeleton', text, name)
-        skeleton = get_skeleton(name)
+        with naming(self.path):
+            skeleton = get_skeleton(name)
         if skeleton.num_keypoints != num_keypoints:
             raise ValueError(
                 f'{self.path} has {num_keypoints} keypoints, but skeleton '

@@ -190,30 +190,36 @@ def part_of(joint: str) -> str:
     return joint.removeprefix('left_').removeprefix('right_')
 
 
-def get_skeleton(name: str | Mapping[str, Any]) -> Skeleton:
-    """Return a skeleton by name, or that of a metainfo.
+def get_skeleton(name: str) -> Skeleton:
+    """Return a skeleton by name: of ``SKELETONS``, or a ``dataset_name`` of MMPose.
 
-    Args:
-        name (str | Mapping): One of ``SKELETONS``, a ``dataset_name`` of MMPose such as
-            ``'coco_wholebody'``, or a metainfo such as ``dict(from_file='my.py')``, see
-            :func:`mmhot.skeletons.metainfo.read_metainfo`. A metainfo's skeleton is not
-            registered, and is a registered one if that has the same joints.
+    Such names may be of files; those of configs are for :func:`configured_skeleton`.
     """
-    if isinstance(name, Mapping):
-        found = read_metainfo(name)
-        for known in SKELETONS.values():
-            if (known.joints, tuple(known.flip_indices)) == (found.joints, found.swaps):
-                return known
-        own = f'{found.name}-{len(found.joints)}'
-        return _build(own, found.joints, found.tree(), found.swaps, found.parts())
     if not isinstance(name, str):
-        raise TypeError(
-            f'skeleton must be a name or a metainfo, got {type(name).__name__}'
-        )
+        raise TypeError(f'skeleton must be a name, got {type(name).__name__}')
     for skeleton in SKELETONS.values():
         if name == skeleton.name or name in skeleton.dataset_names:
             return skeleton
     raise ValueError(_unknown('skeleton', name, SKELETONS))
+
+
+def configured_skeleton(given: str | Mapping[str, Any]) -> Skeleton:
+    """Return the skeleton that a config gives, which is trusted: its files are run.
+
+    Args:
+        given (str | Mapping): A name, or a metainfo (see
+            :func:`mmhot.skeletons.metainfo.read_metainfo`) such as
+            ``dict(from_file='my.py')``. The skeleton of a metainfo is not registered,
+            and is a registered one if that has the same joints.
+    """
+    if not isinstance(given, Mapping):
+        return get_skeleton(given)
+    found = read_metainfo(given)
+    for known in SKELETONS.values():
+        if (known.joints, tuple(known.flip_indices)) == (found.joints, found.swaps):
+            return known
+    own = f'{found.name}-{len(found.joints)}'
+    return _build(own, found.joints, found.tree(), found.swaps, found.parts())
 
 
 def described_skeleton(description: Mapping[str, Any]) -> Skeleton:

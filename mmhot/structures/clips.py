@@ -27,6 +27,8 @@ from mmhot.structures.pose_arrays import arrange_poses
 
 _LOGGER = logging.getLogger(__name__)
 _MIN_FPS, _MAX_FPS = 1e-6, 100_000
+LONGEST_STEP = 3.0
+"""Seconds between frames of one motion, at most; longer steps are gaps."""
 # Seconds between frames, at least.
 _MIN_STEP = 1e-6
 
@@ -646,9 +648,13 @@ class Clip3D:
         return load_function(SAVE)(self, path, video, **options)
 
     def stretches(self) -> list[np.ndarray]:
-        """Return the row indices (T,) of each run of consecutive frames of a person."""
+        """Return the row indices (T,) of each run of consecutive frames of a person.
+
+        Frames more than ``LONGEST_STEP`` seconds apart are of two runs.
+        """
         rows = np.lexsort((self.frame, self.track))
         is_next = np.diff(self.frame[rows]) == 1
+        is_next &= np.diff(self.seconds(self.frame[rows])) <= LONGEST_STEP
         is_next &= np.diff(self.track[rows]) == 0
         return np.split(rows, np.flatnonzero(~is_next) + 1) if len(rows) else []
 

@@ -10,7 +10,13 @@ from torch import nn
 from mmhot.codecs.pose_lifting import CameraPoseLifting
 from mmhot.errors import ArgumentError
 from mmhot.io.pickles import safe_load
-from mmhot.skeletons.joints import SKELETONS, Skeleton, add_skeleton, get_skeleton
+from mmhot.skeletons.joints import (
+    SKELETONS,
+    Skeleton,
+    add_skeleton,
+    configured_skeleton,
+    get_skeleton,
+)
 from mmhot.skeletons.metainfo import read_metainfo
 from mmhot.weights.checkpoint_configs import config_within
 from mmhot.weights.config_files import read_config_file
@@ -111,7 +117,7 @@ def lifter_skeleton(config: Config) -> Skeleton:
     metainfo = config.get('lifting', {}).get('metainfo')
     if metainfo is None:
         return get_skeleton('h36m-17')
-    skeleton = get_skeleton(metainfo)
+    skeleton = configured_skeleton(metainfo)
     if SKELETONS.get(skeleton.name) is not skeleton:
         parents = read_metainfo(metainfo).tree(start=0)
         skeleton = add_skeleton(replace(skeleton, parents=parents))

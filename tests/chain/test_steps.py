@@ -188,3 +188,13 @@ def test_facts_of_steps_have_known_names():
 
     with pytest.raises(ValueError, match=r"among frames, cuts, .*; got 'weather'"):
         mmhot.register_step(Wrong)
+
+
+def test_files_of_keypoints_cannot_state_that_they_were_lifted(tmp_path):
+    """Nor that 3D steps have run: a file's ``steps`` are data."""
+    clip = mmhot.read_keypoints(cut_skater(tmp_path / 'a.npz', 20))
+    stated = ('track', 'lens', 'lift', 'smoothing', 'feet', 'sides')
+    lifted = mmhot.lift(replace(clip, steps=stated))
+    assert isinstance(lifted, mmhot.Clip3D)
+    plain = mmhot.lift(clip, without='sides')
+    assert np.array_equal(lifted.keypoints_3d, plain.keypoints_3d)

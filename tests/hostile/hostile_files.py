@@ -1,5 +1,6 @@
 """Files that try to stop, fill up or deceive their reader."""
 
+import copy
 import json
 import os
 import pickle
@@ -7,7 +8,7 @@ import socket
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
 
@@ -87,6 +88,24 @@ def coco_document() -> dict:
         'annotations': [person | {'bbox': [1, 2, 300, 400], 'track_id': 1}],
         'categories': [{'id': 1, 'name': 'person', 'keypoints': ['nose']}],
     }
+
+
+def places(document: object, limit: int = 1) -> Iterator[tuple]:
+    """Yield the paths of all values of a document, of lists only the first ones."""
+    keys = document if isinstance(document, dict) else ()
+    for key in range(len(document))[:limit] if isinstance(document, list) else keys:
+        yield (key,)
+        for rest in places(document[key], limit):
+            yield (key, *rest)
+
+
+def replaced(document: object, path: tuple, value: object) -> object:
+    """Return a copy of a document with one value replaced."""
+    document = holder = copy.deepcopy(document)
+    for key in path[:-1]:
+        holder = holder[key]
+    holder[path[-1]] = value
+    return document
 
 
 def png(path: Path, width: int, height: int, rows: int | None = None) -> None:

@@ -4,7 +4,6 @@ Each case is a fork of this process with limited memory. No input may run code, 
 memory, write outside of the output folder, or hold the process.
 """
 
-import copy
 import os
 import resource
 import signal
@@ -142,15 +141,6 @@ VIDEOS = {
 NAMES = ('a\nb', 'a\x1b[31mb', 'a\udcff', 'a\u202eb', 'a%03d', 'concat:a', 'é' * 120)
 
 
-def replaced(document, path, value):
-    """A file of a document with one value replaced."""
-    document = holder = copy.deepcopy(document)
-    for key in path[:-1]:
-        holder = holder[key]
-    holder[path[-1]] = value
-    return partial(files.dump, document=document)
-
-
 def keypoint_cases():
     """Yield name, arguments, file, function that writes it, and what must happen."""
     for name, make in ARRAYS.items():
@@ -160,7 +150,7 @@ def keypoint_cases():
     for name, make in DOCUMENTS.items():
         yield f'JSON {name}', LIFT + SIZES, 'input.json', make, REFUSED
     for (name, (document, path)), value in product(PLACES.items(), VALUES):
-        make = replaced(document, path, value)
+        make = partial(files.dump, document=files.replaced(document, path, value))
         yield f'JSON {name} {value!r:.20}', LIFT + SIZES, 'input.json', make, EITHER
     for name, content in CALIBRATIONS.items():
         yield f'calibration {name}', LENS, 'input.yml', text(content), REFUSED

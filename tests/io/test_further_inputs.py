@@ -139,3 +139,11 @@ def test_xml_and_label_studio_say_how(tmp_path):
         ValueError, match='is JSON of Label Studio: export keypoints as'
     ):
         mmhot.lift(path, image_size=SIZE, fps=30)
+
+
+@pytest.mark.parametrize('start', ['scorer,a\n', 'track,frame_idx,a.x\n'])
+def test_tables_that_no_reader_of_csv_takes_are_one_line(tmp_path, start):
+    path = tmp_path / 'a.csv'
+    path.write_text(start + 'a' * 200_000)
+    with pytest.raises(ValueError, match='a.csv: is no table of numbers: field larger'):
+        mmhot.read_keypoints(path)

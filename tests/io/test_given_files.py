@@ -5,10 +5,13 @@ import pickle
 
 import numpy as np
 import pytest
+from clip_files import lifted_clip
 from given_poses import FPS, sam_results
 from mocap import KICK, joints_of
 from numpy.testing import assert_allclose
 
+from mmhot.cli import main
+from mmhot.io.lifted import write_json, write_npz
 from mmhot.io.readers.poses import read_poses
 
 RESULTS = sam_results(12)
@@ -123,3 +126,48 @@ def test_what_a_file_lacks(tmp_path):
         read_poses(tmp_path / 'missing.npz')
     with pytest.raises(ValueError, match='is a folder without .json files'):
         read_poses(tmp_path)
+
+
+WRONG = {
+    'name': ['../../x', '/tmp/x', '', '..', 'a/b'],
+    'width': [0, -1],
+    'fps': [0.0, -1.0, 1e300],
+    'parents': [(0,) * 17, (99,) * 17, (-1, 0), (*range(1, 17), 0)],
+    'joint_names': [('a',) * 17],
+    'axes': ['x'],
+    'unit': ['mm'],
+    'frame': [np.full(5, 10**9), np.arange(5)[::-1], np.arange(5) - 1, np.zeros(5)],
+    'time': [np.full(5, 1e-9), np.arange(5.0)[::-1]],
+    'keypoints_3d': [np.full((5, 17, 3), 1e30)],
+    'root_3d': [np.full((5, 3), -1e30)],
+    'scores': [np.full((5, 17), -1.0)],
+    'focal_length': [-1.0],
+    'intrinsics': [(1.0,)],
+    'cuts': [(-1,)],
+    'camera_path': [np.zeros((1, 1)), np.zeros((9, 4)), np.full((9, 4), np.nan)],
+}
+
+
+@pytest.mark.parametrize('name', WRONG)
+def test_changed_files_of_mmhot_are_one_line_and_write_nowhere_else(
+    name, tmp_path, monkeypatch, capsys
+):
+    folder = tmp_path / 'a/b'
+    folder.mkdir(parents=True)
+    monkeypatch.chdir(folder)
+    for number, value in enumerate(WRONG[name]):
+        write, suffix = [(write_npz, 'npz'), (write_json, 'json')][number % 2]
+        clip = lifted_clip()
+        setattr(clip, name, value)
+        write(clip, folder / f'c.{suffix}')
+        formats = 'npz,json,trc'
+        assert main(['refine', f'c.{suffix}', '--out-dir', 'out', '--formats', formats])
+        (line,) = capsys.readouterr().err.splitlines()
+        assert 'error: ' in line
+        (folder / f'c.{suffix}').unlink()
+        assert [*tmp_path.rglob('*')] == [tmp_path / 'a', folder]
+
+
+def test_files_of_mmhot_are_read_with_all_that_they_state(tmp_path):
+    write_json(lifted_clip(), tmp_path / 'a.json')
+    assert read_poses(tmp_path / 'a.json').name == 'walk “1”'

@@ -127,8 +127,9 @@ def test_frames_between_sparse_ones_are_counted_before_they_are_made(tmp_path):
     frames = np.arange(0, 10_000_000, 1000)
     keypoints = np.repeat(POSE[None], len(frames), 0)
     path = save(tmp_path / 'a.npz', keypoints=keypoints, frame=frames, fps=1000.0)
+    steps = dict(longest_step=3.0, filled_step=1.0)
     lifter = SimpleNamespace(
-        fps=50.0, mapping='trained', longest_step=3.0, is_person=True, known=None
+        fps=50.0, mapping='trained', is_person=True, known=None, **steps
     )
     message = '9,999,001 poses, with those between its frames: at most 5,000,000'
     with pytest.raises(ValueError, match=message):

@@ -44,6 +44,7 @@ def test_frames_of_a_time_lapse_are_no_motion(uneven):
     assert lengths == ([3, 3] if uneven else [1] * 6)
     # seven seconds without the person in two frames are not filled, nor three of a row
     clip = replace(clip_of(track([0, 1, 4, 5])), times=np.r_[0, 1, 3, 6, 8, 9] * 1.0)
+    assert len(encoder.sample_positions(clip.times)) == 1 + 5 * 50  # a second each
     assert [x.frames.tolist() for x in encoder.prepare(clip)] == [[0, 1], [4, 5]]
     points = standing(6, 3.0)
     points[2:4] = np.nan

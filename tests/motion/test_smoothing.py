@@ -1,10 +1,13 @@
 """Temporal smoothing: jitter, motion, delay."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from mocap import KICK, joints_of
 from numpy.testing import assert_allclose
 
+import mmhot
 from mmhot.motion.smoothing import SMOOTHERS, OneEuro
 
 FPS = 50.0
@@ -61,3 +64,12 @@ def test_stream_starts_anew_after_a_gap():
     smooth(np.array([[10.0, 10.0]]), 0.0)
     assert np.isnan(smooth(np.full((1, 2), np.nan), 0.1)).all()
     assert_allclose(smooth(np.array([[500.0, 0.0]]), 0.2), [[500.0, 0.0]])
+
+
+def test_long_steps_in_time_are_gaps_of_every_step():
+    """Consecutive frames of a pause are two stretches, as smoothing and feet see it."""
+    poses = np.random.default_rng(0).normal(size=(6, 17, 3))
+    clip = mmhot.Clip3D.from_arrays(poses, 25)
+    assert [len(rows) for rows in clip.stretches()] == [6]
+    paused = replace(clip, time=np.array([0, 0.04, 0.08, 4, 4.04, 4.08]))
+    assert [len(rows) for rows in paused.stretches()] == [3, 3]

@@ -9,6 +9,7 @@ from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmhot.skeletons.joints import (
     SKELETONS,
     add_skeleton,
+    configured_skeleton,
     described_skeleton,
     get_skeleton,
 )
@@ -29,7 +30,7 @@ def test_files_and_parsed_metainfos_have_mmposes_names_and_flips(path):
     wanted = parse_pose_metainfo(dict(from_file=str(path)))
     names = tuple(wanted['keypoint_id2name'][i] for i in range(wanted['num_keypoints']))
     for metainfo in (dict(from_file=str(path)), wanted):
-        skeleton = get_skeleton(metainfo)
+        skeleton = configured_skeleton(metainfo)
         assert skeleton.joints == names
         assert skeleton.flip_indices == wanted['flip_indices']
         for index, parent in enumerate(skeleton.parents):
@@ -39,23 +40,23 @@ def test_files_and_parsed_metainfos_have_mmposes_names_and_flips(path):
 def test_a_registered_skeleton_is_used_if_joints_are_the_same():
     for skeleton in SKELETONS.values():
         for name in skeleton.dataset_names:  # MMPose's
-            assert get_skeleton(dict(from_file=f'{name}.py')) is skeleton
+            assert configured_skeleton(dict(from_file=f'{name}.py')) is skeleton
             assert get_skeleton(name) is skeleton
-    assert get_skeleton(dict(from_file=str(HAND))).name not in SKELETONS
+    assert configured_skeleton(dict(from_file=str(HAND))).name not in SKELETONS
 
 
 def test_the_tree_starts_on_the_midline_at_most_links(tmp_path):
     path = tmp_path / 'own.py'
     path.write_text(CONTENT % POINTS)
-    skeleton = get_skeleton(dict(from_file=str(path)))
+    skeleton = configured_skeleton(dict(from_file=str(path)))
     assert (skeleton.name, skeleton.parents) == ('own-3', (2, 2, -1))
     assert skeleton.flip_pairs == ((0, 1),)
-    assert get_skeleton(dict(from_file=str(HAND))).parents[0] == -1
+    assert configured_skeleton(dict(from_file=str(HAND))).parents[0] == -1
 
 
 def test_a_description_gives_the_same_skeleton_and_names_are_unique(monkeypatch):
     monkeypatch.setattr('mmhot.skeletons.joints._REGISTRY', dict(SKELETONS))
-    hand = get_skeleton(dict(from_file=str(HAND)))
+    hand = configured_skeleton(dict(from_file=str(HAND)))
     again = described_skeleton(hand.describe())
     assert (again.joints, again.parents) == (hand.joints, hand.parents)
     for known in SKELETONS.values():
@@ -69,4 +70,4 @@ def test_a_description_gives_the_same_skeleton_and_names_are_unique(monkeypatch)
 
 def test_a_missing_file_is_named():
     with pytest.raises(FileNotFoundError, match='there is no file nowhere.py'):
-        get_skeleton(dict(from_file='nowhere.py'))
+        configured_skeleton(dict(from_file='nowhere.py'))

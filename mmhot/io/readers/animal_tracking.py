@@ -39,8 +39,7 @@ def is_sleap_csv(start: bytes) -> bool:
 
 def read_sleap_csv(path: Path) -> Rows:
     """Read the ``.csv`` of SLEAP: a row for each instance, x, y and score by joint."""
-    lines = csv.reader(_decode(read_limited(path, MAX_JSON)).splitlines())
-    header = next(lines)
+    header, *lines = _split(_decode(read_limited(path, MAX_JSON)))
     columns = {name: place for place, name in enumerate(header)}
     joints = [x.removesuffix('.x') for x in header if x.endswith('.x')]
     axes = ('x', 'y', 'score')
@@ -70,17 +69,21 @@ def _decode(data: bytes) -> str:
     return text or data.removeprefix(codecs.BOM_UTF8).decode('utf-8', 'replace')
 
 
+def _split(text: str, separator: str = ',') -> list[list[str]]:
+    """Split text into the cells of its lines."""
+    try:
+        return [*csv.reader(text.splitlines(), delimiter=separator)]
+    except csv.Error as error:  # no ValueError
+        raise ValueError(f'is no table of numbers: {error}') from error
+
+
 def read_deeplabcut(path: Path) -> Rows:
     """Read one or several individuals, from predictions or from labels."""
     text = _decode(read_limited(path, MAX_JSON))
     first = _FIRST.match(text)
     assert first, 'is_deeplabcut is asked first'
     text = text[first.end('named') if first['named'] else 0 :]
-    lines = [
-        line
-        for line in csv.reader(text.splitlines(), delimiter=first['found'])
-        if any(line[1:])
-    ]
+    lines = [line for line in _split(text, first['found']) if any(line[1:])]
     header = {line[0]: line for line in lines[:4] if line[0] in _HEADER}
     lines = lines[len(header) :]
     names = header.get('individuals', header['scorer'])

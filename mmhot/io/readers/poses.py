@@ -11,14 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from mmhot.errors import ArgumentError, naming, require_file
-from mmhot.geometry.keypoint_arrays import to_numbers
+from mmhot.errors import ArgumentError, escape, naming, require_file
+from mmhot.geometry.keypoint_arrays import check_image_size, to_numbers
 from mmhot.io.arrays import SIGNATURES, as_numbers, load_arrays, load_json
 from mmhot.io.lifted import read_lifted
 from mmhot.io.readers.frame_numbers import LARGEST_FRAME, natural_key, number_frames
 from mmhot.io.readers.npz import check_count
 from mmhot.io.readers.rows import stack_tracks
 from mmhot.structures.clips import Clip3D, clip_name
+from mmhot.structures.lens import DISTORTIONS
 
 # What a person may have, by its names: of SAM 3D Body, of results, of EasyMocap.
 _KEYS = {
@@ -39,6 +40,7 @@ _EXPECTED = (
 # EasyMocap's body comes before hands and face.
 _BODY_25 = 25
 _MOST_PEOPLE = 100
+_FARTHEST = 1e6  # meters
 
 
 def read_poses(
@@ -80,7 +82,57 @@ def read_poses(
         for option, value in given.items():
             if value is not None:
                 raise ArgumentError(f'{{{option}}} is stated by the file')
-        return content
+        return _check_own(content)
+
+
+def _check_own(clip: Clip3D) -> Clip3D:
+    """Check a file of our own, which anyone may have changed.
+
+    Raises:
+        ValueError: If a value is none that mmhot writes; names it.
+    """
+    clip.checked()
+    check_image_size((clip.width, clip.height))
+    frame, track, count = clip.frame, clip.track, len(clip.joint_names)
+    steps, path = np.diff(frame), clip.camera_path
+    later = (steps > 0) | ((steps == 0) & (np.diff(track) > 0))
+    is_right = {
+        'name': Path(clip.name).name == clip.name and clip.name.strip('.') != '',
+        'axes': clip.axes in ('camera', 'z-up', 'world'),
+        'unit': clip.unit == 'm',
+        'joint_names': len(set(clip.joint_names)) == count > 0,
+        'parents': len(clip.parents) == count and _is_tree(clip.parents),
+        'frame': later.all() and ((frame >= 0) & (frame <= LARGEST_FRAME)).all(),
+        'time': clip.time is None or ((np.diff(clip.time) > 0) == (steps > 0)).all(),
+        'keypoints_3d': (np.abs(clip.keypoints_3d) < _FARTHEST).all(),
+        'root_3d': not (np.abs(clip.root_3d) >= _FARTHEST).any(),
+        'scores': (clip.scores >= 0).all() and (clip.keypoint_scores_3d >= 0).all(),
+        'focal_length': clip.focal_length >= 0,
+        'intrinsics': len(clip.intrinsics) in (0, *(4 + x for x in DISTORTIONS)),
+        'cuts': min(clip.cuts, default=0) >= 0,
+        'camera_path': path is None
+        or (
+            (path.ndim, path.shape[-1]) == (2, 4)
+            and len(path) > max(frame, default=0)
+            and np.isfinite(path).all()
+            and (path[:, 3] > 0).all()
+        ),
+    }
+    for name, is_usual in is_right.items():
+        if not is_usual:
+            raise ValueError(f'{name!r} has a value that mmhot does not write')
+    return replace(clip, name=escape(clip.name, '_'))
+
+
+def _is_tree(parents: Sequence[int]) -> bool:
+    """Return whether each joint leads to a root, -1, by the indices of parents."""
+    found = np.arange(len(parents))
+    table = np.append(parents, -1)  # the parent of -1 is itself
+    if not ((table >= -1) & (table < len(parents))).all():
+        return False
+    for _ in parents:
+        found = table[found]
+    return bool((found == -1).all())
 
 
 def _load(path: Path) -> Any:

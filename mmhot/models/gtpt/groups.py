@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from mmhot.errors import ArgumentError, hint_at_names
-from mmhot.skeletons.joints import Skeleton, get_skeleton
+from mmhot.skeletons.joints import Skeleton, configured_skeleton
 
 _BODY_PARTS = ('head', 'upper_body', 'lower_body')
 # More groups cost more than they gain: each has its own patches.
@@ -38,7 +38,7 @@ class KeypointGroups(nn.Module):
         groups: str | Sequence[Sequence[str | int]],
     ) -> None:
         super().__init__()
-        skeleton = get_skeleton(skeleton)
+        skeleton = configured_skeleton(skeleton)
         self.skeleton, self.joints = skeleton.name, skeleton.joints
         if isinstance(groups, str) and groups == 'auto':
             groups = find_groups(skeleton)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from mmhot.models.layers.attention import Attention
 from mmhot.models.layers.blocks import MLP, PositionTable, check_windows
 from mmhot.models.lifters.graph_conv import ModulatedGraphConv, tree_adjacency
-from mmhot.skeletons.joints import Skeleton, get_skeleton
+from mmhot.skeletons.joints import Skeleton, configured_skeleton
 
 LIMBS = ('right_leg', 'left_leg', 'left_arm', 'right_arm')
 
@@ -176,7 +176,7 @@ class HTNet(BaseModule):
         drop_path_rates (tuple[float, float]): Stochastic depth rates of the first
             and last block; those between rise linearly. Defaults to (0.1, 0.3).
         skeleton (str): Keypoints ``K`` and their tree, see
-            :func:`mmhot.skeletons.joints.get_skeleton`. Defaults to 'h36m-17'.
+            :func:`mmhot.skeletons.joints.configured_skeleton`. Defaults to 'h36m-17'.
         init_cfg (dict, optional): Initialization. Defaults to None.
     """
 
@@ -206,7 +206,7 @@ class HTNet(BaseModule):
             )
         if depth < 1:
             raise ValueError(f'depth must be at least 1, got {depth}')
-        skeleton = get_skeleton(skeleton)
+        skeleton = configured_skeleton(skeleton)
         self.num_keypoints, self.in_channels = skeleton.num_keypoints, in_channels
         self.embed = nn.Linear(in_channels, embed_dims)
         self.position = PositionTable(skeleton.num_keypoints, embed_dims)

@@ -20,7 +20,7 @@ from mmhot.models.lifters.graph_conv import (
 )
 from mmhot.models.tokens.host import Host
 from mmhot.models.tokens.selection import spread_frames
-from mmhot.skeletons.joints import Skeleton, get_skeleton
+from mmhot.skeletons.joints import Skeleton, configured_skeleton
 
 
 class FrameAttention(Attention):
@@ -102,7 +102,7 @@ class MotionAGFormer(Host):
             including itself. Defaults to 2.
         mlp_ratio (int): Hidden channels of the MLPs over ``C``. Defaults to 4.
         skeleton (str): Keypoints ``K`` and their tree, see
-            :func:`mmhot.skeletons.joints.get_skeleton`. Defaults to 'h36m-17'.
+            :func:`mmhot.skeletons.joints.configured_skeleton`. Defaults to 'h36m-17'.
     """
 
     fixed_lengths = True
@@ -124,7 +124,7 @@ class MotionAGFormer(Host):
     ) -> None:
         if depth < 1:
             raise ValueError(f'depth must be at least 1, got {depth}')
-        skeleton = get_skeleton(skeleton)
+        skeleton = configured_skeleton(skeleton)
         super().__init__(
             num_frames,
             skeleton.num_keypoints,

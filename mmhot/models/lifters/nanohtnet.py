@@ -20,7 +20,7 @@ from mmhot.models.lifters.htnet import (
     LocalJointConnection,
     SpatialBlock,
 )
-from mmhot.skeletons.joints import get_skeleton
+from mmhot.skeletons.joints import configured_skeleton
 
 
 class TemporalBlock(nn.Module):
@@ -109,7 +109,7 @@ class NanoHTNet(BaseModule):
             )
         if depth < 1:
             raise ValueError(f'depth must be at least 1, got {depth}')
-        skeleton = get_skeleton(skeleton)
+        skeleton = configured_skeleton(skeleton)
         num_keypoints = skeleton.num_keypoints
         self.num_frames, self.num_keep_frames = num_frames, num_keep_frames
         self.num_keypoints, self.in_channels = num_keypoints, in_channels

@@ -11,7 +11,7 @@ from torch.testing import assert_close
 
 from mmhot.models.gtpt.groups import KeypointGroups
 from mmhot.models.gtpt.stem import GTPTStem
-from mmhot.skeletons.joints import get_skeleton
+from mmhot.skeletons.joints import configured_skeleton, get_skeleton
 
 WHOLEBODY = dict(
     skeleton='coco-wholebody-133',
@@ -125,7 +125,7 @@ def test_guidance_compares_sparse_keypoints_with_their_own_labels(name):
 )
 def test_groups_are_body_parts_or_branches_of_the_links(file, groups):
     found = KeypointGroups(dict(from_file=file), 'auto')
-    skeleton = get_skeleton(dict(from_file=file))
+    skeleton = configured_skeleton(dict(from_file=file))
     wanted = {frozenset(skeleton.joints[index] for index in own) for own in groups}
     assert set(map(frozenset, found.groups)) == wanted
 
