@@ -188,7 +188,8 @@ def _check_containers(content: Any, limit: int) -> None:
 
     ``limit`` is the most values; those that are in two places count twice.
     """
-    waiting, count = [[content]], 0
+    waiting: list[Any] = [[content]]
+    count = 0
     while waiting:
         value = waiting.pop()
         is_array = isinstance(value, np.ndarray)

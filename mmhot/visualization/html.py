@@ -3,7 +3,7 @@
 import base64
 import html
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
@@ -208,7 +208,9 @@ def _images(
         return sum(map(len, images.values())) * max(1, count / max(len(images), 1) / 2)
 
     kept = footage.watch if footage is not None else None
-    known = kept.frames(first, last) if isinstance(kept, Thumbnails) else None
+    known: Iterable[tuple[int, bytes | np.ndarray]] | None = None
+    if isinstance(kept, Thumbnails):
+        known = kept.frames(first, last)
     for index, image in known or ((x.index, x.image) for x in footage or ()):
         if index > last:
             break

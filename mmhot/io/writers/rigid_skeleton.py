@@ -333,8 +333,8 @@ def _bend(
     wanted = wanted.clip(0, min(upper, lower))
     smooth = np.sqrt(upper**2 - wanted**2) + np.sqrt(lower**2 - wanted**2)
     give = (_GIVE - abs(wide - length)).clip(0)
-    slack = slack + give * (abs(wanted - height) / _JUMP - 1).clip(0, 1)
-    moved = slack * np.tanh((smooth - length) / slack.clip(1e-9))
+    most = slack + give * (abs(wanted - height) / _JUMP - 1).clip(0, 1)
+    moved = most * np.tanh((smooth - length) / most.clip(1e-9))
     # folded limbs have another length with the same bend
     length += np.where(length**2 > abs(upper**2 - lower**2), moved, 0)
     length = length.clip(shortest, longest)
