@@ -12,7 +12,6 @@ from mmhot.structures.people import (
     NUM_BODY,
     Boxes,
     People,
-    Placed,
     are_upright,
     box_iou,
     boxes_around,
@@ -353,10 +352,7 @@ class _ChunkTracker:
             prior = search.prior_of(last)
             [people] = search.find([self._frames[position]], [boxes], [prior])
             existing = keyframes[row].people
-            similarity = compare_all(
-                Placed(people.keypoints, people.bboxes),
-                Placed(existing.keypoints, existing.bboxes),
-            )
+            similarity = compare_all(people, existing)
             kept = people.scores.mean(1) >= least
             kept &= ~(similarity >= settings.duplicate).any(1)
             found.append(Keyframe(position, found[-1].ids, people).take(kept))

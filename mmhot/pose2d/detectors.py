@@ -232,6 +232,6 @@ def _drop_duplicates(
 
 def _duplicates(first: Placed, second: Placed, limits: Verification) -> np.ndarray:
     """Mark pairs (P, Q) that are of one person."""
-    shared = box_overlap(first.boxes[:, None], second.boxes[None])
+    shared = box_overlap(first.bboxes[:, None], second.bboxes[None])
     similar = compare_all(first, second) >= limits.duplicate_similarity
     return (shared > limits.duplicate_overlap) & similar

@@ -37,11 +37,11 @@ class Placed(NamedTuple):
 
     Attributes:
         keypoints (np.ndarray): Pixels, (P, K, 2).
-        boxes (np.ndarray): Bounding boxes, xyxy pixels, (P, 4).
+        bboxes (np.ndarray): Bounding boxes, xyxy pixels, (P, 4).
     """
 
     keypoints: np.ndarray
-    boxes: np.ndarray
+    bboxes: np.ndarray
 
 
 @dataclass
@@ -97,10 +97,10 @@ def compare_people(
     return overlap, np.where(count < _MIN_COMMON_KEYPOINTS, overlap, mean)
 
 
-def compare_all(first: Placed, second: Placed) -> np.ndarray:
+def compare_all(first: Placed | People, second: Placed | People) -> np.ndarray:
     """Compute similarities (P, Q) of all pairs of people."""
     one, other = (
-        np.concatenate([each.keypoints, each.boxes.reshape(-1, 2, 2)], 1)
+        np.concatenate([each.keypoints, each.bboxes.reshape(-1, 2, 2)], 1)
         for each in (first, second)
     )
     return compare_people(one[:, None], other, np.ones(one.shape[1], bool))[1]
