@@ -31,7 +31,7 @@ class RayOptions(Options):
         'GPUs of each worker, 0.5 for two on one (default: 1 where there are any)',
         low=0,
     )
-    retries: int = option('further attempts at an input whose worker died', 2, low=0)
+    retries: int = option('retries of an input whose worker died', 2, low=0)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -524,5 +524,5 @@ class LiveOptions(Options):
         'stop after this time (default: never)', low=0, metavar='SECONDS'
     )
     reconnect: float = option(
-        'time for which a lost stream is reconnected to', 60.0, low=0, metavar='SECONDS'
+        'how long to keep reconnecting to a lost stream', 60.0, low=0, metavar='SECONDS'
     )

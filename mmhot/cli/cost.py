@@ -3,8 +3,8 @@
 Example:
   mmhot cost nanohtnet
 
-Multiply-adds are those of one input, including the products of attention and graphs.
-The time is that of the plain network with random weights, as in training.
+Multiply-adds are per input, and include the products of attention and graphs.
+The time is measured on the plain network with random weights, as in training.
 """
 
 import argparse

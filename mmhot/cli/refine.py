@@ -1,4 +1,4 @@
-"""Refine 3D poses of other tools to motions: steady, with standing feet, on a floor.
+"""Refine 3D poses of other tools: smooth motion, standing feet, a common floor.
 
 Example:
   mmhot refine sam3d.json --fps 30 --static-camera --formats bvh,glb
