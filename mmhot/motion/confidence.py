@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
+import scipy  # its modules are loaded at first use
 
 from mmhot.frames.sources import FrameSource
 from mmhot.skeletons.joints import Skeleton, get_skeleton, part_of
@@ -14,7 +15,7 @@ _LOGGER = logging.getLogger(__name__)
 _ENDS = [
     [f'{side}_{joint}' for side in ('left', 'right')] for joint in ('shoulder', 'hip')
 ]
-_LIMBS = ('elbow', 'wrist', 'knee', 'ankle')
+_LIMBS = ('elbow', 'wrist', 'knee', 'ankle', 'foot')
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,56 @@ def find_flips(
     return flipped
 
 
+@dataclass(frozen=True)
+class JumpLimits:
+    """Joints of limbs that are elsewhere for a moment, faster than anyone moves."""
+
+    window: float = 0.2  # of the median of a joint's places, seconds
+    slowest: float = 0.05  # between frames, seconds: people move as far at lower rates
+    distance: float = 0.5  # from that median, lengths of the torso
+
+
+def find_jumps(
+    keypoints: np.ndarray,
+    skeleton: Skeleton,
+    seconds: np.ndarray,
+    limits: JumpLimits = JumpLimits(),
+) -> np.ndarray:
+    """Find joints of limbs that jump away and back, (T, K), at seconds (T,).
+
+    Those that are exchanged with the other side are left to ``sides``.
+    """
+    lengths = _torso_lengths(keypoints, skeleton)
+    if not np.isfinite(lengths).any():
+        return np.zeros(keypoints.shape[:-1], bool)
+    usual = np.full_like(keypoints, np.nan)
+    for joint in _limbs_of(skeleton):
+        known = np.flatnonzero(np.isfinite(keypoints[:, joint]).all(-1))
+        step = np.median(np.diff(seconds[known])) if len(known) > 2 else np.inf
+        if step <= limits.slowest:
+            size = 2 * round(limits.window / step / 2) + 1, 1
+            places = keypoints[known, joint]
+            median = scipy.ndimage.median_filter(places, size, mode='nearest')
+            usual[known, joint] = median
+    limit, mirror = limits.distance * np.nanmedian(lengths), skeleton.flip_indices
+    away = np.linalg.norm(keypoints - usual, axis=-1) > limit
+    at_other = np.linalg.norm(keypoints - usual[:, mirror], axis=-1) <= limit
+    return away & ~(at_other & at_other[:, mirror])
+
+
+def _limbs_of(skeleton: Skeleton) -> list[int]:
+    """Return the joints of limbs that move: not shoulders and hips."""
+    return [skeleton.index(x) for x in skeleton.joints if part_of(x) in _LIMBS]
+
+
+def _torso_lengths(keypoints: np.ndarray, skeleton: Skeleton) -> np.ndarray:
+    """Return distances (...) from shoulders to hips; NaN if they are not known."""
+    if not {*_ENDS[0], *_ENDS[1]} <= {*skeleton.joints}:
+        return np.full(keypoints.shape[:-2], np.nan)
+    first, last = (keypoints[..., skeleton.indices(x), :].mean(-2) for x in _ENDS)
+    return np.linalg.norm(first - last, axis=-1)
+
+
 def find_cut(
     keypoints: np.ndarray,
     skeleton: Skeleton,
@@ -67,18 +118,10 @@ def find_cut(
     2D models place them there with a high confidence, and knees would bend. The margin
     of keypoints (..., K, 2) in an image (w, h) is in lengths of the torso.
     """
-    cut = np.zeros(keypoints.shape[:-1], bool)
-    limbs = [
-        skeleton.index(name) for name in skeleton.joints if part_of(name) in _LIMBS
-    ]
-    if {*_ENDS[0], *_ENDS[1]} <= {*skeleton.joints}:
-        first, last = (
-            keypoints[..., skeleton.indices(each), :].mean(-2) for each in _ENDS
-        )
-        length = margin * np.linalg.norm(first - last, axis=-1)[..., None]
-        points = keypoints[..., limbs, :]
-        inside = np.minimum(points, size - points).min(-1)
-        cut[..., limbs] = inside < length
+    cut, limbs = np.zeros(keypoints.shape[:-1], bool), _limbs_of(skeleton)
+    points = keypoints[..., limbs, :]
+    inside = np.minimum(points, size - points).min(-1)
+    cut[..., limbs] = inside < margin * _torso_lengths(keypoints, skeleton)[..., None]
     return cut
 
 
@@ -86,8 +129,8 @@ def find_cut(
 class DropUncertain:
     """Step ``confidence``: keypoints of low confidence count as missing.
 
-    So do joints of limbs at the image's border, and all of people in frames in which
-    they are upside down for a moment.
+    So do joints of limbs at the image's border or elsewhere for a moment, and all of
+    people in frames in which they are upside down for a moment.
     """
 
     name, live = 'confidence', True
@@ -95,6 +138,7 @@ class DropUncertain:
     detected: float = 0.35  # the same, of videos only; docs/motion.md compares
     border: float = 0.08  # margin of limbs, torso lengths: less than ankles from soles
     flips: FlipLimits = FlipLimits()
+    jumps: JumpLimits = JumpLimits()
 
     def __call__(self, clip: Clip2D, frames: FrameSource | None) -> Clip2D:
         """Return a clip whose other keypoints are NaN; without people if none stays."""
@@ -102,7 +146,9 @@ class DropUncertain:
         skeleton, tracks, is_changed = get_skeleton(clip.skeleton), [], False
         for track in clip.tracks:
             seconds = clip.times_of(track.frames)
-            low = find_flips(track.keypoints, skeleton, seconds, self.flips)[:, None]
+            given = track.keypoints, skeleton, seconds
+            low = find_flips(*given, self.flips)[:, None]
+            low = low | find_jumps(*given, self.jumps)
             if limit is not None:
                 own = track.keypoints, track.scores, skeleton
                 low = low | self.find(*own, (clip.width, clip.height), limit)

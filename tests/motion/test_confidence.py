@@ -2,9 +2,16 @@
 
 import numpy as np
 import pytest
+from mocap import CAMERAS, JUMP, KICK, joints_of
 from rendered_clips import DATA
 
-from mmhot.motion.confidence import DropUncertain, find_cut, find_flips
+from mmhot.datasets.transforms.virtual_camera import project
+from mmhot.motion.confidence import (
+    DropUncertain,
+    find_cut,
+    find_flips,
+    find_jumps,
+)
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips import Clip2D
 
@@ -70,3 +77,26 @@ def test_limbs_at_the_border_are_missing(name):
     assert np.isfinite(DropUncertain()(clip, None).tracks[0].keypoints).all()
     [track] = DropUncertain(kpt_thr=0.35)(clip, None).tracks
     np.testing.assert_array_equal(np.isnan(track.keypoints).any(-1), cut)
+
+
+@pytest.mark.parametrize('rate', [25, 10])
+def test_wrists_that_jump_away_and_back_are_missing(rate):
+    points, wrists = standing(), COCO.indices(['left_wrist', 'right_wrist'])
+    torso = np.ptp(points[0, COCO.indices(['left_shoulder', 'left_hip'])], axis=0).max()
+    points[[20, 21, 40], wrists[0]] -= [0, torso]
+    swapped = points[30].copy()
+    points[30] = swapped[COCO.flip_indices]  # `sides` repairs it
+    wrong = np.zeros(points.shape[:2], bool)
+    wrong[[20, 21, 40], wrists[0]] = rate > 20  # people do so in 0.1 s
+    found = find_jumps(points, COCO, np.arange(60) / rate)
+    np.testing.assert_array_equal(found, wrong)
+    clip = Clip2D.from_arrays(points, image_size=(1280, 720), fps=rate)
+    [track] = DropUncertain()(clip, None).tracks
+    np.testing.assert_array_equal(np.isnan(track.keypoints).any(-1), wrong)
+
+
+@pytest.mark.parametrize('key', [JUMP, KICK])
+def test_fast_people_stay(key):
+    points, _ = project(joints_of(key, 250), CAMERAS[0])
+    found = find_jumps(points, get_skeleton('h36m-17'), np.arange(len(points)) / 50)
+    assert not found.any()
