@@ -156,7 +156,7 @@ def test_steps_of_users_get_what_they_need(monkeypatch, older, tmp_path):
     np.testing.assert_array_equal(lower.keypoints_3d, plain.keypoints_3d)
     np.testing.assert_array_equal(lower.root_3d, plain.root_3d + np.float32([0, 1, 0]))
     assert lower.steps == (*plain.steps, 'lower')
-    assert moved.steps == ('sides', 'shift', 'lower')
+    assert moved.steps == ('confidence', 'sides', 'shift', 'lower')
     np.testing.assert_allclose(moved.keypoints_2d, lower.keypoints_2d + 5, atol=1e-3)
 
 
