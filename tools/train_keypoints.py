@@ -11,6 +11,7 @@ docs/own_keypoints.md describes what is written into the folder, which can be ch
 
 import argparse
 import json
+import shlex
 import subprocess
 import sys
 from collections import defaultdict
@@ -101,14 +102,13 @@ def train_keypoints(args: argparse.Namespace) -> int:
     commands.append([*export, '--inputs', first])
     for command in commands:
         words = [sys.executable, *map(str, command)]
-        print_line(f'$ {" ".join(["python", *words[1:]])}')
+        print_line(f'$ {shlex.join(["python", *words[1:]])}')
         code = 0 if args.only_write else subprocess.run(words, check=False).returncode
         if code:
             return code
-    print_line(
-        f'$ mmhot infer {first} --pose2d {out / "model.onnx"} --det-model whole_image '
-        '--out-dir results'
-    )
+    model = ['--pose2d', str(out / 'model.onnx'), '--det-model', 'whole_image']
+    words = ['mmhot', 'infer', str(first), *model, '--out-dir', 'results']
+    print_line(f'$ {shlex.join(words)}')
     return 0
 
 

@@ -80,17 +80,19 @@ class FreezeHook(Hook):
 
     Args:
         modules (Sequence[str]): Names of the parts, such as 'backbone'.
+        trained (Sequence[str]): Parts of these that are trained, such as
+            'backbone.hourglass.recoverer'. Defaults to none.
     """
 
-    def __init__(self, modules: Sequence[str]) -> None:
-        self.modules = list(modules)
+    def __init__(self, modules: Sequence[str], trained: Sequence[str] = ()) -> None:
+        self.modules, self.trained = list(modules), list(trained)
 
     def before_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None
     ) -> None:
         """Freeze again, as validation changes the mode of the whole model."""
         model = model_of(runner)
-        for name in self.modules:
+        for name in (*self.modules, *self.trained):
             try:
                 part = model.get_submodule(name)
             except AttributeError as error:
@@ -98,7 +100,8 @@ class FreezeHook(Hook):
                     f'FreezeHook: the model has no part {name!r}; '
                     f'{hint_at_names(name, dict(model.named_modules()))}'
                 ) from error
-            part.requires_grad_(False).eval()
+            is_trained = name in self.trained
+            part.requires_grad_(is_trained).train(is_trained)
 
 
 @HOOKS.register_module()

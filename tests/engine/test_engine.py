@@ -48,6 +48,13 @@ def test_frozen_parts_get_no_gradient():
     assert parts['backbone'].training
     assert not parts['head'].training
     assert not any(p.requires_grad for p in model.parameters())
+    # all but a part
+    hook = FreezeHook([''], trained=['0.head'])
+    model.train()
+    hook.before_train_iter(SimpleNamespace(model=model), 0)
+    assert not parts['backbone'].training
+    assert parts['head'].training
+    assert all(p.requires_grad for p in parts['head'].parameters())
     unknown = FreezeHook(['0.heat'])
     with pytest.raises(ValueError, match=r"'0.heat'; did you mean 0.head\?"):
         unknown.before_train_iter(SimpleNamespace(model=model), 0)
