@@ -97,24 +97,16 @@ def written_texts(path):
         yield line, name.replace('_', ', ')
 
 
-@pytest.mark.parametrize('page', PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_page_uses_the_words_of_the_field(page):
-    assert not banned_words(prose(page))
-
-
-@pytest.mark.parametrize('path', MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_module_uses_the_words_of_the_field(path):
+def test_pages_modules_and_scripts_use_the_words_of_the_field():
+    texts = [(page, '', prose(page)) for page in PAGES]
+    texts += [(path, line, x) for path in MODULES for line, x in written_texts(path)]
+    texts += [(path, '', path.read_text().replace('_', ', ')) for path in SCRIPTS]
     found = [
         f'{path.relative_to(ROOT)}:{line}: {word!r}, better: {better}'
-        for line, text in written_texts(path)
+        for path, line, text in texts
         for word, better in banned_words(text)
     ]
     assert not found, '\n'.join(found)
-
-
-@pytest.mark.parametrize('path', SCRIPTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_script_uses_the_words_of_the_field(path):
-    assert not banned_words(path.read_text().replace('_', ', '))
 
 
 @pytest.mark.parametrize(

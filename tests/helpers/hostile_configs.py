@@ -14,6 +14,8 @@ BACKBONES = {
     'scope': dict(_scope_='evilmod'),
     'prefix': dict(type='evilmod.NanoHTNet'),
     'module': dict(type='evilmod'),
+    'function': dict(type='os.system', command='touch harm'),
+    'imported': dict(type='mmengine.utils.mkdir_or_exist', dir_name='harm'),
     'codec': dict(type='GTPTLabel'),
     'base': dict(_base_='evil.py'),
     'substitution': dict(skeleton="{{'evil.py'}}"),

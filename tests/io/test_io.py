@@ -397,24 +397,6 @@ def test_skeletons_io_and_drawing_import_neither_torch_nor_mmpose():
 # Writing
 
 
-@pytest.mark.parametrize('write', [write_npz, write_json])
-@pytest.mark.parametrize('has_errors', [False, True])
-def test_lifted_clip_is_read_back_bit_for_bit(tmp_path, write, has_errors):
-    clip = lifted_clip()
-    if has_errors:
-        clip.expected_error = clip.scores / 10
-        clip.expected_error[1, 2] = np.nan
-    write(clip, tmp_path / 'a')
-    again = read_lifted(tmp_path / 'a')
-    for field in fields(Clip3D):
-        wanted, got = getattr(clip, field.name), getattr(again, field.name)
-        if isinstance(wanted, np.ndarray):
-            assert got.dtype == wanted.dtype
-            assert got.tobytes() == wanted.tobytes(), field.name
-        else:
-            assert got == wanted, field.name
-
-
 def test_json_keeps_every_float32(tmp_path):
     bits = np.random.default_rng(3).integers(0, 2**32, (1000, 17, 3), np.uint32)
     values = bits.view(np.float32)

@@ -9,7 +9,14 @@ from tools.benchmark import costs
 PAGE = Path(__file__).parents[2] / 'configs/README.md'
 
 
-@pytest.mark.parametrize('model', costs.MODELS_OF_PAPERS, ids=lambda model: model.name)
+SLOW = pytest.mark.slow(reason='counts 35 networks, half a minute')
+MODELS = [
+    pytest.param(model, marks=SLOW if row % 6 else ())
+    for row, model in enumerate(costs.MODELS_OF_PAPERS)
+]
+
+
+@pytest.mark.parametrize('model', MODELS, ids=lambda model: model.name)
 def test_costs_are_those_of_the_paper_or_have_a_cause(model):
     count = costs.count_published(model)
     differences = (

@@ -171,9 +171,14 @@ def solve_by(mode, background, cuts=(), lens=None):
     return facts.get('camera_path'), facts.get('lens', lens)
 
 
-def test_rotating_cameras_bring_their_lens(panned):
+@pytest.fixture(scope='module')
+def rotated(panned):
+    return solve_by('rotating', Background(COUNT, panned, None))
+
+
+def test_rotating_cameras_bring_their_lens(panned, rotated):
     background = Background(COUNT, panned, None)
-    path, lens = solve_by('rotating', background)
+    path, lens = rotated
     assert lens.focal[0] == pytest.approx(FOCAL, rel=0.03)
     rotations, _ = turns()
     errors = (rotations.inv() * Rotation.from_rotvec(path[:, :3])).magnitude()
@@ -183,9 +188,9 @@ def test_rotating_cameras_bring_their_lens(panned):
     assert solve_by('rotating', background, lens=given)[1] == given
 
 
-def test_path_of_a_part_has_the_frames_before(panned):
+def test_path_of_a_part_has_the_frames_before(panned, rotated):
     part, lens = solve_by('rotating', Background(COUNT + 20, panned, None, first=20))
-    whole, other = solve_by('rotating', Background(COUNT, panned, None))
+    whole, other = rotated
     assert (part[:20] == static_path(20)).all()
     assert (part[20:] == whole).all()
     assert lens == other

@@ -30,14 +30,17 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.parametrize('suffix', ['.pth', '.safetensors'])
-@pytest.mark.parametrize('name', CONFIGS)
+@pytest.mark.parametrize(
+    ('name', 'suffix'),
+    [*((name, '.pth') for name in CONFIGS), ('lifting', '.safetensors')],
+)
 def test_checkpoint_runs_and_opens_nothing(name, suffix, folder):
     path = write(folder / f'evil{suffix}', CONFIGS[name])
     with pytest.raises(ValueError, match=f'^{path}: .+') as caught:
         Lifter(checkpoint=path)
     assert '\n' not in str(caught.value)
     assert 'HARM' not in os.environ
+    assert not (folder / 'harm').exists()
 
 
 @pytest.mark.parametrize('name', UNREAD)

@@ -281,14 +281,15 @@ def test_batches_arrive_as_they_were_made(num_workers):
     config = dataset_config('coco').train_dataloader
     config.update(batch_size=3, num_workers=num_workers)
     config.sampler.shuffle = False
+    config.dataset.indices = 4
     config.dataset.pipeline = [
         step for step in config.dataset.pipeline if not step.type.startswith('Random')
     ]
     init_default_scope('mmpose')
     loader = Runner.build_dataloader(config, seed=0)
     batches = list(loader)
-    assert [len(batch['data_samples']) for batch in batches] == [3, 3, 2]
-    expected = [build_dataset(config.dataset)[index] for index in range(8)]
+    assert [len(batch['data_samples']) for batch in batches] == [3, 1]
+    expected = [build_dataset(config.dataset)[index] for index in range(4)]
     inputs = torch.cat([batch['inputs'] for batch in batches])
     samples = [sample for batch in batches for sample in batch['data_samples']]
     for image, sample, wanted in zip(inputs, samples, expected, strict=True):
