@@ -1,4 +1,4 @@
-"""tools/topdown_demo.py: colors and keypoints in images of any shape, messages."""
+"""``Inferencer``: colors, boxes and keypoints in images of any shape, and in files."""
 
 import json
 
@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose
 from tiny_pose_model import BLUE, POSE, RED, red_finder, spotted, write
 from video_files import write_video
 
+from mmhot.apis import Inferencer
 from mmhot.frames.sources import VideoFile
 from mmhot.io.images import read_image
 from mmhot.pose2d import pose_source as choose
@@ -29,8 +30,8 @@ class BoxDetector(Detector):
 
 
 @pytest.fixture
-def demo(run_tool, tmp_path, monkeypatch):
-    """Run the tool with a model that detects red spots."""
+def run(tmp_path, monkeypatch):
+    """Draw and write the keypoints of a model that detects red spots."""
     opened = []
 
     def open_detector(options, min_score, estimator):
@@ -44,17 +45,17 @@ def demo(run_tool, tmp_path, monkeypatch):
     config, weights = write(tmp_path, POSE, red_finder())
     out = tmp_path / 'out'
 
-    def run(path, *options):
-        files = config, weights, '--input', path, '--output-root', out
-        code, errors = run_tool('topdown_demo', *files, '--device', 'cpu', *options)
-        return code, errors, out, opened
+    def draw(path, det_model='whole_image', **options):
+        model = Inferencer(str(config), str(weights), device='cpu', det_model=det_model)
+        list(model(str(path), vis_out_dir=out, pred_out_dir=out, **options))
+        return out, opened
 
-    return run
+    return draw
 
 
-@pytest.mark.parametrize(('options', 'num_people'), [((), 2), (('--nms-thr', 0.3), 1)])
+@pytest.mark.parametrize(('options', 'num_people'), [({}, 2), ({'nms_thr': 0.3}, 1)])
 def test_overlapping_boxes_are_suppressed_above_nms_thr_only(
-    demo, tmp_path, monkeypatch, options, num_people
+    run, tmp_path, monkeypatch, options, num_people
 ):
     def find_two(self, images):
         return [(np.float32([BOX, BOX]), np.float32([0.7, 0.6])) for _ in images]
@@ -63,21 +64,18 @@ def test_overlapping_boxes_are_suppressed_above_nms_thr_only(
     monkeypatch.setattr(BoxDetector, 'nms_thr', 1.0)
     image = tmp_path / 'one.png'
     cv2.imwrite(str(image), np.zeros((96, 96, 3), np.uint8))
-    code, _, out, _ = demo(image, '--det-config', 'x', '--save-predictions', *options)
-    assert code == 0
+    out, _ = run(image, 'x', **options)
     (predictions,) = out.rglob('*.json')
     assert len(json.loads(predictions.read_text())) == num_people
 
 
 @pytest.mark.parametrize('portrait', [False, True])
-def test_keypoints_and_colors_are_right_in_any_aspect_ratio(demo, tmp_path, portrait):
+def test_keypoints_and_colors_are_right_in_any_aspect_ratio(run, tmp_path, portrait):
     image = spotted((*SPOT, RED), (60, 50, BLUE))
     image = cv2.copyMakeBorder(image, 0, 60 if portrait else 0, 0, 0, 0)
     image[:8] = 90, 60, 30  # not gray, so that swapped colors show
     cv2.imwrite(str(tmp_path / 'a.png'), image)
-    options = ('--det-config', 'some.onnx', '--save-predictions', '--draw-bbox')
-    code, errors, out, opened = demo(tmp_path / 'a.png', *options)
-    assert code == 0, errors
+    out, opened = run(tmp_path / 'a.png', 'some.onnx', draw_bbox=True)
     assert opened == [('some.onnx', None, 'cpu', 0.0)]
     (person,) = json.loads((out / 'a.json').read_text())
     assert_allclose(person['bbox'], [BOX])
@@ -92,11 +90,10 @@ def test_keypoints_and_colors_are_right_in_any_aspect_ratio(demo, tmp_path, port
     assert (changed[0], changed[-1]) == (BOX[1], BOX[3])
 
 
-def test_videos_are_drawn_frame_by_frame(demo, tmp_path):
+def test_videos_are_drawn_frame_by_frame(run, tmp_path):
     spots = [(30 + 5 * number, 40, RED) for number in range(4)]
     video = write_video(tmp_path / 'a.mkv', [spotted(spot) for spot in spots], rate=10)
-    code, errors, out, opened = demo(video, '--save-predictions', '--batch-size', '3')
-    assert code == 0, errors
+    out, opened = run(video, batch_size=3)
     assert opened == [('whole_image', None, 'cpu', 0.0)]
     document = json.loads((out / 'a.json').read_text())
     for spot, frame in zip(spots, document, strict=True):
