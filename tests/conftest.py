@@ -136,6 +136,14 @@ def checkpoint(tmp_path_factory):
 
 
 @pytest.fixture
+def video(tmp_path):
+    """Ten frames without loss, each of a brightness of its own."""
+    from video_files import write_video
+
+    return write_video(tmp_path / 'clip.mkv', codec='ffv1', pix_fmt='bgr0')
+
+
+@pytest.fixture
 def run_tool(monkeypatch, capfd):
     """Run a tool's command line in this process; return its exit code and stderr."""
 

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from clip_files import DATA, SKATER
 from pose_sources import Detector, Estimator, infer, use_stand_ins
-from video_files import write_video
 
 import mmhot
 from mmhot.cli.dispatch import main
@@ -16,11 +15,6 @@ def detector(monkeypatch):
     detector = Detector(every=1)
     use_stand_ins(monkeypatch, detector, Estimator())
     return detector
-
-
-@pytest.fixture
-def video(tmp_path):
-    return write_video(tmp_path / 'clip.mkv', codec='ffv1', pix_fmt='bgr0')
 
 
 def same_files(first, second):

@@ -3,19 +3,13 @@
 import json
 
 import numpy as np
-import pytest
 from clip_files import SKATER
 from PIL import Image
-from video_files import gray_image, write_video
+from video_files import gray_image
 
 from mmhot.chain.options import SMOOTHING
 from mmhot.io.lifted import read_lifted
 from mmhot.motion.smoothing import SMOOTHERS
-
-
-@pytest.fixture
-def video(tmp_path):
-    return write_video(tmp_path / 'clip.mkv', codec='ffv1', pix_fmt='bgr0')
 
 
 def test_every_frame_of_a_video_is_lifted(infer_it, out, video, capfd):

@@ -18,11 +18,6 @@ from mmhot.structures.people import People, round_boxes
 
 
 @pytest.fixture
-def video(tmp_path):
-    return write_video(tmp_path / 'clip.mkv', codec='ffv1', pix_fmt='bgr0')
-
-
-@pytest.fixture
 def poses_2d():
     return VideoPoseEstimator(Detector(), Estimator(), batch_size=3)
 
