@@ -150,12 +150,9 @@ def disk_space(size):
 
 def test_full_disks_leave_no_half_file(refused, tmp_path):
     """For other formats see tests/io/test_interrupted_writes.py."""
+    clip = save(tmp_path / 'a.npz')
     with disk_space(500):
-        refused(
-            'cannot write .*a.mp4: File too large',
-            save(tmp_path / 'a.npz'),
-            formats='mp4',
-        )
+        refused('cannot write .*a.mp4: File too large', clip, formats='mp4')
 
 
 def test_inputs_and_folders_are_not_overwritten(refused, tmp_path):

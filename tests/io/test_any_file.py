@@ -97,7 +97,7 @@ def test_any_clip_comes_back(write, clip):
         if name == 'time':  # constant rates have no times
             one, other = (x.seconds(x.frame) for x in (clip, found))
         np.testing.assert_array_equal(one, other, name)
-        if isinstance(one, np.ndarray):
+        if isinstance(one, np.ndarray) and len(clip):
             assert (one.dtype, one.tobytes()) == (other.dtype, other.tobytes()), name
 
 
