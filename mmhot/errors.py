@@ -34,9 +34,10 @@ _NO_MEMORY = re.compile(
     "can't allocate memory|Insufficient memory|Failed to allocate memory|bad_alloc"
 )
 _USER_ERRORS = (ValueError, OSError, MemoryError, UnpicklingError)
-# Raised by files whose values have types or depths that nothing has checked.
+# Raised by files whose values have types or depths that nothing has checked; the
+# RuntimeError is h5py's, too.
 _UNEXPECTED = (
-    *(AttributeError, LookupError, MemoryError, OverflowError, RecursionError),
+    *(AttributeError, LookupError, MemoryError, OverflowError, RuntimeError),
     TypeError,
 )
 DAMAGED_CHECKPOINT = 'not a checkpoint, or a damaged one: torch.load cannot read it'

@@ -73,6 +73,7 @@ def test_lines_of_a_message_are_joined_and_the_middle_of_long_ones_is_cut():
         (KeyError('width'), "lacks 'width'"),
         (TypeError('unhashable'), 'TypeError: unhashable'),
         (RecursionError(), 'RecursionError'),
+        (RuntimeError('bad node'), 'RuntimeError: bad node'),  # h5py's
         (MemoryError(), 'MemoryError'),
     ],
 )

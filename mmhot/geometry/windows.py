@@ -195,10 +195,10 @@ def lift_windows(
     Raises:
         ValueError: If the stride would skip frames.
     """
-    if not 1 <= stride <= num_targets:
+    if not (isinstance(stride, int | np.integer) and 1 <= stride <= num_targets):
         raise ValueError(
-            f'stride ({stride}) must be from 1 to the {num_targets} frames that a '
-            'window predicts'
+            f'stride ({stride!r:.50}) must be from 1 to the {num_targets} frames '
+            'that a window predicts'
         )
     weights = blend_weights(num_targets)
     lengths = [len(clip) for clip in clips]

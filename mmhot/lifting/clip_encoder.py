@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from mmhot.codecs.pose_lifting import CameraPoseLifting
+from mmhot.geometry.keypoint_arrays import is_number
 from mmhot.geometry.windows import average_neighbors, resample
 from mmhot.lifting.gaps import TORSO, GapFiller, KnownJoints, Segment
 from mmhot.skeletons.joints import Skeleton, convert_keypoints, get_skeleton
@@ -16,6 +17,7 @@ from mmhot.structures.clips import Clip2D
 _LOGGER = logging.getLogger(__name__)
 _H36M = get_skeleton('h36m-17')
 
+_MAX_FPS = 1000
 MAX_POSES = 5_000_000
 """Poses of one clip: a day of one person at 50 per second, and 5 to 10 GB of memory."""
 
@@ -73,6 +75,12 @@ class ClipEncoder:
         self.reads_scores = getattr(codec, 'with_scores', False)
         self.fps = settings.get('fps', 50.0)
         self.mapping = settings.get('mapping', 'trained')
+        # of files of models, so any values
+        if not (is_number(self.fps) and 1 <= self.fps <= _MAX_FPS):
+            text = f"the model's fps must be from 1 to {_MAX_FPS}, got"
+            raise ValueError(f'{text} {self.fps!r:.50}')
+        if not isinstance(self.mapping, str):
+            raise ValueError(f"the model's mapping is no text: {self.mapping!r:.50}")
 
     def prepare(
         self, clip: Clip2D, mapping: str | None = None, max_gap: float = 1.0

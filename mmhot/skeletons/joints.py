@@ -223,9 +223,21 @@ def configured_skeleton(given: str | Mapping[str, Any]) -> Skeleton:
 
 
 def described_skeleton(description: Mapping[str, Any]) -> Skeleton:
-    """Return the skeleton of a :meth:`Skeleton.describe`, registered if it is new."""
+    """Return the skeleton of a :meth:`Skeleton.describe`, registered if it is new.
+
+    Raises:
+        ValueError: If joints have no names, or indices are not those of joints.
+    """
     names = ('joints', 'parents', 'flip_indices')
     joints, parents, swaps = (tuple(description[name]) for name in names)
+    indices = range(len(joints))
+    if not (
+        len(joints) == len(parents) == len(swaps) > 0
+        and all(isinstance(each, str) for each in (description['skeleton'], *joints))
+        and {*parents} <= {-1, *indices}
+        and {*swaps} == {*indices}
+    ):
+        raise ValueError(f'{", ".join(names)} describe no skeleton')
     return add_skeleton(_build(description['skeleton'], joints, parents, swaps))
 
 

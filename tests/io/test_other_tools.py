@@ -92,7 +92,7 @@ def sleap(path, poses, monkeypatch):
             return self.array
 
     h5py.File = lambda _: File(
-        {k: Dataset(array=a, shape=a.shape) for k, a in arrays.items()}
+        {k: Dataset(array=a, shape=a.shape, dtype=a.dtype) for k, a in arrays.items()}
     )
     monkeypatch.setitem(sys.modules, 'h5py', h5py)
     return path

@@ -156,4 +156,7 @@ def _check_array(h5py: Any, file: Any, name: str) -> None:
         raise ValueError(f'{name!r} is a link, and links are not followed')
     if file[name].external or file[name].is_virtual:
         raise ValueError(f'{name!r} has its values in another file, which is not read')
-    check_count(name, file[name].shape)
+    kind = file[name].dtype
+    if kind.kind not in ('SO' if name == 'node_names' else 'fiu'):
+        raise ValueError(f'{name!r} holds {kind}: numbers, and names, are expected')
+    check_count(name, (*file[name].shape, max(kind.itemsize // 8, 1)))
