@@ -6,6 +6,9 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+_BLOCK = 4096  # frames that are sorted at once
 
 
 def filter_frames(
@@ -40,6 +43,18 @@ def gaussian_mean(values: np.ndarray, sigma: float, ends: Any = 'edge') -> np.nd
     reach = int(4 * sigma + 0.5)
     weights = np.exp(-((np.arange(-reach, reach + 1) / sigma) ** 2) / 2)
     return filter_frames(values, weights / weights.sum(), ends=ends)
+
+
+def moving_rank(values: np.ndarray, size: int, rank: int) -> np.ndarray:
+    """Take the value of a rank, from 0, among ``size`` frames around each.
+
+    As ``scipy.ndimage.rank_filter`` with repeated ends; values are (T, ...).
+    """
+    widths = [(0, 0)] * values.ndim
+    widths[0] = size // 2, (size - 1) // 2
+    windows = sliding_window_view(np.pad(values, widths, 'edge'), size, axis=0)
+    blocks = [windows[i : i + _BLOCK] for i in range(0, len(windows), _BLOCK)]
+    return np.concatenate([np.partition(x, rank)[..., rank] for x in blocks])
 
 
 def window_starts(

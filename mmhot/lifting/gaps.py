@@ -7,9 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import scipy  # its modules are loaded at first use
 
-from mmhot.geometry.windows import moving_mean
+from mmhot.geometry.windows import moving_mean, moving_rank
 from mmhot.skeletons.joints import get_skeleton, part_of
 from mmhot.structures.clips import LONGEST_STEP
 
@@ -249,8 +248,8 @@ def _torso_height(
     height = np.linalg.norm(filled[:, _THORAX] - filled[:, _ROOT], axis=-1)
     step = float(np.median(np.diff(seconds))) if len(seconds) > 1 else 0.0
     window = min(round(limits.torso / step), len(height)) if step else len(height)
-    percentile = scipy.ndimage.percentile_filter
-    height = percentile(height, 75, max(window, 1), mode='nearest')
+    window = max(window, 1)
+    height = moving_rank(height, window, window * 3 // 4)
     return moving_mean(height, max(window // 4, 1))
 
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
-import scipy  # its modules are loaded at first use
 
 from mmhot.frames.sources import FrameSource
+from mmhot.geometry.windows import moving_rank
 from mmhot.skeletons.joints import Skeleton, get_skeleton, part_of
 from mmhot.structures.clips import Clip2D
 
@@ -84,10 +84,9 @@ def find_jumps(
         known = np.flatnonzero(np.isfinite(keypoints[:, joint]).all(-1))
         step = np.median(np.diff(seconds[known])) if len(known) > 2 else np.inf
         if step <= limits.slowest:
-            size = 2 * round(limits.window / step / 2) + 1, 1
+            half = round(limits.window / step / 2)
             places = keypoints[known, joint]
-            median = scipy.ndimage.median_filter(places, size, mode='nearest')
-            usual[known, joint] = median
+            usual[known, joint] = moving_rank(places, 2 * half + 1, half)
     limit, mirror = limits.distance * np.nanmedian(lengths), skeleton.flip_indices
     away = np.linalg.norm(keypoints - usual, axis=-1) > limit
     at_other = np.linalg.norm(keypoints - usual[:, mirror], axis=-1) <= limit
