@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-_BLOCK = 4096  # frames that are sorted at once
-
 
 def filter_frames(
     values: np.ndarray, weights: np.ndarray, axis: int = 0, ends: Any = 'edge'
@@ -53,7 +51,8 @@ def moving_rank(values: np.ndarray, size: int, rank: int) -> np.ndarray:
     widths = [(0, 0)] * values.ndim
     widths[0] = size // 2, (size - 1) // 2
     windows = sliding_window_view(np.pad(values, widths, 'edge'), size, axis=0)
-    blocks = [windows[i : i + _BLOCK] for i in range(0, len(windows), _BLOCK)]
+    size = 4096  # frames that are sorted at once, for memory
+    blocks = [windows[i : i + size] for i in range(0, len(windows), size)]
     return np.concatenate([np.partition(x, rank)[..., rank] for x in blocks])
 
 
