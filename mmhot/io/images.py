@@ -29,6 +29,7 @@ _MAX_SCANS = 100
 # Markers but those within the data of a scan; segments that precede it have lengths.
 _JPEG_MARKER = re.compile(rb'\xff+([\x01-\xcf\xd8-\xfe])')
 _JPEG, _END_OF_IMAGE, _SCAN = b'\xff\xd8', b'\xd9', b'\xda'
+_PNG, _PROFILES = b'\x89PNG\r\n\x1a\n', (b'iCCP', b'sRGB', b'cHRM')
 _EXIF_ORIENTATION = 0x0112
 # Directory of the camera's settings, and the 35 mm equivalent focal length there.
 _EXIF_CAMERA, _EXIF_FOCAL_35MM = 0x8769, 0xA405
@@ -74,7 +75,7 @@ def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     data = read_limited(path, limit)
     check_scans(data, name)
     # imread takes no names that the system's encoding lacks
-    values, image = np.frombuffer(data, np.uint8), None
+    values, image = np.frombuffer(_without_profile(data), np.uint8), None
     with suppress(cv2.error):  # of more than 2^30 pixels, among others
         image = cv2.imdecode(values, cv2.IMREAD_COLOR)
     if image is None:
@@ -84,6 +85,20 @@ def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     if _ask(path, lambda image: getattr(image, 'is_animated', False)):
         _LOGGER.warning('%s has several images: only the first one is read', name)
     return image
+
+
+def _without_profile(data: bytes) -> bytes:
+    """Remove color profiles of a PNG: OpenCV ignores them, and libpng comments on them.
+
+    They are in chunks (length, kind, content, checksum) before the image data.
+    """
+    parts, start = [data[: len(_PNG)]], len(_PNG)
+    while data.startswith(_PNG) and data[start + 4 : start + 8] not in (b'', b'IDAT'):
+        end = start + 12 + int.from_bytes(data[start : start + 4], 'big')
+        if data[start + 4 : start + 8] not in _PROFILES:
+            parts.append(data[start:end])
+        start = end
+    return b''.join([*parts, data[start:]])
 
 
 def _ask(path: Path, question: Callable[[Any], Any]) -> Any:

@@ -134,3 +134,16 @@ def test_frames_between_sparse_ones_are_counted_before_they_are_made(tmp_path):
     message = '9,999,001 poses, with those between its frames: at most 5,000,000'
     with pytest.raises(ValueError, match=message):
         Lifter.prepare(lifter, read_keypoints(path))
+
+
+@pytest.mark.parametrize('mode', ['RGB', 'L', 'RGBA'])
+def test_color_profiles_of_images_are_not_commented_on(tmp_path, capfd, mode):
+    values = np.random.default_rng(0).integers(0, 255, (9, 12, 4)).astype(np.uint8)
+    image = Image.fromarray(values).convert(mode)
+    image.save(tmp_path / 'plain.png')
+    image.save(tmp_path / 'profile.png', icc_profile=b'no profile')
+    plain, with_profile = (
+        read_image(tmp_path / f'{name}.png') for name in ('plain', 'profile')
+    )
+    assert np.array_equal(plain, with_profile)
+    assert capfd.readouterr().err == ''
