@@ -5,7 +5,7 @@ Example:
   mmhot ui --host 0.0.0.0 --port 8000
 
 The page runs `mmhot infer` on this machine, without a network. Uploads and results are
-deleted when the page is closed: download them first. Needs Gradio: pip install '.[ui]'.
+deleted when the page is closed: download them first. Needs Gradio, the extra `ui`.
 """
 
 import argparse
