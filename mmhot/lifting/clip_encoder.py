@@ -17,7 +17,6 @@ from mmhot.structures.clips import Clip2D
 _LOGGER = logging.getLogger(__name__)
 _H36M = get_skeleton('h36m-17')
 
-_MAX_FPS = 1000
 MAX_POSES = 5_000_000
 """Poses of one clip: a day of one person at 50 per second, and 5 to 10 GB of memory."""
 
@@ -57,11 +56,13 @@ class ClipEncoder:
         is_person (bool): Whether that is Human3.6M's.
         longest_step (float): Seconds between consecutive frames of one motion.
         filled_step (float): Seconds of a step that are filled; longer ones count as it.
+        max_fps (int): Highest rate of a model.
     """
 
     longest_step = GapFiller.longest
     # a lifter's window sees no further: longer steps are filled as those of a second
     filled_step = 1.0
+    max_fps = 1000
 
     def __init__(
         self,
@@ -76,8 +77,8 @@ class ClipEncoder:
         self.fps = settings.get('fps', 50.0)
         self.mapping = settings.get('mapping', 'trained')
         # of files of models, so any values
-        if not (is_number(self.fps) and 1 <= self.fps <= _MAX_FPS):
-            text = f"the model's fps must be from 1 to {_MAX_FPS}, got"
+        if not (is_number(self.fps) and 1 <= self.fps <= self.max_fps):
+            text = f"the model's fps must be from 1 to {self.max_fps}, got"
             raise ValueError(f'{text} {self.fps!r:.50}')
         if not isinstance(self.mapping, str):
             raise ValueError(f"the model's mapping is no text: {self.mapping!r:.50}")

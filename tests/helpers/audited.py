@@ -28,7 +28,8 @@ watching, own = False, FOLDER
 # installed files, and those of the system
 PLACES = [sys.prefix, sys.base_prefix, sysconfig.get_path('stdlib'), '/usr', '/lib']
 PLACES += ['/proc', '/sys', '/dev', '/etc', str(Path(__file__).parents[2])]
-PLACES += [path for path in sys.path[1:] if path]
+PLACES += [path for path in (*sys.path[1:], sys.pycache_prefix) if path]
+sys.dont_write_bytecode = True  # compiled modules are no files of cases
 
 
 def place_of(path):
