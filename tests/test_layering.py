@@ -49,7 +49,6 @@ CONSTANTS = {
     '_DEFAULT_TORSO': 'scale that is normalized later',
     '_LONGEST_NAME': 'limit of file systems',
     '_MAX_SIDE': 'limit of sizes of images',
-    '_MAX_FPS': 'limit of settings in files',
     'MAX_POSES': 'limit of memory',
     '_CACHED_VALUES': 'limit of memory',
     'USUAL_BATCH_SIZE': 'speed, not results',
