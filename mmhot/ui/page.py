@@ -126,7 +126,7 @@ class Page:
                             _models(), value='', label='2D model', filterable=False
                         )
                     with gr.Row():
-                        lift = gr.Button('Lift', variant='primary')
+                        lift = gr.Button('Lift', variant='primary', interactive=False)
                         stop = gr.Button('Stop')
                 with gr.Column(scale=2, min_width=320):
                     viewer = gr.HTML(_NO_POSES, elem_id='viewer')
@@ -140,7 +140,13 @@ class Page:
                         interactive=False,
                     )
             source.upload(self._keep, source, source, **private)
-            source.change(lambda: _shown([]), None, [gallery, people], **private)
+            source.change(
+                # until the upload has ended there is nothing to lift
+                lambda file: (*_shown([]), gr.Button(interactive=file is not None)),
+                source,
+                [gallery, people, lift],
+                **private,
+            )
             lift.click(
                 self._run,
                 [source, chosen, height, start, end, people, joints, speed, model],
@@ -278,11 +284,13 @@ def _new_folder(session: Path) -> Path:
 def _shown(thumbnails: Sequence[tuple[np.ndarray, str]]) -> tuple[Any, Any]:
     """Return updates that show several people, or none."""
     several = len(thumbnails) > 1
-    names = [name for _, name in thumbnails] if several else []
-    images = [(image, f'Person {name}') for image, name in thumbnails]
+    # as in the viewer
+    names = [f'Person {n} (ID {x})' for n, (_, x) in enumerate(thumbnails, start=1)]
+    images = [(image, name) for name, (image, _) in zip(names, thumbnails, strict=True)]
+    chosen = [(name, x) for name, (_, x) in zip(names, thumbnails, strict=True)]
     return (
         gr.Gallery(images if several else [], visible=several),
-        gr.CheckboxGroup(names, value=[], visible=several),
+        gr.CheckboxGroup(chosen if several else [], value=[], visible=several),
     )
 
 

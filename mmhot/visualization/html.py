@@ -117,7 +117,8 @@ def write_html(
 def embed_page(page: str, height: str) -> str:
     """Embed a page in another one, isolated from it."""
     style, text = f'width: 100%; height: {height}; border: 0', html.escape(page)
-    return f'<iframe style="{style}" sandbox="allow-scripts" srcdoc="{text}"></iframe>'
+    frame = f'<iframe title="Viewer" style="{style}" sandbox="allow-scripts"'
+    return f'{frame} srcdoc="{text}"></iframe>'
 
 
 def embed_clip(clip: Clip3D) -> str | None:

@@ -1,23 +1,15 @@
-"""Joint positions of a .bvh after import by Blender, as JSON; a script for Blender.
+"""Joint positions of a .bvh after import by Blender, as JSON.
 
-blender --background --factory-startup --python blender_joints.py -- MOTION.bvh OUT.json
+python blender_joints.py MOTION.bvh OUT.json
 """
 
 import json
 import sys
 
 import bpy
-from io_anim_bvh import import_bvh
 
-
-# Blender 3.4 opens files in a mode that Python 3.11, Debian's, no longer has.
-def open_text(path, mode):
-    return open(path, mode.replace('U', ''))
-
-
-import_bvh.open = open_text
-
-motion, out = sys.argv[sys.argv.index('--') + 1 :]
+motion, out = sys.argv[1:]
+bpy.ops.wm.read_factory_settings(use_empty=True)
 # centimeters to meters; y up to Blender's z up, as its menu does
 bpy.ops.import_anim.bvh(filepath=motion, global_scale=0.01)
 body = bpy.context.object

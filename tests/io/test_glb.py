@@ -251,7 +251,7 @@ def test_blender_has_the_joints(clip, path, tmp_path):
     subprocess.run([sys.executable, SCRIPT, path, out], check=True, capture_output=True)
     found = json.loads(out.read_text())
     names = [HUMAN_IK.names.get(joint) for joint in HUMAN_IK.joints]
-    for number, (person, motion) in zip((0, 3), motions(clip), strict=True):
+    for number, (person, motion) in enumerate(motions(clip), start=1):
         for row in (0, len(person) // 2):
             pose = found[str(person.frame[row])][f'Person {number}']
             wanted = dict(zip(names, motion.positions()[row], strict=True))
