@@ -69,6 +69,12 @@ def run(args: argparse.Namespace) -> None:
                 theme=gradio.themes.Soft(
                     font=['system-ui', 'sans-serif'],
                     font_mono=['ui-monospace', 'monospace'],
+                ).set(  # contrasts of at least 4.5
+                    block_label_text_color='*primary_700',
+                    block_title_text_color='*primary_700',
+                    body_text_color_subdued='*neutral_600',
+                    button_primary_background_fill='*primary_600',
+                    checkbox_label_background_fill_selected='*primary_600',
                 ),
             )
             args.say(f'{address} is ready, until Ctrl-C; results are deleted then')

@@ -459,6 +459,14 @@ def test_keys_do_what_the_focused_control_does(clip, tmp_path):
         assert tab.locator('#names span').all_inner_texts() == ['Person 1', 'Person 2']
         box = tab.locator('#people input').nth(1)
         assert 'Person 2 (ID 3)' in tab.locator('#people').inner_text()
+        tab.keyboard.press('v')  # fills the view; its name stays inside
+        tab.set_viewport_size({'width': 844, 'height': 390})
+        tab.wait_for_timeout(200)
+        boxes = (
+            tab.locator(x).bounding_box() for x in ('#names span >> nth=0', '#stage')
+        )
+        assert next(boxes)['y'] >= next(boxes)['y']
+        tab.keyboard.press('v')
         for key in ('Space', 'Enter'):
             for open_now in (True, False):
                 tab.locator('#info').focus()

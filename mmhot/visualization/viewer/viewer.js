@@ -32,6 +32,7 @@ const joints = clip.joints.length;
 const bones = bonesOf(clip.parents);
 const HEAD = clip.joints.indexOf('head');
 const ABOVE = new Vector3(0, 0.12, 0); // of a name
+const NAME = 22; // pixels of its height
 
 function jointAt(person, row, joint, target = new Vector3()) {
   const at = 3 * (row * joints + joint);
@@ -304,7 +305,11 @@ function place(label, at, up) {
 function label() {
   for (const person of people) {
     const row = rowOf(person);
-    if (person.label) place(person.label, row === undefined ? null : pixelOf(jointAt(person, row, HEAD).add(ABOVE)), '-100%');
+    if (!person.label) continue;
+    const at = row === undefined ? null : pixelOf(jointAt(person, row, HEAD).add(ABOVE));
+    // names of people whose heads are seen stay inside of the view
+    if (at && at[1] > -NAME) at[1] = Math.max(at[1], NAME);
+    place(person.label, at, '-100%');
   }
   const found = chosen();
   const at = found && pixelOf(jointAt(found[0], rowOf(found[0]), found[1]));
