@@ -146,8 +146,15 @@ class DropUncertain:
         for track in clip.tracks:
             seconds = clip.times_of(track.frames)
             given = track.keypoints, skeleton, seconds
-            low = find_flips(*given, self.flips)[:, None]
-            low = low | find_jumps(*given, self.jumps)
+            jumps = find_jumps(*given, self.jumps)
+            if frames is None and jumps.any():
+                _LOGGER.warning(
+                    "%s: %s keypoints that jump away and back count as missing; "
+                    "without='confidence' keeps them",
+                    clip.source or clip.name,
+                    jumps.sum(),
+                )
+            low = jumps | find_flips(*given, self.flips)[:, None]
             if limit is not None:
                 own = track.keypoints, track.scores, skeleton
                 low = low | self.find(*own, (clip.width, clip.height), limit)

@@ -68,16 +68,17 @@ def test_a_corrected_point_changes_its_frame(checkpoint, tmp_path):
     before = mmhot.lift(file, **options)
     wrist, place = 3 * clip.joint_names.index('left_wrist'), 40
     person = document['annotations'][place]
-    person['keypoints'][wrist : wrist + 3] = [700, 300.5, 2]
+    x, y = np.round(person['keypoints'][wrist : wrist + 2]) + (30, -20.5)
+    person['keypoints'][wrist : wrist + 3] = [x, y, 2]
     file.write_text(json.dumps(document))
     after = mmhot.lift(file, **options)
     changed = (before.keypoints_2d != after.keypoints_2d).any(-1)
     [row], [joint] = changed.nonzero()
     assert clip.frame[row] == person['image_id'] - 1
     assert after.joint_names[joint] == 'left_wrist'
-    assert after.keypoints_2d[row, joint].tolist() == [700, 300.5]
+    assert after.keypoints_2d[row, joint].tolist() == [x, y]
     moved = np.linalg.norm(before.keypoints_3d - after.keypoints_3d, axis=-1).max(1)
-    assert moved.argmax() == row
+    assert abs(moved.argmax() - row) <= 2  # one of three frames is kept
 
 
 def test_files_have_what_annotation_tools_read(checkpoint, tmp_path):

@@ -75,7 +75,7 @@ def test_weights_are_small_and_load_by_name(name):
         (LIVE_LIFTER, 'MPJPE'),
         (GTPT, 'MoveNet Thunder'),
         (WHOLE_BODY, 'MoveNet Thunder'),
-        (DETECTOR, 'RTMDet-nano of COCO'),
+        (DETECTOR, 'RTMDet-nano trained on COCO'),
     ],
 )
 def test_model_card_is_beside_the_weights(name, numbers):

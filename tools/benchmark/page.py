@@ -5,6 +5,7 @@ A table is what stands between ``<!-- table: PART -->`` and ``<!-- end -->``.
 
 import argparse
 import re
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -80,7 +81,8 @@ def _part(part: Mapping) -> str:
         f'PyTorch {machine["torch"]}',
         f'ONNX Runtime {machine["onnxruntime"]}',
     ]
-    return f'\n{table}\n\n{"; ".join(facts)}.\n\n'
+    text = textwrap.fill(f'{"; ".join(facts)}.', 100)
+    return f'\n{table}\n\n{text}\n\n'
 
 
 def as_cells(rows: Sequence[Mapping]) -> list[list[str]]:
