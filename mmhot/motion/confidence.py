@@ -149,7 +149,7 @@ class DropUncertain:
             jumps = find_jumps(*given, self.jumps)
             if frames is None and jumps.any():
                 _LOGGER.warning(
-                    "%s: %s keypoints that jump away and back count as missing; "
+                    '%s: %s keypoints that jump away and back count as missing; '
                     "without='confidence' keeps them",
                     clip.source or clip.name,
                     jumps.sum(),
