@@ -57,6 +57,8 @@ class Argument:
 
     def check(self, name: str, kind: type, given: Any) -> Any:
         """Convert and check the value of an argument."""
+        if given == '':
+            raise ArgumentError(f'{{{name}}} must not be empty')
         expected = self.expected or _KINDS.get(kind)
         try:
             value = self.convert(given) if self.convert else _to(kind, given)

@@ -37,6 +37,8 @@ def refused(tmp_path, monkeypatch, capfd):
         ('lift --formats fbx', "got 'fbx': write glb, which Blender converts"),
         ('lift --formats bvh,htm', "got 'htm' (did you mean html?)"),
         ('lift --formats bvh glb', '(lists have commas: --formats bvh,glb)'),
+        ('lift --checkpoint=', '--checkpoint must not be empty'),
+        ('lift --intrinsics=', '--intrinsics must not be empty'),
         ('lift --image-size 1280', '--image-size must be WxH, such as'),
         ('lift --height 180', '--height must be from 0.3 to 3 meters, or one height'),
         ('lift --axes zup', 'did you mean z-up?'),
