@@ -4,14 +4,16 @@ All give joints by name in meters, z up.
 """
 
 import re
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from mmhot.compat.installation import import_extra
+from mmhot.compat.installation import import_extra, python_command
 from mmhot.errors import naming
 
 _INCH = 0.0254
@@ -22,6 +24,14 @@ _CENTIMETER = 0.01
 _BVH_WORDS = re.compile(r'(?<=\bROOT)[ \t][^\n{]+|(?<=\bJOINT)[ \t][^\n{]+|\S+')
 # CMU's frame rate; .amc files do not state it
 AMC_FPS = 120.0
+# Damaged files crash ezc3d's process: it has its own.
+_READ_C3D = """
+import sys, ezc3d, numpy
+file = ezc3d.c3d(sys.argv[1])
+points = {'UNITS': {'value': ['mm']}, **file['parameters']['POINT']}
+values = {key: points[key]['value'] for key in ('UNITS', 'LABELS', 'RATE')}
+numpy.savez(sys.stdout.buffer, points=file['data']['points'][:3], **values)
+"""
 _C3D_UNITS = {'m': 1.0, 'cm': 0.01, 'mm': 0.001}
 _Z_UP = {
     'z': np.eye(3),
@@ -339,24 +349,20 @@ def read_c3d(
     Raises:
         ValueError: If the file is damaged or ezc3d is not installed.
     """
-    ezc3d = import_extra('ezc3d', 'reading .c3d', 'c3d')
+    import_extra('ezc3d', 'reading .c3d', 'c3d')
     with naming(path):
         if not path.is_file():
             raise FileNotFoundError
-        try:
-            content = ezc3d.c3d(str(path))
-        # of the C++ library, without a common type
-        except Exception as error:
-            raise ValueError(f'is not a readable .c3d ({error})') from error
-        points = content['parameters']['POINT']
-        unit = ''.join(points.get('UNITS', {}).get('value', ['mm'])[:1]).strip().lower()
+        command = python_command(_READ_C3D, str(path.absolute()))
+        process = subprocess.run(command, capture_output=True, check=False)
+        if process.returncode:
+            *_, reason = [b'it crashes ezc3d', *process.stderr.splitlines()]
+            raise ValueError(f'is not a readable .c3d ({reason.decode()})')
+        content = np.load(BytesIO(process.stdout))
+        unit = ''.join(content['UNITS'][:1]).strip().lower()
         if meters is None and unit not in _C3D_UNITS:
             raise ValueError(f'has the unit {unit!r}: state it in meters')
-    names = tuple(label.strip() for label in points['LABELS']['value'])
-    positions = np.moveaxis(content['data']['points'][:3], -1, 0)
-    motion = JointMotion(
-        names,
-        np.swapaxes(positions, 1, 2)[:, : len(names)],
-        float(points['RATE']['value'][0]),
-    )
+    names = tuple(label.strip() for label in content['LABELS'].tolist())
+    positions = content['points'].T
+    motion = JointMotion(names, positions[:, : len(names)], float(content['RATE'][0]))
     return motion.turned(up or 'z', meters or _C3D_UNITS[unit])
