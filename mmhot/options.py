@@ -57,7 +57,7 @@ class Argument:
 
     def check(self, name: str, kind: type, given: Any) -> Any:
         """Convert and check the value of an argument."""
-        if given == '':
+        if given == '' and not self.expected:
             raise ArgumentError(f'{{{name}}} must not be empty')
         expected = self.expected or _KINDS.get(kind)
         try:

@@ -147,12 +147,13 @@ class DropUncertain:
             seconds = clip.times_of(track.frames)
             given = track.keypoints, skeleton, seconds
             jumps = find_jumps(*given, self.jumps)
-            if frames is None and jumps.any():
+            certain = jumps & (track.scores >= 1)
+            if certain.any():
                 _LOGGER.warning(
-                    '%s: %s keypoints that jump away and back count as missing; '
+                    '%s: %s keypoints jump away and back: they count as missing; '
                     "without='confidence' keeps them",
                     clip.source or clip.name,
-                    jumps.sum(),
+                    certain.sum(),
                 )
             low = jumps | find_flips(*given, self.flips)[:, None]
             if limit is not None:

@@ -35,7 +35,7 @@ def test_more_workers_than_cores_are_refused(monkeypatch):
     )
     monkeypatch.setitem(sys.modules, 'ray', module)
     outcomes = process_with_ray(
-        [], InferRunOptions(out_dir=''), RayOptions(num_workers=3), print
+        [], InferRunOptions(out_dir='out'), RayOptions(num_workers=3), print
     )
     with pytest.raises(ValueError, match='num_workers must be at most 2 on this'):
         list(outcomes)
