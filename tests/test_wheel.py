@@ -321,7 +321,7 @@ def test_base_installation_lifts_a_video_without_pytorch(
     (site / 'forbid.pth').unlink()
     said = run(path / 'mmhot', 'cost', 'gtpt-t', code=2)
     assert said.startswith(
-        'mmhot cost: error: this needs torch: uv pip install --python'
+        f'mmhot cost: error: this needs torch: {path}/python -m pip install '
     )
     assert said.endswith(' --no-deps mmpose==1.3.2\n')
 
@@ -349,7 +349,7 @@ def test_empty_environment_needs_no_compiler(tool, wheel, tmp_path, request):
     error = measure(read_lifted(tmp_path / 'out/walk.npz'), GroundTruth.read(WALK))
     assert error['missing'] == 0
     assert error['pixels'] == pytest.approx(4.2, abs=0.1)
-    assert error['MPJPE'] == pytest.approx(44.5, abs=0.2)
+    assert error['MPJPE'] == pytest.approx(43.9, abs=0.2)
     assert error['P-MPJPE'] == pytest.approx(35.1, abs=0.2)
     assert json.loads(
         call(path / 'mmhot', 'doctor', '--json', cwd=tmp_path, path=path)
