@@ -146,8 +146,9 @@ class DropUncertain:
         for track in clip.tracks:
             seconds = clip.times_of(track.frames)
             given = track.keypoints, skeleton, seconds
-            jumps = find_jumps(*given, self.jumps)
-            certain = jumps & (track.scores >= 1)
+            low = find_jumps(*given, self.jumps)
+            low |= find_flips(*given, self.flips)[:, None]
+            certain = low & (track.scores >= 1)
             if certain.any():
                 _LOGGER.warning(
                     '%s: %s keypoints jump away and back: they count as missing; '
@@ -155,7 +156,6 @@ class DropUncertain:
                     clip.source or clip.name,
                     certain.sum(),
                 )
-            low = jumps | find_flips(*given, self.flips)[:, None]
             if limit is not None:
                 own = track.keypoints, track.scores, skeleton
                 low = low | self.find(*own, (clip.width, clip.height), limit)

@@ -95,6 +95,21 @@ def test_wrists_that_jump_away_and_back_are_missing(rate):
     np.testing.assert_array_equal(np.isnan(track.keypoints).any(-1), wrong)
 
 
+@pytest.mark.parametrize(('score', 'counts'), [(1, ['17', '1']), (0.9, [])])
+def test_points_of_confidence_1_that_are_dropped_are_said(score, counts, caplog):
+    """A file says so of points that a person placed, and where it has no scores."""
+    points = standing()
+    upside_down, jumping = points.copy(), points.copy()
+    upside_down[30] = turned(points[[30]], 180)[0]
+    jumping[20, COCO.index('left_wrist')] -= [0, 200]
+    for each in (upside_down, jumping, points):
+        scores = np.full(each.shape[:2], score, np.float32)
+        clip = Clip2D.from_arrays(each, (1280, 720), 25, scores=scores)
+        DropUncertain()(clip, None)
+    said = [record.getMessage() for record in caplog.records]
+    assert [text.partition(': ')[2].split()[0] for text in said] == counts
+
+
 @pytest.mark.parametrize('key', [JUMP, KICK])
 def test_fast_people_stay(key):
     points, _ = project(joints_of(key, 250), CAMERAS[0])

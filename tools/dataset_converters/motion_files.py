@@ -30,6 +30,7 @@ import sys, ezc3d, numpy
 file = ezc3d.c3d(sys.argv[1])
 points = {'UNITS': {'value': ['mm']}, **file['parameters']['POINT']}
 values = {key: points[key]['value'] for key in ('UNITS', 'LABELS', 'RATE')}
+values['RATE'] = float(values['RATE'][0])
 numpy.savez(sys.stdout.buffer, points=file['data']['points'][:3], **values)
 """
 _C3D_UNITS = {'m': 1.0, 'cm': 0.01, 'mm': 0.001}
@@ -356,13 +357,14 @@ def read_c3d(
         command = python_command(_READ_C3D, str(path.absolute()))
         process = subprocess.run(command, capture_output=True, check=False)
         if process.returncode:
-            *_, reason = [b'it crashes ezc3d', *process.stderr.splitlines()]
-            raise ValueError(f'is not a readable .c3d ({reason.decode()})')
+            errors = process.stderr.decode(errors='replace')
+            *_, reason = ['it crashes ezc3d', *errors.splitlines()]
+            raise ValueError(f'is not a readable .c3d ({reason})')
         content = np.load(BytesIO(process.stdout))
         unit = ''.join(content['UNITS'][:1]).strip().lower()
         if meters is None and unit not in _C3D_UNITS:
             raise ValueError(f'has the unit {unit!r}: state it in meters')
     names = tuple(label.strip() for label in content['LABELS'].tolist())
     positions = content['points'].T
-    motion = JointMotion(names, positions[:, : len(names)], float(content['RATE'][0]))
+    motion = JointMotion(names, positions[:, : len(names)], float(content['RATE']))
     return motion.turned(up or 'z', meters or _C3D_UNITS[unit])
