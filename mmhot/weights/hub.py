@@ -10,6 +10,7 @@ import socket
 import zipfile
 import zlib
 from collections.abc import Callable
+from functools import partial
 from http.client import HTTPException
 from pathlib import Path, PurePosixPath
 from threading import Thread
@@ -148,14 +149,20 @@ def _fetch_from_hub(name: str) -> Path:
         raise ValueError(f'{name} must be hf://USER/NAME or hf://USER/NAME/FILE')
     hub = import_extra('huggingface_hub', name, 'hub')
     repository, file = '/'.join(parts[:2]), '/'.join(parts[2:])
-    where = dict(repo_id=repository, endpoint=os.environ.get('HF_ENDPOINT'))
+    fetch = partial(hub.snapshot_download, allow_patterns=list(_FILES))
+    if file:
+        fetch = partial(hub.hf_hub_download, filename=file)
+    fetch = partial(fetch, repository, endpoint=os.environ.get('HF_ENDPOINT'))
     try:
-        if file:
-            return Path(hub.hf_hub_download(filename=file, **where))
-        folder = Path(hub.snapshot_download(allow_patterns=list(_FILES), **where))
+        folder = Path(fetch())
     except Exception as error:  # the client raises errors of several packages
-        reason = f'{name} cannot be downloaded ({one_line(error):.120})'
-        raise ValueError(reason) from error
+        try:  # it does so itself without a connection, not when one breaks
+            folder = Path(fetch(local_files_only=True))
+        except Exception:
+            reason = f'{name} cannot be downloaded ({one_line(error):.120})'
+            raise ValueError(reason) from error
+    if file:
+        return folder
     if all((folder / each).is_file() for each in _GRAPH):
         return folder
     for suffix in CHECKPOINTS:

@@ -232,7 +232,7 @@ def hub(monkeypatch, tmp_path):
     return open_hub
 
 
-def test_repositories_of_the_hub(hub, tmp_path):
+def test_repositories_of_the_hub(hub, tmp_path, monkeypatch):
     checkpoint = save_lifter(tmp_path / 'tiny.pth').read_bytes()
     with hub(**{'tiny.pth': checkpoint}):
         assert Lifter('hf://ann/poses', device='cpu').fps == 50
@@ -245,6 +245,17 @@ def test_repositories_of_the_hub(hub, tmp_path):
     # the server is gone
     assert local_file('hf://ann/poses/tiny.pth') == named
     assert local_file('hf://ann/poses') == named
+
+    class Broken(BaseHTTPRequestHandler):
+        def handle(self):  # reads the request, answers nothing
+            self.rfile.readline()
+
+    with serving(Broken) as address:
+        monkeypatch.setenv('HF_ENDPOINT', address)
+        assert local_file('hf://ann/poses/tiny.pth') == named
+        assert local_file('hf://ann/poses') == named
+        with pytest.raises(ValueError, match=r'poses/b\.pth cannot be downloaded'):
+            local_file('hf://ann/poses/b.pth')
 
 
 @pytest.mark.parametrize(
