@@ -5,7 +5,9 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from mmhot.chain.build import build_chain
@@ -81,6 +83,8 @@ class ClipWorker:
 
     def prepare(self, with_2d: bool) -> Chain:
         """Load the models that are not loaded yet, 2D models only ``with_2d``."""
+        # needed after the models, most of whose loading does not run Python
+        Thread(target=import_module, args=('scipy.linalg',)).start()
         if with_2d:
             self._chain.require(EstimatePoses).models  # noqa: B018, opened at first use
         return self._chain

@@ -1,7 +1,7 @@
 """Least squares over frames: equations of neighboring frames, rest, lines of sight."""
 
 import numpy as np
-from scipy.linalg import solveh_banded
+import scipy  # its modules are loaded at first use
 
 
 def time_steps(seconds: np.ndarray, least: float = 0.2) -> np.ndarray:
@@ -109,4 +109,6 @@ def solve_blocks(
         lower[offset, :, : size - offset] = np.diagonal(blocks, -offset, 1, 2)
     lower = lower.reshape(len(lower), -1)
     lower[::size] += bands
-    return solveh_banded(lower, right.ravel(), lower=True).reshape(right.shape)
+    return scipy.linalg.solveh_banded(lower, right.ravel(), lower=True).reshape(
+        right.shape
+    )

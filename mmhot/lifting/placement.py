@@ -7,7 +7,7 @@ is the one from which the pose projects onto its 2D keypoints.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import solve_banded, solveh_banded
+import scipy  # its modules are loaded at first use
 
 from mmhot.geometry.rotations import rotation_matrices
 from mmhot.geometry.smooth_fits import normal_bands, second_differences
@@ -113,7 +113,7 @@ def _solve(
     banded = bands.reshape(13, -1)
     for offset in range(1, 7):
         banded[6 - offset] = np.roll(banded[6 + offset], offset)
-    return solve_banded((6, 6), banded, right.ravel()).reshape(right.shape)
+    return scipy.linalg.solve_banded((6, 6), banded, right.ravel()).reshape(right.shape)
 
 
 def find_floor(
@@ -177,5 +177,5 @@ def find_own_floor(
     for _ in range(settings.rounds):
         weights = np.where(lowest > floor, settings.above, 1.0)
         weighted = np.concatenate([bands[:1] + weights, bands[1:]])
-        floor = solveh_banded(weighted, weights * lowest, lower=True)
+        floor = scipy.linalg.solveh_banded(weighted, weights * lowest, lower=True)
     return floor

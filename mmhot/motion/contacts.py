@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import cache
 
 import numpy as np
-from scipy.special import expit, ndtr
+import scipy  # its modules are loaded at first use
 
 from mmhot.geometry.windows import moving_mean
 from mmhot.skeletons.joints import get_skeleton
@@ -45,9 +45,13 @@ def contact_logits(
     """
     x, layer = _convolve(features, weights, 'embed'), 0
     while f'layers.{layer}.weight' in weights:
-        x = x + _convolve(x * ndtr(x), weights, f'layers.{layer}', 2**layer)  # GELU
+        x = x + _convolve(_gelu(x), weights, f'layers.{layer}', 2**layer)
         layer += 1
-    return _convolve(x * ndtr(x), weights, 'head')
+    return _convolve(_gelu(x), weights, 'head')
+
+
+def _gelu(x: np.ndarray) -> np.ndarray:
+    return x * scipy.special.ndtr(x)
 
 
 def _convolve(
@@ -90,7 +94,7 @@ def predict_contacts(
     even = np.stack([np.interp(times, seconds, column) for column in known.T], -1)
     even = even.reshape(count, scores.shape[1], 3)
     features = contact_features(even[..., :2], even[..., 2])
-    probability = expit(contact_logits(features, load_contact_weights()))
+    probability = scipy.special.expit(contact_logits(features, load_contact_weights()))
     return np.stack([np.interp(seconds, times, column) for column in probability.T], -1)
 
 

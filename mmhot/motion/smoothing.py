@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy  # its modules are loaded at first use: that of signals takes a second
-from scipy.linalg import solveh_banded
 
 from mmhot.geometry.smooth_fits import normal_bands
 from mmhot.structures.clips import Clip3D
@@ -78,7 +77,7 @@ def spline(
     for strength in np.exp(np.linspace(*settings.strengths, settings.steps)):
         bands = strength * penalty
         bands[0] += 1
-        fitted = solveh_banded(bands, flat.reshape(count, -1), lower=True)
+        fitted = scipy.linalg.solveh_banded(bands, flat.reshape(count, -1), lower=True)
         fitted = fitted.reshape(flat.shape)
         left = 1 - np.mean(1 / (1 + strength * waves))
         score = ((flat - fitted) ** 2).sum((0, 2)) / left**2

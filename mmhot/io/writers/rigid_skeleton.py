@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.linalg import solveh_banded
+import scipy  # its modules are loaded at first use
 
 from mmhot.geometry.rotations import quaternions_of, rotation_matrices
 from mmhot.geometry.smooth_fits import normal_bands
@@ -191,7 +191,7 @@ def _hold_feet(motion: RigidMotion, feet: list[int]) -> None:
         stiff = 1 / (_TURN * np.maximum(path, _STILL))
         bands = normal_bands(stiff * [[-1], [1]], len(seen))
         bands[0] += known
-        turn = solveh_banded(bands, known * seen, lower=True) - seen
+        turn = scipy.linalg.solveh_banded(bands, known * seen, lower=True) - seen
         turn = turn.clip(-_MOST_YAW, _MOST_YAW)
         held = rotation_matrices(turn[:, None] * [0, 0, 1])
         _turn_to(motion, foot, axes, held @ axes[:, foot])
