@@ -89,7 +89,8 @@ def check_image_size(values: tuple[int, int]) -> tuple[int, int]:
 
 def is_number(value: object) -> bool:
     """Whether a value is a finite number."""
-    return isinstance(value, int | float | np.number) and bool(np.isfinite(value))
+    is_real = isinstance(value, int | float | np.number) and type(value) is not bool
+    return is_real and bool(np.isfinite(value))
 
 
 def to_numbers(name: str, values: Any) -> np.ndarray:
@@ -100,13 +101,17 @@ def to_numbers(name: str, values: Any) -> np.ndarray:
         values = tensor.float() if str(tensor.dtype).endswith('bfloat16') else tensor
     try:
         array = np.asarray(values)
+        if isinstance(values, list | tuple):  # one bool would count as a number
+            each = np.array(values, object).ravel().tolist()
+            array = np.array(None) if bool in map(type, each) else array
     except (TypeError, ValueError, RuntimeError):  # lists of different lengths
         array = np.array(None)
-    if array.dtype.kind not in 'iufb':
+    if array.dtype.kind not in 'iuf':
         kind = array.dtype if isinstance(values, np.ndarray) else type(values).__name__
         raise ValueError(f'{name} must be an array of numbers, got {kind}')
-    if np.isinf(array).any():
-        raise ValueError(f'{name} must be finite or NaN, got inf')
+    sizes = np.abs(array)
+    if (sizes > np.finfo(np.float32).max).any():
+        raise ValueError(f'{name} must be finite or NaN, got {np.nanmax(sizes):g}')
     return array
 
 

@@ -106,10 +106,17 @@ def load_json(path: Path, limit: int = MAX_JSON) -> object:
         raise ValueError(f'is not valid JSON, or cut off: {error}') from error
 
 
-def as_numbers(values: object, name: str) -> np.ndarray:
-    """Convert nested lists of a JSON file to float64 of any shape; null becomes NaN."""
+def as_numbers(values: object, name: str, *, of_text: bool = False) -> np.ndarray:
+    """Convert nested lists of a file to float64 of any shape; None becomes NaN.
+
+    Text counts as numbers only ``of_text``, for files that hold nothing else.
+    """
+    kinds = (int, float, np.number, type(None), *([str] if of_text else []))
     with suppress(TypeError, ValueError, OverflowError):
-        return np.array(values, np.float64)
+        given = np.array(values, object)
+        found = {*map(type, given.ravel().tolist())}
+        if bool not in found and all(issubclass(kind, kinds) for kind in found):
+            return given.astype(np.float64)
     raise ValueError(
         f'{name} must be numbers in a regular list, got {reprlib.repr(values)}'
     )

@@ -1,6 +1,6 @@
 """Files of lifted 3D poses: ``.npz`` and JSON, written and read; of 2D keypoints."""
 
-from collections.abc import Callable, Iterable
+import reprlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,30 +22,25 @@ from mmhot.io.atomic import replacing_text
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips import ARRAYS, Clip2D, Clip3D
 
-
-def _tuple_of(kind: type) -> Callable[[Iterable], tuple]:
-    return lambda values: tuple(map(kind, values))
-
-
-# Fields that are the same for all rows, and what makes them of a file's values.
-_HEADER: dict[str, Callable[[Any], object]] = {
+# Types of fields that are the same for all rows; in a list those of many values.
+_HEADER: dict[str, Any] = {
     'name': str,
     'width': int,
     'height': int,
     'fps': float,
-    'joint_names': _tuple_of(str),
-    'parents': _tuple_of(int),
+    'joint_names': [str],
+    'parents': [int],
     'axes': str,
     'unit': str,
     'model': str,
     'focal_length': float,
     'focal_assumed': bool,
-    'intrinsics': _tuple_of(float),
+    'intrinsics': [float],
 }
 # Of clips whose frames share axes, of those of several shots or with steps, and of
 # lifters that predict their errors.
 _PATH, _ERROR = 'camera_path', 'expected_error'
-_LISTS = {'cuts': _tuple_of(int), 'steps': _tuple_of(str)}
+_LISTS: dict[str, Any] = {'cuts': [int], 'steps': [str]}
 # Keys of the arrays in the JSON's instances; the first three are MMPose's.
 _INSTANCE_KEYS = {
     'track': 'track_id',
@@ -177,9 +172,18 @@ def _fields_of_json(path: Path) -> dict[str, Any]:
     return fields
 
 
+def _value(name: str, kind: Any, value: Any) -> Any:
+    """Return a value of a type, or a tuple of a list; 25 counts as 25.0."""
+    value = value.tolist() if isinstance(value, np.ndarray) else value
+    if isinstance(kind, list) and isinstance(value, list):
+        return tuple(_value(name, *kind, each) for each in value)
+    if type(value) not in ((float, int) if kind is float else (kind,)):
+        raise ValueError(f'{name!r} has the wrong type: {reprlib.repr(value)}')
+    return kind(value)
+
+
 def _build(fields: dict[str, Any]) -> Clip3D:
-    plain = {name: np.asarray(fields[name]).tolist() for name in _HEADER}
-    known: dict[str, Any] = {name: make(plain[name]) for name, make in _HEADER.items()}
+    known = {name: _value(name, kind, fields[name]) for name, kind in _HEADER.items()}
     num_rows, num_joints = np.size(fields['frame']), len(known['joint_names'])
     sizes = {'N': num_rows, 'K': num_joints, '2': 2, '3': 3}
     for name, (letters, dtype) in ARRAYS.items():
@@ -194,9 +198,9 @@ def _build(fields: dict[str, Any]) -> Clip3D:
             known[name] = array.astype(dtype)
     if _PATH in fields:
         known[_PATH] = as_numbers(fields[_PATH], _PATH).astype(np.float32)
-    for name, make in _LISTS.items():
+    for name, kind in _LISTS.items():
         if name in fields:
-            known[name] = make(np.asarray(fields[name]).tolist())
+            known[name] = _value(name, kind, fields[name])
     clip = Clip3D(**known)
     is_constant_rate = np.array_equal(known['time'], clip.frame / clip.fps)
     return replace(clip, time=None) if is_constant_rate else clip

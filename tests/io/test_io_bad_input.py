@@ -1,8 +1,12 @@
 """Error messages for invalid keypoint files: one line each."""
 
+import json
 from dataclasses import replace
+from functools import reduce
 from io import BytesIO
+from operator import getitem
 
+import hostile_files
 import numpy as np
 import pytest
 import torch
@@ -21,6 +25,7 @@ from rendered_clips import rendered
 
 import mmhot
 from mmhot.io.readers.keypoints import read_keypoints
+from mmhot.io.readers.poses import read_poses
 from mmhot.lifting.world import place_people, to_world
 from mmhot.structures.clips import Clip2D
 
@@ -110,7 +115,7 @@ BAD_DOCUMENTS = {
     ),
     'unknown image': (
         {'images': [{'id': 1}], 'annotations': [coco_result(2, POSE)]},
-        'lacks 2',
+        'people of image 2, which is not listed',
     ),
 }
 
@@ -119,6 +124,53 @@ BAD_DOCUMENTS = {
 def test_bad_json_gives_one_line(tmp_path, case):
     document, message = BAD_DOCUMENTS[case]
     assert_refused(dump(tmp_path / 'bad.json', document), message, **SIZE)
+
+
+COCO = hostile_files.coco_document() | dict(categories=[dict(id=1, name='person')])
+PERSON = dict(pose_keypoints_2d=[9.0 * n for n in range(75)], person_id=[0])
+POSES = np.random.default_rng(0).normal(size=(3, 17, 3)).tolist()
+RIGHT = {
+    'mmpose': dict(instance_info=hostile_files.video_document()),
+    'coco': COCO,
+    'openpose': dict(people=[PERSON]),
+    'poses': [[dict(keypoints_3d=POSES[0], track_id=0, root_3d=[0, 0, 4.0])]],
+    'columns': dict(keypoints_3d=POSES, frame=[0, 1, 2], track=[0, 0, 0], fps=25),
+}
+
+
+@pytest.mark.parametrize('kind', RIGHT)
+@pytest.mark.parametrize('wrong', [True, '5', '1_0', '\u0661', 1e300, 10**400])
+def test_only_numbers_count_as_numbers(tmp_path, kind, wrong):
+    read = read_poses if kind in ('poses', 'columns') else read_keypoints
+    options = {} if kind == 'columns' else SIZE
+    read(dump(tmp_path / 'a.json', RIGHT[kind]), **options)
+    for place in hostile_files.places(RIGHT[kind]):
+        given = reduce(getitem, place, RIGHT[kind])
+        is_text_id = wrong == '5' and {'track_id', 'person_id'} & {*place}
+        is_compared = place[-1] in ('category_id', 'width', 'height')
+        is_compared |= place[0] == 'categories' or place == ('annotations', 0, 'id')
+        if not isinstance(given, int | float) or is_text_id or is_compared:
+            continue
+        document = hostile_files.replaced(RIGHT[kind], place, wrong)
+        with pytest.raises(ValueError, match='a.json: ') as caught:
+            read(dump(tmp_path / 'a.json', document), **options)
+        assert '\n' not in str(caught.value)
+
+
+def test_header_has_values_of_its_types(tmp_path, lifted):
+    (path,) = lifted.save(tmp_path / 'a.json')
+    document = json.loads(path.read_text())
+    for name, value in document['meta_info'].items():
+        for wrong in (True, 5, 'x', None, ['x'], [None], {}):
+            first = [*value, 0][0] if isinstance(value, list) else value
+            inner = wrong[0] if isinstance(wrong, list) and wrong else wrong
+            is_right = type(first) is type(inner) and type(value) is type(wrong)
+            if is_right or (type(first), wrong) == (float, 5):
+                continue
+            meta = document['meta_info'] | {name: wrong}
+            dump(path, document | {'meta_info': meta})
+            with pytest.raises(ValueError, match='a.json: '):
+                mmhot.read_lifted(path)
 
 
 BAD_BYTES = {

@@ -51,7 +51,7 @@ def read_sleap_csv(path: Path) -> Rows:
     if not (rows and joints):
         raise ValueError('lacks rows, or x, y and score of each joint')
     cells = [[line[place] or 'nan' for place in (1, *places)] for line in rows]
-    values = as_numbers(cells, 'cells')
+    values = as_numbers(cells, 'cells', of_text=True)
     points = values[:, 1:].reshape(len(rows), len(joints), 3)
     names = [line[0] for line in rows]
     known = {name: number for number, name in enumerate(dict.fromkeys(names))}
@@ -117,7 +117,8 @@ def read_deeplabcut(path: Path) -> Rows:
         [line[n].replace(',', '.') or 'nan' for n in np.ravel(found)]
         for line in ([*line, ''] for line in lines)
     ]
-    values = as_numbers(cells, 'cells').reshape(len(lines), *np.shape(found))
+    values = as_numbers(cells, 'cells', of_text=True)
+    values = values.reshape(len(lines), *np.shape(found))
     return rows_of_tracks(
         values.swapaxes(0, 1), np.array([frames[image] for image in images]), joints
     )

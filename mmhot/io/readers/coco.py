@@ -94,7 +94,11 @@ def _stack(people: list[dict], images: list[dict], path: Path) -> Rows:
     if boxes is not None:
         boxes[:, 2:] += boxes[:, :2]
     frames = number_frames([{**x, 'id': _image_id(x['id'])} for x in images], path)
-    numbers = np.array([frames[_image_id(person['image_id'])] for person in people])
+    used = [_image_id(person['image_id']) for person in people]
+    unknown = [each for each in used if each not in frames]
+    if unknown:
+        raise ValueError(f'has people of image {unknown[0]!r}, which is not listed')
+    numbers = np.array([frames[each] for each in used])
     tracks = stack_tracks(people, numbers)
     if tracks is None:  # CVAT's
         attributes = [person.get('attributes') or {} for person in people]

@@ -139,4 +139,5 @@ def _first(content: Mapping[str, object], *names: str) -> tuple[str, np.ndarray 
     value = content.get(name)
     if isinstance(value, dict) and 'data' in value:  # a matrix of OpenCV or ROS
         value = value['data']
-    return name, None if value is None else as_numbers(value, name)
+    # YAML reads 1e-3 as text
+    return name, None if value is None else as_numbers(value, name, of_text=True)

@@ -239,7 +239,8 @@ def _build(content: Any, name: str, given: dict[str, Any]) -> Clip3D:
     fps, size = given['fps'] or columns.get('fps'), given['image_size']
     if fps is None:
         raise ArgumentError('does not state its rate: give {fps}')
-    return _make(columns, name, float(fps), size, given['skeleton'], axes)
+    rate = as_numbers(fps, 'fps').item()
+    return _make(columns, name, rate, size, given['skeleton'], axes)
 
 
 def _make(
@@ -260,7 +261,8 @@ def _make(
     if pixels is not None:
         pixels = to_numbers('keypoints_2d', pixels)[..., :2]
         if size is None and columns.get('width') is not None:
-            size = int(columns['width']), int(columns['height'])
+            sides = (as_numbers(columns[x], x).item() for x in ('width', 'height'))
+            size = check_image_size(tuple(sides))
         if size is None:
             size = _image_size(poses, roots, pixels, focal)
     stated = columns.get('skeleton')

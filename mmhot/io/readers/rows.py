@@ -1,5 +1,6 @@
 """Keypoints as a file states them, and arrays of its lists of people."""
 
+import re
 import reprlib
 from collections.abc import Iterable
 from contextlib import suppress
@@ -8,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from mmhot.geometry.keypoint_arrays import is_number
 from mmhot.io.arrays import as_numbers
 
 # Keys of track IDs: of MMPose and this package, and of others such as AlphaPose.
@@ -114,10 +116,12 @@ def _track_id(value: Any, key: str) -> int:
     """Convert an ID, also of text or within lists, of which the first one is taken."""
     while isinstance(value, list | tuple | np.ndarray) and len(value):
         value = value[0]
+    value = value.item() if hasattr(value, 'item') else value
+    is_text = isinstance(value, str) and re.fullmatch(r'\s*-?[0-9]+\s*', value)
     with suppress(TypeError, ValueError, OverflowError):
         number = int(value)
-        is_whole = isinstance(value, str) or number == value
-        if is_whole and not isinstance(value, bool) and abs(number) < 1 << 63:
+        is_whole = is_text or (is_number(value) and number == value)
+        if is_whole and abs(number) < 1 << 63:
             return number
     text = 'of each person must be a whole number of 64 bits'
     raise ValueError(f"'{key}' {text}, got {reprlib.repr(value)}")

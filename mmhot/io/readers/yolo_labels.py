@@ -57,7 +57,7 @@ def read_labels(files: list[Path], folder: Path) -> Rows:
     has_ids = rest > 0 and all(cells[-1].isdecimal() for _, cells in whole)
     people = whole if has_ids else people
     end = _BEFORE + size * _NUM_KEYPOINTS
-    values = as_numbers([cells[:end] for _, cells in people], 'labels')
+    values = as_numbers([cells[:end] for _, cells in people], 'labels', of_text=True)
     points = values[:, _BEFORE:].reshape(len(people), _NUM_KEYPOINTS, size)
     center, half = values[:, 1:3], values[:, 3:5] / 2
     frames = number_frames([{'id': name} for name, _ in people], folder)
