@@ -83,7 +83,10 @@ def train_keypoints(args: argparse.Namespace) -> int:
     with naming(require_file(args.annotations)):
         content = load_json(args.annotations, MAX_ANNOTATIONS)
         category = find_category(content, args.category)
-        people = collect(content, category)
+        people, left_out = collect(content, category)
+    if left_out:
+        text = f'{left_out} annotations left out, whose boxes have no size'
+        print_line(f'train_keypoints.py: {text}', sys.stderr)
     args.folder.mkdir(parents=True, exist_ok=True)
     locate_images(content['images'], args.images)
     write_files(args, category, content['images'], people)
@@ -122,9 +125,12 @@ def find_category(content: dict, name: str | None) -> dict:
     return known[name]
 
 
-def collect(content: dict, category: dict) -> list[dict]:
-    """Return the category's annotations, with the fields that annotators leave out."""
-    people = []
+def collect(content: dict, category: dict) -> tuple[list[dict], int]:
+    """Return the category's annotations, with the fields that annotators leave out.
+
+    Those with boxes without width or height, as around a single keypoint, are counted.
+    """
+    people, left_out = [], 0
     for ann in content['annotations']:
         if ann['category_id'] != category['id'] or not ann.get('keypoints'):
             continue
@@ -134,10 +140,13 @@ def collect(content: dict, category: dict) -> list[dict]:
             continue
         low, high = labeled.min(0), labeled.max(0)
         box = ann.get('bbox') or [*low.tolist(), *(high - low).tolist()]
+        if not all(box[2:]):
+            left_out += 1
+            continue
         known = dict(bbox=box, area=box[2] * box[3], iscrowd=0)
         filled = {key: ann[key] for key in known if ann.get(key)}
         people.append(ann | known | filled | dict(num_keypoints=len(labeled)))
-    return people
+    return people, left_out
 
 
 def locate_images(images: Sequence[dict], folder: Path) -> None:

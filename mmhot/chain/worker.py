@@ -100,7 +100,9 @@ class ClipWorker:
             path = self.options.out_dir / f'{error.clip.name}.npz'
             write_keypoints(error.clip, path)
             _LOGGER.warning('%s', error)
-            self.say(f'{path} (2D keypoints only)')
+            left_out = [name for name in self.options.formats if name != 'npz']
+            without = f', no .{", .".join(left_out)}' if left_out else ''
+            self.say(f'{path} (2D keypoints only{without})')
         except Exception as error:
             if is_debugging():
                 raise

@@ -48,7 +48,8 @@ _OTHER_HEADS = ('VisPredictHead',)
 class MMPoseDetector(Detector):
     """Detect people with a detector of MMDetection or mmhot.
 
-    One that does not know people finds objects of its own classes.
+    One that does not know people finds objects of its own classes, which are named by
+    the checkpoint or else by the config's ``test_dataloader.dataset.metainfo``.
 
     Args:
         model (str | Path): Config file, or name or alias in mmhot's or MMDetection's
@@ -81,7 +82,8 @@ class MMPoseDetector(Detector):
         content = fingerprint(self.model, config.model, pipeline)
         with DefaultScope.overwrite_default_scope('mmdet'):
             self._pipeline, self.pipeline = Compose(pipeline), pipeline
-        classes = meta.get('classes') or _PERSON
+        configured = config.test_dataloader.dataset.get('metainfo') or {}
+        classes = meta.get('classes') or configured.get('classes') or _PERSON
         classes = [classes] if isinstance(classes, str) else list(classes)
         wanted = [_PERSON] if _PERSON in classes else classes
         self.labels = [classes.index(each) for each in wanted]

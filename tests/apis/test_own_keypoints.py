@@ -85,7 +85,14 @@ COMMAND = ['export/annotations.json', 'export/images', 'kite']
 def test_metainfo_and_config_come_from_an_export(tmp_path, monkeypatch, run_tool):
     monkeypatch.chdir(tmp_path)
     export_kites()
-    assert run_tool('train_keypoints', *COMMAND, '--only-write') == (0, '')
+    document = json.loads(Path(COMMAND[0]).read_text())
+    single = dict(document['annotations'][5], id=99, bbox=[40, 40, 0, 0])  # a keypoint
+    single['keypoints'] = [40, 40, 2] + 15 * [0]
+    document['annotations'].append(single)
+    Path(COMMAND[0]).write_text(json.dumps(document))
+    text = 'train_keypoints.py: 1 annotations left out, whose boxes have no size\n'
+    assert run_tool('train_keypoints', *COMMAND, '--only-write') == (0, text)
+    assert len(json.loads(Path('kite/train.json').read_text())['annotations']) == 10
     metainfo = parse_pose_metainfo(dict(from_file='kite/metainfo.py'))
     assert metainfo['flip_indices'] == [0, 2, 1, 3, 5, 4]
     assert [*metainfo['keypoint_id2name'].values()] == KEYPOINTS
@@ -191,7 +198,9 @@ def test_own_keypoints_are_trained_exported_and_found(page, run_tool, capfd):
         options = ['--det-model', 'whole_image', '--out-dir', name, '--kpt-thr', '0']
         capfd.readouterr()
         assert main(['infer', 'kite/images/000.png', *model, *options]) == 0
-        assert 'kite-6 cannot be lifted to 3D' in capfd.readouterr().err
+        printed = capfd.readouterr()
+        assert 'kite-6 cannot be lifted to 3D' in printed.err
+        assert '000.npz (2D keypoints only, no .html)' in printed.out
         with np.load(f'{name}/000.npz') as result:
             found[name] = result['keypoints_2d']
             assert result['joint_names'].tolist() == meta['joints']

@@ -132,6 +132,10 @@ def test_mmdet_detectors_find_people_or_their_own_objects(tmp_path, monkeypatch)
     ((boxes, scores),) = MMPoseDetector(path, weights)([spotted((60, 45, RED))])
     assert_allclose(boxes, [[1, 2, 120, 40], [0, 0, 8, 8]])  # of own objects all
     assert_allclose(scores, [0.9, 0.8])
+    own = deepcopy(DETECTOR)  # the names of weights alone are in the config
+    own['test_dataloader']['dataset']['metainfo'] = meta['dataset_meta']
+    path, weights = write(tmp_path, own, stand_in.state_dict(), {})
+    assert MMPoseDetector(path, weights).labels == [0, 1]
 
 
 def test_damaged_weights_are_refused(tmp_path):
