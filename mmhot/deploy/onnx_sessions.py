@@ -118,7 +118,8 @@ def _without_nulls(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _check_types(value: Any, form: Any, name: str) -> None:
     kinds = (int, float) if isinstance(form, float) else type(form)
-    if not isinstance(value, kinds) or (isinstance(value, int | float) and value < 0):
+    is_right = isinstance(value, kinds) and isinstance(value, bool) == (form is False)
+    if not is_right or (isinstance(value, int | float) and not value >= 0):
         wanted = {dict: 'an object', list: 'a list', str: 'text', bool: 'true or false'}
         kind = wanted.get(type(form), 'a number from 0')
         raise ValueError(f'{name} must be {kind}, got {value!r:.50}')

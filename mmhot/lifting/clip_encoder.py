@@ -12,6 +12,7 @@ from mmhot.geometry.keypoint_arrays import is_number
 from mmhot.geometry.windows import average_neighbors, resample
 from mmhot.lifting.gaps import TORSO, GapFiller, KnownJoints, Segment
 from mmhot.skeletons.joints import Skeleton, convert_keypoints, get_skeleton
+from mmhot.skeletons.mappings import MAPPINGS
 from mmhot.structures.clips import Clip2D
 
 _LOGGER = logging.getLogger(__name__)
@@ -80,8 +81,8 @@ class ClipEncoder:
         if not (is_number(self.fps) and 1 <= self.fps <= self.max_fps):
             text = f"the model's fps must be from 1 to {self.max_fps}, got"
             raise ValueError(f'{text} {self.fps!r:.50}')
-        if not isinstance(self.mapping, str):
-            raise ValueError(f"the model's mapping is no text: {self.mapping!r:.50}")
+        if self.mapping not in [*MAPPINGS]:
+            raise ValueError(f"the model's mapping is unknown: {self.mapping!r:.50}")
 
     def prepare(
         self, clip: Clip2D, mapping: str | None = None, max_gap: float = 1.0

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmhot.errors import ArgumentError, require_choice
+from mmhot.errors import ArgumentError, naming, require_choice
 from mmhot.geometry.keypoint_arrays import mirror_poses, relative_scores
 from mmhot.geometry.windows import lift_windows, resample, usual_stride
 from mmhot.lifting.clip_encoder import ClipEncoder
@@ -117,7 +117,8 @@ class Lifter(ClipEncoder):
 
             self.network = TorchNetwork(model, checkpoint, device, keep)
         self.name, settings = self.network.name, self.network.settings
-        super().__init__(self.network.codec, settings, self.network.skeleton, known)
+        with naming(self.network.weights):  # its settings may be wrong
+            super().__init__(self.network.codec, settings, self.network.skeleton, known)
         self.flip_test, self.accuracy = flip_test, accuracy
         self.bones, self.roots = bones, roots
         self.seq_len = self.network.num_frames

@@ -8,7 +8,7 @@ from mmengine.config import Config
 from torch import nn
 
 from mmhot.codecs.pose_lifting import CameraPoseLifting
-from mmhot.errors import ArgumentError
+from mmhot.errors import ArgumentError, naming
 from mmhot.io.pickles import safe_load
 from mmhot.skeletons.joints import (
     SKELETONS,
@@ -72,7 +72,7 @@ def load_lifter(
     else:
         inside = content if named == weights else safe_load(named)
         config = config_within(named, inside)
-        with limited(named):
+        with naming(named), limited(named):
             built = _build(config, named)
     load_strictly(built, weights, content)
     return LoadedLifter(name, weights, config, built.eval())

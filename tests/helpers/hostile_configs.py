@@ -40,6 +40,12 @@ LARGE = {
     },
 }
 BACKBONES |= LARGE
+VALUES = 0, -1, 10**5, 'x', [1], {'a': 1}, True
+SETTINGS = {
+    f'{name} {value!r}': dict(lifting={name: value})
+    for name in ('fps', 'mapping', 'metainfo')
+    for value in VALUES
+}
 CONFIGS = {
     'input': dict(model=dict(head=dict(in_channels=10**6, num_keypoints=10**5))),
     'lifting': dict(lifting=dict(metainfo=EVIL)),
@@ -56,6 +62,7 @@ CONFIGS = {
     'estimator': dict(model=dict(type='MMPoseInferencer')),
     'default_scope': dict(default_scope='evilmod'),
     **{name: dict(model=dict(backbone=keys)) for name, keys in BACKBONES.items()},
+    **SETTINGS,
 }
 # Settings of training, which are left out.
 PRETRAINED = dict(type='Pretrained', checkpoint='evil.pkl')
