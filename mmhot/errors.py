@@ -283,9 +283,10 @@ def explain(error: Exception) -> str:
     elif _lacks_memory(error):
         text = 'this needs more memory than there is; a smaller batch needs less'
     elif isinstance(error, OSError) and error.strerror:
-        text = error.strerror
-        if error.filename is not None:
-            text = f'{escape(error.filename)}: {text}'
+        # of os.getcwd
+        unnamed = 'the current folder: ' if isinstance(error, FileNotFoundError) else ''
+        name = error.filename
+        text = f'{unnamed if name is None else f"{escape(name)}: "}{error.strerror}'
     else:
         text = str(error) or type(error).__name__
         worker = _IN_WORKER.search(text)

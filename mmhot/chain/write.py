@@ -127,7 +127,7 @@ def export(
                     inputs['progress'] = progress
                 try:
                     note = writer.load()(part, file, **inputs)
-                except ValueError as error:
+                except Exception as error:  # others are still written
                     refused.append(error)
                     continue
             say(f'{file} ({note})' if isinstance(note, str) else f'{file}')

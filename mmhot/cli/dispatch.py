@@ -10,7 +10,13 @@ from functools import partial
 from importlib import import_module
 
 from mmhot.chain.progress import Bars, no_bar, text_bar
-from mmhot.cli.errors import OneLineParser, complain_as, print_line, run_safely
+from mmhot.cli.errors import (
+    OneLineParser,
+    complain_as,
+    print_as_is,
+    print_line,
+    run_safely,
+)
 from mmhot.cli.options import help_of
 from mmhot.errors import ignored_warnings, is_debugging
 from mmhot.extensions import load_extensions
@@ -37,13 +43,11 @@ def main(argv: Sequence[str] | None = None, bars: Bars = text_bar) -> int:
     if argv[:1] == ['help']:  # mmhot help [COMMAND]
         argv = [*argv[1:2], '--help']
     if {'-v', '--version'} & {*argv}:
-        print_line(', '.join(_versions()))
-        return 0
+        return run_safely('mmhot', lambda: print_line(', '.join(_versions())))
     args, extras = parser.parse_known_args(argv)
     if args.completion is not None:
         script = _completion_script(parser, commands.values(), args.completion)
-        sys.stdout.write(f'{script}\n')
-        return 0
+        return run_safely('mmhot', lambda: print_as_is(f'{script}\n'))
     if args.command is None:
         parser.check(args, extras)
         parser.print_help(sys.stderr)

@@ -4,8 +4,11 @@ import argparse
 import logging
 import os
 import re
+import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
@@ -20,6 +23,9 @@ from mmhot.errors import (
     one_line,
 )
 from mmhot.io.results import check_targets
+
+# Why output was not written.
+_UNWRITTEN: list[OSError] = []
 
 
 def run_safely(
@@ -39,15 +45,13 @@ def run_safely(
     complain, logger = complain_as(prog, parser), logging.getLogger('mmhot')
     handler = WarningHandler(complain)
     logger.addHandler(handler)
+    _UNWRITTEN.clear()
     try:
-        return action() or 0
+        with _interrupted_by_signals():
+            code = action() or 0
     except KeyboardInterrupt:
         complain('interrupted')
         return 130
-    except BrokenPipeError:
-        # the reader of the output has ended, as in `mmhot ... | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
     except Exception as error:
         if is_debugging() or not is_user_error(error):
             raise
@@ -55,6 +59,35 @@ def run_safely(
         return 2
     finally:
         logger.removeHandler(handler)
+    return _code_of_output(complain) or code
+
+
+def _code_of_output(complain: Callable[..., None]) -> int:
+    """Return 0 if all lines were printed, or else name the reason."""
+    for error in _UNWRITTEN:
+        # the reader has ended, as in `mmhot ... | head`
+        if isinstance(error, BrokenPipeError):
+            return 141
+        complain(error, 'error: the output cannot be written: ')
+        return 2
+    return 0
+
+
+@contextmanager
+def _interrupted_by_signals() -> Iterator[None]:
+    """Treat requests to end and closed terminals as Ctrl-C, so that files are whole."""
+    numbers = [getattr(signal, name, None) for name in ('SIGTERM', 'SIGHUP')]
+    changed = []
+    if threading.current_thread() is threading.main_thread():
+        usual = (x for x in numbers if x and signal.getsignal(x) is signal.SIG_DFL)
+        changed = [*usual]
+    for number in changed:
+        signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number in changed:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def complain_as(
@@ -78,7 +111,17 @@ def complain_as(
 
 def print_line(text: str, stream: TextIO | None = None) -> None:
     """Print a line at once, to stdout by default; control characters are escaped."""
-    print(escape(text), file=stream, flush=True)
+    print_as_is(f'{escape(text)}\n', stream)
+
+
+def print_as_is(text: str, stream: TextIO | None = None) -> None:
+    """Print text; where that fails, work goes on, and :func:`run_safely` reports it."""
+    stream = sys.stdout if stream is None else stream
+    try:
+        print(text, end='', file=stream, flush=True)
+    except OSError as error:
+        _UNWRITTEN.append(error)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def print_text(text: str) -> None:
@@ -104,6 +147,13 @@ class OneLineParser(argparse.ArgumentParser):
             text = kwargs.get('description') or ''
             kwargs['description'] = text.partition('\n')[0]
         super().__init__(*args, **kwargs)
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        print_as_is(message, file or sys.stderr)
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        """Exit, with another code than 0 if help could not be printed."""
+        super().exit(status or _code_of_output(complain_as(self.prog)), message)
 
     def error(self, message: str) -> NoReturn:
         """Print one line and exit with code 2."""
@@ -143,4 +193,4 @@ class OneLineParser(argparse.ArgumentParser):
         try:
             check_targets(written, read)
         except (OSError, ValueError) as error:
-            self.error(str(error))
+            self.error(explain(error))

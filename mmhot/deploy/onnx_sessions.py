@@ -60,7 +60,7 @@ def open_session(
         need = f'{path} needs ONNX Runtime: {pip("install", "onnxruntime")}'
         raise ValueError(need) from error
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # errors are raised, too
     options.intra_op_num_threads = threads or count_threads()
     # waiting threads would keep cores busy that reading frames needs
     options.add_session_config_entry('session.intra_op.allow_spinning', '0')

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mmhot.errors import escape, require_file
+from mmhot.errors import escape, explain, require_file
 from mmhot.frames.observer import FrameObserver
 from mmhot.io.arrays import load_arrays, save_arrays
 from mmhot.io.atomic import CACHE_FOLDER
@@ -77,7 +77,7 @@ def save_if_possible(
         path.parent.mkdir(parents=True, exist_ok=True)
         save(content, path)
     except OSError as error:
-        _LOGGER.warning('intermediate results are not kept: %s', error)
+        _LOGGER.warning('intermediate results are not kept: %s', explain(error))
 
 
 def cache_path(folder: Path, source: Path, facts: object, suffix: str = '.npz') -> Path:

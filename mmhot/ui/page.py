@@ -233,7 +233,7 @@ class Page:
             stopped = self._processes.pop(session, None) is None
         if process.returncode:
             *_, reason = ['failed', *_read(logs[1:], out).splitlines()]
-            if process.returncode < 0 and time.monotonic() > deadline:
+            if time.monotonic() > deadline:
                 reason = f'ended after {self._seconds / 60:g} minutes'
             yield _NO_POSES, 'stopped' if stopped else reason, None, *same
             return

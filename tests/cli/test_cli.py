@@ -5,6 +5,7 @@ import logging
 import os
 import pickle
 import re
+import signal
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
@@ -16,8 +17,10 @@ import pytest
 import mmhot
 from mmhot.cli import dispatch
 from mmhot.cli.dispatch import main
+from mmhot.cli.errors import run_safely
 from mmhot.cli.report import add_report_arguments, report
 from mmhot.errors import align, explain, install_extra, is_user_error
+from mmhot.io.atomic import replacing
 
 ROOT = Path(__file__).parents[2]
 
@@ -261,6 +264,59 @@ sys.exit(run_safely('mmhot list', act))
     assert process.stdout.readline() == b'line\n'
     process.stdout.close()
     assert (process.wait(30), process.stderr.read()) == (141, b'')
+
+
+FULL = 'error: the output cannot be written: No space left on device'
+
+
+@pytest.mark.skipif(not Path('/dev/full').exists(), reason='it is of Linux')
+@pytest.mark.parametrize(
+    ('stdout', 'stderr', 'code', 'left'),
+    [
+        ('/dev/full', 'err', 2, f'mmhot: a warning\nmmhot: {FULL}\n'),
+        ('out', '/dev/full', 2, 'a line\nanother\n'),
+        ('/dev/full', '/dev/full', 2, ''),
+        ('out', 'err', 0, 'a line\nanother\nmmhot: a warning\n'),
+    ],
+)
+def test_work_goes_on_where_output_cannot_be_written(
+    tmp_path, stdout, stderr, code, left
+):
+    program = """
+import logging, sys
+from pathlib import Path
+from mmhot.cli.errors import print_line, run_safely
+def act():
+    print_line('a line')
+    logging.getLogger('mmhot.x').warning('a warning')
+    Path('result').write_text('whole')
+    print_line('another')
+sys.exit(run_safely('mmhot', act))
+"""
+    with (tmp_path / stdout).open('w') as out, (tmp_path / stderr).open('w') as err:
+        command = [sys.executable, '-c', program]
+        env = {**os.environ, 'PYTHONPATH': str(ROOT)}
+        ran = subprocess.run(command, stdout=out, stderr=err, env=env, cwd=tmp_path)
+    assert (ran.returncode, (tmp_path / 'result').read_text()) == (code, 'whole')
+    files = (tmp_path / name for name in ('out', 'err'))
+    assert ''.join(file.read_text() for file in files if file.exists()) == left
+
+
+@pytest.mark.skipif(os.name == 'nt', reason='signals are of POSIX')
+@pytest.mark.parametrize('name', ['SIGTERM', 'SIGHUP', 'SIGINT'])
+def test_no_signal_leaves_a_temporary_file(tmp_path, name, capsys):
+    def act():
+        with replacing(tmp_path / 'a.npz') as path:
+            path.write_text('half')
+            os.kill(os.getpid(), getattr(signal, name))
+
+    before = signal.getsignal(getattr(signal, name))
+    assert run_safely('mmhot', act) == 130
+    assert capsys.readouterr().err == 'mmhot: interrupted\n'
+    assert (signal.getsignal(getattr(signal, name)), [*tmp_path.iterdir()]) == (
+        before,
+        [],
+    )
 
 
 @pytest.mark.parametrize(
