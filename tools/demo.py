@@ -64,7 +64,7 @@ $mmhot infer video.mp4 --out-dir results
 $mmhot infer video.mp4 --out-dir results --formats bvh,glb  # for Blender
 $mmhot lift keypoints.json --out-dir results  # 2D keypoints that you have
 </pre>
-<p>Run it in $folder. The first one writes results/video.html, a page as above,
+<p>Run it in the folder $folder. The first one writes results/video.html, a page as above,
 and results/video.npz.</p>
 <h2>Files of the clips</h2>
 $results
@@ -145,7 +145,7 @@ def write_page(folder: Path) -> str:
         clips=clips,
         player=player,
         mmhot=html.escape(str(command)),
-        folder=f'<code>{html.escape(str(Path.cwd()))}</code>',
+        folder=f'<code>{html.escape(Path.cwd().name)}</code>',
         results='\n'.join(results),
     )
 

@@ -11,7 +11,7 @@ from mmhot.chain.context import Context
 from mmhot.chain.core_steps import EstimatePoses, Lift, SetLens, TrackPeople
 from mmhot.chain.live import LiveLifter
 from mmhot.chain.live_segments import LiveSettings
-from mmhot.chain.steps import list_steps, signature_of
+from mmhot.chain.steps import list_steps, of_keypoints, signature_of
 from mmhot.frames.sources import FrameSource
 from mmhot.motion.confidence import DropUncertain
 from mmhot.motion.smoothing import SmoothPoses
@@ -105,10 +105,13 @@ class Chain:
         frames = source if isinstance(source, FrameSource) else None
         context = Context(frames=frames)
         value: Any = source
-        had = () if isinstance(source, FrameSource) else source.steps
+        if isinstance(source, Clip2D):
+            # files are in pixels of the video, and poses are lifted anew
+            kept = [name for name in source.steps if name in of_keypoints()]
+            value = replace(source, steps=tuple(kept))
+        had = () if frames is not None else value.steps
         for step in self.steps:
-            is_own = isinstance(source, Clip3D) or signature_of(step).clip == 'Clip2D'
-            has_run = is_own and step.name in had and step.name in list_steps()
+            has_run = step.name in had and step.name in list_steps()
             if has_run or not _suits(step, value, context):
                 continue
             part = getattr(step, 'part', '3D')

@@ -196,6 +196,12 @@ def list_steps() -> list[str]:
     return [*STEPS, *_REGISTERED]
 
 
+def of_keypoints() -> list[str]:
+    """List the names of the steps whose results files of 2D keypoints have."""
+    own = [entry.name for entry in BUILT_IN['Clip2D']]
+    return own + [step.name for step in registered_steps('Clip2D')]
+
+
 def registered_steps(clip: str) -> list[Any]:
     """List the steps of users for ``'Clip2D'`` or ``'Clip3D'``, in their order."""
     return [step for step in _REGISTERED.values() if signature_of(step).clip == clip]

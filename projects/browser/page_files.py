@@ -16,6 +16,7 @@ from mmhot.structures.lens import UsualFocals
 from mmhot.weights.names import DETECTOR, LIFTER, POSE, resolve
 
 HERE = Path(__file__).parent
+EXAMPLE = HERE.parents[1] / 'demo/walk.mp4'
 BUNDLE = HERE / 'build/scene.js'
 ORT = HERE / 'node_modules/onnxruntime-web/dist'
 """Results of ``npm ci && npm run build``."""
@@ -80,6 +81,7 @@ def write_page(out: Path, models: Mapping[str, str] = MODELS) -> None:
     out.mkdir(parents=True, exist_ok=True)
     (out / _SETTINGS).write_text(settings, encoding='utf-8')
     _copy([*(HERE / 'page').iterdir(), BUNDLE], out)
+    shutil.copyfile(EXAMPLE, out / 'example.mp4')
     _copy(runtime, out / 'ort')
     for kind, model in found.items():
         folder = out / 'models' / kind

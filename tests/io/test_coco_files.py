@@ -59,6 +59,17 @@ def test_poses_are_those_that_were_written(tmp_path):
     np.testing.assert_allclose(again.root_3d, clip.root_3d, atol=1e-3)
 
 
+def test_feet_and_camera_are_fitted_again(tmp_path):
+    clip = mmhot.lift(SKATER, static_camera=True)
+    assert {'camera', 'feet'} <= set(clip.steps)
+    file, _ = written(clip, tmp_path / 'clip.coco.json')
+    moving = mmhot.lift(file)
+    assert 'camera' not in moving.steps
+    again = mmhot.lift(file, static_camera=True)
+    assert set(again.steps) == set(clip.steps)
+    np.testing.assert_allclose(again.places(), clip.places(), atol=2e-3)
+
+
 def test_a_corrected_point_changes_its_frame(checkpoint, tmp_path):
     clip = mmhot.lift(SKATER, checkpoint=checkpoint)
     file, document = written(clip, tmp_path / 'clip.coco.json')

@@ -154,7 +154,7 @@ async function stop() {
 
 function setRunning(isRunning) {
   element('stop').disabled = !isRunning;
-  for (const name of ['file', 'camera', 'people', 'backend']) element(name).disabled = isRunning;
+  for (const name of ['file', 'example', 'camera', 'people', 'backend']) element(name).disabled = isRunning;
   element('save').disabled = isRunning || !running?.own.lines;
 }
 
@@ -163,6 +163,10 @@ element('file').addEventListener('change', ({ target }) => {
   if (file) run('file', () => file);
   target.value = '';
 });
+element('example').addEventListener('click', () => run('file', async () => {
+  const answer = await fetch('example.mp4');
+  return new File([await answer.blob()], 'example.mp4');
+}));
 element('camera').addEventListener('click', () => run('camera', () => {
   if (!navigator.mediaDevices) throw new Error('Browsers allow the camera on https pages and on this machine alone.');
   return navigator.mediaDevices.getUserMedia({ video: { width: 1280, height: 720 }, audio: false });

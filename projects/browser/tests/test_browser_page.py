@@ -69,6 +69,7 @@ def test_folder_has_all_files(tmp_path, built):
     assert found == {
         *own,
         'page.json',
+        'example.mp4',
         *(f'ort/{name}' for name in page_files.ORT_FILES),
         *(f'models/{kind}/{x}' for kind in models for x in ('model.onnx', 'meta.json')),
     }
@@ -203,7 +204,7 @@ def test_page_estimates_the_poses_of_a_video(address):
         tab.goto(address)
         assert tab.evaluate('self.crossOriginIsolated')  # threads are allowed
         tab.select_option('#backend', 'wasm')
-        tab.set_input_files('#file', DEMO)
+        tab.locator('#example').click()
         tab.locator('#status').filter(has_text='done').wait_for(timeout=400_000)
         assert 'frames/s (WebAssembly' in tab.locator('#speed').inner_text()
         _, *frames = tab.evaluate(_LINES)
