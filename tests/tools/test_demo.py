@@ -51,7 +51,7 @@ def test_page_shows_a_player_then_the_command_then_files(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, 'executable', str(command))
     page_there = demo.write_page(tmp_path)
     assert f'\n{command.relative_to(Path.cwd())} infer video.mp4' in page_there
-    links = set(re.findall('href="(.*?)"', page))
+    links = set(re.findall('a href="(.*?)"', page))
     assert links == {
         f'{x}.{kind}' for x in demo.RENDERED for kind in ('npz', 'html', 'bvh')
     }
