@@ -1,7 +1,6 @@
 """Cost of a forward pass: parameters and multiply-accumulate operations."""
 
 import math
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +29,22 @@ class Cost:
         return self.weight_macs + self.product_macs
 
 
+class _ChildCounter(FlopCounterMode):
+    """Counts an operation once for the model's direct child in which it runs.
+
+    Estimators call methods of a child, which run no hooks; its parts call each other.
+    """
+
+    def _count_flops(self, *operation: Any) -> Any:
+        parents = self.mod_tracker.parents
+        children = {'.'.join(name.split('.')[:2]) for name in parents} - parents
+        parents |= children
+        try:
+            return super()._count_flops(*operation)
+        finally:
+            parents -= children
+
+
 def count_cost(
     model: nn.Module | Callable[..., Any], *inputs: Any, **kwargs: Any
 ) -> Cost:
@@ -53,7 +68,7 @@ def count_parts(
     """
     owner = model if isinstance(model, nn.Module) else getattr(model, '__self__', None)
     owner = owner if isinstance(owner, nn.Module) else nn.Module()
-    counter = FlopCounterMode(display=False, custom_mapping=_SUMS_IN_PLACE)
+    counter = _ChildCounter(display=False, custom_mapping=_SUMS_IN_PLACE)
     owner.eval()
     # PyTorch ignores fused attention on a CPU; its hooks fail without gradients
     with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), counter:
@@ -61,25 +76,10 @@ def count_parts(
     counts, root = counter.get_flop_counts(), type(owner).__name__
     costs = {'': _cost(owner, counts.get('Global', {}))}
     for name, child in owner.named_children():
-        cost = _cost(child, _find_counts(counts, f'{root}.{name}', child))
+        cost = _cost(child, counts.get(f'{root}.{name}', {}))
         if cost.parameters or cost.macs:
             costs[name] = cost
     return costs
-
-
-def _find_counts(
-    counts: dict[str, dict], name: str, module: nn.Module
-) -> dict[Any, int]:
-    """Return the operations of a module by operator.
-
-    MMPose calls ``forward`` of some modules, which runs no hooks; their children's do.
-    """
-    if name in counts:
-        return counts[name]
-    found = Counter()
-    for child, part in module.named_children():
-        found.update(_find_counts(counts, f'{name}.{child}', part))
-    return found
 
 
 def _cost(module: nn.Module, counts: dict[Any, int]) -> Cost:

@@ -20,6 +20,8 @@ def cost_of(capsys, *args):
         ('gtpt-t', [3, 256, 192]),
         ('rtmdet-nano_1xb32-12e_rendered-320x320', [3, 512, 512]),
         ('video-pose-lift_tcn-27frm_1xb32-10e_cmu-wild', [27, 17, 2]),
+        # an hourglass, which calls the blocks of its host
+        ('hot-mixste-xs_81frm-keep27_1xb8-10e_cmu-wild', [81, 17, 2]),
     ],
 )
 def test_cost_is_the_metafiles_and_the_sum_of_parts(name, input_shape, capsys):
