@@ -153,7 +153,8 @@ def naming(path: Path) -> Iterator[None]:
     except ArgumentError as error:
         raise ArgumentError('%s: %s', name, error) from error
     except ValueError as error:
-        raise ValueError(f'{name}: {one_line(error)}') from error
+        text = one_line(error).removeprefix(f'{name}: ')  # of a reader within
+        raise ValueError(f'{name}: {text}') from error
     except FileNotFoundError as error:
         raise FileNotFoundError(f'{name}: no such file or folder') from error
     except OSError as error:

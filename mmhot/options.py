@@ -21,7 +21,8 @@ T = TypeVar('T', bound='Options')
 Function = TypeVar('Function', bound=Callable[..., Any])
 BACKENDS = ('auto', 'torch', 'onnx')
 _NAME = 'a name or file'
-_KINDS = {int: 'a whole number', float: 'a number', str: _NAME, Path: _NAME}
+_KINDS = {int: 'a whole number', float: 'a number', bool: 'True or False'}
+_KINDS |= {str: _NAME, Path: _NAME}
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Argument:
 
     def check(self, name: str, kind: type, given: Any) -> Any:
         """Convert and check the value of an argument."""
-        if given == '' and not self.expected:
+        if isinstance(given, str) and not given and not self.expected:
             raise ArgumentError(f'{{{name}}} must not be empty')
         expected = self.expected or _KINDS.get(kind)
         try:
@@ -168,9 +169,15 @@ def _to(kind: type, value: Any) -> Any:
     """Convert text or a value to a plain type, without rounding."""
     if kind in (str, Path) and not isinstance(value, str | Path):
         raise TypeError
+    # converted, 'no' would be true, and True 1; NumPy has a bool of its own
+    if (type(value).__name__ in ('bool', 'bool_')) != (kind is bool):
+        raise TypeError
     if kind is int and not isinstance(value, str):
         return operator.index(value)
-    return kind(value)
+    try:
+        return kind(value)
+    except OverflowError as error:  # of large integers
+        raise ValueError(str(error)) from error
 
 
 def read_numbers(value: Any, kind: type = float, sign: str = ',') -> list:
@@ -195,7 +202,7 @@ def read_names(
     ``hints`` answer names that are not known.
     """
     parts = value.split(',') if isinstance(value, str) else value
-    names = tuple(dict.fromkeys(part.strip() for part in parts))
+    names = tuple(dict.fromkeys(str(part).strip() for part in parts))
     for each in names:
         if each not in known:
             hint = hints.get(each, did_you_mean(each, known))

@@ -84,8 +84,7 @@ def results_folder(
         sweep(each)
     try:
         yield
-    except BaseException:
+    finally:
         for path in missing:
             with suppress(OSError):
                 path.rmdir()  # if empty
-        raise

@@ -1,9 +1,11 @@
 """Option dataclasses: one conversion and check for Python and the command line."""
 
 import shlex
-from dataclasses import fields
+from contextlib import suppress
+from dataclasses import MISSING, fields
 from inspect import signature
 
+import numpy as np
 import pytest
 
 import mmhot
@@ -57,6 +59,22 @@ def test_text_is_converted_and_none_is_the_default():
     assert options.flip_test
     assert ExportOptions(formats='npz, bvh,npz').formats == ('npz', 'bvh')
     assert InferOptions(pose3d=None, camera=None).camera == 'auto'
+
+
+STRANGE = True, np.True_, 'no', b'x', 1j, {}, object(), 10**400, np.array([1, 2])
+
+
+@pytest.mark.parametrize('options', ALL)
+def test_no_field_makes_a_number_or_bool_of_another_value(options):
+    required = {x.name: 'x' for x in fields(options) if x.default is MISSING}
+    for each in fields(options):
+        for value in STRANGE:
+            with suppress(ValueError, TypeError, OSError):
+                found = getattr(options(**required | {each.name: value}), each.name)
+                is_bool = isinstance(value, bool | np.bool_)
+                assert isinstance(found, bool) <= is_bool, each.name
+                is_number = isinstance(found, int | float)
+                assert is_number <= (is_bool == isinstance(found, bool)), each.name
 
 
 @pytest.mark.parametrize('options', ALL)

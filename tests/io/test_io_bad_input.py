@@ -1,6 +1,8 @@
 """Error messages for invalid keypoint files: one line each."""
 
+import csv
 import json
+import re
 from dataclasses import replace
 from functools import reduce
 from io import BytesIO
@@ -267,6 +269,22 @@ def test_every_clip_is_written_or_refused_in_one_line(tmp_path, lifted, suffix):
         assert len(mmhot.read_lifted(path)) == 0
     with pytest.raises(ValueError, match='fps must be from 1e-06 to 100000'):
         replace(lifted, fps=1e-300).save(path)
+
+
+@pytest.mark.parametrize(
+    'name', ['=1+1', '@x', '-x', 'a\tb', 'a\nb', '\ud800', '\x1b[m']
+)
+def test_names_of_joints_are_plain_cells(tmp_path, lifted, name):
+    names = lifted.joint_names
+    clip = replace(lifted, joint_names=(*names[:-1], name))
+    for suffix in ('csv', 'trc', 'c3d'):
+        clip.save(tmp_path / f'a.{suffix}')
+    rows = [*csv.reader((tmp_path / 'a.csv').open(newline=''))]
+    assert {len(row) for row in rows} == {len(rows[0])}
+    last = rows[len(names)][3]
+    assert re.fullmatch(r'[a-z_1+\[]+', last)
+    header = (tmp_path / 'a.trc').read_text().splitlines()[3].split('\t')
+    assert header[2 + 3 * (len(names) - 1)] == last
 
 
 @pytest.mark.parametrize('suffix', ['npz', 'json'])
