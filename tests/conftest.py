@@ -1,5 +1,6 @@
 """Fixtures and pytest hooks shared by all tests."""
 
+import gc
 import importlib.util
 import logging
 import os
@@ -24,6 +25,9 @@ if not (ROOT / 'mmhot/.mim').exists():  # a worktree that is not installed
 _deselected_slow = {}
 WEIGHTS = ROOT / 'mmhot/weights'
 _graphs = {}
+
+# Collections of garbage walk through all modules' objects, a sixth of the time.
+gc.set_threshold(10_000, 10, 10)
 
 # Shells start background jobs with SIGINT ignored, which child processes inherit.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -58,6 +62,9 @@ def _fast_runner(monkeypatch):
         monkeypatch.setattr(config, 'is_installed', _cached(config.is_installed))
         read = partial(_read_once, config.Config._file2dict)
         monkeypatch.setattr(config.Config, '_file2dict', staticmethod(read))
+        # parses each config three times
+        is_lazy = partial(_is_lazy_once, config.Config._is_lazy_import)
+        monkeypatch.setattr(config.Config, '_is_lazy_import', staticmethod(is_lazy))
     runner = sys.modules.get('mmengine.runner.runner')
     if runner is not None:
         # runs compilers and queries GPUs for every log
@@ -105,14 +112,23 @@ def _open_shipped_graphs_once(monkeypatch):
     monkeypatch.setattr(runtime, 'InferenceSession', open_)
 
 
+def _is_lazy_once(is_lazy, filename):
+    status = os.stat(filename)
+    key = os.path.abspath(filename), status.st_mtime_ns, status.st_size
+    if key not in _lazy:
+        _lazy[key] = is_lazy(filename)
+    return _lazy[key]
+
+
 _cached = cache(cache)
+_lazy = {}
 _bases = {}
 
 
 def _read_once(read, filename, *args, **options):
-    """Read a config; those of folders ``_base_`` are read once in a process."""
+    """Read a config; bases and packages' own are read once in a process."""
     path = os.path.abspath(filename)
-    if '_base_' not in Path(path).parts or not os.path.isfile(path):
+    if not {'_base_', '.mim'} & {*Path(path).parts} or not os.path.isfile(path):
         return read(filename, *args, **options)
     key = path, os.stat(path).st_mtime_ns, args, *options.items()
     if key not in _bases:
@@ -174,6 +190,11 @@ def _reset_visualizers():
         visualizer._instance_dict.clear()
 
 
+def pytest_collection_finish():
+    """Exempt the imported modules from collections of garbage."""
+    gc.freeze()
+
+
 def pytest_deselected(items):
     """Record which slow tests were deselected, with their reasons."""
     for item in items:
@@ -184,6 +205,7 @@ def pytest_deselected(items):
 
 def pytest_sessionfinish(session):
     """Send the record from a pytest-xdist worker to the controller."""
+    gc.unfreeze()  # to be freed at the end
     if hasattr(session.config, 'workeroutput'):
         session.config.workeroutput['deselected_slow'] = _deselected_slow
 

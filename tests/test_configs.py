@@ -1,5 +1,6 @@
 """Every config builds, runs, and has data that fit its model."""
 
+import inspect
 import re
 from copy import deepcopy
 from functools import cache
@@ -15,6 +16,7 @@ from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmpose.registry import DATASETS, KEYPOINT_CODECS, MODELS
 from mmpose.structures import PoseDataSample
 from numpy.testing import assert_equal
+from published import WithoutValues
 from published import samples as labeled_samples
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -69,7 +71,9 @@ def topdown_config(request):
 def _entries():
     entries = {}
     for path in CONFIGS.glob('*/*/metafile.yml'):
-        for entry in yaml.safe_load(path.read_text())['Models']:
+        # in C, where there is a compiler
+        loader = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
+        for entry in yaml.load(path.read_text(), loader)['Models']:
             entries[CONFIGS.parent / entry['Config']] = entry
     return entries
 
@@ -78,10 +82,13 @@ def _build(path):
     """Build on the meta device, once for all configs of a model: some are large."""
     config = read(path)
     if str(config.model) not in _MODELS:
-        with DefaultScope.overwrite_default_scope(config.default_scope):
-            model = MODELS.build(config.model).eval().to('meta')
-        _MODELS[str(config.model)] = model
+        _MODELS[str(config.model)] = _build_on_meta(config.model, config.default_scope)
     return _MODELS[str(config.model)]
+
+
+def _build_on_meta(model, scope):
+    with DefaultScope.overwrite_default_scope(scope), WithoutValues():
+        return MODELS.build(model).eval().to('meta')
 
 
 _MODELS, _PASSES = {}, {}
@@ -89,14 +96,25 @@ _MODELS, _PASSES = {}, {}
 
 @torch.no_grad()
 def _run(path):
-    """Output, computed once for all configs of the same network."""
+    """Output of few layers, computed once for all configs of the same network."""
     model = read(path).model
     head = model.get('head') or model.get('bbox_head') or model.projector
     head = {key: head[key] for key in head if key not in _NO_LAYERS}
     network = str(model.backbone), str(head), _inputs(path)[0].shape
     if network not in _PASSES:
-        _PASSES[network] = _build(path)(*_inputs(path))
+        config = deepcopy(read(path))
+        remove_layers(config.model, _build(path).backbone)
+        model = _build_on_meta(config.model, config.default_scope)
+        _PASSES[network] = model(*_inputs(path))
     return _PASSES[network]
+
+
+def remove_layers(model, backbone):
+    """Leave one layer after the last pruner of a host: all layers are alike."""
+    if isinstance(backbone, Host):
+        layers = 1 + max((each.depth for each in backbone.hourglass.pruners), default=1)
+        if 'depth' in inspect.signature(type(backbone)).parameters:
+            model.backbone.depth = layers
 
 
 def _inputs(path):
@@ -120,13 +138,14 @@ SAMPLE = ('h2ot-tps-tri-mixste', 'tpa-tri-motionbert', 'tpmo-tra-motionagformer'
 
 
 def sampled(paths):
-    """Mark most of the hourglasses as slow."""
-    return [
-        pytest.param(path, marks=SLOW)
-        if path in H2OT and not path.stem.startswith(SAMPLE)
-        else path
-        for path in paths
-    ]
+    """Mark most hourglasses as slow, and other sizes and data of the same parts."""
+    seen, marked = set(), []
+    for path in paths:
+        name = re.sub('-(xs|s|b|l|lite)$', '', path.stem.split('_')[0])
+        is_slow = path in H2OT and not path.stem.startswith(SAMPLE)
+        marked.append(pytest.param(path, marks=SLOW if is_slow or name in seen else ()))
+        seen.add(name)
+    return marked
 
 
 @pytest.mark.parametrize('path', sampled(LIFTERS), ids=lambda path: path.stem)
@@ -426,6 +445,5 @@ def _shortened(path, config=None):
         config.backbone.num_frames = 36
         for pruner in [pruners] if isinstance(pruners, dict) else pruners:
             pruner.num_keep = 36 * pruner.num_keep // frames
-        if 'depth' in config.backbone and backbone.hourglass.pruners:
-            config.backbone.depth = backbone.hourglass.pruners[-1].depth + 1
+        remove_layers(config, backbone)
     return *_build_on_cpu(config), config

@@ -98,9 +98,8 @@ def test_unknown_name_is_an_attribute_error():
         mmhot.Liftre  # noqa: B018
 
 
-def test_registered_names_do_not_collide_with_mmpose():
-    """Registries raise on collisions of their own scope; this compares all scopes."""
-    code = """
+# Registries raise on collisions of their own scope; this compares all scopes.
+THEIR_NAMES = """
 import mmhot  # replaces MMCV's compiled operators
 from mmengine.registry import Registry
 import mmdet.registry, mmpose.registry
@@ -117,6 +116,8 @@ def names():
     return {(r.name, name): entry for r in registries()
             for name, entry in r.module_dict.items()}
 theirs = names()
+"""
+COMPARE_NAMES = """
 import mmhot.plugin
 for key, entry in names().items():
     if key not in theirs:
@@ -126,7 +127,10 @@ for key, entry in names().items():
 for (_, name), entry in theirs.items():
     print('their', name, entry.__module__)
 """
-    words = run_python(code)
+
+
+def test_registered_names_do_not_collide_with_mmpose(words_of_process):
+    words = words_of_process[5:]
     rows = list(zip(words[::3], words[1::3], words[2::3], strict=True))
     ours = {name for kind, name, _ in rows if kind == 'new'}
     theirs = {name for kind, name, _ in rows if kind == 'their'}
@@ -163,8 +167,10 @@ def test_inherited_config_equals_its_base(tmp_path, name):
     assert Config.fromfile(tmp_path / 'c.py').to_dict() == expected
 
 
-def test_import_suffices_for_training_and_mmposes_inferencer(tmp_path):
-    """An inherited config trains without warnings; models are found by name."""
+@pytest.fixture(scope='module')
+def words_of_process(tmp_path_factory):
+    """Train in a process, the only one of its tests: imports take seconds."""
+    tmp_path = tmp_path_factory.mktemp('process')
     (tmp_path / 'c.py').write_text(f"""
 _base_ = 'mmhot::{WILD}'
 data_root = {str(ROOT / 'tests/data/cmu_mocap')!r}
@@ -195,8 +201,13 @@ init_default_scope('mmhot')
 with FUNCTIONS.switch_scope_and_registry('mmhot') as registry:
     print(config.model.type, weights.partition('://')[0], registry.scope)
 """
+    return run_python(THEIR_NAMES + code + COMPARE_NAMES)
+
+
+def test_import_suffices_for_training_and_mmposes_inferencer(words_of_process):
+    """An inherited config trains without warnings; models are found by name."""
     words = ['SequencePoseLifter', '2', 'SequencePoseLifter', 'mmhot', 'mmhot']
-    assert run_python(code) == words
+    assert words_of_process[:5] == words
 
 
 def test_metafiles_of_the_index_name_existing_configs():

@@ -87,7 +87,10 @@ def prose(page):
 
 def written_texts(path):
     """Names, comments, docstrings and strings of a module, with their lines."""
-    source, names = io.StringIO(path.read_text()), {}
+    whole = path.read_text()
+    if not PATTERN.search(whole) and not PATTERN.search(whole.replace('_', ', ')):
+        return  # parsing takes long
+    source, names = io.StringIO(whole), {}
     for token in tokenize.generate_tokens(source.readline):
         if token.type in TEXTS:
             yield token.start[0], token.string

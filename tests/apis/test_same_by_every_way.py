@@ -70,17 +70,16 @@ def two_people(skater, tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    'options',
+    ('people', 'options'),
     [
-        {},
-        {'static_camera': True},
-        {'static_camera': True, 'without': 'feet'},
-        {'without': 'camera,sides'},
-        {'static_camera': True, 'joints': 24, 'fov': 60},
+        (1, {}),
+        (1, {'static_camera': True, 'without': 'feet'}),
+        (2, {'static_camera': True}),
+        (2, {'without': 'camera,sides'}),
+        (2, {'static_camera': True, 'joints': 24, 'fov': 60}),
     ],
     ids=str,
 )
-@pytest.mark.parametrize('people', [1, 2])
 def test_keypoints(tmp_path, skater, two_people, people, options):
     source = skater if people == 1 else two_people
     clip = mmhot.lift(source, **options)

@@ -175,13 +175,13 @@ def test_long_occlusions_break_tracks_and_are_not_filled(lifter):
 def test_memory_is_bounded(lifter):
     live = LiveLifter(Walkers(2), lifter, 20.0)
     sizes = []
-    for frame in frames(range(120), 20.0):
+    for frame in frames(range(70), 20.0):
         live.update(frame)
         sizes.append([len(each.observations) for each in live._segments])
     # a second in which gaps are filled, and what is to come
-    assert max(max(of_people) for of_people in sizes[60:]) <= 24
+    assert max(max(of_people) for of_people in sizes[40:]) <= 24
     live.pose_estimator.away = lambda time: True
-    for frame in frames(range(120, 200), 20.0):
+    for frame in frames(range(70, 150), 20.0):
         live.update(frame)
     assert live._segments == []
     assert len(live._pending) == live.lookahead == 2

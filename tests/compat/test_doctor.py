@@ -180,7 +180,7 @@ def test_imports_go_on_after_failures_until_the_process_ends(tmp_path, monkeypat
         'raising': 'OSError: libGL.so.1: cannot open',
         'crashing': 'its import crashes',
     }
-    monkeypatch.setattr(doctor, '_TIMEOUT', 4.0)
+    monkeypatch.setattr(doctor, '_TIMEOUT', 2.0)
     late = dict.fromkeys(('hanging', 'sound'), 'not finished in 120 s')
     assert try_imports(['json', 'hanging', 'sound'])[0] == {'json': '', **late}
 

@@ -76,17 +76,19 @@ def test_loss_that_stays_nan_stops_within_the_epoch():
         hook.after_train_iter(*step)
 
 
-@pytest.mark.parametrize('damage', ['empty', 'half', 'flipped'])
-def test_resume_falls_back_to_the_newest_whole_checkpoint(damage, train, tmp_path):
-    assert train(**{'default_hooks.checkpoint.max_keep_ckpts': 2})[0] == 0
+def test_resume_falls_back_to_the_newest_whole_checkpoint(train, tmp_path):
+    keep = {'default_hooks.checkpoint.max_keep_ckpts': 2}
+    assert train(**keep)[0] == 0
     newest = tmp_path / 'work/epoch_2.pth'
-    content = bytearray(newest.read_bytes())
-    content[len(content) // 3] ^= 255
-    newest.write_bytes(content[: dict(empty=0, half=len(content) // 2).get(damage)])
-    code, err = train('--resume')
-    assert code == 0, err
-    assert re.search(f'train.py: {newest}: .*; resuming from .*/epoch_1.pth\n', err)
-    assert torch.load(newest, weights_only=False)['meta']['iter'] == 4
+    content = newest.read_bytes()
+    third = len(content) // 3
+    flipped = content[:third] + bytes([content[third] ^ 255]) + content[third + 1 :]
+    for damaged in (b'', content[: len(content) // 2], flipped):
+        newest.write_bytes(damaged)
+        code, err = train('--resume', **keep)
+        assert code == 0, err
+        assert re.search(f'train.py: {newest}: .*; resuming from .*/epoch_1.pth\n', err)
+        assert torch.load(newest, weights_only=False)['meta']['iter'] == 4
 
 
 def test_resume_without_a_whole_checkpoint_is_an_error(train, tmp_path):

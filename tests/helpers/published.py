@@ -7,12 +7,22 @@ import torch
 from mmengine.structures import InstanceData
 from mmpose.registry import MODELS
 from mmpose.structures import PoseDataSample
+from torch.overrides import TorchFunctionMode
 
 from mmhot.checkpoints import convert_published
 from mmhot.skeletons.joints import get_skeleton
 
 H36M = get_skeleton('h36m-17')
 FIXTURES = Path(__file__).parents[1] / 'data' / 'fixtures'
+
+
+class WithoutValues(TorchFunctionMode):
+    """Zeros in place of random values: for models whose weights are loaded."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        if function in (torch.Tensor.uniform_, torch.Tensor.normal_):
+            return args[0].zero_()
+        return function(*args, **kwargs or {})
 
 
 def load_fixture(name):
@@ -26,7 +36,8 @@ def build_published(meta, weights='ema', **test_cfg):
     state_dict = official_weights.state_dict(meta)
     config, state_dict = convert_published(state_dict, weights, **meta['config'])
     config['test_cfg'] |= test_cfg
-    model = MODELS.build(config)
+    with WithoutValues():
+        model = MODELS.build(config)
     model.load_state_dict(state_dict, strict=True)
     return model.eval()
 

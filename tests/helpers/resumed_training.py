@@ -17,16 +17,16 @@ def curve(work_dir):
     return [{k: v for k, v in line.items() if k not in ignored} for line in lines]
 
 
-def the_same_training(whole, resumed):
-    """Compare trainings of three epochs, one gone on with after the first.
+def the_same_training(whole, resumed, epochs=2):
+    """Compare trainings of some epochs, one gone on with after the first.
 
     Returns their averaged and their last state.
     """
     log = curve(whole)
-    assert len(log) == 9  # two steps and a validation each epoch
+    assert len(log) == 3 * epochs  # two steps and a validation each epoch
     assert curve(resumed) == log[3:]
     one, other = (
-        torch.load(folder / 'epoch_3.pth', weights_only=False)
+        torch.load(folder / f'epoch_{epochs}.pth', weights_only=False)
         for folder in (whole, resumed)
     )
     exact = dict(rtol=0, atol=0)
@@ -34,5 +34,5 @@ def the_same_training(whole, resumed):
     assert_close(other['ema_state_dict'], one['ema_state_dict'], **exact)
     assert_close(other['optimizer']['state'], one['optimizer']['state'], **exact)
     assert other['param_schedulers'] == one['param_schedulers']
-    assert one['ema_state_dict']['steps'] == 6
+    assert one['ema_state_dict']['steps'] == 2 * epochs
     return one['state_dict'], one['ema_state_dict']

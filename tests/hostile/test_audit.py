@@ -247,7 +247,7 @@ def served_playlists(secret):
             pass
 
     with ThreadingHTTPServer(('127.0.0.1', 0), Handler) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
+        Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         address = f'http://127.0.0.1:{server.server_port}'
         use = ['--out-dir', '../out', '--device', 'cpu']
         live = [*use, '--live', '--duration', '2', '--reconnect', '0']

@@ -50,18 +50,20 @@ def kept_files(tmp_path):
     return people, record
 
 
-@pytest.mark.parametrize('content', [b'', b'PK\3\4', b'\x93NUMPY' * 9, b'{', b'[1]'])
-def test_damaged_files_are_computed_again(run, detector, tmp_path, content, caplog):
+def test_damaged_files_are_computed_again(run, detector, tmp_path, caplog):
     assert run() == 0
     first = read_lifted(tmp_path / 'out/a.npz')
     people, record = kept_files(tmp_path)
-    people.write_bytes(content)
-    record.write_bytes(content)
-    assert run(resume=True) == 0
-    assert len(detector.calls) == 20
-    assert f'{people} is damaged: it is computed again' in caplog.text
-    again = read_lifted(tmp_path / 'out/a.npz')
-    np.testing.assert_array_equal(again.keypoints_3d, first.keypoints_3d)
+    for content in (b'', b'PK\3\4', b'\x93NUMPY' * 9, b'{', b'[1]'):
+        people.write_bytes(content)
+        record.write_bytes(content)
+        detector.calls.clear()
+        caplog.clear()
+        assert run(resume=True) == 0
+        assert len(detector.calls) == 10
+        assert f'{people} is damaged: it is computed again' in caplog.text
+        again = read_lifted(tmp_path / 'out/a.npz')
+        np.testing.assert_array_equal(again.keypoints_3d, first.keypoints_3d)
 
 
 @pytest.mark.parametrize(

@@ -133,7 +133,8 @@ def serve(sdk, monkeypatch, tmp_path):
     def run(action, *names):
         handler = partial(SimpleHTTPRequestHandler, directory=served)
         with ThreadingHTTPServer(('127.0.0.1', 0), handler) as server:
-            threading.Thread(target=server.serve_forever, daemon=True).start()
+            serve = server.serve_forever
+            threading.Thread(target=serve, args=(0.01,), daemon=True).start()
             for name in ('rtmpose-m', 'rtmdet-nano'):
                 file = f'{name}.zip' if name in names else 'absent.zip'
                 url = f'http://127.0.0.1:{server.server_address[1]}/{file}'

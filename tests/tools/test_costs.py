@@ -11,7 +11,7 @@ PAGE = Path(__file__).parents[2] / 'configs/README.md'
 
 SLOW = pytest.mark.slow(reason='counts 35 networks, half a minute')
 MODELS = [
-    pytest.param(model, marks=SLOW if row % 6 else ())
+    pytest.param(model, marks=SLOW if row % 12 else ())
     for row, model in enumerate(costs.MODELS_OF_PAPERS)
 ]
 

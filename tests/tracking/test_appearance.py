@@ -1,5 +1,7 @@
 """People who leave and return keep their track ID; others do not get it."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 from drawn_walkers import draw, standing
@@ -13,7 +15,8 @@ RED, BLUE, GREEN, GRAY = (40, 40, 200), (200, 60, 40), (40, 180, 60), (120, 120,
 FPS = 10.0
 
 
-def make_clip(visits, gains=None):
+@cache
+def make_clip(*visits, gains=None):
     """Return tracks and looks of visits: begin, end, place, shirt and trousers."""
     rng = np.random.default_rng(0)
     observer = AppearanceObserver('coco-17')
@@ -56,7 +59,7 @@ def merge(tracks, looks, cuts=()):
 
 def merged(visits, gains=None, cuts=()):
     """Return the frames at which tracks begin, for each merged track."""
-    tracks, looks = make_clip(visits, gains)
+    tracks, looks = make_clip(*visits, gains=gains)
     result = merge(tracks, looks, cuts)
     assert [track.track for track in result] == list(range(1, len(result) + 1))
     begins = {visit[0] for visit in visits}
@@ -68,7 +71,7 @@ BOTH = [(0, 60, 40, RED, GRAY), (1, 61, 160, BLUE, GREEN)]
 
 def test_people_who_return_keep_their_track():
     visits = [*BOTH, (100, 150, 200, RED, GRAY), (101, 151, 60, BLUE, GREEN)]
-    tracks, looks = make_clip(visits)
+    tracks, looks = make_clip(*visits)
     first, second = merge(tracks, looks)
     np.testing.assert_array_equal(first.frames, np.r_[0:60, 100:150])
     np.testing.assert_array_equal(second.frames, np.r_[1:61, 101:151])
@@ -98,7 +101,7 @@ def test_shots_and_short_tracks_stay_apart():
 
 
 def test_nothing_seen_is_no_reason_to_merge():
-    tracks, looks = make_clip([*BOTH, (100, 150, 200, RED, GRAY)])
+    tracks, looks = make_clip(*BOTH, (100, 150, 200, RED, GRAY))
     none = {name: values[:0] for name, values in looks.items()}
     assert len(merge(tracks, none)) == 3
     assert merge([], none) == []

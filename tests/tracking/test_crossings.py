@@ -1,5 +1,6 @@
 """People who meet keep their track ID: by their clothes."""
 
+from functools import cache
 from itertools import groupby
 
 import numpy as np
@@ -44,6 +45,7 @@ SCENES = {
 }
 
 
+@cache
 def scene(name, seed):
     """Return people, owners and looks of a scene."""
     rng = np.random.default_rng([len(name), seed])

@@ -71,7 +71,7 @@ def decode(path):
      ((3000, 500), 10, 320 + 160)],
 )  # fmt: skip
 def test_video_has_the_clips_frames_rate_and_shape(tmp_path, size, fps, width):
-    clip = rendered('walk', width=size[0], height=size[1], fps=fps)
+    clip = rendered('walk', width=size[0], height=size[1], fps=fps).take(slice(30))
     seen = []
     count = render_video(
         clip, tmp_path / 'a.mp4', height=160, progress=lambda *done: seen.append(done)
@@ -79,9 +79,9 @@ def test_video_has_the_clips_frames_rate_and_shape(tmp_path, size, fps, width):
     (codec, pixels, rate), frames = decode(tmp_path / 'a.mp4')
     assert (codec, pixels) == ('h264', 'yuv420p')
     assert float(rate) == pytest.approx(fps, rel=1e-4)
-    assert len(frames) == count == 136
+    assert len(frames) == count == 30
     assert frames[0].shape == (160, width, 3)
-    assert seen == [(done, 136) for done in range(1, 137)]
+    assert seen == [(done, 30) for done in range(1, 31)]
     assert list(tmp_path.iterdir()) == [tmp_path / 'a.mp4']
 
 
@@ -217,8 +217,9 @@ def test_several_people_keep_their_relative_positions(tmp_path):
     first, second = roots[::2], roots[1::2]
     assert (second[:, 0] > first[:, 0] + 1).all()
     assert (second[:, 1] > first[:, 1] + 1).all()
-    assert render_video(clip, tmp_path / 'a.mp4', height=160) == 188
-    assert len(decode(tmp_path / 'a.mp4')[1]) == 188
+    clip = clip.take(clip.frame < 30)
+    assert render_video(clip, tmp_path / 'a.mp4', height=160) == 30
+    assert len(decode(tmp_path / 'a.mp4')[1]) == 30
 
 
 def test_camera_of_videos_follows_people_and_shows_each_of_them():

@@ -28,7 +28,8 @@ def serving(handler):
     """Serve by a handler; yields the address."""
     with ThreadingHTTPServer(('127.0.0.1', 0), handler) as server:
         server.daemon_threads, server.block_on_close = True, False
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        serve = server.serve_forever
+        threading.Thread(target=serve, args=(0.01,), daemon=True).start()
         yield f'http://127.0.0.1:{server.server_address[1]}'
         server.shutdown()
 

@@ -84,14 +84,20 @@ def test_model_card_is_beside_the_weights(name, numbers):
         assert needed in card
 
 
+@cache
+def images_of(name):
+    """Each 20th image of a video."""
+    with av.open(str(ROOT / 'demo' / f'{name}.mp4')) as video:
+        frames = enumerate(video.decode(video=0))
+        return [x.to_ndarray(format='bgr24') for index, x in frames if index % 20 == 0]
+
+
 @pytest.mark.parametrize('name', ['walk', 'dance'])
 def test_detector_finds_all_people_in_videos_without_false_positives(name):
-    video, truth = ROOT / 'demo' / f'{name}.mp4', ROOT / 'demo' / f'{name}.npz'
-    with av.open(str(video)) as file:
-        images = [frame.to_ndarray(format='bgr24') for frame in file.decode(video=0)]
-    with np.load(truth) as labels:
+    with np.load(ROOT / 'demo' / f'{name}.npz') as labels:
         people = labels['bbox_xyxy'][::40]  # one person
-    found = open_pose_source(Pose2DOptions(pose2d='gtpt-t')).detector(images[::40])
+    detector = open_pose_source(Pose2DOptions(pose2d='gtpt-t')).detector
+    found = detector(images_of(name)[::2])
     assert [len(boxes) for boxes, _ in found] == [1] * len(people)
     boxes = np.concatenate([boxes for boxes, _ in found])
     low, high = np.maximum(boxes, people)[:, :2], np.minimum(boxes, people)[:, 2:]
@@ -111,13 +117,10 @@ def test_detector_finds_all_people_in_videos_without_false_positives(name):
 def test_keypoint_errors_in_videos_are_unchanged(model, skeleton, name, expected):
     with np.load(ROOT / 'demo' / f'{name}.npz') as truth:
         labels, boxes = truth['keypoints_2d'], truth['bbox_xyxy']
-    with av.open(str(ROOT / 'demo' / f'{name}.mp4')) as video:
-        images = [frame.to_ndarray(format='bgr24') for frame in video.decode(video=0)]
-    some = range(0, len(images), 20)
     options = Pose2DOptions(pose2d=model, det_model='whole_image')
     estimator = open_pose_source(options).estimator
     assert estimator.skeleton == skeleton
-    found = estimator([images[i] for i in some], [boxes[i : i + 1] for i in some])
+    found = estimator(images_of(name), [*boxes[::20, None]])
     keypoints = np.concatenate([points for points, _ in found])[:, : labels.shape[1]]
     off = np.linalg.norm(keypoints - labels[::20], axis=-1).mean(-1)
     heights = (boxes[:, 3] - boxes[:, 1])[::20]

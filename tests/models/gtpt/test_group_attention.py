@@ -56,14 +56,15 @@ def test_group_attention_is_a_loop_over_groups_and_heads():
 
 
 def test_rtmpose_trains_with_group_attention(tmp_path, run_tool):
-    model = dict(head=dict(in_featuremap_size=(3, 4)))
+    model = dict(backbone=dict(deepen_factor=0.17, widen_factor=0.25))
+    model['head'] = dict(in_channels=256, in_featuremap_size=(3, 4))
     config = small_training(RTMPOSE, model)
     config.train_cfg.max_epochs = config.train_cfg.val_interval = 1
     config.dump(tmp_path / 'config.py')
     code, err = run_tool('train', tmp_path / 'config.py', '--work-dir', tmp_path)
     assert code == 0, err
     head = MODELS.build(config.model.head)
-    feats = (torch.randn(2, 768, 4, 3),)
+    feats = (torch.randn(2, 256, 4, 3),)
     sum(axis.square().mean() for axis in head(feats)).backward()
     assert all(x.grad.abs().sum() > 0 for x in head.parameters())
 

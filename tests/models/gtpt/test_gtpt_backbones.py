@@ -19,7 +19,10 @@ CASES = [
     ('mobilenetv2', (256, 256), 16, (1, 2)),
     ('mobilenetv2', (288, 384), 16, (1, 1)),
     ('swin-t', (256, 256), 16, (1, 1)),
-    ('swin-t', (288, 384), 16, (1, 1)),
+    pytest.param(
+        *('swin-t', (288, 384), 16, (1, 1)),
+        marks=pytest.mark.slow(reason='a large network of others, 2 s'),
+    ),
 ]
 
 

@@ -289,7 +289,8 @@ def test_batches_arrive_as_they_were_made(num_workers):
     loader = Runner.build_dataloader(config, seed=0)
     batches = list(loader)
     assert [len(batch['data_samples']) for batch in batches] == [3, 1]
-    expected = [build_dataset(config.dataset)[index] for index in range(4)]
+    dataset = build_dataset(config.dataset)
+    expected = [dataset[index] for index in range(4)]
     inputs = torch.cat([batch['inputs'] for batch in batches])
     samples = [sample for batch in batches for sample in batch['data_samples']]
     for image, sample, wanted in zip(inputs, samples, expected, strict=True):

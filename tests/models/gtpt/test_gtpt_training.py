@@ -39,12 +39,12 @@ def ground_truth():
 
 @pytest.fixture
 def tiny(tmp_path):
-    """A tiny GTPT's training of three epochs, with all augmentation and averaging."""
+    """A tiny GTPT's training of two epochs, with all augmentation and averaging."""
     config = small_training(COCO, TINY)
     config.train_dataloader.batch_size = 4
-    config.train_cfg.max_epochs = 3
+    config.train_cfg.max_epochs = 2
     config.train_cfg.val_interval = 1
-    config.default_hooks.checkpoint.update(interval=1, max_keep_ckpts=3)
+    config.default_hooks.checkpoint.update(interval=1, max_keep_ckpts=2)
     config.default_hooks.logger.interval = config.log_processor.window_size = 1
     return config
 
