@@ -298,7 +298,10 @@ def test_auto_looks_at_all_frames_of_static_cameras_if_a_shot_is_short(caplog):
     assert not caplog.text
 
 
-@pytest.mark.parametrize('camera', ['auto', 'rotating'])
+SLOW = pytest.mark.slow(reason='is the second half of auto, 3 s')
+
+
+@pytest.mark.parametrize('camera', ['auto', pytest.param('rotating', marks=SLOW)])
 def test_auto_warns_of_carried_cameras(camera, caplog):
     video = walking_video(np.outer(np.arange(40), (0.03, 0)))
     path, lens, readings = path_of(video, camera)
