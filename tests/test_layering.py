@@ -71,8 +71,13 @@ def room_of(module):
 
 
 @cache
+def tree_of(module):
+    return ast.parse(MODULES[module].read_text(encoding='utf-8'))
+
+
+@cache
 def nodes_of(module):
-    return [*ast.walk(ast.parse(MODULES[module].read_text(encoding='utf-8')))]
+    return [*ast.walk(tree_of(module))]
 
 
 def imports_of(node):
@@ -146,7 +151,7 @@ def test_tuned_numbers_are_fields_of_settings():
     for module, path in MODULES.items():
         if not module.startswith(TUNED):
             continue
-        for node in ast.parse(path.read_text(encoding='utf-8')).body:
+        for node in tree_of(module).body:
             is_value = isinstance(node, ast.Assign | ast.AnnAssign) and node.value
             if is_value and numbers_of(node.value):
                 target = (

@@ -26,4 +26,4 @@ def opened(detector, monkeypatch):
 def infer_it(checkpoint, out, opened, monkeypatch):
     """``infer_it(INPUT..., OPTION=VALUE...)`` returns the exit code."""
     monkeypatch.delenv('MMHOT_DEBUG', raising=False)
-    return partial(infer, pose3d_weights=checkpoint, out_dir=out)
+    return partial(infer, pose3d_weights=checkpoint, out_dir=out, formats='npz')

@@ -25,7 +25,8 @@ def out(tmp_path):
 def lift_it(checkpoint, out, monkeypatch):
     """``lift_it(INPUT..., OPTION=VALUE...)`` returns the exit code."""
     monkeypatch.delenv('MMHOT_DEBUG', raising=False)
-    return partial(infer, command='lift', checkpoint=checkpoint, out_dir=out)
+    fixed = dict(command='lift', checkpoint=checkpoint, out_dir=out)
+    return partial(infer, **fixed, formats='npz')
 
 
 @pytest.fixture

@@ -32,7 +32,6 @@ def test_lifters_in_half_precision_return_float32(half_on_cpu):
     [
         'gtpt-t',
         'rtmpose-t_8xb256-420e_coco-256x192',
-        'td-hm_mobilenetv2_8xb64-210e_coco-256x192',
         pytest.param(
             'td-hm_litehrnet-18_8xb64-210e_coco-256x192',
             marks=pytest.mark.slow(reason='a large network of others, 7 s'),

@@ -33,7 +33,8 @@ def checkpoint(tmp_path_factory):
 def run(checkpoint, monkeypatch, tmp_path):
     monkeypatch.delenv('MMHOT_DEBUG', raising=False)
     video = write_video(tmp_path / 'a.mkv', codec='ffv1', pix_fmt='bgr0')
-    return partial(infer, video, pose3d_weights=checkpoint, out_dir=tmp_path / 'out')
+    fixed = dict(pose3d_weights=checkpoint, out_dir=tmp_path / 'out')
+    return partial(infer, video, **fixed, formats='npz')
 
 
 @pytest.fixture
