@@ -1,6 +1,5 @@
 """Options of the chain from frames to 3D poses, and of the files that it writes."""
 
-import operator
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
@@ -36,9 +35,8 @@ SMOOTHING = ('none', 'spline', 'butterworth', 'savgol', 'one-euro')
 
 def read_keep(value: Any) -> int | list[int]:
     """Read kept frames: a number, a list, or text such as '13,5'."""
-    if not isinstance(value, str | list | tuple):
-        return operator.index(value)
-    counts = read_numbers(value, int)
+    is_single = not isinstance(value, str | list | tuple)
+    counts = read_numbers([value] if is_single else value, int)
     return counts[0] if len(counts) == 1 else counts
 
 
@@ -46,7 +44,7 @@ def read_people(value: Any) -> str | tuple[int, ...]:
     """Read the choice of people: a word, track IDs, or text such as '1,3'."""
     if value in ('all', 'largest', 'longest'):
         return value
-    ids = [value] if isinstance(value, int) else read_numbers(value, int)
+    ids = read_numbers([value] if isinstance(value, int) else value, int)
     if not ids or min(ids) < 0:
         raise ValueError
     return tuple(dict.fromkeys(ids))
