@@ -130,10 +130,11 @@ def lift_stream(
     read: list[str | Path] = [source, *options.files]
     with results_folder(options.out_dir, [(source, [path])], read):
         lifter = _open_lifter(options, live, options.fps or frames.fps, say)
+        end = f'for {live.duration:g} s' if live.duration else 'until Ctrl-C'
         say(
             f'{frames.label}: {lifter.fps:g} frames/s, poses {lifter.lookahead} frames '
             f'({1000 * lifter.latency:.0f} ms) behind, plus the time of the models; to '
-            f'{path}, until Ctrl-C'
+            f'{path}, {end}'
         )
         capture = Capture(frames, live.reconnect, live.duration, stop)
         num_lifted = 0

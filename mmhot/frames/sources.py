@@ -4,7 +4,7 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
 
@@ -54,7 +54,7 @@ class Frame:
 
     index: int
     time: float
-    image: np.ndarray
+    image: np.ndarray = field(repr=False)
 
 
 @dataclass(frozen=True)

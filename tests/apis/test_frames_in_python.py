@@ -103,6 +103,7 @@ def test_stream_of_images_is_that_of_the_file(video, options):
     assert [poses.frame.index for poses in found] == [*range(20)]
     np.testing.assert_allclose([poses.time for poses in found], np.arange(20) / 25)
     assert sum(len(poses.people) for poses in found) > 10
+    assert len(repr(found[5].frame)) < 50  # without the image
     for frames in (IMAGES, iter(IMAGES)):
         others = [*mmhot.stream(frames, fps=25, **options)]
         assert len(others) == 20
