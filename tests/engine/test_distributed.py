@@ -6,8 +6,7 @@ import sys
 import distributed
 import mocap
 import pytest
-from mmengine.config import Config
-from topdown_configs import on_drawn_people
+from topdown_configs import small_training
 
 
 @pytest.mark.slow(reason='trains three times, 33 s; GTPT does so below')
@@ -38,13 +37,15 @@ def test_views_train_equally_with_two_processes(tmp_path):
 
 
 def test_gtpt_trains_equally_with_two_processes(tmp_path):
-    (path,) = mocap.CONFIGS.glob('body_2d_keypoint/gtpt/coco/gtpt-t_*.py')
-    config = on_drawn_people(Config.fromfile(path))
+    model = dict(
+        backbone=dict(stage_channels=(16,), stage_depth=1),
+        head=dict(in_channels=16, embed_dims=32, num_heads=4),
+    )
+    config = small_training('body_2d_keypoint/gtpt/coco/gtpt-t_*', model)
     config.train_dataloader.update(batch_size=2)
     config.train_dataloader.dataset.indices = 4
     config.train_cfg.max_epochs = 1
     config.val_cfg = config.val_dataloader = config.val_evaluator = None
-    config.log_level = 'ERROR'
     distributed.assert_two_processes_equal_one(config, tmp_path)
 
 
