@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import warnings
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import ModuleType
@@ -264,6 +265,19 @@ sys.exit(run_safely('mmhot list', act))
     assert process.stdout.readline() == b'line\n'
     process.stdout.close()
     assert (process.wait(30), process.stderr.read()) == (141, b'')
+
+
+def test_warnings_of_other_packages_are_ignored_unless_asked_for(
+    fake_command, monkeypatch
+):
+    fake_command.run = lambda args: warnings.warn('of another package', stacklevel=1)
+    monkeypatch.delenv('MMHOT_DEBUG', raising=False)
+    for given, shown in (([], 0), (['default'], 1)):
+        monkeypatch.setattr(sys, 'warnoptions', given)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter('always')
+            assert main(['try-it']) == 0
+        assert len(caught) == shown
 
 
 FULL = 'error: the output cannot be written: No space left on device'

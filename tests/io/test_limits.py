@@ -20,6 +20,7 @@ from PIL import Image
 from mmhot.io.arrays import load_arrays, load_json
 from mmhot.io.images import read_image
 from mmhot.io.readers import npz
+from mmhot.io.readers.animal_tracking import _check_array
 from mmhot.io.readers.keypoints import MAX_TRACKS, read_keypoints
 from mmhot.io.writers import bvh, trc
 from mmhot.lifting.lifter import Lifter
@@ -57,6 +58,31 @@ def test_numbers_are_limited(tmp_path, monkeypatch):
     monkeypatch.setattr(npz, '_MAX_NUMBERS', 100)
     path = save(tmp_path / 'a.npz')
     assert_refused(path, "'keypoints' is (4, 17, 2): at most 100 numbers are read")
+
+
+@pytest.mark.parametrize(
+    ('name', 'shape', 'kind', 'message'),
+    [
+        ('tracks', (10**9,), 'f8', 'at most'),
+        ('tracks', (10**6, 17, 2, 3), 'f2', 'at most'),
+        ('tracks', (3,), 'S8', 'numbers, and names, are expected'),
+        ('tracks', (3,), 'V8', 'numbers, and names, are expected'),
+        ('tracks', (3,), 'c16', 'numbers, and names, are expected'),
+        ('node_names', (1000,), 'S1000000', 'at most'),
+        ('node_names', (10**8,), 'O', 'at most'),
+        ('node_names', (17,), 'f8', 'numbers, and names, are expected'),
+    ],
+)
+def test_arrays_of_hdf5_are_limited(name, shape, kind, message):
+    class File(dict):
+        def get(self, name, getlink):
+            return SimpleNamespace()
+
+    array = SimpleNamespace(external=None, is_virtual=False, shape=shape)
+    array.dtype = np.dtype(kind)
+    h5py = SimpleNamespace(HardLink=SimpleNamespace)
+    with pytest.raises(ValueError, match=message):
+        _check_array(h5py, File({name: array}), name)
 
 
 def test_track_ids_are_limited(tmp_path):
