@@ -89,8 +89,10 @@ def check_image_size(values: tuple[int, int]) -> tuple[int, int]:
 
 def is_number(value: object) -> bool:
     """Whether a value is a finite number."""
-    is_real = isinstance(value, int | float | np.number) and type(value) is not bool
-    return is_real and bool(abs(value) < np.inf)  # NumPy has no large integers
+    if isinstance(value, int | float | np.integer | np.floating):
+        # NumPy has no large integers
+        return not isinstance(value, bool) and bool(abs(value) < np.inf)
+    return False
 
 
 def to_numbers(name: str, values: Any) -> np.ndarray:

@@ -111,7 +111,8 @@ def as_numbers(values: object, name: str, *, of_text: bool = False) -> np.ndarra
 
     Text counts as numbers only ``of_text``, for files that hold nothing else.
     """
-    kinds = (int, float, np.number, type(None), *([str] if of_text else []))
+    kinds: tuple[type, ...] = (int, float, np.number, type(None))
+    kinds += (str,) if of_text else ()
     with suppress(TypeError, ValueError, OverflowError):
         given = np.array(values, object)
         found = {*map(type, given.ravel().tolist())}

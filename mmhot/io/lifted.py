@@ -176,7 +176,7 @@ def _value(name: str, kind: Any, value: Any) -> Any:
     """Return a value of a type, or a tuple of a list; 25 counts as 25.0."""
     value = value.tolist() if isinstance(value, np.ndarray) else value
     if isinstance(kind, list) and isinstance(value, list):
-        return tuple(_value(name, *kind, each) for each in value)
+        return tuple(_value(name, kind[0], each) for each in value)
     if type(value) not in ((float, int) if kind is float else (kind,)):
         raise ValueError(f'{name!r} has the wrong type: {reprlib.repr(value)}')
     return kind(value)
