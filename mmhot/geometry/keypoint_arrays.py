@@ -89,10 +89,9 @@ def check_image_size(values: tuple[int, int]) -> tuple[int, int]:
 
 def is_number(value: object) -> bool:
     """Whether a value is a finite number."""
-    if isinstance(value, int | float | np.integer | np.floating):
-        # NumPy has no large integers
-        return not isinstance(value, bool) and bool(abs(value) < np.inf)
-    return False
+    if isinstance(value, int) and not isinstance(value, bool):
+        return True  # also a large one, which NumPy does not take
+    return isinstance(value, float | np.integer | np.floating) and np.isfinite(value)
 
 
 def to_numbers(name: str, values: Any) -> np.ndarray:

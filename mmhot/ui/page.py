@@ -231,13 +231,13 @@ class Page:
         finally:
             _end(process)
             stopped = self._processes.pop(session, None) is None
-        if process.returncode:
+        files = sorted(path for path in out.glob('*') if path.is_file())
+        if process.returncode and (stopped or not files):
             *_, reason = ['failed', *_read(logs[1:], out).splitlines()]
             if time.monotonic() > deadline:
                 reason = f'ended after {self._seconds / 60:g} minutes'
             yield _NO_POSES, 'stopped' if stopped else reason, None, *same
             return
-        files = sorted(path for path in out.iterdir() if path.is_file())
         found = same if people else _shown(_thumbnails(source, files))
         yield _frame(files), _read(logs, out), [str(path) for path in files], *found
 
