@@ -80,10 +80,10 @@ def test_recording_holds_axes_and_timestamps(tmp_path, axes, code):
     coordinates = column(path, 'world', 'ViewCoordinates:xyz')[None]
     expected = [each.value for each in getattr(rerun.ViewCoordinates, code).coordinates]
     assert_array_equal(np.ravel(coordinates), expected)
-    joints = column(path, 'world/person1', 'Points3D:positions', 'seconds')
+    joints = column(path, 'world/person0', 'Points3D:positions', 'seconds')
     seconds = np.array(sorted(joints), 'timedelta64[ns]')
     assert_allclose(seconds[:136] / np.timedelta64(1, 's'), np.arange(136) / 25)
-    (colors,) = column(path, 'world/person1', 'Points3D:colors').values()
+    (colors,) = column(path, 'world/person0', 'Points3D:colors').values()
     left = int(SIDE_COLORS['left'][1:] + 'ff', 16)
     assert colors[clip.joint_names.index('left_hip')] == left
 
