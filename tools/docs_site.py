@@ -25,7 +25,7 @@ PAGES = (
 # README.md is GitHub's first page; the site's is docs/index.md.
 HOME = {'README.md': 'docs/index.md'}
 API_MARK = '<!-- public names -->'
-# Results of `make demo browser`, which are part of the site: folders, texts of links.
+# Results of `make demo browser`, which a site with them has: folder and text of the link.
 TRY_MARK = '<!-- pages to try -->'
 TRY = {
     'browser': 'Try it on your video or webcam, in this browser',

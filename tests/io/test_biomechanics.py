@@ -125,7 +125,7 @@ def test_table_of_angles_has_every_pose(clip, tmp_path):
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == ['frame', 'time', 'track', *ANGLES]
     assert [int(row['frame']) for row in rows] == clip.frame.tolist()
-    assert {row['track'] for row in rows} == {'3'}
+    assert {row['track'] for row in rows} == {'2'}
     found = np.array([[float(row[name]) for name in ANGLES] for row in rows])
     assert_allclose(found[30:], joint_angles(in_y_up(clip.places()[30:])), atol=1e-3)
 

@@ -120,12 +120,12 @@ def test_people_of_a_clip_have_frames_times_and_poses():
     dance = replace(dance, track=dance.track + 7, frame=dance.frame + 2)
     clip = joined(walk, dance)
     clip = clip.take(np.lexsort((clip.track, clip.frame)))
-    assert [each.track for each in clip.people] == [1, 8]
+    assert [each.track for each in clip.people] == [0, 7]
     for person, source in zip(clip.people, (walk, dance), strict=True):
         np.testing.assert_array_equal(person.frames, source.frame)
         np.testing.assert_allclose(person.times, source.frame / clip.fps)
         np.testing.assert_array_equal(person.keypoints_3d, source.keypoints_3d)
-    with pytest.raises(ValueError, match='no track 3; there are 1, 8'):
+    with pytest.raises(ValueError, match='no track 3; there are 0, 7'):
         clip.person(3)
     lines = repr(clip).splitlines()
     assert len(lines) == 5

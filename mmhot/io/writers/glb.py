@@ -28,8 +28,8 @@ def write_glb(
 ) -> str | None:
     """Write all people of a clip as skinned and animated mannequins.
 
-    Meters, y up (world x, z, -y), a root node ``Person ID`` each, joints named as in
-    HumanIK. Persons are scaled to zero while the clip lacks them.
+    Meters, y up (world x, z, -y), a root node for each person, ``Person 1`` of track ID 1,
+    joints named as in HumanIK. Persons are scaled to zero while the clip lacks them.
     Extras of the joints have the expected errors, if they are known; those of the scene
     have the ``origin`` of the file, a point (3,) of the world in meters, z up. The clip
     has ``'world'`` axes and joints of Human3.6M.
