@@ -241,7 +241,7 @@ class Inferencer(BaseMMPoseInferencer):
                     size,
                     partial(np.asarray, image),
                     people,
-                    1 + np.arange(len(people)),
+                    np.arange(len(people)),
                     lifted=lifted,
                     scene=partial(_open_scene, lifted),
                 )
@@ -313,7 +313,7 @@ class Inferencer(BaseMMPoseInferencer):
         columns = people.keypoints, people.scores, people.bboxes
         parts = zip(*(each[:, None] for each in columns), strict=True)
         tracks = [
-            Track2D(n, np.zeros(1, np.int64), *own) for n, own in enumerate(parts, 1)
+            Track2D(n, np.zeros(1, np.int64), *own) for n, own in enumerate(parts)
         ]
         clip = Clip2D(
             Path(name).stem, self.estimator.skeleton, tracks, *size, DEFAULT_FPS

@@ -41,7 +41,7 @@ def read_keep(value: Any) -> int | list[int]:
 
 
 def read_people(value: Any) -> str | tuple[int, ...]:
-    """Read the choice of people: a word, track IDs, or text such as '1,3'."""
+    """Read the choice of people: a word, track IDs, or text such as '0,2'."""
     if value in ('all', 'largest', 'longest'):
         return value
     ids = read_numbers([value] if isinstance(value, int) else value, int)
@@ -114,11 +114,11 @@ class ChoiceOptions(PartOptions):
     """Options that choose a part of a clip and some of its people."""
 
     people: Any = option(
-        'people to lift: all, largest, longest, or track IDs such as 1,3; if the input '
+        'people to lift: all, largest, longest, or track IDs such as 0,2; if the input '
         'has no IDs, largest is the largest person in each frame',
         'all',
         convert=read_people,
-        expected='all, largest, longest, or track IDs such as 1,3',
+        expected='all, largest, longest, or track IDs such as 0,2',
         metavar='LIST',
     )
 

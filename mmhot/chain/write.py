@@ -37,7 +37,7 @@ def save_clip(
     Args:
         clip (Clip3D): Clip; one in world axes is written as it is.
         path (str | Path): File to create or replace. Formats with one person per file
-            write ``NAME_person1.bvh`` and so on if there are several people.
+            write ``NAME_person0.bvh`` and so on if there are several people.
         video (str | Path | FrameSource | Iterable, optional): Video, or images, behind
             the keypoints in ``.html``, ``.mp4``, ``.png`` and ``.rrd``.
         **options (object): See :class:`mmhot.chain.options.SaveOptions`, but

@@ -85,7 +85,7 @@ class TakePoses:
         if 'largest' in (self.single, self.people if not is_known else ''):
             order = np.lexsort((-box_size(boxes), clip.frame))
             kept = order[np.r_[True, np.diff(clip.frame[order]) > 0]]
-            return replace(clip.take(kept), track=np.ones(len(kept), np.int64))
+            return replace(clip.take(kept), track=np.zeros(len(kept), np.int64))
         if is_known:
             return clip
         corners = boxes.reshape(-1, 2, 2).astype(np.float32)

@@ -49,7 +49,7 @@ class MergeReturning:
     def __call__(
         self, clip: Clip2D, appearance: dict[str, np.ndarray], cuts: Sequence[int] = ()
     ) -> Clip2D:
-        """Merge tracks, which have boxes; number them from 1 by their first frame.
+        """Merge tracks, which have boxes; number them from 0 by their first frame.
 
         The appearance has frames, boxes and values, see
         :class:`mmhot.tracking.appearance.AppearanceObserver`. Tracks of different
@@ -65,7 +65,7 @@ class MergeReturning:
             for group in merger.groups
         ]
         merged.sort(key=lambda track: (track.frames[0], track.track))
-        numbered = [replace(each, track=n) for n, each in enumerate(merged, start=1)]
+        numbered = [replace(track, track=number) for number, track in enumerate(merged)]
         return replace(clip, tracks=numbered)
 
 

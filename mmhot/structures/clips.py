@@ -178,7 +178,7 @@ class Clip2D:
         numbers = np.arange(len(points)) if frames is None else frames
         width, height = check_image_size(image_size)
         people = zip(points.swapaxes(0, 1), scores.swapaxes(0, 1), strict=True)
-        tracks = [Track2D(n, numbers, *arrays) for n, arrays in enumerate(people, 1)]
+        tracks = [Track2D(n, numbers, *arrays) for n, arrays in enumerate(people)]
         skeleton = skeleton or skeleton_with(points.shape[2])
         return check_clip(cls(name, skeleton, tracks, width, height, fps))
 

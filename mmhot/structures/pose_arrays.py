@@ -118,7 +118,7 @@ def _number_rows(
         raise ValueError(f'frames must be {lead[:1]}, from 0, got {frames.shape}')
     if tracks is None:
         people = lead[1] if len(lead) > 1 else 1
-        frame, track = np.repeat(frames, people), np.tile(np.arange(people) + 1, lead[0])
+        frame, track = np.repeat(frames, people), np.tile(np.arange(people), lead[0])
     else:
         frame, track = frames, whole_numbers('tracks', to_numbers('tracks', tracks))
         if track.shape != lead:

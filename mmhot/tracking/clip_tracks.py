@@ -60,13 +60,13 @@ def track_clip(
 
     Returns:
         list[Track2D]: By first frame, without frames in which a person was not
-        detected, numbered from 1.
+        detected, numbered from 0.
     """
     tracks = []
     for begin, last in pairwise([first, *sorted(cuts), len(people)]):
         tracks += _track_shot(people[begin:last], begin, fps, progress, limits, looks)
     tracks.sort(key=lambda track: (track.frames[0], track.track))
-    for number, track in enumerate(tracks, start=1):
+    for number, track in enumerate(tracks):
         track.track = number
     return tracks
 

@@ -142,7 +142,7 @@ class Tracker:
     def update(self, people: People, index: int, tentative: bool = False) -> np.ndarray:
         """Assign the people of the next frame, by its number, to tracks.
 
-        Returns IDs from 1, (P,); -1 for tentative tracks, duplicates and people without
+        Returns IDs from 0, (P,); -1 for tentative tracks, duplicates and people without
         a confident keypoint. With ``tentative``, tentative tracks have IDs, too; these
         differ from those of confirmed tracks.
         """
@@ -176,9 +176,9 @@ class Tracker:
             detections = self._match(known, detections, index, steps)
         timing = self._fps, max(self._delay, steps), steps
         for detection in detections:
-            self._num_tracks += 1
             number = self._num_tracks
             person = TrackedPerson(detection, index, number, *timing, self.settings)
+            self._num_tracks += 1
             self._people.append(person)
             self._confirm(person)
         return self._detected_last()
@@ -215,8 +215,8 @@ class Tracker:
 
     def _confirm(self, person: TrackedPerson) -> None:
         if person.id < 0 and person.hits > person.delay:
-            self._num_confirmed += 1
             person.id = self._num_confirmed
+            self._num_confirmed += 1
 
     def _detected_last(self) -> list[TrackedPerson]:
         return [person for person in self._people if person.index == self._index]

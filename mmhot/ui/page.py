@@ -285,8 +285,9 @@ def _shown(thumbnails: Sequence[tuple[np.ndarray, str]]) -> tuple[Any, Any]:
     """Return updates that show several people, or none."""
     several = len(thumbnails) > 1
     # as in the viewer
-    images = [(image, f'Person {track}') for image, track in thumbnails]
-    chosen = [(f'Person {track}', track) for _, track in thumbnails]
+    names = [f'Person {n} (ID {x})' for n, (_, x) in enumerate(thumbnails, start=1)]
+    images = [(image, name) for name, (image, _) in zip(names, thumbnails, strict=True)]
+    chosen = [(name, x) for name, (_, x) in zip(names, thumbnails, strict=True)]
     return (
         gr.Gallery(images if several else [], visible=several),
         gr.CheckboxGroup(chosen if several else [], value=[], visible=several),

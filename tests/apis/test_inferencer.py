@@ -124,7 +124,7 @@ def test_videos_give_results_frame_by_frame_as_they_are_read(flat, models, video
     assert_allclose(
         np.array(boxes(rest)) - BOX, np.arange(1, 10)[:, None] * ([1, 0] * 2)
     )
-    assert {person['track_id'] for result in rest for person in people(result)} == {1}
+    assert {person['track_id'] for result in rest for person in people(result)} == {0}
 
 
 def test_lifted_videos_are_those_of_the_whole_clip(lifting, models, video, checkpoint):
@@ -136,7 +136,7 @@ def test_lifted_videos_are_those_of_the_whole_clip(lifting, models, video, check
     clip = chain(VideoFile(video))
     assert len(found) == len(clip.frame) == 10
     for row, person in enumerate(found):
-        assert person['track_id'] == 1
+        assert person['track_id'] == 0
         # as MMPose's Pose3DInferencer.forward does it
         expected = clip.keypoints_3d[row][:, [0, 2, 1]] * [-1, 1, -1]
         assert_array_equal(np.float32(person['keypoints']), expected)
@@ -193,7 +193,7 @@ def test_webcams_are_streams_in_2d(flat, lifting, monkeypatch, tmp_path):
     monkeypatch.setattr(mmcv, 'imshow', lambda image, *_: shown.append(image.shape))
     results = list(flat('webcam', pred_out_dir=str(tmp_path)))
     assert len(results) == len(shown) == 10
-    assert {people(result)[0]['track_id'] for result in results} == {1}
+    assert {people(result)[0]['track_id'] for result in results} == {0}
     assert len(json.loads((tmp_path / 'webcam.json').read_text())) == 10
     with pytest.raises(ValueError, match='mmhot infer --live'):
         next(lifting('webcam:0'))
@@ -206,7 +206,7 @@ def test_datasamples_hold_arrays(lifting, flat, video):
     assert sample.metainfo['ori_shape'] == (48, 64)
     sample = next(flat(video, return_datasamples=True))['predictions'][0]
     assert_allclose(sample.pred_instances.bboxes, BOX)
-    assert_array_equal(sample.pred_instances.track_ids, [1])
+    assert_array_equal(sample.pred_instances.track_ids, [0])
 
 
 def test_images_without_people_give_empty_lists(flat, lifting, models, video):

@@ -43,7 +43,7 @@ VALUES = dict(
     image_size=(1280, 1000),
     fps=12.5,
     single='largest',
-    people=2,
+    people=1,
     start=0.12,
     end=0.2,
     model='nanohtnet',
@@ -113,8 +113,8 @@ def lifted(skater):
 def test_lift(name, skater, lifted):
     source = skater
     if name == 'people':
-        with pytest.raises(ValueError, match='people must be among the track IDs 1 of'):
-            mmhot.lift(skater, people=2)
+        with pytest.raises(ValueError, match='people must be among the track IDs 0 of'):
+            mmhot.lift(skater, people=1)
         return
     if name == 'single':  # takes one of two people
         first = mmhot.read_keypoints(skater).tracks[0].keypoints
@@ -194,8 +194,8 @@ def test_infer_of_keypoints(name, skater, lifted):
         with pytest.raises(ValueError, match=f'^{name} is for videos and images'):
             mmhot.infer(skater, **options)
     elif name == 'people':
-        with pytest.raises(ValueError, match='people must be among the track IDs 1 of'):
-            mmhot.infer(skater, people=2)
+        with pytest.raises(ValueError, match='people must be among the track IDs 0 of'):
+            mmhot.infer(skater, people=1)
     elif name != 'single':
         clip = mmhot.infer(skater, **options)
         assert differ(clip, lifted) == (name not in NEUTRAL)
@@ -233,8 +233,8 @@ def test_infer_of_videos(name, video, opened, inferred, tmp_path):
             mmhot.infer(video, **options)
         return
     if name == 'people':
-        with pytest.raises(ValueError, match='people must be among the track IDs 1 of'):
-            mmhot.infer(video, people=2)
+        with pytest.raises(ValueError, match='people must be among the track IDs 0 of'):
+            mmhot.infer(video, people=1)
         return
     plain, first = inferred
     if name == 'keep':

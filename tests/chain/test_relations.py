@@ -74,7 +74,7 @@ def test_missing_keypoints_may_be_marked_in_any_way(start):
 
 def test_order_of_people_changes_nothing(start):
     (first,) = start.tracks
-    second = replace(first, track=2, keypoints=first.keypoints[::-1] + 20)
+    second = replace(first, track=1, keypoints=first.keypoints[::-1] + 20)
     tracks = [first, second]
     one, other = (mmhot.lift(replace(start, tracks=x)) for x in (tracks, tracks[::-1]))
     assert_allclose(one.keypoints_3d, other.keypoints_3d, atol=1e-5)
@@ -148,15 +148,15 @@ def test_changes_of_the_input_change_the_poses_alike(start, started, name):
 
 def test_people_of_a_few_pixels_have_no_position(start, caplog, tmp_path):
     (first,) = start.tracks
-    tiny = replace(first, track=2, keypoints=first.keypoints * 0.005 + 300)
+    tiny = replace(first, track=1, keypoints=first.keypoints * 0.005 + 300)
     lifted = mmhot.lift(
         replace(start, tracks=[first, tiny]), static_camera=True, joints=24
     )
     unknown = np.isnan(lifted.root_3d).all(-1)
-    assert (unknown == (lifted.track == 2)).all()
+    assert (unknown == (lifted.track == 1)).all()
     assert np.isfinite(lifted.keypoints_3d).all()
-    assert 'people 2 are smaller than 10 pixels' in caplog.text
-    alone = lifted.take(lifted.track == 2).take(slice(0, 5))
+    assert 'people 1 are smaller than 10 pixels' in caplog.text
+    alone = lifted.take(lifted.track == 1).take(slice(0, 5))
     for suffix in ('npz', 'csv', 'bvh', 'glb', 'html', 'trc'):
         assert alone.save(tmp_path / f'tiny.{suffix}')
 

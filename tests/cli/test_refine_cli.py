@@ -29,14 +29,14 @@ def test_formats_are_written(file, tmp_path, capsys):
     out = ['--out-dir', str(tmp_path / 'out')]
     assert main([*args, *out, '--formats', 'npz,bvh,glb']) == 0
     names = {path.name for path in (tmp_path / 'out').iterdir()}
-    assert names == {'sam.npz', 'sam_person1.bvh', 'sam_person2.bvh', 'sam.glb'}
+    assert names == {'sam.npz', 'sam_person0.bvh', 'sam_person1.bvh', 'sam.glb'}
     said = capsys.readouterr().out
     assert 'sam: no fingers in .bvh, .glb' in said
     assert 'sam: 20 frames, 2 people, refined in' in said
     lines = said.splitlines()
     title = lines.index('sam: 2 people (--people ID, largest, longest):')
     rows = [line.split() for line in lines[title + 2 : title + 4]]
-    assert [row[:5] for row in rows] == [[x, '-', '0.0', '0.4', '20'] for x in '12']
+    assert [row[:5] for row in rows] == [[x, '-', '0.0', '0.4', '20'] for x in '01']
     clip = read_lifted(tmp_path / 'out/sam.npz')
     assert clip.steps == ('smoothing', 'bones', 'feet')
     # our own file: nothing is asked of it, and nothing runs again
@@ -63,7 +63,7 @@ def test_a_part_keeps_its_numbers(file, tmp_path):
         (['--fps', '50', '--fov', '60'], '--fov is for poses with 2D keypoints'),
         (['--fps', '50', '--given-axes', 'up'], '--given-axes must be one of camera'),
         (['--fps', '50', '--without', 'sides'], '--without must be among smoothing,'),
-        (['--fps', '50', '--people', '7'], '--people must be among the track IDs 1, 2'),
+        (['--fps', '50', '--people', '7'], '--people must be among the track IDs 0, 1'),
         (
             ['--fps', '50', '--start', '9'],
             '--start must be before the last frame of sam',

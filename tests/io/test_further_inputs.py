@@ -38,7 +38,7 @@ def test_labels_of_ultralytics(tmp_path, ends, with_scores):
     clip = mmhot.read_keypoints(folder, image_size=SIZE, fps=30)
     [track] = clip.tracks
     assert clip.skeleton == 'coco-17'
-    assert track.track == (4 if 4 in ends else 1)
+    assert track.track == (4 if 4 in ends else 0)
     assert np.diff(track.frames).tolist() == [1] * 5
     np.testing.assert_allclose(track.keypoints, POINTS, atol=1e-3)
     np.testing.assert_allclose(track.scores, SCORES if with_scores else 1, atol=1e-6)
@@ -113,9 +113,9 @@ def test_csv_of_sleap(tmp_path, names):
     path.write_text(sleap(names))
     clip = mmhot.read_keypoints(path, image_size=SIZE, fps=30)
     count = len(set(names))
-    assert [each.track for each in clip.tracks] == [*range(1, count + 1)]
+    assert [each.track for each in clip.tracks] == [*range(count)]
     for track in clip.tracks:
-        own = POINTS[track.track - 1 :: count]
+        own = POINTS[track.track :: count]
         assert track.frames.tolist() == [*range(6 // count)]
         seen = np.isfinite(track.keypoints)
         np.testing.assert_allclose(track.keypoints[seen], own[seen], rtol=1e-6)

@@ -52,7 +52,7 @@ def test_real_clips_are_read_row_by_row():
 
 def test_frames_and_boxes_are_optional_for_one_person(tmp_path):
     skater = read_keypoints(SKATER)
-    assert [(t.track, len(t.frames)) for t in skater.tracks] == [(1, 185)]
+    assert [(t.track, len(t.frames)) for t in skater.tracks] == [(0, 185)]
     assert (skater.width, skater.height, skater.fps) == (1280, 720, 25.0)
     path = save(tmp_path / 'a.npz', keypoints=walk())
     (track,) = read_keypoints(path).tracks

@@ -33,10 +33,10 @@ def test_first_person_starts_at_the_origin(clip, tmp_path):
     clip.save(tmp_path / 'a.bvh')
     clip.save(tmp_path / 'c.bvh', origin='camera')
     moved, kept = (
-        [read_bvh(tmp_path / f'{name}_person{x}.bvh').positions for x in (1, 2)]
+        [read_bvh(tmp_path / f'{name}_person{x}.bvh').positions for x in (0, 1)]
         for name in 'ac'
     )
-    first = [read_bvh(tmp_path / 'a_person1.bvh').names.index(x) for x in FEET]
+    first = [read_bvh(tmp_path / 'a_person0.bvh').names.index(x) for x in FEET]
     # constant bones: a foot may be centimeters off
     assert abs(moved[0][0, first, :2].mean(0)).max() < 0.03
     for one, other in zip(moved, kept, strict=True):
@@ -69,7 +69,7 @@ def test_other_formats_stay_where_they_are(clip, tmp_path):
     with pytest.raises(ValueError, match='^origin needs the format'):
         clip.save(tmp_path / 'a.trc', origin='camera')
     clip.save(tmp_path / 'a.trc')
-    line = (tmp_path / 'a_person1.trc').read_text().splitlines()[6].split('\t')
+    line = (tmp_path / 'a_person0.trc').read_text().splitlines()[6].split('\t')
     assert float(line[2]) == pytest.approx(clip.places()[0, 0, 0], abs=1e-5)
 
 
@@ -80,7 +80,7 @@ def test_feet_of_human36m_are_ankles(clip, tmp_path):
         joints = {row['joint'] for row in csv.DictReader(file)}
     assert {'left_ankle', 'right_ankle'} <= joints
     assert 'left_foot' not in joints
-    header = (tmp_path / 'a_person1.trc').read_text().splitlines()[3].split('\t')
+    header = (tmp_path / 'a_person0.trc').read_text().splitlines()[3].split('\t')
     assert [x for x in header if x][2:6] == [
         'root',
         'right_hip',

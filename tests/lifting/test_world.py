@@ -147,12 +147,12 @@ def test_each_person_may_have_a_height():
     clip = place_people(rendered('walk'))
     both = joined(clip, replace(clip, track=clip.track + 3))
     scaled = scale_people(both, (2.0, 1.0))
-    for track, height in ((1, 2.0), (4, 1.0)):
+    for track, height in ((0, 2.0), (3, 1.0)):
         expected = scale_people(clip, height)
         own = scaled.take(scaled.track == track)
         assert_allclose(own.keypoints_3d, expected.keypoints_3d)
         assert_allclose(own.root_3d, expected.root_3d)
-    with pytest.raises(ValueError, match='one for each of the people 1, 4 of'):
+    with pytest.raises(ValueError, match='one for each of the people 0, 3 of'):
         scale_people(both, (2.0, 1.0, 1.5))
     assert ExportOptions(height='1.80,1.20').height == (1.8, 1.2)
     assert ExportOptions(height=1.8).height == (1.8,)

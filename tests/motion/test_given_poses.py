@@ -69,7 +69,7 @@ def test_people_without_ids_are_followed():
     results[10] = results[10][:1]  # one of both is missed
     clip = mmhot.refine(results, fps=FPS, static_camera=True)
     assert [len(person.frames) for person in clip.people] == [40, 40]
-    left, right = (clip.root_3d[clip.track == x] for x in (1, 2))
+    left, right = (clip.root_3d[clip.track == x] for x in (0, 1))
     assert np.abs(left - right)[:, 0].min() > 1.3
     assert (clip.width, clip.height) == SIZE  # as the projection of joints shows
     assert clip.focal_length == 1100

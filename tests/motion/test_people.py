@@ -123,12 +123,12 @@ def test_choosing_afterwards_uses_the_cache(monkeypatch, checkpoint, tmp_path, c
     assert 'two: 2 people (--people ID, largest, longest):' in lines
     assert not [line for line in lines if r'\n' in line]  # an escaped line break
     both, calls = mmhot.read_lifted(tmp_path / 'two.npz'), detector.calls
-    assert infer(video, people=2, **options) == 0
+    assert infer(video, people=1, **options) == 0
     assert detector.calls == calls
     one = mmhot.read_lifted(tmp_path / 'two.npz')
-    assert set(one.track) == {2}
-    assert set(both.track) == {1, 2}
-    rows = both.track == 2
+    assert set(one.track) == {1}
+    assert set(both.track) == {0, 1}
+    rows = both.track == 1
     np.testing.assert_array_equal(one.keypoints_2d, both.keypoints_2d[rows])
 
 

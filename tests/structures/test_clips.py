@@ -40,7 +40,7 @@ def test_arrays_of_several_people_have_scores_and_frames():
     clip = mmhot.Clip2D.from_arrays(
         people, SIZE, 30, scores=scores, frames=[2, 3, 5, 9]
     )
-    assert [each.track for each in clip.tracks] == [1, 2]
+    assert [each.track for each in clip.tracks] == [0, 1]
     assert clip.skeleton == 'coco-17'
     first, second = clip.tracks
     np.testing.assert_array_equal(first.frames, [2, 3, 5, 9])
@@ -68,7 +68,7 @@ def test_people_before_frames_are_refused(num_people):
     [
         (wiggling(3)[0], {}, r'keypoints must have the shape .*, got \(17, 2\)'),
         (wiggling(3)[:, :5], {}, '5 keypoints per person; known are 17'),
-        (wiggling(3)[:0], {}, r'frames of track 1 must be \(T,\) with T > 0'),
+        (wiggling(3)[:0], {}, r'frames of track 0 must be \(T,\) with T > 0'),
         (wiggling(3) / 1280, {}, 'largest coordinate is 0.* seem to be normalized'),
         (wiggling(3) * 300, {}, 'pixels away in a 1280x720 image'),
         (wiggling(3).astype(str), {}, 'keypoints must be an array of numbers, got <U'),

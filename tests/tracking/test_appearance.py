@@ -61,7 +61,7 @@ def merged(visits, gains=None, cuts=()):
     """Return the frames at which tracks begin, for each merged track."""
     tracks, looks = make_clip(*visits, gains=gains)
     result = merge(tracks, looks, cuts)
-    assert [track.track for track in result] == list(range(1, len(result) + 1))
+    assert [track.track for track in result] == list(range(len(result)))
     begins = {visit[0] for visit in visits}
     return [sorted(begins & set(track.frames.tolist())) for track in result]
 

@@ -48,7 +48,7 @@ def test_people_keep_their_ids_whatever_their_order():
     # confirmed after a tenth of a second; numbered in the order of that
     assert (seen[:2] == -1).all()
     assert (seen[2:] == seen[2]).all()
-    assert sorted(seen[2]) == [1, 2]
+    assert sorted(seen[2]) == [0, 1]
 
 
 def test_tracks_end_at_cuts():
@@ -57,7 +57,7 @@ def test_tracks_end_at_cuts():
     assert len(joined) == 1
     done = []
     tracks = track_clip(people, FPS, cuts=[25], progress=done.append)
-    assert [track.track for track in tracks] == [1, 2]
+    assert [track.track for track in tracks] == [0, 1]
     assert tracks[0].frames.tolist() == list(range(25))
     assert tracks[1].frames.tolist() == list(range(25, 40))
     assert done == list(range(1, 41))
@@ -88,7 +88,7 @@ def test_ids_survive_occlusions(hidden):
     assert track.frames.tolist() == [*range(30), *range(30 + hidden, 60 + hidden)]
     tracker = Tracker(FPS)
     ids = [tracker.update(of_frame, i) for i, of_frame in enumerate(people)]
-    allowed = {1} if hidden == 10 else {1, 2, -1}
+    allowed = {0} if hidden == 10 else {0, 1, -1}
     assert set(np.concatenate(ids[2:]).tolist()) <= allowed
 
 
@@ -141,7 +141,7 @@ def test_bad_boxes_and_missing_keypoints_do_no_harm():
         of_frame.keypoints[2] = np.nan
     tracker = Tracker(FPS)
     ids = [tracker.update(of_frame, i) for i, of_frame in enumerate(people)]
-    assert ids[-1].tolist() == [1, -1, -1]
+    assert ids[-1].tolist() == [0, -1, -1]
     (track,) = track_clip(people, FPS)
     assert np.isnan(track.keypoints[:, :9]).all()
     assert not track.scores[:, :9].any()
@@ -178,9 +178,7 @@ def test_tracks_are_those_of_norfair(seed):
         found = tracker._detected_last()
         boxes += [box_of(person.points + 2 * person.velocity) for person in found]
     with np.load(DATA / 'norfair_tracks.npz') as expected:
-        numbers = expected[f'ids_{seed}']  # from 0
-        numbers[numbers >= 0] += 1
-        assert np.array_equal(np.concatenate(ids), numbers)
+        assert np.array_equal(np.concatenate(ids), expected[f'ids_{seed}'])
         found = np.array(boxes, np.float32)[::7]
         assert np.isclose(found, expected[f'boxes_{seed}'], atol=1e-3).mean() > 0.9
 

@@ -180,7 +180,7 @@ def test_people_of_videos_are_shown_and_chosen(page, tmp_path):
         assert image.shape == (160, 160, 3)
         assert image[80, 80].argmax() == channel
     gallery, people = _shown(found)
-    assert people.choices == [('Person 0', '0'), ('Person 3', '3')]
+    assert people.choices == [('Person 1 (ID 0)', '0'), ('Person 2 (ID 3)', '3')]
     assert gallery.visible
     assert not _shown(found[:1])[0].visible
 

@@ -456,9 +456,9 @@ def test_keys_do_what_the_focused_control_does(clip, tmp_path):
         tab.wait_for_function('window.mmhot !== undefined')
         assert not tab.evaluate('mmhot.state.playing')
         assert tab.locator('#follow').get_attribute('aria-pressed') == 'false'
-        assert tab.locator('#names span').all_inner_texts() == ['Person 1', 'Person 4']
+        assert tab.locator('#names span').all_inner_texts() == ['Person 1', 'Person 2']
         box = tab.locator('#people input').nth(1)
-        assert 'Person 4' in tab.locator('#people').inner_text()
+        assert 'Person 2 (ID 3)' in tab.locator('#people').inner_text()
         tab.keyboard.press('v')  # fills the view; its name stays inside
         tab.set_viewport_size({'width': 844, 'height': 390})
         tab.wait_for_timeout(200)

@@ -54,7 +54,7 @@ def read_sleap_csv(path: Path) -> Rows:
     values = as_numbers(cells, 'cells', of_text=True)
     points = values[:, 1:].reshape(len(rows), len(joints), 3)
     names = [line[0] for line in rows]
-    known = {name: number for number, name in enumerate(dict.fromkeys(names), 1)}
+    known = {name: number for number, name in enumerate(dict.fromkeys(names))}
     # without a tracker all are empty
     tracks = np.array([known[name] for name in names]) if any(names) else None
     named = tuple(joints)

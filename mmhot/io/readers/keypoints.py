@@ -275,7 +275,7 @@ def _as_one_track(rows: Rows) -> Rows:
     for kept in (rows, take(rows, found)):
         frames, counts = np.unique(kept.frame, return_counts=True)
         if counts.max() == 1:
-            return replace(kept, track=np.ones(len(frames), np.int64))
+            return replace(kept, track=np.zeros(len(frames), np.int64))
     raise ArgumentError(
         "has %s people in frame %s but no track IDs ('track' in .npz, 'track_id' in "
         'JSON, model.track() of Ultralytics): add them, or keep one person per frame '

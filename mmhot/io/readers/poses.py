@@ -356,7 +356,7 @@ def _stack_people(frames: list[int], images: list[list[Mapping]]) -> dict[str, A
     track = stack_tracks(people, frame)
     if track is None:  # one person of each frame is one track
         is_single = len(np.unique(frame)) == len(frame)
-        track = np.full(len(frame), 1 if is_single else -1)
+        track = np.full(len(frame), 0 if is_single else -1)
     return {**arrays, 'frame': frame, 'track': track, 'names': {*people[0]}}
 
 

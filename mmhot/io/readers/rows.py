@@ -53,14 +53,14 @@ class Rows:
 def rows_of_tracks(
     values: np.ndarray, frame: np.ndarray, joint_names: Iterable[str]
 ) -> Rows:
-    """Convert the frames of tracks (P, T, K, 2 or 3) with keypoints; IDs are from 1."""
+    """Convert the frames of tracks (P, T, K, 2 or 3) that have a keypoint to rows."""
     track, time = np.isfinite(values[..., :2]).all(-1).any(-1).nonzero()
     if not len(track):
         raise ValueError('holds no people with keypoints')
     found = values[track, time]
     scores = found[..., 2] if found.shape[-1] == 3 else None
     names = tuple(joint_names)
-    return Rows(found[..., :2], scores, frame[time], track + 1, joint_names=names)
+    return Rows(found[..., :2], scores, frame[time], track, joint_names=names)
 
 
 def stack(people: list[dict], key: str, default: object = np.nan) -> np.ndarray | None:

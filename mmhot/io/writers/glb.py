@@ -28,7 +28,7 @@ def write_glb(
 ) -> str | None:
     """Write all people of a clip as skinned and animated mannequins.
 
-    Meters, y up (world x, z, -y), a root node for each person, ``Person 1`` of track ID 1,
+    Meters, y up (world x, z, -y), a root node for each person, from ``Person 1``,
     joints named as in HumanIK. Persons are scaled to zero while the clip lacks them.
     Extras of the joints have the expected errors, if they are known; those of the scene
     have the ``origin`` of the file, a point (3,) of the world in meters, z up. The clip
@@ -44,12 +44,12 @@ def write_glb(
     )
     gltf.add('materials', name='Body', pbrMetallicRoughness=surface)
     roots, errors = [], []
-    for track in np.unique(clip.track):
+    for number, track in enumerate(np.unique(clip.track), 1):
         person = clip.take(clip.track == track)
         places = person.places()
         motion = fit_rig(places, HUMAN_IK)
         errors.append(end_errors(motion, HUMAN_IK, places))
-        name = f'Person {track}'  # as in .html
+        name = f'Person {number}'  # as in .html
         joints = _add_joints(gltf, motion)
         mesh = _add_mesh(gltf, make_mannequin(motion, HUMAN_IK), name)
         skin = _add_skin(gltf, motion, joints, name)

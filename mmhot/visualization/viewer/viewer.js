@@ -10,10 +10,11 @@ const [LEFT, RIGHT] = [1, 2]; // numbers in clip.sides and clip.colors
 const element = (id) => document.getElementById(id);
 
 // People: positions in meters, y up, by row; which row a frame has.
-const people = clip.people.map((person) => {
+const people = clip.people.map((person, index) => {
   const frames = decode(person.frames, Int32Array);
   return {
-    name: `Person ${person.track}`,
+    name: `Person ${index + 1}`,
+    track: person.track,
     rows: new Map(Array.from(frames, (frame, row) => [frame, row])),
     positions: decode(person.positions, Int16Array),
     origin: person.origin,
@@ -356,7 +357,7 @@ people.forEach((person, index) => {
   box.type = 'checkbox';
   box.checked = true;
   box.addEventListener('change', () => { person.visible = box.checked; drawContacts(); show(state.frame); });
-  label.append(box, ` ${person.name}`);
+  label.append(box, ` ${person.name} (ID ${person.track})`);
   label.title = index < 9 ? `Shift+${index + 1}` : '';
   element('people').append(label);
   person.box = box;
