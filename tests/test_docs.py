@@ -319,4 +319,4 @@ def test_site_has_every_page_and_name_and_no_dead_link(tmp_path):
     for name in mmhot._LAZY:
         assert f'mmhot.{name}' in texts[site / 'api.html'], name
     index = (site / 'search' / 'search_index.json').read_text()
-    assert 'PersonCenteredPoseLifting' in index
+    assert 'TimedAttentionRecoverer' in index

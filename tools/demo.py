@@ -65,8 +65,8 @@ $mmhot infer video.mp4 --out-dir results
 $mmhot infer video.mp4 --out-dir results --formats bvh,glb  # for Blender
 $mmhot lift keypoints.json --out-dir results  # 2D keypoints that you have
 </pre>
-<p>Run it in the folder $folder. The first one writes results/video.html, a page as above,
-and results/video.npz.</p>
+<p>Run it in the folder $folder. The first one writes results/video.html, a page as
+above, and results/video.npz.</p>
 <h2>Files of the clips</h2>
 $results
 </main>

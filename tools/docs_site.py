@@ -25,7 +25,7 @@ PAGES = (
 # README.md is GitHub's first page; the site's is docs/index.md.
 HOME = {'README.md': 'docs/index.md'}
 API_MARK = '<!-- public names -->'
-# Results of `make demo browser`, which a site with them has: folder and text of the link.
+# Results of `make demo browser`, which a site may have: folder, text of the link.
 TRY_MARK = '<!-- pages to try -->'
 TRY = {
     'browser': 'Try it on your video or webcam, in this browser',
@@ -112,6 +112,7 @@ def _site_path(path: str) -> str:
     """Map a path within the repository to one within the site's sources."""
     if path.startswith('docs/'):
         return path.removeprefix('docs/')
+    path = path.removeprefix('.')  # MkDocs leaves out hidden folders
     return path if path.endswith(('.md', *IMAGES)) else f'{path}.md'
 
 

@@ -133,10 +133,11 @@ class ClipWorker:
             missing = options.no_person_found(times.num_frames).named(_FLAGS)
             self.say(f'{item.name}: {missing}')
         else:
+            outcome.people = len(lifted.track_ids)
             with times.measure('write'):
                 footage = None if isinstance(source, Clip2D) else source
-                outcome.files = export(lifted, options, footage, self.say, self.bars)
-            outcome.people = len(lifted.track_ids)
+                written = outcome.files  # also those before an error
+                export(lifted, options, footage, self.say, self.bars, written=written)
             self.say(f'{item.name}: {_describe_focal(lifted)}')
             if options.camera == 'auto' and lifted.camera_path is not None:
                 self.say(f'{item.name}: {describe_path(lifted.camera_path)}')

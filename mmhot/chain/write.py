@@ -92,12 +92,16 @@ def export(
     say: Callable[[str], None] = lambda line: None,
     bars: Bars = no_bar,
     stem: Path | None = None,
+    written: list[Path] | None = None,
 ) -> list[Path]:
     """Write a clip in all chosen formats; one in world axes is written as it is.
 
     The video ``footage`` is shown behind the keypoints; ``say`` receives the path of
-    each file. ``stem`` is that of the files without their format, by default the clip's
-    name in ``options.out_dir``.
+    each file, and ``written`` as well. ``stem`` is that of the files without their
+    format, by default the clip's name in ``options.out_dir``.
+
+    Raises:
+        Exception: The first one of a format, after the others are written.
     """
     footage = _shown_footage(clip, options, footage)
     if stem is None:
@@ -109,7 +113,7 @@ def export(
     chosen = 'world' if is_world else options.axes
     axes = {name: 'world' if x.world else chosen for name, x in writers.items()}
     clips = _prepare(clip, options, set(axes.values()))
-    written, refused = [], []
+    written, refused = [] if written is None else written, []
     for name, writer in writers.items():
         shown = clips[axes[name]]
         if not writer.fingers and _has_fingers(clip):
@@ -132,7 +136,7 @@ def export(
                     continue
             say(f'{file} ({note})' if isinstance(note, str) else f'{file}')
             written.append(file)
-    if refused:  # the other files are complete
+    if refused:
         raise refused[0]
     return written
 

@@ -48,6 +48,14 @@ def test_wrong_lines_of_a_list_fail_alone(infer_it, out, videos, tmp_path, capfd
     assert {path.name for path in out.glob('*.npz')} == {'a.npz', 'b.npz'}
 
 
+def test_formats_fail_alone(infer_it, out, videos, capfd):
+    assert infer_it(videos[0], formats='gait.csv,npz,html') == 1
+    assert {path.name for path in out.glob('a.*')} == {'a.npz', 'a.html'}
+    output, errors = capfd.readouterr()
+    assert f'open {out}/a.html in a browser' in output
+    assert len(errors.splitlines()) == 1
+
+
 def test_finished_inputs_are_skipped(infer_it, detector, out, videos, capfd):
     assert infer_it(*videos, formats='npz,csv') == 0
     written = {path: path.stat().st_mtime_ns for path in out.glob('*.*')}
