@@ -147,7 +147,7 @@ def test_options_of_the_page_act(page):
     *_, (_, message, files, *_) = lift(page, source, request, start='9')
     assert 'start must be before the last frame' in message
     *_, (_, message, files, *_) = lift(page, source, request, people=['5'])
-    assert 'people must be among the track IDs 1 of' in message
+    assert 'people must be among the track IDs 0 of' in message
 
 
 @pytest.mark.slow(reason='needs Gradio')
