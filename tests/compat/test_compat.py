@@ -266,6 +266,7 @@ sys.meta_path[sys.meta_path.index(PathFinder)] = Without
 """
 
 
+@pytest.mark.slow(reason='imports everything in a new process, 5 s')
 def test_configs_resolve_where_setuptools_lacks_pkg_resources(tmp_path):
     config = tmp_path / 'c.py'
     config.write_text(

@@ -17,6 +17,7 @@ def test_lifter_trains_equally_with_two_processes(tmp_path):
     assert len(one['losses']) == 3
 
 
+@pytest.mark.slow(reason='trains in two processes, 10 to 20 s')
 def test_hourglass_trains_equally_with_two_processes(tmp_path):
     model = dict(
         backbone=dict(embed_dims=32, mlp_dims=32, depth=4), head=dict(in_channels=32)
@@ -29,6 +30,7 @@ def test_hourglass_trains_equally_with_two_processes(tmp_path):
     distributed.assert_two_processes_equal_one(config, tmp_path)
 
 
+@pytest.mark.slow(reason='trains in two processes, 10 to 20 s')
 def test_views_train_equally_with_two_processes(tmp_path):
     config = mocap.tiny_views()
     config.val_cfg = config.val_dataloader = config.val_evaluator = None

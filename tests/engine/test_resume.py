@@ -30,7 +30,11 @@ def config(tmp_path):
 # Workers that stay are in their second epoch in the third only.
 @pytest.mark.parametrize(
     ('num_workers', 'persistent', 'epochs'),
-    [(0, False, 2), (1, False, 2), (2, True, 3)],
+    [
+        (0, False, 2),
+        (1, False, 2),
+        pytest.param(2, True, 3, marks=pytest.mark.slow(reason='as with one, 10 s')),
+    ],
 )
 def test_resumed_training_is_the_uninterrupted_one(
     num_workers, persistent, epochs, config, tmp_path, run_tool

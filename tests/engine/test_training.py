@@ -152,6 +152,7 @@ def test_weights_of_another_model_are_refused_as_a_start(setting, train, tmp_pat
     assert 'epoch_1.pth is a checkpoint of another model: size mismatch for ' in err
 
 
+@pytest.mark.slow(reason='trains compiled networks, 5 s')
 def test_compiled_networks_train_to_the_same_weights(train, tmp_path, monkeypatch):
     def weights(*options, **settings):
         code, err = train('--no-validate', *options, **settings)

@@ -17,7 +17,7 @@ from mmhot.evaluation.cost import count_cost
 from mmhot.models.lifters.pose_head import mirror_poses
 
 # Pruned and recovered frames in the quick tests.
-SAMPLE = {('MixSTE', 'none'), ('MotionBERT', 'TRA')}
+SAMPLE = {('MotionBERT', 'TRA')}
 SLOW = pytest.mark.slow(reason='exports all hosts with all recoverers, 60 s')
 
 

@@ -125,6 +125,7 @@ def test_queue_wraps_and_excludes_near_moments():
     assert allowed.tolist() == [[True, False, True, True, True], [True] * 5]
 
 
+@pytest.mark.slow(reason='trains 80 steps, 10 s')
 def test_training_retrieves_other_views():
     model = build(queue_size=64, temperature=0.1, momentum=0.9).train()
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
