@@ -170,7 +170,7 @@ def run_tool(monkeypatch, capfd):
         spec.loader.exec_module(module)
         monkeypatch.setattr(sys, 'argv', [f'{name}.py', *map(str, args)])
         monkeypatch.setenv('LOCAL_RANK', '0')
-        _reset_visualizers()
+        _reset_managers()
         capfd.readouterr()
         try:
             code = module.main()
@@ -181,13 +181,17 @@ def run_tool(monkeypatch, capfd):
     return run
 
 
-def _reset_visualizers():
-    """Drop global visualizers, which would write to an earlier run's files."""
-    mmengine = sys.modules.get('mmengine.visualization')
-    classes = [] if mmengine is None else [mmengine.Visualizer]
-    for visualizer in classes:
-        classes += visualizer.__subclasses__()
-        visualizer._instance_dict.clear()
+def _reset_managers():
+    """Drop global instances, which an earlier run of the same second shares.
+
+    Visualizers would write to its files, and the number of its checkpoints count.
+    """
+    modules = map(sys.modules.get, ('mmengine.visualization', 'mmengine.logging'))
+    names = 'Visualizer', 'MessageHub'
+    classes = [getattr(*each) for each in zip(modules, names, strict=True) if each[0]]
+    for manager in classes:
+        classes += manager.__subclasses__()
+        manager._instance_dict.clear()
 
 
 def pytest_collection_finish():
