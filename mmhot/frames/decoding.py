@@ -141,7 +141,10 @@ def decode(
 
 def video_stream(container: av.container.InputContainer) -> Any:
     """Return the stream of a video, not that of its cover art, or None."""
-    return container.streams.best('video')
+    best = container.streams.best('video')
+    if best is not None and best.frames == 1:  # a cover that is not marked as one
+        best = max(best, *container.streams.video, key=lambda x: x.frames)
+    return best
 
 
 def is_raw(container: av.container.InputContainer) -> bool:

@@ -256,15 +256,19 @@ def test_longer_sound_is_no_early_end(tmp_path, name):
     assert (len(list(source)), source.ended) == (32, None)
 
 
-def test_cover_art_is_not_the_video(tmp_path):
-    path = tmp_path / 'a.mp4'
+@pytest.mark.parametrize('name', ['a.mp4', 'a.mov', 'a.mkv'])
+@pytest.mark.parametrize('is_marked', [True, False])
+def test_cover_art_is_not_the_video(tmp_path, name, is_marked):
+    path = tmp_path / name
     with av.open(str(path), 'w') as container:
         cover = container.add_stream('mjpeg', rate=25)
-        cover.width, cover.height, cover.pix_fmt = 48, 48, 'yuvj420p'
-        cover.disposition = av.stream.Disposition.attached_pic
+        cover.width, cover.height, cover.pix_fmt = 480, 480, 'yuvj420p'
+        if is_marked:
+            cover.disposition = av.stream.Disposition.attached_pic
         video = container.add_stream('libx264', rate=25)
         video.width, video.height, video.pix_fmt = 64, 48, 'yuv420p'
-        image = av.VideoFrame.from_ndarray(gray_image(size=(48, 48)), format='bgr24')
+        picture = np.random.default_rng(0).integers(0, 255, (480, 480, 3), np.uint8)
+        image = av.VideoFrame.from_ndarray(picture, format='bgr24')
         container.mux(cover.encode(image))
         container.mux(cover.encode())
         for number in range(10):
@@ -512,9 +516,11 @@ def test_steps_of_numbers_are_one_line(tmp_path, caplog):
     (source,) = open_inputs([str(folder)], fps=25)
     assert_allclose([x.time for x in source], np.arange(5) / 25)
     number_frames([{'id': name} for name in names], folder)
-    first, second = (record.getMessage() for record in caplog.records)
+    number_frames([{'id': round(n / 0.03)} for n in range(5)], folder)
+    first, second, third = (record.getMessage() for record in caplog.records)
     assert 'in steps of 40' in first
     assert 'in steps of 40' in second
+    assert 'in steps of 33 or more' in third
 
 
 def test_folders_may_have_the_characters_of_globs(tmp_path):

@@ -47,6 +47,7 @@ def test_labels_of_ultralytics(tmp_path, ends, with_scores):
 
 def test_labels_with_gaps_and_unconfirmed_people(tmp_path):
     folder = write_labels(tmp_path / 'labels', [0, 1, 4, 5], ends=(0.9, 2))
+    (folder / 'walk_0.txt').touch()
     with (folder / 'walk_2.txt').open('a') as file:
         file.write(label(3, ends=(0.4,)) + '\n')
     [track] = mmhot.read_keypoints(folder, image_size=SIZE, fps=30).tracks
@@ -121,6 +122,17 @@ def test_csv_of_sleap(tmp_path, names):
         np.testing.assert_allclose(track.keypoints[seen], own[seen], rtol=1e-6)
     assert np.isnan(clip.tracks[0].keypoints[0, 0]).all()
     assert clip.tracks[0].scores[0, 0] == 0
+
+
+@pytest.mark.parametrize('before', ['', 'sep=;\n', '"sep=;"\n'])
+def test_csv_of_sleap_saved_by_a_spreadsheet(tmp_path, before):
+    header, *lines = sleap([''] * 6).replace(',', ';').splitlines()
+    lines = [line.replace('.', ',') for line in lines]
+    path = tmp_path / 'sleap.csv'
+    path.write_text(before + '\n'.join([header, *lines]))
+    [track] = mmhot.read_keypoints(path, image_size=SIZE, fps=30).tracks
+    np.testing.assert_allclose(track.keypoints[1:], POINTS[1:], rtol=1e-6)
+    np.testing.assert_allclose(track.scores[1:], SCORES[1:], rtol=1e-6)
 
 
 def test_xml_and_label_studio_say_how(tmp_path):

@@ -168,6 +168,7 @@ DIALECTS = {
     'semicolons': (';', ',', 'utf-8-sig', ''),
     'tabs': ('\t', ',', 'utf-16', ''),
     'named': (';', '.', 'utf-8', 'sep=;\r\n'),
+    'named in quotes': (';', ',', 'utf-8', '"sep=;"\r\n'),
     'decimal commas': (',', ',', 'utf-8', ''),
 }
 

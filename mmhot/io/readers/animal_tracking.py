@@ -16,10 +16,10 @@ from mmhot.io.readers.rows import Rows, rows_of_tracks
 
 HDF5 = b'\x89HDF'
 """First bytes of the files."""
-# First cell of DeepLabCut's files; spreadsheets may quote it and name the separator.
-_FIRST = re.compile(
-    r'\s*(?:"?sep=(?P<named>[,;\t|])"?\s+)?"?scorer"?(?P<found>[,;\t|])'
-)
+# First cells of the files; spreadsheets may quote them and name the separator.
+_BEFORE = r'(?P<before>\s*(?:"?sep=[,;\t|]"?\s+)?)"?'
+_DEEPLABCUT = re.compile(_BEFORE + r'scorer"?(?P<separator>[,;\t|])')
+_SLEAP = re.compile(_BEFORE + r'track"?(?P<separator>[,;\t|])"?frame_idx\b')
 _HEADER = ('scorer', 'individuals', 'bodyparts', 'coords')
 _ARRAYS = {'tracks', 'node_names', 'point_scores'}
 _MISSING = -1
@@ -29,17 +29,17 @@ _AXES = ['x', 'y', 'likelihood']
 
 def is_deeplabcut(start: bytes) -> bool:
     """Return whether a file begins like DeepLabCut's ``.csv``, of any separator."""
-    return _FIRST.match(_decode(start)) is not None
+    return _DEEPLABCUT.match(_decode(start)) is not None
 
 
 def is_sleap_csv(start: bytes) -> bool:
-    """Return whether a file begins like SLEAP's ``.csv``."""
-    return _decode(start).startswith('track,frame_idx,')
+    """Return whether a file begins like SLEAP's ``.csv``, of any separator."""
+    return _SLEAP.match(_decode(start)) is not None
 
 
 def read_sleap_csv(path: Path) -> Rows:
     """Read the ``.csv`` of SLEAP: a row for each instance, x, y and score by joint."""
-    header, *lines = _split(_decode(read_limited(path, MAX_JSON)))
+    header, *lines = _cells(path, _SLEAP)
     columns = {name: place for place, name in enumerate(header)}
     joints = [x.removesuffix('.x') for x in header if x.endswith('.x')]
     axes = ('x', 'y', 'score')
@@ -50,7 +50,7 @@ def read_sleap_csv(path: Path) -> Rows:
     rows = [line for line in lines if any(line)]
     if not (rows and joints):
         raise ValueError('lacks rows, or x, y and score of each joint')
-    cells = [[line[place] or 'nan' for place in (1, *places)] for line in rows]
+    cells = [[_number(line[place]) for place in (1, *places)] for line in rows]
     values = as_numbers(cells, 'cells', of_text=True)
     points = values[:, 1:].reshape(len(rows), len(joints), 3)
     names = [line[0] for line in rows]
@@ -69,21 +69,26 @@ def _decode(data: bytes) -> str:
     return text or data.removeprefix(codecs.BOM_UTF8).decode('utf-8', 'replace')
 
 
-def _split(text: str, separator: str = ',') -> list[list[str]]:
-    """Split text into the cells of its lines."""
+def _cells(path: Path, first: re.Pattern[str]) -> list[list[str]]:
+    """Split a file that begins with a pattern into the cells of its lines."""
+    text = _decode(read_limited(path, MAX_JSON))
+    found = first.match(text)
+    assert found, 'it was asked for before'
+    lines = text[found.end('before') :].splitlines()
     try:
-        return [*csv.reader(text.splitlines(), delimiter=separator)]
+        return [*csv.reader(lines, delimiter=found['separator'])]
     except csv.Error as error:  # no ValueError
         raise ValueError(f'is no table of numbers: {error}') from error
 
 
+def _number(cell: str) -> str:
+    """Return a number that may have a decimal comma, NaN of an empty cell."""
+    return cell.replace(',', '.') or 'nan'
+
+
 def read_deeplabcut(path: Path) -> Rows:
     """Read one or several individuals, from predictions or from labels."""
-    text = _decode(read_limited(path, MAX_JSON))
-    first = _FIRST.match(text)
-    assert first, 'is_deeplabcut is asked first'
-    text = text[first.end('named') if first['named'] else 0 :]
-    lines = [line for line in _split(text, first['found']) if any(line[1:])]
+    lines = [line for line in _cells(path, _DEEPLABCUT) if any(line[1:])]
     header = {line[0]: line for line in lines[:4] if line[0] in _HEADER}
     lines = lines[len(header) :]
     names = header.get('individuals', header['scorer'])
@@ -112,9 +117,9 @@ def read_deeplabcut(path: Path) -> Rows:
     column = min(header['coords'].index(axis) for axis in _AXES[:2]) - 1
     images = [line[column] for line in lines]
     frames = number_frames([{'id': image} for image in images], path)
-    # a decimal comma; an absent column is the last, empty one
+    # an absent column is the last, empty one
     cells = [
-        [line[n].replace(',', '.') or 'nan' for n in np.ravel(found)]
+        [_number(line[n]) for n in np.ravel(found)]
         for line in ([*line, ''] for line in lines)
     ]
     values = as_numbers(cells, 'cells', of_text=True)

@@ -17,10 +17,12 @@ def label_files(folder: Path) -> list[Path]:
     """List the files of a folder, one for each frame with people; empty of others."""
     found = [file for file in folder.glob('[!.]*.txt') if file.is_file()]
     files = sorted(found, key=lambda file: natural_key(file.name))
-    if not files:
-        return []
-    with files[0].open(encoding='utf-8', errors='replace') as file:
-        return files if _layout(file.readline(_LONGEST).split()) else []
+    return files if any(map(_is_label, files)) else []
+
+
+def _is_label(path: Path) -> bool:
+    with path.open(encoding='utf-8', errors='replace') as file:
+        return _layout(file.readline(_LONGEST).split()) is not None
 
 
 def _layout(cells: list[str]) -> tuple[int, int] | None:
