@@ -66,6 +66,7 @@ def infer(
         clip.save('walk.bvh', static_camera=True)
     """
     chosen = InferOptions.of(**options)
+    _check_closed('source', source)
     if isinstance(source, str | Path):
         inputs = find_inputs([str(source)], **chosen.of_files())
     else:
@@ -112,10 +113,7 @@ def lift(
         ValueError: If an option or the file is wrong.
     """
     chosen = LiftOptions.of(**options)
-    if hasattr(keypoints, 'read'):
-        raise ValueError(
-            'keypoints is an open file: give its path, or the array of its keypoints'
-        )
+    _check_closed('keypoints', keypoints)
     chain, found = build_chain(chosen), as_predictions(keypoints)
     if found is not None or isinstance(keypoints, str | Path):
         source: Any = keypoints if found is None else found
@@ -157,6 +155,7 @@ def refine(
         ValueError: If an option or the source is wrong.
     """
     chosen = RefineOptions.of(**options)
+    _check_closed('source', source)
     chain, clip = build_chain(chosen), _read_poses(source, chosen)
     with stage_bars(text_bar if progress else no_bar, clip.name) as show:
         return chain(clip, show)
@@ -184,6 +183,13 @@ def _read_poses(source: Any, options: RefineOptions) -> Clip3D:
     if clip.axes == 'world' or clip.camera_path is not None:
         options.refuse(('static_camera',), 'is known: all frames share axes')
     return take_part(clip, options)
+
+
+def _check_closed(name: str, source: object) -> None:
+    if hasattr(source, 'readline'):
+        raise ValueError(
+            f'{name} is an open file: give its path, or its content as an array'
+        )
 
 
 def _found(lifted: Clip3D | None, clip: Clip2D | Clip3D) -> Clip3D:

@@ -232,6 +232,19 @@ def test_other_objects_than_arrays_are_one_line():
             Clip2D.from_arrays(wrong, (1920, 1080), 25)
     with pytest.raises(ValueError, match='keypoints is an open file: give its path'):
         mmhot.lift(BytesIO(b'a'), image_size=(1920, 1080), fps=25)
+    for function in (mmhot.infer, mmhot.refine):
+        with pytest.raises(ValueError, match='source is an open file: give its path'):
+            function(BytesIO(b'a'), fps=25)
+
+
+def test_tensors_of_poses_are_read():
+    poses = torch.rand(6, 17, 3).requires_grad_()
+    wanted = read_poses(poses.detach().numpy(), fps=25).keypoints_3d
+    frames = [[{'keypoints_3d': each}] for each in poses]
+    for given in (poses, frames):
+        np.testing.assert_array_equal(read_poses(given, fps=25).keypoints_3d, wanted)
+    half = read_poses(poses.bfloat16(), fps=25).keypoints_3d
+    np.testing.assert_allclose(half, wanted, atol=0.02)
 
 
 TEXTS = [

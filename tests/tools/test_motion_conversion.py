@@ -84,6 +84,22 @@ def test_bvh_has_the_hand_computed_positions(tmp_path):
     assert_allclose(motion.axes[1, 3], ours @ arm, atol=1e-9)
 
 
+@pytest.mark.parametrize('colon', [':', ' :\t'])
+def test_bvh_may_have_several_bodies_and_no_spaces(tmp_path, colon):
+    body, motion = BVH.split('MOTION')
+    frames, time, *rows = motion.strip().splitlines()
+    header = [frames.replace(': ', colon), time.replace(': ', colon)]
+    text = [body, body.replace('HIERARCHY', ''), 'MOTION', *header]
+    text += [f'{row} {row.replace("100", "200", 1)}' for row in rows]
+    plain = read_bvh(write(tmp_path / 'a.bvh', BVH))
+    one, two = read_bvh(write(tmp_path / 'b.bvh', '\n'.join(text))).bodies()
+    assert one.names == two.names == plain.names
+    assert_allclose(one.positions, plain.positions)
+    assert_allclose(one.axes, plain.axes)
+    moved = two.positions - plain.positions
+    assert_allclose(moved, np.broadcast_to([0, 0, 1.0], moved.shape), atol=1e-9)
+
+
 def test_asf_amc_has_the_hand_computed_positions(tmp_path):
     asf = write(
         tmp_path / '01.asf',
@@ -244,6 +260,21 @@ def test_glitches_and_missing_joints_cut_a_clip():
     bad = np.flatnonzero(find_glitches(joints, 50))
     assert bad.tolist() == list(range(55, 66))
     assert 0.7 < leg_length(joints) < 1
+
+
+def test_all_people_of_a_file_are_converted(tmp_path, monkeypatch, caplog):
+    joints = joints_of(KICK, 120).astype(np.float64)
+    positions = np.concatenate([joints, joints[:, :1], joints + [1, 0, 0]], 1)
+    names = (*H36M.joints, 'sword', *H36M.joints)
+    motion = JointMotion(names, positions, 50, roots=(0, 17, 18))
+    monkeypatch.setattr(
+        'tools.dataset_converters.motion_conversion.read_bvh',
+        lambda path, **given: motion,
+    )
+    clips = convert_motion(Path('a_1.bvh'), TINY)
+    assert_allclose(clips['a/a_1_p0'], joints, atol=1e-6)
+    assert_allclose(clips['a/a_1_p1'], joints + [1, 0, 0], atol=1e-6)
+    assert [x.getMessage() for x in caplog.records] == ['sword: no people; left out']
 
 
 def test_pieces_are_numbered(tmp_path, monkeypatch):

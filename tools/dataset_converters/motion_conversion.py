@@ -1,5 +1,6 @@
 """Conversion of motion capture to clips of Human3.6M's joints."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from tools.dataset_converters.motion_files import (
     read_c3d,
 )
 
+_LOGGER = logging.getLogger(__name__)
 _H36M = get_skeleton('h36m-17')
 SUFFIXES = ('.amc', '.bvh', '.c3d')
 _MAX_FPS = 10_000
@@ -129,6 +131,24 @@ def select_joints(
     return joints
 
 
+def select_people(
+    motion: JointMotion, layout: Mapping[str, Place] | None = None
+) -> list[np.ndarray]:
+    """Compute Human3.6M's joints (T, 17, 3) of each body that has them.
+
+    A file may have further roots for objects, and for parts of one body.
+    """
+    people, others = [], []
+    for body in motion.bodies():
+        try:
+            people.append(select_joints(body, layout))
+        except ValueError:
+            others.append(body.names[0])
+    if people and others:
+        _LOGGER.warning('%s: no people; left out', ', '.join(others))
+    return people or [select_joints(motion, layout)]
+
+
 def resample_joints(joints: np.ndarray, fps: float, target_fps: float) -> np.ndarray:
     """Interpolate joints (T, 17, 3) at another frame rate; limbs keep their lengths."""
     if fps == target_fps:
@@ -189,7 +209,7 @@ def convert_motion(path: Path, options: ConversionOptions) -> dict[str, np.ndarr
     Returns:
         dict[str, np.ndarray]: Joints (T, 17, 3) float32 in meters, z up, by clip: the
         subject, which is the name before the first underscore, and the file's name.
-        Pieces around missing joints and glitches end in ``_p0``, ``_p1``, ...
+        People, and pieces around missing joints and glitches, end in ``_p0``, ...
 
     Raises:
         ValueError: If the file is damaged, lacks joints or has another unit.
@@ -199,11 +219,14 @@ def convert_motion(path: Path, options: ConversionOptions) -> dict[str, np.ndarr
     with naming(path):
         if not 1 <= fps <= _MAX_FPS:
             raise ValueError(f'has {fps:g} frames per second, wanted 1 to {_MAX_FPS}')
-        joints = select_joints(motion, options.layout)
-        known = np.isfinite(joints).all((1, 2))
         clips = []
-        for run in good_stretches(known, 2):
-            clip = resample_joints(joints[run], fps, options.fps)
+        runs = [
+            joints[run]
+            for joints in select_people(motion, options.layout)
+            for run in good_stretches(np.isfinite(joints).all((1, 2)), 2)
+        ]
+        for run in runs:
+            clip = resample_joints(run, fps, options.fps)
             good = np.ones(len(clip), bool)
             if options.cut_glitches:
                 good = ~find_glitches(clip, options.fps)

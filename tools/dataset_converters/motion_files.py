@@ -6,8 +6,9 @@ All give joints by name in meters, z up.
 import re
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +21,10 @@ _INCH = 0.0254
 # Of a joint: three positions and three rotations.
 _MAX_CHANNELS = 6
 _CENTIMETER = 0.01
-# A joint's name ends with its line.
-_BVH_WORDS = re.compile(r'(?<=\bROOT)[ \t][^\n{]+|(?<=\bJOINT)[ \t][^\n{]+|\S+')
+# A joint's name ends with its line; numbers may follow colons at once.
+_BVH_WORDS = re.compile(
+    r'(?<=\bROOT)[ \t][^\n{]+|(?<=\bJOINT)[ \t][^\n{]+|(?i:frames|time)[ \t]*:|\S+'
+)
 # CMU's frame rate; .amc files do not state it
 AMC_FPS = 120.0
 # Damaged files crash ezc3d's process: it has its own.
@@ -50,18 +53,33 @@ class JointMotion:
         fps (float): Frames per second.
         axes (np.ndarray, optional): Each joint's axes as columns, in world axes,
             (T, J, 3, 3); those of the rest pose are the file's.
+        roots (tuple[int]): First joint of each body.
     """
 
     names: tuple[str, ...]
     positions: np.ndarray
     fps: float
     axes: np.ndarray | None = None
+    roots: tuple[int, ...] = (0,)
 
     def turned(self, up: str, meters: float) -> 'JointMotion':
         """Convert from a file's vertical axis, 'y' or 'z', and unit in meters."""
         turn = _Z_UP[up]
         axes = None if self.axes is None else turn @ self.axes
-        return JointMotion(self.names, self.positions @ turn.T * meters, self.fps, axes)
+        return replace(self, positions=self.positions @ turn.T * meters, axes=axes)
+
+    def bodies(self) -> list['JointMotion']:
+        """Split into the bodies of the file."""
+        parts = pairwise((*self.roots, len(self.names)))
+        return [
+            JointMotion(
+                self.names[start:stop],
+                self.positions[:, start:stop],
+                self.fps,
+                None if self.axes is None else self.axes[:, start:stop],
+            )
+            for start, stop in parts
+        ]
 
 
 def read_bvh(
@@ -127,7 +145,7 @@ def _read_motion(words: Iterator[str], num_channels: int) -> tuple[float, np.nda
     """Read the frame rate and the channels (T, C)."""
     header = dict(Frames=0.0, Time=0.0)
     for word in words:
-        key = word.rstrip(':')
+        key = word.rstrip(': \t').title()
         if key in header:
             header[key] = _number(words)
         if header['Time']:
@@ -176,7 +194,9 @@ def _move_bvh(joints: list[_Joint], values: np.ndarray, fps: float) -> JointMoti
         above = axes[:, joint.parent]
         positions[:, index] = positions[:, joint.parent] + _apply(above, place)
         axes[:, index] = above @ turn
-    return JointMotion(tuple(joint.name for joint in joints), positions, fps, axes)
+    names = tuple(joint.name for joint in joints)
+    roots = tuple(n for n, joint in enumerate(joints) if joint.parent < 0)
+    return JointMotion(names, positions, fps, axes, roots)
 
 
 def _rotation(order: str, degrees: np.ndarray) -> np.ndarray:

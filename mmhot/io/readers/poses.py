@@ -190,6 +190,8 @@ def _load_array(path: Path) -> np.ndarray:
 
 def _content_of(source: object, image_size: tuple[int, int] | None) -> Any:
     """Return an array, or a list of frames, of what a program has in memory."""
+    if hasattr(source, 'requires_grad'):
+        return to_numbers('poses', source)
     if isinstance(source, np.ndarray | dict) or not isinstance(source, Iterable):
         return source
     frames = [*source]
@@ -323,7 +325,7 @@ def _number(content: Any, name: str) -> tuple[list[int], list[list[Mapping]]]:
 
 def _people(frame: Any) -> list[Mapping]:
     """Return the people of a frame: a list, a dict with such a list, or one person."""
-    if isinstance(frame, np.ndarray):
+    if hasattr(frame, 'tolist'):  # also tensors
         frame = frame.tolist()
     if isinstance(frame, Mapping) and frame.keys().isdisjoint(_POSES):
         frame = next((x for x in frame.values() if isinstance(x, list)), [])
@@ -361,5 +363,5 @@ def _stack_people(frames: list[int], images: list[list[Mapping]]) -> dict[str, A
 
 
 def _plain(value: Any) -> Any:
-    """Convert a tensor, also of a GPU, to an array."""
-    return value.cpu() if hasattr(value, 'cpu') else value
+    """Convert a tensor, also of a GPU, to a list."""
+    return value.tolist() if hasattr(value, 'requires_grad') else value
