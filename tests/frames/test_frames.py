@@ -267,8 +267,8 @@ def test_cover_art_is_not_the_video(tmp_path, name, is_marked):
             cover.disposition = av.stream.Disposition.attached_pic
         video = container.add_stream('libx264', rate=25)
         video.width, video.height, video.pix_fmt = 64, 48, 'yuv420p'
-        picture = np.random.default_rng(0).integers(0, 255, (480, 480, 3), np.uint8)
-        image = av.VideoFrame.from_ndarray(picture, format='bgr24')
+        noise = np.random.default_rng(0).integers(0, 255, (480, 480, 3), np.uint8)
+        image = av.VideoFrame.from_ndarray(noise, format='bgr24')
         container.mux(cover.encode(image))
         container.mux(cover.encode())
         for number in range(10):
