@@ -27,7 +27,7 @@ WEIGHTS = ROOT / 'mmhot/weights'
 _graphs = {}
 
 # Collections of garbage walk through all modules' objects, a sixth of the time.
-gc.set_threshold(10_000, 10, 10)
+gc.set_threshold(2_000, 10, 10)
 
 # Shells start background jobs with SIGINT ignored, which child processes inherit.
 signal.signal(signal.SIGINT, signal.default_int_handler)
