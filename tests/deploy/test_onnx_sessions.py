@@ -1,4 +1,4 @@
-"""Sessions of ONNX Runtime: devices."""
+"""Sessions of ONNX Runtime: devices, files of weights."""
 
 import onnxruntime
 import pytest
@@ -23,3 +23,21 @@ def test_gpus_run_exported_models(monkeypatch, tmp_path):
     assert given == [*on_gpu, known[1:]]
     with pytest.raises(ValueError, match='cannot use mps here'):
         open_session(path, 'mps')
+
+
+@pytest.mark.parametrize('location', ['../a.onnx.data', 'b.data', 'a.link', 'a.gone'])
+def test_weights_lie_in_a_file_of_their_own(location, tmp_path):
+    """It is refused before ONNX Runtime opens anything."""
+    onnx = pytest.importorskip('onnx')
+    folder = tmp_path / 'model'
+    folder.mkdir()
+    for path in (tmp_path / 'a.onnx.data', folder / 'b.data'):
+        path.write_bytes(bytes(16))
+    (folder / 'a.link').symlink_to(tmp_path / 'a.onnx.data')
+    tensor = onnx.TensorProto(name='w', data_type=1, dims=[4])
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    tensor.external_data.add(key='location', value=location)
+    graph = onnx.helper.make_graph([], 'g', [], [], [tensor])
+    (folder / 'a.onnx').write_bytes(onnx.helper.make_model(graph).SerializeToString())
+    with pytest.raises(ValueError, match='for its weights, which must lie beside it'):
+        open_session(folder / 'a.onnx')
