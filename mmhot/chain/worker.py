@@ -76,6 +76,8 @@ class ClipWorker:
 
     @cached_property
     def _chain(self) -> Chain:
+        # needed after the models, most of whose loading does not run Python
+        Thread(target=import_module, args=('scipy.linalg',)).start()
         cache = None if self.options.no_cache else self.options.out_dir
         chain = build_chain(self.options, cache, self.say, self.bars)
         self.say(f'lifter: {chain.require(Lift).lifter.name}')
@@ -83,8 +85,6 @@ class ClipWorker:
 
     def prepare(self, with_2d: bool) -> Chain:
         """Load the models that are not loaded yet, 2D models only ``with_2d``."""
-        # needed after the models, most of whose loading does not run Python
-        Thread(target=import_module, args=('scipy.linalg',)).start()
         if with_2d:
             self._chain.require(EstimatePoses).models  # noqa: B018, opened at first use
         return self._chain
