@@ -120,6 +120,14 @@ def align(lines: Sequence[Sequence[str]], left: int = 1) -> str:
     return '\n'.join('  '.join(row).rstrip() for row in zip(*columns, strict=True))
 
 
+def refuse_open_file(name: str, source: object) -> None:
+    """Raise a ValueError if an argument is an open file."""
+    if hasattr(source, 'readline'):
+        raise ValueError(
+            f'{name} is an open file: give its path, or its content as an array'
+        )
+
+
 def require_file(path: str | Path) -> Path:
     """Return the path of an ordinary file.
 

@@ -19,7 +19,7 @@ from mmhot.chain.options import (
 )
 from mmhot.chain.progress import Bars, no_bar, stage_bars, text_bar
 from mmhot.chain.write import export
-from mmhot.errors import ArgumentError
+from mmhot.errors import ArgumentError, refuse_open_file
 from mmhot.frames.arrays import FrameArrays
 from mmhot.frames.inputs import ClipInput, find_inputs
 from mmhot.frames.part import take_part
@@ -66,7 +66,6 @@ def infer(
         clip.save('walk.bvh', static_camera=True)
     """
     chosen = InferOptions.of(**options)
-    _check_closed('source', source)
     if isinstance(source, str | Path):
         inputs = find_inputs([str(source)], **chosen.of_files())
     else:
@@ -113,7 +112,7 @@ def lift(
         ValueError: If an option or the file is wrong.
     """
     chosen = LiftOptions.of(**options)
-    _check_closed('keypoints', keypoints)
+    refuse_open_file('keypoints', keypoints)
     chain, found = build_chain(chosen), as_predictions(keypoints)
     if found is not None or isinstance(keypoints, str | Path):
         source: Any = keypoints if found is None else found
@@ -155,7 +154,7 @@ def refine(
         ValueError: If an option or the source is wrong.
     """
     chosen = RefineOptions.of(**options)
-    _check_closed('source', source)
+    refuse_open_file('source', source)
     chain, clip = build_chain(chosen), _read_poses(source, chosen)
     with stage_bars(text_bar if progress else no_bar, clip.name) as show:
         return chain(clip, show)
@@ -183,13 +182,6 @@ def _read_poses(source: Any, options: RefineOptions) -> Clip3D:
     if clip.axes == 'world' or clip.camera_path is not None:
         options.refuse(('static_camera',), 'is known: all frames share axes')
     return take_part(clip, options)
-
-
-def _check_closed(name: str, source: object) -> None:
-    if hasattr(source, 'readline'):
-        raise ValueError(
-            f'{name} is an open file: give its path, or its content as an array'
-        )
 
 
 def _found(lifted: Clip3D | None, clip: Clip2D | Clip3D) -> Clip3D:

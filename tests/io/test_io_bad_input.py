@@ -232,9 +232,12 @@ def test_other_objects_than_arrays_are_one_line():
             Clip2D.from_arrays(wrong, (1920, 1080), 25)
     with pytest.raises(ValueError, match='keypoints is an open file: give its path'):
         mmhot.lift(BytesIO(b'a'), image_size=(1920, 1080), fps=25)
-    for function in (mmhot.infer, mmhot.refine):
-        with pytest.raises(ValueError, match='source is an open file: give its path'):
-            function(BytesIO(b'a'), fps=25)
+    for name, function in (
+        *(('source', each) for each in (mmhot.infer, mmhot.refine, mmhot.stream)),
+        ('path', mmhot.read_keypoints),
+    ):
+        with pytest.raises(ValueError, match=f'{name} is an open file: give its path'):
+            next(iter(function(BytesIO(b'a'), fps=25)))
 
 
 def test_tensors_of_poses_are_read():

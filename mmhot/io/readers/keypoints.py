@@ -12,7 +12,7 @@ from typing import Any, Literal, NoReturn
 
 import numpy as np
 
-from mmhot.errors import ArgumentError, naming
+from mmhot.errors import ArgumentError, naming, refuse_open_file
 from mmhot.geometry.keypoint_arrays import (
     check_image_size,
     mark_missing,
@@ -90,6 +90,7 @@ def read_keypoints(
     """
     if single not in (None, 'largest', 'untracked'):
         raise ArgumentError("{single} must be 'largest', got %r", single)
+    refuse_open_file('path', path)
     source = Path(path) if isinstance(path, str | Path) else None
     file = source or Path('predictions')
     with naming(file):
