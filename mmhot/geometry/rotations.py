@@ -46,19 +46,45 @@ def quaternions_of(matrices: np.ndarray) -> np.ndarray:
     return chosen / np.linalg.norm(chosen, axis=-1, keepdims=True)
 
 
-def euler_zxy(matrices: np.ndarray) -> np.ndarray:
-    """Convert rotation matrices (..., 3, 3) to angles (..., 3) about z, x and y.
+def euler_angles(matrices: np.ndarray, order: str) -> np.ndarray:
+    """Convert rotation matrices (..., 3, 3) to angles (..., 3) about three axes.
 
     Each turn, in radians, is about the axes that the one before has turned. If the
     second is a right angle, the third is zero.
+
+    Args:
+        matrices (np.ndarray): Rotation matrices, (..., 3, 3).
+        order (str): The axes, each once, such as 'ZXY'.
     """
-    sine = matrices[..., 2, 1].clip(-1, 1)
-    cosine = np.hypot(matrices[..., 2, 0], matrices[..., 2, 2])
+    m = matrices
+    first, second, third = ('XYZ'.index(axis) for axis in order)
+    sign = 1 if (second - first) % 3 == 1 else -1
+    cosine = np.hypot(m[..., first, second], m[..., first, first])
     is_free = cosine > 1e-7
-    z = np.where(
+    turn = np.where(
         is_free,
-        np.arctan2(-matrices[..., 0, 1], matrices[..., 1, 1]),
-        np.arctan2(matrices[..., 1, 0], matrices[..., 0, 0]),
+        np.arctan2(-sign * m[..., second, third], m[..., third, third]),
+        np.arctan2(sign * m[..., third, second], m[..., second, second]),
     )
-    y = np.arctan2(-matrices[..., 2, 0], matrices[..., 2, 2])
-    return np.stack([z, np.arctan2(sine, cosine), np.where(is_free, y, 0.0)], -1)
+    last = np.arctan2(-sign * m[..., first, second], m[..., first, first])
+    middle = np.arctan2(sign * m[..., first, third], cosine)
+    return np.stack([turn, middle, np.where(is_free, last, 0.0)], -1)
+
+
+def smooth_angles(angles: np.ndarray) -> np.ndarray:
+    """Choose the angles of :func:`euler_angles`, (..., T, 3), with the smallest steps.
+
+    Two triples, and whole turns of each angle, are the same rotation.
+    """
+    other = angles * [1, -1, 1] + np.pi
+
+    def largest(steps: np.ndarray) -> np.ndarray:
+        return np.abs((steps + np.pi) % (2 * np.pi) - np.pi).max(-1)
+
+    before = angles[..., :-1, :]
+    changes = np.zeros(angles.shape[:-1], bool)
+    changes[..., 1:] = largest(other[..., 1:, :] - before) < largest(
+        angles[..., 1:, :] - before
+    )
+    is_other = np.cumsum(changes, axis=-1)[..., None] % 2 == 1
+    return np.unwrap(np.where(is_other, other, angles), axis=-2)

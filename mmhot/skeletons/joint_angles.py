@@ -9,7 +9,7 @@ angles are 0 for people who stand straight, with hanging arms, and face along x.
 
 import numpy as np
 
-from mmhot.geometry.rotations import euler_zxy
+from mmhot.geometry.rotations import euler_angles
 from mmhot.skeletons.joints import get_skeleton
 
 _SKELETONS = {
@@ -105,7 +105,7 @@ def joint_angles(positions: np.ndarray) -> np.ndarray:
     angles: dict[str, np.ndarray] = {}
 
     def turn(part: str, axes: np.ndarray, sign: float = 1.0, ending: str = '') -> None:
-        values = np.degrees(euler_zxy(axes))
+        values = np.degrees(euler_angles(axes, 'ZXY'))
         # adduction and rotation are positive towards the middle on both sides
         values *= (1, sign, sign)
         angles.update(zip((n + ending for n in _BALL[part]), values.T, strict=True))

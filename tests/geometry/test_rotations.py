@@ -1,5 +1,7 @@
 """Rotations and filters of frames give what SciPy's do."""
 
+from itertools import permutations
+
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter1d, uniform_filter1d
@@ -7,10 +9,11 @@ from scipy.optimize import linear_sum_assignment
 from scipy.spatial.transform import Rotation
 
 from mmhot.geometry.rotations import (
-    euler_zxy,
+    euler_angles,
     quaternions_of,
     rotation_matrices,
     rotation_vectors,
+    smooth_angles,
 )
 from mmhot.geometry.windows import gaussian_mean, moving_mean
 from mmhot.structures.people import match_boxes
@@ -28,8 +31,10 @@ def test_rotations_are_those_of_scipy(size):
     assert quaternions.shape == (5, 6, 4)
     turned = Rotation.from_quat(quaternions.reshape(-1, 4))
     np.testing.assert_allclose((turned * wanted.inv()).magnitude(), 0, atol=1e-7)
-    turned = Rotation.from_euler('ZXY', euler_zxy(matrices))
-    np.testing.assert_allclose(turned.as_matrix(), matrices, atol=1e-14)
+    for order in map(''.join, permutations('XYZ')):
+        angles = euler_angles(matrices, order)
+        turned = Rotation.from_euler(order, smooth_angles(angles))
+        np.testing.assert_allclose(turned.as_matrix(), matrices, atol=1e-14)
     found = rotation_vectors(wanted.as_quat())
     np.testing.assert_allclose(found, wanted.as_rotvec(), atol=1e-14)
 

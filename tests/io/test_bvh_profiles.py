@@ -1,12 +1,18 @@
 """Profiles of ``.bvh``: names and rest poses."""
 
 import re
+from itertools import cycle, permutations
 
 import numpy as np
 import pytest
+from mocap import KICK, joints_of
 from numpy.testing import assert_allclose
 from rendered_clips import rendered
+from scipy.spatial.transform import Rotation
 
+from mmhot.io.writers.bvh import write_bvh
+from mmhot.io.writers.rigid_skeleton import fit_rig
+from mmhot.io.writers.rigs import BVH_PROFILES
 from mmhot.lifting.world import place_people, to_world
 from tools.dataset_converters.motion_files import read_bvh
 
@@ -42,7 +48,7 @@ def test_loaders_of_lafan1_find_the_joints(clip, tmp_path):
     joints = re.findall(r'(?:ROOT|JOINT) (\w+)\n\s*{\n\s*OFFSET ([-\d. ]+)\n', text)
     assert tuple(name for name, _ in joints) == LAFAN1
     turns = re.findall(r'CHANNELS (?:3|6 Xposition Yposition Zposition) (.*)', text)
-    assert turns == ['Zrotation Yrotation Xrotation'] * len(LAFAN1)
+    assert turns == ['Yrotation Xrotation Zrotation'] * len(LAFAN1)
     assert 'Frame Time: 0.03333333' in text
     motion = read_bvh(tmp_path / 'a.bvh')
     places, axes = (
@@ -103,3 +109,23 @@ def test_profiles_have_the_names_of_their_programs(
         # neck and shoulders of the default one turn as a whole
         limit = 0.03 if profile == 'default' else 0.006
         assert np.linalg.norm(found - wanted, axis=-1).mean() < limit, joint
+
+
+@pytest.mark.parametrize('profile', BVH_PROFILES)
+def test_angles_step_no_further_than_joints_turn(tmp_path, profile):
+    """Joints swing over the poles of orders of axes, 2 degrees beside them."""
+    rig = BVH_PROFILES[profile]
+    motion = fit_rig(joints_of(KICK, 40), rig)
+    swing = np.stack([np.full(40, 2), np.linspace(10, 170, 40), np.full(40, 5)], 1)
+    joints = [rig.joints.index(joint) for joint in rig.names if 'toe' not in joint]
+    orders = ['YXZ'] if rig.has_one_order else map(''.join, permutations('XYZ'))
+    for joint, order in zip(joints, cycle(orders), strict=False):
+        turns = Rotation.from_euler(order, swing, degrees=True)
+        motion.rotations[:, joint] = turns.as_matrix()
+    write_bvh(motion, 25.0, tmp_path / 'a.bvh', rig)
+    rows = np.loadtxt((tmp_path / 'a.bvh').read_text().splitlines()[-40:])
+    assert np.abs(np.diff(rows[:, 3:], axis=0)).max() < 15
+    found, wanted = read_bvh(tmp_path / 'a.bvh'), motion.positions()
+    for joint in joints:
+        row = found.names.index(rig.names[rig.joints[joint]])
+        assert_allclose(found.positions[:, row], wanted[:, joint], atol=1e-5)

@@ -1,10 +1,16 @@
 """Biovision hierarchies (``.bvh``): joint rotations, for animation programs."""
 
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
-import scipy  # its modules are loaded at first use
 
+from mmhot.geometry.rotations import (
+    euler_angles,
+    quaternions_of,
+    rotation_vectors,
+    smooth_angles,
+)
 from mmhot.geometry.windows import resample
 from mmhot.io.atomic import replacing_text
 from mmhot.io.writers.rigid_skeleton import (
@@ -22,6 +28,9 @@ _CENTIMETERS = 100.0
 # Length of the end site of a limb without an own end, in parts of its bone: feet end
 # above the floor.
 _END = 0.15
+# Degrees between frames: joints with larger steps of an angle, and of more than they
+# turn, get another order of axes.
+_STEP = 30.0
 
 
 def write_person(
@@ -70,20 +79,35 @@ def write_bvh(
     The file has centimeters, y up, and degrees.
     """
     motion = _in_axes(motion, rig)
-    lines, order = _hierarchy(motion, rig, 0, depth=0)
+    channels, orders = _channels(motion, rig)
+    lines, order = _hierarchy(motion, rig, 0, orders)
     lines = ['HIERARCHY', *lines, 'MOTION', f'Frames: {len(motion.root)}']
     lines.append(f'Frame Time: {1 / fps:.8f}')
-    channels = [motion.root * _CENTIMETERS]
-    for joint in order:
-        rotations = motion.rotations[:, joint]
-        turns = scipy.spatial.transform.Rotation.from_matrix(rotations)
-        angles = turns.as_euler(rig.order)
-        # programs interpolate between frames: no jumps from 180 to -180
-        channels.append(np.degrees(np.unwrap(angles, axis=0)))
-    rows = np.concatenate(channels, axis=1)
+    angles = [np.degrees(channels[joint]) for joint in order]
+    rows = np.concatenate([motion.root * _CENTIMETERS, *angles], axis=1)
     with replacing_text(path) as file:
         file.write('\n'.join(lines) + '\n')
         np.savetxt(file, rows, fmt='%.5f')
+
+
+def _channels(motion: RigidMotion, rig: Rig) -> tuple[np.ndarray, list[str]]:
+    """Return the angles of each joint, radians, (K, T, 3), and the order of its axes.
+
+    Near the poles of an order, where the second angle is a right angle, the others turn
+    much for little. Programs interpolate between frames: a joint whose angles step far
+    gets the order whose poles are far. All joints share one where a program expects it.
+    """
+    rotations = np.swapaxes(motion.rotations, 0, 1)
+    turns = np.swapaxes(rotations[:, :-1], -1, -2) @ rotations[:, 1:]
+    turns = np.linalg.norm(rotation_vectors(quaternions_of(turns)), axis=-1)
+    orders = [rig.order, *map(''.join, permutations('XYZ'))]
+    angles = np.stack([smooth_angles(euler_angles(rotations, x)) for x in orders])
+    steps = np.abs(np.diff(angles, axis=2)).max(-1)
+    excess = (steps - np.maximum(turns, np.radians(_STEP))).max(-1, initial=0)
+    if rig.has_one_order:
+        excess[:] = excess.max(1, keepdims=True)
+    best = excess.argmin(0)
+    return angles[best, range(len(best))], [orders[number] for number in best]
 
 
 def _in_axes(motion: RigidMotion, rig: Rig) -> RigidMotion:
@@ -98,22 +122,22 @@ def _in_axes(motion: RigidMotion, rig: Rig) -> RigidMotion:
 
 
 def _hierarchy(
-    motion: RigidMotion, rig: Rig, joint: int, depth: int
+    motion: RigidMotion, rig: Rig, joint: int, orders: list[str]
 ) -> tuple[list[str], list[int]]:
     """Return the lines and indices of a joint and its descendants, depth first."""
-    places = '' if depth else 'Xposition Yposition Zposition '
-    rotations = ' '.join(f'{axis}rotation' for axis in rig.order)
+    places = 'Xposition Yposition Zposition ' if joint == 0 else ''
+    rotations = ' '.join(f'{axis}rotation' for axis in orders[joint])
     lines = [
-        f'{"JOINT" if depth else "ROOT"} {rig.names[rig.joints[joint]]}',
+        f'{"JOINT" if joint else "ROOT"} {rig.names[rig.joints[joint]]}',
         '{',
         f'  OFFSET {_vector(motion.offsets[joint])}',
-        f'  CHANNELS {3 if depth else 6} {places}{rotations}',
+        f'  CHANNELS {3 if joint else 6} {places}{rotations}',
     ]
     order = [joint]
     children = [child for child, parent in enumerate(motion.parents) if parent == joint]
     named = [child for child in children if rig.joints[child] in rig.names]
     for child in named:
-        below, indices = _hierarchy(motion, rig, child, depth + 1)
+        below, indices = _hierarchy(motion, rig, child, orders)
         lines += [f'  {line}' for line in below]
         order += indices
     if not named:

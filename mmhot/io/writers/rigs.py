@@ -43,7 +43,8 @@ class Rig:
         has_toes (bool): Whether toes are added, which Human3.6M lacks.
         axes (Mapping[str, np.ndarray]): Axes of joints in the rest pose as columns
             (3, 3), where they are not left, up and forward of the person.
-        order (str): Axes of Euler angles, from the parent to the joint.
+        order (str): Usual axes of Euler angles, from the parent to the joint.
+        has_one_order (bool): Whether programs expect the same axes of all joints.
         fps (float, optional): Frame rate, where the program expects one.
     """
 
@@ -53,6 +54,7 @@ class Rig:
     has_toes: bool = True
     axes: Mapping[str, np.ndarray] = field(default_factory=dict)
     order: str = 'ZXY'
+    has_one_order: bool = False
     fps: float | None = None
 
     @property
@@ -151,7 +153,8 @@ BVH_PROFILES: dict[str, Rig] = {
         _names(_SPINE, toe='Toe'),
         _PLACES,
         axes=_lafan1_axes(),
-        order='ZYX',
+        order='YXZ',
+        has_one_order=True,
         fps=30.0,
     ),
     'mixamo': Rig(_HUMANOID, _names(_SPINE, 'mixamorig:'), _PLACES),
