@@ -1,5 +1,6 @@
 """Addresses of videos, and FFmpeg containers: packets, rates, upright images."""
 
+import logging
 import re
 from collections.abc import Iterator
 from itertools import islice
@@ -11,8 +12,11 @@ import av
 import cv2
 import numpy as np
 from av.sidedata.sidedata import Type
+from av.stream import Disposition
 
 from mmhot.io.images import check_pixels, check_scans, open_media
+
+_LOGGER = logging.getLogger(__name__)
 
 DEFAULT_FPS = 25.0
 """Frame rate of what has none: raw streams, folders of images."""
@@ -42,13 +46,20 @@ _MIN_STEP = 1e-3
 # Pixels whose aspect ratio differs less from 1 are taken for square, and those whose
 # ratio or its inverse is larger for a fault of the file.
 _SQUARE, _MAX_PIXEL_ASPECT = 0.01, 8
+_COVER = Disposition.attached_pic | Disposition.timed_thumbnails
+_COVER_CODECS = {'mjpeg', 'png', 'bmp', 'gif', 'webp'}
 
 
 class FileClock:
     """Convert timestamps of a file to increasing seconds since the first frame.
 
     Where timestamps restart, as in joined videos, the usual step is taken.
+
+    Attributes:
+        jump (float): Seconds by which the last timestamp jumped then, else 0.
     """
+
+    jump = 0.0
 
     def __init__(self, fps: float) -> None:
         self._step = 1 / fps
@@ -62,7 +73,9 @@ class FileClock:
             self._last = 0.0
             return self._last
         passed = time + self._shift - self._last
+        self.jump = 0.0
         if not -_MAX_BACK * self._step < passed < _MAX_PAUSE:
+            self.jump = passed
             self._shift += self._step - passed
             passed = self._step
         self._last += max(passed, _MIN_STEP)
@@ -145,6 +158,27 @@ def video_stream(container: av.container.InputContainer) -> Any:
     if best is not None and best.frames == 1:  # a cover that is not marked as one
         best = max(best, *container.streams.video, key=lambda x: x.frames)
     return best
+
+
+def warn_of_streams(container: av.container.InputContainer, label: str) -> None:
+    """Log which of several video streams is read; covers are none."""
+    used = video_stream(container)
+    videos = [
+        stream
+        for stream in container.streams.video
+        if stream.frames != 1
+        and not stream.disposition & _COVER
+        and _codec(stream) not in _COVER_CODECS - {_codec(used)}
+    ]
+    if len(videos) > 1:
+        _LOGGER.warning(
+            '%s has %d video streams; only stream %d, of %dx%d pixels, is read',
+            *(label, len(videos), used.index, used.width, used.height),
+        )
+
+
+def _codec(stream: Any) -> str:
+    return '' if stream.codec_context is None else stream.codec_context.name
 
 
 def is_raw(container: av.container.InputContainer) -> bool:

@@ -25,6 +25,7 @@ from mmhot.frames.decoding import (
     open_video,
     stated_rate,
     video_stream,
+    warn_of_streams,
 )
 from mmhot.io import quicktime
 from mmhot.io.images import MAX_PIXELS, read_focal_35mm, read_image
@@ -117,11 +118,16 @@ class FrameSource(ABC):
         self.label = escape(path)
         self.num_frames = num_frames
         self._first: tuple[int, int] | None = None
-        self._is_said = False
+        self._said: set[str] = set()
 
     @abstractmethod
     def __iter__(self) -> Iterator[Frame]:
         """Read from the start."""
+
+    def _warn_once(self, text: str, *values: object) -> None:
+        if text not in self._said:
+            self._said.add(text)
+            _LOGGER.warning(text, self.label, *values)
 
     def _fitted(self, image: np.ndarray) -> np.ndarray:
         """Scale and pad an image (H, W, 3) to the size of the first one, centered."""
@@ -129,12 +135,8 @@ class FrameSource(ABC):
         rows, columns = self._first = self._first or (height, width)
         if self._first == (height, width):
             return image
-        if not self._is_said:
-            self._is_said = True
-            _LOGGER.warning(
-                '%s: frames of %dx%d pixels are scaled and padded to %dx%d',
-                *(self.label, width, height, columns, rows),
-            )
+        text = '%s: frames of %dx%d pixels are scaled and padded to %dx%d'
+        self._warn_once(text, width, height, columns, rows)
         scale = min(rows / height, columns / width)
         inner = [max(round(scale * side), 1) for side in (width, height)]
         fitted = np.zeros((rows, columns, 3), np.uint8)
@@ -191,6 +193,7 @@ class VideoFile(FrameSource):
             self.label = public_url(self.address)  # a path has one slash after http:
         self.slowed = 1.0
         with self._open() as container:
+            warn_of_streams(container, self.label)
             self.num_frames = video_stream(container).frames or None
             self._has_timestamps = not is_raw(container)
             if not self._has_timestamps:
@@ -225,6 +228,12 @@ class VideoFile(FrameSource):
                 time = index / self._rate if time is None else time
                 end = time + 1 / self._rate
                 shown = Frame(index, clock(time) / self.slowed, image)
+                if clock.jump:
+                    text = (
+                        '%s: timestamps jump by %.1f s before frame %d: jumps back, or '
+                        'of more than a minute, count as one frame'
+                    )
+                    self._warn_once(text, clock.jump, index)
                 if self.watch is not None:
                     self.watch(shown)
                 yield shown

@@ -20,6 +20,7 @@ from mmhot.frames.decoding import (
     name_of_url,
     open_video,
     stated_rate,
+    warn_of_streams,
 )
 from mmhot.frames.sources import Frame, FrameSource, VideoFile
 
@@ -58,6 +59,7 @@ class VideoStream(FrameSource):
         super().__init__(name, Path(label), DEFAULT_FPS)
         self.address, self.label, self._settings = address, label, settings
         with self._open() as container:
+            warn_of_streams(container, label)
             rate = stated_rate(container)
             self.fps = rate if rate <= MAX_FPS else DEFAULT_FPS
 

@@ -116,12 +116,28 @@ def test_stated_rate_stays_exact(tmp_path):
     assert VideoFile(write_video(tmp_path / 'a.mkv', rate=rate)).fps == float(rate)
 
 
-def test_joined_videos_have_increasing_times(tmp_path):
+def test_joined_videos_have_increasing_times(tmp_path, caplog):
     parts = [write_video(tmp_path / f'{n}.ts').read_bytes() for n in range(2)]
     joined = tmp_path / 'both.ts'
     joined.write_bytes(b''.join(parts))
-    times = [frame.time for frame in VideoFile(joined)]
-    assert_allclose(times, np.arange(20) / 25, atol=1e-3)
+    source = VideoFile(joined)
+    for _ in range(2):
+        times = [frame.time for frame in source]
+        assert_allclose(times, np.arange(20) / 25, atol=1e-3)
+    [record] = caplog.records  # of both passes
+    assert 'both.ts: timestamps jump by -0.4 s before frame 10' in record.getMessage()
+
+
+@pytest.mark.parametrize('pause', [59, 61])
+def test_pauses_of_more_than_a_minute_are_said(tmp_path, caplog, pause):
+    times = [*range(0, 400, 40), *range(1000 * pause, 1000 * pause + 400, 40)]
+    images = [gray_image(number) for number in range(20)]
+    video = write_video(tmp_path / 'a.mkv', images, times=times)
+    last = [frame.time for frame in VideoFile(video)][-1]
+    assert last == pytest.approx(times[-1] / 1000 if pause < 60 else 0.76, abs=2e-3)
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) == (pause > 60)
+    assert all('by 60.6 s before frame 10' in text for text in said)
 
 
 def test_clock_increases_across_resets():
@@ -258,7 +274,7 @@ def test_longer_sound_is_no_early_end(tmp_path, name):
 
 @pytest.mark.parametrize('name', ['a.mp4', 'a.mov', 'a.mkv'])
 @pytest.mark.parametrize('is_marked', [True, False])
-def test_cover_art_is_not_the_video(tmp_path, name, is_marked):
+def test_cover_art_is_not_the_video(tmp_path, caplog, name, is_marked):
     path = tmp_path / name
     with av.open(str(path), 'w') as container:
         cover = container.add_stream('mjpeg', rate=25)
@@ -277,6 +293,26 @@ def test_cover_art_is_not_the_video(tmp_path, name, is_marked):
         container.mux(video.encode())
     source = VideoFile(path)
     assert (len(list(source)), source.fps) == (10, 25)
+    assert not caplog.records
+
+
+@pytest.mark.parametrize('name', ['a.mp4', 'a.mkv', 'a.ts'])
+def test_files_with_several_videos_are_said(tmp_path, caplog, name):
+    path = tmp_path / name
+    with av.open(str(path), 'w') as container:
+        for size in ((64, 48), (128, 96)):
+            video = container.add_stream('libx264', rate=25)
+            video.width, video.height, video.pix_fmt = *size, 'yuv420p'
+        for video in container.streams.video:
+            for number in range(10):
+                image = gray_image(number, (video.width, video.height))
+                frame = av.VideoFrame.from_ndarray(image, format='bgr24')
+                container.mux(video.encode(frame))
+            container.mux(video.encode())
+    height, width = next(iter(VideoFile(path))).image.shape[:2]
+    [record] = caplog.records
+    read = rf'{name} has 2 video streams; only stream \d, of {width}x{height} pixels,'
+    assert re.search(read, record.getMessage())
 
 
 @pytest.mark.parametrize('content', [b'', b'no video at all'])
