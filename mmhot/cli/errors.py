@@ -47,7 +47,8 @@ def run_safely(
     logger.addHandler(handler)
     _UNWRITTEN.clear()
     try:
-        with _interrupted_by_signals():
+        # requests to end and closed terminals are Ctrl-C, so that files are whole
+        with handling(signal.default_int_handler, 'SIGTERM', 'SIGHUP'):
             code = action() or 0
     except KeyboardInterrupt:
         complain('interrupted')
@@ -74,20 +75,19 @@ def _code_of_output(complain: Callable[..., None]) -> int:
 
 
 @contextmanager
-def _interrupted_by_signals() -> Iterator[None]:
-    """Treat requests to end and closed terminals as Ctrl-C, so that files are whole."""
-    numbers = [getattr(signal, name, None) for name in ('SIGTERM', 'SIGHUP')]
-    changed = []
+def handling(handler: Callable[[int, Any], Any], *names: str) -> Iterator[None]:
+    """Handle signals in the main thread, by name, if no other program does."""
+    usual, before = (signal.SIG_DFL, signal.default_int_handler), {}
     if threading.current_thread() is threading.main_thread():
-        usual = (x for x in numbers if x and signal.getsignal(x) is signal.SIG_DFL)
-        changed = [*usual]
-    for number in changed:
-        signal.signal(number, signal.default_int_handler)
+        known = [getattr(signal, name) for name in names if hasattr(signal, name)]
+        before = {x: signal.getsignal(x) for x in known if signal.getsignal(x) in usual}
+    for number in before:
+        signal.signal(number, handler)
     try:
         yield
     finally:
-        for number in changed:
-            signal.signal(number, signal.SIG_DFL)
+        for number, own in before.items():
+            signal.signal(number, own)
 
 
 def complain_as(

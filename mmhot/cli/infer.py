@@ -14,13 +14,13 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mmhot.apis.options import RayOptions
 from mmhot.chain.options import InferRunOptions, LiveOptions, check_inputs
+from mmhot.cli.errors import handling
 from mmhot.cli.options import add_options, given_options, read_options
 from mmhot.errors import ArgumentError
 
@@ -68,7 +68,16 @@ def run(args: argparse.Namespace) -> int:
     options = read_options(args, InferRunOptions)
     if args.live:
         return _run_live(args, options)
-    with _interrupted_once():
+    last = -math.inf
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        """Raise KeyboardInterrupt, but not while results so far are saved."""
+        nonlocal last
+        if time.monotonic() - last > _SAVING:
+            last = time.monotonic()
+            signal.default_int_handler(number, frame)
+
+    with handling(interrupt, 'SIGINT'):
         return _run_inputs(args, options)
 
 
@@ -131,52 +140,17 @@ def _run_live(args: argparse.Namespace, options: InferRunOptions) -> int:
     """Lift a stream; the exit code is 1 if it was lost for good."""
     from mmhot.apis.stream import lift_stream
 
-    live = read_options(args, LiveOptions)
-    with _stopped_by_signals() as stop:
+    live, stop = read_options(args, LiveOptions), threading.Event()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        signal.signal(number, signal.default_int_handler)  # for another Ctrl-C
+        stop.set()
+
+    with handling(end, 'SIGINT', 'SIGTERM'):
         lost = lift_stream(args.inputs[0], options, live, args.say, args.bars, stop)
     if lost:
         args.complain(lost)
     return int(lost is not None)
-
-
-@contextmanager
-def _interrupted_once() -> Iterator[None]:
-    """Raise KeyboardInterrupt at Ctrl-C, but not while results so far are saved."""
-    before, last = signal.getsignal(signal.SIGINT), -math.inf
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        nonlocal last
-        if time.monotonic() - last > _SAVING:
-            last = time.monotonic()
-            signal.default_int_handler(number, frame)
-
-    is_usual = before is signal.default_int_handler
-    if is_usual and threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, interrupt)
-    try:
-        yield
-    finally:
-        if signal.getsignal(signal.SIGINT) is interrupt:
-            signal.signal(signal.SIGINT, before)
-
-
-@contextmanager
-def _stopped_by_signals() -> Iterator[threading.Event]:
-    """Set an event at the first Ctrl-C or SIGTERM; later ones act as usual."""
-    stop = threading.Event()
-    before: dict[int, Callable[..., Any] | int | None] = {}
-
-    def end(number: int, _) -> None:
-        signal.signal(number, before[number])
-        stop.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        before[number] = signal.signal(number, end)
-    try:
-        yield stop
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
 
 
 def _process(

@@ -10,14 +10,14 @@ deleted when the page is closed: download them first. Needs Gradio, the extra `u
 
 import argparse
 import os
-import signal
 import socket
 import tempfile
 import threading
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 from mmhot.apis.options import PageOptions
+from mmhot.cli.errors import handling
 from mmhot.cli.options import add_options, read_options
 from mmhot.compat.installation import choose_device, import_extra
 from mmhot.errors import ArgumentError
@@ -53,8 +53,7 @@ def run(args: argparse.Namespace) -> None:
         limits = options.max_minutes, options.max_memory
         page = Page(Path(folder), models, *limits)
         stopped = threading.Event()
-        before = signal.signal(signal.SIGTERM, lambda number, frame: stopped.set())
-        try:
+        with handling(lambda number, frame: stopped.set(), 'SIGTERM'), closing(page):
             _, address, _ = page.blocks.launch(
                 server_name=options.host,
                 server_port=port,
@@ -80,9 +79,6 @@ def run(args: argparse.Namespace) -> None:
             args.say(f'{address} is ready, until Ctrl-C; results are deleted then')
             while not stopped.wait(SWEEP):
                 page.sweep()
-        finally:
-            page.close()
-            signal.signal(signal.SIGTERM, before)
 
 
 def _free_port(host: str) -> int:
