@@ -148,15 +148,10 @@ def _escape_folders(pattern: str) -> str:
 def _file_input(path: Path, fps: float | None) -> ClipInput:
     if not path.exists():
         raise FileNotFoundError(f'{path} does not exist')
-    name = clip_name(path)
     if has_keypoints(path):
-        return _keypoint_input(path, fps)
-    return ClipInput(path, name, partial(_open_file, path, fps))
-
-
-def _keypoint_input(path: Path, fps: float | None) -> ClipInput:
-    read = partial(read_keypoints, path, fps=fps)
-    return ClipInput(path, clip_name(path), read, has_keypoints=True)
+        read = partial(read_keypoints, path, fps=fps)
+        return ClipInput(path, clip_name(path), read, has_keypoints=True)
+    return ClipInput(path, clip_name(path), partial(_open_file, path, fps))
 
 
 def _fail(error: Exception) -> NoReturn:
@@ -199,7 +194,7 @@ def _find_in_folder(folder: Path, fps: float | None) -> list[ClipInput]:
         single = images + single
     inputs += [_file_input(file, fps) for file in single]
     if not inputs and has_keypoints(folder):
-        inputs.append(_keypoint_input(folder, fps))
+        inputs.append(_file_input(folder, fps))
     if not inputs:
         raise FileNotFoundError(f'{folder} has no images, videos or 2D keypoints')
     return inputs

@@ -44,11 +44,6 @@ from mmhot.structures.clips import Clip2D, Track2D, check_clip, clip_name
 
 _LOGGER = logging.getLogger(__name__)
 
-# Readers by the first bytes of files; others are JSON.
-_READERS = {
-    **dict.fromkeys(SIGNATURES, read_npz),
-    HDF5: read_sleap,
-}
 SUFFIXES = ('.npz', '.json', '.csv', '.h5', '.hdf5')
 """Usual suffixes of the files; others are recognized by their content."""
 _EXPECTED = '2D keypoints that docs/output-formats.md lists'
@@ -135,34 +130,18 @@ def _start_of(path: Path) -> bytes:
         return file.read(256).removeprefix(b'\xef\xbb\xbf')
 
 
-def _is_xml(start: bytes) -> bool:
-    return start.lstrip().startswith((b'<?xml', b'<annotations'))
-
-
-def _is_label_studio(document: Any) -> bool:
-    first = document[0] if isinstance(document, list) and document else None
-    return isinstance(first, dict) and {'annotations', 'data'} <= {*first}
-
-
-def _starts_json(start: bytes) -> bool:
-    # byte order marks are of UTF-16
-    return start.lstrip(b'\xff\xfe\0 \t\r\n').startswith((b'[', b'{'))
-
-
 def _reader_of(start: bytes) -> Callable[[Path], Rows] | None:
     """Return the reader of files that begin so; None of unknown ones."""
-    for signature, read in _READERS.items():
-        if start.startswith(signature):
-            return read
-    for is_own, read in (
-        (is_deeplabcut, read_deeplabcut),
-        (is_sleap_csv, read_sleap_csv),
-        (_is_xml, _refuse_xml),
-        (_starts_json, _read_json),
-    ):
-        if is_own(start):
-            return read
-    return None
+    text = start.lstrip(b'\xff\xfe\0 \t\r\n')  # byte order marks are of UTF-16
+    readers = (
+        (start.startswith(SIGNATURES), read_npz),
+        (start.startswith(HDF5), read_sleap),
+        (is_deeplabcut(start), read_deeplabcut),
+        (is_sleap_csv(start), read_sleap_csv),
+        (start.lstrip().startswith((b'<?xml', b'<annotations')), _refuse_xml),
+        (text.startswith((b'[', b'{')), _read_json),
+    )
+    return next((read for is_own, read in readers if is_own), None)
 
 
 def _read_rows(path: Path) -> Rows:
@@ -187,7 +166,8 @@ def _refuse_xml(path: Path) -> NoReturn:
 
 def _read_json(path: Path) -> Rows:
     document = load_json(path)
-    if _is_label_studio(document):
+    first = document[0] if isinstance(document, list) and document else None
+    if isinstance(first, dict) and {'annotations', 'data'} <= {*first}:
         raise ValueError(f'is JSON of Label Studio: {_EXPORT_COCO}')
     return read_coco(document, path) if is_coco(document) else read_mmpose(document)
 
