@@ -193,14 +193,11 @@ def _found(lifted: Clip3D | None, clip: Clip2D | Clip3D) -> Clip3D:
 
 
 def _check_keypoints(keypoints: object, options: LiftOptions) -> Clip2D:
-    is_clip = isinstance(keypoints, Clip2D)
-    for name in OF_FILES if is_clip else ('single',):
-        if getattr(options, name) is not None:
-            what = 'a Clip2D' if is_clip else 'an array'
-            text = f'{{{name}}} is for files of keypoints, not for %s'
-            raise ArgumentError(text, what)
+    reason = 'is for files of keypoints, not for '
     if isinstance(keypoints, Clip2D):
+        options.refuse(OF_FILES, f'{reason}a Clip2D')
         return check_clip(keypoints)
+    options.refuse(('single',), f'{reason}an array')
     if options.image_size is None or options.fps is None:
         raise ArgumentError(
             '{image_size} and {fps} must be given with an array of keypoints'

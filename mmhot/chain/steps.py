@@ -1,8 +1,8 @@
 """Steps of the chain: what they are, their names, and how to add one."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from inspect import Parameter, signature
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -119,32 +119,20 @@ class Signature:
 
 def signature_of(step: Any) -> Signature:
     """Read the annotations of a step's call."""
-    return _signature_of(type(step))  # type: ignore[arg-type] # classes have a hash
-
-
-@cache
-def _signature_of(kind: type) -> Signature:
-    given = [*signature(kind.__call__).parameters.values()][1:]
+    given = [*signature(type(step).__call__).parameters.values()][1:]
     if not given:
         return Signature('', {})
     clip, *facts = given
-    text = _text(clip.annotation)
+    # annotations are text or classes; a union has no name
+    text = getattr(clip.annotation, '__name__', str(clip.annotation))
     name = '' if '|' in text else text.rpartition('.')[2]
     if clip.annotation is Parameter.empty:
-        name = _STAGES.get(getattr(kind, 'stage', ''), '')
-    return Signature(name, {each.name: _is_needed(each) for each in facts})
-
-
-def _text(annotation: Any) -> str:
-    if isinstance(annotation, str):
-        return annotation
-    return getattr(annotation, '__name__', '')  # a union has none
-
-
-def _is_needed(fact: Parameter) -> bool:
-    text = str(fact.annotation)
-    may_be_none = 'None' in text or 'Optional' in text
-    return fact.default is Parameter.empty and not may_be_none
+        name = _STAGES.get(getattr(step, 'stage', ''), '')
+    needs = {}
+    for fact in facts:
+        may_be_none = re.search('None|Optional', str(fact.annotation))
+        needs[fact.name] = fact.default is Parameter.empty and not may_be_none
+    return Signature(name, needs)
 
 
 def register_step(step: Registered) -> Registered:

@@ -140,9 +140,7 @@ class RestoreCamera:
         focal, center = clip.focal_length, np.array([clip.width, clip.height]) / 2
         own = camera_path[clip.frame].astype(np.float64)
         rays = (clip.keypoints_2d - center) / focal
-        rays = np.concatenate([rays, np.ones_like(rays[..., :1])], -1)
-        turned = rays @ rotation_matrices(own[:, :3])
-        flat = turned[..., :2] / np.maximum(turned[..., 2:], 0.1)
+        flat = _turned(rays, rotation_matrices(-own[:, :3]))
         pixels = focal * own[:, 3, None, None] * flat + center
         pixels = pixels if lens is None else lens.distort(pixels)
         return replace(
@@ -168,11 +166,16 @@ def stabilize(
     center = np.array(size) / 2
     own = path[frames].astype(np.float64)
     rays = (pixels - center) / (focal * own[:, 3, None, None])
-    rays = np.concatenate([rays, np.ones_like(rays[..., :1])], -1)
-    turned = rays @ rotation_matrices(own[:, :3]).swapaxes(1, 2)
-    # directions beyond 84 degrees are not in any image
-    flat = turned[..., :2] / np.maximum(turned[..., 2:], 0.1)
+    flat = _turned(rays, rotation_matrices(own[:, :3]))
     return (focal * flat + center).astype(np.float32)
+
+
+def _turned(rays: np.ndarray, rotations: np.ndarray) -> np.ndarray:
+    """Return where directions (T, K, 2) are at depth 1 after rotations (T, 3, 3)."""
+    rays = np.concatenate([rays, np.ones_like(rays[..., :1])], -1)
+    turned = rays @ rotations.swapaxes(1, 2)
+    # directions beyond 84 degrees are not in any image
+    return turned[..., :2] / np.maximum(turned[..., 2:], 0.1)
 
 
 def stable_keypoints(clip: Clip3D) -> np.ndarray:

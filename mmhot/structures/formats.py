@@ -5,6 +5,7 @@ Functions above this package are named by text, and imported when they are calle
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -65,61 +66,34 @@ GIVEN_AXES = ('camera', 'z-up', 'y-up', 'world')
 """Axes of poses of other tools, see :meth:`mmhot.Clip3D.from_arrays`."""
 BVH_PROFILE_NAMES = ('default', 'lafan1', 'mixamo')
 """Rigs of ``.bvh`` files, see :mod:`mmhot.io.writers.rigs`, which imports NumPy."""
+_of_people = partial(Writer, world=True, of_people=True)
+_of_each = partial(Writer, world=True, per_person=True)
+_shown = partial(Writer, world=True, footage=True)
 WRITERS: dict[str, Writer] = {
     'npz': Writer('mmhot.io.lifted:write_npz', fingers=True),
     'json': Writer('mmhot.io.lifted:write_json', fingers=True),
     'csv': Writer('mmhot.io.writers.csv:write_csv', fingers=True),
-    'angles.csv': Writer(
-        'mmhot.io.writers.angles:write_csv', world=True, of_people=True
-    ),
+    'angles.csv': _of_people('mmhot.io.writers.angles:write_csv'),
     'coco.json': Writer('mmhot.io.writers.coco:write_coco'),
-    'gait.csv': Writer('mmhot.io.writers.gait:write_csv', world=True, of_people=True),
-    'bvh': Writer(
+    'gait.csv': _of_people('mmhot.io.writers.gait:write_csv'),
+    'bvh': _of_people(
         'mmhot.io.writers.bvh:write_person',
-        world=True,
         per_person=True,
-        of_people=True,
         options=('bvh_profile', 'origin'),
     ),
-    'trc': Writer('mmhot.io.writers.trc:write_person', world=True, per_person=True),
-    'c3d': Writer(
-        'mmhot.io.writers.c3d:write_person',
-        world=True,
-        per_person=True,
-        requires=('ezc3d', 'c3d'),
+    'trc': _of_each('mmhot.io.writers.trc:write_person'),
+    'c3d': _of_each('mmhot.io.writers.c3d:write_person', requires=('ezc3d', 'c3d')),
+    'mot': _of_people(
+        'mmhot.io.writers.angles:write_mot', per_person=True, options=('origin',)
     ),
-    'mot': Writer(
-        'mmhot.io.writers.angles:write_mot',
-        world=True,
-        per_person=True,
-        of_people=True,
-        options=('origin',),
+    'glb': _of_people('mmhot.io.writers.glb:write_glb', options=('origin',)),
+    'html': _shown(
+        'mmhot.visualization.html:write_html', progress=True, options=('html_frames',)
     ),
-    'glb': Writer(
-        'mmhot.io.writers.glb:write_glb',
-        world=True,
-        of_people=True,
-        options=('origin',),
+    'mp4': _shown(
+        'mmhot.visualization.video:render_video', progress=True, options=('draw',)
     ),
-    'html': Writer(
-        'mmhot.visualization.html:write_html',
-        world=True,
-        footage=True,
-        progress=True,
-        options=('html_frames',),
-    ),
-    'mp4': Writer(
-        'mmhot.visualization.video:render_video',
-        world=True,
-        footage=True,
-        progress=True,
-        options=('draw',),
-    ),
-    'png': Writer(
-        'mmhot.visualization.summary_image:render_summary_image',
-        world=True,
-        footage=True,
-    ),
+    'png': _shown('mmhot.visualization.summary_image:render_summary_image'),
     'rrd': Writer(
         'mmhot.io.writers.rerun:write_recording',
         footage=True,

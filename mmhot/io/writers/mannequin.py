@@ -113,7 +113,11 @@ def make_mannequin(motion: RigidMotion, rig: Rig) -> Mannequin:
     for side in ('left', 'right'):
         arm = [f'{side}_{part}' for part in ('shoulder', 'elbow', 'wrist')]
         lowered = dense[:, [rig.joints.index(joint) for joint in arm]].sum(1)
-        vertices = _raise_arm(vertices, lowered, place[f'{side}_shoulder'], side)
+        # skinning maps these to the vertices when the arm is lowered
+        share, shoulder = lowered[:, None, None], place[f'{side}_shoulder']
+        matrices = (1 - share) * np.eye(3) + share * _turn(side)
+        raised = np.linalg.solve(matrices, (vertices - shoulder)[..., None])
+        vertices = raised[..., 0] + shoulder
     return Mannequin(vertices, faces, joints, weights)
 
 
@@ -167,16 +171,6 @@ def _turn(side: str) -> np.ndarray:
     """Return the matrix (3, 3) that lowers an arm."""
     left = np.stack([DOWN, OVER, [0, 0, 1]], axis=1)
     return left if side == 'left' else left.T
-
-
-def _raise_arm(
-    vertices: np.ndarray, share: np.ndarray, shoulder: np.ndarray, side: str
-) -> np.ndarray:
-    """Find what skinning with shares (V,) maps to vertices when the arm is lowered."""
-    share = share[:, None, None]
-    matrices = (1 - share) * np.eye(3) + share * _turn(side)
-    back = np.linalg.solve(matrices, (vertices - shoulder)[..., None])[..., 0]
-    return back + shoulder
 
 
 @cache
