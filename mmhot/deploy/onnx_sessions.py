@@ -2,7 +2,10 @@
 
 import json
 import os
+import threading
+import time
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +28,8 @@ _FORM = {
     },
     'resize': {'longer_side': 0, 'interpolation': ''},
 }
+_LONGEST_RUN, _CHECK = 600.0, 5.0  # seconds
+_QUIET = 4  # ONNX Runtime's errors are raised, too
 _CPU_PROVIDER = 'CPUExecutionProvider'
 
 
@@ -60,7 +65,7 @@ def open_session(
         need = f'{path} needs ONNX Runtime: {pip("install", "onnxruntime")}'
         raise ValueError(need) from error
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # errors are raised, too
+    options.log_severity_level = _QUIET
     options.intra_op_num_threads = threads or count_threads()
     # waiting threads would keep cores busy that reading frames needs
     options.add_session_config_entry('session.intra_op.allow_spinning', '0')
@@ -93,7 +98,8 @@ def run_session(
     """Run a model of one input in its type; floats are returned as float32.
 
     Raises:
-        ValueError: If the input cannot have its type, or the run fails.
+        ValueError: If the input cannot have its type, or the run fails or takes longer
+            than ten minutes, as loops in a graph may never end.
     """
     entries = session.get_inputs()
     kind = entries[0].type.removeprefix('tensor(').removesuffix(')')
@@ -105,11 +111,39 @@ def run_session(
     cast = inputs.astype(kind, copy=False)
     if cast.dtype.kind != 'f' and (cast != inputs).any():
         raise ValueError(f'{path} takes {kind}, which normalized inputs are not')
+    import onnxruntime
+
+    options = onnxruntime.RunOptions()
+    options.log_severity_level = _QUIET
+    running = _watched_runs(os.getpid())
+    running[options] = time.monotonic()
     try:
-        found = session.run(outputs, {entries[0].name: cast})
+        found = session.run(outputs, {entries[0].name: cast}, options)
     except Exception as error:  # ONNX Runtime has no common base for its errors
-        raise ValueError(f'{path} cannot be run: {one_line(error):.200}') from error
+        reason = f'{one_line(error):.200}'
+        if options.terminate:
+            reason = f'it has not ended after {_LONGEST_RUN:g} s'
+        raise ValueError(f'{path} cannot be run: {reason}') from error
+    finally:
+        del running[options]
     return [x.astype('f4', copy=False) if x.dtype.kind == 'f' else x for x in found]
+
+
+@cache
+def _watched_runs(process: int) -> dict[Any, float]:
+    """Return the runs of this process, with their start; long ones are stopped."""
+    del process  # threads do not survive a fork
+    running: dict[Any, float] = {}
+
+    def watch() -> None:
+        while True:
+            time.sleep(_CHECK)
+            for options, start in running.copy().items():
+                if time.monotonic() - start > _LONGEST_RUN:
+                    options.terminate = True
+
+    threading.Thread(target=watch, daemon=True).start()
+    return running
 
 
 def _without_nulls(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

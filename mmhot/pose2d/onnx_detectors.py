@@ -70,6 +70,8 @@ class OnnxDetector(Detector):
                 f'{path} is not a supported model: dets {boxes} and keypoints {points} '
                 'are not those of RTMO; lift predictions of RF-DETR with mmhot.lift'
             )
+        if not file.is_image:
+            raise ValueError(f'{path} takes {file.input.shape}, not images')
         is_raw = [len(shape) for shape in file.outputs.values()] == [3]
         if is_raw:
             self._outputs = [*file.outputs]

@@ -45,6 +45,7 @@ class Colors(NamedTuple):
 IMAGENET_RGB = Colors((2, 1, 0), IMAGE_MEAN, IMAGE_STD)
 IMAGENET_BGR = Colors((0, 1, 2), IMAGE_MEAN[::-1], IMAGE_STD[::-1])
 RAW_BGR = Colors((0, 1, 2), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+RAW_RGB = RAW_BGR._replace(channels=(2, 1, 0))
 
 
 class Pipeline(NamedTuple):
@@ -74,6 +75,7 @@ class OnnxFile:
         pipeline (Pipeline): ``pipeline.json`` of MMDeploy's SDK.
         name (str): Name of the model.
         input (NodeArg): Name, shape and type of the input.
+        is_image (bool): Whether it is that of images.
         outputs (dict[str, list]): Shapes of the outputs.
 
     Raises:
@@ -98,6 +100,12 @@ class OnnxFile:
             names = ', '.join(each.name for each in inputs)
             raise ValueError(f'{path} has the inputs {names}: one image is expected')
         self.input = inputs[0]
+        shape = [*self.input.shape, None, None, None][:4]
+        self._is_last = shape[3] == 3 != shape[1]  # planes, of TensorFlow's exports
+        sides = shape[1:3] if self._is_last else shape[2:]
+        self._height, self._width = (x if isinstance(x, int) else None for x in sides)
+        has_planes = self._is_last or shape[1] == 3 or not isinstance(shape[1], int)
+        self.is_image = len(self.input.shape) in (0, 4) and has_planes
         self.outputs = {each.name: each.shape for each in self.session.get_outputs()}
 
     def identify(self, **options: Any) -> dict[str, Any]:
@@ -107,19 +115,17 @@ class OnnxFile:
         return identify(self.name, self.path, **options)
 
     def run(self, batch: np.ndarray, outputs: list[str] | None = None) -> list:
-        """Run the model on a batch; returns all outputs, or some by name."""
+        """Run the model on images (B, 3, H, W); returns all outputs, or some by name."""
+        if self._is_last:
+            batch = batch.transpose(0, 2, 3, 1)
         return run_session(self.session, self.path, batch, outputs or [*self.outputs])
 
     def input_size(
-        self, default: tuple[_Side, _Side], axes: slice = slice(None, 1, -1)
+        self, default: tuple[_Side, _Side]
     ) -> tuple[int | _Side, int | _Side]:
         """Return width and height of the input, by graph, pipeline or a default."""
-        sides = [*self.input.shape[axes], None, None]
         width, height = self.pipeline.size or default
-        return (
-            sides[0] if isinstance(sides[0], int) else width,
-            sides[1] if isinstance(sides[1], int) else height,
-        )
+        return self._width or width, self._height or height
 
     def output_shapes(self, size: tuple[int, int]) -> list[tuple[int, ...]]:
         """Return the shapes of outputs, from a run where the file leaves them open."""

@@ -23,8 +23,7 @@ class Layout(NamedTuple):
             (K, 2) in its pixels and scores (K,).
         padding (float): Factor by which boxes are enlarged for its crops, unless the
             file states another.
-        is_raw (bool): Whether inputs are RGB from 0 to 255, (B, h, w, 3), instead of
-            normalized planes.
+        is_raw (bool): Whether inputs are RGB from 0 to 255, and outputs points.
         is_udp (bool): Whether corner pixels are mapped by their centers.
     """
 

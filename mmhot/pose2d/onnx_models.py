@@ -14,7 +14,7 @@ from mmhot.deploy.onnx_sessions import count_threads, is_on_cpu
 from mmhot.errors import naming
 from mmhot.geometry.crops import crop_matrix, unmap_points
 from mmhot.pose2d.interfaces import Crop, CropEstimator, Images
-from mmhot.pose2d.onnx_formats import IMAGENET_RGB, OnnxFile, normalize
+from mmhot.pose2d.onnx_formats import IMAGENET_RGB, RAW_RGB, OnnxFile, normalize
 from mmhot.pose2d.onnx_layouts import find_layout
 from mmhot.structures.people import Pose
 
@@ -55,11 +55,8 @@ class OnnxPoseEstimator(CropEstimator):
         if file.outputs.keys() >= ONE_STAGE:
             raise OneStageModelError(f'{path} is a model of whole images, not of crops')
         shape, layout = file.input.shape, find_layout(file)
-        axes = slice(2, 0, -1) if layout and layout.is_raw else slice(None, 1, -1)
-        width, height = file.input_size((None, None), axes)
-        planes = shape[-1:] if layout and layout.is_raw else shape[1:2]
-        is_image = len(shape) == 4 and (planes == [3] or not isinstance(planes[0], int))
-        if layout is None or not is_image or not (width and height):
+        width, height = file.input_size((None, None))
+        if layout is None or not file.is_image or not (width and height):
             raise ValueError(
                 f'{path} is not a supported pose model: input {shape}, outputs '
                 f'{[*file.outputs.values()]}; SimCC, heatmaps or MoveNet expected'
@@ -75,7 +72,8 @@ class OnnxPoseEstimator(CropEstimator):
         self.num_keypoints = outputs[0][-2] if layout.is_raw else outputs[0][1]
         found = file.find_skeleton(self.num_keypoints, skeleton)
         self.skeleton, self._flip_indices = found.name, list(found.flip_indices)
-        self._colors = file.pipeline.colors or IMAGENET_RGB
+        colors = RAW_RGB if layout.is_raw else IMAGENET_RGB
+        self._colors = file.pipeline.colors or colors
         # crops of UDP map the centers of the corner pixels, not their corners
         self._scale = (self._size - layout.is_udp) / self._size
         padding = file.pipeline.padding or layout.padding
@@ -124,11 +122,7 @@ class OnnxPoseEstimator(CropEstimator):
 
     def _run(self, images: Images) -> list[np.ndarray]:
         """Return the outputs of BGR crops (h, w, 3)."""
-        if self._layout.is_raw:
-            batch = np.stack(images)[..., ::-1]
-        else:
-            batch = normalize(images, self._colors)
-        outputs = self._file.run(np.ascontiguousarray(batch))
+        outputs = self._file.run(normalize(images, self._colors))
         shapes = [x.shape for x in outputs]
         wanted, is_raw = self.num_keypoints, self._layout.is_raw
         lead = (len(images), 1, wanted) if is_raw else (len(images), wanted)

@@ -40,7 +40,7 @@ class Session:
     def get_modelmeta(self):
         return SimpleNamespace(custom_metadata_map=self.metadata)
 
-    def run(self, names, inputs):
+    def run(self, names, inputs, options):
         self.batches.append(inputs['in'])
         return self.answer(inputs['in'])
 
@@ -95,6 +95,14 @@ KINDS = {
         0.6,
         0.1,
     ),
+    'SimCC of TensorFlow': (
+        ['b', 256, 192, 3],
+        {'x': ['b', 17, 384], 'y': ['b', 17, 512]},
+        simcc,
+        0.6,
+        0.1,
+    ),
+    'MoveNet of planes': ([1, 3, 256, 256], {'o': [1, 1, 17, 3]}, movenet, 0.7, 0.01),
     'heatmaps': (['b', 3, 256, 192], {'o': ['b', 133, 64, 48]}, heatmaps, 0.9, 0.9),
 }
 
@@ -102,7 +110,8 @@ KINDS = {
 @pytest.mark.parametrize('kind', KINDS)
 def test_keypoints_are_in_pixels_of_the_image(use, kind):
     shape, outputs, answer, score, tolerance = KINDS[kind]
-    name = 'tensor(int32)' if kind == 'MoveNet' else 'tensor(float)'
+    is_single = 'MoveNet' in kind
+    name = 'tensor(int32)' if is_single else 'tensor(float)'
     session = use(Session(shape, outputs, answer, name))
     model = OnnxPoseEstimator('a.onnx', batch_size=2)
     boxes = [BOX, np.zeros((0, 4), np.float32), np.concatenate([BOX, BOX])]
@@ -113,7 +122,9 @@ def test_keypoints_are_in_pixels_of_the_image(use, kind):
         assert_allclose(keypoints, wanted, atol=tolerance)
         assert_allclose(scores, score, rtol=1e-6)
     lengths = [len(batch) for batch in session.batches]
-    assert lengths == ([1, 1, 1] if kind == 'MoveNet' else [2, 1])
+    assert lengths == ([1, 1, 1] if is_single else [2, 1])
+    wanted = [x if isinstance(x, int) else len(session.batches[0]) for x in shape]
+    assert session.batches[0].shape == (*wanted,)
 
 
 @pytest.mark.parametrize(
@@ -152,13 +163,19 @@ def test_other_models_are_refused(use, shape, message):
 
 def test_exported_detectors_state_their_size(use):
     answer = lambda _: [np.float32([[[0, 0, 512, 144, 0.9]]]), np.array([[0]])]  # noqa: E731
-    session = use(Session(['b', 3, 'h', 'w'], DETECTIONS, answer))
     meta = {'resize': {'longer_side': 512, 'interpolation': 'area'}}
-    session.metadata = {'meta.json': json.dumps(meta)}
-    boxes, _ = OnnxDetector('a.onnx')([gray_image(size=(1024, 560))])[0]
-    # scaled to 512 x 280 and padded to a multiple of 32
-    assert session.batches[0].shape == (1, 3, 288, 512)
-    assert_allclose(boxes, [[0, 0, 1024, 288]])
+    for shape in (['b', 3, 'h', 'w'], ['b', 'h', 'w', 3]):
+        session = use(Session(shape, DETECTIONS, answer))
+        session.metadata = {'meta.json': json.dumps(meta)}
+        boxes, _ = OnnxDetector('a.onnx')([gray_image(size=(1024, 560))])[0]
+        # scaled to 512 x 280 and padded to a multiple of 32
+        sides = (288, 512)
+        batch = (1, 3, *sides) if shape[1] == 3 else (1, *sides, 3)
+        assert session.batches[0].shape == batch
+        assert_allclose(boxes, [[0, 0, 1024, 288]])
+    use(Session(['b', 17, 2], DETECTIONS, answer))
+    with pytest.raises(ValueError, match=r"takes \['b', 17, 2\], not images"):
+        OnnxDetector('a.onnx')
 
 
 @pytest.mark.parametrize(
