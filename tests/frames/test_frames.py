@@ -546,6 +546,14 @@ def test_times_of_images_are_those_of_their_names(tmp_path, form, caplog):
     assert [numbers[name] for name in names] == FRAMES
 
 
+def test_names_may_count_from_below_zero(tmp_path, caplog):
+    names = [f'f_{n}.png' for n in (-3, -2, 0, 1)]
+    (source,) = open_inputs([str(folder_of(tmp_path / 'a', *names))], fps=10)
+    assert [path.name for path in source.paths] == names
+    assert_allclose([x.time for x in source], [0, 0.1, 0.3, 0.4])
+    assert not caplog.records
+
+
 def test_steps_of_numbers_are_one_line(tmp_path, caplog):
     names = [f'{40 * n:06d}.png' for n in range(5)]
     folder = folder_of(tmp_path / 'milliseconds', *names)

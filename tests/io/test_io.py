@@ -204,6 +204,10 @@ def test_wrong_track_ids_are_refused(tmp_path, value):
         ([785, 40083, 196141], [0, 1, 2]),  # unrelated numbers: in their order
         ([110, 100, 130], [10, 0, 30]),
         (['31.jpg', '35.jpg', '32.jpg'], [31, 35, 32]),
+        (['f_-2.jpg', 'f_-1.jpg', 'f_1.jpg'], [0, 1, 3]),
+        (['f-2.jpg', 'f-1.jpg', 'f-4.jpg'], [2, 1, 4]),
+        (['2024-01-07.jpg', '2024-01-05.jpg'], [7, 5]),
+        (['17-1.jpg', '16-0.jpg', '18-2.jpg'], [1, 0, 2]),
         (['a1/frame_31.png', 'a1/frame_41.png'], [31, 41]),
         (['f_a1.jpg', 'f_b7.jpg', 'f_c3.jpg'], [0, 1, 2]),  # hashes
         (['10', '9', '12'], [1, 0, 3]),  # image 11 has no people

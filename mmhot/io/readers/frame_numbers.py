@@ -11,8 +11,10 @@ import numpy as np
 _LOGGER = logging.getLogger(__name__)
 
 LARGEST_FRAME = 10_000_000
+# A hyphen after letters or digits is none.
+_SIGN = r'(?:(?<![^_.=(])-)?'
 # The last number of a name, before its extension; int64 holds 18 digits.
-_NUMBERED = re.compile(r'(.*?)(\d{1,18})(\D*?)(\.[a-zA-Z]\w*)?', re.DOTALL)
+_NUMBERED = re.compile(rf'(.*?)({_SIGN}\d{{1,18}})(\D*?)(\.[a-zA-Z]\w*)?', re.DOTALL)
 _EXTENSION = re.compile(r'\.[a-zA-Z]\w{0,4}$')
 _FIELD = re.compile(r'([0-9a-zA-Z]+)')
 _UUID = re.compile(r'[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}', re.IGNORECASE)
@@ -92,7 +94,7 @@ def name_form(name: str) -> str:
     """Return a name with the same sign for all numbers and hashes."""
     fields = _FIELD.split(_UUID.sub('0', name))
     fields = ['0' if _HASH.fullmatch(x) and re.search(r'\d', x) else x for x in fields]
-    return re.sub(r'\d+', '0', ''.join(fields))
+    return re.sub(rf'{_SIGN}\d+', '0', ''.join(fields))
 
 
 def read_numbers(values: list[object], key: str) -> np.ndarray | None:
@@ -158,7 +160,7 @@ def _counting(names: list[str]) -> list[str]:
     for part in parts:
         for column in range(1, len(part), 2):
             if column > chosen or column in columns and column != chosen:
-                part[column] = ''
+                part[column] = 'x'
     return [''.join(part) for part in parts]
 
 
