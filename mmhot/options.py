@@ -27,33 +27,21 @@ _KINDS |= {str: _NAME, Path: _NAME}
 
 @dataclass(frozen=True)
 class Argument:
-    """Documentation and check of one option.
-
-    Args:
-        help (str): Help text.
-        choices (tuple): Allowed values; empty for any.
-        low (float): Least value.
-        high (float): Greatest value.
-        convert (Callable, optional): Converts and checks a value that is no plain
-            number, text or bool.
-        expected (str): What the value must be, for messages. Without it ``convert``
-            has its own.
-        metavar (str): Placeholder in the help text; the unit of a number.
-        flag (str): Command-line option, where it is not the name of the field.
-        flag_help (str): Help text of a flag that turns its field off.
-        decides (bool): Whether results depend on the value itself; they do not on a
-            device or folder, and names of models stand for weights.
-    """
+    """Documentation and check of one option."""
 
     help: str
-    choices: tuple = ()
-    low: float = -inf
-    high: float = inf
+    choices: tuple = ()  # allowed values; empty for any
+    low: float = -inf  # least value
+    high: float = inf  # greatest value
+    # converts and checks a value that is no plain number, text or bool
     convert: Callable[[Any], Any] | None = None
+    # what the value must be, for messages. Without it ``convert`` has its own
     expected: str = ''
-    metavar: str = 'N'
-    flag: str = ''
-    flag_help: str = ''
+    metavar: str = 'N'  # placeholder in the help text; the unit of a number
+    flag: str = ''  # command-line option, where it is not the name of the field
+    flag_help: str = ''  # help text of a flag that turns its field off
+    # whether results depend on the value itself; they do not on a device or folder, and
+    # names of models stand for weights
     decides: bool = True
 
     def check(self, name: str, kind: type, given: Any) -> Any:

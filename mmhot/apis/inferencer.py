@@ -52,25 +52,16 @@ _NAME = '{:06}.jpg'
 
 @dataclass(frozen=True)
 class PosedImage:
-    """Image or frame with the poses of its people.
+    """Image or frame with the poses of its people."""
 
-    Attributes:
-        name (str): File of the image, or the name that MMPose gives to a frame.
-        size (tuple[int, int]): Width and height in pixels.
-        read (Callable): Returns the image, BGR, uint8 (H, W, 3).
-        people (People): P people in 2D, with track IDs ``ids``, (P,).
-        index (int): Frame number; 0 of an image.
-        lifted (Clip3D | None): The people in 3D, if any was lifted.
-        scene (Callable | None): Returns the renderer of a number of lifted people.
-    """
-
-    name: str
-    size: tuple[int, int]
-    read: Callable[[], np.ndarray]
-    people: People
+    name: str  # file of the image, or the name that MMPose gives to a frame
+    size: tuple[int, int]  # width and height in pixels
+    read: Callable[[], np.ndarray]  # returns the image, BGR, uint8 (H, W, 3)
+    people: People  # P people in 2D, with track IDs ``ids``, (P,)
     ids: np.ndarray
-    index: int = 0
-    lifted: Clip3D | None = None
+    index: int = 0  # frame number; 0 of an image
+    lifted: Clip3D | None = None  # the people in 3D, if any was lifted
+    # returns the renderer of a number of lifted people
     scene: Callable[[int], ClipRenderer | None] | None = None
 
 

@@ -43,18 +43,13 @@ _FILL = 114
 
 @dataclass
 class Exportable:
-    """A model that can be exported.
+    """A model that can be exported."""
 
-    Attributes:
-        graph (nn.Module): Module of :mod:`mmhot.deploy.onnx_graphs`.
-        meta (dict): Content of ``meta.json``, which the ONNX file repeats: all that
-            :mod:`mmhot.pose2d` and :mod:`mmhot.lifting.networks` know of it.
-        real (Tensor): Inputs made of images or clips, (N, ...).
-    """
-
-    graph: nn.Module
+    graph: nn.Module  # module of `mmhot.deploy.onnx_graphs`
+    # content of ``meta.json``, which the ONNX file repeats: all that
+    # `mmhot.pose2d` and `mmhot.lifting.networks` know of it
     meta: dict[str, Any]
-    real: Tensor
+    real: Tensor  # inputs made of images or clips, (N, ...)
 
 
 def open_exportable(

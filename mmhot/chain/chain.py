@@ -26,17 +26,11 @@ _INPUTS = (FrameSource, ClipPeople, Clip2D, Clip3D)
 
 @dataclass
 class StageTimes:
-    """Seconds that the parts of the chain took for a clip, and what the clip is.
+    """Seconds that the parts of the chain took for a clip, and what the clip is."""
 
-    Attributes:
-        seconds (dict[str, float]): Seconds by part.
-        num_frames (int): Number of frames.
-        size (tuple[int, int]): Width and height of a video in pixels.
-    """
-
-    seconds: dict[str, float] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)  # seconds by part
     num_frames: int = 0
-    size: tuple[int, int] = (0, 0)
+    size: tuple[int, int] = (0, 0)  # width and height of a video in pixels
 
     @contextmanager
     def measure(self, stage: str) -> Iterator[None]:

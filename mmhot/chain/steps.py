@@ -11,24 +11,19 @@ Given = dict[str, Any]
 
 
 class Entry(NamedTuple):
-    """A step of mmhot, which is imported when a chain is built.
-
-    Attributes:
-        name (str): Its name.
-        kind (str): Its class, as ``'module:name'``. Arguments of its constructor have
-            names of options, or of what else :func:`mmhot.chain.build.build_chain`
-            knows, and get these values.
-        of (str): 'lift' if it is for keypoints and lifted poses, 'refine' for 3D poses
-            of other tools, or 'both'.
-        wanted (Callable): Returns whether it is part of a chain, by the same values.
-        optional (bool): Whether it can be left out by name.
-    """
+    """A step of mmhot, which is imported when a chain is built."""
 
     name: str
+    # its class, as ``'module:name'``. Arguments of its constructor have names of
+    # options, or of what else `mmhot.chain.build.build_chain` knows, and get
+    # these values
     kind: str
+    # 'lift' if it is for keypoints and lifted poses, 'refine' for 3D poses of other
+    # tools, or 'both'
     of: str = 'lift'
+    # returns whether it is part of a chain, by the same values
     wanted: Callable[[Given], bool] = lambda given: True
-    optional: bool = True
+    optional: bool = True  # whether it can be left out by name
 
 
 def _of_people(given: Given) -> bool:
@@ -105,15 +100,10 @@ class Step(Protocol):
 
 @dataclass(frozen=True)
 class Signature:
-    """What a step takes.
+    """What a step takes."""
 
-    Attributes:
-        clip (str): Class of its input, such as ``'Clip2D'``.
-        facts (dict[str, bool]): Names of its further arguments, and whether the step
-            needs them.
-    """
-
-    clip: str
+    clip: str  # class of its input, such as ``'Clip2D'``
+    # names of its further arguments, and whether the step needs them
     facts: dict[str, bool]
 
 

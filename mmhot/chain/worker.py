@@ -41,38 +41,23 @@ _FLAGS = {'det_model': '--det-model', 'pose2d': '--pose2d'}
 
 @dataclass
 class Outcome:
-    """Result of processing one input.
-
-    Attributes:
-        name (str): Name of the input.
-        times (StageTimes): Times of the stages, as far as they were reached.
-        people (int): Number of lifted people.
-        error (ArgumentError | str): Reason of a failure; empty on success.
-        skipped (bool): Whether an earlier run had finished the input.
-        files (list[Path]): The files that were written.
-    """
+    """Result of processing one input."""
 
     name: str
-    times: StageTimes = field(default_factory=StageTimes)
-    people: int = 0
-    error: ArgumentError | str = ''
-    skipped: bool = False
-    files: list[Path] = field(default_factory=list)
+    times: StageTimes = field(default_factory=StageTimes)  # as far as reached
+    people: int = 0  # number of lifted people
+    error: ArgumentError | str = ''  # reason of a failure; empty on success
+    skipped: bool = False  # whether an earlier run had finished the input
+    files: list[Path] = field(default_factory=list)  # the files that were written
 
 
 @dataclass
 class ClipWorker:
-    """Lifts inputs and writes the results.
-
-    Args:
-        options (InferRunOptions): Options of ``mmhot infer``.
-        say (Callable): Receives lines for the user.
-        bars (Bars): Opens progress bars; none by default.
-    """
+    """Lifts inputs and writes the results."""
 
     options: InferRunOptions
-    say: Callable[[str], None]
-    bars: Bars = no_bar
+    say: Callable[[str], None]  # receives lines for the user
+    bars: Bars = no_bar  # opens progress bars; none by default
 
     @cached_property
     def _chain(self) -> Chain:

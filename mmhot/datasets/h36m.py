@@ -51,16 +51,11 @@ def image_size(camera: str) -> tuple[int, int]:
 
 
 class H36MName(NamedTuple):
-    """Parts of an image name such as 'S1_WalkDog_1.54138969_000001.jpg'.
+    """Parts of an image name such as 'S1_WalkDog_1.54138969_000001.jpg'."""
 
-    Attributes:
-        clip (str): Recording and camera: 'S1_WalkDog_1.54138969'.
-        action (str): 'WalkDog', one of ``ACTIONS``.
-    """
-
-    clip: str
+    clip: str  # recording and camera: 'S1_WalkDog_1.54138969'
     subject: str
-    action: str
+    action: str  # 'WalkDog', one of ``ACTIONS``
     camera: str
     frame: int
 

@@ -37,13 +37,9 @@ def prefetch(frames: Iterable[Any], count: int = 4) -> Generator[Any, None, None
 
 @dataclass
 class LiveFrame(Frame):
-    """A frame of a stream; ``index`` counts dropped frames, too.
+    """A frame of a stream; ``index`` counts dropped frames, too."""
 
-    Attributes:
-        arrived (float): Arrival, seconds of :func:`time.monotonic`.
-    """
-
-    arrived: float = 0.0
+    arrived: float = 0.0  # arrival, seconds of `time.monotonic`
 
 
 class Capture:

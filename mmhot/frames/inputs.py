@@ -36,20 +36,14 @@ _MIN_FRAMES, _MIN_SHARE = 3, 0.75
 
 @dataclass(frozen=True)
 class ClipInput:
-    """One clip that is opened on demand; can be pickled.
+    """One clip that is opened on demand; can be pickled."""
 
-    Attributes:
-        path (Path): File, folder or address.
-        name (str): Name of the result files.
-        open (Callable): Returns the clip: frames, or 2D keypoints. Raises ValueError
-            or OSError if it cannot be read.
-        has_keypoints (bool): Whether no 2D model is needed.
-    """
-
-    path: Path
-    name: str
+    path: Path  # file, folder or address
+    name: str  # name of the result files
+    # returns the clip: frames, or 2D keypoints. Raises ValueError or OSError if it
+    # cannot be read
     open: Callable[[], FrameSource | Clip2D]
-    has_keypoints: bool = False
+    has_keypoints: bool = False  # whether no 2D model is needed
 
 
 def find_inputs(

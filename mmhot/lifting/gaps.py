@@ -66,19 +66,12 @@ class KnownJoints:
 
 @dataclass
 class Segment:
-    """Complete 2D keypoints of one person in consecutive frames.
+    """Complete 2D keypoints of one person in consecutive frames."""
 
-    Attributes:
-        track (int): Track ID.
-        frames (np.ndarray): Consecutive frame numbers, (T,).
-        keypoints (np.ndarray): Pixels, all finite, (T, 17, 2).
-        scores (np.ndarray): Confidence; 0 where filled in, (T, 17).
-    """
-
-    track: int
-    frames: np.ndarray
-    keypoints: np.ndarray
-    scores: np.ndarray
+    track: int  # track ID
+    frames: np.ndarray  # consecutive frame numbers, (T,)
+    keypoints: np.ndarray  # pixels, all finite, (T, 17, 2)
+    scores: np.ndarray  # confidence; 0 where filled in, (T, 17)
 
 
 @dataclass(frozen=True)

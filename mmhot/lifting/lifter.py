@@ -24,19 +24,14 @@ from mmhot.weights.names import LIFTER, resolve, runtime
 
 @dataclass(frozen=True)
 class Evidence:
-    """Evidence of the errors of lifted poses; rows are those of the clip.
+    """Evidence of the errors of lifted poses; rows are those of the clip."""
 
-    Attributes:
-        disagreement (np.ndarray): Half the distance of each joint between the plain and
-            the mirrored prediction, meters, (N, 17).
-        correction (np.ndarray): Distance by which constant bone lengths moved each
-            joint, meters, (N, 17).
-        directions (np.ndarray): From the camera to the person, (N, 3).
-    """
-
+    # half the distance of each joint, meters, (N, 17), between the plain and the
+    # mirrored prediction
     disagreement: np.ndarray
+    # distance by which constant bone lengths moved each joint, meters, (N, 17)
     correction: np.ndarray
-    directions: np.ndarray
+    directions: np.ndarray  # from the camera to the person, (N, 3)
 
 
 class Lifter(ClipEncoder):

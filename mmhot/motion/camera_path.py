@@ -49,24 +49,17 @@ class FocalSearch:
 
 @dataclass(frozen=True)
 class CameraPath:
-    """Rotation and zoom of the camera in each frame, relative to the shot's first.
+    """Rotation and zoom of the camera in each frame, relative to the shot's first."""
 
-    Attributes:
-        rotations (np.ndarray): Rotation vectors in radians, (F, 3): a direction ``d``
-            in the frame's camera axes is ``rotation_matrices(v) @ d`` in those
-            of the first frame.
-        zooms (np.ndarray): Focal length over that of the first frame, (F,).
-        errors (np.ndarray): Median error of background points over the largest error
-            of a camera that keeps its place, (F,); NaN where the camera is not known.
-        inliers (np.ndarray): Share of the points in one homography, (F,).
-        limits (CameraLimits): What counts as static and as moving.
-    """
-
+    # rotation vectors in radians, (F, 3): a direction ``d`` in the frame's camera axes
+    # is ``rotation_matrices(v) @ d`` in those of the first frame
     rotations: np.ndarray
-    zooms: np.ndarray
+    zooms: np.ndarray  # focal length over that of the first frame, (F,)
+    # median error of background points over the largest error of a camera that keeps
+    # its place, (F,); NaN where the camera is not known
     errors: np.ndarray
-    inliers: np.ndarray
-    limits: CameraLimits = CameraLimits()
+    inliers: np.ndarray  # share of the points in one homography, (F,)
+    limits: CameraLimits = CameraLimits()  # what counts as static and as moving
 
     @property
     def moves(self) -> bool:

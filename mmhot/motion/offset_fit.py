@@ -31,36 +31,21 @@ class OffsetErrors:
 
 @dataclass(frozen=True)
 class Offsets:
-    """What is known of the offsets of P points from their joints in T frames.
+    """What is known of the offsets of P points from their joints in T frames."""
 
-    Attributes:
-        mean (np.ndarray): Expected offsets in camera axes, meters, (T, P, 3).
-        precision (np.ndarray): Inverse covariances of the expectation, (T, P, 3, 3).
-        joints (np.ndarray): Joints that the offsets start at, (T, P, 3).
-        rays (np.ndarray): Points in the image over the focal length, (T, P, 2).
-        weights (np.ndarray): Confidence of the rays, 0 where unknown, (T, P).
-        lengths (dict): Distance by pair of points; the second is -1 for the joint.
-        seconds (np.ndarray): Timestamps, (T,).
-        flat (np.ndarray): Confidence that the first two points have the same height,
-            (T,).
-        up (np.ndarray): Upward direction, (3,).
-        ray_error (float): Standard deviation of points from their rays, meters.
-        length_error (float): Standard deviation of the lengths, meters.
-        rests (np.ndarray, optional): Probability that each point rests, (T, P).
-    """
-
-    mean: np.ndarray
-    precision: np.ndarray
-    joints: np.ndarray
-    rays: np.ndarray
-    weights: np.ndarray
+    mean: np.ndarray  # expected offsets in camera axes, meters, (T, P, 3)
+    precision: np.ndarray  # inverse covariances of the expectation, (T, P, 3, 3)
+    joints: np.ndarray  # joints that the offsets start at, (T, P, 3)
+    rays: np.ndarray  # points in the image over the focal length, (T, P, 2)
+    weights: np.ndarray  # confidence of the rays, 0 where unknown, (T, P)
+    # distance by pair of points; the second is -1 for the joint
     lengths: dict[tuple[int, int], float]
-    seconds: np.ndarray
-    flat: np.ndarray
-    up: np.ndarray
-    ray_error: float = 0.01
-    length_error: float = 0.05
-    rests: np.ndarray | None = None
+    seconds: np.ndarray  # timestamps, (T,)
+    flat: np.ndarray  # confidence that the first two points have the same height, (T,)
+    up: np.ndarray  # upward direction, (3,)
+    ray_error: float = 0.01  # standard deviation of points from their rays, meters
+    length_error: float = 0.05  # standard deviation of the lengths, meters
+    rests: np.ndarray | None = None  # probability that each point rests, (T, P)
 
     def part(self, rows: slice) -> 'Offsets':
         """Select frames."""

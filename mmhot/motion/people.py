@@ -39,19 +39,12 @@ class ChoosePeople:
 
 @dataclass(frozen=True)
 class PersonSpan:
-    """What a person is chosen by.
+    """What a person is chosen by."""
 
-    Attributes:
-        track (int): Track ID.
-        times (np.ndarray): Timestamps in seconds, (T,).
-        height (float): Median height in the image, pixels.
-        color (str): Color of the trunk; empty if unknown.
-    """
-
-    track: int
-    times: np.ndarray
-    height: float
-    color: str = ''
+    track: int  # track ID
+    times: np.ndarray  # timestamps in seconds, (T,)
+    height: float  # median height in the image, pixels
+    color: str = ''  # color of the trunk; empty if unknown
 
 
 def choose_people(

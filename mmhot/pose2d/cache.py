@@ -26,30 +26,21 @@ _PEOPLE = ('bboxes', 'bbox_scores', 'keypoints', 'scores')
 
 @dataclass
 class ClipPeople:
-    """The people of the frames of a clip, as far as it was processed.
+    """The people of the frames of a clip, as far as it was processed."""
 
-    Attributes:
-        people (list[People]): People of each frame.
-        times (list[float]): Time of each frame in seconds.
-        size (tuple[int, int]): Width and height of the frames in pixels.
-        complete (bool): Whether all frames were processed.
-        ended (str): Why reading ended early, or nothing.
-        cuts (list[int]): Frames with which another shot begins.
-        observed (dict[str, dict[str, np.ndarray]]): Arrays of each observer by key.
-        first (int): First frame that was processed, of a part of a video; frames before
-            it have no people.
-        skeleton (str): Joint order of the keypoints; not stored.
-    """
-
-    people: list[People] = field(default_factory=list)
-    times: list[float] = field(default_factory=list)
-    size: tuple[int, int] = (0, 0)
-    complete: bool = False
-    ended: str = ''
+    people: list[People] = field(default_factory=list)  # people of each frame
+    times: list[float] = field(default_factory=list)  # time of each frame in seconds
+    size: tuple[int, int] = (0, 0)  # width and height of the frames in pixels
+    complete: bool = False  # whether all frames were processed
+    ended: str = ''  # why reading ended early, or nothing
+    # frames with which another shot begins
     cuts: list[int] = field(default_factory=list)
+    # arrays of each observer by key
     observed: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
+    # first frame that was processed, of a part of a video; frames before it have no
+    # people
     first: int = 0
-    skeleton: str = ''
+    skeleton: str = ''  # joint order of the keypoints; not stored
 
     def has_seen(self, observer: FrameObserver) -> bool:
         """Return whether there are an observer's arrays, all of the right kinds."""

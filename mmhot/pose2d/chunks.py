@@ -86,17 +86,11 @@ class Keyframe:
 
 @dataclass(frozen=True)
 class PoseSearch:
-    """Search of people in the frames of a shot, by their poses in other frames.
+    """Search of people in the frames of a shot, by their poses in other frames."""
 
-    Attributes:
-        estimate (Callable): Estimates people in boxes.
-        size (tuple[int, int]): Width and height of the frames in pixels.
-        settings (KeyframeSettings): Thresholds.
-    """
-
-    estimate: Estimate
-    size: tuple[int, int]
-    settings: KeyframeSettings = KeyframeSettings()
+    estimate: Estimate  # estimates people in boxes
+    size: tuple[int, int]  # width and height of the frames in pixels
+    settings: KeyframeSettings = KeyframeSettings()  # thresholds
 
     def boxes_of(self, people: People) -> np.ndarray:
         """Compute boxes (P, 4) to search people in another frame."""

@@ -44,31 +44,20 @@ class DetectionSettings:
 
 @dataclass
 class VideoPoseEstimator:
-    """Estimate the 2D poses of all people in videos.
-
-    Args:
-        detector (Detector): Person detector.
-        estimator (PoseEstimator): 2D pose estimator.
-        det_every (int, optional): Frames from one detection to the next; in those
-            between, people are tracked by their keypoints. By default, see
-            :meth:`detection_interval`.
-        batch_size (int): Frames per batch if every frame is detected. Defaults to 8.
-        gaps (Gaps): Gaps between keyframes that are interpolated.
-        det_factor (float): Factor of the detector's usual interval. Defaults to 1.
-        keyframes (KeyframeSettings): Thresholds of tracking between two detections.
-        detections (DetectionSettings): Intervals of detections.
-        cuts (CutSettings): Thresholds of cuts; tracks end there.
-    """
+    """Estimate the 2D poses of all people in videos."""
 
     detector: Detector
     estimator: PoseEstimator
+    # frames from one detection to the next; in those between, people are tracked by
+    # their keypoints. By default, see `detection_interval`
     det_every: int | None = None
-    batch_size: int = 8
-    gaps: Gaps = Gaps()
-    det_factor: float = 1.0
+    batch_size: int = 8  # frames per batch if every frame is detected
+    gaps: Gaps = Gaps()  # gaps between keyframes that are interpolated
+    det_factor: float = 1.0  # factor of the detector's usual interval
+    # thresholds of tracking between two detections
     keyframes: KeyframeSettings = KeyframeSettings()
-    detections: DetectionSettings = DetectionSettings()
-    cuts: CutSettings = CutSettings()
+    detections: DetectionSettings = DetectionSettings()  # intervals of detections
+    cuts: CutSettings = CutSettings()  # thresholds of cuts; tracks end there
 
     def __post_init__(self) -> None:
         """Check the size of batches; estimate all frames where that is as fast."""

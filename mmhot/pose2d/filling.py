@@ -15,21 +15,15 @@ from mmhot.structures.people import People, box_size
 
 @dataclass(frozen=True)
 class Gaps:
-    """Gaps between two poses of a person that are interpolated.
+    """Gaps between two poses of a person that are interpolated."""
 
-    Attributes:
-        tolerance (float): Largest distance of a keypoint in the middle of the gap from
-            the mean of those before and after, per size of the person; 0 to estimate
-            all frames, at once.
-        seconds (float): Longest gap.
-        frames (int): Most frames from one keyframe to the next, if they are no longer.
-        min_score (float): Least confidence of keypoints that must be predictable.
-    """
-
+    # largest distance of a keypoint in the middle of the gap from the mean of those
+    # before and after, per size of the person; 0 to estimate all frames, at once
     tolerance: float = 0.05
-    seconds: float = 0.35
+    seconds: float = 0.35  # longest gap
+    # most frames from one keyframe to the next, if they are no longer
     frames: int = KeyframeSettings.max_step
-    min_score: float = 0.3
+    min_score: float = 0.3  # least confidence of keypoints that must be predictable
 
     def max_step(
         self, frames: list[Frame], usual: int = KeyframeSettings.max_step

@@ -49,19 +49,12 @@ RAW_RGB = RAW_BGR._replace(channels=(2, 1, 0))
 
 
 class Pipeline(NamedTuple):
-    """What ``pipeline.json`` of MMDeploy's SDK states; None of all else.
+    """What ``pipeline.json`` of MMDeploy's SDK states; None of all else."""
 
-    Attributes:
-        colors (Colors, optional): Normalization.
-        size (tuple[int, int], optional): Width and height of the input.
-        padding (float, optional): Factor by which boxes are enlarged.
-        udp (bool, optional): Whether heatmaps are those of UDP.
-    """
-
-    colors: Colors | None = None
-    size: tuple[int, int] | None = None
-    padding: float | None = None
-    udp: bool | None = None
+    colors: Colors | None = None  # normalization
+    size: tuple[int, int] | None = None  # width and height of the input
+    padding: float | None = None  # factor by which boxes are enlarged
+    udp: bool | None = None  # whether heatmaps are those of UDP
 
 
 class OnnxFile:

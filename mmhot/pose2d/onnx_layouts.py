@@ -16,21 +16,15 @@ _BLUR = (11, 11)
 
 
 class Layout(NamedTuple):
-    """How a kind of model sees crops, and how its outputs are decoded.
+    """How a kind of model sees crops, and how its outputs are decoded."""
 
-    Attributes:
-        decode (Callable): Maps the outputs of a crop, and its size (2,), to keypoints
-            (K, 2) in its pixels and scores (K,).
-        padding (float): Factor by which boxes are enlarged for its crops, unless the
-            file states another.
-        is_raw (bool): Whether inputs are RGB from 0 to 255, and outputs points.
-        is_udp (bool): Whether corner pixels are mapped by their centers.
-    """
-
+    # maps the outputs of a crop, and its size (2,), to keypoints (K, 2) in its pixels
+    # and scores (K,)
     decode: Callable[..., Pose]
+    # factor by which boxes are enlarged for its crops, unless the file states another
     padding: float = 1.25
-    is_raw: bool = False
-    is_udp: bool = False
+    is_raw: bool = False  # whether inputs are RGB from 0 to 255, and outputs points
+    is_udp: bool = False  # whether corner pixels are mapped by their centers
 
 
 def find_layout(file: OnnxFile) -> Layout | None:

@@ -39,18 +39,13 @@ _HUMAN = 'human'
 
 
 class ModelKind(NamedTuple):
-    """How models of one name are opened.
+    """How models of one name are opened."""
 
-    Attributes:
-        open (Callable): Opens a model by the options, detectors also by the least score
-            of their boxes and the 2D model.
-        takes_weights (bool): Whether it may be given a checkpoint.
-        detector (str): For 2D models: name of the default detector.
-    """
-
+    # opens a model by the options, detectors also by the least score of their boxes and
+    # the 2D model
     open: Callable[..., Any]
-    takes_weights: bool = False
-    detector: str = _HUMAN
+    takes_weights: bool = False  # whether it may be given a checkpoint
+    detector: str = _HUMAN  # for 2D models: name of the default detector
 
 
 class PoseSource(NamedTuple):

@@ -7,21 +7,13 @@ from mmhot.pose2d.filling import Gaps
 
 @dataclass(frozen=True)
 class Speed:
-    """Settings of one preset; models without a setting stay as they are.
+    """Settings of one preset; models without a setting stay as they are."""
 
-    Attributes:
-        keep_rates (tuple[float] | None): GTPT's keep rates; None as trained.
-        det_factor (float): Factor of the interval between two detections.
-        gaps (Gaps): Gaps between 2D poses that are interpolated.
-        flip_3d (bool): Whether the lifter has the flip test.
-        keep (int | None): Frames of a window that the shipped lifter for clips keeps;
-            None as trained.
-    """
-
-    keep_rates: tuple[float, ...] | None = None
-    det_factor: float = 1.0
-    gaps: Gaps = Gaps()
-    flip_3d: bool = True
+    keep_rates: tuple[float, ...] | None = None  # GTPT's keep rates; None as trained
+    det_factor: float = 1.0  # factor of the interval between two detections
+    gaps: Gaps = Gaps()  # gaps between 2D poses that are interpolated
+    flip_3d: bool = True  # whether the lifter has the flip test
+    # frames of a window that the shipped lifter for clips keeps; None as trained
     keep: int | None = None
 
 

@@ -32,28 +32,16 @@ class GaitLimits:
 
 @dataclass(frozen=True)
 class Stride:
-    """One foot from a contact to its next one.
+    """One foot from a contact to its next one."""
 
-    Attributes:
-        foot (str): 'left' or 'right'.
-        contact (float): Seconds of the contact.
-        lift_off (float): Seconds when it leaves the ground.
-        next_contact (float): Seconds of the next contact.
-        step_time (float): Seconds until the other foot's contact.
-        step_length (float): Distance from this contact to that one in walking
-            direction, m.
-        step_width (float): The same across it, m.
-        stride_length (float): Distance from this contact to the foot's next one, m.
-    """
-
-    foot: str
-    contact: float
-    lift_off: float
-    next_contact: float
-    step_time: float
-    step_length: float
-    step_width: float
-    stride_length: float
+    foot: str  # 'left' or 'right'
+    contact: float  # seconds of the contact
+    lift_off: float  # seconds when it leaves the ground
+    next_contact: float  # seconds of the next contact
+    step_time: float  # seconds until the other foot's contact
+    step_length: float  # distance from this contact to that one in walking direction, m
+    step_width: float  # the same across it, m
+    stride_length: float  # distance from this contact to the foot's next one, m
 
     @property
     def stride_time(self) -> float:

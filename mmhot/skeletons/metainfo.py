@@ -19,21 +19,13 @@ _HEAD = {
 
 
 class Metainfo(NamedTuple):
-    """Keypoints of a dataset.
+    """Keypoints of a dataset."""
 
-    Attributes:
-        name (str): ``dataset_name``.
-        joints (tuple[str]): Names in order, K of them.
-        swaps (tuple[int]): Index of each keypoint's counterpart in a mirrored image.
-        links (tuple[tuple[int, int]]): Pairs of linked keypoints.
-        types (tuple[str]): 'head', 'upper', 'lower' or '' of each keypoint.
-    """
-
-    name: str
-    joints: tuple[str, ...]
-    swaps: tuple[int, ...]
-    links: tuple[tuple[int, int], ...]
-    types: tuple[str, ...]
+    name: str  # ``dataset_name``
+    joints: tuple[str, ...]  # names in order, K of them
+    swaps: tuple[int, ...]  # index of each keypoint's counterpart in a mirrored image
+    links: tuple[tuple[int, int], ...]  # pairs of linked keypoints
+    types: tuple[str, ...]  # 'head', 'upper', 'lower' or '' of each keypoint
 
     def tree(self, start: int | None = None) -> tuple[int, ...]:
         """Return the parent of each keypoint in a tree of links, -1 for roots.

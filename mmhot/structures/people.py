@@ -33,32 +33,20 @@ _SHOULDERS, _HIPS = (
 
 
 class Placed(NamedTuple):
-    """The people of one image, as they are compared.
+    """The people of one image, as they are compared."""
 
-    Attributes:
-        keypoints (np.ndarray): Pixels, (P, K, 2).
-        bboxes (np.ndarray): Bounding boxes, xyxy pixels, (P, 4).
-    """
-
-    keypoints: np.ndarray
-    bboxes: np.ndarray
+    keypoints: np.ndarray  # pixels, (P, K, 2)
+    bboxes: np.ndarray  # bounding boxes, xyxy pixels, (P, 4)
 
 
 @dataclass
 class People:
-    """The people of one frame.
+    """The people of one frame."""
 
-    Attributes:
-        bboxes (np.ndarray): x1, y1, x2, y2 in pixels, (P, 4) float32.
-        bbox_scores (np.ndarray): (P,) float32.
-        keypoints (np.ndarray): Pixels, (P, K, 2) float32.
-        scores (np.ndarray): Confidence of the keypoints, (P, K) float32.
-    """
-
-    bboxes: np.ndarray
-    bbox_scores: np.ndarray
-    keypoints: np.ndarray
-    scores: np.ndarray
+    bboxes: np.ndarray  # x1, y1, x2, y2 in pixels, (P, 4) float32
+    bbox_scores: np.ndarray  # (P,) float32
+    keypoints: np.ndarray  # pixels, (P, K, 2) float32
+    scores: np.ndarray  # confidence of the keypoints, (P, K) float32
 
     def __len__(self) -> int:
         return len(self.bboxes)

@@ -42,21 +42,15 @@ class BackgroundSettings:
 
 @dataclass(frozen=True)
 class Background:
-    """What was seen of the background of a clip.
+    """What was seen of the background of a clip."""
 
-    Attributes:
-        num_frames (int): Frames of the clip.
-        points (dict[str, np.ndarray]): Of the frames that were looked at, see
-            :meth:`BackgroundTracker.arrays`.
-        look_at_all (Callable): Returns the points of all frames; the video may have to
-            be read once more. Receives a function of the number of frames done.
-        first (int): Frame before which the background was not looked at.
-    """
-
-    num_frames: int
+    num_frames: int  # frames of the clip
+    # of the frames that were looked at, see `BackgroundTracker.arrays`
     points: dict[str, np.ndarray]
+    # returns the points of all frames; the video may have to be read once more.
+    # Receives a function of the number of frames done
     look_at_all: Callable[[Callable[[int], None]], dict[str, np.ndarray]]
-    first: int = 0
+    first: int = 0  # frame before which the background was not looked at
 
 
 @dataclass

@@ -24,20 +24,14 @@ _FILLED = 0.84
 
 @dataclass
 class VirtualCamera:
-    """A pinhole camera that looks at a target; image coordinates are from 0 to 1.
+    """A pinhole camera that looks at a target; image coordinates are from 0 to 1."""
 
-    Attributes:
-        target (np.ndarray): World position in the image center, (3,).
-        distance (float): From camera to target in meters.
-        azimuth (float): Degrees; 0 is the direction of the video's camera, positive
-            values look from further right.
-        elevation (float): Degrees above the horizon.
-    """
-
-    target: np.ndarray
-    distance: float
+    target: np.ndarray  # world position in the image center, (3,)
+    distance: float  # from camera to target in meters
+    # degrees; 0 is the direction of the video's camera, positive values look from
+    # further right
     azimuth: float
-    elevation: float
+    elevation: float  # degrees above the horizon
 
     focal_length = 1.55  # an angle of view of 36 degrees
 

@@ -14,39 +14,25 @@ _COARSE = (226, 222, 218)
 
 @dataclass(frozen=True)
 class PruningStage:
-    """Consecutive layers that keep the same patches.
-
-    Args:
-        first (int): First layer.
-        last (int): Last layer.
-        kept (np.ndarray): Indices of kept patches, (N,) before keypoints are grouped
-            and (G, N) after; padded with -1.
-    """
+    """Consecutive layers that keep the same patches."""
 
     first: int
     last: int
+    # indices of kept patches, (N,) before keypoints are grouped and (G, N) after;
+    # padded with -1
     kept: np.ndarray
 
 
 @dataclass(frozen=True)
 class PruningTrace:
-    """Kept patches and predicted keypoints of one crop.
+    """Kept patches and predicted keypoints of one crop."""
 
-    Args:
-        crop (np.ndarray): The input image, BGR, uint8 (H, W, 3).
-        grid (tuple[int, int]): Columns and rows of patches.
-        stages (tuple[PruningStage]): All layers.
-        groups (tuple[str]): Names of the groups.
-        keypoints (np.ndarray): Predicted keypoints in crop pixels, (K, 2).
-        group_of (np.ndarray): Group of each keypoint, (K,).
-    """
-
-    crop: np.ndarray
-    grid: tuple[int, int]
+    crop: np.ndarray  # the input image, BGR, uint8 (H, W, 3)
+    grid: tuple[int, int]  # columns and rows of patches
     stages: tuple[PruningStage, ...]
     groups: tuple[str, ...]
-    keypoints: np.ndarray
-    group_of: np.ndarray
+    keypoints: np.ndarray  # predicted keypoints in crop pixels, (K, 2)
+    group_of: np.ndarray  # group of each keypoint, (K,)
 
 
 def draw_pruning(trace: PruningTrace, zoom: float = 1.5) -> np.ndarray:

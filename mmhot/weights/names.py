@@ -125,21 +125,13 @@ NAMED_FILES = {
 
 
 class Model(NamedTuple):
-    """What a name stands for.
+    """What a name stands for."""
 
-    Attributes:
-        name (str): As given: that of other weights, if there are.
-        config (Path, optional): A config file, or shipped weights that contain one.
-        weights (str | Path): A file or an address; empty if there are none.
-        graph (Path, optional): Its ONNX file; a model with nothing else is exported.
-        license (str): Of a download by name.
-    """
-
-    name: str
-    config: Path | None = None
-    weights: str | Path = ''
-    graph: Path | None = None
-    license: str = ''
+    name: str  # as given: that of other weights, if there are
+    config: Path | None = None  # a config file, or shipped weights that contain one
+    weights: str | Path = ''  # a file or an address; empty if there are none
+    graph: Path | None = None  # its ONNX file; a model with nothing else is exported
+    license: str = ''  # of a download by name
 
     @property
     def is_exported(self) -> bool:

@@ -19,34 +19,20 @@ _TRACK_KEYS = (*_MMPOSE_KEYS, 'person_id', 'tracker_id', 'obj_id', 'idx', 'id')
 
 @dataclass
 class Rows:
-    """One row per person and frame; None where the file states nothing.
+    """One row per person and frame; None where the file states nothing."""
 
-    Attributes:
-        keypoints (np.ndarray): Pixels, (N, K, 2).
-        scores (np.ndarray | None): Confidence, (N, K).
-        frame (np.ndarray): Frame numbers, (N,).
-        track (np.ndarray | None): Track IDs, (N,).
-        bboxes (np.ndarray | None): Boxes as x1, y1, x2, y2, (N, 4).
-        width (float | None): Image width.
-        height (float | None): Image height.
-        fps (float | None): Frames per second.
-        skeleton (str | None): Name of the skeleton.
-        joint_names (tuple[str] | None): Names of the K joints.
-        steps (tuple[str]): Processing steps that have run.
-        is_normalized (bool): Whether keypoints and boxes are shares of the image size.
-    """
-
-    keypoints: np.ndarray
-    scores: np.ndarray | None
-    frame: np.ndarray
-    track: np.ndarray | None = None
-    bboxes: np.ndarray | None = None
+    keypoints: np.ndarray  # pixels, (N, K, 2)
+    scores: np.ndarray | None  # confidence, (N, K)
+    frame: np.ndarray  # frame numbers, (N,)
+    track: np.ndarray | None = None  # track IDs, (N,)
+    bboxes: np.ndarray | None = None  # boxes as x1, y1, x2, y2, (N, 4)
     width: float | None = None
     height: float | None = None
-    fps: float | None = None
+    fps: float | None = None  # frames per second
     skeleton: str | None = None
-    joint_names: tuple[str, ...] | None = None
-    steps: tuple[str, ...] = ()
+    joint_names: tuple[str, ...] | None = None  # names of the K joints
+    steps: tuple[str, ...] = ()  # processing steps that have run
+    # whether keypoints and boxes are shares of the image size
     is_normalized: bool = False
 
 

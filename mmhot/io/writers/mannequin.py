@@ -45,19 +45,12 @@ JOINTS = {
 
 @dataclass
 class Mannequin:
-    """Mesh in the rest pose; the root joint is at the origin.
+    """Mesh in the rest pose; the root joint is at the origin."""
 
-    Attributes:
-        vertices (np.ndarray): Meters, x left, y up, z forward, (V, 3).
-        faces (np.ndarray): Vertices of triangles, counter-clockwise, (F, 3).
-        joints (np.ndarray): Three joints that move each vertex, (V, 3).
-        weights (np.ndarray): Their shares, (V, 3).
-    """
-
-    vertices: np.ndarray
-    faces: np.ndarray
-    joints: np.ndarray
-    weights: np.ndarray
+    vertices: np.ndarray  # meters, x left, y up, z forward, (V, 3)
+    faces: np.ndarray  # vertices of triangles, counter-clockwise, (F, 3)
+    joints: np.ndarray  # three joints that move each vertex, (V, 3)
+    weights: np.ndarray  # their shares, (V, 3)
 
     @property
     def normals(self) -> np.ndarray:

@@ -33,21 +33,16 @@ _ENDS_OF_LIMBS = [f'{side}_{x[-1]}' for x in _LIMBS for side in ('left', 'right'
 
 @dataclass
 class RigidMotion:
-    """Motion of a skeleton with constant bone lengths.
+    """Motion of a skeleton with constant bone lengths."""
 
-    Attributes:
-        parents (tuple[int]): Parent of each joint, -1 for the root; parents come
-            before their children.
-        offsets (np.ndarray): Joint positions in the axes of the parent in the rest
-            pose, (K, 3): x to the left of the person, y up, z forward; 0 for the root.
-        root (np.ndarray): Root positions, (T, 3).
-        rotations (np.ndarray): Matrices from the axes of a joint to those of its
-            parent, of the root to the world, (T, K, 3, 3).
-    """
-
+    # parent of each joint, -1 for the root; parents come before their children
     parents: tuple[int, ...]
+    # joint positions in the axes of the parent in the rest pose, (K, 3): x to the left
+    # of the person, y up, z forward; 0 for the root
     offsets: np.ndarray
-    root: np.ndarray
+    root: np.ndarray  # root positions, (T, 3)
+    # matrices (T, K, 3, 3) from the axes of a joint to those of its parent, of the root
+    # to the world
     rotations: np.ndarray
 
     def positions(self) -> np.ndarray:
