@@ -123,9 +123,15 @@ def align(lines: Sequence[Sequence[str]], left: int = 1) -> str:
 def refuse_open_file(name: str, source: object) -> None:
     """Raise a ValueError if an argument is an open file."""
     if hasattr(source, 'readline'):
-        raise ValueError(
-            f'{name} is an open file: give its path, or its content as an array'
-        )
+        raise ValueError(f'{name} is an open file: give its path')
+
+
+def require_path(name: str, value: object) -> Path:
+    """Return the path that an argument is; raise an error of others."""
+    refuse_open_file(name, value)
+    if not isinstance(value, str | os.PathLike):
+        raise TypeError(f'{name} must be a path, got {type(value).__name__}')
+    return Path(value)
 
 
 def require_file(path: str | Path) -> Path:

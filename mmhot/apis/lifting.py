@@ -19,7 +19,7 @@ from mmhot.chain.options import (
 )
 from mmhot.chain.progress import Bars, no_bar, stage_bars, text_bar
 from mmhot.chain.write import export
-from mmhot.errors import ArgumentError, refuse_open_file
+from mmhot.errors import ArgumentError, refuse_open_file, require_path
 from mmhot.frames.arrays import FrameArrays
 from mmhot.frames.inputs import ClipInput, find_inputs
 from mmhot.frames.part import take_part
@@ -66,6 +66,7 @@ def infer(
         clip.save('walk.bvh', static_camera=True)
     """
     chosen = InferOptions.of(**options)
+    folder = require_path('cache', cache) if cache else None
     if isinstance(source, str | Path):
         inputs = find_inputs([str(source)], **chosen.of_files())
     else:
@@ -75,7 +76,7 @@ def infer(
         raise ValueError(f'source must be one clip, got {len(inputs)} in {source}')
     check_inputs(chosen, inputs)
     bars = text_bar if progress else no_bar
-    chain = build_chain(chosen, Path(cache) if cache else None, bars=bars)
+    chain = build_chain(chosen, folder, bars=bars)
     clip, times = take_part(inputs[0].open(), chosen), StageTimes()
     with stage_bars(bars, inputs[0].name) as show:
         lifted = chain(clip, show, times)
@@ -154,7 +155,6 @@ def refine(
         ValueError: If an option or the source is wrong.
     """
     chosen = RefineOptions.of(**options)
-    refuse_open_file('source', source)
     chain, clip = build_chain(chosen), _read_poses(source, chosen)
     with stage_bars(text_bar if progress else no_bar, clip.name) as show:
         return chain(clip, show)

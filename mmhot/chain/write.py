@@ -14,7 +14,7 @@ from mmhot.chain.options import (
     SaveOptions,
 )
 from mmhot.chain.progress import Bars, no_bar
-from mmhot.errors import ArgumentError
+from mmhot.errors import ArgumentError, require_path
 from mmhot.io.results import check_targets, name_files
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.formats import WRITERS, Writer
@@ -50,7 +50,7 @@ def save_clip(
     from mmhot.frames.inputs import open_inputs
     from mmhot.frames.sources import FrameSource
 
-    path = Path(path)
+    path = require_path('path', path)
     suffix = path.suffix.removeprefix('.')
     if not suffix:
         raise ValueError(f'{path}: end the name with a format, such as .npz or .bvh')

@@ -96,24 +96,34 @@ def is_number(value: object) -> bool:
 
 def to_numbers(name: str, values: Any) -> np.ndarray:
     """Convert to an array of numbers, which may be NaN but not infinite."""
-    # a tensor may have a gradient, or be on a GPU
-    if hasattr(values, 'requires_grad'):
-        tensor = values.detach().cpu()
-        values = tensor.float() if str(tensor.dtype).endswith('bfloat16') else tensor
+    kind = type(values).__name__
     try:
+        values = _without_tensors(values)
         array = np.asarray(values)
         if isinstance(values, list | tuple):  # one bool would count as a number
             each = np.array(values, object).ravel().tolist()
             array = np.array(None) if bool in map(type, each) else array
-    except (TypeError, ValueError, RuntimeError):  # lists of different lengths
-        array = np.array(None)
+    except (TypeError, ValueError, RuntimeError):
+        array, kind = np.array(None), f'a {kind} of different shapes'
     if array.dtype.kind not in 'iuf':
-        kind = array.dtype if isinstance(values, np.ndarray) else type(values).__name__
+        kind = str(array.dtype) if isinstance(values, np.ndarray) else kind
         raise ValueError(f'{name} must be an array of numbers, got {kind}')
     sizes = np.abs(array)
     if (sizes > np.finfo(np.float32).max).any():
         raise ValueError(f'{name} must be finite or NaN, got {np.nanmax(sizes):g}')
     return array
+
+
+def _without_tensors(values: Any) -> Any:
+    """Convert tensors, also in lists, which may have a gradient or be on a GPU."""
+    if isinstance(values, list | tuple):
+        has_some = any(hasattr(each, 'requires_grad') for each in values)
+        return [_without_tensors(x) for x in values] if has_some else values
+    if not hasattr(values, 'requires_grad'):
+        return values
+    tensor = values.detach().cpu()
+    is_brief = str(tensor.dtype).endswith('bfloat16')
+    return (tensor.float() if is_brief else tensor).numpy()
 
 
 def whole_numbers(name: str, values: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mmhot.errors import naming
+from mmhot.errors import naming, require_path
 from mmhot.geometry.keypoint_arrays import whole_numbers
 from mmhot.io.arrays import (
     SIGNATURES,
@@ -137,7 +137,7 @@ def read_lifted(path: str | Path) -> Clip3D:
     Returns:
         Clip3D: Equal to the written one bit for bit.
     """
-    path = Path(path)
+    path = require_path('path', path)
     with naming(path):
         with path.open('rb') as file:
             is_zip = file.read(4) in SIGNATURES

@@ -31,6 +31,8 @@ def plot(
     Raises:
         ValueError: If the frame has no people, or an angle is unknown.
     """
+    if not isinstance(clip, Clip3D):
+        raise TypeError(f'clip must be a Clip3D, got {type(clip).__name__}')
     if angles is not None:
         return _plot_angles(clip, angles, axes)
     rows = np.flatnonzero(clip.frame == frame)

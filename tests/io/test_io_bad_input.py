@@ -4,9 +4,10 @@ import csv
 import json
 import re
 from dataclasses import replace
-from functools import reduce
-from io import BytesIO
+from functools import partial, reduce
+from io import BytesIO, StringIO
 from operator import getitem
+from pathlib import Path
 
 import hostile_files
 import numpy as np
@@ -226,25 +227,57 @@ def test_tensors_are_arrays(convert):
     assert set(clip.tracks[0].scores.ravel()) == {0.5}
 
 
+NO_PATHS = [
+    BytesIO(b'a'),
+    StringIO('a'),
+    b'a',
+    None,
+    1.5,
+    {'a': 1},
+    {5},
+    [Path('a.npz')],
+]
+READERS = {
+    'lift': partial(mmhot.lift, image_size=(1920, 1080), fps=25),
+    'infer': partial(mmhot.infer, fps=25),
+    'stream': lambda source: next(iter(mmhot.stream(source, fps=25))),
+    **{'refine': partial(mmhot.refine, fps=25), 'poses': partial(read_poses, fps=25)},
+    **{'keypoints': mmhot.read_keypoints, 'lifted': mmhot.read_lifted},
+    **{'plot': mmhot.plot, 'Lifter': mmhot.Lifter()},
+    'save': lambda path: rendered('dance').save(path),
+    'cache': lambda folder: mmhot.infer(np.zeros((2, 9, 9, 3)), fps=25, cache=folder),
+}
+
+
+@pytest.mark.parametrize('name', READERS)
+@pytest.mark.parametrize('wrong', NO_PATHS, ids=repr)
+def test_other_objects_than_paths_are_one_line(name, wrong):
+    with pytest.raises((ValueError, TypeError)) as caught:
+        READERS[name](wrong)
+    text = str(caught.value)
+    assert re.match(
+        r'clip|path|source|cache|keypoints|frames|holds|is not a list|has people', text
+    )
+    assert '\n' not in text
+    is_named = name not in ('plot', 'Lifter')
+    assert ('is an open file: give its path' in text) == (
+        is_named and hasattr(wrong, 'readline')
+    )
+
+
 def test_other_objects_than_arrays_are_one_line():
-    for wrong in ([torch.ones(3, requires_grad=True)], BytesIO(b'a'), object()):
+    for wrong in ([torch.ones(3), torch.ones(2)], BytesIO(b'a'), object()):
         with pytest.raises(ValueError, match='keypoints must be an array of numbers'):
             Clip2D.from_arrays(wrong, (1920, 1080), 25)
-    with pytest.raises(ValueError, match='keypoints is an open file: give its path'):
-        mmhot.lift(BytesIO(b'a'), image_size=(1920, 1080), fps=25)
-    for name, function in (
-        *(('source', each) for each in (mmhot.infer, mmhot.refine, mmhot.stream)),
-        ('path', mmhot.read_keypoints),
-    ):
-        with pytest.raises(ValueError, match=f'{name} is an open file: give its path'):
-            next(iter(function(BytesIO(b'a'), fps=25)))
 
 
 def test_tensors_of_poses_are_read():
     poses = torch.rand(6, 17, 3).requires_grad_()
     wanted = read_poses(poses.detach().numpy(), fps=25).keypoints_3d
     frames = [[{'keypoints_3d': each}] for each in poses]
-    for given in (poses, frames):
+    arrays = poses.detach().numpy()
+    lists = ([*poses], [*arrays], arrays.tolist(), (x[None] for x in arrays))
+    for given in (poses, frames, *lists):
         np.testing.assert_array_equal(read_poses(given, fps=25).keypoints_3d, wanted)
     half = read_poses(poses.bfloat16(), fps=25).keypoints_3d
     np.testing.assert_allclose(half, wanted, atol=0.02)

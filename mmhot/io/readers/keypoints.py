@@ -31,7 +31,7 @@ from mmhot.io.readers.coco import is_coco, read_coco
 from mmhot.io.readers.frame_numbers import LARGEST_FRAME
 from mmhot.io.readers.mmpose import read_mmpose, read_mmpose_folder
 from mmhot.io.readers.npz import read_npz
-from mmhot.io.readers.predictions import read_predictions
+from mmhot.io.readers.predictions import as_predictions, read_predictions
 from mmhot.io.readers.rows import Rows, largest_person, take
 from mmhot.io.readers.yolo_labels import label_files, read_labels
 from mmhot.skeletons.joints import (
@@ -87,11 +87,15 @@ def read_keypoints(
         raise ArgumentError("{single} must be 'largest', got %r", single)
     refuse_open_file('path', path)
     source = Path(path) if isinstance(path, str | Path) else None
+    found = None if source else as_predictions(path)
+    if source is found is None:
+        raise TypeError(
+            'path must be a file, a folder or predictions, one of each frame, got '
+            f'{type(path).__name__}; arrays are for mmhot.lift'
+        )
     file = source or Path('predictions')
     with naming(file):
-        rows = (
-            _read_rows(file) if isinstance(path, str | Path) else read_predictions(path)
-        )
+        rows = _read_rows(file) if found is None else read_predictions(found)
         rows.frame = whole_numbers('frame', rows.frame)
         if rows.frame.max() > LARGEST_FRAME:
             raise ValueError(f'frame must be within 0..{LARGEST_FRAME}')

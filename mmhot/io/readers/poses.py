@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from mmhot.errors import ArgumentError, escape, naming, require_file
+from mmhot.errors import ArgumentError, escape, naming, refuse_open_file, require_file
 from mmhot.geometry.keypoint_arrays import check_image_size, to_numbers
 from mmhot.io.arrays import SIGNATURES, as_numbers, load_arrays, load_json
 from mmhot.io.lifted import read_lifted
@@ -54,9 +54,9 @@ def read_poses(
     """Read the 3D poses of a clip; the content decides which format it is.
 
     Args:
-        source (str | Path | np.ndarray | Iterable): A file or folder, an array
-            (:meth:`mmhot.Clip3D.from_arrays`) whose joints may have scores, or one
-            result of SAM 3D Body or MediaPipe for each frame.
+        source (str | Path | np.ndarray | Iterable): A file or folder; an array
+            (:meth:`mmhot.Clip3D.from_arrays`), whose joints may have scores, or one of
+            each frame; or one result of SAM 3D Body or MediaPipe for each frame.
         skeleton (str, optional): Joint order. By default the one with as many joints.
         image_size (tuple[int, int], optional): Width and height in pixels.
         fps (float, optional): Frames per second.
@@ -72,6 +72,7 @@ def read_poses(
         OSError: If a file does not exist or cannot be read.
     """
     given = dict(skeleton=skeleton, image_size=image_size, fps=fps, axes=axes)
+    refuse_open_file('source', source)
     path = Path(source) if isinstance(source, str | Path) else None
     if path is None:
         return _build(_content_of(source, image_size), 'poses', given)
@@ -197,7 +198,19 @@ def _content_of(source: object, image_size: tuple[int, int] | None) -> Any:
     frames = [*source]
     if any(hasattr(frame, 'pose_world_landmarks') for frame in frames):
         return [_mediapipe(frame, image_size) for frame in frames]
-    return frames
+    return (
+        to_numbers('poses', frames) if _is_array(next(iter(frames), None)) else frames
+    )
+
+
+def _is_array(frame: Any) -> bool:
+    """Return whether a frame is an array, a tensor, or a list of numbers."""
+    if isinstance(frame, list | tuple) and frame:
+        return _is_array(frame[0])
+    is_objects = isinstance(frame, np.ndarray) and frame.dtype == object
+    return isinstance(frame, float | int) or (
+        hasattr(frame, 'dtype') and not is_objects
+    )
 
 
 def _mediapipe(result: Any, image_size: tuple[int, int] | None) -> list[dict]:
@@ -330,7 +343,7 @@ def _people(frame: Any) -> list[Mapping]:
     if isinstance(frame, Mapping) and frame.keys().isdisjoint(_POSES):
         frame = next((x for x in frame.values() if isinstance(x, list)), [])
     people = [frame] if isinstance(frame, Mapping) else frame or []
-    for person in people:
+    for person in people if isinstance(people, list | tuple) else [people]:
         if not isinstance(person, Mapping) or _first(person, _POSES) is None:
             names = ', '.join(_POSES)
             raise ValueError(f'has people without {names}: {_EXPECTED}')
