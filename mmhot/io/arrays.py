@@ -19,6 +19,9 @@ SIGNATURES = (b'PK\x03\x04', b'PK\x05\x06')
 # Arrays of an .npz file may take this many bytes, and in larger files as many times
 # the bytes of the file: noisy numbers are hardly compressed.
 _MAX_ARRAYS, _MAX_RATIO = 512 << 20, 4
+BLANK = b'\xef\xbb\xbf\xff\xfe\0 \t\r\n'
+"""White space and marks of byte order, also of two bytes."""
+_START, _MAX_BLANK = 256, 1 << 20
 MAX_JSON = 256 << 20
 """Largest JSON file in bytes; decoded it takes up to twenty times as many."""
 
@@ -72,6 +75,15 @@ def save_arrays(
     with replacing(path) as temporary:
         # no view of it: one in an error's traceback crashes Python 3.12.1 later
         temporary.write_bytes(archive.getvalue())
+
+
+def start_of(path: Path) -> bytes:
+    """Read the first bytes of a file; of long white space what follows it."""
+    with path.open('rb') as file:
+        start = file.read(_START)
+        if start.strip(BLANK):
+            return start
+        return file.read(_MAX_BLANK).lstrip(BLANK)[:_START]
 
 
 def read_limited(path: Path, limit: int) -> bytes:

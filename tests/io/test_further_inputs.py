@@ -135,22 +135,36 @@ def test_csv_of_sleap_saved_by_a_spreadsheet(tmp_path, before):
     np.testing.assert_allclose(track.scores[1:], SCORES[1:], rtol=1e-6)
 
 
-def test_xml_and_label_studio_say_how(tmp_path):
-    path = tmp_path / 'annotations.xml'
-    path.write_text('<?xml version="1.0"?>\n<annotations><version>1.1</version>')
-    with pytest.raises(ValueError, match='is XML: export keypoints as COCO'):
-        mmhot.lift(path)
-    [found] = find_inputs([str(path)])
-    with pytest.raises(ValueError, match='is XML: export keypoints as COCO'):
-        found.open()
-    path = tmp_path / 'project.json'
-    path.write_text(
-        json.dumps([{'id': 1, 'annotations': [{}], 'data': {'image': 'a'}}])
-    )
-    with pytest.raises(
-        ValueError, match='is JSON of Label Studio: export keypoints as'
-    ):
-        mmhot.lift(path, image_size=SIZE, fps=30)
+LABELS = [{'x': 1, 'y': 2, 'original_width': 9, 'keypointlabels': ['nose']}]
+TASK = {'id': 1, 'data': {'img': 'a'}, 'annotations': [{'result': LABELS}]}
+BEFORE = ['', '\ufeff', ' \n\t', '\n' * 300, '\ufeff' + ' ' * 5000]
+XML = [
+    *('<?xml version="1.0"?><annotations>', '<annotations>', '<!-- a --><annotations>'),
+    *(
+        '<!DOCTYPE a><annotations>',
+        f'<!-- {"a" * 999} --><annotations>',
+        '<annotation>',
+    ),
+]
+
+
+@pytest.mark.parametrize('before', BEFORE, ids=repr)
+@pytest.mark.parametrize('encoding', ['utf-8', 'utf-16'])
+def test_xml_and_label_studio_say_how(tmp_path, before, encoding):
+    path = tmp_path / 'annotations'
+    for text in XML:
+        path.write_text(before + text, encoding)
+        [found] = find_inputs([str(path)])
+        for read in (found.open, lambda: mmhot.lift(path)):
+            with pytest.raises(ValueError, match='is XML or HTML: export keypoints as'):
+                read()
+    if '\ufeff' in before and encoding == 'utf-16':
+        return  # two marks
+    short = [{'img': 'a', 'id': 1, 'kp': LABELS, 'lead_time': 2.1}]
+    for document in ([TASK], [{**TASK, 'annotations': [], 'inner_id': 1}], TASK, short):
+        path.write_text(before + json.dumps(document), encoding)
+        with pytest.raises(ValueError, match='is JSON of Label Studio: export'):
+            mmhot.lift(path, image_size=SIZE, fps=30)
 
 
 @pytest.mark.parametrize('start', ['scorer,a\n', 'track,frame_idx,a.x\n'])

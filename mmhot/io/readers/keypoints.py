@@ -5,6 +5,7 @@ states is an error.
 """
 
 import logging
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from mmhot.geometry.keypoint_arrays import (
     mark_missing,
     whole_numbers,
 )
-from mmhot.io.arrays import SIGNATURES, load_json
+from mmhot.io.arrays import BLANK, SIGNATURES, load_json, start_of
 from mmhot.io.readers.animal_tracking import (
     HDF5,
     is_deeplabcut,
@@ -50,6 +51,7 @@ _EXPECTED = '2D keypoints that docs/output-formats.md lists'
 _EXPORT_COCO = (
     'export keypoints as COCO ("COCO Keypoints 1.0" in CVAT, "COCO" in Label Studio)'
 )
+_LABEL_STUDIO, _SEARCHED = re.compile(b'"(keypointlabels|lead_time|inner_id)"'), 1 << 20
 MAX_TRACKS = 2000
 """Most people of one file; each is lifted, and written, on its own."""
 
@@ -125,24 +127,19 @@ def has_keypoints(path: Path) -> bool:
         return any(path.glob('*.json')) or bool(label_files(path))
     if path.suffix.lower() in SUFFIXES:
         return True
-    start = _start_of(path) if path.is_file() else b''
+    start = start_of(path) if path.is_file() else b''
     return bool(start) and _reader_of(start) is not None
-
-
-def _start_of(path: Path) -> bytes:
-    with path.open('rb') as file:
-        return file.read(256).removeprefix(b'\xef\xbb\xbf')
 
 
 def _reader_of(start: bytes) -> Callable[[Path], Rows] | None:
     """Return the reader of files that begin so; None of unknown ones."""
-    text = start.lstrip(b'\xff\xfe\0 \t\r\n')  # byte order marks are of UTF-16
+    text = start.lstrip(BLANK)
     readers = (
         (start.startswith(SIGNATURES), read_npz),
         (start.startswith(HDF5), read_sleap),
         (is_deeplabcut(start), read_deeplabcut),
         (is_sleap_csv(start), read_sleap_csv),
-        (start.lstrip().startswith((b'<?xml', b'<annotations')), _refuse_xml),
+        (text.startswith(b'<'), _refuse_xml),
         (text.startswith((b'[', b'{')), _read_json),
     )
     return next((read for is_own, read in readers if is_own), None)
@@ -152,11 +149,11 @@ def _read_rows(path: Path) -> Rows:
     if path.is_dir():
         labels = label_files(path)
         return read_labels(labels, path) if labels else read_mmpose_folder(path)
-    start = _start_of(path)
+    start = start_of(path)
     read = _reader_of(start)
     if read is not None:
         return read(path)
-    if not start.strip():
+    if not start:
         raise ValueError('is empty')
     hint = 'videos and images are for mmhot infer'
     if b'\0' not in start:
@@ -165,15 +162,20 @@ def _read_rows(path: Path) -> Rows:
 
 
 def _refuse_xml(path: Path) -> NoReturn:
-    raise ValueError(f'is XML: {_EXPORT_COCO}')
+    raise ValueError(f'is XML or HTML: {_EXPORT_COCO}')
 
 
 def _read_json(path: Path) -> Rows:
     document = load_json(path)
-    first = document[0] if isinstance(document, list) and document else None
-    if isinstance(first, dict) and {'annotations', 'data'} <= {*first}:
-        raise ValueError(f'is JSON of Label Studio: {_EXPORT_COCO}')
-    return read_coco(document, path) if is_coco(document) else read_mmpose(document)
+    try:
+        return read_coco(document, path) if is_coco(document) else read_mmpose(document)
+    except ValueError as error:
+        with path.open('rb') as file:
+            start = file.read(_SEARCHED).replace(b'\0', b'')
+        if _LABEL_STUDIO.search(start):
+            reason = f'is JSON of Label Studio: {_EXPORT_COCO}'
+            raise ValueError(reason) from error
+        raise
 
 
 def _resolve_header(

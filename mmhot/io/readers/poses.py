@@ -13,7 +13,14 @@ import numpy as np
 
 from mmhot.errors import ArgumentError, escape, naming, refuse_open_file, require_file
 from mmhot.geometry.keypoint_arrays import check_image_size, to_numbers
-from mmhot.io.arrays import SIGNATURES, as_numbers, load_arrays, load_json
+from mmhot.io.arrays import (
+    BLANK,
+    SIGNATURES,
+    as_numbers,
+    load_arrays,
+    load_json,
+    start_of,
+)
 from mmhot.io.lifted import read_lifted
 from mmhot.io.readers.frame_numbers import LARGEST_FRAME, natural_key, number_frames
 from mmhot.io.readers.npz import check_count
@@ -143,8 +150,7 @@ def _load(path: Path) -> Any:
         if not files:
             raise ValueError('is a folder without .json files')
         return {file.stem: load_json(require_file(file)) for file in files}
-    with path.open('rb') as file:
-        start = file.read(8)
+    start = start_of(path)
     if start.startswith(_NUMPY):
         return _load_array(path)
     is_archive = start.startswith(SIGNATURES)
@@ -169,9 +175,9 @@ def _load(path: Path) -> Any:
 
 
 def _load_json(path: Path, start: bytes) -> Any:
-    if not start.strip():
+    if not start:
         raise ValueError('is empty')
-    if start.lstrip()[:1] not in (b'[', b'{'):
+    if not start.lstrip(BLANK).startswith((b'[', b'{')):
         raise ValueError(f'is neither .npy, .npz, JSON nor a pickle: {_EXPECTED}')
     document = load_json(path)
     is_own = isinstance(document, dict) and 'instance_info' in document
