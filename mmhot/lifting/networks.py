@@ -16,28 +16,16 @@ USUAL_BATCH_SIZE = 64
 
 
 class LiftingNetwork(Protocol):
-    """A model that maps encoded windows to encoded poses.
+    """A model that maps encoded windows to encoded poses."""
 
-    Attributes:
-        name (str): Name in results.
-        weights (Path): File of the weights as trained.
-        identity (str): Text that changes with the weights and settings.
-        codec (CameraPoseLifting): Codec of the windows and poses.
-        skeleton (Skeleton): The K joints.
-        settings (Mapping): The config's ``lifting``.
-        num_frames (int): Frames of a window.
-        num_targets (int): Frames that are predicted, in its middle or at its end.
-        usual_batch_size (int): Fastest number of windows per batch.
-    """
-
-    name: str
-    weights: Path
-    identity: str
-    codec: CameraPoseLifting
-    skeleton: Skeleton
-    settings: Mapping[str, Any]
-    num_frames: int
-    num_targets: int
+    name: str  # in results
+    weights: Path  # file of the weights as trained
+    identity: str  # text that changes with the weights and settings
+    codec: CameraPoseLifting  # of the windows and poses
+    skeleton: Skeleton  # the K joints
+    settings: Mapping[str, Any]  # the config's ``lifting``
+    num_frames: int  # of a window
+    num_targets: int  # frames that are predicted, in its middle or at its end
 
     @property
     def usual_batch_size(self) -> int:

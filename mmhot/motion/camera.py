@@ -32,20 +32,15 @@ class StabilizeCamera:
 
     Poses of all frames then share the axes of the camera in the first frame of the
     shot.
-
-    Args:
-        camera_mode (str): 'static'; 'rotating' on a tripod, also zooming: poses of all
-            frames share the axes of the first frame; 'moving': each frame has its own
-            axes; 'auto': static if some frames show it, else rotating if all frames
-            show that, else moving.
-        limits (CameraLimits): What counts as static, rotating and moving.
-        search (FocalSearch): Search of the focal length of cameras that turn.
     """
 
     name, part = 'camera', 'camera'
+    # 'static'; 'rotating' on a tripod, also zooming: poses of all frames share the axes
+    # of the first frame; 'moving': each frame has its own axes; 'auto': static if some
+    # frames show it, else rotating if all frames show that, else moving
     camera_mode: str
-    limits: CameraLimits = CameraLimits()
-    search: FocalSearch = FocalSearch()
+    limits: CameraLimits = CameraLimits()  # what counts as static, rotating and moving
+    search: FocalSearch = FocalSearch()  # of the focal length of cameras that turn
 
     def __call__(
         self,

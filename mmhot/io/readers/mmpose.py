@@ -15,7 +15,6 @@ from mmhot.errors import require_file
 from mmhot.geometry.keypoint_arrays import whole_numbers
 from mmhot.io.arrays import as_numbers, load_json
 from mmhot.io.readers.frame_numbers import natural_key, number_frames
-from mmhot.io.readers.openpose import is_openpose, openpose_people
 from mmhot.io.readers.rows import (
     Rows,
     stack,
@@ -23,6 +22,8 @@ from mmhot.io.readers.rows import (
     stack_keypoints,
     stack_tracks,
 )
+
+_OPENPOSE = {25: 'openpose-25', 18: 'openpose-18'}
 
 
 def read_mmpose(document: object) -> Rows:
@@ -62,8 +63,8 @@ def read_mmpose_folder(folder: Path) -> Rows:
 def _unwrap(document: object) -> tuple[dict, list[dict]]:
     """Return meta information and the list of frames or instances."""
     header: dict = {}
-    if is_openpose(document):
-        return openpose_people(document)
+    if isinstance(document, dict) and isinstance(document.get('people'), list):
+        return _openpose_people(document)
     if isinstance(document, dict) and 'instance_info' in document:
         header = document.get('meta_info') or {}
         document = document['instance_info']
@@ -72,6 +73,27 @@ def _unwrap(document: object) -> tuple[dict, list[dict]]:
     if not isinstance(document, list):
         raise ValueError('is not a list of frames or of instances')
     return header, document
+
+
+def _openpose_people(document: dict) -> tuple[dict, list[dict]]:
+    """Return the skeleton and the people with a body; track IDs are optional."""
+    header, people = {}, []
+    for person in document['people']:
+        values = person.get('pose_keypoints_2d') or []  # hands only
+        if len(values) not in (0, *(3 * count for count in _OPENPOSE)):
+            raise ValueError(
+                f"'pose_keypoints_2d' has {len(values)} numbers: x, y, score of the 25 "
+                'keypoints of BODY_25 or the 18 of COCO are expected'
+            )
+        triples = as_numbers(values, "'pose_keypoints_2d'").reshape(-1, 3)
+        found = dict(keypoints=triples[:, :2], keypoint_scores=triples[:, 2])
+        (track,) = np.ravel(person.get('person_id', -1))
+        if track != -1:  # with --tracking
+            found['track_id'] = track
+        if values:
+            header['skeleton'] = _OPENPOSE[len(triples)]
+            people.append(found)
+    return header, people
 
 
 def gather(frames: Sequence[int], images: list[list[dict]], header: dict) -> Rows:

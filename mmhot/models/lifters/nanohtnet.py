@@ -5,8 +5,8 @@
 The spatial blocks are HTNet's.
 """
 
-import math
-
+import numpy as np
+import scipy.fft
 import torch
 from mmcv.cnn.bricks import DropPath
 from mmengine.model import BaseModule
@@ -126,7 +126,9 @@ class NanoHTNet(BaseModule):
         self.spatial_norm = nn.LayerNorm(embed_dims, eps=1e-6)
         self.spatial_proj = nn.Linear(embed_dims, num_keep_frames * branch_dims)
 
-        dct = cosine_transform(num_frames, num_keep_frames)
+        # first rows of the type-II DCT, twice the sum and not normalized, (T', T)
+        cosines = scipy.fft.dct(np.eye(num_frames), axis=0)[:num_keep_frames]
+        dct = torch.tensor(cosines, dtype=torch.float32)
         self.register_buffer('dct', dct, persistent=False)
         self.temporal_embed = nn.Linear(in_channels * num_keypoints, embed_dims)
         self.temporal_position = PositionTable(num_keep_frames, embed_dims)
@@ -161,14 +163,6 @@ class NanoHTNet(BaseModule):
         x = self.temporal_blocks(self.temporal_position(x))
         x = self.temporal_proj(self.temporal_norm(x))
         return x.unflatten(-1, (self.num_keypoints, -1))
-
-
-def cosine_transform(num_frames: int, num_coefficients: int) -> Tensor:
-    """First rows of the type-II DCT, twice the sum and not normalized, (T', T)."""
-    frames = 2 * torch.arange(num_frames, dtype=torch.float64) + 1
-    frequencies = torch.arange(num_coefficients, dtype=torch.float64)
-    angles = frequencies[:, None] * frames * math.pi / (2 * num_frames)
-    return (2 * angles.cos()).float()
 
 
 def _check_frames(num_frames: int, num_keep_frames: int) -> None:
