@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from dataclasses import fields
 from functools import partial
+from importlib import import_module
 from inspect import signature
 from pathlib import Path
+from threading import Thread
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -55,6 +57,8 @@ def build_chain(
         models (VideoPoseEstimator, optional): In place of the options' 2D models, which
             are opened when they are needed.
     """
+    # needed after the models, whose loading and runs hardly hold Python's lock
+    Thread(target=import_module, args=('scipy.linalg',)).start()
     if not isinstance(options, RefineOptions):
         lifter = lifter or Lifter(**options.lifter_settings(), accuracy=accuracy)
         if options.joints > 17 and not lifter.is_person:

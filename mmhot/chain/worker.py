@@ -5,9 +5,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from functools import cached_property
-from importlib import import_module
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 from mmhot.chain.build import build_chain
@@ -61,8 +59,6 @@ class ClipWorker:
 
     @cached_property
     def _chain(self) -> Chain:
-        # needed after the models, most of whose loading does not run Python
-        Thread(target=import_module, args=('scipy.linalg',)).start()
         cache = None if self.options.no_cache else self.options.out_dir
         chain = build_chain(self.options, cache, self.say, self.bars)
         self.say(f'lifter: {chain.require(Lift).lifter.name}')
