@@ -22,15 +22,10 @@ from mmhot.chain.progress import ShowStage, no_bar, stage_bars, text_bar
 from mmhot.compat.installation import choose_device
 from mmhot.errors import ArgumentError
 from mmhot.frames.arrays import check_image
-from mmhot.frames.decoding import DEFAULT_FPS
+from mmhot.frames.files import ImageSequence
 from mmhot.frames.inputs import open_inputs
 from mmhot.frames.shot_boundaries import CutDetector
-from mmhot.frames.sources import (
-    Frame,
-    FrameSource,
-    ImageSequence,
-    warn_of_damage,
-)
+from mmhot.frames.sources import DEFAULT_FPS, Frame, FrameSource, warn_of_damage
 from mmhot.io.images import read_image
 from mmhot.lifting.lifter import Lifter
 from mmhot.motion.confidence import DropUncertain

@@ -21,7 +21,6 @@ from mmhot.chain.progress import Bars, no_bar, stage_bars, text_bar
 from mmhot.chain.write import export
 from mmhot.errors import ArgumentError, refuse_open_file, require_path
 from mmhot.frames.arrays import FrameArrays
-from mmhot.frames.inputs import ClipInput, find_inputs
 from mmhot.frames.part import take_part
 from mmhot.geometry.keypoint_arrays import to_numbers
 from mmhot.io.readers.keypoints import read_keypoints
@@ -65,6 +64,8 @@ def infer(
         clip = mmhot.infer('walk.mp4', fov=60)
         clip.save('walk.bvh', static_camera=True)
     """
+    from mmhot.frames.inputs import ClipInput, find_inputs
+
     chosen = InferOptions.of(**options)
     folder = require_path('cache', cache) if cache else None
     if isinstance(source, str | Path):

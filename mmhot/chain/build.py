@@ -7,23 +7,23 @@ from importlib import import_module
 from inspect import signature
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from mmhot.chain.chain import Chain
-from mmhot.chain.core_steps import EstimatePoses, TrackPeople
 from mmhot.chain.options import InferOptions, LiftOptions, RefineOptions
 from mmhot.chain.progress import Bars, no_bar
 from mmhot.chain.steps import BUILT_IN, registered_steps, signature_of
 from mmhot.errors import ArgumentError
 from mmhot.lifting.lifter import Lifter
 from mmhot.motion.expected_error import read_coefficients
-from mmhot.pose2d import pose_source
-from mmhot.pose2d.estimation import VideoPoseEstimator
 from mmhot.pose2d.options import Pose2DOptions
 from mmhot.pose2d.speed import SPEEDS
 from mmhot.structures.formats import load_function
 from mmhot.weights.names import NAMED_FILES
+
+if TYPE_CHECKING:  # only frames need OpenCV
+    from mmhot.pose2d.estimation import VideoPoseEstimator
 
 Say = Callable[[str], None]
 # Frames from one whose background is looked at to the next, by what is known of the
@@ -42,7 +42,7 @@ def build_chain(
     bars: Bars = no_bar,
     accuracy: str = 'best',
     lifter: Lifter | None = None,
-    models: VideoPoseEstimator | None = None,
+    models: 'VideoPoseEstimator | None' = None,
 ) -> Chain:
     """Load the lifter, unless poses are refined, and list the steps, in order.
 
@@ -79,6 +79,8 @@ def build_chain(
                 steps.append(kind(**{name: given[name] for name in names}))
         steps += [x for x in registered_steps(clip) if x.name not in options.without]
     if isinstance(options, Pose2DOptions):
+        from mmhot.chain.frame_steps import EstimatePoses, TrackPeople
+
         steps = [TrackPeople(), *steps]
         facts = {name for step in steps for name in signature_of(step).facts}
         mode = options.camera_mode
@@ -92,8 +94,10 @@ def build_chain(
 
 def open_models(
     options: Pose2DOptions, say: Say = lambda line: None, bars: Bars = no_bar
-) -> VideoPoseEstimator:
+) -> 'VideoPoseEstimator':
     """Load the detector and the 2D model, and name them."""
+    from mmhot.pose2d.estimation import VideoPoseEstimator
+    from mmhot.pose2d.pose_source import open_pose_source
 
     def fetch(name: str) -> None:
         file = NAMED_FILES[name]
@@ -103,7 +107,7 @@ def open_models(
             with bars(f'downloading {name}', 'MB') as show:
                 file.fetch(name, show)
 
-    detector, estimator = pose_source.open_pose_source(options, fetch=fetch)
+    detector, estimator = open_pose_source(options, fetch=fetch)
     speed = SPEEDS[options.speed]
     hint = '' if options.pose2d else _MORE_ACCURATE
     say(f'boxes: {detector.name}, 2D keypoints: {estimator.name}{hint}')

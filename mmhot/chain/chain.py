@@ -5,18 +5,19 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mmhot.chain.context import Context
-from mmhot.chain.core_steps import EstimatePoses, Lift, SetLens, TrackPeople
-from mmhot.chain.live import LiveLifter
-from mmhot.chain.live_segments import LiveSettings
+from mmhot.chain.core_steps import Lift, SetLens
 from mmhot.chain.steps import list_steps, of_keypoints, signature_of
 from mmhot.frames.sources import FrameSource
 from mmhot.motion.confidence import DropUncertain
 from mmhot.motion.smoothing import SmoothPoses
 from mmhot.pose2d.cache import ClipPeople
 from mmhot.structures.clips import Clip2D, Clip3D
+
+if TYPE_CHECKING:  # only frames need OpenCV
+    from mmhot.chain.live import LiveLifter
 
 T = TypeVar('T')
 Progress = Callable[[str, int, int], None]
@@ -126,11 +127,15 @@ class Chain:
             times.num_frames = len(set(value.frame.tolist()))
         return value
 
-    def live(self, fps: float, lookahead: int | None = None) -> LiveLifter:
+    def live(self, fps: float, lookahead: int | None = None) -> 'LiveLifter':
         """Return what lifts a stream, by the steps that need no whole clip.
 
         Arguments are those of :class:`mmhot.chain.live.LiveLifter`.
         """
+        from mmhot.chain.frame_steps import EstimatePoses, TrackPeople
+        from mmhot.chain.live import LiveLifter
+        from mmhot.chain.live_segments import LiveSettings
+
         return LiveLifter(
             self.require(EstimatePoses).models,
             self.require(Lift).lifter,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -9,7 +10,9 @@ from mmhot.frames.sources import FrameSource
 from mmhot.lifting.lifter import Evidence
 from mmhot.structures.clips import Clip2D
 from mmhot.structures.lens import Lens
-from mmhot.tracking.background import Background
+
+if TYPE_CHECKING:  # only videos need OpenCV
+    from mmhot.tracking.background import Background
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class Context:
     frames: FrameSource | None = None
     cuts: Sequence[int] | None = None
     appearance: dict[str, np.ndarray] | None = None
-    background: Background | None = None
+    background: 'Background | None' = None
     lens: Lens | None = None
     camera_path: np.ndarray | None = None
     mapping: str | None = None

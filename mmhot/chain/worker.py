@@ -10,7 +10,8 @@ from typing import Any
 
 from mmhot.chain.build import build_chain
 from mmhot.chain.chain import Chain, StageTimes
-from mmhot.chain.core_steps import EstimatePoses, Lift
+from mmhot.chain.core_steps import Lift
+from mmhot.chain.frame_steps import EstimatePoses
 from mmhot.chain.options import InferRunOptions
 from mmhot.chain.progress import Bars, no_bar, stage_bars
 from mmhot.chain.write import export

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from mmhot.errors import ArgumentError, refuse_open_file
-from mmhot.frames.decoding import DEFAULT_FPS
-from mmhot.frames.sources import Frame, FrameSource
+from mmhot.frames.sources import DEFAULT_FPS, Frame, FrameSource
 
 _NAME = 'frames'
 

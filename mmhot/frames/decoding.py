@@ -14,12 +14,11 @@ import numpy as np
 from av.sidedata.sidedata import Type
 from av.stream import Disposition
 
+from mmhot.frames.sources import DEFAULT_FPS
 from mmhot.io.images import check_pixels, check_scans, open_media
 
 _LOGGER = logging.getLogger(__name__)
 
-DEFAULT_FPS = 25.0
-"""Frame rate of what has none: raw streams, folders of images."""
 MAX_FPS = 240.0
 """Higher rates are FFmpeg's guesses, from the resolution of the timestamps."""
 VIDEO_SUFFIXES = {

@@ -14,8 +14,9 @@ from typing import Any, NoReturn
 import numpy as np
 
 from mmhot.errors import escape, public_url, require_file
-from mmhot.frames.decoding import DEFAULT_FPS, VIDEO_SUFFIXES, is_url, name_of_url
-from mmhot.frames.sources import FrameSource, ImageSequence, VideoFile
+from mmhot.frames.decoding import VIDEO_SUFFIXES, is_url, name_of_url
+from mmhot.frames.files import ImageSequence, VideoFile
+from mmhot.frames.sources import DEFAULT_FPS, FrameSource
 from mmhot.frames.streams import is_webcam
 from mmhot.io.images import image_size, is_image
 from mmhot.io.readers.frame_numbers import name_form, natural_key, read_numbers

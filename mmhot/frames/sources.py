@@ -1,46 +1,23 @@
-"""Frames and timestamps of video files and image sequences, upright as in a player."""
+"""Frames of a clip, and where they come from."""
 
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
 
-import av
-import cv2
 import numpy as np
 
-from mmhot.errors import escape, public_url, require_file
-from mmhot.frames.decoding import (
-    DEFAULT_FPS,
-    FileClock,
-    decode,
-    ffmpeg_reason,
-    is_raw,
-    is_url,
-    measure_rate,
-    name_of_url,
-    open_video,
-    stated_rate,
-    video_stream,
-    warn_of_streams,
-)
-from mmhot.io import quicktime
-from mmhot.io.images import MAX_PIXELS, read_focal_35mm, read_image
-from mmhot.structures.clips import Track2D, clip_name
+from mmhot.errors import escape
+from mmhot.io.images import MAX_PIXELS
+from mmhot.structures.clips import Track2D
 from mmhot.structures.people import People
 
 _LOGGER = logging.getLogger(__name__)
 
-# Seconds for opening an address and for the next frame.
-_TIMEOUT = (10.0, 30.0)
-# How much earlier than its container says a video may end (audio lasts longer):
-# seconds and share.
-_EARLY, _EARLY_SHARE = 0.5, 0.02
-# Difference of rates that is no slow motion, as a share.
-_SAME_RATE = 0.02
+DEFAULT_FPS = 25.0
+"""Frame rate of what has none: raw streams, folders of images."""
 
 
 @dataclass
@@ -137,6 +114,8 @@ class FrameSource(ABC):
             return image
         text = '%s: frames of %dx%d pixels are scaled and padded to %dx%d'
         self._warn_once(text, width, height, columns, rows)
+        import cv2  # needed by frames only
+
         scale = min(rows / height, columns / width)
         inner = [max(round(scale * side), 1) for side in (width, height)]
         fitted = np.zeros((rows, columns, 3), np.uint8)
@@ -157,170 +136,9 @@ class FrameView(FrameSource):
         self.whole, self.finite, self.watch = whole, whole.finite, None
 
 
-class VideoFile(FrameSource):
-    """Read the frames of a video file.
-
-    Packets that cannot be decoded are skipped. Of a file that ends in damaged data the
-    frames before are read; ``ended`` is the reason then.
-
-    Args:
-        address (str | Path): The file, or the URL of a video with an end.
-        fps (float, optional): Frames per second at which it was recorded: of a raw
-            stream, which has no timestamps, or of slow motion, whose timestamps are
-            scaled. By default as the file states, or 25.
-
-    Attributes:
-        slowed (float): Duration of the file over that of the recording.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is not a readable video.
-    """
-
-    def __init__(self, address: str | Path, fps: float | None = None) -> None:
-        self._is_remote = is_url(str(address))
-        if self._is_remote:
-            self.address = str(address)
-            path, name = Path(public_url(self.address)), name_of_url(self.address)
-        else:
-            path = require_file(address)
-            name = clip_name(path)
-            # FFmpeg takes the beginning of a relative path such as 'a:b' for a protocol
-            self.address = str(path.absolute())
-            self.focal_35mm = quicktime.read_focal_35mm(path)
-        super().__init__(name, path, DEFAULT_FPS)
-        if self._is_remote:
-            self.label = public_url(self.address)  # a path has one slash after http:
-        self.slowed = 1.0
-        with self._open() as container:
-            warn_of_streams(container, self.label)
-            self.num_frames = video_stream(container).frames or None
-            self._has_timestamps = not is_raw(container)
-            if not self._has_timestamps:
-                self._rate = self.fps = fps or stated_rate(container)
-                return
-            self._rate = self.fps = measure_rate(container)
-        if fps is not None and abs(fps / self._rate - 1) > _SAME_RATE:
-            self.fps, self.slowed = fps, fps / self._rate
-            change = 'divided' if fps > self._rate else 'multiplied'
-            _LOGGER.warning(
-                '%s: recorded at %g frames per second as fps says, its times are %s '
-                'by %.4g',
-                *(self.label, fps, change, max(self.slowed, 1 / self.slowed)),
-            )
-
-    def __iter__(self) -> Iterator[Frame]:
-        """Decode from the start."""
-        self.ended, self.num_damaged = None, 0
-        index, clock, end = 0, FileClock(self._rate), 0.0
-        damage: list[Exception] = []  # since the last frame
-        with self._open() as container:
-            expected = _expected_end(container)
-            for item in decode(container, self.max_pixels, self.label, 'AUTO'):
-                if isinstance(item, Exception):
-                    damage.append(item)
-                    continue
-                frame, image = item
-                image = self._fitted(image)
-                self.num_damaged += len(damage) + bool(frame.is_corrupt)
-                damage.clear()
-                time = frame.time if self._has_timestamps else None
-                time = index / self._rate if time is None else time
-                end = time + 1 / self._rate
-                shown = Frame(index, clock(time) / self.slowed, image)
-                if clock.jump:
-                    text = (
-                        '%s: timestamps jump by %.1f s before frame %d: jumps back, or '
-                        'of more than a minute, count as one frame'
-                    )
-                    self._warn_once(text, clock.jump, index)
-                if self.watch is not None:
-                    self.watch(shown)
-                yield shown
-                index += 1
-        if damage:
-            reason = ffmpeg_reason(damage[-1])
-            self.ended = f'{self.label} is damaged after {index} frames: {reason}'
-        elif _is_early(end, expected) and self._is_cut(expected):
-            self.ended = (
-                f'{self.label} ends after {end:.1f} of {expected:.1f} seconds, '
-                f'{index} frames'
-            )
-
-    def _is_cut(self, expected: float) -> bool:
-        """Return whether other streams, such as sound, end early, too."""
-        last = 0.0
-        with self._open() as container, suppress(av.error.FFmpegError, OSError):
-            if len(container.streams) > 1:
-                for packet in container.demux():
-                    if packet.pts is not None:
-                        last = max(last, float(packet.pts * packet.time_base))
-        return _is_early(last, expected)
-
-    def _open(self) -> av.container.InputContainer:
-        if self._is_remote:
-            return open_video(self.address, self.label, has_end=True, timeout=_TIMEOUT)
-        return open_video(self.address, self.label)
-
-
-class ImageSequence(FrameSource):
-    """Read images, in their order, as the frames of a clip.
-
-    Images that cannot be read are left out.
-
-    Args:
-        paths (list[Path]): The files.
-        name (str): Name of the clip.
-        fps (float): Frames per second. Defaults to 25.
-        numbers (Sequence[int], optional): Increasing frame numbers, which decide the
-            times. By default consecutive.
-    """
-
-    def __init__(
-        self,
-        paths: list[Path],
-        name: str,
-        fps: float = DEFAULT_FPS,
-        numbers: Sequence[int] | None = None,
-    ) -> None:
-        self.paths = paths
-        self.numbers = range(len(paths)) if numbers is None else numbers
-        path = paths[0] if len(paths) == 1 else paths[0].parent
-        super().__init__(name, path, fps, len(paths))
-        self.focal_35mm = read_focal_35mm(paths[0])
-
-    def __iter__(self) -> Iterator[Frame]:
-        """Decode from the first image."""
-        self.ended, self.num_damaged = None, 0
-        for row, path in enumerate(self.paths):
-            try:
-                image = read_image(path, self.max_pixels)
-            except (ValueError, OSError) as error:
-                self.num_damaged += 1
-                if self.num_damaged == len(self.paths):
-                    raise
-                _LOGGER.warning('%s; it is left out', error)
-                continue
-            time = float(self.numbers[row] - self.numbers[0]) / self.fps
-            image = self._fitted(image)
-            yield Frame(row - self.num_damaged, time, image)
-
-
 def warn_of_damage(source: FrameSource) -> None:
     """Log why reading ended early, and how many frames are damaged."""
     if source.ended:
         _LOGGER.warning('%s', source.ended)
     if source.num_damaged:
         _LOGGER.warning('%s: %d frames are damaged', source.path, source.num_damaged)
-
-
-def _is_early(end: float, expected: float) -> bool:
-    """Return whether an end in seconds is too early."""
-    return expected - end > _EARLY + _EARLY_SHARE * expected
-
-
-def _expected_end(container: av.container.InputContainer) -> float:
-    """Return the timestamp at which a video should end; 0 if unknown."""
-    if not container.duration:
-        return 0.0
-    return (container.duration + (container.start_time or 0)) / av.time_base

@@ -11,7 +11,6 @@ import numpy as np
 
 from mmhot.errors import public_url
 from mmhot.frames.decoding import (
-    DEFAULT_FPS,
     MAX_FPS,
     decode,
     ffmpeg_reason,
@@ -22,7 +21,8 @@ from mmhot.frames.decoding import (
     stated_rate,
     warn_of_streams,
 )
-from mmhot.frames.sources import Frame, FrameSource, VideoFile
+from mmhot.frames.files import VideoFile
+from mmhot.frames.sources import DEFAULT_FPS, Frame, FrameSource
 
 _WEBCAM = re.compile(r'\d{1,2}|/dev/video\d+')
 # Seconds for opening and for the next frame before the connection counts as lost.

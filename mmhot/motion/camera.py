@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,7 +21,9 @@ from mmhot.motion.camera_path import (
 )
 from mmhot.structures.clips import Clip2D, Clip3D
 from mmhot.structures.lens import Lens, ideal_pixels
-from mmhot.tracking.background import Background
+
+if TYPE_CHECKING:  # only videos need OpenCV
+    from mmhot.tracking.background import Background
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -45,7 +47,7 @@ class StabilizeCamera:
     def __call__(
         self,
         clip: Clip2D,
-        background: Background | None,
+        background: 'Background | None',
         cuts: Sequence[int] | None,
         lens: Lens | None,
         progress: Callable[[int, int], None],
@@ -72,7 +74,7 @@ class StabilizeCamera:
     def _solve(
         self,
         clip: Clip2D,
-        background: Background | None,
+        background: 'Background | None',
         cuts: Sequence[int] | None,
         lens: Lens | None,
         progress: Callable[[int, int], None],

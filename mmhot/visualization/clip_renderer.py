@@ -14,6 +14,7 @@ from mmhot.visualization.camera import (
     place_on_floor,
     smooth,
 )
+from mmhot.visualization.fading import doubts
 
 # Of the virtual camera, in degrees: seen from the right of the video's camera, above.
 _AZIMUTH, _ELEVATION = 20.0, 14.0
@@ -32,8 +33,6 @@ _ANGLES = {
 }
 # Least height of people beside whose joints angles are written, in lines of text.
 _ROOM = 16
-FADING = 0.05, 0.1
-"""Expected errors, in meters, from which joints are faded: a little, and entirely."""
 
 
 class ClipRenderer:
@@ -146,21 +145,3 @@ class ClipRenderer:
                     place = (own - size if left else own + size), y
                     anchor = 'right' if left else 'left'
                     drawing.draw_text(image, text, place, size, anchor=anchor)
-
-
-def doubts(clip: Clip3D, rows: np.ndarray | slice) -> np.ndarray:
-    """Return how much joints of rows are to fade, 0 to 1, (R, K).
-
-    Joints not detected in 2D (score 0) fade entirely, others by expected error; those
-    whose error is unknown (NaN) fade as their parents do.
-    """
-    undetected = clip.keypoint_scores_3d[rows] <= 0
-    errors = np.zeros(undetected.shape)
-    if clip.expected_error is not None:
-        errors = clip.expected_error[rows].copy()
-    errors[undetected & ~np.isnan(errors)] = np.inf
-    for joint, parent in enumerate(clip.parents):
-        known = errors[:, parent] if parent >= 0 else 0.0
-        errors[:, joint] = np.where(np.isnan(errors[:, joint]), known, errors[:, joint])
-    low, high = FADING
-    return ((errors - low) / (high - low)).clip(0, 1)

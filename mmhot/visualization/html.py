@@ -10,7 +10,6 @@ from pathlib import Path
 from string import Template
 from tempfile import TemporaryDirectory
 
-import cv2
 import numpy as np
 
 from mmhot.errors import escape
@@ -27,8 +26,7 @@ from mmhot.skeletons.joint_angles import angle_names
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.skeletons.side_colors import SIDE_COLORS, side_of
 from mmhot.structures.clips import Clip3D
-from mmhot.visualization.clip_renderer import FADING, doubts
-from mmhot.visualization.drawing import shrink
+from mmhot.visualization.fading import FADING, doubts
 
 _BODY = get_skeleton('h36m-17')
 # Units: positions relative to an origin per person in millimeters, quarter pixels.
@@ -229,6 +227,10 @@ def _images(
 
 def _thumbnail(image: np.ndarray) -> bytes:
     """Encode an image, (H, W, 3), as a small JPEG."""
+    import cv2  # only videos need it
+
+    from mmhot.visualization.drawing import shrink
+
     scale = min(1, _FRAME_SIDE / max(image.shape))
     height, width = (max(1, round(scale * x)) for x in image.shape[:2])
     options = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]

@@ -15,7 +15,7 @@ from video_files import gray_image, write_video
 from mmhot.apis import Inferencer
 from mmhot.chain.build import build_chain
 from mmhot.chain.options import InferOptions
-from mmhot.frames.sources import VideoFile
+from mmhot.frames.files import VideoFile
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.lifting.lifter import Lifter
 from mmhot.pose2d.estimation import VideoPoseEstimator

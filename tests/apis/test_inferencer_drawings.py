@@ -10,7 +10,7 @@ from tiny_pose_model import BLUE, POSE, RED, red_finder, spotted, write
 from video_files import write_video
 
 from mmhot.apis import Inferencer
-from mmhot.frames.sources import VideoFile
+from mmhot.frames.files import VideoFile
 from mmhot.io.images import read_image
 from mmhot.pose2d import pose_source as choose
 from mmhot.pose2d.interfaces import Detector

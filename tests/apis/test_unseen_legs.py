@@ -8,7 +8,7 @@ import pytest
 from mmhot.cli.dispatch import main
 from mmhot.io.lifted import read_lifted
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.visualization.clip_renderer import doubts
+from mmhot.visualization.fading import doubts
 
 ezc3d = pytest.importorskip('ezc3d')
 PEOPLE = Path(__file__).parents[1] / 'data' / 'people_at_tables.npz'

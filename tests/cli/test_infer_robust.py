@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from pose_sources import Detector, Estimator, use_stand_ins
 from video_files import gray_image, write_video
 
-from mmhot.frames.sources import VideoFile
+from mmhot.frames.files import VideoFile
 from mmhot.io import atomic
 from mmhot.io.lifted import read_lifted
 

@@ -25,8 +25,8 @@ from video_files import (
 )
 
 from mmhot.frames.decoding import FileClock
+from mmhot.frames.files import ImageSequence, VideoFile
 from mmhot.frames.inputs import find_inputs, open_inputs
-from mmhot.frames.sources import ImageSequence, VideoFile
 from mmhot.io.images import read_image
 from mmhot.io.quicktime import read_focal_35mm
 from mmhot.io.readers.frame_numbers import number_frames

@@ -10,9 +10,10 @@ from pose_sources import Detector, Estimator, infer, use_stand_ins
 from video_files import gray_image, write_video
 
 import mmhot
+from mmhot.frames.files import VideoFile
 from mmhot.frames.options import PartOptions, read_time
 from mmhot.frames.part import take_part
-from mmhot.frames.sources import FrameSource, VideoFile
+from mmhot.frames.sources import FrameSource
 from mmhot.pose2d.estimation import VideoPoseEstimator
 
 

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from rendered_clips import rendered
 from video_files import write_video
 
-from mmhot.frames.sources import VideoFile
+from mmhot.frames.files import VideoFile
 from mmhot.io.writers.rerun import write_recording
 from mmhot.lifting.world import place_people, to_world
 from mmhot.skeletons.side_colors import SIDE_COLORS

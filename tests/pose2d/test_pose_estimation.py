@@ -10,7 +10,8 @@ from pose_sources import BOX, Detector, Estimator, FunctionDetector
 from video_files import gray_image, write_video
 
 from mmhot.frames import sources as frames
-from mmhot.frames.sources import Frame, FrameSource, VideoFile
+from mmhot.frames.files import VideoFile
+from mmhot.frames.sources import Frame, FrameSource
 from mmhot.pose2d.cache import load_people, save_people
 from mmhot.pose2d.chunks import PoseSearch
 from mmhot.pose2d.estimation import VideoPoseEstimator

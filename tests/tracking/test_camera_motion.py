@@ -12,7 +12,8 @@ from rendered_clips import DATA
 from scipy.spatial.transform import Rotation
 
 from mmhot.chain.chain import Chain
-from mmhot.chain.core_steps import EstimatePoses, Lift, SetLens
+from mmhot.chain.core_steps import Lift, SetLens
+from mmhot.chain.frame_steps import EstimatePoses
 from mmhot.frames.sources import Frame, FrameSource
 from mmhot.lifting.lifter import Lifter
 from mmhot.motion.camera import RestoreCamera, StabilizeCamera, stable_keypoints

@@ -20,14 +20,15 @@ from rendered_clips import H36M, joined, rendered, with_expected_errors
 from scipy.spatial.transform import Rotation
 from video_files import gray_image, write_video
 
-from mmhot.frames.sources import Frame, VideoFile
+from mmhot.frames.files import VideoFile
+from mmhot.frames.sources import Frame
 from mmhot.io.writers.angles import write_csv
 from mmhot.io.writers.mannequin import make_mannequin
 from mmhot.io.writers.rigid_skeleton import Y_UP, RigidMotion, fit_rig
 from mmhot.io.writers.rigs import HUMAN_IK
 from mmhot.lifting.world import place_people, to_world
 from mmhot.visualization import html as html_module
-from mmhot.visualization.clip_renderer import doubts
+from mmhot.visualization.fading import doubts
 from mmhot.visualization.html import Thumbnails, write_html
 
 VIEWER = Path(__file__).parents[2] / 'mmhot/visualization/viewer'

@@ -8,13 +8,15 @@ import numpy as np
 import pytest
 from rendered_clips import H36M, joined, make_clip, rendered
 
-from mmhot.frames.sources import Frame, VideoFile
+from mmhot.frames.files import VideoFile
+from mmhot.frames.sources import Frame
 from mmhot.io.lifted import read_lifted
 from mmhot.lifting.world import place_people, to_world, turn
 from mmhot.skeletons.joints import ANKLE_HEIGHT
 from mmhot.visualization import drawing
 from mmhot.visualization.camera import fit_camera, place_on_floor
-from mmhot.visualization.clip_renderer import ClipRenderer, doubts
+from mmhot.visualization.clip_renderer import ClipRenderer
+from mmhot.visualization.fading import doubts
 from mmhot.visualization.summary_image import render_summary_image
 from mmhot.visualization.video import render_video
 

@@ -23,7 +23,7 @@ from mmhot.chain.chain import Chain, StageTimes
 from mmhot.chain.options import InferRunOptions
 from mmhot.chain.write import export
 from mmhot.deploy.onnx_sessions import open_session
-from mmhot.frames.sources import VideoFile
+from mmhot.frames.files import VideoFile
 from mmhot.weights.names import POSE, resolve
 from tools.benchmark.timing import Times, compare, time_in_turns
 

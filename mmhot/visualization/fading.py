@@ -1,0 +1,26 @@
+"""How much uncertain joints fade in drawings."""
+
+import numpy as np
+
+from mmhot.structures.clips import Clip3D
+
+FADING = 0.05, 0.1
+"""Expected errors, in meters, from which joints are faded: a little, and entirely."""
+
+
+def doubts(clip: Clip3D, rows: np.ndarray | slice) -> np.ndarray:
+    """Return how much joints of rows are to fade, 0 to 1, (R, K).
+
+    Joints not detected in 2D (score 0) fade entirely, others by expected error; those
+    whose error is unknown (NaN) fade as their parents do.
+    """
+    undetected = clip.keypoint_scores_3d[rows] <= 0
+    errors = np.zeros(undetected.shape)
+    if clip.expected_error is not None:
+        errors = clip.expected_error[rows].copy()
+    errors[undetected & ~np.isnan(errors)] = np.inf
+    for joint, parent in enumerate(clip.parents):
+        known = errors[:, parent] if parent >= 0 else 0.0
+        errors[:, joint] = np.where(np.isnan(errors[:, joint]), known, errors[:, joint])
+    low, high = FADING
+    return ((errors - low) / (high - low)).clip(0, 1)
