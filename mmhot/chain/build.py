@@ -57,8 +57,7 @@ def build_chain(
         models (VideoPoseEstimator, optional): In place of the options' 2D models, which
             are opened when they are needed.
     """
-    # needed after the models, whose loading and runs hardly hold Python's lock
-    Thread(target=import_module, args=('scipy.linalg',)).start()
+    Thread(target=_import_scipy).start()
     if not isinstance(options, RefineOptions):
         lifter = lifter or Lifter(**options.lifter_settings(), accuracy=accuracy)
         if options.joints > 17 and not lifter.is_person:
@@ -90,6 +89,12 @@ def build_chain(
         first = EstimatePoses(opener, facts, _INTERVALS.get(mode, 1), cache)
         steps = [first, *steps]
     return Chain(steps)
+
+
+def _import_scipy() -> None:
+    """Import what is needed after the models, whose runs hardly hold Python's lock."""
+    for name in ('linalg', 'special'):
+        import_module(f'scipy.{name}')
 
 
 def open_models(

@@ -214,7 +214,9 @@ def _indexed(name: str, task: Task) -> Model | None:
 
 
 def _shipped(name: str, task: Task) -> Model | None:
-    weights = None if Path(name).is_file() else find_shipped(name)
+    if task is not LIFTER or Path(name).is_file():
+        return None
+    weights = find_shipped(name)  # reading the index takes longer
     return Model(name, weights, weights, _graph_of(weights)) if weights else None
 
 
@@ -266,8 +268,8 @@ SPELLINGS: tuple[Callable[[str, Task], Model | None], ...] = (
     _named_file,
     _graph_file,
     _fetched_checkpoint,
-    _indexed,
     _shipped,
+    _indexed,
     _config_file,
     _human,
     _other_index,

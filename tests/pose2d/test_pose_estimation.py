@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from pose_sources import BOX, Detector, Estimator, FunctionDetector
 from video_files import gray_image, write_video
 
-from mmhot.frames import sources as frames
+from mmhot.frames import files as frames
 from mmhot.frames.files import VideoFile
 from mmhot.frames.sources import Frame, FrameSource
 from mmhot.pose2d.cache import load_people, save_people
