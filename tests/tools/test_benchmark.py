@@ -10,6 +10,7 @@ import torch
 from mmhot.evaluation.cost import count_cost
 from mmhot.weights.names import find_config
 from tools.benchmark import models, page, record
+from tools.benchmark.launches import count_launches
 from tools.benchmark.model_specs import MODELS, build_spec, parse_spec
 from tools.benchmark.timing import Times, compare, time_in_turns
 
@@ -137,6 +138,17 @@ def test_exported_models_compute_what_pytorch_does():
         wanted = plain(x)
     (found,) = exported(x)
     torch.testing.assert_close(torch.from_numpy(found), wanted, rtol=0, atol=1e-5)
+
+
+def test_views_and_empty_tensors_launch_nothing():
+    x = torch.randn(3, 4)
+    layer = torch.nn.Linear(4, 2)
+    assert count_launches(lambda: x.t().reshape(2, 6)[0].unsqueeze(0)) == 1  # the copy
+    assert count_launches(lambda: (torch.empty(2), x.detach().view(12))) == 0
+    assert count_launches(lambda: layer(x).add_(1)) == 2
+    forward = count_launches(lambda: layer(x).sum())
+    assert forward == 2
+    assert count_launches(lambda: layer(x).sum().backward()) > 2 * forward
 
 
 def test_tables_of_the_docs_are_those_of_the_measurements():

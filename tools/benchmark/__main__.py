@@ -6,6 +6,7 @@ Each part is a module of this package. Examples::
     python -m tools.benchmark hourglasses --threads 2 --out docs/benchmarks.json
     python -m tools.benchmark chain demo/walk.mp4 demo/dance.mp4
     python -m tools.benchmark gpu --out gpu.json
+    python -m tools.benchmark launches
     python -m tools.benchmark costs configs/README.md
     python -m tools.benchmark page docs/benchmarks.json docs/benchmarks.md
 
@@ -25,13 +26,23 @@ import torch
 from mmhot.cli.errors import OneLineParser, print_text, run_safely
 from mmhot.cli.report import output_file
 from mmhot.errors import align
-from tools.benchmark import chain, costs, gpu, hourglasses, models, page, record
+from tools.benchmark import (
+    chain,
+    costs,
+    gpu,
+    hourglasses,
+    launches,
+    models,
+    page,
+    record,
+)
 
 PARTS: dict[str, ModuleType] = {
     'models': models,
     'hourglasses': hourglasses,
     'chain': chain,
     'gpu': gpu,
+    'launches': launches,
 }
 """Modules with ``add_arguments(parser)`` and ``measure(args)``, which returns rows."""
 

@@ -13,6 +13,8 @@ from mmhot.cli.report import output_file
 from mmhot.io.arrays import load_json
 from mmhot.io.atomic import replacing
 
+_GPU_COLUMNS = ['model', 'precision', 'batch', 'plain ms', 'graph ms', 'first ms']
+_GPU_COLUMNS += ['ratio', 'first', 'frames per second']
 _TABLE = re.compile(r'(<!-- table: ([\w ]+) -->\n).*?(?=<!-- end -->)', re.DOTALL)
 
 
@@ -90,7 +92,9 @@ def as_cells(rows: Sequence[Mapping]) -> list[list[str]]:
     if 'chain' in rows[0]:
         return _chain_cells(rows)
     if 'graph ms' in rows[0]:
-        return _gpu_cells(rows)
+        return _plain_cells(rows, _GPU_COLUMNS)
+    if 'launches' in rows[0]:
+        return _plain_cells(rows, ['what', 'launches', 'seconds'])
     return _model_cells(rows)
 
 
@@ -108,9 +112,7 @@ def _model_cells(rows: Sequence[Mapping]) -> list[list[str]]:
     return lines
 
 
-def _gpu_cells(rows: Sequence[Mapping]) -> list[list[str]]:
-    columns = ['model', 'precision', 'batch', 'plain ms', 'graph ms', 'first ms']
-    columns += ['ratio', 'first', 'frames per second']
+def _plain_cells(rows: Sequence[Mapping], columns: list[str]) -> list[list[str]]:
     cells = [[row.get(column, '') for column in columns] for row in rows]
     return [columns] + [
         [_number(each) if isinstance(each, float) else str(each) for each in line]
