@@ -90,7 +90,8 @@ import sys
 from mmhot.cli.dispatch import main
 from mmhot.errors import explain, is_user_error
 code = main(['lift', {str(clip)!r}, '--backend', 'onnx', '--out-dir', 'out', '--quiet'])
-heavy = {{'torch', 'torchvision', 'mmengine', 'mmcv', 'mmdet', 'mmpose', 'matplotlib', 'av', 'cv2'}}
+heavy = {{'torch', 'torchvision', 'mmengine', 'mmcv', 'mmdet', 'mmpose', 'matplotlib'}}
+heavy |= {{'av', 'cv2', 'yaml'}}
 slow = 'interpolate', 'ndimage', 'optimize', 'signal', 'sparse', 'spatial'
 heavy |= {{'PIL.Image', *(f'scipy.{{name}}' for name in slow)}}
 print(code, *(heavy & set(sys.modules)))
