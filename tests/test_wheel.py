@@ -145,7 +145,7 @@ def test_demo_runs_outside_of_the_checkout(second, tmp_path):
     formats = ('npz', 'json', 'mp4', 'png')
     options = ('--out-dir', 'out', '--formats', ','.join(formats))
     said = call(second / 'mmhot', 'lift', clip, *options, cwd=tmp_path)
-    assert 'lifted in' in said
+    assert 'frames/s' in said
     for name in formats:
         assert (tmp_path / f'out/clip.{name}').stat().st_size > 10_000
     lifted = read_lifted(tmp_path / 'out/clip.npz')

@@ -1,6 +1,6 @@
 """Lifting of videos, images and 2D keypoints, refinement of 3D poses, in one call."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from mmhot.chain.options import (
     check_inputs,
 )
 from mmhot.chain.progress import Bars, no_bar, stage_bars, text_bar
+from mmhot.chain.worker import Outcome, noting_errors
 from mmhot.chain.write import export
 from mmhot.errors import ArgumentError, refuse_open_file, require_path
 from mmhot.frames.arrays import FrameArrays
@@ -214,10 +215,13 @@ def lift_files(
     options: LiftRunOptions | RefineRunOptions,
     say: Callable[[str], None] = lambda line: None,
     bars: Bars = no_bar,
-) -> list[Path]:
+) -> Iterator[Outcome]:
     """Lift files of 2D keypoints, or refine those of 3D poses, and write the results.
 
     All inputs are read before anything is written. ``say`` receives lines for the user.
+
+    Yields:
+        Outcome: Of each input; one that fails does not stop the others.
 
     Raises:
         ValueError: If an input or option is wrong, or results would overwrite files.
@@ -231,23 +235,18 @@ def lift_files(
             clips.append(take_part(keypoints, options))
         else:
             clips.append(_read_poses(path, options))
-    targets, written = [], []
+    targets = []
     for path, clip in zip(paths, clips, strict=True):
         known = [track for track in clip.track_ids if track >= 0]
         files = result_files(options.out_dir, clip.name, options.formats, known)
         targets.append((path, files))
     with results_folder(options.out_dir, targets, [*paths, *options.files]):
         for clip in clips:
-            times = StageTimes()
-            with stage_bars(bars, clip.name) as show:
-                lifted = _found(chain(clip, show, times), clip)
-            written += export(lifted, options, None, say, bars)
-            seconds, frames = sum(times.seconds.values()), times.num_frames
-            people = len(lifted.track_ids)
-            done = 'lifted' if isinstance(clip, Clip2D) else 'refined'
-            say(
-                f'{clip.name}: {frames} {"frame" if frames == 1 else "frames"}, '
-                f'{people} {"person" if people == 1 else "people"}, {done} in '
-                f'{seconds:.1f} s ({frames / seconds:.0f} frames per second)'
-            )
-    return written
+            outcome = Outcome(clip.name)
+            with noting_errors(outcome):
+                with stage_bars(bars, clip.name) as show:
+                    lifted = _found(chain(clip, show, outcome.times), clip)
+                outcome.people = len(lifted.track_ids)
+                with outcome.times.measure('write'):
+                    export(lifted, options, None, say, bars, written=outcome.files)
+            yield outcome

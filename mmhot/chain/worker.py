@@ -2,7 +2,8 @@
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
@@ -50,6 +51,19 @@ class Outcome:
     files: list[Path] = field(default_factory=list)  # the files that were written
 
 
+@contextmanager
+def noting_errors(outcome: Outcome) -> Iterator[None]:
+    """Keep the error of a block in an outcome, so that other inputs are processed."""
+    try:
+        yield
+    except Exception as error:
+        if is_debugging():
+            raise
+        outcome.error = (
+            error if isinstance(error, ArgumentError) else explain_any(error)
+        )
+
+
 @dataclass
 class ClipWorker:
     """Lifts inputs and writes the results."""
@@ -74,24 +88,22 @@ class ClipWorker:
     def __call__(self, item: ClipInput) -> Outcome:
         """Process an input; errors are returned in the outcome."""
         outcome = Outcome(item.name)
-        try:
-            chain = self.prepare(not item.has_keypoints)
-            self._process(chain, item, outcome)
-        except NotLiftableError as error:
-            outcome.people = len(error.clip.tracks)
-            path = self.options.out_dir / f'{error.clip.name}.npz'
-            write_keypoints(error.clip, path)
-            _LOGGER.warning('%s', error)
-            left_out = [name for name in self.options.formats if name != 'npz']
-            without = f', no .{", .".join(left_out)}' if left_out else ''
-            self.say(f'{path} (2D keypoints only{without})')
-        except Exception as error:
-            if is_debugging():
-                raise
-            outcome.error = (
-                error if isinstance(error, ArgumentError) else explain_any(error)
-            )
+        with noting_errors(outcome):
+            try:
+                chain = self.prepare(not item.has_keypoints)
+                self._process(chain, item, outcome)
+            except NotLiftableError as error:
+                self._write_keypoints(error, outcome)
         return outcome
+
+    def _write_keypoints(self, error: NotLiftableError, outcome: Outcome) -> None:
+        outcome.people = len(error.clip.tracks)
+        path = self.options.out_dir / f'{error.clip.name}.npz'
+        write_keypoints(error.clip, path)
+        _LOGGER.warning('%s', error)
+        left_out = [name for name in self.options.formats if name != 'npz']
+        without = f', no .{", .".join(left_out)}' if left_out else ''
+        self.say(f'{path} (2D keypoints only{without})')
 
     def _process(self, chain: Chain, item: ClipInput, outcome: Outcome) -> None:
         options, times = self.options, outcome.times

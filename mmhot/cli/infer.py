@@ -83,36 +83,16 @@ def run(args: argparse.Namespace) -> int:
 
 def _run_inputs(args: argparse.Namespace, options: InferRunOptions) -> int:
     """Lift all inputs, which are no streams, and print their times."""
-    from mmhot.cli.report import say_page, stage_table
+    from mmhot.cli.report import report_outcomes
     from mmhot.frames.inputs import find_inputs
-    from mmhot.io.results import result_files, results_folder
 
     ray = read_options(args, RayOptions)
     inputs = find_inputs(args.inputs, **options.of_files())
     check_inputs(options, inputs)
-    folder, formats = options.out_dir, options.formats
-    targets = [(x.path, result_files(folder, x.name, formats)) for x in inputs]
-    read = [*(x.path for x in inputs), *options.files]
-    outcomes, interrupted = [], False
-    try:
-        with results_folder(folder, targets, read):
-            for outcome in _process(args, inputs, options, ray):
-                outcomes.append(outcome)
-                if outcome.error:
-                    args.complain(outcome.error, f'{outcome.name}: ')
-    except KeyboardInterrupt:
-        interrupted = True
-    if outcomes:
-        for line in stage_table(outcomes).splitlines():
-            args.say(line)
-        say_page([file for outcome in outcomes for file in outcome.files], args.say)
-    done = sum(not outcome.error for outcome in outcomes)
-    if not interrupted:
-        return int(done < len(outcomes))
-    more = 'the same command with --resume continues from here'
-    text = f'interrupted: {done} of {len(inputs)} inputs are finished'
-    args.complain(text if options.no_cache else f'{text}; {more}')
-    return 130
+    more = '; the same command with --resume continues from here'
+    more = '' if options.no_cache else more
+    outcomes = _process(args, inputs, options, ray)
+    return report_outcomes(args, outcomes, len(inputs), more)
 
 
 def _check_groups(args: argparse.Namespace) -> None:
@@ -159,14 +139,19 @@ def _process(
     options: InferRunOptions,
     ray: RayOptions,
 ) -> Iterator['Outcome']:
-    if args.runner == 'ray':
-        from mmhot.apis.ray_runner import process_with_ray
+    from mmhot.io.results import result_files, results_folder
 
-        yield from process_with_ray(inputs, options, ray, args.say, args.quiet)
-        return
-    from mmhot.chain.worker import ClipWorker
+    folder, formats = options.out_dir, options.formats
+    targets = [(x.path, result_files(folder, x.name, formats)) for x in inputs]
+    with results_folder(folder, targets, [*(x.path for x in inputs), *options.files]):
+        if args.runner == 'ray':
+            from mmhot.apis.ray_runner import process_with_ray
 
-    worker = ClipWorker(options, args.say, args.bars)
-    # a model that cannot be loaded fails for all inputs
-    worker.prepare(not all(item.has_keypoints for item in inputs))
-    yield from map(worker, inputs)
+            yield from process_with_ray(inputs, options, ray, args.say, args.quiet)
+            return
+        from mmhot.chain.worker import ClipWorker
+
+        worker = ClipWorker(options, args.say, args.bars)
+        # a model that cannot be loaded fails for all inputs
+        worker.prepare(not all(item.has_keypoints for item in inputs))
+        yield from map(worker, inputs)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mmhot.chain.options import LiftRunOptions, RefineRunOptions
 from mmhot.cli.options import add_options, read_options
-from mmhot.cli.report import say_page
+from mmhot.cli.report import report_outcomes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,17 +25,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_options(parser, LiftRunOptions)
 
 
-def run(args: argparse.Namespace) -> None:
-    """Lift all inputs; nothing is written if any of them is wrong."""
-    run_files(args, LiftRunOptions)
+def run(args: argparse.Namespace) -> int:
+    """Lift all inputs; nothing is written if any of them cannot be read."""
+    return run_files(args, LiftRunOptions)
 
 
 def run_files(
     args: argparse.Namespace, kind: type[LiftRunOptions | RefineRunOptions]
-) -> None:
+) -> int:
     """Process all inputs as the options of a command say."""
     options = read_options(args, kind)
 
     from mmhot.apis.lifting import lift_files
 
-    say_page(lift_files(args.inputs, options, args.say, args.bars), args.say)
+    outcomes = lift_files(args.inputs, options, args.say, args.bars)
+    return report_outcomes(args, outcomes, len(args.inputs))

@@ -25,6 +25,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_options(parser, RefineRunOptions)
 
 
-def run(args: argparse.Namespace) -> None:
-    """Refine all inputs; nothing is written if any of them is wrong."""
-    run_files(args, RefineRunOptions)
+def run(args: argparse.Namespace) -> int:
+    """Refine all inputs; nothing is written if any of them cannot be read."""
+    return run_files(args, RefineRunOptions)

@@ -3,7 +3,6 @@
 import argparse
 import json
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmhot.cli.errors import output_file, print_text
@@ -39,12 +38,33 @@ def report(
         print_text(part)
 
 
-def say_page(files: Sequence[Path], say: Callable[[str], None]) -> None:
-    """Name the page to open, of the files of results."""
-    pages = [file for file in files if file.suffix == '.html']
+def report_outcomes(
+    args: argparse.Namespace, outcomes: Iterable['Outcome'], count: int, more: str = ''
+) -> int:
+    """Process inputs: print failures, times and the page to open; return the exit code.
+
+    A failure does not stop other inputs, of which there are ``count``. ``more`` is
+    added when interrupted.
+    """
+    done, interrupted = [], False
+    try:
+        for outcome in outcomes:
+            done.append(outcome)
+            if outcome.error:
+                args.complain(outcome.error, f'{outcome.name}: ')
+    except KeyboardInterrupt:
+        interrupted = True
+    for line in stage_table(done).splitlines() if done else ():
+        args.say(line)
+    pages = [x for outcome in done for x in outcome.files if x.suffix == '.html']
     if pages:
         others = f' (and {len(pages) - 1} more)' if len(pages) > 1 else ''
-        say(f'open {pages[0]} in a browser{others}')
+        args.say(f'open {pages[0]} in a browser{others}')
+    finished = sum(not outcome.error for outcome in done)
+    if interrupted:
+        args.complain(f'interrupted: {finished} of {count} inputs are finished{more}')
+        return 130
+    return int(finished < len(done))
 
 
 def stage_table(outcomes: Sequence['Outcome']) -> str:

@@ -55,11 +55,10 @@ def test_all_formats_are_written_and_printed(lift_it, out, tmp_path, capfd):
     names = [f'a.{ending}' for ending in ('npz', 'json', 'mp4', 'png')]
     assert sorted(path.name for path in out.iterdir()) == sorted(names)
     captured = capfd.readouterr()
-    *paths, summary = captured.out.splitlines()
+    *paths, title, summary = captured.out.splitlines()
     assert paths == [str(out / name) for name in names]
-    assert re.fullmatch(
-        r'a: 4 frames, 1 person, lifted in \d+\.\d s \(\d+ frames per second\)', summary
-    )
+    assert title.split()[:3] == ['clip', 'frames', 'people']
+    assert summary.split()[:3] == ['a', '4', '1']
     # no terminal, no bar
     assert captured.err == ''
 
@@ -149,12 +148,32 @@ def disk_space(size):
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def test_full_disks_leave_no_half_file(refused, tmp_path):
+def test_full_disks_leave_no_half_file(lift_it, out, tmp_path, capfd):
     """For other formats see tests/io/test_interrupted_writes.py."""
     clip = save(tmp_path / 'a.npz')
     with disk_space(500):
-        message, without = 'cannot write .*a.mp4: File too large', 'confidence'
-        refused(message, clip, formats='mp4', without=without)
+        assert lift_it(clip, formats='mp4', without='confidence') == 1
+    (line,) = capfd.readouterr().err.splitlines()
+    assert re.fullmatch('mmhot lift: a: cannot write .*a.mp4: File too large', line)
+    assert not out.exists()
+
+
+def test_a_format_that_fails_stops_no_other_clip(lift_it, out, monkeypatch, capfd):
+    """As in `mmhot infer`; pages are named."""
+
+    def fail(clip, *_, **__):
+        raise ValueError(f'{clip.name} has no place')
+
+    monkeypatch.setattr('mmhot.io.writers.csv.write_csv', fail)
+    clips = [save(out.parents[1] / f'{name}.npz') for name in 'ab']
+    assert lift_it(*clips, formats='csv,html,npz', without='confidence') == 1
+    assert sorted(x.name for x in out.iterdir()) == [
+        *(f'{name}.{ending}' for name in 'ab' for ending in ('html', 'npz'))
+    ]
+    output, errors = capfd.readouterr()
+    assert f'open {out / "a.html"} in a browser (and 1 more)' in output
+    lines = [f'mmhot lift: {name}: {name} has no place' for name in 'ab']
+    assert errors.splitlines() == lines
 
 
 def test_inputs_and_folders_are_not_overwritten(refused, tmp_path):
@@ -196,5 +215,7 @@ def test_interrupts_while_writing_leave_nothing(lift_it, out, monkeypatch, capfd
 
     monkeypatch.setattr('cv2.cvtColor', interrupt)
     assert lift_it(SKATER, formats='mp4') == 130
-    assert capfd.readouterr().err == 'mmhot lift: interrupted\n'
+    assert capfd.readouterr().err == (
+        'mmhot lift: interrupted: 0 of 1 inputs are finished\n'
+    )
     assert not out.parent.exists()
