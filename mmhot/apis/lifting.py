@@ -17,8 +17,8 @@ from mmhot.chain.options import (
     RefineRunOptions,
     check_inputs,
 )
+from mmhot.chain.outcome import Outcome, noting_errors
 from mmhot.chain.progress import Bars, no_bar, stage_bars, text_bar
-from mmhot.chain.worker import Outcome, noting_errors
 from mmhot.chain.write import export
 from mmhot.errors import ArgumentError, refuse_open_file, require_path
 from mmhot.frames.arrays import FrameArrays

@@ -11,8 +11,9 @@ from typing import Any
 
 from mmhot.apis.options import RayOptions
 from mmhot.chain.options import InferRunOptions
+from mmhot.chain.outcome import Outcome
 from mmhot.chain.progress import no_bar, text_bar
-from mmhot.chain.worker import ClipWorker, Outcome
+from mmhot.chain.worker import ClipWorker
 from mmhot.compat.installation import import_extra
 from mmhot.errors import ArgumentError, WarningHandler, explain
 from mmhot.extensions import load_extensions

@@ -2,21 +2,20 @@
 
 import json
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from mmhot.chain.build import build_chain
-from mmhot.chain.chain import Chain, StageTimes
+from mmhot.chain.chain import Chain
 from mmhot.chain.core_steps import Lift
 from mmhot.chain.frame_steps import EstimatePoses
 from mmhot.chain.options import InferRunOptions
+from mmhot.chain.outcome import Outcome, noting_errors
 from mmhot.chain.progress import Bars, no_bar, stage_bars
 from mmhot.chain.write import export
-from mmhot.errors import ArgumentError, explain_any, is_debugging
 from mmhot.frames.inputs import ClipInput
 from mmhot.frames.part import take_part
 from mmhot.frames.sources import FrameSource
@@ -37,31 +36,6 @@ from mmhot.version import digest_of_code
 _LOGGER = logging.getLogger(__name__)
 # Options that a line for the user names.
 _FLAGS = {'det_model': '--det-model', 'pose2d': '--pose2d'}
-
-
-@dataclass
-class Outcome:
-    """Result of processing one input."""
-
-    name: str
-    times: StageTimes = field(default_factory=StageTimes)  # as far as reached
-    people: int = 0  # number of lifted people
-    error: ArgumentError | str = ''  # reason of a failure; empty on success
-    skipped: bool = False  # whether an earlier run had finished the input
-    files: list[Path] = field(default_factory=list)  # the files that were written
-
-
-@contextmanager
-def noting_errors(outcome: Outcome) -> Iterator[None]:
-    """Keep the error of a block in an outcome, so that other inputs are processed."""
-    try:
-        yield
-    except Exception as error:
-        if is_debugging():
-            raise
-        outcome.error = (
-            error if isinstance(error, ArgumentError) else explain_any(error)
-        )
 
 
 @dataclass

@@ -25,7 +25,7 @@ from mmhot.cli.options import add_options, given_options, read_options
 from mmhot.errors import ArgumentError
 
 if TYPE_CHECKING:  # importing them takes seconds
-    from mmhot.chain.worker import Outcome
+    from mmhot.chain.outcome import Outcome
     from mmhot.frames.inputs import ClipInput
 
 # Seconds in which another Ctrl-C does not interrupt saving.

@@ -10,7 +10,7 @@ from mmhot.errors import align
 from mmhot.io.atomic import replacing
 
 if TYPE_CHECKING:  # importing them takes seconds
-    from mmhot.chain.worker import Outcome
+    from mmhot.chain.outcome import Outcome
 
 # Columns of times, in the order of the chain.
 _PARTS = ('2D', 'track', 'camera', '3D', 'write')

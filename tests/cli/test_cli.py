@@ -73,13 +73,16 @@ for command in build_parser()[1].values():
 heavy = {'torch', 'numpy', 'mmengine', 'mmcv', 'mmpose', 'cv2', 'matplotlib', 'av'}
 heavy |= {'scipy', 'onnxruntime'}
 print(*(heavy & set(sys.modules)))
+import mmhot.apis.lifting
+heavy = {'torch', 'mmengine', 'cv2', 'matplotlib', 'av', 'yaml', 'scipy.linalg'}
+print(*(heavy & set(sys.modules)))
 """
     done = run_code(code)
     assert done.returncode == 0, done.stderr
-    output, heavy = done.stdout.splitlines()
+    output, *heavy = done.stdout.splitlines()
     found = f'mmhot {mmhot.__version__}, torch {version("torch")}, mmpose 1.3.2, mmcv'
     assert output.startswith(found)
-    assert heavy == ''
+    assert heavy == ['', '']
 
 
 @pytest.mark.slow(reason='lifts a clip in a new process')

@@ -9,7 +9,7 @@ from video_files import gray_image, write_video
 
 from mmhot.chain import worker as clip_worker
 from mmhot.chain.chain import StageTimes
-from mmhot.chain.worker import Outcome
+from mmhot.chain.outcome import Outcome
 from mmhot.cli.report import stage_table
 from mmhot.frames.inputs import find_inputs
 from mmhot.io.lifted import read_lifted

@@ -19,7 +19,7 @@ from video_files import write_video
 from mmhot.apis.options import RayOptions
 from mmhot.apis.ray_runner import collect_outcomes, process_with_ray
 from mmhot.chain.options import InferRunOptions
-from mmhot.chain.worker import Outcome
+from mmhot.chain.outcome import Outcome
 from mmhot.frames.inputs import find_inputs
 from mmhot.io.lifted import read_lifted
 

@@ -1,0 +1,34 @@
+"""What became of an input."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mmhot.chain.chain import StageTimes
+from mmhot.errors import ArgumentError, explain_any, is_debugging
+
+
+@dataclass
+class Outcome:
+    """Result of processing one input."""
+
+    name: str
+    times: StageTimes = field(default_factory=StageTimes)  # as far as reached
+    people: int = 0  # number of lifted people
+    error: ArgumentError | str = ''  # reason of a failure; empty on success
+    skipped: bool = False  # whether an earlier run had finished the input
+    files: list[Path] = field(default_factory=list)  # the files that were written
+
+
+@contextmanager
+def noting_errors(outcome: Outcome) -> Iterator[None]:
+    """Keep the error of a block in an outcome, so that other inputs are processed."""
+    try:
+        yield
+    except Exception as error:
+        if is_debugging():
+            raise
+        outcome.error = (
+            error if isinstance(error, ArgumentError) else explain_any(error)
+        )
