@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from graphlib import TopologicalSorter
 from typing import Any
 
 import numpy as np
@@ -260,13 +261,16 @@ class KeepBones:
         poses, count = clip.keypoints_3d.astype(np.float64), _BODY.num_keypoints
         errors = replace(self.errors, across=1.0)
         errors = errors if clip.axes == 'world' else self.errors
+        above_of = {x: [clip.parents[x]] for x in range(count, len(clip.parents))}
+        order = TopologicalSorter(above_of).static_order()
+        outwards = [joint for joint in order if joint in above_of]
         for track in clip.track_ids:
             rows = clip.track == track
             old, sights = poses[rows], np.nan_to_num(clip.root_3d[rows])
             sights = np.where(sights.any(-1, keepdims=True), sights, [0, 0, 1])
             new = old.copy()
             new[:, :count] = keep_bone_lengths(old[:, :count], sights, errors)
-            for joint in _outwards(clip.parents, count):
+            for joint in outwards:
                 above = clip.parents[joint]
                 bone = old[:, joint] - old[:, above]
                 length = np.linalg.norm(bone, axis=-1, keepdims=True)
@@ -274,14 +278,3 @@ class KeepBones:
                 new[:, joint] = new[:, above] + bone * scale
             poses[rows] = new
         return replace(clip, keypoints_3d=poses.astype(np.float32))
-
-
-def _outwards(parents: tuple[int, ...], first: int) -> list[int]:
-    """List the joints from ``first`` on, parents before their children."""
-    order: list[int] = []
-    left = [*range(first, len(parents))]
-    while left:
-        ready = [x for x in left if parents[x] not in left]
-        order += ready
-        left = [x for x in left if x not in ready]
-    return order

@@ -46,11 +46,7 @@ def limited(weights: Path) -> Iterator[None]:
 
 @contextmanager
 def naming_failures(source: str | Path) -> Iterator[None]:
-    """Turn any exception while a model is built into a ValueError of one line.
-
-    Args:
-        source (str | Path): The config, for the message.
-    """
+    """Turn any exception while the model of a config is built into a ValueError."""
     try:
         yield
     except Exception as error:

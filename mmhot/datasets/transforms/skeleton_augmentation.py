@@ -228,11 +228,7 @@ class RandomJointDefinition(BaseTransform):
 
 
 def fill_midpoints(joints: np.ndarray) -> None:
-    """Replace root, thorax and spine by midpoints of hips and shoulders, in place.
-
-    Args:
-        joints (np.ndarray): Joints in two or three dimensions, (T, 17, C).
-    """
+    """Set root, spine and thorax of (T, 17, C) to midpoints of hips and shoulders."""
     hips = (joints[:, _HIPS[0]] + joints[:, _HIPS[1]]) / 2
     shoulders = (joints[:, _SHOULDERS[0]] + joints[:, _SHOULDERS[1]]) / 2
     joints[:, _ROOT] = hips

@@ -18,10 +18,6 @@ def write_coco(clip: Clip3D, path: str | Path) -> None:
 
     Joints that were filled in are not labeled. ``info`` has the frame rate and the
     steps that have run; tools that leave it out lose them.
-
-    Args:
-        clip (Clip3D): Clip, in any axes.
-        path (str | Path): The file to create or replace.
     """
     names, parents = list(clip.joint_names), clip.parents
     limbs = [
