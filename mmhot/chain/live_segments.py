@@ -33,30 +33,22 @@ class Observation:
     scores: np.ndarray
 
 
+@dataclass(eq=False)
 class LiveSegment:
-    """Store the last observations of one person, and place the root of its poses.
+    """Store the last observations of one person, and place the root of its poses."""
 
-    Attributes:
-        track (int): Track ID.
-        broken (bool): Whether the person was seen before an interruption; False after
-            the first pose.
-        last_seen (float): Time of the last observation.
-        interrupted (bool): Whether further observations belong to another segment.
-    """
+    track: int
+    broken: bool  # whether it was seen before an interruption; False after a pose
+    filters: FilterSettings | None
+    settings: LiveSettings = LiveSettings()
+    last_seen: float = -np.inf  # time of the last observation
+    interrupted: bool = False  # whether further observations are of another segment
 
-    def __init__(
-        self,
-        track: int,
-        broken: bool,
-        filters: FilterSettings | None,
-        settings: LiveSettings = LiveSettings(),
-    ) -> None:
-        self.settings = settings
-        self.track, self.broken = track, broken
-        self.last_seen, self.interrupted = -np.inf, False
+    def __post_init__(self) -> None:
+        """Start without observations."""
         self.observations: deque[Observation] = deque()
         self._recent: deque[tuple[Observation, np.ndarray]] = deque()
-        self._smooth_3d = OneEuro(filters) if filters else None
+        self._smooth_3d = OneEuro(self.filters) if self.filters else None
 
     def add(self, time: float, keypoints: np.ndarray, scores: np.ndarray) -> None:
         """Append keypoints (17, 2), NaN if missing, and scores (17,) at a time."""
