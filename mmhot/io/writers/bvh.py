@@ -95,17 +95,16 @@ def _channels(motion: RigidMotion, rig: Rig) -> tuple[np.ndarray, list[str]]:
 
     Near the poles of an order, where the second angle is a right angle, the others turn
     much for little. Programs interpolate between frames: a joint whose angles step far
-    gets the order whose poles are far. All joints share one where a program expects it.
+    gets the order whose poles are far, unless readers expect one of all joints.
     """
     rotations = np.swapaxes(motion.rotations, 0, 1)
     turns = np.swapaxes(rotations[:, :-1], -1, -2) @ rotations[:, 1:]
     turns = np.linalg.norm(rotation_vectors(quaternions_of(turns)), axis=-1)
-    orders = [rig.order, *map(''.join, permutations('XYZ'))]
+    others = () if rig.has_one_order else map(''.join, permutations('XYZ'))
+    orders = [rig.order, *others]
     angles = np.stack([smooth_angles(euler_angles(rotations, x)) for x in orders])
     steps = np.abs(np.diff(angles, axis=2)).max(-1)
     excess = (steps - np.maximum(turns, np.radians(_STEP))).max(-1, initial=0)
-    if rig.has_one_order:
-        excess[:] = excess.max(1, keepdims=True)
     best = excess.argmin(0)
     return angles[best, range(len(best))], [orders[number] for number in best]
 
