@@ -3,7 +3,6 @@
 import argparse
 import atexit
 import gc
-import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext, suppress
@@ -15,6 +14,7 @@ from mmhot.chain.progress import Bars, no_bar, text_bar
 from mmhot.cli.errors import (
     OneLineParser,
     complain_as,
+    keep_terminal,
     print_as_is,
     print_line,
     run_safely,
@@ -45,6 +45,7 @@ def main(argv: Sequence[str] | None = None, bars: Bars = text_bar) -> int:
     """
     if argv is None:  # in a process of its own
         _collect_rarely()
+        keep_terminal()
     parser, commands = build_parser()
     argv = [*(sys.argv[1:] if argv is None else argv)]
     if argv[:1] == ['help']:  # mmhot help [COMMAND]
@@ -64,8 +65,6 @@ def main(argv: Sequence[str] | None = None, bars: Bars = text_bar) -> int:
     args.say = (lambda line: None) if args.quiet else print_line
     args.bars = no_bar if args.quiet else bars
     args.complain = complain_as(command.prog, command)
-    # it prints several lines for each damaged image, beside our own
-    os.environ.setdefault('OPENCV_LOG_LEVEL', 'OFF')
     if args.device == 'auto':
         args.device = None
     return run_safely(command.prog, partial(_run, args), command)

@@ -1,6 +1,7 @@
 """Parser and runner of commands whose errors are one line."""
 
 import argparse
+import faulthandler
 import logging
 import os
 import re
@@ -8,7 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
@@ -61,6 +62,21 @@ def run_safely(
     finally:
         logger.removeHandler(handler)
     return _code_of_output(complain) or code
+
+
+def keep_terminal() -> None:
+    """Leave stderr to Python: C libraries write to it, some when they are unloaded.
+
+    With ``MMHOT_DEBUG=1`` they still do.
+    """
+    if is_debugging():
+        return
+    with suppress(AttributeError, OSError):  # no stderr, or that of a notebook
+        stream, number = sys.stderr, sys.stderr.fileno()
+        settings = dict(encoding=stream.encoding, errors=stream.errors)
+        sys.stderr = os.fdopen(os.dup(number), 'w', buffering=1, **settings)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+        faulthandler.enable()
 
 
 def _code_of_output(complain: Callable[..., None]) -> int:

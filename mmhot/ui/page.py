@@ -31,7 +31,7 @@ _INPUTS = ['video', 'image', '.npz', '.json', '.csv', '.h5']
 _RUN = (
     'from pathlib import Path; from mmhot.cli import main; '
     'from mmhot.ui.progress import bars_to_file; '
-    'sys.exit(main(sys.argv[2:], bars_to_file(Path(sys.argv[1]))))'
+    'sys.exit(main(bars=bars_to_file(Path(sys.argv.pop(1)))))'
 )
 _SESSION = 'session-'
 SWEEP = 60.0
