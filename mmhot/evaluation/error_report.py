@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mmhot.errors import hint_at_names, require_choice
+from mmhot.errors import require_choice
 from mmhot.evaluation.clip_predictions import ClipPrediction
 from mmhot.evaluation.pose_errors import (
     AUC_THRESHOLDS,
@@ -81,9 +81,7 @@ def get_measures(names: Sequence[str]) -> list[Measure]:
     """Return those of ``MEASURES`` with the given names."""
     names = [names] if isinstance(names, str) else names
     for name in names:
-        if name not in MEASURES:
-            hint = hint_at_names(name, MEASURES)
-            raise ValueError(f'unknown measure: {name!r}; {hint}')
+        require_choice('measures', name, MEASURES)
     return [MEASURES[name] for name in names]
 
 
