@@ -13,11 +13,12 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from mmhot.errors import escape, public_url, require_file
+from mmhot.errors import escape, naming, public_url, require_file
 from mmhot.frames.decoding import VIDEO_SUFFIXES, is_url, name_of_url
 from mmhot.frames.files import ImageSequence, VideoFile
 from mmhot.frames.sources import DEFAULT_FPS, FrameSource
 from mmhot.frames.streams import is_webcam
+from mmhot.io.arrays import read_limited
 from mmhot.io.images import image_size, is_image
 from mmhot.io.readers.frame_numbers import name_form, natural_key, read_numbers
 from mmhot.io.readers.keypoints import has_keypoints, read_keypoints
@@ -26,6 +27,7 @@ from mmhot.structures.clips import Clip2D, clip_name
 _LOGGER = logging.getLogger(__name__)
 
 _LIST_SUFFIX = '.txt'
+_MAX_INPUTS, _MAX_LIST_BYTES = 50_000, 16 << 20
 # Photos of phones, in tiles: FFmpeg takes them for videos and decodes the first tile.
 _HEIF_SUFFIXES = {'.heic', '.heif', '.hif'}
 # Images are frames of a sequence if their numbers are multiples of a step up to 100,
@@ -93,14 +95,21 @@ def open_inputs(texts: list[str], fps: float | None = None) -> list[FrameSource]
 
 def _read_list(path: Path, fps: float | None) -> list[ClipInput]:
     require_file(path)
-    try:
-        lines = [line.strip() for line in path.read_text('utf-8-sig').splitlines()]
-    except UnicodeDecodeError as error:
-        raise ValueError(f'{path} is not a list of inputs: not UTF-8 text') from error
-    lines = [line for line in lines if line and not line.startswith('#')]
-    if lines and re.fullmatch(r'[-+.\deE]+(\s+[-+.\deE]+){4,}', lines[0]):
-        text = f'{path} has numbers, not inputs: give the folder of such files of YOLO'
-        raise ValueError(f'{text} to mmhot lift (docs/output-formats.md)')
+    with naming(path):
+        try:
+            text = read_limited(path, _MAX_LIST_BYTES).decode('utf-8-sig')
+        except UnicodeDecodeError as error:
+            raise ValueError('is not a list of inputs: not UTF-8 text') from error
+        lines = [line.strip() for line in text.splitlines()]
+        lines = [line for line in lines if line and not line.startswith('#')]
+        if lines and re.fullmatch(r'[-+.\deE]+(\s+[-+.\deE]+){4,}', lines[0]):
+            text = 'has numbers, not inputs: give the folder of such files of YOLO'
+            raise ValueError(f'{text} to mmhot lift (docs/output-formats.md)')
+        if len(lines) > _MAX_INPUTS:
+            text = f'has {len(lines)} inputs: give several lists of at most'
+            raise ValueError(f'{text} {_MAX_INPUTS}')
+        if not lines:
+            raise ValueError('names no input: one per line is expected')
     inputs = []
     for line in lines:
         try:
@@ -108,8 +117,6 @@ def _read_list(path: Path, fps: float | None) -> list[ClipInput]:
         except (OSError, ValueError) as error:
             name = escape(Path(line).stem, '_')
             inputs.append(ClipInput(Path(line), name, partial(_fail, error)))
-    if not inputs:
-        raise ValueError(f'{path} names no input: one per line is expected')
     return inputs
 
 

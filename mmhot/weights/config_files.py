@@ -15,6 +15,8 @@ from mmengine.registry import Registry
 
 from mmhot.weights.names import find_config
 
+_MAX_BYTES = 1 << 20  # of a config; of a million lines parsing takes minutes
+
 
 def read_config_file(path: str | Path, import_modules: bool = True) -> Config:
     """Read a config file and its bases, by path or ``PACKAGE::PATH``.
@@ -30,6 +32,9 @@ def read_config_file(path: str | Path, import_modules: bool = True) -> Config:
         raise FileNotFoundError(f'{path}: no such config file')
     if path.suffix != '.py':  # MMEngine would also read JSON and YAML with bases
         raise ValueError(f'{path} is not a usable config: it is not a .py file')
+    if path.stat().st_size > _MAX_BYTES:
+        most = f'it is larger than {_MAX_BYTES >> 20} MB'
+        raise ValueError(f'{path} is not a usable config: {most}')
     try:
         config = Config.fromfile(path, import_custom_modules=import_modules)
         if _name_types(config._cfg_dict):
