@@ -170,6 +170,29 @@ def test_keypoints_of_other_names_are_refused(names, tmp_path):
     assert f'metainfo {", ".join(COCO17)}: name or order' in str(error.value)
 
 
+@pytest.mark.parametrize('split', ['train', 'val', 'test'])
+@pytest.mark.parametrize(
+    'kinds', [[], ['Combined'], ['Concat'], ['Repeat', 'Combined']]
+)
+def test_names_are_checked_in_every_dataset(split, kinds, tmp_path):
+    write_coco(tmp_path / 'val.json', PERSON, keypoints=COCO17)
+    names = [swap_sides(joint) for joint in COCO17]
+    write_coco(tmp_path / 'b.json', PERSON, keypoints=names)
+    config = coco_config(tmp_path / 'val.json')
+    config.test_dataloader = config.val_dataloader
+    good = config[f'{split}_dataloader'].dataset
+    wrong = {**good, 'ann_file': str(tmp_path / 'b.json')}
+    wrapped = wrong
+    for kind in reversed(kinds):
+        repeats = kind == 'Repeat'
+        within = dict(dataset=wrapped) if repeats else dict(datasets=[good, wrapped])
+        wrapped = dict(type=f'{kind}Dataset', **within)
+    check_data_files(config, (split,))
+    config[f'{split}_dataloader'].dataset = wrapped
+    with pytest.raises(ValueError, match='b.json: category'):
+        check_data_files(config, (split,))
+
+
 @pytest.mark.parametrize(
     'names',
     [
