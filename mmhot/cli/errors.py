@@ -73,8 +73,9 @@ def keep_terminal() -> None:
         return
     with suppress(AttributeError, OSError):  # no stderr, or that of a notebook
         stream, number = sys.stderr, sys.stderr.fileno()
-        settings = dict(encoding=stream.encoding, errors=stream.errors)
-        sys.stderr = os.fdopen(os.dup(number), 'w', buffering=1, **settings)
+        sys.stderr = os.fdopen(
+            os.dup(number), 'w', 1, encoding=stream.encoding, errors=stream.errors
+        )
         os.dup2(os.open(os.devnull, os.O_WRONLY), number)
         faulthandler.enable()
 
