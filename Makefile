@@ -19,8 +19,9 @@ BIN := $(VENV)/bin
 PIP := $(UV) pip install --quiet --compile-bytecode --python $(BIN)/python
 SETTINGS := $(CURDIR) $(PYTHON) $(TORCH) $(LOCK) $(EXTRAS)
 STAMP := $(VENV)/mmhot-settings
-# One thread: small tensors do not gain from more, and machines are shared.
-TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+# One thread: small tensors do not gain from more, and machines are shared. Modules are
+# compiled once, not by each process.
+TEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 .PHONY: help demo test test-all test-compiled test-hostile lint audit docs lock viewer \
 	browser dist clean setup
@@ -51,7 +52,8 @@ demo: setup
 	$(BIN)/python -m tools.demo outputs/demo
 
 test: setup
-	$(TEST) -m 'not slow' --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(TEST) -m 'not slow' --numprocesses auto --maxprocesses 4 --dist loadfile \
+		--no-loadscope-reorder
 
 test-all: setup
 	$(TEST) tests projects

@@ -446,4 +446,10 @@ def _shortened(path, config=None):
         for pruner in [pruners] if isinstance(pruners, dict) else pruners:
             pruner.num_keep = 36 * pruner.num_keep // frames
         remove_layers(config, backbone)
+    elif path not in TOPDOWN and 'depth' in config.backbone:
+        config.backbone.depth = 1
+    if 'generation_depth' in config.backbone:
+        config.backbone.generation_depth = 1
+    if (config.get('head') or {}).get('type') == 'GTPTHead':  # a layer by keep rate
+        config.head.update(keypoint_layer=1, coarse_depth=3, fine_depth=1)
     return *_build_on_cpu(config), config

@@ -98,6 +98,28 @@ def test_unknown_name_is_an_attribute_error():
         mmhot.Liftre  # noqa: B018
 
 
+# MMEngine's hub finds models of mmhot, as those of every OpenMMLab package.
+HUB = f"""
+from mmengine.hub import get_model
+import torch
+model = get_model({f'mmhot::{WILD}'!r}, pretrained=True).eval()
+x = torch.ones(1, 81, 17, 2)
+poses = model(x)
+from mmpose.apis import init_model
+from mmengine.hub import get_config
+weights = 'mmhot://nanohtnet_81frm-keep9_cmu-wild'
+other = init_model(get_config({f'mmhot::{WILD}'!r}), weights, 'cpu')
+assert torch.equal(poses, other(x))
+"""
+WITHOUT_MMHOT = f"""
+import multiprocessing, sys
+import mmpose.apis
+assert 'mmhot.plugin' not in sys.modules
+hub = multiprocessing.get_context('fork').Process(target=exec, args=({HUB!r}, {{}}))
+hub.start()
+hub.join()
+print('hub', hub.exitcode)
+"""
 # Registries raise on collisions of their own scope; this compares all scopes.
 THEIR_NAMES = """
 import mmhot  # replaces MMCV's compiled operators
@@ -130,7 +152,7 @@ for (_, name), entry in theirs.items():
 
 
 def test_registered_names_do_not_collide_with_mmpose(words_of_process):
-    words = words_of_process[5:]
+    words = words_of_process[7:]
     rows = list(zip(words[::3], words[1::3], words[2::3], strict=True))
     ours = {name for kind, name, _ in rows if kind == 'new'}
     theirs = {name for kind, name, _ in rows if kind == 'their'}
@@ -201,13 +223,22 @@ init_default_scope('mmhot')
 with FUNCTIONS.switch_scope_and_registry('mmhot') as registry:
     print(config.model.type, weights.partition('://')[0], registry.scope)
 """
-    return run_python(THEIR_NAMES + code + COMPARE_NAMES)
+    words = run_python(WITHOUT_MMHOT + THEIR_NAMES + code + COMPARE_NAMES)
+    return words[words.index('hub') :]
 
 
 def test_import_suffices_for_training_and_mmposes_inferencer(words_of_process):
     """An inherited config trains without warnings; models are found by name."""
     words = ['SequencePoseLifter', '2', 'SequencePoseLifter', 'mmhot', 'mmhot']
-    assert words_of_process[:5] == words
+    assert words_of_process[2:7] == words
+
+
+def test_hub_builds_a_pretrained_model():
+    exec(HUB, {})
+
+
+def test_hub_builds_a_pretrained_model_in_a_process_without_mmhot(words_of_process):
+    assert words_of_process[:2] == ['hub', '0']
 
 
 def test_metafiles_of_the_index_name_existing_configs():

@@ -16,12 +16,20 @@ H36M = get_skeleton('h36m-17')
 FIXTURES = Path(__file__).parents[1] / 'data' / 'fixtures'
 
 
+# Modes see no further than these: kaiming_uniform_ hides that it calls uniform_.
+_RANDOM = (
+    torch.Tensor.uniform_,
+    torch.Tensor.normal_,
+    *(torch.nn.init.uniform_, torch.nn.init.normal_, torch.nn.init.kaiming_uniform_),
+)
+
+
 class WithoutValues(TorchFunctionMode):
     """Zeros in place of random values: for models whose weights are loaded."""
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
-        if function in (torch.Tensor.uniform_, torch.Tensor.normal_):
-            return args[0].zero_()
+        if function in _RANDOM:
+            return (args or [kwargs['tensor']])[0].detach().zero_()
         return function(*args, **kwargs or {})
 
 
