@@ -1,6 +1,7 @@
 """Fixtures and pytest hooks shared by all tests."""
 
 import gc
+import hashlib
 import importlib.util
 import logging
 import os
@@ -94,7 +95,7 @@ def _no_hint():
 
 @pytest.fixture(autouse=True)
 def _open_shipped_graphs_once(monkeypatch):
-    """Share the sessions of the package's own ONNX files in a process."""
+    """Share the sessions of the package's own ONNX files, and what they computed."""
     runtime = sys.modules.get('onnxruntime')
     module = sys.modules.get('mmhot.deploy.onnx_sessions')
     if runtime is None or module is None:
@@ -112,11 +113,22 @@ def _open_shipped_graphs_once(monkeypatch):
         key = path, options[0].intra_op_num_threads, str(more)
         if key not in _graphs:
             _graphs[key] = open_any(path, *options, **more)
+            _graphs[key].run = partial(_run_once, _graphs[key].run, {})
         return _graphs[key]
 
     check_any, open_any = module.check_data_files, runtime.InferenceSession
     monkeypatch.setattr(module, 'check_data_files', check)
     monkeypatch.setattr(runtime, 'InferenceSession', open_)
+
+
+def _run_once(run, known, names, inputs, *options):
+    """Run a graph; the same inputs, to the bit, are computed once in a process."""
+    key = [str(names)]
+    for name, x in inputs.items():
+        key += [name, str((x.dtype, x.shape)), hashlib.sha256(x.tobytes()).digest()]
+    if tuple(key) not in known:
+        known[tuple(key)] = run(names, inputs, *options)
+    return [x.copy() for x in known[tuple(key)]]
 
 
 def _is_lazy_once(is_lazy, filename):
