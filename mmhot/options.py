@@ -169,8 +169,12 @@ def _to(kind: type, value: Any) -> Any:
 
 
 def read_numbers(value: Any, kind: type = float, sign: str = ',') -> list:
-    """Read numbers: a sequence, or text such as '1,0.5'."""
+    """Read numbers: one, a sequence, or text such as '1,0.5'."""
     parts = value.split(sign) if isinstance(value, str) else value
+    try:
+        parts = [*parts]
+    except TypeError:  # also an array without axes
+        parts = [parts]
     return [_to(kind, part) for part in parts]
 
 

@@ -35,16 +35,15 @@ SMOOTHING = ('none', 'spline', 'butterworth', 'savgol', 'one-euro')
 
 def read_keep(value: Any) -> int | list[int]:
     """Read kept frames: a number, a list, or text such as '13,5'."""
-    is_single = not isinstance(value, str | list | tuple)
-    counts = read_numbers([value] if is_single else value, int)
+    counts = read_numbers(value, int)
     return counts[0] if len(counts) == 1 else counts
 
 
 def read_people(value: Any) -> str | tuple[int, ...]:
     """Read the choice of people: a word, track IDs, or text such as '0,2'."""
-    if value in ('all', 'largest', 'longest'):
+    if isinstance(value, str) and value in ('all', 'largest', 'longest'):
         return value
-    ids = read_numbers([value] if isinstance(value, int) else value, int)
+    ids = read_numbers(value, int)
     if not ids or min(ids) < 0:
         raise ValueError
     return tuple(dict.fromkeys(ids))
@@ -52,9 +51,8 @@ def read_people(value: Any) -> str | tuple[int, ...]:
 
 def read_heights(value: Any) -> tuple[float, ...]:
     """Read body heights in meters: a number, a sequence, or text such as '1.8,1.2'."""
-    given = [value] if isinstance(value, int | float) else value
     with suppress(TypeError, ValueError):
-        heights = read_numbers(given)
+        heights = read_numbers(value)
         wrong = [height for height in heights if not 0.3 <= height <= 3]
         if heights and not wrong:
             return tuple(heights)
@@ -75,7 +73,12 @@ def read_image_size(value: Any) -> tuple[int, int]:
 def read_intrinsics(value: 'Lens | str | Path') -> 'Lens':
     """Read the calibration file unless a lens is given."""
     if not isinstance(value, str | Path):
-        return value
+        from mmhot.structures.lens import Lens
+
+        if isinstance(value, Lens):
+            return value
+        text = '{intrinsics} must be a calibration file or a mmhot.structures.lens.Lens'
+        raise ArgumentError(f'{text}, got %s', type(value).__name__)
     from mmhot.io.readers.lens import read_lens
 
     try:

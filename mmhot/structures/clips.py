@@ -585,6 +585,7 @@ class Clip3D:
         """Return the clip; raise ValueError if a number is not finite.
 
         Root positions, 2D keypoints and expected errors may be NaN, but not infinite.
+        Times start at 0 or later and increase with frames.
         """
         _check_rate(self.fps)
         for name in (*ARRAYS, 'fps', 'focal_length', 'intrinsics'):
@@ -596,6 +597,15 @@ class Clip3D:
                 known |= np.isnan(values)
             if not known.all():
                 raise ValueError(f'{self.name}: {name} is not finite')
+        if self.time is not None and len(self):
+            _, first, rows = np.unique(
+                self.frame, return_index=True, return_inverse=True
+            )
+            times = self.time[first]
+            is_right = (self.time == times[rows]).all() and times[0] >= 0
+            if not (is_right and (np.diff(times) >= _MIN_STEP).all()):
+                text = 'time must increase with frames, from 0 and by a microsecond'
+                raise ValueError(f'{self.name}: {text}')
         return self
 
     def take(self, rows: np.ndarray) -> 'Clip3D':

@@ -7,6 +7,7 @@ from inspect import signature
 
 import numpy as np
 import pytest
+import torch
 
 import mmhot
 from mmhot.apis.options import (
@@ -26,7 +27,10 @@ from mmhot.chain.options import (
 )
 from mmhot.cli.errors import OneLineParser
 from mmhot.cli.options import add_options, read_options
+from mmhot.errors import ArgumentError
+from mmhot.structures.lens import Lens
 
+LENS = Lens((9, 9), (9, 9))
 ALL = (
     *(CostOptions, InferRunOptions, LiftRunOptions, LiveOptions),
     *(OnnxOptions, PageOptions, PruningOptions, RayOptions),
@@ -37,7 +41,11 @@ ALL = (
     ('options', 'values', 'message'),
     [
         (LiftOptions, {'fov': float('nan')}, 'fov must be from 1 to .* got nan'),
-        (LiftOptions, {'fov': 9, 'intrinsics': object()}, 'fov cannot be combined'),
+        (
+            LiftOptions,
+            {'fov': 9, 'intrinsics': LENS},
+            'fov cannot be combined',
+        ),
         (LiftOptions, {'batch_size': 1.5}, 'batch_size must be a whole number, got'),
         (LiftOptions, {'intrinsics': 'none.yml'}, 'intrinsics: none.yml: no such'),
         (InferOptions, {'fps': 0}, 'fps must be from 0.1 to 1000, got 0'),
@@ -115,3 +123,20 @@ def test_help_of_functions_lists_the_options():
     assert [*shown][3:] == [each.name for each in fields(InferOptions)]
     assert shown['camera'].default == 'auto'
     assert '    fov: horizontal angle of view' in mmhot.infer.__doc__
+
+
+@pytest.mark.parametrize('convert', [np.float32, np.float64, np.array, torch.tensor])
+def test_numbers_of_arrays_are_numbers(convert):
+    for name, value in dict(height=1.5, fps=25.0, fov=60.0).items():
+        given = LiftRunOptions(**{name: convert(value)})
+        assert getattr(given, name) == getattr(LiftRunOptions(**{name: value}), name)
+    for name, value in dict(people=[0, 2], height=[1.5, 1.25], keep=[9, 3]).items():
+        given = getattr(LiftRunOptions(**{name: np.array(value)}), name)
+        assert [*given] == value
+    assert LiftRunOptions(people=np.int64(2), keep=np.uint8(9)).people == (2,)
+
+
+@pytest.mark.parametrize('wrong', [np.eye(3), 5, {'fx': 9}, [900, 900, 640, 360]])
+def test_other_calibrations_are_one_line(wrong):
+    with pytest.raises(ArgumentError, match=f'Lens, got {type(wrong).__name__}'):
+        LiftRunOptions(intrinsics=wrong)

@@ -111,7 +111,6 @@ def _check_own(clip: Clip3D) -> Clip3D:
         'joint_names': len(set(clip.joint_names)) == count > 0,
         'parents': len(clip.parents) == count and _is_tree(clip.parents),
         'frame': later.all() and ((frame >= 0) & (frame <= LARGEST_FRAME)).all(),
-        'time': clip.time is None or ((np.diff(clip.time) > 0) == (steps > 0)).all(),
         'keypoints_3d': (np.abs(clip.keypoints_3d) < _FARTHEST).all(),
         'root_3d': not (np.abs(clip.root_3d) >= _FARTHEST).any(),
         'scores': (clip.scores >= 0).all() and (clip.keypoint_scores_3d >= 0).all(),

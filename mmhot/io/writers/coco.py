@@ -45,7 +45,8 @@ def _annotations(clip: Clip3D) -> list[dict]:
     is_labeled = (clip.scores > 0) & np.isfinite(clip.keypoints_2d).all(-1)
     pixels = np.where(is_labeled[..., None], clip.keypoints_2d, 0)
     values = np.concatenate([pixels, 2 * is_labeled[..., None]], -1)
-    triples, scores = exact_list(values.reshape(len(clip), -1)), exact_list(clip.scores)
+    triples = exact_list(values.reshape(len(clip), 3 * values.shape[1]))
+    scores = exact_list(clip.scores)
     people: list[dict] = []
     for row, labeled in enumerate(is_labeled):
         if not labeled.any():
