@@ -175,7 +175,7 @@ def _find_in_folder(folder: Path, fps: float | None) -> list[ClipInput]:
     videos = VIDEO_SUFFIXES | _HEIF_SUFFIXES
     single = [file for file in files if file.suffix.lower() in videos]
     inputs = []
-    frames, numbers = _number_images(images)
+    frames, numbers = _number_images(images, has_gaps=fps is not None)
     is_video = fps or (
         numbers is not None and len({*map(image_size, frames)} - {None}) <= 1
     )
@@ -202,10 +202,13 @@ def _find_in_folder(folder: Path, fps: float | None) -> list[ClipInput]:
     return inputs
 
 
-def _number_images(images: list[Path]) -> tuple[list[Path], list[int] | None]:
+def _number_images(
+    images: list[Path], has_gaps: bool
+) -> tuple[list[Path], list[int] | None]:
     """Return the images named like most, in order, and their frame numbers, or None.
 
-    A step that all numbers have in common counts as one frame.
+    Sparse ones are separate images, unless the sequence ``has_gaps``. A step that all
+    numbers have in common counts as one frame.
     """
     alike: dict[str, list[Path]] = {}
     for path in images:
@@ -221,8 +224,8 @@ def _number_images(images: list[Path]) -> tuple[list[Path], list[int] | None]:
     order = np.argsort(numbers, kind='stable')
     steps = np.diff(numbers[order])
     step = np.gcd.reduce(steps)
-    mean = steps.mean()
-    if not 1 <= step <= _MAX_STEP or steps.min() < 1 or mean > _MAX_MEAN_GAP * step:
+    is_sparse = steps.mean() > _MAX_MEAN_GAP * step and not has_gaps
+    if not 1 <= step <= _MAX_STEP or steps.min() < 1 or is_sparse:
         return images, None
     return [images[row] for row in order], (numbers[order] // step).tolist()
 

@@ -554,6 +554,14 @@ def test_names_may_count_from_below_zero(tmp_path, caplog):
     assert not caplog.records
 
 
+def test_gaps_of_a_sequence_stay_gaps(tmp_path, caplog):
+    folder = folder_of(tmp_path / 'a', *(f'f{n:03d}.png' for n in (0, 1, 2, 400, 401)))
+    (source,) = open_inputs([str(folder)], fps=25)  # without fps they are photos
+    assert_allclose([x.time for x in source], [0, 0.04, 0.08, 16, 16.04])
+    assert not caplog.records
+    assert len(open_inputs([str(folder)])) == 5
+
+
 def test_steps_of_numbers_are_one_line(tmp_path, caplog):
     names = [f'{40 * n:06d}.png' for n in range(5)]
     folder = folder_of(tmp_path / 'milliseconds', *names)

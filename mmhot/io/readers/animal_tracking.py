@@ -76,7 +76,8 @@ def _cells(path: Path, first: re.Pattern[str]) -> list[list[str]]:
     assert found, 'it was asked for before'
     lines = text[found.end('before') :].splitlines()
     try:
-        return [*csv.reader(lines, delimiter=found['separator'])]
+        sign = found['separator']
+        return [*csv.reader(lines, delimiter=sign, skipinitialspace=True)]
     except csv.Error as error:  # no ValueError
         raise ValueError(f'is no table of numbers: {error}') from error
 
