@@ -93,7 +93,9 @@ def open_video(
         container = open_media(address, **settings)
     except (av.error.FFmpegError, OSError) as error:
         reason = ffmpeg_reason(error)
-        if Path(address).suffix.lower() in VIDEO_SUFFIXES:
+        if not isinstance(error, av.error.InvalidDataError):
+            pass  # the content is not the cause
+        elif Path(address).suffix.lower() in VIDEO_SUFFIXES:
             reason += ' (perhaps the recording or the copy was not finished)'
         elif address.startswith('http'):
             reason += ' (the address of a video file is expected, not of a page)'

@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import re
+import socket
 import struct
 import zlib
 from fractions import Fraction
@@ -380,6 +381,14 @@ def test_unreadable_files_of_a_folder_are_failing_inputs(folder):
         match=r'unfinished.mov is not a readable video: .* [(]perhaps the recording or',
     ):
         clips[3].open()
+
+
+def test_hints_at_the_content_are_of_what_was_read():
+    with socket.socket() as unused:  # bound, without an answer
+        unused.bind(('127.0.0.1', 0))
+        address = f'http://127.0.0.1:{unused.getsockname()[1]}/a.mp4'
+        with pytest.raises(ValueError, match=r'not a readable video: [^(]+$'):
+            VideoFile(address)
 
 
 def test_times_of_slow_motion_are_those_of_the_recording(video, folder, caplog):
