@@ -126,6 +126,10 @@ def run_session(
         raise ValueError(f'{path} cannot be run: {reason}') from error
     finally:
         del running[options]
+    kinds = [str(getattr(x, 'dtype', type(x).__name__)) for x in found]
+    for name, returned in zip(outputs, kinds, strict=True):
+        if not returned.startswith(('float', 'int', 'uint')):
+            raise ValueError(f'{path} returns {name!r} of {returned}, not numbers')
     return [x.astype('f4', copy=False) if x.dtype.kind == 'f' else x for x in found]
 
 

@@ -155,7 +155,7 @@ class OnnxDetector(Detector):
         for shape in others:
             is_right &= shape[:2] == boxes[:2]
             is_right &= shape[3:] == (3,) if self.has_poses else len(shape) == 2
-        if not is_right or not {x.dtype.kind for x in outputs} <= {*'fiu'}:
+        if not is_right:
             found = ', '.join(f'{x.dtype} {x.shape}' for x in outputs)
             wanted = '(1, N, 5) and labels (1, N)' if others else '(1, N, 5 + classes)'
             wanted = '(1, N, 5) and poses (1, N, K, 3)' if self.has_poses else wanted

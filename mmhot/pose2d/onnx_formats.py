@@ -99,7 +99,12 @@ class OnnxFile:
         self._height, self._width = (x if isinstance(x, int) else None for x in sides)
         has_planes = self._is_last or shape[1] == 3 or not isinstance(shape[1], int)
         self.is_image = len(self.input.shape) in (0, 4) and has_planes
-        self.outputs = {each.name: each.shape for each in self.session.get_outputs()}
+        found = {each.name: each.shape for each in self.session.get_outputs()}
+        self._maps = {name for name, shape in found.items() if self._has_maps(shape)}
+        self.outputs = {
+            name: [shape[0], shape[3], *shape[1:3]] if name in self._maps else shape
+            for name, shape in found.items()
+        }
 
     def identify(self, **options: Any) -> dict[str, Any]:
         """Describe file, pipeline and options by plain values."""
@@ -111,7 +116,19 @@ class OnnxFile:
         """Run the model on planes (B, 3, H, W); returns all outputs or those named."""
         if self._is_last:
             batch = batch.transpose(0, 2, 3, 1)
-        return run_session(self.session, self.path, batch, outputs or [*self.outputs])
+        names = outputs or [*self.outputs]
+        found = run_session(self.session, self.path, batch, names)
+        return [
+            x.transpose(0, 3, 1, 2) if name in self._maps else x
+            for name, x in zip(names, found, strict=True)
+        ]
+
+    def _has_maps(self, shape: list) -> bool:
+        """Return whether an output is maps with planes last, of the image's shape."""
+        is_known = len(shape) == 4 and all(isinstance(x, int) for x in shape[1:])
+        if not self._is_last or not is_known or not (self._width and self._height):
+            return False
+        return shape[1] * self._width == shape[2] * self._height
 
     def input_size(
         self, default: tuple[_Side, _Side]

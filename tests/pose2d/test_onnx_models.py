@@ -104,6 +104,13 @@ KINDS = {
     ),
     'MoveNet of planes': ([1, 3, 256, 256], {'o': [1, 1, 17, 3]}, movenet, 0.7, 0.01),
     'heatmaps': (['b', 3, 256, 192], {'o': ['b', 133, 64, 48]}, heatmaps, 0.9, 0.9),
+    'heatmaps of TensorFlow': (
+        ['b', 256, 192, 3],
+        {'o': ['b', 64, 48, 133]},
+        lambda crops: [heatmaps(crops)[0].transpose(0, 2, 3, 1)],
+        0.9,
+        0.9,
+    ),
 }
 
 
@@ -197,6 +204,13 @@ def test_other_types_are_named(use, kind, meta, message):
     session = use(Session([1, 3, 64, 64], {'o': [1, 17, 8, 8]}, answer, kind))
     session.metadata = {'meta.json': json.dumps(meta)}
     with pytest.raises(ValueError, match=message):
+        OnnxPoseEstimator('a.onnx')([gray_image()], [BOX])
+
+
+@pytest.mark.parametrize('returned', [np.zeros((1, 17, 8, 8), bool), [{}], ['a']])
+def test_outputs_are_numbers(use, returned):
+    use(Session([1, 3, 64, 64], {'o': [1, 17, 8, 8]}, lambda _: [returned]))
+    with pytest.raises(ValueError, match="a.onnx returns 'o' of .*, not numbers"):
         OnnxPoseEstimator('a.onnx')([gray_image()], [BOX])
 
 
