@@ -5,12 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmhot.geometry.rotations import (
-    euler_angles,
-    quaternions_of,
-    rotation_vectors,
-    smooth_angles,
-)
+from mmhot.geometry.rotations import euler_angles, smooth_angles
 from mmhot.geometry.windows import resample
 from mmhot.io.atomic import replacing_text
 from mmhot.io.writers.rigid_skeleton import (
@@ -98,8 +93,8 @@ def _channels(motion: RigidMotion, rig: Rig) -> tuple[np.ndarray, list[str]]:
     gets the order whose poles are far, unless readers expect one of all joints.
     """
     rotations = np.swapaxes(motion.rotations, 0, 1)
-    turns = np.swapaxes(rotations[:, :-1], -1, -2) @ rotations[:, 1:]
-    turns = np.linalg.norm(rotation_vectors(quaternions_of(turns)), axis=-1)
+    same = (rotations[:, :-1] * rotations[:, 1:]).sum((-1, -2))  # 1 + 2 cos of turns
+    turns = np.arccos(((same - 1) / 2).clip(-1, 1))
     others = () if rig.has_one_order else map(''.join, permutations('XYZ'))
     orders = [rig.order, *others]
     angles = np.stack([smooth_angles(euler_angles(rotations, x)) for x in orders])
