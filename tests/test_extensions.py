@@ -6,12 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from clip_files import cut_skater
 
 from mmhot.io.lifted import read_lifted
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / 'tests/data/extension'
-SKATER = ROOT / 'demo/skating_2d_coco17.npz'
 
 
 def install(folder, name, module):
@@ -20,6 +20,11 @@ def install(folder, name, module):
     info.mkdir()
     (info / 'METADATA').write_text(f'Metadata-Version: 2.1\nName: {name}\nVersion: 1.0')
     (info / 'entry_points.txt').write_text(f'[mmhot]\n{name} = {module}\n')
+
+
+@pytest.fixture
+def skater(tmp_path):
+    return cut_skater(tmp_path / 'skater.npz', 40)
 
 
 @pytest.fixture
@@ -38,20 +43,20 @@ def run(tmp_path):
     return run
 
 
-def test_writer_step_and_2d_model_work_on_the_command_line(tmp_path, run):
+def test_writer_step_and_2d_model_work_on_the_command_line(tmp_path, run, skater):
     module = PACKAGE / 'mmhot_heights.py'
     (tmp_path / module.name).write_bytes(module.read_bytes())
     install(tmp_path, 'mmhot-heights', 'mmhot_heights')
-    check(run, tmp_path)
+    check(run, tmp_path, skater)
     # steps of others can be left out like those of mmhot
-    run('lift', SKATER, '--without', 'first-second', '--formats', 'npz')
-    assert len(read_lifted(tmp_path / f'results/{SKATER.name}')) == 185
+    run('lift', skater, '--without', 'first-second', '--formats', 'npz')
+    assert len(read_lifted(tmp_path / f'results/{skater.name}')) == 40
 
 
-def check(run, folder):
-    run('lift', SKATER, '--formats', 'heights,npz')
-    heights = (folder / 'results/skating_2d_coco17.heights').read_text().splitlines()
-    clip = read_lifted(folder / f'results/{SKATER.name}')
+def check(run, folder, skater):
+    run('lift', skater, '--formats', 'heights,npz')
+    heights = (folder / 'results/skater.heights').read_text().splitlines()
+    clip = read_lifted(folder / f'results/{skater.name}')
     assert len(heights) == len(clip) == 25
     assert clip.model.endswith(', first second')
     assert clip.steps[-1] == 'first-second'
@@ -61,12 +66,12 @@ def check(run, folder):
     assert 'boxes: whole_image, 2D keypoints: boxes' in said
 
 
-def test_broken_package_is_one_line_and_left_out(tmp_path, run):
+def test_broken_package_is_one_line_and_left_out(tmp_path, run, skater):
     (tmp_path / 'broken.py').write_text('import nothing_like_this')
     install(tmp_path, 'broken', 'broken')
-    said = run('lift', SKATER, '--formats', 'npz')
+    said = run('lift', skater, '--formats', 'npz')
     assert said.startswith(
         'mmhot lift: the extension broken (broken) is left out: ModuleNotFoundError'
     )
     assert said.count('broken') == 2
-    assert len(read_lifted(tmp_path / f'results/{SKATER.name}')) == 185
+    assert len(read_lifted(tmp_path / f'results/{skater.name}')) == 40

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.config import config as config_module
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import runner as runner_module
@@ -88,6 +89,8 @@ def _train(rank: int, num_processes: int, port: int, config: Config, path: Path)
     torch.set_num_threads(1)
     SeedTransforms.transform = seed_by_sample
     runner_module.collect_env = dict  # runs compilers and queries GPUs
+    # takes longer than the training
+    config_module.FormatCode = lambda text, **style: (text, True)
     if num_processes > 1:
         os.environ.update(
             RANK=str(rank),
@@ -118,7 +121,6 @@ def train(config: Config, num_processes: int, folder: Path) -> list[dict]:
     if torch.cuda.is_available():
         pytest.skip('the processes communicate by gloo, on the CPU')
     config = copy.deepcopy(config)
-    config._format_python_code = False  # takes longer than the training
     config.work_dir = str(folder / f'work_{num_processes}')
     config.train_dataloader.batch_size //= num_processes
     config.optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.01))
