@@ -215,6 +215,9 @@ def _reset_managers():
 
 def pytest_collection_modifyitems(items):
     """Sort the files, of which pytest-xdist gives one after another to processes."""
+    other = [item.nodeid for item in items if ' at 0x' in item.nodeid]
+    if other:
+        raise pytest.UsageError(f'processes collect different tests: {other[0]}')
     items.sort(key=lambda item: item.path.stem.removeprefix('test_') not in LONG)
 
 

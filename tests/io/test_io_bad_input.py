@@ -243,14 +243,14 @@ READERS = {
     'stream': lambda source: next(iter(mmhot.stream(source, fps=25))),
     **{'refine': partial(mmhot.refine, fps=25), 'poses': partial(read_poses, fps=25)},
     **{'keypoints': mmhot.read_keypoints, 'lifted': mmhot.read_lifted},
-    **{'plot': mmhot.plot, 'Lifter': mmhot.Lifter()},
+    **{'plot': mmhot.plot, 'Lifter': lambda source: mmhot.Lifter()(source)},
     'save': lambda path: rendered('dance').save(path),
     'cache': lambda folder: mmhot.infer(np.zeros((2, 9, 9, 3)), fps=25, cache=folder),
 }
 
 
 @pytest.mark.parametrize('name', READERS)
-@pytest.mark.parametrize('wrong', NO_PATHS, ids=repr)
+@pytest.mark.parametrize('wrong', NO_PATHS, ids=lambda wrong: type(wrong).__name__)
 def test_other_objects_than_paths_are_one_line(name, wrong):
     with pytest.raises((ValueError, TypeError)) as caught:
         READERS[name](wrong)
