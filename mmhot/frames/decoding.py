@@ -46,7 +46,6 @@ _MIN_STEP = 1e-3
 # ratio or its inverse is larger for a fault of the file.
 _SQUARE, _MAX_PIXEL_ASPECT = 0.01, 8
 _COVER = Disposition.attached_pic | Disposition.timed_thumbnails
-_COVER_CODECS = {'mjpeg', 'png', 'bmp', 'gif', 'webp'}
 
 
 class FileClock:
@@ -163,23 +162,14 @@ def video_stream(container: av.container.InputContainer) -> Any:
 
 def warn_of_streams(container: av.container.InputContainer, label: str) -> None:
     """Log which of several video streams is read; covers are none."""
-    used = video_stream(container)
-    videos = [
-        stream
-        for stream in container.streams.video
-        if stream.frames != 1
-        and not stream.disposition & _COVER
-        and _codec(stream) not in _COVER_CODECS - {_codec(used)}
-    ]
+    found = container.streams.video
+    videos = [x for x in found if x.frames != 1 and not x.disposition & _COVER]
     if len(videos) > 1:
+        used = video_stream(container)
         _LOGGER.warning(
             '%s has %d video streams; only stream %d, of %dx%d pixels, is read',
             *(label, len(videos), used.index, used.width, used.height),
         )
-
-
-def _codec(stream: Any) -> str:
-    return '' if stream.codec_context is None else stream.codec_context.name
 
 
 def is_raw(container: av.container.InputContainer) -> bool:

@@ -96,7 +96,7 @@ class OnnxFile:
         shape = [*self.input.shape, None, None, None][:4]
         self._is_last = shape[3] == 3 != shape[1]  # planes, of TensorFlow's exports
         sides = shape[1:3] if self._is_last else shape[2:]
-        self._height, self._width = (x if isinstance(x, int) else None for x in sides)
+        self._height, self._width = (x if isinstance(x, int) else 0 for x in sides)
         has_planes = self._is_last or shape[1] == 3 or not isinstance(shape[1], int)
         self.is_image = len(self.input.shape) in (0, 4) and has_planes
         found = {each.name: each.shape for each in self.session.get_outputs()}
@@ -125,10 +125,8 @@ class OnnxFile:
 
     def _has_maps(self, shape: list) -> bool:
         """Return whether an output is maps with planes last, of the image's shape."""
-        is_known = len(shape) == 4 and all(isinstance(x, int) for x in shape[1:])
-        if not self._is_last or not is_known or not (self._width and self._height):
-            return False
-        return shape[1] * self._width == shape[2] * self._height
+        is_known = self._is_last and [*map(type, shape[1:])] == [int] * 3
+        return is_known and shape[1] * self._width == shape[2] * self._height > 0
 
     def input_size(
         self, default: tuple[_Side, _Side]

@@ -294,7 +294,7 @@ def test_cover_art_is_not_the_video(tmp_path, caplog, name, is_marked):
         container.mux(video.encode())
     source = VideoFile(path)
     assert (len(list(source)), source.fps) == (10, 25)
-    assert not caplog.records
+    assert not caplog.records or name == 'a.mkv'  # it keeps no marks of streams
 
 
 @pytest.mark.parametrize('name', ['a.mp4', 'a.mkv', 'a.ts'])
