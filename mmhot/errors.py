@@ -13,6 +13,7 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from pickle import UnpicklingError
 from traceback import walk_tb
+from typing import Any
 from urllib.parse import urlsplit
 
 # Control characters, line separators, marks that reverse the direction of text, and
@@ -121,7 +122,9 @@ def align(lines: Sequence[Sequence[str]], left: int = 1) -> str:
 
 
 def refuse_open_file(name: str, source: object) -> None:
-    """Raise a ValueError if an argument is an open file."""
+    """Raise a ValueError if an argument is an open file, or an empty path."""
+    if isinstance(source, str) and not source:
+        raise ValueError(f'{name} must not be empty')
     if hasattr(source, 'readline'):
         raise ValueError(f'{name} is an open file: give its path')
 
@@ -188,15 +191,19 @@ def did_you_mean(given: str, known: Iterable[str]) -> str:
 
 
 class WarningHandler(logging.Handler):
-    """Log handler that passes the text of warnings and errors to a function."""
+    """Log handler that passes warnings and errors to a function.
 
-    def __init__(self, show: Callable[[str], object]) -> None:
+    Those whose text names arguments are an :class:`ArgumentError`, not raised.
+    """
+
+    def __init__(self, show: Callable[[Any], object]) -> None:
         super().__init__(logging.WARNING)
         self._show = show
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Pass a message."""
-        self._show(record.getMessage())
+        """Pass a message, or the error that it is."""
+        error = isinstance(record.msg, ArgumentError)
+        self._show(record.msg if error else record.getMessage())
 
 
 def require_choice(name: str, given: object, known: Iterable[object]) -> None:

@@ -1,6 +1,7 @@
 """Messages of one printable, short line."""
 
 import ast
+import logging
 import os
 import pickle
 import re
@@ -11,7 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from mmhot.errors import ArgumentError, escape, naming, one_line, pip, require_file
+from mmhot.errors import (
+    ArgumentError,
+    WarningHandler,
+    escape,
+    naming,
+    one_line,
+    pip,
+    require_file,
+)
 from mmhot.options import Options
 
 PACKAGE = Path(__file__).parents[1] / 'mmhot'
@@ -117,6 +126,27 @@ def test_special_files_are_refused(tmp_path):
 def test_arguments_are_named_by_flags(error, text, line):
     for same in error, pickle.loads(pickle.dumps(error)):
         assert (str(same), same.named(FLAGS)) == (text, line)
+
+
+def test_warnings_name_options_as_errors_do():
+    shown = []
+    handler = WarningHandler(shown.append)
+    for message in (ArgumentError('give {fov=%r}', 9), '{fov} is %s', 'fov=9'):
+        record = logging.LogRecord('', logging.WARNING, '', 0, message, (), None)
+        handler.emit(record)
+    assert [x.named(FLAGS) for x in shown[:1]] == ['give --fov 9']
+    assert shown[1:] == ['{fov} is %s', 'fov=9']
+
+
+def test_lines_of_the_log_name_no_option_as_in_python():
+    names = '|'.join(sorted(option_names()))
+    for path in sorted(PACKAGE.rglob('*.py')):
+        for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+            if 'LOGGER.warning' in ast.unparse(getattr(node, 'func', ast.Pass())):
+                text = ast.unparse(node)
+                if 'ArgumentError' not in text:
+                    found = re.search(rf'\b({names})=[%\'"\d]', text)
+                    assert not found, f'{path.name}:{node.lineno}: {found[0]}'
 
 
 def test_the_name_of_a_file_keeps_the_arguments_of_its_errors():

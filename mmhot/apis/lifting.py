@@ -68,7 +68,8 @@ def infer(
     from mmhot.frames.inputs import ClipInput, find_inputs
 
     chosen = InferOptions.of(**options)
-    folder = require_path('cache', cache) if cache else None
+    folder = None if cache is None else require_path('cache', cache)
+    refuse_open_file('source', source)
     if isinstance(source, str | Path):
         inputs = find_inputs([str(source)], **chosen.of_files())
     else:

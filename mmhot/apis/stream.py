@@ -18,7 +18,7 @@ from mmhot.chain.live import LiveLifter, LivePerson, LivePoses
 from mmhot.chain.options import InferOptions, InferRunOptions, LiveOptions
 from mmhot.chain.progress import Bars, no_bar
 from mmhot.chain.steps import STEPS
-from mmhot.errors import ArgumentError
+from mmhot.errors import ArgumentError, refuse_open_file
 from mmhot.frames import streams
 from mmhot.frames.arrays import FrameArrays
 from mmhot.frames.capture import Capture, LiveFrame
@@ -79,6 +79,7 @@ def stream(
     """
     chosen = StreamOptions.of(**options)
     _check(chosen)
+    refuse_open_file('source', source)
     if isinstance(source, int | str | Path):
         frames: FrameSource = streams.open_stream(str(source))
     else:

@@ -429,7 +429,6 @@ class ExportOptions(Options):
     def __post_init__(self) -> None:
         """Check the values, and that the packages of the formats are installed."""
         super().__post_init__()
-        self._check_video()
         if not self.formats:
             names = ','.join(WRITERS)
             raise ArgumentError('{formats} must be among %s; got none', names)
@@ -438,27 +437,22 @@ class ExportOptions(Options):
             if needed is not None:
                 import_extra(needed[0], f'the format {name}', needed[1])
         writers = [WRITERS[name] for name in self.formats]
-        taken = {each: x for x in WRITERS for each in WRITERS[x].options}
-        for option_name, suffix in taken.items():
-            has_it = any(option_name in writer.options for writer in writers)
-            if self.is_given(option_name) and not has_it:
-                raise ArgumentError(f'{{{option_name}}} needs the format %s', suffix)
+        video = 'no_video', 'blur_heads'
+        takes = {name: x.options + video * x.footage for name, x in WRITERS.items()}
+        for own in {each: 0 for names in takes.values() for each in names}:
+            acting = [name for name, names in takes.items() if own in names]
+            if self.is_given(own) and not {*acting} & {*self.formats}:
+                kind = 'the format' if len(acting) == 1 else 'one of the formats'
+                text = f'{{{own}}} needs {kind} %s'
+                raise ArgumentError(text, ', '.join(acting))
+        if self.no_video:
+            others = {*OF_THE_VIDEO} - {'no_video'}
+            self.refuse(others, 'needs the video, which is left out')
         if self.axes == 'z-up' and all(writer.world for writer in writers):
             names = ', '.join(self.formats)
             raise ArgumentError(
                 '{axes} must be world for %s, which stand on a floor', names
             )
-
-    def _check_video(self) -> None:
-        """Refuse options of the video that cannot act."""
-        chosen = [x for x in ('no_video', 'blur_heads') if self.is_given(x)]
-        shows_it = any(WRITERS[name].footage for name in self.formats)
-        if chosen and not shows_it:
-            shown = ', '.join(name for name in WRITERS if WRITERS[name].footage)
-            raise ArgumentError(f'{{{chosen[0]}}} needs one of the formats %s', shown)
-        if self.no_video:
-            others = {*OF_THE_VIDEO} - {'no_video'}
-            self.refuse(others, 'needs the video, which is left out')
 
 
 OF_THE_VIDEO = ('html_frames', 'no_video', 'blur_heads')

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import av
 
-from mmhot.errors import public_url, require_file
+from mmhot.errors import ArgumentError, public_url, require_file
 from mmhot.frames.decoding import (
     FileClock,
     decode,
@@ -83,11 +83,11 @@ class VideoFile(FrameSource):
         if fps is not None and abs(fps / self._rate - 1) > _SAME_RATE:
             self.fps, self.slowed = fps, fps / self._rate
             change = 'divided' if fps > self._rate else 'multiplied'
-            _LOGGER.warning(
-                '%s: recorded at %g frames per second as fps says, its times are %s '
-                'by %.4g',
-                *(self.label, fps, change, max(self.slowed, 1 / self.slowed)),
+            text = (
+                '%s: recorded at {fps=%r} frames per second, its times are %s by %.4g'
             )
+            slowed = max(self.slowed, 1 / self.slowed)
+            _LOGGER.warning(ArgumentError(text, self.label, fps, change, slowed))
 
     def __iter__(self) -> Iterator[Frame]:
         """Decode from the start."""

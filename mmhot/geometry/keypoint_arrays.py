@@ -1,5 +1,6 @@
 """Arrays of keypoints: checks and mirror images."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -10,6 +11,8 @@ from mmhot.errors import ArgumentError, ignored_warnings
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+_LOGGER = logging.getLogger(__name__)
 
 Poses = TypeVar('Poses', np.ndarray, 'Tensor')
 
@@ -58,7 +61,7 @@ def check_extent(
 def check_time_first(
     keypoints: np.ndarray, limits: KeypointLimits = KeypointLimits()
 ) -> None:
-    """Raise ValueError for (P, T, K, 2) instead of (T, P, K, 2).
+    """Raise ValueError for (P, T, K, C) instead of (T, P, K, C).
 
     A person hardly moves from one frame to the next, while people are apart.
     """
@@ -72,6 +75,17 @@ def check_time_first(
         raise ValueError(
             f'keypoints {keypoints.shape} seem to be people before frames: the order '
             'is frames, people, joints; use keypoints.swapaxes(0, 1)'
+        )
+
+
+def warn_of_steps(name: object, frames: Any) -> None:
+    """Log that frame numbers (N,) of a clip leave out frames between all of them."""
+    steps = np.diff(np.unique(frames))
+    if len(steps) and steps.min() > 1:  # of milliseconds also 33, 34, 33
+        _LOGGER.warning(
+            '%s: frames are numbered in steps of %d or more: those between are '
+            'missing; divide the numbers if they are milliseconds',
+            *(name, steps.min()),
         )
 
 

@@ -135,6 +135,14 @@ def as_numbers(values: object, name: str, *, of_text: bool = False) -> np.ndarra
     )
 
 
+def as_number(value: object, name: str) -> float:
+    """Convert one number of a file, which may be in a list or an array."""
+    array = as_numbers(value, name)
+    if array.size != 1:
+        raise ValueError(f'{name} must be a number, got {array.size} numbers')
+    return array.item()
+
+
 def exact_list(array: np.ndarray) -> list:
     """Convert an array to nested lists for JSON.
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mmhot.errors import naming, require_path
-from mmhot.geometry.keypoint_arrays import whole_numbers
+from mmhot.geometry.keypoint_arrays import to_numbers, whole_numbers
 from mmhot.io.arrays import (
     SIGNATURES,
     as_numbers,
@@ -188,7 +188,7 @@ def _build(fields: dict[str, Any]) -> Clip3D:
     sizes = {'N': num_rows, 'K': num_joints, '2': 2, '3': 3}
     for name, (letters, dtype) in ARRAYS.items():
         if name in fields:
-            array = np.asarray(fields[name])
+            array = to_numbers(name, fields[name])
             shape = tuple(sizes[letter] for letter in letters)
             if not num_rows and not array.size:
                 array = array.reshape(shape)  # JSON has no shapes of empty lists
@@ -197,10 +197,12 @@ def _build(fields: dict[str, Any]) -> Clip3D:
             array = whole_numbers(name, array) if dtype is np.int64 else array
             known[name] = array.astype(dtype)
     if _PATH in fields:
-        known[_PATH] = as_numbers(fields[_PATH], _PATH).astype(np.float32)
+        known[_PATH] = to_numbers(_PATH, as_numbers(fields[_PATH], _PATH))
+        known[_PATH] = known[_PATH].astype(np.float32)
     for name, kind in _LISTS.items():
         if name in fields:
             known[name] = _value(name, kind, fields[name])
     clip = Clip3D(**known)
-    is_constant_rate = np.array_equal(known['time'], clip.frame / clip.fps)
+    with np.errstate(all='ignore'):  # of any rate
+        is_constant_rate = np.array_equal(known['time'], clip.frame / clip.fps)
     return replace(clip, time=None) if is_constant_rate else clip

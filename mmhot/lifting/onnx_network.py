@@ -56,8 +56,8 @@ class OnnxNetwork:
             self.name, self.weights = meta['name'], weights or Path(path)
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(
-                f'{path} is not a lifter of this version of mmhot: export it again '
-                'with mmhot export'
+                f'{path} is no lifter, or one of another version of mmhot: export it '
+                'again with mmhot export'
             ) from error
         if keep is not None and [*np.atleast_1d(keep)] != kept:
             text = '{keep=%r} needs PyTorch, or an export with --keep: %s keeps %s'

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from mmhot.errors import ArgumentError
 from mmhot.frames.sources import FrameSource
 from mmhot.geometry.windows import moving_rank
 from mmhot.skeletons.joints import Skeleton, get_skeleton, part_of
@@ -150,12 +151,12 @@ class DropUncertain:
             low |= find_flips(*given, self.flips)[:, None]
             certain = low & (track.scores >= 1)
             if certain.any():
-                _LOGGER.warning(
+                text = (
                     '%s: %s keypoints jump away and back: they count as missing; '
-                    "without='confidence' keeps them",
-                    clip.source or clip.name,
-                    certain.sum(),
+                    '{without=%r} keeps them'
                 )
+                given = clip.source or clip.name, certain.sum(), 'confidence'
+                _LOGGER.warning(ArgumentError(text, *given))
             if limit is not None:
                 own = track.keypoints, track.scores, skeleton
                 low = low | self.find(*own, (clip.width, clip.height), limit)
@@ -167,12 +168,11 @@ class DropUncertain:
             return clip
         if limit is None or any(np.isfinite(each.keypoints).any() for each in tracks):
             return replace(clip, tracks=tracks)
-        _LOGGER.warning(
-            '%s: no detection exceeds the confidence threshold kpt_thr=%g: lower it, '
-            'or use another 2D model',
-            clip.source or clip.name,
-            limit,
+        text = (
+            '%s: no detection exceeds the confidence threshold {kpt_thr=%r}: lower it, '
+            'or use another 2D model'
         )
+        _LOGGER.warning(ArgumentError(text, clip.source or clip.name, limit))
         return replace(clip, tracks=[])
 
     def find(

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from mmhot.deploy.onnx_sessions import open_session, read_meta, run_session
-from mmhot.errors import naming
+from mmhot.errors import ArgumentError, naming
 from mmhot.geometry.crops import IMAGE_MEAN, IMAGE_STD
 from mmhot.io.arrays import load_object
 from mmhot.pose2d.cache import identify
@@ -154,7 +154,8 @@ class OnnxFile:
             with naming(self.path):
                 name = skeleton_with(num_keypoints, 'pose2d_skeleton')
             text = f'{self.path} does not name its {num_keypoints} keypoints'
-            _LOGGER.warning('%s: assuming %s; give another as skeleton', text, name)
+            hint = '%s: assuming %s; give another as {pose2d_skeleton}'
+            _LOGGER.warning(ArgumentError(hint, text, name))
         with naming(self.path):
             skeleton = get_skeleton(name)
         if skeleton.num_keypoints != num_keypoints:

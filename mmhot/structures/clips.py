@@ -19,6 +19,7 @@ from mmhot.geometry.keypoint_arrays import (
     mark_missing,
     relative_scores,
     to_numbers,
+    warn_of_steps,
     whole_numbers,
 )
 from mmhot.skeletons.joints import Skeleton, get_skeleton, skeleton_with
@@ -36,8 +37,9 @@ _FORMULA = re.compile('^[-=+@]')
 
 
 def clip_name(path: Path) -> str:
-    """Name a clip and its results after a file; control characters become ``_``."""
-    return escape(path.stem if path.is_file() else path.resolve().name, '_')
+    """Name a clip after a file; control characters, ``.`` and ``..`` become ``_``."""
+    name = path.stem if path.is_file() else path.resolve().name
+    return escape(name, '_') if name.strip('.') else '_'
 
 
 @dataclass
@@ -176,6 +178,7 @@ class Clip2D:
             points, scores = points[:, None], scores[:, None]
         check_time_first(points)
         numbers = np.arange(len(points)) if frames is None else frames
+        warn_of_steps(name, numbers)
         width, height = check_image_size(image_size)
         people = zip(points.swapaxes(0, 1), scores.swapaxes(0, 1), strict=True)
         tracks = [Track2D(n, numbers, *arrays) for n, arrays in enumerate(people)]
@@ -429,7 +432,7 @@ class Clip3D:
 
         A joint is missing if it is NaN, or its score is not above zero. Poses whose
         pelvis stays at the origin have unknown positions, unless ``root_3d`` is given.
-        Millimeters become meters.
+        Millimeters and centimeters become meters.
 
         Args:
             keypoints_3d (np.ndarray): Joints of one person, (T, K, 3), of several

@@ -6,7 +6,12 @@ from typing import Any
 import numpy as np
 
 from mmhot.errors import ArgumentError
-from mmhot.geometry.keypoint_arrays import to_numbers, whole_numbers
+from mmhot.geometry.keypoint_arrays import (
+    check_time_first,
+    to_numbers,
+    warn_of_steps,
+    whole_numbers,
+)
 from mmhot.skeletons.joints import (
     Skeleton,
     convert_keypoints,
@@ -15,9 +20,11 @@ from mmhot.skeletons.joints import (
 )
 
 _LOGGER = logging.getLogger(__name__)
-# Meters: people are smaller, a pelvis at most so far from the origin stays there, and
-# cameras are farther away.
-_MAX_METERS, _CENTERED, _NEAREST = 30.0, 0.02, 0.5
+# Meters: a pelvis at most so far from the origin stays there, cameras are farther away.
+_CENTERED, _NEAREST = 0.02, 0.5
+# Largest extents of people in each unit, and how many of it are a meter.
+_UNITS = (30, 'meters', 1), (300, 'centimeters', 100), (np.inf, 'millimeters', 1000)
+_PEOPLE = 0.3, 3.0  # meters
 
 
 def arrange_poses(
@@ -46,14 +53,18 @@ def arrange_poses(
             'keypoints_3d must have the shape (T, K, 3) or (T, P, K, 3), got '
             f'{poses.shape}'
         )
+    if poses.ndim == 4:
+        check_time_first(poses)
     lead, count = poses.shape[:-2], poses.shape[-2]
     found = _skeleton_of(skeleton, count)
     places = _rows('root_3d', roots, lead, (3,), 0.0)
     points = _rows('keypoints_2d', pixels, lead, (count, 2), np.nan)
     known = _rows('scores', scores, lead, (count,), 1.0)
     frame, track = _number_rows(lead, frames, tracks)
+    warn_of_steps(name, frame)
     poses = poses.reshape(-1, count, 3)
     known = np.where(np.isfinite(poses).all(-1), known, 0)
+    known[(poses == poses[:, :1]).all((1, 2))] = 0  # one point is no person
     poses[~(known > 0)] = np.nan
     rows = np.lexsort((track, frame))
     rows = rows[(known[rows] > 0).any(-1)]
@@ -63,9 +74,13 @@ def arrange_poses(
     if axes == 'y-up':
         poses, places = (x[..., [0, 2, 1]] * (1, -1, 1) for x in (poses, places))
     extent = np.nanmedian(np.nanmax(poses, 1) - np.nanmin(poses, 1), axis=0).max()
-    if extent > _MAX_METERS:
-        _LOGGER.warning('%s: people are %.0f high: read as millimeters', name, extent)
-        poses, places = poses / 1000, places / 1000
+    unit, meter = next((unit, meter) for most, unit, meter in _UNITS if extent <= most)
+    poses, places = poses / meter, places / meter
+    if meter > 1:
+        _LOGGER.warning('%s: people are %.0f high: read as %s', name, extent, unit)
+    if not _PEOPLE[0] <= extent / meter <= _PEOPLE[1]:
+        text = '%s: people are %.3g meters high: {height} sets the scale'
+        _LOGGER.warning(ArgumentError(text, name, extent / meter))
     body, *_ = convert_keypoints(poses, None, found.name, 'h36m-17', 'trained')
     pelvis = np.where(np.isnan(body[:, 0]), np.nanmean(poses, axis=1), body[:, 0])
     is_unknown = np.median(np.linalg.norm(pelvis, axis=1)) < _CENTERED

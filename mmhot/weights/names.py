@@ -241,11 +241,12 @@ def _config_file(name: str, task: Task) -> Model | None:
             '%s is a checkpoint, not a config: give it as {checkpoint}', path
         )
     if path.is_file():
-        raise ArgumentError(
+        option = {POSE: 'pose2d_weights', DETECTOR: 'det_weights'}
+        text = (
             '%s is neither a config (.py) nor an .onnx or .zip file: checkpoints are '
-            'given as {pose2d_weights} or {det_weights}',
-            path,
+            f'given as {{{option.get(task, "checkpoint")}}}'
         )
+        raise ArgumentError(text, path)
     return None
 
 

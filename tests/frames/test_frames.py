@@ -28,6 +28,7 @@ from video_files import (
 from mmhot.frames.decoding import FileClock
 from mmhot.frames.files import ImageSequence, VideoFile
 from mmhot.frames.inputs import find_inputs, open_inputs
+from mmhot.geometry.keypoint_arrays import warn_of_steps
 from mmhot.io.images import read_image
 from mmhot.io.quicktime import read_focal_35mm
 from mmhot.io.readers.frame_numbers import number_frames
@@ -397,7 +398,7 @@ def test_times_of_slow_motion_are_those_of_the_recording(video, folder, caplog):
     assert (images.fps, one.fps) == (120, 120)
     assert_allclose([frame.time for frame in one], np.arange(10) / 120, atol=1e-6)
     assert one.ended is None
-    text = 'recorded at 120 frames per second as fps says, its times are'
+    text = 'recorded at fps=120 frames per second, its times are'
     assert caplog.messages == [f'{video}: {text} divided by 4.8']
     caplog.clear()
     (same,) = open_inputs([str(video)], fps=25.1)
@@ -576,12 +577,10 @@ def test_steps_of_numbers_are_one_line(tmp_path, caplog):
     folder = folder_of(tmp_path / 'milliseconds', *names)
     (source,) = open_inputs([str(folder)], fps=25)
     assert_allclose([x.time for x in source], np.arange(5) / 25)
-    number_frames([{'id': name} for name in names], folder)
-    number_frames([{'id': round(n / 0.03)} for n in range(5)], folder)
-    first, second, third = (record.getMessage() for record in caplog.records)
+    warn_of_steps('times', [round(n / 0.03) for n in range(5)])
+    first, second = caplog.messages
     assert 'in steps of 40' in first
-    assert 'in steps of 40' in second
-    assert 'in steps of 33 or more' in third
+    assert 'in steps of 33 or more' in second
 
 
 def test_folders_may_have_the_characters_of_globs(tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -166,6 +167,23 @@ def test_changed_files_of_mmhot_are_one_line_and_write_nowhere_else(
         assert 'error: ' in line
         (folder / f'c.{suffix}').unlink()
         assert [*tmp_path.rglob('*')] == [tmp_path / 'a', folder]
+
+
+@pytest.mark.filterwarnings('error')
+@pytest.mark.parametrize(
+    ('key', 'value', 'message'),
+    [
+        ('fps', '0', 'fps must be'),
+        ('keypoints', '1e300', 'keypoints_3d must be finite or NaN, got 1e'),
+    ],
+)
+def test_numbers_beyond_float32_are_one_line(key, value, message, tmp_path):
+    path = tmp_path / 'a.json'
+    write_json(lifted_clip(), path)
+    text = re.sub(rf'("{key}": ?\[*)-?[0-9.e-]+', rf'\g<1>{value}', path.read_text())
+    path.write_text(text)
+    with pytest.raises(ValueError, match=message):
+        read_poses(path)
 
 
 def test_files_of_mmhot_are_read_with_all_that_they_state(tmp_path):

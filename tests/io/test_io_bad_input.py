@@ -30,7 +30,7 @@ import mmhot
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.io.readers.poses import read_poses
 from mmhot.lifting.world import place_people, to_world
-from mmhot.structures.clips import Clip2D
+from mmhot.structures.clips import Clip2D, Clip3D, clip_name
 
 INFINITE = walk()
 INFINITE[1, 2, 0] = np.inf
@@ -56,6 +56,8 @@ BAD_ARRAYS = {
         {'frame': np.zeros(4, int), 'track': np.array([0, 1, 2, 2])},
         'frames of track 2 must be sorted and unique',
     ),
+    'two rates': ({'fps': np.array([25, 25])}, 'fps must be a number, got 2'),
+    'no rate': ({'fps': np.array([])}, 'fps must be a number, got 0'),
     'no track IDs': (
         {'frame': np.array([0, 1, 1, 2])},
         '2 people in frame 1 but no track IDs',
@@ -227,6 +229,14 @@ def test_tensors_are_arrays(convert):
     assert set(clip.tracks[0].scores.ravel()) == {0.5}
 
 
+@pytest.mark.parametrize('name', ['..npz', '...npz', '\x1b.npz', '.npz'])
+def test_no_clip_is_called_like_a_folder(name, tmp_path):
+    (tmp_path / name).touch()
+    own = clip_name(tmp_path / name)
+    assert (tmp_path / 'out' / f'{own}.npz').parent == tmp_path / 'out'
+    assert (tmp_path / 'out' / own).resolve().parent == tmp_path / 'out'
+
+
 NO_PATHS = [
     BytesIO(b'a'),
     StringIO('a'),
@@ -235,6 +245,7 @@ NO_PATHS = [
     1.5,
     {'a': 1},
     {5},
+    '',
     [Path('a.npz')],
 ]
 READERS = {
@@ -263,6 +274,32 @@ def test_other_objects_than_paths_are_one_line(name, wrong):
     assert ('is an open file: give its path' in text) == (
         is_named and hasattr(wrong, 'readline')
     )
+
+
+NUMBERS, POSES = 40 * np.arange(4), np.random.default_rng(0).normal(size=(4, 17, 3))
+NUMBERED = {
+    'npz': lambda path: read_keypoints(save(path, frame=NUMBERS)),
+    'MMPose': lambda path: read_keypoints(
+        dump(path, [x | {'frame_id': 40 * x['frame_id']} for x in video(walk())]),
+        **SIZE,
+    ),
+    'COCO': lambda path: read_keypoints(
+        dump(path, [coco_result(int(n), walk()[0]) for n in NUMBERS]), **SIZE
+    ),
+    '2D': lambda path: Clip2D.from_arrays(walk(), (1280, 720), 25, frames=NUMBERS),
+    '3D': lambda path: Clip3D.from_arrays(POSES, 25, frames=NUMBERS),
+    'poses': lambda path: read_poses(
+        dump(path, {f'{n}.jpg': {'keypoints_3d': POSES[0].tolist()} for n in NUMBERS}),
+        fps=25,
+    ),
+}
+
+
+@pytest.mark.parametrize('kind', NUMBERED)
+def test_milliseconds_as_frame_numbers_are_one_line(kind, tmp_path, caplog):
+    NUMBERED[kind](tmp_path / 'clip.npz')
+    lines = [x for x in caplog.messages if 'in steps of 40' in x]
+    assert len(lines) == 1
 
 
 def test_other_objects_than_arrays_are_one_line():

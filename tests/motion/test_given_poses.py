@@ -184,12 +184,37 @@ def test_wrong_arrays(change, message):
         Clip3D.from_arrays(**(right | change))
 
 
-def test_units_and_axes(caplog):
+@pytest.mark.parametrize(
+    ('factor', 'wanted', 'line'),
+    [
+        (1000, 1, 'read as millimeters'),
+        (100, 1, 'read as centimeters'),
+        (0.1, 0.1, 'height sets the scale'),
+        (10, 10, 'height sets the scale'),
+        (1, 1, ''),
+    ],
+)
+def test_units(factor, wanted, line, caplog):
     true = joints_of(KICK, 20)
     plain = Clip3D.from_arrays(true, FPS, axes='world')
-    thick = Clip3D.from_arrays(true * 1000, FPS, axes='world')
-    assert 'read as millimeters' in caplog.text
-    assert_allclose(thick.places(), plain.places(), atol=1e-6)
+    other = Clip3D.from_arrays(true * factor, FPS, axes='world')
+    assert_allclose(other.places(), wanted * plain.places(), atol=1e-5)
+    assert [line in x for x in caplog.messages] == [True] * bool(line)
+
+
+def test_a_point_is_no_pose_and_frames_are_first():
+    true = joints_of(KICK, 20)
+    true[7] = 0
+    assert 7 not in Clip3D.from_arrays(true, FPS).frame
+    people = np.stack([joints_of(KICK, 20), joints_of(KICK, 20)[::-1] + 1], 0)
+    with pytest.raises(ValueError, match='seem to be people before frames'):
+        Clip3D.from_arrays(people, FPS)
+    assert len(Clip3D.from_arrays(people.swapaxes(0, 1), FPS)) == 40
+
+
+def test_axes():
+    true = joints_of(KICK, 20)
+    plain = Clip3D.from_arrays(true, FPS, axes='world')
     upright = true[..., [0, 2, 1]] * (1, 1, -1)
     turned = Clip3D.from_arrays(upright, FPS, axes='y-up')
     assert turned.axes == 'world'

@@ -73,14 +73,6 @@ def number_frames(
         if np.ptp(other - numbers):
             message = '%s: %s and %s number the frames differently; %s is used'
             _LOGGER.warning(message, path, used, key, used)
-    # of milliseconds also 33, 34, 33
-    step = np.diff(np.unique(numbers)).min(initial=LARGEST_FRAME)
-    if 1 < step < LARGEST_FRAME:
-        _LOGGER.warning(
-            '%s: %s numbers the frames in steps of %d or more: those between are '
-            'missing; divide the numbers if they are milliseconds',
-            *(path, used, step),
-        )
     return dict(zip(ids, numbers.tolist(), strict=True))
 
 

@@ -17,6 +17,7 @@ from mmhot.errors import ArgumentError, naming, refuse_open_file
 from mmhot.geometry.keypoint_arrays import (
     check_image_size,
     mark_missing,
+    warn_of_steps,
     whole_numbers,
 )
 from mmhot.io.arrays import BLANK, SIGNATURES, load_json, start_of
@@ -101,6 +102,7 @@ def read_keypoints(
         rows.frame = whole_numbers('frame', rows.frame)
         if rows.frame.max() > LARGEST_FRAME:
             raise ValueError(f'frame must be within 0..{LARGEST_FRAME}')
+        warn_of_steps(file, rows.frame)
         if rows.track is not None:
             rows.track = whole_numbers('track', rows.track)
         if rows.scores is None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from mmhot.errors import naming
-from mmhot.io.arrays import as_numbers, load_arrays, load_json, read_limited
+from mmhot.io.arrays import as_number, as_numbers, load_arrays, load_json, read_limited
 from mmhot.structures.lens import DISTORTIONS, Lens
 
 # Keys that calibration programs use.
@@ -126,11 +126,7 @@ def _distortion(content: Mapping[str, object]) -> tuple[float, ...]:
 def _number(content: Mapping[str, object], *names: str) -> float | None:
     """Return the number of the first name that is present; None if none is."""
     name, array = _first(content, *names)
-    if array is None:
-        return None
-    if array.size != 1:
-        raise ValueError(f'{name} must be a number, got {array.size} numbers')
-    return array.item()
+    return None if array is None else as_number(array, name)
 
 
 def _first(content: Mapping[str, object], *names: str) -> tuple[str, np.ndarray | None]:

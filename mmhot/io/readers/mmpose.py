@@ -13,7 +13,7 @@ import numpy as np
 
 from mmhot.errors import require_file
 from mmhot.geometry.keypoint_arrays import whole_numbers
-from mmhot.io.arrays import as_numbers, load_json
+from mmhot.io.arrays import as_number, as_numbers, load_json
 from mmhot.io.readers.frame_numbers import natural_key, number_frames
 from mmhot.io.readers.rows import (
     Rows,
@@ -125,4 +125,4 @@ def gather(frames: Sequence[int], images: list[list[dict]], header: dict) -> Row
 def as_single(header: dict, key: str) -> float | None:
     """Return a number of a header, or None."""
     value = header.get(key)
-    return None if value is None else as_numbers(value, key).item()
+    return None if value is None else as_number(value, key)

@@ -7,7 +7,7 @@ from zipfile import ZipFile
 import numpy as np
 
 from mmhot.geometry.keypoint_arrays import to_numbers
-from mmhot.io.arrays import load_arrays
+from mmhot.io.arrays import as_number, load_arrays
 from mmhot.io.readers.rows import Rows
 
 # Shapes of the arrays, in the letters of the shape of `keypoints`.
@@ -17,7 +17,7 @@ _ROW_ARRAYS = {
     'scores': ('N', 'K'),
     'bbox_xyxy': ('N', 4),
 }
-_SINGLE = ('width', 'height', 'fps', 'skeleton')
+_SINGLE = ('width', 'height', 'fps')
 _OF_VIDEOS = 'positions_2d'
 # Numbers of the largest array, which becomes float64: 400 MB, and as much for a copy.
 _MAX_NUMBERS = 50_000_000
@@ -32,7 +32,8 @@ def read_npz(path: Path) -> Rows:
             ``height``, ``fps``, ``skeleton``, ``joint_names``. Without ``frame``,
             rows are consecutive frames of one person.
     """
-    arrays = load_arrays(path, ('keypoints', *_ROW_ARRAYS, *_SINGLE, 'joint_names'))
+    texts = 'skeleton', 'joint_names'
+    arrays = load_arrays(path, ('keypoints', *_ROW_ARRAYS, *_SINGLE, *texts))
     if 'keypoints' not in arrays:
         with ZipFile(path) as archive:
             if f'{_OF_VIDEOS}.npy' in archive.namelist():
@@ -64,7 +65,8 @@ def read_npz(path: Path) -> Rows:
         arrays.get('frame', np.arange(len(keypoints))),
         arrays.get('track'),
         arrays.get('bbox_xyxy'),
-        **{name: arrays[name].item() for name in _SINGLE if name in arrays},
+        **{name: as_number(arrays[name], name) for name in _SINGLE if name in arrays},
+        skeleton=arrays['skeleton'].item() if 'skeleton' in arrays else None,
         joint_names=None if names is None else tuple(map(str, names.ravel())),
     )
 

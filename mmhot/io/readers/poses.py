@@ -16,6 +16,7 @@ from mmhot.geometry.keypoint_arrays import check_image_size, to_numbers
 from mmhot.io.arrays import (
     BLANK,
     SIGNATURES,
+    as_number,
     as_numbers,
     load_arrays,
     load_json,
@@ -78,7 +79,7 @@ def read_poses(
         ValueError: If the source or an argument is invalid.
         OSError: If a file does not exist or cannot be read.
     """
-    given = dict(skeleton=skeleton, image_size=image_size, fps=fps, axes=axes)
+    given = dict(skeleton=skeleton, image_size=image_size, fps=fps, given_axes=axes)
     refuse_open_file('source', source)
     path = Path(source) if isinstance(source, str | Path) else None
     if path is None:
@@ -243,7 +244,7 @@ def _landmarks(result: Any, name: str) -> list:
 def _build(content: Any, name: str, given: dict[str, Any]) -> Clip3D:
     """Make a clip of an array, of columns of arrays, or of frames of people."""
     has_poses = isinstance(content, Mapping) and not content.keys().isdisjoint(_POSES)
-    axes = given['axes'] or 'camera'
+    axes = given['given_axes'] or 'camera'
     columns: dict[str, Any] = {}
     if isinstance(content, np.ndarray) and content.dtype != object:
         columns['keypoints_3d'] = content
@@ -253,13 +254,13 @@ def _build(content: Any, name: str, given: dict[str, Any]) -> Clip3D:
     else:
         columns = _stack_people(*_number(content, name))
         if 'keypoints3d' in columns.pop('names'):
-            axes = given['axes'] or 'world'
+            axes = given['given_axes'] or 'world'
             is_body = columns['keypoints_3d'].shape[1] == _BODY_25
             columns['skeleton'] = 'openpose-25' if is_body else None
     fps, size = given['fps'] or columns.get('fps'), given['image_size']
     if fps is None:
         raise ArgumentError('does not state its rate: give {fps}')
-    rate = as_numbers(fps, 'fps').item()
+    rate = as_number(fps, 'fps')
     return _make(columns, name, rate, size, given['skeleton'], axes)
 
 
@@ -281,7 +282,7 @@ def _make(
     if pixels is not None:
         pixels = to_numbers('keypoints_2d', pixels)[..., :2]
         if size is None and columns.get('width') is not None:
-            sides = (as_numbers(columns[x], x).item() for x in ('width', 'height'))
+            sides = (as_number(columns[x], x) for x in ('width', 'height'))
             size = check_image_size(tuple(sides))
         if size is None:
             size = _image_size(poses, roots, pixels, focal)
