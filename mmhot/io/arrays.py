@@ -135,7 +135,7 @@ def as_numbers(values: object, name: str, *, of_text: bool = False) -> np.ndarra
     )
 
 
-def as_number(value: object, name: str) -> float:
+def as_number(value: object, name: str) -> Any:
     """Convert one number of a file, which may be in a list or an array."""
     array = as_numbers(value, name)
     if array.size != 1:

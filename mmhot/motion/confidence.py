@@ -155,8 +155,8 @@ class DropUncertain:
                     '%s: %s keypoints jump away and back: they count as missing; '
                     '{without=%r} keeps them'
                 )
-                given = clip.source or clip.name, certain.sum(), 'confidence'
-                _LOGGER.warning(ArgumentError(text, *given))
+                values = clip.source or clip.name, certain.sum(), 'confidence'
+                _LOGGER.warning(ArgumentError(text, *values))
             if limit is not None:
                 own = track.keypoints, track.scores, skeleton
                 low = low | self.find(*own, (clip.width, clip.height), limit)
