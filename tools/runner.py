@@ -3,18 +3,26 @@
 import argparse
 import ctypes
 import os
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, ConfigDict, DictAction
+from mmengine.runner import Runner
 
 from mmhot import compat
+from mmhot.errors import hint_at_names, is_user_error
 from mmhot.weights.hub import is_remote, local_file
 from tools.training_data import import_modules_of, use_sample_data
 
 # From malloc.h of the GNU C library; the last is a value.
 _TRIM_THRESHOLD, _MMAP_MAX, _NEVER = -1, -4, -1
+# Settings beside those of MMEngine's runner that configs of others need not have.
+_OTHER_SETTINGS = 'auto_scale_lr', 'compile', 'custom_imports', 'find_unused_parameters'
+_OF_SETTINGS = AssertionError, AttributeError, ImportError, LookupError, TypeError
+_OF_SETTINGS += (RuntimeError,)
 
 
 class _KeyValueAction(DictAction):
@@ -24,7 +32,11 @@ class _KeyValueAction(DictAction):
         for value in values:
             if value.find('=') < 1:
                 parser.error(f'{option_string}: got {value!r}, wanted KEY=VALUE')
-        super().__call__(parser, namespace, values, option_string)
+        try:
+            super().__call__(parser, namespace, values, option_string)
+        except (AssertionError, RecursionError):  # lists are not parsed as Python
+            text = 'lists are [a,b], their elements numbers or names; put others'
+            parser.error(f'{option_string}: {text} into a config')
 
 
 def add_runner_arguments(parser: argparse.ArgumentParser) -> None:
@@ -115,6 +127,9 @@ def apply_arguments(config: Config, args: argparse.Namespace) -> None:
     if args.sample:
         use_sample_data(config)
     if args.show or args.show_dir is not None:
+        if 'Lifter' in str((config.get('model') or {}).get('type')):
+            text = '--show, --show-dir: poses that are lifted have no images; --worst of'
+            raise ValueError(f'{text} tools/test.py draws them')
         hook = setting(config, 'default_hooks.visualization', '--show')
         hook.enable = True
         hook.show = args.show and not getattr(args, 'badcase', False)
@@ -125,7 +140,15 @@ def apply_arguments(config: Config, args: argparse.Namespace) -> None:
 
 
 def merge_options(config: Config, options: dict[str, Any] | None) -> None:
-    """Apply ``--cfg-options`` to a config, over the other arguments."""
+    """Apply ``--cfg-options`` to a config, over the other arguments.
+
+    Raises:
+        ValueError: If nothing reads a setting, as far as its first name says.
+    """
+    known = {*config, *signature(Runner).parameters, *_OTHER_SETTINGS}
+    for name in {key.partition('.')[0] for key in options or {}} - known:
+        hint = hint_at_names(name, sorted(known))
+        raise ValueError(f'--cfg-options: nothing reads {name!r}; {hint}')
     try:
         config.merge_from_dict(options or {})
     except (AssertionError, KeyError, TypeError) as error:
@@ -183,7 +206,6 @@ def compile_networks(model: Any, options: dict[str, Any]) -> None:
 def build_runner(config: Config) -> Any:
     """Build MMEngine's Runner, or the one the config names."""
     from mmengine.registry import RUNNERS
-    from mmengine.runner import Runner
 
     if 'model' not in config:
         raise ValueError(f'{config.filename}: this config has no model')
@@ -193,12 +215,26 @@ def build_runner(config: Config) -> Any:
         _join_processes(config)
     compat.apply()
     import_modules_of(config)
-    try:
+    with naming_config(config):
         if 'runner_type' in config:
             return RUNNERS.build(config)
         return Runner.from_cfg(config)
-    except (AttributeError, ImportError, KeyError, TypeError) as error:
-        # names and arguments come from the config; the message has the wrong one
+
+
+@contextmanager
+def naming_config(config: Config, has_begun: Callable[[], bool] = bool) -> Iterator:
+    """Prefix errors with the config, whose names and arguments are built and wrong.
+
+    They stay as they are once a run ``has_begun``.
+
+    Raises:
+        ValueError: In place of errors that packages raise for wrong settings.
+    """
+    try:
+        yield
+    except _OF_SETTINGS as error:
+        if has_begun() or is_user_error(error):
+            raise
         raise ValueError(f'{config.filename}: {error}') from error
 
 

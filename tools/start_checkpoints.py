@@ -38,7 +38,7 @@ def find_whole_checkpoint(work_dir: str | Path) -> tuple[str | None, list[str]]:
     damaged = []
     for path in paths:
         try:
-            _check(path)
+            check_whole(path)
             return str(path), damaged
         except ValueError as error:
             damaged.append(str(error))
@@ -47,14 +47,16 @@ def find_whole_checkpoint(work_dir: str | Path) -> tuple[str | None, list[str]]:
     return None, []
 
 
-def _check(path: Path) -> None:
+def check_whole(path: Path) -> None:
+    """Raise a ValueError if a file is damaged, or no state of a training."""
     content = safe_load(path)
     if zipfile.is_zipfile(path):  # PyTorch itself does not compare checksums
         with zipfile.ZipFile(path) as archive:
             if archive.testzip() is not None:
                 raise ValueError(f'{path}: damaged, a checksum differs')
     if not isinstance(content, dict) or not {'meta', 'optimizer'} <= content.keys():
-        raise ValueError(f'{path}: not the state of a training')
+        hint = "; weights start one as the config's load_from"
+        raise ValueError(f'{path}: not the state of a training{hint}')
 
 
 class SameShapesHook(Hook):
@@ -70,7 +72,13 @@ class SameShapesHook(Hook):
     priority = 'VERY_HIGH'
 
     def __init__(self, training: bool = False) -> None:
-        self.training = training
+        self.training, self.has_begun = training, False
+
+    def before_train(self, runner: Runner) -> None:
+        """Note that all that the config names has been built."""
+        self.has_begun = True
+
+    before_test = before_train
 
     def before_run(self, runner: Runner) -> None:
         """Check the weights of parts with ``init_cfg=dict(type='Pretrained')``."""

@@ -41,6 +41,7 @@ from tools.runner import (
     build_runner,
     check_checkpoint,
     merge_options,
+    naming_config,
     setting,
 )
 from tools.training_data import check_data_files
@@ -121,9 +122,10 @@ def test(args: argparse.Namespace) -> None:
 
     from tools.start_checkpoints import SameShapesHook
 
-    runner.register_hook(SameShapesHook())
+    runner.register_hook(start := SameShapesHook())
     metric = find_lifting_error(runner, args)
-    results = dict(runner.test())
+    with naming_config(config, lambda: start.has_begun):
+        results = dict(runner.test())
     if metric is not None:
         results['cost'] = count(config, runner.model)
     results['settings'] = dict(

@@ -14,6 +14,7 @@ from mmengine.config import Config
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
 from mmhot.errors import hint_at_names
 from mmhot.weights.config_files import read_config_file
+from mmhot.weights.hub import is_remote
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # for `tools`, in scripts, too
 
@@ -25,6 +26,7 @@ from tools.runner import (
     compile_networks,
     keep_freed_memory,
     merge_options,
+    naming_config,
     setting,
     use_gpu_defaults,
 )
@@ -85,18 +87,17 @@ def train(args: argparse.Namespace) -> None:
     # MMEngine compiles whole steps, which read values and hold lists of samples
     options = config.pop('compile', None) if args.compile else None
     runner = build_runner(config)
-    if args.compile:
-        from mmhot.engine.hooks import model_of
-
-        compile_networks(model_of(runner), options or {})
     check_optimizer(config)
 
-    from mmhot.engine.hooks import KeypointOrderHook
+    from mmhot.engine.hooks import KeypointOrderHook, model_of
     from tools.start_checkpoints import SameShapesHook
 
     runner.register_hook(KeypointOrderHook())  # MMPose's own configs lack it
-    runner.register_hook(SameShapesHook(training=True))
-    runner.train()
+    runner.register_hook(start := SameShapesHook(training=True))
+    with naming_config(config, lambda: start.has_begun):
+        if args.compile:
+            compile_networks(model_of(runner), options or {})
+        runner.train()
 
 
 def check_optimizer(config: Config) -> None:
@@ -121,12 +122,14 @@ def resume(config: Config, checkpoint: str) -> None:
     If the work directory has none, training starts from the config's ``load_from``: one
     command both starts a training and continues it after an interruption.
     """
-    from tools.start_checkpoints import find_whole_checkpoint
+    from tools.start_checkpoints import check_whole, find_whole_checkpoint
 
     if checkpoint == 'auto':
         checkpoint, damaged = find_whole_checkpoint(config.work_dir)
         for reason in damaged:
             print_line(f'train.py: {reason}; resuming from {checkpoint}', sys.stderr)
+    elif not is_remote(checkpoint):
+        check_whole(Path(checkpoint))
     if checkpoint is not None:
         # MMEngine would resume from load_from
         config.resume, config.load_from = True, checkpoint

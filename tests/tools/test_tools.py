@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mmhot.weights.index import LIVE_LIFTER, WEIGHTS_FOLDER
+
 ROOT = Path(__file__).parents[2]
 LEAF = 'body_3d_keypoint/nanohtnet/cmu_mocap/nanohtnet_27frm-keep3_1xb256-49e_cmu.py'
 
@@ -128,6 +130,35 @@ def test_training_without_validation(config, tmp_path, run_tool):
         (['{config}', '--cfg-options', 'model.type=Nothing'], 'Nothing is not in'),
         (['{config}', '--cfg-options', 'param_scheduler.9.x=1'], '--cfg-options: '),
         (['{config}', '--resume', 'none.pth'], 'none.pth'),
+        (['{config}', '--show-dir', '{folder}'], '--show-dir: poses that are lifted'),
+        (
+            ['{config}', '--resume', '{weights}'],
+            'not the state of a training; weights start one as',
+        ),
+        (
+            ['{config}', '--cfg-options', 'train_dataloder.batch_size=4'],
+            "nothing reads 'train_dataloder'; did you mean train_dataloader?",
+        ),
+        (
+            ['{config}', '--cfg-options', "custom_hooks=[dict(type='A',b=1)]"],
+            '--cfg-options: lists are [a,b]',
+        ),
+        (
+            ['{config}', '--cfg-options', 'optim_wrapper.optimizer.lr=fast'],
+            "{config}: '<=' not supported between",
+        ),
+        (
+            ['{config}', '--cfg-options', 'optim_wrapper.type=ApexOptimWrapper'],
+            '{config}: Apex is not installed',
+        ),
+        (
+            ['{config}', '--cfg-options', 'train_cfg.type=IterBasedTrainLoop'],
+            '{config}: Only one of `type` or `by_epoch`',
+        ),
+        (
+            ['{config}', '--compile', '--cfg-options', 'compile.mode=quick'],
+            '{config}: Unrecognized mode=quick',
+        ),
         (['{config}', '--cfg-options', 'train_dataloader.dataset.ann_file=x'], 'x'),
         (['{runtime}'], '{runtime}: this config has no model'),
         (['{runtime}', '--amp'], "--amp: {runtime} has no 'optim_wrapper'"),
@@ -143,6 +174,7 @@ def test_wrong_training_arguments_get_one_line(
     (tmp_path / 'broken.py').write_text('model = dict(')
     (tmp_path / 'baseless.py').write_text("_base_ = 'mmhot::no/such.py'")
     names = dict(root=ROOT, config=config, runtime=runtime, folder=tmp_path)
+    names['weights'] = WEIGHTS_FOLDER / f'{LIVE_LIFTER}.pth'
     args = [arg.format(**names) for arg in args]
     code, err = run_tool('train', *args, '--work-dir', tmp_path / 'work')
     assert code == 2
