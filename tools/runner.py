@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from inspect import signature
 from pathlib import Path
+from traceback import walk_tb
 from typing import Any
 
 from mmengine.config import Config, ConfigDict, DictAction
@@ -128,8 +129,8 @@ def apply_arguments(config: Config, args: argparse.Namespace) -> None:
         use_sample_data(config)
     if args.show or args.show_dir is not None:
         if 'Lifter' in str((config.get('model') or {}).get('type')):
-            text = '--show, --show-dir: poses that are lifted have no images; --worst of'
-            raise ValueError(f'{text} tools/test.py draws them')
+            text = '--show, --show-dir: lifted poses have no images; '
+            raise ValueError(f'{text}--worst of tools/test.py draws them')
         hook = setting(config, 'default_hooks.visualization', '--show')
         hook.enable = True
         hook.show = args.show and not getattr(args, 'badcase', False)
@@ -225,7 +226,8 @@ def build_runner(config: Config) -> Any:
 def naming_config(config: Config, has_begun: Callable[[], bool] = bool) -> Iterator:
     """Prefix errors with the config, whose names and arguments are built and wrong.
 
-    They stay as they are once a run ``has_begun``.
+    Once a run ``has_begun``, only those of MMEngine's hooks are, such as of the metric
+    that chooses the best checkpoint.
 
     Raises:
         ValueError: In place of errors that packages raise for wrong settings.
@@ -233,7 +235,9 @@ def naming_config(config: Config, has_begun: Callable[[], bool] = bool) -> Itera
     try:
         yield
     except _OF_SETTINGS as error:
-        if has_begun() or is_user_error(error):
+        *_, (frame, _) = walk_tb(error.__traceback__)
+        is_hook = Path(frame.f_code.co_filename).parts[-3:-1] == ('mmengine', 'hooks')
+        if (has_begun() and not is_hook) or is_user_error(error):
             raise
         raise ValueError(f'{config.filename}: {error}') from error
 

@@ -130,7 +130,10 @@ def test_training_without_validation(config, tmp_path, run_tool):
         (['{config}', '--cfg-options', 'model.type=Nothing'], 'Nothing is not in'),
         (['{config}', '--cfg-options', 'param_scheduler.9.x=1'], '--cfg-options: '),
         (['{config}', '--resume', 'none.pth'], 'none.pth'),
-        (['{config}', '--show-dir', '{folder}'], '--show-dir: poses that are lifted'),
+        (
+            ['{config}', '--show-dir', '{folder}'],
+            'lifted poses have no images',
+        ),
         (
             ['{config}', '--resume', '{weights}'],
             'not the state of a training; weights start one as',
@@ -154,6 +157,13 @@ def test_training_without_validation(config, tmp_path, run_tool):
         (
             ['{config}', '--cfg-options', 'train_cfg.type=IterBasedTrainLoop'],
             '{config}: Only one of `type` or `by_epoch`',
+        ),
+        (
+            [
+                *('{config}', '--cfg-options', 'default_hooks.checkpoint.save_best=a'),
+                'default_hooks.checkpoint.rule=less',
+            ],
+            "{config}: 'a'",
         ),
         (
             ['{config}', '--compile', '--cfg-options', 'compile.mode=quick'],
