@@ -82,7 +82,8 @@ def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
         image = _ask(path, _read_floats)
     if image is None:
         raise ValueError(f'{name} is not a readable image')
-    if _ask(path, lambda image: getattr(image, 'is_animated', False)):
+    # beside photos of phones (MPO) are maps of their brightness
+    if _ask(path, lambda x: x.format != 'MPO' and getattr(x, 'is_animated', False)):
         _LOGGER.warning('%s has several images: only the first one is read', name)
     return image
 

@@ -602,6 +602,14 @@ def test_files_of_several_images_are_one_line(tmp_path, suffix, caplog):
     )
 
 
+def test_photos_with_a_map_of_their_brightness_are_plain_photos(tmp_path, caplog):
+    photo, gains = (Image.fromarray(gray_image(n)) for n in range(2))
+    path = tmp_path / 'photo.jpg'
+    photo.save(path, 'MPO', save_all=True, append_images=[gains], quality=100)
+    assert_allclose(read_image(path), gray_image(), atol=2)
+    assert not caplog.records
+
+
 @pytest.mark.parametrize('scale', [1, 255])
 def test_float_images_are_read(tmp_path, scale):
     image = gray_image()[..., 0]
