@@ -191,10 +191,7 @@ def did_you_mean(given: str, known: Iterable[str]) -> str:
 
 
 class WarningHandler(logging.Handler):
-    """Log handler that passes warnings and errors to a function.
-
-    Those whose text names arguments are an :class:`ArgumentError`, not raised.
-    """
+    """Log handler that passes texts, or an :class:`ArgumentError`, to a function."""
 
     def __init__(self, show: Callable[[Any], object]) -> None:
         super().__init__(logging.WARNING)

@@ -443,8 +443,7 @@ class ExportOptions(Options):
             acting = [name for name, names in takes.items() if own in names]
             if self.is_given(own) and not {*acting} & {*self.formats}:
                 kind = 'the format' if len(acting) == 1 else 'one of the formats'
-                text = f'{{{own}}} needs {kind} %s'
-                raise ArgumentError(text, ', '.join(acting))
+                raise ArgumentError(f'{{{own}}} needs {kind} %s', ', '.join(acting))
         if self.no_video:
             others = {*OF_THE_VIDEO} - {'no_video'}
             self.refuse(others, 'needs the video, which is left out')

@@ -175,7 +175,6 @@ class OneLineParser(argparse.ArgumentParser):
     def _get_value(self, action: argparse.Action, text: str) -> Any:
         is_path = not action.option_strings and action.nargs != argparse.PARSER
         if not text and (is_path or action.type is output_file):
-            # it would be the working folder
             raise argparse.ArgumentError(action, 'must not be empty')
         return super()._get_value(action, text)
 

@@ -83,9 +83,7 @@ class VideoFile(FrameSource):
         if fps is not None and abs(fps / self._rate - 1) > _SAME_RATE:
             self.fps, self.slowed = fps, fps / self._rate
             change = 'divided' if fps > self._rate else 'multiplied'
-            text = (
-                '%s: recorded at {fps=%r} frames per second, its times are %s by %.4g'
-            )
+            text = '%s: recorded at {fps=%r}: its times are %s by %.4g'
             slowed = max(self.slowed, 1 / self.slowed)
             _LOGGER.warning(ArgumentError(text, self.label, fps, change, slowed))
 

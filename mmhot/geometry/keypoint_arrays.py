@@ -82,11 +82,8 @@ def warn_of_steps(name: object, frames: Any) -> None:
     """Log that frame numbers (N,) of a clip leave out frames between all of them."""
     steps = np.diff(np.unique(frames))
     if len(steps) and steps.min() > 1:  # of milliseconds also 33, 34, 33
-        _LOGGER.warning(
-            '%s: frames are numbered in steps of %d or more: those between are '
-            'missing; divide the numbers if they are milliseconds',
-            *(name, steps.min()),
-        )
+        text = '%s: frames are numbered in steps of %d or more: are they milliseconds?'
+        _LOGGER.warning(text, name, steps.min())
 
 
 def check_image_size(values: tuple[int, int]) -> tuple[int, int]:

@@ -151,10 +151,7 @@ class DropUncertain:
             low |= find_flips(*given, self.flips)[:, None]
             certain = low & (track.scores >= 1)
             if certain.any():
-                text = (
-                    '%s: %s keypoints jump away and back: they count as missing; '
-                    '{without=%r} keeps them'
-                )
+                text = '%s: %s keypoints jump away and back; {without=%r} keeps them'
                 values = clip.source or clip.name, certain.sum(), 'confidence'
                 _LOGGER.warning(ArgumentError(text, *values))
             if limit is not None:
@@ -168,10 +165,7 @@ class DropUncertain:
             return clip
         if limit is None or any(np.isfinite(each.keypoints).any() for each in tracks):
             return replace(clip, tracks=tracks)
-        text = (
-            '%s: no detection exceeds the confidence threshold {kpt_thr=%r}: lower it, '
-            'or use another 2D model'
-        )
+        text = '%s: no score exceeds {kpt_thr=%r}: lower it, or use another 2D model'
         _LOGGER.warning(ArgumentError(text, clip.source or clip.name, limit))
         return replace(clip, tracks=[])
 

@@ -76,11 +76,9 @@ def arrange_poses(
     extent = np.nanmedian(np.nanmax(poses, 1) - np.nanmin(poses, 1), axis=0).max()
     unit, meter = next((unit, meter) for most, unit, meter in _UNITS if extent <= most)
     poses, places = poses / meter, places / meter
-    if meter > 1:
-        _LOGGER.warning('%s: people are %.0f high: read as %s', name, extent, unit)
-    if not _PEOPLE[0] <= extent / meter <= _PEOPLE[1]:
-        text = '%s: people are %.3g meters high: {height} sets the scale'
-        _LOGGER.warning(ArgumentError(text, name, extent / meter))
+    if meter > 1 or not _PEOPLE[0] <= extent <= _PEOPLE[1]:
+        text = '%s: people are %.3g high: read as %s; {height} sets the scale'
+        _LOGGER.warning(ArgumentError(text, name, extent, unit))
     body, *_ = convert_keypoints(poses, None, found.name, 'h36m-17', 'trained')
     pelvis = np.where(np.isnan(body[:, 0]), np.nanmean(poses, axis=1), body[:, 0])
     is_unknown = np.median(np.linalg.norm(pelvis, axis=1)) < _CENTERED

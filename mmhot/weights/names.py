@@ -236,10 +236,6 @@ def _config_file(name: str, task: Task) -> Model | None:
         if task is LIFTER and not path.is_file():
             raise FileNotFoundError(f'{path}: no such config file')
         return Model(name, require_file(path))
-    if path.suffix in (*CHECKPOINTS, '.pt') and task is LIFTER:
-        raise ArgumentError(
-            '%s is a checkpoint, not a config: give it as {checkpoint}', path
-        )
     if path.is_file():
         option = {POSE: 'pose2d_weights', DETECTOR: 'det_weights'}
         text = (

@@ -67,7 +67,7 @@ def test_keypoints_of_low_confidence_count_as_missing(infer_it, out, video, capf
     assert infer_it(video, kpt_thr=0.9, formats='json') == 0  # all of them
     output = capfd.readouterr()
     assert 'clip: no person was found in 10 frames' in output.out
-    assert 'clip.mkv: no detection exceeds the confidence threshold' in output.err
+    assert 'clip.mkv: no score exceeds --kpt-thr' in output.err
     assert not (out / 'clip.json').exists()
     assert infer_it(video, kpt_thr=0.5, formats='json') == 0
     document = json.loads((out / 'clip.json').read_text())

@@ -103,7 +103,7 @@ def test_models_go_by_name(lift_it, shipped, out):
     [
         ('tiny-liftr', 'neither a config file nor a shipped model; did you mean tiny-'),
         ('none.py', 'none.py: no such config file'),
-        ('tiny.pth', 'tiny.pth is a checkpoint, not a config'),
+        ('tiny.pth', 'checkpoints are given as --checkpoint'),
         ('config.py', 'a config has no weights.* tiny-lifter'),
         ('empty.py', 'empty.py is not a config of a lifter'),
     ],
@@ -111,6 +111,7 @@ def test_models_go_by_name(lift_it, shipped, out):
 def test_wrong_models_are_refused(model, message, refused, shipped, tmp_path):
     (tmp_path / 'config.py').write_text(lifter_config().pretty_text)
     (tmp_path / 'empty.py').write_text('')
+    (tmp_path / 'tiny.pth').write_text('')
     is_alone = model == 'config.py'
     if model.endswith(('.py', '.pth')):
         model = tmp_path / model

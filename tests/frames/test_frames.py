@@ -398,7 +398,7 @@ def test_times_of_slow_motion_are_those_of_the_recording(video, folder, caplog):
     assert (images.fps, one.fps) == (120, 120)
     assert_allclose([frame.time for frame in one], np.arange(10) / 120, atol=1e-6)
     assert one.ended is None
-    text = 'recorded at fps=120 frames per second, its times are'
+    text = 'recorded at fps=120: its times are'
     assert caplog.messages == [f'{video}: {text} divided by 4.8']
     caplog.clear()
     (same,) = open_inputs([str(video)], fps=25.1)

@@ -189,8 +189,8 @@ def test_wrong_arrays(change, message):
     [
         (1000, 1, 'read as millimeters'),
         (100, 1, 'read as centimeters'),
-        (0.1, 0.1, 'height sets the scale'),
-        (10, 10, 'height sets the scale'),
+        (0.1, 0.1, 'read as meters'),
+        (10, 10, 'read as meters'),
         (1, 1, ''),
     ],
 )
@@ -200,6 +200,7 @@ def test_units(factor, wanted, line, caplog):
     other = Clip3D.from_arrays(true * factor, FPS, axes='world')
     assert_allclose(other.places(), wanted * plain.places(), atol=1e-5)
     assert [line in x for x in caplog.messages] == [True] * bool(line)
+    assert all('height sets the scale' in x for x in caplog.messages)
 
 
 def test_a_point_is_no_pose_and_frames_are_first():

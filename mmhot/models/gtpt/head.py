@@ -124,6 +124,9 @@ class GTPTHead(BaseHead):
         self.loss_module = MODELS.build(loss)
         self.guidance = None if guidance is None else MODELS.build(guidance)
         self.decoder = None if decoder is None else KEYPOINT_CODECS.build(decoder)
+        if self.decoder and tuple(self.decoder.input_size) != tuple(input_size):
+            size = self.decoder.input_size
+            raise ValueError(f"input_size ({input_size}) must be the decoder's, {size}")
         self.register_load_state_dict_pre_hook(fit_weights)
 
     @property

@@ -295,6 +295,11 @@ def test_curves_that_do_not_rise_are_refused(curve):
         build_head().predict(random_maps(), people(2), {'score_curve': curve})
 
 
+def test_head_and_decoder_have_one_image_size():
+    with pytest.raises(ValueError, match=r'input_size \(\(96, 64\)\) must be the deco'):
+        build_head(input_size=(96, 64))
+
+
 @torch.no_grad()
 def test_heatmaps_peak_at_the_keypoints():
     head, samples = build_head(), people(1)
