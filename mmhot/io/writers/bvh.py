@@ -90,16 +90,17 @@ def _channels(motion: RigidMotion, rig: Rig) -> tuple[np.ndarray, list[str]]:
 
     Near the poles of an order, where the second angle is a right angle, the others turn
     much for little. Programs interpolate between frames: a joint whose angles step far
-    gets the order whose poles are far, unless readers expect one of all joints.
+    gets the order whose poles are far. All joints share one where a program expects it.
     """
     rotations = np.swapaxes(motion.rotations, 0, 1)
     same = (rotations[:, :-1] * rotations[:, 1:]).sum((-1, -2))  # 1 + 2 cos of turns
     turns = np.arccos(((same - 1) / 2).clip(-1, 1))
-    others = () if rig.has_one_order else map(''.join, permutations('XYZ'))
-    orders = [rig.order, *others]
+    orders = [rig.order, *map(''.join, permutations('XYZ'))]
     angles = np.stack([smooth_angles(euler_angles(rotations, x)) for x in orders])
     steps = np.abs(np.diff(angles, axis=2)).max(-1)
     excess = (steps - np.maximum(turns, np.radians(_STEP))).max(-1, initial=0)
+    if rig.has_one_order:
+        excess[:] = excess.max(1, keepdims=True)
     best = excess.argmin(0)
     return angles[best, range(len(best))], [orders[number] for number in best]
 

@@ -44,7 +44,7 @@ class Rig:
         axes (Mapping[str, np.ndarray]): Axes of joints in the rest pose as columns
             (3, 3), where they are not left, up and forward of the person.
         order (str): Usual axes of Euler angles, from the parent to the joint.
-        has_one_order (bool): Whether readers expect this order of all joints.
+        has_one_order (bool): Whether programs expect the same axes of all joints.
         fps (float, optional): Frame rate, where the program expects one.
     """
 
@@ -153,7 +153,7 @@ BVH_PROFILES: dict[str, Rig] = {
         _names(_SPINE, toe='Toe'),
         _PLACES,
         axes=_lafan1_axes(),
-        order='ZYX',
+        order='YXZ',
         has_one_order=True,
         fps=30.0,
     ),
