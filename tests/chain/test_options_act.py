@@ -23,10 +23,13 @@ from mmhot.chain.options import (
     SaveOptions,
 )
 from mmhot.pose2d.options import Pose2DOptions
+from mmhot.structures.formats import WRITERS
 from mmhot.structures.lens import Lens
 
 # Poses are the same, as these choose where and how they are computed.
 NEUTRAL = {'device', 'backend', 'batch_size', 'out_dir', 'no_cache', 'resume'}
+# Formats that take seconds, need an extra, or a walk of several steps.
+SLOW_OR_EXTRA = {'mp4', 'png', 'rrd', 'c3d', 'gait.csv'}
 ANOTHER = 'nanohtnet_81frm-keep9_cmu-wild'
 # Another value than the default of each option.
 VALUES = dict(
@@ -274,6 +277,21 @@ def test_live_steps(tmp_path):
     options = InferRunOptions(without='returning')
     with pytest.raises(ValueError, match="^without='returning': live streams do not"):
         lift_stream('0', options, LiveOptions())
+
+
+@pytest.mark.parametrize('format_', [x for x in WRITERS if x not in SLOW_OR_EXTRA])
+def test_each_format_obeys_or_refuses(format_, lifted, tmp_path):
+    """Options of files alone change each format, or are refused."""
+    lifted.save(tmp_path / f'plain.{format_}')
+    plain = (tmp_path / f'plain.{format_}').read_bytes()
+    changes = dict(axes='z-up', height=1.5, bvh_profile='mixamo', origin='camera')
+    for name, value in (changes | {'draw': 'angles'}).items():
+        path, refused = tmp_path / f'plain.{name}.{format_}', ''
+        try:
+            lifted.save(path, **{name: value})
+        except ValueError as error:
+            refused = str(error)
+        assert refused.startswith(name) if refused else path.read_bytes() != plain, name
 
 
 @pytest.mark.parametrize('name', names_of(SaveOptions))
