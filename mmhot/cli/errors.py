@@ -174,6 +174,7 @@ class OneLineParser(argparse.ArgumentParser):
 
     def _get_value(self, action: argparse.Action, text: str) -> Any:
         is_path = not action.option_strings and action.nargs != argparse.PARSER
+        is_path &= action.default != ''  # that of a positional argument is checked, too
         if not text and (is_path or action.type is output_file):
             raise argparse.ArgumentError(action, 'must not be empty')
         return super()._get_value(action, text)
