@@ -447,11 +447,9 @@ class ExportOptions(Options):
         if self.no_video:
             others = {*OF_THE_VIDEO} - {'no_video'}
             self.refuse(others, 'needs the video, which is left out')
-        if not any(writer.lengths for writer in writers):
-            names = ' and '.join(self.formats)
-            self.refuse({'height'}, f'scales lengths, of which {names} have none')
         if self.formats == ('coco.json',):
-            self.refuse({'axes'}, 'turns 3D poses, not the keypoints of coco.json')
+            of = 'is of 3D poses, not of the keypoints in coco.json'
+            self.refuse({'axes', 'height'}, of)
         if self.axes == 'z-up' and all(writer.world for writer in writers):
             names = ', '.join(self.formats)
             raise ArgumentError(

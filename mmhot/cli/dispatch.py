@@ -43,7 +43,8 @@ def main(argv: Sequence[str] | None = None, bars: Bars = text_bar) -> int:
 
     ``bars`` opens progress bars.
     """
-    if argv is None:  # in a process of its own
+    is_process = argv is None
+    if is_process:
         _collect_rarely()
         keep_terminal()
     parser, commands = build_parser()
@@ -64,6 +65,7 @@ def main(argv: Sequence[str] | None = None, bars: Bars = text_bar) -> int:
     command.check(args, extras)
     args.say = (lambda line: None) if args.quiet else print_line
     args.bars = no_bar if args.quiet else bars
+    args.is_process = is_process
     args.complain = complain_as(command.prog, command)
     if args.device == 'auto':
         args.device = None

@@ -83,6 +83,10 @@ def run(args: argparse.Namespace) -> int:
 
 def _run_inputs(args: argparse.Namespace, options: InferRunOptions) -> int:
     """Lift all inputs, which are no streams, and print their times."""
+    if args.is_process and args.runner == 'local':
+        from mmhot.chain.ahead import open_defaults_ahead
+
+        open_defaults_ahead(options)
     from mmhot.cli.report import report_outcomes
     from mmhot.frames.inputs import find_inputs
 

@@ -35,7 +35,10 @@ def run_files(
 ) -> int:
     """Process all inputs as the options of a command say."""
     options = read_options(args, kind)
+    if args.is_process and isinstance(options, LiftRunOptions):
+        from mmhot.chain.ahead import open_defaults_ahead
 
+        open_defaults_ahead(options)
     from mmhot.apis.lifting import lift_files
 
     outcomes = lift_files(args.inputs, options, args.say, args.bars)

@@ -5,6 +5,7 @@ import os
 import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,7 @@ _FORM = {
 _LONGEST_RUN, _CHECK = 600.0, 5.0  # seconds
 _QUIET = 4  # ONNX Runtime's errors are raised, too
 _CPU_PROVIDER = 'CPUExecutionProvider'
+_AHEAD: dict[tuple, Future] = {}  # sessions, by the arguments of open_session
 
 
 def count_threads() -> int:
@@ -42,6 +44,15 @@ def count_threads() -> int:
 def is_on_cpu(session: Any) -> bool:
     """Return whether ONNX Runtime runs a session on the CPU alone."""
     return session.get_providers() == [_CPU_PROVIDER]
+
+
+def open_ahead(
+    path: str | Path, device: str = 'cpu', threads: int | None = None
+) -> None:
+    """Begin to open a file in a thread, for the next :func:`open_session` of it."""
+    pool, key = ThreadPoolExecutor(1), (str(path), device, threads)
+    _AHEAD[key] = pool.submit(_open, *key)
+    pool.shutdown(wait=False)
 
 
 def open_session(
@@ -57,6 +68,11 @@ def open_session(
         ValueError: If ONNX Runtime is not installed, or cannot use the device or read
             the file.
     """
+    key = str(path), device, threads
+    return _AHEAD.pop(key).result() if key in _AHEAD else _open(*key)
+
+
+def _open(path: str | Path, device: str, threads: int | None) -> Any:
     path = require_file(path)
     check_data_files(path)
     try:

@@ -99,12 +99,12 @@ class StabilizeCamera:
             return None, lens
         found = background.points
         if self.camera_mode == 'auto':
-            total = background.num_frames - background.first
-            if total < limits.min_frames:
+            if len(found['points']) < limits.min_frames:
                 return None, lens
             path = solve_camera_path(**found, size=size, lens=lens, limits=limits)
             if shows_static(path, found['keyframe']):
                 return static_path(background.num_frames), lens
+            total = background.num_frames - background.first
             found = background.look_at_all(lambda done: progress(done, total))
         if len(found['points']) < background.num_frames - background.first:
             _LOGGER.warning(

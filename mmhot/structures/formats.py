@@ -31,7 +31,6 @@ class Writer:
         of_people (bool): Whether the joints must be Human3.6M's, or 24.
         fingers (bool): Whether joints beyond the 24 are written; else the function gets
             a clip without these.
-        lengths (bool): Whether files have lengths, and not only angles or pixels.
         footage (bool): Whether the function takes ``footage``, the video (FrameSource)
             or None.
         progress (bool): Whether it takes ``progress``, a function of (done, total).
@@ -46,7 +45,6 @@ class Writer:
     per_person: bool = False
     of_people: bool = False
     fingers: bool = False
-    lengths: bool = True
     footage: bool = False
     progress: bool = False
     options: tuple[str, ...] = ()
@@ -75,8 +73,8 @@ WRITERS: dict[str, Writer] = {
     'npz': Writer('mmhot.io.lifted:write_npz', fingers=True),
     'json': Writer('mmhot.io.lifted:write_json', fingers=True),
     'csv': Writer('mmhot.io.writers.csv:write_csv', fingers=True),
-    'angles.csv': _of_people('mmhot.io.writers.angles:write_csv', lengths=False),
-    'coco.json': Writer('mmhot.io.writers.coco:write_coco', lengths=False),
+    'angles.csv': _of_people('mmhot.io.writers.angles:write_csv'),
+    'coco.json': Writer('mmhot.io.writers.coco:write_coco'),
     'gait.csv': _of_people('mmhot.io.writers.gait:write_csv'),
     'bvh': _of_people(
         'mmhot.io.writers.bvh:write_person',
