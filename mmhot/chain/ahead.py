@@ -14,7 +14,7 @@ def open_defaults_ahead(options: InferRunOptions | LiftRunOptions) -> None:
     if options.device == 'auto' and len(list_devices_of_driver()) > 1:
         return  # PyTorch runs them on the GPU
     lifter = options.lifter_settings()
-    names = []
+    names: list[tuple[str, int | None]] = []
     if lifter['model'] is lifter['checkpoint'] is lifter['keep'] is None:
         names.append((DEFAULT_LIFTER, 1))
     if isinstance(options, InferRunOptions) and options.speed == 'default':
