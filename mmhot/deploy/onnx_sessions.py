@@ -50,6 +50,10 @@ def open_ahead(
     path: str | Path, device: str = 'cpu', threads: int | None = None
 ) -> None:
     """Begin to open a file in a thread, for the next :func:`open_session` of it."""
+    try:
+        import onnxruntime  # noqa: F401 here: two threads must not import NumPy at once
+    except ImportError:
+        return  # open_session says so
     pool, key = ThreadPoolExecutor(1), (str(path), device, threads)
     _AHEAD[key] = pool.submit(_open, *key)
     pool.shutdown(wait=False)
