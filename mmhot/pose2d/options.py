@@ -31,8 +31,8 @@ class Pose2DOptions(RuntimeOptions):
         'detector: rtmdet-nano (downloaded once), an .onnx or .zip file, '
         "MMDetection's config (a program that is run) or alias, pose-verified (the "
         'shipped detector, checked by the 2D model), or whole_image (default: '
-        'pose-verified with gtpt-t, rtmdet-nano with movenet and rtmpose-m, none with '
-        'rtmo, else human)',
+        'pose-verified; rtmdet-nano with movenet and rtmpose-m, human with human, none '
+        'with rtmo)',
         metavar='MODEL',
         decides=False,
     )

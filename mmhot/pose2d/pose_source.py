@@ -8,7 +8,6 @@ kinds of other packages.
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 from mmhot.compat.installation import choose_device
@@ -23,6 +22,7 @@ from mmhot.pose2d.turned_crops import TurnedCrops
 from mmhot.weights.index import AUTO, shipped_models
 from mmhot.weights.names import (
     DETECTOR,
+    HUMAN,
     NAMED_FILES,
     POSE,
     choose_best,
@@ -35,7 +35,6 @@ _LOGGER = logging.getLogger(__name__)
 
 WHOLE_IMAGE = 'whole_image'
 POSE_VERIFIED = 'pose-verified'
-_HUMAN = 'human'
 
 
 class ModelKind(NamedTuple):
@@ -45,7 +44,7 @@ class ModelKind(NamedTuple):
     # the 2D model
     open: Callable[..., Any]
     takes_weights: bool = False  # whether it may be given a checkpoint
-    detector: str = _HUMAN  # for 2D models: name of the default detector
+    detector: str = POSE_VERIFIED  # for 2D models: name of the default detector
 
 
 class PoseSource(NamedTuple):
@@ -58,7 +57,7 @@ class PoseSource(NamedTuple):
 def register_pose_estimator(
     name: str,
     opener: Callable[[Pose2DOptions], PoseEstimator],
-    detector: str = _HUMAN,
+    detector: str = POSE_VERIFIED,
     takes_weights: bool = False,
 ) -> None:
     """Register a 2D pose estimator.
@@ -66,7 +65,7 @@ def register_pose_estimator(
     Args:
         name (str): Its name.
         opener (Callable): Opens it.
-        detector (str): Name of the default detector. Defaults to 'human'.
+        detector (str): Name of the default detector. Defaults to 'pose-verified'.
         takes_weights (bool): Whether it may be given a checkpoint. Defaults to False.
     """
     POSE_ESTIMATORS[name] = ModelKind(opener, takes_weights, detector)
@@ -198,14 +197,12 @@ def _open_detector(
 
 
 def _choose_detector(options: Pose2DOptions, estimator: PoseEstimator) -> str:
-    """Name the detector of a 2D model that was opened."""
-    if isinstance(estimator, OneStageEstimator):
-        return str(options.pose2d)
-    model = resolve(options.pose2d, POSE, options.pose2d_weights)
-    if model.is_exported:
-        return _HUMAN if find_spec('torch') and find_spec('mmdet') else POSE_VERIFIED
-    # no download if the 2D model needs none
-    return _HUMAN if model.graph is None else POSE_VERIFIED
+    """Name the detector of a 2D model that was opened, without a download.
+
+    Only MMPose's aliases name a detector, too.
+    """
+    is_both = isinstance(estimator, OneStageEstimator) or options.pose2d in HUMAN
+    return str(options.pose2d) if is_both else POSE_VERIFIED
 
 
 def _open_pose_verified(

@@ -45,9 +45,8 @@ from mmhot.weights.index import (
 )
 
 _LOGGER = logging.getLogger(__name__)
-_RTMPOSE = 'rtmpose-m_8xb256-420e_body8-256x192'
-# The detector of MMPose's inferencer, and its names.
-_HUMAN = ('human', 'body', 'wholebody')
+HUMAN = ('human', 'body', 'wholebody')
+"""MMPose's aliases that name both a 2D model and the detector of its inferencer."""
 _HUMAN_CONFIG = 'demo/mmdetection_cfg/rtmdet_m_640-8xb32_coco-person.py'
 _OPENMMLAB = 'https://download.openmmlab.com/mmpose/v1/projects'
 _HUMAN_WEIGHTS = (
@@ -247,7 +246,7 @@ def _config_file(name: str, task: Task) -> Model | None:
 
 
 def _human(name: str, task: Task) -> Model | None:
-    if task is not DETECTOR or name not in _HUMAN:
+    if task is not DETECTOR or name not in HUMAN:
         return None
     return Model(name, _folder('mmpose') / _HUMAN_CONFIG, _HUMAN_WEIGHTS)
 
@@ -367,9 +366,9 @@ def choose_best() -> str:
     downloaded, otherwise the default.
     """
     if all(find_spec(package) for package in ('mmpose', 'mmdet')):
-        named = resolve(_RTMPOSE, POSE), resolve(_HUMAN[0], DETECTOR)
+        named = resolve(HUMAN[0], POSE), resolve(HUMAN[0], DETECTOR)
         if all(cached_file(str(model.weights)).is_file() for model in named):
-            return _RTMPOSE
+            return HUMAN[0]
     return shipped_models(POSE.folders)[0].name
 
 

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import NamedTuple
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from numpy.testing import assert_allclose
@@ -13,6 +14,7 @@ from tiny_pose_model import BLUE, POSE, RED, red_finder, spotted, write
 from torch import nn
 
 from mmhot.pose2d import pose_source as choose
+from mmhot.pose2d.detectors import PoseVerifiedDetector
 from mmhot.pose2d.interfaces import Detector, PoseEstimator
 from mmhot.pose2d.mmpose_models import MMPoseDetector, MMPoseEstimator
 from mmhot.pose2d.options import Pose2DOptions
@@ -200,7 +202,7 @@ def test_auto_is_the_best_model_that_needs_no_download(monkeypatch, tmp_path):
         assert choose_best() == ours
         cached_file(model.weights).parent.mkdir(parents=True, exist_ok=True)
         cached_file(model.weights).write_bytes(b'weights')
-    assert choose_best() == named[0].config.stem
+    assert choose_best() == 'human'
     find = names.find_spec
     hide = lambda name: None if name in ('mmpose', 'mmdet') else find(name)  # noqa: E731
     monkeypatch.setattr(names, 'find_spec', hide)
@@ -219,6 +221,24 @@ def test_shipped_weights_need_no_detector_and_nothing_installed():
     assert by_itself.estimator.name == name
     assert by_itself.detector.name == f'{found}, verified by {name}'
     assert by_itself.detector.detector.min_score == 0.05
+
+
+@pytest.mark.parametrize('spelling', ['name', 'file', 'folder', 'config'])
+def test_no_spelling_of_a_model_downloads_a_detector(spelling, tmp_path, monkeypatch):
+    monkeypatch.setattr(hub, 'urlopen', None)
+    shipped = resolve('gtpt-t', names.POSE)
+    onnx.save(onnx.load(shipped.graph), tmp_path / 'end2end.onnx')
+    spelled = dict(
+        name='gtpt-t',
+        file=str(shipped.graph),
+        folder=str(tmp_path),
+        config=str(shipped.config),
+    )
+    weights = str(shipped.weights) if spelling == 'config' else None
+    options = Pose2DOptions(pose2d=spelled[spelling], pose2d_weights=weights)
+    detector, estimator = open_pose_source(options)
+    assert isinstance(detector, PoseVerifiedDetector)
+    assert detector.estimator is estimator
 
 
 class ToyEstimator(PoseEstimator):
