@@ -14,7 +14,7 @@ from mmhot.version import __version__
 if TYPE_CHECKING:
     from mmhot.apis.lifting import infer, lift, refine
     from mmhot.apis.stream import stream
-    from mmhot.chain.steps import register_processor, register_step
+    from mmhot.chain.pipelines import register_processor, register_step
     from mmhot.io.lifted import read_lifted
     from mmhot.io.readers.keypoints import read_keypoints
     from mmhot.lifting.lifter import Lifter
@@ -41,8 +41,8 @@ _LAZY = {
     'read_lifted': 'mmhot.io.lifted',
     'refine': 'mmhot.apis.lifting',
     'register_pose_estimator': 'mmhot.pose2d.pose_source',
-    'register_processor': 'mmhot.chain.steps',
-    'register_step': 'mmhot.chain.steps',
+    'register_processor': 'mmhot.chain.pipelines',
+    'register_step': 'mmhot.chain.pipelines',
     'register_writer': 'mmhot.structures.formats',
     'stream': 'mmhot.apis.stream',
 }

@@ -1,25 +1,29 @@
-"""Options as dataclasses: defaults, help texts, conversions and checks.
+"""Options as fields of dataclasses: defaults, help texts, conversions and checks.
 
-Each call of the Python interface has one dataclass, made of those of the rooms that
-act. The command line and Ray's workers use the same ones: ``mmhot.cli.options``
-generates an option from every field.
+A dataclass of options is a step of a pipeline, what a command reads, or what it writes.
+:class:`Values` distributes what a user stated to the dataclasses of a call; the
+command line has a flag, and the documentation a row, for each of their fields.
 """
 
+import logging
 import operator
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields
 from inspect import Parameter, getdoc, signature
 from math import inf
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, ClassVar, TypeVar, get_args
 
 from mmhot.errors import ArgumentError, did_you_mean, require_choice
 
 T = TypeVar('T', bound='Options')
 Function = TypeVar('Function', bound=Callable[..., Any])
+_LOGGER = logging.getLogger(__name__)
 BACKENDS = ('auto', 'torch', 'onnx')
+RENAMED = {'model': 'pose3d', 'checkpoint': 'pose3d_weights'}
+"""Options of mmhot 0.2, which still work, and their names of today."""
 _NAME = 'a name or file'
 _KINDS = {int: 'a whole number', float: 'a number', bool: 'True or False'}
 _KINDS |= {str: _NAME, Path: _NAME}
@@ -74,9 +78,10 @@ def option(help: str, default: Any = None, **argument: Any) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Base of all option dataclasses: converts and checks every field.
+    """Base of all dataclasses with options: converts and checks their values.
 
-    None stands for the default. Numbers and choices may be given as text.
+    None stands for the default. Numbers and choices may be given as text. Fields that
+    :func:`option` does not declare are settings for developers.
 
     Attributes:
         title (str): Section of the command line's help for the fields of a class.
@@ -85,20 +90,21 @@ class Options:
         ArgumentError: If a value is wrong.
     """
 
-    title = ''
+    title: ClassVar[str] = ''
 
     def __post_init__(self) -> None:
         """Convert and check the values."""
         files = []
-        for each in fields(self):
-            value = getattr(self, each.name)
+        for option_field in options_of(type(self)).values():
+            name, value = option_field.name, getattr(self, option_field.name)
             # isfile is False for names that are too long
             if isinstance(value, str | Path) and os.path.isfile(value):
                 files.append(Path(value))
-            value = each.default if value is None else value
+            value = option_field.default if value is None else value
             if value is not None:
-                value = each.metadata['argument'].check(each.name, kind_of(each), value)
-            object.__setattr__(self, each.name, value)
+                argument = option_field.metadata['argument']
+                value = argument.check(name, kind_of(option_field), value)
+            object.__setattr__(self, name, value)
         object.__setattr__(self, '_files', files)
 
     @property
@@ -107,12 +113,11 @@ class Options:
         return vars(self)['_files']
 
     def is_given(self, name: str) -> bool:
-        """Return whether there is a field of a name, and it is not the default."""
-        default = next((x.default for x in fields(self) if x.name == name), None)
-        return getattr(self, name, None) != default
+        """Return whether an option is not the default."""
+        return getattr(self, name) != options_of(type(self))[name].default
 
     def refuse(self, names: Iterable[str], reason: str) -> None:
-        """Raise ArgumentError for a field of these names that is not the default."""
+        """Raise ArgumentError for an option of these names that is not the default."""
         for name in sorted(names):
             if self.is_given(name):
                 raise ArgumentError(f'{{{name}}} %s', reason)
@@ -120,28 +125,93 @@ class Options:
     @classmethod
     def of(cls: type[T], **values: object) -> T:
         """Build from a function's keyword arguments; hint at the nearest name."""
-        known = [each.name for each in fields(cls)]
-        for name in values:
+        return Values(values, (cls,)).of(cls)
+
+
+def options_of(*kinds: type[Options]) -> dict[str, Field]:
+    """Return the options of dataclasses by name, each once, in their order."""
+    declared: dict[str, Field] = {}
+    for kind in kinds:
+        for option_field in fields(kind):
+            if 'argument' in option_field.metadata:
+                declared.setdefault(option_field.name, option_field)
+    return declared
+
+
+class Values:
+    """What a user stated, distributed to the dataclasses that take part in a call.
+
+    Args:
+        stated (Mapping): Values by the name of the option; those of :data:`RENAMED` get
+            their names of today.
+        kinds (Sequence): The dataclasses, whose options are known.
+
+    Attributes:
+        stated (dict): The values with the names of today.
+
+    Raises:
+        TypeError: If none of them has an option, with the nearest name.
+        ArgumentError: If a value is wrong.
+    """
+
+    def __init__(
+        self, stated: Mapping[str, Any], kinds: Sequence[type[Options]]
+    ) -> None:
+        self.kinds, known = tuple(kinds), options_of(*kinds)
+        self.stated: dict[str, Any] = {}
+        for name, value in stated.items():
+            new = RENAMED.get(name, name)
+            if name not in known and new in known:
+                text = f'{name!r} is the name of {{{new}}} in mmhot 0.2, ends with 0.4'
+                _LOGGER.warning(ArgumentError(text))
+                name = new
             if name not in known:
                 hint = did_you_mean(name, known)
                 raise TypeError(f'unexpected keyword argument {name!r}{hint}')
-        return cls(**values)
+            self.stated[name] = value
+        self._built = {kind: self._build(kind) for kind in kinds}
+
+    @property
+    def files(self) -> list[Path]:
+        """Existing files that the values name."""
+        return [path for options in self._built.values() for path in options.files]
+
+    def of(self, kind: type[T]) -> T:
+        """Return the values of a dataclass."""
+        options = self._built.get(kind)
+        return options if isinstance(options, kind) else self._build(kind)
+
+    def _build(self, kind: type[T]) -> T:
+        own = options_of(kind).keys() & self.stated.keys()
+        return kind(**{name: self.stated[name] for name in own})
 
 
-def takes(options: type[Options]) -> Callable[[Function], Function]:
-    """Show the fields of options, in place of ``**options``, in a function's help."""
+def takes(*kinds: type[Options]) -> Callable[[Function], Function]:
+    """Show the options of dataclasses, in place of ``**options``, in a function's help.
+
+    This is for ``help(mmhot.infer)`` and completion; the function is not changed.
+    """
 
     def show(function: Function) -> Function:
         plain = signature(function)
-        given = [x for x in plain.parameters.values() if x.kind is not x.VAR_KEYWORD]
+        parameters = [
+            parameter
+            for parameter in plain.parameters.values()
+            if parameter.kind is not parameter.VAR_KEYWORD
+        ]
         lines = [getdoc(function) or '', '', 'Options:']
-        for each in fields(options):
-            known = dict(default=each.default, annotation=each.type)
-            given.append(Parameter(each.name, Parameter.KEYWORD_ONLY, **known))
-            text = each.metadata['argument'].help  # names options of the command line
+        for name, declared in options_of(*kinds).items():
+            parameter = Parameter(
+                name,
+                Parameter.KEYWORD_ONLY,
+                default=declared.default,
+                annotation=declared.type,
+            )
+            parameters.append(parameter)
+            text = declared.metadata['argument'].help  # names flags
             text = re.sub(r'--[a-z\d-]+', lambda x: x[0][2:].replace('-', '_'), text)
-            lines.append(f'    {each.name}: {text}')
-        vars(function)['__signature__'] = plain.replace(parameters=given)
+            lines.append(f'    {name}: {text}')
+        vars(function)['__signature__'] = plain.replace(parameters=parameters)
         function.__doc__ = '\n'.join([*lines, ''])
         return function
 
@@ -186,6 +256,12 @@ def read_sizes(value: Any) -> tuple[int, ...]:
     return tuple(sizes)
 
 
+def split_names(value: Any) -> tuple[str, ...]:
+    """Split names: a list, or text such as 'npz,mp4'; each is returned once."""
+    parts = value.split(',') if isinstance(value, str) else value
+    return tuple(dict.fromkeys(str(part).strip() for part in parts))
+
+
 def read_names(
     name: str, value: Any, known: Iterable[str], hints: Mapping[str, str] = {}
 ) -> tuple[str, ...]:
@@ -193,8 +269,7 @@ def read_names(
 
     ``hints`` answer names that are not known.
     """
-    parts = value.split(',') if isinstance(value, str) else value
-    names = tuple(dict.fromkeys(str(part).strip() for part in parts))
+    names = split_names(value)
     for each in names:
         if each not in known:
             hint = hints.get(each, did_you_mean(each, known))

@@ -6,7 +6,6 @@ import os
 import pickle
 import re
 import sys
-from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
 
@@ -21,17 +20,18 @@ from mmhot.errors import (
     pip,
     require_file,
 )
-from mmhot.options import Options
+from mmhot.options import RENAMED, Options, options_of
 
 PACKAGE = Path(__file__).parents[1] / 'mmhot'
 FLAGS = {'fov': '--fov', 'keep': '--keep', 'image_size': '--image-size'}
 
 
 def option_names(part=Options):
-    for room in 'apis', 'chain', 'pose2d':
-        import_module(f'mmhot.{room}.options')
-    own = {each.name for each in fields(part)}
-    return own.union(*map(option_names, part.__subclasses__()))
+    for name in 'apis.options', 'chain.calls':
+        import_module(f'mmhot.{name}')
+    return {*options_of(part), *RENAMED}.union(
+        *map(option_names, part.__subclasses__())
+    )
 
 
 def raised_errors():
@@ -161,7 +161,7 @@ def test_the_name_of_a_file_keeps_the_arguments_of_its_errors():
 def test_errors_that_name_options_are_argument_errors():
     names = option_names()
     verbs = '=|:| must | needs? | does not | cannot '
-    first = re.compile(rf'.*`|({"|".join(names)})({verbs})')
+    first = re.compile(rf'.*`-|({"|".join(names)})({verbs})')
     for place, kind, text, num_values in raised_errors():
         if kind == 'ArgumentError':
             assert text.count('%') == num_values, place

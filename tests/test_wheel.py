@@ -227,7 +227,7 @@ def test_extension_of_others_works_in_an_empty_environment(wheel, tmp_path):
     run = partial(call, folder / 'bin/mmhot', cwd=tmp_path)
     check_extension(run, tmp_path)
     # what is printed installs what is missing
-    lift = 'lift', DEMO, '--model', 'nanohtnet', '--formats', 'c3d'
+    lift = 'lift', DEMO, '--pose3d', 'nanohtnet', '--formats', 'c3d'
     said = run(*lift, code=2)
     call('bash', '-c', re.search(r'\): (/.*)', said)[1], cwd=tmp_path)
     run(*lift)
@@ -300,11 +300,12 @@ def test_base_installation_lifts_a_video_without_pytorch(
     frame = next(iter(source))
     cv2.imwrite(str(tmp_path / 'frame.png'), frame.image)
     run(path / 'mmhot', 'infer', 'frame.png', '--out-dir', 'out')
-    run(path / 'mmhot', 'lift', DEMO, '--out-dir', 'out', '--model', 'nanohtnet')
+    run(path / 'mmhot', 'lift', DEMO, '--out-dir', 'out', '--pose3d', 'nanohtnet')
     options = dict(pose2d='gtpt-t', det_model='pose-verified', backend='torch')
+    lift = partial(mmhot.lift, device='cpu', backend='torch')
     for name, expected in (
         ('walk', mmhot.infer(ROOT / 'demo/walk.mp4', device='cpu', **options)),
-        (DEMO.stem, mmhot.lift(DEMO, model='nanohtnet', device='cpu', backend='torch')),
+        (DEMO.stem, lift(DEMO, pose3d='nanohtnet')),
     ):
         # files have locked feet
         expected.save(tmp_path / 'expected.npz')

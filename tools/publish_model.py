@@ -1,7 +1,7 @@
 """Reduce a training checkpoint to weights and the settings that inference needs.
 
 The file has the evaluated weights (the moving average, if there is one), optionally in
-half precision, and the parts of the config that ``mmhot lift --checkpoint FILE`` reads.
+half precision, and the parts of the config that ``mmhot lift --pose3d-weights`` reads.
 Weights that do not fit these settings are refused. A file of safetensors with the same
 content is written beside it. Examples::
 

@@ -14,11 +14,8 @@ from mmengine.structures import InstanceData
 from mmpose.apis.inferencers.base_mmpose_inferencer import BaseMMPoseInferencer
 from mmpose.structures import PoseDataSample, split_instances
 
-from mmhot.chain.build import build_chain
-from mmhot.chain.chain import Chain, StageTimes
-from mmhot.chain.core_steps import SetLens
-from mmhot.chain.options import InferOptions
-from mmhot.chain.progress import ShowStage, no_bar, stage_bars, text_bar
+from mmhot.chain.pipelines import KEYPOINTS, VIDEO, list_steps
+from mmhot.chain.run import Chain, StageTimes, StepChoice, build
 from mmhot.compat.installation import choose_device
 from mmhot.errors import ArgumentError
 from mmhot.frames.arrays import check_image
@@ -29,10 +26,14 @@ from mmhot.frames.sources import DEFAULT_FPS, Frame, FrameSource, warn_of_damage
 from mmhot.io.images import read_image
 from mmhot.lifting.lifter import Lifter
 from mmhot.motion.confidence import DropUncertain
+from mmhot.options import Values
 from mmhot.pose2d import pose_source
 from mmhot.pose2d.detectors import BoxFilter
 from mmhot.pose2d.estimation import VideoPoseEstimator
+from mmhot.pose2d.options import Pose2DOptions
+from mmhot.progress import CountStage, no_bar, stage_bars, text_bar
 from mmhot.skeletons.joints import get_skeleton
+from mmhot.state import State
 from mmhot.structures.clips import Clip2D, Clip3D, Track2D
 from mmhot.structures.people import People
 from mmhot.tracking.person_tracker import Tracker
@@ -58,6 +59,27 @@ class PosedImage:
     lifted: Clip3D | None = None  # the people in 3D, if any was lifted
     # returns the renderer of a number of lifted people
     scene: Callable[[int], ClipRenderer | None] | None = None
+
+
+class ImagesInOrder:
+    """Images of a video by frame number, which is read again where one is before.
+
+    Args:
+        video (FrameSource): The video.
+    """
+
+    def __init__(self, video: FrameSource) -> None:
+        self._video = video
+        self._frames: Iterator[Frame] = iter(())
+        self._last: Frame | None = None
+
+    def read(self, index: int) -> np.ndarray:
+        """Return the image of a frame, BGR, uint8 (H, W, 3)."""
+        if self._last is None or index < self._last.index:
+            self._frames, self._last = iter(self._video), None
+        while self._last is None or self._last.index < index:
+            self._last = next(self._frames)
+        return self._last.image
 
 
 class Inferencer(BaseMMPoseInferencer):
@@ -117,23 +139,19 @@ class Inferencer(BaseMMPoseInferencer):
         if det_cat_ids not in (None, 0, [0], (0,)):
             raise ValueError(f'det_cat_ids must be 0, people, got {det_cat_ids!r}')
         device = choose_device(device)
-        # tracks enter the chain like those of a file, which has no default of kpt_thr
-        confident = None if 'confidence' in without else DropUncertain().detected
-        self._options = InferOptions(
+        models = Pose2DOptions(
             pose2d=pose2d,
             pose2d_weights=pose2d_weights,
             det_model=det_model,
             det_weights=det_weights,
-            without=without,
-            camera='moving',
-            kpt_thr=confident,
             device=device,
         )
+        self._without = without
         self.lifter = None
         if lifts:
             self.lifter = Lifter(pose3d, pose3d_weights, device=device)
         # thresholds differ from call to call, see BoxFilter
-        source = pose_source.open_pose_source(self._options, min_score=0.0)
+        source = pose_source.open_pose_source(models, min_score=0.0)
         self.detector, self.estimator = source
         self.bars = text_bar if show_progress else no_bar
         self.show_progress = False  # the base's bar does not show stages
@@ -162,7 +180,7 @@ class Inferencer(BaseMMPoseInferencer):
 
     def _get_webcam_inputs(self, inputs: str) -> Iterator[Frame]:
         if self.lifter is not None:
-            raise ValueError(f'{inputs} has no end: lift it with mmhot infer --live')
+            raise ValueError(f'{inputs} has no end: lift it with mmhot stream')
         self._video_input = False
         images = super()._get_webcam_inputs(inputs)
         if not self._video_input:
@@ -189,9 +207,6 @@ class Inferencer(BaseMMPoseInferencer):
         """
         detector = BoxFilter(self.detector, bbox_thr, nms_thr)
         models = VideoPoseEstimator(detector, self.estimator, batch_size=batch_size)
-        chain = None
-        if self.lifter is not None:
-            chain = build_chain(self._options, lifter=self.lifter, models=models)
         name, paths = 'images', inputs
         estimate: Callable[..., Iterator[PosedImage]] = self._pose_images
         if self._video_input:
@@ -201,16 +216,16 @@ class Inferencer(BaseMMPoseInferencer):
         files = (x for x in paths if isinstance(x, str | Path))
         self._read_files = {Path(x).resolve() for x in files}
         with stage_bars(self.bars, name) as progress:
-            for image in estimate(inputs, models, chain, progress):
+            for image in estimate(inputs, models, progress):
                 yield image, image
 
     def _pose_images(
         self,
         inputs: list,
         models: VideoPoseEstimator,
-        chain: Chain | None,
-        progress: ShowStage,
+        progress: CountStage,
     ) -> Iterator[PosedImage]:
+        chain = None if self.lifter is None else self._chain_of_images(self.lifter)
         for start in range(0, len(inputs), models.batch_size):
             images = [_read(x) for x in inputs[start : start + models.batch_size]]
             found = zip(images, models.detect(images, video=False), strict=True)
@@ -236,8 +251,7 @@ class Inferencer(BaseMMPoseInferencer):
         self,
         source: FrameSource | Iterator[Frame],
         models: VideoPoseEstimator,
-        chain: None,
-        progress: ShowStage,
+        progress: CountStage,
     ) -> Iterator[PosedImage]:
         """Estimate and track the poses of a video or webcam, frame by frame."""
         fps, total = self.video_info['fps'], getattr(source, 'num_frames', 0)
@@ -268,23 +282,23 @@ class Inferencer(BaseMMPoseInferencer):
         self,
         video: FrameSource,
         models: VideoPoseEstimator,
-        chain: Chain,
-        progress: ShowStage,
+        progress: CountStage,
     ) -> Iterator[PosedImage]:
         """Lift the people of a video; for drawings it is read once more."""
-        times = StageTimes()
-        tracked = chain.before(SetLens)(video, progress, times)
-        clip = tracked and chain(tracked, progress)
-        scene, frames = cache(partial(_open_scene, clip)), iter(video)
+        times, kinds = StageTimes(), (*VIDEO, StepChoice)
+        values = Values({'camera': 'moving', 'without': self._without}, kinds)
+        chain = build(VIDEO, values, lifter=self.lifter, models=models)
+        state = chain(State(frames=video, count=progress), times)
+        clip, tracks = state.poses, state.tracked.tracks if state.tracked else []
+        scene, images = cache(partial(_open_scene, clip)), ImagesInOrder(video)
         number = get_skeleton(models.estimator.skeleton).num_keypoints
-        tracks = tracked.tracks if tracked else []
         found = _split_frames(tracks, times.num_frames, number)
         for index, (people, ids) in enumerate(found):
             lifted = clip and clip.take(np.flatnonzero(clip.frame == index))
             yield PosedImage(
                 _NAME.format(index),
                 times.size,
-                lambda: next(frames).image,
+                partial(images.read, index),
                 people,
                 ids,
                 index,
@@ -304,7 +318,15 @@ class Inferencer(BaseMMPoseInferencer):
         clip = Clip2D(
             Path(name).stem, self.estimator.skeleton, tracks, *size, DEFAULT_FPS
         )
-        return chain(replace(clip, source=Path(name)))
+        return chain(State(keypoints=replace(clip, source=Path(name)))).poses
+
+    def _chain_of_images(self, lifter: Lifter) -> Chain:
+        """Return the chain of keypoints that the 2D model found in single images."""
+        steps, kinds = list_steps(KEYPOINTS), (*KEYPOINTS, StepChoice)
+        values: dict[str, Any] = {'without': [x for x in self._without if x in steps]}
+        if 'confidence' not in self._without:
+            values['kpt_thr'] = DropUncertain().detected
+        return build(KEYPOINTS, Values(values, kinds), lifter=lifter)
 
     def forward(
         self, inputs: PosedImage, disable_rebase_keypoint: bool = False

@@ -1,39 +1,40 @@
 """Lifting of videos, images and 2D keypoints, refinement of 3D poses, in one call."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from mmhot.chain.build import build_chain
-from mmhot.chain.chain import StageTimes
-from mmhot.chain.options import (
-    OF_FILES,
-    InferOptions,
-    LiftOptions,
-    LiftRunOptions,
-    RefineOptions,
-    RefineRunOptions,
-    check_inputs,
-)
+from mmhot.chain.calls import INFER, LIFT, REFINE
+from mmhot.chain.options import OutputOptions
 from mmhot.chain.outcome import Outcome, noting_errors
-from mmhot.chain.progress import Bars, no_bar, stage_bars, text_bar
+from mmhot.chain.pipelines import KEYPOINTS, POSES, VIDEO
+from mmhot.chain.run import Chain, StageTimes, build
 from mmhot.chain.write import export
 from mmhot.errors import ArgumentError, refuse_open_file, require_path
 from mmhot.frames.arrays import FrameArrays
+from mmhot.frames.options import FrameOptions, PartOptions
 from mmhot.frames.part import take_part
 from mmhot.geometry.keypoint_arrays import to_numbers
 from mmhot.io.readers.keypoints import read_keypoints
+from mmhot.io.readers.options import KeypointFileOptions, PoseFileOptions
 from mmhot.io.readers.poses import read_poses
 from mmhot.io.readers.predictions import as_predictions
 from mmhot.io.results import result_files, results_folder
-from mmhot.motion.given_poses import is_finished
-from mmhot.options import takes
+from mmhot.motion.people import ChoosePeople
+from mmhot.options import Values, options_of, takes
+from mmhot.pose2d.estimate import EstimatePoses
+from mmhot.progress import Report, no_bar, stage_bars, text_bar
+from mmhot.state import State
 from mmhot.structures.clips import Clip2D, Clip3D, check_clip
 
+T = TypeVar('T', Clip2D, Clip3D)
 
-@takes(InferOptions)
+
+@takes(*INFER)
 def infer(
     source: str | Path | np.ndarray | Iterable[np.ndarray],
     *,
@@ -45,12 +46,13 @@ def infer(
 
     Args:
         source (str | Path | np.ndarray | Iterable): Video, image, image folder, address
-            of a video, file of 2D keypoints, or frames: an array (T, H, W, 3) or any
-            iterable of images, BGR uint8 (H, W, 3), with ``fps``.
+            of a video, or frames: an array (T, H, W, 3) or any iterable of images, BGR
+            uint8 (H, W, 3), with ``fps``.
         cache (str | Path, optional): Folder in which 2D keypoints and tracks are kept
             for the next call.
         progress (bool): Whether to show progress bars. Defaults to False.
-        **options (object): Those of :class:`mmhot.chain.options.InferOptions`.
+        **options (object): Those of the steps of
+            :data:`mmhot.chain.pipelines.VIDEO`, and the following.
 
     Returns:
         Clip3D: 3D poses in camera axes.
@@ -65,31 +67,28 @@ def infer(
         clip = mmhot.infer('walk.mp4', fov=60)
         clip.save('walk.bvh', static_camera=True)
     """
-    from mmhot.frames.inputs import ClipInput, find_inputs
+    from mmhot.frames.inputs import open_clip
 
-    chosen = InferOptions.of(**options)
+    values = Values(options, INFER)
+    chosen = values.of(FrameOptions)
     folder = None if cache is None else require_path('cache', cache)
     refuse_open_file('source', source)
     if isinstance(source, str | Path):
-        inputs = find_inputs([str(source)], **chosen.of_files())
+        frames = open_clip(str(source), chosen.fps)
     else:
         frames = FrameArrays(source, chosen.fps)
-        inputs = [ClipInput(frames.path, frames.name, lambda: frames)]
-    if len(inputs) != 1:
-        raise ValueError(f'source must be one clip, got {len(inputs)} in {source}')
-    check_inputs(chosen, inputs)
     bars = text_bar if progress else no_bar
-    chain = build_chain(chosen, folder, bars=bars)
-    clip, times = take_part(inputs[0].open(), chosen), StageTimes()
-    with stage_bars(bars, inputs[0].name) as show:
-        lifted = chain(clip, show, times)
-    if lifted is None:
-        missing = chosen.no_person_found(times.num_frames)
-        raise ArgumentError('%s: %s', inputs[0].path, missing)
-    return lifted
+    chain = build(VIDEO, values, Report(bars=bars), folder)
+    clip, times = take_part(frames, chosen), StageTimes()
+    with stage_bars(bars, clip.name) as count:
+        poses = chain(State(frames=clip, count=count), times).poses
+    if poses is None:
+        missing = chain.find(EstimatePoses).no_person_found(times.num_frames)
+        raise ArgumentError('%s: %s', clip.path, missing)
+    return poses
 
 
-@takes(LiftOptions)
+@takes(*LIFT)
 def lift(
     keypoints: str | Path | Clip2D | np.ndarray | Iterable[object],
     *,
@@ -104,7 +103,8 @@ def lift(
             :meth:`Clip2D.from_arrays`. Or results of Ultralytics or ``KeyPoints`` of
             supervision, one of each frame.
         progress (bool): Whether to show a progress bar. Defaults to False.
-        **options (object): Those of :class:`mmhot.chain.options.LiftOptions`, of which
+        **options (object): Those of the steps of
+            :data:`mmhot.chain.pipelines.KEYPOINTS`, and the following, of which
             ``skeleton``, ``image_size`` and ``fps`` are not for clips, and ``single``
             is for files and results.
 
@@ -114,21 +114,21 @@ def lift(
     Raises:
         FileNotFoundError: If a file does not exist.
         ValueError: If an option or the file is wrong.
+
+    Example::
+
+        import mmhot
+        clip = mmhot.lift('demo/skating_2d_coco17.npz', static_camera=True)
     """
-    chosen = LiftOptions.of(**options)
+    values = Values(options, LIFT)
     refuse_open_file('keypoints', keypoints)
-    chain, found = build_chain(chosen), as_predictions(keypoints)
-    if found is not None or isinstance(keypoints, str | Path):
-        source: Any = keypoints if found is None else found
-        clip = read_keypoints(source, **chosen.of_files())
-    else:
-        clip = _check_keypoints(keypoints, chosen)
-    clip = take_part(clip, chosen)
-    with stage_bars(text_bar if progress else no_bar, clip.name) as show:
-        return _found(chain(clip, show), clip)
+    chain = build(KEYPOINTS, values)  # its lifter may bring a skeleton of the file
+    clip = take_part(_read_keypoints(keypoints, values), values.of(PartOptions))
+    with stage_bars(text_bar if progress else no_bar, clip.name) as count:
+        return _lift(chain, clip, State(count=count))
 
 
-@takes(RefineOptions)
+@takes(*REFINE)
 def refine(
     source: str | Path | Clip3D | np.ndarray | Iterable[object],
     *,
@@ -145,9 +145,9 @@ def refine(
             (:meth:`Clip3D.from_arrays`), a file or folder, an array of joints in
             meters, (T, K, 3), or one result of SAM 3D Body or MediaPipe for each frame.
         progress (bool): Whether to show a progress bar. Defaults to False.
-        **options (object): Those of :class:`mmhot.chain.options.RefineOptions`, of
-            which ``skeleton``, ``image_size``, ``fps`` and ``given_axes`` are not for
-            clips.
+        **options (object): Those of the steps of
+            :data:`mmhot.chain.pipelines.POSES`, and the following, of which
+            ``skeleton``, ``image_size``, ``fps`` and ``given_axes`` are not for clips.
 
     Returns:
         Clip3D: 3D poses in camera axes, or in world axes if the source's are. Steps
@@ -156,70 +156,87 @@ def refine(
     Raises:
         FileNotFoundError: If a file does not exist.
         ValueError: If an option or the source is wrong.
+
+    Example::
+
+        import mmhot
+        clip = mmhot.refine('sam3d.json', fps=30, static_camera=True)
     """
-    chosen = RefineOptions.of(**options)
-    chain, clip = build_chain(chosen), _read_poses(source, chosen)
-    with stage_bars(text_bar if progress else no_bar, clip.name) as show:
-        return chain(clip, show)
+    values = Values(options, REFINE)
+    chain = build(POSES, values)
+    clip = take_part(_read_poses(source, values), values.of(PartOptions))
+    with stage_bars(text_bar if progress else no_bar, clip.name) as count:
+        return _refine(chain, clip, State(count=count))
 
 
-# Options that are for poses of other tools.
-_OF_POSES = ('joints', 'kpt_thr', 'people', 'single', 'fov', 'intrinsics')
-
-
-def _read_poses(source: Any, options: RefineOptions) -> Clip3D:
-    """Read 3D poses; refuse options that cannot act on them."""
-    if isinstance(source, Clip3D):
-        clip, names = source, (*OF_FILES, 'given_axes')
-        options.refuse({*names} - {'single'}, 'is stated by a Clip3D')
-    else:
-        given = options.of_files() | {'axes': options.given_axes}
-        given.pop('single')
-        clip = read_poses(source, **given)
-    if is_finished(clip):
-        options.refuse(_OF_POSES, f'is for poses of other tools, not for {clip.name}')
-    placed = np.isfinite(clip.root_3d).any() or np.isnan(clip.keypoints_2d).all()
-    if placed:
-        reason = 'is for poses with 2D keypoints and without positions'
-        options.refuse(('fov', 'intrinsics'), reason)
-    if clip.axes == 'world' or clip.camera_path is not None:
-        options.refuse(('static_camera',), 'is known: all frames share axes')
-    return take_part(clip, options)
-
-
-def _found(lifted: Clip3D | None, clip: Clip2D | Clip3D) -> Clip3D:
-    if lifted is None:
-        raise ValueError(
-            f'{getattr(clip, "source", None) or clip.name}: no keypoint is left to lift'
+def _read_keypoints(source: Any, values: Values) -> Clip2D:
+    """Read 2D keypoints; refuse options that cannot act on them."""
+    options, reason = values.of(KeypointFileOptions), 'is for files of keypoints, not '
+    if isinstance(source, Clip2D):
+        options.refuse(options_of(KeypointFileOptions), f'{reason}for a Clip2D')
+        return check_clip(source)
+    predictions = as_predictions(source)
+    if predictions is not None or isinstance(source, str | Path):
+        single: Any = options.single
+        if single is None and values.of(ChoosePeople).people == 'largest':
+            single = 'untracked'
+        return read_keypoints(
+            source if predictions is None else predictions,
+            skeleton=options.skeleton,
+            image_size=options.image_size,
+            fps=options.fps,
+            single=single,
         )
-    return lifted
-
-
-def _check_keypoints(keypoints: object, options: LiftOptions) -> Clip2D:
-    reason = 'is for files of keypoints, not for '
-    if isinstance(keypoints, Clip2D):
-        options.refuse(OF_FILES, f'{reason}a Clip2D')
-        return check_clip(keypoints)
-    options.refuse(('single',), f'{reason}an array')
+    options.refuse(('single',), f'{reason}for an array')
     if options.image_size is None or options.fps is None:
         raise ArgumentError(
             '{image_size} and {fps} must be given with an array of keypoints'
         )
-    points = to_numbers('keypoints', keypoints)
+    points = to_numbers('keypoints', source)
     return Clip2D.from_arrays(
         points, options.image_size, options.fps, skeleton=options.skeleton
     )
 
 
-def lift_files(
-    paths: Sequence[Path],
-    options: LiftRunOptions | RefineRunOptions,
-    say: Callable[[str], None] = lambda line: None,
-    bars: Bars = no_bar,
-) -> Iterator[Outcome]:
-    """Lift files of 2D keypoints, or refine those of 3D poses, and write the results.
+def _read_poses(source: Any, values: Values) -> Clip3D:
+    """Read 3D poses; refuse options that cannot act on them."""
+    options = values.of(PoseFileOptions)
+    if isinstance(source, Clip3D):
+        options.refuse(options_of(PoseFileOptions), 'is stated by a Clip3D')
+        return source
+    return read_poses(
+        source,
+        skeleton=options.skeleton,
+        image_size=options.image_size,
+        fps=options.fps,
+        axes=options.given_axes,
+    )
 
-    All inputs are read before anything is written. ``say`` receives lines for the user.
+
+def _lift(
+    chain: Chain, clip: Clip2D, state: State, times: StageTimes | None = None
+) -> Clip3D:
+    """Lift a clip."""
+    poses = chain(replace(state, keypoints=clip), times).poses
+    if poses is None:
+        raise ValueError(f'{clip.source or clip.name}: no keypoint is left to lift')
+    return poses
+
+
+def _refine(
+    chain: Chain, clip: Clip3D, state: State, times: StageTimes | None = None
+) -> Clip3D:
+    """Refine a clip."""
+    return chain(replace(state, poses=clip), times).clip_3d()
+
+
+def lift_files(
+    paths: Sequence[Path], values: Values, report: Report = Report()
+) -> Iterator[Outcome]:
+    """Lift files of 2D keypoints and write the results, as ``mmhot lift``.
+
+    ``values`` are those of :data:`LIFT` and :class:`OutputOptions`. All inputs are read
+    before anything is written.
 
     Yields:
         Outcome: Of each input; one that fails does not stop the others.
@@ -227,27 +244,48 @@ def lift_files(
     Raises:
         ValueError: If an input or option is wrong, or results would overwrite files.
     """
-    # its lifter may bring a skeleton of the files
-    chain = build_chain(options, say=say)
-    clips: list[Clip2D | Clip3D] = []
-    for path in paths:
-        if isinstance(options, LiftOptions):
-            keypoints = read_keypoints(path, **options.of_files())
-            clips.append(take_part(keypoints, options))
-        else:
-            clips.append(_read_poses(path, options))
+    chain = build(KEYPOINTS, values, report)
+    part = values.of(PartOptions)
+    clips = [take_part(_read_keypoints(path, values), part) for path in paths]
+    yield from _process_files(paths, clips, values, report, partial(_lift, chain))
+
+
+def refine_files(
+    paths: Sequence[Path], values: Values, report: Report = Report()
+) -> Iterator[Outcome]:
+    """Refine files of 3D poses and write the results, as ``mmhot refine``.
+
+    ``values`` are those of :data:`REFINE` and :class:`OutputOptions`; for the rest see
+    :func:`lift_files`.
+    """
+    chain = build(POSES, values, report)
+    part = values.of(PartOptions)
+    clips = [take_part(_read_poses(path, values), part) for path in paths]
+    yield from _process_files(paths, clips, values, report, partial(_refine, chain))
+
+
+def _process_files(
+    paths: Sequence[Path],
+    clips: Sequence[T],
+    values: Values,
+    report: Report,
+    process: Callable[[T, State, StageTimes], Clip3D],
+) -> Iterator[Outcome]:
+    """Process clips that were read, and write the results."""
+    options = values.of(OutputOptions)
     targets = []
     for path, clip in zip(paths, clips, strict=True):
-        known = [track for track in clip.track_ids if track >= 0]
-        files = result_files(options.out_dir, clip.name, options.formats, known)
+        numbers = [track for track in clip.track_ids if track >= 0]
+        files = result_files(options.out_dir, clip.name, options.formats, numbers)
         targets.append((path, files))
-    with results_folder(options.out_dir, targets, [*paths, *options.files]):
+    with results_folder(options.out_dir, targets, [*paths, *values.files]):
         for clip in clips:
             outcome = Outcome(clip.name)
             with noting_errors(outcome):
-                with stage_bars(bars, clip.name) as show:
-                    lifted = _found(chain(clip, show, outcome.times), clip)
-                outcome.people = len(lifted.track_ids)
+                with stage_bars(report.bars, clip.name) as count:
+                    poses = process(clip, State(count=count), outcome.times)
+                outcome.people = len(poses.track_ids)
                 with outcome.times.measure('write'):
-                    export(lifted, options, None, say, bars, written=outcome.files)
+                    state = State(poses=poses)
+                    export(state, options, report, written=outcome.files)
             yield outcome

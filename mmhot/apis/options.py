@@ -4,6 +4,7 @@ from dataclasses import MISSING, dataclass
 from pathlib import Path
 from typing import Any
 
+from mmhot.errors import ArgumentError
 from mmhot.options import DeviceOptions, Options, option, read_numbers, read_sizes
 
 
@@ -17,21 +18,24 @@ def read_bbox(value: Any) -> list[float]:
 
 @dataclass(frozen=True, kw_only=True)
 class RayOptions(Options):
-    """Options of ``mmhot infer --runner ray``."""
+    """Options of ``mmhot infer`` with many inputs."""
 
-    address: str | None = option(
-        'running Ray cluster, or auto (default: start one on this machine)',
-        metavar='HOST:PORT',
+    title = 'many inputs'
+
+    runner: str = option(
+        'local: one input after the other; ray: several at once',
+        'local',
+        choices=('local', 'ray'),
     )
     num_workers: int | None = option(
-        'inputs processed at once (default: as CPUs and GPUs allow)', low=1
+        'inputs processed at once by Ray (default: as CPUs and GPUs allow)', low=1
     )
-    cpus_per_worker: float = option('CPU cores of each worker', 1.0, low=0.01)
-    gpus_per_worker: float | None = option(
-        'GPUs of each worker, 0.5 for two on one (default: 1 where there are any)',
-        low=0,
-    )
-    retries: int = option('retries of an input whose worker died', 2, low=0)
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        super().__post_init__()
+        if self.num_workers is not None and self.runner != 'ray':
+            raise ArgumentError("{num_workers} needs {runner='ray'}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,22 +10,24 @@ from contextlib import contextmanager
 from typing import Any
 
 from mmhot.apis.options import RayOptions
-from mmhot.chain.options import InferRunOptions
 from mmhot.chain.outcome import Outcome
-from mmhot.chain.progress import no_bar, text_bar
 from mmhot.chain.worker import ClipWorker
 from mmhot.compat.installation import import_extra
 from mmhot.errors import ArgumentError, WarningHandler, explain
 from mmhot.extensions import load_extensions
 from mmhot.frames.inputs import ClipInput
+from mmhot.options import DeviceOptions, Values
+from mmhot.progress import Report, no_bar, text_bar
 
 Say = Callable[[str], None]
+# Of an input whose worker died.
+_RETRIES = 2
 _LOGGER = logging.getLogger(__name__)
 
 
 def process_with_ray(
     inputs: Sequence[ClipInput],
-    options: InferRunOptions,
+    values: Values,
     ray_options: RayOptions,
     say: Say,
     quiet: bool = False,
@@ -39,12 +41,11 @@ def process_with_ray(
         ValueError: If Ray is missing, the cluster is not found or too small, or a
             model cannot be loaded.
     """
-    with _connected(ray_options.address) as ray:
-        actors = _start(ray, options, ray_options, len(inputs), make_worker)
+    with _connected() as ray:
+        actors = _start(ray, values, ray_options, len(inputs), make_worker)
         try:
-            with_2d = not all(item.has_keypoints for item in inputs)
             # a model that one worker cannot load fails for all of them
-            lines = ray.get(actors[0].prepare.remote(with_2d))
+            lines = ray.get(actors[0].prepare.remote())
         except ray.exceptions.RayTaskError as error:
             raise (error.cause or error) from None
         _repeat(lines, say)
@@ -63,20 +64,21 @@ class _RemoteWorker:
     def __init__(
         self,
         make_worker: Callable[..., ClipWorker],
-        options: InferRunOptions,
+        values: Values,
         folder: str,
     ) -> None:
         load_extensions()  # options may name their parts
         self._folder = folder
         self._lines: list[tuple[str, bool]] = []
-        self._worker = make_worker(options, lambda x: self._lines.append((x, False)))
+        report = Report(say=lambda line: self._lines.append((line, False)))
+        self._worker = make_worker(values, report)
         handler = WarningHandler(lambda x: self._lines.append((x, True)))
         logging.getLogger('mmhot').addHandler(handler)
 
-    def prepare(self, with_2d: bool) -> list[tuple[str, bool]]:
+    def prepare(self) -> list[tuple[str, bool]]:
         """Load the models; returns lines, and whether they are warnings."""
         os.chdir(self._folder)
-        self._worker.prepare(with_2d)
+        self._worker.prepare()
         return self._take_lines()
 
     def process(self, item: ClipInput) -> tuple[Outcome, list[tuple[str, bool]]]:
@@ -99,16 +101,14 @@ def _repeat(lines: list[tuple[str, bool]], say: Say) -> None:
 
 
 @contextmanager
-def _connected(address: str | None) -> Iterator[Any]:
-    """Yield the module ``ray``, connected to a cluster."""
+def _connected() -> Iterator[Any]:
+    """Yield the module ``ray``, connected to RAY_ADDRESS or to a new cluster."""
     ray = import_extra('ray', 'the runner ray', 'ray')
     try:
-        ray.init(address=address, log_to_driver=False, logging_level='ERROR')
+        ray.init(log_to_driver=False, logging_level='ERROR')
     except (OSError, RuntimeError, ValueError) as error:
-        place = address or os.environ.get('RAY_ADDRESS', 'this machine')
-        raise ArgumentError(
-            '{address}: no Ray cluster at %s: %s', place, error
-        ) from error
+        place = os.environ.get('RAY_ADDRESS', 'this machine')
+        raise ValueError(f'no Ray cluster at {place}: {error}') from error
     try:
         yield ray
     finally:
@@ -117,41 +117,26 @@ def _connected(address: str | None) -> Iterator[Any]:
 
 def _start(
     ray: Any,
-    run: InferRunOptions,
+    values: Values,
     options: RayOptions,
     count: int,
     make_worker: Callable[..., ClipWorker],
 ) -> list[Any]:
     """Start the workers, as many as fit unless their number is given."""
-    resources = ray.cluster_resources()
-    num_cpus, num_gpus = options.cpus_per_worker, options.gpus_per_worker
-    if num_gpus is None:
-        num_gpus = float(resources.get('GPU', 0) > 0 and run.device != 'cpu')
-    if run.device == 'cuda' and not num_gpus:
-        raise ArgumentError(
-            "{device='cuda'} needs GPUs: the cluster has none or {gpus_per_worker} is 0"
-        )
-    most = int(resources.get('CPU', 0) / num_cpus)
-    if num_gpus:
-        most = min(most, int(resources.get('GPU', 0) / num_gpus))
+    resources, device = ray.cluster_resources(), values.of(DeviceOptions).device
+    num_gpus = int(resources.get('GPU', 0) > 0 and device != 'cpu')
+    if device == 'cuda' and not num_gpus:
+        raise ArgumentError("{device='cuda'} needs GPUs: the cluster has none")
+    most = int(resources.get('GPU' if num_gpus else 'CPU', 0))
     num_workers = options.num_workers or max(1, min(most, count))
     # a cluster may grow
-    if num_workers > most and options.address is None:
-        raise ArgumentError(
-            '{num_workers} must be at most %s on this machine, with %g CPUs and %g '
-            'GPUs each; got %s',
-            most,
-            num_cpus,
-            num_gpus,
-            num_workers,
-        )
+    if num_workers > most and 'RAY_ADDRESS' not in os.environ:
+        text = '{num_workers} must be at most %s on this machine, got %s'
+        raise ArgumentError(text, most, num_workers)
     actor = ray.remote(_RemoteWorker).options(
-        num_cpus=num_cpus,
-        num_gpus=num_gpus,
-        max_restarts=-1,
-        max_task_retries=options.retries,
+        num_cpus=1, num_gpus=num_gpus, max_restarts=-1, max_task_retries=_RETRIES
     )
-    return [actor.remote(make_worker, run, os.getcwd()) for _ in range(num_workers)]
+    return [actor.remote(make_worker, values, os.getcwd()) for _ in range(num_workers)]
 
 
 def collect_outcomes(

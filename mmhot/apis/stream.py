@@ -6,51 +6,40 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import redirect_stdout
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 from datetime import datetime, timezone
 from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from mmhot.chain.build import build_chain
-from mmhot.chain.live import LiveLifter, LivePerson, LivePoses
-from mmhot.chain.options import InferOptions, InferRunOptions, LiveOptions
-from mmhot.chain.progress import Bars, no_bar
-from mmhot.chain.steps import STEPS
-from mmhot.errors import ArgumentError, refuse_open_file
+from mmhot.chain.calls import STREAM
+from mmhot.chain.live import LiveChain, LivePerson, LivePoses
+from mmhot.chain.options import ConnectionOptions, StreamOutputOptions
+from mmhot.chain.pipelines import LIVE
+from mmhot.chain.run import build
+from mmhot.errors import refuse_open_file
 from mmhot.frames import streams
 from mmhot.frames.arrays import FrameArrays
 from mmhot.frames.capture import Capture, LiveFrame
+from mmhot.frames.options import RateOption
 from mmhot.frames.sources import Frame, FrameSource
 from mmhot.io.results import results_folder
 from mmhot.io.writers.json_lines import json_lines
-from mmhot.motion.confidence import DropUncertain
-from mmhot.motion.smoothing import SmoothPoses
-from mmhot.options import takes
+from mmhot.motion.lens import LensOptions, SetLens
+from mmhot.motion.smoothing import SmoothStream
+from mmhot.options import Values, takes
+from mmhot.pose2d.estimate import EstimatePoses
+from mmhot.progress import Report
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.structures.lens import camera_intrinsics, ideal_camera
+from mmhot.structures.lens import Lens, camera_intrinsics, ideal_camera
 from mmhot.version import __version__
-from mmhot.weights.index import LIVE_LIFTER
 
 _LOGGER = logging.getLogger(__name__)
-# Options that act on streams; others are refused.
-_ACTING = {
-    *('device', 'backend', 'speed', 'keep', 'fov', 'intrinsics', 'fps', 'out_dir'),
-    *('pose2d', 'pose2d_weights', 'pose2d_skeleton', 'pose3d', 'pose3d_weights'),
-    *('det_model', 'det_weights', 'det_every', 'kpt_thr', 'smooth_3d', 'axes'),
-    *('without', 'lookahead', 'duration', 'reconnect'),
-}
-# Steps of streams that can be left out.
-_LIVE_STEPS = (DropUncertain, SmoothPoses)
 
 
-@dataclass(frozen=True, kw_only=True)
-class StreamOptions(InferOptions, LiveOptions):
-    """Options of :func:`mmhot.stream`."""
-
-
-@takes(StreamOptions)
+@takes(*STREAM)
 def stream(
     source: int | str | Path | Iterable[np.ndarray], **options: object
 ) -> Iterator[LivePoses]:
@@ -62,7 +51,8 @@ def stream(
     Args:
         source (int | str | Path | Iterable): Webcam, address, video file, or images,
             BGR uint8 (H, W, 3), with ``fps``.
-        **options (object): Those of :class:`StreamOptions` that act on streams.
+        **options (object): Those of the steps of
+            :data:`mmhot.chain.pipelines.LIVE`, and the following.
 
     Returns:
         Iterator[LivePoses]: Frames, each with ``frame``, ``time`` and ``people``.
@@ -77,37 +67,35 @@ def stream(
             for person in poses.people:
                 print(poses.time, person.track, person.keypoints_3d)
     """
-    chosen = StreamOptions.of(**options)
-    _check(chosen)
+    values = Values(options, STREAM)
+    fps, connection = values.of(RateOption).fps, values.of(ConnectionOptions)
     refuse_open_file('source', source)
     if isinstance(source, int | str | Path):
         frames: FrameSource = streams.open_stream(str(source))
     else:
-        frames = FrameArrays(source, chosen.fps)
-    lifter = _open_lifter(chosen, chosen, chosen.fps or frames.fps, _LOGGER.info)
-    return _lift_all(frames, lifter, chosen)
+        frames = FrameArrays(source, fps)
+    chain = _open_chain(values, frames, Report(say=_LOGGER.info))[1]
+    return _lift_all(frames, chain, connection)
 
 
 def _lift_all(
-    frames: FrameSource, lifter: LiveLifter, options: LiveOptions
+    frames: FrameSource, chain: LiveChain, options: ConnectionOptions
 ) -> Iterator[LivePoses]:
     if frames.finite:
         end = options.duration or np.inf
         early: Iterator[Frame] = takewhile(lambda frame: frame.time < end, frames)
-        yield from lifter(early)
+        yield from chain(early)
         return
     capture = Capture(frames, options.reconnect, options.duration)
-    yield from lifter(capture)
+    yield from chain(capture)
     if capture.ended:
         raise ConnectionError(capture.ended)
 
 
 def lift_stream(
     source: str,
-    options: InferRunOptions,
-    live: LiveOptions,
-    say: Callable[[str], None] = lambda line: None,
-    bars: Bars = no_bar,
+    values: Values,
+    report: Report = Report(),
     stop: threading.Event | None = None,
 ) -> str | None:
     """Lift a stream until it ends or is stopped.
@@ -116,32 +104,32 @@ def lift_stream(
 
     Args:
         source (str): Webcam, address of a stream, or video file.
-        options (InferRunOptions): Models, lens, axes and folder.
-        live (LiveOptions): Look-ahead, duration, connection.
-        say (Callable): Receives lines for the user.
-        bars (Bars): Opens a progress bar.
+        values (Values): Those of :data:`STREAM` and :class:`StreamOutputOptions`.
+        report (Report): Receives lines for the user.
         stop (threading.Event, optional): Ends the stream when it is set.
 
     Returns:
         str | None: Why the stream was lost for good; None if it ended or was stopped.
     """
-    _check(options)
-    frames = streams.open_stream(source)
-    path = options.out_dir / f'{frames.name}.jsonl'
-    read: list[str | Path] = [source, *options.files]
-    with results_folder(options.out_dir, [(source, [path])], read):
-        lifter = _open_lifter(options, live, options.fps or frames.fps, say)
-        end = f'for {live.duration:g} s' if live.duration else 'until Ctrl-C'
+    output, connection = values.of(StreamOutputOptions), values.of(ConnectionOptions)
+    frames, say = streams.open_stream(source), report.say
+    path = output.out_dir / f'{frames.name}.jsonl'
+    read: list[str | Path] = [source, *values.files]
+    with results_folder(output.out_dir, [(source, [path])], read):
+        description, chain = _open_chain(values, frames, report)
+        lifter, duration = chain.lifter, connection.duration
+        end = f'for {duration:g} s' if duration else 'until Ctrl-C'
         say(
-            f'{frames.label}: {lifter.fps:g} frames/s, poses {lifter.lookahead} frames '
+            f'{frames.label}: {chain.fps:g} frames/s, poses {lifter.lookahead} frames '
             f'({1000 * lifter.latency:.0f} ms) behind, plus the time of the models; to '
             f'{path}, {end}'
         )
-        capture = Capture(frames, live.reconnect, live.duration, stop)
+        capture = Capture(frames, connection.reconnect, duration, stop)
         num_lifted = 0
-        with json_lines(path) as write, bars(f'{frames.name}: live') as progress:
-            items = _reported(capture, lifter, options.axes, write, say)
-            for poses in lifter(items):
+        with json_lines(path) as write, report.bars(f'{frames.name}: live') as progress:
+            header = {**description, 'axes': output.axes}
+            items = _reported(capture, values.of(SetLens), header, write, say)
+            for poses in chain(items):
                 assert isinstance(poses.frame, LiveFrame)  # as captured
                 latency = 1000 * (time.monotonic() - poses.frame.arrived)
                 line = {
@@ -149,7 +137,7 @@ def lift_stream(
                     'frame_id': poses.frame.index,
                     'time': round(poses.frame.time, 4),
                     'latency_ms': round(latency, 1),
-                    'instances': [_as_instance(x, options.axes) for x in poses.people],
+                    'instances': [_as_instance(x, output.axes) for x in poses.people],
                 }
                 write(line)
                 num_lifted += 1
@@ -160,44 +148,45 @@ def lift_stream(
     return capture.ended
 
 
-def _check(options: InferOptions) -> None:
-    """Refuse options that need a whole clip."""
-    own = {each.name for each in fields(options)}
-    options.refuse(own - _ACTING, 'needs a whole clip: it is not for live streams')
-    if getattr(options, 'axes', '') == 'world':
-        raise ArgumentError(
-            "{axes='world'} needs a whole clip: it is not for live streams"
-        )
-    live = {step.name for step in _LIVE_STEPS}
-    for name in options.without:
-        if name not in live:
-            raise ArgumentError(
-                '{without=%r}: live streams do not have this step', name
-            )
-
-
-def _open_lifter(
-    options: InferOptions, live: LiveOptions, fps: float, say: Callable[[str], None]
-) -> LiveLifter:
-    if options.pose3d is None and options.pose3d_weights is None:
-        options = replace(options, pose3d=LIVE_LIFTER)
-    said: list[str] = []
+def _open_chain(
+    values: Values, frames: FrameSource, report: Report
+) -> tuple[dict[str, Any], LiveChain]:
+    """Open the models of a stream; return what its header says of them, too."""
+    fps, said = values.of(RateOption).fps or frames.fps, list[str]()
     with redirect_stdout(sys.stderr):  # some models print
-        chain = build_chain(options, say=said.append, accuracy='fast')
-        lifter = chain.live(fps, live.lookahead)
+        steps = build(LIVE, values, replace(report, say=said.append))
+        chain = LiveChain(steps.steps, frames, fps)
+    lifter, models = chain.lifter, steps.find(EstimatePoses).models
     for line in (f'lifter: {lifter.lifter.name}', *said):
-        say(line)
-    whole = [x.name for x in chain.steps if not getattr(x, 'live', False)]
-    left_out = [name for name in whole if name not in STEPS]
-    if left_out:
-        say(f'steps of whole clips are left out: {", ".join(left_out)}')
-    return lifter
+        report.say(line)
+    if chain.left_out:
+        report.say(f'steps of whole clips are left out: {", ".join(chain.left_out)}')
+    skeleton = get_skeleton('h36m-17')
+    description = {
+        'type': 'header',
+        'mmhot': __version__,
+        'stream': frames.label,
+        'fps': fps,
+        'lookahead_frames': lifter.lookahead,
+        'lookahead_ms': round(1000 * lifter.latency, 1),
+        'unit': 'm',
+        'model': lifter.lifter.name,
+        'pose2d': models.estimator.name,
+        'detector': models.detector.name,
+        'joint_names': list(skeleton.joints),
+        'parents': list(skeleton.parents),
+        'smooth_3d': steps.find(SmoothStream).smooth_3d,
+        # of older versions
+        'smooth_2d': 'none',
+        'foot_lock': False,
+    }
+    return description, chain
 
 
 def _reported(
     capture: Capture,
-    lifter: LiveLifter,
-    axes: str,
+    lens: LensOptions,
+    header: dict[str, Any],
     write: Callable[[dict], None],
     say: Callable[[str], None],
 ) -> Iterator[LiveFrame | str]:
@@ -211,7 +200,7 @@ def _reported(
             since = round(item.time, 4)
             if size != item.image.shape[1::-1]:
                 size = item.image.shape[1::-1]
-                write(_header(lifter, label, size, axes))
+                write(header | _describe_images(size, lens.lens_of(*size)))
         yield item
         if capture.dropped and not is_said:
             is_said = True
@@ -222,35 +211,16 @@ def _reported(
             )
 
 
-def _header(lifter: LiveLifter, label: str, size: tuple[int, int], axes: str) -> dict:
-    """Describe the following lines, at the start and after a change of size."""
-    lens = lifter.lens.of_size(*size)
+def _describe_images(size: tuple[int, int], lens: Lens | None) -> dict[str, Any]:
+    """Describe the images of the following lines."""
     focal, _ = camera_intrinsics(ideal_camera(*size, lens))
-    skeleton = get_skeleton('h36m-17')
     return {
-        'type': 'header',
-        'mmhot': __version__,
-        'stream': label,
         'started': datetime.now(timezone.utc).isoformat(timespec='milliseconds'),
         'width': size[0],
         'height': size[1],
-        'fps': lifter.fps,
-        'lookahead_frames': lifter.lookahead,
-        'lookahead_ms': round(1000 * lifter.latency, 1),
-        'axes': axes,
-        'unit': 'm',
-        'model': lifter.lifter.name,
-        'pose2d': lifter.pose_estimator.estimator.name,
-        'detector': lifter.pose_estimator.detector.name,
-        'joint_names': list(skeleton.joints),
-        'parents': list(skeleton.parents),
         'focal_length': float(focal[0]),
         'focal_assumed': lens is None,
         'intrinsics': [] if lens is None else list(lens.parameters),
-        'smooth_3d': lifter.smooth_3d,
-        # of older versions
-        'smooth_2d': 'none',
-        'foot_lock': False,
     }
 
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mmhot.chain.chain import StageTimes
+from mmhot.chain.run import StageTimes
 from mmhot.errors import ArgumentError, explain_any, is_debugging
 
 

@@ -2,36 +2,41 @@
 
 import json
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mmhot.chain.build import build_chain
-from mmhot.chain.chain import Chain
-from mmhot.chain.core_steps import Lift
-from mmhot.chain.frame_steps import EstimatePoses
-from mmhot.chain.options import InferRunOptions
+from mmhot.chain.options import OutputOptions, RepeatOptions
 from mmhot.chain.outcome import Outcome, noting_errors
-from mmhot.chain.progress import Bars, no_bar, stage_bars
+from mmhot.chain.pipelines import VIDEO
+from mmhot.chain.run import Chain, build
 from mmhot.chain.write import export
 from mmhot.frames.inputs import ClipInput
+from mmhot.frames.options import FrameOptions
 from mmhot.frames.part import take_part
-from mmhot.frames.sources import FrameSource
 from mmhot.io.arrays import load_object
 from mmhot.io.atomic import replacing
 from mmhot.io.lifted import write_keypoints
 from mmhot.lifting.clip_encoder import NotLiftableError
+from mmhot.lifting.lift import Lift
+from mmhot.motion.camera import StabilizeCamera
 from mmhot.motion.camera_path import describe_path
+from mmhot.options import Values, options_of
 from mmhot.pose2d.cache import (
     cache_path,
     describe_file,
     require_own,
     save_if_possible,
 )
-from mmhot.structures.clips import Clip2D, Clip3D
+from mmhot.pose2d.estimate import EstimatePoses
+from mmhot.progress import Report, stage_bars
+from mmhot.state import State
+from mmhot.structures.clips import Clip3D
 from mmhot.version import digest_of_code
+
+if TYPE_CHECKING:  # importing it takes time
+    from mmhot.visualization.html import Thumbnails
 
 _LOGGER = logging.getLogger(__name__)
 # Options that a line for the user names.
@@ -40,98 +45,106 @@ _FLAGS = {'det_model': '--det-model', 'pose2d': '--pose2d'}
 
 @dataclass
 class ClipWorker:
-    """Lifts inputs and writes the results."""
+    """Lifts videos and writes the results."""
 
-    options: InferRunOptions
-    say: Callable[[str], None]  # receives lines for the user
-    bars: Bars = no_bar  # opens progress bars; none by default
+    values: Values  # of the steps, frames, results and repeated runs
+    report: Report = Report()
+
+    def __post_init__(self) -> None:
+        """Read the options of the results."""
+        self._output = self.values.of(OutputOptions)
+        self._repeat = self.values.of(RepeatOptions)
 
     @cached_property
     def _chain(self) -> Chain:
-        cache = None if self.options.no_cache else self.options.out_dir
-        chain = build_chain(self.options, cache, self.say, self.bars)
-        self.say(f'lifter: {chain.require(Lift).lifter.name}')
+        cache = None if self._repeat.no_cache else self._output.out_dir
+        chain = build(VIDEO, self.values, self.report, cache)
+        self.report.say(f'lifter: {chain.find(Lift).lifter.name}')
         return chain
 
-    def prepare(self, with_2d: bool) -> Chain:
-        """Load the models that are not loaded yet, 2D models only ``with_2d``."""
-        if with_2d:
-            self._chain.require(EstimatePoses).models  # noqa: B018, opened at first use
-        return self._chain
+    def prepare(self) -> None:
+        """Open the models that are not open yet."""
+        for step in self._chain.steps:
+            step.prepare()
 
     def __call__(self, item: ClipInput) -> Outcome:
         """Process an input; errors are returned in the outcome."""
         outcome = Outcome(item.name)
         with noting_errors(outcome):
+            self.prepare()
             try:
-                chain = self.prepare(not item.has_keypoints)
-                self._process(chain, item, outcome)
+                self._process(item, outcome)
             except NotLiftableError as error:
                 self._write_keypoints(error, outcome)
         return outcome
 
     def _write_keypoints(self, error: NotLiftableError, outcome: Outcome) -> None:
         outcome.people = len(error.clip.tracks)
-        path = self.options.out_dir / f'{error.clip.name}.npz'
+        path = self._output.out_dir / f'{error.clip.name}.npz'
         write_keypoints(error.clip, path)
         _LOGGER.warning('%s', error)
-        left_out = [name for name in self.options.formats if name != 'npz']
+        left_out = [name for name in self._output.formats if name != 'npz']
         without = f', no .{", .".join(left_out)}' if left_out else ''
-        self.say(f'{path} (2D keypoints only{without})')
+        self.report.say(f'{path} (2D keypoints only{without})')
 
-    def _process(self, chain: Chain, item: ClipInput, outcome: Outcome) -> None:
-        options, times = self.options, outcome.times
-        kept = self._record_path(chain, item)
-        before = kept and options.resume and _load_record(kept, options.out_dir)
-        if before:
-            outcome.skipped = True
-            outcome.people, times.num_frames = before['people'], before['frames']
-            self.say(f'{item.name}: was finished before')
-            return
-        source = take_part(item.open(), options)
-        is_covered = options.no_video or options.blur_heads
-        is_shown = 'html' in options.formats and not is_covered
-        if isinstance(source, FrameSource) and is_shown:
-            from mmhot.visualization.html import Thumbnails  # slow import
-
-            source.watch = Thumbnails()
-        with stage_bars(self.bars, source.name) as show:
-            lifted = chain(source, show, times)
-        if lifted is None:
-            missing = options.no_person_found(times.num_frames).named(_FLAGS)
-            self.say(f'{item.name}: {missing}')
+    def _process(self, item: ClipInput, outcome: Outcome) -> None:
+        chain, say, times = self._chain, self.report.say, outcome.times
+        record = self._record_path(item)
+        if record is not None and self._repeat.resume:
+            before = _load_record(record, self._output.out_dir)
+            if before is not None:
+                outcome.skipped = True
+                outcome.people, times.num_frames = before['people'], before['frames']
+                say(f'{item.name}: was finished before')
+                return
+        source = take_part(item.open(), self.values.of(FrameOptions))
+        thumbnails = self._thumbnails()
+        with stage_bars(self.report.bars, source.name) as count:
+            state = State(frames=source, thumbnails=thumbnails, count=count)
+            state = chain(state, times)
+        if state.poses is None:
+            missing = chain.find(EstimatePoses).no_person_found(times.num_frames)
+            say(f'{item.name}: {missing.named(_FLAGS)}')
         else:
-            outcome.people = len(lifted.track_ids)
+            outcome.people = len(state.poses.track_ids)
             with times.measure('write'):
-                footage = None if isinstance(source, Clip2D) else source
-                written = outcome.files  # also those before an error
-                export(lifted, options, footage, self.say, self.bars, written=written)
-            self.say(f'{item.name}: {_describe_focal(lifted)}')
-            if options.camera == 'auto' and lifted.camera_path is not None:
-                self.say(f'{item.name}: {describe_path(lifted.camera_path)}')
+                # also the files before an error
+                export(state, self._output, self.report, written=outcome.files)
+            say(f'{item.name}: {_describe_focal(state.poses)}')
+            path = state.poses.camera_path
+            if path is not None and self.values.of(StabilizeCamera).camera == 'auto':
+                say(f'{item.name}: {describe_path(path)}')
         files = {file.name: describe_file(file)[1:] for file in outcome.files}
         counts = {'frames': times.num_frames, 'people': outcome.people}
-        save_if_possible(_save_record, {'files': files, **counts}, kept)
+        save_if_possible(_save_record, {'files': files, **counts}, record)
 
-    def _record_path(self, chain: Chain, item: ClipInput) -> Path | None:
+    def _thumbnails(self) -> 'Thumbnails | None':
+        """Return what keeps small images of the video for ``.html``."""
+        output = self._output
+        if 'html' not in output.formats or output.no_video or output.blur_heads:
+            return None
+        from mmhot.visualization.html import Thumbnails  # slow import
+
+        return Thumbnails()
+
+    def _record_path(self, item: ClipInput) -> Path | None:
         """Name the record of a finished input by all that its results depend on."""
-        options = self.options
-        if options.no_cache or not item.path.exists():
+        if self._repeat.no_cache or not item.path.exists():
             return None  # the content of an address may change
-        values = {
-            each.name: str(getattr(options, each.name))
-            for each in fields(options)
-            if each.metadata['argument'].decides
-        }
-        with_2d = not item.has_keypoints
+        options = options_of(*self.values.kinds)
         facts = {
             'code': digest_of_code(),
             'name': item.name,
-            '2D': chain.require(EstimatePoses).models.identity if with_2d else None,
-            'lifter': chain.require(Lift).lifter.network.identity,
-            'options': values,
+            '2D': self._chain.find(EstimatePoses).models.identity,
+            'lifter': self._chain.find(Lift).lifter.network.identity,
+            'options': {
+                name: str(value)
+                for name, value in self.values.stated.items()
+                if options[name].metadata['argument'].decides
+            },
         }
-        return cache_path(options.out_dir, item.path, facts, '.finished.json')
+        folder = self._output.out_dir
+        return cache_path(folder, item.path, facts, '.finished.json')
 
 
 def _describe_focal(clip: Clip3D) -> str:

@@ -1,35 +1,36 @@
 """Export of 3D clips in all formats."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from mmhot.chain.options import (
-    OF_THE_VIDEO,
-    ExportOptions,
-    OutputOptions,
-    SaveOptions,
-)
-from mmhot.chain.progress import Bars, no_bar
+from mmhot.chain.options import ExportOptions, OutputOptions, VideoOptions
+from mmhot.chain.pipelines import Pipeline
+from mmhot.chain.run import StepChoice, build
 from mmhot.errors import ArgumentError, require_path
+from mmhot.frames.sources import FrameSource
 from mmhot.io.results import check_targets, name_files
+from mmhot.motion.camera import HoldCamera
+from mmhot.motion.foot_lock import LockFeet
+from mmhot.options import Values, options_of
+from mmhot.progress import Report
 from mmhot.skeletons.joints import get_skeleton
+from mmhot.state import State
+from mmhot.structures.clips import Clip3D
 from mmhot.structures.formats import WRITERS, Writer
 
-if TYPE_CHECKING:  # importing them takes seconds
-    from mmhot.frames.sources import FrameSource
-    from mmhot.structures.clips import Clip3D
-
+SAVED: Pipeline = (HoldCamera, LockFeet)
+"""Steps of :meth:`mmhot.Clip3D.save`."""
 _H36M, _ALL = get_skeleton('h36m-17'), get_skeleton('h36m-24')
 
 
 def save_clip(
-    clip: 'Clip3D',
+    clip: Clip3D,
     path: str | Path,
-    video: 'str | Path | FrameSource | Iterable[Any] | None' = None,
+    video: str | Path | FrameSource | Iterable[Any] | None = None,
     **options: object,
 ) -> list[Path]:
     """Write a clip in the format of the file's suffix, as ``mmhot lift`` does.
@@ -40,15 +41,15 @@ def save_clip(
             write ``NAME_person0.bvh`` and so on if there are several people.
         video (str | Path | FrameSource | Iterable, optional): Video, or images, behind
             the keypoints in ``.html``, ``.mp4``, ``.png`` and ``.rrd``.
-        **options (object): See :class:`mmhot.chain.options.SaveOptions`, but
-            ``formats``.
+        **options (object): See :class:`mmhot.chain.options.ExportOptions`, but
+            ``formats``; and ``static_camera`` with ``without``, as for
+            :func:`mmhot.lift`, of clips that were lifted without.
 
     Raises:
         ValueError: If the suffix is not a format, or an option is wrong.
     """
     from mmhot.frames.arrays import FrameArrays
     from mmhot.frames.inputs import open_inputs
-    from mmhot.frames.sources import FrameSource
 
     path = require_path('path', path)
     suffix = path.suffix.removeprefix('.')
@@ -56,26 +57,29 @@ def save_clip(
         raise ValueError(f'{path}: end the name with a format, such as .npz or .bvh')
     endings = [name for name in WRITERS if path.name.endswith(f'.{name}')]
     name = max(endings, key=len, default=suffix)
-    chosen = SaveOptions.of(formats=[name], **options)
-    for step in set(chosen.without) & set(clip.steps):
+    values = Values({'formats': [name], **options}, (*SAVED, ExportOptions, StepChoice))
+    chosen, without = values.of(ExportOptions), values.of(StepChoice).without
+    is_static = values.of(HoldCamera).static_camera
+    if without and (clip.steps.keys() & {*without} or not is_static):
         raise ArgumentError(
-            '{without=%r} comes too late: the step has run; leave it out where the '
-            'clip is lifted',
-            step,
+            '{without=%r} comes too late: leave the step out where the clip is lifted',
+            ','.join(without),
         )
+    if is_static:
+        steps = SAVED if _is_person(clip) else (HoldCamera,)
+        clip = build(steps, values)(State(poses=clip)).clip_3d()
     if isinstance(video, str | Path):
         (video,) = open_inputs([str(video)])
     elif video is not None and not isinstance(video, FrameSource):
         video = FrameArrays(video, clip.fps)
     files = name_files(path, chosen.formats[0], clip.track_ids).values()
     check_targets([(clip.name, files)], [] if video is None else [video.path])
-    if chosen.static_camera:
-        clip = _keep_still(clip, chosen.without)
     stem = path.name.removesuffix(f'.{chosen.formats[0]}')
-    return export(clip, chosen, video, stem=path.with_name(stem))
+    state = State(poses=clip, frames=video)
+    return export(state, chosen, stem=path.with_name(stem))
 
 
-def angles_of(clip: 'Clip3D') -> dict[str, 'np.ndarray']:
+def angles_of(clip: Clip3D) -> dict[str, np.ndarray]:
     """Return the angles of all poses, see :meth:`mmhot.Clip3D.angles`."""
     from mmhot.io.writers.angles import clip_angles
 
@@ -86,24 +90,22 @@ def angles_of(clip: 'Clip3D') -> dict[str, 'np.ndarray']:
 
 
 def export(
-    clip: 'Clip3D',
+    state: State,
     options: ExportOptions,
-    footage: 'FrameSource | None' = None,
-    say: Callable[[str], None] = lambda line: None,
-    bars: Bars = no_bar,
+    report: Report = Report(),
     stem: Path | None = None,
     written: list[Path] | None = None,
 ) -> list[Path]:
-    """Write a clip in all chosen formats; one in world axes is written as it is.
+    """Write poses in all chosen formats; those in world axes are written as they are.
 
-    The video ``footage`` is shown behind the keypoints; ``say`` receives the path of
-    each file, and ``written`` as well. ``stem`` is that of the files without their
+    The video of the state is shown behind the keypoints; ``report`` receives the path
+    of each file, and ``written`` as well. ``stem`` is that of the files without their
     format, by default the clip's name in ``options.out_dir``.
 
     Raises:
         Exception: The first one of a format, after the others are written.
     """
-    footage = _shown_footage(clip, options, footage)
+    clip, footage, say = state.clip_3d(), _shown_footage(state, options), report.say
     if stem is None:
         assert isinstance(options, OutputOptions)
         stem = options.out_dir / clip.name
@@ -118,15 +120,15 @@ def export(
         shown = clips[axes[name]]
         if not writer.fingers and _has_fingers(clip):
             shown = shown.first_joints(_ALL.num_keypoints)
-        inputs: dict = {each: getattr(options, each) for each in writer.options}
-        if 'origin' in writer.options:
-            shown, inputs['origin'] = _around_origin(shown, options.origin)
+        shown, inputs = _inputs_of(writer, shown, options)
         if writer.footage:
             inputs['footage'] = footage
+        if writer.thumbnails:
+            inputs['thumbnails'] = state.thumbnails
         target = stem.with_name(f'{stem.name}.{name}')
         for track, file in name_files(target, name, shown.track_ids).items():
             part = shown if track is None else shown.take(shown.track == track)
-            with bars(f'{clip.name}: {name}') as progress:
+            with report.bars(f'{clip.name}: {name}') as progress:
                 if writer.progress:
                     inputs['progress'] = progress
                 try:
@@ -141,26 +143,35 @@ def export(
     return written
 
 
-def _shown_footage(
-    clip: 'Clip3D', options: ExportOptions, footage: 'FrameSource | None'
-) -> 'FrameSource | None':
+def _inputs_of(
+    writer: Writer, clip: Clip3D, options: ExportOptions
+) -> tuple[Clip3D, dict[str, Any]]:
+    """Return a clip for a writer, and the options that it takes."""
+    inputs = {name: getattr(options, name) for name in writer.options}
+    if 'origin' in inputs:
+        clip, inputs['origin'] = _around_origin(clip, options.origin)
+    return clip, inputs
+
+
+def _shown_footage(state: State, options: ExportOptions) -> FrameSource | None:
     """Return the video, with covered heads or not at all if so chosen."""
+    footage = state.frames
     if footage is None:
-        options.refuse(OF_THE_VIDEO, 'needs a video, and there is none')
+        options.refuse(options_of(VideoOptions), 'needs a video, and there is none')
     elif options.no_video:
         return None
     elif options.blur_heads:
         from mmhot.visualization.heads import CoveredHeads
 
-        return CoveredHeads(footage, clip)
+        return CoveredHeads(footage, state)
     return footage
 
 
-def _is_person(clip: 'Clip3D') -> bool:
+def _is_person(clip: Clip3D) -> bool:
     return clip.joint_names[: len(_H36M.joints)] == _H36M.joints
 
 
-def _around_origin(clip: 'Clip3D', origin: str) -> tuple['Clip3D', np.ndarray]:
+def _around_origin(clip: Clip3D, origin: str) -> tuple[Clip3D, np.ndarray]:
     """Move a clip in world axes to its origin, which is returned, (3,), too."""
     point = np.zeros(3)
     if origin == 'person' and len(clip):
@@ -170,12 +181,12 @@ def _around_origin(clip: 'Clip3D', origin: str) -> tuple['Clip3D', np.ndarray]:
     return replace(clip, root_3d=root), point
 
 
-def _has_fingers(clip: 'Clip3D') -> bool:
+def _has_fingers(clip: Clip3D) -> bool:
     return _is_person(clip) and len(clip.joint_names) > _ALL.num_keypoints
 
 
 def _writers_for(
-    clip: 'Clip3D', options: ExportOptions, say: Callable[[str], None]
+    clip: Clip3D, options: ExportOptions, say: Callable[[str], None]
 ) -> dict[str, Writer]:
     """Return the writers of the chosen formats; raise if they do not suit the clip."""
     writers = {name: WRITERS[name] for name in options.formats}
@@ -194,8 +205,8 @@ def _writers_for(
 
 
 def _prepare(
-    clip: 'Clip3D', options: ExportOptions, axes: Iterable[str]
-) -> dict[str, 'Clip3D']:
+    clip: Clip3D, options: ExportOptions, axes: Iterable[str]
+) -> dict[str, Clip3D]:
     """Return the clip at the chosen height, in each of the axes."""
     from mmhot.lifting.world import scale_people, turn
 
@@ -203,18 +214,3 @@ def _prepare(
     if options.height is not None:
         clip = scale_people(clip, options.height)
     return {each: turn(clip, each, is_static) for each in axes}
-
-
-def _keep_still(clip: 'Clip3D', without: Sequence[str]) -> 'Clip3D':
-    """State that the camera of a clip is static, and lock the feet unless they are."""
-    from mmhot.chain.chain import Chain
-    from mmhot.motion.camera_path import static_path
-    from mmhot.motion.foot_lock import LockFeet
-    from mmhot.structures.clips import to_axes
-
-    if clip.axes == 'world' or clip.camera_path is not None or not len(clip):
-        return clip
-    path = static_path(int(clip.frame.max()) + 1)
-    clip = replace(to_axes(clip, 'camera'), camera_path=path)
-    wanted = _is_person(clip) and 'feet' not in without
-    return Chain([LockFeet()] * wanted)(clip)

@@ -11,7 +11,7 @@ import argparse
 from collections.abc import Iterator
 
 from mmhot.apis.options import CostOptions
-from mmhot.cli.options import add_options, given_options
+from mmhot.cli.options import add_options, read_values
 from mmhot.cli.report import add_report_arguments, report
 from mmhot.errors import align
 
@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> None:
     """Print the table or the JSON."""
     from mmhot.apis.inspection import measure_cost
 
-    content = measure_cost(args.config, **given_options(args, CostOptions))
+    content = measure_cost(args.config, **read_values(args, CostOptions).stated)
     report(args, content, lambda: _tables(content))
 
 

@@ -1,16 +1,12 @@
 """The ``mmhot`` command: its subcommands, global options and exit code."""
 
 import argparse
-import atexit
-import gc
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import fields
 from functools import partial
 from importlib import import_module
 
-from mmhot.chain.progress import Bars, no_bar, text_bar
 from mmhot.cli.errors import (
     OneLineParser,
     complain_as,
@@ -22,18 +18,16 @@ from mmhot.cli.errors import (
 from mmhot.cli.options import help_of
 from mmhot.errors import ignored_warnings, is_debugging
 from mmhot.extensions import load_extensions
-from mmhot.options import DeviceOptions
+from mmhot.options import DeviceOptions, options_of
+from mmhot.progress import Bars, no_bar, text_bar
 from mmhot.version import __version__
 
 COMMANDS = (
-    *('infer', 'lift', 'refine', 'ui'),
+    *('infer', 'lift', 'refine', 'stream', 'ui'),
     *('show-pruning', 'export', 'list', 'cost', 'doctor'),
 )
 """Commands in the order of ``mmhot --help``; each is a module of this package."""
 _SHELLS = 'bash', 'zsh', 'fish'
-# Objects from one search for garbage cycles to the next; the imports of a command make
-# 60 thousand that stay.
-_NEW_OBJECTS = 200_000
 # Placeholders of arguments that may be files.
 _FILES = 'FILE', 'INPUT', 'MODEL', 'NAME', 'CONFIG'
 
@@ -43,14 +37,14 @@ def main(argv: Sequence[str] | None = None, bars: Bars = text_bar) -> int:
 
     ``bars`` opens progress bars.
     """
-    is_process = argv is None
-    if is_process:
-        _collect_rarely()
+    if argv is None:
         keep_terminal()
-    parser, commands = build_parser()
     argv = [*(sys.argv[1:] if argv is None else argv)]
     if argv[:1] == ['help']:  # mmhot help [COMMAND]
         argv = [*argv[1:2], '--help']
+    # options of other commands would be imported for nothing
+    completes = any(word.startswith('--completion') for word in argv)
+    parser, commands = build_parser(COMMANDS if completes else argv)
     if {'-v', '--version'} & {*argv}:
         return run_safely('mmhot', lambda: print_line(', '.join(_versions())))
     args, extras = parser.parse_known_args(argv)
@@ -65,21 +59,10 @@ def main(argv: Sequence[str] | None = None, bars: Bars = text_bar) -> int:
     command.check(args, extras)
     args.say = (lambda line: None) if args.quiet else print_line
     args.bars = no_bar if args.quiet else bars
-    args.is_process = is_process
     args.complain = complain_as(command.prog, command)
     if args.device == 'auto':
         args.device = None
     return run_safely(command.prog, partial(_run, args), command)
-
-
-def _collect_rarely() -> None:
-    """Search for garbage cycles after many new objects only, and not at the exit.
-
-    What is imported stays: searching it a hundred times takes an eighth of
-    ``mmhot lift`` with a short file.
-    """
-    gc.set_threshold(_NEW_OBJECTS)
-    atexit.register(gc.freeze)
 
 
 def _run(args: argparse.Namespace) -> int | None:
@@ -89,8 +72,13 @@ def _run(args: argparse.Namespace) -> int | None:
         return args.run(args)
 
 
-def build_parser() -> tuple[OneLineParser, dict[str, OneLineParser]]:
-    """Build the parser of ``mmhot`` and, by name, those of its commands."""
+def build_parser(
+    used: Iterable[str] = COMMANDS,
+) -> tuple[OneLineParser, dict[str, OneLineParser]]:
+    """Build the parser of ``mmhot`` and, by name, those of its commands.
+
+    Commands that are not ``used`` have no options.
+    """
     parser = OneLineParser(
         prog='mmhot',
         description='Turn videos into 3D poses, with MMPose.',
@@ -114,7 +102,8 @@ def build_parser() -> tuple[OneLineParser, dict[str, OneLineParser]]:
             formatter_class=argparse.RawDescriptionHelpFormatter,
             add_help=False,
         )
-        module.add_arguments(command)
+        if name in used:
+            module.add_arguments(command)
         # they may follow the command, too; absent, they change nothing
         group = command.add_argument_group('general')
         group.add_argument('-h', '--help', action='help', help='print this text')
@@ -142,7 +131,7 @@ def _completion_script(
 
 
 def _add_global_options(parser: argparse._ActionsContainer, device, quiet) -> None:
-    text = help_of(*fields(DeviceOptions))
+    text = help_of(options_of(DeviceOptions)['device'])
     parser.add_argument('--device', default=device, metavar='NAME', help=text)
     text = 'print errors only, no progress and no summary'
     parser.add_argument('--quiet', action='store_true', default=quiet, help=text)

@@ -24,6 +24,7 @@ from mmhot.errors import (
     one_line,
 )
 from mmhot.io.results import check_targets
+from mmhot.options import RENAMED
 
 # Why output was not written.
 _UNWRITTEN: list[OSError] = []
@@ -116,6 +117,7 @@ def complain_as(
     """
     actions = parser._option_string_actions if parser else {}
     flags = {x.dest: flag for flag, x in actions.items() if flag.startswith('--')}
+    flags |= {old: flags[new] for old, new in RENAMED.items() if new in flags}
 
     def complain(given: Exception | str, before: str = '') -> None:
         if isinstance(given, ArgumentError):
@@ -164,6 +166,8 @@ class OneLineParser(argparse.ArgumentParser):
             text = kwargs.get('description') or ''
             kwargs['description'] = text.partition('\n')[0]
         super().__init__(*args, **kwargs)
+        # options that another command has now, and what to type
+        self.moved: dict[str, str] = {}
 
     def _print_message(self, message: str, file: Any = None) -> None:
         print_as_is(message, file or sys.stderr)
@@ -198,7 +202,8 @@ class OneLineParser(argparse.ArgumentParser):
         """Exit because of ``extras``, or if an input would be overwritten."""
         if extras:
             known = [*self._option_string_actions]
-            hint = did_you_mean(extras[0].partition('=')[0], known)
+            unknown = extras[0].partition('=')[0]
+            hint = self.moved.get(unknown) or did_you_mean(unknown, known)
             lists = (x for x in self._actions if x.metavar == 'LIST')
             given = next((x for x in lists if x.dest in vars(namespace)), None)
             if given and extras[0].isalnum():

@@ -12,7 +12,7 @@ differ from PyTorch's on random or on real inputs.
 import argparse
 
 from mmhot.apis.options import OnnxOptions
-from mmhot.cli.options import add_options, given_options
+from mmhot.cli.options import add_options, read_values
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> None:
         args.model,
         args.checkpoint,
         say=args.say,
-        **given_options(args, OnnxOptions),
+        **read_values(args, OnnxOptions).stated,
     )
     for file in files:
         args.say(str(file))

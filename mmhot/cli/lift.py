@@ -11,35 +11,29 @@ the results.
 import argparse
 from pathlib import Path
 
-from mmhot.chain.options import LiftRunOptions, RefineRunOptions
-from mmhot.cli.options import add_options, read_options
+from mmhot.cli.errors import OneLineParser
+from mmhot.cli.options import add_options, read_values
 from mmhot.cli.report import report_outcomes
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: OneLineParser) -> None:
     """Declare the options."""
     parser.usage = '%(prog)s INPUT [INPUT ...] [OPTION ...]'
+    parser.moved = {'--no-flip': ': use --speed fast'}
     parser.add_argument(
         'inputs', nargs='+', type=Path, metavar='INPUT', help='2D keypoints of a clip'
     )
-    add_options(parser, LiftRunOptions)
+    from mmhot.chain.calls import LIFT_COMMAND
+
+    add_options(parser, *LIFT_COMMAND)
 
 
 def run(args: argparse.Namespace) -> int:
     """Lift all inputs; nothing is written if any of them cannot be read."""
-    return run_files(args, LiftRunOptions)
-
-
-def run_files(
-    args: argparse.Namespace, kind: type[LiftRunOptions | RefineRunOptions]
-) -> int:
-    """Process all inputs as the options of a command say."""
-    options = read_options(args, kind)
-    if args.is_process and isinstance(options, LiftRunOptions):
-        from mmhot.chain.ahead import open_defaults_ahead
-
-        open_defaults_ahead(options)
     from mmhot.apis.lifting import lift_files
+    from mmhot.chain.calls import LIFT_COMMAND
+    from mmhot.progress import Report
 
-    outcomes = lift_files(args.inputs, options, args.say, args.bars)
+    values = read_values(args, *LIFT_COMMAND)
+    outcomes = lift_files(args.inputs, values, Report(args.say, args.bars))
     return report_outcomes(args, outcomes, len(args.inputs))

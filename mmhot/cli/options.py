@@ -1,69 +1,92 @@
-"""Command-line options generated from the option dataclasses."""
+"""Command-line options generated from dataclasses of options."""
 
 import argparse
-from dataclasses import MISSING, Field, fields
+from collections.abc import Iterable
+from dataclasses import MISSING, Field
 from typing import Any
 
-from mmhot.options import Options, T, kind_of
+from mmhot.options import RENAMED, Options, T, Values, kind_of, options_of
 
 
-def add_options(parser: argparse._ActionsContainer, options: type[Options]) -> None:
-    """Declare an option for every field of a dataclass.
+def add_options(parser: argparse._ActionsContainer, *kinds: type[Options]) -> None:
+    """Declare a flag for every option of dataclasses.
 
     Values are converted and checked by the dataclass, which has the defaults, too: an
-    option that is not given is absent from the parsed arguments. Fields of classes with
-    a title form a section of the help.
+    option that is not given is absent from the parsed arguments. Options of classes
+    with a title form a section of the help.
     """
-    groups, declared = {'': parser}, {'device'}  # see mmhot.cli.dispatch
-    parts = [x for x in reversed(options.__mro__) if issubclass(x, Options)]
-    for part in parts:
-        own = [x for x in fields(options) if x.name in part.__annotations__]
-        for each in own:
-            if each.name in declared:
-                continue
-            declared.add(each.name)
-            if part.title not in groups:
-                groups[part.title] = parser.add_argument_group(part.title)
-            argument, kind = each.metadata['argument'], kind_of(each)
-            flag = argument.flag or f'--{each.name.replace("_", "-")}'
-            settings: dict[str, Any] = dict(action='store')
-            if kind is bool:
-                settings['action'] = 'store_false' if each.default else 'store_true'
-            else:
-                choices = ','.join(map(str, argument.choices))
-                settings['metavar'] = f'{{{choices}}}' if choices else argument.metavar
-                settings['required'] = each.default is MISSING
-            if kind is tuple:
-                settings |= dict(action='extend', nargs='+')
-            groups[part.title].add_argument(
-                flag,
-                dest=each.name,
-                default=argparse.SUPPRESS,
-                help=help_of(each),
-                **settings,
+    groups: dict[str, argparse._ActionsContainer] = {'': parser}
+    for name, declared in options_of(*kinds).items():
+        if name == 'device':  # see mmhot.cli.dispatch
+            continue
+        title = _title_of(name, kinds)
+        if title not in groups:
+            groups[title] = parser.add_argument_group(title)
+        _add_option(groups[title], declared)
+    for old, new in RENAMED.items():
+        if new in options_of(*kinds):
+            parser.add_argument(
+                f'--{old}', default=argparse.SUPPRESS, help=argparse.SUPPRESS
             )
 
 
-def help_of(each: Field) -> str:
+def _title_of(name: str, kinds: Iterable[type[Options]]) -> str:
+    """Return the title of the class that declares an option."""
+    owners = [
+        part
+        for kind in kinds
+        for part in kind.__mro__
+        if issubclass(part, Options) and name in vars(part).get('__annotations__', {})
+    ]
+    return owners[0].title
+
+
+def _add_option(group: argparse._ActionsContainer, declared: Field) -> None:
+    """Declare the flag of an option."""
+    argument, kind = declared.metadata['argument'], kind_of(declared)
+    flag = argument.flag or f'--{declared.name.replace("_", "-")}'
+    settings: dict[str, Any] = dict(action='store')
+    if kind is bool:
+        settings['action'] = 'store_false' if declared.default else 'store_true'
+    else:
+        choices = ','.join(map(str, argument.choices))
+        settings['metavar'] = f'{{{choices}}}' if choices else argument.metavar
+        settings['required'] = declared.default is MISSING
+    if kind is tuple:
+        settings |= dict(action='extend', nargs='+')
+    group.add_argument(
+        flag,
+        dest=declared.name,
+        default=argparse.SUPPRESS,
+        help=help_of(declared),
+        **settings,
+    )
+
+
+def help_of(declared: Field) -> str:
     """Return the help text of an option, with its default."""
-    argument, default = each.metadata['argument'], each.default
+    argument, default = declared.metadata['argument'], declared.default
     text = argument.flag_help or argument.help
-    if default in (None, MISSING, ()) or kind_of(each) is bool or '(default' in text:
+    if default in (None, MISSING, ()) or kind_of(declared) is bool:
+        return text
+    if '(default' in text:
         return text
     default = default if isinstance(default, str) else f'{default:g}'
     return f'{text} (default: {default})'
 
 
-def read_options(args: argparse.Namespace, options: type[T]) -> T:
+def read_values(args: argparse.Namespace, *kinds: type[Options]) -> Values:
+    """Return the values that were given on the command line."""
+    names = {*options_of(*kinds)}
+    names |= {old for old, new in RENAMED.items() if new in names}
+    stated = {name: value for name, value in vars(args).items() if name in names}
+    return Values(stated, kinds)
+
+
+def read_options(args: argparse.Namespace, kind: type[T]) -> T:
     """Build a dataclass from the parsed arguments of :func:`add_options`.
 
     Raises:
         ArgumentError: If a value is wrong.
     """
-    return options(**given_options(args, options))
-
-
-def given_options(args: argparse.Namespace, options: type[Options]) -> dict[str, Any]:
-    """Return the values that were given on the command line, by field."""
-    values = vars(args)
-    return {x.name: values[x.name] for x in fields(options) if x.name in values}
+    return read_values(args, kind).of(kind)

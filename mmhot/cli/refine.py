@@ -11,20 +11,28 @@ docs/migration.md shows; docs/output-formats.md describes what is written.
 import argparse
 from pathlib import Path
 
-from mmhot.chain.options import RefineRunOptions
-from mmhot.cli.lift import run_files
-from mmhot.cli.options import add_options
+from mmhot.cli.errors import OneLineParser
+from mmhot.cli.options import add_options, read_values
+from mmhot.cli.report import report_outcomes
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: OneLineParser) -> None:
     """Declare the options."""
     parser.usage = '%(prog)s INPUT [INPUT ...] [OPTION ...]'
     parser.add_argument(
         'inputs', nargs='+', type=Path, metavar='INPUT', help='3D poses of a clip'
     )
-    add_options(parser, RefineRunOptions)
+    from mmhot.chain.calls import REFINE_COMMAND
+
+    add_options(parser, *REFINE_COMMAND)
 
 
 def run(args: argparse.Namespace) -> int:
     """Refine all inputs; nothing is written if any of them cannot be read."""
-    return run_files(args, RefineRunOptions)
+    from mmhot.apis.lifting import refine_files
+    from mmhot.chain.calls import REFINE_COMMAND
+    from mmhot.progress import Report
+
+    values = read_values(args, *REFINE_COMMAND)
+    outcomes = refine_files(args.inputs, values, Report(args.say, args.bars))
+    return report_outcomes(args, outcomes, len(args.inputs))

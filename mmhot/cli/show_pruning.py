@@ -11,7 +11,7 @@ import argparse
 from pathlib import Path
 
 from mmhot.apis.options import PruningOptions
-from mmhot.cli.options import add_options, given_options
+from mmhot.cli.options import add_options, read_values
 from mmhot.cli.report import output_file
 
 
@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> None:
     from mmhot.apis.inspection import show_pruning
     from mmhot.io.images import read_image, write_png
 
-    chosen = given_options(args, PruningOptions)
+    chosen = read_values(args, PruningOptions).stated
     image = read_image(args.image)
     drawing, trace = show_pruning(image, args.config, args.checkpoint, **chosen)
     write_png(args.out, drawing)

@@ -48,8 +48,7 @@ def run(args: argparse.Namespace) -> None:
         from mmhot.ui.page import SWEEP, Page
 
         names = ('device', 'pose2d', 'det_model', 'pose3d')
-        given = [(x.replace('_', '-'), getattr(options, x)) for x in names]
-        models = [f'--{x}={value}' for x, value in given if value]
+        models = {x: value for x in names if (value := getattr(options, x))}
         limits = options.max_minutes, options.max_memory
         page = Page(Path(folder), models, *limits)
         stopped = threading.Event()

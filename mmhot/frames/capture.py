@@ -144,7 +144,7 @@ class Capture:
                     break
                 arrived = time.monotonic()
                 moment = self._time_of(frame, arrived - self._start)
-                self._put(LiveFrame(self.seen, moment, frame.image, arrived))
+                self._put(LiveFrame(self.seen, moment, frame.image, arrived=arrived))
         except OSError as error:
             return str(error)
         return self.stream.ended

@@ -105,16 +105,14 @@ class VideoFile(FrameSource):
                 time = frame.time if self._has_timestamps else None
                 time = index / self._rate if time is None else time
                 end = time + 1 / self._rate
-                shown = Frame(index, clock(time) / self.slowed, image)
+                shown = clock(time) / self.slowed
                 if clock.jump:
                     text = (
                         '%s: timestamps jump by %.1f s before frame %d: jumps back, or '
                         'of more than a minute, count as one frame'
                     )
                     self._warn_once(text, clock.jump, index)
-                if self.watch is not None:
-                    self.watch(shown)
-                yield shown
+                yield Frame(index, shown, image)
                 index += 1
         if damage:
             reason = ffmpeg_reason(damage[-1])

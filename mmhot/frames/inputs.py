@@ -1,15 +1,16 @@
-"""Inputs by path, folder, glob, list or address: videos, images, keypoint files."""
+"""Inputs by path, folder, glob, list or address: videos and images."""
 
 import logging
 import re
+import shlex
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from glob import escape as escape_glob
 from glob import glob, has_magic
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import numpy as np
 
@@ -21,8 +22,8 @@ from mmhot.frames.streams import is_webcam
 from mmhot.io.arrays import read_limited
 from mmhot.io.images import image_size, is_image
 from mmhot.io.readers.frame_numbers import name_form, natural_key, read_numbers
-from mmhot.io.readers.keypoints import has_keypoints, read_keypoints
-from mmhot.structures.clips import Clip2D, clip_name
+from mmhot.io.readers.keypoints import has_keypoints
+from mmhot.structures.clips import clip_name
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -43,54 +44,48 @@ class ClipInput:
 
     path: Path  # file, folder or address
     name: str  # name of the result files
-    # returns the clip: frames, or 2D keypoints. Raises ValueError or OSError if it
-    # cannot be read
-    open: Callable[[], FrameSource | Clip2D]
-    has_keypoints: bool = False  # whether no 2D model is needed
+    # returns the frames. Raises ValueError or OSError if they cannot be read
+    open: Callable[[], FrameSource]
 
 
-def find_inputs(
-    texts: list[str], fps: float | None = None, **keypoints: Any
-) -> list[ClipInput]:
+def find_inputs(texts: list[str], fps: float | None = None) -> list[ClipInput]:
     """Find the clips of a list of inputs.
 
     Args:
         texts (list[str]): Video files, images (a clip of one frame each), folders of
             images (one clip if ``fps`` is given or they are numbered and of one size,
-            otherwise one each) or of videos (one each), globs, URLs of videos, files
-            and folders that :func:`mmhot.read_keypoints` reads, and lists of these
-            (``.txt``), one per line. Empty lines and lines that begin with # are
-            ignored; wrong lines fail when they are opened.
-        fps (float, optional): Frames per second of image folders, keypoints, and of the
-            recording of videos.
-        **keypoints (Any): Further arguments of :func:`mmhot.read_keypoints`.
+            otherwise one each) or of videos (one each), globs, URLs of videos, and
+            lists of these (``.txt``), one per line. Empty lines and lines that begin
+            with # are ignored; wrong lines fail when they are opened.
+        fps (float, optional): Frames per second of image folders, and of the recording
+            of videos.
 
     Raises:
         FileNotFoundError: If an input does not exist, or a glob or folder is empty.
-        ValueError: If a list is empty or not a text file.
+        ValueError: If a list is empty or not a text file, or an input has keypoints.
     """
     inputs = []
     for text in texts:
         is_list = Path(text).suffix.lower() == _LIST_SUFFIX
         inputs += _read_list(Path(text), fps) if is_list else _find(text, fps)
-    return [
-        replace(x, open=partial(x.open, **keypoints)) if x.has_keypoints else x
-        for x in inputs
-    ]
+    return inputs
 
 
 def open_inputs(texts: list[str], fps: float | None = None) -> list[FrameSource]:
-    """Open videos and images: inputs of :func:`find_inputs` but keypoints and lists."""
-    found = [item for text in texts for item in _find(text, fps)]
-    for item in found:
-        if item.has_keypoints:
-            raise ValueError(f'{item.path} has keypoints: a video or images are needed')
-    sources = []
-    for item in found:
-        source = item.open()
-        assert isinstance(source, FrameSource)  # without keypoints
-        sources.append(source)
-    return sources
+    """Open videos and images: inputs of :func:`find_inputs` but lists."""
+    return [item.open() for text in texts for item in _find(text, fps)]
+
+
+def open_clip(text: str, fps: float | None = None) -> FrameSource:
+    """Open one video or sequence of images.
+
+    Raises:
+        ValueError: If there are several.
+    """
+    inputs = find_inputs([text], fps)
+    if len(inputs) != 1:
+        raise ValueError(f'source must be one clip, got {len(inputs)} in {text}')
+    return inputs[0].open()
 
 
 def _read_list(path: Path, fps: float | None) -> list[ClipInput]:
@@ -126,7 +121,7 @@ def _find(text: str, fps: float | None) -> list[ClipInput]:
         path = Path(public_url(text))
         return [ClipInput(path, name_of_url(text), partial(VideoFile, text, fps))]
     if is_webcam(text):
-        raise ValueError(f'{text} is a webcam, a stream without an end: run it live')
+        raise ValueError(f'{text} is a webcam: lift it with `mmhot stream {text}`')
     if path.is_dir():
         return _find_in_folder(path, fps)
     if not has_magic(text) or path.exists():
@@ -151,8 +146,8 @@ def _file_input(path: Path, fps: float | None) -> ClipInput:
     if not path.exists():
         raise FileNotFoundError(f'{path} does not exist')
     if has_keypoints(path):
-        read = partial(read_keypoints, path, fps=fps)
-        return ClipInput(path, clip_name(path), read, has_keypoints=True)
+        command = f'mmhot lift {shlex.quote(str(path))}'
+        raise ValueError(f'{path} has keypoints, no images: lift them, `{command}`')
     return ClipInput(path, clip_name(path), partial(_open_file, path, fps))
 
 

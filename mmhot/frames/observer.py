@@ -12,9 +12,11 @@ class FrameObserver(ABC):
 
     Attributes:
         name (str): Name of its arrays in the cache; it changes when the results do.
+        is_kept (bool): Whether its arrays are cached.
     """
 
     name: str
+    is_kept = True
 
     @abstractmethod
     def observe(

@@ -52,3 +52,22 @@ class PartOptions(Options):
     def end_time(self) -> float:
         """Time before which the last frame is, seconds."""
         return inf if self.end is None else self.end
+
+
+@dataclass(frozen=True, kw_only=True)
+class RateOption(Options):
+    """Option of images and raw streams, which have no frame rate."""
+
+    title = 'time and people'
+
+    fps: float | None = option(
+        'frame rate of image folders (which then form one video) and raw streams, and '
+        'at which slow-motion videos were recorded',
+        low=0.1,
+        high=1000,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrameOptions(PartOptions, RateOption):
+    """Options of videos and images."""

@@ -74,16 +74,16 @@ class FramePart(FrameView):
 
     def __iter__(self) -> Iterator[Frame]:
         """Read from the start of the whole."""
-        self.skipped, self.ended, count, time = [], None, 0, 0.0
+        self.ended, skipped, count, time = None, list[float](), 0, 0.0
         for frame in self.whole:
             time = frame.time
             if _within(np.array(time), self._options):
                 count += 1
-                yield frame
+                yield replace(frame, skipped=skipped) if count == 1 else frame
             elif count or time > self._options.first_time:
                 break
             else:
-                self.skipped.append(time)
+                skipped.append(time)
             self.num_damaged = self.whole.num_damaged
         else:
             end = self._options.end_time

@@ -2,7 +2,7 @@
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
@@ -11,8 +11,6 @@ import numpy as np
 
 from mmhot.errors import escape
 from mmhot.io.images import MAX_PIXELS
-from mmhot.structures.clips import Track2D
-from mmhot.structures.people import People
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -28,26 +26,13 @@ class Frame:
         index (int): Frame number, from 0.
         time (float): Seconds since the first frame; NaN if unknown.
         image (np.ndarray): BGR, uint8 (H, W, 3), upright.
+        skipped (Sequence[float]): Times of frames that were left out just before.
     """
 
     index: int
     time: float
     image: np.ndarray = field(repr=False)
-
-
-@dataclass(frozen=True)
-class Seen:
-    """The people that a 2D model found in a clip.
-
-    Attributes:
-        people (Sequence[People]): People of each frame.
-        skeleton (str): Joint order of the keypoints.
-        tracks (Sequence[Track2D]): Those who were tracked.
-    """
-
-    people: Sequence[People]
-    skeleton: str
-    tracks: Sequence[Track2D]
+    skipped: Sequence[float] = ()
 
 
 class FrameSource(ABC):
@@ -70,11 +55,7 @@ class FrameSource(ABC):
         in_memory (bool): Whether ``path`` is a name, not that of a file.
         span (tuple[float, float]): Seconds of the video from which, and before which,
             frames are read.
-        seen (Seen | None): The people that were found in its frames, once they were.
-        skipped (Sequence[float]): After the first frame: times of those before it.
         focal_35mm (float | None): 35 mm equivalent focal length that the file states.
-        watch (Callable[[Frame], None] | None): Receives each frame of a video file that
-            is read.
     """
 
     max_pixels = MAX_PIXELS
@@ -83,10 +64,7 @@ class FrameSource(ABC):
     num_damaged = 0
     once = in_memory = False
     span = (0.0, inf)
-    seen: Seen | None = None
-    skipped: Sequence[float] = ()
     focal_35mm: float | None = None
-    watch: Callable[[Frame], None] | None = None
 
     def __init__(
         self, name: str, path: Path, fps: float, num_frames: int | None = None
@@ -126,19 +104,22 @@ class FrameSource(ABC):
 
 
 class FrameView(FrameSource):
-    """Frames made of those of another source, ``whole``, with all that it states.
-
-    What watches the other one does not see these.
-    """
+    """Frames made of those of another source, ``whole``, with all that it states."""
 
     def __init__(self, whole: FrameSource) -> None:
-        vars(self).update(vars(whole))
-        self.whole, self.finite, self.watch = whole, whole.finite, None
+        super().__init__(whole.name, whole.path, whole.fps, whole.num_frames)
+        self.whole, self.label, self.span = whole, whole.label, whole.span
+        self.finite, self.once, self.in_memory = (
+            whole.finite,
+            whole.once,
+            whole.in_memory,
+        )
+        self.max_pixels, self.focal_35mm = whole.max_pixels, whole.focal_35mm
 
 
-def warn_of_damage(source: FrameSource) -> None:
-    """Log why reading ended early, and how many frames are damaged."""
-    if source.ended:
-        _LOGGER.warning('%s', source.ended)
+def warn_of_damage(source: FrameSource, ended: str | None = None) -> None:
+    """Log why reading ended early, now or in an earlier run, and damaged frames."""
+    if ended or source.ended:
+        _LOGGER.warning('%s', ended or source.ended)
     if source.num_damaged:
         _LOGGER.warning('%s: %d frames are damaged', source.path, source.num_damaged)

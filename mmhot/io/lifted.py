@@ -1,5 +1,6 @@
 """Files of lifted 3D poses: ``.npz`` and JSON, written and read; of 2D keypoints."""
 
+import json
 import reprlib
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from mmhot.io.arrays import (
 )
 from mmhot.io.atomic import replacing_text
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.structures.clips import ARRAYS, Clip2D, Clip3D
+from mmhot.structures.clips import ARRAYS, Clip2D, Clip3D, Steps
 
 # Types of fields that are the same for all rows; in a list those of many values.
 _HEADER: dict[str, Any] = {
@@ -40,7 +41,7 @@ _HEADER: dict[str, Any] = {
 # Of clips whose frames share axes, of those of several shots or with steps, and of
 # lifters that predict their errors.
 _PATH, _ERROR = 'camera_path', 'expected_error'
-_LISTS: dict[str, Any] = {'cuts': [int], 'steps': [str]}
+_LISTS: dict[str, Any] = {'cuts': [int], 'steps': [str], 'step_options': [str]}
 # Keys of the arrays in the JSON's instances; the first three are MMPose's.
 _INSTANCE_KEYS = {
     'track': 'track_id',
@@ -121,8 +122,9 @@ def write_keypoints(clip: Clip2D, path: str | Path) -> None:
 
 def _header(clip: Clip3D) -> dict[str, object]:
     """Return the fields that are the same for all rows, those that the clip has."""
-    names = (*_HEADER, _PATH, *_LISTS)
-    fields = {name: getattr(clip, name) for name in names}
+    fields = {name: getattr(clip, name) for name in (*_HEADER, _PATH, 'cuts')}
+    fields['steps'] = [*clip.steps]
+    fields['step_options'] = [json.dumps(options) for options in clip.steps.values()]
     return {
         k: v for k, v in fields.items() if k in _HEADER or (v is not None and len(v))
     }
@@ -182,6 +184,15 @@ def _value(name: str, kind: Any, value: Any) -> Any:
     return kind(value)
 
 
+def _steps(names: tuple[str, ...], options: tuple[str, ...]) -> Steps:
+    """Return the options of steps by name; files of mmhot 0.2 have names alone."""
+    steps = {name: json.loads(text) for name, text in zip(names, options, strict=False)}
+    for name in names:
+        if not isinstance(steps.setdefault(name, {}), dict):
+            raise ValueError(f"'step_options' of {name!r} are no object")
+    return steps
+
+
 def _build(fields: dict[str, Any]) -> Clip3D:
     known = {name: _value(name, kind, fields[name]) for name, kind in _HEADER.items()}
     num_rows, num_joints = np.size(fields['frame']), len(known['joint_names'])
@@ -202,6 +213,7 @@ def _build(fields: dict[str, Any]) -> Clip3D:
     for name, kind in _LISTS.items():
         if name in fields:
             known[name] = _value(name, kind, fields[name])
+    known['steps'] = _steps(known.get('steps', ()), known.pop('step_options', ()))
     clip = Clip3D(**known)
     with np.errstate(all='ignore'):  # of any rate
         is_constant_rate = np.array_equal(known['time'], clip.frame / clip.fps)

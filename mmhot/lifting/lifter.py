@@ -1,7 +1,6 @@
 """Lifting of 2D keypoints of whole clips to 3D poses."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,22 +15,11 @@ from mmhot.lifting.onnx_network import OnnxNetwork
 from mmhot.lifting.placement import RootErrors
 from mmhot.lifting.refinement import BoneErrors, keep_bone_lengths
 from mmhot.lifting.world import place_people
+from mmhot.state import Evidence
 from mmhot.structures.clips import Clip2D, Clip3D, check_clip
 from mmhot.structures.lens import ideal_camera, ideal_pixels
 from mmhot.weights.index import ACCURACIES
 from mmhot.weights.names import LIFTER, resolve, runtime
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """Evidence of the errors of lifted poses; rows are those of the clip."""
-
-    # half the distance of each joint, meters, (N, 17), between the plain and the
-    # mirrored prediction
-    disagreement: np.ndarray
-    # distance by which constant bone lengths moved each joint, meters, (N, 17)
-    correction: np.ndarray
-    directions: np.ndarray  # from the camera to the person, (N, 3)
 
 
 class Lifter(ClipEncoder):

@@ -3,11 +3,12 @@
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mmhot.errors import ArgumentError
+from mmhot.frames.sources import FrameSource
 from mmhot.geometry.rotations import rotation_matrices
 from mmhot.motion.camera_path import (
     CameraLimits,
@@ -19,17 +20,19 @@ from mmhot.motion.camera_path import (
     solve_camera_path,
     static_path,
 )
+from mmhot.options import option
+from mmhot.state import State, Step, Watch
 from mmhot.structures.clips import Clip2D, Clip3D
 from mmhot.structures.lens import Lens, ideal_pixels
 
 if TYPE_CHECKING:  # only videos need OpenCV
-    from mmhot.tracking.background import Background
+    from mmhot.tracking.background import Background, BackgroundTracker
 
 _LOGGER = logging.getLogger(__name__)
 
 
-@dataclass
-class StabilizeCamera:
+@dataclass(frozen=True, kw_only=True)
+class StabilizeCamera(Step):
     """Step ``camera`` before lifting: keypoints as a static camera would see them.
 
     Poses of all frames then share the axes of the camera in the first frame of the
@@ -37,39 +40,71 @@ class StabilizeCamera:
     """
 
     name, part = 'camera', 'camera'
-    # 'static'; 'rotating' on a tripod, also zooming: poses of all frames share the axes
-    # of the first frame; 'moving': each frame has its own axes; 'auto': static if some
-    # frames show it, else rotating if all frames show that, else moving
-    camera_mode: str
+
+    # static if some frames show it, else rotating if all frames show that, else moving,
+    # which means that each frame has its own axes
+    camera: str = option(
+        'camera motion: static, rotating (pan, tilt and zoom on a tripod), moving, or '
+        'auto (detected). Unless the camera moves, all frames share axes, and standing '
+        'feet stay in place',
+        'auto',
+        choices=('auto', 'static', 'rotating', 'moving'),
+    )
     limits: CameraLimits = CameraLimits()  # what counts as static, rotating and moving
     search: FocalSearch = FocalSearch()  # of the focal length of cameras that turn
 
-    def __call__(
-        self,
-        clip: Clip2D,
-        background: 'Background | None',
-        cuts: Sequence[int] | None,
-        lens: Lens | None,
-        progress: Callable[[int, int], None],
-    ) -> tuple[Clip2D, dict[str, Any]] | Clip2D:
-        """Map keypoints; the lens is that of the first frame of each shot.
+    def watch(self) -> Sequence[Watch]:
+        """Return the observer of the background, if it shows how the camera moves."""
+        has_to_see = self.camera in ('auto', 'rotating')
+        return [lambda source, skeleton: self._tracker(source)] if has_to_see else []
 
-        The facts are the path, unless frames have no common axes, and the lens.
-        """
-        path, found = self._solve(clip, background, cuts, lens, progress)
-        if path is None:
-            same = found is lens
-            return clip if same else (replace(clip, lens=found), {'lens': found})
-        facts = {'camera_path': path, 'lens': found}
-        if is_static(path):
-            return replace(clip, lens=found), facts
+    def _tracker(self, source: FrameSource) -> 'BackgroundTracker':
+        from mmhot.tracking.background import BackgroundTracker
+
+        is_sparse = self.camera == 'auto' and not source.once
+        return BackgroundTracker(self.limits.interval if is_sparse else 1)
+
+    def _background(self, state: State) -> 'Background | None':
+        """Return what was seen of the background of a video."""
+        if state.people is None or state.look_again is None or not self.watch():
+            return None
+        from mmhot.tracking.background import Background, BackgroundTracker
+
+        name = self._tracker(state.source_frames()).name
+        look_again, every_frame = state.look_again, BackgroundTracker()
+        return Background(
+            len(state.people.people),
+            state.people.observed[name],
+            lambda progress: look_again(every_frame, progress),
+            state.people.first,
+        )
+
+    def __call__(self, state: State) -> State:
+        """Map keypoints; the lens is that of the first frame of each shot."""
+        background, count = self._background(state), self.counter(state)
+        return self.stabilize(state, background, count)
+
+    def stabilize(
+        self,
+        state: State,
+        background: 'Background | None',
+        progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> State:
+        """State the camera's path, unless frames have no common axes, and the lens."""
+        clip, lens = state.clip_2d(), state.lens
+        path, found = self._solve(clip, background, state.cuts, lens, progress)
+        if path is None and found is lens:
+            return state
+        state = replace(state, lens=found, camera_path=path)
+        if path is None or is_static(path):
+            return replace(state, keypoints=replace(clip, lens=found))
         size, tracks = (clip.width, clip.height), []
         for track in clip.tracks:
             points, focal = ideal_pixels(track.keypoints, size, found)
             points = stabilize(points, track.frames, path, focal, size)
             tracks.append(replace(track, keypoints=points))
         ideal = None if found is None else Lens.pinhole(found.focal[0], *size)
-        return replace(clip, tracks=tracks, lens=ideal), facts
+        return replace(state, keypoints=replace(clip, tracks=tracks, lens=ideal))
 
     def _solve(
         self,
@@ -86,19 +121,13 @@ class StabilizeCamera:
         """
         size, name = (clip.width, clip.height), str(clip.source or clip.name)
         limits = self.limits
-        if self.camera_mode == 'static':
+        if self.camera == 'static':
             known = background.num_frames if background else clip.num_frames
             return static_path(known), lens
         if background is None:
-            if self.camera_mode == 'rotating':
-                raise ArgumentError(
-                    "%s: {camera='rotating'} needs the video; of keypoint files only "
-                    "'static' is supported",
-                    clip.name,
-                )
             return None, lens
         found = background.points
-        if self.camera_mode == 'auto':
+        if self.camera == 'auto':
             if len(found['points']) < limits.min_frames:
                 return None, lens
             path = solve_camera_path(**found, size=size, lens=lens, limits=limits)
@@ -123,15 +152,23 @@ class StabilizeCamera:
         return chosen, given if path.moves else lens
 
 
-class RestoreCamera:
+@dataclass(frozen=True, kw_only=True)
+class RestoreCamera(Step):
     """Step ``camera`` after lifting: 2D keypoints in pixels of the video."""
 
     name, part = 'camera', 'camera'
 
-    def __call__(
+    def __call__(self, state: State) -> State:
+        """Undo :class:`StabilizeCamera`, if it found a path."""
+        if state.camera_path is None:
+            return state
+        clip = self.restore(state.clip_3d(), state.camera_path, state.lens)
+        return replace(state, poses=clip)
+
+    def restore(
         self, clip: Clip3D, camera_path: np.ndarray, lens: Lens | None
     ) -> Clip3D:
-        """Undo :class:`StabilizeCamera`; poses stay in axes of the first frame."""
+        """Map 2D keypoints back; poses stay in axes of the first frame."""
         if is_static(camera_path):
             return replace(clip, camera_path=camera_path)
         focal, center = clip.focal_length, np.array([clip.width, clip.height]) / 2
@@ -146,6 +183,32 @@ class RestoreCamera:
             intrinsics=() if lens is None else lens.parameters,
             camera_path=camera_path,
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class HoldCamera(Step):
+    """Step ``camera`` of keypoints and poses without their video."""
+
+    name = 'camera'
+
+    static_camera: bool = option(
+        'the camera does not move: estimate its tilt and the floor, and keep standing '
+        'feet in place',
+        False,
+    )
+
+    def __call__(self, state: State) -> State:
+        """State that all frames share axes, if the user says so."""
+        clip = state.clip_3d()
+        if not self.static_camera or clip.axes == 'world' or not len(clip):
+            return state
+        if clip.camera_path is not None:
+            if not is_static(clip.camera_path):
+                text = '{static_camera} is wrong: the camera of %s turns'
+                raise ArgumentError(text, clip.name)
+            return state
+        path = static_path(int(clip.frame.max()) + 1)
+        return replace(state, poses=replace(clip, camera_path=path))
 
 
 def stabilize(

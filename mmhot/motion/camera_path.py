@@ -33,6 +33,7 @@ class CameraLimits:
     max_static_turn: float = 0.2  # rotation of a static camera, degrees
     max_static_zoom: float = 0.006  # change of a static camera's zoom, logarithm
     min_frames: int = 3  # frames of a shot that show whether the camera is static
+    interval: int = 15  # frames from one that is looked at to the next, at first
     max_turn: float = 75.0  # between two directions of one virtual image, degrees
 
 

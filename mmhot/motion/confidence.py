@@ -1,15 +1,17 @@
 """Keypoints of low confidence or at borders, and bodies upside down for a moment."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 
 from mmhot.errors import ArgumentError
-from mmhot.frames.sources import FrameSource
 from mmhot.geometry.windows import moving_rank
+from mmhot.options import option
 from mmhot.skeletons.joints import Skeleton, get_skeleton, part_of
+from mmhot.state import LiveStep, State
 from mmhot.structures.clips import Clip2D
 
 _LOGGER = logging.getLogger(__name__)
@@ -125,24 +127,52 @@ def find_cut(
     return cut
 
 
-@dataclass(frozen=True)
-class DropUncertain:
+@dataclass(frozen=True, kw_only=True)
+class DropUncertain(LiveStep):
     """Step ``confidence``: keypoints of low confidence count as missing.
 
     So do joints of limbs at the image's border or elsewhere for a moment, and all of
     people in frames in which they are upside down for a moment.
     """
 
-    name, live = 'confidence', True
-    kpt_thr: float | None = None  # least confidence, in place of the next one
-    detected: float = 0.35  # the same, of videos only; docs/motion.md compares
+    name, of_keypoints = 'confidence', True
+
+    kpt_thr: float | None = option(
+        'minimum confidence of keypoints; lower ones count as missing (default: 0.35; '
+        'keypoint files: none)',
+        low=0,
+        high=1,
+    )
+    detected: float = 0.35  # its default for 2D models; docs/motion.md compares
     border: float = 0.08  # margin of limbs, torso lengths: less than ankles from soles
     flips: FlipLimits = FlipLimits()
     jumps: JumpLimits = JumpLimits()
 
-    def __call__(self, clip: Clip2D, frames: FrameSource | None) -> Clip2D:
-        """Return a clip whose other keypoints are NaN; without people if none stays."""
-        limit = self.limit_of(frames is not None)
+    def __call__(self, state: State) -> State:
+        """Drop keypoints; people are dropped if no keypoint of anyone stays."""
+        clip, limit = self._certain(state), self._limit(state)
+        is_empty = not any(np.isfinite(x.keypoints).any() for x in clip.tracks)
+        if limit is not None and is_empty and clip.tracks:
+            text = '%s: no score exceeds {kpt_thr=%r}: lower it, or change the 2D model'
+            _LOGGER.warning(ArgumentError(text, clip.source or clip.name, limit))
+            clip = replace(clip, tracks=[])
+        return state if clip is state.keypoints else replace(state, keypoints=clip)
+
+    def start(self, fps: float) -> Callable[[State], State]:
+        """Return what drops keypoints of a frame; a stream may be empty for a while."""
+        return lambda state: replace(state, keypoints=self._certain(state))
+
+    def _limit(self, state: State) -> float | None:
+        """Return the least confidence of keypoints of a 2D model, or of a file."""
+        from_model = state.frames is not None
+        return self.detected if from_model and self.kpt_thr is None else self.kpt_thr
+
+    def _certain(self, state: State) -> Clip2D:
+        """Return the clip without uncertain keypoints, or itself if there are none."""
+        return self.drop(state.clip_2d(), self._limit(state))
+
+    def drop(self, clip: Clip2D, limit: float | None = None) -> Clip2D:
+        """Set keypoints to NaN whose scores are below a limit, and those that jump."""
         skeleton, tracks, is_changed = get_skeleton(clip.skeleton), [], False
         for track in clip.tracks:
             seconds = clip.times_of(track.frames)
@@ -163,11 +193,7 @@ class DropUncertain:
             tracks.append(replace(track, keypoints=keypoints, scores=scores))
         if limit is None and not is_changed:
             return clip
-        if limit is None or any(np.isfinite(each.keypoints).any() for each in tracks):
-            return replace(clip, tracks=tracks)
-        text = '%s: no score exceeds {kpt_thr=%r}: lower it, or use another 2D model'
-        _LOGGER.warning(ArgumentError(text, clip.source or clip.name, limit))
-        return replace(clip, tracks=[])
+        return replace(clip, tracks=tracks)
 
     def find(
         self,
@@ -179,7 +205,3 @@ class DropUncertain:
     ) -> np.ndarray:
         """Find keypoints (..., K, 2) of low scores, or at borders of images (w, h)."""
         return ~(scores >= limit) | find_cut(keypoints, skeleton, size, self.border)
-
-    def limit_of(self, detected: bool) -> float | None:
-        """Return the least confidence of keypoints of a 2D model, or of a file."""
-        return self.detected if detected and self.kpt_thr is None else self.kpt_thr

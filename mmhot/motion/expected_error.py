@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from mmhot.geometry.windows import gaussian_mean
-from mmhot.lifting.lifter import Evidence
 from mmhot.skeletons.joints import get_skeleton, part_of
+from mmhot.state import Evidence, State, Step
 from mmhot.structures.clips import Clip3D
 
 _H36M = get_skeleton('h36m-17')
@@ -46,16 +46,32 @@ class EvidenceScales:
     max_error: float = 0.5  # m, as evidence may be far from that of the fit
 
 
-class ExpectErrors:
-    """Step ``errors``: expected error of each joint in each frame.
+@dataclass(frozen=True, kw_only=True)
+class ExpectErrors(Step):
+    """Step ``errors``: expected error of each joint in each frame."""
+
+    name = 'errors'
+
+    scales: EvidenceScales = EvidenceScales()
+
+    def __call__(self, state: State) -> State:
+        """State the errors, if the lifter has coefficients and gave evidence."""
+        weights, evidence = state.weights, state.evidence
+        coefficients = weights and read_coefficients(weights)
+        if not coefficients or evidence is None:
+            return state
+        model = ErrorModel(coefficients, self.scales)
+        return replace(state, poses=model.judge(state.clip_3d(), evidence))
+
+
+class ErrorModel:
+    """Model of the expected error of each joint.
 
     Args:
         coefficients (Mapping): Of the evidence, in the order of :data:`EVIDENCE`, for
             the logarithm of the error in meters, by joint without its side.
         scales (EvidenceScales): Preparation of the evidence.
     """
-
-    name = 'errors'
 
     def __init__(
         self,
@@ -66,7 +82,7 @@ class ExpectErrors:
         table = [coefficients[part_of(joint)] for joint in _H36M.joints[1:]]
         self._table = np.array(table)
 
-    def __call__(self, clip: Clip3D, evidence: Evidence) -> Clip3D:
+    def judge(self, clip: Clip3D, evidence: Evidence) -> Clip3D:
         """Return the clip with ``expected_error``, 0 for the root."""
         errors = np.zeros(clip.scores.shape, np.float32)
         for rows in clip.stretches():

@@ -17,7 +17,9 @@ from mmhot.motion.offset_fit import (
     point_line,
     side_view,
 )
+from mmhot.options import option
 from mmhot.skeletons.joints import convert_keypoints, get_skeleton
+from mmhot.state import State, Step
 from mmhot.structures.clips import Clip2D, Clip3D
 
 SKELETON = get_skeleton('h36m-24')
@@ -71,14 +73,27 @@ class PartShapes:
     fit: OffsetErrors = OffsetErrors()
 
 
-@dataclass
-class AddJoints:
+@dataclass(frozen=True, kw_only=True)
+class AddJoints(Step):
     """Step ``joints``: Human3.6M's 17 extended to the 24 of ``h36m-24``."""
 
-    name = 'joints'
+    name, of_people = 'joints', True
+
+    joints: int = option(
+        "joints of the results: Human3.6M's 17, or 24 with toes, heels, hands and nose",
+        17,
+        choices=(17, 24),
+    )
     shapes: PartShapes = PartShapes()
 
-    def __call__(
+    def __call__(self, state: State) -> State:
+        """Add the joints, if they were chosen."""
+        if self.joints == _BODY.num_keypoints:
+            return state
+        clip, seen = state.clip_3d(), state.clip_2d()
+        return replace(state, poses=self.extend(clip, seen, state.mapping))
+
+    def extend(
         self, clip: Clip3D, keypoints: Clip2D, mapping: str = 'trained'
     ) -> Clip3D:
         """Add toes, heels, hands and nose to a clip in ``'camera'`` axes.

@@ -25,6 +25,7 @@ from mmhot.motion.camera import stable_keypoints
 from mmhot.motion.contacts import ANKLES, contacts_of_places, predict_contacts
 from mmhot.motion.offset_fit import OffsetErrors, Offsets, fit_offsets
 from mmhot.skeletons.joints import get_skeleton
+from mmhot.state import State, Step
 from mmhot.structures.clips import Clip3D, to_axes
 
 _H36M = get_skeleton('h36m-17')
@@ -66,8 +67,8 @@ class FootErrors:
     splits: float = 0.2  # sine of the angle of leg and hips: below none is forward
 
 
-@dataclass
-class LockFeet:
+@dataclass(frozen=True, kw_only=True)
+class LockFeet(Step):
     """Step ``feet``: standing feet stay in place.
 
     Root, knees and ankles of people with a foot contact change, as little as possible;
@@ -75,13 +76,17 @@ class LockFeet:
     to the root.
     """
 
-    name = 'feet'
+    name, of_people = 'feet', True
+
     errors: FootErrors = FootErrors()
     contacts: Contacts = predict_contacts
 
-    def __call__(self, clip: Clip3D) -> Clip3D:
+    def __call__(self, state: State) -> State:
         """Keep standing feet in place where frames share their axes."""
-        return clip if clip.camera_path is None else self.lock(clip)
+        clip = state.clip_3d()
+        if clip.camera_path is None:
+            return state
+        return replace(state, poses=self.lock(clip))
 
     def lock(self, clip: Clip3D) -> Clip3D:
         """Keep standing feet in place, whatever is known of the camera.

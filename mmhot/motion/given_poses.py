@@ -1,7 +1,7 @@
 """3D poses of other tools: tracks, gaps, joints and bones as lifted ones have them."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from graphlib import TopologicalSorter
 from typing import Any
@@ -9,20 +9,24 @@ from typing import Any
 import numpy as np
 
 from mmhot.errors import ArgumentError
+from mmhot.io.readers.options import SingleOption
 from mmhot.lifting.clip_encoder import MAX_POSES
 from mmhot.lifting.gaps import GapFiller, interpolate_missing
 from mmhot.lifting.refinement import BoneErrors, keep_bone_lengths
 from mmhot.lifting.world import place_people
 from mmhot.motion.camera_path import static_path
-from mmhot.motion.people import PersonSpan, choose_people
+from mmhot.motion.lens import LensOptions
+from mmhot.motion.people import PeopleOption, PersonSpan, choose_people
+from mmhot.options import option, options_of
 from mmhot.skeletons.joints import (
     SKELETONS,
     Skeleton,
     convert_keypoints,
     get_skeleton,
 )
+from mmhot.state import State, Step
 from mmhot.structures.clips import Clip3D, to_axes
-from mmhot.structures.lens import Lens, assumed_focal, resolve_intrinsics
+from mmhot.structures.lens import assumed_focal
 from mmhot.structures.people import People, box_size
 from mmhot.tracking.clip_tracks import LinkLimits, track_clip
 
@@ -45,35 +49,54 @@ class VirtualImage:
     nearest: float = 1.0  # from which depths are those of a camera, meters
 
 
-@dataclass
-class TakePoses:
+@dataclass(frozen=True, kw_only=True)
+class TakePoses(PeopleOption, SingleOption, LensOptions, Step):
     """Follow people, fill gaps, and convert joints to Human3.6M's, 24 and fingers."""
 
-    name = 'poses'
-    joints: int | None = None  # 17, or 24 and fingers; by default as the clip has them
-    kpt_thr: float | None = None  # least confidence of a joint that stays
-    static_camera: bool = False  # whether all frames share axes, as those in 'world' do
-    fov: float | None = None  # degrees, with which people without positions are placed
-    intrinsics: Lens | None = None  # calibration, in place of it
-    people: str | tuple[int, ...] = 'all'  # or 'longest', 'largest', track IDs
-    single: str | None = None  # 'largest': the largest person of each frame
-    say: Callable[[str], None] = lambda text: None  # receives the table of people
+    name, optional = 'poses', False
+    title = 'poses'
+
+    joints: Any = option(
+        "joints of the results: Human3.6M's 17, or 24 with toes, heels, hands and nose "
+        'and, beside them, fingers (default: 24 where the inputs have them)',
+        convert=int,
+        choices=(17, 24),
+        expected='17 or 24',
+    )
+    kpt_thr: float | None = option(
+        'minimum confidence of joints; lower ones count as missing (default: none)',
+        low=0,
+        high=1,
+    )
     image: VirtualImage = VirtualImage()
     tracks: LinkLimits = LinkLimits()
 
-    def __call__(self, clip: Clip3D) -> Clip3D:
-        """Return poses in 'camera' axes, or 'world' axes if they are in these."""
+    def __call__(self, state: State) -> State:
+        """State poses in 'camera' axes, or 'world' axes if they are in these.
+
+        Raises:
+            ArgumentError: If an option cannot act on the clip.
+        """
+        clip = state.clip_3d()
+        if is_finished(clip):
+            self.refuse(options_of(TakePoses), 'is for poses of other tools, not ours')
+        lens_options = options_of(LensOptions)
+        if np.isfinite(clip.root_3d).any() or np.isnan(clip.keypoints_2d).all():
+            reason = 'is for poses with 2D keypoints and without positions'
+            self.refuse(lens_options, reason)
+        return replace(state, poses=self.take(clip))
+
+    def take(self, clip: Clip3D) -> Clip3D:
+        """Convert a clip to poses as those that mmhot lifts."""
         clip = clip if clip.axes == 'world' else to_axes(clip, 'camera')
-        is_static = self.static_camera or clip.axes == 'world'
         if not is_finished(clip):
             clip = self._fill(self._choose(self._link(clip)))
             size = clip.width, clip.height
-            lens = resolve_intrinsics(*size, self.fov, self.intrinsics)
             if np.isnan(clip.root_3d).all() and np.isfinite(clip.keypoints_2d).any():
-                clip = place_people(clip, lens)
+                clip = place_people(clip, self.lens_of(*size))
             focal = clip.focal_length or assumed_focal(*size)
             clip = replace(clip, focal_length=focal)
-        if is_static and clip.camera_path is None and len(clip):
+        if clip.axes == 'world' and clip.camera_path is None and len(clip):
             clip = replace(clip, camera_path=static_path(int(clip.frame.max()) + 1))
         return clip.checked()
 
@@ -111,7 +134,7 @@ class TakePoses:
             rows = clip.track == track
             times = clip.seconds(clip.frame[rows])
             spans.append(PersonSpan(track, times, float(np.median(heights[rows]))))
-        chosen = choose_people(clip.name, spans, self.people, self.say)
+        chosen = choose_people(clip.name, spans, self.people, self.report.say)
         return clip.take(np.isin(clip.track, chosen))
 
     def _boxes(self, clip: Clip3D) -> np.ndarray:
@@ -247,17 +270,21 @@ def _convert(
     return body, np.concatenate([own, scores[:, extras]], 1)
 
 
-@dataclass
-class KeepBones:
+@dataclass(frozen=True, kw_only=True)
+class KeepBones(Step):
     """Step ``bones``: bones of other tools' poses get constant lengths."""
 
     name = 'bones'
+
     errors: BoneErrors = BoneErrors()  # of a camera's, whose depth is least certain
 
-    def __call__(self, clip: Clip3D) -> Clip3D:
+    def __call__(self, state: State) -> State:
         """Move joints; those of mmhot's lifters have constant bones already."""
-        if is_finished(clip):
-            return clip
+        clip = state.clip_3d()
+        return state if is_finished(clip) else replace(state, poses=self.keep(clip))
+
+    def keep(self, clip: Clip3D) -> Clip3D:
+        """Return the clip with bones of constant lengths."""
         poses, count = clip.keypoints_3d.astype(np.float64), _BODY.num_keypoints
         errors = replace(self.errors, across=1.0)
         errors = errors if clip.axes == 'world' else self.errors

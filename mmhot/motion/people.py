@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from mmhot.errors import ArgumentError, align
+from mmhot.options import Options, option, read_numbers
+from mmhot.state import State, Step
 from mmhot.structures.clips import Clip2D, Track2D
-from mmhot.tracking.appearance import hue_of, looks_of
+from mmhot.tracking.appearance import appearance_of, hue_of, looks_of
 
 _HEADER = ('ID', 'color', 'from, s', 'to, s', 'frames', 'height, px')
 
@@ -19,22 +22,49 @@ class ChoiceLimits:
     min_share: float = 0.25  # of the frames of the longest track: less may be an error
 
 
-@dataclass
-class ChoosePeople:
+def read_people(value: Any) -> str | tuple[int, ...]:
+    """Read the choice of people: a word, track IDs, or text such as '0,2'."""
+    if isinstance(value, str) and value in ('all', 'largest', 'longest'):
+        return value
+    ids = read_numbers(value, int)
+    if not ids or min(ids) < 0:
+        raise ValueError
+    return tuple(dict.fromkeys(ids))
+
+
+@dataclass(frozen=True, kw_only=True)
+class PeopleOption(Options):
+    """Option that chooses some of the people of a clip."""
+
+    title = 'time and people'
+
+    people: Any = option(
+        'people to lift: all, largest, longest, or track IDs such as 0,2; if the input '
+        'has no IDs, largest is the largest person in each frame',
+        'all',
+        convert=read_people,
+        expected='all, largest, longest, or track IDs such as 0,2',
+        metavar='LIST',
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChoosePeople(PeopleOption, Step):
     """Step ``people``: keep some tracks; without a choice, list them."""
 
-    name, part, live = 'people', 'track', True  # streams have all people
-    people: str | tuple[int, ...] = 'all'  # or 'largest', 'longest', track IDs
-    say: Callable[[str], None] = lambda text: None  # receives the table of people
+    name, part, optional = 'people', 'track', False
+
     limits: ChoiceLimits = ChoiceLimits()
 
-    def __call__(
-        self, clip: Clip2D, appearance: dict[str, np.ndarray] | None = None
-    ) -> Clip2D:
-        """Return the clip with the chosen tracks; colors are of the appearance."""
-        spans = [_span_of(clip, each, appearance) for each in clip.tracks]
-        chosen = choose_people(clip.name, spans, self.people, self.say, self.limits)
-        return replace(clip, tracks=[x for x in clip.tracks if x.track in chosen])
+    def __call__(self, state: State) -> State:
+        """Keep the chosen tracks; colors in the table are of the appearance."""
+        clip, say = state.clip_2d(), self.report.say
+        if not clip.tracks:
+            return state
+        spans = [_span_of(clip, x, appearance_of(state)) for x in clip.tracks]
+        chosen = choose_people(clip.name, spans, self.people, say, self.limits)
+        tracks = [track for track in clip.tracks if track.track in chosen]
+        return replace(state, keypoints=replace(clip, tracks=tracks))
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mmhot.skeletons.joints import get_skeleton
+from mmhot.state import State, Step
 from mmhot.structures.clips import Clip2D, Track2D, join_tracks
-from mmhot.tracking.appearance import average_looks, look_distances, looks_of
+from mmhot.tracking.appearance import (
+    appearance_of,
+    average_looks,
+    look_distances,
+    looks_of,
+)
 
 _LIMBS = (
     ('left_hip', 'left_knee'),
@@ -39,14 +45,24 @@ class ReturnLimits:
     max_proportion: float = 0.3  # difference of limb proportions, logarithm
 
 
-@dataclass
-class MergeReturning:
+@dataclass(frozen=True, kw_only=True)
+class MergeReturning(Step):
     """Step ``returning``: one track for people who leave and return."""
 
     name, part = 'returning', 'track'
+    of_people, of_keypoints = True, True
+
     limits: ReturnLimits = ReturnLimits()
 
-    def __call__(
+    def __call__(self, state: State) -> State:
+        """Merge the tracks of people who return."""
+        clip, looks = state.clip_2d(), appearance_of(state)
+        if looks is None:
+            return state
+        merged = self.merge(clip, looks, state.cuts or ())
+        return replace(state, tracked=merged, keypoints=merged)
+
+    def merge(
         self, clip: Clip2D, appearance: dict[str, np.ndarray], cuts: Sequence[int] = ()
     ) -> Clip2D:
         """Merge tracks, which have boxes; number them from 0 by their first frame.

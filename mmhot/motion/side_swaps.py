@@ -15,6 +15,7 @@ import numpy as np
 from mmhot.errors import escape
 from mmhot.lifting.gaps import interpolate_missing
 from mmhot.skeletons.joints import Skeleton, get_skeleton
+from mmhot.state import State, Step
 from mmhot.structures.clips import Clip2D, Track2D
 
 _LOGGER = logging.getLogger(__name__)
@@ -87,18 +88,23 @@ def _part_of(skeleton: Skeleton, joint: int) -> tuple[str, bool]:
     return 'head', False
 
 
-@dataclass
-class RepairSides:
+@dataclass(frozen=True, kw_only=True)
+class RepairSides(Step):
     """Step ``sides``: left and right exchanged where they are swapped.
 
     Arms, legs and heads are exchanged, forearms and shins alone, or all of them. The
     sides that a track has in most frames stay.
     """
 
-    name = 'sides'
+    name, of_people, of_keypoints = 'sides', True, True
+
     costs: SwapCosts = SwapCosts()
 
-    def __call__(self, clip: Clip2D) -> Clip2D:
+    def __call__(self, state: State) -> State:
+        """Exchange limbs back."""
+        return replace(state, keypoints=self.repair(state.clip_2d()))
+
+    def repair(self, clip: Clip2D) -> Clip2D:
         """Return a new clip, of any skeleton."""
         mirror, tracks = get_skeleton(clip.skeleton).flip_indices, []
         every = np.concatenate([each.scores.ravel() for each in clip.tracks])

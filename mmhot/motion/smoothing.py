@@ -7,6 +7,8 @@ import numpy as np
 import scipy  # its modules are loaded at first use: that of signals takes a second
 
 from mmhot.geometry.smooth_fits import normal_bands
+from mmhot.options import option
+from mmhot.state import LiveStep, State
 from mmhot.structures.clips import Clip3D
 
 
@@ -138,15 +140,24 @@ SMOOTHERS: dict[str, Callable[..., np.ndarray]] = {
 }
 
 
-@dataclass
-class SmoothPoses:
+@dataclass(frozen=True, kw_only=True)
+class SmoothPoses(LiveStep):
     """Step ``smoothing``: poses and root positions filtered over time."""
 
-    name, live = 'smoothing', True
-    smooth_3d: str  # one of SMOOTHERS
+    name = 'smoothing'
+
+    smooth_3d: str = option(
+        'filter of 3D poses over time', 'none', choices=('none', *SMOOTHERS)
+    )
     settings: FilterSettings = FilterSettings()
 
-    def __call__(self, clip: Clip3D) -> Clip3D:
+    def __call__(self, state: State) -> State:
+        """Smooth the poses, if a filter was chosen."""
+        if self.smooth_3d == 'none':
+            return state
+        return replace(state, poses=self.smooth(state.clip_3d()))
+
+    def smooth(self, clip: Clip3D) -> Clip3D:
         """Smooth every person, between interruptions."""
         poses, root = clip.keypoints_3d.copy(), clip.root_3d.copy()
         smooth = SMOOTHERS[self.smooth_3d]
@@ -161,3 +172,43 @@ class SmoothPoses:
             for points in (poses, root) if is_placed else (poses,):
                 points[rows] = smooth(points[rows], clip.fps, self.settings)
         return replace(clip, keypoints_3d=poses, root_3d=root)
+
+    def start(self, fps: float) -> Callable[[State], State]:
+        """Return the filter of a stream; each person has one, which remembers."""
+        filters: dict[int, OneEuro] = {}
+
+        def smooth(state: State) -> State:
+            if self.smooth_3d == 'none' or state.poses is None:
+                return state
+            clip, time = state.poses, state.stream_frame().time
+            poses, root = clip.keypoints_3d.copy(), clip.root_3d.copy()
+            for row, track in enumerate(clip.track.tolist()):
+                if track not in filters or track in state.returned:
+                    filters[track] = OneEuro(self.settings)
+                points = filters[track](np.vstack([poses[row], root[row]]), time)
+                poses[row], root[row] = points[:-1], points[-1]
+            return replace(state, poses=replace(clip, keypoints_3d=poses, root_3d=root))
+
+        return smooth
+
+
+@dataclass(frozen=True, kw_only=True)
+class SmoothStream(SmoothPoses):
+    """Step ``smoothing`` of streams: by a filter that needs no later frames."""
+
+    smooth_3d: str = option(
+        'filter of 3D poses over time; others need later frames',
+        'none',
+        choices=('none', 'one-euro'),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SmoothGivenPoses(SmoothPoses):
+    """Step ``smoothing`` of other tools' poses, which have more noise."""
+
+    smooth_3d: str = option(
+        'filter of 3D poses over time; spline: as strong as the noise of each joint',
+        'spline',
+        choices=('none', *SMOOTHERS),
+    )

@@ -4,16 +4,15 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mmhot.errors import escape, explain, require_file
-from mmhot.frames.observer import FrameObserver
 from mmhot.io.arrays import load_arrays, save_arrays
 from mmhot.io.atomic import CACHE_FOLDER
+from mmhot.state import ClipPeople
 from mmhot.structures.people import People
 
 _LOGGER = logging.getLogger(__name__)
@@ -22,40 +21,6 @@ _LOGGER = logging.getLogger(__name__)
 _LONGEST_NAME = 120
 _STATE = ('size', 'complete', 'ended', 'first')
 _PEOPLE = ('bboxes', 'bbox_scores', 'keypoints', 'scores')
-
-
-@dataclass
-class ClipPeople:
-    """The people of the frames of a clip, as far as it was processed."""
-
-    people: list[People] = field(default_factory=list)  # people of each frame
-    times: list[float] = field(default_factory=list)  # time of each frame in seconds
-    size: tuple[int, int] = (0, 0)  # width and height of the frames in pixels
-    complete: bool = False  # whether all frames were processed
-    ended: str = ''  # why reading ended early, or nothing
-    # frames with which another shot begins
-    cuts: list[int] = field(default_factory=list)
-    # arrays of each observer by key
-    observed: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
-    # first frame that was processed, of a part of a video; frames before it have no
-    # people
-    first: int = 0
-    skeleton: str = ''  # joint order of the keypoints; not stored
-
-    def has_seen(self, observer: FrameObserver) -> bool:
-        """Return whether there are an observer's arrays, all of the right kinds."""
-        found, count = self.observed.get(observer.name, {}), len(self.people)
-        own, wanted = (
-            {name: (x.dtype, x.ndim, x.shape[1:]) for name, x in arrays.items()}
-            for arrays in (found, observer.arrays())
-        )
-        # integers are frame numbers, or -1
-        numbers = [x for x in found.values() if x.dtype.kind == 'i']
-        return (
-            own == wanted
-            and len({len(x) for x in found.values()}) == 1
-            and all(np.all((x >= -1) & (x < count)) for x in numbers)
-        )
 
 
 def save_if_possible(

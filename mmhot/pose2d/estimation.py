@@ -13,11 +13,12 @@ from mmhot.frames.capture import prefetch
 from mmhot.frames.observer import FrameObserver
 from mmhot.frames.shot_boundaries import CutDetector, CutSettings
 from mmhot.frames.sources import Frame, FrameSource
-from mmhot.pose2d.cache import ClipPeople, load_people, save_if_possible, save_people
+from mmhot.pose2d.cache import load_people, save_if_possible, save_people
 from mmhot.pose2d.chunks import KeyframeSettings, PoseSearch, track_chunk
 from mmhot.pose2d.filling import Gaps, fill_chunk
 from mmhot.pose2d.interfaces import Detector, Images, PoseEstimator, Prior
 from mmhot.skeletons.joints import get_skeleton
+from mmhot.state import ClipPeople
 from mmhot.structures.people import Boxes, People, round_boxes
 from mmhot.version import digest_of_code
 
@@ -122,15 +123,15 @@ class VideoPoseEstimator:
         """
         clip = (cache and load_people(cache, self._num_keypoints)) or ClipPeople()
         progress(len(clip.people) - clip.first)
-        missing = [each for each in observers if not clip.has_seen(each)]
-        if clip.complete and not missing:
-            source.ended = clip.ended or None
+        missing = [x for x in observers if not (x.is_kept and clip.has_seen(x))]
+        if clip.complete and not any(observer.is_kept for observer in missing):
             return clip
         try:
             self._process(source, clip, progress, missing)
             clip.complete, clip.ended = True, source.ended or ''
             if clip.people:
-                clip.observed |= {each.name: each.arrays() for each in missing}
+                kept = [observer for observer in missing if observer.is_kept]
+                clip.observed |= {x.name: x.arrays() for x in kept}
         finally:
             if clip.times:
                 save_if_possible(save_people, clip, cache)
@@ -173,7 +174,7 @@ class VideoPoseEstimator:
                     watch([frame])
                     continue
                 if not clip.people and not batch:
-                    clip.times = [*source.skipped]
+                    clip.times = [*frame.skipped]
                     clip.first = len(clip.times)
                     clip.people = [People.none(self._num_keypoints)] * clip.first
                 if batch and (frame.index in clip.cuts or is_full()):

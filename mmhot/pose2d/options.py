@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 from mmhot.errors import ArgumentError
 from mmhot.options import RuntimeOptions, option
+from mmhot.pose2d.speed import SpeedOption
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pose2DOptions(RuntimeOptions):
+class Pose2DOptions(SpeedOption, RuntimeOptions):
     """Options of the 2D poses of videos and images."""
 
     title = 'detector and 2D model'
@@ -44,15 +45,7 @@ class Pose2DOptions(RuntimeOptions):
         'pose-verified once per second)',
         low=1,
     )
-    batch_size: int = option(
-        'frames per batch, if every frame is detected', 8, low=1, decides=False
-    )
-    speed: str = option(
-        'fast takes three quarters of the time, fastest three fifths; both are less '
-        'accurate (docs/video.md)',
-        'default',
-        choices=('default', 'fast', 'fastest'),
-    )
+    batch_size: int = 8  # frames at once, if every frame is detected
 
     def no_person_found(self, num_frames: int) -> ArgumentError:
         """Say that no person was found, and which models find more."""

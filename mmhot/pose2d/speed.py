@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from mmhot.options import Options, option
 from mmhot.pose2d.filling import Gaps
 
 
@@ -24,3 +25,17 @@ SPEEDS = {
     'fastest': Speed((0.5, 0.3, 0.15, 0.1), 2.0, Gaps(0.3, 1.2, 16), False, 14),
 }
 """The presets by name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpeedOption(Options):
+    """Option of 2D models and lifters."""
+
+    title = 'runtime'
+
+    speed: str = option(
+        'fast takes three quarters of the time, fastest three fifths; both are less '
+        'accurate (docs/video.md)',
+        'default',
+        choices=tuple(SPEEDS),
+    )

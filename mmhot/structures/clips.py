@@ -36,6 +36,10 @@ _MIN_STEP = 1e-6
 _FORMULA = re.compile('^[-=+@]')
 
 
+Steps = dict[str, dict[str, object]]
+"""Options of steps by the steps' names."""
+
+
 def clip_name(path: Path) -> str:
     """Name a clip after a file; control characters, ``.`` and ``..`` become ``_``."""
     name = path.stem if path.is_file() else path.resolve().name
@@ -87,7 +91,7 @@ class Clip2D:
         times (np.ndarray | None): Timestamps in seconds by frame number, for clips
             with a variable frame rate.
         lens (Lens | None): Of the keypoints, for images of this size, if it is known.
-        steps (tuple[str]): Names of the processing steps that have run.
+        steps (dict): Names of the processing steps that have run, and their options.
     """
 
     name: str
@@ -99,7 +103,7 @@ class Clip2D:
     source: Path | None = None
     times: np.ndarray | None = None
     lens: Lens | None = None
-    steps: tuple[str, ...] = ()
+    steps: Steps = field(default_factory=dict)
 
     @property
     def track_ids(self) -> list[int]:
@@ -376,8 +380,8 @@ class Clip3D:
         camera_path (np.ndarray | None): If all frames share the axes of the first, the
             camera's rotation vector and zoom in each frame, (F, 4) float32.
         cuts (tuple[int]): Frames with which another shot begins, sorted.
-        steps (tuple[str]): Names of the processing steps that have run, in order; none
-            of them runs again.
+        steps (dict): Names of the processing steps that have run, in order, and their
+            options; none of them runs again.
         expected_error (np.ndarray | None): Expected distance of ``keypoints_3d`` from
             the ground truth in ``unit``, NaN where unknown, (N, K) float32.
     """
@@ -404,7 +408,7 @@ class Clip3D:
     intrinsics: tuple[float, ...] = ()
     camera_path: np.ndarray | None = None
     cuts: tuple[int, ...] = ()
-    steps: tuple[str, ...] = ()
+    steps: Steps = field(default_factory=dict)
     expected_error: np.ndarray | None = None
 
     def __post_init__(self) -> None:

@@ -33,6 +33,8 @@ class Writer:
             a clip without these.
         footage (bool): Whether the function takes ``footage``, the video (FrameSource)
             or None.
+        thumbnails (bool): Whether it takes ``thumbnails``, small images of the video
+            (:class:`mmhot.visualization.html.Thumbnails`), or None.
         progress (bool): Whether it takes ``progress``, a function of (done, total).
         options (tuple[str, ...]): Options of export that the function takes; as
             ``origin`` it gets the point (3,) that became the clip's origin.
@@ -46,6 +48,7 @@ class Writer:
     of_people: bool = False
     fingers: bool = False
     footage: bool = False
+    thumbnails: bool = False
     progress: bool = False
     options: tuple[str, ...] = ()
     requires: tuple[str, str] | None = None
@@ -88,7 +91,9 @@ WRITERS: dict[str, Writer] = {
     ),
     'glb': _of_people('mmhot.io.writers.glb:write_glb', options=('origin',)),
     'html': _shown(
-        'mmhot.visualization.html:write_html', progress=True, options=('html_frames',)
+        'mmhot.visualization.html:write_html',
+        thumbnails=True,
+        progress=True,
     ),
     'mp4': _shown(
         'mmhot.visualization.video:render_video', progress=True, options=('draw',)

@@ -10,6 +10,7 @@ import numpy as np
 
 from mmhot.frames.observer import FrameObserver
 from mmhot.skeletons.joints import get_skeleton
+from mmhot.state import State
 from mmhot.structures.clips import Track2D
 from mmhot.structures.people import People, box_iou
 
@@ -37,6 +38,12 @@ class AppearanceSettings:
     def bins(self) -> int:
         """Numbers that describe a part."""
         return self.colors**2 + self.levels
+
+
+def appearance_of(state: State) -> dict[str, np.ndarray] | None:
+    """Return the arrays of :class:`AppearanceObserver`; None if there are none."""
+    people = state.people
+    return None if people is None else people.observed.get(AppearanceObserver.name)
 
 
 class AppearanceObserver(FrameObserver):

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,11 +16,13 @@ import cv2
 import gradio as gr
 import numpy as np
 
+from mmhot.chain.calls import INFER, LIFT
 from mmhot.compat.installation import list_devices_of_driver, python_command
 from mmhot.frames.inputs import open_inputs
 from mmhot.io.atomic import CACHE_FOLDER
 from mmhot.io.lifted import read_lifted
 from mmhot.io.readers.keypoints import has_keypoints
+from mmhot.options import options_of
 from mmhot.pose2d.speed import SPEEDS
 from mmhot.structures.formats import WRITERS
 from mmhot.ui.progress import progress_html
@@ -56,7 +58,7 @@ class Page:
     Args:
         folder (Path): Folder of Gradio's uploads. Each session has a folder in it for
             its upload and results, which is deleted when the session ends.
-        options (Sequence[str]): Further options of ``mmhot infer``. Visitors cannot
+        options (Mapping): Further options of ``mmhot infer``. Visitors cannot
             name models, because configs are programs.
         max_minutes (int): Longest run. Defaults to 60.
         max_memory (int): Gigabytes of address space of a run, unless there is a GPU,
@@ -66,13 +68,13 @@ class Page:
     def __init__(
         self,
         folder: Path,
-        options: Sequence[str] = (),
+        options: Mapping[str, str] = {},
         max_minutes: int = 60,
         max_memory: int = 16,
     ) -> None:
         self._folder, self._options = folder.resolve(), options
         self._seconds, cores = 60 * max_minutes, os.cpu_count() or 1
-        on_cpu = len(list_devices_of_driver()) == 1 or '--device=cpu' in options
+        on_cpu = len(list_devices_of_driver()) == 1 or options.get('device') == 'cpu'
         # threads reserve addresses
         memory = on_cpu * ((max_memory << 30) + cores * (1 << 28))
         self._limits = dict(cpu_seconds=self._seconds * cores, memory=memory)
@@ -204,13 +206,17 @@ class Page:
         out = _new_folder(session)
         # the page shows .html, and people of .npz
         names = ','.join(dict.fromkeys([*formats, 'npz', 'html']))
-        command = ['infer', source, *self._options]
+        has_images = not has_keypoints(Path(source))
+        known = {*options_of(*(INFER if has_images else LIFT)), 'height'}
+        command = ['infer' if has_images else 'lift', source]
         command += [f'--out-dir={out}', f'--formats={names}']
+        own = {k: v for k, v in self._options.items() if k in known}
+        command += [f'--{k.replace("_", "-")}={v}' for k, v in own.items()]
         given = dict(height=height, start=start, end=end, people=','.join(people))
         given |= dict(joints='24' if joints else '', speed=speed)
         given['pose2d'] = (model or '') if model in dict(_models()).values() else ''
         texts = {name: (value or '').strip() for name, value in given.items()}
-        command += [f'--{name}={text}' for name, text in texts.items() if text]
+        command += [f'--{k}={v}' for k, v in texts.items() if v and k in known]
         state = session / 'progress'
         state.unlink(missing_ok=True)
         logs = session / 'stdout', session / 'stderr'

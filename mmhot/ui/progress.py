@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mmhot.chain.progress import Bars, Show
 from mmhot.io.atomic import replacing
+from mmhot.progress import Bars, Count
 
 # Seconds between two states.
 _PACE = 0.2
@@ -18,7 +18,7 @@ def bars_to_file(path: Path) -> Bars:
     """Return progress bars that write their state to a file."""
 
     @contextmanager
-    def bar(title: str, unit: str = 'frame') -> Iterator[Show]:
+    def bar(title: str, unit: str = 'frame') -> Iterator[Count]:
         begin = time.monotonic()
         last = begin - _PACE
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from mmhot.frames.sources import Frame, FrameSource, FrameView
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.structures.clips import Clip3D
+from mmhot.state import State
 
 _H36M = get_skeleton('h36m-17').groups['head']
 # Blocks across a covered head, which are blurred.
@@ -31,21 +31,20 @@ class HeadLimits:
 class CoveredHeads(FrameView):
     """Frames of another source with blurred heads.
 
-    Covered are the heads of all people that the source's 2D model found, lifted or not,
-    also between the frames in which they were found.
+    Covered are the heads of all people that the 2D model found, lifted or not, also
+    between the frames in which they were found.
 
     Args:
         whole (FrameSource): The video.
-        clip (Clip3D): Its poses; the only people known if the chain has not seen the
-            source.
+        state (State): Its poses and, if they are known, the people and their tracks.
         limits (HeadLimits): Sizes and times.
     """
 
     def __init__(
-        self, whole: FrameSource, clip: Clip3D, limits: HeadLimits = HeadLimits()
+        self, whole: FrameSource, state: State, limits: HeadLimits = HeadLimits()
     ) -> None:
         super().__init__(whole)
-        self.heads = heads_of(whole, clip, limits)
+        self.heads = heads_of(state, whole.fps, limits)
 
     def __iter__(self) -> Iterator[Frame]:
         """Read from the start."""
@@ -57,9 +56,10 @@ class CoveredHeads(FrameView):
 
 
 def heads_of(
-    source: FrameSource, clip: Clip3D, limits: HeadLimits = HeadLimits()
+    state: State, fps: float, limits: HeadLimits = HeadLimits()
 ) -> dict[int, list[np.ndarray]]:
     """Return circles around heads, x, y and radius in pixels, by frame."""
+    clip = state.clip_3d()
     found: dict[int, list[np.ndarray]] = {}
 
     def add(frames: Sequence[int], circles: np.ndarray) -> None:
@@ -71,16 +71,16 @@ def heads_of(
         own = clip.take(clip.track == track)
         circles = _circles(own.keypoints_2d, clip.joint_names, _H36M, limits)
         tracks.append((own.frame, circles))
-    if source.seen is not None:
-        skeleton = get_skeleton(source.seen.skeleton)
+    if state.people is not None and state.tracked is not None:
+        skeleton = get_skeleton(state.people.skeleton)
         kind = skeleton.joints, skeleton.groups.get('head', ()), limits
-        for index, people in enumerate(source.seen.people):
+        for index, people in enumerate(state.people.people):
             circles = _circles(people.keypoints, *kind)
             add([index] * len(circles), circles)
-        for each in source.seen.tracks:
-            tracks.append((each.frames, _circles(each.keypoints, *kind)))
+        for person in state.tracked.tracks:
+            tracks.append((person.frames, _circles(person.keypoints, *kind)))
     for frames, circles in tracks:
-        add(*_between(frames, circles, source.fps, limits))
+        add(*_between(frames, circles, fps, limits))
     return found
 
 

@@ -13,7 +13,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from mmhot.errors import escape
-from mmhot.frames.sources import Frame, FrameSource
+from mmhot.frames.observer import FrameObserver
+from mmhot.frames.sources import FrameSource
 from mmhot.geometry.rotations import rotation_vectors
 from mmhot.io.atomic import replacing
 from mmhot.io.writers.angles import clip_angles
@@ -26,6 +27,7 @@ from mmhot.skeletons.joint_angles import angle_names
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.skeletons.side_colors import SIDE_COLORS, side_of
 from mmhot.structures.clips import Clip3D
+from mmhot.structures.people import People
 from mmhot.visualization.fading import FADING, doubts
 
 _BODY = get_skeleton('h36m-17')
@@ -41,29 +43,37 @@ _STANDS = 0.5  # least probability of a contact that is shown
 _SIDES = ('middle', 'left', 'right')
 # Joints that show the angles of a part of the body.
 _ANGLE_JOINTS = dict(pelvis='root', lumbar='spine', ankle='foot', arm='shoulder')
-# Frames of the video are thumbnails; of longer videos every second or fourth one.
+# Frames of the video are thumbnails; of longer videos every second one, and so on.
 _FRAME_SIDE, _JPEG_QUALITY = 480, 70
-_MAX_FRAME_BYTES, _MAX_STEP = 10_000_000, 4
+_MAX_FRAME_BYTES = 10_000_000
 _MAX_NOTEBOOK_BYTES = 5_000_000
 
 
-class Thumbnails:
-    """JPEG images of a video's frames, made while they are decoded for the 2D model.
+class Thumbnails(FrameObserver):
+    """JPEG images of a video's frames, made while the 2D model looks at them.
 
     A page of the video then needs not decode it again. None are kept of long videos.
     """
+
+    name, is_kept = 'thumbnails', False
 
     def __init__(self) -> None:
         self._images: dict[int, bytes] | None = {}
         self._size = 0
 
-    def __call__(self, frame: Frame) -> None:
+    def observe(
+        self, index: int, image: np.ndarray, people: People, new_shot: bool
+    ) -> None:
         """Keep a frame's image."""
         if self._images is not None:
-            image = self._images[frame.index] = _thumbnail(frame.image)
-            self._size += len(image)
+            thumbnail = self._images[index] = _thumbnail(image)
+            self._size += len(thumbnail)
         if self._size > _MAX_FRAME_BYTES:
             self._images = None
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return no arrays: images are not cached."""
+        return {}
 
     def frames(self, first: int, last: int) -> Iterator[tuple[int, bytes]] | None:
         """Yield numbers and images of a range of frames; None if some are missing."""
@@ -78,8 +88,8 @@ def write_html(
     path: str | Path,
     *,
     footage: FrameSource | None = None,
+    thumbnails: Thumbnails | None = None,
     progress: Callable[[int, int], None] | None = None,
-    html_frames: bool = False,
 ) -> None:
     """Write a page that plays a clip in any browser, offline.
 
@@ -89,10 +99,9 @@ def write_html(
         footage (FrameSource, optional): The video, shown behind the 2D keypoints as
             small JPEG images: of all frames, of every second one, and so on, for a file
             of less than 15 MB.
+        thumbnails (Thumbnails, optional): Images of its frames that were made before.
         progress (Callable, optional): Called with the numbers of stored frames and of
             all frames.
-        html_frames (bool): Whether fewer than every fourth frame are shown of a long
-            video; by default it is left out.
     """
     folder = files('mmhot.visualization') / 'viewer'
     page, style, bundle, script = (
@@ -101,7 +110,7 @@ def write_html(
     )
     if not len(clip):
         raise ValueError(f'{escape(path)}: the clip has no poses to show')
-    images = _images(clip, footage, progress, html_frames)
+    images = _images(clip, footage, thumbnails, progress)
     data = json.dumps(_content(clip) | {'images': images}, ensure_ascii=False)
     # escaped, so that no text can end the <script>
     data, title = data.replace('<', '\\u003c'), html.escape(escape(clip.name))
@@ -194,8 +203,8 @@ def _contacts(person: Clip3D) -> list[tuple[int, int, int]]:
 def _images(
     clip: Clip3D,
     footage: FrameSource | None,
+    thumbnails: Thumbnails | None,
     progress: Callable[[int, int], None] | None,
-    is_long_shown: bool,
 ) -> dict[int, str]:
     """Encode the frames of the clip, every ``step``-th one, as JPEG in base64."""
     images: dict[int, bytes] = {}
@@ -206,10 +215,9 @@ def _images(
         count = (last - first) // step + 1
         return sum(map(len, images.values())) * max(1, count / max(len(images), 1) / 2)
 
-    kept = footage.watch if footage is not None else None
     known: Iterable[tuple[int, bytes | np.ndarray]] | None = None
-    if isinstance(kept, Thumbnails):
-        known = kept.frames(first, last)
+    if thumbnails is not None:
+        known = thumbnails.frames(first, last)
     for index, image in known or ((x.index, x.image) for x in footage or ()):
         if index > last:
             break
@@ -218,8 +226,6 @@ def _images(
             while expected() > _MAX_FRAME_BYTES and step <= last - first:
                 step *= 2
                 images = {k: v for k, v in images.items() if (k - first) % step == 0}
-            if step > _MAX_STEP and not is_long_shown:
-                return {}
         if progress is not None:
             progress(index + 1, last + 1)
     return {k: base64.b64encode(v).decode() for k, v in images.items()}

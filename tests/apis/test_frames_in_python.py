@@ -2,7 +2,6 @@
 
 import re
 import time
-from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,6 @@ from pose_sources import Detector, Estimator, use_stand_ins
 from video_files import gray_image, write_video
 
 import mmhot
-from mmhot.apis.stream import StreamOptions
 from mmhot.frames import streams
 from mmhot.frames.sources import Frame, FrameSource
 
@@ -131,29 +129,14 @@ def test_the_pages_loop_runs_with_a_camera(monkeypatch, capsys):
     monkeypatch.setattr(
         streams, 'open_stream', lambda text: asked.append(text) or CAMERA
     )
-    monkeypatch.setattr('mmhot.apis.stream.StreamOptions.of', of_a_short_stream)
     code = re.search(r'```python\n(import mmhot.*?)```', PAGE.read_text(), re.DOTALL)
     assert code[1].count('import') == 1
     assert len(code[1].splitlines()) <= 5
     with pytest.raises(ConnectionError, match='webcam: lost for 0 s, given up'):
-        exec(code[1], {})
+        exec(code[1].replace('stream(0', 'stream(0, reconnect=0'), {})
     lines = capsys.readouterr().out.splitlines()
     assert asked == ['0']
     assert '(17, 3)' in lines[-1]
 
 
 CAMERA = Camera('webcam', Path('webcam'), 25.0)
-
-
-def of_a_short_stream(**options):
-    return StreamOptions(reconnect=0, **options)
-
-
-def test_options_of_whole_clips_are_refused(options):
-    values = dict(joints=24, people='largest', start=1, camera='static', without='feet')
-    assert {*values} < {each.name for each in fields(StreamOptions)}
-    for name, value in values.items():
-        with pytest.raises(ValueError, match=f'^{name}'):
-            mmhot.stream(IMAGES, fps=25, **{name: value}, **options)
-    with pytest.raises(TypeError, match="'out_dir'"):
-        mmhot.stream(IMAGES, fps=25, out_dir='x')

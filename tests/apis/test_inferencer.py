@@ -10,16 +10,17 @@ import pytest
 from mmpose.apis import MMPoseInferencer
 from numpy.testing import assert_allclose, assert_array_equal
 from pose_sources import BOX, Detector, Estimator, FunctionDetector, use_stand_ins
+from steps import build_chain
 from video_files import gray_image, write_video
 
 from mmhot.apis import Inferencer
-from mmhot.chain.build import build_chain
-from mmhot.chain.options import InferOptions
+from mmhot.chain.pipelines import VIDEO
 from mmhot.frames.files import VideoFile
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.lifting.lifter import Lifter
 from mmhot.pose2d.estimation import VideoPoseEstimator
 from mmhot.pose2d.pose_source import PoseSource
+from mmhot.state import State
 
 
 @pytest.fixture
@@ -132,8 +133,8 @@ def test_lifted_videos_are_those_of_the_whole_clip(lifting, models, video, check
     found = [people(result)[0] for result in results]
     lifter = Lifter(None, checkpoint)
     estimator = VideoPoseEstimator(*models)
-    chain = build_chain(InferOptions(camera='moving'), lifter=lifter, models=estimator)
-    clip = chain(VideoFile(video))
+    chain = build_chain(VIDEO, lifter, estimator, camera='moving')
+    clip = chain(State(frames=VideoFile(video))).poses
     assert len(found) == len(clip.frame) == 10
     for row, person in enumerate(found):
         assert person['track_id'] == 0
@@ -195,7 +196,7 @@ def test_webcams_are_streams_in_2d(flat, lifting, monkeypatch, tmp_path):
     assert len(results) == len(shown) == 10
     assert {people(result)[0]['track_id'] for result in results} == {0}
     assert len(json.loads((tmp_path / 'webcam.json').read_text())) == 10
-    with pytest.raises(ValueError, match='mmhot infer --live'):
+    with pytest.raises(ValueError, match='mmhot stream'):
         next(lifting('webcam:0'))
 
 

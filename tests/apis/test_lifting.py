@@ -23,10 +23,17 @@ def same_files(first, second):
 
 def test_lift_writes_the_files_of_the_command(checkpoint, tmp_path):
     path = DATA / 'demo_2d_coco17.npz'
-    options = ['--checkpoint', checkpoint, '--fov', '60', '--out-dir', tmp_path / 'a']
+    options = [
+        '--pose3d-weights',
+        checkpoint,
+        '--fov',
+        '60',
+        '--out-dir',
+        tmp_path / 'a',
+    ]
     formats = ['--height', '1.7', '--formats', 'npz,json,csv,bvh,trc,html,png']
     assert main(['lift', *map(str, [path, *options, *formats])]) == 0
-    clip = mmhot.lift(path, checkpoint=checkpoint, fov=60)
+    clip = mmhot.lift(path, pose3d_weights=checkpoint, fov=60)
     written = []
     (tmp_path / 'b').mkdir()
     for suffix in ('npz', 'json', 'csv', 'bvh', 'trc', 'html', 'png'):
@@ -55,10 +62,8 @@ def test_page_shows_the_video(checkpoint, detector, video, tmp_path):
     clip.save(tmp_path / 'plain.html')
     sizes = [(tmp_path / f'{name}.html').stat().st_size for name in ('shown', 'plain')]
     assert sizes[0] > sizes[1] + 10 * 500  # ten JPEG images
-    with pytest.raises(
-        ValueError, match='html_frames needs a video, and there is none'
-    ):
-        clip.save(tmp_path / 'none.html', html_frames=True)
+    with pytest.raises(ValueError, match='no_video needs a video, and there is none'):
+        clip.save(tmp_path / 'none.html', no_video=True)
     assert not (tmp_path / 'none.html').exists()
 
 
@@ -69,22 +74,20 @@ def test_infer_starts_from_the_cache(checkpoint, detector, video, tmp_path):
     assert len(detector.calls) == 10
 
 
-def test_infer_takes_keypoints_and_lift_a_clip(checkpoint):
-    first = mmhot.infer(SKATER, pose3d_weights=checkpoint)
+def test_lift_takes_a_clip(checkpoint):
+    first = mmhot.lift(SKATER, pose3d_weights=checkpoint)
     clip = mmhot.read_keypoints(SKATER)
-    second = mmhot.lift(clip, checkpoint=checkpoint)
+    second = mmhot.lift(clip, pose3d_weights=checkpoint)
     np.testing.assert_array_equal(first.keypoints_3d, second.keypoints_3d)
     with pytest.raises(ValueError, match='fps is for files of keypoints'):
-        mmhot.lift(clip, checkpoint=checkpoint, fps=30)
+        mmhot.lift(clip, pose3d_weights=checkpoint, fps=30)
 
 
 def test_camera_of_keypoint_files_is_static_or_unknown(checkpoint):
     options = {'pose3d_weights': checkpoint}
-    assert mmhot.infer(SKATER, **options).camera_path is None
-    static = mmhot.infer(SKATER, camera='static', **options)
+    assert mmhot.lift(SKATER, **options).camera_path is None
+    static = mmhot.lift(SKATER, static_camera=True, **options)
     assert static.camera_path is not None
-    with pytest.raises(ValueError, match="camera='rotating' needs the video"):
-        mmhot.infer(SKATER, camera='rotating', **options)
 
 
 def test_video_without_people_is_an_error(checkpoint, detector, video):
@@ -95,7 +98,7 @@ def test_video_without_people_is_an_error(checkpoint, detector, video):
 
 
 def test_wrong_arguments_are_refused(checkpoint, tmp_path):
-    clip = mmhot.lift(SKATER, checkpoint=checkpoint)
+    clip = mmhot.lift(SKATER, pose3d_weights=checkpoint)
     with pytest.raises(ValueError, match="formats must be among npz,.*; got 'avi'"):
         clip.save(tmp_path / 'a.avi')
     with pytest.raises(ValueError, match='axes must be one of camera'):
@@ -103,7 +106,7 @@ def test_wrong_arguments_are_refused(checkpoint, tmp_path):
 
 
 def test_world_clips_are_written_as_they_are(checkpoint, tmp_path):
-    clip = mmhot.lift(SKATER, checkpoint=checkpoint)
+    clip = mmhot.lift(SKATER, pose3d_weights=checkpoint)
     clip.save(tmp_path / 'a.npz', axes='world')
     clip.save(tmp_path / 'a.bvh')
     again = mmhot.read_lifted(tmp_path / 'a.npz')
@@ -122,7 +125,7 @@ def test_world_clips_are_written_as_they_are(checkpoint, tmp_path):
     ],
 )
 def test_clips_that_are_not_finite_are_not_saved(checkpoint, tmp_path, name, value):
-    clip = mmhot.lift(SKATER, checkpoint=checkpoint)
+    clip = mmhot.lift(SKATER, pose3d_weights=checkpoint)
     getattr(clip, name)[7] = value
     for suffix in ('npz', 'json', 'csv', 'bvh', 'trc', 'html'):
         with pytest.raises(ValueError, match=f'{name} is not finite'):
@@ -139,7 +142,7 @@ def test_formats_can_be_added(checkpoint, tmp_path, capsys):
     try:
         mmhot.register_writer('toy', write_toy)
         mmhot.register_writer('toys', write_toy, world=True, per_person=True)
-        words = [SKATER, '--checkpoint', checkpoint, '--out-dir', tmp_path]
+        words = [SKATER, '--pose3d-weights', checkpoint, '--out-dir', tmp_path]
         assert main(['lift', *map(str, words), '--formats', 'toy,toys']) == 0
         assert (tmp_path / f'{SKATER.stem}.toy').read_text() == 'camera 185'
         assert (tmp_path / f'{SKATER.stem}.toys').read_text() == 'world 185'

@@ -2,7 +2,7 @@
 
 import shlex
 from contextlib import suppress
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, dataclass
 from inspect import signature
 
 import numpy as np
@@ -10,49 +10,46 @@ import pytest
 import torch
 
 import mmhot
-from mmhot.apis.options import (
-    CostOptions,
-    OnnxOptions,
-    PageOptions,
-    PruningOptions,
-    RayOptions,
-)
+from mmhot.apis.options import OnnxOptions, PageOptions, RayOptions
+from mmhot.chain.calls import INFER, LIFT, REFINE, STREAM
 from mmhot.chain.options import (
     ExportOptions,
-    InferOptions,
-    InferRunOptions,
-    LiftOptions,
-    LiftRunOptions,
-    LiveOptions,
+    OutputOptions,
+    RepeatOptions,
+    StreamOutputOptions,
 )
 from mmhot.cli.errors import OneLineParser
-from mmhot.cli.options import add_options, read_options
+from mmhot.cli.options import add_options, read_values
 from mmhot.errors import ArgumentError
+from mmhot.frames.options import FrameOptions
+from mmhot.lifting.lift import Lift
+from mmhot.motion.camera import StabilizeCamera
+from mmhot.motion.confidence import DropUncertain
+from mmhot.motion.lens import SetLens
+from mmhot.motion.people import ChoosePeople
+from mmhot.options import Values, option, options_of, takes
 from mmhot.structures.lens import Lens
 
 LENS = Lens((9, 9), (9, 9))
-ALL = (
-    *(CostOptions, InferRunOptions, LiftRunOptions, LiveOptions),
-    *(OnnxOptions, PageOptions, PruningOptions, RayOptions),
-)
+ALL = {
+    *(*INFER, *LIFT, *REFINE, *STREAM, OutputOptions, StreamOutputOptions),
+    *(RepeatOptions, OnnxOptions, PageOptions, RayOptions),
+}
+ALL = sorted((kind for kind in ALL if options_of(kind)), key=lambda kind: kind.__name__)
 
 
 @pytest.mark.parametrize(
     ('options', 'values', 'message'),
     [
-        (LiftOptions, {'fov': float('nan')}, 'fov must be from 1 to .* got nan'),
-        (
-            LiftOptions,
-            {'fov': 9, 'intrinsics': LENS},
-            'fov cannot be combined',
-        ),
-        (LiftOptions, {'batch_size': 1.5}, 'batch_size must be a whole number, got'),
-        (LiftOptions, {'intrinsics': 'none.yml'}, 'intrinsics: none.yml: no such'),
-        (InferOptions, {'fps': 0}, 'fps must be from 0.1 to 1000, got 0'),
+        (SetLens, {'fov': float('nan')}, 'fov must be from 1 to .* got nan'),
+        (SetLens, {'fov': 9, 'intrinsics': LENS}, 'fov cannot be combined'),
+        (SetLens, {'intrinsics': 'none.yml'}, 'intrinsics: none.yml: no such'),
+        (Lift, {'keep': 1.5}, 'keep must be a number of frames such as 27'),
+        (FrameOptions, {'fps': 0}, 'fps must be from 0.1 to 1000, got 0'),
         (ExportOptions, {'formats': []}, 'formats must be among .*; got none'),
-        (RayOptions, {'cpus_per_worker': 0}, 'cpus_per_worker must be at least 0.01'),
+        (RayOptions, {'num_workers': 0}, 'num_workers must be at least 1'),
+        (RayOptions, {'num_workers': 2}, "num_workers needs runner='ray'"),
         (PageOptions, {'port': 70000}, 'port must be from 1 to 65535, got 70000'),
-        (CostOptions, {'shape': ['3', 'x']}, r"shape must be whole .* got \['3', 'x'"),
     ],
 )
 def test_wrong_values_are_refused_by_argument(options, values, message):
@@ -62,11 +59,12 @@ def test_wrong_values_are_refused_by_argument(options, values, message):
 
 
 def test_text_is_converted_and_none_is_the_default():
-    options = LiftOptions(fov='60', image_size='1280x720', keep='13,5', flip_test=None)
-    assert (options.fov, options.image_size, options.keep) == (60, (1280, 720), [13, 5])
-    assert options.flip_test
+    values = dict(fov='60', image_size='1280x720', keep='13,5', speed=None)
+    chosen = Values(values, LIFT)
+    assert chosen.of(SetLens).fov == 60
+    assert (chosen.of(Lift).keep, chosen.of(Lift).speed) == ([13, 5], 'default')
     assert ExportOptions(formats='npz, bvh,npz').formats == ('npz', 'bvh')
-    assert InferOptions(pose3d=None, camera=None).camera == 'auto'
+    assert StabilizeCamera(camera=None).camera == 'auto'
 
 
 STRANGE = True, np.True_, 'no', b'x', 1j, {}, object(), 10**400, np.array([1, 2])
@@ -74,42 +72,69 @@ STRANGE = True, np.True_, 'no', b'x', 1j, {}, object(), 10**400, np.array([1, 2]
 
 @pytest.mark.parametrize('options', ALL)
 def test_no_field_makes_a_number_or_bool_of_another_value(options):
-    required = {x.name: 'x' for x in fields(options) if x.default is MISSING}
-    for each in fields(options):
+    declared = options_of(options)
+    required = {k: 'x' for k, field in declared.items() if field.default is MISSING}
+    for name in declared:
         for value in STRANGE:
             with suppress(ValueError, TypeError, OSError):
-                found = getattr(options(**required | {each.name: value}), each.name)
+                result = getattr(options(**required | {name: value}), name)
                 is_bool = isinstance(value, bool | np.bool_)
-                assert isinstance(found, bool) <= is_bool, each.name
-                is_number = isinstance(found, int | float)
-                assert is_number <= (is_bool == isinstance(found, bool)), each.name
+                assert isinstance(result, bool) <= is_bool, name
+                is_number = isinstance(result, int | float)
+                assert is_number <= (is_bool == isinstance(result, bool)), name
 
 
 @pytest.mark.parametrize('options', ALL)
-def test_every_field_has_a_help_text_and_an_option(options):
+def test_every_option_has_a_help_text_and_a_flag(options):
     parser = OneLineParser()
     add_options(parser, options)
-    known = {action.dest for action in parser._actions}
-    for each in fields(options):
-        argument = each.metadata['argument']
-        assert argument.help
-        # a flag that turns its field off has the contrary help text
-        is_inverted = each.default is True
-        assert is_inverted == argument.flag.startswith('--no-')
-        assert is_inverted == argument.flag_help.startswith('do not ')
-        assert not argument.help.startswith('do not ') or each.name.startswith('no_')
-        if each.name != 'device':
-            assert each.name in known
+    flags = {action.dest for action in parser._actions}
+    for name, field in options_of(options).items():
+        assert field.metadata['argument'].help
+        assert name in flags or name == 'device'
 
 
 def test_options_of_the_command_line_are_those_of_python():
     parser = OneLineParser()
-    add_options(parser, LiftRunOptions)
-    words = shlex.split('--out-dir out --fov 60 --no-flip --formats npz,bvh --keep 9')
-    expected = LiftRunOptions(
-        out_dir='out', fov=60, flip_test=False, formats=['npz', 'bvh'], keep=9
+    add_options(parser, OutputOptions, *LIFT)
+    words = shlex.split(
+        '--out-dir out --fov 60 --speed fast --formats npz,bvh --keep 9'
     )
-    assert read_options(parser.parse_args(words), LiftRunOptions) == expected
+    values = read_values(parser.parse_args(words), OutputOptions, *LIFT)
+    assert values.of(OutputOptions) == OutputOptions(out_dir='out', formats='npz,bvh')
+    assert values.of(Lift) == Lift(speed='fast', keep=9)
+    assert values.of(SetLens) == SetLens(fov=60)
+
+
+def test_an_option_of_a_step_is_one_field():
+    """It is a flag, an argument and a row of help without a line elsewhere."""
+
+    @dataclass(frozen=True, kw_only=True)
+    class Limited(DropUncertain):
+        max_speed: float = option('fastest motion', 9.0, low=1, metavar='M/S')
+
+    kinds = tuple(Limited if kind is DropUncertain else kind for kind in LIFT)
+    parser = OneLineParser()
+    add_options(parser, *kinds)
+    args = parser.parse_args(['--max-speed', '3', '--kpt-thr', '0.5'])
+    limited = read_values(args, *kinds).of(Limited)
+    assert (limited.max_speed, limited.kpt_thr) == (3, 0.5)
+    assert limited.option_values() == {'kpt_thr': 0.5, 'max_speed': 3}
+
+    @takes(*kinds)
+    def lift(**options):
+        """Lift."""
+
+    assert signature(lift).parameters['max_speed'].default == 9
+    assert '    max_speed: fastest motion' in lift.__doc__
+
+
+def test_old_names_work_and_say_so(caplog):
+    values = Values({'model': 'nanohtnet', 'checkpoint': 'a.pth'}, LIFT)
+    assert values.stated == {'pose3d': 'nanohtnet', 'pose3d_weights': 'a.pth'}
+    first, second = (record.getMessage() for record in caplog.records)
+    assert first == "'model' is the name of pose3d in mmhot 0.2, ends with 0.4"
+    assert second.startswith("'checkpoint' is the name of pose3d_weights in mmhot 0.2")
 
 
 def test_unknown_arguments_get_the_nearest_name():
@@ -120,23 +145,23 @@ def test_unknown_arguments_get_the_nearest_name():
 def test_help_of_functions_lists_the_options():
     shown = signature(mmhot.infer).parameters
     assert [*shown][:3] == ['source', 'cache', 'progress']
-    assert [*shown][3:] == [each.name for each in fields(InferOptions)]
+    assert [*shown][3:] == [*options_of(*INFER)]
     assert shown['camera'].default == 'auto'
     assert '    fov: horizontal angle of view' in mmhot.infer.__doc__
 
 
 @pytest.mark.parametrize('convert', [np.float32, np.float64, np.array, torch.tensor])
 def test_numbers_of_arrays_are_numbers(convert):
-    for name, value in dict(height=1.5, fps=25.0, fov=60.0).items():
-        given = LiftRunOptions(**{name: convert(value)})
-        assert getattr(given, name) == getattr(LiftRunOptions(**{name: value}), name)
-    for name, value in dict(people=[0, 2], height=[1.5, 1.25], keep=[9, 3]).items():
-        given = getattr(LiftRunOptions(**{name: np.array(value)}), name)
-        assert [*given] == value
-    assert LiftRunOptions(people=np.int64(2), keep=np.uint8(9)).people == (2,)
+    assert ExportOptions(height=convert(1.5)).height == (1.5,)
+    assert FrameOptions(fps=convert(25.0)).fps == 25
+    assert SetLens(fov=convert(60.0)).fov == 60
+    assert ExportOptions(height=np.array([1.5, 1.25])).height == (1.5, 1.25)
+    assert Lift(keep=np.array([9, 3])).keep == [9, 3]
+    assert Lift(keep=np.uint8(9)).keep == 9
+    assert ChoosePeople(people=np.int64(2)).people == (2,)
 
 
 @pytest.mark.parametrize('wrong', [np.eye(3), 5, {'fx': 9}, [900, 900, 640, 360]])
 def test_other_calibrations_are_one_line(wrong):
     with pytest.raises(ArgumentError, match=f'Lens, got {type(wrong).__name__}'):
-        LiftRunOptions(intrinsics=wrong)
+        SetLens(intrinsics=wrong)

@@ -7,13 +7,16 @@ import numpy as np
 import pytest
 from clip_files import cut_skater
 from numpy.testing import assert_allclose
+from steps import build_chain, live_chain
 
 import mmhot
-from mmhot.chain.build import build_chain
-from mmhot.chain.options import InferOptions
+from mmhot.chain.pipelines import VIDEO
 from mmhot.cli import main
 from mmhot.frames.inputs import open_inputs
 from mmhot.io.lifted import read_lifted
+from mmhot.lifting.lifter import Lifter
+from mmhot.pose2d.estimate import EstimatePoses
+from mmhot.state import State
 from mmhot.weights.index import LIVE_LIFTER
 
 DEMO = Path(__file__).parents[2] / 'demo'
@@ -138,10 +141,12 @@ def test_ray(tmp_path, options):
 def test_streams_are_near_the_same_steps_offline():
     """Each frame is there, with as many later frames as the lifter uses."""
     without = ['returning', 'sides', 'camera', 'errors', 'feet']
-    options = InferOptions(pose3d=LIVE_LIFTER, without=without)
-    chain, apart = build_chain(options, accuracy='fast'), []
+    lifter, apart = Lifter(LIVE_LIFTER, accuracy='fast'), []
+    chain = build_chain(VIDEO, lifter, without=without)
+    models = chain.find(EstimatePoses).models
     for video in open_inputs([str(DEMO / 'walk.mp4'), str(DEMO / 'dance.mp4')]):
-        clip, live = chain(video), chain.live(video.fps, lookahead=20)
+        clip = chain(State(frames=video)).poses
+        live = live_chain(models, lifter, video.fps, lookahead=20)
         rows = {
             (poses.frame.index, person.track): person.keypoints_3d
             for poses in live(iter(video))

@@ -1,57 +1,13 @@
 """3D poses of a stream: those of a clip, with a fixed delay, in bounded memory."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 from lifters import save_lifter
+from steps import live_chain
+from walkers import Walkers, frames
 
-from mmhot.chain.live import LiveLifter
-from mmhot.frames.sources import Frame
 from mmhot.lifting.lifter import Lifter
-from mmhot.motion.smoothing import SmoothPoses
 from mmhot.structures.clips import Clip2D, Track2D
-from mmhot.structures.people import People
-
-IMAGE = np.zeros((480, 640, 3), np.uint8)
-
-
-class Walkers:
-    """Stand-in for a VideoPoseEstimator: people who walk and wave.
-
-    Args:
-        count (int): Number of people.
-        away (Callable): Whether all are occluded at a time in seconds.
-    """
-
-    estimator = SimpleNamespace(skeleton='coco-17', name='walkers')
-    detector = SimpleNamespace(name='walkers')
-
-    def __init__(self, count=1, away=lambda time: False):
-        self.count = count
-        self.away = away
-
-    def detection_interval(self):
-        return 1
-
-    def estimate_frame(self, frame, previous, interval):
-        assert interval == 1
-        if self.away(frame.time):
-            empty = np.zeros((0, 17, 2), np.float32)
-            return People(np.zeros((0, 4)), np.zeros(0), empty, empty[..., 0])
-        keypoints = np.stack([walk(frame.time, person) for person in range(self.count)])
-        boxes = np.concatenate([keypoints.min(1), keypoints.max(1)], -1)
-        scores = np.full(keypoints.shape[:2], 0.8, np.float32)
-        return People(boxes, np.full(self.count, 0.9), keypoints, scores)
-
-
-def walk(time, person=0):
-    """Keypoints (17, 2) of a person who moves within the image."""
-    rng = np.random.default_rng(person)
-    body = rng.uniform(-60, 60, (17, 2)) * (0.6, 1.5)
-    sway = 15 * np.sin(time * rng.uniform(1, 4, (17, 2)))
-    place = [100 + 110 * person + 30 * np.sin(time / 2), 240]
-    return (body + sway + place).astype(np.float32)
 
 
 @pytest.fixture(scope='module')
@@ -71,10 +27,6 @@ def make_lifter(tmp_path_factory):
 @pytest.fixture(scope='module')
 def lifter(make_lifter):
     return make_lifter()
-
-
-def frames(numbers, fps=50.0):
-    return [Frame(number, number / fps, IMAGE) for number in numbers]
 
 
 def lift_clip(lifter, poses_2d, shown, fps):
@@ -100,7 +52,7 @@ def test_poses_are_those_of_a_clip(make_lifter, settings, fps, lookahead):
     # missed detections are filled in by clips and streams alike
     walkers = Walkers(away=lambda time: round(time * fps) % 7 == 3)
     lifter = make_lifter(**settings)
-    live = LiveLifter(walkers, lifter, fps, lookahead)
+    live = live_chain(walkers, lifter, fps, lookahead)
     shown = frames(range(24), fps)
     poses = [each for each in live(shown) if each.people]
     first = poses[0].frame.index
@@ -123,8 +75,8 @@ def test_poses_are_those_of_a_clip(make_lifter, settings, fps, lookahead):
 
 @pytest.mark.parametrize('lookahead', [0, 1, 3, 4])
 def test_poses_are_always_as_many_frames_behind(lifter, lookahead):
-    live = LiveLifter(Walkers(2), lifter, 50.0, lookahead)
-    assert live.latency == lookahead / 50
+    live = live_chain(Walkers(2), lifter, 50.0, lookahead)
+    assert live.lifter.latency == lookahead / 50
     for frame in frames(range(20)):
         indices = [poses.frame.index for poses in live.update(frame)]
         assert indices == [frame.index - lookahead][: frame.index >= lookahead]
@@ -134,7 +86,7 @@ def test_poses_are_always_as_many_frames_behind(lifter, lookahead):
 
 
 def test_missing_frames_do_not_make_poses_later(lifter):
-    live = LiveLifter(Walkers(), lifter, 50.0, 4)
+    live = live_chain(Walkers(), lifter, 50.0, 4)
     given = {}
     for frame in frames([0, 1, 2, 9, 10, 20, 21, 30]):
         given |= {poses.frame.index: frame.index for poses in live.update(frame)}
@@ -143,7 +95,7 @@ def test_missing_frames_do_not_make_poses_later(lifter):
 
 
 def test_people_are_broken_across_interruptions(lifter):
-    live = LiveLifter(Walkers(), lifter, 50.0, 2)
+    live = live_chain(Walkers(), lifter, 50.0, 2)
     shown = frames(range(40))
     items = [*shown[:15], 'torn', *shown[25:]]
     poses = [each for each in live(items) if each.people]
@@ -161,7 +113,7 @@ def test_people_are_broken_across_interruptions(lifter):
 
 def test_long_occlusions_break_tracks_and_are_not_filled(lifter):
     walkers = Walkers(away=lambda time: 2.0 < time < 3.5)
-    live = LiveLifter(walkers, lifter, 10.0)
+    live = live_chain(walkers, lifter, 10.0)
     poses = list(live(frames(range(50), 10.0)))
     assert [each.frame.index for each in poses] == list(range(50))
     there = [each for each in poses if each.people]
@@ -173,28 +125,29 @@ def test_long_occlusions_break_tracks_and_are_not_filled(lifter):
 
 
 def test_memory_is_bounded(lifter):
-    live = LiveLifter(Walkers(2), lifter, 20.0)
+    walkers = Walkers(2)
+    live = live_chain(walkers, lifter, 20.0)
     sizes = []
     for frame in frames(range(70), 20.0):
         live.update(frame)
-        sizes.append([len(each.observations) for each in live._segments])
+        sizes.append([len(each.observations) for each in live.lifter._segments])
     # a second in which gaps are filled, and what is to come
     assert max(max(of_people) for of_people in sizes[40:]) <= 24
-    live.pose_estimator.away = lambda time: True
+    walkers.away = lambda time: True
     for frame in frames(range(70, 150), 20.0):
         live.update(frame)
-    assert live._segments == []
-    assert len(live._pending) == live.lookahead == 2
+    assert live.lifter._segments == []
+    assert len(live.lifter._pending) == live.lifter.lookahead == 2
 
 
 def test_wrong_options_are_refused(lifter):
     def make(**options):
-        return LiveLifter(Walkers(), lifter, 50.0, **options)
+        return live_chain(Walkers(), lifter, 50.0, **options)
 
     with pytest.raises(ValueError, match='lookahead must be from 0 to the 4 frames'):
         make(lookahead=5)
-    with pytest.raises(ValueError, match='smooth_3d of a stream must be none or one'):
-        make(smoothing=SmoothPoses('savgol'))
+    with pytest.raises(ValueError, match='smooth_3d must be one of none, one-euro'):
+        make(smooth_3d='savgol')
     live = make()
     live.update(*frames([3]))
     with pytest.raises(ValueError, match='time must increase from 0.06 s, got 0.06 s'):

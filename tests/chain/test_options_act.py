@@ -1,6 +1,5 @@
-"""Every option of every driver acts, or is refused by name."""
+"""Every option of every driver acts on the result."""
 
-from dataclasses import fields
 from functools import cache
 
 import numpy as np
@@ -8,26 +7,22 @@ import pytest
 from clip_files import cut_skater
 from given_poses import FPS, given_clip, sam_results
 from lifters import save_lifter
-from pose_sources import Detector, Estimator, use_stand_ins
+from pose_sources import Detector, Estimator, infer, use_stand_ins
 from video_files import write_video
 
 import mmhot
-from mmhot.apis.stream import lift_stream
-from mmhot.chain.options import (
-    ExportOptions,
-    InferOptions,
-    InferRunOptions,
-    LiftOptions,
-    LiveOptions,
-    RefineOptions,
-    SaveOptions,
-)
+from mmhot.chain.calls import INFER, LIFT, REFINE, STREAM
+from mmhot.chain.options import ExportOptions, StreamOutputOptions
+from mmhot.chain.write import SAVED
+from mmhot.io.readers.options import PoseFileOptions
+from mmhot.motion.given_poses import TakePoses
+from mmhot.options import options_of
 from mmhot.pose2d.options import Pose2DOptions
 from mmhot.structures.formats import WRITERS
 from mmhot.structures.lens import Lens
 
-# Poses are the same, as these choose where and how they are computed.
-NEUTRAL = {'device', 'backend', 'batch_size', 'out_dir', 'no_cache', 'resume'}
+# Poses are the same, as these choose where they are computed.
+NEUTRAL = {'device', 'backend'}
 # Formats that take seconds, need an extra, or a walk of several steps.
 SLOW_OR_EXTRA = {'mp4', 'png', 'rrd', 'c3d', 'gait.csv'}
 ANOTHER = 'nanohtnet_81frm-keep9_cmu-wild'
@@ -49,10 +44,6 @@ VALUES = dict(
     people=1,
     start=0.12,
     end=0.2,
-    model='nanohtnet',
-    checkpoint=ANOTHER,
-    flip_test=False,
-    batch_size=3,
     device='cpu',
     backend='onnx',
     pose2d='gtpt-t',
@@ -64,29 +55,21 @@ VALUES = dict(
     speed='fastest',
     pose3d='nanohtnet',
     pose3d_weights=ANOTHER,
-    formats='bvh',
     axes='z-up',
     height=1.9,
     bvh_profile='mixamo',
-    html_frames=True,
     draw='angles',
     no_video=True,
     blur_heads=True,
-    out_dir='elsewhere',
-    no_cache=True,
-    resume=True,
     given_axes='world',
     origin='camera',
 )
-
-
-def names_of(*classes):
-    return [each.name for kind in classes for each in fields(kind)]
+NO_SUCH_PERSON = 'people must be among the track IDs 0 of'
 
 
 def differ(clip, other):
     """Return whether poses, their positions or their frames are others."""
-    if (clip.steps, clip.joint_names) != (other.steps, other.joint_names):
+    if (clip.steps.keys(), clip.joint_names) != (other.steps.keys(), other.joint_names):
         return True
     if len(clip) != len(other):
         return True
@@ -95,11 +78,6 @@ def differ(clip, other):
         for name in ('keypoints_3d', 'root_3d', 'keypoints_2d')
         if getattr(clip, name).shape == getattr(other, name).shape
     ) or (clip.fps, clip.model) != (other.fps, other.model)
-
-
-def test_there_is_a_value_for_every_option():
-    names = {*names_of(LiftOptions, InferRunOptions, RefineOptions, SaveOptions)}
-    assert names == {*VALUES}
 
 
 @pytest.fixture(scope='module')
@@ -112,11 +90,10 @@ def lifted(skater):
     return mmhot.lift(skater)
 
 
-@pytest.mark.parametrize('name', names_of(LiftOptions))
+@pytest.mark.parametrize('name', options_of(*LIFT))
 def test_lift(name, skater, lifted):
-    source = skater
     if name == 'people':
-        with pytest.raises(ValueError, match='people must be among the track IDs 0 of'):
+        with pytest.raises(ValueError, match=NO_SUCH_PERSON):
             mmhot.lift(skater, people=1)
         return
     if name == 'single':  # takes one of two people
@@ -126,11 +103,11 @@ def test_lift(name, skater, lifted):
         with pytest.raises(ValueError, match='single is for files'):
             mmhot.lift(source, single='largest')
         return
-    clip = mmhot.lift(source, **{name: VALUES[name]})
+    clip = mmhot.lift(skater, **{name: VALUES[name]})
     assert differ(clip, lifted) == (name not in NEUTRAL)
 
 
-# What shows that an option acts, where it is not in all poses.
+# Values that act on poses of two people.
 REFINED = dict(
     without='feet',
     joints=17,
@@ -153,7 +130,7 @@ def results_of_two():
     return results
 
 
-@pytest.mark.parametrize('name', names_of(RefineOptions))
+@pytest.mark.parametrize('name', options_of(*REFINE))
 def test_refine(name):
     results = results_of_two()
     base = dict(fps=FPS, static_camera=name != 'static_camera')
@@ -162,46 +139,28 @@ def test_refine(name):
         results, base['image_size'] = roots, (1280, 720)
     if name == 'given_axes':
         del base['static_camera']
-    is_own = 'image_size' in base
-    plain = mmhot.refine(results, **base) if is_own else refined(**base)
-    changed = base | {name: (VALUES | REFINED)[name]}
-    clip = mmhot.refine(results, **changed)
+    plain = mmhot.refine(results, **base) if 'image_size' in base else refined(**base)
+    clip = mmhot.refine(results, **base | {name: (VALUES | REFINED)[name]})
     if name == 'image_size':
         assert (clip.width, clip.height) == VALUES[name]
     else:
         assert differ(clip, plain) == (name != 'skeleton')
 
 
-@pytest.mark.parametrize('name', names_of(RefineOptions))
+@pytest.mark.parametrize('name', options_of(*REFINE))
 def test_refine_of_finished_clips(name, lifted):
     """Steps act; what is stated, or is for other tools' poses, is refused."""
-    if name in ('without', 'smooth_3d', 'static_camera', 'start', 'end'):
-        base = dict(smooth_3d='none') if name == 'without' else {}
-        value = 'feet' if name == 'without' else VALUES[name]
-        mmhot.refine(lifted, **base, **{name: value})
+    value = (VALUES | REFINED)[name]
+    if name in options_of(TakePoses, PoseFileOptions):
+        with pytest.raises(ValueError, match=f'^{name} is '):
+            mmhot.refine(lifted, **{name: value})
+        if name in options_of(PoseFileOptions):
+            with pytest.raises(ValueError, match=f'^{name} is stated by a Clip3D'):
+                mmhot.refine(given_clip(), **{name: value})
         return
-    with pytest.raises(ValueError, match=f'^{name} is '):
-        mmhot.refine(lifted, **{name: (VALUES | REFINED)[name]})
-    if name not in ('joints', 'kpt_thr', 'people', 'single', 'fov', 'intrinsics'):
-        with pytest.raises(ValueError, match=f'^{name} is stated by a Clip3D'):
-            mmhot.refine(given_clip(), **{name: (VALUES | REFINED)[name]})
-
-
-OF_VIDEOS = {*names_of(Pose2DOptions)} - {'device', 'backend', 'speed'}
-
-
-@pytest.mark.parametrize('name', names_of(InferOptions))
-def test_infer_of_keypoints(name, skater, lifted):
-    options = {name: VALUES[name]}
-    if name in OF_VIDEOS:
-        with pytest.raises(ValueError, match=f'^{name} is for videos and images'):
-            mmhot.infer(skater, **options)
-    elif name == 'people':
-        with pytest.raises(ValueError, match='people must be among the track IDs 0 of'):
-            mmhot.infer(skater, people=1)
-    elif name != 'single':
-        clip = mmhot.infer(skater, **options)
-        assert differ(clip, lifted) == (name not in NEUTRAL)
+    base = dict(static_camera=True) if name == 'without' else {}
+    plain = mmhot.refine(lifted, **base)
+    assert differ(mmhot.refine(lifted, **base, **{name: value}), plain)
 
 
 @pytest.fixture(scope='module')
@@ -222,61 +181,46 @@ def inferred(video):
         return mmhot.infer(video), *opened
 
 
-@pytest.mark.parametrize('name', names_of(InferOptions))
-def test_infer_of_videos(name, video, opened, inferred, tmp_path):
+@pytest.mark.parametrize('name', options_of(*INFER))
+def test_infer(name, video, opened, inferred, tmp_path):
     options = {name: VALUES[name]}
+    plain, first = inferred
     if name == 'intrinsics':
         options = {name: Lens((70, 70), (32, 24), size=(64, 48))}
-    if name == 'kpt_thr':
-        with pytest.raises(ValueError, match='no person was found'):
+    if name in ('kpt_thr', 'people'):
+        reason = NO_SUCH_PERSON if name == 'people' else 'no person was found'
+        with pytest.raises(ValueError, match=reason):
             mmhot.infer(video, **options)
         return
-    if name in ('skeleton', 'image_size', 'single'):
-        with pytest.raises(ValueError, match=f'^{name} is for files of 2D keypoints'):
-            mmhot.infer(video, **options)
-        return
-    if name == 'people':
-        with pytest.raises(ValueError, match='people must be among the track IDs 0 of'):
-            mmhot.infer(video, people=1)
-        return
-    plain, first = inferred
     if name == 'keep':
         base = {'pose3d_weights': save_lifter(tmp_path / 'a.pth', num_frames=27)}
         plain, options = mmhot.infer(video, **base), {**base, 'speed': 'fast'}
     clip = mmhot.infer(video, **options)
     if name == 'det_every':
         assert len(opened) == 1
-    elif name in OF_VIDEOS - {'batch_size'}:
+    elif name in options_of(Pose2DOptions).keys() - NEUTRAL - {'speed'}:
         assert opened[-1] != first
     else:
         assert differ(clip, plain) == (name not in NEUTRAL)
 
 
-@pytest.mark.parametrize('name', names_of(InferRunOptions))
-def test_live(name, tmp_path):
-    """Options that need a whole clip are refused before anything is opened."""
-    acting = {*OF_VIDEOS, *('device', 'backend', 'speed', 'keep', 'fov', 'intrinsics')}
-    acting |= {'fps', 'out_dir', 'pose3d', 'pose3d_weights', 'kpt_thr', 'smooth_3d'}
-    acting -= {'batch_size'}
-    missing = tmp_path / 'missing.mp4'
-    message = 'missing.mp4' if name in {*acting, 'axes'} else f'^{name}'
-
-    def run():
-        options = InferRunOptions(**{name: VALUES[name]})
-        lift_stream(str(missing), options, LiveOptions())
-
-    with pytest.raises((ValueError, OSError), match=message):
-        run()
+def test_keypoints_and_streams_have_commands_of_their_own(skater, video, capfd):
+    with pytest.raises(ValueError, match='has keypoints, no images: lift them, `mmhot'):
+        mmhot.infer(skater)
+    assert infer(skater) == infer(video, live=True) == infer(0) == 2
+    lines = capfd.readouterr().err.splitlines()
+    assert f'lift them, `mmhot lift {skater}`' in lines[0]
+    assert lines[1].endswith('--live: streams are lifted by `mmhot stream SOURCE`')
+    assert lines[2].endswith('0 is a webcam: lift it with `mmhot stream 0`')
 
 
-def test_live_steps(tmp_path):
-    for name in ('smoothing', 'confidence'):
-        options = InferRunOptions(without=name)
-        with pytest.raises((ValueError, OSError), match=r'missing.mp4'):
-            lift_stream(str(tmp_path / 'missing.mp4'), options, LiveOptions())
-    options = InferRunOptions(without='returning')
-    with pytest.raises(ValueError, match="^without='returning': live streams do not"):
-        lift_stream('0', options, LiveOptions())
+def test_options_of_whole_clips_are_not_those_of_streams():
+    own = options_of(*STREAM, StreamOutputOptions)
+    assert not own.keys() & {'joints', 'people', 'start', 'camera', 'keep', 'formats'}
+    assert len(own) - len(options_of(StreamOutputOptions)) <= 19  # and --device
+    for name in ('joints', 'people', 'camera', 'without'):
+        with pytest.raises(TypeError, match=f"unexpected keyword argument '{name}'"):
+            mmhot.stream(0, **{name: VALUES[name]})
 
 
 @pytest.mark.parametrize('format_', [x for x in WRITERS if x not in SLOW_OR_EXTRA])
@@ -294,10 +238,10 @@ def test_each_format_obeys_or_refuses(format_, lifted, tmp_path):
         assert refused.startswith(name) if refused else path.read_bytes() != plain, name
 
 
-@pytest.mark.parametrize('name', names_of(SaveOptions))
+@pytest.mark.parametrize(
+    'name', sorted({*options_of(*SAVED, ExportOptions)} - {'formats'})
+)
 def test_save(name, lifted, tmp_path):
-    if name == 'formats':
-        return  # the suffix
     format_ = {'bvh_profile': 'bvh', 'origin': 'bvh', 'draw': 'mp4'}.get(name, 'npz')
     if name in ('no_video', 'blur_heads'):
         with pytest.raises(ValueError, match=f'^{name} needs one of the formats html'):
@@ -307,10 +251,6 @@ def test_save(name, lifted, tmp_path):
         return
     plain, changed = (tmp_path / f'{x}.{format_}' for x in ('plain', 'changed'))
     lifted.save(plain)
-    if name in ('html_frames', 'without'):
-        with pytest.raises(ValueError, match=f'^{name}'):
-            lifted.save(changed, **{name: VALUES[name]})
-        return
     lifted.save(changed, **{name: VALUES[name]})
     assert plain.read_bytes() != changed.read_bytes()
 
@@ -331,12 +271,14 @@ def test_steps_that_options_need_cannot_be_left_out(options, skater):
         mmhot.lift(skater, **options)
 
 
-def test_options_of_formats_need_them(lifted):
+def test_options_of_formats_need_them(lifted, tmp_path):
     with pytest.raises(ValueError, match='^walk: end the name with a format'):
         lifted.save('walk')
+    with pytest.raises(ValueError, match="^without='feet' comes too late: leave the"):
+        lifted.save(tmp_path / 'a.npz', without='feet')
     with pytest.raises(ValueError, match='bvh_profile needs the format bvh'):
         ExportOptions(formats='npz', bvh_profile='mixamo')
-    with pytest.raises(ValueError, match='html_frames needs the format html'):
-        ExportOptions(formats='npz', html_frames=True)
+    with pytest.raises(ValueError, match='blur_heads needs one of the formats html'):
+        ExportOptions(formats='npz', blur_heads=True)
     with pytest.raises(ValueError, match='axes must be world for bvh, glb'):
         ExportOptions(formats='bvh,glb', axes='z-up')

@@ -126,7 +126,6 @@ RELATIONS = {
         21,
     ),
     'a little slower': (lambda clip: rows_of(clip, np.arange(81), 1 - 4e-8), None, 19),
-    'one window per batch': (lambda clip: clip, None, 1e-3),
 }
 
 
@@ -138,8 +137,7 @@ def started(start):
 @pytest.mark.parametrize('name', RELATIONS)
 def test_changes_of_the_input_change_the_poses_alike(start, started, name):
     change, back, limit = RELATIONS[name]
-    options = {'batch_size': 1} if 'batch' in name else {}
-    poses = mmhot.lift(change(start), **options).keypoints_3d
+    poses = mmhot.lift(change(start)).keypoints_3d
     poses = poses if back is None else back(poses)
     wanted = started[1:] if 'first' in name else started[: len(poses)]
     distance = 1000 * np.linalg.norm(poses - wanted, axis=-1).mean()

@@ -1,29 +1,19 @@
 """Steps of the chain: their list, leaving some out, and steps of users."""
 
-from argparse import ArgumentParser
-from dataclasses import dataclass, fields, replace
+import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from clip_files import cut_skater
+from steps import build_chain, live_chain
+from walkers import Walkers, frames
 
 import mmhot
-from mmhot.chain import build, steps
-from mmhot.chain.build import build_chain
-from mmhot.chain.context import Context
-from mmhot.chain.options import (
-    InferOptions,
-    InferRunOptions,
-    LiftOptions,
-    RefineOptions,
-)
-from mmhot.chain.steps import STEPS, signature_of
-from mmhot.cli.options import add_options, read_options
+from mmhot.chain import user_steps
+from mmhot.chain.pipelines import KEYPOINTS, POSES, VIDEO, list_steps
 from mmhot.lifting.lifter import Lifter
-from mmhot.options import Options, option
-
-# Steps that every chain has.
-CORE = ['estimate', 'track', 'people', 'lens', 'lift']
+from mmhot.weights.index import LIVE_LIFTER
 
 
 @pytest.fixture(scope='module')
@@ -31,133 +21,119 @@ def lifter():
     return Lifter(device='cpu', backend='onnx')
 
 
-def names_of(options, lifter):
-    return [step.name for step in build_chain(options, lifter=lifter).steps]
+@pytest.fixture(autouse=True)
+def registered(monkeypatch):
+    monkeypatch.setattr(user_steps, '_REGISTERED', {})
 
 
-def test_list_is_the_table(lifter):
-    options = InferRunOptions(out_dir='x', joints=24, smooth_3d='savgol')
-    chain = build_chain(options, lifter=lifter)
-    names = dict.fromkeys(step.name for step in chain.steps)
-    assert [name for name in names if name not in CORE] == [
-        x for x in STEPS if x != 'bones'
-    ]
-    assert [*names] == [
+@pytest.fixture(scope='module')
+def skater(tmp_path_factory):
+    return cut_skater(tmp_path_factory.mktemp('skater') / 'skater.npz', 20)
+
+
+def names_of(pipeline, lifter, **options):
+    return [step.name for step in build_chain(pipeline, lifter, **options).steps]
+
+
+def test_steps_are_those_of_the_documentation(lifter):
+    assert [*dict.fromkeys(names_of(VIDEO, lifter))] == [
         *('estimate', 'track', 'returning', 'people', 'lens', 'confidence', 'sides'),
         *('camera', 'lift', 'errors', 'smoothing', 'joints', 'feet'),
     ]
-    for step in chain.steps:
-        takes = signature_of(step)
-        assert takes.clip in ('FrameSource', 'ClipPeople', 'Clip2D', 'Clip3D')
-        assert takes.facts.keys() <= {each.name for each in fields(Context)}
+    assert names_of(POSES, None) == ['poses', 'smoothing', 'bones', 'camera', 'feet']
+    assert {*list_steps(KEYPOINTS)} < {*list_steps()}
 
 
-@dataclass(frozen=True, kw_only=True)
-class NewOption(Options):
-    """An option that acts in a step."""
-
-    strength: float = option('of the step', 2.0)
-
-
-@dataclass(frozen=True, kw_only=True)
-class NewLiftOptions(LiftOptions, NewOption):
-    """Options of a command that has it."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class NewRefineOptions(RefineOptions, NewOption):
-    """Options of another one."""
-
-
-@pytest.mark.parametrize('kind', [NewLiftOptions, NewRefineOptions])
-def test_new_step_and_option_are_a_line_each(kind, lifter, tmp_path, monkeypatch):
-    """The step's constructor gets options by name, which the command line has, too."""
-    (tmp_path / 'new_step.py').write_text(
-        'class Higher:\n'
-        "    name = 'higher'\n"
-        '    def __init__(self, strength, lifter, height=3.0):\n'
-        '        self.given = strength, lifter, height\n'
-        "    def __call__(self, clip: 'Clip3D', lens): return clip\n"
-    )
-    parser = ArgumentParser()
-    add_options(parser, kind)
-    options = read_options(parser.parse_args(['--strength', '60']), kind)
-    monkeypatch.syspath_prepend(tmp_path)
-    line = steps.Entry('higher', 'new_step:Higher', 'both')
-    table = steps.BUILT_IN | {'Clip3D': (*steps.BUILT_IN['Clip3D'], line)}
-    monkeypatch.setattr(build, 'BUILT_IN', table)
-    own = None if isinstance(options, RefineOptions) else lifter
-    *_, step = build_chain(options, lifter=own).steps
-    assert step.name == 'higher'
-    assert step.given == (60, own, 3.0)
-    assert signature_of(step) == steps.Signature('Clip3D', {'lens': True})
-    # the help of `--without` names it
-    assert [*steps.REFINING] == ['smoothing', 'bones', 'feet']
-    assert [*steps.LIFTING] == [x for x in STEPS if x != 'bones']
-    assert 'lens' not in STEPS
-    without = replace(options, without='feet')
-    assert 'feet' not in [x.name for x in build_chain(without, lifter=own).steps]
-
-
-@pytest.mark.parametrize('options', [InferOptions, LiftOptions])
-def test_steps_are_left_out(options, lifter):
-    whole = names_of(options(), lifter)
-    for name in {'confidence', 'sides', 'camera', 'errors', 'feet'}:
-        left = names_of(options(without=name), lifter)
+@pytest.mark.parametrize('pipeline', [VIDEO, KEYPOINTS])
+def test_steps_are_left_out(pipeline, lifter):
+    whole = names_of(pipeline, lifter)
+    for name in ('confidence', 'sides', 'camera', 'errors', 'feet'):
+        left = names_of(pipeline, lifter, without=name)
         assert left == [each for each in whole if each != name]
     for text in ('sides, errors', ['sides', 'errors'], ('errors', 'sides', 'sides')):
-        left = names_of(options(without=text), lifter)
+        left = names_of(pipeline, lifter, without=text)
         assert set(whole) - set(left) == {'sides', 'errors'}
+    with pytest.raises(
+        ValueError, match=r'^without must be among returning,\w+,.*feat'
+    ):
+        names_of(VIDEO, lifter, without='feat')
+    with pytest.raises(
+        ValueError, match=r'^without must be among confidence,\w+,.*bones'
+    ):
+        names_of(KEYPOINTS, lifter, without='bones')
 
 
-@pytest.mark.parametrize('older', [False, True])
-def test_steps_of_users_get_what_they_need(monkeypatch, older, tmp_path):
-    monkeypatch.setattr(steps, '_REGISTERED', {})
+class Lower:
+    name = 'lower'
 
-    class Lower:
-        name, stage, needs = 'lower', 'poses', ('keypoints', 'lens')
+    def __call__(self, clip: mmhot.Clip3D):
+        return replace(clip, root_3d=clip.root_3d + np.float32([0, 1, 0]))
 
-        def __call__(self, clip, keypoints, lens):
-            assert (keypoints.skeleton, lens.size) == (
-                'coco-17',
-                (clip.width, clip.height),
-            )
-            return replace(clip, root_3d=clip.root_3d + np.float32([0, 1, 0]))
 
-    class Shift:
-        name = 'shift'
+class Shift:
+    name = 'shift'
 
-        def __call__(self, clip: mmhot.Clip2D, lens: object):
-            tracks = [replace(x, keypoints=x.keypoints + 5) for x in clip.tracks]
-            return replace(clip, tracks=tracks)
+    def __call__(self, clip: mmhot.Clip2D) -> mmhot.Clip2D:
+        tracks = [replace(x, keypoints=x.keypoints + 5) for x in clip.tracks]
+        return replace(clip, tracks=tracks)
 
-    class Never:
-        name = 'never'
 
-        def __call__(self, clip: mmhot.Clip2D, appearance: dict):
-            raise AssertionError('the appearance is not known')
-
-    class LowerNow(Lower):
-        stage = 'none'
-
-        def __call__(
-            self, clip: mmhot.Clip3D, keypoints: mmhot.Clip2D, lens: object | None
-        ):
-            return super().__call__(clip, keypoints, lens)
-
-    mmhot.register_step(Lower if older else LowerNow)
-    mmhot.register_step(Shift())
-    mmhot.register_processor(Never)
-    skater = cut_skater(tmp_path / 'skater.npz', 20)
+def test_steps_of_users_run(skater):
+    mmhot.register_step(Lower)
+    mmhot.register_processor(Shift())
     moved, lower, plain = (
-        mmhot.lift(skater, model='nanohtnet', fov=60, without=names)
-        for names in ((), 'shift', 'lower,shift,never')
+        mmhot.lift(skater, pose3d='nanohtnet', fov=60, without=names)
+        for names in ((), 'shift', 'lower,shift')
     )
     np.testing.assert_array_equal(lower.keypoints_3d, plain.keypoints_3d)
     np.testing.assert_array_equal(lower.root_3d, plain.root_3d + np.float32([0, 1, 0]))
-    assert lower.steps == (*plain.steps, 'lower')
-    assert moved.steps == ('confidence', 'sides', 'shift', 'lower')
+    assert [*lower.steps] == [*plain.steps, 'lower']
+    assert [*moved.steps] == ['confidence', 'sides', 'shift', 'lower']
     np.testing.assert_allclose(moved.keypoints_2d, lower.keypoints_2d + 5, atol=1e-3)
+
+
+@pytest.mark.parametrize('kind', [Lower, Shift])
+def test_steps_of_users_run_in_streams(kind):
+    lifter = Lifter(LIVE_LIFTER, device='cpu')
+
+    def people():
+        live = live_chain(Walkers(), lifter, 25.0, 2)
+        poses = list(live(frames(range(8), 25.0)))
+        return live, [each.people[0] for each in poses if each.people]
+
+    _, plain = people()
+    mmhot.register_step(kind)
+    live, same = people()
+    assert live.left_out == [kind.name]
+    user_steps._REGISTERED.clear()
+    mmhot.register_step(type('Live', (kind,), {'live': True}))
+    live, moved = people()
+    assert live.left_out == []
+    assert len(plain) == len(same) == len(moved) > 5
+    for before, unmoved, after in zip(plain, same, moved, strict=True):
+        np.testing.assert_array_equal(unmoved.root_3d, before.root_3d)
+        down, aside = ([0, 1, 0], 0) if kind is Lower else (None, 5)
+        pixels = before.keypoints_2d + aside
+        np.testing.assert_allclose(after.keypoints_2d, pixels, atol=1e-3)
+        if down is not None:
+            root = before.root_3d + down
+            np.testing.assert_allclose(after.root_3d, root, atol=1e-5)
+
+
+@pytest.mark.parametrize('result', [None, [], 'clip'])
+@pytest.mark.parametrize('kind', [mmhot.Clip2D, mmhot.Clip3D])
+def test_what_steps_return_is_checked(kind, result, skater):
+    class Wrong:
+        name = 'wrong'
+
+        def __call__(self, clip: kind):
+            return result
+
+    mmhot.register_step(Wrong)
+    returned = 'nothing' if result is None else type(result).__name__
+    message = f"the step 'wrong' must return a {kind.__name__}, but returned {returned}"
+    with pytest.raises(TypeError, match=message):
+        mmhot.lift(skater, pose3d='nanohtnet')
 
 
 def take_any(self, clip: mmhot.Clip2D | mmhot.Clip3D):
@@ -179,22 +155,46 @@ def test_wrong_steps_are_refused(body, message):
         mmhot.register_step(type('Wrong', (), body))
 
 
-def test_facts_of_steps_have_known_names():
+def test_steps_take_the_clip_alone():
     class Wrong:
         name = 'wrong'
 
         def __call__(self, clip: mmhot.Clip3D, weather: str):
             return clip
 
-    with pytest.raises(ValueError, match=r"among frames, cuts, .*; got 'weather'"):
+    with pytest.raises(ValueError, match="wrong: a step takes the clip alone, not 'w"):
         mmhot.register_step(Wrong)
 
 
-def test_files_of_keypoints_cannot_state_that_they_were_lifted(tmp_path):
+def test_other_options_than_those_that_have_run_are_refused(skater):
+    smoothed = mmhot.lift(skater, smooth_3d='savgol', kpt_thr=0.1)
+    assert smoothed.steps['smoothing'] == {'smooth_3d': 'savgol'}
+    again = mmhot.refine(smoothed)
+    np.testing.assert_array_equal(again.keypoints_3d, smoothed.keypoints_3d)
+    mmhot.refine(smoothed, smooth_3d='savgol')
+    message = "^smooth_3d='butterworth' comes too late: the step 'smoothing' has run, w"
+    with pytest.raises(ValueError, match=message):
+        mmhot.refine(smoothed, smooth_3d='butterworth')
+
+
+def test_options_of_keypoints_that_were_exported_act_or_are_refused(skater, tmp_path):
+    mmhot.lift(skater, kpt_thr=0.1).save(tmp_path / 'x.coco.json')
+    mmhot.lift(tmp_path / 'x.coco.json', kpt_thr=0.1)
+    with pytest.raises(ValueError, match=r'^kpt_thr=0.9 comes too late: .* with 0.1'):
+        mmhot.lift(tmp_path / 'x.coco.json', kpt_thr=0.9)
+    document = json.loads((tmp_path / 'x.coco.json').read_text())
+    document['info']['steps'] = [*document['info']['steps']]  # as mmhot 0.2 wrote them
+    (tmp_path / 'old.coco.json').write_text(json.dumps(document))
+    with pytest.raises(ValueError, match=r'^kpt_thr=0.1 comes too late'):
+        mmhot.lift(tmp_path / 'old.coco.json', kpt_thr=0.1)
+    mmhot.lift(tmp_path / 'old.coco.json')
+
+
+def test_files_of_keypoints_cannot_state_that_they_were_lifted(skater):
     """Nor that 3D steps have run: a file's ``steps`` are data."""
-    clip = mmhot.read_keypoints(cut_skater(tmp_path / 'a.npz', 20))
-    stated = ('track', 'lens', 'lift', 'smoothing', 'feet', 'sides')
-    lifted = mmhot.lift(replace(clip, steps=stated))
+    clip = mmhot.read_keypoints(skater)
+    names = ('track', 'lens', 'lift', 'smoothing', 'feet', 'sides')
+    lifted = mmhot.lift(replace(clip, steps={name: {} for name in names}))
     assert isinstance(lifted, mmhot.Clip3D)
     plain = mmhot.lift(clip, without='sides')
     assert np.array_equal(lifted.keypoints_3d, plain.keypoints_3d)

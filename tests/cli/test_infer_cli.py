@@ -3,13 +3,10 @@
 import json
 
 import numpy as np
-from clip_files import SKATER
 from PIL import Image
 from video_files import gray_image
 
-from mmhot.chain.options import SMOOTHING
 from mmhot.io.lifted import read_lifted
-from mmhot.motion.smoothing import SMOOTHERS
 
 
 def test_every_frame_of_a_video_is_lifted(infer_it, out, video, capfd):
@@ -57,12 +54,6 @@ def test_video_without_people_is_no_error(infer_it, detector, out, video, capfd)
     assert 'clip: was finished before' in capfd.readouterr().out
 
 
-def test_keypoint_files_need_no_2d_model(infer_it, opened, out):
-    assert infer_it(SKATER) == 0
-    assert opened == []
-    assert len(read_lifted(out / f'{SKATER.stem}.npz')) == 185
-
-
 def test_keypoints_of_low_confidence_count_as_missing(infer_it, out, video, capfd):
     assert infer_it(video, kpt_thr=0.9, formats='json') == 0  # all of them
     output = capfd.readouterr()
@@ -73,10 +64,6 @@ def test_keypoints_of_low_confidence_count_as_missing(infer_it, out, video, capf
     document = json.loads((out / 'clip.json').read_text())
     scores = document['instance_info'][0]['instances'][0]['scores']
     assert min(scores[1:7]) > 0.5
-
-
-def test_choices_of_smoothing_are_the_smoothers():
-    assert set(SMOOTHING) == {'none', *SMOOTHERS}
 
 
 def test_warnings_are_printed_as_they_are(infer_it, tmp_path, capfd):

@@ -8,8 +8,8 @@ from lifters import save_lifter
 from video_files import gray_image, write_video
 
 from mmhot.chain import worker as clip_worker
-from mmhot.chain.chain import StageTimes
 from mmhot.chain.outcome import Outcome
+from mmhot.chain.run import StageTimes
 from mmhot.cli.report import stage_table
 from mmhot.frames.inputs import find_inputs
 from mmhot.io.lifted import read_lifted
@@ -27,11 +27,12 @@ def videos(tmp_path):
 
 def test_lists_name_inputs_of_all_kinds(videos, tmp_path):
     listed = tmp_path / 'list.txt'
-    lines = ['# all of it', f'{videos[0].parent}/*.mkv', '', str(SKATER), 'gone.mp4']
+    lines = ['# all', f'{videos[0].parent}/*.mkv', '', str(SKATER), 'gone.mp4']
     listed.write_text('\n'.join(lines))
     inputs = find_inputs([str(listed)], fps=25)
     assert [item.name for item in inputs] == ['a', 'b', SKATER.stem, 'gone']
-    assert [item.has_keypoints for item in inputs] == [False, False, True, False]
+    with pytest.raises(ValueError, match='has keypoints, no images: lift them, `mmhot'):
+        inputs[2].open()
     assert inputs[1].open().num_frames is None or inputs[1].path == videos[1]
     with pytest.raises(FileNotFoundError, match=r'gone\.mp4 does not exist'):
         inputs[3].open()

@@ -126,10 +126,10 @@ def disturb(monkeypatch):
 def test_ctrl_c_keeps_results_and_resume_continues(
     infer_it, detector, out, video, tmp_path, disturb, capfd
 ):
-    disturb(16, press_ctrl_c)
+    disturb(18, press_ctrl_c)
     second = clean(tmp_path / 'second.mkv')
     third = clean(tmp_path / 'third.mkv')
-    assert infer_it(video, second, third, batch_size=2) == 130
+    assert infer_it(video, second, third) == 130
     output, errors = capfd.readouterr()
     assert errors == (
         'mmhot infer: interrupted: 1 of 3 inputs are finished; the same command with '
@@ -138,8 +138,8 @@ def test_ctrl_c_keeps_results_and_resume_continues(
     assert 'clip' in output.splitlines()[-1]
     assert [path.name for path in out.glob('*.npz')] == ['clip.npz']
     detector.calls.clear()
-    assert infer_it(video, second, third, batch_size=2, resume=True) == 0
-    assert detector.calls == [*range(6, 10), *range(10)]
+    assert infer_it(video, second, third, resume=True) == 0
+    assert detector.calls == [*range(8, 10), *range(10)]
     output = capfd.readouterr().out
     assert 'clip: was finished before' in output
     assert len(read_lifted(out / 'second.npz')) == 10
@@ -148,16 +148,16 @@ def test_ctrl_c_keeps_results_and_resume_continues(
 def test_ctrl_c_twice_ends_with_one_line_and_keeps_keypoints(
     infer_it, detector, out, video, disturb, monkeypatch, capfd
 ):
-    disturb(6, press_ctrl_c)
+    disturb(8, press_ctrl_c)
     monkeypatch.setattr(atomic.os, 'fsync', press_ctrl_c)
-    assert infer_it(video, batch_size=2) == 130
+    assert infer_it(video) == 130
     (line,) = complaints(capfd)
     assert 'interrupted: 0 of 1 inputs are finished' in line
     monkeypatch.undo()
     use_stand_ins(monkeypatch, detector, Estimator())
     detector.calls.clear()
-    assert infer_it(video, batch_size=2, resume=True) == 0
-    assert detector.calls == [*range(6, 10)]
+    assert infer_it(video, resume=True) == 0
+    assert detector.calls == [*range(8, 10)]
 
 
 def test_fault_of_a_model_stops_one_input_only(

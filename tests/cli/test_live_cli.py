@@ -1,4 +1,4 @@
-"""``mmhot infer --live``: a file that is whole at any time, and lines to read."""
+"""``mmhot stream``: a file that is whole at any time, and lines to read."""
 
 import json
 import os
@@ -33,7 +33,9 @@ def infer_it(checkpoint, out, monkeypatch):
         if stream is not None:
             monkeypatch.setattr(streams, 'open_stream', lambda text: stream)
         return infer(
-            *inputs, **{'pose3d_weights': checkpoint, 'out_dir': out} | options
+            *inputs,
+            **{'pose3d_weights': checkpoint, 'out_dir': out} | options,
+            command='stream',
         )
 
     return run
@@ -41,7 +43,7 @@ def infer_it(checkpoint, out, monkeypatch):
 
 def test_streams_get_the_lifter_for_streams(infer_it, tmp_path, capfd):
     video = write_video(tmp_path / 'clip.mkv', codec='ffv1', pix_fmt='bgr0', rate=10)
-    assert infer_it(video, live=True, pose3d_weights=None) == 0
+    assert infer_it(video, pose3d_weights=None) == 0
     assert f'lifter: {LIVE_LIFTER}\n' in capfd.readouterr().out
 
 
@@ -58,7 +60,7 @@ def lines(path):
 
 def test_a_played_file_gives_a_line_a_frame(infer_it, out, tmp_path, capfd):
     video = write_video(tmp_path / 'clip.mkv', codec='ffv1', pix_fmt='bgr0', rate=10)
-    assert infer_it(video, live=True, lookahead=1, reconnect=0) == 0
+    assert infer_it(video, lookahead=1, reconnect=0) == 0
     found = lines(out / 'clip.jsonl')
     (header,), (summary,) = found['header'], found['summary']
     assert (header['width'], header['height'], header['fps']) == (64, 48, 10)
@@ -91,7 +93,7 @@ def test_ctrl_c_leaves_a_whole_file(infer_it, out):
     script = [*script, interrupt, *[20] * 1_000_000]
     before = signal.getsignal(signal.SIGINT)
     stream = ScriptedStream([script])
-    assert infer_it('0', stream=stream, live=True) == 0
+    assert infer_it('0', stream=stream) == 0
     assert signal.getsignal(signal.SIGINT) is before
     found = lines(out / 'camera.jsonl')
     assert len(found['summary']) == 1
@@ -104,7 +106,7 @@ def test_ctrl_c_leaves_a_whole_file(infer_it, out):
 def test_gaps_are_written_and_a_lost_stream_fails(infer_it, out, capfd):
     first, second = ([(n / 50, n) for n in range(8)] for _ in range(2))
     stream = ScriptedStream([[*first, OSError('torn')], second])
-    assert infer_it('0', stream=stream, live=True, reconnect=2, quiet=True) == 1
+    assert infer_it('0', stream=stream, reconnect=2, quiet=True) == 1
     found = lines(out / 'camera.jsonl')
     assert [gap['reason'] for gap in found['gap']] == ['torn', 'it ended']
     (summary,) = found['summary']
@@ -116,20 +118,19 @@ def test_gaps_are_written_and_a_lost_stream_fails(infer_it, out, capfd):
     output = capfd.readouterr()
     assert output.out == ''
     # a slow machine drops frames, too
-    assert output.err.endswith('mmhot infer: camera: lost for 2 s, given up: gone\n')
+    assert output.err.endswith('mmhot stream: camera: lost for 2 s, given up: gone\n')
 
 
 @pytest.mark.parametrize(
     ('inputs', 'options', 'message'),
     [
-        ('0', {}, '0 is a webcam, a stream without an end'),
-        ('97', {'live': True}, 'there is no webcam 97: /dev/video97 does not exist'),
-        ('0', {'lookahead': 2}, '--lookahead needs --live'),
-        ('0 1', {'live': True}, '--live takes one stream, got 0 1'),
-        ('0', {'live': True, 'resume': True}, '--resume needs a whole clip'),
-        ('0', {'live': True, 'axes': 'world'}, 'needs a whole clip'),
-        ('0', {'live': True, 'reconnect': -1}, '--reconnect must be at least 0'),
-        ('none.mp4', {'live': True}, 'none.mp4 does not exist'),
+        ('97', {}, 'there is no webcam 97: /dev/video97 does not exist'),
+        ('0 1', {}, 'unrecognized arguments: 1'),
+        ('0', {'resume': True}, 'unrecognized arguments: --resume'),
+        ('0', {'formats': 'bvh'}, '--formats bvh: a stream is written as .jsonl'),
+        ('0', {'axes': 'world'}, '--axes must be one of camera, z-up'),
+        ('0', {'reconnect': -1}, '--reconnect must be at least 0'),
+        ('none.mp4', {}, 'none.mp4 does not exist'),
     ],
 )
 def test_wrong_combinations_are_refused_in_a_line(
@@ -144,7 +145,7 @@ def test_wrong_combinations_are_refused_in_a_line(
 
 def test_look_ahead_is_limited(infer_it, out, capfd):
     stream = ScriptedStream([[]])
-    assert infer_it('0', stream=stream, live=True, quiet=True, lookahead=5) == 2
+    assert infer_it('0', stream=stream, quiet=True, lookahead=5) == 2
     assert 'lookahead must be from 0 to the 4 frames' in capfd.readouterr().err
     assert not out.exists()
 
@@ -176,7 +177,7 @@ def test_a_stream_that_is_too_slow_drops_frames_and_says_so_once(
     frames = [(number / 100, number % 20) for number in range(60)]
     script = [each for frame in frames for each in (frame, lambda: time.sleep(0.01))]
     stream = ScriptedStream([script], fps=100)
-    assert infer_it('0', stream=stream, live=True, reconnect=0) == 1
+    assert infer_it('0', stream=stream, reconnect=0) == 1
     (summary,) = lines(out / 'camera.jsonl')['summary']
     assert summary['frames_seen'] - summary['frames_lifted'] > 20
     said = capfd.readouterr().err

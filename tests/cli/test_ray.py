@@ -5,7 +5,6 @@ import signal
 import sys
 import threading
 import time
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,10 +17,11 @@ from video_files import write_video
 
 from mmhot.apis.options import RayOptions
 from mmhot.apis.ray_runner import collect_outcomes, process_with_ray
-from mmhot.chain.options import InferRunOptions
+from mmhot.chain.calls import INFER_COMMAND
 from mmhot.chain.outcome import Outcome
 from mmhot.frames.inputs import find_inputs
 from mmhot.io.lifted import read_lifted
+from mmhot.options import Values
 
 TESTS = Path(__file__).parents[1]
 slow = partial(pytest.mark.slow, reason='starts Ray clusters')
@@ -35,7 +35,10 @@ def test_more_workers_than_cores_are_refused(monkeypatch):
     )
     monkeypatch.setitem(sys.modules, 'ray', module)
     outcomes = process_with_ray(
-        [], InferRunOptions(out_dir='out'), RayOptions(num_workers=3), print
+        [],
+        Values({'out_dir': 'out'}, INFER_COMMAND),
+        RayOptions(runner='ray', num_workers=3),
+        print,
     )
     with pytest.raises(ValueError, match='num_workers must be at most 2 on this'):
         list(outcomes)
@@ -93,9 +96,8 @@ def importable(monkeypatch):
 def test_killed_worker_loses_nothing(videos, checkpoint, tmp_path, importable):
     """Two processes, of which one is killed in the middle of a video."""
     out, log = tmp_path / 'out', tmp_path / 'log.txt'
-    options = InferRunOptions(
-        out_dir=out, pose3d_weights=checkpoint, batch_size=1, device='cpu'
-    )
+    stated = dict(out_dir=out, pose3d_weights=checkpoint, device='cpu')
+    options = Values(stated, INFER_COMMAND)
     inputs = find_inputs([str(video) for video in videos])
     victims = []
 
@@ -109,7 +111,7 @@ def test_killed_worker_loses_nothing(videos, checkpoint, tmp_path, importable):
 
     killer = threading.Thread(target=kill_one, daemon=True)
     killer.start()
-    given = RayOptions(num_workers=2), print
+    given = RayOptions(runner='ray', num_workers=2), print
     run = partial(process_with_ray, make_worker=partial(slow_worker, log=log))
     outcomes = list(run(inputs, options, *given))
     killer.join(5)
@@ -129,7 +131,7 @@ def test_killed_worker_loses_nothing(videos, checkpoint, tmp_path, importable):
     # only frames of the video that was worked on were looked at again
     assert 60 <= sum(what != 'models' for _, what in steps) <= 69
     # the same once more: all is finished
-    again = list(run(inputs, replace(options, resume=True), *given))
+    again = list(run(inputs, Values(stated | {'resume': True}, INFER_COMMAND), *given))
     assert all(outcome.skipped for outcome in again)
 
 

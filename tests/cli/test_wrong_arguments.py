@@ -37,12 +37,13 @@ def refused(tmp_path, monkeypatch, capfd):
         ('lift --formats fbx', "got 'fbx': write glb, which Blender converts"),
         ('lift --formats bvh,htm', "got 'htm' (did you mean html?)"),
         ('lift --formats bvh glb', '(lists have commas: --formats bvh,glb)'),
-        ('lift --checkpoint=', '--checkpoint must not be empty'),
+        ('lift --pose3d=', '--pose3d must not be empty'),
         ('lift --intrinsics=', '--intrinsics must not be empty'),
         ('lift --image-size 1280', '--image-size must be WxH, such as'),
         ('lift --height 180', '--height must be from 0.3 to 3 meters, or one height'),
         ('lift --axes zup', 'did you mean z-up?'),
-        ('lift --batch-size x', "--batch-size must be a whole number, got 'x'"),
+        ('stream --lookahead x', "--lookahead must be a whole number, got 'x'"),
+        ('lift --no-flip', '--no-flip: use --speed fast'),
         ('lift --keep half', '--keep must be a number of frames such as 27'),
         ('lift --keep 9', '--keep 9 needs a model with a pruner: tiny has none'),
         ('lift --fps nan', '--fps must be from 0.1 to 1000, got nan'),
@@ -54,17 +55,17 @@ def refused(tmp_path, monkeypatch, capfd):
         ('lift --formatz npz', '(did you mean --formats?)'),
         ('infer --kpt-thr 2', '--kpt-thr must be from 0 to 1, got 2'),
         ('infer --resume --no-cache', '--resume needs the cache, which --no-cache'),
-        ('infer --retries 3', '--retries needs --runner ray'),
+        ('infer --num-workers 3', '--num-workers needs --runner ray'),
         ('infer --runner ray --num-workers 0', '--num-workers must be at least 1'),
         ('infer --runner ray --device cuda:1', '--device must be cpu or cuda'),
-        ('infer --lookahead 3', '--lookahead needs --live'),
-        ('infer --live --formats npz', '--formats cannot be combined with --live'),
+        ('infer --live', '--live: streams are lifted by `mmhot stream SOURCE`'),
+        ('infer', f'has keypoints, no images: lift them, `mmhot lift {SKATER}`'),
     ],
 )
 def test_wrong_options_are_refused(words, message, refused, checkpoint, tmp_path):
     name, *options = words.split()
-    model = ('--checkpoint' if name == 'lift' else '--pose3d-weights', checkpoint)
-    refused(message, name, SKATER, '--out-dir', tmp_path / 'out', *model, *options)
+    folder = ('--out-dir', tmp_path / 'out', '--pose3d-weights', checkpoint)
+    refused(message, name, SKATER, *folder, *options)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +112,7 @@ def test_wrong_files_are_refused(content, message, refused, checkpoint, tmp_path
     else:
         save(path, **content)
     good = save(tmp_path / 'good.npz')
-    options = ('--out-dir', tmp_path / 'out', '--checkpoint', checkpoint)
+    options = ('--out-dir', tmp_path / 'out', '--pose3d-weights', checkpoint)
     refused(f'{path}: ', 'lift', good, path, *options)
     refused(message, 'lift', path, *options)
 
@@ -129,4 +130,5 @@ def test_missing_packages_are_named(
 ):
     monkeypatch.setitem(sys.modules, module, None)
     name, *options = words.split()
-    refused(message, name, SKATER, '--out-dir', tmp_path / 'out', *options)
+    source = SKATER if name == 'lift' else SKATER.with_name('walk.mp4')
+    refused(message, name, source, '--out-dir', tmp_path / 'out', *options)

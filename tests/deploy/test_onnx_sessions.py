@@ -1,17 +1,11 @@
 """Sessions of ONNX Runtime: devices, files of weights."""
 
-from dataclasses import replace
-
 import numpy as np
 import onnxruntime
 import pytest
 
-from mmhot.chain.ahead import open_defaults_ahead
-from mmhot.chain.build import open_models
-from mmhot.chain.options import InferRunOptions, LiftRunOptions
 from mmhot.deploy import onnx_sessions
 from mmhot.deploy.onnx_sessions import open_session, run_session
-from mmhot.lifting.lifter import Lifter
 
 
 def test_gpus_run_exported_models(monkeypatch, tmp_path):
@@ -78,17 +72,3 @@ def test_runs_that_do_not_end_are_stopped(rounds, tmp_path, monkeypatch, capfd):
         run_session(open_session(path), path, np.ones(1), ['y'])
     onnx_sessions._watched_runs.cache_clear()
     assert not capfd.readouterr().err
-
-
-def test_sessions_opened_ahead_are_those_that_commands_use():
-    options = InferRunOptions(device='cpu')
-    for ahead, count in ((options, 3), (InferRunOptions(pose3d='nanohtnet'), 2)):
-        open_defaults_ahead(replace(ahead, device='cpu'))
-        assert len(onnx_sessions._AHEAD) == count
-        Lifter(**options.lifter_settings())
-        open_models(options)
-        assert not onnx_sessions._AHEAD
-    open_defaults_ahead(LiftRunOptions(device='cpu', model='nanohtnet'))
-    open_defaults_ahead(InferRunOptions(device='cpu', pose2d='gtpt-t', keep=14))
-    open_defaults_ahead(InferRunOptions(backend='torch'))
-    assert not onnx_sessions._AHEAD

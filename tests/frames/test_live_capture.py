@@ -177,7 +177,7 @@ def test_streams_without_an_end_are_no_files(serve):
         open_inputs([f'{url}/cam.mjpg'])
     assert 'secret' not in str(caught.value)
     with pytest.raises(
-        ValueError, match='^0 is a webcam, a stream without an end: run it live'
+        ValueError, match='^0 is a webcam: lift it with `mmhot stream 0`'
     ):
         open_inputs(['0'])
 

@@ -56,12 +56,13 @@ def test_frames_keep_their_numbers_and_times(video):
         assert [x.index for x in frames] == [*range(10, 20)]
         assert [x.time for x in frames] == [x.time for x in whole[10:20]]
         assert (frames[0].image == whole[10].image).all()
-        assert part.skipped == [x.time for x in whole[:10]]
+        assert [*frames[0].skipped] == [x.time for x in whole[:10]]
+        assert not any(len(frame.skipped) for frame in frames[1:])
         assert part.ended is None
 
 
 def test_parts_state_what_their_source_states(video):
-    own = {'ended', 'num_damaged', 'span', 'seen', 'skipped', 'watch'}
+    own = {'ended', 'num_damaged', 'span'}
     names = {x for x, y in vars(FrameSource).items() if x[0] != '_' and not callable(y)}
     whole = VideoFile(video)
     for name in names - own:

@@ -2,11 +2,12 @@
 
 import struct
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
 
-from mmhot.frames.sources import Frame
+from mmhot.frames.sources import Frame, FrameSource
 
 _MILLISECOND = Fraction(1, 1000)
 # a, b, c, d of an .mp4's matrix, by clockwise rotation in degrees or by flip.
@@ -115,7 +116,7 @@ def trim_video(path, milliseconds):
     return path
 
 
-class ScriptedStream:
+class ScriptedStream(FrameSource):
     """Stand-in for a stream that yields frames, fails and waits by a script.
 
     Args:
@@ -126,13 +127,11 @@ class ScriptedStream:
         fps (float): Frames per second.
     """
 
-    name = label = 'camera'
-    ended = None
     finite = False
 
     def __init__(self, connections, fps=50.0):
+        super().__init__('camera', Path('camera'), fps)
         self.connections = list(connections)
-        self.fps = fps
 
     def __iter__(self):
         script = self.connections.pop(0) if self.connections else [OSError('gone')]

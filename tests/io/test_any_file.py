@@ -35,6 +35,7 @@ INTEGERS = st.integers(-(2**63), 2**63 - 1)
 FRAMES = st.sets(st.integers(0, 2**40), max_size=4).map(sorted)
 TEXTS = st.text(st.characters(exclude_characters='\0'), max_size=9)
 FPS = st.floats(1e-6, 1e5)
+OPTIONS = st.dictionaries(TEXTS, st.none() | st.booleans() | st.integers() | TEXTS)
 
 
 def floats(shape, low=-1e6, high=1e6, **more):
@@ -78,7 +79,7 @@ def clips(draw):
         focal_length=draw(st.floats(0, 1e6)),
         intrinsics=tuple(draw(st.lists(st.floats(-1e6, 1e6), max_size=9))),
         cuts=tuple(draw(FRAMES)),
-        steps=tuple(draw(st.lists(st.sampled_from(['feet', 'a b']), max_size=2))),
+        steps=draw(st.dictionaries(st.sampled_from(['feet', 'a b']), OPTIONS)),
         **values,
     )
 

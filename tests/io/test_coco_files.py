@@ -33,7 +33,7 @@ def as_cvat_exports(document):
 
 @pytest.mark.parametrize('path', [SKATER, TWO], ids=['one person', 'several'])
 def test_round_trip_is_exact(path, checkpoint, tmp_path):
-    clip = mmhot.lift(path, checkpoint=checkpoint)
+    clip = mmhot.lift(path, pose3d_weights=checkpoint)
     file, _ = written(clip, tmp_path / 'clip.coco.json')
     found = mmhot.read_keypoints(file)
     assert (found.skeleton, found.fps, found.steps) == ('h36m-17', clip.fps, clip.steps)
@@ -71,11 +71,11 @@ def test_feet_and_camera_are_fitted_again(tmp_path):
 
 
 def test_a_corrected_point_changes_its_frame(checkpoint, tmp_path):
-    clip = mmhot.lift(SKATER, checkpoint=checkpoint)
+    clip = mmhot.lift(SKATER, pose3d_weights=checkpoint)
     file, document = written(clip, tmp_path / 'clip.coco.json')
     document = as_cvat_exports(document)
     file.write_text(json.dumps(document))
-    options = dict(fps=25, checkpoint=checkpoint, without='sides')
+    options = dict(fps=25, pose3d_weights=checkpoint, without='sides')
     before = mmhot.lift(file, **options)
     wrist, place = 3 * clip.joint_names.index('left_wrist'), 40
     person = document['annotations'][place]
@@ -121,9 +121,9 @@ def test_files_have_what_annotation_tools_read(checkpoint, tmp_path):
 
 
 def test_joints_of_24_are_written_and_the_others_read(checkpoint, tmp_path, caplog):
-    clip = mmhot.lift(SKATER, checkpoint=checkpoint, joints=24)
+    clip = mmhot.lift(SKATER, pose3d_weights=checkpoint, joints=24)
     file, document = written(clip, tmp_path / 'clip.coco.json')
     assert len(document['categories'][0]['keypoints']) == 24
     assert mmhot.read_keypoints(file).skeleton == 'h36m-24'
-    again = mmhot.lift(file, checkpoint=checkpoint)
+    again = mmhot.lift(file, pose3d_weights=checkpoint)
     np.testing.assert_allclose(again.keypoints_3d, clip.keypoints_3d[:, :17], atol=1e-4)

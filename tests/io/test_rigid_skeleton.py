@@ -15,7 +15,9 @@ from mmhot.chain.write import export
 from mmhot.io.writers.rigid_skeleton import end_errors, fit_rig, fit_rigid_skeleton
 from mmhot.io.writers.rigs import BVH_PROFILES
 from mmhot.lifting.world import turn
+from mmhot.progress import Report
 from mmhot.skeletons.joint_angles import unit_vectors
+from mmhot.state import State
 
 DATA = Path(__file__).parents[1] / 'data'
 
@@ -103,7 +105,7 @@ def test_knees_do_not_jump_where_legs_get_longer():
 def test_files_say_what_is_left(dance, tmp_path):
     lines = []
     options = OutputOptions(formats='bvh,glb', out_dir=tmp_path)
-    export(dance, options, say=lines.append)
+    export(State(poses=dance), options, Report(say=lines.append))
     for line in lines:
         found = re.search(r'wrists and ankles (\d+) mm off, at most (\d+) mm', line)
         assert int(found[1]) <= 3

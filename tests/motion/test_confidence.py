@@ -40,7 +40,7 @@ def test_people_who_are_upside_down_for_a_moment_are_missing(frames):
     found = find_flips(points, COCO, np.arange(60) / 25)
     np.testing.assert_array_equal(found, wrong)
     clip = Clip2D.from_arrays(points, image_size=(1280, 720), fps=25)
-    [track] = DropUncertain()(clip, None).tracks
+    [track] = DropUncertain().drop(clip).tracks
     np.testing.assert_array_equal(np.isnan(track.keypoints).any((1, 2)), wrong)
 
 
@@ -74,8 +74,8 @@ def test_limbs_at_the_border_are_missing(name):
     assert cut[:, ankles].all()
     assert cut.sum() == 120
     clip = Clip2D.from_arrays(points, skeleton=name, image_size=size, fps=25)
-    assert np.isfinite(DropUncertain()(clip, None).tracks[0].keypoints).all()
-    [track] = DropUncertain(kpt_thr=0.35)(clip, None).tracks
+    assert np.isfinite(DropUncertain().drop(clip).tracks[0].keypoints).all()
+    [track] = DropUncertain().drop(clip, 0.35).tracks
     np.testing.assert_array_equal(np.isnan(track.keypoints).any(-1), cut)
 
 
@@ -91,7 +91,7 @@ def test_wrists_that_jump_away_and_back_are_missing(rate):
     found = find_jumps(points, COCO, np.arange(60) / rate)
     np.testing.assert_array_equal(found, wrong)
     clip = Clip2D.from_arrays(points, image_size=(1280, 720), fps=rate)
-    [track] = DropUncertain()(clip, None).tracks
+    [track] = DropUncertain().drop(clip).tracks
     np.testing.assert_array_equal(np.isnan(track.keypoints).any(-1), wrong)
 
 
@@ -105,7 +105,7 @@ def test_points_of_confidence_1_that_are_dropped_are_said(score, counts, caplog)
     for each in (upside_down, jumping, points):
         scores = np.full(each.shape[:2], score, np.float32)
         clip = Clip2D.from_arrays(each, (1280, 720), 25, scores=scores)
-        DropUncertain()(clip, None)
+        DropUncertain().drop(clip)
     said = [record.getMessage() for record in caplog.records]
     assert [text.partition(': ')[2].split()[0] for text in said] == counts
 

@@ -12,16 +12,16 @@ from rendered_clips import rendered
 from tracks import clip_of, track, wiggling
 
 import mmhot
-from mmhot.lifting.lifter import Evidence
 from mmhot.lifting.world import scale_people
 from mmhot.motion.expected_error import (
     EVIDENCE,
-    ExpectErrors,
+    ErrorModel,
     gather_evidence,
     read_coefficients,
 )
 from mmhot.motion.extremities import AddJoints
 from mmhot.skeletons.joints import get_skeleton
+from mmhot.state import Evidence
 from mmhot.weights.index import DEFAULT_LIFTER, WEIGHTS_FOLDER
 from tools.analysis.fit_expected_error import fit, occlude
 from tools.analysis.motions import project_motion
@@ -77,8 +77,8 @@ def test_frame_rate_and_other_people_do_not_matter():
 def test_without_flip_test_or_fit_no_error_is_expected():
     clip = clip_of(track(range(9)))
     for options in (
-        {'flip_test': False},
-        {'model': 'nanohtnet'},
+        {'speed': 'fast'},
+        {'pose3d': 'nanohtnet'},
         {'without': 'errors'},
     ):
         assert lift(clip, **options).expected_error is None
@@ -87,10 +87,10 @@ def test_without_flip_test_or_fit_no_error_is_expected():
 def test_coefficients_lie_beside_the_weights(tmp_path):
     clip, copied = clip_of(track(range(9))), tmp_path / 'own.pth'
     shutil.copy(WEIGHTS, copied)
-    assert lift(clip, checkpoint=copied).expected_error is None
+    assert lift(clip, pose3d_weights=copied).expected_error is None
     shutil.copy(WEIGHTS.with_suffix('.errors.json'), tmp_path / 'own.errors.json')
     expected = lift(clip, backend='torch').expected_error
-    found = lift(clip, checkpoint=copied).expected_error
+    found = lift(clip, pose3d_weights=copied).expected_error
     np.testing.assert_allclose(found, expected, rtol=1e-5)
     for options in ({'backend': 'onnx'}, {'keep': 14, 'backend': 'onnx'}):
         assert lift(clip, **options).expected_error is not None
@@ -104,7 +104,7 @@ def test_errors_are_scaled_and_unknown_for_added_joints():
     np.testing.assert_allclose(
         taller.expected_error, clip.expected_error * factor.mean(), rtol=1e-4
     )
-    extended = AddJoints()(clip, seen)
+    extended = AddJoints().extend(clip, seen)
     np.testing.assert_array_equal(extended.expected_error[:, :17], clip.expected_error)
     assert np.isnan(extended.expected_error[:, 17:]).all()
     assert len(extended.take(np.arange(3)).checked().expected_error) == 3
@@ -146,5 +146,5 @@ def test_evidence_is_geometry():
     assert wrist['share of the bone along the line of sight'] == pytest.approx(1)
     assert wrist['share of the shoulders along the line of sight'] == pytest.approx(0)
     assert wrist['flip disagreement'] == pytest.approx(np.log(0.002))
-    model = ExpectErrors(read_coefficients(WEIGHTS))
+    model = ErrorModel(read_coefficients(WEIGHTS))
     assert model.expect(1e3 * np.abs(evidence)).max() <= 0.5

@@ -95,7 +95,7 @@ def clips_of(joints: np.ndarray, feet: np.ndarray | None) -> tuple[Clip3D, Clip2
 @pytest.mark.parametrize(('yaw', 'turn'), [(60, 0), (0, 180), (90, 360)])
 def test_projected_feet_are_recovered(yaw, turn):
     joints, feet = walking_feet(yaw, turn)
-    clip = AddJoints()(*clips_of(joints, feet))
+    clip = AddJoints().extend(*clips_of(joints, feet))
     found = clip.places()[:, SKELETON.indices(NAMES)]
     assert np.linalg.norm(found - feet, axis=-1).mean() < 0.01
     assert (clip.scores[:, SKELETON.indices(NAMES)] == 1).all()
@@ -111,7 +111,7 @@ def test_projected_feet_are_recovered(yaw, turn):
 def test_feet_without_keypoints_point_forward_and_have_no_score():
     joints, feet = walking_feet(30, 0)
     clip, seen = clips_of(joints, None)
-    with_feet = AddJoints()(clip, seen)
+    with_feet = AddJoints().extend(clip, seen)
     assert np.array_equal(with_feet.keypoints_3d[:, :17], clip.keypoints_3d)
     indices = SKELETON.indices(NAMES)
     assert (with_feet.keypoint_scores_3d[:, indices] == 0).all()
@@ -125,7 +125,7 @@ def test_missing_points_follow_their_neighbors_in_time():
     joints, feet = walking_feet(90, 180)
     clip, seen = clips_of(joints, feet)
     seen.tracks[0].keypoints[40:44, HALPE.index('left_big_toe')] = np.nan
-    found = AddJoints()(clip, seen)
+    found = AddJoints().extend(clip, seen)
     toe = SKELETON.index('left_big_toe')
     assert (found.scores[40:44, toe] == 0).all()
     errors = np.linalg.norm(found.places()[40:44, toe] - feet[40:44, 0], axis=-1)
@@ -134,7 +134,7 @@ def test_missing_points_follow_their_neighbors_in_time():
 
 @pytest.mark.parametrize('suffix', ['npz', 'json', 'csv', 'trc', 'bvh', 'html'])
 def test_every_export_has_toes(suffix, tmp_path):
-    clip = AddJoints()(*clips_of(*walking_feet(90, 0)))
+    clip = AddJoints().extend(*clips_of(*walking_feet(90, 0)))
     (file,) = clip.save(tmp_path / f'walk.{suffix}')
     if suffix == 'npz':
         assert read_lifted(file).joint_names == SKELETON.joints
@@ -145,7 +145,7 @@ def test_every_export_has_toes(suffix, tmp_path):
 
 
 def test_bones_of_rigs_point_at_toes_hands_and_noses():
-    clip = to_world(AddJoints()(*clips_of(*walking_feet(90, 90))))
+    clip = to_world(AddJoints().extend(*clips_of(*walking_feet(90, 90))))
     positions = clip.places().astype(np.float64)
     motion = fit_rig(positions, HUMAN_IK)
     _, axes = motion.placed()

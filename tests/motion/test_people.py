@@ -4,11 +4,12 @@ import cv2
 import numpy as np
 import pytest
 from pose_sources import Estimator, infer, use_stand_ins
+from steps import on_keypoints
 from video_files import write_video
 
 import mmhot
-from mmhot.chain.options import LiftOptions
 from mmhot.motion.people import ChoosePeople
+from mmhot.progress import Report
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.tracking.appearance import AppearanceObserver, hue_of
 
@@ -45,24 +46,25 @@ def clip():
     ],
 )
 def test_choices(clip, people, ids):
-    step = ChoosePeople(LiftOptions(people=people).people)
-    assert [each.track for each in step(clip).tracks] == ids
+    chosen = on_keypoints(ChoosePeople(people=people), clip)
+    assert [each.track for each in chosen.tracks] == ids
 
 
 @pytest.mark.parametrize('people', ['first', '1;2', '-1', '1.5', ''])
 def test_other_choices_are_one_line(people):
     with pytest.raises(ValueError, match='^people must be all, largest, longest, or'):
-        LiftOptions(people=people)
+        ChoosePeople(people=people)
 
 
 def test_unknown_ids_are_one_line(clip):
     with pytest.raises(ValueError, match=r'IDs 0, 1, 4, 7 of group, got 2$'):
-        ChoosePeople((0, 2))(clip)
+        on_keypoints(ChoosePeople(people=(0, 2)), clip)
 
 
 def test_table(clip):
     said = []
-    ChoosePeople('all', said.append)(clip)
+    report = Report(say=said.append)
+    on_keypoints(ChoosePeople(report=report), clip)
     title, header, *rows = said
     assert title == 'group: 4 people (--people ID, largest, longest):'
     assert header.split('  ')[1:3] == ['color', 'from, s']
@@ -72,7 +74,7 @@ def test_table(clip):
         ['4', '-', '0.0', '1.8', '19', '200'],
         ['7', '-', '0.3', '0.5', '3', '330'],
     ]
-    ChoosePeople('longest', said.append)(clip)
+    on_keypoints(ChoosePeople(people='longest', report=report), clip)
     assert len(said) == 6  # nothing more
 
 

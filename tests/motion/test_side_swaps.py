@@ -65,7 +65,7 @@ def test_swaps_of_single_frames_exchange_no_others(parts):
 def test_swaps_are_undone_exactly(parts):
     clip = rendered_clip()
     wrong, swapped = swap(clip, parts, slice(60, 69))
-    track, true = RepairSides()(wrong).tracks[0], clip.tracks[0]
+    track, true = RepairSides().repair(wrong).tracks[0], clip.tracks[0]
     np.testing.assert_array_equal(track.keypoints, true.keypoints)
     np.testing.assert_array_equal(track.scores, true.scores)
     found = find_swaps(wrong.tracks[0], wrong.skeleton, true.frames / clip.fps)
@@ -75,7 +75,7 @@ def test_swaps_are_undone_exactly(parts):
 @pytest.mark.parametrize('name', ['walk', 'dance'])
 def test_right_keypoints_stay(name):
     clip = rendered_clip(name)
-    own = RepairSides()(clip).tracks[0]
+    own = RepairSides().repair(clip).tracks[0]
     np.testing.assert_array_equal(own.keypoints, clip.tracks[0].keypoints)
 
 
@@ -140,7 +140,7 @@ def test_lifting_repairs_by_default():
     right = Clip2D.from_arrays(pixels, (1000, 1000), 50, skeleton='h36m-17')
     wrong, _ = swap(right, 'hip knee foot', slice(40, 50))
     expected, repaired, unrepaired = (
-        mmhot.lift(clip, model='nanohtnet', device='cpu', without=names).keypoints_3d
+        mmhot.lift(clip, pose3d='nanohtnet', device='cpu', without=names).keypoints_3d
         for clip, names in ((right, ()), (wrong, ()), (wrong, 'sides'))
     )
     np.testing.assert_array_equal(repaired, expected)
@@ -165,7 +165,7 @@ def test_clips_without_scores_are_trusted_less(caplog):
     clip = mmhot.read_keypoints(SKATER)
     track = clip.tracks[0]
     clip.tracks = [replace(track, scores=(track.scores > 0).astype(np.float32))]
-    own = RepairSides()(clip).tracks[0]
+    own = RepairSides().repair(clip).tracks[0]
     known = np.isfinite(track.keypoints)
     changed = ((own.keypoints != track.keypoints) & known).any((1, 2)).sum()
     assert 0 < changed < 6
@@ -175,4 +175,6 @@ def test_clips_without_scores_are_trusted_less(caplog):
         scores = np.full_like(wrong.tracks[0].scores, factor)
         wrong.tracks = [replace(wrong.tracks[0], scores=scores)]
         true = rendered_clip().tracks[0].keypoints
-        np.testing.assert_array_equal(RepairSides()(wrong).tracks[0].keypoints, true)
+        np.testing.assert_array_equal(
+            RepairSides().repair(wrong).tracks[0].keypoints, true
+        )

@@ -51,7 +51,7 @@ def walk():
         focal_length=float(focal),
     )
     size = Clip2D('walk', 'h36m-17', [], clip.width, clip.height, clip.fps)
-    clip = AddJoints()(clip, keypoints_of_feet(pixels, size))
+    clip = AddJoints().extend(clip, keypoints_of_feet(pixels, size))
     ankles = (truth.poses + truth.root[:, None])[:, ANKLES]
     rests = find_contacts(feet[:, :2], clip.fps)
     return clip, np.concatenate([ankles, points], 1), truth.contacts, rests

@@ -17,13 +17,13 @@ from numpy.testing import assert_allclose
 from onnx import TensorProto, helper, numpy_helper
 
 from mmhot.apis.inferencer import Inferencer
-from mmhot.chain.build import open_models
-from mmhot.chain.options import InferOptions
 from mmhot.pose2d import onnx_layouts
+from mmhot.pose2d.estimate import EstimatePoses
 from mmhot.pose2d.onnx_detectors import OneStageEstimator, OnnxDetector
 from mmhot.pose2d.onnx_models import OnnxPoseEstimator
 from mmhot.pose2d.options import Pose2DOptions
 from mmhot.pose2d.pose_source import open_pose_source
+from mmhot.progress import Report
 from mmhot.weights.names import NAMED_FILES, POSE, resolve
 
 BOX = np.float32([[10, 20, 70, 100]])
@@ -159,9 +159,9 @@ def open_named(lines=None, shown=None, **options):
     def bars(title, unit):
         yield lambda *megabytes: shown.append((title, unit, *megabytes))
 
-    options = InferOptions(**dict(pose2d='rtmpose-m') | options)
-    arguments = () if lines is None else (lines.append, bars)
-    models = open_models(options, *arguments)
+    report = Report() if lines is None else Report(lines.append, bars)
+    step = EstimatePoses(**dict(pose2d='rtmpose-m') | options, report=report)
+    models = step.models
     return models.detector.name, models.estimator.name
 
 

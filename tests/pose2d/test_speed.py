@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 
-from mmhot.chain.build import build_chain, open_models
-from mmhot.chain.core_steps import Lift
-from mmhot.chain.options import InferOptions
+from mmhot.lifting.lift import Lift
 from mmhot.lifting.lifter import Lifter
+from mmhot.pose2d.estimate import EstimatePoses
 from mmhot.pose2d.speed import SPEEDS
 from mmhot.weights.index import LIVE_LIFTER
 
@@ -14,15 +13,10 @@ _IMAGE = np.full((90, 60, 3), 120, np.uint8)
 _BOX = np.float32([[5, 5, 55, 85]])
 
 
-def lifter_of(options):
-    return build_chain(options).require(Lift).lifter
-
-
 @pytest.mark.parametrize('backend', ['torch', 'onnx'])
 def test_pipelines_of_different_speed_do_not_change_each_other(backend):
     models = {
-        speed: open_models(InferOptions(speed=speed, backend=backend))
-        for speed in SPEEDS
+        speed: EstimatePoses(speed=speed, backend=backend).models for speed in SPEEDS
     }
     identities = [repr(each.identity) for each in models.values()]
     assert len({*identities}) == len(SPEEDS)
@@ -44,16 +38,16 @@ def test_pipelines_of_different_speed_do_not_change_each_other(backend):
 
 
 def test_chosen_settings_win_over_the_speed():
-    options = InferOptions(speed='fastest', det_every=7, keep=18, backend='onnx')
-    assert open_models(options).detection_interval(25.0) == 7
-    lifter = lifter_of(InferOptions(speed='fastest', keep=18))
+    models = EstimatePoses(speed='fastest', det_every=7, backend='onnx').models
+    assert models.detection_interval(25.0) == 7
+    lifter = Lift(speed='fastest', keep=18).lifter
     assert '18 of 81 frames' in lifter.name
-    live = lifter_of(InferOptions(speed='fastest', pose3d=LIVE_LIFTER))
+    live = Lift(speed='fastest', pose3d=LIVE_LIFTER).lifter
     assert live.name == LIVE_LIFTER
 
 
 def test_the_lifter_keeps_fewer_frames_without_torch():
-    faster = lifter_of(InferOptions(speed='fastest', backend='onnx'))
+    faster = Lift(speed='fastest', backend='onnx').lifter
     assert '14 of 81 frames' in faster.name
     assert not faster.flip_test
     windows = np.random.default_rng(0).normal(size=(2, 81, 17, 2)).astype(np.float32)

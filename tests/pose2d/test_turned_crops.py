@@ -197,7 +197,7 @@ class Gym:
             people[start : start + 20] = models._track(part, previous, 20)
             previous = [people[start + 14], people[start + 19]]
         clip = Clip2D('gym', 'coco-17', track_clip(people, 25), 200, 200, 25.0)
-        [track] = DropUncertain()(clip, None).tracks
+        [track] = DropUncertain().drop(clip).tracks
         assert len(track.frames) == count
         x, y = torso_of(track.keypoints).T
         return np.degrees(np.arctan2(x, -y))

@@ -8,9 +8,11 @@ import pytest
 from rendered_clips import rendered
 
 import mmhot
+from mmhot.chain.options import OutputOptions
 from mmhot.lifting.world import turn
 from mmhot.skeletons.gait import find_strides
 from mmhot.skeletons.joints import get_skeleton
+from mmhot.state import State
 
 NAMES = get_skeleton('h36m-17').joints
 STEP, WIDTH, TIME, STANCE = 0.7, 0.16, 0.55, 0.62  # m, m, s, share of a stride
@@ -92,6 +94,6 @@ def test_who_does_not_walk_is_one_line_and_other_files_are_written(tmp_path):
     formats = 'gait.csv,npz'
     with pytest.raises(ValueError, match='no person walks: four steps in a row'):
         mmhot.chain.write.export(
-            still, mmhot.chain.options.OutputOptions(out_dir=tmp_path, formats=formats)
+            State(poses=still), OutputOptions(out_dir=tmp_path, formats=formats)
         )
     assert [x.name for x in tmp_path.iterdir()] == ['still.npz']

@@ -54,7 +54,7 @@ def make_clip(*visits, gains=None):
 
 def merge(tracks, looks, cuts=()):
     clip = Clip2D('drawn', 'coco-17', tracks, 320, 160, FPS)
-    return MergeReturning()(clip, looks, cuts).tracks
+    return MergeReturning().merge(clip, looks, cuts).tracks
 
 
 def merged(visits, gains=None, cuts=()):

@@ -1,6 +1,6 @@
 """Background points, and the rotation and zoom of cameras in synthetic videos."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from rendered_clips import DATA
 from scipy.spatial.transform import Rotation
+from steps import on_poses
 
-from mmhot.chain.chain import Chain
-from mmhot.chain.core_steps import Lift, SetLens
-from mmhot.chain.frame_steps import EstimatePoses
+from mmhot.chain.run import Chain
 from mmhot.frames.sources import Frame, FrameSource
+from mmhot.lifting.lift import Lift
 from mmhot.lifting.lifter import Lifter
 from mmhot.motion.camera import RestoreCamera, StabilizeCamera, stable_keypoints
 from mmhot.motion.camera_path import (
@@ -26,8 +26,10 @@ from mmhot.motion.camera_path import (
     static_path,
 )
 from mmhot.motion.foot_lock import LockFeet
-from mmhot.pose2d.cache import ClipPeople
+from mmhot.motion.lens import SetLens
+from mmhot.pose2d.estimate import EstimatePoses
 from mmhot.pose2d.estimation import show_again
+from mmhot.state import ClipPeople, State
 from mmhot.structures.clips import Clip2D, Track2D
 from mmhot.structures.lens import Lens
 from mmhot.structures.people import People
@@ -178,9 +180,9 @@ def test_focal_length_of_other_cameras_is_unknown_or_does_not_hide_their_motion(
 def solve_by(mode, background, cuts=(), lens=None):
     """Return the camera's path and lens that the step finds; None if it does not."""
     clip = Clip2D('video', 'coco-17', [], *SIZE, 25.0, source=Path('video.mp4'))
-    result = StabilizeCamera(mode)(clip, background, cuts, lens, lambda *done: None)
-    facts = result[1] if isinstance(result, tuple) else {}
-    return facts.get('camera_path'), facts.get('lens', lens)
+    state = State(keypoints=clip, cuts=cuts, lens=lens)
+    state = StabilizeCamera(camera=mode).stabilize(state, background)
+    return state.camera_path, state.lens
 
 
 @pytest.fixture(scope='module')
@@ -257,8 +259,10 @@ class Video(FrameSource):
             return clip
 
         models.estimator = SimpleNamespace(skeleton='coco-17')
-        step = EstimatePoses(lambda: models, {'background'}, interval)
-        return step(self, lambda *done: None)[1]['background']
+        camera = 'rotating' if interval == 1 else 'auto'
+        step = StabilizeCamera(camera=camera)
+        models = EstimatePoses(opened=models, watches=tuple(step.watch()))
+        return step._background(models(State(frames=self)))
 
 
 def path_of(video, camera, cuts=(), **options):
@@ -355,21 +359,21 @@ def panned_walk():
     return clip, joints, path, Lens((focal, focal), (640, 360), size=(1280, 720))
 
 
+@dataclass(frozen=True, kw_only=True)
 class KnownCamera(StabilizeCamera):
     """A camera whose path is known."""
 
-    def __init__(self, path):
-        super().__init__('rotating')
-        self._path = path
+    path: np.ndarray
 
     def _solve(self, clip, background, cuts, lens, progress):
-        return self._path, lens
+        return self.path, lens
 
 
 def lift(lifter, clip, lens, path=None):
-    camera = [KnownCamera(path)] if path is not None else []
-    lens = SetLens(None, lens)
-    return Chain([lens, *camera, Lift(lifter), RestoreCamera()])(clip)
+    camera = [KnownCamera(path=path)] if path is not None else []
+    lens = SetLens(intrinsics=lens)
+    steps = [lens, *camera, Lift(opened=lifter), RestoreCamera()]
+    return Chain(steps)(State(keypoints=clip)).poses
 
 
 def test_people_of_turning_cameras_share_axes():
@@ -417,5 +421,5 @@ def test_path_is_saved_and_used_by_exports(tmp_path):
         assert again.cuts == (20, 40)
         np.testing.assert_array_equal(again.keypoints_3d, lifted.keypoints_3d)
     assert read_lifted(tmp_path / 'walk.npz').take(slice(3)).camera_path is not None
-    locked = Chain([LockFeet()])(lifted)
+    locked = on_poses(LockFeet(), lifted)
     assert abs(locked.root_3d - lifted.root_3d).max() > 0.01

@@ -15,8 +15,8 @@ from video_files import write_video
 import mmhot
 from mmhot.chain.options import ExportOptions
 from mmhot.frames.arrays import FrameArrays
-from mmhot.frames.sources import Seen
 from mmhot.skeletons.joints import get_skeleton
+from mmhot.state import ClipPeople, State
 from mmhot.structures.people import People
 from mmhot.visualization.heads import CoveredHeads, cover, heads_of
 
@@ -67,7 +67,7 @@ def people_of(points):
 
 @pytest.fixture
 def source():
-    """Two people in 12 frames; the first is lifted, and not detected in 4 to 8."""
+    """Two people in 12 frames; the first is tracked, and not detected in 4 to 8."""
     frames = FrameArrays([NOISE] * 12, 10.0)
     first = [standing(60 + 4 * n) for n in range(12)]
     second = standing(230, 80)
@@ -77,19 +77,23 @@ def source():
     numbers = np.array([n for n in range(12) if not 4 <= n <= 8])
     points = np.stack([first[n] for n in numbers]).astype(np.float32)
     track = mmhot.Track2D(0, numbers, points, np.ones((len(numbers), 17)))
-    frames.seen = Seen(seen, 'coco-17', [track])
-    return frames, first, second
+    return state_of(frames, seen, [track]), first, second
 
 
-@pytest.fixture
-def clip():
+def state_of(frames, people, tracks):
+    """A video whose people were found, and none lifted."""
     clip = make_clip(np.zeros((12, 17, 3)), np.full((12, 17, 2), np.nan), SIZE)
-    return clip.take(clip.frame < 0)
+    return State(
+        frames=frames,
+        people=ClipPeople(people, skeleton='coco-17'),
+        tracked=mmhot.Clip2D('people', 'coco-17', tracks, *SIZE, 10.0),
+        poses=clip.take(clip.frame < 0),
+    )
 
 
-def test_all_heads_are_covered_also_between_detections(source, clip):
-    frames, first, second = source
-    for frame in CoveredHeads(frames, clip):
+def test_all_heads_are_covered_also_between_detections(source):
+    state, first, second = source
+    for frame in CoveredHeads(state.frames, state):
         for points in (first[frame.index], second):
             assert detail(frame.image, points[HEAD]).max() < 15
             below = points[list(COCO.indices(['left_knee', 'right_knee']))]
@@ -97,11 +101,11 @@ def test_all_heads_are_covered_also_between_detections(source, clip):
     assert detail(NOISE, second[HEAD]).min() > 60
 
 
-def test_heads_have_the_size_of_a_head(source, clip):
-    frames, _, second = source
-    for _, _, radius in heads_of(frames, clip)[5]:
+def test_heads_have_the_size_of_a_head(source):
+    state, _, second = source
+    for _, _, radius in heads_of(state, 10)[5]:
         assert 13 < radius < 35  # of 150 pixels
-    x, y, radius = heads_of(frames, clip)[0][1]
+    x, y, radius = heads_of(state, 10)[0][1]
     top = second[0] - [0, 15]
     assert np.hypot(*(top - [x, y])) < radius
 
@@ -110,16 +114,16 @@ def test_heads_have_the_size_of_a_head(source, clip):
     'kept',
     ['head', 'shoulder|hip', 'shoulder', 'left_wrist|left_elbow'],
 )
-def test_heads_are_covered_without_keypoints_of_the_face(source, clip, kept):
-    frames, _, second = source
+def test_heads_are_covered_without_keypoints_of_the_face(source, kept):
+    state, _, second = source
     points = second.copy()
     names = re.compile(kept)
     missing = [not names.search(name) for name in COCO.joints]
     if kept == 'head':
         missing = [name not in COCO.groups['head'] for name in COCO.joints]
     points[missing] = np.nan
-    frames.seen = Seen([people_of([points])], 'coco-17', [])
-    [circle] = heads_of(frames, clip)[0]
+    state = state_of(state.frames, [people_of([points])], [])
+    [circle] = heads_of(state, 10)[0]
     assert circle[2] > 0
     if kept in ('head', 'shoulder|hip'):
         away = np.linalg.norm(second[HEAD] - circle[:2], axis=-1)
@@ -175,5 +179,3 @@ def test_files(monkeypatch, checkpoint, tmp_path, way):
 def test_options_that_cannot_act_are_refused():
     with pytest.raises(ValueError, match='^blur_heads needs the video, which is left'):
         ExportOptions(no_video=True, blur_heads=True)
-    with pytest.raises(ValueError, match='^html_frames needs the video, which is left'):
-        ExportOptions(no_video=True, html_frames=True)

@@ -21,7 +21,6 @@ from scipy.spatial.transform import Rotation
 from video_files import gray_image, write_video
 
 from mmhot.frames.files import VideoFile
-from mmhot.frames.sources import Frame
 from mmhot.io.writers.angles import write_csv
 from mmhot.io.writers.mannequin import make_mannequin
 from mmhot.io.writers.rigid_skeleton import Y_UP, RigidMotion, fit_rig
@@ -191,8 +190,8 @@ def test_frames_of_the_video_are_stored(clip, tmp_path, monkeypatch):
     for name, limit in (('all', 10**6), ('some', 5000)):
         monkeypatch.setattr('mmhot.visualization.html._MAX_FRAME_BYTES', limit)
         footage, path = VideoFile(video), tmp_path / f'{name}.html'
-        shown = dict(progress=lambda *x: counts.append(x), html_frames=True)
-        write_html(clip, path, footage=footage, **shown)
+        count = lambda *x: counts.append(x)  # noqa: E731
+        write_html(clip, path, footage=footage, progress=count)
         stored = content(path)['images'].items()
         images = {int(number): base64.b64decode(text) for number, text in stored}
         assert sum(map(len, images.values())) <= limit
@@ -205,12 +204,6 @@ def test_frames_of_the_video_are_stored(clip, tmp_path, monkeypatch):
         assert (name == 'all') == (len(numbers) == 24)
     assert counts[-1] == (26, 26)
     assert content(path)['images']
-    # of long videos only if asked
-    monkeypatch.setattr('mmhot.visualization.html._MAX_FRAME_BYTES', 1000)
-    counts.clear()
-    write_html(clip, path, footage=VideoFile(video), progress=shown['progress'])
-    assert content(path)['images'] == {}
-    assert len(counts) <= 3  # found before the limit is reached
 
 
 @pytest.mark.parametrize('limit', [10**6, 5000])
@@ -225,21 +218,23 @@ def test_images_from_the_first_reading_are_those_of_a_second(
         monkeypatch.setattr(html_module, '_MAX_FRAME_BYTES', most)
         footage = VideoFile(video)
         if name == 'kept':
-            footage.watch = Thumbnails()
-            assert len(list(footage)) == 30
+            thumbnails = Thumbnails()
+            for frame in footage:
+                thumbnails.observe(frame.index, frame.image, None, False)
             monkeypatch.setattr(VideoFile, '__iter__', None)
         monkeypatch.setattr(html_module, '_MAX_FRAME_BYTES', limit)
         counts, path = [], tmp_path / f'{name}.html'
-        count = lambda *x, counts=counts: counts.append(x)  # noqa: E731
-        write_html(clip, path, footage=footage, progress=count, html_frames=True)
+        given = dict(footage=footage, progress=lambda *x: counts.append(x))  # noqa: B023
+        given['thumbnails'] = thumbnails if name == 'kept' else None
+        write_html(clip, path, **given)
         shown[name] = content(path)['images'], counts[-1]
     assert shown['kept'] == shown['again']
     assert shown['kept'][0]
     # of other frames, and of long videos, the video is read
-    assert footage.watch.frames(2, 30) is None
+    assert thumbnails.frames(2, 30) is None
     monkeypatch.setattr(html_module, '_MAX_FRAME_BYTES', 1)
-    footage.watch(Frame(0, 0.0, images[0]))
-    assert footage.watch.frames(2, 25) is None
+    thumbnails.observe(0, images[0], None, False)
+    assert thumbnails.frames(2, 25) is None
 
 
 def test_page_is_self_contained_and_small(page):

@@ -27,7 +27,7 @@ from mmhot.datasets.transforms.detector_noise import person_height
 from mmhot.errors import align
 from mmhot.io.atomic import replacing
 from mmhot.lifting.lifter import Lifter
-from mmhot.motion.expected_error import ExpectErrors, gather_evidence
+from mmhot.motion.expected_error import ErrorModel, gather_evidence
 from mmhot.skeletons.joints import get_skeleton, part_of
 from mmhot.structures.clips import Clip2D
 from tools.analysis.measure_accuracy import with_true_keypoints
@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> None:
     for part, row in table.items():
         print_line(f'    {part!r}: ({", ".join(f"{value:.2f}" for value in row)}),')
     tests = []
-    model = ExpectErrors(table)
+    model = ErrorModel(table)
     for kind in KINDS:
         evidence, errors = collect(args.data_root, args.test_motions, kind)
         tests.append({'2D': kind, **compare(model.expect(evidence), errors)})

@@ -18,12 +18,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mmhot.chain.build import build_chain
-from mmhot.chain.chain import Chain, StageTimes
-from mmhot.chain.options import InferRunOptions
+from mmhot.chain.options import OutputOptions
+from mmhot.chain.pipelines import VIDEO
+from mmhot.chain.run import Chain, StageTimes, build
 from mmhot.chain.write import export
 from mmhot.deploy.onnx_sessions import open_session
 from mmhot.frames.files import VideoFile
+from mmhot.options import Values
+from mmhot.state import State
 from mmhot.weights.names import POSE, resolve
 from tools.benchmark.timing import Times, compare, time_in_turns
 
@@ -44,15 +46,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def measure(args: argparse.Namespace) -> list[dict]:
     """Time the chain on each video."""
     with tempfile.TemporaryDirectory() as folder:
-        options = InferRunOptions(
-            out_dir=Path(folder),
-            formats=('npz',),
-            pose2d=args.pose2d,
-            det_model=args.det_model,
-            device='cpu',
-        )
-        own = build_chain(options)
-        chains = [TimedChain(x.stem, own, options, x) for x in args.videos]
+        output = OutputOptions(out_dir=Path(folder), formats=('npz',))
+        models = dict(pose2d=args.pose2d, det_model=args.det_model, device='cpu')
+        chain = build(VIDEO, Values(models, VIDEO))
+        chains = [TimedChain(x.stem, chain, output, x) for x in args.videos]
         return time_chains(chains, args.rounds)
 
 
@@ -63,7 +60,7 @@ class TimedChain:
     Attributes:
         name (str): In tables.
         chain (Chain): With its models.
-        options (InferRunOptions): Of the results.
+        options (OutputOptions): Of the results.
         video (Path): The video.
         frames (int): Of the video, after a call.
         people (int): Poses in all frames, after a call.
@@ -71,19 +68,19 @@ class TimedChain:
 
     name: str
     chain: Chain
-    options: InferRunOptions
+    options: OutputOptions
     video: Path
     frames: int = 0
     people: int = 0
 
     def __call__(self) -> None:
         """Lift the video and write the poses."""
-        source, times = VideoFile(self.video), StageTimes()
-        clip = self.chain(source, times=times)
-        if clip is None:
+        times = StageTimes()
+        state = self.chain(State(frames=VideoFile(self.video)), times)
+        if state.poses is None:
             raise ValueError(f'{self.video}: no person was found')
-        export(clip, self.options, source)
-        self.frames, self.people = times.num_frames, len(clip.frame)
+        export(state, self.options)
+        self.frames, self.people = times.num_frames, len(state.poses.frame)
 
 
 @dataclass

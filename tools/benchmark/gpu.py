@@ -16,10 +16,12 @@ from tempfile import TemporaryDirectory
 
 import torch
 
-from mmhot.chain.build import build_chain
-from mmhot.chain.options import InferRunOptions
+from mmhot.chain.options import OutputOptions
+from mmhot.chain.pipelines import VIDEO
+from mmhot.chain.run import build
 from mmhot.deploy.captured_graphs import CapturedGraphs
 from mmhot.deploy.half_precision import half_precision, move_to_device
+from mmhot.options import Values
 from tools.benchmark.chain import TimedChain
 from tools.benchmark.hourglasses import PAIRS
 from tools.benchmark.model_specs import BuiltModel, build_spec, parse_spec
@@ -83,12 +85,10 @@ def _time_lifters(args: argparse.Namespace) -> list[dict]:
 def _time_chain(args: argparse.Namespace) -> list[dict]:
     rows = []
     with TemporaryDirectory() as folder:
-        options = InferRunOptions(
-            out_dir=Path(folder), formats=('npz',), device='cuda', backend='torch'
-        )
-        lifter = build_chain(options)
+        output = OutputOptions(out_dir=Path(folder), formats=('npz',))
+        steps = build(VIDEO, Values({'device': 'cuda', 'backend': 'torch'}, VIDEO))
         for video in args.videos:
-            chain = TimedChain(video.stem, lifter, options, video)
+            chain = TimedChain(video.stem, steps, output, video)
             seconds = [_seconds(chain) for _ in range(_WARM_UP + args.rounds)]
             rows.append(
                 {

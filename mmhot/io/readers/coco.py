@@ -58,7 +58,9 @@ def read_coco(document: list | dict, path: Path) -> Rows:
     rows.joint_names = tuple(map(str, names[0])) if names else None
     info = document.get('info') or {}
     rows.fps, steps = as_single(info, 'fps'), info.get('steps') or ()
-    rows.steps = tuple(map(str, steps))
+    if not isinstance(steps, dict):  # a list of names in mmhot 0.2
+        steps = dict.fromkeys(steps)
+    rows.steps = {str(name): dict(steps[name] or {}) for name in steps}
     return rows
 
 

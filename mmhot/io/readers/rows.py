@@ -4,13 +4,14 @@ import re
 import reprlib
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from mmhot.geometry.keypoint_arrays import is_number
 from mmhot.io.arrays import as_numbers
+from mmhot.structures.clips import Steps
 
 # Keys of track IDs: of MMPose and this package, and of others such as AlphaPose.
 _MMPOSE_KEYS = ('track_id', 'instance_id')
@@ -31,7 +32,8 @@ class Rows:
     fps: float | None = None  # frames per second
     skeleton: str | None = None
     joint_names: tuple[str, ...] | None = None  # names of the K joints
-    steps: tuple[str, ...] = ()  # processing steps that have run
+    # processing steps that have run, and their options
+    steps: Steps = field(default_factory=dict)
     # whether keypoints and boxes are shares of the image size
     is_normalized: bool = False
 

@@ -25,7 +25,7 @@ def write_coco(clip: Clip3D, path: str | Path) -> None:
     ]
     people = dict(id=_PERSON, name='person', supercategory='person')
     document = {
-        'info': dict(description=clip.name, fps=clip.fps, steps=list(clip.steps)),
+        'info': dict(description=clip.name, fps=clip.fps, steps=clip.steps),
         'licenses': [],
         'categories': [{**people, 'keypoints': names, 'skeleton': limbs}],
         'images': [_image(clip, frame) for frame in np.unique(clip.frame).tolist()],

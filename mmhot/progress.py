@@ -1,28 +1,29 @@
-"""Progress bars: one for each processing stage."""
+"""Lines for the user and progress bars, one for each stage of a run."""
 
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
 from importlib import import_module
 
 from mmhot.errors import escape, ignored_warnings
 
-Show = Callable[[int, int], None]
-"""Takes frames done and frames in total, 0 if unknown."""
-ShowStage = Callable[[str, int, int], None]
-"""Takes the stage, frames done and frames in total."""
-Bars = Callable[..., AbstractContextManager[Show]]
+Count = Callable[[int, int], None]
+"""Receives the numbers of frames done and of all, 0 if unknown."""
+CountStage = Callable[[str, int, int], None]
+"""Receives the stage, such as '2D', and the numbers of :data:`Count`."""
+Bars = Callable[..., AbstractContextManager[Count]]
 """Takes a title, and a unit where it is not frames, and opens a progress bar."""
 
 
 @contextmanager
-def no_bar(title: str, unit: str = 'frame') -> Iterator[Show]:
+def no_bar(title: str, unit: str = 'frame') -> Iterator[Count]:
     """Show no progress."""
     yield lambda done, total: None
 
 
 @contextmanager
-def text_bar(title: str, unit: str = 'frame') -> Iterator[Show]:
+def text_bar(title: str, unit: str = 'frame') -> Iterator[Count]:
     """Draw a bar in a terminal or notebook; files and pipes get one in 30 seconds."""
     if sys.stderr is None:  # as of programs without a console on Windows
         yield lambda done, total: None
@@ -45,7 +46,7 @@ def text_bar(title: str, unit: str = 'frame') -> Iterator[Show]:
 
 
 @contextmanager
-def stage_bars(bars: Bars, name: str) -> Iterator[ShowStage]:
+def stage_bars(bars: Bars, name: str) -> Iterator[CountStage]:
     """Open a bar for each stage when it begins; titles have the clip's name."""
     with ExitStack() as opened:
         shown = {}
@@ -57,3 +58,11 @@ def stage_bars(bars: Bars, name: str) -> Iterator[ShowStage]:
             shown[stage](done, total)
 
         yield show
+
+
+@dataclass(frozen=True)
+class Report:
+    """Where the lines and progress bars of a run appear; by default nowhere."""
+
+    say: Callable[[str], None] = lambda line: None  # receives lines for the user
+    bars: Bars = no_bar

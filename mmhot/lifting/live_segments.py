@@ -8,8 +8,6 @@ import numpy as np
 from mmhot.geometry.windows import resample
 from mmhot.lifting.gaps import fill_joints
 from mmhot.lifting.placement import place_roots
-from mmhot.motion.smoothing import FilterSettings, OneEuro
-from mmhot.tracking.person_tracker import TrackerSettings
 
 
 @dataclass(frozen=True)
@@ -17,11 +15,10 @@ class LiveSettings:
     """Look-ahead, occlusions and tracking of a stream."""
 
     lookahead: int = 4  # later frames to wait for, if the lifter uses as many
-    max_occlusion: float = 2.0  # before a person gets a new track ID, seconds
+    max_occlusion: float = 2.0  # for which observations of a person stay, seconds
     max_gap: float = 1.0  # longest occlusion that is filled in, seconds
     placement_span: float = 0.5  # poses that place the last root, seconds
     min_weight: float = 0.05  # of keypoints filled in, which may be all there are
-    tracker: TrackerSettings = TrackerSettings()
 
 
 @dataclass
@@ -39,7 +36,6 @@ class LiveSegment:
 
     track: int
     broken: bool  # whether it was seen before an interruption; False after a pose
-    filters: FilterSettings | None
     settings: LiveSettings = LiveSettings()
     last_seen: float = -np.inf  # time of the last observation
     interrupted: bool = False  # whether further observations are of another segment
@@ -48,7 +44,6 @@ class LiveSegment:
         """Start without observations."""
         self.observations: deque[Observation] = deque()
         self._recent: deque[tuple[Observation, np.ndarray]] = deque()
-        self._smooth_3d = OneEuro(self.filters) if self.filters else None
 
     def add(self, time: float, keypoints: np.ndarray, scores: np.ndarray) -> None:
         """Append keypoints (17, 2), NaN if missing, and scores (17,) at a time."""
@@ -92,8 +87,8 @@ class LiveSegment:
 
     def place(
         self, seen: Observation, pose: np.ndarray, focal: np.ndarray, center: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Estimate the root position (3,) of the next pose (17, 3), and smooth both.
+    ) -> np.ndarray:
+        """Estimate the root position (3,) of the next pose (17, 3).
 
         ``seen`` is what was lifted, ``focal`` (2,) and ``center`` (2,) are pixels.
         """
@@ -102,7 +97,7 @@ class LiveSegment:
             self._recent.popleft()
         recent, poses = zip(*self._recent, strict=True)
         scores = np.stack([each.scores for each in recent])
-        root = place_roots(
+        return place_roots(
             np.stack(poses),
             np.stack([each.keypoints for each in recent]),
             np.maximum(scores, self.settings.min_weight),
@@ -110,7 +105,3 @@ class LiveSegment:
             center,
             np.array([each.time for each in recent]),
         )[-1]
-        if self._smooth_3d is not None:
-            smooth = self._smooth_3d(np.vstack([pose, root]), seen.time)
-            pose, root = smooth[:-1], smooth[-1]
-        return pose.astype(np.float32), root.astype(np.float32)

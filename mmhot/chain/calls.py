@@ -1,0 +1,33 @@
+"""Options of each call: the dataclasses whose fields they are.
+
+A call has the options of its steps and of what is read, a command those of what is
+written, too.
+"""
+
+from mmhot.chain.options import (
+    ConnectionOptions,
+    OutputOptions,
+    RepeatOptions,
+    StreamOutputOptions,
+)
+from mmhot.chain.pipelines import KEYPOINTS, LIVE, POSES, VIDEO
+from mmhot.chain.run import StepChoice
+from mmhot.frames.options import FrameOptions, PartOptions, RateOption
+from mmhot.io.readers.options import KeypointFileOptions, PoseFileOptions
+from mmhot.options import Options
+
+Call = tuple[type[Options], ...]
+
+INFER: Call = (FrameOptions, *VIDEO, StepChoice)
+"""Of :func:`mmhot.infer`."""
+LIFT: Call = (PartOptions, *KEYPOINTS, KeypointFileOptions, StepChoice)
+"""Of :func:`mmhot.lift`."""
+REFINE: Call = (PartOptions, *POSES, PoseFileOptions, StepChoice)
+"""Of :func:`mmhot.refine`."""
+STREAM: Call = (RateOption, *LIVE, ConnectionOptions)
+"""Of :func:`mmhot.stream`."""
+
+INFER_COMMAND: Call = (OutputOptions, *INFER, RepeatOptions)
+LIFT_COMMAND: Call = (OutputOptions, *LIFT)
+REFINE_COMMAND: Call = (OutputOptions, *REFINE)
+STREAM_COMMAND: Call = (StreamOutputOptions, *STREAM)

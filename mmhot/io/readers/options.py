@@ -1,0 +1,62 @@
+"""Options of files of 2D keypoints and of 3D poses: what they may lack."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from mmhot.options import Options, option, read_sizes
+from mmhot.structures.formats import GIVEN_AXES
+
+
+def read_image_size(value: Any) -> tuple[int, int]:
+    """Read an image size: (width, height), or text such as '1920x1080'."""
+    width, height = read_sizes(value)
+    return width, height
+
+
+@dataclass(frozen=True, kw_only=True)
+class SingleOption(Options):
+    """Option of files whose people have no track IDs."""
+
+    title = 'keypoint files'
+
+    single: str | None = option(
+        'take only the largest person of each frame, as one track', choices=('largest',)
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileOptions(Options):
+    """Options of files of 2D keypoints or 3D poses."""
+
+    title = 'keypoint files'
+
+    skeleton: str | None = option(
+        'joint order of the inputs, such as coco-17 or h36m-17 (default: from the file '
+        'or the number of joints)',
+        metavar='NAME',
+    )
+    image_size: Any = option(
+        'image size in pixels, if the inputs do not state it',
+        convert=read_image_size,
+        expected='WxH, such as 1920x1080',
+        metavar='WxH',
+    )
+    fps: float | None = option(
+        'frame rate of the inputs, if they do not state it', low=0.1, high=1000
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeypointFileOptions(FileOptions, SingleOption):
+    """Options of files of 2D keypoints."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoseFileOptions(FileOptions):
+    """Options of files of 3D poses."""
+
+    given_axes: str | None = option(
+        'axes of the inputs: camera (x right, y down, z away), z-up (x right, y away), '
+        "y-up, or world (z up) (default: camera; EasyMocap's files: world)",
+        choices=GIVEN_AXES,
+    )

@@ -1,0 +1,103 @@
+"""Step ``lift``: from tracked 2D keypoints to 3D poses."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from mmhot.lifting.clip_encoder import check_liftable
+from mmhot.lifting.lifter import Lifter
+from mmhot.lifting.networks import Keep
+from mmhot.options import RuntimeOptions, option, read_numbers
+from mmhot.pose2d.speed import SPEEDS, SpeedOption
+from mmhot.state import State, Step
+
+
+def read_keep(value: Any) -> int | list[int]:
+    """Read kept frames: a number, a list, or text such as '13,5'."""
+    counts = read_numbers(value, int)
+    return counts[0] if len(counts) == 1 else counts
+
+
+@dataclass(frozen=True, kw_only=True)
+class LifterOptions(SpeedOption, RuntimeOptions):
+    """Options that choose the lifter and how it runs."""
+
+    title = 'lifter'
+
+    pose3d: str | None = option(
+        'lifter: a name from `mmhot list`, a folder from `mmhot export`, or a config '
+        '(file or mmhot::PATH; a program that is run) (default: the shipped one)',
+        metavar='MODEL',
+        decides=False,
+    )
+    pose3d_weights: str | None = option(
+        'checkpoint of the lifter; nothing in the file is run',
+        metavar='FILE',
+        decides=False,
+    )
+
+    def open_lifter(self, keep: Keep | None = None) -> Lifter:
+        """Open the lifter, whose pruners keep as many frames."""
+        speed = SPEEDS[self.speed]
+        is_shipped = self.pose3d is None and self.pose3d_weights is None
+        if keep is None and is_shipped:
+            keep = speed.keep
+        return Lifter(
+            self.pose3d,
+            self.pose3d_weights,
+            device=self.device,
+            flip_test=speed.flip_3d,
+            keep=keep,
+            backend=self.backend,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiftingStep(LifterOptions, Step):
+    """Lift tracked people to 3D."""
+
+    name, optional = 'lift', False
+
+    opened: Lifter | None = None  # in place of the options' lifter
+
+    @cached_property
+    def lifter(self) -> Lifter:
+        """The lifter, which is opened once."""
+        return self.opened or self.open_lifter()
+
+    def prepare(self) -> None:
+        """Open the lifter."""
+        self.lifter  # noqa: B018, opened at first use
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lift(LiftingStep):
+    """Lift the tracked people of a whole clip to 3D."""
+
+    title = 'lifter'
+
+    keep: Any = option(
+        'frames of a window that each pruner of the lifter keeps (default: as trained)',
+        convert=read_keep,
+        expected='a number of frames such as 27, or a list such as 13,5',
+        metavar='N[,N]',
+    )
+
+    def open_lifter(self, keep: Keep | None = None) -> Lifter:
+        """Open the lifter, whose pruners keep as many frames."""
+        return super().open_lifter(self.keep if keep is None else keep)
+
+    def __call__(self, state: State) -> State:
+        """State the poses in camera axes, and the evidence of their errors."""
+        clip, lifter = state.clip_2d(), self.lifter
+        check_liftable(clip, lifter.skeleton)
+        segments = lifter.prepare(clip)
+        poses, evidence = lifter.lift(clip, segments, self.counter(state))
+        poses = replace(poses, steps=clip.steps, cuts=tuple(state.cuts or ()))
+        return replace(
+            state,
+            poses=poses,
+            evidence=evidence,
+            mapping=lifter.mapping,
+            weights=lifter.network.weights,
+        )

@@ -1,0 +1,71 @@
+"""Step ``lens``: the lens of the images."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from mmhot.errors import ArgumentError
+from mmhot.options import Options, option
+from mmhot.state import LiveStep, State
+from mmhot.structures.lens import Lens, resolve_intrinsics
+
+
+def read_intrinsics(value: Lens | str | Path) -> Lens:
+    """Read the calibration file unless a lens is given."""
+    if isinstance(value, Lens):
+        return value
+    if not isinstance(value, str | Path):
+        text = '{intrinsics} must be a calibration file or a mmhot.structures.lens.Lens'
+        raise ArgumentError(f'{text}, got %s', type(value).__name__)
+    from mmhot.io.readers.lens import read_lens
+
+    try:
+        return read_lens(value)
+    except (ValueError, OSError) as error:
+        raise ArgumentError('{intrinsics}: %s', error) from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class LensOptions(Options):
+    """Options of the lens of images."""
+
+    title = 'camera'
+
+    fov: float | None = option(
+        'horizontal angle of view (default: from the file or a pan, otherwise assumed: '
+        '60 for landscape videos)',
+        low=1,
+        high=170,
+        metavar='DEGREES',
+    )
+    intrinsics: Any = option(
+        'camera calibration (.json, .yml or .npz), instead of --fov',
+        convert=read_intrinsics,
+        metavar='FILE',
+    )
+
+    def __post_init__(self) -> None:
+        """Check that at most one is given."""
+        super().__post_init__()
+        if self.fov is not None and self.intrinsics is not None:
+            raise ArgumentError('{fov} cannot be combined with {intrinsics}: give one')
+
+    def lens_of(self, width: int, height: int) -> Lens | None:
+        """Return the lens of images of a size in pixels; None if it is not known."""
+        return resolve_intrinsics(width, height, self.fov, self.intrinsics)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetLens(LensOptions, LiveStep):
+    """State the lens of the images."""
+
+    name, optional = 'lens', False
+
+    def __call__(self, state: State) -> State:
+        """State the lens of the options, or else that of the clip or of the file."""
+        clip, frames = state.clip_2d(), state.frames
+        size = clip.width, clip.height
+        lens = self.lens_of(*size) or clip.lens
+        if lens is None and frames is not None and frames.focal_35mm is not None:
+            lens = Lens.of_35mm(frames.focal_35mm, *size)
+        return replace(state, keypoints=replace(clip, lens=lens), lens=lens)

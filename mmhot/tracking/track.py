@@ -1,0 +1,81 @@
+"""Step ``track``: from the people of each frame to tracked people."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from mmhot.state import LiveStep, State, Watch
+from mmhot.structures.clips import Clip2D, Track2D
+from mmhot.tracking.appearance import AppearanceObserver, appearance_of
+from mmhot.tracking.clip_tracks import LinkLimits, track_clip
+from mmhot.tracking.person_tracker import Tracker
+
+# Deviation from a constant rate that is ignored, as a share of a frame.
+_UNEVEN = 0.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackPeople(LiveStep):
+    """Follow people from frame to frame."""
+
+    name, part, optional = 'track', 'track', False
+
+    limits: LinkLimits = LinkLimits()
+    max_occlusion: float = 2.0  # of streams: before a person gets a new ID, seconds
+
+    def watch(self) -> Sequence[Watch]:
+        """Return the observer of people's appearance."""
+        return [lambda source, skeleton: AppearanceObserver(skeleton)]
+
+    def __call__(self, state: State) -> State:
+        """State the tracks as a clip with the name, rate and times of its frames."""
+        people, frames, count = state.people, state.source_frames(), self.counter(state)
+        assert people is not None  # they were estimated
+        num_frames, fps = len(people.people), frames.fps
+        appearance = appearance_of(state)
+        tracks = track_clip(
+            people.people,
+            fps,
+            lambda done: count(done, num_frames),
+            people.cuts,
+            self.limits,
+            people.first,
+            appearance,
+        )
+        times = np.array(people.times)
+        even = np.abs(times * fps - np.arange(num_frames)).max() < _UNEVEN
+        clip = Clip2D(frames.name, people.skeleton, tracks, *people.size, fps)
+        clip = replace(clip, source=frames.path, times=None if even else times)
+        return replace(state, tracked=clip, keypoints=clip)
+
+    def start(self, fps: float) -> Callable[[State], State]:
+        """Return the tracker of a stream."""
+        tracker, index = Tracker(fps, self.max_occlusion, self.limits.tracker), -1
+
+        def track(state: State) -> State:
+            nonlocal index
+            frame, found = state.stream_frame(), state.people
+            assert found is not None  # they were estimated
+            [people] = found.people
+            # the tracker counts frames at an even rate
+            index = max(index + 1, round(frame.time * fps))
+            ids = tracker.update(people, index)
+            first = np.zeros(1, np.int64)
+            tracks = [
+                Track2D(
+                    int(ids[row]),
+                    first,
+                    people.keypoints[row, None],
+                    people.scores[row, None],
+                    people.bboxes[row, None],
+                )
+                for row in np.flatnonzero(ids >= 0)
+            ]
+            clip = Clip2D(
+                state.source_frames().name, found.skeleton, tracks, *found.size, fps
+            )
+            clip = replace(clip, times=np.array([frame.time]))
+            return replace(state, tracked=clip, keypoints=clip)
+
+        return track
