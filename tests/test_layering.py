@@ -15,7 +15,7 @@ ROOMS = (
     *('version', 'errors', 'extensions', 'options', 'utils', 'compat', 'geometry'),
     *('skeletons', 'structures', 'io'),
     *('models.layers', 'models.tokens', 'models.gtpt', 'models.lifters', 'models'),
-    *('codecs', 'datasets', 'engine', 'evaluation', 'deploy', 'weights', 'checkpoints'),
+    *('codecs', 'datasets', 'engine', 'evaluation', 'deploy', 'weights'),
     *('frames', 'pose2d', 'tracking', 'lifting', 'motion', 'visualization', 'chain'),
     *('apis', 'ui', 'cli'),
 )

@@ -12,8 +12,8 @@ from torch.testing import assert_close
 
 from mmhot.evaluation.cost import count_cost
 from mmhot.models.gtpt.head import _accuracy
-from mmhot.weights.convert import rename_keys
-from mmhot.weights.convert.gtpt import _RULES
+from tools.model_converters.gtpt import _RULES
+from tools.model_converters.published_model import rename_keys
 
 # Logits of about 1: processors sum in other orders, 1.005e-5 apart at most so far.
 PARITY = {'rtol': 0, 'atol': 1.2e-5}
