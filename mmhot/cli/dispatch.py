@@ -25,11 +25,10 @@ from mmhot.extensions import load_extensions
 from mmhot.options import DeviceOptions
 from mmhot.version import __version__
 
-COMMANDS = (
-    *('infer', 'lift', 'refine', 'ui'),
-    *('show-pruning', 'export', 'list', 'cost', 'doctor'),
-)
+COMMANDS = 'infer', 'lift', 'refine', 'ui', 'export', 'list', 'doctor'
 """Commands in the order of ``mmhot --help``; each is a module of this package."""
+# Commands of mmhot 0.2.0.
+_TOOLS = {'cost': 'cost', 'show-pruning': 'draw_kept_patches'}
 _SHELLS = 'bash', 'zsh', 'fish'
 # Objects from one search for garbage cycles to the next; the imports of a command make
 # 60 thousand that stay.
@@ -51,6 +50,8 @@ def main(argv: Sequence[str] | None = None, bars: Bars = text_bar) -> int:
     argv = [*(sys.argv[1:] if argv is None else argv)]
     if argv[:1] == ['help']:  # mmhot help [COMMAND]
         argv = [*argv[1:2], '--help']
+    if tool := _TOOLS.get(argv[0] if argv else ''):
+        parser.error(f'{argv[0]} is a tool now: python -m tools.analysis.{tool}')
     if {'-v', '--version'} & {*argv}:
         return run_safely('mmhot', lambda: print_line(', '.join(_versions())))
     args, extras = parser.parse_known_args(argv)

@@ -11,10 +11,8 @@ import torch
 
 import mmhot
 from mmhot.apis.options import (
-    CostOptions,
     OnnxOptions,
     PageOptions,
-    PruningOptions,
     RayOptions,
 )
 from mmhot.chain.options import (
@@ -32,8 +30,8 @@ from mmhot.structures.lens import Lens
 
 LENS = Lens((9, 9), (9, 9))
 ALL = (
-    *(CostOptions, InferRunOptions, LiftRunOptions, LiveOptions),
-    *(OnnxOptions, PageOptions, PruningOptions, RayOptions),
+    *(InferRunOptions, LiftRunOptions, LiveOptions),
+    *(OnnxOptions, PageOptions, RayOptions),
 )
 
 
@@ -52,7 +50,6 @@ ALL = (
         (ExportOptions, {'formats': []}, 'formats must be among .*; got none'),
         (RayOptions, {'cpus_per_worker': 0}, 'cpus_per_worker must be at least 0.01'),
         (PageOptions, {'port': 70000}, 'port must be from 1 to 65535, got 70000'),
-        (CostOptions, {'shape': ['3', 'x']}, r"shape must be whole .* got \['3', 'x'"),
     ],
 )
 def test_wrong_values_are_refused_by_argument(options, values, message):

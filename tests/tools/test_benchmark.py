@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmhot.evaluation.cost import count_cost
 from mmhot.weights.names import find_config
+from tools.analysis.cost import count_cost
 from tools.benchmark import models, page, record
 from tools.benchmark.launches import count_launches
 from tools.benchmark.model_specs import MODELS, build_spec, parse_spec

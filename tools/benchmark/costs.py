@@ -18,8 +18,8 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 import mmhot.plugin  # noqa: F401 registers what configs name
-from mmhot.evaluation.cost import Cost, count_cost, input_shape
 from mmhot.weights.config_files import read_config_file
+from tools.analysis.cost import Cost, count_cost, input_shape
 
 MOST = 0.02
 """Relative difference from the paper's number above which a cause is stated."""

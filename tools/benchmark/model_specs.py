@@ -24,11 +24,11 @@ from torch import Tensor, nn
 import mmhot.plugin  # noqa: F401 registers what configs name
 from mmhot.deploy.onnx_graphs import KEPT, LifterGraph, PoseGraph, write_graph
 from mmhot.errors import hint_at_names
-from mmhot.evaluation.cost import input_shape
 from mmhot.weights.config_files import read_config_file
 from mmhot.weights.index import SCHEME
 from mmhot.weights.load_lifter import load_lifter
 from mmhot.weights.loading import build_model
+from tools.analysis.cost import input_shape
 
 _2D = 'mmpose::body_2d_keypoint'
 _VIDEO = 'mmpose::body_3d_keypoint/video_pose_lift/h36m/video-pose-lift'

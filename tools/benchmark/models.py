@@ -16,7 +16,7 @@ from statistics import median
 
 import torch
 
-from mmhot.evaluation.cost import Cost, count_cost
+from tools.analysis.cost import Cost, count_cost
 from tools.benchmark.model_specs import (
     MODELS,
     BuiltModel,

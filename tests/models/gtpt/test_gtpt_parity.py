@@ -10,8 +10,8 @@ from mmpose.evaluation.functional import simcc_pck_accuracy
 from published import build_published, load_fixture
 from torch.testing import assert_close
 
-from mmhot.evaluation.cost import count_cost
 from mmhot.models.gtpt.head import _accuracy
+from tools.analysis.cost import count_cost
 from tools.model_converters.gtpt import _RULES
 from tools.model_converters.published_model import rename_keys
 
