@@ -97,15 +97,8 @@ def _no_hint():
 def _open_shipped_graphs_once(monkeypatch):
     """Share the sessions of the package's own ONNX files, and what they computed."""
     runtime = sys.modules.get('onnxruntime')
-    module = sys.modules.get('mmhot.deploy.onnx_sessions')
-    if runtime is None or module is None:
+    if runtime is None:
         return
-
-    def check(path):
-        if path not in _graphs:
-            check_any(path)
-        if path.parent == WEIGHTS:
-            _graphs[path] = True
 
     def open_(path, *options, **more):
         if not options or isinstance(path, bytes) or Path(path).parent != WEIGHTS:
@@ -116,8 +109,7 @@ def _open_shipped_graphs_once(monkeypatch):
             _graphs[key].run = partial(_run_once, _graphs[key].run, {})
         return _graphs[key]
 
-    check_any, open_any = module.check_data_files, runtime.InferenceSession
-    monkeypatch.setattr(module, 'check_data_files', check)
+    open_any = runtime.InferenceSession
     monkeypatch.setattr(runtime, 'InferenceSession', open_)
 
 

@@ -122,7 +122,6 @@ def onnx_files():
         'up': f'{SECRET}/weights.bin',
         'absolute': '{folder}/secret/weights.bin',
         'link': 'model.onnx.data',
-        'other': 'good.npz',
         'dots': './/x/../../../secret/weights.bin',
     }
     for place in ('initializer', 'constant', 'subgraph'):
