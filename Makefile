@@ -23,7 +23,7 @@ STAMP := $(VENV)/mmhot-settings
 # compiled once, not by each process.
 TEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
-.PHONY: help demo test test-all test-compiled test-hostile lint audit docs lock viewer \
+.PHONY: help demo test test-all test-compiled lint audit docs lock viewer \
 	browser dist clean setup
 
 help:
@@ -31,7 +31,6 @@ help:
 	@echo 'make test      run the tests, without the slow ones'
 	@echo 'make test-all  run all tests'
 	@echo 'make test-compiled  compile MMCV and compare its operators with ours'
-	@echo 'make test-hostile  run mmhot on damaged, huge and deceptive inputs'
 	@echo 'make lint      check style and types, search for duplicated code'
 	@echo 'make audit     compare the locked versions with known vulnerabilities'
 	@echo 'make docs      build the documentation site into site/'
@@ -57,9 +56,6 @@ test: setup
 
 test-all: setup
 	$(TEST) tests projects
-
-test-hostile: setup
-	$(TEST) tests/hostile tests/io/test_any_file.py
 
 # With compiled MMCV and xtcocotools: needs a C++ compiler and 12 to 20 CPU minutes.
 test-compiled: | $(UV)
