@@ -25,9 +25,9 @@ _MAX_SIDE, _MAX_ASPECT = 32_766, 100
 _MAX_PIXEL_BYTES, _MAX_METADATA = 8, 64 << 20
 _EXIF_ORIENTATION = 0x0112
 # Directory of the camera's settings, and the 35 mm equivalent focal length there.
-_EXIF_CAMERA, _EXIF_FOCAL_35MM = 0x8769, 0xA405
+_EXIF_CAMERA, _FOCAL_35MM = 0x8769, 0xA405
 # 35 mm equivalent focal lengths of lenses; files have 0 for unknown ones.
-_FOCALS_35MM = 6.0, 3000.0
+_FOCALS = 6.0, 3000.0
 
 # FFmpeg's protocols of addresses, all but those of files and of programs' text.
 _PROTOCOLS = (
@@ -124,23 +124,14 @@ def image_size(path: Path) -> tuple[int, int] | None:
 
 
 def read_focal_35mm(path: Path) -> float | None:
-    """Read the 35 mm equivalent focal length of an image (EXIF), or None."""
-    return plausible_focal(
-        _ask(path, lambda x: _exif_of(x).get_ifd(_EXIF_CAMERA)[_EXIF_FOCAL_35MM])
-    )
+    """Read the 35 mm equivalent focal length of a photo (EXIF), or None."""
+    focal = _ask(path, lambda x: float(_exif_of(x).get_ifd(_EXIF_CAMERA)[_FOCAL_35MM]))
+    return focal if focal and _FOCALS[0] <= focal <= _FOCALS[1] else None
 
 
 def _exif_of(image: Any) -> Any:
     # the method of PNG files decodes them
     return PIL.Image.Image.getexif(image)
-
-
-def plausible_focal(millimeters: Any) -> float | None:
-    """Return a 35 mm equivalent focal length of a file, or None if no lens has it."""
-    with suppress(TypeError, ValueError, OverflowError):
-        focal = float(millimeters)
-        return focal if _FOCALS_35MM[0] <= focal <= _FOCALS_35MM[1] else None
-    return None
 
 
 def write_png(path: str | Path, image: np.ndarray) -> None:

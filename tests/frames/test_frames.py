@@ -18,7 +18,6 @@ from video_files import (
     TURNS,
     forget_rate,
     gray_image,
-    state_focal,
     trim_video,
     turn_video,
     write_video,
@@ -29,7 +28,6 @@ from mmhot.frames.files import ImageSequence, VideoFile
 from mmhot.frames.inputs import find_inputs, open_inputs
 from mmhot.geometry.keypoint_arrays import warn_of_steps
 from mmhot.io.images import read_image
-from mmhot.io.quicktime import read_focal_35mm
 from mmhot.io.readers.frame_numbers import number_frames
 
 
@@ -218,27 +216,6 @@ def test_frames_of_another_size_are_scaled_and_padded(tmp_path, caplog):
     assert [record.getMessage() for record in caplog.records] == [
         f'{joined}: frames of 48x64 pixels are scaled and padded to 64x48'
     ]
-
-
-@pytest.mark.parametrize('name', ['a.mov', 'a.mp4'])
-@pytest.mark.parametrize('in_track', [True, False])
-@pytest.mark.parametrize(('stated', 'read'), [(26, 26), (0, None), (np.nan, None)])
-def test_focal_lengths_of_phones_are_read(tmp_path, name, in_track, stated, read):
-    path = write_video(tmp_path / name)
-    assert VideoFile(path).focal_35mm is None
-    video = VideoFile(state_focal(path, stated, in_track))
-    assert video.focal_35mm == read
-    assert len([*video]) == 10
-
-
-@pytest.mark.parametrize('length', range(0, 900, 7))
-def test_damaged_metadata_of_phones_is_no_error(tmp_path, length):
-    path = state_focal(write_video(tmp_path / 'a.mov'), 26)
-    data = path.read_bytes()
-    path.write_bytes(data[:-length])
-    assert read_focal_35mm(path) in (None, 26)
-    path.write_bytes(data[: len(data) - length] + b'\xff\0' * (length // 2))
-    read_focal_35mm(path)
 
 
 @pytest.mark.parametrize(('stated', 'read'), [(28, 28), (0, None), (None, None)])
