@@ -186,16 +186,18 @@ def _choose_frames(
     forms: dict[str, list[Path]] = {}
     for path in images:
         forms.setdefault(name_form(path.name), []).append(path)
-    counts = {form: _count(paths, has_gaps) for form, paths in forms.items()}
-    numbered = [form for form in forms if counts[form] is not None]
-    if not numbered:
+    counts = {
+        form: numbers
+        for form, paths in forms.items()
+        if (numbers := _count(paths, has_gaps)) is not None
+    }
+    if not counts:
         return images, None
     chosen = min(
-        numbered, key=lambda x: (-len(forms[x]), bool(_BESIDE.search(x)), len(x))
+        counts, key=lambda x: (-len(forms[x]), bool(_BESIDE.search(x)), len(x))
     )
     numbers, frames = counts[chosen], forms[chosen]
-    assert numbers is not None
-    beside = [x for x in numbered if np.isin(counts[x], numbers).all()]
+    beside = [x for x in counts if np.isin(counts[x], numbers).all()]
     if sum(len(forms[x]) for x in beside) < _MIN_SHARE * len(images):
         return images, None
     order = np.argsort(numbers, kind='stable')
