@@ -39,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('videos', nargs='+', type=Path)
     parser.add_argument('--pose2d', default=_MODEL, help=f'(default: {_MODEL})')
     parser.add_argument('--det-model', help="(default: the 2D model's)")
+    parser.add_argument('--device', default='cpu', help='cpu or cuda (default: cpu)')
 
 
 def measure(args: argparse.Namespace) -> list[dict]:
@@ -49,7 +50,7 @@ def measure(args: argparse.Namespace) -> list[dict]:
             formats=('npz',),
             pose2d=args.pose2d,
             det_model=args.det_model,
-            device='cpu',
+            device=args.device,
         )
         own = build_chain(options)
         chains = [TimedChain(x.stem, own, options, x) for x in args.videos]
