@@ -147,7 +147,6 @@ dist: | $(UV)
 	rm -rf build dist $(VIEWER)/node_modules
 	$(UV) tool run --quiet --from build==1.6.1 pyproject-build --outdir dist
 	$(UV) tool run --quiet twine@7.0.0 check --strict dist/*
-	python3 tools/sbom.py dist/sbom.cdx.json
 	awk '/^## /{show = $$2 != "Unreleased" && !count++} show' CHANGELOG.md >dist/NOTES.md
 	cd dist && sha256sum * >../SHA256SUMS && mv ../SHA256SUMS .
 
