@@ -128,7 +128,8 @@ def draw_kept_frames(
             above.plot(x[ends] + column * width, -y[ends], color=color[::-1] / 255)
     above.set_aspect('equal')
     above.axis('off')
-    below.eventplot([frames / fps for frames in kept.values()], colors='#2f6fde')
+    times = [frames / fps for frames in kept.values()]
+    below.eventplot(times, colors='#2f6fde', linelengths=0.8)
     below.set_yticks(range(len(kept)), [*kept])
     below.set(xlim=(0, len(keypoints) / fps), xlabel='time, s')
     return figure
