@@ -55,7 +55,7 @@ test: setup
 		--no-loadscope-reorder
 
 test-all: setup
-	$(TEST) tests projects
+	MMHOT_WITHOUT_MEMOS=1 $(TEST) tests projects
 
 # With compiled MMCV and xtcocotools: needs a C++ compiler and 12 to 20 CPU minutes.
 test-compiled: | $(UV)

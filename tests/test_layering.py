@@ -27,32 +27,6 @@ ONLY = {
 # The list of all that registers itself, which any module may load before it builds a
 # model by name.
 LISTS = ('mmhot.plugin', 'mmhot.registry')
-# Where tuned numbers are fields of frozen dataclasses, which constructors take.
-TUNED = (
-    *('mmhot.motion', 'mmhot.tracking', 'mmhot.pose2d', 'mmhot.lifting'),
-    *('mmhot.geometry', 'mmhot.frames.shot_boundaries', 'mmhot.chain.live'),
-)
-# Their other numbers, and why they are no thresholds.
-CONSTANTS = {
-    'FPS': 'rate of the inputs of a network',
-    'NUM_POINTS': 'shape of an array',
-    'SPEEDS': 'presets, which are tables',
-    '_NUM_TURNS': 'quarter turns',
-    '_GRAY, _PERSON, _STRIDE': 'format of detectors',
-    '_SIZE, _RAW_SIZE': 'format of detectors',
-    '_YOLOX_STRIDES': 'format of detectors',
-    '_MAX_LOG_SIZE': 'format of detectors',
-    '_BLUR': 'kernel of the decoding in training',
-    'RAW_BGR': 'format of images',
-    'IMAGE_MEAN, IMAGE_STD': 'format of images',
-    '_STANDING': 'a default pose',
-    '_DEFAULT_TORSO': 'scale that is normalized later',
-    '_LONGEST_NAME': 'limit of file systems',
-    '_MAX_SIDE': 'limit of sizes of images',
-    'MAX_POSES': 'limit of memory',
-    '_CACHED_VALUES': 'limit of memory',
-    'USUAL_BATCH_SIZE': 'speed, not results',
-}
 
 
 def module_of(path):
@@ -133,31 +107,3 @@ def test_writers_and_steps_alone_are_named_by_text():
         and re.fullmatch(r'mmhot[\w.]*:\w+', str(node.value))
     }
     assert found == {'mmhot.structures.formats', 'mmhot.chain.steps'}
-
-
-def numbers_of(value):
-    """Floats anywhere in an expression, and whole numbers in one of literals alone."""
-    literal = (ast.Constant, ast.Tuple, ast.List, ast.Dict, ast.UnaryOp, ast.BinOp)
-    nodes = [node for node in ast.walk(value) if not isinstance(node, ast.Load)]
-    others = (ast.operator, ast.unaryop)
-    is_literal = all(isinstance(node, (*literal, *others)) for node in nodes)
-    kinds = (int, float) if is_literal else (float,)
-    found = (getattr(node, 'value', None) for node in nodes)
-    return [x for x in found if type(x) in kinds]
-
-
-def test_tuned_numbers_are_fields_of_settings():
-    seen = set()
-    for module, path in MODULES.items():
-        if not module.startswith(TUNED):
-            continue
-        for node in tree_of(module).body:
-            is_value = isinstance(node, ast.Assign | ast.AnnAssign) and node.value
-            if is_value and numbers_of(node.value):
-                target = (
-                    node.targets[0] if isinstance(node, ast.Assign) else node.target
-                )
-                name = ast.unparse(target).strip('()')
-                seen.add(name)
-                assert name in CONSTANTS, f'{path}: {name} belongs into a dataclass'
-    assert seen == CONSTANTS.keys()
