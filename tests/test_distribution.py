@@ -93,9 +93,5 @@ def test_wheel_and_sdist_pass_twine(tmp_path):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count('PASSED') == 2
-    parts = json.loads((tmp_path / 'dist/sbom.cdx.json').read_text())['components']
-    assert {'torch', 'numpy', 'three', 'gtpt-t_coco17_synth.onnx'} <= {
-        each['name'] for each in parts if each['hashes']
-    }
     sizes = [file.stat().st_size for file in (tmp_path / 'dist').iterdir()]
     assert max(sizes) < 30e6

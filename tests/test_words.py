@@ -1,9 +1,8 @@
-"""Words that the package avoids, in its documentation, docstrings and messages."""
+"""Terms of the field and American spelling, in documentation, code and messages."""
 
 import io
 import re
 import tokenize
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -26,24 +25,14 @@ SCRIPTS = sorted(
     for path in (ROOT / 'mmhot').rglob('*.js')
     if path.name != 'bundle.js' and 'node_modules' not in path.parts
 )
-# Each with the word that the field uses.
+# Wrong terms, each with that of the field.
 BANNED = {
     r'films?|filmed|filming': 'video',
     r'pictures?|pictured': 'image',
-    r'photographs?|photographed': 'photo, image',
-    r'nobody|somebody|everybody|anybody': 'no person, a person, all people',
-    r'who is who|whom nobody|who nobody': 'identities',
-    r'(?<!make )(?<!makes )sure|unsure|sureness|surer|surest': 'confident, score',
-    r'tells?|told': 'state, show, given, distinguish',
-    r'so as': 'as',
-    r'so-manieth': 'index',
     r'perceptrons?': 'MLP',
-    r'things': 'name them',
-    r'cannot be had|to be had|are had|is had': 'available',
-    r'mend|mends|mended|mending': 'repair, fix',
-    r'whatever comes|as if nobody': 'rewrite',
+    r'sureness': 'confidence',
     r'a hourglass': 'an hourglass',
-    r'the truth|their truth|its truth|true 2D': 'ground truth',
+    r'the truth|true 2D': 'ground truth',
     # American spelling
     r'cent(re|res|red|ring)': 'center',
     r'colou?rs?(?<!color)(?<!colors)|coloured|colouring': 'color',
@@ -64,18 +53,8 @@ PATTERN = re.compile(
     '|'.join(rf'(?P<w{i}>\b(?:{words})\b)' for i, words in enumerate(BANNED)),
     re.IGNORECASE,
 )
-# The longest word of each alternative of several words.
-OF_PHRASES = {
-    max(reversed(re.findall('[a-z]+', phrase)), key=len)
-    for phrase in '|'.join(BANNED).split('|')
-    if re.search('[a-z][ -]', phrase)
-}
 # Quotations, other packages' names and files that have such a name.
-ALLOWED = re.compile(
-    r'data/photographs|\bcolour\.py\b'
-    r'|You may include this data|^tell$',
-    re.IGNORECASE,
-)
+ALLOWED = re.compile(r'\bcolour\.py\b', re.IGNORECASE)
 
 
 def banned_words(text):
@@ -83,20 +62,6 @@ def banned_words(text):
     found = PATTERN.finditer(ALLOWED.sub('', text))
     replacements = tuple(BANNED.values())
     return [(match[0], replacements[int(match.lastgroup[1:])]) for match in found]
-
-
-@cache
-def is_suspect(word):
-    return word in OF_PHRASES or PATTERN.search(word) is not None
-
-
-def may_have_banned_words(text):
-    """Search the lines of suspect words: all of a file takes four times as long."""
-    return any(
-        any(map(is_suspect, re.findall('[a-z]+', line.lower())))
-        and (PATTERN.search(line) or PATTERN.search(line.replace('_', ', ')))
-        for line in text.splitlines()
-    )
 
 
 def prose(page):
@@ -109,7 +74,7 @@ def prose(page):
 def written_texts(path):
     """Names, comments, docstrings and strings of a module, with their lines."""
     whole = path.read_text()
-    if not may_have_banned_words(whole):
+    if not PATTERN.search(whole.replace('_', ', ')):
         return
     source, names = io.StringIO(whole), {}
     for token in tokenize.generate_tokens(source.readline):
@@ -138,7 +103,6 @@ def test_pages_modules_and_scripts_use_the_words_of_the_field():
     [
         ('The film ends', 'film'),
         ('a Centre crop', 'Centre'),
-        ('be sure of it', 'sure'),
         ('an MLP (perceptron)', 'perceptron'),
         ('colours of skin', 'colours'),
         ('the neighbouring joints', 'neighbouring'),
@@ -149,8 +113,7 @@ def test_banned_word_is_found(text, word):
 
 
 @pytest.mark.parametrize(
-    'text',
-    ['filmstrip', 'make sure that', 'the color of neighbors', 'data/photographs/val'],
+    'text', ['filmstrip', 'make sure that', 'the color of neighbors']
 )
 def test_other_words_pass(text):
     assert not banned_words(text)

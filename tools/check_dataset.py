@@ -16,7 +16,6 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from itertools import starmap
 from pathlib import Path
-from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 from mmpose.registry import DATASETS
@@ -24,10 +23,8 @@ from mmpose.registry import DATASETS
 import mmhot.plugin  # noqa: F401 registers datasets
 from mmhot.cli.errors import OneLineParser, run_safely
 from mmhot.datasets.clip_dataset import Clip
-from mmhot.datasets.other_skeletons import MPIINF3DHP_IMAGE
 from mmhot.datasets.transforms.skeleton_augmentation import hip_frame
-from mmhot.errors import naming, require_file
-from mmhot.io.arrays import load_arrays
+from mmhot.errors import require_file
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.weights.config_files import read_config_file
 
@@ -79,7 +76,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         'path',
         type=Path,
-        help='folder or file of a dataset or of motion capture clips, or config (.py)',
+        help='folder of a dataset, motion capture clips (.npz), or config (.py)',
     )
     return parser.parse_args()
 
@@ -118,7 +115,7 @@ def report_coco(path: Path, needs: CocoNeeds, folder: Path | None) -> int:
 
 
 def find_datasets(path: Path) -> list[tuple[str, dict]]:
-    """List titles and settings of the datasets of a config, file or folder."""
+    """List titles and settings of the datasets of a config or folder, or of clips."""
     if path.suffix == '.py':
         return of_config(path.stem, path)
     known = [
@@ -127,7 +124,10 @@ def find_datasets(path: Path) -> list[tuple[str, dict]]:
         for dataset in of_config(title, f'mmhot::body_3d_keypoint/{name}.py')
     ]
     if not path.is_dir():
-        return of_file(require_file(path), known)
+        clips = dict(
+            type='MocapDataset', data_root='', ann_file=str(require_file(path))
+        )
+        return [('Motion capture clips', clips)]
     known = [(title, settings | dict(data_root=str(path))) for title, settings in known]
     # a file of cameras alone may belong to any dataset
     present = [
@@ -135,52 +135,13 @@ def find_datasets(path: Path) -> list[tuple[str, dict]]:
         for title, settings in known
         if any(f.is_file() for f in files_of(settings | dict(camera_param_file='')))
     ]
-    listed = {file for _, settings in present for file in files_of(settings)}
-    for file in sorted(set(path.glob('*.npz')) - listed):
-        present += by_arrays(file)
     if not present:
         names = {file.name for _, settings in known for file in files_of(settings)}
         raise ValueError(
-            f'{path} has none of {", ".join(sorted(names))}, nor an .npz file with the '
-            "arrays of MMPose's Human3.6M or MPI-INF-3DHP"
+            f'{path} has none of {", ".join(sorted(names))}: give the config that '
+            'reads its files'
         )
     return present
-
-
-def of_file(path: Path, known: list[tuple[str, dict]]) -> list[tuple[str, dict]]:
-    """List the datasets that read a file, by its name or else its arrays."""
-    found = []
-    for title, settings in known:
-        for name in files_of(settings | dict(data_root='')):
-            if settings['type'] != 'MocapDataset' and path.match(str(name)):
-                root = path.parents[len(name.parts) - 1]
-                found.append((title, settings | dict(data_root=str(root))))
-    clips = dict(type='MocapDataset', data_root='', ann_file=str(path))
-    return found or by_arrays(path) or [('Motion capture clips', clips)]
-
-
-def by_arrays(path: Path) -> list[tuple[str, dict]]:
-    """Recognize MMPose's files, which have any name, by their arrays."""
-    try:
-        with ZipFile(path) as archive:
-            names = set(archive.namelist())
-    except BadZipFile:
-        return []
-    settings = dict(data_root=str(path.parent), ann_file=path.name, seq_len=1)
-    if 'imgname.npy' not in names:
-        return []
-    with naming(path):
-        image = Path(load_arrays(path, ['imgname'])['imgname'].flat[0]).name
-    if MPIINF3DHP_IMAGE.match(image):
-        cameras = f'cameras_{"train" if "train" in path.stem else "test"}.pkl'
-        if (path.parent / cameras).is_file():
-            settings['camera_param_file'] = cameras
-        kind, title = 'MPIINF3DHPClipDataset', 'MPI-INF-3DHP'
-    else:
-        is_here = (path.parent / 'cameras.pkl').is_file()
-        settings['camera_param_file'] = 'cameras.pkl' if is_here else '../cameras.pkl'
-        kind, title = 'Human36mClipDataset', 'Human3.6M'
-    return [(f"{title}, MMPose's file", settings | dict(type=kind))]
 
 
 def of_config(title: str, path: Path | str) -> list[tuple[str, dict]]:

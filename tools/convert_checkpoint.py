@@ -10,9 +10,12 @@ import ast
 import sys
 from pathlib import Path
 
-from mmhot.checkpoints import convert_file
 from mmhot.cli.errors import OneLineParser, run_safely
 from mmhot.cli.report import output_file
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # for `tools`, in scripts, too
+
+from tools.model_converters.conversion import convert_file
 
 
 def parse_args() -> argparse.Namespace:

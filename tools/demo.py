@@ -1,9 +1,8 @@
-r"""Write the page of ``make demo``, and print the errors of its rendered clips.
+"""Write the page of ``make demo``, and print the errors of its rendered clips.
 
 Example::
 
     python -m tools.demo outputs/demo
-    python -m tools.demo outputs/demo --animation docs/images/demo.webp
 """
 
 import argparse
@@ -14,17 +13,9 @@ from string import Template
 from urllib.parse import quote
 
 import numpy as np
-from PIL import Image
 
-from mmhot.cli.errors import (
-    OneLineParser,
-    output_file,
-    print_line,
-    print_text,
-    run_safely,
-)
+from mmhot.cli.errors import OneLineParser, print_line, print_text, run_safely
 from mmhot.errors import align
-from mmhot.frames.inputs import open_inputs
 from mmhot.io.atomic import replacing
 from mmhot.io.lifted import read_lifted
 from tools.analysis.measure_lifted import measure
@@ -86,12 +77,6 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = OneLineParser(description=__doc__)
     parser.add_argument('folder', type=Path, help='results of make demo')
-    parser.add_argument(
-        '--animation',
-        type=output_file,
-        metavar='FILE',
-        help='also write an animation of the second clip, .webp',
-    )
     return parser.parse_args()
 
 
@@ -102,8 +87,6 @@ def run(args: argparse.Namespace) -> None:
     page = args.folder / 'index.html'
     with replacing(page) as temporary:
         temporary.write_text(write_page(args.folder), encoding='utf-8')
-    if args.animation:
-        write_animation(args.folder / f'{RENDERED[1]}.mp4', args.animation)
     print_line(f'open {page} in a browser')
 
 
@@ -148,20 +131,6 @@ def write_page(folder: Path) -> str:
         mmhot=html.escape(str(command)),
         folder=f'<code>{html.escape(Path.cwd().name)}</code>',
         results='\n'.join(results),
-    )
-
-
-def write_animation(video: Path, target: Path) -> None:
-    """Write an animation of a video, half its width and rate, for READMEs."""
-    (source,) = open_inputs([str(video)])
-    images = [
-        Image.fromarray(frame.image[..., ::-1]).reduce(2)
-        for frame in source
-        if frame.index % 2 == 0
-    ]
-    step = round(2000 / source.fps)
-    images[0].save(
-        target, save_all=True, append_images=images[1:], duration=step, loop=0
     )
 
 

@@ -25,12 +25,6 @@ PAGES = (
 # README.md is GitHub's first page; the site's is docs/index.md.
 HOME = {'README.md': 'docs/index.md'}
 API_MARK = '<!-- public names -->'
-# Results of `make demo browser`, which a site may have: folder, text of the link.
-TRY_MARK = '<!-- pages to try -->'
-TRY = {
-    'browser': 'Try it on your video or webcam, in this browser',
-    'demo': 'look at lifted videos',
-}
 IMAGES = ('.png', '.jpg')
 MORE_API = {'mmhot.apis.Inferencer': 'mmhot.apis.inferencer.Inferencer'}
 _LINK = re.compile(r'(!?\[[^\]]*\]\()([^)\s]+)(\))')
@@ -44,10 +38,6 @@ def on_files(files, config):
     for path in pages:
         source = path.relative_to(ROOT).as_posix()
         files.append(File.generated(config, source, content=path.read_text()))
-    for path in (each for name in TRY for each in (ROOT / 'outputs' / name).rglob('*')):
-        if path.is_file():
-            source = f'try/{path.relative_to(ROOT / "outputs").as_posix()}'
-            files.append(File.generated(config, source, abs_src_path=str(path)))
     docs = sorted((ROOT / 'docs').glob('*.md'))
     linked = {target for page in docs + pages for target in _links_of(page)}
     for target in sorted(linked):
@@ -76,14 +66,7 @@ def on_page_markdown(markdown, page, **_):
 
     parts = _CODE.split(markdown)
     parts[::2] = [_LINK.sub(rewrite, part) for part in parts[::2]]
-    return ''.join(parts).replace(API_MARK, _public_names()).replace(TRY_MARK, _try())
-
-
-def _try() -> str:
-    """Link to the pages that the site has beside the documentation."""
-    there = {x: text for x, text in TRY.items() if (ROOT / 'outputs' / x).is_dir()}
-    links = [f'[{text}](try/{x}/index.html)' for x, text in there.items()]
-    return f'{"; ".join(links)}.' if links else ''
+    return ''.join(parts).replace(API_MARK, _public_names())
 
 
 def on_page_content(html, **_):

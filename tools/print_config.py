@@ -23,7 +23,6 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = OneLineParser(description=__doc__)
     parser.add_argument('config', help='config file, mmhot::CONFIG or mmpose::CONFIG')
-    parser.add_argument('--key', help='print this setting only, such as model.backbone')
     parser.add_argument(
         '--out', type=output_file, metavar='FILE', help='write it to this .py file'
     )
@@ -35,14 +34,6 @@ def print_config(args: argparse.Namespace) -> None:
     """Print the config, or write it."""
     config = read_config_file(args.config, import_modules=False)
     merge_options(config, args.cfg_options)
-    if args.key is not None:
-        value = config.to_dict()
-        for part in args.key.split('.'):
-            is_list = isinstance(value, list) and part.isdigit()
-            if not is_list and not (isinstance(value, dict) and part in value):
-                raise ValueError(f'--key: {args.config} has no {args.key!r}')
-            value = value[int(part) if is_list else part]
-        config = type(config)({args.key.rpartition('.')[2]: value})
     text = config.pretty_text
     if args.out is None:
         print_text(text.rstrip())

@@ -65,7 +65,7 @@ def publish(args: argparse.Namespace) -> None:
     from mmhot.io.pickles import SAFETENSORS, safe_load, save_checkpoint
     from mmhot.weights.checkpoint_configs import config_within
     from mmhot.weights.config_files import parse_config_text, read_config_file
-    from mmhot.weights.loading import build_model, limited, load_strictly
+    from mmhot.weights.loading import build_model, load_strictly
 
     checkpoint = safe_load(args.source)
     try:
@@ -95,12 +95,11 @@ def publish(args: argparse.Namespace) -> None:
             for key, value in state.items()
         }
     settings = {key: config[key] for key in SETTINGS if key in config}
-    with limited(args.source):
-        built = build_model(
-            setting(config, 'model', '--config'),
-            args.config or args.source,
-            settings.get('default_scope', 'mmpose'),
-        )
+    built = build_model(
+        setting(config, 'model', '--config'),
+        args.config or args.source,
+        settings.get('default_scope', 'mmpose'),
+    )
     load_strictly(built, args.source, state)
     kept.update(cfg=Config(settings).pretty_text, mmhot_version=__version__)
     for target in dict.fromkeys((args.target, args.target.with_suffix(SAFETENSORS))):

@@ -21,7 +21,7 @@ from tools.training_data import import_modules_of, use_sample_data
 # From malloc.h of the GNU C library; the last is a value.
 _TRIM_THRESHOLD, _MMAP_MAX, _NEVER = -1, -4, -1
 # Settings beside those of MMEngine's runner that configs of others need not have.
-_OTHER_SETTINGS = 'auto_scale_lr', 'compile', 'custom_imports', 'find_unused_parameters'
+_OTHER_SETTINGS = 'auto_scale_lr', 'custom_imports', 'find_unused_parameters'
 _OF_SETTINGS = AssertionError, AttributeError, ImportError, LookupError, TypeError
 _OF_SETTINGS += (RuntimeError,)
 
@@ -181,27 +181,6 @@ def use_gpu_defaults(config: Config) -> None:
         optimizer.setdefault('fused', True)
     for split in ('train', 'val', 'test'):
         (config.get(f'{split}_dataloader') or {}).setdefault('pin_memory', True)
-
-
-def compile_networks(model: Any, options: dict[str, Any]) -> None:
-    """Compile a model's networks in place; its losses and checkpoints stay the same.
-
-    Args:
-        model (nn.Module): MMPose's or MMDetection's.
-        options (dict): Arguments of ``torch.compile``.
-    """
-    import torch
-
-    parts = dict(model.named_children())
-    # heads call their own forward, which is not compiled, and through it their parts
-    head = parts.pop('head', None) or parts.pop('bbox_head', None)
-    parts.pop('data_preprocessor', None)
-    within = {} if head is None else dict(head.named_children())
-    for name, part in (parts | within).items():
-        if 'loss' not in name:
-            part.compile(**options)
-            if hasattr(part, 'encode'):  # what lifters run of their hosts
-                part.encode = torch.compile(part.encode, **options)
 
 
 def build_runner(config: Config) -> Any:

@@ -141,7 +141,7 @@ def count(config, model) -> dict | None:
     """Count parameters and multiply-adds of one input, for tools/table.py."""
     from mmengine.model import is_model_wrapper
 
-    from mmhot.evaluation.cost import count_cost, input_shape
+    from tools.analysis.cost import count_cost, input_shape
 
     model = model.module if is_model_wrapper(model) else model
     shape = input_shape(config, model)

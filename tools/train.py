@@ -23,7 +23,6 @@ from tools.runner import (
     apply_arguments,
     build_runner,
     check_checkpoint,
-    compile_networks,
     keep_freed_memory,
     merge_options,
     naming_config,
@@ -58,11 +57,6 @@ def parse_args() -> argparse.Namespace:
         action='store_true',
         help="scale the learning rate by the actual batch size over the config's",
     )
-    parser.add_argument(
-        '--compile',
-        action='store_true',
-        help="torch.compile the networks; the config's 'compile' has the options",
-    )
     add_runner_arguments(parser)
     return parser.parse_args()
 
@@ -84,19 +78,15 @@ def train(args: argparse.Namespace) -> None:
         resume(config, args.resume)
     config.load_from = check_checkpoint(config.get('load_from'))
     use_gpu_defaults(config)
-    # MMEngine compiles whole steps, which read values and hold lists of samples
-    options = config.pop('compile', None) if args.compile else None
     runner = build_runner(config)
     check_optimizer(config)
 
-    from mmhot.engine.hooks import KeypointOrderHook, model_of
+    from mmhot.engine.hooks import KeypointOrderHook
     from tools.start_checkpoints import SameShapesHook
 
     runner.register_hook(KeypointOrderHook())  # MMPose's own configs lack it
     runner.register_hook(start := SameShapesHook(training=True))
     with naming_config(config, lambda: start.has_begun):
-        if args.compile:
-            compile_networks(model_of(runner), options or {})
         runner.train()
 
 

@@ -1,19 +1,11 @@
-"""Options of further calls and commands: Ray, export, cost, pruning, the page."""
+"""Options of further calls and commands: Ray, export, the page."""
 
 from dataclasses import MISSING, dataclass
 from pathlib import Path
 from typing import Any
 
 from mmhot.errors import ArgumentError
-from mmhot.options import DeviceOptions, Options, option, read_numbers, read_sizes
-
-
-def read_bbox(value: Any) -> list[float]:
-    """Read a bounding box that has an area."""
-    left, top, right, bottom = read_numbers(value)
-    if right <= left or bottom <= top:
-        raise ValueError
-    return [left, top, right, bottom]
+from mmhot.options import DeviceOptions, Options, option, read_numbers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,39 +49,6 @@ class OnnxOptions(Options):
         'real inputs of the comparison: a video or images of people, or 2D keypoints '
         'for a lifter (default: the demo of the repository)',
         metavar='PATH',
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class CostOptions(DeviceOptions):
-    """Options of :func:`mmhot.apis.inspection.measure_cost`."""
-
-    shape: tuple = option(
-        'shape of one input, such as 3 256 192 (default: from the config)',
-        (),
-        convert=read_sizes,
-        expected='whole numbers from 1',
-    )
-    batch: int = option('inputs per timed batch', 1, low=1)
-    no_time: bool = option('do not measure time', False)
-
-
-@dataclass(frozen=True, kw_only=True)
-class PruningOptions(DeviceOptions):
-    """Options of :func:`mmhot.apis.inspection.show_pruning`."""
-
-    bbox: Any = option(
-        'bounding box of the person in pixels (default: the whole image)',
-        convert=read_bbox,
-        expected='left,top,right,bottom in pixels',
-        metavar='X1,Y1,X2,Y2',
-    )
-    keep_rates: Any = option(
-        'kept share of patches in each stage, such as 1,0.7,0.3,0.1 (default: as in '
-        'the config)',
-        convert=read_numbers,
-        expected='numbers such as 1,0.5',
-        metavar='LIST',
     )
 
 

@@ -89,7 +89,7 @@ class Human36mClipDataset(ClipDataset):
                     name=name.clip + part,
                     subject=name.subject,
                     action=name.action,
-                    fps=_FPS,
+                    fps=_FPS / step,
                     arrays=pose_arrays(name.clip, keypoints[rows], joints[rows, :, :3]),
                     constants=dict(
                         camera_param=_camera(
@@ -98,22 +98,24 @@ class Human36mClipDataset(ClipDataset):
                     ),
                 )
                 for _, (name, frames) in sorted(recordings.items())
-                for part, rows in _parts(frames)
+                for part, rows, step in _parts(frames)
             ]
 
 
-def _parts(frames: list[tuple[int, int]]) -> Iterator[tuple[str, np.ndarray]]:
+def _parts(frames: list[tuple[int, int]]) -> Iterator[tuple[str, np.ndarray, float]]:
     """Split (frame, row) of a recording where frames are missing.
 
     Yields:
-        tuple[str, np.ndarray]: Suffix of the part's name, '' for whole recordings, and
-        its rows in the order of the frames, (T,).
+        tuple[str, np.ndarray, float]: Suffix of the part's name, '' for whole
+        recordings; its rows in the order of the frames, (T,); and the step of their
+        numbers, such as 5 in the files with 10 frames per second.
     """
     numbers, rows = np.array(sorted(frames)).T
     steps = np.diff(numbers)
-    parts = split_rows(steps > np.median(steps)) if len(steps) else [np.array([0])]
+    step = float(np.median(steps)) if len(steps) else 1.0
+    parts = split_rows(steps > step) if len(steps) else [np.array([0])]
     for part in parts:
-        yield f'.{numbers[part[0]]}' if len(parts) > 1 else '', rows[part]
+        yield f'.{numbers[part[0]]}' if len(parts) > 1 else '', rows[part], step
 
 
 @DATASETS.register_module()

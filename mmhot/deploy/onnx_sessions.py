@@ -2,15 +2,10 @@
 
 import json
 import os
-import threading
-import time
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmhot.deploy.onnx_data_files import check_data_files
 from mmhot.errors import ArgumentError, naming, one_line, pip, require_file
 
 if TYPE_CHECKING:  # the command line starts without it
@@ -29,10 +24,10 @@ _FORM = {
     },
     'resize': {'longer_side': 0, 'interpolation': ''},
 }
-_LONGEST_RUN, _CHECK = 600.0, 5.0  # seconds
+# The first ONNX Runtime that opens no files outside of the model's folder.
+_OWN_FOLDER, _LOCATION = (1, 27), b'location'
 _QUIET = 4  # ONNX Runtime's errors are raised, too
 _CPU_PROVIDER = 'CPUExecutionProvider'
-_AHEAD: dict[tuple, Future] = {}  # sessions, by the arguments of open_session
 
 
 def count_threads() -> int:
@@ -44,19 +39,6 @@ def count_threads() -> int:
 def is_on_cpu(session: Any) -> bool:
     """Return whether ONNX Runtime runs a session on the CPU alone."""
     return session.get_providers() == [_CPU_PROVIDER]
-
-
-def open_ahead(
-    path: str | Path, device: str = 'cpu', threads: int | None = None
-) -> None:
-    """Begin to open a file in a thread, for the next :func:`open_session` of it."""
-    try:
-        import onnxruntime  # noqa: F401 here: two threads must not import NumPy at once
-    except ImportError:
-        return  # open_session says so
-    pool, key = ThreadPoolExecutor(1), (str(path), device, threads)
-    _AHEAD[key] = pool.submit(_open, *key)
-    pool.shutdown(wait=False)
 
 
 def open_session(
@@ -72,18 +54,16 @@ def open_session(
         ValueError: If ONNX Runtime is not installed, or cannot use the device or read
             the file.
     """
-    key = str(path), device, threads
-    return _AHEAD.pop(key).result() if key in _AHEAD else _open(*key)
-
-
-def _open(path: str | Path, device: str, threads: int | None) -> Any:
     path = require_file(path)
-    check_data_files(path)
     try:
         import onnxruntime
     except ImportError as error:
         need = f'{path} needs ONNX Runtime: {pip("install", "onnxruntime")}'
         raise ValueError(need) from error
+    release = tuple(map(int, onnxruntime.__version__.split('.')[:2]))
+    if release < _OWN_FOLDER and _LOCATION in path.read_bytes():
+        update = pip('install', '-U', 'onnxruntime')
+        raise ValueError(f'{path} may have weights in other files: {update}')
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _QUIET
     options.intra_op_num_threads = threads or count_threads()
@@ -118,8 +98,7 @@ def run_session(
     """Run a model of one input in its type; floats are returned as float32.
 
     Raises:
-        ValueError: If the input cannot have its type, or the run fails or takes longer
-            than ten minutes, as loops in a graph may never end.
+        ValueError: If the input cannot have its type, or the run fails.
     """
     entries = session.get_inputs()
     kind = entries[0].type.removeprefix('tensor(').removesuffix(')')
@@ -135,39 +114,15 @@ def run_session(
 
     options = onnxruntime.RunOptions()
     options.log_severity_level = _QUIET
-    running = _watched_runs(os.getpid())
-    running[options] = time.monotonic()
     try:
         found = session.run(outputs, {entries[0].name: cast}, options)
     except Exception as error:  # ONNX Runtime has no common base for its errors
-        reason = f'{one_line(error):.200}'
-        if options.terminate:
-            reason = f'it has not ended after {_LONGEST_RUN:g} s'
-        raise ValueError(f'{path} cannot be run: {reason}') from error
-    finally:
-        del running[options]
+        raise ValueError(f'{path} cannot be run: {one_line(error):.200}') from error
     kinds = [str(getattr(x, 'dtype', type(x).__name__)) for x in found]
     for name, returned in zip(outputs, kinds, strict=True):
         if not returned.startswith(('float', 'int', 'uint')):
             raise ValueError(f'{path} returns {name!r} of {returned}, not numbers')
     return [x.astype('f4', copy=False) if x.dtype.kind == 'f' else x for x in found]
-
-
-@cache
-def _watched_runs(process: int) -> dict[Any, float]:
-    """Return the runs of this process, with their start; long ones are stopped."""
-    del process  # threads do not survive a fork
-    running: dict[Any, float] = {}
-
-    def watch() -> None:
-        while True:
-            time.sleep(_CHECK)
-            for options, start in running.copy().items():
-                if time.monotonic() - start > _LONGEST_RUN:
-                    options.terminate = True
-
-    threading.Thread(target=watch, daemon=True).start()
-    return running
 
 
 def _without_nulls(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -15,7 +15,8 @@ _NAME = 'frames'
 def check_image(image: Any, what: str = 'arrays') -> np.ndarray:
     """Return an image, BGR uint8 (H, W, 3); raise ValueError if it is none."""
     array = np.asarray(image)
-    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3:
+    is_image = array.ndim == 3 and array.shape[2] == 3 and array.size > 0
+    if array.dtype != np.uint8 or not is_image:
         raise ValueError(
             f'{what} must be BGR, uint8 (H, W, 3), got {array.dtype} {array.shape}'
         )

@@ -15,7 +15,7 @@ from av.sidedata.sidedata import Type
 from av.stream import Disposition
 
 from mmhot.frames.sources import DEFAULT_FPS
-from mmhot.io.images import check_pixels, check_scans, open_media
+from mmhot.io.images import check_pixels, open_media
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -138,7 +138,6 @@ def decode(
     stream.thread_type = threads
     try:
         for packet in container.demux(stream):
-            check_scans(bytes(packet) if context.name == 'mjpeg' else b'', label)
             try:
                 frames = packet.decode()
             except av.error.InvalidDataError as error:

@@ -22,7 +22,6 @@ from mmhot.frames.decoding import (
     warn_of_streams,
 )
 from mmhot.frames.sources import DEFAULT_FPS, Frame, FrameSource
-from mmhot.io import quicktime
 from mmhot.io.images import read_focal_35mm, read_image
 from mmhot.structures.clips import clip_name
 
@@ -67,7 +66,6 @@ class VideoFile(FrameSource):
             name = clip_name(path)
             # FFmpeg takes the beginning of a relative path such as 'a:b' for a protocol
             self.address = str(path.absolute())
-            self.focal_35mm = quicktime.read_focal_35mm(path)
         super().__init__(name, path, DEFAULT_FPS)
         if self._is_remote:
             self.label = public_url(self.address)  # a path has one slash after http:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from glob import escape as escape_glob
 from glob import glob, has_magic
 from pathlib import Path
 from typing import NoReturn
@@ -28,14 +27,14 @@ from mmhot.structures.clips import clip_name
 _LOGGER = logging.getLogger(__name__)
 
 _LIST_SUFFIX = '.txt'
-_MAX_INPUTS, _MAX_LIST_BYTES = 50_000, 16 << 20
-# Photos of phones, in tiles: FFmpeg takes them for videos and decodes the first tile.
-_HEIF_SUFFIXES = {'.heic', '.heif', '.hif'}
+_MAX_LIST_BYTES = 16 << 20
 # Images are frames of a sequence if their numbers are multiples of a step up to 100,
 # and at most 10 steps apart on average.
 _MAX_STEP, _MAX_MEAN_GAP = 100, 10
-# Fewest images of a sequence of which others are left out, and their share.
-_MIN_FRAMES, _MIN_SHARE = 3, 0.75
+# Least share of a sequence, and of images with its numbers, in the images of a folder.
+_MIN_SHARE = 0.75
+# Names of what lies beside frames.
+_BESIDE = re.compile('mask|depth', re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -97,12 +96,6 @@ def _read_list(path: Path, fps: float | None) -> list[ClipInput]:
             raise ValueError('is not a list of inputs: not UTF-8 text') from error
         lines = [line.strip() for line in text.splitlines()]
         lines = [line for line in lines if line and not line.startswith('#')]
-        if lines and re.fullmatch(r'[-+.\deE]+(\s+[-+.\deE]+){4,}', lines[0]):
-            text = 'has numbers, not inputs: give the folder of such files of YOLO'
-            raise ValueError(f'{text} to mmhot lift (docs/output-formats.md)')
-        if len(lines) > _MAX_INPUTS:
-            text = f'has {len(lines)} inputs: give several lists of at most'
-            raise ValueError(f'{text} {_MAX_INPUTS}')
         if not lines:
             raise ValueError('names no input: one per line is expected')
     inputs = []
@@ -126,20 +119,11 @@ def _find(text: str, fps: float | None) -> list[ClipInput]:
         return _find_in_folder(path, fps)
     if not has_magic(text) or path.exists():
         return [_file_input(path, fps)]
-    names = sorted(glob(_escape_folders(text), recursive=True), key=natural_key)
+    names = sorted(glob(text, recursive=True), key=natural_key)
     files = [Path(name) for name in names if Path(name).is_file()]
     if not files:
         raise FileNotFoundError(f'no file matches {text}')
     return [_file_input(file, fps) for file in files]
-
-
-def _escape_folders(pattern: str) -> str:
-    """Escape the characters of a glob in folders that exist."""
-    for parent in Path(pattern).parents:
-        if has_magic(str(parent)) and parent.is_dir():
-            rest = Path(pattern).relative_to(parent)
-            return str(Path(escape_glob(str(parent)), rest))
-    return pattern
 
 
 def _file_input(path: Path, fps: float | None) -> ClipInput:
@@ -159,7 +143,7 @@ def _open_file(path: Path, fps: float | None) -> FrameSource:
     require_file(path)
     if is_image(path):
         return ImageSequence([path], clip_name(path), fps or DEFAULT_FPS)
-    if path.suffix.lower() in _HEIF_SUFFIXES:
+    if path.suffix.lower() == '.heic':  # FFmpeg would decode a tile of it
         raise ValueError(f'{path} is a HEIF image: convert it to JPEG or PNG')
     return VideoFile(path, fps)
 
@@ -167,23 +151,12 @@ def _open_file(path: Path, fps: float | None) -> FrameSource:
 def _find_in_folder(folder: Path, fps: float | None) -> list[ClipInput]:
     files = sorted(folder.glob('[!.]*'), key=lambda file: natural_key(file.name))
     images = [file for file in files if is_image(file)]
-    videos = VIDEO_SUFFIXES | _HEIF_SUFFIXES
-    single = [file for file in files if file.suffix.lower() in videos]
+    single = [file for file in files if file.suffix.lower() in VIDEO_SUFFIXES]
     inputs = []
-    frames, numbers = _number_images(images, has_gaps=fps is not None)
-    is_video = fps or (
-        numbers is not None and len({*map(image_size, frames)} - {None}) <= 1
-    )
-    if images and is_video:
-        _warn_of_numbers(folder, images, frames, numbers)
-        if fps is None:
-            _LOGGER.warning(
-                '%s: its numbered images are taken for a video of %g frames per '
-                "second; give another rate as fps, or use '%s/*' for separate images",
-                folder,
-                DEFAULT_FPS,
-                folder,
-            )
+    frames, numbers = _choose_frames(images, folder, has_gaps=fps is not None)
+    is_numbered = numbers is not None
+    if images and (fps or is_numbered and len({*map(image_size, frames)} - {None}) < 2):
+        _warn_of_names(folder, images, frames, is_numbered, fps)
         name = clip_name(folder)
         read = partial(ImageSequence, frames, name, fps or DEFAULT_FPS, numbers)
         inputs.append(ClipInput(folder, name, read))
@@ -197,51 +170,79 @@ def _find_in_folder(folder: Path, fps: float | None) -> list[ClipInput]:
     return inputs
 
 
-def _number_images(
-    images: list[Path], has_gaps: bool
+def _choose_frames(
+    images: list[Path], folder: Path, has_gaps: bool
 ) -> tuple[list[Path], list[int] | None]:
-    """Return the images named like most, in order, and their frame numbers, or None.
+    """Return the images of a sequence, in order, and their frame numbers, or None.
 
-    Sparse ones are separate images, unless the sequence ``has_gaps``. A step that all
-    numbers have in common counts as one frame.
+    Of several forms of names, as those of masks and depth maps beside frames, the one
+    with most images is chosen, if most others are few or have its numbers.
     """
-    alike: dict[str, list[Path]] = {}
+    forms: dict[str, list[Path]] = {}
     for path in images:
-        alike.setdefault(name_form(path.name), []).append(path)
-    main = max(alike.values(), key=len, default=[])
-    if len(main) >= max(_MIN_FRAMES, _MIN_SHARE * len(images)):
-        images = main
-    numbers = None
-    with suppress(ValueError):  # of several videos
-        numbers = read_numbers([path.name for path in images], 'file_name')
-    if numbers is None or len(images) == 1:
+        forms.setdefault(name_form(path.name), []).append(path)
+    counts = {
+        form: numbers
+        for form, paths in forms.items()
+        if (numbers := _count(paths, has_gaps)) is not None
+    }
+    if not counts:
+        return images, None
+    chosen = min(
+        counts, key=lambda x: (-len(forms[x]), bool(_BESIDE.search(x)), len(x))
+    )
+    numbers, frames = counts[chosen], forms[chosen]
+    beside = [x for x in counts if np.isin(counts[x], numbers).all()]
+    if sum(len(forms[x]) for x in beside) < _MIN_SHARE * len(images):
         return images, None
     order = np.argsort(numbers, kind='stable')
     steps = np.diff(numbers[order])
+    if not steps.all():
+        one, other = (frames[row].name for row in order[steps.argmin() :][:2])
+        raise ValueError(
+            f'{folder} has images twice, such as {one} and {other}: keep one of each'
+        )
+    if (step := np.gcd.reduce(steps)) > 1:
+        text = '%s: images are numbered in steps of %d, which count as one frame'
+        _LOGGER.warning(text, escape(folder), step)
+    return [frames[row] for row in order], (numbers[order] // step).tolist()
+
+
+def _count(images: list[Path], has_gaps: bool) -> np.ndarray | None:
+    """Return the numbers of images that count frames, (N,), or None.
+
+    Sparse ones are of separate images, unless the sequence ``has_gaps``.
+    """
+    numbers = None
+    with suppress(ValueError):  # of several videos
+        numbers = read_numbers([path.name for path in images])
+    if numbers is None or len({*numbers}) == 1:
+        return None
+    steps = np.diff(np.unique(numbers))
     step = np.gcd.reduce(steps)
     is_sparse = steps.mean() > _MAX_MEAN_GAP * step and not has_gaps
-    if not 1 <= step <= _MAX_STEP or steps.min() < 1 or is_sparse:
-        return images, None
-    return [images[row] for row in order], (numbers[order] // step).tolist()
+    return None if is_sparse or step > _MAX_STEP else numbers
 
 
-def _warn_of_numbers(
-    folder: Path, images: list[Path], frames: list[Path], numbers: list[int] | None
+def _warn_of_names(
+    folder: Path,
+    images: list[Path],
+    frames: list[Path],
+    is_numbered: bool,
+    fps: float | None,
 ) -> None:
     """Log what the names of a sequence leave open."""
-    label, others = escape(folder), sorted({*images} - {*frames})
-    if others:
+    label = escape(folder)
+    if others := sorted({*images} - {*frames}):
         names = escape(', '.join(path.name for path in others))
-        text = (
-            '%s: %d images are left out, as they are not named like the others: %.80s'
-        )
+        text = '%s: %d images beside the frames are left out: %.80s'
         _LOGGER.warning(text, label, len(others), names)
-    if numbers is None and len(frames) > 1:
+    if not is_numbered and len(frames) > 1:
         text = '%s: names of images do not number the frames; read in order'
         _LOGGER.warning(text, label)
-    elif numbers is not None:
-        found = read_numbers([path.name for path in frames], 'file_name')
-        step = 1 if found is None else np.gcd.reduce(np.diff(found))
-        if step > 1:
-            text = '%s: images are numbered in steps of %d, which count as one frame'
-            _LOGGER.warning(text, label, step)
+    elif fps is None:
+        text = (
+            '%s: its numbered images are taken for a video of %g frames per second; '
+            "give another rate as fps, or use '%s/*' for separate images"
+        )
+        _LOGGER.warning(text, label, DEFAULT_FPS, folder)

@@ -1,7 +1,6 @@
 """Image files: sizes from headers, decoding, writing. Opening of videos."""
 
 import logging
-import re
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -24,17 +23,11 @@ _IMAGE_SUFFIXES = {'.jpg', '.jpeg', '.png', '.webp', '.bmp', '.tif', '.tiff'}
 _MAX_SIDE, _MAX_ASPECT = 32_766, 100
 # Image files may have this many bytes per pixel of the limit, and further ones.
 _MAX_PIXEL_BYTES, _MAX_METADATA = 8, 64 << 20
-# Progressive JPEG files have some ten scans, each of which decodes the whole image.
-_MAX_SCANS = 100
-# Markers but those within the data of a scan; segments that precede it have lengths.
-_JPEG_MARKER = re.compile(rb'\xff+([\x01-\xcf\xd8-\xfe])')
-_JPEG, _END_OF_IMAGE, _SCAN = b'\xff\xd8', b'\xd9', b'\xda'
-_PNG, _PROFILES = b'\x89PNG\r\n\x1a\n', (b'iCCP', b'sRGB', b'cHRM')
 _EXIF_ORIENTATION = 0x0112
 # Directory of the camera's settings, and the 35 mm equivalent focal length there.
-_EXIF_CAMERA, _EXIF_FOCAL_35MM = 0x8769, 0xA405
+_EXIF_CAMERA, _FOCAL_35MM = 0x8769, 0xA405
 # 35 mm equivalent focal lengths of lenses; files have 0 for unknown ones.
-_FOCALS_35MM = 6.0, 3000.0
+_FOCALS = 6.0, 3000.0
 
 # FFmpeg's protocols of addresses, all but those of files and of programs' text.
 _PROTOCOLS = (
@@ -72,10 +65,8 @@ def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
         raise ValueError(f'{name} is not a readable image of at most {most}')
     check_pixels(*size, max_pixels, name)
     limit = _MAX_PIXEL_BYTES * max_pixels + _MAX_METADATA
-    data = read_limited(path, limit)
-    check_scans(data, name)
     # imread takes no names that the system's encoding lacks
-    values, image = np.frombuffer(_without_profile(data), np.uint8), None
+    values, image = np.frombuffer(read_limited(path, limit), np.uint8), None
     with suppress(cv2.error):  # of more than 2^30 pixels, among others
         image = cv2.imdecode(values, cv2.IMREAD_COLOR)
     if image is None:
@@ -86,20 +77,6 @@ def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     if _ask(path, lambda x: x.format != 'MPO' and getattr(x, 'is_animated', False)):
         _LOGGER.warning('%s has several images: only the first one is read', name)
     return image
-
-
-def _without_profile(data: bytes) -> bytes:
-    """Remove color profiles of a PNG: OpenCV ignores them, and libpng comments on them.
-
-    They are in chunks (length, kind, content, checksum) before the image data.
-    """
-    parts, start = [data[: len(_PNG)]], len(_PNG)
-    while data.startswith(_PNG) and data[start + 4 : start + 8] not in (b'', b'IDAT'):
-        end = start + 12 + int.from_bytes(data[start : start + 4], 'big')
-        if data[start + 4 : start + 8] not in _PROFILES:
-            parts.append(data[start:end])
-        start = end
-    return b''.join([*parts, data[start:]])
 
 
 def _ask(path: Path, question: Callable[[Any], Any]) -> Any:
@@ -136,22 +113,6 @@ def check_pixels(width: float, height: float, limit: int, name: str) -> None:
         )
 
 
-def check_scans(data: bytes, name: str) -> None:
-    """Raise ValueError for a JPEG file whose scans would take minutes to decode."""
-    position, scans = len(_JPEG), 0
-    # most have few, which counting bytes shows
-    is_suspect = data.startswith(_JPEG) and data.count(b'\xff' + _SCAN) > _MAX_SCANS
-    while is_suspect and scans <= _MAX_SCANS:
-        marker = _JPEG_MARKER.search(data, position)
-        if marker is None or marker[1] == _END_OF_IMAGE:
-            return
-        scans += marker[1] == _SCAN
-        start = marker.end()
-        position = start + max(int.from_bytes(data[start : start + 2], 'big'), 2)
-    if is_suspect:
-        raise ValueError(f'{name} has more than {_MAX_SCANS} scans: save it again')
-
-
 def image_size(path: Path) -> tuple[int, int] | None:
     """Read width and height, upright, from an image's header; None if damaged."""
 
@@ -163,23 +124,14 @@ def image_size(path: Path) -> tuple[int, int] | None:
 
 
 def read_focal_35mm(path: Path) -> float | None:
-    """Read the 35 mm equivalent focal length of an image (EXIF), or None."""
-    return plausible_focal(
-        _ask(path, lambda x: _exif_of(x).get_ifd(_EXIF_CAMERA)[_EXIF_FOCAL_35MM])
-    )
+    """Read the 35 mm equivalent focal length of a photo (EXIF), or None."""
+    focal = _ask(path, lambda x: float(_exif_of(x).get_ifd(_EXIF_CAMERA)[_FOCAL_35MM]))
+    return focal if focal and _FOCALS[0] <= focal <= _FOCALS[1] else None
 
 
 def _exif_of(image: Any) -> Any:
     # the method of PNG files decodes them
     return PIL.Image.Image.getexif(image)
-
-
-def plausible_focal(millimeters: Any) -> float | None:
-    """Return a 35 mm equivalent focal length of a file, or None if no lens has it."""
-    with suppress(TypeError, ValueError, OverflowError):
-        focal = float(millimeters)
-        return focal if _FOCALS_35MM[0] <= focal <= _FOCALS_35MM[1] else None
-    return None
 
 
 def write_png(path: str | Path, image: np.ndarray) -> None:

@@ -38,11 +38,6 @@ _PICKLED_MODULES = (
 )
 
 
-_CONTAINERS = dict, list, tuple, set, frozenset, np.ndarray
-# Values of a pickle beside two for each byte.
-_MORE_VALUES = 1_000_000
-
-
 class _RefusedError(pickle.UnpicklingError):
     """Objects that are not loaded; the message names them."""
 
@@ -147,7 +142,7 @@ def load_objects(path: Path) -> Any:
         with path.open('rb') as file:
             if file.read(2) != b'PK':
                 file.seek(0)
-                return _unpickle(file, path.stat().st_size)
+                return _unpickle(file)
         return _load_archive(path)
     except _RefusedError as error:
         raise ValueError(
@@ -171,36 +166,14 @@ def _load_archive(path: Path) -> dict[str, Any]:
                 if not kind.hasobject:
                     values[name] = archive[name]
                     continue
-                array = _unpickle(file, archive.zip.getinfo(file.name).file_size)
+                array = _unpickle(file)
                 values[name] = array.item() if array.size == 1 else array
     return values
 
 
-def _unpickle(file: BinaryIO, size: int) -> Any:
+def _unpickle(file: BinaryIO) -> Any:
     # latin1: text and arrays that Python 2 pickled
-    content = _PlainUnpickler(file, encoding='latin1').load()
-    _check_containers(content, 2 * size + _MORE_VALUES)
-    return content
-
-
-def _check_containers(content: Any, limit: int) -> None:
-    """Refuse containers in each other again and again, of which arrays would be huge.
-
-    ``limit`` is the most values; those that are in two places count twice.
-    """
-    waiting: list[Any] = [[content]]
-    count = 0
-    while waiting:
-        value = waiting.pop()
-        is_array = isinstance(value, np.ndarray)
-        count += value.size if is_array else len(value) + 1
-        if count > limit:
-            raise _RefusedError('many times as many values as bytes')
-        if isinstance(value, dict):
-            value = value.values()
-        elif is_array:
-            value = value.ravel() if value.dtype.hasobject else ()
-        waiting += [x for x in value if isinstance(x, _CONTAINERS)]
+    return _PlainUnpickler(file, encoding='latin1').load()
 
 
 def safe_load(path: str | Path, map_location: Any = 'cpu') -> Any:

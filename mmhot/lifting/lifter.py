@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmhot.errors import ArgumentError, naming, require_choice
+from mmhot.errors import naming, require_choice
 from mmhot.geometry.keypoint_arrays import mirror_poses, relative_scores
 from mmhot.geometry.windows import lift_windows, resample, usual_stride
 from mmhot.lifting.clip_encoder import ClipEncoder
@@ -86,7 +86,7 @@ class Lifter(ClipEncoder):
     ) -> None:
         require_choice('accuracy', accuracy, ACCURACIES)
         if batch_size is not None and batch_size < 1:
-            raise ArgumentError('{batch_size} must be at least 1, got %s', batch_size)
+            raise ValueError(f'batch_size must be at least 1, got {batch_size}')
         found = resolve(model, LIFTER, checkpoint)
         # the frames that are kept are constants of a file
         kept = found.pruned([keep] if isinstance(keep, int) else keep)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from mmhot.errors import ArgumentError
 from mmhot.frames.capture import prefetch
 from mmhot.frames.observer import FrameObserver
 from mmhot.frames.shot_boundaries import CutDetector, CutSettings
@@ -63,9 +62,7 @@ class VideoPoseEstimator:
     def __post_init__(self) -> None:
         """Check the size of batches; estimate all frames where that is as fast."""
         if self.batch_size < 1:
-            raise ArgumentError(
-                '{batch_size} must be at least 1, got %s', self.batch_size
-            )
+            raise ValueError(f'batch_size must be at least 1, got {self.batch_size}')
         if self.estimator.prefers_batches:
             self.gaps = replace(self.gaps, tolerance=0)
 

@@ -35,7 +35,7 @@ from mmhot.weights.config_files import read_config_file
 from mmhot.weights.hub import local_file
 from mmhot.weights.index import find_shipped
 from mmhot.weights.loading import fingerprint, load_strictly, naming_failures
-from mmhot.weights.names import DETECTOR, POSE, Model, resolve
+from mmhot.weights.names import DETECTOR, POSE, Model, Task, resolve
 
 _PERSON = 'person'
 _BLANK = np.zeros((256, 256, 3), np.uint8)
@@ -52,9 +52,11 @@ class MMPoseDetector(Detector):
     the checkpoint or else by the config's ``test_dataloader.dataset.metainfo``.
 
     Args:
-        model (str | Path): Config file, or name or alias in mmhot's or MMDetection's
-            model index, or 'human' for the detector of MMPose's inferencer.
-        weights (str | Path, optional): Checkpoint; by default that of the index.
+        model (Model | str | Path): As resolved; or a config file, name or alias in
+            mmhot's or MMDetection's model index, or 'human' for the detector of
+            MMPose's inferencer.
+        weights (str | Path, optional): Checkpoint of a model that is not resolved; by
+            default that of the index.
         device (str): PyTorch device. Defaults to 'cpu'.
         min_score (float): Least score of boxes. Defaults to 0.3.
 
@@ -67,16 +69,16 @@ class MMPoseDetector(Detector):
 
     def __init__(
         self,
-        model: str | Path,
+        model: Model | str | Path,
         weights: str | Path | None = None,
         device: str = 'cpu',
         min_score: float = 0.3,
     ) -> None:
         from mmdet.apis import init_detector
 
-        named = resolve(model, DETECTOR)
         hint = 'det_weights, or another det_model, such as pose-verified'
-        self.model, meta, config = _open(named, weights, hint, init_detector, 'mmdet')
+        named = _resolved(model, DETECTOR, weights)
+        self.model, meta, config = _open(named, hint, init_detector, 'mmdet')
         pipeline = [*config.test_dataloader.dataset.pipeline]
         pipeline[0] = dict(type='mmdet.LoadImageFromNDArray')
         content = fingerprint(self.model, config.model, pipeline)
@@ -133,8 +135,8 @@ class MMPoseEstimator(CropEstimator):
     """Estimate poses with a top-down 2D model of MMPose or mmhot.
 
     Args:
-        model (str | Path): Config file, or name or alias in mmhot's or MMPose's model
-            index.
+        model (Model | str | Path): As resolved; or a config file, name or alias in
+            mmhot's or MMPose's model index.
         weights, device: As of :class:`MMPoseDetector`.
         batch_size (int): People per forward pass, of any images. Defaults to 64.
         keep_rates (tuple[float], optional): Share of the patches that GTPT keeps; other
@@ -146,7 +148,7 @@ class MMPoseEstimator(CropEstimator):
 
     def __init__(
         self,
-        model: str | Path,
+        model: Model | str | Path,
         weights: str | Path | None = None,
         device: str = 'cpu',
         batch_size: int = 64,
@@ -167,7 +169,7 @@ class MMPoseEstimator(CropEstimator):
         self.has_score_curve = bool(self.model.test_cfg.get('score_curve'))
         self.batch_size = batch_size
         self.name = Path(config.filename).stem
-        found = model_skeleton(self._meta, model)
+        found = model_skeleton(self._meta, self.name)
         self.skeleton, self.num_keypoints = found.name, found.num_keypoints
         options = {}
         if keep_rates is not None and hasattr(self.model.head, 'keep_rates'):
@@ -265,7 +267,7 @@ def _capture(
 
 
 def load_pose_model(
-    model: str | Path, weights: str | Path | None = None
+    model: Model | str | Path, weights: str | Path | None = None
 ) -> tuple[nn.Module, dict, Config]:
     """Build a top-down 2D model in evaluation mode and load its weights.
 
@@ -275,17 +277,22 @@ def load_pose_model(
     from mmpose.apis import init_model
     from mmpose.models.pose_estimators import TopdownPoseEstimator
 
-    named = resolve(model, POSE)
-    built, meta, config = _open(named, weights, 'pose2d_weights', init_model, 'mmpose')
+    named = _resolved(model, POSE, weights)
+    built, meta, config = _open(named, 'pose2d_weights', init_model, 'mmpose')
     if not isinstance(built, TopdownPoseEstimator):
         kind = type(built).__name__
-        raise ValueError(f'{model} must be a top-down 2D model, got a {kind}')
+        raise ValueError(f'{named.config} must be a top-down 2D model, got a {kind}')
     return built, meta if 'flip_indices' in meta else built.dataset_meta, config
+
+
+def _resolved(
+    model: Model | str | Path, task: Task, weights: str | Path | None
+) -> Model:
+    return model if isinstance(model, Model) else resolve(model, task, weights)
 
 
 def _open(
     named: Model,
-    weights: str | Path | None,
     argument: str,
     build: Callable[..., nn.Module],
     scope: str,
@@ -293,7 +300,7 @@ def _open(
     """Build a model and load its weights; return it, their metadata, and the config."""
     if named.config is None:
         raise ValueError(f'{named.name} is an ONNX model, which PyTorch cannot run')
-    source = str(weights or named.weights)
+    source = str(named.weights)
     if not source:
         text = f'%s has no published weights: give a file as {{{argument}}}'
         raise ArgumentError(text, named.config.stem)

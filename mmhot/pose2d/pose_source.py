@@ -132,8 +132,8 @@ def open_pose_source(
         raise ArgumentError(text, skeleton, name, estimator.skeleton)
     if estimator.has_score_curve:
         estimator = TurnedCrops(estimator)
-    usual = kind.detector if kind else None
-    det_model = det_model or usual or _choose_detector(options, estimator)
+    if det_model is None:
+        det_model = kind.detector if kind else _choose_detector(name, estimator)
     options, kind = replace(options, det_model=det_model), DETECTORS.get(det_model)
     _check_weights('det', det_model, options.det_weights, kind)
     opener = kind.open if kind else _open_detector
@@ -164,8 +164,8 @@ def _check_weights(
 
 
 def _open_estimator(options: Pose2DOptions, min_score: float) -> PoseEstimator:
-    name, weights, device = options.pose2d, options.pose2d_weights, options.device
-    model, keep_rates = resolve(name, POSE, weights), SPEEDS[options.speed].keep_rates
+    model = resolve(options.pose2d, POSE, options.pose2d_weights)
+    device, keep_rates = options.device, SPEEDS[options.speed].keep_rates
     path = runtime(model, device, options.backend)
     if path is not None:
         path = model.pruned(keep_rates) or path
@@ -176,33 +176,31 @@ def _open_estimator(options: Pose2DOptions, min_score: float) -> PoseEstimator:
             return OneStageEstimator(*arguments, min_score)
     from mmhot.pose2d.mmpose_models import MMPoseEstimator
 
-    assert name is not None  # it was resolved
-    device = choose_device(device)
-    return MMPoseEstimator(name, weights, device, keep_rates=keep_rates)
+    return MMPoseEstimator(model, None, choose_device(device), keep_rates=keep_rates)
 
 
 def _open_detector(
     options: Pose2DOptions, min_score: float, estimator: PoseEstimator | None = None
 ) -> Detector:
-    name, weights, device = options.det_model, options.det_weights, options.device
-    path = runtime(resolve(name, DETECTOR, weights), device, options.backend)
+    model = resolve(options.det_model, DETECTOR, options.det_weights)
+    device = options.device
+    path = runtime(model, device, options.backend)
     if isinstance(estimator, OneStageEstimator) and estimator.detector.path == path:
         return estimator.detector
     if path is not None:
         return OnnxDetector(path, device, min_score)
     from mmhot.pose2d.mmpose_models import MMPoseDetector
 
-    assert name is not None  # it was resolved
-    return MMPoseDetector(name, weights, choose_device(device), min_score)
+    return MMPoseDetector(model, None, choose_device(device), min_score)
 
 
-def _choose_detector(options: Pose2DOptions, estimator: PoseEstimator) -> str:
+def _choose_detector(name: str, estimator: PoseEstimator) -> str:
     """Name the detector of a 2D model that was opened, without a download.
 
     Only MMPose's aliases name a detector, too.
     """
-    is_both = isinstance(estimator, OneStageEstimator) or options.pose2d in HUMAN
-    return str(options.pose2d) if is_both else POSE_VERIFIED
+    is_both = isinstance(estimator, OneStageEstimator) or name in HUMAN
+    return name if is_both else POSE_VERIFIED
 
 
 def _open_pose_verified(

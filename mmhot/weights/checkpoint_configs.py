@@ -58,7 +58,6 @@ _FUNCTION = 'nms'
 _PRETRAINED = 'Pretrained'
 # Keys of every type, and those of MMCV's layers.
 _KEYS = {'type', '_scope_', 'inplace', 'requires_grad'}
-_LARGEST = 1_000_000  # larger numbers of layers or frames would fill the memory
 
 
 def config_within(checkpoint: Path, content: Any) -> Config:
@@ -102,8 +101,6 @@ def _check(value: Any, key: str, scope: str, meta: Any) -> Any:
     """
     if isinstance(value, list | tuple):
         return type(value)(_check(each, key, scope, meta) for each in value)
-    if isinstance(value, int | float) and not abs(value) <= _LARGEST:
-        raise ValueError(f'its config has {key}={value:g}: {_LARGEST} is the limit')
     if not isinstance(value, Mapping):
         return value
     if 'from_file' in value:

@@ -6,16 +6,14 @@ What was fetched once is used without a network. Archives are unpacked once.
 import hashlib
 import os
 import re
-import socket
 import zipfile
 import zlib
 from collections.abc import Callable
 from functools import partial
 from http.client import HTTPException
 from pathlib import Path, PurePosixPath
-from threading import Thread
 from urllib.parse import urldefrag, urlsplit
-from urllib.request import getproxies, urlopen
+from urllib.request import urlopen
 
 from mmhot.compat.installation import import_extra
 from mmhot.deploy.onnx_sessions import META_FILE
@@ -39,12 +37,8 @@ _MAX_SIZE = 2 << 30
 _RESOURCES = '__MACOSX'  # of archives made on macOS
 CHECKPOINTS = ('.safetensors', '.pth')
 _FILES = ('*.safetensors', '*.pth', *_GRAPH)
-# Seconds until a server is connected to, and without an answer.
-_CONNECT, _TIMEOUT = 1.5, 30
-# Bytes of a file, and those that arrive at least in so many seconds.
-_MAX_BYTES, _LEAST_BYTES, _STALL = 4 << 30, 1 << 16, 30
-# An archive may be unpacked to this many bytes, and to its size times a factor.
-_MAX_UNPACKED, _MAX_RATIO = 64 << 20, 20
+# Seconds without an answer, and bytes of the largest file.
+_TIMEOUT, _MAX_BYTES = 30, 4 << 30
 
 
 def is_remote(name: str | Path) -> bool:
@@ -98,49 +92,38 @@ def unpack(path: Path) -> Path:
         ValueError: If it is not a readable archive, has not one model, or is too large.
     """
     with naming(require_file(path)):
-        folder = cache_folder() / 'mmhot' / 'archives'
-        known = _digest_of(path)[:16]  # archives are replaced, and dates are copied
-        for found in folder.glob(f'{known}-*'):
-            if found.name == f'{known}-{_digest_of_members(found / path.stem)}':
-                return found / path.stem
+        # archives are replaced, and dates are copied: the content counts
+        folder = cache_folder() / 'mmhot' / 'archives' / _digest_of(path)[:16]
+        folder /= path.stem
+        if (folder / SDK_FILE).is_file():
+            return folder
         try:
             with zipfile.ZipFile(path) as archive:
-                return _unpack(archive, folder, known, path)
+                members = _read_members(archive)
         except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
             raise ValueError(f'is not a readable archive: {error}') from error
+        folder.mkdir(parents=True, exist_ok=True)
+        for file, content in members.items():
+            with replacing(folder / file) as temporary:
+                temporary.write_bytes(content)
+        return folder
 
 
-def _unpack(archive: zipfile.ZipFile, folder: Path, known: str, path: Path) -> Path:
+def _read_members(archive: zipfile.ZipFile) -> dict[str, bytes]:
+    """Read the preprocessing, if there is one, and the model of an archive."""
     names = [PurePosixPath(name) for name in archive.namelist()]
     models = [x for x in names if x.suffix == '.onnx' and x.parts[0] != _RESOURCES]
     if len(models) != 1:
         raise ValueError(f'has {len(models)} .onnx files, and one is expected')
-    pipeline = models[0].with_name(PIPELINE_FILE)
-    limit = min(_MAX_SIZE, _MAX_UNPACKED + _MAX_RATIO * path.stat().st_size)
     members = {}
-    for name, file in ((pipeline, PIPELINE_FILE), (models[0], SDK_FILE)):
+    for name in (models[0].with_name(PIPELINE_FILE), models[0]):
         if name in names:
             entry = archive.getinfo(str(name))
-            if entry.file_size > limit:
-                raise ValueError(f'{file} in it is larger than {limit >> 20} MB')
+            if entry.file_size > _MAX_SIZE:
+                raise ValueError(f'{name} in it is larger than {_MAX_SIZE >> 20} MB')
+            file = SDK_FILE if name == models[0] else PIPELINE_FILE
             members[file] = archive.read(entry)
-    folder = folder / f'{known}-{_digest(members)}' / path.stem
-    folder.mkdir(parents=True, exist_ok=True)
-    for file, content in members.items():
-        with replacing(folder / file) as temporary:
-            temporary.write_bytes(content)
-    return folder
-
-
-def _digest_of_members(folder: Path) -> str:
-    files = (folder / PIPELINE_FILE, folder / SDK_FILE)
-    return _digest({each.name: each.read_bytes() for each in files if each.is_file()})
-
-
-def _digest(members: dict[str, bytes]) -> str:
-    """Return digits of the names and content of files."""
-    each = (name.encode() + hashlib.sha256(x).digest() for name, x in members.items())
-    return hashlib.sha256(b''.join(each)).hexdigest()[:32]
+    return members
 
 
 def _fetch_from_hub(name: str) -> Path:
@@ -197,27 +180,21 @@ def download(
 ) -> Path:
     """Download a file unless it is there already, at ``path`` or :func:`cached_file`.
 
-    ``sha256`` is that of its content in hexadecimal digits, or the first of them; by
-    default that of the first download, which is kept beside the file. ``show`` receives
-    megabytes done and in total.
+    ``sha256`` is that of its content in hexadecimal digits, or the first of them.
+    ``show`` receives megabytes done and in total.
 
     Raises:
         ValueError: If it cannot be downloaded, or has another content; then nothing is
             kept.
     """
     path = path or cached_file(url)
-    kept = path.with_name(f'{path.name}.sha256')
     if path.is_file():
-        if sha256 is None and kept.is_file():
-            sha256 = kept.read_text(encoding='utf-8')
         _check_digest(path, sha256, url)
         return path
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary:
             _fetch(url, temporary, show)
-            if sha256 is None:
-                kept.write_text(_digest_of(temporary), encoding='utf-8')
             _check_digest(temporary, sha256, url)
     except OSError as error:
         raise ValueError(f'{public_url(url)} cannot be kept: {error}') from error
@@ -225,75 +202,20 @@ def download(
 
 
 def _fetch(url: str, path: Path, show: Callable[[int, int], None]) -> None:
-    progress = _Progress(show)
-    try:
-        _connect(url)
-        task = _start(lambda: _receive(url, path, progress))
-        while task.is_alive():
-            before = progress.done
-            task.join(_STALL)
-            if task.is_alive() and progress.done - before < _LEAST_BYTES:
-                progress.error = OSError(f'no progress in {_STALL:g} seconds')
-                break
-        if progress.error is not None:
-            raise progress.error
-    except (HTTPException, OSError, ValueError) as error:
-        reason = f'cannot be downloaded ({one_line(error):.80})'
-        raise ValueError(f'{public_url(url)} {reason}') from error
-
-
-class _Progress:
-    """Bytes of a download so far, and why it ended early."""
-
-    def __init__(self, show: Callable[[int, int], None]) -> None:
-        self.show, self.done = show, 0
-        self.error: Exception | None = None
-
-
-def _receive(url: str, path: Path, progress: _Progress) -> None:
+    done = 0
     try:
         with urlopen(url, timeout=_TIMEOUT) as response, path.open('wb') as file:
             size = int(response.headers.get('Content-Length', 0))
-            # a server that sends single bytes would hold `read`
-            while progress.error is None and (chunk := response.read1(1 << 20)):
-                progress.done += file.write(chunk)
-                progress.show(progress.done >> 20, size >> 20)
-                if max(size, progress.done) > _MAX_BYTES:
+            while chunk := response.read(1 << 20):
+                done += file.write(chunk)
+                show(done >> 20, size >> 20)
+                if max(size, done) > _MAX_BYTES:
                     raise OSError(f'more than {_MAX_BYTES >> 20} MB')
-            if size and progress.done != size:
-                raise OSError(f'{progress.done} of {size} bytes arrived')
-    except Exception as error:  # raised in the thread that waits
-        progress.error = progress.error or error
-
-
-def _connect(url: str) -> None:
-    """Raise an OSError where no connection is made in time; names are waited for long.
-
-    Without a network the system tries for up to a minute, in a call without limit.
-    """
-    parts = urlsplit(url)
-    if parts.scheme in getproxies() or not parts.hostname:
-        return
-    port = parts.port or (80 if parts.scheme == 'http' else 443)
-    address, failed = (parts.hostname, port), [OSError('no connection')]
-
-    def attempt() -> None:
-        try:
-            socket.create_connection(address, _CONNECT).close()
-            failed.clear()
-        except OSError as error:
-            failed.append(error)
-
-    _start(attempt).join(_CONNECT)
-    if failed:
-        raise failed[-1]
-
-
-def _start(task: Callable[[], None]) -> Thread:
-    """Start what may never end, in a thread that the program does not wait for."""
-    thread = Thread(target=task, daemon=True)
-    thread.start()
-    return thread
+            if size and done != size:
+                raise OSError(f'{done} of {size} bytes arrived')
+    except (HTTPException, OSError, ValueError) as error:
+        reason = f'cannot be downloaded ({one_line(error):.80})'
+        raise ValueError(f'{public_url(url)} {reason}') from error
 
 
 def _digest_of(path: Path) -> str:

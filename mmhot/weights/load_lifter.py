@@ -22,7 +22,7 @@ from mmhot.weights.checkpoint_configs import config_within
 from mmhot.weights.config_files import read_config_file
 from mmhot.weights.hub import local_file
 from mmhot.weights.index import find_shipped, shipped_weights
-from mmhot.weights.loading import build_model, limited, load_strictly
+from mmhot.weights.loading import build_model, load_strictly
 from mmhot.weights.names import LIFTER, resolve
 
 
@@ -72,7 +72,7 @@ def load_lifter(
     else:
         inside = content if named == weights else safe_load(named)
         config = config_within(named, inside)
-        with naming(named), limited(named):
+        with naming(named):
             built = _build(config, named)
     load_strictly(built, weights, content)
     return LoadedLifter(name, weights, config, built.eval())

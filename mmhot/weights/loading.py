@@ -2,9 +2,8 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from threading import get_ident
 from typing import Any
 
 import numpy as np
@@ -12,36 +11,9 @@ from mmengine.registry import DefaultScope
 from mmengine.runner.checkpoint import CheckpointLoader
 from mmpose.registry import MODELS
 from torch import Tensor, nn
-from torch.nn.modules import module as registration
 
 from mmhot.io.pickles import safe_load
 from mmhot.weights.index import SCHEME, find_shipped
-
-# Numbers of a model for each byte of its weights and beside them, at most; a layer
-# counts as some, too.
-_NUMBERS, _MORE_NUMBERS, _LAYER = 4, 20_000_000, 5000
-
-
-@contextmanager
-def limited(weights: Path) -> Iterator[None]:
-    """Refuse to build models that are many times larger than their weights.
-
-    A few numbers in a checkpoint's config could otherwise fill the memory.
-    """
-    thread, rest = get_ident(), _NUMBERS * weights.stat().st_size + _MORE_NUMBERS
-
-    def count(_module: nn.Module, _name: str, part: Any) -> None:
-        nonlocal rest
-        if get_ident() == thread:
-            rest -= part.numel() if isinstance(part, Tensor) else _LAYER
-        if rest < 0:
-            raise ValueError('its config describes a much larger one than its weights')
-
-    with ExitStack() as hooks:
-        for kind in ('parameter', 'buffer', 'module'):
-            add = getattr(registration, f'register_module_{kind}_registration_hook')
-            hooks.callback(add(count).remove)
-        yield
 
 
 @contextmanager

@@ -5,7 +5,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import av
-import mmpose
 import numpy as np
 import official_weights
 import pytest
@@ -17,7 +16,7 @@ from published import load_fixture
 from video_files import write_video
 
 import mmhot
-import mmhot.checkpoints
+from tools.model_converters.conversion import convert_file
 
 ROOT = Path(__file__).parents[2]
 WEIGHTS = ROOT / 'mmhot/weights'
@@ -106,8 +105,8 @@ def write_files():
     images = [next(frames).to_ndarray(format='bgr24') for _ in range(COUNT)]
     write_video('walk.mp4', images)
     state_dict = official_weights.state_dict(load_fixture('htnet')[0])
-    for name in ('published.pth', 'FT_MB_lite_MB_ft_h36m_global_lite.bin'):
-        torch.save({key: torch.tensor(x) for key, x in state_dict.items()}, name)
+    torch.save({key: torch.tensor(x) for key, x in state_dict.items()}, 'a.bin')
+    convert_file('a.bin', 'motionbert.pth')
 
 
 @pytest.mark.parametrize(
@@ -125,7 +124,7 @@ def test_code_of_the_page_runs(title, code, folder, monkeypatch):
         estimator=SimpleNamespace(process_one_image=lambda image: next(people)),
         rtmlib=SimpleNamespace(Body=Body),
         ultralytics=SimpleNamespace(YOLO=YOLO),
-        **dict(mmhot=mmhot, mmpose=mmpose, np=np, torch=torch),
+        **dict(mmhot=mmhot, np=np),
     )
     exec(code, variables)
     if clip := variables.get('clip'):

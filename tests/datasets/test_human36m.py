@@ -114,6 +114,17 @@ def test_frames_are_ordered_and_split_by_their_names(tmp_path):
         assert_array_equal(clip.arrays['lifting_target'], joints)
 
 
+def test_steps_of_frames_are_their_rate(tmp_path):
+    """MMPose's files with 10 frames per second have frames 1, 6, 11, ..."""
+    write_files(tmp_path)
+    path = tmp_path / 'annotation_body3d/fps50/h36m_test.npz'
+    arrays = dict(np.load(path))
+    fifth = [int(name[-10:-4]) % 5 == 1 for name in arrays['imgname']]
+    np.savez(path, **{name: array[fifth] for name, array in arrays.items()})
+    clips = clip_dataset(tmp_path, seq_len=3, keypoint_2d_det_file=None).clips
+    assert [(clip.fps, clip.num_frames) for clip in clips] == [(10, 5), (10, 3)]
+
+
 @pytest.mark.parametrize(
     ('settings', 'message'),
     [

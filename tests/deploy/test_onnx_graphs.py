@@ -181,7 +181,13 @@ def test_2d_models_of_mmpose(head, shapes, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    'name', ['htnet', 'nanohtnet-243-27', 'simple-baseline-3d', 'tcn-27']
+    'name',
+    [
+        'htnet_1frm_1xb512-15e_cmu',
+        'nanohtnet_243frm-keep27_1xb256-49e_cmu',
+        'image-pose-lift_tcn_8xb64-200e_h36m',
+        'video-pose-lift_tcn-27frm-supv_8xb128-160e_h36m',
+    ],
 )
 def test_lifters_of_configs(name, tmp_path):
     built = build_spec(parse_spec(name))
@@ -190,11 +196,11 @@ def test_lifters_of_configs(name, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize('size', 'tsb')
-@pytest.mark.parametrize('skeleton', ['', '-wholebody'])
-def test_gtpt_of_configs(size, skeleton, tmp_path):
-    built = build_spec(parse_spec(f'gtpt-{size}{skeleton}'))
+@pytest.mark.parametrize('data', ['coco', 'coco-wholebody'])
+def test_gtpt_of_configs(size, data, tmp_path):
+    built = build_spec(parse_spec(f'gtpt-{size}_4xb64-300e_{data}-256x192'))
     x, *_ = compare(PoseGraph(built.model), built.inputs(4), tmp_path)
-    assert x.shape[:2] == (4, 133 if skeleton else 17)
+    assert x.shape[:2] == (4, 17 if data == 'coco' else 133)
 
 
 @pytest.mark.parametrize('pruner', PRUNERS)

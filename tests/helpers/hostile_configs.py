@@ -27,19 +27,6 @@ BACKBONES = {
     'number': dict(type=3),
     'many': dict(type=['NanoHTNet']),
 }
-# Models that would fill the memory, or never be built.
-LARGE = {
-    'depth': dict(depth=10**9),
-    'layers': dict(depth=10**6),
-    'channels': dict(embed_dims=60_000),
-    'frames': dict(num_frames=10**9 + 1),
-    'real': dict(mlp_dims=1e300),
-    **{
-        kind: dict(type=kind, _delete_=True, num_frames=9, depth=10**6)
-        for kind in ('MixSTE', 'MotionBERT', 'MotionAGFormer')
-    },
-}
-BACKBONES |= LARGE
 VALUES = 0, -1, 10**5, 'x', [1], {'a': 1}, True
 SETTINGS = {
     f'{name} {value!r}': dict(lifting={name: value})
@@ -47,7 +34,6 @@ SETTINGS = {
     for value in VALUES
 }
 CONFIGS = {
-    'input': dict(model=dict(head=dict(in_channels=10**6, num_keypoints=10**5))),
     'lifting': dict(lifting=dict(metainfo=EVIL)),
     'absolute': dict(lifting=dict(metainfo=dict(from_file='{folder}/note.txt'))),
     'itself': dict(lifting=dict(metainfo=dict(from_file='{file}'))),

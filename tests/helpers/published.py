@@ -9,8 +9,8 @@ from mmpose.registry import MODELS
 from mmpose.structures import PoseDataSample
 from torch.overrides import TorchFunctionMode
 
-from mmhot.checkpoints import convert_published
 from mmhot.skeletons.joints import get_skeleton
+from tools.model_converters.conversion import convert_published
 
 H36M = get_skeleton('h36m-17')
 FIXTURES = Path(__file__).parents[1] / 'data' / 'fixtures'

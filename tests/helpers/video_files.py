@@ -80,33 +80,6 @@ def forget_rate(path):
     return path
 
 
-def state_focal(path, millimeters, in_track=True):
-    """Add the 35 mm equivalent focal length to an .mp4 or .mov, as iPhones do."""
-
-    def box(kind, *parts):
-        content = b''.join(parts)
-        return struct.pack('>I4s', 8 + len(content), kind) + content
-
-    key = b'com.apple.quicktime.camera.focal_length.35mm_equivalent'
-    value = box(b'data', struct.pack('>IIf', 23, 0, millimeters))
-    meta = box(
-        b'meta',
-        box(b'hdlr', bytes(8), b'mdta', bytes(13)),
-        box(b'keys', struct.pack('>II', 0, 1), box(b'mdta', key)),
-        box(b'ilst', box(struct.pack('>I', 1), value)),
-    )
-    data = bytearray(path.read_bytes())
-    places = [data.rindex(b'moov') - 4]
-    places += [data.index(b'trak', places[0]) - 4] if in_track else []
-    sizes = [struct.unpack_from('>I', data, place)[0] for place in places]
-    end = places[-1] + sizes[-1]
-    data[end:end] = meta
-    for place, size in zip(places, sizes, strict=True):
-        struct.pack_into('>I', data, place, size + len(meta))
-    path.write_bytes(data)
-    return path
-
-
 def trim_video(path, milliseconds):
     """Trim an .mp4 by its edit list, as phones do."""
     data = bytearray(path.read_bytes())

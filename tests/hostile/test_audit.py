@@ -91,7 +91,6 @@ def checkpoints(folder, address):
             *(*INFER, '--det-model', 'rtmdet-nano_person_synth'),
             *('--det-weights', 'a.pth'),
         ],
-        'pruning': ['show-pruning', 'image.png', 'gtpt-t', 'a.pth', '--out', 'x.png'],
         'export': ['export', 'gtpt-t', 'a.pth', '--out', '../out'],
         'keypoints': ['lift', 'a.pth', '--out-dir', '../out'],
     }
@@ -123,7 +122,6 @@ def onnx_files():
         'up': f'{SECRET}/weights.bin',
         'absolute': '{folder}/secret/weights.bin',
         'link': 'model.onnx.data',
-        'other': 'good.npz',
         'dots': './/x/../../../secret/weights.bin',
     }
     for place in ('initializer', 'constant', 'subgraph'):

@@ -1,7 +1,6 @@
 """Any clip that is written comes back; any bytes are read or refused in one line."""
 
 import json
-import time
 import warnings
 from dataclasses import fields
 from functools import partial
@@ -26,10 +25,7 @@ from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips import ARRAYS, Clip3D
 from mmhot.structures.people import People
 
-ROOT = Path(__file__).parents[2]
 _SIGNS = b'0123456789-.,:eE[]{}"'
-# Where `make test-hostile` keeps inputs that fail, and its seconds of random bytes.
-FAILED, SECONDS = ROOT / 'outputs/hostile', 60
 OFTEN = settings(max_examples=40, deadline=None, derandomize=True)
 INTEGERS = st.integers(-(2**63), 2**63 - 1)
 FRAMES = st.sets(st.integers(0, 2**40), max_size=4).map(sorted)
@@ -205,32 +201,11 @@ def read(reader, path, content):
     return None
 
 
-@pytest.mark.slow(reason='60 s of random bytes, in make test-hostile')
-def test_random_bytes_are_read_or_refused_for_a_minute(tmp_path):
-    random_reads(tmp_path, np.random.default_rng(), seconds=SECONDS)
-
-
 def test_damaged_bytes_are_read_or_refused(tmp_path):
-    random_reads(tmp_path, np.random.default_rng(0), rounds=25)
-
-
-def random_reads(folder, random, rounds=10**9, seconds=10**9):
-    """Read damaged files of all kinds in turn; keep those that fail."""
-    readers = seeds(folder)
+    random = np.random.default_rng(0)
+    readers = seeds(tmp_path)
     contents = {path: path.read_bytes() for path in readers}
-    end, failed = time.monotonic() + seconds, {}
     for path, reader in readers.items():
         assert read(reader, path, contents[path]) is None, path
-    for _ in range(rounds):
-        for path, reader in readers.items():
-            content = damage(contents[path], random)
-            try:
-                read(reader, path, content)
-            except Exception as error:
-                FAILED.mkdir(parents=True, exist_ok=True)
-                kept = FAILED / f'{len(failed)}-{path.name}'
-                kept.write_bytes(content)
-                failed[str(kept)] = f'{type(error).__name__}: {error}'
-        if time.monotonic() > end:
-            break
-    assert not failed
+    for path, reader in 25 * [*readers.items()]:
+        read(reader, path, damage(contents[path], random))

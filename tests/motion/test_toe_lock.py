@@ -17,7 +17,6 @@ from mmhot.motion.contacts import ANKLES
 from mmhot.motion.extremities import AddJoints
 from mmhot.motion.foot_lock import LockFeet
 from mmhot.structures.clips import Clip2D
-from tools.analysis.measure_lifted import measure_feet
 from tools.analysis.motions import GroundTruth
 from tools.motion_quality import find_contacts, foot_slide
 
@@ -122,13 +121,3 @@ def test_feet_without_contacts_keep_their_direction(walk):
     seconds = np.arange(len(points)) / clip.fps
     held = LockFeet().hold_foot(points, np.zeros(len(points)), seconds)
     assert np.linalg.norm(held - points[:, 1:], axis=-1).mean() < 0.01
-
-
-def test_measured_feet_of_clips_with_and_without_labels(walk, locked):
-    for labels in (None, WALK):
-        before, after = (measure_feet(x, labels) for x in (walk[0], locked))
-        assert after['toe slide'] < 0.4 * before['toe slide']
-        assert after['heel slide'] < 0.4 * before['heel slide']
-        assert ('toe 2D' in after) == (labels is not None)
-    assert after['true toe'] == pytest.approx(12.5, abs=0.5)
-    assert after['true heel'] == pytest.approx(7.2, abs=0.5)

@@ -186,7 +186,7 @@ def test_models_without_weights_are_refused(monkeypatch, tmp_path):
     def offline(*_, **__):
         raise OSError('no route\nto host')
 
-    monkeypatch.setattr(hub.socket, 'create_connection', offline)
+    monkeypatch.setattr(hub, 'urlopen', offline)
     with pytest.raises(
         ValueError, match=r'cannot be downloaded \(no route to host\): give a f'
     ):

@@ -12,11 +12,11 @@ PAGE = Path(__file__).parents[2] / 'configs/README.md'
 SLOW = pytest.mark.slow(reason='counts 35 networks, half a minute')
 MODELS = [
     pytest.param(model, marks=SLOW if row % 12 else ())
-    for row, model in enumerate(costs.MODELS_OF_PAPERS)
+    for row, model in enumerate(costs.read_papers())
 ]
 
 
-@pytest.mark.parametrize('model', MODELS, ids=lambda model: model.name)
+@pytest.mark.parametrize('model', MODELS, ids=lambda model: model.model)
 def test_costs_are_those_of_the_paper_or_have_a_cause(model):
     count = costs.count_published(model)
     differences = (
@@ -26,7 +26,7 @@ def test_costs_are_those_of_the_paper_or_have_a_cause(model):
     is_far = max(map(abs, differences)) > costs.MOST
     assert is_far == bool(model.cause), differences
     _, _, table = PAGE.read_text().partition('<!-- table: costs -->')
-    row = next(line for line in table.splitlines() if f'| {model.name} |' in line)
+    row = next(line for line in table.splitlines() if f'| {model.model} |' in line)
     cells = [cell.strip() for cell in row.split('|')[1:-1]]
     assert cells[5:7] == [
         f'{count.all.parameters / 1e6:.3g}',

@@ -13,7 +13,6 @@ from rendered_clips import DATA, rendered
 from mmhot.io.lifted import write_npz
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips import ARRAYS, to_axes
-from tools.analysis import measure_mediapipe
 from tools.analysis.measure_lifted import measure
 from tools.analysis.motions import GroundTruth
 
@@ -94,19 +93,3 @@ def test_measure_lifted_prints_errors_against_ground_truth(run_tool, tmp_path):
     assert code == 2
     assert f'{clip.name}.npz' in errors
     assert len(errors.splitlines()) == 1
-
-
-def test_mediapipe_is_compared_around_the_hips(truth, monkeypatch, tmp_path):
-    shutil.copy(DATA / 'rendered_walk.npz', tmp_path / 'walk.npz')
-    nearest = np.zeros(33, int)
-    nearest[:11], nearest[17:23:2], nearest[18:23:2], nearest[29:] = 10, 13, 16, 3
-    nearest[measure_mediapipe._LANDMARKS] = measure_mediapipe._JOINTS
-    noise = np.random.default_rng(0).normal(0, 0.01, (136, 33, 3))
-    pixels = np.concatenate([truth.pixels[:, nearest], np.ones((136, 33, 1))], -1)
-    known = truth.poses[:, nearest] + noise + [0.1, 0, 0], pixels, 25.0, (1280, 720)
-    monkeypatch.setattr(measure_mediapipe, 'estimate', lambda path: known)
-    rows = measure_mediapipe.compare(tmp_path / 'walk.mp4')
-    assert [row[2] for row in rows] == ['136 of 136'] * 3
-    means = [[float(cell.split()[0]) for cell in row[3:]] for row in rows]
-    assert_allclose(means[0], [18, 28], atol=0.5)  # mm, m/s^2
-    assert means[1][1] < means[0][1] / 3  # refined

@@ -165,10 +165,6 @@ def test_training_without_validation(config, tmp_path, run_tool):
             ],
             "{config}: 'a'",
         ),
-        (
-            ['{config}', '--compile', '--cfg-options', 'compile.mode=quick'],
-            '{config}: Unrecognized mode=quick',
-        ),
         (['{config}', '--cfg-options', 'train_dataloader.dataset.ann_file=x'], 'x'),
         (['{runtime}'], '{runtime}: this config has no model'),
         (['{runtime}', '--amp'], "--amp: {runtime} has no 'optim_wrapper'"),
@@ -252,7 +248,7 @@ def test_every_tool_imports_what_it_needs(module):
     assert done.returncode == 0, done.stderr
 
 
-def test_print_config_prints_all_settings_or_one(
+def test_print_config_prints_all_settings(
     config, tmp_path, run_tool, monkeypatch, capfd
 ):
     from mmengine.config import Config
@@ -263,12 +259,6 @@ def test_print_config_prints_all_settings_or_one(
     option = ['--cfg-options', 'model.backbone.depth=7']
     assert run_tool('print_config', config, '--out', out, *option) == (0, '')
     assert Config.fromfile(out).model.backbone.depth == 7
-    argv = ['print_config.py', str(config), '--key', 'model.backbone.depth']
-    monkeypatch.setattr(sys, 'argv', argv)
+    monkeypatch.setattr(sys, 'argv', ['print_config.py', str(config)])
     assert print_config.main() == 0
-    assert capfd.readouterr().out.split() in (['depth', '=', '1'], ['depth=1'])
-    code, err = run_tool('print_config', config, '--key', 'model.dept')
-    assert (code, err) == (
-        2,
-        f"print_config.py: error: --key: {config} has no 'model.dept'\n",
-    )
+    assert 'depth=1' in capfd.readouterr().out.replace(' ', '')

@@ -6,7 +6,6 @@ import os
 import re
 import socket
 import threading
-import time
 import zipfile
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -114,41 +113,13 @@ def test_names_with_digits_are_checked():
         assert not {'secret', 'hidden'} & set(re.findall(r'\w+', str(caught.value)))
 
 
-def test_no_connection_is_not_waited_for(monkeypatch, tmp_path):
-    waiting = threading.Event()
-
-    def hang(*_):
-        waiting.wait(20)
-        raise OSError
-
-    monkeypatch.setattr(socket, 'create_connection', hang)
-    monkeypatch.setattr(hub_module, '_CONNECT', 0.01)
-    with pytest.raises(ValueError, match=r'cannot be downloaded \(no connection\)'):
-        local_file('https://download.example/a.onnx')
-    waiting.set()
-
-
-@pytest.mark.parametrize('headers', [True, False])
-def test_a_download_without_progress_ends(headers, monkeypatch):
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            if headers:
-                self.send_response(200)
-                self.end_headers()
-            with suppress(OSError):
-                while True:
-                    self.wfile.write(b'x')
-                    time.sleep(0.01)
-
-        def log_message(self, *args):
-            pass
-
-    monkeypatch.setattr(hub_module, '_STALL', 0.5)
+def test_servers_without_an_answer_are_given_up(monkeypatch):
+    monkeypatch.setattr(hub_module, '_TIMEOUT', 0.2)
     with (
-        serving(Handler) as address,
-        pytest.raises(ValueError, match=r'downloaded \(no progress in 0.5 seconds\)'),
+        socket.create_server(('127.0.0.1', 0)) as server,
+        pytest.raises(ValueError, match=r'cannot be downloaded \(.*timed out'),
     ):
-        local_file(f'{address}/a.pth')
+        local_file(f'http://127.0.0.1:{server.getsockname()[1]}/a.onnx')
 
 
 @pytest.mark.parametrize('stated', [True, False])
@@ -202,15 +173,14 @@ def test_an_archive_is_known_by_its_content(tmp_path):
         assert path.stat()[6:] == facts[6:]  # size and dates
         model = hub_module.unpack(path) / 'end2end.onnx'
         assert model.read_bytes() == content
-        model.write_bytes(b'changed')
-        assert (hub_module.unpack(path) / 'end2end.onnx').read_bytes() == content
 
 
-def test_archives_that_expand_too_much_are_refused(tmp_path):
+def test_archives_that_expand_too_much_are_refused(tmp_path, monkeypatch):
     path = tmp_path / 'a.zip'
     with zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr('end2end.onnx', bytes(80 << 20))
-    with pytest.raises(ValueError, match='in it is larger than 65 MB'):
+        archive.writestr('end2end.onnx', bytes(2 << 20))
+    monkeypatch.setattr(hub_module, '_MAX_SIZE', 1 << 20)
+    with pytest.raises(ValueError, match='in it is larger than 1 MB'):
         hub_module.unpack(path)
 
 

@@ -12,10 +12,10 @@ from lifters import lifter_config, random_state, save_lifter
 from published import load_fixture
 from tracks import clip_of, track
 
-from mmhot.checkpoints import convert_file
 from mmhot.lifting.lifter import Lifter
 from mmhot.weights import index as model_index
 from mmhot.weights import names
+from tools.model_converters.conversion import convert_file
 
 
 @pytest.fixture(scope='module')

@@ -32,18 +32,6 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def draw(args: argparse.Namespace) -> None:
-    """Plot the curves, and print their numbers."""
-    document = load_json(args.source)
-    points = document['points']
-    draw_cost_curve(document, args.target)
-    for group in dict.fromkeys(point['group'] for point in points):
-        print_line(group)
-        for method, rows in relative(points, group).items():
-            for share, change, *_ in rows:
-                print_line(f'  {method:<12}{100 * share:6.1f} %{change:+7.2f} %')
-
-
 def relative(points: Sequence[dict], group: str) -> dict[str, np.ndarray]:
     """Compute cost and error of a group's methods relative to no pruning.
 
@@ -54,48 +42,43 @@ def relative(points: Sequence[dict], group: str) -> dict[str, np.ndarray]:
         group (str): The host and its training.
 
     Returns:
-        dict[str, np.ndarray]: For each method, sorted by cost: share of the operations,
-        mean change of the error over seeds in percent, and the smallest and largest
-        change, (P, 4).
+        dict[str, np.ndarray]: For each method, sorted by cost: percent of the
+        operations, and mean change of the error over seeds in percent, (P, 2).
     """
     (host,) = [p for p in points if (p['group'], p['method']) == (group, 'none')]
     reference = np.array(host['errors'])
-    rows = {}
+    rows: dict[str, list] = {}
     for point in points:
         if point['group'] == group:
             errors = np.array(point['errors'])
-            change = 100 * (errors / reference[: len(errors)] - 1)
-            share = point['macs'] / host['macs']
-            row = [share, change.mean(), change.min(), change.max()]
+            change = errors / reference[: len(errors)] - 1
+            row = [100 * point['macs'] / host['macs'], 100 * change.mean()]
             rows.setdefault(point['method'], []).append(row)
     return {method: np.array(sorted(found)) for method, found in rows.items()}
 
 
-def draw_cost_curve(document: dict, path: str | Path) -> None:
-    """Plot the change of the error of one trained lifter against its operations.
-
-    Args:
-        document (dict): ``points`` of :func:`relative`.
-        path (str | Path): The ``.png`` to create or replace.
-    """
+def draw(args: argparse.Namespace) -> None:
+    """Plot the curves, and print their numbers."""
+    curves = relative(load_json(args.source)['points'], _GROUP)
     figure = Figure(figsize=(6.4, 3.6), dpi=150, layout='constrained')
-    canvas = FigureCanvasAgg(figure)
     panel = figure.subplots()
-    curves = relative(document['points'], _GROUP)
     panel.axhline(0, color='#9aa3ad', linewidth=1)
     panel.plot(100, 0, marker='*', markersize=14, color='#20252b', clip_on=False)
     panel.annotate(
         'all 81 frames', (100, 0), (-6, 9), textcoords='offset points', ha='right'
     )
     for method, color in _COLORS.items():
-        share, change = 100 * curves[method][:, 0], curves[method][:, 1]
-        panel.plot(share, change, marker='o', linewidth=2, color=color, label=method)
+        panel.plot(
+            *curves[method].T, marker='o', linewidth=2, color=color, label=method
+        )
+        for share, change in curves[method]:
+            print_line(f'{method:<12}{share:6.1f} %{change:+7.2f} %')
     panel.set(xlim=(38, 101), xlabel='multiply-adds, % of MixSTE with all frames')
     panel.set(ylabel='change of the error, %', title='MixSTE whose frames HoT prunes')
     panel.legend(title='HoT keeps 7 to 41 frames', frameon=False)
     panel.spines[['top', 'right']].set_visible(False)
-    with replacing(path) as temporary, temporary.open('wb') as file:
-        canvas.print_png(file, metadata={'Software': None})
+    with replacing(args.target) as temporary, temporary.open('wb') as file:
+        FigureCanvasAgg(figure).print_png(file, metadata={'Software': None})
 
 
 def main() -> int:

@@ -11,23 +11,23 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
 from mmhot.cli.report import output_file
-from mmhot.io.images import write_png
+from mmhot.io.atomic import replacing
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.lifting.lifter import Lifter
 from mmhot.models.tokens.pruners import ClusterPruner, MotionPruner, UniformPruner
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips import Clip2D
-from mmhot.visualization import drawing
+from mmhot.visualization.drawing import skeleton_style
 
 _PRUNERS = {'clusters': ClusterPruner, 'uniform': UniformPruner, 'motion': MotionPruner}
-_KEPT = drawing.LEFT
-_CURVE = (112, 96, 84)
+_H36M, _NUM_POSES = get_skeleton('h36m-17'), 9
 
 
 def parse_args() -> argparse.Namespace:
@@ -50,9 +50,9 @@ def draw(args: argparse.Namespace) -> None:
     lifter = Lifter(args.model, args.checkpoint, backend='torch')
     clip = read_keypoints(args.clip)
     keypoints, kept = trace_frames(lifter, clip, args.start)
-    skeleton = get_skeleton('h36m-17')
-    rig = drawing.skeleton_style(skeleton.joints, skeleton.parents)
-    write_png(args.target, draw_kept_frames(keypoints, kept, rig, lifter.fps))
+    figure = draw_kept_frames(keypoints, kept, lifter.fps)
+    with replacing(args.target) as temporary:
+        FigureCanvasAgg(figure).print_png(temporary)
     for name, frames in kept.items():
         print_line(f'{name:<10}{len(frames):>4} of {len(keypoints)} frames')
 
@@ -106,89 +106,33 @@ def trace_frames(
 
 
 def draw_kept_frames(
-    keypoints: np.ndarray,
-    kept: Mapping[str, np.ndarray],
-    rig: drawing.SkeletonStyle,
-    fps: float,
-    num_poses: int = 9,
-    width: int = 1600,
-) -> np.ndarray:
-    """Draw a window's poses, their motion, and the kept frames.
+    keypoints: np.ndarray, kept: Mapping[str, np.ndarray], fps: float
+) -> Figure:
+    """Draw nine poses of a window, and below them the frames that each pruner keeps.
 
     Args:
-        keypoints (np.ndarray): 2D poses of the window, pixels, (T, K, 2).
+        keypoints (np.ndarray): 2D poses of the window, pixels, (T, 17, 2).
         kept (Mapping[str, np.ndarray]): Kept frames, 0 to T - 1, by the name of the
             pruner.
-        rig (Rig): Bones and colors.
         fps (float): Frames per second, for the time axis.
-        num_poses (int): Evenly spaced poses to draw. Defaults to 9.
-        width (int): Width of the image in pixels. Defaults to 1600.
-
-    Returns:
-        np.ndarray: BGR image, (H, W, 3) uint8.
     """
-    num_frames = len(keypoints)
-    font = max(12, width // 70)
-    left, cell = 7 * font, (width - 8 * font) // num_poses
-    row, mark_width = 3 * font, max(1, width // 500)
-    height = cell + (2 + len(kept)) * row + 4 * font
-    image = np.full((height, width, 3), drawing.BACKGROUND, np.uint8)
-    x_of = left + (np.arange(num_frames) + 0.5) / num_frames * cell * num_poses
-    shown = ((np.arange(num_poses) + 0.5) / num_poses * num_frames).astype(int)
-    _draw_poses(image[font:], keypoints[shown], rig, x_of[shown], cell)
-
-    top = cell + 2 * font
-    _draw_motion(image, keypoints, x_of, top, top + 2 * row - font)
-    drawing.draw_text(image, 'speed', (left - font, top + row), font, anchor='right')
-    top += 2 * row
-    for name, frames in kept.items():
-        middle = top + row // 2
-        drawing.draw_text(image, name, (left - font, middle), font, anchor='right')
-        start, end = (int(x_of[0]), middle), (int(x_of[-1]), middle)
-        cv2.line(image, start, end, _CURVE, 1, cv2.LINE_AA)
-        for x in x_of[np.asarray(frames)].astype(int):
-            image[middle - font : middle + font, x : x + mark_width] = _KEPT
-        top += row
-    for frame in shown:
-        text = f'{frame / fps:.1f} s'
-        position = (x_of[frame], top + font)
-        drawing.draw_text(image, text, position, font, drawing.FAINT_TEXT, 'center')
-    return image
-
-
-def motion_of(keypoints: np.ndarray) -> np.ndarray:
-    """Mean motion of the joints from the previous frame, (T,)."""
-    steps = np.linalg.norm(np.diff(keypoints, axis=0), axis=-1)
-    return np.concatenate([[0.0], np.nanmean(steps, axis=1)])
-
-
-def _draw_poses(
-    image: np.ndarray,
-    poses: np.ndarray,
-    rig: drawing.SkeletonStyle,
-    centers: np.ndarray,
-    cell: int,
-) -> None:
-    """Draw poses (P, K, 2) side by side at one scale."""
-    low, high = np.nanmin(poses, axis=1), np.nanmax(poses, axis=1)  # (P, 2)
-    scale = 0.9 * cell / max((high - low).max(), 1e-6)
-    places = np.stack([centers, np.full(len(poses), cell / 2)], -1)
-    moved = (poses - (low + high)[:, None] / 2) * scale + places[:, None]
-    sizes = np.full(moved.shape[:2], cell / 2)  # a person of two meters fills a cell
-    visible = np.ones(moved.shape[:2], bool)
-    drawing.draw_people(image, rig, moved, sizes, visible)
-
-
-def _draw_motion(
-    image: np.ndarray, keypoints: np.ndarray, x_of: np.ndarray, top: int, bottom: int
-) -> None:
-    """Draw the motion from frame to frame as an area."""
-    motion = motion_of(keypoints)
-    y_of = bottom - motion / max(motion.max(), 1e-6) * (bottom - top)
-    outline = np.stack([x_of, y_of], -1)
-    corners = [[x_of[-1], bottom], [x_of[0], bottom]]
-    area = np.concatenate([outline, corners]).round().astype(np.int32)
-    cv2.fillPoly(image, [area], _CURVE, cv2.LINE_AA)
+    figure = Figure(figsize=(14, 3 + 0.4 * len(kept)), layout='constrained')
+    above, below = figure.subplots(2, 1, height_ratios=[2, 0.5 * len(kept)])
+    style = skeleton_style(_H36M.joints, _H36M.parents)
+    width = np.nanmax(np.ptp(keypoints, axis=1)[:, 0])
+    shown = np.linspace(0, len(keypoints) - 1, _NUM_POSES).round().astype(int)
+    for column, pose in enumerate(keypoints[shown]):
+        x, y = (pose - np.nanmean(pose, axis=0)).T
+        for bone, color in zip(style.bones, style.colors, strict=True):
+            ends = [*bone]
+            above.plot(x[ends] + column * width, -y[ends], color=color[::-1] / 255)
+    above.set_aspect('equal')
+    above.axis('off')
+    times = [frames / fps for frames in kept.values()]
+    below.eventplot(times, colors='#2f6fde', linelengths=0.8)
+    below.set_yticks(range(len(kept)), [*kept])
+    below.set(xlim=(0, len(keypoints) / fps), xlabel='time, s')
+    return figure
 
 
 def main() -> int:

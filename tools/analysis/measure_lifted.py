@@ -17,18 +17,15 @@ import numpy as np
 from mmhot.cli.errors import OneLineParser, print_text, run_safely
 from mmhot.errors import align
 from mmhot.evaluation.pose_errors import mpjpe, mpjve, p_mpjpe
-from mmhot.io.arrays import load_arrays
 from mmhot.io.lifted import read_lifted
 from mmhot.lifting.world import to_world
 from mmhot.motion.camera import stable_keypoints
 from mmhot.motion.contacts import ANKLES, predict_contacts
-from mmhot.motion.extremities import SKELETON
-from mmhot.skeletons.joints import ANKLE_HEIGHT, get_skeleton
+from mmhot.skeletons.joints import ANKLE_HEIGHT
 from mmhot.structures.clips import Clip3D
 from tools.analysis.motions import GroundTruth
 from tools.motion_quality import (
     bone_length_variation,
-    find_contacts,
     foot_slide,
     height_errors,
     jitter,
@@ -37,12 +34,6 @@ from tools.motion_quality import (
 # A pose belongs to another person if its joints are farther than this from the ground
 # truth on average, as a share of the person's height.
 _MAX_DISTANCE = 0.5
-_WHOLE_BODY = get_skeleton('coco-wholebody-133')
-# Ends of feet, the right one first, as ankles.
-_ENDS = {
-    'toe': ('right_big_toe', 'left_big_toe'),
-    'heel': ('right_heel', 'left_heel'),
-}
 _LIMBS = ('_shoulder', '_elbow', '_wrist', '_hip', '_knee', '_foot')
 
 
@@ -62,17 +53,11 @@ def parse_args() -> argparse.Namespace:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Read the clips and print the tables."""
-    print_tables([read_lifted(path) for path in args.clips], args.ground_truth)
-
-
-def print_tables(lifted: list[Clip3D], ground_truth: Path | None) -> None:
     """Print one line a person, and one of errors a clip, if there is ground truth."""
-    clips = [clip.first_joints(17) for clip in lifted]
+    clips = [read_lifted(path).first_joints(17) for path in args.clips]
     print_plausibility(clips)
-    print_feet(lifted, ground_truth)
-    if ground_truth:
-        print_errors(clips, ground_truth)
+    if args.ground_truth:
+        print_errors(clips, args.ground_truth)
 
 
 def cells_of(row: Mapping[str, float], units: Mapping[str, str]) -> list[str]:
@@ -124,66 +109,6 @@ def print_plausibility(clips: list[Clip3D]) -> None:
             person = [clip.name, str(track), str(len(poses)), mean, worst, shake]
             lines.append([*person, f'{slide:.1f} cm/s'])
     print_text(align(lines))
-
-
-def print_feet(clips: list[Clip3D], folder: Path | None) -> None:
-    """Print slide of toes and heels of people with ``h36m-24``, and errors in 2D."""
-    units = {'toe slide': 'cm/s', 'heel slide': 'cm/s', 'toe at rest': 'cm/s'}
-    units |= {'toe 2D': 'px', 'heel 2D': 'px', 'true toe': 'cm/s', 'true heel': 'cm/s'}
-    lines = [['clip', 'track', *units]]
-    for clip in clips:
-        if clip.joint_names != SKELETON.joints:
-            continue
-        path = folder and folder / f'{clip.name}.npz'
-        for track in np.unique(clip.track):
-            row = measure_feet(clip.take(clip.track == track), path)
-            lines.append([clip.name, str(track), *cells_of(row, units)])
-    if len(lines) > 1:
-        print_text('\n' + align(lines, left=1))
-
-
-def measure_feet(person: Clip3D, labels: Path | None) -> dict[str, float]:
-    """Measure toes and heels of one person with ``h36m-24`` in ``'camera'`` axes.
-
-    Args:
-        person (Clip3D): The person's rows.
-        labels (Path, optional): Ground truth of a rendered clip with
-            ``wholebody_2d``, of the only person.
-
-    Returns:
-        dict[str, float]: In cm/s: ``toe slide`` and ``heel slide``, speeds while the
-        ankle stands (in the ground truth or, without it, as predicted), and ``toe at
-        rest``, that of toes that :func:`find_contacts` itself finds at rest, also at
-        push-off. In pixels: distances ``toe 2D`` and ``heel 2D`` of the projected
-        points from the ground truth. In cm/s: ``true toe`` and ``true heel``, movement
-        of the ground truth in the image at the distance of the ankle.
-    """
-    places, frames = person.places().astype(np.float64), person.frame
-    points = {x: places[:, SKELETON.indices(both)] for x, both in _ENDS.items()}
-    upright = to_world(person, static_camera=True).places().astype(np.float64)
-    rests = find_contacts(upright[:, SKELETON.indices(_ENDS['toe'])], person.fps)
-    arrays = None
-    if labels is not None:
-        names = ['wholebody_2d', 'h36m_cam3d', 'h36m_world3d']
-        arrays = {x: array[frames] for x, array in load_arrays(labels, names).items()}
-        stands = find_contacts(arrays['h36m_world3d'][:, ANKLES], person.fps)
-    else:
-        stands = predicted_contacts(person.first_joints(17))
-    row = {
-        f'{x} slide': foot_slide(own, stands, frames, person.fps)
-        for x, own in points.items()
-    }
-    row['toe at rest'] = foot_slide(points['toe'], rests, frames, person.fps)
-    if arrays is not None:
-        depth = arrays['h36m_cam3d'][:, ANKLES, 2:] / person.focal_length
-        size = np.array([person.width, person.height])
-        for x, own in points.items():
-            target = arrays['wholebody_2d'][:, _WHOLE_BODY.indices(_ENDS[x])]
-            pixels = own[..., :2] / own[..., 2:] * person.focal_length + size / 2
-            row[f'{x} 2D'] = float(np.linalg.norm(pixels - target, axis=-1).mean())
-            moves = (target - size / 2) * depth
-            row[f'true {x}'] = foot_slide(moves, stands, frames, person.fps)
-    return {name: value for name, value in row.items() if np.isfinite(value)}
 
 
 def predicted_contacts(person: Clip3D) -> np.ndarray:

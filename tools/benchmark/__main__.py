@@ -1,48 +1,34 @@
-"""Time models and the chain in turns; write what was measured into a page.
+"""Time models and the chain in turns, count costs; write tables into a page.
 
 Each part is a module of this package. Examples::
 
-    python -m tools.benchmark models nanohtnet-243-9:onnx --reference tcn-27:onnx
-    python -m tools.benchmark hourglasses --threads 2 --out docs/benchmarks.json
+    python -m tools.benchmark models nanohtnet:onnx --reference gtpt-t:onnx
+    python -m tools.benchmark hourglasses --threads 2 --page docs/benchmarks.md
     python -m tools.benchmark chain demo/walk.mp4 demo/dance.mp4
-    python -m tools.benchmark gpu --out gpu.json
-    python -m tools.benchmark launches
-    python -m tools.benchmark costs configs/README.md
-    python -m tools.benchmark page docs/benchmarks.json docs/benchmarks.md
+    python -m tools.benchmark costs --page configs/README.md
 
 Whatever is timed takes a turn in every round, in random order. The ratio compares turns
 of the same round: its median and quartiles, and, as best, the ratio of the shortest
-calls, which other programs on the machine disturb least. ``--out`` replaces the part of
-a JSON file and keeps the others.
+calls, which other programs on the machine disturb least. ``--page`` replaces the part's
+table in a page.
 """
 
 import argparse
 import os
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import torch
 
 from mmhot.cli.errors import OneLineParser, print_text, run_safely
-from mmhot.cli.report import output_file
-from mmhot.errors import align
-from tools.benchmark import (
-    chain,
-    costs,
-    gpu,
-    hourglasses,
-    launches,
-    models,
-    page,
-    record,
-)
+from tools.benchmark import chain, costs, models, page
 
 PARTS: dict[str, ModuleType] = {
     'models': models,
-    'hourglasses': hourglasses,
+    'hourglasses': models,
     'chain': chain,
-    'gpu': gpu,
-    'launches': launches,
+    'costs': costs,
 }
 """Modules with ``add_arguments(parser)`` and ``measure(args)``, which returns rows."""
 
@@ -71,12 +57,8 @@ def parse_args() -> argparse.Namespace:
                 metavar='N',
                 help=f'(default: {default})',
             )
-        part.add_argument('--out', type=output_file, metavar='FILE', help='JSON file')
-        part.add_argument('--note', default='', help='about the machine, for the file')
-    costs.add_arguments(commands.add_parser('costs', help=costs.__doc__))
-    page.add_arguments(
-        commands.add_parser('page', help=(page.__doc__ or '').partition('\n')[0])
-    )
+        part.add_argument('--page', type=Path, metavar='FILE', help='.md file')
+        part.add_argument('--note', default='', help='about the machine, for the page')
     return parser.parse_args()
 
 
@@ -89,23 +71,19 @@ def positive(text: str) -> int:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Measure and print a part, or write the page."""
-    if args.part == 'page':
-        page.write_page(args)
-        return
-    if args.part == 'costs':
-        table = costs.make_table()
-        print_text(table)
-        if args.page is not None:
-            page.write_table(args.page, 'costs', table)
-        return
+    """Measure and print a part, and write it into the page."""
     torch.set_num_threads(args.threads)
     # of sessions of ONNX Runtime, which are opened later
     os.environ['OMP_NUM_THREADS'] = str(args.threads)
-    rows = PARTS[args.part].measure(args)
-    print_text(align(page.as_cells(rows)))
-    if args.out is not None:
-        record.write_part(args.out, args.part, rows, args)
+    if args.part == 'costs':
+        table = costs.make_table()
+    else:
+        rows = PARTS[args.part].measure(args)
+        facts = page.describe_machine(args.threads, args.rounds, args.note)
+        table = page.as_markdown(rows, facts)
+    print_text(table)
+    if args.page is not None:
+        page.write_table(args.page, args.part, table)
 
 
 def main() -> int:

@@ -41,13 +41,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('videos', nargs='+', type=Path)
     parser.add_argument('--pose2d', default=_MODEL, help=f'(default: {_MODEL})')
     parser.add_argument('--det-model', help="(default: the 2D model's)")
+    parser.add_argument('--device', default='cpu', help='cpu or cuda (default: cpu)')
 
 
 def measure(args: argparse.Namespace) -> list[dict]:
     """Time the chain on each video."""
     with tempfile.TemporaryDirectory() as folder:
         output = OutputOptions(out_dir=Path(folder), formats=('npz',))
-        models = dict(pose2d=args.pose2d, det_model=args.det_model, device='cpu')
+        models = dict(pose2d=args.pose2d, det_model=args.det_model, device=args.device)
         chain = build(VIDEO, Values(models, VIDEO))
         chains = [TimedChain(x.stem, chain, output, x) for x in args.videos]
         return time_chains(chains, args.rounds)

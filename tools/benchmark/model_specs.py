@@ -1,12 +1,13 @@
-"""Models of a benchmark: names, configs, settings and variants.
+"""Models of a benchmark: names, changed settings, and how they run.
 
-A model is written ``MODEL[:OPTION]...``. ``MODEL`` is a name of :data:`MODELS`, a
-config file, ``PACKAGE::CONFIG``, or ``mmhot://NAME`` of shipped weights. An option is
+A model is written ``MODEL[:OPTION]...``. ``MODEL`` is a name in the model index of
+mmhot or MMPose, a config file, or ``PACKAGE::CONFIG``. An option is
 
 * ``KEY=VALUE``: a setting of the config, for example ``model.backbone.depth=2``; lists
   as ``[1,2]``;
-* ``input=(T,K,C)``: the shape of one input, if the config does not define it;
-* ``onnx``: exported, and run by ONNX Runtime; lifters and 2D models.
+* ``onnx``: exported, and run by ONNX Runtime on a CPU; lifters and 2D models.
+
+On a GPU, models run as CUDA graphs, 2D models in half precision, as in ``mmhot infer``.
 """
 
 import ast
@@ -17,77 +18,21 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import onnxruntime
 import torch
 from mmengine.config import Config
 from torch import Tensor, nn
 
 import mmhot.plugin  # noqa: F401 registers what configs name
+from mmhot.deploy.captured_graphs import CapturedGraphs
+from mmhot.deploy.half_precision import half_precision, move_to_device
 from mmhot.deploy.onnx_graphs import KEPT, LifterGraph, PoseGraph, write_graph
-from mmhot.errors import hint_at_names
-from mmhot.evaluation.cost import input_shape
 from mmhot.weights.config_files import read_config_file
-from mmhot.weights.index import SCHEME
-from mmhot.weights.load_lifter import load_lifter
 from mmhot.weights.loading import build_model
+from mmhot.weights.names import config_of
+from tools.analysis.cost import count_cost, input_shape
 
-_2D = 'mmpose::body_2d_keypoint'
-_VIDEO = 'mmpose::body_3d_keypoint/video_pose_lift/h36m/video-pose-lift'
-_MOTIONBERT = 'mmpose::body_3d_keypoint/motionbert/h36m/motionbert'
-_3D = 'mmhot::body_3d_keypoint'
-_HOSTS = {
-    'mixste-243': f'{_3D}/mixste/h36m/mixste_243frm_1xb4-160e_h36m-cpn.py',
-    'hot-mixste-243': f'{_3D}/hot/h36m/hot-mixste_243frm-keep81_1xb4-160e_h36m-cpn.py',
-    'tpc-mixste-243': f'{_3D}/hot/h36m/tpc-mixste_243frm-keep61_1xb4-160e_h36m-cpn.py',
-    'mhformer-351': f'{_3D}/mhformer/h36m/mhformer_351frm_1xb128-20e_h36m-cpn.py',
-    'tpc-mhformer-351': f'{_3D}/mhformer/h36m/'
-    'tpc-mhformer_351frm-keep117_1xb210-20e_h36m-cpn.py',
-    'motionagformer-b-243': f'{_3D}/motionagformer/h36m/'
-    'motionagformer-b_243frm_1xb16-60e_h36m.py',
-    'hot-motionagformer-b-243': f'{_3D}/motionagformer/h36m/'
-    'hot-motionagformer-b_243frm-keep81_1xb16-60e_h36m.py',
-    'motionbert-243': f'{_3D}/motionbert/h36m/motionbert_243frm_1xb32-120e_h36m.py',
-    'motionbert-lite-243': f'{_3D}/motionbert/h36m/'
-    'motionbert-lite_243frm_1xb32-60e_h36m.py',
-    'hot-motionbert-lite-243': f'{_3D}/hot/h36m/'
-    'hot-motionbert-lite_243frm-keep81_1xb32-60e_h36m.py',
-}
-_GTPT = {
-    f'gtpt-{size}{name}': f'mmhot::{task}/gtpt/{data}/gtpt-{size}_{file}-256x192.py'
-    for name, task, data, file in (
-        ('', 'body_2d_keypoint', 'coco', '4xb64-300e_coco'),
-        (
-            '-wholebody',
-            'wholebody_2d_keypoint',
-            'coco-wholebody',
-            '4xb64-300e_coco-wholebody',
-        ),
-    )
-    for size in 'tsb'
-}
-_NANOHTNET = 'mmhot::body_3d_keypoint/nanohtnet/cmu_mocap/nanohtnet'
-MODELS = {
-    'rtmpose-t': f'{_2D}/rtmpose/coco/rtmpose-t_8xb256-420e_coco-256x192.py',
-    'rtmpose-s': f'{_2D}/rtmpose/coco/rtmpose-s_8xb256-420e_coco-256x192.py',
-    'rtmpose-m': f'{_2D}/rtmpose/coco/rtmpose-m_8xb256-420e_coco-256x192.py',
-    'simcc-mobilenetv2': f'{_2D}/simcc/coco/'
-    'simcc_mobilenetv2_wo-deconv-8xb64-210e_coco-256x192.py',
-    'hrnet-w32': f'{_2D}/topdown_heatmap/coco/'
-    'td-hm_hrnet-w32_8xb64-210e_coco-256x192.py',
-    'simple-baseline-3d': 'mmpose::body_3d_keypoint/image_pose_lift/h36m/'
-    'image-pose-lift_tcn_8xb64-200e_h36m.py',
-    'tcn-27': f'{_VIDEO}_tcn-27frm-supv_8xb128-160e_h36m.py',
-    'tcn-243': f'{_VIDEO}_tcn-243frm-supv_8xb128-160e_h36m.py',
-    'dstformer-243': f'{_MOTIONBERT}_dstformer-243frm_8xb32-240e_h36m.py',
-    'htnet': 'mmhot::body_3d_keypoint/htnet/cmu_mocap/htnet_1frm_1xb512-15e_cmu.py',
-    'nanohtnet-243-9': f'{_NANOHTNET}_243frm-keep9_1xb256-49e_cmu.py',
-    'nanohtnet-243-27': f'{_NANOHTNET}_243frm-keep27_1xb256-49e_cmu.py',
-    'nanohtnet-81-9': f'{_NANOHTNET}_81frm-keep9_1xb256-49e_cmu.py',
-    **_HOSTS,
-    **_GTPT,
-}
-"""Short names and their configs, which may have options."""
-
-_OPTIONS = ('onnx',)
+_ONNX = 'onnx'
 # A colon outside of '::', '://' and Windows' drives.
 _SEPARATOR = re.compile(r'(?<!:):(?![:/\\])')
 
@@ -98,17 +43,15 @@ class ModelSpec:
 
     Attributes:
         name (str): Name in tables, with options.
-        source (str): Config file, ``PACKAGE::CONFIG`` or ``mmhot://NAME``.
+        config (Path): Its config file.
         settings (tuple): Changed settings of the config, pairs of key and text.
-        shape (tuple[int, ...], optional): Shape of one input, without the batch.
-        options (tuple[str, ...]): Other options, ``onnx`` and so on.
+        is_exported (bool): Whether ONNX Runtime runs it.
     """
 
     name: str
-    source: str
+    config: Path
     settings: tuple[tuple[str, str], ...] = ()
-    shape: tuple[int, ...] | None = None
-    options: tuple[str, ...] = ()
+    is_exported: bool = False
 
 
 @dataclass(frozen=True)
@@ -118,23 +61,19 @@ class BuiltModel:
     Attributes:
         model (nn.Module): In evaluation mode.
         shape (tuple[int, ...]): Shape of one input, without the batch.
-        run_onnx (Callable, optional): Runs the exported model instead.
+        macs (int): Multiply-adds of one input.
+        run (Callable): Runs the network, MMPose's mode 'tensor', on a batch.
     """
 
     model: nn.Module
     shape: tuple[int, ...]
-    run_onnx: Callable[[Tensor], Any] | None = None
+    macs: int
+    run: Callable[[Tensor], Any]
 
     def inputs(self, batch_size: int) -> Tensor:
         """Draw a random batch on the model's device."""
         device = next(self.model.parameters()).device
         return torch.randn(batch_size, *self.shape, device=device)
-
-    def __call__(self, x: Tensor) -> Any:
-        """Run the network, MMPose's mode 'tensor'."""
-        if self.run_onnx is not None:
-            return self.run_onnx(x)
-        return self.model(x, None, mode='tensor')
 
 
 def parse_spec(text: str) -> ModelSpec:
@@ -144,36 +83,24 @@ def parse_spec(text: str) -> ModelSpec:
         ValueError: If the model or an option is unknown.
     """
     source, *options = _SEPARATOR.split(text)
-    name = ':'.join(
-        [Path(source).stem if re.search(r'[/\\]', source) else source, *options]
+    settings = tuple(
+        (key, value)
+        for key, sign, value in (option.partition('=') for option in options)
+        if sign
     )
-    if source in MODELS:
-        source, *own_options = _SEPARATOR.split(MODELS[source])
-        options = own_options + options
-    elif not ('::' in source or source.startswith(SCHEME) or source.endswith('.py')):
-        hint = hint_at_names(source, MODELS, 'there are')
+    if unknown := [x for x in options if '=' not in x and x != _ONNX]:
         raise ValueError(
-            f'unknown model {source}: neither a config nor a short name; {hint}'
+            f'{text}: unknown option {unknown[0]!r}; an option is KEY=VALUE of the '
+            f'config, or {_ONNX}'
         )
-    spec = {'settings': (), 'options': ()}
-    for option in options:
-        key, separator, value = option.partition('=')
-        if option in _OPTIONS:
-            spec['options'] += (option,)
-        elif key == 'input':
-            spec['shape'] = _read_shape(option, value)
-        elif separator:
-            spec['settings'] += ((key, value),)
-        else:
-            raise ValueError(
-                f'{text}: unknown option {option!r}; an option is KEY=VALUE of the '
-                f'config, input=(SHAPE), {" or ".join(_OPTIONS)}'
-            )
-    return ModelSpec(name, source, **spec)
+    name = ':'.join([re.split(r'[/\\]', source)[-1], *options])
+    return ModelSpec(name, config_of(source), settings, _ONNX in options)
 
 
-def build_spec(spec: ModelSpec, device: str = 'cpu') -> BuiltModel:
-    """Build a model with random weights from a fixed seed.
+def build_spec(
+    spec: ModelSpec, device: str = 'cpu', sizes: tuple[int, ...] = (1,)
+) -> BuiltModel:
+    """Build a model with random weights from a fixed seed, for batches of some sizes.
 
     Raises:
         FileNotFoundError: If there is no such config.
@@ -181,63 +108,60 @@ def build_spec(spec: ModelSpec, device: str = 'cpu') -> BuiltModel:
     """
     config = _read_config(spec)
     torch.manual_seed(0)
-    model = build_model(config.model, spec.name)
-    shape = spec.shape or input_shape(config, model)
+    model = build_model(config.model, spec.name).eval()
+    shape = input_shape(config, model)
     if shape is None:
         raise ValueError(
-            f'{spec.name}: its config does not define the shape of an input; add '
-            ':input=(SHAPE), without the batch'
+            f'{spec.name}: its config does not define the shape of an input'
         )
-    model = model.to(device).eval()
-    if 'onnx' in spec.options:
-        return _export(spec, model, shape)
-    return BuiltModel(model, shape)
+    try:
+        macs = count_cost(model, torch.randn(1, *shape), None, mode='tensor').macs
+    except (AssertionError, IndexError, RuntimeError, TypeError, ValueError) as error:
+        raise ValueError(
+            f'{spec.name}: does not run on an input of shape {shape}: {error}'
+        ) from error
+    is_image = len(shape) == 3 and shape[0] == 3
+
+    def run(x: Tensor) -> Any:
+        with half_precision(device if is_image else 'cpu'):
+            return model(x, None, mode='tensor')
+
+    if spec.is_exported:
+        return BuiltModel(model, shape, macs, _export(model, shape, is_image))
+    if torch.device(device).type == 'cpu':
+        return BuiltModel(model, shape, macs, run)
+    model = move_to_device(model, device) if is_image else model.to(device)
+    return BuiltModel(model, shape, macs, CapturedGraphs(run, sizes))
 
 
-def _export(spec: ModelSpec, model: nn.Module, shape: tuple[int, ...]) -> BuiltModel:
+def _export(
+    model: nn.Module, shape: tuple[int, ...], is_image: bool
+) -> Callable[[Tensor], Any]:
     """Export a model, and open the file with as many threads as PyTorch has."""
-    graph = (PoseGraph if len(shape) == 3 and shape[0] == 3 else LifterGraph)(model)
-    with TemporaryDirectory() as folder:
-        file = Path(folder, 'model.onnx')
-        write_graph(graph, torch.randn(3, *shape), file, {})
-        names = [name for name in graph.output_names if not name.startswith(KEPT)]
-        run = _open_onnx(file, names)
-    return BuiltModel(model, shape, run_onnx=run)
-
-
-def _open_onnx(file: Path, names: list[str]) -> Callable[[Tensor], Any]:
-    import onnxruntime
-
+    graph = (PoseGraph if is_image else LifterGraph)(model)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(
-        file.read_bytes(), options, providers=['CPUExecutionProvider']
-    )
-    (given,) = session.get_inputs()
-    return lambda x: session.run(names, {given.name: x.numpy()})
+    with TemporaryDirectory() as folder:
+        file = Path(folder, 'model.onnx')
+        write_graph(graph, torch.randn(3, *shape), file, {})
+        session = onnxruntime.InferenceSession(
+            file.read_bytes(), options, providers=['CPUExecutionProvider']
+        )
+    names = [name for name in graph.output_names if not name.startswith(KEPT)]
+    (entry,) = session.get_inputs()
+    return lambda x: session.run(names, {entry.name: x.numpy()})
 
 
 def _read_config(spec: ModelSpec) -> Config:
-    if spec.source.startswith(SCHEME):
-        config = load_lifter(spec.source, None).config
-    else:
-        config = read_config_file(spec.source)
+    config = read_config_file(spec.config)
     if 'model' not in config:
-        raise ValueError(f'{spec.source}: this config has no model')
+        raise ValueError(f'{spec.name}: this config has no model')
     try:
         config.merge_from_dict({key: _read_value(text) for key, text in spec.settings})
     except (AssertionError, KeyError, TypeError) as error:
         raise ValueError(f'{spec.name}: {error}') from error
     return config
-
-
-def _read_shape(option: str, text: str) -> tuple[int, ...]:
-    shape = _read_value(text)
-    shape = shape if isinstance(shape, tuple) else (shape,)
-    if not all(isinstance(size, int) and size > 0 for size in shape):
-        raise ValueError(f'{option}: must be a shape like input=(243,17,2)')
-    return shape
 
 
 def _read_value(text: str) -> Any:

@@ -1,10 +1,9 @@
-"""Compare networks: time, multiply-adds and parameters.
+"""Compare networks: time and multiply-adds.
 
-A MODEL is a short name, a config file, ``mmpose::CONFIG``, ``mmhot::CONFIG`` or
-``mmhot://NAME`` of shipped weights, with options: ``MODEL:onnx`` is exported and run by
-ONNX Runtime, ``MODEL:KEY=VALUE`` changes a setting of its config, and
-``MODEL:input=(243,17,2)`` defines the shape of an input if the config does not. Without
-a MODEL, those of docs/benchmarks.md are measured. Times are of the network alone,
+A MODEL is a name in the model index of mmhot or MMPose, a config file, or
+``PACKAGE::CONFIG``, with options: ``MODEL:onnx`` is exported and run by ONNX Runtime,
+``MODEL:KEY=VALUE`` changes a setting of its config. Without a MODEL, those of
+docs/benchmarks.md are measured. Times are of the network alone, with random weights and
 without a flip test; operations are multiply-adds of one input.
 """
 
@@ -16,32 +15,45 @@ from statistics import median
 
 import torch
 
-from mmhot.evaluation.cost import Cost, count_cost
-from tools.benchmark.model_specs import (
-    MODELS,
-    BuiltModel,
-    ModelSpec,
-    build_spec,
-    parse_spec,
-)
+from tools.benchmark.model_specs import BuiltModel, build_spec, parse_spec
 from tools.benchmark.timing import compare, time_in_turns
 
-Group = tuple[Sequence[int], Sequence[str]]
-"""Batch sizes, and models that are compared with the first."""
-_TRIANGLES = 'mmhot://tps-tri-motionbert-xs_81frm-keep27_cmu-wild'
-_BACKENDS = ('', ':onnx')
-_GROUPS: Sequence[Group] = (
-    ((1,), [f'gtpt-t{backend}' for backend in _BACKENDS]),
-    ((1,), [f'nanohtnet-81-9{backend}' for backend in _BACKENDS]),
-    ((1,), [f'{_TRIANGLES}{backend}' for backend in _BACKENDS]),
-    ((1,), ('rtmpose-s:onnx', 'gtpt-t:onnx', 'rtmpose-t:onnx')),
-)
+_NANOHTNET = 'nanohtnet_81frm-keep9_1xb256-49e_cmu'
+_TRIANGLES = 'tps-tri-motionbert-xs_81frm-keep27_cmu-wild'
+_RTMPOSE = 'rtmpose-{}_8xb256-420e_coco-256x192:onnx'
+# The pruned MotionAGFormer's heads and neighbors.
+_AS_PRUNED = 'model.backbone.num_heads=4:model.backbone.num_neighbors=4'
+GROUPS = {
+    'models': (
+        *((name, f'{name}:onnx') for name in ('gtpt-t', _NANOHTNET, _TRIANGLES)),
+        (_RTMPOSE.format('s'), 'gtpt-t:onnx', _RTMPOSE.format('t')),
+    ),
+    'hourglasses': (
+        (
+            'mixste_243frm_1xb4-160e_h36m-cpn',
+            'hot-mixste_243frm-keep81_1xb4-160e_h36m-cpn',
+        ),
+        (
+            'motionbert-lite_243frm_1xb32-60e_h36m',
+            'hot-motionbert-lite_243frm-keep81_1xb32-60e_h36m',
+        ),
+        (
+            f'motionagformer-b_243frm_1xb16-60e_h36m:{_AS_PRUNED}',
+            'hot-motionagformer-b_243frm-keep81_1xb16-60e_h36m',
+        ),
+        (
+            'mhformer_351frm_1xb128-20e_h36m-cpn',
+            'tpc-mhformer_351frm-keep117_1xb210-20e_h36m-cpn',
+        ),
+    ),
+}
+"""Models that are compared with the first, by part; hourglasses with their hosts."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the models and their batch sizes."""
+    """Declare the models and how they run."""
     parser.add_argument(
-        'models', nargs='*', metavar='MODEL', help=f'such as {", ".join([*MODELS][:5])}'
+        'models', nargs='*', metavar='MODEL', help='such as gtpt-t:onnx'
     )
     parser.add_argument(
         '--reference', metavar='MODEL', help='of the ratios (default: the first model)'
@@ -49,6 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--batch', nargs='+', type=int, default=[1], metavar='N', help='(default: 1)'
     )
+    parser.add_argument('--device', default='cpu', help='cpu or cuda (default: cpu)')
     parser.add_argument(
         '--seconds', type=float, default=0.2, help='least time of a turn (default: 0.2)'
     )
@@ -56,19 +69,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def measure(args: argparse.Namespace) -> list[dict]:
     """Compare the models of the command line, or those of the page."""
-    groups = _GROUPS
+    groups = GROUPS[args.part]
     if args.models:
-        first = args.reference or args.models[0]
-        names = [first, *(name for name in args.models if name != first)]
-        groups = [(args.batch, names)]
-    rows = []
-    for sizes, names in groups:
-        rows += compare_models(sizes, names, args.rounds, args.seconds)
-    return rows
+        groups = ([args.reference or args.models[0], *args.models],)
+    elif args.part == 'hourglasses' and args.device == 'cpu':
+        groups = [[f'{name}:onnx' for name in names] for names in groups]
+    return [
+        row
+        for names in groups
+        for row in compare_models(
+            args.batch, names, args.rounds, args.seconds, args.device
+        )
+    ]
 
 
 def compare_models(
-    sizes: Sequence[int], names: Sequence[str], rounds: int, seconds: float = 0.2
+    sizes: Sequence[int],
+    names: Sequence[str],
+    rounds: int,
+    seconds: float = 0.2,
+    device: str = 'cpu',
 ) -> list[dict]:
     """Time models in turns.
 
@@ -77,6 +97,7 @@ def compare_models(
         names (Sequence[str]): Models; the first is the reference.
         rounds (int): Turns of each.
         seconds (float): Least duration of a turn.
+        device (str): PyTorch device. Defaults to 'cpu'.
 
     Returns:
         list[dict]: A row for each model and batch size.
@@ -86,8 +107,7 @@ def compare_models(
         ValueError: If a model cannot be built or run.
     """
     specs = [parse_spec(name) for name in dict.fromkeys(names)]
-    built = {spec: build_spec(spec) for spec in specs}
-    costs = {spec: count(spec, model) for spec, model in built.items()}
+    built = {spec: build_spec(spec, device, tuple(sizes)) for spec in specs}
     calls = {
         (spec, size): partial(_run, model, model.inputs(size))
         for spec, model in built.items()
@@ -104,30 +124,15 @@ def compare_models(
             'batch': size,
             'milliseconds': 1e3 * median(times[spec, size].turns),
             'ratio': asdict(compare(times[spec, size], times[specs[0], size])),
-            'millions of operations': costs[spec].macs / 1e6,
-            'millions of parameters': costs[spec].parameters / 1e6,
+            'millions of operations': built[spec].macs / 1e6,
         }
         for spec in specs
         for size in sizes
     ]
 
 
-def count(spec: ModelSpec, built: BuiltModel) -> Cost:
-    """Count the cost of one input, in PyTorch.
-
-    Raises:
-        ValueError: If the model does not run on an input of its shape.
-    """
-    try:
-        return count_cost(
-            built.model, torch.randn(1, *built.shape), None, mode='tensor'
-        )
-    except (AssertionError, IndexError, RuntimeError, TypeError, ValueError) as error:
-        raise ValueError(
-            f'{spec.name}: does not run on an input of shape {built.shape}: {error}'
-        ) from error
-
-
 @torch.inference_mode()
 def _run(built: BuiltModel, x: torch.Tensor) -> None:
-    built(x)
+    built.run(x)
+    if x.is_cuda:
+        torch.cuda.synchronize()

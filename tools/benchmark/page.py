@@ -1,101 +1,69 @@
-"""Write measurements of a JSON file into the tables of a page.
+"""Tables of measurements in Markdown, and in a page.
 
-A table is what stands between ``<!-- table: PART -->`` and ``<!-- end -->``.
+A table of a page is what stands between ``<!-- table: PART -->`` and ``<!-- end -->``.
 """
 
-import argparse
+import os
+import platform
 import re
 import textwrap
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
 from pathlib import Path
 
-from mmhot.cli.report import output_file
-from mmhot.io.arrays import load_json
+import onnxruntime
+import torch
+
 from mmhot.io.atomic import replacing
-
-_GPU_COLUMNS = ['model', 'precision', 'batch', 'plain ms', 'graph ms', 'first ms']
-_GPU_COLUMNS += ['ratio', 'first', 'frames per second']
-_TABLE = re.compile(r'(<!-- table: ([\w ]+) -->\n).*?(?=<!-- end -->)', re.DOTALL)
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the files."""
-    parser.add_argument('file', type=Path, help='.json file of measurements')
-    parser.add_argument('page', type=output_file, help='.md file with the tables')
-
-
-def write_page(args: argparse.Namespace) -> None:
-    """Write the tables."""
-    document = load_json(args.file)
-    text = fill_tables(args.page.read_text(encoding='utf-8'), document)
-    with replacing(args.page) as temporary:
-        temporary.write_text(text, encoding='utf-8')
 
 
 def write_table(path: Path, name: str, table: str) -> None:
-    """Replace one table of a page."""
+    """Replace one table of a page.
 
-    def fill(found: re.Match) -> str:
-        return f'{found[1]}\n{table}\n\n' if found[2] == name else found[0]
-
-    text = _TABLE.sub(fill, path.read_text(encoding='utf-8'))
+    Raises:
+        ValueError: If the page has no such table.
+    """
+    text, mark = path.read_text(encoding='utf-8'), f'<!-- table: {name} -->\n'
+    start, found, rest = text.partition(mark)
+    _, end, after = rest.partition('<!-- end -->')
+    if not found or not end:
+        raise ValueError(f'{path} has no table {name}')
     with replacing(path) as temporary:
+        text = f'{start}{mark}\n{table}\n\n{end}{after}'
         temporary.write_text(text, encoding='utf-8')
 
 
-def fill_tables(text: str, document: Mapping[str, dict]) -> str:
-    """Replace the tables of a page by those of the measurements; others stay.
-
-    Args:
-        text (str): The page; its tables are marked.
-        document (Mapping[str, dict]): Parts with ``rows``, ``rounds``, ``date`` and
-            ``machine``.
-
-    Raises:
-        ValueError: If the page has no table for a part.
-    """
-    marked = [name for _, name in _TABLE.findall(text)]
-    if not {*document} <= {*marked}:
-        raise ValueError(
-            f'the page has tables {", ".join(marked)}, the file {", ".join(document)}'
-        )
-
-    def fill(table: re.Match) -> str:
-        start, name = table.groups()
-        return start + _part(document[name]) if name in document else table[0]
-
-    return _TABLE.sub(fill, text)
-
-
-def _part(part: Mapping) -> str:
-    """Return a table in Markdown, and the conditions in which it was measured."""
-    lines = as_cells(part['rows'])
+def as_markdown(rows: Sequence[Mapping], facts: str) -> str:
+    """Return a table, and the conditions in which it was measured."""
+    lines = as_cells(rows)
     lines.insert(1, ['---'] * len(lines[0]))
     table = '\n'.join(f'| {" | ".join(line)} |' for line in lines)
-    machine, rounds = part['machine'], part['rounds']
+    return f'{table}\n\n{textwrap.fill(facts, 100)}'
+
+
+def describe_machine(threads: int, rounds: int, note: str = '') -> str:
+    """Describe the date, and the machine that the times depend on, in one line."""
+    path = Path('/proc/cpuinfo')
+    lines = path.read_text(encoding='utf-8').splitlines() if path.is_file() else []
+    names = [line.partition(':')[2].strip() for line in lines if 'model name' in line]
+    processor = names[0] if names else platform.processor() or platform.machine()
     facts = [
-        f'{part["date"]}',
-        f'{machine["threads"]} threads of {machine["cores"]} cores of an '
-        f'{machine["processor"].replace("(R)", "")}',
-        *filter(None, [machine['note']]),
-        f'load {machine["load"]:.1f} at the end',
+        datetime.now(timezone.utc).date().isoformat(),
+        f'{threads} threads of {os.cpu_count()} cores of an '
+        f'{processor.replace("(R)", "")}',
+        *([torch.cuda.get_device_name()] if torch.cuda.is_available() else []),
+        *([note] if note else []),
+        f'load {os.getloadavg()[0]:.1f} at the end',
         f'{rounds} round{"s" * (rounds > 1)}',
-        f'PyTorch {machine["torch"]}',
-        f'ONNX Runtime {machine["onnxruntime"]}',
+        f'PyTorch {torch.__version__}',
+        f'ONNX Runtime {onnxruntime.__version__}',
     ]
-    text = textwrap.fill(f'{"; ".join(facts)}.', 100)
-    return f'\n{table}\n\n{text}\n\n'
+    return f'{"; ".join(facts)}.'
 
 
 def as_cells(rows: Sequence[Mapping]) -> list[list[str]]:
     """Return the cells of a table, header first."""
-    if 'chain' in rows[0]:
-        return _chain_cells(rows)
-    if 'graph ms' in rows[0]:
-        return _plain_cells(rows, _GPU_COLUMNS)
-    if 'launches' in rows[0]:
-        return _plain_cells(rows, ['what', 'launches', 'seconds'])
-    return _model_cells(rows)
+    return _chain_cells(rows) if 'chain' in rows[0] else _model_cells(rows)
 
 
 def _model_cells(rows: Sequence[Mapping]) -> list[list[str]]:
@@ -112,17 +80,9 @@ def _model_cells(rows: Sequence[Mapping]) -> list[list[str]]:
     return lines
 
 
-def _plain_cells(rows: Sequence[Mapping], columns: list[str]) -> list[list[str]]:
-    cells = [[row.get(column, '') for column in columns] for row in rows]
-    return [columns] + [
-        [_number(each) if isinstance(each, float) else str(each) for each in line]
-        for line in cells
-    ]
-
-
 def _short(model: str) -> str:
     """Return the name of a model without its training and changed settings."""
-    return re.sub(r'_\d+frm[\w-]*|:model\.[\w.]+=[^:]*', '', model)
+    return re.sub(r'_\d+(frm|xb)[\w-]*|:model\.[\w.]+=[^:]*', '', model)
 
 
 def _chain_cells(rows: Sequence[Mapping]) -> list[list[str]]:

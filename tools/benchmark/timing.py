@@ -53,7 +53,6 @@ def time_in_turns(
     seconds: float = 0.2,
     seed: int = 0,
     clock: Callable[[], float] = time.perf_counter,
-    progress: Callable[[], None] | None = None,
 ) -> dict[Key, Times]:
     """Time calls in interleaved rounds.
 
@@ -64,7 +63,6 @@ def time_in_turns(
             With 0 it is one call, without warm-up. Defaults to 0.2.
         seed (int): Of the order within rounds. Defaults to 0.
         clock (Callable): Returns seconds.
-        progress (Callable, optional): Called after every turn.
 
     Returns:
         dict[Key, Times]: By name.
@@ -78,8 +76,6 @@ def time_in_turns(
             turn = [_time(calls[key], clock) for _ in range(counts[key])]
             times[key].turns.append(statistics.median(turn))
             times[key].best = min(times[key].best, *turn)
-            if progress is not None:
-                progress()
     return times
 
 

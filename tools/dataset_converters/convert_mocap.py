@@ -44,11 +44,6 @@ def parse_args() -> argparse.Namespace:
         help='frames per second of files that do not state it (default for .amc: 120)',
     )
     parser.add_argument(
-        '--asf',
-        type=Path,
-        help='skeleton of all .amc files (default: 01.asf beside 01_02.amc)',
-    )
-    parser.add_argument(
         '--joints',
         help=f'names of the joints: {", ".join(LAYOUTS)}, or a JSON file with the '
         "files' names by joint of Human3.6M (default: recognized)",
@@ -62,14 +57,8 @@ def parse_args() -> argparse.Namespace:
         action='store_true',
         help='leave out frames with joints of more than 12 m/s or 450 m/s^2',
     )
-    parser.add_argument(
-        '--min-frames',
-        type=int,
-        default=27,
-        help='minimum length of a clip in frames (default: 27)',
-    )
     args = parser.parse_args()
-    for name in ('fps', 'source_fps', 'meters', 'min_frames'):
+    for name in ('fps', 'source_fps', 'meters'):
         value = getattr(args, name)
         if value is not None and not 0 < value < 1e5:
             flag = f'--{name.replace("_", "-")}'
@@ -87,12 +76,10 @@ def convert(args: argparse.Namespace) -> None:
     options = ConversionOptions(
         args.fps,
         args.source_fps,
-        args.asf,
         layout,
         args.meters,
         args.up,
         args.cut_glitches,
-        args.min_frames,
     )
     clips = {}
     for path in find_files(args.sources):

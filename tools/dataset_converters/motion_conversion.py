@@ -180,8 +180,6 @@ class ConversionOptions:
         fps (float): Frames per second of the clips. Defaults to 50.
         source_fps (float, optional): Frame rate of the files where they do not state
             it, or state another.
-        asf (Path, optional): Skeleton of all ``.amc`` files; by default the file next
-            to each with the name before its first underscore.
         layout (Mapping[str, Place], optional): See :func:`select_joints`.
         meters (float, optional): Unit of the files in meters.
         up (str, optional): Vertical axis of the files, 'y' or 'z'.
@@ -191,7 +189,6 @@ class ConversionOptions:
 
     fps: float = 50.0
     source_fps: float | None = None
-    asf: Path | None = None
     layout: Mapping[str, Place] | None = None
     meters: float | None = None
     up: str | None = None
@@ -251,7 +248,7 @@ def _read(path: Path, options: ConversionOptions) -> JointMotion:
         return read_c3d(path, **given)
     if suffix != '.amc':
         raise ValueError(f'{path} must end in {", ".join(SUFFIXES)}')
-    asf = options.asf or path.with_name(f'{path.stem.partition("_")[0]}.asf')
+    asf = path.with_name(f'{path.stem.partition("_")[0]}.asf')
     if not asf.is_file():
         raise FileNotFoundError(f'{asf}, the skeleton of {path.name}, does not exist')
     return read_asf_amc(asf, path, options.source_fps, **given)

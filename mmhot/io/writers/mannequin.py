@@ -1,7 +1,8 @@
 """Skinned mannequin: one closed surface, a smooth union of limbs, for any person.
 
-``mannequin.npz`` has a template with lowered arms, made by ``tools/make_mannequin.py``.
-Its bones get the lengths of a person, and its arms are raised into the rest pose.
+``mannequin.npz`` has a template with lowered arms, made by ``tools/make_mannequin.py``
+of mmhot 0.2.0. Its bones get the lengths of a person, and its arms are raised into the
+rest pose.
 """
 
 from collections.abc import Sequence

@@ -10,10 +10,10 @@ from mmpose.evaluation.functional import simcc_pck_accuracy
 from published import build_published, load_fixture
 from torch.testing import assert_close
 
-from mmhot.evaluation.cost import count_cost
 from mmhot.models.gtpt.head import _accuracy
-from mmhot.weights.convert import rename_keys
-from mmhot.weights.convert.gtpt import _RULES
+from tools.analysis.cost import count_cost
+from tools.model_converters.gtpt import _RULES
+from tools.model_converters.published_model import rename_keys
 
 # Logits of about 1: processors sum in other orders, 1.005e-5 apart at most so far.
 PARITY = {'rtol': 0, 'atol': 1.2e-5}

@@ -13,8 +13,8 @@ from hosts import (
 from published import H36M, samples
 from torch.testing import assert_close
 
-from mmhot.evaluation.cost import count_cost
 from mmhot.models.lifters.pose_head import mirror_poses
+from tools.analysis.cost import count_cost
 
 # Pruned and recovered frames in the quick tests.
 SAMPLE = {('MotionBERT', 'TRA')}

@@ -7,8 +7,8 @@ from published import build_published, load_fixture
 from torch.testing import assert_close
 
 import mmhot.plugin  # noqa: F401 (registers what configs name)
-from mmhot.checkpoints import convert_published
 from mmhot.models.lifters.htnet import HTNet
+from tools.model_converters.conversion import convert_published
 
 TINY = {'embed_dims': 24, 'mlp_dims': 16, 'graph_dims': 12, 'depth': 2}
 

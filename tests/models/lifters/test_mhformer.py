@@ -8,8 +8,8 @@ from published_networks import PublishedNetwork
 from torch.testing import assert_close
 
 import mmhot.plugin  # noqa: F401 (registers what configs name)
-from mmhot.checkpoints import convert_published
 from mmhot.geometry.keypoint_arrays import mirror_poses
+from tools.model_converters.conversion import convert_published
 
 PARITY = {'rtol': 0, 'atol': 1e-5}  # what the project promises
 HALF = {'rtol': 1e-2, 'atol': 1e-2}  # inner arrays are float16

@@ -8,10 +8,10 @@ from torch import nn
 from torch.testing import assert_close
 
 import mmhot.plugin  # noqa: F401 (registers what configs name)
-from mmhot.checkpoints import convert_published
 from mmhot.models.lifters import motionagformer
 from mmhot.models.lifters.graph_conv import SimilarFrameGraphConv, first_of_same
 from mmhot.models.lifters.motionagformer import MotionAGFormer
+from tools.model_converters.conversion import convert_published
 
 PARITY = {'rtol': 0, 'atol': 1e-5}  # what the project promises
 HALF = {'rtol': 1e-2, 'atol': 1e-2}  # inner arrays are float16

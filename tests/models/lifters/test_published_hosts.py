@@ -13,8 +13,8 @@ from published_networks import PublishedMixSTE, PublishedMotionBERT, resized_sta
 from torch.testing import assert_close
 
 import mmhot.plugin  # noqa: F401 (registers what configs name)
-from mmhot.checkpoints import convert_published
 from mmhot.models.lifters.pose_head import mirror_poses
+from tools.model_converters.conversion import convert_published
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mmhot.weights.convert import (
+from tools.model_converters.published_model import (
     PublishedModel,
     Rules,
     Tensors,

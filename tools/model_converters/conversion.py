@@ -1,8 +1,7 @@
-"""Conversion of the papers' own checkpoints to configs and weights of this package.
+"""Conversion of a paper's own checkpoint to a config and weights of this package.
 
-To add a published model, write a module with a
-:class:`~mmhot.weights.convert.PublishedModel` in
-:mod:`mmhot.weights.convert` and add it to ``PUBLISHED_MODELS``.
+To add a published model, write a module beside this one with a ``PublishedModel``,
+and add that to ``PUBLISHED_MODELS``.
 """
 
 from collections.abc import Mapping
@@ -15,16 +14,17 @@ from mmengine.config import Config
 from mmpose.registry import MODELS
 from torch import Tensor
 
+import mmhot.plugin  # noqa: F401 registers the models that are built
 from mmhot.errors import naming, require_choice
 from mmhot.io.atomic import replacing
 from mmhot.io.pickles import safe_load, save_checkpoint
 from mmhot.version import __version__
-from mmhot.weights.convert import PublishedModel
-from mmhot.weights.convert.gtpt import GTPT
-from mmhot.weights.convert.hosts import MIXSTE, MOTIONAGFORMER, MOTIONBERT
-from mmhot.weights.convert.htnet import HTNET, NANOHTNET
-from mmhot.weights.convert.mhformer import MHFORMER
 from mmhot.weights.loading import list_differences
+from tools.model_converters.gtpt import GTPT
+from tools.model_converters.hosts import MIXSTE, MOTIONAGFORMER, MOTIONBERT
+from tools.model_converters.htnet import HTNET, NANOHTNET
+from tools.model_converters.mhformer import MHFORMER
+from tools.model_converters.published_model import PublishedModel
 
 PUBLISHED_MODELS: tuple[PublishedModel, ...] = (
     GTPT,

@@ -6,7 +6,7 @@ import torch
 
 from mmhot.geometry.crops import IMAGE_MEAN, IMAGE_STD
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.weights.convert import (
+from tools.model_converters.published_model import (
     PublishedModel,
     Rules,
     Tensors,

@@ -6,7 +6,7 @@ MixSTE and MotionBERT pruned without recovery have the keys of plain ones; the s
 
 from typing import Any
 
-from mmhot.weights.convert import (
+from tools.model_converters.published_model import (
     RECOVERY,
     PublishedModel,
     Rules,

@@ -13,9 +13,9 @@ from mmpose.registry import MODELS
 from published import load_fixture
 
 import mmhot.plugin  # noqa: F401 (registers what configs name)
-from mmhot.checkpoints import convert_file, convert_published
-from mmhot.weights.convert import rename_keys
-from mmhot.weights.convert.gtpt import _RULES
+from tools.model_converters.conversion import convert_file, convert_published
+from tools.model_converters.gtpt import _RULES
+from tools.model_converters.published_model import rename_keys
 
 ROOT = Path(__file__).parents[2]
 SIZES = [f'{size}_{data}' for data in ('coco', 'wholebody') for size in 'tsb']

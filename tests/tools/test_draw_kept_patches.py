@@ -8,9 +8,12 @@ from drawn_people import FOLDER
 from mmpose.apis import init_model
 from topdown_configs import leaf_config
 
-from mmhot.apis.inspection import trace_pruning
-from mmhot.cli.dispatch import main
-from mmhot.visualization.pruning import PruningStage, PruningTrace, draw_pruning
+from tools.analysis.draw_kept_patches import (
+    PruningStage,
+    PruningTrace,
+    draw_pruning,
+    trace_pruning,
+)
 
 IMAGE = FOLDER / '000001.png'
 SMALL = dict(
@@ -79,30 +82,17 @@ def test_dense_keypoints_are_no_patches():
     assert with_dense.shape == draw_pruning(trace_with([[0, 11], [3, 4]])).shape
 
 
-def test_command_writes_the_drawing(config, model, tmp_path, capsys):
+def test_tool_writes_the_drawing(config, model, tmp_path, run_tool):
     config.dump(tmp_path / 'small.py')
     torch.save(dict(state_dict=model.state_dict()), tmp_path / 'small.pth')
     out = tmp_path / 'kept.png'
-    files = [str(tmp_path / name) for name in ('small.py', 'small.pth')]
-    options = ['--bbox', '2,24,195,205', '--out', str(out)]
-    assert main(['show-pruning', str(IMAGE), *files, *options]) == 0
-    assert '4 stages of 3 groups' in capsys.readouterr().out
-    before = out.read_bytes()
-    with pytest.raises(SystemExit, match='2'):
-        main(['show-pruning', str(out), *files, *options])
-    assert 'kept.png is an input and would be overwritten' in capsys.readouterr().err
-    assert out.read_bytes() == before
+    options = ['--model', tmp_path / 'small.py', '--bbox', 2, 24, 195, 205]
+    small = ['--checkpoint', tmp_path / 'small.pth']
+    assert run_tool('draw_kept_patches', IMAGE, out, *options, *small)[0] == 0
     height, width, _ = cv2.imread(str(out)).shape
     assert width > 4 * 192
     assert height > 3 * 256
-
-
-def test_shipped_weights_need_no_name(tmp_path, capsys):
-    options = ['--bbox', '2,24,195,205', '--out', str(tmp_path / 'kept.png')]
-    assert main(['show-pruning', str(IMAGE), *options]) == 0
-    assert '4 stages of 3 groups' in capsys.readouterr().out
-    config = 'mmhot::body_2d_keypoint/gtpt/coco/gtpt-t_4xb64-300e_coco-256x192.py'
-    assert main(['show-pruning', str(IMAGE), config, *options]) == 2
-    assert 'is a config without weights' in capsys.readouterr().err
-    assert main(['show-pruning', str(IMAGE), config, 'c.pth', *options]) == 2
-    assert 'c.pth: no such checkpoint file' in capsys.readouterr().err
+    code, error = run_tool('draw_kept_patches', IMAGE, out, *options)
+    assert code == 2
+    assert 'is a config without weights' in error
+    assert run_tool('draw_kept_patches', IMAGE, out)[0] == 0

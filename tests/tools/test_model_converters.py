@@ -1,4 +1,4 @@
-"""Conversion of published checkpoints, and shipped weights by name."""
+"""Conversion of published checkpoints."""
 
 from collections import OrderedDict
 
@@ -6,14 +6,12 @@ import numpy as np
 import official_weights
 import pytest
 import torch
-from mmengine.runner import load_checkpoint
 from mmpose.registry import MODELS
 from published import load_fixture
 
-from mmhot.checkpoints import convert_published
-from mmhot.weights import index as model_index
-from mmhot.weights.convert import rename_keys
-from mmhot.weights.convert.htnet import _NANOHTNET
+from tools.model_converters.conversion import convert_published
+from tools.model_converters.htnet import _NANOHTNET
+from tools.model_converters.published_model import rename_keys
 
 SIZES = {
     'frames': 9,
@@ -160,21 +158,3 @@ def test_missing_and_unknown_keys_are_named(tiny):
 def test_unknown_checkpoints_are_refused(checkpoint, message):
     with pytest.raises(ValueError, match=message):
         convert_published(checkpoint)
-
-
-@pytest.fixture
-def shipped(tmp_path, monkeypatch):
-    """Ship a tiny model in half precision, as ``mmhot://tiny-lifter``."""
-    monkeypatch.setattr(model_index, 'WEIGHTS_FOLDER', tmp_path)
-    _, ours = published_tiny()
-    half = {key: value.half() for key, value in ours.items()}
-    torch.save({'state_dict': half, 'meta': {}}, tmp_path / 'tiny-lifter.pth')
-    return ours
-
-
-def test_shipped_weights_load_by_name_in_single_precision(shipped):
-    model = MODELS.build(build_config(**SIZES))
-    load_checkpoint(model, 'mmhot://tiny-lifter', strict=True)
-    for key, value in model.state_dict().items():
-        assert value.dtype == torch.float32
-        torch.testing.assert_close(value, shipped[key], rtol=1e-3, atol=1e-4)

@@ -1,4 +1,4 @@
-"""Converters of published checkpoints, one module each, and what they share."""
+"""Description of a published model, and what the converters share."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence

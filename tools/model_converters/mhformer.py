@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from mmhot.weights.convert import (
+from tools.model_converters.published_model import (
     PublishedModel,
     Rule,
     Rules,

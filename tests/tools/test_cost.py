@@ -1,0 +1,103 @@
+"""Counted multiply-adds and parameters, by layer, and time."""
+
+import json
+import sys
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from mmhot.weights.index import read_models
+from tools.analysis.cost import Cost, count_cost, count_parts, main
+
+
+def test_cost_counts_weights_and_products():
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear = nn.Linear(6, 8)
+            self.conv = nn.Conv1d(5, 4, 3)
+
+        def forward(self, x, scale):
+            x = self.linear(x).unflatten(-1, (2, 4)).transpose(1, 2)  # (1, 2, 5, 4)
+            x = F.scaled_dot_product_attention(x, x, x) * scale
+            return self.conv(x[:, 0])
+
+    cost = count_cost(Model(), torch.randn(1, 5, 6), scale=2)
+    assert cost == Cost(
+        parameters=6 * 8 + 8 + 5 * 4 * 3 + 4,
+        weight_macs=5 * 6 * 8 + 5 * 4 * 3 * 2,
+        product_macs=2 * (2 * 5 * 5 * 4),
+    )
+    assert cost.macs == cost.weight_macs + cost.product_macs
+
+
+def test_cost_counts_products_that_are_added_in_place():
+    x = torch.randn(2, 3, 3)
+    assert count_cost(lambda: x.clone().baddbmm_(x, x)) == Cost(0, 0, 54)
+    assert count_cost(lambda: x[0].clone().addmm_(x[1], x[1])) == Cost(0, 27, 0)
+
+
+def test_parts_are_counted_without_the_call_of_a_container():
+    class Model(nn.Module):
+        """Two linear layers in a list, and products of its own."""
+
+        def __init__(self):
+            super().__init__()
+            self.layers = nn.ModuleList([nn.Linear(4, 4), nn.Linear(4, 2, bias=False)])
+
+        def forward(self, x):
+            x = self.layers[0](x)
+            return self.layers[1](x.softmax(-1) @ x.mT @ x)
+
+    linear, products = 3 * 16 + 3 * 8, 2 * 3 * 3 * 4
+    assert count_parts(Model(), torch.zeros(1, 3, 4)) == {
+        '': Cost(28, linear, products),
+        'layers': Cost(28, linear, 0),
+    }
+
+
+@pytest.fixture
+def run_cost(monkeypatch, capsys):
+    def run(*args):
+        monkeypatch.setattr(sys, 'argv', ['cost', *args])
+        assert main() == 0
+        return capsys.readouterr().out
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ('name', 'input_shape'),
+    [
+        ('nanohtnet', [81, 17, 2]),
+        ('gtpt-t', [3, 256, 192]),
+        ('rtmdet-nano_1xb32-12e_rendered-320x320', [3, 512, 512]),
+        ('video-pose-lift_tcn-27frm_1xb32-10e_cmu-wild', [27, 17, 2]),
+        # an hourglass, which calls the blocks of its host
+        ('hot-mixste-xs_81frm-keep27_1xb8-10e_cmu-wild', [81, 17, 2]),
+    ],
+)
+def test_cost_is_the_metafiles_and_the_sum_of_parts(name, input_shape, run_cost):
+    (model,) = [model for model in read_models() if model.is_called(name)]
+    content = json.loads(run_cost(name, '--batch', '0', '--json'))
+    assert content['input'] == input_shape
+    assert content['total']['parameters'] == model.parameters
+    assert content['total']['macs'] == pytest.approx(model.macs, rel=1e-3)
+    for key, value in content['total'].items():
+        assert sum(layer[key] for layer in content['layers'].values()) == value
+    assert 'time' not in content
+
+
+def test_table_has_parts_total_and_time(run_cost):
+    text = run_cost('nanohtnet', '--batch', '2')
+    head, columns, *rows, time = text.splitlines()
+    assert head.endswith('-30e_cmu-wild.py, input (81, 17, 2)')
+    assert columns.split() == [
+        'part',
+        *['parameters', 'multiply-adds', 'share', 'products'],
+    ]
+    assert [row.split()[0] for row in rows] == ['backbone', 'head', 'total']
+    assert rows[-1].split()[1:4] == ['2,413,807', '27,131,850', '100.0%']
+    assert ' ms a batch of 2 (' in time

@@ -1,0 +1,256 @@
+"""Count parameters and multiply-adds of a model by part, and time it.
+
+Multiply-adds are per input, and include the products of attention and graphs. The time
+is measured on the plain network with random weights, as in training. Example::
+
+    python -m tools.analysis.cost nanohtnet
+"""
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from timeit import Timer
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+import mmhot.plugin  # noqa: F401 registers, also for configs of MMPose
+from mmhot.cli.errors import OneLineParser, print_text, run_safely
+from mmhot.compat.installation import choose_device
+from mmhot.errors import align
+from mmhot.weights.config_files import read_config_file
+from mmhot.weights.loading import build_model
+from mmhot.weights.names import config_of
+
+_COLUMNS = 'part', 'parameters', 'multiply-adds', 'share', 'products'
+_PRODUCTS = ('bmm', 'baddbmm', 'baddbmm_')
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Parameters of a model, and multiply-accumulates (MACs) of one forward pass."""
+
+    parameters: int
+    weight_macs: int  # of linear layers and convolutions
+    # of batched products: attention, graphs, and several linear layers at once
+    product_macs: int
+
+    @property
+    def macs(self) -> int:
+        """All multiply-accumulates."""
+        return self.weight_macs + self.product_macs
+
+
+class _ChildCounter(FlopCounterMode):
+    """Counts an operation once for the model's direct child in which it runs.
+
+    Estimators call methods of a child, which run no hooks; its parts call each other.
+    """
+
+    def _count_flops(self, *operation: Any) -> Any:
+        parents = self.mod_tracker.parents
+        children = {'.'.join(name.split('.')[:2]) for name in parents} - parents
+        parents |= children
+        try:
+            return super()._count_flops(*operation)
+        finally:
+            parents -= children
+
+
+def count_cost(
+    model: nn.Module | Callable[..., Any], *inputs: Any, **kwargs: Any
+) -> Cost:
+    """Count the cost of one pass; see :func:`count_parts`."""
+    return count_parts(model, *inputs, **kwargs)['']
+
+
+def count_parts(
+    model: nn.Module | Callable[..., Any], *inputs: Any, **kwargs: Any
+) -> dict[str, Cost]:
+    """Count the cost of one pass of a model and of its direct children, by name.
+
+    Sums, normalizations and activations are not counted, as usual. The model is left in
+    evaluation mode. '' is the whole model.
+
+    Args:
+        model (nn.Module or Callable): The model, or one of its methods. Any other
+            function has no parameters.
+        *inputs: Arguments of the call; a batch of one gives the usual figures.
+        **kwargs: Keyword arguments of the call.
+    """
+    owner = model if isinstance(model, nn.Module) else getattr(model, '__self__', None)
+    owner = owner if isinstance(owner, nn.Module) else nn.Module()
+    counter = _ChildCounter(display=False, custom_mapping=_SUMS_IN_PLACE)
+    owner.eval()
+    # PyTorch ignores fused attention on a CPU; its hooks fail without gradients
+    with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), counter:
+        model(*inputs, **kwargs)
+    counts, root = counter.get_flop_counts(), type(owner).__name__
+    costs = {'': _cost(owner, counts.get('Global', {}))}
+    for name, child in owner.named_children():
+        cost = _cost(child, counts.get(f'{root}.{name}', {}))
+        if cost.parameters or cost.macs:
+            costs[name] = cost
+    return costs
+
+
+def _cost(module: nn.Module, counts: dict[Any, int]) -> Cost:
+    parameters = sum(parameter.numel() for parameter in module.parameters())
+    products = sum(counts[op] for op in counts if op.__name__ in _PRODUCTS)
+    return Cost(parameters, (sum(counts.values()) - products) // 2, products // 2)
+
+
+# sums in place with a product, of which PyTorch has no counts
+_SUMS_IN_PLACE = dict.fromkeys(
+    (torch.ops.aten.addmm_, torch.ops.aten.baddbmm_),
+    lambda added, one, other, **_: 2 * math.prod(one) * other[-1],
+)
+
+
+def input_shape(config: Config, model: nn.Module) -> tuple[int, ...] | None:
+    """Return the shape of one input of a config and its model, None if it is not known.
+
+    It is that of an image (3, H, W), or of poses, without the batch.
+    """
+    decoder = config.model.get('head', {}).get('decoder') or {}
+    size = decoder.get('input_size') or config.get('test_size')
+    if size:
+        width, height = size
+        return 3, height, width
+    backbone = config.model.backbone
+    dataset = config.get('train_dataloader', {}).get('dataset', {})
+    if backbone.type == 'TCN':  # whole poses, channels first
+        return backbone.in_channels, dataset.get('seq_len', 1)
+    if backbone.type == 'FlattenedPoseBackbone':
+        return dataset.get('seq_len', 1), model.head.num_keypoints, 2
+    backbone = model.backbone
+    if hasattr(backbone, 'temp_embed') and hasattr(backbone, 'spat_embed'):
+        # MMPose's DSTFormer stores its sizes in its embeddings only
+        sizes = backbone.temp_embed.shape[1], backbone.spat_embed.shape[1]
+        return *sizes, backbone.in_channels
+    names = ('num_frames', 'num_keypoints', 'in_channels')
+    if all(hasattr(backbone, name) for name in names):
+        return tuple(getattr(backbone, name) for name in names)
+    return None
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = OneLineParser(description=__doc__)
+    parser.add_argument(
+        'config', help='config file, PACKAGE::CONFIG or name in `mmhot list`'
+    )
+    parser.add_argument(
+        '--shape',
+        type=int,
+        nargs='+',
+        metavar='N',
+        help='shape of one input, such as 3 256 192 (default: from the config)',
+    )
+    parser.add_argument(
+        '--batch',
+        type=int,
+        default=1,
+        metavar='N',
+        help='inputs per timed batch; 0: do not measure time (default: 1)',
+    )
+    parser.add_argument('--device', help='cpu, cuda or cuda:N (default: a GPU, if any)')
+    parser.add_argument('--json', action='store_true', help='print JSON, no table')
+    return parser.parse_args()
+
+
+def measure_cost(args: argparse.Namespace) -> dict:
+    """Count a model's cost by part, and time it.
+
+    Returns:
+        dict: Of JSON's types: the ``config``, shape of an ``input``, ``total`` and
+        ``layers`` (the model's direct children), and the ``time`` of a batch.
+    """
+    device, path = choose_device(args.device), config_of(args.config)
+    config = read_config_file(path)
+    if 'model' not in config:
+        raise ValueError(f'{path}: this config has no model')
+    torch.manual_seed(0)
+    model = build_model(config.model, path, config.get('default_scope', 'mmpose'))
+    model = model.to(device).eval()
+    shape = args.shape or input_shape(config, model)
+    if shape is None:
+        raise ValueError(f'{path} does not define the shape of an input: add --shape')
+    try:
+        parts = count_parts(
+            model, torch.randn(1, *shape, device=device), None, mode='tensor'
+        )
+    except (IndexError, RuntimeError, ValueError) as error:
+        raise ValueError(f'{path}: no pass with --shape {[*shape]}: {error}') from error
+    costs = {
+        name: dict(
+            parameters=cost.parameters, macs=cost.macs, product_macs=cost.product_macs
+        )
+        for name, cost in parts.items()
+    }
+    content = dict(config=str(path), input=[*shape], total=costs.pop(''), layers=costs)
+    if args.batch > 0:
+        inputs = torch.randn(args.batch, *shape, device=device)
+        content['time'] = dict(
+            seconds=_time(model, inputs),
+            batch=args.batch,
+            device=device,
+            threads=torch.get_num_threads(),
+        )
+    return content
+
+
+@torch.inference_mode()
+def _time(model: nn.Module, inputs: torch.Tensor) -> float:
+    """Return the seconds of a forward pass."""
+
+    def run() -> None:
+        model(inputs, None, mode='tensor')
+        if inputs.is_cuda:
+            torch.cuda.synchronize()
+
+    run()  # the first pass prepares kernels
+    number, seconds = Timer(run).autorange()
+    return seconds / number
+
+
+def print_cost(args: argparse.Namespace) -> None:
+    """Print the table or the JSON."""
+    content = measure_cost(args)
+    if args.json:
+        print(json.dumps(content, indent=1))
+        return
+    rows, total = [_COLUMNS], content['total']
+    for name, cost in [*content['layers'].items(), ('total', total)]:
+        share = cost['macs'] / total['macs'] if total['macs'] else 0
+        rows.append(
+            (
+                name,
+                f'{cost["parameters"]:,}',
+                f'{cost["macs"]:,}',
+                f'{share:.1%}',
+                f'{cost["product_macs"]:,}',
+            )
+        )
+    print_text(f'{content["config"]}, input {tuple(content["input"])}\n{align(rows)}')
+    if time := content.get('time'):
+        where = time['device']
+        where += f', {time["threads"]} threads' if where == 'cpu' else ''
+        print(f'{1000 * time["seconds"]:.2f} ms a batch of {time["batch"]} ({where})')
+
+
+def main() -> int:
+    """Run the tool."""
+    args = parse_args()
+    return run_safely('cost', lambda: print_cost(args))
+
+
+if __name__ == '__main__':
+    sys.exit(main())

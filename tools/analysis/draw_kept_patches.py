@@ -1,0 +1,248 @@
+"""Draw the patches of an image that a GTPT keeps, by layer and keypoint group.
+
+Each column is a range of layers, each row a group of keypoints. Examples::
+
+    python -m tools.analysis.draw_kept_patches person.jpg kept.png --bbox 40 10 200 380
+    python -m tools.analysis.draw_kept_patches person.jpg kept.png --keep-rates 1 0.5
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from mmengine.dataset import Compose, pseudo_collate
+from mmengine.registry import DefaultScope
+from mmpose.models.pose_estimators import TopdownPoseEstimator
+from torch import Tensor
+
+from mmhot.cli.errors import OneLineParser, print_line, run_safely
+from mmhot.cli.report import output_file
+from mmhot.io.images import read_image, write_png
+from mmhot.models.gtpt.head import GTPTHead
+from mmhot.pose2d.mmpose_models import load_pose_model
+from mmhot.visualization import drawing
+from mmhot.weights.names import POSE, resolve
+
+# Head, upper and lower body; repeated for further groups.
+_GROUPS = ((255, 170, 82), (112, 214, 66), (48, 140, 255), (214, 96, 190))
+_COARSE = (226, 222, 218)
+
+
+@dataclass(frozen=True)
+class PruningStage:
+    """Consecutive layers that keep the same patches."""
+
+    first: int
+    last: int
+    # indices of kept patches, (N,) before keypoints are grouped and (G, N) after;
+    # padded with -1
+    kept: np.ndarray
+
+
+@dataclass(frozen=True)
+class PruningTrace:
+    """Kept patches and predicted keypoints of one crop."""
+
+    crop: np.ndarray  # the input image, BGR, uint8 (H, W, 3)
+    grid: tuple[int, int]  # columns and rows of patches
+    stages: tuple[PruningStage, ...]
+    groups: tuple[str, ...]
+    keypoints: np.ndarray  # predicted keypoints in crop pixels, (K, 2)
+    group_of: np.ndarray  # group of each keypoint, (K,)
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = OneLineParser(description=__doc__)
+    parser.add_argument('image', type=Path, help='image of a person')
+    parser.add_argument('target', type=output_file, help='.png file to write')
+    parser.add_argument(
+        '--model', default='gtpt-t', help='config or name of a GTPT (default: gtpt-t)'
+    )
+    parser.add_argument('--checkpoint', type=Path, help='its weights')
+    parser.add_argument(
+        '--bbox',
+        type=float,
+        nargs=4,
+        metavar=('LEFT', 'TOP', 'RIGHT', 'BOTTOM'),
+        help='bounding box of the person in pixels (default: the whole image)',
+    )
+    parser.add_argument(
+        '--keep-rates',
+        type=float,
+        nargs='+',
+        metavar='RATE',
+        help='kept share of patches in each stage (default: as in the config)',
+    )
+    return parser.parse_args()
+
+
+def draw(args: argparse.Namespace) -> None:
+    """Draw and write the image."""
+    image = read_image(args.image)
+    if not (args.checkpoint or resolve(args.model, POSE).weights):
+        raise ValueError(f'{args.model} is a config without weights: add --checkpoint')
+    model, model.dataset_meta, _ = load_pose_model(args.model, args.checkpoint)
+    trace = trace_pruning(model, image, args.bbox, args.keep_rates)
+    write_png(args.target, draw_pruning(trace))
+    print_line(
+        f'{args.target}: {len(trace.stages)} stages of {len(trace.groups)} groups'
+    )
+
+
+@torch.no_grad()
+def trace_pruning(
+    model: TopdownPoseEstimator,
+    image: np.ndarray,
+    bbox: Sequence[float] | None = None,
+    keep_rates: Sequence[float] | None = None,
+) -> PruningTrace:
+    """Run a GTPT on one person and record the patches that each layer keeps.
+
+    The model has ``cfg`` and ``dataset_meta``, as of MMPose's ``init_model``; the image
+    is BGR, (H, W, 3) uint8. The box of the person is left, top, right, bottom, by
+    default of the whole image.
+    """
+    head = model.head
+    if not isinstance(head, GTPTHead):
+        raise ValueError(f'the model must have a GTPTHead, got {type(head).__name__}')
+    rows, columns = image.shape[:2]
+    box = np.array([bbox or (0, 0, columns, rows)], np.float32)
+    with DefaultScope.overwrite_default_scope('mmpose'):
+        pipeline = Compose(model.cfg.test_dataloader.dataset.pipeline)
+    sample = dict(img=image, bbox=box, bbox_score=np.ones(1, np.float32))
+    packed = pipeline({**sample, **model.dataset_meta})
+    crop = packed['inputs'].permute(1, 2, 0).numpy()
+    batch = model.data_preprocessor(pseudo_collate([packed]), False)
+    patches = head.embed(model.extract_feat(batch['inputs'])[-1])
+    counts = head.count_tokens(keep_rates or head.keep_rates)
+    tokens, kept = head.encode(patches, counts)
+    probabilities = (x.softmax(-1).cpu().numpy() for x in head.classify(tokens))
+    assert head.decoder is not None  # configs of models have one
+    keypoints, _ = head.decoder.decode(*probabilities)
+    sizes = zip(head.in_featuremap_size, head.patch_embed.patch_size, strict=True)
+    across, down = (length // step for length, step in sizes)
+    groups = (', '.join(names).replace('_', ' ') for names in head.groups.groups)
+    return PruningTrace(
+        crop=crop,
+        grid=(across, down),
+        stages=_stages(kept),
+        groups=tuple(groups),
+        keypoints=keypoints[0],
+        group_of=head.groups.home_group.cpu().numpy(),
+    )
+
+
+def _stages(kept: Sequence[Tensor]) -> tuple[PruningStage, ...]:
+    """Merge consecutive layers that keep the same patches of the first image."""
+    stages: list[PruningStage] = []
+    for layer, patches in enumerate(kept):
+        patches, first = patches[0].cpu().numpy(), layer
+        if stages and np.array_equal(stages[-1].kept, patches):
+            first = stages.pop().first
+        stages.append(PruningStage(first, layer, patches))
+    return tuple(stages)
+
+
+def draw_pruning(trace: PruningTrace, zoom: float = 1.5) -> np.ndarray:
+    """Draw one column per stage and one row per group.
+
+    Pruned patches are dark, kept ones are outlined. Keypoints are the final prediction.
+
+    Args:
+        trace (PruningTrace): Patches and keypoints.
+        zoom (float): Scale of the crop. Defaults to 1.5.
+
+    Returns:
+        np.ndarray: BGR, uint8 (H, W, 3).
+    """
+    size = [round(length * zoom) for length in trace.crop.shape[1::-1]]
+    crop = cv2.resize(trace.crop, size, interpolation=cv2.INTER_CUBIC)
+    width, height = size
+    gap, font = max(3, height // 40), max(9, height // 22)
+    header, rows = round(3.4 * font), len(trace.groups)
+    shape = (header + rows * (height + gap), gap + len(trace.stages) * (width + gap), 3)
+    image = np.full(shape, drawing.BACKGROUND, np.uint8)
+    for column, stage in enumerate(trace.stages):
+        x = gap + column * (width + gap)
+        _write_header(image, trace, stage, (x, font), font)
+        grouped = stage.kept.ndim == 2
+        for row, kept in enumerate(stage.kept if grouped else stage.kept[None]):
+            y = header + row * (height + gap)
+            if not grouped:
+                y += (rows - 1) * (height + gap) // 2
+            group = row if grouped else None
+            panel = _draw_panel(crop, trace, kept, group, zoom)
+            if grouped:
+                panel[: round(1.6 * font)] //= 3
+                corner = (0.5 * font, 0.8 * font)
+                drawing.draw_text(panel, trace.groups[row], corner, round(0.85 * font))
+            image[y : y + height, x : x + width] = panel
+    return image
+
+
+def _write_header(
+    image: np.ndarray,
+    trace: PruningTrace,
+    stage: PruningStage,
+    corner: tuple[int, int],
+    font: int,
+) -> None:
+    x, y = corner
+    layers = f'layers {stage.first + 1} to {stage.last + 1}'
+    if stage.first == stage.last:
+        layers = f'layer {stage.first + 1}'
+    drawing.draw_text(image, layers, (x, y), font, bold=True)
+    counts = (np.atleast_2d(stage.kept) >= 0).sum(-1).tolist()
+    counts = counts[:1] if len(set(counts)) == 1 else counts
+    text = f'{", ".join(map(str, counts))} of {trace.grid[0] * trace.grid[1]} patches'
+    if stage.kept.ndim == 2 and len(counts) == 1:
+        text += ' each'
+    small = round(0.8 * font)
+    drawing.draw_text(image, text, (x, y + 1.3 * font), small, drawing.FAINT_TEXT)
+
+
+def _draw_panel(
+    crop: np.ndarray,
+    trace: PruningTrace,
+    kept: np.ndarray,
+    group: int | None,
+    zoom: float,
+) -> np.ndarray:
+    """Draw a crop with kept patches (N,), and the keypoints of a group."""
+    columns, rows = trace.grid
+    alive = np.zeros(columns * rows, np.uint8)
+    alive[kept[kept >= 0]] = 1
+    shape, nearest = crop.shape[1::-1], cv2.INTER_NEAREST
+    mask = cv2.resize(alive.reshape(rows, columns), shape, interpolation=nearest)
+    gray = crop.mean(-1, keepdims=True)
+    panel = np.where(mask[..., None] > 0, crop, 0.22 * gray + 0.03 * crop)
+    panel = panel.astype(np.uint8)
+    color = _COARSE if group is None else _GROUPS[group % len(_GROUPS)]
+    if not alive.all():
+        edges, _ = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+        cv2.drawContours(panel, edges, -1, color, 1)
+    if group is not None:
+        points = trace.keypoints[trace.group_of == group] * zoom
+        radius = max(1.2, panel.shape[0] / (110 if len(points) < 30 else 220))
+        points = np.rint(points[np.isfinite(points).all(-1)] * 16).astype(int)
+        for x, y in points.tolist():
+            for grow, fill in ((1.5, (24, 18, 15)), (1.0, color)):
+                size = round(grow * radius * 16)
+                cv2.circle(panel, (x, y), size, fill, -1, cv2.LINE_AA, 4)
+    return panel
+
+
+def main() -> int:
+    """Run the tool."""
+    args = parse_args()
+    return run_safely('draw_kept_patches.py', lambda: draw(args))
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Converters of the papers' own checkpoints to configs and weights of MMPose."""
