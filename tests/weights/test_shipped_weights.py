@@ -1,6 +1,7 @@
 """The weights that come with the package."""
 
 import hashlib
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -130,12 +131,12 @@ def test_keypoint_errors_in_videos_are_unchanged(model, skeleton, name, expected
 
 # MPJPE and P-MPJPE in millimeters, of the lifter for clips and of the one for streams.
 ON_CLIPS = {
-    JUMP: [(28.53, 21.95), (34.60, 23.97)],
-    KICK: [(32.69, 25.44), (36.27, 30.83)],
+    JUMP: [(28.47, 21.12), (34.60, 23.97)],
+    KICK: [(30.55, 23.48), (36.27, 30.83)],
 }
 ON_RENDERED = {
-    'walk': [(39.95, 31.04), (38.78, 31.61)],
-    'dance': [(42.64, 35.05), (53.94, 48.45)],
+    'walk': [(40.06, 31.28), (38.78, 31.61)],
+    'dance': [(42.51, 34.64), (53.94, 48.45)],
 }
 
 
@@ -158,6 +159,48 @@ def test_error_on_real_clips_is_unchanged(lifter, key):
     measured = 1000 * np.mean(errors, axis=0)
     # half a millimeter is far more than other processors' rounding
     np.testing.assert_allclose(measured, of_lifter(lifter, ON_CLIPS[key]), atol=0.5)
+
+
+def part_of_clip(clip, begin, end):
+    (track,) = clip.tracks
+    rows = slice(begin, end)
+    frames = np.arange(end - begin)
+    return replace(
+        clip, tracks=[Track2D(0, frames, track.keypoints[rows], track.scores[rows])]
+    )
+
+
+@pytest.mark.parametrize('key', ON_CLIPS)
+def test_poses_hardly_depend_on_where_a_clip_begins(key):
+    """Windows of the rest are others; 5 to 8 mm when they stood 54 frames apart."""
+    lifter, (clip, _) = Lifter(), project_clip(CAMERAS[0], joints_of(key, 150))
+    poses = lifter(clip).keypoints_3d
+    for removed in (1, 2, 3):
+        rest = lifter(part_of_clip(clip, removed, 150)).keypoints_3d
+        assert 1000 * mpjpe(rest, poses[removed:]).mean() < 4
+
+
+@pytest.mark.parametrize('name', LIFTERS)
+def test_short_and_interrupted_tracks_are_lifted_as_if_alone(name):
+    """One frame, two frames, and parts around a gap share batches, not windows."""
+    lifter = Lifter(name)
+    clip, _ = project_clip(CAMERAS[0], joints_of(JUMP, 150))
+    parts = [(0, 1), (10, 12), (20, 61), (120, 150)]
+    alone = [lifter(part_of_clip(clip, *each)).keypoints_3d for each in parts]
+    (track,) = clip.tracks
+    frames = np.concatenate([np.arange(*each) for each in parts])
+    number = np.repeat([0, 1, 2], [1, 2, len(frames) - 3])
+    people = [
+        Track2D(person, rows, track.keypoints[rows], track.scores[rows])
+        for person in range(3)
+        for rows in [frames[number == person]]
+    ]
+    together = lifter(replace(clip, tracks=people))
+    assert together.frame.tolist() == frames.tolist()
+    for (begin, end), poses in zip(parts, alone, strict=True):
+        rows = np.isin(together.frame, np.arange(begin, end))
+        # other batches round differently; bones have the lengths of their part
+        np.testing.assert_allclose(together.keypoints_3d[rows], poses, atol=1e-5)
 
 
 @pytest.fixture(scope='module')
@@ -233,9 +276,10 @@ def test_poses_are_continuous_where_chunks_meet():
             )
         errors = poses - poses[:, :1] - target + target[:, :1]
         jumps = np.linalg.norm(np.diff(errors, axis=0), axis=-1).mean(-1)
-        starts = chunk_starts(len(pixels), length, lifter.stride)
+        starts = chunk_starts(len(pixels), length, lifter.stride, beyond=length // 2)
+        seams = np.concatenate([starts, starts + length])
         is_seam = np.zeros(len(pixels) + 1, bool)
-        is_seam[np.concatenate([starts[1:], starts[:-1] + length])] = True
+        is_seam[seams[(seams > 0) & (seams < len(pixels))]] = True
         at_seams.append(jumps[is_seam[1:-1]])
         elsewhere.append(jumps[~is_seam[1:-1]])
     assert np.concatenate(at_seams).mean() < 1.25 * np.concatenate(elsewhere).mean()

@@ -18,5 +18,5 @@ train_dataloader = dict(batch_size=32, dataset=dict(seq_len=81))
 val_dataloader = dict(dataset=dict(seq_len=81))
 test_dataloader = val_dataloader
 # for clips: frame rate of the training, stride of windows, conversion of COCO's joints
-lifting = dict(fps=50.0, stride=1, mapping='trained')
+lifting = dict(fps=50.0, mapping='trained')
 optim_wrapper = dict(optimizer=dict(lr=4e-3))
