@@ -56,7 +56,7 @@ BUILT_IN = {
         Entry('lift', 'mmhot.chain.core_steps:Lift', optional=False),
         Entry('errors', 'mmhot.motion.expected_error:ExpectErrors', 'lift', _expects),
         Entry('smoothing', 'mmhot.motion.smoothing:SmoothPoses', 'both', _smooths),
-        Entry('bones', 'mmhot.motion.given_poses:KeepBones', 'refine'),
+        Entry('bones', 'mmhot.motion.given_poses:KeepBones', 'both', _of_people),
         Entry('joints', 'mmhot.motion.extremities:AddJoints', 'lift', _extends),
         Entry('camera', 'mmhot.motion.camera:RestoreCamera'),
         Entry('feet', 'mmhot.motion.foot_lock:LockFeet', 'both', _of_people),
