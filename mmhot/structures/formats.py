@@ -79,14 +79,19 @@ WRITERS: dict[str, Writer] = {
     'bvh': _of_people(
         'mmhot.io.writers.bvh:write_person',
         per_person=True,
-        options=('bvh_profile', 'origin'),
+        fingers=True,
+        options=('bvh_profile', 'origin', 'out_fps'),
     ),
-    'trc': _of_each('mmhot.io.writers.trc:write_person'),
+    'trc': _of_each('mmhot.io.writers.trc:write_person', options=('out_fps',)),
     'c3d': _of_each('mmhot.io.writers.c3d:write_person', requires=('ezc3d', 'c3d')),
     'mot': _of_people(
-        'mmhot.io.writers.angles:write_mot', per_person=True, options=('origin',)
+        'mmhot.io.writers.angles:write_mot',
+        per_person=True,
+        options=('origin', 'out_fps'),
     ),
-    'glb': _of_people('mmhot.io.writers.glb:write_glb', options=('origin',)),
+    'glb': _of_people(
+        'mmhot.io.writers.glb:write_glb', fingers=True, options=('origin', 'out_fps')
+    ),
     'html': _shown(
         'mmhot.visualization.html:write_html', progress=True, options=('html_frames',)
     ),

@@ -77,6 +77,7 @@ VALUES = dict(
     resume=True,
     given_axes='world',
     origin='camera',
+    out_fps=30,
 )
 
 
@@ -298,7 +299,8 @@ def test_each_format_obeys_or_refuses(format_, lifted, tmp_path):
 def test_save(name, lifted, tmp_path):
     if name == 'formats':
         return  # the suffix
-    format_ = {'bvh_profile': 'bvh', 'origin': 'bvh', 'draw': 'mp4'}.get(name, 'npz')
+    of = dict.fromkeys(('bvh_profile', 'origin', 'out_fps'), 'bvh') | {'draw': 'mp4'}
+    format_ = of.get(name, 'npz')
     if name in ('no_video', 'blur_heads'):
         with pytest.raises(ValueError, match=f'^{name} needs one of the formats html'):
             lifted.save(tmp_path / 'a.npz', **{name: True})
