@@ -1,23 +1,34 @@
-"""Write the page of ``make demo``, and print the errors of its rendered clips.
+r"""Write the page of ``make demo``, and print the errors of its rendered clips.
 
 Example::
 
     python -m tools.demo outputs/demo
+    python -m tools.demo outputs/demo --animation docs/images/demo.webp
 """
 
 import argparse
 import html
+import shutil
 import sys
+from io import BytesIO
 from pathlib import Path
 from string import Template
 from urllib.parse import quote
 
 import numpy as np
+from PIL import Image
 
-from mmhot.cli.errors import OneLineParser, print_line, print_text, run_safely
+from mmhot.cli.errors import (
+    OneLineParser,
+    output_file,
+    print_line,
+    print_text,
+    run_safely,
+)
 from mmhot.errors import align
 from mmhot.io.atomic import replacing
 from mmhot.io.lifted import read_lifted
+from mmhot.structures.formats import WRITERS
 from tools.analysis.measure_lifted import measure
 from tools.analysis.motions import GroundTruth
 
@@ -25,6 +36,12 @@ DEMO = Path(__file__).parents[1] / 'demo'
 RENDERED = ('walk', 'dance')
 """Clips in ``demo/`` that are rendered, with ground truth."""
 _SKATER = 'skating_2d_coco17'
+# Of the animation: the window, pixels, and milliseconds until a frame is drawn.
+_SIZE, _SETTLES = {'width': 880, 'height': 290}, 120
+_STYLE = (
+    'header, footer { display: none !important } main { --image: 495px !important }'
+)
+_CHROMIUM = ('--no-sandbox', '--enable-unsafe-swiftshader')
 _HEADS = ('clip', 'frames', '2D error, px', 'MPJPE, mm', 'P-MPJPE, mm')
 _PAGE = Template("""<!doctype html>
 <html lang="en">
@@ -42,12 +59,19 @@ iframe { width: 100%; height: clamp(24rem, 80vh, 46rem);
 nav a, pre { border: 1px solid #8886; border-radius: .4rem; padding: .3rem .8rem; }
 nav a { display: inline-block; margin: 0 .3rem .5rem 0; }
 nav a[aria-current=true] { font-weight: bold; border: 2px solid; }
+a { color: light-dark(#1f5cc7, #7aa7ff); }
 pre { overflow: auto; }
+table { border-collapse: collapse; }
+th, td { text-align: left; padding: .2rem .6rem .2rem 0; border-top: 1px solid #8886; }
 </style>
 </head>
 <body>
 <main>
 <h1>A video, in 3D</h1>
+<p>mmhot finds people, lifts them to 3D and writes files for other programs. Dance and
+walk are rendered videos of motion capture: the joints are $errors mm from ground truth
+on average. The skater is lifted from 2D keypoints alone. Drag to orbit, press Angles
+for curves; Info lists the keys.</p>
 <nav aria-label="Clips">$clips</nav>
 $player
 <h2>Now your own video</h2>
@@ -59,7 +83,10 @@ $mmhot lift keypoints.json --out-dir results  # 2D keypoints that you have
 <p>Run it in the folder $folder. The first one writes results/video.html, a page as
 above, and results/video.npz.</p>
 <h2>Files of the clips</h2>
+<table>
 $results
+</table>
+<p>Code, models and videos have the license Apache 2.0.</p>
 </main>
 <script>
 document.querySelectorAll('nav a').forEach((link, number, links) => {
@@ -77,6 +104,12 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = OneLineParser(description=__doc__)
     parser.add_argument('folder', type=Path, help='results of make demo')
+    parser.add_argument(
+        '--animation',
+        type=output_file,
+        metavar='FILE',
+        help='also write an animation of the second clip, .webp (by playwright)',
+    )
     return parser.parse_args()
 
 
@@ -86,7 +119,12 @@ def run(args: argparse.Namespace) -> None:
     print_text(align([*map(list, rows)], left=1))
     page = args.folder / 'index.html'
     with replacing(page) as temporary:
-        temporary.write_text(write_page(args.folder), encoding='utf-8')
+        temporary.write_text(
+            write_page(args.folder, ' and '.join(row[3] for row in rows[:0:-1])),
+            encoding='utf-8',
+        )
+    if args.animation:
+        write_animation(args.folder / f'{RENDERED[1]}.html', args.animation)
     print_line(f'open {page} in a browser')
 
 
@@ -106,8 +144,8 @@ def measure_clip(folder: Path, name: str) -> tuple[str, ...]:
     return name, str(len(np.unique(lifted.frame))), *errors
 
 
-def write_page(folder: Path) -> str:
-    """Return the HTML of the page, for the folder of the results."""
+def write_page(folder: Path, errors: str) -> str:
+    """Return the HTML of the page, for the folder of the results and their errors."""
     names = (*RENDERED[::-1], _SKATER)
     shown = [name for name in names if (folder / f'{name}.html').exists()]
     player = ''.join(
@@ -120,17 +158,53 @@ def write_page(folder: Path) -> str:
     command = Path(sys.executable).with_name('mmhot')
     if command.is_relative_to(Path.cwd()):
         command = command.relative_to(Path.cwd())
-    results = []
-    for name in names:
-        files = sorted(path.name for path in folder.glob(f'{name}*.*'))
-        links = (f'<a href="{quote(file)}">{html.escape(file)}</a>' for file in files)
-        results.append(f'<p>{" ".join(links)}</p>')
+    rows = []
+    for kind, writer in WRITERS.items():
+        files = [folder / f'{name}.{kind}' for name in names]
+        cells = [
+            f'<td><a href="{quote(file.name)}">{name.partition("_")[0]}</a></td>'
+            for name, file in zip(names, files, strict=True)
+            if file.exists()
+        ]
+        if cells:
+            purpose = f'<th scope="row">.{kind}</th><td>{html.escape(writer.purpose)}'
+            rows.append(f'<tr>{purpose}</td>{"".join(cells)}</tr>')
     return _PAGE.substitute(
         clips=clips,
         player=player,
         mmhot=html.escape(str(command)),
         folder=f'<code>{html.escape(Path.cwd().name)}</code>',
-        results='\n'.join(results),
+        results='\n'.join(rows),
+        errors=errors,
+    )
+
+
+def write_animation(page: Path, target: Path) -> None:
+    """Write an animation of the viewer, every second frame, for READMEs.
+
+    Needs ``pip install playwright`` and Debian's Chromium.
+    """
+    from playwright.sync_api import sync_playwright
+
+    images = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which('chromium'), args=_CHROMIUM
+        )
+        tab = browser.new_page(viewport=_SIZE, reduced_motion='reduce')
+        tab.goto(page.resolve().as_uri())
+        tab.add_style_tag(content=_STYLE)
+        first, count, fps = tab.evaluate(
+            '[mmhot.clip.first, mmhot.clip.count, mmhot.clip.fps]'
+        )
+        for frame in range(first, first + count, 2):
+            tab.evaluate(f'mmhot.show({frame})')
+            tab.wait_for_timeout(_SETTLES)
+            images.append(Image.open(BytesIO(tab.screenshot())))
+        browser.close()
+    step = round(2000 / fps)
+    images[0].save(
+        target, save_all=True, append_images=images[1:], duration=step, loop=0
     )
 
 

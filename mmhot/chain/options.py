@@ -67,6 +67,12 @@ class ExportOptions(VideoOptions):
         'default',
         choices=BVH_PROFILE_NAMES,
     )
+    out_fps: float | None = option(
+        'frame rate of .bvh, .glb, .mot and .trc, such as 24 for Blender (default: of '
+        'the video; 30 in the profile lafan1)',
+        low=1,
+        high=1000,
+    )
     origin: str = option(
         'origin of .bvh, .glb and .mot on the floor: where the first person starts, or '
         'below the camera',

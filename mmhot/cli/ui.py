@@ -14,6 +14,7 @@ import socket
 import tempfile
 import threading
 from contextlib import closing, suppress
+from importlib.util import find_spec
 from pathlib import Path
 
 from mmhot.apis.options import PageOptions
@@ -36,8 +37,8 @@ def run(args: argparse.Namespace) -> None:
     if args.device is not None:
         choose_device(args.device)
     port = options.port or _free_port(options.host)
-    # loading takes seconds
-    args.say(f'http://{options.host}:{port}/ opens in a few seconds')
+    if find_spec('gradio') is not None:  # whose loading takes seconds
+        args.say(f'http://{options.host}:{port}/ opens in a few seconds')
     with tempfile.TemporaryDirectory(prefix='mmhot-ui-') as folder:
         # Gradio reads them when it is imported
         os.environ['GRADIO_ANALYTICS_ENABLED'] = 'False'
@@ -45,7 +46,7 @@ def run(args: argparse.Namespace) -> None:
         # seconds until it is noticed that a page was closed
         os.environ.setdefault('GRADIO_HEARTBEAT_INTERVAL', '5')
         gradio = import_extra('gradio', 'mmhot ui', 'ui')
-        from mmhot.ui.page import SWEEP, Page
+        from mmhot.ui.page import CSS, SWEEP, Page
 
         names = ('device', 'pose2d', 'det_model', 'pose3d')
         models = {x: value for x in names if (value := getattr(options, x))}
@@ -63,6 +64,7 @@ def run(args: argparse.Namespace) -> None:
                 max_file_size=options.max_upload * 1_000_000,
                 ssr_mode=False,
                 footer_links=[],
+                css=CSS,
                 # system fonts: others would be downloaded
                 theme=gradio.themes.Soft(
                     font=['system-ui', 'sans-serif'],

@@ -272,22 +272,21 @@ def _convert(
 
 @dataclass(frozen=True, kw_only=True)
 class KeepBones(Step):
-    """Step ``bones``: bones of other tools' poses get constant lengths."""
+    """Step ``bones``: bones get constant lengths."""
 
-    name = 'bones'
+    name, of_people = 'bones', True
 
     errors: BoneErrors = BoneErrors()  # of a camera's, whose depth is least certain
+    rigid: BoneErrors = BoneErrors(across=1.0, length=0.01, rounds=6)  # after that
 
     def __call__(self, state: State) -> State:
-        """Move joints; those of mmhot's lifters have constant bones already."""
-        clip = state.clip_3d()
-        return state if is_finished(clip) else replace(state, poses=self.keep(clip))
+        """Move joints, those of other tools rather along the line of sight."""
+        return replace(state, poses=self.keep(state.clip_3d()))
 
     def keep(self, clip: Clip3D) -> Clip3D:
         """Return the clip with bones of constant lengths."""
         poses, count = clip.keypoints_3d.astype(np.float64), _BODY.num_keypoints
-        errors = replace(self.errors, across=1.0)
-        errors = errors if clip.axes == 'world' else self.errors
+        has_sights = clip.axes != 'world' and not is_finished(clip)
         above_of = {x: [clip.parents[x]] for x in range(count, len(clip.parents))}
         order = TopologicalSorter(above_of).static_order()
         outwards = [joint for joint in order if joint in above_of]
@@ -296,7 +295,9 @@ class KeepBones(Step):
             old, sights = poses[rows], np.nan_to_num(clip.root_3d[rows])
             sights = np.where(sights.any(-1, keepdims=True), sights, [0, 0, 1])
             new = old.copy()
-            new[:, :count] = keep_bone_lengths(old[:, :count], sights, errors)
+            if has_sights:  # lifters do the same
+                new[:, :count] = keep_bone_lengths(new[:, :count], sights, self.errors)
+            new[:, :count] = keep_bone_lengths(new[:, :count], sights, self.rigid)
             for joint in outwards:
                 above = clip.parents[joint]
                 bone = old[:, joint] - old[:, above]

@@ -25,6 +25,7 @@ class Writer:
         function (Callable | str): Takes a :class:`mmhot.Clip3D` and the path of
             the file, and returns a note for the user or None. As ``'module:name'`` it
             is imported on first use.
+        purpose (str): What the file has, and what opens it.
         world (bool): Whether people stand on a floor, in ``'world'`` axes, whatever
             axes the user chose.
         per_person (bool): Whether each person gets a file.
@@ -43,6 +44,7 @@ class Writer:
     """
 
     function: Callable[..., str | None] | str
+    purpose: str = ''
     world: bool = False
     per_person: bool = False
     of_people: bool = False
@@ -73,34 +75,76 @@ _of_people = partial(Writer, world=True, of_people=True)
 _of_each = partial(Writer, world=True, per_person=True)
 _shown = partial(Writer, world=True, footage=True)
 WRITERS: dict[str, Writer] = {
-    'npz': Writer('mmhot.io.lifted:write_npz', fingers=True),
-    'json': Writer('mmhot.io.lifted:write_json', fingers=True),
-    'csv': Writer('mmhot.io.writers.csv:write_csv', fingers=True),
-    'angles.csv': _of_people('mmhot.io.writers.angles:write_csv'),
-    'coco.json': Writer('mmhot.io.writers.coco:write_coco'),
-    'gait.csv': _of_people('mmhot.io.writers.gait:write_csv'),
+    'npz': Writer(
+        'mmhot.io.lifted:write_npz', 'all results as arrays, for NumPy', fingers=True
+    ),
+    'json': Writer(
+        'mmhot.io.lifted:write_json',
+        'all results as text, for any program',
+        fingers=True,
+    ),
+    'csv': Writer(
+        'mmhot.io.writers.csv:write_csv',
+        'a row for each joint, for spreadsheets',
+        fingers=True,
+    ),
+    'angles.csv': _of_people(
+        'mmhot.io.writers.angles:write_csv', 'joint angles in degrees, for spreadsheets'
+    ),
+    'coco.json': Writer(
+        'mmhot.io.writers.coco:write_coco', '2D keypoints, to correct them in CVAT'
+    ),
+    'gait.csv': _of_people(
+        'mmhot.io.writers.gait:write_csv', 'steps and strides, for spreadsheets'
+    ),
     'bvh': _of_people(
         'mmhot.io.writers.bvh:write_person',
+        'rotations of bones, for Blender, Maya, MotionBuilder',
         per_person=True,
-        options=('bvh_profile', 'origin'),
+        fingers=True,
+        options=('bvh_profile', 'origin', 'out_fps'),
     ),
-    'trc': _of_each('mmhot.io.writers.trc:write_person'),
-    'c3d': _of_each('mmhot.io.writers.c3d:write_person', requires=('ezc3d', 'c3d')),
+    'trc': _of_each(
+        'mmhot.io.writers.trc:write_person',
+        'joints as markers, for OpenSim',
+        options=('out_fps',),
+    ),
+    'c3d': _of_each(
+        'mmhot.io.writers.c3d:write_person',
+        'joints as points, for Mokka, Visual3D, MATLAB',
+        requires=('ezc3d', 'c3d'),
+    ),
     'mot': _of_people(
-        'mmhot.io.writers.angles:write_mot', per_person=True, options=('origin',)
+        'mmhot.io.writers.angles:write_mot',
+        'joint angles, for OpenSim',
+        per_person=True,
+        options=('origin', 'out_fps'),
     ),
-    'glb': _of_people('mmhot.io.writers.glb:write_glb', options=('origin',)),
+    'glb': _of_people(
+        'mmhot.io.writers.glb:write_glb',
+        'moving mannequins, for Blender, Unity, Unreal',
+        fingers=True,
+        options=('origin', 'out_fps'),
+    ),
     'html': _shown(
         'mmhot.visualization.html:write_html',
+        'a page with a 3D viewer, for any browser',
         thumbnails=True,
         progress=True,
     ),
     'mp4': _shown(
-        'mmhot.visualization.video:render_video', progress=True, options=('draw',)
+        'mmhot.visualization.video:render_video',
+        'a video with the skeletons, for any player',
+        progress=True,
+        options=('draw',),
     ),
-    'png': _shown('mmhot.visualization.summary_image:render_summary_image'),
+    'png': _shown(
+        'mmhot.visualization.summary_image:render_summary_image',
+        'frames side by side, as one image',
+    ),
     'rrd': Writer(
         'mmhot.io.writers.rerun:write_recording',
+        'a recording, for Rerun',
         footage=True,
         progress=True,
         requires=('rerun', 'rerun'),

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -46,6 +47,14 @@ _NO_POSES = (
     '<div style="display: grid; place-items: center; height: 36vh">The people of the '
     'video appear here.</div>'
 )
+_TITLE = """# A video, in 3D
+Upload a video of people, choose files for your programs, and press Lift. Everything
+runs on this machine; files are deleted when you close the page."""
+CSS = '#messages textarea { font-family: monospace; }'
+"""Style of the page: columns of messages stand below each other."""
+# The page's names of options.
+_FIELDS = dict(height='Body height', start='Start', end='End', people='People to lift')
+_FIELDS |= dict(joints='24 joints', speed='Speed', formats='Files', pose2d='2D model')
 _EXAMPLE = Path(__file__).parents[2] / 'demo/walk.mp4'
 # Pixels of the thumbnails of people, and the margin around them, as a share.
 _THUMBNAIL, _MARGIN = 160, 0.15
@@ -89,21 +98,24 @@ class Page:
 
     def _build(self) -> gr.Blocks:
         formats = [
-            name
+            (f'.{name}: {writer.purpose}', name)
             for name, writer in WRITERS.items()
             if writer.requires is None or find_spec(writer.requires[0]) is not None
         ]
         private = dict(api_visibility='private')
         narrow = dict(min_width=100, max_lines=1)
         with gr.Blocks(title='mmhot', analytics_enabled=False) as blocks:
-            gr.Markdown('# mmhot\nTurn a video into 3D poses, on this machine.')
+            gr.Markdown(_TITLE)
             with gr.Row():
                 with gr.Column(scale=1, min_width=300):
                     source = gr.File(
                         label='Video, image or 2D keypoints', file_types=_INPUTS
                     )
-                    chosen = gr.CheckboxGroup(
-                        formats, value=['npz', 'html'], label='Files'
+                    chosen = gr.Dropdown(
+                        formats,
+                        value=['npz', 'html'],
+                        multiselect=True,
+                        label='Files',
                     )
                     if _EXAMPLE.exists():
                         example = gr.Button('Example', size='sm')
@@ -344,7 +356,19 @@ def _read(logs: Iterable[Path], out: Path) -> str:
     for log in logs:
         with suppress(FileNotFoundError):  # the session has ended
             lines += log.read_text(encoding='utf-8', errors='replace').splitlines()
-    return '\n'.join(line for line in lines if str(out) not in line)
+    lines = [_in_words(line) for line in lines if str(out) not in line]
+    return '\n'.join(line for line in lines if line)
+
+
+def _in_words(line: str) -> str:
+    """Name options as the page does, and leave out what names others."""
+    line = re.sub(r'^mmhot infer: (error: )?|(?<!\S)/\S*/', '', line)  # folders, too
+    for name, field in _FIELDS.items():
+        line = re.sub(rf'--{name}\b(?!-)', field, line)
+    if '--' not in line:
+        return line
+    parts = re.split(r'(?<=[;:,]) ', line)
+    return ' '.join(part for part in parts if '--' not in part).rstrip(';:, ')
 
 
 def _frame(files: list[Path]) -> str:

@@ -135,6 +135,7 @@ class ClipRenderer:
             names = [str(track) for track in self.clip.track[rows].tolist()]
             drawing.draw_names(image, names, pixels, max(10, image.shape[0] // 36))
         size = max(9, image.shape[0] // 45)
+        taken: list[tuple[float, float]] = []  # places of numbers
         for row, person in enumerate(pixels):
             x = np.nanmean(person[:, 0])
             room = np.ptp(person[:, 1]) > _ROOM * size
@@ -142,6 +143,13 @@ class ClipRenderer:
                 angle, (own, y) = degrees[rows][row], person[joint]
                 if np.isfinite([angle, own, y]).all():
                     text, left = f'{round(float(angle))}\N{DEGREE SIGN}', own < x
-                    place = (own - size if left else own + size), y
+                    x_text = own - size if left else own + size
+                    # numbers of joints that are near stand below each other
+                    while any(
+                        abs(x_text - other) < 3 * size and abs(y - line) < 1.3 * size
+                        for other, line in taken
+                    ):
+                        y += 0.2 * size
+                    taken.append((x_text, y))
                     anchor = 'right' if left else 'left'
-                    drawing.draw_text(image, text, place, size, anchor=anchor)
+                    drawing.draw_text(image, text, (x_text, y), size, anchor=anchor)

@@ -124,8 +124,8 @@ def write_html(
 def embed_page(page: str, height: str) -> str:
     """Embed a page in another one, isolated from it."""
     style, text = f'width: 100%; height: {height}; border: 0', html.escape(page)
-    frame = f'<iframe title="Viewer" style="{style}" sandbox="allow-scripts"'
-    return f'{frame} srcdoc="{text}"></iframe>'
+    rights = 'sandbox="allow-scripts allow-downloads"'
+    return f'<iframe title="Viewer" style="{style}" {rights} srcdoc="{text}"></iframe>'
 
 
 def embed_clip(clip: Clip3D) -> str | None:
@@ -172,13 +172,13 @@ def _content(clip: Clip3D) -> dict:
 
 
 def _angles(clip: Clip3D) -> list[tuple[int, str]]:
-    """List the joint that shows each angle, and the angle's name without the part."""
+    """List the joint that shows each angle, and the angle's name."""
     shown = []
     for name in angle_names(len(clip.joint_names)):
-        part, angle, *side = name.split('_')
+        part, _, *side = name.split('_')
         sides = {'l': 'left_', 'r': 'right_'}
         joint = ''.join(sides[each] for each in side) + _ANGLE_JOINTS.get(part, part)
-        shown.append((clip.joint_names.index(joint), angle))
+        shown.append((clip.joint_names.index(joint), name))
     return shown
 
 
@@ -342,6 +342,6 @@ def _facts(clip: Clip3D) -> dict[str, str]:
         'Marks': 'below the time line: while the left and the right foot stand',
         'Keys': 'space: play; arrows: step (Shift: 10 frames); Home and End; + and -: '
         'speed; v: follow; f, s, t: views; b: bodies or sticks; 2: image; e: enlarge '
-        'it; j: values of the next joint; d: light or dark; i: information; Shift+1 to '
-        'Shift+9: hide people',
+        'it; j: values of the next joint; c: its curve; a: angles; p: save an image; '
+        'd: light or dark; i: information; Shift+1 to Shift+9: hide people',
     }

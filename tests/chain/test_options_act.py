@@ -63,6 +63,7 @@ VALUES = dict(
     blur_heads=True,
     given_axes='world',
     origin='camera',
+    out_fps=30,
 )
 NO_SUCH_PERSON = 'people must be among the track IDs 0 of'
 
@@ -242,7 +243,8 @@ def test_each_format_obeys_or_refuses(format_, lifted, tmp_path):
     'name', sorted({*options_of(*SAVED, ExportOptions)} - {'formats'})
 )
 def test_save(name, lifted, tmp_path):
-    format_ = {'bvh_profile': 'bvh', 'origin': 'bvh', 'draw': 'mp4'}.get(name, 'npz')
+    of = dict.fromkeys(('bvh_profile', 'origin', 'out_fps'), 'bvh') | {'draw': 'mp4'}
+    format_ = of.get(name, 'npz')
     if name in ('no_video', 'blur_heads'):
         with pytest.raises(ValueError, match=f'^{name} needs one of the formats html'):
             lifted.save(tmp_path / 'a.npz', **{name: True})

@@ -38,7 +38,7 @@ def names_of(pipeline, lifter, **options):
 def test_steps_are_those_of_the_documentation(lifter):
     assert [*dict.fromkeys(names_of(VIDEO, lifter))] == [
         *('estimate', 'track', 'returning', 'people', 'lens', 'confidence', 'sides'),
-        *('camera', 'lift', 'errors', 'smoothing', 'joints', 'feet'),
+        *('camera', 'lift', 'errors', 'smoothing', 'bones', 'joints', 'feet'),
     ]
     assert names_of(POSES, None) == ['poses', 'smoothing', 'bones', 'camera', 'feet']
     assert {*list_steps(KEYPOINTS)} < {*list_steps()}
@@ -60,7 +60,7 @@ def test_steps_are_left_out(pipeline, lifter):
     with pytest.raises(
         ValueError, match=r'^without must be among confidence,\w+,.*bones'
     ):
-        names_of(KEYPOINTS, lifter, without='bones')
+        names_of(KEYPOINTS, lifter, without='returning')
 
 
 class Lower:
@@ -88,7 +88,7 @@ def test_steps_of_users_run(skater):
     np.testing.assert_array_equal(lower.keypoints_3d, plain.keypoints_3d)
     np.testing.assert_array_equal(lower.root_3d, plain.root_3d + np.float32([0, 1, 0]))
     assert [*lower.steps] == [*plain.steps, 'lower']
-    assert [*moved.steps] == ['confidence', 'sides', 'shift', 'lower']
+    assert [*moved.steps] == ['confidence', 'sides', 'shift', 'bones', 'lower']
     np.testing.assert_allclose(moved.keypoints_2d, lower.keypoints_2d + 5, atol=1e-3)
 
 

@@ -27,11 +27,12 @@ def file(tmp_path):
 def test_formats_are_written(file, tmp_path, capsys):
     args = ['refine', str(file), '--fps', '50', '--static-camera']
     out = ['--out-dir', str(tmp_path / 'out')]
-    assert main([*args, *out, '--formats', 'npz,bvh,glb']) == 0
+    assert main([*args, *out, '--formats', 'npz,bvh,glb,mot']) == 0
     names = {path.name for path in (tmp_path / 'out').iterdir()}
-    assert names == {'sam.npz', 'sam_person0.bvh', 'sam_person1.bvh', 'sam.glb'}
+    people = {f'sam_person{n}.{x}' for n in (0, 1) for x in ('bvh', 'mot')}
+    assert names == {'sam.npz', 'sam.glb', *people}
     said = capsys.readouterr().out
-    assert 'sam: no fingers in .bvh, .glb' in said
+    assert 'sam: no fingers in .mot' in said
     assert said.splitlines()[-1].split()[:3] == ['sam', '20', '2']
     lines = said.splitlines()
     title = lines.index('sam: 2 people (--people ID, largest, longest):')

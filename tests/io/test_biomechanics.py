@@ -8,7 +8,8 @@ import pytest
 from numpy.testing import assert_allclose
 from rendered_clips import rendered
 
-from mmhot.io.writers.trc import in_y_up, sample_evenly
+from mmhot.io.writers.rates import sample_evenly
+from mmhot.io.writers.trc import in_y_up
 from mmhot.lifting.world import place_people, to_world
 from mmhot.skeletons.joint_angles import ANGLES, angle_joints, joint_angles
 from tools.dataset_converters.motion_files import read_c3d

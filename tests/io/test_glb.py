@@ -3,9 +3,7 @@
 import json
 import shutil
 import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,8 +20,6 @@ from mmhot.io.writers.rigid_skeleton import fit_rig
 from mmhot.io.writers.rigs import HUMAN_IK
 from mmhot.io.writers.trc import in_y_up
 from mmhot.lifting.world import place_people, to_world
-
-SCRIPT = Path(__file__).parents[1] / 'helpers/blender_glb.py'
 
 
 @pytest.fixture(scope='module')
@@ -242,18 +238,3 @@ def test_validator_finds_nothing(clip, tmp_path):
     issues = json.loads(output)
     assert issues['messages'] == []
     assert issues['numErrors'] == issues['numWarnings'] == 0
-
-
-@pytest.mark.slow(reason='needs Blender as a module: pip install bpy')
-def test_blender_has_the_joints(clip, path, tmp_path):
-    pytest.importorskip('bpy')
-    out = tmp_path / 'joints.json'
-    subprocess.run([sys.executable, SCRIPT, path, out], check=True, capture_output=True)
-    found = json.loads(out.read_text())
-    names = [HUMAN_IK.names.get(joint) for joint in HUMAN_IK.joints]
-    for number, (person, motion) in enumerate(motions(clip), start=1):
-        for row in (0, len(person) // 2):
-            pose = found[str(person.frame[row])][f'Person {number}']
-            wanted = dict(zip(names, motion.positions()[row], strict=True))
-            for name in filter(None, names):
-                assert_allclose(pose[name], wanted[name], atol=1e-3)

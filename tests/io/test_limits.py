@@ -20,7 +20,7 @@ from mmhot.io.arrays import load_arrays, load_json
 from mmhot.io.readers import npz
 from mmhot.io.readers.animal_tracking import _check_array
 from mmhot.io.readers.keypoints import MAX_TRACKS, read_keypoints
-from mmhot.io.writers import bvh, trc
+from mmhot.io.writers import bvh, rates, trc
 from mmhot.lifting.lifter import Lifter
 
 POSE = walk(1)[0]
@@ -106,9 +106,9 @@ def person_of(frames, **fields):
 
 
 def test_long_gaps_are_left_out(monkeypatch, caplog):
-    monkeypatch.setattr(trc, '_REACH', 2)
+    monkeypatch.setattr(rates, '_REACH', 2)
     clip = person_of([2, 5, 10_000_000])
-    frames, positions = trc.fill_frames(clip, first=0)
+    frames, positions = rates.fill_frames(clip, first=0)
     ends = [9_999_998, 9_999_999, 10_000_000]
     assert frames.tolist() == [*range(8), *ends]
     np.testing.assert_array_equal(positions, clip.places()[[0] * 4 + [1] * 4 + [2] * 3])
@@ -121,7 +121,7 @@ def test_long_gaps_are_left_out(monkeypatch, caplog):
 
 @pytest.mark.parametrize('is_timed', [False, True])
 def test_files_of_sparse_tracks_are_small(tmp_path, monkeypatch, is_timed):
-    monkeypatch.setattr(trc, '_REACH', 50)
+    monkeypatch.setattr(rates, '_REACH', 50)
     frames = np.array([0, 10_000_000])
     clip = person_of(frames, fps=25.0, time=frames / 24 if is_timed else None)
     trc.write_person(clip, tmp_path / 'a.trc')

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from glb_files import Glb
 from mocap import H36M, KICK, joints_of
 from numpy.testing import assert_allclose
 from rendered_clips import rendered
@@ -15,8 +16,8 @@ from mmhot.chain.write import export
 from mmhot.io.writers import bvh, trc
 from mmhot.io.writers.bvh import write_bvh
 from mmhot.io.writers.csv import write_csv
-from mmhot.io.writers.rigid_skeleton import fit_rigid_skeleton
-from mmhot.io.writers.rigs import BONES
+from mmhot.io.writers.rigid_skeleton import fit_rig
+from mmhot.io.writers.rigs import HUMAN_IK
 from mmhot.lifting.world import place_people, to_world
 from mmhot.progress import Report
 from mmhot.state import State
@@ -24,19 +25,20 @@ from tools.dataset_converters.motion_files import read_bvh
 
 
 def test_bvh_contains_the_motion_that_was_written(tmp_path):
-    motion = fit_rigid_skeleton(joints_of(KICK), H36M)
+    motion = fit_rig(joints_of(KICK), HUMAN_IK)
     write_bvh(motion, 50.0, tmp_path / 'a.bvh')
     found = read_bvh(tmp_path / 'a.bvh')
     assert found.fps == pytest.approx(50)
     joints = [name for name in found.names if not name.endswith('.end')]
-    assert joints[:4] == ['Hips', 'RightUpLeg', 'RightLeg', 'RightFoot']
-    assert len(set(joints)) == 17
-    rows = [found.names.index(BONES[joint]) for joint in H36M.joints]
-    assert_allclose(found.positions[:, rows], motion.positions(), atol=5e-4)
+    assert joints[:4] == ['Hips', 'LeftUpLeg', 'LeftLeg', 'LeftFoot']
+    assert len(set(joints)) == 22
+    rows = {HUMAN_IK.joints.index(x): name for x, name in HUMAN_IK.names.items()}
+    positions = found.positions[:, [found.names.index(x) for x in rows.values()]]
+    assert_allclose(positions, motion.positions()[:, [*rows]], atol=5e-4)
 
 
 def test_bvh_angles_do_not_jump(tmp_path):
-    motion = fit_rigid_skeleton(joints_of(KICK, 240), H36M)
+    motion = fit_rig(joints_of(KICK, 240), HUMAN_IK)
     count = len(motion.root)
     write_bvh(motion, 50.0, tmp_path / 'a.bvh')
     rows = np.loadtxt((tmp_path / 'a.bvh').read_text().splitlines()[-count:])
@@ -109,7 +111,7 @@ def test_each_person_gets_a_file(tmp_path, suffix):
         assert max(errors) < 12
     first, later = (positions_of(tmp_path / f'a_person{t}.{suffix}') for t in (4, 7))
     assert len(first) == 100
-    near = 1e-2 if suffix == 'bvh' else 1e-6  # bends of elbows are smoothed
+    near = 1e-2 if suffix == 'bvh' else 1e-6  # feet turn slowly
     assert_allclose(first[50:55], first[49:50].repeat(5, 0), atol=near)
     assert_allclose(first[55:60], first[60:61].repeat(5, 0), atol=near)
     if suffix == 'trc':
@@ -151,3 +153,38 @@ def test_bvh_of_a_varying_rate_is_resampled(uneven, tmp_path):
     assert_allclose(
         places[:begin], places[begin : begin + 1].repeat(begin, 0), atol=0.01
     )
+
+
+@pytest.mark.parametrize('suffix', ['bvh', 'trc', 'mot', 'glb'])
+@pytest.mark.parametrize('rate', [24, 60])
+def test_files_have_another_rate(uneven, tmp_path, suffix, rate):
+    """Poses are at the same times, whatever rate the recording had."""
+    path = tmp_path / f'a.{suffix}'
+    uneven.save(path, out_fps=rate)
+    duration = uneven.time[-1]
+    if suffix == 'bvh':
+        motion = read_bvh(path)
+        times = np.arange(len(motion.positions)) / motion.fps
+        assert motion.fps == pytest.approx(rate, abs=1e-4)
+    elif suffix == 'trc':
+        header, _, _, times, markers = read_trc(path)
+        assert header['DataRate'] == f'{rate}'
+        root, wanted = markers[:, 0, 0], uneven.places()[:, 0, 0]
+        assert_allclose(root, np.interp(times, uneven.time, wanted), atol=1e-5)
+    elif suffix == 'mot':
+        rows = path.read_text().split('endheader\n')[1].splitlines()[1:]
+        times = np.array([float(row.split('\t')[0]) for row in rows])
+    else:
+        times = max((x for x, _ in Glb(path).channels().values()), key=len)
+    assert_allclose(times, np.arange(len(times)) / rate, atol=1e-5)
+    assert duration - 1 / rate < times[-1] <= duration + 1e-6
+
+
+def test_gaps_stay_gaps_at_another_rate(tmp_path):
+    clip = to_world(place_people(rendered('walk')))
+    clip = clip.take((clip.frame < 50) | (clip.frame >= 75))
+    clip.save(tmp_path / 'a.glb', out_fps=50)
+    found = Glb(tmp_path / 'a.glb')
+    (shown,) = [x for (_, path), x in found.channels().items() if path == 'scale']
+    assert_allclose(shown[0], [0, 99 / 50, 150 / 50], atol=1e-6)
+    assert_allclose(shown[1][:, 0], [1, 0, 1])

@@ -145,9 +145,9 @@ def test_options_of_the_page_act(page):
     assert clip.frame[[0, -1]].tolist() == [50, 99]
     assert len(clip.joint_names) == 24
     *_, (_, message, files, *_) = lift(page, source, request, start='9')
-    assert 'start must be before the last frame' in message
+    assert 'Start must be before the last frame' in message
     *_, (_, message, files, *_) = lift(page, source, request, people=['5'])
-    assert 'people must be among the track IDs 0 of' in message
+    assert 'People to lift must be among the track IDs 0 of' in message
 
 
 @pytest.mark.slow(reason='needs Gradio')
@@ -337,3 +337,21 @@ def wait_for_message(tab, text):
     while text not in box.input_value():
         assert time.monotonic() < deadline, box.input_value()
         time.sleep(0.2)
+
+
+@pytest.mark.slow(reason='needs Gradio')
+@pytest.mark.parametrize(
+    ('line', 'words'),
+    [
+        ('walk: static camera', 'walk: static camera'),
+        ('--height must be a number', 'Body height must be a number'),
+        ('jitter: try --pose2d movenet', 'jitter: try 2D model movenet'),
+        ('lens assumed; --fov or --intrinsics set it', 'lens assumed'),
+        ('give --pose2d-weights', ''),
+    ],
+)
+def test_messages_name_the_fields_of_the_page(page, tmp_path, line, words):
+    from mmhot.ui.page import _read
+
+    (tmp_path / 'log').write_text(line)
+    assert _read([tmp_path / 'log'], tmp_path / 'results') == words

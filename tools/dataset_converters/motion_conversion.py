@@ -10,7 +10,7 @@ import numpy as np
 from mmhot.errors import naming
 from mmhot.geometry.windows import resample
 from mmhot.io.arrays import load_json
-from mmhot.io.writers.rigs import BONES
+from mmhot.io.writers.rigs import HUMAN_IK
 from mmhot.skeletons.joints import get_skeleton
 from tools.check_dataset import (
     LIMBS,
@@ -48,9 +48,10 @@ class Place:
 
 # CMU has no joint at the nose: 6.5 cm before the neck is where Human3.6M's is.
 _NOSE = 0.065
+_BONES = {**HUMAN_IK.names, 'spine': HUMAN_IK.names['spine_1'], 'head': 'Head.end'}
 LAYOUTS: dict[str, dict[str, Place]] = {
     'h36m': {joint: Place((joint,)) for joint in _H36M.joints},
-    'mmhot-bvh': {joint: Place((bone,)) for joint, bone in BONES.items()},
+    'mmhot-bvh': {joint: Place((_BONES[joint],)) for joint in _H36M.joints},
     'cmu-asf': {
         'root': Place(('lhipjoint', 'rhipjoint')),
         'spine': Place(('lowerback',)),

@@ -7,7 +7,8 @@ import numpy as np
 from mmhot.errors import escape
 from mmhot.io.atomic import replacing_text
 from mmhot.io.writers.csv import write_rows
-from mmhot.io.writers.trc import fill_frames, in_y_up
+from mmhot.io.writers.rates import at_rate, fill_frames
+from mmhot.io.writers.trc import in_y_up
 from mmhot.skeletons.joint_angles import angle_joints, angle_names, joint_angles
 from mmhot.structures.clips import Clip3D
 
@@ -26,13 +27,19 @@ endheader
 """
 
 
-def write_mot(clip: Clip3D, path: str | Path, origin: np.ndarray | None = None) -> None:
+def write_mot(
+    clip: Clip3D,
+    path: str | Path,
+    origin: np.ndarray | None = None,
+    out_fps: float | None = None,
+) -> None:
     """Write the angles of one person as motion of OpenSim's full-body model.
 
     It begins with the first pose of the clip, one track in ``'world'`` axes; gaps
     repeat the nearest pose. The header has the file's ``origin``, a point (3,) of the
-    world in meters, z up.
+    world in meters, z up. ``out_fps`` is a frame rate other than the clip's.
     """
+    clip = at_rate(clip, out_fps)
     frames, positions = fill_frames(clip, first=clip.frame[0])
     positions = in_y_up(positions)
     angles = joint_angles(positions)

@@ -11,7 +11,7 @@ import numpy as np
 from mmhot.compat.installation import import_extra
 from mmhot.io.atomic import replacing
 from mmhot.io.writers.gait import clip_strides
-from mmhot.io.writers.trc import sample_evenly
+from mmhot.io.writers.rates import sample_evenly
 from mmhot.skeletons.gait import SIDES
 from mmhot.structures.clips import Clip3D
 

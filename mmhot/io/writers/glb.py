@@ -6,14 +6,15 @@ import numpy as np
 
 from mmhot.io.writers.gltf import INDICES, VERTICES, Gltf
 from mmhot.io.writers.mannequin import Mannequin, make_mannequin
+from mmhot.io.writers.rates import at_rate
 from mmhot.io.writers.rigid_skeleton import (
     Y_UP,
     RigidMotion,
     describe_errors,
-    end_errors,
     fit_rig,
+    joint_errors,
 )
-from mmhot.io.writers.rigs import HUMAN_IK
+from mmhot.io.writers.rigs import HUMAN_IK, Rig
 from mmhot.structures.clips import Clip3D
 
 _COLOR = (0.62, 0.65, 0.70)
@@ -24,7 +25,10 @@ _UNKNOWN_ERROR = -1
 
 
 def write_glb(
-    clip: Clip3D, path: str | Path, origin: np.ndarray | None = None
+    clip: Clip3D,
+    path: str | Path,
+    origin: np.ndarray | None = None,
+    out_fps: float | None = None,
 ) -> str | None:
     """Write all people of a clip as skinned and animated mannequins.
 
@@ -32,26 +36,29 @@ def write_glb(
     joints named as in HumanIK. Persons are scaled to zero while the clip lacks them.
     Extras of the joints have the expected errors, if they are known; those of the scene
     have the ``origin`` of the file, a point (3,) of the world in meters, z up. The clip
-    has ``'world'`` axes and joints of Human3.6M.
+    has ``'world'`` axes and joints of Human3.6M, and may have fingers; ``out_fps``
+    is a frame rate other than its own.
 
     Returns:
-        str | None: How far wrists and ankles are from those of the clip, as bones have
-        constant lengths; None without people.
+        str | None: How far joints are from those of the clip, as bones have constant
+        lengths; None without people.
     """
+    clip = at_rate(clip, out_fps)
     gltf = Gltf()
     surface = dict(
         baseColorFactor=[*_COLOR, 1.0], metallicFactor=0.0, roughnessFactor=0.7
     )
     gltf.add('materials', name='Body', pbrMetallicRoughness=surface)
     roots, errors = [], []
+    rig = HUMAN_IK.with_fingers(clip.joint_names)
     for number, track in enumerate(np.unique(clip.track), 1):
         person = clip.take(clip.track == track)
         places = person.places()
-        motion = fit_rig(places, HUMAN_IK)
-        errors.append(end_errors(motion, HUMAN_IK, places))
+        motion = fit_rig(places, rig, clip.joint_names)
+        errors.append(joint_errors(motion, rig, places))
         name = f'Person {number}'  # as in .html
-        joints = _add_joints(gltf, motion)
-        mesh = _add_mesh(gltf, make_mannequin(motion, HUMAN_IK), name)
+        joints = _add_joints(gltf, motion, rig)
+        mesh = _add_mesh(gltf, make_mannequin(motion, rig), name)
         skin = _add_skin(gltf, motion, joints, name)
         root = gltf.add('nodes', name=name, mesh=mesh, skin=skin, children=[joints[0]])
         roots.append(root)
@@ -65,13 +72,13 @@ def write_glb(
     return describe_errors(np.concatenate(errors)) if errors else None
 
 
-def _add_joints(gltf: Gltf, motion: RigidMotion) -> list[int]:
+def _add_joints(gltf: Gltf, motion: RigidMotion, rig: Rig) -> list[int]:
     """Add a node for each joint in the rest pose, the root at its mean height."""
     offsets = motion.offsets.copy()
     offsets[0, 1] = motion.root[:, 2].mean()
     nodes = []
-    for joint, offset in zip(HUMAN_IK.joints, offsets, strict=True):
-        name = HUMAN_IK.names.get(joint) or _end_name(joint)
+    for joint, offset in zip(rig.joints, offsets, strict=True):
+        name = rig.names.get(joint) or _end_name(joint)
         nodes.append(gltf.add('nodes', name=name, translation=offset.tolist()))
     for node, parent in zip(nodes, motion.parents, strict=True):
         if parent >= 0:

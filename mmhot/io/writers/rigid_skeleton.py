@@ -1,6 +1,6 @@
 """Joint rotations of a skeleton with constant bone lengths, from joint positions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,8 +8,14 @@ import scipy  # its modules are loaded at first use
 
 from mmhot.geometry.rotations import quaternions_of, rotation_matrices
 from mmhot.geometry.smooth_fits import normal_bands
-from mmhot.geometry.windows import gaussian_mean
-from mmhot.io.writers.rigs import TOE, TOE_END, TYPICAL_SHIN, Rig
+from mmhot.io.writers.rigs import (
+    FINGERS,
+    PHALANGES,
+    TOE,
+    TOE_END,
+    TYPICAL_SHIN,
+    Rig,
+)
 from mmhot.skeletons.joint_angles import unit_vectors
 from mmhot.skeletons.joints import ANKLE_HEIGHT, Skeleton, get_skeleton
 
@@ -22,13 +28,6 @@ _LIFTED, _LEANING = 0.15, np.radians(45)
 # that the ankle moves; smallest such path between frames; largest correction.
 _YAW_ERROR, _TURN, _STILL, _MOST_YAW = 0.2, 10.0, 3e-4, np.radians(30)
 _ENDS = get_skeleton('h36m-24')
-# Limbs whose ends stay in place, and meters by which bends move them that are smoothed
-# over frames: none of feet. Ends give way for bends that differ from the smooth ones by
-# more than _JUMP, up to _GIVE.
-_JUMP, _GIVE = 0.02, 0.015
-_LIMBS = {('shoulder', 'elbow', 'wrist'): 0.005, ('hip', 'knee', 'foot'): 0.0}
-_FRAMES = 2.0
-_ENDS_OF_LIMBS = [f'{side}_{x[-1]}' for x in _LIMBS for side in ('left', 'right')]
 
 
 @dataclass
@@ -79,59 +78,60 @@ class RigidMotion:
         return positions, axes
 
 
-def fit_rig(positions: np.ndarray, rig: Rig) -> RigidMotion:
+def fit_rig(
+    positions: np.ndarray, rig: Rig, names: Sequence[str] = _ENDS.joints
+) -> RigidMotion:
     """Fit the rig of a program to a person on a floor: a motion of ``rig.joints``.
 
     What Human3.6M's joints leave open is chosen: bones with one child do not twist
     against their parent; feet point where shins do, and those near the floor are level.
-    The joints of ``h36m-24`` turn feet, hands and head.
+    The joints of ``h36m-24`` turn feet, hands and head, fingers the hands.
 
-    Positions (T, K, 3) of ``h36m-17`` or ``h36m-24`` are in meters, z up from the
-    floor, without NaN.
+    Positions (T, K, 3) of ``h36m-17`` or ``h36m-24`` and of fingers, with these names,
+    are in meters, z up from the floor, without NaN.
     """
     positions = np.asarray(positions, np.float64)
-    known = fit_rigid_skeleton(
+    seen = dict(zip(names, positions.swapaxes(0, 1), strict=False))
+    body = fit_rigid_skeleton(
         rig.places @ positions[:, : rig.places.shape[1]], rig.skeleton
     )
-    if not rig.has_toes:
-        return known
-    joints, num_frames = rig.joints, len(known.root)
-    parents, offsets = list(known.parents), list(known.offsets)
+    joints, num_frames = rig.joints, len(body.root)
+    parents, offsets = list(body.parents), list(body.offsets)
     feet = [joints.index(f'{side}_foot') for side in ('left', 'right')]
     for foot in feet:
         scale = np.linalg.norm(offsets[foot]) / TYPICAL_SHIN
         parents += [foot, len(parents)]
         offsets += [scale * TOE, scale * TOE_END]
     toes = np.broadcast_to(np.eye(3), (num_frames, 4, 3, 3))
-    rotations = np.concatenate([known.rotations, toes], axis=1)
-    motion = RigidMotion(tuple(parents), np.array(offsets), known.root, rotations)
-    if positions.shape[1] == _ENDS.num_keypoints:
-        _turn_ends(motion, joints, positions)
+    rotations = np.concatenate([body.rotations, toes], axis=1)
+    motion = RigidMotion(tuple(parents), np.array(offsets), body.root, rotations)
+    if 'nose' in seen:
+        _turn_ends(motion, joints, seen)
     else:
         _level_feet(motion, feet)
     if num_frames > 1:
         _hold_feet(motion, feet)
+    for side in rig.hands:
+        motion = _add_fingers(motion, joints, seen, side)
     return motion
 
 
-def end_errors(motion: RigidMotion, rig: Rig, positions: np.ndarray) -> np.ndarray:
-    """Return how far wrists and ankles are from given positions, meters, (T, 4)."""
-    wanted = rig.places @ positions[:, : rig.places.shape[1]]
-    ends = rig.skeleton.indices(_ENDS_OF_LIMBS)
-    return np.linalg.norm(motion.positions()[:, ends] - wanted[:, ends], axis=-1)
+def joint_errors(motion: RigidMotion, rig: Rig, positions: np.ndarray) -> np.ndarray:
+    """Return how far Human3.6M's joints are from their positions, meters, (T, 17)."""
+    moved = motion.positions()[:, rig.lifted]
+    return np.linalg.norm(moved - positions[:, : len(rig.lifted)], axis=-1)
 
 
 def describe_errors(errors: np.ndarray) -> str:
-    """Describe what constant bones leave of :func:`end_errors`, for users."""
+    """Describe what constant bones leave of :func:`joint_errors`, for users."""
     mean, most = 1000 * errors.mean(), 1000 * errors.max()
-    return f'constant bones: wrists and ankles {mean:.0f} mm off, at most {most:.0f} mm'
+    return f'constant bones: joints {mean:.0f} mm off, at most {most:.0f} mm'
 
 
 def _turn_ends(
-    motion: RigidMotion, joints: tuple[str, ...], positions: np.ndarray
+    motion: RigidMotion, joints: tuple[str, ...], seen: dict[str, np.ndarray]
 ) -> None:
     """Turn feet, hands and head as the joints of ``h36m-24`` show, in place."""
-    seen = dict(zip(_ENDS.joints, positions.swapaxes(0, 1), strict=True))
     _, axes = motion.placed()
 
     def turn(joint: str, wanted: np.ndarray) -> None:
@@ -148,10 +148,45 @@ def _turn_ends(
         bend = _least_rotation(forearm @ motion.offsets[wrist], hand)
         turn(f'{side}_wrist', bend @ forearm)
     shoulders = (seen['left_shoulder'] + seen['right_shoulder']) / 2
-    up = axes[:, joints.index('neck_base'), :, 1]
+    neck, head = joints.index('neck_base'), joints.index('head')
+    up = unit_vectors(axes[:, neck] @ motion.offsets[head])
     ears = 0.75 * seen['head'] + 0.25 * shoulders
-    left = unit_vectors(np.cross(up, seen['nose'] - ears))
-    turn('neck_base', np.stack([left, up, np.cross(left, up)], axis=-1))
+    left = axes[:, neck, :, 0]
+    left = left - (left * up).sum(-1, keepdims=True) * up
+    twist = _least_rotation(left, np.cross(up, seen['nose'] - ears))
+    turn('neck_base', twist @ axes[:, neck])
+
+
+def _add_fingers(
+    motion: RigidMotion, joints: tuple[str, ...], seen: dict[str, np.ndarray], side: str
+) -> RigidMotion:
+    """Turn a hand as its knuckles show, and add its fingers: straight ones at rest."""
+    wrist, sign = joints.index(f'{side}_wrist'), 1 if side == 'left' else -1
+    points = np.array(
+        [[seen[f'{side}_{x}{number}'] for number in PHALANGES] for x in FINGERS]
+    )
+    palm = (points[:, 0] - seen[f'{side}_wrist']).swapaxes(0, 1)  # (T, 5, 3)
+    left = sign * unit_vectors(palm[:, 2])
+    up = unit_vectors(np.cross(palm[:, 1] - palm[:, 4], left))
+    hand = np.stack([left, up, np.cross(left, up)], axis=-1)
+    rest = (palm @ hand).mean(0)
+    hand = _best_rotation(rest, palm)
+    _turn_to(motion, wrist, motion.placed()[1], hand)
+    parents, offsets = list(motion.parents), [*motion.offsets]
+    turns = [*motion.rotations.swapaxes(0, 1)]
+    for knuckle, finger in zip(rest, points, strict=True):
+        bones = np.diff(finger, axis=0)
+        lengths = np.median(np.linalg.norm(bones, axis=-1), axis=-1)
+        parents += [wrist, *(len(parents) + x for x in range(len(bones)))]
+        offsets += [knuckle, *(lengths[:, None] * unit_vectors(knuckle))]
+        axes = hand
+        for bone in bones:
+            turned = _least_rotation(axes @ knuckle, bone) @ axes
+            turns.append(np.swapaxes(axes, -1, -2) @ turned)
+            axes = turned
+        turns.append(np.broadcast_to(np.eye(3), hand.shape))
+    rotations = np.stack(turns, axis=1)
+    return RigidMotion(tuple(parents), np.array(offsets), motion.root, rotations)
 
 
 def _turn_to(
@@ -199,20 +234,14 @@ def fit_rigid_skeleton(positions: np.ndarray, skeleton: Skeleton) -> RigidMotion
     to the sides; all others have their mean angles to hips or shoulders. From the root
     outwards, every joint is then rotated so that its bones point at the given
     positions, which keeps the errors of inner joints from adding up. Joints with one
-    bone rotate as little as possible. Elbows and knees bend so that wrists and ankles
-    stay in place.
+    bone rotate as little as possible.
 
     Positions (T, K, 3) have z up and no NaN. The root is the first joint of the
     skeleton, and one is the 'thorax', as in ``h36m-17``.
     """
     positions = np.asarray(positions, np.float64)
     offsets = _rest_offsets(positions, skeleton)
-    limbs = {
-        tuple(skeleton.index(f'{side}_{joint}') for joint in limb): slack
-        for limb, slack in _LIMBS.items()
-        for side in ('left', 'right')
-    }
-    root, rotations = _fit_rotations(positions, skeleton.parents, offsets, limbs)
+    root, rotations = _fit_rotations(positions, skeleton.parents, offsets)
     return RigidMotion(tuple(skeleton.parents), offsets, root, rotations)
 
 
@@ -257,95 +286,36 @@ def _frame_across(
 
 
 def _fit_rotations(
-    positions: np.ndarray,
-    parents: Sequence[int],
-    offsets: np.ndarray,
-    limbs: Mapping[tuple[int, ...], float],
+    positions: np.ndarray, parents: Sequence[int], offsets: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Compute root positions (T, 3) and local rotations (T, K, 3, 3)."""
-    positions, starts = positions.copy(), {limb[0]: limb for limb in limbs}
-    fitted = np.empty_like(positions)
+    places = np.empty_like(positions)
     axes = np.empty((*positions.shape, 3))
     for joint, parent in enumerate(parents):
         below = [child for child, above in enumerate(parents) if above == joint]
         rest = offsets[below]
         if parent < 0:
             # the root may move too: its error is shared with its neighbors
-            rest = offsets[[joint, *below]]
-            seen, middle = positions[:, [joint, *below]], rest.mean(0)
-            centered = seen - seen.mean(1, keepdims=True)
-            axes[:, joint] = _best_rotation(rest - middle, centered)
-            fitted[:, joint] = seen.mean(1) - axes[:, joint] @ middle
-            continue
-        fitted[:, joint] = fitted[:, parent] + axes[:, parent] @ offsets[joint]
-        if joint in starts:
-            _, middle, end = starts[joint]
-            bones = np.linalg.norm(offsets[[middle, end]], axis=-1)
-            positions[:, middle] = _bend(
-                fitted[:, joint],
-                positions[:, middle],
-                positions[:, end],
-                bones,
-                limbs[starts[joint]],
+            part = positions[:, [joint, *below]]
+            center, middle = part.mean(1), offsets[[joint, *below]].mean(0)
+            axes[:, joint] = _best_rotation(
+                offsets[[joint, *below]] - middle, part - center[:, None]
             )
-        wanted = positions[:, below] - fitted[:, joint, None]
+            places[:, joint] = center - axes[:, joint] @ middle
+            continue
+        places[:, joint] = places[:, parent] + axes[:, parent] @ offsets[joint]
+        bones = positions[:, below] - places[:, joint, None]
         if len(below) > 1:
-            axes[:, joint] = _best_rotation(rest, wanted)
+            axes[:, joint] = _best_rotation(rest, bones)
         elif below:
             turned = axes[:, parent] @ rest[0]
-            axes[:, joint] = _least_rotation(turned, wanted[:, 0]) @ axes[:, parent]
+            axes[:, joint] = _least_rotation(turned, bones[:, 0]) @ axes[:, parent]
         else:
             axes[:, joint] = axes[:, parent]
     local = axes.copy()
     above = np.swapaxes(axes[:, list(parents[1:])], -1, -2)
     local[:, 1:] = above @ axes[:, 1:]
-    return fitted[:, 0], local
-
-
-def _bend(
-    start: np.ndarray,
-    middle: np.ndarray,
-    end: np.ndarray,
-    bones: np.ndarray,
-    slack: float,
-) -> np.ndarray:
-    """Place the middle joint (T, 3) of a limb so that its bones reach from end to end.
-
-    It bends to the side to which it is bent. Straight limbs bend much for little:
-    changes of bends are smoothed, and the end is off by ``slack``, meters, or more
-    where the middle joint would jump.
-    """
-    upper, lower = bones
-    axis = unit_vectors(end - start)
-    longest, shortest = upper + lower, abs(upper - lower) + 1e-4
-    wide = np.linalg.norm(end - start, axis=-1, keepdims=True)
-    length = wide.clip(shortest, longest)
-    pole = middle - start
-    pole -= (pole * axis).sum(-1, keepdims=True) * axis
-    bend = np.linalg.norm(pole, axis=-1, keepdims=True)
-    height = _height(length, upper, lower)
-    wanted = bend + gaussian_mean(height - bend, _FRAMES, 'symmetric')
-    wanted = wanted.clip(0, min(upper, lower))
-    smooth = np.sqrt(upper**2 - wanted**2) + np.sqrt(lower**2 - wanted**2)
-    give = (_GIVE - abs(wide - length)).clip(0)
-    most = slack + give * (abs(wanted - height) / _JUMP - 1).clip(0, 1)
-    moved = most * np.tanh((smooth - length) / most.clip(1e-9))
-    # folded limbs have another length with the same bend
-    length += np.where(length**2 > abs(upper**2 - lower**2), moved, 0)
-    length = length.clip(shortest, longest)
-    height = _height(length, upper, lower)
-    # what bends more does so where it bends in the frames around
-    usual = unit_vectors(gaussian_mean(pole, 2 * _FRAMES, 'symmetric'))
-    pole += (height - bend).clip(0) * usual
-    pole -= (pole * axis).sum(-1, keepdims=True) * axis
-    along = (upper**2 - lower**2 + length**2) / (2 * length)
-    return start + along * axis + height * unit_vectors(pole)
-
-
-def _height(length: np.ndarray, upper: float, lower: float) -> np.ndarray:
-    """Return how far the middle joint of a limb is from the line between its ends."""
-    along = (upper**2 - lower**2 + length**2) / (2 * length)
-    return np.sqrt((upper**2 - along**2).clip(0))
+    return places[:, 0], local
 
 
 def _best_rotation(rest: np.ndarray, seen: np.ndarray) -> np.ndarray:

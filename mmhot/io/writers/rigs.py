@@ -5,9 +5,9 @@ Mixamo's characters have the names of Autodesk's HumanIK; LAFAN1's set
 which tools that move robots rely on.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from itertools import pairwise
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise, permutations
 
 import numpy as np
 
@@ -27,6 +27,16 @@ TOE = np.array([0.0, -0.055, 0.13])
 TOE_END = np.array([0.0, -0.005, 0.06])
 TYPICAL_SHIN = 0.43
 """Meters, of an adult."""
+FINGERS = {
+    'thumb': 'Thumb',
+    'forefinger': 'Index',
+    'middle_finger': 'Middle',
+    'ring_finger': 'Ring',
+    'pinky_finger': 'Pinky',
+}
+"""HumanIK's names of fingers by those of COCO-WholeBody."""
+PHALANGES = (1, 2, 3, 4)
+"""Numbers of their points, from the knuckle to the tip."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,33 +50,52 @@ class Rig:
             where a limb ends.
         places (np.ndarray): Weights of Human3.6M's joints, whose sums are the joints of
             ``skeleton``, (J, 17).
-        has_toes (bool): Whether toes are added, which Human3.6M lacks.
+        hands (tuple[str, ...]): Sides of the body with fingers.
         axes (Mapping[str, np.ndarray]): Axes of joints in the rest pose as columns
             (3, 3), where they are not left, up and forward of the person.
-        order (str): Usual axes of Euler angles, from the parent to the joint.
-        has_one_order (bool): Whether programs expect the same axes of all joints.
+        orders (tuple[str, ...]): Axes of Euler angles, from the parent to the joint.
+            All joints have the same, the first one unless angles step.
         fps (float, optional): Frame rate, where the program expects one.
     """
 
     skeleton: Skeleton
     names: Mapping[str, str]
     places: np.ndarray
-    has_toes: bool = True
+    hands: tuple[str, ...] = ()
     axes: Mapping[str, np.ndarray] = field(default_factory=dict)
-    order: str = 'ZXY'
-    has_one_order: bool = False
+    orders: tuple[str, ...] = ('ZXY',)
     fps: float | None = None
 
     @property
     def joints(self) -> tuple[str, ...]:
-        """All joints, toes last."""
+        """All joints, toes and fingers last."""
         toes = [f'{side}_{part}' for side in _SIDES for part in ('toe', 'toe_end')]
-        return (*self.skeleton.joints, *(toes if self.has_toes else ()))
+        fingers = [
+            f'{side}_{finger}{number}'
+            for side in self.hands
+            for finger in FINGERS
+            for number in PHALANGES
+        ]
+        return (*self.skeleton.joints, *toes, *fingers)
 
     @property
     def lifted(self) -> np.ndarray:
         """Joints that are those of Human3.6M, in its order, (17,)."""
         return (self.places == 1).argmax(0)
+
+    def with_fingers(self, joints: Sequence[str]) -> 'Rig':
+        """Add the fingers that a clip has among its joints, unless axes are stated."""
+        hands = [side for side in _SIDES if f'{side}_thumb1' in joints]
+        if self.axes or not hands:
+            return self
+        prefix = self.names['root'].removesuffix('Hips')
+        names = {
+            f'{side}_{finger}{number}': f'{prefix}{side.title()}Hand{name}{number}'
+            for side in hands
+            for finger, name in FINGERS.items()
+            for number in PHALANGES
+        }
+        return replace(self, names={**self.names, **names}, hands=tuple(hands))
 
 
 def _humanoid() -> tuple[Skeleton, np.ndarray]:
@@ -133,28 +162,18 @@ def _lafan1_axes() -> dict[str, np.ndarray]:
     return {x: np.stack([*pair, np.cross(*pair)], axis=1) for x, pair in axes.items()}
 
 
-_DEFAULT_NAMES = {
-    **_names(()),
-    **dict(spine='Spine', thorax='Chest', neck_base='Neck', head='Head'),
-}
-BONES = {joint: _DEFAULT_NAMES[joint] for joint in _H36M.joints}
-"""Names of Human3.6M's joints in the default ``.bvh``."""
-DEFAULT_WITH_TOES = Rig(_H36M, _DEFAULT_NAMES, np.eye(17))
-"""Rig of the default ``.bvh`` of clips with toes."""
-
 _SPINE = ('Spine', 'Spine1', 'Spine2')
 _HUMANOID, _PLACES = _humanoid()
 HUMAN_IK = Rig(_HUMANOID, _names(_SPINE), _PLACES)
 """Rig of ``.glb`` files."""
 BVH_PROFILES: dict[str, Rig] = {
-    'default': Rig(_H36M, BONES, np.eye(17), has_toes=False),
+    'default': HUMAN_IK,
     'lafan1': Rig(
         _HUMANOID,
         _names(_SPINE, toe='Toe'),
         _PLACES,
         axes=_lafan1_axes(),
-        order='YXZ',
-        has_one_order=True,
+        orders=('YXZ', *map(''.join, permutations('XYZ'))),
         fps=30.0,
     ),
     'mixamo': Rig(_HUMANOID, _names(_SPINE, 'mixamorig:'), _PLACES),

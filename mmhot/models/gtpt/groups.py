@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mmhot.errors import ArgumentError, hint_at_names
+from mmhot.errors import hint_at_names
 from mmhot.skeletons.joints import Skeleton, configured_skeleton
 
 _BODY_PARTS = ('head', 'upper_body', 'lower_body')
@@ -281,22 +281,18 @@ def count_tokens(
     """
     rates = _check_rates((1.0,) if keep_rates is None else keep_rates)
     if depth % len(rates):
-        text = '{keep_rates} must divide the %s layers evenly, got %s rates'
-        raise ArgumentError(text, depth, len(rates))
+        text = 'keep_rates must divide the %s layers evenly, got %s rates'
+        raise ValueError(text % (depth, len(rates)))
     rates = [rate for rate in rates for _ in range(depth // len(rates))]
     counts = tuple(int(num_patches * rate) for rate in rates)
     for layer, count in enumerate(counts):
         dense = num_dense if layer >= first_grouped else 0
         if count <= dense:
             reason = f' beside {dense} dense keypoints' if dense else ''
-            raise ArgumentError(
-                '{keep_rates}: %g of %s patches leaves none%s in layer %s; at least '
-                '%.4g must be kept',
-                rates[layer],
-                num_patches,
-                reason,
-                layer,
-                (dense + 1) / num_patches,
+            least = (dense + 1) / num_patches
+            raise ValueError(
+                f'keep_rates: {rates[layer]:g} of {num_patches} patches leaves none'
+                f'{reason} in layer {layer}; at least {least:.4g} must be kept'
             )
     return counts
 
@@ -306,11 +302,11 @@ def _check_rates(keep_rates: Sequence[float]) -> tuple[float, ...]:
     is_list = isinstance(keep_rates, Sequence) and not isinstance(keep_rates, str)
     rates = tuple(keep_rates) if is_list else ()
     if not rates or not all(_is_share(rate) for rate in rates):
-        text = '{keep_rates} must be a list of numbers above 0 and at most 1, got %r'
-        raise ArgumentError(text, keep_rates)
+        text = 'keep_rates must be a list of numbers above 0 and at most 1, got'
+        raise ValueError(f'{text} {keep_rates!r}')
     if any(later > earlier for earlier, later in zip(rates, rates[1:], strict=False)):
-        text = '{keep_rates} must not grow, as pruned patches do not come back, got %s'
-        raise ArgumentError(text, keep_rates)
+        text = 'keep_rates must not grow, as pruned patches do not come back, got'
+        raise ValueError(f'{text} {keep_rates}')
     return tuple(map(float, rates))
 
 

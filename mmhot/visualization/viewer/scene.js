@@ -9,6 +9,7 @@ import {
 import { OrbitControls } from 'three/addons/controls/OrbitControls.js';
 
 export { Color, Vector3 };
+export { DASHES, drawCurves, fit, STYLES } from './curves.js';
 export { decode, makeMannequin } from './mannequin.js';
 
 const BONE_RADIUS = 0.022; // meters

@@ -1,8 +1,11 @@
 // Plays a lifted clip.
-const { bonesOf, Color, decode, drawBones, makeMannequin, Skeleton, Stage, Vector3 } = mmhotScene;
+const {
+  bonesOf, Color, DASHES, decode, drawBones, drawCurves, fit, makeMannequin, Skeleton, Stage, STYLES, Vector3,
+} = mmhotScene;
 const MILLIMETERS = 1000;
 const MARGIN = 0.15; // meters around joints
 const REACH = 18; // pixels from a joint that is pointed at
+const THUMB = 8; // pixels of half the time line's handle, which stays inside
 const DIRECTIONS = { front: [0, 0.18, 1], side: [1, 0.18, 0], top: [0, 1, 0.001] };
 
 const clip = JSON.parse(document.getElementById('clip').textContent);
@@ -65,7 +68,7 @@ function extent() {
 }
 
 const times = clip.times && decode(clip.times, Float32Array);
-const state = { frame: clip.first, playing: false, speed: 1, follow: people.length === 1, joint: -1 };
+const state = { frame: clip.first, playing: false, speed: 1, follow: people.length === 1, joint: -1, pointed: null };
 const still = window.matchMedia('(prefers-reduced-motion: reduce)').matches;
 const last = clip.first + clip.count - 1;
 
@@ -100,6 +103,7 @@ function show(frame) {
   drawFlat(whole);
   element('timeline').value = whole;
   element('clock').value = `${secondsAt(whole).toFixed(2)} s · frame ${whole}`;
+  readCurves();
 }
 
 function pose(person, frame) {
@@ -127,11 +131,8 @@ function paint() {
 function drawContacts() {
   const canvas = element('contacts');
   const person = followed();
-  const ratio = window.devicePixelRatio;
-  canvas.width = canvas.clientWidth * ratio;
-  canvas.height = canvas.clientHeight * ratio;
-  const brush = canvas.getContext('2d');
-  const thumb = 8 * ratio; // half of the handle, which stays inside
+  const [brush, ratio] = fit(canvas);
+  const thumb = THUMB * ratio;
   const step = (canvas.width - 2 * thumb) / Math.max(clip.count - 1, 1);
   for (const [side, start, end] of person.contacts) {
     brush.fillStyle = clip.colors[side];
@@ -140,6 +141,126 @@ function drawContacts() {
   }
   canvas.hidden = !people.some((each) => each.contacts.length);
   canvas.ariaLabel = canvas.title = `While feet of ${person.name} stand: left above right`;
+}
+
+// Angles: joint, name in the table, name to read such as "left knee".
+const SIDES = { l: 'left ', r: 'right ' };
+const angles = clip.angles.map(([joint, name]) => {
+  const [part, angle, side] = name.split('_');
+  return { joint, name, angle, text: `${SIDES[side] || ''}${part}${angle === 'angle' ? '' : ` ${angle}`}` };
+});
+const valueOf = (person, row, number) => person.angles[row * angles.length + number] / 10;
+const curves = new Map(); // buttons, colors, dashes and values by frame, by number of the angle
+
+function toggleCurve(number) {
+  if (curves.has(number)) curves.get(number).button.remove();
+  if (!curves.delete(number)) {
+    const side = clip.sides[angles[number].joint];
+    const same = [...curves.values()].filter((curve) => curve.side === side).map((curve) => curve.style);
+    const style = Math.max(DASHES.findIndex((_, index) => !same.includes(index)), 0);
+    const button = document.createElement('button');
+    button.title = 'Hide this curve';
+    button.style.setProperty('--side', clip.colors[side]);
+    button.style.setProperty('--line', STYLES[style]);
+    button.addEventListener('click', () => toggleCurve(number));
+    element('add').before(button);
+    curves.set(number, { side, style, button });
+  }
+  if (shows('angles') !== curves.size > 0) toggle('angles', toggles.angles);
+  else plotCurves();
+}
+
+// Show or hide the first angle of a joint, if it has one, for a person.
+function toggleJoint([person, joint]) {
+  const number = angles.findIndex((each) => each.joint === joint);
+  const isOther = followed() !== person;
+  state.person = person;
+  if (number >= 0 && !(isOther && curves.has(number))) toggleCurve(number);
+  drawContacts();
+  plotCurves();
+}
+
+function plotCurves() {
+  if (!shows('angles')) return;
+  const person = followed();
+  for (const [number, curve] of curves) {
+    curve.values = new Float32Array(clip.count).fill(NaN);
+    for (const [frame, row] of person.rows) curve.values[frame - clip.first] = valueOf(person, row, number);
+  }
+  const shown = [...curves.values()].map(({ side, style, values }) => ({ values, color: clip.colors[side], dash: DASHES[style] }));
+  const page = getComputedStyle(document.documentElement);
+  const [ink, faint, panel] = ['--ink', '--faint', '--panel'].map((name) => page.getPropertyValue(name));
+  drawCurves(element('curves'), shown, THUMB, { ink, faint, panel });
+  for (const option of element('add').options) option.hidden = option.value && curves.has(Number(option.value));
+  readCurves();
+}
+
+const spanOf = () => (element('plot').clientWidth - 2 * THUMB) / Math.max(clip.count - 1, 1);
+
+// Show the values at the pointed frame, or else the current one.
+function readCurves() {
+  if (!shows('angles')) return;
+  const frame = state.pointed ?? state.shown;
+  const move = (name, to) => { element(name).style.transform = `translateX(${THUMB + (to - clip.first) * spanOf()}px)`; };
+  move('now', state.shown);
+  element('pointed').hidden = state.pointed === null;
+  if (state.pointed !== null) move('pointed', state.pointed);
+  element('moment').textContent = `${people.length > 1 ? `${followed().name}, ` : ''}${secondsAt(frame).toFixed(2)} s`;
+  for (const [number, { button, values }] of curves) {
+    const value = values ? values[frame - clip.first] : NaN;
+    button.textContent = `${angles[number].text} ${Number.isNaN(value) ? '–' : `${Math.round(value)}°`}`;
+  }
+  element('curves').ariaLabel = `Angles at ${element('moment').textContent}: ${[...curves.values()].map(({ button }) => button.textContent).join(', ')}`;
+}
+
+function save(name, blob) {
+  const link = document.createElement('a');
+  link.download = `${document.title}${name}`;
+  link.href = URL.createObjectURL(blob);
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+
+// All angles of all people, as .angles.csv has them.
+function saveAngles() {
+  const rows = people.flatMap((person) => [...person.rows].map(([frame, row]) => [
+    frame, secondsAt(frame).toFixed(6), person.track, ...angles.map((_, number) => valueOf(person, row, number).toFixed(1)),
+  ])).sort((one, other) => one[0] - other[0] || one[2] - other[2]);
+  const lines = [['frame', 'time', 'track', ...angles.map(({ name }) => name)], ...rows].map((row) => `${row.join(',')}\r\n`);
+  save('.angles.csv', new Blob(lines, { type: 'text/csv' }));
+}
+
+// What is seen: the image, the 3D view, names and curves.
+function saveImage() {
+  stage.render();
+  const boxOf = (each) => each.getBoundingClientRect();
+  const top = boxOf(document.querySelector('main')).top;
+  const canvas = document.createElement('canvas');
+  const ratio = Math.min(window.devicePixelRatio, 2);
+  const end = shows('angles') ? boxOf(element('chart')).bottom + 6 : boxOf(element('stage')).bottom;
+  [canvas.width, canvas.height] = [window.innerWidth * ratio, (end - top) * ratio];
+  const brush = canvas.getContext('2d');
+  brush.scale(ratio, ratio);
+  brush.translate(0, -top);
+  const page = getComputedStyle(document.documentElement);
+  brush.fillStyle = page.getPropertyValue('--page');
+  brush.fillRect(0, top, canvas.width, canvas.height);
+  const seen = (selector) => [...document.querySelectorAll(selector)].filter((each) => each.checkVisibility());
+  for (const part of seen('main canvas, #curves')) {
+    const box = boxOf(part); // of which the image fills a part
+    const scale = Math.min(box.width / part.width, box.height / part.height);
+    const [width, height] = [part.width * scale, part.height * scale];
+    brush.drawImage(part, box.x + (box.width - width) / 2, box.y + (box.height - height) / 2, width, height);
+  }
+  brush.textBaseline = 'middle';
+  brush.font = '600 14px system-ui, sans-serif';
+  for (const part of seen('#names span, #moment, #curves-shown button:not(#csv), #now')) {
+    const box = boxOf(part);
+    brush.fillStyle = part.style.getPropertyValue('--side') || page.getPropertyValue('--ink');
+    if (part.textContent) brush.fillText(part.textContent, box.x + 6, box.y + box.height / 2);
+    else brush.fillRect(box.x, box.y, box.width, box.height);
+  }
+  canvas.toBlob((blob) => save(`-${state.shown}.png`, blob));
 }
 
 // Frames of the video, if the page has them: the one before a frame, decoded with the next.
@@ -198,8 +319,9 @@ function write(brush, text, x, y) {
   }
 }
 
-// The person that the camera follows: the first that is shown.
-const followed = () => people.find((person) => person.visible) || people[0];
+// The person whose curves are shown, and whom the camera follows: the last one that was
+// clicked, or else the first that is shown.
+const followed = () => [state.person, ...people].find((person) => person?.visible) || people[0];
 
 function rootAt(person, frame) {
   const row = person.rows.get(frame);
@@ -246,8 +368,8 @@ function mark(name) {
 }
 
 function resize() {
-  const [main, box, flat] = [document.querySelector('main'), element('stage'), element('ghost')];
-  for (const name of ['flat', 'large']) main.classList.toggle(name, shows(name));
+  for (const name of ['flat', 'large', 'info']) document.querySelector('main').classList.toggle(name, shows(name));
+  const [box, flat] = [element('stage'), element('ghost')];
   flat.hidden = element('large').hidden = !shows('flat');
   // on upright phones the image is as wide as the window
   element('large').hidden ||= 0.3 * window.innerHeight > (window.innerWidth * clip.height) / clip.width;
@@ -256,6 +378,7 @@ function resize() {
   if (scale) [flat.width, flat.height] = [clip.width, clip.height].map((side) => Math.max(Math.round(side * scale), 1));
   if (state.view) view(state.view);
   drawContacts();
+  plotCurves();
   show(state.frame);
 }
 
@@ -287,8 +410,8 @@ function chosen() {
 function describe(person, joint) {
   const row = rowOf(person);
   const lines = [(people.length > 1 ? `${person.name}, ` : '') + clip.joints[joint]];
-  clip.angles.forEach(([at, name], number) => {
-    if (at === joint) lines.push(`${name} ${Math.round(person.angles[row * clip.angles.length + number] / 10)}°`);
+  angles.forEach((each, number) => {
+    if (each.joint === joint) lines.push(`${each.angle} ${Math.round(valueOf(person, row, number))}°`);
   });
   const error = person.errors ? person.errors[row * joints + joint] : 0;
   if (!person.detected[row * joints + joint]) lines.push('not seen in the image');
@@ -332,6 +455,7 @@ function setPlaying(playing) {
 function setTheme(theme) {
   document.documentElement.dataset.theme = theme;
   paint();
+  plotCurves();
   show(state.frame);
 }
 
@@ -347,7 +471,14 @@ const toggles = {
   body: () => show(state.frame),
   flat: resize,
   large: resize,
-  info: (pressed) => { element('facts').hidden = !pressed; },
+  info: (pressed) => { element('facts').hidden = !pressed; resize(); },
+  angles: (pressed) => {
+    element('chart').hidden = !pressed;
+    document.querySelector('footer').classList.toggle('chart', pressed);
+    const knees = angles.flatMap(({ text }, number) => (/knee/.test(text) ? [number] : []));
+    if (pressed && !curves.size) knees.forEach(toggleCurve);
+    resize();
+  },
 };
 const themes = () => setTheme(document.documentElement.dataset.theme === 'dark' ? 'light' : 'dark');
 
@@ -356,7 +487,7 @@ people.forEach((person, index) => {
   const box = document.createElement('input');
   box.type = 'checkbox';
   box.checked = true;
-  box.addEventListener('change', () => { person.visible = box.checked; drawContacts(); show(state.frame); });
+  box.addEventListener('change', () => { person.visible = box.checked; drawContacts(); plotCurves(); show(state.frame); });
   label.append(box, ` ${person.name} (ID ${person.track})`);
   label.title = index < 9 ? `Shift+${index + 1}` : '';
   element('people').append(label);
@@ -384,6 +515,22 @@ for (const [name, value] of Object.entries(clip.facts)) {
 }
 element('facts').append(facts);
 
+angles.forEach(({ text }, number) => element('add').append(new Option(text, number)));
+element('add').addEventListener('change', (event) => {
+  if (event.target.value) toggleCurve(Number(event.target.value));
+  event.target.value = '';
+});
+element('csv').addEventListener('click', saveAngles);
+element('png').addEventListener('click', saveImage);
+for (const kind of ['pointerdown', 'pointermove', 'pointerleave']) {
+  element('plot').addEventListener(kind, (event) => {
+    const frame = Math.round((event.offsetX - THUMB) / spanOf()) + clip.first;
+    state.pointed = kind === 'pointerleave' ? null : Math.min(Math.max(frame, clip.first), last);
+    if (event.buttons) { setPlaying(false); show(state.pointed); }
+    readCurves();
+  });
+}
+
 element('play').addEventListener('click', () => setPlaying(!state.playing));
 element('timeline').min = clip.first;
 element('timeline').max = last;
@@ -397,6 +544,12 @@ let pointer = null;
 for (const kind of ['pointerdown', 'pointermove']) {
   element('scene').addEventListener(kind, (event) => { [pointer, state.joint] = [[event.offsetX, event.offsetY], -1]; });
 }
+let pressed = null; // where, so that drags are no clicks
+element('scene').addEventListener('pointerdown', (event) => { pressed = [event.offsetX, event.offsetY]; });
+element('scene').addEventListener('click', (event) => {
+  const found = Math.hypot(event.offsetX - pressed[0], event.offsetY - pressed[1]) < 4 && chosen();
+  if (found) toggleJoint(found);
+});
 element('scene').addEventListener('pointerleave', (event) => { if (event.pointerType === 'mouse') pointer = null; });
 
 function step(frames) {
@@ -428,6 +581,9 @@ const keys = {
   j: () => { state.joint = (state.joint + 1) % joints; },
   J: () => { state.joint = (Math.max(state.joint, 0) + joints - 1) % joints; },
   Escape: () => { [pointer, state.joint] = [null, -1]; if (shows('info')) toggle('info', toggles.info); },
+  c: () => { const found = chosen(); if (found) toggleJoint(found); },
+  a: () => toggle('angles', toggles.angles),
+  p: saveImage,
   i: () => toggle('info', toggles.info),
   d: themes,
 };
@@ -468,6 +624,7 @@ function tick(now) {
 }
 
 document.documentElement.style.setProperty('--aspect', clip.width / clip.height);
+document.querySelector('main').classList.toggle('bare', !numbers.length);
 element('follow').ariaPressed = String(state.follow);
 mark('front');
 setTheme(window.matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light');
