@@ -128,6 +128,12 @@ def _header(clip: Clip3D) -> dict[str, object]:
     }
 
 
+def is_lifted(document: object) -> bool:
+    """Return whether decoded JSON is a clip that mmhot wrote."""
+    meta = document.get('meta_info') if isinstance(document, dict) else None
+    return isinstance(meta, dict) and {'parents', 'axes'} <= meta.keys()
+
+
 def read_lifted(path: str | Path) -> Clip3D:
     """Read a file of `write_npz` or `write_json`; the content decides which.
 

@@ -96,10 +96,10 @@ def test_easymocap(tmp_path):
     ('content', 'message'),
     [
         (b'', 'is empty'),
-        (b'abc', 'is neither .npy, .npz, JSON nor a pickle'),
+        (b'abc', 'is not a file of 2D keypoints or 3D poses'),
         (b'{"a": [[{"b": 1}]]}', 'people without pred_keypoints_3d'),
         (b'[[]]', 'holds no people'),
-        (b'"text"', 'is neither'),
+        (b'"text"', 'is not a file of'),
         (b'\x80\x04cos\nsystem\n', 'is refused: it holds os.system|damaged'),
         (b'\x93NUMPY', 'damaged'),
         (b'PK\x03\x04', 'cannot be read'),
@@ -121,12 +121,13 @@ def test_what_a_file_lacks(tmp_path):
     with pytest.raises(ValueError, match='image size: give image_size'):
         read_poses(lacking, fps=30)
     np.savez(tmp_path / 'a.npz', keypoints=np.ones((3, 17, 2)), fps=30)
-    with pytest.raises(ValueError, match='2D keypoints are for `mmhot lift`'):
+    with pytest.raises(ValueError, match='2D keypoints are for mmhot lift'):
         read_poses(tmp_path / 'a.npz')
     with pytest.raises(FileNotFoundError):
         read_poses(tmp_path / 'missing.npz')
-    with pytest.raises(ValueError, match='is a folder without .json files'):
-        read_poses(tmp_path)
+    (tmp_path / 'none').mkdir()
+    with pytest.raises(ValueError, match='is a folder without .json'):
+        read_poses(tmp_path / 'none')
 
 
 WRONG = {

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from mmhot.structures.rows import LARGEST_FRAME
+
 _LOGGER = logging.getLogger(__name__)
 
-LARGEST_FRAME = 10_000_000
 # A hyphen after letters or digits is none.
 _SIGN = r'(?:(?<![^_.=(])-)?'
 # The last number of a name, before its extension; int64 holds 18 digits.

@@ -9,8 +9,8 @@ from itertools import chain
 
 import numpy as np
 
-from mmhot.io.readers.mmpose import gather
-from mmhot.io.readers.rows import Rows
+from mmhot.io.readers.people import gather, people_of
+from mmhot.structures.rows import Rows
 
 
 def as_predictions(value: object) -> Iterable[object] | None:
@@ -30,10 +30,7 @@ def read_predictions(frames: Iterable[object]) -> Rows:
     for frame in frames:
         height, width = getattr(frame, 'orig_shape', (None, None))
         header = dict(width=width, height=height)
-        images.append(_people(frame))
-    # a tracker gives no ID to people that it has just found
-    tracked = [[x for x in people if 'track_id' in x] for people in images]
-    images = tracked if any(tracked) else images
+        images.append(people_of(_people(frame)))
     return gather(range(len(images)), images, header)
 
 
