@@ -127,10 +127,15 @@ def to_numbers(name: str, values: Any) -> np.ndarray:
 
 
 def _without_tensors(values: Any) -> Any:
-    """Convert tensors, also in lists, which may have a gradient or be on a GPU."""
+    """Convert tensors of any device, and masked values to NaN, also in lists."""
     if isinstance(values, list | tuple):
-        has_some = any(hasattr(each, 'requires_grad') for each in values)
-        return [_without_tensors(x) for x in values] if has_some else values
+        kinds = {*map(type, values)}
+        is_plain = all(issubclass(x, int | float | np.number) for x in kinds)
+        return values if is_plain else [_without_tensors(x) for x in values]
+    if isinstance(values, np.ma.MaskedArray):
+        filled = np.ma.getdata(values).astype(np.result_type(values, np.float32))
+        filled[np.ma.getmaskarray(values)] = np.nan
+        return filled
     if not hasattr(values, 'requires_grad'):
         return values
     tensor = values.detach().cpu()

@@ -282,6 +282,7 @@ def _check_numbers(clip: Clip2D) -> Clip2D:
                 'times must be the increasing seconds of all frames, (F,) with F > '
                 f'{last}, got the shape {times.shape}'
             )
+        times = times - times[0]  # also those since 1970
     highest = max(float(track.scores.max()) for track in clip.tracks)
     if highest > 1:
         _LOGGER.warning(
@@ -435,7 +436,7 @@ class Clip3D:
         frames: np.ndarray | None = None,
         tracks: np.ndarray | None = None,
         image_size: tuple[int, int] | None = None,
-        axes: str = 'camera',
+        axes: str | None = None,
         name: str = 'clip',
     ) -> 'Clip3D':
         """Make a clip of the 3D poses of another tool, for :func:`mmhot.refine`.
@@ -460,9 +461,9 @@ class Clip3D:
             tracks (np.ndarray, optional): Track IDs, (N,); -1 if they are unknown.
             image_size (tuple[int, int], optional): Width and height in pixels, needed
                 with ``keypoints_2d``.
-            axes (str): 'camera' (x right, y down, z away), the default, 'z-up' (x
-                right, y away), 'world' (z up from a floor) or 'y-up', which becomes
-                'world' (x, -z, y).
+            axes (str, optional): 'camera' (x right, y down, z away), 'z-up' (x right, y
+                away), 'world' (z up from a floor) or 'y-up', which becomes 'world' (x,
+                -z, y). By default 'camera', or 'z-up' if trunks point along z or y.
             name (str): Name of the clip. Defaults to 'clip'.
 
         Raises:
@@ -686,30 +687,31 @@ def clip_3d(
     fps: float,
     skeleton: str | None = None,
     image_size: tuple[int, int] | None = None,
-    axes: str = 'camera',
+    axes: str | None = None,
 ) -> Clip3D:
     """Make a clip of rows in 3D; arguments are those of :meth:`Clip3D.from_arrays`.
 
     Raises:
         ValueError: If an array or argument is wrong.
     """
-    require_choice('axes', axes, GIVEN_AXES)
+    require_choice('axes', axes or 'camera', GIVEN_AXES)
     _check_rate(fps)
     if rows.keypoints_2d is not None and image_size is None:
         raise ArgumentError('{image_size} must be given with 2D keypoints')
     width, height = check_image_size(image_size or _NO_IMAGE)
     poses, found = rows.checked(3, name).with_joints(name, skeleton, {17: 'h36m-17'})
     warn_of_steps(name, poses.frame)
-    arrays = arrange_poses(name, poses, found, axes)
+    arrays, axes = arrange_poses(name, poses, found, axes)
+    known: dict[str, Any] = {x: y.astype(ARRAYS[x][1]) for x, y in arrays.items()}
     return Clip3D(
         name=name,
-        **{x: array.astype(ARRAYS[x][1]) for x, array in arrays.items()},
+        **known,
         width=width,
         height=height,
         fps=float(fps),
         joint_names=found.joints,
         parents=found.parents,
-        axes='world' if axes == 'y-up' else axes,
+        axes=axes,
         focal_length=rows.focal_length or 0.0,
         focal_assumed=rows.focal_length is None,
     )

@@ -1,26 +1,47 @@
-"""Arrays of 3D poses of other tools: their units and positions."""
+"""Arrays of 3D poses of other tools: their axes, units and positions."""
 
 import logging
-from typing import Any
 
 import numpy as np
 
-from mmhot.errors import ArgumentError
-from mmhot.skeletons.joints import Skeleton, convert_keypoints
+from mmhot.errors import ArgumentError, ignored_warnings
+from mmhot.geometry.windows import moving_rank
+from mmhot.skeletons.joints import Skeleton, convert_keypoints, get_skeleton
+from mmhot.structures.conventions import up_axes
 from mmhot.structures.rows import CheckedRows
 
 _LOGGER = logging.getLogger(__name__)
-# Meters: a pelvis at most so far from the origin stays there, cameras are farther away.
-_CENTERED, _NEAREST = 0.02, 0.5
-# Largest extents of people in each unit, and how many of it are a meter.
-_UNITS = (30, 'meters', 1), (300, 'centimeters', 100), (np.inf, 'millimeters', 1000)
-_PEOPLE = 0.3, 3.0  # meters
+_BODY = get_skeleton('h36m-17')
+_PELVIS, _THORAX = _BODY.indices(['root', 'thorax'])
+# Bones of a person of 1.7 m, meters.
+_STATURE = 1.7
+_LENGTHS = {
+    ('root', 'thorax'): 0.52,
+    **{
+        (f'{side}_{upper}', f'{side}_{lower}'): length
+        for side in ('left', 'right')
+        for upper, lower, length in (
+            ('hip', 'knee', 0.41),
+            ('knee', 'foot', 0.43),
+            ('shoulder', 'elbow', 0.29),
+            ('elbow', 'wrist', 0.29),
+        )
+    },
+}
+_BONES = np.array([_BODY.indices(bone) for bone in _LENGTHS])
+# Largest statures in each unit, and how many of it are a meter.
+_UNITS = (30, 'meters', 1), (500, 'centimeters', 100), (np.inf, 'millimeters', 1000)
+_USUAL = 0.8, 2.3  # statures, meters
+# Distances from the origin, meters: of a pelvis that stays there, of people in front of
+# cameras, of people who are placed.
+_CENTERED, _NEAREST, _PLACED = 0.02, 0.5, (1.0, 100.0)
+_PINNED = 1e-3
 
 
 def arrange_poses(
-    name: str, rows: CheckedRows, skeleton: Skeleton, axes: str
-) -> dict[str, Any]:
-    """Return the arrays of a clip by name, sorted by frame and track.
+    name: str, rows: CheckedRows, skeleton: Skeleton, axes: str | None
+) -> tuple[dict[str, np.ndarray], str]:
+    """Return the arrays of a clip by name, sorted by frame and track, and its axes.
 
     Raises:
         ValueError: If no joint is known.
@@ -29,31 +50,114 @@ def arrange_poses(
     rows = rows.take(order[(rows.scores[order] > 0).any(-1)])
     if not len(rows.points):
         raise ValueError('keypoints_3d has no joint that is known')
-    poses, scores, roots = rows.points, rows.scores, rows.root_3d
-    places = np.zeros((len(poses), 3)) if roots is None else roots
+    body, *_ = convert_keypoints(
+        rows.points, None, skeleton.name, _BODY.name, 'trained'
+    )
+    trunks = body[:, _THORAX] - body[:, _PELVIS]
+    is_given = axes is not None or rows.axes is not None
+    axes = axes or rows.axes or up_axes(trunks, name)
+    meter = _meters(name, rows, body)
+    poses, pelvis = (
+        rows.points / meter[:, None, None],
+        body[:, _PELVIS] / meter[:, None],
+    )
+    pelvis = np.where(np.isnan(pelvis), np.nanmean(poses, axis=1), pelvis)
+    roots = _roots(name, rows, pelvis, meter, axes)
     if axes == 'y-up':
-        poses, places = (x[..., [0, 2, 1]] * (1, -1, 1) for x in (poses, places))
-    extent = np.nanmedian(np.nanmax(poses, 1) - np.nanmin(poses, 1), axis=0).max()
-    unit, meter = next((unit, meter) for most, unit, meter in _UNITS if extent <= most)
-    poses, places = poses / meter, places / meter
-    if meter > 1 or not _PEOPLE[0] <= extent <= _PEOPLE[1]:
-        text = '%s: people are %.3g high: read as %s; {height} sets the scale'
-        _LOGGER.warning(ArgumentError(text, name, extent, unit))
-    body, *_ = convert_keypoints(poses, None, skeleton.name, 'h36m-17', 'trained')
-    pelvis = np.where(np.isnan(body[:, 0]), np.nanmean(poses, axis=1), body[:, 0])
-    is_unknown = np.median(np.linalg.norm(pelvis, axis=1)) < _CENTERED
-    if axes == 'camera' and rows.keypoints_2d is not None:  # people are in front of it
-        is_unknown |= np.median(pelvis[:, 2]) < _NEAREST
-    places = places + pelvis
-    if is_unknown and roots is None:
-        places[:] = np.nan
+        poses, pelvis, roots = (
+            x[..., [0, 2, 1]] * (1, -1, 1) for x in (poses, pelvis, roots)
+        )
+    poses = poses - pelvis[:, None]
+    axes = {'y-up': 'world' if is_given else 'z-up'}.get(axes, axes)
     pixels = rows.keypoints_2d
-    return dict(
+    arrays = dict(
         frame=rows.frame,
         track=rows.track,
-        root_3d=places,
-        keypoints_3d=poses - pelvis[:, None],
+        root_3d=roots,
+        keypoints_3d=poses,
         keypoints_2d=poses[..., :2] * np.nan if pixels is None else pixels,
-        scores=scores,
-        keypoint_scores_3d=scores,
+        scores=rows.scores,
+        keypoint_scores_3d=rows.scores,
     )
+    return arrays, axes
+
+
+def _meters(name: str, rows: CheckedRows, body: np.ndarray) -> np.ndarray:
+    """Find how many units are a meter in each row, by bones of bodies (N, 17, 3)."""
+    with ignored_warnings():  # of people without bones
+        bones = np.linalg.norm(np.diff(body[:, _BONES], axis=2)[:, :, 0], axis=-1)
+        stature = _STATURE * np.nanmedian(bones / [*_LENGTHS.values()], axis=1)
+        extent = (np.nanmax(rows.points, 1) - np.nanmin(rows.points, 1)).max(-1)
+    stature = np.where(np.isnan(stature), extent, stature)
+    unit = np.zeros(len(stature), int)
+    for track in np.unique(rows.track):
+        own = np.flatnonzero(rows.track == track)
+        window = min(5, len(own))
+        steady = moving_rank(stature[own], window, window // 2)
+        unit[own] = np.searchsorted([most for most, _, _ in _UNITS], steady)
+    for index, (_, title, _) in enumerate(_UNITS):
+        chosen = unit == index
+        if index and chosen.any():
+            high = np.median(stature[chosen])
+            text = f'{_who(rows, chosen)} are {_digits(high)} high: read as {title}'
+            _LOGGER.warning('%s: %s', name, text)
+    meter = np.array([count for _, _, count in _UNITS])[unit]
+    for track in np.unique(rows.track):
+        own = rows.track == track
+        high = np.median((stature / meter)[own])
+        if not _USUAL[0] <= high <= _USUAL[1]:
+            text = f'{_who(rows, own)} are {_digits(high)} m high; {{height}} sets the '
+            _LOGGER.warning(ArgumentError(f'%s: {text}scale', name))
+    return meter
+
+
+def _who(rows: CheckedRows, chosen: np.ndarray) -> str:
+    """Name the people of chosen rows, and the frames if these are not all of theirs."""
+    tracks = np.unique(rows.track[chosen])
+    is_theirs = np.isin(rows.track, tracks)
+    who = 'people' if is_theirs.all() else f'people {", ".join(map(str, tracks))}'
+    frames = rows.frame[chosen]
+    is_part = chosen.sum() < is_theirs.sum()
+    return f'{who} of frames {frames.min()} to {frames.max()}' if is_part else who
+
+
+def _digits(value: float) -> str:
+    return np.format_float_positional(value, 3, fractional=False, trim='-')
+
+
+def _roots(
+    name: str, rows: CheckedRows, pelvis: np.ndarray, meter: np.ndarray, axes: str
+) -> np.ndarray:
+    """Return positions of the pelvis (N, 3) in meters, NaN where unknown.
+
+    Translations may have another unit than the joints.
+    """
+    roots = np.zeros((len(pelvis), 3)) if rows.root_3d is None else rows.root_3d
+    places = np.full(roots.shape, np.nan)
+    for track, count in {*zip(rows.track.tolist(), meter.tolist(), strict=True)}:
+        own = (rows.track == track) & (meter == count)
+        with ignored_warnings():  # of people whose translations are unknown
+            far = np.nanmedian(np.linalg.norm(roots[own], axis=1))
+        unit = count
+        if far and not _CENTERED <= far / count <= _PLACED[1]:
+            others = (x for x in (1, 1000, 100) if _PLACED[0] <= far / x <= _PLACED[1])
+            unit = next(others, count)
+        if unit != count:
+            title = next(title for _, title, x in _UNITS if x == unit)
+            text = '%s: translations of %s are read as %s'
+            _LOGGER.warning(text, name, _who(rows, own), title)
+        places[own] = pelvis[own] + roots[own] / unit
+        if not far and _is_unknown(pelvis[own], axes, rows.keypoints_2d is not None):
+            places[own] = np.nan
+    return places
+
+
+def _is_unknown(pelvis: np.ndarray, axes: str, has_pixels: bool) -> bool:
+    """Return whether a pelvis (T, 3) stays at the origin, or on the line above it."""
+    if axes == 'camera' and has_pixels and np.median(pelvis[:, 2]) < _NEAREST:
+        return True  # people are in front of cameras
+    up = {'z-up': 2, 'world': 2, 'y-up': 1}.get(axes)
+    if up is not None and len(pelvis) > 1:
+        pelvis = np.delete(pelvis, up, axis=1)
+        return bool((np.linalg.norm(pelvis, axis=1) < _PINNED).all())
+    return bool(np.median(np.linalg.norm(pelvis, axis=1)) < _CENTERED)

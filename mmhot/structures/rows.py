@@ -23,9 +23,13 @@ from mmhot.skeletons.joints import (
     match_joints,
     skeleton_with,
 )
+from mmhot.structures.conventions import follow_people, joint_order
 
 _LOGGER = logging.getLogger(__name__)
 LARGEST_FRAME = 10_000_000
+# Scores are hardly negative and usually not above; quaternions have the length 1 up to
+# this error; at most this share of values is wrong; pixels are usually above.
+_NEGATIVE, _MOST_SCORE, _UNIT_ERROR, _MOST_WRONG, _FAR = 0.01, 150.0, 0.01, 0.1, 30.0
 _WHOLE = re.compile('-?[0-9]+')
 _NAMES = {2: 'keypoints', 3: 'keypoints_3d'}
 _OTHERS = {2: '3D poses are for mmhot refine', 3: '2D keypoints are for mmhot lift'}
@@ -98,6 +102,7 @@ class Rows:
             )
         if not points.size:
             raise ValueError(f'{title} is empty, {points.shape}')
+        _check_sense(points, size, title)
         if points.shape[-1] > size:
             if scores is not None:
                 reason = f'{title} has {size + 1} values and scores besides'
@@ -111,6 +116,8 @@ class Rows:
         known = np.ones(points.shape[:2]) if known is None else known
         points, known = mark_missing(points, known)
         frame, track = _number(lead, self.frame, self.track, where)
+        if len(lead) > 1:
+            track = self._followed(name, points, lead)
         arrays: dict[str, Any] = dict(points=points, scores=known)
         more = dict(bboxes=(4,), root_3d=(3,), keypoints_2d=(count, 2))
         arrays |= {
@@ -119,6 +126,15 @@ class Rows:
         }
         rows = CheckedRows(**{**vars(self), **arrays, 'frame': frame, 'track': track})
         return rows._with_tracks(name, where)
+
+    def _followed(
+        self, name: str, points: np.ndarray, lead: tuple[int, ...]
+    ) -> np.ndarray:
+        """Return the track IDs (N,) of arrays of frames and people."""
+        places = points.reshape(*lead, *points.shape[1:])
+        if self.root_3d is not None:
+            places = places + to_numbers('root_3d', self.root_3d)[..., None, :]
+        return np.argsort(follow_people(places, name), axis=1).ravel()
 
 
 class CheckedRows(Rows):
@@ -183,6 +199,8 @@ class CheckedRows(Rows):
         chosen = get_skeleton(
             skeleton or stated or usual.get(count) or skeleton_with(count)
         )
+        if not (skeleton or stated):
+            chosen = joint_order(self.points, chosen, name)
         if names is not None and order is not None and chosen.name == stated:
             return self._reordered(name, names, chosen, order), chosen
         if chosen.num_keypoints != count:
@@ -251,6 +269,25 @@ def number_tracks(values: Any, key: str = 'tracks') -> np.ndarray:
         numbers = {name: number for number, name in enumerate(known)}
         ids = [numbers.get(x, -1) for x in ids]
     return np.array(ids, np.int64).reshape(np.shape(values))
+
+
+def _check_sense(points: np.ndarray, size: int, title: str) -> None:
+    """Refuse positions as pixels with scores, the reverse, and rotations."""
+    last, other = points[..., -1], _OTHERS[size]
+    if points.shape[-1] == 4:
+        lengths = np.linalg.norm(points, axis=-1)
+        if np.mean(abs(lengths - 1) < _UNIT_ERROR) > 1 - _MOST_WRONG:
+            raise ValueError(
+                f'{title} seem to be rotations (quaternions): positions of joints, and '
+                'their scores, are expected'
+            )
+    elif points.shape[-1] == 3:
+        is_negative = np.mean(last < -_NEGATIVE) > _MOST_WRONG
+        if size == 2 and (is_negative or np.nanmedian(last) > _MOST_SCORE):
+            raise ValueError(f'the third values of {title} are no scores; {other}')
+        are_scores = not ((last < 0) | (last > 1)).any()
+        if size == 3 and are_scores and np.nanmedian(abs(points)) > _FAR:
+            raise ValueError(f'{title} seem to be pixels and scores; {other}')
 
 
 def _flatten(

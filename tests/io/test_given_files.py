@@ -69,7 +69,7 @@ def test_arrays(tmp_path):
     poses = joints_of(KICK, 10)
     np.save(tmp_path / 'X3D.npy', poses)
     clip = read_poses(tmp_path / 'X3D.npy', fps=30)
-    assert (len(clip), clip.axes, clip.fps) == (10, 'camera', 30)
+    assert (len(clip), clip.axes, clip.fps) == (10, 'z-up', 30)
     scored = np.append(poses, np.full((10, 17, 1), 0.5), axis=-1)
     np.save(tmp_path / 'scored.npy', scored)
     clip = read_poses(tmp_path / 'scored.npy', fps=30, axes='world')

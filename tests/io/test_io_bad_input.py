@@ -42,7 +42,7 @@ BAD_ARRAYS = {
     ),
     '3D beside scores': (
         {'keypoints': -np.ones((4, 17, 3)), 'scores': np.ones((4, 17))},
-        'has 3 values and scores besides; 3D poses are for mmhot refine',
+        'the third values of keypoints are no scores; 3D poses are for mmhot refine',
     ),
     'objects': (
         {'keypoints': np.array([None, 1])},
@@ -147,7 +147,9 @@ def test_bad_json_gives_one_line(tmp_path, case):
 
 
 COCO = hostile_files.coco_document() | dict(categories=[dict(id=1, name='person')])
-PERSON = dict(pose_keypoints_2d=[9.0 * n for n in range(75)], person_id=[0])
+PERSON = dict(
+    pose_keypoints_2d=[9.0 * n if n % 3 < 2 else 0.5 for n in range(75)], person_id=[0]
+)
 POSES = np.random.default_rng(0).normal(size=(3, 17, 3)).tolist()
 RIGHT = {
     'mmpose': dict(instance_info=hostile_files.video_document()),
@@ -284,7 +286,9 @@ def test_other_objects_than_paths_are_one_line(name, wrong):
         READERS[name](wrong)
     text = str(caught.value)
     assert re.match(
-        r'clip|path|source|cache|keypoints|frames|holds|is not a list|has people', text
+        r'clip|path|source|cache|keypoints|frames|holds|is not a list|has people|'
+        r'predictions: holds',
+        text,
     )
     assert '\n' not in text
     is_named = name not in ('plot', 'Lifter')

@@ -41,7 +41,7 @@ def test_arrays_of_several_people_have_scores_and_frames():
         people, SIZE, 30, scores=scores, frames=[2, 3, 5, 9]
     )
     assert [each.track for each in clip.tracks] == [0, 1]
-    assert clip.skeleton == 'coco-17'
+    assert clip.skeleton == 'h36m-17'
     first, second = clip.tracks
     np.testing.assert_array_equal(first.frames, [2, 3, 5, 9])
     assert np.argwhere(np.isnan(first.keypoints).any(-1)).tolist() == [[1, 2]]

@@ -6,6 +6,7 @@ Objects of other categories than people are left out.
 
 import logging
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeGuard
 
@@ -14,10 +15,11 @@ import numpy as np
 from mmhot.io.arrays import as_numbers
 from mmhot.io.readers.frame_numbers import number_frames
 from mmhot.io.readers.people import gather, people_of, single
+from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.rows import Rows
 
 _LOGGER = logging.getLogger(__name__)
-_PERSON_ID = 1
+_COCO, _PERSON_ID = get_skeleton('coco-17'), 1
 _PERSON_WORDS = re.compile(r'\b(persons?|people|humans?|pedestrians?)\b', re.IGNORECASE)
 
 
@@ -51,7 +53,8 @@ def read_coco(document: list | dict, path: Path) -> Rows:
     if len(sizes) == 1:
         rows.width, rows.height = sizes.pop()
     names = [item['keypoints'] for item in own if item.get('keypoints')]
-    rows.joint_names = tuple(map(str, names[0])) if names else None
+    if names:
+        rows.joint_names, rows.skeleton = tuple(map(str, names[0])), None
     info = document.get('info') or {}
     rows.fps, steps = single(info, 'fps'), info.get('steps') or ()
     rows.steps = tuple(map(str, steps))
@@ -93,4 +96,6 @@ def _stack(people: list[dict], images: list[dict], path: Path) -> Rows:
         # CVAT's IDs are attributes
         own = {**(person.get('attributes') or {}), **person, 'bbox': box}
         frames[numbers[image]] += people_of([own])
-    return gather([*frames], [*frames.values()], {})
+    rows = gather([*frames], [*frames.values()], {})
+    is_coco = rows.points.shape[1] == len(_COCO.joints)
+    return replace(rows, skeleton=_COCO.name) if is_coco else rows

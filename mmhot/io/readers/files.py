@@ -14,7 +14,7 @@ from mmhot.io.arrays import (
     load_json,
     start_of,
 )
-from mmhot.io.lifted import is_lifted, read_lifted
+from mmhot.io.lifted import is_lifted, is_live, read_lifted
 from mmhot.io.pickles import load_objects
 from mmhot.io.readers.animal_tracking import (
     HDF5,
@@ -29,7 +29,7 @@ from mmhot.io.readers.frame_numbers import natural_key
 from mmhot.io.readers.people import (
     has_columns,
     is_column,
-    read_images,
+    read_files,
     read_people,
 )
 from mmhot.io.readers.yolo_labels import label_files, read_labels
@@ -57,6 +57,7 @@ def reader_of(start: bytes) -> Reader | None:
         (is_deeplabcut(start), lambda path, size: read_deeplabcut(path)),
         (is_sleap_csv(start), lambda path, size: read_sleap_csv(path)),
         (text.startswith(b'<'), _refuse_xml),
+        (is_live(start), lambda path, size: read_lifted(path)),
         (text.startswith((b'[', b'{')), _read_json),
     )
     return next((read for is_own, read in readers if is_own), None)
@@ -161,4 +162,4 @@ def _read_folder(folder: Path, size: int) -> Rows:
         except ValueError as error:
             reason = str(error).removeprefix(f'{file} ')
             raise ValueError(f'{file.name} {reason}') from error
-    return read_images(documents, folder, size)
+    return read_files(documents, folder, size)

@@ -6,6 +6,7 @@ the keys. Programs are MMPose, OpenPose, SAM 3D Body, EasyMocap, MediaPipe and
 TensorFlow.js.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import zip_longest
@@ -48,6 +49,11 @@ _LABELS = (
     *('frame_id', 'frame', 'frame_idx', 'frame_index', 'frame_number', 'frame_no'),
     *('image_path', 'img_path', 'file_name', 'image_name', 'image', 'image_id'),
 )
+# Numbers of people in names of files: after a word, or after a frame number.
+_OF_PEOPLE = (
+    re.compile(r'[ ._-]?(?:person|people|track|subject|id|obj)[ _-]?(\d+)', re.I),
+    re.compile(r'(?<=\d)[ _-](\d{1,2})(?=\D*$)'),
+)
 # Keys of track IDs: of MMPose and this package, and of others such as AlphaPose.
 _MMPOSE_KEYS = ('track_id', 'instance_id')
 _TRACK_KEYS = (*_MMPOSE_KEYS, 'person_id', 'tracker_id', 'obj_id', 'idx', 'id')
@@ -57,6 +63,7 @@ _BODY_25 = 25  # EasyMocap's body comes before hands and face
 # MediaPipe's landmarks, and hips, which are the origin of those in meters; the least
 # visibility, as none would mark a missing point.
 _NUM_LANDMARKS, _HIPS, _CENTERED, _LEAST = 33, slice(23, 25), 0.02, 1e-3
+_LARGEST_SHARE = 10  # of the image size; larger landmarks are pixels
 
 
 def read_people(content: Any, path: Path, size: int) -> Rows:
@@ -131,7 +138,8 @@ def _to_rows(
     assert points is not None
     check_count('keypoints', points.shape)
     if kind == 'points_2d':
-        points = points[..., [0, 1, 3]] if points.shape[-1] == 4 else points
+        if points.shape[-1] == 4:  # with a depth
+            points, scores = points[..., :2], points[..., 3]
         # 0 is not labeled, 1 is labeled but occluded, 2 is visible
         if points.shape[-1] == 3 and np.isin(points[..., 2], (0, 1, 2)).all():
             is_seen, points = points[..., 2] > 0, points[..., :2]
@@ -179,21 +187,55 @@ def _numbers(values: Any, name: str) -> np.ndarray:
     return to_numbers(name, values) if is_array else as_numbers(values, name)
 
 
-def read_images(documents: Mapping[str, Any], folder: Path, size: int) -> Rows:
-    """Convert documents of one image each, by the names of their files, to rows."""
+def read_files(documents: Mapping[str, Any], folder: Path, size: int) -> Rows:
+    """Convert documents by the names of their files to rows.
+
+    A file has the people of an image, one of them, or one in all frames.
+    """
     header: dict = {}
-    images = []
-    for name, document in documents.items():
-        info, people = _unwrap(document)
-        if isinstance(people, list) and any(_has(x, _PEOPLE) for x in people):
+    labels: list[str] = []
+    images: list[list[dict]] = []
+    motions: list[tuple[int, list[dict]]] = []
+    names = [*documents]
+    for name, (label, track) in zip(names, _split_names(names), strict=True):
+        info, content = _unwrap(documents[name])
+        if isinstance(content, list) and any(_has(x, _PEOPLE) for x in content):
             raise ValueError(
                 f'{name} holds a whole clip: give the file instead of the folder, '
-                'which must hold one file per image'
+                'which must hold one file per image or per person'
             )
         header = header or info
-        images.append(people_of(people))
-    numbers = _numbers_of([*documents], len(images), folder)
+        people = people_of(content)
+        if track is not None:
+            people = [person | {'track_id': track} for person in people]
+        if track is not None and len(people) > 1:
+            frames = (
+                content['frame'] if _has(content, ('frame',)) else range(len(people))
+            )
+            motions += zip(
+                map(int, frames), ([person] for person in people), strict=True
+            )
+        else:
+            labels.append(label)
+            images.append(people)
+    numbers = _numbers_of(labels, len(labels), folder) if labels else []
+    numbers += [frame for frame, _ in motions]
+    images += [people for _, people in motions]
     return gather(numbers, images, header, size)
+
+
+def _split_names(names: Sequence[str]) -> list[tuple[str, int | None]]:
+    """Return the image of each file name, and the person, if names number people."""
+    for pattern in _OF_PEOPLE:
+        found = [pattern.search(name) for name in names]
+        labels = [pattern.sub('', name, count=1) for name in names]
+        people = [int(match[1]) for match in found if match is not None]
+        is_word = pattern is _OF_PEOPLE[0]
+        if len(people) == len(names) and (
+            is_word or len({*people}) < len({*labels}) < len(names)
+        ):
+            return [*zip(labels, people, strict=True)]
+    return [(name, None) for name in names]
 
 
 def _unwrap(content: Any) -> tuple[dict, Any]:
@@ -209,8 +251,9 @@ def _unwrap(content: Any) -> tuple[dict, Any]:
 
 def _plain(value: Any) -> Any:
     """Convert tensors, arrays of objects, MediaPipe's results to lists and dicts."""
-    is_objects = isinstance(value, np.ndarray) and value.dtype.hasobject
-    if hasattr(value, 'requires_grad') or is_objects:
+    is_array = isinstance(value, np.ndarray)
+    is_plain = is_array and (value.dtype.hasobject or value.ndim == 0)
+    if hasattr(value, 'requires_grad') or is_plain:
         return value.tolist()
     if hasattr(value, 'pose_landmarks'):
         names = 'pose_world_landmarks', 'pose_landmarks'
@@ -270,9 +313,18 @@ def people_of(frame: Any) -> list[dict[str, Any]]:
         frame = next((x for x in parts if key or _holds_people(x)), [])
     if isinstance(frame, Mapping) and not _is_person(frame):
         frame = [{'track_id': key, **person} for key, person in frame.items()]
+    if _is_person(frame) and has_columns(frame):
+        frame = _split_columns(frame)
     is_single = isinstance(frame, Mapping) or _is_landmarks(frame)
     people = [frame] if is_single or not isinstance(frame, list | tuple) else frame
     return [x for person in people if person is not None for x in _canonical(person)]
+
+
+def _split_columns(content: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return each person of arrays (P, ...) by name."""
+    (count,) = {len(x) for key, x in content.items() if _spell(key) in _POINTS}
+    arrays = {k: x for k, x in content.items() if np.ndim(x) and len(x) == count}
+    return [{key: x[row] for key, x in arrays.items()} for row in range(count)]
 
 
 def _holds_people(value: Any) -> bool:
@@ -382,7 +434,8 @@ def gather(
         frame=frame,
         track=stack_tracks(people, frame),
         axes=people[0].get('axes'),
-        is_normalized=any('is_share' in person for person in people),
+        is_normalized=any('is_share' in person for person in people)
+        and bool(np.nanmax(np.abs(points[..., :2])) < _LARGEST_SHARE),
     )
 
 

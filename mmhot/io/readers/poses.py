@@ -38,8 +38,8 @@ def read_poses(
         skeleton (str, optional): Joint order. By default the one with as many joints.
         image_size (tuple[int, int], optional): Width and height in pixels.
         fps (float, optional): Frames per second.
-        axes (str, optional): One of ``GIVEN_AXES``. By default 'camera', or 'world' of
-            EasyMocap's files.
+        axes (str, optional): One of ``GIVEN_AXES``. By default those of the format, or
+            'camera', or 'z-up' if trunks point along z or y.
 
     Returns:
         Clip3D: Track IDs are -1 where they are unknown. Files of mmhot are returned as
@@ -79,8 +79,7 @@ def _build(rows: Rows, name: str, given: Mapping[str, Any]) -> Clip3D:
         rows.keypoints_2d = None if size is None else pixels * size
     elif pixels is not None and size is None:
         size = _image_size(rows)
-    axes = given['given_axes'] or rows.axes or 'camera'
-    return clip_3d(rows, name, fps, given['skeleton'], size, axes)
+    return clip_3d(rows, name, fps, given['skeleton'], size, given['given_axes'])
 
 
 def _check_own(clip: Clip3D) -> Clip3D:
