@@ -45,18 +45,12 @@ class ClipPeople:
 
     def has_seen(self, observer: FrameObserver) -> bool:
         """Return whether there are an observer's arrays, all of the right kinds."""
-        found, count = self.observed.get(observer.name, {}), len(self.people)
+        found = self.observed.get(observer.name, {})
         own, wanted = (
             {name: (x.dtype, x.ndim, x.shape[1:]) for name, x in arrays.items()}
             for arrays in (found, observer.arrays())
         )
-        # integers are frame numbers, or -1
-        numbers = [x for x in found.values() if x.dtype.kind == 'i']
-        return (
-            own == wanted
-            and len({len(x) for x in found.values()}) == 1
-            and all(np.all((x >= -1) & (x < count)) for x in numbers)
-        )
+        return own == wanted and len({len(x) for x in found.values()}) == 1
 
 
 @dataclass(frozen=True)

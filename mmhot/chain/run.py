@@ -16,7 +16,7 @@ from mmhot.options import Options, Values, option, options_of, read_names, split
 from mmhot.pose2d.estimate import EstimatePoses
 from mmhot.progress import Report
 from mmhot.state import State, Step
-from mmhot.structures.clips import Steps
+from mmhot.structures.rows import Steps
 
 if TYPE_CHECKING:  # only frames need OpenCV
     from mmhot.pose2d.estimation import VideoPoseEstimator

@@ -47,7 +47,8 @@ def check_extent(
     if farthest <= limits.meters and size.min() > 4 * max(farthest, 2):
         raise ValueError(
             f'the largest coordinate is {farthest:.3g}, so keypoints seem to be '
-            f'normalized, or in meters: pixels of {image} are expected'
+            f'normalized, or in meters: pixels of {image} are expected; 3D poses are '
+            'for mmhot refine'
         )
     outside = ((points < -0.25 * size) | (points > 1.25 * size)).any(-1)
     if outside.mean() > 0.5:
@@ -86,7 +87,7 @@ def warn_of_steps(name: object, frames: Any) -> None:
         _LOGGER.warning(text, name, steps.min())
 
 
-def check_image_size(values: tuple[int, int]) -> tuple[int, int]:
+def check_image_size(values: tuple[float, float]) -> tuple[int, int]:
     """Return width and height; raise ValueError if they are no whole numbers."""
     if len(values) != 2:
         raise ArgumentError('{image_size} must be width and height, got %s', values)
@@ -126,10 +127,15 @@ def to_numbers(name: str, values: Any) -> np.ndarray:
 
 
 def _without_tensors(values: Any) -> Any:
-    """Convert tensors, also in lists, which may have a gradient or be on a GPU."""
+    """Convert tensors of any device, and masked values to NaN, also in lists."""
     if isinstance(values, list | tuple):
-        has_some = any(hasattr(each, 'requires_grad') for each in values)
-        return [_without_tensors(x) for x in values] if has_some else values
+        kinds = {*map(type, values)}
+        is_plain = all(issubclass(x, int | float | np.number) for x in kinds)
+        return values if is_plain else [_without_tensors(x) for x in values]
+    if isinstance(values, np.ma.MaskedArray):
+        filled = np.ma.getdata(values).astype(np.result_type(values, np.float32))
+        filled[np.ma.getmaskarray(values)] = np.nan
+        return filled
     if not hasattr(values, 'requires_grad'):
         return values
     tensor = values.detach().cpu()
@@ -149,23 +155,20 @@ def whole_numbers(name: str, values: np.ndarray) -> np.ndarray:
 
 
 def mark_missing(
-    keypoints: np.ndarray, scores: np.ndarray
+    points: np.ndarray, scores: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return keypoints (..., 2) and scores (...), NaN and 0 where missing.
+    """Return points (..., K, 2 or 3) and scores (..., K), NaN and 0 where missing.
 
-    A keypoint is missing if its score is not above zero, or its position is exactly
-    (0, 0), as COCO and several models mark it.
+    A point is missing if it is NaN, or its score is not above zero. So are pixels at
+    (0, 0), as COCO and several models mark them, and 3D poses whose joints are one
+    point.
     """
-    if np.shape(scores) != keypoints.shape[:-1]:
-        raise ValueError(
-            f'scores must be {keypoints.shape[:-1]} like keypoints, got '
-            f'{np.shape(scores)}'
-        )
-    missing = (keypoints == 0).all(-1) | ~(scores > 0)
-    return (
-        np.where(missing[..., None], np.nan, keypoints),
-        np.where(missing, 0, scores),
-    )
+    if points.shape[-1] == 2:
+        missing = (points == 0).all(-1)
+    else:
+        missing = (points == points[..., :1, :]).all((-2, -1))[..., None]
+    missing = missing | ~(scores > 0) | np.isnan(points).any(-1)
+    return np.where(missing[..., None], np.nan, points), np.where(missing, 0, scores)
 
 
 def relative_scores(scores: np.ndarray, among: np.ndarray | None = None) -> np.ndarray:

@@ -1,9 +1,10 @@
 """Arrays in ``.npz`` and JSON files."""
 
 import json
+import math
 import reprlib
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ _MAX_ARRAYS, _MAX_RATIO = 512 << 20, 4
 BLANK = b'\xef\xbb\xbf\xff\xfe\0 \t\r\n'
 """White space and marks of byte order, also of two bytes."""
 _START, _MAX_BLANK = 256, 1 << 20
+# Numbers of the largest array, which becomes float64: 400 MB, and as much for a copy.
+_MAX_NUMBERS = 50_000_000
 MAX_JSON = 256 << 20
 """Largest JSON file in bytes; decoded it takes up to twenty times as many."""
 
@@ -36,11 +39,23 @@ def load_arrays(
     Raises:
         ValueError: If the file is damaged, or holds objects.
     """
+    with _archive(path) as archive:
+        wanted = [x for x in names or archive.files if x in archive.files]
+        check_sizes(archive.zip, wanted, path.stat().st_size)
+        return {name: archive[name] for name in wanted}
+
+
+def array_names(path: Path) -> list[str]:
+    """Return the names of the arrays of an ``.npz`` file."""
+    with _archive(path) as archive:
+        return list(archive.files)
+
+
+@contextmanager
+def _archive(path: Path) -> Iterator[Any]:
     try:
         with np.load(path, allow_pickle=False) as archive:
-            wanted = [x for x in names or archive.files if x in archive.files]
-            check_sizes(archive.zip, wanted, path.stat().st_size)
-            return {name: archive[name] for name in wanted}
+            yield archive
     except Exception as error:
         # NumPy parses an array's header as Python source: damage shows up as nearly
         # any kind of error, OSError included
@@ -61,6 +76,15 @@ def check_sizes(archive: ZipFile, names: Iterable[str], file_size: int) -> None:
         raise ValueError(
             f'its arrays take {total >> 20} MB, compressed to {file_size >> 20} MB: at '
             f'most {limit >> 20} MB are read'
+        )
+
+
+def check_count(name: str, shape: tuple[int, ...]) -> None:
+    """Raise a ValueError for an array with too many numbers."""
+    if math.prod(shape) > _MAX_NUMBERS:
+        raise ValueError(
+            f'{name!r} is {shape}: at most {_MAX_NUMBERS:,} numbers are read; split '
+            'the file'
         )
 
 

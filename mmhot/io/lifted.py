@@ -1,7 +1,9 @@
 """Files of lifted 3D poses: ``.npz`` and JSON, written and read; of 2D keypoints."""
 
 import json
+import logging
 import reprlib
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,17 +13,22 @@ import numpy as np
 from mmhot.errors import naming, require_path
 from mmhot.geometry.keypoint_arrays import to_numbers, whole_numbers
 from mmhot.io.arrays import (
+    MAX_JSON,
     SIGNATURES,
     as_numbers,
     exact_list,
     load_arrays,
     load_object,
+    read_limited,
     save_arrays,
+    start_of,
     to_json,
 )
 from mmhot.io.atomic import replacing_text
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.structures.clips import ARRAYS, Clip2D, Clip3D, Steps
+from mmhot.structures.clips import ARRAYS, Clip2D, Clip3D, Steps, clip_name
+
+_LOGGER = logging.getLogger(__name__)
 
 # Types of fields that are the same for all rows; in a list those of many values.
 _HEADER: dict[str, Any] = {
@@ -130,21 +137,30 @@ def _header(clip: Clip3D) -> dict[str, object]:
     }
 
 
+def is_lifted(document: object) -> bool:
+    """Return whether decoded JSON is a clip that mmhot wrote."""
+    meta = document.get('meta_info') if isinstance(document, dict) else None
+    return isinstance(meta, dict) and {'parents', 'axes'} <= meta.keys()
+
+
 def read_lifted(path: str | Path) -> Clip3D:
-    """Read a file of `write_npz` or `write_json`; the content decides which.
+    """Read a file of `write_npz`, `write_json` or a stream; the content decides which.
 
     Args:
         path (str | Path): The file.
 
     Returns:
-        Clip3D: Equal to the written one bit for bit.
+        Clip3D: Equal to the written one bit for bit; of a stream the last session.
     """
     path = require_path('path', path)
     with naming(path):
-        with path.open('rb') as file:
-            is_zip = file.read(4) in SIGNATURES
-        names = (*ARRAYS, *_HEADER, _PATH, *_LISTS)
-        fields = load_arrays(path, names) if is_zip else _fields_of_json(path)
+        start = start_of(path)
+        if start.startswith(SIGNATURES):
+            fields = load_arrays(path, (*ARRAYS, *_HEADER, _PATH, *_LISTS))
+        elif is_live(start):
+            fields = _fields_of_json(_document_of_lines(path))
+        else:
+            fields = _fields_of_json(load_object(path))
         lacking = {*ARRAYS, *_HEADER} - {_ERROR} - fields.keys()
         if lacking:
             raise ValueError(
@@ -153,8 +169,36 @@ def read_lifted(path: str | Path) -> Clip3D:
         return _build(fields)
 
 
-def _fields_of_json(path: Path) -> dict[str, Any]:
-    document = load_object(path)
+def is_live(start: bytes) -> bool:
+    """Return whether a file that begins so has the lines of a stream."""
+    return start.startswith(b'{"type": "header"')
+
+
+def _document_of_lines(path: Path) -> dict[str, Any]:
+    """Return the last session of a stream as the document of a clip."""
+    header: dict[str, Any] = {}
+    frames: list[dict] = []
+    for line in read_limited(path, MAX_JSON).splitlines():
+        with suppress(ValueError):  # the last line may be cut off
+            item = json.loads(line)
+            if item['type'] == 'header':
+                header = item
+            elif item['type'] == 'frame':
+                if frames and item['time'] <= frames[-1]['time']:
+                    text = '%s: the session before that of %s is left out'
+                    _LOGGER.warning(text, path, header.get('started'))
+                    frames = []
+                frames.append(item)
+    for person in (person for frame in frames for person in frame['instances']):
+        person['keypoints'] = person['keypoints_3d']
+        person['keypoint_scores'] = person['scores']
+        person['root'] = person['root_3d'] or [None] * 3
+    smoothed = header.get('smooth_3d', 'none') != 'none'
+    more = dict(name=clip_name(path), steps=['smoothing'] if smoothed else [])
+    return {'meta_info': header | more, 'instance_info': frames}
+
+
+def _fields_of_json(document: dict[str, Any]) -> dict[str, Any]:
     try:
         fields, frames = dict(document['meta_info']), document['instance_info']
         counts = [len(frame['instances']) for frame in frames]

@@ -14,11 +14,8 @@ from types import FunctionType, SimpleNamespace
 from typing import Any, BinaryIO
 
 import numpy as np
-import torch
-from torch import _weights_only_unpickler as torch_unpickler
 
 from mmhot.compat import shims
-from mmhot.compat.checkpoints import allow_checkpoint_globals
 from mmhot.errors import (
     DAMAGED_CHECKPOINT,
     explain_refusal,
@@ -26,7 +23,7 @@ from mmhot.errors import (
     one_line,
     require_file,
 )
-from mmhot.io.arrays import check_sizes
+from mmhot.io.arrays import check_count, check_sizes
 
 SAFETENSORS = '.safetensors'
 """Suffix of files that hold tensors and text alone."""
@@ -116,6 +113,8 @@ class _TensorUnpickler(_PlainUnpickler):
 
     def find_other(self, module: str, name: str) -> Any:
         """Return what `torch.load` permits, or the stand-in."""
+        from torch import _weights_only_unpickler as torch_unpickler
+
         known = torch_unpickler._get_allowed_globals()
         known = {**known, **torch_unpickler._get_user_allowed_globals()}
         known['builtins.getattr'] = _Object
@@ -128,10 +127,10 @@ class _TensorUnpickler(_PlainUnpickler):
 
 
 def load_objects(path: Path) -> Any:
-    """Load a ``.pkl`` file, or an ``.npz`` file with object arrays.
+    """Load a ``.pkl`` file, or an ``.npz`` or ``.npy`` file of object arrays.
 
     Returns dicts, lists and tuples of arrays, numbers and text; of an ``.npz`` file a
-    dict of its arrays, in which arrays of one object are that object.
+    dict of its arrays. Arrays of one object are that object. PyTorch is not needed.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -140,10 +139,13 @@ def load_objects(path: Path) -> Any:
     require_file(path)
     try:
         with path.open('rb') as file:
-            if file.read(2) != b'PK':
-                file.seek(0)
-                return _unpickle(file)
-        return _load_archive(path)
+            start = file.read(2)
+            file.seek(0)
+            if start == b'PK':
+                return _load_archive(path)
+            if start == b'\x93N':
+                return _load_array(file)
+            return _unpickle(file)
     except _RefusedError as error:
         raise ValueError(
             f'{path} is refused: it holds {error}; only arrays, numbers, text, dicts '
@@ -161,14 +163,20 @@ def _load_archive(path: Path) -> dict[str, Any]:
         values = {}
         for name in archive.files:
             with archive.zip.open(f'{name}.npy') as file:
-                np.lib.format.read_magic(file)
-                _, _, kind = np.lib.format.read_array_header_1_0(file)
-                if not kind.hasobject:
-                    values[name] = archive[name]
-                    continue
-                array = _unpickle(file)
-                values[name] = array.item() if array.size == 1 else array
+                values[name] = _load_array(file)
     return values
+
+
+def _load_array(file: Any) -> Any:
+    """Load an array of ``.npy``; one that holds one object is that object."""
+    np.lib.format.read_magic(file)
+    shape, _, kind = np.lib.format.read_array_header_1_0(file)
+    if kind.hasobject:
+        array = _unpickle(file)
+        return array.item() if array.size == 1 else array
+    check_count('array', shape)
+    file.seek(0)
+    return np.lib.format.read_array(file, allow_pickle=False)
 
 
 def _unpickle(file: BinaryIO) -> Any:
@@ -193,6 +201,10 @@ def safe_load(path: str | Path, map_location: Any = 'cpu') -> Any:
         raise FileNotFoundError(f'{path}: no such checkpoint file')
     if path.suffix == SAFETENSORS:
         return _load_safetensors(path, map_location)
+    import torch
+
+    from mmhot.compat.checkpoints import allow_checkpoint_globals
+
     with shims(), ignored_warnings():  # about other versions of pickle
         allow_checkpoint_globals()  # onedl-mmengine disallows them after each load
         try:
@@ -211,6 +223,8 @@ def safe_load(path: str | Path, map_location: Any = 'cpu') -> Any:
 
 def _load_tensors(path: Path, map_location: Any) -> Any:
     """Load all but other objects; None if the file is damaged."""
+    import torch
+
     module = SimpleNamespace(
         __name__='tensors',
         Unpickler=_TensorUnpickler,
@@ -231,6 +245,8 @@ def _without_objects(value: Any) -> Any:
 
 
 def _holds_tensors(value: Any) -> bool:
+    import torch
+
     if isinstance(value, dict):
         return any(map(_holds_tensors, value.values()))
     return isinstance(value, torch.Tensor | np.ndarray)
@@ -255,6 +271,8 @@ def save_checkpoint(content: dict[str, Any], path: Path) -> None:
     In ``.safetensors`` files, arrays of the latter become lists.
     """
     if path.suffix != SAFETENSORS:
+        import torch
+
         torch.save(content, path)
         return
     from safetensors.torch import save_file

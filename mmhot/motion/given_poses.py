@@ -1,7 +1,7 @@
 """3D poses of other tools: tracks, gaps, joints and bones as lifted ones have them."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from graphlib import TopologicalSorter
 from typing import Any
@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from mmhot.errors import ArgumentError
+from mmhot.geometry.outliers import find_reachable
+from mmhot.geometry.windows import moving_rank
 from mmhot.io.readers.options import SingleOption
 from mmhot.lifting.clip_encoder import MAX_POSES
-from mmhot.lifting.gaps import GapFiller, interpolate_missing
+from mmhot.lifting.gaps import GapFiller, KnownJoints, interpolate_missing
 from mmhot.lifting.refinement import BoneErrors, keep_bone_lengths
 from mmhot.lifting.world import place_people
 from mmhot.motion.camera_path import static_path
@@ -23,6 +25,7 @@ from mmhot.skeletons.joints import (
     Skeleton,
     convert_keypoints,
     get_skeleton,
+    part_of,
 )
 from mmhot.state import State, Step
 from mmhot.structures.clips import Clip3D, to_axes
@@ -33,6 +36,10 @@ from mmhot.tracking.clip_tracks import LinkLimits, track_clip
 _LOGGER = logging.getLogger(__name__)
 _BODY, _ALL = get_skeleton('h36m-17'), get_skeleton('h36m-24')
 _MAPPING = 'trained'
+_HIPS, _SHOULDERS = (
+    _BODY.indices((f'left_{x}', f'right_{x}')) for x in ('hip', 'shoulder')
+)
+_LEGS = {x for side in ('left', 'right') for x in _BODY.indices(f'{side}_leg')[1:]}
 
 
 def is_finished(clip: Clip3D) -> bool:
@@ -90,6 +97,9 @@ class TakePoses(PeopleOption, SingleOption, LensOptions, Step):
         """Convert a clip to poses as those that mmhot lifts."""
         clip = clip if clip.axes == 'world' else to_axes(clip, 'camera')
         if not is_finished(clip):
+            if clip.time is not None:  # also since 1970
+                first = clip.time[0] - clip.frame[0] / clip.fps
+                clip = replace(clip, time=clip.time - first)
             clip = self._fill(self._choose(self._link(clip)))
             size = clip.width, clip.height
             if np.isnan(clip.root_3d).all() and np.isfinite(clip.keypoints_2d).any():
@@ -155,22 +165,16 @@ class TakePoses(PeopleOption, SingleOption, LensOptions, Step):
         source = _skeleton_of(clip)
         target = self._target(source)
         names, parents, extras = _with_fingers(source, target)
-        is_placed = bool(np.isfinite(clip.root_3d).all())
         columns: dict[str, list[np.ndarray]] = {x: [] for x in _COLUMNS}
         for track in clip.track_ids:
             own = clip.take(clip.track == track)
             scores = np.where(own.scores >= (self.kpt_thr or 0), own.scores, 0)
-            places = own.keypoints_3d + (own.root_3d[:, None] if is_placed else 0)
-            places = np.where(scores[..., None] > 0, places, np.nan)
+            places = _without_outliers(own, scores)
             pixels, _ = _convert(own.keypoints_2d, scores, source, target, extras)
             places, scores = _convert(places, scores, source, target, extras)
-            never = np.isnan(places).any(-1).all(0)
-            if never[: _BODY.num_keypoints].any():
-                text = '%s: person %d has no %s; left out'
-                _LOGGER.warning(text, clip.name, track, names[int(never.argmax())])
+            if np.isnan(places[:, : _BODY.num_keypoints]).any(-1).all():
                 continue
-            for joint in np.flatnonzero(never):
-                places[:, joint] = places[:, parents[joint]]
+            places = _complete(places, parents, clip.axes == 'world')
             for values in self._segments(own, places, scores, pixels):
                 for name, value in values.items():
                     columns[name].append(value)
@@ -182,14 +186,11 @@ class TakePoses(PeopleOption, SingleOption, LensOptions, Step):
         arrays: dict[str, Any] = {x: np.concatenate(y) for x, y in columns.items()}
         order = np.lexsort((arrays['track'], arrays['frame']))
         arrays = {x: values[order] for x, values in arrays.items()}
-        places, frame = arrays.pop('places'), arrays['frame']
-        arrays['root_3d'] = places[:, 0] if is_placed else None
         return replace(
             clip,
             **arrays,
             keypoint_scores_3d=arrays['scores'],
-            keypoints_3d=(places - places[:, :1]).astype(np.float32),
-            time=None if clip.time is None else clip.seconds(frame),
+            time=None if clip.time is None else clip.seconds(arrays['frame']),
             joint_names=names,
             parents=parents,
         )
@@ -206,9 +207,15 @@ class TakePoses(PeopleOption, SingleOption, LensOptions, Step):
             unknown = np.isnan(full).any(-1).all(0)
             full = interpolate_missing(full)
             full[:, unknown] = np.nan
-            own_columns = each.frames, each.keypoints, each.scores, full
-            names = 'frame', 'places', 'scores', 'keypoints_2d'
-            yield dict(zip(names, own_columns, strict=True))
+            root = each.keypoints[:, 0]
+            is_placed = np.isfinite(own.root_3d).all(-1).any()
+            yield dict(
+                frame=each.frames,
+                scores=each.scores,
+                keypoints_2d=full,
+                keypoints_3d=each.keypoints - root[:, None],
+                root_3d=root if is_placed else root * np.nan,
+            )
 
     def _target(self, source: Skeleton) -> Skeleton:
         """Return the 17 or 24 joints to convert to."""
@@ -228,7 +235,100 @@ class TakePoses(PeopleOption, SingleOption, LensOptions, Step):
         return _BODY if is_body else _ALL
 
 
-_COLUMNS = ('frame', 'track', 'places', 'scores', 'keypoints_2d')
+# A standing person: meters to the left, to the front and up from the pelvis.
+_STANDING = {
+    'root': (0, 0, 0),
+    'hip': (0.09, 0, 0),
+    'knee': (0.09, 0, -0.41),
+    'foot': (0.09, 0, -0.84),
+    'spine': (0, 0, 0.23),
+    'thorax': (0, 0, 0.52),
+    'neck_base': (0, 0, 0.66),
+    'head': (0, 0, 0.78),
+    'shoulder': (0.18, 0, 0.5),
+    'elbow': (0.19, 0, 0.22),
+    'wrist': (0.2, 0, -0.05),
+}
+_PLACES = np.array([_STANDING[part_of(x)] for x in _BODY.joints])
+_PLACES[_BODY.right, 0] *= -1
+_COLUMNS = ('frame', 'track', 'keypoints_3d', 'root_3d', 'scores', 'keypoints_2d')
+
+
+def _without_outliers(own: Clip3D, scores: np.ndarray) -> np.ndarray:
+    """Return the places (T, K, 3) of a person, NaN where they are unknown or wrong.
+
+    Frames whose root, or most of whose joints, cannot be reached from others are
+    missing. Roots that are unknown in some frames are interpolated; if they are in all,
+    places are relative to them.
+    """
+    seconds, roots = own.seconds(own.frame), own.root_3d.astype(np.float64)
+    poses = np.where(scores[..., None] > 0, own.keypoints_3d, np.nan)
+    right = find_reachable(poses, seconds)
+    known = np.isfinite(poses).all(-1)
+    is_wrong = (known & ~right).sum(1) > known.sum(1) / 2
+    is_wrong |= ~find_reachable(roots[:, None], seconds)[:, 0]
+    poses[~right | is_wrong[:, None]] = np.nan
+    if is_wrong.any() or not right.all():
+        text = (
+            '%s: person %d: %d poses and %d joints are too far from those before and '
+        )
+        text += 'after; replaced'
+        joints = (known & ~right)[~is_wrong].sum()
+        _LOGGER.warning(text, own.name, own.track[0], is_wrong.sum(), joints)
+    roots[is_wrong] = np.nan
+    roots = interpolate_missing(roots[:, None], seconds)  # zero if none is known
+    return poses + roots
+
+
+def _complete(places: np.ndarray, parents: Sequence[int], is_world: bool) -> np.ndarray:
+    """Place joints that are never seen, (T, K, 3), as those of a standing person.
+
+    A leg is a copy of the other one if that is seen. Joints beyond the body are at
+    their parents. Joints that are seen in few frames are not known, as in lifting.
+    """
+    body = _BODY.num_keypoints
+    seen = np.isfinite(places).all(-1)
+    places = places.copy()
+    places[:, seen.mean(0) < KnownJoints().share * seen.any(1).mean()] = np.nan
+    never = np.isnan(places).any(-1).all(0)
+    if never[:body].any():
+        full = interpolate_missing(places[:, :body].astype(np.float64))
+        _stand(full, never[:body], np.array([0, 0, 1] if is_world else [0, -1, 0]))
+        places[:, :body][:, never[:body]] = full[:, never[:body]]
+    for joint in range(body, len(never)):
+        if never[joint]:
+            places[:, joint] = places[:, parents[joint]]
+    return places
+
+
+def _stand(body: np.ndarray, never: np.ndarray, up: np.ndarray) -> None:
+    """Place unknown joints of bodies (T, 17, 3) as in _STANDING, in place."""
+    bones = np.array([x for x in _BODY.bones if not never[[*x]].any()]).reshape(-1, 2)
+    measured, usual = (
+        np.linalg.norm(np.diff(x[..., bones, :], axis=-2)[..., 0, :], axis=-1)
+        for x in (body, _PLACES)
+    )
+    scale = np.median(measured / usual) if len(bones) else 1.0
+    across = np.array([[1.0, 0, 0]])
+    for side in (_HIPS, _SHOULDERS):
+        if not never[side].any():
+            across = body[:, side[0]] - body[:, side[1]]
+    across = across - (across @ up)[:, None] * up
+    across = across / np.linalg.norm(across, axis=-1, keepdims=True).clip(1e-6)
+    axes = np.stack(np.broadcast_arrays(across, np.cross(up, across), up), 1)
+    known, pairs = ~never, [*_BODY.bones, *(x[::-1] for x in _BODY.bones)]
+    for above, joint in _BODY.bones:
+        below = [child for parent, child in _BODY.bones if parent == joint]
+        if known[above] and not known[joint] and len(below) == 1 and known[below[0]]:
+            body[:, joint] = (body[:, above] + body[:, below[0]]) / 2
+            known[joint] = True
+    while not known.all():
+        anchor, joint = next(x for x in pairs if known[x[0]] and not known[x[1]])
+        other = _BODY.flip_indices[joint], _BODY.flip_indices[anchor]
+        offset = scale * (_PLACES[joint] - _PLACES[anchor]) @ axes
+        if joint in _LEGS and not never[[*other]].any():
+            offset = body[:, other[0]] - body[:, other[1]]
+        body[:, joint], known[joint] = body[:, anchor] + offset, True
 
 
 def _skeleton_of(clip: Clip3D) -> Skeleton:
@@ -278,6 +378,7 @@ class KeepBones(Step):
 
     errors: BoneErrors = BoneErrors()  # of a camera's, whose depth is least certain
     rigid: BoneErrors = BoneErrors(across=1.0, length=0.01, rounds=6)  # after that
+    growth: float = 1.0  # seconds over which the size of a person is measured
 
     def __call__(self, state: State) -> State:
         """Move joints, those of other tools rather along the line of sight."""
@@ -294,6 +395,8 @@ class KeepBones(Step):
             rows = clip.track == track
             old, sights = poses[rows], np.nan_to_num(clip.root_3d[rows])
             sights = np.where(sights.any(-1, keepdims=True), sights, [0, 0, 1])
+            if not is_finished(clip):
+                old = old / _growth(old[:, :count], clip.fps, self.growth)
             new = old.copy()
             if has_sights:  # lifters do the same
                 new[:, :count] = keep_bone_lengths(new[:, :count], sights, self.errors)
@@ -306,3 +409,15 @@ class KeepBones(Step):
                 new[:, joint] = new[:, above] + bone * scale
             poses[rows] = new
         return replace(clip, keypoints_3d=poses.astype(np.float32))
+
+
+def _growth(body: np.ndarray, fps: float, seconds: float) -> np.ndarray:
+    """Return the size of bodies (T, 17, 3) over time, 1 at its median, (T, 1, 1).
+
+    Root-relative poses without a scale grow with people who approach.
+    """
+    bones = np.linalg.norm(np.diff(body[:, _BODY.bones], axis=2)[:, :, 0], axis=-1)
+    usual = np.median(bones, axis=0).clip(1e-6)
+    size = np.median(bones / usual, axis=1)
+    window = min(max(round(seconds * fps), 1), len(size))
+    return moving_rank(size, window, window // 2)[:, None, None]

@@ -14,30 +14,26 @@ from mmhot.errors import ArgumentError, escape, pip, require_choice
 from mmhot.geometry.keypoint_arrays import (
     check_extent,
     check_image_size,
-    check_time_first,
     is_number,
-    mark_missing,
     relative_scores,
     to_numbers,
     warn_of_steps,
-    whole_numbers,
 )
-from mmhot.skeletons.joints import Skeleton, get_skeleton, skeleton_with
+from mmhot.skeletons.joints import Skeleton, get_skeleton
 from mmhot.structures.formats import ANGLES, EMBED, GIVEN_AXES, SAVE, load_function
 from mmhot.structures.lens import Lens
 from mmhot.structures.pose_arrays import arrange_poses
+from mmhot.structures.rows import CheckedRows, Rows, Steps
 
 _LOGGER = logging.getLogger(__name__)
 _MIN_FPS, _MAX_FPS = 1e-6, 100_000
+MAX_TRACKS = 2000
+"""Most people of one clip; each is lifted, and written, on its own."""
 LONGEST_STEP = 3.0
 """Seconds between frames of one motion, at most; longer steps are gaps."""
 # Seconds between frames, at least.
 _MIN_STEP = 1e-6
 _FORMULA = re.compile('^[-=+@]')
-
-
-Steps = dict[str, dict[str, object]]
-"""Options of steps by the steps' names."""
 
 
 def clip_name(path: Path) -> str:
@@ -166,28 +162,59 @@ class Clip2D:
             clip = mmhot.Clip2D.from_arrays(keypoints, (1920, 1080), fps=30)
             poses = mmhot.Lifter()(clip)
         """
-        points = to_numbers('keypoints', keypoints)
-        if points.ndim not in (3, 4) or points.shape[-1] not in (2, 3):
-            raise ValueError(
-                'keypoints must have the shape (T, K, 2), (T, K, 3), (T, P, K, 2) or '
-                f'(T, P, K, 3), got {points.shape}'
-            )
-        if points.shape[-1] == 3 and scores is not None:
-            raise ValueError('scores are given twice: keypoints have three values')
-        if scores is None:
-            scores = points[..., 2] if points.shape[-1] == 3 else np.array(1)
-        scores = np.broadcast_to(to_numbers('scores', scores), points.shape[:-1])
-        points, scores = mark_missing(points[..., :2], scores)
-        if points.ndim == 3:
-            points, scores = points[:, None], scores[:, None]
-        check_time_first(points)
-        numbers = np.arange(len(points)) if frames is None else frames
-        warn_of_steps(name, numbers)
-        width, height = check_image_size(image_size)
-        people = zip(points.swapaxes(0, 1), scores.swapaxes(0, 1), strict=True)
-        tracks = [Track2D(n, numbers, *arrays) for n, arrays in enumerate(people)]
-        skeleton = skeleton or skeleton_with(points.shape[2])
-        return check_clip(cls(name, skeleton, tracks, width, height, fps))
+        given = Rows(keypoints, scores, frames)
+        rows, found = given.checked(2, name).with_joints(name, skeleton)
+        warn_of_steps(name, rows.frame)
+        return clip_2d(rows, name, found, image_size, fps)
+
+
+def clip_2d(
+    rows: CheckedRows,
+    name: str,
+    skeleton: Skeleton,
+    image_size: tuple[int, int],
+    fps: float,
+    source: Path | None = None,
+) -> Clip2D:
+    """Make a clip of checked rows in pixels.
+
+    Raises:
+        ValueError: If a frame has several people without track IDs, or a number is out
+            of range.
+    """
+    if rows.track[0] < 0:
+        numbers, counts = np.unique(rows.frame, return_counts=True)
+        raise ArgumentError(
+            "has %s people in frame %s but no track IDs ('track' in .npz, 'track_id' "
+            'in JSON, model.track() of Ultralytics): add them, or keep one person per '
+            "frame with {single='largest'}",
+            counts.max(),
+            numbers[counts.argmax()],
+        )
+    ids = np.unique(rows.track)
+    if len(ids) > MAX_TRACKS:
+        raise ValueError(f'has {len(ids)} track IDs: at most {MAX_TRACKS} are read')
+    tracks = []
+    for track in ids.tolist():
+        person = _track_2d(track, rows.take(rows.track == track))
+        if np.isnan(person.keypoints).all():
+            text = '%s: track %s has no keypoints; left out'
+            _LOGGER.warning(text, source or name, track)
+        else:
+            tracks.append(person)
+    if not tracks:
+        raise ValueError('no keypoint is finite and has a score above 0')
+    width, height = check_image_size(image_size)
+    clip = Clip2D(name, skeleton.name, tracks, width, height, fps, source)
+    return _check_numbers(replace(clip, steps=rows.steps))
+
+
+def _track_2d(track: int, rows: CheckedRows) -> Track2D:
+    """Return a person's rows, sorted by frame, in the types of the class."""
+    rows = rows.take(np.argsort(rows.frame))
+    keypoints, scores = rows.points.astype(np.float32), rows.scores.astype(np.float32)
+    boxes = None if rows.bboxes is None else rows.bboxes.astype(np.float32)
+    return Track2D(track, rows.frame, keypoints, scores, boxes)
 
 
 def check_clip(clip: Clip2D) -> Clip2D:
@@ -212,18 +239,40 @@ def check_clip(clip: Clip2D) -> Clip2D:
             'Clip2D.from_arrays(keypoints, image_size=(1920, 1080), fps=30)'
         )
     skeleton = get_skeleton(clip.skeleton)
-    width, height = check_image_size((clip.width, clip.height))
-    _check_rate(clip.fps)
     if not len(clip.tracks):
         raise ValueError('tracks is empty: a clip needs at least one person')
     tracks = [_check_track(track, skeleton) for track in clip.tracks]
     ids = [track.track for track in tracks]
     if len(set(ids)) < len(ids):
         raise ValueError(f'tracks must have different IDs, got {ids}')
+    return _check_numbers(replace(clip, tracks=tracks))
+
+
+def _check_track(track: Track2D, skeleton: Skeleton) -> Track2D:
+    if not isinstance(track, Track2D):
+        raise TypeError(f'tracks must hold Track2D, got {type(track).__name__}')
+    where = f' of track {track.track}'
+    stated = Rows(track.keypoints, track.scores, track.frames, bboxes=track.bboxes)
+    rows = stated.checked(2, '', where)
+    if len(np.unique(rows.frame)) < len(rows.frame):
+        raise ValueError(f'frames{where} must be unique')
+    count = rows.points.shape[1]
+    if count != skeleton.num_keypoints:
+        raise ValueError(
+            f'keypoints{where} must have the {skeleton.num_keypoints} joints of '
+            f'{skeleton.name}, got {count}'
+        )
+    return _track_2d(track.track, rows)
+
+
+def _check_numbers(clip: Clip2D) -> Clip2D:
+    """Check a clip beside the arrays of its tracks."""
+    width, height = check_image_size((clip.width, clip.height))
+    _check_rate(clip.fps)
     times = clip.times
     if times is not None:
         times = to_numbers('times', times).astype(np.float64)
-        last = max(track.frames[-1] for track in tracks)
+        last = max(track.frames[-1] for track in clip.tracks)
         if (
             times.ndim != 1
             or len(times) <= last
@@ -233,7 +282,8 @@ def check_clip(clip: Clip2D) -> Clip2D:
                 'times must be the increasing seconds of all frames, (F,) with F > '
                 f'{last}, got the shape {times.shape}'
             )
-    highest = max(float(track.scores.max()) for track in tracks)
+        times = times - times[0]  # also those since 1970
+    highest = max(float(track.scores.max()) for track in clip.tracks)
     if highest > 1:
         _LOGGER.warning(
             '%s: scores of up to %g are not probabilities: the 95th percentile counts '
@@ -241,12 +291,9 @@ def check_clip(clip: Clip2D) -> Clip2D:
             clip.source or clip.name,
             highest,
         )
-    points = np.concatenate([track.keypoints.reshape(-1, 2) for track in tracks])
+    points = np.concatenate([track.keypoints.reshape(-1, 2) for track in clip.tracks])
     check_extent(points, width, height)
-    fps = float(clip.fps)
-    return replace(
-        clip, tracks=tracks, times=times, width=width, height=height, fps=fps
-    )
+    return replace(clip, times=times, width=width, height=height, fps=float(clip.fps))
 
 
 def _check_rate(fps: float) -> None:
@@ -254,46 +301,6 @@ def _check_rate(fps: float) -> None:
         raise ArgumentError(
             '{fps} must be from %g to %d, got %r', _MIN_FPS, _MAX_FPS, fps
         )
-
-
-def _check_track(track: Track2D, skeleton: Skeleton) -> Track2D:
-    if not isinstance(track, Track2D):
-        raise TypeError(f'tracks must hold Track2D, got {type(track).__name__}')
-    where = f'of track {track.track}'
-    frames = to_numbers(f'frames {where}', track.frames)
-    if frames.ndim != 1 or not len(frames):
-        raise ValueError(f'frames {where} must be (T,) with T > 0, got {frames.shape}')
-    frames = whole_numbers(f'frames {where}', frames)
-    falls = np.flatnonzero(np.diff(frames, prepend=-1) <= 0)
-    if len(falls):
-        raise ValueError(
-            f'frames {where} must be sorted and unique, from 0, but {frames[falls[0]]} '
-            f'follows {frames[falls[0] - 1]}'
-        )
-    count = len(frames), skeleton.num_keypoints
-    arrays = {}
-    for name, shape in dict(
-        keypoints=(*count, 2), scores=count, bboxes=(len(frames), 4)
-    ).items():
-        values = getattr(track, name)
-        if name == 'bboxes' and values is None:
-            continue
-        array = to_numbers(f'{name} {where}', values)
-        if array.shape != shape:
-            raise ValueError(
-                f'{name} {where} must have the shape {shape} ({count[0]} frames, '
-                f'{count[1]} joints of {skeleton.name}), got {array.shape}'
-            )
-        arrays[name] = array.astype(np.float32)
-    keypoints, scores = mark_missing(arrays['keypoints'], arrays['scores'])
-    missing = np.isnan(keypoints).any(-1)
-    return replace(
-        track,
-        frames=frames,
-        keypoints=np.where(missing[..., None], np.nan, keypoints),
-        scores=np.where(missing, 0, scores),
-        bboxes=arrays.get('bboxes'),
-    )
 
 
 def join_tracks(tracks: Sequence[Track2D]) -> Track2D:
@@ -429,7 +436,7 @@ class Clip3D:
         frames: np.ndarray | None = None,
         tracks: np.ndarray | None = None,
         image_size: tuple[int, int] | None = None,
-        axes: str = 'camera',
+        axes: str | None = None,
         name: str = 'clip',
     ) -> 'Clip3D':
         """Make a clip of the 3D poses of another tool, for :func:`mmhot.refine`.
@@ -454,9 +461,9 @@ class Clip3D:
             tracks (np.ndarray, optional): Track IDs, (N,); -1 if they are unknown.
             image_size (tuple[int, int], optional): Width and height in pixels, needed
                 with ``keypoints_2d``.
-            axes (str): 'camera' (x right, y down, z away), the default, 'z-up' (x
-                right, y away), 'world' (z up from a floor) or 'y-up', which becomes
-                'world' (x, -z, y).
+            axes (str, optional): 'camera' (x right, y down, z away), 'z-up' (x right, y
+                away), 'world' (z up from a floor) or 'y-up', which becomes 'world' (x,
+                -z, y). By default 'camera', or 'z-up' if trunks point along z or y.
             name (str): Name of the clip. Defaults to 'clip'.
 
         Raises:
@@ -467,23 +474,15 @@ class Clip3D:
             clip = mmhot.Clip3D.from_arrays(np.load('X3D.npy'), fps=30)
             mmhot.refine(clip).save('walk.bvh')
         """
-        require_choice('axes', axes, GIVEN_AXES)
-        _check_rate(fps)
-        if keypoints_2d is not None and image_size is None:
-            raise ArgumentError('{image_size} must be given with 2D keypoints')
-        others = root_3d, keypoints_2d, scores, frames, tracks
-        arrays, found = arrange_poses(name, keypoints_3d, *others, skeleton, axes)
-        width, height = check_image_size(image_size or _NO_IMAGE)
-        return cls(
-            name=name,
-            **{x: array.astype(ARRAYS[x][1]) for x, array in arrays.items()},
-            width=width,
-            height=height,
-            fps=float(fps),
-            joint_names=found.joints,
-            parents=found.parents,
-            axes='world' if axes == 'y-up' else axes,
+        rows = Rows(
+            keypoints_3d,
+            scores,
+            frames,
+            tracks,
+            root_3d=root_3d,
+            keypoints_2d=keypoints_2d,
         )
+        return clip_3d(rows, name, fps, skeleton, image_size, axes)
 
     def __len__(self) -> int:
         """Return the number of rows ``N``."""
@@ -680,6 +679,42 @@ class Clip3D:
         is_next &= np.diff(self.seconds(self.frame[rows])) <= LONGEST_STEP
         is_next &= np.diff(self.track[rows]) == 0
         return np.split(rows, np.flatnonzero(~is_next) + 1) if len(rows) else []
+
+
+def clip_3d(
+    rows: Rows,
+    name: str,
+    fps: float,
+    skeleton: str | None = None,
+    image_size: tuple[int, int] | None = None,
+    axes: str | None = None,
+) -> Clip3D:
+    """Make a clip of rows in 3D; arguments are those of :meth:`Clip3D.from_arrays`.
+
+    Raises:
+        ValueError: If an array or argument is wrong.
+    """
+    require_choice('axes', axes or 'camera', GIVEN_AXES)
+    _check_rate(fps)
+    if rows.keypoints_2d is not None and image_size is None:
+        raise ArgumentError('{image_size} must be given with 2D keypoints')
+    width, height = check_image_size(image_size or _NO_IMAGE)
+    poses, found = rows.checked(3, name).with_joints(name, skeleton, {17: 'h36m-17'})
+    warn_of_steps(name, poses.frame)
+    arrays, axes = arrange_poses(name, poses, found, axes)
+    known: dict[str, Any] = {x: y.astype(ARRAYS[x][1]) for x, y in arrays.items()}
+    return Clip3D(
+        name=name,
+        **known,
+        width=width,
+        height=height,
+        fps=float(fps),
+        joint_names=found.joints,
+        parents=found.parents,
+        axes=axes,
+        focal_length=rows.focal_length or 0.0,
+        focal_assumed=rows.focal_length is None,
+    )
 
 
 def to_axes(clip: Clip3D, axes: str) -> Clip3D:

@@ -1,143 +1,163 @@
-"""Arrays of 3D poses of other tools: their rows, people, units and positions."""
+"""Arrays of 3D poses of other tools: their axes, units and positions."""
 
 import logging
-from typing import Any
 
 import numpy as np
 
-from mmhot.errors import ArgumentError
-from mmhot.geometry.keypoint_arrays import (
-    check_time_first,
-    to_numbers,
-    warn_of_steps,
-    whole_numbers,
-)
-from mmhot.skeletons.joints import (
-    Skeleton,
-    convert_keypoints,
-    get_skeleton,
-    skeleton_with,
-)
+from mmhot.errors import ArgumentError, ignored_warnings
+from mmhot.geometry.windows import moving_rank
+from mmhot.skeletons.joints import Skeleton, convert_keypoints, get_skeleton
+from mmhot.structures.conventions import up_axes
+from mmhot.structures.rows import CheckedRows
 
 _LOGGER = logging.getLogger(__name__)
-# Meters: a pelvis at most so far from the origin stays there, cameras are farther away.
-_CENTERED, _NEAREST = 0.02, 0.5
-# Largest extents of people in each unit, and how many of it are a meter.
-_UNITS = (30, 'meters', 1), (300, 'centimeters', 100), (np.inf, 'millimeters', 1000)
-_PEOPLE = 0.3, 3.0  # meters
+_BODY = get_skeleton('h36m-17')
+_PELVIS, _THORAX = _BODY.indices(['root', 'thorax'])
+# Bones of a person of 1.7 m, meters.
+_STATURE = 1.7
+_LENGTHS = {
+    ('root', 'thorax'): 0.52,
+    **{
+        (f'{side}_{upper}', f'{side}_{lower}'): length
+        for side in ('left', 'right')
+        for upper, lower, length in (
+            ('hip', 'knee', 0.41),
+            ('knee', 'foot', 0.43),
+            ('shoulder', 'elbow', 0.29),
+            ('elbow', 'wrist', 0.29),
+        )
+    },
+}
+_BONES = np.array([_BODY.indices(bone) for bone in _LENGTHS])
+# Largest statures in each unit, and how many of it are a meter.
+_UNITS = (30, 'meters', 1), (500, 'centimeters', 100), (np.inf, 'millimeters', 1000)
+_USUAL = 0.8, 2.3  # statures, meters
+# Distances from the origin, meters: of a pelvis that stays there, of people in front of
+# cameras, of people who are placed.
+_CENTERED, _NEAREST, _PLACED = 0.02, 0.5, (1.0, 100.0)
+_PINNED = 1e-3
 
 
 def arrange_poses(
-    name: str,
-    poses: Any,
-    roots: Any,
-    pixels: Any,
-    scores: Any,
-    frames: Any,
-    tracks: Any,
-    skeleton: str | None,
-    axes: str,
-) -> tuple[dict[str, Any], Skeleton]:
-    """Sort the arrays of :meth:`mmhot.Clip3D.from_arrays` by frame and track.
-
-    Returns:
-        tuple[dict[str, Any], Skeleton]: Arrays of a clip by name, and the
-        skeleton of the K joints.
+    name: str, rows: CheckedRows, skeleton: Skeleton, axes: str | None
+) -> tuple[dict[str, np.ndarray], str]:
+    """Return the arrays of a clip by name, sorted by frame and track, and its axes.
 
     Raises:
-        ValueError: If an array or the skeleton is wrong.
+        ValueError: If no joint is known.
     """
-    poses = to_numbers('keypoints_3d', poses).astype(np.float64)
-    if poses.ndim not in (3, 4) or poses.shape[-1] != 3 or not poses.size:
-        raise ValueError(
-            'keypoints_3d must have the shape (T, K, 3) or (T, P, K, 3), got '
-            f'{poses.shape}'
-        )
-    if poses.ndim == 4:
-        check_time_first(poses)
-    lead, count = poses.shape[:-2], poses.shape[-2]
-    found = _skeleton_of(skeleton, count)
-    places = _rows('root_3d', roots, lead, (3,), 0.0)
-    points = _rows('keypoints_2d', pixels, lead, (count, 2), np.nan)
-    known = _rows('scores', scores, lead, (count,), 1.0)
-    frame, track = _number_rows(lead, frames, tracks)
-    warn_of_steps(name, frame)
-    poses = poses.reshape(-1, count, 3)
-    known = np.where(np.isfinite(poses).all(-1), known, 0)
-    known[(poses == poses[:, :1]).all((1, 2))] = 0  # one point is no person
-    poses[~(known > 0)] = np.nan
-    rows = np.lexsort((track, frame))
-    rows = rows[(known[rows] > 0).any(-1)]
-    if not len(rows):
+    order = np.lexsort((rows.track, rows.frame))
+    rows = rows.take(order[(rows.scores[order] > 0).any(-1)])
+    if not len(rows.points):
         raise ValueError('keypoints_3d has no joint that is known')
-    poses, places = poses[rows], places[rows]
-    if axes == 'y-up':
-        poses, places = (x[..., [0, 2, 1]] * (1, -1, 1) for x in (poses, places))
-    extent = np.nanmedian(np.nanmax(poses, 1) - np.nanmin(poses, 1), axis=0).max()
-    unit, meter = next((unit, meter) for most, unit, meter in _UNITS if extent <= most)
-    poses, places = poses / meter, places / meter
-    if meter > 1 or not _PEOPLE[0] <= extent <= _PEOPLE[1]:
-        text = '%s: people are %.3g high: read as %s; {height} sets the scale'
-        _LOGGER.warning(ArgumentError(text, name, extent, unit))
-    body, *_ = convert_keypoints(poses, None, found.name, 'h36m-17', 'trained')
-    pelvis = np.where(np.isnan(body[:, 0]), np.nanmean(poses, axis=1), body[:, 0])
-    is_unknown = np.median(np.linalg.norm(pelvis, axis=1)) < _CENTERED
-    if axes == 'camera' and pixels is not None:  # people are in front of it
-        is_unknown |= np.median(pelvis[:, 2]) < _NEAREST
-    places = places + pelvis
-    if is_unknown and roots is None:
-        places[:] = np.nan
-    arrays = dict(
-        frame=frame[rows],
-        track=track[rows],
-        root_3d=places,
-        keypoints_3d=poses - pelvis[:, None],
-        keypoints_2d=points[rows],
-        scores=known[rows],
-        keypoint_scores_3d=known[rows],
+    body, *_ = convert_keypoints(
+        rows.points, None, skeleton.name, _BODY.name, 'trained'
     )
-    return arrays, found
+    trunks = body[:, _THORAX] - body[:, _PELVIS]
+    is_given = axes is not None or rows.axes is not None
+    axes = axes or rows.axes or up_axes(trunks, name)
+    meter = _meters(name, rows, body)
+    poses, pelvis = (
+        rows.points / meter[:, None, None],
+        body[:, _PELVIS] / meter[:, None],
+    )
+    pelvis = np.where(np.isnan(pelvis), np.nanmean(poses, axis=1), pelvis)
+    roots = _roots(name, rows, pelvis, meter, axes)
+    if axes == 'y-up':
+        poses, pelvis, roots = (
+            x[..., [0, 2, 1]] * (1, -1, 1) for x in (poses, pelvis, roots)
+        )
+    poses = poses - pelvis[:, None]
+    axes = {'y-up': 'world' if is_given else 'z-up'}.get(axes, axes)
+    pixels = rows.keypoints_2d
+    arrays = dict(
+        frame=rows.frame,
+        track=rows.track,
+        root_3d=roots,
+        keypoints_3d=poses,
+        keypoints_2d=poses[..., :2] * np.nan if pixels is None else pixels,
+        scores=rows.scores,
+        keypoint_scores_3d=rows.scores,
+    )
+    return arrays, axes
 
 
-def _skeleton_of(name: str | None, count: int) -> Skeleton:
-    """Return the skeleton of 3D poses, by its name or the number of joints."""
-    usual = 'h36m-17' if count == 17 else None  # COCO's are of images
-    found = get_skeleton(name or usual or skeleton_with(count))
-    if found.num_keypoints != count:
-        text = '{skeleton}: %s has %d joints, but the poses have %d'
-        raise ArgumentError(text, found.name, found.num_keypoints, count)
-    return found
+def _meters(name: str, rows: CheckedRows, body: np.ndarray) -> np.ndarray:
+    """Find how many units are a meter in each row, by bones of bodies (N, 17, 3)."""
+    with ignored_warnings():  # of people without bones
+        bones = np.linalg.norm(np.diff(body[:, _BONES], axis=2)[:, :, 0], axis=-1)
+        stature = _STATURE * np.nanmedian(bones / [*_LENGTHS.values()], axis=1)
+        extent = (np.nanmax(rows.points, 1) - np.nanmin(rows.points, 1)).max(-1)
+    stature = np.where(np.isnan(stature), extent, stature)
+    unit = np.zeros(len(stature), int)
+    for track in np.unique(rows.track):
+        own = np.flatnonzero(rows.track == track)
+        window = min(5, len(own))
+        steady = moving_rank(stature[own], window, window // 2)
+        unit[own] = np.searchsorted([most for most, _, _ in _UNITS], steady)
+    for index, (_, title, _) in enumerate(_UNITS):
+        chosen = unit == index
+        if index and chosen.any():
+            high = np.median(stature[chosen])
+            text = f'{_who(rows, chosen)} are {_digits(high)} high: read as {title}'
+            _LOGGER.warning('%s: %s', name, text)
+    meter = np.array([count for _, _, count in _UNITS])[unit]
+    for track in np.unique(rows.track):
+        own = rows.track == track
+        high = np.median((stature / meter)[own])
+        if not _USUAL[0] <= high <= _USUAL[1]:
+            text = f'{_who(rows, own)} are {_digits(high)} m high; {{height}} sets the '
+            _LOGGER.warning(ArgumentError(f'%s: {text}scale', name))
+    return meter
 
 
-def _rows(
-    name: str, values: Any, lead: tuple[int, ...], own: tuple[int, ...], default: float
+def _who(rows: CheckedRows, chosen: np.ndarray) -> str:
+    """Name the people of chosen rows, and the frames if these are not all of theirs."""
+    tracks = np.unique(rows.track[chosen])
+    is_theirs = np.isin(rows.track, tracks)
+    who = 'people' if is_theirs.all() else f'people {", ".join(map(str, tracks))}'
+    frames = rows.frame[chosen]
+    is_part = chosen.sum() < is_theirs.sum()
+    return f'{who} of frames {frames.min()} to {frames.max()}' if is_part else who
+
+
+def _digits(value: float) -> str:
+    return np.format_float_positional(value, 3, fractional=False, trim='-')
+
+
+def _roots(
+    name: str, rows: CheckedRows, pelvis: np.ndarray, meter: np.ndarray, axes: str
 ) -> np.ndarray:
-    """Check an array's shape, and join its leading axes."""
-    shape = (*lead, *own)
-    array = np.array(default) if values is None else to_numbers(name, values)
-    if values is not None and array.shape != shape:
-        raise ValueError(f'{name} must be {shape}, got {array.shape}')
-    array = np.broadcast_to(array.astype(np.float64), shape)
-    return array.reshape(-1, *own)
+    """Return positions of the pelvis (N, 3) in meters, NaN where unknown.
+
+    Translations may have another unit than the joints.
+    """
+    roots = np.zeros((len(pelvis), 3)) if rows.root_3d is None else rows.root_3d
+    places = np.full(roots.shape, np.nan)
+    for track, count in {*zip(rows.track.tolist(), meter.tolist(), strict=True)}:
+        own = (rows.track == track) & (meter == count)
+        with ignored_warnings():  # of people whose translations are unknown
+            far = np.nanmedian(np.linalg.norm(roots[own], axis=1))
+        unit = count
+        if far and not _CENTERED <= far / count <= _PLACED[1]:
+            others = (x for x in (1, 1000, 100) if _PLACED[0] <= far / x <= _PLACED[1])
+            unit = next(others, count)
+        if unit != count:
+            title = next(title for _, title, x in _UNITS if x == unit)
+            text = '%s: translations of %s are read as %s'
+            _LOGGER.warning(text, name, _who(rows, own), title)
+        places[own] = pelvis[own] + roots[own] / unit
+        if not far and _is_unknown(pelvis[own], axes, rows.keypoints_2d is not None):
+            places[own] = np.nan
+    return places
 
 
-def _number_rows(
-    lead: tuple[int, ...], frames: Any, tracks: Any
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return frame numbers and track IDs of poses, whose leading axes are given."""
-    frames = np.arange(lead[0]) if frames is None else to_numbers('frames', frames)
-    frames = whole_numbers('frames', frames)
-    if frames.shape != lead[:1] or frames.min() < 0:
-        raise ValueError(f'frames must be {lead[:1]}, from 0, got {frames.shape}')
-    if tracks is None:
-        people = lead[1] if len(lead) > 1 else 1
-        frame, track = np.repeat(frames, people), np.tile(np.arange(people), lead[0])
-    else:
-        frame, track = frames, whole_numbers('tracks', to_numbers('tracks', tracks))
-        if track.shape != lead:
-            raise ValueError(f'tracks must be {lead[:1]}, got {track.shape}')
-    known = track >= 0
-    pairs = np.stack([frame, track], 1)[known]
-    if len(np.unique(pairs, axis=0)) < len(pairs):
-        raise ValueError('a person has two poses in one frame: give tracks')
-    return frame, track
+def _is_unknown(pelvis: np.ndarray, axes: str, has_pixels: bool) -> bool:
+    """Return whether a pelvis (T, 3) stays at the origin, or on the line above it."""
+    if axes == 'camera' and has_pixels and np.median(pelvis[:, 2]) < _NEAREST:
+        return True  # people are in front of cameras
+    up = {'z-up': 2, 'world': 2, 'y-up': 1}.get(axes)
+    if up is not None and len(pelvis) > 1:
+        pelvis = np.delete(pelvis, up, axis=1)
+        return bool((np.linalg.norm(pelvis, axis=1) < _PINNED).all())
+    return bool(np.median(np.linalg.norm(pelvis, axis=1)) < _CENTERED)

@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from clip_files import SKATER, dump, save, walk
+from clip_files import SKATER, dump, save
 from lifters import lifter_config
 from pose_sources import infer
 
@@ -195,7 +195,7 @@ def test_two_inputs_do_not_write_one_file(refused, tmp_path):
     first, second = save(tmp_path / 'a.npz'), save(tmp_path / 'b/a.npz')
     refused(f'{first} and {second} would both be written as a.npz', first, second)
     refused('would both be written as a.npz', first, first)
-    people = dict(frame=[0, 1, 0, 1], track=[1, 1, 2, 2], keypoints=walk())
+    people = dict(frame=[0, 1, 0, 1], track=[1, 1, 2, 2])
     first = save(tmp_path / 'a.npz', **people)
     second = save(tmp_path / 'a_person1.npz')
     refused('written as a_person1.bvh', first, second, formats='bvh')

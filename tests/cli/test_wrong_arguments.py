@@ -48,7 +48,10 @@ def refused(tmp_path, monkeypatch, capfd):
         ('lift --keep 9', '--keep 9 needs a model with a pruner: tiny has none'),
         ('lift --fps nan', '--fps must be from 0.1 to 1000, got nan'),
         ('lift --skeleton coco-18', "unknown skeleton: 'coco-18'; did you mean"),
-        ('lift --skeleton halpe-26', '26 joints of halpe-26), got (185, 17, 2)'),
+        (
+            'lift --skeleton halpe-26',
+            '--skeleton: halpe-26 has 26 joints, but there are 17',
+        ),
         ('lift --device tpu', "--device must be one of cpu, got 'tpu'"),
         ('lift --device mps', "got 'mps'; Apple's GPUs are not supported"),
         ('lift --device cuda', "got 'cuda'; `nvidia-smi` and `mmhot doctor` say"),

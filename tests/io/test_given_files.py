@@ -69,7 +69,7 @@ def test_arrays(tmp_path):
     poses = joints_of(KICK, 10)
     np.save(tmp_path / 'X3D.npy', poses)
     clip = read_poses(tmp_path / 'X3D.npy', fps=30)
-    assert (len(clip), clip.axes, clip.fps) == (10, 'camera', 30)
+    assert (len(clip), clip.axes, clip.fps) == (10, 'z-up', 30)
     scored = np.append(poses, np.full((10, 17, 1), 0.5), axis=-1)
     np.save(tmp_path / 'scored.npy', scored)
     clip = read_poses(tmp_path / 'scored.npy', fps=30, axes='world')
@@ -96,10 +96,10 @@ def test_easymocap(tmp_path):
     ('content', 'message'),
     [
         (b'', 'is empty'),
-        (b'abc', 'is neither .npy, .npz, JSON nor a pickle'),
+        (b'abc', 'is not a file of 2D keypoints or 3D poses'),
         (b'{"a": [[{"b": 1}]]}', 'people without pred_keypoints_3d'),
         (b'[[]]', 'holds no people'),
-        (b'"text"', 'is neither'),
+        (b'"text"', 'is not a file of'),
         (b'\x80\x04cos\nsystem\n', 'is refused: it holds os.system|damaged'),
         (b'\x93NUMPY', 'damaged'),
         (b'PK\x03\x04', 'cannot be read'),
@@ -121,12 +121,13 @@ def test_what_a_file_lacks(tmp_path):
     with pytest.raises(ValueError, match='image size: give image_size'):
         read_poses(lacking, fps=30)
     np.savez(tmp_path / 'a.npz', keypoints=np.ones((3, 17, 2)), fps=30)
-    with pytest.raises(ValueError, match='2D keypoints are for `mmhot lift`'):
+    with pytest.raises(ValueError, match='2D keypoints are for mmhot lift'):
         read_poses(tmp_path / 'a.npz')
     with pytest.raises(FileNotFoundError):
         read_poses(tmp_path / 'missing.npz')
-    with pytest.raises(ValueError, match='is a folder without .json files'):
-        read_poses(tmp_path)
+    (tmp_path / 'none').mkdir()
+    with pytest.raises(ValueError, match='is a folder without .json'):
+        read_poses(tmp_path / 'none')
 
 
 WRONG = {

@@ -189,7 +189,7 @@ def test_numbers_of_boxes_are_no_track_ids(tmp_path):
             read_keypoints(dump(tmp_path / 'a.json', document), **SIZE)
 
 
-@pytest.mark.parametrize('value', [1.5, '1.5', 1 << 63, True, [1.5]])
+@pytest.mark.parametrize('value', [1.5, 1 << 63, True, [1.5]])
 def test_wrong_track_ids_are_refused(tmp_path, value):
     document = people_with('track_id', (value, 2))
     with pytest.raises(ValueError, match="'track_id' of each person must be a whole"):
@@ -419,8 +419,9 @@ def test_json_has_the_form_of_mmpose_and_no_nan(tmp_path):
 def test_2d_reader_refuses_lifted_clips(tmp_path):
     write_npz(lifted_clip(), tmp_path / 'a.npz')
     write_json(lifted_clip(), tmp_path / 'a.json')
-    assert_refused(tmp_path / 'a.npz', "has no array 'keypoints'")
-    assert_refused(tmp_path / 'a.json', '3D keypoints?')
+    for name in ('a.npz', 'a.json'):
+        text = 'is a clip of 3D poses, which are for mmhot refine'
+        assert_refused(tmp_path / name, text)
 
 
 def test_z_up_axes_are_converted_and_back():

@@ -35,11 +35,14 @@ from mmhot.structures.clips import Clip2D, Clip3D, clip_name
 INFINITE = walk()
 INFINITE[1, 2, 0] = np.inf
 BAD_ARRAYS = {
-    'no keypoints': ({'keypoints': None}, "has no array 'keypoints'"),
-    'two axes': ({'keypoints': walk()[0]}, '(T, K, 2), or (T, K, 3)'),
+    'no keypoints': ({'keypoints': None}, 'has no array keypoints (T, K, 2)'),
+    'five values': (
+        {'keypoints': np.ones((2, 17, 5))},
+        'must have the shape (T, K, 2)',
+    ),
     '3D beside scores': (
-        {'keypoints': np.ones((4, 17, 3)), 'scores': np.ones((4, 17))},
-        'are 3D, or there are scores beside',
+        {'keypoints': -np.ones((4, 17, 3)), 'scores': np.ones((4, 17))},
+        'the third values of keypoints are no scores; 3D poses are for mmhot refine',
     ),
     'objects': (
         {'keypoints': np.array([None, 1])},
@@ -47,14 +50,17 @@ BAD_ARRAYS = {
     ),
     'all NaN': ({'keypoints': walk() * np.nan}, 'no keypoint is finite'),
     'infinite': ({'keypoints': INFINITE}, 'must be finite or NaN, got inf'),
-    'scores of 16 joints': ({'scores': np.ones((4, 16))}, '(4, 17) is expected'),
-    'fewer frames': ({'frame': np.arange(3)}, "'frame' is (3,)"),
+    'scores of 16 joints': (
+        {'scores': np.ones((4, 16))},
+        'scores must be (4, 17), got (4, 16)',
+    ),
+    'fewer frames': ({'frame': np.arange(3)}, 'frames must be (4,), got (3,)'),
     'half frames': ({'frame': np.arange(4) / 2}, 'must hold whole numbers, got 0.5'),
     'milliseconds': ({'frame': np.arange(4) * 10**9}, 'must be within 0..10000000'),
-    'track alone': ({'track': np.zeros(4, int)}, "'track' but no array 'frame'"),
+    'track alone': ({'track': np.zeros(4, int)}, 'tracks need frames'),
     'twice': (
         {'frame': np.zeros(4, int), 'track': np.array([0, 1, 2, 2])},
-        'frames of track 2 must be sorted and unique',
+        'frame 0 has two poses of track 2',
     ),
     'two rates': ({'fps': np.array([25, 25])}, 'fps must be a number, got 2'),
     'no rate': ({'fps': np.array([])}, 'fps must be a number, got 0'),
@@ -71,7 +77,10 @@ BAD_ARRAYS = {
         {'width': 200, 'height': 100},
         'most keypoints lie outside a 200x100',
     ),
-    'other skeleton': ({'skeleton': 'halpe-26'}, '26 joints of halpe-26'),
+    'other skeleton': (
+        {'skeleton': 'halpe-26'},
+        'halpe-26 has 26 joints, but there are 17',
+    ),
     'more names': (
         {'joint_names': np.array(list('abc'))},
         'names 3 joints, but has 17',
@@ -88,17 +97,23 @@ def test_bad_arrays_give_one_line(tmp_path, case):
 
 POSE = walk(1)[0]
 BAD_DOCUMENTS = {
-    'no people': ([], "holds no people with 'keypoints'"),
-    'object': ({'a': 1}, 'is not a list of frames or of instances'),
-    'no keypoints': ([{'frame_id': 0, 'instances': [{}]}], 'no people with'),
-    'text': ([instance(POSE, keypoints='abc')], "'keypoints' must be numbers"),
-    'two counts': (video([POSE, walk(1, 26)[0]]), "'keypoints' must be numbers"),
-    '3D': ([instance(np.ones((17, 3)))], '3D keypoints?'),
-    'one score': ([instance(POSE, keypoint_scores=[1.0])], 'must be (1, 17) like'),
-    'bad frame': ([{'frame_id': 0.5, 'instances': []}], 'whole numbers, got 0.5'),
-    'bad track ID': ([instance(POSE, track_id='left')], "got 'left'"),
+    'no people': ([], 'holds no people with'),
+    'object': ({'a': 1}, 'has people without'),
+    'no keypoints': ([{'frame_id': 0, 'instances': [{}]}], 'people without'),
+    'text': ([instance(POSE, keypoints='abc')], 'keypoints must be numbers'),
+    'two counts': (video([POSE, walk(1, 26)[0]]), 'keypoints must be numbers'),
+    '3D': ([instance(np.ones((17, 3)))], '3D poses are for mmhot refine'),
+    'one score': ([instance(POSE, keypoint_scores=[1.0])], 'scores must be (1, 17)'),
+    'bad frame': (
+        [{'frame_id': 0.5, 'instances': [instance(POSE)]}],
+        'whole numbers, got 0.5',
+    ),
+    'bad track ID': ([instance(POSE, track_id=0.5)], 'got 0.5'),
     'no track IDs': ([instance(POSE)] * 3, '3 people in frame 0 but no track IDs'),
-    'pairs': ([{'image_id': 1, 'keypoints': [1, 2, 3, 4]}], 'K triples x, y, score'),
+    'pairs': (
+        [{'image_id': 1, 'keypoints': [1, 2, 3, 4]}],
+        'K points, or triples x, y, score',
+    ),
     'only dogs': ([coco_result(5, POSE, category_id=18)], 'holds no people with'),
     'two videos': (
         [coco_result(f'{name}/{n}.jpg', POSE) for name in 'ab' for n in range(3)],
@@ -132,7 +147,9 @@ def test_bad_json_gives_one_line(tmp_path, case):
 
 
 COCO = hostile_files.coco_document() | dict(categories=[dict(id=1, name='person')])
-PERSON = dict(pose_keypoints_2d=[9.0 * n for n in range(75)], person_id=[0])
+PERSON = dict(
+    pose_keypoints_2d=[9.0 * n if n % 3 < 2 else 0.5 for n in range(75)], person_id=[0]
+)
 POSES = np.random.default_rng(0).normal(size=(3, 17, 3)).tolist()
 RIGHT = {
     'mmpose': dict(instance_info=hostile_files.video_document()),
@@ -151,7 +168,9 @@ def test_only_numbers_count_as_numbers(tmp_path, kind, wrong):
     read(dump(tmp_path / 'a.json', RIGHT[kind]), **options)
     for place in hostile_files.places(RIGHT[kind]):
         given = reduce(getitem, place, RIGHT[kind])
-        is_text_id = wrong == '5' and {'track_id', 'person_id'} & {*place}
+        is_text_id = isinstance(wrong, str) and {'track_id', 'person_id', 'track'} & {
+            *place
+        }
         is_compared = place[-1] in ('category_id', 'width', 'height')
         is_compared |= place[0] == 'categories' or place == ('annotations', 0, 'id')
         if not isinstance(given, int | float) or is_text_id or is_compared:
@@ -198,7 +217,7 @@ def test_bad_bytes_give_one_line(tmp_path, case):
 def test_missing_file_and_bad_folders_give_one_line(tmp_path):
     missing = tmp_path / 'missing.npz'
     assert_refused(missing, 'no such file or folder', FileNotFoundError)
-    assert_refused(tmp_path, 'is a folder without .json files')
+    assert_refused(tmp_path, 'is a folder without .json, .npz, .npy, .pkl files')
     dump(tmp_path / '1.json', video(walk()))
     assert_refused(tmp_path, '1.json holds a whole clip', **SIZE)
     (tmp_path / '1.json').write_text('[')
@@ -267,7 +286,9 @@ def test_other_objects_than_paths_are_one_line(name, wrong):
         READERS[name](wrong)
     text = str(caught.value)
     assert re.match(
-        r'clip|path|source|cache|keypoints|frames|holds|is not a list|has people', text
+        r'clip|path|source|cache|keypoints|frames|holds|is not a list|has people|'
+        r'predictions: holds',
+        text,
     )
     assert '\n' not in text
     is_named = name not in ('plot', 'Lifter')

@@ -16,12 +16,13 @@ from clip_files import (
     walk,
 )
 
+from mmhot.io import arrays
 from mmhot.io.arrays import load_arrays, load_json
-from mmhot.io.readers import npz
 from mmhot.io.readers.animal_tracking import _check_array
-from mmhot.io.readers.keypoints import MAX_TRACKS, read_keypoints
+from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.io.writers import bvh, rates, trc
 from mmhot.lifting.lifter import Lifter
+from mmhot.structures.clips import MAX_TRACKS
 
 POSE = walk(1)[0]
 
@@ -39,7 +40,7 @@ def test_zip_bomb_is_refused_by_its_headers(tmp_path):
 
 
 def test_numbers_are_limited(tmp_path, monkeypatch):
-    monkeypatch.setattr(npz, '_MAX_NUMBERS', 100)
+    monkeypatch.setattr(arrays, '_MAX_NUMBERS', 100)
     path = save(tmp_path / 'a.npz')
     assert_refused(path, "'keypoints' is (4, 17, 2): at most 100 numbers are read")
 

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 
 from mmhot.errors import pip
-from mmhot.io.arrays import MAX_JSON, as_numbers, read_limited
+from mmhot.io.arrays import MAX_JSON, as_numbers, check_count, read_limited
 from mmhot.io.readers.frame_numbers import number_frames
-from mmhot.io.readers.npz import check_count
-from mmhot.io.readers.rows import Rows, rows_of_tracks
+from mmhot.structures.rows import Rows, rows_of_tracks
 
 HDF5 = b'\x89HDF'
 """First bytes of the files."""
@@ -54,12 +53,9 @@ def read_sleap_csv(path: Path) -> Rows:
     values = as_numbers(cells, 'cells', of_text=True)
     points = values[:, 1:].reshape(len(rows), len(joints), 3)
     names = [line[0] for line in rows]
-    known = {name: number for number, name in enumerate(dict.fromkeys(names))}
-    # without a tracker all are empty
-    tracks = np.array([known[name] for name in names]) if any(names) else None
-    named = tuple(joints)
-    scores = np.nan_to_num(points[..., 2], nan=1.0)
-    return Rows(points[..., :2], scores, values[:, 0], tracks, joint_names=named)
+    points[..., 2] = np.nan_to_num(points[..., 2], nan=1.0)
+    # without a tracker all names are empty
+    return Rows(points, None, values[:, 0], np.array(names), joint_names=tuple(joints))
 
 
 def _decode(data: bytes) -> str:

@@ -6,23 +6,20 @@ Objects of other categories than people are left out.
 
 import logging
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeGuard
 
 import numpy as np
 
+from mmhot.io.arrays import as_numbers
 from mmhot.io.readers.frame_numbers import number_frames
-from mmhot.io.readers.mmpose import as_single
-from mmhot.io.readers.rows import (
-    Rows,
-    stack,
-    stack_boxes,
-    stack_keypoints,
-    stack_tracks,
-)
+from mmhot.io.readers.people import gather, people_of, single
+from mmhot.skeletons.joints import get_skeleton
+from mmhot.structures.rows import Rows
 
 _LOGGER = logging.getLogger(__name__)
-_PERSON_ID = 1
+_COCO, _PERSON_ID = get_skeleton('coco-17'), 1
 _PERSON_WORDS = re.compile(r'\b(persons?|people|humans?|pedestrians?)\b', re.IGNORECASE)
 
 
@@ -31,7 +28,8 @@ def is_coco(document: object) -> TypeGuard[list | dict]:
     if isinstance(document, dict):
         return 'annotations' in document and 'images' in document
     return isinstance(document, list) and any(
-        isinstance(item, dict) and 'image_id' in item for item in document
+        isinstance(item, dict) and {'image_id', 'keypoints'} <= item.keys()
+        for item in document
     )
 
 
@@ -51,13 +49,14 @@ def read_coco(document: list | dict, path: Path) -> Rows:
     # of annotations, `id` is their own number
     people = [{k: v for k, v in x.items() if k != 'id'} for x in people]
     rows = _stack(people, images, path)
-    sizes = {(as_single(x, 'width'), as_single(x, 'height')) for x in images}
+    sizes = {(single(x, 'width'), single(x, 'height')) for x in images}
     if len(sizes) == 1:
         rows.width, rows.height = sizes.pop()
     names = [item['keypoints'] for item in own if item.get('keypoints')]
-    rows.joint_names = tuple(map(str, names[0])) if names else None
+    if names:
+        rows.joint_names, rows.skeleton = tuple(map(str, names[0])), None
     info = document.get('info') or {}
-    rows.fps, steps = as_single(info, 'fps'), info.get('steps') or ()
+    rows.fps, steps = single(info, 'fps'), info.get('steps') or ()
     if not isinstance(steps, dict):  # a list of names in mmhot 0.2
         steps = dict.fromkeys(steps)
     rows.steps = {str(name): dict(steps[name] or {}) for name in steps}
@@ -87,26 +86,18 @@ def _image_id(value: object) -> int | str:
 
 
 def _stack(people: list[dict], images: list[dict], path: Path) -> Rows:
-    """Stack annotations or results, whose keypoints have a third number."""
-    values = stack_keypoints(people)
-    if values.size % (3 * len(people)):
-        raise ValueError("'keypoints' must be K triples x, y, score of each person")
-    values = values.reshape(len(people), -1, 3)
-    boxes = stack_boxes(people)
-    if boxes is not None:
-        boxes[:, 2:] += boxes[:, :2]
-    frames = number_frames([{**x, 'id': _image_id(x['id'])} for x in images], path)
-    used = [_image_id(person['image_id']) for person in people]
-    unknown = [each for each in used if each not in frames]
-    if unknown:
-        raise ValueError(f'has people of image {unknown[0]!r}, which is not listed')
-    numbers = np.array([frames[each] for each in used])
-    tracks = stack_tracks(people, numbers)
-    if tracks is None:  # CVAT's
-        attributes = [person.get('attributes') or {} for person in people]
-        tracks = stack_tracks(attributes, numbers)
-    # 0 is not labeled, 1 is labeled but occluded, 2 is visible
-    scores, own = np.minimum(values[..., 2], 1), stack(people, 'keypoint_scores')
-    if own is not None and own.shape == scores.shape:  # of this package
-        scores = np.where(scores > 0, np.nan_to_num(own, nan=1.0), 0)
-    return Rows(values[..., :2], scores, numbers, tracks, boxes)
+    """Stack annotations or results by image."""
+    numbers = number_frames([{**x, 'id': _image_id(x['id'])} for x in images], path)
+    frames: dict[int, list[dict]] = {number: [] for number in numbers.values()}
+    for person in people:
+        image = _image_id(person['image_id'])
+        if image not in numbers:
+            raise ValueError(f'has people of image {image!r}, which is not listed')
+        box = as_numbers(person.get('bbox') or [np.nan] * 4, 'bbox').ravel()
+        box[2:] += box[:2]
+        # CVAT's IDs are attributes
+        own = {**(person.get('attributes') or {}), **person, 'bbox': box}
+        frames[numbers[image]] += people_of([own])
+    rows = gather([*frames], [*frames.values()], {})
+    is_coco = rows.points.shape[1] == len(_COCO.joints)
+    return replace(rows, skeleton=_COCO.name) if is_coco else rows

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from mmhot.structures.rows import LARGEST_FRAME
+
 _LOGGER = logging.getLogger(__name__)
 
-LARGEST_FRAME = 10_000_000
 _NUMBER = re.compile(r'(\d{1,18})')  # int64 holds 18 digits
 _EXTENSION = re.compile(r'\.[a-zA-Z]\w*$')
 # Numbers further apart in the median are of separate images, such as COCO's; one larger

@@ -1,16 +1,21 @@
 """Reader of other packages' objects with keypoints, one object for each frame.
 
 These are the ``Results`` of Ultralytics, and the ``KeyPoints`` of supervision, which
-RF-DETR returns, too. Only their attributes are used.
+RF-DETR returns, too, and of which only attributes are used; results of MediaPipe, and
+dicts with people.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from itertools import chain
+from pathlib import Path
 
 import numpy as np
 
-from mmhot.io.readers.mmpose import gather
-from mmhot.io.readers.rows import Rows
+from mmhot.io.readers.people import read_people
+from mmhot.structures.rows import Rows
+
+_ATTRIBUTES = 'xy', 'orig_shape'
 
 
 def as_predictions(value: object) -> Iterable[object] | None:
@@ -26,19 +31,18 @@ def as_predictions(value: object) -> Iterable[object] | None:
 
 def read_predictions(frames: Iterable[object]) -> Rows:
     """Convert the objects of consecutive frames to rows; values are not checked."""
-    header, images = {}, []
+    height, width, found = None, None, []
     for frame in frames:
-        height, width = getattr(frame, 'orig_shape', (None, None))
-        header = dict(width=width, height=height)
-        images.append(_people(frame))
-    # a tracker gives no ID to people that it has just found
-    tracked = [[x for x in people if 'track_id' in x] for people in images]
-    images = tracked if any(tracked) else images
-    return gather(range(len(images)), images, header)
+        height, width = getattr(frame, 'orig_shape', (height, width))
+        is_other = any(hasattr(frame, name) for name in _ATTRIBUTES)
+        found.append(_people(frame) if is_other else frame)
+    rows = read_people(found, Path('predictions'), 2)
+    return replace(rows, width=width, height=height)
 
 
 def _is_prediction(value: object) -> bool:
-    return hasattr(value, 'xy') or hasattr(value, 'orig_shape')
+    names = *_ATTRIBUTES, 'pose_landmarks'
+    return any(hasattr(value, name) for name in names) or isinstance(value, Mapping)
 
 
 def _people(frame: object) -> list[dict]:

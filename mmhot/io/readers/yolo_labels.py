@@ -6,7 +6,7 @@ import numpy as np
 
 from mmhot.io.arrays import MAX_JSON, as_numbers, read_limited
 from mmhot.io.readers.frame_numbers import natural_key, number_frames
-from mmhot.io.readers.rows import Rows
+from mmhot.structures.rows import Rows
 
 # Keypoints of COCO; class and box before them.
 _NUM_KEYPOINTS, _BEFORE = 17, 5
@@ -38,8 +38,8 @@ def read_labels(files: list[Path], folder: Path) -> Rows:
     """Read people; coordinates are shares of the image size.
 
     A line has a class, a box (center, size), keypoints and, if they were asked for, the
-    confidence of the box (``save_conf``) and the track ID. If some people have one,
-    those without one, not confirmed by the tracker, are left out.
+    confidence of the box (``save_conf``) and the track ID, which people that the
+    tracker has not confirmed lack.
     """
     people = [
         (file.stem, line.split())
@@ -57,17 +57,17 @@ def read_labels(files: list[Path], folder: Path) -> Rows:
     size, rest = layout
     whole = [person for person in people if len(person[1]) == longest]
     has_ids = rest > 0 and all(cells[-1].isdecimal() for _, cells in whole)
-    people = whole if has_ids else people
     end = _BEFORE + size * _NUM_KEYPOINTS
     values = as_numbers([cells[:end] for _, cells in people], 'labels', of_text=True)
     points = values[:, _BEFORE:].reshape(len(people), _NUM_KEYPOINTS, size)
     center, half = values[:, 1:3], values[:, 3:5] / 2
     frames = number_frames([{'id': name} for name, _ in people], folder)
+    tracks = [int(x[-1]) if len(x) == longest and has_ids else -1 for _, x in people]
     return Rows(
-        points[..., :2],
-        points[..., 2] if size == 3 else None,
-        np.array([frames[name] for name, _ in people]),
-        np.array([int(cells[-1]) for _, cells in people]) if has_ids else None,
-        np.concatenate([center - half, center + half], 1),
+        points,
+        frame=np.array([frames[name] for name, _ in people]),
+        track=np.array(tracks),
+        bboxes=np.concatenate([center - half, center + half], 1),
+        skeleton='coco-17',
         is_normalized=True,
     )

@@ -1,0 +1,486 @@
+"""People of frames as programs write them: nested lists in JSON, pickles and memory.
+
+A document is a list of frames, or a dict of them by image; a frame is a list of people,
+a dict with such a list, or one person; a person is a dict, of which :data:`_KEYS` lists
+the keys. Programs are MMPose, OpenPose, SAM 3D Body, EasyMocap, MediaPipe and
+TensorFlow.js.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmhot.geometry.keypoint_arrays import to_numbers
+from mmhot.io.arrays import as_number, as_numbers, check_count
+from mmhot.io.readers.frame_numbers import natural_key, number_frames
+from mmhot.structures.rows import Rows, number_tracks
+
+# What a person may have, by keys in lower case without underscores.
+_LANDMARKS = 'worldlandmarks', 'poseworldlandmarks', 'landmarks', 'poselandmarks'
+_KEYS = {
+    'points_3d': ('predkeypoints3d', 'keypoints3d', *_LANDMARKS[:2]),
+    'points': ('reconstruction',),
+    'points_2d': (
+        *('keypoints', 'posekeypoints2d', 'predkeypoints2d', 'keypoints2d'),
+        *_LANDMARKS[2:],
+    ),
+    'scores': ('scores', 'keypointscores'),
+    'root_3d': ('predcamt', 'root3d'),
+    'focal_length': ('focallength',),
+    'bboxes': ('bbox', 'bboxxyxy'),
+}
+_CANONICAL = {spelled: key for key, names in _KEYS.items() for spelled in names}
+_TITLES = {'points_3d': 'keypoints_3d', 'points_2d': 'keypoints'}
+_POINTS = {*_KEYS['points_3d'], *_KEYS['points_2d'], *_KEYS['points']}
+_COLUMNS = (*('frame', 'track', 'width', 'height', 'fps', 'skeleton', 'joint_names'),)
+_EXPECTED = 'pred_keypoints_3d, keypoints_3d, keypoints or pose_landmarks'
+# Keys of the frames of a document, of the people of a frame, and of points within a
+# person.
+_FRAMES = 'instance_info', 'frames', 'results', 'predictions', 'data'
+_PEOPLE = 'instances', 'people', 'persons', 'outputs'
+_NESTED = 'skeleton', 'pose'
+# Keys of frame numbers, and of names of images.
+_LABELS = (
+    *('frame_id', 'frame', 'frame_idx', 'frame_index', 'frame_number', 'frame_no'),
+    *('image_path', 'img_path', 'file_name', 'image_name', 'image', 'image_id'),
+)
+# Numbers of people in names of files: after a word, or after a frame number.
+_OF_PEOPLE = (
+    re.compile(r'[ ._-]?(?:person|people|track|subject|id|obj)[ _-]?(\d+)', re.I),
+    re.compile(r'(?<=\d)[ _-](\d{1,2})(?=\D*$)'),
+)
+# Keys of track IDs: of MMPose and this package, and of others such as AlphaPose.
+_MMPOSE_KEYS = ('track_id', 'instance_id')
+_TRACK_KEYS = (*_MMPOSE_KEYS, 'person_id', 'tracker_id', 'obj_id', 'idx', 'id')
+# Skeletons of OpenPose and EasyMocap, whose files name no joints.
+_OPENPOSE = {25: 'openpose-25', 18: 'openpose-18'}
+_BODY_25 = 25  # EasyMocap's body comes before hands and face
+# MediaPipe's landmarks, and hips, which are the origin of those in meters; the least
+# visibility, as none would mark a missing point.
+_NUM_LANDMARKS, _HIPS, _CENTERED, _LEAST = 33, slice(23, 25), 0.02, 1e-3
+_LARGEST_SHARE = 10  # of the image size; larger landmarks are pixels
+
+
+def read_people(content: Any, path: Path, size: int) -> Rows:
+    """Convert a document to rows; values are not checked.
+
+    Args:
+        content (Any): The document.
+        path (Path): Its file, for warnings.
+        size (int): Number of coordinates, 2 or 3, of people who have points of both.
+    """
+    header, content = _unwrap(content)
+    array = _array_of(content)
+    if array is not None:
+        check_count('array', array.shape)
+        return Rows(array)
+    if isinstance(content, Mapping) and has_columns(content):
+        return _rows_of_columns(content, size)
+    labels, frames = None, content
+    if isinstance(content, Mapping):
+        frames = [content]
+        if not (_is_person(content) or _has(content, _PEOPLE)):
+            names = sorted(map(str, content), key=natural_key)
+            labels, by_name = names, {str(key): x for key, x in content.items()}
+            frames = [by_name[name] for name in names]
+    elif not isinstance(content, Sequence) or isinstance(content, str | bytes):
+        raise ValueError('is not a list of frames or of people')
+    elif _is_landmarks(content):
+        frames = [content]
+    labels = labels or _labels_of(frames)
+    if size == 2 and labels is None and frames and all(map(_is_person, frames)):
+        frames = [frames]  # MMPose's instances of an image
+    images = [people_of(frame) for frame in frames]
+    return gather(_numbers_of(labels, len(images), path), images, header, size)
+
+
+def is_column(name: str) -> bool:
+    """Return whether an array of ``.npz`` is read."""
+    return name in _COLUMNS or _spell(name) in _CANONICAL
+
+
+def has_columns(content: Iterable[str] | Mapping[str, Any]) -> bool:
+    """Return whether names, or arrays by name, hold the points of many frames."""
+    names = [name for name in content if _spell(name) in _POINTS]
+    if not isinstance(content, Mapping):
+        return bool(names)
+    return any(np.ndim(_plain(content[name])) > 2 for name in names)
+
+
+def _rows_of_columns(content: Mapping[str, Any], size: int) -> Rows:
+    """Convert arrays by name, of rows or of frames and people, to rows."""
+    found = {_CANONICAL.get(_spell(key), key): x for key, x in content.items()}
+    arrays = {x: _numbers(found.pop(x), _TITLES.get(x, x)) for x in _KEYS if x in found}
+    if 'points' in arrays:
+        points = arrays.pop('points')
+        # people come first
+        points = points.swapaxes(0, 1) if points.ndim == 4 else points
+        arrays[f'points_{points.shape[-1]}d'] = points
+    rows = _to_rows(arrays, found, size)
+    roots = rows.root_3d
+    if roots is not None:
+        rows.root_3d = roots.reshape(*rows.points.shape[:-2], 3)
+    return replace(rows, frame=found.get('frame'), track=found.get('track'))
+
+
+def _to_rows(
+    arrays: Mapping[str, np.ndarray], stated: Mapping[str, Any], size: int
+) -> Rows:
+    """Make rows of arrays by the keys of :data:`_KEYS`, and of a header."""
+    kinds = f'points_{size}d', f'points_{5 - size}d'
+    kind = next(x for x in kinds if x in arrays)
+    points, scores, pixels = (arrays.get(x) for x in (kind, 'scores', 'points_2d'))
+    assert points is not None
+    check_count('keypoints', points.shape)
+    if kind == 'points_2d':
+        if points.shape[-1] == 4:  # with a depth
+            points, scores = points[..., :2], points[..., 3]
+        # 0 is not labeled, 1 is labeled but occluded, 2 is visible
+        if points.shape[-1] == 3 and np.isin(points[..., 2], (0, 1, 2)).all():
+            is_seen, points = points[..., 2] > 0, points[..., :2]
+            if scores is None or scores.shape != is_seen.shape:
+                scores = np.ones(is_seen.shape)
+            scores = np.where(is_seen, scores, 0)
+    names, table = stated.get('joint_names'), stated.get('keypoint_id2name')
+    if names is None and table:
+        names = [table[key] for key in sorted(table, key=natural_key)]
+    skeleton, focal = stated.get('skeleton'), arrays.get('focal_length')
+    if skeleton is None and names is None:
+        skeleton = _OPENPOSE.get(points.shape[-2])
+    return Rows(
+        points,
+        scores,
+        bboxes=arrays.get('bboxes'),
+        root_3d=arrays.get('root_3d'),
+        keypoints_2d=pixels[..., :2] if pixels is not None and '3' in kind else None,
+        width=single(stated, 'width'),
+        height=single(stated, 'height'),
+        fps=single(stated, 'fps'),
+        focal_length=None if focal is None else float(np.nanmedian(focal)),
+        skeleton=None if skeleton is None else str(skeleton),
+        joint_names=None if names is None else tuple(map(str, np.ravel(names))),
+    )
+
+
+def _array_of(content: Any) -> np.ndarray | None:
+    """Return an array, or a list of numbers or arrays, as an array; None of others."""
+    leaf, depth = content, 0
+    while isinstance(leaf, list | tuple) and leaf:
+        leaf, depth = leaf[0], depth + 1
+    is_objects = isinstance(leaf, np.ndarray) and leaf.dtype.hasobject
+    is_array = hasattr(leaf, 'dtype') and not is_objects
+    is_list = isinstance(leaf, int | float) or (leaf is None and depth > 2)
+    return _numbers(content, 'poses') if is_array or is_list else None
+
+
+def _numbers(values: Any, name: str) -> np.ndarray:
+    """Convert an array, or lists of numbers, of which None is NaN, or of arrays."""
+    leaf = values
+    while isinstance(leaf, list | tuple) and leaf:
+        leaf = leaf[0]
+    is_array = hasattr(leaf, 'dtype')
+    return to_numbers(name, values) if is_array else as_numbers(values, name)
+
+
+def read_files(documents: Mapping[str, Any], folder: Path, size: int) -> Rows:
+    """Convert documents by the names of their files to rows.
+
+    A file has the people of an image, one of them, or one in all frames.
+    """
+    header: dict = {}
+    labels: list[str] = []
+    images: list[list[dict]] = []
+    motions: list[tuple[int, list[dict]]] = []
+    names = [*documents]
+    for name, (label, track) in zip(names, _split_names(names), strict=True):
+        info, content = _unwrap(documents[name])
+        if isinstance(content, list) and any(_has(x, _PEOPLE) for x in content):
+            raise ValueError(
+                f'{name} holds a whole clip: give the file instead of the folder, '
+                'which must hold one file per image or per person'
+            )
+        header = header or info
+        people = people_of(content)
+        if track is not None:
+            people = [person | {'track_id': track} for person in people]
+        if track is not None and len(people) > 1:
+            frames = (
+                content['frame'] if _has(content, ('frame',)) else range(len(people))
+            )
+            motions += zip(
+                map(int, frames), ([person] for person in people), strict=True
+            )
+        else:
+            labels.append(label)
+            images.append(people)
+    numbers = _numbers_of(labels, len(labels), folder) if labels else []
+    numbers += [frame for frame, _ in motions]
+    images += [people for _, people in motions]
+    return gather(numbers, images, header, size)
+
+
+def _split_names(names: Sequence[str]) -> list[tuple[str, int | None]]:
+    """Return the image of each file name, and the person, if names number people."""
+    for pattern in _OF_PEOPLE:
+        found = [pattern.search(name) for name in names]
+        labels = [pattern.sub('', name, count=1) for name in names]
+        people = [int(match[1]) for match in found if match is not None]
+        is_word = pattern is _OF_PEOPLE[0]
+        if len(people) == len(names) and (
+            is_word or len({*people}) < len({*labels}) < len(names)
+        ):
+            return [*zip(labels, people, strict=True)]
+    return [(name, None) for name in names]
+
+
+def _unwrap(content: Any) -> tuple[dict, Any]:
+    """Return the header of a document, and its frames or people."""
+    content = _plain(content)
+    key = next((x for x in _FRAMES if _has(content, (x,))), None)
+    if key is None:
+        return {}, content
+    parts = [x for x in content.values() if isinstance(x, Mapping)]
+    header = {name: x for part in (*parts, content) for name, x in part.items()}
+    return header, _plain(content[key])
+
+
+def _plain(value: Any) -> Any:
+    """Convert tensors, arrays of objects, MediaPipe's results to lists and dicts."""
+    is_array = isinstance(value, np.ndarray)
+    is_plain = is_array and (value.dtype.hasobject or value.ndim == 0)
+    if hasattr(value, 'requires_grad') or is_plain:
+        return value.tolist()
+    if hasattr(value, 'pose_landmarks'):
+        names = 'pose_world_landmarks', 'pose_landmarks'
+        return {name: getattr(value, name, None) for name in names}
+    if _has(value, ('landmark',)):
+        return value['landmark']
+    return [*value.landmark] if hasattr(value, 'landmark') else value
+
+
+def _has(value: Any, names: Iterable[str]) -> bool:
+    return isinstance(value, Mapping) and not value.keys().isdisjoint(names)
+
+
+def _spell(key: object) -> str:
+    return str(key).replace('_', '').lower()
+
+
+def _is_person(value: Any) -> bool:
+    nested = [value[x] for x in _NESTED if _has(value, (x,))]
+    return any(
+        _spell(key) in _POINTS
+        for part in (value, *nested)
+        if isinstance(part, Mapping)
+        for key in part
+    )
+
+
+def _is_landmarks(value: Any) -> bool:
+    """Return whether a value is the landmarks of a person."""
+    first = value[0] if isinstance(value, Sequence) and len(value) else None
+    return _has(first, ('x',)) or (hasattr(first, 'x') and hasattr(first, 'y'))
+
+
+def _labels_of(frames: Sequence[Any]) -> list | None:
+    """Return the numbers or image names that all frames state; None of others."""
+    for key in _LABELS:
+        if frames and all(_has(frame, (key,)) for frame in frames):
+            return [frame[key] for frame in frames]
+    return None
+
+
+def _numbers_of(labels: list | None, count: int, path: Path) -> list:
+    if labels is None:
+        return [*range(count)]
+    if not all(isinstance(label, str) for label in labels):
+        return as_numbers(labels, 'frames').tolist()
+    numbers = number_frames([{'id': label} for label in labels], path)
+    return [numbers[label] for label in labels]
+
+
+def people_of(frame: Any) -> list[dict[str, Any]]:
+    """Return the people of a frame, with the keys of :data:`_KEYS` and others."""
+    frame = _plain(frame)
+    if isinstance(frame, Mapping) and not _is_person(frame):
+        key = next((x for x in _PEOPLE if x in frame), None)
+        parts = map(_plain, frame.values() if key is None else [frame[key]])
+        frame = next((x for x in parts if key or _holds_people(x)), [])
+    if isinstance(frame, Mapping) and not _is_person(frame):
+        frame = [{'track_id': key, **person} for key, person in frame.items()]
+    if _is_person(frame) and has_columns(frame):
+        frame = _split_columns(frame)
+    is_single = isinstance(frame, Mapping) or _is_landmarks(frame)
+    people = [frame] if is_single or not isinstance(frame, list | tuple) else frame
+    return [x for person in people if person is not None for x in _canonical(person)]
+
+
+def _split_columns(content: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return each person of arrays (P, ...) by name."""
+    (count,) = {len(x) for key, x in content.items() if _spell(key) in _POINTS}
+    arrays = {k: x for k, x in content.items() if np.ndim(x) and len(x) == count}
+    return [{key: x[row] for key, x in arrays.items()} for row in range(count)]
+
+
+def _holds_people(value: Any) -> bool:
+    """Return whether a value is a list or dict of people, also an empty list."""
+    if isinstance(value, Mapping):
+        return bool(value) and all(map(_is_person, value.values()))
+    is_list = isinstance(value, list | tuple)
+    return is_list and all(_is_person(x) or _is_landmarks(_plain(x)) for x in value)
+
+
+def _canonical(person: Any) -> list[dict[str, Any]]:
+    """Return a person, or each one of a result of MediaPipe, with the keys of _KEYS."""
+    person = _plain(person)
+    person = {'landmarks': person} if _is_landmarks(person) else person
+    if not _is_person(person):
+        raise ValueError(f'has people without {_EXPECTED}')
+    nested = [person[x] for x in _NESTED if isinstance(person.get(x), Mapping)]
+    found: dict[str, Any] = {}
+    several: dict[str, list] = {}
+    for key, value in (pair for part in (*nested, person) for pair in part.items()):
+        name, value = _CANONICAL.get(_spell(key), key), _plain(value)
+        groups = _landmarks_of(value) if name in ('points_2d', 'points_3d') else None
+        if groups is not None:
+            is_world = bool(groups) and _are_meters(groups[0])
+            name = 'points_3d' if is_world else name
+            several[name] = groups
+            found |= {'axes': 'camera'} if name == 'points_3d' else {'is_share': True}
+        elif key == 'keypoints3d':
+            found |= dict(axes='world', points_3d=value[:_BODY_25])
+        elif value is not None:
+            found.setdefault(name, value)
+            found |= {'axes': 'camera'} if key == 'pred_keypoints_3d' else {}
+    columns = zip_longest(*several.values())
+    people = [dict(zip(several, each, strict=True)) for each in columns]
+    return [found | person for person in people] if several else [found]
+
+
+def _landmarks_of(value: Any) -> list[list] | None:
+    """Return the landmarks of each person as lists of numbers; None of others."""
+    groups = [value] if _is_landmarks(value) else value
+    if not isinstance(groups, Sequence) or isinstance(groups, str):
+        return None
+    groups = [*map(_plain, groups)]
+    if not all(map(_is_landmarks, groups)):
+        return None
+    return [_coordinates(group) for group in groups]
+
+
+def _are_meters(points: list[list]) -> bool:
+    """Return whether landmarks of MediaPipe are relative to the middle of the hips."""
+    if len(points) != _NUM_LANDMARKS:
+        return False
+    center = as_numbers(points[_HIPS], 'landmarks').mean(0)
+    return bool((np.abs(center[:3]) < _CENTERED).all())
+
+
+def _coordinates(landmarks: Iterable[Any]) -> list[list]:
+    """Return x, y, z and visibility of landmarks, which are dicts or objects."""
+    points = []
+    for landmark in landmarks:
+        names = 'x', 'y', 'z', 'visibility', 'score'
+        if not isinstance(landmark, Mapping):
+            landmark = {name: getattr(landmark, name, None) for name in names}
+        x, y, z, *seen = (landmark.get(name) for name in names)
+        visibility = next((value for value in seen if value is not None), 1.0)
+        points.append([x, y, z or 0.0, visibility or _LEAST])
+    return points
+
+
+def gather(
+    numbers: Sequence[int],
+    images: Sequence[Sequence[Mapping[str, Any]]],
+    header: Mapping[str, Any],
+    size: int = 2,
+) -> Rows:
+    """Stack the people of all frames, whose keys are those of :data:`_KEYS`.
+
+    Args:
+        numbers (Sequence[int]): Frame number of each image.
+        images (Sequence): People of each image.
+        header (Mapping): What the source states of all.
+        size (int): Number of coordinates of people who have points of both.
+    """
+    pairs = [(x, y) for x, people in zip(numbers, images, strict=True) for y in people]
+    for kind in (f'points_{size}d', f'points_{5 - size}d'):
+        chosen = [x for x in pairs if _length(x[1].get(kind))]
+        if chosen:
+            break
+    else:
+        raise ValueError(f'holds no people with {_EXPECTED}')
+    people, frame = [x for _, x in chosen], np.array([x for x, _ in chosen])
+    arrays = {
+        name: array
+        for name in _KEYS
+        if (array := _stack([x.get(name) for x in people], name)) is not None
+    }
+    points = arrays[kind]
+    if points.ndim == 2 and points.shape[1] % 3 == 0:  # of COCO and OpenPose
+        arrays[kind] = points.reshape(len(people), -1, 3)
+    elif points.ndim != 3:
+        text = 'K points, or triples x, y, score, of each person are expected'
+        raise ValueError(f'keypoints are {points.shape[1:]}: {text}')
+    if 'bboxes' in arrays:  # MMPose writes them inside another list
+        arrays['bboxes'] = arrays['bboxes'].reshape(len(people), -1)[:, :4]
+    return replace(
+        _to_rows(arrays, header, size),
+        frame=frame,
+        track=stack_tracks(people, frame),
+        axes=people[0].get('axes'),
+        is_normalized=any('is_share' in person for person in people)
+        and bool(np.nanmax(np.abs(points[..., :2])) < _LARGEST_SHARE),
+    )
+
+
+def single(header: Mapping[str, Any], key: str) -> float | None:
+    """Return a number of a header, or None."""
+    value = header.get(key)
+    return None if value is None else as_number(value, key)
+
+
+def _length(value: Any) -> int:
+    return 0 if value is None else len(value)
+
+
+def _stack(values: list[Any], name: str) -> np.ndarray | None:
+    """Stack what people have, NaN of people without it; None if no person has it."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return None
+    title = _TITLES.get(name, name)
+    lost = np.full(as_numbers(known[0], title).shape, np.nan).tolist()
+    return as_numbers([lost if x is None else x for x in values], title)
+
+
+def stack_tracks(people: Sequence[Mapping], frames: np.ndarray) -> np.ndarray | None:
+    """Stack the track IDs of people, (N,), -1 where unknown; None if there are none.
+
+    Other keys than those of MMPose may number boxes instead: an ID that occurs twice in
+    a frame is none, nor are all ``id`` if none occurs in two frames.
+    """
+    for key in _TRACK_KEYS:
+        values = [_first(person.get(key)) for person in people]
+        if all(value is None for value in values):
+            continue
+        tracks = number_tracks(values, key)
+        known = tracks >= 0
+        pairs = {*zip(tracks[known].tolist(), frames[known].tolist(), strict=True)}
+        is_twice = len(pairs) < known.sum()
+        is_once = key == 'id' and len({x for x, _ in pairs}) == len(pairs)
+        if known.any() and (key in _MMPOSE_KEYS or not (is_twice or is_once)):
+            return tracks
+    return None
+
+
+def _first(value: Any) -> Any:
+    """Return the first value of lists within lists; None of empty ones."""
+    while isinstance(value, list | tuple | np.ndarray):
+        value = value[0] if np.size(value) else None
+    return value

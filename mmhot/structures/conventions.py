@@ -1,0 +1,151 @@
+"""Conventions that arrays of people do not state: order of joints and people, axes."""
+
+import logging
+
+import numpy as np
+
+from mmhot.errors import ArgumentError, ignored_warnings
+from mmhot.skeletons.joints import SKELETONS, Skeleton
+
+_LOGGER = logging.getLogger(__name__)
+# Joints from top to bottom, by their names in all skeletons.
+_LEVELS = (
+    ('head_top', 'head_center', 'neck_base', 'nose'),
+    *(
+        (f'left_{part}', f'right_{part}')
+        for part in ('shoulder', 'hip', 'knee', 'ankle')
+    ),
+)
+# Shares of the height of a person: between levels at least, between both shoulders, and
+# both hips, at most.
+_STEP, _TILT = 0.05, 0.12
+# Shares of the frames in which people stand: in the usual order, and in another.
+_LEAST_UPRIGHT, _MOST_UPRIGHT = 0.05, 0.5
+_LEAST_TRUNK = 0.7  # of the mean direction of trunks along the axis that is up
+# Person sizes: from frame to frame people move less than the first; those who moved by
+# more than the second have another place.
+_NEAR, _FAR = 0.25, 0.5
+
+
+def joint_order(points: np.ndarray, usual: Skeleton, name: str) -> Skeleton:
+    """Recognize the skeleton of unnamed joints by people who stand.
+
+    Args:
+        points (np.ndarray): Pixels (N, K, 2), or positions with any axis up, (N, K, 3).
+        usual (Skeleton): One with K joints, which stays if people stand in its order.
+        name (str): Name of the clip, for warnings.
+    """
+    count, size = points.shape[-2:]
+    found = [x for x in SKELETONS.values() if x.num_keypoints == count]
+    heights = [points[..., axis] * sign for axis in range(size) for sign in (1, -1)]
+    heights = heights[-1:] if size == 2 else heights  # y down
+
+    def share(skeleton: Skeleton, least: int = 3) -> float:
+        return max(upright(y, skeleton, least).mean() for y in heights)
+
+    if len(found) == 1 or share(usual) >= _LEAST_UPRIGHT:
+        return usual
+    best = max(found, key=share)
+    if share(best) >= _MOST_UPRIGHT:
+        text = '%s: %d joints without names are read as %s, in whose order people '
+        text += 'stand; {skeleton} states another'
+    elif share(usual, 1) >= _LEAST_UPRIGHT:  # half of people who stand or sit
+        return usual
+    else:
+        text = '%s: the order of %d joints without names is not recognized, as no '
+        text += 'person stands: read as %s; {skeleton} states another'
+        best = usual
+    _LOGGER.warning(ArgumentError(text, name, count, best.name))
+    return best
+
+
+def upright(heights: np.ndarray, skeleton: Skeleton, least: int) -> np.ndarray:
+    """Mark the poses (N,) of heights (N, K) whose joints are above each other.
+
+    These are head, shoulders, hips, knees and ankles, with at least so many steps
+    between known ones.
+    """
+    names = [skeleton.meanings.get(x, x) for x in skeleton.joints]
+    groups = [heights[:, [names.index(x) for x in y if x in names]] for y in _LEVELS]
+    with ignored_warnings():  # of people without joints
+        span = np.nanmax(heights, 1) - np.nanmin(heights, 1)
+        steps = -np.diff([group.mean(1) for group in groups], axis=0) / span
+        is_level = [~(np.ptp(x, axis=1) > _TILT * span) for x in groups[1:3]]
+    known = np.isfinite(steps)
+    is_right = np.where(known, steps > _STEP, True).all(0) & np.all(is_level, axis=0)
+    return is_right & (known.sum(0) >= least)
+
+
+def up_axes(trunks: np.ndarray, name: str) -> str:
+    """Recognize the axes of poses by the mean direction of trunks.
+
+    Args:
+        trunks (np.ndarray): Vectors from pelvis to thorax, NaN where unknown, (N, 3).
+        name (str): Name of the clip, for warnings.
+
+    Returns:
+        str: 'camera', 'z-up' or 'y-up'; 'camera' where it is not recognized.
+    """
+    known = trunks[np.linalg.norm(trunks, axis=-1) > 0]
+    if not len(known):
+        return 'camera'
+    mean = (known / np.linalg.norm(known, axis=-1, keepdims=True)).mean(0)
+    axis = int(np.abs(mean).argmax())
+    side = ('+' if mean[axis] > 0 else '-') + 'xyz'[axis]
+    if side == '-y':
+        return 'camera'
+    axes = 'camera'
+    if abs(mean[axis]) > _LEAST_TRUNK:
+        axes = {'+z': 'z-up', '+y': 'y-up'}.get(side, axes)
+    text = '%s: trunks point along %s: read as %s axes; {given_axes} states others'
+    _LOGGER.warning(ArgumentError(text, name, side, axes))
+    return axes
+
+
+def follow_people(points: np.ndarray, name: str) -> np.ndarray:
+    """Find the person of each place in arrays whose people change places.
+
+    Args:
+        points (np.ndarray): Pixels or positions, NaN where unknown, (T, P, K, C).
+        name (str): Name of the clip, for warnings.
+
+    Returns:
+        np.ndarray: For each frame the place of each person, by which people move least
+        from frame to frame, (T, P).
+    """
+    places = np.arange(points.shape[1])
+    order, last = np.tile(places, (len(points), 1)), points[0].copy()
+    with ignored_warnings():  # of people without points
+        extent = np.nanmax(points, 2) - np.nanmin(points, 2)
+        size = np.nanmedian(extent, (0, 1)).max()
+        for frame in range(1, len(points)):
+            apart = np.linalg.norm(last[:, None] - points[frame], axis=-1)
+            apart = np.nanmedian(apart, -1) / size
+            if (apart.diagonal() > _FAR).any():
+                found = _nearest(apart)
+                moved = found != places
+                is_near = ~(apart[places, found][moved] > _NEAR).any()
+                is_far = ~(apart.diagonal()[moved] < _FAR).any()
+                order[frame] = found if is_near and is_far else places
+            own = points[frame, order[frame]]
+            last = np.where(np.isnan(own), last, own)
+    changed = (order != places).any(1)
+    if changed.any():
+        text = '%s: people change places in %d of %d frames: followed by distance'
+        _LOGGER.warning(text, name, changed.sum(), len(points))
+    return order
+
+
+def _nearest(apart: np.ndarray) -> np.ndarray:
+    """Assign places to people by distances (P, P), the nearest first, (P,)."""
+    found = np.full(len(apart), -1)
+    for index in np.argsort(apart, axis=None):  # NaN is last
+        person, place = divmod(int(index), len(apart))
+        is_known = np.isfinite(apart[person, place])
+        if is_known and found[person] < 0 and place not in found:
+            found[person] = place
+    free = [place for place in range(len(apart)) if place not in found]
+    for person in range(len(found)):
+        if found[person] < 0:
+            found[person] = free.pop(free.index(person) if person in free else 0)
+    return found

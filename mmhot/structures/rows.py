@@ -1,0 +1,326 @@
+"""Rows of people, 2D or 3D, as a source states them: their checks and joints."""
+
+import logging
+import re
+import reprlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from mmhot.errors import ArgumentError
+from mmhot.geometry.keypoint_arrays import (
+    check_time_first,
+    is_number,
+    mark_missing,
+    to_numbers,
+    whole_numbers,
+)
+from mmhot.skeletons.joints import (
+    Skeleton,
+    get_skeleton,
+    match_joints,
+    skeleton_with,
+)
+from mmhot.structures.conventions import follow_people, joint_order
+
+_LOGGER = logging.getLogger(__name__)
+Steps = dict[str, dict[str, object]]
+"""Options of steps by the steps' names."""
+LARGEST_FRAME = 10_000_000
+# Scores are hardly negative and usually not above; quaternions have the length 1 up to
+# this error; at most this share of values is wrong; pixels are usually above.
+_NEGATIVE, _MOST_SCORE, _UNIT_ERROR, _MOST_WRONG, _FAR = 0.01, 150.0, 0.01, 0.1, 30.0
+_WHOLE = re.compile('-?[0-9]+')
+_NAMES = {2: 'keypoints', 3: 'keypoints_3d'}
+_OTHERS = {2: '3D poses are for mmhot refine', 3: '2D keypoints are for mmhot lift'}
+
+
+@dataclass
+class Rows:
+    """One row per person and frame; None where the source states nothing.
+
+    Before :meth:`checked`, arrays may also have the axes of frames and people, (T, P),
+    in place of the N rows, and points their score as last value.
+
+    Attributes:
+        points (np.ndarray): Pixels (N, K, 2), or positions in any unit (N, K, 3).
+        scores (np.ndarray): Confidence, (N, K).
+        frame (np.ndarray): Frame numbers, (N,).
+        track (np.ndarray): Track IDs, (N,); -1 where they are unknown.
+        bboxes (np.ndarray): Boxes as x1, y1, x2, y2 in pixels, (N, 4).
+        root_3d (np.ndarray): Translations, which are added to 3D points, (N, 3).
+        keypoints_2d (np.ndarray): The 3D points in pixels, (N, K, 2).
+        width, height (float): Image size in pixels.
+        fps (float): Frames per second.
+        focal_length (float): Focal length in pixels.
+        skeleton (str): Joint order, a name of :mod:`mmhot.skeletons.joints`.
+        joint_names (tuple[str, ...]): Names of the K joints.
+        axes (str): Axes of 3D points, one of ``GIVEN_AXES``.
+        steps (dict): Processing steps that have run, and their options.
+        is_normalized (bool): Whether pixels are shares of the image size.
+    """
+
+    points: np.ndarray
+    scores: np.ndarray | None = None
+    frame: np.ndarray | None = None
+    track: np.ndarray | None = None
+    bboxes: np.ndarray | None = None
+    root_3d: np.ndarray | None = None
+    keypoints_2d: np.ndarray | None = None
+    width: float | None = None
+    height: float | None = None
+    fps: float | None = None
+    focal_length: float | None = None
+    skeleton: str | None = None
+    joint_names: tuple[str, ...] | None = None
+    axes: str | None = None
+    steps: Steps = field(default_factory=dict)
+    is_normalized: bool = False
+
+    def checked(self, size: int, name: str, where: str = '') -> 'CheckedRows':
+        """Return rows of numbers that have frame numbers and track IDs.
+
+        Missing points are NaN and have a score of 0: those without a score above zero,
+        pixels at (0, 0), 3D poses whose joints are one point. Without track IDs, one
+        person per frame is one track. People without an ID beside others are left out.
+
+        Args:
+            size (int): Number of coordinates.
+            name (str): Name of the clip, for warnings.
+            where (str): Added to names of arrays in messages, as ' of track 1'.
+
+        Raises:
+            ValueError: If an array is wrong.
+        """
+        title, other = f'{_NAMES[size]}{where}', _OTHERS[size]
+        points, scores = to_numbers(title, self.points), self.scores
+        if points.ndim not in (3, 4) or points.shape[-1] not in (size, size + 1):
+            raise ValueError(
+                f'{title} must have the shape (T, K, {size}), or of several people '
+                f'(T, P, K, {size}), got {points.shape}; a further value is the '
+                f'score; {other}'
+            )
+        if not points.size:
+            raise ValueError(f'{title} is empty, {points.shape}')
+        _check_sense(points, size, title)
+        if points.shape[-1] > size:
+            if scores is not None:
+                reason = f'{title} has {size + 1} values and scores besides'
+                raise ValueError(f'{reason}; {other}')
+            points, scores = points[..., :size], points[..., size]
+        if points.ndim == 4:
+            check_time_first(points)
+        lead, count = points.shape[:-2], points.shape[-2]
+        known = _flatten(f'scores{where}', scores, lead, (count,))
+        points = points.reshape(-1, *points.shape[-2:]).astype(np.float64)
+        known = np.ones(points.shape[:2]) if known is None else known
+        points, known = mark_missing(points, known)
+        frame, track = _number(lead, self.frame, self.track, where)
+        if len(lead) > 1:
+            track = self._followed(name, points, lead)
+        arrays: dict[str, Any] = dict(points=points, scores=known)
+        more = dict(bboxes=(4,), root_3d=(3,), keypoints_2d=(count, 2))
+        arrays |= {
+            key: _flatten(f'{key}{where}', getattr(self, key), lead, shape)
+            for key, shape in more.items()
+        }
+        rows = CheckedRows(**{**vars(self), **arrays, 'frame': frame, 'track': track})
+        return rows._with_tracks(name, where)
+
+    def _followed(
+        self, name: str, points: np.ndarray, lead: tuple[int, ...]
+    ) -> np.ndarray:
+        """Return the track IDs (N,) of arrays of frames and people."""
+        places = points.reshape(*lead, *points.shape[1:])
+        if self.root_3d is not None:
+            places = places + to_numbers('root_3d', self.root_3d)[..., None, :]
+        return np.argsort(follow_people(places, name), axis=1).ravel()
+
+
+class CheckedRows(Rows):
+    """Rows of numbers, (N, ...), with frame numbers and track IDs."""
+
+    scores: np.ndarray
+    frame: np.ndarray
+    track: np.ndarray
+
+    def take(self, index: np.ndarray) -> 'CheckedRows':
+        """Select rows by index or mask."""
+        arrays = {k: v for k, v in vars(self).items() if isinstance(v, np.ndarray)}
+        return replace(self, **{name: array[index] for name, array in arrays.items()})
+
+    def _with_tracks(self, name: str, where: str) -> 'CheckedRows':
+        """Give IDs to people that are alone, and leave out those without one."""
+        rows, unknown = self, self.track < 0
+        if unknown.all():
+            found = np.isfinite(self.points).any((1, 2))
+            for rows in (self, self.take(found)):
+                if len(np.unique(rows.frame)) == len(rows.frame):
+                    return replace(rows, track=np.zeros(len(rows.frame), np.int64))
+            return self
+        if unknown.any():
+            text = '%s: %d of %d poses have no track ID; left out'
+            _LOGGER.warning(text, name, unknown.sum(), len(unknown))
+            rows = self.take(~unknown)
+        pairs = np.stack([rows.frame, rows.track], 1)
+        pairs, counts = np.unique(pairs, axis=0, return_counts=True)
+        if counts.max() > 1:
+            frame, track = pairs[counts.argmax()]
+            raise ValueError(f'frame {frame}{where} has two poses of track {track}')
+        return rows
+
+    def with_joints(
+        self, name: str, skeleton: str | None, usual: Mapping[int, str] = {}
+    ) -> tuple['CheckedRows', Skeleton]:
+        """Return rows in the order of a skeleton: the given, named or usual one.
+
+        Args:
+            name (str): Name of the clip, for warnings.
+            skeleton (str | None): Joint order, in place of what the source states.
+            usual (Mapping[int, str]): Skeletons of unnamed joints by their number.
+        """
+        stated, names, count = self.skeleton, self.joint_names, self.points.shape[-2]
+        order = None
+        if stated is None and names is not None:
+            if len(names) != count:
+                text = f'names {len(names)} joints, but has {count} keypoints'
+                raise ValueError(text)
+            found, order = match_joints(names) or (None, None)
+            stated = ', '.join(names)[:60] if found is None else found.name
+            if found is None and skeleton is None:
+                raise ArgumentError(
+                    'no skeleton has the joints %r: name shoulders and hips '
+                    'left_shoulder, right_hip and so on, or give {skeleton}',
+                    stated,
+                )
+        if skeleton is not None and stated not in (None, skeleton):
+            text = '%s states %s; %s is used instead'
+            _LOGGER.warning(text, name, stated, skeleton)
+        chosen = get_skeleton(
+            skeleton or stated or usual.get(count) or skeleton_with(count)
+        )
+        if not (skeleton or stated):
+            chosen = joint_order(self.points, chosen, name)
+        if names is not None and order is not None and chosen.name == stated:
+            return self._reordered(name, names, chosen, order), chosen
+        if chosen.num_keypoints != count:
+            text = '{skeleton}: %s has %d joints, but there are %d'
+            raise ArgumentError(text, chosen.name, chosen.num_keypoints, count)
+        return self, chosen
+
+    def _reordered(
+        self, name: str, names: Sequence[str], skeleton: Skeleton, order: list[int]
+    ) -> 'CheckedRows':
+        """Take the joints by the indices of their names, -1 for missing ones."""
+        lost = [x for x, n in zip(skeleton.joints, order, strict=True) if n < 0]
+        unused = [x for n, x in enumerate(names) if n not in order]
+        for joints, text in (
+            (lost, 'has no %s of %s'),
+            (unused, 'its %s are not of %s'),
+        ):
+            if joints:
+                _LOGGER.warning(f'%s: {text}', name, ', '.join(joints), skeleton.name)
+        is_lost = np.array(order) < 0
+        pixels = self.keypoints_2d
+        return replace(
+            self,
+            points=np.where(is_lost[:, None], np.nan, self.points[:, order]),
+            scores=np.where(is_lost, 0, self.scores[:, order]),
+            keypoints_2d=None if pixels is None else pixels[:, order],
+        )
+
+
+def rows_of_tracks(
+    values: np.ndarray, frame: np.ndarray, joint_names: Iterable[str]
+) -> Rows:
+    """Convert the frames of tracks (P, T, K, 2 or 3) that have a keypoint to rows."""
+    track, time = np.isfinite(values[..., :2]).all(-1).any(-1).nonzero()
+    if not len(track):
+        raise ValueError('holds no people with keypoints')
+    names = tuple(joint_names)
+    return Rows(values[track, time], frame=frame[time], track=track, joint_names=names)
+
+
+def number_tracks(values: Any, key: str = 'tracks') -> np.ndarray:
+    """Return track IDs as int64: -1 of None, NaN and empty text; names are numbered.
+
+    Raises:
+        ValueError: If an ID is neither a whole number of 64 bits nor text.
+    """
+    ids: list[int | str] = []
+    for value in np.array(values, object).ravel().tolist():
+        value = value.item() if hasattr(value, 'item') else value
+        value = value.strip() if isinstance(value, str) else value
+        if isinstance(value, str) and _WHOLE.fullmatch(value):
+            value = int(value)
+        if value is None or value != value or value == '':
+            ids.append(-1)
+        elif isinstance(value, str):
+            ids.append(value)
+        elif is_number(value) and value == int(value) and abs(value) < 1 << 63:
+            ids.append(int(value))
+        else:
+            text = f'{key!r} of each person must be a whole number of 64 bits or a name'
+            raise ValueError(f'{text}, got {reprlib.repr(value)}')
+    if any(isinstance(x, str) for x in ids):
+        known = [x for x in dict.fromkeys(ids) if x != -1]
+        text = 'track IDs are names, which are numbered from 0: %.80s'
+        _LOGGER.warning(text, ', '.join(map(str, known)))
+        numbers = {name: number for number, name in enumerate(known)}
+        ids = [numbers.get(x, -1) for x in ids]
+    return np.array(ids, np.int64).reshape(np.shape(values))
+
+
+def _check_sense(points: np.ndarray, size: int, title: str) -> None:
+    """Refuse positions as pixels with scores, the reverse, and rotations."""
+    last, other = points[..., -1], _OTHERS[size]
+    if points.shape[-1] == 4:
+        lengths = np.linalg.norm(points, axis=-1)
+        if np.mean(abs(lengths - 1) < _UNIT_ERROR) > 1 - _MOST_WRONG:
+            raise ValueError(
+                f'{title} seem to be rotations (quaternions): positions of joints, and '
+                'their scores, are expected'
+            )
+    elif points.shape[-1] == 3:
+        is_negative = np.mean(last < -_NEGATIVE) > _MOST_WRONG
+        if size == 2 and (is_negative or np.nanmedian(last) > _MOST_SCORE):
+            raise ValueError(f'the third values of {title} are no scores; {other}')
+        are_scores = not ((last < 0) | (last > 1)).any()
+        if size == 3 and are_scores and np.nanmedian(abs(points)) > _FAR:
+            raise ValueError(f'{title} seem to be pixels and scores; {other}')
+
+
+def _flatten(
+    name: str, values: Any, lead: tuple[int, ...], shape: tuple[int, ...]
+) -> np.ndarray | None:
+    """Check an array's shape, and join its leading axes."""
+    if values is None:
+        return None
+    array = to_numbers(name, values)
+    if array.shape != (*lead, *shape):
+        raise ValueError(f'{name} must be {(*lead, *shape)}, got {array.shape}')
+    return array.reshape(-1, *shape).astype(np.float64)
+
+
+def _number(
+    lead: tuple[int, ...], frames: Any, tracks: Any, where: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return frame numbers and track IDs of poses, whose leading axes are given."""
+    if frames is None and tracks is not None:
+        raise ValueError('tracks need frames')
+    frames = np.arange(lead[0]) if frames is None else frames
+    frame = whole_numbers(f'frames{where}', to_numbers(f'frames{where}', frames))
+    if frame.shape != lead[:1]:
+        raise ValueError(f'frames{where} must be {lead[:1]}, got {frame.shape}')
+    if frame.min() < 0 or frame.max() > LARGEST_FRAME:
+        raise ValueError(f'frames{where} must be within 0..{LARGEST_FRAME}')
+    if tracks is None:
+        people = lead[1] if len(lead) > 1 else 1
+        track = np.tile(np.arange(people) if len(lead) > 1 else -1, lead[0])
+        return np.repeat(frame, people), track
+    track = number_tracks(tracks)
+    if track.shape != lead:
+        raise ValueError(f'tracks must be {lead[:1]}, got {track.shape}')
+    return frame, track

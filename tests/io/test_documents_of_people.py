@@ -1,0 +1,299 @@
+"""Documents of people as programs write them: frames, names, folders, landmarks."""
+
+import json
+import pickle
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from clip_files import SIZE, dump, walk
+from given_poses import FPS, sam_results
+from mocap import KICK, joints_of
+from numpy.testing import assert_allclose
+
+import mmhot
+from mmhot.io.readers.keypoints import read_keypoints
+from mmhot.io.readers.poses import read_poses
+from mmhot.skeletons.joints import get_skeleton
+
+COUNT, ABSENT = 12, (3, 4, 8)
+RESULTS = sam_results(COUNT)
+H36M, MEDIAPIPE = get_skeleton('h36m-17'), get_skeleton('mediapipe-33')
+
+
+def plain(person):
+    return {k: np.asarray(x).tolist() for k, x in person.items() if x is not None}
+
+
+def as_document(entry):
+    """A list of frames with people; frames without are absent."""
+    return [entry(n, RESULTS[n]) for n in range(COUNT) if n not in ABSENT]
+
+
+ENTRIES = {
+    'frame': lambda n, people: {'frame': n, 'people': [*map(plain, people)]},
+    'name in frame': lambda n, people: {
+        'frame': f'frame_{n:06}.png',
+        'bbox': [1, 2, 3, 4],
+        'outputs': [*map(plain, people)],
+    },
+    'frame_idx': lambda n, people: {'frame_idx': n, 'outputs': [*map(plain, people)]},
+    'image_path': lambda n, people: {
+        'image_path': f'/data/walk_2/{n:05}.jpg',
+        'outputs': [*map(plain, people)],
+    },
+    'of each person': lambda n, people: {'frame_number': n, **plain(people[0])},
+    'nested': lambda n, people: {
+        'frame_no': n,
+        'persons': [
+            {'id': 7, 'skeleton': {'keypoints_3d': x['pred_keypoints_3d'].tolist()}}
+            for x in people
+        ],
+    },
+    'by ID': lambda n, people: {'frame': n, 'people': {'7': plain(people[0])}},
+}
+
+
+@pytest.mark.parametrize('form', ENTRIES)
+@pytest.mark.parametrize('wrap', [lambda x: x, lambda x: {'fps': FPS, 'frames': x}])
+def test_frames_without_people_may_be_absent(form, wrap, tmp_path):
+    path = dump(tmp_path / 'a.json', wrap(as_document(ENTRIES[form])))
+    known, clip = read_poses(RESULTS, fps=FPS), read_poses(path, fps=FPS)
+    there = np.setdiff1d(np.arange(COUNT), ABSENT)
+    assert clip.frame.tolist() == there.tolist()
+    assert_allclose(clip.keypoints_3d, known.keypoints_3d[there], atol=1e-4)
+    if form in ('nested', 'by ID'):
+        assert {*clip.track.tolist()} == {7}
+    else:
+        assert_allclose(clip.root_3d, known.root_3d[there], atol=1e-4)
+
+
+def write_images(folder, results):
+    for n, people in enumerate(results):
+        np.savez(folder / f'frame_{n:06}_data.npz', data=np.array(people, object))
+
+
+def write_people_of_images(folder, results):
+    for n, people in enumerate(results):
+        for track, person in enumerate(people):
+            arrays = {k: x for k, x in person.items() if x is not None}
+            np.savez(folder / f'frame_{n:06}_person_{track}_data.npz', **arrays)
+
+
+def write_numbers(folder, results):
+    for n, people in enumerate(results):
+        for track, person in enumerate(people):
+            path = folder / f'{n:06}_{track}.pkl'
+            path.write_bytes(pickle.dumps(person))
+
+
+def write_stacked_images(folder, results):
+    for n, people in enumerate(results):
+        names = [key for key, x in people[0].items() if x is not None]
+        stacked = {key: np.stack([x[key] for x in people]) for key in names}
+        np.savez(folder / f'{n:06}.npz', **stacked)
+
+
+def write_motions(folder, results):
+    for track in range(2):
+        people = [frame[track] for frame in results]
+        names = [key for key, x in people[0].items() if x is not None]
+        stacked = {key: np.stack([x[key] for x in people]) for key in names}
+        np.savez(folder / f'person_{track}.npz', frame=range(COUNT), **stacked)
+
+
+@pytest.mark.parametrize(
+    'write',
+    [
+        write_images,
+        write_people_of_images,
+        write_numbers,
+        write_stacked_images,
+        write_motions,
+    ],
+)
+def test_folders_of_sam_3d_body(write, tmp_path):
+    results = [
+        sorted(people, key=lambda x: x['pred_cam_t'][0])
+        for people in sam_results(COUNT, people=2)
+    ]
+    write(tmp_path, results)
+    clip = read_poses(tmp_path, fps=FPS)
+    known = read_poses(results, fps=FPS)
+    assert clip.frame.tolist() == np.repeat(np.arange(COUNT), 2).tolist()
+    for name in ('keypoints_3d', 'root_3d', 'keypoints_2d'):
+        assert_allclose(getattr(clip, name), getattr(known, name), atol=1e-4)
+    has_ids = write in (write_people_of_images, write_numbers, write_motions)
+    assert clip.track.tolist() == ([0, 1] * COUNT if has_ids else [-1] * 2 * COUNT)
+
+
+def test_pickles_and_objects_of_npy_need_no_pytorch(tmp_path):
+    (tmp_path / 'a.pkl').write_bytes(pickle.dumps(RESULTS))
+    objects = np.empty(COUNT, object)
+    objects[:] = RESULTS
+    np.save(tmp_path / 'b.npy', objects)
+    code = (
+        'import sys; sys.modules["torch"] = None\n'
+        'from mmhot.io.readers.poses import read_poses\n'
+        f'for name in ("a.pkl", "b.npy"):\n'
+        f'    assert len(read_poses(f"{tmp_path}/{{name}}", fps=30)) == {COUNT}\n'
+    )
+    subprocess.run([sys.executable, '-c', code], check=True)
+
+
+# --- landmarks ------------------------------------------------------------------------
+
+
+def landmarks():
+    """Points of MediaPipe (T, 33, 3) in meters around the hips, and in the image."""
+    true = joints_of(KICK, COUNT)
+    places = np.stack([true[..., 0], 1 - true[..., 2], 5 + true[..., 1]], -1)
+    body = np.zeros((COUNT, 33, 3))
+    for index, name in enumerate(MEDIAPIPE.joints):
+        side, _, part = name.partition('_')
+        part = {'ankle': 'foot', 'heel': 'foot', 'foot_index': 'foot'}.get(part, part)
+        part = {'pinky': 'wrist', 'index': 'wrist', 'thumb': 'wrist'}.get(part, part)
+        joint = f'{side}_{part}'
+        joint = joint if joint in H36M.joints else 'neck_base'
+        body[:, index] = places[:, H36M.index(joint)]
+    image = body[..., :2] / body[..., 2:] * 1100 / SIZE['image_size'] + 0.5
+    world = body - body[:, 23:25].mean(1, keepdims=True)
+    return world, np.append(image, 0 * image[..., :1], -1)
+
+
+WORLD, IMAGE = landmarks()
+
+
+def listed(points, visibility=0.9):
+    return [dict(zip('xyz', p, strict=True), visibility=visibility) for p in points]
+
+
+FORMS = {
+    'results of Python': lambda w, i: {
+        'pose_landmarks': [listed(i)],
+        'pose_world_landmarks': [listed(w)],
+    },
+    'results of JavaScript': lambda w, i: {
+        'landmarks': [listed(i)],
+        'worldLandmarks': [listed(w)],
+    },
+    'one person': lambda w, i: {
+        'pose_landmarks': listed(i),
+        'pose_world_landmarks': listed(w),
+    },
+    'wrapped': lambda w, i: {
+        'poseLandmarks': {'landmark': listed(i)},
+        'poseWorldLandmarks': {'landmark': listed(w)},
+    },
+    'people with both': lambda w, i: {
+        'people': [{'landmarks': listed(i), 'world_landmarks': listed(w)}]
+    },
+}
+
+
+@pytest.mark.parametrize('form', FORMS)
+@pytest.mark.parametrize('absent', [(), (2, 5)])
+def test_landmarks_of_mediapipe_in_2d_and_3d(form, absent, tmp_path):
+    frames = [
+        {'frame_no': n, **FORMS[form](*x)}
+        for n, x in enumerate(zip(WORLD, IMAGE, strict=True))
+    ]
+    for n in absent:  # no person is found
+        frames[n] = {'frame_no': n, 'pose_landmarks': []}
+    path = dump(tmp_path / 'a.json', {'fps': 25, 'frames': frames})
+    there = np.setdiff1d(np.arange(COUNT), absent)
+    [track] = read_keypoints(path, image_size=(1280, 720)).tracks
+    assert track.frames.tolist() == there.tolist()
+    pixels = IMAGE[there, :, :2] * SIZE['image_size']
+    assert_allclose(track.keypoints, pixels, rtol=1e-5)
+    assert_allclose(track.scores, 0.9, rtol=1e-6)
+    for size in (None, (1280, 720)):
+        clip = read_poses(path, image_size=size)
+        assert clip.joint_names == MEDIAPIPE.joints
+        assert (clip.axes, clip.frame.tolist()) == ('camera', there.tolist())
+        assert_allclose(clip.keypoints_3d, WORLD[there], atol=1e-5)
+        assert np.isnan(clip.keypoints_2d).all() == (size is None)
+
+
+def test_lists_of_landmarks_alone_are_in_meters_around_hips(tmp_path):
+    world, image = ([listed(x) for x in points] for points in (WORLD, IMAGE))
+    (clip,) = [read_poses(dump(tmp_path / 'a.json', world), fps=25)]
+    assert_allclose(clip.keypoints_3d, WORLD, atol=1e-5)
+    path = dump(tmp_path / 'b.json', [None, *image[1:]])
+    [track] = read_keypoints(path, **SIZE).tracks
+    assert track.frames.tolist() == [*range(1, COUNT)]
+    with pytest.raises(ValueError, match='2D keypoints are for mmhot lift'):
+        read_poses(path, fps=25)
+    with pytest.raises(ValueError, match='3D poses are for mmhot refine'):
+        read_keypoints(tmp_path / 'a.json', **SIZE)
+
+
+def test_objects_of_mediapipe_are_lifted_and_refined():
+    def objects(points):
+        return [SimpleNamespace(**x) for x in listed(points)]
+
+    results = [
+        SimpleNamespace(pose_landmarks=[objects(i)], pose_world_landmarks=[objects(w)])
+        for w, i in zip(WORLD, IMAGE, strict=True)
+    ]
+    results[3] = SimpleNamespace(pose_landmarks=[], pose_world_landmarks=[])
+    lifted = mmhot.lift(iter(results), **SIZE)
+    assert lifted.frame.tolist() == [*range(COUNT)]
+    clip = mmhot.refine(results, fps=25)
+    assert clip.frame.tolist() == [*range(COUNT)]
+
+
+def test_keypoints_of_tensorflow_js(tmp_path):
+    names = get_skeleton('coco-17').joints
+    points = walk(COUNT)
+    frames = [
+        [
+            {
+                'score': 0.8,
+                'keypoints': [
+                    {'x': x, 'y': y, 'score': 0.7, 'name': name}
+                    for name, (x, y) in zip(names, pose, strict=True)
+                ],
+            }
+        ]
+        for pose in points
+    ]
+    clip = read_keypoints(dump(tmp_path / 'a.json', frames), **SIZE)
+    assert_allclose(clip.tracks[0].keypoints, points, rtol=1e-6)
+    assert_allclose(clip.tracks[0].scores, 0.7, rtol=1e-6)
+
+
+def test_arrays_in_json(tmp_path):
+    poses = joints_of(KICK, COUNT)
+    path = dump(tmp_path / 'a.json', poses.tolist())
+    known = read_poses(poses, fps=25)
+    assert_allclose(read_poses(path, fps=25).keypoints_3d, known.keypoints_3d)
+    lost = poses.astype(object)
+    lost[3, 5] = None
+    clip = read_poses(dump(tmp_path / 'b.json', lost.tolist()), fps=25)
+    assert np.argwhere(np.isnan(clip.keypoints_3d).any(-1)).tolist() == [[3, 5]]
+    pixels = walk(COUNT)
+    path.write_text(json.dumps(pixels.tolist()))
+    [track] = read_keypoints(path, **SIZE).tracks
+    assert_allclose(track.keypoints, pixels, rtol=1e-6)
+
+
+def test_arrays_of_hot_and_mhformer(tmp_path):
+    """Both write ``reconstruction``: people first in 2D, frames first in 3D."""
+    from rendered_clips import rendered
+
+    pixels = rendered('walk').keypoints_2d[:, :17]
+    np.savez(tmp_path / 'keypoints.npz', reconstruction=pixels[None])
+    clip = read_keypoints(tmp_path / 'keypoints.npz', **SIZE)
+    assert clip.skeleton == 'h36m-17'
+    assert_allclose(clip.tracks[0].keypoints, pixels)
+    true = joints_of(KICK, 20)
+    relative = true - true[:, :1]
+    relative[..., 2] -= relative[..., 2].min(1, keepdims=True)
+    np.savez(tmp_path / 'output_keypoints_3d.npz', reconstruction=relative)
+    clip = read_poses(tmp_path / 'output_keypoints_3d.npz', fps=25)
+    assert clip.axes == 'z-up'
+    assert np.isnan(clip.root_3d).all()
+    assert_allclose(clip.keypoints_3d, true - true[:, :1], atol=1e-5)

@@ -1,0 +1,348 @@
+"""Relations between 2D keypoints of other tools that must hold between their clips.
+
+Each way in gives the same clip for the same people, whatever the order of joints and
+people, their IDs, their clock, and the marks of missing joints.
+"""
+
+import json
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from clip_files import DATA, SIZE, coco_result, dump, instance
+from numpy.testing import assert_allclose
+from rendered_clips import rendered
+
+import mmhot
+from mmhot.io.readers.keypoints import read_keypoints
+from mmhot.skeletons.joints import convert_keypoints, get_skeleton
+from mmhot.structures.clips import Clip2D
+from mmhot.structures.lens import Lens
+
+COUNT = 40
+BODY = rendered('walk').keypoints_2d[:COUNT, :17].astype(np.float64)
+# Two people who stand apart.
+TWO = np.stack([BODY, BODY[::-1] + [300, 20]], 1)
+
+
+def order_of(name, poses=BODY):
+    with np.errstate(invalid='ignore'):
+        return convert_keypoints(poses, None, 'h36m-17', name, 'trained')[0]
+
+
+def as_array(poses, path):
+    return Clip2D.from_arrays(poses, (1280, 720), 25)
+
+
+def as_list(poses, path):
+    return as_array(poses.tolist(), path)
+
+
+def as_npz(poses, path):
+    np.savez(path.with_suffix('.npz'), keypoints=poses)
+    return read_keypoints(path.with_suffix('.npz'), **SIZE)
+
+
+def as_npy(poses, path):
+    np.save(path.with_suffix('.npy'), poses)
+    return read_keypoints(path.with_suffix('.npy'), **SIZE)
+
+
+def as_json(poses, path):
+    return read_keypoints(dump(path, poses.tolist()), **SIZE)
+
+
+def as_mmpose(poses, path):
+    frames = [{'frame_id': n, 'instances': [instance(x)]} for n, x in enumerate(poses)]
+    return read_keypoints(dump(path, frames), **SIZE)
+
+
+WAYS = as_array, as_list, as_npz, as_npy, as_json, as_mmpose
+any_way = pytest.mark.parametrize('way', WAYS)
+
+
+@any_way
+@pytest.mark.parametrize('order', ['h36m-17', 'mpi-inf-3dhp-17'])
+def test_unnamed_joints_of_another_order_are_recognized(way, order, tmp_path, caplog):
+    poses = order_of(order)
+    clip = way(poses, tmp_path / 'a.json')
+    assert clip.skeleton == order
+    seen = np.isfinite(poses)
+    assert_allclose(clip.tracks[0].keypoints[seen], poses[seen], rtol=1e-6)
+    (line,) = caplog.messages
+    assert f'17 joints without names are read as {order}, in whose order' in line
+
+
+def test_joints_of_coco_are_recognized_without_a_line(caplog):
+    for path in ('demo_2d_coco17.npz', 'vtest_2d_coco17.npz'):
+        with np.load(DATA / path) as file:
+            poses = file['keypoints'].astype(np.float64)
+        for hidden in ((), (13, 14, 15, 16), (*range(11, 17),)):
+            poses[:, hidden] = np.nan
+            clip = Clip2D.from_arrays(poses, (1280, 720), 25)
+            assert clip.skeleton == 'coco-17'
+    assert not caplog.messages
+
+
+def test_an_order_that_is_not_recognized_is_one_line(caplog):
+    lying = order_of('h36m-17')[..., ::-1] * [1, 0.5]
+    assert Clip2D.from_arrays(lying, (1280, 720), 25).skeleton == 'coco-17'
+    (line,) = caplog.messages
+    assert 'as no person stands: read as coco-17; skeleton states another' in line
+    caplog.clear()
+    Clip2D.from_arrays(lying, (1280, 720), 25, skeleton='h36m-17')
+    assert not caplog.messages
+
+
+def lost_joints(poses):
+    lost = np.zeros(poses.shape[:2], bool)
+    lost[5:9, 3] = lost[20, 10:14] = True
+    return lost
+
+
+MARKS = {
+    'NaN': lambda x, lost: np.where(lost[..., None], np.nan, x),
+    'zero': lambda x, lost: np.where(lost[..., None], 0, x),
+    'masked': lambda x, lost: np.ma.masked_array(x, np.stack([lost, lost], -1)),
+    'one coordinate masked': lambda x, lost: np.ma.masked_array(
+        x, np.stack([lost, 0 * lost], -1)
+    ),
+    'masked frames': lambda x, lost: [
+        np.ma.masked_array(*pair)
+        for pair in zip(x, np.stack([lost, lost], -1), strict=True)
+    ],
+    'score': lambda x, lost: np.append(x, np.where(lost, 0, 0.6)[..., None], -1),
+    'masked score': lambda x, lost: np.ma.append(
+        x, np.ma.masked_array(np.full(lost.shape, 0.6), lost)[..., None], -1
+    ),
+}
+
+
+@pytest.mark.parametrize('mark', MARKS)
+def test_missing_joints_may_be_marked_in_any_way(mark):
+    lost = lost_joints(BODY)
+    clip = Clip2D.from_arrays(MARKS[mark](BODY, lost), (1280, 720), 25)
+    (track,) = clip.tracks
+    assert (np.isnan(track.keypoints).all(-1) == lost).all()
+    assert ((track.scores == 0) == lost).all()
+    assert_allclose(track.keypoints[~lost], BODY[~lost], rtol=1e-6)
+
+
+def test_masked_scores_and_poses_in_3d_are_missing():
+    from mmhot.structures.clips import Clip3D
+
+    true = rendered('walk').keypoints_3d[:COUNT, :17].astype(np.float64)
+    lost = lost_joints(true)
+    clips = [
+        Clip3D.from_arrays(np.where(lost[..., None], np.nan, true), 25),
+        Clip3D.from_arrays(np.ma.masked_array(true, np.stack([lost] * 3, -1)), 25),
+        Clip3D.from_arrays(
+            true, 25, scores=np.ma.masked_array(np.ones(lost.shape), lost)
+        ),
+    ]
+    for clip in clips:
+        assert (np.isnan(clip.keypoints_3d).any(-1) == lost).all()
+        assert ((clip.scores == 0) == lost).all()
+
+
+def test_shuffled_people_of_arrays_are_followed(caplog):
+    known = Clip2D.from_arrays(TWO, (1920, 1080), 25)
+    shuffled = TWO.copy()
+    for frame in (3, 4, 11, *range(25, COUNT)):
+        shuffled[frame] = shuffled[frame, ::-1]
+    caplog.clear()
+    clip = Clip2D.from_arrays(shuffled, (1920, 1080), 25)
+    for one, other in zip(clip.tracks, known.tracks, strict=True):
+        assert_allclose(one.keypoints, other.keypoints)
+    assert 'people change places in 18 of 40 frames' in caplog.text
+    absent = TWO.copy()
+    absent[10:20, 0] = np.nan
+    absent[10:20] = absent[10:20, ::-1]
+    clip = Clip2D.from_arrays(absent, (1920, 1080), 25)
+    for one, other in zip(clip.tracks, known.tracks, strict=True):
+        seen = np.isfinite(one.keypoints).all((1, 2))
+        assert seen.sum() == (30 if one.track == 0 else 40)
+        assert_allclose(one.keypoints[seen], other.keypoints[seen])
+
+
+def test_people_who_cross_or_are_rarely_seen_keep_their_places(caplog):
+    """Places are those of people, unless these would jump."""
+    steps = np.arange(COUNT)[:, None, None]
+    crossing = np.stack([BODY + 12 * steps, BODY + [470, 0] - 12 * steps * [1, 0]], 1)
+    rare = TWO[::20]
+    for poses in (crossing, rare):
+        Clip2D.from_arrays(poses, (4000, 3000), 25, skeleton='h36m-17')
+    assert not [x for x in caplog.messages if 'change places' in x]
+
+
+# --- track IDs ------------------------------------------------------------------------
+
+IDS = {
+    'numbers': (3, 7),
+    'text': ('3', '7'),
+    'names': ('anna', 'ben'),
+    'UUIDs': (
+        '3f2504e0-4f89-11d3-9a0c-0305e82c3301',
+        '7d444840-9dc0-11d1-b245-5ffdce74fad2',
+    ),
+    'one number and one name': (3, 'ben'),
+}
+
+
+def coco(ids, absent='none'):
+    people = []
+    for frame, poses in enumerate(TWO):
+        for number, (pose, track) in enumerate(zip(poses, ids, strict=True)):
+            lost = number == 1 and frame % 4 == 0 and absent != 'none'
+            given = {} if lost and absent == 'absent' else {'track_id': track}
+            given |= {'track_id': absent} if lost and absent != 'absent' else {}
+            people.append(coco_result(frame, pose, **given))
+    return people
+
+
+def mmpose(ids, absent='none'):
+    frames: dict = {}
+    for x in coco(ids, absent):
+        pose = np.reshape(x['keypoints'], (-1, 3))[:, :2]
+        own = {'track_id': x['track_id']} if 'track_id' in x else {}
+        frames.setdefault(x['image_id'], []).append(instance(pose, **own))
+    return [{'frame_id': n, 'instances': people} for n, people in frames.items()]
+
+
+@pytest.mark.parametrize('form', [coco, mmpose])
+@pytest.mark.parametrize('kind', IDS)
+def test_ids_may_be_names(form, kind, tmp_path, caplog):
+    path = dump(tmp_path / 'a.json', form(IDS[kind]))
+    tracks = read_keypoints(path, skeleton='h36m-17', **SIZE).tracks
+    is_named = kind not in ('numbers', 'text')
+    assert [x.track for x in tracks] == ([0, 1] if is_named else [3, 7])
+    for track, poses in zip(tracks, TWO.swapaxes(0, 1), strict=True):
+        assert_allclose(track.keypoints, poses, rtol=1e-5)
+    assert ('track IDs are names' in caplog.text) == is_named
+
+
+@pytest.mark.parametrize('form', [coco, mmpose])
+@pytest.mark.parametrize('absent', [-1, None, '', 'absent'])
+def test_people_without_an_id_are_left_out(form, absent, tmp_path, caplog):
+    path = dump(tmp_path / 'a.json', form((3, 7), absent))
+    first, second = read_keypoints(path, skeleton='h36m-17', **SIZE).tracks
+    assert (first.track, len(first.frames)) == (3, COUNT)
+    assert (second.track, len(second.frames)) == (7, COUNT - COUNT // 4)
+    assert '10 of 80 poses have no track ID; left out' in caplog.text
+
+
+@pytest.mark.parametrize('unknown', [-1, np.nan, 'a'])
+def test_ids_of_arrays_in_files(unknown, tmp_path, caplog):
+    frame, track = np.indices((COUNT, 2)).reshape(2, -1)
+    ids = np.array(['a', 'b'])[track] if unknown == 'a' else track + 4.0
+    ids[::10] = '' if unknown == 'a' else unknown
+    arrays = dict(frame=frame, track=ids, keypoints=TWO.reshape(-1, 17, 2))
+    np.savez(tmp_path / 'a.npz', **arrays)
+    tracks = read_keypoints(tmp_path / 'a.npz', skeleton='h36m-17', **SIZE).tracks
+    assert [x.track for x in tracks] == ([0, 1] if unknown == 'a' else [4, 5])
+    assert {len(x.frames) for x in tracks} == {COUNT - 8, COUNT}
+    assert '8 of 80 poses have no track ID; left out' in caplog.text
+
+
+def test_one_id_twice_in_a_frame_is_named(tmp_path):
+    people = coco((3, 7))
+    people[21]['track_id'] = 3
+    with pytest.raises(ValueError, match=r'a.json: frame 10 has two poses of track 3'):
+        read_keypoints(dump(tmp_path / 'a.json', people), **SIZE)
+
+
+def test_boxes_that_a_tracker_did_not_confirm_have_no_id(caplog):
+    frames = [
+        SimpleNamespace(
+            keypoints=SimpleNamespace(xy=people, conf=None),
+            boxes=SimpleNamespace(id=None if n < 2 else np.array([1, 2])),
+            orig_shape=(720, 1280),
+        )
+        for n, people in enumerate(TWO)
+    ]
+    clip = read_keypoints(frames, fps=25)
+    assert [(x.track, x.frames[0]) for x in clip.tracks] == [(1, 2), (2, 2)]
+    assert '4 of 80 poses have no track ID' in caplog.text
+
+
+# --- times and lenses -----------------------------------------------------------------
+
+
+def test_times_may_begin_anywhere():
+    clip = mmhot.read_keypoints('demo/skating_2d_coco17.npz')
+    times = np.arange(clip.num_frames) / 25 + 0.003 * (np.arange(clip.num_frames) % 3)
+    one, *others = (
+        mmhot.lift(replace(clip, times=times + start), model='nanohtnet')
+        for start in (0, 1e5, 1.7e9)
+    )
+    for other in others:
+        apart = np.linalg.norm(one.places() - other.places(), axis=-1)
+        assert 1000 * apart.max() < 1
+        assert other.time[0] == 0
+        assert_allclose(other.time, one.time, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ('center', 'size', 'message'),
+    [
+        (
+            (640, 360),
+            (1920, 1080),
+            'is the middle of 1280x720 images, not of 1920x1080',
+        ),
+        ((650, 356), (1920, 1080), 'is the middle of 1300x712 images'),
+        ((960, 540), (1280, 720), 'is the middle of 1920x1080 images'),
+        ((540, 960), (1920, 1080), 'is the middle of 1080x1920 images'),
+        ((360, 640), (1920, 1080), 'is the middle of 720x1280 images'),
+        ((2000, 1000), (1920, 1080), 'is outside the 1920x1080 image'),
+    ],
+)
+def test_intrinsics_of_another_size_are_refused(center, size, message):
+    lens = Lens((1000, 1000), center)
+    with pytest.raises(ValueError, match=message):
+        lens.fitted(*size)
+    with_size = replace(lens, size=size)
+    assert with_size.fitted(*size) == with_size
+
+
+@pytest.mark.parametrize('center', [(960, 540), (1000, 500), (900, 580)])
+def test_intrinsics_of_the_same_size_are_taken(center, caplog):
+    Lens((1000, 1000), center).fitted(1920, 1080)
+    assert not caplog.messages
+
+
+def test_a_principal_point_far_from_the_middle_is_one_line(caplog):
+    """As of a cropped image."""
+    lens = Lens((1000, 1000), (900, 200)).fitted(1920, 1080)
+    assert lens.center == (900, 200)
+    assert '(900, 200) of the intrinsics is far from the middle' in caplog.text
+
+
+# --- inputs of other commands ---------------------------------------------------------
+
+
+def test_other_inputs_name_their_command(tmp_path):
+    poses = rendered('walk').places()[:COUNT, :17].astype(np.float64)
+    for given in (poses, 1000 * poses, poses[:, None]):
+        with pytest.raises(ValueError, match='3D poses are for mmhot refine'):
+            mmhot.lift(given, **SIZE)
+    np.save(tmp_path / 'a.npy', poses)
+    for name in ('a.npy', 'b.json'):
+        (tmp_path / 'b.json').write_text(json.dumps({'keypoints_3d': poses.tolist()}))
+        with pytest.raises(ValueError, match='3D poses are for mmhot refine'):
+            mmhot.lift(tmp_path / name, **SIZE)
+    scored = np.append(BODY, np.full((COUNT, 17, 1), 0.5), -1)
+    for given in (BODY, scored):
+        with pytest.raises(ValueError, match='2D keypoints are for mmhot lift'):
+            mmhot.refine(given, fps=25)
+    for call in (mmhot.lift, mmhot.refine):
+        with pytest.raises(ValueError, match='videos and images are for mmhot infer'):
+            call('demo/walk.mp4', fps=25)
+
+
+def test_the_skeleton_that_names_state_is_not_searched(tmp_path, caplog):
+    joints = get_skeleton('h36m-17').joints
+    np.savez(tmp_path / 'a.npz', keypoints=BODY, joint_names=joints)
+    assert read_keypoints(tmp_path / 'a.npz', **SIZE).skeleton == 'h36m-17'
+    assert not caplog.messages

@@ -1,0 +1,398 @@
+"""Relations between 3D poses of other tools that must hold between their motions.
+
+Each way in gives the same motion for the same people, whatever their order, clock,
+units and axes, and one bad frame leaves the others alone.
+"""
+
+import json
+import pickle
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from mocap import JUMP, KICK, joints_of
+from numpy.testing import assert_allclose
+
+import mmhot
+from mmhot.structures.clips import Clip3D
+
+FPS, COUNT = 25.0, 75
+# One stands and kicks, 2 m to the right of one who jumps: z up from the floor.
+WORLD = np.stack([joints_of(key, 2 * COUNT)[::2] for key in (KICK, JUMP)], 1)
+WORLD = WORLD.astype(np.float64) - WORLD[:1, :, :1] * [1, 1, 0]
+WORLD[:, 1] += [2, 0, 0]
+BAD = COUNT // 2
+QUIET = dict(without='feet')
+
+
+def camera(world):
+    """Camera axes, 6 m away and 1.2 m high."""
+    return np.stack([world[..., 0], 1.2 - world[..., 2], 6 + world[..., 1]], -1)
+
+
+def people_of(poses):
+    return [
+        [
+            {'keypoints_3d': pose.tolist(), 'track_id': n}
+            for n, pose in enumerate(people)
+        ]
+        for people in poses
+    ]
+
+
+def as_clip(poses, folder, **options):
+    return Clip3D.from_arrays(poses, FPS, **options)
+
+
+def as_list(poses, folder, axes=None):
+    return dict(source=people_of(poses), fps=FPS, given_axes=axes)
+
+
+def as_json(poses, folder, axes=None):
+    path = folder / 'a.json'
+    path.write_text(json.dumps({'fps': FPS, 'frames': people_of(poses)}))
+    return dict(source=path, given_axes=axes)
+
+
+def as_pickle(poses, folder, axes=None):
+    path = folder / 'a.pkl'
+    path.write_bytes(pickle.dumps(people_of(poses)))
+    return dict(source=path, fps=FPS, given_axes=axes)
+
+
+def as_npy(poses, folder, axes=None):
+    np.save(folder / 'a.npy', poses)
+    return dict(source=folder / 'a.npy', fps=FPS, given_axes=axes)
+
+
+def as_rows(poses, folder, axes=None):
+    frame, track = np.indices(poses.shape[:2]).reshape(2, -1)
+    arrays = dict(keypoints_3d=poses.reshape(-1, *poses.shape[2:]), fps=FPS)
+    np.savez(folder / 'a.npz', frame=frame, track=track, **arrays)
+    return dict(source=folder / 'a.npz', given_axes=axes)
+
+
+def as_folder(poses, folder, axes=None):
+    for number, people in enumerate(people_of(poses)):
+        (folder / f'frame_{number:05}.json').write_text(json.dumps(people))
+    return dict(source=folder, fps=FPS, given_axes=axes)
+
+
+WAYS = as_clip, as_list, as_json, as_pickle, as_npy, as_rows, as_folder
+any_way = pytest.mark.parametrize('way', WAYS)
+
+
+def refine(way, poses, folder, axes=None, **options):
+    given = way(poses, folder, axes=axes)
+    given = dict(source=given) if isinstance(given, Clip3D) else given
+    return mmhot.refine(**{k: x for k, x in given.items() if x is not None}, **options)
+
+
+def apart(clip, other):
+    """Largest distances (T, P) between the joints of two clips in mm."""
+    assert clip.frame.tolist() == other.frame.tolist()
+    assert clip.track.tolist() == other.track.tolist()
+    places = np.linalg.norm(clip.places() - other.places(), axis=-1)
+    return 1000 * places.max(1).reshape(COUNT, -1)
+
+
+@pytest.fixture(scope='module')
+def plain():
+    return mmhot.refine(Clip3D.from_arrays(camera(WORLD), FPS, axes='camera'))
+
+
+@any_way
+def test_every_way_in_gives_the_same_motion(way, plain, tmp_path):
+    clip = refine(way, camera(WORLD), tmp_path)
+    assert clip.axes == 'camera'
+    assert apart(clip, plain).max() < 0.01
+
+
+@any_way
+def test_shuffled_people_keep_their_identity(way, plain, tmp_path, caplog):
+    """Arrays have no IDs but the places of people, which change in some frames."""
+    shuffled = camera(WORLD)
+    for frame in (7, 8, 30, *range(60, COUNT)):
+        shuffled[frame] = shuffled[frame, ::-1]
+    has_ids = way not in (as_clip, as_npy)
+    given = camera(WORLD) if has_ids else shuffled
+    assert apart(refine(way, given, tmp_path), plain).max() < 0.01
+    assert ('change places in 18 of 75 frames' in caplog.text) == (not has_ids)
+
+
+def test_shuffled_people_of_lists_without_ids_are_followed(plain):
+    rng = np.random.default_rng(0)
+    frames = [
+        [{'keypoints_3d': people[n]} for n in rng.permutation(2)]
+        for people in camera(WORLD)
+    ]
+    assert apart(mmhot.refine(frames, fps=FPS), plain).max() < 0.01
+
+
+@any_way
+@pytest.mark.parametrize(
+    'turn',
+    [
+        lambda x: x,
+        lambda x: x + [3, -4, 5],
+        lambda x: x[..., [0, 2, 1]] * (1, 1, -1),
+        lambda x: x[..., [0, 2, 1]] * (1, 1, -1) - [0, 5, 0],
+        camera,
+    ],
+    ids=['z up', 'z up, moved', 'y up', 'y up, moved', 'camera'],
+)
+def test_axes_are_recognized_by_trunks(way, turn, tmp_path, caplog):
+    clip = refine(way, turn(WORLD), tmp_path)
+    assert clip.axes == 'camera'
+    first = clip.keypoints_3d[clip.track == 0]
+    true = (WORLD[:, 0] - WORLD[:, 0, :1])[..., [0, 2, 1]] * (1, -1, 1)
+    assert 1000 * np.linalg.norm(first - true, axis=-1).mean() < 10
+    moved = np.diff(clip.root_3d[clip.track == 1], axis=0)
+    wanted = np.diff(camera(WORLD)[:, 1, 0], axis=0)
+    assert 1000 * np.abs(moved - wanted).max() < 20
+    assert ('given_axes states others' in caplog.text) == (turn is not camera)
+
+
+def test_axes_that_are_not_recognized_are_one_line(caplog):
+    lying = WORLD[..., [2, 0, 1]]  # x up, or people who lie
+    clip = Clip3D.from_arrays(lying, FPS)
+    assert clip.axes == 'camera'
+    assert [x for x in caplog.messages if 'trunks point along +x: read as camera' in x]
+    caplog.clear()
+    Clip3D.from_arrays(lying, FPS, axes='camera')
+    assert not caplog.messages
+
+
+SCALES = {
+    'all in mm': (lambda x: x * 1000, 'people are 17.. high: read as millimeters'),
+    'all in cm': (lambda x: x * 100, 'people are 17. high: read as centimeters'),
+    'one person in mm': (
+        lambda x: x * [[[1]], [[1000]]],
+        'people 1 are 16.. high: read as millimeters',
+    ),
+    'mm from the middle on': (
+        lambda x: np.concatenate([x[:40], 1000 * x[40:]]),
+        'people of frames 40 to 74 are 17.. high: read as millimeters',
+    ),
+}
+
+
+@any_way
+@pytest.mark.parametrize('case', SCALES)
+def test_units_are_those_of_people_over_time(case, way, plain, tmp_path, caplog):
+    scale, line = SCALES[case]
+    clip = refine(way, scale(camera(WORLD)), tmp_path)
+    assert apart(clip, plain).max() < 0.01
+    assert len(caplog.messages) == 1
+    assert re.search(line, caplog.text)
+
+
+@pytest.mark.parametrize(
+    ('joints', 'roots', 'line'),
+    [
+        (1, 1000, 'translations of people 1 are read as millimeters'),
+        (1, 100, 'translations of people 1 are read as centimeters'),
+        (1000, 1, 'translations of people 1 are read as meters'),
+    ],
+)
+def test_translations_may_have_another_unit(joints, roots, line, plain, caplog):
+    places = camera(WORLD)
+    hips = places[:, :, 0].copy()
+    relative = places - hips[:, :, None]
+    relative[:, 1] *= joints
+    hips[:, 1] *= roots
+    clip = Clip3D.from_arrays(relative, FPS, root_3d=hips, axes='camera')
+    assert apart(mmhot.refine(clip), plain).max() < 0.01
+    assert line in caplog.text
+
+
+@pytest.mark.parametrize('factor', [0.3, 0.45, 1.5])
+def test_people_of_unusual_height_are_one_line(factor, caplog):
+    Clip3D.from_arrays(factor * WORLD[:, :1], FPS, axes='world')
+    (line,) = caplog.messages
+    high = float(re.search(r'clip: people are ([0-9.]+) m high; height sets', line)[1])
+    assert high == pytest.approx(1.742 * factor, rel=2e-3)
+
+
+WRONG = {
+    'root 0.3 m': lambda x: x + [0.3, 0, 0],
+    'root 1 m': lambda x: x + [0, 0, 1],
+    'root 10 m': lambda x: x - [6, 6, 6],
+    'root 50 m': lambda x: x + [50, 0, 0],
+    'at the origin': lambda x: x - x[:1],
+    'wrist 1 m': lambda x: x + np.eye(17)[13][:, None] * [0.6, 0.6, 0.5],
+    'foot 0.3 m': lambda x: x + np.eye(17)[3][:, None] * [0.2, 0.2, 0.1],
+    'pelvis 1 m': lambda x: x + np.eye(17)[0][:, None] * [0, 0, 1],
+    'all joints': lambda x: x + np.random.default_rng(0).normal(size=x.shape),
+    'other size': lambda x: x[:1] + 3 * (x - x[:1]),
+    'mirrored depth': lambda x: x * [1, 1, -1],
+    'half': lambda x: np.where(np.arange(17)[:, None] < 9, x, x + [0, 0, 2]),
+}
+
+
+@pytest.mark.parametrize('case', WRONG)
+@pytest.mark.parametrize('count', [1, 3])
+def test_bad_frames_leave_the_others_alone(case, count, plain, tmp_path):
+    if count == 1 or '0.3 m' not in case:  # people may be as fast
+        check_bad_frames(as_clip, case, count, plain, tmp_path)
+
+
+def check_bad_frames(way, case, count, plain, tmp_path):
+    poses, frames = camera(WORLD), [*range(BAD, BAD + count)]
+    for frame in frames:
+        poses[frame, 0] = WRONG[case](poses[frame, 0])
+    errors = apart(refine(way, poses, tmp_path), plain)
+    assert errors[:, 1].max() < 0.01
+    others, bad = np.delete(errors[:, 0], frames), errors[frames, 0]
+    assert others.max() < (1 if count == 1 else 11)
+    assert bad.max() < (6 if count == 1 else 25)
+
+
+@any_way
+@pytest.mark.parametrize('case', ['root 10 m', 'wrist 1 m'])
+def test_a_bad_frame_of_any_way_in(way, case, plain, tmp_path):
+    check_bad_frames(way, case, 1, plain, tmp_path)
+
+
+@pytest.mark.parametrize('frame', [0, 1, COUNT - 2, COUNT - 1])
+def test_a_bad_frame_at_an_end_leaves_the_others_alone(frame, plain):
+    poses = camera(WORLD)
+    poses[frame, 0] += [5, 0, 0]
+    clip = mmhot.refine(Clip3D.from_arrays(poses, FPS, axes='camera'))
+    errors = apart(clip, plain)
+    assert np.delete(errors[:, 0], frame).max() < 10
+    assert errors[frame, 0] < 160  # the nearest pose is repeated
+
+
+def test_people_who_are_moved_for_good_keep_both_places():
+    """A jump of the scale or of the camera is no bad frame."""
+    poses = camera(WORLD)
+    poses[40:, 0] += [0, 0, 3]
+    clip = mmhot.refine(Clip3D.from_arrays(poses, FPS, axes='camera'), **QUIET)
+    depth = clip.root_3d[clip.track == 0, 2]
+    assert_allclose(depth[[10, 70]], poses[[10, 70], 0, 0, 2], atol=0.05)
+
+
+UNKNOWN = {
+    'NaN': [np.nan] * 3,
+    'one NaN': [0.0, np.nan, 5.0],
+    'masked': np.ma.masked,
+}
+
+
+@pytest.mark.parametrize('case', UNKNOWN)
+def test_an_unknown_translation_is_that_of_a_frame(case, plain):
+    places = camera(WORLD)
+    hips = np.ma.masked_array(places[:, :, 0].copy())
+    hips[BAD, 0] = UNKNOWN[case]
+    relative = places - places[:, :, :1]
+    given = Clip3D.from_arrays(relative, FPS, root_3d=hips, axes='camera')
+    assert np.isnan(given.root_3d).any(-1).sum() == 1
+    errors = apart(mmhot.refine(given), plain)
+    assert np.delete(errors[:, 0], BAD).max() < 10
+    assert errors[BAD, 0] < 30
+    assert errors[:, 1].max() < 0.01
+
+
+def test_unknown_positions_are_those_of_a_person(plain):
+    places = camera(WORLD)
+    hips = places[:, :, 0].copy()
+    hips[:, 0] = np.nan
+    relative = places - places[:, :, :1]
+    given = Clip3D.from_arrays(relative, FPS, root_3d=hips, axes='camera')
+    clip = mmhot.refine(given)
+    first = clip.track == 0
+    assert np.isnan(clip.root_3d[first]).all()
+    errors = np.abs(clip.places() - plain.places())[~first]
+    assert errors.max() < 1e-5
+
+
+@any_way
+def test_missing_joints_may_be_marked_in_any_way(way, tmp_path):
+    poses = camera(WORLD)
+    lost = poses.copy()
+    lost[20:30, 0, 13] = np.nan
+    known = refine(as_clip, lost, tmp_path)
+    if way is as_clip:
+        masked = np.ma.masked_array(poses, np.isnan(lost))
+        assert apart(refine(way, masked, tmp_path), known).max() < 0.01
+    assert apart(refine(way, lost, tmp_path), known).max() < 0.01
+    if way in (as_clip, as_npy):
+        scores = np.where(np.isnan(lost).any(-1), 0, 1)[..., None]
+        scored = np.append(poses, scores, -1)
+        assert apart(refine(way, scored, tmp_path), known).max() < 0.01
+
+
+def test_quaternions_are_refused_and_scores_are_not():
+    rng = np.random.default_rng(0)
+    turns = rng.normal(size=(COUNT, 17, 4))
+    turns /= np.linalg.norm(turns, axis=-1, keepdims=True)
+    with pytest.raises(ValueError, match='seem to be rotations'):
+        Clip3D.from_arrays(turns, FPS)
+    scored = np.append(WORLD[:, 0], np.full((COUNT, 17, 1), 0.7), -1)
+    clip = Clip3D.from_arrays(scored, FPS)
+    assert_allclose(clip.scores, 0.7)
+
+
+@pytest.mark.parametrize('order', ['coco-17', 'mpi-inf-3dhp-17'])
+def test_joints_of_another_order_are_recognized(order, caplog):
+    from mmhot.skeletons.joints import convert_keypoints
+
+    poses, *_ = convert_keypoints(WORLD[:, 0], None, 'h36m-17', order, 'trained')
+    clip = Clip3D.from_arrays(poses, FPS)
+    assert clip.joint_names == mmhot.get_skeleton(order).joints
+    assert f'17 joints without names are read as {order}' in caplog.text
+
+
+def test_times_may_begin_anywhere(plain):
+    given = Clip3D.from_arrays(camera(WORLD), FPS, axes='camera')
+    times = given.frame / FPS + 0.004 * (given.frame % 3)
+    one = mmhot.refine(replace(given, time=times))
+    other = mmhot.refine(replace(given, time=times + 1.7e9))
+    assert apart(one, other).max() < 0.01
+    assert_allclose(one.time, other.time, atol=1e-6)
+
+
+@any_way
+@pytest.mark.parametrize(
+    'never',
+    [(2,), (2, 3), (2, 3, 5, 6), (0, 1, 2, 3, 4, 5, 6, 7), (13,), (9, 10), (3, 13, 16)],
+    ids=str,
+)
+def test_joints_that_are_never_seen_hang(way, never, tmp_path):
+    poses = camera(WORLD)
+    poses[:, 0, never] = np.nan
+    clip = refine(way, poses, tmp_path, axes='camera', **QUIET)
+    assert clip.track_ids == [0, 1]
+    first = clip.take(clip.track == 0)
+    assert (first.scores[:, never] == 0).all()
+    true = camera(WORLD)[:, 0]
+    errors = np.linalg.norm(first.places() - true, axis=-1)
+    seen = np.delete(np.arange(17), never)
+    assert 1000 * errors[:, seen].mean() < 20
+    bones = np.linalg.norm(
+        first.places()[:, [2, 3]] - first.places()[:, [1, 2]], axis=-1
+    )
+    assert 0.3 < bones.min() < bones.max() < 0.55
+    feet = first.places()[:, [3, 6], 1] - first.places()[:, :1, 1]
+    assert feet.mean() > 0.5  # below the hips
+
+
+def test_legs_that_are_never_seen_hang_as_lifted_ones():
+    poses = camera(WORLD)
+    poses[:, :, [2, 3, 5, 6]] = np.nan
+    clip = mmhot.refine(Clip3D.from_arrays(poses, FPS, axes='camera'), **QUIET)
+    thighs = clip.keypoints_3d[:, [2, 5]] - clip.keypoints_3d[:, [1, 4]]
+    angles = np.degrees(np.arccos(thighs[..., 1] / np.linalg.norm(thighs, axis=-1)))
+    assert angles.max() < 5
+
+
+def test_bones_of_people_who_approach_are_constant():
+    """Without a scale, root-relative poses grow as people in images do."""
+    growth = np.linspace(0.6, 1, COUNT)[:, None, None]
+    world = WORLD[:, 0] - WORLD[:, 0, :1]
+    poses = growth * world[..., [0, 2, 1]] * (1, -1, 1)
+    clip = mmhot.refine(Clip3D.from_arrays(poses, FPS, axes='camera'), **QUIET)
+    thighs = np.linalg.norm(clip.keypoints_3d[:, 2] - clip.keypoints_3d[:, 1], axis=-1)
+    assert np.ptp(thighs) / thighs.mean() < 0.03
