@@ -127,13 +127,14 @@ def apply_arguments(config: Config, args: argparse.Namespace) -> None:
         config.work_dir = str(Path('work_dirs', name))
     if args.sample:
         use_sample_data(config)
-    if args.show or args.show_dir is not None:
-        if 'Lifter' in str((config.get('model') or {}).get('type')):
-            text = '--show, --show-dir: lifted poses have no images; '
-            raise ValueError(f'{text}--worst of tools/test.py draws them')
+    shows, badcase = args.show or args.show_dir, getattr(args, 'badcase', False)
+    if (shows or badcase) and 'Lifter' in str((config.get('model') or {}).get('type')):
+        text = '--show, --show-dir, --badcase: lifted poses have no images; '
+        raise ValueError(f'{text}--worst of tools/test.py draws them')
+    if shows:
         hook = setting(config, 'default_hooks.visualization', '--show')
         hook.enable = True
-        hook.show = args.show and not getattr(args, 'badcase', False)
+        hook.show = args.show and not badcase
         hook.out_dir = args.show_dir
         hook.interval = args.interval
         if args.show:

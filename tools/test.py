@@ -287,22 +287,22 @@ def _draw_pose(
 
 
 def collect_bad_cases(config, args: argparse.Namespace) -> None:
-    """Enable MMPose's hook for the worst predictions."""
+    """Enable MMPose's hook for the worst predictions, by PCK unless a config says so.
+
+    MMPose's default is the head's loss, which compares labels and not keypoints.
+    """
     hook = setting(config, 'default_hooks.badcase', '--badcase')
     hook.enable = True
     hook.show = args.show
     hook.interval = args.interval
+    # MMPose puts the folder into itself again, batch by batch, if it is relative
+    folder = Path(config.work_dir, hook.get('out_dir') or 'badcase')
+    hook.out_dir = str(folder.resolve())
     if args.show:
         hook.wait_time = args.wait_time
-    kind = hook.get('metric_type', 'loss')
-    if kind not in ('loss', 'accuracy'):
-        raise ValueError(
-            f'default_hooks.badcase.metric_type: got {kind!r}, wanted '
-            "'loss' or 'accuracy'"
-        )
     if not hook.get('metric'):
-        name = 'model.head.loss' if kind == 'loss' else 'test_evaluator'
-        hook.metric = setting(config, name, '--badcase')
+        hook.metric_type, hook.badcase_thr = 'accuracy', 0.5
+        hook.metric = dict(type='PCKAccuracy', thr=0.1)
 
 
 def main() -> int:
