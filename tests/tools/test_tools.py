@@ -208,7 +208,8 @@ COMMON = '--work-dir --cfg-options --launcher --local-rank '
 COMMON += '--show-dir --show --interval --wait-time'
 OPTIONS = {
     'tools.train': f'--resume --amp --no-validate --auto-scale-lr {COMMON}',
-    'tools.test': f'--table --out --frame-errors --worst --dump --badcase {COMMON}',
+    'tools.test': '--table --out --frame-errors --worst --sweep --dump --badcase '
+    f'{COMMON}',
 }
 
 

@@ -281,8 +281,11 @@ def count_tokens(
     """
     rates = _check_rates((1.0,) if keep_rates is None else keep_rates)
     if depth % len(rates):
-        text = 'keep_rates must divide the %s layers evenly, got %s rates'
-        raise ValueError(text % (depth, len(rates)))
+        fitting = [n for n in range(1, depth + 1) if depth % n == 0]
+        raise ValueError(
+            f'keep_rates: the {depth} layers are split evenly by '
+            f'{", ".join(map(str, fitting))} rates, got {len(rates)}'
+        )
     rates = [rate for rate in rates for _ in range(depth // len(rates))]
     counts = tuple(int(num_patches * rate) for rate in rates)
     for layer, count in enumerate(counts):

@@ -25,6 +25,9 @@ class Recoverer(nn.Module):
 
     on_tokens = False
 
+    def __init__(self) -> None:
+        super().__init__()  # without PyTorch's *args, **kwargs
+
     def forward(self, x: Tensor, kept: Tensor, num_frames: int) -> Tensor:
         """Recover all frames, (B, T, ..., C).
 
