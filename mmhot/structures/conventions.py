@@ -148,7 +148,7 @@ def follow_people(points: np.ndarray, name: str) -> np.ndarray:
             is_near = ~(apart[people, found][moved] > _NEAR).any()
             is_far = ~(apart[people, place][moved] < _FAR).any()
             if is_near and is_far:
-                place, since = found, frame
+                place, since = found, int(frame)
                 order[frame:] = place
     changed = (order != people).any(1)
     if changed.any():
