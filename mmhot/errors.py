@@ -69,6 +69,10 @@ class ArgumentError(ValueError):
         return re.sub(r'{(\w+)(=?)([^}]*)}', show, text) % tuple(given)
 
 
+class NothingToWriteError(ValueError):
+    """A clip has nothing that a format is for."""
+
+
 def escape(text: object, replacement: str | None = None) -> str:
     """Escape the characters of a name that terminals and files do not show.
 
@@ -122,9 +126,15 @@ def align(lines: Sequence[Sequence[str]], left: int = 1) -> str:
 
 
 def refuse_open_file(name: str, source: object) -> None:
-    """Raise a ValueError if an argument is an open file, or an empty path."""
+    """Raise a ValueError if an argument is an open file, empty, or a list of paths."""
     if isinstance(source, str) and not source:
         raise ValueError(f'{name} must not be empty')
+    if (
+        isinstance(source, list | tuple)
+        and source
+        and isinstance(source[0], str | os.PathLike)
+    ):
+        raise ValueError(f'{name} is a list of {len(source)} paths: call once for each')
     if hasattr(source, 'readline'):
         raise ValueError(f'{name} is an open file: give its path')
 

@@ -85,12 +85,14 @@ class Options:
 
     Attributes:
         title (str): Section of the command line's help for the fields of a class.
+        hint (str): Answer to these options where a call does not take them.
 
     Raises:
         ArgumentError: If a value is wrong.
     """
 
     title: ClassVar[str] = ''
+    hint: ClassVar[str] = ''
 
     def __post_init__(self) -> None:
         """Convert and check the values."""
@@ -166,7 +168,7 @@ class Values:
                 _LOGGER.warning(ArgumentError(text))
                 name = new
             if name not in known:
-                hint = did_you_mean(name, known)
+                hint = _hint_elsewhere(name, Options) or did_you_mean(name, known)
                 raise TypeError(f'unexpected keyword argument {name!r}{hint}')
             self.stated[name] = value
         self._built = {kind: self._build(kind) for kind in kinds}
@@ -184,6 +186,14 @@ class Values:
     def _build(self, kind: type[T]) -> T:
         own = options_of(kind).keys() & self.stated.keys()
         return kind(**{name: self.stated[name] for name in own})
+
+
+def _hint_elsewhere(name: str, kind: type[Options]) -> str:
+    """Return the hint of a class of options, or of one derived, that has an option."""
+    if name in options_of(kind) and kind.hint:
+        return f': {kind.hint}'
+    below = (_hint_elsewhere(name, each) for each in kind.__subclasses__())
+    return next(filter(None, below), '')
 
 
 def takes(*kinds: type[Options]) -> Callable[[Function], Function]:

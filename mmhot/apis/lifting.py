@@ -175,6 +175,8 @@ def _read_keypoints(source: Any, values: Values) -> Clip2D:
     if isinstance(source, Clip2D):
         options.refuse(options_of(KeypointFileOptions), f'{reason}for a Clip2D')
         return check_clip(source)
+    if isinstance(source, Clip3D):
+        raise ValueError('keypoints has 3D poses, which are for mmhot.refine')
     predictions = as_predictions(source)
     if predictions is not None or isinstance(source, str | Path):
         single: Any = options.single
@@ -288,4 +290,5 @@ def _process_files(
                 with outcome.times.measure('write'):
                     state = State(poses=poses)
                     export(state, options, report, written=outcome.files)
+            outcome.remove_stale(options, report)
             yield outcome

@@ -25,6 +25,7 @@ from mmhot.frames.arrays import FrameArrays
 from mmhot.frames.capture import Capture, LiveFrame
 from mmhot.frames.options import RateOption
 from mmhot.frames.sources import Frame, FrameSource
+from mmhot.geometry.keypoint_arrays import choose
 from mmhot.io.results import results_folder
 from mmhot.io.writers.json_lines import json_lines
 from mmhot.motion.lens import LensOptions, SetLens
@@ -152,7 +153,13 @@ def _open_chain(
     values: Values, frames: FrameSource, report: Report
 ) -> tuple[dict[str, Any], LiveChain]:
     """Open the models of a stream; return what its header says of them, too."""
-    fps, said = values.of(RateOption).fps or frames.fps, list[str]()
+    # streams may guess their rate
+    stated = frames.fps if frames.finite and not frames.in_memory else None
+    fps, said = (
+        choose(frames.label, 'fps', stated, values.of(RateOption).fps),
+        list[str](),
+    )
+    fps = fps or frames.fps
     with redirect_stdout(sys.stderr):  # some models print
         steps = build(LIVE, values, replace(report, say=said.append))
         chain = LiveChain(steps.steps, frames, fps)

@@ -10,6 +10,8 @@ from mmhot.errors import ArgumentError
 from mmhot.options import Options, option, options_of, read_names, read_numbers
 from mmhot.structures.formats import BVH_PROFILE_NAMES, OTHER_FORMATS, WRITERS
 
+_SAVE = "files are written afterwards, by clip.save('NAME.bvh', ...)"
+
 
 def read_heights(value: Any) -> tuple[float, ...]:
     """Read body heights in meters: a number, a sequence, or text such as '1.8,1.2'."""
@@ -31,6 +33,7 @@ class VideoOptions(Options):
     """Options of the video in files."""
 
     title = 'results'
+    hint = _SAVE
 
     no_video: bool = option('leave the video out of .html, .mp4, .png and .rrd', False)
     blur_heads: bool = option(
@@ -126,6 +129,7 @@ class FolderOption(Options):
     """Option of the commands that write files."""
 
     title = 'results'
+    hint = _SAVE
 
     out_dir: Path = option(
         'folder for the results', 'results', metavar='FOLDER', decides=False

@@ -5,8 +5,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mmhot.chain.options import OutputOptions
 from mmhot.chain.run import StageTimes
 from mmhot.errors import ArgumentError, explain_any, is_debugging
+from mmhot.io.results import remove_stale
+from mmhot.progress import Report
 
 
 @dataclass
@@ -19,6 +22,15 @@ class Outcome:
     error: ArgumentError | str = ''  # reason of a failure; empty on success
     skipped: bool = False  # whether an earlier run had finished the input
     files: list[Path] = field(default_factory=list)  # the files that were written
+
+    def remove_stale(self, options: OutputOptions, report: Report) -> None:
+        """Remove what an earlier run wrote and a whole run did not write again."""
+        if self.error or self.skipped:
+            return
+        removed = remove_stale(options.out_dir, self.name, options.formats, self.files)
+        if removed:
+            names = ', '.join(file.name for file in removed)
+            report.say(f'{self.name}: {names} of an earlier run removed')
 
 
 @contextmanager

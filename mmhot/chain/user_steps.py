@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, TypeVar
 
 from mmhot.state import LiveStep, State
-from mmhot.structures.clips import Clip2D, Clip3D
+from mmhot.structures.clips import Clip2D, Clip3D, check_clip, read_only
 
 T = TypeVar('T', Clip2D, Clip3D)
 
@@ -20,14 +20,28 @@ class UserStep(LiveStep):
     apply: Callable[[Any], object] = lambda clip: clip
 
     def _applied(self, clip: T) -> T:
-        """Return the clip that the user's step makes of a clip."""
-        result, kind = self.apply(clip), type(clip)
-        if not isinstance(result, kind):
-            raise TypeError(
-                f'the step {self.name!r} must return a {kind.__name__}, but returned '
-                f'{"nothing" if result is None else type(result).__name__}'
-            )
-        return result
+        """Return the clip that the user's step makes of a clip, which stays as it is.
+
+        Raises:
+            TypeError: If it is no clip.
+            ValueError: If an array of it is wrong, or the step changes its argument.
+        """
+        given, kind = read_only(clip), type(clip)
+        try:
+            result = self.apply(given)
+            if result is given:
+                return clip
+            if not isinstance(result, kind):
+                raise TypeError(
+                    f'must return a {kind.__name__}, but returned '
+                    f'{"nothing" if result is None else type(result).__name__}'
+                )
+            if isinstance(result, Clip3D):
+                return result.checked()
+            return check_clip(result) if result.tracks else result
+        except (TypeError, ValueError) as error:
+            text = f'the step {self.name!r}: {error}'
+            raise type(error)(text) from error
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -76,12 +76,14 @@ class ClipWorker:
                 self._process(item, outcome)
             except NotLiftableError as error:
                 self._write_keypoints(error, outcome)
+        outcome.remove_stale(self._output, self.report)
         return outcome
 
     def _write_keypoints(self, error: NotLiftableError, outcome: Outcome) -> None:
         outcome.people = len(error.clip.tracks)
         path = self._output.out_dir / f'{error.clip.name}.npz'
         write_keypoints(error.clip, path)
+        outcome.files.append(path)
         _LOGGER.warning('%s', error)
         left_out = [name for name in self._output.formats if name != 'npz']
         without = f', no .{", .".join(left_out)}' if left_out else ''

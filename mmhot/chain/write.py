@@ -10,16 +10,16 @@ import numpy as np
 from mmhot.chain.options import ExportOptions, OutputOptions, VideoOptions
 from mmhot.chain.pipelines import Pipeline
 from mmhot.chain.run import StepChoice, build
-from mmhot.errors import ArgumentError, require_path
+from mmhot.errors import ArgumentError, NothingToWriteError, require_path
 from mmhot.frames.sources import FrameSource
-from mmhot.io.results import check_targets, name_files
+from mmhot.io.results import check_targets, date_of, name_files
 from mmhot.motion.camera import HoldCamera
 from mmhot.motion.foot_lock import LockFeet
 from mmhot.options import Values, options_of
-from mmhot.progress import Report
+from mmhot.progress import Count, Report
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.state import State
-from mmhot.structures.clips import Clip3D
+from mmhot.structures.clips import Clip3D, read_only
 from mmhot.structures.formats import WRITERS, Writer
 
 SAVED: Pipeline = (HoldCamera, LockFeet)
@@ -75,8 +75,11 @@ def save_clip(
     files = name_files(path, chosen.formats[0], clip.track_ids).values()
     check_targets([(clip.name, files)], [] if video is None else [video.path])
     stem = path.name.removesuffix(f'.{chosen.formats[0]}')
-    state = State(poses=clip, frames=video)
-    return export(state, chosen, stem=path.with_name(stem))
+    state, said = State(poses=clip, frames=video), list[str]()
+    written = export(state, chosen, Report(said.append), path.with_name(stem))
+    if not written:
+        raise ValueError(said[-1])
+    return written
 
 
 def angles_of(clip: Clip3D) -> dict[str, np.ndarray]:
@@ -128,19 +131,35 @@ def export(
         target = stem.with_name(f'{stem.name}.{name}')
         for track, file in name_files(target, name, shown.track_ids).items():
             part = shown if track is None else shown.take(shown.track == track)
-            with report.bars(f'{clip.name}: {name}') as progress:
-                if writer.progress:
-                    inputs['progress'] = progress
-                try:
-                    note = writer.load()(part, file, **inputs)
-                except Exception as error:  # others are still written
-                    refused.append(error)
-                    continue
+            try:
+                with report.bars(f'{clip.name}: {name}') as progress:
+                    note = _write(writer, part, file, inputs, progress)
+            except NothingToWriteError as error:
+                say(f'{clip.name}: {error}')
+                continue
+            except Exception as error:  # others are still written
+                refused.append(error)
+                continue
             say(f'{file} ({note})' if isinstance(note, str) else f'{file}')
             written.append(file)
     if refused:
         raise refused[0]
     return written
+
+
+def _write(
+    writer: Writer, clip: Clip3D, file: Path, inputs: dict[str, Any], progress: Count
+) -> str | None:
+    """Write a file; half of one, where that fails, is removed."""
+    before = date_of(file)
+    if writer.progress:
+        inputs = {**inputs, 'progress': progress}
+    try:
+        return writer.load()(clip, file, **inputs)
+    except BaseException:
+        if date_of(file) not in (None, before):
+            file.unlink()
+        raise
 
 
 def _inputs_of(
@@ -213,4 +232,4 @@ def _prepare(
     is_static = clip.camera_path is not None and _is_person(clip)
     if options.height is not None:
         clip = scale_people(clip, options.height)
-    return {each: turn(clip, each, is_static) for each in axes}
+    return {each: read_only(turn(clip, each, is_static)) for each in axes}

@@ -47,7 +47,7 @@ class FrameArrays(FrameSource):
         self.once, self.in_memory = iter(self._images) is self._images, True
 
     def __iter__(self) -> Iterator[Frame]:
-        """Check each image when it is read."""
+        """Check each image when it is read, and copy it: the next may refill it."""
         for index, image in enumerate(self._images):
-            image = check_image(image, f'frames (here {index})')
+            image = check_image(image, f'frames (here {index})').copy()
             yield Frame(index, index / self.fps, self._fitted(image))

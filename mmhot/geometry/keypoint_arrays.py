@@ -79,6 +79,14 @@ def check_time_first(
         )
 
 
+def choose(label: object, name: str, stated: Any, given: Any) -> Any:
+    """Return what the user gave, or else what a source states; log a difference."""
+    if given is not None and stated not in (None, given):
+        message = '%s states %s %s; the given %s is used instead'
+        _LOGGER.warning(message, label, name, stated, given)
+    return stated if given is None else given
+
+
 def warn_of_steps(name: object, frames: Any) -> None:
     """Log that frame numbers (N,) of a clip leave out frames between all of them."""
     steps = np.diff(np.unique(frames))

@@ -1,5 +1,6 @@
 """Files of results: their names, their folder, and what they must not overwrite."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from os.path import realpath
@@ -56,6 +57,30 @@ def check_targets(
                     f'{target.name}: run them one by one into different folders'
                 )
             sources[file] = source
+
+
+def date_of(file: Path) -> int | None:
+    """Return when a file was changed, in nanoseconds; None if there is none."""
+    return file.stat().st_mtime_ns if file.is_file() else None
+
+
+def remove_stale(
+    folder: Path, name: str, formats: Sequence[str], written: Sequence[Path]
+) -> list[Path]:
+    """Remove files of a clip's results that an earlier run wrote, and this one did not.
+
+    ``formats`` and ``written`` are those of this run. The files are returned.
+    """
+    stale = []
+    for form in formats:
+        files, own = [folder / f'{name}.{form}'], re.escape(name)
+        if WRITERS[form].per_person:
+            pattern = re.compile(rf'{own}_person\d+\.{re.escape(form)}')
+            files += [x for x in folder.iterdir() if pattern.fullmatch(x.name)]
+        stale += [file for file in files if file.is_file() and file not in written]
+    for file in stale:
+        file.unlink()
+    return sorted(stale)
 
 
 @contextmanager

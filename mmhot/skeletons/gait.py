@@ -26,7 +26,8 @@ class GaitLimits:
     swing: float = 0.2  # least way of a foot between its extremes, meters
     step_time: tuple[float, float] = (0.25, 1.2)  # seconds
     stance: tuple[float, float] = (0.35, 0.85)  # share of a stride
-    steps: int = 3  # least number of steps in a row
+    contacts: int = 3  # least number of contacts of alternating feet in a row
+    late: float = 1.5  # of a step: after it, the same foot's contact follows a lost one
     treadmill: float = 0.5  # of the distance of the feet: less way is none
 
 
@@ -111,13 +112,16 @@ def find_strides(
     path = np.column_stack([np.interp(times, seconds, axis) for axis in root.T])
     found: list[Stride] = []
     for run in _steps_in_a_row(sorted(contacts), step, limits):
-        at, sides = np.array([place for place, _ in run]), [side for _, side in run]
+        at, detected = np.array([place for place, _ in run]), [side for _, side in run]
+        sides = _alternate(detected)
         near = at.round().astype(int)
         feet, way = ankles[near][..., :2], ahead[near]
-        own = feet[np.arange(len(run)), sides]
+        own, other = (
+            feet[np.arange(len(run)), x] for x in (detected, np.subtract(1, detected))
+        )
         placed = own + path[near, :2]
         steps = np.diff(placed, axis=0)
-        apart = own[1:] - feet[np.arange(1, len(run)), sides[:-1]]
+        apart = (own - other)[1:]
         moved, between = (abs((x * way[1:]).sum(1)) for x in (steps, apart))
         if not np.median(moved) > limits.treadmill * np.median(between):  # or unknown
             steps, moved = apart, between
@@ -126,7 +130,7 @@ def find_strides(
         low, high = limits.stance
         for index, side in enumerate(sides[:-2]):
             length = at[index + 2] - at[index]
-            off = offs[side]
+            off = np.concatenate(offs)  # the other foot's is outside the limits
             share = (off - at[index]) / length
             off = off[(low < share) & (share < high)]
             if not len(off):
@@ -149,17 +153,40 @@ def find_strides(
 def _steps_in_a_row(
     contacts: Sequence[tuple[float, int]], step: float, limits: GaitLimits
 ) -> list[list[tuple[float, int]]]:
-    """Split contacts (frame, side) into runs of alternating feet at walking pace."""
-    runs: list[list[tuple[float, int]]] = [[]]
+    """Split contacts (frame, side) into runs at walking pace.
+
+    Feet alternate in a part of each run; elsewhere their sides may have been confused.
+    """
     low, high = limits.step_time
-    for contact in contacts:
-        last = runs[-1][-1] if runs[-1] else None
-        if last is not None:
-            passed = (contact[0] - last[0]) * step
-            if contact[1] == last[1] or not low < passed < high:
-                runs.append([])
+    passed = np.diff([at for at, _ in contacts]) * step
+    usual = passed[(low < passed) & (passed < high)]
+    if not len(usual):
+        return []
+    late = limits.late * np.median(usual)
+    runs = [[contacts[0]]]
+    for last, contact, time in zip(contacts, contacts[1:], passed, strict=False):
+        is_same = contact[1] == last[1]
+        if not low < time < (min(late, high) if is_same else high):
+            runs.append([])
         runs[-1].append(contact)
-    return [run for run in runs if len(run) > limits.steps]
+    return [run for run in runs if _most_alternating(run) >= limits.contacts]
+
+
+def _most_alternating(run: Sequence[tuple[float, int]]) -> int:
+    """Return the largest number of contacts in a row whose feet alternate."""
+    most = count = 1
+    for (_, last), (_, side) in zip(run, run[1:], strict=False):
+        count = 1 if side == last else count + 1
+        most = max(most, count)
+    return most
+
+
+def _alternate(detected: Sequence[int]) -> list[int]:
+    """Return alternating sides, those that agree with most of the detected ones."""
+    sides = np.arange(len(detected)) % 2
+    agreed = (sides == detected).sum()
+    is_other = 2 * agreed < len(detected)
+    return (1 - sides if is_other else sides).tolist()
 
 
 def _peaks(values: np.ndarray, prominence: float) -> np.ndarray:

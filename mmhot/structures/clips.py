@@ -3,10 +3,10 @@
 import logging
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 
@@ -501,6 +501,10 @@ class Clip3D:
         """Return the number of rows ``N``."""
         return len(self.frame)
 
+    def __getitem__(self, index: object) -> NoReturn:
+        """Name what has an order, for loops and indices."""
+        raise TypeError('a clip has people: use clip.people, or clip.person(track)')
+
     def __repr__(self) -> str:
         """Describe the clip in five lines."""
         frames = np.unique(self.frame)
@@ -601,12 +605,23 @@ class Clip3D:
         return load_function(ANGLES)(self)
 
     def checked(self) -> 'Clip3D':
-        """Return the clip; raise ValueError if a number is not finite.
+        """Return the clip; raise ValueError if an array has a wrong shape or value.
 
-        Root positions, 2D keypoints and expected errors may be NaN, but not infinite.
-        Times start at 0 or later and increase with frames.
+        Rows are sorted by frame and track. Root positions, 2D keypoints and expected
+        errors may be NaN, but not infinite. Times start at 0 or later and increase with
+        frames.
         """
         _check_rate(self.fps)
+        sizes = {'N': len(self.frame), 'K': len(self.joint_names), '2': 2, '3': 3}
+        for name, (axes, _) in ARRAYS.items():
+            shape, values = tuple(sizes[axis] for axis in axes), getattr(self, name)
+            if values is not None and np.shape(values) != shape:
+                text = f'{name} must have the shape {shape}, got {np.shape(values)}'
+                raise ValueError(f'{self.name}: {text}')
+        steps, others = np.diff(self.frame), np.diff(self.track)
+        if not ((steps > 0) | ((steps == 0) & (others > 0))).all():
+            text = 'rows must be sorted by frame and track, each once'
+            raise ValueError(f'{self.name}: {text}')
         for name in (*ARRAYS, 'fps', 'focal_length', 'intrinsics'):
             values = getattr(self, name)
             if values is None:
@@ -728,6 +743,27 @@ def clip_3d(
         focal_length=rows.focal_length or 0.0,
         focal_assumed=rows.focal_length is None,
     )
+
+
+T = TypeVar('T', Clip2D, Clip3D)
+
+
+def read_only(clip: T) -> T:
+    """Return a clip with the same arrays, which cannot be changed through it."""
+
+    def view(array: Any) -> Any:
+        if isinstance(array, np.ndarray):
+            array = array.view()
+            array.flags.writeable = False
+        return array
+
+    def views(item: Clip3D | Track2D) -> dict[str, Any]:
+        return {x.name: view(getattr(item, x.name)) for x in fields(item)}
+
+    if isinstance(clip, Clip3D):
+        return replace(clip, **{**views(clip), 'steps': dict(clip.steps)})
+    tracks = [replace(track, **views(track)) for track in clip.tracks]
+    return replace(clip, tracks=tracks, steps=dict(clip.steps))
 
 
 def to_axes(clip: Clip3D, axes: str) -> Clip3D:

@@ -41,6 +41,10 @@ _FILES = ('*.safetensors', '*.pth', *_GRAPH)
 _TIMEOUT, _MAX_BYTES = 30, 4 << 30
 
 
+class _UnreachableError(ValueError):
+    """A file cannot be downloaded."""
+
+
 def is_remote(name: str | Path) -> bool:
     """Whether a name is an address of the web or the hub."""
     return str(name).startswith((_HUB, *_WEB))
@@ -196,6 +200,8 @@ def download(
         with replacing(path) as temporary:
             _fetch(url, temporary, show)
             _check_digest(temporary, sha256, url)
+    except _UnreachableError as error:
+        raise ValueError(f'{error}: copy the file to {path}') from error
     except OSError as error:
         raise ValueError(f'{public_url(url)} cannot be kept: {error}') from error
     return path
@@ -215,7 +221,7 @@ def _fetch(url: str, path: Path, show: Callable[[int, int], None]) -> None:
                 raise OSError(f'{done} of {size} bytes arrived')
     except (HTTPException, OSError, ValueError) as error:
         reason = f'cannot be downloaded ({one_line(error):.80})'
-        raise ValueError(f'{public_url(url)} {reason}') from error
+        raise _UnreachableError(f'{public_url(url)} {reason}') from error
 
 
 def _digest_of(path: Path) -> str:

@@ -12,6 +12,7 @@ from video_files import gray_image, write_video
 import mmhot
 from mmhot.frames import streams
 from mmhot.frames.sources import Frame, FrameSource
+from mmhot.structures.formats import WRITERS, Writer
 
 IMAGES = [gray_image(number) for number in range(20)]
 PAGE = Path(__file__).parents[2] / 'docs/streaming.md'
@@ -49,6 +50,46 @@ def test_frames_are_lifted_as_their_file(video, options):
     part = dict(start=0.2, end=0.6)
     expected = mmhot.infer(video, **part, **options)
     same(mmhot.infer(iter(IMAGES), fps=25, **part, **options), expected)
+
+
+def refilled():
+    buffer = np.empty_like(IMAGES[0])
+    for image in IMAGES:
+        buffer[:] = image
+        yield buffer
+    buffer[:] = 0
+
+
+def test_generators_may_refill_one_image(video, options, tmp_path, monkeypatch):
+    expected = mmhot.infer(video, **options)
+    same(mmhot.infer(refilled(), fps=25, **options), expected)
+    streamed = [*mmhot.stream(refilled(), fps=25, **options)]
+    for poses, image in zip(streamed, IMAGES, strict=True):
+        np.testing.assert_array_equal(poses.frame.image, image)
+    shown = []
+    show = lambda clip, path, footage: shown.extend(footage)  # noqa: E731
+    monkeypatch.setitem(WRITERS, 'new', Writer(show, footage=True))
+    expected.save(tmp_path / 'clip.new', video=refilled())
+    np.testing.assert_array_equal([frame.image for frame in shown], IMAGES)
+
+
+@pytest.mark.parametrize('lift', [mmhot.infer, mmhot.lift, mmhot.refine, mmhot.stream])
+def test_words_of_files_and_of_several_videos(lift):
+    for name in ('out_dir', 'height', 'formats', 'blur_heads'):
+        with pytest.raises(
+            TypeError, match=f"'{name}': files are written .* clip.save"
+        ):
+            lift('walk.mp4', **{name: 1})
+    with pytest.raises(ValueError, match='is a list of 2 paths: call once for each'):
+        lift(['walk.mp4', Path('dance.mp4')])
+
+
+@pytest.mark.parametrize('lift', [mmhot.infer, mmhot.stream])
+def test_pages_are_answered_before_models_load(lift, monkeypatch):
+    monkeypatch.setattr('mmhot.pose2d.pose_source.open_pose_source', None)
+    for page in ('https://youtu.be/x', 'https://www.youtube.com/watch?v=x'):
+        with pytest.raises(ValueError, match='is a page, not a video file: download'):
+            lift(page)
 
 
 def test_one_image_needs_no_rate(options):

@@ -13,6 +13,7 @@ import mmhot
 from mmhot.chain import user_steps
 from mmhot.chain.pipelines import KEYPOINTS, POSES, VIDEO, list_steps
 from mmhot.lifting.lifter import Lifter
+from mmhot.structures.formats import WRITERS, Writer
 from mmhot.weights.index import LIVE_LIFTER
 
 
@@ -131,9 +132,53 @@ def test_what_steps_return_is_checked(kind, result, skater):
 
     mmhot.register_step(Wrong)
     returned = 'nothing' if result is None else type(result).__name__
-    message = f"the step 'wrong' must return a {kind.__name__}, but returned {returned}"
+    message = (
+        f"the step 'wrong': must return a {kind.__name__}, but returned {returned}"
+    )
     with pytest.raises(TypeError, match=message):
         mmhot.lift(skater, pose3d='nanohtnet')
+
+
+def shuffle(clip):
+    return clip.take(np.arange(len(clip))[::-1])
+
+
+def shorten(clip):
+    return replace(clip, scores=clip.scores[1:])
+
+
+def change_in_place(clip):
+    clip.keypoints_3d *= 1000
+    return clip
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (shuffle, 'rows must be sorted by frame and track'),
+        (shorten, r'scores must have the shape \(20, 17\), got \(19, 17\)'),
+        (change_in_place, 'read-only'),
+    ],
+)
+def test_wrong_arrays_are_named_with_the_step(change, message, skater):
+    class Wrong:
+        name = 'wrong'
+
+        def __call__(self, clip: mmhot.Clip3D):
+            return change(clip)
+
+    mmhot.register_step(Wrong)
+    with pytest.raises(ValueError, match=f"the step 'wrong': .*{message}"):
+        mmhot.lift(skater, pose3d='nanohtnet')
+
+
+def test_writers_cannot_change_the_clip_of_the_next_one(skater, tmp_path, monkeypatch):
+    clip = mmhot.lift(skater, pose3d='nanohtnet')
+    before = clip.keypoints_3d.copy()
+    monkeypatch.setitem(WRITERS, 'mm', Writer(lambda clip, path: change_in_place(clip)))
+    with pytest.raises(ValueError, match='read-only'):
+        clip.save(tmp_path / 'clip.mm')
+    np.testing.assert_array_equal(clip.keypoints_3d, before)
 
 
 def take_any(self, clip: mmhot.Clip2D | mmhot.Clip3D):

@@ -13,6 +13,7 @@ from mmhot.chain.run import StageTimes
 from mmhot.cli.report import stage_table
 from mmhot.frames.inputs import find_inputs
 from mmhot.io.lifted import read_lifted
+from mmhot.structures.formats import WRITERS, Writer
 
 
 @pytest.fixture
@@ -49,12 +50,30 @@ def test_wrong_lines_of_a_list_fail_alone(infer_it, out, videos, tmp_path, capfd
     assert {path.name for path in out.glob('*.npz')} == {'a.npz', 'b.npz'}
 
 
-def test_formats_fail_alone(infer_it, out, videos, capfd):
-    assert infer_it(videos[0], formats='gait.csv,npz,html') == 1
+def fail_halfway(clip, path):
+    path.write_text('half')
+    raise ValueError('no more')
+
+
+def test_formats_fail_alone(infer_it, out, videos, capfd, monkeypatch):
+    monkeypatch.setitem(WRITERS, 'half', Writer(fail_halfway))
+    assert infer_it(videos[0], formats='gait.csv,half,npz,html') == 1
     assert {path.name for path in out.glob('a.*')} == {'a.npz', 'a.html'}
     output, errors = capfd.readouterr()
     assert f'open {out}/a.html in a browser' in output
+    assert 'a: no a.gait.csv: no person walks' in output
     assert len(errors.splitlines()) == 1
+
+
+def test_files_of_an_earlier_run_do_not_stay(infer_it, out, videos, capfd):
+    out.mkdir()
+    for name in ('a.gait.csv', 'a_person4.bvh', 'a_person4.trc', 'a_person.bvh'):
+        (out / name).touch()
+    assert infer_it(videos[0], formats='gait.csv,bvh') == 0
+    names = {path.name for path in out.glob('a*') if path.suffix}
+    assert names == {'a.bvh', 'a_person4.trc', 'a_person.bvh'}
+    text = 'a: a.gait.csv, a_person4.bvh of an earlier run removed'
+    assert text in capfd.readouterr().out
 
 
 def test_finished_inputs_are_skipped(infer_it, detector, out, videos, capfd):

@@ -172,7 +172,7 @@ def test_remote_videos_are_read_like_files(serve, tmp_path):
 def test_streams_without_an_end_are_no_files(serve):
     url = serve(Camera, connections=0)
     with pytest.raises(
-        ValueError, match='is a stream without an end: run it live'
+        ValueError, match='is a stream without an end: lift it with `mmhot stream '
     ) as caught:
         open_inputs([f'{url}/cam.mjpg'])
     assert 'secret' not in str(caught.value)

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from mmhot.errors import ArgumentError, naming, refuse_open_file
-from mmhot.geometry.keypoint_arrays import check_image_size, warn_of_steps
+from mmhot.geometry.keypoint_arrays import check_image_size, choose, warn_of_steps
 from mmhot.io.arrays import start_of
 from mmhot.io.readers.files import read_rows, reader_of
 from mmhot.io.readers.predictions import as_predictions, read_predictions
@@ -101,11 +101,7 @@ def _resolve_header(
     width, height = (None, None) if image_size is None else image_size
     header: dict[str, Any] = {}
     for name, given in {'width': width, 'height': height, 'fps': fps}.items():
-        stated = getattr(rows, name)
-        if given is not None and stated not in (None, given):
-            message = '%s states %s %s; the given %s is used instead'
-            _LOGGER.warning(message, path, name, stated, given)
-        header[name] = stated if given is None else given
+        header[name] = choose(path, name, getattr(rows, name), given)
     missing = [name for name, value in header.items() if value is None]
     if missing:
         names = dict(width='{image_size}', height='{image_size}', fps='{fps}')

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mmhot.errors import ArgumentError, escape, naming, refuse_open_file
-from mmhot.geometry.keypoint_arrays import check_image_size
+from mmhot.geometry.keypoint_arrays import check_image_size, choose
 from mmhot.io.readers.files import read_rows
 from mmhot.io.readers.people import read_people
 from mmhot.structures.clips import Clip3D, clip_3d, clip_name
@@ -68,7 +68,7 @@ def read_poses(
 
 def _build(rows: Rows, name: str, given: Mapping[str, Any]) -> Clip3D:
     """Make a clip of rows; arguments override what the source states."""
-    fps = rows.fps if given['fps'] is None else given['fps']
+    fps = choose(name, 'fps', rows.fps, given['fps'])
     if fps is None:
         raise ArgumentError('does not state its rate: give {fps}')
     size = given['image_size']
@@ -90,16 +90,14 @@ def _check_own(clip: Clip3D) -> Clip3D:
     """
     clip.checked()
     check_image_size((clip.width, clip.height))
-    frame, track, count = clip.frame, clip.track, len(clip.joint_names)
-    steps, path = np.diff(frame), clip.camera_path
-    later = (steps > 0) | ((steps == 0) & (np.diff(track) > 0))
+    frame, path, count = clip.frame, clip.camera_path, len(clip.joint_names)
     is_right = {
         'name': Path(clip.name).name == clip.name and clip.name.strip('.') != '',
         'axes': clip.axes in ('camera', 'z-up', 'world'),
         'unit': clip.unit == 'm',
         'joint_names': len(set(clip.joint_names)) == count > 0,
         'parents': len(clip.parents) == count and _is_tree(clip.parents),
-        'frame': later.all() and ((frame >= 0) & (frame <= LARGEST_FRAME)).all(),
+        'frame': ((frame >= 0) & (frame <= LARGEST_FRAME)).all(),
         'keypoints_3d': (np.abs(clip.keypoints_3d) < _FARTHEST).all(),
         'root_3d': not (np.abs(clip.root_3d) >= _FARTHEST).any(),
         'scores': (clip.scores >= 0).all() and (clip.keypoint_scores_3d >= 0).all(),

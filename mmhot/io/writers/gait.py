@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mmhot.errors import NothingToWriteError
 from mmhot.io.writers.csv import write_rows
 from mmhot.skeletons.gait import Stride, find_strides
 from mmhot.structures.clips import Clip3D
@@ -31,13 +32,13 @@ def write_csv(clip: Clip3D, path: str | Path) -> None:
     """Write the strides of all people: seconds, meters, steps per minute.
 
     Raises:
-        ValueError: If no person walks.
+        NothingToWriteError: If no person walks.
     """
     strides = clip_strides(clip)
     if not strides:
-        raise ValueError(
-            f'{path}: no person walks: four steps in a row are needed, 0.25 to 1.2 '
-            'seconds each'
+        raise NothingToWriteError(
+            f'no {Path(path).name}: no person walks; three contacts in a row are '
+            'needed, 0.25 to 1.2 seconds apart'
         )
     lines = (
         (track, each.foot, *(f'{getattr(each, name):.4f}' for name in _COLUMNS[1:]))
