@@ -5,6 +5,7 @@ count wrongly: :func:`mmhot.compat.coco_evaluation.person_fault`.
 """
 
 import reprlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,7 +74,7 @@ def coco_faults(content: Any, needs: CocoNeeds) -> Iterator[str]:
         if not any('bbox' in ann for ann in annotations):
             yield "no usable person: no annotation has 'bbox' and 'keypoints'"
             return
-    fault = _find_image_fault(content['images'])
+    fault = find_entry_fault(content)
     fault = fault or _find_name_fault(annotations, content, needs)
     fault = fault or _find_structure_fault(annotations, content, needs)
     if fault:  # numbers cannot be computed
@@ -82,18 +83,48 @@ def coco_faults(content: Any, needs: CocoNeeds) -> Iterator[str]:
         yield from _value_faults(annotations, content, needs)
 
 
-def _find_image_fault(images: list[dict]) -> str | None:
-    """Describe the first field of an image that is missing or of another type."""
-    for number, image in enumerate(images, 1):
-        for field, kind in dict(id=int, file_name=str, width=int, height=int).items():
-            value = image.get(field)
-            if type(value) is not kind or (field in ('width', 'height') and value < 1):
-                wanted = 'text' if kind is str else 'a whole number'
-                name = image.get('id', f'no. {number}')
-                return f'image {name}, {field!r}: got {value!r}, wanted {wanted}'
-    if len({image['id'] for image in images}) < len(images):
-        return "two images have the same 'id'"
+def find_entry_fault(content: dict) -> str | None:
+    """Describe the first kind of fault of images and of categories, with its count."""
+    images, categories = content['images'], content.get('categories')
+    for field, kind in dict(id=int, file_name=str, width=int, height=int).items():
+        wrong = [
+            (image.get('id', f'no. {number}'), image.get(field))
+            for number, image in enumerate(images, 1)
+            if type(image.get(field)) is not kind
+            or (field in ('width', 'height') and image[field] < 1)
+        ]
+        if wrong:
+            name, value = wrong[0]
+            text = (
+                f'got {value!r}, wanted {"text" if kind is str else "a whole number"}'
+            )
+            return f'image {name}, {field!r}: {text}{_more(wrong, "images")}'
+    ids = [image['id'] for image in images]
+    if twice := [id for id, count in Counter(ids).items() if count > 1]:
+        return f"image {twice[0]}, 'id': two images have it{_more(twice, 'IDs')}"
+    for category in categories if isinstance(categories, list) else ():
+        if isinstance(category, dict) and (fault := _find_category_fault(category)):
+            return f'category {category.get("name")!r}, {fault}'
     return None
+
+
+def _find_category_fault(category: dict) -> str | None:
+    names, links = category.get('keypoints') or [], category.get('skeleton') or []
+    counts = Counter(str(name).strip().lower() for name in names)
+    if twice := [name for name, count in counts.items() if count > 1]:
+        return f"'keypoints': {twice[0]} is there twice{_more(twice, 'names')}"
+    ends = [end for link in links for end in link]
+    start = 0 if 0 in ends else 1  # as in COCO
+    known = range(start, start + len(names))
+    if wrong := [end for end in ends if end not in known]:
+        text = f'a link leads to {wrong[0]}, and there are {len(names)} keypoints'
+        return f"'skeleton': {text}{_more(wrong, 'ends')}"
+    return None
+
+
+def _more(found: Sequence[object], what: str) -> str:
+    """Count what a line that names the first does not name."""
+    return f' (and {len(found) - 1} more {what})' if len(found) > 1 else ''
 
 
 def _find_name_fault(
@@ -202,7 +233,7 @@ def _value_faults(
         used &= ~wrong
         if len(rows):
             ann = annotations[rows[0]]
-            more = f' (and {len(rows) - 1} more annotations)' if len(rows) > 1 else ''
+            more = _more(rows, 'annotations')
             yield f'annotation {ann["id"]}, {field!r}: {text.format(ann[field])}{more}'
 
 

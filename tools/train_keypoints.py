@@ -14,7 +14,7 @@ import json
 import shlex
 import subprocess
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from pprint import pformat
@@ -28,7 +28,7 @@ from mmhot.skeletons.joints import spell_joint
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # for `tools`, in scripts, too
 
-from tools.coco_checks import MAX_ANNOTATIONS
+from tools.coco_checks import MAX_ANNOTATIONS, find_entry_fault
 
 _TOOLS = Path(__file__).resolve().parent
 _SIGMA = 0.05  # of every keypoint, in OKS
@@ -82,10 +82,17 @@ def train_keypoints(args: argparse.Namespace) -> int:
         raise ValueError(f'{args.folder} is not empty')
     with naming(require_file(args.annotations)):
         content = load_json(args.annotations, MAX_ANNOTATIONS)
+        if fault := find_entry_fault(content):
+            raise ValueError(fault)
         category = find_category(content, args.category)
         people, left_out = collect(content, category)
-    if left_out:
-        text = f'{left_out} annotations left out, whose boxes have no size'
+    for reason, count in left_out.items():
+        text = (
+            f'{count} of {len(content["annotations"])} annotations left out, {reason}'
+        )
+        print_line(f'train_keypoints.py: {text}', sys.stderr)
+    for name in find_single_sides(category):
+        text = f'{name} has no partner on the other side: mirrored images show it wrong'
         print_line(f'train_keypoints.py: {text}', sys.stderr)
     args.folder.mkdir(parents=True, exist_ok=True)
     locate_images(content['images'], args.images)
@@ -125,23 +132,26 @@ def find_category(content: dict, name: str | None) -> dict:
     return known[name]
 
 
-def collect(content: dict, category: dict) -> tuple[list[dict], int]:
+def collect(content: dict, category: dict) -> tuple[list[dict], Counter]:
     """Return the category's annotations, with the fields that annotators leave out.
 
-    Those with boxes without width or height, as around a single keypoint, are counted.
+    Those that are left out are counted by the reason.
     """
-    people, left_out = [], 0
+    people, left_out = [], Counter[str]()
     for ann in content['annotations']:
         if ann['category_id'] != category['id'] or not ann.get('keypoints'):
             continue
         points = np.reshape(ann['keypoints'], (-1, 3)).astype(float)
+        if not np.isfinite(points).all():
+            raise ValueError(f"annotation {ann.get('id')}, 'keypoints': not finite")
         labeled = points[points[:, 2] > 0, :2]
         if not len(labeled):
+            left_out['whose keypoints all have visibility 0'] += 1
             continue
         low, high = labeled.min(0), labeled.max(0)
         box = ann.get('bbox') or [*low.tolist(), *(high - low).tolist()]
         if not all(box[2:]):
-            left_out += 1
+            left_out['whose boxes have no size'] += 1
             continue
         known = dict(bbox=box, area=box[2] * box[3], iscrowd=0)
         filled = {key: ann[key] for key in known if ann.get(key)}
@@ -156,7 +166,8 @@ def locate_images(images: Sequence[dict], folder: Path) -> None:
         by_name[path.name].append(path)
     for image in images:
         name = image['file_name'].replace('\\', '/')
-        if not (folder / name).is_file():
+        is_inside = not Path(name).is_absolute() and '..' not in Path(name).parts
+        if not (is_inside and (folder / name).is_file()):
             found = by_name[Path(name).name]
             if len(found) != 1:
                 raise ValueError(f'{folder} has {len(found)} files {Path(name).name}')
@@ -200,6 +211,18 @@ def write_files(
     )
     config = _CONFIG.format(**settings)
     (args.folder / 'config.py').write_text(config, encoding='utf-8')
+
+
+def find_single_sides(category: dict) -> list[str]:
+    """List keypoints of one side without one of the other."""
+    spelled = {spell_joint(str(name)): str(name) for name in category['keypoints']}
+    swaps = {'left': 'right', 'right': 'left'}
+    return [
+        name
+        for joint, name in spelled.items()
+        for side, _, rest in [joint.partition('_')]
+        if side in swaps and f'{swaps[side]}_{rest}' not in spelled
+    ]
 
 
 def describe(category: dict) -> dict:

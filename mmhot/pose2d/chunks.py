@@ -34,6 +34,9 @@ Estimate = Callable[[list[Frame], list[Boxes], list[Prior]], list[People]]
 """Estimates the people in boxes of frames, given their results in other frames."""
 Redetect = Callable[[Frame, People], Boxes]
 """Detects the people of a frame, given the poses of tracked people in it."""
+Lost = tuple[np.ndarray, np.ndarray]
+"""Numbers (P,) and predicted boxes (P, 4) of people who are lost in a frame."""
+_UNKNOWN = 1 << 30  # number of new people, larger than those of tracked ones
 
 
 @dataclass(frozen=True)
@@ -204,11 +207,13 @@ def track_chunk(
     search: PoseSearch,
     redetect: Redetect | None = None,
     max_step: int = KeyframeSettings.max_step,
+    is_end: bool = True,
 ) -> list[Keyframe]:
     """Track the people in consecutive frames of one shot from keyframe to keyframe.
 
-    People are searched around their last keypoints. In the last frame they are
-    detected, and new people searched backwards.
+    People are searched around their last keypoints. In the last frame, if it
+    ``is_end``, they are detected, and new people searched backwards. Where a person is
+    lost before, people are detected, too.
 
     ``previous`` are the people of the frame before the first, after those of the frame
     ``settings.history`` frames before it, if both are of the shot. Keyframes are at
@@ -219,7 +224,7 @@ def track_chunk(
         its frames, the last one included.
     """
     tracker = _ChunkTracker(frames, previous, search)
-    tracker.track(redetect, max_step)
+    tracker.track(redetect, max_step, is_end)
     tracker.search_backwards()
     return tracker.keyframes
 
@@ -238,14 +243,15 @@ class _ChunkTracker:
             ids = self._match(old, new, np.arange(len(now)), len(now))
             self.keyframes.insert(0, Keyframe(-self._settings.history, ids, people))
 
-    def track(self, redetect: Redetect | None, max_step: int) -> None:
+    def track(self, redetect: Redetect | None, max_step: int, is_end: bool) -> None:
         """Append keyframes up to the last frame, in which people are detected."""
         search, settings = self._search, self._settings
         last = len(self._frames) - 1
         step = max_step // 2 if len(self.keyframes) > 1 else 1
         while (now := self.keyframes[-1]).position < last:
             position = self._next_position(now, step)
-            frame, detects = self._frames[position], position == last and redetect
+            frame = self._frames[position]
+            detects = redetect if position == last and is_end else None
             confidence = now.people.scores.mean(1)
             if detects:
                 reliable = are_upright(now.people.keypoints)
@@ -263,6 +269,9 @@ class _ChunkTracker:
             if passed > 1 and len(tracked.ids) < len(now.ids):
                 step = passed // 2
                 continue
+            if redetect and not detects:
+                lost = now.ids[~certain], predicted[~certain]
+                tracked = self._find_lost(frame, tracked, lost, redetect)
             known, rows = rows_of(now.ids, tracked.ids)
             found = search.boxes_of(tracked.people.take(rows))
             overlap = box_iou(predicted[known], found)
@@ -301,6 +310,25 @@ class _ChunkTracker:
         seen = replace(found.people, scores=np.ones_like(found.people.scores))
         search.find_arms([frame], [found.people], [seen])
         return found.take(search.are_certain(found.people))
+
+    def _find_lost(
+        self, frame: Frame, tracked: Keyframe, lost: Lost, redetect: Redetect
+    ) -> Keyframe:
+        """Detect people who are lost in a frame, near their predicted boxes."""
+        search, (numbers, predicted) = self._search, lost
+        corners = predicted.reshape(-1, 2, 2)
+        inside = ((corners > 1) & (corners < np.subtract(search.size, 1))).all((1, 2))
+        if not inside.any():
+            return tracked
+        boxes, scores = redetect(frame, tracked.people)
+        around = np.concatenate([search.boxes_of(tracked.people), predicted])
+        ids = self._match(boxes, around, np.r_[tracked.ids, numbers], _UNKNOWN)
+        rows = np.isin(ids, numbers[inside])
+        prior = Prior.unknown(rows.sum())
+        [people] = search.find([frame], [(boxes[rows], scores[rows])], [prior])
+        similar = compare_all(people, tracked.people) >= self._settings.duplicate
+        certain = search.are_certain(people) & ~similar.any(1)
+        return tracked.join(Keyframe(tracked.position, ids[rows], people).take(certain))
 
     def _predict(self, keyframes: Sequence[Keyframe], position: int) -> np.ndarray:
         """Predict boxes (P, 4) of the last one's people, moving at constant speed."""

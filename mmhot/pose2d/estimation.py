@@ -212,9 +212,11 @@ class VideoPoseEstimator:
 
         search = PoseSearch(estimate, rest[0].image.shape[1::-1], self.keyframes)
         is_long = len(rest) >= self.detections.min_rest
-        redetect = self._redetect if rest[-1].index % interval == 0 or is_long else None
+        is_end = rest[-1].index % interval == 0 or is_long
         max_step = self.gaps.max_step(rest, self.keyframes.max_step)
-        keyframes = track_chunk(rest, previous, search, redetect, max_step)
+        keyframes = track_chunk(
+            rest, previous, search, self._redetect, max_step, is_end
+        )
         return begun + fill_chunk(rest, keyframes, search, self.gaps)
 
     def _redetect(self, frame: Frame, tracked: People) -> Boxes:

@@ -316,7 +316,7 @@ def _open(
     try:
         path = find_shipped(source) or local_file(source)
     except ValueError as error:
-        raise ArgumentError(f'%s: give a file as {{{argument}}}', error) from error
+        raise ArgumentError(f'%s, or give a file as {{{argument}}}', error) from error
     content = safe_load(path)
     load_strictly(model, source, content, allows_more=True)
     model.eval()

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mmhot.state import LiveStep, State, Watch
+from mmhot.state import ClipPeople, LiveStep, State, Watch
 from mmhot.structures.clips import Clip2D, Track2D
 from mmhot.tracking.appearance import AppearanceObserver, appearance_of
 from mmhot.tracking.clip_tracks import LinkLimits, track_clip
@@ -13,6 +13,9 @@ from mmhot.tracking.person_tracker import Tracker
 
 # Deviation from a constant rate that is ignored, as a share of a frame.
 _UNEVEN = 0.2
+# Distance from the border of the image of people who are inside, as a share of the box.
+_INSIDE = 0.1
+_MOST_NAMED = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +50,14 @@ class TrackPeople(LiveStep):
         even = np.abs(times * fps - np.arange(num_frames)).max() < _UNEVEN
         clip = Clip2D(frames.name, people.skeleton, tracks, *people.size, fps)
         clip = replace(clip, source=frames.path, times=None if even else times)
+        ends = [track for track in tracks if _ends_inside(track, people)]
+        if ends:
+            when = ', '.join(f'{times[x.frames[-1]]:.1f}' for x in ends[:_MOST_NAMED])
+            more = ', ...' if len(ends) > _MOST_NAMED else ''
+            self.report.say(
+                f'{clip.name}: {len(ends)} of {len(tracks)} tracks end inside the '
+                f'image, at {when}{more} s: people are occluded there, or lost'
+            )
         return replace(state, tracked=clip, keypoints=clip)
 
     def start(self, fps: float) -> Callable[[State], State]:
@@ -79,3 +90,14 @@ class TrackPeople(LiveStep):
             return replace(state, tracked=clip, keypoints=clip)
 
         return track
+
+
+def _ends_inside(track: Track2D, people: ClipPeople) -> bool:
+    """Return whether a track ends before its shot, away from the image's border."""
+    box = track.boxes[-1].reshape(2, 2)
+    margin = _INSIDE * (box[1] - box[0]).max()
+    is_inside = ((box > margin) & (box < np.subtract(people.size, margin))).all()
+    return bool(is_inside) and track.frames[-1] + 1 not in (
+        len(people.people),
+        *people.cuts,
+    )

@@ -90,7 +90,11 @@ def test_metainfo_and_config_come_from_an_export(tmp_path, monkeypatch, run_tool
     single['keypoints'] = [40, 40, 2] + 15 * [0]
     document['annotations'].append(single)
     Path(COMMAND[0]).write_text(json.dumps(document))
-    text = 'train_keypoints.py: 1 annotations left out, whose boxes have no size\n'
+    hidden = dict(document['annotations'][0], id=100, keypoints=18 * [0])
+    document['annotations'].append(hidden)
+    Path(COMMAND[0]).write_text(json.dumps(document))
+    text = 'train_keypoints.py: 1 of 14 annotations left out, whose '
+    text = f'{text}boxes have no size\n{text}keypoints all have visibility 0\n'
     assert run_tool('train_keypoints', *COMMAND, '--only-write') == (0, text)
     assert len(json.loads(Path('kite/train.json').read_text())['annotations']) == 10
     metainfo = parse_pose_metainfo(dict(from_file='kite/metainfo.py'))
@@ -114,11 +118,47 @@ def test_metainfo_and_config_come_from_an_export(tmp_path, monkeypatch, run_tool
     assert 'kite is not empty' in error
 
 
+IMAGES = [dict(id=x, file_name='x.png', width=9, height=9) for x in range(3)]
+
+
+def kite(**change):
+    known = dict(id=1, name='kite', keypoints=KEYPOINTS, skeleton=[])
+    return dict(categories=[known | change])
+
+
+def test_names_of_other_folders_and_single_sides(tmp_path, monkeypatch, run_tool):
+    """Label Studio writes paths of its own folders."""
+    monkeypatch.chdir(tmp_path)
+    export_kites()
+    document = json.loads(Path(COMMAND[0]).read_text())
+    (tmp_path / '000.png').touch()
+    for image in document['images']:
+        image['file_name'] = f'..\\..\\{Path(image["file_name"]).name}'
+    names = [*KEYPOINTS[:2], 'middle', *KEYPOINTS[3:]]
+    document |= kite(keypoints=names)
+    Path(COMMAND[0]).write_text(json.dumps(document))
+    code, error = run_tool('train_keypoints', *COMMAND, '--only-write')
+    assert (code, error.count('\n')) == (0, 1)
+    assert 'left_wing has no partner on the other side' in error
+    val = json.loads(Path('kite/val.json').read_text())
+    assert val['images'][0]['file_name'] == 'default/000.png'
+
+
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
         (dict(categories=[]), 'category must be one with keypoints: none'),
         (dict(annotations=[]), '0 images with labeled keypoints'),
+        (dict(images=2 * IMAGES), "image 0, 'id': two images have it (and 2 more IDs)"),
+        (
+            dict(images=[dict(x, file_name=None) for x in IMAGES]),
+            "'file_name': got None",
+        ),
+        (kite(skeleton=[[1, 2], [6, 7], [1, 9]]), 'a link leads to 7, and there are 6'),
+        (
+            kite(keypoints=['a', 'b', 'A', 'c', 'd', 'e']),
+            "'keypoints': a is there twice",
+        ),
     ],
 )
 def test_exports_without_keypoints_are_one_line(

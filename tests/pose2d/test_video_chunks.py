@@ -161,6 +161,30 @@ def test_wrists_that_have_moved_stay():
     assert (hands[10:] > 150).all()
 
 
+class Narrow(World):
+    """People are seen in boxes that fit them well."""
+
+    def look(self, number, boxes, box_scores):
+        people = super().look(number, boxes, box_scores)
+        real = self.boxes_of(people.keypoints.mean(1))
+        people.scores[box_iou(people.bboxes, real) < 0.6] = 0.1
+        return people
+
+
+def test_who_is_lost_between_two_detections_is_detected_again():
+    """A sudden step leaves the predicted box; later the person is gone."""
+    world = Narrow(
+        lambda n: (60, 200),
+        lambda n: None if n > 20 else (140, 60) if n < 9 else (152, 60),
+    )
+    counts = [len(found) for found in world.run(25)]
+    assert counts[9:20] == [2] * 11
+    assert world.num_detections <= 4  # where the person is lost, and at the end
+    leaving = Narrow(lambda n: (382, 200) if n < 9 else None)
+    assert len(leaving.run(25)[-1]) == 0
+    assert leaving.num_detections == 1
+
+
 def test_new_people_are_searched_backwards():
     world = World(lambda n: (60, 100), lambda n: (300, 150) if n >= 9 else None)
     counts = [len(found) for found in world.run(25)]
