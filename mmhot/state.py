@@ -57,8 +57,7 @@ class ClipPeople:
 class Evidence:
     """Evidence of the errors of lifted poses; rows are those of the clip."""
 
-    # half the distance of each joint, meters, (N, 17), between the plain and the
-    # mirrored prediction
+    # spread of the predictions of each joint around their mean, meters, (N, 17)
     disagreement: np.ndarray
     # distance by which constant bone lengths moved each joint, meters, (N, 17)
     correction: np.ndarray

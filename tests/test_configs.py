@@ -39,17 +39,17 @@ LIFTERS = [path for path in LIFTERS if path not in PRETRAINED]
 TOPDOWN = [path for path in LEAVES if path not in LIFTERS + PRETRAINED + DETECTORS]
 
 
-# Operations of one pass of a single sample, views apart, with PyTorch 2.15 on a CPU.
 SLOW = pytest.mark.slow(reason='runs each network, some minutes')
-OPERATIONS = {
-    'gtpt-t_4xb64-300e_coco-256x192': 324,
-    'htnet_1frm_1xb512-15e_cmu': 175,
-    'nanohtnet_243frm-keep9_1xb256-49e_cmu': 285,
-    'hot-motionbert-lite_243frm-keep81_1xb32-60e_cmu': 297,
-    'tpc-mhformer_81frm-keep27_1xb210-20e_cmu': 263,
-    'hot-mixste-xs_81frm-keep27_1xb8-10e_cmu-wild': 236,
-    'motionagformer-xs_27frm_1xb16-60e_cmu': 1027,
-}
+# One network of each kind, in each run of the tests.
+KINDS = (
+    'gtpt-t_4xb64-300e_coco-256x192',
+    'htnet_1frm_1xb512-15e_cmu',
+    'nanohtnet_243frm-keep9_1xb256-49e_cmu',
+    'hot-motionbert-lite_243frm-keep81_1xb32-60e_cmu',
+    'tpc-mhformer_81frm-keep27_1xb210-20e_cmu',
+    'hot-mixste-xs_81frm-keep27_1xb8-10e_cmu-wild',
+    'motionagformer-xs_27frm_1xb16-60e_cmu',
+)
 
 # Parts of a head that do not change the pass in mode 'tensor'.
 _NO_LAYERS = ('loss', 'decoder')
@@ -344,7 +344,7 @@ def test_metafile_has_the_name_and_the_parameters(path):
 
 
 COUNTED = [
-    path if path.stem in OPERATIONS else pytest.param(path, marks=SLOW)
+    path if path.stem in KINDS else pytest.param(path, marks=SLOW)
     for path in TOPDOWN + LIFTERS + PRETRAINED[1:]
 ]
 
@@ -360,13 +360,9 @@ def test_metafile_has_the_cost(path):
 
 
 class _Watch(TorchDispatchMode):
-    """Count operations, views apart, and forbid copies from the CPU to a GPU."""
-
-    count = 0
+    """Forbid copies from the CPU to a GPU."""
 
     def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
-        is_view = operation.is_view or 'view' in str(operation)
-        self.count += not is_view and operation.namespace == 'aten'
         output = operation(*args, **kwargs or {})
         leaves = tree_leaves((args, kwargs, output))
         devices = {
@@ -388,33 +384,10 @@ def _build_on_cpu(model):
     return model, (1, model.backbone.num_frames, 17, channels)
 
 
-@torch.no_grad()
-@pytest.mark.parametrize('name', OPERATIONS)
-def test_a_pass_dispatches_no_more_operations(name):
-    path = next(path for path in LEAVES if path.stem == name)
-    model, shape = _build_on_cpu(deepcopy(read(path).model))
-    x = torch.randn(shape)
-    with _Watch() as watch:
-        model(x, None, mode='tensor')
-    assert watch.count <= OPERATIONS[name], watch.count
-
-
-# One of each kind in each run of the tests, all others in that of the slow ones.
 NETWORKS = [
-    path if path.stem in OPERATIONS else pytest.param(path, marks=SLOW)
+    path if path.stem in KINDS else pytest.param(path, marks=SLOW)
     for path in TOPDOWN + LIFTERS + PRETRAINED
 ]
-
-
-@torch.no_grad()
-@pytest.mark.parametrize('path', NETWORKS, ids=lambda path: path.stem)
-def test_network_is_one_graph(path):
-    model, shape, _ = _shortened(path)
-    x = torch.randn(shape)
-    torch.compiler.reset()
-    compiled = torch.compile(model, fullgraph=True, backend='eager', dynamic=False)
-    outputs = [tree_leaves(run(x, None, mode='tensor')) for run in (model, compiled)]
-    assert all(map(torch.equal, *outputs))
 
 
 @torch.no_grad()

@@ -5,7 +5,6 @@ import logging
 import os
 import pickle
 import re
-import sys
 from importlib import import_module
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from mmhot.errors import (
     escape,
     naming,
     one_line,
-    pip,
     require_file,
 )
 from mmhot.options import RENAMED, Options, options_of
@@ -168,16 +166,3 @@ def test_errors_that_name_options_are_argument_errors():
             assert {*re.findall(r'{(\w+)[=}]', text)} <= names, place
         elif kind == 'ValueError':
             assert not first.match(text), f'{place}: raise ArgumentError'
-
-
-def test_hints_at_pip_do_not_look_like_its_import(monkeypatch):
-    """setuptools, which ``torch.compile`` imports, gives up its distutils for pip's."""
-    sought = []
-
-    class Finder:
-        def find_spec(self, name, path=None, target=None):
-            sought.append(name)
-
-    monkeypatch.setattr(sys, 'meta_path', [Finder(), *sys.meta_path])
-    assert 'install mmcv' in pip('install', 'mmcv')
-    assert 'pip' not in sought

@@ -11,6 +11,7 @@ from traceback import walk_tb
 from typing import Any
 
 from mmengine.config import Config, ConfigDict, DictAction
+from mmengine.registry import Registry
 from mmengine.runner import Runner
 
 from mmhot import compat
@@ -127,13 +128,14 @@ def apply_arguments(config: Config, args: argparse.Namespace) -> None:
         config.work_dir = str(Path('work_dirs', name))
     if args.sample:
         use_sample_data(config)
-    if args.show or args.show_dir is not None:
-        if 'Lifter' in str((config.get('model') or {}).get('type')):
-            text = '--show, --show-dir: lifted poses have no images; '
-            raise ValueError(f'{text}--worst of tools/test.py draws them')
+    shows, badcase = args.show or args.show_dir, getattr(args, 'badcase', False)
+    if (shows or badcase) and 'Lifter' in str((config.get('model') or {}).get('type')):
+        text = '--show, --show-dir, --badcase: lifted poses have no images; '
+        raise ValueError(f'{text}--worst of tools/test.py draws them')
+    if shows:
         hook = setting(config, 'default_hooks.visualization', '--show')
         hook.enable = True
-        hook.show = args.show and not getattr(args, 'badcase', False)
+        hook.show = args.show and not badcase
         hook.out_dir = args.show_dir
         hook.interval = args.interval
         if args.show:
@@ -150,10 +152,45 @@ def merge_options(config: Config, options: dict[str, Any] | None) -> None:
     for name in {key.partition('.')[0] for key in options or {}} - known:
         hint = hint_at_names(name, sorted(known))
         raise ValueError(f'--cfg-options: nothing reads {name!r}; {hint}')
+    options = options or {}
+    types = {key: find_setting(config, key) for key in options if key[-5:] == '.type'}
     try:
-        config.merge_from_dict(options or {})
+        config.merge_from_dict(options)
     except (AssertionError, KeyError, TypeError) as error:
         raise ValueError(f'--cfg-options: {error}') from error
+    for key, before in types.items():
+        if before not in (None, options[key]):
+            _drop_arguments(config, key.removesuffix('.type'), options)
+
+
+def find_setting(config: Config, key: str) -> Any:
+    """Return a setting such as ``model.backbone.pruner.0.type``, None if missing."""
+    value: Any = config
+    try:
+        for part in key.split('.'):
+            value = value[int(part) if isinstance(value, list) else part]
+    except (IndexError, KeyError, TypeError, ValueError):
+        return None
+    return value
+
+
+def _drop_arguments(config: Config, key: str, options: dict[str, Any]) -> None:
+    """Drop the arguments of a replaced class that the new one does not have.
+
+    So ``model.backbone.recoverer.type=InterpolationRecoverer`` says enough.
+    """
+    import mmpose.registry
+
+    import_modules_of(config)
+    settings = find_setting(config, key)
+    registries = [x for x in vars(mmpose.registry).values() if isinstance(x, Registry)]
+    kinds = filter(None, (registry.get(settings.type) for registry in registries))
+    parameters = signature(next(kinds, lambda **_: None)).parameters
+    if any(x.kind in (x.VAR_KEYWORD, x.VAR_POSITIONAL) for x in parameters.values()):
+        return
+    for name in {*settings} - {*parameters, 'type'}:
+        if not any(f'{option}.'.startswith(f'{key}.{name}.') for option in options):
+            settings.pop(name)
 
 
 def keep_freed_memory() -> bool:

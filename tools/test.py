@@ -34,6 +34,7 @@ from mmhot.weights.config_files import read_config_file
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # for `tools`, in scripts, too
 
+from tools.analysis.cost import compare_cost
 from tools.motion_quality import MOTION_UNITS, report_motion
 from tools.runner import (
     add_runner_arguments,
@@ -44,6 +45,7 @@ from tools.runner import (
     naming_config,
     setting,
 )
+from tools.sweep import draw_sweep, read_sweep, run_sweep
 from tools.training_data import check_data_files
 
 _SUFFIXES = dict(
@@ -84,6 +86,13 @@ def parse_args() -> argparse.Namespace:
         help='number of clips in --worst (default: 6)',
     )
     parser.add_argument(
+        '--sweep',
+        metavar='KEY=VALUES',
+        help='test with each of these: keep=81,54,27 of hourglasses, or '
+        'keep_rates=[1,0.7,0.3,0.1],[1,0.4,0.2,0.1] of GTPT; prints a table, and '
+        '--out FILE.json also draws FILE.png',
+    )
+    parser.add_argument(
         '--dump', type=output_file, help='file (.pkl) for all predictions'
     )
     parser.add_argument(
@@ -98,6 +107,10 @@ def parse_args() -> argparse.Namespace:
             parser.error(f'{option}: got {path}, wanted a {suffixes[0]} file')
     if not 1 <= args.num_worst <= 100:
         parser.error(f'--num-worst must be from 1 to 100, got {args.num_worst}')
+    try:
+        args.sweep = args.sweep and read_sweep(args.sweep)
+    except ValueError as error:
+        parser.error(str(error))
     return args
 
 
@@ -125,9 +138,11 @@ def test(args: argparse.Namespace) -> None:
     runner.register_hook(start := SameShapesHook())
     metric = find_lifting_error(runner, args)
     with naming_config(config, lambda: start.has_begun):
-        results = dict(runner.test())
-    if metric is not None:
-        results['cost'] = count(config, runner.model)
+        if args.sweep:
+            results = dict(sweep=sweep(*args.sweep, config, runner))
+        else:
+            results = dict(runner.test())
+            results['cost'] = compare_cost(config, runner.model, times=bool(args.out))
     results['settings'] = dict(
         config=args.config,
         checkpoint=args.checkpoint,
@@ -137,19 +152,22 @@ def test(args: argparse.Namespace) -> None:
     report_results(results, metric, args)
 
 
-def count(config, model) -> dict | None:
-    """Count parameters and multiply-adds of one input, for tools/table.py."""
+def sweep(name: str, values: list, config, runner) -> list[dict]:
+    """Test with each value of a setting, print the table and return its rows."""
     from mmengine.model import is_model_wrapper
 
-    from tools.analysis.cost import count_cost, input_shape
+    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    is_gtpt = hasattr(getattr(model, 'head', None), 'keep_rates')
+    prunes = 'kept' in (compare_cost(config, model) or {})
+    if not prunes or (name == 'keep_rates') != is_gtpt:
+        raise ValueError(f'--sweep: this model has no {name} to set')
 
-    model = model.module if is_model_wrapper(model) else model
-    shape = input_shape(config, model)
-    if shape is None:
-        return None
-    inputs = next(model.parameters()).new_zeros(1, *shape)
-    cost = count_cost(model, inputs, None, mode='tensor')
-    return dict(parameters=cost.parameters, macs=cost.macs)
+    def test_with(value) -> dict:
+        model.test_cfg = {**(model.test_cfg or {}), name: value}
+        metrics = dict(runner.test())
+        return dict(compare_cost(config, model, times=True), metrics=metrics)
+
+    return run_sweep(name, values, test_with)
 
 
 def find_lifting_error(runner, args: argparse.Namespace):
@@ -174,7 +192,7 @@ def report_results(results: dict, metric, args: argparse.Namespace) -> None:
 
     if not is_main_process():
         return
-    if metric is not None:
+    if metric is not None and not args.sweep:
         print_text(format_errors(metric.report, args.table))
         results['errors'] = as_dict(metric.report)
     if args.frame_errors:
@@ -185,6 +203,8 @@ def report_results(results: dict, metric, args: argparse.Namespace) -> None:
         options = dict(indent=2) if args.out.suffix == '.json' else {}
         with replacing(args.out) as temporary:
             dump(results, temporary, **options)
+        if args.sweep:
+            draw_sweep(results['sweep'], args.out.with_suffix('.png'))
 
 
 def frame_errors(report: ErrorReport) -> dict[str, np.ndarray]:
@@ -287,22 +307,22 @@ def _draw_pose(
 
 
 def collect_bad_cases(config, args: argparse.Namespace) -> None:
-    """Enable MMPose's hook for the worst predictions."""
+    """Enable MMPose's hook for the worst predictions, by PCK unless a config says so.
+
+    MMPose's default is the head's loss, which compares labels and not keypoints.
+    """
     hook = setting(config, 'default_hooks.badcase', '--badcase')
     hook.enable = True
     hook.show = args.show
     hook.interval = args.interval
+    # MMPose puts the folder into itself again, batch by batch, if it is relative
+    folder = Path(config.work_dir, hook.get('out_dir') or 'badcase')
+    hook.out_dir = str(folder.resolve())
     if args.show:
         hook.wait_time = args.wait_time
-    kind = hook.get('metric_type', 'loss')
-    if kind not in ('loss', 'accuracy'):
-        raise ValueError(
-            f'default_hooks.badcase.metric_type: got {kind!r}, wanted '
-            "'loss' or 'accuracy'"
-        )
     if not hook.get('metric'):
-        name = 'model.head.loss' if kind == 'loss' else 'test_evaluator'
-        hook.metric = setting(config, name, '--badcase')
+        hook.metric_type, hook.badcase_thr = 'accuracy', 0.5
+        hook.metric = dict(type='PCKAccuracy', thr=0.1)
 
 
 def main() -> int:

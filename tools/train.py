@@ -18,6 +18,7 @@ from mmhot.weights.hub import is_remote
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # for `tools`, in scripts, too
 
+from tools.analysis.cost import compare_cost, describe_cost
 from tools.runner import (
     add_runner_arguments,
     apply_arguments,
@@ -80,6 +81,8 @@ def train(args: argparse.Namespace) -> None:
     use_gpu_defaults(config)
     runner = build_runner(config)
     check_optimizer(config)
+    if cost := compare_cost(config, runner.model):
+        runner.logger.info(describe_cost(cost))
 
     from mmhot.engine.hooks import KeypointOrderHook
     from tools.start_checkpoints import ResumeHook, SameShapesHook

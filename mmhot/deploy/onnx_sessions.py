@@ -13,17 +13,6 @@ if TYPE_CHECKING:  # the command line starts without it
 
 META_FILE = 'meta.json'
 """Name of a model's metadata, in its ONNX file and beside it."""
-# Values of the types that the metadata's fields must have; others are not checked.
-_FORM = {
-    **{'name': '', 'skeleton': '', 'kind': '', 'keep': [], 'flip_test': False},
-    'codec': {'smoothing': 0.0},
-    'crop': {'padding': 0.0},
-    'lifting': {
-        **{'num_frames': 0, 'num_targets': 0, 'stride': 0, 'fps': 0.0},
-        **{'mapping': '', 'causal': False},
-    },
-    'resize': {'longer_side': 0, 'interpolation': ''},
-}
 # The first ONNX Runtime that opens no files outside of the model's folder.
 _OWN_FOLDER, _LOCATION = (1, 27), b'location'
 _QUIET = 4  # ONNX Runtime's errors are raised, too
@@ -83,13 +72,11 @@ def read_meta(session: Any, path: str | Path) -> dict[str, Any]:
     Fields that are null are left out.
 
     Raises:
-        ValueError: If it is no JSON, or a field has another type.
+        ValueError: If it is no JSON.
     """
     text = session.get_modelmeta().custom_metadata_map.get(META_FILE, '{}')
     with naming(Path(path)):
-        meta = json.loads(text, object_pairs_hook=_without_nulls)
-        _check_types(meta, _FORM, META_FILE)
-    return meta
+        return json.loads(text, object_pairs_hook=_without_nulls)
 
 
 def run_session(
@@ -127,18 +114,6 @@ def run_session(
 
 def _without_nulls(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return {key: value for key, value in pairs if value is not None}
-
-
-def _check_types(value: Any, form: Any, name: str) -> None:
-    kinds = (int, float) if isinstance(form, float) else type(form)
-    is_right = isinstance(value, kinds) and isinstance(value, bool) == (form is False)
-    if not is_right or (isinstance(value, int | float) and not value >= 0):
-        wanted = {dict: 'an object', list: 'a list', str: 'text', bool: 'true or false'}
-        kind = wanted.get(type(form), 'a number from 0')
-        raise ValueError(f'{name} must be {kind}, got {value!r:.50}')
-    for key in form if isinstance(form, dict) else ():
-        if isinstance(value, dict) and key in value:
-            _check_types(value[key], form[key], f'{name}: {key}')
 
 
 def _providers(device: str, known: Sequence[str]) -> list[Any]:

@@ -43,7 +43,7 @@ def check_extent(
     image = f'a {width}x{height} image'
     farthest = np.abs(points).max()
     if farthest > limits.image_sizes * size.max():
-        raise ValueError(f'keypoints lie {farthest:.3g} pixels away in {image}')
+        raise ValueError(f'keypoints lie {farthest:,.0f} pixels away in {image}')
     if farthest <= limits.meters and size.min() > 4 * max(farthest, 2):
         raise ValueError(
             f'the largest coordinate is {farthest:.3g}, so keypoints seem to be '

@@ -1,6 +1,5 @@
 """Image files: sizes from headers, decoding, writing. Opening of videos."""
 
-import logging
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -12,8 +11,6 @@ import PIL
 from mmhot.errors import escape, ignored_warnings, require_file
 from mmhot.io.arrays import read_limited
 from mmhot.io.atomic import replacing
-
-_LOGGER = logging.getLogger(__name__)
 
 MAX_PIXELS = 64_000_000
 """Pixels of the largest image or frame that is read by default."""
@@ -58,9 +55,6 @@ def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     path, name = require_file(path), escape(path)
     size = image_size(path)
     if size is None:  # Pillow opens none of more than 179 million pixels
-        if path.suffix.lower().startswith('.tif'):
-            text = 'is damaged, too large, or of a kind of TIFF that is not read: save '
-            raise ValueError(f'{name} {text}it with 8 or 16 bits per channel')
         most = f'{max_pixels / 1e6:g} million pixels'
         raise ValueError(f'{name} is not a readable image of at most {most}')
     check_pixels(*size, max_pixels, name)
@@ -70,12 +64,7 @@ def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     with suppress(cv2.error):  # of more than 2^30 pixels, among others
         image = cv2.imdecode(values, cv2.IMREAD_COLOR)
     if image is None:
-        image = _ask(path, _read_floats)
-    if image is None:
         raise ValueError(f'{name} is not a readable image')
-    # beside photos of phones (MPO) are maps of their brightness
-    if _ask(path, lambda x: x.format != 'MPO' and getattr(x, 'is_animated', False)):
-        _LOGGER.warning('%s has several images: only the first one is read', name)
     return image
 
 
@@ -91,16 +80,6 @@ def _ask(path: Path, question: Callable[[Any], Any]) -> Any:
     ):
         return question(image)
     return None
-
-
-def _read_floats(image: Any) -> np.ndarray | None:
-    """Read a TIFF file of floats, up to 1 or 255, as BGR uint8; None of other kinds."""
-    if image.mode != 'F':
-        return None
-    values = np.nan_to_num(np.asarray(image))
-    scale = 255 if values.max() <= 1 else 1
-    values = np.clip(scale * values, 0, 255).round().astype(np.uint8)
-    return np.repeat(values[..., None], 3, -1)
 
 
 def check_pixels(width: float, height: float, limit: int, name: str) -> None:

@@ -234,13 +234,21 @@ class Lifter(ClipEncoder):
         frames of the demo's videos, the mean of both has an error of 59.2 mm, either
         alone 60.0 and 60.3.
 
-        Also returns half the distances of joints between the plain and the mirrored
-        prediction, (T, 17), if these have different windows.
+        Also returns the spread of the predictions of each joint in all windows, plain
+        and mirrored, around their mean, (T, 17), if these have different windows.
         """
+        in_chunks = self.num_targets == self.seq_len > 1
+        reflects = in_chunks and not self.causal  # the others err more if reflected
 
         def lift(mirrored: bool | None, half: float, begin: float) -> list[np.ndarray]:
+            def predict(windows: np.ndarray) -> np.ndarray:
+                poses = self.predict(windows, camera, mirrored)
+                if mirrored is None:
+                    return poses
+                return np.concatenate([poses, poses**2], axis=-1)
+
             return lift_windows(
-                lambda windows: self.predict(windows, camera, mirrored),
+                predict,
                 inputs,
                 self.seq_len,
                 self.num_targets,
@@ -252,18 +260,17 @@ class Lifter(ClipEncoder):
                 ends='edge' if mirrored or not reflects else 'reflect',
             )
 
-        in_chunks = self.num_targets == self.seq_len > 1
-        reflects = in_chunks and not self.causal  # the others err more if reflected
         if not (in_chunks and self.flip_test):
             return lift(None, 1, 0), [None] * len(inputs)
         # mirrored chunks of a clip are others than those that are not
         total = sum(map(len, inputs))
         plain, mirrored = lift(False, 0.5, 0), lift(True, 0.5, total / 2)
-        pairs = [*zip(plain, mirrored, strict=True)]
-        return (
-            [(one + other) / 2 for one, other in pairs],
-            [np.linalg.norm(one - other, axis=-1) / 2 for one, other in pairs],
-        )
+        means = [(one + other) / 2 for one, other in zip(plain, mirrored, strict=True)]
+        poses = [mean[..., :3] for mean in means]
+        return poses, [
+            np.sqrt((mean[..., 3:] - mean[..., :3] ** 2).sum(-1).clip(0))
+            for mean in means
+        ]
 
     def resample_back(self, poses: np.ndarray, times: np.ndarray) -> np.ndarray:
         """Resample poses (T', ...) back to the clip's times (T,)."""

@@ -22,8 +22,8 @@ _PARENTS = np.maximum(_H36M.parents, 0)
 _SHOULDERS = _H36M.indices(['left_shoulder', 'right_shoulder'])
 
 EVIDENCE = (
-    'flip disagreement',
-    'mean flip disagreement',
+    'disagreement',
+    'mean disagreement',
     'correction by bone lengths',
     'mean correction',
     'confidence',

@@ -20,6 +20,7 @@ from mmhot.geometry.keypoint_arrays import (
     warn_of_steps,
 )
 from mmhot.skeletons.joints import Skeleton, get_skeleton
+from mmhot.structures.conventions import warn_of_upside_down
 from mmhot.structures.formats import ANGLES, EMBED, GIVEN_AXES, SAVE, load_function
 from mmhot.structures.lens import Lens
 from mmhot.structures.pose_arrays import arrange_poses
@@ -204,6 +205,7 @@ def clip_2d(
             tracks.append(person)
     if not tracks:
         raise ValueError('no keypoint is finite and has a score above 0')
+    warn_of_upside_down(rows.points, skeleton, str(source or name))
     width, height = check_image_size(image_size)
     clip = Clip2D(name, skeleton.name, tracks, width, height, fps, source)
     return _check_numbers(replace(clip, steps=rows.steps))
@@ -282,7 +284,7 @@ def _check_numbers(clip: Clip2D) -> Clip2D:
                 'times must be the increasing seconds of all frames, (F,) with F > '
                 f'{last}, got the shape {times.shape}'
             )
-        times = times - times[0]  # also those since 1970
+        times = _seconds(times - times[0], clip)  # also those since 1970
     highest = max(float(track.scores.max()) for track in clip.tracks)
     if highest > 1:
         _LOGGER.warning(
@@ -294,6 +296,17 @@ def _check_numbers(clip: Clip2D) -> Clip2D:
     points = np.concatenate([track.keypoints.reshape(-1, 2) for track in clip.tracks])
     check_extent(points, width, height)
     return replace(clip, times=times, width=width, height=height, fps=float(clip.fps))
+
+
+def _seconds(times: np.ndarray, clip: Clip2D) -> np.ndarray:
+    """Return times (F,) in seconds, also those in other units, by the rate."""
+    step = float(np.median(np.diff(times))) * clip.fps if len(times) > 1 else 1.0
+    for unit, title in ((1e3, 'milli'), (1e6, 'micro'), (1e9, 'nano')):
+        if 0.3 < step / unit < 3:
+            text = '%s: times are read as %sseconds'
+            _LOGGER.warning(text, clip.source or clip.name, title)
+            return times / unit
+    return times
 
 
 def _check_rate(fps: float) -> None:

@@ -66,7 +66,12 @@ def upright(heights: np.ndarray, skeleton: Skeleton, least: int) -> np.ndarray:
     between known ones.
     """
     names = [skeleton.meanings.get(x, x) for x in skeleton.joints]
-    groups = [heights[:, [names.index(x) for x in y if x in names]] for y in _LEVELS]
+    groups = [
+        heights[:, [names.index(x) for x in level]]
+        if (level := [x for x in every if x in names])
+        else np.full((len(heights), 1), np.nan)
+        for every in _LEVELS
+    ]
     with ignored_warnings():  # of people without joints
         span = np.nanmax(heights, 1) - np.nanmin(heights, 1)
         steps = -np.diff([group.mean(1) for group in groups], axis=0) / span
@@ -74,6 +79,13 @@ def upright(heights: np.ndarray, skeleton: Skeleton, least: int) -> np.ndarray:
     known = np.isfinite(steps)
     is_right = np.where(known, steps > _STEP, True).all(0) & np.all(is_level, axis=0)
     return is_right & (known.sum(0) >= least)
+
+
+def warn_of_upside_down(points: np.ndarray, skeleton: Skeleton, name: str) -> None:
+    """Log that people of pixels (N, K, 2) stand on their heads, as if y pointed up."""
+    down, up = (upright(s * points[..., 1], skeleton, 3).mean() for s in (-1, 1))
+    if up >= _MOST_UPRIGHT and down < _LEAST_UPRIGHT:
+        _LOGGER.warning('%s: people stand on their heads: pixels have y down', name)
 
 
 def up_axes(trunks: np.ndarray, name: str) -> str:
@@ -113,26 +125,35 @@ def follow_people(points: np.ndarray, name: str) -> np.ndarray:
         np.ndarray: For each frame the place of each person, by which people move least
         from frame to frame, (T, P).
     """
-    places = np.arange(points.shape[1])
-    order, last = np.tile(places, (len(points), 1)), points[0].copy()
+    people, num_frames = np.arange(points.shape[1]), len(points)
+    order, place, since = np.tile(people, (num_frames, 1)), people, 0
+    last = points[0].copy()
     with ignored_warnings():  # of people without points
         extent = np.nanmax(points, 2) - np.nanmin(points, 2)
         size = np.nanmedian(extent, (0, 1)).max()
-        for frame in range(1, len(points)):
+        # the last frame in which each place has points
+        known = np.isfinite(points).any((2, 3))
+        seen = np.maximum.accumulate(
+            np.where(known, np.arange(num_frames)[:, None], 0), axis=0
+        )
+        steps = points[1:] - points[seen[:-1], people]
+        steps = np.nanmedian(np.linalg.norm(steps, axis=-1), -1)
+        for frame in np.flatnonzero((steps > _FAR * size).any(1)) + 1:
+            own = seen[frame - 1, place]
+            last[own >= since] = points[own, place][own >= since]
             apart = np.linalg.norm(last[:, None] - points[frame], axis=-1)
             apart = np.nanmedian(apart, -1) / size
-            if (apart.diagonal() > _FAR).any():
-                found = _nearest(apart)
-                moved = found != places
-                is_near = ~(apart[places, found][moved] > _NEAR).any()
-                is_far = ~(apart.diagonal()[moved] < _FAR).any()
-                order[frame] = found if is_near and is_far else places
-            own = points[frame, order[frame]]
-            last = np.where(np.isnan(own), last, own)
-    changed = (order != places).any(1)
+            found = _nearest(apart)
+            moved = found != place
+            is_near = ~(apart[people, found][moved] > _NEAR).any()
+            is_far = ~(apart[people, place][moved] < _FAR).any()
+            if is_near and is_far:
+                place, since = found, int(frame)
+                order[frame:] = place
+    changed = (order != people).any(1)
     if changed.any():
         text = '%s: people change places in %d of %d frames: followed by distance'
-        _LOGGER.warning(text, name, changed.sum(), len(points))
+        _LOGGER.warning(text, name, changed.sum(), num_frames)
     return order
 
 

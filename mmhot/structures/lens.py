@@ -1,12 +1,10 @@
 """Camera intrinsics: focal length, principal point and lens distortion."""
 
-import logging
 import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-_LOGGER = logging.getLogger(__name__)
 HUMAN36M_FOCAL_RATIO = 1.145
 """Human3.6M's focal length over its image width (1145 / 1000 pixels)."""
 # Diagonal to which 35 mm equivalent focal lengths refer (CIPA DC-008), mm.
@@ -19,9 +17,8 @@ _MAX_ERROR = 0.5
 # longer image sides; distortion coefficients; image sides in pixels.
 _FOCAL_RANGE, _MAX_SHIFT = (0.01, 1000.0), 10.0
 _MAX_DISTORTION, _MAX_SIDE = 1e6, 100_000
-# Distances of a principal point from the middle of the image, in half sides; what may
-# differ between both sides, of images of another size.
-_MIDDLE, _SAME_SHARE = 0.15, 0.05
+# Distance of a principal point from the middle of an image, at most, in half sides.
+_MIDDLE = 0.2
 # Largest relative difference between the aspect ratios of images and calibration.
 _ASPECT_TOLERANCE = 0.01
 
@@ -108,16 +105,17 @@ class Lens:
 
         Raises:
             ValueError: If the aspect ratio differs from that of the calibrated images,
-                or the principal point is outside the image or the middle of another.
+                or the principal point is far from the middle of the image.
         """
         if self.size is None:
-            if not (0 < self.center[0] < width and 0 < self.center[1] < height):
+            shift = 2 * np.divide(self.center, (width, height)) - 1
+            if np.abs(shift).max() > _MIDDLE:
                 x, y = self.center
                 raise ValueError(
-                    f'the principal point ({x:g}, {y:g}) of the intrinsics is outside '
-                    f'the {width}x{height} image: they are of another resolution'
+                    f'the principal point ({x:g}, {y:g}) of the intrinsics is far from '
+                    f'the middle of the {width}x{height} image: if they are of other '
+                    'images, or these are cut out, add image_width and image_height'
                 )
-            self._check_center(width, height)
             return replace(self, size=(width, height))
         wider, higher = width / self.size[0], height / self.size[1]
         if abs(higher / wider - 1) > _ASPECT_TOLERANCE:
@@ -131,29 +129,6 @@ class Lens:
             center=(self.center[0] * wider, self.center[1] * higher),
             size=(width, height),
         )
-
-    def _check_center(self, width: int, height: int) -> None:
-        """Refuse a principal point that is the middle of images of another size.
-
-        Cameras have it within a few percent of the middle; cropped images may not.
-        """
-        x, y = self.center
-        for sides in ((width, height), (height, width)):
-            share = 2 * np.array(self.center) / sides
-            is_middle = abs(share[0] / share[1] - 1) < _SAME_SHARE
-            if is_middle and (sides != (width, height) or abs(share[0] - 1) > _MIDDLE):
-                size = 'x'.join(f'{2 * value:.0f}' for value in (x, y))
-                raise ValueError(
-                    f'the principal point ({x:g}, {y:g}) of the intrinsics is the '
-                    f'middle of {size} images, not of {width}x{height}: add the size '
-                    'of the calibrated images, image_width and image_height'
-                )
-            if is_middle:
-                return
-        if np.abs(2 * np.array(self.center) / (width, height) - 1).max() > _MIDDLE:
-            text = 'the principal point (%g, %g) of the intrinsics is far from the '
-            text += 'middle of the %dx%d image: are they of another size?'
-            _LOGGER.warning(text, x, y, width, height)
 
     def undistort(self, points: np.ndarray) -> np.ndarray:
         """Map pixels to those of an ideal pinhole camera.

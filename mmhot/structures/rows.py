@@ -249,6 +249,8 @@ def number_tracks(values: Any, key: str = 'tracks') -> np.ndarray:
     Raises:
         ValueError: If an ID is neither a whole number of 64 bits nor text.
     """
+    if isinstance(values, np.ndarray) and values.dtype.kind in 'iuf':
+        return whole_numbers(key, np.where(np.isnan(values), -1, values))
     ids: list[int | str] = []
     for value in np.array(values, object).ravel().tolist():
         value = value.item() if hasattr(value, 'item') else value

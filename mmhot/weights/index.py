@@ -9,7 +9,14 @@ from typing import Any
 from mmhot.errors import hint_at_names, pip
 
 WEIGHTS_FOLDER = Path(__file__).parent
-FOLDER = WEIGHTS_FOLDER.parent / '.mim'
+
+
+def data_folder(package: Path) -> Path:
+    """Return where a package has configs and index, in clones the folder above."""
+    return package / '.mim' if (package / '.mim').is_dir() else package.parent
+
+
+FOLDER = data_folder(WEIGHTS_FOLDER.parent)
 SCHEME = 'mmhot://'
 # For clips: a window gives a pose for each of its frames. For streams: a window takes a
 # tenth of the time, and gives poses for few frames in its middle.

@@ -36,6 +36,7 @@ from mmhot.weights.index import (
     DEFAULT_LIFTER,
     SCHEME,
     WEIGHTS_FOLDER,
+    data_folder,
     find_model,
     find_shipped,
     read_index,
@@ -311,7 +312,7 @@ def _folder(package: str) -> Path:
     spec = find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         raise ValueError(f'{package} is not installed: see mmhot doctor')
-    return Path(spec.submodule_search_locations[0], '.mim')
+    return data_folder(Path(spec.submodule_search_locations[0]))
 
 
 def find_config(name: str | Path) -> Path:
@@ -329,7 +330,7 @@ def find_config(name: str | Path) -> Path:
     found = find_spec(package) if package.isidentifier() else None
     if found is None or not found.submodule_search_locations:
         raise FileNotFoundError(f'{name}: no package {package!r} is installed')
-    configs = Path(found.submodule_search_locations[0], '.mim', 'configs')
+    configs = data_folder(Path(found.submodule_search_locations[0])) / 'configs'
     if not (configs / inner).is_file():
         known = (str(path.relative_to(configs)) for path in configs.rglob('*.py'))
         hint = hint_at_names(inner, known, 'for example')

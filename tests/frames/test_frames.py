@@ -575,39 +575,3 @@ def test_steps_of_numbers_are_one_line(tmp_path, caplog):
     first, second = caplog.messages
     assert 'in steps of 40' in first
     assert 'in steps of 33 or more' in second
-
-
-@pytest.mark.parametrize('suffix', ['webp', 'png', 'tif'])
-def test_files_of_several_images_are_one_line(tmp_path, suffix, caplog):
-    path = tmp_path / f'a.{suffix}'
-    first, *others = (Image.fromarray(gray_image(n)) for n in range(3))
-    first.save(path, save_all=True, append_images=others, lossless=True)
-    assert_array_equal(read_image(path), gray_image())
-    [record] = caplog.records
-    assert record.getMessage() == (
-        f'{path} has several images: only the first one is read'
-    )
-
-
-def test_photos_with_a_map_of_their_brightness_are_plain_photos(tmp_path, caplog):
-    photo, gains = (Image.fromarray(gray_image(n)) for n in range(2))
-    path = tmp_path / 'photo.jpg'
-    photo.save(path, 'MPO', save_all=True, append_images=[gains], quality=100)
-    assert_allclose(read_image(path), gray_image(), atol=2)
-    assert not caplog.records
-
-
-@pytest.mark.parametrize('scale', [1, 255])
-def test_float_images_are_read(tmp_path, scale):
-    image = gray_image()[..., 0]
-    floats = image.astype(np.float32) * np.float32(scale / 255)
-    Image.fromarray(floats).save(tmp_path / 'a.tif')
-    assert_array_equal(read_image(tmp_path / 'a.tif'), np.dstack([image] * 3))
-
-
-@pytest.mark.parametrize(('kind', 'planes'), [('f4', 3), ('f4', 4), ('f8', 1)])
-def test_other_tiff_images_are_refused_by_their_kind(tmp_path, kind, planes):
-    path = tmp_path / 'a.tif'
-    assert cv2.imwrite(str(path), np.ones((48, 64, planes), kind))
-    with pytest.raises(ValueError, match='of a kind of TIFF that is not read: save it'):
-        read_image(path)

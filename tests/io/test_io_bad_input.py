@@ -1,13 +1,9 @@
 """Error messages for invalid keypoint files: one line each."""
 
-import csv
 import json
-import re
 from dataclasses import replace
-from functools import partial, reduce
-from io import BytesIO, StringIO
+from functools import reduce
 from operator import getitem
-from pathlib import Path
 
 import hostile_files
 import numpy as np
@@ -30,7 +26,7 @@ import mmhot
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.io.readers.poses import read_poses
 from mmhot.lifting.world import place_people, to_world
-from mmhot.structures.clips import Clip2D, Clip3D, clip_name
+from mmhot.structures.clips import Clip2D, Clip3D
 
 INFINITE = walk()
 INFINITE[1, 2, 0] = np.inf
@@ -248,55 +244,6 @@ def test_tensors_are_arrays(convert):
     assert set(clip.tracks[0].scores.ravel()) == {0.5}
 
 
-@pytest.mark.parametrize('name', ['..npz', '...npz', '\x1b.npz', '.npz'])
-def test_no_clip_is_called_like_a_folder(name, tmp_path):
-    (tmp_path / name).touch()
-    own = clip_name(tmp_path / name)
-    assert (tmp_path / 'out' / f'{own}.npz').parent == tmp_path / 'out'
-    assert (tmp_path / 'out' / own).resolve().parent == tmp_path / 'out'
-
-
-NO_PATHS = [
-    BytesIO(b'a'),
-    StringIO('a'),
-    b'a',
-    None,
-    1.5,
-    {'a': 1},
-    {5},
-    '',
-    [Path('a.npz')],
-]
-READERS = {
-    'lift': partial(mmhot.lift, image_size=(1920, 1080), fps=25),
-    'infer': partial(mmhot.infer, fps=25),
-    'stream': lambda source: next(iter(mmhot.stream(source, fps=25))),
-    **{'refine': partial(mmhot.refine, fps=25), 'poses': partial(read_poses, fps=25)},
-    **{'keypoints': mmhot.read_keypoints, 'lifted': mmhot.read_lifted},
-    **{'plot': mmhot.plot, 'Lifter': lambda source: mmhot.Lifter()(source)},
-    'save': lambda path: rendered('dance').save(path),
-    'cache': lambda folder: mmhot.infer(np.zeros((2, 9, 9, 3)), fps=25, cache=folder),
-}
-
-
-@pytest.mark.parametrize('name', READERS)
-@pytest.mark.parametrize('wrong', NO_PATHS, ids=lambda wrong: type(wrong).__name__)
-def test_other_objects_than_paths_are_one_line(name, wrong):
-    with pytest.raises((ValueError, TypeError)) as caught:
-        READERS[name](wrong)
-    text = str(caught.value)
-    assert re.match(
-        r'clip|path|source|cache|keypoints|frames|holds|is not a list|has people|'
-        r'predictions: holds',
-        text,
-    )
-    assert '\n' not in text
-    is_named = name not in ('plot', 'Lifter')
-    assert ('is an open file: give its path' in text) == (
-        is_named and hasattr(wrong, 'readline')
-    )
-
-
 NUMBERS, POSES = 40 * np.arange(4), np.random.default_rng(0).normal(size=(4, 17, 3))
 NUMBERED = {
     'npz': lambda path: read_keypoints(save(path, frame=NUMBERS)),
@@ -323,12 +270,6 @@ def test_milliseconds_as_frame_numbers_are_one_line(kind, tmp_path, caplog):
     assert len(lines) == 1
 
 
-def test_other_objects_than_arrays_are_one_line():
-    for wrong in ([torch.ones(3), torch.ones(2)], BytesIO(b'a'), object()):
-        with pytest.raises(ValueError, match='keypoints must be an array of numbers'):
-            Clip2D.from_arrays(wrong, (1920, 1080), 25)
-
-
 def test_tensors_of_poses_are_read():
     poses = torch.rand(6, 17, 3).requires_grad_()
     wanted = read_poses(poses.detach().numpy(), fps=25).keypoints_3d
@@ -341,63 +282,17 @@ def test_tensors_of_poses_are_read():
     np.testing.assert_allclose(half, wanted, atol=0.02)
 
 
-TEXTS = ['npz', 'json', 'csv', 'angles.csv', 'coco.json', 'bvh', 'trc', 'mot', 'html']
-TEXTS += ['glb', 'c3d']
-
-
 @pytest.fixture(scope='module')
 def lifted():
     return to_world(place_people(rendered('walk')), static_camera=True).take(range(30))
 
 
-@pytest.mark.parametrize('suffix', TEXTS)
-def test_every_clip_is_written_or_refused_in_one_line(tmp_path, lifted, suffix):
-    """Clips without rows, times without steps, names of any bytes."""
-    if suffix == 'c3d':
-        pytest.importorskip('ezc3d')
-    path = tmp_path / f'a\udcff\n.{suffix}'
-    (written,) = replace(lifted, name='a\udc80\ud800\x1b[31m\n').save(path)
-    assert written.stat().st_size > 100
-    if suffix not in ('npz', 'glb', 'c3d'):
-        text = written.read_bytes().decode()
-        assert '\x1b' not in text
-    times = np.arange(len(lifted))
-    for time in (0 * times, times * 5e-324, -times, times - 1, times % 7):
-        with pytest.raises(ValueError, match='time must increase with frames, from 0'):
-            replace(lifted, time=time.astype(float)).save(path)
-    none = lifted.take(np.arange(0))
-    if suffix == 'html':
-        with pytest.raises(ValueError, match='the clip has no poses to show'):
-            none.save(path)
-    else:
-        none.save(path)
-    if suffix in ('npz', 'json'):
-        assert len(mmhot.read_lifted(path)) == 0
-    with pytest.raises(ValueError, match='fps must be from 1e-06 to 100000'):
-        replace(lifted, fps=1e-300).save(path)
-
-
-@pytest.mark.parametrize(
-    'name', ['=1+1', '@x', '-x', 'a\tb', 'a\nb', '\ud800', '\x1b[m']
-)
-def test_names_of_joints_are_plain_cells(tmp_path, lifted, name):
-    names = lifted.joint_names
-    clip = replace(lifted, joint_names=(*names[:-1], name))
-    for suffix in ('csv', 'trc', 'c3d'):
-        clip.save(tmp_path / f'a.{suffix}')
-    rows = [*csv.reader((tmp_path / 'a.csv').open(newline=''))]
-    assert {len(row) for row in rows} == {len(rows[0])}
-    last = rows[len(names)][3]
-    assert re.fullmatch(r'[a-z_1+\[]+', last)
-    header = (tmp_path / 'a.trc').read_text().splitlines()[3].split('\t')
-    assert header[2 + 3 * (len(names) - 1)] == last
-
-
-@pytest.mark.parametrize('suffix', ['npz', 'json'])
-def test_large_track_ids_are_written_and_read(tmp_path, lifted, suffix):
-    large = replace(lifted, track=lifted.track + (1 << 53) + 3)
-    (path,) = large.save(tmp_path / f'a.{suffix}')
-    assert {*mmhot.read_lifted(path).track.tolist()} == {(1 << 53) + 3}
+def test_clips_without_rows_are_written(tmp_path, lifted):
+    for suffix in ('npz', 'json', 'csv', 'bvh', 'trc', 'glb'):
+        lifted.take(np.arange(0)).save(tmp_path / f'a.{suffix}')
+    assert len(mmhot.read_lifted(tmp_path / 'a.npz')) == 0
+    with pytest.raises(ValueError, match='the clip has no poses to show'):
+        lifted.take(np.arange(0)).save(tmp_path / 'a.html')
 
 
 def test_times_of_clips_increase():

@@ -276,17 +276,3 @@ def test_causal_models_do_not_use_later_frames(causal, tmp_path):
     )
     # windows predict three frames; those up to frame 17 end before frame 20
     assert np.array_equal(lifted[:18], changed[:18]) == causal
-
-
-@pytest.mark.parametrize(
-    'setting',
-    [dict(fps=x) for x in (0, -50, 1e9, '50', None)]
-    + [dict(mapping=['x']), dict(mapping='x')],
-    ids=str,
-)
-def test_settings_in_files_of_models_are_one_line(tmp_path, setting):
-    """They are values of any type, of a checkpoint's config or an ONNX file."""
-    path = save_lifter(tmp_path / 'a.pth', **setting)
-    clip = Clip2D.from_arrays(np.full((3, 17, 2), 300.0), (640, 480), 25)
-    with pytest.raises(ValueError, match=f'{[*setting][0]}|mapping'):
-        Lifter(checkpoint=path, device='cpu')(clip)

@@ -54,7 +54,7 @@ def test_people_and_runs_of_frames_are_placed_independently():
     ('change', 'lens', 'message'),
     [
         (lambda clip: to_axes(clip, 'z-up'), None, "not in 'z-up'"),
-        (lambda clip: clip, Lens((500, 500), (100, 900)), 'another resolution'),
+        (lambda clip: clip, Lens((500, 500), (100, 900)), 'far from the middle'),
     ],
 )
 def test_other_axes_and_lenses_are_refused(change, lens, message):

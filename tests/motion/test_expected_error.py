@@ -139,6 +139,6 @@ def test_evidence_is_geometry():
     assert wrist['distance from the root'] == pytest.approx(0.3)
     assert wrist['share of the bone along the line of sight'] == pytest.approx(1)
     assert wrist['share of the shoulders along the line of sight'] == pytest.approx(0)
-    assert wrist['flip disagreement'] == pytest.approx(np.log(0.002))
+    assert wrist['disagreement'] == pytest.approx(np.log(0.002))
     model = ErrorModel(read_coefficients(WEIGHTS))
     assert model.expect(1e3 * np.abs(evidence)).max() <= 0.5

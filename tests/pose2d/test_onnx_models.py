@@ -185,35 +185,6 @@ def test_exported_detectors_state_their_size(use):
         OnnxDetector('a.onnx')
 
 
-@pytest.mark.parametrize(
-    ('kind', 'meta', 'message'),
-    [
-        ('tensor(string)', {}, 'must have one input of numbers, not in of tensor'),
-        ('tensor(uint8)', {}, 'takes uint8, which normalized inputs are not'),
-        ('tensor(float)', [], 'meta.json must be an object, got '),
-        ('tensor(float)', {'crop': 5}, 'meta.json: crop must be an object, got 5'),
-        ('tensor(float)', {'name': 5}, 'meta.json: name must be text, got 5'),
-        ('tensor(float)', {'resize': {'longer_side': '9'}}, 'must be a number from 0'),
-        ('tensor(float)', {'crop': {'padding': -1}}, 'padding must be a number'),
-        ('tensor(float)', {'joints': 5}, 'a.onnx: '),
-        ('tensor(float)', {'score_curve': 5}, 'a.onnx: '),
-    ],
-)
-def test_other_types_are_named(use, kind, meta, message):
-    answer = lambda _: [np.ones((1, 17, 8, 8), np.float32)]  # noqa: E731
-    session = use(Session([1, 3, 64, 64], {'o': [1, 17, 8, 8]}, answer, kind))
-    session.metadata = {'meta.json': json.dumps(meta)}
-    with pytest.raises(ValueError, match=message):
-        OnnxPoseEstimator('a.onnx')([gray_image()], [BOX])
-
-
-@pytest.mark.parametrize('returned', [np.zeros((1, 17, 8, 8), bool), [{}], ['a']])
-def test_outputs_are_numbers(use, returned):
-    use(Session([1, 3, 64, 64], {'o': [1, 17, 8, 8]}, lambda _: [returned]))
-    with pytest.raises(ValueError, match="a.onnx returns 'o' of .*, not numbers"):
-        OnnxPoseEstimator('a.onnx')([gray_image()], [BOX])
-
-
 @pytest.mark.parametrize('kind', ['float16', 'double'])
 def test_inputs_have_the_type_of_the_graph(use, kind):
     answer = lambda batch: [np.ones((1, 17, 8, 8), batch.dtype)]  # noqa: E731

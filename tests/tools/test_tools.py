@@ -196,20 +196,6 @@ def test_missing_checkpoint_gets_one_line(config, tmp_path, run_tool):
     assert err == f'test.py: error: {tmp_path}/no.pth: no such checkpoint file\n'
 
 
-def test_checkpoint_that_runs_code_is_refused_in_one_line(config, tmp_path, run_tool):
-    import torch
-
-    class Evil:
-        def __reduce__(self):
-            return exec, ('raise SystemExit(99)',)
-
-    torch.save({'state_dict': Evil()}, tmp_path / 'evil.pth')
-    work_dir = ['--work-dir', tmp_path / 'work']
-    code, err = run_tool('test', config, tmp_path / 'evil.pth', *work_dir)
-    assert code == 2
-    assert 'evil.pth: refused: it holds exec, and only tensors' in err
-
-
 def command_lines():
     """Modules of ``tools`` that have a parser."""
     for path in sorted((ROOT / 'tools').rglob('*.py')):
@@ -222,7 +208,8 @@ COMMON = '--work-dir --cfg-options --launcher --local-rank '
 COMMON += '--show-dir --show --interval --wait-time'
 OPTIONS = {
     'tools.train': f'--resume --amp --no-validate --auto-scale-lr {COMMON}',
-    'tools.test': f'--table --out --frame-errors --worst --dump --badcase {COMMON}',
+    'tools.test': '--table --out --frame-errors --worst --sweep --dump --badcase '
+    f'{COMMON}',
 }
 
 

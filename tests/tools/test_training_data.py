@@ -8,6 +8,7 @@ import pytest
 from mmengine.config import Config
 
 from mmhot.skeletons.joints import get_skeleton
+from mmhot.weights.index import WEIGHTS_FOLDER
 from tools.training_data import check_data_files
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
@@ -82,6 +83,32 @@ def test_sample_trains_and_tests_in_two_steps(config, run_tool, tmp_path, monkey
     work_dir = tmp_path / 'work_dirs' / f'{Path(config).name}_sample'
     code, err = run_tool('test', command[0], work_dir / 'epoch_1.pth', '--sample')
     assert code == 0, err
+
+
+@pytest.mark.parametrize('kind', ['our', 'of MMPose'])
+def test_bad_cases_of_images_are_collected(kind, run_tool, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = f"_base_ = '{CONFIGS / GTPT}.py'\n"
+    if kind == 'of MMPose':  # whose configs have the hook's defaults
+        config += 'default_hooks = dict(badcase=dict(_delete_=True, '
+        config += "type='BadCaseAnalysisHook', out_dir='badcase'))\n"
+    Path('config.py').write_text(config)
+    weights = WEIGHTS_FOLDER / 'gtpt-t_coco17_synth.pth'
+    options = ['--cfg-options', 'default_hooks.badcase.badcase_thr=1']
+    command = ['test', 'config.py', weights, '--sample', '--badcase', *options]
+    code, err = run_tool(*command)
+    assert code == 0, err
+    (results,) = tmp_path.rglob('badcase/results.json')
+    cases = json.loads(results.read_text())
+    assert cases
+    assert all(0 <= case['PCK'] <= 1 for case in cases)
+    assert len([*results.parent.glob('*.png')]) == len(cases)
+
+
+def test_bad_cases_of_lifters_are_refused_early(run_tool, tmp_path):
+    code, err = run_tool('test', CONFIGS / f'{LIFTER}.py', 'none.pth', '--badcase')
+    assert code == 2
+    assert 'lifted poses have no images; --worst of tools/test.py draws them' in err
 
 
 PERSON = dict(id=7, image_id=1, category_id=1, iscrowd=0, num_keypoints=17, area=9e3)

@@ -132,22 +132,6 @@ def test_duplicate_boxes_are_one_person():
     assert_allclose(track.bboxes[:, 0], walk(20)[:, 0] - 22, rtol=1e-5)
 
 
-def test_bad_boxes_and_missing_keypoints_do_no_harm():
-    people = [frame(place, (500, 300), (700, 300)) for place in walk(20)]
-    for of_frame in people:
-        of_frame.keypoints[0, :9] = np.nan
-        of_frame.scores[0, :9] = np.nan
-        of_frame.bboxes[1] = np.nan
-        of_frame.keypoints[2] = np.nan
-    tracker = Tracker(FPS)
-    ids = [tracker.update(of_frame, i) for i, of_frame in enumerate(people)]
-    assert ids[-1].tolist() == [0, -1, -1]
-    (track,) = track_clip(people, FPS)
-    assert np.isnan(track.keypoints[:, :9]).all()
-    assert not track.scores[:, :9].any()
-    assert np.isfinite(track.keypoints[:, 9:]).all()
-
-
 def crowd(seed):
     """Frames of six people who come and go, with noise, gaps and shots."""
     rng = np.random.default_rng(seed)

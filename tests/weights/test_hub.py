@@ -175,15 +175,6 @@ def test_an_archive_is_known_by_its_content(tmp_path):
         assert model.read_bytes() == content
 
 
-def test_archives_that_expand_too_much_are_refused(tmp_path, monkeypatch):
-    path = tmp_path / 'a.zip'
-    with zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr('end2end.onnx', bytes(2 << 20))
-    monkeypatch.setattr(hub_module, '_MAX_SIZE', 1 << 20)
-    with pytest.raises(ValueError, match='in it is larger than 1 MB'):
-        hub_module.unpack(path)
-
-
 @pytest.fixture
 def hub(monkeypatch, tmp_path):
     """Serve a repository; returns the address of the hub."""

@@ -134,7 +134,7 @@ def trace_pruning(
         stages=_stages(kept),
         groups=tuple(groups),
         keypoints=keypoints[0],
-        group_of=head.groups.home_group.cpu().numpy(),
+        group_of=head.groups.group_of_keypoint.cpu().numpy(),
     )
 
 

@@ -22,6 +22,7 @@ from types import ModuleType
 import torch
 
 from mmhot.cli.errors import OneLineParser, print_text, run_safely
+from mmhot.errors import require_file
 from tools.benchmark import chain, costs, models, page
 
 PARTS: dict[str, ModuleType] = {
@@ -72,6 +73,8 @@ def positive(text: str) -> int:
 
 def run(args: argparse.Namespace) -> None:
     """Measure and print a part, and write it into the page."""
+    if args.page is not None:
+        require_file(args.page)
     torch.set_num_threads(args.threads)
     # of sessions of ONNX Runtime, which are opened later
     os.environ['OMP_NUM_THREADS'] = str(args.threads)

@@ -51,13 +51,13 @@ class GroupAttention(nn.Module):
         """
         qkv = self.qkv(x)
         q, k, v = qkv.chunk(3, dim=-1)
-        judges = self._split(q), self._split(k)
+        queries_keys = self._split(q), self._split(k)
         if groups is not None:
             kv = _share_slots(qkv[..., q.shape[-1] :], groups)
             k, v = kv.chunk(2, dim=-1)
         q, k, v = (self._split(part).transpose(1, 2) for part in (q, k, v))
         x = F.scaled_dot_product_attention(q, k, v, scale=self.scale)
-        return self.proj(x.transpose(1, 2).flatten(2)), judges
+        return self.proj(x.transpose(1, 2).flatten(2)), queries_keys
 
     def _split(self, x: Tensor) -> Tensor:
         """Split channels into heads, (..., H, D)."""
@@ -98,8 +98,8 @@ class GroupBlock(nn.Module):
         self, x: Tensor, groups: KeypointGroups | None = None
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """First step: new tokens, and the attention's queries and keys."""
-        attended, judges = self.attn(self.norm1(x), groups)
-        return x + attended, judges
+        attended, queries_keys = self.attn(self.norm1(x), groups)
+        return x + attended, queries_keys
 
     def feed_forward(self, x: Tensor) -> Tensor:
         """Second step, on each of the tokens ``(B * G, N, C)``."""
@@ -121,6 +121,9 @@ def patch_logits(queries: Tensor, keys: Tensor, scale: float) -> Tensor:
 
 def pool_logits(logits: Tensor, valid: Tensor | None = None) -> Tensor:
     """Score patches (..., N): the mean of their logits, weighted by their own softmax.
+
+    With the logits ``l_i`` of a patch, one for each query and head, its score is
+    ``sum_i softmax(l)_i * l_i``.
 
     Args:
         logits (Tensor): Logits of R queries and H heads, (..., R, H, N).

@@ -74,7 +74,7 @@ class CoarseToFine(nn.Module):
     def choose(self, logits: Tensor, num_private: int) -> Tensor:
         """Choose all dense keypoints of a group and its best patches."""
         groups = self.groups
-        scores = pool_logits(logits[:, groups.judges], groups.judges_valid)
+        scores = pool_logits(logits[:, groups.scorers], groups.scorers_valid)
         dense = groups.dense_scores.expand(scores.shape[0], -1, -1)
         return keep_highest(torch.cat([dense, scores], dim=-1), num_private)
 
@@ -141,9 +141,9 @@ class FineEncoder(nn.Module):
         """
         groups, (x, positions, rows), kept = self.groups, tokens, []
         for block, count in zip(self.blocks, counts, strict=True):
-            x, judges = block.attend(x + positions, groups)
+            x, queries_keys = block.attend(x + positions, groups)
             if count < rows.shape[1]:
-                index = self.choose(*judges, block.attn.scale, count)
+                index = self.choose(*queries_keys, block.attn.scale, count)
                 x = keep_patches(x, index, groups.num_slots)
                 positions = keep_patches(positions, index, groups.num_slots)
                 rows = gather_tokens(rows, index)
@@ -168,7 +168,7 @@ class FineEncoder(nn.Module):
             Tensor: Indices of private tokens, (B * G, num_private).
         """
         groups, num_slots = self.groups, self.groups.num_slots
-        valid = groups.fine_judges_valid
+        valid = groups.fine_scorers_valid
         queries, keys = queries[:, : valid.shape[1]], keys[:, num_slots:]
         logits = patch_logits(queries, keys, scale)
         scores = pool_logits(logits.unflatten(0, (-1, groups.num_groups)), valid)

@@ -25,6 +25,15 @@ class KeypointGroups(nn.Module):
     name, and attended to by their own group alone. A group with fewer slots than others
     repeats its first one; the repetition is masked.
 
+    The 17 keypoints of COCO in their three groups have 6 slots each (S = 6): the head's
+    5 keypoints, the first of them repeated; 6 of the arms; 6 of the legs. So
+
+    * ``sparse`` is 0, 1, ..., 16: the keypoint of each of the J = 17 query tokens,
+    * ``slots`` is 0 0 1 2 3 4, 5 ... 10, 11 ... 16: the query token in each slot,
+    * ``slot_mask`` is false in the first slot alone, ``shared`` lists the 17 others,
+    * ``scorers`` are the query tokens whose attention chooses a group's patches,
+    * keypoint 7, the left elbow, has ``group_of_keypoint`` 1 and ``place_in_group`` 2.
+
     Args:
         skeleton (str | Mapping): Name of the skeleton, or its metainfo.
         groups (str | Sequence[Sequence]): For each of our groups names of keypoints,
@@ -52,7 +61,7 @@ class KeypointGroups(nn.Module):
         self.dense_counts = tuple(sum(map(len, group)) for group in parts)
         self.num_dense = sum(self.dense_counts)
         self._register_slots(slots)
-        self._register_judges(slots, parts)
+        self._register_scorers(slots, parts)
         self._register_dense(parts)
         self._register_places(slots, parts)
 
@@ -69,9 +78,9 @@ class KeypointGroups(nn.Module):
         self._register('sparse', torch.tensor(sparse))  # (J, ), in the skeleton
         self._register('slots', torch.tensor(index))  # (G * S, )
         self._register('shared', filled.nonzero().squeeze(1))  # (M, )
-        self._register('filled', filled.view(self.num_groups, -1))  # (G, S)
+        self._register('slot_mask', filled.view(self.num_groups, -1))  # (G, S)
 
-    def _register_judges(self, slots: list, parts: list) -> None:
+    def _register_scorers(self, slots: list, parts: list) -> None:
         """Register the query tokens, parts then keypoints, that score for a group."""
         part, sparse, rows = 0, self.num_parts, []
         for group, names in zip(slots, parts, strict=True):
@@ -81,8 +90,8 @@ class KeypointGroups(nn.Module):
         most = max(map(len, rows))
         index = [row + row[:1] * (most - len(row)) for row in rows]
         valid = [[place < len(row) for place in range(most)] for row in rows]
-        self._register('judges', torch.tensor(index))  # (G, R)
-        self._register('judges_valid', torch.tensor(valid))  # (G, R)
+        self._register('scorers', torch.tensor(index))  # (G, R)
+        self._register('scorers_valid', torch.tensor(valid))  # (G, R)
 
     def _register_dense(self, parts: list) -> None:
         """Register the part of each dense token, and the tokens that score with slots.
@@ -96,10 +105,10 @@ class KeypointGroups(nn.Module):
         of_group = torch.arange(self.num_groups).repeat_interleave(counts)
         own = of_group == torch.arange(self.num_groups)[:, None]
         is_dense = torch.arange(max(self.dense_counts)) < counts[:, None]
-        valid = torch.cat([self.filled, is_dense], dim=1)
+        valid = torch.cat([self.slot_mask, is_dense], dim=1)
         self._register('part_of_dense', of_part)  # (num_dense, )
         self._register('dense_scores', torch.where(own, torch.inf, -torch.inf))
-        self._register('fine_judges_valid', valid)  # (G, S + most dense)
+        self._register('fine_scorers_valid', valid)  # (G, S + most dense)
 
     def _register_places(self, slots: list, parts: list) -> None:
         """Register each keypoint's group and place in it, in the skeleton's order."""
@@ -109,15 +118,15 @@ class KeypointGroups(nn.Module):
             joints = sparse + [joint for part in dense for joint in part]
             places |= {joint: (group, empty + i) for i, joint in enumerate(joints)}
         table = torch.tensor([places[joint] for joint in range(self.num_keypoints)])
-        self._register('home_group', table[:, 0].clone())  # (K, )
-        self._register('home_place', table[:, 1].clone())  # (K, )
+        self._register('group_of_keypoint', table[:, 0].clone())  # (K, )
+        self._register('place_in_group', table[:, 1].clone())  # (K, )
 
     def _register(self, name: str, table: Tensor) -> None:
         self.register_buffer(name, table, persistent=False)
 
     def take_keypoints(self, x: Tensor) -> Tensor:
         """Take the keypoints ``(B, K, C)`` out of all groups' tokens (B, G, N, C)."""
-        index = self.home_group * x.shape[2] + self.home_place
+        index = self.group_of_keypoint * x.shape[2] + self.place_in_group
         return x.flatten(1, 2).index_select(1, index)
 
     def check_count(self, num_keypoints: int) -> None:
@@ -281,8 +290,11 @@ def count_tokens(
     """
     rates = _check_rates((1.0,) if keep_rates is None else keep_rates)
     if depth % len(rates):
-        text = 'keep_rates must divide the %s layers evenly, got %s rates'
-        raise ValueError(text % (depth, len(rates)))
+        fitting = [n for n in range(1, depth + 1) if depth % n == 0]
+        raise ValueError(
+            f'keep_rates: the {depth} layers are split evenly by '
+            f'{", ".join(map(str, fitting))} rates, got {len(rates)}'
+        )
     rates = [rate for rate in rates for _ in range(depth // len(rates))]
     counts = tuple(int(num_patches * rate) for rate in rates)
     for layer, count in enumerate(counts):

@@ -176,6 +176,12 @@ class GTPTHead(BaseHead):
                 f'feature map must be {self.in_featuremap_size} (width, height), as '
                 f'in_featuremap_size says, got {size}'
             )
+        channels = self.patch_embed.norm.num_features
+        if feature_map.shape[1] != channels:
+            raise ValueError(
+                f'in_channels is {channels}, and the feature map has '
+                f'{feature_map.shape[1]} channels'
+            )
         return self.patch_embed(feature_map)
 
     def encode(

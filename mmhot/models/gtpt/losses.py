@@ -13,7 +13,9 @@ class GTPTLoss(nn.Module):
 
     From *Group-based Token Pruning Transformer for Efficient Human Pose Estimation*
     (https://arxiv.org/abs/2407.10756), which calls the sum its Global Perceived loss.
-    Each term is a Kullback-Leibler divergence: the mean over bins, batch and
+    With weights a, b, c and temperature tau it is ``a KL(labels, pruned) + b KL(labels,
+    entire) + c tau ** 2 KL(entire / tau, pruned / tau)``, without a gradient to the
+    entire pass in the last term. Each divergence is the mean over bins, batch and
     keypoints, summed over the two axes. MMPose's :class:`KLDiscretLoss` sums over the
     batch.
 

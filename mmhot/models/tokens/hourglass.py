@@ -34,7 +34,8 @@ class Hourglass(nn.Module):
         num_layers (int): Layers of the host.
         embed_dims (int): Channels ``C``.
         pruner (dict or list[dict], optional): Configs of pruners, from shallow to
-            deep. Without a recoverer their ``keep_center`` defaults to True.
+            deep, or one whose ``num_keep`` and ``depth`` are lists, a pyramid of its
+            type. Without a recoverer their ``keep_center`` defaults to True.
         recoverer (dict, optional): Config of a recoverer.
         num_heads (int): Heads of a recoverer with attention. Defaults to 8.
         qkv_bias (bool): Whether its queries, keys and values have a bias. Defaults
@@ -63,7 +64,7 @@ class Hourglass(nn.Module):
                 raise ValueError(f'{name} must be at least 1, got {count}')
         if recoverer is not None and not pruner:
             raise ValueError('a recoverer needs a pruner: set pruner too')
-        pruner = [pruner] if isinstance(pruner, dict) else pruner or []
+        pruner = _split_pyramid(pruner) if isinstance(pruner, dict) else pruner or []
         defaults = {'keep_center': recoverer is None}
         self.pruners = nn.ModuleList(MODELS.build({**defaults, **p}) for p in pruner)
         self.num_frames, self.num_layers = num_frames, num_layers
@@ -241,6 +242,20 @@ class Hourglass(nn.Module):
                 'keep_center of a pruner needs keep_center of those before it'
             )
         self.keep_counts(None, self.num_frames)
+
+
+def _split_pyramid(pruner: dict) -> list[dict]:
+    """Make a config of each pruner of a pyramid, whose counts and depths are lists."""
+    counts, depths = pruner.get('num_keep'), pruner.get('depth')
+    if not isinstance(counts, Sequence) or not isinstance(depths, Sequence):
+        return [pruner]
+    if len(counts) != len(depths):
+        raise ValueError(
+            f'num_keep and depth of a pyramid must be lists of the same length, got '
+            f'{counts} and {depths}'
+        )
+    pairs = zip(counts, depths, strict=True)
+    return [{**pruner, 'num_keep': count, 'depth': depth} for count, depth in pairs]
 
 
 def _recoverer_class(config: dict) -> type[Recoverer]:

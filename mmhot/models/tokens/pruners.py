@@ -107,7 +107,13 @@ class ClusterPruner(Pruner):
         self.num_neighbors, self.noise = num_neighbors, noise
 
     def score(self, frames: Frames) -> Tensor:
-        """Multiply density and separation, (B, T)."""
+        """Multiply density and separation, (B, T).
+
+        With the distances ``d_ij`` of frames, the score is ``rho_i * delta_i``:
+        ``rho_i = exp(-mean of d_ij ** 2 over the k nearest j)`` and
+        ``delta_i = min of d_ij over the denser j``, the largest distance of all if
+        there is none.
+        """
         distance = pairwise_distances(frames.features)
         count = min(self.num_neighbors, distance.shape[-1])
         nearest = distance.topk(count, largest=False).values

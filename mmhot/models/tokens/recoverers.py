@@ -25,6 +25,9 @@ class Recoverer(nn.Module):
 
     on_tokens = False
 
+    def __init__(self) -> None:
+        super().__init__()  # without PyTorch's *args, **kwargs
+
     def forward(self, x: Tensor, kept: Tensor, num_frames: int) -> Tensor:
         """Recover all frames, (B, T, ..., C).
 
@@ -97,7 +100,8 @@ class AttentionRecoverer(Recoverer):
     """Token recovering attention (TRA): a learned query for every frame.
 
     The queries do not depend on the input and are projected once for all keypoints
-    and samples. The indices of the kept frames are not used.
+    and samples. The indices of the kept frames are not used. With queries ``q`` (T, C)
+    and kept tokens ``x`` (t, C) the result is ``q + attention(q, x, x)``.
 
     Args:
         num_frames (int): Frames ``T``; set by the host.

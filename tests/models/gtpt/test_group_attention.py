@@ -31,7 +31,7 @@ def loop_over_groups_and_heads(attention, x, groups):
             (other, slot)
             for other in range(groups.num_groups)
             for slot in range(slots)
-            if groups.filled[other, slot]
+            if groups.slot_mask[other, slot]
         ]
         own = [(group, place) for place in range(slots, x.shape[1])]
         for head in range(attention.num_heads):

@@ -321,3 +321,9 @@ def test_result_of_an_image_does_not_depend_on_its_batch():
         alone = head(stem(images[index : index + 1]))
         for one, batch in zip(alone, together, strict=True):
             assert_close(one, batch[index : index + 1], atol=1e-5, rtol=0)
+
+
+def test_a_wrong_number_of_channels_is_named():
+    message = 'in_channels is 4, and the feature map has 5 channels'
+    with pytest.raises(ValueError, match=message):
+        build_head()((torch.zeros(1, 5, 48, 32),))

@@ -1,0 +1,134 @@
+"""Options of docs/experiments.md change their model; sweeps; costs beside a host."""
+
+import argparse
+import json
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+import torch
+
+from mmhot.weights.config_files import read_config_file
+from mmhot.weights.index import WEIGHTS_FOLDER
+from mmhot.weights.loading import build_model
+from tools.analysis.cost import compare_cost, count_cost, describe_cost, input_shape
+from tools.runner import add_config_options, merge_options
+
+ROOT = Path(__file__).parents[2]
+HOT = 'body_3d_keypoint/hot/cmu_mocap/hot-mixste-xs_81frm-keep27_1xb8-10e_cmu-wild.py'
+GTPT = 'body_2d_keypoint/gtpt/coco/gtpt-t_4xb64-300e_coco-256x192.py'
+PAGE = (ROOT / 'docs/experiments.md').read_text()
+ABLATIONS = re.findall(r'`(model\.[^`]+)`', PAGE.split('## Ablations')[1])
+SAME_COST = 'UniformPruner', 'scale_by_head', 'loss.'
+
+
+def read_options(line):
+    parser = argparse.ArgumentParser()
+    add_config_options(parser)
+    return parser.parse_args(['--cfg-options', *line.split()]).cfg_options
+
+
+def build(leaf, line=None):
+    config = read_config_file(ROOT / 'configs' / leaf)
+    merge_options(config, read_options(line) if line else None)
+    return config, build_model(config.model, leaf, 'mmpose')
+
+
+@cache
+def before(leaf):
+    config, model = build(leaf)
+    return config.model.to_dict(), count(config, model)
+
+
+def count(config, model):
+    inputs = torch.zeros(1, *input_shape(config, model))
+    return count_cost(model, inputs, None, mode='tensor').macs
+
+
+@pytest.mark.parametrize('line', ABLATIONS)
+def test_every_ablation_is_one_option(line):
+    is_2d = 'model.head' in line or 'keep_rates' in line
+    leaf = GTPT if is_2d else HOT
+    config, model = build(leaf, line)
+    settings, macs = before(leaf)
+    assert config.model.to_dict() != settings
+    if 'keep_rates' in config.model.test_cfg:
+        model.head.keep_rates = config.model.test_cfg.keep_rates
+    if not any(name in line for name in SAME_COST):
+        assert count(config, model) != macs
+
+
+def test_replaced_types_lose_foreign_arguments_alone():
+    config, _ = build(HOT, 'model.backbone.recoverer.type=TimedAttentionRecoverer')
+    assert config.model.backbone.recoverer == dict(type='TimedAttentionRecoverer')
+    assert config.model.backbone.pruner.num_keep == 27
+    line = 'model.backbone.recoverer.type=InterpolationRecoverer '
+    with pytest.raises(ValueError, match="argument 'sine_start'"):
+        build(HOT, line + 'model.backbone.recoverer.sine_start=True')
+
+
+def test_pyramids_have_a_depth_for_each_count():
+    line = 'model.backbone.pruner.num_keep=[41,21] model.backbone.pruner.depth=[2,4,6]'
+    with pytest.raises(ValueError, match='lists of the same length'):
+        build(HOT, line)
+
+
+SHIPPED = 'hot/cmu_mocap/tps-tri-motionbert-xs_81frm-25fps-keep27_1xb8-15e_cmu-wild.py'
+SWEEPS = {
+    'keep=81,27': (
+        f'body_3d_keypoint/{SHIPPED}',
+        'tps-tri-motionbert-xs_81frm-keep27_cmu-wild.pth',
+        'MPJPE',
+    ),
+    'keep_rates=[1],[1,0.7,0.3,0.1]': (
+        'body_2d_keypoint/gtpt/rendered/gtpt-t_coco17_synth.py',
+        'gtpt-t_coco17_synth.pth',
+        'coco/AP',
+    ),
+}
+
+
+@pytest.mark.parametrize('values', SWEEPS)
+def test_sweep_makes_a_table_and_a_curve(values, run_tool, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    leaf, weights, metric = SWEEPS[values]
+    command = ['test', ROOT / 'configs' / leaf, WEIGHTS_FOLDER / weights, '--sample']
+    code, err = run_tool(*command, '--sweep', values, '--out', 'sweep.json')
+    assert code == 0, err
+    whole, pruned = json.loads(Path('sweep.json').read_text())['sweep']
+    assert whole['macs'] == whole['host_macs'] == pruned['host_macs'] > pruned['macs']
+    assert whole['kept'][-1] > pruned['kept'][-1]
+    assert whole['metrics'][metric] != pruned['metrics'][metric]
+    assert pruned['milliseconds'] > 0
+    assert Path('sweep.png').stat().st_size
+
+
+@pytest.mark.parametrize(
+    ('values', 'message'),
+    [
+        ('kept=3', "--sweep: got 'kept=3', wanted keep=81,54,27 for lifters or"),
+        ('keep=', "--sweep: got 'keep=', wanted"),
+        ('keep_rates=[1]', '--sweep: this model has no keep_rates to set'),
+    ],
+)
+def test_wrong_sweeps_get_one_line(values, message, run_tool, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    leaf, weights, _ = SWEEPS['keep=81,27']
+    command = ['test', ROOT / 'configs' / leaf, WEIGHTS_FOLDER / weights, '--sample']
+    code, err = run_tool(*command, '--sweep', values)
+    assert code == 2
+    assert message in err
+    assert 'Traceback' not in err
+
+
+def test_cost_beside_the_host_is_that_of_a_pass():
+    config, model = build(HOT, 'model.test_cfg.keep=54')
+    generator = torch.get_rng_state()
+    cost = compare_cost(config, model)
+    assert torch.equal(generator, torch.get_rng_state())
+    assert cost['macs'] == count(config, model)
+    assert cost['kept'][::3] == [81, 54]
+    host = build(HOT, 'model.backbone.pruner=None model.backbone.recoverer=None')
+    assert cost['host_macs'] == count(*host)
+    assert '54' in describe_cost(cost)

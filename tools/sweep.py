@@ -1,0 +1,82 @@
+"""Table and curve of error against cost, for values of a setting at test time."""
+
+import ast
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from mmhot.cli.errors import print_text
+from mmhot.errors import align
+from mmhot.io.atomic import replacing
+
+_SWEPT = 'keep', 'keep_rates'
+
+
+def read_sweep(text: str) -> tuple[str, list[Any]]:
+    """Read ``keep=81,54,27`` or ``keep_rates=[1,0.5],[1,0.3]``.
+
+    Raises:
+        ValueError: If it is neither.
+    """
+    name, _, values = text.partition('=')
+    try:
+        found = ast.literal_eval(f'[{values}]')
+    except (SyntaxError, ValueError):
+        found = []
+    if name not in _SWEPT or not found:
+        raise ValueError(
+            f'--sweep: got {text!r}, wanted keep=81,54,27 for lifters or '
+            'keep_rates=[1,0.7,0.3,0.1],[1,0.4,0.2,0.1] for GTPT'
+        )
+    return name, found
+
+
+def run_sweep(
+    name: str, values: Sequence[Any], test: Callable[[Any], dict]
+) -> list[dict]:
+    """Test a model with each value, and print the table.
+
+    Args:
+        name (str): Name of the setting.
+        values (Sequence): Its values.
+        test (Callable): Maps a value to the cost of one test, see
+            :func:`tools.analysis.cost.compare_cost`, and its ``metrics`` by name.
+    """
+    rows = [{name: value, **test(value)} for value in values]
+    metrics = list(rows[0]['metrics'])
+    lines = [[name, 'tokens', 'G', 'share', 'ms', *metrics]]
+    for row in rows:
+        cells = [str(row[name]), str(row['kept'][-1]), f'{row["macs"] / 1e9:.3f}']
+        cells += [f'{row["macs"] / row["host_macs"]:.1%}', f'{row["milliseconds"]:.1f}']
+        lines.append(cells + [f'{row["metrics"][metric]:.4g}' for metric in metrics])
+    print_text(align(lines))
+    return rows
+
+
+def draw_sweep(rows: Sequence[dict], target: Path) -> None:
+    """Plot the first metric against multiply-adds and milliseconds."""
+    metric = next(iter(rows[0]['metrics']))
+    figure = Figure(figsize=(8, 3.2), dpi=150, layout='constrained')
+    panels = figure.subplots(1, 2, sharey=True)
+    for panel, label, scale, key in zip(
+        panels,
+        ('multiply-adds, G', 'milliseconds'),
+        (1e9, 1),
+        ('macs', 'milliseconds'),
+        strict=True,
+    ):
+        x = [row[key] / scale for row in rows]
+        y = [row['metrics'][metric] for row in rows]
+        panel.plot(x, y, marker='o')
+        for row, point in zip(rows, zip(x, y, strict=True), strict=True):
+            panel.annotate(
+                str(row['kept'][-1]), point, (4, 4), textcoords='offset points'
+            )
+        panel.set(xlabel=label)
+        panel.spines[['top', 'right']].set_visible(False)
+    panels[0].set(ylabel=metric)
+    with replacing(target) as temporary, temporary.open('wb') as file:
+        FigureCanvasAgg(figure).print_png(file, metadata={'Software': None})
