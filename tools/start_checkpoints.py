@@ -2,17 +2,24 @@
 
 import re
 import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from itertools import zip_longest
 from pathlib import Path
 
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
-from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.runner import IterBasedTrainLoop, Runner, find_latest_checkpoint
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import nn
 
 from mmhot.io.pickles import safe_load
 from mmhot.weights.loading import check_state, describe_differences, find_state
 
+# Entries of states that change during a training, or with the machine.
+_PROGRESS = {
+    *('params', 'lr', 'fused', 'foreach', 'capturable', 'verbose', 'base_values'),
+    *('last_step', '_global_step', '_last_value'),
+}
 _NUMBERED = re.compile(r'(?:epoch|iter)_(\d+)\.pth')
 
 
@@ -122,3 +129,62 @@ class SameShapesHook(Hook):
             # after a title
             differences = [line.strip() for line in str(error).splitlines()[1:]]
             raise ValueError(describe_differences(source, differences)) from error
+
+
+class ResumeHook(Hook):
+    """Name what a resumed training takes from the checkpoint instead of the config.
+
+    The optimizer's settings and the schedule are those of the checkpoint.
+
+    Args:
+        say (Callable): Receives the line.
+    """
+
+    def __init__(self, say: Callable[[str], object]) -> None:
+        self._say = say
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Compare the states of a checkpoint that is resumed with the config's.
+
+        Raises:
+            ValueError: If they are of another optimizer.
+        """
+        if not runner._resume:
+            return
+        # MMEngine would run it as Python
+        checkpoint['meta'].pop('config', None)
+        name, loop = Path(runner._load_from).name, runner.train_loop
+        unit = 'iter' if isinstance(loop, IterBasedTrainLoop) else 'epoch'
+        done, total = checkpoint['meta'][unit], getattr(loop, f'max_{unit}s')
+        if done >= total:
+            self._say(f'nothing left to train: {name} is of {unit} {done} of {total}')
+        optimizer = runner.optim_wrapper.state_dict().get('param_groups', ())
+        saved = checkpoint.get('optimizer', {}).get('param_groups', ())
+        for group, other in zip(optimizer, saved, strict=False):
+            if {*group} - {*other} and {*other} - {*group}:
+                raise ValueError(
+                    f'{name} is of another optimizer than the config: take its weights '
+                    'as load_from, without --resume'
+                )
+        schedulers = runner.param_schedulers
+        if isinstance(schedulers, list) and isinstance(optimizer, list):
+            own = [*optimizer, *(each.state_dict() for each in schedulers)]
+            kept = [*saved, *checkpoint.get('param_schedulers', ())]
+            differ = list(dict.fromkeys(_differences(own, kept)))
+            if differ:
+                self._say(f'{name} goes on with its own {", ".join(differ)}')
+
+
+def _differences(own: Iterable[dict], kept: Iterable[dict]) -> Iterator[str]:
+    """Yield settings of a checkpoint and, in parentheses, those of the config."""
+    for settings, others in zip_longest(own, kept, fillvalue={}):
+        if not (settings and others):
+            yield 'number of parameter groups or schedulers'
+            return
+        for name in [x for x in settings if x in others and x not in _PROGRESS]:
+            values = [
+                [*x] if isinstance(x, dict | tuple) else x
+                for x in (others[name], settings[name])
+            ]
+            if values[0] != values[1]:
+                yield f'{name} {values[0]} (config: {values[1]})'

@@ -85,10 +85,14 @@ def train(args: argparse.Namespace) -> None:
         runner.logger.info(describe_cost(cost))
 
     from mmhot.engine.hooks import KeypointOrderHook
-    from tools.start_checkpoints import SameShapesHook
+    from tools.start_checkpoints import ResumeHook, SameShapesHook
+
+    def say(text: str) -> None:
+        print_line(f'train.py: {text}', sys.stderr)
 
     runner.register_hook(KeypointOrderHook())  # MMPose's own configs lack it
     runner.register_hook(start := SameShapesHook(training=True))
+    runner.register_hook(ResumeHook(say))
     with naming_config(config, lambda: start.has_begun):
         runner.train()
 

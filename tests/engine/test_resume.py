@@ -3,6 +3,7 @@
 import mocap
 import pytest
 import torch
+from mmengine.config import Config
 from resumed_training import curve, the_same_training
 
 from mmhot.engine.hooks import EpochSeedHook
@@ -54,6 +55,31 @@ def test_resumed_training_is_the_uninterrupted_one(
 
     averaged, last = the_same_training(whole, resumed, epochs)
     assert not torch.equal(averaged['head.fc.bias'], last['module.head.fc.bias'])
+
+
+def test_settings_of_the_checkpoint_that_stay_are_named(config, tmp_path, run_tool):
+    train = ['train', config, '--work-dir', tmp_path / 'work', '--cfg-options']
+    train.append('train_cfg.max_epochs=1')
+    assert run_tool(*train)[0] == 0
+    go_on = [*train, '--resume']
+    code, error = run_tool(*go_on)
+    assert code == 0
+    assert error == 'train.py: nothing left to train: epoch_1.pth is of epoch 1 of 1\n'
+    changed = ['optim_wrapper.optimizer.lr=0.5', 'param_scheduler.0.start_factor=0.25']
+    go_on[5:6] = ['train_cfg.max_epochs=2', *changed]
+    code, error = run_tool(*go_on)
+    assert code == 0, error
+    assert error.count('\n') == 1
+    assert 'epoch_1.pth goes on with its own initial_lr' in error
+    assert '(config: 0.5)' in error
+    assert '(config: 0.25)' in error
+    other = Config.fromfile(config)
+    other.optim_wrapper.optimizer = dict(type='SGD', lr=0.1)
+    other.dump(tmp_path / 'other.py')
+    go_on[1], go_on[6:8] = tmp_path / 'other.py', []
+    code, error = run_tool(*go_on)
+    assert code == 2
+    assert 'is of another optimizer than the config' in error
 
 
 def test_interrupted_epoch_begins_again(config, tmp_path, run_tool, monkeypatch):
