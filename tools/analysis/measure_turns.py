@@ -43,7 +43,10 @@ def run(args: argparse.Namespace) -> None:
     lines = [['frames/s', 'limb', *heads, 'limit, deg/s', 'frames changed, %']]
     for stride in _STRIDES:
         fps = FPS / stride
-        clips = [Clip3D.from_arrays(x[::stride], fps, axes='world') for x in motions]
+        clips = [
+            Clip3D.from_arrays(x[::stride], fps, skeleton='h36m-17', axes='world')
+            for x in motions
+        ]
         pairs = [(clip, LimitTurns().limit(clip)) for clip in clips]
         for part, limit in asdict(TurnLimits()).items():
             joints = [i for i, x in enumerate(_H36M.joints) if part_of(x) == part]
