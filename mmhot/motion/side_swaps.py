@@ -372,14 +372,15 @@ def _copy_costs(
         for side in (0, 1):
             absent = near[:, None] & (sides == side)
             start, here, end = absent[:-2], absent[1:-1], absent[2:]
-            gone = start[:, :, None, None] | here[:, None, :, None]
-            gone = gone | end[:, None, None]
+            early = start[:, :, None, None] | here[:, None, :, None]
+            gone = early | end[:, None, None]
             observed = (side ^ turns)[None, :, None]
             own = costs[:, turned[:, :, None], turned[None], observed]
             own = np.where(gone, scales.hidden, own)
             total += weight[:, None, None, None] * own
-    is_near = is_near.any(1)
-    total[is_near[1:-1] & is_near[2:]] += np.where(sides[:, None] != sides, np.inf, 0)
+    # a copy lasts as long as joints are near each other
+    lasts = is_near[1:-1].any(1) & is_near[2:].any(1)
+    total[lasts] += np.where(sides[:, None] != sides, np.inf, 0)
     return total
 
 
