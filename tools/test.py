@@ -307,7 +307,7 @@ def _draw_pose(
 
 
 def collect_bad_cases(config, args: argparse.Namespace) -> None:
-    """Enable MMPose's hook for the worst predictions, by PCK unless a config says so.
+    """Enable MMPose's hook for the worst predictions, by their distance in pixels.
 
     MMPose's default is the head's loss, which compares labels and not keypoints.
     """
@@ -321,8 +321,8 @@ def collect_bad_cases(config, args: argparse.Namespace) -> None:
     if args.show:
         hook.wait_time = args.wait_time
     if not hook.get('metric'):
-        hook.metric_type, hook.badcase_thr = 'accuracy', 0.5
-        hook.metric = dict(type='PCKAccuracy', thr=0.1)
+        hook.metric_type, hook.badcase_thr = 'loss', 400
+        hook.metric = dict(type='KeypointMSELoss')
 
 
 def main() -> int:

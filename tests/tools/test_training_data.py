@@ -94,14 +94,14 @@ def test_bad_cases_of_images_are_collected(kind, run_tool, tmp_path, monkeypatch
         config += "type='BadCaseAnalysisHook', out_dir='badcase'))\n"
     Path('config.py').write_text(config)
     weights = WEIGHTS_FOLDER / 'gtpt-t_coco17_synth.pth'
-    options = ['--cfg-options', 'default_hooks.badcase.badcase_thr=1']
+    options = ['--cfg-options', 'default_hooks.badcase.badcase_thr=0']
     command = ['test', 'config.py', weights, '--sample', '--badcase', *options]
     code, err = run_tool(*command)
     assert code == 0, err
     (results,) = tmp_path.rglob('badcase/results.json')
     cases = json.loads(results.read_text())
     assert cases
-    assert all(0 <= case['PCK'] <= 1 for case in cases)
+    assert all(case['KeypointMSELoss'] >= 0 for case in cases)
     assert len([*results.parent.glob('*.png')]) == len(cases)
 
 
