@@ -1,9 +1,9 @@
-r"""Write the page of ``make demo``, and print the errors of its rendered clips.
+"""Write the page of ``make demo``, and print the errors of its rendered clips.
 
 Example::
 
     python -m tools.demo outputs/demo
-    python -m tools.demo outputs/demo --animation docs/images/demo.webp
+    python -m tools.demo outputs/demo --animation docs/images/demo.webp  # of README
 """
 
 import argparse

@@ -28,6 +28,7 @@ from mmhot.motion.people import ChoosePeople
 from mmhot.motion.returning import MergeReturning
 from mmhot.motion.side_swaps import RepairSides
 from mmhot.motion.smoothing import SmoothGivenPoses, SmoothPoses, SmoothStream
+from mmhot.motion.turns import LimitTurns
 from mmhot.pose2d.estimate import EstimatePoses
 from mmhot.state import Step
 from mmhot.structures.clips import Clip2D, Clip3D
@@ -42,12 +43,13 @@ VIDEO: Pipeline = (
     MergeReturning,
     ChoosePeople,
     SetLens,
-    DropUncertain,
     RepairSides,
+    DropUncertain,
     KeypointStep,
     StabilizeCamera,
     Lift,
     ExpectErrors,
+    LimitTurns,
     SmoothPoses,
     KeepBones,
     AddJoints,
@@ -60,11 +62,12 @@ VIDEO: Pipeline = (
 KEYPOINTS: Pipeline = (
     ChoosePeople,
     SetLens,
-    DropUncertain,
     RepairSides,
+    DropUncertain,
     KeypointStep,
     Lift,
     ExpectErrors,
+    LimitTurns,
     SmoothPoses,
     KeepBones,
     AddJoints,
@@ -76,6 +79,7 @@ KEYPOINTS: Pipeline = (
 
 POSES: Pipeline = (
     TakePoses,
+    LimitTurns,
     SmoothGivenPoses,
     KeepBones,
     HoldCamera,

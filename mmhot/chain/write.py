@@ -78,7 +78,7 @@ def save_clip(
     state, said = State(poses=clip, frames=video), list[str]()
     written = export(state, chosen, Report(said.append), path.with_name(stem))
     if not written:
-        raise ValueError(said[-1])
+        raise ValueError(said[-1] if said else f'{clip.name} has no poses')
     return written
 
 

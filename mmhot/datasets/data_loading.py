@@ -31,12 +31,14 @@ class SubjectBalancedSampler(Sampler):
     which draw the same number, as gradients are averaged over ranks.
 
     Args:
-        dataset (ClipDataset): Has ``subject_of_window`` and ``frames_of_subject``.
+        dataset (ClipDataset | CombinedDataset): Has ``subject_of_window`` and
+            ``frames_of_subject``, or ``datasets`` that do. Subjects of different
+            datasets are different.
         num_samples (int): Windows per epoch, over all ranks.
         seed (int, optional): By default a random number shared by all ranks.
 
     Raises:
-        ValueError: If ``num_samples`` is not positive.
+        ValueError: If ``num_samples`` is not positive, or the dataset draws itself.
     """
 
     # frames from which on a subject gets its full share
@@ -49,10 +51,10 @@ class SubjectBalancedSampler(Sampler):
         self.seed = sync_random_seed() if seed is None else seed
         self.epoch = 0
         self.num_samples = -(-num_samples // self.world_size)
-        names, subjects = np.unique(dataset.subject_of_window, return_inverse=True)
+        of_window, frames = _find_subjects(dataset)
+        names, subjects = np.unique(of_window, return_inverse=True)
         order = np.argsort(subjects, kind='stable')
         self.windows = np.split(order, np.cumsum(np.bincount(subjects))[:-1])
-        frames = dataset.frames_of_subject
         share = np.minimum([frames[name] for name in names], self.full_share)
         self.share = share / share.sum()
 
@@ -76,6 +78,21 @@ class SubjectBalancedSampler(Sampler):
     def set_epoch(self, epoch: int) -> None:
         """Set the epoch; called by MMEngine's DistSamplerSeedHook before each."""
         self.epoch = epoch
+
+
+def _find_subjects(dataset: Any) -> tuple[np.ndarray, dict[str, int]]:
+    """Return the subject of each window, and the frames of each subject."""
+    if not hasattr(dataset, 'datasets'):
+        return dataset.subject_of_window, dataset.frames_of_subject
+    if getattr(dataset, 'resample', False):
+        text = 'sample_ratio_factor of CombinedDataset needs another sampler, '
+        raise ValueError(text + "dict(_delete_=True, type='DefaultSampler')")
+    subjects, frames = [], {}
+    for number, part in enumerate(dataset.datasets):
+        of_window, of_part = _find_subjects(part)
+        subjects += [f'{number}/{name}' for name in of_window]
+        frames |= {f'{number}/{name}': count for name, count in of_part.items()}
+    return np.array(subjects), frames
 
 
 @TRANSFORMS.register_module()

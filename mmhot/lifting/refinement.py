@@ -10,7 +10,11 @@ _H36M = get_skeleton('h36m-17')
 _CHILDREN = np.flatnonzero(np.array(_H36M.parents) >= 0)
 _PARENTS = np.array(_H36M.parents)[_CHILDREN]
 # (bones, joints): the vectors of the bones are this matrix times the joints
-_BONES = np.eye(len(_H36M.parents))[_CHILDREN] - np.eye(len(_H36M.parents))[_PARENTS]
+_JOINTS = np.eye(len(_H36M.parents))
+_BONES = _JOINTS[_CHILDREN] - _JOINTS[_PARENTS]
+# from the middle of the hips to the root, and the projection onto poses without it
+_APART = _JOINTS[0] - _JOINTS[_H36M.indices(['left_hip', 'right_hip'])].mean(0)
+_HALFWAY = _JOINTS - np.outer(_APART, _APART) / (_APART @ _APART)
 _MIRRORED = np.searchsorted(_CHILDREN, np.array(_H36M.flip_indices)[_CHILDREN])
 
 
@@ -21,6 +25,7 @@ class BoneErrors:
     across: float = 0.25  # of joints across the line of sight
     length: float = 0.7  # of bone lengths
     rounds: int = 2
+    halfway: bool = False  # whether the root is halfway between the hips
     chunk: int = 4000  # frames at once, for the memory of long clips
 
 
@@ -56,7 +61,10 @@ def _fit_lengths(
     directions = directions / np.linalg.norm(directions, axis=-1, keepdims=True)
     along = directions[:, :, None] * directions[:, None]
     variance = np.eye(3) * errors.across**2 + (1 - errors.across**2) * along
-    shared, noise = _BONES @ _BONES.T, np.eye(len(lengths)) * errors.length**2
+    links = _BONES @ _HALFWAY if errors.halfway else _BONES
+    if errors.halfway:
+        poses = _HALFWAY @ poses
+    shared, noise = links @ links.T, np.eye(len(lengths)) * errors.length**2
     lifted = _BONES @ poses.astype(np.float64)
     moved = np.zeros_like(poses, np.float64)
     for _ in range(errors.rounds):
@@ -68,6 +76,6 @@ def _fit_lengths(
         # of the lifted bones, linearized at the current ones
         missing = lengths - current + (along * (bones - lifted)).sum(-1)
         forces = np.linalg.solve(normal, missing[..., None])
-        moved = _BONES.T @ (pushed * forces)
+        moved = links.T @ (pushed * forces)
     new = poses + moved
     return new - new[:, :1]

@@ -377,7 +377,7 @@ class KeepBones(Step):
     name, of_people = 'bones', True
 
     errors: BoneErrors = BoneErrors()  # of a camera's, whose depth is least certain
-    rigid: BoneErrors = BoneErrors(across=1.0, length=0.01, rounds=6)  # after that
+    rigid: BoneErrors = BoneErrors(across=1.0, length=0.01, rounds=6, halfway=True)
     growth: float = 1.0  # seconds over which the size of a person is measured
 
     def __call__(self, state: State) -> State:

@@ -1,12 +1,13 @@
-"""Left/right swaps in 2D keypoints, found and undone over whole tracks.
+"""Left/right swaps and copies in 2D keypoints, found over whole tracks.
 
 The Viterbi algorithm finds the most probable sequence of swap states of a person's
 legs, arms and head: joints move at a nearly constant velocity, hips and shoulders face
-the same way, and swaps are rare.
+the same way, and swaps are rare. A second search finds where both forearms, or both
+shins, are on one of them, as the other is occluded.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -37,6 +38,10 @@ class SwapCosts:
     acceleration: float = 4.0  # its standard deviation, person sizes / s^2
     missing: float = 0.05  # weight of missing keypoints
     unrated: float = 0.4  # factor of all weights if a clip has no scores
+    near: float = 0.08  # distance of a joint from its copy, at most, person sizes
+    longest: float = 0.8  # of a copy, seconds: legs side by side overlap for longer
+    copied: float = 4.0  # of a copy that begins or ends
+    hidden: float = 1.0  # of the motion of a joint that is occluded, each frame
     chunk: int = 2048  # frames at once, for the memory of long clips
 
 
@@ -93,7 +98,8 @@ class RepairSides(Step):
     """Step ``sides``: left and right exchanged where they are swapped.
 
     Arms, legs and heads are exchanged, forearms and shins alone, or all of them. The
-    sides that a track has in most frames stay.
+    sides that a track has in most frames stay. Where both forearms or both shins are on
+    one of them, the other is missing.
     """
 
     name, of_people, of_keypoints = 'sides', True, True
@@ -101,28 +107,43 @@ class RepairSides(Step):
     costs: SwapCosts = SwapCosts()
 
     def __call__(self, state: State) -> State:
-        """Exchange limbs back."""
+        """Exchange limbs back, and drop copies."""
         return replace(state, keypoints=self.repair(state.clip_2d()))
 
     def repair(self, clip: Clip2D) -> Clip2D:
         """Return a new clip, of any skeleton."""
-        mirror, tracks = get_skeleton(clip.skeleton).flip_indices, []
+        tracks, exchanged, copied = [], 0, 0
         every = np.concatenate([each.scores.ravel() for each in clip.tracks])
-        is_rated, exchanged = len(np.unique(every[every > 0])) > 1, 0
+        is_rated = len(np.unique(every[every > 0])) > 1
         for track, confidence in zip(clip.tracks, clip.confidences, strict=True):
             seconds = clip.times_of(track.frames)
-            points, scores = track.keypoints, track.scores
             factor = 1 if is_rated else self.costs.unrated
             rated = replace(track, scores=factor * confidence)
             swapped = find_swaps(rated, clip.skeleton, seconds, self.costs)
-            points = np.where(swapped[..., None], points[:, mirror], points)
-            scores = np.where(swapped, scores[:, mirror], scores)
+            rated = _exchanged(rated, swapped, clip.skeleton)
+            again, hidden = find_copies(rated, clip.skeleton, seconds, self.costs)
+            track = _exchanged(track, swapped ^ again, clip.skeleton)
+            points = np.where(hidden[..., None], np.nan, track.keypoints)
+            scores = np.where(hidden, 0, track.scores)
             tracks.append(replace(track, keypoints=points, scores=scores))
-            exchanged += int(swapped.any(1).sum())
-        if exchanged and not is_rated:
-            text = '%s: no scores; left and right are exchanged in %d frames, by motion'
-            _LOGGER.warning(text, escape(clip.source or clip.name), exchanged)
+            exchanged += int((swapped ^ again).any(1).sum())
+            copied += int(hidden.any(1).sum())
+        if (exchanged or copied) and not is_rated:
+            text = (
+                '%s: no scores; left and right are exchanged in %d frames, and limbs '
+                'missing in %d, by motion'
+            )
+            source = escape(clip.source or clip.name)
+            _LOGGER.warning(text, source, exchanged, copied)
         return replace(clip, tracks=tracks)
+
+
+def _exchanged(track: Track2D, swapped: np.ndarray, skeleton: str) -> Track2D:
+    """Exchange joints (T, K) with their counterparts."""
+    mirror, points = get_skeleton(skeleton).flip_indices, track.keypoints
+    points = np.where(swapped[..., None], points[:, mirror], points)
+    scores = np.where(swapped, track.scores[:, mirror], track.scores)
+    return replace(track, keypoints=points, scores=scores)
 
 
 def find_swaps(
@@ -134,23 +155,93 @@ def find_swaps(
     known = np.isfinite(track.keypoints).all(-1)
     if len(seconds) < 3 or not limbs or not known.any():
         return swapped
-    points = interpolate_missing(track.keypoints.astype(np.float64), seconds)
-    # the median over frames of the longer side around keypoints
-    visible = track.keypoints[known.any(1)]
-    boxes = np.nanmax(visible, 1) - np.nanmin(visible, 1)
-    points /= max(float(np.median(boxes.max(1))), 1.0)
-    weights = np.clip(track.scores, costs.missing, 1)
-    weights = np.where(known, weights, costs.missing)
+    points, weights = _normalized(track, seconds, costs)
     # all combinations of the limbs' states, (S, L); the first has no swap
     counts = [len(limb.states) for limb in limbs]
     states = np.stack(np.unravel_index(np.arange(np.prod(counts)), counts), -1)
-    path = _most_probable(limbs, states, points, weights, seconds, costs)
+
+    def motion(rows: slice) -> Iterator[np.ndarray]:
+        parts = [
+            _motion_costs(limb, points[rows], weights[rows], seconds[rows], costs)
+            for limb in limbs
+        ]
+        yield from map(_combine, zip(*parts, strict=True))
+
+    step = float(np.median(np.diff(seconds)))
+    single = costs.swapped * step * (states > 0).sum(-1)
+    single = single + _twists(limbs, states, points, costs)
+    change = costs.change * _change_costs(limbs, states)
+    path = _most_probable(change, single, motion, costs.chunk)
     for column, limb in enumerate(limbs):
         parts = limb.states[states[path, column]]
         for part, pairs in enumerate((limb.near, limb.far)):
             for pair in pairs:
                 swapped[:, pair] = parts[:, part, None]
     return swapped
+
+
+def _normalized(
+    track: Track2D, seconds: np.ndarray, costs: SwapCosts
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return complete keypoints (T, K, 2) in person sizes, and their weights (T, K)."""
+    is_seen = np.isfinite(track.keypoints).all(-1)
+    points = interpolate_missing(track.keypoints.astype(np.float64), seconds)
+    # the median over frames of the longer side around keypoints
+    visible = track.keypoints[is_seen.any(1)]
+    boxes = np.nanmax(visible, 1) - np.nanmin(visible, 1)
+    points /= max(float(np.median(boxes.max(1))), 1.0)
+    weights = np.clip(track.scores, costs.missing, 1)
+    return points, np.where(is_seen, weights, costs.missing)
+
+
+# Whether left and right are exchanged, and which side is occluded (2: none).
+_COPIES = np.array([(turn, side) for side in (2, 0, 1) for turn in (0, 1)])
+
+
+def find_copies(
+    track: Track2D, skeleton: str, seconds: np.ndarray, costs: SwapCosts = SwapCosts()
+) -> tuple[np.ndarray, np.ndarray]:
+    """Find forearms and shins of which both are on one, at seconds (T,).
+
+    Both sides of such a copy begin or end with a jump, in one of them or, if the
+    occluded one is found under the other's name, in both. Limbs that do overlap part
+    at the speed of limbs.
+
+    Returns:
+        tuple[np.ndarray, np.ndarray]: Joints to exchange with their counterparts, and
+        joints that are then occluded, (T, K) bool.
+    """
+    swapped, hidden = (np.zeros(track.scores.shape, bool) for _ in range(2))
+    if len(seconds) < 3 or not np.isfinite(track.keypoints).all(-1).any():
+        return swapped, hidden
+    points, weights = _normalized(track, seconds, costs)
+    turns, sides = _COPIES.T
+    step = float(np.median(np.diff(seconds)))
+    # the visible limb has both names in a copy, and either one after it
+    change = np.where(sides < 2, 0, costs.change) * (turns[:, None] != turns)
+    change = np.where(sides[:, None] == sides, change, costs.copied)
+    for pairs in (limb.far for limb in _limbs_of(skeleton) if limb.far):
+        first, last = np.moveaxis(points[:, pairs], 2, 0)
+        is_near = np.linalg.norm(first - last, axis=-1) < costs.near
+        edges = np.diff(is_near.any(1), prepend=False, append=False)
+        for start, stop in np.flatnonzero(edges).reshape(-1, 2):
+            if seconds[stop - 1] - seconds[start] > costs.longest:
+                is_near[start:stop] = False
+        if not is_near.any():
+            continue
+        single = costs.swapped * step * (turns > 0) + np.zeros((len(points), 1))
+        single[np.ix_(~is_near[:, :2].any(1), sides < 2)] = np.inf
+
+        def motion(rows: slice, pairs=pairs, is_near=is_near) -> Iterator[np.ndarray]:
+            own = points[rows], weights[rows], seconds[rows]
+            yield from _copy_costs(pairs[:2], is_near[rows], *own, costs)
+
+        path = _most_probable(change, single, motion, costs.chunk)
+        if (sides[path] < 2).any():
+            for pair, is_copied in zip(pairs, is_near.T, strict=True):
+                swapped[:, pair] = turns[path, None] > 0
+                hidden[:, pair] = (sides[path] == [[0], [1]]).T & is_copied[:, None]
+    return swapped, hidden
 
 
 def _change_costs(limbs: Sequence[_Limb], states: np.ndarray) -> np.ndarray:
@@ -166,39 +257,35 @@ def _change_costs(limbs: Sequence[_Limb], states: np.ndarray) -> np.ndarray:
 
 
 def _most_probable(
-    limbs: Sequence[_Limb],
-    states: np.ndarray,
-    points: np.ndarray,
-    weights: np.ndarray,
-    seconds: np.ndarray,
-    costs: SwapCosts,
+    change: np.ndarray,
+    single: np.ndarray,
+    motion: Callable[[slice], Iterator[np.ndarray]],
+    chunk: int,
 ) -> np.ndarray:
-    """Return the most probable states (T,) by a Viterbi search of second order."""
-    count = len(states)
-    change = costs.change * _change_costs(limbs, states)
-    step = float(np.median(np.diff(seconds)))
-    single = costs.swapped * step * (states > 0).sum(-1)
-    single = single + _twists(limbs, states, points, costs)
+    """Return the most probable states (T,) by a Viterbi search of second order.
+
+    Args:
+        change (np.ndarray): Costs of a change between states, (S, S).
+        single (np.ndarray): Costs of the state in each frame, (T, S).
+        motion (Callable): Yields costs by the states in three frames, (S, S, S), from
+            the third one of a slice on.
+        chunk (int): Frames of a slice.
+    """
+    length, count = single.shape
     # by the states of the last two frames; a track that begins swapped has changed, too
     best = change[0][:, None] + single[0][:, None] + single[1] + change
-    origin = np.empty((len(points), count, count), np.uint8)
-    for start in range(2, len(points), costs.chunk):
-        stop = min(start + costs.chunk, len(points))
-        rows = slice(start - 2, stop)
-        motion = [
-            _motion_costs(limb, points[rows], weights[rows], seconds[rows], costs)
-            for limb in limbs
-        ]
-        for frame in range(start, stop):
-            total = _combine([each[frame - start] for each in motion])
-            total = total + best[:, :, None]
+    origin = np.empty((length, count, count), np.uint8)
+    for start in range(2, length, chunk):
+        stop = min(start + chunk, length)
+        for frame, costs in enumerate(motion(slice(start - 2, stop)), start):
+            total = costs + best[:, :, None]
             first = total.argmin(0)
             origin[frame] = first
             best = np.take_along_axis(total, first[None], 0)[0]
             best += change + single[frame]
-    path = np.empty(len(points), int)
+    path = np.empty(length, int)
     path[-2:] = np.unravel_index(best.argmin(), best.shape)
-    for frame in range(len(points) - 1, 1, -1):
+    for frame in range(length - 1, 1, -1):
         path[frame - 2] = origin[frame, path[frame - 1], path[frame]]
     return path
 
@@ -220,35 +307,79 @@ def _motion_costs(
     seconds: np.ndarray,
     scales: SwapCosts,
 ) -> np.ndarray:
-    """Return costs by a limb's states in three frames, (T - 2, S, S, S).
-
-    The negative logarithm of a heavy-tailed (Cauchy) density of the distance from the
-    position that the velocity between the first two frames predicts.
-    """
+    """Return costs of motion by a limb's states in three frames, (T - 2, S, S, S)."""
     states = limb.states.astype(int)
     total = np.zeros((len(points) - 2, *[len(states)] * 3))
+    for part, pairs in enumerate((limb.near, limb.far)):
+        bits = states[:, part]
+        turned = bits[:, None] ^ bits
+        # fingers, toes and landmarks of faces add nothing
+        for pair in pairs[:2]:
+            costs, weight = _pair_costs(pair, points, weights, seconds, scales)
+            # the sum over both sides is the same if all three frames are swapped
+            costs = weight[:, None, None] * costs.sum(-1)
+            total += costs[:, turned[:, :, None], turned[None, :, :]]
+    return total
+
+
+def _pair_costs(
+    pair: tuple[int, int],
+    points: np.ndarray,
+    weights: np.ndarray,
+    seconds: np.ndarray,
+    scales: SwapCosts,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return costs of the motion of a left and a right joint, and weights, (T - 2,).
+
+    The negative logarithm of a heavy-tailed (Cauchy) density of the distance from the
+    position that the velocity between the first two frames predicts: (T - 2, 2, 2, 2),
+    by whether sides change before and after the second frame, and by the side in it.
+    """
     steps = np.diff(seconds).clip(1e-3)
     ratio = (steps[1:] / steps[:-1])[:, None]
     moved = scales.acceleration * steps[1:] * (steps[1:] + steps[:-1]) / 2
     noise = scales.noise**2 * (1 + (1 + ratio[:, 0]) ** 2 + ratio[:, 0] ** 2)
     scale = noise + moved**2
-    for part, pairs in enumerate((limb.near, limb.far)):
-        # fingers, toes and landmarks of faces add nothing
-        for pair in pairs[:2]:
-            sides = points[:, pair]
-            # the sum over both sides is the same if all three frames are swapped
-            costs = np.zeros((len(total), 2, 2))
-            weight = weights[:, pair].min(1)
-            weight = weight[2:] * weight[1:-1] * weight[:-2]
-            for before, after in np.ndindex(2, 2):
-                first, last = (sides[:, ::-1] if x else sides for x in (before, after))
-                start, here, end = first[:-2], sides[1:-1], last[2:]
-                error = end - here - ratio[:, None] * (here - start)
-                squared = (error**2).sum(-1) / scale[:, None]
-                costs[:, before, after] = weight * np.log1p(squared).sum(-1)
-            bits = states[:, part]
-            turned = bits[:, None] ^ bits
-            total += costs[:, turned[:, :, None], turned[None, :, :]]
+    sides = points[:, pair]
+    costs = np.empty((len(points) - 2, 2, 2, 2))
+    for before, after in np.ndindex(2, 2):
+        first, last = (sides[:, ::-1] if x else sides for x in (before, after))
+        start, here, end = first[:-2], sides[1:-1], last[2:]
+        error = end - here - ratio[:, None] * (here - start)
+        costs[:, before, after] = np.log1p((error**2).sum(-1) / scale[:, None])
+    weight = weights[:, pair].min(1)
+    return costs, weight[2:] * weight[1:-1] * weight[:-2]
+
+
+def _copy_costs(
+    pairs: Sequence[tuple[int, int]],
+    is_near: np.ndarray,
+    points: np.ndarray,
+    weights: np.ndarray,
+    seconds: np.ndarray,
+    scales: SwapCosts,
+) -> np.ndarray:
+    """Return costs of motion by the states of copies in three frames.
+
+    An occluded joint's motion is not known. (T - 2, S, S, S) for pairs that are near
+    each other, (T, P) bool.
+    """
+    turns, sides = _COPIES.T
+    total = np.zeros((len(points) - 2, *[len(turns)] * 3))
+    turned = turns[:, None] ^ turns
+    for pair, near in zip(pairs, is_near.T, strict=False):
+        costs, weight = _pair_costs(pair, points, weights, seconds, scales)
+        for side in (0, 1):
+            absent = near[:, None] & (sides == side)
+            start, here, end = absent[:-2], absent[1:-1], absent[2:]
+            gone = start[:, :, None, None] | here[:, None, :, None]
+            gone = gone | end[:, None, None]
+            observed = (side ^ turns)[None, :, None]
+            own = costs[:, turned[:, :, None], turned[None], observed]
+            own = np.where(gone, scales.hidden, own)
+            total += weight[:, None, None, None] * own
+    is_near = is_near.any(1)
+    total[is_near[1:-1] & is_near[2:]] += np.where(sides[:, None] != sides, np.inf, 0)
     return total
 
 

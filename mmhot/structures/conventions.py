@@ -138,7 +138,7 @@ def follow_people(points: np.ndarray, name: str) -> np.ndarray:
         )
         steps = points[1:] - points[seen[:-1], people]
         steps = np.nanmedian(np.linalg.norm(steps, axis=-1), -1)
-        for frame in np.flatnonzero((steps > _FAR * size).any(1)) + 1:
+        for frame in (np.flatnonzero((steps > _FAR * size).any(1)) + 1).tolist():
             own = seen[frame - 1, place]
             last[own >= since] = points[own, place][own >= since]
             apart = np.linalg.norm(last[:, None] - points[frame], axis=-1)

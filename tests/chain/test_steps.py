@@ -38,10 +38,11 @@ def names_of(pipeline, lifter, **options):
 
 def test_steps_are_those_of_the_documentation(lifter):
     assert [*dict.fromkeys(names_of(VIDEO, lifter))] == [
-        *('estimate', 'track', 'returning', 'people', 'lens', 'confidence', 'sides'),
-        *('camera', 'lift', 'errors', 'smoothing', 'bones', 'joints', 'feet'),
+        *('estimate', 'track', 'returning', 'people', 'lens', 'sides', 'confidence'),
+        *('camera', 'lift', 'errors', 'turns', 'smoothing', 'bones', 'joints', 'feet'),
     ]
-    assert names_of(POSES, None) == ['poses', 'smoothing', 'bones', 'camera', 'feet']
+    names = ['poses', 'turns', 'smoothing', 'bones', 'camera', 'feet']
+    assert names_of(POSES, None) == names
     assert {*list_steps(KEYPOINTS)} < {*list_steps()}
 
 
@@ -59,7 +60,7 @@ def test_steps_are_left_out(pipeline, lifter):
     ):
         names_of(VIDEO, lifter, without='feat')
     with pytest.raises(
-        ValueError, match=r'^without must be among confidence,\w+,.*bones'
+        ValueError, match=r'^without must be among sides,\w+,.*bones'
     ):
         names_of(KEYPOINTS, lifter, without='returning')
 
@@ -89,7 +90,7 @@ def test_steps_of_users_run(skater):
     np.testing.assert_array_equal(lower.keypoints_3d, plain.keypoints_3d)
     np.testing.assert_array_equal(lower.root_3d, plain.root_3d + np.float32([0, 1, 0]))
     assert [*lower.steps] == [*plain.steps, 'lower']
-    assert [*moved.steps] == ['confidence', 'sides', 'shift', 'bones', 'lower']
+    assert [*moved.steps] == ['sides', 'confidence', 'shift', 'bones', 'lower']
     np.testing.assert_allclose(moved.keypoints_2d, lower.keypoints_2d + 5, atol=1e-3)
 
 

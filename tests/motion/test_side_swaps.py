@@ -178,3 +178,43 @@ def test_clips_without_scores_are_trusted_less(caplog):
         np.testing.assert_array_equal(
             RepairSides().repair(wrong).tracks[0].keypoints, true
         )
+
+
+def copy_side(clip, parts, frames):
+    """Put the left joints of parts on the right ones in frames, a pixel apart."""
+    skeleton, track = get_skeleton(clip.skeleton), clip.tracks[0]
+    left, right = (
+        skeleton.indices(f'{side}_{part}' for part in parts.split())
+        for side in ('left', 'right')
+    )
+    points = track.keypoints.copy()
+    points[np.ix_(frames, left)] = points[np.ix_(frames, right)] + 1
+    hidden = np.zeros(track.scores.shape, bool)
+    hidden[np.ix_(frames, left)] = True
+    return replace(clip, tracks=[replace(track, keypoints=points)]), hidden
+
+
+@pytest.mark.parametrize(('parts', 'start'), [('elbow wrist', 60), ('knee ankle', 86)])
+@pytest.mark.parametrize('exchanged', [0, 4])
+def test_limbs_on_the_other_one_are_missing(parts, start, exchanged):
+    """Between two copies the occluded one may be found under the other's name."""
+    clip = rendered_clip()
+    frames = start + np.r_[:5, 5 + exchanged : 8 + exchanged]
+    wrong, _ = swap(clip, parts, slice(start + 5, start + 5 + exchanged))
+    wrong, hidden = copy_side(wrong, parts, frames)
+    track = RepairSides().repair(wrong).tracks[0]
+    np.testing.assert_array_equal(np.isnan(track.keypoints[..., 0]), hidden)
+    np.testing.assert_array_equal(track.scores == 0, hidden)
+    error = np.linalg.norm(track.keypoints - clip.tracks[0].keypoints, axis=-1)
+    assert np.nanmax(error) < 2
+
+
+@pytest.mark.parametrize('key', [JUMP, KICK])
+@pytest.mark.parametrize('camera', range(len(CAMERAS)))
+@pytest.mark.parametrize('stride', [1, 2])
+def test_limbs_that_overlap_stay(key, camera, stride):
+    joints = joints_of(key, 300)[::stride]
+    pixels, _ = project(joints + floor_offset(joints), CAMERAS[camera])
+    clip = Clip2D.from_arrays(pixels, (1000, 1000), 50 / stride, skeleton='h36m-17')
+    track = RepairSides().repair(clip).tracks[0]
+    np.testing.assert_array_equal(track.keypoints, clip.tracks[0].keypoints)

@@ -6,9 +6,11 @@ import re
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+from mmhot.datasets.data_loading import SubjectBalancedSampler
 from mmhot.weights.config_files import read_config_file
 from mmhot.weights.index import WEIGHTS_FOLDER
 from mmhot.weights.loading import build_model
@@ -19,7 +21,9 @@ ROOT = Path(__file__).parents[2]
 HOT = 'body_3d_keypoint/hot/cmu_mocap/hot-mixste-xs_81frm-keep27_1xb8-10e_cmu-wild.py'
 GTPT = 'body_2d_keypoint/gtpt/coco/gtpt-t_4xb64-300e_coco-256x192.py'
 PAGE = (ROOT / 'docs/experiments.md').read_text()
-ABLATIONS = re.findall(r'`(model\.[^`]+)`', PAGE.split('## Ablations')[1])
+ABLATIONS = re.findall(
+    r'`(model\.[^`]+)`', PAGE.split('## Ablations')[1].split('\n## ')[0]
+)
 SAME_COST = 'UniformPruner', 'scale_by_head', 'loss.'
 
 
@@ -132,3 +136,44 @@ def test_cost_beside_the_host_is_that_of_a_pass():
     host = build(HOT, 'model.backbone.pruner=None model.backbone.recoverer=None')
     assert cost['host_macs'] == count(*host)
     assert '54' in describe_cost(cost)
+
+
+ADDITIONS = re.findall(
+    r'`((?:custom_hooks|optim_wrapper|default_hooks) = .+)` \|', PAGE
+)
+
+
+def train(lines, run_tool):
+    Path('own.py').write_text('\n'.join(lines))
+    code, err = run_tool('train', 'own.py', '--sample', '--work-dir', 'work')
+    assert code == 0, err
+    return Path('work/epoch_1.pth')
+
+
+@pytest.mark.parametrize('line', ADDITIONS)
+def test_usual_additions_train(line, run_tool, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert train([f"_base_ = 'mmhot::{HOT}'", line], run_tool).is_file()
+
+
+def test_several_datasets_train_together(run_tool, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (block,) = re.findall(r'```python\n(.*?)```', PAGE, re.DOTALL)
+    assert train(block.splitlines(), run_tool).is_file()
+
+
+def test_balanced_sampler_draws_from_all_parts_of_a_combination():
+    class Part:
+        subject_of_window = np.array(['a', 'b'])
+        frames_of_subject = {'a': 5000, 'b': 5000}
+
+    class Combined:
+        datasets, resample = [Part(), Part()], False
+
+    sampler = SubjectBalancedSampler(Combined(), num_samples=400, seed=0)
+    counts = np.bincount([*sampler], minlength=4)
+    assert counts.sum() == 400
+    assert counts.min() > 60
+    Combined.resample = True
+    with pytest.raises(ValueError, match='sample_ratio_factor of CombinedDataset'):
+        SubjectBalancedSampler(Combined(), num_samples=4, seed=0)
