@@ -61,7 +61,7 @@ def test_formats_fail_alone(infer_it, out, videos, capfd, monkeypatch):
     assert {path.name for path in out.glob('a.*')} == {'a.npz', 'a.html'}
     output, errors = capfd.readouterr()
     assert f'open {out}/a.html in a browser' in output
-    assert 'a: no a.gait.csv: no person walks' in output
+    assert 'a: no .gait.csv: no person walks' in output
     assert len(errors.splitlines()) == 1
 
 

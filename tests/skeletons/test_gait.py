@@ -116,7 +116,7 @@ def test_who_does_not_walk_is_one_line_and_other_files_are_written(tmp_path):
     still.save(tmp_path / 'still.npz')
     said, options = [], OutputOptions(out_dir=tmp_path, formats='gait.csv,npz')
     mmhot.chain.write.export(State(poses=still), options, Report(said.append))
-    assert said[0].startswith('still: no still.gait.csv: no person walks')
+    assert said[0].startswith('still: no .gait.csv: no person walks')
     with pytest.raises(ValueError, match='no person walks'):
         still.save(tmp_path / 'still.gait.csv')
     assert [x.name for x in tmp_path.iterdir()] == ['still.npz']

@@ -37,7 +37,7 @@ def write_csv(clip: Clip3D, path: str | Path) -> None:
     strides = clip_strides(clip)
     if not strides:
         raise NothingToWriteError(
-            f'no {Path(path).name}: no person walks; three contacts in a row are '
+            'no .gait.csv: no person walks; three contacts in a row are '
             'needed, 0.25 to 1.2 seconds apart'
         )
     lines = (
