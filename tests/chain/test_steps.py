@@ -59,9 +59,7 @@ def test_steps_are_left_out(pipeline, lifter):
         ValueError, match=r'^without must be among returning,\w+,.*feat'
     ):
         names_of(VIDEO, lifter, without='feat')
-    with pytest.raises(
-        ValueError, match=r'^without must be among sides,\w+,.*bones'
-    ):
+    with pytest.raises(ValueError, match=r'^without must be among sides,\w+,.*bones'):
         names_of(KEYPOINTS, lifter, without='returning')
 
 
