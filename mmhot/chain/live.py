@@ -1,16 +1,26 @@
 """Streams: the steps of a pipeline for one frame after the other."""
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from mmhot.chain.user_steps import UserStep
+from mmhot.errors import require_choice
 from mmhot.frames.sources import Frame, FrameSource
+from mmhot.io.writers.rigid_skeleton import fit_rig, place_bones
+from mmhot.io.writers.rigs import BVH_PROFILES
 from mmhot.lifting.live import FrameLifter, LiftStream
+from mmhot.lifting.refinement import keep_bone_lengths
+from mmhot.motion.contacts import ANKLES
+from mmhot.motion.given_poses import KeepBones
+from mmhot.skeletons.joints import ANKLE_HEIGHT
 from mmhot.state import LiveStep, State, Step
+from mmhot.structures.clips import to_axes
 
 OnFrame = Callable[[State], State]
+_RECENT = 2.0  # seconds whose poses show how long bones are
 
 
 @dataclass
@@ -26,6 +36,7 @@ class LivePerson:
         keypoints_2d (np.ndarray): Pixels, (17, 2).
         scores (np.ndarray): Confidence, 0 for joints that were filled in, (17,).
         broken (bool): Whether the track was lost between the last pose and this one.
+        recent (np.ndarray): Joints of the last two seconds in meters, z up, (T, 17, 3).
     """
 
     track: int
@@ -34,6 +45,28 @@ class LivePerson:
     keypoints_2d: np.ndarray
     scores: np.ndarray
     broken: bool
+    recent: np.ndarray = field(repr=False)
+
+    def bones(
+        self, profile: str = 'lafan1'
+    ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Return where the bones are, as :meth:`mmhot.Clip3D.bones`, in this frame.
+
+        Bones are as long as in the last two seconds, and the floor is below the lowest
+        foot in them, of a camera that looks horizontally.
+
+        Returns:
+            dict[str, tuple[np.ndarray, np.ndarray]]: Position (3,) in meters, z up, and
+            quaternion w, x, y, z (4,) by bone: what GMR's retargeters take.
+        """
+        require_choice('profile', profile, tuple(BVH_PROFILES))
+        root, sights = self.recent[:, :1], np.ones((len(self.recent), 3))
+        poses = keep_bone_lengths(self.recent - root, sights, KeepBones.rigid)
+        places = poses + root
+        places[..., 2] -= places[:, ANKLES, 2].min() - ANKLE_HEIGHT
+        rig = BVH_PROFILES[profile]
+        bones = place_bones(fit_rig(places, rig), rig)
+        return {x: (place[-1], turn[-1]) for x, (place, turn) in bones.items()}
 
 
 @dataclass
@@ -70,6 +103,7 @@ class LiveChain:
 
     def __init__(self, steps: Sequence[Step], frames: FrameSource, fps: float) -> None:
         self.frames, self.fps = frames, fps
+        self._most = round(_RECENT * fps)
         self.left_out: list[str] = []
         self._before: list[OnFrame] = []
         self._after: list[OnFrame] = []
@@ -85,6 +119,7 @@ class LiveChain:
                 on_frame.append(step.start(fps))
         self._is_interrupted = False
         self._last: Frame | None = None
+        self._recent: dict[int, deque[np.ndarray]] = {}
 
     def __call__(self, items: Iterable[Frame | str]) -> Iterator[LivePoses]:
         """Lift a whole stream, such as a :class:`mmhot.frames.capture.Capture`.
@@ -131,22 +166,27 @@ class LiveChain:
         for state in lifted:
             for step in self._after:
                 state = step(state)
-            poses.append(_poses_of(state))
+            poses.append(self._poses_of(state))
         return poses
 
-
-def _poses_of(state: State) -> LivePoses:
-    """Return the people of a frame."""
-    frame, clip, people = state.stream_frame(), state.poses, []
-    for row, track in enumerate(() if clip is None else clip.track.tolist()):
-        assert clip is not None  # it has tracks
-        person = LivePerson(
-            track,
-            clip.keypoints_3d[row],
-            clip.root_3d[row],
-            clip.keypoints_2d[row],
-            clip.scores[row],
-            track in state.returned,
-        )
-        people.append(person)
-    return LivePoses(frame, people)
+    def _poses_of(self, state: State) -> LivePoses:
+        """Return the people of a frame."""
+        frame, clip, people = state.stream_frame(), state.poses, []
+        before, self._recent = self._recent, {}
+        for row, track in enumerate(() if clip is None else clip.track.tolist()):
+            assert clip is not None  # it has tracks
+            broken = track in state.returned
+            recent = deque(() if broken else before.get(track, ()), self._most)
+            recent.append(to_axes(clip, 'z-up').places()[row])
+            self._recent[track] = recent
+            person = LivePerson(
+                track,
+                clip.keypoints_3d[row],
+                clip.root_3d[row],
+                clip.keypoints_2d[row],
+                clip.scores[row],
+                broken,
+                np.array(recent, np.float64),
+            )
+            people.append(person)
+        return LivePoses(frame, people)

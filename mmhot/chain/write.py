@@ -10,7 +10,12 @@ import numpy as np
 from mmhot.chain.options import ExportOptions, OutputOptions, VideoOptions
 from mmhot.chain.pipelines import Pipeline
 from mmhot.chain.run import StepChoice, build
-from mmhot.errors import ArgumentError, NothingToWriteError, require_path
+from mmhot.errors import (
+    ArgumentError,
+    NothingToWriteError,
+    require_choice,
+    require_path,
+)
 from mmhot.frames.sources import FrameSource
 from mmhot.io.results import check_targets, date_of, name_files
 from mmhot.motion.camera import HoldCamera
@@ -90,6 +95,25 @@ def angles_of(clip: Clip3D) -> dict[str, np.ndarray]:
         raise ValueError(f'angles: only for the joints of {_H36M.name}')
     options = ExportOptions(formats=['angles.csv'])
     return clip_angles(_prepare(clip, options, ['world'])['world'])
+
+
+def bones_of(
+    clip: Clip3D, profile: str, track: int | None
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Return the bones of a person, see :meth:`mmhot.Clip3D.bones`."""
+    from mmhot.io.writers.rigid_skeleton import fit_rig, place_bones
+    from mmhot.io.writers.rigs import BVH_PROFILES
+
+    require_choice('profile', profile, tuple(BVH_PROFILES))
+    if track is None and len(clip.track_ids) != 1:
+        raise ArgumentError('{track} must be one of the track IDs %s', clip.track_ids)
+    if not _is_person(clip):
+        raise ValueError(f'bones: only for the joints of {_H36M.name}')
+    if track is not None:
+        clip = clip.take(clip.track == clip.person(track).track)
+    clip = _prepare(clip, ExportOptions(formats=['bvh']), ['world'])['world']
+    rig = BVH_PROFILES[profile].with_fingers(clip.joint_names)
+    return place_bones(fit_rig(clip.places(), rig, clip.joint_names), rig)
 
 
 def export(

@@ -21,7 +21,14 @@ from mmhot.geometry.keypoint_arrays import (
 )
 from mmhot.skeletons.joints import Skeleton, get_skeleton
 from mmhot.structures.conventions import warn_of_upside_down
-from mmhot.structures.formats import ANGLES, EMBED, GIVEN_AXES, SAVE, load_function
+from mmhot.structures.formats import (
+    ANGLES,
+    BONES,
+    EMBED,
+    GIVEN_AXES,
+    SAVE,
+    load_function,
+)
 from mmhot.structures.lens import Lens
 from mmhot.structures.pose_arrays import arrange_poses
 from mmhot.structures.rows import CheckedRows, Rows, Steps
@@ -603,6 +610,25 @@ class Clip3D:
             ValueError: If the joints are not Human3.6M's 17, or 24.
         """
         return load_function(ANGLES)(self)
+
+    def bones(
+        self, profile: str = 'default', track: int | None = None
+    ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Return where the bones of a person are, as in ``.bvh``, meters, z up.
+
+        Args:
+            profile (str): Names, rest pose and axes: 'default', 'mixamo', or 'lafan1'
+                for robots (GMR).
+            track (int, optional): Track ID, needed if there are several people.
+
+        Returns:
+            dict[str, tuple[np.ndarray, np.ndarray]]: Positions (T, 3) and quaternions
+            w, x, y, z (T, 4) by bone, a row for each pose.
+
+        Raises:
+            ValueError: If the joints are not Human3.6M's 17, or 24.
+        """
+        return load_function(BONES)(self, profile, track)
 
     def checked(self) -> 'Clip3D':
         """Return the clip; raise ValueError if an array has a wrong shape or value.

@@ -13,6 +13,8 @@ SAVE = 'mmhot.chain.write:save_clip'
 """Function that prepares a clip for any format, and calls its writer."""
 ANGLES = 'mmhot.chain.write:angles_of'
 """Function that returns the joint angles of a clip in any axes."""
+BONES = 'mmhot.chain.write:bones_of'
+"""Function that returns the bones of a person of a clip in any axes."""
 EMBED = 'mmhot.visualization.html:embed_clip'
 """Function that shows a clip in notebooks."""
 

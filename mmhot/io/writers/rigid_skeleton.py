@@ -57,11 +57,7 @@ class RigidMotion:
         """Return quaternions x, y, z, w, (T, K, 4), y up, without jumps of the sign."""
         rotations = self.rotations.copy()
         rotations[:, 0] = Y_UP @ rotations[:, 0]
-        values = quaternions_of(rotations)
-        values[0] *= np.where(values[0, :, 3:] < 0, -1, 1)
-        flips = np.where((values[1:] * values[:-1]).sum(-1) < 0, -1, 1)
-        values[1:] *= np.cumprod(flips, axis=0)[..., None]
-        return values
+        return _smooth_quaternions(rotations)
 
     def placed(self) -> tuple[np.ndarray, np.ndarray]:
         """Compute positions (T, K, 3) and axes (T, K, 3, 3) in world axes."""
@@ -76,6 +72,35 @@ class RigidMotion:
             arm = axes[:, parent] @ self.offsets[joint]
             positions[:, joint] = positions[:, parent] + arm
         return positions, axes
+
+
+def place_bones(
+    motion: RigidMotion, rig: Rig
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Return where the bones of a rig are in the world: z up, meters.
+
+    Positions (T, 3) and quaternions w, x, y, z (T, 4) by the rig's name of the bone are
+    those of a ``.bvh``. ``LeftFootMod`` and ``RightFootMod`` have the position of the
+    foot and the rotation of the toe, as retargeting to robots expects.
+    """
+    places, axes = motion.placed()
+    own = np.stack([rig.axes.get(joint, np.eye(3)) for joint in rig.joints])
+    turns = _smooth_quaternions(axes @ own)[..., [3, 0, 1, 2]]
+    at = {joint: number for number, joint in enumerate(rig.joints)}
+    bones = {name: (places[:, at[x]], turns[:, at[x]]) for x, name in rig.names.items()}
+    for side in ('left', 'right'):
+        foot, toe = (rig.names[f'{side}_{part}'] for part in ('foot', 'toe'))
+        bones[f'{foot}Mod'] = bones[foot][0], bones[toe][1]
+    return bones
+
+
+def _smooth_quaternions(rotations: np.ndarray) -> np.ndarray:
+    """Return quaternions x, y, z, w of matrices (T, K, 3, 3), of continuous signs."""
+    values = quaternions_of(rotations)
+    values[0] *= np.where(values[0, :, 3:] < 0, -1, 1)
+    flips = np.where((values[1:] * values[:-1]).sum(-1) < 0, -1, 1)
+    values[1:] *= np.cumprod(flips, axis=0)[..., None]
+    return values
 
 
 def fit_rig(
