@@ -92,7 +92,7 @@ def _meters(name: str, rows: CheckedRows, body: np.ndarray) -> np.ndarray:
     unit = np.zeros(len(stature), int)
     for track in np.unique(rows.track):
         own = np.flatnonzero(rows.track == track)
-        window = min(5, len(own))
+        window = min(5, len(own)) if track >= 0 else 1
         steady = moving_rank(stature[own], window, window // 2)
         unit[own] = np.searchsorted([most for most, _, _ in _UNITS], steady)
     for index, (_, title, _) in enumerate(_UNITS):

@@ -53,6 +53,16 @@ ENTRIES = {
         ],
     },
     'by ID': lambda n, people: {'frame': n, 'people': {'7': plain(people[0])}},
+    'by joint': lambda n, people: {
+        'frame': n,
+        'keypoints_3d': dict(
+            zip(
+                get_skeleton('mhr-70').joints,
+                people[0]['pred_keypoints_3d'].tolist(),
+                strict=True,
+            )
+        ),
+    },
 }
 
 
@@ -66,6 +76,8 @@ def test_frames_without_people_may_be_absent(form, wrap, tmp_path):
     assert_allclose(clip.keypoints_3d, known.keypoints_3d[there], atol=1e-4)
     if form in ('nested', 'by ID'):
         assert {*clip.track.tolist()} == {7}
+    elif form == 'by joint':
+        assert {*clip.track.tolist()} == {0}
     else:
         assert_allclose(clip.root_3d, known.root_3d[there], atol=1e-4)
 

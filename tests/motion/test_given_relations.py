@@ -121,11 +121,12 @@ def test_shuffled_people_keep_their_identity(way, plain, tmp_path, caplog):
     assert ('change places in 18 of 75 frames' in caplog.text) == (not has_ids)
 
 
-def test_shuffled_people_of_lists_without_ids_are_followed(plain):
+@pytest.mark.parametrize('scale', [1, [[1], [1000]]], ids=['meters', 'one in mm'])
+def test_shuffled_people_of_lists_without_ids_are_followed(scale, plain):
     rng = np.random.default_rng(0)
     frames = [
         [{'keypoints_3d': people[n]} for n in rng.permutation(2)]
-        for people in camera(WORLD)
+        for people in camera(WORLD) * np.reshape(scale, (1, -1, 1, 1))
     ]
     assert apart(mmhot.refine(frames, fps=FPS), plain).max() < 0.01
 

@@ -309,7 +309,7 @@ def people_of(frame: Any) -> list[dict[str, Any]]:
     frame = _plain(frame)
     if isinstance(frame, Mapping) and not _is_person(frame):
         key = next((x for x in _PEOPLE if x in frame), None)
-        parts = map(_plain, frame.values() if key is None else [frame[key]])
+        parts = map(_plain, [frame, *frame.values()] if key is None else [frame[key]])
         frame = next((x for x in parts if key or _holds_people(x)), [])
     if isinstance(frame, Mapping) and not _is_person(frame):
         frame = [{'track_id': key, **person} for key, person in frame.items()]
@@ -352,6 +352,8 @@ def _canonical(person: Any) -> list[dict[str, Any]]:
             name = 'points_3d' if is_world else name
             several[name] = groups
             found |= {'axes': 'camera'} if name == 'points_3d' else {'is_share': True}
+        elif name in ('points_2d', 'points_3d') and isinstance(value, Mapping):
+            found |= {name: [*value.values()], 'joint_names': [*value]}
         elif key == 'keypoints3d':
             found |= dict(axes='world', points_3d=value[:_BODY_25])
         elif value is not None:
@@ -430,7 +432,7 @@ def gather(
     if 'bboxes' in arrays:  # MMPose writes them inside another list
         arrays['bboxes'] = arrays['bboxes'].reshape(len(people), -1)[:, :4]
     return replace(
-        _to_rows(arrays, header, size),
+        _to_rows(arrays, {'joint_names': people[0].get('joint_names'), **header}, size),
         frame=frame,
         track=stack_tracks(people, frame),
         axes=people[0].get('axes'),
