@@ -132,7 +132,7 @@ def test_cost_beside_the_host_is_that_of_a_pass():
     cost = compare_cost(config, model)
     assert torch.equal(generator, torch.get_rng_state())
     assert cost['macs'] == count(config, model)
-    assert cost['kept'][::3] == [81, 54]
+    assert cost['kept'] == 3 * [81] + 5 * [54]
     host = build(HOT, 'model.backbone.pruner=None model.backbone.recoverer=None')
     assert cost['host_macs'] == count(*host)
     assert '54' in describe_cost(cost)

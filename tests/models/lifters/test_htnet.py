@@ -57,6 +57,6 @@ def test_missing_and_unknown_keys_are_named(published):
     state = official_weights.state_dict(published[0])
     state['fcn.wait'] = state.pop('fcn.weight')
     with pytest.raises(
-        ValueError, match=r'HTNet: .*head\.fc\.weight is missing.*head\.fc\.wait is not'
+        ValueError, match=r'HTNet: .*fcn\.weight is missing.*fcn\.wait is not'
     ):
         convert_published(state)

@@ -163,7 +163,9 @@ def test_plain_motionbert_with_recovery_tokens_is_refused():
     meta, _ = load_fixture('hot_motionbert')
     state = _renamed(meta)
     del state['x_token']
-    with pytest.raises(ValueError, match='slot_embeddings.0 is not known; .*attention'):
+    with pytest.raises(
+        ValueError, match='pos_embed_token is not known; .*cross_attention'
+    ):
         convert_published(state)
 
 
