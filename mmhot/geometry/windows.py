@@ -162,6 +162,19 @@ def resample(values: np.ndarray, times: np.ndarray) -> np.ndarray:
     return values[before] * (1 - weight) + values[after] * weight
 
 
+def resample_smoothly(values: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Interpolate as :func:`resample`, by Catmull-Rom splines: speeds do not jump."""
+    times = np.clip(times, 0, len(values) - 1)
+    first = np.minimum(times.astype(int), max(len(values) - 2, 0))
+    widths = [(1, 2)] + [(0, 0)] * (values.ndim - 1)
+    extended = np.pad(values, widths, 'reflect', reflect_type='odd')
+    before, left, right, after = extended[first + np.arange(4)[:, None]]
+    done = _align((times - first).astype(values.dtype), values.ndim)
+    rest, step = 1 - done, right - left
+    bend = rest * ((right - before) / 2 - step) + done * (step - (after - left) / 2)
+    return rest * left + done * right + done * rest * bend
+
+
 def average_neighbors(values: np.ndarray, width: float) -> np.ndarray:
     """Average frames (T, ...) that are less than ``width`` apart, triangular weights.
 

@@ -156,15 +156,21 @@ class ClipEncoder:
         return resample(average_neighbors(keypoints, step), positions)
 
     def sample_positions(self, times: np.ndarray) -> np.ndarray:
-        """Return fractional frame numbers of the model's inputs, up to the last.
+        """Return fractional frame numbers of the model's inputs, first to last.
 
-        Steps of more than ``filled_step`` seconds have the inputs of that time.
+        Inputs are even in time, at the model's rate or, to end with the last frame, a
+        little faster. Steps of more than ``filled_step`` seconds have the inputs of
+        that time.
         """
-        times = np.r_[0, np.cumsum(np.diff(times).clip(max=self.filled_step))]
-        count = math.ceil(round(times[-1] * self.fps, 6)) + 1
-        wanted = np.arange(count) / self.fps
+        seconds = self.elapsed(times)
+        count = math.ceil(round(seconds[-1] * self.fps, 6)) + 1
+        wanted = np.linspace(0, seconds[-1], count)
         # rounding errors would mix neighboring frames
-        return np.interp(wanted, times, np.arange(len(times))).round(6)
+        return np.interp(wanted, seconds, np.arange(len(times))).round(6)
+
+    def elapsed(self, times: np.ndarray) -> np.ndarray:
+        """Return seconds since the first frame, without what long steps have more."""
+        return np.r_[0, np.cumsum(np.diff(times).clip(max=self.filled_step))]
 
     def encode(self, windows: np.ndarray, camera: dict) -> tuple[np.ndarray, dict]:
         """Return model inputs (B, T, 17, C) and the keyword arguments of decoding."""

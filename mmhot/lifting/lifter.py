@@ -7,7 +7,7 @@ import numpy as np
 
 from mmhot.errors import naming, require_choice
 from mmhot.geometry.keypoint_arrays import mirror_poses, relative_scores
-from mmhot.geometry.windows import lift_windows, resample, usual_stride
+from mmhot.geometry.windows import lift_windows, resample_smoothly, usual_stride
 from mmhot.lifting.clip_encoder import ClipEncoder
 from mmhot.lifting.gaps import KnownJoints, Segment
 from mmhot.lifting.networks import Keep, LiftingNetwork
@@ -194,7 +194,7 @@ class Lifter(ClipEncoder):
                 pose = keep_bone_lengths(pose, sights, self.bones)
                 if disagreement is not None:
                     moved = np.linalg.norm(pose - plain, axis=-1)
-                    doubt = self.resample_back(disagreement, seconds)
+                    doubt = self.resample_back(disagreement, seconds).clip(0)
                     evidence.append((doubt, moved, sights))
             poses.append(pose)
 
@@ -274,9 +274,9 @@ class Lifter(ClipEncoder):
 
     def resample_back(self, poses: np.ndarray, times: np.ndarray) -> np.ndarray:
         """Resample poses (T', ...) back to the clip's times (T,)."""
-        sampled = self.sample_positions(times)
-        own = np.interp(np.arange(len(times)), sampled, np.arange(len(sampled)))
-        return resample(poses, own)
+        seconds = self.elapsed(times)
+        positions = seconds * (len(poses) - 1) / (seconds[-1] or 1)
+        return resample_smoothly(poses, positions.round(6))
 
     def predict(
         self, windows: np.ndarray, camera: dict, mirrored: bool | None = None

@@ -7,6 +7,7 @@ import numpy as np
 import scipy  # its modules are loaded at first use: that of signals takes a second
 
 from mmhot.geometry.smooth_fits import normal_bands
+from mmhot.geometry.windows import resample
 from mmhot.options import option
 from mmhot.state import LiveStep, State
 from mmhot.structures.clips import Clip3D
@@ -132,6 +133,27 @@ def one_euro(
     return np.stack([smooth(frame, time / fps) for time, frame in enumerate(points)])
 
 
+def smooth_uneven(
+    smooth: Callable[..., np.ndarray],
+    points: np.ndarray,
+    seconds: np.ndarray,
+    settings: FilterSettings = FilterSettings(),
+) -> np.ndarray:
+    """Apply a filter of even frames to points (T, ...) at any times (T,).
+
+    Points are interpolated linearly at an even rate and back, so constant speeds stay.
+    """
+    duration = float(np.ptp(seconds))
+    if not duration:
+        return points.copy()
+    steps = max(1, round(duration / float(np.median(np.diff(seconds)))))
+    even = np.linspace(seconds[0], seconds[-1], steps + 1)
+    numbers = np.interp(even, seconds, np.arange(len(points))).round(6)
+    fps = round(steps / duration, 6)  # rounding errors would change windows
+    smoothed = smooth(resample(points.astype(np.float64), numbers), fps, settings)
+    return resample(smoothed, ((seconds - seconds[0]) * steps / duration).round(6))
+
+
 SMOOTHERS: dict[str, Callable[..., np.ndarray]] = {
     'spline': spline,
     'butterworth': butterworth,
@@ -160,17 +182,22 @@ class SmoothPoses(LiveStep):
     def smooth(self, clip: Clip3D) -> Clip3D:
         """Smooth every person, between interruptions."""
         poses, root = clip.keypoints_3d.copy(), clip.root_3d.copy()
-        smooth = SMOOTHERS[self.smooth_3d]
+
+        def smooth(points: np.ndarray, seconds: np.ndarray) -> np.ndarray:
+            method = SMOOTHERS[self.smooth_3d]
+            return smooth_uneven(method, points, seconds, self.settings)
+
         for rows in clip.stretches():
+            seconds = clip.seconds(clip.frame[rows])
             is_placed = bool(np.isfinite(root[rows]).all())
             if self.smooth_3d == 'spline' and is_placed:
                 # the root has noise of its own, which is in all relative positions
                 places = np.append(root[rows, None], clip.places()[rows], axis=1)
-                places = smooth(places.astype(np.float64), clip.fps, self.settings)
+                places = smooth(places, seconds)
                 root[rows], poses[rows] = places[:, 0], places[:, 1:] - places[:, :1]
                 continue
             for points in (poses, root) if is_placed else (poses,):
-                points[rows] = smooth(points[rows], clip.fps, self.settings)
+                points[rows] = smooth(points[rows], seconds)
         return replace(clip, keypoints_3d=poses, root_3d=root)
 
     def start(self, fps: float) -> Callable[[State], State]:

@@ -5,7 +5,13 @@ import pytest
 from numpy.testing import assert_array_equal
 from scipy import ndimage
 
-from mmhot.geometry.windows import average_neighbors, lift_windows, moving_rank
+from mmhot.geometry.windows import (
+    average_neighbors,
+    lift_windows,
+    moving_rank,
+    resample,
+    resample_smoothly,
+)
 
 
 @pytest.mark.parametrize('num_frames', [1, 2, 3, 8, 9, 10, 50])
@@ -41,6 +47,27 @@ def test_strides_that_skip_frames_are_refused(stride):
 def test_averages_of_neighbors_keep_constant_speed(width, count):
     values = np.arange(count)[:, None] * np.array([3.0, -1.0])
     np.testing.assert_allclose(average_neighbors(values, width), values, atol=1e-12)
+
+
+@pytest.mark.parametrize('count', [1, 2, 3, 50])
+def test_smooth_interpolation_keeps_frames_and_constant_speed(count):
+    times = np.linspace(0, count - 1, 4 * count)
+    line = np.arange(count)[:, None] * np.array([3.0, -1.0])
+    np.testing.assert_allclose(
+        resample_smoothly(line, times), times[:, None] * [3, -1], atol=1e-12
+    )
+    values = np.random.default_rng(0).normal(size=(count, 2, 3))
+    assert_array_equal(resample_smoothly(values, np.arange(count)), values)
+
+
+def test_smooth_interpolation_is_nearer_to_motion_than_a_linear_one():
+    times = np.linspace(0, 49, 197)
+    swing = np.sin(np.arange(50)[:, None] / 2)
+    errors = [
+        np.abs(method(swing, times)[:, 0] - np.sin(times / 2)).max()
+        for method in (resample_smoothly, resample)
+    ]
+    assert errors[0] < errors[1] / 2
 
 
 def test_averages_of_neighbors_have_less_noise():

@@ -8,7 +8,7 @@ from mocap import KICK, joints_of
 from numpy.testing import assert_allclose
 
 import mmhot
-from mmhot.motion.smoothing import SMOOTHERS, OneEuro
+from mmhot.motion.smoothing import SMOOTHERS, OneEuro, SmoothPoses
 
 FPS = 50.0
 FILES = ('butterworth', 'savgol')
@@ -73,3 +73,21 @@ def test_long_steps_in_time_are_gaps_of_every_step():
     assert [len(rows) for rows in clip.stretches()] == [6]
     paused = replace(clip, time=np.array([0, 0.04, 0.08, 4, 4.04, 4.08]))
     assert [len(rows) for rows in paused.stretches()] == [3, 3]
+
+
+@pytest.mark.parametrize('method', [*FILES, 'spline'])
+def test_filters_use_the_times_of_frames(method):
+    """Frames of a phone: 10 to 70 ms apart."""
+    rng = np.random.default_rng(0)
+    times = np.cumsum(rng.uniform(0.01, 0.07, 200)) - 0.01
+    moving = joints_of(KICK, 1) + times[:, None, None] * np.float32([1, 0.5, 0])
+    noise = rng.normal(0, 0.01, moving.shape)
+
+    def smooth(poses):
+        clip = mmhot.Clip3D.from_arrays(poses.astype(np.float32), 25)
+        clip = replace(clip, time=times - times[0])
+        return SmoothPoses(smooth_3d=method).smooth(clip).places()
+
+    assert_allclose(smooth(moving), moving, atol=0.001)  # 1 mm
+    # noise falls nevertheless
+    assert np.abs(smooth(moving + noise) - moving).mean() < 0.8 * np.abs(noise).mean()

@@ -1,7 +1,7 @@
-"""Measure `Lifter(accuracy=)`: errors of lifted motion capture, and time.
+"""Measure `Lifter(accuracy=)` and `--smooth-3d`: errors of lifted motion capture, time.
 
 Motions of the validation split, at most 400 frames long, with the true and with noisy
-2D keypoints and an unknown lens. Example::
+2D keypoints and an unknown lens; filters with noisy ones. Example::
 
     python -m tools.analysis.measure_accuracy --motions 12
 """
@@ -12,12 +12,15 @@ import time
 from dataclasses import replace
 
 import numpy as np
+from scipy.signal import find_peaks
 
 from mmhot.cli.errors import OneLineParser, print_text, run_safely
 from mmhot.errors import align
 from mmhot.evaluation.pose_errors import mpjpe, p_mpjpe
 from mmhot.lifting.lifter import Lifter
-from mmhot.structures.clips import Clip2D
+from mmhot.motion.smoothing import SMOOTHERS, SmoothPoses
+from mmhot.skeletons.joints import get_skeleton
+from mmhot.structures.clips import Clip2D, Clip3D
 from mmhot.weights.index import ACCURACIES
 from tools.analysis.motions import (
     GroundTruth,
@@ -25,6 +28,11 @@ from tools.analysis.motions import (
     project_motion,
     select_motions,
 )
+from tools.motion_quality import jitter
+
+_WRISTS = get_skeleton('h36m-17').indices(['left_wrist', 'right_wrist'])
+# Speed of a wrist in punches and throws, m/s; seconds around its peak, and between two.
+_FAST, _AROUND, _APART = 3.0, 0.1, 0.4
 
 
 def parse_args() -> argparse.Namespace:
@@ -39,7 +47,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Print one line for each accuracy."""
+    """Print one line for each accuracy, and one for each filter."""
     if args.motions < 1:
         raise ValueError(f'--motions must be at least 1, got {args.motions}')
     motions = select_motions(args.data_root, args.motions, args.subjects or ())
@@ -57,6 +65,43 @@ def run(args: argparse.Namespace) -> None:
         cells = [f'{error:.1f} mm' for error in errors]
         lines.append([accuracy, *cells, f'{seconds:.2f} s'])
     print_text(align(lines, left=1))
+    lifted = [(Lifter(args.model, args.checkpoint)(x), truth) for x, truth in noisy]
+    print_text('\n' + align(compare_filters(lifted), left=1))
+
+
+def compare_filters(lifted: list[tuple[Clip3D, GroundTruth]]) -> list[list[str]]:
+    """Return rows of the errors of filtered clips, and of the wrists' peak speeds."""
+    heads = 'filter', 'noisy MPJPE', 'acceleration error', 'peaks kept'
+    rows, unfiltered = [[*heads]], 0.0
+    for name in ('none', *SMOOTHERS):
+        errors, accelerations, peaks = [], [], 0.0
+        for clip, truth in lifted:
+            if name != 'none':
+                clip = SmoothPoses(smooth_3d=name).smooth(clip)
+            poses = clip.keypoints_3d
+            errors.append(mpjpe(poses, truth.poses))
+            accelerations.append(jitter(poses - truth.poses, clip.frame, clip.fps))
+            peaks += wrist_peaks(poses, truth.poses, clip.fps)
+        unfiltered = unfiltered or peaks
+        error = 1000 * np.concatenate(errors).mean()
+        cells = f'{error:.1f} mm', f'{np.mean(accelerations):.2f} m/s^2'
+        rows.append([name, *cells, f'{peaks / unfiltered:.1%}'])
+    return rows
+
+
+def wrist_peaks(poses: np.ndarray, truth: np.ndarray, fps: float) -> float:
+    """Sum up the wrists' speeds of (T, 17, 3) where the ground truth is fast."""
+    speeds, true = (
+        fps * np.linalg.norm(np.gradient(x[:, _WRISTS], axis=0), axis=-1)
+        for x in (poses, truth)
+    )
+    reach = round(_AROUND * fps)
+    apart = round(_APART * fps)
+    return sum(
+        speeds[max(peak - reach, 0) : peak + reach + 1, wrist].max()
+        for wrist in range(len(_WRISTS))
+        for peak in find_peaks(true[:, wrist], height=_FAST, distance=apart)[0]
+    )
 
 
 def with_true_keypoints(clip: Clip2D, truth: GroundTruth) -> Clip2D:
