@@ -13,6 +13,7 @@ from zipfile import ZipFile
 import numpy as np
 
 from mmhot.errors import one_line
+from mmhot.geometry.keypoint_arrays import to_numbers
 from mmhot.io.atomic import replacing
 
 # First bytes of an .npz file, with arrays or without.
@@ -143,10 +144,12 @@ def load_json(path: Path, limit: int = MAX_JSON) -> object:
 
 
 def as_numbers(values: object, name: str, *, of_text: bool = False) -> np.ndarray:
-    """Convert nested lists of a file to float64 of any shape; None becomes NaN.
+    """Convert arrays, or nested lists, to float64 of any shape; None becomes NaN.
 
     Text counts as numbers only ``of_text``, for files that hold nothing else.
     """
+    if hasattr(first_of(values), 'dtype'):
+        return to_numbers(name, values).astype(np.float64)
     kinds: tuple[type, ...] = (int, float, np.number, type(None))
     kinds += (str,) if of_text else ()
     with suppress(TypeError, ValueError, OverflowError):
@@ -157,6 +160,13 @@ def as_numbers(values: object, name: str, *, of_text: bool = False) -> np.ndarra
     raise ValueError(
         f'{name} must be numbers in a regular list, got {reprlib.repr(values)}'
     )
+
+
+def first_of(values: object) -> object:
+    """Return the first value of lists within lists."""
+    while isinstance(values, list | tuple) and values:
+        values = values[0]
+    return values
 
 
 def as_number(value: object, name: str) -> Any:

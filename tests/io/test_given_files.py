@@ -137,16 +137,8 @@ WRONG = {
     'parents': [(0,) * 17, (99,) * 17, (-1, 0), (*range(1, 17), 0)],
     'joint_names': [('a',) * 17],
     'axes': ['x'],
-    'unit': ['mm'],
-    'frame': [np.full(5, 10**9), np.arange(5)[::-1], np.arange(5) - 1, np.zeros(5)],
+    'frame': [np.full(5, 10**9), np.arange(5) - 1],
     'time': [np.full(5, 1e-9), np.arange(5.0)[::-1]],
-    'keypoints_3d': [np.full((5, 17, 3), 1e30)],
-    'root_3d': [np.full((5, 3), -1e30)],
-    'scores': [np.full((5, 17), -1.0)],
-    'focal_length': [-1.0],
-    'intrinsics': [(1.0,)],
-    'cuts': [(-1,)],
-    'camera_path': [np.zeros((1, 1)), np.zeros((9, 4)), np.full((9, 4), np.nan)],
 }
 
 

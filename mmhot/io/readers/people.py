@@ -15,8 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from mmhot.geometry.keypoint_arrays import to_numbers
-from mmhot.io.arrays import as_number, as_numbers, check_count
+from mmhot.io.arrays import as_number, as_numbers, check_count, first_of
 from mmhot.io.readers.frame_numbers import natural_key, number_frames
 from mmhot.structures.rows import Rows, number_tracks
 
@@ -75,8 +74,10 @@ def read_people(content: Any, path: Path, size: int) -> Rows:
         size (int): Number of coordinates, 2 or 3, of people who have points of both.
     """
     header, content = _unwrap(content)
-    array = _array_of(content)
-    if array is not None:
+    first = first_of(content)
+    is_lost = first is None and isinstance(content, list) and content[:1] != [None]
+    if isinstance(first, int | float) or hasattr(first, 'dtype') or is_lost:
+        array = as_numbers(content, 'poses')
         check_count('array', array.shape)
         return Rows(array)
     if isinstance(content, Mapping) and has_columns(content):
@@ -115,7 +116,9 @@ def has_columns(content: Iterable[str] | Mapping[str, Any]) -> bool:
 def _rows_of_columns(content: Mapping[str, Any], size: int) -> Rows:
     """Convert arrays by name, of rows or of frames and people, to rows."""
     found = {_CANONICAL.get(_spell(key), key): x for key, x in content.items()}
-    arrays = {x: _numbers(found.pop(x), _TITLES.get(x, x)) for x in _KEYS if x in found}
+    arrays = {
+        x: as_numbers(found.pop(x), _TITLES.get(x, x)) for x in _KEYS if x in found
+    }
     if 'points' in arrays:
         points = arrays.pop('points')
         # people come first
@@ -165,26 +168,6 @@ def _to_rows(
         skeleton=None if skeleton is None else str(skeleton),
         joint_names=None if names is None else tuple(map(str, np.ravel(names))),
     )
-
-
-def _array_of(content: Any) -> np.ndarray | None:
-    """Return an array, or a list of numbers or arrays, as an array; None of others."""
-    leaf, depth = content, 0
-    while isinstance(leaf, list | tuple) and leaf:
-        leaf, depth = leaf[0], depth + 1
-    is_objects = isinstance(leaf, np.ndarray) and leaf.dtype.hasobject
-    is_array = hasattr(leaf, 'dtype') and not is_objects
-    is_list = isinstance(leaf, int | float) or (leaf is None and depth > 2)
-    return _numbers(content, 'poses') if is_array or is_list else None
-
-
-def _numbers(values: Any, name: str) -> np.ndarray:
-    """Convert an array, or lists of numbers, of which None is NaN, or of arrays."""
-    leaf = values
-    while isinstance(leaf, list | tuple) and leaf:
-        leaf = leaf[0]
-    is_array = hasattr(leaf, 'dtype')
-    return to_numbers(name, values) if is_array else as_numbers(values, name)
 
 
 def read_files(documents: Mapping[str, Any], folder: Path, size: int) -> Rows:

@@ -15,10 +15,7 @@ from mmhot.geometry.keypoint_arrays import check_image_size, choose
 from mmhot.io.readers.files import read_rows
 from mmhot.io.readers.people import read_people
 from mmhot.structures.clips import Clip3D, clip_3d, clip_name
-from mmhot.structures.lens import DISTORTIONS
 from mmhot.structures.rows import LARGEST_FRAME, Rows
-
-_FARTHEST = 1e6  # meters
 
 
 def read_poses(
@@ -90,27 +87,14 @@ def _check_own(clip: Clip3D) -> Clip3D:
     """
     clip.checked()
     check_image_size((clip.width, clip.height))
-    frame, path, count = clip.frame, clip.camera_path, len(clip.joint_names)
+    names, parents = clip.joint_names, np.array(clip.parents)
     is_right = {
         'name': Path(clip.name).name == clip.name and clip.name.strip('.') != '',
         'axes': clip.axes in ('camera', 'z-up', 'world'),
-        'unit': clip.unit == 'm',
-        'joint_names': len(set(clip.joint_names)) == count > 0,
-        'parents': len(clip.parents) == count and _is_tree(clip.parents),
-        'frame': ((frame >= 0) & (frame <= LARGEST_FRAME)).all(),
-        'keypoints_3d': (np.abs(clip.keypoints_3d) < _FARTHEST).all(),
-        'root_3d': not (np.abs(clip.root_3d) >= _FARTHEST).any(),
-        'scores': (clip.scores >= 0).all() and (clip.keypoint_scores_3d >= 0).all(),
-        'focal_length': clip.focal_length >= 0,
-        'intrinsics': len(clip.intrinsics) in (0, *(4 + x for x in DISTORTIONS)),
-        'cuts': min(clip.cuts, default=0) >= 0,
-        'camera_path': path is None
-        or (
-            (path.ndim, path.shape[-1]) == (2, 4)
-            and len(path) > max(frame, default=0)
-            and np.isfinite(path).all()
-            and (path[:, 3] > 0).all()
-        ),
+        'frame': ((clip.frame >= 0) & (clip.frame <= LARGEST_FRAME)).all(),
+        # joints lead to a root, and have no other names twice
+        'joint_names': len(set(names)) == len(parents) > 0,
+        'parents': _is_tree(clip.parents),
     }
     for name, is_usual in is_right.items():
         if not is_usual:
