@@ -193,9 +193,11 @@ def _document_of_lines(path: Path) -> dict[str, Any]:
         person['keypoints'] = person['keypoints_3d']
         person['keypoint_scores'] = person['scores']
         person['root'] = person['root_3d'] or [None] * 3
-    smoothed = header.get('smooth_3d', 'none') != 'none'
-    more = dict(name=clip_name(path), steps=['smoothing'] if smoothed else [])
-    return {'meta_info': header | more, 'instance_info': frames}
+    meta = header | {'name': clip_name(path)}
+    if header.get('smooth_3d', 'none') != 'none':
+        options = json.dumps({'smooth_3d': header['smooth_3d']})
+        meta |= {'steps': ['smoothing'], 'step_options': [options]}
+    return {'meta_info': meta, 'instance_info': frames}
 
 
 def _fields_of_json(document: dict[str, Any]) -> dict[str, Any]:

@@ -309,3 +309,39 @@ def test_arrays_of_hot_and_mhformer(tmp_path):
     assert clip.axes == 'z-up'
     assert np.isnan(clip.root_3d).all()
     assert_allclose(clip.keypoints_3d, true - true[:, :1], atol=1e-5)
+
+
+def test_lines_of_streams_are_clips(tmp_path, caplog):
+    """Two sessions, of which the last one ends within a line."""
+    from rendered_clips import rendered
+
+    clip = rendered('walk').take(np.arange(COUNT))
+    header = dict(type='header', stream='0', started='now', smooth_3d='one-euro')
+    names = ('width', 'height', 'fps', 'unit', 'axes', 'model', 'joint_names')
+    names += ('parents', 'focal_length', 'focal_assumed', 'intrinsics')
+    header |= {name: getattr(clip, name) for name in names}
+    lines = []
+    for start in (5.0, 0.3):
+        lines.append(header)
+        for n in range(COUNT):
+            person = dict(track_id=4, broken=False)
+            for name in ('keypoints_3d', 'keypoints_2d', 'scores'):
+                person[name] = getattr(clip, name)[n].tolist()
+            person['root_3d'] = None if n == 3 else [0.1, 0.2, 4 + n]
+            found = [] if n == 6 else [person]
+            frame = dict(type='frame', frame_id=n, time=start + n / 25)
+            lines.append({**frame, 'latency_ms': 200.0, 'instances': found})
+    path = tmp_path / 'camera.jsonl'
+    path.write_text('\n'.join(map(json.dumps, lines)) + '\n{"type": "fra')
+    read = mmhot.read_lifted(path)
+    there = np.setdiff1d(np.arange(COUNT), 6)
+    assert (read.name, read.frame.tolist()) == ('camera', there.tolist())
+    assert [*read.steps.items()] == [('smoothing', {'smooth_3d': 'one-euro'})]
+    assert_allclose(read.keypoints_3d, clip.keypoints_3d[there], atol=1e-6)
+    assert np.flatnonzero(np.isnan(read.root_3d).any(-1)).tolist() == [3]
+    assert_allclose(read.time, 0.3 + there / 25)
+    assert 'the session before that of now is left out' in caplog.text
+    refined = mmhot.refine(path)
+    assert refined.frame.tolist() == there.tolist()
+    with pytest.raises(ValueError, match='3D poses, which are for mmhot refine'):
+        read_keypoints(path)
