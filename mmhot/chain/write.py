@@ -106,7 +106,7 @@ def bones_of(
 
     require_choice('profile', profile, tuple(BVH_PROFILES))
     if track is None and len(clip.track_ids) != 1:
-        raise ArgumentError('{track} must be one of the track IDs %s', clip.track_ids)
+        raise ValueError(f'track must be one of the track IDs {clip.track_ids}')
     if not _is_person(clip):
         raise ValueError(f'bones: only for the joints of {_H36M.name}')
     if track is not None:
