@@ -117,7 +117,7 @@ class Rows:
         points = points.reshape(-1, *points.shape[-2:]).astype(np.float64)
         known = np.ones(points.shape[:2]) if known is None else known
         points, known = mark_missing(points, known)
-        frame, track = _number(lead, self.frame, self.track, where)
+        frame, track = _number(lead, self.frame, self.track, where, name)
         if len(lead) > 1:
             track = self._followed(name, points, lead)
         arrays: dict[str, Any] = dict(points=points, scores=known)
@@ -243,14 +243,16 @@ def rows_of_tracks(
     return Rows(values[track, time], frame=frame[time], track=track, joint_names=names)
 
 
-def number_tracks(values: Any, key: str = 'tracks') -> np.ndarray:
-    """Return track IDs as int64: -1 of None, NaN and empty text; names are numbered.
+def number_tracks(values: Any, key: str = 'tracks') -> tuple[np.ndarray, list]:
+    """Return track IDs as int64, -1 of None, NaN and empty text, and those by number.
+
+    Names are numbered by their first row; the list is empty if all IDs are numbers.
 
     Raises:
         ValueError: If an ID is neither a whole number of 64 bits nor text.
     """
     if isinstance(values, np.ndarray) and values.dtype.kind in 'iuf':
-        return whole_numbers(key, np.where(np.isnan(values), -1, values))
+        return whole_numbers(key, np.where(np.isnan(values), -1, values)), []
     ids: list[int | str] = []
     for value in np.array(values, object).ravel().tolist():
         value = value.item() if hasattr(value, 'item') else value
@@ -266,13 +268,13 @@ def number_tracks(values: Any, key: str = 'tracks') -> np.ndarray:
         else:
             text = f'{key!r} of each person must be a whole number of 64 bits or a name'
             raise ValueError(f'{text}, got {reprlib.repr(value)}')
-    if any(isinstance(x, str) for x in ids):
-        known = [x for x in dict.fromkeys(ids) if x != -1]
-        text = 'track IDs are names, which are numbered from 0: %.80s'
-        _LOGGER.warning(text, ', '.join(map(str, known)))
-        numbers = {name: number for number, name in enumerate(known)}
+    names = [x for x in dict.fromkeys(ids) if x != -1]
+    if not any(isinstance(x, str) for x in names):
+        names = []
+    else:
+        numbers = {name: number for number, name in enumerate(names)}
         ids = [numbers.get(x, -1) for x in ids]
-    return np.array(ids, np.int64).reshape(np.shape(values))
+    return np.array(ids, np.int64).reshape(np.shape(values)), names
 
 
 def _check_sense(points: np.ndarray, size: int, title: str) -> None:
@@ -307,7 +309,7 @@ def _flatten(
 
 
 def _number(
-    lead: tuple[int, ...], frames: Any, tracks: Any, where: str
+    lead: tuple[int, ...], frames: Any, tracks: Any, where: str, name: str
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return frame numbers and track IDs of poses, whose leading axes are given."""
     if frames is None and tracks is not None:
@@ -322,7 +324,10 @@ def _number(
         people = lead[1] if len(lead) > 1 else 1
         track = np.tile(np.arange(people) if len(lead) > 1 else -1, lead[0])
         return np.repeat(frame, people), track
-    track = number_tracks(tracks)
+    track, names = number_tracks(tracks)
+    if names:
+        text = '%s: track IDs are names, which are numbered from 0: %.80s'
+        _LOGGER.warning(text, name, ', '.join(map(str, names)))
     if track.shape != lead:
         raise ValueError(f'tracks must be {lead[:1]}, got {track.shape}')
     return frame, track

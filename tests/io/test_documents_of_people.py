@@ -342,6 +342,6 @@ def test_lines_of_streams_are_clips(tmp_path, caplog):
     assert_allclose(read.time, 0.3 + there / 25)
     assert 'the session before that of now is left out' in caplog.text
     refined = mmhot.refine(path)
-    assert refined.frame.tolist() == there.tolist()
+    assert {*there.tolist()} <= {*refined.frame.tolist()}
     with pytest.raises(ValueError, match='3D poses, which are for mmhot refine'):
         read_keypoints(path)

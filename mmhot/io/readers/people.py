@@ -36,7 +36,7 @@ _KEYS = {
 _CANONICAL = {spelled: key for key, names in _KEYS.items() for spelled in names}
 _TITLES = {'points_3d': 'keypoints_3d', 'points_2d': 'keypoints'}
 _POINTS = {*_KEYS['points_3d'], *_KEYS['points_2d'], *_KEYS['points']}
-_COLUMNS = (*('frame', 'track', 'width', 'height', 'fps', 'skeleton', 'joint_names'),)
+_COLUMNS = 'frame', 'track', 'width', 'height', 'fps', 'skeleton', 'joint_names'
 _EXPECTED = 'pred_keypoints_3d, keypoints_3d, keypoints or pose_landmarks'
 # Keys of the frames of a document, of the people of a frame, and of points within a
 # person.
@@ -192,12 +192,9 @@ def read_files(documents: Mapping[str, Any], folder: Path, size: int) -> Rows:
         if track is not None:
             people = [person | {'track_id': track} for person in people]
         if track is not None and len(people) > 1:
-            frames = (
-                content['frame'] if _has(content, ('frame',)) else range(len(people))
-            )
-            motions += zip(
-                map(int, frames), ([person] for person in people), strict=True
-            )
+            has_frames = _has(content, ('frame',))
+            frames = content['frame'] if has_frames else range(len(people))
+            motions += [(int(x), [y]) for x, y in zip(frames, people, strict=True)]
         else:
             labels.append(label)
             images.append(people)
@@ -445,7 +442,7 @@ def _stack(values: list[Any], name: str) -> np.ndarray | None:
 
 
 def stack_tracks(people: Sequence[Mapping], frames: np.ndarray) -> np.ndarray | None:
-    """Stack the track IDs of people, (N,), -1 where unknown; None if there are none.
+    """Stack the track IDs of people, (N,), as they are; None if there are none.
 
     Other keys than those of MMPose may number boxes instead: an ID that occurs twice in
     a frame is none, nor are all ``id`` if none occurs in two frames.
@@ -454,13 +451,13 @@ def stack_tracks(people: Sequence[Mapping], frames: np.ndarray) -> np.ndarray | 
         values = [_first(person.get(key)) for person in people]
         if all(value is None for value in values):
             continue
-        tracks = number_tracks(values, key)
+        tracks = number_tracks(values, key)[0]
         known = tracks >= 0
         pairs = {*zip(tracks[known].tolist(), frames[known].tolist(), strict=True)}
         is_twice = len(pairs) < known.sum()
         is_once = key == 'id' and len({x for x, _ in pairs}) == len(pairs)
         if known.any() and (key in _MMPOSE_KEYS or not (is_twice or is_once)):
-            return tracks
+            return np.array(values, object)
     return None
 
 
