@@ -57,6 +57,6 @@ class PoseFileOptions(FileOptions):
 
     given_axes: str | None = option(
         'axes of the inputs: camera (x right, y down, z away), z-up (x right, y away), '
-        "y-up, or world (z up) (default: camera; EasyMocap's files: world)",
+        'y-up, or world (z up) (default: those of the format, or as trunks point)',
         choices=GIVEN_AXES,
     )
