@@ -17,7 +17,7 @@ import cv2
 import gradio as gr
 import numpy as np
 
-from mmhot.chain.calls import INFER, LIFT
+from mmhot.chain.calls import INFER_COMMAND, LIFT_COMMAND
 from mmhot.compat.installation import list_devices_of_driver, python_command
 from mmhot.frames.inputs import open_inputs
 from mmhot.io.atomic import CACHE_FOLDER
@@ -219,7 +219,7 @@ class Page:
         # the page shows .html, and people of .npz
         names = ','.join(dict.fromkeys([*formats, 'npz', 'html']))
         has_images = not has_keypoints(Path(source))
-        known = {*options_of(*(INFER if has_images else LIFT)), 'height'}
+        known = options_of(*(INFER_COMMAND if has_images else LIFT_COMMAND))
         command = ['infer' if has_images else 'lift', source]
         command += [f'--out-dir={out}', f'--formats={names}']
         own = {k: v for k, v in self._options.items() if k in known}
@@ -362,7 +362,8 @@ def _read(logs: Iterable[Path], out: Path) -> str:
 
 def _in_words(line: str) -> str:
     """Name options as the page does, and leave out what names others."""
-    line = re.sub(r'^mmhot infer: (error: )?|(?<!\S)/\S*/', '', line)  # folders, too
+    # visitors know neither the command nor folders
+    line = re.sub(r'^mmhot (infer|lift): (error: )?|(?<!\S)/\S*/', '', line)
     for name, field in _FIELDS.items():
         line = re.sub(rf'--{name}\b(?!-)', field, line)
     if '--' not in line:

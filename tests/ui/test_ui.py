@@ -345,6 +345,10 @@ def wait_for_message(tab, text):
     [
         ('walk: static camera', 'walk: static camera'),
         ('--height must be a number', 'Body height must be a number'),
+        *(
+            (f'mmhot {command}: error: --start is wrong', 'Start is wrong')
+            for command in ('infer', 'lift')
+        ),
         ('jitter: try --pose2d movenet', 'jitter: try 2D model movenet'),
         ('lens assumed; --fov or --intrinsics set it', 'lens assumed'),
         ('give --pose2d-weights', ''),
