@@ -24,7 +24,7 @@ _LOGGER = logging.getLogger(__name__)
 BACKENDS = ('auto', 'torch', 'onnx')
 RENAMED = {'model': 'pose3d', 'checkpoint': 'pose3d_weights'}
 """Options of mmhot 0.2, which still work, and their names of today."""
-_NAME = 'a name or file'
+_NAME, _FLAG = 'a name or file', re.compile(r'--([a-z\d-]+)')
 _KINDS = {int: 'a whole number', float: 'a number', bool: 'True or False'}
 _KINDS |= {str: _NAME, Path: _NAME}
 
@@ -42,11 +42,14 @@ class Argument:
     # what the value must be, for messages. Without it ``convert`` has its own
     expected: str = ''
     metavar: str = 'N'  # placeholder in the help text; the unit of a number
-    flag: str = ''  # command-line option, where it is not the name of the field
-    flag_help: str = ''  # help text of a flag that turns its field off
     # whether results depend on the value itself; they do not on a device or folder, and
     # names of models stand for weights
     decides: bool = True
+
+    @property
+    def python_help(self) -> str:
+        """Help text with the names of arguments instead of flags."""
+        return _FLAG.sub(lambda flag: flag[1].replace('-', '_'), self.help)
 
     def check(self, name: str, kind: type, given: Any) -> Any:
         """Convert and check the value of an argument."""
@@ -218,9 +221,7 @@ def takes(*kinds: type[Options]) -> Callable[[Function], Function]:
                 annotation=declared.type,
             )
             parameters.append(parameter)
-            text = declared.metadata['argument'].help  # names flags
-            text = re.sub(r'--[a-z\d-]+', lambda x: x[0][2:].replace('-', '_'), text)
-            lines.append(f'    {name}: {text}')
+            lines.append(f'    {name}: {declared.metadata["argument"].python_help}')
         vars(function)['__signature__'] = plain.replace(parameters=parameters)
         function.__doc__ = '\n'.join([*lines, ''])
         return function

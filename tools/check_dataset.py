@@ -25,6 +25,7 @@ from mmhot.cli.errors import OneLineParser, run_safely
 from mmhot.datasets.clip_dataset import Clip
 from mmhot.datasets.transforms.skeleton_augmentation import hip_frame
 from mmhot.errors import require_file
+from mmhot.geometry.keypoint_arrays import bone_lengths
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.weights.config_files import read_config_file
 
@@ -222,7 +223,8 @@ def valid_frames(clip: Clip) -> np.ndarray:
 def warn_of_bodies(clips: Sequence[Clip]) -> Iterator[str]:
     """Print bone lengths; yield warnings about units, axes and sides."""
     joints = np.concatenate([joints_of(clip)[valid_frames(clip)] for clip in clips])
-    leg, lengths = leg_length(joints), np.median(bone_lengths(joints), axis=0)
+    leg = leg_length(joints)
+    lengths = np.median(bone_lengths(joints, _H36M.bones), axis=0)
     of_joint = dict(zip(_H36M.joints[1:], lengths, strict=True))
     print(f'  leg {leg:.3f} m; bones, median mm, to the joint:')
     print(
@@ -353,16 +355,10 @@ def good_stretches(good: np.ndarray, min_frames: int) -> list[slice]:
     return [run for run in runs if run.stop - run.start >= min_frames]
 
 
-def bone_lengths(joints: np.ndarray) -> np.ndarray:
-    """Compute the lengths of Human3.6M's bones, (T, 16), of joints (T, 17, 3)."""
-    parents, children = np.transpose(_H36M.bones)
-    return np.linalg.norm(joints[:, children] - joints[:, parents], axis=-1)
-
-
 def leg_length(joints: np.ndarray) -> float:
     """Compute the median length of both legs, hip to knee to foot."""
     legs = [_H36M.indices(f'{side}_leg') for side in ('right', 'left')]
-    lengths = bone_lengths(joints)
+    lengths = bone_lengths(joints, _H36M.bones)
     # the bone of joint j is at j - 1, as the root has none
     return float(
         np.median([lengths[:, [j - 1 for j in leg[1:]]].sum(-1) for leg in legs])
@@ -372,7 +368,7 @@ def leg_length(joints: np.ndarray) -> float:
 def find_stretched(joints: np.ndarray) -> np.ndarray:
     """Find frames in which a limb's bone differs by 10 % from its median, (T,)."""
     limbs = [j - 1 for name in LIMBS for j in _H36M.indices(name)[1:]]
-    lengths = bone_lengths(joints)[:, limbs]
+    lengths = bone_lengths(joints, _H36M.bones)[:, limbs]
     usual = np.median(lengths, axis=0)
     return (np.abs(lengths / np.maximum(usual, 1e-9) - 1) > _MAX_STRETCH).any(-1)
 

@@ -11,6 +11,7 @@ from scipy.ndimage import binary_closing, binary_opening, minimum_filter1d
 from mmhot.evaluation.clip_predictions import ClipPrediction
 from mmhot.evaluation.error_report import ErrorReport
 from mmhot.evaluation.pose_errors import frame_changes, relative
+from mmhot.geometry.keypoint_arrays import bone_lengths
 from mmhot.skeletons.joints import Skeleton
 
 MOTION_UNITS = {
@@ -121,7 +122,6 @@ def bone_length_variation(poses: np.ndarray, parents: Sequence[int]) -> np.ndarr
 
     Poses (T, K, 3) are one person's over time; the root's parent is -1.
     """
-    children = [joint for joint, parent in enumerate(parents) if parent >= 0]
-    starts = [parents[joint] for joint in children]
-    lengths = np.linalg.norm(poses[:, children] - poses[:, starts], axis=-1)
+    bones = [(parent, joint) for joint, parent in enumerate(parents) if parent >= 0]
+    lengths = bone_lengths(poses, bones)
     return lengths.std(0) / lengths.mean(0)

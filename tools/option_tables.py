@@ -66,8 +66,7 @@ def _default_of(field: Field) -> str:
 
 def _meaning_of(field: Field) -> str:
     argument = field.metadata['argument']
-    text = re.sub(r' ?\(default:? [^()]*\)', '', argument.help)
-    text = re.sub(r'--[a-z\d-]+', lambda x: x[0][2:].replace('-', '_'), text)
+    text = re.sub(r' ?\(default:? [^()]*\)', '', argument.python_help)
     choices = ', '.join(f'`{choice}`' for choice in argument.choices)
     return (f'{text} ({choices})' if choices else text).replace('|', r'\|')
 

@@ -173,11 +173,13 @@ class LiveChain:
         """Return the people of a frame."""
         frame, clip, people = state.stream_frame(), state.poses, []
         before, self._recent = self._recent, {}
-        for row, track in enumerate(() if clip is None else clip.track.tolist()):
-            assert clip is not None  # it has tracks
+        if clip is None:
+            return LivePoses(frame, [])
+        places = to_axes(clip, 'z-up').places()
+        for row, track in enumerate(clip.track.tolist()):
             broken = track in state.returned
             recent = deque(() if broken else before.get(track, ()), self._most)
-            recent.append(to_axes(clip, 'z-up').places()[row])
+            recent.append(places[row])
             self._recent[track] = recent
             person = LivePerson(
                 track,

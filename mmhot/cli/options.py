@@ -44,7 +44,6 @@ def _title_of(name: str, kinds: Iterable[type[Options]]) -> str:
 def _add_option(group: argparse._ActionsContainer, declared: Field) -> None:
     """Declare the flag of an option."""
     argument, kind = declared.metadata['argument'], kind_of(declared)
-    flag = argument.flag or f'--{declared.name.replace("_", "-")}'
     settings: dict[str, Any] = dict(action='store')
     if kind is bool:
         settings['action'] = 'store_false' if declared.default else 'store_true'
@@ -52,10 +51,8 @@ def _add_option(group: argparse._ActionsContainer, declared: Field) -> None:
         choices = ','.join(map(str, argument.choices))
         settings['metavar'] = f'{{{choices}}}' if choices else argument.metavar
         settings['required'] = declared.default is MISSING
-    if kind is tuple:
-        settings |= dict(action='extend', nargs='+')
     group.add_argument(
-        flag,
+        f'--{declared.name.replace("_", "-")}',
         dest=declared.name,
         default=argparse.SUPPRESS,
         help=help_of(declared),
@@ -66,7 +63,7 @@ def _add_option(group: argparse._ActionsContainer, declared: Field) -> None:
 def help_of(declared: Field) -> str:
     """Return the help text of an option, with its default."""
     argument, default = declared.metadata['argument'], declared.default
-    text = argument.flag_help or argument.help
+    text = argument.help
     if default in (None, MISSING, ()) or kind_of(declared) is bool:
         return text
     if '(default' in text:

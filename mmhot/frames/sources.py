@@ -109,12 +109,9 @@ class FrameView(FrameSource):
     def __init__(self, whole: FrameSource) -> None:
         super().__init__(whole.name, whole.path, whole.fps, whole.num_frames)
         self.whole, self.label, self.span = whole, whole.label, whole.span
-        self.finite, self.once, self.in_memory = (
-            whole.finite,
-            whole.once,
-            whole.in_memory,
-        )
-        self.max_pixels, self.focal_35mm = whole.max_pixels, whole.focal_35mm
+        self.finite, self.once = whole.finite, whole.once
+        self.in_memory, self.max_pixels = whole.in_memory, whole.max_pixels
+        self.focal_35mm = whole.focal_35mm
 
 
 def warn_of_damage(source: FrameSource, ended: str | None = None) -> None:

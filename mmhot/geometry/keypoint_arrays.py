@@ -191,6 +191,18 @@ def relative_scores(scores: np.ndarray, among: np.ndarray | None = None) -> np.n
     return np.clip(scores / usual, 0, 1)
 
 
+def bone_lengths(points: np.ndarray, bones: Sequence[Sequence[int]]) -> np.ndarray:
+    """Return the lengths (..., B) of bones, pairs of points (..., K, C)."""
+    starts, ends = np.asarray(bones, int).reshape(-1, 2).T
+    return np.linalg.norm(points[..., ends, :] - points[..., starts, :], axis=-1)
+
+
+def largest_rows(frames: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Return the row of the largest person of each frame, by frame numbers (N,)."""
+    order = np.lexsort((-sizes, frames))
+    return order[np.r_[True, np.diff(frames[order]) > 0]]
+
+
 def mirror_poses(poses: Poses, flip_indices: Sequence[int]) -> Poses:
     """Return poses mirrored left to right, about x = 0.
 

@@ -18,18 +18,23 @@ def read_keep(value: Any) -> int | list[int]:
     return counts[0] if len(counts) == 1 else counts
 
 
+def lifter_option(default: str) -> Any:
+    """Declare the option of a lifter's name, given what its default is."""
+    return option(
+        'lifter: a name from `mmhot list`, a folder from `mmhot export`, or a config '
+        f'(file or mmhot::PATH; a program that is run) (default: {default})',
+        metavar='MODEL',
+        decides=False,
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class LifterOptions(SpeedOption, RuntimeOptions):
     """Options that choose the lifter and how it runs."""
 
     title = 'lifter'
 
-    pose3d: str | None = option(
-        'lifter: a name from `mmhot list`, a folder from `mmhot export`, or a config '
-        '(file or mmhot::PATH; a program that is run) (default: the shipped one)',
-        metavar='MODEL',
-        decides=False,
-    )
+    pose3d: str | None = lifter_option('the shipped one')
     pose3d_weights: str | None = option(
         'checkpoint of the lifter; nothing in the file is run',
         metavar='FILE',

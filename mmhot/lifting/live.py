@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mmhot.errors import ArgumentError
-from mmhot.lifting.lift import LiftingStep
+from mmhot.lifting.lift import LiftingStep, lifter_option
 from mmhot.lifting.lifter import Lifter
 from mmhot.lifting.live_segments import LiveSegment, LiveSettings, Observation
 from mmhot.lifting.networks import Keep
@@ -30,12 +30,7 @@ _H36M = get_skeleton('h36m-17')
 class LiftStream(LiftingStep):
     """Lift the people of a stream, some frames behind it."""
 
-    pose3d: str | None = option(
-        'lifter: a name from `mmhot list`, a folder from `mmhot export`, or a config '
-        f'(file or mmhot::PATH; a program that is run) (default: {LIVE_LIFTER})',
-        metavar='MODEL',
-        decides=False,
-    )
+    pose3d: str | None = lifter_option(LIVE_LIFTER)
     lookahead: int | None = option(
         'delay of the poses in frames; more is more accurate (default: 4)',
         metavar='FRAMES',

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from mmhot.errors import ArgumentError
+from mmhot.geometry.keypoint_arrays import bone_lengths, largest_rows
 from mmhot.geometry.outliers import find_reachable
 from mmhot.geometry.windows import moving_rank
 from mmhot.io.readers.options import SingleOption
@@ -28,7 +29,7 @@ from mmhot.skeletons.joints import (
     part_of,
 )
 from mmhot.state import State, Step
-from mmhot.structures.clips import Clip3D, to_axes
+from mmhot.structures.clips import Clip3D, join_rows, to_axes
 from mmhot.structures.lens import assumed_focal
 from mmhot.structures.people import People, box_size
 from mmhot.tracking.clip_tracks import LinkLimits, track_clip
@@ -117,8 +118,7 @@ class TakePoses(PeopleOption, SingleOption, LensOptions, Step):
         index = np.searchsorted(numbers, clip.frame)
         is_known = bool((clip.track >= 0).all())
         if 'largest' in (self.single, self.people if not is_known else ''):
-            order = np.lexsort((-box_size(boxes), clip.frame))
-            kept = order[np.r_[True, np.diff(clip.frame[order]) > 0]]
+            kept = largest_rows(clip.frame, box_size(boxes))
             return replace(clip.take(kept), track=np.zeros(len(kept), np.int64))
         if is_known:
             return clip
@@ -183,9 +183,7 @@ class TakePoses(PeopleOption, SingleOption, LensOptions, Step):
             raise ValueError(f'{clip.name}: no pose of a person is left')
         if sum(map(len, columns['frame'])) > MAX_POSES:
             raise ValueError(f'{clip.name}: more than {MAX_POSES:,} poses; split it')
-        arrays: dict[str, Any] = {x: np.concatenate(y) for x, y in columns.items()}
-        order = np.lexsort((arrays['track'], arrays['frame']))
-        arrays = {x: values[order] for x, values in arrays.items()}
+        arrays = join_rows(columns)
         return replace(
             clip,
             **arrays,
@@ -303,12 +301,9 @@ def _complete(places: np.ndarray, parents: Sequence[int], is_world: bool) -> np.
 
 def _stand(body: np.ndarray, never: np.ndarray, up: np.ndarray) -> None:
     """Place unknown joints of bodies (T, 17, 3) as in _STANDING, in place."""
-    bones = np.array([x for x in _BODY.bones if not never[[*x]].any()]).reshape(-1, 2)
-    measured, usual = (
-        np.linalg.norm(np.diff(x[..., bones, :], axis=-2)[..., 0, :], axis=-1)
-        for x in (body, _PLACES)
-    )
-    scale = np.median(measured / usual) if len(bones) else 1.0
+    bones = [x for x in _BODY.bones if not never[[*x]].any()]
+    lengths = bone_lengths(body, bones) / bone_lengths(_PLACES, bones)
+    scale = np.median(lengths) if bones else 1.0
     across = np.array([[1.0, 0, 0]])
     for side in (_HIPS, _SHOULDERS):
         if not never[side].any():
@@ -416,8 +411,8 @@ def _growth(body: np.ndarray, fps: float, seconds: float) -> np.ndarray:
 
     Root-relative poses without a scale grow with people who approach.
     """
-    bones = np.linalg.norm(np.diff(body[:, _BODY.bones], axis=2)[:, :, 0], axis=-1)
-    usual = np.median(bones, axis=0).clip(1e-6)
-    size = np.median(bones / usual, axis=1)
+    lengths = bone_lengths(body, _BODY.bones)
+    usual = np.median(lengths, axis=0).clip(1e-6)
+    size = np.median(lengths / usual, axis=1)
     window = min(max(round(seconds * fps), 1), len(size))
     return moving_rank(size, window, window // 2)[:, None, None]

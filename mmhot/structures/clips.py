@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -172,7 +172,6 @@ class Clip2D:
         """
         given = Rows(keypoints, scores, frames)
         rows, found = given.checked(2, name).with_joints(name, skeleton)
-        warn_of_steps(name, rows.frame)
         return clip_2d(rows, name, found, image_size, fps)
 
 
@@ -190,6 +189,7 @@ def clip_2d(
         ValueError: If a frame has several people without track IDs, or a number is out
             of range.
     """
+    warn_of_steps(source or name, rows.frame)
     if rows.track[0] < 0:
         numbers, counts = np.unique(rows.frame, return_counts=True)
         raise ArgumentError(
@@ -713,7 +713,7 @@ class Clip3D:
             video (str | Path, optional): Video behind the keypoints in ``.mp4``,
                 ``.png`` and ``.rrd``.
             **options (object): Axes, scale and floor, see
-                :class:`mmhot.chain.options.SaveOptions`.
+                :class:`mmhot.chain.options.ExportOptions`.
 
         Returns:
             list[Path]: The files written; some formats have one per person.
@@ -769,6 +769,13 @@ def clip_3d(
         focal_length=rows.focal_length or 0.0,
         focal_assumed=rows.focal_length is None,
     )
+
+
+def join_rows(columns: Mapping[str, Sequence[np.ndarray]]) -> dict[str, Any]:
+    """Concatenate the arrays of several motions, and sort rows by frame and track."""
+    arrays = {name: np.concatenate(parts) for name, parts in columns.items()}
+    order = np.lexsort((arrays['track'], arrays['frame']))
+    return {name: array[order] for name, array in arrays.items()}
 
 
 T = TypeVar('T', Clip2D, Clip3D)

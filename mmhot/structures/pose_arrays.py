@@ -5,6 +5,7 @@ import logging
 import numpy as np
 
 from mmhot.errors import ArgumentError, ignored_warnings
+from mmhot.geometry.keypoint_arrays import bone_lengths
 from mmhot.geometry.windows import moving_rank
 from mmhot.skeletons.joints import Skeleton, convert_keypoints, get_skeleton
 from mmhot.structures.conventions import up_axes
@@ -28,7 +29,7 @@ _LENGTHS = {
         )
     },
 }
-_BONES = np.array([_BODY.indices(bone) for bone in _LENGTHS])
+_BONES = [_BODY.indices(bone) for bone in _LENGTHS]
 # Largest statures in each unit, and how many of it are a meter.
 _UNITS = (30, 'meters', 1), (500, 'centimeters', 100), (np.inf, 'millimeters', 1000)
 _USUAL = 0.8, 2.3  # statures, meters
@@ -57,10 +58,8 @@ def arrange_poses(
     is_given = axes is not None or rows.axes is not None
     axes = axes or rows.axes or up_axes(trunks, name)
     meter = _meters(name, rows, body)
-    poses, pelvis = (
-        rows.points / meter[:, None, None],
-        body[:, _PELVIS] / meter[:, None],
-    )
+    poses = rows.points / meter[:, None, None]
+    pelvis = body[:, _PELVIS] / meter[:, None]
     pelvis = np.where(np.isnan(pelvis), np.nanmean(poses, axis=1), pelvis)
     roots = _roots(name, rows, pelvis, meter, axes)
     if axes == 'y-up':
@@ -85,8 +84,8 @@ def arrange_poses(
 def _meters(name: str, rows: CheckedRows, body: np.ndarray) -> np.ndarray:
     """Find how many units are a meter in each row, by bones of bodies (N, 17, 3)."""
     with ignored_warnings():  # of people without bones
-        bones = np.linalg.norm(np.diff(body[:, _BONES], axis=2)[:, :, 0], axis=-1)
-        stature = _STATURE * np.nanmedian(bones / [*_LENGTHS.values()], axis=1)
+        lengths = bone_lengths(body, _BONES) / [*_LENGTHS.values()]
+        stature = _STATURE * np.nanmedian(lengths, axis=1)
         extent = (np.nanmax(rows.points, 1) - np.nanmin(rows.points, 1)).max(-1)
     stature = np.where(np.isnan(stature), extent, stature)
     unit = np.zeros(len(stature), int)

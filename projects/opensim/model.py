@@ -1,13 +1,15 @@
 """OpenSim model whose markers are mmhot's joints, and how to scale it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import chdir
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import opensim
 from opensim import ArrayStr, Vec3
 
+T = TypeVar('T', opensim.ArrayDouble, ArrayStr)
 opensim.Logger.removeFileSink()  # no opensim.log where it is imported
 
 # Bodies: share of the mass of 75 kg, and markers in meters from the body's origin, x
@@ -141,7 +143,7 @@ def make_scaling(
     scaler.setScalingOrder(ArrayStr('measurements', 1))
     scaler.setMarkerFileName(markers)
     scaler.setOutputModelFileName(scaled)
-    scaler.setTimeRange(_pair(times))
+    scaler.setTimeRange(_filled(opensim.ArrayDouble(), times))
     for name, (part, axes, *ends) in MEASUREMENTS.items():
         measurement = opensim.Measurement()
         measurement.setName(name)
@@ -149,7 +151,7 @@ def make_scaling(
         for side in (side for other, side, _ in sided() if other == part):
             scale = opensim.BodyScale()
             scale.setName(body_name(part, side))
-            scale.setAxisNames(_strings(axes.split()))
+            scale.setAxisNames(_filled(ArrayStr(), axes.split()))
             measurement.getBodyScaleSet().cloneAndAppend(scale)
             pair = opensim.MarkerPair(*(side + x for x in ends))
             measurement.getMarkerPairSet().cloneAndAppend(pair)
@@ -204,15 +206,8 @@ def differences(motion: Path, other: Path) -> dict[str, float]:
     return found
 
 
-def _pair(values: tuple[float, float]) -> opensim.ArrayDouble:
-    array = opensim.ArrayDouble()
-    for value in values:
-        array.append(value)
-    return array
-
-
-def _strings(values: list[str]) -> ArrayStr:
-    array = ArrayStr()
+def _filled(array: T, values: Iterable[float | str]) -> T:
+    """Append values to an array of OpenSim, which takes no lists."""
     for value in values:
         array.append(value)
     return array

@@ -288,13 +288,13 @@ def lifted():
 
 
 def test_clips_without_rows_are_written_or_refused(tmp_path, lifted):
-    nobody = lifted.take(np.arange(0))
+    empty = lifted.take(np.arange(0))
     for suffix in ('npz', 'json', 'csv', 'glb'):
-        nobody.save(tmp_path / f'a.{suffix}')
+        empty.save(tmp_path / f'a.{suffix}')
     assert len(mmhot.read_lifted(tmp_path / 'a.npz')) == 0
     for suffix in ('bvh', 'trc', 'html'):
         with pytest.raises(ValueError, match='has no poses'):
-            nobody.save(tmp_path / f'a.{suffix}')
+            empty.save(tmp_path / f'a.{suffix}')
 
 
 def test_times_of_clips_increase():

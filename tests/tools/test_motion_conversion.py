@@ -9,7 +9,8 @@ from mocap import FOLDER, H36M, JUMP, KICK, joints_of
 from numpy.testing import assert_allclose
 from scipy.spatial.transform import Rotation
 
-from tools.check_dataset import bone_lengths, find_glitches, leg_length
+from mmhot.geometry.keypoint_arrays import bone_lengths
+from tools.check_dataset import find_glitches, leg_length
 from tools.dataset_converters.motion_conversion import (
     LAYOUTS,
     ConversionOptions,
@@ -237,7 +238,7 @@ def test_resampled_limbs_keep_their_lengths():
     limbs = [
         j - 1 for group in ('right_leg', 'left_arm') for j in H36M.indices(group)[1:]
     ]
-    lengths = bone_lengths(resampled)[:, limbs]
+    lengths = bone_lengths(resampled, H36M.bones)[:, limbs]
     assert_allclose(lengths, lengths[:1].repeat(51, 0), atol=1e-4)
 
 

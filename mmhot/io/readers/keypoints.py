@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from mmhot.errors import ArgumentError, naming, refuse_open_file
-from mmhot.geometry.keypoint_arrays import check_image_size, choose, warn_of_steps
+from mmhot.geometry.keypoint_arrays import check_image_size, choose, largest_rows
 from mmhot.io.arrays import start_of
 from mmhot.io.readers.files import read_rows, reader_of
 from mmhot.io.readers.predictions import as_predictions, read_predictions
@@ -72,7 +72,6 @@ def read_keypoints(
         if isinstance(stated, Clip3D):
             raise ValueError('is a clip of 3D poses, which are for mmhot refine')
         rows = stated.checked(2, str(file))
-        warn_of_steps(file, rows.frame)
         width, height, rate = _resolve_header(file, rows, image_size, fps)
         if rows.is_normalized:
             rows.points = rows.points * [width, height]
@@ -126,6 +125,5 @@ def _largest_person(rows: CheckedRows) -> CheckedRows:
         side = np.maximum(boxes[:, 2:] - boxes[:, :2], 0)
     found = np.isfinite(points).any((1, 2))
     area = np.where(found, side.prod(-1), -1)
-    order = np.lexsort((-area, rows.frame))
-    first = np.r_[True, np.diff(rows.frame[order]) > 0]
-    return replace(rows.take(order[first]), track=np.zeros(first.sum(), np.int64))
+    largest = largest_rows(rows.frame, area)
+    return replace(rows.take(largest), track=np.zeros(len(largest), np.int64))

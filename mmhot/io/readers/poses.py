@@ -1,7 +1,4 @@
-"""Reader of 3D poses: of SAM 3D Body, MediaPipe, EasyMocap, arrays, our own files.
-
-Frames are lists of people, each a dict whose keys :data:`_KEYS` lists.
-"""
+"""Reader of 3D poses: of SAM 3D Body, MediaPipe, EasyMocap, arrays, our own files."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace

@@ -99,7 +99,7 @@ def _channels(motion: RigidMotion, rig: Rig) -> tuple[np.ndarray, str]:
 
 def _in_axes(motion: RigidMotion, rig: Rig) -> RigidMotion:
     """Turn the axes of each joint to those of the rig, and the world's to y up."""
-    axes = np.stack([rig.axes.get(joint, np.eye(3)) for joint in rig.joints])
+    axes = rig.rest_axes
     above = np.stack([np.eye(3), *axes[list(motion.parents[1:])]])
     back = np.swapaxes(above, -1, -2)
     rotations = back @ motion.rotations @ axes

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from mmhot.geometry.windows import resample
-from mmhot.structures.clips import ARRAYS, Clip3D
+from mmhot.structures.clips import ARRAYS, Clip3D, join_rows
 
 # Frames from the nearest pose up to which gaps are filled, and the most frames, as
 # many, that timestamps with gaps add to a constant rate.
@@ -38,9 +38,7 @@ def at_rate(clip: Clip3D, fps: float | None) -> Clip3D:
                 part[name] = resample(values[rows], at)
         for name, values in part.items():
             columns.setdefault(name, []).append(values)
-    arrays: dict[str, Any] = {x: np.concatenate(y) for x, y in columns.items()}
-    order = np.lexsort((arrays['track'], arrays['frame']))
-    arrays = {name: values[order] for name, values in arrays.items()}
+    arrays = join_rows(columns)
     return replace(clip, **arrays, time=None, fps=fps, camera_path=None, cuts=())
 
 

@@ -84,8 +84,7 @@ def place_bones(
     foot and the rotation of the toe, as retargeting to robots expects.
     """
     places, axes = motion.placed()
-    own = np.stack([rig.axes.get(joint, np.eye(3)) for joint in rig.joints])
-    turns = _smooth_quaternions(axes @ own)[..., [3, 0, 1, 2]]
+    turns = _smooth_quaternions(axes @ rig.rest_axes)[..., [3, 0, 1, 2]]
     at = {joint: number for number, joint in enumerate(rig.joints)}
     bones = {name: (places[:, at[x]], turns[:, at[x]]) for x, name in rig.names.items()}
     for side in ('left', 'right'):

@@ -83,6 +83,11 @@ class Rig:
         """Joints that are those of Human3.6M, in its order, (17,)."""
         return (self.places == 1).argmax(0)
 
+    @property
+    def rest_axes(self) -> np.ndarray:
+        """Axes of all joints in the rest pose as columns, (K, 3, 3)."""
+        return np.stack([self.axes.get(joint, np.eye(3)) for joint in self.joints])
+
     def with_fingers(self, joints: Sequence[str]) -> 'Rig':
         """Add the fingers that a clip has among its joints, unless axes are stated."""
         hands = [side for side in _SIDES if f'{side}_thumb1' in joints]
