@@ -267,10 +267,8 @@ def _without_outliers(own: Clip3D, scores: np.ndarray) -> np.ndarray:
     is_wrong |= ~find_reachable(roots[:, None], seconds)[:, 0]
     poses[~right | is_wrong[:, None]] = np.nan
     if is_wrong.any() or not right.all():
-        text = (
-            '%s: person %d: %d poses and %d joints are too far from those before and '
-        )
-        text += 'after; replaced'
+        text = '%s: person %d: %d poses and %d joints are too far from those before '
+        text += 'and after; replaced'
         joints = (known & ~right)[~is_wrong].sum()
         _LOGGER.warning(text, own.name, own.track[0], is_wrong.sum(), joints)
     roots[is_wrong] = np.nan
@@ -287,7 +285,9 @@ def _complete(places: np.ndarray, parents: Sequence[int], is_world: bool) -> np.
     body = _BODY.num_keypoints
     seen = np.isfinite(places).all(-1)
     places = places.copy()
-    places[:, seen.mean(0) < KnownJoints().share * seen.any(1).mean()] = np.nan
+    is_rare = seen.mean(0) < KnownJoints().share * seen.any(1).mean()
+    if not is_rare[:body].all():
+        places[:, is_rare] = np.nan
     never = np.isnan(places).any(-1).all(0)
     if never[:body].any():
         full = interpolate_missing(places[:, :body].astype(np.float64))

@@ -380,6 +380,15 @@ def test_joints_that_are_never_seen_hang(way, never, tmp_path):
     assert feet.mean() > 0.5  # below the hips
 
 
+def test_joints_that_are_all_rarely_seen_stay():
+    poses = camera(WORLD)[:, :1]
+    seen = np.arange(COUNT)[:, None] % 17 == np.arange(17)  # one in each frame
+    poses = np.where(seen[:, None, :, None], poses, np.nan)
+    clip = mmhot.refine(Clip3D.from_arrays(poses, FPS, axes='camera'), **QUIET)
+    assert clip.frame.tolist() == [*range(COUNT)]
+    assert np.isfinite(clip.keypoints_3d).all()
+
+
 def test_legs_that_are_never_seen_hang_as_lifted_ones():
     poses = camera(WORLD)
     poses[:, :, [2, 3, 5, 6]] = np.nan
