@@ -45,6 +45,7 @@ _HANGING = [
     for joint in limb[:2]
 ]
 _LEGS = _H36M.indices(['left_knee', 'right_knee', 'left_foot', 'right_foot'])
+_DOWN = np.array([0, 1, 0], np.float32)  # in camera axes
 # Torso height in pixels where a single joint gives no scale; codecs normalize it.
 _DEFAULT_TORSO = 100.0
 
@@ -72,6 +73,7 @@ class Segment:
     frames: np.ndarray  # consecutive frame numbers, (T,)
     keypoints: np.ndarray  # pixels, all finite, (T, 17, 2)
     scores: np.ndarray  # confidence; 0 where filled in, (T, 17)
+    known: np.ndarray  # how far joints are known, see :func:`find_known`, (T, 17)
 
 
 @dataclass(frozen=True)
@@ -114,16 +116,17 @@ class GapFiller:
         part = part_of_detected[np.searchsorted(middles, frames)]
 
         filled = np.empty(keypoints.shape, np.float32)
+        share = np.empty(keypoints.shape[:2], np.float32)
         for number in range(part[-1] + 1):
             rows = slice(*np.searchsorted(part, [number, number + 1]))
             own = keypoints[rows], self.is_person, times[rows], self.known
-            filled[rows] = fill_joints(*own)
+            filled[rows], share[rows] = fill_joints(*own)
         scores[(filled != keypoints).any(-1)] = 0
         is_cut = (np.diff(part) > 0) | (np.diff(frames) > 1)
         cuts = np.flatnonzero(is_cut | (np.diff(times) > longest)) + 1
         bounds = zip([0, *cuts], [*cuts, len(frames)], strict=True)
         return [
-            Segment(track, frames[rows], filled[rows], scores[rows])
+            Segment(track, frames[rows], filled[rows], scores[rows], share[rows])
             for rows in (slice(*bound) for bound in bounds)
         ]
 
@@ -156,7 +159,7 @@ def fill_joints(
     is_person: bool = True,
     seconds: np.ndarray | None = None,
     limits: KnownJoints = KnownJoints(),
-) -> np.ndarray:
+) -> tuple[np.ndarray, np.ndarray]:
     """Interpolate missing joints linearly in time, relative to the torso.
 
     People's limbs that are not known (see :func:`find_known`) hang from their parents
@@ -170,13 +173,17 @@ def fill_joints(
         seconds (np.ndarray, optional): Times of the frames, (T,). By default frames are
             a second apart.
         limits (KnownJoints): Thresholds.
+
+    Returns:
+        tuple[np.ndarray, np.ndarray]: Pixels, all finite, (T, K, 2), and how far joints
+        are known, 0 to 1, (T, K).
     """
     keypoints = keypoints.astype(np.float32)
+    share = np.ones(keypoints.shape[:2], np.float32)
     if np.isfinite(keypoints).all():
-        return keypoints
+        return keypoints, share
     if seconds is None or not np.ptp(seconds):
         seconds = np.arange(len(keypoints))
-    share = np.ones(keypoints.shape[:2], np.float32)
     if is_person:
         known = find_known(keypoints, seconds, limits)
         if (known[np.isfinite(keypoints).all(-1)] > 0).any():
@@ -196,7 +203,7 @@ def fill_joints(
     filled = np.where(seen, keypoints, filled)
     if is_person:
         _hang_limbs(filled, share, _torso_height(filled, seconds, limits))
-    return filled
+    return filled, share
 
 
 def find_known(
@@ -261,6 +268,32 @@ def _hang_limbs(filled: np.ndarray, share: np.ndarray, height: np.ndarray) -> No
         hanging = filled[:, parent] + offset
         own = share[:, joint, None]
         filled[:, joint] = own * filled[:, joint] + (1 - own) * hanging
+
+
+def hang_legs(poses: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Let lifted legs hang straight down the image where none of their joints is known.
+
+    Lifted from hanging keypoints, knees are bent by 8 to 19 degrees in motion capture
+    whose legs were removed. Directions of the trunk would be farther from the true
+    ones than those of the image.
+
+    Args:
+        poses (np.ndarray): Human3.6M's joints in camera axes, meters, (T, 17, 3).
+        known (np.ndarray): How far joints are known, 0 to 1, (T, 17).
+    """
+    hanging = 1 - known[:, _LEGS].max(1)[:, None]
+    if not hanging.any():
+        return poses
+    new = poses.copy()
+    for parent, joint, _ in _HANGING:
+        if joint not in _LEGS:
+            continue
+        bone = poses[:, joint] - poses[:, parent]
+        length = np.linalg.norm(bone, axis=-1, keepdims=True)
+        bone = (1 - hanging) * bone + hanging * length * _DOWN
+        bone *= length / np.linalg.norm(bone, axis=-1, keepdims=True).clip(1e-6)
+        new[:, joint] = new[:, parent] + bone
+    return new
 
 
 def interpolate_missing(

@@ -9,7 +9,7 @@ from mmhot.errors import naming, require_choice
 from mmhot.geometry.keypoint_arrays import mirror_poses, relative_scores
 from mmhot.geometry.windows import lift_windows, resample_smoothly, usual_stride
 from mmhot.lifting.clip_encoder import ClipEncoder
-from mmhot.lifting.gaps import KnownJoints, Segment
+from mmhot.lifting.gaps import KnownJoints, Segment, hang_legs
 from mmhot.lifting.networks import Keep, LiftingNetwork
 from mmhot.lifting.onnx_network import OnnxNetwork
 from mmhot.lifting.placement import RootErrors
@@ -186,8 +186,8 @@ class Lifter(ClipEncoder):
         )
         poses, evidence = [], []
         keeps_lengths = self.accuracy == 'best' and not self.causal and self.is_person
-        for pose, disagreement, seconds, sights in zip(
-            lifted, disagreements, times, rays, strict=True
+        for segment, pose, disagreement, seconds, sights in zip(
+            segments, lifted, disagreements, times, rays, strict=True
         ):
             pose = plain = self.resample_back(pose, seconds)
             if keeps_lengths:
@@ -196,7 +196,7 @@ class Lifter(ClipEncoder):
                     moved = np.linalg.norm(pose - plain, axis=-1)
                     doubt = self.resample_back(disagreement, seconds).clip(0)
                     evidence.append((doubt, moved, sights))
-            poses.append(pose)
+            poses.append(hang_legs(pose, segment.known) if self.is_person else pose)
 
         order = np.lexsort([track, frame])
         columns = [np.concatenate(each)[order] for each in zip(*evidence, strict=True)]

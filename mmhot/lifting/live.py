@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mmhot.errors import ArgumentError
+from mmhot.lifting.gaps import hang_legs
 from mmhot.lifting.lift import LiftingStep, lifter_option
 from mmhot.lifting.lifter import Lifter
 from mmhot.lifting.live_segments import LiveSegment, LiveSettings, Observation
@@ -163,9 +164,10 @@ class FrameLifter:
         camera, undistorted = ideal_camera(*size, state.lens), windows.copy()
         if state.lens is not None:
             undistorted[..., :2] = state.lens.undistort(windows[..., :2])
-        inputs = undistorted if self.lifter.reads_scores else undistorted[..., :2]
+        inputs = undistorted[..., : 3 if self.lifter.reads_scores else 2]
         predicted = self.lifter.predict(inputs, camera)
         poses = predicted[:, self._target - self._first_target].astype(np.float32)
+        poses = hang_legs(poses, windows[:, self._target, :, 3])
         focal, center = camera_intrinsics(camera)
         scores = np.stack([segment.scores_at(time) for segment in segments])
         roots = []

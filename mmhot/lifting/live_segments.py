@@ -72,18 +72,20 @@ class LiveSegment:
         """Resample keypoints and scores at times (T,), missing joints filled in.
 
         Returns:
-            np.ndarray: Finite pixels and confidence, (T, 17, 3) float32; the first or
-            last observation is repeated outside the segment.
+            np.ndarray: Finite pixels, confidence, and how far joints are known, 0 to 1,
+            (T, 17, 4) float32; the first or last observation is repeated outside the
+            segment.
         """
         seen = self.observations
         own = np.array([each.time for each in seen])
         keypoints = np.stack([each.keypoints for each in seen])
-        filled = fill_joints(keypoints, seconds=own)
+        filled, known = fill_joints(keypoints, seconds=own)
         scores = np.stack([each.scores for each in seen]).astype(np.float32)
         scores[(filled != keypoints).any(-1)] = 0
         # digits that are only rounding would mix neighboring frames
         rows = np.interp(times, own, np.arange(len(own))).round(6)
-        return resample(np.concatenate([filled, scores[..., None]], -1), rows)
+        columns = np.stack([scores, known], axis=-1)
+        return resample(np.concatenate([filled, columns], axis=-1), rows)
 
     def place(
         self, seen: Observation, pose: np.ndarray, focal: np.ndarray, center: np.ndarray

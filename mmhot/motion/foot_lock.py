@@ -34,6 +34,7 @@ LEGS = [
     for side in ('right', 'left')
 ]
 _HIPS = [leg[0] for leg in LEGS]
+_SHINS = np.array(LEGS)[:, 1:]  # knee and ankle
 
 Contacts = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 """Maps keypoints (T, 17, 2), scores (T, 17) and seconds (T,) to the probability that
@@ -122,6 +123,8 @@ class LockFeet(Step):
                 stands = contacts_of_places(clip.places()[rows, :count], seconds)
             else:
                 stands = self.contacts(*seen, seconds)
+                # legs that are never seen hang, and would bend
+                stands = stands * seen[1][:, _SHINS].any((0, 2))
             stands = np.where(stands < errors.min_contact, 0, stands)
             if stands.any():
                 old = poses[rows]

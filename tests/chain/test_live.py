@@ -7,7 +7,10 @@ from steps import live_chain
 from walkers import Walkers, frames
 
 from mmhot.lifting.lifter import Lifter
+from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips import Clip2D, Track2D
+
+H36M = get_skeleton('h36m-17')
 
 
 @pytest.fixture(scope='module')
@@ -109,6 +112,26 @@ def test_people_are_broken_across_interruptions(lifter):
     np.testing.assert_allclose(
         poses[-13].people[0].keypoints_3d, clip.keypoints_3d[2], atol=0.2
     )
+
+
+class Waists(Walkers):
+    """People whose knees and ankles are below the image."""
+
+    def estimate_frame(self, frame, previous, interval):
+        people = super().estimate_frame(frame, previous, interval)
+        people.scores[:, 13:] = 0
+        return people
+
+
+def test_legs_that_nobody_sees_are_straight(lifter):
+    live = live_chain(Waists(), lifter, 50.0)
+    shown = live(frames(range(20)))
+    poses = [person.keypoints_3d for each in shown for person in each.people]
+    assert len(poses) >= 8
+    hip, knee, foot = H36M.indices(['left_hip', 'left_knee', 'left_foot'])
+    for pose in poses:
+        for bone in (pose[knee] - pose[hip], pose[foot] - pose[knee]):
+            assert bone[1] == pytest.approx(np.linalg.norm(bone), rel=1e-3)
 
 
 def test_long_occlusions_break_tracks_and_are_not_filled(lifter):

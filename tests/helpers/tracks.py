@@ -15,7 +15,7 @@ def standing(num_frames=1, speed=0.0):
     """Return a person who moves to the right, (T, 17, 2)."""
     one = np.full((17, 2), np.nan, np.float32)
     one[H36M.index('root')] = 500, 300
-    pose = fill_joints(one[None])[0]
+    pose = fill_joints(one[None])[0][0]
     shift = np.arange(num_frames)[:, None, None] * np.array([speed, 0])
     return (pose + shift).astype(np.float32)
 

@@ -8,7 +8,7 @@ import pytest
 from tracks import H36M, clip_of, standing, track
 
 from mmhot.datasets.transforms.detector_noise import RandomDetectorNoise
-from mmhot.datasets.transforms.virtual_camera import project
+from mmhot.datasets.transforms.virtual_camera import floor_offset, project
 from mmhot.lifting.clip_encoder import ClipEncoder
 from mmhot.lifting.gaps import GapFiller, fill_joints, find_known
 from mmhot.lifting.lifter import Lifter
@@ -114,7 +114,7 @@ def test_joints_never_detected_have_the_scale_of_the_others():
     occluded = keypoints.copy()
     legs = H36M.indices(['left_knee', 'right_knee', 'left_foot', 'right_foot'])
     occluded[:, legs] = np.nan
-    np.testing.assert_allclose(fill_joints(occluded), keypoints, rtol=1e-5)
+    np.testing.assert_allclose(fill_joints(occluded)[0], keypoints, rtol=1e-5)
 
 
 def test_occluded_hands_move_with_the_body():
@@ -122,7 +122,7 @@ def test_occluded_hands_move_with_the_body():
     keypoints[..., 0] += 100 * np.sin(np.arange(30))[:, None]
     occluded = keypoints.copy()
     occluded[5:25, H36M.index('left_wrist')] = np.nan
-    filled = fill_joints(occluded)
+    filled, _ = fill_joints(occluded)
     np.testing.assert_allclose(filled, keypoints, rtol=1e-5)
     known = np.isfinite(occluded)
     np.testing.assert_array_equal(filled[known], occluded[known])
@@ -154,16 +154,30 @@ def person(camera, seated=False, frames=150):
     return noisy['keypoints'], poses
 
 
+def lift(lifter, keypoints):
+    clip = replace(
+        clip_of(track(range(len(keypoints)), keypoints)), width=1000, height=1000
+    )
+    return lifter(clip).keypoints_3d
+
+
+def angles(first, second):
+    """Angles between vectors (T, ..., 3), degrees, median over frames, (...)."""
+    norms = np.linalg.norm(first, axis=-1) * np.linalg.norm(second, axis=-1)
+    cosine = (first * second).sum(-1) / norms
+    return np.median(np.degrees(np.arccos(cosine.clip(-1, 1))), axis=0)
+
+
 def thigh_errors(lifter, keypoints, poses):
     """Angles between lifted and true thighs, degrees, median over frames, (2,)."""
-    clip = replace(
-        clip_of(track(range(len(poses)), keypoints)), width=1000, height=1000
-    )
-    lifted = lifter(clip).keypoints_3d
-    thighs = [x[:, KNEES] - x[:, HIPS] for x in (lifted, poses)]
-    thighs = [x / np.linalg.norm(x, axis=-1, keepdims=True) for x in thighs]
-    cosine = thighs[0] * thighs[1]
-    return np.median(np.degrees(np.arccos(cosine.sum(-1).clip(-1, 1))), axis=0)
+    lifted = lift(lifter, keypoints)
+    return angles(*(x[:, KNEES] - x[:, HIPS] for x in (lifted, poses)))
+
+
+def bent_knees(poses):
+    """How far knees are bent, degrees, median over frames, (2,)."""
+    knees = poses[:, KNEES]
+    return angles(knees - poses[:, HIPS], poses[:, FEET] - knees)
 
 
 @pytest.mark.parametrize('camera', [0, 1, 2, 3])
@@ -181,11 +195,24 @@ def test_people_cut_at_the_waist_stand(lifter, camera, false):
     assert not segment.scores[:, [*KNEES, *FEET]].any()
 
 
+@pytest.mark.parametrize(
+    'unseen', [[*KNEES, *FEET], [*KNEES, *FEET, *HIPS, 0]], ids=len
+)
+@pytest.mark.parametrize('key', [mocap.JUMP, mocap.KICK])
+def test_legs_that_nobody_sees_are_straight(lifter, key, unseen):
+    joints = mocap.joints_of(key, 150)
+    for camera in mocap.CAMERAS:
+        keypoints = project(joints + floor_offset(joints), camera)[0].astype('f4')
+        keypoints[:, unseen] = np.nan
+        assert bent_knees(lift(lifter, keypoints)).max() < 1
+
+
 @pytest.mark.parametrize('camera', [0, 1, 2, 3])
 def test_people_whose_knees_are_seen_stay_seated(lifter, camera):
     keypoints, poses = person(camera, seated=True)
     keypoints[:, FEET] = np.nan
     assert thigh_errors(lifter, keypoints, poses).max() < 20
+    assert bent_knees(lift(lifter, keypoints)).min() > 60
     # and if they are seen in a fifth of the frames
     keypoints[30:, KNEES] = np.nan
     assert thigh_errors(lifter, keypoints, poses).max() < 35
