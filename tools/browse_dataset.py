@@ -1,16 +1,15 @@
-"""Draw samples of a dataset: windows of lifting, or crops of 2D pose with keypoints.
+"""Draw windows of a dataset of lifting; MMPose's ``browse_dataset.py`` draws images.
 
 Example::
 
     python tools/browse_dataset.py CONFIG.py windows.png --split train --num 6
 
-A window is drawn as 2D, network input, mirror image and 3D target. A wrong axis,
+Each row is a window: 2D, network input, mirror image and 3D target. A wrong axis,
 swapped sides or a wrong camera shows at once: people stand upright, and left limbs are
 green, on the left of people seen from behind, in mirror images too.
 """
 
 import argparse
-import math
 import sys
 from pathlib import Path
 
@@ -19,7 +18,6 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from mmengine.dataset import BaseDataset
 from mmengine.registry import init_default_scope
 from mmpose.registry import DATASETS
 
@@ -41,19 +39,16 @@ _TITLES = (
     *('3D target, from the front', 'from the side', 'its mirror image'),
 )
 _NO_LABELS = ('PackPoseInputs', 'SeedTransforms')
-_NO_CROP = (*_NO_LABELS, 'GenerateTarget')
-_CROPS_A_ROW = 4
-_MOST_NAMES = 30  # of keypoints, drawn in a crop
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = OneLineParser(description='Draw samples of a dataset')
+    parser = OneLineParser(description='Draw windows of a dataset of lifting')
     parser.add_argument('config', help='config file')
     parser.add_argument('target', type=output_file, help='.png to write')
     parser.add_argument('--split', choices=('train', 'val', 'test'), default='train')
     parser.add_argument(
-        '--num', type=int, default=4, help='number of samples (default: 4)'
+        '--num', type=int, default=4, help='number of windows (default: 4)'
     )
     parser.add_argument('--seed', type=int, default=0, help='random seed (default: 0)')
     add_config_options(parser)
@@ -64,65 +59,28 @@ def parse_args() -> argparse.Namespace:
 
 
 def browse(args: argparse.Namespace) -> None:
-    """Draw the windows, one per row, or the crops."""
+    """Draw the windows, one per row."""
     config = read_config_file(args.config)
     merge_options(config, args.cfg_options)
     init_default_scope('mmpose')
     settings = setting(config, f'{args.split}_dataloader.dataset', '--split')
     dataset = build_from(DATASETS, settings, args.config)
+    if not isinstance(dataset, ClipDataset):
+        raise ValueError(
+            f"{args.config}: got images; MMPose's tool of this name draws them"
+        )
     seed_everything(args.seed)
     rng = np.random.default_rng(args.seed)
-    chosen = rng.permutation(len(dataset))[: args.num].tolist()
-    is_lifting = isinstance(dataset, ClipDataset)
-    columns = len(_TITLES) if is_lifting else min(len(chosen), _CROPS_A_ROW)
-    rows = len(chosen) if is_lifting else math.ceil(len(chosen) / columns)
-    figure = Figure(figsize=(3 * columns, 3 * rows), layout='constrained')
-    grid = figure.subplots(rows, columns, squeeze=False)
-    if is_lifting:
-        draw_windows(grid, dataset, chosen)
-    else:
-        for axes in grid.flat:
-            axes.axis('off')
-        for axes, index in zip(grid.flat, chosen, strict=False):
-            draw_crop(axes, dataset, index)
+    windows = rng.permutation(len(dataset))[: args.num].tolist()
+    figure = Figure(figsize=(3 * len(_TITLES), 3 * len(windows)), layout='constrained')
+    grid = figure.subplots(len(windows), len(_TITLES), squeeze=False)
+    for row, window in zip(grid, windows, strict=True):
+        draw_window(row, dataset, window)
+    for axes, title in zip(grid[0], _TITLES, strict=True):
+        axes.set_title(f'{title}\n{axes.get_title()}' if axes.get_title() else title)
     with replacing(args.target) as temporary:
         FigureCanvasAgg(figure).print_png(temporary)
-    print(f'{len(chosen)} of {len(dataset)} samples: {args.target}')
-
-
-def draw_crop(axes: Axes, dataset: BaseDataset, index: int) -> None:
-    """Draw a crop as the network sees it, with the labeled keypoints in it."""
-    sample = dataset.get_data_info(index)
-    for transform in dataset.pipeline.transforms:
-        if type(transform).__name__ not in _NO_CROP:
-            sample = transform(sample)
-            if sample is None:
-                axes.set_title(f'sample {index} is left out by the pipeline')
-                return
-    if 'transformed_keypoints' not in sample:
-        raise ValueError('the pipeline has no TopdownAffine: only crops can be drawn')
-    axes.imshow(sample['img'][..., ::-1])
-    points, seen = sample['transformed_keypoints'][0], sample['keypoints_visible'][0]
-    seen = np.reshape(seen, (len(points), -1))[:, 0] > 0
-    links = dataset.metainfo['skeleton_links']
-    colors = np.asarray(dataset.metainfo['skeleton_link_colors']) / 255
-    for link, color in zip(links, colors, strict=True):
-        if seen[[*link]].all():
-            axes.plot(*points[[*link]].T, color=color, linewidth=2)
-    axes.scatter(*points[seen].T, c='white', edgecolors='black', s=12)
-    for number in np.flatnonzero(seen) if len(points) <= _MOST_NAMES else ():
-        name = dataset.metainfo['keypoint_id2name'][number]
-        axes.annotate(name, points[number], color='white', fontsize=6, clip_on=True)
-    height, width = sample['img'].shape[:2]
-    axes.set(xlim=(0, width), ylim=(height, 0))
-
-
-def draw_windows(rows: np.ndarray, dataset: ClipDataset, chosen: list[int]) -> None:
-    """Draw one window a row, with titles of the columns."""
-    for row, window in zip(rows, chosen, strict=True):
-        draw_window(row, dataset, window)
-    for axes, title in zip(rows[0], _TITLES, strict=True):
-        axes.set_title(f'{title}\n{axes.get_title()}' if axes.get_title() else title)
+    print(f'{len(windows)} of {len(dataset)} windows: {args.target}')
 
 
 def draw_window(row: np.ndarray, dataset: ClipDataset, window: int) -> None:

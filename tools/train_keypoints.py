@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from pprint import pformat
 
+import mmpose
 import numpy as np
 
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
@@ -31,6 +32,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # for `tools`, in scripts, t
 from tools.coco_checks import MAX_ANNOTATIONS, find_entry_fault
 
 _TOOLS = Path(__file__).resolve().parent
+_BROWSE = Path(mmpose.__path__[0], '.mim', 'tools', 'misc', 'browse_dataset.py')
 _SIGMA = 0.05  # of every keypoint, in OKS
 _VALIDATION = 10  # every tenth image
 _CONFIG = """\
@@ -102,7 +104,7 @@ def train_keypoints(args: argparse.Namespace) -> int:
     val = json.loads((args.folder / 'val.json').read_text(encoding='utf-8'))
     tools = [
         ('check_dataset.py', config),
-        ('browse_dataset.py', config, args.folder / 'crops.png'),
+        (_BROWSE, config, '--not-show', '--output-dir', args.folder / 'crops'),
         ('train.py', config, '--work-dir', work, '--auto-scale-lr'),
         ('test.py', config, weights, '--work-dir', work),
     ]

@@ -107,12 +107,6 @@ def test_metainfo_and_config_come_from_an_export(tmp_path, monkeypatch, run_tool
         'default/010.png',
     ]
     assert run_tool('check_dataset', 'kite/config.py') == (0, '')
-    assert (
-        run_tool('browse_dataset', 'kite/config.py', 'crops.png', '--num', '6')[0] == 0
-    )
-    crops = cv2.imread('crops.png')
-    assert crops.shape == (600, 1200, 3)
-    assert len(np.unique(crops.reshape(-1, 3), axis=0)) > 100
     code, error = run_tool('train_keypoints', *COMMAND)
     assert code == 2
     assert 'kite is not empty' in error
@@ -183,7 +177,7 @@ def test_an_export_becomes_a_model_in_one_command(
     export_kites()
     options = ['--epochs', '1', '--batch-size', '4']
     assert run_tool('train_keypoints', *COMMAND, *options)[0] == 0
-    assert Path('kite/crops.png').is_file()
+    assert len([*Path('kite/crops').glob('*.png')]) == 10
     models = ['--pose2d', 'kite/onnx/model.onnx', '--det-model', 'whole_image']
     image = 'export/images/default/000.png'
     options = ['--out-dir', 'results', '--kpt-thr', '0']

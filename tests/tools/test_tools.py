@@ -52,7 +52,6 @@ log_level = 'ERROR'
 @pytest.mark.parametrize(
     ('name', 'args'),
     [
-        ('print_config', ['{file}', '--out', '{file}']),
         ('publish_model', ['{file}', '{file}']),
         ('publish_model', ['a.pth', '{file}', '--mean-with', '{folder}/../x/a.py']),
         ('convert_checkpoint', ['{file}', '{file}']),
@@ -233,19 +232,3 @@ def test_every_tool_imports_what_it_needs(module):
     command = [sys.executable, '-m', module, '--help']
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-
-
-def test_print_config_prints_all_settings(
-    config, tmp_path, run_tool, monkeypatch, capfd
-):
-    from mmengine.config import Config
-
-    from tools import print_config
-
-    out = tmp_path / 'printed.py'
-    option = ['--cfg-options', 'model.backbone.depth=7']
-    assert run_tool('print_config', config, '--out', out, *option) == (0, '')
-    assert Config.fromfile(out).model.backbone.depth == 7
-    monkeypatch.setattr(sys, 'argv', ['print_config.py', str(config)])
-    assert print_config.main() == 0
-    assert 'depth=1' in capfd.readouterr().out.replace(' ', '')
