@@ -4,12 +4,10 @@ All checks of such files are here, except those of numbers that an evaluation wo
 count wrongly: :func:`mmhot.compat.coco_evaluation.person_fault`.
 """
 
-import reprlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -58,73 +56,36 @@ def read_coco(
     return content, faults
 
 
-def coco_faults(content: Any, needs: CocoNeeds) -> Iterator[str]:
+def coco_faults(content: dict, needs: CocoNeeds) -> Iterator[str]:
     """Yield one line for each kind of fault of a decoded file: annotation, field, text.
 
     People that MMPose leaves out (crowds, no labeled keypoint) may have any numbers.
     """
-    for key in ('images', 'annotations'):
-        items = content.get(key) if isinstance(content, dict) else None
-        if not isinstance(items, list) or not all(isinstance(x, dict) for x in items):
-            yield f'{key!r} must be a list of objects, as in COCO'
-            return
     annotations = content['annotations']
     if needs.parts:  # MMPose leaves out the others
         annotations = [ann for ann in annotations if needs.parts[0] in ann]
-        if not any('bbox' in ann for ann in annotations):
-            yield "no usable person: no annotation has 'bbox' and 'keypoints'"
-            return
-    fault = find_entry_fault(content)
-    fault = fault or _find_name_fault(annotations, content, needs)
-    fault = fault or _find_structure_fault(annotations, content, needs)
+    if not annotations:
+        yield f'no annotation has {" and ".join(("bbox", *needs.parts[:1]))}'
+        return
+    fault = (
+        find_duplicate(content)
+        or _find_name_fault(annotations, content, needs)
+        or _find_field_fault(annotations, content, needs)
+    )
     if fault:  # numbers cannot be computed
         yield fault
     else:
         yield from _value_faults(annotations, content, needs)
 
 
-def find_entry_fault(content: dict) -> str | None:
-    """Describe the first kind of fault of images and of categories, with its count."""
-    images, categories = content['images'], content.get('categories')
-    for field, kind in dict(id=int, file_name=str, width=int, height=int).items():
-        wrong = [
-            (image.get('id', f'no. {number}'), image.get(field))
-            for number, image in enumerate(images, 1)
-            if type(image.get(field)) is not kind
-            or (field in ('width', 'height') and image[field] < 1)
-        ]
-        if wrong:
-            name, value = wrong[0]
-            text = (
-                f'got {value!r}, wanted {"text" if kind is str else "a whole number"}'
-            )
-            return f'image {name}, {field!r}: {text}{_more(wrong, "images")}'
-    ids = [image['id'] for image in images]
-    if twice := [id for id, count in Counter(ids).items() if count > 1]:
-        return f"image {twice[0]}, 'id': two images have it{_more(twice, 'IDs')}"
-    for category in categories if isinstance(categories, list) else ():
-        if isinstance(category, dict) and (fault := _find_category_fault(category)):
-            return f'category {category.get("name")!r}, {fault}'
+def find_duplicate(content: dict) -> str | None:
+    """Describe the first ID that two images or annotations have, as in merged files."""
+    for kind in ('image', 'annotation'):
+        counts = Counter(item['id'] for item in content[f'{kind}s'])
+        for name, count in counts.most_common(1):
+            if count > 1:
+                return f"{kind} {name}, 'id': {count} {kind}s have it"
     return None
-
-
-def _find_category_fault(category: dict) -> str | None:
-    names, links = category.get('keypoints') or [], category.get('skeleton') or []
-    counts = Counter(str(name).strip().lower() for name in names)
-    if twice := [name for name, count in counts.items() if count > 1]:
-        return f"'keypoints': {twice[0]} is there twice{_more(twice, 'names')}"
-    ends = [end for link in links for end in link]
-    start = 0 if 0 in ends else 1  # as in COCO
-    known = range(start, start + len(names))
-    if wrong := [end for end in ends if end not in known]:
-        text = f'a link leads to {wrong[0]}, and there are {len(names)} keypoints'
-        return f"'skeleton': {text}{_more(wrong, 'ends')}"
-    return None
-
-
-def _more(found: Sequence[object], what: str) -> str:
-    """Count what a line that names the first does not name."""
-    return f' (and {len(found) - 1} more {what})' if len(found) > 1 else ''
 
 
 def _find_name_fault(
@@ -135,11 +96,10 @@ def _find_name_fault(
     Names may be spelled differently, and a few may have synonyms, such as top_head and
     head, as long as none has another place or side.
     """
-    used = {ann.get('category_id') for ann in annotations}
-    categories = content.get('categories')
-    for category in categories if isinstance(categories, list) else ():
-        names = category.get('keypoints') if isinstance(category, dict) else None
-        if not needs.joints or not names or category.get('id') not in used:
+    used = {ann['category_id'] for ann in annotations}
+    for category in content.get('categories', ()):
+        names = category.get('keypoints')
+        if not needs.joints or not names or category['id'] not in used:
             continue
         # COCO-WholeBody lists those of the body
         count = len(names) if len(needs.parts) > 1 else len(needs.joints)
@@ -161,48 +121,24 @@ def _side(joint: str) -> str:
     return joint.partition('_')[0] if joint.startswith(('left_', 'right_')) else ''
 
 
-def _find_structure_fault(
+def _find_field_fault(
     annotations: list[dict], content: dict, needs: CocoNeeds
 ) -> str | None:
-    """Describe the first fault of types and references."""
+    """Describe the first field that is missing, or does not fit the model."""
     images = {image['id'] for image in content['images']}
-    known = content.get('categories')
-    known = {x.get('id') for x in known} if isinstance(known, list) else None
-    seen = set()
-    for number, ann in enumerate(annotations, 1):
-        fault = _find_field_fault(ann, needs)
-        if fault is None and ann['image_id'] not in images:
-            fault = f"'image_id': there is not an image {ann['image_id']!r}"
-        if fault is None and known and ann['category_id'] not in known:
-            fault = f"'category_id': there is no category {ann['category_id']!r}"
-        if fault is None and ann['id'] in seen:
-            fault = "'id': two annotations have it"
-        if fault is not None:
-            name = ann.get('id')
-            return f'annotation {f"no. {number}" if name is None else name}, {fault}'
-        seen.add(ann['id'])
-    return None
-
-
-def _find_field_fault(ann: dict, needs: CocoNeeds) -> str | None:
-    lists, numbers = ('bbox', *needs.parts), ('iscrowd', 'num_keypoints', 'area')
-    for field in ('id', 'image_id', 'category_id', *lists, *needs.fields):
-        if ann.get(field) is None:
-            state = 'null' if field in ann else 'missing'
-            return f'{field!r}: is {state}, and is needed'
-    for field in (*lists, *numbers):
-        values = ann[field] if field in lists else [ann.get(field, 0)]
-        if not isinstance(values, list) or not {*map(type, values)} <= {int, float}:
-            wanted = 'a list of numbers' if field in lists else 'a number'
-            return f'{field!r}: got {reprlib.repr(ann[field])}, wanted {wanted}'
-    if len(ann['bbox']) != 4:
-        return f"'bbox': has {len(ann['bbox'])} numbers, wanted x, y, width, height"
-    total, count = sum(len(ann[part]) for part in needs.parts), len(needs.joints)
-    if total != 3 * count:
-        return (
-            f"'{'+'.join(needs.parts)}': has {total} numbers, wanted {3 * count}, for "
-            f'the {count} keypoints of the model'
-        )
+    for ann in annotations:
+        name = f'annotation {ann["id"]}'
+        for field in ('bbox', *needs.parts, *needs.fields):
+            if ann.get(field) is None:
+                return f'{name}, {field!r}: is missing'
+        if ann['image_id'] not in images:
+            return f"{name}, 'image_id': there is no image {ann['image_id']!r}"
+        total, count = sum(len(ann[part]) for part in needs.parts), len(needs.joints)
+        if total != 3 * count:
+            return (
+                f"{name}, '{'+'.join(needs.parts)}': has {total} numbers, wanted "
+                f'{3 * count}, for the {count} keypoints of the model'
+            )
     return None
 
 
@@ -221,19 +157,19 @@ def _value_faults(
         yield f"no usable person: none has a {what} and an 'iscrowd' of 0"
         return
     use_area = 'area' in needs.fields
-    own = [person_fault(ann, needs.parts, use_area) for ann in annotations]
+    of_people = [person_fault(ann, needs.parts, use_area) for ann in annotations]
     faults = [
-        (field, np.array([x == (field, text) for x in own]), text)
-        for field, text in dict.fromkeys(filter(None, own))
+        (*fault, np.array([other == fault for other in of_people]))
+        for fault in dict.fromkeys(filter(None, of_people))
     ]
     faults += _keypoint_faults(points, size, needs)
     faults += _box_faults(boxes, points, size)
-    for field, wrong, text in faults:
+    for field, text, wrong in faults:
         rows = np.flatnonzero(used & wrong)
         used &= ~wrong
         if len(rows):
             ann = annotations[rows[0]]
-            more = _more(rows, 'annotations')
+            more = f' (and {len(rows) - 1} more annotations)' if len(rows) > 1 else ''
             yield f'annotation {ann["id"]}, {field!r}: {text.format(ann[field])}{more}'
 
 
@@ -246,50 +182,48 @@ def _find_used(
         # NaN is a fault, which is reported
         used &= ~(visibility <= 0).all(1) & np.array(counted, bool)
     elif needs.classes:
-        categories = content.get('categories') or ()
-        wanted = {x['id'] for x in categories if x.get('name') in needs.classes}
-        used &= np.array([ann['category_id'] in wanted for ann in annotations], bool)
+        classes = {x['id'] for x in content['categories'] if x['name'] in needs.classes}
+        used &= np.array([ann['category_id'] in classes for ann in annotations], bool)
     return used
 
 
 def _keypoint_faults(
     points: np.ndarray, size: np.ndarray, needs: CocoNeeds
-) -> Iterator[tuple[str, np.ndarray, str]]:
-    """Yield field, rows (N,) and text of the kinds of faults of keypoints (N, K, 3)."""
+) -> Iterator[tuple[str, str, np.ndarray]]:
+    """Yield field, text and rows (N,) of the kinds of faults of keypoints (N, K, 3)."""
     xy, codes = points[..., :2], points[..., 2]
     is_code = np.isin(codes, (0, 1, 2)) if len(needs.parts) == 1 else codes >= 0
     text = 'visibility must be 0 (not labeled), 1 (hidden) or 2 (visible)'
-    yield 'keypoints', ~is_code.all(1), text
+    yield 'keypoints', text, ~is_code.all(1)
     labeled, several = codes > 0, (codes > 0).sum(1) > 1
     normalized = several & ((xy <= 1).all(-1) | ~labeled).all(1)
-    text = 'are normalized to 0..1, or all 0: wanted pixels'
-    yield 'keypoints', normalized, text
+    yield 'keypoints', 'are normalized to 0..1, or all 0: wanted pixels', normalized
     at_zero = (labeled & (xy == 0).all(-1)).sum(1) > 1
     text = 'several labeled ones lie at (0, 0): wanted visibility 0 if not labeled'
-    yield 'keypoints', at_zero, text
+    yield 'keypoints', text, at_zero
     margin = _MAX_OUTSIDE * size.max(1)[:, None, None]
     outside = (xy < -margin) | (xy > size[:, None] + margin)
-    text = 'a labeled one lies outside of the image'
-    yield 'keypoints', (outside.any(-1) & labeled).any(1), text
+    is_outside = (outside.any(-1) & labeled).any(1)
+    yield 'keypoints', 'a labeled one lies outside of the image', is_outside
 
 
 def _box_faults(
     boxes: np.ndarray, points: np.ndarray, size: np.ndarray
-) -> Iterator[tuple[str, np.ndarray, str]]:
+) -> Iterator[tuple[str, str, np.ndarray]]:
     """Yield the same of boxes (N, 4)."""
     corner, sides = boxes[:, :2], boxes[:, 2:]
     wanted = ': wanted x, y, width, height in pixels'
-    yield 'bbox', (sides <= 0).any(1), '{0} has no width or height' + wanted
-    yield 'bbox', (boxes <= 1).all(1), '{0} is normalized to 0..1' + wanted
+    yield 'bbox', '{0} has no width or height' + wanted, (sides <= 0).any(1)
+    yield 'bbox', '{0} is normalized to 0..1' + wanted, (boxes <= 1).all(1)
     xy, labeled = points[..., :2], points[..., 2] > 0
     beyond = corner + sides > (1 + _MAX_BEYOND) * size
     corners = beyond.any(1) & ((sides > corner) & (sides <= size + 1)).all(1)
-    yield 'bbox', corners, '{0} looks like x1, y1, x2, y2' + wanted
+    yield 'bbox', '{0} looks like x1, y1, x2, y2' + wanted, corners
     near = np.abs(xy - (corner + sides / 2)[:, None]) <= sides[:, None]
     away = ~(near.all(-1) & labeled).any(1) & (labeled.sum(1) > 1)
     away |= (corner >= size).any(1) | (corner + sides <= 0).any(1)
     text = '{0} is not around the person, or outside of the image' + wanted
-    yield 'bbox', away, text
+    yield 'bbox', text, away
 
 
 def image_faults(content: dict, folder: Path, read_all: bool = False) -> Iterator[str]:

@@ -29,7 +29,7 @@ from mmhot.skeletons.joints import spell_joint
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # for `tools`, in scripts, too
 
-from tools.coco_checks import MAX_ANNOTATIONS, find_entry_fault
+from tools.coco_checks import MAX_ANNOTATIONS, find_duplicate
 
 _TOOLS = Path(__file__).resolve().parent
 _BROWSE = Path(mmpose.__path__[0], '.mim', 'tools', 'misc', 'browse_dataset.py')
@@ -84,7 +84,7 @@ def train_keypoints(args: argparse.Namespace) -> int:
         raise ValueError(f'{args.folder} is not empty')
     with naming(require_file(args.annotations)):
         content = load_json(args.annotations, MAX_ANNOTATIONS)
-        if fault := find_entry_fault(content):
+        if fault := find_duplicate(content):
             raise ValueError(fault)
         category = find_category(content, args.category)
         people, left_out = collect(content, category)
