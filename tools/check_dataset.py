@@ -1,12 +1,12 @@
-"""Check files of datasets: missing ones, and what cannot be right in them.
+"""Check the datasets of a config, or clips of motion capture, for likely mistakes.
 
 Lifting data: units, axes, bones, suspicious frames. Configs of 2D pose and detection:
 fields, boxes and keypoints of COCO's format, and every image.
 
 Example::
 
-    python tools/check_dataset.py data/h36m
     python tools/check_dataset.py my_config.py
+    python tools/check_dataset.py clips.npz
 
 docs/data.md says where files come from.
 """
@@ -24,7 +24,6 @@ import mmhot.plugin  # noqa: F401 registers datasets
 from mmhot.cli.errors import OneLineParser, run_safely
 from mmhot.datasets.clip_dataset import Clip
 from mmhot.datasets.transforms.skeleton_augmentation import hip_frame
-from mmhot.errors import require_file
 from mmhot.geometry.keypoint_arrays import bone_lengths
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.weights.config_files import read_config_file
@@ -36,22 +35,6 @@ from tools.runner import build_from, setting
 from tools.training_data import coco_files, require_data_files
 
 _H36M = get_skeleton('h36m-17')
-# A config of each dataset, which names its files.
-_CONFIGS = {
-    'CMU motion capture': 'nanohtnet/cmu_mocap/nanohtnet_243frm-keep9_1xb256-49e_cmu',
-    "Human3.6M, MMPose's files": 'mixste/h36m/mixste_243frm_1xb4-160e_h36m-cpn',
-    "Human3.6M, VideoPose3D's files": (
-        'nanohtnet/h36m/nanohtnet_243frm-keep9_1xb256-49e_h36m-cpn'
-    ),
-    "Human3.6M, MotionBERT's file": (
-        'motionbert/h36m/motionbert_243frm_1xb32-120e_h36m-sh'
-    ),
-    "MPI-INF-3DHP, P-STMO's files": ('mixste/mpi_inf_3dhp/mixste_81frm_1xb4-160e_3dhp'),
-}
-_FILES = (
-    *('ann_file', 'keypoint_2d_file', 'keypoint_2d_det_file', 'camera_param_file'),
-    *('split_file', 'camera_file'),
-)
 # Largest part of keypoints outside of the image, and error of projected joints in
 # pixels, that need no mention; detections have errors, too.
 _MAX_OUTSIDE, _MAX_ERROR = 0.02, 20.0
@@ -73,11 +56,9 @@ LEG_LENGTHS = (0.4, 1.3)
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = OneLineParser(description='Check files of datasets')
+    parser = OneLineParser(description='Check the datasets of a config')
     parser.add_argument(
-        'path',
-        type=Path,
-        help='folder of a dataset, motion capture clips (.npz), or config (.py)',
+        'path', type=Path, help='config (.py), or clips of motion capture (.npz)'
     )
     return parser.parse_args()
 
@@ -91,11 +72,11 @@ def check(path: Path) -> int:
             require_data_files(config, ('train', 'val', 'test'))
             return min(sum(starmap(report_coco, files)), 1)
     problems = 0
-    for title, settings in find_datasets(path):
+    for title, settings in lifting_datasets(path):
         print(f'{title}:')
         try:
-            problems += list_files(settings) or report(settings)
-        except ValueError as error:
+            problems += report(settings)
+        except (FileNotFoundError, ValueError) as error:
             print(f'  ERROR: {error}')
             problems += 1
     return min(problems, 1)
@@ -115,38 +96,11 @@ def report_coco(path: Path, needs: CocoNeeds, folder: Path | None) -> int:
     return len(faults)
 
 
-def find_datasets(path: Path) -> list[tuple[str, dict]]:
-    """List titles and settings of the datasets of a config or folder, or of clips."""
-    if path.suffix == '.py':
-        return of_config(path.stem, path)
-    known = [
-        dataset
-        for title, name in _CONFIGS.items()
-        for dataset in of_config(title, f'mmhot::body_3d_keypoint/{name}.py')
-    ]
-    if not path.is_dir():
-        clips = dict(
-            type='MocapDataset', data_root='', ann_file=str(require_file(path))
-        )
+def lifting_datasets(path: Path) -> list[tuple[str, dict]]:
+    """List titles and settings of a config's training and validation, or of clips."""
+    if path.suffix != '.py':
+        clips = dict(type='MocapDataset', data_root='', ann_file=str(path))
         return [('Motion capture clips', clips)]
-    known = [(title, settings | dict(data_root=str(path))) for title, settings in known]
-    # a file of cameras alone may belong to any dataset
-    present = [
-        (title, settings)
-        for title, settings in known
-        if any(f.is_file() for f in files_of(settings | dict(camera_param_file='')))
-    ]
-    if not present:
-        names = {file.name for _, settings in known for file in files_of(settings)}
-        raise ValueError(
-            f'{path} has none of {", ".join(sorted(names))}: give the config that '
-            'reads its files'
-        )
-    return present
-
-
-def of_config(title: str, path: Path | str) -> list[tuple[str, dict]]:
-    """List the datasets of a config's training and validation."""
     config = read_config_file(path)
     datasets = []
     for split in ('train', 'val'):
@@ -155,26 +109,8 @@ def of_config(title: str, path: Path | str) -> list[tuple[str, dict]]:
             raise ValueError(
                 f'{path} has the dataset {settings["type"]}, not one of lifting'
             )
-        datasets.append((f'{title}, {split}', settings | dict(pipeline=[])))
+        datasets.append((f'{path.stem}, {split}', settings | dict(pipeline=[])))
     return datasets
-
-
-def files_of(settings: dict) -> list[Path]:
-    """List the files that a dataset reads."""
-    values = [settings[key] for key in _FILES if settings.get(key)]
-    names = [name for v in values for name in ([v] if isinstance(v, str) else v)]
-    return [Path(settings.get('data_root') or '', name) for name in names]
-
-
-def list_files(settings: dict) -> int:
-    """Print the files of a dataset; return how many are missing."""
-    source = DATASETS.get(settings['type']).how_to_get
-    missing = 0
-    for path in files_of(settings):
-        size = f'{path.stat().st_size:,} bytes' if path.is_file() else ''
-        missing += not size
-        print(f'  {path}: {size or "missing; " + source}')
-    return missing
 
 
 def report(settings: dict) -> int:

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 from mocap import CONFIGS, FOLDER, H36M, JUMP, KICK, joints_of
-from published_files import write_3dhp, write_motionbert, write_videopose3d
+from published_files import write_3dhp, write_motionbert
 
 from mmhot.datasets.mocap_dataset import read_mocap_clips
 from mmhot.io.writers.bvh import write_bvh
@@ -56,30 +56,46 @@ def test_folders_of_motion_become_clips(tmp_path, run):
     assert apart.mean() < 0.01
 
 
-def test_folders_are_checked_for_missing_files(run):
-    code, out, err = run(check_dataset, FOLDER)
-    assert code == 1, err
-    assert 'cmu_h36m17_more.npz: missing; see "CMU motion capture" in docs/d' in out
+def test_datasets_of_configs_are_checked(tmp_path, run, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = run(check_dataset, WILD)
+    assert (code, err) == (1, '')
+    assert 'cmu_h36m17.npz does not exist; see "CMU motion capture" in docs/d' in out
+    files = f"dataset=dict(data_root='{FOLDER}/', ann_file='cmu_h36m17.npz')"
+    (tmp_path / 'cmu.py').write_text(
+        f"_base_ = '{WILD}'\ntrain_dataloader = val_dataloader = dict({files})\n"
+    )
+    code, out, _ = run(check_dataset, 'cmu.py')
+    assert code == 0
     assert 'head above root in 100.0% of frames\n  nothing suspicious' in out
     assert 'actions: jump' in out
 
 
 @pytest.mark.parametrize(
-    ('write', 'title'),
+    ('write', 'folder', 'config'),
     [
-        (write_motionbert, "Human3.6M, MotionBERT's file, train:"),
-        (write_videopose3d, "Human3.6M, VideoPose3D's files, val:"),
-        (write_3dhp, "MPI-INF-3DHP, P-STMO's files, val:"),
+        (
+            write_motionbert,
+            'h36m',
+            'motionbert/h36m/motionbert_243frm_1xb32-120e_h36m-sh',
+        ),
+        (
+            write_3dhp,
+            'mpi_inf_3dhp',
+            'mixste/mpi_inf_3dhp/mixste_81frm_1xb4-160e_3dhp',
+        ),
     ],
 )
-def test_files_of_folders_are_recognized_by_their_names(tmp_path, run, write, title):
-    write(tmp_path)
-    _, out, err = run(check_dataset, tmp_path)
-    assert f'{title}\n  {tmp_path}' in out, err
+def test_published_files_are_checked(tmp_path, run, monkeypatch, write, folder, config):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'data' / folder).mkdir(parents=True)
+    write(tmp_path / 'data' / folder)
+    _, out, err = run(check_dataset, CONFIGS / f'body_3d_keypoint/{config}.py')
+    assert 'leg' in out, err
     annotated = '24 in all, 0.0 min at 25 fps, 16 frames annotated' in out
     assert annotated == (write is write_3dhp)
     # the file has no scale in training, so that bones change with depth
-    training = out.partition("MotionBERT's file, val:")[0]
+    training = out.partition(', val:')[0]
     assert write is not write_motionbert or 'limb bones that differ' not in training
 
 
