@@ -11,7 +11,6 @@ best of each dataset is bold.
 """
 
 import argparse
-import math
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from itertools import chain, groupby
@@ -19,11 +18,10 @@ from operator import itemgetter
 from pathlib import Path
 
 from mmhot.cli.errors import OneLineParser, print_line, print_text, run_safely
-from mmhot.errors import escape, hint_at_names, naming
+from mmhot.errors import naming
+from mmhot.evaluation.error_report import TABLES
 from mmhot.io.arrays import load_json
 
-PARTS = ('actions', 'joints', 'groups', 'subjects', 'clips')
-"""What measures are listed by in results."""
 _COSTS = {'params (M)': ('parameters', 1e6), 'MACs (G)': ('macs', 1e9)}
 _LATEX = {sign: f'\\{sign}' for sign in '#$%&_{}'}
 _LATEX |= {'\\': '\\textbackslash{}', '~': '\\~{}', '^': '\\^{}'}
@@ -39,7 +37,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--names', nargs='+', help='row names (default: of the files)')
     parser.add_argument(
         '--columns',
-        choices=['measures', *PARTS],
+        choices=['measures', *TABLES],
         default='measures',
         help='what the columns are (default: measures)',
     )
@@ -48,9 +46,6 @@ def parse_args() -> argparse.Namespace:
         nargs='+',
         help='the columns, or with other --columns one table each (default: all, or '
         'MPJPE)',
-    )
-    parser.add_argument(
-        '--datasets', nargs='+', help='datasets to include (default: all)'
     )
     parser.add_argument(
         '--cost',
@@ -78,62 +73,22 @@ def make_tables(args: argparse.Namespace) -> None:
     units, higher, rows = {}, set(), {}
     for name, path in zip(args.names, args.results, strict=True):
         with naming(path):
-            errors = read_errors(path)
-        units |= errors['units']
-        higher.update(errors['higher_is_better'])
-        rows |= {(dataset, name): row for dataset, row in errors['datasets'].items()}
-    datasets = sorted({dataset for dataset, _ in rows})
-    check_names('--measures', args.measures, units)
-    check_names('--datasets', args.datasets, datasets)
-    order = args.datasets or datasets
-    rows = {row: rows[row] for of in order for row in rows if row[0] == of}
+            content = load_json(path)
+            errors = content['errors']
+            units |= errors['units']
+            higher.update(errors['higher_is_better'])
+            for dataset, row in errors['datasets'].items():
+                rows[dataset, name] = row | {'cost': content.get('cost') or {}}
+    for name in args.measures or ():
+        if name not in units:
+            raise ValueError(f'--measures: no result has {name!r}; {[*units]} exist')
+    rows = dict(sorted(rows.items(), key=lambda row: row[0][0]))
     warn_of_differences(rows)
     tables = [args.measures or [*units]]
     if args.columns != 'measures':
         tables = [[measure] for measure in args.measures or ['MPJPE']]
     texts = [make_table(rows, measures, units, higher, args) for measures in tables]
     print_text('\n\n'.join(texts))
-
-
-def read_errors(path: Path) -> dict:
-    """Read the report in a file of tools/test.py; see ``as_dict`` there."""
-    content = load_json(path)
-    errors = content.get('errors') if isinstance(content, dict) else None
-    if not isinstance(errors, dict) or 'higher_is_better' not in errors:
-        raise ValueError('has no errors of 3D poses; tools/test.py --out writes them')
-    cost = content.get('cost') or {}
-    cost = {
-        head: f'{cost[key] / unit:.3g}'
-        for head, (key, unit) in _COSTS.items()
-        if key in cost
-    }
-    errors['units'] = {name: str(unit) for name, unit in errors['units'].items()}
-    errors['higher_is_better'] = [*errors['higher_is_better']]
-    for row in errors['datasets'].values():
-        row['overall'] = _numbers(row['overall'])
-        for parts in PARTS:
-            found = row.get(parts, {}).items()
-            row[parts] = {str(name): _numbers(values) for name, values in found}
-        row['frames'], row['cost'] = int(row['frames']), cost
-        if row['average'] != 'frames':
-            row['average'] = [str(name) for name in row['average']]
-    return errors
-
-
-def _numbers(values: Mapping[str, float]) -> dict[str, float]:
-    """Check that measures are numbers, and leave out those that are unknown."""
-    found = {name: float(value) for name, value in values.items() if value is not None}
-    return {name: value for name, value in found.items() if math.isfinite(value)}
-
-
-def check_names(
-    option: str, given: Sequence[str] | None, known: Collection[str]
-) -> None:
-    """Refuse measures or datasets that no result has."""
-    for name in given or ():
-        if name not in known:
-            hint = hint_at_names(name, known)
-            raise ValueError(f'{option}: no result has {name!r}; {hint}')
 
 
 def warn_of_differences(rows: Mapping[tuple[str, str], dict]) -> None:
@@ -148,7 +103,7 @@ def warn_of_differences(rows: Mapping[tuple[str, str], dict]) -> None:
         if len({*over.values()}) > 1:
             found = ', '.join(f'{name} {text}' for name, text in over.items())
             text = f'table.py: warning: {dataset} has means over different frames: '
-            print_line(escape(text + found), sys.stderr)
+            print_line(text + found, sys.stderr)
 
 
 def make_table(
@@ -159,12 +114,17 @@ def make_table(
     args: argparse.Namespace,
 ) -> str:
     """Make one table, in which results are rows."""
-    values = {row: {} for row in rows}
-    for row, content in rows.items():
-        parts = content.get(args.columns, {}) | {'mean': content['overall']}
-        for part, errors in parts.items():
-            found = [measure for measure in measures if measure in errors]
-            values[row] |= {(part, measure): errors[measure] for measure in found}
+    values = {
+        row: {
+            (part, measure): errors[measure]
+            for part, errors in (
+                content.get(args.columns, {}) | {'mean': content['overall']}
+            ).items()
+            for measure in measures
+            if measure in errors
+        }
+        for row, content in rows.items()
+    }
     columns = dict.fromkeys(column for row in values.values() for column in row)
     columns = sorted(columns, key=lambda column: column[0] == 'mean')
     if args.columns == 'measures':
@@ -183,25 +143,30 @@ def make_table(
         text = f'{values[row][column]:.{args.digits}f}'
         return bold % text if (row, column) in best else text
 
-    names = {row: [escape(name).translate(signs) for name in row] for row in rows}
     costs = [*_COSTS] if args.cost else []
-    lines = {
-        row: [
-            *names[row],
-            *(rows[row]['cost'].get(head, '-') for head in costs),
+    lines = [
+        [
+            *(name.translate(signs) for name in row),
+            *(cost_cell(rows[row]['cost'], head) for head in costs),
             *(cell(row, column) for column in columns),
         ]
         for row in rows
-    }
+    ]
     heads[1:1] = costs
-    blocks = [list(block) for _, block in groupby(lines.values(), key=itemgetter(0))]
-    head = ['dataset', *(escape(head).translate(signs) for head in heads)]
+    blocks = [list(block) for _, block in groupby(lines, key=itemgetter(0))]
+    head = ['dataset', *(head.translate(signs) for head in heads)]
     if len(blocks) == 1:
         del head[0]
         blocks = [[line[1:] for line in blocks[0]]]
     return (to_latex if args.latex else to_markdown)(
         head, blocks, len(costs) + len(columns)
     )
+
+
+def cost_cell(cost: Mapping[str, float], head: str) -> str:
+    """Format a cost in the unit of its column."""
+    key, unit = _COSTS[head]
+    return f'{cost[key] / unit:.3g}' if key in cost else '-'
 
 
 def find_best(values: Mapping, higher: Collection[str], digits: int) -> set:
