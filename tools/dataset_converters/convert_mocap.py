@@ -58,11 +58,6 @@ def parse_args() -> argparse.Namespace:
         help='leave out frames with joints of more than 12 m/s or 450 m/s^2',
     )
     args = parser.parse_args()
-    for name in ('fps', 'source_fps', 'meters'):
-        value = getattr(args, name)
-        if value is not None and not 0 < value < 1e5:
-            flag = f'--{name.replace("_", "-")}'
-            parser.error(f'{flag} must be above 0 and below 100,000, got {value:g}')
     if args.target.suffix != '.npz':
         parser.error(f'target: got {args.target}, wanted an .npz file')
     return args
@@ -83,8 +78,7 @@ def convert(args: argparse.Namespace) -> None:
     )
     clips = {}
     for path in find_files(args.sources):
-        found = convert_motion(path, options)
-        for name, joints in found.items():
+        for name, joints in convert_motion(path, options).items():
             if name in clips:
                 raise ValueError(f'{path}: there is another clip {name}')
             clips[name] = joints
@@ -100,12 +94,12 @@ def find_files(sources: list[Path]) -> list[Path]:
     files = []
     for source in sources:
         if source.is_dir():
-            found = sorted(p for p in source.rglob('*') if p.suffix.lower() in SUFFIXES)
-            if not found:
-                raise ValueError(f'{source} has no {", ".join(SUFFIXES)} files')
-            files += found
+            motions = (p for p in source.rglob('*') if p.suffix.lower() in SUFFIXES)
+            files += sorted(motions)
         else:
             files.append(require_file(source))
+    if not files:
+        raise ValueError(f'{sources[0]} has no {", ".join(SUFFIXES)} files')
     return files
 
 
