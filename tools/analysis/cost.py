@@ -7,7 +7,6 @@ is measured on the plain network with random weights, as in training. Example::
 """
 
 import argparse
-import json
 import math
 import sys
 from collections.abc import Callable
@@ -30,6 +29,7 @@ from mmhot.errors import align
 from mmhot.weights.config_files import read_config_file
 from mmhot.weights.loading import build_model
 from mmhot.weights.names import config_of
+from tools.runner import setting
 
 _COLUMNS = 'part', 'parameters', 'multiply-adds', 'share', 'products'
 _PRODUCTS = ('bmm', 'baddbmm', 'baddbmm_')
@@ -229,49 +229,7 @@ def parse_args() -> argparse.Namespace:
         help='inputs per timed batch; 0: do not measure time (default: 1)',
     )
     parser.add_argument('--device', help='cpu, cuda or cuda:N (default: a GPU, if any)')
-    parser.add_argument('--json', action='store_true', help='print JSON, no table')
     return parser.parse_args()
-
-
-def measure_cost(args: argparse.Namespace) -> dict:
-    """Count a model's cost by part, and time it.
-
-    Returns:
-        dict: Of JSON's types: the ``config``, shape of an ``input``, ``total`` and
-        ``layers`` (the model's direct children), and the ``time`` of a batch.
-    """
-    device, path = choose_device(args.device), config_of(args.config)
-    config = read_config_file(path)
-    if 'model' not in config:
-        raise ValueError(f'{path}: this config has no model')
-    torch.manual_seed(0)
-    model = build_model(config.model, path, config.get('default_scope', 'mmpose'))
-    model = model.to(device).eval()
-    shape = args.shape or input_shape(config, model)
-    if shape is None:
-        raise ValueError(f'{path} does not define the shape of an input: add --shape')
-    try:
-        parts = count_parts(
-            model, torch.randn(1, *shape, device=device), None, mode='tensor'
-        )
-    except (IndexError, RuntimeError, ValueError) as error:
-        raise ValueError(f'{path}: no pass with --shape {[*shape]}: {error}') from error
-    costs = {
-        name: dict(
-            parameters=cost.parameters, macs=cost.macs, product_macs=cost.product_macs
-        )
-        for name, cost in parts.items()
-    }
-    content = dict(config=str(path), input=[*shape], total=costs.pop(''), layers=costs)
-    if args.batch > 0:
-        inputs = torch.randn(args.batch, *shape, device=device)
-        content['time'] = dict(
-            seconds=time_model(model, inputs),
-            batch=args.batch,
-            device=device,
-            threads=torch.get_num_threads(),
-        )
-    return content
 
 
 @torch.inference_mode()
@@ -289,28 +247,35 @@ def time_model(model: nn.Module, inputs: torch.Tensor) -> float:
 
 
 def print_cost(args: argparse.Namespace) -> None:
-    """Print the table or the JSON."""
-    content = measure_cost(args)
-    if args.json:
-        print(json.dumps(content, indent=1))
-        return
-    rows, total = [_COLUMNS], content['total']
-    for name, cost in [*content['layers'].items(), ('total', total)]:
-        share = cost['macs'] / total['macs'] if total['macs'] else 0
-        rows.append(
-            (
-                name,
-                f'{cost["parameters"]:,}',
-                f'{cost["macs"]:,}',
-                f'{share:.1%}',
-                f'{cost["product_macs"]:,}',
-            )
+    """Print a model's cost by part, and the time of a batch."""
+    device, path = choose_device(args.device), config_of(args.config)
+    config = read_config_file(path)
+    torch.manual_seed(0)
+    settings = setting(config, 'model', 'config')
+    model = build_model(settings, path, config.get('default_scope', 'mmpose'))
+    model = model.to(device).eval()
+    shape = args.shape or input_shape(config, model)
+    if shape is None:
+        raise ValueError(f'{path} does not define the shape of an input: add --shape')
+    inputs = torch.randn(max(args.batch, 1), *shape, device=device)
+    try:
+        parts = count_parts(model, inputs[:1], None, mode='tensor')
+    except (IndexError, RuntimeError, ValueError) as error:
+        raise ValueError(f'{path}: no pass with --shape {[*shape]}: {error}') from error
+    rows, total = [_COLUMNS], parts.pop('')
+    for name, cost in [*parts.items(), ('total', total)]:
+        counts = (
+            f'{cost.parameters:,}',
+            f'{cost.macs:,}',
+            f'{cost.macs / max(total.macs, 1):.1%}',
+            f'{cost.product_macs:,}',
         )
-    print_text(f'{content["config"]}, input {tuple(content["input"])}\n{align(rows)}')
-    if time := content.get('time'):
-        where = time['device']
-        where += f', {time["threads"]} threads' if where == 'cpu' else ''
-        print(f'{1000 * time["seconds"]:.2f} ms a batch of {time["batch"]} ({where})')
+        rows.append((name, *counts))
+    print_text(f'{path}, input {tuple(shape)}\n{align(rows)}')
+    if args.batch > 0:
+        where = f'cpu, {torch.get_num_threads()} threads' if device == 'cpu' else device
+        milliseconds = 1000 * time_model(model, inputs)
+        print_text(f'{milliseconds:.2f} ms a batch of {args.batch} ({where})')
 
 
 def main() -> int:
