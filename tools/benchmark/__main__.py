@@ -31,7 +31,7 @@ PARTS: dict[str, ModuleType] = {
     'chain': chain,
     'costs': costs,
 }
-"""Modules with ``add_arguments(parser)`` and ``measure(args)``, which returns rows."""
+"""Modules with ``add_arguments(parser)`` and ``measure(args)``, which returns cells."""
 
 
 def parse_args() -> argparse.Namespace:
@@ -78,12 +78,10 @@ def run(args: argparse.Namespace) -> None:
     torch.set_num_threads(args.threads)
     # of sessions of ONNX Runtime, which are opened later
     os.environ['OMP_NUM_THREADS'] = str(args.threads)
-    if args.part == 'costs':
-        table = costs.make_table()
-    else:
-        rows = PARTS[args.part].measure(args)
+    rows, facts = PARTS[args.part].measure(args), ''
+    if args.part != 'costs':
         facts = page.describe_machine(args.threads, args.rounds, args.note)
-        table = page.as_markdown(rows, facts)
+    table = page.as_markdown(rows, facts)
     print_text(table)
     if args.page is not None:
         page.write_table(args.page, args.part, table)

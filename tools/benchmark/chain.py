@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -27,8 +27,13 @@ from mmhot.frames.files import VideoFile
 from mmhot.options import Values
 from mmhot.state import State
 from mmhot.weights.names import POSE, resolve
-from tools.benchmark.timing import Times, compare, time_in_turns
+from tools.benchmark.page import number_cell, ratio_cell
+from tools.benchmark.timing import Ratio, Times, compare, time_in_turns
 
+_HEADS = (
+    *('video', 'people per frame', 'frames/s', 'decoded alone'),
+    *('ratio to the network (quartiles)', 'of processor time'),
+)
 _BATCH = 16
 _CROP = (3, 256, 192)
 _MODEL = 'gtpt-t'
@@ -44,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--device', default='cpu', help='cpu or cuda (default: cpu)')
 
 
-def measure(args: argparse.Namespace) -> list[dict]:
+def measure(args: argparse.Namespace) -> list[list[str]]:
     """Time the chain on each video."""
     with tempfile.TemporaryDirectory() as folder:
         output = OutputOptions(out_dir=Path(folder), formats=('npz',))
@@ -102,15 +107,15 @@ class _Metered:
         return Times(turns, min(turns))
 
 
-def time_chains(chains: Sequence[TimedChain], rounds: int) -> list[dict]:
+def time_chains(chains: Sequence[TimedChain], rounds: int) -> list[list[str]]:
     """Time chains, the decoding of their videos, and the network alone, in turns.
 
     Args:
-        chains (Sequence[Chain]): With different names.
+        chains (Sequence[TimedChain]): With different names.
         rounds (int): Turns of each, after one to warm up.
 
     Returns:
-        list[dict]: A record of plain values for each chain.
+        list[list[str]]: The header, and a row of cells for each chain.
     """
     calls = {('chain', chain.name): _Metered(chain) for chain in chains}
     for video in dict.fromkeys(chain.video for chain in chains):
@@ -118,25 +123,23 @@ def time_chains(chains: Sequence[TimedChain], rounds: int) -> list[dict]:
     calls['network'] = _Metered(_network_alone())
     time_in_turns(calls, 1, seconds=0)
     times = time_in_turns(calls, rounds, seconds=0)
-    rows = []
+    rows = [list(_HEADS)]
     for chain in chains:
         key = 'chain', chain.name
         # per frame, over the network's time for the people of a frame
         scale = _BATCH / max(chain.people, 1)
-        ratio = asdict(compare(times[key], times['network']))
+        ratio = compare(times[key], times['network'])
+        scaled = Ratio(*(scale * value for value in astuple(ratio)))
         processor = compare(calls[key].times(rounds), calls['network'].times(rounds))
-        decoding = times['decode', chain.video].best
         rows.append(
-            {
-                'chain': chain.name,
-                'frames': chain.frames,
-                'people per frame': chain.people / chain.frames,
-                'frames per second': chain.frames / times[key].best,
-                'decoded frames per second': chain.frames / decoding,
-                'ratio to onnx': {name: x * scale for name, x in ratio.items()},
-                'processor ratio to onnx': processor.median * scale,
-                'ms per person of onnx': times['network'].best / _BATCH * 1e3,
-            }
+            [
+                chain.name,
+                f'{chain.people / chain.frames:.1f}',
+                number_cell(chain.frames / times[key].best),
+                number_cell(chain.frames / times['decode', chain.video].best),
+                ratio_cell(scaled),
+                f'{scale * processor.median:.2f}',
+            ]
         )
     return rows
 

@@ -112,12 +112,12 @@ def difference(ours: float, theirs: float | None) -> float:
     return 0.0 if theirs is None else ours / theirs - 1
 
 
-def make_table() -> str:
-    """Return the table in Markdown."""
-    lines = [_COLUMNS, ['---'] * len(_COLUMNS)]
+def measure(_: argparse.Namespace) -> list[list[str]]:
+    """Count all models, which takes no options."""
+    rows = [list(_COLUMNS)]
     for model in read_papers():
         count = count_published(model)
-        lines.append(
+        rows.append(
             [
                 model.model,
                 f'{count.parameters(model):.3g}',
@@ -129,7 +129,7 @@ def make_table() -> str:
                 model.cause,
             ]
         )
-    return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
+    return rows
 
 
 def _compare(ours: float, theirs: float | None) -> str:

@@ -104,7 +104,7 @@ def build_spec(
 
     Raises:
         FileNotFoundError: If there is no such config.
-        ValueError: If the model cannot be measured, or a setting is wrong.
+        ValueError: If the config does not define the shape of an input.
     """
     config = _read_config(spec)
     torch.manual_seed(0)
@@ -114,12 +114,7 @@ def build_spec(
         raise ValueError(
             f'{spec.name}: its config does not define the shape of an input'
         )
-    try:
-        macs = count_cost(model, torch.randn(1, *shape), None, mode='tensor').macs
-    except (AssertionError, IndexError, RuntimeError, TypeError, ValueError) as error:
-        raise ValueError(
-            f'{spec.name}: does not run on an input of shape {shape}: {error}'
-        ) from error
+    macs = count_cost(model, torch.randn(1, *shape), None, mode='tensor').macs
     is_image = len(shape) == 3 and shape[0] == 3
 
     def run(x: Tensor) -> Any:
@@ -155,12 +150,7 @@ def _export(
 
 def _read_config(spec: ModelSpec) -> Config:
     config = read_config_file(spec.config)
-    if 'model' not in config:
-        raise ValueError(f'{spec.name}: this config has no model')
-    try:
-        config.merge_from_dict({key: _read_value(text) for key, text in spec.settings})
-    except (AssertionError, KeyError, TypeError) as error:
-        raise ValueError(f'{spec.name}: {error}') from error
+    config.merge_from_dict({key: _read_value(text) for key, text in spec.settings})
     return config
 
 

@@ -8,16 +8,21 @@ without a flip test; operations are multiply-adds of one input.
 """
 
 import argparse
+import re
 from collections.abc import Sequence
-from dataclasses import asdict
 from functools import partial
 from statistics import median
 
 import torch
 
 from tools.benchmark.model_specs import BuiltModel, build_spec, parse_spec
+from tools.benchmark.page import number_cell, ratio_cell
 from tools.benchmark.timing import compare, time_in_turns
 
+_HEADS = (
+    *('model', 'batch', 'M multiply-adds', 'ms', 'ratio (quartiles)'),
+    *('shortest calls', 'of'),
+)
 _NANOHTNET = 'nanohtnet_81frm-keep9_1xb256-49e_cmu'
 _TRIANGLES = 'tps-tri-motionbert-xs_81frm-keep27_cmu-wild'
 _RTMPOSE = 'rtmpose-{}_8xb256-420e_coco-256x192:onnx'
@@ -67,20 +72,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def measure(args: argparse.Namespace) -> list[dict]:
+def measure(args: argparse.Namespace) -> list[list[str]]:
     """Compare the models of the command line, or those of the page."""
     groups = GROUPS[args.part]
     if args.models:
         groups = ([args.reference or args.models[0], *args.models],)
     elif args.part == 'hourglasses' and args.device == 'cpu':
         groups = [[f'{name}:onnx' for name in names] for names in groups]
-    return [
-        row
-        for names in groups
-        for row in compare_models(
+    rows = [list(_HEADS)]
+    for names in groups:
+        rows += compare_models(
             args.batch, names, args.rounds, args.seconds, args.device
         )
-    ]
+    return rows
 
 
 def compare_models(
@@ -89,7 +93,7 @@ def compare_models(
     rounds: int,
     seconds: float = 0.2,
     device: str = 'cpu',
-) -> list[dict]:
+) -> list[list[str]]:
     """Time models in turns.
 
     Args:
@@ -100,7 +104,7 @@ def compare_models(
         device (str): PyTorch device. Defaults to 'cpu'.
 
     Returns:
-        list[dict]: A row for each model and batch size.
+        list[list[str]]: A row of cells for each model and batch size.
 
     Raises:
         FileNotFoundError: If a config is missing.
@@ -117,18 +121,23 @@ def compare_models(
     # it, times would depend on the models built before
     torch.empty(31 * 2**20, dtype=torch.uint8)
     times = time_in_turns(calls, rounds, seconds)
-    return [
-        {
-            'model': spec.name,
-            'reference': specs[0].name,
-            'batch': size,
-            'milliseconds': 1e3 * median(times[spec, size].turns),
-            'ratio': asdict(compare(times[spec, size], times[specs[0], size])),
-            'millions of operations': built[spec].macs / 1e6,
-        }
-        for spec in specs
-        for size in sizes
-    ]
+    rows = []
+    for spec, size in calls:
+        operations = number_cell(built[spec].macs / 1e6)
+        milliseconds = number_cell(1e3 * median(times[spec, size].turns))
+        row = [_short(spec.name), str(size), operations, milliseconds]
+        if spec == specs[0]:
+            row += ['', '', '']
+        else:
+            ratio = compare(times[spec, size], times[specs[0], size])
+            row += [ratio_cell(ratio), f'{ratio.best:.2f}', _short(specs[0].name)]
+        rows.append(row)
+    return rows
+
+
+def _short(name: str) -> str:
+    """Return the name of a model without its training and changed settings."""
+    return re.sub(r'_\d+(frm|xb)[\w-]*|:model\.[\w.]+=[^:]*', '', name)
 
 
 @torch.inference_mode()

@@ -5,9 +5,8 @@ A table of a page is what stands between ``<!-- table: PART -->`` and ``<!-- end
 
 import os
 import platform
-import re
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import onnxruntime
 import torch
 
 from mmhot.io.atomic import replacing
+from tools.benchmark.timing import Ratio
 
 
 def write_table(path: Path, name: str, table: str) -> None:
@@ -33,12 +33,12 @@ def write_table(path: Path, name: str, table: str) -> None:
         temporary.write_text(text, encoding='utf-8')
 
 
-def as_markdown(rows: Sequence[Mapping], facts: str) -> str:
-    """Return a table, and the conditions in which it was measured."""
-    lines = as_cells(rows)
-    lines.insert(1, ['---'] * len(lines[0]))
+def as_markdown(lines: Sequence[Sequence[str]], facts: str = '') -> str:
+    """Format cells, header first, and the conditions in which they were measured."""
+    head, *rows = lines
+    lines = [head, ['---'] * len(head), *rows]
     table = '\n'.join(f'| {" | ".join(line)} |' for line in lines)
-    return f'{table}\n\n{textwrap.fill(facts, 100)}'
+    return f'{table}\n\n{textwrap.fill(facts, 100)}' if facts else table
 
 
 def describe_machine(threads: int, rounds: int, note: str = '') -> str:
@@ -61,45 +61,11 @@ def describe_machine(threads: int, rounds: int, note: str = '') -> str:
     return f'{"; ".join(facts)}.'
 
 
-def as_cells(rows: Sequence[Mapping]) -> list[list[str]]:
-    """Return the cells of a table, header first."""
-    return _chain_cells(rows) if 'chain' in rows[0] else _model_cells(rows)
+def ratio_cell(ratio: Ratio) -> str:
+    """Format the median of a ratio and its quartiles."""
+    return f'{ratio.median:.2f} ({ratio.low:.2f} to {ratio.high:.2f})'
 
 
-def _model_cells(rows: Sequence[Mapping]) -> list[list[str]]:
-    lines = [['model', 'batch', 'M multiply-adds', 'ms', 'ratio (quartiles)']]
-    lines[0] += ['shortest calls', 'of']
-    for row in rows:
-        of, name, ratio = _short(row['reference']), _short(row['model']), row['ratio']
-        cells = [name, str(row['batch']), _number(row['millions of operations'])]
-        cells.append(_number(row['milliseconds']))
-        cells += (
-            ['', '', ''] if name == of else [_ratio(ratio), f'{ratio["best"]:.2f}', of]
-        )
-        lines.append(cells)
-    return lines
-
-
-def _short(model: str) -> str:
-    """Return the name of a model without its training and changed settings."""
-    return re.sub(r'_\d+(frm|xb)[\w-]*|:model\.[\w.]+=[^:]*', '', model)
-
-
-def _chain_cells(rows: Sequence[Mapping]) -> list[list[str]]:
-    lines = [['video', 'people per frame', 'frames/s', 'decoded alone']]
-    lines[0] += ['ratio to the network (quartiles)', 'of processor time']
-    for row in rows:
-        cells = [row['chain'], f'{row["people per frame"]:.1f}']
-        cells += [_number(row[f'{each}frames per second']) for each in ('', 'decoded ')]
-        processor = row['processor ratio to onnx']
-        lines.append([*cells, _ratio(row['ratio to onnx']), f'{processor:.2f}'])
-    return lines
-
-
-def _ratio(ratio: Mapping[str, float]) -> str:
-    return f'{ratio["median"]:.2f} ({ratio["low"]:.2f} to {ratio["high"]:.2f})'
-
-
-def _number(value: float) -> str:
+def number_cell(value: float) -> str:
     """Format a number with three digits or all before the point."""
     return f'{value:,.0f}' if abs(value) >= 100 else f'{value:.3g}'
