@@ -144,16 +144,13 @@ MISSING = object()
         (dict(bbox=MISSING), "annotation 7, 'bbox': is missing"),
         (dict(keypoints=MISSING), 'no annotation has bbox and keypoints'),
         (dict(iscrowd=1), 'no usable person'),
-        (dict(keypoints=[0] * 51), 'no usable person'),
         (dict(image_id=2), "annotation 7, 'image_id': there is no image 2"),
         (dict(keypoints=[9, 9, 2] * 6), 'has 18 numbers, wanted 51, for the'),
         (dict(keypoints=[[90, 60, 2]] * 17), 'has 17 numbers, wanted 51, for the'),
-        (dict(keypoints=[float('nan')] * 51), "'keypoints': has a number"),
         (dict(keypoints=[90, 60, 3] * 17), "'keypoints': visibility must be 0"),
         (dict(keypoints=[0.3, 0.4, 2] * 17), "'keypoints': are normalized to 0..1"),
         (dict(keypoints=[0, 0, 2] * 8 + [90, 60, 2] * 9), 'several labeled ones lie'),
         (dict(keypoints=[90, 60, 2] * 16 + [500, 60, 2]), 'lies outside of the image'),
-        (dict(bbox=[60, 40, 200, 0]), "'bbox': .* has no width or height"),
         (dict(bbox=[0.1, 0.1, 0.5, 0.6]), "'bbox': .* is normalized to 0..1"),
         (dict(bbox=[80, 50, 320, 260]), "'bbox': .* looks like x1, y1, x2, y2"),
         (dict(bbox=[250, 200, 40, 40]), "'bbox': .* is not around the person"),
@@ -196,7 +193,7 @@ def test_keypoints_of_other_names_are_refused(names, tmp_path):
     assert f'metainfo {", ".join(COCO17)}: name or order' in str(error.value)
 
 
-@pytest.mark.parametrize('split', ['train', 'val', 'test'])
+@pytest.mark.parametrize('split', ['train', 'test'])
 @pytest.mark.parametrize(
     'kinds', [[], ['Combined'], ['Concat'], ['Repeat', 'Combined']]
 )
