@@ -235,11 +235,8 @@ def test_every_page_can_be_reached_from(start):
     assert {page for page in PAGES if page.parent == ROOT / 'docs'} <= set(found)
 
 
-def test_readme_is_short_and_has_what_readers_search_for():
+def test_readme_links_to_every_algorithm():
     text = (ROOT / 'README.md').read_text()
-    assert len(text.splitlines()) <= 150
-    for words in ('MMPose', 'oken pruning', '2D and 3D human pose', 'Apache-2.0'):
-        assert words in text[:1600], words
     for path in METAFILES:
         assert re.search(rf'\(configs/\w+/{path.parent.name}\)', text), path
 
