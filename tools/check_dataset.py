@@ -220,13 +220,13 @@ def warn_of_frames(
     clips: Sequence[Clip], what: str, find: Callable[[Clip], np.ndarray]
 ) -> Iterator[str]:
     """Yield a warning that names the valid frames (T,) that are found."""
-    found = {clip.name: find(clip) & valid_frames(clip) for clip in clips}
-    total = sum(int(frames.sum()) for frames in found.values())
+    frames_by_clip = {clip.name: find(clip) & valid_frames(clip) for clip in clips}
+    total = sum(int(frames.sum()) for frames in frames_by_clip.values())
     if not total:
         return
     places = [
         f'{name} {run.start}-{run.stop - 1}'
-        for name, frames in found.items()
+        for name, frames in frames_by_clip.items()
         for run in good_stretches(frames, 1)
     ]
     more = '' if len(places) <= _MAX_SHOWN else f' and {len(places) - _MAX_SHOWN} more'

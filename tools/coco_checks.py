@@ -212,17 +212,17 @@ def _box_faults(
 ) -> Iterator[tuple[str, str, np.ndarray]]:
     """Yield the same of boxes (N, 4)."""
     corner, sides = boxes[:, :2], boxes[:, 2:]
-    wanted = ': wanted x, y, width, height in pixels'
-    yield 'bbox', '{0} has no width or height' + wanted, (sides <= 0).any(1)
-    yield 'bbox', '{0} is normalized to 0..1' + wanted, (boxes <= 1).all(1)
+    hint = ': wanted x, y, width, height in pixels'
+    yield 'bbox', '{0} has no width or height' + hint, (sides <= 0).any(1)
+    yield 'bbox', '{0} is normalized to 0..1' + hint, (boxes <= 1).all(1)
     xy, labeled = points[..., :2], points[..., 2] > 0
     beyond = corner + sides > (1 + _MAX_BEYOND) * size
     corners = beyond.any(1) & ((sides > corner) & (sides <= size + 1)).all(1)
-    yield 'bbox', '{0} looks like x1, y1, x2, y2' + wanted, corners
+    yield 'bbox', '{0} looks like x1, y1, x2, y2' + hint, corners
     near = np.abs(xy - (corner + sides / 2)[:, None]) <= sides[:, None]
     away = ~(near.all(-1) & labeled).any(1) & (labeled.sum(1) > 1)
     away |= (corner >= size).any(1) | (corner + sides <= 0).any(1)
-    text = '{0} is not around the person, or outside of the image' + wanted
+    text = '{0} is not around the person, or outside of the image' + hint
     yield 'bbox', text, away
 
 
@@ -235,7 +235,7 @@ def image_faults(content: dict, folder: Path, read_all: bool = False) -> Iterato
     ids = {ann['image_id'] for ann in content['annotations']}
     images = [image for image in content['images'] if image['id'] in ids]
     for number, image in enumerate(images):
-        path, wanted = folder / image['file_name'], (image['width'], image['height'])
+        path, size = folder / image['file_name'], (image['width'], image['height'])
         if not path.is_file():
             yield f"image {image['id']}, 'file_name': {path} does not exist"
         elif read_all or number == 0:
@@ -243,8 +243,8 @@ def image_faults(content: dict, folder: Path, read_all: bool = False) -> Iterato
             pixels = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
             if pixels is None:
                 yield f'image {image["id"]}: {path} cannot be read as an image'
-            elif pixels.shape[1::-1] != wanted:
+            elif pixels.shape[1::-1] != size:
                 yield (
-                    f"image {image['id']}, 'width' and 'height': got {wanted}, but "
+                    f"image {image['id']}, 'width' and 'height': got {size}, but "
                     f'{path} has {pixels.shape[1::-1]}'
                 )

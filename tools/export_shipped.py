@@ -57,7 +57,7 @@ def write_graphs(names: list[str]) -> None:
         files = {graph: opened}
         settings = {
             _GTPT: {speed.keep_rates for speed in SPEEDS.values()},
-            DEFAULT_LIFTER: {each.keep and (each.keep,) for each in SPEEDS.values()},
+            DEFAULT_LIFTER: {speed.keep and (speed.keep,) for speed in SPEEDS.values()},
         }
         for keep in settings.get(name, {None}) - {None}:
             path = graph_with_keep(graph, keep)
@@ -83,7 +83,7 @@ def write_sharing_graph(
         path (Path): The graph's file, in the folder of the checkpoint.
     """
     content, graph = weights.read_bytes(), model.graph
-    for output in [each for each in graph.outputs if each.name.startswith(KEPT)]:
+    for output in [value for value in graph.outputs if value.name.startswith(KEPT)]:
         graph.outputs.remove(output)
     casts = [
         _refer(graph, value, place, weights)

@@ -61,8 +61,8 @@ def report_motion(report: ErrorReport, dataset: str) -> dict[str, float]:
     """Compute means over a dataset's clips of :func:`measure_motion`, where known."""
     clips = [x for x in report.clips if x.dataset == dataset and len(x.pred)]
     rows = [measure_motion(clip, report.skeleton) for clip in clips]
-    known = {name: [x[name] for x in rows if name in x] for name in MOTION_UNITS}
-    return {name: float(np.mean(values)) for name, values in known.items() if values}
+    columns = {name: [x[name] for x in rows if name in x] for name in MOTION_UNITS}
+    return {name: float(np.mean(values)) for name, values in columns.items() if values}
 
 
 def find_contacts(ankles: np.ndarray, fps: float) -> np.ndarray:

@@ -70,7 +70,7 @@ def publish(args: argparse.Namespace) -> None:
     checkpoint = safe_load(args.source)
     try:
         state, meta = checkpoint['state_dict'], checkpoint['meta']
-        kept = {key: meta[key] for key in ('dataset_meta', 'epoch', 'iter')}
+        published_meta = {key: meta[key] for key in ('dataset_meta', 'epoch', 'iter')}
         trained = parse_config_text(meta['cfg'])
     except (KeyError, TypeError) as error:
         raise ValueError(
@@ -84,9 +84,11 @@ def publish(args: argparse.Namespace) -> None:
     # the current metainfo of the dataset; its NumPy arrays stay, as MMPose's 3D
     # visualizer needs them for colors
     dataset = trained.get('train_dataloader', {}).get('dataset', {})
-    known = DATASETS.module_dict.get(dataset.get('type'))
-    if known is not None and 'metainfo' not in dataset:
-        kept['dataset_meta'] = parse_pose_metainfo(dict(known.METAINFO))
+    dataset_class = DATASETS.module_dict.get(dataset.get('type'))
+    if dataset_class is not None and 'metainfo' not in dataset:
+        published_meta['dataset_meta'] = parse_pose_metainfo(
+            dict(dataset_class.METAINFO)
+        )
     if args.mean_with:
         state = average(state, args)
     if args.half:
@@ -101,10 +103,10 @@ def publish(args: argparse.Namespace) -> None:
         settings.get('default_scope', 'mmpose'),
     )
     load_strictly(built, args.source, state)
-    kept.update(cfg=Config(settings).pretty_text, mmhot_version=__version__)
+    published_meta.update(cfg=Config(settings).pretty_text, mmhot_version=__version__)
     for target in dict.fromkeys((args.target, args.target.with_suffix(SAFETENSORS))):
         with replacing(target) as temporary:
-            save_checkpoint(dict(meta=kept, state_dict=state), temporary)
+            save_checkpoint(dict(meta=published_meta, state_dict=state), temporary)
         size = target.stat().st_size / 1e6
         print_line(f'{target}: {len(state)} tensors, {size:.2f} MB')
 

@@ -93,14 +93,14 @@ class SameShapesHook(Hook):
             return
         for module in runner.model.modules():
             settings = getattr(module, 'init_cfg', None) or []
-            for each in [settings] if isinstance(settings, dict) else settings:
+            for initializer in [settings] if isinstance(settings, dict) else settings:
                 # init_weights of other packages may convert weights first
                 package = type(module).init_weights.__module__.partition('.')[0]
                 is_plain = package in ('mmengine', 'mmhot')
-                if each.get('type') == 'Pretrained' and is_plain:
-                    source, prefix = each['checkpoint'], each.get('prefix')
+                if initializer.get('type') == 'Pretrained' and is_plain:
+                    source = initializer['checkpoint']
                     content = CheckpointLoader.load_checkpoint(source, 'cpu')
-                    self._check(module, source, content, prefix)
+                    self._check(module, source, content, initializer.get('prefix'))
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Check the weights of ``load_from``."""
@@ -168,23 +168,23 @@ class ResumeHook(Hook):
                 )
         schedulers = runner.param_schedulers
         if isinstance(schedulers, list) and isinstance(optimizer, list):
-            own = [*optimizer, *(each.state_dict() for each in schedulers)]
-            kept = [*saved, *checkpoint.get('param_schedulers', ())]
-            differ = list(dict.fromkeys(_differences(own, kept)))
+            states = [*optimizer, *(scheduler.state_dict() for scheduler in schedulers)]
+            saved_states = [*saved, *checkpoint.get('param_schedulers', ())]
+            differ = list(dict.fromkeys(_differences(states, saved_states)))
             if differ:
                 self._say(f'{name} goes on with its own {", ".join(differ)}')
 
 
-def _differences(own: Iterable[dict], kept: Iterable[dict]) -> Iterator[str]:
+def _differences(states: Iterable[dict], saved_states: Iterable[dict]) -> Iterator[str]:
     """Yield settings of a checkpoint and, in parentheses, those of the config."""
-    for settings, others in zip_longest(own, kept, fillvalue={}):
-        if not (settings and others):
+    for state, saved in zip_longest(states, saved_states, fillvalue={}):
+        if not (state and saved):
             yield 'number of parameter groups or schedulers'
             return
-        for name in [x for x in settings if x in others and x not in _PROGRESS]:
+        for name in [x for x in state if x in saved and x not in _PROGRESS]:
             values = [
                 [*x] if isinstance(x, dict | tuple) else x
-                for x in (others[name], settings[name])
+                for x in (saved[name], state[name])
             ]
             if values[0] != values[1]:
                 yield f'{name} {values[0]} (config: {values[1]})'

@@ -101,9 +101,9 @@ def warn_of_differences(rows: Mapping[tuple[str, str], dict]) -> None:
             if actions != 'frames':
                 over[row[1]] = f'{len(actions)} actions of {frames} frames'
         if len({*over.values()}) > 1:
-            found = ', '.join(f'{name} {text}' for name, text in over.items())
+            means = ', '.join(f'{name} {text}' for name, text in over.items())
             text = f'table.py: warning: {dataset} has means over different frames: '
-            print_line(text + found, sys.stderr)
+            print_line(text + means, sys.stderr)
 
 
 def make_table(
@@ -171,7 +171,7 @@ def cost_cell(cost: Mapping[str, float], head: str) -> str:
 
 def find_best(values: Mapping, higher: Collection[str], digits: int) -> set:
     """Return rows and columns of each dataset's best values, as they are rounded."""
-    found = set()
+    cells = set()
     for _, block in groupby(values, key=itemgetter(0)):
         rows = list(block)
         for column in {column for row in rows for column in values[row]}:
@@ -183,8 +183,8 @@ def find_best(values: Mapping, higher: Collection[str], digits: int) -> set:
             }
             best = min(rounded.values())
             if len(rows) > 1:
-                found |= {(row, column) for row in rows if rounded.get(row) == best}
-    return found
+                cells |= {(row, column) for row in rows if rounded.get(row) == best}
+    return cells
 
 
 def to_markdown(head: list[str], blocks: list[list[list[str]]], numbers: int) -> str:

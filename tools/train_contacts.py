@@ -164,23 +164,25 @@ def quality(weights: dict[str, np.ndarray], data_root: Path) -> list[list[str]]:
     cameras = [camera for _, camera in motions['subject 02']]
     clips = read_mocap_clips(data_root / _FILES[1])
     for subject in _LEFT_OUT[1:]:
-        own = [joints for key, joints in clips.items() if key.startswith(subject + '/')]
+        clips_of_subject = [
+            joints for key, joints in clips.items() if key.startswith(subject + '/')
+        ]
         motions[f'subject {subject[1:]}'] = [
             (joints[:400], cameras[index % len(cameras)])
-            for index, joints in enumerate(own)
+            for index, joints in enumerate(clips_of_subject)
         ]
     rows = [['motions', 'frames', 'standing', 'precision', 'recall']]
     for name, pairs in motions.items():
-        found, truth = [], []
+        predicted, truth = [], []
         for seed, (joints, camera) in enumerate(pairs):
             track = project_motion(joints, camera, seed)[0].tracks[0]
             features = contact_features(track.keypoints, track.scores)
-            found.append(contact_logits(features, weights) > 0)
+            predicted.append(contact_logits(features, weights) > 0)
             truth.append(find_contacts(joints[:, ANKLES], FPS))
-        found, truth = np.concatenate(found), np.concatenate(truth)
-        both = (found & truth).sum()
-        shares = truth.mean(), both / found.sum(), both / truth.sum()
-        rows.append([name, str(len(found)), *(f'{share:.3f}' for share in shares)])
+        predicted, truth = np.concatenate(predicted), np.concatenate(truth)
+        both = (predicted & truth).sum()
+        shares = truth.mean(), both / predicted.sum(), both / truth.sum()
+        rows.append([name, str(len(predicted)), *(f'{share:.3f}' for share in shares)])
     return rows
 
 

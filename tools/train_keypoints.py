@@ -126,12 +126,14 @@ def train_keypoints(args: argparse.Namespace) -> int:
 
 def find_category(content: dict, name: str | None) -> dict:
     """Return the category of the keypoints."""
-    known = {x['name']: x for x in content['categories'] if x.get('keypoints')}
-    name = next(iter(known)) if name is None and len(known) == 1 else name
-    if name not in known:
-        known = ', '.join(known) or 'none'
-        raise ValueError(f'category must be one with keypoints: {known}; got {name!r}')
-    return known[name]
+    categories = {x['name']: x for x in content['categories'] if x.get('keypoints')}
+    name = next(iter(categories)) if name is None and len(categories) == 1 else name
+    if name not in categories:
+        categories = ', '.join(categories) or 'none'
+        raise ValueError(
+            f'category must be one with keypoints: {categories}; got {name!r}'
+        )
+    return categories[name]
 
 
 def collect(content: dict, category: dict) -> tuple[list[dict], Counter]:
@@ -155,9 +157,9 @@ def collect(content: dict, category: dict) -> tuple[list[dict], Counter]:
         if not all(box[2:]):
             left_out['whose boxes have no size'] += 1
             continue
-        known = dict(bbox=box, area=box[2] * box[3], iscrowd=0)
-        filled = {key: ann[key] for key in known if ann.get(key)}
-        people.append(ann | known | filled | dict(num_keypoints=len(labeled)))
+        defaults = dict(bbox=box, area=box[2] * box[3], iscrowd=0)
+        annotated = {key: ann[key] for key in defaults if ann.get(key)}
+        people.append(ann | defaults | annotated | dict(num_keypoints=len(labeled)))
     return people, left_out
 
 
@@ -170,10 +172,12 @@ def locate_images(images: Sequence[dict], folder: Path) -> None:
         name = image['file_name'].replace('\\', '/')
         is_inside = not Path(name).is_absolute() and '..' not in Path(name).parts
         if not (is_inside and (folder / name).is_file()):
-            found = by_name[Path(name).name]
-            if len(found) != 1:
-                raise ValueError(f'{folder} has {len(found)} files {Path(name).name}')
-            name = found[0].relative_to(folder).as_posix()
+            same_name = by_name[Path(name).name]
+            if len(same_name) != 1:
+                raise ValueError(
+                    f'{folder} has {len(same_name)} files {Path(name).name}'
+                )
+            name = same_name[0].relative_to(folder).as_posix()
         image['file_name'] = name
 
 

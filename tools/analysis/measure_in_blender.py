@@ -61,10 +61,10 @@ def joint_errors(clip: Clip3D, file: str) -> np.ndarray:
     names = rig.names | {'spine': rig.names['spine_1'], 'head': 'HeadTop_End'}
     for pose in poses:  # the end of the last bone, in .bvh
         pose.setdefault('HeadTop_End', pose[names['neck_base']][::-1])
-    found = [[pose[names[joint]][0] for joint in _H36M.joints] for pose in poses]
+    joints = [[pose[names[joint]][0] for joint in _H36M.joints] for pose in poses]
     still = clip.camera_path is not None
     places = turn(clip, 'world', still).places()[:, : _H36M.num_keypoints]
-    return np.linalg.norm(np.array(found) - places, axis=-1)
+    return np.linalg.norm(np.array(joints) - places, axis=-1)
 
 
 def bones_in_blender(path: Path, fps: int) -> Iterator[dict[str, dict[str, list]]]:
@@ -83,8 +83,8 @@ def bones_in_blender(path: Path, fps: int) -> Iterator[dict[str, dict[str, list]
         bpy.ops.import_anim.bvh(filepath=str(path), global_scale=0.01)
     else:
         bpy.ops.import_scene.gltf(filepath=str(path))
-    people = [each for each in scene.objects if each.type == 'ARMATURE']
-    spans = [each.animation_data.action.frame_range for each in people]
+    people = [armature for armature in scene.objects if armature.type == 'ARMATURE']
+    spans = [armature.animation_data.action.frame_range for armature in people]
     for frame in range(round(min(spans)[0]), round(max(x[1] for x in spans)) + 1):
         scene.frame_set(frame)
         yield {

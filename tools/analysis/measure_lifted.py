@@ -103,11 +103,11 @@ def print_plausibility(clips: list[Clip3D]) -> None:
             shake = f'{shake:.1f} {clip.unit}/s^2' if shake >= 0 else 'needs 3 frames'
             worst = f'{bones[variation.argmax()]} {variation.max():.1%}'
             mean = f'{variation.mean():.1%}'
-            own = clip.take(rows)
-            ankles, stands = own.places()[:, ANKLES], predicted_contacts(own)
-            slide = foot_slide(ankles, stands, own.frame, own.fps)
-            person = [clip.name, str(track), str(len(poses)), mean, worst, shake]
-            lines.append([*person, f'{slide:.1f} cm/s'])
+            person = clip.take(rows)
+            ankles, stands = person.places()[:, ANKLES], predicted_contacts(person)
+            slide = foot_slide(ankles, stands, person.frame, person.fps)
+            cells = [clip.name, str(track), str(len(poses)), mean, worst, shake]
+            lines.append([*cells, f'{slide:.1f} cm/s'])
     print_text(align(lines))
 
 
@@ -197,9 +197,9 @@ def measure_motion(lifted: Clip3D, truth: GroundTruth) -> dict[str, float]:
         'floating': floating,
         'penetration': penetration,
     }
-    found = predicted_contacts(lifted)
-    both = 100 * float((found & stands).sum())
-    row['precision'] = both / found.sum() if found.any() else np.nan
+    predicted = predicted_contacts(lifted)
+    both = 100 * float((predicted & stands).sum())
+    row['precision'] = both / predicted.sum() if predicted.any() else np.nan
     row['recall'] = both / stands.sum() if stands.any() else np.nan
     return {name: value for name, value in row.items() if np.isfinite(value)}
 

@@ -24,9 +24,9 @@ def write_table(path: Path, name: str, table: str) -> None:
         ValueError: If the page has no such table.
     """
     text, mark = path.read_text(encoding='utf-8'), f'<!-- table: {name} -->\n'
-    start, found, rest = text.partition(mark)
+    start, found_mark, rest = text.partition(mark)
     _, end, after = rest.partition('<!-- end -->')
-    if not found or not end:
+    if not found_mark or not end:
         raise ValueError(f'{path} has no table {name}')
     with replacing(path) as temporary:
         text = f'{start}{mark}\n{table}\n\n{end}{after}'

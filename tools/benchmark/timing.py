@@ -82,7 +82,7 @@ def time_in_turns(
 def compare(times: Times, reference: Times) -> Ratio:
     """Compare turns of the same rounds; below one is faster than the reference."""
     pairs = zip(times.turns, reference.turns, strict=True)
-    ratios = [own / other for own, other in pairs]
+    ratios = [turn / other for turn, other in pairs]
     if len(ratios) == 1:
         ratios *= 2  # quantiles need two
     low, median, high = statistics.quantiles(ratios, n=4, method='inclusive')

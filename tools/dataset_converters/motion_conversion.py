@@ -165,8 +165,8 @@ def resample_joints(joints: np.ndarray, fps: float, target_fps: float) -> np.nda
         length = np.linalg.norm(joints[:, child] - joints[:, parent], axis=-1)
         arm = moved[:, child] - moved[:, parent]
         size = np.linalg.norm(arm, axis=-1).clip(1e-9)
-        wanted = resample(length[:, None], times)[:, 0]
-        rigid[:, child] = rigid[:, parent] + arm * (wanted / size)[:, None]
+        lengths = resample(length[:, None], times)[:, 0]
+        rigid[:, child] = rigid[:, parent] + arm * (lengths / size)[:, None]
     return rigid
 
 
