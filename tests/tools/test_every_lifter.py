@@ -62,7 +62,7 @@ def test_configs_train_test_and_lift(path, tmp_path, run_tool, monkeypatch):
     checkpoint = tmp_path / 'work/epoch_1.pth'
     code, err = run_tool('test', options[0], checkpoint, *options[1:])
     assert code == 0, err
-    lift = ['lift', str(CLIP), '--checkpoint', str(checkpoint), '--out-dir', 'out']
+    lift = ['lift', str(CLIP), '--pose3d-weights', str(checkpoint), '--out-dir', 'out']
     # large models take seconds for the windows of each person
     assert main([*lift, '--single', 'largest', '--formats', 'npz']) == 0
     with np.load(f'out/{CLIP.name}') as result:
