@@ -10,7 +10,6 @@ from numpy.testing import assert_allclose
 from scipy.spatial.transform import Rotation
 
 from mmhot.geometry.keypoint_arrays import bone_lengths
-from tools.check_dataset import find_glitches, leg_length
 from tools.dataset_converters.motion_conversion import (
     LAYOUTS,
     ConversionOptions,
@@ -240,15 +239,6 @@ def test_resampled_limbs_keep_their_lengths():
     ]
     lengths = bone_lengths(resampled, H36M.bones)[:, limbs]
     assert_allclose(lengths, lengths[:1].repeat(51, 0), atol=1e-4)
-
-
-def test_glitches_and_missing_joints_cut_a_clip():
-    joints = joints_of(KICK, 120).copy()
-    assert not find_glitches(joints, 50).any()
-    joints[60, 5] += 0.3
-    bad = np.flatnonzero(find_glitches(joints, 50))
-    assert bad.tolist() == list(range(55, 66))
-    assert 0.7 < leg_length(joints) < 1
 
 
 def test_all_people_of_a_file_are_converted(tmp_path, monkeypatch, caplog):
