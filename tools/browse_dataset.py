@@ -52,10 +52,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--seed', type=int, default=0, help='random seed (default: 0)')
     add_config_options(parser)
-    args = parser.parse_args()
-    if not 1 <= args.num <= 100:
-        parser.error(f'--num must be from 1 to 100, got {args.num}')
-    return args
+    return parser.parse_args()
 
 
 def browse(args: argparse.Namespace) -> None:

@@ -13,7 +13,7 @@ docs/data.md says where files come from.
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import starmap
 from pathlib import Path
 
@@ -121,9 +121,6 @@ def report(settings: dict) -> int:
     clips = build_from(DATASETS, settings, 'the dataset').clips
     frames = np.array([clip.num_frames for clip in clips])
     seconds = sum(clip.num_frames / clip.fps for clip in clips)
-    names = [
-        sorted({getattr(clip, of) for clip in clips}) for of in ('subject', 'action')
-    ]
     valid = sum(valid_frames(clip).sum() for clip in clips)
     print(
         f'  {len(clips)} clips of {frames.min()} to {frames.max()} frames, '
@@ -132,12 +129,15 @@ def report(settings: dict) -> int:
     )
     if not valid:
         raise ValueError('no frame is annotated')
-    for what, values in zip(('subjects', 'actions'), names, strict=True):
-        print(f'  {what}: {", ".join(values) if any(values) else "not stated"}')
-    kinds = warn_of_bodies, warn_of_direction, warn_of_glitches, warn_of_images
-    if 'millimeters_per_pixel' not in settings:  # bones of one scale change with depth
-        kinds += (warn_of_bones,)
-    warnings = [warning for kind in kinds for warning in kind(clips)]
+    for what in ('subject', 'action'):
+        names = {getattr(clip, what) for clip in clips} - {''}
+        print(f'  {what}s: {", ".join(sorted(names)) or "not stated"}')
+    warnings = [
+        *warn_of_bodies(clips),
+        *warn_of_direction(clips),
+        *warn_of_frames(clips, 'millimeters_per_pixel' not in settings),
+        *warn_of_images(clips),
+    ]
     for warning in warnings:
         print(f'  WARNING: {warning}')
     if not warnings:
@@ -198,39 +198,29 @@ def warn_of_direction(clips: Sequence[Clip]) -> Iterator[str]:
         yield 'people mostly move backwards: sides are swapped, or an axis is mirrored'
 
 
-def warn_of_glitches(clips: Sequence[Clip]) -> Iterator[str]:
-    """Yield a warning about frames of impossible motion."""
-    yield from warn_of_frames(
-        clips,
-        'joints faster than 12 m/s or 450 m/s^2',
-        lambda clip: find_glitches(joints_of(clip), clip.fps),
-    )
-
-
-def warn_of_bones(clips: Sequence[Clip]) -> Iterator[str]:
-    """Yield a warning about frames of stretched bones."""
-    yield from warn_of_frames(
-        clips,
-        'limb bones that differ by 10 %',
-        lambda clip: find_stretched(joints_of(clip)),
-    )
-
-
-def warn_of_frames(
-    clips: Sequence[Clip], what: str, find: Callable[[Clip], np.ndarray]
-) -> Iterator[str]:
-    """Yield a warning that names the valid frames (T,) that are found."""
-    frames_by_clip = {clip.name: find(clip) & valid_frames(clip) for clip in clips}
-    total = sum(int(frames.sum()) for frames in frames_by_clip.values())
-    if not total:
-        return
-    places = [
-        f'{name} {run.start}-{run.stop - 1}'
-        for name, frames in frames_by_clip.items()
-        for run in good_stretches(frames, 1)
-    ]
-    more = '' if len(places) <= _MAX_SHOWN else f' and {len(places) - _MAX_SHOWN} more'
-    yield f'{total} frames with {what}: {", ".join(places[:_MAX_SHOWN])}{more}'
+def warn_of_frames(clips: Sequence[Clip], has_scale: bool) -> Iterator[str]:
+    """Yield warnings that name the frames of impossible motion and stretched bones."""
+    kinds = {
+        'joints faster than 12 m/s or 450 m/s^2': lambda clip: find_glitches(
+            joints_of(clip), clip.fps
+        )
+    }
+    if has_scale:  # otherwise bones change with depth
+        kinds['limb bones that differ by 10 %'] = lambda clip: find_stretched(
+            joints_of(clip)
+        )
+    for what, find in kinds.items():
+        frames_by_clip = {clip.name: find(clip) & valid_frames(clip) for clip in clips}
+        total = sum(int(frames.sum()) for frames in frames_by_clip.values())
+        places = [
+            f'{name} {run.start}-{run.stop - 1}'
+            for name, frames in frames_by_clip.items()
+            for run in good_stretches(frames, 1)
+        ]
+        left = len(places) - _MAX_SHOWN
+        more = f' and {left} more' if left > 0 else ''
+        if total:
+            yield f'{total} frames with {what}: {", ".join(places[:_MAX_SHOWN])}{more}'
 
 
 def warn_of_images(clips: Sequence[Clip]) -> Iterator[str]:

@@ -3,7 +3,6 @@
 import re
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
-from itertools import zip_longest
 from pathlib import Path
 
 from mmengine.hooks import Hook
@@ -177,14 +176,7 @@ class ResumeHook(Hook):
 
 def _differences(states: Iterable[dict], saved_states: Iterable[dict]) -> Iterator[str]:
     """Yield settings of a checkpoint and, in parentheses, those of the config."""
-    for state, saved in zip_longest(states, saved_states, fillvalue={}):
-        if not (state and saved):
-            yield 'number of parameter groups or schedulers'
-            return
+    for state, saved in zip(states, saved_states, strict=False):
         for name in [x for x in state if x in saved and x not in _PROGRESS]:
-            values = [
-                [*x] if isinstance(x, dict | tuple) else x
-                for x in (saved[name], state[name])
-            ]
-            if values[0] != values[1]:
-                yield f'{name} {values[0]} (config: {values[1]})'
+            if saved[name] != state[name]:
+                yield f'{name} {saved[name]} (config: {state[name]})'

@@ -148,13 +148,9 @@ def test_tables_are_written_into_the_page(tmp_path):
 def test_the_tool_prints_a_part(monkeypatch, capsys):
     from tools.benchmark import __main__ as tool
 
-    argv = ['models', SIMPLE, '--reference', TCN, '--rounds', '1', '--seconds', '0']
+    argv = ['models', TCN, SIMPLE, '--rounds', '1', '--seconds', '0']
     monkeypatch.setattr('sys.argv', ['benchmark', *argv])
     assert tool.main() == 0
     lines = capsys.readouterr().out.splitlines()
     names = [line.split()[1] for line in lines[2:4]]
     assert names == ['video-pose-lift_tcn-27frm-supv', 'image-pose-lift_tcn']
-    monkeypatch.setattr('sys.argv', ['benchmark', 'models', TCN, '--rounds', '0'])
-    with pytest.raises(SystemExit):
-        tool.main()
-    assert '--rounds: 0 is not at least 1' in capsys.readouterr().err

@@ -2,7 +2,7 @@
 
 Each part is a module of this package. Examples::
 
-    python -m tools.benchmark models nanohtnet:onnx --reference gtpt-t:onnx
+    python -m tools.benchmark models gtpt-t:onnx nanohtnet:onnx
     python -m tools.benchmark hourglasses --threads 2 --page docs/benchmarks.md
     python -m tools.benchmark chain demo/walk.mp4 demo/dance.mp4
     python -m tools.benchmark costs --page configs/README.md
@@ -53,7 +53,7 @@ def parse_args() -> argparse.Namespace:
         for option, default in (('threads', 1), ('rounds', 5)):
             part.add_argument(
                 f'--{option}',
-                type=positive,
+                type=int,
                 default=default,
                 metavar='N',
                 help=f'(default: {default})',
@@ -61,14 +61,6 @@ def parse_args() -> argparse.Namespace:
         part.add_argument('--page', type=Path, metavar='FILE', help='.md file')
         part.add_argument('--note', default='', help='about the machine, for the page')
     return parser.parse_args()
-
-
-def positive(text: str) -> int:
-    """Read a number of at least 1."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f'{text} is not at least 1')
-    return number
 
 
 def run(args: argparse.Namespace) -> None:

@@ -58,10 +58,7 @@ GROUPS = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the models and how they run."""
     parser.add_argument(
-        'models', nargs='*', metavar='MODEL', help='such as gtpt-t:onnx'
-    )
-    parser.add_argument(
-        '--reference', metavar='MODEL', help='of the ratios (default: the first model)'
+        'models', nargs='*', metavar='MODEL', help='compared with the first of them'
     )
     parser.add_argument(
         '--batch', nargs='+', type=int, default=[1], metavar='N', help='(default: 1)'
@@ -76,7 +73,7 @@ def measure(args: argparse.Namespace) -> list[list[str]]:
     """Compare the models of the command line, or those of the page."""
     groups = GROUPS[args.part]
     if args.models:
-        groups = ([args.reference or args.models[0], *args.models],)
+        groups = (args.models,)
     elif args.part == 'hourglasses' and args.device == 'cpu':
         groups = [[f'{name}:onnx' for name in names] for names in groups]
     rows = [list(_HEADS)]
