@@ -44,13 +44,9 @@ class GroundTruth:
     @classmethod
     def read(cls, path: Path) -> 'GroundTruth':
         """Read the labels of a rendered clip, see tests/data/rendered_clips.md."""
-        names = ('h36m_2d', 'h36m_cam3d', 'K', 'width', 'height', 'fps')
-        arrays = load_arrays(path, (*names, 'h36m_world3d'))
-        missing = [name for name in names if name not in arrays]
-        if missing:
-            raise ValueError(
-                f'{path} is not the ground truth of a clip: no {missing[0]}'
-            )
+        arrays = load_arrays(path)
+        if 'h36m_2d' not in arrays:
+            raise ValueError(f'{path} is not the ground truth of a clip: no h36m_2d')
         (fx, _, cx), (_, fy, cy) = arrays['K'][:2].tolist()
         size = int(arrays['width']), int(arrays['height'])
         poses = arrays['h36m_cam3d']
@@ -73,26 +69,6 @@ def add_lifter_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def open_motions(
-    data_root: str | Path, split: str = 'val', **settings: Any
-) -> MocapDataset:
-    """Open the motion capture, each clip with every virtual camera.
-
-    Args:
-        data_root (str | Path): Folder of the motion capture, see docs/data.md.
-        split (str): Defaults to 'val'.
-        **settings: Of :class:`mmhot.datasets.MocapDataset`, such as ``fps``.
-    """
-    return MocapDataset(
-        split_file='cmu_split.json',
-        split=split,
-        camera_file='virtual_cameras.json',
-        data_root=str(data_root),
-        test_mode=True,
-        **dict(ann_file='cmu_h36m17.npz') | settings,
-    )
-
-
 def select_motions(
     data_root: str | Path,
     count: int,
@@ -111,12 +87,21 @@ def select_motions(
     Returns:
         list[tuple[np.ndarray, dict]]: Arguments of :func:`project_motion`.
     """
-    settings: dict[str, Any] = dict(fps=fps)
+    settings: dict[str, Any] = dict(ann_file='cmu_h36m17.npz', split='val')
     if subjects:
-        settings['ann_file'] = ['cmu_h36m17.npz', 'cmu_h36m17_more.npz']
-        settings['split'] = ['train', 'val', 'unlisted']
-        settings['subjects'] = [*subjects]
-    dataset = open_motions(data_root, **settings)
+        settings = dict(
+            ann_file=['cmu_h36m17.npz', 'cmu_h36m17_more.npz'],
+            split=['train', 'val', 'unlisted'],
+            subjects=[*subjects],
+        )
+    dataset = MocapDataset(
+        split_file='cmu_split.json',
+        camera_file='virtual_cameras.json',
+        data_root=str(data_root),
+        fps=fps,
+        test_mode=True,
+        **settings,
+    )
     indices = np.linspace(0, len(dataset.clips) - 1, count).round().astype(int)
     clips = [dataset.clips[index] for index in indices]
     return [
