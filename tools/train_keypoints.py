@@ -71,11 +71,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--only-write', action='store_true', help='write the files, do not train'
     )
-    args = parser.parse_args()
-    for name in ('epochs', 'batch_size'):
-        if getattr(args, name) < 1:
-            parser.error(f'--{name.replace("_", "-")} must be at least 1')
-    return args
+    return parser.parse_args()
 
 
 def train_keypoints(args: argparse.Namespace) -> int:
@@ -88,20 +84,24 @@ def train_keypoints(args: argparse.Namespace) -> int:
             raise ValueError(fault)
         category = find_category(content, args.category)
         people, left_out = collect(content, category)
+        metainfo = describe(category)
     for reason, count in left_out.items():
         text = (
             f'{count} of {len(content["annotations"])} annotations left out, {reason}'
         )
         print_line(f'train_keypoints.py: {text}', sys.stderr)
-    for name in find_single_sides(category):
-        text = f'{name} has no partner on the other side: mirrored images show it wrong'
-        print_line(f'train_keypoints.py: {text}', sys.stderr)
+    for point in metainfo['keypoint_info'].values():
+        has_side = spell_joint(point['name']).startswith(('left_', 'right_'))
+        if has_side and not point['swap']:
+            text = 'has no partner on the other side: mirrored images show it wrong'
+            print_line(f'train_keypoints.py: {point["name"]} {text}', sys.stderr)
     args.folder.mkdir(parents=True, exist_ok=True)
     locate_images(content['images'], args.images)
-    write_files(args, category, content['images'], people)
+    first = args.images / write_files(
+        args, category, metainfo, content['images'], people
+    )
     config, work = args.folder / 'config.py', args.folder / 'work'
     weights, out = work / f'epoch_{args.epochs}.pth', args.folder / 'onnx'
-    val = json.loads((args.folder / 'val.json').read_text(encoding='utf-8'))
     tools = [
         ('check_dataset.py', config),
         (_BROWSE, config, '--not-show', '--output-dir', args.folder / 'crops'),
@@ -109,7 +109,6 @@ def train_keypoints(args: argparse.Namespace) -> int:
         ('test.py', config, weights, '--work-dir', work),
     ]
     commands = [[_TOOLS / name, *options] for name, *options in tools]
-    first = args.images / val['images'][0]['file_name']
     export = ['-m', 'mmhot', 'export', config, weights, '--out', out]
     commands.append([*export, '--inputs', first])
     for command in commands:
@@ -146,8 +145,6 @@ def collect(content: dict, category: dict) -> tuple[list[dict], Counter]:
         if ann['category_id'] != category['id'] or not ann.get('keypoints'):
             continue
         points = np.reshape(ann['keypoints'], (-1, 3)).astype(float)
-        if not np.isfinite(points).all():
-            raise ValueError(f"annotation {ann.get('id')}, 'keypoints': not finite")
         labeled = points[points[:, 2] > 0, :2]
         if not len(labeled):
             left_out['whose keypoints all have visibility 0'] += 1
@@ -157,9 +154,9 @@ def collect(content: dict, category: dict) -> tuple[list[dict], Counter]:
         if not all(box[2:]):
             left_out['whose boxes have no size'] += 1
             continue
-        defaults = dict(bbox=box, area=box[2] * box[3], iscrowd=0)
-        annotated = {key: ann[key] for key in defaults if ann.get(key)}
-        people.append(ann | defaults | annotated | dict(num_keypoints=len(labeled)))
+        area = ann.get('area') or box[2] * box[3]
+        fields = dict(bbox=box, area=area, iscrowd=ann.get('iscrowd') or 0)
+        people.append(ann | fields | dict(num_keypoints=len(labeled)))
     return people, left_out
 
 
@@ -182,10 +179,16 @@ def locate_images(images: Sequence[dict], folder: Path) -> None:
 
 
 def write_files(
-    args: argparse.Namespace, category: dict, images: list[dict], people: list[dict]
-) -> None:
-    """Write metainfo, config, and the annotations of training and validation."""
-    metainfo = describe(category)
+    args: argparse.Namespace,
+    category: dict,
+    metainfo: dict,
+    images: list[dict],
+    people: list[dict],
+) -> str:
+    """Write metainfo, config, and the annotations of training and validation.
+
+    Returns the name of the first image of validation.
+    """
     text = f'dataset_info = {pformat(metainfo, sort_dicts=False)}\n'
     (args.folder / 'metainfo.py').write_text(text, encoding='utf-8')
     of_image = defaultdict(list)
@@ -217,18 +220,7 @@ def write_files(
     )
     config = _CONFIG.format(**settings)
     (args.folder / 'config.py').write_text(config, encoding='utf-8')
-
-
-def find_single_sides(category: dict) -> list[str]:
-    """List keypoints of one side without one of the other."""
-    spelled = {spell_joint(str(name)): str(name) for name in category['keypoints']}
-    swaps = {'left': 'right', 'right': 'left'}
-    return [
-        name
-        for joint, name in spelled.items()
-        for side, _, rest in [joint.partition('_')]
-        if side in swaps and f'{swaps[side]}_{rest}' not in spelled
-    ]
+    return used[0]['file_name']
 
 
 def describe(category: dict) -> dict:
