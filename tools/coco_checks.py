@@ -68,7 +68,7 @@ def coco_faults(content: dict, needs: CocoNeeds) -> Iterator[str]:
         yield f'no annotation has {" and ".join(("bbox", *needs.parts[:1]))}'
         return
     fault = (
-        find_duplicate(content)
+        find_entry_fault(content)
         or _find_name_fault(annotations, content, needs)
         or _find_field_fault(annotations, content, needs)
     )
@@ -78,14 +78,37 @@ def coco_faults(content: dict, needs: CocoNeeds) -> Iterator[str]:
         yield from _value_faults(annotations, content, needs)
 
 
-def find_duplicate(content: dict) -> str | None:
-    """Describe the first ID that two images or annotations have, as in merged files."""
+def find_entry_fault(content: dict) -> str | None:
+    """Describe the first fault of images, IDs and categories, with its count."""
+    for field, kind in dict(id=int, file_name=str, width=int, height=int).items():
+        wrong = [x for x in content['images'] if not isinstance(x.get(field), kind)]
+        if wrong:
+            value = f'got {wrong[0].get(field)!r}{_more(wrong, "images")}'
+            return f'image {wrong[0].get("id")}, {field!r}: {value}'
     for kind in ('image', 'annotation'):
         counts = Counter(item['id'] for item in content[f'{kind}s'])
-        for name, count in counts.most_common(1):
-            if count > 1:
-                return f"{kind} {name}, 'id': {count} {kind}s have it"
+        if twice := [name for name, count in counts.items() if count > 1]:
+            more = _more(twice, 'IDs')
+            return f"{kind} {twice[0]}, 'id': two {kind}s have it{more}"
+    for category in content.get('categories', ()):
+        names = [name.strip().lower() for name in category.get('keypoints') or ()]
+        ends = [end for link in category.get('skeleton') or () for end in link]
+        start = 0 if 0 in ends else 1  # as in COCO
+        wrong = [end for end in ends if not start <= end < start + len(names)]
+        if twice := [name for name, count in Counter(names).items() if count > 1]:
+            fault = f"'keypoints': {twice[0]} is there twice{_more(twice, 'names')}"
+        elif wrong:
+            fault = f"'skeleton': a link leads to {wrong[0]}, and there are "
+            fault += f'{len(names)} keypoints{_more(wrong, "ends")}'
+        else:
+            continue
+        return f'category {category["name"]!r}, {fault}'
     return None
+
+
+def _more(things: Sequence[object], what: str) -> str:
+    """Count what a line that names the first does not name."""
+    return f' (and {len(things) - 1} more {what})' if len(things) > 1 else ''
 
 
 def _find_name_fault(
@@ -169,7 +192,7 @@ def _value_faults(
         used &= ~wrong
         if len(rows):
             ann = annotations[rows[0]]
-            more = f' (and {len(rows) - 1} more annotations)' if len(rows) > 1 else ''
+            more = _more(rows, 'annotations')
             yield f'annotation {ann["id"]}, {field!r}: {text.format(ann[field])}{more}'
 
 

@@ -29,7 +29,7 @@ from mmhot.skeletons.joints import spell_joint
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # for `tools`, in scripts, too
 
-from tools.coco_checks import MAX_ANNOTATIONS, find_duplicate
+from tools.coco_checks import MAX_ANNOTATIONS, find_entry_fault
 
 _TOOLS = Path(__file__).resolve().parent
 _BROWSE = Path(mmpose.__path__[0], '.mim', 'tools', 'misc', 'browse_dataset.py')
@@ -80,7 +80,7 @@ def train_keypoints(args: argparse.Namespace) -> int:
         raise ValueError(f'{args.folder} is not empty')
     with naming(require_file(args.annotations)):
         content = load_json(args.annotations, MAX_ANNOTATIONS)
-        if fault := find_duplicate(content):
+        if fault := find_entry_fault(content):
             raise ValueError(fault)
         category = find_category(content, args.category)
         people, left_out = collect(content, category)
@@ -145,6 +145,8 @@ def collect(content: dict, category: dict) -> tuple[list[dict], Counter]:
         if ann['category_id'] != category['id'] or not ann.get('keypoints'):
             continue
         points = np.reshape(ann['keypoints'], (-1, 3)).astype(float)
+        if not np.isfinite(points).all():
+            raise ValueError(f"annotation {ann['id']}, 'keypoints': not finite")
         labeled = points[points[:, 2] > 0, :2]
         if not len(labeled):
             left_out['whose keypoints all have visibility 0'] += 1

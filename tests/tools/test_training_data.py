@@ -235,7 +235,7 @@ def test_what_coco_has_and_validation_does_not_need_is_no_fault(tmp_path):
             dict(height=271),
             r"image 1, 'width' and 'height': got \(360, 271\), but .*000001.png",
         ),
-        (dict(id='1'), "annotation 7, 'image_id': there is no image 1"),
+        (dict(id='1'), "image 1, 'id': got '1'"),
     ],
 )
 def test_images_are_checked_before_a_training(image, message, tmp_path):
@@ -253,7 +253,7 @@ def test_files_of_another_format_are_one_line(content, tmp_path):
 
 def test_images_of_merged_files_have_different_ids(tmp_path):
     write_coco(tmp_path / 'val.json', PERSON, PERSON)
-    with pytest.raises(ValueError, match="annotation 7, 'id': 2 annotations have it"):
+    with pytest.raises(ValueError, match="annotation 7, 'id': two annotations have it"):
         check_data_files(coco_config(tmp_path / 'val.json'), ('train',))
 
 
