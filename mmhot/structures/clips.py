@@ -1,7 +1,6 @@
 """2D keypoints and 3D poses of a clip, independent of file formats."""
 
 import logging
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
@@ -41,7 +40,6 @@ LONGEST_STEP = 3.0
 """Seconds between frames of one motion, at most; longer steps are gaps."""
 # Seconds between frames, at least.
 _MIN_STEP = 1e-6
-_FORMULA = re.compile('^[-=+@]')
 
 
 def clip_name(path: Path) -> str:
@@ -117,8 +115,8 @@ class Clip2D:
     @property
     def confidences(self) -> list[np.ndarray]:
         """Scores of each track relative to the clip's usual ones, (T, K)."""
-        every = np.concatenate([each.scores.ravel() for each in self.tracks])
-        return [relative_scores(each.scores, every) for each in self.tracks]
+        usual = np.concatenate([track.scores.ravel() for track in self.tracks])
+        return [relative_scores(track.scores, usual) for track in self.tracks]
 
     @property
     def num_frames(self) -> int:
@@ -170,9 +168,9 @@ class Clip2D:
             clip = mmhot.Clip2D.from_arrays(keypoints, (1920, 1080), fps=30)
             poses = mmhot.Lifter()(clip)
         """
-        given = Rows(keypoints, scores, frames)
-        rows, found = given.checked(2, name).with_joints(name, skeleton)
-        return clip_2d(rows, name, found, image_size, fps)
+        rows = Rows(keypoints, scores, frames).checked(2, name)
+        rows, joints = rows.with_joints(name, skeleton)
+        return clip_2d(rows, name, joints, image_size, fps)
 
 
 def clip_2d(
@@ -291,7 +289,11 @@ def _check_numbers(clip: Clip2D) -> Clip2D:
                 'times must be the increasing seconds of all frames, (F,) with F > '
                 f'{last}, got the shape {times.shape}'
             )
-        times = _seconds(times - times[0], clip)  # also those since 1970
+        times = times - times[0]  # also those since 1970
+        if len(times) > 1 and 300 < np.median(np.diff(times)) * clip.fps < 3000:
+            text = '%s: times are read as milliseconds'
+            _LOGGER.warning(text, clip.source or clip.name)
+            times = times / 1000
     highest = max(float(track.scores.max()) for track in clip.tracks)
     if highest > 1:
         _LOGGER.warning(
@@ -305,17 +307,6 @@ def _check_numbers(clip: Clip2D) -> Clip2D:
     return replace(clip, times=times, width=width, height=height, fps=float(clip.fps))
 
 
-def _seconds(times: np.ndarray, clip: Clip2D) -> np.ndarray:
-    """Return times (F,) in seconds, also those in other units, by the rate."""
-    step = float(np.median(np.diff(times))) * clip.fps if len(times) > 1 else 1.0
-    for unit, title in ((1e3, 'milli'), (1e6, 'micro'), (1e9, 'nano')):
-        if 0.3 < step / unit < 3:
-            text = '%s: times are read as %sseconds'
-            _LOGGER.warning(text, clip.source or clip.name, title)
-            return times / unit
-    return times
-
-
 def _check_rate(fps: float) -> None:
     if not (is_number(fps) and _MIN_FPS <= fps <= _MAX_FPS):
         raise ArgumentError(
@@ -327,12 +318,10 @@ def join_tracks(tracks: Sequence[Track2D]) -> Track2D:
     """Join tracks of different frames; the number is that of the first."""
     if len(tracks) == 1:
         return tracks[0]
-    order = np.argsort(np.concatenate([each.frames for each in tracks]), kind='stable')
     names = ('frames', 'keypoints', 'scores', 'bboxes')
-    joined = (
-        np.concatenate([getattr(each, name) for each in tracks]) for name in names
-    )
-    return Track2D(tracks[0].track, *(array[order] for array in joined))
+    columns = [np.concatenate([getattr(x, name) for x in tracks]) for name in names]
+    order = np.argsort(columns[0], kind='stable')
+    return Track2D(tracks[0].track, *(column[order] for column in columns))
 
 
 # Pixels of an image that is not known.
@@ -551,22 +540,18 @@ class Clip3D:
         """
         rows = np.flatnonzero(self.track == track)
         if not len(rows):
-            known = ', '.join(map(str, self.track_ids))
-            raise ValueError(f'{self.name}: no track {track!r}; there are {known}')
+            ids = ', '.join(map(str, self.track_ids))
+            raise ValueError(f'{self.name}: no track {track!r}; there are {ids}')
         frames = self.frame[rows]
         return Person3D(track, frames, self.seconds(frames), self.keypoints_3d[rows])
 
     @property
     def marker_names(self) -> tuple[str, ...]:
-        """Names of the joints in tables and of markers: Human3.6M's feet are ankles.
-
-        Characters that end a cell, or begin a formula of a spreadsheet, are replaced.
-        """
-        names = tuple(_FORMULA.sub('_', escape(x, '_')) for x in self.joint_names)
-        if 'left_ankle' in names:
-            return names
+        """Names of the joints in tables and of markers: Human3.6M's feet are ankles."""
+        if 'left_ankle' in self.joint_names:
+            return self.joint_names
         feet = {f'{side}_foot': f'{side}_ankle' for side in ('left', 'right')}
-        return tuple(feet.get(name, name) for name in names)
+        return tuple(feet.get(name, name) for name in self.joint_names)
 
     def table(self) -> dict[str, np.ndarray]:
         """Return the columns of ``.csv``: (N * K,) each, a row per pose and joint."""
@@ -582,7 +567,7 @@ class Clip3D:
             'score': self.scores,
             'error_3d': errors,
         }
-        columns = {name: np.repeat(each, joints) for name, each in heads.items()}
+        columns = {name: np.repeat(head, joints) for name, head in heads.items()}
         columns['joint'] = np.tile(self.marker_names, len(self))
         for text, array in points.items():
             names = text.split()
@@ -636,42 +621,45 @@ class Clip3D:
         Rows are sorted by frame and track. Root positions, 2D keypoints and expected
         errors may be NaN, but not infinite. Times start at 0 or later and increase with
         frames.
+
+        Example::
+
+            clip = dataclasses.replace(clip, keypoints_3d=2 * clip.keypoints_3d)
+            clip.checked().save('giants.bvh')
         """
         _check_rate(self.fps)
+        fault = self._fault()
+        if fault:
+            raise ValueError(f'{self.name}: {fault}')
+        return self
+
+    def _fault(self) -> str | None:
+        """Describe an array that is wrong; None if all are right."""
         sizes = {'N': len(self.frame), 'K': len(self.joint_names), '2': 2, '3': 3}
         for name, (axes, _) in ARRAYS.items():
             shape, values = tuple(sizes[axis] for axis in axes), getattr(self, name)
-            if values is not None and np.shape(values) != shape:
-                text = f'{name} must have the shape {shape}, got {np.shape(values)}'
-                raise ValueError(f'{self.name}: {text}')
-        steps, others = np.diff(self.frame), np.diff(self.track)
-        if not ((steps > 0) | ((steps == 0) & (others > 0))).all():
-            text = 'rows must be sorted by frame and track, each once'
-            raise ValueError(f'{self.name}: {text}')
-        for name in (*ARRAYS, 'fps', 'focal_length', 'intrinsics'):
-            values = getattr(self, name)
             if values is None:
                 continue
-            known = np.isfinite(values)
-            if name in _MAY_BE_UNKNOWN:
-                known |= np.isnan(values)
-            if not known.all():
-                raise ValueError(f'{self.name}: {name} is not finite')
+            if np.shape(values) != shape:
+                return f'{name} must have the shape {shape}, got {np.shape(values)}'
+            if np.isinf(values).any() or (
+                name not in _MAY_BE_UNKNOWN and np.isnan(values).any()
+            ):
+                return f'{name} is not finite'
+        steps, others = np.diff(self.frame), np.diff(self.track)
+        if not ((steps > 0) | ((steps == 0) & (others > 0))).all():
+            return 'rows must be sorted by frame and track, each once'
         if self.time is not None and len(self):
-            _, first, rows = np.unique(
-                self.frame, return_index=True, return_inverse=True
-            )
-            times = self.time[first]
-            is_right = (self.time == times[rows]).all() and times[0] >= 0
-            if not (is_right and (np.diff(times) >= _MIN_STEP).all()):
-                text = 'time must increase with frames, from 0 and by a microsecond'
-                raise ValueError(f'{self.name}: {text}')
-        return self
+            passed = np.diff(self.time)
+            is_right = np.where(steps > 0, passed >= _MIN_STEP, passed == 0).all()
+            if not is_right or self.time[0] < 0:
+                return 'time must increase with frames, from 0 and by a microsecond'
+        return None
 
     def take(self, rows: np.ndarray) -> 'Clip3D':
         """Select rows by index or mask."""
-        known = {k: v for k in ARRAYS if (v := getattr(self, k)) is not None}
-        return replace(self, **{name: array[rows] for name, array in known.items()})
+        arrays = {k: v for k in ARRAYS if (v := getattr(self, k)) is not None}
+        return replace(self, **{name: array[rows] for name, array in arrays.items()})
 
     def first_joints(self, count: int) -> 'Clip3D':
         """Return the clip without the joints from ``count`` on."""
@@ -696,8 +684,8 @@ class Clip3D:
     @cached_property
     def _delays(self) -> tuple[np.ndarray, np.ndarray]:
         """Frames with people and frame 0, and delays relative to a constant rate."""
-        known, first = np.unique(np.r_[self.frame, 0], return_index=True)
-        return known, np.r_[self.time, 0][first] - known / self.fps
+        frames, first = np.unique(np.r_[self.frame, 0], return_index=True)
+        return frames, np.r_[self.time, 0][first] - frames / self.fps
 
     def places(self) -> np.ndarray:
         """Return absolute joint positions, (N, K, 3); root-relative where unknown."""
@@ -753,18 +741,18 @@ def clip_3d(
     if rows.keypoints_2d is not None and image_size is None:
         raise ArgumentError('{image_size} must be given with 2D keypoints')
     width, height = check_image_size(image_size or _NO_IMAGE)
-    poses, found = rows.checked(3, name).with_joints(name, skeleton, {17: 'h36m-17'})
+    poses, joints = rows.checked(3, name).with_joints(name, skeleton, {17: 'h36m-17'})
     warn_of_steps(name, poses.frame)
-    arrays, axes = arrange_poses(name, poses, found, axes)
-    known: dict[str, Any] = {x: y.astype(ARRAYS[x][1]) for x, y in arrays.items()}
+    arrays, axes = arrange_poses(name, poses, joints, axes)
+    columns: dict[str, Any] = {x: y.astype(ARRAYS[x][1]) for x, y in arrays.items()}
     return Clip3D(
         name=name,
-        **known,
+        **columns,
         width=width,
         height=height,
         fps=float(fps),
-        joint_names=found.joints,
-        parents=found.parents,
+        joint_names=joints.joints,
+        parents=joints.parents,
         axes=axes,
         focal_length=rows.focal_length or 0.0,
         focal_assumed=rows.focal_length is None,

@@ -6,7 +6,6 @@ import numpy as np
 
 from mmhot.errors import ArgumentError, ignored_warnings
 from mmhot.geometry.keypoint_arrays import bone_lengths
-from mmhot.geometry.windows import moving_rank
 from mmhot.skeletons.joints import Skeleton, convert_keypoints, get_skeleton
 from mmhot.structures.conventions import up_axes
 from mmhot.structures.rows import CheckedRows
@@ -57,11 +56,11 @@ def arrange_poses(
     trunks = body[:, _THORAX] - body[:, _PELVIS]
     is_given = axes is not None or rows.axes is not None
     axes = axes or rows.axes or up_axes(trunks, name)
-    meter = _meters(name, rows, body)
-    poses = rows.points / meter[:, None, None]
-    pelvis = body[:, _PELVIS] / meter[:, None]
+    meter = _meter(name, rows, body)
+    poses = rows.points / meter
+    pelvis = body[:, _PELVIS] / meter
     pelvis = np.where(np.isnan(pelvis), np.nanmean(poses, axis=1), pelvis)
-    roots = _roots(name, rows, pelvis, meter, axes)
+    roots = _places(name, rows, pelvis, meter, axes)
     if axes == 'y-up':
         poses, pelvis, roots = (
             x[..., [0, 2, 1]] * (1, -1, 1) for x in (poses, pelvis, roots)
@@ -81,74 +80,48 @@ def arrange_poses(
     return arrays, axes
 
 
-def _meters(name: str, rows: CheckedRows, body: np.ndarray) -> np.ndarray:
-    """Find how many units are a meter in each row, by bones of bodies (N, 17, 3)."""
+def _meter(name: str, rows: CheckedRows, body: np.ndarray) -> int:
+    """Find how many units are a meter, by the bones of bodies (N, 17, 3)."""
     with ignored_warnings():  # of people without bones
         lengths = bone_lengths(body, _BONES) / [*_LENGTHS.values()]
-        stature = _STATURE * np.nanmedian(lengths, axis=1)
-        extent = (np.nanmax(rows.points, 1) - np.nanmin(rows.points, 1)).max(-1)
-    stature = np.where(np.isnan(stature), extent, stature)
-    unit = np.zeros(len(stature), int)
-    for track in np.unique(rows.track):
-        own = np.flatnonzero(rows.track == track)
-        window = min(5, len(own)) if track >= 0 else 1
-        steady = moving_rank(stature[own], window, window // 2)
-        unit[own] = np.searchsorted([most for most, _, _ in _UNITS], steady)
-    for index, (_, title, _) in enumerate(_UNITS):
-        chosen = unit == index
-        if index and chosen.any():
-            high = np.median(stature[chosen])
-            text = f'{_who(rows, chosen)} are {_digits(high)} high: read as {title}'
-            _LOGGER.warning('%s: %s', name, text)
-    meter = np.array([count for _, _, count in _UNITS])[unit]
-    for track in np.unique(rows.track):
-        own = rows.track == track
-        high = np.median((stature / meter)[own])
-        if not _USUAL[0] <= high <= _USUAL[1]:
-            text = f'{_who(rows, own)} are {_digits(high)} m high; {{height}} sets the '
-            _LOGGER.warning(ArgumentError(f'%s: {text}scale', name))
+        statures = _STATURE * np.nanmedian(lengths, axis=1)
+        extents = (np.nanmax(rows.points, 1) - np.nanmin(rows.points, 1)).max(-1)
+    stature = np.median(np.where(np.isnan(statures), extents, statures))
+    title, meter = next((x, count) for most, x, count in _UNITS if stature <= most)
+    if meter > 1:
+        text = '%s: people are %s high: read as %s'
+        _LOGGER.warning(text, name, _digits(stature), title)
+    if not _USUAL[0] <= stature / meter <= _USUAL[1]:
+        text = '%s: people are %s m high; {height} sets the scale'
+        _LOGGER.warning(ArgumentError(text, name, _digits(stature / meter)))
     return meter
-
-
-def _who(rows: CheckedRows, chosen: np.ndarray) -> str:
-    """Name the people of chosen rows, and the frames if these are not all of theirs."""
-    tracks = np.unique(rows.track[chosen])
-    is_theirs = np.isin(rows.track, tracks)
-    who = 'people' if is_theirs.all() else f'people {", ".join(map(str, tracks))}'
-    frames = rows.frame[chosen]
-    is_part = chosen.sum() < is_theirs.sum()
-    return f'{who} of frames {frames.min()} to {frames.max()}' if is_part else who
 
 
 def _digits(value: float) -> str:
     return np.format_float_positional(value, 3, fractional=False, trim='-')
 
 
-def _roots(
-    name: str, rows: CheckedRows, pelvis: np.ndarray, meter: np.ndarray, axes: str
+def _places(
+    name: str, rows: CheckedRows, pelvis: np.ndarray, meter: int, axes: str
 ) -> np.ndarray:
     """Return positions of the pelvis (N, 3) in meters, NaN where unknown.
 
     Translations may have another unit than the joints.
     """
     roots = np.zeros((len(pelvis), 3)) if rows.root_3d is None else rows.root_3d
-    places = np.full(roots.shape, np.nan)
-    for track, count in {*zip(rows.track.tolist(), meter.tolist(), strict=True)}:
-        own = (rows.track == track) & (meter == count)
-        with ignored_warnings():  # of people whose translations are unknown
-            far = np.nanmedian(np.linalg.norm(roots[own], axis=1))
-        unit = count
-        if far and not _CENTERED <= far / count <= _PLACED[1]:
-            others = (x for x in (1, 1000, 100) if _PLACED[0] <= far / x <= _PLACED[1])
-            unit = next(others, count)
-        if unit != count:
+    with ignored_warnings():  # of unknown translations
+        distance = np.nanmedian(np.linalg.norm(roots, axis=1))
+    if not distance and _is_unknown(pelvis, axes, rows.keypoints_2d is not None):
+        return np.full(roots.shape, np.nan)
+    unit = meter
+    if distance and not _CENTERED <= distance / meter <= _PLACED[1]:
+        near, far = _PLACED
+        units = (x for x in (1, 1000, 100) if near <= distance / x <= far)
+        unit = next(units, meter)
+        if unit != meter:
             title = next(title for _, title, x in _UNITS if x == unit)
-            text = '%s: translations of %s are read as %s'
-            _LOGGER.warning(text, name, _who(rows, own), title)
-        places[own] = pelvis[own] + roots[own] / unit
-        if not far and _is_unknown(pelvis[own], axes, rows.keypoints_2d is not None):
-            places[own] = np.nan
-    return places
+            _LOGGER.warning('%s: translations are read as %s', name, title)
+    return pelvis + roots / unit
 
 
 def _is_unknown(pelvis: np.ndarray, axes: str, has_pixels: bool) -> bool:
