@@ -9,7 +9,6 @@ import numpy as np
 import PIL
 
 from mmhot.errors import escape, ignored_warnings, require_file
-from mmhot.io.arrays import read_limited
 from mmhot.io.atomic import replacing
 
 MAX_PIXELS = 64_000_000
@@ -18,8 +17,6 @@ _KINDS = ('PNG', 'JPEG', 'BMP', 'TIFF', 'WEBP')
 _IMAGE_SUFFIXES = {'.jpg', '.jpeg', '.png', '.webp', '.bmp', '.tif', '.tiff'}
 # OpenCV crops and warps no longer sides, and detectors scale them to some 300 pixels.
 _MAX_SIDE, _MAX_ASPECT = 32_766, 100
-# Image files may have this many bytes per pixel of the limit, and further ones.
-_MAX_PIXEL_BYTES, _MAX_METADATA = 8, 64 << 20
 _EXIF_ORIENTATION = 0x0112
 # Directory of the camera's settings, and the 35 mm equivalent focal length there.
 _EXIF_CAMERA, _FOCAL_35MM = 0x8769, 0xA405
@@ -58,11 +55,8 @@ def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
         most = f'{max_pixels / 1e6:g} million pixels'
         raise ValueError(f'{name} is not a readable image of at most {most}')
     check_pixels(*size, max_pixels, name)
-    limit = _MAX_PIXEL_BYTES * max_pixels + _MAX_METADATA
     # imread takes no names that the system's encoding lacks
-    values, image = np.frombuffer(read_limited(path, limit), np.uint8), None
-    with suppress(cv2.error):  # of more than 2^30 pixels, among others
-        image = cv2.imdecode(values, cv2.IMREAD_COLOR)
+    image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
     if image is None:
         raise ValueError(f'{name} is not a readable image')
     return image
@@ -136,7 +130,7 @@ def open_media(file: str, **settings: Any) -> Any:
     if '://' in file:
         limits = {'protocol_whitelist': _PROTOCOLS}
     else:
-        names = {name for each in av.formats_available for name in each.split(',')}
+        names = {*','.join(av.formats_available).split(',')}
         formats = ','.join(sorted(names - _LISTS))
         limits = {'protocol_whitelist': 'file', 'format_whitelist': formats}
     settings['options'] = {**settings.get('options', {}), **limits}

@@ -2,7 +2,7 @@
 
 import json
 import pickle
-import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -99,10 +99,7 @@ def test_easymocap(tmp_path):
         (b'abc', 'is not a file of 2D keypoints or 3D poses'),
         (b'{"a": [[{"b": 1}]]}', 'people without pred_keypoints_3d'),
         (b'[[]]', 'holds no people'),
-        (b'"text"', 'is not a file of'),
         (b'\x80\x04cos\nsystem\n', 'is refused: it holds os.system|damaged'),
-        (b'\x93NUMPY', 'damaged'),
-        (b'PK\x03\x04', 'cannot be read'),
     ],
 )
 def test_other_content(content, message, tmp_path):
@@ -130,53 +127,31 @@ def test_what_a_file_lacks(tmp_path):
         read_poses(tmp_path / 'none')
 
 
-WRONG = {
-    'name': ['../../x', '/tmp/x', '', '..', 'a/b'],
-    'width': [0, -1],
-    'fps': [0.0, -1.0, 1e300],
-    'parents': [(0,) * 17, (99,) * 17, (-1, 0), (*range(1, 17), 0)],
-    'joint_names': [('a',) * 17],
-    'axes': ['x'],
-    'frame': [np.full(5, 10**9), np.arange(5) - 1],
-    'time': [np.full(5, 1e-9), np.arange(5.0)[::-1]],
-}
-
-
-@pytest.mark.parametrize('name', WRONG)
-def test_changed_files_of_mmhot_are_one_line_and_write_nowhere_else(
-    name, tmp_path, monkeypatch, capsys
-):
+@pytest.mark.parametrize('name', ['../../x', '/tmp/x', '', '..', 'a/b'])
+def test_names_of_clips_write_nowhere_else(name, tmp_path, monkeypatch):
     folder = tmp_path / 'a/b'
     folder.mkdir(parents=True)
     monkeypatch.chdir(folder)
-    for number, value in enumerate(WRONG[name]):
-        write, suffix = [(write_npz, 'npz'), (write_json, 'json')][number % 2]
-        clip = lifted_clip()
-        setattr(clip, name, value)
-        write(clip, folder / f'c.{suffix}')
-        formats = 'npz,json,trc'
-        assert main(['refine', f'c.{suffix}', '--out-dir', 'out', '--formats', formats])
-        (line,) = capsys.readouterr().err.splitlines()
-        assert 'error: ' in line
-        (folder / f'c.{suffix}').unlink()
-        assert [*tmp_path.rglob('*')] == [tmp_path / 'a', folder]
+    write_npz(replace(lifted_clip(), name=name), folder / 'c.npz')
+    assert main(['refine', 'c.npz', '--out-dir', 'out', '--formats', 'npz']) == 0
+    assert {*tmp_path.rglob('*.npz')} - {*(folder / 'out').iterdir()} == {
+        folder / 'c.npz'
+    }
 
 
-@pytest.mark.filterwarnings('error')
 @pytest.mark.parametrize(
-    ('key', 'value', 'message'),
+    ('change', 'message'),
     [
-        ('fps', '0', 'fps must be'),
-        ('keypoints', '1e300', 'keypoints_3d must be finite or NaN, got 1e'),
+        (dict(time=np.arange(5.0)[::-1]), 'time must increase with frames'),
+        (dict(track=np.zeros(5, int)), 'rows must be sorted by frame and track'),
+        (dict(root_3d=np.full((5, 3), np.inf)), 'root_3d must be finite or NaN'),
     ],
+    ids=str,
 )
-def test_numbers_beyond_float32_are_one_line(key, value, message, tmp_path):
-    path = tmp_path / 'a.json'
-    write_json(lifted_clip(), path)
-    text = re.sub(rf'("{key}": ?\[*)-?[0-9.e-]+', rf'\g<1>{value}', path.read_text())
-    path.write_text(text)
-    with pytest.raises(ValueError, match=message):
-        read_poses(path)
+def test_changed_files_of_mmhot_are_one_line(change, message, tmp_path):
+    write_npz(replace(lifted_clip(), **change), tmp_path / 'a.npz')
+    with pytest.raises(ValueError, match=f'a.npz: .*{message}'):
+        read_poses(tmp_path / 'a.npz')
 
 
 def test_files_of_mmhot_are_read_with_all_that_they_state(tmp_path):
