@@ -76,8 +76,11 @@ def angle_joints(num_joints: int) -> dict[str, tuple[int, ...]]:
             joints |= zip(angles, needs, strict=True)
         sole = [f'{side}_{joint}' for joint in ('knee', 'foot', 'heel', 'big_toe')]
         joints[f'ankle_angle_{side[0]}'] = sole
-    known, index = angle_names(num_joints), _SKELETONS[num_joints].index
-    return {name: tuple(sorted({*map(index, joints[name])})) for name in known}
+    index = _SKELETONS[num_joints].index
+    return {
+        angle: tuple(sorted({*map(index, joints[angle])}))
+        for angle in angle_names(num_joints)
+    }
 
 
 def joint_angles(positions: np.ndarray) -> np.ndarray:

@@ -58,14 +58,13 @@ def _plot_angles(clip: Clip3D, names: Sequence[str], axes: Any) -> Any:
         from matplotlib import pyplot  # importing it takes time
 
         axes = pyplot.figure().add_subplot()
-    known = clip.angles()
-    people = np.unique(clip.track).tolist()
+    degrees = clip.angles()
     for name in names:
-        require_choice('angles', name, known)
-        for track in people:
-            own = clip.track == track
-            label = name if len(people) == 1 else f'{name}, person {track}'
-            axes.plot(clip.seconds(clip.frame[own]), known[name][own], label=label)
+        require_choice('angles', name, degrees)
+        for track in clip.track_ids:
+            rows = clip.track == track
+            label = name if len(clip.track_ids) == 1 else f'{name}, person {track}'
+            axes.plot(clip.seconds(clip.frame[rows]), degrees[name][rows], label=label)
     axes.set(xlabel='s', ylabel='degrees')
     axes.legend()
     return axes

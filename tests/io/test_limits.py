@@ -1,16 +1,14 @@
 """Limits on what files hold and become, checked before memory is taken."""
 
 import zipfile
-from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from clip_files import assert_refused, lifted_clip, save, walk
+from clip_files import assert_refused, save, walk
 
 from mmhot.io.arrays import load_arrays, load_json
 from mmhot.io.readers.keypoints import read_keypoints
-from mmhot.io.writers import bvh, rates, trc
 from mmhot.lifting.lifter import Lifter
 from mmhot.structures.clips import MAX_TRACKS
 
@@ -47,43 +45,6 @@ def test_json_is_limited_in_size_and_depth(tmp_path):
         load_json(path)
     with pytest.raises(ValueError, match='is larger than 64 KB, the most that is read'):
         load_json(path, limit=64 << 10)
-
-
-def person_of(frames, **fields):
-    """A clip of one person in some frames, in world axes."""
-    clip = lifted_clip().take(np.zeros(len(frames), int))
-    numbers = np.array(frames)
-    rng = np.random.default_rng(0)
-    poses = rng.normal(size=(len(frames), 17, 3)).astype(np.float32)
-    return replace(clip, frame=numbers, keypoints_3d=poses, axes='world', **fields)
-
-
-def test_long_gaps_are_left_out(monkeypatch, caplog):
-    monkeypatch.setattr(rates, '_REACH', 2)
-    clip = person_of([2, 5, 10_000_000])
-    frames, positions = rates.fill_frames(clip, first=0)
-    ends = [9_999_998, 9_999_999, 10_000_000]
-    assert frames.tolist() == [*range(8), *ends]
-    np.testing.assert_array_equal(positions, clip.places()[[0] * 4 + [1] * 4 + [2] * 3])
-    (message,) = caplog.messages
-    assert message == (
-        f'{clip.name}: 9999990 frames of person {clip.track[0]} without a pose are '
-        'left out'
-    )
-
-
-@pytest.mark.parametrize('is_timed', [False, True])
-def test_files_of_sparse_tracks_are_small(tmp_path, monkeypatch, is_timed):
-    monkeypatch.setattr(rates, '_REACH', 50)
-    frames = np.array([0, 10_000_000])
-    clip = person_of(frames, fps=25.0, time=frames / 24 if is_timed else None)
-    trc.write_person(clip, tmp_path / 'a.trc')
-    bvh.write_person(clip, tmp_path / 'a.bvh')
-    rows = (tmp_path / 'a.trc').read_text().splitlines()[6:]
-    assert len(rows) == 102
-    assert rows[-1].split('\t')[0] == '10000001'
-    lines = (tmp_path / 'a.bvh').read_text().splitlines()
-    assert 100 < len(lines) - lines.index('MOTION') < 300
 
 
 def test_frames_between_sparse_ones_are_counted_before_they_are_made(tmp_path):
