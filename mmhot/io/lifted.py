@@ -150,6 +150,11 @@ def read_lifted(path: str | Path) -> Clip3D:
 
     Returns:
         Clip3D: Equal to the written one bit for bit; of a stream the last session.
+
+    Example::
+
+        mmhot.lift('demo/skating_2d_coco17.npz').save('skating.npz')
+        clip = mmhot.read_lifted('skating.npz')
     """
     path = require_path('path', path)
     with naming(path):

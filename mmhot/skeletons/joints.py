@@ -194,6 +194,11 @@ def get_skeleton(name: str) -> Skeleton:
     """Return a skeleton by name: of ``SKELETONS``, or a ``dataset_name`` of MMPose.
 
     Such names may be of files; those of configs are for :func:`configured_skeleton`.
+
+    Example::
+
+        skeleton = mmhot.get_skeleton('coco-17')
+        left_knee = skeleton.index('left_knee')
     """
     if not isinstance(name, str):
         raise TypeError(f'skeleton must be a name, got {type(name).__name__}')
@@ -342,6 +347,12 @@ def convert_keypoints(
     Returns:
         tuple: Positions (..., K', C), NaN where a joint cannot be derived; scores
         (..., K'), 0 there, or None; and ``measured`` (K',), True for copied joints.
+
+    Example::
+
+        poses = np.random.default_rng(0).uniform(0, 720, (100, 17, 2))
+        converted, _, measured = mmhot.convert_keypoints(
+            poses, None, 'coco-17', 'h36m-17', 'trained')
     """
     keypoints = np.asarray(keypoints)
     num_keypoints = get_skeleton(source).num_keypoints

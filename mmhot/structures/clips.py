@@ -58,6 +58,11 @@ class Track2D:
         keypoints (np.ndarray): Pixels, NaN where missing, (T, K, 2) float32.
         scores (np.ndarray): Confidence, 0 where missing, (T, K) float32.
         bboxes (np.ndarray | None): Boxes as x1, y1, x2, y2, (T, 4) float32.
+
+    Example::
+
+        [track] = mmhot.read_keypoints('demo/skating_2d_coco17.npz').tracks
+        track.keypoints[track.frames == 30]
     """
 
     track: int
@@ -73,7 +78,12 @@ class Track2D:
         return self.bboxes
 
     def take(self, rows: np.ndarray) -> 'Track2D':
-        """Select frames by index or mask."""
+        """Select frames by index or mask.
+
+        Example::
+
+            second_half = track.take(track.frames >= 93)
+        """
         arrays = {x: y for x, y in vars(self).items() if isinstance(y, np.ndarray)}
         return replace(self, **{name: array[rows] for name, array in arrays.items()})
 
@@ -94,6 +104,11 @@ class Clip2D:
             with a variable frame rate.
         lens (Lens | None): Of the keypoints, for images of this size, if it is known.
         steps (dict): Names of the processing steps that have run, and their options.
+
+    Example::
+
+        clip = mmhot.read_keypoints('demo/skating_2d_coco17.npz')
+        mmhot.lift(dataclasses.replace(clip, fps=50.0)).save('skating.bvh')
     """
 
     name: str
@@ -125,7 +140,12 @@ class Clip2D:
         return int(max(ends, default=-1)) + 1
 
     def times_of(self, frames: np.ndarray) -> np.ndarray:
-        """Return the timestamps of frames (T,) in seconds, (T,)."""
+        """Return the timestamps of frames (T,) in seconds, (T,).
+
+        Example::
+
+            seconds = clip.times_of(clip.tracks[0].frames)
+        """
         return frames / self.fps if self.times is None else self.times[frames]
 
     @classmethod
@@ -400,6 +420,11 @@ class Clip3D:
             options; none of them runs again.
         expected_error (np.ndarray | None): Expected distance of ``keypoints_3d`` from
             the ground truth in ``unit``, NaN where unknown, (N, K) float32.
+
+    Example::
+
+        clip = mmhot.lift('demo/skating_2d_coco17.npz')
+        heads = clip.keypoints_3d[:, clip.joint_names.index('head')]
     """
 
     name: str
@@ -537,6 +562,11 @@ class Clip3D:
 
         Raises:
             ValueError: If there is no such track ID.
+
+        Example::
+
+            skater = clip.person(0)
+            speeds = np.gradient(skater.keypoints_3d, skater.times, axis=0)
         """
         rows = np.flatnonzero(self.track == track)
         if not len(rows):
@@ -554,7 +584,13 @@ class Clip3D:
         return tuple(feet.get(name, name) for name in self.joint_names)
 
     def table(self) -> dict[str, np.ndarray]:
-        """Return the columns of ``.csv``: (N * K,) each, a row per pose and joint."""
+        """Return the columns of ``.csv``: (N * K,) each, a row per pose and joint.
+
+        Example::
+
+            columns = clip.table()
+            heights = columns['z'][columns['joint'] == 'head']
+        """
         joints = len(self.joint_names)
         errors = self.expected_error
         errors = np.full_like(self.scores, np.nan) if errors is None else errors
@@ -579,6 +615,10 @@ class Clip3D:
 
         Raises:
             ValueError: If pandas is not installed.
+
+        Example::
+
+            clip.to_dataframe().groupby('joint')['score'].mean()
         """
         try:
             import pandas
@@ -593,6 +633,10 @@ class Clip3D:
 
         Raises:
             ValueError: If the joints are not Human3.6M's 17, or 24.
+
+        Example::
+
+            deepest_squat = clip.angles()['knee_angle_r'].max()
         """
         return load_function(ANGLES)(self)
 
@@ -612,6 +656,10 @@ class Clip3D:
 
         Raises:
             ValueError: If the joints are not Human3.6M's 17, or 24.
+
+        Example::
+
+            places, quaternions = clip.bones('lafan1')['LeftHand']
         """
         return load_function(BONES)(self, profile, track)
 
@@ -657,12 +705,22 @@ class Clip3D:
         return None
 
     def take(self, rows: np.ndarray) -> 'Clip3D':
-        """Select rows by index or mask."""
+        """Select rows by index or mask.
+
+        Example::
+
+            clip.take(clip.frame < 50).save('start.bvh')
+        """
         arrays = {k: v for k in ARRAYS if (v := getattr(self, k)) is not None}
         return replace(self, **{name: array[rows] for name, array in arrays.items()})
 
     def first_joints(self, count: int) -> 'Clip3D':
-        """Return the clip without the joints from ``count`` on."""
+        """Return the clip without the joints from ``count`` on.
+
+        Example::
+
+            body = mmhot.lift('demo/skating_2d_coco17.npz', joints=24).first_joints(17)
+        """
         arrays = {x: getattr(self, x) for x, (axes, _) in ARRAYS.items() if 'K' in axes}
         arrays = {x: None if y is None else y[:, :count] for x, y in arrays.items()}
         names, parents = self.joint_names[:count], self.parents[:count]
@@ -677,6 +735,10 @@ class Clip3D:
         Returns:
             np.ndarray: Seconds, (T,); interpolated between the frames of ``frame``, and
             extrapolated at ``fps``.
+
+        Example::
+
+            duration = clip.seconds(clip.frame[-1]) - clip.seconds(clip.frame[0])
         """
         even = np.asarray(frames) / self.fps
         return even if self.time is None else even + np.interp(frames, *self._delays)
@@ -688,7 +750,12 @@ class Clip3D:
         return frames, np.r_[self.time, 0][first] - frames / self.fps
 
     def places(self) -> np.ndarray:
-        """Return absolute joint positions, (N, K, 3); root-relative where unknown."""
+        """Return absolute joint positions, (N, K, 3); root-relative where unknown.
+
+        Example::
+
+            steps = np.linalg.norm(np.diff(clip.places()[:, 0], axis=0), axis=-1)
+        """
         return self.keypoints_3d + np.nan_to_num(self.root_3d)[:, None]
 
     def save(
@@ -708,6 +775,11 @@ class Clip3D:
 
         Raises:
             ValueError: If the suffix is not a format, or an option is wrong.
+
+        Example::
+
+            clip.save('walk.bvh', height=1.75, bvh_profile='mixamo')
+            clip.save('angles.mp4', video='walk.mp4', draw='angles')
         """
         return load_function(SAVE)(self, path, video, **options)
 
@@ -715,6 +787,11 @@ class Clip3D:
         """Return the row indices (T,) of each run of consecutive frames of a person.
 
         Frames more than ``LONGEST_STEP`` seconds apart are of two runs.
+
+        Example::
+
+            longest = max(clip.stretches(), key=len)
+            clip.take(np.sort(longest)).save('longest.trc')
         """
         rows = np.lexsort((self.frame, self.track))
         is_next = np.diff(self.frame[rows]) == 1

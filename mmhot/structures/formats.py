@@ -173,6 +173,13 @@ def register_writer(
 
     Raises:
         ValueError: If the name is taken or no suffix.
+
+    Example::
+
+        def write_heads(clip, path):
+            np.savetxt(path, clip.places()[:, clip.joint_names.index('head')])
+
+        mmhot.register_writer('heads', write_heads, world=True)
     """
     if not name.isalnum() or name in WRITERS:
         raise ValueError(f'name must be a new suffix of letters, got {name!r}')

@@ -30,6 +30,12 @@ def plot(
 
     Raises:
         ValueError: If the frame has no people, or an angle is unknown.
+
+    Example::
+
+        clip = mmhot.lift('demo/skating_2d_coco17.npz')
+        mmhot.plot(clip, frame=30)
+        mmhot.plot(clip, angles=['knee_angle_l', 'knee_angle_r'])
     """
     if not isinstance(clip, Clip3D):
         raise TypeError(f'clip must be a Clip3D, got {type(clip).__name__}')

@@ -55,6 +55,11 @@ def read_keypoints(
     Raises:
         ValueError: If the file or an argument is invalid.
         OSError: If the file does not exist or cannot be read.
+
+    Example::
+
+        clip = mmhot.read_keypoints('demo/skating_2d_coco17.npz')
+        mmhot.lift(clip).save('skating.bvh')
     """
     if single not in (None, 'largest', 'untracked'):
         raise ArgumentError("{single} must be 'largest', got %r", single)
