@@ -136,12 +136,10 @@ def test_track_ids_of_mmpose_instances_separate_people(tmp_path, key):
 
 LARGE = (1 << 53) + 3
 IDS = {
-    'idx': (3, 5),
     'idx of a list': ([3.0], [5.0]),
     'idx of merged boxes': ([3, 17], [5, 9]),
     'person_id': (0, 1),
     'tracker_id': ('4', '7'),
-    'obj_id': (1, LARGE),
     'id': (2, 3),
     'track_id': (LARGE, LARGE + 1),
 }
@@ -149,33 +147,21 @@ IDS = {
 
 def people_with(key, ids):
     """COCO results with two people in each of three frames."""
-    pairs = ((frame, own) for frame in (3, 4, 8) for own in enumerate(ids))
     poses = walk(1)[0], walk(1, shift=300)[0]
     return [
-        coco_result(f'{frame}.jpg', poses[number], **{key: value})
-        for frame, (number, value) in pairs
+        coco_result(f'{frame}.jpg', pose, **{key: value})
+        for frame in (3, 4, 8)
+        for pose, value in zip(poses, ids, strict=True)
     ]
 
 
 @pytest.mark.parametrize('case', IDS)
-@pytest.mark.parametrize('form', ['coco', 'mmpose'])
-def test_track_ids_of_other_trackers_are_exact(tmp_path, case, form):
+def test_track_ids_of_other_trackers_are_exact(tmp_path, case):
     key, ids = case.split()[0], IDS[case]
-    document = people_with(key, ids)
-    if form == 'mmpose':
-        document = [
-            {
-                'frame_id': frame,
-                'instances': [
-                    instance(pose, **{key: value})
-                    for pose, value in zip((walk(1)[0], walk(1)[0]), ids, strict=True)
-                ],
-            }
-            for frame in (3, 4, 8)
-        ]
-    tracks = read_keypoints(dump(tmp_path / 'a.json', document), **SIZE).tracks
-    known = [int(x[0] if isinstance(x, list) else x) for x in ids]
-    assert [track.track for track in tracks] == known
+    path = dump(tmp_path / 'a.json', people_with(key, ids))
+    tracks = read_keypoints(path, **SIZE).tracks
+    numbers = [int(x[0] if isinstance(x, list) else x) for x in ids]
+    assert [track.track for track in tracks] == numbers
     assert [track.frames.tolist() for track in tracks] == [[3, 4, 8]] * 2
 
 
