@@ -1,6 +1,7 @@
 """2D keypoints and 3D poses of a clip, independent of file formats."""
 
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
@@ -40,6 +41,7 @@ LONGEST_STEP = 3.0
 """Seconds between frames of one motion, at most; longer steps are gaps."""
 # Seconds between frames, at least.
 _MIN_STEP = 1e-6
+_FORMULA = re.compile('^[-=+@]')
 
 
 def clip_name(path: Path) -> str:
@@ -577,11 +579,15 @@ class Clip3D:
 
     @property
     def marker_names(self) -> tuple[str, ...]:
-        """Names of the joints in tables and of markers: Human3.6M's feet are ankles."""
-        if 'left_ankle' in self.joint_names:
-            return self.joint_names
+        """Names of the joints in tables and of markers: Human3.6M's feet are ankles.
+
+        Characters that end a cell, or begin a formula of a spreadsheet, are replaced.
+        """
+        names = tuple(_FORMULA.sub('_', escape(x, '_')) for x in self.joint_names)
+        if 'left_ankle' in names:
+            return names
         feet = {f'{side}_foot': f'{side}_ankle' for side in ('left', 'right')}
-        return tuple(feet.get(name, name) for name in self.joint_names)
+        return tuple(feet.get(name, name) for name in names)
 
     def table(self) -> dict[str, np.ndarray]:
         """Return the columns of ``.csv``: (N * K,) each, a row per pose and joint.

@@ -14,9 +14,8 @@ _LOGGER = logging.getLogger(__name__)
 
 _NUMBER = re.compile(r'(\d{1,18})')  # int64 holds 18 digits
 _EXTENSION = re.compile(r'\.[a-zA-Z]\w*$')
-# Numbers further apart in the median are of separate images, such as COCO's; one larger
-# gap is between two videos.
-_MEDIAN_GAP, _LARGEST_GAP = 1000, 100_000
+# Numbers further apart in the median are of separate images, such as COCO's.
+_MEDIAN_GAP = 1000
 _VIDEO_KEYS = ('video_id', 'vid_id')
 
 
@@ -85,17 +84,8 @@ def read_numbers(values: Sequence[object]) -> np.ndarray | None:
     numbers = _read_names([*map(str, values)]) if is_text else np.array(values)
     if numbers is None:
         return None
-    unique = np.unique(numbers)
-    steps = np.diff(unique)
-    if len(steps) and np.median(steps) > _MEDIAN_GAP:
-        return None
-    if steps.max(initial=0) > _LARGEST_GAP:
-        before, after = unique[steps.argmax() :][:2]
-        raise ValueError(
-            f'has images of several videos ({before} is followed by {after}): give one '
-            'file for each'
-        )
-    return numbers
+    steps = np.diff(np.unique(numbers))
+    return None if len(steps) and np.median(steps) > _MEDIAN_GAP else numbers
 
 
 def _read_names(names: list[str]) -> np.ndarray | None:
