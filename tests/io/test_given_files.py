@@ -1,84 +1,18 @@
 """Files of 3D poses of other tools."""
 
 import json
-import pickle
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from clip_files import lifted_clip
-from given_poses import FPS, sam_results
-from mocap import KICK, joints_of
-from numpy.testing import assert_allclose
+from given_poses import sam_results
 
 from mmhot.cli import main
 from mmhot.io.lifted import write_json, write_npz
 from mmhot.io.readers.poses import read_poses
 
 RESULTS = sam_results(12)
-
-
-def plain(results):
-    return [
-        [
-            {key: np.asarray(x).tolist() for key, x in one.items() if x is not None}
-            for one in people
-        ]
-        for people in results
-    ]
-
-
-def objects(results):
-    array = np.empty(len(results), object)
-    array[:] = results
-    return array
-
-
-def columns(results):
-    names = ('pred_keypoints_3d', 'pred_cam_t', 'pred_keypoints_2d', 'focal_length')
-    return {x: np.stack([people[0][x] for people in results]) for x in names}
-
-
-@pytest.mark.parametrize(
-    ('name', 'write'),
-    [
-        ('a.json', lambda path: path.write_text(json.dumps(plain(RESULTS)))),
-        ('a.pkl', lambda path: path.write_bytes(pickle.dumps(RESULTS))),
-        ('a.npz', lambda path: np.savez(path, objects(RESULTS))),
-        ('a.npz', lambda path: np.savez(path, **columns(RESULTS))),
-        (
-            'a.json',
-            lambda path: path.write_text(
-                json.dumps({f'{n}.jpg': x for n, x in enumerate(plain(RESULTS))})
-            ),
-        ),
-    ],
-)
-def test_sam_3d_body(name, write, tmp_path):
-    path = tmp_path / name
-    write(path)
-    known, clip = read_poses(RESULTS, fps=FPS), read_poses(path, fps=FPS)
-    assert (clip.name, clip.width, clip.height) == ('a', 1280, 720)
-    assert clip.frame.tolist() == list(range(12))
-    assert clip.focal_length == 1100
-    for field in ('keypoints_3d', 'root_3d', 'keypoints_2d'):
-        assert_allclose(getattr(clip, field), getattr(known, field), atol=1e-4)
-
-
-def test_arrays(tmp_path):
-    poses = joints_of(KICK, 10)
-    np.save(tmp_path / 'X3D.npy', poses)
-    clip = read_poses(tmp_path / 'X3D.npy', fps=30)
-    assert (len(clip), clip.axes, clip.fps) == (10, 'z-up', 30)
-    scored = np.append(poses, np.full((10, 17, 1), 0.5), axis=-1)
-    np.save(tmp_path / 'scored.npy', scored)
-    clip = read_poses(tmp_path / 'scored.npy', fps=30, axes='world')
-    assert (clip.scores == 0.5).all()
-    rows = dict(frame=[0, 0, 1], track=[4, 7, 4], fps=25)
-    np.savez(tmp_path / 'rows.npz', keypoints_3d=poses[:3], **rows)
-    clip = read_poses(tmp_path / 'rows.npz')
-    assert clip.track.tolist() == [4, 7, 4]
-    assert clip.fps == 25
 
 
 def test_easymocap(tmp_path):
@@ -95,8 +29,6 @@ def test_easymocap(tmp_path):
 @pytest.mark.parametrize(
     ('content', 'message'),
     [
-        (b'', 'is empty'),
-        (b'abc', 'is not a file of 2D keypoints or 3D poses'),
         (b'{"a": [[{"b": 1}]]}', 'people without pred_keypoints_3d'),
         (b'[[]]', 'holds no people'),
         (b'\x80\x04cos\nsystem\n', 'is refused: it holds os.system|damaged'),
