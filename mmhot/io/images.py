@@ -15,13 +15,9 @@ MAX_PIXELS = 64_000_000
 """Pixels of the largest image or frame that is read by default."""
 _KINDS = ('PNG', 'JPEG', 'BMP', 'TIFF', 'WEBP')
 _IMAGE_SUFFIXES = {'.jpg', '.jpeg', '.png', '.webp', '.bmp', '.tif', '.tiff'}
-# OpenCV crops and warps no longer sides, and detectors scale them to some 300 pixels.
-_MAX_SIDE, _MAX_ASPECT = 32_766, 100
 _EXIF_ORIENTATION = 0x0112
 # Directory of the camera's settings, and the 35 mm equivalent focal length there.
 _EXIF_CAMERA, _FOCAL_35MM = 0x8769, 0xA405
-# 35 mm equivalent focal lengths of lenses; files have 0 for unknown ones.
-_FOCALS = 6.0, 3000.0
 
 # FFmpeg's protocols of addresses, all but those of files and of programs' text.
 _PROTOCOLS = (
@@ -77,13 +73,10 @@ def _ask(path: Path, question: Callable[[Any], Any]) -> Any:
 
 
 def check_pixels(width: float, height: float, limit: int, name: str) -> None:
-    """Raise ValueError for images of too many pixels, too long or too narrow."""
-    longest = min(_MAX_SIDE, _MAX_ASPECT * min(width, height))
-    if max(width, height) > longest or width * height > limit:
-        raise ValueError(
-            f'{name} has {width:.0f}x{height:.0f} pixels: at most {limit / 1e6:g} '
-            f'million are read, {_MAX_SIDE} per side, and {_MAX_ASPECT} times the other'
-        )
+    """Raise ValueError for images of too many pixels."""
+    if width * height > limit:
+        most = f'at most {limit / 1e6:g} million are read'
+        raise ValueError(f'{name} has {width:.0f}x{height:.0f} pixels: {most}')
 
 
 def image_size(path: Path) -> tuple[int, int] | None:
@@ -99,7 +92,7 @@ def image_size(path: Path) -> tuple[int, int] | None:
 def read_focal_35mm(path: Path) -> float | None:
     """Read the 35 mm equivalent focal length of a photo (EXIF), or None."""
     focal = _ask(path, lambda x: float(_exif_of(x).get_ifd(_EXIF_CAMERA)[_FOCAL_35MM]))
-    return focal if focal and _FOCALS[0] <= focal <= _FOCALS[1] else None
+    return focal or None  # files have 0 for unknown ones
 
 
 def _exif_of(image: Any) -> Any:

@@ -48,13 +48,17 @@ def joint_order(points: np.ndarray, usual: Skeleton, name: str) -> Skeleton:
         return usual
     best = max(skeletons, key=share)
     if share(best) >= _MOST_UPRIGHT:
-        text = '%s: %d joints without names are read as %s, in whose order people '
-        text += 'stand; {skeleton} states another'
+        text = (
+            '%s: %d joints without names are read as %s, in whose order people stand; '
+            '{skeleton} states another'
+        )
     elif share(usual, 1) >= _LEAST_UPRIGHT:  # half of people who stand or sit
         return usual
     else:
-        text = '%s: the order of %d joints without names is not recognized, as no '
-        text += 'person stands: read as %s; {skeleton} states another'
+        text = (
+            '%s: the order of %d joints without names is not recognized, as no person '
+            'stands: read as %s; {skeleton} states another'
+        )
         best = usual
     _LOGGER.warning(ArgumentError(text, name, count, best.name))
     return best

@@ -83,10 +83,10 @@ class Page:
     ) -> None:
         self._folder, self._options = folder.resolve(), options
         self._seconds, cores = 60 * max_minutes, os.cpu_count() or 1
-        on_cpu = len(list_devices_of_driver()) == 1 or options.get('device') == 'cpu'
-        # threads reserve addresses
-        memory = on_cpu * ((max_memory << 30) + cores * (1 << 28))
-        self._limits = dict(cpu_seconds=self._seconds * cores, memory=memory)
+        self._limits = dict(cpu_seconds=self._seconds * cores)
+        if len(list_devices_of_driver()) == 1 or options.get('device') == 'cpu':
+            # threads reserve addresses
+            self._limits['memory'] = (max_memory << 30) + cores * (1 << 28)
         self._processes: dict[Path, subprocess.Popen] = {}
         self.blocks = self._build()
 

@@ -80,16 +80,14 @@ def read_people(content: Any, path: Path, size: int) -> Rows:
         return Rows(as_numbers(content, 'poses'))
     if isinstance(content, Mapping) and has_columns(content):
         return _rows_of_columns(content, size)
-    labels, frames = None, content
-    if isinstance(content, Mapping):
-        frames = [content]
-        if not (_is_person(content) or _has(content, _PEOPLE)):
-            by_name = {str(key): x for key, x in content.items()}
-            labels = sorted(by_name, key=natural_key)
-            frames = [by_name[name] for name in labels]
-    elif _is_landmarks(content):
-        frames = [content]
-    labels = labels or _labels_of(frames)
+    is_frame = _is_person(content) or _has(content, _PEOPLE)
+    if isinstance(content, Mapping) and not is_frame:  # by image
+        by_name = {str(key): frame for key, frame in content.items()}
+        names = sorted(by_name, key=natural_key)
+        labels, frames = names, [by_name[name] for name in names]
+    else:
+        frames = [content] if is_frame or _is_landmarks(content) else content
+        labels = _labels_of(frames)
     if size == 2 and labels is None and frames and all(map(_is_person, frames)):
         frames = [frames]  # MMPose's instances of an image
     images = [people_of(frame) for frame in frames]
@@ -280,17 +278,17 @@ def _numbers_of(labels: list | None, count: int, path: Path) -> list:
 
 def people_of(frame: Any) -> list[dict[str, Any]]:
     """Return the people of a frame, with the keys of :data:`_KEYS` and others."""
-    frame = _plain(frame)
-    if isinstance(frame, Mapping) and not _is_person(frame):
-        key = next((x for x in _PEOPLE if x in frame), None)
-        parts = map(_plain, [frame, *frame.values()] if key is None else [frame[key]])
-        frame = next((x for x in parts if key or _holds_people(x)), [])
-    if isinstance(frame, Mapping) and not _is_person(frame):
-        frame = [{'track_id': key, **person} for key, person in frame.items()]
-    if _is_person(frame) and has_columns(frame):
-        frame = _split_columns(frame)
-    is_single = isinstance(frame, Mapping) or _is_landmarks(frame)
-    people = [frame] if is_single or not isinstance(frame, list | tuple) else frame
+    people = _plain(frame)
+    if isinstance(people, Mapping) and not _is_person(people):
+        key = next((x for x in _PEOPLE if x in people), None)
+        parts = [people, *people.values()] if key is None else [people[key]]
+        people = next((x for x in map(_plain, parts) if key or _holds_people(x)), [])
+    if isinstance(people, Mapping) and not _is_person(people):
+        people = [{'track_id': key, **person} for key, person in people.items()]
+    elif _is_person(people) and has_columns(people):
+        people = _split_columns(people)
+    elif not isinstance(people, list | tuple) or _is_landmarks(people):
+        people = [people]
     return [x for person in people if person is not None for x in _canonical(person)]
 
 
