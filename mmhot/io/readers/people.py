@@ -80,11 +80,12 @@ def read_people(content: Any, path: Path, size: int) -> Rows:
         return Rows(as_numbers(content, 'poses'))
     if isinstance(content, Mapping) and has_columns(content):
         return _rows_of_columns(content, size)
+    labels: list | None
     is_frame = _is_person(content) or _has(content, _PEOPLE)
     if isinstance(content, Mapping) and not is_frame:  # by image
         by_name = {str(key): frame for key, frame in content.items()}
-        names = sorted(by_name, key=natural_key)
-        labels, frames = names, [by_name[name] for name in names]
+        labels = names = sorted(by_name, key=natural_key)
+        frames = [by_name[name] for name in names]
     else:
         frames = [content] if is_frame or _is_landmarks(content) else content
         labels = _labels_of(frames)
