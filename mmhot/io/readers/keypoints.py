@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from mmhot.errors import ArgumentError, naming, refuse_open_file
-from mmhot.geometry.keypoint_arrays import check_image_size, choose, largest_rows
+from mmhot.geometry.keypoint_arrays import choose, largest_rows
 from mmhot.io.arrays import start_of
 from mmhot.io.readers.files import read_rows, reader_of
 from mmhot.io.readers.predictions import as_predictions, read_predictions
@@ -111,7 +111,7 @@ def _resolve_header(
         names = dict(width='{image_size}', height='{image_size}', fps='{fps}')
         lacking = ' and '.join(dict.fromkeys(names[name] for name in missing))
         raise ArgumentError(f'does not state %s: give {lacking}', ', '.join(missing))
-    return *check_image_size((header['width'], header['height'])), header['fps']
+    return header['width'], header['height'], header['fps']
 
 
 def _largest_person(rows: CheckedRows) -> CheckedRows:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mmhot.errors import ArgumentError, escape, naming, refuse_open_file
-from mmhot.geometry.keypoint_arrays import check_image_size, choose
+from mmhot.geometry.keypoint_arrays import choose
 from mmhot.io.readers.files import read_rows
 from mmhot.io.readers.people import read_people
 from mmhot.structures.clips import Clip3D, clip_3d, clip_name
@@ -69,7 +69,7 @@ def _build(
     if fps is None:
         raise ArgumentError('does not state its rate: give {fps}')
     if size is None and rows.width and rows.height:
-        size = check_image_size((rows.width, rows.height))
+        size = rows.width, rows.height
     pixels = rows.keypoints_2d
     if pixels is not None and rows.is_normalized:
         rows.keypoints_2d = None if size is None else pixels * size
