@@ -1,7 +1,6 @@
 """Arrays in ``.npz`` and JSON files."""
 
 import json
-import math
 import reprlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -23,9 +22,7 @@ SIGNATURES = (b'PK\x03\x04', b'PK\x05\x06')
 _MAX_ARRAYS, _MAX_RATIO = 512 << 20, 4
 BLANK = b'\xef\xbb\xbf\xff\xfe\0 \t\r\n'
 """White space and marks of byte order, also of two bytes."""
-_START, _MAX_BLANK = 256, 1 << 20
-# Numbers of the largest array, which becomes float64: 400 MB, and as much for a copy.
-_MAX_NUMBERS = 50_000_000
+_START = 256
 MAX_JSON = 256 << 20
 """Largest JSON file in bytes; decoded it takes up to twenty times as many."""
 
@@ -41,9 +38,9 @@ def load_arrays(
         ValueError: If the file is damaged, or holds objects.
     """
     with _archive(path) as archive:
-        wanted = [x for x in names or archive.files if x in archive.files]
-        check_sizes(archive.zip, wanted, path.stat().st_size)
-        return {name: archive[name] for name in wanted}
+        names = [x for x in names or archive.files if x in archive.files]
+        check_sizes(archive.zip, names, path.stat().st_size)
+        return {name: archive[name] for name in names}
 
 
 def array_names(path: Path) -> list[str]:
@@ -80,15 +77,6 @@ def check_sizes(archive: ZipFile, names: Iterable[str], file_size: int) -> None:
         )
 
 
-def check_count(name: str, shape: tuple[int, ...]) -> None:
-    """Raise a ValueError for an array with too many numbers."""
-    if math.prod(shape) > _MAX_NUMBERS:
-        raise ValueError(
-            f'{name!r} is {shape}: at most {_MAX_NUMBERS:,} numbers are read; split '
-            'the file'
-        )
-
-
 def save_arrays(
     path: str | Path, arrays: Mapping[str, np.ndarray], compressed: bool = False
 ) -> None:
@@ -103,12 +91,9 @@ def save_arrays(
 
 
 def start_of(path: Path) -> bytes:
-    """Read the first bytes of a file; of long white space what follows it."""
+    """Read the first bytes of a file."""
     with path.open('rb') as file:
-        start = file.read(_START)
-        if start.strip(BLANK):
-            return start
-        return file.read(_MAX_BLANK).lstrip(BLANK)[:_START]
+        return file.read(_START)
 
 
 def read_limited(path: Path, limit: int) -> bytes:
@@ -150,13 +135,10 @@ def as_numbers(values: object, name: str, *, of_text: bool = False) -> np.ndarra
     """
     if hasattr(first_of(values), 'dtype'):
         return to_numbers(name, values).astype(np.float64)
-    kinds: tuple[type, ...] = (int, float, np.number, type(None))
-    kinds += (str,) if of_text else ()
     with suppress(TypeError, ValueError, OverflowError):
-        given = np.array(values, object)
-        found = {*map(type, given.ravel().tolist())}
-        if bool not in found and all(issubclass(kind, kinds) for kind in found):
-            return given.astype(np.float64)
+        table = np.array(values, object)
+        if of_text or str not in map(type, table.ravel().tolist()):
+            return table.astype(np.float64)
     raise ValueError(
         f'{name} must be numbers in a regular list, got {reprlib.repr(values)}'
     )

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import reprlib
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -151,6 +150,11 @@ def read_lifted(path: str | Path) -> Clip3D:
 
     Returns:
         Clip3D: Equal to the written one bit for bit; of a stream the last session.
+
+    Example::
+
+        mmhot.lift('demo/skating_2d_coco17.npz').save('skating.npz')
+        clip = mmhot.read_lifted('skating.npz')
     """
     path = require_path('path', path)
     with naming(path):
@@ -220,47 +224,36 @@ def _fields_of_json(document: dict[str, Any]) -> dict[str, Any]:
     return fields
 
 
-def _value(name: str, kind: Any, value: Any) -> Any:
-    """Return a value of a type, or a tuple of a list; 25 counts as 25.0."""
+def _value(kind: Any, value: Any) -> Any:
+    """Return a value of a type, or a tuple of a list."""
     value = value.tolist() if isinstance(value, np.ndarray) else value
-    if isinstance(kind, list) and isinstance(value, list):
-        return tuple(_value(name, kind[0], each) for each in value)
-    if type(value) not in ((float, int) if kind is float else (kind,)):
-        raise ValueError(f'{name!r} has the wrong type: {reprlib.repr(value)}')
-    return kind(value)
-
-
-def _steps(names: tuple[str, ...], options: tuple[str, ...]) -> Steps:
-    """Return the options of steps by name; files of mmhot 0.2 have names alone."""
-    steps = {name: json.loads(text) for name, text in zip(names, options, strict=False)}
-    for name in names:
-        if not isinstance(steps.setdefault(name, {}), dict):
-            raise ValueError(f"'step_options' of {name!r} are no object")
-    return steps
+    return tuple(map(kind[0], value)) if isinstance(kind, list) else kind(value)
 
 
 def _build(fields: dict[str, Any]) -> Clip3D:
-    known = {name: _value(name, kind, fields[name]) for name, kind in _HEADER.items()}
-    num_rows, num_joints = np.size(fields['frame']), len(known['joint_names'])
-    sizes = {'N': num_rows, 'K': num_joints, '2': 2, '3': 3}
+    values = {
+        name: _value(kind, fields[name])
+        for name, kind in (_HEADER | _LISTS).items()
+        if name in fields
+    }
+    sizes = {'N': np.size(fields['frame']), '2': 2, '3': 3}
+    sizes['K'] = len(values['joint_names'])
     for name, (letters, dtype) in ARRAYS.items():
         if name in fields:
             array = to_numbers(name, fields[name])
-            shape = tuple(sizes[letter] for letter in letters)
-            if not num_rows and not array.size:
-                array = array.reshape(shape)  # JSON has no shapes of empty lists
-            if array.shape != shape:
-                raise ValueError(f"'{name}' is {array.shape}: {shape} is expected")
+            if not array.size:  # JSON has no shapes of empty lists
+                array = array.reshape([sizes[letter] for letter in letters])
             array = whole_numbers(name, array) if dtype is np.int64 else array
-            known[name] = array.astype(dtype)
+            values[name] = array.astype(dtype)
     if _PATH in fields:
-        known[_PATH] = to_numbers(_PATH, as_numbers(fields[_PATH], _PATH))
-        known[_PATH] = known[_PATH].astype(np.float32)
-    for name, kind in _LISTS.items():
-        if name in fields:
-            known[name] = _value(name, kind, fields[name])
-    known['steps'] = _steps(known.get('steps', ()), known.pop('step_options', ()))
-    clip = Clip3D(**known)
+        values[_PATH] = as_numbers(fields[_PATH], _PATH).astype(np.float32)
+    # files of mmhot 0.2 have names of steps alone
+    steps: Steps = {name: {} for name in values.get('steps', ())}
+    values['steps'] = steps | {
+        name: json.loads(text)
+        for name, text in zip(steps, values.pop('step_options', ()), strict=False)
+    }
+    clip = Clip3D(**values)
     with np.errstate(all='ignore'):  # of any rate
-        is_constant_rate = np.array_equal(known['time'], clip.frame / clip.fps)
-    return replace(clip, time=None) if is_constant_rate else clip
+        is_constant_rate = np.array_equal(values['time'], clip.frame / clip.fps)
+    return (replace(clip, time=None) if is_constant_rate else clip).checked()

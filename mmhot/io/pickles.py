@@ -23,7 +23,7 @@ from mmhot.errors import (
     one_line,
     require_file,
 )
-from mmhot.io.arrays import check_count, check_sizes
+from mmhot.io.arrays import check_sizes
 
 SAFETENSORS = '.safetensors'
 """Suffix of files that hold tensors and text alone."""
@@ -115,15 +115,15 @@ class _TensorUnpickler(_PlainUnpickler):
         """Return what `torch.load` permits, or the stand-in."""
         from torch import _weights_only_unpickler as torch_unpickler
 
-        known = torch_unpickler._get_allowed_globals()
-        known = {**known, **torch_unpickler._get_user_allowed_globals()}
-        known['builtins.getattr'] = _Object
-        found = known.get(f'{IMPORT_MAPPING.get(module, module)}.{name}', _Object)
+        allowed = torch_unpickler._get_allowed_globals()
+        allowed = {**allowed, **torch_unpickler._get_user_allowed_globals()}
+        allowed['builtins.getattr'] = _Object
+        value = allowed.get(f'{IMPORT_MAPPING.get(module, module)}.{name}', _Object)
         # a state that the file sets must not reach what others use
-        if isinstance(found, FunctionType):
-            return lambda *args: found(*args)
-        is_shared = isinstance(found, type) and not found.__flags__ & _IMMUTABLE
-        return _Object if is_shared else found
+        if isinstance(value, FunctionType):
+            return lambda *args: value(*args)
+        is_shared = isinstance(value, type) and not value.__flags__ & _IMMUTABLE
+        return _Object if is_shared else value
 
 
 def load_objects(path: Path) -> Any:
@@ -170,11 +170,10 @@ def _load_archive(path: Path) -> dict[str, Any]:
 def _load_array(file: Any) -> Any:
     """Load an array of ``.npy``; one that holds one object is that object."""
     np.lib.format.read_magic(file)
-    shape, _, kind = np.lib.format.read_array_header_1_0(file)
+    _, _, kind = np.lib.format.read_array_header_1_0(file)
     if kind.hasobject:
         array = _unpickle(file)
         return array.item() if array.size == 1 else array
-    check_count('array', shape)
     file.seek(0)
     return np.lib.format.read_array(file, allow_pickle=False)
 
@@ -240,8 +239,11 @@ def _load_tensors(path: Path, map_location: Any) -> Any:
 def _without_objects(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
-    kept = {key: x for key, x in value.items() if not isinstance(x, _Object)}
-    return {key: _without_objects(x) for key, x in kept.items()}
+    return {
+        key: _without_objects(x)
+        for key, x in value.items()
+        if not isinstance(x, _Object)
+    }
 
 
 def _holds_tensors(value: Any) -> bool:

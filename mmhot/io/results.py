@@ -73,9 +73,9 @@ def remove_stale(
     """
     stale = []
     for form in formats:
-        files, own = [folder / f'{name}.{form}'], re.escape(name)
+        files = [folder / f'{name}.{form}']
         if WRITERS[form].per_person:
-            pattern = re.compile(rf'{own}_person\d+\.{re.escape(form)}')
+            pattern = re.compile(rf'{re.escape(name)}_person\d+\.{re.escape(form)}')
             files += [x for x in folder.iterdir() if pattern.fullmatch(x.name)]
         stale += [file for file in files if file.is_file() and file not in written]
     for file in stale:
@@ -105,8 +105,8 @@ def results_folder(
     except OSError as error:
         text = '{out_dir}: cannot write to %s: %s'
         raise ArgumentError(text, folder, error.strerror) from error
-    for each in (folder, folder / CACHE_FOLDER):
-        sweep(each)
+    sweep(folder)
+    sweep(folder / CACHE_FOLDER)
     try:
         yield
     finally:

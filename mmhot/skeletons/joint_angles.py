@@ -45,13 +45,7 @@ _ANKLES = ('ankle_angle_r', 'ankle_angle_l')
 
 
 def angle_names(num_joints: int) -> tuple[str, ...]:
-    """Name the angles of a skeleton: those of 24 joints have ankles.
-
-    Raises:
-        ValueError: If no skeleton with angles has as many joints.
-    """
-    if num_joints not in _SKELETONS:
-        raise ValueError(f'angles need 17 or 24 joints of Human3.6M, got {num_joints}')
+    """Name the angles of a skeleton: those of 24 joints have ankles."""
     return ANGLES if num_joints == 17 else (*ANGLES, *_ANKLES)
 
 
@@ -76,8 +70,11 @@ def angle_joints(num_joints: int) -> dict[str, tuple[int, ...]]:
             joints |= zip(angles, needs, strict=True)
         sole = [f'{side}_{joint}' for joint in ('knee', 'foot', 'heel', 'big_toe')]
         joints[f'ankle_angle_{side[0]}'] = sole
-    known, index = angle_names(num_joints), _SKELETONS[num_joints].index
-    return {name: tuple(sorted({*map(index, joints[name])})) for name in known}
+    index = _SKELETONS[num_joints].index
+    return {
+        angle: tuple(sorted({*map(index, joints[angle])}))
+        for angle in angle_names(num_joints)
+    }
 
 
 def joint_angles(positions: np.ndarray) -> np.ndarray:
@@ -93,9 +90,6 @@ def joint_angles(positions: np.ndarray) -> np.ndarray:
     Returns:
         np.ndarray: Degrees, in the order of :func:`angle_names`, without jumps in time,
         (T, A).
-
-    Raises:
-        ValueError: If the number of joints is another one.
     """
     names = angle_names(positions.shape[1])
     place = {

@@ -194,6 +194,11 @@ def get_skeleton(name: str) -> Skeleton:
     """Return a skeleton by name: of ``SKELETONS``, or a ``dataset_name`` of MMPose.
 
     Such names may be of files; those of configs are for :func:`configured_skeleton`.
+
+    Example::
+
+        skeleton = mmhot.get_skeleton('coco-17')
+        left_knee = skeleton.index('left_knee')
     """
     if not isinstance(name, str):
         raise TypeError(f'skeleton must be a name, got {type(name).__name__}')
@@ -214,30 +219,19 @@ def configured_skeleton(given: str | Mapping[str, Any]) -> Skeleton:
     """
     if not isinstance(given, Mapping):
         return get_skeleton(given)
-    found = read_metainfo(given)
-    for known in SKELETONS.values():
-        if (known.joints, tuple(known.flip_indices)) == (found.joints, found.swaps):
-            return known
-    own = f'{found.name}-{len(found.joints)}'
-    return _build(own, found.joints, found.tree(), found.swaps, found.parts())
+    metainfo = read_metainfo(given)
+    joints, swaps = metainfo.joints, metainfo.swaps
+    for skeleton in SKELETONS.values():
+        if (skeleton.joints, tuple(skeleton.flip_indices)) == (joints, swaps):
+            return skeleton
+    name = f'{metainfo.name}-{len(joints)}'
+    return _build(name, joints, metainfo.tree(), swaps, metainfo.parts())
 
 
 def described_skeleton(description: Mapping[str, Any]) -> Skeleton:
-    """Return the skeleton of a :meth:`Skeleton.describe`, registered if it is new.
-
-    Raises:
-        ValueError: If joints have no names, or indices are not those of joints.
-    """
+    """Return the skeleton of a :meth:`Skeleton.describe`, registered if it is new."""
     names = ('joints', 'parents', 'flip_indices')
     joints, parents, swaps = (tuple(description[name]) for name in names)
-    indices = range(len(joints))
-    if not (
-        len(joints) == len(parents) == len(swaps) > 0
-        and all(isinstance(each, str) for each in (description['skeleton'], *joints))
-        and {*parents} <= {-1, *indices}
-        and {*swaps} == {*indices}
-    ):
-        raise ValueError(f'{", ".join(names)} describe no skeleton')
     return add_skeleton(_build(description['skeleton'], joints, parents, swaps))
 
 
@@ -254,8 +248,8 @@ def _build(
     for limb, names in ('leg', f'hip knee {ankle}'), ('arm', 'shoulder elbow wrist'):
         for side in ('right', 'left'):
             named = [f'{side}_{part}' for part in names.split()]
-            if found := tuple(name for name in named if name in joints):
-                limbs[f'{side}_{limb}'] = found
+            if named := [name for name in named if name in joints]:
+                limbs[f'{side}_{limb}'] = tuple(named)
     pairs = [(index, other) for index, other in enumerate(swaps) if index < other]
     # the left one first
     pairs = [(b, a) if 'left' in joints[b].lower() else (a, b) for a, b in pairs]
@@ -304,18 +298,18 @@ def match_joints(names: Sequence[str]) -> tuple[Skeleton, list[int]] | None:
         tuple[Skeleton, list[int]] | None: The skeleton, and the index of the name of
         each of its joints, -1 if there is none; None if no skeleton fits.
     """
-    given = {spell_joint(name): index for index, name in enumerate(names)}
+    index_of = {spell_joint(name): index for index, name in enumerate(names)}
     best, most = None, (0, False)
     for skeleton in SKELETONS.values():
         order = [
-            given.get(
-                spell_joint(joint), given.get(skeleton.meanings.get(joint, ''), -1)
+            index_of.get(
+                spell_joint(joint), index_of.get(skeleton.meanings.get(joint, ''), -1)
             )
             for joint in skeleton.joints
         ]
-        found = {skeleton.joints[n] for n, index in enumerate(order) if index >= 0}
-        fits = len(found), order == [*range(len(names))]
-        if fits > most and (found >= _TRUNK or len(found) == len(order)):
+        named = {x for x, n in zip(skeleton.joints, order, strict=True) if n >= 0}
+        fits = len(named), order == [*range(len(names))]
+        if fits > most and (named >= _TRUNK or len(named) == len(order)):
             best, most = (skeleton, order), fits
     return best
 
@@ -353,6 +347,12 @@ def convert_keypoints(
     Returns:
         tuple: Positions (..., K', C), NaN where a joint cannot be derived; scores
         (..., K'), 0 there, or None; and ``measured`` (K',), True for copied joints.
+
+    Example::
+
+        poses = np.random.default_rng(0).uniform(0, 720, (100, 17, 2))
+        converted, _, measured = mmhot.convert_keypoints(
+            poses, None, 'coco-17', 'h36m-17', 'trained')
     """
     keypoints = np.asarray(keypoints)
     num_keypoints = get_skeleton(source).num_keypoints

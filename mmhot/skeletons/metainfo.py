@@ -58,8 +58,8 @@ class Metainfo(NamedTuple):
         return {
             name: tuple(
                 joint
-                for joint, own in zip(self.joints, self.types, strict=True)
-                if own == kind
+                for joint, part in zip(self.joints, self.types, strict=True)
+                if part == kind
             )
             for kind, name in names.items()
             if kind in self.types
@@ -68,7 +68,7 @@ class Metainfo(NamedTuple):
     def content(self) -> dict[str, Any]:
         """Return plain values that :func:`read_metainfo` reads."""
         ids = {
-            f'{kind}_body_ids': [i for i, own in enumerate(self.types) if own in names]
+            f'{kind}_body_ids': [i for i, x in enumerate(self.types) if x in names]
             for kind, names in (('upper', ('upper', 'head')), ('lower', ('lower',)))
         }
         return dict(
@@ -127,12 +127,8 @@ def _read(metainfo: Mapping[str, Any]) -> Metainfo:
     is_parsed = 'keypoint_id2name' in metainfo
     rows = metainfo['keypoint_id2name' if is_parsed else 'keypoint_info']
     rows = {int(key): row for key, row in rows.items()}  # text in JSON
-    if not rows or set(rows) != set(range(len(rows))):
-        raise ValueError('keys of keypoint_info must be 0, 1, 2, ...')
     rows = [rows[index] for index in range(len(rows))]
     joints = tuple(row if is_parsed else row['name'] for row in rows)
-    if len(set(joints)) < len(joints):
-        raise ValueError(f'names of keypoints must differ, got {", ".join(joints)}')
     if is_parsed:
         swaps = tuple(map(int, metainfo['flip_indices']))
         links = [tuple(map(int, link)) for link in metainfo.get('skeleton_links', ())]

@@ -60,6 +60,11 @@ class Track2D:
         keypoints (np.ndarray): Pixels, NaN where missing, (T, K, 2) float32.
         scores (np.ndarray): Confidence, 0 where missing, (T, K) float32.
         bboxes (np.ndarray | None): Boxes as x1, y1, x2, y2, (T, 4) float32.
+
+    Example::
+
+        [track] = mmhot.read_keypoints('demo/skating_2d_coco17.npz').tracks
+        track.keypoints[track.frames == 30]
     """
 
     track: int
@@ -75,7 +80,12 @@ class Track2D:
         return self.bboxes
 
     def take(self, rows: np.ndarray) -> 'Track2D':
-        """Select frames by index or mask."""
+        """Select frames by index or mask.
+
+        Example::
+
+            second_half = track.take(track.frames >= 93)
+        """
         arrays = {x: y for x, y in vars(self).items() if isinstance(y, np.ndarray)}
         return replace(self, **{name: array[rows] for name, array in arrays.items()})
 
@@ -96,6 +106,11 @@ class Clip2D:
             with a variable frame rate.
         lens (Lens | None): Of the keypoints, for images of this size, if it is known.
         steps (dict): Names of the processing steps that have run, and their options.
+
+    Example::
+
+        clip = mmhot.read_keypoints('demo/skating_2d_coco17.npz')
+        mmhot.lift(dataclasses.replace(clip, fps=50.0)).save('skating.bvh')
     """
 
     name: str
@@ -117,8 +132,8 @@ class Clip2D:
     @property
     def confidences(self) -> list[np.ndarray]:
         """Scores of each track relative to the clip's usual ones, (T, K)."""
-        every = np.concatenate([each.scores.ravel() for each in self.tracks])
-        return [relative_scores(each.scores, every) for each in self.tracks]
+        usual = np.concatenate([track.scores.ravel() for track in self.tracks])
+        return [relative_scores(track.scores, usual) for track in self.tracks]
 
     @property
     def num_frames(self) -> int:
@@ -127,7 +142,12 @@ class Clip2D:
         return int(max(ends, default=-1)) + 1
 
     def times_of(self, frames: np.ndarray) -> np.ndarray:
-        """Return the timestamps of frames (T,) in seconds, (T,)."""
+        """Return the timestamps of frames (T,) in seconds, (T,).
+
+        Example::
+
+            seconds = clip.times_of(clip.tracks[0].frames)
+        """
         return frames / self.fps if self.times is None else self.times[frames]
 
     @classmethod
@@ -170,9 +190,9 @@ class Clip2D:
             clip = mmhot.Clip2D.from_arrays(keypoints, (1920, 1080), fps=30)
             poses = mmhot.Lifter()(clip)
         """
-        given = Rows(keypoints, scores, frames)
-        rows, found = given.checked(2, name).with_joints(name, skeleton)
-        return clip_2d(rows, name, found, image_size, fps)
+        rows = Rows(keypoints, scores, frames).checked(2, name)
+        rows, joints = rows.with_joints(name, skeleton)
+        return clip_2d(rows, name, joints, image_size, fps)
 
 
 def clip_2d(
@@ -291,7 +311,11 @@ def _check_numbers(clip: Clip2D) -> Clip2D:
                 'times must be the increasing seconds of all frames, (F,) with F > '
                 f'{last}, got the shape {times.shape}'
             )
-        times = _seconds(times - times[0], clip)  # also those since 1970
+        times = times - times[0]  # also those since 1970
+        if len(times) > 1 and 300 < np.median(np.diff(times)) * clip.fps < 3000:
+            text = '%s: times are read as milliseconds'
+            _LOGGER.warning(text, clip.source or clip.name)
+            times = times / 1000
     highest = max(float(track.scores.max()) for track in clip.tracks)
     if highest > 1:
         _LOGGER.warning(
@@ -305,17 +329,6 @@ def _check_numbers(clip: Clip2D) -> Clip2D:
     return replace(clip, times=times, width=width, height=height, fps=float(clip.fps))
 
 
-def _seconds(times: np.ndarray, clip: Clip2D) -> np.ndarray:
-    """Return times (F,) in seconds, also those in other units, by the rate."""
-    step = float(np.median(np.diff(times))) * clip.fps if len(times) > 1 else 1.0
-    for unit, title in ((1e3, 'milli'), (1e6, 'micro'), (1e9, 'nano')):
-        if 0.3 < step / unit < 3:
-            text = '%s: times are read as %sseconds'
-            _LOGGER.warning(text, clip.source or clip.name, title)
-            return times / unit
-    return times
-
-
 def _check_rate(fps: float) -> None:
     if not (is_number(fps) and _MIN_FPS <= fps <= _MAX_FPS):
         raise ArgumentError(
@@ -327,12 +340,10 @@ def join_tracks(tracks: Sequence[Track2D]) -> Track2D:
     """Join tracks of different frames; the number is that of the first."""
     if len(tracks) == 1:
         return tracks[0]
-    order = np.argsort(np.concatenate([each.frames for each in tracks]), kind='stable')
     names = ('frames', 'keypoints', 'scores', 'bboxes')
-    joined = (
-        np.concatenate([getattr(each, name) for each in tracks]) for name in names
-    )
-    return Track2D(tracks[0].track, *(array[order] for array in joined))
+    columns = [np.concatenate([getattr(x, name) for x in tracks]) for name in names]
+    order = np.argsort(columns[0], kind='stable')
+    return Track2D(tracks[0].track, *(column[order] for column in columns))
 
 
 # Pixels of an image that is not known.
@@ -411,6 +422,11 @@ class Clip3D:
             options; none of them runs again.
         expected_error (np.ndarray | None): Expected distance of ``keypoints_3d`` from
             the ground truth in ``unit``, NaN where unknown, (N, K) float32.
+
+    Example::
+
+        clip = mmhot.lift('demo/skating_2d_coco17.npz')
+        heads = clip.keypoints_3d[:, clip.joint_names.index('head')]
     """
 
     name: str
@@ -548,11 +564,16 @@ class Clip3D:
 
         Raises:
             ValueError: If there is no such track ID.
+
+        Example::
+
+            skater = clip.person(0)
+            speeds = np.gradient(skater.keypoints_3d, skater.times, axis=0)
         """
         rows = np.flatnonzero(self.track == track)
         if not len(rows):
-            known = ', '.join(map(str, self.track_ids))
-            raise ValueError(f'{self.name}: no track {track!r}; there are {known}')
+            ids = ', '.join(map(str, self.track_ids))
+            raise ValueError(f'{self.name}: no track {track!r}; there are {ids}')
         frames = self.frame[rows]
         return Person3D(track, frames, self.seconds(frames), self.keypoints_3d[rows])
 
@@ -569,7 +590,13 @@ class Clip3D:
         return tuple(feet.get(name, name) for name in names)
 
     def table(self) -> dict[str, np.ndarray]:
-        """Return the columns of ``.csv``: (N * K,) each, a row per pose and joint."""
+        """Return the columns of ``.csv``: (N * K,) each, a row per pose and joint.
+
+        Example::
+
+            columns = clip.table()
+            heights = columns['z'][columns['joint'] == 'head']
+        """
         joints = len(self.joint_names)
         errors = self.expected_error
         errors = np.full_like(self.scores, np.nan) if errors is None else errors
@@ -582,7 +609,7 @@ class Clip3D:
             'score': self.scores,
             'error_3d': errors,
         }
-        columns = {name: np.repeat(each, joints) for name, each in heads.items()}
+        columns = {name: np.repeat(head, joints) for name, head in heads.items()}
         columns['joint'] = np.tile(self.marker_names, len(self))
         for text, array in points.items():
             names = text.split()
@@ -594,6 +621,10 @@ class Clip3D:
 
         Raises:
             ValueError: If pandas is not installed.
+
+        Example::
+
+            clip.to_dataframe().groupby('joint')['score'].mean()
         """
         try:
             import pandas
@@ -608,6 +639,10 @@ class Clip3D:
 
         Raises:
             ValueError: If the joints are not Human3.6M's 17, or 24.
+
+        Example::
+
+            deepest_squat = clip.angles()['knee_angle_r'].max()
         """
         return load_function(ANGLES)(self)
 
@@ -627,6 +662,10 @@ class Clip3D:
 
         Raises:
             ValueError: If the joints are not Human3.6M's 17, or 24.
+
+        Example::
+
+            places, quaternions = clip.bones('lafan1')['LeftHand']
         """
         return load_function(BONES)(self, profile, track)
 
@@ -636,45 +675,58 @@ class Clip3D:
         Rows are sorted by frame and track. Root positions, 2D keypoints and expected
         errors may be NaN, but not infinite. Times start at 0 or later and increase with
         frames.
+
+        Example::
+
+            clip = dataclasses.replace(clip, keypoints_3d=2 * clip.keypoints_3d)
+            clip.checked().save('giants.bvh')
         """
         _check_rate(self.fps)
+        fault = self._fault()
+        if fault:
+            raise ValueError(f'{self.name}: {fault}')
+        return self
+
+    def _fault(self) -> str | None:
+        """Describe an array that is wrong; None if all are right."""
         sizes = {'N': len(self.frame), 'K': len(self.joint_names), '2': 2, '3': 3}
         for name, (axes, _) in ARRAYS.items():
             shape, values = tuple(sizes[axis] for axis in axes), getattr(self, name)
-            if values is not None and np.shape(values) != shape:
-                text = f'{name} must have the shape {shape}, got {np.shape(values)}'
-                raise ValueError(f'{self.name}: {text}')
-        steps, others = np.diff(self.frame), np.diff(self.track)
-        if not ((steps > 0) | ((steps == 0) & (others > 0))).all():
-            text = 'rows must be sorted by frame and track, each once'
-            raise ValueError(f'{self.name}: {text}')
-        for name in (*ARRAYS, 'fps', 'focal_length', 'intrinsics'):
-            values = getattr(self, name)
             if values is None:
                 continue
-            known = np.isfinite(values)
-            if name in _MAY_BE_UNKNOWN:
-                known |= np.isnan(values)
-            if not known.all():
-                raise ValueError(f'{self.name}: {name} is not finite')
+            if np.shape(values) != shape:
+                return f'{name} must have the shape {shape}, got {np.shape(values)}'
+            if np.isinf(values).any() or (
+                name not in _MAY_BE_UNKNOWN and np.isnan(values).any()
+            ):
+                return f'{name} is not finite'
+        steps, others = np.diff(self.frame), np.diff(self.track)
+        if not ((steps > 0) | ((steps == 0) & (others > 0))).all():
+            return 'rows must be sorted by frame and track, each once'
         if self.time is not None and len(self):
-            _, first, rows = np.unique(
-                self.frame, return_index=True, return_inverse=True
-            )
-            times = self.time[first]
-            is_right = (self.time == times[rows]).all() and times[0] >= 0
-            if not (is_right and (np.diff(times) >= _MIN_STEP).all()):
-                text = 'time must increase with frames, from 0 and by a microsecond'
-                raise ValueError(f'{self.name}: {text}')
-        return self
+            passed = np.diff(self.time)
+            is_right = np.where(steps > 0, passed >= _MIN_STEP, passed == 0).all()
+            if not is_right or self.time[0] < 0:
+                return 'time must increase with frames, from 0 and by a microsecond'
+        return None
 
     def take(self, rows: np.ndarray) -> 'Clip3D':
-        """Select rows by index or mask."""
-        known = {k: v for k in ARRAYS if (v := getattr(self, k)) is not None}
-        return replace(self, **{name: array[rows] for name, array in known.items()})
+        """Select rows by index or mask.
+
+        Example::
+
+            clip.take(clip.frame < 50).save('start.bvh')
+        """
+        arrays = {k: v for k in ARRAYS if (v := getattr(self, k)) is not None}
+        return replace(self, **{name: array[rows] for name, array in arrays.items()})
 
     def first_joints(self, count: int) -> 'Clip3D':
-        """Return the clip without the joints from ``count`` on."""
+        """Return the clip without the joints from ``count`` on.
+
+        Example::
+
+            body = mmhot.lift('demo/skating_2d_coco17.npz', joints=24).first_joints(17)
+        """
         arrays = {x: getattr(self, x) for x, (axes, _) in ARRAYS.items() if 'K' in axes}
         arrays = {x: None if y is None else y[:, :count] for x, y in arrays.items()}
         names, parents = self.joint_names[:count], self.parents[:count]
@@ -689,6 +741,10 @@ class Clip3D:
         Returns:
             np.ndarray: Seconds, (T,); interpolated between the frames of ``frame``, and
             extrapolated at ``fps``.
+
+        Example::
+
+            duration = clip.seconds(clip.frame[-1]) - clip.seconds(clip.frame[0])
         """
         even = np.asarray(frames) / self.fps
         return even if self.time is None else even + np.interp(frames, *self._delays)
@@ -696,11 +752,16 @@ class Clip3D:
     @cached_property
     def _delays(self) -> tuple[np.ndarray, np.ndarray]:
         """Frames with people and frame 0, and delays relative to a constant rate."""
-        known, first = np.unique(np.r_[self.frame, 0], return_index=True)
-        return known, np.r_[self.time, 0][first] - known / self.fps
+        frames, first = np.unique(np.r_[self.frame, 0], return_index=True)
+        return frames, np.r_[self.time, 0][first] - frames / self.fps
 
     def places(self) -> np.ndarray:
-        """Return absolute joint positions, (N, K, 3); root-relative where unknown."""
+        """Return absolute joint positions, (N, K, 3); root-relative where unknown.
+
+        Example::
+
+            steps = np.linalg.norm(np.diff(clip.places()[:, 0], axis=0), axis=-1)
+        """
         return self.keypoints_3d + np.nan_to_num(self.root_3d)[:, None]
 
     def save(
@@ -720,6 +781,11 @@ class Clip3D:
 
         Raises:
             ValueError: If the suffix is not a format, or an option is wrong.
+
+        Example::
+
+            clip.save('walk.bvh', height=1.75, bvh_profile='mixamo')
+            clip.save('angles.mp4', video='walk.mp4', draw='angles')
         """
         return load_function(SAVE)(self, path, video, **options)
 
@@ -727,6 +793,11 @@ class Clip3D:
         """Return the row indices (T,) of each run of consecutive frames of a person.
 
         Frames more than ``LONGEST_STEP`` seconds apart are of two runs.
+
+        Example::
+
+            longest = max(clip.stretches(), key=len)
+            clip.take(np.sort(longest)).save('longest.trc')
         """
         rows = np.lexsort((self.frame, self.track))
         is_next = np.diff(self.frame[rows]) == 1
@@ -753,18 +824,18 @@ def clip_3d(
     if rows.keypoints_2d is not None and image_size is None:
         raise ArgumentError('{image_size} must be given with 2D keypoints')
     width, height = check_image_size(image_size or _NO_IMAGE)
-    poses, found = rows.checked(3, name).with_joints(name, skeleton, {17: 'h36m-17'})
+    poses, joints = rows.checked(3, name).with_joints(name, skeleton, {17: 'h36m-17'})
     warn_of_steps(name, poses.frame)
-    arrays, axes = arrange_poses(name, poses, found, axes)
-    known: dict[str, Any] = {x: y.astype(ARRAYS[x][1]) for x, y in arrays.items()}
+    arrays, axes = arrange_poses(name, poses, joints, axes)
+    columns: dict[str, Any] = {x: y.astype(ARRAYS[x][1]) for x, y in arrays.items()}
     return Clip3D(
         name=name,
-        **known,
+        **columns,
         width=width,
         height=height,
         fps=float(fps),
-        joint_names=found.joints,
-        parents=found.parents,
+        joint_names=joints.joints,
+        parents=joints.parents,
         axes=axes,
         focal_length=rows.focal_length or 0.0,
         focal_assumed=rows.focal_length is None,

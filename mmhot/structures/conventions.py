@@ -3,6 +3,7 @@
 import logging
 
 import numpy as np
+import scipy  # its modules are loaded at first use
 
 from mmhot.errors import ArgumentError, ignored_warnings
 from mmhot.skeletons.joints import SKELETONS, Skeleton
@@ -36,24 +37,28 @@ def joint_order(points: np.ndarray, usual: Skeleton, name: str) -> Skeleton:
         name (str): Name of the clip, for warnings.
     """
     count, size = points.shape[-2:]
-    found = [x for x in SKELETONS.values() if x.num_keypoints == count]
+    skeletons = [x for x in SKELETONS.values() if x.num_keypoints == count]
     heights = [points[..., axis] * sign for axis in range(size) for sign in (1, -1)]
     heights = heights[-1:] if size == 2 else heights  # y down
 
     def share(skeleton: Skeleton, least: int = 3) -> float:
         return max(upright(y, skeleton, least).mean() for y in heights)
 
-    if len(found) == 1 or share(usual) >= _LEAST_UPRIGHT:
+    if len(skeletons) == 1 or share(usual) >= _LEAST_UPRIGHT:
         return usual
-    best = max(found, key=share)
+    best = max(skeletons, key=share)
     if share(best) >= _MOST_UPRIGHT:
-        text = '%s: %d joints without names are read as %s, in whose order people '
-        text += 'stand; {skeleton} states another'
+        text = (
+            '%s: %d joints without names are read as %s, in whose order people stand; '
+            '{skeleton} states another'
+        )
     elif share(usual, 1) >= _LEAST_UPRIGHT:  # half of people who stand or sit
         return usual
     else:
-        text = '%s: the order of %d joints without names is not recognized, as no '
-        text += 'person stands: read as %s; {skeleton} states another'
+        text = (
+            '%s: the order of %d joints without names is not recognized, as no person '
+            'stands: read as %s; {skeleton} states another'
+        )
         best = usual
     _LOGGER.warning(ArgumentError(text, name, count, best.name))
     return best
@@ -68,17 +73,17 @@ def upright(heights: np.ndarray, skeleton: Skeleton, least: int) -> np.ndarray:
     names = [skeleton.meanings.get(x, x) for x in skeleton.joints]
     groups = [
         heights[:, [names.index(x) for x in level]]
-        if (level := [x for x in every if x in names])
+        if (level := [x for x in parts if x in names])
         else np.full((len(heights), 1), np.nan)
-        for every in _LEVELS
+        for parts in _LEVELS
     ]
     with ignored_warnings():  # of people without joints
         span = np.nanmax(heights, 1) - np.nanmin(heights, 1)
         steps = -np.diff([group.mean(1) for group in groups], axis=0) / span
         is_level = [~(np.ptp(x, axis=1) > _TILT * span) for x in groups[1:3]]
-    known = np.isfinite(steps)
-    is_right = np.where(known, steps > _STEP, True).all(0) & np.all(is_level, axis=0)
-    return is_right & (known.sum(0) >= least)
+    is_known = np.isfinite(steps)
+    is_down = (steps > _STEP) | ~is_known
+    return is_down.all(0) & np.all(is_level, axis=0) & (is_known.sum(0) >= least)
 
 
 def warn_of_upside_down(points: np.ndarray, skeleton: Skeleton, name: str) -> None:
@@ -98,10 +103,10 @@ def up_axes(trunks: np.ndarray, name: str) -> str:
     Returns:
         str: 'camera', 'z-up' or 'y-up'; 'camera' where it is not recognized.
     """
-    known = trunks[np.linalg.norm(trunks, axis=-1) > 0]
-    if not len(known):
+    trunks = trunks[np.linalg.norm(trunks, axis=-1) > 0]
+    if not len(trunks):
         return 'camera'
-    mean = (known / np.linalg.norm(known, axis=-1, keepdims=True)).mean(0)
+    mean = (trunks / np.linalg.norm(trunks, axis=-1, keepdims=True)).mean(0)
     axis = int(np.abs(mean).argmax())
     side = ('+' if mean[axis] > 0 else '-') + 'xyz'[axis]
     if side == '-y':
@@ -126,47 +131,35 @@ def follow_people(points: np.ndarray, name: str) -> np.ndarray:
         from frame to frame, (T, P).
     """
     people, num_frames = np.arange(points.shape[1]), len(points)
-    order, place, since = np.tile(people, (num_frames, 1)), people, 0
+    order, places, since = np.tile(people, (num_frames, 1)), people, 0
     last = points[0].copy()
+    # people without points keep their place if it is free
+    far_away = 1e9 - np.eye(len(people))
     with ignored_warnings():  # of people without points
         extent = np.nanmax(points, 2) - np.nanmin(points, 2)
         size = np.nanmedian(extent, (0, 1)).max()
         # the last frame in which each place has points
-        known = np.isfinite(points).any((2, 3))
+        is_seen = np.isfinite(points).any((2, 3))
         seen = np.maximum.accumulate(
-            np.where(known, np.arange(num_frames)[:, None], 0), axis=0
+            np.where(is_seen, np.arange(num_frames)[:, None], 0), axis=0
         )
         steps = points[1:] - points[seen[:-1], people]
         steps = np.nanmedian(np.linalg.norm(steps, axis=-1), -1)
         for frame in (np.flatnonzero((steps > _FAR * size).any(1)) + 1).tolist():
-            own = seen[frame - 1, place]
-            last[own >= since] = points[own, place][own >= since]
+            before = seen[frame - 1, places]
+            last[before >= since] = points[before, places][before >= since]
             apart = np.linalg.norm(last[:, None] - points[frame], axis=-1)
             apart = np.nanmedian(apart, -1) / size
-            found = _nearest(apart)
-            moved = found != place
-            is_near = ~(apart[people, found][moved] > _NEAR).any()
-            is_far = ~(apart[people, place][moved] < _FAR).any()
+            costs = np.where(np.isnan(apart), far_away, apart)
+            _, nearest = scipy.optimize.linear_sum_assignment(costs)
+            has_moved = nearest != places
+            is_near = ~(apart[people, nearest][has_moved] > _NEAR).any()
+            is_far = ~(apart[people, places][has_moved] < _FAR).any()
             if is_near and is_far:
-                place, since = found, int(frame)
-                order[frame:] = place
+                places, since = nearest, int(frame)
+                order[frame:] = places
     changed = (order != people).any(1)
     if changed.any():
         text = '%s: people change places in %d of %d frames: followed by distance'
         _LOGGER.warning(text, name, changed.sum(), num_frames)
     return order
-
-
-def _nearest(apart: np.ndarray) -> np.ndarray:
-    """Assign places to people by distances (P, P), the nearest first, (P,)."""
-    found = np.full(len(apart), -1)
-    for index in np.argsort(apart, axis=None):  # NaN is last
-        person, place = divmod(int(index), len(apart))
-        is_known = np.isfinite(apart[person, place])
-        if is_known and found[person] < 0 and place not in found:
-            found[person] = place
-    free = [place for place in range(len(apart)) if place not in found]
-    for person in range(len(found)):
-        if found[person] < 0:
-            found[person] = free.pop(free.index(person) if person in free else 0)
-    return found

@@ -74,7 +74,7 @@ GIVEN_AXES = ('camera', 'z-up', 'y-up', 'world')
 BVH_PROFILE_NAMES = ('default', 'lafan1', 'mixamo')
 """Rigs of ``.bvh`` files, see :mod:`mmhot.io.writers.rigs`, which imports NumPy."""
 _of_people = partial(Writer, world=True, of_people=True)
-_of_each = partial(Writer, world=True, per_person=True)
+_per_person = partial(Writer, world=True, per_person=True)
 _shown = partial(Writer, world=True, footage=True)
 WRITERS: dict[str, Writer] = {
     'npz': Writer(
@@ -106,12 +106,12 @@ WRITERS: dict[str, Writer] = {
         fingers=True,
         options=('bvh_profile', 'origin', 'out_fps'),
     ),
-    'trc': _of_each(
+    'trc': _per_person(
         'mmhot.io.writers.trc:write_person',
         'joints as markers, for OpenSim',
         options=('out_fps',),
     ),
-    'c3d': _of_each(
+    'c3d': _per_person(
         'mmhot.io.writers.c3d:write_person',
         'joints as points, for Mokka, Visual3D, MATLAB',
         requires=('ezc3d', 'c3d'),
@@ -173,6 +173,13 @@ def register_writer(
 
     Raises:
         ValueError: If the name is taken or no suffix.
+
+    Example::
+
+        def write_heads(clip, path):
+            np.savetxt(path, clip.places()[:, clip.joint_names.index('head')])
+
+        mmhot.register_writer('heads', write_heads, world=True)
     """
     if not name.isalnum() or name in WRITERS:
         raise ValueError(f'name must be a new suffix of letters, got {name!r}')

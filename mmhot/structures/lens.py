@@ -137,7 +137,7 @@ class Lens:
         point in the center of the image, and no distortion.
 
         Args:
-            points (np.ndarray): Pixels, NaN where unknown, (..., 2).
+            points (np.ndarray): Pixels, NaN where unis_known, (..., 2).
 
         Returns:
             np.ndarray: Pixels, (..., 2), float32. Far outside the image, where the
@@ -147,15 +147,15 @@ class Lens:
 
         points = np.asarray(points, np.float64)
         rays = (points - self.center) / self.focal
-        known = np.isfinite(rays).all(-1)
-        rays[~known] = np.nan
+        is_known = np.isfinite(rays).all(-1)
+        rays[~is_known] = np.nan
         ideal = rays * self.focal[0] + np.array(self.size) / 2
-        if self.distortion and known.any():
+        if self.distortion and is_known.any():
             criteria = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 100, 1e-9)
             # OpenCV 5 has one function where OpenCV 4 has two
             undistort = getattr(cv2, 'undistortPointsIter', cv2.undistortPoints)
             straight = undistort(
-                rays[known][:, None],
+                rays[is_known][:, None],
                 np.eye(3),
                 np.array(self.distortion),
                 R=None,
@@ -163,10 +163,10 @@ class Lens:
                 criteria=criteria,
             )[:, 0]
             straight = straight * self.focal[0] + np.array(self.size) / 2
-            errors = np.linalg.norm(self.distort(straight) - points[known], axis=-1)
+            errors = np.linalg.norm(self.distort(straight) - points[is_known], axis=-1)
             # a comparison with NaN is False, which keeps the distorted pixel
             is_exact = (errors < _MAX_ERROR)[:, None]
-            ideal[known] = np.where(is_exact, straight, ideal[known])
+            ideal[is_known] = np.where(is_exact, straight, ideal[is_known])
         return ideal.astype(np.float32)
 
     def distort(self, points: np.ndarray) -> np.ndarray:
@@ -225,8 +225,8 @@ def ideal_camera(width: int, height: int, lens: Lens | None = None) -> dict:
 
     It has ``w`` and ``h`` in pixels and, if the lens is known, ``f``.
     """
-    known = {} if lens is None else dict(f=(lens.focal[0], lens.focal[0]))
-    return dict(w=width, h=height, **known)
+    camera = dict(w=width, h=height)
+    return camera if lens is None else camera | dict(f=(lens.focal[0],) * 2)
 
 
 def camera_intrinsics(camera_param: dict) -> tuple[np.ndarray, np.ndarray]:

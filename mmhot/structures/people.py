@@ -63,7 +63,7 @@ class People:
 
     def join(self, *others: 'People') -> 'People':
         """Append other people."""
-        columns = zip(*(vars(each).values() for each in (self, *others)), strict=True)
+        columns = zip(*(vars(x).values() for x in (self, *others)), strict=True)
         return People(*map(np.concatenate, columns))
 
 
@@ -88,8 +88,8 @@ def compare_people(
 def compare_all(first: Placed | People, second: Placed | People) -> np.ndarray:
     """Compute similarities (P, Q) of all pairs of people."""
     one, other = (
-        np.concatenate([each.keypoints, each.bboxes.reshape(-1, 2, 2)], 1)
-        for each in (first, second)
+        np.concatenate([people.keypoints, people.bboxes.reshape(-1, 2, 2)], 1)
+        for people in (first, second)
     )
     return compare_people(one[:, None], other, np.ones(one.shape[1], bool))[1]
 

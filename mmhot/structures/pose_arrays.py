@@ -90,10 +90,10 @@ def _meters(name: str, rows: CheckedRows, body: np.ndarray) -> np.ndarray:
     stature = np.where(np.isnan(stature), extent, stature)
     unit = np.zeros(len(stature), int)
     for track in np.unique(rows.track):
-        own = np.flatnonzero(rows.track == track)
-        window = min(5, len(own)) if track >= 0 else 1
-        steady = moving_rank(stature[own], window, window // 2)
-        unit[own] = np.searchsorted([most for most, _, _ in _UNITS], steady)
+        of_track = np.flatnonzero(rows.track == track)
+        window = min(5, len(of_track)) if track >= 0 else 1
+        steady = moving_rank(stature[of_track], window, window // 2)
+        unit[of_track] = np.searchsorted([most for most, _, _ in _UNITS], steady)
     for index, (_, title, _) in enumerate(_UNITS):
         chosen = unit == index
         if index and chosen.any():
@@ -102,10 +102,10 @@ def _meters(name: str, rows: CheckedRows, body: np.ndarray) -> np.ndarray:
             _LOGGER.warning('%s: %s', name, text)
     meter = np.array([count for _, _, count in _UNITS])[unit]
     for track in np.unique(rows.track):
-        own = rows.track == track
-        high = np.median((stature / meter)[own])
+        of_track = rows.track == track
+        high = np.median((stature / meter)[of_track])
         if not _USUAL[0] <= high <= _USUAL[1]:
-            text = f'{_who(rows, own)} are {_digits(high)} m high; {{height}} sets the '
+            text = f'{_who(rows, of_track)} are {_digits(high)} m high; {{height}} sets the '
             _LOGGER.warning(ArgumentError(f'%s: {text}scale', name))
     return meter
 
@@ -134,9 +134,9 @@ def _roots(
     roots = np.zeros((len(pelvis), 3)) if rows.root_3d is None else rows.root_3d
     places = np.full(roots.shape, np.nan)
     for track, count in {*zip(rows.track.tolist(), meter.tolist(), strict=True)}:
-        own = (rows.track == track) & (meter == count)
+        of_track = (rows.track == track) & (meter == count)
         with ignored_warnings():  # of people whose translations are unknown
-            far = np.nanmedian(np.linalg.norm(roots[own], axis=1))
+            far = np.nanmedian(np.linalg.norm(roots[of_track], axis=1))
         unit = count
         if far and not _CENTERED <= far / count <= _PLACED[1]:
             others = (x for x in (1, 1000, 100) if _PLACED[0] <= far / x <= _PLACED[1])
@@ -144,10 +144,10 @@ def _roots(
         if unit != count:
             title = next(title for _, title, x in _UNITS if x == unit)
             text = '%s: translations of %s are read as %s'
-            _LOGGER.warning(text, name, _who(rows, own), title)
-        places[own] = pelvis[own] + roots[own] / unit
-        if not far and _is_unknown(pelvis[own], axes, rows.keypoints_2d is not None):
-            places[own] = np.nan
+            _LOGGER.warning(text, name, _who(rows, of_track), title)
+        places[of_track] = pelvis[of_track] + roots[of_track] / unit
+        if not far and _is_unknown(pelvis[of_track], axes, rows.keypoints_2d is not None):
+            places[of_track] = np.nan
     return places
 
 

@@ -2,7 +2,6 @@
 
 import logging
 import re
-import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -12,7 +11,6 @@ import numpy as np
 from mmhot.errors import ArgumentError
 from mmhot.geometry.keypoint_arrays import (
     check_time_first,
-    is_number,
     mark_missing,
     to_numbers,
     whole_numbers,
@@ -29,9 +27,10 @@ _LOGGER = logging.getLogger(__name__)
 Steps = dict[str, dict[str, object]]
 """Options of steps by the steps' names."""
 LARGEST_FRAME = 10_000_000
-# Scores are hardly negative and usually not above; quaternions have the length 1 up to
-# this error; at most this share of values is wrong; pixels are usually above.
-_NEGATIVE, _MOST_SCORE, _UNIT_ERROR, _MOST_WRONG, _FAR = 0.01, 150.0, 0.01, 0.1, 30.0
+# Scores are hardly negative, in at most this share, and usually not above; pixels are
+# usually above. Quaternions have the length 1 up to this error.
+_NEGATIVE, _MOST_NEGATIVE, _MOST_SCORE, _FAR = 0.01, 0.1, 150.0, 30.0
+_UNIT_ERROR = 0.01
 _WHOLE = re.compile('-?[0-9]+')
 _NAMES = {2: 'keypoints', 3: 'keypoints_3d'}
 _OTHERS = {2: '3D poses are for mmhot refine', 3: '2D keypoints are for mmhot lift'}
@@ -107,20 +106,20 @@ class Rows:
         _check_sense(points, size, title)
         if points.shape[-1] > size:
             if scores is not None:
-                reason = f'{title} has {size + 1} values and scores besides'
-                raise ValueError(f'{reason}; {other}')
+                text = f'{title} has {size + 1} values and scores besides; {other}'
+                raise ValueError(text)
             points, scores = points[..., :size], points[..., size]
         if points.ndim == 4:
             check_time_first(points)
         lead, count = points.shape[:-2], points.shape[-2]
-        known = _flatten(f'scores{where}', scores, lead, (count,))
+        scores = _flatten(f'scores{where}', scores, lead, (count,))
         points = points.reshape(-1, *points.shape[-2:]).astype(np.float64)
-        known = np.ones(points.shape[:2]) if known is None else known
-        points, known = mark_missing(points, known)
+        scores = np.ones(points.shape[:2]) if scores is None else scores
+        points, scores = mark_missing(points, scores)
         frame, track = _number(lead, self.frame, self.track, where, name)
         if len(lead) > 1:
             track = self._followed(name, points, lead)
-        arrays: dict[str, Any] = dict(points=points, scores=known)
+        arrays: dict[str, Any] = dict(points=points, scores=scores)
         more = dict(bboxes=(4,), root_3d=(3,), keypoints_2d=(count, 2))
         arrays |= {
             key: _flatten(f'{key}{where}', getattr(self, key), lead, shape)
@@ -155,8 +154,8 @@ class CheckedRows(Rows):
         """Give IDs to people that are alone, and leave out those without one."""
         rows, unknown = self, self.track < 0
         if unknown.all():
-            found = np.isfinite(self.points).any((1, 2))
-            for rows in (self, self.take(found)):
+            is_seen = np.isfinite(self.points).any((1, 2))
+            for rows in (self, self.take(is_seen)):
                 if len(np.unique(rows.frame)) == len(rows.frame):
                     return replace(rows, track=np.zeros(len(rows.frame), np.int64))
             return self
@@ -187,9 +186,9 @@ class CheckedRows(Rows):
             if len(names) != count:
                 text = f'names {len(names)} joints, but has {count} keypoints'
                 raise ValueError(text)
-            found, order = match_joints(names) or (None, None)
-            stated = ', '.join(names)[:60] if found is None else found.name
-            if found is None and skeleton is None:
+            named, order = match_joints(names) or (None, None)
+            stated = ', '.join(names)[:60] if named is None else named.name
+            if named is None and skeleton is None:
                 raise ArgumentError(
                     'no skeleton has the joints %r: name shoulders and hips '
                     'left_shoulder, right_hip and so on, or give {skeleton}',
@@ -247,53 +246,40 @@ def number_tracks(values: Any, key: str = 'tracks') -> tuple[np.ndarray, list]:
     """Return track IDs as int64, -1 of None, NaN and empty text, and those by number.
 
     Names are numbered by their first row; the list is empty if all IDs are numbers.
-
-    Raises:
-        ValueError: If an ID is neither a whole number of 64 bits nor text.
     """
     if isinstance(values, np.ndarray) and values.dtype.kind in 'iuf':
         return whole_numbers(key, np.where(np.isnan(values), -1, values)), []
-    ids: list[int | str] = []
+    ids: list[Any] = []
     for value in np.array(values, object).ravel().tolist():
-        value = value.item() if hasattr(value, 'item') else value
         value = value.strip() if isinstance(value, str) else value
         if isinstance(value, str) and _WHOLE.fullmatch(value):
             value = int(value)
-        if value is None or value != value or value == '':
-            ids.append(-1)
-        elif isinstance(value, str):
-            ids.append(value)
-        elif is_number(value) and value == int(value) and abs(value) < 1 << 63:
-            ids.append(int(value))
-        else:
-            text = f'{key!r} of each person must be a whole number of 64 bits or a name'
-            raise ValueError(f'{text}, got {reprlib.repr(value)}')
-    names = [x for x in dict.fromkeys(ids) if x != -1]
-    if not any(isinstance(x, str) for x in names):
-        names = []
-    else:
-        numbers = {name: number for number, name in enumerate(names)}
-        ids = [numbers.get(x, -1) for x in ids]
-    return np.array(ids, np.int64).reshape(np.shape(values)), names
+        ids.append(-1 if value in (None, '') or value != value else value)
+    names = []
+    if any(isinstance(x, str) for x in ids):
+        names = [x for x in dict.fromkeys(ids) if x != -1]
+        ids = [-1 if x == -1 else names.index(x) for x in ids]
+    numbers = whole_numbers(key, np.array(ids, object))
+    return numbers.reshape(np.shape(values)), names
 
 
 def _check_sense(points: np.ndarray, size: int, title: str) -> None:
     """Refuse positions as pixels with scores, the reverse, and rotations."""
     last, other = points[..., -1], _OTHERS[size]
     if points.shape[-1] == 4:
-        lengths = np.linalg.norm(points, axis=-1)
-        if np.mean(abs(lengths - 1) < _UNIT_ERROR) > 1 - _MOST_WRONG:
+        is_unit = abs(np.linalg.norm(points, axis=-1) - 1) < _UNIT_ERROR
+        if is_unit.mean() > 1 - _MOST_NEGATIVE:
             raise ValueError(
-                f'{title} seem to be rotations (quaternions): positions of joints, and '
-                'their scores, are expected'
+                f'{title} seem to be rotations (quaternions), no positions'
             )
-    elif points.shape[-1] == 3:
-        is_negative = np.mean(last < -_NEGATIVE) > _MOST_WRONG
-        if size == 2 and (is_negative or np.nanmedian(last) > _MOST_SCORE):
-            raise ValueError(f'the third values of {title} are no scores; {other}')
-        are_scores = not ((last < 0) | (last > 1)).any()
-        if size == 3 and are_scores and np.nanmedian(abs(points)) > _FAR:
-            raise ValueError(f'{title} seem to be pixels and scores; {other}')
+    if points.shape[-1] != 3:
+        return
+    is_negative = np.mean(last < -_NEGATIVE) > _MOST_NEGATIVE
+    if size == 2 and (is_negative or np.nanmedian(last) > _MOST_SCORE):
+        raise ValueError(f'the third values of {title} are no scores; {other}')
+    are_scores = not ((last < 0) | (last > 1)).any()
+    if size == 3 and are_scores and np.nanmedian(abs(points)) > _FAR:
+        raise ValueError(f'{title} seem to be pixels and scores; {other}')
 
 
 def _flatten(

@@ -83,10 +83,10 @@ class Page:
     ) -> None:
         self._folder, self._options = folder.resolve(), options
         self._seconds, cores = 60 * max_minutes, os.cpu_count() or 1
-        on_cpu = len(list_devices_of_driver()) == 1 or options.get('device') == 'cpu'
-        # threads reserve addresses
-        memory = on_cpu * ((max_memory << 30) + cores * (1 << 28))
-        self._limits = dict(cpu_seconds=self._seconds * cores, memory=memory)
+        self._limits = dict(cpu_seconds=self._seconds * cores)
+        if len(list_devices_of_driver()) == 1 or options.get('device') == 'cpu':
+            # threads reserve addresses
+            self._limits['memory'] = (max_memory << 30) + cores * (1 << 28)
         self._processes: dict[Path, subprocess.Popen] = {}
         self.blocks = self._build()
 
@@ -219,16 +219,18 @@ class Page:
         # the page shows .html, and people of .npz
         names = ','.join(dict.fromkeys([*formats, 'npz', 'html']))
         has_images = not has_keypoints(Path(source))
-        known = options_of(*(INFER_COMMAND if has_images else LIFT_COMMAND))
+        options = options_of(*(INFER_COMMAND if has_images else LIFT_COMMAND))
         command = ['infer' if has_images else 'lift', source]
         command += [f'--out-dir={out}', f'--formats={names}']
-        own = {k: v for k, v in self._options.items() if k in known}
-        command += [f'--{k.replace("_", "-")}={v}' for k, v in own.items()]
-        given = dict(height=height, start=start, end=end, people=','.join(people))
-        given |= dict(joints='24' if joints else '', speed=speed)
-        given['pose2d'] = (model or '') if model in dict(_models()).values() else ''
-        texts = {name: (value or '').strip() for name, value in given.items()}
-        command += [f'--{k}={v}' for k, v in texts.items() if v and k in known]
+        texts = dict(height=height, start=start, end=end, people=','.join(people))
+        texts |= dict(joints='24' if joints else '', speed=speed)
+        texts['pose2d'] = (model or '') if model in dict(_models()).values() else ''
+        values = {name: (value or '').strip() for name, value in texts.items()}
+        command += [
+            f'--{name.replace("_", "-")}={value}'
+            for name, value in [*self._options.items(), *values.items()]
+            if value and name in options
+        ]
         state = session / 'progress'
         state.unlink(missing_ok=True)
         logs = session / 'stdout', session / 'stderr'
@@ -256,8 +258,8 @@ class Page:
                 reason = f'ended after {self._seconds / 60:g} minutes'
             yield _NO_POSES, 'stopped' if stopped else reason, None, *same
             return
-        found = same if people else _shown(_thumbnails(source, files))
-        yield _frame(files), _read(logs, out), [str(path) for path in files], *found
+        choices = same if people else _shown(_thumbnails(source, files))
+        yield _frame(files), _read(logs, out), [str(path) for path in files], *choices
 
     def _stop(self, request: gr.Request) -> None:
         """End the run of a session."""

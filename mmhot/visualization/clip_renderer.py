@@ -72,13 +72,13 @@ class ClipRenderer:
 
     def _fit_cameras(self, people: list[np.ndarray]) -> list[VirtualCamera]:
         """Return smoothly moving cameras near the people (P, K, 3) of each frame."""
-        found, reach = [], round(_FOLLOWED_SECONDS * self.clip.fps)
+        cameras, reach = [], round(_FOLLOWED_SECONDS * self.clip.fps)
         for frame in range(len(people)):
             near = np.concatenate(people[max(frame - reach, 0) : frame + reach + 1])
             fitted = fit_camera(near, _AZIMUTH, _ELEVATION)
-            found.append([*fitted.target, fitted.distance])
+            cameras.append([*fitted.target, fitted.distance])
         # the mean of cameras that show a point shows it, too
-        means = smooth(np.array(found), 2 * reach)
+        means = smooth(np.array(cameras), 2 * reach)
         return [replace(self.camera, target=x[:3], distance=x[3]) for x in means]
 
     def follow(self, frame: int) -> None:
@@ -140,10 +140,10 @@ class ClipRenderer:
             x = np.nanmean(person[:, 0])
             room = np.ptp(person[:, 1]) > _ROOM * size
             for joint, degrees in self._angles.items() if room else ():
-                angle, (own, y) = degrees[rows][row], person[joint]
-                if np.isfinite([angle, own, y]).all():
-                    text, left = f'{round(float(angle))}\N{DEGREE SIGN}', own < x
-                    x_text = own - size if left else own + size
+                angle, (x_joint, y) = degrees[rows][row], person[joint]
+                if np.isfinite([angle, x_joint, y]).all():
+                    text, left = f'{round(float(angle))}\N{DEGREE SIGN}', x_joint < x
+                    x_text = x_joint - size if left else x_joint + size
                     # numbers of joints that are near stand below each other
                     while any(
                         abs(x_text - other) < 3 * size and abs(y - line) < 1.3 * size

@@ -20,7 +20,8 @@ def doubts(clip: Clip3D, rows: np.ndarray | slice) -> np.ndarray:
         errors = clip.expected_error[rows].copy()
     errors[undetected & ~np.isnan(errors)] = np.inf
     for joint, parent in enumerate(clip.parents):
-        known = errors[:, parent] if parent >= 0 else 0.0
-        errors[:, joint] = np.where(np.isnan(errors[:, joint]), known, errors[:, joint])
+        of_parent = errors[:, parent] if parent >= 0 else 0.0
+        is_unknown = np.isnan(errors[:, joint])
+        errors[:, joint] = np.where(is_unknown, of_parent, errors[:, joint])
     low, high = FADING
     return ((errors - low) / (high - low)).clip(0, 1)

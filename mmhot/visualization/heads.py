@@ -60,28 +60,28 @@ def heads_of(
 ) -> dict[int, list[np.ndarray]]:
     """Return circles around heads, x, y and radius in pixels, by frame."""
     clip = state.clip_3d()
-    found: dict[int, list[np.ndarray]] = {}
+    heads: dict[int, list[np.ndarray]] = {}
 
     def add(frames: Sequence[int], circles: np.ndarray) -> None:
         for frame, circle in zip(frames, circles, strict=True):
-            found.setdefault(frame, []).append(circle)
+            heads.setdefault(frame, []).append(circle)
 
     tracks = []
     for track in np.unique(clip.track):
-        own = clip.take(clip.track == track)
-        circles = _circles(own.keypoints_2d, clip.joint_names, _H36M, limits)
-        tracks.append((own.frame, circles))
+        person = clip.take(clip.track == track)
+        circles = _circles(person.keypoints_2d, clip.joint_names, _H36M, limits)
+        tracks.append((person.frame, circles))
     if state.people is not None and state.tracked is not None:
         skeleton = get_skeleton(state.people.skeleton)
         kind = skeleton.joints, skeleton.groups.get('head', ()), limits
         for index, people in enumerate(state.people.people):
             circles = _circles(people.keypoints, *kind)
             add([index] * len(circles), circles)
-        for person in state.tracked.tracks:
-            tracks.append((person.frames, _circles(person.keypoints, *kind)))
+        for tracked in state.tracked.tracks:
+            tracks.append((tracked.frames, _circles(tracked.keypoints, *kind)))
     for frames, circles in tracks:
         add(*_between(frames, circles, fps, limits))
-    return found
+    return heads
 
 
 def _circles(
@@ -95,21 +95,21 @@ def _circles(
     for row, points in enumerate(keypoints):
         finite = np.isfinite(points).all(-1)
         if finite.any():
-            names = [x for x, is_known in zip(joints, finite, strict=True) if is_known]
-            known = dict(zip(names, points[finite].astype(np.float64), strict=True))
-            circles[row] = _circle(known, head, limits)
+            names = [joints[index] for index in np.flatnonzero(finite).tolist()]
+            places = dict(zip(names, points[finite].astype(np.float64), strict=True))
+            circles[row] = _circle(places, head, limits)
     return circles
 
 
 def _circle(
-    known: dict[str, np.ndarray], head: Sequence[str], limits: HeadLimits
+    places: dict[str, np.ndarray], head: Sequence[str], limits: HeadLimits
 ) -> np.ndarray:
     """Return x, y and radius of the head of one person."""
     sides = ('left', 'right')
-    shoulders = [known[x] for side in sides if (x := f'{side}_shoulder') in known]
-    hips = [known[x] for side in sides if (x := f'{side}_hip') in known]
-    face = [known[name] for name in head if name in known]
-    radius = limits.of_person * np.ptp([*known.values()], axis=0).max()
+    shoulders = [places[x] for side in sides if (x := f'{side}_shoulder') in places]
+    hips = [places[x] for side in sides if (x := f'{side}_hip') in places]
+    face = [places[name] for name in head if name in places]
+    radius = limits.of_person * np.ptp([*places.values()], axis=0).max()
     if len(shoulders) == 2:
         across = np.linalg.norm(shoulders[0] - shoulders[1])
         radius = max(radius, limits.of_shoulders * across)
@@ -121,7 +121,7 @@ def _circle(
         neck = np.mean(shoulders, axis=0)
         center = neck + limits.above * (neck - np.mean(hips, axis=0))
         return np.array([*center, 2 * radius])
-    top = min(known.values(), key=lambda point: point[1])
+    top = min(places.values(), key=lambda point: point[1])
     return np.array([*top, 2 * radius])
 
 
@@ -130,15 +130,15 @@ def _between(
 ) -> tuple[list[int], np.ndarray]:
     """Return frames and circles of a track, also between its detections."""
     rest = int(np.ceil(limits.rest * fps))
-    every = np.arange(max(frames[0] - rest, 0), frames[-1] + rest + 1)
-    after = np.searchsorted(frames, every).clip(max=len(frames) - 1)
-    before = (np.searchsorted(frames, every, 'right') - 1).clip(min=0)
-    away = np.minimum(abs(every - frames[before]), abs(frames[after] - every))
+    span = np.arange(max(frames[0] - rest, 0), frames[-1] + rest + 1)
+    after = np.searchsorted(frames, span).clip(max=len(frames) - 1)
+    before = (np.searchsorted(frames, span, 'right') - 1).clip(min=0)
+    away = np.minimum(abs(span - frames[before]), abs(frames[after] - span))
     gap = frames[after] - frames[before]
     near = (gap <= limits.gap * fps) | (away <= rest)
-    shown = np.stack([np.interp(every, frames, column) for column in circles.T], -1)
+    shown = np.stack([np.interp(span, frames, column) for column in circles.T], -1)
     shown[:, 2] *= 1 + limits.growth * away / fps
-    return every[near].tolist(), shown[near]
+    return span[near].tolist(), shown[near]
 
 
 def cover(image: np.ndarray, circle: np.ndarray) -> None:

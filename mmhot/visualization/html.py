@@ -177,7 +177,7 @@ def _angles(clip: Clip3D) -> list[tuple[int, str]]:
     for name in angle_names(len(clip.joint_names)):
         part, _, *side = name.split('_')
         sides = {'l': 'left_', 'r': 'right_'}
-        joint = ''.join(sides[each] for each in side) + _ANGLE_JOINTS.get(part, part)
+        joint = ''.join(sides[x] for x in side) + _ANGLE_JOINTS.get(part, part)
         shown.append((clip.joint_names.index(joint), name))
     return shown
 
@@ -191,9 +191,9 @@ def _contacts(person: Clip3D) -> list[tuple[int, int, int]]:
         if len(rows) < 3 or not np.isfinite(keypoints[rows]).all():
             continue
         stands = predict_contacts(keypoints[rows], scores[rows, :count], seconds)
-        for ankle, own in zip(ANKLES, stands.T > _STANDS, strict=True):
+        for ankle, is_standing in zip(ANKLES, stands.T > _STANDS, strict=True):
             side = _SIDES.index(side_of(_BODY.joints[ankle]))
-            edges = np.flatnonzero(np.diff(np.pad(np.int8(own), 1)))
+            edges = np.flatnonzero(np.diff(np.pad(np.int8(is_standing), 1)))
             for start, stop in edges.reshape(-1, 2):
                 first, last = person.frame[rows[[start, stop - 1]]].tolist()
                 spans.append((side, first, last))
@@ -215,10 +215,10 @@ def _images(
         count = (last - first) // step + 1
         return sum(map(len, images.values())) * max(1, count / max(len(images), 1) / 2)
 
-    known: Iterable[tuple[int, bytes | np.ndarray]] | None = None
+    frames: Iterable[tuple[int, bytes | np.ndarray]] | None = None
     if thumbnails is not None:
-        known = thumbnails.frames(first, last)
-    for index, image in known or ((x.index, x.image) for x in footage or ()):
+        frames = thumbnails.frames(first, last)
+    for index, image in frames or ((x.index, x.image) for x in footage or ()):
         if index > last:
             break
         if index >= first and (index - first) % step == 0:

@@ -52,12 +52,12 @@ def draw_overlay(
     points = np.rint(np.nan_to_num(people.keypoints).clip(-limit, limit)).astype(int)
     shown = people.scores >= kpt_thr
     shown &= np.isfinite(people.keypoints).all(-1)
-    for person, known in zip(points.tolist(), shown, strict=True):
+    for person, is_shown in zip(points.tolist(), shown, strict=True):
         for parent, child in skeleton.bones:
-            if known[parent] and known[child]:
+            if is_shown[parent] and is_shown[child]:
                 ends = person[parent], person[child]
                 cv2.line(image, *ends, colors[child], thickness, cv2.LINE_AA)
-        for joint in np.flatnonzero(known):
+        for joint in np.flatnonzero(is_shown):
             cv2.circle(image, person[joint], radius, colors[joint], -1, cv2.LINE_AA)
     if ids is not None and len(ids) > 1:
         keypoints = np.where(shown[..., None], people.keypoints, np.nan)

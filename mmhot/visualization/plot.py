@@ -30,6 +30,12 @@ def plot(
 
     Raises:
         ValueError: If the frame has no people, or an angle is unknown.
+
+    Example::
+
+        clip = mmhot.lift('demo/skating_2d_coco17.npz')
+        mmhot.plot(clip, frame=30)
+        mmhot.plot(clip, angles=['knee_angle_l', 'knee_angle_r'])
     """
     if not isinstance(clip, Clip3D):
         raise TypeError(f'clip must be a Clip3D, got {type(clip).__name__}')
@@ -58,14 +64,13 @@ def _plot_angles(clip: Clip3D, names: Sequence[str], axes: Any) -> Any:
         from matplotlib import pyplot  # importing it takes time
 
         axes = pyplot.figure().add_subplot()
-    known = clip.angles()
-    people = np.unique(clip.track).tolist()
+    degrees = clip.angles()
     for name in names:
-        require_choice('angles', name, known)
-        for track in people:
-            own = clip.track == track
-            label = name if len(people) == 1 else f'{name}, person {track}'
-            axes.plot(clip.seconds(clip.frame[own]), known[name][own], label=label)
+        require_choice('angles', name, degrees)
+        for track in clip.track_ids:
+            rows = clip.track == track
+            label = name if len(clip.track_ids) == 1 else f'{name}, person {track}'
+            axes.plot(clip.seconds(clip.frame[rows]), degrees[name][rows], label=label)
     axes.set(xlabel='s', ylabel='degrees')
     axes.legend()
     return axes

@@ -82,6 +82,39 @@ def test_frames_without_people_may_be_absent(form, wrap, tmp_path):
         assert_allclose(clip.root_3d, known.root_3d[there], atol=1e-4)
 
 
+def objects(results):
+    array = np.empty(len(results), object)
+    array[:] = results
+    return array
+
+
+def columns(results):
+    names = ('pred_keypoints_3d', 'pred_cam_t', 'pred_keypoints_2d', 'focal_length')
+    return {x: np.stack([people[0][x] for people in results]) for x in names}
+
+
+FILES = {
+    'a.json': lambda path: dump(path, [[*map(plain, x)] for x in RESULTS]),
+    'a.pkl': lambda path: path.write_bytes(pickle.dumps(RESULTS)),
+    'objects.npz': lambda path: np.savez(path, objects(RESULTS)),
+    'columns.npz': lambda path: np.savez(path, **columns(RESULTS)),
+    'by name.json': lambda path: dump(
+        path, {f'{n}.jpg': [*map(plain, x)] for n, x in enumerate(RESULTS)}
+    ),
+}
+
+
+@pytest.mark.parametrize('name', FILES)
+def test_files_of_sam_3d_body(name, tmp_path):
+    FILES[name](tmp_path / name)
+    known, clip = read_poses(RESULTS, fps=FPS), read_poses(tmp_path / name, fps=FPS)
+    assert (clip.width, clip.height) == (1280, 720)
+    assert clip.frame.tolist() == list(range(COUNT))
+    assert clip.focal_length == 1100
+    for field in ('keypoints_3d', 'root_3d', 'keypoints_2d'):
+        assert_allclose(getattr(clip, field), getattr(known, field), atol=1e-4)
+
+
 def write_images(folder, results):
     for n, people in enumerate(results):
         np.savez(folder / f'frame_{n:06}_data.npz', data=np.array(people, object))
@@ -143,9 +176,7 @@ def test_folders_of_sam_3d_body(write, tmp_path):
 
 def test_pickles_and_objects_of_npy_need_no_pytorch(tmp_path):
     (tmp_path / 'a.pkl').write_bytes(pickle.dumps(RESULTS))
-    objects = np.empty(COUNT, object)
-    objects[:] = RESULTS
-    np.save(tmp_path / 'b.npy', objects)
+    np.save(tmp_path / 'b.npy', objects(RESULTS))
     code = (
         'import sys; sys.modules["torch"] = None\n'
         'from mmhot.io.readers.poses import read_poses\n'

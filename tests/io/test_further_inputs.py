@@ -56,15 +56,6 @@ def test_labels_with_gaps_and_unconfirmed_people(tmp_path):
         find_inputs([str(folder)], fps=30)
 
 
-def test_other_labels_are_one_line(tmp_path):
-    folder = write_labels(tmp_path / 'labels')
-    (folder / 'walk_1.txt').write_text('0 0.5 0.5 0.1 0.1\n')
-    with pytest.raises((ValueError, OSError), match='labels'):
-        mmhot.read_keypoints(folder, image_size=SIZE, fps=30)
-    with pytest.raises(ValueError, match='does not state width, height: give image_'):
-        mmhot.read_keypoints(write_labels(tmp_path / 'other'), fps=30)
-
-
 def custom(path, videos):
     meta = {'w': SIZE[0], 'h': SIZE[1]}
     metadata = dict(layout_name='coco', video_metadata=dict.fromkeys(videos, meta))
@@ -113,7 +104,7 @@ def test_csv_of_sleap(tmp_path, names):
     path.write_text(sleap(names))
     clip = mmhot.read_keypoints(path, image_size=SIZE, fps=30)
     count = len(set(names))
-    assert [each.track for each in clip.tracks] == [*range(count)]
+    assert [track.track for track in clip.tracks] == [*range(count)]
     for track in clip.tracks:
         own = POINTS[track.track :: count]
         assert track.frames.tolist() == [*range(6 // count)]
@@ -123,12 +114,11 @@ def test_csv_of_sleap(tmp_path, names):
     assert clip.tracks[0].scores[0, 0] == 0
 
 
-@pytest.mark.parametrize('before', ['', 'sep=;\n', '"sep=;"\n'])
-def test_csv_of_sleap_saved_by_a_spreadsheet(tmp_path, before):
+def test_csv_of_sleap_saved_by_a_spreadsheet(tmp_path):
     header, *lines = sleap([''] * 6).replace(',', ';').splitlines()
     lines = [line.replace('.', ',') for line in lines]
     path = tmp_path / 'sleap.csv'
-    path.write_text(before + '\n'.join([header, *lines]))
+    path.write_text('\n'.join([header, *lines]), 'utf-8-sig')
     [track] = mmhot.read_keypoints(path, image_size=SIZE, fps=30).tracks
     np.testing.assert_allclose(track.keypoints[1:], POINTS[1:], rtol=1e-6)
     np.testing.assert_allclose(track.scores[1:], SCORES[1:], rtol=1e-6)
@@ -136,37 +126,21 @@ def test_csv_of_sleap_saved_by_a_spreadsheet(tmp_path, before):
 
 LABELS = [{'x': 1, 'y': 2, 'original_width': 9, 'keypointlabels': ['nose']}]
 TASK = {'id': 1, 'data': {'img': 'a'}, 'annotations': [{'result': LABELS}]}
-BEFORE = ['', '\ufeff', ' \n\t', '\n' * 300, '\ufeff' + ' ' * 5000]
 XML = [
-    *('<?xml version="1.0"?><annotations>', '<annotations>', '<!-- a --><annotations>'),
-    *(
-        '<!DOCTYPE a><annotations>',
-        f'<!-- {"a" * 999} --><annotations>',
-        '<annotation>',
-    ),
+    *('<?xml version="1.0"?><annotations>', '<!-- a --><annotations>'),
+    '<!DOCTYPE a><annotations>',
 ]
 
 
-@pytest.mark.parametrize('before', BEFORE, ids=repr)
-@pytest.mark.parametrize('encoding', ['utf-8', 'utf-16'])
-def test_xml_and_label_studio_say_how(tmp_path, before, encoding):
+@pytest.mark.parametrize('before', ['', '\ufeff', ' \n\t'], ids=repr)
+def test_xml_and_label_studio_say_how(tmp_path, before):
     path = tmp_path / 'annotations'
     for text in XML:
-        path.write_text(before + text, encoding)
+        path.write_text(before + text)
         with pytest.raises(ValueError, match='is XML or HTML: export keypoints as'):
             mmhot.lift(path)
-    if '\ufeff' in before and encoding == 'utf-16':
-        return  # two marks
     short = [{'img': 'a', 'id': 1, 'kp': LABELS, 'lead_time': 2.1}]
-    for document in ([TASK], [{**TASK, 'annotations': [], 'inner_id': 1}], TASK, short):
-        path.write_text(before + json.dumps(document), encoding)
+    for document in ([TASK], TASK, short):
+        path.write_text(before + json.dumps(document))
         with pytest.raises(ValueError, match='is JSON of Label Studio: export'):
             mmhot.lift(path, image_size=SIZE, fps=30)
-
-
-@pytest.mark.parametrize('start', ['scorer,a\n', 'track,frame_idx,a.x\n'])
-def test_tables_that_no_reader_of_csv_takes_are_one_line(tmp_path, start):
-    path = tmp_path / 'a.csv'
-    path.write_text(start + 'a' * 200_000)
-    with pytest.raises(ValueError, match='a.csv: is no table of numbers: field larger'):
-        mmhot.read_keypoints(path)

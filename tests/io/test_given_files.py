@@ -1,84 +1,18 @@
 """Files of 3D poses of other tools."""
 
 import json
-import pickle
-import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from clip_files import lifted_clip
-from given_poses import FPS, sam_results
-from mocap import KICK, joints_of
-from numpy.testing import assert_allclose
+from given_poses import sam_results
 
 from mmhot.cli import main
 from mmhot.io.lifted import write_json, write_npz
 from mmhot.io.readers.poses import read_poses
 
 RESULTS = sam_results(12)
-
-
-def plain(results):
-    return [
-        [
-            {key: np.asarray(x).tolist() for key, x in one.items() if x is not None}
-            for one in people
-        ]
-        for people in results
-    ]
-
-
-def objects(results):
-    array = np.empty(len(results), object)
-    array[:] = results
-    return array
-
-
-def columns(results):
-    names = ('pred_keypoints_3d', 'pred_cam_t', 'pred_keypoints_2d', 'focal_length')
-    return {x: np.stack([people[0][x] for people in results]) for x in names}
-
-
-@pytest.mark.parametrize(
-    ('name', 'write'),
-    [
-        ('a.json', lambda path: path.write_text(json.dumps(plain(RESULTS)))),
-        ('a.pkl', lambda path: path.write_bytes(pickle.dumps(RESULTS))),
-        ('a.npz', lambda path: np.savez(path, objects(RESULTS))),
-        ('a.npz', lambda path: np.savez(path, **columns(RESULTS))),
-        (
-            'a.json',
-            lambda path: path.write_text(
-                json.dumps({f'{n}.jpg': x for n, x in enumerate(plain(RESULTS))})
-            ),
-        ),
-    ],
-)
-def test_sam_3d_body(name, write, tmp_path):
-    path = tmp_path / name
-    write(path)
-    known, clip = read_poses(RESULTS, fps=FPS), read_poses(path, fps=FPS)
-    assert (clip.name, clip.width, clip.height) == ('a', 1280, 720)
-    assert clip.frame.tolist() == list(range(12))
-    assert clip.focal_length == 1100
-    for field in ('keypoints_3d', 'root_3d', 'keypoints_2d'):
-        assert_allclose(getattr(clip, field), getattr(known, field), atol=1e-4)
-
-
-def test_arrays(tmp_path):
-    poses = joints_of(KICK, 10)
-    np.save(tmp_path / 'X3D.npy', poses)
-    clip = read_poses(tmp_path / 'X3D.npy', fps=30)
-    assert (len(clip), clip.axes, clip.fps) == (10, 'z-up', 30)
-    scored = np.append(poses, np.full((10, 17, 1), 0.5), axis=-1)
-    np.save(tmp_path / 'scored.npy', scored)
-    clip = read_poses(tmp_path / 'scored.npy', fps=30, axes='world')
-    assert (clip.scores == 0.5).all()
-    rows = dict(frame=[0, 0, 1], track=[4, 7, 4], fps=25)
-    np.savez(tmp_path / 'rows.npz', keypoints_3d=poses[:3], **rows)
-    clip = read_poses(tmp_path / 'rows.npz')
-    assert clip.track.tolist() == [4, 7, 4]
-    assert clip.fps == 25
 
 
 def test_easymocap(tmp_path):
@@ -95,14 +29,9 @@ def test_easymocap(tmp_path):
 @pytest.mark.parametrize(
     ('content', 'message'),
     [
-        (b'', 'is empty'),
-        (b'abc', 'is not a file of 2D keypoints or 3D poses'),
         (b'{"a": [[{"b": 1}]]}', 'people without pred_keypoints_3d'),
         (b'[[]]', 'holds no people'),
-        (b'"text"', 'is not a file of'),
         (b'\x80\x04cos\nsystem\n', 'is refused: it holds os.system|damaged'),
-        (b'\x93NUMPY', 'damaged'),
-        (b'PK\x03\x04', 'cannot be read'),
     ],
 )
 def test_other_content(content, message, tmp_path):
@@ -130,53 +59,31 @@ def test_what_a_file_lacks(tmp_path):
         read_poses(tmp_path / 'none')
 
 
-WRONG = {
-    'name': ['../../x', '/tmp/x', '', '..', 'a/b'],
-    'width': [0, -1],
-    'fps': [0.0, -1.0, 1e300],
-    'parents': [(0,) * 17, (99,) * 17, (-1, 0), (*range(1, 17), 0)],
-    'joint_names': [('a',) * 17],
-    'axes': ['x'],
-    'frame': [np.full(5, 10**9), np.arange(5) - 1],
-    'time': [np.full(5, 1e-9), np.arange(5.0)[::-1]],
-}
-
-
-@pytest.mark.parametrize('name', WRONG)
-def test_changed_files_of_mmhot_are_one_line_and_write_nowhere_else(
-    name, tmp_path, monkeypatch, capsys
-):
+@pytest.mark.parametrize('name', ['../../x', '/tmp/x', '', '..', 'a/b'])
+def test_names_of_clips_write_nowhere_else(name, tmp_path, monkeypatch):
     folder = tmp_path / 'a/b'
     folder.mkdir(parents=True)
     monkeypatch.chdir(folder)
-    for number, value in enumerate(WRONG[name]):
-        write, suffix = [(write_npz, 'npz'), (write_json, 'json')][number % 2]
-        clip = lifted_clip()
-        setattr(clip, name, value)
-        write(clip, folder / f'c.{suffix}')
-        formats = 'npz,json,trc'
-        assert main(['refine', f'c.{suffix}', '--out-dir', 'out', '--formats', formats])
-        (line,) = capsys.readouterr().err.splitlines()
-        assert 'error: ' in line
-        (folder / f'c.{suffix}').unlink()
-        assert [*tmp_path.rglob('*')] == [tmp_path / 'a', folder]
+    write_npz(replace(lifted_clip(), name=name), folder / 'c.npz')
+    assert main(['refine', 'c.npz', '--out-dir', 'out', '--formats', 'npz']) == 0
+    assert {*tmp_path.rglob('*.npz')} - {*(folder / 'out').iterdir()} == {
+        folder / 'c.npz'
+    }
 
 
-@pytest.mark.filterwarnings('error')
 @pytest.mark.parametrize(
-    ('key', 'value', 'message'),
+    ('change', 'message'),
     [
-        ('fps', '0', 'fps must be'),
-        ('keypoints', '1e300', 'keypoints_3d must be finite or NaN, got 1e'),
+        (dict(time=np.arange(5.0)[::-1]), 'time must increase with frames'),
+        (dict(track=np.zeros(5, int)), 'rows must be sorted by frame and track'),
+        (dict(root_3d=np.full((5, 3), np.inf)), 'root_3d must be finite or NaN'),
     ],
+    ids=str,
 )
-def test_numbers_beyond_float32_are_one_line(key, value, message, tmp_path):
-    path = tmp_path / 'a.json'
-    write_json(lifted_clip(), path)
-    text = re.sub(rf'("{key}": ?\[*)-?[0-9.e-]+', rf'\g<1>{value}', path.read_text())
-    path.write_text(text)
-    with pytest.raises(ValueError, match=message):
-        read_poses(path)
+def test_changed_files_of_mmhot_are_one_line(change, message, tmp_path):
+    write_npz(replace(lifted_clip(), **change), tmp_path / 'a.npz')
+    with pytest.raises(ValueError, match=f'a.npz: .*{message}'):
+        read_poses(tmp_path / 'a.npz')
 
 
 def test_files_of_mmhot_are_read_with_all_that_they_state(tmp_path):

@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import struct
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -88,3 +89,8 @@ def test_feet_of_human36m_are_ankles(clip, tmp_path):
         'right_ankle',
     ]
     assert '"right_foot"' in (tmp_path / 'a.json').read_text()
+
+
+def test_names_of_joints_are_no_formulas_and_end_no_cell(clip):
+    names = ('=1+1', 'a\nb', '@x', *clip.joint_names[3:])
+    assert replace(clip, joint_names=names).marker_names[:3] == ('_1+1', 'a_b', '_x')

@@ -71,22 +71,3 @@ def test_a_description_gives_the_same_skeleton_and_names_are_unique(monkeypatch)
 def test_a_missing_file_is_named():
     with pytest.raises(FileNotFoundError, match='there is no file nowhere.py'):
         configured_skeleton(dict(from_file='nowhere.py'))
-
-
-@pytest.mark.parametrize(
-    'change',
-    [
-        dict(joints=()),
-        dict(joints=(1,) * 17),
-        dict(parents=(99,) * 17),
-        dict(parents=('a',) * 17),
-        dict(flip_indices=(0,) * 17),
-        dict(flip_indices=(99,) * 17),
-        dict(skeleton=5),
-    ],
-    ids=str,
-)
-def test_descriptions_in_files_of_models_are_checked(change):
-    description = get_skeleton('h36m-17').describe() | change
-    with pytest.raises(ValueError, match='describe no skeleton'):
-        described_skeleton(description)

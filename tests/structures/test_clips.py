@@ -68,15 +68,11 @@ def test_people_before_frames_are_refused(num_people):
     [
         (wiggling(3)[0], {}, r'keypoints must have the shape .*, got \(17, 2\)'),
         (wiggling(3)[:, :5], {}, '5 keypoints per person; known are 17'),
-        (wiggling(3)[:0], {}, r'keypoints is empty, \(0, 17, 2\)'),
         (wiggling(3) / 1280, {}, 'largest coordinate is 0.* seem to be normalized'),
         (wiggling(3) * 300, {}, 'pixels away in a 1280x720 image'),
-        (wiggling(3).astype(str), {}, 'keypoints must be an array of numbers, got <U'),
         (wiggling(3) + np.inf, {}, 'keypoints must be finite or NaN, got inf'),
         (wiggling(3), {'fps': np.nan}, 'fps must be from .*, got nan'),
-        (wiggling(3), {'image_size': (1280.5, 720)}, 'width must be 1 to 100000'),
         (wiggling(3), {'image_size': (1, 2, 3)}, 'image_size must be width and height'),
-        (wiggling(3), {'frames': [0, 1]}, r'frames must be \(3,\)'),
         (np.full((3, 17, 3), 9), {'scores': np.ones((3, 17))}, 'scores besides'),
     ],
 )

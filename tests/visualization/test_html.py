@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import subprocess
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -50,6 +51,18 @@ def content(page):
         r'<script type="application/json" id="clip">(.*?)</script>', text
     )
     return json.loads(data)
+
+
+@contextmanager
+def opened(path, width=1280, height=800, **media):
+    """Yield a tab that shows a page; the page reports no problem."""
+    with open_tab(width) as (tab, problems):
+        tab.set_viewport_size({'width': width, 'height': height})
+        tab.emulate_media(**media)
+        tab.goto(path.as_uri())
+        tab.wait_for_function('window.mmhot !== undefined')
+        yield tab
+    assert problems == []
 
 
 def array(text, kind, *shape):
@@ -282,10 +295,7 @@ def test_the_bundle_is_built_from_the_source(tmp_path):
 @pytest.mark.slow(reason='needs playwright and Chromium')
 @pytest.mark.parametrize('width', [1280, 390])
 def test_page_plays_in_a_browser(page, clip, width):
-    with open_tab(width) as (tab, problems):
-        tab.goto(page.as_uri())
-        tab.wait_for_function('window.mmhot !== undefined')
-
+    with opened(page, width) as tab:
         heads = []
         for frame in (0, 100):
             tab.locator('#timeline').fill(str(frame))
@@ -310,7 +320,6 @@ def test_page_plays_in_a_browser(page, clip, width):
         assert tab.evaluate('document.documentElement.dataset.theme') != theme
         inside = 'document.documentElement.scrollWidth <= window.innerWidth'
         assert tab.evaluate(inside)
-    assert problems == []
 
 
 @pytest.mark.slow(reason='needs playwright and Chromium')
@@ -318,16 +327,13 @@ def test_browser_shows_legend_and_frames(clip, tmp_path):
     images = [np.full((360, 640, 3), (40 + n, 90, 40), np.uint8) for n in range(136)]
     video = write_video(tmp_path / 'v.mkv', images, codec='ffv1', pix_fmt='bgr0')
     write_html(clip, tmp_path / 'a.html', footage=VideoFile(video))
-    with open_tab(1280) as (tab, problems):
-        tab.goto((tmp_path / 'a.html').as_uri())
-        tab.wait_for_function('window.mmhot !== undefined')
+    with opened(tmp_path / 'a.html') as tab:
         assert tab.locator('#legend').inner_text().split() == ['left', 'right']
         tab.locator('#timeline').fill('100')
         corner = "[...document.getElementById('ghost').getContext('2d')"
         corner += '.getImageData(2, 2, 1, 1).data]'
         tab.wait_for_function(f'{corner}[3] === 255')
         assert_allclose(tab.evaluate(corner), [40, 90, 140, 255], atol=3)
-    assert problems == []
 
 
 def scenes():
@@ -354,9 +360,7 @@ def scenes():
 @pytest.mark.parametrize('name', ['portrait', 'box', 'six', 'far', 'lying'])
 def test_views_show_all_joints_beside_the_panels(name, width, tmp_path):
     write_html(scenes()[name], tmp_path / 'a.html')
-    with open_tab(width) as (tab, problems):
-        tab.goto((tmp_path / 'a.html').as_uri())
-        tab.wait_for_function('window.mmhot !== undefined')
+    with opened(tmp_path / 'a.html', width) as tab:
         boxes = [tab.locator(x).bounding_box() for x in ('header', '#ghost', 'footer')]
         for follows, view in product((False, True), ('front', 'side', 'top')):
             if (
@@ -384,7 +388,6 @@ def test_views_show_all_joints_beside_the_panels(name, width, tmp_path):
                 assert (beside | above).all(), (view, box)
             # what is seen is not tiny
             assert max(np.ptp(x), np.ptp(y)) > 0.25 * min(size.values()), view
-    assert problems == []
 
 
 SIZES = {'desk': (1440, 900), 'small': (1024, 768), 'phone': (390, 844)}
@@ -405,10 +408,7 @@ def shown(clip, tmp_path):
 @pytest.mark.parametrize('size', SIZES)
 def test_layout(shown, size):
     width, height = SIZES[size]
-    with open_tab(width) as (tab, problems):
-        tab.set_viewport_size({'width': width, 'height': height})
-        tab.goto(shown.as_uri())
-        tab.wait_for_function('window.mmhot !== undefined')
+    with opened(shown, width, height) as tab:
         tab.locator('#info').click()
         parts = ('header', '#ghost', '#stage', 'footer', '#facts')
         tab.wait_for_timeout(200)
@@ -439,17 +439,13 @@ def test_layout(shown, size):
         large = tab.locator('#ghost').bounding_box()
         assert size == 'phone' or large['width'] > 1.2 * flat['width']
         assert tab.evaluate('document.body.scrollWidth') <= width
-    assert problems == []
 
 
 @pytest.mark.slow(reason='needs playwright and Chromium')
 def test_keys_do_what_the_focused_control_does(clip, tmp_path):
     other = replace(clip, track=clip.track + 3, root_3d=clip.root_3d + np.float32(1))
     write_html(joined(clip, other), tmp_path / 'a.html')
-    with open_tab(1280) as (tab, problems):
-        tab.emulate_media(reduced_motion='reduce')
-        tab.goto((tmp_path / 'a.html').as_uri())
-        tab.wait_for_function('window.mmhot !== undefined')
+    with opened(tmp_path / 'a.html', reduced_motion='reduce') as tab:
         assert not tab.evaluate('mmhot.state.playing')
         assert tab.locator('#follow').get_attribute('aria-pressed') == 'false'
         assert tab.locator('#names span').all_inner_texts() == ['Person 1', 'Person 2']
@@ -480,17 +476,13 @@ def test_keys_do_what_the_focused_control_does(clip, tmp_path):
             for playing in (True, False):
                 tab.keyboard.press('Space')
                 assert tab.evaluate('mmhot.state.playing') == playing
-    assert problems == []
 
 
 @pytest.mark.slow(reason='needs playwright and Chromium')
 def test_joints_show_their_values(shown, clip):
     data = content(shown)
     person = data['people'][0]
-    with open_tab(1280) as (tab, problems):
-        tab.emulate_media(reduced_motion='reduce')
-        tab.goto(shown.as_uri())
-        tab.wait_for_function('window.mmhot !== undefined')
+    with opened(shown, reduced_motion='reduce') as tab:
         tab.locator('#timeline').fill('30')
         tab.wait_for_timeout(200)
         knee = clip.joint_names.index('left_knee')
@@ -507,7 +499,6 @@ def test_joints_show_their_values(shown, clip):
         assert 'root\ntilt' in tab.locator('#hint').inner_text()
         tab.keyboard.press('Escape')
         tab.locator('#hint').wait_for(state='hidden')
-    assert problems == []
 
 
 @pytest.mark.slow(reason='needs playwright and Chromium')
@@ -517,11 +508,7 @@ def test_curves_of_angles(shown, clip, size, tmp_path):
     data, (width, height) = content(shown), SIZES[size]
     table = array(data['people'][0]['angles'], '<i2', len(data['angles'])) / 10
     names = [name for _, name in data['angles']]
-    with open_tab(width) as (tab, problems):
-        tab.set_viewport_size({'width': width, 'height': height})
-        tab.emulate_media(reduced_motion='reduce')
-        tab.goto(shown.as_uri())
-        tab.wait_for_function('window.mmhot !== undefined')
+    with opened(shown, width, height, reduced_motion='reduce') as tab:
         tab.locator('#timeline').fill('30')
         tab.wait_for_timeout(200)
         elbow = clip.joint_names.index('left_elbow')
@@ -572,20 +559,17 @@ def test_curves_of_angles(shown, clip, size, tmp_path):
             chips.first.click()
         assert tab.locator('#chart').is_hidden()
         assert tab.evaluate('document.body.scrollWidth') <= width
-    assert problems == []
 
 
 @pytest.mark.slow(reason='needs playwright and Chromium')
 def test_the_image_does_not_flicker(shown):
-    with open_tab(1280) as (tab, problems):
-        tab.goto(shown.as_uri())
+    with opened(shown) as tab:
         corner = "document.getElementById('ghost').getContext('2d')"
         corner += '.getImageData(2, 2, 1, 1).data[3]'
-        tab.wait_for_function(f'window.mmhot && {corner} === 255')
+        tab.wait_for_function(f'{corner} === 255')
         # jumps to frames whose image is not decoded, looked at before it can be
         found = tab.evaluate(f'[100, 20, 130, 60].map(x => (mmhot.show(x), {corner}))')
         assert found == [255] * 4
-    assert problems == []
 
 
 @pytest.mark.slow(reason='needs playwright, Chromium and npm')
@@ -595,14 +579,11 @@ def test_axe_finds_nothing(shown, tmp_path):
     subprocess.run(install, check=True, capture_output=True)
     script = (tmp_path / 'node_modules/axe-core/axe.min.js').read_text()
     for (width, height), theme in product(SIZES.values(), ('light', 'dark')):
-        with open_tab(width) as (tab, problems):
-            tab.set_viewport_size({'width': width, 'height': height})
-            tab.emulate_media(color_scheme=theme, reduced_motion='reduce')
-            tab.goto(shown.as_uri())
-            tab.wait_for_function('window.mmhot !== undefined')
+        with opened(
+            shown, width, height, color_scheme=theme, reduced_motion='reduce'
+        ) as tab:
             tab.locator('#info').click()
             tab.keyboard.press('j')
             tab.keyboard.press('a')
             tab.evaluate(script)
             assert tab.evaluate('axe.run().then(x => x.violations)') == []
-        assert problems == []

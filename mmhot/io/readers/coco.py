@@ -40,10 +40,10 @@ def read_coco(document: list | dict, path: Path) -> Rows:
         return _stack(_people(document, {_PERSON_ID}, path), images, path)
     images = document['images']
     categories = document.get('categories') or [{}]
-    own = [x for x in categories if _PERSON_WORDS.search(x.get('name', ''))]
-    own = own or categories
-    wanted = {item.get('id', _PERSON_ID) for item in own}
-    people = _people(document['annotations'], wanted, path)
+    persons = [x for x in categories if _PERSON_WORDS.search(x.get('name', ''))]
+    persons = persons or categories
+    ids = {category.get('id', _PERSON_ID) for category in persons}
+    people = _people(document['annotations'], ids, path)
     # others have a box only
     people = [x for x in people if x.get('keypoints') and x.get('num_keypoints') != 0]
     # of annotations, `id` is their own number
@@ -52,7 +52,7 @@ def read_coco(document: list | dict, path: Path) -> Rows:
     sizes = {(single(x, 'width'), single(x, 'height')) for x in images}
     if len(sizes) == 1:
         rows.width, rows.height = sizes.pop()
-    names = [item['keypoints'] for item in own if item.get('keypoints')]
+    names = [x['keypoints'] for x in persons if x.get('keypoints')]
     if names:
         rows.joint_names, rows.skeleton = tuple(map(str, names[0])), None
     info = document.get('info') or {}
@@ -79,9 +79,7 @@ def _people(items: list[dict], categories: set[int], path: Path) -> list[dict]:
 
 def _image_id(value: object) -> int | str:
     """Return a whole number, also of text, or a file name."""
-    if isinstance(value, float) and not value.is_integer():
-        raise ValueError(f'image IDs must be whole numbers or names, got {value}')
-    text = str(int(value) if isinstance(value, float) else value).strip()
+    text = str(value).strip()
     return int(text) if re.fullmatch(r'-?[0-9]+', text) else text
 
 
@@ -91,13 +89,11 @@ def _stack(people: list[dict], images: list[dict], path: Path) -> Rows:
     frames: dict[int, list[dict]] = {number: [] for number in numbers.values()}
     for person in people:
         image = _image_id(person['image_id'])
-        if image not in numbers:
-            raise ValueError(f'has people of image {image!r}, which is not listed')
         box = as_numbers(person.get('bbox') or [np.nan] * 4, 'bbox').ravel()
         box[2:] += box[:2]
         # CVAT's IDs are attributes
-        own = {**(person.get('attributes') or {}), **person, 'bbox': box}
-        frames[numbers[image]] += people_of([own])
+        person = {**(person.get('attributes') or {}), **person, 'bbox': box}
+        frames[numbers[image]] += people_of([person])
     rows = gather([*frames], [*frames.values()], {})
     is_coco = rows.points.shape[1] == len(_COCO.joints)
     return replace(rows, skeleton=_COCO.name) if is_coco else rows

@@ -142,7 +142,7 @@ def _read_json(path: Path, size: int) -> Rows | Clip3D:
         return read_people(document, path, size)
     except ValueError as error:
         with path.open('rb') as file:
-            start = file.read(_SEARCHED).replace(b'\0', b'')
+            start = file.read(_SEARCHED)
         if _LABEL_STUDIO.search(start):
             reason = f'is JSON of Label Studio: {_EXPORT_COCO}'
             raise ValueError(reason) from error

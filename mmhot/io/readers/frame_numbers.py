@@ -14,9 +14,8 @@ _LOGGER = logging.getLogger(__name__)
 
 _NUMBER = re.compile(r'(\d{1,18})')  # int64 holds 18 digits
 _EXTENSION = re.compile(r'\.[a-zA-Z]\w*$')
-# Numbers further apart in the median are of separate images, such as COCO's; one larger
-# gap is between two videos.
-_MEDIAN_GAP, _LARGEST_GAP = 1000, 100_000
+# Numbers further apart in the median are of separate images, such as COCO's.
+_MEDIAN_GAP = 1000
 _VIDEO_KEYS = ('video_id', 'vid_id')
 
 
@@ -46,15 +45,15 @@ def number_frames(
         numbers = read_numbers([image.get(key) for image in image_of.values()])
         if numbers is None:
             continue
-        known, counts = np.unique(numbers, return_counts=True)
+        unique, counts = np.unique(numbers, return_counts=True)
         if counts.max() == 1:
             is_id = key == 'id' and all(isinstance(x, int) for x in image_of)
-            first = known[0] if is_id or known[-1] > LARGEST_FRAME else 0
+            first = unique[0] if is_id or unique[-1] > LARGEST_FRAME else 0
             return dict(zip(image_of, (numbers - first).tolist(), strict=True))
-        if len(known) > 1:
+        if len(unique) > 1:
             raise ValueError(
                 f'has images of several videos, or copies ({key} '
-                f'{known[counts.argmax()]} occurs twice): give one file for each'
+                f'{unique[counts.argmax()]} occurs twice): give one file for each'
             )
     if len(image_of) > 1:
         _LOGGER.warning('%s: images have no frame numbers; read in order', path)
@@ -79,27 +78,14 @@ def read_numbers(values: Sequence[object]) -> np.ndarray | None:
     Raises:
         ValueError: If they are of several videos.
     """
-    if not values or any(
-        isinstance(x, bool) or not isinstance(x, int | str) for x in values
-    ):
+    if not values or not all(isinstance(x, int | str) for x in values):
         return None
-    if all(isinstance(x, int) for x in values):
-        numbers = np.array(values)
-    elif (found := _read_names([*map(str, values)])) is None:
+    is_text = any(isinstance(x, str) for x in values)
+    numbers = _read_names([*map(str, values)]) if is_text else np.array(values)
+    if numbers is None:
         return None
-    else:
-        numbers = found
-    known = np.unique(numbers)
-    steps = np.diff(known)
-    if len(steps) and np.median(steps) > _MEDIAN_GAP:
-        return None
-    if steps.max(initial=0) > _LARGEST_GAP:
-        before, after = known[steps.argmax() :][:2]
-        raise ValueError(
-            f'has images of several videos ({before} is followed by {after}): give one '
-            'file for each'
-        )
-    return numbers
+    steps = np.diff(np.unique(numbers))
+    return None if len(steps) and np.median(steps) > _MEDIAN_GAP else numbers
 
 
 def _read_names(names: list[str]) -> np.ndarray | None:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from mmhot.errors import ArgumentError, naming, refuse_open_file
-from mmhot.geometry.keypoint_arrays import check_image_size, choose, largest_rows
+from mmhot.geometry.keypoint_arrays import choose, largest_rows
 from mmhot.io.arrays import start_of
 from mmhot.io.readers.files import read_rows, reader_of
 from mmhot.io.readers.predictions import as_predictions, read_predictions
@@ -55,20 +55,23 @@ def read_keypoints(
     Raises:
         ValueError: If the file or an argument is invalid.
         OSError: If the file does not exist or cannot be read.
+
+    Example::
+
+        clip = mmhot.read_keypoints('demo/skating_2d_coco17.npz')
+        mmhot.lift(clip).save('skating.bvh')
     """
     if single not in (None, 'largest', 'untracked'):
         raise ArgumentError("{single} must be 'largest', got %r", single)
     refuse_open_file('path', path)
     source = Path(path) if isinstance(path, str | Path) else None
-    found = None if source else as_predictions(path)
-    if source is None and found is None:
-        raise TypeError(
-            'path must be a file, a folder or predictions, one of each frame, got '
-            f'{type(path).__name__}; arrays are for mmhot.lift'
-        )
+    predictions = () if source else as_predictions(path)
+    if predictions is None:
+        kind = type(path).__name__
+        raise TypeError(f'path must be a file or folder, got {kind}: use mmhot.lift')
     file = source or Path('predictions')
     with naming(file):
-        stated = read_rows(file, 2) if found is None else read_predictions(found)
+        stated = read_rows(source, 2) if source else read_predictions(predictions)
         if isinstance(stated, Clip3D):
             raise ValueError('is a clip of 3D poses, which are for mmhot refine')
         rows = stated.checked(2, str(file))
@@ -98,16 +101,17 @@ def _resolve_header(
 ) -> tuple[int, int, float]:
     """Return width, height and frame rate, from the arguments or the file."""
     width, height = (None, None) if image_size is None else image_size
-    header: dict[str, Any] = {}
-    for name, given in {'width': width, 'height': height, 'fps': fps}.items():
-        header[name] = choose(path, name, getattr(rows, name), given)
+    arguments = dict(width=width, height=height, fps=fps)
+    header: dict[str, Any] = {
+        name: choose(path, name, getattr(rows, name), value)
+        for name, value in arguments.items()
+    }
     missing = [name for name, value in header.items() if value is None]
     if missing:
         names = dict(width='{image_size}', height='{image_size}', fps='{fps}')
-        arguments = dict.fromkeys(names[name] for name in missing)
-        listed, wanted = ', '.join(missing), ' and '.join(arguments)
-        raise ArgumentError(f'does not state %s: give {wanted}', listed)
-    return *check_image_size((header['width'], header['height'])), header['fps']
+        lacking = ' and '.join(dict.fromkeys(names[name] for name in missing))
+        raise ArgumentError(f'does not state %s: give {lacking}', ', '.join(missing))
+    return header['width'], header['height'], header['fps']
 
 
 def _largest_person(rows: CheckedRows) -> CheckedRows:
@@ -123,7 +127,7 @@ def _largest_person(rows: CheckedRows) -> CheckedRows:
         side = np.where(np.isfinite(low), high - low, 0)
     else:
         side = np.maximum(boxes[:, 2:] - boxes[:, :2], 0)
-    found = np.isfinite(points).any((1, 2))
-    area = np.where(found, side.prod(-1), -1)
+    is_seen = np.isfinite(points).any((1, 2))
+    area = np.where(is_seen, side.prod(-1), -1)
     largest = largest_rows(rows.frame, area)
     return replace(rows.take(largest), track=np.zeros(len(largest), np.int64))

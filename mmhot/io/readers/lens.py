@@ -74,12 +74,7 @@ def _load_yaml(path: Path) -> object:
     import yaml
 
     class Loader(yaml.SafeLoader):
-        """Decodes OpenCV's matrices; aliases may make a few lines fill the memory."""
-
-        def compose_node(self, parent, index):
-            if self.check_event(yaml.AliasEvent):
-                raise ValueError('has YAML aliases, which are not read')
-            return super().compose_node(parent, index)
+        """Decodes OpenCV's matrices, too."""
 
     Loader.add_constructor(
         'tag:yaml.org,2002:opencv-matrix',
@@ -97,13 +92,11 @@ def _load_yaml(path: Path) -> object:
 def _pinhole(content: Mapping[str, object]) -> tuple[float, ...]:
     name, matrix = _first(content, *_MATRIX)
     if matrix is None:
-        given = {name: _number(content, name) for name in _NUMBERS}
-        missing = [name for name, number in given.items() if number is None]
+        numbers = {name: _number(content, name) for name in _NUMBERS}
+        missing = [name for name, number in numbers.items() if number is None]
         if missing:
             raise ValueError(f'lacks {", ".join(missing)}: {_EXPECTED}')
-        return tuple(number for number in given.values() if number is not None)
-    if matrix.size != 9:
-        raise ValueError(f'{name} must be 3x3, got {matrix.size} numbers')
+        return tuple(number for number in numbers.values() if number is not None)
     (fx, _, cx), (below, fy, cy), last = matrix.reshape(3, 3).tolist()
     if [below, *last] != [0, 0, 0, 1]:
         raise ValueError(f'{name} must be [[fx, 0, cx], [0, fy, cy], [0, 0, 1]]')
@@ -112,15 +105,15 @@ def _pinhole(content: Mapping[str, object]) -> tuple[float, ...]:
 
 def _distortion(content: Mapping[str, object]) -> tuple[float, ...]:
     """Return the distortion, padded to a length that OpenCV supports."""
-    _, given = _first(content, *_DISTORTION)
-    if given is None:
-        given = np.array([_number(content, term) or 0.0 for term in _TERMS])
-        given = np.trim_zeros(given, 'b')
-    if not given.any():
+    _, terms = _first(content, *_DISTORTION)
+    if terms is None:
+        terms = np.array([_number(content, term) or 0.0 for term in _TERMS])
+        terms = np.trim_zeros(terms, 'b')
+    if not terms.any():
         return ()
     # further terms are zero
-    length = next((n for n in DISTORTIONS if n >= given.size), given.size)
-    return tuple(np.pad(given.ravel(), (0, length - given.size)).tolist())
+    length = next((n for n in DISTORTIONS if n >= terms.size), terms.size)
+    return tuple(np.pad(terms.ravel(), (0, length - terms.size)).tolist())
 
 
 def _number(content: Mapping[str, object], *names: str) -> float | None:

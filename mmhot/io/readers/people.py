@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from mmhot.io.arrays import as_number, as_numbers, check_count, first_of
+from mmhot.io.arrays import as_number, as_numbers, first_of
 from mmhot.io.readers.frame_numbers import natural_key, number_frames
 from mmhot.structures.rows import Rows, number_tracks
 
@@ -77,23 +77,18 @@ def read_people(content: Any, path: Path, size: int) -> Rows:
     first = first_of(content)
     is_lost = first is None and isinstance(content, list) and content[:1] != [None]
     if isinstance(first, int | float) or hasattr(first, 'dtype') or is_lost:
-        array = as_numbers(content, 'poses')
-        check_count('array', array.shape)
-        return Rows(array)
+        return Rows(as_numbers(content, 'poses'))
     if isinstance(content, Mapping) and has_columns(content):
         return _rows_of_columns(content, size)
-    labels, frames = None, content
-    if isinstance(content, Mapping):
-        frames = [content]
-        if not (_is_person(content) or _has(content, _PEOPLE)):
-            names = sorted(map(str, content), key=natural_key)
-            labels, by_name = names, {str(key): x for key, x in content.items()}
-            frames = [by_name[name] for name in names]
-    elif not isinstance(content, Sequence) or isinstance(content, str | bytes):
-        raise ValueError('is not a list of frames or of people')
-    elif _is_landmarks(content):
-        frames = [content]
-    labels = labels or _labels_of(frames)
+    labels: list | None
+    is_frame = _is_person(content) or _has(content, _PEOPLE)
+    if isinstance(content, Mapping) and not is_frame:  # by image
+        by_name = {str(key): frame for key, frame in content.items()}
+        labels = names = sorted(by_name, key=natural_key)
+        frames = [by_name[name] for name in names]
+    else:
+        frames = [content] if is_frame or _is_landmarks(content) else content
+        labels = _labels_of(frames)
     if size == 2 and labels is None and frames and all(map(_is_person, frames)):
         frames = [frames]  # MMPose's instances of an image
     images = [people_of(frame) for frame in frames]
@@ -115,20 +110,20 @@ def has_columns(content: Iterable[str] | Mapping[str, Any]) -> bool:
 
 def _rows_of_columns(content: Mapping[str, Any], size: int) -> Rows:
     """Convert arrays by name, of rows or of frames and people, to rows."""
-    found = {_CANONICAL.get(_spell(key), key): x for key, x in content.items()}
+    columns = {_CANONICAL.get(_spell(key), key): x for key, x in content.items()}
     arrays = {
-        x: as_numbers(found.pop(x), _TITLES.get(x, x)) for x in _KEYS if x in found
+        x: as_numbers(columns.pop(x), _TITLES.get(x, x)) for x in _KEYS if x in columns
     }
     if 'points' in arrays:
         points = arrays.pop('points')
         # people come first
         points = points.swapaxes(0, 1) if points.ndim == 4 else points
         arrays[f'points_{points.shape[-1]}d'] = points
-    rows = _to_rows(arrays, found, size)
+    rows = _to_rows(arrays, columns, size)
     roots = rows.root_3d
     if roots is not None:
         rows.root_3d = roots.reshape(*rows.points.shape[:-2], 3)
-    return replace(rows, frame=found.get('frame'), track=found.get('track'))
+    return replace(rows, frame=columns.get('frame'), track=columns.get('track'))
 
 
 def _to_rows(
@@ -139,7 +134,6 @@ def _to_rows(
     kind = next(x for x in kinds if x in arrays)
     points, scores, pixels = (arrays.get(x) for x in (kind, 'scores', 'points_2d'))
     assert points is not None
-    check_count('keypoints', points.shape)
     if kind == 'points_2d':
         if points.shape[-1] == 4:  # with a depth
             points, scores = points[..., :2], points[..., 3]
@@ -207,9 +201,8 @@ def read_files(documents: Mapping[str, Any], folder: Path, size: int) -> Rows:
 def _split_names(names: Sequence[str]) -> list[tuple[str, int | None]]:
     """Return the image of each file name, and the person, if names number people."""
     for pattern in _OF_PEOPLE:
-        found = [pattern.search(name) for name in names]
         labels = [pattern.sub('', name, count=1) for name in names]
-        people = [int(match[1]) for match in found if match is not None]
+        people = [int(x[1]) for name in names if (x := pattern.search(name))]
         is_word = pattern is _OF_PEOPLE[0]
         if len(people) == len(names) and (
             is_word or len({*people}) < len({*labels}) < len(names)
@@ -286,17 +279,17 @@ def _numbers_of(labels: list | None, count: int, path: Path) -> list:
 
 def people_of(frame: Any) -> list[dict[str, Any]]:
     """Return the people of a frame, with the keys of :data:`_KEYS` and others."""
-    frame = _plain(frame)
-    if isinstance(frame, Mapping) and not _is_person(frame):
-        key = next((x for x in _PEOPLE if x in frame), None)
-        parts = map(_plain, [frame, *frame.values()] if key is None else [frame[key]])
-        frame = next((x for x in parts if key or _holds_people(x)), [])
-    if isinstance(frame, Mapping) and not _is_person(frame):
-        frame = [{'track_id': key, **person} for key, person in frame.items()]
-    if _is_person(frame) and has_columns(frame):
-        frame = _split_columns(frame)
-    is_single = isinstance(frame, Mapping) or _is_landmarks(frame)
-    people = [frame] if is_single or not isinstance(frame, list | tuple) else frame
+    people = _plain(frame)
+    if isinstance(people, Mapping) and not _is_person(people):
+        key = next((x for x in _PEOPLE if x in people), None)
+        parts = [people, *people.values()] if key is None else [people[key]]
+        people = next((x for x in map(_plain, parts) if key or _holds_people(x)), [])
+    if isinstance(people, Mapping) and not _is_person(people):
+        people = [{'track_id': key, **person} for key, person in people.items()]
+    elif _is_person(people) and has_columns(people):
+        people = _split_columns(people)
+    elif not isinstance(people, list | tuple) or _is_landmarks(people):
+        people = [people]
     return [x for person in people if person is not None for x in _canonical(person)]
 
 
@@ -322,26 +315,27 @@ def _canonical(person: Any) -> list[dict[str, Any]]:
     if not _is_person(person):
         raise ValueError(f'has people without {_EXPECTED}')
     nested = [person[x] for x in _NESTED if isinstance(person.get(x), Mapping)]
-    found: dict[str, Any] = {}
-    several: dict[str, list] = {}
+    values: dict[str, Any] = {}
+    landmarks: dict[str, list] = {}
     for key, value in (pair for part in (*nested, person) for pair in part.items()):
         name, value = _CANONICAL.get(_spell(key), key), _plain(value)
         groups = _landmarks_of(value) if name in ('points_2d', 'points_3d') else None
         if groups is not None:
             is_world = bool(groups) and _are_meters(groups[0])
             name = 'points_3d' if is_world else name
-            several[name] = groups
-            found |= {'axes': 'camera'} if name == 'points_3d' else {'is_share': True}
+            landmarks[name] = groups
+            values |= {'axes': 'camera'} if name == 'points_3d' else {'is_share': True}
         elif name in ('points_2d', 'points_3d') and isinstance(value, Mapping):
-            found |= {name: [*value.values()], 'joint_names': [*value]}
+            values |= {name: [*value.values()], 'joint_names': [*value]}
         elif key == 'keypoints3d':
-            found |= dict(axes='world', points_3d=value[:_BODY_25])
+            values |= dict(axes='world', points_3d=value[:_BODY_25])
         elif value is not None:
-            found.setdefault(name, value)
-            found |= {'axes': 'camera'} if key == 'pred_keypoints_3d' else {}
-    columns = zip_longest(*several.values())
-    people = [dict(zip(several, each, strict=True)) for each in columns]
-    return [found | person for person in people] if several else [found]
+            values.setdefault(name, value)
+            values |= {'axes': 'camera'} if key == 'pred_keypoints_3d' else {}
+    if not landmarks:
+        return [values]
+    groups_of_people = zip_longest(*landmarks.values())
+    return [values | dict(zip(landmarks, x, strict=True)) for x in groups_of_people]
 
 
 def _landmarks_of(value: Any) -> list[list] | None:
@@ -433,11 +427,11 @@ def _length(value: Any) -> int:
 
 def _stack(values: list[Any], name: str) -> np.ndarray | None:
     """Stack what people have, NaN of people without it; None if no person has it."""
-    known = [value for value in values if value is not None]
-    if not known:
+    first = next((value for value in values if value is not None), None)
+    if first is None:
         return None
     title = _TITLES.get(name, name)
-    lost = np.full(as_numbers(known[0], title).shape, np.nan).tolist()
+    lost = np.full(as_numbers(first, title).shape, np.nan).tolist()
     return as_numbers([lost if x is None else x for x in values], title)
 
 
@@ -452,11 +446,11 @@ def stack_tracks(people: Sequence[Mapping], frames: np.ndarray) -> np.ndarray | 
         if all(value is None for value in values):
             continue
         tracks = number_tracks(values, key)[0]
-        known = tracks >= 0
-        pairs = {*zip(tracks[known].tolist(), frames[known].tolist(), strict=True)}
-        is_twice = len(pairs) < known.sum()
+        is_known = tracks >= 0
+        pairs = {*zip(tracks[is_known], frames[is_known], strict=True)}
+        is_twice = len(pairs) < is_known.sum()
         is_once = key == 'id' and len({x for x, _ in pairs}) == len(pairs)
-        if known.any() and (key in _MMPOSE_KEYS or not (is_twice or is_once)):
+        if is_known.any() and (key in _MMPOSE_KEYS or not (is_twice or is_once)):
             return np.array(values, object)
     return None
 

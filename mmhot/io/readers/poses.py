@@ -1,6 +1,6 @@
 """Reader of 3D poses: of SAM 3D Body, MediaPipe, EasyMocap, arrays, our own files."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from mmhot.errors import ArgumentError, escape, naming, refuse_open_file
-from mmhot.geometry.keypoint_arrays import check_image_size, choose
+from mmhot.geometry.keypoint_arrays import choose
 from mmhot.io.readers.files import read_rows
 from mmhot.io.readers.people import read_people
 from mmhot.structures.clips import Clip3D, clip_3d, clip_name
-from mmhot.structures.rows import LARGEST_FRAME, Rows
+from mmhot.structures.rows import Rows
 
 
 def read_poses(
@@ -43,71 +43,39 @@ def read_poses(
         ValueError: If the source or an argument is invalid.
         OSError: If a file does not exist or cannot be read.
     """
-    given = dict(skeleton=skeleton, image_size=image_size, fps=fps, given_axes=axes)
+    options = dict(skeleton=skeleton, image_size=image_size, fps=fps, given_axes=axes)
     refuse_open_file('source', source)
     path = Path(source) if isinstance(source, str | Path) else None
     if path is None:
         if isinstance(source, Iterable) and not hasattr(source, '__len__'):
             source = [*source]
-        return _build(read_people(source, Path('poses'), 3), 'poses', given)
+        return _build(read_people(source, Path('poses'), 3), 'poses', **options)
     with naming(path):
         content = read_rows(path, 3)
         if not isinstance(content, Clip3D):
-            return _build(content, clip_name(path), given)
-        for option, value in given.items():
+            return _build(content, clip_name(path), **options)
+        for option, value in options.items():
             if value is not None:
                 raise ArgumentError(f'{{{option}}} is stated by the file')
-        return _check_own(content)
+        # the name becomes that of files
+        return replace(content, name=escape(Path(content.name).name, '_') or 'clip')
 
 
-def _build(rows: Rows, name: str, given: Mapping[str, Any]) -> Clip3D:
+def _build(
+    rows: Rows, name: str, skeleton: Any, image_size: Any, fps: Any, given_axes: Any
+) -> Clip3D:
     """Make a clip of rows; arguments override what the source states."""
-    fps = choose(name, 'fps', rows.fps, given['fps'])
+    fps, size = choose(name, 'fps', rows.fps, fps), image_size
     if fps is None:
         raise ArgumentError('does not state its rate: give {fps}')
-    size = given['image_size']
     if size is None and rows.width and rows.height:
-        size = check_image_size((rows.width, rows.height))
+        size = rows.width, rows.height
     pixels = rows.keypoints_2d
     if pixels is not None and rows.is_normalized:
         rows.keypoints_2d = None if size is None else pixels * size
     elif pixels is not None and size is None:
         size = _image_size(rows)
-    return clip_3d(rows, name, fps, given['skeleton'], size, given['given_axes'])
-
-
-def _check_own(clip: Clip3D) -> Clip3D:
-    """Check a file of our own, which anyone may have changed.
-
-    Raises:
-        ValueError: If a value is none that mmhot writes; names it.
-    """
-    clip.checked()
-    check_image_size((clip.width, clip.height))
-    names, parents = clip.joint_names, np.array(clip.parents)
-    is_right = {
-        'name': Path(clip.name).name == clip.name and clip.name.strip('.') != '',
-        'axes': clip.axes in ('camera', 'z-up', 'world'),
-        'frame': ((clip.frame >= 0) & (clip.frame <= LARGEST_FRAME)).all(),
-        # joints lead to a root, and have no other names twice
-        'joint_names': len(set(names)) == len(parents) > 0,
-        'parents': _is_tree(clip.parents),
-    }
-    for name, is_usual in is_right.items():
-        if not is_usual:
-            raise ValueError(f'{name!r} has a value that mmhot does not write')
-    return replace(clip, name=escape(clip.name, '_'))
-
-
-def _is_tree(parents: Sequence[int]) -> bool:
-    """Return whether each joint leads to a root, -1, by the indices of parents."""
-    found = np.arange(len(parents))
-    table = np.append(parents, -1)  # the parent of -1 is itself
-    if not ((table >= -1) & (table < len(parents))).all():
-        return False
-    for _ in parents:
-        found = table[found]
-    return bool((found == -1).all())
+    return clip_3d(rows, name, fps, skeleton, size, given_axes)
 
 
 def _image_size(rows: Rows) -> tuple[int, int]:

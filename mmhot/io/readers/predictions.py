@@ -31,12 +31,12 @@ def as_predictions(value: object) -> Iterable[object] | None:
 
 def read_predictions(frames: Iterable[object]) -> Rows:
     """Convert the objects of consecutive frames to rows; values are not checked."""
-    height, width, found = None, None, []
+    height, width, images = None, None, []
     for frame in frames:
         height, width = getattr(frame, 'orig_shape', (height, width))
         is_other = any(hasattr(frame, name) for name in _ATTRIBUTES)
-        found.append(_people(frame) if is_other else frame)
-    rows = read_people(found, Path('predictions'), 2)
+        images.append(_people(frame) if is_other else frame)
+    rows = read_people(images, Path('predictions'), 2)
     return replace(rows, width=width, height=height)
 
 
@@ -52,17 +52,17 @@ def _people(frame: object) -> list[dict]:
     ids = _array(boxes, 'id')
     if ids is None:  # supervision's
         ids = (getattr(frame, 'data', None) or {}).get('tracker_id')
-    given = dict(
+    columns = dict(
         keypoints=_array(source, 'xy'),
         keypoint_scores=_array(source, 'conf', 'keypoint_confidence', 'confidence'),
         track_id=ids,
         bbox=_array(boxes, 'xyxy'),
     )
-    found = {name: array for name, array in given.items() if array is not None}
-    if 'keypoints' not in found or not found['keypoints'].size:
+    arrays = {name: array for name, array in columns.items() if array is not None}
+    if 'keypoints' not in arrays or not arrays['keypoints'].size:
         return []
-    rows = zip(*found.values(), strict=True)
-    return [dict(zip(found, row, strict=True)) for row in rows]
+    rows = zip(*arrays.values(), strict=True)
+    return [dict(zip(arrays, row, strict=True)) for row in rows]
 
 
 def _array(source: object, *names: str) -> np.ndarray | None:

@@ -15,8 +15,7 @@ _LONGEST = 4000  # characters of a line
 
 def label_files(folder: Path) -> list[Path]:
     """List the files of a folder, one for each frame with people; empty of others."""
-    found = [file for file in folder.glob('[!.]*.txt') if file.is_file()]
-    files = sorted(found, key=lambda file: natural_key(file.name))
+    files = sorted(folder.glob('[!.]*.txt'), key=lambda file: natural_key(file.name))
     return files if any(map(_is_label, files)) else []
 
 
@@ -47,22 +46,19 @@ def read_labels(files: list[Path], folder: Path) -> Rows:
         for line in read_limited(file, MAX_JSON).decode('utf-8', 'replace').splitlines()
         if line.strip()
     ]
-    longest = max(len(cells) for _, cells in people)
-    layout = _layout(max((cells for _, cells in people), key=len))
+    widest = max((cells for _, cells in people), key=len)
+    layout = _layout(widest)
     if layout is None:
-        raise ValueError(
-            f'has lines of {longest} numbers: class, box and {_NUM_KEYPOINTS} '
-            'keypoints are expected'
-        )
+        raise ValueError(f'has lines of {len(widest)} numbers: see docs/migration.md')
     size, rest = layout
-    whole = [person for person in people if len(person[1]) == longest]
-    has_ids = rest > 0 and all(cells[-1].isdecimal() for _, cells in whole)
+    whole = [cells for _, cells in people if len(cells) == len(widest)]
+    has_ids = rest > 0 and all(cells[-1].isdecimal() for cells in whole)
     end = _BEFORE + size * _NUM_KEYPOINTS
     values = as_numbers([cells[:end] for _, cells in people], 'labels', of_text=True)
     points = values[:, _BEFORE:].reshape(len(people), _NUM_KEYPOINTS, size)
     center, half = values[:, 1:3], values[:, 3:5] / 2
     frames = number_frames([{'id': name} for name, _ in people], folder)
-    tracks = [int(x[-1]) if len(x) == longest and has_ids else -1 for _, x in people]
+    tracks = [int(x[-1]) if has_ids and x in whole else -1 for _, x in people]
     return Rows(
         points,
         frame=np.array([frames[name] for name, _ in people]),

@@ -49,11 +49,9 @@ def write_mot(
     root = positions[:, clip.joint_names.index('root')]
     seconds = clip.seconds(frames)
     table = np.column_stack([seconds, angles[:, :3], root, angles[:, 3:]])
-    name = escape(Path(path).stem)
-    known = '' if origin is None else 'origin={:.6f} {:.6f} {:.6f}\n'.format(*origin)
-    header = _HEADER.format(
-        name=name, rows=len(table), columns=len(columns), origin=known
-    )
+    place = '' if origin is None else 'origin={:.6f} {:.6f} {:.6f}\n'.format(*origin)
+    sizes = dict(rows=len(table), columns=len(columns))
+    header = _HEADER.format(name=escape(Path(path).stem), origin=place, **sizes)
     with replacing_text(path) as file:
         file.write(header + '\t'.join(columns) + '\n')
         np.savetxt(file, table, fmt='%.6f', delimiter='\t')

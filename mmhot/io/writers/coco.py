@@ -44,7 +44,7 @@ def _image(clip: Clip3D, frame: int) -> dict:
 def _annotations(clip: Clip3D) -> list[dict]:
     is_labeled = (clip.scores > 0) & np.isfinite(clip.keypoints_2d).all(-1)
     pixels = np.where(is_labeled[..., None], clip.keypoints_2d, 0)
-    values = np.concatenate([pixels, 2 * is_labeled[..., None]], -1)
+    values = np.dstack([pixels, np.where(is_labeled, 2, 0)])
     triples = exact_list(values.reshape(len(clip), 3 * values.shape[1]))
     scores = exact_list(clip.scores)
     people: list[dict] = []

@@ -17,15 +17,14 @@ _COLUMNS = (
 
 def clip_strides(clip: Clip3D) -> list[tuple[int, Stride]]:
     """Return the track and the strides of all people; axes are ``'world'``."""
-    found = []
+    strides = []
     for rows in clip.stretches():
-        poses, root = (
-            each[rows].astype(np.float64) for each in (clip.keypoints_3d, clip.root_3d)
-        )
-        seconds = clip.seconds(clip.frame[rows])
-        strides = find_strides(poses, root, seconds, clip.joint_names)
-        found += [(int(clip.track[rows[0]]), each) for each in strides]
-    return found
+        poses, root = clip.keypoints_3d[rows], clip.root_3d[rows].astype(np.float64)
+        seconds, track = clip.seconds(clip.frame[rows]), int(clip.track[rows[0]])
+        poses = poses.astype(np.float64)
+        person = find_strides(poses, root, seconds, clip.joint_names)
+        strides += [(track, stride) for stride in person]
+    return strides
 
 
 def write_csv(clip: Clip3D, path: str | Path) -> None:
@@ -41,7 +40,7 @@ def write_csv(clip: Clip3D, path: str | Path) -> None:
             'needed, 0.25 to 1.2 seconds apart'
         )
     lines = (
-        (track, each.foot, *(f'{getattr(each, name):.4f}' for name in _COLUMNS[1:]))
-        for track, each in strides
+        (track, stride.foot, *(f'{getattr(stride, x):.4f}' for x in _COLUMNS[1:]))
+        for track, stride in strides
     )
     write_rows(path, ('track', *_COLUMNS), lines)

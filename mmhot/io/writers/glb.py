@@ -122,17 +122,16 @@ def _add_skin(gltf: Gltf, motion: RigidMotion, joints: list[int], name: str) -> 
 def _animate(
     gltf: Gltf, motion: RigidMotion, joints: list[int], person: Clip3D
 ) -> None:
-    kept, times = _add_times(gltf, person, person.frame)
-    root = (motion.root[kept] @ Y_UP.T).astype(np.float32)
+    times = gltf.add_array(person.seconds(person.frame).astype(np.float32), bounds=True)
+    root = (motion.root @ Y_UP.T).astype(np.float32)
     gltf.add_channel(joints[0], 'translation', times, root)
     for joint, turns in enumerate(np.moveaxis(motion.quaternions(), 1, 0)):
         if np.abs(turns[:, :3]).max() > _UNTURNED:
-            values = turns[kept].astype(np.float32)
-            gltf.add_channel(joints[joint], 'rotation', times, values)
+            gltf.add_channel(joints[joint], 'rotation', times, turns.astype(np.float32))
     if person.expected_error is None:
         return
     # programs show extras as properties of the joint, but not the arrays of accessors
-    errors = np.nan_to_num(person.expected_error[kept] * 1000, nan=_UNKNOWN_ERROR)
+    errors = np.nan_to_num(person.expected_error * 1000, nan=_UNKNOWN_ERROR)
     for joint, values in zip(
         HUMAN_IK.lifted, errors.round().astype(int).T, strict=False
     ):
@@ -150,15 +149,8 @@ def _hide(gltf: Gltf, hips: int, person: Clip3D, clip: Clip3D) -> None:
     keys |= {int(x): 0.0 for x in hidden if x <= last}
     if len(keys) == 1:
         return
-    frames = np.array(sorted(keys))
-    kept, times = _add_times(gltf, clip, frames)
-    scales = [[keys[frame]] * 3 for frame in frames[kept].tolist()]
-    gltf.add_channel(hips, 'scale', times, np.array(scales, np.float32), 'STEP')
-
-
-def _add_times(gltf: Gltf, clip: Clip3D, frames: np.ndarray) -> tuple[np.ndarray, int]:
-    """Add the seconds of frames; return the places of those kept, and the accessor."""
-    seconds = clip.seconds(frames).astype(np.float32)
-    # times must increase, which timestamps of videos need not
-    kept = np.flatnonzero(np.diff(seconds, prepend=-1) > 0)
-    return kept, gltf.add_array(seconds[kept], bounds=True)
+    frames = sorted(keys)
+    seconds = clip.seconds(np.array(frames)).astype(np.float32)
+    scales = np.array([[keys[frame]] * 3 for frame in frames], np.float32)
+    times = gltf.add_array(seconds, bounds=True)
+    gltf.add_channel(hips, 'scale', times, scales, 'STEP')

@@ -119,19 +119,18 @@ def _fitted(points: np.ndarray, joint: str, place: dict[str, np.ndarray]) -> np.
     """Move points (V, 3) of the template as a joint's bone, arms lowered, in meters."""
     side, _, part = joint.rpartition('_')
     sign = -1 if side == 'right' else 1
-    own = {x: np.array(at) * (sign, 1, 1) for x, at in JOINTS.items()}
+    template = {x: np.array(at) * (sign, 1, 1) for x, at in JOINTS.items()}
     name = joint.replace('right', 'left')
     thickness = (place['left_knee'] - place['left_foot'])[1] / _SHIN
 
     def ratio(end: str, start: str) -> float:
         ends = [x.replace('left', side) if side else x for x in (end, start)]
-        found = np.linalg.norm(place[ends[0]] - place[ends[1]])
-        return float(found / np.linalg.norm(own[end] - own[start]))
+        length = np.linalg.norm(place[ends[0]] - place[ends[1]])
+        return float(length / np.linalg.norm(template[end] - template[start]))
 
     def width(pair: str) -> float:
         half = (place[f'left_{pair}'] - place[f'right_{pair}'])[0] / 2
-        known = JOINTS[f'left_{pair}'][0]
-        return (half + _FLESH * thickness) / (known + _FLESH)
+        return (half + _FLESH * thickness) / (JOINTS[f'left_{pair}'][0] + _FLESH)
 
     scale, along = np.full(3, thickness), None
     if joint == 'root' or joint.startswith('spine'):
@@ -151,7 +150,7 @@ def _fitted(points: np.ndarray, joint: str, place: dict[str, np.ndarray]) -> np.
         along = DOWN * (sign, 1, 1)
         scale[:] = thickness
         stretch = ratio(f'left_{ends[part]}', name) / thickness - 1
-    moved = (points - own[name]) * scale
+    moved = (points - template[name]) * scale
     if along is not None:
         moved += stretch * (moved @ along)[:, None] * along
     base = place[name.replace('left', side) if side in ('left', 'right') else name]

@@ -1,6 +1,5 @@
 """Frames of the formats that have one pose in each: other rates, and gaps."""
 
-import logging
 from dataclasses import replace
 from typing import Any
 
@@ -9,12 +8,8 @@ import numpy as np
 from mmhot.geometry.windows import resample
 from mmhot.structures.clips import ARRAYS, Clip3D, join_rows
 
-# Frames from the nearest pose up to which gaps are filled, and the most frames, as
-# many, that timestamps with gaps add to a constant rate.
-_REACH = 25_000
 # Seconds and usual steps between frames from which a recording has paused.
 _PAUSE, _PAUSE_STEPS = 1.0, 3
-_LOGGER = logging.getLogger(__name__)
 
 
 def at_rate(clip: Clip3D, fps: float | None) -> Clip3D:
@@ -45,8 +40,6 @@ def at_rate(clip: Clip3D, fps: float | None) -> Clip3D:
 def fill_frames(person: Clip3D, first: int) -> tuple[np.ndarray, np.ndarray]:
     """Repeat the nearest pose in frames of a person without one, from the first on.
 
-    The middle ones of gaps of more than 50,000 frames are left out.
-
     Returns:
         tuple[np.ndarray, np.ndarray]: Frame numbers (T,), and joint positions
         (T, K, 3) float64 in the axes of the clip.
@@ -54,12 +47,7 @@ def fill_frames(person: Clip3D, first: int) -> tuple[np.ndarray, np.ndarray]:
     frames = np.arange(first, person.frame[-1] + 1)
     middles = (person.frame[1:] + person.frame[:-1]) / 2
     nearest = np.searchsorted(middles, frames)
-    is_near = np.abs(person.frame[nearest] - frames) <= _REACH
-    if not is_near.all():
-        message = '%s: %d frames of person %d without a pose are left out'
-        _LOGGER.warning(message, person.name, (~is_near).sum(), person.track[0])
-    positions = person.places()[nearest[is_near]]
-    return frames[is_near], positions.astype(np.float64)
+    return frames, person.places()[nearest].astype(np.float64)
 
 
 def sample_evenly(person: Clip3D, first: int) -> tuple[np.ndarray, np.ndarray]:
@@ -75,17 +63,13 @@ def sample_evenly(person: Clip3D, first: int) -> tuple[np.ndarray, np.ndarray]:
     is_known = np.isin(frames, person.frame)
     if person.time is None:
         return positions, is_known
-    steps, fps = np.diff(person.seconds(frames)), person.fps
-    steps[np.diff(frames) > 1] = 1 / fps  # frames that were left out
-    if steps.sum() * fps > len(frames) + 2 * _REACH:
-        steps = steps.clip(max=(1 + 2 * _REACH / len(frames)) / fps)
-    seconds = np.r_[0, np.cumsum(steps)]
+    fps, seconds = person.fps, person.seconds(frames) - person.seconds(frames[:1])
     count = round(seconds[-1] * fps) + 1
-    wanted = np.minimum(np.arange(count) / fps, seconds[-1])
-    index = np.interp(wanted, seconds, np.arange(len(frames)))
+    times = np.minimum(np.arange(count) / fps, seconds[-1])
+    index = np.interp(times, seconds, np.arange(len(frames)))
     nearest = np.floor(index + 0.5).astype(int)
-    pauses = steps > max(_PAUSE, _PAUSE_STEPS / fps)
+    pauses = np.diff(seconds) > max(_PAUSE, _PAUSE_STEPS / fps)
     is_paused = np.r_[pauses, False][np.floor(index).astype(int)]
     index = np.where(is_paused, nearest, index)
-    is_near = ~is_paused | (np.abs(seconds[nearest] - wanted) < 0.5 / fps)
+    is_near = ~is_paused | (np.abs(seconds[nearest] - times) < 0.5 / fps)
     return resample(positions, index), is_known[nearest] & is_near

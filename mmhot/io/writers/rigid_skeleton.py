@@ -158,8 +158,8 @@ def _turn_ends(
     """Turn feet, hands and head as the joints of ``h36m-24`` show, in place."""
     _, axes = motion.placed()
 
-    def turn(joint: str, wanted: np.ndarray) -> None:
-        _turn_to(motion, joints.index(joint), axes, wanted)
+    def turn(joint: str, target: np.ndarray) -> None:
+        _turn_to(motion, joints.index(joint), axes, target)
 
     for side in ('left', 'right'):
         sole = unit_vectors(seen[f'{side}_big_toe'] - seen[f'{side}_heel'])
@@ -214,11 +214,11 @@ def _add_fingers(
 
 
 def _turn_to(
-    motion: RigidMotion, joint: int, axes: np.ndarray, wanted: np.ndarray
+    motion: RigidMotion, joint: int, axes: np.ndarray, target: np.ndarray
 ) -> None:
-    """Turn a joint to wanted axes (T, 3, 3), given those of all (T, K, 3, 3)."""
+    """Turn a joint to target axes (T, 3, 3), given those of all (T, K, 3, 3)."""
     above = np.swapaxes(axes[:, motion.parents[joint]], -1, -2)
-    motion.rotations[:, joint] = above @ wanted
+    motion.rotations[:, joint] = above @ target
 
 
 def _level_feet(motion: RigidMotion, feet: list[int]) -> None:
@@ -240,12 +240,13 @@ def _hold_feet(motion: RigidMotion, feet: list[int]) -> None:
     positions, axes = motion.placed()
     for foot in feet:
         x, y, _ = np.moveaxis(axes[:, foot, :, 2], -1, 0)
-        seen, known = np.unwrap(np.arctan2(y, x)), (x**2 + y**2) / _YAW_ERROR**2 + 1e-6
+        seen = np.unwrap(np.arctan2(y, x))
+        weights = (x**2 + y**2) / _YAW_ERROR**2 + 1e-6
         path = np.linalg.norm(np.diff(positions[:, foot], axis=0), axis=-1)
         stiff = 1 / (_TURN * np.maximum(path, _STILL))
         bands = normal_bands(stiff * [[-1], [1]], len(seen))
-        bands[0] += known
-        turn = scipy.linalg.solveh_banded(bands, known * seen, lower=True) - seen
+        bands[0] += weights
+        turn = scipy.linalg.solveh_banded(bands, weights * seen, lower=True) - seen
         turn = turn.clip(-_MOST_YAW, _MOST_YAW)
         held = rotation_matrices(turn[:, None] * [0, 0, 1])
         _turn_to(motion, foot, axes, held @ axes[:, foot])
