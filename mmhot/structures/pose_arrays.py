@@ -105,8 +105,8 @@ def _meters(name: str, rows: CheckedRows, body: np.ndarray) -> np.ndarray:
         of_track = rows.track == track
         high = np.median((stature / meter)[of_track])
         if not _USUAL[0] <= high <= _USUAL[1]:
-            text = f'{_who(rows, of_track)} are {_digits(high)} m high; {{height}} sets the '
-            _LOGGER.warning(ArgumentError(f'%s: {text}scale', name))
+            text = f'%s: {_who(rows, of_track)} are {_digits(high)} m high; '
+            _LOGGER.warning(ArgumentError(text + '{height} sets the scale', name))
     return meter
 
 
@@ -146,7 +146,9 @@ def _roots(
             text = '%s: translations of %s are read as %s'
             _LOGGER.warning(text, name, _who(rows, of_track), title)
         places[of_track] = pelvis[of_track] + roots[of_track] / unit
-        if not far and _is_unknown(pelvis[of_track], axes, rows.keypoints_2d is not None):
+        if not far and _is_unknown(
+            pelvis[of_track], axes, rows.keypoints_2d is not None
+        ):
             places[of_track] = np.nan
     return places
 
