@@ -47,7 +47,7 @@ class Case:
 
     @property
     def sigmas(self):
-        if self.default_sigmas or self.iou_type == 'bbox':
+        if self.default_sigmas:
             return None
         part = self.iou_type.removeprefix('keypoints_')
         whole = SIGMAS if part == 'wholebody' else SIGMAS[: self.joints]
@@ -56,7 +56,6 @@ class Case:
 
 PART_TYPES = [f'keypoints_{part}' for part in (*SIZES, 'wholebody')]
 CASES = {
-    'bbox': Case('bbox', boxes=True),
     'keypoints': Case('keypoints'),
     'keypoints, no area': Case('keypoints', use_area=False),
     'keypoints, boxes': Case('keypoints', boxes=True),
@@ -162,7 +161,7 @@ def test_reference_covers_distinct_cases():
     # The body's part of COCO-WholeBody is COCO, and has no score of its own.
     same = [values[name] for name in CASES if name.startswith('keypoints_body')]
     assert same == [values['keypoints'], values['keypoints, no area'], same[0]]
-    assert len(set(map(tuple, values.values()))) == len(CASES) - 3
+    assert len({tuple(values[name]) for name in CASES}) == len(CASES) - 3
     assert all(0.2 < values[kind][0] < 0.7 for kind in PART_TYPES)
 
 
@@ -187,7 +186,7 @@ def test_image_ids_may_be_names(tmp_path):
 
 
 def test_unknown_kinds_are_refused():
-    message = r"one of keypoints, .*wholebody, bbox, segm, got 'keypoints_knee'"
+    message = r"one of keypoints, .*wholebody, got 'keypoints_knee'"
     with pytest.raises(ValueError, match=message):
         coco_evaluation.COCOeval(iouType='keypoints_knee')
 
