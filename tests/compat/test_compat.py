@@ -116,21 +116,14 @@ def test_runner_checkpoint_loads_only_with_the_shim(checkpoint):
         torch.load(checkpoint)
 
 
-@pytest.mark.parametrize(
-    'value',
-    [
-        np.float32(1.5),
-        np.array(['a', 'bc']),
-        np.ones((2, 2), np.float16, order='F'),
-        np.zeros((0, 3)),
-    ],
-    ids=repr,
-)
-def test_numpy_values_survive(value, tmp_path):
-    torch.save({'value': value}, tmp_path / 'c.pth')
-    loaded = pickles.safe_load(tmp_path / 'c.pth')['value']
-    assert type(loaded) is type(value)
-    np.testing.assert_array_equal(loaded, value)
+def test_numpy_values_survive(tmp_path):
+    values = [np.float32(1.5), np.array(['a', 'bc']), np.zeros((0, 3))]
+    values.append(np.ones((2, 2), np.float16, order='F'))
+    torch.save({'values': values}, tmp_path / 'c.pth')
+    loaded = pickles.safe_load(tmp_path / 'c.pth')['values']
+    for value, again in zip(values, loaded, strict=True):
+        assert type(again) is type(value)
+        np.testing.assert_array_equal(again, value)
 
 
 class Evil:
@@ -184,18 +177,6 @@ def test_objects_beside_weights_are_left_out(zipped, protocol, tmp_path):
     assert loaded['epoch'] == 3
     torch.testing.assert_close(loaded['model_pos'], model.state_dict())
     np.testing.assert_array_equal(loaded['errors'], 1)
-
-
-@pytest.mark.parametrize('content', [b'', b'hello', b'PK\x03\x04 cut', b'\x80\x02}'])
-def test_damaged_checkpoint_gives_one_line(content, tmp_path):
-    path = tmp_path / 'bad.pth'
-    path.write_bytes(content)
-    with pytest.raises(
-        ValueError, match='not a checkpoint, or a damaged one'
-    ) as caught:
-        pickles.safe_load(path)
-    assert str(caught.value).startswith(str(path))
-    assert '\n' not in str(caught.value)
 
 
 def draw_with_mmpose():
