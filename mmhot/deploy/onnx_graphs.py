@@ -57,8 +57,8 @@ class LifterGraph(nn.Module):
             return (model(x, None, mode='tensor'),)
         target = 'center' if model.drops_frames else 'all'
         feats = model.extract_feat(x, target=target)
-        kept = feats.kept_by_pruner if isinstance(feats, PrunedFeatures) else ()
-        return (model.head.select(feats, target), *kept)
+        frames = feats.kept_by_pruner if isinstance(feats, PrunedFeatures) else ()
+        return (model.head.select(feats, target), *frames)
 
 
 class PoseGraph(nn.Module):
@@ -96,10 +96,10 @@ class PoseGraph(nn.Module):
             patches = PatchGraph()(backbone, head.patch_embed, x)
         else:
             patches = head.embed(self.model.extract_feat(x)[-1])
-        tokens, kept = head.encode(patches, head.counts)
+        tokens, kept_patches = head.encode(patches, head.counts)
         assert head.decoder is not None  # configs of models have one
         simcc = (x.softmax(-1) / head.decoder.peak for x in head.classify(tokens))
-        return (*simcc, *(kept[layer] for layer in self._stages))
+        return (*simcc, *(kept_patches[layer] for layer in self._stages))
 
 
 class DetectorGraph(nn.Module):
@@ -124,13 +124,12 @@ class DetectorGraph(nn.Module):
         Boxes are sorted by score; the last ones, of score 0, fill up the number.
         """
         head = self.model.bbox_head
-        scores, sides = head(self.model.extract_feat(x))
-        scores = [each[:, self.labels].amax(1).flatten(1) for each in scores]
+        per_level, level_sides = head(self.model.extract_feat(x))
+        scores = [level[:, self.labels].amax(1).flatten(1) for level in per_level]
         scores = torch.cat(scores, dim=1).sigmoid()  # (B, N)
-        boxes = [
-            _boxes(each, stride[0], head.prior_generator.offset)
-            for each, stride in zip(sides, head.prior_generator.strides, strict=True)
-        ]
+        strides, offset = head.prior_generator.strides, head.prior_generator.offset
+        levels = zip(level_sides, strides, strict=True)
+        boxes = [_boxes(sides, stride[0], offset) for sides, stride in levels]
         boxes = torch.cat(boxes, dim=1)
         iou = float(self.model.test_cfg.nms.iou_threshold)
         chosen = torch.ops.mmhot.choose_boxes(boxes, scores, iou, _NMS_SCORE)
@@ -151,7 +150,7 @@ def _boxes(sides: Tensor, stride: int, offset: float) -> Tensor:
     height, width = sides.shape[2:]
     ys = (torch.arange(height, device=sides.device) + offset) * stride
     xs = (torch.arange(width, device=sides.device) + offset) * stride
-    ys, xs = (each.to(sides.dtype) for each in torch.meshgrid(ys, xs, indexing='ij'))
+    ys, xs = (x.to(sides.dtype) for x in torch.meshgrid(ys, xs, indexing='ij'))
     left, top, right, bottom = sides.unbind(1)
     columns = torch.stack([xs - left, xs + right], dim=-1).clamp(0, width * stride)
     rows = torch.stack([ys - top, ys + bottom], dim=-1).clamp(0, height * stride)
@@ -168,9 +167,9 @@ def choose_boxes(boxes: Tensor, scores: Tensor, iou: float, least: float) -> Ten
     from torchvision.ops import nms
 
     chosen = torch.zeros_like(scores, dtype=torch.bool)
-    for mask, own, own_scores in zip(chosen, boxes, scores, strict=True):
-        (candidates,) = (own_scores > least).nonzero(as_tuple=True)
-        order = nms(own[candidates], own_scores[candidates], iou)
+    for mask, corners, confidence in zip(chosen, boxes, scores, strict=True):
+        (candidates,) = (confidence > least).nonzero(as_tuple=True)
+        order = nms(corners[candidates], confidence[candidates], iou)
         mask[candidates[order[:_MAX_PEOPLE]]] = True
     return chosen
 
@@ -196,9 +195,9 @@ def write_graph(
         ValueError: If packages are missing, or PyTorch cannot export the model.
     """
     program = trace_graph(graph, example, opset=opset)
-    found = program.model.opset_imports.get('')
-    if found != opset:
-        raise ArgumentError('{opset=%s} is not possible, but %s is', opset, found)
+    version = program.model.opset_imports.get('')
+    if version != opset:
+        raise ArgumentError('{opset=%s} is not possible, but %s is', opset, version)
     program.model.metadata_props.update(metadata)
     with _quietly():
         program.save(path)
