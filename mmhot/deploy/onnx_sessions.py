@@ -40,15 +40,11 @@ def open_session(
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If ONNX Runtime is not installed, or cannot use the device or read
-            the file.
+        ValueError: If ONNX Runtime cannot use the device, or read the file.
     """
+    import onnxruntime
+
     path = require_file(path)
-    try:
-        import onnxruntime
-    except ImportError as error:
-        need = f'{path} needs ONNX Runtime: {pip("install", "onnxruntime")}'
-        raise ValueError(need) from error
     release = tuple(map(int, onnxruntime.__version__.split('.')[:2]))
     if release < _OWN_FOLDER and _LOCATION in path.read_bytes():
         update = pip('install', '-U', 'onnxruntime')

@@ -5,9 +5,7 @@ arguments of their constructors, and names no file: metainfos are replaced by th
 content.
 """
 
-import inspect
 from collections.abc import Mapping
-from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -56,8 +54,6 @@ _MODULES = (
 # MMCV evaluates the text of this type, which is not of a registry.
 _FUNCTION = 'nms'
 _PRETRAINED = 'Pretrained'
-# Keys of every type, and those of MMCV's layers.
-_KEYS = {'type', '_scope_', 'inplace', 'requires_grad'}
 
 
 def config_within(checkpoint: Path, content: Any) -> Config:
@@ -68,11 +64,11 @@ def config_within(checkpoint: Path, content: Any) -> Config:
         content (dict): As loaded, with the config as text in ``meta``.
 
     Raises:
-        ValueError: If there is no config, or it holds anything but values, types and
-            keys that are permitted.
+        ValueError: If there is no config, or it holds anything but values and types
+            that are permitted.
     """
-    found = content.get('meta') if isinstance(content, dict) else None
-    meta = found if isinstance(found, dict) else {}
+    meta = content.get('meta') if isinstance(content, dict) else None
+    meta = meta if isinstance(meta, dict) else {}
     text = meta.get('cfg')
     if not isinstance(text, str):
         raise ValueError(
@@ -85,22 +81,16 @@ def config_within(checkpoint: Path, content: Any) -> Config:
         if scope == 'mmdet':
             import_module('mmdet.models')  # registers
         settings = {key: config[key] for key in _SETTINGS if key in config}
-        if not isinstance(settings.get('lifting', {}), Mapping):
-            raise ValueError('the lifting of its config must be a dict')
         return Config(_check(settings, '', scope, meta.get('dataset_meta')))
 
 
 def _check(value: Any, key: str, scope: str, meta: Any) -> Any:
     """Check settings; return a copy with the content of metainfos, and without weights.
 
-    Args:
-        value (Any): Settings of any depth.
-        key (str): Their name.
-        scope (str): MMEngine's default scope there.
-        meta (Any): Metainfo of the checkpoint's dataset.
+    ``key`` is their name, ``meta`` the metainfo of the checkpoint's dataset.
     """
     if isinstance(value, list | tuple):
-        return type(value)(_check(each, key, scope, meta) for each in value)
+        return type(value)(_check(item, key, scope, meta) for item in value)
     if not isinstance(value, Mapping):
         return value
     if 'from_file' in value:
@@ -109,8 +99,8 @@ def _check(value: Any, key: str, scope: str, meta: Any) -> Any:
     if scope not in _SCOPES:
         raise ValueError(f'its config has the scope {scope!r}, which is not permitted')
     if 'type' in value:
-        _check_type(value, key, scope)
-    checked = {name: _check(each, name, scope, meta) for name, each in value.items()}
+        _check_type(value['type'], key, scope)
+    checked = {name: _check(item, name, scope, meta) for name, item in value.items()}
     if _loads_file(checked.get('init_cfg')):
         del checked['init_cfg']  # weights are those of the checkpoint
     return checked
@@ -123,41 +113,28 @@ def _loads_file(initialization: Any) -> bool:
     return is_dict and initialization.get('type') == _PRETRAINED
 
 
-def _check_type(settings: Mapping[str, Any], key: str, scope: str) -> None:
-    """Raise a ValueError unless a type and its keys are permitted."""
-    kind = settings['type']
+def _check_type(kind: Any, key: str, scope: str) -> None:
+    """Raise a ValueError unless a type is permitted."""
     if (key, kind) in (('nms', _FUNCTION), ('init_cfg', _PRETRAINED)):
         return
     prefix, _, name = str(kind).rpartition('.')
     # by name in dictionaries: MMEngine would also import a type such as 'os.system'
-    root, found = _REGISTRIES.get(key, MODELS), None
+    root, registered = _REGISTRIES.get(key, MODELS), None
     for registry in (root, root.children.get(prefix or scope)):
         if registry is not None and prefix in ('', *_SCOPES):
-            found = registry.module_dict.get(name, found)
-    if found is None:
+            registered = registry.module_dict.get(name, registered)
+    if registered is None:
         raise ValueError(
             f'its config has the type {kind!r}, which is not registered by MMPose or '
             f'mmhot as {key or "a setting"}'
         )
-    module = f'{found.__module__}.'
+    module = f'{registered.__module__}.'
     is_known = module.startswith(_MODULES) or module.split('.')[0] not in _PACKAGES
-    if not is_known or not isinstance(found, type):
+    if not is_known or not isinstance(registered, type):
         raise ValueError(
             f'its config has the type {kind!r}, which only a config file may have: '
             'give its config too'
         )
-    for each in settings:
-        if each not in _KEYS | _arguments(found):
-            raise ValueError(f'its config has {each!r}, which {kind} does not take')
-
-
-@cache
-def _arguments(kind: type) -> frozenset[str]:
-    """Return the names of a constructor's arguments, with those of base classes."""
-    own = (vars(base).get('__init__') for base in kind.__mro__ if base is not object)
-    return frozenset(
-        name for init in own if init for name in inspect.signature(init).parameters
-    )
 
 
 def _read_metainfo(path: Any, meta: Any) -> dict[str, Any]:

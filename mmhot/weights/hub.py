@@ -23,7 +23,6 @@ from mmhot.io.atomic import replacing
 _HUB = 'hf://'
 _WEB = ('http://', 'https://')
 _SHA256 = 'sha256='
-_CHECKSUM = re.compile(rf'{_SHA256}[0-9a-fA-F]{{8,64}}')
 ARCHIVE = '.zip'
 # OpenMMLab's and PyTorch's file names end with the first digits of the SHA-256; those
 # of archives have the digits of the checkpoint.
@@ -32,13 +31,10 @@ MODEL_FILE = 'model.onnx'
 _GRAPH = (MODEL_FILE, META_FILE)
 SDK_FILE, PIPELINE_FILE = 'end2end.onnx', 'pipeline.json'
 """Model and its preprocessing in folders and archives of MMDeploy's SDK."""
-# ONNX files, as all Protocol Buffers, have at most 2 GB.
-_MAX_SIZE = 2 << 30
 _RESOURCES = '__MACOSX'  # of archives made on macOS
 CHECKPOINTS = ('.safetensors', '.pth')
 _FILES = ('*.safetensors', '*.pth', *_GRAPH)
-# Seconds without an answer, and bytes of the largest file.
-_TIMEOUT, _MAX_BYTES = 30, 4 << 30
+_TIMEOUT = 30  # seconds without an answer
 
 
 class _UnreachableError(ValueError):
@@ -73,11 +69,6 @@ def local_file(name: str | Path) -> Path:
         for file in _GRAPH:
             download(url + file, folder / file)
         return folder
-    if '#' in text and not _CHECKSUM.fullmatch(fragment):
-        raise ValueError(
-            f'{public_url(url)}: the part after # must be {_SHA256} and at least 8 '
-            'digits'
-        )
     named = _DIGITS.search(url)
     # other programs keep files with unique names there, too
     path = cached_file(url) if named else folder / Path(urlsplit(url).path).name
@@ -93,7 +84,7 @@ def unpack(path: Path) -> Path:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is not a readable archive, has not one model, or is too large.
+        ValueError: If it is not a readable archive, or has not one model.
     """
     with naming(require_file(path)):
         # archives are replaced, and dates are copied: the content counts
@@ -119,15 +110,10 @@ def _read_members(archive: zipfile.ZipFile) -> dict[str, bytes]:
     models = [x for x in names if x.suffix == '.onnx' and x.parts[0] != _RESOURCES]
     if len(models) != 1:
         raise ValueError(f'has {len(models)} .onnx files, and one is expected')
-    members = {}
-    for name in (models[0].with_name(PIPELINE_FILE), models[0]):
-        if name in names:
-            entry = archive.getinfo(str(name))
-            if entry.file_size > _MAX_SIZE:
-                raise ValueError(f'{name} in it is larger than {_MAX_SIZE >> 20} MB')
-            file = SDK_FILE if name == models[0] else PIPELINE_FILE
-            members[file] = archive.read(entry)
-    return members
+    files = {models[0].with_name(PIPELINE_FILE): PIPELINE_FILE, models[0]: SDK_FILE}
+    return {
+        file: archive.read(str(name)) for name, file in files.items() if name in names
+    }
 
 
 def _fetch_from_hub(name: str) -> Path:
@@ -141,23 +127,18 @@ def _fetch_from_hub(name: str) -> Path:
         fetch = partial(hub.hf_hub_download, filename=file)
     fetch = partial(fetch, repository, endpoint=os.environ.get('HF_ENDPOINT'))
     try:
-        folder = Path(fetch())
+        path = Path(fetch())
     except Exception as error:  # the client raises errors of several packages
-        try:  # it does so itself without a connection, not when one breaks
-            folder = Path(fetch(local_files_only=True))
-        except Exception:
-            reason = f'{name} cannot be downloaded ({one_line(error):.120})'
-            raise ValueError(reason) from error
-    if file:
-        return folder
-    if all((folder / each).is_file() for each in _GRAPH):
-        return folder
+        reason = f'{name} cannot be downloaded ({one_line(error):.120})'
+        raise ValueError(reason) from error
+    if file or all((path / part).is_file() for part in _GRAPH):
+        return path
     for suffix in CHECKPOINTS:
-        if found := sorted(folder.glob(f'*{suffix}')):
+        if checkpoints := sorted(path.glob(f'*{suffix}')):
             break
-    if len(found) == 1:
-        return found[0]
-    names = ', '.join(path.name for path in found) or 'none'
+    if len(checkpoints) == 1:
+        return checkpoints[0]
+    names = ', '.join(checkpoint.name for checkpoint in checkpoints) or 'none'
     raise ValueError(
         f'{name} must have {" and ".join(_GRAPH)}, or one checkpoint '
         f'({" or ".join(CHECKPOINTS)}): add /FILE; it has {names}'
@@ -215,8 +196,6 @@ def _fetch(url: str, path: Path, show: Callable[[int, int], None]) -> None:
             while chunk := response.read(1 << 20):
                 done += file.write(chunk)
                 show(done >> 20, size >> 20)
-                if max(size, done) > _MAX_BYTES:
-                    raise OSError(f'more than {_MAX_BYTES >> 20} MB')
             if size and done != size:
                 raise OSError(f'{done} of {size} bytes arrived')
     except (HTTPException, OSError, ValueError) as error:
@@ -229,9 +208,8 @@ def _digest_of(path: Path) -> str:
 
 
 def _check_digest(path: Path, sha256: str | None, url: str) -> None:
-    found = _digest_of(path) if sha256 else ''
-    if not found.startswith((sha256 or '').lower()):
+    if sha256 and not (digest := _digest_of(path)).startswith(sha256.lower()):
         raise ValueError(
-            f'{public_url(url)} has the SHA-256 {found}, and {sha256} is expected: it '
+            f'{public_url(url)} has the SHA-256 {digest}, and {sha256} is expected: it '
             'was changed, or is another file'
         )

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from mmhot.errors import hint_at_names, pip
+from mmhot.errors import hint_at_names
 
 WEIGHTS_FOLDER = Path(__file__).parent
 
@@ -58,12 +58,7 @@ class IndexedModel:
 
 
 def read_models(name: str = '') -> list[IndexedModel]:
-    """List the models of all metafiles that contain a name, in the index's order.
-
-    Raises:
-        ValueError: If PyYAML is missing.
-        FileNotFoundError: If the package was installed without its data.
-    """
+    """List the models of all metafiles that contain a name, in the index's order."""
     models = []
     for entry in read_index(FOLDER, name):
         metadata, aliases = entry.get('Metadata', {}), entry.get('Alias', [])
@@ -103,10 +98,6 @@ def read_index(folder: Path, name: str = '') -> Iterator[dict[str, Any]]:
     """Yield the entries of an OpenMMLab package's ``.mim``, in order.
 
     Metafiles that do not contain ``name`` are left out, as parsing takes longer.
-
-    Raises:
-        ValueError: If PyYAML is missing.
-        FileNotFoundError: If the package was installed without its data.
     """
     index = _read_yaml(folder / 'model-index.yml')
     for metafile in index['Import']:
@@ -125,19 +116,17 @@ def find_shipped(name: str | Path) -> Path | None:
     Raises:
         ValueError: If ``mmhot://NAME`` is not shipped; suggests the nearest name.
     """
-    shipped, own = shipped_weights(), str(name).removeprefix(SCHEME)
-    if own not in shipped and str(name).startswith(SCHEME):
-        hint = hint_at_names(own, shipped, 'shipped')
+    shipped, stem = shipped_weights(), str(name).removeprefix(SCHEME)
+    if stem not in shipped and str(name).startswith(SCHEME):
+        hint = hint_at_names(stem, shipped, 'shipped')
         raise ValueError(f'unknown weights: {name}; {hint}')
-    return shipped.get(own)
+    return shipped.get(stem)
 
 
 @cache
 def _read_yaml(path: Path) -> Any:
-    try:
-        import yaml
-    except ImportError as error:
-        raise ValueError(f'PyYAML is needed: {pip("install", "pyyaml")}') from error
+    import yaml
+
     # written in C, ten times as fast
     loader = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
     return yaml.load(path.read_text(encoding='utf-8'), Loader=loader)

@@ -327,13 +327,13 @@ def find_config(name: str | Path) -> Path:
     package, separator, inner = str(name).partition('::')
     if not separator:
         return Path(name)
-    found = find_spec(package) if package.isidentifier() else None
-    if found is None or not found.submodule_search_locations:
+    spec = find_spec(package) if package.isidentifier() else None
+    if spec is None or not spec.submodule_search_locations:
         raise FileNotFoundError(f'{name}: no package {package!r} is installed')
-    configs = data_folder(Path(found.submodule_search_locations[0])) / 'configs'
+    configs = data_folder(Path(spec.submodule_search_locations[0])) / 'configs'
     if not (configs / inner).is_file():
-        known = (str(path.relative_to(configs)) for path in configs.rglob('*.py'))
-        hint = hint_at_names(inner, known, 'for example')
+        files = (str(path.relative_to(configs)) for path in configs.rglob('*.py'))
+        hint = hint_at_names(inner, files, 'for example')
         raise FileNotFoundError(f'{package} has no config {inner}; {hint}')
     return configs / inner
 
