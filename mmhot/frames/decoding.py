@@ -44,9 +44,8 @@ _USUAL_STEPS = 0.25, 1.75
 _MAX_PAUSE, _MAX_BACK = 60.0, 2.0
 # Seconds between frames of the same (coarse) timestamp.
 _MIN_STEP = 1e-3
-# Pixels whose aspect ratio differs less from 1 are taken for square, and those whose
-# ratio or its inverse is larger for a fault of the file.
-_SQUARE, _MAX_PIXEL_ASPECT = 0.01, 8
+# Pixels whose aspect ratio differs less from 1 are taken for square.
+_SQUARE = 0.01
 _COVER = Disposition.attached_pic | Disposition.timed_thumbnails
 
 
@@ -69,8 +68,7 @@ class FileClock:
     def __call__(self, time: float) -> float:
         """Convert the timestamp of the next frame, in seconds."""
         if self._last is None:
-            self._shift = -time
-            self._last = 0.0
+            self._shift, self._last = -time, 0.0
             return self._last
         passed = time + self._shift - self._last
         self.jump = 0.0
@@ -132,8 +130,6 @@ def decode(
             f'{label} is in a codec that cannot be decoded here: convert it, to H.264 '
             'for example'
         )
-    if not 1 / _MAX_PIXEL_ASPECT <= aspect <= _MAX_PIXEL_ASPECT:
-        aspect = 1.0
     check_pixels(context.width * aspect, context.height, limit, label)
     # frames may become larger later, and decoders pad them
     context.options = {**context.options, 'max_pixels': str(2 * limit)}
@@ -155,16 +151,12 @@ def decode(
 
 def video_stream(container: av.container.InputContainer) -> Any:
     """Return the stream of a video, not that of its cover art, or None."""
-    best = container.streams.best('video')
-    if best is not None and best.frames == 1:  # a cover that is not marked as one
-        best = max(best, *container.streams.video, key=lambda x: x.frames)
-    return best
+    return container.streams.best('video')
 
 
 def warn_of_streams(container: av.container.InputContainer, label: str) -> None:
     """Log which of several video streams is read; covers are none."""
-    found = container.streams.video
-    videos = [x for x in found if x.frames != 1 and not x.disposition & _COVER]
+    videos = [x for x in container.streams.video if not x.disposition & _COVER]
     if len(videos) > 1:
         used = video_stream(container)
         _LOGGER.warning(
@@ -262,7 +254,7 @@ def measure_rate(container: av.container.InputContainer) -> float:
     shortest, longest = np.multiply(_USUAL_STEPS, np.median(steps))
     measured = float(1 / steps[(steps >= shortest) & (steps <= longest)].mean())
     tolerance = _MEAN_TOLERANCE if is_mean else _RATE_TOLERANCE
-    for known in (stated, float(stream.guessed_rate or 0)):
-        if abs(known / measured - 1) < tolerance:
-            return known
+    for rate in (stated, float(stream.guessed_rate or 0)):
+        if abs(rate / measured - 1) < tolerance:
+            return rate
     return measured

@@ -126,9 +126,9 @@ def _open_webcam(text: str) -> VideoStream:
         )
     device = f'/dev/video{text}' if text.isdecimal() else text
     if not Path(device).exists():
-        known = ', '.join(sorted(map(str, Path('/dev').glob('video*')))) or 'none'
+        webcams = ', '.join(sorted(map(str, Path('/dev').glob('video*')))) or 'none'
         raise FileNotFoundError(
-            f'there is no webcam {text}: {device} does not exist (found: {known})'
+            f'there is no webcam {text}: {device} does not exist (found: {webcams})'
         )
     name = f'webcam{Path(device).name.removeprefix("video")}'
     return VideoStream(device, name, f'webcam {device}', format='v4l2')
