@@ -65,7 +65,7 @@ class OnnxDetector(Detector):
         self.identity = file.identify(min_score=min_score, max_overlap=max_overlap)
         self.has_poses = file.outputs.keys() >= ONE_STAGE
         boxes, points = (file.outputs.get(x, ()) for x in ('dets', 'keypoints'))
-        if self.has_poses and ([*boxes[-1:]] == [4] or len(points) != 4):
+        if [*boxes[-1:]] == [4] or (self.has_poses and len(points) != 4):
             raise ValueError(
                 f'{path} is not a supported model: dets {boxes} and keypoints {points} '
                 'are not those of RTMO; lift predictions of RF-DETR with mmhot.lift'
@@ -87,7 +87,7 @@ class OnnxDetector(Detector):
         self._colors = file.pipeline.colors or (RAW_BGR if is_raw else IMAGENET_BGR)
         resize = file.meta.get('resize', {})
         side = resize.get('longer_side', _RAW_SIZE if is_raw else _SIZE)
-        self.size = file.input_size((side, side))
+        self.size = file.input_size(side)
         self._is_exported = bool(resize)
         is_area = resize.get('interpolation') == 'area'
         self._interpolation = cv2.INTER_AREA if is_area else cv2.INTER_LINEAR
@@ -123,7 +123,7 @@ class OnnxDetector(Detector):
 
     def _find(self, image: np.ndarray) -> _Found:
         batch, zoom = self._prepare(image)
-        first, *rest = self._check(self.file.run(batch, self._outputs))
+        first, *rest = self.file.run(batch, self._outputs)
         poses = None
         if not rest:
             with naming(self.path):
@@ -132,8 +132,8 @@ class OnnxDetector(Detector):
             boxes, scores = boxes[confident], scores[confident]
             corners, ends = np.split(boxes.astype(np.float64), 2, axis=1)
             around = np.concatenate([corners, ends - corners], 1).tolist()
-            kept = cv2.dnn.NMSBoxes(around, scores.tolist(), 0.0, self.max_overlap)
-            rows = np.asarray(kept, int)
+            best = cv2.dnn.NMSBoxes(around, scores.tolist(), 0.0, self.max_overlap)
+            rows = np.asarray(best, int)
             boxes, scores = boxes[rows], scores[rows]
         else:
             boxes, scores = first[0][:, :4], first[0][:, 4]
@@ -146,22 +146,6 @@ class OnnxDetector(Detector):
         boxes = (boxes / np.tile(zoom, 2)).clip(0, [width, height] * 2)
         return _Found(boxes.astype(np.float32), scores, poses)
 
-    def _check(self, outputs: list[np.ndarray]) -> list[np.ndarray]:
-        """Return outputs for an image; ValueError if they have other shapes."""
-        boxes, *others = (x.shape for x in outputs)
-        is_right = (
-            len(boxes) == 3 and boxes[0] == 1 and boxes[2] >= (5 if others else 6)
-        )
-        for shape in others:
-            is_right &= shape[:2] == boxes[:2]
-            is_right &= shape[3:] == (3,) if self.has_poses else len(shape) == 2
-        if not is_right:
-            found = ', '.join(f'{x.dtype} {x.shape}' for x in outputs)
-            wanted = '(1, N, 5) and labels (1, N)' if others else '(1, N, 5 + classes)'
-            wanted = '(1, N, 5) and poses (1, N, K, 3)' if self.has_poses else wanted
-            raise ValueError(f'{self.path} returns {found}, not boxes {wanted}')
-        return outputs
-
     def _prepare(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Resize, pad at the right and bottom; (1, 3, H, W) and both scales."""
         height, width = image.shape[:2]
@@ -169,10 +153,7 @@ class OnnxDetector(Detector):
         zoom = min(padded[1] / height, padded[0] / width)
         size = (max(round(width * zoom), 1), max(round(height * zoom), 1))
         if self._is_exported:
-            padded = (
-                -(-size[0] // _STRIDE) * _STRIDE,
-                -(-size[1] // _STRIDE) * _STRIDE,
-            )
+            padded = tuple(-(-side // _STRIDE) * _STRIDE for side in size)
         canvas = np.full((*padded[::-1], 3), _GRAY, np.uint8)
         small = cv2.resize(image, size, interpolation=self._interpolation)
         canvas[: size[1], : size[0]] = small
@@ -238,7 +219,7 @@ def _decode_yolox(rows: np.ndarray, size: tuple[int, int]) -> Boxes:
     if sizes.max(initial=-np.inf) < _MAX_LOG_SIZE:
         width, height = size
         axes = [(np.arange(width // s), np.arange(height // s)) for s in _YOLOX_STRIDES]
-        grids = [np.stack(np.meshgrid(*own), -1).reshape(-1, 2) for own in axes]
+        grids = [np.stack(np.meshgrid(*x), -1).reshape(-1, 2) for x in axes]
         strides = np.repeat(_YOLOX_STRIDES, [len(grid) for grid in grids])[:, None]
         if len(strides) != len(rows):
             raise ValueError(
