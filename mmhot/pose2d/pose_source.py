@@ -43,8 +43,8 @@ class ModelKind(NamedTuple):
     # opens a model by the options, detectors also by the least score of their boxes and
     # the 2D model
     open: Callable[..., Any]
-    takes_weights: bool = False  # whether it may be given a checkpoint
     detector: str = POSE_VERIFIED  # for 2D models: name of the default detector
+    takes_weights: bool = False  # whether it may be given a checkpoint
 
 
 class PoseSource(NamedTuple):
@@ -58,26 +58,29 @@ def register_pose_estimator(
     name: str,
     opener: Callable[[Pose2DOptions], PoseEstimator],
     detector: str = POSE_VERIFIED,
-    takes_weights: bool = False,
 ) -> None:
     """Register a 2D pose estimator.
 
     Args:
         name (str): Its name.
-        opener (Callable): Opens it.
+        opener (Callable): Opens it, by the options.
         detector (str): Name of the default detector. Defaults to 'pose-verified'.
-        takes_weights (bool): Whether it may be given a checkpoint. Defaults to False.
+
+    Example::
+
+        mmhot.register_pose_estimator(
+            'boxes', lambda options: BoxEstimator(), detector='whole_image'
+        )
+        clip = mmhot.infer('video.mp4', pose2d='boxes')
     """
-    POSE_ESTIMATORS[name] = ModelKind(opener, takes_weights, detector)
+    POSE_ESTIMATORS[name] = ModelKind(opener, detector)
 
 
 def register_detector(
-    name: str,
-    opener: Callable[[Pose2DOptions, float, PoseEstimator], Detector],
-    takes_weights: bool = False,
+    name: str, opener: Callable[[Pose2DOptions, float, PoseEstimator], Detector]
 ) -> None:
     """Register a person detector; see :class:`ModelKind`."""
-    DETECTORS[name] = ModelKind(opener, takes_weights)
+    DETECTORS[name] = ModelKind(opener)
 
 
 def open_pose_source(
@@ -90,8 +93,7 @@ def open_pose_source(
     Args:
         options (Pose2DOptions): Their names, see
             :func:`mmhot.weights.names.resolve`, weights, and how they run. Where the
-            detector of a 2D model is not installed or cannot be downloaded, it is
-            'pose-verified'.
+            detector of a named 2D model cannot be downloaded, it is 'pose-verified'.
         min_score (float): Least score of boxes; 'pose-verified' has its own. Defaults
             to 0.3.
         fetch (Callable): Downloads a model of
@@ -132,12 +134,15 @@ def open_pose_source(
         raise ArgumentError(text, skeleton, name, estimator.skeleton)
     if estimator.has_score_curve:
         estimator = TurnedCrops(estimator)
-    if det_model is None:
-        det_model = kind.detector if kind else _choose_detector(name, estimator)
+    if det_model is None and kind is not None:
+        det_model = kind.detector
+    elif det_model is None:  # of models without a registered kind some detect, too
+        is_both = isinstance(estimator, OneStageEstimator) or name in HUMAN
+        det_model = name if is_both else POSE_VERIFIED
     options, kind = replace(options, det_model=det_model), DETECTORS.get(det_model)
     _check_weights('det', det_model, options.det_weights, kind)
-    opener = kind.open if kind else _open_detector
-    return PoseSource(opener(options, min_score, estimator), estimator)
+    open_detector = kind.open if kind else _open_detector
+    return PoseSource(open_detector(options, min_score, estimator), estimator)
 
 
 def _fetch_detector(name: str | None, fetch: Callable[[str], object]) -> str | None:
@@ -192,15 +197,6 @@ def _open_detector(
     from mmhot.pose2d.mmpose_models import MMPoseDetector
 
     return MMPoseDetector(model, None, choose_device(device), min_score)
-
-
-def _choose_detector(name: str, estimator: PoseEstimator) -> str:
-    """Name the detector of a 2D model that was opened, without a download.
-
-    Only MMPose's aliases name a detector, too.
-    """
-    is_both = isinstance(estimator, OneStageEstimator) or name in HUMAN
-    return name if is_both else POSE_VERIFIED
 
 
 def _open_pose_verified(
