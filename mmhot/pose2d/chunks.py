@@ -93,7 +93,8 @@ class PoseSearch:
 
     estimate: Estimate  # estimates people in boxes
     size: tuple[int, int]  # width and height of the frames in pixels
-    settings: KeyframeSettings = KeyframeSettings()  # thresholds
+
+    settings = KeyframeSettings()
 
     def boxes_of(self, people: People) -> np.ndarray:
         """Compute boxes (P, 4) to search people in another frame."""

@@ -1,6 +1,6 @@
 """Person detectors: whole image, filtered and verified boxes."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -113,24 +113,19 @@ class PoseVerifiedDetector(Detector):
     Args:
         estimator (PoseEstimator): 2D pose estimator.
         detector (Detector): Yields candidates.
-        limits (Verification): Thresholds.
     """
 
+    limits = Verification()
     interval = 1.0
     # duplicates are recognized by their keypoints
     nms_thr = 1.0
     redetects = True
 
-    def __init__(
-        self,
-        estimator: PoseEstimator,
-        detector: Detector,
-        limits: Verification = Verification(),
-    ) -> None:
-        self.estimator, self.detector, self.limits = estimator, detector, limits
+    def __init__(self, estimator: PoseEstimator, detector: Detector) -> None:
+        self.estimator, self.detector = estimator, detector
         self.name = f'{detector.name}, verified by {estimator.name}'
         models = {'model': estimator.identity, 'detector': detector.identity}
-        self.identity = identify('pose-verified', '', **models, **asdict(limits))
+        self.identity = identify('pose-verified', '', **models)
 
     def __call__(self, images: Images) -> list[Boxes]:
         """Detect the people of BGR images (H, W, 3)."""

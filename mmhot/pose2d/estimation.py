@@ -11,7 +11,7 @@ import numpy as np
 
 from mmhot.frames.capture import prefetch
 from mmhot.frames.observer import FrameObserver
-from mmhot.frames.shot_boundaries import CutDetector, CutSettings
+from mmhot.frames.shot_boundaries import CutDetector
 from mmhot.frames.sources import Frame, FrameSource
 from mmhot.pose2d.cache import load_people, save_if_possible, save_people
 from mmhot.pose2d.chunks import KeyframeSettings, PoseSearch, track_chunk
@@ -55,10 +55,8 @@ class VideoPoseEstimator:
     batch_size: int = 8  # frames per batch if every frame is detected
     gaps: Gaps = Gaps()  # gaps between keyframes that are interpolated
     det_factor: float = 1.0  # factor of the detector's usual interval
-    # thresholds of tracking between two detections
-    keyframes: KeyframeSettings = KeyframeSettings()
-    detections: DetectionSettings = DetectionSettings()  # intervals of detections
-    cuts: CutSettings = CutSettings()  # thresholds of cuts; tracks end there
+
+    detections = DetectionSettings()
 
     def __post_init__(self) -> None:
         """Check the size of batches; estimate all frames where that is as fast."""
@@ -97,9 +95,6 @@ class VideoPoseEstimator:
             'det_every': self.det_every,
             'det_factor': self.det_factor,
             'gaps': list(astuple(self.gaps)),
-            'keyframes': list(astuple(self.keyframes)),
-            'detections': list(astuple(self.detections)),
-            'cuts': list(astuple(self.cuts)),
             'code': digest_of_code(*_ROOMS),
         }
 
@@ -145,7 +140,7 @@ class VideoPoseEstimator:
     ) -> None:
         """Process all frames after those of an interrupted run."""
         interval = self.detection_interval(source.fps, source.num_frames)
-        shots = CutDetector(self.cuts)
+        shots = CutDetector()
         if not clip.complete:
             clip.cuts = shots.cuts
         batch, num_cached = list[Frame](), len(clip.people)
@@ -187,7 +182,7 @@ class VideoPoseEstimator:
         """Estimate the poses in the next frames of a clip, which are of one shot."""
         first = frames[0].index
         shot = max((cut for cut in clip.cuts if cut <= first), default=clip.first)
-        before = (first - self.keyframes.history, first - 1)
+        before = (first - KeyframeSettings.history, first - 1)
         previous = [clip.people[index] for index in before if index >= shot]
         if interval > 1:
             return self._track(frames, previous, interval)
@@ -210,10 +205,10 @@ class VideoPoseEstimator:
         ) -> list[People]:
             return self._estimate([frame.image for frame in frames], boxes, priors)
 
-        search = PoseSearch(estimate, rest[0].image.shape[1::-1], self.keyframes)
+        search = PoseSearch(estimate, rest[0].image.shape[1::-1])
         is_long = len(rest) >= self.detections.min_rest
         is_end = rest[-1].index % interval == 0 or is_long
-        max_step = self.gaps.max_step(rest, self.keyframes.max_step)
+        max_step = self.gaps.max_step(rest)
         keyframes = track_chunk(
             rest, previous, search, self._redetect, max_step, is_end
         )

@@ -25,12 +25,11 @@ class Gaps:
     frames: int = KeyframeSettings.max_step
     min_score: float = 0.3  # least confidence of keypoints that must be predictable
 
-    def max_step(
-        self, frames: list[Frame], usual: int = KeyframeSettings.max_step
-    ) -> int:
+    def max_step(self, frames: list[Frame]) -> int:
         """Return the most frames from one keyframe to the next."""
         seconds = (frames[-1].time - frames[0].time) / max(len(frames) - 1, 1)
-        return self.frames if self.frames * seconds <= self.seconds else usual
+        is_near = self.frames * seconds <= self.seconds
+        return self.frames if is_near else KeyframeSettings.max_step
 
 
 def fill_chunk(

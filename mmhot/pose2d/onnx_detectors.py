@@ -15,11 +15,13 @@ from mmhot.structures.people import Boxes, Pose, box_iou, match_boxes
 
 # Gray of the margin, label of people, divisor of sides.
 _GRAY, _PERSON, _STRIDE = 114, 0, 32
+_SAME_PERSON = 0.3  # overlap of a box and that of a pose of the same person
 # Longer side of the input where the file leaves it open, of RTMDet-nano and others.
 _SIZE, _RAW_SIZE = 320, 640
 # Detectors with this name take images that are not normalized.
 _YOLOX = 'yolox'
 _YOLOX_STRIDES = (8, 16, 32)
+_MAX_OVERLAP = 0.45  # intersection over union of two people's boxes, of raw YOLOX
 # Logarithms of sizes in strides are lower; among sizes in pixels some are higher.
 _MAX_LOG_SIZE = 10
 
@@ -48,21 +50,14 @@ class OnnxDetector(Detector):
         path (str | Path): The ONNX file.
         device (str): 'cpu' or 'cuda'.
         min_score (float): Least score of boxes. Defaults to 0.3.
-        max_overlap (float): Intersection over union of two people's boxes, of YOLOX as
-            Megvii exports it. Defaults to 0.45.
     """
 
     def __init__(
-        self,
-        path: str | Path,
-        device: str = 'cpu',
-        min_score: float = 0.3,
-        max_overlap: float = 0.45,
+        self, path: str | Path, device: str = 'cpu', min_score: float = 0.3
     ) -> None:
         self.file = file = OnnxFile(path, device)
         self.path, self.name, self.min_score = file.path, file.name, min_score
-        self.max_overlap = max_overlap
-        self.identity = file.identify(min_score=min_score, max_overlap=max_overlap)
+        self.identity = file.identify(min_score=min_score)
         self.has_poses = file.outputs.keys() >= ONE_STAGE
         boxes, points = (file.outputs.get(x, ()) for x in ('dets', 'keypoints'))
         if [*boxes[-1:]] == [4] or (self.has_poses and len(points) != 4):
@@ -132,7 +127,7 @@ class OnnxDetector(Detector):
             boxes, scores = boxes[confident], scores[confident]
             corners, ends = np.split(boxes.astype(np.float64), 2, axis=1)
             around = np.concatenate([corners, ends - corners], 1).tolist()
-            best = cv2.dnn.NMSBoxes(around, scores.tolist(), 0.0, self.max_overlap)
+            best = cv2.dnn.NMSBoxes(around, scores.tolist(), 0.0, _MAX_OVERLAP)
             rows = np.asarray(best, int)
             boxes, scores = boxes[rows], scores[rows]
         else:
@@ -167,8 +162,7 @@ class OneStageEstimator(PoseEstimator):
     Each box gets the pose whose own box overlaps it most. Where there is none,
     keypoints are NaN and scores 0.
 
-    Arguments are those of :class:`OnnxPoseEstimator` and :class:`OnnxDetector`. A pose
-    belongs to a box if their boxes overlap by more than ``same_person``.
+    Arguments are those of :class:`OnnxPoseEstimator` and :class:`OnnxDetector`.
 
     Attributes:
         detector (OnnxDetector): The same model as a detector, which runs once for both.
@@ -180,17 +174,14 @@ class OneStageEstimator(PoseEstimator):
         device: str = 'cpu',
         skeleton: str | None = None,
         min_score: float = 0.3,
-        same_person: float = 0.3,
     ) -> None:
-        self.same_person = same_person
         self.detector = OnnxDetector(path, device, min_score)
         self.name = self.detector.name
         file, size = self.detector.file, self.detector.size
         shapes = file.output_shapes(size)
         self._num_keypoints = next(shape for shape in shapes if len(shape) == 4)[2]
         self.skeleton = file.find_skeleton(self._num_keypoints, skeleton).name
-        facts = {'skeleton': self.skeleton, 'same_person': same_person}
-        self.identity = {**self.detector.identity, **facts}
+        self.identity = {**self.detector.identity, 'skeleton': self.skeleton}
 
     def __call__(self, images: Images, boxes: BoxArrays) -> list[Pose]:
         """Estimate the poses in boxes (P, 4) of each BGR image."""
@@ -202,7 +193,7 @@ class OneStageEstimator(PoseEstimator):
         scores = np.zeros((len(boxes), self._num_keypoints), np.float32)
         overlap = box_iou(boxes[:, None], found.boxes)
         rows, people = match_boxes(overlap)
-        same = overlap[rows, people] > self.same_person
+        same = overlap[rows, people] > _SAME_PERSON
         assert found.poses is not None  # a one-stage model
         keypoints[rows[same]] = found.poses[people[same], :, :2]
         scores[rows[same]] = found.poses[people[same], :, 2]
