@@ -1,6 +1,5 @@
 """Addresses of videos, and FFmpeg containers: packets, rates, upright images."""
 
-import logging
 import re
 from collections.abc import Iterator
 from itertools import islice
@@ -12,12 +11,9 @@ import av
 import cv2
 import numpy as np
 from av.sidedata.sidedata import Type
-from av.stream import Disposition
 
 from mmhot.frames.sources import DEFAULT_FPS
 from mmhot.io.images import check_pixels, open_media
-
-_LOGGER = logging.getLogger(__name__)
 
 MAX_FPS = 240.0
 """Higher rates are FFmpeg's guesses, from the resolution of the timestamps."""
@@ -46,7 +42,6 @@ _MAX_PAUSE, _MAX_BACK = 60.0, 2.0
 _MIN_STEP = 1e-3
 # Pixels whose aspect ratio differs less from 1 are taken for square.
 _SQUARE = 0.01
-_COVER = Disposition.attached_pic | Disposition.timed_thumbnails
 
 
 class FileClock:
@@ -152,17 +147,6 @@ def decode(
 def video_stream(container: av.container.InputContainer) -> Any:
     """Return the stream of a video, not that of its cover art, or None."""
     return container.streams.best('video')
-
-
-def warn_of_streams(container: av.container.InputContainer, label: str) -> None:
-    """Log which of several video streams is read; covers are none."""
-    videos = [x for x in container.streams.video if not x.disposition & _COVER]
-    if len(videos) > 1:
-        used = video_stream(container)
-        _LOGGER.warning(
-            '%s has %d video streams; only stream %d, of %dx%d pixels, is read',
-            *(label, len(videos), used.index, used.width, used.height),
-        )
 
 
 def is_raw(container: av.container.InputContainer) -> bool:

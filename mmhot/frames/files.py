@@ -19,7 +19,6 @@ from mmhot.frames.decoding import (
     open_video,
     stated_rate,
     video_stream,
-    warn_of_streams,
 )
 from mmhot.frames.sources import DEFAULT_FPS, Frame, FrameSource
 from mmhot.io.images import read_focal_35mm, read_image
@@ -71,7 +70,6 @@ class VideoFile(FrameSource):
             self.label = public_url(self.address)  # a path has one slash after http:
         self.slowed = 1.0
         with self._open() as container:
-            warn_of_streams(container, self.label)
             self.num_frames = video_stream(container).frames or None
             self._has_timestamps = not is_raw(container)
             if not self._has_timestamps:

@@ -19,7 +19,6 @@ from mmhot.frames.decoding import (
     name_of_url,
     open_video,
     stated_rate,
-    warn_of_streams,
 )
 from mmhot.frames.files import VideoFile
 from mmhot.frames.sources import DEFAULT_FPS, Frame, FrameSource
@@ -59,7 +58,6 @@ class VideoStream(FrameSource):
         super().__init__(name, Path(label), DEFAULT_FPS)
         self.address, self.label, self._settings = address, label, settings
         with self._open() as container:
-            warn_of_streams(container, label)
             rate = stated_rate(container)
             self.fps = rate if rate <= MAX_FPS else DEFAULT_FPS
 

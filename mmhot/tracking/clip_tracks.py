@@ -22,9 +22,7 @@ class LinkLimits:
 
     # of detections, seconds; higher drops more false alarms, and people who are brief
     min_duration: float = 0.25
-    max_gap: float = (
-        2.0  # longest occlusion, seconds; higher links more
-    )
+    max_gap: float = 2.0  # longest occlusion, seconds; higher links more
     min_length: float = 0.2  # of a tracklet that is linked, seconds,
     no_gap: float = 0.1  # unless another is as near in time, seconds,
     min_shared: float = 0.5  # and shares this of the smaller box

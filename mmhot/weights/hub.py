@@ -31,6 +31,7 @@ MODEL_FILE = 'model.onnx'
 _GRAPH = (MODEL_FILE, META_FILE)
 SDK_FILE, PIPELINE_FILE = 'end2end.onnx', 'pipeline.json'
 """Model and its preprocessing in folders and archives of MMDeploy's SDK."""
+_MAX_SIZE = 2 << 30  # bytes of an ONNX file, as of all Protocol Buffers
 _RESOURCES = '__MACOSX'  # of archives made on macOS
 CHECKPOINTS = ('.safetensors', '.pth')
 _FILES = ('*.safetensors', '*.pth', *_GRAPH)
@@ -84,7 +85,7 @@ def unpack(path: Path) -> Path:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is not a readable archive, or has not one model.
+        ValueError: If it is not a readable archive, or has not one model, or is too large.
     """
     with naming(require_file(path)):
         # archives are replaced, and dates are copied: the content counts
@@ -111,9 +112,10 @@ def _read_members(archive: zipfile.ZipFile) -> dict[str, bytes]:
     if len(models) != 1:
         raise ValueError(f'has {len(models)} .onnx files, and one is expected')
     files = {models[0].with_name(PIPELINE_FILE): PIPELINE_FILE, models[0]: SDK_FILE}
-    return {
-        file: archive.read(str(name)) for name, file in files.items() if name in names
-    }
+    files = {str(name): file for name, file in files.items() if name in names}
+    if max(archive.getinfo(name).file_size for name in files) > _MAX_SIZE:
+        raise ValueError(f'has a file of more than {_MAX_SIZE >> 20} MB')
+    return {file: archive.read(name) for name, file in files.items()}
 
 
 def _fetch_from_hub(name: str) -> Path:
@@ -159,11 +161,11 @@ def cached_file(url: str) -> Path:
 
 def download(
     url: str,
-    path: Path | None = None,
+    path: Path,
     sha256: str | None = None,
     show: Callable[[int, int], None] = lambda done, total: None,
 ) -> Path:
-    """Download a file unless it is there already, at ``path`` or :func:`cached_file`.
+    """Download a file to a path unless it is there already.
 
     ``sha256`` is that of its content in hexadecimal digits, or the first of them.
     ``show`` receives megabytes done and in total.
@@ -172,7 +174,6 @@ def download(
         ValueError: If it cannot be downloaded, or has another content; then nothing is
             kept.
     """
-    path = path or cached_file(url)
     if path.is_file():
         _check_digest(path, sha256, url)
         return path

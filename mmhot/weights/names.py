@@ -309,7 +309,7 @@ def _aliases(entry: dict) -> list[str]:
 
 
 def _folder(package: str) -> Path:
-    spec = find_spec(package)
+    spec = find_spec(package) if package.isidentifier() else None
     if spec is None or not spec.submodule_search_locations:
         raise ValueError(f'{package} is not installed: see mmhot doctor')
     return data_folder(Path(spec.submodule_search_locations[0]))
@@ -322,15 +322,13 @@ def find_config(name: str | Path) -> Path:
     an installed package, for example ``mmpose::body_2d_keypoint/...``.
 
     Raises:
-        FileNotFoundError: If there is no such package, or no such config in it.
+        ValueError: If there is no such package.
+        FileNotFoundError: If there is no such config in it.
     """
     package, separator, inner = str(name).partition('::')
     if not separator:
         return Path(name)
-    spec = find_spec(package) if package.isidentifier() else None
-    if spec is None or not spec.submodule_search_locations:
-        raise FileNotFoundError(f'{name}: no package {package!r} is installed')
-    configs = data_folder(Path(spec.submodule_search_locations[0])) / 'configs'
+    configs = _folder(package) / 'configs'
     if not (configs / inner).is_file():
         files = (str(path.relative_to(configs)) for path in configs.rglob('*.py'))
         hint = hint_at_names(inner, files, 'for example')
@@ -394,20 +392,16 @@ def runtime(
         ValueError: If the back end is unknown, or cannot run the model.
     """
     require_choice('backend', backend, BACKENDS)
-    graph = model.graph
-    if model.is_exported:
-        if backend == 'torch':
-            raise ArgumentError(
-                '{backend=%r} cannot run %s, an ONNX model', backend, model.name
-            )
-        return graph
+    graph, has_torch = model.graph, find_spec('torch') is not None
+    if model.is_exported and backend == 'torch':
+        text = '{backend=%r} cannot run %s, an ONNX model'
+        raise ArgumentError(text, backend, model.name)
     if graph is None and backend == 'onnx':
         text = '{backend=%r} runs shipped models and those of mmhot export, not %s'
         raise ArgumentError(text, backend, model.name)
-    has_torch = find_spec('torch') is not None
     if not has_torch and (graph is None or backend == 'torch'):
         raise ValueError(f'{model.name} needs PyTorch: {install_extra("mmpose")}')
-    if backend == 'onnx' or not has_torch:
+    if model.is_exported or backend == 'onnx' or not has_torch:
         return graph
     has_gpu = len(list_devices_of_driver()) > 1 if device == 'auto' else device != 'cpu'
     if backend == 'torch' or has_gpu:

@@ -248,7 +248,7 @@ def test_longer_sound_is_no_early_end(tmp_path, name):
     assert (len(list(source)), source.ended) == (32, None)
 
 
-def test_cover_art_is_not_the_video(tmp_path, caplog):
+def test_cover_art_is_not_the_video(tmp_path):
     path = tmp_path / 'a.mp4'
     with av.open(str(path), 'w') as container:
         cover = container.add_stream('mjpeg', rate=25)
@@ -266,25 +266,6 @@ def test_cover_art_is_not_the_video(tmp_path, caplog):
         container.mux(video.encode())
     source = VideoFile(path)
     assert (len(list(source)), source.fps) == (10, 25)
-    assert not caplog.records
-
-
-def test_files_with_several_videos_are_said(tmp_path, caplog):
-    path = tmp_path / 'a.mkv'
-    with av.open(str(path), 'w') as container:
-        for size in ((64, 48), (128, 96)):
-            video = container.add_stream('libx264', rate=25)
-            video.width, video.height, video.pix_fmt = *size, 'yuv420p'
-        for video in container.streams.video:
-            for number in range(10):
-                image = gray_image(number, (video.width, video.height))
-                frame = av.VideoFrame.from_ndarray(image, format='bgr24')
-                container.mux(video.encode(frame))
-            container.mux(video.encode())
-    height, width = next(iter(VideoFile(path))).image.shape[:2]
-    [record] = caplog.records
-    read = rf'a\.mkv has 2 video streams; only stream \d, of {width}x{height} pixels,'
-    assert re.search(read, record.getMessage())
 
 
 @pytest.mark.parametrize('content', [b'', b'no video at all'])
