@@ -85,7 +85,7 @@ def unpack(path: Path) -> Path:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is not a readable archive, or has not one model, or is too large.
+        ValueError: If it is not a readable archive, has not one model, or is too large.
     """
     with naming(require_file(path)):
         # archives are replaced, and dates are copied: the content counts
