@@ -76,9 +76,9 @@ class FileClock:
 
 
 def open_video(
-    address: str, label: str, has_end: bool | None = None, **settings: object
+    address: str, label: str, **settings: object
 ) -> av.container.InputContainer:
-    """Open a video, which must have an end or none if wanted; settings of ``av.open``.
+    """Open a video with settings of ``av.open``.
 
     Raises:
         ValueError: If it cannot be opened, in one line that begins with ``label``.
@@ -95,14 +95,9 @@ def open_video(
             reason += ' (the address of a video file is expected, not of a page)'
         raise ValueError(f'{label} is not a readable video: {reason}') from error
     if video_stream(container) is None:
-        problem = 'has no video stream'
-    elif has_end in (None, container.duration is not None):
-        return container
-    else:
-        without = f'is a stream without an end: lift it with `mmhot stream {label}`'
-        problem = without if has_end else 'is a video with an end: lift it as one'
-    container.close()
-    raise ValueError(f'{label} {problem}')
+        container.close()
+        raise ValueError(f'{label} has no video stream')
+    return container
 
 
 def decode(

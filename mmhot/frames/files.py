@@ -130,9 +130,14 @@ class VideoFile(FrameSource):
         return _is_early(last, expected)
 
     def _open(self) -> av.container.InputContainer:
-        if self._is_remote:
-            return open_video(self.address, self.label, has_end=True, timeout=_TIMEOUT)
-        return open_video(self.address, self.label)
+        if not self._is_remote:
+            return open_video(self.address, self.label)
+        container = open_video(self.address, self.label, timeout=_TIMEOUT)
+        if container.duration is None:
+            container.close()
+            without = 'is a stream without an end: lift it with `mmhot stream'
+            raise ValueError(f'{self.label} {without} {self.label}`')
+        return container
 
 
 class ImageSequence(FrameSource):

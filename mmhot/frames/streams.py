@@ -81,11 +81,17 @@ class VideoStream(FrameSource):
                 yield Frame(index, np.nan if time is None else time, image)
 
     def _open(self) -> av.container.InputContainer:
-        settings = dict(self._settings, has_end=False, timeout=_TIMEOUT)
+        settings = dict(self._settings, timeout=_TIMEOUT)
         try:
-            return open_video(self.address, self.label, **settings)
+            container = open_video(self.address, self.label, **settings)
         except ValueError as error:
             raise ConnectionError(str(error)) from error
+        if container.duration is not None:
+            container.close()
+            raise ConnectionError(
+                f'{self.label} is a video with an end: lift it as one'
+            )
+        return container
 
 
 def open_stream(text: str) -> VideoStream | VideoFile:

@@ -56,7 +56,7 @@ class WholeImage(Detector):
     def __call__(self, images: Images) -> list[Boxes]:
         """Return a box (1, 4) and its score (1,) for each BGR image."""
         return [
-            (np.float32([[0, 0, *image.shape[1::-1]]]), np.ones(1, np.float32))
+            (np.array([[0, 0, *image.shape[1::-1]]], 'f4'), np.ones(1, np.float32))
             for image in images
         ]
 

@@ -158,7 +158,8 @@ class VideoPoseEstimator:
             is_last = batch[-1].index % interval == 0
             return len(batch) >= self.batch_size if interval == 1 else is_last
 
-        ahead = max(interval * self.estimator.prefers_batches, self.detections.ahead)
+        chunk = interval if self.estimator.prefers_batches else 0
+        ahead = max(chunk, self.detections.ahead)
         reading = closing(prefetch(shots(source), ahead))
         with _watching(clip, observers) as watch, reading as frames:
             for frame in frames:

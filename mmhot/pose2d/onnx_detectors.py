@@ -118,28 +118,25 @@ class OnnxDetector(Detector):
 
     def _find(self, image: np.ndarray) -> _Found:
         batch, zoom = self._prepare(image)
-        first, *rest = self.file.run(batch, self._outputs)
+        outputs = self.file.run(batch, self._outputs)
         poses = None
-        if not rest:
+        if len(outputs) == 1:
             with naming(self.path):
-                boxes, scores = _decode_yolox(first[0], batch.shape[:1:-1])
-            confident = scores >= self.min_score
-            boxes, scores = boxes[confident], scores[confident]
+                boxes, scores = _decode_yolox(outputs[0][0], batch.shape[:1:-1])
             corners, ends = np.split(boxes.astype(np.float64), 2, axis=1)
             around = np.concatenate([corners, ends - corners], 1).tolist()
-            best = cv2.dnn.NMSBoxes(around, scores.tolist(), 0.0, _MAX_OVERLAP)
+            least = float(self.min_score)
+            best = cv2.dnn.NMSBoxes(around, scores.tolist(), least, _MAX_OVERLAP)
             rows = np.asarray(best, int)
-            boxes, scores = boxes[rows], scores[rows]
         else:
-            boxes, scores = first[0][:, :4], first[0][:, 4]
+            boxes, scores = outputs[0][0, :, :4], outputs[0][0, :, 4]
             # padded by boxes without a score; one-stage models know people only
-            rows = scores > 0 if self.has_poses else rest[0][0] == _PERSON
-            boxes, scores = boxes[rows], scores[rows]
-            if self.has_poses:
-                poses = rest[0][0][rows] / (*zoom, 1)
+            rows = scores > 0 if self.has_poses else outputs[1][0] == _PERSON
+        if self.has_poses:
+            poses = outputs[1][0][rows] / (*zoom, 1)
         height, width = image.shape[:2]
-        boxes = (boxes / np.tile(zoom, 2)).clip(0, [width, height] * 2)
-        return _Found(boxes.astype(np.float32), scores, poses)
+        scaled = (boxes[rows] / np.tile(zoom, 2)).clip(0, [width, height] * 2)
+        return _Found(scaled.astype(np.float32), scores[rows], poses)
 
     def _prepare(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Resize, pad at the right and bottom; (1, 3, H, W) and both scales."""

@@ -74,7 +74,8 @@ class OnnxPoseEstimator(CropEstimator):
         colors = RAW_RGB if layout.is_raw else IMAGENET_RGB
         self._colors = file.pipeline.colors or colors
         # crops of UDP map the centers of the corner pixels, not their corners
-        self._scale = (self._size - layout.is_udp) / self._size
+        ends = self._size - 1 if layout.is_udp else self._size
+        self._scale = ends / self._size
         padding = file.pipeline.padding or layout.padding
         self._padding = file.meta.get('crop', {}).get('padding', padding)
         self._flips = file.meta.get('flip_test', False)

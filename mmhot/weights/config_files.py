@@ -104,10 +104,14 @@ class _DictCalls(ast.NodeTransformer):
     def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
         match node:
-            case ast.Call(ast.Name('dict'), [] | [ast.Dict()], keywords) if all(
-                keyword.arg for keyword in keywords
-            ):
-                literal = node.args[0] if node.args else ast.Dict([], [])
-                keys = [*literal.keys, *(ast.Constant(x.arg) for x in keywords)]
-                return ast.Dict(keys, [*literal.values, *(x.value for x in keywords)])
-        raise ValueError('only dict(...) is a literal')
+            case ast.Call(ast.Name('dict'), [], keywords):
+                first = ast.Dict([], [])
+            case ast.Call(ast.Name('dict'), [ast.Dict() as first], keywords):
+                pass
+            case _:
+                raise ValueError('only dict(...) is a literal')
+        if not all(keyword.arg for keyword in keywords):
+            raise ValueError('only keyword arguments are literals')
+        names = [ast.Constant(keyword.arg) for keyword in keywords]
+        values = [keyword.value for keyword in keywords]
+        return ast.Dict([*first.keys, *names], [*first.values, *values])

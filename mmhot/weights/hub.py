@@ -38,10 +38,6 @@ _FILES = ('*.safetensors', '*.pth', *_GRAPH)
 _TIMEOUT = 30  # seconds without an answer
 
 
-class _UnreachableError(ValueError):
-    """A file cannot be downloaded."""
-
-
 def is_remote(name: str | Path) -> bool:
     """Whether a name is an address of the web or the hub."""
     return str(name).startswith((_HUB, *_WEB))
@@ -111,11 +107,12 @@ def _read_members(archive: zipfile.ZipFile) -> dict[str, bytes]:
     models = [x for x in names if x.suffix == '.onnx' and x.parts[0] != _RESOURCES]
     if len(models) != 1:
         raise ValueError(f'has {len(models)} .onnx files, and one is expected')
-    files = {models[0].with_name(PIPELINE_FILE): PIPELINE_FILE, models[0]: SDK_FILE}
-    files = {str(name): file for name, file in files.items() if name in names}
-    if max(archive.getinfo(name).file_size for name in files) > _MAX_SIZE:
+    beside = models[0].with_name(PIPELINE_FILE)
+    paths = {PIPELINE_FILE: beside, SDK_FILE: models[0]}
+    members = {file: str(path) for file, path in paths.items() if path in names}
+    if max(archive.getinfo(x).file_size for x in members.values()) > _MAX_SIZE:
         raise ValueError(f'has a file of more than {_MAX_SIZE >> 20} MB')
-    return {file: archive.read(name) for name, file in files.items()}
+    return {file: archive.read(member) for file, member in members.items()}
 
 
 def _fetch_from_hub(name: str) -> Path:
@@ -177,31 +174,28 @@ def download(
     if path.is_file():
         _check_digest(path, sha256, url)
         return path
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as temporary:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        try:
             _fetch(url, temporary, show)
-            _check_digest(temporary, sha256, url)
-    except _UnreachableError as error:
-        raise ValueError(f'{error}: copy the file to {path}') from error
-    except OSError as error:
-        raise ValueError(f'{public_url(url)} cannot be kept: {error}') from error
+        except (HTTPException, OSError, ValueError) as error:
+            reason = f'cannot be downloaded ({one_line(error):.80})'
+            raise ValueError(
+                f'{public_url(url)} {reason}: copy the file to {path}'
+            ) from error
+        _check_digest(temporary, sha256, url)
     return path
 
 
 def _fetch(url: str, path: Path, show: Callable[[int, int], None]) -> None:
     done = 0
-    try:
-        with urlopen(url, timeout=_TIMEOUT) as response, path.open('wb') as file:
-            size = int(response.headers.get('Content-Length', 0))
-            while chunk := response.read(1 << 20):
-                done += file.write(chunk)
-                show(done >> 20, size >> 20)
-            if size and done != size:
-                raise OSError(f'{done} of {size} bytes arrived')
-    except (HTTPException, OSError, ValueError) as error:
-        reason = f'cannot be downloaded ({one_line(error):.80})'
-        raise _UnreachableError(f'{public_url(url)} {reason}') from error
+    with urlopen(url, timeout=_TIMEOUT) as response, path.open('wb') as file:
+        size = int(response.headers.get('Content-Length', 0))
+        while chunk := response.read(1 << 20):
+            done += file.write(chunk)
+            show(done >> 20, size >> 20)
+        if size and done != size:
+            raise OSError(f'{done} of {size} bytes arrived')
 
 
 def _digest_of(path: Path) -> str:
