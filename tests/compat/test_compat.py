@@ -3,7 +3,6 @@
 import os
 import pickle
 import random
-import subprocess
 import sys
 from argparse import Namespace
 from collections import defaultdict, deque
@@ -24,8 +23,6 @@ from torch.utils.data import Dataset
 from mmhot import compat
 from mmhot.io import pickles
 
-ROOT = Path(__file__).parents[2]
-
 
 @pytest.fixture(autouse=True)
 def _restore_shims():
@@ -34,19 +31,6 @@ def _restore_shims():
     compat.revert()
     lights = [shim.light for shim in compat.SHIMS if shim.name in before]
     compat.apply(light=all(lights))
-
-
-def run_python(code, *args):
-    """Run code in a fresh interpreter; return what it printed."""
-    done = subprocess.run(
-        [sys.executable, '-c', code, *args],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        env={**os.environ, 'PYTHONPATH': str(ROOT)},
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
 
 
 class TinyModel(BaseModel):
@@ -234,27 +218,15 @@ def test_shims_are_reverted():
     )
 
 
-HIDE_PKG_RESOURCES = """
-import sys
-from importlib.machinery import PathFinder
-class Without(PathFinder):
-    @classmethod
-    def find_spec(cls, name, path=None, target=None):
-        if name == 'pkg_resources':
-            return None
-        return super().find_spec(name, path, target)
-sys.meta_path[sys.meta_path.index(PathFinder)] = Without
-"""
-
-
 @pytest.mark.slow(reason='imports everything in a new process, 5 s')
-def test_configs_resolve_where_setuptools_lacks_pkg_resources(tmp_path):
+def test_configs_resolve_where_setuptools_lacks_pkg_resources(tmp_path, run_python):
     config = tmp_path / 'c.py'
     config.write_text(
         "_base_ = ['mmpose::_base_/default_runtime.py']\n"
         "model = dict(bases=['mmhot::_base_/default_runtime.py'])"
     )
     code = """
+import sys
 import mmhot
 from mmhot import compat
 from mmhot.compat import checkpoints
@@ -270,7 +242,7 @@ try:
 except ImportError:
     print('gone')
 """
-    printed = run_python(HIDE_PKG_RESOURCES + code, str(config)).splitlines()
+    printed = run_python(code, str(config), hidden='pkg_resources')
     assert "'pkg_resources'" in printed[0]
     assert printed[0].endswith('mmpose')
     assert printed[1] == 'True True False'
@@ -279,7 +251,7 @@ except ImportError:
 
 
 @pytest.mark.parametrize('first', ['mmhot', 'mmengine.config'])
-def test_config_scheme_is_added_in_either_import_order(first):
+def test_config_scheme_is_added_in_either_import_order(first, run_python):
     code = f"""
 import {first}
 import mmhot
@@ -288,4 +260,4 @@ print('mmhot' in MODULE2PACKAGE)
 mmhot.compat.revert()
 print('mmhot' in MODULE2PACKAGE)
 """
-    assert run_python(code).split() == ['True', 'False']
+    assert run_python(code) == ['True', 'False']
