@@ -14,6 +14,7 @@ from mmengine.registry import DefaultScope
 from mmengine.structures import InstanceData
 from mmpose.structures import PoseDataSample
 from torch import nn
+from torch.nn.functional import pad
 
 import mmhot.plugin  # noqa: F401 registers what our configs name
 from mmhot.deploy.captured_graphs import BATCH_SIZES, CapturedGraphs
@@ -242,11 +243,9 @@ def read_affine(pipeline: list[dict]) -> tuple[tuple[int, int], float] | None:
 def _join_as_squares(images: list[torch.Tensor], device: torch.device) -> torch.Tensor:
     """Pad images (3, H, W) to squares (B, 3, S, S), in gray as RTMDet's pipelines."""
     side = max(max(image.shape) for image in images)
-    shape = len(images), 3, side, side
-    squares = torch.full(shape, 114, dtype=images[0].dtype, device=device)
-    for square, image in zip(squares, images, strict=True):
-        square[:, : image.shape[1], : image.shape[2]] = image
-    return squares
+    margins = [(0, side - x.shape[2], 0, side - x.shape[1]) for x in images]
+    pairs = zip(images, margins, strict=True)
+    return torch.stack([pad(x, margin, value=114) for x, margin in pairs]).to(device)
 
 
 def _capture(

@@ -14,7 +14,7 @@ from mmhot.pose2d.onnx_models import ONE_STAGE
 from mmhot.structures.people import Boxes, Pose, box_iou, match_boxes
 
 # Gray of the margin, label of people, divisor of sides.
-_GRAY, _PERSON, _STRIDE = 114, 0, 32
+_GRAY, _PERSON, _STRIDE = (114, 114, 114), 0, 32
 _SAME_PERSON = 0.3  # overlap of a box and that of a pose of the same person
 # Longer side of the input where the file leaves it open, of RTMDet-nano and others.
 _SIZE, _RAW_SIZE = 320, 640
@@ -146,9 +146,9 @@ class OnnxDetector(Detector):
         size = (max(round(width * zoom), 1), max(round(height * zoom), 1))
         if self._is_exported:
             padded = tuple(-(-side // _STRIDE) * _STRIDE for side in size)
-        canvas = np.full((*padded[::-1], 3), _GRAY, np.uint8)
         small = cv2.resize(image, size, interpolation=self._interpolation)
-        canvas[: size[1], : size[0]] = small
+        borders = 0, padded[1] - size[1], 0, padded[0] - size[0]
+        canvas = cv2.copyMakeBorder(small, *borders, cv2.BORDER_CONSTANT, value=_GRAY)
         batch = normalize([canvas], self._colors)
         return batch, np.array(size) / (width, height)
 

@@ -131,7 +131,6 @@ class Model(NamedTuple):
     config: Path | None = None  # a config file, or shipped weights that contain one
     weights: str | Path = ''  # a file or an address; empty if there are none
     graph: Path | None = None  # its ONNX file; a model with nothing else is exported
-    license: str = ''  # of a download by name
 
     @property
     def is_exported(self) -> bool:
@@ -202,7 +201,7 @@ def _named_file(name: str, task: Task) -> Model | None:
     file = named_file(name, task)
     if file is None or Path(name).exists():
         return None
-    return Model(name, graph=_graph_in(file.fetch(name)), license=file.license)
+    return Model(name, graph=_graph_in(file.fetch(name)))
 
 
 def _indexed(name: str, task: Task) -> Model | None:
