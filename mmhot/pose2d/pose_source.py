@@ -8,6 +8,7 @@ kinds of other packages.
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 from mmhot.compat.installation import choose_device
@@ -123,26 +124,21 @@ def open_pose_source(
     if det_model and named_file(det_model, DETECTOR):
         fetch(det_model)
     options = replace(options, pose2d=name, pose2d_skeleton=skeleton)
-    kind = POSE_ESTIMATORS.get(name)
+    usual = ModelKind(partial(_open_estimator, min_score=min_score), takes_weights=True)
+    kind = POSE_ESTIMATORS.get(name, usual)
     _check_weights('pose2d', name, options.pose2d_weights, kind)
-    if kind is None:
-        estimator = _open_estimator(options, min_score)
-    else:
-        estimator = kind.open(options)
+    estimator = kind.open(options)
     if skeleton not in (None, estimator.skeleton):
         text = '{pose2d_skeleton} is %r, but the keypoints of %s are those of %r'
         raise ArgumentError(text, skeleton, name, estimator.skeleton)
     if estimator.has_score_curve:
         estimator = TurnedCrops(estimator)
-    if det_model is None and kind is not None:
-        det_model = kind.detector
-    elif det_model is None:  # of models without a registered kind some detect, too
-        is_both = isinstance(estimator, OneStageEstimator) or name in HUMAN
-        det_model = name if is_both else POSE_VERIFIED
-    options, kind = replace(options, det_model=det_model), DETECTORS.get(det_model)
+    is_both = isinstance(estimator, OneStageEstimator) or name in HUMAN
+    det_model = det_model or (name if is_both else kind.detector)
+    kind = DETECTORS.get(det_model, ModelKind(_open_detector, takes_weights=True))
     _check_weights('det', det_model, options.det_weights, kind)
-    open_detector = kind.open if kind else _open_detector
-    return PoseSource(open_detector(options, min_score, estimator), estimator)
+    options = replace(options, det_model=det_model)
+    return PoseSource(kind.open(options, min_score, estimator), estimator)
 
 
 def _fetch_detector(name: str | None, fetch: Callable[[str], object]) -> str | None:
@@ -159,11 +155,8 @@ def _fetch_detector(name: str | None, fetch: Callable[[str], object]) -> str | N
     return name
 
 
-def _check_weights(
-    role: str, name: str, weights: str | None, kind: ModelKind | None
-) -> None:
-    """Raise ArgumentError if a model was given weights that it cannot take."""
-    if weights is not None and kind is not None and not kind.takes_weights:
+def _check_weights(role: str, name: str, weights: str | None, kind: ModelKind) -> None:
+    if weights is not None and not kind.takes_weights:
         text = f'{{{role}_weights}} is %s, but %s has its own weights'
         raise ArgumentError(text, weights, name)
 
