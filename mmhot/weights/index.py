@@ -61,10 +61,10 @@ def read_models(name: str = '') -> list[IndexedModel]:
     """List the models of all metafiles that contain a name, in the index's order."""
     models = []
     for entry in read_index(FOLDER, name):
-        metadata, aliases = entry.get('Metadata', {}), entry.get('Alias', [])
+        metadata = entry.get('Metadata', {})
         model = IndexedModel(
             name=entry['Name'],
-            aliases=tuple([aliases] if isinstance(aliases, str) else aliases),
+            aliases=tuple(aliases_of(entry)),
             algorithm=entry['In Collection'],
             config=FOLDER / entry['Config'],
             parameters=metadata.get('Parameters'),
@@ -74,6 +74,12 @@ def read_models(name: str = '') -> list[IndexedModel]:
         )
         models.append(model)
     return models
+
+
+def aliases_of(entry: dict[str, Any]) -> list[str]:
+    """Return the aliases of an entry of a metafile."""
+    aliases = entry.get('Alias') or []
+    return [aliases] if isinstance(aliases, str) else aliases
 
 
 def find_model(name: str, tasks: Collection[str] | None = None) -> IndexedModel | None:

@@ -36,6 +36,7 @@ from mmhot.weights.index import (
     DEFAULT_LIFTER,
     SCHEME,
     WEIGHTS_FOLDER,
+    aliases_of,
     data_folder,
     find_model,
     find_shipped,
@@ -254,7 +255,7 @@ def _human(name: str, task: Task) -> Model | None:
 def _other_index(name: str, task: Task) -> Model | None:
     folder = task.package and _folder(task.package)
     for entry in read_index(folder) if folder else ():
-        if name in (entry['Name'], *_aliases(entry)):
+        if name in (entry['Name'], *aliases_of(entry)):
             return Model(name, folder / entry['Config'], entry.get('Weights') or '')
     return None
 
@@ -299,12 +300,7 @@ def _names_of(task: Task) -> Iterator[str]:
         if model.task in task.folders:
             yield from (*model.aliases, model.name)
     for entry in read_index(_folder(task.package)) if task.package else ():
-        yield from _aliases(entry) or [entry['Name']]
-
-
-def _aliases(entry: dict) -> list[str]:
-    aliases = entry.get('Alias') or []
-    return [aliases] if isinstance(aliases, str) else aliases
+        yield from aliases_of(entry) or [entry['Name']]
 
 
 def _folder(package: str) -> Path:
