@@ -51,14 +51,14 @@ class KeyframeSettings:
     """
 
     padding: float = 0.15  # margin of boxes around keypoints, share of the longer side
-    min_confidence: float = 0.2  # mean of people who are searched in other frames
-    reliable: float = 0.6  # mean confidence of reliable people
-    max_step: int = 8  # frames from one keyframe to the next
-    predictable: float = 0.75  # overlap of predicted boxes with those of keypoints
+    min_confidence: float = 0.2  # mean of people who are followed; higher follows fewer
+    reliable: float = 0.6  # mean confidence of reliable people; higher turns more crops
+    max_step: int = 8  # frames between keyframes; higher is faster and less accurate
+    predictable: float = 0.75  # overlap with predicted boxes; higher has smaller steps
     history: int = 5  # frames before a chunk, whose people show motion
-    min_overlap: float = 0.6  # of boxes after and before; below it estimated again
-    same_person: float = 0.3  # overlap from which a detection is a tracked person
-    same_box: float = 0.7  # overlap from which the tracked pose is kept
+    min_overlap: float = 0.6  # of boxes after and before; higher estimates more again
+    same_person: float = 0.3  # overlap of a tracked person; higher starts more tracks
+    same_box: float = 0.7  # overlap that keeps the tracked pose; higher keeps fewer
     min_share: float = 0.6  # of the confidence at detection, in the frames before it
     duplicate: float = 0.5  # keypoint similarity there that shows a tracked person
     lost: float = 0.3  # confidence below which a wrist is lost,
