@@ -18,6 +18,7 @@ from mmhot.frames.decoding import VIDEO_SUFFIXES, is_url, name_of_url
 from mmhot.frames.files import ImageSequence, VideoFile
 from mmhot.frames.sources import DEFAULT_FPS, FrameSource
 from mmhot.frames.streams import is_webcam
+from mmhot.io.arrays import read_limited
 from mmhot.io.images import image_size, is_image
 from mmhot.io.readers.frame_numbers import name_form, natural_key, read_numbers
 from mmhot.io.readers.keypoints import has_keypoints
@@ -25,7 +26,7 @@ from mmhot.structures.clips import clip_name
 
 _LOGGER = logging.getLogger(__name__)
 
-_LIST_SUFFIX = '.txt'
+_LIST_SUFFIX, _MAX_LIST_BYTES = '.txt', 16 << 20
 # Images are frames of a sequence if their numbers are multiples of a step up to 100,
 # and at most 10 steps apart on average.
 _MAX_STEP, _MAX_MEAN_GAP = 100, 10
@@ -88,7 +89,7 @@ def open_clip(text: str, fps: float | None = None) -> FrameSource:
 def _read_list(path: Path, fps: float | None) -> list[ClipInput]:
     require_file(path)
     with naming(path):
-        text = path.read_text(encoding='utf-8-sig')
+        text = read_limited(path, _MAX_LIST_BYTES).decode('utf-8-sig')
         lines = [line.strip() for line in text.splitlines()]
         lines = [line for line in lines if line and not line.startswith('#')]
         if not lines:

@@ -30,6 +30,8 @@ def read_config_file(path: str | Path, import_modules: bool = True) -> Config:
         raise FileNotFoundError(f'{path}: no such config file')
     if path.suffix != '.py':  # MMEngine would also read JSON and YAML with bases
         raise ValueError(f'{path} is not a usable config: it is not a .py file')
+    if path.stat().st_size > 1 << 20:  # of a million lines parsing takes minutes
+        raise ValueError(f'{path} is not a usable config: it is larger than 1 MB')
     try:
         config = Config.fromfile(path, import_custom_modules=import_modules)
         if _name_types(config._cfg_dict):
