@@ -23,6 +23,7 @@ from mmhot.io.atomic import replacing
 _HUB = 'hf://'
 _WEB = ('http://', 'https://')
 _SHA256 = 'sha256='
+_CHECKSUM = re.compile(rf'{_SHA256}[0-9a-fA-F]{{8,64}}')
 ARCHIVE = '.zip'
 # OpenMMLab's and PyTorch's file names end with the first digits of the SHA-256; those
 # of archives have the digits of the checkpoint.
@@ -35,7 +36,7 @@ _MAX_SIZE = 2 << 30  # bytes of an ONNX file, as of all Protocol Buffers
 _RESOURCES = '__MACOSX'  # of archives made on macOS
 CHECKPOINTS = ('.safetensors', '.pth')
 _FILES = ('*.safetensors', '*.pth', *_GRAPH)
-_TIMEOUT = 30  # seconds without an answer
+_TIMEOUT, _MAX_BYTES = 30, 4 << 30  # seconds without an answer, size of a file
 
 
 def is_remote(name: str | Path) -> bool:
@@ -66,6 +67,9 @@ def local_file(name: str | Path) -> Path:
         for file in _GRAPH:
             download(url + file, folder / file)
         return folder
+    if '#' in text and not _CHECKSUM.fullmatch(fragment):
+        text = f'the part after # must be {_SHA256} and at least 8 digits'
+        raise ValueError(f'{public_url(url)}: {text}')
     named = _DIGITS.search(url)
     # other programs keep files with unique names there, too
     path = cached_file(url) if named else folder / Path(urlsplit(url).path).name
@@ -194,6 +198,8 @@ def _fetch(url: str, path: Path, show: Callable[[int, int], None]) -> None:
         while chunk := response.read(1 << 20):
             done += file.write(chunk)
             show(done >> 20, size >> 20)
+            if done > _MAX_BYTES:
+                raise OSError(f'more than {_MAX_BYTES >> 20} MB')
         if size and done != size:
             raise OSError(f'{done} of {size} bytes arrived')
 

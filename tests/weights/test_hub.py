@@ -94,6 +94,9 @@ def test_names_with_digits_are_checked():
             assert local_file(f'{address}/{name}').read_bytes() == content
         with pytest.raises(ValueError, match='0123abcd is expected'):
             local_file(f'{address}/a-0123abcd.pth')
+        for wrong in ('#md5=1', '#sha256=', '#'):  # nothing would be checked
+            with pytest.raises(ValueError, match='after # must be sha256= and at'):
+                local_file(f'{address}/a-20260101.pth{wrong}')
         with pytest.raises(ValueError, match='missing.pth cannot be downloaded'):
             local_file(f'{address}/missing.pth')
         secret = address.replace('//', '//me:secret@')
