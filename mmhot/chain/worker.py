@@ -26,6 +26,7 @@ from mmhot.options import Values, options_of
 from mmhot.pose2d.cache import (
     cache_path,
     describe_file,
+    require_own,
     save_if_possible,
 )
 from mmhot.pose2d.estimate import EstimatePoses
@@ -166,7 +167,7 @@ def _save_record(record: dict[str, Any], path: Path) -> None:
 def _load_record(path: Path, folder: Path) -> dict[str, Any] | None:
     """Load the record of a finished input; None unless its results are whole."""
     try:
-        record = load_object(path)
+        record = load_object(require_own(path))
         is_whole = record['name'] == path.name and all(
             isinstance(record[name], int) for name in ('frames', 'people')
         )

@@ -50,6 +50,13 @@ def cache_path(folder: Path, source: Path, facts: object, suffix: str = '.npz') 
     return folder / CACHE_FOLDER / f'{name}-{key}{suffix}'
 
 
+def require_own(path: Path) -> Path:
+    """Return the path of a kept file; ValueError if it is a link to another one."""
+    if path.is_symlink():
+        raise ValueError(f'{escape(path)} is a link')
+    return path
+
+
 def describe_file(file: Path) -> list:
     """Describe a file by its path, size and date."""
     status = file.stat()
@@ -92,7 +99,7 @@ def load_people(path: Path, num_keypoints: int) -> ClipPeople | None:
     if not path.is_file():
         return None
     try:
-        arrays = load_arrays(path)
+        arrays = load_arrays(require_own(path))
         shapes = ((-1, 4), (-1,), (-1, num_keypoints, 2), (-1, num_keypoints))
         ends = arrays['counts'].cumsum()[:-1]
         columns = [
