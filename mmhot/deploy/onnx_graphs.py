@@ -13,8 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mmhot.compat.installation import import_extra
 from mmhot.deploy.patch_graph import PatchGraph
-from mmhot.errors import ArgumentError, ignored_warnings, install_extra, one_line
+from mmhot.errors import ArgumentError, ignored_warnings, one_line
 from mmhot.models.gtpt.head import GTPTHead
 from mmhot.models.gtpt.stem import GTPTStem
 from mmhot.models.lifters.estimator import SequencePoseLifter
@@ -207,13 +208,7 @@ def trace_graph(
     graph: nn.Module, example: Tensor, optimize: bool = True, opset: int = OPSET
 ) -> Any:
     """Translate a graph to ONNX for :func:`write_graph`; by default folds constants."""
-    try:
-        import onnx  # noqa: F401
-        import onnxscript  # noqa: F401
-    except ImportError as error:
-        raise ValueError(
-            f'{error.name} is needed for the export: {install_extra("export")}'
-        ) from error
+    import_extra('onnxscript', 'the export', 'export')
     axes = {0: torch.export.Dim('batch', min=1, max=65536)}
     if isinstance(graph, DetectorGraph):
         axes |= {
