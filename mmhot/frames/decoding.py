@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from av.sidedata.sidedata import Type
 
+from mmhot.errors import one_line
 from mmhot.frames.sources import DEFAULT_FPS
 from mmhot.io.images import check_pixels, open_media
 
@@ -194,7 +195,7 @@ def ffmpeg_reason(error: Exception) -> str:
     if isinstance(error, av.error.ExitError):  # raised by PyAV after the timeout
         return 'no answer in time'
     text = getattr(error, 'strerror', None) or str(error) or type(error).__name__
-    return ' '.join(str(text).split())
+    return one_line(text)
 
 
 def stated_rate(container: av.container.InputContainer) -> float:

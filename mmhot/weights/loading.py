@@ -12,6 +12,7 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
+from mmhot.errors import one_line
 from mmhot.io.pickles import safe_load
 from mmhot.weights.index import SCHEME, find_shipped
 
@@ -22,8 +23,8 @@ def naming_failures(source: str | Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        reason = ' '.join(str(error).split())
-        raise ValueError(f'{source}: the model cannot be built: {reason}') from error
+        text = f'{source}: the model cannot be built: {one_line(error)}'
+        raise ValueError(text) from error
 
 
 def build_model(settings: Mapping[str, Any], source: str | Path) -> nn.Module:
