@@ -6,7 +6,9 @@ content.
 """
 
 from collections.abc import Mapping
+from functools import cache
 from importlib import import_module
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +56,8 @@ _MODULES = (
 # MMCV evaluates the text of this type, which is not of a registry.
 _FUNCTION = 'nms'
 _PRETRAINED = 'Pretrained'
+# Keys of every type, and those of MMCV's layers.
+_KEYS = {'type', '_scope_', 'inplace', 'requires_grad'}
 
 
 def config_within(checkpoint: Path, content: Any) -> Config:
@@ -64,8 +68,8 @@ def config_within(checkpoint: Path, content: Any) -> Config:
         content (dict): As loaded, with the config as text in ``meta``.
 
     Raises:
-        ValueError: If there is no config, or it holds anything but values and types
-            that are permitted.
+        ValueError: If there is no config, or it holds anything but values, types and
+            keys that are permitted.
     """
     meta = content.get('meta') if isinstance(content, dict) else None
     meta = meta if isinstance(meta, dict) else {}
@@ -99,7 +103,7 @@ def _check(value: Any, key: str, scope: str, meta: Any) -> Any:
     if scope not in _SCOPES:
         raise ValueError(f'its config has the scope {scope!r}, which is not permitted')
     if 'type' in value:
-        _check_type(value['type'], key, scope)
+        _check_type(value, key, scope)
     checked = {name: _check(item, name, scope, meta) for name, item in value.items()}
     if _loads_file(checked.get('init_cfg')):
         del checked['init_cfg']  # weights are those of the checkpoint
@@ -113,8 +117,9 @@ def _loads_file(initialization: Any) -> bool:
     return is_dict and initialization.get('type') == _PRETRAINED
 
 
-def _check_type(kind: Any, key: str, scope: str) -> None:
-    """Raise a ValueError unless a type is permitted."""
+def _check_type(settings: Mapping[str, Any], key: str, scope: str) -> None:
+    """Raise a ValueError unless a type and its keys are permitted."""
+    kind = settings['type']
     if (key, kind) in (('nms', _FUNCTION), ('init_cfg', _PRETRAINED)):
         return
     prefix, _, name = str(kind).rpartition('.')
@@ -135,6 +140,16 @@ def _check_type(kind: Any, key: str, scope: str) -> None:
             f'its config has the type {kind!r}, which only a config file may have: '
             'give its config too'
         )
+    for argument in settings.keys() - _KEYS - _arguments(registered):
+        raise ValueError(f'its config has {argument!r}, which {kind} does not take')
+
+
+@cache
+def _arguments(kind: type) -> frozenset[str]:
+    """Return the names of a constructor's arguments, with those of base classes."""
+    inits = [vars(base).get('__init__') for base in kind.__mro__[:-1]]
+    signatures = [signature(init) for init in inits if init is not None]
+    return frozenset(name for x in signatures for name in x.parameters)
 
 
 def _read_metainfo(path: Any, meta: Any) -> dict[str, Any]:

@@ -79,6 +79,12 @@ def test_metainfo_of_the_dataset_replaces_a_file(suffix, folder):
         Lifter(checkpoint=path)
 
 
+def test_types_take_their_arguments_alone(folder):
+    path = write(folder / 'a.pth', dict(model=dict(backbone=dict(evil=1))))
+    with pytest.raises(ValueError, match="has 'evil', which NanoHTNet does not take"):
+        Lifter(checkpoint=path)
+
+
 def test_metadata_of_safetensors_is_no_config_but_text(folder):
     path = folder / 'a.safetensors'
     meta = '{"cfg": {"model": {"type": "evilmod.X"}}}'
