@@ -12,7 +12,6 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,6 @@ _FIELDS = {
     **{f'keypoints_{part.removesuffix("_kpts")}': (part,) for part in PARTS[1:]},
     'keypoints_wholebody': PARTS,
 }
-_REGIONS = ('bbox', 'segm')
 _SCORED_BY_PART = ('foot', 'face', 'lefthand', 'righthand', 'wholebody')
 
 _BOX_COVERAGE = 0.53  # mean area of a person over that of its bounding box
@@ -46,13 +44,8 @@ class COCO(coco.COCO):
             ann.setdefault('iscrowd', 0)
         super().createIndex()
 
-    def loadRes(self, resFile: str | list[dict] | np.ndarray) -> coco.COCO:
-        """Return results as annotations of the same images.
-
-        Args:
-            resFile (str | list[dict] | np.ndarray): JSON file, its content, or boxes,
-                (N, 7).
-        """
+    def loadRes(self, resFile: str | list[dict]) -> coco.COCO:
+        """Return the results in a JSON file, or its content, as annotations."""
         content = resFile
         if isinstance(resFile, str):
             content = json.loads(Path(resFile).read_text(encoding='utf-8'))
@@ -65,15 +58,14 @@ class COCO(coco.COCO):
 
 
 class COCOeval(cocoeval.COCOeval):
-    """Evaluate keypoints of people, crowds or body parts; or boxes or masks.
+    """Evaluate keypoints of people, crowds or body parts.
 
     Args:
         cocoGt (COCO, optional): Ground truth.
         cocoDt (COCO, optional): Results, as ``cocoGt.loadRes`` returns them.
         iouType (str): ``'keypoints'``, ``'keypoints_crowd'`` (CrowdPose),
             ``'keypoints_body'``, ``'_foot'``, ``'_face'``, ``'_lefthand'``,
-            ``'_righthand'`` or ``'_wholebody'`` (COCO-WholeBody), ``'bbox'`` or
-            ``'segm'``.
+            ``'_righthand'`` or ``'_wholebody'`` (COCO-WholeBody).
         sigmas (Sequence[float], optional): Sigmas of the evaluated keypoints, (K,);
             by default those of COCO's 17.
         use_area (bool): Whether OKS uses the ``area`` of annotations, rather than 0.53
@@ -93,11 +85,11 @@ class COCOeval(cocoeval.COCOeval):
         sigmas: Sequence[float] | None = None,
         use_area: bool = True,
     ) -> None:
-        require_choice('iouType', iouType, (*_FIELDS, *_REGIONS))
+        require_choice('iouType', iouType, tuple(_FIELDS))
         self.stats: np.ndarray
-        self._fields = _FIELDS.get(iouType, ())
-        super().__init__(cocoGt, cocoDt, 'keypoints' if self._fields else iouType)
-        if self._fields and sigmas is not None:
+        self._fields = _FIELDS[iouType]
+        super().__init__(cocoGt, cocoDt, 'keypoints')
+        if sigmas is not None:
             self.params.kpt_oks_sigmas = np.asarray(sigmas)
         self._is_crowd = iouType == 'keypoints_crowd'
         part = iouType.removeprefix('keypoints_')
@@ -117,41 +109,34 @@ class COCOeval(cocoeval.COCOeval):
             self.stats = np.concatenate([self.stats[[0, 1, 2, 5, 6, 7]], levels])
 
     def _prepare(self) -> None:
-        """Collect what is evaluated, by image and category."""
-        if self._fields:
-            self._prepare_keypoints()
-        else:
-            super()._prepare()
-        # The parent reads an ID of 0 as "no match".
-        for groups in (self._gts, self._dts):
-            ids = count(1)
-            for key, group in groups.items():
-                groups[key] = [dict(ann, id=next(ids)) for ann in group]
+        """Copy annotations with ``keypoints`` replaced by the evaluated ones.
 
-    def _prepare_keypoints(self) -> None:
-        """Copy annotations with ``keypoints`` replaced by the evaluated ones."""
+        IDs begin with 1, as the parent reads an ID of 0 as "no match".
+        """
         self._gts, self._dts = defaultdict(list), defaultdict(list)
         self.eval: dict[str, Any] = {}
-        chosen = self.params
-        wanted = dict(imgIds=chosen.imgIds, catIds=chosen.catIds * bool(chosen.useCats))
-        for ann in self.cocoGt.loadAnns(self.cocoGt.getAnnIds(**wanted)):
-            person = self._prepare_ground_truth(ann)
+        categories = self.params.catIds if self.params.useCats else []
+        selection = dict(imgIds=self.params.imgIds, catIds=categories)
+        truth = self.cocoGt.loadAnns(self.cocoGt.getAnnIds(**selection))
+        for number, ann in enumerate(truth, 1):
+            person = dict(self._prepare_ground_truth(ann), id=number)
             self._gts[ann['image_id'], ann['category_id']].append(person)
-        count_wanted = len(chosen.kpt_oks_sigmas)
-        for ann in self.cocoDt.loadAnns(self.cocoDt.getAnnIds(**wanted)):
+        num_sigmas = len(self.params.kpt_oks_sigmas)
+        results = self.cocoDt.loadAnns(self.cocoDt.getAnnIds(**selection))
+        for number, ann in enumerate(results, 1):
             keypoints = self._join(ann)
             if not _count_labeled(keypoints):
                 continue
             if not np.isfinite(keypoints).all():  # would match any person
                 raise ValueError(f'a result of image {ann["image_id"]} is not finite')
-            if len(keypoints) != 3 * count_wanted:
+            if len(keypoints) != 3 * num_sigmas:
                 raise ValueError(
-                    f'sigmas must have one value per keypoint, got {count_wanted}; the '
+                    f'sigmas must have one value per keypoint, got {num_sigmas}; the '
                     f'results have {len(keypoints) // 3} keypoints in '
                     f'{" + ".join(self._fields)}'
                 )
             score = ann.get(self._score, ann['score'])
-            person = dict(ann, keypoints=keypoints, score=score)
+            person = dict(ann, id=number, keypoints=keypoints, score=score)
             self._dts[ann['image_id'], ann['category_id']].append(person)
 
     def _prepare_ground_truth(self, ann: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 from packaging.requirements import Requirement
 
@@ -23,8 +22,6 @@ from mmhot.compat.installation import list_devices_of_driver, python_command
 from mmhot.errors import pip
 from mmhot.version import __version__
 
-_TIMEOUT = 120.0  # seconds for all imports
-_DATA = ('.mim/configs/_base_', '.mim/model-index.yml')
 # Distributions whose module has another name, `-` being `_`.
 _MODULES = {
     'mmcv-lite': 'mmcv',
@@ -57,7 +54,6 @@ _PROBES = {
 _SIGNS = ('torch', 'mmengine', 'mmdet', 'mmpose')
 _ANOTHER_NUMPY = ('numpy.dtype size changed', 'multiarray failed to import')
 _UNFINISHED = 'its import crashes'
-_LATE = f'not finished in {_TIMEOUT:.0f} s'
 _CHILD = 'from mmhot.compat.doctor import import_all; import_all(sys.argv[1:])'
 
 
@@ -68,8 +64,7 @@ class PackageStatus:
     name: str
     found: str  # installed version; empty if it is not installed
     allowed: str = ''  # versions that mmhot accepts; empty for all
-    # 'broken': not allowed, or its import fails; 'optional': missing, and not needed;
-    # 'unknown': its import, or those before, took too long
+    # 'broken': not allowed, or its import fails; 'optional': missing, and not needed
     verdict: str = 'ok'
     note: str = ''  # the reason
     needed: bool = True  # by mmhot or its extra `mmpose`
@@ -83,23 +78,19 @@ class PackageStatus:
 
 def examine() -> tuple[list[PackageStatus], list[str]]:
     """Judge Python, mmhot and every distribution it uses; list devices for models."""
-    wanted = [Requirement(text) for text in metadata.requires('mmhot') or ()]
+    listed = [Requirement(text) for text in metadata.requires('mmhot') or ()]
     extras = ('', 'mmpose') if has_extra() else ('',)
-    needed = [x for x in wanted if any(_applies(x, extra) for extra in extras)]
-    optional = [x for x in wanted if 'extra' in str(x.marker) and x not in needed]
+    needed = [x for x in listed if any(_applies(x, extra) for extra in extras)]
+    optional = [x for x in listed if 'extra' in str(x.marker) and x not in needed]
     probes = {x.name: _PROBES.get(_module(x.name), _module(x.name)) for x in needed}
     probes['mmhot'] = 'mmhot.plugin' if has_extra() else 'mmhot.apis.lifting'
     errors, devices = try_imports([*probes.values()])
-    folder = Path(__file__).parents[1]
-    lost = [name for name in _DATA if not (folder / name).exists()]
-    note = f'{folder} lacks {", ".join(lost)}: install it again' if lost else ''
-    note = note or errors.get(probes['mmhot'], '')
-    verdict = 'unknown' if note == _LATE else 'broken' if note else 'ok'
-    note = note or str(folder)
+    error, folder = errors.get(probes['mmhot'], ''), Path(__file__).parents[1]
+    verdict = 'broken' if error else 'ok'
     python = platform.python_version()
     statuses = [
         PackageStatus('python', python, '>=3.10', note=sys.executable),
-        PackageStatus('mmhot', __version__, '', verdict, note),
+        PackageStatus('mmhot', __version__, '', verdict, error or str(folder)),
         *(_judge(item, errors.get(probes[item.name], '')) for item in needed),
     ]
     for status in (_judge(item, '') for item in optional):
@@ -119,23 +110,14 @@ def try_imports(modules: Sequence[str]) -> tuple[dict[str, str], list[str]]:
     Returns the error of each module that was reached, empty if it was imported, and the
     devices that models can run on.
     """
-    process = subprocess.Popen(
+    done = subprocess.run(
         python_command(_CHILD, *modules),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         encoding='utf-8',
     )
-    try:
-        output, _ = process.communicate(timeout=_TIMEOUT)
-        late = dict[str, Any]()
-    except subprocess.TimeoutExpired:
-        process.kill()
-        output, _ = process.communicate()
-        late = dict.fromkeys(modules, _LATE)
-    outcomes = late | dict(json.loads(line) for line in output.splitlines())
-    if late:
-        outcomes = {k: _LATE if v == _UNFINISHED else v for k, v in outcomes.items()}
+    outcomes = dict(json.loads(line) for line in done.stdout.splitlines())
     return outcomes, outcomes.pop('devices', None) or list_devices_of_driver()
 
 
@@ -160,44 +142,41 @@ def import_all(modules: Sequence[str]) -> None:
 def repair_commands(statuses: Sequence[PackageStatus]) -> list[str]:
     """List the commands that repair an installation, in order.
 
-    Imports often fail because of other packages: those that are missing or of a wrong
-    version come first, in one command where they can, and of failed imports the first.
+    Imports often fail because of other packages: packages that are missing or of a
+    wrong version come first, then the first failed import.
     """
     broken = [x for x in statuses if x.fails and x.command]
     first = [x for x in broken if '--force-reinstall' not in x.command] or broken[:1]
-    wanted: dict[str, list[str]] = {}
+    commands: dict[str, list[str]] = {}
     for status in first:
         start, _, package = status.command.rpartition(' ')
-        wanted.setdefault(start, []).append(package)
-    return [' '.join([start, *packages]) for start, packages in wanted.items()]
+        commands.setdefault(start, []).append(package)
+    return [' '.join([start, *packages]) for start, packages in commands.items()]
 
 
 def _judge(item: Requirement, error: str) -> PackageStatus:
     """Judge a distribution; ``error`` is that of its import, or empty."""
     names = (item.name, *_SAME.get(item.name, ()))
-    there = {name: version for name in names if (version := _version(name))}
-    found = next(iter(there.values()), '')
-    status = PackageStatus(item.name, found, str(item.specifier))
-    wanted = item.name + status.allowed
-    install = pip('install', *(['--no-deps'] if item.name == _ALONE else []), wanted)
-    if not there:
+    versions = {name: version for name in names if (version := _version(name))}
+    name, version = next(iter(versions.items()), ('', ''))
+    status = PackageStatus(item.name, version, str(item.specifier))
+    package = item.name + status.allowed
+    install = pip('install', *(['--no-deps'] if item.name == _ALONE else []), package)
+    if not versions:
         return replace(status, verdict='missing', command=install)
-    if len(set(there.values())) > 1:
-        note = f'{" and ".join(there)} overwrite each other'
-        install = f'{pip("uninstall", "-y", *there)} && {install}'
-    elif next(iter(there)).startswith(_ONEDL) and not error:
-        name = next(iter(there))
+    if len(set(versions.values())) > 1:
+        note = f'{" and ".join(versions)} overwrite each other'
+        install = f'{pip("uninstall", "-y", *versions)} && {install}'
+    elif name.startswith(_ONEDL) and not error:
         return replace(status, allowed='', note=f'{name}, see docs/installation.md')
-    elif not item.specifier.contains(found, prereleases=True):
+    elif not item.specifier.contains(version, prereleases=True):
         note = f'mmhot needs {item.specifier}'
-    elif error == _LATE:
-        return replace(status, verdict='unknown', note=error)
     elif error:
         note = error
         if any(sign in error for sign in _ANOTHER_NUMPY):
             note = f'compiled for another NumPy than {_version("numpy")}: {error}'
         if 'No module named' not in error:
-            install = pip('install', '--force-reinstall', '--no-deps', wanted)
+            install = pip('install', '--force-reinstall', '--no-deps', package)
     else:
         return status
     return replace(status, verdict='broken', note=note, command=install)

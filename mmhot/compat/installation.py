@@ -23,24 +23,24 @@ def choose_device(name: str | None = None) -> str:
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if name in (None, 'auto'):
         return 'cuda' if gpus else 'cpu'
-    known = ['cpu', *(f'cuda:{index}' for index in range(gpus))]
+    devices = ['cpu', *(f'cuda:{index}' for index in range(gpus))]
     if torch.backends.mps.is_available():
-        known.append('mps')
-    check_device(name, known)
+        devices.append('mps')
+    check_device(name, devices)
     return name
 
 
-def check_device(name: str, known: Sequence[str]) -> None:
-    """Raise a ValueError if a device is not known; ``cuda`` stands for any GPU."""
-    if name in known or (name == 'cuda' and 'cuda:0' in known):
+def check_device(name: str, devices: Sequence[str]) -> None:
+    """Raise a ValueError if a device is not listed; ``cuda`` stands for any GPU."""
+    if name in devices or (name == 'cuda' and 'cuda:0' in devices):
         return
     text = '{device} must be one of %s, got %r'
-    if name.startswith('cuda') and 'cuda:0' not in known:
+    if name.startswith('cuda') and 'cuda:0' not in devices:
         text += '; `nvidia-smi` and `mmhot doctor` say whether there is a GPU, and '
         text += 'PyTorch for it'
     if name == 'mps':
         text += "; Apple's GPUs are not supported"
-    raise ArgumentError(text, ', '.join(known), name)
+    raise ArgumentError(text, ', '.join(devices), name)
 
 
 def python_command(
@@ -62,7 +62,7 @@ def python_command(
             if limit:
                 start += f'import resource; resource.setrlimit(resource.RLIMIT_{kind}, '
                 start += f'({limit}, {limit})); '
-    path = json.dumps([each for each in sys.path if each])
+    path = json.dumps([folder for folder in sys.path if folder])
     return [sys.executable, '-I', '-c', start + code, path, *arguments]
 
 

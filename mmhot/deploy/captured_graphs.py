@@ -81,7 +81,7 @@ class CapturedGraphs:
         inputs, replay, outputs = self._graphs[sizes[0], x.shape[1:], x.dtype]
         inputs[: len(x)].copy_(x)
         replay()
-        return _map(lambda own: own[0][: len(x)].clone(), outputs)
+        return _map(lambda tensors: tensors[0][: len(x)].clone(), outputs)
 
 
 class _Capture:
@@ -120,4 +120,4 @@ def _map(function: Callable, *outputs: Any) -> Any:
     if isinstance(outputs[0], Tensor):
         return function(outputs)
     parts = zip(*outputs, strict=True)
-    return type(outputs[0])(_map(function, *each) for each in parts)
+    return type(outputs[0])(_map(function, *part) for part in parts)

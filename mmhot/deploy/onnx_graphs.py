@@ -13,8 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mmhot.compat.installation import import_extra
 from mmhot.deploy.patch_graph import PatchGraph
-from mmhot.errors import ArgumentError, ignored_warnings, install_extra, one_line
+from mmhot.errors import ArgumentError, ignored_warnings, one_line
 from mmhot.models.gtpt.head import GTPTHead
 from mmhot.models.gtpt.stem import GTPTStem
 from mmhot.models.lifters.estimator import SequencePoseLifter
@@ -57,8 +58,8 @@ class LifterGraph(nn.Module):
             return (model(x, None, mode='tensor'),)
         target = 'center' if model.drops_frames else 'all'
         feats = model.extract_feat(x, target=target)
-        kept = feats.kept_by_pruner if isinstance(feats, PrunedFeatures) else ()
-        return (model.head.select(feats, target), *kept)
+        frames = feats.kept_by_pruner if isinstance(feats, PrunedFeatures) else ()
+        return (model.head.select(feats, target), *frames)
 
 
 class PoseGraph(nn.Module):
@@ -96,10 +97,10 @@ class PoseGraph(nn.Module):
             patches = PatchGraph()(backbone, head.patch_embed, x)
         else:
             patches = head.embed(self.model.extract_feat(x)[-1])
-        tokens, kept = head.encode(patches, head.counts)
+        tokens, kept_patches = head.encode(patches, head.counts)
         assert head.decoder is not None  # configs of models have one
         simcc = (x.softmax(-1) / head.decoder.peak for x in head.classify(tokens))
-        return (*simcc, *(kept[layer] for layer in self._stages))
+        return (*simcc, *(kept_patches[layer] for layer in self._stages))
 
 
 class DetectorGraph(nn.Module):
@@ -124,13 +125,12 @@ class DetectorGraph(nn.Module):
         Boxes are sorted by score; the last ones, of score 0, fill up the number.
         """
         head = self.model.bbox_head
-        scores, sides = head(self.model.extract_feat(x))
-        scores = [each[:, self.labels].amax(1).flatten(1) for each in scores]
+        per_level, level_sides = head(self.model.extract_feat(x))
+        scores = [level[:, self.labels].amax(1).flatten(1) for level in per_level]
         scores = torch.cat(scores, dim=1).sigmoid()  # (B, N)
-        boxes = [
-            _boxes(each, stride[0], head.prior_generator.offset)
-            for each, stride in zip(sides, head.prior_generator.strides, strict=True)
-        ]
+        strides, offset = head.prior_generator.strides, head.prior_generator.offset
+        levels = zip(level_sides, strides, strict=True)
+        boxes = [_boxes(sides, stride[0], offset) for sides, stride in levels]
         boxes = torch.cat(boxes, dim=1)
         iou = float(self.model.test_cfg.nms.iou_threshold)
         chosen = torch.ops.mmhot.choose_boxes(boxes, scores, iou, _NMS_SCORE)
@@ -151,7 +151,7 @@ def _boxes(sides: Tensor, stride: int, offset: float) -> Tensor:
     height, width = sides.shape[2:]
     ys = (torch.arange(height, device=sides.device) + offset) * stride
     xs = (torch.arange(width, device=sides.device) + offset) * stride
-    ys, xs = (each.to(sides.dtype) for each in torch.meshgrid(ys, xs, indexing='ij'))
+    ys, xs = (x.to(sides.dtype) for x in torch.meshgrid(ys, xs, indexing='ij'))
     left, top, right, bottom = sides.unbind(1)
     columns = torch.stack([xs - left, xs + right], dim=-1).clamp(0, width * stride)
     rows = torch.stack([ys - top, ys + bottom], dim=-1).clamp(0, height * stride)
@@ -168,9 +168,9 @@ def choose_boxes(boxes: Tensor, scores: Tensor, iou: float, least: float) -> Ten
     from torchvision.ops import nms
 
     chosen = torch.zeros_like(scores, dtype=torch.bool)
-    for mask, own, own_scores in zip(chosen, boxes, scores, strict=True):
-        (candidates,) = (own_scores > least).nonzero(as_tuple=True)
-        order = nms(own[candidates], own_scores[candidates], iou)
+    for mask, corners, confidence in zip(chosen, boxes, scores, strict=True):
+        (candidates,) = (confidence > least).nonzero(as_tuple=True)
+        order = nms(corners[candidates], confidence[candidates], iou)
         mask[candidates[order[:_MAX_PEOPLE]]] = True
     return chosen
 
@@ -196,9 +196,9 @@ def write_graph(
         ValueError: If packages are missing, or PyTorch cannot export the model.
     """
     program = trace_graph(graph, example, opset=opset)
-    found = program.model.opset_imports.get('')
-    if found != opset:
-        raise ArgumentError('{opset=%s} is not possible, but %s is', opset, found)
+    version = program.model.opset_imports.get('')
+    if version != opset:
+        raise ArgumentError('{opset=%s} is not possible, but %s is', opset, version)
     program.model.metadata_props.update(metadata)
     with _quietly():
         program.save(path)
@@ -208,13 +208,7 @@ def trace_graph(
     graph: nn.Module, example: Tensor, optimize: bool = True, opset: int = OPSET
 ) -> Any:
     """Translate a graph to ONNX for :func:`write_graph`; by default folds constants."""
-    try:
-        import onnx  # noqa: F401
-        import onnxscript  # noqa: F401
-    except ImportError as error:
-        raise ValueError(
-            f'{error.name} is needed for the export: {install_extra("export")}'
-        ) from error
+    import_extra('onnxscript', 'the export', 'export')
     axes = {0: torch.export.Dim('batch', min=1, max=65536)}
     if isinstance(graph, DetectorGraph):
         axes |= {

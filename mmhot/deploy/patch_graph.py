@@ -40,7 +40,7 @@ class PatchGraph:
                 left = self._split(block.left[1], x, order, later)
             y = _convolve(block.right[1], y)
             right = self._split(block.right[2], y, None, later)
-            channels = [each for pair in zip(left, right, strict=True) for each in pair]
+            channels = [x for pair in zip(left, right, strict=True) for x in pair]
         return channels
 
     def _read(self, channels: Channels) -> tuple[Tensor, Tensor]:

@@ -1,6 +1,6 @@
 """Images in memory as the frames of a clip."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,7 @@ class FrameArrays(FrameSource):
             )
         if fps is None and not is_single:
             raise ArgumentError('{fps} must be given with frames in memory')
-        count = getattr(self._images, '__len__', lambda: None)()
+        count = len(self._images) if isinstance(self._images, Sized) else None
         super().__init__(_NAME, Path(_NAME), fps or DEFAULT_FPS, count)
         self.once, self.in_memory = iter(self._images) is self._images, True
 

@@ -1,6 +1,5 @@
 """Addresses of videos, and FFmpeg containers: packets, rates, upright images."""
 
-import logging
 import re
 from collections.abc import Iterator
 from itertools import islice
@@ -12,12 +11,10 @@ import av
 import cv2
 import numpy as np
 from av.sidedata.sidedata import Type
-from av.stream import Disposition
 
+from mmhot.errors import one_line
 from mmhot.frames.sources import DEFAULT_FPS
 from mmhot.io.images import check_pixels, open_media
-
-_LOGGER = logging.getLogger(__name__)
 
 MAX_FPS = 240.0
 """Higher rates are FFmpeg's guesses, from the resolution of the timestamps."""
@@ -44,10 +41,8 @@ _USUAL_STEPS = 0.25, 1.75
 _MAX_PAUSE, _MAX_BACK = 60.0, 2.0
 # Seconds between frames of the same (coarse) timestamp.
 _MIN_STEP = 1e-3
-# Pixels whose aspect ratio differs less from 1 are taken for square, and those whose
-# ratio or its inverse is larger for a fault of the file.
-_SQUARE, _MAX_PIXEL_ASPECT = 0.01, 8
-_COVER = Disposition.attached_pic | Disposition.timed_thumbnails
+# Pixels whose aspect ratio differs less from 1 are taken for square.
+_SQUARE = 0.01
 
 
 class FileClock:
@@ -69,8 +64,7 @@ class FileClock:
     def __call__(self, time: float) -> float:
         """Convert the timestamp of the next frame, in seconds."""
         if self._last is None:
-            self._shift = -time
-            self._last = 0.0
+            self._shift, self._last = -time, 0.0
             return self._last
         passed = time + self._shift - self._last
         self.jump = 0.0
@@ -83,9 +77,9 @@ class FileClock:
 
 
 def open_video(
-    address: str, label: str, has_end: bool | None = None, **settings: object
+    address: str, label: str, **settings: object
 ) -> av.container.InputContainer:
-    """Open a video, which must have an end or none if wanted; settings of ``av.open``.
+    """Open a video with settings of ``av.open``.
 
     Raises:
         ValueError: If it cannot be opened, in one line that begins with ``label``.
@@ -102,14 +96,9 @@ def open_video(
             reason += ' (the address of a video file is expected, not of a page)'
         raise ValueError(f'{label} is not a readable video: {reason}') from error
     if video_stream(container) is None:
-        problem = 'has no video stream'
-    elif has_end in (None, container.duration is not None):
-        return container
-    else:
-        without = f'is a stream without an end: lift it with `mmhot stream {label}`'
-        problem = without if has_end else 'is a video with an end: lift it as one'
-    container.close()
-    raise ValueError(f'{label} {problem}')
+        container.close()
+        raise ValueError(f'{label} has no video stream')
+    return container
 
 
 def decode(
@@ -132,8 +121,6 @@ def decode(
             f'{label} is in a codec that cannot be decoded here: convert it, to H.264 '
             'for example'
         )
-    if not 1 / _MAX_PIXEL_ASPECT <= aspect <= _MAX_PIXEL_ASPECT:
-        aspect = 1.0
     check_pixels(context.width * aspect, context.height, limit, label)
     # frames may become larger later, and decoders pad them
     context.options = {**context.options, 'max_pixels': str(2 * limit)}
@@ -155,22 +142,7 @@ def decode(
 
 def video_stream(container: av.container.InputContainer) -> Any:
     """Return the stream of a video, not that of its cover art, or None."""
-    best = container.streams.best('video')
-    if best is not None and best.frames == 1:  # a cover that is not marked as one
-        best = max(best, *container.streams.video, key=lambda x: x.frames)
-    return best
-
-
-def warn_of_streams(container: av.container.InputContainer, label: str) -> None:
-    """Log which of several video streams is read; covers are none."""
-    found = container.streams.video
-    videos = [x for x in found if x.frames != 1 and not x.disposition & _COVER]
-    if len(videos) > 1:
-        used = video_stream(container)
-        _LOGGER.warning(
-            '%s has %d video streams; only stream %d, of %dx%d pixels, is read',
-            *(label, len(videos), used.index, used.width, used.height),
-        )
+    return container.streams.best('video')
 
 
 def is_raw(container: av.container.InputContainer) -> bool:
@@ -223,7 +195,7 @@ def ffmpeg_reason(error: Exception) -> str:
     if isinstance(error, av.error.ExitError):  # raised by PyAV after the timeout
         return 'no answer in time'
     text = getattr(error, 'strerror', None) or str(error) or type(error).__name__
-    return ' '.join(str(text).split())
+    return one_line(text)
 
 
 def stated_rate(container: av.container.InputContainer) -> float:
@@ -262,7 +234,7 @@ def measure_rate(container: av.container.InputContainer) -> float:
     shortest, longest = np.multiply(_USUAL_STEPS, np.median(steps))
     measured = float(1 / steps[(steps >= shortest) & (steps <= longest)].mean())
     tolerance = _MEAN_TOLERANCE if is_mean else _RATE_TOLERANCE
-    for known in (stated, float(stream.guessed_rate or 0)):
-        if abs(known / measured - 1) < tolerance:
-            return known
+    for rate in (stated, float(stream.guessed_rate or 0)):
+        if abs(rate / measured - 1) < tolerance:
+            return rate
     return measured

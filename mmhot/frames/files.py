@@ -19,7 +19,6 @@ from mmhot.frames.decoding import (
     open_video,
     stated_rate,
     video_stream,
-    warn_of_streams,
 )
 from mmhot.frames.sources import DEFAULT_FPS, Frame, FrameSource
 from mmhot.io.images import read_focal_35mm, read_image
@@ -71,7 +70,6 @@ class VideoFile(FrameSource):
             self.label = public_url(self.address)  # a path has one slash after http:
         self.slowed = 1.0
         with self._open() as container:
-            warn_of_streams(container, self.label)
             self.num_frames = video_stream(container).frames or None
             self._has_timestamps = not is_raw(container)
             if not self._has_timestamps:
@@ -132,9 +130,14 @@ class VideoFile(FrameSource):
         return _is_early(last, expected)
 
     def _open(self) -> av.container.InputContainer:
-        if self._is_remote:
-            return open_video(self.address, self.label, has_end=True, timeout=_TIMEOUT)
-        return open_video(self.address, self.label)
+        if not self._is_remote:
+            return open_video(self.address, self.label)
+        container = open_video(self.address, self.label, timeout=_TIMEOUT)
+        if container.duration is None:
+            container.close()
+            without = 'is a stream without an end: lift it with `mmhot stream'
+            raise ValueError(f'{self.label} {without} {self.label}`')
+        return container
 
 
 class ImageSequence(FrameSource):

@@ -26,8 +26,7 @@ from mmhot.structures.clips import clip_name
 
 _LOGGER = logging.getLogger(__name__)
 
-_LIST_SUFFIX = '.txt'
-_MAX_LIST_BYTES = 16 << 20
+_LIST_SUFFIX, _MAX_LIST_BYTES = '.txt', 16 << 20
 # Images are frames of a sequence if their numbers are multiples of a step up to 100,
 # and at most 10 steps apart on average.
 _MAX_STEP, _MAX_MEAN_GAP = 100, 10
@@ -61,7 +60,7 @@ def find_inputs(texts: list[str], fps: float | None = None) -> list[ClipInput]:
 
     Raises:
         FileNotFoundError: If an input does not exist, or a glob or folder is empty.
-        ValueError: If a list is empty or not a text file, or an input has keypoints.
+        ValueError: If a list is empty or no text, or an input has keypoints.
     """
     inputs = []
     for text in texts:
@@ -90,10 +89,7 @@ def open_clip(text: str, fps: float | None = None) -> FrameSource:
 def _read_list(path: Path, fps: float | None) -> list[ClipInput]:
     require_file(path)
     with naming(path):
-        try:
-            text = read_limited(path, _MAX_LIST_BYTES).decode('utf-8-sig')
-        except UnicodeDecodeError as error:
-            raise ValueError('is not a list of inputs: not UTF-8 text') from error
+        text = read_limited(path, _MAX_LIST_BYTES).decode('utf-8-sig')
         lines = [line.strip() for line in text.splitlines()]
         lines = [line for line in lines if line and not line.startswith('#')]
         if not lines:

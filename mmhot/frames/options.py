@@ -11,9 +11,8 @@ from mmhot.options import Options, option
 def read_time(value: Any) -> float:
     """Read a time: seconds, or text such as '90.5', '1:30' and '0:01:30'."""
     parts = [float(part) for part in str(value).split(':')]
-    if len(parts) > 3 or not all(0 <= part < inf for part in parts):
-        raise ValueError
-    if any(part >= 60 for part in parts[1:]):
+    are_times = all(0 <= part < inf for part in parts)
+    if len(parts) > 3 or not are_times or max(parts[1:], default=0) >= 60:
         raise ValueError
     return sum(part * 60**place for place, part in enumerate(reversed(parts)))
 

@@ -42,16 +42,17 @@ def take_part(
         return FramePart(clip, options)
     if isinstance(clip, Clip3D):
         seconds = clip.seconds(clip.frame)
-        kept = _within(seconds, options)
-        if not kept.any():
+        rows = _within(seconds, options)
+        if not rows.any():
             raise _nothing(clip.name, float(seconds.max()), options)
-        return clip.take(kept)
-    times = [clip.times_of(track.frames) for track in clip.tracks]
-    rows = [_within(each, options) for each in times]
-    pairs = zip(clip.tracks, rows, strict=True)
-    tracks = [track.take(own) for track, own in pairs if own.any()]
+        return clip.take(rows)
+    tracks, last = [], 0.0
+    for track in clip.tracks:
+        times = clip.times_of(track.frames)
+        last = max(last, float(times.max()))
+        if (rows := _within(times, options)).any():
+            tracks.append(track.take(rows))
     if not tracks:
-        last = max(float(each.max()) for each in times)
         raise _nothing(str(clip.source or clip.name), last, options)
     return replace(clip, tracks=tracks)
 

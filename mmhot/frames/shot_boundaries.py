@@ -34,17 +34,15 @@ class CutDetector:
     of neighboring frames, which is large in pans and noisy videos. A change that is
     reverted within three frames is a flash. Dissolves are not detected.
 
-    Args:
-        settings (CutSettings): Thresholds of cuts.
-
     Attributes:
         cuts (list[int]): Frames with which shots begin, without the first one.
     """
 
-    def __init__(self, settings: CutSettings = CutSettings()) -> None:
+    settings = CutSettings()
+
+    def __init__(self) -> None:
         self.cuts: list[int] = []
-        self.settings = settings
-        self._images: deque[_Small] = deque(maxlen=settings.flash + 2)
+        self._images: deque[_Small] = deque(maxlen=self.settings.flash + 2)
         # between each frame and the one before
         self._differences: dict[int, float] = {}
 

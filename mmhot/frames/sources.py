@@ -96,11 +96,11 @@ class FrameSource(ABC):
 
         scale = min(rows / height, columns / width)
         inner = [max(round(scale * side), 1) for side in (width, height)]
-        fitted = np.zeros((rows, columns, 3), np.uint8)
-        left, top = (columns - inner[0]) // 2, (rows - inner[1]) // 2
         small = cv2.resize(image, inner, interpolation=cv2.INTER_AREA)
-        fitted[top : top + inner[1], left : left + inner[0]] = small
-        return fitted
+        right, below = columns - inner[0], rows - inner[1]
+        left, top = right // 2, below // 2
+        borders = top, below - top, left, right - left
+        return cv2.copyMakeBorder(small, *borders, cv2.BORDER_CONSTANT)
 
 
 class FrameView(FrameSource):

@@ -19,7 +19,6 @@ from mmhot.frames.decoding import (
     name_of_url,
     open_video,
     stated_rate,
-    warn_of_streams,
 )
 from mmhot.frames.files import VideoFile
 from mmhot.frames.sources import DEFAULT_FPS, Frame, FrameSource
@@ -59,7 +58,6 @@ class VideoStream(FrameSource):
         super().__init__(name, Path(label), DEFAULT_FPS)
         self.address, self.label, self._settings = address, label, settings
         with self._open() as container:
-            warn_of_streams(container, label)
             rate = stated_rate(container)
             self.fps = rate if rate <= MAX_FPS else DEFAULT_FPS
 
@@ -83,11 +81,17 @@ class VideoStream(FrameSource):
                 yield Frame(index, np.nan if time is None else time, image)
 
     def _open(self) -> av.container.InputContainer:
-        settings = dict(self._settings, has_end=False, timeout=_TIMEOUT)
+        settings = dict(self._settings, timeout=_TIMEOUT)
         try:
-            return open_video(self.address, self.label, **settings)
+            container = open_video(self.address, self.label, **settings)
         except ValueError as error:
             raise ConnectionError(str(error)) from error
+        if container.duration is not None:
+            container.close()
+            raise ConnectionError(
+                f'{self.label} is a video with an end: lift it as one'
+            )
+        return container
 
 
 def open_stream(text: str) -> VideoStream | VideoFile:
@@ -126,9 +130,9 @@ def _open_webcam(text: str) -> VideoStream:
         )
     device = f'/dev/video{text}' if text.isdecimal() else text
     if not Path(device).exists():
-        known = ', '.join(sorted(map(str, Path('/dev').glob('video*')))) or 'none'
+        webcams = ', '.join(sorted(map(str, Path('/dev').glob('video*')))) or 'none'
         raise FileNotFoundError(
-            f'there is no webcam {text}: {device} does not exist (found: {known})'
+            f'there is no webcam {text}: {device} does not exist (found: {webcams})'
         )
     name = f'webcam{Path(device).name.removeprefix("video")}'
     return VideoStream(device, name, f'webcam {device}', format='v4l2')

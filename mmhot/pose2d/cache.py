@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mmhot.errors import escape, explain, require_file
+from mmhot.errors import escape, explain
 from mmhot.io.arrays import load_arrays, save_arrays
 from mmhot.io.atomic import CACHE_FOLDER
 from mmhot.state import ClipPeople
@@ -52,10 +52,10 @@ def cache_path(folder: Path, source: Path, facts: object, suffix: str = '.npz') 
 
 
 def require_own(path: Path) -> Path:
-    """Return the path of a file that is kept; ValueError if it is a link or no file."""
+    """Return the path of a kept file; ValueError if it is a link to another one."""
     if path.is_symlink():
         raise ValueError(f'{escape(path)} is a link')
-    return require_file(path)
+    return path
 
 
 def describe_file(file: Path) -> list:
@@ -81,10 +81,9 @@ def save_people(clip: ClipPeople, path: Path) -> None:
     people = clip.people[:count]
     none = np.zeros(0, np.float32)
     arrays = {
-        'counts': np.array([len(each) for each in people], np.int64),
+        'counts': np.array([len(frame) for frame in people], np.int64),
         'times': np.array(clip.times[:count], np.float64),
         'cuts': np.array([cut for cut in clip.cuts if cut < count], np.int64),
-        'name': np.array(path.name),
         **{name: np.array(getattr(clip, name)) for name in _STATE},
         **{
             name: np.concatenate([none, *(getattr(x, name).ravel() for x in people)])
@@ -93,18 +92,17 @@ def save_people(clip: ClipPeople, path: Path) -> None:
     }
     for key, observed in clip.observed.items():
         arrays |= {f'{key}:{name}': array for name, array in observed.items()}
-    save_arrays(path, {**arrays, _CHECKSUM: _checksum(arrays)})
+    save_arrays(path, arrays | {_CHECKSUM: np.array(_checksum(arrays))})
 
 
 def load_people(path: Path, num_keypoints: int) -> ClipPeople | None:
-    """Load a clip of K keypoints; None if it is missing, damaged or of another clip."""
+    """Load a clip of K keypoints; None if it is missing or damaged."""
+    if not path.is_file():
+        return None
     try:
-        if not path.is_file():
-            return None
         arrays = load_arrays(require_own(path))
-        found = arrays.pop(_CHECKSUM)
-        if arrays['name'] != path.name or not np.array_equal(found, _checksum(arrays)):
-            raise ValueError('is of another clip')
+        if str(arrays.pop(_CHECKSUM)) != _checksum(arrays):
+            raise ValueError('its values were changed')
         shapes = ((-1, 4), (-1,), (-1, num_keypoints, 2), (-1, num_keypoints))
         ends = arrays['counts'].cumsum()[:-1]
         columns = [
@@ -112,7 +110,7 @@ def load_people(path: Path, num_keypoints: int) -> ClipPeople | None:
             for name, shape in zip(_PEOPLE, shapes, strict=True)
         ]
         width, height = arrays['size'].tolist()
-        people = [People(*each) for each in zip(*columns, strict=True)]
+        people = [People(*frame) for frame in zip(*columns, strict=True)]
         state = (width, height), bool(arrays['complete']), str(arrays['ended'])
         times, cuts = (arrays[name].tolist() for name in ('times', 'cuts'))
         clip = ClipPeople(people, times, *state, cuts, first=int(arrays['first']))
@@ -126,11 +124,9 @@ def load_people(path: Path, num_keypoints: int) -> ClipPeople | None:
     return clip
 
 
-def _checksum(arrays: dict[str, np.ndarray]) -> np.ndarray:
-    """Return the checksum (32,) of arrays by name."""
+def _checksum(arrays: dict[str, np.ndarray]) -> str:
+    """Return the SHA-256 of arrays by name."""
     content = hashlib.sha256()
     for name in sorted(arrays):
-        array = arrays[name]
-        content.update(f'{name} {array.dtype.str} {array.shape}'.encode())
-        content.update(array.tobytes())
-    return np.frombuffer(content.digest(), np.uint8)
+        content.update(name.encode() + np.ascontiguousarray(arrays[name]).tobytes())
+    return content.hexdigest()

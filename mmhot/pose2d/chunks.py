@@ -51,14 +51,14 @@ class KeyframeSettings:
     """
 
     padding: float = 0.15  # margin of boxes around keypoints, share of the longer side
-    min_confidence: float = 0.2  # mean of people who are searched in other frames
-    reliable: float = 0.6  # mean confidence of reliable people
-    max_step: int = 8  # frames from one keyframe to the next
-    predictable: float = 0.75  # overlap of predicted boxes with those of keypoints
+    min_confidence: float = 0.2  # mean of people who are followed; higher follows fewer
+    reliable: float = 0.6  # mean confidence of reliable people; higher turns more crops
+    max_step: int = 8  # frames between keyframes; higher is faster and less accurate
+    predictable: float = 0.75  # overlap with predicted boxes; higher has smaller steps
     history: int = 5  # frames before a chunk, whose people show motion
-    min_overlap: float = 0.6  # of boxes after and before; below it estimated again
-    same_person: float = 0.3  # overlap from which a detection is a tracked person
-    same_box: float = 0.7  # overlap from which the tracked pose is kept
+    min_overlap: float = 0.6  # of boxes after and before; higher estimates more again
+    same_person: float = 0.3  # overlap of a tracked person; higher starts more tracks
+    same_box: float = 0.7  # overlap that keeps the tracked pose; higher keeps fewer
     min_share: float = 0.6  # of the confidence at detection, in the frames before it
     duplicate: float = 0.5  # keypoint similarity there that shows a tracked person
     lost: float = 0.3  # confidence below which a wrist is lost,
@@ -93,7 +93,8 @@ class PoseSearch:
 
     estimate: Estimate  # estimates people in boxes
     size: tuple[int, int]  # width and height of the frames in pixels
-    settings: KeyframeSettings = KeyframeSettings()  # thresholds
+
+    settings = KeyframeSettings()
 
     def boxes_of(self, people: People) -> np.ndarray:
         """Compute boxes (P, 4) to search people in another frame."""
@@ -122,15 +123,15 @@ class PoseSearch:
         """Estimate people, and again in other boxes where keypoints are off the box."""
         people, rows, requests = self.estimate(frames, boxes, priors), [], []
         columns = zip(frames, people, priors, strict=True)
-        for index, (frame, own, prior) in enumerate(columns):
-            around = self.boxes_of(own)
-            off = box_iou(around, own.bboxes) < self.settings.min_overlap
-            off &= self.are_certain(own)
+        for index, (frame, poses, prior) in enumerate(columns):
+            around = self.boxes_of(poses)
+            off = box_iou(around, poses.bboxes) < self.settings.min_overlap
+            off &= self.are_certain(poses)
             if off.any():
-                confidence = np.fmax(prior.confidence, own.scores.mean(1))
-                known = Prior(confidence, self.turns_of(own)).take(off)
+                confidence = np.fmax(prior.confidence, poses.scores.mean(1))
+                prior = Prior(confidence, self.turns_of(poses)).take(off)
                 rows.append((index, np.flatnonzero(off)))
-                requests.append((frame, (around[off], own.bbox_scores[off]), known))
+                requests.append((frame, (around[off], poses.bbox_scores[off]), prior))
         if not rows:
             return people
         again = self.estimate(*map(list, zip(*requests, strict=True)))
@@ -153,16 +154,16 @@ class PoseSearch:
         """
         rows, requests, settings = [], [], self.settings
         columns = zip(frames, people, expected, strict=True)
-        for index, (frame, own, before) in enumerate(columns):
-            if own.scores.shape[1] < NUM_BODY:
+        for index, (frame, poses, before) in enumerate(columns):
+            if poses.scores.shape[1] < NUM_BODY:
                 return
             seen = before.scores[:, _ARMS[:, 2]] >= settings.seen
-            searched = own.scores[:, _ARMS[:, 2]] < settings.lost
-            searched |= _arm_distances(own, before) > settings.jump
-            reliable = mean_confidence(own.scores) >= settings.reliable
+            searched = poses.scores[:, _ARMS[:, 2]] < settings.lost
+            searched |= _arm_distances(poses, before) > settings.jump
+            reliable = mean_confidence(poses.scores) >= settings.reliable
             chosen = np.flatnonzero((searched & seen).any(1) & reliable)
             if len(chosen):
-                few, other = own.take(chosen), before.take(chosen)
+                few, other = poses.take(chosen), before.take(chosen)
                 arms = other.keypoints[:, _ARMS]
                 hands = few.keypoints[:, _ARMS[:, 0]] + arms[:, :, 2] - arms[:, :, 0]
                 points = np.concatenate([few.keypoints, hands], 1)
@@ -174,17 +175,17 @@ class PoseSearch:
         if not rows:
             return
         again = self.estimate(*map(list, zip(*requests, strict=True)))
-        for (index, chosen), found in zip(rows, again, strict=True):
-            own, before = people[index], expected[index].take(chosen)
-            first = own.take(chosen)
-            gain = found.scores[:, _ARMS[:, 1:]] - first.scores[:, _ARMS[:, 1:]]
-            jump, rest = (_arm_distances(each, before) for each in (first, found))
+        for (index, chosen), second in zip(rows, again, strict=True):
+            poses, before = people[index], expected[index].take(chosen)
+            first = poses.take(chosen)
+            gain = second.scores[:, _ARMS[:, 1:]] - first.scores[:, _ARMS[:, 1:]]
+            jump, rest = (_arm_distances(x, before) for x in (first, second))
             nearer = (jump > settings.jump) & (rest < jump / 2)
             nearer &= gain[..., 1] >= -settings.loss
             row, arm, joint = np.nonzero((gain >= settings.gain) | nearer[..., None])
             joint = _ARMS[arm, joint + 1]
-            own.keypoints[chosen[row], joint] = found.keypoints[row, joint]
-            own.scores[chosen[row], joint] = found.scores[row, joint]
+            poses.keypoints[chosen[row], joint] = second.keypoints[row, joint]
+            poses.scores[chosen[row], joint] = second.scores[row, joint]
 
 
 def _arm_distances(people: People, expected: People) -> np.ndarray:
@@ -192,12 +193,11 @@ def _arm_distances(people: People, expected: People) -> np.ndarray:
 
     They are in arm lengths, of the longest arm of both poses.
     """
-    arms, others = (each.keypoints[:, _ARMS] for each in (people, expected))
-    lengths = [
-        np.linalg.norm(np.diff(each, axis=2), axis=-1) for each in (arms, others)
-    ]
-    longest = np.max([each.sum(-1) for each in lengths], axis=(0, 2))
-    moved = (arms - others)[:, :, 2] - (arms - others)[:, :, 0]
+    arms = np.stack([people.keypoints[:, _ARMS], expected.keypoints[:, _ARMS]])
+    lengths = np.linalg.norm(np.diff(arms, axis=3), axis=-1).sum(-1)
+    longest = lengths.max((0, 2))
+    offset = arms[0] - arms[1]
+    moved = offset[:, :, 2] - offset[:, :, 0]
     return np.linalg.norm(moved, axis=-1) / longest.clip(1e-6)[:, None]
 
 
@@ -205,7 +205,7 @@ def track_chunk(
     frames: list[Frame],
     previous: Sequence[People],
     search: PoseSearch,
-    redetect: Redetect | None = None,
+    redetect: Redetect,
     max_step: int = KeyframeSettings.max_step,
     is_end: bool = True,
 ) -> list[Keyframe]:
@@ -243,7 +243,7 @@ class _ChunkTracker:
             ids = self._match(old, new, np.arange(len(now)), len(now))
             self.keyframes.insert(0, Keyframe(-self._settings.history, ids, people))
 
-    def track(self, redetect: Redetect | None, max_step: int, is_end: bool) -> None:
+    def track(self, redetect: Redetect, max_step: int, is_end: bool) -> None:
         """Append keyframes up to the last frame, in which people are detected."""
         search, settings = self._search, self._settings
         last = len(self._frames) - 1
@@ -251,7 +251,7 @@ class _ChunkTracker:
         while (now := self.keyframes[-1]).position < last:
             position = self._next_position(now, step)
             frame = self._frames[position]
-            detects = redetect if position == last and is_end else None
+            detects = is_end and position == last
             confidence = now.people.scores.mean(1)
             if detects:
                 reliable = are_upright(now.people.keypoints)
@@ -269,16 +269,17 @@ class _ChunkTracker:
             if passed > 1 and len(tracked.ids) < len(now.ids):
                 step = passed // 2
                 continue
-            if redetect and not detects:
+            if not detects:
                 lost = now.ids[~certain], predicted[~certain]
                 tracked = self._find_lost(frame, tracked, lost, redetect)
-            known, rows = rows_of(now.ids, tracked.ids)
-            found = search.boxes_of(tracked.people.take(rows))
-            overlap = box_iou(predicted[known], found)
-            is_predictable = known.all() and (overlap >= settings.predictable).all()
+            is_tracked, rows = rows_of(now.ids, tracked.ids)
+            around = search.boxes_of(tracked.people.take(rows))
+            overlap = box_iou(predicted[is_tracked], around)
+            is_predictable = (overlap >= settings.predictable).all()
+            is_predictable &= is_tracked.all()
             step = min(2 * step, max_step) if is_predictable else max(step // 2, 1)
             if detects:
-                tracked = self._detect(frame, tracked, detects)
+                tracked = self._detect(frame, tracked, redetect)
             self.keyframes.append(tracked)
 
     def _next_position(self, now: Keyframe, step: int) -> int:
@@ -297,19 +298,19 @@ class _ChunkTracker:
         around = search.boxes_of(tracked.people)
         first_new = max(int(key.ids.max(initial=-1)) for key in self.keyframes) + 1
         ids = self._match(boxes, around, tracked.ids, first_new)
-        known, rows = rows_of(ids, tracked.ids)
+        is_old, rows = rows_of(ids, tracked.ids)
         same = np.zeros(len(ids), bool)
-        same[known] = box_iou(boxes[known], around[rows]) >= self._settings.same_box
-        kept = tracked.take(rows[same[known]])
-        kept.people.bbox_scores = scores[same]
+        same[is_old] = box_iou(boxes[is_old], around[rows]) >= self._settings.same_box
+        unmoved = tracked.take(rows[same[is_old]])
+        unmoved.people.bbox_scores = scores[same]
         prior = Prior.unknown(len(ids))
-        prior.turns[known] = search.turns_of(tracked.people)[rows]
+        prior.turns[is_old] = search.turns_of(tracked.people)[rows]
         others = boxes[~same], scores[~same]
         [people] = search.find([frame], [others], [prior.take(~same)])
-        found = kept.join(Keyframe(tracked.position, ids[~same], people))
-        seen = replace(found.people, scores=np.ones_like(found.people.scores))
-        search.find_arms([frame], [found.people], [seen])
-        return found.take(search.are_certain(found.people))
+        detected = unmoved.join(Keyframe(tracked.position, ids[~same], people))
+        seen = replace(detected.people, scores=np.ones_like(detected.people.scores))
+        search.find_arms([frame], [detected.people], [seen])
+        return detected.take(search.are_certain(detected.people))
 
     def _find_lost(
         self, frame: Frame, tracked: Keyframe, lost: Lost, redetect: Redetect
@@ -337,10 +338,10 @@ class _ChunkTracker:
         if len(keyframes) < 2 or not len(boxes):
             return boxes
         before = keyframes[-2]
-        known, rows = rows_of(last.ids, before.ids)
+        is_old, rows = rows_of(last.ids, before.ids)
         earlier = self._search.boxes_of(before.people.take(rows))
         moved = np.zeros((len(boxes), 2), np.float32)
-        moved[known] = (boxes[known] - earlier).reshape(-1, 2, 2).mean(1)
+        moved[is_old] = (boxes[is_old] - earlier).reshape(-1, 2, 2).mean(1)
         moved *= (position - last.position) / (last.position - before.position)
         limit = 2 * (boxes[:, 2:] - boxes[:, :2])
         shifted = boxes.reshape(-1, 2, 2) + np.clip(moved, -limit, limit)[:, None]
@@ -362,28 +363,26 @@ class _ChunkTracker:
     def search_backwards(self) -> None:
         """Search those first detected in the last keyframe in the ones before."""
         keyframes, search, settings = self.keyframes, self._search, self._settings
-        found = [keyframes[-1].take(~np.isin(keyframes[-1].ids, keyframes[-2].ids))]
-        least = settings.min_share * found[0].people.scores.mean(1)
+        path = [keyframes[-1].take(~np.isin(keyframes[-1].ids, keyframes[-2].ids))]
+        least = settings.min_share * path[0].people.scores.mean(1)
         least = np.maximum(least, settings.min_confidence)
         for row in range(len(keyframes) - 2, 0, -1):
-            position = keyframes[row].position
-            if position < 0 or not len(found[-1].ids):
+            position, last = keyframes[row].position, path[-1]
+            if position < 0 or not len(last.ids):
                 return
-            last = found[-1].people
-            boxes = self._predict(found[-2:], position), last.bbox_scores
-            prior = search.prior_of(last)
+            boxes = self._predict(path[-2:], position), last.people.bbox_scores
+            prior = search.prior_of(last.people)
             [people] = search.find([self._frames[position]], [boxes], [prior])
-            existing = keyframes[row].people
-            similarity = compare_all(people, existing)
-            kept = people.scores.mean(1) >= least
-            kept &= ~(similarity >= settings.duplicate).any(1)
-            found.append(Keyframe(position, found[-1].ids, people).take(kept))
-            least = least[kept]
-            keyframes[row] = keyframes[row].join(found[-1])
+            similarity = compare_all(people, keyframes[row].people)
+            is_new = people.scores.mean(1) >= least
+            is_new &= ~(similarity >= settings.duplicate).any(1)
+            path.append(Keyframe(position, last.ids, people).take(is_new))
+            least = least[is_new]
+            keyframes[row] = keyframes[row].join(path[-1])
 
 
 def rows_of(ids: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return which ids are among others, and their rows there."""
-    known = np.isin(ids, other)
+    is_there = np.isin(ids, other)
     order = np.argsort(other)
-    return known, order[np.searchsorted(other, ids[known], sorter=order)]
+    return is_there, order[np.searchsorted(other, ids[is_there], sorter=order)]

@@ -1,6 +1,6 @@
 """Person detectors: whole image, filtered and verified boxes."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -55,9 +55,10 @@ class WholeImage(Detector):
 
     def __call__(self, images: Images) -> list[Boxes]:
         """Return a box (1, 4) and its score (1,) for each BGR image."""
-        sizes = [image.shape[1::-1] for image in images]
-        score = np.ones(1, np.float32)
-        return [(np.array([[0, 0, *size]], np.float32), score.copy()) for size in sizes]
+        return [
+            (np.array([[0, 0, *image.shape[1::-1]]], 'f4'), np.ones(1, np.float32))
+            for image in images
+        ]
 
 
 class BoxFilter(Detector):
@@ -95,8 +96,8 @@ class BoxFilter(Detector):
         boxes, scores = np.asarray(boxes).reshape(-1, 4), np.asarray(scores)
         above = scores > self.bbox_thr
         boxes, scores = boxes[above], scores[above]
-        kept = nms(np.concatenate([boxes, scores[:, None]], 1), self.nms_thr)
-        return boxes[kept], scores[kept]
+        rows = nms(np.concatenate([boxes, scores[:, None]], 1), self.nms_thr)
+        return boxes[rows], scores[rows]
 
 
 class PoseVerifiedDetector(Detector):
@@ -112,24 +113,19 @@ class PoseVerifiedDetector(Detector):
     Args:
         estimator (PoseEstimator): 2D pose estimator.
         detector (Detector): Yields candidates.
-        limits (Verification): Thresholds.
     """
 
+    limits = Verification()
     interval = 1.0
     # duplicates are recognized by their keypoints
     nms_thr = 1.0
     redetects = True
 
-    def __init__(
-        self,
-        estimator: PoseEstimator,
-        detector: Detector,
-        limits: Verification = Verification(),
-    ) -> None:
-        self.estimator, self.detector, self.limits = estimator, detector, limits
+    def __init__(self, estimator: PoseEstimator, detector: Detector) -> None:
+        self.estimator, self.detector = estimator, detector
         self.name = f'{detector.name}, verified by {estimator.name}'
         models = {'model': estimator.identity, 'detector': detector.identity}
-        self.identity = identify('pose-verified', '', **models, **asdict(limits))
+        self.identity = identify('pose-verified', '', **models)
 
     def __call__(self, images: Images) -> list[Boxes]:
         """Detect the people of BGR images (H, W, 3)."""
@@ -142,24 +138,22 @@ class PoseVerifiedDetector(Detector):
     def redetect(self, image: np.ndarray, tracked: People) -> Boxes:
         """Detect people; tracked ones with confident poses need not be verified."""
         [(boxes, scores)], limits = self.detector([image]), self.limits
-        confidence = mean_confidence(tracked.scores)
-        kept = confidence >= limits.min_tracked
-        tracked, confidence = tracked.take(kept), confidence[kept]
+        tracked = tracked.take(mean_confidence(tracked.scores) >= limits.min_tracked)
         size = image.shape[1::-1]
-        own = boxes_around(tracked.keypoints, tracked.scores, limits.padding, size)
-        overlap = box_iou(boxes[:, None], own).max(1, initial=0)
-        certain = scores >= (limits.min_new if len(own) else 0)
+        around = boxes_around(tracked.keypoints, tracked.scores, limits.padding, size)
+        overlap = box_iou(boxes[:, None], around).max(1, initial=0)
+        certain = scores >= (limits.min_new if len(tracked) else 0)
         new = np.flatnonzero((overlap < limits.tracked_overlap) & certain)
         new = new[np.argsort(-scores[new], kind='stable')][: limits.max_new]
         boxes, scores, points = self._verify(
-            image, boxes[new], scores[new], Placed(tracked.keypoints, own)
+            image, boxes[new], scores[new], Placed(tracked.keypoints, around)
         )
         return _drop_duplicates(
-            np.concatenate([boxes, own]),
-            np.concatenate([scores, confidence]),
+            np.concatenate([boxes, around]),
+            np.concatenate([scores, mean_confidence(tracked.scores)]),
             np.concatenate([points, tracked.keypoints]),
             limits,
-            len(own),
+            len(tracked),
         )
 
     def _verify(
@@ -167,12 +161,9 @@ class PoseVerifiedDetector(Detector):
         image: np.ndarray,
         boxes: np.ndarray,
         scores: np.ndarray,
-        known: Placed | None = None,
+        tracked: Placed | None = None,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return boxes, scores and keypoints of candidates that are people.
-
-        Known people are left out.
-        """
+        """Return boxes, scores and keypoints of new people among candidates."""
         limits = self.limits
         best = np.argsort(-scores, kind='stable')[: limits.max_candidates]
         candidates = boxes[best]
@@ -180,22 +171,21 @@ class PoseVerifiedDetector(Detector):
         sizes = sizes.clip(limits.min_size) ** limits.size_power
         scores = scores[best] ** limits.detector_power * sizes
         # confidences, of at most 1, can only lower it
-        kept = scores >= limits.min_score
-        candidates, scores = candidates[kept], scores[kept]
+        possible = scores >= limits.min_score
+        candidates, scores = candidates[possible], scores[possible]
         boxes, confidence, points = self._estimate(image, candidates)
         scores = scores * confidence**limits.pose_power
-        kept = scores >= limits.min_score
-        if known is not None:
-            kept &= ~_duplicates(Placed(points, boxes), known, limits).any(1)
-        candidates, boxes, scores = candidates[kept], boxes[kept], scores[kept]
+        is_person = scores >= limits.min_score
+        if tracked is not None:
+            is_person &= ~_duplicates(Placed(points, boxes), tracked, limits).any(1)
+        candidates, boxes = candidates[is_person], boxes[is_person]
         _, confidence, points = self._estimate(image, boxes)
-        scores = scores * confidence**limits.pose_power
-        kept = scores >= limits.min_score
-        overlap = box_iou(candidates, boxes)
+        scores = scores[is_person] * confidence**limits.pose_power
         overlaps = [limits.loose_overlap, limits.tight_overlap]
-        share = np.interp(overlap, overlaps, [0, 1])
+        share = np.interp(box_iou(candidates, boxes), overlaps, [0, 1])
         boxes += np.float32(share[:, None]) * (candidates - boxes)
-        return boxes[kept], scores[kept], points[kept]
+        is_person = scores >= limits.min_score
+        return boxes[is_person], scores[is_person], points[is_person]
 
     def _estimate(
         self, image: np.ndarray, boxes: np.ndarray
@@ -223,11 +213,11 @@ def _drop_duplicates(
     tracked = slice(len(boxes) - num_tracked, None)
     similarity = compare_all(people, people)[tracked, tracked]
     duplicate[tracked, tracked] &= similarity >= limits.tracked_similarity
-    kept: list[int] = []
+    rows: list[int] = []
     for person in np.argsort(-scores, kind='stable'):
-        if not duplicate[person, kept].any():
-            kept.append(person)
-    return boxes[kept], scores[kept]
+        if not duplicate[person, rows].any():
+            rows.append(person)
+    return boxes[rows], scores[rows]
 
 
 def _duplicates(first: Placed, second: Placed, limits: Verification) -> np.ndarray:

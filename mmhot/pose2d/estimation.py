@@ -4,13 +4,14 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import astuple, dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from mmhot.frames.capture import prefetch
 from mmhot.frames.observer import FrameObserver
-from mmhot.frames.shot_boundaries import CutDetector, CutSettings
+from mmhot.frames.shot_boundaries import CutDetector
 from mmhot.frames.sources import Frame, FrameSource
 from mmhot.pose2d.cache import load_people, save_if_possible, save_people
 from mmhot.pose2d.chunks import KeyframeSettings, PoseSearch, track_chunk
@@ -54,10 +55,8 @@ class VideoPoseEstimator:
     batch_size: int = 8  # frames per batch if every frame is detected
     gaps: Gaps = Gaps()  # gaps between keyframes that are interpolated
     det_factor: float = 1.0  # factor of the detector's usual interval
-    # thresholds of tracking between two detections
-    keyframes: KeyframeSettings = KeyframeSettings()
-    detections: DetectionSettings = DetectionSettings()  # intervals of detections
-    cuts: CutSettings = CutSettings()  # thresholds of cuts; tracks end there
+
+    detections = DetectionSettings()
 
     def __post_init__(self) -> None:
         """Check the size of batches; estimate all frames where that is as fast."""
@@ -96,9 +95,6 @@ class VideoPoseEstimator:
             'det_every': self.det_every,
             'det_factor': self.det_factor,
             'gaps': list(astuple(self.gaps)),
-            'keyframes': list(astuple(self.keyframes)),
-            'detections': list(astuple(self.detections)),
-            'cuts': list(astuple(self.cuts)),
             'code': digest_of_code(*_ROOMS),
         }
 
@@ -127,8 +123,7 @@ class VideoPoseEstimator:
             self._process(source, clip, progress, missing)
             clip.complete, clip.ended = True, source.ended or ''
             if clip.people:
-                kept = [observer for observer in missing if observer.is_kept]
-                clip.observed |= {x.name: x.arrays() for x in kept}
+                clip.observed |= {x.name: x.arrays() for x in missing if x.is_kept}
         finally:
             if clip.times:
                 save_if_possible(save_people, clip, cache)
@@ -145,10 +140,10 @@ class VideoPoseEstimator:
     ) -> None:
         """Process all frames after those of an interrupted run."""
         interval = self.detection_interval(source.fps, source.num_frames)
-        shots = CutDetector(self.cuts)
+        shots = CutDetector()
         if not clip.complete:
             clip.cuts = shots.cuts
-        batch, known = list[Frame](), len(clip.people)
+        batch, num_cached = list[Frame](), len(clip.people)
 
         def append_batch(watch: Callable[[list[Frame]], None]) -> None:
             clip.people += self._estimate_batch(batch, clip, interval)
@@ -163,11 +158,12 @@ class VideoPoseEstimator:
             is_last = batch[-1].index % interval == 0
             return len(batch) >= self.batch_size if interval == 1 else is_last
 
-        ahead = max(interval * self.estimator.prefers_batches, self.detections.ahead)
+        chunk = interval if self.estimator.prefers_batches else 0
+        ahead = max(chunk, self.detections.ahead)
         reading = closing(prefetch(shots(source), ahead))
         with _watching(clip, observers) as watch, reading as frames:
             for frame in frames:
-                if frame.index < known:
+                if frame.index < num_cached:
                     watch([frame])
                     continue
                 if not clip.people and not batch:
@@ -187,7 +183,7 @@ class VideoPoseEstimator:
         """Estimate the poses in the next frames of a clip, which are of one shot."""
         first = frames[0].index
         shot = max((cut for cut in clip.cuts if cut <= first), default=clip.first)
-        before = (first - self.keyframes.history, first - 1)
+        before = (first - KeyframeSettings.history, first - 1)
         previous = [clip.people[index] for index in before if index >= shot]
         if interval > 1:
             return self._track(frames, previous, interval)
@@ -199,21 +195,21 @@ class VideoPoseEstimator:
     ) -> list[People]:
         begun = []
         if not previous:
-            found = self._redetect(frames[0], People.none(self._num_keypoints))
-            begun = previous = self._estimate([frames[0].image], [found])
+            boxes = self._redetect(frames[0], People.none(self._num_keypoints))
+            begun = previous = self._estimate([frames[0].image], [boxes])
         rest = frames[len(begun) :]
         if not rest:
             return begun
 
         def estimate(
-            some: list[Frame], boxes: list[Boxes], priors: list[Prior]
+            frames: list[Frame], boxes: list[Boxes], priors: list[Prior]
         ) -> list[People]:
-            return self._estimate([each.image for each in some], boxes, priors)
+            return self._estimate([frame.image for frame in frames], boxes, priors)
 
-        search = PoseSearch(estimate, rest[0].image.shape[1::-1], self.keyframes)
+        search = PoseSearch(estimate, rest[0].image.shape[1::-1])
         is_long = len(rest) >= self.detections.min_rest
         is_end = rest[-1].index % interval == 0 or is_long
-        max_step = self.gaps.max_step(rest, self.keyframes.max_step)
+        max_step = self.gaps.max_step(rest)
         keyframes = track_chunk(
             rest, previous, search, self._redetect, max_step, is_end
         )
@@ -269,21 +265,23 @@ class VideoPoseEstimator:
         In a video, the flip test is saved, and quarter turns of people whose confidence
         has not fallen.
         """
-        valid = [_are_valid(own)[:, None] for own, _ in boxes]
-        pairs = zip(boxes, valid, strict=True)
-        crops = [np.where(rows, own, _ANY_BOX) for (own, _), rows in pairs]
+        crops = [
+            np.where(_are_valid(corners)[:, None], corners, _ANY_BOX)
+            for corners, _ in boxes
+        ]
         if video:
-            priors = priors or [Prior.unknown(len(own)) for own in crops]
-            crops = [round_boxes(own) for own in crops]
+            priors = priors or [Prior.unknown(len(corners)) for corners in crops]
+            crops = [round_boxes(corners) for corners in crops]
             poses = self.estimator.estimate_video(images, crops, priors)
         else:
             poses = self.estimator(images, crops)
         people = []
-        for own, rows, (points, scores) in zip(boxes, valid, poses, strict=True):
-            finite = np.isfinite(points).all(-1) & np.isfinite(scores) & rows
+        for (corners, box_scores), (points, scores) in zip(boxes, poses, strict=True):
+            finite = np.isfinite(points).all(-1) & np.isfinite(scores)
+            finite &= _are_valid(corners)[:, None]
             points = np.where(finite[..., None], points, np.nan).astype(np.float32)
             scores = np.where(finite, scores, 0).astype(np.float32)
-            people.append(People(*own, points, scores))
+            people.append(People(corners, box_scores, points, scores))
         return people
 
 
@@ -295,8 +293,8 @@ def show_again(
 ) -> None:
     """Read a video another time, for an observer alone."""
     with closing(prefetch(source)) as frames:
-        known = clip.people[clip.first :]
-        for done, (_, frame) in enumerate(zip(known, frames, strict=False), 1):
+        count = len(clip.people) - clip.first
+        for done, frame in enumerate(islice(frames, count), 1):
             show_frame(frame, clip, [observer])
             progress(done)
 
@@ -333,10 +331,10 @@ def show_frame(
 
 
 def _valid_boxes(boxes: Boxes) -> Boxes:
-    own = np.asarray(boxes[0], np.float32).reshape(-1, 4)
+    corners = np.asarray(boxes[0], np.float32).reshape(-1, 4)
     scores = np.asarray(boxes[1], np.float32).reshape(-1)
-    valid = _are_valid(own) & np.isfinite(scores)
-    return own[valid], scores[valid]
+    valid = _are_valid(corners) & np.isfinite(scores)
+    return corners[valid], scores[valid]
 
 
 def _are_valid(boxes: np.ndarray) -> np.ndarray:

@@ -25,12 +25,11 @@ class Gaps:
     frames: int = KeyframeSettings.max_step
     min_score: float = 0.3  # least confidence of keypoints that must be predictable
 
-    def max_step(
-        self, frames: list[Frame], usual: int = KeyframeSettings.max_step
-    ) -> int:
+    def max_step(self, frames: list[Frame]) -> int:
         """Return the most frames from one keyframe to the next."""
         seconds = (frames[-1].time - frames[0].time) / max(len(frames) - 1, 1)
-        return self.frames if self.frames * seconds <= self.seconds else usual
+        is_near = self.frames * seconds <= self.seconds
+        return self.frames if is_near else KeyframeSettings.max_step
 
 
 def fill_chunk(
@@ -116,31 +115,32 @@ class _Filler:
         """Estimate people at places in gaps; returns what was guessed and found."""
         if not places:
             return []
-        guesses, rows, search = [], defaultdict(list), self._search
+        guesses, rows_at, search = [], defaultdict(list), self._search
         ends = {gap: self._ends(gap) for gap, _ in places}
         around = {
-            gap: [search.boxes_of(each) for each in own] for gap, own in ends.items()
+            gap: [search.boxes_of(pose) for pose in poses]
+            for gap, poses in ends.items()
         }
         # unless they are upright at all known ends
         confidence = {
-            gap: max(search.prior_of(each).confidence[0] for each in own)
-            for gap, own in ends.items()
+            gap: max(search.prior_of(pose).confidence[0] for pose in poses)
+            for gap, poses in ends.items()
         }
         for row, (gap, place) in enumerate(places):
             guesses.append(self._between(gap, place, ends[gap], around[gap]))
-            rows[place].append(row)
+            rows_at[place].append(row)
         expected, boxes, priors = [], [], []
-        for own in rows.values():
-            people = People.join(*(guesses[row] for row in own))
+        for rows in rows_at.values():
+            people = People.join(*(guesses[row] for row in rows))
             expected.append(people)
             boxes.append((people.bboxes, people.bbox_scores))
-            known = np.array([confidence[places[row][0]] for row in own])
-            priors.append(Prior(known, search.turns_of(people)))
-        frames = [self._frames[position] for position in rows]
-        found = search.find(frames, boxes, priors)
-        search.find_arms(frames, found, expected)
-        people = People.join(*found)
-        order = np.argsort(np.concatenate(list(rows.values())))
+            confidences = np.array([confidence[places[row][0]] for row in rows])
+            priors.append(Prior(confidences, search.turns_of(people)))
+        frames = [self._frames[position] for position in rows_at]
+        estimated = search.find(frames, boxes, priors)
+        search.find_arms(frames, estimated, expected)
+        people = People.join(*estimated)
+        order = np.argsort(np.concatenate(list(rows_at.values())))
         poses = [people.take(order[[place]]) for place in range(len(order))]
         certain = search.are_certain(people)
         for (gap, place), pose, row in zip(places, poses, order, strict=True):
@@ -150,8 +150,8 @@ class _Filler:
 
     def _ends(self, gap: _Gap) -> list[People]:
         """Return the known poses at the ends of a gap, one or two."""
-        own = self.poses[gap.number]
-        return [own[end] for end in (gap.first, gap.last) if end in own]
+        poses = self.poses[gap.number]
+        return [poses[end] for end in (gap.first, gap.last) if end in poses]
 
     def _between(
         self, gap: _Gap, place: int, ends: list[People], boxes: list[np.ndarray]

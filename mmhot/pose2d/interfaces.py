@@ -53,6 +53,14 @@ class Detector(ABC):
         nms_thr (float): Intersection over union above which two of its boxes are taken
             for one person.
         redetects (bool): Whether :meth:`redetect` makes use of the tracked people.
+
+    Example::
+
+        class CenterDetector(mmhot.Detector):
+            name, identity = 'center', {'name': 'center'}
+
+            def __call__(self, images):
+                return [(np.float32([[99, 9, 299, 459]]), np.ones(1)) for _ in images]
     """
 
     name: str
@@ -79,6 +87,15 @@ class PoseEstimator(ABC):
         has_score_curve (bool): Whether scores are calibrated confidences.
         prefers_batches (bool): Whether a batch takes hardly longer than one person, as
             on a GPU.
+
+    Example::
+
+        class BoxEstimator(mmhot.PoseEstimator):
+            name, skeleton, identity = 'boxes', 'coco-17', {'name': 'boxes'}
+
+            def __call__(self, images, boxes):
+                centers = [(x[:, None, :2] + x[:, None, 2:]) / 2 for x in boxes]
+                return [(x.repeat(17, 1), np.ones((len(x), 17))) for x in centers]
     """
 
     name: str
@@ -134,12 +151,12 @@ class CropEstimator(PoseEstimator):
 def crops_of(images: Images, boxes: BoxArrays) -> list[Crop]:
     """List image and box of each person of all images."""
     pairs = zip(images, boxes, strict=True)
-    return [(image, box) for image, own in pairs for box in own]
+    return [(image, box) for image, of_image in pairs for box in of_image]
 
 
 def split_poses(
     keypoints: np.ndarray, scores: np.ndarray, boxes: BoxArrays
 ) -> list[Pose]:
     """Split the poses of the people of all images into those of each."""
-    ends = np.cumsum([len(own) for own in boxes])[:-1]
+    ends = np.cumsum([len(of_image) for of_image in boxes])[:-1]
     return list(zip(np.split(keypoints, ends), np.split(scores, ends), strict=True))

@@ -14,12 +14,14 @@ from mmhot.pose2d.onnx_models import ONE_STAGE
 from mmhot.structures.people import Boxes, Pose, box_iou, match_boxes
 
 # Gray of the margin, label of people, divisor of sides.
-_GRAY, _PERSON, _STRIDE = 114, 0, 32
+_GRAY, _PERSON, _STRIDE = (114, 114, 114), 0, 32
+_SAME_PERSON = 0.3  # overlap of a box and that of a pose of the same person
 # Longer side of the input where the file leaves it open, of RTMDet-nano and others.
 _SIZE, _RAW_SIZE = 320, 640
 # Detectors with this name take images that are not normalized.
 _YOLOX = 'yolox'
 _YOLOX_STRIDES = (8, 16, 32)
+_MAX_OVERLAP = 0.45  # intersection over union of two people's boxes, of raw YOLOX
 # Logarithms of sizes in strides are lower; among sizes in pixels some are higher.
 _MAX_LOG_SIZE = 10
 
@@ -48,24 +50,17 @@ class OnnxDetector(Detector):
         path (str | Path): The ONNX file.
         device (str): 'cpu' or 'cuda'.
         min_score (float): Least score of boxes. Defaults to 0.3.
-        max_overlap (float): Intersection over union of two people's boxes, of YOLOX as
-            Megvii exports it. Defaults to 0.45.
     """
 
     def __init__(
-        self,
-        path: str | Path,
-        device: str = 'cpu',
-        min_score: float = 0.3,
-        max_overlap: float = 0.45,
+        self, path: str | Path, device: str = 'cpu', min_score: float = 0.3
     ) -> None:
         self.file = file = OnnxFile(path, device)
         self.path, self.name, self.min_score = file.path, file.name, min_score
-        self.max_overlap = max_overlap
-        self.identity = file.identify(min_score=min_score, max_overlap=max_overlap)
+        self.identity = file.identify(min_score=min_score)
         self.has_poses = file.outputs.keys() >= ONE_STAGE
         boxes, points = (file.outputs.get(x, ()) for x in ('dets', 'keypoints'))
-        if self.has_poses and ([*boxes[-1:]] == [4] or len(points) != 4):
+        if [*boxes[-1:]] == [4] or (self.has_poses and len(points) != 4):
             raise ValueError(
                 f'{path} is not a supported model: dets {boxes} and keypoints {points} '
                 'are not those of RTMO; lift predictions of RF-DETR with mmhot.lift'
@@ -87,7 +82,7 @@ class OnnxDetector(Detector):
         self._colors = file.pipeline.colors or (RAW_BGR if is_raw else IMAGENET_BGR)
         resize = file.meta.get('resize', {})
         side = resize.get('longer_side', _RAW_SIZE if is_raw else _SIZE)
-        self.size = file.input_size((side, side))
+        self.size = file.input_size(side)
         self._is_exported = bool(resize)
         is_area = resize.get('interpolation') == 'area'
         self._interpolation = cv2.INTER_AREA if is_area else cv2.INTER_LINEAR
@@ -123,44 +118,25 @@ class OnnxDetector(Detector):
 
     def _find(self, image: np.ndarray) -> _Found:
         batch, zoom = self._prepare(image)
-        first, *rest = self._check(self.file.run(batch, self._outputs))
+        outputs = self.file.run(batch, self._outputs)
         poses = None
-        if not rest:
+        if len(outputs) == 1:
             with naming(self.path):
-                boxes, scores = _decode_yolox(first[0], batch.shape[:1:-1])
-            confident = scores >= self.min_score
-            boxes, scores = boxes[confident], scores[confident]
+                boxes, scores = _decode_yolox(outputs[0][0], batch.shape[:1:-1])
             corners, ends = np.split(boxes.astype(np.float64), 2, axis=1)
             around = np.concatenate([corners, ends - corners], 1).tolist()
-            kept = cv2.dnn.NMSBoxes(around, scores.tolist(), 0.0, self.max_overlap)
-            rows = np.asarray(kept, int)
-            boxes, scores = boxes[rows], scores[rows]
+            least = float(self.min_score)
+            best = cv2.dnn.NMSBoxes(around, scores.tolist(), least, _MAX_OVERLAP)
+            rows = np.asarray(best, int)
         else:
-            boxes, scores = first[0][:, :4], first[0][:, 4]
+            boxes, scores = outputs[0][0, :, :4], outputs[0][0, :, 4]
             # padded by boxes without a score; one-stage models know people only
-            rows = scores > 0 if self.has_poses else rest[0][0] == _PERSON
-            boxes, scores = boxes[rows], scores[rows]
-            if self.has_poses:
-                poses = rest[0][0][rows] / (*zoom, 1)
+            rows = scores > 0 if self.has_poses else outputs[1][0] == _PERSON
+        if self.has_poses:
+            poses = outputs[1][0][rows] / (*zoom, 1)
         height, width = image.shape[:2]
-        boxes = (boxes / np.tile(zoom, 2)).clip(0, [width, height] * 2)
-        return _Found(boxes.astype(np.float32), scores, poses)
-
-    def _check(self, outputs: list[np.ndarray]) -> list[np.ndarray]:
-        """Return outputs for an image; ValueError if they have other shapes."""
-        boxes, *others = (x.shape for x in outputs)
-        is_right = (
-            len(boxes) == 3 and boxes[0] == 1 and boxes[2] >= (5 if others else 6)
-        )
-        for shape in others:
-            is_right &= shape[:2] == boxes[:2]
-            is_right &= shape[3:] == (3,) if self.has_poses else len(shape) == 2
-        if not is_right:
-            found = ', '.join(f'{x.dtype} {x.shape}' for x in outputs)
-            wanted = '(1, N, 5) and labels (1, N)' if others else '(1, N, 5 + classes)'
-            wanted = '(1, N, 5) and poses (1, N, K, 3)' if self.has_poses else wanted
-            raise ValueError(f'{self.path} returns {found}, not boxes {wanted}')
-        return outputs
+        scaled = (boxes[rows] / np.tile(zoom, 2)).clip(0, [width, height] * 2)
+        return _Found(scaled.astype(np.float32), scores[rows], poses)
 
     def _prepare(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Resize, pad at the right and bottom; (1, 3, H, W) and both scales."""
@@ -169,13 +145,10 @@ class OnnxDetector(Detector):
         zoom = min(padded[1] / height, padded[0] / width)
         size = (max(round(width * zoom), 1), max(round(height * zoom), 1))
         if self._is_exported:
-            padded = (
-                -(-size[0] // _STRIDE) * _STRIDE,
-                -(-size[1] // _STRIDE) * _STRIDE,
-            )
-        canvas = np.full((*padded[::-1], 3), _GRAY, np.uint8)
+            padded = tuple(-(-side // _STRIDE) * _STRIDE for side in size)
         small = cv2.resize(image, size, interpolation=self._interpolation)
-        canvas[: size[1], : size[0]] = small
+        borders = 0, padded[1] - size[1], 0, padded[0] - size[0]
+        canvas = cv2.copyMakeBorder(small, *borders, cv2.BORDER_CONSTANT, value=_GRAY)
         batch = normalize([canvas], self._colors)
         return batch, np.array(size) / (width, height)
 
@@ -186,8 +159,7 @@ class OneStageEstimator(PoseEstimator):
     Each box gets the pose whose own box overlaps it most. Where there is none,
     keypoints are NaN and scores 0.
 
-    Arguments are those of :class:`OnnxPoseEstimator` and :class:`OnnxDetector`. A pose
-    belongs to a box if their boxes overlap by more than ``same_person``.
+    Arguments are those of :class:`OnnxPoseEstimator` and :class:`OnnxDetector`.
 
     Attributes:
         detector (OnnxDetector): The same model as a detector, which runs once for both.
@@ -199,17 +171,14 @@ class OneStageEstimator(PoseEstimator):
         device: str = 'cpu',
         skeleton: str | None = None,
         min_score: float = 0.3,
-        same_person: float = 0.3,
     ) -> None:
-        self.same_person = same_person
         self.detector = OnnxDetector(path, device, min_score)
         self.name = self.detector.name
         file, size = self.detector.file, self.detector.size
         shapes = file.output_shapes(size)
         self._num_keypoints = next(shape for shape in shapes if len(shape) == 4)[2]
         self.skeleton = file.find_skeleton(self._num_keypoints, skeleton).name
-        facts = {'skeleton': self.skeleton, 'same_person': same_person}
-        self.identity = {**self.detector.identity, **facts}
+        self.identity = {**self.detector.identity, 'skeleton': self.skeleton}
 
     def __call__(self, images: Images, boxes: BoxArrays) -> list[Pose]:
         """Estimate the poses in boxes (P, 4) of each BGR image."""
@@ -221,7 +190,7 @@ class OneStageEstimator(PoseEstimator):
         scores = np.zeros((len(boxes), self._num_keypoints), np.float32)
         overlap = box_iou(boxes[:, None], found.boxes)
         rows, people = match_boxes(overlap)
-        same = overlap[rows, people] > self.same_person
+        same = overlap[rows, people] > _SAME_PERSON
         assert found.poses is not None  # a one-stage model
         keypoints[rows[same]] = found.poses[people[same], :, :2]
         scores[rows[same]] = found.poses[people[same], :, 2]
@@ -238,7 +207,7 @@ def _decode_yolox(rows: np.ndarray, size: tuple[int, int]) -> Boxes:
     if sizes.max(initial=-np.inf) < _MAX_LOG_SIZE:
         width, height = size
         axes = [(np.arange(width // s), np.arange(height // s)) for s in _YOLOX_STRIDES]
-        grids = [np.stack(np.meshgrid(*own), -1).reshape(-1, 2) for own in axes]
+        grids = [np.stack(np.meshgrid(*x), -1).reshape(-1, 2) for x in axes]
         strides = np.repeat(_YOLOX_STRIDES, [len(grid) for grid in grids])[:, None]
         if len(strides) != len(rows):
             raise ValueError(

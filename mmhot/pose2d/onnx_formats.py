@@ -1,13 +1,12 @@
 """ONNX files of models of images: what is known of them, and how images are normalized.
 
-Facts come from ``meta.json`` of ``mmhot export``, ``pipeline.json`` of MMDeploy's SDK,
-and ``config.json`` of the Hugging Face Hub.
+Facts come from ``meta.json`` of ``mmhot export`` and ``pipeline.json`` of MMDeploy.
 """
 
 import logging
 import mmap
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,12 +25,10 @@ from mmhot.skeletons.joints import (
 from mmhot.weights.hub import MODEL_FILE, PIPELINE_FILE, SDK_FILE
 
 _LOGGER = logging.getLogger(__name__)
-_Side = TypeVar('_Side', bound=int | None)
 
 # Steps of pipeline.json state the size of the input, width first, under these names.
 _SIZES = ('input_size', 'image_size', 'size')
-# Folder of the graphs in repositories of the Hugging Face Hub, and their description.
-_HUB_FOLDER, _HUB_CONFIG = 'onnx', 'config.json'
+_HUB_FOLDER = 'onnx'  # of the graphs in repositories of the Hugging Face Hub
 
 
 class Colors(NamedTuple):
@@ -90,21 +87,16 @@ class OnnxFile:
         self.name = self.meta.get('name', name)
         inputs = self.session.get_inputs()
         if len(inputs) != 1:
-            names = ', '.join(each.name for each in inputs)
+            names = ', '.join(entry.name for entry in inputs)
             raise ValueError(f'{path} has the inputs {names}: one image is expected')
         self.input = inputs[0]
         shape = [*self.input.shape, None, None, None][:4]
-        self._is_last = shape[3] == 3 != shape[1]  # planes, of TensorFlow's exports
+        self._is_last = shape[3] == 3 != shape[1]  # planes, of MoveNet
         sides = shape[1:3] if self._is_last else shape[2:]
         self._height, self._width = (x if isinstance(x, int) else 0 for x in sides)
         has_planes = self._is_last or shape[1] == 3 or not isinstance(shape[1], int)
         self.is_image = len(self.input.shape) in (0, 4) and has_planes
-        found = {each.name: each.shape for each in self.session.get_outputs()}
-        self._maps = {name for name, shape in found.items() if self._has_maps(shape)}
-        self.outputs = {
-            name: [shape[0], shape[3], *shape[1:3]] if name in self._maps else shape
-            for name, shape in found.items()
-        }
+        self.outputs = {entry.name: entry.shape for entry in self.session.get_outputs()}
 
     def identify(self, **options: Any) -> dict[str, Any]:
         """Describe file, pipeline and options by plain values."""
@@ -116,23 +108,11 @@ class OnnxFile:
         """Run the model on planes (B, 3, H, W); returns all outputs or those named."""
         if self._is_last:
             batch = batch.transpose(0, 2, 3, 1)
-        names = outputs or [*self.outputs]
-        found = run_session(self.session, self.path, batch, names)
-        return [
-            x.transpose(0, 3, 1, 2) if name in self._maps else x
-            for name, x in zip(names, found, strict=True)
-        ]
+        return run_session(self.session, self.path, batch, outputs or [*self.outputs])
 
-    def _has_maps(self, shape: list) -> bool:
-        """Return whether an output is maps with planes last, of the image's shape."""
-        is_known = self._is_last and [*map(type, shape[1:])] == [int] * 3
-        return is_known and shape[1] * self._width == shape[2] * self._height > 0
-
-    def input_size(
-        self, default: tuple[_Side, _Side]
-    ) -> tuple[int | _Side, int | _Side]:
-        """Return width and height of the input, by graph, pipeline or a default."""
-        width, height = self.pipeline.size or default
+    def input_size(self, side: int = 0) -> tuple[int, int]:
+        """Return width and height of the input, by graph, pipeline or default side."""
+        width, height = self.pipeline.size or (side, side)
         return self._width or width, self._height or height
 
     def output_shapes(self, size: tuple[int, int]) -> list[tuple[int, ...]]:
@@ -146,41 +126,33 @@ class OnnxFile:
     def find_skeleton(self, num_keypoints: int, name: str | None) -> Skeleton:
         """Choose the skeleton by argument, metadata, or number of keypoints."""
         metadata = self.session.get_modelmeta().custom_metadata_map
-        if name is None and 'joints' in self.meta:  # an export describes its own
-            with naming(self.path):
-                name = described_skeleton(self.meta).name
-        name = name or self.meta.get('skeleton') or metadata.get('skeleton')
-        if name is None:
-            with naming(self.path):
-                name = skeleton_with(num_keypoints, 'pose2d_skeleton')
-            text = f'{self.path} does not name its {num_keypoints} keypoints'
-            hint = '%s: assuming %s; give another as {pose2d_skeleton}'
-            _LOGGER.warning(ArgumentError(hint, text, name))
         with naming(self.path):
+            if name is None and 'joints' in self.meta:  # an export describes its own
+                name = described_skeleton(self.meta).name
+            name = name or self.meta.get('skeleton') or metadata.get('skeleton')
+            if name is None:
+                name = skeleton_with(num_keypoints, 'pose2d_skeleton')
+                text = f'{self.path} does not name its {num_keypoints} keypoints'
+                hint = '%s: assuming %s; give another as {pose2d_skeleton}'
+                _LOGGER.warning(ArgumentError(hint, text, name))
             skeleton = get_skeleton(name)
-        if skeleton.num_keypoints != num_keypoints:
-            raise ValueError(
-                f'{self.path} has {num_keypoints} keypoints, but skeleton '
-                f'{skeleton.name!r} has {skeleton.num_keypoints}'
-            )
+            if skeleton.num_keypoints != num_keypoints:
+                raise ValueError(
+                    f'has {num_keypoints} keypoints, but skeleton {skeleton.name!r} '
+                    f'has {skeleton.num_keypoints}'
+                )
         return skeleton
 
     def has_udp_heatmaps(self) -> bool:
         """Return whether heatmaps are those of UDP.
 
-        The pipeline states it, or else the name; those of ViTPose are, which
-        ``config.json`` or the graph show.
+        The pipeline states it, or else the name; those of ViTPose are, which the graph
+        shows.
         """
         if self.pipeline.udp is not None:
             return self.pipeline.udp
         if 'udp' in self.name.lower():
             return True
-        config = self._folder / _HUB_CONFIG
-        if config.is_file():
-            with naming(config):
-                kind = load_object(config).get('model_type')
-            if kind is not None:
-                return 'vitpose' in str(kind)
         # Graphs keep the names of weights. Plain vision transformers embed patches, and
         # unlike Swin have no stages; only ViTPose estimates heatmaps with one.
         with (
@@ -227,9 +199,5 @@ def _read_colors(step: dict[str, Any] | None) -> Colors:
     if step is None:
         return RAW_BGR
     mean, std = (tuple(map(float, step[key])) for key in ('mean', 'std'))
-    if len(mean) != 3 or len(std) != 3 or not min(std) > 0:
-        raise ValueError(
-            f'mean {mean} and std {std} must be three numbers, std above 0'
-        )
     order = IMAGENET_RGB if step.get('to_rgb') else IMAGENET_BGR
     return Colors(order.channels, mean, std)

@@ -78,7 +78,7 @@ def decode_udp_heatmaps(heatmaps: np.ndarray, size: np.ndarray) -> Pose:
     joint, row, column, _ = _find_peaks(heatmaps)
     edge = cv2.BORDER_CONSTANT
     blurred = np.stack(
-        [cv2.GaussianBlur(own, _BLUR, 0, borderType=edge) for own in heatmaps]
+        [cv2.GaussianBlur(x, _BLUR, 0, borderType=edge) for x in heatmaps]
     )
     blurred *= (heatmaps.max((1, 2)) / blurred.max((1, 2)))[:, None, None]
     logs = np.pad(np.log(blurred.clip(1e-3, 50)), ((0, 0), (1, 1), (1, 1)), 'edge')

@@ -11,7 +11,6 @@ import cv2
 import numpy as np
 
 from mmhot.deploy.onnx_sessions import count_threads, is_on_cpu
-from mmhot.errors import naming
 from mmhot.geometry.crops import crop_matrix, unmap_points
 from mmhot.pose2d.interfaces import Crop, CropEstimator, Images
 from mmhot.pose2d.onnx_formats import IMAGENET_RGB, RAW_RGB, OnnxFile, normalize
@@ -55,7 +54,7 @@ class OnnxPoseEstimator(CropEstimator):
         if file.outputs.keys() >= ONE_STAGE:
             raise OneStageModelError(f'{path} is a model of whole images, not of crops')
         shape, layout = file.input.shape, find_layout(file)
-        width, height = file.input_size((None, None))
+        width, height = file.input_size()
         if layout is None or not file.is_image or not (width and height):
             raise ValueError(
                 f'{path} is not a supported pose model: input {shape}, outputs '
@@ -70,18 +69,18 @@ class OnnxPoseEstimator(CropEstimator):
         self._batch = shape[0] if isinstance(shape[0], int) else batch_size
         outputs = file.output_shapes((width, height))
         self.num_keypoints = outputs[0][-2] if layout.is_raw else outputs[0][1]
-        found = file.find_skeleton(self.num_keypoints, skeleton)
-        self.skeleton, self._flip_indices = found.name, list(found.flip_indices)
+        joints = file.find_skeleton(self.num_keypoints, skeleton)
+        self.skeleton, self._flip_indices = joints.name, list(joints.flip_indices)
         colors = RAW_RGB if layout.is_raw else IMAGENET_RGB
         self._colors = file.pipeline.colors or colors
         # crops of UDP map the centers of the corner pixels, not their corners
-        self._scale = (self._size - layout.is_udp) / self._size
+        ends = self._size - 1 if layout.is_udp else self._size
+        self._scale = ends / self._size
         padding = file.pipeline.padding or layout.padding
         self._padding = file.meta.get('crop', {}).get('padding', padding)
         self._flips = file.meta.get('flip_test', False)
-        with naming(file.path):
-            curve = np.array(file.meta.get('score_curve', [[], []]), np.float64)
-            self._curve = curve.reshape(2, -1)
+        curve = np.array(file.meta.get('score_curve', [[], []]), np.float64)
+        self._curve = curve.reshape(2, -1)
         self.has_score_curve = self._curve.size > 0
         self.name = file.name
         self.identity = file.identify(
@@ -113,8 +112,8 @@ class OnnxPoseEstimator(CropEstimator):
             mirrored = self._run([crop[:, ::-1] for crop in crops])
             outputs = self._average(outputs, mirrored)
         poses = []
-        for matrix, *own in zip(matrices, *outputs, strict=True):
-            points, scores = self._layout.decode(*own, self._size)
+        for matrix, *of_crop in zip(matrices, *outputs, strict=True):
+            points, scores = self._layout.decode(*of_crop, self._size)
             if self.has_score_curve:
                 scores = np.interp(scores, *self._curve)
             poses.append((unmap_points(matrix, points), scores))
@@ -122,14 +121,7 @@ class OnnxPoseEstimator(CropEstimator):
 
     def _run(self, images: Images) -> list[np.ndarray]:
         """Return the outputs of BGR crops (h, w, 3)."""
-        outputs = self._file.run(normalize(images, self._colors))
-        shapes = [x.shape for x in outputs]
-        wanted, is_raw = self.num_keypoints, self._layout.is_raw
-        lead = (len(images), 1, wanted) if is_raw else (len(images), wanted)
-        if any(x[: len(lead)] != lead or 0 in x for x in shapes):
-            text = f'{self._file.path} returns {shapes} for {len(images)} images'
-            raise ValueError(f'{text} and {wanted} keypoints')
-        return outputs
+        return self._file.run(normalize(images, self._colors))
 
     def _average(
         self, outputs: list[np.ndarray], mirrored: list[np.ndarray]
@@ -139,16 +131,15 @@ class OnnxPoseEstimator(CropEstimator):
         Reversed bins are off by one less than the bins of a pixel. The last ones have
         no partner and keep their value.
         """
-        x, y = outputs
-        other_x, other_y = (each[:, self._flip_indices] for each in mirrored)
-        shift = round(x.shape[-1] / self._size[0]) - 1
+        other_x, other_y = (x[:, self._flip_indices] for x in mirrored)
+        shift = round(other_x.shape[-1] / self._size[0]) - 1
         other_x = other_x[..., ::-1]
         end = other_x.shape[-1] - shift
         other_x = np.concatenate([other_x[..., shift:], other_x[..., end:]], -1)
         averaged = []
-        for own, other in ((x, other_x), (y, other_y)):
-            mean = np.sqrt(own * other)
-            scale = own.sum(-1, keepdims=True) / mean.sum(-1, keepdims=True)
+        for first, second in zip(outputs, (other_x, other_y), strict=True):
+            mean = np.sqrt(first * second)
+            scale = first.sum(-1, keepdims=True) / mean.sum(-1, keepdims=True)
             averaged.append(mean * scale)
         return averaged
 

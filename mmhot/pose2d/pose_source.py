@@ -8,6 +8,7 @@ kinds of other packages.
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 from mmhot.compat.installation import choose_device
@@ -43,8 +44,8 @@ class ModelKind(NamedTuple):
     # opens a model by the options, detectors also by the least score of their boxes and
     # the 2D model
     open: Callable[..., Any]
-    takes_weights: bool = False  # whether it may be given a checkpoint
     detector: str = POSE_VERIFIED  # for 2D models: name of the default detector
+    takes_weights: bool = False  # whether it may be given a checkpoint
 
 
 class PoseSource(NamedTuple):
@@ -58,26 +59,29 @@ def register_pose_estimator(
     name: str,
     opener: Callable[[Pose2DOptions], PoseEstimator],
     detector: str = POSE_VERIFIED,
-    takes_weights: bool = False,
 ) -> None:
     """Register a 2D pose estimator.
 
     Args:
         name (str): Its name.
-        opener (Callable): Opens it.
+        opener (Callable): Opens it, by the options.
         detector (str): Name of the default detector. Defaults to 'pose-verified'.
-        takes_weights (bool): Whether it may be given a checkpoint. Defaults to False.
+
+    Example::
+
+        mmhot.register_pose_estimator(
+            'boxes', lambda options: BoxEstimator(), detector='whole_image'
+        )
+        clip = mmhot.infer('video.mp4', pose2d='boxes')
     """
-    POSE_ESTIMATORS[name] = ModelKind(opener, takes_weights, detector)
+    POSE_ESTIMATORS[name] = ModelKind(opener, detector)
 
 
 def register_detector(
-    name: str,
-    opener: Callable[[Pose2DOptions, float, PoseEstimator], Detector],
-    takes_weights: bool = False,
+    name: str, opener: Callable[[Pose2DOptions, float, PoseEstimator], Detector]
 ) -> None:
     """Register a person detector; see :class:`ModelKind`."""
-    DETECTORS[name] = ModelKind(opener, takes_weights)
+    DETECTORS[name] = ModelKind(opener)
 
 
 def open_pose_source(
@@ -90,8 +94,7 @@ def open_pose_source(
     Args:
         options (Pose2DOptions): Their names, see
             :func:`mmhot.weights.names.resolve`, weights, and how they run. Where the
-            detector of a 2D model is not installed or cannot be downloaded, it is
-            'pose-verified'.
+            detector of a named 2D model cannot be downloaded, it is 'pose-verified'.
         min_score (float): Least score of boxes; 'pose-verified' has its own. Defaults
             to 0.3.
         fetch (Callable): Downloads a model of
@@ -121,23 +124,21 @@ def open_pose_source(
     if det_model and named_file(det_model, DETECTOR):
         fetch(det_model)
     options = replace(options, pose2d=name, pose2d_skeleton=skeleton)
-    kind = POSE_ESTIMATORS.get(name)
+    usual = ModelKind(partial(_open_estimator, min_score=min_score), takes_weights=True)
+    kind = POSE_ESTIMATORS.get(name, usual)
     _check_weights('pose2d', name, options.pose2d_weights, kind)
-    if kind is None:
-        estimator = _open_estimator(options, min_score)
-    else:
-        estimator = kind.open(options)
+    estimator = kind.open(options)
     if skeleton not in (None, estimator.skeleton):
         text = '{pose2d_skeleton} is %r, but the keypoints of %s are those of %r'
         raise ArgumentError(text, skeleton, name, estimator.skeleton)
     if estimator.has_score_curve:
         estimator = TurnedCrops(estimator)
-    if det_model is None:
-        det_model = kind.detector if kind else _choose_detector(name, estimator)
-    options, kind = replace(options, det_model=det_model), DETECTORS.get(det_model)
+    is_both = isinstance(estimator, OneStageEstimator) or name in HUMAN
+    det_model = det_model or (name if is_both else kind.detector)
+    kind = DETECTORS.get(det_model, ModelKind(_open_detector, takes_weights=True))
     _check_weights('det', det_model, options.det_weights, kind)
-    opener = kind.open if kind else _open_detector
-    return PoseSource(opener(options, min_score, estimator), estimator)
+    options = replace(options, det_model=det_model)
+    return PoseSource(kind.open(options, min_score, estimator), estimator)
 
 
 def _fetch_detector(name: str | None, fetch: Callable[[str], object]) -> str | None:
@@ -154,11 +155,8 @@ def _fetch_detector(name: str | None, fetch: Callable[[str], object]) -> str | N
     return name
 
 
-def _check_weights(
-    role: str, name: str, weights: str | None, kind: ModelKind | None
-) -> None:
-    """Raise ArgumentError if a model was given weights that it cannot take."""
-    if weights is not None and kind is not None and not kind.takes_weights:
+def _check_weights(role: str, name: str, weights: str | None, kind: ModelKind) -> None:
+    if weights is not None and not kind.takes_weights:
         text = f'{{{role}_weights}} is %s, but %s has its own weights'
         raise ArgumentError(text, weights, name)
 
@@ -192,15 +190,6 @@ def _open_detector(
     from mmhot.pose2d.mmpose_models import MMPoseDetector
 
     return MMPoseDetector(model, None, choose_device(device), min_score)
-
-
-def _choose_detector(name: str, estimator: PoseEstimator) -> str:
-    """Name the detector of a 2D model that was opened, without a download.
-
-    Only MMPose's aliases name a detector, too.
-    """
-    is_both = isinstance(estimator, OneStageEstimator) or name in HUMAN
-    return name if is_both else POSE_VERIFIED
 
 
 def _open_pose_verified(

@@ -117,22 +117,22 @@ class TurnedCrops(PoseEstimator):
         priors: list[Prior],
         min_tilt: float,
     ) -> list[Pose]:
-        people = crops_of(images, boxes)
+        people, settings = crops_of(images, boxes), self.settings
         if not people:
             return estimate(images, boxes)
-        own = self.settings
-        least = np.concatenate([prior.confidence - own.fall for prior in priors])
+        least = np.concatenate([prior.confidence - settings.fall for prior in priors])
         turns = np.concatenate([prior.turns for prior in priors])
         poses = self._estimate_first(estimate, people, turns)
         points, scores = poses
         # False where the confidence in other frames is unknown
         as_before = scores.mean(1) >= least
-        needed = np.where(quarter_turns(points), own.good_turned, own.good_upright)
+        is_turned = quarter_turns(points) > 0
+        needed = np.where(is_turned, settings.good_turned, settings.good_upright)
         uncertain = np.flatnonzero((mean_confidence(scores) < needed) & ~as_before)
         if len(uncertain):
             self._turn_further(estimate, people, poses, turns, uncertain)
-        points, scores = align_tilted(estimate, people, poses, min_tilt, turns, own)
-        return split_poses(points, scores, boxes)
+        poses = align_tilted(estimate, people, poses, min_tilt, turns, settings)
+        return split_poses(*poses, boxes)
 
     def _estimate_first(
         self, estimate: EstimatePoses, people: list[Crop], turns: np.ndarray
@@ -141,19 +141,19 @@ class TurnedCrops(PoseEstimator):
 
         The turns (P,) of people whose upright crop wins become 0.
         """
-        own, turned = self.settings, np.flatnonzero(turns)
+        settings, turned = self.settings, np.flatnonzero(turns)
         pairs = [*zip(people, turns, strict=True), *((people[x], 0) for x in turned)]
-        found = _estimate_crops(
-            estimate, [_turn(*crop, turn, own.patch_size) for crop, turn in pairs]
+        crops = [_turn(*crop, turn, settings.patch_size) for crop, turn in pairs]
+        (points, upright), (scores, upright_scores) = (
+            np.split(values, [len(people)])
+            for values in _estimate_crops(estimate, crops)
         )
-        (points, upright), (scores, certain) = (
-            np.split(each, [len(people)]) for each in found
-        )
-        least = mean_confidence(scores[turned]) - own.max_loss
-        wins = mean_confidence(certain) >= np.maximum(own.good_return, least)
-        wins &= are_upright(upright)
+        least = mean_confidence(scores[turned]) - settings.max_loss
+        least = np.maximum(settings.good_return, least)
+        wins = (mean_confidence(upright_scores) >= least) & are_upright(upright)
         rows = turned[wins]
-        points[rows], scores[rows], turns[rows] = upright[wins], certain[wins], 0
+        points[rows], scores[rows] = upright[wins], upright_scores[wins]
+        turns[rows] = 0
         return points, scores
 
     def _turn_further(
@@ -172,18 +172,16 @@ class TurnedCrops(PoseEstimator):
             for turn in range(_NUM_TURNS)
             if turn != turns[person]
         ]
-        fast = self.estimator.estimate_fast
-        found = _estimate_crops(fast, crops)
-        points, scores = poses
-        confidence = found[1][:, :NUM_BODY].mean(1).reshape(len(uncertain), -1)
-        first = scores[uncertain, :NUM_BODY].mean(1)
-        least = first + self.settings.min_gain
+        fast, (points, scores) = self.estimator.estimate_fast, poses
+        turned_points, turned_scores = _estimate_crops(fast, crops)
+        confidence = turned_scores[:, :NUM_BODY].mean(1).reshape(len(uncertain), -1)
+        least = scores[uncertain, :NUM_BODY].mean(1) + self.settings.min_gain
         least = np.maximum(least, self.settings.min_turned)
         better = np.flatnonzero(confidence.max(1) > least)
         if not len(better):
             return
         rows = better * confidence.shape[1] + confidence[better].argmax(1)
-        chosen = found[0][rows], found[1][rows]
+        chosen = turned_points[rows], turned_scores[rows]
         if estimate != fast:
             chosen = _estimate_crops(estimate, [crops[row] for row in rows])
         points[uncertain[better]], scores[uncertain[better]] = chosen
@@ -199,13 +197,13 @@ class _TurnedCrop(NamedTuple):
 
 def _estimate_crops(estimate: EstimatePoses, crops: Sequence[_TurnedCrop]) -> Pose:
     """Estimate the person of each crop: keypoints in the image, and scores."""
-    found = estimate(
+    poses = estimate(
         [crop.pixels for crop in crops],
         [crop.box[None].astype(np.float32) for crop in crops],
     )
-    points, scores = (np.concatenate(each) for each in zip(*found, strict=True))
-    for own, crop in zip(points, crops, strict=True):
-        own[:] = unmap_points(crop.matrix, own)
+    points, scores = map(np.concatenate, zip(*poses, strict=True))
+    for row, crop in enumerate(crops):
+        points[row] = unmap_points(crop.matrix, points[row])
     return points, scores
 
 
@@ -250,7 +248,7 @@ def align_tilted(
     Keypoints that agree are averaged by their squared scores, of others the more
     confident is taken; scores are means.
     """
-    points, scores = (each.copy() for each in poses)
+    points, scores = (values.copy() for values in poses)
     x, y = torso_of(points).T
     tilts = np.degrees(np.arctan2(x, -y))
     rest = (tilts - 90 * turns + 180) % 360 - 180
@@ -260,9 +258,9 @@ def align_tilted(
     crops = [
         _align(*people[x], points[x], scores[x], tilts[x], settings) for x in tilted
     ]
-    again = _estimate_crops(estimate, crops)
-    for row, person in enumerate(tilted):
-        first, second = (points[person], scores[person]), (again[0][row], again[1][row])
+    again = zip(*_estimate_crops(estimate, crops), strict=True)
+    for person, second in zip(tilted, again, strict=True):
+        first = points[person], scores[person]
         points[person], scores[person] = _combine(first, second, settings.near)
     return points, scores
 

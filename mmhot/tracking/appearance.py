@@ -51,15 +51,12 @@ class AppearanceObserver(FrameObserver):
 
     Args:
         skeleton (str): Skeleton of the keypoints.
-        settings (AppearanceSettings): Frames, points and histogram bins.
     """
 
-    name = 'appearance'
+    name, settings = 'appearance', AppearanceSettings()
 
-    def __init__(
-        self, skeleton: str, settings: AppearanceSettings = AppearanceSettings()
-    ) -> None:
-        self._skeleton, self.settings = get_skeleton(skeleton), settings
+    def __init__(self, skeleton: str) -> None:
+        self._skeleton = get_skeleton(skeleton)
         self._rows: list[tuple[int, np.ndarray, np.ndarray]] = []
 
     def observe(
@@ -110,40 +107,42 @@ class AppearanceObserver(FrameObserver):
         grids = self._part_grids({names[x]: keypoints[x] for x in np.flatnonzero(seen)})
         colors = {part: _sample(image, grid) for part, grid in grids.items()}
         least, limit = 2 * settings.along, settings.limit
-        colors = {part: own for part, own in colors.items() if len(own) >= least}
-        if not colors:
+        logs = {
+            part: np.log(samples + 4.0)
+            for part, samples in colors.items()
+            if len(samples) >= least
+        }
+        if not logs:
             return values
-        everything = np.log(np.concatenate(list(colors.values())) + 4.0)
-        level = np.median(everything.mean(-1))
-        for part, own in colors.items():
-            logs = np.log(own + 4.0)
-            blue, green, red = logs.T
+        level = np.median(np.concatenate(list(logs.values())).mean(-1))
+        for part, of_part in logs.items():
+            blue, green, red = of_part.T
             across = _bin(red - green, settings.colors, limit)
             along = _bin(blue - green, settings.colors, limit)
-            levels = _bin(logs.mean(-1) - level, settings.levels, 2 * limit)
-            histogram = across.T @ along / len(own)
+            levels = _bin(of_part.mean(-1) - level, settings.levels, 2 * limit)
+            histogram = across.T @ along / len(of_part)
             values[_PARTS.index(part)] = [*histogram.ravel(), *levels.mean(0)]
         return values / 2
 
-    def _part_grids(self, known: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Return points (N, 2) on the parts whose joints are known."""
+    def _part_grids(self, joints: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return points (N, 2) on the parts whose joints are seen."""
         grids: dict[str, list[np.ndarray]] = {}
         corners = [f'{side}_{x}' for x in ('shoulder', 'hip') for side in _SIDES]
-        if known.keys() >= {*corners}:
-            grids['trunk'] = [self._grid([known[name] for name in corners], 0.2)]
-        for part, *joints in (('thighs', 'hip', 'knee'), ('shins', 'knee', 'ankle')):
+        if joints.keys() >= {*corners}:
+            grids['trunk'] = [self._grid([joints[name] for name in corners], 0.2)]
+        for part, *ends in (('thighs', 'hip', 'knee'), ('shins', 'knee', 'ankle')):
             for side in _SIDES:
-                first, second = (f'{side}_{joint}' for joint in joints)
-                if known.keys() >= {first, second}:
-                    grid = self._limb_grid(known[first], known[second])
+                first, second = (f'{side}_{end}' for end in ends)
+                if joints.keys() >= {first, second}:
+                    grid = self._limb_grid(joints[first], joints[second])
                     grids.setdefault(part, []).append(grid)
-        if known.keys() >= {'left_ear', 'right_ear'} and 'trunk' in grids:
-            middle = (known['left_ear'] + known['right_ear']) / 2
-            neck = (known[corners[0]] + known[corners[1]]) / 2
+        if joints.keys() >= {'left_ear', 'right_ear'} and 'trunk' in grids:
+            middle = (joints['left_ear'] + joints['right_ear']) / 2
+            neck = (joints[corners[0]] + joints[corners[1]]) / 2
             # from the chin to above the ears
             chin, top = middle + 0.3 * (neck - middle), middle + 0.6 * (middle - neck)
             grids['head'] = [self._limb_grid(chin, top)]
-        return {part: np.concatenate(own) for part, own in grids.items()}
+        return {part: np.concatenate(limbs) for part, limbs in grids.items()}
 
     def _limb_grid(self, start: np.ndarray, end: np.ndarray) -> np.ndarray:
         """Return points around a bone, (N, 2)."""
@@ -163,13 +162,12 @@ class AppearanceObserver(FrameObserver):
         return upper * (1 - down) + lower * down
 
 
-def hue_of(
-    looks: np.ndarray, settings: AppearanceSettings = AppearanceSettings()
-) -> str:
+def hue_of(looks: np.ndarray) -> str:
     """Name the hue of the trunk, of descriptions (M, 4, B); empty if it is not seen.
 
     White, gray and black are 'gray', as descriptions are relative to the brightness.
     """
+    settings = AppearanceSettings()
     trunk = looks[:, _PARTS.index('trunk'), : settings.colors**2]
     trunk = trunk[np.isfinite(trunk).all(-1)]
     if not len(trunk):
@@ -197,9 +195,9 @@ def looks_of(
 
 def average_looks(looks: np.ndarray, min_looks: int) -> np.ndarray:
     """Average descriptions (M, 4, B) to (4, B); NaN for parts that are rarely seen."""
-    known = np.isfinite(looks).all(-1)
-    total = np.where(known[..., None], looks, 0).sum(0)
-    count = known.sum(0)[:, None]
+    seen = np.isfinite(looks).all(-1)
+    total = np.where(seen[..., None], looks, 0).sum(0)
+    count = seen.sum(0)[:, None]
     return np.where(count >= min_looks, total / count.clip(1), np.nan)
 
 
@@ -208,10 +206,9 @@ def look_distances(
 ) -> np.ndarray:
     """Return Bhattacharyya distances (M, N), 0 to 1; NaN with less than two parts."""
     roots = [np.sqrt(averages) for averages in (first, second)]
-    known = [np.isfinite(each).all(-1) for each in roots]
-    filled = [np.where(np.isfinite(each), each, 0) for each in roots]
-    alike = np.einsum('apb,cpb->acp', *filled)
-    both = known[0][:, None] & known[1][None]
+    alike = np.einsum('apb,cpb->acp', *map(np.nan_to_num, roots))
+    seen, also_seen = (np.isfinite(root).all(-1) for root in roots)
+    both = seen[:, None] & also_seen
     count = both.sum(-1)
     differ = np.where(both, 1 - alike, 0)
     mean = differ.sum(-1) / count.clip(1)

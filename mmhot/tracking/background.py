@@ -68,14 +68,13 @@ class BackgroundTracker(FrameObserver):
 
     Args:
         interval (int): Frames from one that is looked at to the next. Defaults to 1.
-        settings (BackgroundSettings): Points, flow and keyframes.
     """
 
-    def __init__(
-        self, interval: int = 1, settings: BackgroundSettings = BackgroundSettings()
-    ) -> None:
+    settings = BackgroundSettings()
+
+    def __init__(self, interval: int = 1) -> None:
         self.name = 'background' if interval == 1 else f'background-{interval}'
-        self._interval, self.settings = interval, settings
+        self._interval = interval
         self._rows: list[tuple[np.ndarray, int, float]] = []
         self._keyframes: list[_ReferenceFrame] = []
         self._current: _ReferenceFrame | None = None
@@ -101,8 +100,8 @@ class BackgroundTracker(FrameObserver):
         """
         pairs, keyframe, inliers = [*zip(*self._rows, strict=True)] or [()] * 3
         points = np.full((len(pairs), NUM_POINTS, 4), np.nan, np.float32)
-        for row, own in zip(points, pairs, strict=True):
-            row[: len(own)] = own
+        for row, pair in zip(points, pairs, strict=True):
+            row[: len(pair)] = pair
         return dict(
             points=points,
             keyframe=np.array(keyframe, np.int64),
@@ -123,41 +122,41 @@ class BackgroundTracker(FrameObserver):
             self._keyframes, self._last = [], np.eye(3)
             self._add(index, gray, free, np.eye(3))
             return np.zeros((0, 4)), index, 1.0
-        found = self._find(self._current, gray, free, self._last)
+        match = self._find(self._current, gray, free, self._last)
         to_first = self._current.to_first @ np.linalg.inv(self._last)
         earlier = self._overlapping(to_first, size)
-        if found is None or (earlier and self._is_far(found, size)):
+        if match is None or (earlier and self._is_far(match, size)):
             for key in earlier:
                 guess = np.linalg.inv(np.linalg.inv(key.to_first) @ to_first)
                 other = self._find(key, gray, free, guess)
                 if other is not None:
-                    found, self._current = other, key
+                    match, self._current = other, key
                     break
-        if found is None:
+        if match is None:
             # the camera's direction is not known any more
             self._add(index, gray, free, to_first)
             return np.zeros((0, 4)), -1, 0.0
-        pairs, kept, homography = found
+        pairs, is_inlier, homography = match
         self._last, key = homography, self._current
         to_first = key.to_first @ np.linalg.inv(homography)
-        if self._is_far(found, size):
+        if self._is_far(match, size):
             self._add(index, gray, free, to_first / to_first[2, 2])
-        chosen = np.flatnonzero(kept)
+        chosen = np.flatnonzero(is_inlier)
         chosen = chosen[np.linspace(0, len(chosen) - 1, NUM_POINTS).astype(int)]
-        return pairs[np.unique(chosen)] / zoom, key.index, kept.mean()
+        return pairs[np.unique(chosen)] / zoom, key.index, is_inlier.mean()
 
     def _add(
         self, index: int, gray: np.ndarray, free: np.ndarray, to_first: np.ndarray
     ) -> None:
         """Make a frame the current keyframe."""
-        own = self.settings
-        points = cv2.goodFeaturesToTrack(
-            gray, own.max_points, own.quality, own.distance, mask=free
+        settings = self.settings
+        corners = cv2.goodFeaturesToTrack(
+            gray, settings.max_points, settings.quality, settings.distance, mask=free
         )
-        points = np.zeros((0, 2)) if points is None else points.reshape(-1, 2)
-        points = points.astype(np.float32)
+        points = np.float32([] if corners is None else corners).reshape(-1, 2)
         self._current = _ReferenceFrame(index, gray, points, to_first)
-        self._keyframes = [*self._keyframes[1 - own.max_keyframes :], self._current]
+        keyframes = self._keyframes[1 - settings.max_keyframes :]
+        self._keyframes = [*keyframes, self._current]
         self._last = np.eye(3)
 
     def _find(
@@ -168,43 +167,44 @@ class BackgroundTracker(FrameObserver):
         guess: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
         """Find a keyframe's points again: pairs (N, 4), inliers (N,), homography."""
-        own = self.settings
-        if len(key.points) < own.min_points:
+        settings = self.settings
+        if len(key.points) < settings.min_points:
             return None
         kind = cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT
         start = cv2.perspectiveTransform(key.points[:, None], guess)
-        points, found, _ = cv2.calcOpticalFlowPyrLK(
+        points, status, _ = cv2.calcOpticalFlowPyrLK(
             key.gray,
             gray,
             key.points[:, None],
             start.astype(np.float32),
-            winSize=(own.window, own.window),
-            maxLevel=own.levels,
-            criteria=(kind, own.steps, own.precision),
+            winSize=(settings.window, settings.window),
+            maxLevel=settings.levels,
+            criteria=(kind, settings.steps, settings.precision),
             flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
         )
-        points, rows = points[:, 0], found[:, 0] > 0
+        points, rows = points[:, 0], status[:, 0] > 0
         pixels = np.nan_to_num(points, nan=-1).round().clip(-1, 1e6).astype(int)
         rows &= (pixels >= 0).all(1) & (pixels < gray.shape[::-1]).all(1)
         rows[rows] = free[pixels[rows, 1], pixels[rows, 0]] > 0
-        if rows.sum() < own.min_points:
+        if rows.sum() < settings.min_points:
             return None
         pairs = np.concatenate([key.points, points], 1)[rows]
-        homography, kept = cv2.findHomography(
-            pairs[:, :2], pairs[:, 2:], cv2.RANSAC, own.ransac_error
+        homography, inliers = cv2.findHomography(
+            pairs[:, :2], pairs[:, 2:], cv2.RANSAC, settings.ransac_error
         )
-        if homography is None or kept.sum() < own.min_points:
+        if homography is None or inliers.sum() < settings.min_points:
             return None
-        return pairs, kept[:, 0] > 0, homography
+        return pairs, inliers[:, 0] > 0, homography
 
-    def _is_far(self, found: tuple, size: tuple[int, int]) -> bool:
+    def _is_far(self, match: tuple, size: tuple[int, int]) -> bool:
         """Return whether the current keyframe shows too little of a frame."""
         assert self._current is not None
-        (_, kept, homography), own = found, self.settings
-        has_few = kept.sum() < own.min_kept * len(self._current.points)
+        (_, is_inlier, homography), settings = match, self.settings
+        has_few = is_inlier.sum() < settings.min_kept * len(self._current.points)
         zoom = np.sqrt(abs(np.linalg.det(homography[:2, :2])))
-        is_zoomed = max(zoom, 1 / max(zoom, 1e-9)) > own.max_zoom
-        return has_few or is_zoomed or _overlap(homography, size) < own.min_overlap
+        is_zoomed = max(zoom, 1 / max(zoom, 1e-9)) > settings.max_zoom
+        is_aside = _overlap(homography, size) < settings.min_overlap
+        return has_few or is_zoomed or is_aside
 
     def _overlapping(
         self, to_first: np.ndarray, size: tuple[int, int]

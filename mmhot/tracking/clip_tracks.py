@@ -20,14 +20,17 @@ from mmhot.tracking.person_tracker import Tracker, TrackerSettings
 class LinkLimits:
     """Limits of tracks, and of tracklets that are linked over an occlusion."""
 
-    min_duration: float = 0.25  # of detections, else a false alarm, seconds
-    max_gap: float = 2.0  # longest occlusion, seconds
+    # of detections, seconds; higher drops more false alarms, and people who are brief
+    min_duration: float = 0.25
+    max_gap: float = 2.0  # longest occlusion, seconds; higher links more
     min_length: float = 0.2  # of a tracklet that is linked, seconds,
     no_gap: float = 0.1  # unless another is as near in time, seconds,
     min_shared: float = 0.5  # and shares this of the smaller box
     motion_span: float = 0.5  # at an end, from which its motion is estimated, seconds
-    max_distance: float = 0.3  # of two extrapolations, person sizes
-    distance_per_second: float = 0.4  # its growth with the occlusion
+    # of two extrapolations, person sizes, its growth with the occlusion, and ratio of
+    # sizes; higher links people who turn, bend or stop, and more wrong ones
+    max_distance: float = 0.3
+    distance_per_second: float = 0.4
     max_size_ratio: float = 1.5
     tracker: TrackerSettings = TrackerSettings()
     crossings: CrossingLimits = CrossingLimits()
@@ -81,11 +84,11 @@ def _track_shot(
 ) -> list[Track2D]:
     tracker = Tracker(fps, limits.max_gap, limits.tracker)
     detections: dict[int, list[tuple[int, People, int]]] = {}
-    for index, own in enumerate(people, first):
-        for person in tracker.match(own, index):
-            detections.setdefault(person.number, []).append((index, own, person.row))
+    for index, frame in enumerate(people, first):
+        for person in tracker.match(frame, index):
+            detections.setdefault(person.number, []).append((index, frame, person.row))
         progress(index + 1)
-    tracklets = [_make_track(each) for each in detections.values()]
+    tracklets = [_make_track(of_person) for of_person in detections.values()]
     tracks = link_tracklets(tracklets, fps, limits)
     least = math.ceil(limits.min_duration * fps)
     least = max(1, min(least, len(people) // 2))
@@ -118,8 +121,8 @@ def link_tracklets(
     Linked ones have the number of the first.
     """
     left = dict(enumerate(tracklets))
-    starts = np.array([each.frames[0] for each in tracklets], np.float64)
-    ends = np.array([each.frames[-1] for each in tracklets], np.float64)
+    starts = np.array([track.frames[0] for track in tracklets], np.float64)
+    ends = np.array([track.frames[-1] for track in tracklets], np.float64)
     misfits: dict[tuple[int, int], float] = {}
 
     def compare(firsts: list[int], seconds: list[int]) -> None:

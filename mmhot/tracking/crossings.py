@@ -20,12 +20,13 @@ class CrossingLimits:
     crossings, ``tests/tracking/test_crossings.py``.
     """
 
-    overlap: float = 0.35  # of boxes that meet, share of the smaller one
+    # of boxes that meet, share of the smaller one; higher looks at fewer meetings
+    overlap: float = 0.35
     seconds: float = 1.5  # before and after, in which people are looked at
-    min_looks: int = 2  # at a body part, before and after
-    max_ratio: float = 0.6  # of distances with exchanged IDs to those without
-    min_gain: float = 0.05  # difference of these distances
-    most: int = 10_000  # meetings that are looked at
+    min_looks: int = 2  # at a body part, before and after; higher needs clearer views
+    # of distances with exchanged IDs to those without; higher exchanges more
+    max_ratio: float = 0.6
+    min_gain: float = 0.05  # difference of these distances; higher exchanges less
 
 
 class _Meeting(NamedTuple):
@@ -53,9 +54,9 @@ def uncross(
         limits (CrossingLimits): Meetings, and looks that show an exchange.
     """
     tracks, span = list(tracks), limits.seconds * fps
-    waiting, done = _meetings(tracks, limits), 0
-    while waiting and done < limits.most:
-        meeting, done = waiting.pop(0), done + 1
+    waiting = _meetings(tracks, limits)
+    while waiting:
+        meeting = waiting.pop(0)
         first, second = meeting.first, meeting.second
         pair = tracks[first], tracks[second]
         people = _Pair(pair, looks, meeting, span, limits)
@@ -65,8 +66,7 @@ def uncross(
         later = [x for x in waiting if not {first, second} & {x.first, x.second}]
         again = _meetings(tracks, limits, (first, second))
         # also those with others, meanwhile
-        later += [each for each in again if each.after > meeting.before]
-        waiting = sorted(later)
+        waiting = sorted(later + [x for x in again if x.after > meeting.before])
     return [track for track in tracks if len(track.frames)]
 
 
@@ -76,13 +76,12 @@ def _meetings(
     of: Collection[int] | None = None,
 ) -> list[_Meeting]:
     """List the meetings of tracks, in order; of some places in the list, if given."""
-    found = []
-    for first, second in combinations(range(len(tracks)), 2):
-        if of is None or {first, second} & {*of}:
-            pair = tracks[first], tracks[second]
-            spans = _overlaps(*pair, limits.overlap)
-            found += [_Meeting(*span, first, second) for span in spans]
-    return sorted(found)
+    return sorted(
+        _Meeting(*span, first, second)
+        for first, second in combinations(range(len(tracks)), 2)
+        if of is None or {first, second} & {*of}
+        for span in _overlaps(tracks[first], tracks[second], limits.overlap)
+    )
 
 
 def _overlaps(one: Track2D, other: Track2D, limit: float) -> list[tuple[int, int]]:
@@ -121,22 +120,22 @@ class _Pair:
 
     def _average(self, first: float, last: float) -> np.ndarray:
         """Return the average looks of both in some frames, (2, 4, B)."""
-        own = [
+        near = (
             values[(frames >= first) & (frames <= last)]
             for frames, values in self._looks
-        ]
-        return np.stack([average_looks(each, self.limits.min_looks) for each in own])
+        )
+        return np.stack([average_looks(looks, self.limits.min_looks) for looks in near])
 
     def are_exchanged(self) -> bool:
         """Return whether both look like the other one after they met."""
         # rows are people before, columns people after
         distances = look_distances(self._before, self._after)
-        known = np.isfinite(distances).all(0)
-        same = np.diag(distances)[known].sum()
-        exchanged = np.diag(distances[::-1])[known].sum()
+        columns = np.isfinite(distances).all(0)
+        same = np.diag(distances)[columns].sum()
+        exchanged = np.diag(distances[::-1])[columns].sum()
         gain = same - exchanged
         is_alike = exchanged < self.limits.max_ratio * same
-        return bool(is_alike and gain > self.limits.min_gain * known.sum())
+        return bool(is_alike and gain > self.limits.min_gain * columns.sum())
 
     def exchange(self) -> tuple[Track2D, Track2D]:
         """Exchange the rest of both tracks."""
@@ -164,11 +163,11 @@ class _Pair:
             was_there, is_there = np.isin([frames - 1, frames], track.frames)
             changes |= was_there != is_there
             now = _last_boxes(track, frames)
-            own, others = (
-                np.linalg.norm(now - _last_boxes(each, frames - 1), axis=-1)
-                for each in (track, partner)
+            from_own, from_other = (
+                np.linalg.norm(now - _last_boxes(x, frames - 1), axis=-1)
+                for x in (track, partner)
             )
-            moved += np.where(is_there, others - own, 0)
+            moved += np.where(is_there, from_other - from_own, 0)
         possible = np.flatnonzero(changes if changes.any() else np.ones_like(changes))
         best = np.lexsort([moved[possible], doubt[possible].round(2)])[0]
         return int(frames[possible[best]])

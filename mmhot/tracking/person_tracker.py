@@ -21,16 +21,24 @@ class TrackerSettings:
     ``docs/tracking.md`` says on which scenes they were chosen.
     """
 
-    min_score: float = 0.3  # of keypoints that are compared
+    min_score: float = 0.3  # of keypoints that are compared; higher compares fewer
     max_keypoints: int = 33  # compared; faces and hands, which are last, add nothing
-    box_share: float = 0.3  # of the boxes' overlap in the similarity, beside keypoints
-    max_distance: float = 0.7  # 1 less the similarity
-    duplicate_similarity: float = 0.9  # of keypoints, from which two boxes are one
-    duplicate_overlap: float = 0.5  # of boxes, likewise
-    confirmation: float = 0.1  # detections that confirm a track, seconds
-    noise: float = 0.05  # standard deviation of a keypoint, person sizes
-    acceleration: float = 1.0  # the same of its speed per second, person sizes
-    initial_speed: float = 1.5  # the same of a new person's speed, person sizes / s
+    # of the boxes' overlap in the similarity; higher trusts boxes more than keypoints
+    box_share: float = 0.3
+    # 1 less the similarity; higher bridges faster motion, and swaps more people
+    max_distance: float = 0.7
+    # of keypoints, and overlap of boxes, from which two boxes are one person; higher
+    # keeps more duplicates
+    duplicate_similarity: float = 0.9
+    duplicate_overlap: float = 0.5
+    # seconds of detections that confirm a track; higher drops more false alarms, later
+    confirmation: float = 0.1
+    # standard deviation of a keypoint, person sizes; higher follows detections less
+    noise: float = 0.05
+    # the same of its speed per second; higher follows turns and stops sooner
+    acceleration: float = 1.0
+    # the same of a new person's speed, person sizes / s; higher learns it sooner
+    initial_speed: float = 1.5
 
 
 @dataclass
@@ -85,7 +93,7 @@ class TrackedPerson:
         self._speed_variance = (settings.initial_speed * size / fps) ** 2 * ones
 
     def predict(self) -> None:
-        """Go on by a frame; an occluded person moves with one rigid velocity."""
+        """Predict the next frame; occluded people keep one rigid velocity."""
         self.hits -= 1
         if self._missed:
             self.velocity[:] = np.median(self.velocity, 0)
@@ -172,8 +180,8 @@ class Tracker:
         detections = make_detections(people, self.settings)
         tentative = [person for person in self._people if person.id < 0]
         confirmed = [person for person in self._people if person.id >= 0]
-        for known in (confirmed, tentative):
-            detections = self._match(known, detections, index, steps)
+        for tracked in (confirmed, tentative):
+            detections = self._match(tracked, detections, index, steps)
         timing = self._fps, max(self._delay, steps), steps
         for detection in detections:
             number = self._num_tracks
@@ -193,25 +201,23 @@ class Tracker:
         """Update people with the closest detections; returns the others."""
         if not people or not detections:
             return detections
-        detected = np.stack([each.points for each in detections])[:, None]
+        detected = np.stack([x.points for x in detections])[:, None]
         predicted = np.stack([person.points for person in people])
-        both = np.stack([each.confident for each in detections])[:, None]
+        both = np.stack([x.confident for x in detections])[:, None]
         both = both & np.stack([person.known for person in people])
         overlap, similarity = compare_people(detected, predicted, both)
         share = self.settings.box_share
         distances = 1 - share * overlap - (1 - share) * similarity
         matched = set()
         while distances.min() < self.settings.max_distance:
-            row, column = map(
-                int, np.unravel_index(distances.argmin(), distances.shape)
-            )
+            row, column = divmod(int(distances.argmin()), len(people))
             distances[row], distances[:, column] = np.inf, np.inf
             matched.add(row)
             person = people[column]
             person.hits = min(person.hits + 2 * steps, self._max_gap)
             self._confirm(person)
             person.update(detections[row], index)
-        return [each for row, each in enumerate(detections) if row not in matched]
+        return [x for row, x in enumerate(detections) if row not in matched]
 
     def _confirm(self, person: TrackedPerson) -> None:
         if person.id < 0 and person.hits > person.delay:
@@ -241,11 +247,11 @@ def make_detections(
     confident = scores > settings.min_score
     confident = np.pad(confident, ((0, 0), (0, 2)), constant_values=True)
     rows = np.flatnonzero(valid)
-    kept: list[int] = []
+    unique: list[int] = []
     for row in rows[np.argsort(-people.bbox_scores[rows], kind='stable')]:
-        both = confident[kept] & confident[row]
-        overlap, similarity = compare_people(points[kept], points[row], both)
+        both = confident[unique] & confident[row]
+        overlap, similarity = compare_people(points[unique], points[row], both)
         duplicate = similarity >= settings.duplicate_similarity
         if not (duplicate & (overlap >= settings.duplicate_overlap)).any():
-            kept.append(row)
-    return [Detection(points[row], confident[row], row) for row in sorted(kept)]
+            unique.append(row)
+    return [Detection(points[row], confident[row], row) for row in sorted(unique)]

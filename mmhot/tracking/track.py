@@ -66,9 +66,9 @@ class TrackPeople(LiveStep):
 
         def track(state: State) -> State:
             nonlocal index
-            frame, found = state.stream_frame(), state.people
-            assert found is not None  # they were estimated
-            [people] = found.people
+            frame, of_clip = state.stream_frame(), state.people
+            assert of_clip is not None  # they were estimated
+            [people] = of_clip.people
             # the tracker counts frames at an even rate
             index = max(index + 1, round(frame.time * fps))
             ids = tracker.update(people, index)
@@ -83,9 +83,8 @@ class TrackPeople(LiveStep):
                 )
                 for row in np.flatnonzero(ids >= 0)
             ]
-            clip = Clip2D(
-                state.source_frames().name, found.skeleton, tracks, *found.size, fps
-            )
+            name, skeleton = state.source_frames().name, of_clip.skeleton
+            clip = Clip2D(name, skeleton, tracks, *of_clip.size, fps)
             clip = replace(clip, times=np.array([frame.time]))
             return replace(state, tracked=clip, keypoints=clip)
 

@@ -5,10 +5,10 @@ arguments of their constructors, and names no file: metainfos are replaced by th
 content.
 """
 
-import inspect
 from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -71,8 +71,8 @@ def config_within(checkpoint: Path, content: Any) -> Config:
         ValueError: If there is no config, or it holds anything but values, types and
             keys that are permitted.
     """
-    found = content.get('meta') if isinstance(content, dict) else None
-    meta = found if isinstance(found, dict) else {}
+    meta = content.get('meta') if isinstance(content, dict) else None
+    meta = meta if isinstance(meta, dict) else {}
     text = meta.get('cfg')
     if not isinstance(text, str):
         raise ValueError(
@@ -85,22 +85,16 @@ def config_within(checkpoint: Path, content: Any) -> Config:
         if scope == 'mmdet':
             import_module('mmdet.models')  # registers
         settings = {key: config[key] for key in _SETTINGS if key in config}
-        if not isinstance(settings.get('lifting', {}), Mapping):
-            raise ValueError('the lifting of its config must be a dict')
         return Config(_check(settings, '', scope, meta.get('dataset_meta')))
 
 
 def _check(value: Any, key: str, scope: str, meta: Any) -> Any:
     """Check settings; return a copy with the content of metainfos, and without weights.
 
-    Args:
-        value (Any): Settings of any depth.
-        key (str): Their name.
-        scope (str): MMEngine's default scope there.
-        meta (Any): Metainfo of the checkpoint's dataset.
+    ``key`` is their name, ``meta`` the metainfo of the checkpoint's dataset.
     """
     if isinstance(value, list | tuple):
-        return type(value)(_check(each, key, scope, meta) for each in value)
+        return type(value)(_check(item, key, scope, meta) for item in value)
     if not isinstance(value, Mapping):
         return value
     if 'from_file' in value:
@@ -110,7 +104,7 @@ def _check(value: Any, key: str, scope: str, meta: Any) -> Any:
         raise ValueError(f'its config has the scope {scope!r}, which is not permitted')
     if 'type' in value:
         _check_type(value, key, scope)
-    checked = {name: _check(each, name, scope, meta) for name, each in value.items()}
+    checked = {name: _check(item, name, scope, meta) for name, item in value.items()}
     if _loads_file(checked.get('init_cfg')):
         del checked['init_cfg']  # weights are those of the checkpoint
     return checked
@@ -130,34 +124,32 @@ def _check_type(settings: Mapping[str, Any], key: str, scope: str) -> None:
         return
     prefix, _, name = str(kind).rpartition('.')
     # by name in dictionaries: MMEngine would also import a type such as 'os.system'
-    root, found = _REGISTRIES.get(key, MODELS), None
+    root, registered = _REGISTRIES.get(key, MODELS), None
     for registry in (root, root.children.get(prefix or scope)):
         if registry is not None and prefix in ('', *_SCOPES):
-            found = registry.module_dict.get(name, found)
-    if found is None:
+            registered = registry.module_dict.get(name, registered)
+    if registered is None:
         raise ValueError(
             f'its config has the type {kind!r}, which is not registered by MMPose or '
             f'mmhot as {key or "a setting"}'
         )
-    module = f'{found.__module__}.'
+    module = f'{registered.__module__}.'
     is_known = module.startswith(_MODULES) or module.split('.')[0] not in _PACKAGES
-    if not is_known or not isinstance(found, type):
+    if not is_known or not isinstance(registered, type):
         raise ValueError(
             f'its config has the type {kind!r}, which only a config file may have: '
             'give its config too'
         )
-    for each in settings:
-        if each not in _KEYS | _arguments(found):
-            raise ValueError(f'its config has {each!r}, which {kind} does not take')
+    for argument in settings.keys() - _KEYS - _arguments(registered):
+        raise ValueError(f'its config has {argument!r}, which {kind} does not take')
 
 
 @cache
 def _arguments(kind: type) -> frozenset[str]:
     """Return the names of a constructor's arguments, with those of base classes."""
-    own = (vars(base).get('__init__') for base in kind.__mro__ if base is not object)
-    return frozenset(
-        name for init in own if init for name in inspect.signature(init).parameters
-    )
+    inits = [vars(base).get('__init__') for base in kind.__mro__[:-1]]
+    signatures = [signature(init) for init in inits if init is not None]
+    return frozenset(name for x in signatures for name in x.parameters)
 
 
 def _read_metainfo(path: Any, meta: Any) -> dict[str, Any]:

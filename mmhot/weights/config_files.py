@@ -15,8 +15,6 @@ from mmengine.registry import Registry
 
 from mmhot.weights.names import find_config
 
-_MAX_BYTES = 1 << 20  # of a config; of a million lines parsing takes minutes
-
 
 def read_config_file(path: str | Path, import_modules: bool = True) -> Config:
     """Read a config file and its bases, by path or ``PACKAGE::PATH``.
@@ -32,9 +30,8 @@ def read_config_file(path: str | Path, import_modules: bool = True) -> Config:
         raise FileNotFoundError(f'{path}: no such config file')
     if path.suffix != '.py':  # MMEngine would also read JSON and YAML with bases
         raise ValueError(f'{path} is not a usable config: it is not a .py file')
-    if path.stat().st_size > _MAX_BYTES:
-        most = f'it is larger than {_MAX_BYTES >> 20} MB'
-        raise ValueError(f'{path} is not a usable config: {most}')
+    if path.stat().st_size > 1 << 20:  # of a million lines parsing takes minutes
+        raise ValueError(f'{path} is not a usable config: it is larger than 1 MB')
     try:
         config = Config.fromfile(path, import_custom_modules=import_modules)
         if _name_types(config._cfg_dict):
@@ -51,17 +48,16 @@ def _name_types(settings: Any) -> bool:
 
     Those of MMPose's registries get the name that other configs have.
     """
-    found = False
+    has_class = False
     if isinstance(settings, dict):
         kind = settings.get('type')
-        if callable(kind):
-            found = True
+        if has_class := callable(kind):
             settings['type'] = _registered_name(kind)
         settings = settings.values()
     elif not isinstance(settings, list | tuple):
         return False
     within = [_name_types(value) for value in settings]
-    return found or any(within)
+    return has_class or any(within)
 
 
 def _registered_name(kind: Callable) -> str:
@@ -70,8 +66,8 @@ def _registered_name(kind: Callable) -> str:
 
     for module in (mmpose.registry, mmengine.registry):
         for registry in vars(module).values():
-            known = registry.module_dict if isinstance(registry, Registry) else {}
-            if known.get(kind.__name__) is kind:
+            is_registry = isinstance(registry, Registry)
+            if is_registry and registry.module_dict.get(kind.__name__) is kind:
                 return kind.__name__
     return f'{kind.__module__}.{kind.__name__}'
 
@@ -109,14 +105,15 @@ class _DictCalls(ast.NodeTransformer):
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
-        is_dict = isinstance(node.func, ast.Name) and node.func.id == 'dict'
-        literals = [arg for arg in node.args if isinstance(arg, ast.Dict)]
-        if not is_dict or len(literals) < len(node.args):
-            raise ValueError('only dict(...) is a literal')
-        if len(node.args) > 1 or not all(keyword.arg for keyword in node.keywords):
+        match node:
+            case ast.Call(ast.Name('dict'), [], keywords):
+                first = ast.Dict([], [])
+            case ast.Call(ast.Name('dict'), [ast.Dict() as first], keywords):
+                pass
+            case _:
+                raise ValueError('only dict(...) is a literal')
+        if not all(keyword.arg for keyword in keywords):
             raise ValueError('only keyword arguments are literals')
-        keys: list[ast.expr | None] = [ast.Constant(x.arg) for x in node.keywords]
-        values = [keyword.value for keyword in node.keywords]
-        for literal in literals:
-            keys, values = literal.keys + keys, literal.values + values
-        return ast.Dict(keys, values)
+        names = [ast.Constant(keyword.arg) for keyword in keywords]
+        values = [keyword.value for keyword in keywords]
+        return ast.Dict([*first.keys, *names], [*first.values, *values])

@@ -32,17 +32,11 @@ MODEL_FILE = 'model.onnx'
 _GRAPH = (MODEL_FILE, META_FILE)
 SDK_FILE, PIPELINE_FILE = 'end2end.onnx', 'pipeline.json'
 """Model and its preprocessing in folders and archives of MMDeploy's SDK."""
-# ONNX files, as all Protocol Buffers, have at most 2 GB.
-_MAX_SIZE = 2 << 30
+_MAX_SIZE = 2 << 30  # bytes of an ONNX file, as of all Protocol Buffers
 _RESOURCES = '__MACOSX'  # of archives made on macOS
 CHECKPOINTS = ('.safetensors', '.pth')
 _FILES = ('*.safetensors', '*.pth', *_GRAPH)
-# Seconds without an answer, and bytes of the largest file.
-_TIMEOUT, _MAX_BYTES = 30, 4 << 30
-
-
-class _UnreachableError(ValueError):
-    """A file cannot be downloaded."""
+_TIMEOUT, _MAX_BYTES = 30, 4 << 30  # seconds without an answer, size of a file
 
 
 def is_remote(name: str | Path) -> bool:
@@ -74,10 +68,8 @@ def local_file(name: str | Path) -> Path:
             download(url + file, folder / file)
         return folder
     if '#' in text and not _CHECKSUM.fullmatch(fragment):
-        raise ValueError(
-            f'{public_url(url)}: the part after # must be {_SHA256} and at least 8 '
-            'digits'
-        )
+        text = f'the part after # must be {_SHA256} and at least 8 digits'
+        raise ValueError(f'{public_url(url)}: {text}')
     named = _DIGITS.search(url)
     # other programs keep files with unique names there, too
     path = cached_file(url) if named else folder / Path(urlsplit(url).path).name
@@ -119,15 +111,12 @@ def _read_members(archive: zipfile.ZipFile) -> dict[str, bytes]:
     models = [x for x in names if x.suffix == '.onnx' and x.parts[0] != _RESOURCES]
     if len(models) != 1:
         raise ValueError(f'has {len(models)} .onnx files, and one is expected')
-    members = {}
-    for name in (models[0].with_name(PIPELINE_FILE), models[0]):
-        if name in names:
-            entry = archive.getinfo(str(name))
-            if entry.file_size > _MAX_SIZE:
-                raise ValueError(f'{name} in it is larger than {_MAX_SIZE >> 20} MB')
-            file = SDK_FILE if name == models[0] else PIPELINE_FILE
-            members[file] = archive.read(entry)
-    return members
+    beside = models[0].with_name(PIPELINE_FILE)
+    paths = {PIPELINE_FILE: beside, SDK_FILE: models[0]}
+    members = {file: str(path) for file, path in paths.items() if path in names}
+    if max(archive.getinfo(x).file_size for x in members.values()) > _MAX_SIZE:
+        raise ValueError(f'has a file of more than {_MAX_SIZE >> 20} MB')
+    return {file: archive.read(member) for file, member in members.items()}
 
 
 def _fetch_from_hub(name: str) -> Path:
@@ -141,23 +130,18 @@ def _fetch_from_hub(name: str) -> Path:
         fetch = partial(hub.hf_hub_download, filename=file)
     fetch = partial(fetch, repository, endpoint=os.environ.get('HF_ENDPOINT'))
     try:
-        folder = Path(fetch())
+        path = Path(fetch())
     except Exception as error:  # the client raises errors of several packages
-        try:  # it does so itself without a connection, not when one breaks
-            folder = Path(fetch(local_files_only=True))
-        except Exception:
-            reason = f'{name} cannot be downloaded ({one_line(error):.120})'
-            raise ValueError(reason) from error
-    if file:
-        return folder
-    if all((folder / each).is_file() for each in _GRAPH):
-        return folder
+        reason = f'{name} cannot be downloaded ({one_line(error):.120})'
+        raise ValueError(reason) from error
+    if file or all((path / part).is_file() for part in _GRAPH):
+        return path
     for suffix in CHECKPOINTS:
-        if found := sorted(folder.glob(f'*{suffix}')):
+        if checkpoints := sorted(path.glob(f'*{suffix}')):
             break
-    if len(found) == 1:
-        return found[0]
-    names = ', '.join(path.name for path in found) or 'none'
+    if len(checkpoints) == 1:
+        return checkpoints[0]
+    names = ', '.join(checkpoint.name for checkpoint in checkpoints) or 'none'
     raise ValueError(
         f'{name} must have {" and ".join(_GRAPH)}, or one checkpoint '
         f'({" or ".join(CHECKPOINTS)}): add /FILE; it has {names}'
@@ -178,11 +162,11 @@ def cached_file(url: str) -> Path:
 
 def download(
     url: str,
-    path: Path | None = None,
+    path: Path,
     sha256: str | None = None,
     show: Callable[[int, int], None] = lambda done, total: None,
 ) -> Path:
-    """Download a file unless it is there already, at ``path`` or :func:`cached_file`.
+    """Download a file to a path unless it is there already.
 
     ``sha256`` is that of its content in hexadecimal digits, or the first of them.
     ``show`` receives megabytes done and in total.
@@ -191,37 +175,33 @@ def download(
         ValueError: If it cannot be downloaded, or has another content; then nothing is
             kept.
     """
-    path = path or cached_file(url)
     if path.is_file():
         _check_digest(path, sha256, url)
         return path
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as temporary:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        try:
             _fetch(url, temporary, show)
-            _check_digest(temporary, sha256, url)
-    except _UnreachableError as error:
-        raise ValueError(f'{error}: copy the file to {path}') from error
-    except OSError as error:
-        raise ValueError(f'{public_url(url)} cannot be kept: {error}') from error
+        except (HTTPException, OSError, ValueError) as error:
+            reason = f'cannot be downloaded ({one_line(error):.80})'
+            raise ValueError(
+                f'{public_url(url)} {reason}: copy the file to {path}'
+            ) from error
+        _check_digest(temporary, sha256, url)
     return path
 
 
 def _fetch(url: str, path: Path, show: Callable[[int, int], None]) -> None:
     done = 0
-    try:
-        with urlopen(url, timeout=_TIMEOUT) as response, path.open('wb') as file:
-            size = int(response.headers.get('Content-Length', 0))
-            while chunk := response.read(1 << 20):
-                done += file.write(chunk)
-                show(done >> 20, size >> 20)
-                if max(size, done) > _MAX_BYTES:
-                    raise OSError(f'more than {_MAX_BYTES >> 20} MB')
-            if size and done != size:
-                raise OSError(f'{done} of {size} bytes arrived')
-    except (HTTPException, OSError, ValueError) as error:
-        reason = f'cannot be downloaded ({one_line(error):.80})'
-        raise _UnreachableError(f'{public_url(url)} {reason}') from error
+    with urlopen(url, timeout=_TIMEOUT) as response, path.open('wb') as file:
+        size = int(response.headers.get('Content-Length', 0))
+        while chunk := response.read(1 << 20):
+            done += file.write(chunk)
+            show(done >> 20, size >> 20)
+            if done > _MAX_BYTES:
+                raise OSError(f'more than {_MAX_BYTES >> 20} MB')
+        if size and done != size:
+            raise OSError(f'{done} of {size} bytes arrived')
 
 
 def _digest_of(path: Path) -> str:
@@ -229,9 +209,8 @@ def _digest_of(path: Path) -> str:
 
 
 def _check_digest(path: Path, sha256: str | None, url: str) -> None:
-    found = _digest_of(path) if sha256 else ''
-    if not found.startswith((sha256 or '').lower()):
+    if sha256 and not (digest := _digest_of(path)).startswith(sha256.lower()):
         raise ValueError(
-            f'{public_url(url)} has the SHA-256 {found}, and {sha256} is expected: it '
+            f'{public_url(url)} has the SHA-256 {digest}, and {sha256} is expected: it '
             'was changed, or is another file'
         )

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from mmhot.errors import hint_at_names, pip
+from mmhot.errors import hint_at_names
 
 WEIGHTS_FOLDER = Path(__file__).parent
 
@@ -58,18 +58,13 @@ class IndexedModel:
 
 
 def read_models(name: str = '') -> list[IndexedModel]:
-    """List the models of all metafiles that contain a name, in the index's order.
-
-    Raises:
-        ValueError: If PyYAML is missing.
-        FileNotFoundError: If the package was installed without its data.
-    """
+    """List the models of all metafiles that contain a name, in the index's order."""
     models = []
     for entry in read_index(FOLDER, name):
-        metadata, aliases = entry.get('Metadata', {}), entry.get('Alias', [])
+        metadata = entry.get('Metadata', {})
         model = IndexedModel(
             name=entry['Name'],
-            aliases=tuple([aliases] if isinstance(aliases, str) else aliases),
+            aliases=tuple(aliases_of(entry)),
             algorithm=entry['In Collection'],
             config=FOLDER / entry['Config'],
             parameters=metadata.get('Parameters'),
@@ -79,6 +74,12 @@ def read_models(name: str = '') -> list[IndexedModel]:
         )
         models.append(model)
     return models
+
+
+def aliases_of(entry: dict[str, Any]) -> list[str]:
+    """Return the aliases of an entry of a metafile."""
+    aliases = entry.get('Alias') or []
+    return [aliases] if isinstance(aliases, str) else aliases
 
 
 def find_model(name: str, tasks: Collection[str] | None = None) -> IndexedModel | None:
@@ -103,10 +104,6 @@ def read_index(folder: Path, name: str = '') -> Iterator[dict[str, Any]]:
     """Yield the entries of an OpenMMLab package's ``.mim``, in order.
 
     Metafiles that do not contain ``name`` are left out, as parsing takes longer.
-
-    Raises:
-        ValueError: If PyYAML is missing.
-        FileNotFoundError: If the package was installed without its data.
     """
     index = _read_yaml(folder / 'model-index.yml')
     for metafile in index['Import']:
@@ -125,19 +122,17 @@ def find_shipped(name: str | Path) -> Path | None:
     Raises:
         ValueError: If ``mmhot://NAME`` is not shipped; suggests the nearest name.
     """
-    shipped, own = shipped_weights(), str(name).removeprefix(SCHEME)
-    if own not in shipped and str(name).startswith(SCHEME):
-        hint = hint_at_names(own, shipped, 'shipped')
+    shipped, stem = shipped_weights(), str(name).removeprefix(SCHEME)
+    if stem not in shipped and str(name).startswith(SCHEME):
+        hint = hint_at_names(stem, shipped, 'shipped')
         raise ValueError(f'unknown weights: {name}; {hint}')
-    return shipped.get(own)
+    return shipped.get(stem)
 
 
 @cache
 def _read_yaml(path: Path) -> Any:
-    try:
-        import yaml
-    except ImportError as error:
-        raise ValueError(f'PyYAML is needed: {pip("install", "pyyaml")}') from error
+    import yaml
+
     # written in C, ten times as fast
     loader = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
     return yaml.load(path.read_text(encoding='utf-8'), Loader=loader)

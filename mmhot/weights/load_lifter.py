@@ -52,20 +52,21 @@ def load_lifter(
         ValueError: If the name is unknown, or the weights do not fit the model.
         FileNotFoundError: If a file is missing.
     """
-    found = resolve(model, LIFTER, checkpoint)
-    if not found.weights:
+    resolved = resolve(model, LIFTER, checkpoint)
+    if not resolved.weights:
         raise ArgumentError(
             '%s: a config has no weights: give {checkpoint} as well, or the name of '
             'shipped weights: %s',
             model,
             ', '.join(shipped_weights()) or 'none',
         )
-    weights = find_shipped(found.weights) or local_file(found.weights)
+    weights = find_shipped(resolved.weights) or local_file(resolved.weights)
     if weights.is_dir():
         raise IsADirectoryError(f'{checkpoint} is a folder, not a checkpoint')
     content = safe_load(weights)
     # those of an index contain their config, too
-    named = weights if checkpoint is None or found.config is None else found.config
+    config_file = None if checkpoint is None else resolved.config
+    named = config_file or weights
     name = named.stem if named == weights else f'{named.stem} ({weights.name})'
     if named.suffix == '.py':
         built = _build(config := read_config_file(named), named)

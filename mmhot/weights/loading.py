@@ -12,6 +12,7 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
+from mmhot.errors import one_line
 from mmhot.io.pickles import safe_load
 from mmhot.weights.index import SCHEME, find_shipped
 
@@ -22,19 +23,17 @@ def naming_failures(source: str | Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        reason = ' '.join(str(error).split())
-        raise ValueError(f'{source}: the model cannot be built: {reason}') from error
+        text = f'{source}: the model cannot be built: {one_line(error)}'
+        raise ValueError(text) from error
 
 
-def build_model(
-    settings: Mapping[str, Any], source: str | Path, scope: str = 'mmpose'
-) -> nn.Module:
-    """Build the model of a config, with random weights; types are first of ``scope``.
+def build_model(settings: Mapping[str, Any], source: str | Path) -> nn.Module:
+    """Build the model of a config of MMPose, with random weights.
 
     Raises:
         ValueError: If it cannot be built; names the config, ``source``.
     """
-    with naming_failures(source), DefaultScope.overwrite_default_scope(scope):
+    with naming_failures(source), DefaultScope.overwrite_default_scope('mmpose'):
         return MODELS.build(settings)
 
 
@@ -82,11 +81,11 @@ def check_state(
 ) -> None:
     """Raise a ValueError if weights do not fit; arguments are as above."""
     expected = model.state_dict()
-    known = {key: value for key, value in state.items() if key in expected}
-    differences = list_differences(expected, known if allows_more else state)
+    fitting = {key: value for key, value in state.items() if key in expected}
+    differences = list_differences(expected, fitting if allows_more else state)
     if differences:
         raise ValueError(describe_differences(source, differences))
-    for key, value in known.items():
+    for key, value in fitting.items():
         if not value.isfinite().all():
             raise ValueError(f'{source} is damaged: {key} is not finite')
 
@@ -98,11 +97,11 @@ def list_differences(
     differences = [f'{key} is missing' for key in expected if key not in state]
     differences += [f'{key} is not known' for key in state if key not in expected]
     for key in (key for key in expected if key in state):
-        value, wanted = state[key], tuple(expected[key].shape)
+        value, shape = state[key], tuple(expected[key].shape)
         is_tensor = isinstance(value, Tensor)
-        found = tuple(value.shape) if is_tensor else type(value).__name__
-        if found != wanted:
-            differences.append(f'{key} is {found} instead of {wanted}')
+        other = tuple(value.shape) if is_tensor else type(value).__name__
+        if other != shape:
+            differences.append(f'{key} is {other} instead of {shape}')
     return differences
 
 

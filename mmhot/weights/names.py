@@ -36,6 +36,7 @@ from mmhot.weights.index import (
     DEFAULT_LIFTER,
     SCHEME,
     WEIGHTS_FOLDER,
+    aliases_of,
     data_folder,
     find_model,
     find_shipped,
@@ -131,7 +132,6 @@ class Model(NamedTuple):
     config: Path | None = None  # a config file, or shipped weights that contain one
     weights: str | Path = ''  # a file or an address; empty if there are none
     graph: Path | None = None  # its ONNX file; a model with nothing else is exported
-    license: str = ''  # of a download by name
 
     @property
     def is_exported(self) -> bool:
@@ -202,7 +202,7 @@ def _named_file(name: str, task: Task) -> Model | None:
     file = named_file(name, task)
     if file is None or Path(name).exists():
         return None
-    return Model(name, graph=_graph_in(file.fetch(name)), license=file.license)
+    return Model(name, graph=_graph_in(file.fetch(name)))
 
 
 def _indexed(name: str, task: Task) -> Model | None:
@@ -255,7 +255,7 @@ def _human(name: str, task: Task) -> Model | None:
 def _other_index(name: str, task: Task) -> Model | None:
     folder = task.package and _folder(task.package)
     for entry in read_index(folder) if folder else ():
-        if name in (entry['Name'], *_aliases(entry)):
+        if name in (entry['Name'], *aliases_of(entry)):
             return Model(name, folder / entry['Config'], entry.get('Weights') or '')
     return None
 
@@ -300,16 +300,11 @@ def _names_of(task: Task) -> Iterator[str]:
         if model.task in task.folders:
             yield from (*model.aliases, model.name)
     for entry in read_index(_folder(task.package)) if task.package else ():
-        yield from _aliases(entry) or [entry['Name']]
-
-
-def _aliases(entry: dict) -> list[str]:
-    aliases = entry.get('Alias') or []
-    return [aliases] if isinstance(aliases, str) else aliases
+        yield from aliases_of(entry) or [entry['Name']]
 
 
 def _folder(package: str) -> Path:
-    spec = find_spec(package)
+    spec = find_spec(package) if package.isidentifier() else None
     if spec is None or not spec.submodule_search_locations:
         raise ValueError(f'{package} is not installed: see mmhot doctor')
     return data_folder(Path(spec.submodule_search_locations[0]))
@@ -322,18 +317,16 @@ def find_config(name: str | Path) -> Path:
     an installed package, for example ``mmpose::body_2d_keypoint/...``.
 
     Raises:
-        FileNotFoundError: If there is no such package, or no such config in it.
+        ValueError: If there is no such package.
+        FileNotFoundError: If there is no such config in it.
     """
     package, separator, inner = str(name).partition('::')
     if not separator:
         return Path(name)
-    found = find_spec(package) if package.isidentifier() else None
-    if found is None or not found.submodule_search_locations:
-        raise FileNotFoundError(f'{name}: no package {package!r} is installed')
-    configs = data_folder(Path(found.submodule_search_locations[0])) / 'configs'
+    configs = _folder(package) / 'configs'
     if not (configs / inner).is_file():
-        known = (str(path.relative_to(configs)) for path in configs.rglob('*.py'))
-        hint = hint_at_names(inner, known, 'for example')
+        files = (str(path.relative_to(configs)) for path in configs.rglob('*.py'))
+        hint = hint_at_names(inner, files, 'for example')
         raise FileNotFoundError(f'{package} has no config {inner}; {hint}')
     return configs / inner
 
@@ -394,20 +387,16 @@ def runtime(
         ValueError: If the back end is unknown, or cannot run the model.
     """
     require_choice('backend', backend, BACKENDS)
-    graph = model.graph
-    if model.is_exported:
-        if backend == 'torch':
-            raise ArgumentError(
-                '{backend=%r} cannot run %s, an ONNX model', backend, model.name
-            )
-        return graph
+    graph, has_torch = model.graph, find_spec('torch') is not None
+    if model.is_exported and backend == 'torch':
+        text = '{backend=%r} cannot run %s, an ONNX model'
+        raise ArgumentError(text, backend, model.name)
     if graph is None and backend == 'onnx':
         text = '{backend=%r} runs shipped models and those of mmhot export, not %s'
         raise ArgumentError(text, backend, model.name)
-    has_torch = find_spec('torch') is not None
     if not has_torch and (graph is None or backend == 'torch'):
         raise ValueError(f'{model.name} needs PyTorch: {install_extra("mmpose")}')
-    if backend == 'onnx' or not has_torch:
+    if model.is_exported or backend == 'onnx' or not has_torch:
         return graph
     has_gpu = len(list_devices_of_driver()) > 1 if device == 'auto' else device != 'cpu'
     if backend == 'torch' or has_gpu:

@@ -3,7 +3,6 @@
 import os
 import pickle
 import random
-import subprocess
 import sys
 from argparse import Namespace
 from collections import defaultdict, deque
@@ -24,8 +23,6 @@ from torch.utils.data import Dataset
 from mmhot import compat
 from mmhot.io import pickles
 
-ROOT = Path(__file__).parents[2]
-
 
 @pytest.fixture(autouse=True)
 def _restore_shims():
@@ -34,19 +31,6 @@ def _restore_shims():
     compat.revert()
     lights = [shim.light for shim in compat.SHIMS if shim.name in before]
     compat.apply(light=all(lights))
-
-
-def run_python(code, *args):
-    """Run code in a fresh interpreter; return what it printed."""
-    done = subprocess.run(
-        [sys.executable, '-c', code, *args],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        env={**os.environ, 'PYTHONPATH': str(ROOT)},
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
 
 
 class TinyModel(BaseModel):
@@ -116,21 +100,14 @@ def test_runner_checkpoint_loads_only_with_the_shim(checkpoint):
         torch.load(checkpoint)
 
 
-@pytest.mark.parametrize(
-    'value',
-    [
-        np.float32(1.5),
-        np.array(['a', 'bc']),
-        np.ones((2, 2), np.float16, order='F'),
-        np.zeros((0, 3)),
-    ],
-    ids=repr,
-)
-def test_numpy_values_survive(value, tmp_path):
-    torch.save({'value': value}, tmp_path / 'c.pth')
-    loaded = pickles.safe_load(tmp_path / 'c.pth')['value']
-    assert type(loaded) is type(value)
-    np.testing.assert_array_equal(loaded, value)
+def test_numpy_values_survive(tmp_path):
+    values = [np.float32(1.5), np.array(['a', 'bc']), np.zeros((0, 3))]
+    values.append(np.ones((2, 2), np.float16, order='F'))
+    torch.save({'values': values}, tmp_path / 'c.pth')
+    loaded = pickles.safe_load(tmp_path / 'c.pth')['values']
+    for value, again in zip(values, loaded, strict=True):
+        assert type(again) is type(value)
+        np.testing.assert_array_equal(again, value)
 
 
 class Evil:
@@ -184,18 +161,6 @@ def test_objects_beside_weights_are_left_out(zipped, protocol, tmp_path):
     assert loaded['epoch'] == 3
     torch.testing.assert_close(loaded['model_pos'], model.state_dict())
     np.testing.assert_array_equal(loaded['errors'], 1)
-
-
-@pytest.mark.parametrize('content', [b'', b'hello', b'PK\x03\x04 cut', b'\x80\x02}'])
-def test_damaged_checkpoint_gives_one_line(content, tmp_path):
-    path = tmp_path / 'bad.pth'
-    path.write_bytes(content)
-    with pytest.raises(
-        ValueError, match='not a checkpoint, or a damaged one'
-    ) as caught:
-        pickles.safe_load(path)
-    assert str(caught.value).startswith(str(path))
-    assert '\n' not in str(caught.value)
 
 
 def draw_with_mmpose():
@@ -253,27 +218,15 @@ def test_shims_are_reverted():
     )
 
 
-HIDE_PKG_RESOURCES = """
-import sys
-from importlib.machinery import PathFinder
-class Without(PathFinder):
-    @classmethod
-    def find_spec(cls, name, path=None, target=None):
-        if name == 'pkg_resources':
-            return None
-        return super().find_spec(name, path, target)
-sys.meta_path[sys.meta_path.index(PathFinder)] = Without
-"""
-
-
 @pytest.mark.slow(reason='imports everything in a new process, 5 s')
-def test_configs_resolve_where_setuptools_lacks_pkg_resources(tmp_path):
+def test_configs_resolve_where_setuptools_lacks_pkg_resources(tmp_path, run_python):
     config = tmp_path / 'c.py'
     config.write_text(
         "_base_ = ['mmpose::_base_/default_runtime.py']\n"
         "model = dict(bases=['mmhot::_base_/default_runtime.py'])"
     )
     code = """
+import sys
 import mmhot
 from mmhot import compat
 from mmhot.compat import checkpoints
@@ -289,7 +242,7 @@ try:
 except ImportError:
     print('gone')
 """
-    printed = run_python(HIDE_PKG_RESOURCES + code, str(config)).splitlines()
+    printed = run_python(code, str(config), hidden='pkg_resources')
     assert "'pkg_resources'" in printed[0]
     assert printed[0].endswith('mmpose')
     assert printed[1] == 'True True False'
@@ -298,7 +251,7 @@ except ImportError:
 
 
 @pytest.mark.parametrize('first', ['mmhot', 'mmengine.config'])
-def test_config_scheme_is_added_in_either_import_order(first):
+def test_config_scheme_is_added_in_either_import_order(first, run_python):
     code = f"""
 import {first}
 import mmhot
@@ -307,4 +260,4 @@ print('mmhot' in MODULE2PACKAGE)
 mmhot.compat.revert()
 print('mmhot' in MODULE2PACKAGE)
 """
-    assert run_python(code).split() == ['True', 'False']
+    assert run_python(code) == ['True', 'False']

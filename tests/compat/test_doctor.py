@@ -53,14 +53,14 @@ def site(tmp_path, monkeypatch):
     """A complete environment, to be damaged."""
     folder = tmp_path / 'site'
     folder.mkdir()
-    made = Site(folder)
+    site = Site(folder)
     assert build_parser()  # imports the commands, which the new path would hide
     assert atomic
     monkeypatch.setattr(sys, 'path', [str(folder)])
     for path in folder.iterdir():  # loaded modules would be found without the path
         if path.name != 'mmhot':
             monkeypatch.delitem(sys.modules, path.name, raising=False)
-    return made
+    return site
 
 
 @pytest.fixture
@@ -160,18 +160,11 @@ def test_failed_imports_are_repaired(site, outcomes, module, error, note, comman
     assert look()[1] == [f'{PIP}install {command}']
 
 
-def test_package_without_its_data_is_broken(site, outcomes, tmp_path, monkeypatch):
-    monkeypatch.setattr(doctor, '__file__', str(tmp_path / 'compat' / 'doctor.py'))
-    note = look()[0]['mmhot'].note
-    assert note.startswith(f'{tmp_path} lacks .mim/configs/_base_, ')
-
-
 def test_imports_go_on_after_failures_until_the_process_ends(tmp_path, monkeypatch):
     for name, code in dict(
         sound='print("noise")',
         raising='raise OSError("libGL.so.1:\\n cannot open")',
         crashing='import os; os._exit(7)',
-        hanging='import time; time.sleep(600)',
     ).items():
         (tmp_path / f'{name}.py').write_text(code)
     monkeypatch.setattr(sys, 'path', [str(tmp_path), *sys.path])
@@ -180,19 +173,6 @@ def test_imports_go_on_after_failures_until_the_process_ends(tmp_path, monkeypat
         'raising': 'OSError: libGL.so.1: cannot open',
         'crashing': 'its import crashes',
     }
-    monkeypatch.setattr(doctor, '_TIMEOUT', 2.0)
-    late = dict.fromkeys(('hanging', 'sound'), 'not finished in 120 s')
-    assert try_imports(['json', 'hanging', 'sound'])[0] == {'json': '', **late}
-
-
-def test_slow_imports_are_not_called_broken(site, outcomes):
-    outcomes['cv2'] = outcomes['mmhot.plugin'] = 'not finished in 120 s'
-    statuses, commands = look()
-    for name in ('mmhot', 'opencv-python-headless'):
-        status = statuses[name]
-        assert (status.verdict, status.note) == ('unknown', 'not finished in 120 s')
-        assert not status.fails
-    assert commands == []
 
 
 def test_missing_extra_is_named_with_its_command(monkeypatch):

@@ -2,7 +2,6 @@
 
 import importlib
 import importlib.util
-import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -96,14 +95,8 @@ def test_other_operators_say_what_they_need(stand_in):
         )
 
 
-def run(code, *arguments):
-    """Run code in a fresh interpreter, a folder first on its path."""
-    code = f'import sys; sys.path.insert(0, sys.argv[1])\n{code}'
-    command = [sys.executable, '-c', code, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True)
-
-
 IMPORT = """
+import sys
 import mmhot
 assert not {'torch', 'mmcv', 'mmhot.compat.mmcv_operators'} & set(sys.modules)
 assert 'mmcv._ext' not in mmhot.compat.applied()
@@ -112,15 +105,8 @@ print(mmcv._ext.nms)
 """
 
 
-@pytest.fixture
-def package(tmp_path):
-    folder = tmp_path / 'mmcv'
-    folder.mkdir()
-    (folder / '__init__.py').touch()
-    return folder
-
-
-def test_compiled_operators_are_preferred(package):
-    (package / '_ext.py').write_text('nms = "compiled"')
-    done = run(IMPORT, package.parent)
-    assert done.stdout == 'compiled\n', done.stderr
+def test_compiled_operators_are_preferred(tmp_path, run_python):
+    (tmp_path / 'mmcv').mkdir()
+    (tmp_path / 'mmcv/__init__.py').touch()
+    (tmp_path / 'mmcv/_ext.py').write_text('nms = "compiled"')
+    assert run_python(IMPORT, folder=tmp_path) == ['compiled']

@@ -3,8 +3,6 @@
 import logging
 import re
 import socket
-import struct
-import zlib
 from fractions import Fraction
 from pathlib import Path
 
@@ -250,15 +248,12 @@ def test_longer_sound_is_no_early_end(tmp_path, name):
     assert (len(list(source)), source.ended) == (32, None)
 
 
-@pytest.mark.parametrize('name', ['a.mp4', 'a.mov', 'a.mkv'])
-@pytest.mark.parametrize('is_marked', [True, False])
-def test_cover_art_is_not_the_video(tmp_path, caplog, name, is_marked):
-    path = tmp_path / name
+def test_cover_art_is_not_the_video(tmp_path):
+    path = tmp_path / 'a.mp4'
     with av.open(str(path), 'w') as container:
         cover = container.add_stream('mjpeg', rate=25)
         cover.width, cover.height, cover.pix_fmt = 480, 480, 'yuvj420p'
-        if is_marked:
-            cover.disposition = av.stream.Disposition.attached_pic
+        cover.disposition = av.stream.Disposition.attached_pic
         video = container.add_stream('libx264', rate=25)
         video.width, video.height, video.pix_fmt = 64, 48, 'yuv420p'
         noise = np.random.default_rng(0).integers(0, 255, (480, 480, 3), np.uint8)
@@ -271,26 +266,6 @@ def test_cover_art_is_not_the_video(tmp_path, caplog, name, is_marked):
         container.mux(video.encode())
     source = VideoFile(path)
     assert (len(list(source)), source.fps) == (10, 25)
-    assert not caplog.records or name == 'a.mkv'  # it keeps no marks of streams
-
-
-@pytest.mark.parametrize('name', ['a.mp4', 'a.mkv', 'a.ts'])
-def test_files_with_several_videos_are_said(tmp_path, caplog, name):
-    path = tmp_path / name
-    with av.open(str(path), 'w') as container:
-        for size in ((64, 48), (128, 96)):
-            video = container.add_stream('libx264', rate=25)
-            video.width, video.height, video.pix_fmt = *size, 'yuv420p'
-        for video in container.streams.video:
-            for number in range(10):
-                image = gray_image(number, (video.width, video.height))
-                frame = av.VideoFrame.from_ndarray(image, format='bgr24')
-                container.mux(video.encode(frame))
-            container.mux(video.encode())
-    height, width = next(iter(VideoFile(path))).image.shape[:2]
-    [record] = caplog.records
-    read = rf'{name} has 2 video streams; only stream \d, of {width}x{height} pixels,'
-    assert re.search(read, record.getMessage())
 
 
 @pytest.mark.parametrize('content', [b'', b'no video at all'])
@@ -389,36 +364,17 @@ def test_images_of_another_size_are_scaled_and_padded(folder):
     assert source.ended is None
 
 
-def png_header(width, height):
-    """A PNG file of any size that states more pixels than it has."""
-    size = struct.pack('>IIBBBBB', width, height, 8, 0, 0, 0, 0)
-    data = b'\x89PNG\r\n\x1a\n'
-    for chunk in (b'IHDR' + size, b'IDAT'):
-        length, checksum = len(chunk) - 4, zlib.crc32(chunk)
-        data += struct.pack('>I', length) + chunk + struct.pack('>I', checksum)
-    return data
-
-
-BAD_IMAGES = {
-    'no image': (b'not an image', 'is not a readable image'),
-    'too large': (png_header(9000, 9000), 'has 9000x9000 pixels: at most 64 million'),
-    'truncated': (png_header(64, 48), 'is not a readable image'),
-}
-
-
-@pytest.mark.parametrize('case', BAD_IMAGES)
-def test_unreadable_image_of_a_sequence_loses_no_other(folder, case, caplog):
-    content, said = BAD_IMAGES[case]
-    paths = [folder / f'frame{number}.png' for number in (2, 9, 10)]
-    paths[1].write_bytes(content)
+def test_unreadable_image_of_a_sequence_loses_no_other(folder, caplog):
+    bad = folder / 'frame9.png'
+    bad.write_bytes(b'not an image')
     (source,) = open_inputs([str(folder)], fps=25)
     frames = list(source)
     assert [frame.index for frame in frames] == [0, 1]
     assert [frame.time for frame in frames] == [0, 8 / 25]
     assert (source.ended, source.num_damaged) == (None, 1)
-    [record] = caplog.records
-    assert f'{paths[1]} {said}' in record.getMessage()
-    assert 'it is left out' in record.getMessage()
+    [message] = caplog.messages
+    assert message.startswith(f'{bad} is not a readable image')
+    assert message.endswith('; it is left out')
 
 
 def test_limit_of_pixels_can_be_raised_and_lowered(folder, video):
@@ -479,8 +435,6 @@ def test_assumed_image_sequence_is_reported(folder, caplog):
 
 
 def test_images_are_turned_by_exif(tmp_path):
-    from PIL import Image
-
     image = Image.fromarray(gray_image()[..., ::-1])
     exif = image.getexif()
     exif[0x0112] = 6  # to be turned clockwise by 90 degrees

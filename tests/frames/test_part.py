@@ -43,7 +43,7 @@ def test_times(text, seconds):
     assert read_time(text) == seconds
 
 
-@pytest.mark.parametrize('text', ['1:75', '-1', 'nan', 'inf', '1:2:3:4', '', '1:', 'a'])
+@pytest.mark.parametrize('text', ['1:75', '-1', 'nan', '1:2:3:4', 'a'])
 def test_other_times_are_one_line(text):
     with pytest.raises(ValueError, match=r'^start must be seconds or \[h:\]m:s'):
         PartOptions(start=text)

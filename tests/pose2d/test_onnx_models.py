@@ -95,22 +95,8 @@ KINDS = {
         0.6,
         0.1,
     ),
-    'SimCC of TensorFlow': (
-        ['b', 256, 192, 3],
-        {'x': ['b', 17, 384], 'y': ['b', 17, 512]},
-        simcc,
-        0.6,
-        0.1,
-    ),
     'MoveNet of planes': ([1, 3, 256, 256], {'o': [1, 1, 17, 3]}, movenet, 0.7, 0.01),
     'heatmaps': (['b', 3, 256, 192], {'o': ['b', 133, 64, 48]}, heatmaps, 0.9, 0.9),
-    'heatmaps of TensorFlow': (
-        ['b', 256, 192, 3],
-        {'o': ['b', 64, 48, 133]},
-        lambda crops: [heatmaps(crops)[0].transpose(0, 2, 3, 1)],
-        0.9,
-        0.9,
-    ),
 }
 
 

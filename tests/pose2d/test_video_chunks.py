@@ -17,12 +17,6 @@ def frames_of(times, first=0):
     return [Frame(number, time, image) for number, time in enumerate(times, first)]
 
 
-def estimate_chunk(frames, previous, estimate, redetect):
-    search = PoseSearch(estimate, SIZE)
-    keyframes = track_chunk(frames, previous, search, redetect)
-    return fill_chunk(frames, keyframes, search)
-
-
 class World:
     """Draws nothing: people are boxes that move, and are seen in boxes around them.
 
@@ -72,11 +66,22 @@ class World:
         low, high = OFFSETS.min(0) - 9, OFFSETS.max(0) + 9
         return np.concatenate([centers + low, centers + high], 1).astype(np.float32)
 
-    def run(self, count):
-        frames = frames_of(np.arange(count) / 25)
-        boxes = self.boxes_of(self.truth(0))
-        before = self.look(0, boxes, np.full(len(boxes), 0.7, np.float32))
-        return estimate_chunk(frames, [before], self.estimate, self.redetect)
+    def seen(self, number):
+        """The people of a frame before the chunk."""
+        boxes = self.boxes_of(self.truth(number))
+        return self.look(number, boxes, np.full(len(boxes), 0.7, np.float32))
+
+    def track(self, frames, before=(0,), gaps=Gaps()):  # noqa: B008
+        """Keyframes of a chunk, after the people of frames before it."""
+        search, max_step = PoseSearch(self.estimate, SIZE), gaps.max_step(frames)
+        before = [*map(self.seen, before)]
+        return track_chunk(frames, before, search, self.redetect, max_step)
+
+    def run(self, frames=None, before=(0,), gaps=Gaps()):  # noqa: B008
+        """People of the frames of a chunk, by default a second."""
+        frames = frames or frames_of(np.arange(25) / 25)
+        keyframes = self.track(frames, before, gaps)
+        return fill_chunk(frames, keyframes, PoseSearch(self.estimate, SIZE), gaps)
 
 
 def centers(people):
@@ -86,7 +91,7 @@ def centers(people):
 @pytest.mark.parametrize('speed', [0, 2, 6])
 def test_moving_people_are_followed_in_few_batches(speed):
     world = World(lambda n: (60 + speed * n, 100), lambda n: (350 - speed * n, 230))
-    people = world.run(25)
+    people = world.run()
     for number, found in enumerate(people):
         ordered = sorted(centers(found).tolist(), key=lambda center: center[1])
         np.testing.assert_allclose(ordered, world.truth(number), atol=1e-3)
@@ -115,11 +120,7 @@ class Raised(World):
 @pytest.mark.parametrize(('confidence', 'taken'), [(0.8, True), (0.2, False)])
 def test_lost_wrists_are_searched_in_larger_boxes(confidence, taken):
     world = Raised(confidence)
-    frames = frames_of(np.arange(25) / 25)
-    before = world.look(0, world.boxes_of(world.truth(0)), np.ones(1))
-    keyframes = track_chunk(
-        frames, [before], PoseSearch(world.estimate, SIZE), world.redetect
-    )
+    keyframes = world.track(frames_of(np.arange(25) / 25))
     lost = [key.people.scores[0, 9] for key in keyframes if key.position >= 4]
     np.testing.assert_allclose(lost, confidence if taken else 0, rtol=1e-6)
     others = [key.people.scores[0, :9] for key in keyframes]
@@ -145,7 +146,7 @@ class Waving(World):
 
 @pytest.mark.parametrize('gaps', [Gaps(), Gaps(tolerance=0)])
 def test_wrists_that_jump_are_searched_in_larger_boxes(gaps):
-    people = chunk_of(Waving(), gaps=gaps)
+    people = Waving().run(gaps=gaps)
     hands = [found.keypoints[0, 9, 1] for found in people]
     np.testing.assert_allclose(hands, 103, atol=1e-3)
 
@@ -156,7 +157,7 @@ def test_wrists_that_have_moved_stay():
     world.look = lambda number, *boxes: Waving(lambda n: n > 9).look(
         number, *(boxes if number <= 9 else (boxes[0] + [0, 40, 0, 0], boxes[1]))
     )
-    hands = np.array([found.keypoints[0, 9, 1] for found in chunk_of(world)])
+    hands = np.array([found.keypoints[0, 9, 1] for found in world.run()])
     np.testing.assert_allclose(hands[:10], 103, atol=1e-3)
     assert (hands[10:] > 150).all()
 
@@ -177,33 +178,31 @@ def test_who_is_lost_between_two_detections_is_detected_again():
         lambda n: (60, 200),
         lambda n: None if n > 20 else (140, 60) if n < 9 else (152, 60),
     )
-    counts = [len(found) for found in world.run(25)]
+    counts = [len(found) for found in world.run()]
     assert counts[9:20] == [2] * 11
     assert world.num_detections <= 4  # where the person is lost, and at the end
     leaving = Narrow(lambda n: (382, 200) if n < 9 else None)
-    assert len(leaving.run(25)[-1]) == 0
+    assert len(leaving.run()[-1]) == 0
     assert leaving.num_detections == 1
 
 
 def test_new_people_are_searched_backwards():
     world = World(lambda n: (60, 100), lambda n: (300, 150) if n >= 9 else None)
-    counts = [len(found) for found in world.run(25)]
+    counts = [len(found) for found in world.run()]
     assert counts == [1] * 9 + [2] * 16
     assert world.num_detections == 1
 
 
 def test_without_people_only_the_last_frame_is_looked_at():
     world = World(lambda n: None)
-    assert [len(found) for found in world.run(25)] == [0] * 25
+    assert [len(found) for found in world.run()] == [0] * 25
     assert sum(map(sum, world.calls)) == 0
     assert world.num_detections == 1
 
 
 def test_motion_before_the_chunk_saves_keyframes():
     world = World(lambda n: (60 + 3 * n, 100))
-    frames = frames_of(np.arange(10, 35) / 25, first=10)
-    before = [world.look(n, world.boxes_of(world.truth(n)), np.ones(1)) for n in (5, 9)]
-    people = estimate_chunk(frames, before, world.estimate, world.redetect)
+    people = world.run(frames_of(np.arange(10, 35) / 25, first=10), before=(5, 9))
     for number, found in zip(range(10, 35), people, strict=True):
         np.testing.assert_allclose(centers(found), world.truth(number), atol=1e-3)
     # frames 13, 21, 29, 30 and 34, then the middles of the gaps
@@ -213,11 +212,7 @@ def test_motion_before_the_chunk_saves_keyframes():
 def test_new_people_are_not_searched_before_the_chunk():
     """The frames before it are not there to look at."""
     world = World(lambda n: (60, 100), lambda n: (300, 150) if n >= 10 else None)
-    frames = frames_of(np.arange(10, 35) / 25, first=10)
-    before = [world.look(n, world.boxes_of(world.truth(n)), np.ones(1)) for n in (5, 9)]
-    keyframes = track_chunk(
-        frames, before, PoseSearch(world.estimate, SIZE), world.redetect
-    )
+    keyframes = world.track(frames_of(np.arange(10, 35) / 25, first=10), (5, 9))
     counts = {key.position: len(key.ids) for key in keyframes}
     assert counts.pop(-5) == counts.pop(-1) == 1
     assert set(counts.values()) == {2}
@@ -248,7 +243,7 @@ def test_confidence_matters_only_for_people_who_are_not_upright():
                 people.keypoints[people.keypoints[..., 1] < 0] += (0, 200)
             return found
 
-    Turned(lambda n: (100 + n, 100), lambda n: (300 + n, 100)).run(25)
+    Turned(lambda n: (100 + n, 100), lambda n: (300 + n, 100)).run()
     filled = known[-1]
     assert len(filled) >= 4
     for first, second, *turns in filled:
@@ -277,17 +272,9 @@ class Moving(World):
         return people
 
 
-def chunk_of(world, count=25, gaps=Gaps(), fps=25, times=None):  # noqa: B008
-    frames = frames_of(np.arange(count) / fps if times is None else times)
-    before = world.look(0, world.boxes_of(world.truth(0)), np.full(1, 0.7))
-    search, max_step = PoseSearch(world.estimate, SIZE), gaps.max_step(frames)
-    keyframes = track_chunk(frames, [before], search, world.redetect, max_step)
-    return fill_chunk(frames, keyframes, search, gaps)
-
-
 def test_predictable_people_are_interpolated():
     world = Moving(lambda n: OFFSETS)
-    people = chunk_of(world)
+    people = world.run()
     for number, found in enumerate(people):
         np.testing.assert_allclose(
             found.keypoints[0], world.truth(number) + OFFSETS, atol=1e-3
@@ -299,8 +286,8 @@ def test_predictable_people_are_interpolated():
 
 def test_limbs_that_are_not_predictable_are_estimated_more_often():
     swings, still = Moving(swing), Moving(lambda n: OFFSETS)
-    people = chunk_of(swings)
-    chunk_of(still)
+    people = swings.run()
+    still.run()
     assert sum(map(sum, swings.calls)) > 1.5 * sum(map(sum, still.calls))
     errors = [
         np.abs(found.keypoints[0] - swings.truth(number) - swing(number)).max()
@@ -312,7 +299,7 @@ def test_limbs_that_are_not_predictable_are_estimated_more_often():
 def test_frames_of_a_varying_rate_are_interpolated_by_time():
     times = np.cumsum([1, 1, 1, 3, 1, 1, 2, 1, 1, 1, 1, 3] * 2) / 75
     world = Moving(lambda n: OFFSETS, lambda n: (100 + 60 * times[max(n, 0)], 100))
-    people = chunk_of(world, count=24, times=times)
+    people = world.run(frames_of(times))
     assert sum(map(sum, world.calls)) < 15
     for number, found in enumerate(people):
         wanted = world.truth(number) + OFFSETS
@@ -321,12 +308,12 @@ def test_frames_of_a_varying_rate_are_interpolated_by_time():
 
 def test_every_frame_is_estimated_if_wanted():
     world = Moving(lambda n: OFFSETS)
-    chunk_of(world, gaps=Gaps(tolerance=0))
+    world.run(gaps=Gaps(tolerance=0))
     assert sum(map(sum, world.calls)) == 25
 
 
 def test_people_lost_in_the_middle_of_a_gap_are_searched_in_its_other_frames():
     # the middle of the keyframes 6 and 14
     world = World(lambda n: (100, 100) if n not in (9, 10) else None)
-    counts = [len(found) for found in world.run(25)]
+    counts = [len(found) for found in world.run()]
     assert counts == [0 if n in (9, 10) else 1 for n in range(25)]

@@ -79,14 +79,6 @@ def test_metainfo_of_the_dataset_replaces_a_file(suffix, folder):
         Lifter(checkpoint=path)
 
 
-def test_every_option_that_takes_a_checkpoint_refuses_it(folder):
-    path = write(folder / 'evil.pth', CONFIGS['lifting'])
-    for options in (dict(checkpoint=path), dict(model=path.as_uri(), checkpoint=path)):
-        with pytest.raises((ValueError, FileNotFoundError)):
-            Lifter(**options)
-    assert 'HARM' not in os.environ
-
-
 def test_types_take_their_arguments_alone(folder):
     path = write(folder / 'a.pth', dict(model=dict(backbone=dict(evil=1))))
     with pytest.raises(ValueError, match="has 'evil', which NanoHTNet does not take"):

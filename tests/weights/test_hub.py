@@ -7,7 +7,7 @@ import re
 import socket
 import threading
 import zipfile
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -20,17 +20,6 @@ from mmhot.weights import hub as hub_module
 from mmhot.weights.hub import local_file
 
 COMMIT = 'a' * 40
-
-
-@contextmanager
-def serving(handler):
-    """Serve by a handler; yields the address."""
-    with ThreadingHTTPServer(('127.0.0.1', 0), handler) as server:
-        server.daemon_threads, server.block_on_close = True, False
-        serve = server.serve_forever
-        threading.Thread(target=serve, args=(0.01,), daemon=True).start()
-        yield f'http://127.0.0.1:{server.server_address[1]}'
-        server.shutdown()
 
 
 @contextmanager
@@ -69,8 +58,11 @@ def serve(files):
         def log_message(self, *args):
             pass
 
-    with serving(Handler) as address:
-        yield address, log
+    with ThreadingHTTPServer(('127.0.0.1', 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield f'http://127.0.0.1:{server.server_address[1]}', log
+        server.shutdown()
 
 
 @pytest.fixture(autouse=True)
@@ -102,7 +94,7 @@ def test_names_with_digits_are_checked():
             assert local_file(f'{address}/{name}').read_bytes() == content
         with pytest.raises(ValueError, match='0123abcd is expected'):
             local_file(f'{address}/a-0123abcd.pth')
-        for wrong in ('#md5=1', '#sha256=', '#sha256=0', '#'):
+        for wrong in ('#md5=1', '#sha256=', '#'):  # nothing would be checked
             with pytest.raises(ValueError, match='after # must be sha256= and at'):
                 local_file(f'{address}/a-20260101.pth{wrong}')
         with pytest.raises(ValueError, match='missing.pth cannot be downloaded'):
@@ -120,47 +112,6 @@ def test_servers_without_an_answer_are_given_up(monkeypatch):
         pytest.raises(ValueError, match=r'cannot be downloaded \(.*timed out'),
     ):
         local_file(f'http://127.0.0.1:{server.getsockname()[1]}/a.onnx')
-
-
-@pytest.mark.parametrize('stated', [True, False])
-def test_a_download_has_a_largest_size(stated, monkeypatch):
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(200)
-            if stated:
-                self.send_header('Content-Length', str(1 << 50))
-            self.end_headers()
-            with suppress(OSError):
-                while True:
-                    self.wfile.write(bytes(1 << 16))
-
-        def log_message(self, *args):
-            pass
-
-    monkeypatch.setattr(hub_module, '_MAX_BYTES', 8 << 20)
-    with (
-        serving(Handler) as address,
-        pytest.raises(ValueError, match=r'downloaded \(more than 8 MB\)'),
-    ):
-        local_file(f'{address}/a.pth')
-
-
-@pytest.mark.parametrize('target', ['file:///etc/hostname', 'ftp://127.0.0.1:1/a'])
-def test_redirects_lead_to_no_files(target):
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(302)
-            self.send_header('Location', target)
-            self.end_headers()
-
-        def log_message(self, *args):
-            pass
-
-    with (
-        serving(Handler) as address,
-        pytest.raises(ValueError, match='cannot be downloaded'),
-    ):
-        local_file(f'{address}/a.pth')
 
 
 def test_an_archive_is_known_by_its_content(tmp_path):
@@ -194,7 +145,7 @@ def hub(monkeypatch, tmp_path):
     return open_hub
 
 
-def test_repositories_of_the_hub(hub, tmp_path, monkeypatch):
+def test_repositories_of_the_hub(hub, tmp_path):
     checkpoint = save_lifter(tmp_path / 'tiny.pth').read_bytes()
     with hub(**{'tiny.pth': checkpoint}):
         assert Lifter('hf://ann/poses', device='cpu').fps == 50
@@ -207,17 +158,6 @@ def test_repositories_of_the_hub(hub, tmp_path, monkeypatch):
     # the server is gone
     assert local_file('hf://ann/poses/tiny.pth') == named
     assert local_file('hf://ann/poses') == named
-
-    class Broken(BaseHTTPRequestHandler):
-        def handle(self):  # reads the request, answers nothing
-            self.rfile.readline()
-
-    with serving(Broken) as address:
-        monkeypatch.setenv('HF_ENDPOINT', address)
-        assert local_file('hf://ann/poses/tiny.pth') == named
-        assert local_file('hf://ann/poses') == named
-        with pytest.raises(ValueError, match=r'poses/b\.pth cannot be downloaded'):
-            local_file('hf://ann/poses/b.pth')
 
 
 @pytest.mark.parametrize(
@@ -249,11 +189,3 @@ def test_safetensors_hold_the_same(tmp_path):
     for key, value in loaded[0]['state_dict'].items():
         torch.testing.assert_close(loaded[1]['state_dict'][key], value, rtol=0, atol=0)
     assert Lifter(checkpoint=paths[1], device='cpu').fps == 25
-
-
-def test_damaged_safetensors_are_refused(tmp_path):
-    pytest.importorskip('safetensors')
-    path = tmp_path / 'a.safetensors'
-    path.write_bytes(b'\x10' + bytes(40))
-    with pytest.raises(ValueError, match='not a safetensors file, or a damaged one'):
-        safe_load(path)
