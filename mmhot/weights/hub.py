@@ -10,10 +10,8 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from functools import partial
-from http.client import HTTPException
 from pathlib import Path, PurePosixPath
 from urllib.parse import urldefrag, urlsplit
-from urllib.request import urlopen
 
 from mmhot.compat.installation import import_extra
 from mmhot.deploy.onnx_sessions import META_FILE
@@ -208,6 +206,10 @@ def download(
 
 
 def _fetch(url: str, path: Path, show: Callable[[int, int], None]) -> None:
+    # importing them takes a tenth of `mmhot lift --help`
+    from http.client import HTTPException
+    from urllib.request import urlopen
+
     done = 0
     try:
         with urlopen(url, timeout=_TIMEOUT) as response, path.open('wb') as file:
