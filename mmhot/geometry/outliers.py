@@ -84,12 +84,12 @@ def _find_jumps(points: np.ndarray, seconds: np.ndarray, reach: Reach) -> np.nda
         apart = np.linalg.norm(points[start:row] - points[row], axis=-1)
         limit = speed * (seconds[row] - seconds[start:row]) + reach.error
         left_out = np.arange(row - start - 1, -1, -1)
-        found = costs[start:row] + left_out + (apart / limit) ** 2
-        found[apart > limit] = np.inf
-        found[-1] = min(found[-1], costs[row - 1] + new)
-        best = int(found.argmin())
-        if found[best] <= costs[row]:
-            costs[row], before[row] = found[best], start + best
+        chains = costs[start:row] + left_out + (apart / limit) ** 2
+        chains[apart > limit] = np.inf
+        chains[-1] = min(chains[-1], costs[row - 1] + new)
+        best = int(chains.argmin())
+        if chains[best] <= costs[row]:
+            costs[row], before[row] = chains[best], start + best
     wrong = np.ones(count, bool)
     row = int((costs + np.arange(count - 1, -1, -1)).argmin())
     while row >= 0:

@@ -120,16 +120,15 @@ def gather_evidence(
         for x in (evidence.disagreement[rows], evidence.correction[rows], scores)
     )
     left, right = np.moveaxis(poses[:, _SHOULDERS], 1, 0)
-    logarithms = (np.log(x + scales.offset) for x in (disagreement, correction))
-    doubts = *logarithms, scores
+    doubts = *(np.log(x + scales.offset) for x in (disagreement, correction)), scores
     numbers = [
-        *(each for x in doubts for each in (x, x.mean(1, keepdims=True))),
+        *(values for x in doubts for values in (x, x.mean(1, keepdims=True))),
         np.linalg.norm(poses, axis=-1),
         _share_along(poses - poses[:, _PARENTS], directions),
         _share_along((left - right)[:, None], directions),
         np.ones(1),
     ]
-    return np.stack([np.broadcast_to(each, scores.shape) for each in numbers], -1)
+    return np.stack([np.broadcast_to(x, scores.shape) for x in numbers], -1)
 
 
 def _share_along(vectors: np.ndarray, directions: np.ndarray) -> np.ndarray:

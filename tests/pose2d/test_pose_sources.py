@@ -19,7 +19,7 @@ from mmhot.pose2d.interfaces import Detector, PoseEstimator
 from mmhot.pose2d.mmpose_models import MMPoseDetector, MMPoseEstimator
 from mmhot.pose2d.options import Pose2DOptions
 from mmhot.pose2d.pose_source import open_pose_source
-from mmhot.weights import hub, names
+from mmhot.weights import names
 from mmhot.weights.hub import cached_file
 from mmhot.weights.index import FOLDER
 from mmhot.weights.names import choose_best, resolve
