@@ -217,8 +217,8 @@ class TakePoses(PeopleOption, SingleOption, LensOptions, Step):
     def _target(self, source: Skeleton) -> Skeleton:
         """Return the 17 or 24 joints to convert to."""
         points = np.zeros((source.num_keypoints, 3))
-        points = convert_keypoints(points, None, source.name, _ALL.name, _MAPPING)[0]
-        lacking = np.isnan(points).any(-1)
+        poses, _, _ = convert_keypoints(points, None, source.name, _ALL.name, _MAPPING)
+        lacking = np.isnan(poses).any(-1)
         if lacking[: _BODY.num_keypoints].any():
             name = _BODY.joints[int(lacking.argmax())]
             raise ValueError(f'{source.name} does not determine the joint {name}')
