@@ -19,7 +19,7 @@ from mmhot.chain.live import LiveChain, LivePerson, LivePoses
 from mmhot.chain.options import ConnectionOptions, StreamOutputOptions
 from mmhot.chain.pipelines import LIVE
 from mmhot.chain.run import build
-from mmhot.errors import refuse_open_file
+from mmhot.errors import refuse_lists_of_paths
 from mmhot.frames import streams
 from mmhot.frames.arrays import FrameArrays
 from mmhot.frames.capture import Capture, LiveFrame
@@ -70,7 +70,7 @@ def stream(
     """
     values = Values(options, STREAM)
     fps, connection = values.of(RateOption).fps, values.of(ConnectionOptions)
-    refuse_open_file('source', source)
+    refuse_lists_of_paths('source', source)
     if isinstance(source, int | str | Path):
         frames: FrameSource = streams.open_stream(str(source))
     else:

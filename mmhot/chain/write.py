@@ -10,12 +10,7 @@ import numpy as np
 from mmhot.chain.options import ExportOptions, OutputOptions, VideoOptions
 from mmhot.chain.pipelines import Pipeline
 from mmhot.chain.run import StepChoice, build
-from mmhot.errors import (
-    ArgumentError,
-    NothingToWriteError,
-    require_choice,
-    require_path,
-)
+from mmhot.errors import ArgumentError, NothingToWriteError, require_choice
 from mmhot.frames.sources import FrameSource
 from mmhot.io.results import check_targets, date_of, name_files
 from mmhot.motion.camera import HoldCamera
@@ -56,7 +51,7 @@ def save_clip(
     from mmhot.frames.arrays import FrameArrays
     from mmhot.frames.inputs import open_inputs
 
-    path = require_path('path', path)
+    path = Path(path)
     suffix = path.suffix.removeprefix('.')
     if not suffix:
         raise ValueError(f'{path}: end the name with a format, such as .npz or .bvh')

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mmhot.errors import naming, require_path
+from mmhot.errors import naming
 from mmhot.geometry.keypoint_arrays import to_numbers, whole_numbers
 from mmhot.io.arrays import (
     MAX_JSON,
@@ -152,7 +152,7 @@ def read_lifted(path: str | Path) -> Clip3D:
     Returns:
         Clip3D: Equal to the written one bit for bit; of a stream the last session.
     """
-    path = require_path('path', path)
+    path = Path(path)
     with naming(path):
         start = start_of(path)
         if start.startswith(SIGNATURES):
