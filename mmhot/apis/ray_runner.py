@@ -145,7 +145,7 @@ def collect_outcomes(
     """Process all inputs with a pool of workers, a ``ray.util.ActorPool``."""
     waiting, reason = {item.name: None for item in inputs}, ''
     for item in inputs:
-        pool.submit(lambda actor, given: actor.process.remote(given), item)
+        pool.submit(lambda actor, clip: actor.process.remote(clip), item)
     while pool.has_next():
         try:
             outcome, lines = pool.get_next_unordered()

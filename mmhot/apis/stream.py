@@ -155,8 +155,8 @@ def _open_chain(
     """Open the models of a stream; return what its header says of them, too."""
     # streams may guess their rate
     stated = frames.fps if frames.finite and not frames.in_memory else None
-    given, said = values.of(RateOption).fps, list[str]()
-    fps = choose(frames.label, 'fps', stated, given) or frames.fps
+    option, said = values.of(RateOption).fps, list[str]()
+    fps = choose(frames.label, 'fps', stated, option) or frames.fps
     with redirect_stdout(sys.stderr):  # some models print
         steps = build(LIVE, values, replace(report, say=said.append))
         chain = LiveChain(steps.steps, frames, fps)

@@ -139,10 +139,7 @@ def export(
     clips = _prepare(clip, options, set(axes.values()))
     written, refused = [] if written is None else written, []
     for name, writer in writers.items():
-        shown = clips[axes[name]]
-        if not writer.fingers and _has_fingers(clip):
-            shown = shown.first_joints(_ALL.num_keypoints)
-        shown, inputs = _inputs_of(writer, shown, options)
+        shown, inputs = _inputs_of(writer, clips[axes[name]], options)
         if writer.footage:
             inputs['footage'] = footage
         if writer.thumbnails:
@@ -186,6 +183,8 @@ def _inputs_of(
 ) -> tuple[Clip3D, dict[str, Any]]:
     """Return a clip for a writer, and the options that it takes."""
     inputs = {name: getattr(options, name) for name in writer.options}
+    if not writer.fingers and _has_fingers(clip):
+        clip = clip.first_joints(_ALL.num_keypoints)
     if 'origin' in inputs:
         clip, inputs['origin'] = _around_origin(clip, options.origin)
     return clip, inputs
@@ -233,10 +232,10 @@ def _writers_for(
         say(f'{clip.name}: no fingers in .{", .".join(lacking)}')
     if _is_person(clip):
         return writers
-    wanted = [name for name, writer in writers.items() if writer.of_people]
-    wanted += ['height'] if options.height is not None else []
-    if wanted:
-        raise ValueError(f'{", ".join(wanted)}: only for the joints of {_H36M.name}')
+    names = [name for name, writer in writers.items() if writer.of_people]
+    names += ['height'] if options.height is not None else []
+    if names:
+        raise ValueError(f'{", ".join(names)}: only for the joints of {_H36M.name}')
     if 'html' in writers:  # one of the default formats
         say(f'{clip.name}: no .html, whose viewer shows people')
     return {name: writer for name, writer in writers.items() if name != 'html'}
@@ -251,4 +250,4 @@ def _prepare(
     is_static = clip.camera_path is not None and _is_person(clip)
     if options.height is not None:
         clip = scale_people(clip, options.height)
-    return {each: read_only(turn(clip, each, is_static)) for each in axes}
+    return {name: read_only(turn(clip, name, is_static)) for name in axes}
