@@ -41,6 +41,10 @@ def process_with_ray(
         ValueError: If Ray is missing, the cluster is not found or too small, or a
             model cannot be loaded.
     """
+    device = values.of(DeviceOptions).device
+    if device not in ('auto', 'cpu', 'cuda'):
+        text = "{device} must be cpu or cuda with {runner='ray'}, which assigns GPUs, "
+        raise ArgumentError(f'{text}got %r', device)
     with _connected() as ray:
         actors = _start(ray, values, ray_options, len(inputs), make_worker)
         try:

@@ -69,23 +69,12 @@ def _run_inputs(args: argparse.Namespace, values: Values) -> int:
     from mmhot.frames.inputs import find_inputs
     from mmhot.frames.options import FrameOptions
 
-    ray = _ray_options(args)
+    ray = read_options(args, RayOptions)
     inputs = find_inputs(args.inputs, values.of(FrameOptions).fps)
     more = '; the same command with --resume continues from here'
     more = '' if values.of(RepeatOptions).no_cache else more
     outcomes = _process(args, inputs, values, ray)
     return report_outcomes(args, outcomes, len(inputs), more)
-
-
-def _ray_options(args: argparse.Namespace) -> RayOptions:
-    """Read the options of Ray, which assigns GPUs."""
-    options = read_options(args, RayOptions)
-    if options.runner == 'ray' and args.device not in (None, 'cpu', 'cuda'):
-        raise ValueError(
-            '--device must be cpu or cuda with --runner ray, which assigns GPUs, got '
-            f'{args.device!r}'
-        )
-    return options
 
 
 def _process(

@@ -27,7 +27,16 @@ TESTS = Path(__file__).parents[1]
 slow = partial(pytest.mark.slow, reason='starts Ray clusters')
 
 
-def test_more_workers_than_cores_are_refused(monkeypatch):
+@pytest.mark.parametrize(
+    ('device', 'message'),
+    [
+        ('cpu', 'num_workers must be at most 2 on this'),
+        ('cuda:1', 'device must be cpu or cuda with'),
+    ],
+)
+def test_more_workers_than_cores_and_single_gpus_are_refused(
+    device, message, monkeypatch
+):
     module = SimpleNamespace(
         init=lambda **options: None,
         shutdown=lambda: None,
@@ -36,11 +45,11 @@ def test_more_workers_than_cores_are_refused(monkeypatch):
     monkeypatch.setitem(sys.modules, 'ray', module)
     outcomes = process_with_ray(
         [],
-        Values({'out_dir': 'out'}, INFER_COMMAND),
+        Values({'out_dir': 'out', 'device': device}, INFER_COMMAND),
         RayOptions(runner='ray', num_workers=3),
         print,
     )
-    with pytest.raises(ValueError, match='num_workers must be at most 2 on this'):
+    with pytest.raises(ValueError, match=message):
         list(outcomes)
 
 
