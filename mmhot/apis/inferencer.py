@@ -108,6 +108,13 @@ class Inferencer(BaseMMPoseInferencer):
         ValueError: If a name is unknown, weights and model do not fit, or neither
             ``pose2d`` nor ``pose3d`` is given.
         FileNotFoundError: If a file does not exist.
+
+    Example::
+
+        from mmhot.apis import Inferencer
+        find = Inferencer(pose3d='nanohtnet')
+        for result in find('demo/walk.mp4'):
+            people = result['predictions'][0]
     """
 
     preprocess_kwargs = {'bbox_thr', 'nms_thr', 'disable_norm_pose_2d'}

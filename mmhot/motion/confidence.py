@@ -23,7 +23,10 @@ _LIMBS = ('elbow', 'wrist', 'knee', 'ankle', 'foot')
 
 @dataclass(frozen=True)
 class FlipLimits:
-    """Torsos that no person turns as fast; three somersaults take a second."""
+    """Torsos that no person turns as fast; three somersaults take a second.
+
+    A larger turn drops fewer frames; longer times drop more, also of acrobats.
+    """
 
     turn: float = 120.0  # from one frame to the next one in which it is known, degrees
     step: float = 0.1  # between these, seconds
@@ -62,7 +65,10 @@ def find_flips(
 
 @dataclass(frozen=True)
 class JumpLimits:
-    """Joints of limbs that are elsewhere for a moment, faster than anyone moves."""
+    """Joints of limbs that are elsewhere for a moment, faster than anyone moves.
+
+    A longer window and slower frames drop more joints, a larger distance fewer.
+    """
 
     window: float = 0.2  # of the median of a joint's places, seconds
     slowest: float = 0.05  # between frames, seconds: people move as far at lower rates
@@ -143,8 +149,10 @@ class DropUncertain(LiveStep):
         low=0,
         high=1,
     )
-    detected: float = 0.35  # its default for 2D models; docs/motion.md compares
-    border: float = 0.08  # margin of limbs, torso lengths: less than ankles from soles
+    # its default for 2D models, more drops more; docs/motion.md compares
+    detected: float = 0.35
+    # margin of limbs, torso lengths: less than ankles from soles; more drops more
+    border: float = 0.08
     flips: FlipLimits = FlipLimits()
     jumps: JumpLimits = JumpLimits()
 

@@ -34,7 +34,8 @@ _LIMBS = (
 class ReturnLimits:
     """Limits of tracks that are merged; ``docs/tracking.md`` has the video of choice.
 
-    Distances are Bhattacharyya's, 0 to 1.
+    Distances are Bhattacharyya's, 0 to 1. Larger least values (``min_``) merge fewer
+    tracks; larger greatest values (``max_``) merge more, also those of two people.
     """
 
     min_looks: int = 4  # at a body part
