@@ -177,13 +177,6 @@ class OneLineParser(argparse.ArgumentParser):
         """Exit, with another code than 0 if help could not be printed."""
         super().exit(status or _code_of_output(complain_as(self.prog)), message)
 
-    def _get_value(self, action: argparse.Action, text: str) -> Any:
-        is_path = not action.option_strings and action.nargs != argparse.PARSER
-        is_path &= action.default != ''  # that of a positional argument is checked, too
-        if not text and (is_path or action.type is output_file):
-            raise argparse.ArgumentError(action, 'must not be empty')
-        return super()._get_value(action, text)
-
     def error(self, message: str) -> NoReturn:
         """Print one line and exit with code 2."""
         choice = re.match(r"(.*invalid choice: )'(.*)' \(choose from (.*)\)$", message)
