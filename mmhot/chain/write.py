@@ -52,11 +52,10 @@ def save_clip(
     from mmhot.frames.inputs import open_inputs
 
     path = Path(path)
-    suffix = path.suffix.removeprefix('.')
-    if not suffix:
-        raise ValueError(f'{path}: end the name with a format, such as .npz or .bvh')
     endings = [name for name in WRITERS if path.name.endswith(f'.{name}')]
-    name = max(endings, key=len, default=suffix)
+    name = max(endings, key=len, default=path.suffix[1:])
+    if not name:
+        raise ValueError(f'{path}: end the name with a format, such as .npz or .bvh')
     values = Values({'formats': [name], **options}, (*SAVED, ExportOptions, StepChoice))
     chosen, without = values.of(ExportOptions), values.of(StepChoice).without
     is_static = values.of(HoldCamera).static_camera
@@ -68,14 +67,17 @@ def save_clip(
     if is_static:
         steps = SAVED if _is_person(clip) else (HoldCamera,)
         clip = build(steps, values)(State(poses=clip)).clip_3d()
+    footage: FrameSource | None
     if isinstance(video, str | Path):
-        (video,) = open_inputs([str(video)])
-    elif video is not None and not isinstance(video, FrameSource):
-        video = FrameArrays(video, clip.fps)
-    files = name_files(path, chosen.formats[0], clip.track_ids).values()
-    check_targets([(clip.name, files)], [] if video is None else [video.path])
-    stem = path.name.removesuffix(f'.{chosen.formats[0]}')
-    state, said = State(poses=clip, frames=video), list[str]()
+        (footage,) = open_inputs([str(video)])
+    elif video is None or isinstance(video, FrameSource):
+        footage = video
+    else:
+        footage = FrameArrays(video, clip.fps)
+    files = name_files(path, name, clip.track_ids).values()
+    check_targets([(clip.name, files)], [] if footage is None else [footage.path])
+    stem = path.name.removesuffix(f'.{name}')
+    state, said = State(poses=clip, frames=footage), list[str]()
     written = export(state, chosen, Report(said.append), path.with_name(stem))
     if not written:
         raise ValueError(said[-1] if said else f'{clip.name} has no poses')

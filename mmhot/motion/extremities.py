@@ -120,9 +120,9 @@ class AddJoints(Step):
             offsets[rows] = person.extremities()
         poses = np.concatenate([clip.keypoints_3d, offsets], 1).astype(np.float32)
         added = poses[:, _BODY.num_keypoints :] + clip.root_3d[:, None]
-        pixels = added[..., :2] / added[..., 2:].clip(1e-3) * clip.focal_length + center
+        shown = added[..., :2] / added[..., 2:].clip(1e-3) * clip.focal_length + center
         is_seen = (scores > 0)[..., None]
-        pixels = np.where(is_seen, points, pixels).astype(np.float32)
+        shown = np.where(is_seen, points, shown).astype(np.float32)
         errors = clip.expected_error
         if errors is not None:
             unknown = np.full(scores.shape, np.nan, np.float32)
@@ -133,7 +133,7 @@ class AddJoints(Step):
             parents=SKELETON.parents,
             keypoints_3d=poses,
             keypoint_scores_3d=np.concatenate([clip.keypoint_scores_3d, scores], 1),
-            keypoints_2d=np.concatenate([clip.keypoints_2d, pixels], 1),
+            keypoints_2d=np.concatenate([clip.keypoints_2d, shown], 1),
             scores=np.concatenate([clip.scores, scores], 1),
             expected_error=errors,
         )
