@@ -74,12 +74,7 @@ class NothingToWriteError(ValueError):
 
 
 def escape(text: object, replacement: str | None = None) -> str:
-    """Escape the characters of a name that terminals and files do not show.
-
-    Args:
-        text (object): Text or path.
-        replacement (str, optional): Replaces each of them, instead of an escape code.
-    """
+    """Escape, or replace, the characters of a name that terminals do not show."""
 
     def code(found: re.Match) -> str:
         value = ord(found[0])
@@ -207,16 +202,7 @@ def require_choice(name: str, given: object, known: Iterable[object]) -> None:
 
 
 def hint_at_names(given: str, known: Iterable[str], title: str = 'known') -> str:
-    """Suggest a known name for a mistyped one.
-
-    Args:
-        given (str): The unknown name.
-        known (Iterable[str]): The valid names.
-        title (str): Label of the list if no name is similar. Defaults to 'known'.
-
-    Returns:
-        str: ``did you mean NAME?`` or ``TITLE: NAME, NAME, ...``.
-    """
+    """Suggest a known name: ``did you mean NAME?`` or ``TITLE: NAME, NAME, ...``."""
     known = list(known)
     near = did_you_mean(given, known)
     if near:

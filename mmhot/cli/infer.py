@@ -85,19 +85,20 @@ def _process(
 ) -> Iterator['Outcome']:
     from mmhot.chain.options import OutputOptions
     from mmhot.io.results import result_files, results_folder
+    from mmhot.progress import Report
 
     output = values.of(OutputOptions)
     folder, formats = output.out_dir, output.formats
     targets = [(x.path, result_files(folder, x.name, formats)) for x in inputs]
+    report = Report(args.say, args.bars)
     with results_folder(folder, targets, [*(x.path for x in inputs), *values.files]):
         if ray.runner == 'ray':
             from mmhot.apis.ray_runner import process_with_ray
 
-            yield from process_with_ray(inputs, values, ray, args.say, args.quiet)
+            yield from process_with_ray(inputs, values, ray, report)
             return
         from mmhot.chain.worker import ClipWorker
-        from mmhot.progress import Report
 
-        worker = ClipWorker(values, Report(args.say, args.bars))
+        worker = ClipWorker(values, report)
         worker.prepare()  # a model that cannot be loaded fails for all inputs
         yield from map(worker, inputs)

@@ -84,17 +84,10 @@ def choose_people(
     say: Callable[[str], None],
     limits: ChoiceLimits = ChoiceLimits(),
 ) -> list[int]:
-    """Return the track IDs of the chosen people; list several if all are.
+    """Return the track IDs of the chosen people of a clip; if all are, list them.
 
-    Args:
-        name (str): Name of the clip.
-        spans (Sequence[PersonSpan]): All people.
-        people (str | tuple[int, ...]): 'all', 'largest', 'longest' or track IDs.
-        say (Callable): Receives the table, line by line.
-        limits (ChoiceLimits): Limits of the choice.
-
-    Raises:
-        ArgumentError: If a track ID is unknown.
+    ``people`` is 'all', 'largest', 'longest' or track IDs; ``say`` receives the table,
+    line by line.
     """
     tracks = [span.track for span in spans]
     if people == 'all':
