@@ -299,8 +299,8 @@ def test_lifter_of_an_own_skeleton_is_trained_exported_and_lifts(page, run_tool,
     assert (meta['joints'], meta['parents']) == (names[::-1], [-1, 0, 1, 2])
     found = {}
     for out, model in (
-        ('onnx', ['--model', 'arm_onnx']),
-        ('own', ['--checkpoint', weights]),
+        ('onnx', ['--pose3d', 'arm_onnx']),
+        ('own', ['--pose3d-weights', weights]),
     ):
         formats = 'npz,json,csv,trc,html,mp4,png'
         lift = ['lift', 'arm.npz', *model, '--out-dir', out, '--formats']
@@ -310,12 +310,12 @@ def test_lifter_of_an_own_skeleton_is_trained_exported_and_lifts(page, run_tool,
         assert list(clip.joint_names) == names[::-1]
         np.testing.assert_allclose(clip.keypoints_2d, pixels, rtol=1e-4)
         found[out] = clip.keypoints_3d
-        assert main([*lift, 'npz,bvh']) == 2
+        assert main([*lift, 'npz,bvh']) == 1
         assert 'bvh: only for the joints of h36m-17' in capfd.readouterr().err
     np.testing.assert_allclose(found['onnx'], found['own'], atol=1e-4)
-    assert main(['lift', 'arm.npz', '--out-dir', 'none']) == 2
+    assert main(['lift', 'arm.npz', '--out-dir', 'none']) == 1
     assert 'the keypoints of arm-4 cannot be lifted' in capfd.readouterr().err
     clip = mmhot.lift(
-        pixels, image_size=(640, 640), fps=50, model='arm_onnx', skeleton='arm-4'
+        pixels, image_size=(640, 640), fps=50, pose3d='arm_onnx', skeleton='arm-4'
     )
     np.testing.assert_allclose(clip.keypoints_3d, found['onnx'], atol=1e-5)
