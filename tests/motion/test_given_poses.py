@@ -181,24 +181,6 @@ def test_wrong_arrays(change, message):
         Clip3D.from_arrays(**(right | change))
 
 
-@pytest.mark.parametrize(
-    ('factor', 'wanted', 'line'),
-    [
-        (1000, 1, 'people are 1740 high: read as millimeters'),
-        (100, 1, 'people are 174 high: read as centimeters'),
-        (0.1, 0.1, 'people are 0.174 m high; height sets the scale'),
-        (10, 10, 'people are 17.4 m high; height sets the scale'),
-        (1, 1, ''),
-    ],
-)
-def test_units(factor, wanted, line, caplog):
-    true = joints_of(KICK, 20)
-    plain = Clip3D.from_arrays(true, FPS, axes='world')
-    other = Clip3D.from_arrays(true * factor, FPS, axes='world')
-    assert_allclose(other.places(), wanted * plain.places(), atol=1e-5)
-    assert [line in x for x in caplog.messages] == [True] * bool(line)
-
-
 def test_a_point_is_no_pose_and_frames_are_first():
     true = joints_of(KICK, 20)
     true[7] = 0
