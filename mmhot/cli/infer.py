@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from mmhot.apis.options import RayOptions
 from mmhot.cli.errors import OneLineParser, handling
 from mmhot.cli.options import add_options, read_options, read_values
+from mmhot.cli.report import report_outcomes
 from mmhot.options import Values
 
 if TYPE_CHECKING:  # importing them takes seconds
@@ -48,6 +49,9 @@ def add_arguments(parser: OneLineParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Lift all inputs; one that fails does not stop the others."""
     from mmhot.chain.calls import INFER_COMMAND
+    from mmhot.chain.options import RepeatOptions
+    from mmhot.frames.inputs import find_inputs
+    from mmhot.frames.options import FrameOptions
 
     last = -math.inf
 
@@ -58,23 +62,13 @@ def run(args: argparse.Namespace) -> int:
             last = time.monotonic()
             signal.default_int_handler(number, frame)
 
-    with handling(interrupt, 'SIGINT'):
-        return _run_inputs(args, read_values(args, *INFER_COMMAND))
-
-
-def _run_inputs(args: argparse.Namespace, values: Values) -> int:
-    """Lift all inputs, and print their times."""
-    from mmhot.chain.options import RepeatOptions
-    from mmhot.cli.report import report_outcomes
-    from mmhot.frames.inputs import find_inputs
-    from mmhot.frames.options import FrameOptions
-
-    ray = read_options(args, RayOptions)
-    inputs = find_inputs(args.inputs, values.of(FrameOptions).fps)
+    values, ray = read_values(args, *INFER_COMMAND), read_options(args, RayOptions)
     more = '; the same command with --resume continues from here'
     more = '' if values.of(RepeatOptions).no_cache else more
-    outcomes = _process(args, inputs, values, ray)
-    return report_outcomes(args, outcomes, len(inputs), more)
+    with handling(interrupt, 'SIGINT'):
+        inputs = find_inputs(args.inputs, values.of(FrameOptions).fps)
+        outcomes = _process(args, inputs, values, ray)
+        return report_outcomes(args, outcomes, len(inputs), more)
 
 
 def _process(
