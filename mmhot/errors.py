@@ -74,12 +74,7 @@ class NothingToWriteError(ValueError):
 
 
 def escape(text: object, replacement: str | None = None) -> str:
-    """Escape the characters of a name that terminals and files do not show.
-
-    Args:
-        text (object): Text or path.
-        replacement (str, optional): Replaces each of them, instead of an escape code.
-    """
+    """Escape, or replace, the characters of a name that terminals do not show."""
 
     def code(found: re.Match) -> str:
         value = ord(found[0])
@@ -125,26 +120,10 @@ def align(lines: Sequence[Sequence[str]], left: int = 1) -> str:
     return '\n'.join('  '.join(row).rstrip() for row in zip(*columns, strict=True))
 
 
-def refuse_open_file(name: str, source: object) -> None:
-    """Raise a ValueError if an argument is an open file, empty, or a list of paths."""
-    if isinstance(source, str) and not source:
-        raise ValueError(f'{name} must not be empty')
-    if (
-        isinstance(source, list | tuple)
-        and source
-        and isinstance(source[0], str | os.PathLike)
-    ):
+def refuse_lists_of_paths(name: str, source: object) -> None:
+    """Raise a ValueError if an argument names several files."""
+    if isinstance(source, list | tuple) and isinstance((*source, 0)[0], str | Path):
         raise ValueError(f'{name} is a list of {len(source)} paths: call once for each')
-    if hasattr(source, 'readline'):
-        raise ValueError(f'{name} is an open file: give its path')
-
-
-def require_path(name: str, value: object) -> Path:
-    """Return the path that an argument is; raise an error of others."""
-    refuse_open_file(name, value)
-    if not isinstance(value, str | os.PathLike):
-        raise TypeError(f'{name} must be a path, got {type(value).__name__}')
-    return Path(value)
 
 
 def require_file(path: str | Path) -> Path:
@@ -216,23 +195,14 @@ class WarningHandler(logging.Handler):
 def require_choice(name: str, given: object, known: Iterable[object]) -> None:
     """Raise ArgumentError if an argument is none of the known values."""
     if given not in known:
-        listed = [str(each) for each in known]
+        listed = [str(choice) for choice in known]
         text = f'{{{name}}} must be one of %s, got %r%s'
         hint = did_you_mean(str(given), listed)
         raise ArgumentError(text, ', '.join(listed), given, hint)
 
 
 def hint_at_names(given: str, known: Iterable[str], title: str = 'known') -> str:
-    """Suggest a known name for a mistyped one.
-
-    Args:
-        given (str): The unknown name.
-        known (Iterable[str]): The valid names.
-        title (str): Label of the list if no name is similar. Defaults to 'known'.
-
-    Returns:
-        str: ``did you mean NAME?`` or ``TITLE: NAME, NAME, ...``.
-    """
+    """Suggest a known name: ``did you mean NAME?`` or ``TITLE: NAME, NAME, ...``."""
     known = list(known)
     near = did_you_mean(given, known)
     if near:
@@ -271,11 +241,11 @@ def install_extra(extra: str) -> str:
     except metadata.PackageNotFoundError:  # a checkout on the path
         return f'in the clone of mmhot, {pip("install", f".[{extra}]")}'
     needed = [
-        f'{each.name}{each.specifier}'
-        for each in listed
-        if each.marker
-        and each.marker.evaluate({'extra': extra})
-        and not each.marker.evaluate({'extra': ''})
+        f'{package.name}{package.specifier}'
+        for package in listed
+        if package.marker
+        and package.marker.evaluate({'extra': extra})
+        and not package.marker.evaluate({'extra': ''})
     ]
     # pip leaves MMPose out of the extra, see docs/installation.md
     more = f' && {pip("install", "--no-deps", MMPOSE)}' if extra == 'mmpose' else ''

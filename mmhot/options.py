@@ -51,27 +51,27 @@ class Argument:
         """Help text with the names of arguments instead of flags."""
         return _FLAG.sub(lambda flag: flag[1].replace('-', '_'), self.help)
 
-    def check(self, name: str, kind: type, given: Any) -> Any:
+    def check(self, name: str, kind: type, value: Any) -> Any:
         """Convert and check the value of an argument."""
-        if isinstance(given, str) and not given and not self.expected:
+        if isinstance(value, str) and not value and not self.expected:
             raise ArgumentError(f'{{{name}}} must not be empty')
         expected = self.expected or _KINDS.get(kind)
         try:
-            value = self.convert(given) if self.convert else _to(kind, given)
+            converted = self.convert(value) if self.convert else _to(kind, value)
         except (TypeError, ValueError) as error:
             if expected is None:
                 raise
-            raise ArgumentError(
-                f'{{{name}}} must be %s, got %r', expected, given
-            ) from error
+            text = f'{{{name}}} must be %s, got %r'
+            raise ArgumentError(text, expected, value) from error
         low, high = self.low, self.high
-        if kind in (int, float) and not low <= value <= high:
-            wanted = f'at least {low:g}' if high == inf else f'from {low:g} to {high:g}'
+        if kind in (int, float) and not low <= converted <= high:
+            limits = f'at least {low:g}' if high == inf else f'from {low:g} to {high:g}'
             unit = '' if self.metavar == 'N' else f' {self.metavar.lower()}'
-            raise ArgumentError(f'{{{name}}} must be %s, got %g', wanted + unit, value)
+            text = f'{{{name}}} must be {limits}{unit}, got %g'
+            raise ArgumentError(text, converted)
         if self.choices:
-            require_choice(name, value, self.choices)
-        return value
+            require_choice(name, converted, self.choices)
+        return converted
 
 
 def option(help: str, default: Any = None, **argument: Any) -> Any:
@@ -127,11 +127,6 @@ class Options:
             if self.is_given(name):
                 raise ArgumentError(f'{{{name}}} %s', reason)
 
-    @classmethod
-    def of(cls: type[T], **values: object) -> T:
-        """Build from a function's keyword arguments; hint at the nearest name."""
-        return Values(values, (cls,)).of(cls)
-
 
 def options_of(*kinds: type[Options]) -> dict[str, Field]:
     """Return the options of dataclasses by name, each once, in their order."""
@@ -162,16 +157,16 @@ class Values:
     def __init__(
         self, stated: Mapping[str, Any], kinds: Sequence[type[Options]]
     ) -> None:
-        self.kinds, known = tuple(kinds), options_of(*kinds)
+        self.kinds, declared = tuple(kinds), options_of(*kinds)
         self.stated: dict[str, Any] = {}
         for name, value in stated.items():
             new = RENAMED.get(name, name)
-            if name not in known and new in known:
+            if name not in declared and new in declared:
                 text = f'{name!r} is the name of {{{new}}} in mmhot 0.2, ends with 0.4'
                 _LOGGER.warning(ArgumentError(text))
                 name = new
-            if name not in known:
-                hint = _hint_elsewhere(name, Options) or did_you_mean(name, known)
+            if name not in declared:
+                hint = _hint_elsewhere(name, Options) or did_you_mean(name, declared)
                 raise TypeError(f'unexpected keyword argument {name!r}{hint}')
             self.stated[name] = value
         self._built = {kind: self._build(kind) for kind in kinds}
@@ -187,16 +182,16 @@ class Values:
         return options if isinstance(options, kind) else self._build(kind)
 
     def _build(self, kind: type[T]) -> T:
-        own = options_of(kind).keys() & self.stated.keys()
-        return kind(**{name: self.stated[name] for name in own})
+        names = options_of(kind).keys() & self.stated.keys()
+        return kind(**{name: self.stated[name] for name in names})
 
 
 def _hint_elsewhere(name: str, kind: type[Options]) -> str:
     """Return the hint of a class of options, or of one derived, that has an option."""
     if name in options_of(kind) and kind.hint:
         return f': {kind.hint}'
-    below = (_hint_elsewhere(name, each) for each in kind.__subclasses__())
-    return next(filter(None, below), '')
+    hints = (_hint_elsewhere(name, derived) for derived in kind.__subclasses__())
+    return next(filter(None, hints), '')
 
 
 def takes(*kinds: type[Options]) -> Callable[[Function], Function]:
@@ -229,9 +224,9 @@ def takes(*kinds: type[Options]) -> Callable[[Function], Function]:
     return show
 
 
-def kind_of(each: Field) -> type:
+def kind_of(declared: Field) -> type:
     """Return the type of an option's value, without ``| None``."""
-    return (get_args(each.type) or (each.type,))[0]
+    return (get_args(declared.type) or (declared.type,))[0]
 
 
 def _to(kind: type, value: Any) -> Any:
@@ -281,11 +276,11 @@ def read_names(
     ``hints`` answer names that are not known.
     """
     names = split_names(value)
-    for each in names:
-        if each not in known:
-            hint = hints.get(each, did_you_mean(each, known))
+    for part in names:
+        if part not in known:
+            hint = hints.get(part, did_you_mean(part, known))
             text = f'{{{name}}} must be among %s; got %r%s'
-            raise ArgumentError(text, ','.join(known), each, hint)
+            raise ArgumentError(text, ','.join(known), part, hint)
     return names
 
 

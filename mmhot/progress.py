@@ -25,16 +25,12 @@ def no_bar(title: str, unit: str = 'frame') -> Iterator[Count]:
 @contextmanager
 def text_bar(title: str, unit: str = 'frame') -> Iterator[Count]:
     """Draw a bar in a terminal or notebook; files and pipes get one in 30 seconds."""
-    if sys.stderr is None:  # as of programs without a console on Windows
-        yield lambda done, total: None
-        return
     is_notebook = 'ipykernel' in sys.modules
     with ignored_warnings():  # of notebooks without widgets
         # the former also imports asyncio
         tqdm = import_module('tqdm.auto' if is_notebook else 'tqdm').tqdm
     pace = dict(delay=5.0, mininterval=30.0, maxinterval=30.0)
-    # what stands in for it in some programs has no isatty
-    if is_notebook or getattr(sys.stderr, 'isatty', bool)():
+    if is_notebook or sys.stderr.isatty():
         pace = {}
     with tqdm(desc=escape(title), unit=unit, leave=False, **pace) as bar:
 

@@ -1,9 +1,7 @@
 """Progress bars: on terminals at once, elsewhere for long stages only."""
 
 import pytest
-from clip_files import SKATER
 
-import mmhot
 from mmhot import progress
 
 
@@ -13,19 +11,6 @@ def test_short_stages_have_a_bar_on_terminals_only(is_terminal, monkeypatch, cap
     with progress.text_bar('walk: 3D') as show:
         show(4, 4)
     assert ('walk: 3D' in capsys.readouterr().err) == is_terminal
-
-
-class Log:
-    """Stands in for stderr in programs with a window."""
-
-    def write(self, text):
-        pass
-
-
-@pytest.mark.parametrize('stream', [None, Log()])
-def test_bars_need_no_console(stream, monkeypatch):
-    monkeypatch.setattr('sys.stderr', stream)
-    assert len(mmhot.lift(SKATER, progress=True)) == 185
 
 
 def test_each_stage_ends_when_the_next_begins():

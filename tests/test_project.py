@@ -265,13 +265,6 @@ def test_metafiles_of_the_index_name_existing_configs():
             assert metrics.get('AR', 0) <= 1
 
 
-def test_mmengine_finds_a_config_by_name():
-    from mmengine.hub import get_config
-
-    leaf = next(name for name in configs() if name.startswith('body_3d'))
-    assert get_config(f'mmhot::{leaf}').model.type.endswith('PoseLifter')
-
-
 def test_package_holds_links_to_the_configs():
     mim = ROOT / 'mmhot' / '.mim'
     assert (mim / 'configs' / '_base_' / 'default_runtime.py').is_file()

@@ -192,9 +192,9 @@ print('built', type(model).__name__)
 def test_lift_takes_configs_by_name(model, second, tmp_path):
     (tmp_path / 'mine.py').write_text(f"_base_ = '{WILD}'\n")
     clip = shutil.copy(DEMO, tmp_path / 'clip.npz')
-    options = ['--model', model, '--out-dir', 'out', '--no-flip']
+    options = ['--pose3d', model, '--out-dir', 'out', '--speed', 'fast']
     if model != 'nanohtnet':
-        options += ['--checkpoint', 'nanohtnet_81frm-keep9_cmu-wild']
+        options += ['--pose3d-weights', 'nanohtnet_81frm-keep9_cmu-wild']
     said = call(second / 'mmhot', 'lift', clip, *options, cwd=tmp_path)
     assert (tmp_path / 'out/clip.npz').is_file()
     assert 'scope' not in said

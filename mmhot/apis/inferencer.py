@@ -108,6 +108,13 @@ class Inferencer(BaseMMPoseInferencer):
         ValueError: If a name is unknown, weights and model do not fit, or neither
             ``pose2d`` nor ``pose3d`` is given.
         FileNotFoundError: If a file does not exist.
+
+    Example::
+
+        from mmhot.apis import Inferencer
+        find = Inferencer(pose3d='nanohtnet')
+        for result in find('demo/walk.mp4'):
+            people = result['predictions'][0]
     """
 
     preprocess_kwargs = {'bbox_thr', 'nms_thr', 'disable_norm_pose_2d'}
@@ -166,9 +173,9 @@ class Inferencer(BaseMMPoseInferencer):
             # a generator may fill one buffer again and again
             return [np.array(x) if isinstance(x, np.ndarray) else x for x in inputs]
         sources = open_inputs([str(inputs)])
-        images = [each for each in sources if isinstance(each, ImageSequence)]
+        images = [x for x in sources if isinstance(x, ImageSequence)]
         if images:
-            return [path for each in images for path in each.paths]
+            return [path for sequence in images for path in sequence.paths]
         if len(sources) > 1:
             raise ValueError(f'{inputs} contains {len(sources)} videos: give one')
         (video,) = sources
@@ -228,8 +235,8 @@ class Inferencer(BaseMMPoseInferencer):
         chain = None if self.lifter is None else self._chain_of_images(self.lifter)
         for start in range(0, len(inputs), models.batch_size):
             images = [_read(x) for x in inputs[start : start + models.batch_size]]
-            found = zip(images, models.detect(images, video=False), strict=True)
-            for number, (image, people) in enumerate(found, start):
+            posed = zip(images, models.detect(images, video=False), strict=True)
+            for number, (image, people) in enumerate(posed, start):
                 name, size = inputs[number], image.shape[1::-1]
                 is_array = isinstance(name, np.ndarray)
                 name = _NAME.format(number) if is_array else str(name)
@@ -260,9 +267,9 @@ class Inferencer(BaseMMPoseInferencer):
         frames = cut_detector(source)
         while batch := list(islice(frames, models.batch_size)):
             cuts = cut_detector.cuts
-            found = models.estimate_frames(batch, previous, interval, cuts)
-            previous = found[-1]
-            for frame, people in zip(batch, found, strict=True):
+            crowds = models.estimate_frames(batch, previous, interval, cuts)
+            previous = crowds[-1]
+            for frame, people in zip(batch, crowds, strict=True):
                 if frame.index in cuts:
                     tracker.reset()
                 ids = tracker.update(people, frame.index, tentative=True)
@@ -292,8 +299,8 @@ class Inferencer(BaseMMPoseInferencer):
         clip, tracks = state.poses, state.tracked.tracks if state.tracked else []
         scene, images = cache(partial(_open_scene, clip)), ImagesInOrder(video)
         number = get_skeleton(models.estimator.skeleton).num_keypoints
-        found = _split_frames(tracks, times.num_frames, number)
-        for index, (people, ids) in enumerate(found):
+        frames = _split_frames(tracks, times.num_frames, number)
+        for index, (people, ids) in enumerate(frames):
             lifted = clip and clip.take(np.flatnonzero(clip.frame == index))
             yield PosedImage(
                 _NAME.format(index),
@@ -310,11 +317,9 @@ class Inferencer(BaseMMPoseInferencer):
         self, chain: Chain, name: str, size: tuple[int, int], people: People
     ) -> Clip3D | None:
         """Lift people as clips of one frame; None without confident keypoints."""
-        columns = people.keypoints, people.scores, people.bboxes
-        parts = zip(*(each[:, None] for each in columns), strict=True)
-        tracks = [
-            Track2D(n, np.zeros(1, np.int64), *own) for n, own in enumerate(parts)
-        ]
+        columns = (x[:, None] for x in (people.keypoints, people.scores, people.bboxes))
+        frame, rows = np.zeros(1, np.int64), enumerate(zip(*columns, strict=True))
+        tracks = [Track2D(track, frame, *arrays) for track, arrays in rows]
         clip = Clip2D(
             Path(name).stem, self.estimator.skeleton, tracks, *size, DEFAULT_FPS
         )
@@ -361,8 +366,8 @@ class Inferencer(BaseMMPoseInferencer):
             if not disable_rebase_keypoint:
                 poses[..., 2] -= poses[..., 2].min(-1, keepdims=True)
             bboxes = np.full((len(clip.track), 4), np.nan, np.float32)
-            rows, own = np.nonzero(clip.track[:, None] == ids)
-            bboxes[rows] = people.bboxes[own]
+            lifted, detected = np.nonzero(clip.track[:, None] == ids)
+            bboxes[lifted] = people.bboxes[detected]
             ids = clip.track
             fields = dict(
                 keypoints=poses,
@@ -478,16 +483,16 @@ def _split_frames(
         arrays = track.boxes, track.keypoints, track.scores
         for frame, *parts in zip(track.frames.tolist(), *arrays, strict=True):
             rows[frame].append((track.track, *parts))
-    for own in rows:
-        if not own:
+    for people in rows:
+        if not people:
             yield People.none(num_keypoints), np.zeros(0, int)
             continue
-        ids, *columns = zip(*own, strict=True)
+        ids, *columns = zip(*people, strict=True)
         bboxes, keypoints, scores = map(np.stack, columns)
-        unknown = np.full(len(own), np.nan, np.float32)
+        unknown = np.full(len(people), np.nan, np.float32)
         yield People(bboxes, unknown, keypoints, scores), np.array(ids)
 
 
-def _read(given: str | Path | np.ndarray) -> np.ndarray:
+def _read(image: str | Path | np.ndarray) -> np.ndarray:
     """Read an image as BGR, uint8 (H, W, 3)."""
-    return check_image(given) if isinstance(given, np.ndarray) else read_image(given)
+    return check_image(image) if isinstance(image, np.ndarray) else read_image(image)

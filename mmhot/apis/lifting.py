@@ -1,10 +1,9 @@
 """Lifting of videos, images and 2D keypoints, refinement of 3D poses, in one call."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +13,7 @@ from mmhot.chain.outcome import Outcome, noting_errors
 from mmhot.chain.pipelines import KEYPOINTS, POSES, VIDEO
 from mmhot.chain.run import Chain, StageTimes, build
 from mmhot.chain.write import export
-from mmhot.errors import ArgumentError, refuse_open_file, require_path
+from mmhot.errors import ArgumentError, refuse_lists_of_paths
 from mmhot.frames.arrays import FrameArrays
 from mmhot.frames.options import FrameOptions, PartOptions
 from mmhot.frames.part import take_part
@@ -30,8 +29,6 @@ from mmhot.pose2d.estimate import EstimatePoses
 from mmhot.progress import Report, no_bar, stage_bars, text_bar
 from mmhot.state import State
 from mmhot.structures.clips import Clip2D, Clip3D, check_clip
-
-T = TypeVar('T', Clip2D, Clip3D)
 
 
 @takes(*INFER)
@@ -71,8 +68,8 @@ def infer(
 
     values = Values(options, INFER)
     chosen = values.of(FrameOptions)
-    folder = None if cache is None else require_path('cache', cache)
-    refuse_open_file('source', source)
+    folder = None if cache is None else Path(cache)
+    refuse_lists_of_paths('source', source)
     if isinstance(source, str | Path):
         frames = open_clip(str(source), chosen.fps)
     else:
@@ -121,11 +118,11 @@ def lift(
         clip = mmhot.lift('demo/skating_2d_coco17.npz', static_camera=True)
     """
     values = Values(options, LIFT)
-    refuse_open_file('keypoints', keypoints)
+    refuse_lists_of_paths('keypoints', keypoints)
     chain = build(KEYPOINTS, values)  # its lifter may bring a skeleton of the file
     clip = take_part(_read_keypoints(keypoints, values), values.of(PartOptions))
     with stage_bars(text_bar if progress else no_bar, clip.name) as count:
-        return _lift(chain, clip, State(count=count))
+        return _run(chain, State(keypoints=clip, count=count))
 
 
 @takes(*REFINE)
@@ -163,10 +160,11 @@ def refine(
         clip = mmhot.refine('sam3d.json', fps=30, static_camera=True)
     """
     values = Values(options, REFINE)
+    refuse_lists_of_paths('source', source)
     chain = build(POSES, values)
     clip = take_part(_read_poses(source, values), values.of(PartOptions))
     with stage_bars(text_bar if progress else no_bar, clip.name) as count:
-        return _refine(chain, clip, State(count=count))
+        return _run(chain, State(poses=clip, count=count))
 
 
 def _read_keypoints(source: Any, values: Values) -> Clip2D:
@@ -215,21 +213,13 @@ def _read_poses(source: Any, values: Values) -> Clip3D:
     )
 
 
-def _lift(
-    chain: Chain, clip: Clip2D, state: State, times: StageTimes | None = None
-) -> Clip3D:
-    """Lift a clip."""
-    poses = chain(replace(state, keypoints=clip), times).poses
+def _run(chain: Chain, state: State, times: StageTimes | None = None) -> Clip3D:
+    """Run a chain on a clip; return its poses."""
+    poses = chain(state, times).poses
     if poses is None:
+        clip = state.clip_2d()
         raise ValueError(f'{clip.source or clip.name}: no keypoint is left to lift')
     return poses
-
-
-def _refine(
-    chain: Chain, clip: Clip3D, state: State, times: StageTimes | None = None
-) -> Clip3D:
-    """Refine a clip."""
-    return chain(replace(state, poses=clip), times).clip_3d()
 
 
 def lift_files(
@@ -246,10 +236,10 @@ def lift_files(
     Raises:
         ValueError: If an input or option is wrong, or results would overwrite files.
     """
-    chain = build(KEYPOINTS, values, report)
-    part = values.of(PartOptions)
+    chain, part = build(KEYPOINTS, values, report), values.of(PartOptions)
     clips = [take_part(_read_keypoints(path, values), part) for path in paths]
-    yield from _process_files(paths, clips, values, report, partial(_lift, chain))
+    states = [State(keypoints=clip) for clip in clips]
+    yield from _process_files(chain, paths, states, values, report)
 
 
 def refine_files(
@@ -260,32 +250,32 @@ def refine_files(
     ``values`` are those of :data:`REFINE` and :class:`OutputOptions`; for the rest see
     :func:`lift_files`.
     """
-    chain = build(POSES, values, report)
-    part = values.of(PartOptions)
+    chain, part = build(POSES, values, report), values.of(PartOptions)
     clips = [take_part(_read_poses(path, values), part) for path in paths]
-    yield from _process_files(paths, clips, values, report, partial(_refine, chain))
+    states = [State(poses=clip) for clip in clips]
+    yield from _process_files(chain, paths, states, values, report)
 
 
 def _process_files(
+    chain: Chain,
     paths: Sequence[Path],
-    clips: Sequence[T],
+    states: Sequence[State],
     values: Values,
     report: Report,
-    process: Callable[[T, State, StageTimes], Clip3D],
 ) -> Iterator[Outcome]:
     """Process clips that were read, and write the results."""
-    options = values.of(OutputOptions)
-    targets = []
+    options, targets = values.of(OutputOptions), []
+    clips = [x.clip_2d() if x.poses is None else x.poses for x in states]
     for path, clip in zip(paths, clips, strict=True):
         numbers = [track for track in clip.track_ids if track >= 0]
         files = result_files(options.out_dir, clip.name, options.formats, numbers)
         targets.append((path, files))
     with results_folder(options.out_dir, targets, [*paths, *values.files]):
-        for clip in clips:
+        for clip, state in zip(clips, states, strict=True):
             outcome = Outcome(clip.name)
             with noting_errors(outcome):
                 with stage_bars(report.bars, clip.name) as count:
-                    poses = process(clip, State(count=count), outcome.times)
+                    poses = _run(chain, replace(state, count=count), outcome.times)
                 outcome.people = len(poses.track_ids)
                 with outcome.times.measure('write'):
                     state = State(poses=poses)

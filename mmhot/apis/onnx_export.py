@@ -15,6 +15,7 @@ from mmhot.deploy.onnx_graphs import KEPT, write_graph
 from mmhot.deploy.onnx_sessions import open_session
 from mmhot.errors import ArgumentError, escape, ignored_warnings
 from mmhot.io.atomic import replacing
+from mmhot.options import Values
 from mmhot.version import __version__
 from mmhot.weights.hub import META_FILE, MODEL_FILE
 
@@ -42,7 +43,7 @@ def export_onnx(
         ValueError: If an argument is wrong, the model cannot be exported, or the file
             does not compute what PyTorch does; then nothing is written.
     """
-    chosen = OnnxOptions.of(**options)
+    chosen = Values(options, (OnnxOptions,)).of(OnnxOptions)
     out = chosen.out
     _check_folder(out)
     opened = open_exportable(model, checkpoint, chosen.keep, chosen.inputs)
@@ -69,8 +70,8 @@ def _check_folder(out: Path) -> None:
     """Refuse folders with files of others, and those that cannot be written."""
     if out.exists() and not out.is_dir():
         raise ArgumentError('{out} must be a folder, and %s is a file', out)
-    found = {path.name for path in out.iterdir()} if out.is_dir() else set()
-    if found and not {MODEL_FILE, META_FILE} <= found:
+    files = {path.name for path in out.iterdir()} if out.is_dir() else set()
+    if files and not {MODEL_FILE, META_FILE} <= files:
         raise ArgumentError(
             '{out} must be a new, empty or exported folder: %s is not', out
         )
@@ -86,7 +87,7 @@ def _leave_out_kept(checked: Path, file: Path) -> None:
     import onnx
 
     model = onnx.load(checked)
-    outputs = [each for each in model.graph.output if not each.name.startswith(KEPT)]
+    outputs = [x for x in model.graph.output if not x.name.startswith(KEPT)]
     del model.graph.output[:]
     model.graph.output.extend(outputs)
     onnx.checker.check_model(model, full_check=True)
@@ -102,7 +103,7 @@ def check_parity(opened: Exportable, file: Path, checked: Path) -> list[str]:
     Raises:
         ValueError: If outputs differ by more than rounding, or anything kept differs.
     """
-    sessions = [open_session(each) for each in (file, checked)]
+    sessions = [open_session(file), open_session(checked)]
     generator = torch.Generator().manual_seed(0)
     random = torch.randn(opened.real.shape, generator=generator)
     graph, lines = opened.graph, []
@@ -110,29 +111,29 @@ def check_parity(opened: Exportable, file: Path, checked: Path) -> list[str]:
         # layers of MMDetection use what PyTorch calls outdated
         with torch.no_grad(), ignored_warnings():
             outputs = [output.numpy() for output in graph(inputs)]
-        wanted, worst = dict(zip(graph.output_names, outputs, strict=True)), 0.0
+        expected, worst = dict(zip(graph.output_names, outputs, strict=True)), 0.0
         for session, batch in product(sessions, BATCHES):
             names = [output.name for output in session.get_outputs()]
             feeds = [{graph.input_name: x.numpy()} for x in inputs.split(batch)]
             columns = zip(*(session.run(names, feed) for feed in feeds), strict=True)
             for name, parts in zip(names, columns, strict=True):
                 where = f'{kind} inputs, batches of {batch}: {name}'
-                found = np.concatenate(parts)
-                worst = max(worst, _difference(where, found, wanted[name]))
-        prunes = any(name.startswith(KEPT) for name in wanted)
-        kept = 'the same patches or frames kept' if prunes else 'nothing pruned'
+                values = np.concatenate(parts)
+                worst = max(worst, _difference(where, values, expected[name]))
+        prunes = any(name.startswith(KEPT) for name in expected)
+        pruning = 'the same patches or frames kept' if prunes else 'nothing pruned'
         text = f'largest difference on {NUM_INPUTS} {kind} inputs {worst:.1e}'
-        lines.append(f'{text}, {kept}')
+        lines.append(f'{text}, {pruning}')
     return lines
 
 
-def _difference(where: str, values: np.ndarray, wanted: np.ndarray) -> float:
+def _difference(where: str, values: np.ndarray, expected: np.ndarray) -> float:
     """Return the largest difference of an output; raise if it is too large."""
     limit = 0.0  # of indices
-    if wanted.dtype.kind != 'i':
-        limit = _TOLERANCE * max(1.0, float(np.abs(wanted).max()))
-    is_whole = values.shape == wanted.shape
-    difference = float(np.abs(values - wanted).max()) if is_whole else np.inf
+    if expected.dtype.kind != 'i':
+        limit = _TOLERANCE * max(1.0, float(np.abs(expected).max()))
+    is_whole = values.shape == expected.shape
+    difference = float(np.abs(values - expected).max()) if is_whole else np.inf
     if not difference <= limit:
         raise ValueError(
             f'{where} differs from that of PyTorch by {difference:.2g}, more than '

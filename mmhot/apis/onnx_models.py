@@ -91,9 +91,9 @@ def _open_lifter(
     lifter = Lifter(model, checkpoint, device='cpu', keep=frames, backend='torch')
     assert isinstance(lifter.network, TorchNetwork)
     name, _, config, plain = load_lifter(model, checkpoint)
-    kept = lifter.network.model.test_cfg.get('keep')
-    if kept is not None:
-        plain.test_cfg['keep'] = kept
+    keep = lifter.network.model.test_cfg.get('keep')
+    if keep is not None:
+        plain.test_cfg['keep'] = keep
     skeleton = lifter.skeleton
     if inputs is None and not lifter.is_person:
         raise ArgumentError(
@@ -150,7 +150,7 @@ _DECODINGS = {
 def _windows(lifter: Lifter, path: str) -> Tensor:
     """Encode windows that are spread over the longest track of a file."""
     clip = read_keypoints(path)
-    segment = max(lifter.prepare(clip), key=lambda each: len(each.frames))
+    segment = max(lifter.prepare(clip), key=lambda motion: len(motion.frames))
     times = clip.times_of(segment.frames)
     keypoints = lifter.sample(segment.keypoints, segment.scores, times)
     missing = max(0, lifter.seq_len + NUM_INPUTS - 1 - len(keypoints))
@@ -263,11 +263,11 @@ def _check_keep(keep: Numbers, prunes: bool, model: str) -> None:
 
 def _check_colors(preprocessor: nn.Module, order: str, model: str) -> dict[str, Any]:
     """Return the color order, mean and deviation; refuse others than ImageNet's."""
-    values = (preprocessor.mean, preprocessor.std)
-    mean, std = ([round(float(x), 3) for x in each.flatten()] for each in values)
+    buffers = (preprocessor.mean, preprocessor.std)
+    mean, std = ([round(float(x), 3) for x in values.flatten()] for values in buffers)
     swaps = preprocessor._channel_conversion
-    wanted = IMAGE_MEAN[:: 1 if order == 'RGB' else -1]
-    if mean != list(wanted) or swaps != (order == 'RGB'):
+    expected = IMAGE_MEAN[:: 1 if order == 'RGB' else -1]
+    if mean != list(expected) or swaps != (order == 'RGB'):
         raise ValueError(
             f"{model}: its preprocessor must use ImageNet's mean in the order {order}, "
             f'got {mean}'
@@ -291,10 +291,10 @@ def _images(path: str) -> list[np.ndarray]:
     return list(itertools.islice(itertools.cycle(images), NUM_INPUTS))
 
 
-def _inputs(given: str | None, name: str) -> str:
+def _inputs(path: str | None, name: str) -> str:
     """Return the path of real inputs, by default a demo file of the repository."""
-    if given is not None:
-        return given
+    if path is not None:
+        return path
     demo = _DEMO / name
     if not demo.is_file():
         raise ArgumentError(

@@ -17,7 +17,7 @@ from mmhot.errors import ArgumentError, WarningHandler, explain
 from mmhot.extensions import load_extensions
 from mmhot.frames.inputs import ClipInput
 from mmhot.options import DeviceOptions, Values
-from mmhot.progress import Report, no_bar, text_bar
+from mmhot.progress import Report
 
 Say = Callable[[str], None]
 # Of an input whose worker died.
@@ -29,18 +29,21 @@ def process_with_ray(
     inputs: Sequence[ClipInput],
     values: Values,
     ray_options: RayOptions,
-    say: Say,
-    quiet: bool = False,
+    report: Report,
     make_worker: Callable[..., ClipWorker] = ClipWorker,
 ) -> Iterator[Outcome]:
     """Process inputs with Ray; yield outcomes in the order in which they finish.
 
-    ``say`` receives lines for the user, ``make_worker`` builds the worker of a process.
+    ``make_worker`` builds the worker of a process.
 
     Raises:
         ValueError: If Ray is missing, the cluster is not found or too small, or a
             model cannot be loaded.
     """
+    device = values.of(DeviceOptions).device
+    if device not in ('auto', 'cpu', 'cuda'):
+        text = "{device} must be cpu or cuda with {runner='ray'}, which assigns GPUs, "
+        raise ArgumentError(f'{text}got %r', device)
     with _connected() as ray:
         actors = _start(ray, values, ray_options, len(inputs), make_worker)
         try:
@@ -48,11 +51,11 @@ def process_with_ray(
             lines = ray.get(actors[0].prepare.remote())
         except ray.exceptions.RayTaskError as error:
             raise (error.cause or error) from None
-        _repeat(lines, say)
+        _repeat(lines, report.say)
         from ray.util import ActorPool
 
-        outcomes = collect_outcomes(ray, ActorPool(actors), inputs, say)
-        with no_bar('') if quiet else text_bar('inputs', 'clip') as show:
+        outcomes = collect_outcomes(ray, ActorPool(actors), inputs, report.say)
+        with report.bars('inputs', 'clip') as show:
             for number, outcome in enumerate(outcomes, 1):
                 show(number, len(inputs))
                 yield outcome
@@ -145,7 +148,7 @@ def collect_outcomes(
     """Process all inputs with a pool of workers, a ``ray.util.ActorPool``."""
     waiting, reason = {item.name: None for item in inputs}, ''
     for item in inputs:
-        pool.submit(lambda actor, given: actor.process.remote(given), item)
+        pool.submit(lambda actor, clip: actor.process.remote(clip), item)
     while pool.has_next():
         try:
             outcome, lines = pool.get_next_unordered()

@@ -19,7 +19,7 @@ from mmhot.chain.live import LiveChain, LivePerson, LivePoses
 from mmhot.chain.options import ConnectionOptions, StreamOutputOptions
 from mmhot.chain.pipelines import LIVE
 from mmhot.chain.run import build
-from mmhot.errors import refuse_open_file
+from mmhot.errors import refuse_lists_of_paths
 from mmhot.frames import streams
 from mmhot.frames.arrays import FrameArrays
 from mmhot.frames.capture import Capture, LiveFrame
@@ -70,7 +70,7 @@ def stream(
     """
     values = Values(options, STREAM)
     fps, connection = values.of(RateOption).fps, values.of(ConnectionOptions)
-    refuse_open_file('source', source)
+    refuse_lists_of_paths('source', source)
     if isinstance(source, int | str | Path):
         frames: FrameSource = streams.open_stream(str(source))
     else:
@@ -155,8 +155,8 @@ def _open_chain(
     """Open the models of a stream; return what its header says of them, too."""
     # streams may guess their rate
     stated = frames.fps if frames.finite and not frames.in_memory else None
-    given, said = values.of(RateOption).fps, list[str]()
-    fps = choose(frames.label, 'fps', stated, given) or frames.fps
+    option, said = values.of(RateOption).fps, list[str]()
+    fps = choose(frames.label, 'fps', stated, option) or frames.fps
     with redirect_stdout(sys.stderr):  # some models print
         steps = build(LIVE, values, replace(report, say=said.append))
         chain = LiveChain(steps.steps, frames, fps)

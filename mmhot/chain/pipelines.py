@@ -135,11 +135,11 @@ def register_step(step: Registered) -> Registered:
     Example::
 
         @mmhot.register_step
-        class Inches:
-            name = 'inches'
+        class Confident:
+            name = 'confident'
 
             def __call__(self, clip: mmhot.Clip3D):
-                return replace(clip, keypoints_3d=clip.keypoints_3d / 0.0254)
+                return clip.take(clip.scores.mean(1) > 0.6)
     """
     apply: Any = step() if isinstance(step, type) else step
     name = getattr(apply, 'name', None)

@@ -103,8 +103,8 @@ class Chain:
         if state.poses is None and state.keypoints is not None:
             # files are in pixels of the video, and poses are lifted anew
             names, clip = keypoint_steps(), state.keypoints
-            kept = {name: clip.steps[name] for name in clip.steps if name in names}
-            state = replace(state, keypoints=replace(clip, steps=kept))
+            steps = {name: clip.steps[name] for name in clip.steps if name in names}
+            state = replace(state, keypoints=replace(clip, steps=steps))
         applied = {} if state.clip is None else state.clip.steps
         for step in self.steps:
             if step.name in applied and step.optional:

@@ -26,10 +26,10 @@ class UserStep(LiveStep):
             TypeError: If it is no clip.
             ValueError: If an array of it is wrong, or the step changes its argument.
         """
-        given, kind = read_only(clip), type(clip)
+        argument, kind = read_only(clip), type(clip)
         try:
-            result = self.apply(given)
-            if result is given:
+            result = self.apply(argument)
+            if result is argument:
                 return clip
             if not isinstance(result, kind):
                 raise TypeError(

@@ -160,20 +160,15 @@ def _describe_focal(clip: Clip3D) -> str:
 
 def _save_record(record: dict[str, Any], path: Path) -> None:
     with replacing(path) as temporary:
-        named = {'name': path.name, **record}
-        temporary.write_text(json.dumps(named), encoding='utf-8')
+        temporary.write_text(json.dumps(record), encoding='utf-8')
 
 
 def _load_record(path: Path, folder: Path) -> dict[str, Any] | None:
     """Load the record of a finished input; None unless its results are whole."""
     try:
         record = load_object(require_own(path))
-        is_whole = record['name'] == path.name and all(
-            isinstance(record[name], int) for name in ('frames', 'people')
-        )
-        for name, sizes_and_dates in record['files'].items():
-            is_whole &= Path(name).name == name
-            is_whole &= describe_file(folder / Path(name).name)[1:] == sizes_and_dates
-    except (AttributeError, LookupError, OSError, TypeError, ValueError):
+        files = record['files'].items()
+        is_whole = all(describe_file(folder / x)[1:] == facts for x, facts in files)
+    except (LookupError, OSError, ValueError):
         return None
     return record if is_whole else None

@@ -10,12 +10,7 @@ import numpy as np
 from mmhot.chain.options import ExportOptions, OutputOptions, VideoOptions
 from mmhot.chain.pipelines import Pipeline
 from mmhot.chain.run import StepChoice, build
-from mmhot.errors import (
-    ArgumentError,
-    NothingToWriteError,
-    require_choice,
-    require_path,
-)
+from mmhot.errors import ArgumentError, NothingToWriteError, require_choice
 from mmhot.frames.sources import FrameSource
 from mmhot.io.results import check_targets, date_of, name_files
 from mmhot.motion.camera import HoldCamera
@@ -56,12 +51,11 @@ def save_clip(
     from mmhot.frames.arrays import FrameArrays
     from mmhot.frames.inputs import open_inputs
 
-    path = require_path('path', path)
-    suffix = path.suffix.removeprefix('.')
-    if not suffix:
-        raise ValueError(f'{path}: end the name with a format, such as .npz or .bvh')
+    path = Path(path)
     endings = [name for name in WRITERS if path.name.endswith(f'.{name}')]
-    name = max(endings, key=len, default=suffix)
+    name = max(endings, key=len, default=path.suffix[1:])
+    if not name:
+        raise ValueError(f'{path}: end the name with a format, such as .npz or .bvh')
     values = Values({'formats': [name], **options}, (*SAVED, ExportOptions, StepChoice))
     chosen, without = values.of(ExportOptions), values.of(StepChoice).without
     is_static = values.of(HoldCamera).static_camera
@@ -73,14 +67,17 @@ def save_clip(
     if is_static:
         steps = SAVED if _is_person(clip) else (HoldCamera,)
         clip = build(steps, values)(State(poses=clip)).clip_3d()
+    footage: FrameSource | None
     if isinstance(video, str | Path):
-        (video,) = open_inputs([str(video)])
-    elif video is not None and not isinstance(video, FrameSource):
-        video = FrameArrays(video, clip.fps)
-    files = name_files(path, chosen.formats[0], clip.track_ids).values()
-    check_targets([(clip.name, files)], [] if video is None else [video.path])
-    stem = path.name.removesuffix(f'.{chosen.formats[0]}')
-    state, said = State(poses=clip, frames=video), list[str]()
+        (footage,) = open_inputs([str(video)])
+    elif video is None or isinstance(video, FrameSource):
+        footage = video
+    else:
+        footage = FrameArrays(video, clip.fps)
+    files = name_files(path, name, clip.track_ids).values()
+    check_targets([(clip.name, files)], [] if footage is None else [footage.path])
+    stem = path.name.removesuffix(f'.{name}')
+    state, said = State(poses=clip, frames=footage), list[str]()
     written = export(state, chosen, Report(said.append), path.with_name(stem))
     if not written:
         raise ValueError(said[-1] if said else f'{clip.name} has no poses')
@@ -144,10 +141,7 @@ def export(
     clips = _prepare(clip, options, set(axes.values()))
     written, refused = [] if written is None else written, []
     for name, writer in writers.items():
-        shown = clips[axes[name]]
-        if not writer.fingers and _has_fingers(clip):
-            shown = shown.first_joints(_ALL.num_keypoints)
-        shown, inputs = _inputs_of(writer, shown, options)
+        shown, inputs = _inputs_of(writer, clips[axes[name]], options)
         if writer.footage:
             inputs['footage'] = footage
         if writer.thumbnails:
@@ -191,6 +185,8 @@ def _inputs_of(
 ) -> tuple[Clip3D, dict[str, Any]]:
     """Return a clip for a writer, and the options that it takes."""
     inputs = {name: getattr(options, name) for name in writer.options}
+    if not writer.fingers and _has_fingers(clip):
+        clip = clip.first_joints(_ALL.num_keypoints)
     if 'origin' in inputs:
         clip, inputs['origin'] = _around_origin(clip, options.origin)
     return clip, inputs
@@ -238,10 +234,10 @@ def _writers_for(
         say(f'{clip.name}: no fingers in .{", .".join(lacking)}')
     if _is_person(clip):
         return writers
-    wanted = [name for name, writer in writers.items() if writer.of_people]
-    wanted += ['height'] if options.height is not None else []
-    if wanted:
-        raise ValueError(f'{", ".join(wanted)}: only for the joints of {_H36M.name}')
+    names = [name for name, writer in writers.items() if writer.of_people]
+    names += ['height'] if options.height is not None else []
+    if names:
+        raise ValueError(f'{", ".join(names)}: only for the joints of {_H36M.name}')
     if 'html' in writers:  # one of the default formats
         say(f'{clip.name}: no .html, whose viewer shows people')
     return {name: writer for name, writer in writers.items() if name != 'html'}
@@ -256,4 +252,4 @@ def _prepare(
     is_static = clip.camera_path is not None and _is_person(clip)
     if options.height is not None:
         clip = scale_people(clip, options.height)
-    return {each: read_only(turn(clip, each, is_static)) for each in axes}
+    return {name: read_only(turn(clip, name, is_static)) for name in axes}

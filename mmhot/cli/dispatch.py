@@ -132,12 +132,12 @@ def _completion_script(
 
 
 def _add_global_options(parser: argparse._ActionsContainer, device, quiet) -> None:
-    text = help_of(options_of(DeviceOptions)['device'])
-    parser.add_argument('--device', default=device, metavar='NAME', help=text)
-    text = 'print errors only, no progress and no summary'
-    parser.add_argument('--quiet', action='store_true', default=quiet, help=text)
-    text = 'print the versions of mmhot, PyTorch, MMPose and MMCV'
-    parser.add_argument('-v', '--version', action='store_true', help=text)
+    about_device = help_of(options_of(DeviceOptions)['device'])
+    about_quiet = 'print errors only, no progress and no summary'
+    about_version = 'print the versions of mmhot, PyTorch, MMPose and MMCV'
+    parser.add_argument('--device', default=device, metavar='NAME', help=about_device)
+    parser.add_argument('--quiet', action='store_true', default=quiet, help=about_quiet)
+    parser.add_argument('-v', '--version', action='store_true', help=about_version)
 
 
 def _versions() -> Iterator[str]:

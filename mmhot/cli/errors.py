@@ -97,15 +97,16 @@ def handling(handler: Callable[[int, Any], Any], *names: str) -> Iterator[None]:
     """Handle signals in the main thread, by name, if no other program does."""
     usual, before = (signal.SIG_DFL, signal.default_int_handler), {}
     if threading.current_thread() is threading.main_thread():
-        known = [getattr(signal, name) for name in names if hasattr(signal, name)]
-        before = {x: signal.getsignal(x) for x in known if signal.getsignal(x) in usual}
+        numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+        handlers = {number: signal.getsignal(number) for number in numbers}
+        before = {x: handlers[x] for x in numbers if handlers[x] in usual}
     for number in before:
         signal.signal(number, handler)
     try:
         yield
     finally:
-        for number, own in before.items():
-            signal.signal(number, own)
+        for number, former in before.items():
+            signal.signal(number, former)
 
 
 def complain_as(
@@ -119,10 +120,10 @@ def complain_as(
     flags = {x.dest: flag for flag, x in actions.items() if flag.startswith('--')}
     flags |= {old: flags[new] for old, new in RENAMED.items() if new in flags}
 
-    def complain(given: Exception | str, before: str = '') -> None:
-        if isinstance(given, ArgumentError):
-            given = given.named(flags)
-        text = explain(given) if isinstance(given, Exception) else given
+    def complain(error: Exception | str, before: str = '') -> None:
+        if isinstance(error, ArgumentError):
+            error = error.named(flags)
+        text = explain(error) if isinstance(error, Exception) else error
         print_line(f'{prog}: {one_line(f"{before}{text}")}', sys.stderr)
 
     return complain
@@ -176,19 +177,12 @@ class OneLineParser(argparse.ArgumentParser):
         """Exit, with another code than 0 if help could not be printed."""
         super().exit(status or _code_of_output(complain_as(self.prog)), message)
 
-    def _get_value(self, action: argparse.Action, text: str) -> Any:
-        is_path = not action.option_strings and action.nargs != argparse.PARSER
-        is_path &= action.default != ''  # that of a positional argument is checked, too
-        if not text and (is_path or action.type is output_file):
-            raise argparse.ArgumentError(action, 'must not be empty')
-        return super()._get_value(action, text)
-
     def error(self, message: str) -> NoReturn:
         """Print one line and exit with code 2."""
         choice = re.match(r"(.*invalid choice: )'(.*)' \(choose from (.*)\)$", message)
         if choice:
-            known = re.findall(r"'([^']*)'", choice[3])
-            message += did_you_mean(choice[2], known)
+            names = re.findall(r"'([^']*)'", choice[3])
+            message += did_you_mean(choice[2], names)
         print_line(f'{self.prog}: error: {one_line(message)}', sys.stderr)
         self.exit(2)
 
@@ -201,14 +195,14 @@ class OneLineParser(argparse.ArgumentParser):
     def check(self, namespace: argparse.Namespace, extras: list[str]) -> None:
         """Exit because of ``extras``, or if an input would be overwritten."""
         if extras:
-            known = [*self._option_string_actions]
-            unknown = extras[0].partition('=')[0]
-            hint = self.moved.get(unknown) or did_you_mean(unknown, known)
+            flag = extras[0].partition('=')[0]
+            flags = [*self._option_string_actions]
+            hint = self.moved.get(flag) or did_you_mean(flag, flags)
             lists = (x for x in self._actions if x.metavar == 'LIST')
-            given = next((x for x in lists if x.dest in vars(namespace)), None)
-            if given and extras[0].isalnum():
-                value = ','.join([vars(namespace)[given.dest], *extras])
-                hint = f' (lists have commas: {given.option_strings[0]} {value})'
+            first = next((x for x in lists if x.dest in vars(namespace)), None)
+            if first and extras[0].isalnum():
+                value = ','.join([vars(namespace)[first.dest], *extras])
+                hint = f' (lists have commas: {first.option_strings[0]} {value})'
             self.error(f'unrecognized arguments: {" ".join(extras)}{hint}')
         outputs = {x.dest for x in self._actions if x.type is output_file}
         written, read = [], []

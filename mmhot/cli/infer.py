@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from mmhot.apis.options import RayOptions
 from mmhot.cli.errors import OneLineParser, handling
 from mmhot.cli.options import add_options, read_options, read_values
+from mmhot.cli.report import report_outcomes
 from mmhot.options import Values
 
 if TYPE_CHECKING:  # importing them takes seconds
@@ -48,6 +49,9 @@ def add_arguments(parser: OneLineParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Lift all inputs; one that fails does not stop the others."""
     from mmhot.chain.calls import INFER_COMMAND
+    from mmhot.chain.options import RepeatOptions
+    from mmhot.frames.inputs import find_inputs
+    from mmhot.frames.options import FrameOptions
 
     last = -math.inf
 
@@ -58,34 +62,13 @@ def run(args: argparse.Namespace) -> int:
             last = time.monotonic()
             signal.default_int_handler(number, frame)
 
-    with handling(interrupt, 'SIGINT'):
-        return _run_inputs(args, read_values(args, *INFER_COMMAND))
-
-
-def _run_inputs(args: argparse.Namespace, values: Values) -> int:
-    """Lift all inputs, and print their times."""
-    from mmhot.chain.options import RepeatOptions
-    from mmhot.cli.report import report_outcomes
-    from mmhot.frames.inputs import find_inputs
-    from mmhot.frames.options import FrameOptions
-
-    ray = _ray_options(args)
-    inputs = find_inputs(args.inputs, values.of(FrameOptions).fps)
+    values, ray = read_values(args, *INFER_COMMAND), read_options(args, RayOptions)
     more = '; the same command with --resume continues from here'
     more = '' if values.of(RepeatOptions).no_cache else more
-    outcomes = _process(args, inputs, values, ray)
-    return report_outcomes(args, outcomes, len(inputs), more)
-
-
-def _ray_options(args: argparse.Namespace) -> RayOptions:
-    """Read the options of Ray, which assigns GPUs."""
-    options = read_options(args, RayOptions)
-    if options.runner == 'ray' and args.device not in (None, 'cpu', 'cuda'):
-        raise ValueError(
-            '--device must be cpu or cuda with --runner ray, which assigns GPUs, got '
-            f'{args.device!r}'
-        )
-    return options
+    with handling(interrupt, 'SIGINT'):
+        inputs = find_inputs(args.inputs, values.of(FrameOptions).fps)
+        outcomes = _process(args, inputs, values, ray)
+        return report_outcomes(args, outcomes, len(inputs), more)
 
 
 def _process(
@@ -96,19 +79,20 @@ def _process(
 ) -> Iterator['Outcome']:
     from mmhot.chain.options import OutputOptions
     from mmhot.io.results import result_files, results_folder
+    from mmhot.progress import Report
 
     output = values.of(OutputOptions)
     folder, formats = output.out_dir, output.formats
     targets = [(x.path, result_files(folder, x.name, formats)) for x in inputs]
+    report = Report(args.say, args.bars)
     with results_folder(folder, targets, [*(x.path for x in inputs), *values.files]):
         if ray.runner == 'ray':
             from mmhot.apis.ray_runner import process_with_ray
 
-            yield from process_with_ray(inputs, values, ray, args.say, args.quiet)
+            yield from process_with_ray(inputs, values, ray, report)
             return
         from mmhot.chain.worker import ClipWorker
-        from mmhot.progress import Report
 
-        worker = ClipWorker(values, Report(args.say, args.bars))
+        worker = ClipWorker(values, report)
         worker.prepare()  # a model that cannot be loaded fails for all inputs
         yield from map(worker, inputs)

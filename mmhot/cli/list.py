@@ -37,21 +37,21 @@ def run(args: argparse.Namespace) -> None:
     from mmhot.weights.index import read_models, shipped_weights
 
     models = read_models()
-    wanted, chosen = args.pattern.lower(), []
-    is_short = not (wanted or args.all or args.json or args.out)
+    pattern, chosen = args.pattern.lower(), []
+    is_short = not (pattern or args.all or args.json or args.out)
     for model in models:
         words = (model.name, *model.aliases, model.algorithm, model.task)
-        if wanted in ' '.join(words).lower() and (model.weights or not is_short):
+        if pattern in ' '.join(words).lower() and (model.weights or not is_short):
             chosen.append(model)
     if not chosen:
         names = [x for m in models for x in (m.name, *m.aliases, m.algorithm.lower())]
         raise ValueError(
-            f'pattern matches no model: {args.pattern}{did_you_mean(wanted, names)}'
+            f'pattern matches no model: {args.pattern}{did_you_mean(pattern, names)}'
         )
     shipped = {
         name: path
         for name, path in shipped_weights().items()
-        if not wanted or any(model.weights.endswith(name) for model in chosen)
+        if not pattern or any(model.weights.endswith(name) for model in chosen)
     }
     content: dict[str, list[dict]] = {'models': [], 'weights': []}
     for model in chosen:
@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> None:
             'card': str(card) if card.is_file() else None,
         }
         content['weights'].append(about)
-    report(args, content, lambda: _tables(content, with_files=bool(wanted)))
+    report(args, content, lambda: _tables(content, with_files=bool(pattern)))
     if is_short:
         args.say(f'and {len(models) - len(chosen)} configs to train: mmhot list --all')
 

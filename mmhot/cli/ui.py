@@ -10,10 +10,9 @@ deleted when the page is closed: download them first. Needs Gradio, the extra `u
 
 import argparse
 import os
-import socket
 import tempfile
 import threading
-from contextlib import closing, suppress
+from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -21,9 +20,6 @@ from mmhot.apis.options import PageOptions
 from mmhot.cli.errors import handling
 from mmhot.cli.options import add_options, read_options
 from mmhot.compat.installation import choose_device, import_extra
-from mmhot.errors import ArgumentError
-
-_FIRST_PORT, _NUM_PORTS = 7860, 100
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,9 +32,8 @@ def run(args: argparse.Namespace) -> None:
     options = read_options(args, PageOptions)
     if args.device is not None:
         choose_device(args.device)
-    port = options.port or _free_port(options.host)
     if find_spec('gradio') is not None:  # whose loading takes seconds
-        args.say(f'http://{options.host}:{port}/ opens in a few seconds')
+        args.say('the page opens in a few seconds')
     with tempfile.TemporaryDirectory(prefix='mmhot-ui-') as folder:
         # Gradio reads them when it is imported
         os.environ['GRADIO_ANALYTICS_ENABLED'] = 'False'
@@ -56,7 +51,7 @@ def run(args: argparse.Namespace) -> None:
         with handling(lambda number, frame: stopped.set(), 'SIGTERM'), closing(page):
             _, address, _ = page.blocks.launch(
                 server_name=options.host,
-                server_port=port,
+                server_port=options.port,  # None: the first free one from 7860
                 inbrowser=options.open,
                 prevent_thread_lock=True,
                 quiet=True,
@@ -80,13 +75,3 @@ def run(args: argparse.Namespace) -> None:
             args.say(f'{address} is ready, until Ctrl-C; results are deleted then')
             while not stopped.wait(SWEEP):
                 page.sweep()
-
-
-def _free_port(host: str) -> int:
-    """Return the first free port from 7860 on."""
-    for port in range(_FIRST_PORT, _FIRST_PORT + _NUM_PORTS):
-        family = socket.AF_INET6 if ':' in host else socket.AF_INET
-        with socket.socket(family) as tried, suppress(OSError):
-            tried.bind((host, port))
-            return port
-    raise ArgumentError('{port}: none of %d is free: give one', _NUM_PORTS)

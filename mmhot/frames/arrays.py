@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mmhot.errors import ArgumentError, refuse_open_file
+from mmhot.errors import ArgumentError
 from mmhot.frames.sources import DEFAULT_FPS, Frame, FrameSource
 
 _NAME = 'frames'
@@ -33,7 +33,6 @@ class FrameArrays(FrameSource):
     """
 
     def __init__(self, images: Iterable[Any], fps: float | None = None) -> None:
-        refuse_open_file('source', images)
         is_single = isinstance(images, np.ndarray) and images.ndim == 3
         self._images = [images] if is_single else images
         if not isinstance(self._images, Iterable):

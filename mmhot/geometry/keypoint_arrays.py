@@ -29,12 +29,10 @@ class KeypointLimits:
     still: float = 0.15  # median movement from frame to frame, person sizes
 
 
-def check_extent(
-    keypoints: np.ndarray,
-    width: int,
-    height: int,
-    limits: KeypointLimits = KeypointLimits(),
-) -> None:
+_LIMITS = KeypointLimits()
+
+
+def check_extent(keypoints: np.ndarray, width: int, height: int) -> None:
     """Raise ValueError for keypoints (..., 2) that cannot be pixels of the image."""
     points = keypoints[np.isfinite(keypoints).all(-1)].astype(np.float64)
     if not len(points):
@@ -42,9 +40,9 @@ def check_extent(
     size = np.array([width, height])
     image = f'a {width}x{height} image'
     farthest = np.abs(points).max()
-    if farthest > limits.image_sizes * size.max():
+    if farthest > _LIMITS.image_sizes * size.max():
         raise ValueError(f'keypoints lie {farthest:,.0f} pixels away in {image}')
-    if farthest <= limits.meters and size.min() > 4 * max(farthest, 2):
+    if farthest <= _LIMITS.meters and size.min() > 4 * max(farthest, 2):
         raise ValueError(
             f'the largest coordinate is {farthest:.3g}, so keypoints seem to be '
             f'normalized, or in meters: pixels of {image} are expected; 3D poses are '
@@ -59,9 +57,7 @@ def check_extent(
         )
 
 
-def check_time_first(
-    keypoints: np.ndarray, limits: KeypointLimits = KeypointLimits()
-) -> None:
+def check_time_first(keypoints: np.ndarray) -> None:
     """Raise ValueError for (P, T, K, C) instead of (T, P, K, C).
 
     A person hardly moves from one frame to the next, while people are apart.
@@ -72,7 +68,7 @@ def check_time_first(
     with ignored_warnings():  # of people without keypoints
         size = np.nanmedian(np.nanmax(keypoints, 2) - np.nanmin(keypoints, 2))
         steps = [np.nanmedian(np.abs(np.diff(keypoints, axis=axis))) for axis in (0, 1)]
-    if steps[1] < limits.still * size and not steps[0] < 2 * steps[1]:
+    if steps[1] < _LIMITS.still * size and not steps[0] < 2 * steps[1]:
         raise ValueError(
             f'keypoints {keypoints.shape} seem to be people before frames: the order '
             'is frames, people, joints; use keypoints.swapaxes(0, 1)'
@@ -109,9 +105,10 @@ def check_image_size(values: tuple[float, float]) -> tuple[int, int]:
 
 def is_number(value: object) -> bool:
     """Whether a value is a finite number."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return True  # also a large one, which NumPy does not take
-    return isinstance(value, float | np.integer | np.floating) and np.isfinite(value)
+    if isinstance(value, bool):
+        return False
+    kinds = int | float | np.integer | np.floating
+    return isinstance(value, kinds) and bool(np.isfinite(value))
 
 
 def to_numbers(name: str, values: Any) -> np.ndarray:
@@ -120,9 +117,6 @@ def to_numbers(name: str, values: Any) -> np.ndarray:
     try:
         values = _without_tensors(values)
         array = np.asarray(values)
-        if isinstance(values, list | tuple):  # one bool would count as a number
-            each = np.array(values, object).ravel().tolist()
-            array = np.array(None) if bool in map(type, each) else array
     except (TypeError, ValueError, RuntimeError):
         array, kind = np.array(None), f'a {kind} of different shapes'
     if array.dtype.kind not in 'iuf':

@@ -12,6 +12,7 @@ class Reach:
     """How far points move, and for how long they may be wrong.
 
     Chosen on 409 motions of CMU, of which less than 1 in 10,000 positions is left out.
+    Larger values leave out fewer positions, a larger ``wrong`` those of longer errors.
     """
 
     spike: float = 5.0  # times the usual distance from the middle of both neighbors
@@ -84,12 +85,12 @@ def _find_jumps(points: np.ndarray, seconds: np.ndarray, reach: Reach) -> np.nda
         apart = np.linalg.norm(points[start:row] - points[row], axis=-1)
         limit = speed * (seconds[row] - seconds[start:row]) + reach.error
         left_out = np.arange(row - start - 1, -1, -1)
-        found = costs[start:row] + left_out + (apart / limit) ** 2
-        found[apart > limit] = np.inf
-        found[-1] = min(found[-1], costs[row - 1] + new)
-        best = int(found.argmin())
-        if found[best] <= costs[row]:
-            costs[row], before[row] = found[best], start + best
+        chains = costs[start:row] + left_out + (apart / limit) ** 2
+        chains[apart > limit] = np.inf
+        chains[-1] = min(chains[-1], costs[row - 1] + new)
+        best = int(chains.argmin())
+        if chains[best] <= costs[row]:
+            costs[row], before[row] = chains[best], start + best
     wrong = np.ones(count, bool)
     row = int((costs + np.arange(count - 1, -1, -1)).argmin())
     while row >= 0:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mmhot.errors import naming, require_path
+from mmhot.errors import naming
 from mmhot.geometry.keypoint_arrays import to_numbers, whole_numbers
 from mmhot.io.arrays import (
     MAX_JSON,
@@ -156,7 +156,7 @@ def read_lifted(path: str | Path) -> Clip3D:
         mmhot.lift('demo/skating_2d_coco17.npz').save('skating.npz')
         clip = mmhot.read_lifted('skating.npz')
     """
-    path = require_path('path', path)
+    path = Path(path)
     with naming(path):
         start = start_of(path)
         if start.startswith(SIGNATURES):

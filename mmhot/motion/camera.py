@@ -92,18 +92,20 @@ class StabilizeCamera(Step):
     ) -> State:
         """State the camera's path, unless frames have no common axes, and the lens."""
         clip, lens = state.clip_2d(), state.lens
-        path, found = self._solve(clip, background, state.cuts, lens, progress)
-        if path is None and found is lens:
+        path, camera_lens = self._solve(clip, background, state.cuts, lens, progress)
+        if path is None and camera_lens is lens:
             return state
-        state = replace(state, lens=found, camera_path=path)
+        state = replace(state, lens=camera_lens, camera_path=path)
         if path is None or is_static(path):
-            return replace(state, keypoints=replace(clip, lens=found))
+            return replace(state, keypoints=replace(clip, lens=camera_lens))
         size, tracks = (clip.width, clip.height), []
         for track in clip.tracks:
-            points, focal = ideal_pixels(track.keypoints, size, found)
+            points, focal = ideal_pixels(track.keypoints, size, camera_lens)
             points = stabilize(points, track.frames, path, focal, size)
             tracks.append(replace(track, keypoints=points))
-        ideal = None if found is None else Lens.pinhole(found.focal[0], *size)
+        ideal = (
+            None if camera_lens is None else Lens.pinhole(camera_lens.focal[0], *size)
+        )
         return replace(state, keypoints=replace(clip, tracks=tracks, lens=ideal))
 
     def _solve(
@@ -122,34 +124,34 @@ class StabilizeCamera(Step):
         size, name = (clip.width, clip.height), str(clip.source or clip.name)
         limits = self.limits
         if self.camera == 'static':
-            known = background.num_frames if background else clip.num_frames
-            return static_path(known), lens
+            num_frames = background.num_frames if background else clip.num_frames
+            return static_path(num_frames), lens
         if background is None:
             return None, lens
-        found = background.points
+        seen = background.points
+        total = background.num_frames - background.first
         if self.camera == 'auto':
-            if len(found['points']) < limits.min_frames:
+            if len(seen['points']) < limits.min_frames:
                 return None, lens
-            path = solve_camera_path(**found, size=size, lens=lens, limits=limits)
-            if shows_static(path, found['keyframe']):
+            path = solve_camera_path(**seen, size=size, lens=lens, limits=limits)
+            if shows_static(path, seen['keyframe']):
                 return static_path(background.num_frames), lens
-            total = background.num_frames - background.first
-            found = background.look_at_all(lambda done: progress(done, total))
-        if len(found['points']) < background.num_frames - background.first:
+            seen = background.look_at_all(lambda done: progress(done, total))
+        if len(seen['points']) < total:
             _LOGGER.warning(
                 '%s could be read only once: the path of its camera is not known', name
             )
             return None, lens
-        given = lens
+        stated_lens = lens
         if lens is None and not cuts:  # shots may differ
-            points, keyframe = found['points'], found['keyframe']
+            points, keyframe = seen['points'], seen['keyframe']
             lens = find_lens(points, keyframe, size, self.search, limits)
-        path = solve_camera_path(**found, size=size, lens=lens, limits=limits)
-        # images of a carried camera explain no focal length
+        path = solve_camera_path(**seen, size=size, lens=lens, limits=limits)
         chosen = choose_path(path, name)
         if chosen is not None:  # nothing is known of the frames before
             chosen = np.concatenate([static_path(background.first), chosen])
-        return chosen, given if path.moves else lens
+        # images of a carried camera explain no focal length
+        return chosen, stated_lens if path.moves else lens
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,10 +174,10 @@ class RestoreCamera(Step):
         if is_static(camera_path):
             return replace(clip, camera_path=camera_path)
         focal, center = clip.focal_length, np.array([clip.width, clip.height]) / 2
-        own = camera_path[clip.frame].astype(np.float64)
+        path = camera_path[clip.frame].astype(np.float64)
         rays = (clip.keypoints_2d - center) / focal
-        flat = _turned(rays, rotation_matrices(-own[:, :3]))
-        pixels = focal * own[:, 3, None, None] * flat + center
+        flat = _turned(rays, rotation_matrices(-path[:, :3]))
+        pixels = focal * path[:, 3, None, None] * flat + center
         pixels = pixels if lens is None else lens.distort(pixels)
         return replace(
             clip,
@@ -224,9 +226,9 @@ def stabilize(
     rotation vectors and zooms by frame, (F, 4).
     """
     center = np.array(size) / 2
-    own = path[frames].astype(np.float64)
-    rays = (pixels - center) / (focal * own[:, 3, None, None])
-    flat = _turned(rays, rotation_matrices(own[:, :3]))
+    path = path[frames].astype(np.float64)
+    rays = (pixels - center) / (focal * path[:, 3, None, None])
+    flat = _turned(rays, rotation_matrices(path[:, :3]))
     return (focal * flat + center).astype(np.float32)
 
 

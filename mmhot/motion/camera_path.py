@@ -119,12 +119,12 @@ def find_lens(
         return None
     step = -(-len(points) // search.frames)
     chosen = np.union1d(keyframe[keyframe >= 0], np.arange(0, len(points), step))
-    own = keyframe[chosen]
-    own = np.where(own < 0, -1, np.searchsorted(chosen, own))
+    keys = keyframe[chosen]
+    keys = np.where(keys < 0, -1, np.searchsorted(chosen, keys))
 
     def error_of(logarithm: float) -> float:
         focal = max(size) * float(np.exp(logarithm))
-        return float(np.nanmean(_solve(points[chosen], own, focal, size, limits)[2]))
+        return float(np.nanmean(_solve(points[chosen], keys, focal, size, limits)[2]))
 
     bounds, other = np.log(search.ratios), np.log(search.other)
     best = minimize_scalar(error_of, bounds=bounds, options={'xatol': search.precision})
@@ -156,11 +156,11 @@ def _solve(
             continue
         before = frame - 1 if frame else 0
         rotations[frame], zooms[frame] = rotations[before], zooms[before]
-        known = np.isfinite(rays[frame]).all((1, 2))
-        if key < 0 or known.sum() < 4:
+        is_seen = np.isfinite(rays[frame]).all((1, 2))
+        if key < 0 or is_seen.sum() < 4:
             errors[frame] = np.nan
             continue
-        pairs = rays[frame, known]
+        pairs = rays[frame, is_seen]
         first, second = pairs[:, 0] / zooms[key], pairs[:, 1]
         guess = rotations[frame].T @ rotations[key], zooms[frame]
         error_scale = limits.error_scale * scale / focal

@@ -23,7 +23,10 @@ _LIMBS = ('elbow', 'wrist', 'knee', 'ankle', 'foot')
 
 @dataclass(frozen=True)
 class FlipLimits:
-    """Torsos that no person turns as fast; three somersaults take a second."""
+    """Torsos that no person turns as fast; three somersaults take a second.
+
+    A larger turn drops fewer frames; longer times drop more, also of acrobats.
+    """
 
     turn: float = 120.0  # from one frame to the next one in which it is known, degrees
     step: float = 0.1  # between these, seconds
@@ -44,16 +47,16 @@ def find_flips(
     flipped = np.zeros(len(seconds), bool)
     if not {*_ENDS[0], *_ENDS[1]} <= {*skeleton.joints}:
         return flipped
-    first, last = (keypoints[:, skeleton.indices(each)].mean(1) for each in _ENDS)
+    first, last = (keypoints[:, skeleton.indices(joints)].mean(1) for joints in _ENDS)
     x, y = (first - last).T
-    known = np.flatnonzero(np.isfinite(x + y))
-    turns = np.diff(np.degrees(np.arctan2(x, -y))[known])
+    frames = np.flatnonzero(np.isfinite(x + y))
+    turns = np.diff(np.degrees(np.arctan2(x, -y))[frames])
     sudden = abs((turns + 180) % 360 - 180) > limits.turn
-    sudden &= np.diff(seconds[known]) <= limits.step
-    bounds = np.r_[0, np.flatnonzero(sudden) + 1, len(known)]
+    sudden &= np.diff(seconds[frames]) <= limits.step
+    bounds = np.r_[0, np.flatnonzero(sudden) + 1, len(frames)]
     lengths = np.pad(np.diff(bounds), 1)
     for row, (start, stop) in enumerate(pairwise(bounds), 1):
-        rows = known[start:stop]
+        rows = frames[start:stop]
         is_short = 0 < lengths[row] < max(lengths[row - 1], lengths[row + 1])
         if is_short and seconds[rows[-1]] - seconds[rows[0]] < limits.longest:
             flipped[rows] = True
@@ -62,7 +65,10 @@ def find_flips(
 
 @dataclass(frozen=True)
 class JumpLimits:
-    """Joints of limbs that are elsewhere for a moment, faster than anyone moves."""
+    """Joints of limbs that are elsewhere for a moment, faster than anyone moves.
+
+    A longer window and slower frames drop more joints, a larger distance fewer.
+    """
 
     window: float = 0.2  # of the median of a joint's places, seconds
     slowest: float = 0.05  # between frames, seconds: people move as far at lower rates
@@ -84,12 +90,12 @@ def find_jumps(
         return np.zeros(keypoints.shape[:-1], bool)
     usual = np.full_like(keypoints, np.nan)
     for joint in _limbs_of(skeleton):
-        known = np.flatnonzero(np.isfinite(keypoints[:, joint]).all(-1))
-        step = np.median(np.diff(seconds[known])) if len(known) > 2 else np.inf
+        frames = np.flatnonzero(np.isfinite(keypoints[:, joint]).all(-1))
+        step = np.median(np.diff(seconds[frames])) if len(frames) > 2 else np.inf
         if step <= limits.slowest:
             half = round(limits.window / step / 2)
-            places = keypoints[known, joint]
-            usual[known, joint] = moving_rank(places, 2 * half + 1, half)
+            places = keypoints[frames, joint]
+            usual[frames, joint] = moving_rank(places, 2 * half + 1, half)
     limit, mirror = limits.distance * np.nanmedian(lengths), skeleton.flip_indices
     away = np.linalg.norm(keypoints - usual, axis=-1) > limit
     at_other = np.linalg.norm(keypoints - usual[:, mirror], axis=-1) <= limit
@@ -143,8 +149,10 @@ class DropUncertain(LiveStep):
         low=0,
         high=1,
     )
-    detected: float = 0.35  # its default for 2D models; docs/motion.md compares
-    border: float = 0.08  # margin of limbs, torso lengths: less than ankles from soles
+    # its default for 2D models, more drops more; docs/motion.md compares
+    detected: float = 0.35
+    # margin of limbs, torso lengths: less than ankles from soles; more drops more
+    border: float = 0.08
     flips: FlipLimits = FlipLimits()
     jumps: JumpLimits = JumpLimits()
 
@@ -176,21 +184,21 @@ class DropUncertain(LiveStep):
         skeleton, tracks, is_changed = get_skeleton(clip.skeleton), [], False
         for track in clip.tracks:
             seconds = clip.times_of(track.frames)
-            given = track.keypoints, skeleton, seconds
-            low = find_jumps(*given, self.jumps)
-            low |= find_flips(*given, self.flips)[:, None]
-            certain = low & (track.scores >= 1)
+            points, scores = track.keypoints, track.scores
+            low = find_jumps(points, skeleton, seconds, self.jumps)
+            low |= find_flips(points, skeleton, seconds, self.flips)[:, None]
+            certain = low & (scores >= 1)
             if certain.any():
                 text = '%s: %s keypoints jump away and back; {without=%r} keeps them'
                 values = clip.source or clip.name, certain.sum(), 'confidence'
                 _LOGGER.warning(ArgumentError(text, *values))
             if limit is not None:
-                own = track.keypoints, track.scores, skeleton
-                low = low | self.find(*own, (clip.width, clip.height), limit)
+                size = clip.width, clip.height
+                low = low | self.find(points, scores, skeleton, size, limit)
             is_changed |= bool(low.any())
-            keypoints = np.where(low[..., None], np.nan, track.keypoints)
-            scores = np.where(low, 0, track.scores)
-            tracks.append(replace(track, keypoints=keypoints, scores=scores))
+            points = np.where(low[..., None], np.nan, points)
+            scores = np.where(low, 0, scores)
+            tracks.append(replace(track, keypoints=points, scores=scores))
         if limit is None and not is_changed:
             return clip
         return replace(clip, tracks=tracks)

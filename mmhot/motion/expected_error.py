@@ -60,41 +60,27 @@ class ExpectErrors(Step):
         coefficients = weights and read_coefficients(weights)
         if not coefficients or evidence is None:
             return state
-        model = ErrorModel(coefficients, self.scales)
-        return replace(state, poses=model.judge(state.clip_3d(), evidence))
-
-
-class ErrorModel:
-    """Model of the expected error of each joint.
-
-    Args:
-        coefficients (Mapping): Of the evidence, in the order of :data:`EVIDENCE`, for
-            the logarithm of the error in meters, by joint without its side.
-        scales (EvidenceScales): Preparation of the evidence.
-    """
-
-    def __init__(
-        self,
-        coefficients: Mapping[str, Sequence[float]],
-        scales: EvidenceScales = EvidenceScales(),
-    ) -> None:
-        self.scales = scales
-        table = [coefficients[part_of(joint)] for joint in _H36M.joints[1:]]
-        self._table = np.array(table)
-
-    def judge(self, clip: Clip3D, evidence: Evidence) -> Clip3D:
-        """Return the clip with ``expected_error``, 0 for the root."""
+        clip = state.clip_3d()
         errors = np.zeros(clip.scores.shape, np.float32)
         for rows in clip.stretches():
             numbers = gather_evidence(clip, evidence, rows, self.scales)
-            errors[rows] = self.expect(numbers)
-        return replace(clip, expected_error=errors)
+            errors[rows] = predict_errors(numbers, coefficients, self.scales)
+        return replace(state, poses=replace(clip, expected_error=errors))
 
-    def expect(self, numbers: np.ndarray) -> np.ndarray:
-        """Predict errors in meters (T, 17) from the numbers of :data:`EVIDENCE`."""
-        logarithms = (numbers[:, 1:] * self._table).sum(-1)
-        logarithms = logarithms.clip(max=np.log(self.scales.max_error))
-        return np.pad(np.exp(logarithms), ((0, 0), (1, 0)))
+
+def predict_errors(
+    numbers: np.ndarray,
+    coefficients: Mapping[str, Sequence[float]],
+    scales: EvidenceScales = EvidenceScales(),
+) -> np.ndarray:
+    """Predict errors in meters (T, 17), 0 for the root, from evidence (T, 17, E).
+
+    Coefficients are those of the evidence, in the order of :data:`EVIDENCE`, for the
+    logarithm of the error, by joint without its side.
+    """
+    table = np.array([coefficients[part_of(joint)] for joint in _H36M.joints[1:]])
+    logarithms = (numbers[:, 1:] * table).sum(-1).clip(max=np.log(scales.max_error))
+    return np.pad(np.exp(logarithms), ((0, 0), (1, 0)))
 
 
 def read_coefficients(weights: Path) -> dict[str, list[float]] | None:
@@ -120,16 +106,15 @@ def gather_evidence(
         for x in (evidence.disagreement[rows], evidence.correction[rows], scores)
     )
     left, right = np.moveaxis(poses[:, _SHOULDERS], 1, 0)
-    logarithms = (np.log(x + scales.offset) for x in (disagreement, correction))
-    doubts = *logarithms, scores
+    doubts = *(np.log(x + scales.offset) for x in (disagreement, correction)), scores
     numbers = [
-        *(each for x in doubts for each in (x, x.mean(1, keepdims=True))),
+        *(values for x in doubts for values in (x, x.mean(1, keepdims=True))),
         np.linalg.norm(poses, axis=-1),
         _share_along(poses - poses[:, _PARENTS], directions),
         _share_along((left - right)[:, None], directions),
         np.ones(1),
     ]
-    return np.stack([np.broadcast_to(each, scores.shape) for each in numbers], -1)
+    return np.stack([np.broadcast_to(x, scores.shape) for x in numbers], -1)
 
 
 def _share_along(vectors: np.ndarray, directions: np.ndarray) -> np.ndarray:

@@ -115,14 +115,14 @@ class AddJoints(Step):
         root = np.where(unplaced[:, None], [0, 0, 1], clip.root_3d)
         offsets = np.zeros((*scores.shape, 3))
         for rows in clip.stretches():
-            own = replace(clip.take(rows), root_3d=root[rows])
-            person = _Person(own, rays[rows], confidence[rows], self.shapes)
+            stretch = replace(clip.take(rows), root_3d=root[rows])
+            person = _Person(stretch, rays[rows], confidence[rows], self.shapes)
             offsets[rows] = person.extremities()
         poses = np.concatenate([clip.keypoints_3d, offsets], 1).astype(np.float32)
         added = poses[:, _BODY.num_keypoints :] + clip.root_3d[:, None]
-        pixels = added[..., :2] / added[..., 2:].clip(1e-3) * clip.focal_length + center
+        shown = added[..., :2] / added[..., 2:].clip(1e-3) * clip.focal_length + center
         is_seen = (scores > 0)[..., None]
-        pixels = np.where(is_seen, points, pixels).astype(np.float32)
+        shown = np.where(is_seen, points, shown).astype(np.float32)
         errors = clip.expected_error
         if errors is not None:
             unknown = np.full(scores.shape, np.nan, np.float32)
@@ -133,7 +133,7 @@ class AddJoints(Step):
             parents=SKELETON.parents,
             keypoints_3d=poses,
             keypoint_scores_3d=np.concatenate([clip.keypoint_scores_3d, scores], 1),
-            keypoints_2d=np.concatenate([clip.keypoints_2d, pixels], 1),
+            keypoints_2d=np.concatenate([clip.keypoints_2d, shown], 1),
             scores=np.concatenate([clip.scores, scores], 1),
             expected_error=errors,
         )
@@ -142,24 +142,24 @@ class AddJoints(Step):
 def _detected(clip: Clip3D, seen: Clip2D, mapping: str) -> list[np.ndarray]:
     """Return 2D points of the new joints and their scores; those of COCO's faces."""
     names = ((SKELETON, _BODY.num_keypoints, None), (_FACE, 0, 5))
-    found = []
+    columns = []
     for skeleton, first, last in names:
         count = len(skeleton.joints[first:last])
         points = np.full((len(clip), count, 2), np.nan)
         scores = np.zeros((len(clip), count), np.float32)
         for track in seen.tracks:
-            own = np.flatnonzero(clip.track == track.track)
-            at = np.searchsorted(track.frames, clip.frame[own])
+            rows = np.flatnonzero(clip.track == track.track)
+            at = np.searchsorted(track.frames, clip.frame[rows])
             at = at.clip(max=len(track.frames) - 1)
-            has = track.frames[at] == clip.frame[own]
+            has = track.frames[at] == clip.frame[rows]
             keypoints, confidence, _ = convert_keypoints(
                 track.keypoints, track.scores, seen.skeleton, skeleton.name, mapping
             )
-            points[own[has]] = keypoints[at[has], first:last]
-            scores[own[has]] = confidence[at[has], first:last]
+            points[rows[has]] = keypoints[at[has], first:last]
+            scores[rows[has]] = confidence[at[has], first:last]
         scores[~np.isfinite(points).all(-1)] = 0
-        found += [points, scores]
-    return found
+        columns += [points, scores]
+    return columns
 
 
 class _Person:
@@ -227,9 +227,9 @@ class _Person:
     def _head(self) -> Offsets:
         head, (top, low) = self.shapes.head, self.shapes.ears
         middle, rays, score = (
-            top * each['head']
-            + low * (each['left_shoulder'] + each['right_shoulder']) / 2
-            for each in (self.joints, self.rays, self.scores)
+            top * values['head']
+            + low * (values['left_shoulder'] + values['right_shoulder']) / 2
+            for values in (self.joints, self.rays, self.scores)
         )
         neck = (self.joints['left_shoulder'] + self.joints['right_shoulder']) / 2
         up, length = _direction(middle - neck)

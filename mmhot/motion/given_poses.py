@@ -117,23 +117,22 @@ class TakePoses(PeopleOption, SingleOption, LensOptions, Step):
         numbers = np.unique(clip.frame)
         index = np.searchsorted(numbers, clip.frame)
         is_known = bool((clip.track >= 0).all())
-        if 'largest' in (self.single, self.people if not is_known else ''):
-            kept = largest_rows(clip.frame, box_size(boxes))
-            return replace(clip.take(kept), track=np.zeros(len(kept), np.int64))
+        if self.single == 'largest' or (self.people == 'largest' and not is_known):
+            clip = clip.take(largest_rows(clip.frame, box_size(boxes)))
+            return replace(clip, track=np.zeros(len(clip), np.int64))
         if is_known:
             return clip
-        corners = boxes.reshape(-1, 2, 2).astype(np.float32)
-        ones = np.ones(len(clip), np.float32)
-        people, rows = [], [np.flatnonzero(index == x) for x in range(len(numbers))]
-        for own in rows:
-            known = ones[own], corners[own], np.ones((len(own), 2), np.float32)
-            people.append(People(boxes[own].astype(np.float32), *known))
-        track = np.full(len(clip), -1)
-        for found in track_clip(people, clip.fps, limits=self.tracks):
-            for frame, box in zip(found.frames, found.boxes, strict=True):
+        boxes = boxes.astype(np.float32)
+        corners, ones = boxes.reshape(-1, 2, 2), np.ones((len(clip), 2), np.float32)
+        everyone = People(boxes, ones[:, 0], corners, ones)
+        rows = [np.flatnonzero(index == frame) for frame in range(len(numbers))]
+        people = [everyone.take(present) for present in rows]
+        numbered = np.full(len(clip), -1)
+        for track in track_clip(people, clip.fps, limits=self.tracks):
+            for frame, box in zip(track.frames, track.boxes, strict=True):
                 apart = np.abs(people[frame].bboxes - box).sum(1)
-                track[rows[frame][apart.argmin()]] = found.track
-        clip = replace(clip, track=track).take(np.lexsort((track, clip.frame)))
+                numbered[rows[frame][apart.argmin()]] = track.track
+        clip = replace(clip, track=numbered).take(np.lexsort((numbered, clip.frame)))
         return clip.take(clip.track >= 0)
 
     def _choose(self, clip: Clip3D) -> Clip3D:
@@ -167,15 +166,15 @@ class TakePoses(PeopleOption, SingleOption, LensOptions, Step):
         names, parents, extras = _with_fingers(source, target)
         columns: dict[str, list[np.ndarray]] = {x: [] for x in _COLUMNS}
         for track in clip.track_ids:
-            own = clip.take(clip.track == track)
-            scores = np.where(own.scores >= (self.kpt_thr or 0), own.scores, 0)
-            places = _without_outliers(own, scores)
-            pixels, _ = _convert(own.keypoints_2d, scores, source, target, extras)
+            person = clip.take(clip.track == track)
+            scores = np.where(person.scores >= (self.kpt_thr or 0), person.scores, 0)
+            places = _without_outliers(person, scores)
+            pixels, _ = _convert(person.keypoints_2d, scores, source, target, extras)
             places, scores = _convert(places, scores, source, target, extras)
             if np.isnan(places[:, : _BODY.num_keypoints]).any(-1).all():
                 continue
             places = _complete(places, parents, clip.axes == 'world')
-            for values in self._segments(own, places, scores, pixels):
+            for values in self._segments(person, places, scores, pixels):
                 for name, value in values.items():
                     columns[name].append(value)
                 columns['track'].append(np.full(len(values['frame']), track))
@@ -194,32 +193,32 @@ class TakePoses(PeopleOption, SingleOption, LensOptions, Step):
         )
 
     def _segments(
-        self, own: Clip3D, places: np.ndarray, scores: np.ndarray, pixels: np.ndarray
+        self, person: Clip3D, places: np.ndarray, scores: np.ndarray, pixels: np.ndarray
     ) -> Iterator[dict[str, np.ndarray]]:
         """Yield the columns of each motion of a person."""
-        filler = GapFiller(own.fps, own.seconds, is_person=False)
-        for each in filler.split(0, own.frame, places, scores):
-            rows = np.isin(own.frame, each.frames)
-            full = np.full((*each.scores.shape, 2), np.nan, np.float32)
-            full[np.searchsorted(each.frames, own.frame[rows])] = pixels[rows]
+        filler = GapFiller(person.fps, person.seconds, is_person=False)
+        for motion in filler.split(0, person.frame, places, scores):
+            rows = np.isin(person.frame, motion.frames)
+            full = np.full((*motion.scores.shape, 2), np.nan, np.float32)
+            full[np.searchsorted(motion.frames, person.frame[rows])] = pixels[rows]
             unknown = np.isnan(full).any(-1).all(0)
             full = interpolate_missing(full)
             full[:, unknown] = np.nan
-            root = each.keypoints[:, 0]
-            is_placed = np.isfinite(own.root_3d).all(-1).any()
+            root = motion.keypoints[:, 0]
+            is_placed = np.isfinite(person.root_3d).all(-1).any()
             yield dict(
-                frame=each.frames,
-                scores=each.scores,
+                frame=motion.frames,
+                scores=motion.scores,
                 keypoints_2d=full,
-                keypoints_3d=each.keypoints - root[:, None],
+                keypoints_3d=motion.keypoints - root[:, None],
                 root_3d=root if is_placed else root * np.nan,
             )
 
     def _target(self, source: Skeleton) -> Skeleton:
         """Return the 17 or 24 joints to convert to."""
         points = np.zeros((source.num_keypoints, 3))
-        found, _, _ = convert_keypoints(points, None, source.name, _ALL.name, _MAPPING)
-        lacking = np.isnan(found).any(-1)
+        poses, _, _ = convert_keypoints(points, None, source.name, _ALL.name, _MAPPING)
+        lacking = np.isnan(poses).any(-1)
         if lacking[: _BODY.num_keypoints].any():
             name = _BODY.joints[int(lacking.argmax())]
             raise ValueError(f'{source.name} does not determine the joint {name}')
@@ -252,25 +251,25 @@ _PLACES[_BODY.right, 0] *= -1
 _COLUMNS = ('frame', 'track', 'keypoints_3d', 'root_3d', 'scores', 'keypoints_2d')
 
 
-def _without_outliers(own: Clip3D, scores: np.ndarray) -> np.ndarray:
+def _without_outliers(person: Clip3D, scores: np.ndarray) -> np.ndarray:
     """Return the places (T, K, 3) of a person, NaN where they are unknown or wrong.
 
     Frames whose root, or most of whose joints, cannot be reached from others are
     missing. Roots that are unknown in some frames are interpolated; if they are in all,
     places are relative to them.
     """
-    seconds, roots = own.seconds(own.frame), own.root_3d.astype(np.float64)
-    poses = np.where(scores[..., None] > 0, own.keypoints_3d, np.nan)
+    seconds, roots = person.seconds(person.frame), person.root_3d.astype(np.float64)
+    poses = np.where(scores[..., None] > 0, person.keypoints_3d, np.nan)
     right = find_reachable(poses, seconds)
-    known = np.isfinite(poses).all(-1)
-    is_wrong = (known & ~right).sum(1) > known.sum(1) / 2
+    is_known = np.isfinite(poses).all(-1)
+    is_wrong = (is_known & ~right).sum(1) > is_known.sum(1) / 2
     is_wrong |= ~find_reachable(roots[:, None], seconds)[:, 0]
     poses[~right | is_wrong[:, None]] = np.nan
     if is_wrong.any() or not right.all():
         text = '%s: person %d: %d poses and %d joints are too far from those before '
         text += 'and after; replaced'
-        joints = (known & ~right)[~is_wrong].sum()
-        _LOGGER.warning(text, own.name, own.track[0], is_wrong.sum(), joints)
+        joints = (is_known & ~right)[~is_wrong].sum()
+        _LOGGER.warning(text, person.name, person.track[0], is_wrong.sum(), joints)
     roots[is_wrong] = np.nan
     roots = interpolate_missing(roots[:, None], seconds)  # zero if none is known
     return poses + roots
@@ -311,19 +310,19 @@ def _stand(body: np.ndarray, never: np.ndarray, up: np.ndarray) -> None:
     across = across - (across @ up)[:, None] * up
     across = across / np.linalg.norm(across, axis=-1, keepdims=True).clip(1e-6)
     axes = np.stack(np.broadcast_arrays(across, np.cross(up, across), up), 1)
-    known, pairs = ~never, [*_BODY.bones, *(x[::-1] for x in _BODY.bones)]
+    placed, pairs = ~never, [*_BODY.bones, *(x[::-1] for x in _BODY.bones)]
     for above, joint in _BODY.bones:
         below = [child for parent, child in _BODY.bones if parent == joint]
-        if known[above] and not known[joint] and len(below) == 1 and known[below[0]]:
+        if placed[above] and not placed[joint] and len(below) == 1 and placed[below[0]]:
             body[:, joint] = (body[:, above] + body[:, below[0]]) / 2
-            known[joint] = True
-    while not known.all():
-        anchor, joint = next(x for x in pairs if known[x[0]] and not known[x[1]])
+            placed[joint] = True
+    while not placed.all():
+        anchor, joint = next(x for x in pairs if placed[x[0]] and not placed[x[1]])
         other = _BODY.flip_indices[joint], _BODY.flip_indices[anchor]
         offset = scale * (_PLACES[joint] - _PLACES[anchor]) @ axes
         if joint in _LEGS and not never[[*other]].any():
             offset = body[:, other[0]] - body[:, other[1]]
-        body[:, joint], known[joint] = body[:, anchor] + offset, True
+        body[:, joint], placed[joint] = body[:, anchor] + offset, True
 
 
 def _skeleton_of(clip: Clip3D) -> Skeleton:
@@ -360,9 +359,10 @@ def _convert(
     extras: list[int],
 ) -> tuple[np.ndarray, np.ndarray]:
     """Convert points (T, K, C) and scores (T, K), and append those of fingers."""
-    body, own, _ = convert_keypoints(points, scores, source.name, target.name, _MAPPING)
+    names = source.name, target.name
+    body, body_scores, _ = convert_keypoints(points, scores, *names, _MAPPING)
     body = np.concatenate([body, points[:, extras]], 1)
-    return body, np.concatenate([own, scores[:, extras]], 1)
+    return body, np.concatenate([body_scores, scores[:, extras]], 1)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,7 +20,10 @@ from mmhot.geometry.windows import solve_in_parts
 
 @dataclass(frozen=True)
 class OffsetErrors:
-    """Standard deviations of a fit of offsets, and its rounds."""
+    """Standard deviations of a fit of offsets, and its rounds.
+
+    Larger ones follow the image more closely, smaller ones make toes and hands calmer.
+    """
 
     acceleration: float = 15.0  # of offsets, m/s^2
     flat: float = 0.02  # difference in height of points flat on the floor, m
@@ -54,9 +57,9 @@ class Offsets:
         return replace(self, **{name: getattr(self, name)[rows] for name in names})
 
 
-def fit_offsets(known: Offsets, errors: OffsetErrors = OffsetErrors()) -> np.ndarray:
+def fit_offsets(facts: Offsets, errors: OffsetErrors = OffsetErrors()) -> np.ndarray:
     """Return the most probable offsets in camera axes, meters, (T, P, 3)."""
-    return solve_in_parts(lambda rows: _fit(known.part(rows), errors), len(known.mean))
+    return solve_in_parts(lambda rows: _fit(facts.part(rows), errors), len(facts.mean))
 
 
 def side_view(offsets: np.ndarray, joints: np.ndarray) -> np.ndarray:
@@ -72,54 +75,54 @@ def point_line(offsets: np.ndarray, pair: tuple[int, int]) -> np.ndarray:
     return offsets[:, first] - (offsets[:, second] if second >= 0 else 0)
 
 
-def _fit(known: Offsets, scales: OffsetErrors) -> np.ndarray:
-    matrix = np.einsum('pq,tpij->tpiqj', np.eye(known.mean.shape[1]), known.precision)
-    right = np.einsum('tpij,tpj->tpi', known.precision, known.mean)
-    tilt = known.up / scales.flat
-    if known.flat.any():
-        rows = np.zeros_like(known.mean)
+def _fit(facts: Offsets, scales: OffsetErrors) -> np.ndarray:
+    matrix = np.einsum('pq,tpij->tpiqj', np.eye(facts.mean.shape[1]), facts.precision)
+    right = np.einsum('tpij,tpj->tpi', facts.precision, facts.mean)
+    tilt = facts.up / scales.flat
+    if facts.flat.any():
+        rows = np.zeros_like(facts.mean)
         rows[:, 0], rows[:, 1] = tilt, -tilt
-        matrix += np.einsum('t,tpi,tqj->tpiqj', known.flat, rows, rows)
+        matrix += np.einsum('t,tpi,tqj->tpiqj', facts.flat, rows, rows)
     # joint + offset lies on the ray: x - ray * z = 0, and the same in y
-    lines = np.zeros((*known.rays.shape, 3))
+    lines = np.zeros((*facts.rays.shape, 3))
     lines[..., 0, 0] = lines[..., 1, 1] = 1
-    lines[..., 2] = -known.rays
-    targets = -np.einsum('tpai,tpi->tpa', lines, known.joints)
-    index = np.arange(known.mean.shape[1])
-    offsets, weights = known.mean, known.weights / known.ray_error**2
+    lines[..., 2] = -facts.rays
+    targets = -np.einsum('tpai,tpi->tpa', lines, facts.joints)
+    index = np.arange(facts.mean.shape[1])
+    offsets, weights = facts.mean, facts.weights / facts.ray_error**2
     size = right[0].size
-    differences = second_differences(known.seconds, scales.acceleration)
+    differences = second_differences(facts.seconds, scales.acceleration)
     smooth = np.repeat(normal_bands(differences, len(right)), size, axis=1)
     for _ in range(scales.rounds):
         total, sums, bands = matrix.copy(), right.copy(), smooth
-        if known.rests is not None:
-            bands = _rest(known, offsets, bands, sums, scales)
+        if facts.rests is not None:
+            bands = _rest(facts, offsets, bands, sums, scales)
         errors = np.einsum('tpai,tpi->tpa', lines, offsets) - targets
         # weights of a heavy-tailed (Cauchy) error
-        robust = weights / (1 + (errors**2).sum(-1) / (3 * known.ray_error) ** 2)
+        robust = weights / (1 + (errors**2).sum(-1) / (3 * facts.ray_error) ** 2)
         seen = np.einsum('tp,tpai,tpaj->tpij', robust, lines, lines)
         total[:, index, :, index] += seen.swapaxes(0, 1)
         sums += np.einsum('tp,tpai,tpa->tpi', robust, lines, targets)
-        for pair, length in known.lengths.items():
-            _add_length(total, sums, offsets, pair, length, known.length_error**-2)
+        for pair, length in facts.lengths.items():
+            _add_length(total, sums, offsets, pair, length, facts.length_error**-2)
         offsets = solve_blocks(total.reshape(-1, size, size), bands, sums)
     return offsets
 
 
 def _rest(
-    known: Offsets,
+    facts: Offsets,
     offsets: np.ndarray,
     bands: np.ndarray,
     right: np.ndarray,
     scales: OffsetErrors,
 ) -> np.ndarray:
     """Return bands with the rest of points added; adds to the right side in place."""
-    assert known.rests is not None
-    joints, seconds = known.joints, known.seconds
-    weights = rest_weights(known.rests, joints + offsets, seconds, scales.robust)
+    assert facts.rests is not None
+    joints, seconds = facts.joints, facts.seconds
+    weights = rest_weights(facts.rests, joints + offsets, seconds, scales.robust)
     bands = bands.reshape(3, *right.shape).copy()
-    for point, own in enumerate(weights.T):
-        stiff, force = rest_equations(joints[:, point], own, seconds, scales.slide)
+    for point, rests in enumerate(weights.T):
+        stiff, force = rest_equations(joints[:, point], rests, seconds, scales.slide)
         bands[:2, :, point] += stiff[..., None]
         right[:, point] += force
     return bands.reshape(3, -1)
@@ -137,7 +140,7 @@ def _add_length(
     first, second = pair
     line = point_line(offsets, pair)
     unit = line / np.linalg.norm(line, axis=-1, keepdims=True).clip(1e-6)
-    ends = [(first, 1.0)] + [(second, -1.0)] * (second >= 0)
+    ends = [(first, 1.0), (second, -1.0)] if second >= 0 else [(first, 1.0)]
     for point, sign in ends:
         right[:, point] += sign * unit * (length * weight)
         for other, turn in ends:

@@ -84,44 +84,37 @@ def choose_people(
     say: Callable[[str], None],
     limits: ChoiceLimits = ChoiceLimits(),
 ) -> list[int]:
-    """Return the track IDs of the chosen people; list several if all are.
+    """Return the track IDs of the chosen people of a clip; if all are, list them.
 
-    Args:
-        name (str): Name of the clip.
-        spans (Sequence[PersonSpan]): All people.
-        people (str | tuple[int, ...]): 'all', 'largest', 'longest' or track IDs.
-        say (Callable): Receives the table, line by line.
-        limits (ChoiceLimits): Limits of the choice.
-
-    Raises:
-        ArgumentError: If a track ID is unknown.
+    ``people`` is 'all', 'largest', 'longest' or track IDs; ``say`` receives the table,
+    line by line.
     """
-    known = {each.track: each for each in spans}
+    tracks = [span.track for span in spans]
     if people == 'all':
-        for line in people_table(name, spans) if len(known) > 1 else ():
+        for line in people_table(name, spans) if len(tracks) > 1 else ():
             say(line)
-        return [*known]
-    longest = max(spans, key=lambda each: len(each.times))
+        return tracks
+    longest = max(spans, key=lambda span: len(span.times))
     if people == 'longest':
         return [longest.track]
     if people == 'largest':
         least = limits.min_share * len(longest.times)
-        seen = [each for each in spans if len(each.times) >= least]
-        return [max(seen, key=lambda each: each.height).track]
-    unknown = [track for track in people if track not in known]
-    if unknown:
-        text = '{people} must be among the track IDs %s of %s, got %s'
-        raise ArgumentError(text, ', '.join(map(str, known)), name, unknown[0])
+        long = [span for span in spans if len(span.times) >= least]
+        return [max(long, key=lambda span: span.height).track]
+    for track in people:
+        if track not in tracks:
+            text = '{people} must be among the track IDs %s of %s, got %s'
+            raise ArgumentError(text, ', '.join(map(str, tracks)), name, track)
     return [int(track) for track in people]
 
 
 def people_table(name: str, spans: Sequence[PersonSpan]) -> list[str]:
     """Tabulate the people of a clip, one a line."""
     rows: list[tuple[str, ...]] = [_HEADER]
-    for each in spans:
-        times = [f'{each.times[index]:.1f}' for index in (0, -1)]
-        size = str(len(each.times)), f'{each.height:.0f}'
-        rows.append((str(each.track), each.color or '-', *times, *size))
+    for span in spans:
+        times = [f'{span.times[index]:.1f}' for index in (0, -1)]
+        size = str(len(span.times)), f'{span.height:.0f}'
+        rows.append((str(span.track), span.color or '-', *times, *size))
     title = f'{name}: {len(spans)} people (--people ID, largest, longest):'
     return [title, *align(rows, left=0).split('\n')]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mmhot.skeletons.joints import get_skeleton
+from mmhot.skeletons.joints import Skeleton, get_skeleton
 from mmhot.state import State, Step
 from mmhot.structures.clips import Clip2D, Track2D, join_tracks
 from mmhot.tracking.appearance import (
@@ -34,7 +34,8 @@ _LIMBS = (
 class ReturnLimits:
     """Limits of tracks that are merged; ``docs/tracking.md`` has the video of choice.
 
-    Distances are Bhattacharyya's, 0 to 1.
+    Distances are Bhattacharyya's, 0 to 1. Larger least values (``min_``) merge fewer
+    tracks; larger greatest values (``max_``) merge more, also those of two people.
     """
 
     min_looks: int = 4  # at a body part
@@ -85,19 +86,18 @@ class MergeReturning(Step):
         return replace(clip, tracks=numbered)
 
 
-def _proportions(track: Track2D, skeleton: str) -> np.ndarray:
+def _proportions(track: Track2D, skeleton: Skeleton) -> np.ndarray:
     """Return the logarithms of the longest limb lengths over their mean, (L,)."""
-    own = get_skeleton(skeleton)
     lengths = []
     for pair in _LIMBS:
-        if not set(pair) <= set(own.joints):
+        if not set(pair) <= set(skeleton.joints):
             lengths.append(np.nan)
             continue
-        start, end = (track.keypoints[:, own.index(name)] for name in pair)
+        start, end = (track.keypoints[:, skeleton.index(name)] for name in pair)
         height = np.ptp(track.boxes[:, 1::2], axis=1)
         length = np.linalg.norm(start - end, axis=-1) / height.clip(1)
-        known = length[np.isfinite(length) & (length > 0)]
-        lengths.append(np.percentile(known, 80) if len(known) else np.nan)
+        valid = length[np.isfinite(length) & (length > 0)]
+        lengths.append(np.percentile(valid, 80) if len(valid) else np.nan)
     # both sides of a limb are as long
     pairs = np.array(lengths).reshape(-1, 2).mean(1)
     logs = np.log(pairs)
@@ -117,12 +117,13 @@ class _Merger:
         tracks, self.limits = clip.tracks, limits
         self.groups = [[track] for track in tracks]
         self._looks = [looks_of(track, appearance)[1] for track in tracks]
-        self._limbs = [_proportions(track, clip.skeleton) for track in tracks]
+        skeleton = get_skeleton(clip.skeleton)
+        self._limbs = [_proportions(track, skeleton) for track in tracks]
         starts = [track.frames[0] for track in tracks]
         self._shots = np.searchsorted(sorted(cuts), starts, 'right').tolist()
         self._least = max(math.ceil(limits.min_seconds * clip.fps), 2)
         # of all pairs; rows of a merged group are computed again
-        averages = [average_looks(own, limits.min_looks) for own in self._looks]
+        averages = [average_looks(looks, limits.min_looks) for looks in self._looks]
         self._averages = np.stack(averages)
         self._distances = look_distances(
             self._averages, self._averages, limits.max_part
@@ -174,9 +175,9 @@ class _Merger:
             setattr(self, name, np.delete(getattr(self, name), second, 0))
         self._apart = np.delete(self._apart, second, 1)
         self._distances = np.delete(self._distances, second, 1)
-        own = self._averages[first : first + 1]
-        [own] = look_distances(own, self._averages, self.limits.max_part)
-        self._distances[first] = self._distances[:, first] = own
+        average, limit = self._averages[first : first + 1], self.limits.max_part
+        distances = look_distances(average, self._averages, limit)[0]
+        self._distances[first] = self._distances[:, first] = distances
 
     def _find_apart(self) -> np.ndarray:
         """Return which tracks (N, N) were seen at once, or in different shots."""

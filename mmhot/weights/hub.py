@@ -10,10 +10,8 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from functools import partial
-from http.client import HTTPException
 from pathlib import Path, PurePosixPath
 from urllib.parse import urldefrag, urlsplit
-from urllib.request import urlopen
 
 from mmhot.compat.installation import import_extra
 from mmhot.deploy.onnx_sessions import META_FILE
@@ -178,6 +176,9 @@ def download(
     if path.is_file():
         _check_digest(path, sha256, url)
         return path
+    # its import, and that of urllib below, take a tenth of `mmhot lift --help`
+    from http.client import HTTPException
+
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         try:
@@ -192,6 +193,8 @@ def download(
 
 
 def _fetch(url: str, path: Path, show: Callable[[int, int], None]) -> None:
+    from urllib.request import urlopen
+
     done = 0
     with urlopen(url, timeout=_TIMEOUT) as response, path.open('wb') as file:
         size = int(response.headers.get('Content-Length', 0))

@@ -67,13 +67,6 @@ def test_page_shows_the_video(checkpoint, detector, video, tmp_path):
     assert not (tmp_path / 'none.html').exists()
 
 
-def test_infer_starts_from_the_cache(checkpoint, detector, video, tmp_path):
-    for method in ('none', 'savgol'):
-        options = {'pose3d_weights': checkpoint, 'smooth_3d': method}
-        assert len(mmhot.infer(video, cache=tmp_path / 'cache', **options)) == 10
-    assert len(detector.calls) == 10
-
-
 def test_lift_takes_a_clip(checkpoint):
     first = mmhot.lift(SKATER, pose3d_weights=checkpoint)
     clip = mmhot.read_keypoints(SKATER)
@@ -95,14 +88,6 @@ def test_video_without_people_is_an_error(checkpoint, detector, video):
     message = "no person was found in 10 frames: det_model='rtmdet-nano', 4 MB"
     with pytest.raises(ValueError, match=message):
         mmhot.infer(video, pose3d_weights=checkpoint)
-
-
-def test_wrong_arguments_are_refused(checkpoint, tmp_path):
-    clip = mmhot.lift(SKATER, pose3d_weights=checkpoint)
-    with pytest.raises(ValueError, match="formats must be among npz,.*; got 'avi'"):
-        clip.save(tmp_path / 'a.avi')
-    with pytest.raises(ValueError, match='axes must be one of camera'):
-        clip.save(tmp_path / 'a.npz', axes='left')
 
 
 def test_world_clips_are_written_as_they_are(checkpoint, tmp_path):

@@ -38,26 +38,6 @@ ALL = {
 ALL = sorted((kind for kind in ALL if options_of(kind)), key=lambda kind: kind.__name__)
 
 
-@pytest.mark.parametrize(
-    ('options', 'values', 'message'),
-    [
-        (SetLens, {'fov': float('nan')}, 'fov must be from 1 to .* got nan'),
-        (SetLens, {'fov': 9, 'intrinsics': LENS}, 'fov cannot be combined'),
-        (SetLens, {'intrinsics': 'none.yml'}, 'intrinsics: none.yml: no such'),
-        (Lift, {'keep': 1.5}, 'keep must be a number of frames such as 27'),
-        (FrameOptions, {'fps': 0}, 'fps must be from 0.1 to 1000, got 0'),
-        (ExportOptions, {'formats': []}, 'formats must be among .*; got none'),
-        (RayOptions, {'num_workers': 0}, 'num_workers must be at least 1'),
-        (RayOptions, {'num_workers': 2}, "num_workers needs runner='ray'"),
-        (PageOptions, {'port': 70000}, 'port must be from 1 to 65535, got 70000'),
-    ],
-)
-def test_wrong_values_are_refused_by_argument(options, values, message):
-    with pytest.raises((ValueError, FileNotFoundError), match=message) as caught:
-        options(**values)
-    assert '\n' not in str(caught.value)
-
-
 def test_text_is_converted_and_none_is_the_default():
     values = dict(fov='60', image_size='1280x720', keep='13,5', speed=None)
     chosen = Values(values, LIFT)
@@ -82,16 +62,6 @@ def test_no_field_makes_a_number_or_bool_of_another_value(options):
                 assert isinstance(result, bool) <= is_bool, name
                 is_number = isinstance(result, int | float)
                 assert is_number <= (is_bool == isinstance(result, bool)), name
-
-
-@pytest.mark.parametrize('options', ALL)
-def test_every_option_has_a_help_text_and_a_flag(options):
-    parser = OneLineParser()
-    add_options(parser, options)
-    flags = {action.dest for action in parser._actions}
-    for name, field in options_of(options).items():
-        assert field.metadata['argument'].help
-        assert name in flags or name == 'device'
 
 
 def test_options_of_the_command_line_are_those_of_python():

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import warnings
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 
@@ -42,23 +42,6 @@ def run_code(code, **options):
     env = {**os.environ, 'PYTHONPATH': str(ROOT)}
     command = [sys.executable, '-c', code]
     return subprocess.run(command, env=env, capture_output=True, text=True, **options)
-
-
-def test_help_names_the_commands(capsys):
-    with pytest.raises(SystemExit, match='0'):
-        main(['--help'])
-    assert {'lift', 'list', 'doctor'} <= set(capsys.readouterr().out.split())
-
-
-def test_texts_are_not_taken_from_docstrings_that_optimized_python_lacks():
-    options = ['-OO', '-m', 'mmhot', '--help']
-    env = {**os.environ, 'PYTHONPATH': str(ROOT)}
-    command = [sys.executable, *options]
-    help_text = subprocess.check_output(command, env=env, text=True)
-    assert '--device' in help_text
-    assert 'None' not in help_text
-    files = [*(ROOT / 'mmhot').rglob('*.py'), *(ROOT / 'tools').rglob('*.py')]
-    assert not [x for x in files if '__doc__.' in x.read_text(encoding='utf-8')]
 
 
 def test_version_and_help_of_every_command_load_nothing_heavy():
@@ -165,20 +148,6 @@ def test_completion_names_options_choices_and_files(capsys, tmp_path):
             subprocess.check_output(['bash', '-c', code], cwd=tmp_path, text=True)
         )
     assert found == ['--formats\n', 'world\n', 'walk.mp4\n']
-
-
-def test_version_leaves_out_what_is_not_installed(monkeypatch, capsys):
-    def lost(name):
-        raise PackageNotFoundError(name)
-
-    monkeypatch.setattr('importlib.metadata.version', lost)
-    assert main(['--version']) == 0
-    assert capsys.readouterr().out == f'mmhot {mmhot.__version__}\n'
-
-
-def test_no_command_shows_the_help(capsys):
-    assert main([]) == 2
-    assert 'COMMAND' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

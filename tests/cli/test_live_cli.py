@@ -125,12 +125,8 @@ def test_gaps_are_written_and_a_lost_stream_fails(infer_it, out, capfd):
     ('inputs', 'options', 'message'),
     [
         ('97', {}, 'there is no webcam 97: /dev/video97 does not exist'),
-        ('0 1', {}, 'unrecognized arguments: 1'),
-        ('0', {'resume': True}, 'unrecognized arguments: --resume'),
         ('0', {'formats': 'bvh'}, '--formats bvh: a stream is written as .jsonl'),
         ('0', {'axes': 'world'}, '--axes must be one of camera, z-up'),
-        ('0', {'reconnect': -1}, '--reconnect must be at least 0'),
-        ('none.mp4', {}, 'none.mp4 does not exist'),
     ],
 )
 def test_wrong_combinations_are_refused_in_a_line(

@@ -22,12 +22,22 @@ from mmhot.chain.outcome import Outcome
 from mmhot.frames.inputs import find_inputs
 from mmhot.io.lifted import read_lifted
 from mmhot.options import Values
+from mmhot.progress import Report
 
 TESTS = Path(__file__).parents[1]
 slow = partial(pytest.mark.slow, reason='starts Ray clusters')
 
 
-def test_more_workers_than_cores_are_refused(monkeypatch):
+@pytest.mark.parametrize(
+    ('device', 'message'),
+    [
+        ('cpu', 'num_workers must be at most 2 on this'),
+        ('cuda:1', 'device must be cpu or cuda with'),
+    ],
+)
+def test_more_workers_than_cores_and_single_gpus_are_refused(
+    device, message, monkeypatch
+):
     module = SimpleNamespace(
         init=lambda **options: None,
         shutdown=lambda: None,
@@ -36,11 +46,11 @@ def test_more_workers_than_cores_are_refused(monkeypatch):
     monkeypatch.setitem(sys.modules, 'ray', module)
     outcomes = process_with_ray(
         [],
-        Values({'out_dir': 'out'}, INFER_COMMAND),
+        Values({'out_dir': 'out', 'device': device}, INFER_COMMAND),
         RayOptions(runner='ray', num_workers=3),
-        print,
+        Report(),
     )
-    with pytest.raises(ValueError, match='num_workers must be at most 2 on this'):
+    with pytest.raises(ValueError, match=message):
         list(outcomes)
 
 
@@ -111,7 +121,7 @@ def test_killed_worker_loses_nothing(videos, checkpoint, tmp_path, importable):
 
     killer = threading.Thread(target=kill_one, daemon=True)
     killer.start()
-    given = RayOptions(runner='ray', num_workers=2), print
+    given = RayOptions(runner='ray', num_workers=2), Report(print)
     run = partial(process_with_ray, make_worker=partial(slow_worker, log=log))
     outcomes = list(run(inputs, options, *given))
     killer.join(5)

@@ -62,14 +62,12 @@ def test_a_part_keeps_its_numbers(file, tmp_path):
     [
         ([], 'does not state its rate: give --fps'),
         (['--fps', '50', '--fov', '60'], '--fov is for poses with 2D keypoints'),
-        (['--fps', '50', '--given-axes', 'up'], '--given-axes must be one of camera'),
         (['--fps', '50', '--without', 'sides'], '--without must be among turns,'),
         (['--fps', '50', '--people', '7'], '--people must be among the track IDs 0, 1'),
         (
             ['--fps', '50', '--start', '9'],
             '--start must be before the last frame of sam',
         ),
-        (['--fps', '50', '--joints', '20'], '--joints must be one of 17, 24'),
     ],
 )
 def test_wrong_options_are_one_line(file, options, message, tmp_path, capsys):

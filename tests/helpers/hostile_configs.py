@@ -27,12 +27,6 @@ BACKBONES = {
     'number': dict(type=3),
     'many': dict(type=['NanoHTNet']),
 }
-VALUES = 0, -1, 10**5, 'x', [1], {'a': 1}, True
-SETTINGS = {
-    f'{name} {value!r}': dict(lifting={name: value})
-    for name in ('fps', 'mapping', 'metainfo')
-    for value in VALUES
-}
 CONFIGS = {
     'lifting': dict(lifting=dict(metainfo=EVIL)),
     'absolute': dict(lifting=dict(metainfo=dict(from_file='{folder}/note.txt'))),
@@ -48,7 +42,6 @@ CONFIGS = {
     'estimator': dict(model=dict(type='MMPoseInferencer')),
     'default_scope': dict(default_scope='evilmod'),
     **{name: dict(model=dict(backbone=keys)) for name, keys in BACKBONES.items()},
-    **SETTINGS,
 }
 # Settings of training, which are left out.
 PRETRAINED = dict(type='Pretrained', checkpoint='evil.pkl')

@@ -27,7 +27,7 @@ class SlowDetector(Detector):
         return found
 
 
-def slow_worker(options, say, log, seconds=0.1):
+def slow_worker(values, report, log, seconds=0.1):
     """Make a worker with the stand-ins, which logs its process first."""
 
     def open_pose_source(*models, **named):
@@ -36,7 +36,7 @@ def slow_worker(options, say, log, seconds=0.1):
         return pose_source.PoseSource(SlowDetector(log, seconds), Estimator())
 
     pose_source.open_pose_source = open_pose_source
-    return ClipWorker(options, say)
+    return ClipWorker(values, report)
 
 
 def read_log(log):

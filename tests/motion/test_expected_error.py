@@ -14,8 +14,8 @@ from mmhot.datasets.transforms.detector_noise import person_height
 from mmhot.lifting.world import scale_people
 from mmhot.motion.expected_error import (
     EVIDENCE,
-    ErrorModel,
     gather_evidence,
+    predict_errors,
     read_coefficients,
 )
 from mmhot.motion.extremities import AddJoints
@@ -140,5 +140,5 @@ def test_evidence_is_geometry():
     assert wrist['share of the bone along the line of sight'] == pytest.approx(1)
     assert wrist['share of the shoulders along the line of sight'] == pytest.approx(0)
     assert wrist['disagreement'] == pytest.approx(np.log(0.002))
-    model = ErrorModel(read_coefficients(WEIGHTS))
-    assert model.expect(1e3 * np.abs(evidence)).max() <= 0.5
+    errors = predict_errors(1e3 * np.abs(evidence), read_coefficients(WEIGHTS))
+    assert errors.max() <= 0.5

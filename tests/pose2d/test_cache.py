@@ -1,6 +1,5 @@
 """Caches of keypoints and records of finished inputs."""
 
-import json
 from functools import partial
 
 import numpy as np
@@ -9,13 +8,11 @@ from lifters import save_lifter
 from pose_sources import Detector, Estimator, infer, use_stand_ins
 from video_files import write_video
 
-from mmhot.chain.worker import _load_record, _save_record
 from mmhot.io.atomic import CACHE_FOLDER
 from mmhot.io.lifted import read_lifted
 from mmhot.pose2d.cache import (
     ClipPeople,
     cache_path,
-    describe_file,
     identify,
     load_people,
     save_people,
@@ -91,33 +88,6 @@ def test_people_and_what_was_observed_are_loaded_again(tmp_path):
             arrays = dict(file)
         np.savez(tmp_path / 'b.npz', **arrays | {'scores': arrays['scores'] + change})
         assert load_people(tmp_path / 'b.npz', 17) is None
-
-
-@pytest.mark.parametrize(
-    'changes',
-    [
-        {'name': 'b.finished.json'},
-        {'files': ['a.npz']},
-        {'people': 'x' * 99},
-        {'frames': None},
-    ],
-    ids=repr,
-)
-def test_planted_records_finish_nothing(tmp_path, changes):
-    folder = tmp_path / CACHE_FOLDER
-    folder.mkdir()
-    path, result = folder / 'a.finished.json', tmp_path / 'a.npz'
-    result.write_bytes(b'a')
-    files = {'a.npz': describe_file(result)[1:]}
-    record = {'files': files, 'frames': 10, 'people': 1}
-    _save_record(record, path)
-    assert _load_record(path, tmp_path) == {'name': path.name, **record}
-    (tmp_path.parent / 'b.npz').write_bytes(b'a')
-    outside = describe_file(tmp_path.parent / 'b.npz')[1:]
-    path.write_text(json.dumps(_load_record(path, tmp_path) | changes))
-    assert _load_record(path, tmp_path) is None
-    _save_record(record | {'files': {'../b.npz': outside}}, path)
-    assert _load_record(path, tmp_path) is None
 
 
 def test_resume_skips_inputs_whose_results_are_whole(run, detector, tmp_path, capfd):

@@ -19,7 +19,7 @@ from mmhot.pose2d.interfaces import Detector, PoseEstimator
 from mmhot.pose2d.mmpose_models import MMPoseDetector, MMPoseEstimator
 from mmhot.pose2d.options import Pose2DOptions
 from mmhot.pose2d.pose_source import open_pose_source
-from mmhot.weights import hub, names
+from mmhot.weights import names
 from mmhot.weights.hub import cached_file
 from mmhot.weights.index import FOLDER
 from mmhot.weights.names import choose_best, resolve
@@ -179,7 +179,7 @@ def test_models_without_weights_are_refused(monkeypatch, tmp_path):
     def offline(*_, **__):
         raise OSError('no route\nto host')
 
-    monkeypatch.setattr(hub, 'urlopen', offline)
+    monkeypatch.setattr('urllib.request.urlopen', offline)
     message = r'cannot be downloaded \(no route to host\): copy the file to .*, or give'
     with pytest.raises(ValueError, match=message):
         MMPoseEstimator(GTPT, 'https://a/b.pth')
@@ -187,7 +187,7 @@ def test_models_without_weights_are_refused(monkeypatch, tmp_path):
 
 def test_auto_is_the_best_model_that_needs_no_download(monkeypatch, tmp_path):
     monkeypatch.setenv('TORCH_HOME', str(tmp_path))
-    monkeypatch.setattr(hub, 'urlopen', None)
+    monkeypatch.setattr('urllib.request.urlopen', None)
     ours = 'gtpt-t_coco17_synth'
     named = resolve('human', names.POSE), resolve('human', names.DETECTOR)
     for model in named:
@@ -217,7 +217,7 @@ def test_shipped_weights_need_no_detector_and_nothing_installed():
 
 @pytest.mark.parametrize('spelling', ['name', 'file', 'folder', 'config'])
 def test_no_spelling_of_a_model_downloads_a_detector(spelling, tmp_path, monkeypatch):
-    monkeypatch.setattr(hub, 'urlopen', None)
+    monkeypatch.setattr('urllib.request.urlopen', None)
     shipped = resolve('gtpt-t', names.POSE)
     onnx.save(onnx.load(shipped.graph), tmp_path / 'end2end.onnx')
     spelled = dict(

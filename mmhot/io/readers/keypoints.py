@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from mmhot.errors import ArgumentError, naming, refuse_open_file
+from mmhot.errors import ArgumentError, naming
 from mmhot.geometry.keypoint_arrays import choose, largest_rows
 from mmhot.io.arrays import start_of
 from mmhot.io.readers.files import read_rows, reader_of
@@ -63,7 +63,6 @@ def read_keypoints(
     """
     if single not in (None, 'largest', 'untracked'):
         raise ArgumentError("{single} must be 'largest', got %r", single)
-    refuse_open_file('path', path)
     source = Path(path) if isinstance(path, str | Path) else None
     predictions = () if source else as_predictions(path)
     if predictions is None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mmhot.errors import ArgumentError, escape, naming, refuse_open_file
+from mmhot.errors import ArgumentError, escape, naming
 from mmhot.geometry.keypoint_arrays import choose
 from mmhot.io.readers.files import read_rows
 from mmhot.io.readers.people import read_people
@@ -44,7 +44,6 @@ def read_poses(
         OSError: If a file does not exist or cannot be read.
     """
     options = dict(skeleton=skeleton, image_size=image_size, fps=fps, given_axes=axes)
-    refuse_open_file('source', source)
     path = Path(source) if isinstance(source, str | Path) else None
     if path is None:
         if isinstance(source, Iterable) and not hasattr(source, '__len__'):
