@@ -34,7 +34,8 @@ class GroupTokens(NamedTuple):
 class CoarseToFine(nn.Module):
     """Grouping of keypoints, with dense keypoints and patches for each group.
 
-    A gate of each group weights the channels of its patches and of their positions.
+    A gate of each group, the paper's mask, weights the channels of its patches and of
+    their positions.
 
     Args:
         groups (KeypointGroups): The groups.

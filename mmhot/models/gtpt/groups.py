@@ -23,14 +23,14 @@ class KeypointGroups(nn.Module):
     made of named groups of the skeleton, only those of the first name are. Those of
     further names are *dense* keypoints, introduced later from one *part* token for each
     name, and attended to by their own group alone. A group with fewer slots than others
-    repeats its first one; the repetition is masked.
+    repeats its first one as *padding*, which is masked.
 
     The 17 keypoints of COCO in their three groups have 6 slots each (S = 6): the head's
     5 keypoints, the first of them repeated; 6 of the arms; 6 of the legs. So
 
     * ``sparse`` is 0, 1, ..., 16: the keypoint of each of the J = 17 query tokens,
     * ``slots`` is 0 0 1 2 3 4, 5 ... 10, 11 ... 16: the query token in each slot,
-    * ``slot_mask`` is false in the first slot alone, ``shared`` lists the 17 others,
+    * ``slot_mask`` is false in the first slot alone; ``real_slots`` are the other 17,
     * ``scorers`` are the query tokens whose attention chooses a group's patches,
     * keypoint 7, the left elbow, has ``group_of_keypoint`` 1 and ``place_in_group`` 2.
 
@@ -66,19 +66,19 @@ class KeypointGroups(nn.Module):
         self._register_places(slots, parts)
 
     def _register_slots(self, slots: list[list[int]]) -> None:
-        """Register the keypoint of each slot, and the mask of unrepeated slots."""
+        """Register the keypoint of each slot, and the mask without padding."""
         starts = accumulate(map(len, slots[:-1]), initial=0)
-        index, filled = [], []
+        index, is_real = [], []
         for start, group in zip(starts, slots, strict=True):
-            empty = self.num_slots - len(group)
-            index += [start] * empty + list(range(start, start + len(group)))
-            filled += [False] * empty + [True] * len(group)
-        filled = torch.tensor(filled)
+            padding = self.num_slots - len(group)
+            index += [start] * padding + list(range(start, start + len(group)))
+            is_real += [False] * padding + [True] * len(group)
+        is_real = torch.tensor(is_real)
         sparse = [joint for group in slots for joint in group]
         self._register('sparse', torch.tensor(sparse))  # (J, ), in the skeleton
         self._register('slots', torch.tensor(index))  # (G * S, )
-        self._register('shared', filled.nonzero().squeeze(1))  # (M, )
-        self._register('slot_mask', filled.view(self.num_groups, -1))  # (G, S)
+        self._register('real_slots', is_real.nonzero().squeeze(1))  # (M, )
+        self._register('slot_mask', is_real.view(self.num_groups, -1))  # (G, S)
 
     def _register_scorers(self, slots: list, parts: list) -> None:
         """Register the query tokens, parts then keypoints, that score for a group."""
@@ -114,9 +114,9 @@ class KeypointGroups(nn.Module):
         """Register each keypoint's group and place in it, in the skeleton's order."""
         places = {}
         for group, (sparse, dense) in enumerate(zip(slots, parts, strict=True)):
-            empty = self.num_slots - len(sparse)
+            padding = self.num_slots - len(sparse)
             joints = sparse + [joint for part in dense for joint in part]
-            places |= {joint: (group, empty + i) for i, joint in enumerate(joints)}
+            places |= {joint: (group, padding + i) for i, joint in enumerate(joints)}
         table = torch.tensor([places[joint] for joint in range(self.num_keypoints)])
         self._register('group_of_keypoint', table[:, 0].clone())  # (K, )
         self._register('place_in_group', table[:, 1].clone())  # (K, )

@@ -50,7 +50,11 @@ class ScaledBlock(nn.Module):
 
 
 class AttentionGraphLayer(nn.Module):
-    """Attention stream and graph stream, each over keypoints then frames, fused."""
+    """Layer of the Transformer-GCNFormer network: two streams that are fused.
+
+    One stream has attention, the other graph convolutions, each over keypoints, then
+    over frames.
+    """
 
     def __init__(
         self,

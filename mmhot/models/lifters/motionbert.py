@@ -105,7 +105,10 @@ def _build_mlp(embed_dims: int, mlp_dims: int, drop_rate: float) -> nn.Sequentia
 
 
 class _DualStreamLayer:
-    """Two blocks on the same tokens, averaged with weights of each token."""
+    """Layer of the Dual-stream Spatio-temporal Transformer (DSTformer).
+
+    Two blocks process the same tokens and are averaged with weights of each token.
+    """
 
     def __init__(
         self, space_time: SpaceTimeBlock, time_space: TimeSpaceBlock, fusion: nn.Linear

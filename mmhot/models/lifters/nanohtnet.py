@@ -1,8 +1,8 @@
 """NanoHTNet, a lifter with one token per joint and one per frequency.
 
 `Nano Human Topology Network for Efficient 3D Human Pose Estimation
-<https://arxiv.org/abs/2501.15763>`_ (IEEE TIP 2025).
-The spatial blocks are HTNet's.
+<https://arxiv.org/abs/2501.15763>`_ (IEEE TIP 2025). The two kinds of tokens are the
+paper's efficient temporal-spatial tokenization (ETST). The spatial blocks are HTNet's.
 """
 
 import numpy as np

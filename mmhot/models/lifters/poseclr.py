@@ -62,7 +62,7 @@ class ProjectionHead(nn.Module):
 
 
 class MomentQueue(nn.Module):
-    """First-in-first-out memory of keys and of the moments that they show.
+    """The paper's memory bank: the newest keys, and the moments that they show.
 
     A moment is a frame of a performance; entries that no key has replaced yet are
     random unit vectors of performance -1.
