@@ -107,7 +107,7 @@ class MultiViewDataset(Dataset):
                 f'num_views must be from 2 to {most}, the most cameras that see a '
                 f'moment, got {self.num_views}'
             )
-        seen = [own for own in self._moments if len(own) >= self._count]
+        seen = [views for views in self._moments if len(views) >= self._count]
         if len(seen) < len(self._moments):
             MMLogger.get_current_instance().warning(
                 f'{len(self._moments) - len(seen)} of {len(self._moments)} moments are '

@@ -202,18 +202,17 @@ class KeypointOrderHook(Hook):
 
 def _compare_keypoints(head: nn.Module | None, metainfo: dict) -> None:
     dataset = metainfo.get('dataset_name')
-    found = metainfo.get('num_keypoints')
-    wanted = _count_keypoints(head)
-    if None not in (found, wanted) and found != wanted:
+    of_dataset, of_head = metainfo.get('num_keypoints'), _count_keypoints(head)
+    if None not in (of_dataset, of_head) and of_dataset != of_head:
         raise ValueError(
-            f'model.head has {wanted} keypoints, but the dataset {dataset!r} {found}: '
-            'give both the same metainfo'
+            f'model.head has {of_head} keypoints, but the dataset {dataset!r} '
+            f'{of_dataset}: give both the same metainfo'
         )
     names = metainfo.get('keypoint_id2name', {})
-    found = [names[index] for index in range(len(names))]
+    names = [names[index] for index in range(len(names))]
     groups = getattr(head, 'groups', None)
-    joints = groups.joints if isinstance(groups, KeypointGroups) and names else found
-    for index, (ours, theirs) in enumerate(zip(joints, found, strict=True)):
+    joints = groups.joints if isinstance(groups, KeypointGroups) and names else names
+    for index, (ours, theirs) in enumerate(zip(joints, names, strict=True)):
         if ours != theirs:
             raise ValueError(
                 f'model.head has the keypoints of {groups.skeleton}, whose '

@@ -52,7 +52,7 @@ class KeypointGroups(nn.Module):
         if isinstance(groups, str) and groups == 'auto':
             groups = find_groups(skeleton)
         self.groups, indices = _check_groups(skeleton, groups)
-        slots, parts = [own[0] for own in indices], [own[1:] for own in indices]
+        slots, parts = zip(*((first, rest) for first, *rest in indices), strict=True)
         self.num_keypoints = skeleton.num_keypoints
         self.num_groups = len(slots)
         self.num_slots = max(map(len, slots))
@@ -84,8 +84,12 @@ class KeypointGroups(nn.Module):
         """Register the query tokens, parts then keypoints, that score for a group."""
         part, sparse, rows = 0, self.num_parts, []
         for group, names in zip(slots, parts, strict=True):
-            own = list(range(part, part + len(names)))
-            rows.append(own + list(range(sparse, sparse + len(group))))
+            rows.append(
+                [
+                    *range(part, part + len(names)),
+                    *range(sparse, sparse + len(group)),
+                ]
+            )
             part, sparse = part + len(names), sparse + len(group)
         most = max(map(len, rows))
         index = [row + row[:1] * (most - len(row)) for row in rows]
@@ -103,11 +107,11 @@ class KeypointGroups(nn.Module):
         of_part = torch.arange(len(sizes)).repeat_interleave(sizes)
         counts = torch.tensor(self.dense_counts)
         of_group = torch.arange(self.num_groups).repeat_interleave(counts)
-        own = of_group == torch.arange(self.num_groups)[:, None]
+        in_group = of_group == torch.arange(self.num_groups)[:, None]
         is_dense = torch.arange(max(self.dense_counts)) < counts[:, None]
         valid = torch.cat([self.slot_mask, is_dense], dim=1)
         self._register('part_of_dense', of_part)  # (num_dense, )
-        self._register('dense_scores', torch.where(own, torch.inf, -torch.inf))
+        self._register('dense_scores', torch.where(in_group, torch.inf, -torch.inf))
         self._register('fine_scorers_valid', valid)  # (G, S + most dense)
 
     def _register_places(self, slots: list, parts: list) -> None:
@@ -154,11 +158,10 @@ def _check_groups(
             f'{skeleton.name}, got {groups!r}'
         )
     indices = [_find_parts(skeleton, names) for names in groups]
-    found = [index for parts in indices for part in parts for index in part]
-    joints = enumerate(skeleton.joints)
-    missing = [joint for index, joint in joints if index not in found]
-    joints = enumerate(skeleton.joints)
-    twice = [joint for index, joint in joints if found.count(index) > 1]
+    grouped = [index for parts in indices for part in parts for index in part]
+    counts = {name: grouped.count(i) for i, name in enumerate(skeleton.joints)}
+    missing = [name for name, count in counts.items() if count == 0]
+    twice = [name for name, count in counts.items() if count > 1]
     if missing or twice:
         problem = f'miss {", ".join(missing)}' if missing else ''
         problem += ' and ' if missing and twice else ''
@@ -167,8 +170,8 @@ def _check_groups(
             f'groups must name each keypoint of {skeleton.name} once; {problem}'
         )
     names = tuple(
-        tuple(name if isinstance(name, str) else skeleton.joints[name] for name in own)
-        for own in groups
+        tuple(x if isinstance(x, str) else skeleton.joints[x] for x in group)
+        for group in groups
     )
     return names, indices
 
@@ -196,9 +199,9 @@ def _describe_unknown(skeleton: Skeleton, name: object) -> str:
             'that are not: a list has names of groups, or of keypoints; keypoints of '
             "your own need model.head.metainfo, the dataset's"
         )
-    known = hint_at_names(str(name), skeleton.joints)
+    hint = hint_at_names(str(name), skeleton.joints)
     return (
-        f'groups: unknown keypoint of {skeleton.name}: {name!r}; {known}; '
+        f'groups: unknown keypoint of {skeleton.name}: {name!r}; {hint}; '
         "keypoints of your own need model.head.metainfo, the dataset's, such as "
         "dict(from_file='kite.py')"
     )

@@ -182,10 +182,10 @@ def _fit_norms(
         length = module.norm.num_features
         for part in ('weight', 'bias', 'running_mean', 'running_var'):
             key = f'{prefix}{name}.norm.{part}'
-            given = state_dict.get(key)
-            if given is not None and backbone.num_frames >= len(given) > length:
-                state_dict[key] = given[spread_frames(len(given), length)]
-                fitted.add((name, len(given), length))
+            values = state_dict.get(key)
+            if values is not None and backbone.num_frames >= len(values) > length:
+                state_dict[key] = values[spread_frames(len(values), length)]
+                fitted.add((name, len(values), length))
     for name, before, length in sorted(fitted):
         print_log(
             f'{prefix}{name}.norm: {length} of {before} frames taken, spread evenly',

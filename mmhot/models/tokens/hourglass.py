@@ -316,12 +316,12 @@ def _fit_slots(
     """Resample weights that were trained with other numbers of kept frames."""
     for place, table in enumerate(hourglass.slot_embeddings):
         key = f'{prefix}slot_embeddings.{place}'
-        given = state_dict.get(key)
-        if given is None or given.shape[1:] != table.shape[1:]:
+        saved = state_dict.get(key)
+        if saved is None or saved.shape[1:] != table.shape[1:]:
             continue
-        if len(given) != len(table):
+        if len(saved) != len(table):
             print_log(
-                f'{key}: {len(given)} slots resampled to the {len(table)} kept frames',
+                f'{key}: {len(saved)} slots resampled to the {len(table)} kept frames',
                 'current',
             )
-            state_dict[key] = _resample(given, len(table))
+            state_dict[key] = _resample(saved, len(table))
