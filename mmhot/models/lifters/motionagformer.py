@@ -64,10 +64,9 @@ class AttentionGraphLayer(nn.Module):
         num_frames: int,
         num_neighbors: int,
         skeleton: Skeleton,
-        qkv_bias: bool = False,
     ) -> None:
         super().__init__()
-        heads, dims = (embed_dims, num_heads, qkv_bias), (embed_dims, mlp_dims)
+        heads, dims = (embed_dims, num_heads, False), (embed_dims, mlp_dims)
         self.attention = nn.Sequential(
             ScaledBlock(Attention(*heads), *dims),
             ScaledBlock(FrameAttention(*heads), *dims),
@@ -120,7 +119,6 @@ class MotionAGFormer(Host):
         num_heads: int = 8,
         num_neighbors: int = 2,
         mlp_ratio: int = 4,
-        qkv_bias: bool = False,
         skeleton: str = 'h36m-17',
         pruner: dict | Sequence[dict] | None = None,
         recoverer: dict | None = None,
@@ -138,7 +136,7 @@ class MotionAGFormer(Host):
             pruner=pruner,
             recoverer=recoverer,
             num_heads=num_heads,
-            qkv_bias=qkv_bias,
+            qkv_bias=False,
             init_cfg=init_cfg,
         )
         self.embed = nn.Linear(in_channels, embed_dims)
@@ -151,7 +149,6 @@ class MotionAGFormer(Host):
                 length,
                 num_neighbors,
                 skeleton,
-                qkv_bias,
             )
             for length in self.hourglass.lengths
         )
