@@ -160,9 +160,9 @@ def merge_options(config: Config, options: dict[str, Any] | None) -> None:
     Raises:
         ValueError: If nothing reads a setting, as far as its first name says.
     """
-    known = {*config, *signature(Runner).parameters, *_OTHER_SETTINGS}
-    for name in {key.partition('.')[0] for key in options or {}} - known:
-        hint = hint_at_names(name, sorted(known))
+    settings = {*config, *signature(Runner).parameters, *_OTHER_SETTINGS}
+    for name in {key.partition('.')[0] for key in options or {}} - settings:
+        hint = hint_at_names(name, sorted(settings))
         raise ValueError(f'--cfg-options: nothing reads {name!r}; {hint}')
     options = options or {}
     types = {key: find_setting(config, key) for key in options if key[-5:] == '.type'}

@@ -93,12 +93,12 @@ class SameShapesHook(Hook):
             return
         for module in runner.model.modules():
             settings = getattr(module, 'init_cfg', None) or []
-            for each in [settings] if isinstance(settings, dict) else settings:
+            for start in [settings] if isinstance(settings, dict) else settings:
                 # init_weights of other packages may convert weights first
                 package = type(module).init_weights.__module__.partition('.')[0]
                 is_plain = package in ('mmengine', 'mmhot')
-                if each.get('type') == 'Pretrained' and is_plain:
-                    source, prefix = each['checkpoint'], each.get('prefix')
+                if start.get('type') == 'Pretrained' and is_plain:
+                    source, prefix = start['checkpoint'], start.get('prefix')
                     content = CheckpointLoader.load_checkpoint(source, 'cpu')
                     self._check(module, source, content, prefix)
 
@@ -168,16 +168,16 @@ class ResumeHook(Hook):
                 )
         schedulers = runner.param_schedulers
         if isinstance(schedulers, list) and isinstance(optimizer, list):
-            own = [*optimizer, *(each.state_dict() for each in schedulers)]
-            kept = [*saved, *checkpoint.get('param_schedulers', ())]
-            differ = list(dict.fromkeys(_differences(own, kept)))
+            configured = [*optimizer, *(x.state_dict() for x in schedulers)]
+            resumed = [*saved, *checkpoint.get('param_schedulers', ())]
+            differ = list(dict.fromkeys(_differences(configured, resumed)))
             if differ:
                 self._say(f'{name} goes on with its own {", ".join(differ)}')
 
 
-def _differences(own: Iterable[dict], kept: Iterable[dict]) -> Iterator[str]:
+def _differences(configured: Iterable[dict], resumed: Iterable[dict]) -> Iterator[str]:
     """Yield settings of a checkpoint and, in parentheses, those of the config."""
-    for settings, others in zip_longest(own, kept, fillvalue={}):
+    for settings, others in zip_longest(configured, resumed, fillvalue={}):
         if not (settings and others):
             yield 'number of parameter groups or schedulers'
             return

@@ -39,17 +39,17 @@ def check_data_files(config: Config, splits: tuple[str, ...]) -> None:
 def require_data_files(config: Config, splits: tuple[str, ...]) -> None:
     """Raise a FileNotFoundError if a file of :func:`check_data_files` is missing."""
     for split in splits:
-        loader, wanted = f'{split}_dataloader', []
+        loader, files = f'{split}_dataloader', []
         for option, dataset in _datasets(config.get(loader), loader):
             root = dataset.get('data_root') or ''
             named = {f'{option}.data_root': _file_names(dataset)}
             folders = (dataset.get('data_prefix') or {}).values()
             named[f'{option}.data_prefix'] = folders
-            wanted += [(x, Path(root, x), key) for key in named for x in named[key]]
+            files += [(x, Path(root, x), key) for key in named for x in named[key]]
         for evaluator in _evaluators(config, split):
             option = f'{split}_evaluator.ann_file'
-            wanted += [(x, Path(x), option) for x in _file_names(evaluator)]
-        for name, path, option in wanted:
+            files += [(x, Path(x), option) for x in _file_names(evaluator)]
+        for name, path, option in files:
             if '://' not in name and not path.exists() and not Path(name).exists():
                 raise FileNotFoundError(
                     f'{path} does not exist; docs/data.md says how to get it, '
@@ -66,7 +66,7 @@ def coco_files(
     With each file come what the config's datasets and metrics need of it, and the
     folder of its images, None if it is not known or not local.
     """
-    found = {}
+    needs_of = {}
     for split in splits:
         metrics = [x for x in _evaluators(config, split) if 'Coco' in x.type]
         files, fields = [], []
@@ -87,12 +87,12 @@ def coco_files(
             folder = (dataset.get('data_prefix') or {}).get('img')
             is_local = folder is not None and not dataset.get('backend_args')
             folder = Path(root, folder) if is_local else None
-            own = Path(root, name)
-            for path in {own, *(Path(file or own) for file in files)}:
-                before = found[path][0].fields if path in found else ()
+            annotations = Path(root, name)
+            for path in {annotations, *(Path(file or annotations) for file in files)}:
+                before = needs_of[path][0].fields if path in needs_of else ()
                 every = dict.fromkeys((*before, *needs.fields, *fields))
-                found[path] = replace(needs, fields=tuple(every)), folder
-    return [(path, *needs) for path, needs in found.items()]
+                needs_of[path] = replace(needs, fields=tuple(every)), folder
+    return [(path, *needs) for path, needs in needs_of.items()]
 
 
 def _needs_of(dataset: ConfigDict, config: Config) -> CocoNeeds | None:
@@ -138,8 +138,8 @@ def import_modules_of(config: Config) -> None:
 
 
 def _evaluators(config: Config, split: str) -> list[ConfigDict]:
-    found = config.get(f'{split}_evaluator') or []
-    return [found] if isinstance(found, dict) else found
+    evaluators = config.get(f'{split}_evaluator') or []
+    return [evaluators] if isinstance(evaluators, dict) else evaluators
 
 
 def _datasets(loader: dict | None, option: str) -> Iterator[tuple[str, ConfigDict]]:
