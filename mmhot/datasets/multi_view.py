@@ -60,8 +60,6 @@ class MultiViewDataset(Dataset):
         mask_prob: float = 0.0,
     ) -> None:
         self.dataset: ClipDataset = DATASETS.build(dataset)
-        if num_views is not None and num_views < 2:
-            raise ValueError(f'num_views must be at least 2, got {num_views}')
         self.num_views = num_views
         self.pipeline = Compose(list(pipeline))
         self.mirror_prob = mirror_prob

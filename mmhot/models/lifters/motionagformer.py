@@ -124,8 +124,6 @@ class MotionAGFormer(Host):
         recoverer: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
-        if depth < 1:
-            raise ValueError(f'depth must be at least 1, got {depth}')
         skeleton = configured_skeleton(skeleton)
         super().__init__(
             num_frames,
