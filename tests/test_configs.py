@@ -301,6 +301,7 @@ def test_dataset_has_the_frames_of_the_model(path):
     for split in ('train', 'val', 'test'):
         dataset = config[f'{split}_dataloader'].dataset
         dataset = dataset.get('dataset', dataset)  # within a RepeatDataset
+        dataset, *_ = dataset.get('datasets', [dataset])
         inputs = dataset.get('multiple_target') or dataset.seq_len
         assert inputs == backbone.num_frames
         targets = dataset.get('multiple_target') or dataset.get('num_targets', 1)

@@ -15,7 +15,7 @@ ROOMS = (
     *('version', 'errors', 'progress', 'extensions', 'options', 'utils', 'compat'),
     *('geometry', 'skeletons', 'structures', 'io'),
     *('models.layers', 'models.tokens', 'models.gtpt', 'models.lifters', 'models'),
-    *('codecs', 'datasets', 'engine', 'evaluation', 'deploy', 'weights'),
+    *('codecs', 'datasets', 'evaluation', 'deploy', 'weights', 'engine'),
     *('frames', 'state', 'pose2d', 'tracking', 'lifting', 'motion', 'visualization'),
     *('chain', 'apis', 'ui', 'cli'),
 )

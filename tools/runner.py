@@ -3,6 +3,7 @@
 import argparse
 import ctypes
 import os
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from inspect import signature
@@ -25,6 +26,17 @@ _TRIM_THRESHOLD, _MMAP_MAX, _NEVER = -1, -4, -1
 _OTHER_SETTINGS = 'auto_scale_lr', 'custom_imports', 'find_unused_parameters'
 _OF_SETTINGS = AssertionError, AttributeError, ImportError, LookupError, TypeError
 _OF_SETTINGS += (RuntimeError,)
+# A variable of each launcher, and what sets it.
+_STARTS = {
+    'pytorch': ('RANK', 'torchrun --nproc-per-node 2'),
+    'slurm': ('SLURM_PROCID', 'srun --ntasks 2 python'),
+}
+# Variables of torchrun, and those of srun.
+_SRUN = {
+    'RANK': 'SLURM_PROCID',
+    'WORLD_SIZE': 'SLURM_NTASKS',
+    'LOCAL_RANK': 'SLURM_LOCALID',
+}
 
 
 class _KeyValueAction(DictAction):
@@ -148,9 +160,9 @@ def merge_options(config: Config, options: dict[str, Any] | None) -> None:
     Raises:
         ValueError: If nothing reads a setting, as far as its first name says.
     """
-    known = {*config, *signature(Runner).parameters, *_OTHER_SETTINGS}
-    for name in {key.partition('.')[0] for key in options or {}} - known:
-        hint = hint_at_names(name, sorted(known))
+    settings = {*config, *signature(Runner).parameters, *_OTHER_SETTINGS}
+    for name in {key.partition('.')[0] for key in options or {}} - settings:
+        hint = hint_at_names(name, sorted(settings))
         raise ValueError(f'--cfg-options: nothing reads {name!r}; {hint}')
     options = options or {}
     types = {key: find_setting(config, key) for key in options if key[-5:] == '.type'}
@@ -262,18 +274,26 @@ def _join_processes(config: Config) -> None:
     """Join the process group on CPUs, for which MMEngine itself needs GPUs."""
     import torch
 
-    if config.launcher == 'pytorch' and 'RANK' not in os.environ:
+    launcher = config.launcher
+    variable, start = _STARTS.get(launcher, (None, ''))
+    if variable and variable not in os.environ:
         raise ValueError(
-            '--launcher pytorch: start the tool with torchrun, as in '
-            'torchrun --nproc-per-node 2 tools/train.py CONFIG --launcher pytorch'
+            f'--launcher {launcher}: start the tool as in '
+            f'{start} tools/train.py CONFIG --launcher {launcher}'
         )
     if torch.cuda.is_available():
         return
-    if config.launcher != 'pytorch':
+    if launcher == 'mpi':
         raise ValueError(
-            f'--launcher {config.launcher}: needs GPUs, and there are none here; '
-            'torchrun and --launcher pytorch do without'
+            '--launcher mpi: needs GPUs, and there are none here; pytorch and slurm do '
+            'without'
         )
+    if launcher == 'slurm':
+        os.environ |= {name: os.environ[of_srun] for name, of_srun in _SRUN.items()}
+        if 'MASTER_ADDR' not in os.environ:
+            hosts = subprocess.check_output(['scontrol', 'show', 'hostnames'])
+            os.environ['MASTER_ADDR'] = hosts.decode().split()[0]
+        os.environ.setdefault('MASTER_PORT', '29500')
     torch.distributed.init_process_group('gloo')
     config.model_wrapper_cfg = dict(
         type='MMDistributedDataParallel',

@@ -3,6 +3,7 @@
 import re
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
+from itertools import zip_longest
 from pathlib import Path
 
 from mmengine.hooks import Hook
@@ -92,14 +93,14 @@ class SameShapesHook(Hook):
             return
         for module in runner.model.modules():
             settings = getattr(module, 'init_cfg', None) or []
-            for initializer in [settings] if isinstance(settings, dict) else settings:
+            for start in [settings] if isinstance(settings, dict) else settings:
                 # init_weights of other packages may convert weights first
                 package = type(module).init_weights.__module__.partition('.')[0]
                 is_plain = package in ('mmengine', 'mmhot')
-                if initializer.get('type') == 'Pretrained' and is_plain:
-                    source = initializer['checkpoint']
+                if start.get('type') == 'Pretrained' and is_plain:
+                    source, prefix = start['checkpoint'], start.get('prefix')
                     content = CheckpointLoader.load_checkpoint(source, 'cpu')
-                    self._check(module, source, content, initializer.get('prefix'))
+                    self._check(module, source, content, prefix)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Check the weights of ``load_from``."""
@@ -167,16 +168,23 @@ class ResumeHook(Hook):
                 )
         schedulers = runner.param_schedulers
         if isinstance(schedulers, list) and isinstance(optimizer, list):
-            states = [*optimizer, *(scheduler.state_dict() for scheduler in schedulers)]
-            saved_states = [*saved, *checkpoint.get('param_schedulers', ())]
-            differ = list(dict.fromkeys(_differences(states, saved_states)))
+            configured = [*optimizer, *(x.state_dict() for x in schedulers)]
+            resumed = [*saved, *checkpoint.get('param_schedulers', ())]
+            differ = list(dict.fromkeys(_differences(configured, resumed)))
             if differ:
                 self._say(f'{name} goes on with its own {", ".join(differ)}')
 
 
-def _differences(states: Iterable[dict], saved_states: Iterable[dict]) -> Iterator[str]:
+def _differences(configured: Iterable[dict], resumed: Iterable[dict]) -> Iterator[str]:
     """Yield settings of a checkpoint and, in parentheses, those of the config."""
-    for state, saved in zip(states, saved_states, strict=False):
-        for name in [x for x in state if x in saved and x not in _PROGRESS]:
-            if saved[name] != state[name]:
-                yield f'{name} {saved[name]} (config: {state[name]})'
+    for settings, others in zip_longest(configured, resumed, fillvalue={}):
+        if not (settings and others):
+            yield 'number of parameter groups or schedulers'
+            return
+        for name in [x for x in settings if x in others and x not in _PROGRESS]:
+            values = [
+                [*x] if isinstance(x, dict | tuple) else x
+                for x in (others[name], settings[name])
+            ]
+            if values[0] != values[1]:
+                yield f'{name} {values[0]} (config: {values[1]})'

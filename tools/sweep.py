@@ -23,15 +23,15 @@ def read_sweep(text: str) -> tuple[str, list[Any]]:
     """
     name, _, values = text.partition('=')
     try:
-        found = ast.literal_eval(f'[{values}]')
+        settings = ast.literal_eval(f'[{values}]')
     except (SyntaxError, ValueError):
-        found = []
-    if name not in _SWEPT or not found:
+        settings = []
+    if name not in _SWEPT or not settings:
         raise ValueError(
             f'--sweep: got {text!r}, wanted keep=81,54,27 for lifters or '
             'keep_rates=[1,0.7,0.3,0.1],[1,0.4,0.2,0.1] for GTPT'
         )
-    return name, found
+    return name, settings
 
 
 def run_sweep(

@@ -175,14 +175,14 @@ def find_lifting_error(runner, args: argparse.Namespace):
     from mmhot.evaluation.metrics import LiftingErrorMetric
 
     metrics = runner.test_loop.evaluator.metrics
-    found = [metric for metric in metrics if isinstance(metric, LiftingErrorMetric)]
+    metrics = [metric for metric in metrics if isinstance(metric, LiftingErrorMetric)]
     for option in ('table', 'frame_errors', 'worst'):
-        if getattr(args, option) and not found:
+        if getattr(args, option) and not metrics:
             raise ValueError(
                 f'--{option.replace("_", "-")}: {args.config} has no '
                 'LiftingErrorMetric in test_evaluator'
             )
-    return found[0] if found else None
+    return metrics[0] if metrics else None
 
 
 def report_results(results: dict, metric, args: argparse.Namespace) -> None:
@@ -225,11 +225,11 @@ def frame_errors(report: ErrorReport) -> dict[str, np.ndarray]:
         columns['frame'].append(unknown if clip.frames is None else clip.frames)
         for measure in report.measures:
             errors = np.full(len(clip.pred), np.nan, np.float32)
-            found = measure.per_joint(clip)[:, measure.joints(report.skeleton)]
+            values = measure.per_joint(clip)[:, measure.joints(report.skeleton)]
             order = measure.num_frames - 1
-            if len(found):
+            if len(values):
                 rows = ends_of_changes(clip.frames, order) if order else slice(None)
-                errors[rows] = found.mean(-1)
+                errors[rows] = values.mean(-1)
             columns[measure.name].append(errors)
         errors = 1000 * joint_errors(clip.pred, clip.target)
         columns['joint_errors'].append(errors.astype(np.float32))

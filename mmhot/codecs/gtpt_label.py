@@ -51,8 +51,6 @@ class GTPTLabel(SimCCLabel):
             tuple(input_size), sigma=sigma, simcc_split_ratio=simcc_split_ratio
         )
         self.margin = 3 * sigma
-        if absent_weight < 0:
-            raise ValueError(f'absent_weight must not be negative, got {absent_weight}')
         self.absent_weight = absent_weight
         self.smoothing = smoothing
 

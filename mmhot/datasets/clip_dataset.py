@@ -225,7 +225,7 @@ class ClipDataset(BaseDataset):
         info = {key: array[inside] for key, array in clip.arrays.items()}
         if 'lifting_target' in info:
             info['lifting_target'] = info['lifting_target'][targets]
-        own = dict(
+        facts = dict(
             id=int(idx),
             img_id=int(idx),
             category_id=1,
@@ -244,7 +244,7 @@ class ClipDataset(BaseDataset):
             ),
             flip_indices=self._metainfo['flip_indices'],
         )
-        return info | own | clip.constants
+        return info | facts | clip.constants
 
 
 def split_rows(ends: np.ndarray) -> list[np.ndarray]:

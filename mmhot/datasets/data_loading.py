@@ -38,15 +38,13 @@ class SubjectBalancedSampler(Sampler):
         seed (int, optional): By default a random number shared by all ranks.
 
     Raises:
-        ValueError: If ``num_samples`` is not positive, or the dataset draws itself.
+        ValueError: If the dataset draws itself.
     """
 
     # frames from which on a subject gets its full share
     full_share = 2000
 
     def __init__(self, dataset, num_samples: int, seed: int | None = None) -> None:
-        if num_samples < 1:
-            raise ValueError(f'num_samples must be positive, got {num_samples}')
         self.rank, self.world_size = get_dist_info()
         self.seed = sync_random_seed() if seed is None else seed
         self.epoch = 0

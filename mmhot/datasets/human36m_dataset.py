@@ -276,17 +276,17 @@ class MotionBERTDataset(ClipDataset):
             number, name = int(parts[3]) - 2, f'{recording}.ca_{camera}'
             width, height = image_size(str(data['camera_name'][rows[0]]))
             center = np.array([width / 2, height / 2], np.float32)
-            unit, own = meters[rows, None], joints[rows]
-            depth = self.focal * unit + (own[..., 2] - own[:, :1, 2]) * unit
-            ahead = (own[..., :2] - center) / self.focal * depth[..., None]
-            own = np.concatenate([ahead, depth[..., None]], -1)
+            unit, in_image = meters[rows, None], joints[rows]
+            depth = self.focal * unit + (in_image[..., 2] - in_image[:, :1, 2]) * unit
+            across = (in_image[..., :2] - center) / self.focal * depth[..., None]
+            in_camera = np.concatenate([across, depth[..., None]], -1)
             focal = np.full(2, self.focal, np.float32)
             yield Clip(
                 name=name,
                 subject=f'S{int(parts[1])}',
                 action=ACTIONS[number] if 0 <= number < len(ACTIONS) else '',
                 fps=_FPS,
-                arrays=pose_arrays(name, keypoints[rows], own),
+                arrays=pose_arrays(name, keypoints[rows], in_camera),
                 constants=dict(camera_param=dict(w=width, h=height, f=focal, c=center)),
             )
 

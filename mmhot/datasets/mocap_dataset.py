@@ -123,8 +123,8 @@ class MocapDataset(ClipDataset):
                 f'split={self.split} of {self.split_file} must name some of '
                 f'{sorted(splits)}'
             )
-        wanted = {key for name in self.split for key in splits[name]}
-        return [key for key in keys if key in wanted]
+        chosen = {key for name in self.split for key in splits[name]}
+        return [key for key in keys if key in chosen]
 
 
 def read_mocap_clips(path: Path, num_keypoints: int = 17) -> dict[str, np.ndarray]:

@@ -60,8 +60,6 @@ class MultiViewDataset(Dataset):
         mask_prob: float = 0.0,
     ) -> None:
         self.dataset: ClipDataset = DATASETS.build(dataset)
-        if num_views is not None and num_views < 2:
-            raise ValueError(f'num_views must be at least 2, got {num_views}')
         self.num_views = num_views
         self.pipeline = Compose(list(pipeline))
         self.mirror_prob = mirror_prob
@@ -107,7 +105,7 @@ class MultiViewDataset(Dataset):
                 f'num_views must be from 2 to {most}, the most cameras that see a '
                 f'moment, got {self.num_views}'
             )
-        seen = [own for own in self._moments if len(own) >= self._count]
+        seen = [views for views in self._moments if len(views) >= self._count]
         if len(seen) < len(self._moments):
             MMLogger.get_current_instance().warning(
                 f'{len(self._moments) - len(seen)} of {len(self._moments)} moments are '

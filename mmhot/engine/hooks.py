@@ -1,8 +1,10 @@
-"""Hooks of MMEngine's Runner: seeds, frozen parts, order of keypoints."""
+"""Hooks of MMEngine's Runner: seeds, frozen parts, distillation, order of keypoints."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import torch
+from mmengine.device import get_device
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook, LoggerHook, RuntimeInfoHook
 from mmengine.model import is_model_wrapper
@@ -14,6 +16,7 @@ from torch.utils.data import Dataset, Sampler
 from mmhot.datasets.data_loading import SeedTransforms, seed_everything
 from mmhot.errors import hint_at_names
 from mmhot.models.gtpt.groups import KeypointGroups
+from mmhot.weights.load_lifter import load_lifter
 
 
 @HOOKS.register_module()
@@ -105,6 +108,48 @@ class FreezeHook(Hook):
 
 
 @HOOKS.register_module()
+class DistillHook(Hook):
+    """Mix the poses of a trained lifter, the teacher, into the target of a training.
+
+    The teacher predicts all frames of the windows that the model receives, so both need
+    the same codec. It is no part of the model: it is neither trained nor saved.
+
+    Args:
+        teacher (str): Checkpoint of the teacher with its config, as
+            ``tools/train.py`` writes them, or ``mmhot://NAME``.
+        weight (float): Share of its poses in the target. Defaults to 0.5.
+    """
+
+    def __init__(self, teacher: str, weight: float = 0.5) -> None:
+        self.teacher, self.weight = teacher, weight
+
+    def before_train(self, runner: Runner) -> None:
+        """Load the teacher."""
+        self.model = load_lifter(None, self.teacher).model.to(get_device())
+
+    @torch.no_grad()
+    def before_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None
+    ) -> None:
+        """Change the target of a batch.
+
+        Raises:
+            ValueError: If the teacher predicts other frames than the target has.
+        """
+        windows = torch.stack([*data_batch['inputs']]).to(get_device())
+        poses = self.model.lift(windows)  # (B, T, K, 3)
+        for sample, pose in zip(data_batch['data_samples'], poses, strict=True):
+            labels = sample.gt_instance_labels
+            target = labels.lifting_target_label
+            if pose.shape != target.shape:
+                raise ValueError(
+                    f'DistillHook: {self.teacher} predicts poses {tuple(pose.shape)}, '
+                    f'but the target is {tuple(target.shape)}'
+                )
+            labels.lifting_target_label = target.lerp(pose.to(target), self.weight)
+
+
+@HOOKS.register_module()
 class DeferredLossHook(RuntimeInfoHook):
     """Read losses when they are logged, not in each step, which waits for the GPU.
 
@@ -157,18 +202,17 @@ class KeypointOrderHook(Hook):
 
 def _compare_keypoints(head: nn.Module | None, metainfo: dict) -> None:
     dataset = metainfo.get('dataset_name')
-    found = metainfo.get('num_keypoints')
-    wanted = _count_keypoints(head)
-    if None not in (found, wanted) and found != wanted:
+    of_dataset, of_head = metainfo.get('num_keypoints'), _count_keypoints(head)
+    if None not in (of_dataset, of_head) and of_dataset != of_head:
         raise ValueError(
-            f'model.head has {wanted} keypoints, but the dataset {dataset!r} {found}: '
-            'give both the same metainfo'
+            f'model.head has {of_head} keypoints, but the dataset {dataset!r} '
+            f'{of_dataset}: give both the same metainfo'
         )
     names = metainfo.get('keypoint_id2name', {})
-    found = [names[index] for index in range(len(names))]
+    names = [names[index] for index in range(len(names))]
     groups = getattr(head, 'groups', None)
-    joints = groups.joints if isinstance(groups, KeypointGroups) and names else found
-    for index, (ours, theirs) in enumerate(zip(joints, found, strict=True)):
+    joints = groups.joints if isinstance(groups, KeypointGroups) and names else names
+    for index, (ours, theirs) in enumerate(zip(joints, names, strict=True)):
         if ours != theirs:
             raise ValueError(
                 f'model.head has the keypoints of {groups.skeleton}, whose '

@@ -43,13 +43,13 @@ class MuonAdamW(Optimizer):
             settings = {key: group[key] for key in group if key != 'params'}
             for parameter in group['params']:
                 is_matrix = group['muon'] and parameter.ndim == 2
-                own = groups.setdefault(
+                alike = groups.setdefault(
                     (is_matrix, repr(settings)), settings | {'params': []}
                 )
-                own['params'].append(parameter)
+                alike['params'].append(parameter)
         matrices, others = (
-            [group for (is_matrix, _), group in groups.items() if is_matrix == wanted]
-            for wanted in (True, False)
+            [group for (is_matrix, _), group in groups.items() if is_matrix == of_muon]
+            for of_muon in (True, False)
         )
         self.parts: list[Optimizer] = []
         if matrices:

@@ -55,9 +55,9 @@ def read_sample(sample: dict, count_padding: bool = False) -> ClipPrediction:
         visible = np.reshape(ground_truth['lifting_target_visible'], (num_targets, -1))
         inside = (visible > 0).all(-1)
     frames = sample.get('target_frame_numbers')
-    kept = None
+    counts = None
     if 'kept_frames' in sample:
-        kept = len(sample['kept_frames']), sample['num_frames']
+        counts = len(sample['kept_frames']), sample['num_frames']
     root = sample.get('root_world')
     return ClipPrediction(
         pred.reshape(target.shape)[inside],
@@ -65,7 +65,7 @@ def read_sample(sample: dict, count_padding: bool = False) -> ClipPrediction:
         frames=None if frames is None else np.asarray(frames)[inside],
         fps=sample.get('fps'),
         dataset=sample.get('dataset_name', ''),
-        kept=kept,
+        kept=counts,
         weights=blend_weights(num_targets)[inside],
         root_world=None if root is None else np.asarray(root)[inside],
         camera_axes=sample.get('camera_axes'),

@@ -115,18 +115,18 @@ class ErrorReport:
         skeleton: Skeleton | None = None,
         average: str = 'actions',
     ) -> None:
-        wanted = get_measures(measures)
+        requested = get_measures(measures)
         self.skeleton = skeleton
         self._average = average
         self._parts = defaultdict(list)
-        found = set()
+        measured = set()
         for clip in clips:
-            errors = {measure.name: measure.per_joint(clip) for measure in wanted}
+            errors = {measure.name: measure.per_joint(clip) for measure in requested}
             sums = {name: (x.sum(0), len(x)) for name, x in errors.items()}
             self._parts[clip.dataset].append(_Part(clip, sums))
-            found.update(name for name, x in errors.items() if len(x))
-        self.measures = [measure for measure in wanted if measure.name in found]
-        self.left_out = [m.name for m in wanted if m.name not in found]
+            measured.update(name for name, x in errors.items() if len(x))
+        self.measures = [m for m in requested if m.name in measured]
+        self.left_out = [m.name for m in requested if m.name not in measured]
 
     @property
     def datasets(self) -> list[str]:

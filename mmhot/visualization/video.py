@@ -68,11 +68,31 @@ def render_video(
         inputs = ((frame.index, frame.time, frame.image) for frame in ahead)
         total = footage.num_frames or 0
     frames = prefetch(draw_frames(renderer, inputs, height))
+    return write_video(path, frames, clip.fps, total, progress)
+
+
+def write_video(
+    path: str | Path,
+    frames: Iterable[tuple[np.ndarray, float]],
+    fps: float,
+    total: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> int:
+    """Write frames and their times as H.264; return the number of frames.
+
+    Args:
+        path (str | Path): The ``.mp4`` to create or replace.
+        frames (Iterable): BGR images, (H, W, 3) uint8 of even height and width, and
+            their times in seconds.
+        fps (float): Frames per second, as stated in the file.
+        total (int): Expected number of frames. Defaults to 0: unknown.
+        progress (Callable, optional): See :func:`render_video`.
+    """
     options = {'movflags': 'faststart'}
     with replacing(path) as temporary:
         try:
             with av.open(str(temporary), 'w', format='mp4', options=options) as file:
-                return _encode(file, frames, clip.fps, total, progress)
+                return _encode(file, frames, fps, total, progress)
         except av.FFmpegError as error:
             # mostly a full disk
             raise OSError(error.errno, error.strerror) from error

@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope
 from mmpose.registry import KEYPOINT_CODECS, METRICS, MODELS
-from mocap import CONFIGS
+from mocap import CONFIGS, FILES
 from numpy.testing import assert_allclose, assert_array_equal
 from published_files import (
     CPN,
@@ -36,6 +36,7 @@ from mmhot.datasets.human36m_dataset import (
 from mmhot.datasets.other_skeletons import MPIINF3DHPClipDataset
 from mmhot.evaluation.metrics import LiftingErrorMetric
 from mmhot.skeletons.joints import get_skeleton
+from tools.runner import build_runner
 from tools.test import format_errors
 
 WINDOWS = dict(seq_len=9, num_targets=9, stride=9)
@@ -253,6 +254,31 @@ def test_invalid_frames_do_not_count_and_metrics_are_the_official(tmp_path):
     assert found['MPJPE'] == pytest.approx(errors.mean())
     assert found['PCK@150'] == pytest.approx(rates[-1])
     assert found['AUC'] == pytest.approx(np.mean(rates))
+
+
+def test_motion_capture_and_3dhp_train_together(tmp_path):
+    write_3dhp(tmp_path)
+    (path,) = CONFIGS.glob('*/hot/*/*_cmu-3dhp.py')
+    config = Config.fromfile(path)
+    cmu, mpi_inf_3dhp = config.train_dataloader.dataset.datasets
+    cmu.update(FILES, skip_subjects=())
+    mpi_inf_3dhp.data_root = str(tmp_path)
+    config.model.backbone.update(embed_dims=16, num_heads=2, mlp_dims=16)
+    config.model.head.in_channels = 16
+    config.train_dataloader.update(num_workers=0, persistent_workers=False)
+    config.train_dataloader.sampler.num_samples = 16
+    config.train_cfg = dict(by_epoch=True, max_epochs=1)
+    config.val_cfg = config.val_dataloader = config.val_evaluator = None
+    config.work_dir = str(tmp_path)
+    runner = build_runner(config)
+    runner.train()
+    assert (tmp_path / 'epoch_1.pth').is_file()
+    clips = [
+        sample.clip
+        for batch in runner.train_dataloader
+        for sample in batch['data_samples']
+    ]
+    assert {'S1_Seq2' in clip for clip in clips} == {True, False}
 
 
 def test_3dhp_of_mmpose_is_cut_where_images_are_missing(tmp_path):

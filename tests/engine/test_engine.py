@@ -1,6 +1,7 @@
-"""Hooks for seeds, frozen parts and losses, and pre-training on two real clips."""
+"""Hooks for seeds, frozen parts, distillation and losses; pre-training on two clips."""
 
 import json
+from copy import deepcopy
 from types import SimpleNamespace
 from unittest.mock import Mock
 
@@ -8,12 +9,20 @@ import mocap
 import pytest
 import torch
 from mmengine.runner import BaseLoop, Runner
+from published import samples
 from torch import nn
 
 from mmhot.datasets.data_loading import SeedTransforms
-from mmhot.engine.hooks import EpochSeedHook, FreezeHook, KeypointOrderHook
+from mmhot.engine.hooks import (
+    DistillHook,
+    EpochSeedHook,
+    FreezeHook,
+    KeypointOrderHook,
+)
+from mmhot.weights.load_lifter import load_lifter
 from tools.runner import build_runner
 
+TEACHER = 'mmhot://tps-tri-motionbert-xs_81frm-keep27_cmu-wild'
 SHIPPED = 'nanohtnet_81frm-keep9_1xb32-30e_cmu-wild'
 
 
@@ -58,6 +67,48 @@ def test_frozen_parts_get_no_gradient():
     unknown = FreezeHook(['0.heat'])
     with pytest.raises(ValueError, match=r"'0.heat'; did you mean 0.head\?"):
         unknown.before_train_iter(SimpleNamespace(model=model), 0)
+
+
+def test_teacher_is_neither_trained_nor_saved(tmp_path):
+    small = dict(
+        backbone=dict(embed_dims=16, depth=2), head=dict(in_channels=16, rep_dims=16)
+    )
+    config = mocap.tiny_config('hot-timed-*_distilled-*', small)
+    config.default_hooks.distill.teacher = TEACHER
+    config.work_dir = str(tmp_path)
+    runner = build_runner(config)
+    before = deepcopy(runner.model.state_dict())
+    runner.train()
+    (teacher,) = [hook.model for hook in runner.hooks if isinstance(hook, DistillHook)]
+    shipped = load_lifter(None, TEACHER).model.state_dict()
+    torch.testing.assert_close(teacher.state_dict(), shipped, rtol=0, atol=0)
+    saved = torch.load(tmp_path / 'epoch_1.pth', weights_only=False)
+    for weights in (saved['state_dict'], saved['ema_state_dict']):
+        assert {name.removeprefix('module.') for name in weights} - {'steps'} == {
+            *before
+        }
+    assert not all(torch.equal(saved['state_dict'][key], before[key]) for key in before)
+
+
+def test_target_is_mixed_with_the_poses_of_the_teacher():
+    teacher = load_lifter(None, TEACHER).model
+    hook = DistillHook(TEACHER, weight=0.25)
+    runner = SimpleNamespace(model=teacher)
+    hook.before_train(runner)
+
+    def targets(num_targets):
+        poses = torch.zeros(2, num_targets, 17, 3)
+        data = samples(2, lifting_target_label=poses)
+        windows = [torch.randn(81, 17, 2) for _ in data]
+        batch = dict(inputs=torch.stack(windows), data_samples=data)
+        hook.before_train_iter(runner, 0, batch)
+        labels = [sample.gt_instance_labels.lifting_target_label for sample in data]
+        return torch.stack(labels), teacher.lift(batch['inputs'])
+
+    mixed, poses = targets(81)
+    torch.testing.assert_close(mixed, poses / 4)
+    with pytest.raises(ValueError, match=r'predicts poses \(81, .* is \(9, 17, 3\)'):
+        targets(9)
 
 
 def test_pretraining_on_views_logs_and_validates(tmp_path):

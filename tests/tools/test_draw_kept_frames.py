@@ -8,8 +8,11 @@ import torch
 from lifters import lifter_config, random_state
 
 from mmhot import Lifter
+from mmhot.frames.inputs import open_clip
 from mmhot.structures.clips import Clip2D, Track2D
 from tools.analysis.draw_kept_frames import draw_kept_frames, trace_frames
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope='module')
@@ -43,21 +46,30 @@ def test_traced_frames_are_those_of_the_window(lifter):
     clip = clip_of(40)
     window, kept = trace_frames(lifter, clip, start=5)
     np.testing.assert_array_equal(window, clip.tracks[0].keypoints[5:32])
-    assert {name: len(frames) for name, frames in kept.items()} == {
-        'clusters': 9,
-        'uniform': 9,
-        'motion': 9,
-    }
+    counts = [(name, len(frames)) for name, frames in kept.items()]
+    assert counts == [('uniform', 9), ('motion', 9), ('clusters', 9)]
     np.testing.assert_array_equal(kept['uniform'], [0, 3, 7, 10, 13, 16, 20, 23, 26])
     # the codec preserves ratios of motion
     steps = np.abs(np.diff(window, axis=0)).sum((1, 2))
     assert set(kept['motion']) == set(np.argsort(-steps)[:9] + 1)
 
 
-def test_every_kept_frame_is_marked_once():
-    keypoints = clip_of(50).tracks[0].keypoints
-    figure = draw_kept_frames(keypoints, {'model': np.array([3, 20, 47])}, fps=50.0)
-    (marks,) = figure.axes[1].collections
-    np.testing.assert_allclose(marks.get_positions(), [0.06, 0.4, 0.94])
-    assert [label.get_text() for label in figure.axes[1].get_yticklabels()] == ['model']
-    assert len(figure.axes[0].lines) == 9 * 16
+def test_kept_frames_are_bright_and_marked():
+    image = np.full((90, 160, 3), 200, np.uint8)
+    kept = {'motion': np.array([0]), 'model': np.array([1, 3])}
+    bright, dark = (draw_kept_frames(image, kept, place, 4) for place in (3, 2))
+    assert (bright[:270] == 200).all()
+    assert (dark[:270] == 50).all()
+    motion, model = (dark[270 + top, 60::120].tolist() for top in (26, 62))
+    assert [color == motion[0] for color in motion] == [True, False, False, False]
+    assert [color == motion[0] for color in model] == [False, True, False, True]
+    assert motion[2] == model[2] != motion[1]
+
+
+@pytest.mark.slow(reason='estimates, lifts and draws 136 frames')
+def test_tool_draws_each_frame_of_a_video(run_tool, tmp_path):
+    video, target = ROOT / 'demo/walk.mp4', tmp_path / 'kept.mp4'
+    assert run_tool('draw_kept_frames', video, target)[0] == 0
+    frames = [frame.image for frame in open_clip(str(target))]
+    assert len(frames) == 136
+    assert frames[0].shape == (824, 1278, 3)

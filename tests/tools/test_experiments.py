@@ -156,12 +156,6 @@ def test_usual_additions_train(line, run_tool, tmp_path, monkeypatch):
     assert train([f"_base_ = 'mmhot::{HOT}'", line], run_tool).is_file()
 
 
-def test_several_datasets_train_together(run_tool, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (block,) = re.findall(r'```python\n(.*?)```', PAGE, re.DOTALL)
-    assert train(block.splitlines(), run_tool).is_file()
-
-
 def test_balanced_sampler_draws_from_all_parts_of_a_combination():
     class Part:
         subject_of_window = np.array(['a', 'b'])

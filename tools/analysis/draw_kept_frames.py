@@ -1,60 +1,97 @@
-"""Draw the frames of a window that an hourglass lifter keeps.
+"""Draw what pruning keeps of a video: patches of a GTPT, and frames of a lifter.
 
-Compares the model's pruner with other pruners at the same place: clusters of features,
-uniform sampling, and the frames with most motion. Example::
+On the left are the patches of the person, by layer and group. On the right is the
+frame, dark unless the lifter keeps it, above the frames of its window that the model's
+pruner and others keep at the same place. Example::
 
-    python -m tools.analysis.draw_kept_frames demo/skating_2d_coco17.npz kept.png
+    python -m tools.analysis.draw_kept_frames demo/walk.mp4 kept.mp4
 """
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
+import mmhot
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
 from mmhot.cli.report import output_file
-from mmhot.io.atomic import replacing
-from mmhot.io.readers.keypoints import read_keypoints
+from mmhot.frames.inputs import open_clip
 from mmhot.lifting.lifter import Lifter
 from mmhot.models.tokens.pruners import ClusterPruner, MotionPruner, UniformPruner
-from mmhot.skeletons.joints import get_skeleton
-from mmhot.structures.clips import Clip2D
-from mmhot.visualization.drawing import skeleton_style
+from mmhot.pose2d.mmpose_models import load_pose_model
+from mmhot.structures.clips import Clip2D, Clip3D, Track2D
+from mmhot.visualization.drawing import BACKGROUND, FAINT_TEXT, draw_text
+from mmhot.visualization.video import write_video
+
+sys.path.insert(0, str(Path(__file__).parents[2]))  # for `tools`, in scripts, too
+
+from tools.analysis.draw_kept_patches import draw_pruning, trace_pruning
 
 _PRUNERS = {'clusters': ClusterPruner, 'uniform': UniformPruner, 'motion': MotionPruner}
-_H36M, _NUM_POSES = get_skeleton('h36m-17'), 9
+_KEPT, _DROPPED, _NOW = (222, 111, 47), (70, 64, 60), (48, 140, 255)
+_WIDTH, _ROW = 480, 36
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = OneLineParser(description=__doc__)
-    parser.add_argument('clip', type=Path, help='2D keypoints')
-    parser.add_argument('target', type=output_file, help='.png file to write')
+    parser.add_argument('video', type=Path, help='video of a person')
+    parser.add_argument('target', type=output_file, help='.mp4 file to write')
+    parser.add_argument(
+        '--pose2d', default='gtpt-t', help='config or name of a GTPT (default: gtpt-t)'
+    )
     parser.add_argument(
         '--model', help='config or name of a lifter with a pruner (default: shipped)'
     )
     parser.add_argument('--checkpoint', type=Path, help='its weights')
-    parser.add_argument(
-        '--start', type=int, default=0, help='first frame of the window (default: 0)'
-    )
     return parser.parse_args()
 
 
 def draw(args: argparse.Namespace) -> None:
-    """Draw one window of the first person."""
+    """Draw the person with the most frames."""
+    clip = mmhot.infer(args.video)
+    tracks, counts = np.unique(clip.track, return_counts=True)
+    person = clip.take(np.flatnonzero(clip.track == tracks[counts.argmax()]))
     lifter = Lifter(args.model, args.checkpoint, backend='torch')
-    clip = read_keypoints(args.clip)
-    keypoints, kept = trace_frames(lifter, clip, args.start)
-    figure = draw_kept_frames(keypoints, kept, lifter.fps)
-    with replacing(args.target) as temporary:
-        FigureCanvasAgg(figure).print_png(temporary)
-    for name, frames in kept.items():
-        print_line(f'{name:<10}{len(frames):>4} of {len(keypoints)} frames')
+    frames = draw_video(args.video, person, lifter, args.pose2d)
+    count = write_video(args.target, frames, clip.fps)
+    print_line(f'{args.target}: {count} frames')
+
+
+def draw_video(
+    video: Path, person: Clip3D, lifter: Lifter, pose2d: str
+) -> Iterator[tuple[np.ndarray, float]]:
+    """Yield an image, BGR (H, W, 3) uint8, and the time of each of a person's frames.
+
+    Args:
+        video (Path): The video.
+        person (Clip3D): Its lifted poses, of one person.
+        lifter (Lifter): Its model has a pruner.
+        pose2d (str): Config or name of a GTPT.
+    """
+    estimator, estimator.dataset_meta, _ = load_pose_model(pose2d, None)
+    track = Track2D(0, person.frame, person.keypoints_2d, person.scores)
+    skeleton, size = 'h36m-17', (person.width, person.height)
+    clip = Clip2D(person.name, skeleton, [track], *size, person.fps)
+    row_of = {frame: row for row, frame in enumerate(person.frame.tolist())}
+    start, kept_by_pruner = -1, {}
+    for frame in open_clip(str(video)):
+        if frame.index not in row_of:
+            continue
+        elapsed = (frame.index - person.frame[0]) / person.fps
+        place = round(elapsed * lifter.fps) % lifter.seq_len
+        first = round(elapsed * lifter.fps) - place
+        if first != start:
+            start, (_, kept_by_pruner) = first, trace_frames(lifter, clip, first)
+        points = person.keypoints_2d[row_of[frame.index]]
+        box = [*np.nanmin(points, axis=0), *np.nanmax(points, axis=0)]
+        patches = draw_pruning(trace_pruning(estimator, frame.image, box), zoom=1.0)
+        frames = draw_kept_frames(frame.image, kept_by_pruner, place, lifter.seq_len)
+        yield _beside(patches, frames), frame.time
 
 
 @torch.no_grad()
@@ -72,8 +109,8 @@ def trace_frames(
     Returns:
         tuple[np.ndarray, dict[str, np.ndarray]]: The window's 2D poses, pixels,
         (T, 17, 2), and the frames, from 0 to T - 1, that pruners keep at the place of
-        the model's first one: 'clusters' (TPC), 'uniform' (TPS), 'motion' (TPMo) and,
-        if the model's is another, 'model'.
+        the model's first one: 'clusters' (TPC), 'uniform' (TPS), 'motion' (TPMo), the
+        model's last.
 
     Raises:
         ValueError: If the model keeps all frames, or ``start`` is after the clip's end.
@@ -97,42 +134,59 @@ def trace_frames(
         model.extract_feat(torch.from_numpy(inputs))
     finally:
         hook.remove()
-    [(features, num_keep, own)] = calls
-    kept = {name: kind(num_keep, 0)(features) for name, kind in _PRUNERS.items()}
-    if type(pruner) not in _PRUNERS.values():
-        kept['model'] = own
+    [(features, num_keep, model_keeps)] = calls
+    kept = {
+        name: kind(num_keep, 0)(features)
+        for name, kind in _PRUNERS.items()
+        if kind is not type(pruner)
+    }
+    names = {kind: name for name, kind in _PRUNERS.items()}
+    kept[names.get(type(pruner), 'model')] = model_keeps
     kept = {name: index[0].cpu().numpy() for name, index in kept.items()}
     return window[..., :2], kept
 
 
 def draw_kept_frames(
-    keypoints: np.ndarray, kept: Mapping[str, np.ndarray], fps: float
-) -> Figure:
-    """Draw nine poses of a window, and below them the frames that each pruner keeps.
+    image: np.ndarray, kept: Mapping[str, np.ndarray], place: int, num_frames: int
+) -> np.ndarray:
+    """Draw a frame, and below it the frames of its window that each pruner keeps.
 
     Args:
-        keypoints (np.ndarray): 2D poses of the window, pixels, (T, 17, 2).
+        image (np.ndarray): The frame, BGR, (H, W, 3) uint8; dark unless the model,
+            the last of the pruners, keeps it.
         kept (Mapping[str, np.ndarray]): Kept frames, 0 to T - 1, by the name of the
             pruner.
-        fps (float): Frames per second, for the time axis.
+        place (int): The frame's place in the window.
+        num_frames (int): Frames ``T`` of the window.
+
+    Returns:
+        np.ndarray: BGR, (H', 480, 3) uint8.
     """
-    figure = Figure(figsize=(14, 3 + 0.4 * len(kept)), layout='constrained')
-    above, below = figure.subplots(2, 1, height_ratios=[2, 0.5 * len(kept)])
-    style = skeleton_style(_H36M.joints, _H36M.parents)
-    width = np.nanmax(np.ptp(keypoints, axis=1)[:, 0])
-    shown = np.linspace(0, len(keypoints) - 1, _NUM_POSES).round().astype(int)
-    for column, pose in enumerate(keypoints[shown]):
-        x, y = (pose - np.nanmean(pose, axis=0)).T
-        for bone, color in zip(style.bones, style.colors, strict=True):
-            ends = [*bone]
-            above.plot(x[ends] + column * width, -y[ends], color=color[::-1] / 255)
-    above.set_aspect('equal')
-    above.axis('off')
-    times = [frames / fps for frames in kept.values()]
-    below.eventplot(times, colors='#2f6fde', linelengths=0.8)
-    below.set_yticks(range(len(kept)), [*kept])
-    below.set(xlim=(0, len(keypoints) / fps), xlabel='time, s')
-    return figure
+    height = round(_WIDTH * image.shape[0] / image.shape[1])
+    shown = cv2.resize(image, (_WIDTH, height), interpolation=cv2.INTER_AREA)
+    if place not in [*kept.values()][-1]:
+        shown //= 4
+    rows = np.full((_ROW * len(kept), _WIDTH, 3), BACKGROUND, np.uint8)
+    ends = np.linspace(0, _WIDTH, num_frames + 1).round().astype(int)
+    for row, (name, frames) in enumerate(kept.items()):
+        top = _ROW * row
+        text = f'{name}: {len(frames)} of {num_frames} frames'
+        draw_text(rows, text, (4, top + 10), 14, FAINT_TEXT)
+        for index in range(num_frames):
+            color = _KEPT if index in frames else _DROPPED
+            color = _NOW if index == place else color
+            rows[top + 20 : top + 32, ends[index] : ends[index + 1] - 1] = color
+    return np.concatenate([shown, rows])
+
+
+def _beside(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Join two images at the top; height and width are even, as H.264 needs."""
+    height = max(len(left), len(right)) + 1 & ~1
+    width = left.shape[1] + right.shape[1] + 1 & ~1
+    image = np.full((height, width, 3), BACKGROUND, np.uint8)
+    image[: len(left), : left.shape[1]] = left
+    image[: len(right), left.shape[1] :][:, : right.shape[1]] = right
+    return image
 
 
 def main() -> int:

@@ -123,8 +123,6 @@ class RandomBBoxScaleRotation(RandomBBoxTransform):
         self.scale_std = scale_std
         self.scale_limit = scale_std if scale_limit is None else scale_limit
         self.rotate_limit = 2 * rotate_std if rotate_limit is None else rotate_limit
-        if not 0 <= self.scale_limit < 1:
-            raise ValueError(f'scale_limit must be in [0, 1), got {self.scale_limit}')
 
     def transform(self, results: dict) -> dict:
         """Scale and rotate; see the class."""

@@ -68,7 +68,7 @@ def _share_slots(x: Tensor, groups: KeypointGroups) -> Tensor:
     """Put all groups' slots before the private tokens of each, (B * G, M + N, C)."""
     slots, private = x[:, : groups.num_slots], x[:, groups.num_slots :]
     slots = slots.unflatten(0, (-1, groups.num_groups)).flatten(1, 2)
-    slots = slots.index_select(1, groups.shared)  # (B, M, C)
+    slots = slots.index_select(1, groups.real_slots)  # (B, M, C)
     slots = slots.repeat_interleave(groups.num_groups, dim=0)
     return torch.cat([slots, private], dim=1)
 
@@ -120,7 +120,7 @@ def patch_logits(queries: Tensor, keys: Tensor, scale: float) -> Tensor:
 
 
 def pool_logits(logits: Tensor, valid: Tensor | None = None) -> Tensor:
-    """Score patches (..., N): the mean of their logits, weighted by their own softmax.
+    """Score patches (..., N) by softmax pooling, for the group-based token pruning.
 
     With the logits ``l_i`` of a patch, one for each query and head, its score is
     ``sum_i softmax(l)_i * l_i``.

@@ -71,6 +71,9 @@ class CoarseState(NamedTuple):
 class CoarseEncoder(nn.Module):
     """Self-attention layers in which a human token becomes keypoint tokens.
 
+    The paper's figure calls that step human-to-keypoint (H2K) and draws it between two
+    layers; as released it is between attention and MLP of one.
+
     Args:
         embed_dims (int): Channels ``C``.
         num_heads (int): Heads of the attention.

@@ -34,7 +34,8 @@ class GroupTokens(NamedTuple):
 class CoarseToFine(nn.Module):
     """Grouping of keypoints, with dense keypoints and patches for each group.
 
-    A gate of each group weights the channels of its patches and of their positions.
+    A gate of each group, the paper's mask, weights the channels of its patches and of
+    their positions.
 
     Args:
         groups (KeypointGroups): The groups.
@@ -139,7 +140,7 @@ class FineEncoder(nn.Module):
             tuple: Keypoint tokens (B, K, C), and the rows of the private tokens that
             left each layer, (B, G, N).
         """
-        groups, (x, positions, rows), kept = self.groups, tokens, []
+        groups, (x, positions, rows), rows_by_layer = self.groups, tokens, []
         for block, count in zip(self.blocks, counts, strict=True):
             x, queries_keys = block.attend(x + positions, groups)
             if count < rows.shape[1]:
@@ -148,9 +149,9 @@ class FineEncoder(nn.Module):
                 positions = keep_patches(positions, index, groups.num_slots)
                 rows = gather_tokens(rows, index)
             x = block.feed_forward(x)
-            kept.append(rows.unflatten(0, (-1, groups.num_groups)))
+            rows_by_layer.append(rows.unflatten(0, (-1, groups.num_groups)))
         x = x.unflatten(0, (-1, groups.num_groups))
-        return groups.take_keypoints(x), tuple(kept)
+        return groups.take_keypoints(x), tuple(rows_by_layer)
 
     @torch.no_grad()
     def choose(

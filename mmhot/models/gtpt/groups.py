@@ -23,14 +23,14 @@ class KeypointGroups(nn.Module):
     made of named groups of the skeleton, only those of the first name are. Those of
     further names are *dense* keypoints, introduced later from one *part* token for each
     name, and attended to by their own group alone. A group with fewer slots than others
-    repeats its first one; the repetition is masked.
+    repeats its first one as *padding*, which is masked.
 
     The 17 keypoints of COCO in their three groups have 6 slots each (S = 6): the head's
     5 keypoints, the first of them repeated; 6 of the arms; 6 of the legs. So
 
     * ``sparse`` is 0, 1, ..., 16: the keypoint of each of the J = 17 query tokens,
     * ``slots`` is 0 0 1 2 3 4, 5 ... 10, 11 ... 16: the query token in each slot,
-    * ``slot_mask`` is false in the first slot alone, ``shared`` lists the 17 others,
+    * ``slot_mask`` is false in the first slot alone; ``real_slots`` are the other 17,
     * ``scorers`` are the query tokens whose attention chooses a group's patches,
     * keypoint 7, the left elbow, has ``group_of_keypoint`` 1 and ``place_in_group`` 2.
 
@@ -52,7 +52,7 @@ class KeypointGroups(nn.Module):
         if isinstance(groups, str) and groups == 'auto':
             groups = find_groups(skeleton)
         self.groups, indices = _check_groups(skeleton, groups)
-        slots, parts = [own[0] for own in indices], [own[1:] for own in indices]
+        slots, parts = zip(*((first, rest) for first, *rest in indices), strict=True)
         self.num_keypoints = skeleton.num_keypoints
         self.num_groups = len(slots)
         self.num_slots = max(map(len, slots))
@@ -66,26 +66,30 @@ class KeypointGroups(nn.Module):
         self._register_places(slots, parts)
 
     def _register_slots(self, slots: list[list[int]]) -> None:
-        """Register the keypoint of each slot, and the mask of unrepeated slots."""
+        """Register the keypoint of each slot, and the mask without padding."""
         starts = accumulate(map(len, slots[:-1]), initial=0)
-        index, filled = [], []
+        index, is_real = [], []
         for start, group in zip(starts, slots, strict=True):
-            empty = self.num_slots - len(group)
-            index += [start] * empty + list(range(start, start + len(group)))
-            filled += [False] * empty + [True] * len(group)
-        filled = torch.tensor(filled)
+            padding = self.num_slots - len(group)
+            index += [start] * padding + list(range(start, start + len(group)))
+            is_real += [False] * padding + [True] * len(group)
+        is_real = torch.tensor(is_real)
         sparse = [joint for group in slots for joint in group]
         self._register('sparse', torch.tensor(sparse))  # (J, ), in the skeleton
         self._register('slots', torch.tensor(index))  # (G * S, )
-        self._register('shared', filled.nonzero().squeeze(1))  # (M, )
-        self._register('slot_mask', filled.view(self.num_groups, -1))  # (G, S)
+        self._register('real_slots', is_real.nonzero().squeeze(1))  # (M, )
+        self._register('slot_mask', is_real.view(self.num_groups, -1))  # (G, S)
 
     def _register_scorers(self, slots: list, parts: list) -> None:
         """Register the query tokens, parts then keypoints, that score for a group."""
         part, sparse, rows = 0, self.num_parts, []
         for group, names in zip(slots, parts, strict=True):
-            own = list(range(part, part + len(names)))
-            rows.append(own + list(range(sparse, sparse + len(group))))
+            rows.append(
+                [
+                    *range(part, part + len(names)),
+                    *range(sparse, sparse + len(group)),
+                ]
+            )
             part, sparse = part + len(names), sparse + len(group)
         most = max(map(len, rows))
         index = [row + row[:1] * (most - len(row)) for row in rows]
@@ -103,20 +107,20 @@ class KeypointGroups(nn.Module):
         of_part = torch.arange(len(sizes)).repeat_interleave(sizes)
         counts = torch.tensor(self.dense_counts)
         of_group = torch.arange(self.num_groups).repeat_interleave(counts)
-        own = of_group == torch.arange(self.num_groups)[:, None]
+        in_group = of_group == torch.arange(self.num_groups)[:, None]
         is_dense = torch.arange(max(self.dense_counts)) < counts[:, None]
         valid = torch.cat([self.slot_mask, is_dense], dim=1)
         self._register('part_of_dense', of_part)  # (num_dense, )
-        self._register('dense_scores', torch.where(own, torch.inf, -torch.inf))
+        self._register('dense_scores', torch.where(in_group, torch.inf, -torch.inf))
         self._register('fine_scorers_valid', valid)  # (G, S + most dense)
 
     def _register_places(self, slots: list, parts: list) -> None:
         """Register each keypoint's group and place in it, in the skeleton's order."""
         places = {}
         for group, (sparse, dense) in enumerate(zip(slots, parts, strict=True)):
-            empty = self.num_slots - len(sparse)
+            padding = self.num_slots - len(sparse)
             joints = sparse + [joint for part in dense for joint in part]
-            places |= {joint: (group, empty + i) for i, joint in enumerate(joints)}
+            places |= {joint: (group, padding + i) for i, joint in enumerate(joints)}
         table = torch.tensor([places[joint] for joint in range(self.num_keypoints)])
         self._register('group_of_keypoint', table[:, 0].clone())  # (K, )
         self._register('place_in_group', table[:, 1].clone())  # (K, )
@@ -154,11 +158,10 @@ def _check_groups(
             f'{skeleton.name}, got {groups!r}'
         )
     indices = [_find_parts(skeleton, names) for names in groups]
-    found = [index for parts in indices for part in parts for index in part]
-    joints = enumerate(skeleton.joints)
-    missing = [joint for index, joint in joints if index not in found]
-    joints = enumerate(skeleton.joints)
-    twice = [joint for index, joint in joints if found.count(index) > 1]
+    grouped = [index for parts in indices for part in parts for index in part]
+    counts = {name: grouped.count(i) for i, name in enumerate(skeleton.joints)}
+    missing = [name for name, count in counts.items() if count == 0]
+    twice = [name for name, count in counts.items() if count > 1]
     if missing or twice:
         problem = f'miss {", ".join(missing)}' if missing else ''
         problem += ' and ' if missing and twice else ''
@@ -167,8 +170,8 @@ def _check_groups(
             f'groups must name each keypoint of {skeleton.name} once; {problem}'
         )
     names = tuple(
-        tuple(name if isinstance(name, str) else skeleton.joints[name] for name in own)
-        for own in groups
+        tuple(x if isinstance(x, str) else skeleton.joints[x] for x in group)
+        for group in groups
     )
     return names, indices
 
@@ -196,9 +199,9 @@ def _describe_unknown(skeleton: Skeleton, name: object) -> str:
             'that are not: a list has names of groups, or of keypoints; keypoints of '
             "your own need model.head.metainfo, the dataset's"
         )
-    known = hint_at_names(str(name), skeleton.joints)
+    hint = hint_at_names(str(name), skeleton.joints)
     return (
-        f'groups: unknown keypoint of {skeleton.name}: {name!r}; {known}; '
+        f'groups: unknown keypoint of {skeleton.name}: {name!r}; {hint}; '
         "keypoints of your own need model.head.metainfo, the dataset's, such as "
         "dict(from_file='kite.py')"
     )

@@ -35,8 +35,6 @@ class GTPTLoss(nn.Module):
         temperature: float = 1.0,
     ) -> None:
         super().__init__()
-        if temperature <= 0:
-            raise ValueError(f'temperature must be positive, got {temperature}')
         self.pruned_weight = pruned_weight
         self.entire_weight = entire_weight
         self.distill_weight = distill_weight * temperature**2

@@ -1,9 +1,11 @@
 """Initialization of a GTPT with weights for another image size or skeleton."""
 
+import torch
 from mmengine.logging import print_log
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+_BINS = 'classify_x.1.', 'classify_y.1.'
 _DENSE = 'coarse_to_fine.dense_tokens'
 _QUERIES = 'coarse_encoder.query_tokens'
 # Parameters whose shape follows from the number of keypoints or of groups.
@@ -26,64 +28,35 @@ def fit_weights(
         state_dict (dict[str, Tensor]): All weights; changed in place.
         prefix (str): Prefix of the head's keys.
     """
-    for axis in 'xy':
-        for kind in ('weight', 'bias'):
-            _fit_bins(head, state_dict, prefix, f'classify_{axis}.1.{kind}')
-    _fit_queries(head, state_dict, prefix, _QUERIES)
-    for name in _OF_SKELETON:
-        _keep_initial(head, state_dict, prefix, name)
-
-
-def _fit_bins(
-    head: nn.Module, state_dict: dict[str, Tensor], prefix: str, name: str
-) -> None:
-    """Interpolate over bins; weights (bins, C) or biases (bins,)."""
-    wanted, given = head.get_parameter(name), state_dict.get(prefix + name)
-    if given is None or given.shape == wanted.shape:
-        return
-    if given.ndim != wanted.ndim or given.shape[1:] != wanted.shape[1:]:
-        return
-    bins = given.reshape(len(given), -1).T[None].float()
-    bins = interpolate(bins, len(wanted), mode='linear')[0].T
-    state_dict[prefix + name] = bins.reshape(wanted.shape).to(given.dtype)
-    _log(f'{prefix}{name}: {len(given)} bins interpolated to {len(wanted)}')
-
-
-def _fit_queries(
-    head: nn.Module, state_dict: dict[str, Tensor], prefix: str, name: str
-) -> None:
-    """Add or remove the tokens of parts, which precede those of the keypoints."""
-    wanted, given = head.get_parameter(name), state_dict.get(prefix + name)
-    if given is None or given.shape[1:] != wanted.shape[1:]:
-        return
     num_sparse, num_parts = head.groups.num_sparse, head.groups.num_parts
-    if num_parts == 0 and f'{prefix}{_DENSE}' in state_dict:
-        state_dict[prefix + name] = given[-num_sparse:]
-        del state_dict[f'{prefix}{_DENSE}']
-        _log(f'{prefix}{name}: {len(given) - num_sparse} tokens of parts left out')
-        return
-    if num_parts == 0 or len(given) != num_sparse:
-        return
-    tokens = wanted.detach().clone().to(given)
-    tokens[num_parts:] = given
-    state_dict[prefix + name] = tokens
-    _log(f'{prefix}{name}: {num_parts} new tokens')
+    drops_parts = not num_parts and state_dict.pop(prefix + _DENSE, None) is not None
+    for name, parameter in head.named_parameters():
+        key, length = prefix + name, len(parameter)
+        saved = state_dict.get(key)
+        if saved is None or saved.ndim != parameter.ndim:
+            continue
+        if saved.shape[0] == length or saved.shape[1:] != parameter.shape[1:]:
+            continue
+        if name.startswith(_BINS):
+            state_dict[key] = _interpolate(saved, length)
+            change = f'{len(saved)} bins interpolated to {length}'
+        elif name == _QUERIES and drops_parts and len(saved) > num_sparse:
+            state_dict[key] = saved[-num_sparse:]
+            change = f'{len(saved) - num_sparse} tokens of parts left out'
+        elif name == _QUERIES and len(saved) == num_sparse:
+            new = parameter[:num_parts].detach().to(saved)
+            state_dict[key] = torch.cat([new, saved])
+            change = f'{num_parts} new tokens'
+        elif name in _OF_SKELETON:
+            state_dict[key] = parameter.detach().clone()
+            change = 'initial values, the keypoints are others'
+        else:
+            continue
+        print_log(f'weights fitted: {key}: {change}', 'current')
 
 
-def _keep_initial(
-    head: nn.Module, state_dict: dict[str, Tensor], prefix: str, name: str
-) -> None:
-    """Replace a tensor of another shape by the head's own."""
-    wanted, given = (
-        dict(head.named_parameters()).get(name),
-        state_dict.get(prefix + name),
-    )
-    if wanted is None or given is None or given.shape == wanted.shape:
-        return
-    if given.shape[1:] == wanted.shape[1:]:
-        state_dict[prefix + name] = wanted.detach().clone()
-        _log(f'{prefix}{name}: initial values, the keypoints are others')
-
-
-def _log(text: str) -> None:
-    print_log(f'weights fitted: {text}', 'current')
+def _interpolate(saved: Tensor, num_bins: int) -> Tensor:
+    """Interpolate weights (bins, C) or biases (bins,) over bins."""
+    bins = saved.reshape(len(saved), -1).T[None].float()
+    bins = interpolate(bins, num_bins, mode='linear')[0].T
+    return bins.reshape(num_bins, *saved.shape[1:]).to(saved.dtype)

@@ -163,12 +163,12 @@ def check_windows(model: nn.Module, x: Tensor, *sizes: int | range | None) -> No
         if all(values is None or length in values for length, values in pairs):
             return
     axes = zip(sizes, allowed, 'TKC', strict=True)
-    wanted = [
+    fitting = [
         name if values is None else 'up to ' * (size is values) + str(values[-1])
         for size, values, name in axes
     ]
     raise ValueError(
-        f'{type(model).__name__} needs poses (B, {", ".join(wanted)}), got {shape}'
+        f'{type(model).__name__} needs poses (B, {", ".join(fitting)}), got {shape}'
     )
 
 

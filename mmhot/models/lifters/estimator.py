@@ -209,8 +209,8 @@ class SequencePoseLifter(PoseLifter):
         preds = self.head.predict(feats, data_samples, test_cfg=self.test_cfg)
         plain = feats[0] if isinstance(feats, list) else feats
         if isinstance(plain, PrunedFeatures):
-            for sample, kept in zip(data_samples, to_numpy(plain.kept), strict=True):
+            for sample, frames in zip(data_samples, to_numpy(plain.kept), strict=True):
                 sample.set_metainfo(
-                    {'kept_frames': kept, 'num_frames': plain.num_frames}
+                    {'kept_frames': frames, 'num_frames': plain.num_frames}
                 )
         return self.add_pred_to_datasample(preds, None, None, None, data_samples)

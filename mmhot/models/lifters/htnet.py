@@ -204,8 +204,6 @@ class HTNet(BaseModule):
                 f'embed_dims ({embed_dims}) must be divisible by {3 * num_heads} '
                 f'(three times num_heads): a third of it is split into heads'
             )
-        if depth < 1:
-            raise ValueError(f'depth must be at least 1, got {depth}')
         skeleton = configured_skeleton(skeleton)
         self.num_keypoints, self.in_channels = skeleton.num_keypoints, in_channels
         self.embed = nn.Linear(in_channels, embed_dims)

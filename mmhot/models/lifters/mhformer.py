@@ -242,13 +242,6 @@ class MHFormer(Host):
                 f'num_frames of MHFormer must be a multiple of generation_heads '
                 f'({generation_heads}), got {num_frames}'
             )
-        for name, value in (
-            ('depth', depth),
-            ('interaction_depth', interaction_depth),
-            ('generation_depth', generation_depth),
-        ):
-            if value < 1:
-                raise ValueError(f'{name} must be at least 1, got {value}')
         super().__init__(
             num_frames,
             num_keypoints,

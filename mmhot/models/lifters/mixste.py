@@ -15,7 +15,7 @@ from mmhot.models.tokens.host import Host
 
 
 class _SpaceTimeLayer:
-    """A block over keypoints, then one over frames, with a norm after each.
+    """Spatial block (the paper's STE), then temporal block (TTE), a norm after each.
 
     It refers to modules of :class:`MixSTE`: all layers share the norms, and only the
     first one adds the temporal position.

@@ -50,7 +50,11 @@ class ScaledBlock(nn.Module):
 
 
 class AttentionGraphLayer(nn.Module):
-    """Attention stream and graph stream, each over keypoints then frames, fused."""
+    """Layer of the Transformer-GCNFormer network: two streams that are fused.
+
+    One stream has attention, the other graph convolutions, each over keypoints, then
+    over frames.
+    """
 
     def __init__(
         self,
@@ -60,10 +64,9 @@ class AttentionGraphLayer(nn.Module):
         num_frames: int,
         num_neighbors: int,
         skeleton: Skeleton,
-        qkv_bias: bool = False,
     ) -> None:
         super().__init__()
-        heads, dims = (embed_dims, num_heads, qkv_bias), (embed_dims, mlp_dims)
+        heads, dims = (embed_dims, num_heads, False), (embed_dims, mlp_dims)
         self.attention = nn.Sequential(
             ScaledBlock(Attention(*heads), *dims),
             ScaledBlock(FrameAttention(*heads), *dims),
@@ -116,14 +119,11 @@ class MotionAGFormer(Host):
         num_heads: int = 8,
         num_neighbors: int = 2,
         mlp_ratio: int = 4,
-        qkv_bias: bool = False,
         skeleton: str = 'h36m-17',
         pruner: dict | Sequence[dict] | None = None,
         recoverer: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
-        if depth < 1:
-            raise ValueError(f'depth must be at least 1, got {depth}')
         skeleton = configured_skeleton(skeleton)
         super().__init__(
             num_frames,
@@ -134,7 +134,7 @@ class MotionAGFormer(Host):
             pruner=pruner,
             recoverer=recoverer,
             num_heads=num_heads,
-            qkv_bias=qkv_bias,
+            qkv_bias=False,
             init_cfg=init_cfg,
         )
         self.embed = nn.Linear(in_channels, embed_dims)
@@ -147,7 +147,6 @@ class MotionAGFormer(Host):
                 length,
                 num_neighbors,
                 skeleton,
-                qkv_bias,
             )
             for length in self.hourglass.lengths
         )
@@ -178,10 +177,10 @@ def _fit_norms(
         length = module.norm.num_features
         for part in ('weight', 'bias', 'running_mean', 'running_var'):
             key = f'{prefix}{name}.norm.{part}'
-            given = state_dict.get(key)
-            if given is not None and backbone.num_frames >= len(given) > length:
-                state_dict[key] = given[spread_frames(len(given), length)]
-                fitted.add((name, len(given), length))
+            values = state_dict.get(key)
+            if values is not None and backbone.num_frames >= len(values) > length:
+                state_dict[key] = values[spread_frames(len(values), length)]
+                fitted.add((name, len(values), length))
     for name, before, length in sorted(fitted):
         print_log(
             f'{prefix}{name}.norm: {length} of {before} frames taken, spread evenly',

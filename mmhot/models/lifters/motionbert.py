@@ -29,18 +29,16 @@ class SpaceTimeBlock(nn.Module):
         embed_dims: int,
         num_heads: int,
         mlp_dims: int,
-        qkv_bias: bool = True,
         drop_rate: float = 0.0,
         drop_path: float = 0.0,
     ) -> None:
         super().__init__()
-        sizes = (embed_dims, num_heads, qkv_bias)
         self.norm1_s = nn.LayerNorm(embed_dims, eps=1e-6)
-        self.attn_s = Attention(*sizes, proj_drop=drop_rate)
+        self.attn_s = Attention(embed_dims, num_heads, proj_drop=drop_rate)
         self.norm2_s = nn.LayerNorm(embed_dims, eps=1e-6)
         self.mlp_s = _build_mlp(embed_dims, mlp_dims, drop_rate)
         self.norm1_t = nn.LayerNorm(embed_dims, eps=1e-6)
-        self.attn_t = Attention(*sizes, proj_drop=drop_rate)
+        self.attn_t = Attention(embed_dims, num_heads, proj_drop=drop_rate)
         self.norm2_t = nn.LayerNorm(embed_dims, eps=1e-6)
         self.mlp_t = _build_mlp(embed_dims, mlp_dims, drop_rate)
         self.drop_path = DropPath(drop_path)
@@ -105,7 +103,10 @@ def _build_mlp(embed_dims: int, mlp_dims: int, drop_rate: float) -> nn.Sequentia
 
 
 class _DualStreamLayer:
-    """Two blocks on the same tokens, averaged with weights of each token."""
+    """Layer of the Dual-stream Spatio-temporal Transformer (DSTformer).
+
+    Two blocks process the same tokens and are averaged with weights of each token.
+    """
 
     def __init__(
         self, space_time: SpaceTimeBlock, time_space: TimeSpaceBlock, fusion: nn.Linear
@@ -149,7 +150,6 @@ class MotionBERT(Host):
         depth: int = 5,
         num_heads: int = 8,
         mlp_ratio: float = 4,
-        qkv_bias: bool = True,
         drop_rate: float = 0.0,
         drop_path_rate: float = 0.0,
         num_keypoints: int = 17,
@@ -164,7 +164,6 @@ class MotionBERT(Host):
             depth,
             embed_dims,
             num_heads=num_heads,
-            qkv_bias=qkv_bias,
             pruner=pruner,
             recoverer=recoverer,
             init_cfg=init_cfg,
@@ -175,7 +174,7 @@ class MotionBERT(Host):
         nn.init.trunc_normal_(self.temp_embed, std=0.02)
         nn.init.trunc_normal_(self.spat_embed, std=0.02)
         self.pos_drop = nn.Dropout(drop_rate)
-        sizes = (embed_dims, num_heads, int(embed_dims * mlp_ratio), qkv_bias)
+        sizes = (embed_dims, num_heads, int(embed_dims * mlp_ratio))
         drop_paths = torch.linspace(0, drop_path_rate, depth).tolist()
         self.blocks_st = nn.ModuleList(
             SpaceTimeBlock(*sizes, drop_rate, drop_path) for drop_path in drop_paths

@@ -1,8 +1,8 @@
 """NanoHTNet, a lifter with one token per joint and one per frequency.
 
 `Nano Human Topology Network for Efficient 3D Human Pose Estimation
-<https://arxiv.org/abs/2501.15763>`_ (IEEE TIP 2025).
-The spatial blocks are HTNet's.
+<https://arxiv.org/abs/2501.15763>`_ (IEEE TIP 2025). The two kinds of tokens are the
+paper's efficient temporal-spatial tokenization (ETST). The spatial blocks are HTNet's.
 """
 
 import numpy as np
@@ -100,15 +100,11 @@ class NanoHTNet(BaseModule):
     ) -> None:
         super().__init__(init_cfg=init_cfg)
         _check_frames(num_frames, num_keep_frames)
-        if num_heads < 1:
-            raise ValueError(f'num_heads must be at least 1, got {num_heads}')
         if embed_dims % (6 * num_heads):
             raise ValueError(
                 f'embed_dims ({embed_dims}) must be divisible by {6 * num_heads} '
                 f'(six times num_heads): thirds and halves of it are split into heads'
             )
-        if depth < 1:
-            raise ValueError(f'depth must be at least 1, got {depth}')
         skeleton = configured_skeleton(skeleton)
         num_keypoints = skeleton.num_keypoints
         self.num_frames, self.num_keep_frames = num_frames, num_keep_frames

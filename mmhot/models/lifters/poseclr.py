@@ -62,7 +62,7 @@ class ProjectionHead(nn.Module):
 
 
 class MomentQueue(nn.Module):
-    """First-in-first-out memory of keys and of the moments that they show.
+    """The paper's memory bank: the newest keys, and the moments that they show.
 
     A moment is a frame of a performance; entries that no key has replaced yet are
     random unit vectors of performance -1.
@@ -133,9 +133,6 @@ class PoseCLR(BaseModel):
             performance are no negatives. Defaults to None: half a window.
         data_preprocessor (dict, optional): As of MMEngine's models.
         init_cfg (dict, optional): As of MMEngine's models.
-
-    Raises:
-        ValueError: If ``momentum``, ``queue_size`` or ``temperature`` is out of range.
     """
 
     def __init__(
@@ -150,12 +147,6 @@ class PoseCLR(BaseModel):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
-        if not 0 <= momentum < 1:
-            raise ValueError(f'momentum must be in [0, 1), got {momentum}')
-        if queue_size < 1:
-            raise ValueError(f'queue_size must be at least 1, got {queue_size}')
-        if temperature <= 0:
-            raise ValueError(f'temperature must be positive, got {temperature}')
         self.momentum = momentum
         self.temperature = temperature
         self.exclusion_radius = exclusion_radius

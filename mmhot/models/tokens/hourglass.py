@@ -59,9 +59,6 @@ class Hourglass(nn.Module):
         fixed_lengths: bool = False,
     ) -> None:
         super().__init__()
-        for name, count in (('num_frames', num_frames), ('num_layers', num_layers)):
-            if count < 1:
-                raise ValueError(f'{name} must be at least 1, got {count}')
         if recoverer is not None and not pruner:
             raise ValueError('a recoverer needs a pruner: set pruner too')
         pruner = _split_pyramid(pruner) if isinstance(pruner, dict) else pruner or []
@@ -237,10 +234,6 @@ class Hourglass(nn.Module):
         depths = [pruner.depth for pruner in self.pruners]
         if any(first >= second for first, second in pairwise(depths)):
             raise ValueError(f'depth of pruners must rise, got {depths}')
-        if any(b.keep_center and not a.keep_center for a, b in pairwise(self.pruners)):
-            raise ValueError(
-                'keep_center of a pruner needs keep_center of those before it'
-            )
         self.keep_counts(None, self.num_frames)
 
 
@@ -316,12 +309,12 @@ def _fit_slots(
     """Resample weights that were trained with other numbers of kept frames."""
     for place, table in enumerate(hourglass.slot_embeddings):
         key = f'{prefix}slot_embeddings.{place}'
-        given = state_dict.get(key)
-        if given is None or given.shape[1:] != table.shape[1:]:
+        saved = state_dict.get(key)
+        if saved is None or saved.shape[1:] != table.shape[1:]:
             continue
-        if len(given) != len(table):
+        if len(saved) != len(table):
             print_log(
-                f'{key}: {len(given)} slots resampled to the {len(table)} kept frames',
+                f'{key}: {len(saved)} slots resampled to the {len(table)} kept frames',
                 'current',
             )
-            state_dict[key] = _resample(given, len(table))
+            state_dict[key] = _resample(saved, len(table))

@@ -37,7 +37,7 @@ class Frames(NamedTuple):
 
 
 class Pruner(nn.Module):
-    """Base class of pruners: keep the frames of highest score.
+    """Base class of pruners (H2OT's TPM): keep the frames of highest score.
 
     A subclass implements :meth:`score` and is registered in ``MODELS``. Its
     ``reads_attention`` says whether it needs ``Frames.received``.

@@ -16,7 +16,7 @@ _SHARPNESS = 3.0
 
 
 class Recoverer(nn.Module):
-    """Base class of recoverers.
+    """Base class of recoverers (H2OT's TRM).
 
     ``on_tokens`` says whether a recoverer works on tokens before the head, or on the
     poses that the head returns. Those of tokens are built with the host's

@@ -27,14 +27,13 @@ TINY = dict(
 MANY_PATCHES = dict(head=dict(patch_size=(2, 2), keep_rates=(1.0, 0.7, 0.5, 0.4)))
 
 
-def ground_truth():
-    """Return boxes (2, 4) and COCO's joints (2, 17, 2) of the first image."""
+def boxes():
+    """Return the boxes of people of the first image, (2, 4): corners in pixels."""
     content = json.loads((FOLDER / 'annotations.json').read_text())
     people = [x for x in content['annotations'] if x['image_id'] == 1]
-    boxes = np.array([person['bbox'] for person in people])
-    boxes[:, 2:] += boxes[:, :2]
-    joints = np.array([person['keypoints'] for person in people])
-    return boxes, joints.reshape(2, 17, 3)[..., :2]
+    corners = np.array([person['bbox'] for person in people])
+    corners[:, 2:] += corners[:, :2]
+    return corners
 
 
 @pytest.fixture
@@ -73,8 +72,7 @@ def test_tools_and_inferencers_run(tiny, tmp_path, run_tool):
     code, err = run_tool('test', tmp_path / 'c.py', checkpoint, '--out', out)
     assert code == 0, err
     assert 0 <= json.loads(out.read_text())['coco/AP'] <= 1
-    boxes, _ = ground_truth()
-    people = inference_topdown(model, str(IMAGE), boxes)
+    people = inference_topdown(model, str(IMAGE), boxes())
     assert [len(person.pred_instances) for person in people] == [1, 1]
     inferencer = MMPoseInferencer(
         pose2d=str(tmp_path / 'c.py'),
@@ -97,15 +95,6 @@ def test_weights_of_another_image_size_are_not_tested(tiny, tmp_path, run_tool):
     code, err = run_tool('test', tmp_path / 'c.py', tmp_path / 'c.pth')
     assert code == 2
     assert f'c.pth is a checkpoint of another model: {name} is (' in err
-
-
-def test_missing_annotations_are_one_line(tiny, tmp_path, run_tool):
-    tiny.train_dataloader.dataset.ann_file = 'none.json'
-    tiny.dump(tmp_path / 'c.py')
-    code, err = run_tool('train', tmp_path / 'c.py', '--work-dir', tmp_path / 'work')
-    assert code == 2
-    assert err.startswith('train.py: error: ')
-    assert 'none.json does not exist; docs/data.md says how to get it' in err
 
 
 @pytest.fixture(scope='module')
@@ -143,23 +132,6 @@ def test_body_can_be_overfitted(options, least, overfitted, tmp_path, run_tool):
     metrics = json.loads(out.read_text())
     assert metrics['coco/AP'] > least
     assert metrics['coco/AR'] > least
-
-
-@pytest.mark.slow(reason='overfits eight people, some minutes')
-def test_predictions_are_where_the_joints_are(overfitted):
-    config, checkpoint = map(str, overfitted)
-    boxes, joints = ground_truth()
-    model = init_model(config, checkpoint, device='cpu')
-    for person, expected in zip(
-        inference_topdown(model, str(IMAGE), boxes), joints, strict=True
-    ):
-        found = person.pred_instances
-        error = np.linalg.norm(found.keypoints[0] - expected, axis=-1)
-        # a joint that was mistaken for another may be left after so few steps
-        assert np.median(error) < 4
-        assert (error < 10).mean() > 0.8
-        assert np.median(found.keypoint_scores) > 0.3
-        assert found.keypoint_scores.max() <= 1
 
 
 @pytest.mark.slow(reason='overfits eight people, some minutes')

@@ -33,7 +33,6 @@ def test_frames_are_independent_and_keep_their_axis():
     ('arguments', 'message'),
     [
         ({'embed_dims': 36}, r'embed_dims \(36\) must be divisible by 24'),
-        ({'depth': 0}, 'depth must be at least 1, got 0'),
         ({'skeleton': 'h36m-71'}, 'h36m-17'),
     ],
 )

@@ -3,8 +3,8 @@
 import official_weights
 import pytest
 import torch
+import torch.nn.functional as F
 from published import H36M, build_published, load_fixture, samples
-from published_networks import PublishedNetwork
 from torch.testing import assert_close
 
 import mmhot.plugin  # noqa: F401 (registers what configs name)
@@ -77,10 +77,39 @@ def published_state(frames, channel, d_hid, seed=0):
     return official_weights.state_dict({'state': state, 'seed': seed})
 
 
-class PublishedMHFormer(PublishedNetwork):
+class PublishedMHFormer:
     """The published network after its specification, slow and in float64."""
 
     hidden = 'Transformer_hypothesis'
+
+    def __init__(self, state):
+        self.state = {key: torch.from_numpy(x) for key, x in state.items()}
+        self.state = {key: x.double() for key, x in self.state.items()}
+
+    def leaves(self, key):
+        return self.state[f'{key}.weight'], self.state.get(f'{key}.bias')
+
+    def linear(self, key, x):
+        weight, bias = self.leaves(key)
+        return F.linear(x, weight.flatten(1), bias)
+
+    def norm(self, key, x, eps=1e-6):
+        return F.layer_norm(x, x.shape[-1:], *self.leaves(key), eps=eps)
+
+    def mlp(self, key, x):
+        return self.linear(f'{key}.fc2', F.gelu(self.linear(f'{key}.fc1', x)))
+
+    def attend(self, key, q, k, v, heads):
+        merged = []
+        size = q.shape[-1] // heads
+        for head in range(heads):
+            part = slice(head * size, (head + 1) * size)
+            logits = q[..., part] @ k[..., part].transpose(-2, -1) * size**-0.5
+            merged.append(logits.softmax(-1) @ v[..., part])
+        return self.linear(f'{key}.proj', torch.cat(merged, -1))
+
+    def attention(self, key, x, heads):
+        return self.attend(key, *self.linear(f'{key}.qkv', x).chunk(3, -1), heads)
 
     def batch_norm(self, key, x):
         mean, var = (self.state[f'{key}.running_{name}'] for name in ('mean', 'var'))

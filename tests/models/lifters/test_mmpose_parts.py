@@ -110,10 +110,6 @@ def test_features_with_missing_frames_are_not_for_mmposes_lifter(recoverer):
         model.loss(windows(), labeled())
 
 
-def test_the_plugin_has_no_hook_on_all_modules():
-    assert not torch.nn.modules.module._global_module_registration_hooks
-
-
 def test_sequence_lifter_refuses_heads_of_mmpose():
     model = Config.fromfile(CONFIGS / NAME).model
     model.type = 'SequencePoseLifter'

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from mmpose.models.pose_estimators import PoseLifter
 from mmpose.registry import MODELS
 from published import samples
 from torch.testing import assert_close
@@ -57,23 +56,6 @@ def test_result_of_a_window_does_not_depend_on_its_batch():
     x = torch.randn(5, 9, 17, 2)
     alone = torch.cat([model(window[None]) for window in x])
     assert_close(model(x), alone, rtol=1e-5, atol=1e-5)
-
-
-@torch.no_grad()
-def test_flip_test_is_mmposes_and_keeps_its_input():
-    model = tiny_model(flip_test=True)
-    x = torch.randn(2, 9, 17, 2)
-    before = x.clone()
-    ours = model.predict(x, samples(2))
-    assert torch.equal(x, before)
-    theirs = PoseLifter.predict(model, x, samples(2))
-    for one, other in zip(ours, theirs, strict=True):
-        assert_close(
-            one.pred_instances.keypoints,
-            other.pred_instances.keypoints,
-            rtol=0,
-            atol=1e-5,
-        )
 
 
 def test_target_root_is_added_where_a_sample_has_one():

@@ -164,19 +164,6 @@ def test_finetuning_starts_from_every_encoder_weight(name, tmp_path):
         assert_close(tensor, model.backbone.state_dict()[name])
 
 
-@pytest.mark.parametrize(
-    ('settings', 'message'),
-    [
-        (dict(momentum=1.0), 'momentum must be in'),
-        (dict(queue_size=0), 'queue_size must be at least 1'),
-        (dict(temperature=0), 'temperature must be positive'),
-    ],
-)
-def test_odd_settings_are_refused(settings, message):
-    with pytest.raises(ValueError, match=message):
-        build(**settings)
-
-
 def test_projector_of_other_frames_is_refused():
     projector = dict(in_channels=8, num_frames=5)
     model = MODELS.build(dict(type='PoseCLR', backbone=NANO, projector=projector))

@@ -145,21 +145,6 @@ def test_weights_of_another_keep_count_are_resampled(monkeypatch):
         fewer.load_state_dict(weights)
 
 
-@pytest.mark.parametrize('sizes', [(0, 4), (27, 0)])
-def test_no_frames_or_layers_are_refused(sizes):
-    with pytest.raises(ValueError, match='must be at least 1, got 0'):
-        Hourglass(*sizes, 8)
-
-
-def test_keep_center_after_a_pruner_without_it_is_refused():
-    pruners = [
-        dict(type='UniformPruner', num_keep=9, depth=1, keep_center=False),
-        dict(type='UniformPruner', num_keep=3, depth=2),
-    ]
-    with pytest.raises(ValueError, match='needs keep_center of those before it'):
-        Hourglass(27, 4, 8, pruners)
-
-
 def test_recoverer_alone_is_refused():
     with pytest.raises(ValueError, match='a recoverer needs a pruner'):
         build(recoverer=dict(type='InterpolationRecoverer'))
