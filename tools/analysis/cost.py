@@ -184,7 +184,7 @@ def compare_cost(config: Config, model: nn.Module, times: bool = False) -> dict 
         whole.backbone.update(pruner=None, recoverer=None)
         whole.test_cfg = None
         with torch.random.fork_rng(devices=[]):
-            host = build_model(whole, config.filename, 'mmpose')
+            host = build_model(whole, config.filename)
     if times:
         inputs = next(model.parameters()).new_zeros(1, *shape)
         cost['milliseconds'] = 1000 * time_model(model, inputs)
@@ -252,7 +252,7 @@ def print_cost(args: argparse.Namespace) -> None:
     config = read_config_file(path)
     torch.manual_seed(0)
     settings = setting(config, 'model', 'config')
-    model = build_model(settings, path, config.get('default_scope', 'mmpose'))
+    model = build_model(settings, path)
     model = model.to(device).eval()
     shape = args.shape or input_shape(config, model)
     if shape is None:
