@@ -36,7 +36,7 @@ def read_options(line):
 def build(leaf, line=None):
     config = read_config_file(ROOT / 'configs' / leaf)
     merge_options(config, read_options(line) if line else None)
-    return config, build_model(config.model, leaf, 'mmpose')
+    return config, build_model(config.model, leaf)
 
 
 @cache
