@@ -19,8 +19,8 @@ _COLUMNS = (
     *('foot', 'contact', 'lift_off', 'next_contact', 'step_time', 'step_length'),
     *('step_width', 'stride_time', 'stride_length', 'speed', 'cadence', 'stance'),
 )
-# Sine of the angle between a treadmill and the image, 30 degrees, from which lifted feet
-# move too little in depth: half of their way from the front and from behind.
+# Sine of the angle between a treadmill and the image, 30 degrees, from which on lifted
+# feet move too little in depth: half of their way from the front and from behind.
 _FRONT = 0.5
 
 
