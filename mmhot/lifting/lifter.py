@@ -87,13 +87,13 @@ class Lifter(ClipEncoder):
         require_choice('accuracy', accuracy, ACCURACIES)
         if batch_size is not None and batch_size < 1:
             raise ValueError(f'batch_size must be at least 1, got {batch_size}')
-        found = resolve(model, LIFTER, checkpoint)
+        files = resolve(model, LIFTER, checkpoint)
         # the frames that are kept are constants of a file
-        kept = found.pruned([keep] if isinstance(keep, int) else keep)
-        prefers_torch = keep is not None and kept is None
-        graph = runtime(found, device, backend, prefers_torch)
+        pruned = files.pruned([keep] if isinstance(keep, int) else keep)
+        prefers_torch = keep is not None and pruned is None
+        graph = runtime(files, device, backend, prefers_torch)
         if graph is not None:
-            network = OnnxNetwork(kept or graph, device, keep, graph)
+            network = OnnxNetwork(pruned or graph, device, keep, graph)
             self.network: LiftingNetwork = network
         else:
             from mmhot.lifting.torch_network import TorchNetwork
@@ -175,8 +175,8 @@ class Lifter(ClipEncoder):
         points, rays = np.split(pixels, parts), np.split(directions, parts)
         times = [clip.times_of(segment.frames) for segment in segments]
         inputs = [
-            self.sample(own, relative_scores(segment.scores, scores), seconds)
-            for own, segment, seconds in zip(points, segments, times, strict=True)
+            self.sample(seen, relative_scores(segment.scores, scores), seconds)
+            for seen, segment, seconds in zip(points, segments, times, strict=True)
         ]
         ratio = len(frame) / sum(map(len, inputs))
         lifted, disagreements = self.lift_inputs(
@@ -199,8 +199,8 @@ class Lifter(ClipEncoder):
             poses.append(hang_legs(pose, segment.known) if self.is_person else pose)
 
         order = np.lexsort([track, frame])
-        columns = [np.concatenate(each)[order] for each in zip(*evidence, strict=True)]
-        found = Evidence(*columns) if columns else None
+        columns = [np.concatenate(x)[order] for x in zip(*evidence, strict=True)]
+        errors = Evidence(*columns) if columns else None
         lifted_clip = Clip3D(
             name=clip.name,
             frame=frame[order],
@@ -219,7 +219,7 @@ class Lifter(ClipEncoder):
         )
         # the next step has the peak of memory
         del inputs, pixels, lifted, disagreements, poses, pose, plain, evidence
-        return place_people(lifted_clip.checked(), lens, self.roots), found
+        return place_people(lifted_clip.checked(), lens, self.roots), errors
 
     def lift_inputs(
         self,

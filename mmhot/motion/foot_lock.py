@@ -145,11 +145,11 @@ class LockFeet(Step):
             if stands.any():
                 old = poses[rows]
                 pose, path = self._lock_legs(old, root[rows] + away, stands, seconds)
-                for (ankle, *ends), own in zip(feet, stands.T, strict=True):
+                for (ankle, *ends), rests in zip(feet, stands.T, strict=True):
                     if ends:  # toe and heel of h36m-24
                         pose[:, ends] += (pose - old)[:, [ankle]]
                         points = pose[:, [ankle, *ends]] + path[:, None]
-                        held = self.hold_foot(points, own, seconds)
+                        held = self.hold_foot(points, rests, seconds)
                         pose[:, ends] = held - path[:, None]
                 poses[rows], root[rows] = pose, path - away
         if on_belts:
@@ -216,8 +216,8 @@ class LockFeet(Step):
         )
         new = poses.copy()
         new[:, ANKLES] += moved[:, 1:] - moved[:, :1]
-        for leg, own in zip(LEGS, lengths, strict=True):
-            self.bend_knee(new, poses, leg, own)
+        for leg, thigh_and_shin in zip(LEGS, lengths, strict=True):
+            self.bend_knee(new, poses, leg, thigh_and_shin)
         return new, root + moved[:, 0]
 
     def _correct(
@@ -250,8 +250,8 @@ class LockFeet(Step):
             matrix, right = self._reach(legs, moved[:, 1:] - moved[:, :1], lengths)
             bands = smooth.copy()
             for side in range(2):
-                own = ankles[:, side], weights[:, side]
-                rest, force = rest_equations(*own, seconds, errors.slide)
+                ankle = ankles[:, side], weights[:, side]
+                rest, force = rest_equations(*ankle, seconds, errors.slide)
                 bands[:2, :, side + 1] += rest[..., None]
                 right[:, side + 1] += force
             moved = solve_blocks(blocks + matrix, bands.reshape(3, -1), right)
@@ -267,17 +267,17 @@ class LockFeet(Step):
         ``legs`` are from hips to ankles, ``change`` their corrections so far,
         (T, 2, 3); ``lengths`` thigh and shin of both, (2, 2).
         """
-        rows, wanted = np.zeros((2, len(legs), 3, 3)), np.zeros((2, len(legs)))
+        rows, targets = np.zeros((2, len(legs), 3, 3)), np.zeros((2, len(legs)))
         reach = self.errors.reach
         for side, longest in enumerate(self.errors.max_stretch * lengths.sum(1)):
             line = legs[:, side] + change[:, side]
             size = np.linalg.norm(line, axis=-1)
             along = line * ((size > longest) / size.clip(1e-6) / reach)[:, None]
             rows[side, :, 0], rows[side, :, side + 1] = -along, along
-            wanted[side] = longest / reach - (along * legs[:, side]).sum(-1)
+            targets[side] = longest / reach - (along * legs[:, side]).sum(-1)
         flat = rows.reshape(2, len(legs), 9)
         blocks = np.einsum('sti,stj->tij', flat, flat)
-        return blocks, np.einsum('stab,st->tab', rows, wanted)
+        return blocks, np.einsum('stab,st->tab', rows, targets)
 
     def bend_knee(
         self, poses: np.ndarray, lifted: np.ndarray, leg: list[int], bones: np.ndarray
@@ -334,7 +334,7 @@ class LockFeet(Step):
         heel_rests = self._prolong(*backwards)[::-1]
         zeros = np.zeros(ends.shape[:2])
         precision = [sight_precision(x, errors.ends) for x in ends.swapaxes(0, 1)]
-        known = Offsets(
+        problem = Offsets(
             mean=ends - ankle,
             precision=np.stack(precision, 1),
             joints=np.repeat(ankle, 2, 1),
@@ -347,7 +347,7 @@ class LockFeet(Step):
             rests=np.stack([toe_rests, heel_rests], 1),
             length_error=errors.length,
         )
-        toe, heel = np.moveaxis(fit_offsets(known, errors.fit), 1, 0)
+        toe, heel = np.moveaxis(fit_offsets(problem, errors.fit), 1, 0)
         toe /= np.linalg.norm(toe, axis=-1, keepdims=True)
         heel -= (heel * toe).sum(-1, keepdims=True) * toe
         heel /= np.linalg.norm(heel, axis=-1, keepdims=True)

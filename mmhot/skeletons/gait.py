@@ -90,13 +90,13 @@ def find_strides(
         return []
     step = float(np.median(np.diff(seconds)))
     times = np.arange(seconds[0], seconds[-1] + step / 2, step)
-    wanted = [
+    joints = [
         *(f'{side}_hip' for side in SIDES),
         *(f'{side}_foot' for side in SIDES),
         *(f'{side}_heel' for side in SIDES if f'{side}_heel' in names),
         *(f'{side}_big_toe' for side in SIDES if f'{side}_big_toe' in names),
     ]
-    flat = poses[:, [names.index(name) for name in wanted]].reshape(len(poses), -1)
+    flat = poses[:, [names.index(name) for name in joints]].reshape(len(poses), -1)
     even = np.column_stack([np.interp(times, seconds, column) for column in flat.T])
     even = gaussian_mean(even, limits.smoothing / step).reshape(len(times), -1, 2, 3)
     hips, ankles, heels, toes = even[:, 0], even[:, 1], even[:, -2], even[:, -1]
@@ -112,18 +112,18 @@ def find_strides(
         contacts += [(at, side) for at in _peaks(heel, limits.swing)]
         offs.append(_peaks(-toe, limits.swing))
     path = np.column_stack([np.interp(times, seconds, axis) for axis in root.T])
-    found: list[Stride] = []
+    strides: list[Stride] = []
     for run in _steps_in_a_row(sorted(contacts), step, limits):
         at, detected = np.array([place for place, _ in run]), [side for _, side in run]
         sides = _alternate(detected)
         near = at.round().astype(int)
         feet, way = ankles[near][..., :2], ahead[near]
-        own, other = (
+        landing, other = (
             feet[np.arange(len(run)), x] for x in (detected, np.subtract(1, detected))
         )
-        placed = own + path[near, :2]
+        placed = landing + path[near, :2]
         steps = np.diff(placed, axis=0)
-        apart = (own - other)[1:]
+        apart = (landing - other)[1:]
         moved, between = (abs((x * way[1:]).sum(1)) for x in (steps, apart))
         # or unknown
         in_place = not np.median(moved) > limits.treadmill * np.median(between)
@@ -139,7 +139,7 @@ def find_strides(
             off = off[(low < share) & (share < high)]
             if not len(off):
                 continue
-            found.append(
+            strides.append(
                 Stride(
                     SIDES[side],
                     contact=float(when[index]),
@@ -152,7 +152,7 @@ def find_strides(
                     in_place=in_place,
                 )
             )
-    return found
+    return strides
 
 
 def is_on_treadmill(

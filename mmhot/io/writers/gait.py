@@ -29,10 +29,11 @@ def clip_strides(clip: Clip3D) -> list[tuple[int, Stride]]:
 
     Lengths of steps on treadmills are NaN unless these are seen from the side.
     """
-    found = []
+    of_people = []
     for rows in clip.stretches():
         poses, root = (
-            each[rows].astype(np.float64) for each in (clip.keypoints_3d, clip.root_3d)
+            array[rows].astype(np.float64)
+            for array in (clip.keypoints_3d, clip.root_3d)
         )
         seconds = clip.seconds(clip.frame[rows])
         strides = find_strides(poses, root, seconds, clip.joint_names)
@@ -44,8 +45,8 @@ def clip_strides(clip: Clip3D) -> list[tuple[int, Stride]]:
                     replace(stride, step_length=np.nan, stride_length=np.nan)
                     for stride in strides
                 ]
-        found += [(int(clip.track[rows[0]]), each) for each in strides]
-    return found
+        of_people += [(int(clip.track[rows[0]]), stride) for stride in strides]
+    return of_people
 
 
 def write_csv(clip: Clip3D, path: str | Path) -> str | None:
