@@ -215,7 +215,7 @@ def lift_windows(
     causal: bool = False,
     progress: Callable[[int], None] | None = None,
     shifted: bool = False,
-    ends: str = 'edge',
+    ends: Sequence[str] = ('edge',),
 ) -> list[np.ndarray]:
     """Predict every frame of several clips with batches of windows.
 
@@ -235,8 +235,10 @@ def lift_windows(
         progress (Callable, optional): Called with the number of predicted frames.
         shifted (bool): Whether windows of seq2seq models start in the middle between
             those of the other value. Defaults to False.
-        ends (str): What windows contain beyond the ends of a clip, see
-            :func:`frames_inside`. Defaults to 'edge'.
+        ends (Sequence[str]): What windows contain beyond the ends of a clip, see
+            :func:`frames_inside`. With a second one, the windows of the other value of
+            ``shifted`` that reach beyond the ends are predicted, too, and contain that.
+            Defaults to ('edge',).
 
     Returns:
         list[np.ndarray]: Predictions, (T, ...) each.
@@ -251,42 +253,40 @@ def lift_windows(
         )
     weights = blend_weights(num_targets)
     lengths = [len(clip) for clip in clips]
-    if num_targets == seq_len > 1:
-        starts = [
-            chunk_starts(length, seq_len, stride, shifted, seq_len // 2)
-            for length in lengths
-        ]
-    else:
-        starts = [window_starts(length, num_targets, stride) for length in lengths]
-    clip_of = np.repeat(np.arange(len(clips)), [len(of_clip) for of_clip in starts])
-    start_of = np.concatenate(starts)
+    windows = []  # clip, first target, content beyond the ends
+    for clip, length in enumerate(lengths):
+        for is_other, content in enumerate(ends):
+            if num_targets == seq_len > 1:
+                shifts, beyond = shifted != bool(is_other), seq_len // 2
+                starts = chunk_starts(length, seq_len, stride, shifts, beyond)
+            else:
+                starts = window_starts(length, num_targets, stride)
+            if is_other:
+                starts = starts[(starts < 0) | (starts > length - num_targets)]
+            windows += [(clip, start, content) for start in starts]
     total, weight_sum = None, [np.zeros(length, np.float32) for length in lengths]
 
-    for first in range(0, len(start_of), batch_size):
-        batch = slice(first, first + batch_size)
-        frames = window_frames(start_of[batch], seq_len, num_targets, causal)
-        windows = [
-            clips[clip][frames_inside(index, lengths[clip], ends)]
-            for clip, index in zip(clip_of[batch], frames, strict=True)
+    for first in range(0, len(windows), batch_size):
+        batch = windows[first : first + batch_size]
+        firsts = np.array([start for _, start, _ in batch])
+        frames = window_frames(firsts, seq_len, num_targets, causal)
+        inputs = [
+            clips[clip][frames_inside(numbers, lengths[clip], content)]
+            for (clip, _, content), numbers in zip(batch, frames, strict=True)
         ]
-        predicted = predict(np.stack(windows))
+        predicted = predict(np.stack(inputs))
         if total is None:
             shape = predicted.shape[2:]
             total = [np.zeros((length, *shape), np.float32) for length in lengths]
-        for clip, start, poses in zip(
-            clip_of[batch], start_of[batch], predicted, strict=True
-        ):
+        for (clip, start, _), poses in zip(batch, predicted, strict=True):
             inside = slice(max(-start, 0), min(lengths[clip] - start, num_targets))
             target = slice(start + inside.start, start + inside.stop)
             weight = weights[inside]
             total[clip][target] += poses[inside] * _align(weight, poses.ndim)
             weight_sum[clip][target] += weight
         if progress is not None:
-            clip, start = clip_of[batch][-1], start_of[batch][-1]
-            progress(sum(lengths[:clip]) + int(np.clip(start, 0, lengths[clip])))
+            progress(sum(lengths) * (first + len(batch)) // len(windows))
 
-    if progress is not None:
-        progress(sum(lengths))
     assert total is not None  # every clip has windows
     return [
         poses / _align(weight, poses.ndim)

@@ -111,7 +111,7 @@ class ClipEncoder:
             self.is_person,
             self.known,
         )
-        frames = sum(filler.lengths(each.frames).sum() for each in clip.tracks)
+        frames = sum(filler.lengths(track.frames).sum() for track in clip.tracks)
         # slow clips are resampled to the model's rate
         poses = frames * max(1, self.fps * min(1 / clip.fps, self.filled_step))
         if poses > MAX_POSES:
@@ -128,11 +128,11 @@ class ClipEncoder:
                 self.skeleton.name,
                 mapping or self.mapping,
             )
-            own = filler.split(track.track, track.frames, keypoints, scores)
-            if not own:
+            parts = filler.split(track.track, track.frames, keypoints, scores)
+            if not parts:
                 message = '%s: track %s has no joint of %s; left out'
                 _LOGGER.warning(message, clip.name, track.track, self.skeleton.name)
-            segments += own
+            segments += parts
         if not segments:
             raise ValueError(
                 f'{clip.source or clip.name}: no keypoint can be converted from '

@@ -104,11 +104,11 @@ class GapFiller:
             list[Segment]: In temporal order; empty if no joint is ever detected.
         """
         frames, keypoints, scores = self._add_frames(frames, keypoints, scores)
-        known = np.flatnonzero(np.isfinite(keypoints).all(-1).any(-1))
-        if len(known) == 0:
+        visible = np.flatnonzero(np.isfinite(keypoints).all(-1).any(-1))
+        if len(visible) == 0:
             return []
         times, longest = self.seconds_of(frames), max(self.longest, self.max_gap)
-        detected = frames[known]
+        detected = frames[visible]
         is_long = np.diff(self.seconds_of(detected)) > longest
         is_long |= np.diff(detected) > int(self.max_gap * self.fps) + 1
         part_of_detected = np.r_[0, np.cumsum(is_long)]
@@ -119,8 +119,8 @@ class GapFiller:
         share = np.empty(keypoints.shape[:2], np.float32)
         for number in range(part[-1] + 1):
             rows = slice(*np.searchsorted(part, [number, number + 1]))
-            own = keypoints[rows], self.is_person, times[rows], self.known
-            filled[rows], share[rows] = fill_joints(*own)
+            joints = keypoints[rows], self.is_person, times[rows], self.known
+            filled[rows], share[rows] = fill_joints(*joints)
         scores[(filled != keypoints).any(-1)] = 0
         is_cut = (np.diff(part) > 0) | (np.diff(frames) > 1)
         cuts = np.flatnonzero(is_cut | (np.diff(times) > longest)) + 1
@@ -185,17 +185,17 @@ def fill_joints(
     if seconds is None or not np.ptp(seconds):
         seconds = np.arange(len(keypoints))
     if is_person:
-        known = find_known(keypoints, seconds, limits)
-        if (known[np.isfinite(keypoints).all(-1)] > 0).any():
-            share = known
+        shares = find_known(keypoints, seconds, limits)
+        if (shares[np.isfinite(keypoints).all(-1)] > 0).any():
+            share = shares
             keypoints[share == 0] = np.nan
     never = ~np.isfinite(keypoints).all(-1).any(0)
-    known = interpolate_missing(keypoints[:, ~never])
+    points = interpolate_missing(keypoints[:, ~never])
     filled = np.empty(keypoints.shape, np.float32)
-    filled[:, ~never] = known
+    filled[:, ~never] = points
     if never.any():
-        center = known.mean(1, keepdims=True)
-        filled[:, never] = _place_standing(known, ~never) if is_person else center
+        center = points.mean(1, keepdims=True)
+        filled[:, never] = _place_standing(points, ~never) if is_person else center
     # occluded joints move with the body: interpolate again relative to the torso
     torso = filled[:, TORSO if is_person else slice(None)].mean(1, keepdims=True)
     filled[:, ~never] = interpolate_missing(keypoints[:, ~never] - torso) + torso
@@ -228,17 +228,17 @@ def find_known(
         supported = pair[:, ::-1] | seen[present][:, mirrored]
         few = often[:, [upper, lower]].mean(0) < limits.alone
         often[:, [upper, lower]] &= supported | ~few
-    known = np.ones(seen.shape, np.float32)
+    share = np.ones(seen.shape, np.float32)
     for joint in np.flatnonzero(often.mean(0) < limits.share):
         sightings = times[often[:, joint]]
         if len(sightings):
             after = np.searchsorted(sightings, seconds)
             around = sightings[np.clip([after - 1, after], 0, len(sightings) - 1)]
             distance = np.abs(around - seconds).min(0)
-            known[:, joint] = np.clip(1 - distance / limits.near, 0, 1)
+            share[:, joint] = np.clip(1 - distance / limits.near, 0, 1)
         else:
-            known[:, joint] = 0
-    return known
+            share[:, joint] = 0
+    return share
 
 
 def _torso_height(

@@ -87,13 +87,13 @@ class Lifter(ClipEncoder):
         require_choice('accuracy', accuracy, ACCURACIES)
         if batch_size is not None and batch_size < 1:
             raise ValueError(f'batch_size must be at least 1, got {batch_size}')
-        found = resolve(model, LIFTER, checkpoint)
+        files = resolve(model, LIFTER, checkpoint)
         # the frames that are kept are constants of a file
-        kept = found.pruned([keep] if isinstance(keep, int) else keep)
-        prefers_torch = keep is not None and kept is None
-        graph = runtime(found, device, backend, prefers_torch)
+        pruned = files.pruned([keep] if isinstance(keep, int) else keep)
+        prefers_torch = keep is not None and pruned is None
+        graph = runtime(files, device, backend, prefers_torch)
         if graph is not None:
-            network = OnnxNetwork(kept or graph, device, keep, graph)
+            network = OnnxNetwork(pruned or graph, device, keep, graph)
             self.network: LiftingNetwork = network
         else:
             from mmhot.lifting.torch_network import TorchNetwork
@@ -175,8 +175,8 @@ class Lifter(ClipEncoder):
         points, rays = np.split(pixels, parts), np.split(directions, parts)
         times = [clip.times_of(segment.frames) for segment in segments]
         inputs = [
-            self.sample(own, relative_scores(segment.scores, scores), seconds)
-            for own, segment, seconds in zip(points, segments, times, strict=True)
+            self.sample(seen, relative_scores(segment.scores, scores), seconds)
+            for seen, segment, seconds in zip(points, segments, times, strict=True)
         ]
         ratio = len(frame) / sum(map(len, inputs))
         lifted, disagreements = self.lift_inputs(
@@ -199,8 +199,8 @@ class Lifter(ClipEncoder):
             poses.append(hang_legs(pose, segment.known) if self.is_person else pose)
 
         order = np.lexsort([track, frame])
-        columns = [np.concatenate(each)[order] for each in zip(*evidence, strict=True)]
-        found = Evidence(*columns) if columns else None
+        columns = [np.concatenate(x)[order] for x in zip(*evidence, strict=True)]
+        errors = Evidence(*columns) if columns else None
         lifted_clip = Clip3D(
             name=clip.name,
             frame=frame[order],
@@ -219,7 +219,7 @@ class Lifter(ClipEncoder):
         )
         # the next step has the peak of memory
         del inputs, pixels, lifted, disagreements, poses, pose, plain, evidence
-        return place_people(lifted_clip.checked(), lens, self.roots), found
+        return place_people(lifted_clip.checked(), lens, self.roots), errors
 
     def lift_inputs(
         self,
@@ -230,15 +230,19 @@ class Lifter(ClipEncoder):
         """Lift keypoints (T, 17, C) at the model's frame rate to poses (T, 17, 3).
 
         Windows of seq2seq models reach beyond the ends of a clip. There it is reflected
-        in time for plain images, and its last frame repeated for mirrored ones: of 20
-        frames of the demo's videos, the mean of both has an error of 59.2 mm, either
-        alone 60.0 and 60.3.
+        in time in every other window, and its last frame repeated in those between:
+        of 20 frames of the demo's videos, the mean of both has an error of 59.2 mm,
+        either alone 60.0 and 60.3. With the flip test, both images have all of these
+        windows, so that short clips and their mirror images have the same poses.
 
         Also returns the spread of the predictions of each joint in all windows, plain
         and mirrored, around their mean, (T, 17), if these have different windows.
         """
         in_chunks = self.num_targets == self.seq_len > 1
-        reflects = in_chunks and not self.causal  # the others err more if reflected
+        flips = in_chunks and self.flip_test
+        ends = ('reflect', 'edge') if flips else ('reflect',)
+        if self.causal or not in_chunks:  # they err more if reflected
+            ends = ('edge',)
 
         def lift(mirrored: bool | None, half: float, begin: float) -> list[np.ndarray]:
             def predict(windows: np.ndarray) -> np.ndarray:
@@ -257,10 +261,10 @@ class Lifter(ClipEncoder):
                 self.causal,
                 progress and (lambda done: progress(int(begin + half * done))),
                 shifted=bool(mirrored),
-                ends='edge' if mirrored or not reflects else 'reflect',
+                ends=ends[::-1] if mirrored else ends,
             )
 
-        if not (in_chunks and self.flip_test):
+        if not flips:
             return lift(None, 1, 0), [None] * len(inputs)
         # mirrored chunks of a clip are others than those that are not
         total = sum(map(len, inputs))

@@ -77,13 +77,13 @@ class LiveSegment:
             segment.
         """
         seen = self.observations
-        own = np.array([each.time for each in seen])
+        seconds = np.array([each.time for each in seen])
         keypoints = np.stack([each.keypoints for each in seen])
-        filled, known = fill_joints(keypoints, seconds=own)
+        filled, known = fill_joints(keypoints, seconds=seconds)
         scores = np.stack([each.scores for each in seen]).astype(np.float32)
         scores[(filled != keypoints).any(-1)] = 0
         # digits that are only rounding would mix neighboring frames
-        rows = np.interp(times, own, np.arange(len(own))).round(6)
+        rows = np.interp(times, seconds, np.arange(len(seconds))).round(6)
         columns = np.stack([scores, known], axis=-1)
         return resample(np.concatenate([filled, columns], axis=-1), rows)
 
@@ -98,12 +98,12 @@ class LiveSegment:
         while seen.time - self._recent[0][0].time > self.settings.placement_span:
             self._recent.popleft()
         recent, poses = zip(*self._recent, strict=True)
-        scores = np.stack([each.scores for each in recent])
+        scores = np.stack([observation.scores for observation in recent])
         return place_roots(
             np.stack(poses),
-            np.stack([each.keypoints for each in recent]),
+            np.stack([observation.keypoints for observation in recent]),
             np.maximum(scores, self.settings.min_weight),
             focal,
             center,
-            np.array([each.time for each in recent]),
+            np.array([observation.time for observation in recent]),
         )[-1]

@@ -49,7 +49,7 @@ class OnnxNetwork:
         try:
             codec = dict(meta['codec'])
             self.codec = LIFTING_CODECS[codec.pop('type')](**codec)
-            kept, self.settings = meta.get('keep'), meta['lifting']
+            num_keep, self.settings = meta.get('keep'), meta['lifting']
             self.skeleton = described_skeleton(meta)
             self.num_frames = self.settings['num_frames']
             self.num_targets = self.settings['num_targets']
@@ -59,11 +59,11 @@ class OnnxNetwork:
                 f'{path} is no lifter, or one of another version of mmhot: export it '
                 'again with mmhot export'
             ) from error
-        if keep is not None and [*np.atleast_1d(keep)] != kept:
+        if keep is not None and [*np.atleast_1d(keep)] != num_keep:
             text = '{keep=%r} needs PyTorch, or an export with --keep: %s keeps %s'
-            raise ArgumentError(text, keep, path, kept or 'all frames')
-        if kept:
-            counts = ', then '.join(map(str, kept))
+            raise ArgumentError(text, keep, path, num_keep or 'all frames')
+        if num_keep:
+            counts = ', then '.join(map(str, num_keep))
             self.name += f' ({counts} of {self.num_frames} frames)'
         # activations of a single window of video lifters fill a core's caches
         is_video = self.num_targets == self.num_frames
@@ -86,9 +86,9 @@ class OnnxNetwork:
 
         def run(part: np.ndarray) -> np.ndarray:
             poses = run_session(self._session, self._path, part, ['poses'])[0]
-            wanted = (len(part), self.num_targets, part.shape[2], 3)
-            if poses.shape != wanted:
-                text = f'{self._path} returns poses {poses.shape}, not {wanted}'
+            shape = (len(part), self.num_targets, part.shape[2], 3)
+            if poses.shape != shape:
+                text = f'{self._path} returns poses {poses.shape}, not {shape}'
                 raise ValueError(text)
             return poses
 

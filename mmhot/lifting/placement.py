@@ -73,13 +73,13 @@ def place_roots(
     """
     # long clips: no array (T, K, 3) but the given one
     rays = (np.asarray(keypoints, np.float64) - center) / focal
-    known = np.isfinite(rays).all(-1) & np.isfinite(poses).all(-1)
-    weights = np.where(known, np.clip(scores, 0, 1), 0.0)
+    visible = np.isfinite(rays).all(-1) & np.isfinite(poses).all(-1)
+    weights = np.where(visible, np.clip(scores, 0, 1), 0.0)
     weights[(weights > 0).sum(1) < 2] = 0
     if not weights.any():
         return np.full((len(poses), 3), np.nan)
     targets = rays * poses[..., 2:] - poses[..., :2]
-    rays[~known] = targets[~known] = 0.0
+    rays[~visible] = targets[~visible] = 0.0
     robust, differences = weights, second_differences(seconds, scales.acceleration)
     for _ in range(scales.rounds):
         root = _solve(rays, targets, robust / scales.ray**2, differences)

@@ -82,23 +82,23 @@ def scale_people(clip: Clip3D, heights: float | Sequence[float]) -> Clip3D:
     the same height over the floor.
     """
     tracks = clip.track_ids
-    given = np.atleast_1d(heights).astype(float).tolist()
-    if len(given) not in (1, len(tracks)):
+    of_tracks = np.atleast_1d(heights).astype(float).tolist()
+    if len(of_tracks) not in (1, len(tracks)):
         raise ArgumentError(
             '{height} must be one number, or one for each of the people %s of %s, got '
             '%s of them',
             ', '.join(map(str, tracks)),
             clip.name,
-            len(given),
+            len(of_tracks),
         )
-    given = given * len(tracks) if len(given) == 1 else given
+    of_tracks = of_tracks * len(tracks) if len(of_tracks) == 1 else of_tracks
     names = ['keypoints_3d', 'root_3d']
     names += ['expected_error'] if clip.expected_error is not None else []
     scaled = {name: getattr(clip, name).copy() for name in names}
-    for track, height in zip(tracks, given, strict=True):
+    for track, height in zip(tracks, of_tracks, strict=True):
         rows = clip.track == track
-        own = height_over_ankles(clip.keypoints_3d[rows], clip.joint_names)
-        factor = (height - ANKLE_HEIGHT) / own
+        lifted_height = height_over_ankles(clip.keypoints_3d[rows], clip.joint_names)
+        factor = (height - ANKLE_HEIGHT) / lifted_height
         for array in scaled.values():
             array[rows] *= factor
     return replace(clip, **scaled)

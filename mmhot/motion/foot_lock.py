@@ -6,12 +6,14 @@ toe and heel rest while their ankle does, the toe also after that, at push-off, 
 heel before, at heel strike, while they stay near that place.
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
 
+from mmhot.errors import ArgumentError
 from mmhot.geometry.smooth_fits import (
     normal_bands,
     rest_equations,
@@ -24,10 +26,13 @@ from mmhot.geometry.windows import solve_in_parts
 from mmhot.motion.camera import stable_keypoints
 from mmhot.motion.contacts import ANKLES, contacts_of_places, predict_contacts
 from mmhot.motion.offset_fit import OffsetErrors, Offsets, fit_offsets
+from mmhot.options import option
+from mmhot.skeletons.gait import find_strides, is_on_treadmill, walking_direction
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.state import State, Step
 from mmhot.structures.clips import Clip3D, to_axes
 
+_LOGGER = logging.getLogger(__name__)
 _H36M = get_skeleton('h36m-17')
 LEGS = [
     _H36M.indices([f'{side}_hip', f'{side}_knee', f'{side}_foot'])
@@ -74,20 +79,30 @@ class LockFeet(Step):
 
     Root, knees and ankles of people with a foot contact change, as little as possible;
     their leg bones get constant lengths. All other joints keep their position relative
-    to the root.
+    to the root. People on treadmills stay as they are unless its speed is given, with
+    which they walk ahead.
     """
 
     name, of_people = 'feet', True
 
+    treadmill: float | None = option(
+        'speed of the treadmill on which people walk, who then move ahead (default: '
+        'feet of people who walk in place are not held)',
+        low=0,
+        metavar='M/S',
+    )
     errors: FootErrors = FootErrors()
     contacts: Contacts = predict_contacts
 
     def __call__(self, state: State) -> State:
         """Keep standing feet in place where frames share their axes."""
         clip = state.clip_3d()
-        if clip.camera_path is None:
-            return state
-        return replace(state, poses=self.lock(clip))
+        if clip.camera_path is not None:
+            return replace(state, poses=self.lock(clip))
+        if self.treadmill is not None:
+            text = '{treadmill} is unused without a static camera'
+            _LOGGER.warning(ArgumentError(text))
+        return state
 
     def lock(self, clip: Clip3D) -> Clip3D:
         """Keep standing feet in place, whatever is known of the camera.
@@ -110,6 +125,7 @@ class LockFeet(Step):
             for ankle in ANKLES
         ]
         poses, root = (x.astype(np.float64) for x in (clip.keypoints_3d, clip.root_3d))
+        upright, on_belts = to_axes(clip, 'z-up'), set()
         keypoints, confidence = stable_keypoints(clip), clip.confidence
         # what moves people before a camera, if positions are not from one
         depth = np.nanmin(root[:, 2], initial=np.inf)
@@ -118,26 +134,64 @@ class LockFeet(Step):
             if len(rows) < 3 or not np.isfinite(root[rows]).all():
                 continue
             seconds = clip.seconds(clip.frame[rows])
+            belt = self._belt_path(upright.take(rows), seconds)
+            if belt is None:
+                on_belts.add(int(clip.track[rows[0]]))
+                continue
+            root[rows] += belt
             seen = keypoints[rows, :count], confidence[rows, :count]
-            if np.isnan(seen[0]).all():
-                stands = contacts_of_places(clip.places()[rows, :count], seconds)
-            else:
-                stands = self.contacts(*seen, seconds)
-                # legs that are never seen hang, and would bend
-                stands = stands * seen[1][:, _SHINS].any((0, 2))
-            stands = np.where(stands < errors.min_contact, 0, stands)
+            places = poses[rows, :count] + root[rows, None]
+            stands = self._contacts(*seen, places, seconds)
             if stands.any():
                 old = poses[rows]
                 pose, path = self._lock_legs(old, root[rows] + away, stands, seconds)
-                for (ankle, *ends), own in zip(feet, stands.T, strict=True):
+                for (ankle, *ends), rests in zip(feet, stands.T, strict=True):
                     if ends:  # toe and heel of h36m-24
                         pose[:, ends] += (pose - old)[:, [ankle]]
                         points = pose[:, [ankle, *ends]] + path[:, None]
-                        held = self.hold_foot(points, own, seconds)
+                        held = self.hold_foot(points, rests, seconds)
                         pose[:, ends] = held - path[:, None]
                 poses[rows], root[rows] = pose, path - away
+        if on_belts:
+            text = '%s: feet on treadmills (people %s) are not held without {treadmill}'
+            people = ', '.join(map(str, sorted(on_belts)))
+            _LOGGER.warning(ArgumentError(text, clip.name, people))
         poses, root = poses.astype(np.float32), root.astype(np.float32)
         return replace(clip, keypoints_3d=poses, root_3d=root)
+
+    def _belt_path(self, clip: Clip3D, seconds: np.ndarray) -> np.ndarray | None:
+        """Return how far a treadmill's belt moved under a person, (T, 3), camera axes.
+
+        None if the person walks on one of unknown speed. The clip is in z-up axes.
+        """
+        names = clip.joint_names
+        if self.treadmill is not None:
+            x, z = self.treadmill * walking_direction(clip.keypoints_3d, names)
+            return np.outer(seconds - seconds[0], [x, 0, z])
+        strides = find_strides(clip.keypoints_3d, clip.root_3d, seconds, names)
+        if is_on_treadmill(strides, seconds):
+            return None
+        return np.zeros((len(clip), 3))
+
+    def _contacts(
+        self,
+        keypoints: np.ndarray,
+        confidence: np.ndarray,
+        places: np.ndarray,
+        seconds: np.ndarray,
+    ) -> np.ndarray:
+        """Return the probability that the right and left ankle stand, (T, 2).
+
+        Keypoints are (T, 17, 2), their confidence (T, 17), places (T, 17, 3).
+        """
+        # on a treadmill feet move in the image
+        if self.treadmill or np.isnan(keypoints).all():
+            stands = contacts_of_places(places, seconds)
+        else:
+            stands = self.contacts(keypoints, confidence, seconds)
+            # legs that are never seen hang, and would bend
+            stands = stands * confidence[:, _SHINS].any((0, 2))
+        return np.where(stands < self.errors.min_contact, 0, stands)
 
     def _lock_legs(
         self,
@@ -162,8 +216,8 @@ class LockFeet(Step):
         )
         new = poses.copy()
         new[:, ANKLES] += moved[:, 1:] - moved[:, :1]
-        for leg, own in zip(LEGS, lengths, strict=True):
-            self.bend_knee(new, poses, leg, own)
+        for leg, thigh_and_shin in zip(LEGS, lengths, strict=True):
+            self.bend_knee(new, poses, leg, thigh_and_shin)
         return new, root + moved[:, 0]
 
     def _correct(
@@ -196,8 +250,8 @@ class LockFeet(Step):
             matrix, right = self._reach(legs, moved[:, 1:] - moved[:, :1], lengths)
             bands = smooth.copy()
             for side in range(2):
-                own = ankles[:, side], weights[:, side]
-                rest, force = rest_equations(*own, seconds, errors.slide)
+                ankle = ankles[:, side], weights[:, side]
+                rest, force = rest_equations(*ankle, seconds, errors.slide)
                 bands[:2, :, side + 1] += rest[..., None]
                 right[:, side + 1] += force
             moved = solve_blocks(blocks + matrix, bands.reshape(3, -1), right)
@@ -213,17 +267,17 @@ class LockFeet(Step):
         ``legs`` are from hips to ankles, ``change`` their corrections so far,
         (T, 2, 3); ``lengths`` thigh and shin of both, (2, 2).
         """
-        rows, wanted = np.zeros((2, len(legs), 3, 3)), np.zeros((2, len(legs)))
+        rows, targets = np.zeros((2, len(legs), 3, 3)), np.zeros((2, len(legs)))
         reach = self.errors.reach
         for side, longest in enumerate(self.errors.max_stretch * lengths.sum(1)):
             line = legs[:, side] + change[:, side]
             size = np.linalg.norm(line, axis=-1)
             along = line * ((size > longest) / size.clip(1e-6) / reach)[:, None]
             rows[side, :, 0], rows[side, :, side + 1] = -along, along
-            wanted[side] = longest / reach - (along * legs[:, side]).sum(-1)
+            targets[side] = longest / reach - (along * legs[:, side]).sum(-1)
         flat = rows.reshape(2, len(legs), 9)
         blocks = np.einsum('sti,stj->tij', flat, flat)
-        return blocks, np.einsum('stab,st->tab', rows, wanted)
+        return blocks, np.einsum('stab,st->tab', rows, targets)
 
     def bend_knee(
         self, poses: np.ndarray, lifted: np.ndarray, leg: list[int], bones: np.ndarray
@@ -280,7 +334,7 @@ class LockFeet(Step):
         heel_rests = self._prolong(*backwards)[::-1]
         zeros = np.zeros(ends.shape[:2])
         precision = [sight_precision(x, errors.ends) for x in ends.swapaxes(0, 1)]
-        known = Offsets(
+        problem = Offsets(
             mean=ends - ankle,
             precision=np.stack(precision, 1),
             joints=np.repeat(ankle, 2, 1),
@@ -293,7 +347,7 @@ class LockFeet(Step):
             rests=np.stack([toe_rests, heel_rests], 1),
             length_error=errors.length,
         )
-        toe, heel = np.moveaxis(fit_offsets(known, errors.fit), 1, 0)
+        toe, heel = np.moveaxis(fit_offsets(problem, errors.fit), 1, 0)
         toe /= np.linalg.norm(toe, axis=-1, keepdims=True)
         heel -= (heel * toe).sum(-1, keepdims=True) * toe
         heel /= np.linalg.norm(heel, axis=-1, keepdims=True)

@@ -113,7 +113,7 @@ class RepairSides(Step):
     def repair(self, clip: Clip2D) -> Clip2D:
         """Return a new clip, of any skeleton."""
         tracks, exchanged, copied = [], 0, 0
-        every = np.concatenate([each.scores.ravel() for each in clip.tracks])
+        every = np.concatenate([track.scores.ravel() for track in clip.tracks])
         is_rated = len(np.unique(every[every > 0])) > 1
         for track, confidence in zip(clip.tracks, clip.confidences, strict=True):
             seconds = clip.times_of(track.frames)
@@ -152,8 +152,8 @@ def find_swaps(
     """Find joints that are swapped with their counterpart, (T, K), at seconds (T,)."""
     limbs = _limbs_of(skeleton)
     swapped = np.zeros(track.scores.shape, bool)
-    known = np.isfinite(track.keypoints).all(-1)
-    if len(seconds) < 3 or not limbs or not known.any():
+    visible = np.isfinite(track.keypoints).all(-1)
+    if len(seconds) < 3 or not limbs or not visible.any():
         return swapped
     points, weights = _normalized(track, seconds, costs)
     # all combinations of the limbs' states, (S, L); the first has no swap
@@ -233,8 +233,8 @@ def find_copies(
         single[np.ix_(~is_near[:, :2].any(1), sides < 2)] = np.inf
 
         def motion(rows: slice, pairs=pairs, is_near=is_near) -> Iterator[np.ndarray]:
-            own = points[rows], weights[rows], seconds[rows]
-            yield from _copy_costs(pairs[:2], is_near[rows], *own, costs)
+            part = points[rows], weights[rows], seconds[rows]
+            yield from _copy_costs(pairs[:2], is_near[rows], *part, costs)
 
         path = _most_probable(change, single, motion, costs.chunk)
         if (sides[path] < 2).any():
@@ -375,9 +375,9 @@ def _copy_costs(
             early = start[:, :, None, None] | here[:, None, :, None]
             gone = early | end[:, None, None]
             observed = (side ^ turns)[None, :, None]
-            own = costs[:, turned[:, :, None], turned[None], observed]
-            own = np.where(gone, scales.hidden, own)
-            total += weight[:, None, None, None] * own
+            moves = costs[:, turned[:, :, None], turned[None], observed]
+            moves = np.where(gone, scales.hidden, moves)
+            total += weight[:, None, None, None] * moves
     # a copy lasts as long as joints are near each other
     lasts = is_near[1:-1].any(1) & is_near[2:].any(1)
     total[lasts] += np.where(sides[:, None] != sides, np.inf, 0)

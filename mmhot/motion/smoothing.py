@@ -239,3 +239,11 @@ class SmoothGivenPoses(SmoothPoses):
         'spline',
         choices=('none', *SMOOTHERS),
     )
+
+    def smooth(self, clip: Clip3D) -> Clip3D:
+        """Smooth every person, and report how far joints move."""
+        smoothed = super().smooth(clip)
+        distance = np.linalg.norm(smoothed.places() - clip.places(), axis=-1).mean()
+        moved = f'joints move by {1000 * distance:.1f} mm on average'
+        self.report.say(f'{clip.name}: {self.smooth_3d}: {moved}')
+        return smoothed

@@ -29,6 +29,7 @@ class GaitLimits:
     contacts: int = 3  # least number of contacts of alternating feet in a row
     late: float = 1.5  # of a step: after it, the same foot's contact follows a lost one
     treadmill: float = 0.5  # of the distance of the feet: less way is none
+    walking: float = 0.6  # share of the time between the first and the last contact
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Stride:
     step_length: float  # distance from this contact to that one in walking direction, m
     step_width: float  # the same across it, m
     stride_length: float  # distance from this contact to the foot's next one, m
+    in_place: bool  # whether the root stays, or its path is unknown
 
     @property
     def stride_time(self) -> float:
@@ -116,13 +118,16 @@ def find_strides(
         sides = _alternate(detected)
         near = at.round().astype(int)
         feet, way = ankles[near][..., :2], ahead[near]
-        front, rear = (
+        landing, other = (
             feet[np.arange(len(run)), x] for x in (detected, np.subtract(1, detected))
         )
-        steps = np.diff(front + path[near, :2], axis=0)
-        apart = (front - rear)[1:]
+        placed = landing + path[near, :2]
+        steps = np.diff(placed, axis=0)
+        apart = (landing - other)[1:]
         moved, between = (abs((x * way[1:]).sum(1)) for x in (steps, apart))
-        if not np.median(moved) > limits.treadmill * np.median(between):  # or unknown
+        # or unknown
+        in_place = not np.median(moved) > limits.treadmill * np.median(between)
+        if in_place:
             steps, moved = apart, between
         widths = abs((steps * across[near[1:]]).sum(1))
         when = times[0] + at * step
@@ -144,9 +149,27 @@ def find_strides(
                     step_length=float(moved[index]),
                     step_width=float(widths[index]),
                     stride_length=float(moved[index] + moved[index + 1]),
+                    in_place=in_place,
                 )
             )
     return strides
+
+
+def is_on_treadmill(
+    strides: Sequence[Stride], seconds: np.ndarray, limits: GaitLimits = GaitLimits()
+) -> bool:
+    """Return whether a person walks most of the time (T,), and always in place."""
+    if not strides or not all(stride.in_place for stride in strides):
+        return False
+    walked = max(x.next_contact for x in strides) - min(x.contact for x in strides)
+    return walked > limits.walking * (seconds[-1] - seconds[0])
+
+
+def walking_direction(poses: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    """Return where the pelvis of poses (T, K, 3), z up, faces: (2,), of length 1."""
+    left, right = (poses[:, names.index(f'{side}_hip'), :2] for side in SIDES)
+    across = (left - right).mean(0)
+    return np.array([across[1], -across[0]]) / max(np.linalg.norm(across), 1e-9)
 
 
 def _steps_in_a_row(

@@ -64,6 +64,7 @@ VALUES = dict(
     given_axes='world',
     origin='camera',
     out_fps=30,
+    treadmill=1.0,
 )
 NO_SUCH_PERSON = 'people must be among the track IDs 0 of'
 
@@ -104,8 +105,10 @@ def test_lift(name, skater, lifted):
         with pytest.raises(ValueError, match='single is for files'):
             mmhot.lift(source, single='largest')
         return
-    clip = mmhot.lift(skater, **{name: VALUES[name]})
-    assert differ(clip, lifted) == (name not in NEUTRAL)
+    base = dict(static_camera=True) if name == 'treadmill' else {}
+    plain = mmhot.lift(skater, **base) if base else lifted
+    clip = mmhot.lift(skater, **base, **{name: VALUES[name]})
+    assert differ(clip, plain) == (name not in NEUTRAL)
 
 
 # Values that act on poses of two people.
@@ -159,7 +162,7 @@ def test_refine_of_finished_clips(name, lifted):
             with pytest.raises(ValueError, match=f'^{name} is stated by a Clip3D'):
                 mmhot.refine(given_clip(), **{name: value})
         return
-    base = dict(static_camera=True) if name == 'without' else {}
+    base = dict(static_camera=True) if name in ('without', 'treadmill') else {}
     plain = mmhot.refine(lifted, **base)
     assert differ(mmhot.refine(lifted, **base, **{name: value}), plain)
 
@@ -196,6 +199,9 @@ def test_infer(name, video, opened, inferred, tmp_path):
     if name == 'keep':
         base = {'pose3d_weights': save_lifter(tmp_path / 'a.pth', num_frames=27)}
         plain, options = mmhot.infer(video, **base), {**base, 'speed': 'fast'}
+    if name == 'treadmill':
+        plain = mmhot.infer(video, camera='static')
+        options['camera'] = 'static'
     clip = mmhot.infer(video, **options)
     if name == 'det_every':
         assert len(opened) == 1
@@ -241,8 +247,9 @@ def test_save(name, lifted, tmp_path):
             lifted.save(tmp_path / 'a.html', **{name: True})
         return
     plain, changed = (tmp_path / f'{x}.{format_}' for x in ('plain', 'changed'))
-    lifted.save(plain)
-    lifted.save(changed, **{name: VALUES[name]})
+    base = dict(static_camera=True) if name == 'treadmill' else {}
+    lifted.save(plain, **base)
+    lifted.save(changed, **base, **{name: VALUES[name]})
     assert plain.read_bytes() != changed.read_bytes()
 
 

@@ -1,6 +1,7 @@
 """The command ``mmhot refine``."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -33,6 +34,7 @@ def test_formats_are_written(file, tmp_path, capsys):
     assert names == {'sam.npz', 'sam.glb', *people}
     said = capsys.readouterr().out
     assert 'sam: no fingers in .mot' in said
+    assert re.search(r'sam: spline: joints move by \d+\.\d mm on average', said)
     assert said.splitlines()[-1].split()[:3] == ['sam', '20', '2']
     lines = said.splitlines()
     title = lines.index('sam: 2 people (--people ID, largest, longest):')

@@ -10,6 +10,7 @@ from tracks import clip_of, track, wiggling
 import mmhot.plugin  # noqa: F401 registers components
 from mmhot import Lifter
 from mmhot.geometry.windows import chunk_starts, lift_windows
+from mmhot.skeletons.joints import get_skeleton
 from mmhot.weights.index import LIVE_LIFTER
 
 SEQ_LEN = 81
@@ -97,7 +98,7 @@ def test_chunks_reach_beyond_the_ends(num_frames, ends):
         return windows
 
     clip = random_walk(num_frames)
-    (lifted,) = lift_windows(record, [clip], SEQ_LEN, SEQ_LEN, 16, ends=ends)
+    (lifted,) = lift_windows(record, [clip], SEQ_LEN, SEQ_LEN, 16, ends=[ends])
     np.testing.assert_allclose(lifted, clip, rtol=1e-5, atol=1e-5)
     half = SEQ_LEN // 2
     padded = np.pad(clip, ((half, half), (0, 0)), ends)
@@ -139,6 +140,19 @@ def save_lifter(path, backbone, head, codec, **test_cfg):
     meta = dict(cfg=config.pretty_text)
     torch.save(dict(meta=meta, state_dict=random_state(config)), path)
     return path
+
+
+@pytest.mark.parametrize('num_frames', [1, 2, 12, 26])
+def test_mirrored_clips_have_mirrored_poses(tmp_path, num_frames):
+    recoverer = dict(type='AttentionRecoverer')
+    lifter = Lifter(checkpoint=checkpoint_of(tmp_path / 'a.pth', recoverer))
+    clip = wiggling_clip(num_frames)
+    flip = get_skeleton('h36m-17').flip_indices
+    mirrored = clip.tracks[0].keypoints[:, flip] * [-1, 1] + [clip.width, 0]
+    poses = lifter(clip).keypoints_3d
+    other = lifter(clip_of(track(range(num_frames), mirrored))).keypoints_3d
+    # single precision, in two orders of additions
+    np.testing.assert_allclose(other[:, flip] * [-1, 1, 1], poses, atol=1e-5)
 
 
 @pytest.mark.parametrize('flip_test', [True, False])

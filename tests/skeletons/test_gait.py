@@ -5,15 +5,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from rendered_clips import rendered
+from rendered_clips import DATA, rendered
 
 import mmhot
 from mmhot.chain.options import OutputOptions
+from mmhot.io.writers.gait import clip_strides, write_csv
 from mmhot.lifting.world import turn
+from mmhot.motion.foot_lock import LockFeet
 from mmhot.progress import Report
-from mmhot.skeletons.gait import find_strides
+from mmhot.skeletons.gait import find_strides, is_on_treadmill, walking_direction
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.state import State
+from tools.analysis.motions import GroundTruth
 
 NAMES = get_skeleton('h36m-17').joints
 STEP, WIDTH, TIME, STANCE = 0.7, 0.16, 0.55, 0.62  # m, m, s, share of a stride
@@ -59,12 +62,57 @@ def test_steps_of_a_drawn_walk(heading, fps):
 
 def test_treadmills_have_steps_and_who_stands_has_none():
     poses, root, times = walker(treadmill=True)
-    lengths = [x.step_length for x in find_strides(poses, root, times, NAMES)]
+    strides = find_strides(poses, root, times, NAMES)
+    lengths = [x.step_length for x in strides]
+    assert is_on_treadmill(strides, times)
+    assert not is_on_treadmill(find_strides(*walker(), NAMES), times)
+    # who takes a few steps in place, in a longer motion
+    assert not is_on_treadmill(strides, 2 * times)
     assert np.median(lengths) == pytest.approx(STEP, rel=0.15)
     unknown = np.full_like(root, np.nan)
     assert len(find_strides(poses, unknown, times, NAMES)) == len(lengths)
     assert find_strides(poses[[0] * len(poses)], root, times, NAMES) == []
     assert find_strides(poses[:2], root[:2], times[:2], NAMES) == []
+
+
+@pytest.mark.parametrize('heading', [0, 2.0, -1.2])
+def test_pelves_face_the_way(heading):
+    poses, root, _ = walker(heading)
+    way = (root[-1] - root[0])[:2]
+    way /= np.linalg.norm(way)
+    np.testing.assert_allclose(walking_direction(poses, NAMES), way, atol=1e-6)
+
+
+def test_treadmills_have_lengths_from_the_side_or_with_their_speed(tmp_path, caplog):
+    truth = GroundTruth.read(DATA.parents[1] / 'demo' / 'walk.npz')
+    clip = rendered('walk')
+    way, seconds = truth.root[-1] - truth.root[0], clip.frame / clip.fps
+    gone = np.outer(seconds / seconds[-1], way)
+    front = replace(
+        clip,
+        keypoints_3d=truth.poses.astype(np.float32),
+        root_3d=(truth.root - gone).astype(np.float32),
+    )
+    # a quarter of a turn about the vertical
+    quarter = np.float32([[0, 0, 1], [0, 1, 0], [-1, 0, 0]])
+    side = replace(front, keypoints_3d=front.keypoints_3d @ quarter)
+    for belt, view in ((front, 'front'), (side, 'side')):
+        locked = LockFeet().lock(belt)
+        assert np.array_equal(locked.keypoints_3d, belt.keypoints_3d)
+        assert 'feet on treadmills (people 0) are not held' in caplog.text
+        path = tmp_path / f'{view}.gait.csv'
+        note = write_csv(turn(locked, 'world', True), path)
+        assert ('no lengths' in (note or '')) == (view == 'front')
+        with path.open(newline='') as file:
+            rows = list(csv.DictReader(file))
+        assert len(rows) >= 4
+        for row in rows:
+            assert (row['speed'] == row['step_length'] == '') == (view == 'front')
+            assert 80 < float(row['cadence']) < 140
+    speed = np.linalg.norm(way) / seconds[-1]
+    locked = turn(LockFeet(treadmill=speed).lock(front), 'world', True)
+    speeds = [stride.speed for _, stride in clip_strides(locked)]
+    assert speeds == pytest.approx([speed] * len(speeds), rel=0.1)
 
 
 def test_table_and_events_of_a_clip(tmp_path):

@@ -1,7 +1,8 @@
 """Measure `Lifter(accuracy=)` and `--smooth-3d`: errors of lifted motion capture, time.
 
 Motions of the validation split, at most 400 frames long, with the true and with noisy
-2D keypoints and an unknown lens; filters with noisy ones. Example::
+2D keypoints and an unknown lens. With noisy ones also joint angles, pieces that are
+lifted alone, how poses change without a motion's first frames, and filters. Example::
 
     python -m tools.analysis.measure_accuracy --motions 12
 """
@@ -30,7 +31,18 @@ from tools.analysis.motions import (
 )
 from tools.motion_quality import jitter
 
-_WRISTS = get_skeleton('h36m-17').indices(['left_wrist', 'right_wrist'])
+_H36M = get_skeleton('h36m-17')
+_WRISTS = _H36M.indices(['left_wrist', 'right_wrist'])
+# Joints between whose bones an angle is, and their neighbors.
+_ANGLES = {
+    'knee': ('hip', 'knee', 'foot'),
+    'elbow': ('shoulder', 'elbow', 'wrist'),
+    'hip': ('thorax', 'hip', 'knee'),
+    'shoulder': ('root', 'shoulder', 'elbow'),
+    'trunk': ('root', 'spine', 'thorax'),
+}
+# Frames of a piece, and first frames that are left out.
+_PIECES, _CUTS = (10, 30, 60), {1: 'first frame', 3: 'first three frames'}
 # Speed of a wrist in punches and throws, m/s; seconds around its peak, and between two.
 _FAST, _AROUND, _APART = 3.0, 0.1, 0.4
 
@@ -65,8 +77,70 @@ def run(args: argparse.Namespace) -> None:
         cells = [f'{error:.1f} mm' for error in errors]
         lines.append([accuracy, *cells, f'{seconds:.2f} s'])
     print_text(align(lines, left=1))
-    lifted = [(Lifter(args.model, args.checkpoint)(x), truth) for x, truth in noisy]
+    lifter = Lifter(args.model, args.checkpoint)
+    lifted = [(lifter(clip), truth) for clip, truth in noisy]
+    rows = [*compare_angles(lifted), *compare_parts(lifter, noisy, lifted)]
+    print_text('\n' + align([['noisy 2D', 'mean'], *rows], left=1))
     print_text('\n' + align(compare_filters(lifted), left=1))
+
+
+def compare_angles(lifted: list[tuple[Clip3D, GroundTruth]]) -> list[list[str]]:
+    """Return rows of the mean errors of angles."""
+    means = {}
+    for kind, names in _ANGLES.items():
+        errors = []
+        for side in ('left', 'right'):
+            joints = _H36M.indices(
+                name if name in _H36M.joints else f'{side}_{name}' for name in names
+            )
+            for clip, truth in lifted:
+                error = angle(clip.keypoints_3d, *joints) - angle(truth.poses, *joints)
+                errors.append(np.abs(error))
+        means[kind] = np.concatenate(errors).mean()
+    means['mean of these'] = np.mean([*means.values()])
+    return [[f'angle, {name}', f'{error:.1f} deg'] for name, error in means.items()]
+
+
+def angle(poses: np.ndarray, start: int, joint: int, end: int) -> np.ndarray:
+    """Return the angle at a joint of (T, 17, 3) in degrees, (T,)."""
+    first, second = poses[:, start] - poses[:, joint], poses[:, end] - poses[:, joint]
+    lengths = np.linalg.norm(first, axis=-1) * np.linalg.norm(second, axis=-1)
+    return np.degrees(np.arccos(((first * second).sum(-1) / lengths).clip(-1, 1)))
+
+
+def compare_parts(
+    lifter: Lifter,
+    clips: list[tuple[Clip2D, GroundTruth]],
+    lifted: list[tuple[Clip3D, GroundTruth]],
+) -> list[list[str]]:
+    """Return rows of the errors of pieces alone, and of changes of cut motions."""
+    errors: dict[str, list[np.ndarray]] = {}
+    for (clip, truth), (whole, _) in zip(clips, lifted, strict=True):
+        count = len(truth.poses)
+        for length in _PIECES:
+            # at most four of a motion
+            for start in range(0, count - length + 1, max(length, count // 4)):
+                piece = slice(start, start + length)
+                poses = lifter(take_frames(clip, piece)).keypoints_3d
+                name = f'{length} frames alone'
+                errors.setdefault(name, []).append(mpjpe(poses, truth.poses[piece]))
+        for first, words in _CUTS.items():
+            poses = lifter(take_frames(clip, slice(first, None))).keypoints_3d
+            change = mpjpe(poses, whole.keypoints_3d[first:])
+            errors.setdefault(f'change without the {words}', []).append(change)
+    return [
+        [name, f'{1000 * np.concatenate(values).mean():.1f} mm']
+        for name, values in errors.items()
+    ]
+
+
+def take_frames(clip: Clip2D, frames: slice) -> Clip2D:
+    """Return some frames of a clip of one person, who is in all, numbered from 0."""
+    (track,) = clip.tracks
+    keypoints, scores = track.keypoints[frames], track.scores[frames]
+    numbers = np.arange(len(keypoints))
+    part = replace(track, frames=numbers, keypoints=keypoints, scores=scores)
+    return replace(clip, tracks=[part])
 
 
 def compare_filters(lifted: list[tuple[Clip3D, GroundTruth]]) -> list[list[str]]:

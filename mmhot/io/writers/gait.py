@@ -1,34 +1,58 @@
 """Gait of people who walk (``.gait.csv``): a row for each stride."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from mmhot.errors import NothingToWriteError
 from mmhot.io.writers.csv import write_rows
-from mmhot.skeletons.gait import Stride, find_strides
+from mmhot.skeletons.gait import (
+    Stride,
+    find_strides,
+    is_on_treadmill,
+    walking_direction,
+)
 from mmhot.structures.clips import Clip3D
 
 _COLUMNS = (
     *('foot', 'contact', 'lift_off', 'next_contact', 'step_time', 'step_length'),
     *('step_width', 'stride_time', 'stride_length', 'speed', 'cadence', 'stance'),
 )
+# Sine of the angle between a treadmill and the image, 30 degrees, from which on lifted
+# feet move too little in depth: half of their way from the front and from behind.
+_FRONT = 0.5
 
 
 def clip_strides(clip: Clip3D) -> list[tuple[int, Stride]]:
-    """Return the track and the strides of all people; axes are ``'world'``."""
-    strides = []
+    """Return the track and the strides of all people; axes are ``'world'``.
+
+    Lengths of steps on treadmills are NaN unless these are seen from the side.
+    """
+    of_people = []
     for rows in clip.stretches():
-        poses, root = clip.keypoints_3d[rows], clip.root_3d[rows].astype(np.float64)
-        seconds, track = clip.seconds(clip.frame[rows]), int(clip.track[rows[0]])
-        poses = poses.astype(np.float64)
-        person = find_strides(poses, root, seconds, clip.joint_names)
-        strides += [(track, stride) for stride in person]
-    return strides
+        poses, root = (
+            array[rows].astype(np.float64)
+            for array in (clip.keypoints_3d, clip.root_3d)
+        )
+        seconds = clip.seconds(clip.frame[rows])
+        strides = find_strides(poses, root, seconds, clip.joint_names)
+        if is_on_treadmill(strides, seconds):
+            sight = root[:, :2].mean(0)
+            along = abs(sight @ walking_direction(poses, clip.joint_names))
+            if along > _FRONT * np.linalg.norm(sight):
+                strides = [
+                    replace(stride, step_length=np.nan, stride_length=np.nan)
+                    for stride in strides
+                ]
+        of_people += [(int(clip.track[rows[0]]), stride) for stride in strides]
+    return of_people
 
 
-def write_csv(clip: Clip3D, path: str | Path) -> None:
+def write_csv(clip: Clip3D, path: str | Path) -> str | None:
     """Write the strides of all people: seconds, meters, steps per minute.
+
+    Returns a note if lengths are unknown.
 
     Raises:
         NothingToWriteError: If no person walks.
@@ -39,8 +63,12 @@ def write_csv(clip: Clip3D, path: str | Path) -> None:
             'no .gait.csv: no person walks; three contacts in a row are '
             'needed, 0.25 to 1.2 seconds apart'
         )
-    lines = (
-        (track, stride.foot, *(f'{getattr(stride, x):.4f}' for x in _COLUMNS[1:]))
-        for track, stride in strides
-    )
+    lines = []
+    for track, stride in strides:
+        values = [getattr(stride, name) for name in _COLUMNS[1:]]
+        cells = ['' if np.isnan(value) else f'{value:.4f}' for value in values]
+        lines.append((track, stride.foot, *cells))
     write_rows(path, ('track', *_COLUMNS), lines)
+    if any(np.isnan(stride.step_length) for _, stride in strides):
+        return 'no lengths and speeds on treadmills seen from the front or from behind'
+    return None
