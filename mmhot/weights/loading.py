@@ -27,13 +27,15 @@ def naming_failures(source: str | Path) -> Iterator[None]:
         raise ValueError(text) from error
 
 
-def build_model(settings: Mapping[str, Any], source: str | Path) -> nn.Module:
-    """Build the model of a config of MMPose, with random weights.
+def build_model(
+    settings: Mapping[str, Any], source: str | Path, scope: str = 'mmpose'
+) -> nn.Module:
+    """Build the model of a config, with random weights; types are first of ``scope``.
 
     Raises:
         ValueError: If it cannot be built; names the config, ``source``.
     """
-    with naming_failures(source), DefaultScope.overwrite_default_scope('mmpose'):
+    with naming_failures(source), DefaultScope.overwrite_default_scope(scope):
         return MODELS.build(settings)
 
 
