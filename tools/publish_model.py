@@ -98,7 +98,9 @@ def publish(args: argparse.Namespace) -> None:
         }
     settings = {key: config[key] for key in SETTINGS if key in config}
     built = build_model(
-        setting(config, 'model', '--config'), args.config or args.source
+        setting(config, 'model', '--config'),
+        args.config or args.source,
+        settings.get('default_scope', 'mmpose'),
     )
     load_strictly(built, args.source, state)
     published_meta.update(cfg=Config(settings).pretty_text, mmhot_version=__version__)

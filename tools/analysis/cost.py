@@ -252,7 +252,7 @@ def print_cost(args: argparse.Namespace) -> None:
     config = read_config_file(path)
     torch.manual_seed(0)
     settings = setting(config, 'model', 'config')
-    model = build_model(settings, path)
+    model = build_model(settings, path, config.get('default_scope', 'mmpose'))
     model = model.to(device).eval()
     shape = args.shape or input_shape(config, model)
     if shape is None:
