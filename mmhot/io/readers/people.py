@@ -260,7 +260,7 @@ def _is_landmarks(value: Any) -> bool:
 
 
 def _column(key: object) -> str:
-    """Return the key of :data:`_KEYS`, 'frame' or 'track' that a key is a spelling of."""
+    """Return the name of :data:`_KEYS` or :data:`_COLUMNS` that a key spells."""
     spelled = _spell(key)
     for pattern, name in ((_FRAME, 'frame'), (_TRACK, 'track')):
         if pattern.fullmatch(spelled):
