@@ -47,6 +47,7 @@ ENTRIES = {
         'outputs': [*map(plain, people)],
     },
     'image_path': lambda n, people: {
+        'image': [[0, 0, 0]],
         'image_path': f'/data/walk_2/{n:05}.jpg',
         'outputs': [*map(plain, people)],
     },

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import zip_longest
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -270,9 +271,10 @@ def _column(key: object) -> str:
 
 def _labels_of(frames: Sequence[Any]) -> list | None:
     """Return the numbers or image names that all frames state; None of others."""
+    first = frames[0] if frames and isinstance(frames[0], Mapping) else {}
     for pattern in (_FRAME, _IMAGE):
-        for key in frames[0] if frames and isinstance(frames[0], Mapping) else ():
-            is_label = pattern.fullmatch(_spell(key))
+        for key, value in first.items():
+            is_label = pattern.fullmatch(_spell(key)) and isinstance(value, str | Real)
             if is_label and all(_has(frame, (key,)) for frame in frames):
                 return [frame[key] for frame in frames]
     return None
