@@ -46,7 +46,7 @@ _PEOPLE = 'instances', 'people', 'persons', 'outputs'
 _NESTED = 'skeleton', 'pose'
 # Keys of frame numbers, of track IDs in columns, and of names of images, in lower case
 # without underscores.
-_TRACK = re.compile(r'(track|person|instance)(id)?s?')
+_TRACK = re.compile(r'tracks?|(track|person|instance)ids?')
 _FRAME = re.compile(r'frames?(id|idx|index|indices|number|num|no)?s?')
 _IMAGE = re.compile(r'(frame|image|img|file)(name|path|id)?')
 # Numbers of people in names of files: after a word, or after a frame number.
@@ -124,7 +124,9 @@ def _rows_of_columns(content: Mapping[str, Any], size: int) -> Rows:
     roots = rows.root_3d
     if roots is not None:
         rows.root_3d = roots.reshape(*rows.points.shape[:-2], 3)
-    return replace(rows, frame=columns.get('frame'), track=columns.get('track'))
+    frame = columns.get('frame')
+    frame = None if np.ndim(frame) > 2 else frame  # images
+    return replace(rows, frame=frame, track=columns.get('track'))
 
 
 def _to_rows(
