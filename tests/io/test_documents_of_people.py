@@ -51,6 +51,10 @@ ENTRIES = {
         'image_path': f'/data/walk_2/{n:05}.jpg',
         'outputs': [*map(plain, people)],
     },
+    'timestamp_ms': lambda n, people: {
+        'timestamp_ms': round(1e12 + 1000 * n / FPS + 3 * (n % 3)),
+        'outputs': [*map(plain, people)],
+    },
     'of each person': lambda n, people: {'frame_number': n, **plain(people[0])},
     'nested': lambda n, people: {
         'frame_no': n,

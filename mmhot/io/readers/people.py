@@ -44,11 +44,12 @@ _EXPECTED = 'pred_keypoints_3d, keypoints_3d, keypoints or pose_landmarks'
 _FRAMES = 'instance_info', 'frames', 'results', 'predictions', 'data'
 _PEOPLE = 'instances', 'people', 'persons', 'outputs'
 _NESTED = 'skeleton', 'pose'
-# Keys of frame numbers, of track IDs in columns, and of names of images, in lower case
-# without underscores.
+# Keys of frame numbers, of track IDs in columns, of names of images, and of times, in
+# lower case without underscores.
 _TRACK = re.compile(r'tracks?|(track|person|instance)ids?')
 _FRAME = re.compile(r'frames?(id|idx|index|indices|number|num|no)?s?')
 _IMAGE = re.compile(r'(frame|image|img|file)(name|path|id)?')
+_TIME = re.compile(r'time(stamp)?(ms|us|s)?')
 # Numbers of people in names of files: after a word, or after a frame number.
 _OF_PEOPLE = (
     re.compile(r'[ ._-]?(?:person|people|track|subject|id|obj)[ _-]?(\d+)', re.I),
@@ -125,7 +126,8 @@ def _rows_of_columns(content: Mapping[str, Any], size: int) -> Rows:
     if roots is not None:
         rows.root_3d = roots.reshape(*rows.points.shape[:-2], 3)
     frame = columns.get('frame')
-    frame = None if np.ndim(frame) > 2 else frame  # images
+    if frame is not None and np.ndim(frame) > 2:  # images
+        frame = None
     return replace(rows, frame=frame, track=columns.get('track'))
 
 
@@ -272,14 +274,27 @@ def _column(key: object) -> str:
 
 
 def _labels_of(frames: Sequence[Any]) -> list | None:
-    """Return the numbers or image names that all frames state; None of others."""
+    """Return the numbers or image names that all frames state; None of others.
+
+    Times are numbers in units of their usual step.
+    """
     first = frames[0] if frames and isinstance(frames[0], Mapping) else {}
-    for pattern in (_FRAME, _IMAGE):
+    for pattern in (_FRAME, _IMAGE, _TIME):
         for key, value in first.items():
             is_label = pattern.fullmatch(_spell(key)) and isinstance(value, str | Real)
             if is_label and all(_has(frame, (key,)) for frame in frames):
-                return [frame[key] for frame in frames]
+                labels = [frame[key] for frame in frames]
+                return _count_steps(labels) if pattern is _TIME else labels
     return None
+
+
+def _count_steps(times: list) -> list | None:
+    """Return the frame numbers of increasing times in any unit; None of others."""
+    steps = np.diff(as_numbers(times, 'times'))
+    if not len(steps) or not (steps > 0).all():
+        return None
+    numbers = (steps / np.median(steps)).round().clip(1).cumsum()
+    return [0, *numbers.tolist()]
 
 
 def _numbers_of(labels: Sequence | None, count: int, path: Path) -> list:
