@@ -145,8 +145,6 @@ def collect(content: dict, category: dict) -> tuple[list[dict], Counter]:
         if ann['category_id'] != category['id'] or not ann.get('keypoints'):
             continue
         points = np.reshape(ann['keypoints'], (-1, 3)).astype(float)
-        if not np.isfinite(points).all():
-            raise ValueError(f"annotation {ann['id']}, 'keypoints': not finite")
         labeled = points[points[:, 2] > 0, :2]
         if not len(labeled):
             left_out['whose keypoints all have visibility 0'] += 1
@@ -191,8 +189,6 @@ def write_files(
 
     Returns the name of the first image of validation.
     """
-    text = f'dataset_info = {pformat(metainfo, sort_dicts=False)}\n'
-    (args.folder / 'metainfo.py').write_text(text, encoding='utf-8')
     of_image = defaultdict(list)
     for person in people:
         of_image[person['image_id']].append(person)
@@ -201,6 +197,8 @@ def write_files(
         raise ValueError(
             f'{args.annotations}: {len(used)} images with labeled keypoints'
         )
+    text = f'dataset_info = {pformat(metainfo, sort_dicts=False)}\n'
+    (args.folder / 'metainfo.py').write_text(text, encoding='utf-8')
     every = min(_VALIDATION, len(used))
     for split, chosen in (
         ('val', used[::every]),

@@ -29,7 +29,7 @@ from mmhot.skeletons.joints import (
     part_of,
 )
 from mmhot.state import State, Step
-from mmhot.structures.clips import Clip3D, join_rows, to_axes
+from mmhot.structures.clips import Clip3D, join_rows, passed_seconds, to_axes
 from mmhot.structures.lens import assumed_focal
 from mmhot.structures.people import People, box_size
 from mmhot.tracking.clip_tracks import LinkLimits, track_clip
@@ -98,9 +98,9 @@ class TakePoses(PeopleOption, SingleOption, LensOptions, Step):
         """Convert a clip to poses as those that mmhot lifts."""
         clip = clip if clip.axes == 'world' else to_axes(clip, 'camera')
         if not is_finished(clip):
-            if clip.time is not None:  # also since 1970
-                first = clip.time[0] - clip.frame[0] / clip.fps
-                clip = replace(clip, time=clip.time - first)
+            if clip.time is not None:
+                passed = passed_seconds(clip.time, clip.frame, clip.fps, clip.name)
+                clip = replace(clip, time=passed + clip.frame[0] / clip.fps)
             clip = self._fill(self._choose(self._link(clip)))
             size = clip.width, clip.height
             if np.isnan(clip.root_3d).all() and np.isfinite(clip.keypoints_2d).any():

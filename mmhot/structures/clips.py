@@ -41,6 +41,8 @@ LONGEST_STEP = 3.0
 """Seconds between frames of one motion, at most; longer steps are gaps."""
 # Seconds between frames, at least.
 _MIN_STEP = 1e-6
+# Other units of times, and how many of them are a second.
+_TIME_UNITS = {'milliseconds': 1e3, 'microseconds': 1e6, 'nanoseconds': 1e9}
 _FORMULA = re.compile('^[-=+@]')
 
 
@@ -311,11 +313,8 @@ def _check_numbers(clip: Clip2D) -> Clip2D:
                 'times must be the increasing seconds of all frames, (F,) with F > '
                 f'{last}, got the shape {times.shape}'
             )
-        times = times - times[0]  # also those since 1970
-        if len(times) > 1 and 300 < np.median(np.diff(times)) * clip.fps < 3000:
-            text = '%s: times are read as milliseconds'
-            _LOGGER.warning(text, clip.source or clip.name)
-            times = times / 1000
+        name = str(clip.source or clip.name)
+        times = passed_seconds(times, np.arange(len(times)), clip.fps, name)
     highest = max(float(track.scores.max()) for track in clip.tracks)
     if highest > 1:
         _LOGGER.warning(
@@ -327,6 +326,27 @@ def _check_numbers(clip: Clip2D) -> Clip2D:
     points = np.concatenate([track.keypoints.reshape(-1, 2) for track in clip.tracks])
     check_extent(points, width, height)
     return replace(clip, times=times, width=width, height=height, fps=float(clip.fps))
+
+
+def passed_seconds(
+    times: np.ndarray, frame: np.ndarray, fps: float, name: str
+) -> np.ndarray:
+    """Return the seconds since the first of increasing times, as of 1970, (N,).
+
+    Args:
+        times (np.ndarray): Times in a unit from seconds to nanoseconds, (N,).
+        frame (np.ndarray): Their frame numbers, (N,).
+        fps (float): Frames per second, by which the unit is recognized.
+        name (str): Name of the clip, for warnings.
+    """
+    numbers, first = np.unique(frame, return_index=True)
+    steps = np.diff(times[first]) / np.diff(numbers)
+    times, step = times - times[0], fps * np.median(steps) if len(steps) else 1
+    for title, count in _TIME_UNITS.items():
+        if 0.3 < step / count < 3:
+            _LOGGER.warning('%s: times are read as %s', name, title)
+            return times / count
+    return times
 
 
 def _check_rate(fps: float) -> None:

@@ -1,6 +1,7 @@
 """Arrays of 3D poses of other tools: their axes, units and positions."""
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 
@@ -8,7 +9,7 @@ from mmhot.errors import ArgumentError, ignored_warnings
 from mmhot.geometry.keypoint_arrays import bone_lengths
 from mmhot.geometry.windows import moving_rank
 from mmhot.skeletons.joints import Skeleton, convert_keypoints, get_skeleton
-from mmhot.structures.conventions import up_axes
+from mmhot.structures.conventions import are_mirrored, up_axes
 from mmhot.structures.rows import CheckedRows
 
 _LOGGER = logging.getLogger(__name__)
@@ -37,6 +38,7 @@ _USUAL = 0.8, 2.3  # statures, meters
 # cameras, of people who are placed.
 _CENTERED, _NEAREST, _PLACED = 0.02, 0.5, (1.0, 100.0)
 _PINNED = 1e-3
+_WITH_DEPTH = 'camera', 'y-up'  # axes whose z is the depth
 
 
 def arrange_poses(
@@ -57,6 +59,13 @@ def arrange_poses(
     trunks = body[:, _THORAX] - body[:, _PELVIS]
     is_given = axes is not None or rows.axes is not None
     axes = axes or rows.axes or up_axes(trunks, name)
+    if are_mirrored(body):
+        sign, axis = ((1, 1, -1), 'z') if axes in _WITH_DEPTH else ((-1, 1, 1), 'x')
+        text = '%s: knees bend backwards, as in left-handed axes: %s is negated'
+        _LOGGER.warning(text, name, axis)
+        roots = None if rows.root_3d is None else rows.root_3d * sign
+        rows = replace(rows, points=rows.points * sign, root_3d=roots)
+        body = body * sign
     meter = _meters(name, rows, body)
     poses = rows.points / meter[:, None, None]
     pelvis = body[:, _PELVIS] / meter[:, None]

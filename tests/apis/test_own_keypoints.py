@@ -154,6 +154,7 @@ def test_exports_without_keypoints_are_one_line(
     assert code == 2
     assert message in error
     assert error.count('\n') == 1
+    assert not [*Path('kite').glob('*')]
 
 
 @pytest.mark.slow(reason='trains, tests, exports and runs a model, 1 min')

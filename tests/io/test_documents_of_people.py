@@ -19,6 +19,7 @@ from mmhot.io.readers.poses import read_poses
 from mmhot.skeletons.joints import get_skeleton
 
 COUNT, ABSENT = 12, (3, 4, 8)
+NUMBERS = 3 + 2 * np.arange(COUNT)
 RESULTS = sam_results(COUNT)
 H36M, MEDIAPIPE = get_skeleton('h36m-17'), get_skeleton('mediapipe-33')
 
@@ -40,8 +41,18 @@ ENTRIES = {
         'outputs': [*map(plain, people)],
     },
     'frame_idx': lambda n, people: {'frame_idx': n, 'outputs': [*map(plain, people)]},
+    'frameNum': lambda n, people: {'frameNum': n, 'outputs': [*map(plain, people)]},
+    'frame_name': lambda n, people: {
+        'frame_name': f'frame_{n:06}.png',
+        'outputs': [*map(plain, people)],
+    },
     'image_path': lambda n, people: {
+        'image': [[0, 0, 0]],
         'image_path': f'/data/walk_2/{n:05}.jpg',
+        'outputs': [*map(plain, people)],
+    },
+    'timestamp_ms': lambda n, people: {
+        'timestamp_ms': round(1e12 + 1000 * n / FPS + 3 * (n % 3)),
         'outputs': [*map(plain, people)],
     },
     'of each person': lambda n, people: {'frame_number': n, **plain(people[0])},
@@ -91,6 +102,23 @@ def objects(results):
 def columns(results):
     names = ('pred_keypoints_3d', 'pred_cam_t', 'pred_keypoints_2d', 'focal_length')
     return {x: np.stack([people[0][x] for people in results]) for x in names}
+
+
+@pytest.mark.parametrize('frame', ['frame', 'frames', 'frame_idx', 'frame_ids'])
+@pytest.mark.parametrize('track', ['track', 'track_id', 'person_ids'])
+@pytest.mark.parametrize('kind', ['npz', 'pkl'])
+def test_columns_of_frames_and_tracks_have_other_names(frame, track, kind, tmp_path):
+    poses = np.stack([people[0]['pred_keypoints_3d'] for people in RESULTS])
+    numbers = np.arange(COUNT) + 5
+    arrays = {'keypoints_3d': poses, frame: numbers, track: 0 * numbers + 7}
+    path = tmp_path / f'a.{kind}'
+    if kind == 'npz':
+        np.savez(path, **arrays)
+    else:
+        path.write_bytes(pickle.dumps(arrays))
+    clip = read_poses(path, fps=FPS)
+    assert clip.frame.tolist() == numbers.tolist()
+    assert {*clip.track.tolist()} == {7}
 
 
 FILES = {
@@ -146,7 +174,7 @@ def write_motions(folder, results):
         people = [frame[track] for frame in results]
         names = [key for key, x in people[0].items() if x is not None]
         stacked = {key: np.stack([x[key] for x in people]) for key in names}
-        np.savez(folder / f'person_{track}.npz', frame=range(COUNT), **stacked)
+        np.savez(folder / f'person_{track}.npz', frame_idx=NUMBERS, **stacked)
 
 
 @pytest.mark.parametrize(
@@ -167,7 +195,8 @@ def test_folders_of_sam_3d_body(write, tmp_path):
     write(tmp_path, results)
     clip = read_poses(tmp_path, fps=FPS)
     known = read_poses(results, fps=FPS)
-    assert clip.frame.tolist() == np.repeat(np.arange(COUNT), 2).tolist()
+    numbers = NUMBERS if write is write_motions else np.arange(COUNT)
+    assert clip.frame.tolist() == np.repeat(numbers, 2).tolist()
     for name in ('keypoints_3d', 'root_3d', 'keypoints_2d'):
         assert_allclose(getattr(clip, name), getattr(known, name), atol=1e-4)
     has_ids = write in (write_people_of_images, write_numbers, write_motions)
@@ -230,6 +259,14 @@ FORMS = {
         'poseLandmarks': {'landmark': listed(i)},
         'poseWorldLandmarks': {'landmark': listed(w)},
     },
+    'joints by name': lambda w, i: {
+        'pose_landmarks': dict(zip(MEDIAPIPE.joints, listed(i), strict=True)),
+        'pose_world_landmarks': dict(zip(MEDIAPIPE.joints, listed(w), strict=True)),
+    },
+    'lists of numbers': lambda w, i: {
+        'pose_landmarks': np.c_[i, np.full(33, 0.9)].tolist(),
+        'pose_world_landmarks': np.c_[w, np.full(33, 0.9)].tolist(),
+    },
     'people with both': lambda w, i: {
         'people': [{'landmarks': listed(i), 'world_landmarks': listed(w)}]
     },
@@ -238,13 +275,16 @@ FORMS = {
 
 @pytest.mark.parametrize('form', FORMS)
 @pytest.mark.parametrize('absent', [(), (2, 5)])
-def test_landmarks_of_mediapipe_in_2d_and_3d(form, absent, tmp_path):
+@pytest.mark.parametrize('is_numbered', [True, False])
+def test_landmarks_of_mediapipe_in_2d_and_3d(form, absent, is_numbered, tmp_path):
     frames = [
         {'frame_no': n, **FORMS[form](*x)}
         for n, x in enumerate(zip(WORLD, IMAGE, strict=True))
     ]
     for n in absent:  # no person is found
         frames[n] = {'frame_no': n, 'pose_landmarks': []}
+    if not is_numbered:
+        frames = [{k: x for k, x in y.items() if k != 'frame_no'} for y in frames]
     path = dump(tmp_path / 'a.json', {'fps': 25, 'frames': frames})
     there = np.setdiff1d(np.arange(COUNT), absent)
     [track] = read_keypoints(path, image_size=(1280, 720)).tracks

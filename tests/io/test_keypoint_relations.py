@@ -150,6 +150,17 @@ def test_people_who_cross_or_are_rarely_seen_keep_their_places(caplog):
     assert not [x for x in caplog.messages if 'change places' in x]
 
 
+def test_people_who_change_places_are_followed_where_they_pass_each_other():
+    rng = np.random.default_rng(0)
+    steps = np.arange(COUNT)[:, None, None]
+    passing = np.stack([BODY + [6, 0] * steps, BODY + [230, 60] - [6, 0] * steps], 1)
+    known = Clip2D.from_arrays(passing, (4000, 3000), 25, skeleton='h36m-17')
+    shuffled = np.stack([passing[0], *(rng.permutation(x) for x in passing[1:])])
+    clip = Clip2D.from_arrays(shuffled, (4000, 3000), 25, skeleton='h36m-17')
+    for one, other in zip(clip.tracks, known.tracks, strict=True):
+        assert_allclose(one.keypoints, other.keypoints)
+
+
 # --- track IDs ------------------------------------------------------------------------
 
 IDS = {
@@ -220,14 +231,17 @@ def test_boxes_that_a_tracker_did_not_confirm_have_no_id(caplog):
 # --- times and lenses -----------------------------------------------------------------
 
 
-def test_times_may_begin_anywhere():
+def test_times_may_begin_anywhere_in_any_unit(caplog):
     clip = mmhot.read_keypoints('demo/skating_2d_coco17.npz')
     times = np.arange(clip.num_frames) / 25 + 0.003 * (np.arange(clip.num_frames) % 3)
     one, *others = (
         mmhot.lift(replace(clip, times=times + start), model='nanohtnet')
         for start in (0, 1e5, 1.7e9)
     )
-    others.append(mmhot.lift(replace(clip, times=times * 1e3), model='nanohtnet'))
+    for unit, count in (('milli', 1e3), ('micro', 1e6), ('nano', 1e9)):
+        given = replace(clip, times=(times + 1.7e9) * count)
+        others.append(mmhot.lift(given, model='nanohtnet'))
+        assert f'times are read as {unit}seconds' in caplog.text
     for other in others:
         apart = np.linalg.norm(one.places() - other.places(), axis=-1)
         assert 1000 * apart.max() < 1

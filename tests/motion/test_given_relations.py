@@ -155,6 +155,27 @@ def test_axes_are_recognized_by_trunks(way, turn, tmp_path, caplog):
     assert ('given_axes states others' in caplog.text) == (turn is not camera)
 
 
+@any_way
+@pytest.mark.parametrize(
+    ('axis', 'turn'),
+    [
+        ('x', lambda x: x * (-1, 1, 1)),  # as of MMPose's 3D demo
+        ('z', lambda x: x[..., [0, 2, 1]]),  # as of Unity
+        ('z', lambda x: camera(x) * (1, 1, -1)),
+    ],
+    ids=['z up', 'y up', 'camera'],
+)
+def test_left_handed_axes_are_recognized_by_knees(way, axis, turn, tmp_path, caplog):
+    clip = refine(way, turn(WORLD), tmp_path)
+    assert f'knees bend backwards, as in left-handed axes: {axis} is' in caplog.text
+    first = clip.keypoints_3d[clip.track == 0]
+    true = (WORLD[:, 0] - WORLD[:, 0, :1])[..., [0, 2, 1]] * (1, -1, 1)
+    assert 1000 * np.linalg.norm(first - true, axis=-1).mean() < 10
+    moved = np.diff(clip.root_3d[clip.track == 1], axis=0)
+    wanted = np.diff(camera(WORLD)[:, 1, 0], axis=0)
+    assert 1000 * np.abs(moved - wanted).max() < 20
+
+
 def test_axes_that_are_not_recognized_are_one_line(caplog):
     lying = WORLD[..., [2, 0, 1]]  # x up, or people who lie
     clip = Clip3D.from_arrays(lying, FPS)
@@ -346,11 +367,12 @@ def test_joints_of_another_order_are_recognized(order, caplog):
     assert f'17 joints without names are read as {order}' in caplog.text
 
 
-def test_times_may_begin_anywhere(plain):
+@pytest.mark.parametrize('unit', [1, 1e3, 1e6])
+def test_times_may_begin_anywhere_in_any_unit(unit):
     given = Clip3D.from_arrays(camera(WORLD), FPS, axes='camera')
     times = given.frame / FPS + 0.004 * (given.frame % 3)
     one = mmhot.refine(replace(given, time=times))
-    other = mmhot.refine(replace(given, time=times + 1.7e9))
+    other = mmhot.refine(replace(given, time=(times + 1.7e9) * unit))
     assert apart(one, other).max() < 0.01
     assert_allclose(one.time, other.time, atol=1e-6)
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import zip_longest
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +44,12 @@ _EXPECTED = 'pred_keypoints_3d, keypoints_3d, keypoints or pose_landmarks'
 _FRAMES = 'instance_info', 'frames', 'results', 'predictions', 'data'
 _PEOPLE = 'instances', 'people', 'persons', 'outputs'
 _NESTED = 'skeleton', 'pose'
-# Keys of frame numbers, and of names of images.
-_LABELS = (
-    *('frame_id', 'frame', 'frame_idx', 'frame_index', 'frame_number', 'frame_no'),
-    *('image_path', 'img_path', 'file_name', 'image_name', 'image', 'image_id'),
-)
+# Keys of frame numbers, of track IDs in columns, of names of images, and of times, in
+# lower case without underscores.
+_TRACK = re.compile(r'tracks?|(track|person|instance)ids?')
+_FRAME = re.compile(r'frames?(id|idx|index|indices|number|num|no)?s?')
+_IMAGE = re.compile(r'(frame|image|img|file)(name|path|id)?')
+_TIME = re.compile(r'time(stamp)?(ms|us|s)?')
 # Numbers of people in names of files: after a word, or after a frame number.
 _OF_PEOPLE = (
     re.compile(r'[ ._-]?(?:person|people|track|subject|id|obj)[ _-]?(\d+)', re.I),
@@ -80,7 +82,7 @@ def read_people(content: Any, path: Path, size: int) -> Rows:
         return Rows(as_numbers(content, 'poses'))
     if isinstance(content, Mapping) and has_columns(content):
         return _rows_of_columns(content, size)
-    labels: list | None
+    labels: Sequence | None
     is_frame = _is_person(content) or _has(content, _PEOPLE)
     if isinstance(content, Mapping) and not is_frame:  # by image
         by_name = {str(key): frame for key, frame in content.items()}
@@ -89,7 +91,7 @@ def read_people(content: Any, path: Path, size: int) -> Rows:
     else:
         frames = [content] if is_frame or _is_landmarks(content) else content
         labels = _labels_of(frames)
-    if size == 2 and labels is None and frames and all(map(_is_person, frames)):
+    if size == 2 and labels is None and all(_has(x, ('keypoints',)) for x in frames):
         frames = [frames]  # MMPose's instances of an image
     images = [people_of(frame) for frame in frames]
     return gather(_numbers_of(labels, len(images), path), images, header, size)
@@ -97,7 +99,7 @@ def read_people(content: Any, path: Path, size: int) -> Rows:
 
 def is_column(name: str) -> bool:
     """Return whether an array of ``.npz`` is read."""
-    return name in _COLUMNS or _spell(name) in _CANONICAL
+    return _column(name) in (*_COLUMNS, *_KEYS)
 
 
 def has_columns(content: Iterable[str] | Mapping[str, Any]) -> bool:
@@ -110,7 +112,7 @@ def has_columns(content: Iterable[str] | Mapping[str, Any]) -> bool:
 
 def _rows_of_columns(content: Mapping[str, Any], size: int) -> Rows:
     """Convert arrays by name, of rows or of frames and people, to rows."""
-    columns = {_CANONICAL.get(_spell(key), key): x for key, x in content.items()}
+    columns = {_column(key): x for key, x in content.items()}
     arrays = {
         x: as_numbers(columns.pop(x), _TITLES.get(x, x)) for x in _KEYS if x in columns
     }
@@ -123,7 +125,10 @@ def _rows_of_columns(content: Mapping[str, Any], size: int) -> Rows:
     roots = rows.root_3d
     if roots is not None:
         rows.root_3d = roots.reshape(*rows.points.shape[:-2], 3)
-    return replace(rows, frame=columns.get('frame'), track=columns.get('track'))
+    frame = columns.get('frame')
+    if frame is not None and np.ndim(frame) > 2:  # images
+        frame = None
+    return replace(rows, frame=frame, track=columns.get('track'))
 
 
 def _to_rows(
@@ -186,9 +191,8 @@ def read_files(documents: Mapping[str, Any], folder: Path, size: int) -> Rows:
         if track is not None:
             people = [person | {'track_id': track} for person in people]
         if track is not None and len(people) > 1:
-            has_frames = _has(content, ('frame',))
-            frames = content['frame'] if has_frames else range(len(people))
-            motions += [(int(x), [y]) for x, y in zip(frames, people, strict=True)]
+            frames = _numbers_of(_labels_of(people), len(people), folder)
+            motions += [(x, [y]) for x, y in zip(frames, people, strict=True)]
         else:
             labels.append(label)
             images.append(people)
@@ -215,7 +219,7 @@ def _unwrap(content: Any) -> tuple[dict, Any]:
     """Return the header of a document, and its frames or people."""
     content = _plain(content)
     key = next((x for x in _FRAMES if _has(content, (x,))), None)
-    if key is None:
+    if key is None or has_columns(content):
         return {}, content
     parts = [x for x in content.values() if isinstance(x, Mapping)]
     header = {name: x for part in (*parts, content) for name, x in part.items()}
@@ -260,15 +264,40 @@ def _is_landmarks(value: Any) -> bool:
     return _has(first, ('x',)) or (hasattr(first, 'x') and hasattr(first, 'y'))
 
 
+def _column(key: object) -> str:
+    """Return the name of :data:`_KEYS` or :data:`_COLUMNS` that a key spells."""
+    spelled = _spell(key)
+    for pattern, name in ((_FRAME, 'frame'), (_TRACK, 'track')):
+        if pattern.fullmatch(spelled):
+            return name
+    return _CANONICAL.get(spelled, str(key))
+
+
 def _labels_of(frames: Sequence[Any]) -> list | None:
-    """Return the numbers or image names that all frames state; None of others."""
-    for key in _LABELS:
-        if frames and all(_has(frame, (key,)) for frame in frames):
-            return [frame[key] for frame in frames]
+    """Return the numbers or image names that all frames state; None of others.
+
+    Times are numbers in units of their usual step.
+    """
+    first = frames[0] if frames and isinstance(frames[0], Mapping) else {}
+    for pattern in (_FRAME, _IMAGE, _TIME):
+        for key, value in first.items():
+            is_label = pattern.fullmatch(_spell(key)) and isinstance(value, str | Real)
+            if is_label and all(_has(frame, (key,)) for frame in frames):
+                labels = [frame[key] for frame in frames]
+                return _count_steps(labels) if pattern is _TIME else labels
     return None
 
 
-def _numbers_of(labels: list | None, count: int, path: Path) -> list:
+def _count_steps(times: list) -> list | None:
+    """Return the frame numbers of increasing times in any unit; None of others."""
+    steps = np.diff(as_numbers(times, 'times'))
+    if not len(steps) or not (steps > 0).all():
+        return None
+    numbers = (steps / np.median(steps)).round().clip(1).cumsum()
+    return [0, *numbers.tolist()]
+
+
+def _numbers_of(labels: Sequence | None, count: int, path: Path) -> list:
     if labels is None:
         return [*range(count)]
     if not all(isinstance(label, str) for label in labels):
@@ -319,14 +348,16 @@ def _canonical(person: Any) -> list[dict[str, Any]]:
     landmarks: dict[str, list] = {}
     for key, value in (pair for part in (*nested, person) for pair in part.items()):
         name, value = _CANONICAL.get(_spell(key), key), _plain(value)
+        if name in ('points_2d', 'points_3d') and isinstance(value, Mapping):
+            values['joint_names'], value = [*value], [*value.values()]
+        if _spell(key) in _LANDMARKS[2:]:
+            values['is_share'] = True
         groups = _landmarks_of(value) if name in ('points_2d', 'points_3d') else None
         if groups is not None:
             is_world = bool(groups) and _are_meters(groups[0])
             name = 'points_3d' if is_world else name
             landmarks[name] = groups
             values |= {'axes': 'camera'} if name == 'points_3d' else {'is_share': True}
-        elif name in ('points_2d', 'points_3d') and isinstance(value, Mapping):
-            values |= {name: [*value.values()], 'joint_names': [*value]}
         elif key == 'keypoints3d':
             values |= dict(axes='world', points_3d=value[:_BODY_25])
         elif value is not None:
