@@ -16,6 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from clip_files import cut_skater
 from test_extensions import PACKAGE
 from test_extensions import check as check_extension
 
@@ -214,8 +215,9 @@ def test_doctor_needs_packaging_only(wheel, tmp_path):
     (together,) = content['commands']
     assert "/python 'av>=15' matplotlib 'numpy>=1.26' 'onnxruntime>=1.23'" in together
     said = call(bare / 'mmhot', 'list', cwd=tmp_path, code=2)
-    command = f'uv pip install --python {bare}/python pyyaml'
-    assert said == f'mmhot list: error: PyYAML is needed: {command}\n'
+    assert said.startswith(
+        "mmhot list: error: No module named 'yaml': run `mmhot doctor`"
+    )
 
 
 def test_extension_of_others_works_in_an_empty_environment(wheel, tmp_path):
@@ -225,7 +227,7 @@ def test_extension_of_others_works_in_an_empty_environment(wheel, tmp_path):
     names = (wheel, package, 'setuptools')
     uv('pip', 'install', '--python', folder / 'bin/python', *names, cwd=tmp_path)
     run = partial(call, folder / 'bin/mmhot', cwd=tmp_path)
-    check_extension(run, tmp_path)
+    check_extension(run, tmp_path, cut_skater(tmp_path / 'skater.npz', 40))
     # what is printed installs what is missing
     lift = 'lift', DEMO, '--pose3d', 'nanohtnet', '--formats', 'c3d'
     said = run(*lift, code=2)

@@ -180,9 +180,6 @@ def _open_chain(
         'joint_names': list(skeleton.joints),
         'parents': list(skeleton.parents),
         'smooth_3d': steps.find(SmoothStream).smooth_3d,
-        # of older versions
-        'smooth_2d': 'none',
-        'foot_lock': False,
     }
     return description, chain
 

@@ -13,8 +13,10 @@ if TYPE_CHECKING:  # the command line starts without it
 
 META_FILE = 'meta.json'
 """Name of a model's metadata, in its ONNX file and beside it."""
-# The first ONNX Runtime that opens no files outside of the model's folder.
+# The first ONNX Runtime that opens no files outside of the model's folder. Shipped
+# models have their weights in the checkpoint beside them.
 _OWN_FOLDER, _LOCATION = (1, 27), b'location'
+_SHIPPED = Path(__file__).parents[1] / 'weights'
 _QUIET = 4  # ONNX Runtime's errors are raised, too
 _CPU_PROVIDER = 'CPUExecutionProvider'
 
@@ -46,7 +48,8 @@ def open_session(
 
     path = require_file(path)
     release = tuple(map(int, onnxruntime.__version__.split('.')[:2]))
-    if release < _OWN_FOLDER and _LOCATION in path.read_bytes():
+    is_shipped = path.parent.samefile(_SHIPPED)
+    if release < _OWN_FOLDER and not is_shipped and _LOCATION in path.read_bytes():
         update = pip('install', '-U', 'onnxruntime')
         raise ValueError(f'{path} may have weights in other files: {update}')
     options = onnxruntime.SessionOptions()

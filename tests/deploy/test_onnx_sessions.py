@@ -4,6 +4,7 @@ import onnxruntime
 import pytest
 
 from mmhot.deploy.onnx_sessions import open_session
+from mmhot.weights.index import WEIGHTS_FOLDER
 
 
 def test_gpus_run_exported_models(monkeypatch, tmp_path):
@@ -54,3 +55,8 @@ def test_weights_lie_in_the_folder_of_the_model(
         monkeypatch.setattr(onnxruntime, '__version__', release)
     with pytest.raises(ValueError, match=message):
         open_session(folder / 'a.onnx')
+
+
+def test_old_releases_open_shipped_models(monkeypatch):
+    monkeypatch.setattr(onnxruntime, '__version__', '1.23.2')
+    assert open_session(WEIGHTS_FOLDER / 'nanohtnet_81frm-keep9_cmu-wild.onnx')

@@ -31,6 +31,7 @@ pytestmark = [
 ]
 INFER = ['infer', 'image.png', '--out-dir', '../out', '--device', 'cpu']
 LIFT = ['lift', 'good.npz', '--out-dir', '../out']
+STREAM = ['stream', '--duration', '2', '--reconnect', '0']
 PLANTED = ('note.txt', 'evil.py', 'h36m.py', 'GTPTLabel.py', 'numpy_.py', 'random.py')
 PLANTED += ('evilmod/__init__.py', 'evilmod/registry.py')
 
@@ -67,11 +68,11 @@ def checkpoints(folder, address):
 
     for name, changes in (CONFIGS | UNREAD).items():
         maker = lambda path, changes=changes: write(path, changes)  # noqa: E731
-        yield f'config-{name}', 'a.pth', maker, [*LIFT, '--checkpoint', 'a.pth']
+        yield f'config-{name}', 'a.pth', maker, [*LIFT, '--pose3d-weights', 'a.pth']
     for name in ('lifting', 'distiller', 'scope'):
         maker = lambda path, changes=CONFIGS[name]: write(path, changes)  # noqa: E731
         file = 'a.safetensors'
-        yield f'safe-{name}', file, maker, [*LIFT, '--checkpoint', file]
+        yield f'safe-{name}', file, maker, [*LIFT, '--pose3d-weights', file]
         yield f'3d-{name}', file, maker, [*INFER, '--pose3d-weights', file]
     calls = {
         'system': (os.system, 'touch x'),
@@ -83,7 +84,7 @@ def checkpoints(folder, address):
         'read': (np.load, f'{SECRET}/a.npz'),
     }
     uses = {
-        'lifter': [*LIFT, '--checkpoint', 'a.pth'],
+        'lifter': [*LIFT, '--pose3d-weights', 'a.pth'],
         'lifter3d': [*INFER, '--pose3d-weights', 'a.pth'],
         'pose2d': [*INFER, '--pose2d', 'gtpt-t', '--pose2d-weights', 'a.pth'],
         'detector': [
@@ -160,8 +161,8 @@ def onnx_files():
             uses = {
                 'pose': [*INFER, '--pose2d', file],
                 'detector': [*INFER, '--det-model', file],
-                'lifter': [*LIFT, '--model', file],
-                'folder': [*LIFT, '--model', '.'],
+                'lifter': [*LIFT, '--pose3d', file],
+                'folder': [*LIFT, '--pose3d', '.'],
             }
             for use, arguments in uses.items():
                 if use != 'lifter' and (place, name) != ('initializer', 'up'):
@@ -244,14 +245,11 @@ def served_playlists(secret):
         Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         address = f'http://127.0.0.1:{server.server_port}'
         use = ['--out-dir', '../out', '--device', 'cpu']
-        live = [*use, '--live', '--duration', '2', '--reconnect', '0']
         files = [*(f'{name}.m3u8' for name in pages), 'dash.mpd', 'absolute.ts']
-        cases = {x: [*use, x] for x in files}
-        cases |= {f'live-{x}': [*live, x] for x in ('scheme.m3u8', 'concat.m3u8')}
-        yield {
-            f'served-{name}': ['infer', f'{address}/{file}', *options]
-            for name, (*options, file) in cases.items()
-        }
+        cases = {f'served-{x}': ['infer', f'{address}/{x}', *use] for x in files}
+        for file in ('scheme.m3u8', 'concat.m3u8'):
+            cases[f'served-live-{file}'] = [*STREAM, f'{address}/{file}', *use]
+        yield cases
         server.shutdown()
 
 
@@ -273,8 +271,8 @@ def texts(folder, address):
         for suffix in ('m3u8', 'mp4'):
             use = ['infer', f'a.{suffix}', '--out-dir', '../out']
             yield f'{suffix}-{name}', f'a.{suffix}', text, use
-    use = ['infer', 'a.m3u8', '--out-dir', '../out', '--live', '--duration', '2']
-    yield 'live', 'a.m3u8', lists['absolute'], [*use, '--reconnect', '0']
+    use = [*STREAM, 'a.m3u8', '--out-dir', '../out']
+    yield 'live', 'a.m3u8', lists['absolute'], use
     yield 'list', 'a.txt', 'b.m3u8\n', ['infer', 'a.txt', '--out-dir', '../out']
     yield (
         'svg',
@@ -286,7 +284,7 @@ def texts(folder, address):
         'json',
         'a.json',
         f'{{"_base_": "{secret}/evil.py"}}',
-        [*(*LIFT, '--model', 'a.json', '--checkpoint', 'good.npz')],
+        [*(*LIFT, '--pose3d', 'a.json', '--pose3d-weights', 'good.npz')],
     )
     for kind in ('keypoints', 'frame', 'joint_names', 'skeleton'):
 
@@ -395,7 +393,7 @@ def results(tmp_path_factory):
     made.append(('warm', 'x', '', LIFT))
     # what the hook must find
     weights = 'nanohtnet_81frm-keep9_cmu-wild'
-    program = [*LIFT, '--model', 'a.py', '--checkpoint', weights]
+    program = [*LIFT, '--pose3d', 'a.py', '--pose3d-weights', weights]
     made.append(('control-program', 'a.py', HARM, program))
     link = lambda path: path.symlink_to(f'{SECRET}/a.ts')  # noqa: E731
     made.append(

@@ -1,5 +1,5 @@
 // 3D poses of tracked people, a fixed look-ahead after their keypoints; the windows and
-// targets are those of `mmhot infer --live`.
+// targets are those of `mmhot stream`.
 import { CODECS } from './codecs.js';
 import { convert, fillJoints, resample } from './joints.js';
 import { assumedFocal, Placement } from './placement.js';

@@ -1,4 +1,4 @@
-// Results as the JSON lines of `mmhot infer --live` (docs/streaming.md).
+// Results as the JSON lines of `mmhot stream` (docs/streaming.md).
 import { assumedFocal } from './placement.js';
 
 // The oldest poses of longer runs are dropped.
@@ -13,7 +13,7 @@ export class PoseLines {
       type: 'header', mmhot: page.version, stream: this.name, started: new Date().toISOString(), width, height,
       lookahead_ms: Math.round(1000 * lifter.lookahead), axes: 'camera', unit: 'm', model: meta.lifter.name,
       pose2d: meta.pose2d.name, joint_names: meta.lifter.joints, parents: meta.lifter.parents,
-      focal_length: focal, focal_assumed: true, intrinsics: [], smooth_2d: 'none', smooth_3d: 'none',
+      focal_length: focal, focal_assumed: true, intrinsics: [], smooth_3d: 'none',
     };
     this.frames = [];
     this.count = 0;

@@ -6,7 +6,7 @@ import { Tracker } from './tracks.js';
 import { drawOverlay, View } from './view.js';
 
 // Seconds of later frames that poses wait for: as much as the lifter reads in videos, and
-// four frames as `mmhot infer --live`.
+// four frames as `mmhot stream`.
 const LOOKAHEAD = { file: Infinity, camera: 4 / 30 };
 // A video plays more slowly where frames are missed, and from the first of these on waits
 // while a frame is processed. It waits for the first frame, too, as networks are compiled.
