@@ -340,6 +340,7 @@ def test_missing_joints_may_be_marked_in_any_way(way, tmp_path):
         masked = np.ma.masked_array(poses, np.isnan(lost))
         assert apart(refine(way, masked, tmp_path), known).max() < 0.01
     assert apart(refine(way, lost, tmp_path), known).max() < 0.01
+    assert apart(refine(way, np.nan_to_num(lost), tmp_path), known).max() < 0.01
     if way in (as_clip, as_npy):
         scores = np.where(np.isnan(lost).any(-1), 0, 1)[..., None]
         scored = np.append(poses, scores, -1)
