@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from mmhot.cli.errors import OneLineParser, print_text, run_safely
+from mmhot.datasets.mocap_dataset import read_mocap_clips
 from mmhot.errors import align
-from mmhot.io.arrays import load_arrays
 from mmhot.motion.turns import LimitTurns, TurnLimits
 from mmhot.skeletons.joints import get_skeleton, part_of
 from mmhot.structures.clips import Clip3D
@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> None:
     """Print quantiles of speeds, and the share of frames that the step changes."""
     motions = []
     for name in ('cmu_h36m17.npz', 'cmu_h36m17_more.npz'):
-        motions += load_arrays(args.data_root / name).values()
+        motions += read_mocap_clips(args.data_root / name).values()
     heads = [f'{100 * x:g} %' for x in _QUANTILES]
     lines = [['frames/s', 'limb', *heads, 'limit, deg/s', 'frames changed, %']]
     for stride in _STRIDES:
