@@ -102,7 +102,8 @@ def test_lifting_with_onnx_runtime_imports_nothing_slow(tmp_path):
 import sys
 from mmhot.cli.dispatch import main
 from mmhot.errors import explain, is_user_error
-code = main(['lift', {str(clip)!r}, '--backend', 'onnx', '--out-dir', 'out', '--quiet'])
+options = ['--static-camera', '--backend', 'onnx', '--out-dir', 'out', '--quiet']
+code = main(['lift', {str(clip)!r}, *options])
 heavy = {{'torch', 'torchvision', 'mmengine', 'mmcv', 'mmdet', 'mmpose', 'matplotlib'}}
 heavy |= {{'av', 'cv2', 'yaml'}}
 slow = 'interpolate', 'ndimage', 'optimize', 'signal', 'sparse', 'spatial'

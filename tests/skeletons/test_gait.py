@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import scipy
 from rendered_clips import DATA, rendered
 
 import mmhot
@@ -13,7 +14,12 @@ from mmhot.io.writers.gait import clip_strides, write_csv
 from mmhot.lifting.world import turn
 from mmhot.motion.foot_lock import LockFeet
 from mmhot.progress import Report
-from mmhot.skeletons.gait import find_strides, is_on_treadmill, walking_direction
+from mmhot.skeletons.gait import (
+    find_peaks,
+    find_strides,
+    is_on_treadmill,
+    walking_direction,
+)
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.state import State
 from tools.analysis.motions import GroundTruth
@@ -150,6 +156,16 @@ def test_sides_follow_the_order_of_contacts(confused):
         nearest = min(shared, key=lambda contact: abs(contact - x.contact))
         if abs(nearest - x.contact) < 0.1:
             assert shared[nearest] == x.foot
+
+
+@pytest.mark.parametrize('width', [1, 5, 20])
+def test_peaks_are_those_of_scipy(width):
+    noise = np.random.default_rng(width).normal(size=(50, 300 + width))
+    for values in noise:
+        smooth = np.convolve(values, np.ones(width) / width)
+        for prominence in (0.05, 0.5):
+            expected, _ = scipy.signal.find_peaks(smooth, prominence=prominence)
+            np.testing.assert_array_equal(find_peaks(smooth, prominence), expected)
 
 
 def test_two_steps_are_a_stride():
