@@ -162,12 +162,15 @@ def mark_missing(
     """Return points (..., K, 2 or 3) and scores (..., K), NaN and 0 where missing.
 
     A point is missing if it is NaN, or its score is not above zero. So are pixels at
-    (0, 0), as COCO and several models mark them, 3D joints at (0, 0, 0) that are
-    elsewhere in most poses, which the root is not, and 3D poses of one point.
+    (0, 0), as COCO and several models mark them, and 3D poses of one point. 3D joints
+    at (0, 0, 0) are missing, unless they are mostly there, as roots, or once, as where
+    a path begins.
     """
     missing = (points == 0).all(-1)
     if points.shape[-1] == 3:
-        missing = missing & (missing.reshape(-1, missing.shape[-1]).mean(0) < 0.5)
+        of_joint = missing.reshape(-1, missing.shape[-1])
+        counts = of_joint.sum(0)
+        missing = missing & (counts > 1) & (2 * counts < len(of_joint))
         missing = missing | (points == points[..., :1, :]).all((-2, -1))[..., None]
     missing = missing | ~(scores > 0) | np.isnan(points).any(-1)
     return np.where(missing[..., None], np.nan, points), np.where(missing, 0, scores)

@@ -131,6 +131,16 @@ def test_shuffled_people_of_lists_without_ids_are_followed(scale, plain):
     assert apart(mmhot.refine(frames, fps=FPS), plain).max() < 0.01
 
 
+def assert_in_place(clip):
+    """The first person has the true poses, and the second the true path."""
+    first = clip.keypoints_3d[clip.track == 0]
+    true = (WORLD[:, 0] - WORLD[:, 0, :1])[..., [0, 2, 1]] * (1, -1, 1)
+    assert 1000 * np.linalg.norm(first - true, axis=-1).mean() < 10
+    moved = np.diff(clip.root_3d[clip.track == 1], axis=0)
+    wanted = np.diff(camera(WORLD)[:, 1, 0], axis=0)
+    assert 1000 * np.abs(moved - wanted).max() < 20
+
+
 @any_way
 @pytest.mark.parametrize(
     'turn',
@@ -146,12 +156,7 @@ def test_shuffled_people_of_lists_without_ids_are_followed(scale, plain):
 def test_axes_are_recognized_by_trunks(way, turn, tmp_path, caplog):
     clip = refine(way, turn(WORLD), tmp_path)
     assert clip.axes == 'camera'
-    first = clip.keypoints_3d[clip.track == 0]
-    true = (WORLD[:, 0] - WORLD[:, 0, :1])[..., [0, 2, 1]] * (1, -1, 1)
-    assert 1000 * np.linalg.norm(first - true, axis=-1).mean() < 10
-    moved = np.diff(clip.root_3d[clip.track == 1], axis=0)
-    wanted = np.diff(camera(WORLD)[:, 1, 0], axis=0)
-    assert 1000 * np.abs(moved - wanted).max() < 20
+    assert_in_place(clip)
     assert ('given_axes states others' in caplog.text) == (turn is not camera)
 
 
@@ -168,12 +173,7 @@ def test_axes_are_recognized_by_trunks(way, turn, tmp_path, caplog):
 def test_left_handed_axes_are_recognized_by_knees(way, axis, turn, tmp_path, caplog):
     clip = refine(way, turn(WORLD), tmp_path)
     assert f'knees bend backwards, as in left-handed axes: {axis} is' in caplog.text
-    first = clip.keypoints_3d[clip.track == 0]
-    true = (WORLD[:, 0] - WORLD[:, 0, :1])[..., [0, 2, 1]] * (1, -1, 1)
-    assert 1000 * np.linalg.norm(first - true, axis=-1).mean() < 10
-    moved = np.diff(clip.root_3d[clip.track == 1], axis=0)
-    wanted = np.diff(camera(WORLD)[:, 1, 0], axis=0)
-    assert 1000 * np.abs(moved - wanted).max() < 20
+    assert_in_place(clip)
 
 
 def test_axes_that_are_not_recognized_are_one_line(caplog):
@@ -341,6 +341,9 @@ def test_missing_joints_may_be_marked_in_any_way(way, tmp_path):
         assert apart(refine(way, masked, tmp_path), known).max() < 0.01
     assert apart(refine(way, lost, tmp_path), known).max() < 0.01
     assert apart(refine(way, np.nan_to_num(lost), tmp_path), known).max() < 0.01
+    start = poses[0, 0, 0]  # positions may begin at the origin
+    moved = refine(way, poses - start, tmp_path)
+    assert (moved.scores == refine(way, poses, tmp_path).scores).all()
     if way in (as_clip, as_npy):
         scores = np.where(np.isnan(lost).any(-1), 0, 1)[..., None]
         scored = np.append(poses, scores, -1)
