@@ -27,10 +27,9 @@ _LOGGER = logging.getLogger(__name__)
 Steps = dict[str, dict[str, object]]
 """Options of steps by the steps' names."""
 LARGEST_FRAME = 10_000_000
-# Scores are hardly negative, in at most this share, and usually not above; pixels are
-# usually above. Quaternions have the length 1 up to this error.
-_NEGATIVE, _MOST_NEGATIVE, _MOST_SCORE, _FAR = 0.01, 0.1, 150.0, 30.0
-_UNIT_ERROR = 0.01
+# Scores are hardly negative and usually not above; quaternions have the length 1 up to
+# this error; at most this share of values is wrong; pixels are usually above.
+_NEGATIVE, _MOST_SCORE, _UNIT_ERROR, _MOST_WRONG, _FAR = 0.01, 150.0, 0.01, 0.1, 30.0
 _WHOLE = re.compile('-?[0-9]+')
 _NAMES = {2: 'keypoints', 3: 'keypoints_3d'}
 _OTHERS = {2: '3D poses are for mmhot refine', 3: '2D keypoints are for mmhot lift'}
@@ -258,7 +257,8 @@ def number_tracks(values: Any, key: str = 'tracks') -> tuple[np.ndarray, list]:
     names = []
     if any(isinstance(x, str) for x in ids):
         names = [x for x in dict.fromkeys(ids) if x != -1]
-        ids = [-1 if x == -1 else names.index(x) for x in ids]
+        number_of = {-1: -1} | {x: number for number, x in enumerate(names)}
+        ids = [number_of[x] for x in ids]
     numbers = whole_numbers(key, np.array(ids, object))
     return numbers.reshape(np.shape(values)), names
 
@@ -268,13 +268,13 @@ def _check_sense(points: np.ndarray, size: int, title: str) -> None:
     last, other = points[..., -1], _OTHERS[size]
     if points.shape[-1] == 4:
         is_unit = abs(np.linalg.norm(points, axis=-1) - 1) < _UNIT_ERROR
-        if is_unit.mean() > 1 - _MOST_NEGATIVE:
+        if is_unit.mean() > 1 - _MOST_WRONG:
             raise ValueError(
                 f'{title} seem to be rotations (quaternions), no positions'
             )
     if points.shape[-1] != 3:
         return
-    is_negative = np.mean(last < -_NEGATIVE) > _MOST_NEGATIVE
+    is_negative = np.mean(last < -_NEGATIVE) > _MOST_WRONG
     if size == 2 and (is_negative or np.nanmedian(last) > _MOST_SCORE):
         raise ValueError(f'the third values of {title} are no scores; {other}')
     are_scores = not ((last < 0) | (last > 1)).any()
