@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mmhot.frames.sources import Frame
 from mmhot.pose2d.interfaces import Prior
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.people import (
@@ -29,13 +28,12 @@ _ARMS = np.array(
         for side in ('left', 'right')
     ]
 )
+_WRISTS = _ARMS[:, 2]
 
-Estimate = Callable[[list[Frame], list[Boxes], list[Prior]], list[People]]
-"""Estimates the people in boxes of frames, given their results in other frames."""
-Redetect = Callable[[Frame, People], Boxes]
-"""Detects the people of a frame, given the poses of tracked people in it."""
-Lost = tuple[np.ndarray, np.ndarray]
-"""Numbers (P,) and predicted boxes (P, 4) of people who are lost in a frame."""
+Estimate = Callable[[np.ndarray, Boxes, Prior], People]
+"""Estimates people in boxes, each in the frame of a place (P,) in the chunk."""
+Redetect = Callable[[int, People], Boxes]
+"""Detects the people of the frame of a place, given the tracked people in it."""
 _UNKNOWN = 1 << 30  # number of new people, larger than those of tracked ones
 
 
@@ -117,75 +115,67 @@ class PoseSearch:
         reliable = people.scores.mean(1) >= self.settings.reliable
         return np.where(reliable, quarter_turns(people.keypoints), 0)
 
-    def find(
-        self, frames: list[Frame], boxes: list[Boxes], priors: list[Prior]
-    ) -> list[People]:
-        """Estimate people, and again in other boxes where keypoints are off the box."""
-        people, rows, requests = self.estimate(frames, boxes, priors), [], []
-        columns = zip(frames, people, priors, strict=True)
-        for index, (frame, poses, prior) in enumerate(columns):
-            around = self.boxes_of(poses)
-            off = box_iou(around, poses.bboxes) < self.settings.min_overlap
-            off &= self.are_certain(poses)
-            if off.any():
-                confidence = np.fmax(prior.confidence, poses.scores.mean(1))
-                prior = Prior(confidence, self.turns_of(poses)).take(off)
-                rows.append((index, np.flatnonzero(off)))
-                requests.append((frame, (around[off], poses.bbox_scores[off]), prior))
-        if not rows:
+    def find(self, places: int | np.ndarray, boxes: Boxes, prior: Prior) -> People:
+        """Estimate people, and again in other boxes where keypoints are off the box.
+
+        ``places`` are those of their frames in the chunk, (P,) or one for all.
+        """
+        places = np.broadcast_to(places, len(boxes[0]))
+        people = self.estimate(places, boxes, prior)
+        around = self.boxes_of(people)
+        off = box_iou(around, people.bboxes) < self.settings.min_overlap
+        off &= self.are_certain(people)
+        if not off.any():
             return people
-        again = self.estimate(*map(list, zip(*requests, strict=True)))
-        for (index, places), new in zip(rows, again, strict=True):
-            old = people[index]
-            better = np.flatnonzero(new.scores.mean(1) >= old.scores[places].mean(1))
-            chosen = np.arange(len(old))
-            chosen[places[better]] = len(old) + better
-            people[index] = old.join(new).take(chosen)
-        return people
+        first = people.take(off)
+        confidence = np.fmax(prior.confidence[off], first.scores.mean(1))
+        prior = Prior(confidence, self.turns_of(first))
+        second = self.estimate(places[off], (around[off], first.bbox_scores), prior)
+        better = second.scores.mean(1) >= first.scores.mean(1)
+        rows = np.arange(len(people))
+        rows[np.flatnonzero(off)[better]] = len(people) + np.flatnonzero(better)
+        return people.join(second).take(rows)
 
     def find_arms(
-        self, frames: list[Frame], people: list[People], expected: list[People]
+        self, places: int | np.ndarray, people: People, expected: People
     ) -> None:
         """Search wrists of reliable people in larger boxes if they are lost, or jump.
 
-        The same people are expected in each frame; boxes hold their hands, too. Arms
-        that were seen are replaced where the larger box shows them with more
-        confidence, or nearer to the expected.
+        Boxes hold the hands of the expected poses, too. Arms that were seen are
+        replaced where the larger box shows them with more confidence, or nearer to the
+        expected.
         """
-        rows, requests, settings = [], [], self.settings
-        columns = zip(frames, people, expected, strict=True)
-        for index, (frame, poses, before) in enumerate(columns):
-            if poses.scores.shape[1] < NUM_BODY:
-                return
-            seen = before.scores[:, _ARMS[:, 2]] >= settings.seen
-            searched = poses.scores[:, _ARMS[:, 2]] < settings.lost
-            searched |= _arm_distances(poses, before) > settings.jump
-            reliable = mean_confidence(poses.scores) >= settings.reliable
-            chosen = np.flatnonzero((searched & seen).any(1) & reliable)
-            if len(chosen):
-                few, other = poses.take(chosen), before.take(chosen)
-                arms = other.keypoints[:, _ARMS]
-                hands = few.keypoints[:, _ARMS[:, 0]] + arms[:, :, 2] - arms[:, :, 0]
-                points = np.concatenate([few.keypoints, hands], 1)
-                wrists = other.scores[:, _ARMS[:, 2]]
-                scores = np.concatenate([few.scores, wrists], 1)
-                larger = boxes_around(points, scores, settings.margin, self.size)
-                rows.append((index, chosen))
-                requests.append((frame, (larger, few.bbox_scores), self.prior_of(few)))
-        if not rows:
+        settings = self.settings
+        if people.scores.shape[1] < NUM_BODY:
             return
-        again = self.estimate(*map(list, zip(*requests, strict=True)))
-        for (index, chosen), second in zip(rows, again, strict=True):
-            poses, before = people[index], expected[index].take(chosen)
-            first = poses.take(chosen)
-            gain = second.scores[:, _ARMS[:, 1:]] - first.scores[:, _ARMS[:, 1:]]
-            jump, rest = (_arm_distances(x, before) for x in (first, second))
-            nearer = (jump > settings.jump) & (rest < jump / 2)
-            nearer &= gain[..., 1] >= -settings.loss
-            row, arm, joint = np.nonzero((gain >= settings.gain) | nearer[..., None])
-            joint = _ARMS[arm, joint + 1]
-            poses.keypoints[chosen[row], joint] = second.keypoints[row, joint]
-            poses.scores[chosen[row], joint] = second.scores[row, joint]
+        jump = _arm_distances(people, expected)
+        is_missing = (people.scores[:, _WRISTS] < settings.lost) | (
+            jump > settings.jump
+        )
+        is_missing &= expected.scores[:, _WRISTS] >= settings.seen
+        reliable = mean_confidence(people.scores) >= settings.reliable
+        chosen = np.flatnonzero(is_missing.any(1) & reliable)
+        if not len(chosen):
+            return
+        first, expected = people.take(chosen), expected.take(chosen)
+        arms = expected.keypoints[:, _ARMS]
+        hands = first.keypoints[:, _ARMS[:, 0]] + arms[:, :, 2] - arms[:, :, 0]
+        points = np.concatenate([first.keypoints, hands], 1)
+        scores = np.concatenate([first.scores, expected.scores[:, _WRISTS]], 1)
+        larger = boxes_around(points, scores, settings.margin, self.size)
+        second = self.estimate(
+            np.broadcast_to(places, len(people))[chosen],
+            (larger, first.bbox_scores),
+            self.prior_of(first),
+        )
+        gain = second.scores[:, _ARMS[:, 1:]] - first.scores[:, _ARMS[:, 1:]]
+        jump, rest = jump[chosen], _arm_distances(second, expected)
+        nearer = (jump > settings.jump) & (rest < jump / 2)
+        nearer &= gain[..., 1] >= -settings.loss
+        row, arm, joint = np.nonzero((gain >= settings.gain) | nearer[..., None])
+        joint = _ARMS[arm, joint + 1]
+        people.keypoints[chosen[row], joint] = second.keypoints[row, joint]
+        people.scores[chosen[row], joint] = second.scores[row, joint]
 
 
 def _arm_distances(people: People, expected: People) -> np.ndarray:
@@ -202,7 +192,7 @@ def _arm_distances(people: People, expected: People) -> np.ndarray:
 
 
 def track_chunk(
-    frames: list[Frame],
+    count: int,
     previous: Sequence[People],
     search: PoseSearch,
     redetect: Redetect,
@@ -215,16 +205,16 @@ def track_chunk(
     ``is_end``, they are detected, and new people searched backwards. Where a person is
     lost before, people are detected, too.
 
-    ``previous`` are the people of the frame before the first, after those of the frame
-    ``settings.history`` frames before it, if both are of the shot. Keyframes are at
-    most ``max_step`` frames apart.
+    ``count`` is the number of frames. ``previous`` are the people of the frame before
+    the first, after those of the frame ``settings.history`` frames before it, if both
+    are of the shot. Keyframes are at most ``max_step`` frames apart.
 
     Returns:
         list[Keyframe]: People before the chunk, at negative positions, and of some of
         its frames, the last one included.
     """
-    tracker = _ChunkTracker(frames, previous, search)
-    tracker.track(redetect, max_step, is_end)
+    tracker = _ChunkTracker(count - 1, previous, search, redetect)
+    tracker.track(max_step, is_end)
     tracker.search_backwards()
     return tracker.keyframes
 
@@ -233,9 +223,14 @@ class _ChunkTracker:
     """Keyframes of a chunk of frames, so far."""
 
     def __init__(
-        self, frames: list[Frame], previous: Sequence[People], search: PoseSearch
+        self,
+        end: int,
+        previous: Sequence[People],
+        search: PoseSearch,
+        redetect: Redetect,
     ) -> None:
-        self._frames, self._search, self._settings = frames, search, search.settings
+        self._end, self._search, self._redetect = end, search, redetect
+        self._settings = search.settings
         now, *before = (x.take(search.are_certain(x)) for x in reversed(previous))
         self.keyframes = [Keyframe(-1, np.arange(len(now)), now)]
         for people in before:  # at most one
@@ -243,90 +238,85 @@ class _ChunkTracker:
             ids = self._match(old, new, np.arange(len(now)), len(now))
             self.keyframes.insert(0, Keyframe(-self._settings.history, ids, people))
 
-    def track(self, redetect: Redetect, max_step: int, is_end: bool) -> None:
+    def track(self, max_step: int, is_end: bool) -> None:
         """Append keyframes up to the last frame, in which people are detected."""
         search, settings = self._search, self._settings
-        last = len(self._frames) - 1
         step = max_step // 2 if len(self.keyframes) > 1 else 1
-        while (now := self.keyframes[-1]).position < last:
+        while (now := self.keyframes[-1]).position < self._end:
             position = self._next_position(now, step)
-            frame = self._frames[position]
-            detects = is_end and position == last
+            detects = is_end and position == self._end
             confidence = now.people.scores.mean(1)
             if detects:
                 reliable = are_upright(now.people.keypoints)
                 reliable &= confidence >= settings.reliable
                 confidence = np.where(reliable, confidence, np.nan)
             predicted = self._predict(self.keyframes, position)
-            boxes = predicted, now.people.bbox_scores
             prior = Prior(confidence, search.turns_of(now.people))
-            [people] = search.find([frame], [boxes], [prior])
+            boxes = predicted, now.people.bbox_scores
+            people = search.find(position, boxes, prior)
             if not detects:
-                search.find_arms([frame], [people], [now.people])
+                search.find_arms(position, people, now.people)
             certain = search.are_certain(people)
             tracked = Keyframe(position, now.ids, people).take(certain)
             passed = position - now.position
-            if passed > 1 and len(tracked.ids) < len(now.ids):
+            if passed > 1 and not certain.all():
                 step = passed // 2
                 continue
             if not detects:
-                lost = now.ids[~certain], predicted[~certain]
-                tracked = self._find_lost(frame, tracked, lost, redetect)
-            is_tracked, rows = rows_of(now.ids, tracked.ids)
-            around = search.boxes_of(tracked.people.take(rows))
-            overlap = box_iou(predicted[is_tracked], around)
+                tracked = self._find_lost(
+                    tracked, now.ids[~certain], predicted[~certain]
+                )
+            _, before, after = _common(now.ids, tracked.ids)
+            around = search.boxes_of(tracked.people)[after]
+            overlap = box_iou(predicted[before], around)
             is_predictable = (overlap >= settings.predictable).all()
-            is_predictable &= is_tracked.all()
+            is_predictable &= len(before) == len(now.ids)
             step = min(2 * step, max_step) if is_predictable else max(step // 2, 1)
-            if detects:
-                tracked = self._detect(frame, tracked, redetect)
-            self.keyframes.append(tracked)
+            self.keyframes.append(self._detect(tracked) if detects else tracked)
 
     def _next_position(self, now: Keyframe, step: int) -> int:
         """Choose the next keyframe; one is where the next chunk looks for motion."""
-        last = len(self._frames) - 1
         if not now.ids.size:
-            return last
-        position = min(now.position + step, last)
-        needed = last + 1 - self._settings.history
+            return self._end
+        position = min(now.position + step, self._end)
+        needed = self._end + 1 - self._settings.history
         return needed if now.position < needed < position else position
 
-    def _detect(self, frame: Frame, tracked: Keyframe, redetect: Redetect) -> Keyframe:
+    def _detect(self, tracked: Keyframe) -> Keyframe:
         """Detect the people of a frame; tracked ones keep their numbers."""
-        search = self._search
-        boxes, scores = redetect(frame, tracked.people)
+        search, position = self._search, tracked.position
+        boxes, scores = self._redetect(position, tracked.people)
         around = search.boxes_of(tracked.people)
         first_new = max(int(key.ids.max(initial=-1)) for key in self.keyframes) + 1
         ids = self._match(boxes, around, tracked.ids, first_new)
-        is_old, rows = rows_of(ids, tracked.ids)
-        same = np.zeros(len(ids), bool)
-        same[is_old] = box_iou(boxes[is_old], around[rows]) >= self._settings.same_box
-        unmoved = tracked.take(rows[same[is_old]])
-        unmoved.people.bbox_scores = scores[same]
+        _, new, old = _common(ids, tracked.ids)
+        is_same = box_iou(boxes[new], around[old]) >= self._settings.same_box
+        unmoved = tracked.take(old[is_same])
+        unmoved.people.bbox_scores = scores[new[is_same]]
         prior = Prior.unknown(len(ids))
-        prior.turns[is_old] = search.turns_of(tracked.people)[rows]
-        others = boxes[~same], scores[~same]
-        [people] = search.find([frame], [others], [prior.take(~same)])
-        detected = unmoved.join(Keyframe(tracked.position, ids[~same], people))
+        prior.turns[new] = search.turns_of(tracked.people)[old]
+        rest = np.delete(np.arange(len(ids)), new[is_same])
+        people = search.find(position, (boxes[rest], scores[rest]), prior.take(rest))
+        detected = unmoved.join(Keyframe(position, ids[rest], people))
         seen = replace(detected.people, scores=np.ones_like(detected.people.scores))
-        search.find_arms([frame], [detected.people], [seen])
+        search.find_arms(position, detected.people, seen)
         return detected.take(search.are_certain(detected.people))
 
     def _find_lost(
-        self, frame: Frame, tracked: Keyframe, lost: Lost, redetect: Redetect
+        self, tracked: Keyframe, lost: np.ndarray, predicted: np.ndarray
     ) -> Keyframe:
-        """Detect people who are lost in a frame, near their predicted boxes."""
-        search, (numbers, predicted) = self._search, lost
+        """Detect lost people (P,) of a frame, near their predicted boxes (P, 4)."""
+        search = self._search
         corners = predicted.reshape(-1, 2, 2)
         inside = ((corners > 1) & (corners < np.subtract(search.size, 1))).all((1, 2))
         if not inside.any():
             return tracked
-        boxes, scores = redetect(frame, tracked.people)
+        boxes, scores = self._redetect(tracked.position, tracked.people)
         around = np.concatenate([search.boxes_of(tracked.people), predicted])
-        ids = self._match(boxes, around, np.r_[tracked.ids, numbers], _UNKNOWN)
-        rows = np.isin(ids, numbers[inside])
+        ids = self._match(boxes, around, np.r_[tracked.ids, lost], _UNKNOWN)
+        rows = np.isin(ids, lost[inside])
         prior = Prior.unknown(rows.sum())
-        [people] = search.find([frame], [(boxes[rows], scores[rows])], [prior])
+        people = search.find(tracked.position, (boxes[rows], scores[rows]), prior)
         similar = compare_all(people, tracked.people) >= self._settings.duplicate
         certain = search.are_certain(people) & ~similar.any(1)
         return tracked.join(Keyframe(tracked.position, ids[rows], people).take(certain))
@@ -338,10 +328,10 @@ class _ChunkTracker:
         if len(keyframes) < 2 or not len(boxes):
             return boxes
         before = keyframes[-2]
-        is_old, rows = rows_of(last.ids, before.ids)
-        earlier = self._search.boxes_of(before.people.take(rows))
+        _, rows, earlier = _common(last.ids, before.ids)
+        passed = boxes[rows] - self._search.boxes_of(before.people)[earlier]
         moved = np.zeros((len(boxes), 2), np.float32)
-        moved[is_old] = (boxes[is_old] - earlier).reshape(-1, 2, 2).mean(1)
+        moved[rows] = passed.reshape(-1, 2, 2).mean(1)
         moved *= (position - last.position) / (last.position - before.position)
         limit = 2 * (boxes[:, 2:] - boxes[:, :2])
         shifted = boxes.reshape(-1, 2, 2) + np.clip(moved, -limit, limit)[:, None]
@@ -355,9 +345,9 @@ class _ChunkTracker:
         """Number detected people (P,) by tracked people whose boxes they overlap."""
         overlap = box_iou(boxes[:, None], tracked[None])
         numbers = first_new + np.arange(len(boxes))
-        for row, column in zip(*match_boxes(overlap), strict=True):
-            if overlap[row, column] >= self._settings.same_person:
-                numbers[row] = ids[column]
+        rows, columns = match_boxes(overlap)
+        same = overlap[rows, columns] >= self._settings.same_person
+        numbers[rows[same]] = ids[columns[same]]
         return numbers
 
     def search_backwards(self) -> None:
@@ -371,8 +361,7 @@ class _ChunkTracker:
             if position < 0 or not len(last.ids):
                 return
             boxes = self._predict(path[-2:], position), last.people.bbox_scores
-            prior = search.prior_of(last.people)
-            [people] = search.find([self._frames[position]], [boxes], [prior])
+            people = search.find(position, boxes, search.prior_of(last.people))
             similarity = compare_all(people, keyframes[row].people)
             is_new = people.scores.mean(1) >= least
             is_new &= ~(similarity >= settings.duplicate).any(1)
@@ -381,8 +370,6 @@ class _ChunkTracker:
             keyframes[row] = keyframes[row].join(path[-1])
 
 
-def rows_of(ids: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return which ids are among others, and their rows there."""
-    is_there = np.isin(ids, other)
-    order = np.argsort(other)
-    return is_there, order[np.searchsorted(other, ids[is_there], sorter=order)]
+def _common(ids: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return the numbers that both have, and their rows in both."""
+    return np.intersect1d(ids, other, assume_unique=True, return_indices=True)

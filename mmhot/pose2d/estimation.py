@@ -1,9 +1,10 @@
 """2D poses of all people in the frames of a video: detection, then pose estimation."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import astuple, dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -140,42 +141,44 @@ class VideoPoseEstimator:
     ) -> None:
         """Process all frames after those of an interrupted run."""
         interval = self.detection_interval(source.fps, source.num_frames)
-        shots = CutDetector()
+        shots, num_cached = CutDetector(), len(clip.people)
         if not clip.complete:
             clip.cuts = shots.cuts
-        batch, num_cached = list[Frame](), len(clip.people)
-
-        def append_batch(watch: Callable[[list[Frame]], None]) -> None:
-            clip.people += self._estimate_batch(batch, clip, interval)
-            clip.times += [frame.time for frame in batch]
-            watch(batch)
-            batch.clear()
-            progress(len(clip.people) - clip.first)
-
-        def is_full() -> bool:
-            if len(batch) * batch[0].image.nbytes > self.detections.max_bytes:
-                return True
-            is_last = batch[-1].index % interval == 0
-            return len(batch) >= self.batch_size if interval == 1 else is_last
-
         chunk = interval if self.estimator.prefers_batches else 0
         ahead = max(chunk, self.detections.ahead)
         reading = closing(prefetch(shots(source), ahead))
         with _watching(clip, observers) as watch, reading as frames:
-            for frame in frames:
-                if frame.index < num_cached:
-                    watch([frame])
-                    continue
-                if not clip.people and not batch:
-                    clip.times = [*frame.skipped]
+            for batch in self._batches(frames, clip, interval):
+                if not clip.people:
+                    clip.times = [*batch[0].skipped]
                     clip.first = len(clip.times)
                     clip.people = [People.none(self._num_keypoints)] * clip.first
-                if batch and (frame.index in clip.cuts or is_full()):
-                    append_batch(watch)
-                clip.size = frame.image.shape[1::-1]
-                batch.append(frame)
-            if batch:
-                append_batch(watch)
+                if batch[0].index >= num_cached:
+                    clip.size = batch[0].image.shape[1::-1]
+                    clip.people += self._estimate_batch(batch, clip, interval)
+                    clip.times += [frame.time for frame in batch]
+                    progress(len(clip.people) - clip.first)
+                watch(batch)
+
+    def _batches(
+        self, frames: Iterable[Frame], clip: ClipPeople, interval: int
+    ) -> Iterator[list[Frame]]:
+        """Split frames into batches of one shot; cached ones are alone."""
+        batch, num_cached = list[Frame](), len(clip.people)
+        for frame in frames:
+            is_next = frame.index in clip.cuts or frame.index <= num_cached
+            if batch and (is_next or self._is_full(batch, interval)):
+                yield batch
+                batch = []
+            batch.append(frame)
+        if batch:
+            yield batch
+
+    def _is_full(self, batch: list[Frame], interval: int) -> bool:
+        if len(batch) * batch[0].image.nbytes > self.detections.max_bytes:
+            return True
+        is_last = batch[-1].index % interval == 0
+        return len(batch) >= self.batch_size if interval == 1 else is_last
 
     def _estimate_batch(
         self, frames: list[Frame], clip: ClipPeople, interval: int
@@ -196,24 +199,23 @@ class VideoPoseEstimator:
         begun = []
         if not previous:
             boxes = self._redetect(frames[0], People.none(self._num_keypoints))
-            begun = previous = self._estimate([frames[0].image], [boxes])
+            places = np.zeros(len(boxes[0]), int)
+            begun = previous = [self._estimate([frames[0].image], places, boxes)]
         rest = frames[len(begun) :]
         if not rest:
             return begun
-
-        def estimate(
-            frames: list[Frame], boxes: list[Boxes], priors: list[Prior]
-        ) -> list[People]:
-            return self._estimate([frame.image for frame in frames], boxes, priors)
-
-        search = PoseSearch(estimate, rest[0].image.shape[1::-1])
+        images, times = ([getattr(x, name) for x in rest] for name in ('image', 'time'))
+        search = PoseSearch(partial(self._estimate, images), images[0].shape[1::-1])
         is_long = len(rest) >= self.detections.min_rest
-        is_end = rest[-1].index % interval == 0 or is_long
-        max_step = self.gaps.max_step(rest)
         keyframes = track_chunk(
-            rest, previous, search, self._redetect, max_step, is_end
+            len(rest),
+            previous,
+            search,
+            lambda place, tracked: self._redetect(rest[place], tracked),
+            self.gaps.max_step(times),
+            is_end=is_long or rest[-1].index % interval == 0,
         )
-        return begun + fill_chunk(rest, keyframes, search, self.gaps)
+        return begun + fill_chunk(times, keyframes, search, self.gaps)
 
     def _redetect(self, frame: Frame, tracked: People) -> Boxes:
         return _valid_boxes(self.detector.redetect(frame.image, tracked))
@@ -251,38 +253,47 @@ class VideoPoseEstimator:
     def detect(self, images: Images, video: bool = True) -> list[People]:
         """Estimate the poses in BGR images (H, W, 3), of a video or independent."""
         boxes = [_valid_boxes(boxes) for boxes in self.detector(images)]
-        return self._estimate(images, boxes, video=video)
+        places = np.repeat(np.arange(len(images)), [len(x) for x, _ in boxes])
+        corners, scores = map(np.concatenate, zip(*boxes, strict=True))
+        people = self._estimate(images, places, (corners, scores), video=video)
+        return [people.take(places == place) for place in range(len(images))]
 
     def _estimate(
         self,
         images: Images,
-        boxes: list[Boxes],
-        priors: list[Prior] | None = None,
+        places: np.ndarray,
+        boxes: Boxes,
+        prior: Prior | None = None,
         video: bool = True,
-    ) -> list[People]:
+    ) -> People:
         """Estimate people in boxes; those in invalid boxes have scores of 0.
 
-        In a video, the flip test is saved, and quarter turns of people whose confidence
-        has not fallen.
+        The boxes are those of the images of ``places`` (P,). In a video, the flip test
+        is saved, and quarter turns of people whose confidence has not fallen.
         """
-        crops = [
-            np.where(_are_valid(corners)[:, None], corners, _ANY_BOX)
-            for corners, _ in boxes
-        ]
+        corners, box_scores = boxes
+        if not len(corners):
+            return People.none(self._num_keypoints)
+        valid = _are_valid(corners)[:, None]
+        crops = np.where(valid, corners, _ANY_BOX)
+        rows = [np.flatnonzero(places == place) for place in np.unique(places)]
+        shown = [images[places[x[0]]] for x in rows]
         if video:
-            priors = priors or [Prior.unknown(len(corners)) for corners in crops]
-            crops = [round_boxes(corners) for corners in crops]
-            poses = self.estimator.estimate_video(images, crops, priors)
+            crops = round_boxes(crops)
+            prior = prior or Prior.unknown(len(crops))
+            priors = [prior.take(x) for x in rows]
+            poses = self.estimator.estimate_video(
+                shown, [crops[x] for x in rows], priors
+            )
         else:
-            poses = self.estimator(images, crops)
-        people = []
-        for (corners, box_scores), (points, scores) in zip(boxes, poses, strict=True):
-            finite = np.isfinite(points).all(-1) & np.isfinite(scores)
-            finite &= _are_valid(corners)[:, None]
-            points = np.where(finite[..., None], points, np.nan).astype(np.float32)
-            scores = np.where(finite, scores, 0).astype(np.float32)
-            people.append(People(corners, box_scores, points, scores))
-        return people
+            poses = self.estimator(shown, [crops[x] for x in rows])
+        points = np.zeros((len(crops), self._num_keypoints, 2), np.float32)
+        scores = np.zeros(points.shape[:2], np.float32)
+        for x, pose in zip(rows, poses, strict=True):
+            points[x], scores[x] = pose
+        finite = np.isfinite(points).all(-1) & np.isfinite(scores) & valid
+        points = np.where(finite[..., None], points, np.float32(np.nan))
+        return People(corners, box_scores, points, np.where(finite, scores, 0))
 
 
 def show_again(

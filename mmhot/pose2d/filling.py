@@ -1,13 +1,11 @@
 """2D poses between keyframes: interpolated where predictable, else estimated."""
 
-from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 
-from mmhot.frames.sources import Frame
 from mmhot.pose2d.chunks import Keyframe, KeyframeSettings, PoseSearch
 from mmhot.pose2d.interfaces import Prior
 from mmhot.structures.people import People, box_size
@@ -25,15 +23,15 @@ class Gaps:
     frames: int = KeyframeSettings.max_step
     min_score: float = 0.3  # least confidence of keypoints that must be predictable
 
-    def max_step(self, frames: list[Frame]) -> int:
-        """Return the most frames from one keyframe to the next."""
-        seconds = (frames[-1].time - frames[0].time) / max(len(frames) - 1, 1)
+    def max_step(self, times: Sequence[float]) -> int:
+        """Return the most frames from one keyframe to the next, by frames' times."""
+        seconds = (times[-1] - times[0]) / max(len(times) - 1, 1)
         is_near = self.frames * seconds <= self.seconds
         return self.frames if is_near else KeyframeSettings.max_step
 
 
 def fill_chunk(
-    frames: list[Frame],
+    times: Sequence[float],
     keyframes: list[Keyframe],
     search: PoseSearch,
     gaps: Gaps = Gaps(),
@@ -45,151 +43,134 @@ def fill_chunk(
     otherwise both halves are treated likewise, as where only one end is known. Without
     a tolerance all frames are estimated in one batch, as GPUs prefer.
 
-    Frames and keyframes are those of :func:`~mmhot.pose2d.chunks.track_chunk`.
+    Times are those of the frames in seconds; keyframes are the result of
+    :func:`~mmhot.pose2d.chunks.track_chunk`.
     """
-    filler = _Filler(frames, search, gaps)
-    for key in keyframes:
-        for row, number in enumerate(key.ids.tolist()):
-            filler.poses[number][key.position] = key.people.take(np.array([row]))
-    open_gaps = [
-        _Gap(number, max(first.position, -1), last.position)
-        for first, last in pairwise(keyframes)
-        for number in np.union1d(first.ids, last.ids).tolist()
-    ]
+    paths = _Paths(times, keyframes, search, gaps)
+    spans = np.array(
+        [
+            (person, max(first.position, -1), last.position)
+            for first, last in pairwise(keyframes)
+            for person in np.union1d(first.ids, last.ids).tolist()
+        ],
+        int,
+    ).reshape(-1, 3)
     if not gaps.tolerance:
-        open_gaps = filler.without_known(open_gaps)
-        places = [(gap, p) for gap in open_gaps for p in range(gap.first + 1, gap.last)]
-        filler.estimate(places)
-        open_gaps = []
-    while open_gaps := filler.without_known(open_gaps):
-        open_gaps = filler.halve(open_gaps)
-    people = [poses for _, poses in sorted(filler.poses.items())]
-    empty = keyframes[0].people.take(np.zeros(0, int))
-    return [
-        empty.join(*(poses[place] for poses in people if place in poses))
-        for place in range(len(frames))
-    ]
+        spans = paths.select_open(spans)
+        steps = spans[:, 2] - spans[:, 1] - 1
+        places = [np.arange(first + 1, last) for _, first, last in spans.tolist()]
+        if places:
+            paths.estimate(np.repeat(spans, steps, 0), np.concatenate(places))
+        spans = spans[:0]
+    while len(spans := paths.select_open(spans)):
+        middle = spans[:, 1:].sum(1) // 2
+        fits = paths.estimate(spans, middle)
+        for span in spans[fits].tolist():
+            paths.interpolate(*span)
+        before, after = spans.copy(), spans.copy()
+        before[:, 2] = after[:, 1] = middle
+        spans = np.concatenate([before[~fits], after[~fits]])
+    return [paths.people_at(place) for place in range(len(times))]
 
 
-class _Gap(NamedTuple):
-    """The frames between two positions, one person's number."""
+class _Paths:
+    """Poses of people by number and place in a chunk; place -1 is the frame before.
 
-    number: int
-    first: int
-    last: int
+    Spans (S, 3) are numbers of people, and the places of the frames around a gap.
+    """
 
-    @property
-    def middle(self) -> int:
-        return (self.first + self.last) // 2
+    def __init__(
+        self,
+        times: Sequence[float],
+        keyframes: list[Keyframe],
+        search: PoseSearch,
+        limits: Gaps,
+    ) -> None:
+        self._search, self._limits = search, limits
+        step = times[min(1, len(times) - 1)] - times[0]
+        self._times = np.array([times[0] - step, *times])
+        self._count = 1 + max(int(key.ids.max(initial=-1)) for key in keyframes)
+        num_rows = self._count * len(self._times)
+        self._known = np.zeros(num_rows, bool)
+        columns = vars(keyframes[-1].people).values()
+        shapes = ((num_rows, *values.shape[1:]) for values in columns)
+        self._poses = People(*(np.zeros(shape, np.float32) for shape in shapes))
+        for key in keyframes:
+            if key.position >= -1:
+                self._put(self._rows(key.ids, key.position), key.people)
 
+    def _rows(self, person: np.ndarray, place: int | np.ndarray) -> np.ndarray:
+        return person * len(self._times) + place + 1
 
-class _Filler:
-    """Poses of people by number and position in a chunk, each a single person."""
+    def _put(self, rows: np.ndarray, people: People) -> None:
+        self._known[rows] = True
+        for values, new in zip(
+            vars(self._poses).values(), vars(people).values(), strict=True
+        ):
+            values[rows] = new
 
-    def __init__(self, frames: list[Frame], search: PoseSearch, limits: Gaps) -> None:
-        self.poses: dict[int, dict[int, People]] = defaultdict(dict)
-        self._frames, self._search, self._limits = frames, search, limits
-        times = [frame.time for frame in frames]
-        # the last one is that of the frame before, at -1
-        self._times = np.append(times, 2 * times[0] - times[min(1, len(times) - 1)])
+    def people_at(self, place: int) -> People:
+        """Return the people of a frame."""
+        rows = self._rows(np.arange(self._count), place)
+        return self._poses.take(rows[self._known[rows]])
 
-    def without_known(self, gaps: list[_Gap]) -> list[_Gap]:
-        """Select gaps with frames between, of which an end is known."""
-        return [x for x in gaps if x.last - x.first > 1 and self._ends(x)]
+    def select_open(self, spans: np.ndarray) -> np.ndarray:
+        """Select spans with frames between, of which an end is known."""
+        person, first, last = spans.T
+        is_known = self._known[self._rows(person, first)]
+        is_known |= self._known[self._rows(person, last)]
+        return spans[is_known & (last - first > 1)]
 
-    def halve(self, gaps: list[_Gap]) -> list[_Gap]:
-        """Estimate the middle of each gap; returns the halves that are left."""
-        halves = []
-        middles = [(gap, gap.middle) for gap in gaps]
-        for gap, (guess, pose) in zip(gaps, self.estimate(middles), strict=True):
-            if self._search.are_certain(pose)[0] and self._fits(gap, guess, pose):
-                self._interpolate(gap)
-            else:
-                halves += [
-                    gap._replace(last=gap.middle),
-                    gap._replace(first=gap.middle),
-                ]
-        return halves
+    def estimate(self, spans: np.ndarray, places: np.ndarray) -> np.ndarray:
+        """Estimate the people of spans at places (S,) in these.
 
-    def estimate(self, places: list[tuple[_Gap, int]]) -> list[tuple[People, People]]:
-        """Estimate people at places in gaps; returns what was guessed and found."""
-        if not places:
-            return []
-        guesses, rows_at, search = [], defaultdict(list), self._search
-        ends = {gap: self._ends(gap) for gap, _ in places}
-        around = {
-            gap: [search.boxes_of(pose) for pose in poses]
-            for gap, poses in ends.items()
-        }
-        # unless they are upright at all known ends
-        confidence = {
-            gap: max(search.prior_of(pose).confidence[0] for pose in poses)
-            for gap, poses in ends.items()
-        }
-        for row, (gap, place) in enumerate(places):
-            guesses.append(self._between(gap, place, ends[gap], around[gap]))
-            rows_at[place].append(row)
-        expected, boxes, priors = [], [], []
-        for rows in rows_at.values():
-            people = People.join(*(guesses[row] for row in rows))
-            expected.append(people)
-            boxes.append((people.bboxes, people.bbox_scores))
-            confidences = np.array([confidence[places[row][0]] for row in rows])
-            priors.append(Prior(confidences, search.turns_of(people)))
-        frames = [self._frames[position] for position in rows_at]
-        estimated = search.find(frames, boxes, priors)
-        search.find_arms(frames, estimated, expected)
-        people = People.join(*estimated)
-        order = np.argsort(np.concatenate(list(rows_at.values())))
-        poses = [people.take(order[[place]]) for place in range(len(order))]
-        certain = search.are_certain(people)
-        for (gap, place), pose, row in zip(places, poses, order, strict=True):
-            if certain[row]:
-                self.poses[gap.number][place] = pose
-        return list(zip(guesses, poses, strict=True))
-
-    def _ends(self, gap: _Gap) -> list[People]:
-        """Return the known poses at the ends of a gap, one or two."""
-        poses = self.poses[gap.number]
-        return [poses[end] for end in (gap.first, gap.last) if end in poses]
-
-    def _between(
-        self, gap: _Gap, place: int, ends: list[People], boxes: list[np.ndarray]
-    ) -> People:
-        """Interpolate a pose at a place in a gap, in the box to search it in."""
-        first, last = ends[0], ends[-1]
-        start, now, end = self._times[[gap.first, place, gap.last]]
-        share = np.float32((now - start) / (end - start))
-        return People(
-            boxes[0] + share * (boxes[-1] - boxes[0]),
-            first.bbox_scores,
-            first.keypoints + share * (last.keypoints - first.keypoints),
-            np.minimum(first.scores, last.scores),
+        Returns a mask (S,) of short spans whose keypoints are where they were expected,
+        in the middle of both ends.
+        """
+        search, limits, (person, first, last) = self._search, self._limits, spans.T
+        ends = np.stack([self._rows(person, first), self._rows(person, last)])
+        is_known = self._known[ends]
+        # an end that is not known is as the other one
+        before, after = map(self._poses.take, np.where(is_known, ends, ends[::-1]))
+        start, now, end = (self._times[x + 1] for x in (first, places, last))
+        share = np.float32((now - start) / (end - start))[:, None]
+        low, high = search.boxes_of(before), search.boxes_of(after)
+        guess = People(
+            low + share * (high - low),
+            before.bbox_scores,
+            before.keypoints + share[..., None] * (after.keypoints - before.keypoints),
+            np.minimum(before.scores, after.scores),
         )
+        # unless they are upright at all known ends
+        confidence = np.maximum(
+            search.prior_of(before).confidence, search.prior_of(after).confidence
+        )
+        prior = Prior(confidence, search.turns_of(guess))
+        people = search.find(places, (guess.bboxes, guess.bbox_scores), prior)
+        search.find_arms(places, people, guess)
+        certain = search.are_certain(people)
+        self._put(self._rows(person, places)[certain], people.take(certain))
+        distance = np.linalg.norm(guess.keypoints - people.keypoints, axis=-1)
+        distance = np.where(people.scores >= limits.min_score, distance, 0).max(1)
+        near = distance < limits.tolerance * box_size(guess.bboxes)
+        return certain & is_known.all(0) & near & (end - start <= limits.seconds)
 
-    def _fits(self, gap: _Gap, guess: People, found: People) -> bool:
-        """Return whether a person's keypoints are where they were expected."""
-        distance = np.linalg.norm(guess.keypoints - found.keypoints, axis=-1)
-        distance = distance[found.scores >= self._limits.min_score].max(initial=0)
-        near = distance < self._limits.tolerance * box_size(guess.bboxes)[0]
-        seconds = self._times[gap.last] - self._times[gap.first]
-        return near and seconds <= self._limits.seconds and len(self._ends(gap)) == 2
-
-    def _interpolate(self, gap: _Gap) -> None:
+    def interpolate(self, person: int, first: int, last: int) -> None:
         """Add the other frames, on the parabola through the ends and the middle."""
-        nodes = [gap.first, gap.middle, gap.last]
-        poses = [self.poses[gap.number][node] for node in nodes]
-        for place in {*range(gap.first + 1, gap.last)} - {gap.middle}:
-            # Lagrange's
-            at, times = self._times[place], self._times[nodes]
-            factors = [[(at - x) / (t - x) for x in times if x != t] for t in times]
-            weights = np.prod(factors, axis=1).astype(np.float32)
-            near = poses[0 if place < gap.middle else 2]
-            self.poses[gap.number][place] = People(
-                np.sum([w * x.bboxes for w, x in zip(weights, poses, strict=True)], 0),
-                near.bbox_scores,
-                np.sum(
-                    [w * x.keypoints for w, x in zip(weights, poses, strict=True)], 0
-                ),
-                (near.scores + poses[1].scores) / 2,
-            )
+        nodes = np.array([first, (first + last) // 2, last])
+        places = np.setdiff1d(np.arange(first + 1, last), nodes)
+        times, now = self._times[nodes + 1], self._times[places + 1, None]
+        weights = np.empty((len(places), 3), np.float32)  # Lagrange's
+        for node in range(3):
+            others = np.delete(times, node)
+            factors = (now - others) / (times[node] - others)
+            weights[:, node] = factors.prod(1)
+        poses = self._poses.take(self._rows(np.array(person), nodes))
+        near = np.where(places < nodes[1], 0, 2)
+        people = People(
+            (weights[..., None] * poses.bboxes).sum(1),
+            poses.bbox_scores[near],
+            (weights[..., None, None] * poses.keypoints).sum(1),
+            (poses.scores[near] + poses.scores[1]) / 2,
+        )
+        self._put(self._rows(np.array(person), places), people)

@@ -54,9 +54,10 @@ def test_models_get_rounded_boxes_in_videos(poses_2d):
     assert (np.abs(rounded - boxes).max(1) <= side / 64).all()
     assert (rounded == round_boxes(boxes + np.float32(1e-3))).all(1).mean() > 0.98
     image = gray_image(size=(1600, 1600))
-    poses_2d._estimate([image], [(boxes, np.ones(400))])
+    poses_2d.detector = FunctionDetector(lambda _: [(boxes, np.ones(400))])
+    poses_2d.detect([image])
     assert_array_equal(poses_2d.estimator.boxes[-1], rounded)
-    poses_2d._estimate([image], [(boxes, np.ones(400))], video=False)
+    poses_2d.detect([image], video=False)
     assert_array_equal(poses_2d.estimator.boxes[-1], boxes)
 
 
