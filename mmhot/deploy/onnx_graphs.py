@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from mmhot.compat.installation import import_extra
-from mmhot.deploy.patch_graph import PatchGraph
+from mmhot.deploy.stem_graph import StemGraph
 from mmhot.errors import ArgumentError, ignored_warnings, one_line
 from mmhot.models.gtpt.head import GTPTHead
 from mmhot.models.gtpt.stem import GTPTStem
@@ -93,11 +93,12 @@ class PoseGraph(nn.Module):
         if not isinstance(head, GTPTHead):
             outputs = head(self.model.extract_feat(x))
             return tuple(outputs) if isinstance(outputs, tuple | list) else (outputs,)
-        if isinstance(backbone, GTPTStem) and not self.model.with_neck:
-            patches = PatchGraph()(backbone, head.patch_embed, x)
+        is_stem = isinstance(backbone, GTPTStem) and not self.model.with_neck
+        if is_stem and not backbone.merges:
+            features = StemGraph()(backbone, x)
         else:
-            patches = head.embed(self.model.extract_feat(x)[-1])
-        tokens, kept_patches = head.encode(patches, head.counts)
+            features = self.model.extract_feat(x)[-1]
+        tokens, kept_patches = head.encode(head.embed(features), head.counts)
         assert head.decoder is not None  # configs of models have one
         simcc = (x.softmax(-1) / head.decoder.peak for x in head.classify(tokens))
         return (*simcc, *(kept_patches[layer] for layer in self._stages))
