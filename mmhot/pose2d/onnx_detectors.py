@@ -7,7 +7,6 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from mmhot.errors import naming
 from mmhot.pose2d.interfaces import BoxArrays, Detector, Images, PoseEstimator
 from mmhot.pose2d.onnx_formats import IMAGENET_BGR, RAW_BGR, OnnxFile, normalize
 from mmhot.pose2d.onnx_models import ONE_STAGE
@@ -20,10 +19,6 @@ _SAME_PERSON = 0.3  # overlap of a box and that of a pose of the same person
 _SIZE, _RAW_SIZE = 320, 640
 # Detectors with this name take images that are not normalized.
 _YOLOX = 'yolox'
-_YOLOX_STRIDES = (8, 16, 32)
-_MAX_OVERLAP = 0.45  # intersection over union of two people's boxes, of raw YOLOX
-# Logarithms of sizes in strides are lower; among sizes in pixels some are higher.
-_MAX_LOG_SIZE = 10
 
 
 class _Found(NamedTuple):
@@ -35,16 +30,15 @@ class _Found(NamedTuple):
 
 
 class OnnxDetector(Detector):
-    """Detect people with a model of one of three kinds of outputs.
+    """Detect people with a model of one of two kinds of outputs.
 
     * ``dets``, boxes and scores (B, N, 5), and ``labels`` (B, N): MMDeploy's exports of
       RTMDet, YOLOX and others, and files of ``mmhot export``, which state the longer
       side of their input and how images are resized;
-    * ``dets`` and ``keypoints`` (B, N, K, 3): one-stage pose models such as RTMO;
-    * one of (B, N, 5 + classes): YOLOX as Megvii exports it.
+    * ``dets`` and ``keypoints`` (B, N, K, 3): one-stage pose models such as RTMO.
 
     Images are normalized as ``pipeline.json`` beside the file says. Without it, those
-    for YOLOX, by output or name, and RTMO are not normalized, others as for RTMDet.
+    for YOLOX, by name, and RTMO are not normalized, others as for RTMDet.
 
     Args:
         path (str | Path): The ONNX file.
@@ -59,26 +53,21 @@ class OnnxDetector(Detector):
         self.path, self.name, self.min_score = file.path, file.name, min_score
         self.identity = file.identify(min_score=min_score)
         self.has_poses = file.outputs.keys() >= ONE_STAGE
-        boxes, points = (file.outputs.get(x, ()) for x in ('dets', 'keypoints'))
-        if [*boxes[-1:]] == [4] or (self.has_poses and len(points) != 4):
+        self._outputs = ['dets', 'keypoints' if self.has_poses else 'labels']
+        dets, other = (file.outputs.get(name) for name in self._outputs)
+        if (
+            dets is None
+            or other is None
+            or dets[-1:] == [4]  # those of RF-DETR
+            or (self.has_poses and len(other) != 4)
+        ):
             raise ValueError(
-                f'{path} is not a supported model: dets {boxes} and keypoints {points} '
-                'are not those of RTMO; lift predictions of RF-DETR with mmhot.lift'
+                f'{path} is not a supported detector: its outputs are {file.outputs}, '
+                'not dets (B, N, 5), and labels (B, N) or keypoints (B, N, K, 3)'
             )
         if not file.is_image:
             raise ValueError(f'{path} takes {file.input.shape}, not images')
-        is_raw = [len(shape) for shape in file.outputs.values()] == [3]
-        if is_raw:
-            self._outputs = [*file.outputs]
-        elif self.has_poses or file.outputs.keys() >= {'dets', 'labels'}:
-            self._outputs = ['dets', 'keypoints' if self.has_poses else 'labels']
-        else:
-            raise ValueError(
-                f'{path} is not a supported detector: its outputs are '
-                f'{", ".join(file.outputs)}, not dets and labels, dets and keypoints, '
-                'or those of YOLOX'
-            )
-        is_raw |= self.has_poses or _YOLOX in self.name.lower()
+        is_raw = self.has_poses or _YOLOX in self.name.lower()
         self._colors = file.pipeline.colors or (RAW_BGR if is_raw else IMAGENET_BGR)
         resize = file.meta.get('resize', {})
         side = resize.get('longer_side', _RAW_SIZE if is_raw else _SIZE)
@@ -119,21 +108,10 @@ class OnnxDetector(Detector):
     def _find(self, image: np.ndarray) -> _Found:
         batch, zoom = self._prepare(image)
         outputs = self.file.run(batch, self._outputs)
-        poses = None
-        if len(outputs) == 1:
-            with naming(self.path):
-                boxes, scores = _decode_yolox(outputs[0][0], batch.shape[:1:-1])
-            corners, ends = np.split(boxes.astype(np.float64), 2, axis=1)
-            around = np.concatenate([corners, ends - corners], 1).tolist()
-            least = float(self.min_score)
-            best = cv2.dnn.NMSBoxes(around, scores.tolist(), least, _MAX_OVERLAP)
-            rows = np.asarray(best, int)
-        else:
-            boxes, scores = outputs[0][0, :, :4], outputs[0][0, :, 4]
-            # padded by boxes without a score; one-stage models know people only
-            rows = scores > 0 if self.has_poses else outputs[1][0] == _PERSON
-        if self.has_poses:
-            poses = outputs[1][0][rows] / (*zoom, 1)
+        boxes, scores, other = outputs[0][0, :, :4], outputs[0][0, :, 4], outputs[1][0]
+        # padded by boxes without a score; one-stage models know people only
+        rows = scores > 0 if self.has_poses else other == _PERSON
+        poses = other[rows] / (*zoom, 1) if self.has_poses else None
         height, width = image.shape[:2]
         scaled = (boxes[rows] / np.tile(zoom, 2)).clip(0, [width, height] * 2)
         return _Found(scaled.astype(np.float32), scores[rows], poses)
@@ -195,27 +173,3 @@ class OneStageEstimator(PoseEstimator):
         keypoints[rows[same]] = found.poses[people[same], :, :2]
         scores[rows[same]] = found.poses[people[same], :, 2]
         return keypoints, scores
-
-
-def _decode_yolox(rows: np.ndarray, size: tuple[int, int]) -> Boxes:
-    """Decode YOLOX's output (N, 5 + classes) to the boxes of people and their scores.
-
-    Sizes are logarithms in strides, and centers relative to cells, unless the export
-    has decoded both.
-    """
-    centers, sizes = rows[:, :2], rows[:, 2:4]
-    if sizes.max(initial=-np.inf) < _MAX_LOG_SIZE:
-        width, height = size
-        axes = [(np.arange(width // s), np.arange(height // s)) for s in _YOLOX_STRIDES]
-        grids = [np.stack(np.meshgrid(*x), -1).reshape(-1, 2) for x in axes]
-        strides = np.repeat(_YOLOX_STRIDES, [len(grid) for grid in grids])[:, None]
-        if len(strides) != len(rows):
-            raise ValueError(
-                f'{len(rows)} boxes, but {width}x{height} pixels have {len(strides)} '
-                f'cells of YOLOX'
-            )
-        centers = (centers + np.concatenate(grids)) * strides
-        sizes = np.exp(sizes) * strides
-    boxes = np.concatenate([centers - sizes / 2, centers + sizes / 2], 1)
-    people = rows[:, 5:].argmax(1) == _PERSON
-    return boxes[people], (rows[:, 4] * rows[:, 5 + _PERSON])[people]

@@ -2,27 +2,42 @@
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
 from mmhot.deploy.onnx_sessions import count_threads, is_on_cpu
-from mmhot.geometry.crops import crop_matrix, unmap_points
+from mmhot.geometry.crops import crop_matrix, find_peaks, unmap_points
 from mmhot.pose2d.interfaces import Crop, CropEstimator, Images
 from mmhot.pose2d.onnx_formats import IMAGENET_RGB, RAW_RGB, OnnxFile, normalize
-from mmhot.pose2d.onnx_layouts import find_layout
 from mmhot.structures.people import Pose
 
 ONE_STAGE = {'dets', 'keypoints'}
 """Outputs of models that detect people and estimate their poses in one run."""
+# Kernel of the blur before heatmaps are refined, for Gaussians of two cells.
+_BLUR = (11, 11)
+_GPU_BATCH = 64
 
 
 class OneStageModelError(ValueError):
     """A model of whole images was opened as one of crops."""
+
+
+class _Layout(NamedTuple):
+    """How a kind of model sees crops, and how its outputs are decoded."""
+
+    # maps the outputs of a crop, and its size (2,), to keypoints (K, 2) in its pixels
+    # and scores (K,)
+    decode: Callable[..., Pose]
+    # factor by which boxes are enlarged for its crops, unless the file states another
+    padding: float = 1.25
+    is_raw: bool = False  # whether inputs are RGB from 0 to 255, and outputs points
+    is_udp: bool = False  # whether corner pixels are mapped by their centers
 
 
 class OnnxPoseEstimator(CropEstimator):
@@ -38,22 +53,16 @@ class OnnxPoseEstimator(CropEstimator):
         skeleton (str, optional): Skeleton of the keypoints. By default the one in the
             file's metadata; if there is none, it is assumed by the number of keypoints,
             with a warning.
-        batch_size (int, optional): People per run, if the model is not fixed to a
-            number. Defaults to 1 on a CPU, where each thread runs its own, else 64.
     """
 
     def __init__(
-        self,
-        path: str | Path,
-        device: str = 'cpu',
-        skeleton: str | None = None,
-        batch_size: int | None = None,
+        self, path: str | Path, device: str = 'cpu', skeleton: str | None = None
     ) -> None:
         # networks for single people have layers too small to be shared among threads
         self._file = file = OnnxFile(path, device, threads=1)
         if file.outputs.keys() >= ONE_STAGE:
             raise OneStageModelError(f'{path} is a model of whole images, not of crops')
-        shape, layout = file.input.shape, find_layout(file)
+        shape, layout = file.input.shape, _find_layout(file)
         width, height = file.input_size()
         if layout is None or not file.is_image or not (width and height):
             raise ValueError(
@@ -65,8 +74,8 @@ class OnnxPoseEstimator(CropEstimator):
         self._threads = count_threads() if on_cpu else 1
         self.prefers_batches = not on_cpu
         # caches of CPUs hold the activations of one crop
-        batch_size = batch_size or (1 if on_cpu else 64)
-        self._batch = shape[0] if isinstance(shape[0], int) else batch_size
+        usual = 1 if on_cpu else _GPU_BATCH
+        self._batch = shape[0] if isinstance(shape[0], int) else usual
         outputs = file.output_shapes((width, height))
         self.num_keypoints = outputs[0][-2] if layout.is_raw else outputs[0][1]
         joints = file.find_skeleton(self.num_keypoints, skeleton)
@@ -149,3 +158,82 @@ def split_evenly(items: list, size: int, threads: int) -> list[list]:
     number = threads * math.ceil(len(items) / (size * threads))
     ends = np.linspace(0, len(items), min(number, len(items)) + 1).round().astype(int)
     return [items[slice(*pair)] for pair in itertools.pairwise(ends.tolist())]
+
+
+def _find_layout(file: OnnxFile) -> _Layout | None:
+    """Return the layout of SimCC vectors, heatmaps or points of MoveNet, or None."""
+    shapes = [*file.outputs.values()]
+    axes = [len(shape) for shape in shapes]
+    if axes == [3, 3]:
+        smoothing = file.meta.get('codec', {}).get('smoothing', 0)
+        return _Layout(partial(_decode_simcc, smoothing=smoothing))
+    if axes != [4]:
+        return None
+    if shapes[0][-1] == 3:
+        # trained with boxes that hardly exceed the person: neighbors confuse it
+        return _Layout(_decode_points, padding=1.0, is_raw=True)
+    if file.has_udp_heatmaps():
+        return _Layout(decode_udp_heatmaps, is_udp=True)
+    return _Layout(_decode_heatmaps)
+
+
+def _decode_points(points: np.ndarray, size: np.ndarray) -> Pose:
+    """Decode MoveNet's y, x and score, (1, K, 3), shares of a crop's size (2,)."""
+    y, x, scores = points.reshape(-1, 3).T
+    return np.stack([x, y], -1) * size, scores
+
+
+def _decode_simcc(
+    x: np.ndarray, y: np.ndarray, size: np.ndarray, smoothing: float = 0.0
+) -> Pose:
+    """Decode SimCC's vectors (K, bins) along both axes of a crop, as GTPTLabel does."""
+    positions = np.stack([find_peaks(axis, smoothing) for axis in (x, y)], -1)
+    positions = positions * size / (x.shape[-1], y.shape[-1])
+    return positions, np.minimum(x.max(-1), y.max(-1)).clip(0, 1)
+
+
+def _decode_heatmaps(heatmaps: np.ndarray, size: np.ndarray) -> Pose:
+    """Decode heatmaps (K, h, w), a quarter cell towards the higher neighbor."""
+    joint, row, column, padded = _find_peaks(heatmaps)
+    right = padded[joint, row, column + 1] - padded[joint, row, column - 1]
+    below = padded[joint, row + 1, column] - padded[joint, row - 1, column]
+    positions = np.stack([column, row], -1) - 1 + 0.25 * np.sign([right, below]).T
+    return positions * size / heatmaps.shape[:0:-1], heatmaps.max((1, 2)).clip(0, 1)
+
+
+def decode_udp_heatmaps(heatmaps: np.ndarray, size: np.ndarray) -> Pose:
+    """Decode heatmaps (K, h, w) whose corner cells are the corner pixels of a crop.
+
+    Peaks are refined by the Taylor expansion of the blurred heatmap's logarithm, as in
+    Zhang et al., Distribution-Aware Coordinate Representation (DARK), CVPR 2020, and
+    Huang et al., Unbiased Data Processing (UDP), CVPR 2020.
+    """
+    joint, row, column, _ = _find_peaks(heatmaps)
+    edge = cv2.BORDER_CONSTANT
+    blurred = np.stack(
+        [cv2.GaussianBlur(x, _BLUR, 0, borderType=edge) for x in heatmaps]
+    )
+    blurred *= (heatmaps.max((1, 2)) / blurred.max((1, 2)))[:, None, None]
+    logs = np.pad(np.log(blurred.clip(1e-3, 50)), ((0, 0), (1, 1), (1, 1)), 'edge')
+
+    def at(right: int, below: int) -> np.ndarray:
+        return logs[joint, row + below, column + right].astype(np.float64)
+
+    gradient = np.stack([at(1, 0) - at(-1, 0), at(0, 1) - at(0, -1)], -1) / 2
+    peak = 2 * at(0, 0)
+    xx, yy = at(1, 0) - peak + at(-1, 0), at(0, 1) - peak + at(0, -1)
+    xy = at(1, 1) - at(1, 0) - at(0, 1) + peak - at(-1, 0) - at(0, -1) + at(-1, -1)
+    hessian = np.stack([xx, xy / 2, xy / 2, yy], -1).reshape(-1, 2, 2)
+    hessian += np.finfo(np.float32).eps * np.eye(2)
+    shift = np.linalg.solve(hessian, gradient[..., None])[..., 0]
+    positions = np.stack([column, row], -1) - 1 - shift
+    cells = np.array(heatmaps.shape[:0:-1]) - 1
+    return positions * (size - 1) / cells, heatmaps.max((1, 2)).clip(0, 1)
+
+
+def _find_peaks(heatmaps: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return indices (K,) of the highest cells of padded heatmaps, and these."""
+    count, _, width = heatmaps.shape
+    row, column = np.divmod(heatmaps.reshape(count, -1).argmax(-1), width)
+    padded = np.pad(heatmaps, ((0, 0), (1, 1), (1, 1)), mode='edge')
+    return np.arange(count), row + 1, column + 1, padded

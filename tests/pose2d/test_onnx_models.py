@@ -26,6 +26,7 @@ class Session:
         self.outputs = outputs
         self.answer = answer
         self.metadata = {}
+        self.provider = 'CPUExecutionProvider'
         self.batches = []
 
     def get_inputs(self):
@@ -35,7 +36,7 @@ class Session:
         return [SimpleNamespace(name=n, shape=s) for n, s in self.outputs.items()]
 
     def get_providers(self):
-        return ['CPUExecutionProvider']
+        return [self.provider]
 
     def get_modelmeta(self):
         return SimpleNamespace(custom_metadata_map=self.metadata)
@@ -106,7 +107,8 @@ def test_keypoints_are_in_pixels_of_the_image(use, kind):
     is_single = 'MoveNet' in kind
     name = 'tensor(int32)' if is_single else 'tensor(float)'
     session = use(Session(shape, outputs, answer, name))
-    model = OnnxPoseEstimator('a.onnx', batch_size=2)
+    session.provider = 'CUDAExecutionProvider'  # runs batches
+    model = OnnxPoseEstimator('a.onnx')
     boxes = [BOX, np.zeros((0, 4), np.float32), np.concatenate([BOX, BOX])]
     found = model([gray_image()] * 3, boxes)
     assert [len(keypoints) for keypoints, _ in found] == [1, 0, 2]
@@ -115,7 +117,7 @@ def test_keypoints_are_in_pixels_of_the_image(use, kind):
         assert_allclose(keypoints, wanted, atol=tolerance)
         assert_allclose(scores, score, rtol=1e-6)
     lengths = [len(batch) for batch in session.batches]
-    assert lengths == ([1, 1, 1] if is_single else [2, 1])
+    assert lengths == ([1, 1, 1] if is_single else [3])
     wanted = [x if isinstance(x, int) else len(session.batches[0]) for x in shape]
     assert session.batches[0].shape == (*wanted,)
 
@@ -150,7 +152,7 @@ def test_other_models_are_refused(use, shape, message):
     use(Session([1, 3, 64, 64], {'o': shape}, None))
     with pytest.raises(ValueError, match=message):
         OnnxPoseEstimator('a.onnx')
-    with pytest.raises(ValueError, match='its outputs are o, not dets'):
+    with pytest.raises(ValueError, match='its outputs are .*, not dets'):
         OnnxDetector('a.onnx')
 
 

@@ -16,10 +16,9 @@ from numpy.testing import assert_allclose
 from onnx import TensorProto, helper, numpy_helper
 
 from mmhot.apis.inferencer import Inferencer
-from mmhot.pose2d import onnx_layouts
 from mmhot.pose2d.estimate import EstimatePoses
 from mmhot.pose2d.onnx_detectors import OnnxDetector
-from mmhot.pose2d.onnx_models import OnnxPoseEstimator
+from mmhot.pose2d.onnx_models import OnnxPoseEstimator, decode_udp_heatmaps
 from mmhot.pose2d.options import Pose2DOptions
 from mmhot.pose2d.pose_source import open_pose_source
 from mmhot.progress import Report
@@ -268,42 +267,6 @@ def test_normalization_is_that_of_the_pipeline_or_the_name(tmp_path, name, text,
     assert_allclose(scores, [score, score / 10], rtol=1e-5)
 
 
-def yolox(boxes, scores, num_classes=80, decoded=False):
-    """YOLOX's output of 64x64 pixels: boxes in cells of 8 pixels, by cell and class."""
-    rows = np.zeros((1, 84, 5 + num_classes), np.float32)
-    rows[..., 2:4] = 32 if decoded else 0
-    for cell, ((left, top, right, bottom), label) in boxes.items():
-        center = np.array([left + right, top + bottom]) / 2
-        size = np.array([right - left, bottom - top])
-        if not decoded:
-            center, size = center / 8 - (cell % 8, cell // 8), np.log(size / 8)
-        rows[0, cell, :4] = *center, *size
-        rows[0, cell, 4] = 0.5 * scores[cell]
-        rows[0, cell, 5 + label] = 2.0
-    return rows
-
-
-@pytest.mark.parametrize('decoded', [False, True])
-@pytest.mark.parametrize('num_classes', [1, 80])
-def test_raw_yolox_is_decoded(tmp_path, decoded, num_classes):
-    boxes = {
-        10: ((8, 4, 40, 60), 0),
-        11: ((9, 5, 41, 60), 0),
-        30: ((40, 10, 60, 50), 0),
-        31: ((0, 0, 5, 5), 0),
-    }
-    scores = {10: 0.9, 11: 0.8, 30: 0.7, 31: 0.2}
-    if num_classes > 1:
-        boxes[40], scores[40] = ((20, 20, 44, 44), 16), 0.95
-    rows = yolox(boxes, scores, num_classes, decoded)
-    path = write(tmp_path / 'm.onnx', [1, 3, 64, 64], {'output': (rows, np.zeros(1))})
-    found, confidences = OnnxDetector(path)([np.zeros((128, 128, 3), np.uint8)])[0]
-    assert_allclose(found, [[16, 8, 80, 120], [80, 20, 120, 100]], atol=1e-3)
-    assert_allclose(confidences, [0.9, 0.7], rtol=1e-5)
-    none, _ = OnnxDetector(path, min_score=0.99)([IMAGE])[0]
-    assert none.shape == (0, 4)
-
-
 # --- one-stage models -----------------------------------------------------------------
 
 
@@ -383,7 +346,7 @@ def heatmaps_of(points, noise=0.0):
 def test_udp_heatmaps_are_decoded_as_by_mmpose(noise):
     points = np.random.default_rng(1).uniform((16, 16), (175, 239), (60, 2))
     codec, maps = heatmaps_of(points, noise)
-    ours, scores = onnx_layouts.decode_udp_heatmaps(maps, np.array([192, 256]))
+    ours, scores = decode_udp_heatmaps(maps, np.array([192, 256]))
     theirs, confidence = codec.decode(maps)
     # its heads expect a crop of 192 x 256 units, and ours has pixels
     assert_allclose(ours, theirs[0] * (191 / 192, 255 / 256), atol=1e-3)
