@@ -1,15 +1,13 @@
-"""2D pose estimator and person detector by name: tables of the kinds, and their choice.
+"""2D pose estimator and person detector by name.
 
-A kind of model is one module and one line in :data:`POSE_ESTIMATORS` or
-:data:`DETECTORS`; :func:`register_pose_estimator` and :func:`register_detector` add
-kinds of other packages.
+:func:`register_pose_estimator` and :data:`DETECTORS` take those of other packages; all
+other names are files, configs, and models of indexes.
 """
 
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from mmhot.compat.installation import choose_device
 from mmhot.errors import ArgumentError
@@ -36,16 +34,13 @@ _LOGGER = logging.getLogger(__name__)
 
 WHOLE_IMAGE = 'whole_image'
 POSE_VERIFIED = 'pose-verified'
-
-
-class ModelKind(NamedTuple):
-    """How models of one name are opened."""
-
-    # opens a model by the options, detectors also by the least score of their boxes and
-    # the 2D model
-    open: Callable[..., Any]
-    detector: str = POSE_VERIFIED  # for 2D models: name of the default detector
-    takes_weights: bool = False  # whether it may be given a checkpoint
+PoseOpener = Callable[[Pose2DOptions], PoseEstimator]
+DetectorOpener = Callable[[Pose2DOptions, float, PoseEstimator], Detector]
+"""Opens a detector by the options, the least score of its boxes, and the 2D model."""
+POSE_ESTIMATORS: dict[str, tuple[PoseOpener, str]] = {}
+"""Registered 2D pose estimators, each with the name of its default detector."""
+DETECTORS: dict[str, DetectorOpener] = {WHOLE_IMAGE: lambda *_: WholeImage()}
+"""Person detectors without weights of the options, by name."""
 
 
 class PoseSource(NamedTuple):
@@ -57,7 +52,7 @@ class PoseSource(NamedTuple):
 
 def register_pose_estimator(
     name: str,
-    opener: Callable[[Pose2DOptions], PoseEstimator],
+    opener: PoseOpener,
     detector: str = POSE_VERIFIED,
 ) -> None:
     """Register a 2D pose estimator.
@@ -74,14 +69,7 @@ def register_pose_estimator(
         )
         clip = mmhot.infer('video.mp4', pose2d='boxes')
     """
-    POSE_ESTIMATORS[name] = ModelKind(opener, detector)
-
-
-def register_detector(
-    name: str, opener: Callable[[Pose2DOptions, float, PoseEstimator], Detector]
-) -> None:
-    """Register a person detector; see :class:`ModelKind`."""
-    DETECTORS[name] = ModelKind(opener)
+    POSE_ESTIMATORS[name] = opener, detector
 
 
 def open_pose_source(
@@ -124,21 +112,30 @@ def open_pose_source(
     if det_model and named_file(det_model, DETECTOR):
         fetch(det_model)
     options = replace(options, pose2d=name, pose2d_skeleton=skeleton)
-    usual = ModelKind(partial(_open_estimator, min_score=min_score), takes_weights=True)
-    kind = POSE_ESTIMATORS.get(name, usual)
-    _check_weights('pose2d', name, options.pose2d_weights, kind)
-    estimator = kind.open(options)
+    if name in POSE_ESTIMATORS:
+        _refuse_weights('pose2d', name, options.pose2d_weights)
+        opener, usual_detector = POSE_ESTIMATORS[name]
+        estimator = opener(options)
+    else:
+        estimator, usual_detector = _open_estimator(options, min_score), POSE_VERIFIED
     if skeleton not in (None, estimator.skeleton):
         text = '{pose2d_skeleton} is %r, but the keypoints of %s are those of %r'
         raise ArgumentError(text, skeleton, name, estimator.skeleton)
     if estimator.has_score_curve:
         estimator = TurnedCrops(estimator)
     is_both = isinstance(estimator, OneStageEstimator) or name in HUMAN
-    det_model = det_model or (name if is_both else kind.detector)
-    kind = DETECTORS.get(det_model, ModelKind(_open_detector, takes_weights=True))
-    _check_weights('det', det_model, options.det_weights, kind)
+    det_model = det_model or (name if is_both else usual_detector)
     options = replace(options, det_model=det_model)
-    return PoseSource(kind.open(options, min_score, estimator), estimator)
+    if det_model in DETECTORS:
+        _refuse_weights('det', det_model, options.det_weights)
+        detector = DETECTORS[det_model](options, min_score, estimator)
+    elif det_model == POSE_VERIFIED:
+        shipped = replace(options, det_model=shipped_models(DETECTOR.folders)[0].name)
+        candidates = _open_detector(shipped, Verification.candidate_score)
+        detector = PoseVerifiedDetector(estimator, candidates)
+    else:
+        detector = _open_detector(options, min_score, estimator)
+    return PoseSource(detector, estimator)
 
 
 def _fetch_detector(name: str | None, fetch: Callable[[str], object]) -> str | None:
@@ -155,8 +152,8 @@ def _fetch_detector(name: str | None, fetch: Callable[[str], object]) -> str | N
     return name
 
 
-def _check_weights(role: str, name: str, weights: str | None, kind: ModelKind) -> None:
-    if weights is not None and not kind.takes_weights:
+def _refuse_weights(role: str, name: str, weights: str | None) -> None:
+    if weights is not None:
         text = f'{{{role}_weights}} is %s, but %s has its own weights'
         raise ArgumentError(text, weights, name)
 
@@ -190,20 +187,3 @@ def _open_detector(
     from mmhot.pose2d.mmpose_models import MMPoseDetector
 
     return MMPoseDetector(model, None, choose_device(device), min_score)
-
-
-def _open_pose_verified(
-    options: Pose2DOptions, min_score: float, estimator: PoseEstimator
-) -> PoseVerifiedDetector:
-    shipped = replace(options, det_model=shipped_models(DETECTOR.folders)[0].name)
-    candidates = _open_detector(shipped, Verification.candidate_score)
-    return PoseVerifiedDetector(estimator, candidates)
-
-
-POSE_ESTIMATORS: dict[str, ModelKind] = {}
-"""Registered 2D pose estimators; other names are files, configs, models of indexes."""
-DETECTORS = {
-    POSE_VERIFIED: ModelKind(_open_pose_verified, takes_weights=True),
-    WHOLE_IMAGE: ModelKind(lambda *_: WholeImage()),
-}
-"""Person detectors by name."""

@@ -263,7 +263,7 @@ def toys(monkeypatch):
     for name in ('POSE_ESTIMATORS', 'DETECTORS'):
         monkeypatch.setattr(choose, name, {**getattr(choose, name)})
     choose.register_pose_estimator('toy', lambda options: ToyEstimator(), 'toy boxes')
-    choose.register_detector('toy boxes', ToyDetector)
+    choose.DETECTORS['toy boxes'] = ToyDetector
 
 
 def test_registered_models_are_opened_by_name(toys):
