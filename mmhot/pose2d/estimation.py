@@ -1,8 +1,8 @@
 """2D poses of all people in the frames of a video: detection, then pose estimation."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import astuple, dataclass, replace
 from functools import partial
 from itertools import islice
@@ -147,7 +147,8 @@ class VideoPoseEstimator:
         chunk = interval if self.estimator.prefers_batches else 0
         ahead = max(chunk, self.detections.ahead)
         reading = closing(prefetch(shots(source), ahead))
-        with _watching(clip, observers) as watch, reading as frames:
+        with ThreadPoolExecutor(1) as pool, reading as frames:
+            shown = pool.submit(show_frames, [], clip, observers)
             for batch in self._batches(frames, clip, interval):
                 if not clip.people:
                     clip.times = [*batch[0].skipped]
@@ -158,7 +159,9 @@ class VideoPoseEstimator:
                     clip.people += self._estimate_batch(batch, clip, interval)
                     clip.times += [frame.time for frame in batch]
                     progress(len(clip.people) - clip.first)
-                watch(batch)
+                shown.result()  # while this batch was estimated
+                shown = pool.submit(show_frames, batch, clip, observers)
+            shown.result()
 
     def _batches(
         self, frames: Iterable[Frame], clip: ClipPeople, interval: int
@@ -306,39 +309,19 @@ def show_again(
     with closing(prefetch(source)) as frames:
         count = len(clip.people) - clip.first
         for done, frame in enumerate(islice(frames, count), 1):
-            show_frame(frame, clip, [observer])
+            show_frames([frame], clip, [observer])
             progress(done)
 
 
-@contextmanager
-def _watching(
-    clip: ClipPeople, observers: Sequence[FrameObserver]
-) -> Iterator[Callable[[list[Frame]], None]]:
-    """Show frames to observers, in order, in a thread while others are estimated."""
-    watched = list[Future]()
-
-    def show(frames: list[Frame]) -> None:
-        for frame in frames:
-            show_frame(frame, clip, observers)
-
-    def watch(frames: list[Frame]) -> None:
-        if watched:
-            watched.pop().result()
-        watched.append(pool.submit(show, [*frames]))
-
-    with ThreadPoolExecutor(1) as pool:
-        yield watch
-        watch([])
-        watched.pop().result()
-
-
-def show_frame(
-    frame: Frame, clip: ClipPeople, observers: Sequence[FrameObserver]
+def show_frames(
+    frames: Iterable[Frame], clip: ClipPeople, observers: Sequence[FrameObserver]
 ) -> None:
-    """Pass a frame and its people, which the clip has, on to observers."""
-    people, is_cut = clip.people[frame.index], frame.index in (clip.first, *clip.cuts)
-    for observer in observers:
-        observer.observe(frame.index, frame.image, people, is_cut)
+    """Pass frames and their people, which the clip has, on to observers."""
+    for frame in frames:
+        people = clip.people[frame.index]
+        is_cut = frame.index in (clip.first, *clip.cuts)
+        for observer in observers:
+            observer.observe(frame.index, frame.image, people, is_cut)
 
 
 def _valid_boxes(boxes: Boxes) -> Boxes:
