@@ -51,7 +51,6 @@ class EstimatePoses(Pose2DOptions, LiveStep):
             detector,
             estimator,
             self.det_every,
-            self.batch_size,
             gaps=speed.gaps,
             det_factor=speed.det_factor,
         )

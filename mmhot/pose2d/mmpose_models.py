@@ -53,19 +53,12 @@ class MMPoseDetector(Detector):
     the checkpoint or else by the config's ``test_dataloader.dataset.metainfo``.
 
     Args:
-        model (Model | str | Path): As resolved; or a config file, name or alias in
-            mmhot's or MMDetection's model index, or 'human' for the detector of
-            MMPose's inferencer.
+        model (Model | str | Path): As resolved, or a name, see
+            :func:`mmhot.weights.names.resolve`.
         weights (str | Path, optional): Checkpoint of a model that is not resolved; by
             default that of the index.
         device (str): PyTorch device. Defaults to 'cpu'.
         min_score (float): Least score of boxes. Defaults to 0.3.
-
-    Attributes:
-        model (nn.Module): MMDetection's model.
-        labels (list[int]): Its label of people, or those of its objects.
-        pipeline (list[dict]): Its transforms of images.
-        pads_to_squares (bool): Whether images are padded to squares, as on GPUs.
     """
 
     def __init__(
@@ -99,19 +92,13 @@ class MMPoseDetector(Detector):
         self.pads_to_squares = torch.device(device).type == 'cuda'
         if self.pads_to_squares:
             self([_BLANK])  # captures the graph
-        assert named.config is not None  # it was opened
-        self.name = named.config.stem
+        self.name = Path(config.filename).stem
         self.identity = identify(self.name, content, min_score=min_score)
 
     @torch.no_grad()
     def __call__(self, images: Images) -> list[Boxes]:
         """Detect the people of BGR images (H, W, 3)."""
-        if not images:
-            return []
-        samples = [
-            self._pipeline(dict(img=image, img_id=index))
-            for index, image in enumerate(images)
-        ]
+        samples = [self._pipeline(dict(img=x, img_id=i)) for i, x in enumerate(images)]
         device = next(self.model.parameters()).device
         # layers of MMDetection use what PyTorch calls outdated
         with ignored_warnings():
@@ -136,23 +123,18 @@ class MMPoseEstimator(CropEstimator):
     """Estimate poses with a top-down 2D model of MMPose or mmhot.
 
     Args:
-        model (Model | str | Path): As resolved; or a config file, name or alias in
-            mmhot's or MMPose's model index.
-        weights, device: As of :class:`MMPoseDetector`.
-        batch_size (int): People per forward pass, of any images. Defaults to 64.
+        model, weights, device: As of :class:`MMPoseDetector`.
         keep_rates (tuple[float], optional): Share of the patches that GTPT keeps; other
             models have none. By default as trained.
-
-    Attributes:
-        model (TopdownPoseEstimator): MMPose's model.
     """
+
+    batch_size = 64  # people per forward pass, of any images
 
     def __init__(
         self,
         model: Model | str | Path,
         weights: str | Path | None = None,
         device: str = 'cpu',
-        batch_size: int = 64,
         keep_rates: tuple[float, ...] | None = None,
     ) -> None:
         self.model, self._meta, config = load_pose_model(model, weights)
@@ -164,11 +146,10 @@ class MMPoseEstimator(CropEstimator):
         self._affine = read_affine(pipeline)
         move_to_device(self.model, device)
         _capture(self.model, 'head', device, BATCH_SIZES)
-        workers = 1 if device == 'cpu' else count_threads()
-        self._map = ThreadPoolExecutor(workers).map if workers > 1 else map
+        on_cpu = device == 'cpu'
+        self._map = map if on_cpu else ThreadPoolExecutor(count_threads()).map
         self.prefers_batches = torch.device(device).type == 'cuda'
         self.has_score_curve = bool(self.model.test_cfg.get('score_curve'))
-        self.batch_size = batch_size
         self.name = Path(config.filename).stem
         skeleton = model_skeleton(self._meta, self.name)
         self.skeleton, self.num_keypoints = skeleton.name, skeleton.num_keypoints
@@ -291,10 +272,7 @@ def _resolved(
 
 
 def _open(
-    named: Model,
-    argument: str,
-    build: Callable[..., nn.Module],
-    scope: str,
+    named: Model, argument: str, build: Callable[..., nn.Module], scope: str
 ) -> tuple[nn.Module, dict, Config]:
     """Build a model and load its weights; return it, their metadata, and the config."""
     if named.config is None:

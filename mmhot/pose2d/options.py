@@ -45,7 +45,6 @@ class Pose2DOptions(SpeedOption, RuntimeOptions):
         'pose-verified once per second)',
         low=1,
     )
-    batch_size: int = 8  # frames at once, if every frame is detected
 
     def no_person_found(self, num_frames: int) -> ArgumentError:
         """Say that no person was found, and which models find more."""

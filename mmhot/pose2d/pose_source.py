@@ -96,18 +96,13 @@ def open_pose_source(
     name, det_model = options.pose2d, options.det_model
     skeleton = options.pose2d_skeleton
     if name == AUTO:
-        if options.pose2d_weights is not None:
-            raise ArgumentError(
-                '{pose2d_weights} is %s, which needs the name of its model ({pose2d}), '
-                'not %s',
-                options.pose2d_weights,
-                AUTO,
-            )
+        _refuse_weights('pose2d', AUTO, options.pose2d_weights)
         name = choose_best()
     name = name or shipped_models(POSE.folders)[0].name
     if file := named_file(name, POSE):
         fetch(name)
-        det_model = det_model or _fetch_detector(file.detector, fetch)
+        if file.detector is not None:
+            det_model = det_model or _fetch_detector(file.detector, fetch)
         skeleton = skeleton or 'coco-17'
     if det_model and named_file(det_model, DETECTOR):
         fetch(det_model)
@@ -138,10 +133,8 @@ def open_pose_source(
     return PoseSource(detector, estimator)
 
 
-def _fetch_detector(name: str | None, fetch: Callable[[str], object]) -> str | None:
+def _fetch_detector(name: str, fetch: Callable[[str], object]) -> str:
     """Download a detector, or choose the shipped one where that is not possible."""
-    if name is None:
-        return None
     try:
         fetch(name)
     except ValueError as error:
