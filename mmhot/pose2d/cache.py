@@ -75,45 +75,43 @@ def identify(name: str, weights: str | Path, **options: Any) -> dict[str, Any]:
 
 
 def save_people(clip: ClipPeople, path: Path) -> None:
-    """Save the frames so far; the file is never there in part."""
+    """Save the frames so far, at least one; the file is never there in part."""
     # an interruption may come between a frame's people and its time
     count = min(len(clip.people), len(clip.times))
     people = clip.people[:count]
-    none = np.zeros(0, np.float32)
     arrays = {
-        'counts': np.array([len(frame) for frame in people], np.int64),
-        'times': np.array(clip.times[:count], np.float64),
-        'cuts': np.array([cut for cut in clip.cuts if cut < count], np.int64),
+        'counts': np.array([len(frame) for frame in people]),
+        'times': np.array(clip.times[:count]),
+        'cuts': np.array([cut for cut in clip.cuts if cut < count], int),
         **{name: np.array(getattr(clip, name)) for name in _STATE},
-        **{
-            name: np.concatenate([none, *(getattr(x, name).ravel() for x in people)])
-            for name in _PEOPLE
-        },
+        **vars(people[0].join(*people[1:])),
     }
     for key, observed in clip.observed.items():
         arrays |= {f'{key}:{name}': array for name, array in observed.items()}
     save_arrays(path, arrays | {_CHECKSUM: np.array(_checksum(arrays))})
 
 
-def load_people(path: Path, num_keypoints: int) -> ClipPeople | None:
-    """Load a clip of K keypoints; None if it is missing or damaged."""
+def load_people(path: Path) -> ClipPeople | None:
+    """Load a clip; None if it is missing or damaged."""
     if not path.is_file():
         return None
     try:
         arrays = load_arrays(require_own(path))
         if str(arrays.pop(_CHECKSUM)) != _checksum(arrays):
             raise ValueError('its values were changed')
-        shapes = ((-1, 4), (-1,), (-1, num_keypoints, 2), (-1, num_keypoints))
-        ends = arrays['counts'].cumsum()[:-1]
-        columns = [
-            np.split(arrays[name].reshape(shape), ends)[: len(arrays['counts'])]
-            for name, shape in zip(_PEOPLE, shapes, strict=True)
-        ]
+        everyone = People(*(arrays[name] for name in _PEOPLE))
+        counts = arrays['counts']
+        rows = np.split(np.arange(len(everyone)), counts.cumsum())[: len(counts)]
         width, height = arrays['size'].tolist()
-        people = [People(*frame) for frame in zip(*columns, strict=True)]
-        state = (width, height), bool(arrays['complete']), str(arrays['ended'])
-        times, cuts = (arrays[name].tolist() for name in ('times', 'cuts'))
-        clip = ClipPeople(people, times, *state, cuts, first=int(arrays['first']))
+        clip = ClipPeople(
+            [everyone.take(of_frame) for of_frame in rows],
+            arrays['times'].tolist(),
+            (width, height),
+            bool(arrays['complete']),
+            str(arrays['ended']),
+            arrays['cuts'].tolist(),
+            first=int(arrays['first']),
+        )
     except (KeyError, OSError, OverflowError, TypeError, ValueError):
         _LOGGER.warning('%s is damaged: it is computed again', path)
         return None

@@ -115,7 +115,7 @@ class VideoPoseEstimator:
             progress (Callable): Called with the number of frames done.
             observers (Sequence[FrameObserver]): See all frames, also cached ones.
         """
-        clip = (cache and load_people(cache, self._num_keypoints)) or ClipPeople()
+        clip = (cache and load_people(cache)) or ClipPeople()
         progress(len(clip.people) - clip.first)
         missing = [x for x in observers if not (x.is_kept and clip.has_seen(x))]
         if clip.complete and not any(observer.is_kept for observer in missing):
@@ -126,7 +126,7 @@ class VideoPoseEstimator:
             if clip.people:
                 clip.observed |= {x.name: x.arrays() for x in missing if x.is_kept}
         finally:
-            if clip.times:
+            if clip.people and clip.times:
                 save_if_possible(save_people, clip, cache)
         if not clip.people:
             raise ValueError(source.ended or f'{source.path} has no frames')

@@ -110,7 +110,7 @@ def test_any_people_come_back_from_the_cache(counts, data):
     with TemporaryDirectory() as folder:
         path = Path(folder, 'a.npz')
         save_people(clip, path)
-        found = load_people(path, 17)
+        found = load_people(path)
     assert (found.times, found.size, found.ended) == (clip.times, (64, 48), 'why')
     for one, other in zip(clip.people, found.people, strict=True):
         for name in vars(one):
@@ -130,7 +130,7 @@ def test_any_image_comes_back(image):
 
 def people_of(path):
     """Read a cache, which is computed again where it is damaged."""
-    load_people(path, 17)
+    load_people(path)
 
 
 def seeds(folder):

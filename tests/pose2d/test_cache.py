@@ -76,7 +76,7 @@ def test_people_and_what_was_observed_are_loaded_again(tmp_path):
     observed = {'appearance': observer.arrays()}
     clip = ClipPeople(people, [0.0, 0.04, 0.08], (64, 48), True, '', [2], observed)
     save_people(clip, tmp_path / 'a.npz')
-    again = load_people(tmp_path / 'a.npz', 17)
+    again = load_people(tmp_path / 'a.npz')
     assert again.has_seen(observer)
     for name in ('times', 'size', 'complete', 'ended', 'cuts', 'first'):
         assert getattr(again, name) == getattr(clip, name)
@@ -87,7 +87,7 @@ def test_people_and_what_was_observed_are_loaded_again(tmp_path):
         with np.load(tmp_path / 'a.npz') as file:
             arrays = dict(file)
         np.savez(tmp_path / 'b.npz', **arrays | {'scores': arrays['scores'] + change})
-        assert load_people(tmp_path / 'b.npz', 17) is None
+        assert load_people(tmp_path / 'b.npz') is None
 
 
 def test_resume_skips_inputs_whose_results_are_whole(run, detector, tmp_path, capfd):
@@ -111,9 +111,9 @@ def test_resume_skips_inputs_whose_results_are_whole(run, detector, tmp_path, ca
 def test_other_observers_see_the_frames_of_cached_people(run, detector, tmp_path):
     assert run(camera='static', without='returning') == 0
     people, _ = kept_files(tmp_path)
-    assert {*load_people(people, 17).observed} == {'appearance'}
+    assert {*load_people(people).observed} == {'appearance'}
     assert run(camera='rotating') == 0
-    assert {*load_people(people, 17).observed} == {'appearance', 'background'}
+    assert {*load_people(people).observed} == {'appearance', 'background'}
     assert len(detector.calls) == 10
 
 

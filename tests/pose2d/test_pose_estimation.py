@@ -127,8 +127,8 @@ def test_people_are_not_searched_across_cuts(tmp_path):
     for complete in (True, False):
         found.complete = complete
         save_people(found, cache)
-        assert load_people(cache, 17).cuts == [3, 7]
-    half = load_people(cache, 17)
+        assert load_people(cache).cuts == [3, 7]
+    half = load_people(cache)
     half.people, half.times, half.cuts = half.people[:5], half.times[:5], [3]
     save_people(half, cache)
     assert poses_2d(VideoFile(path), cache).cuts == [3, 7]
@@ -154,7 +154,7 @@ def test_interrupted_run_is_resumed(video, poses_2d, tmp_path):
     poses_2d.detector = FunctionDetector(interrupted)
     with pytest.raises(KeyboardInterrupt):
         poses_2d(VideoFile(video), cache)
-    assert len(load_people(cache, 17).people) == 6
+    assert len(load_people(cache).people) == 6
     poses_2d.detector = Detector()
     found = poses_2d(VideoFile(video), cache)
     assert poses_2d.detector.calls == [6, 7, 8, 9]
