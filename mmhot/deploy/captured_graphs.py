@@ -20,8 +20,6 @@ _WARM_UP = 2
 
 Network = Callable[[Tensor], Any]
 """Maps a batch (B, ...) to a tensor (B, ...), or to lists or tuples of these."""
-Capture = Callable[[Network, Tensor], tuple[Callable[[], Any], Any]]
-"""Captures a call; returns what repeats it, and its outputs, which are overwritten."""
 
 
 class CapturedGraphs:
@@ -35,7 +33,6 @@ class CapturedGraphs:
         batch_sizes (Sequence[int]): Sizes. Defaults to 1, 4, 16 and 64.
         all_at_once (bool): Whether all sizes are captured in the first call, and not
             each when it is needed. Defaults to False.
-        capture (Callable): See :data:`Capture`. Defaults to CUDA's.
     """
 
     def __init__(
@@ -43,11 +40,10 @@ class CapturedGraphs:
         network: Network,
         batch_sizes: Sequence[int] = BATCH_SIZES,
         all_at_once: bool = False,
-        capture: Capture | None = None,
     ) -> None:
         self._network, self._sizes = network, sorted(batch_sizes)
         self._all_at_once = all_at_once
-        self._capture = capture or _Capture()
+        self._capture = _Capture()
         self._graphs: dict[tuple, tuple[Tensor, Callable[[], Any], Any]] = {}
         self._failed = False
         # inputs and outputs of a graph are the same memory in each call
@@ -85,7 +81,10 @@ class CapturedGraphs:
 
 
 class _Capture:
-    """Captures CUDA graphs that share the memory of their activations."""
+    """Captures CUDA graphs that share the memory of their activations.
+
+    A call returns what repeats it, and its outputs, which are overwritten then.
+    """
 
     def __init__(self) -> None:
         self._pool = None

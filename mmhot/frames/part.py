@@ -46,24 +46,17 @@ def take_part(
         if not rows.any():
             raise _nothing(clip.name, float(seconds.max()), options)
         return clip.take(rows)
-    tracks, last = [], 0.0
-    for track in clip.tracks:
-        times = clip.times_of(track.frames)
-        last = max(last, float(times.max()))
-        if (rows := _within(times, options)).any():
-            tracks.append(track.take(rows))
+    times = [clip.times_of(track.frames) for track in clip.tracks]
+    pairs = ((x, _within(y, options)) for x, y in zip(clip.tracks, times, strict=True))
+    tracks = [track.take(rows) for track, rows in pairs if rows.any()]
     if not tracks:
+        last = max((float(x.max()) for x in times), default=0.0)
         raise _nothing(str(clip.source or clip.name), last, options)
     return replace(clip, tracks=tracks)
 
 
 class FramePart(FrameView):
-    """Frames of another source between two times.
-
-    Args:
-        whole (FrameSource): Frames, which are decoded from the beginning.
-        options (PartOptions): The times.
-    """
+    """Frames of another source, decoded from its beginning, between two times."""
 
     def __init__(self, whole: FrameSource, options: PartOptions) -> None:
         super().__init__(whole)

@@ -128,11 +128,11 @@ def _open_webcam(text: str) -> VideoStream:
             f'webcam {text}: webcams are read on Linux only; serve it as a stream '
             'and give its address'
         )
-    device = f'/dev/video{text}' if text.isdecimal() else text
-    if not Path(device).exists():
+    device = Path(f'/dev/video{text}' if text.isdecimal() else text)
+    if not device.exists():
         webcams = ', '.join(sorted(map(str, Path('/dev').glob('video*')))) or 'none'
         raise FileNotFoundError(
             f'there is no webcam {text}: {device} does not exist (found: {webcams})'
         )
-    name = f'webcam{Path(device).name.removeprefix("video")}'
-    return VideoStream(device, name, f'webcam {device}', format='v4l2')
+    name = f'webcam{device.name.removeprefix("video")}'
+    return VideoStream(str(device), name, f'webcam {device}', format='v4l2')

@@ -11,22 +11,30 @@ from mmhot.deploy.captured_graphs import CapturedGraphs
 from mmhot.pose2d import mmpose_models
 
 
-class StandIn:
-    """Captures a call on the CPU: its outputs are overwritten by each replay."""
+def repeat(network, inputs):
+    """Capture a call on the CPU: its outputs are overwritten by each replay."""
+    outputs = network(inputs)
 
-    def __init__(self) -> None:
-        self.sizes: list[int] = []
+    def replay() -> None:
+        for old, new in zip(
+            tree_leaves(outputs), tree_leaves(network(inputs)), strict=True
+        ):
+            old.copy_(new)
 
-    def __call__(self, network, inputs):
-        self.sizes.append(len(inputs))
-        outputs = network(inputs)
+    return replay, outputs
 
-        def replay() -> None:
-            pairs = zip(tree_leaves(outputs), tree_leaves(network(inputs)), strict=True)
-            for own, new in pairs:
-                own.copy_(new)
 
-        return replay, outputs
+@pytest.fixture
+def sizes(monkeypatch):
+    """Batch sizes that were captured."""
+    captured = []
+
+    def capture(network, inputs):
+        captured.append(len(inputs))
+        return repeat(network, inputs)
+
+    monkeypatch.setattr(captured_graphs, '_Capture', lambda: capture)
+    return captured
 
 
 def network(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -34,8 +42,8 @@ def network(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 @pytest.mark.parametrize('size', [1, 2, 4, 5, 8, 9, 20])
-def test_batches_are_padded_and_split_without_changing_results(size):
-    graphs = CapturedGraphs(network, (1, 4, 8), capture=StandIn())
+def test_batches_are_padded_and_split_without_changing_results(size, sizes):
+    graphs = CapturedGraphs(network, (1, 4, 8))
     batches = torch.randn(2, size, 3)
     results = [graphs(x) for x in batches]
     for x, found in zip(batches, results, strict=True):
@@ -44,29 +52,26 @@ def test_batches_are_padded_and_split_without_changing_results(size):
             torch.testing.assert_close(own, expected, rtol=0, atol=0)
 
 
-def test_each_size_is_captured_once_for_each_shape():
-    capture = StandIn()
-    graphs = CapturedGraphs(network, (1, 4, 8), capture=capture)
+def test_sizes_are_captured_once_for_each_shape_or_all_at_once(sizes):
+    graphs = CapturedGraphs(network, (1, 4, 8))
     for size in (3, 4, 2, 1, 8, 7, 17):
         graphs(torch.zeros(size, 3))
-    assert capture.sizes == [4, 1, 8]
+    assert sizes == [4, 1, 8]
     graphs(torch.zeros(3, 5))
-    assert capture.sizes == [4, 1, 8, 4]
-
-
-def test_all_sizes_can_be_captured_in_the_first_call():
-    capture = StandIn()
-    graphs = CapturedGraphs(network, (1, 4, 8), all_at_once=True, capture=capture)
+    assert sizes == [4, 1, 8, 4]
+    sizes.clear()
+    graphs = CapturedGraphs(network, (1, 4, 8), all_at_once=True)
     for size in (3, 8, 1):
         graphs(torch.zeros(size, 3))
-    assert capture.sizes == [8, 4, 1]
+    assert sizes == [8, 4, 1]
 
 
-def test_networks_that_cannot_be_captured_run_plainly(caplog):
+def test_networks_that_cannot_be_captured_run_plainly(caplog, monkeypatch):
     def refuse(network, inputs):
         raise RuntimeError('operation not permitted when stream is capturing\nmore')
 
-    graphs = CapturedGraphs(network, (4,), capture=refuse)
+    monkeypatch.setattr(captured_graphs, '_Capture', lambda: refuse)
+    graphs = CapturedGraphs(network, (4,))
     x = torch.randn(2, 3)
     for _ in range(2):
         torch.testing.assert_close(graphs(x), network(x), rtol=0, atol=0)
@@ -75,8 +80,7 @@ def test_networks_that_cannot_be_captured_run_plainly(caplog):
 
 
 @pytest.mark.parametrize('flip_test', [False, True])
-def test_captured_2d_models_find_what_they_found(flip_test, monkeypatch):
-    monkeypatch.setattr(captured_graphs, '_Capture', StandIn)
+def test_captured_2d_models_find_what_they_found(flip_test, sizes):
     estimator = mmpose_models.MMPoseEstimator('gtpt-t')
     images = np.random.default_rng(0).integers(0, 255, (2, 256, 192, 3), np.uint8)
     boxes = [np.float32([[0, 0, 192, 256], [10, 20, 150, 250]])] * 2
@@ -88,8 +92,7 @@ def test_captured_2d_models_find_what_they_found(flip_test, monkeypatch):
             np.testing.assert_allclose(own, other, rtol=0, atol=1e-3)
 
 
-def test_captured_detectors_find_what_they_found(monkeypatch):
-    monkeypatch.setattr(captured_graphs, '_Capture', StandIn)
+def test_captured_detectors_find_what_they_found(sizes):
     detector = mmpose_models.MMPoseDetector('rtmdet-nano-person', min_score=0.05)
     image = np.random.default_rng(0).integers(0, 255, (240, 240, 3), np.uint8)
     expected = detector([image])
@@ -97,6 +100,5 @@ def test_captured_detectors_find_what_they_found(monkeypatch):
     detector.pads_to_squares = True
     for own, other in zip(detector([image])[0], expected[0], strict=True):
         np.testing.assert_allclose(own, other, rtol=0, atol=1e-3)
-    # graphs of other shapes are not captured
-    monkeypatch.setattr(StandIn, '__call__', None)
     assert len(detector([image[:120]])) == 1
+    assert len(sizes) == 1  # images are padded to one shape
