@@ -33,10 +33,9 @@ _ROOT_OF_TWO = 2**0.5
 
 
 class LifterGraph(nn.Module):
-    """Windows to 3D poses, and the frames that each pruner keeps.
+    """Windows to 3D poses of a lifter, and the frames that each pruner keeps.
 
-    Args:
-        model (nn.Module): A lifter; without flip test, as the caller mirrors windows.
+    There is no flip test, as the caller mirrors windows.
     """
 
     input_name = 'keypoints'
@@ -65,10 +64,8 @@ class LifterGraph(nn.Module):
 class PoseGraph(nn.Module):
     """Crops to SimCC vectors or heatmaps, and the patches that GTPT keeps.
 
-    GTPT's vectors are probabilities, divided by the largest value of a label.
-
-    Args:
-        model (nn.Module): A top-down 2D model of MMPose.
+    The model is a top-down one of MMPose. GTPT's vectors are probabilities, divided by
+    the largest value of a label.
     """
 
     input_name = 'image'

@@ -52,8 +52,7 @@ class Capture:
 
     Args:
         stream (FrameSource): The stream, or a file.
-        reconnect (float): Seconds for which reconnecting is tried, 0 for never.
-            Defaults to 60.
+        reconnect (float): Seconds for which reconnecting is tried. Defaults to 60.
         duration (float, optional): Seconds after which to stop.
         stop (threading.Event, optional): Ends the iteration when it is set.
 

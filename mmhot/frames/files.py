@@ -145,12 +145,7 @@ class ImageSequence(FrameSource):
 
     Images that cannot be read are left out.
 
-    Args:
-        paths (list[Path]): The files.
-        name (str): Name of the clip.
-        fps (float): Frames per second. Defaults to 25.
-        numbers (Sequence[int], optional): Increasing frame numbers, which decide the
-            times. By default consecutive.
+    Their times are those of increasing frame numbers, by default consecutive.
     """
 
     def __init__(

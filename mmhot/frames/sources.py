@@ -43,34 +43,23 @@ class FrameSource(ABC):
         path (Path): File, folder or address.
         fps (float): Mean frames per second.
         num_frames (int, optional): Number of frames, if known.
-
-    Attributes:
-        label (str): Name in messages.
-        ended (str | None): After reading: why it ended early, one line.
-        num_damaged (int): Frames so far that were decoded from damaged data, or were
-            skipped because of it.
-        max_pixels (int): Larger frames are refused.
-        finite (bool): Whether it has an end; else frames come in real time.
-        once (bool): Whether frames can be read a single time.
-        in_memory (bool): Whether ``path`` is a name, not that of a file.
-        span (tuple[float, float]): Seconds of the video from which, and before which,
-            frames are read.
-        focal_35mm (float | None): 35 mm equivalent focal length that the file states.
     """
 
-    max_pixels = MAX_PIXELS
-    finite = True
-    ended: str | None = None
+    max_pixels = MAX_PIXELS  # larger frames are refused
+    finite = True  # whether it has an end; else frames come in real time
+    ended: str | None = None  # after reading: why it ended early, one line
+    # frames so far that were decoded from damaged data, or skipped because of it
     num_damaged = 0
-    once = in_memory = False
-    span = (0.0, inf)
-    focal_35mm: float | None = None
+    once = False  # whether frames can be read a single time
+    in_memory = False  # whether the path is a name, not that of a file
+    span = (0.0, inf)  # seconds from which, and before which, frames are read
+    focal_35mm: float | None = None  # 35 mm equivalent focal length of the file
 
     def __init__(
         self, name: str, path: Path, fps: float, num_frames: int | None = None
     ) -> None:
         self.name, self.path, self.fps = name, path, fps
-        self.label = escape(path)
+        self.label = escape(path)  # name in messages
         self.num_frames = num_frames
         self._first: tuple[int, int] | None = None
         self._said: set[str] = set()

@@ -42,11 +42,7 @@ class VideoStream(FrameSource):
     Each iteration connects and yields frames with the timestamps of the stream, NaN
     where it has none. Damaged frames are left out.
 
-    Args:
-        address (str): FFmpeg's address.
-        name (str): Name of the result file.
-        label (str): Name in messages, without passwords.
-        **settings: Of ``av.open``.
+    The label is the name in messages, without passwords; settings are of ``av.open``.
 
     Raises:
         ConnectionError: If it cannot be opened, and when it breaks while it is read.
@@ -95,11 +91,7 @@ class VideoStream(FrameSource):
 
 
 def open_stream(text: str) -> VideoStream | VideoFile:
-    """Open a stream.
-
-    Args:
-        text (str): A webcam's number or device, an address (RTSP, HTTP, RTMP, UDP,
-            SRT), or a video file, which is played at its own pace.
+    """Open a webcam by number or device, an address, or a video file.
 
     Raises:
         FileNotFoundError: If there is no such file or webcam.

@@ -64,18 +64,14 @@ class WholeImage(Detector):
 class BoxFilter(Detector):
     """Filter the boxes of a detector by score and NMS, as MMPose's inferencer does.
 
-    Args:
-        detector (Detector): The detector.
-        bbox_thr (float): Boxes with at most this score are dropped. Defaults to 0.3.
-        nms_thr (float, optional): Intersection over union above which the box with the
-            lower score is dropped. By default the detector's own.
+    Boxes with at most the score ``bbox_thr`` are dropped, and those that a better one
+    overlaps by more than ``nms_thr``, by default the detector's.
     """
 
     def __init__(
         self, detector: Detector, bbox_thr: float = 0.3, nms_thr: float | None = None
     ) -> None:
-        self.detector = detector
-        self.bbox_thr = bbox_thr
+        self.detector, self.bbox_thr = detector, bbox_thr
         self.nms_thr = detector.nms_thr if nms_thr is None else nms_thr
         self.name, self.interval = detector.name, detector.interval
         self.redetects = detector.redetects
@@ -109,16 +105,11 @@ class PoseVerifiedDetector(Detector):
     a share of the image's and at least a quarter, and the mean confidences ``c`` of
     both passes, the score of a person is ``s ** 0.4 * a ** 0.2 * (c1 * c2) ** 0.5``. As
     that takes tens of boxes per frame, the detector asks for a frame every second.
-
-    Args:
-        estimator (PoseEstimator): 2D pose estimator.
-        detector (Detector): Yields candidates.
     """
 
     limits = Verification()
     interval = 1.0
-    # duplicates are recognized by their keypoints
-    nms_thr = 1.0
+    nms_thr = 1.0  # duplicates are recognized by their keypoints
     redetects = True
 
     def __init__(self, estimator: PoseEstimator, detector: Detector) -> None:

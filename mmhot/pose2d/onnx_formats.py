@@ -57,7 +57,7 @@ class Pipeline(NamedTuple):
 class OnnxFile:
     """An ONNX file in ONNX Runtime, with all that is known of its model.
 
-    Arguments are those of :func:`mmhot.deploy.onnx_sessions.open_session`.
+    Arguments and errors are those of :func:`mmhot.deploy.onnx_sessions.open_session`.
 
     Attributes:
         session (InferenceSession): Session of ONNX Runtime.
@@ -67,10 +67,6 @@ class OnnxFile:
         input (NodeArg): Name, shape and type of the input.
         is_image (bool): Whether it is that of images.
         outputs (dict[str, list]): Shapes of the outputs.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If a file cannot be read.
     """
 
     def __init__(
@@ -78,13 +74,13 @@ class OnnxFile:
     ) -> None:
         self.path = Path(path)
         folder = self.path.absolute().parent
-        self._folder = folder.parent if folder.name == _HUB_FOLDER else folder
+        if folder.name == _HUB_FOLDER:
+            folder = folder.parent
         self.session = open_session(path, device, threads)
         self.meta = read_meta(self.session, path)
         self.pipeline = _read_pipeline(self.path.with_name(PIPELINE_FILE))
         is_any = self.path.name in (MODEL_FILE, SDK_FILE)
-        name = self._folder.name if is_any else self.path.stem
-        self.name = self.meta.get('name', name)
+        self.name = self.meta.get('name', folder.name if is_any else self.path.stem)
         inputs = self.session.get_inputs()
         if len(inputs) != 1:
             names = ', '.join(entry.name for entry in inputs)

@@ -69,18 +69,13 @@ class TurnedCrops(PoseEstimator):
 
     2D models have seen few people who lie or are upside down. For people with a low
     confidence the crop is turned by 90, 180 and 270 degrees, and the pose with the
-    highest confidence kept if it clearly wins. The thresholds were chosen on photos of
-    sports and everyday life (see the card of the weights).
+    highest confidence kept if it clearly wins.
 
     In videos, people are first estimated in the crop turned like their last pose, and
     in the upright one, which wins if it shows an upright person with a confidence of
     ``good_return`` and nearly that of the other. Crops are turned further only if the
     confidence of a person falls. People who are still tilted are estimated again, see
-    :func:`align_tilted`. Confidences must be calibrated.
-
-    Args:
-        estimator (PoseEstimator): Estimates people in crops.
-        settings (TurnSettings): When crops are turned, and how.
+    :func:`align_tilted`. Confidences of the estimator must be calibrated.
     """
 
     def __init__(
@@ -94,7 +89,7 @@ class TurnedCrops(PoseEstimator):
 
     def __call__(self, images: Images, boxes: BoxArrays) -> list[Pose]:
         """Estimate the poses in boxes (P, 4) of each BGR image."""
-        priors = [Prior.unknown(len(own)) for own in boxes]
+        priors = [Prior.unknown(len(of_image)) for of_image in boxes]
         tilt = self.settings.min_tilt
         return self._estimate(self.estimator, images, boxes, priors, tilt)
 
@@ -120,12 +115,10 @@ class TurnedCrops(PoseEstimator):
         people, settings = crops_of(images, boxes), self.settings
         if not people:
             return estimate(images, boxes)
-        least = np.concatenate([prior.confidence - settings.fall for prior in priors])
-        turns = np.concatenate([prior.turns for prior in priors])
-        poses = self._estimate_first(estimate, people, turns)
-        points, scores = poses
+        confidence, turns = map(np.concatenate, zip(*priors, strict=True))
+        poses = points, scores = self._estimate_first(estimate, people, turns)
         # False where the confidence in other frames is unknown
-        as_before = scores.mean(1) >= least
+        as_before = scores.mean(1) >= confidence - settings.fall
         is_turned = quarter_turns(points) > 0
         needed = np.where(is_turned, settings.good_turned, settings.good_upright)
         uncertain = np.flatnonzero((mean_confidence(scores) < needed) & ~as_before)
@@ -208,10 +201,7 @@ def _estimate_crops(estimate: EstimatePoses, crops: Sequence[_TurnedCrop]) -> Po
 
 
 def _turn(image: np.ndarray, box: np.ndarray, turn: int, size: float) -> _TurnedCrop:
-    """Crop the surroundings of a box and turn them to the left, if at all.
-
-    Crops are padded, ``size`` times the box, and as wide as the model's input.
-    """
+    """Crop the surroundings of a box, ``size`` times it, and turn them to the left."""
     matrix = np.eye(2, 3)
     if not turn:
         return _TurnedCrop(image, box, matrix)
