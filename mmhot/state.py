@@ -13,8 +13,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from mmhot.frames.observer import FrameObserver
-from mmhot.frames.sources import Frame, FrameSource
+from mmhot.frames.sources import Frame, FrameObserver, FrameSource
 from mmhot.options import Options, options_of
 from mmhot.progress import Count, CountStage, Report
 from mmhot.structures.clips import Clip2D, Clip3D

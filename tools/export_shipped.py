@@ -23,7 +23,7 @@ from mmhot.apis.onnx_models import open_exportable
 from mmhot.cli.errors import OneLineParser, print_line, run_safely
 from mmhot.deploy.onnx_graphs import KEPT, trace_graph
 from mmhot.io.atomic import replacing
-from mmhot.pose2d.speed import SPEEDS
+from mmhot.pose2d.options import SPEEDS
 from mmhot.weights.hub import META_FILE
 from mmhot.weights.index import DEFAULT_LIFTER, shipped_weights
 from mmhot.weights.names import graph_with_keep

@@ -1,4 +1,4 @@
-"""Frames of a clip, and where they come from."""
+"""Frames of a clip, where they come from, and who observes them."""
 
 import logging
 from abc import ABC, abstractmethod
@@ -11,6 +11,7 @@ import numpy as np
 
 from mmhot.errors import escape
 from mmhot.io.images import MAX_PIXELS
+from mmhot.structures.people import People
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -101,6 +102,28 @@ class FrameView(FrameSource):
         self.finite, self.once = whole.finite, whole.once
         self.in_memory, self.max_pixels = whole.in_memory, whole.max_pixels
         self.focal_35mm = whole.focal_35mm
+
+
+class FrameObserver(ABC):
+    """Interface of what looks at every frame and its people, once, in order.
+
+    Attributes:
+        name (str): Name of its arrays in the cache; it changes when the results do.
+        is_kept (bool): Whether its arrays are cached.
+    """
+
+    name: str
+    is_kept = True
+
+    @abstractmethod
+    def observe(
+        self, index: int, image: np.ndarray, people: People, new_shot: bool
+    ) -> None:
+        """Look at the next frame: its number, BGR image (H, W, 3) and people."""
+
+    @abstractmethod
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return what was observed in all frames."""
 
 
 def warn_of_damage(source: FrameSource, ended: str | None = None) -> None:

@@ -8,7 +8,7 @@ from mmhot.lifting.clip_encoder import check_liftable
 from mmhot.lifting.lifter import Lifter
 from mmhot.lifting.networks import Keep
 from mmhot.options import RuntimeOptions, option, read_numbers
-from mmhot.pose2d.speed import SPEEDS, SpeedOption
+from mmhot.pose2d.options import SPEEDS, SpeedOption
 from mmhot.state import State, Step
 
 

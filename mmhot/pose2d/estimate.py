@@ -7,16 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from mmhot.frames.observer import FrameObserver
-from mmhot.pose2d.options import Pose2DOptions
-from mmhot.pose2d.speed import SPEEDS
+import numpy as np
+
+from mmhot.frames.sources import FrameObserver, FrameSource, warn_of_damage
+from mmhot.pose2d.cache import cache_path, save_if_possible, save_people
+from mmhot.pose2d.options import SPEEDS, Pose2DOptions
 from mmhot.state import ClipPeople, LiveStep, State, Watch
 from mmhot.weights.names import NAMED_FILES
 
-if TYPE_CHECKING:  # OpenCV is needed by frames only
-    import numpy as np
-
-    from mmhot.frames.sources import FrameSource
+if TYPE_CHECKING:  # imports OpenCV
     from mmhot.pose2d.estimation import VideoPoseEstimator
 
 _MORE_ACCURATE = (
@@ -71,8 +70,6 @@ class EstimatePoses(Pose2DOptions, LiveStep):
 
     def __call__(self, state: State) -> State:
         """Find the people of all frames, and what other steps want to see in them."""
-        from mmhot.frames.sources import warn_of_damage
-
         source, count = state.source_frames(), self.counter(state)
         skeleton = self.models.estimator.skeleton
         observers = [make(source, skeleton) for make in self.watches]
@@ -91,13 +88,12 @@ class EstimatePoses(Pose2DOptions, LiveStep):
 
     def _look_again(
         self,
-        source: 'FrameSource',
+        source: FrameSource,
         people: ClipPeople,
         observer: FrameObserver,
         progress: Callable[[int], None],
-    ) -> 'dict[str, np.ndarray]':
+    ) -> dict[str, np.ndarray]:
         """Show all frames to an observer; reads the video again if necessary."""
-        from mmhot.pose2d.cache import save_if_possible, save_people
         from mmhot.pose2d.estimation import show_again
 
         if not people.has_seen(observer):
@@ -128,9 +124,7 @@ class EstimatePoses(Pose2DOptions, LiveStep):
 
         return estimate
 
-    def _cache_path(self, source: 'FrameSource') -> Path | None:
-        from mmhot.pose2d.cache import cache_path
-
+    def _cache_path(self, source: FrameSource) -> Path | None:
         if self.cache is None or source.in_memory or not source.path.exists():
             return None  # the content of an address may change
         facts: dict[str, Any] = {'fps': source.fps, 'frames': source.num_frames}

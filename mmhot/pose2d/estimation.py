@@ -11,9 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from mmhot.frames.capture import prefetch
-from mmhot.frames.observer import FrameObserver
 from mmhot.frames.shot_boundaries import CutDetector
-from mmhot.frames.sources import Frame, FrameSource
+from mmhot.frames.sources import Frame, FrameObserver, FrameSource
 from mmhot.pose2d.cache import load_people, save_if_possible, save_people
 from mmhot.pose2d.chunks import KeyframeSettings, PoseSearch, track_chunk
 from mmhot.pose2d.filling import Gaps, fill_chunk

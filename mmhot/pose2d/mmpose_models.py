@@ -71,8 +71,8 @@ class MMPoseDetector(Detector):
         from mmdet.apis import init_detector
 
         hint = 'det_weights, or another det_model, such as pose-verified'
-        named = _resolved(model, DETECTOR, weights)
-        self.model, meta, config = _open(named, hint, init_detector, 'mmdet')
+        opened = _open(model, weights, DETECTOR, hint, init_detector, 'mmdet')
+        self.model, meta, config = opened
         pipeline = [*config.test_dataloader.dataset.pipeline]
         pipeline[0] = dict(type='mmdet.LoadImageFromNDArray')
         content = fingerprint(self.model, config.model, pipeline)
@@ -257,24 +257,24 @@ def load_pose_model(
     from mmpose.apis import init_model
     from mmpose.models.pose_estimators import TopdownPoseEstimator
 
-    named = _resolved(model, POSE, weights)
-    built, meta, config = _open(named, 'pose2d_weights', init_model, 'mmpose')
+    hint = 'pose2d_weights'
+    built, meta, config = _open(model, weights, POSE, hint, init_model, 'mmpose')
     if not isinstance(built, TopdownPoseEstimator):
-        kind = type(built).__name__
-        raise ValueError(f'{named.config} must be a top-down 2D model, got a {kind}')
+        kind, file = type(built).__name__, config.filename
+        raise ValueError(f'{file} must be a top-down 2D model, got a {kind}')
     return built, meta if 'flip_indices' in meta else built.dataset_meta, config
 
 
-def _resolved(
-    model: Model | str | Path, task: Task, weights: str | Path | None
-) -> Model:
-    return model if isinstance(model, Model) else resolve(model, task, weights)
-
-
 def _open(
-    named: Model, argument: str, build: Callable[..., nn.Module], scope: str
+    model: Model | str | Path,
+    weights: str | Path | None,
+    task: Task,
+    argument: str,
+    init: Callable[..., nn.Module],
+    scope: str,
 ) -> tuple[nn.Module, dict, Config]:
     """Build a model and load its weights; return it, their metadata, and the config."""
+    named = model if isinstance(model, Model) else resolve(model, task, weights)
     if named.config is None:
         raise ValueError(f'{named.name} is an ONNX model, which PyTorch cannot run')
     source = str(named.weights)
@@ -289,18 +289,17 @@ def _open(
         naming_failures(named.config),
         warnings.catch_warnings(record=True),
     ):
-        model = build(config, device='cpu')
+        built = init(config, device='cpu')
     try:
         path = find_shipped(source) or local_file(source)
     except ValueError as error:
         raise ArgumentError(f'%s, or give a file as {{{argument}}}', error) from error
     content = safe_load(path)
-    load_strictly(model, source, content, allows_more=True)
-    model.eval()
+    load_strictly(built.eval(), source, content, allows_more=True)
     meta = content.get('meta')
     meta = meta if isinstance(meta, dict) else {}
     # checkpoints of older versions hold a part of it, one level higher
-    return model, meta.get('dataset_meta') or {'classes': meta.get('CLASSES')}, config
+    return built, meta.get('dataset_meta') or {'classes': meta.get('CLASSES')}, config
 
 
 def model_skeleton(meta: dict, model: str | Path) -> Skeleton:

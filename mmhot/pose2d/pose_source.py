@@ -15,8 +15,7 @@ from mmhot.pose2d.detectors import PoseVerifiedDetector, Verification, WholeImag
 from mmhot.pose2d.interfaces import Detector, PoseEstimator
 from mmhot.pose2d.onnx_detectors import OneStageEstimator, OnnxDetector
 from mmhot.pose2d.onnx_models import OneStageModelError, OnnxPoseEstimator
-from mmhot.pose2d.options import Pose2DOptions
-from mmhot.pose2d.speed import SPEEDS
+from mmhot.pose2d.options import SPEEDS, Pose2DOptions
 from mmhot.pose2d.turned_crops import TurnedCrops
 from mmhot.weights.index import AUTO, shipped_models
 from mmhot.weights.names import (

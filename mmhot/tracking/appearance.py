@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmhot.frames.observer import FrameObserver
+from mmhot.frames.sources import FrameObserver
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.state import State
 from mmhot.structures.clips import Track2D

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from mmhot.frames.observer import FrameObserver
+from mmhot.frames.sources import FrameObserver
 from mmhot.structures.people import People
 
 NUM_POINTS = 40

@@ -24,7 +24,7 @@ from mmhot.io.atomic import CACHE_FOLDER
 from mmhot.io.lifted import read_lifted
 from mmhot.io.readers.keypoints import has_keypoints
 from mmhot.options import options_of
-from mmhot.pose2d.speed import SPEEDS
+from mmhot.pose2d.options import SPEEDS
 from mmhot.structures.formats import WRITERS
 from mmhot.ui.progress import progress_html
 from mmhot.weights.names import NAMED_FILES

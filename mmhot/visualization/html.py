@@ -13,8 +13,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from mmhot.errors import escape
-from mmhot.frames.observer import FrameObserver
-from mmhot.frames.sources import FrameSource
+from mmhot.frames.sources import FrameObserver, FrameSource
 from mmhot.geometry.rotations import rotation_vectors
 from mmhot.io.atomic import replacing
 from mmhot.io.writers.angles import clip_angles

@@ -6,7 +6,7 @@ import pytest
 from mmhot.lifting.lift import Lift
 from mmhot.lifting.lifter import Lifter
 from mmhot.pose2d.estimate import EstimatePoses
-from mmhot.pose2d.speed import SPEEDS
+from mmhot.pose2d.options import SPEEDS
 from mmhot.weights.index import LIVE_LIFTER
 
 _IMAGE = np.full((90, 60, 3), 120, np.uint8)
