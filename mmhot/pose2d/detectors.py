@@ -1,6 +1,6 @@
 """Person detectors: whole image, filtered and verified boxes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -9,7 +9,6 @@ from mmhot.pose2d.interfaces import Detector, Images, PoseEstimator
 from mmhot.structures.people import (
     Boxes,
     People,
-    Placed,
     box_iou,
     box_overlap,
     boxes_around,
@@ -120,10 +119,9 @@ class PoseVerifiedDetector(Detector):
 
     def __call__(self, images: Images) -> list[Boxes]:
         """Detect the people of BGR images (H, W, 3)."""
-        candidates = self.detector(images)
         return [
-            _drop_duplicates(*self._verify(image, *boxes), self.limits)
-            for image, boxes in zip(images, candidates, strict=True)
+            _drop_duplicates(self._verify(image, *boxes), self.limits)
+            for image, boxes in zip(images, self.detector(images), strict=True)
         ]
 
     def redetect(self, image: np.ndarray, tracked: People) -> Boxes:
@@ -132,86 +130,75 @@ class PoseVerifiedDetector(Detector):
         tracked = tracked.take(mean_confidence(tracked.scores) >= limits.min_tracked)
         size = image.shape[1::-1]
         around = boxes_around(tracked.keypoints, tracked.scores, limits.padding, size)
+        confidence = mean_confidence(tracked.scores)
+        tracked = replace(tracked, bboxes=around, bbox_scores=confidence)
         overlap = box_iou(boxes[:, None], around).max(1, initial=0)
         certain = scores >= (limits.min_new if len(tracked) else 0)
         new = np.flatnonzero((overlap < limits.tracked_overlap) & certain)
         new = new[np.argsort(-scores[new], kind='stable')][: limits.max_new]
-        boxes, scores, points = self._verify(
-            image, boxes[new], scores[new], Placed(tracked.keypoints, around)
-        )
-        return _drop_duplicates(
-            np.concatenate([boxes, around]),
-            np.concatenate([scores, mean_confidence(tracked.scores)]),
-            np.concatenate([points, tracked.keypoints]),
-            limits,
-            len(tracked),
-        )
+        people = self._verify(image, boxes[new], scores[new], tracked)
+        return _drop_duplicates(people.join(tracked), limits, len(tracked))
 
     def _verify(
         self,
         image: np.ndarray,
         boxes: np.ndarray,
         scores: np.ndarray,
-        tracked: Placed | None = None,
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return boxes, scores and keypoints of new people among candidates."""
+        tracked: People | None = None,
+    ) -> People:
+        """Return the new people among candidates."""
         limits = self.limits
         best = np.argsort(-scores, kind='stable')[: limits.max_candidates]
-        candidates = boxes[best]
-        sizes = (candidates[:, 2:] - candidates[:, :2]).max(1) / max(image.shape[:2])
+        boxes = boxes[best]
+        sizes = (boxes[:, 2:] - boxes[:, :2]).max(1) / max(image.shape[:2])
         sizes = sizes.clip(limits.min_size) ** limits.size_power
         scores = scores[best] ** limits.detector_power * sizes
         # confidences, of at most 1, can only lower it
         possible = scores >= limits.min_score
-        candidates, scores = candidates[possible], scores[possible]
-        boxes, confidence, points = self._estimate(image, candidates)
-        scores = scores * confidence**limits.pose_power
-        is_person = scores >= limits.min_score
+        boxes, scores = boxes[possible], scores[possible]
+        people = self._estimate(image, boxes, scores)
+        is_person = people.bbox_scores >= limits.min_score
         if tracked is not None:
-            is_person &= ~_duplicates(Placed(points, boxes), tracked, limits).any(1)
-        candidates, boxes = candidates[is_person], boxes[is_person]
-        _, confidence, points = self._estimate(image, boxes)
-        scores = scores[is_person] * confidence**limits.pose_power
+            is_person &= ~_duplicates(people, tracked, limits).any(1)
+        boxes, first = boxes[is_person], people.take(is_person)
+        people = self._estimate(image, first.bboxes, first.bbox_scores)
         overlaps = [limits.loose_overlap, limits.tight_overlap]
-        share = np.interp(box_iou(candidates, boxes), overlaps, [0, 1])
-        boxes += np.float32(share[:, None]) * (candidates - boxes)
-        is_person = scores >= limits.min_score
-        return boxes[is_person], scores[is_person], points[is_person]
+        share = np.interp(box_iou(boxes, first.bboxes), overlaps, [0, 1])
+        people.bboxes = first.bboxes + np.float32(share[:, None]) * (
+            boxes - first.bboxes
+        )
+        return people.take(people.bbox_scores >= limits.min_score)
 
     def _estimate(
-        self, image: np.ndarray, boxes: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return boxes around the poses (P, 4), mean confidences (P,), keypoints."""
-        [(points, scores)] = self.estimator.estimate_fast([image], [boxes])
-        size, padding = image.shape[1::-1], self.limits.padding
-        boxes = boxes_around(points, scores, padding, size)
-        return boxes, mean_confidence(scores), points
+        self, image: np.ndarray, boxes: np.ndarray, scores: np.ndarray
+    ) -> People:
+        """Estimate people: boxes are those around their poses, and lower scores."""
+        [(points, confidence)] = self.estimator.estimate_fast([image], [boxes])
+        limits, size = self.limits, image.shape[1::-1]
+        around = boxes_around(points, confidence, limits.padding, size)
+        scores = scores * mean_confidence(confidence) ** limits.pose_power
+        return People(around, scores, points, confidence)
 
 
 def _drop_duplicates(
-    boxes: np.ndarray,
-    scores: np.ndarray,
-    points: np.ndarray,
-    limits: Verification,
-    num_tracked: int = 0,
+    people: People, limits: Verification, num_tracked: int = 0
 ) -> Boxes:
     """Keep the box with the highest score of each person, highest first.
 
     The last ones are tracked: one may be in front of another.
     """
-    people = Placed(points, boxes)
     duplicate = _duplicates(people, people, limits)
-    tracked = slice(len(boxes) - num_tracked, None)
+    tracked = slice(len(people) - num_tracked, None)
     similarity = compare_all(people, people)[tracked, tracked]
     duplicate[tracked, tracked] &= similarity >= limits.tracked_similarity
     rows: list[int] = []
-    for person in np.argsort(-scores, kind='stable'):
+    for person in np.argsort(-people.bbox_scores, kind='stable'):
         if not duplicate[person, rows].any():
             rows.append(person)
-    return boxes[rows], scores[rows]
+    return people.bboxes[rows], people.bbox_scores[rows]
 
 
-def _duplicates(first: Placed, second: Placed, limits: Verification) -> np.ndarray:
+def _duplicates(first: People, second: People, limits: Verification) -> np.ndarray:
     """Mark pairs (P, Q) that are of one person."""
     shared = box_overlap(first.bboxes[:, None], second.bboxes[None])
     similar = compare_all(first, second) >= limits.duplicate_similarity

@@ -1,7 +1,6 @@
 """2D poses of the people of a frame, their boxes and similarities."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import scipy  # its modules are loaded at first use
@@ -30,13 +29,6 @@ _BODY = get_skeleton('coco-17')
 _SHOULDERS, _HIPS = (
     _BODY.indices((f'left_{joint}', f'right_{joint}')) for joint in ('shoulder', 'hip')
 )
-
-
-class Placed(NamedTuple):
-    """The people of one image, as they are compared."""
-
-    keypoints: np.ndarray  # pixels, (P, K, 2)
-    bboxes: np.ndarray  # bounding boxes, xyxy pixels, (P, 4)
 
 
 @dataclass
@@ -85,7 +77,7 @@ def compare_people(
     return overlap, np.where(count < _MIN_COMMON_KEYPOINTS, overlap, mean)
 
 
-def compare_all(first: Placed | People, second: Placed | People) -> np.ndarray:
+def compare_all(first: People, second: People) -> np.ndarray:
     """Compute similarities (P, Q) of all pairs of people."""
     one, other = (
         np.concatenate([people.keypoints, people.bboxes.reshape(-1, 2, 2)], 1)
