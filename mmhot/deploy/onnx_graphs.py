@@ -29,7 +29,6 @@ _ATTENTION = 23  # first version that has it
 _MAX_PEOPLE = 100
 _NMS_SCORE = 0.05
 _INT64, _BOOL = 7, 9  # of ONNX
-_ROOT_OF_TWO = 2**0.5
 
 
 class LifterGraph(nn.Module):
@@ -277,11 +276,6 @@ def _translations(opset: int) -> dict[Any, Any]:
         values = op.ReduceMax(rows, [-1], keepdims=0)
         return values, op.ArgMax(rows, axis=-1, keepdims=0)
 
-    def gelu(x, approximate='none'):
-        # in the order that ONNX Runtime replaces by one operator
-        bell = op.Add(op.Erf(op.Div(x, op.Constant(value_float=_ROOT_OF_TWO))), 1.0)
-        return op.Mul(op.Mul(x, bell), 0.5)
-
     def attend(q, k, v, mask=None, dropout=0.0, is_causal=False, scale=None, **_):
         # of tokens (B, N, C), as before heads were split: transpositions cancel out
         heads, dims = q.shape[1], q.shape[3]
@@ -321,7 +315,6 @@ def _translations(opset: int) -> dict[Any, Any]:
         torch.ops.aten.sort.stable: sort,
         torch.ops.aten.searchsorted.Tensor: search,
         torch.ops.aten.cummax.default: cumulative_max,
-        torch.ops.aten.gelu.default: gelu,
         torch.ops.aten.linear.default: linear,
         torch.ops.aten.scaled_dot_product_attention.default: attend,
         torch.ops.mmhot.choose_boxes.default: choose,

@@ -2,7 +2,6 @@
 
 import hashlib
 from pathlib import Path
-from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -10,7 +9,7 @@ import numpy as np
 from mmhot.pose2d.interfaces import BoxArrays, Detector, Images, PoseEstimator
 from mmhot.pose2d.onnx_formats import IMAGENET_BGR, RAW_BGR, OnnxFile, normalize
 from mmhot.pose2d.onnx_models import ONE_STAGE
-from mmhot.structures.people import Boxes, Pose, box_iou, match_boxes
+from mmhot.structures.people import Boxes, People, Pose, box_iou, match_boxes
 
 # Gray of the margin, label of people, divisor of sides.
 _GRAY, _PERSON, _STRIDE = (114, 114, 114), 0, 32
@@ -19,14 +18,6 @@ _SAME_PERSON = 0.3  # overlap of a box and that of a pose of the same person
 _SIZE, _RAW_SIZE = 320, 640
 # Detectors with this name take images that are not normalized.
 _YOLOX = 'yolox'
-
-
-class _Found(NamedTuple):
-    """People of an image: boxes (P, 4), scores (P,), keypoints and scores (P, K, 3)."""
-
-    boxes: np.ndarray
-    scores: np.ndarray
-    poses: np.ndarray | None = None
 
 
 class OnnxDetector(Detector):
@@ -75,18 +66,15 @@ class OnnxDetector(Detector):
         self._is_exported = bool(resize)
         is_area = resize.get('interpolation') == 'area'
         self._interpolation = cv2.INTER_AREA if is_area else cv2.INTER_LINEAR
-        self._last: dict[tuple, _Found] = {}
+        self._last: dict[tuple, People] = {}
 
     def __call__(self, images: Images) -> list[Boxes]:
         """Detect the people of BGR images (H, W, 3)."""
-        return [
-            (found.boxes[rows], found.scores[rows])
-            for found in self.find(images)
-            for rows in [found.scores >= self.min_score]
-        ]
+        crowds = [x.take(x.bbox_scores >= self.min_score) for x in self.find(images)]
+        return [(people.bboxes, people.bbox_scores) for people in crowds]
 
-    def find(self, images: Images) -> list[_Found]:
-        """Find people of any score, and their poses if the model estimates them.
+    def find(self, images: Images) -> list[People]:
+        """Find people of any score, with K keypoints if the model estimates poses.
 
         With poses, images of the same content as in the last call are not processed
         again.
@@ -105,16 +93,17 @@ class OnnxDetector(Detector):
         }
         return [self._last[digest] for digest in digests]
 
-    def _find(self, image: np.ndarray) -> _Found:
+    def _find(self, image: np.ndarray) -> People:
         batch, zoom = self._prepare(image)
         outputs = self.file.run(batch, self._outputs)
         boxes, scores, other = outputs[0][0, :, :4], outputs[0][0, :, 4], outputs[1][0]
         # padded by boxes without a score; one-stage models know people only
         rows = scores > 0 if self.has_poses else other == _PERSON
-        poses = other[rows] / (*zoom, 1) if self.has_poses else None
-        height, width = image.shape[:2]
-        scaled = (boxes[rows] / np.tile(zoom, 2)).clip(0, [width, height] * 2)
-        return _Found(scaled.astype(np.float32), scores[rows], poses)
+        no_poses = np.zeros((len(rows), 0, 3))
+        poses = (other if self.has_poses else no_poses)[rows] / (*zoom, 1)
+        scaled = (boxes[rows] / np.tile(zoom, 2)).clip(0, image.shape[1::-1] * 2)
+        scaled = scaled.astype(np.float32)
+        return People(scaled, scores[rows], poses[..., :2], poses[..., 2])
 
     def _prepare(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Resize, pad at the right and bottom; (1, 3, H, W) and both scales."""
@@ -137,10 +126,8 @@ class OneStageEstimator(PoseEstimator):
     Each box gets the pose whose own box overlaps it most. Where there is none,
     keypoints are NaN and scores 0.
 
-    Arguments are those of :class:`OnnxPoseEstimator` and :class:`OnnxDetector`.
-
-    Attributes:
-        detector (OnnxDetector): The same model as a detector, which runs once for both.
+    Arguments are those of :class:`OnnxPoseEstimator` and :class:`OnnxDetector`. The
+    same model, which runs once for both, is the ``detector``.
     """
 
     def __init__(
@@ -160,16 +147,18 @@ class OneStageEstimator(PoseEstimator):
 
     def __call__(self, images: Images, boxes: BoxArrays) -> list[Pose]:
         """Estimate the poses in boxes (P, 4) of each BGR image."""
-        found = self.detector.find(images)
-        return [self._match(*each) for each in zip(boxes, found, strict=True)]
+        crowds = self.detector.find(images)
+        return [self._match(*pair) for pair in zip(boxes, crowds, strict=True)]
 
-    def _match(self, boxes: np.ndarray, found: _Found) -> Pose:
+    def _match(self, boxes: np.ndarray, people: People) -> Pose:
         keypoints = np.full((len(boxes), self._num_keypoints, 2), np.nan, np.float32)
         scores = np.zeros((len(boxes), self._num_keypoints), np.float32)
-        overlap = box_iou(boxes[:, None], found.boxes)
-        rows, people = match_boxes(overlap)
-        same = overlap[rows, people] > _SAME_PERSON
-        assert found.poses is not None  # a one-stage model
-        keypoints[rows[same]] = found.poses[people[same], :, :2]
-        scores[rows[same]] = found.poses[people[same], :, 2]
+        overlap = box_iou(boxes[:, None], people.bboxes)
+        rows, columns = match_boxes(overlap)
+        same = overlap[rows, columns] > _SAME_PERSON
+        rows, columns = rows[same], columns[same]
+        keypoints[rows], scores[rows] = (
+            people.keypoints[columns],
+            people.scores[columns],
+        )
         return keypoints, scores
