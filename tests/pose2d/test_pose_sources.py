@@ -10,12 +10,13 @@ import onnx
 import pytest
 import torch
 from numpy.testing import assert_allclose
+from pose_sources import Detector as ToyDetector
+from pose_sources import Estimator as ToyEstimator
 from tiny_pose_model import BLUE, POSE, RED, red_finder, spotted, write
 from torch import nn
 
 from mmhot.pose2d import pose_source as choose
 from mmhot.pose2d.detectors import PoseVerifiedDetector
-from mmhot.pose2d.interfaces import Detector, PoseEstimator
 from mmhot.pose2d.mmpose_models import MMPoseDetector, MMPoseEstimator
 from mmhot.pose2d.options import Pose2DOptions
 from mmhot.pose2d.pose_source import open_pose_source
@@ -236,49 +237,35 @@ def test_no_spelling_of_a_model_downloads_a_detector(spelling, tmp_path, monkeyp
     assert detector.estimator is estimator
 
 
-class ToyEstimator(PoseEstimator):
-    """A 2D pose estimator of another package."""
-
-    name = 'toy'
-    identity = {'name': 'toy'}
-    skeleton = 'coco-17'
-
-    def __call__(self, images, boxes):
-        return [(np.zeros((len(x), 17, 2)), np.ones((len(x), 17))) for x in boxes]
-
-
-class ToyDetector(Detector):
-    """A detector of another package."""
-
-    name = 'toy boxes'
-    identity = {'name': 'toy boxes'}
-
-    def __init__(self, *opened):
-        self.opened = opened
-
-    def __call__(self, images):
-        return [(np.float32([[0, 0, 9, 9]]), np.ones(1)) for _ in images]
-
-
 @pytest.fixture
 def toys(monkeypatch):
-    """Register a 2D source and a detector as other packages do."""
+    """Register a 2D source and a detector as other packages do.
+
+    Returns the arguments with which the detector was opened.
+    """
     for name in ('POSE_ESTIMATORS', 'DETECTORS'):
         monkeypatch.setattr(choose, name, {**getattr(choose, name)})
+    arguments = []
+
+    def open_detector(*values):
+        arguments.append(values)
+        return ToyDetector()
+
     choose.register_pose_estimator('toy', lambda options: ToyEstimator(), 'toy boxes')
-    choose.DETECTORS['toy boxes'] = ToyDetector
+    choose.DETECTORS['toy boxes'] = open_detector
+    return arguments
 
 
 def test_registered_models_are_opened_by_name(toys):
     options = Pose2DOptions(pose2d='toy', device='cpu')
-    detector, estimator = source = open_pose_source(options, min_score=0.1)
-    assert [each.name for each in source] == ['toy boxes', 'toy']
-    assert detector.opened[1:] == (0.1, estimator)
-    assert detector.opened[0].device == 'cpu'
+    detector, estimator = open_pose_source(options, min_score=0.1)
+    assert isinstance(detector, ToyDetector)
+    [(opened, *rest)] = toys
+    assert (opened.device, rest) == ('cpu', [0.1, estimator])
     assert (detector.interval, detector.nms_thr, detector.redetects) == (0, 0.3, False)
     verified = replace(options, det_model='pose-verified')
     verified = open_pose_source(verified).detector
-    assert verified.estimator.name == 'toy'
+    assert isinstance(verified.estimator, ToyEstimator)
     ((boxes, _),) = verified([spotted()])
     assert boxes.shape[1] == 4
     with pytest.raises(ValueError, match='pose2d_weights is a.pth, but toy has its'):
