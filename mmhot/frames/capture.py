@@ -55,11 +55,6 @@ class Capture:
         reconnect (float): Seconds for which reconnecting is tried. Defaults to 60.
         duration (float, optional): Seconds after which to stop.
         stop (threading.Event, optional): Ends the iteration when it is set.
-
-    Attributes:
-        seen (int): Frames that arrived.
-        dropped (int): Frames of these that were replaced.
-        ended (str | None): After iterating: why, unless it was asked to stop.
     """
 
     def __init__(
@@ -71,8 +66,8 @@ class Capture:
     ) -> None:
         self.stream, self.reconnect, self.duration = stream, reconnect, duration
         self.stop = stop or threading.Event()
-        self.seen = self.dropped = 0
-        self.ended: str | None = None
+        self.seen = self.dropped = 0  # frames that arrived, and were replaced
+        self.ended: str | None = None  # afterwards: why, unless it was asked to stop
         self._items: deque[LiveFrame | str] = deque()
         self._changed = threading.Condition()
         self._done = False

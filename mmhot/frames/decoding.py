@@ -49,12 +49,9 @@ class FileClock:
     """Convert timestamps of a file to increasing seconds since the first frame.
 
     Where timestamps restart, as in joined videos, the usual step is taken.
-
-    Attributes:
-        jump (float): Seconds by which the last timestamp jumped then, else 0.
     """
 
-    jump = 0.0
+    jump = 0.0  # seconds by which the last timestamp jumped then
 
     def __init__(self, fps: float) -> None:
         self._step = 1 / fps
@@ -63,11 +60,11 @@ class FileClock:
 
     def __call__(self, time: float) -> float:
         """Convert the timestamp of the next frame, in seconds."""
+        self.jump = 0.0
         if self._last is None:
             self._shift, self._last = -time, 0.0
             return self._last
         passed = time + self._shift - self._last
-        self.jump = 0.0
         if not -_MAX_BACK * self._step < passed < _MAX_PAUSE:
             self.jump = passed
             self._shift += self._step - passed
@@ -88,11 +85,10 @@ def open_video(
         container = open_media(address, **settings)
     except (av.error.FFmpegError, OSError) as error:
         reason = ffmpeg_reason(error)
-        if not isinstance(error, av.error.InvalidDataError):
-            pass  # the content is not the cause
-        elif Path(address).suffix.lower() in VIDEO_SUFFIXES:
+        is_content = isinstance(error, av.error.InvalidDataError)
+        if is_content and Path(address).suffix.lower() in VIDEO_SUFFIXES:
             reason += ' (perhaps the recording or the copy was not finished)'
-        elif address.startswith('http'):
+        elif is_content and address.startswith('http'):
             reason += ' (the address of a video file is expected, not of a page)'
         raise ValueError(f'{label} is not a readable video: {reason}') from error
     if video_stream(container) is None:
@@ -106,10 +102,8 @@ def decode(
 ) -> Iterator[tuple[av.VideoFrame, np.ndarray] | Exception]:
     """Decode a video with frames of at most ``limit`` pixels.
 
-    Yields:
-        tuple[av.VideoFrame, np.ndarray] | Exception: Each frame with its image, BGR
-        uint8 (H, W, 3), or the error of a packet that cannot be decoded. An error in
-        reading packets is the last item.
+    Yields frames with their images, BGR uint8 (H, W, 3), and errors of packets that
+    cannot be decoded. An error in reading packets is the last item.
 
     Raises:
         ValueError: If frames are too large, or the codec is unknown.

@@ -47,9 +47,6 @@ class VideoFile(FrameSource):
             stream, which has no timestamps, or of slow motion, whose timestamps are
             scaled. By default as the file states, or 25.
 
-    Attributes:
-        slowed (float): Duration of the file over that of the recording.
-
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If it is not a readable video.
@@ -68,7 +65,7 @@ class VideoFile(FrameSource):
         super().__init__(name, path, DEFAULT_FPS)
         if self._is_remote:
             self.label = public_url(self.address)  # a path has one slash after http:
-        self.slowed = 1.0
+        self.slowed = 1.0  # duration of the file over that of the recording
         with self._open() as container:
             self.num_frames = video_stream(container).frames or None
             self._has_timestamps = not is_raw(container)
@@ -113,21 +110,20 @@ class VideoFile(FrameSource):
         if damage:
             reason = ffmpeg_reason(damage[-1])
             self.ended = f'{self.label} is damaged after {index} frames: {reason}'
-        elif _is_early(end, expected) and self._is_cut(expected):
+        elif _is_early(end, expected) and _is_early(self._last_packet(), expected):
             self.ended = (
                 f'{self.label} ends after {end:.1f} of {expected:.1f} seconds, '
                 f'{index} frames'
             )
 
-    def _is_cut(self, expected: float) -> bool:
-        """Return whether other streams, such as sound, end early, too."""
+    def _last_packet(self) -> float:
+        """Return the last timestamp of all streams, such as longer sound."""
         last = 0.0
         with self._open() as container, suppress(av.error.FFmpegError, OSError):
-            if len(container.streams) > 1:
-                for packet in container.demux():
-                    if packet.pts is not None:
-                        last = max(last, float(packet.pts * packet.time_base))
-        return _is_early(last, expected)
+            for packet in container.demux():
+                if packet.pts is not None:
+                    last = max(last, float(packet.pts * packet.time_base))
+        return last
 
     def _open(self) -> av.container.InputContainer:
         if not self._is_remote:

@@ -33,14 +33,12 @@ class CutDetector:
     saturation and brightness exceeds 27 of 255 at a cut. It must also be 2.5 times that
     of neighboring frames, which is large in pans and noisy videos. A change that is
     reverted within three frames is a flash. Dissolves are not detected.
-
-    Attributes:
-        cuts (list[int]): Frames with which shots begin, without the first one.
     """
 
     settings = CutSettings()
 
     def __init__(self) -> None:
+        # frames with which shots begin, without the first one
         self.cuts: list[int] = []
         self._images: deque[_Small] = deque(maxlen=self.settings.flash + 2)
         # between each frame and the one before

@@ -40,9 +40,8 @@ class VideoStream(FrameSource):
     """Read a stream without an end with FFmpeg, from its newest frame on.
 
     Each iteration connects and yields frames with the timestamps of the stream, NaN
-    where it has none. Damaged frames are left out.
-
-    The label is the name in messages, without passwords; settings are of ``av.open``.
+    where it has none. Damaged frames are left out. The label is the name in messages,
+    without passwords; settings are those of ``av.open``.
 
     Raises:
         ConnectionError: If it cannot be opened, and when it breaks while it is read.

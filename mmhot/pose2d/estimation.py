@@ -278,17 +278,15 @@ class VideoPoseEstimator:
             return People.none(self._num_keypoints)
         valid = _are_valid(corners)[:, None]
         crops = np.where(valid, corners, _ANY_BOX)
+        crops = round_boxes(crops) if video else crops
         rows = [np.flatnonzero(places == place) for place in np.unique(places)]
-        shown = [images[places[x[0]]] for x in rows]
+        people = [images[places[x[0]]] for x in rows], [crops[x] for x in rows]
         if video:
-            crops = round_boxes(crops)
             prior = prior or Prior.unknown(len(crops))
             priors = [prior.take(x) for x in rows]
-            poses = self.estimator.estimate_video(
-                shown, [crops[x] for x in rows], priors
-            )
+            poses = self.estimator.estimate_video(*people, priors)
         else:
-            poses = self.estimator(shown, [crops[x] for x in rows])
+            poses = self.estimator(*people)
         points = np.zeros((len(crops), self._num_keypoints, 2), np.float32)
         scores = np.zeros(points.shape[:2], np.float32)
         for x, pose in zip(rows, poses, strict=True):

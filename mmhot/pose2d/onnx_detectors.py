@@ -157,8 +157,6 @@ class OneStageEstimator(PoseEstimator):
         rows, columns = match_boxes(overlap)
         same = overlap[rows, columns] > _SAME_PERSON
         rows, columns = rows[same], columns[same]
-        keypoints[rows], scores[rows] = (
-            people.keypoints[columns],
-            people.scores[columns],
-        )
+        keypoints[rows] = people.keypoints[columns]
+        scores[rows] = people.scores[columns]
         return keypoints, scores

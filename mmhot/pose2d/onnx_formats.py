@@ -58,15 +58,8 @@ class OnnxFile:
     """An ONNX file in ONNX Runtime, with all that is known of its model.
 
     Arguments and errors are those of :func:`mmhot.deploy.onnx_sessions.open_session`.
-
-    Attributes:
-        session (InferenceSession): Session of ONNX Runtime.
-        meta (dict): ``meta.json`` of ``mmhot export``, or empty.
-        pipeline (Pipeline): ``pipeline.json`` of MMDeploy's SDK.
-        name (str): Name of the model.
-        input (NodeArg): Name, shape and type of the input.
-        is_image (bool): Whether it is that of images.
-        outputs (dict[str, list]): Shapes of the outputs.
+    ``meta`` is ``meta.json`` of ``mmhot export``, or empty, and ``outputs`` has the
+    shapes of the outputs.
     """
 
     def __init__(
