@@ -191,45 +191,30 @@ def _arm_distances(people: People, expected: People) -> np.ndarray:
     return np.linalg.norm(moved, axis=-1) / longest.clip(1e-6)[:, None]
 
 
-def track_chunk(
-    count: int,
-    previous: Sequence[People],
-    search: PoseSearch,
-    redetect: Redetect,
-    max_step: int = KeyframeSettings.max_step,
-    is_end: bool = True,
-) -> list[Keyframe]:
+class ChunkTracker:
     """Track the people in consecutive frames of one shot from keyframe to keyframe.
 
-    People are searched around their last keypoints. In the last frame, if it
-    ``is_end``, they are detected, and new people searched backwards. Where a person is
-    lost before, people are detected, too.
+    People are searched around their last keypoints. In the last frame they are
+    detected, and new people searched backwards. Where a person is lost before, people
+    are detected, too.
 
     ``count`` is the number of frames. ``previous`` are the people of the frame before
     the first, after those of the frame ``settings.history`` frames before it, if both
-    are of the shot. Keyframes are at most ``max_step`` frames apart.
+    are of the shot.
 
-    Returns:
-        list[Keyframe]: People before the chunk, at negative positions, and of some of
-        its frames, the last one included.
+    Attributes:
+        keyframes (list[Keyframe]): People before the chunk, at negative positions, and
+            of some of its frames, after :meth:`track` the last one included.
     """
-    tracker = _ChunkTracker(count - 1, previous, search, redetect)
-    tracker.track(max_step, is_end)
-    tracker.search_backwards()
-    return tracker.keyframes
-
-
-class _ChunkTracker:
-    """Keyframes of a chunk of frames, so far."""
 
     def __init__(
         self,
-        end: int,
+        count: int,
         previous: Sequence[People],
         search: PoseSearch,
         redetect: Redetect,
     ) -> None:
-        self._end, self._search, self._redetect = end, search, redetect
+        self._end, self._search, self._redetect = count - 1, search, redetect
         self._settings = search.settings
         now, *before = (x.take(search.are_certain(x)) for x in reversed(previous))
         self.keyframes = [Keyframe(-1, np.arange(len(now)), now)]
@@ -238,8 +223,11 @@ class _ChunkTracker:
             ids = self._match(old, new, np.arange(len(now)), len(now))
             self.keyframes.insert(0, Keyframe(-self._settings.history, ids, people))
 
-    def track(self, max_step: int, is_end: bool) -> None:
-        """Append keyframes up to the last frame, in which people are detected."""
+    def track(self, max_step: int, is_end: bool = True) -> list[Keyframe]:
+        """Track people to the last frame, in which they are detected if it ``is_end``.
+
+        Keyframes are at most ``max_step`` frames apart.
+        """
         search, settings = self._search, self._settings
         step = max_step // 2 if len(self.keyframes) > 1 else 1
         while (now := self.keyframes[-1]).position < self._end:
@@ -273,6 +261,8 @@ class _ChunkTracker:
             is_predictable &= len(before) == len(now.ids)
             step = min(2 * step, max_step) if is_predictable else max(step // 2, 1)
             self.keyframes.append(self._detect(tracked) if detects else tracked)
+        self._search_backwards()
+        return self.keyframes
 
     def _next_position(self, now: Keyframe, step: int) -> int:
         """Choose the next keyframe; one is where the next chunk looks for motion."""
@@ -350,7 +340,7 @@ class _ChunkTracker:
         numbers[rows[same]] = ids[columns[same]]
         return numbers
 
-    def search_backwards(self) -> None:
+    def _search_backwards(self) -> None:
         """Search those first detected in the last keyframe in the ones before."""
         keyframes, search, settings = self.keyframes, self._search, self._settings
         path = [keyframes[-1].take(~np.isin(keyframes[-1].ids, keyframes[-2].ids))]

@@ -14,7 +14,7 @@ from mmhot.frames.capture import prefetch
 from mmhot.frames.shot_boundaries import CutDetector
 from mmhot.frames.sources import Frame, FrameObserver, FrameSource
 from mmhot.pose2d.cache import load_people, save_if_possible, save_people
-from mmhot.pose2d.chunks import KeyframeSettings, PoseSearch, track_chunk
+from mmhot.pose2d.chunks import ChunkTracker, KeyframeSettings, PoseSearch
 from mmhot.pose2d.filling import Gaps, fill_chunk
 from mmhot.pose2d.interfaces import Detector, Images, PoseEstimator, Prior
 from mmhot.skeletons.joints import get_skeleton
@@ -209,14 +209,14 @@ class VideoPoseEstimator:
         images, times = ([getattr(x, name) for x in rest] for name in ('image', 'time'))
         search = PoseSearch(partial(self._estimate, images), images[0].shape[1::-1])
         is_long = len(rest) >= self.detections.min_rest
-        keyframes = track_chunk(
+        tracker = ChunkTracker(
             len(rest),
             previous,
             search,
             lambda place, tracked: self._redetect(rest[place], tracked),
-            self.gaps.max_step(times),
-            is_end=is_long or rest[-1].index % interval == 0,
         )
+        is_end = is_long or rest[-1].index % interval == 0
+        keyframes = tracker.track(self.gaps.max_step(times), is_end)
         return begun + fill_chunk(times, keyframes, search, self.gaps)
 
     def _redetect(self, frame: Frame, tracked: People) -> Boxes:

@@ -43,8 +43,7 @@ def fill_chunk(
     otherwise both halves are treated likewise, as where only one end is known. Without
     a tolerance all frames are estimated in one batch, as GPUs prefer.
 
-    Times are those of the frames in seconds; keyframes are the result of
-    :func:`~mmhot.pose2d.chunks.track_chunk`.
+    Times are those of the frames in seconds.
     """
     paths = _Paths(times, keyframes, search, gaps)
     spans = np.array(

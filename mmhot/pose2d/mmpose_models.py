@@ -81,8 +81,8 @@ class MMPoseDetector(Detector):
         configured = config.test_dataloader.dataset.get('metainfo') or {}
         classes = meta.get('classes') or configured.get('classes') or _PERSON
         classes = [classes] if isinstance(classes, str) else list(classes)
-        has_people = _PERSON in classes
-        self.labels = [classes.index(_PERSON)] if has_people else [*range(len(classes))]
+        people = [label for label, name in enumerate(classes) if name == _PERSON]
+        self.labels = people or [*range(len(classes))]
         # saves a tenth of the time on a CPU
         self.model.to(memory_format=torch.channels_last)
         move_to_device(self.model, device)

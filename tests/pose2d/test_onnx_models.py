@@ -5,8 +5,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from mmpose.datasets.transforms import TopdownAffine
-from mmpose.structures.bbox import bbox_xyxy2cs, get_warp_matrix
 from numpy.testing import assert_allclose
 from video_files import gray_image
 
@@ -203,17 +201,6 @@ def test_exported_models_state_padding_smoothing_and_score_curve(use, smoothing)
     wanted = np.array([50.25 if smoothing else 50, 60])
     assert_allclose(keypoints[0, 0], unmap_points(matrix, wanted), rtol=1e-4)
     assert_allclose(scores, 0.8)
-
-
-def test_crops_are_those_of_mmpose_to_the_last_bit():
-    """Other bits of the matrix round other pixels."""
-    random = np.random.default_rng(0)
-    for corner, extent in random.uniform(2, 900, (50, 2, 2)):
-        box = np.concatenate([corner, corner + extent]).astype(np.float32)
-        center, scale = bbox_xyxy2cs(box, 1.1)
-        (scale,) = TopdownAffine._fix_aspect_ratio(scale[None], 192 / 256)
-        wanted = get_warp_matrix(center, scale, 0.0, (192, 256))
-        assert (crop_matrix(box, (192, 256), 1.1) == wanted).all()
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mmhot.pose2d.chunks import PoseSearch, track_chunk
+from mmhot.pose2d.chunks import ChunkTracker, PoseSearch
 from mmhot.pose2d.filling import Gaps, fill_chunk
 from mmhot.structures.people import People, are_upright, box_iou, quarter_turns
 
@@ -76,7 +76,8 @@ class World:
         """Keyframes of a chunk, after the people of frames before it."""
         search, max_step = PoseSearch(self.estimate, SIZE), gaps.max_step(times)
         before = [*map(self.seen, before)]
-        return track_chunk(len(times), before, search, self.redetect, max_step)
+        tracker = ChunkTracker(len(times), before, search, self.redetect)
+        return tracker.track(max_step)
 
     def run(self, times=SECOND, before=(0,), gaps=Gaps()):  # noqa: B008
         """People of the frames of a chunk."""
