@@ -132,7 +132,7 @@ class _Paths:
         # an end that is not known is as the other one
         before, after = map(self._poses.take, np.where(is_known, ends, ends[::-1]))
         start, now, end = (self._times[x + 1] for x in (first, places, last))
-        share = np.float32((now - start) / (end - start))[:, None]
+        share = ((now - start) / (end - start)).astype(np.float32)[:, None]
         low, high = search.boxes_of(before), search.boxes_of(after)
         guess = People(
             low + share * (high - low),
