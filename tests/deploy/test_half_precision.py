@@ -49,20 +49,20 @@ def test_2d_models_in_half_precision_return_float32(name, half_on_cpu, tmp_path)
     boxes = [np.float32([[0, 0, 192, 256]])]
     half = MMPoseEstimator(name, weights)
     convolutions = [
-        each for each in half.model.modules() if isinstance(each, nn.Conv2d)
+        layer for layer in half.model.modules() if isinstance(layer, nn.Conv2d)
     ]
     assert all(
-        each.weight.is_contiguous(memory_format=torch.channels_last)
-        for each in convolutions
+        layer.weight.is_contiguous(memory_format=torch.channels_last)
+        for layer in convolutions
     )
-    found = half(images, boxes)
+    poses = half(images, boxes)
     half_precision._HALF_DEVICE = 'cuda'
     expected = MMPoseEstimator(name, weights)(images, boxes)
-    for (points, scores), (wanted, wanted_scores) in zip(found, expected, strict=True):
+    for (points, scores), (full, wanted_scores) in zip(poses, expected, strict=True):
         assert points.dtype == scores.dtype == np.float32
         np.testing.assert_allclose(scores, wanted_scores, atol=0.05)
         if name == 'gtpt-t':
-            assert np.median(np.abs(points - wanted)) < 1
+            assert np.median(np.abs(points - full)) < 1
 
 
 def test_detectors_in_half_precision_return_float32(half_on_cpu):

@@ -70,14 +70,16 @@ def compare(graph, inputs, tmp_path, opset=OPSET):
     assert versions == {'': opset}
     for batch in (inputs[:1], inputs):
         with torch.no_grad():
-            wanted = [each.numpy() for each in graph(batch)]
-        found = session.run(list(graph.output_names), {graph.input_name: batch.numpy()})
-        for values, reference in zip(found, wanted, strict=True):
+            expected = [output.numpy() for output in graph(batch)]
+        outputs = session.run(
+            list(graph.output_names), {graph.input_name: batch.numpy()}
+        )
+        for values, reference in zip(outputs, expected, strict=True):
             if reference.dtype == np.int64:
                 np.testing.assert_array_equal(values, reference)
             else:
                 np.testing.assert_allclose(values, reference, **CLOSE)
-    return wanted
+    return expected
 
 
 def load(path):
@@ -135,9 +137,9 @@ def test_gtpt(backbone, keep_rates, tmp_path):
     )
     config = dict(type='TopdownPoseEstimator', backbone=backbone, head=head)
     graph = PoseGraph(MODELS.build(config).eval())
-    x, _, *kept = compare(graph, torch.randn(4, 3, 64, 48), tmp_path)
+    x, _, *patches = compare(graph, torch.randn(4, 3, 64, 48), tmp_path)
     assert x.shape == (4, 17, 96)
-    assert kept[-1].shape == (4, 3, 8 if keep_rates else 16)
+    assert patches[-1].shape == (4, 3, 8 if keep_rates else 16)
 
 
 @pytest.mark.slow

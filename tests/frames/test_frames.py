@@ -174,7 +174,7 @@ def test_undecodable_packet_is_skipped(tmp_path, bad, lost):
     images = [gray_image(number % 40) for number in range(60)]
     video = write_video(tmp_path / 'a.mp4', images)
     with av.open(str(video)) as container:
-        packets = [(each.pos, each.size) for each in container.demux(video=0)]
+        packets = [(packet.pos, packet.size) for packet in container.demux(video=0)]
     data = bytearray(video.read_bytes())
     position, size = packets[bad]
     data[position : position + size] = b'\xff' * size

@@ -158,8 +158,8 @@ def test_remote_videos_are_read_like_files(serve, tmp_path):
     write_video(tmp_path / 'clip.mp4')
     (tmp_path / 'none.mp4').touch()
     url = serve(Files, folder=tmp_path)
-    (found,) = find_inputs([f'{url}/clip.mp4?key=1'])
-    video = found.open()
+    (clip,) = find_inputs([f'{url}/clip.mp4?key=1'])
+    video = clip.open()
     assert (video.name, video.fps) == ('clip', 25)
     assert np.abs(np.subtract(summarize(video), range(10))).max() <= 1
     assert video.ended is None

@@ -134,14 +134,14 @@ def test_tracked_people_need_no_candidate():
 
 
 def test_boxes_are_left_out_as_in_mmpose():
-    found = np.float32(
+    boxes = np.float32(
         [[0, 0, 10, 10], [1, 0, 11, 10], [50, 0, 60, 10], [90, 0, 99, 9]]
     )
     scores = np.float32([0.5, 0.9, 0.3, 0.31])
-    detector = BoxFilter(FunctionDetector(lambda _: [(found, scores), ([], [])]))
-    (kept, kept_scores), (none, _) = detector([None, None])
-    assert_allclose(kept, found[[1, 3]])
-    assert_allclose(kept_scores, [0.9, 0.31])
+    detector = BoxFilter(FunctionDetector(lambda _: [(boxes, scores), ([], [])]))
+    (filtered, filtered_scores), (none, _) = detector([None, None])
+    assert_allclose(filtered, boxes[[1, 3]])
+    assert_allclose(filtered_scores, [0.9, 0.31])
     assert none.shape == (0, 4)
     detector.nms_thr = 0.9
     assert len(detector([None, None])[0][0]) == 3

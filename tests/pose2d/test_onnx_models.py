@@ -108,16 +108,16 @@ def test_keypoints_are_in_pixels_of_the_image(use, kind):
     session.provider = 'CUDAExecutionProvider'  # runs batches
     model = OnnxPoseEstimator('a.onnx')
     boxes = [BOX, np.zeros((0, 4), np.float32), np.concatenate([BOX, BOX])]
-    found = model([gray_image()] * 3, boxes)
-    assert [len(keypoints) for keypoints, _ in found] == [1, 0, 2]
-    for keypoints, scores in found:
-        wanted = np.tile([20.0, 30.0], (*keypoints.shape[:2], 1))
-        assert_allclose(keypoints, wanted, atol=tolerance)
+    poses = model([gray_image()] * 3, boxes)
+    assert [len(keypoints) for keypoints, _ in poses] == [1, 0, 2]
+    for keypoints, scores in poses:
+        expected = np.tile([20.0, 30.0], (*keypoints.shape[:2], 1))
+        assert_allclose(keypoints, expected, atol=tolerance)
         assert_allclose(scores, score, rtol=1e-6)
     lengths = [len(batch) for batch in session.batches]
     assert lengths == ([1, 1, 1] if is_single else [3])
-    wanted = [x if isinstance(x, int) else len(session.batches[0]) for x in shape]
-    assert session.batches[0].shape == (*wanted,)
+    expected = [x if isinstance(x, int) else len(session.batches[0]) for x in shape]
+    assert session.batches[0].shape == (*expected,)
 
 
 @pytest.mark.parametrize(
@@ -198,8 +198,8 @@ def test_exported_models_state_padding_smoothing_and_score_curve(use, smoothing)
     assert model.has_score_curve
     keypoints, scores = model([gray_image(size=(64, 64))], [BOX])[0]
     matrix = crop_matrix(BOX[0], (192, 256), 1.1)
-    wanted = np.array([50.25 if smoothing else 50, 60])
-    assert_allclose(keypoints[0, 0], unmap_points(matrix, wanted), rtol=1e-4)
+    peak = np.array([50.25 if smoothing else 50, 60])
+    assert_allclose(keypoints[0, 0], unmap_points(matrix, peak), rtol=1e-4)
     assert_allclose(scores, 0.8)
 
 

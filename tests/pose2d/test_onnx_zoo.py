@@ -61,7 +61,7 @@ def write(path, shape, outputs, open_shapes=False, weights=()):
             sides = [f'{name}_dim_{axis}' for axis in range(len(sides))]
         infos.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, sides))
     entry = helper.make_tensor_value_info('input', TensorProto.FLOAT, shape)
-    tensors = [numpy_helper.from_array(each, name) for name, each in arrays.items()]
+    tensors = [numpy_helper.from_array(array, name) for name, array in arrays.items()]
     graph = helper.make_graph(nodes, 'g', [entry], infos, tensors)
     opset = [helper.make_opsetid('', 17)]
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -177,11 +177,11 @@ def test_named_models_are_downloaded_once(serve, cache):
         ('downloading rtmdet-nano', 'MB'),
     ]
     assert open_named() == names
-    kept = cache / 'mmhot' / 'models' / 'rtmpose-m.zip'
-    kept.write_bytes(b'')
+    archive = cache / 'mmhot' / 'models' / 'rtmpose-m.zip'
+    archive.write_bytes(b'')
     with pytest.raises(ValueError, match='is not a readable archive'):
         open_named()
-    kept.unlink()
+    archive.unlink()
     with pytest.raises(ValueError, match=r'rtmpose-m\.zip cannot be downloaded \('):
         open_named()
 
@@ -189,7 +189,7 @@ def test_named_models_are_downloaded_once(serve, cache):
 def test_named_detector_needs_the_network_where_it_is_named_only(serve, caplog):
     detector, _ = serve(open_named, 'rtmpose-m')
     assert detector.endswith(', verified by rtmpose-m')
-    [line] = [each.getMessage() for each in caplog.records]
+    [line] = [record.getMessage() for record in caplog.records]
     assert line.endswith(': the shipped detector is used, which finds fewer people')
     assert 'absent.zip cannot be downloaded (' in line
     with pytest.raises(ValueError, match=r'absent\.zip cannot be downloaded'):
@@ -211,7 +211,7 @@ def test_archives_state_normalization_and_padding(sdk, tmp_path, cache):
     assert_allclose(scores, 1)  # 0.9 times 3, red 30 by 10, and no more than 1
     assert source.estimator._padding == 1.5
     folder = cache / 'mmhot'
-    unpacked = sorted(each.name for each in folder.rglob('*') if each.is_file())
+    unpacked = sorted(file.name for file in folder.rglob('*') if file.is_file())
     assert unpacked == ['end2end.onnx', 'pipeline.json']
     assert not [*tmp_path.rglob('escaped.txt')]
     model = resolve(path, POSE).graph
@@ -300,15 +300,15 @@ def test_one_stage_models_run_once_for_boxes_and_poses(rtmo, monkeypatch):
     assert_allclose(boxes[1][0], [[20, 20, 60, 120]])
     assert_allclose(boxes[1][1], [0.9])
     # the second box of the first image has nothing, and that of the second a doubtful
-    own = [np.float32([[20, 20, 60, 96], [90, 0, 99, 9]])]
-    own += [np.float32([[82, 20, 120, 110], [20, 20, 60, 120]])]
-    found = estimator(images, own)
+    searched = [np.float32([[20, 20, 60, 96], [90, 0, 99, 9]])]
+    searched += [np.float32([[82, 20, 120, 110], [20, 20, 60, 120]])]
+    poses = estimator(images, searched)
     assert len(runs) == 2
-    assert_allclose(found[0][0][0], [[40, 60]] * 17)
-    assert_allclose(found[0][1][0], 0.5)  # gray 114: not normalized
-    assert np.isnan(found[0][0][1]).all()
-    assert not found[0][1][1].any()
-    assert_allclose(found[1][0][:, 0], [[100, 60], [40, 60]])
+    assert_allclose(poses[0][0][0], [[40, 60]] * 17)
+    assert_allclose(poses[0][1][0], 0.5)  # gray 114: not normalized
+    assert np.isnan(poses[0][0][1]).all()
+    assert not poses[0][1][1].any()
+    assert_allclose(poses[1][0][:, 0], [[100, 60], [40, 60]])
     assert len(detector([images[1].copy()])[0][0]) == 1
     assert len(runs) == 2
     images[1][:] = 9  # a buffer that is filled again
@@ -327,7 +327,7 @@ def test_one_buffer_may_hold_all_frames(rtmo, batch_size):
 
     results = Inferencer(str(rtmo), device='cpu')(frames(), batch_size=batch_size)
     people = [result['predictions'][0] for result in results]
-    scores = [own[0]['keypoint_scores'][0] for own in people]
+    scores = [person[0]['keypoint_scores'][0] for person in people]
     assert_allclose(scores, 20 * np.arange(5) / 228, atol=1e-6)
 
 

@@ -119,14 +119,14 @@ def test_people_are_not_searched_across_cuts(tmp_path):
         images[number][:, :32] = (30, 200, 90)
     path = write_video(tmp_path / 'cut.mkv', images, codec='ffv1', pix_fmt='bgr0')
     poses_2d = VideoPoseEstimator(Detector(every=1), Estimator(), det_every=10)
-    found = poses_2d(VideoFile(path))
-    assert found.cuts == [3, 7]
+    clip = poses_2d(VideoFile(path))
+    assert clip.cuts == [3, 7]
     assert poses_2d.detector.calls == [0, 3, 7]
     # cached cuts are the same
     cache = tmp_path / 'cache.npz'
     for complete in (True, False):
-        found.complete = complete
-        save_people(found, cache)
+        clip.complete = complete
+        save_people(clip, cache)
         assert load_people(cache).cuts == [3, 7]
     half = load_people(cache)
     half.people, half.times, half.cuts = half.people[:5], half.times[:5], [3]
@@ -156,10 +156,10 @@ def test_interrupted_run_is_resumed(video, poses_2d, tmp_path):
         poses_2d(VideoFile(video), cache)
     assert len(load_people(cache).people) == 6
     poses_2d.detector = Detector()
-    found = poses_2d(VideoFile(video), cache)
+    clip = poses_2d(VideoFile(video), cache)
     assert poses_2d.detector.calls == [6, 7, 8, 9]
-    assert [len(people) for people in found.people] == [1, 1, 1, 0, 1, 1, 1, 0, 1, 1]
-    assert_allclose(found.times, np.arange(10) / 25, atol=1e-6)
+    assert [len(people) for people in clip.people] == [1, 1, 1, 0, 1, 1, 1, 0, 1, 1]
+    assert_allclose(clip.times, np.arange(10) / 25, atol=1e-6)
 
 
 def test_end_of_a_damaged_video_is_cached(video, poses_2d, tmp_path, monkeypatch):
@@ -190,8 +190,8 @@ def test_frames_are_not_held():
                 yield Frame(index, index / 25, image)
                 del image
 
-    found = VideoPoseEstimator(Detector(every=1), Estimator(), batch_size=4)(
+    clip = VideoPoseEstimator(Detector(every=1), Estimator(), batch_size=4)(
         Video('video', Path('video'), 25.0)
     )
-    assert len(found.people) == 100
+    assert len(clip.people) == 100
     assert most[0] <= 2 * 5 + 3 + 5

@@ -54,19 +54,19 @@ def test_mmpose_models_get_colors_and_positions_right(tmp_path):
         spotted((20, 70, RED)),
     ]
     boxes = [[[20, 10, 70, 80], [75, 20, 119, 89]], np.zeros((0, 4)), [[5, 40, 40, 89]]]
-    found = model(images, [np.float32(each) for each in boxes])
-    assert [keypoints.shape for keypoints, _ in found] == [
+    poses = model(images, [np.float32(of_image) for of_image in boxes])
+    assert [keypoints.shape for keypoints, _ in poses] == [
         (2, 17, 2),
         (0, 17, 2),
         (1, 17, 2),
     ]
     # a cell of the heatmap is at most 6 pixels
-    assert_allclose(found[0][0][0], [[40, 30]] * 17, atol=4)
-    assert_allclose(found[0][0][1], [[100, 60]] * 17, atol=4)
-    assert_allclose(found[2][0][0], [[20, 70]] * 17, atol=4)
-    assert found[0][1].min() > 0.5
+    assert_allclose(poses[0][0][0], [[40, 30]] * 17, atol=4)
+    assert_allclose(poses[0][0][1], [[100, 60]] * 17, atol=4)
+    assert_allclose(poses[2][0][0], [[20, 70]] * 17, atol=4)
+    assert poses[0][1].min() > 0.5
     alone = model(images[:1], [np.float32(boxes[0][1:])])
-    assert_allclose(alone[0][0][0], found[0][0][1], atol=1e-4)
+    assert_allclose(alone[0][0][0], poses[0][0][1], atol=1e-4)
 
 
 def test_usual_crops_are_cut_as_by_mmposes_transforms():
@@ -74,13 +74,13 @@ def test_usual_crops_are_cut_as_by_mmposes_transforms():
     image = random.integers(0, 255, (90, 120, 3), np.uint8)
     corners = random.uniform(-20, 60, (20, 2))
     boxes = np.float32(np.hstack([corners, corners + random.uniform(2, 90, (20, 2))]))
-    found = [model._cut((image, box)) for box in boxes]
+    cuts = [model._cut((image, box)) for box in boxes]
     assert model._affine == ((192, 256), 1.1)
     model._affine = None
-    for box, own in zip(boxes, found, strict=True):
-        wanted = model._cut((image, box))
+    for box, cut in zip(boxes, cuts, strict=True):
+        expected = model._cut((image, box))
         for name in ('img', 'input_size', 'input_scale', 'input_center'):
-            np.testing.assert_array_equal(own[name], wanted[name])
+            np.testing.assert_array_equal(cut[name], expected[name])
 
 
 def test_identity_depends_on_weights_and_config(tmp_path):
@@ -124,8 +124,8 @@ def test_mmdet_detectors_find_people_or_their_own_objects(tmp_path, monkeypatch)
     monkeypatch.setattr('mmdet.apis.init_detector', lambda *_, **__: stand_in)
     meta = {'dataset_meta': {'classes': ('dog', 'person')}}
     path, weights = write(tmp_path, DETECTOR, stand_in.state_dict(), meta)
-    found = MMPoseDetector(path, weights)([spotted((60, 45, RED))] * 2)
-    for boxes, scores in found:
+    detections = MMPoseDetector(path, weights)([spotted((60, 45, RED))] * 2)
+    for boxes, scores in detections:
         assert_allclose(boxes, [[1, 2, 120, 40]])
         assert_allclose(scores, [0.9])
     ((first, _),) = stand_in.seen
@@ -136,9 +136,9 @@ def test_mmdet_detectors_find_people_or_their_own_objects(tmp_path, monkeypatch)
     ((boxes, scores),) = MMPoseDetector(path, weights)([spotted((60, 45, RED))])
     assert_allclose(boxes, [[1, 2, 120, 40], [0, 0, 8, 8]])  # of own objects all
     assert_allclose(scores, [0.9, 0.8])
-    own = deepcopy(DETECTOR)  # the names of weights alone are in the config
-    own['test_dataloader']['dataset']['metainfo'] = meta['dataset_meta']
-    path, weights = write(tmp_path, own, stand_in.state_dict(), {})
+    config = deepcopy(DETECTOR)  # the names of weights alone are in the config
+    config['test_dataloader']['dataset']['metainfo'] = meta['dataset_meta']
+    path, weights = write(tmp_path, config, stand_in.state_dict(), {})
     assert MMPoseDetector(path, weights).labels == [0, 1]
 
 
@@ -155,8 +155,8 @@ def test_names_are_looked_up_in_our_index_and_mmposes():
     named = resolve(f'mmpose::body_2d_keypoint/rtmpose/coco/{RTMPOSE}.py', names.POSE)
     assert (named.config, named.weights) == (theirs.config, '')
     assert resolve('rtmdet-m', names.DETECTOR).weights.startswith('https://')
-    own = resolve('rtmdet-nano_1xb32-12e_rendered-320x320', names.DETECTOR)
-    assert own.config.is_relative_to(FOLDER)
+    detector = resolve('rtmdet-nano_1xb32-12e_rendered-320x320', names.DETECTOR)
+    assert detector.config.is_relative_to(FOLDER)
 
 
 @pytest.mark.parametrize(

@@ -18,21 +18,21 @@ def test_pipelines_of_different_speed_do_not_change_each_other(backend):
     models = {
         speed: EstimatePoses(speed=speed, backend=backend).models for speed in SPEEDS
     }
-    identities = [repr(each.identity) for each in models.values()]
+    identities = [repr(model.identity) for model in models.values()]
     assert len({*identities}) == len(SPEEDS)
 
     def estimate():
         return {
-            speed: each.estimator.estimate_fast([_IMAGE], [_BOX])[0][1]
-            for speed, each in models.items()
+            speed: model.estimator.estimate_fast([_IMAGE], [_BOX])[0][1]
+            for speed, model in models.items()
         }
 
     first, again = estimate(), estimate()
     for speed, scores in first.items():
         np.testing.assert_array_equal(again[speed], scores)
     assert not np.array_equal(first['fastest'], first['default'])
-    assert [repr(each.identity) for each in models.values()] == identities
-    intervals = [each.detection_interval(25.0) for each in models.values()]
+    assert [repr(model.identity) for model in models.values()] == identities
+    intervals = [model.detection_interval(25.0) for model in models.values()]
     assert intervals == [25, 25, 50]
     assert models['fast'].detection_interval() == 12
 

@@ -77,11 +77,11 @@ def test_known_turns_come_first(head, feet, turn):
     upright, other = draw((50, 20), (53, 60))
     boxes = [np.concatenate([other, other]), box]
     turns = [np.array([0, 0]), np.array([turn])]
-    found = run([upright, lying], boxes, turns)
+    poses = run([upright, lying], boxes, turns)
     # upright and turned crops are one batch, and no more are needed
     assert (estimate.calls, estimate.runs) == (4, 1)
-    np.testing.assert_allclose(found[0][0], [[(50, 20), (53, 60)]] * 2)
-    np.testing.assert_allclose(found[1][0], [(head, feet)])
+    np.testing.assert_allclose(poses[0][0], [[(50, 20), (53, 60)]] * 2)
+    np.testing.assert_allclose(poses[1][0], [(head, feet)])
     # a person who has turned is found by all other turns, upright included
     turned = run([upright], [other], [np.array([turn])])
     np.testing.assert_allclose(turned[0][0], [[(50, 20), (53, 60)]])
@@ -167,7 +167,7 @@ class Gym:
 
     def look(self, image, boxes):
         ends = (np.argwhere(image[..., channel] > 125) for channel in range(2))
-        head, feet = (each.mean(0)[::-1] for each in ends)
+        head, feet = (pixels.mean(0)[::-1] for pixels in ends)
         number = image[..., 2].max()
         is_crop = image.shape != self.image.shape
         if is_crop and abs(head[0] - feet[0]) > abs(head[1] - feet[1]):
@@ -212,10 +212,10 @@ def test_people_do_not_stay_upside_down_after_a_bad_frame():
         return (0.7 if 13 < number < 18 else 0.76), False
 
     tilts = Gym(looks, turned=0.93).tilts()
-    known = np.isfinite(tilts)
-    assert (abs(tilts[known]) < 45).all()
-    assert known.sum() >= 33
-    assert known[20:].all()
+    finite = np.isfinite(tilts)
+    assert (abs(tilts[finite]) < 45).all()
+    assert finite.sum() >= 33
+    assert finite[20:].all()
 
 
 @pytest.mark.parametrize(

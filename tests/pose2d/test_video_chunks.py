@@ -179,7 +179,7 @@ def test_who_is_lost_between_two_detections_is_detected_again():
         lambda n: (60, 200),
         lambda n: None if n > 20 else (140, 60) if n < 9 else (152, 60),
     )
-    counts = [len(found) for found in world.run()]
+    counts = [len(people) for people in world.run()]
     assert counts[9:20] == [2] * 11
     assert world.num_detections <= 4  # where the person is lost, and at the end
     leaving = Narrow(lambda n: (382, 200) if n < 9 else None)
