@@ -78,10 +78,10 @@ def open_pose_source(
 ) -> PoseSource:
     """Open a 2D pose estimator and its detector.
 
+    Where the detector of a named 2D model cannot be downloaded, it is 'pose-verified'.
+
     Args:
-        options (Pose2DOptions): Their names, see
-            :func:`mmhot.weights.names.resolve`, weights, and how they run. Where the
-            detector of a named 2D model cannot be downloaded, it is 'pose-verified'.
+        options (Pose2DOptions): Names, weights, and how they run.
         min_score (float): Least score of boxes; 'pose-verified' has its own. Defaults
             to 0.3.
         fetch (Callable): Downloads a model of
