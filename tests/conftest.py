@@ -2,7 +2,7 @@
 
 import gc
 import hashlib
-import importlib.util
+import importlib
 import logging
 import os
 import runpy
@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import mmhot  # noqa: F401 stands in for xtcocotools, which MMPose imports
+from mmhot.cli import errors
 
 # One thread a process: the tests are small, and machines are shared.
 os.environ.setdefault('OMP_NUM_THREADS', '1')
@@ -175,23 +176,30 @@ def video(tmp_path):
 
 
 @pytest.fixture
-def run_tool(monkeypatch, capfd):
-    """Run a tool's command line in this process; return its exit code and stderr."""
+def tool_output(monkeypatch, capfd):
+    """Run a tool's command line in this process; return its exit code and output."""
 
     def run(name, *args):
-        path = next((ROOT / 'tools').rglob(f'{name}.py'))
-        spec = importlib.util.spec_from_file_location(f'tool_{name}', path)
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
+        path = next((ROOT / 'tools').rglob(f'{name}.py')).relative_to(ROOT)
+        tool = importlib.import_module('.'.join(path.with_suffix('').parts))
         monkeypatch.setattr(sys, 'argv', [f'{name}.py', *map(str, args)])
         monkeypatch.setenv('LOCAL_RANK', '0')
         _reset_managers()
         capfd.readouterr()
-        try:
-            code = module.main()
-        except SystemExit as stop:
-            code = stop.code
-        return code, capfd.readouterr().err
+        with pytest.raises(SystemExit) as stop:
+            errors.run_tool(tool.parse_args, tool.main)
+        return stop.value.code, *capfd.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def run_tool(tool_output):
+    """Run a tool as ``tool_output``; return its exit code and stderr."""
+
+    def run(name, *args):
+        code, _, err = tool_output(name, *args)
+        return code, err
 
     return run
 

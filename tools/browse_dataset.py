@@ -22,7 +22,7 @@ from mmengine.registry import init_default_scope
 from mmpose.registry import DATASETS
 
 import mmhot.plugin  # noqa: F401 registers datasets and transforms
-from mmhot.cli.errors import OneLineParser, run_safely
+from mmhot.cli.errors import OneLineParser, run_tool
 from mmhot.cli.report import output_file
 from mmhot.datasets.clip_dataset import ClipDataset
 from mmhot.datasets.data_loading import seed_everything
@@ -55,7 +55,7 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def browse(args: argparse.Namespace) -> None:
+def main(args: argparse.Namespace) -> None:
     """Draw the windows, one per row."""
     config = read_config_file(args.config)
     merge_options(config, args.cfg_options)
@@ -121,11 +121,5 @@ def mirrored(poses: np.ndarray, flip_indices: list[int]) -> np.ndarray:
     return mirror_poses(torch.as_tensor(np.asarray(poses)), flip_indices).numpy()
 
 
-def main() -> int:
-    """Run the tool."""
-    args = parse_args()
-    return run_safely('browse_dataset.py', lambda: browse(args))
-
-
 if __name__ == '__main__':
-    sys.exit(main())
+    run_tool(parse_args, main)

@@ -23,7 +23,7 @@ from mmhot.cli.errors import (
     output_file,
     print_line,
     print_text,
-    run_safely,
+    run_tool,
 )
 from mmhot.errors import align
 from mmhot.io.atomic import replacing
@@ -113,7 +113,7 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def run(args: argparse.Namespace) -> None:
+def main(args: argparse.Namespace) -> None:
     """Print the errors and write the page."""
     rows = [_HEADS, *(measure_clip(args.folder, name) for name in RENDERED)]
     print_text(align([*map(list, rows)], left=1))
@@ -208,11 +208,5 @@ def write_animation(page: Path, target: Path) -> None:
     )
 
 
-def main() -> int:
-    """Run the tool."""
-    args = parse_args()
-    return run_safely('demo.py', lambda: run(args))
-
-
 if __name__ == '__main__':
-    sys.exit(main())
+    run_tool(parse_args, main)

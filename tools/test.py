@@ -21,7 +21,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from mmhot.cli.errors import OneLineParser, print_text, run_safely
+from mmhot.cli.errors import OneLineParser, print_text, run_tool
 from mmhot.cli.report import output_file
 from mmhot.errors import align
 from mmhot.evaluation.error_report import TABLES, ErrorReport
@@ -114,7 +114,7 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def test(args: argparse.Namespace) -> None:
+def main(args: argparse.Namespace) -> None:
     """Evaluate the checkpoint."""
     config = read_config_file(args.config, import_modules=False)
     apply_arguments(config, args)
@@ -325,12 +325,6 @@ def collect_bad_cases(config, args: argparse.Namespace) -> None:
         hook.metric = dict(type='KeypointMSELoss')
 
 
-def main() -> int:
-    """Run the tool."""
-    args = parse_args()
-    return run_safely('test.py', lambda: test(args))
-
-
 def format_errors(report: 'ErrorReport', tables: Sequence[str] = ()) -> str:
     """Tabulate an error report: one row per dataset, then the tables of each.
 
@@ -382,4 +376,4 @@ def _error_table(
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    run_tool(parse_args, main)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from mmhot.cli.errors import OneLineParser, print_line, run_safely
+from mmhot.cli.errors import OneLineParser, print_line, run_tool
 from mmhot.errors import hint_at_names
 from mmhot.weights.config_files import read_config_file
 from mmhot.weights.hub import is_remote
@@ -62,7 +62,7 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def train(args: argparse.Namespace) -> None:
+def main(args: argparse.Namespace) -> None:
     """Train the model."""
     keep_freed_memory()
     config = read_config_file(args.config, import_modules=False)
@@ -149,11 +149,5 @@ def use_mixed_precision(optim_wrapper: dict) -> None:
     optim_wrapper.setdefault('loss_scale', 'dynamic')
 
 
-def main() -> int:
-    """Run the tool."""
-    args = parse_args()
-    return run_safely('train.py', lambda: train(args))
-
-
 if __name__ == '__main__':
-    sys.exit(main())
+    run_tool(parse_args, main)

@@ -145,12 +145,9 @@ def test_tables_are_written_into_the_page(tmp_path):
         page.write_table(path, 'other', table)
 
 
-def test_the_tool_prints_a_part(monkeypatch, capsys):
-    from tools.benchmark import __main__ as tool
-
+def test_the_tool_prints_a_part(tool_output):
     argv = ['models', TCN, SIMPLE, '--rounds', '1', '--seconds', '0']
-    monkeypatch.setattr('sys.argv', ['benchmark', *argv])
-    assert tool.main() == 0
-    lines = capsys.readouterr().out.splitlines()
-    names = [line.split()[1] for line in lines[2:4]]
+    code, out, err = tool_output('__main__', *argv)
+    assert code == 0, err
+    names = [line.split()[1] for line in out.splitlines()[2:4]]
     assert names == ['video-pose-lift_tcn-27frm-supv', 'image-pose-lift_tcn']

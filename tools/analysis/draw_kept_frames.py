@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 import mmhot
-from mmhot.cli.errors import OneLineParser, print_line, run_safely
+from mmhot.cli.errors import OneLineParser, print_line, run_tool
 from mmhot.cli.report import output_file
 from mmhot.frames.inputs import open_clip
 from mmhot.lifting.lifter import Lifter
@@ -51,7 +51,7 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def draw(args: argparse.Namespace) -> None:
+def main(args: argparse.Namespace) -> None:
     """Draw the person with the most frames."""
     clip = mmhot.infer(args.video)
     tracks, counts = np.unique(clip.track, return_counts=True)
@@ -189,11 +189,5 @@ def _beside(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     return image
 
 
-def main() -> int:
-    """Run the tool."""
-    args = parse_args()
-    return run_safely('draw_kept_frames.py', lambda: draw(args))
-
-
 if __name__ == '__main__':
-    sys.exit(main())
+    run_tool(parse_args, main)

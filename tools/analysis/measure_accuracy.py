@@ -8,14 +8,13 @@ lifted alone, how poses change without a motion's first frames, and filters. Exa
 """
 
 import argparse
-import sys
 import time
 from dataclasses import replace
 
 import numpy as np
 from scipy.signal import find_peaks
 
-from mmhot.cli.errors import OneLineParser, print_text, run_safely
+from mmhot.cli.errors import OneLineParser, print_text, run_tool
 from mmhot.errors import align
 from mmhot.evaluation.pose_errors import mpjpe, p_mpjpe
 from mmhot.lifting.lifter import Lifter
@@ -58,7 +57,7 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def run(args: argparse.Namespace) -> None:
+def main(args: argparse.Namespace) -> None:
     """Print one line for each accuracy, and one for each filter."""
     if args.motions < 1:
         raise ValueError(f'--motions must be at least 1, got {args.motions}')
@@ -197,11 +196,5 @@ def measure(
     )
 
 
-def main() -> int:
-    """Run the tool."""
-    args = parse_args()
-    return run_safely('measure_accuracy.py', lambda: run(args))
-
-
 if __name__ == '__main__':
-    sys.exit(main())
+    run_tool(parse_args, main)

@@ -9,13 +9,12 @@ ground truth walks. Example::
 
 import argparse
 import math
-import sys
 from dataclasses import replace
 
 import numpy as np
 
 import mmhot
-from mmhot.cli.errors import OneLineParser, print_text, run_safely
+from mmhot.cli.errors import OneLineParser, print_text, run_tool
 from mmhot.errors import align
 from mmhot.io.writers.angles import clip_angles
 from mmhot.io.writers.gait import clip_strides
@@ -40,7 +39,7 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def run(args: argparse.Namespace) -> None:
+def main(args: argparse.Namespace) -> None:
     """Print the errors of angles, then of gait."""
     subjects = args.subjects or ()
     motions = select_motions(args.data_root, args.motions, subjects, FPS)
@@ -104,11 +103,5 @@ def lift_motion(joints: np.ndarray, camera: dict, seed: int) -> tuple[Clip3D, Cl
     return to_world(scale_people(found, height), static_camera=True), real
 
 
-def main() -> int:
-    """Run the tool."""
-    args = parse_args()
-    return run_safely('measure_biomechanics.py', lambda: run(args))
-
-
 if __name__ == '__main__':
-    sys.exit(main())
+    run_tool(parse_args, main)

@@ -8,13 +8,12 @@ as the rendered clips in ``demo/``, also get errors. Example::
 """
 
 import argparse
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
-from mmhot.cli.errors import OneLineParser, print_text, run_safely
+from mmhot.cli.errors import OneLineParser, print_text, run_tool
 from mmhot.errors import align
 from mmhot.evaluation.pose_errors import mpjpe, mpjve, p_mpjpe
 from mmhot.io.lifted import read_lifted
@@ -52,7 +51,7 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def run(args: argparse.Namespace) -> None:
+def main(args: argparse.Namespace) -> None:
     """Print one line a person, and one of errors a clip, if there is ground truth."""
     clips = [read_lifted(path).first_joints(17) for path in args.clips]
     print_plausibility(clips)
@@ -235,11 +234,5 @@ def _rows_of_person(lifted: Clip3D, pixels: np.ndarray) -> np.ndarray:
     return rows
 
 
-def main() -> int:
-    """Run the tool."""
-    args = parse_args()
-    return run_safely('measure_lifted.py', lambda: run(args))
-
-
 if __name__ == '__main__':
-    sys.exit(main())
+    run_tool(parse_args, main)

@@ -9,10 +9,9 @@ docs/data.md describes the clips.
 """
 
 import argparse
-import sys
 from pathlib import Path
 
-from mmhot.cli.errors import OneLineParser, run_safely
+from mmhot.cli.errors import OneLineParser, run_tool
 from mmhot.cli.report import output_file
 from mmhot.errors import require_file
 from mmhot.io.arrays import save_arrays
@@ -63,7 +62,7 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def convert(args: argparse.Namespace) -> None:
+def main(args: argparse.Namespace) -> None:
     """Convert all files; print a line for each."""
     layout = LAYOUTS.get(args.joints)
     if args.joints and layout is None:
@@ -103,11 +102,5 @@ def find_files(sources: list[Path]) -> list[Path]:
     return files
 
 
-def main() -> int:
-    """Run the tool."""
-    args = parse_args()
-    return run_safely('convert_mocap.py', lambda: convert(args))
-
-
 if __name__ == '__main__':
-    sys.exit(main())
+    run_tool(parse_args, main)
