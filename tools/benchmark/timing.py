@@ -19,32 +19,20 @@ _WARM_UP = 2
 
 @dataclass
 class Times:
-    """Durations of calls in seconds.
+    """Durations of calls in seconds."""
 
-    Attributes:
-        turns (list[float]): For each round, the median of the turn's calls.
-        best (float): The shortest of all calls.
-    """
-
-    turns: list[float] = field(default_factory=list)
-    best: float = math.inf
+    turns: list[float] = field(default_factory=list)  # of each round, the median
+    best: float = math.inf  # of all calls
 
 
 @dataclass(frozen=True)
 class Ratio:
-    """Durations relative to a reference.
-
-    Attributes:
-        median (float): Over the rounds.
-        low (float): First quartile.
-        high (float): Third quartile.
-        best (float): Shortest call over shortest call, of any rounds.
-    """
+    """Durations relative to a reference: median and quartiles over the rounds."""
 
     median: float
     low: float
     high: float
-    best: float
+    best: float  # shortest call over shortest call, of any rounds
 
 
 def time_in_turns(
