@@ -139,11 +139,7 @@ class ClipDataset(BaseDataset):
         """Read the clips (all cameras of a recording are separate clips)."""
 
     def find_file(self, name: str) -> Path:
-        """Return the path of a file in ``data_root``.
-
-        Raises:
-            FileNotFoundError: If it does not exist; says how to get it.
-        """
+        """Return the path of a file in ``data_root``, which must exist."""
         path = Path(self.data_root or '', name)
         if not path.is_file():
             raise FileNotFoundError(f'{path} does not exist; {self.how_to_get}')

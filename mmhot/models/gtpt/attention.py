@@ -77,12 +77,6 @@ class GroupBlock(nn.Module):
     """Pre-norm group attention and MLP, each with a residual sum.
 
     The two are separate steps, as tokens are pruned and introduced between them.
-
-    Args:
-        embed_dims (int): Channels ``C``.
-        num_heads (int): Heads of the attention.
-        mlp_dims (int): Hidden channels of the MLP.
-        scale (float): Factor of the attention's logits.
     """
 
     def __init__(
@@ -109,10 +103,7 @@ class GroupBlock(nn.Module):
 def patch_logits(queries: Tensor, keys: Tensor, scale: float) -> Tensor:
     """Return the attention logits of judging tokens and patches, (..., R, H, N).
 
-    Args:
-        queries (Tensor): Queries of the judging tokens, (..., R, H, D).
-        keys (Tensor): Keys of the patches, (..., N, H, D).
-        scale (float): Factor of the logits in the attention.
+    Queries of the tokens are (..., R, H, D), keys of the patches (..., N, H, D).
     """
     queries = queries.transpose(-3, -2) * scale
     logits = queries @ keys.movedim(-3, -1)  # (..., H, R, N)
@@ -138,15 +129,9 @@ def pool_logits(logits: Tensor, valid: Tensor | None = None) -> Tensor:
 
 
 def keep_patches(x: Tensor, index: Tensor, num_queries: int) -> Tensor:
-    """Keep the query tokens in front, and of the patches those that an index names.
+    """Keep the query tokens in front of (B, N, C), and of the patches an index (B, n).
 
-    Args:
-        x (Tensor): Tokens, (B, N, C).
-        index (Tensor): Patches to keep, counted from ``num_queries`` on, (B, n).
-        num_queries (int): Query tokens.
-
-    Returns:
-        Tensor: Tokens, (B, num_queries + n, C).
+    Patches are counted from ``num_queries`` on.
     """
     patches = gather_tokens(x[:, num_queries:], index)
     return torch.cat([x[:, :num_queries], patches], dim=1)

@@ -212,10 +212,7 @@ def find_groups(skeleton: Skeleton) -> list[list[int]]:
 
     Parts are the skeleton's ``head``, ``upper_body`` and ``lower_body``, if it has two
     of them. Each other keypoint joins the group of the nearest one above it in the
-    tree, or below it.
-
-    Returns:
-        list[list[int]]: Indices of each group, rising.
+    tree, or below it. Indices of a group rise.
     """
     parts = [skeleton.groups.get(name) for name in _BODY_PARTS]
     parts = [skeleton.indices(part) for part in parts if part]

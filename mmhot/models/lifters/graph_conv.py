@@ -65,13 +65,9 @@ class ModulatedGraphConv(nn.Module):
 
 
 def tree_adjacency(parents: Sequence[int]) -> Tensor:
-    """Return the mean over a node's neighbors in a tree, plus the node itself.
+    """Return the mean over a node's neighbors in a tree, plus the node itself, (N, N).
 
-    Args:
-        parents (Sequence[int]): Index of each node's parent, -1 for the root.
-
-    Returns:
-        Tensor: Rows that sum to one, without the ones on the diagonal, (N, N).
+    Rows sum to one without the diagonal. The root's parent is -1.
     """
     adjacency = torch.zeros(len(parents), len(parents))
     for child, parent in enumerate(parents):
