@@ -187,24 +187,13 @@ def _find_parts(skeleton: Skeleton, names: Sequence[str | int]) -> list[list[int
         elif isinstance(name, Integral) and 0 <= name < skeleton.num_keypoints:
             slots.append(int(name))
         else:
-            raise ValueError(_describe_unknown(skeleton, name))
+            hint = hint_at_names(str(name), skeleton.joints)
+            raise ValueError(
+                f'groups: {name!r} is no keypoint of {skeleton.name}; {hint}; a list '
+                'has names of groups, or of keypoints; keypoints of your own need '
+                "model.head.metainfo, the dataset's, such as dict(from_file='kite.py')"
+            )
     return [slots]
-
-
-def _describe_unknown(skeleton: Skeleton, name: object) -> str:
-    """Write the message about a name that is not a keypoint."""
-    if name in skeleton.groups:
-        return (
-            f'groups: {name!r} is a group of {skeleton.name}, and stands beside names '
-            'that are not: a list has names of groups, or of keypoints; keypoints of '
-            "your own need model.head.metainfo, the dataset's"
-        )
-    hint = hint_at_names(str(name), skeleton.joints)
-    return (
-        f'groups: unknown keypoint of {skeleton.name}: {name!r}; {hint}; '
-        "keypoints of your own need model.head.metainfo, the dataset's, such as "
-        "dict(from_file='kite.py')"
-    )
 
 
 def find_groups(skeleton: Skeleton) -> list[list[int]]:
