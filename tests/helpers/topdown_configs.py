@@ -3,13 +3,13 @@
 import json
 from pathlib import Path
 
-from drawn_people import FOLDER
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmpose.registry import DATASETS
 
 import mmhot.plugin  # noqa: F401 registers what configs name
 
+FOLDER = Path(__file__).parents[1] / 'data' / 'drawn_people'
 DATASETS_FOLDER = Path(__file__).parents[2] / 'configs' / '_base_' / 'datasets'
 
 
