@@ -123,7 +123,6 @@ def test_training_without_validation(config, tmp_path, run_tool):
             "there is no optimizer 'AdamV'; did you mean Adam",
         ),
         (['{config}', '--cfg-options', 'model.head.x=1'], "argument 'x'"),
-        (['{config}', '--resume', 'none.pth'], 'none.pth'),
         (
             ['{config}', '--show-dir', '{folder}'],
             'lifted poses have no images',
@@ -141,10 +140,6 @@ def test_training_without_validation(config, tmp_path, run_tool):
             '--cfg-options: lists are [a,b]',
         ),
         (
-            ['{config}', '--cfg-options', 'optim_wrapper.optimizer.lr=fast'],
-            "{config}: '<=' not supported between",
-        ),
-        (
             [
                 *('{config}', '--cfg-options', 'default_hooks.checkpoint.save_best=a'),
                 'default_hooks.checkpoint.rule=less',
@@ -152,15 +147,12 @@ def test_training_without_validation(config, tmp_path, run_tool):
             "{config}: 'a'",
         ),
         (['{runtime}'], '{runtime}: this config has no model'),
-        (['{runtime}', '--amp'], "--amp: {runtime} has no 'optim_wrapper'"),
-        (['{folder}/broken.py'], 'broken.py is not a usable config: SyntaxError'),
     ],
 )
 def test_wrong_training_arguments_get_one_line(
     args, message, config, tmp_path, run_tool
 ):
     runtime = ROOT / 'configs/_base_/default_runtime.py'
-    (tmp_path / 'broken.py').write_text('model = dict(')
     names = dict(root=ROOT, config=config, runtime=runtime, folder=tmp_path)
     names['weights'] = WEIGHTS_FOLDER / f'{LIVE_LIFTER}.pth'
     args = [arg.format(**names) for arg in args]
