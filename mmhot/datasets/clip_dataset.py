@@ -284,10 +284,9 @@ def check_poses(
 ) -> np.ndarray:
     """Return finite poses (T, K, C) as float32; raise a ValueError for others."""
     poses = np.asarray(poses, np.float32)
-    wanted = [(len(poses) or 'T', num_keypoints, size) for size in sizes]
-    if poses.shape not in wanted:
-        wanted = f'(T, {num_keypoints}, {" or ".join(map(str, sizes))})'
-        raise ValueError(f'{name} must be {wanted}, got {poses.shape}')
+    if poses.shape not in [(len(poses) or 'T', num_keypoints, x) for x in sizes]:
+        shape = f'(T, {num_keypoints}, {" or ".join(map(str, sizes))})'
+        raise ValueError(f'{name} must be {shape}, got {poses.shape}')
     is_finite = np.isfinite(poses).all((1, 2))
     if not is_finite.all():
         raise ValueError(f'{name}: frame {is_finite.argmin()} is not finite')

@@ -378,8 +378,8 @@ def _accuracy(logits: SimCC, targets: SimCC, valid: Tensor) -> Tensor:
     by the width, computed where the logits are.
     """
     squared = sum(
-        ((own.argmax(-1) - target.argmax(-1)) / other.shape[-1]).square()
-        for own, target, other in zip(logits, targets, logits[::-1], strict=True)
+        ((axis.argmax(-1) - target.argmax(-1)) / other.shape[-1]).square()
+        for axis, target, other in zip(logits, targets, logits[::-1], strict=True)
     )
     count = valid.sum(0)
     near = ((squared < _PCK**2) & valid).sum(0) / count.clamp(min=1)

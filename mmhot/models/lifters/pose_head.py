@@ -143,8 +143,8 @@ class PoseLiftingHead(BaseHead):
             )
         metainfo = data_sample.metainfo
         keys = getattr(self.decoder, 'auxiliary_decode_keys', ())
-        known = {key: metainfo[key] for key in keys if key in metainfo}
-        keypoints, scores = self.decoder.decode(coords, **known)
+        settings = {key: metainfo[key] for key in keys if key in metainfo}
+        keypoints, scores = self.decoder.decode(coords, **settings)
         return InstanceData(keypoints=keypoints, keypoint_scores=scores)
 
     def loss(
