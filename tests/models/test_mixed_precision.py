@@ -105,7 +105,7 @@ def test_pruners_choose_the_same_frames(pruner):
 
 
 def test_training_tool_takes_bfloat16_without_a_gpu(monkeypatch):
-    monkeypatch.setattr('mmengine.device.get_device', lambda: 'cpu')
+    monkeypatch.setattr('tools.train.get_device', lambda: 'cpu')
     settings = dict(optimizer=dict(type='SGD', lr=0.1))
     use_mixed_precision(settings)
     assert settings['type'] == 'mmpose.BFloat16OptimWrapper'
