@@ -253,15 +253,10 @@ def warn_of_images(clips: Sequence[Clip]) -> Iterator[str]:
 
 
 def find_glitches(joints: np.ndarray, fps: float) -> np.ndarray:
-    """Find frames in which a joint moves faster than people do.
+    """Find frames in which a joint moves faster than people do, (T,) bool.
 
-    Args:
-        joints (np.ndarray): Joints of Human3.6M in meters, (T, 17, 3).
-        fps (float): Frames per second.
-
-    Returns:
-        np.ndarray: Whether frames are within three of a joint of more than 12 m/s or
-        450 m/s^2 relative to the root, (T,).
+    They are within three of a joint, of Human3.6M, in meters (T, 17, 3), of more than
+    12 m/s or 450 m/s^2 relative to the root.
     """
     relative = joints.astype(np.float64) - joints[:, :1]
     suspicious = np.zeros(len(joints), bool)

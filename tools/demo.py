@@ -129,15 +129,7 @@ def main(args: argparse.Namespace) -> None:
 
 
 def measure_clip(folder: Path, name: str) -> tuple[str, ...]:
-    """Compare a lifted clip with its ground truth.
-
-    Args:
-        folder (Path): Folder of the result ``NAME.npz``.
-        name (str): One of :data:`RENDERED`.
-
-    Returns:
-        tuple[str, ...]: Cells of a row of the table.
-    """
+    """Compare one of :data:`RENDERED` with its ground truth; return cells of a row."""
     lifted = read_lifted(folder / f'{name}.npz').first_joints(17)
     row = measure(lifted, GroundTruth.read(DEMO / f'{name}.npz'))
     errors = (f'{row[key]:.1f}' for key in ('pixels', 'MPJPE', 'P-MPJPE'))

@@ -73,13 +73,8 @@ def write_sharing_graph(
 ) -> None:
     """Write a graph beside the checkpoint from which its tensors are read.
 
-    Tensors stay in half precision in the file, and are converted when it is opened.
-
-    Args:
-        model (ir.Model): Graph as PyTorch exports it, not optimized.
-        weights (Path): Its checkpoint, in half precision.
-        metadata (dict[str, str]): Metadata of the graph.
-        path (Path): The graph's file, in the folder of the checkpoint.
+    Tensors stay in half precision in the file, and are converted when it is opened. The
+    graph is as PyTorch exports it, not optimized.
     """
     content, graph = weights.read_bytes(), model.graph
     for output in [value for value in graph.outputs if value.name.startswith(KEPT)]:

@@ -262,11 +262,6 @@ def draw_worst(report: ErrorReport, target: Path, count: int) -> None:
     """Draw the clips of largest MPJPE, one per row: errors over time, worst pose.
 
     Ground truth is gray; axes are the camera's.
-
-    Args:
-        report (ErrorReport): Report of an evaluation.
-        target (Path): The ``.png`` to create or replace.
-        count (int): Largest number of clips.
     """
     skeleton = report.skeleton
     errors = {
@@ -329,12 +324,7 @@ def collect_bad_cases(config: Config, args: argparse.Namespace) -> None:
 def format_errors(report: ErrorReport, tables: Sequence[str] = ()) -> str:
     """Tabulate an error report: one row per dataset, then the tables of each.
 
-    Args:
-        report (ErrorReport): Report of an evaluation.
-        tables (Sequence[str]): Tables such as 'joints', see :meth:`ErrorReport.table`.
-
-    Returns:
-        str: Aligned tables with empty lines between them.
+    Tables are named as for :meth:`ErrorReport.table`, such as 'joints'.
     """
     units = {measure.name: measure.unit for measure in report.measures}
     rows = {_dataset_title(report, x): report.overall(x) for x in report.datasets}

@@ -81,10 +81,7 @@ def open_windows(data_root: Path) -> MocapDataset:
 class ContactNet(nn.Module):
     """Network of :func:`mmhot.motion.contacts.contact_logits`, to be trained.
 
-    Args:
-        channels (int): Channels of the layers. Defaults to 96.
-        num_layers (int): Residual layers, each with twice the dilation of the one
-            before. Defaults to 5.
+    Each residual layer has twice the dilation of the one before.
     """
 
     def __init__(self, channels: int = 96, num_layers: int = 5) -> None:

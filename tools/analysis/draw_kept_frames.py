@@ -60,11 +60,7 @@ def draw_video(
 ) -> Iterator[tuple[np.ndarray, float]]:
     """Yield an image, BGR (H, W, 3) uint8, and the time of each of a person's frames.
 
-    Args:
-        video (Path): The video.
-        person (Clip3D): Its lifted poses, of one person.
-        lifter (Lifter): Its model has a pruner.
-        pose2d (str): Config or name of a GTPT.
+    The lifter's model has a pruner; ``pose2d`` is a config or name of a GTPT.
     """
     estimator, estimator.dataset_meta, _ = load_pose_model(pose2d, None)
     track = Track2D(0, person.frame, person.keypoints_2d, person.scores)
@@ -117,14 +113,8 @@ def draw_kept_frames(
 ) -> np.ndarray:
     """Draw a frame, dark unless it is kept, and below it the kept frames of its window.
 
-    Args:
-        image (np.ndarray): The frame, BGR, (H, W, 3) uint8.
-        kept (np.ndarray): Kept frames, 0 to T - 1.
-        place (int): The frame's place in the window.
-        num_frames (int): Frames ``T`` of the window.
-
-    Returns:
-        np.ndarray: BGR, (H', 480, 3) uint8.
+    The frame (H, W, 3) and the drawing (H', 480, 3) are BGR, uint8. Kept frames and the
+    frame's place count from 0 in the window.
     """
     height = round(_WIDTH * image.shape[0] / image.shape[1])
     shown = cv2.resize(image, (_WIDTH, height), interpolation=cv2.INTER_AREA)

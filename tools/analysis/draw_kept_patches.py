@@ -149,16 +149,9 @@ def _stages(kept: Sequence[Tensor]) -> tuple[PruningStage, ...]:
 
 
 def draw_pruning(trace: PruningTrace, zoom: float = 1.5) -> np.ndarray:
-    """Draw one column per stage and one row per group.
+    """Draw one column per stage and one row per group, BGR, uint8 (H, W, 3).
 
     Pruned patches are dark, kept ones are outlined. Keypoints are the final prediction.
-
-    Args:
-        trace (PruningTrace): Patches and keypoints.
-        zoom (float): Scale of the crop. Defaults to 1.5.
-
-    Returns:
-        np.ndarray: BGR, uint8 (H, W, 3).
     """
     size = [round(length * zoom) for length in trace.crop.shape[1::-1]]
     crop = cv2.resize(trace.crop, size, interpolation=cv2.INTER_CUBIC)

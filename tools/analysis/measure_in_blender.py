@@ -47,9 +47,7 @@ def main(args: argparse.Namespace) -> None:
 def joint_errors(clip: Clip3D, file: str) -> np.ndarray:
     """Return how far Human3.6M's joints are from the clip's in Blender, m, (T, 17).
 
-    Args:
-        clip (Clip3D): One person without gaps.
-        file (str): One of :data:`FILES`.
+    The clip has one person without gaps; the file is one of :data:`FILES`.
     """
     fps, rig = round(clip.fps), BVH_PROFILES.get(file, HUMAN_IK)
     with TemporaryDirectory() as folder:

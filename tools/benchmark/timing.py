@@ -44,16 +44,8 @@ def time_in_turns(
 ) -> dict[Key, Times]:
     """Time calls in interleaved rounds.
 
-    Args:
-        calls (Mapping): Functions to time, by name.
-        rounds (int): Turns of each.
-        seconds (float): Minimum duration of a turn, which sets the number of its calls.
-            With 0 it is one call, without warm-up. Defaults to 0.2.
-        seed (int): Of the order within rounds. Defaults to 0.
-        clock (Callable): Returns seconds.
-
-    Returns:
-        dict[Key, Times]: By name.
+    A turn lasts at least ``seconds``, which sets the number of its calls. With 0 it is
+    one call, without warm-up. The seed is that of the order within rounds.
     """
     counts = {key: _calls_in(seconds, call, clock) for key, call in calls.items()}
     order, shuffle = list(calls), random.Random(seed).shuffle
