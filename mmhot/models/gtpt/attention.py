@@ -113,13 +113,9 @@ def patch_logits(queries: Tensor, keys: Tensor, scale: float) -> Tensor:
 def pool_logits(logits: Tensor, valid: Tensor | None = None) -> Tensor:
     """Score patches (..., N) by softmax pooling, for the group-based token pruning.
 
-    With the logits ``l_i`` of a patch, one for each query and head, its score is
-    ``sum_i softmax(l)_i * l_i``.
-
-    Args:
-        logits (Tensor): Logits of R queries and H heads, (..., R, H, N).
-        valid (Tensor, optional): Mask of the queries that count, (..., R). Defaults
-            to None: all.
+    With the logits ``l_i`` of a patch, one for each of R queries and H heads, (..., R,
+    H, N), its score is ``sum_i softmax(l)_i * l_i``. A mask (..., R) says which queries
+    count.
     """
     exponents = logits
     if valid is not None:

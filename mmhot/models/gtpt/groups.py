@@ -260,18 +260,9 @@ def count_tokens(
 ) -> tuple[int, ...]:
     """Return the number of private tokens of each layer, a share of all patches.
 
-    Dense keypoints count as private tokens in the layers that they take part in.
-
-    Args:
-        keep_rates (Sequence[float], optional): Shares of the patches that are kept,
-            each for an equal number of layers. None keeps all.
-        num_patches (int): Patches of the image.
-        depth (int): Layers of the whole model.
-        first_grouped (int): First layer in which keypoints are grouped.
-        num_dense (int): Most dense keypoints of a group. Defaults to 0.
-
-    Returns:
-        tuple[int]: Tokens of each layer, none growing.
+    Each rate is the share that is kept for an equal number of layers; None keeps all.
+    Dense keypoints, of which a group has at most ``num_dense``, count as private tokens
+    from the layer ``first_grouped`` on.
 
     Raises:
         ValueError: If rates are out of range, grow, do not divide the layers or leave
