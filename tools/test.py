@@ -23,11 +23,11 @@ from matplotlib.figure import Figure
 from mmengine import fileio
 from mmengine.config import Config
 from mmengine.dist import is_main_process
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from mmhot.cli.errors import OneLineParser, print_text, run_tool
 from mmhot.cli.report import output_file
+from mmhot.engine.hooks import model_of
 from mmhot.errors import align
 from mmhot.evaluation.error_report import TABLES, ErrorReport
 from mmhot.evaluation.metrics import LiftingErrorMetric
@@ -158,7 +158,7 @@ def main(args: argparse.Namespace) -> None:
 
 def sweep(name: str, values: list, config: Config, runner: Runner) -> list[dict]:
     """Test with each value of a setting, print the table and return its rows."""
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    model = model_of(runner)
     is_gtpt = hasattr(getattr(model, 'head', None), 'keep_rates')
     prunes = 'kept' in (compare_cost(config, model) or {})
     if not prunes or (name == 'keep_rates') != is_gtpt:
