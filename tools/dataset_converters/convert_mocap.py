@@ -233,9 +233,9 @@ def select_joints(
             f'has no {", ".join(lacking[name][:6])} as in {name}; it has '
             f'{", ".join(motion.names[:40])}: name its joints in a JSON file'
         )
-    if len(column) < len(motion.names):
-        raise ValueError('has several joints of one name: wanted one person in a file')
     places = layout or LAYOUTS[name]
+    if any(motion.names.count(x) > 1 for place in places.values() for x in place.names):
+        raise ValueError('has several joints of one name: wanted one person in a file')
     joints = np.empty((len(motion.positions), 17, 3))
     for index, joint in enumerate(_H36M.joints):
         place = places[joint]
