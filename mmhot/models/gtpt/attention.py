@@ -38,16 +38,10 @@ class GroupAttention(nn.Module):
     def forward(
         self, x: Tensor, groups: KeypointGroups | None = None
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """Attend.
+        """Attend within tokens of each group, slots first, (B * G, N, C).
 
-        Args:
-            x (Tensor): Tokens of each group, slots first, (B * G, N, C).
-            groups (KeypointGroups, optional): The ``G`` groups. Defaults to None:
-                every token attends to all others of its sequence.
-
-        Returns:
-            tuple: The result, (B * G, N, C), and the queries and keys of all tokens,
-            (B * G, N, H, D) each.
+        Without groups every token attends to all others of its sequence. Returns the
+        result, and the queries and keys of all tokens, (B * G, N, H, D) each.
         """
         qkv = self.qkv(x)
         q, k, v = qkv.chunk(3, dim=-1)
