@@ -92,12 +92,12 @@ def draw_window(row: np.ndarray, dataset: ClipDataset, window: int) -> None:
     flips, bones = sample['flip_indices'], dataset.metainfo['skeleton_links']
     colors = np.asarray(dataset.metainfo['skeleton_link_colors']) / 255
 
-    def draw(axes: Axes, poses: np.ndarray, x: int = 0, y: int = 1) -> None:
+    def draw(axes: Axes, poses: np.ndarray, x: int = 0) -> None:
         poses = np.asarray(poses).reshape(-1, *np.shape(poses)[-2:])
         for place, strength in ((0, 0.2), (-1, 0.4), (len(poses) // 2, 1.0)):
             for (start, end), color in zip(bones, colors, strict=True):
                 ends = poses[place][[start, end]]
-                axes.plot(ends[:, x], ends[:, y], color=color, alpha=strength)
+                axes.plot(ends[:, x], ends[:, 1], color=color, alpha=strength)
         axes.set_aspect('equal', adjustable='datalim')
         axes.invert_yaxis()
         axes.tick_params(labelsize=6)

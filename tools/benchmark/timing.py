@@ -39,16 +39,15 @@ def time_in_turns(
     calls: Mapping[Key, Callable[[], object]],
     rounds: int,
     seconds: float = 0.2,
-    seed: int = 0,
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[Key, Times]:
     """Time calls in interleaved rounds.
 
     A turn lasts at least ``seconds``, which sets the number of its calls. With 0 it is
-    one call, without warm-up. The seed is that of the order within rounds.
+    one call, without warm-up.
     """
     counts = {key: _calls_in(seconds, call, clock) for key, call in calls.items()}
-    order, shuffle = list(calls), random.Random(seed).shuffle
+    order, shuffle = list(calls), random.Random(0).shuffle
     times = {key: Times() for key in calls}
     for _ in range(rounds):
         shuffle(order)
