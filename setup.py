@@ -8,7 +8,7 @@ from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
 # What MMEngine and mim look for in the folder `.mim` of a package.
-PATTERNS = ('model-index.yml', 'configs/**/*.*', 'requirements/*.txt', 'tools/*.py')
+PATTERNS = 'model-index.yml', 'configs/**/*.*', 'requirements/*.txt', 'tools/**/*.py'
 
 
 class BuildWithMim(build_py):

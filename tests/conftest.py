@@ -2,7 +2,7 @@
 
 import gc
 import hashlib
-import importlib.util
+import importlib
 import logging
 import os
 import runpy
@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import mmhot  # noqa: F401 stands in for xtcocotools, which MMPose imports
+from mmhot.cli import errors
 
 # One thread a process: the tests are small, and machines are shared.
 os.environ.setdefault('OMP_NUM_THREADS', '1')
@@ -25,7 +26,6 @@ if not (ROOT / 'mmhot/.mim').exists():  # a worktree that is not installed
 
 # `make test-all` runs what other runs of the tests remember.
 WITHOUT_MEMOS = bool(os.environ.get('MMHOT_WITHOUT_MEMOS'))
-_deselected_slow = {}
 WEIGHTS = ROOT / 'mmhot/weights'
 _graphs = {}
 
@@ -175,23 +175,30 @@ def video(tmp_path):
 
 
 @pytest.fixture
-def run_tool(monkeypatch, capfd):
-    """Run a tool's command line in this process; return its exit code and stderr."""
+def tool_output(monkeypatch, capfd):
+    """Run a tool's command line in this process; return its exit code and output."""
 
     def run(name, *args):
-        path = next((ROOT / 'tools').rglob(f'{name}.py'))
-        spec = importlib.util.spec_from_file_location(f'tool_{name}', path)
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
+        path = next((ROOT / 'tools').rglob(f'{name}.py')).relative_to(ROOT)
+        tool = importlib.import_module('.'.join(path.with_suffix('').parts))
         monkeypatch.setattr(sys, 'argv', [f'{name}.py', *map(str, args)])
         monkeypatch.setenv('LOCAL_RANK', '0')
         _reset_managers()
         capfd.readouterr()
-        try:
-            code = module.main()
-        except SystemExit as stop:
-            code = stop.code
-        return code, capfd.readouterr().err
+        with pytest.raises(SystemExit) as stop:
+            errors.run_tool(tool.parse_args, tool.main)
+        return stop.value.code, *capfd.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def run_tool(tool_output):
+    """Run a tool as ``tool_output``; return its exit code and stderr."""
+
+    def run(name, *args):
+        code, _, err = tool_output(name, *args)
+        return code, err
 
     return run
 
@@ -222,33 +229,6 @@ def pytest_collection_finish():
     gc.freeze()
 
 
-def pytest_deselected(items):
-    """Record which slow tests were deselected, with their reasons."""
-    for item in items:
-        mark = item.get_closest_marker('slow')
-        if mark is not None:
-            _deselected_slow[item.nodeid] = mark.kwargs.get('reason', 'takes long')
-
-
 def pytest_sessionfinish(session):
-    """Send the record from a pytest-xdist worker to the controller."""
-    gc.unfreeze()  # to be freed at the end
-    if hasattr(session.config, 'workeroutput'):
-        session.config.workeroutput['deselected_slow'] = _deselected_slow
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_testnodedown(node):
-    """Receive a worker's record; a crashed worker has none."""
-    output = getattr(node, 'workeroutput', {})
-    _deselected_slow.update(output.get('deselected_slow', {}))
-
-
-def pytest_terminal_summary(terminalreporter):
-    """List the slow tests that were deselected."""
-    if not _deselected_slow:
-        return
-    count = len(_deselected_slow)
-    terminalreporter.section(f'deselected: {count} slow, see make test-all')
-    for name, reason in _deselected_slow.items():
-        terminalreporter.write_line(f'{name}: {reason}')
+    """Let the modules be freed at the end."""
+    gc.unfreeze()

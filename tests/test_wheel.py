@@ -29,7 +29,7 @@ from tools.analysis.motions import GroundTruth
 ROOT = Path(__file__).parents[1]
 DEMO = ROOT / 'demo' / 'skating_2d_coco17.npz'
 WALK = ROOT / 'demo' / 'walk.npz'
-TOOLS = [*(ROOT / 'tools').glob('*.py')]
+TOOLS = [*(ROOT / 'tools').rglob('*.py')]
 WILD = (
     'mmhot::body_3d_keypoint/nanohtnet/cmu_mocap/'
     'nanohtnet_81frm-keep9_1xb32-30e_cmu-wild.py'
@@ -104,7 +104,7 @@ def second(wheel, tmp_path_factory):
     return environment(tmp_path_factory.mktemp('second') / 'env', wheel, borrow=True)
 
 
-def test_wheel_contains_configs_weights_and_user_tools_only(wheel):
+def test_wheel_contains_configs_weights_and_tools(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
         (metadata,) = (name for name in names if name.endswith('/METADATA'))
@@ -122,8 +122,8 @@ def test_wheel_contains_configs_weights_and_user_tools_only(wheel):
     tops = {name.partition('/')[0] for name in names if '.dist-info/' not in name}
     assert tops == {'mmhot', start_file.partition('/')[0]}
     tools = {name for name in names if name.startswith('mmhot/.mim/tools/')}
-    assert tools == {f'mmhot/.mim/tools/{path.name}' for path in TOOLS}
-    assert not [name for name in names if '/lab/' in name or '/tests/' in name]
+    assert tools == {f'mmhot/.mim/{path.relative_to(ROOT)}' for path in TOOLS}
+    assert not [name for name in names if '/tests/' in name]
     needed = {
         line.partition(';')[0]
         for line in metadata.get_all('Requires-Dist')
@@ -152,6 +152,13 @@ def test_demo_runs_outside_of_the_checkout(second, tmp_path):
     lifted = read_lifted(tmp_path / 'out/clip.npz')
     assert lifted.keypoints_3d.shape[1:] == (17, 3)
     assert len(lifted.frame) == len(read_lifted(tmp_path / 'out/clip.json').frame)
+
+
+def test_tools_run_outside_of_the_checkout(second, tmp_path):
+    (tools,) = second.parent.glob('lib/python*/site-packages/mmhot/.mim/tools')
+    for name in ('train', 'test', 'convert_checkpoint'):
+        said = call(second / 'python', tools / f'{name}.py', '--help', cwd=tmp_path)
+        assert 'usage:' in said
 
 
 def test_doctor_and_list_report_their_own_installation(second, tmp_path):

@@ -22,7 +22,7 @@ from mmengine.registry import init_default_scope
 from mmpose.registry import DATASETS
 
 import mmhot.plugin  # noqa: F401 registers datasets and transforms
-from mmhot.cli.errors import OneLineParser, run_safely
+from mmhot.cli.errors import OneLineParser, run_tool
 from mmhot.cli.report import output_file
 from mmhot.datasets.clip_dataset import ClipDataset
 from mmhot.datasets.data_loading import seed_everything
@@ -55,7 +55,7 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def browse(args: argparse.Namespace) -> None:
+def main(args: argparse.Namespace) -> None:
     """Draw the windows, one per row."""
     config = read_config_file(args.config)
     merge_options(config, args.cfg_options)
@@ -92,12 +92,12 @@ def draw_window(row: np.ndarray, dataset: ClipDataset, window: int) -> None:
     flips, bones = sample['flip_indices'], dataset.metainfo['skeleton_links']
     colors = np.asarray(dataset.metainfo['skeleton_link_colors']) / 255
 
-    def draw(axes: Axes, poses: np.ndarray, x: int = 0, y: int = 1) -> None:
+    def draw(axes: Axes, poses: np.ndarray, x: int = 0) -> None:
         poses = np.asarray(poses).reshape(-1, *np.shape(poses)[-2:])
         for place, strength in ((0, 0.2), (-1, 0.4), (len(poses) // 2, 1.0)):
             for (start, end), color in zip(bones, colors, strict=True):
                 ends = poses[place][[start, end]]
-                axes.plot(ends[:, x], ends[:, y], color=color, alpha=strength)
+                axes.plot(ends[:, x], ends[:, 1], color=color, alpha=strength)
         axes.set_aspect('equal', adjustable='datalim')
         axes.invert_yaxis()
         axes.tick_params(labelsize=6)
@@ -121,11 +121,5 @@ def mirrored(poses: np.ndarray, flip_indices: list[int]) -> np.ndarray:
     return mirror_poses(torch.as_tensor(np.asarray(poses)), flip_indices).numpy()
 
 
-def main() -> int:
-    """Run the tool."""
-    args = parse_args()
-    return run_safely('browse_dataset.py', lambda: browse(args))
-
-
 if __name__ == '__main__':
-    sys.exit(main())
+    run_tool(parse_args, main)

@@ -21,7 +21,7 @@ import numpy as np
 from mmpose.registry import DATASETS
 
 import mmhot.plugin  # noqa: F401 registers datasets
-from mmhot.cli.errors import OneLineParser, run_safely
+from mmhot.cli.errors import OneLineParser, run_tool
 from mmhot.datasets.clip_dataset import Clip
 from mmhot.datasets.transforms.skeleton_augmentation import hip_frame
 from mmhot.geometry.keypoint_arrays import bone_lengths
@@ -63,8 +63,9 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def check(path: Path) -> int:
+def main(args: argparse.Namespace) -> int:
     """Check a path; return 1 if files are missing or something is suspicious."""
+    path = args.path
     if path.suffix == '.py':
         config = read_config_file(path)
         files = list(coco_files(config, ('train', 'val', 'test')))
@@ -252,15 +253,10 @@ def warn_of_images(clips: Sequence[Clip]) -> Iterator[str]:
 
 
 def find_glitches(joints: np.ndarray, fps: float) -> np.ndarray:
-    """Find frames in which a joint moves faster than people do.
+    """Find frames in which a joint moves faster than people do, (T,) bool.
 
-    Args:
-        joints (np.ndarray): Joints of Human3.6M in meters, (T, 17, 3).
-        fps (float): Frames per second.
-
-    Returns:
-        np.ndarray: Whether frames are within three of a joint of more than 12 m/s or
-        450 m/s^2 relative to the root, (T,).
+    They are within three of a joint, of Human3.6M, in meters (T, 17, 3), of more than
+    12 m/s or 450 m/s^2 relative to the root.
     """
     relative = joints.astype(np.float64) - joints[:, :1]
     suspicious = np.zeros(len(joints), bool)
@@ -310,11 +306,5 @@ def check_leg_length(joints: np.ndarray) -> None:
         )
 
 
-def main() -> int:
-    """Run the tool."""
-    args = parse_args()
-    return run_safely('check_dataset.py', lambda: check(args.path))
-
-
 if __name__ == '__main__':
-    sys.exit(main())
+    run_tool(parse_args, main)

@@ -10,7 +10,7 @@ import ast
 import sys
 from pathlib import Path
 
-from mmhot.cli.errors import OneLineParser, run_safely
+from mmhot.cli.errors import OneLineParser, run_tool
 from mmhot.cli.report import output_file
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # for `tools`, in scripts, too
@@ -54,7 +54,7 @@ def parse_setting(text: str) -> tuple[str, object]:
         return name, value
 
 
-def convert(args: argparse.Namespace) -> None:
+def main(args: argparse.Namespace) -> None:
     """Convert the checkpoint, and print its model's settings."""
     config = convert_file(args.source, args.target, args.weights, **dict(args.settings))
     sizes = ', '.join(
@@ -66,11 +66,5 @@ def convert(args: argparse.Namespace) -> None:
     print(f'written to {args.target}')
 
 
-def main() -> int:
-    """Run the tool."""
-    args = parse_args()
-    return run_safely('convert_checkpoint.py', lambda: convert(args))
-
-
 if __name__ == '__main__':
-    sys.exit(main())
+    run_tool(parse_args, main)

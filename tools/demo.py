@@ -23,7 +23,7 @@ from mmhot.cli.errors import (
     output_file,
     print_line,
     print_text,
-    run_safely,
+    run_tool,
 )
 from mmhot.errors import align
 from mmhot.io.atomic import replacing
@@ -113,7 +113,7 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def run(args: argparse.Namespace) -> None:
+def main(args: argparse.Namespace) -> None:
     """Print the errors and write the page."""
     rows = [_HEADS, *(measure_clip(args.folder, name) for name in RENDERED)]
     print_text(align([*map(list, rows)], left=1))
@@ -129,15 +129,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def measure_clip(folder: Path, name: str) -> tuple[str, ...]:
-    """Compare a lifted clip with its ground truth.
-
-    Args:
-        folder (Path): Folder of the result ``NAME.npz``.
-        name (str): One of :data:`RENDERED`.
-
-    Returns:
-        tuple[str, ...]: Cells of a row of the table.
-    """
+    """Compare one of :data:`RENDERED` with its ground truth; return cells of a row."""
     lifted = read_lifted(folder / f'{name}.npz').first_joints(17)
     row = measure(lifted, GroundTruth.read(DEMO / f'{name}.npz'))
     errors = (f'{row[key]:.1f}' for key in ('pixels', 'MPJPE', 'P-MPJPE'))
@@ -208,11 +200,5 @@ def write_animation(page: Path, target: Path) -> None:
     )
 
 
-def main() -> int:
-    """Run the tool."""
-    args = parse_args()
-    return run_safely('demo.py', lambda: run(args))
-
-
 if __name__ == '__main__':
-    sys.exit(main())
+    run_tool(parse_args, main)

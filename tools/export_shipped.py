@@ -11,7 +11,6 @@ were replaced. Example::
 import argparse
 import hashlib
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,7 @@ from onnx_ir.passes import common
 from onnxscript import optimizer
 
 from mmhot.apis.onnx_models import open_exportable
-from mmhot.cli.errors import OneLineParser, print_line, run_safely
+from mmhot.cli.errors import OneLineParser, print_line, run_tool
 from mmhot.deploy.onnx_graphs import KEPT, trace_graph
 from mmhot.io.atomic import replacing
 from mmhot.pose2d.options import SPEEDS
@@ -45,10 +44,10 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def write_graphs(names: list[str]) -> None:
+def main(args: argparse.Namespace) -> None:
     """Write the graphs of shipped weights; see the module."""
     shipped = shipped_weights()
-    for name in names or shipped:
+    for name in args.names or shipped:
         if name not in shipped:
             raise ValueError(f'{name} is not shipped: {", ".join(shipped)} are')
         weights = shipped[name]
@@ -74,13 +73,8 @@ def write_sharing_graph(
 ) -> None:
     """Write a graph beside the checkpoint from which its tensors are read.
 
-    Tensors stay in half precision in the file, and are converted when it is opened.
-
-    Args:
-        model (ir.Model): Graph as PyTorch exports it, not optimized.
-        weights (Path): Its checkpoint, in half precision.
-        metadata (dict[str, str]): Metadata of the graph.
-        path (Path): The graph's file, in the folder of the checkpoint.
+    Tensors stay in half precision in the file, and are converted when it is opened. The
+    graph is as PyTorch exports it, not optimized.
     """
     content, graph = weights.read_bytes(), model.graph
     for output in [value for value in graph.outputs if value.name.startswith(KEPT)]:
@@ -142,11 +136,5 @@ def _should_fold(node: ir.Node) -> bool | None:
     return False if is_stored else None
 
 
-def main() -> int:
-    """Run the tool."""
-    args = parse_args()
-    return run_safely('export_shipped.py', lambda: write_graphs(args.names))
-
-
 if __name__ == '__main__':
-    sys.exit(main())
+    run_tool(parse_args, main)

@@ -14,7 +14,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmhot.cli.errors import OneLineParser, print_line, run_safely
+from mmhot.cli.errors import OneLineParser, print_line, run_tool
 from mmhot.cli.report import output_file
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # for `tools`, in scripts, too
@@ -53,7 +53,7 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def publish(args: argparse.Namespace) -> None:
+def main(args: argparse.Namespace) -> None:
     """Write the reduced checkpoint, and print its size."""
     from mmengine.config import Config
     from mmpose.datasets.datasets.utils import parse_pose_metainfo
@@ -135,11 +135,5 @@ def average(state: dict, args: argparse.Namespace) -> dict:
     return {key: value.to(state[key].dtype) for key, value in mean.items()}
 
 
-def main() -> int:
-    """Run the tool."""
-    args = parse_args()
-    return run_safely('publish_model.py', lambda: publish(args))
-
-
 if __name__ == '__main__':
-    sys.exit(main())
+    run_tool(parse_args, main)

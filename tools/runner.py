@@ -11,12 +11,15 @@ from pathlib import Path
 from traceback import walk_tb
 from typing import Any
 
+import mmpose.registry
+import torch
 from mmengine.config import Config, ConfigDict, DictAction
-from mmengine.registry import Registry
+from mmengine.registry import RUNNERS, Registry
 from mmengine.runner import Runner
 
 from mmhot import compat
 from mmhot.errors import hint_at_names, is_user_error
+from mmhot.io.pickles import safe_load
 from mmhot.weights.hub import is_remote, local_file
 from tools.training_data import import_modules_of, use_sample_data
 
@@ -119,8 +122,6 @@ def check_checkpoint(name: str | None) -> str | None:
     """
     if name is None or ('://' in name and not is_remote(name)):
         return name
-    from mmhot.io.pickles import safe_load
-
     safe_load(path := local_file(name))
     return str(path)
 
@@ -191,8 +192,6 @@ def _drop_arguments(config: Config, key: str, options: dict[str, Any]) -> None:
 
     So ``model.backbone.recoverer.type=InterpolationRecoverer`` says enough.
     """
-    import mmpose.registry
-
     import_modules_of(config)
     settings = find_setting(config, key)
     registries = [x for x in vars(mmpose.registry).values() if isinstance(x, Registry)]
@@ -220,8 +219,6 @@ def keep_freed_memory() -> bool:
 
 def use_gpu_defaults(config: Config) -> None:
     """Fuse the optimizer's steps and pin batches, unless a config says otherwise."""
-    import torch
-
     if not torch.cuda.is_available():
         return
     optimizer = (config.get('optim_wrapper') or {}).get('optimizer') or {}
@@ -234,8 +231,6 @@ def use_gpu_defaults(config: Config) -> None:
 
 def build_runner(config: Config) -> Any:
     """Build MMEngine's Runner, or the one the config names."""
-    from mmengine.registry import RUNNERS
-
     if 'model' not in config:
         raise ValueError(f'{config.filename}: this config has no model')
     if 'preprocess_cfg' in config:
@@ -272,8 +267,6 @@ def naming_config(config: Config, has_begun: Callable[[], bool] = bool) -> Itera
 
 def _join_processes(config: Config) -> None:
     """Join the process group on CPUs, for which MMEngine itself needs GPUs."""
-    import torch
-
     launcher = config.launcher
     variable, start = _STARTS.get(launcher, (None, ''))
     if variable and variable not in os.environ:

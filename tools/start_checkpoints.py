@@ -7,11 +7,11 @@ from itertools import zip_longest
 from pathlib import Path
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import IterBasedTrainLoop, Runner, find_latest_checkpoint
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import nn
 
+from mmhot.engine.hooks import model_of
 from mmhot.io.pickles import safe_load
 from mmhot.weights.loading import check_state, describe_differences, find_state
 
@@ -104,8 +104,7 @@ class SameShapesHook(Hook):
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Check the weights of ``load_from``."""
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        self._check(model, runner._load_from, checkpoint)
+        self._check(model_of(runner), runner._load_from, checkpoint)
 
     def _check(
         self, module: nn.Module, source: str, content: dict, prefix: str | None = None

@@ -37,13 +37,10 @@ def read_sweep(text: str) -> tuple[str, list[Any]]:
 def run_sweep(
     name: str, values: Sequence[Any], test: Callable[[Any], dict]
 ) -> list[dict]:
-    """Test a model with each value, and print the table.
+    """Test a model with each value of a setting, and print the table.
 
-    Args:
-        name (str): Name of the setting.
-        values (Sequence): Its values.
-        test (Callable): Maps a value to the cost of one test, see
-            :func:`tools.analysis.cost.compare_cost`, and its ``metrics`` by name.
+    ``test`` maps a value to the cost of one test, see
+    :func:`tools.analysis.cost.compare_cost`, and its ``metrics`` by name.
     """
     rows = [{name: value, **test(value)} for value in values]
     metrics = list(rows[0]['metrics'])

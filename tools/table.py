@@ -17,7 +17,7 @@ from itertools import chain, groupby
 from operator import itemgetter
 from pathlib import Path
 
-from mmhot.cli.errors import OneLineParser, print_line, print_text, run_safely
+from mmhot.cli.errors import OneLineParser, print_line, print_text, run_tool
 from mmhot.errors import naming
 from mmhot.evaluation.error_report import TABLES
 from mmhot.io.arrays import load_json
@@ -68,7 +68,7 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def make_tables(args: argparse.Namespace) -> None:
+def main(args: argparse.Namespace) -> None:
     """Print the tables."""
     units, higher, rows = {}, set(), {}
     for name, path in zip(args.names, args.results, strict=True):
@@ -206,11 +206,5 @@ def to_latex(head: list[str], blocks: list[list[list[str]]], numbers: int) -> st
     return f'{start}{body}\\bottomrule\n\\end{{tabular}}'
 
 
-def main() -> int:
-    """Run the tool."""
-    args = parse_args()
-    return run_safely('table.py', lambda: make_tables(args))
-
-
 if __name__ == '__main__':
-    sys.exit(main())
+    run_tool(parse_args, main)

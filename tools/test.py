@@ -20,11 +20,17 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from mmengine import fileio
+from mmengine.config import Config
+from mmengine.dist import is_main_process
+from mmengine.runner import Runner
 
-from mmhot.cli.errors import OneLineParser, print_text, run_safely
+from mmhot.cli.errors import OneLineParser, print_text, run_tool
 from mmhot.cli.report import output_file
+from mmhot.engine.hooks import model_of
 from mmhot.errors import align
 from mmhot.evaluation.error_report import TABLES, ErrorReport
+from mmhot.evaluation.metrics import LiftingErrorMetric
 from mmhot.evaluation.pose_errors import ends_of_changes, joint_errors, mpjpe
 from mmhot.io.arrays import save_arrays
 from mmhot.io.atomic import replacing
@@ -45,6 +51,7 @@ from tools.runner import (
     naming_config,
     setting,
 )
+from tools.start_checkpoints import SameShapesHook
 from tools.sweep import draw_sweep, read_sweep, run_sweep
 from tools.training_data import check_data_files
 
@@ -114,7 +121,7 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def test(args: argparse.Namespace) -> None:
+def main(args: argparse.Namespace) -> None:
     """Evaluate the checkpoint."""
     config = read_config_file(args.config, import_modules=False)
     apply_arguments(config, args)
@@ -132,9 +139,6 @@ def test(args: argparse.Namespace) -> None:
     for path in filter(None, (args.out, args.frame_errors, args.worst)):
         path.parent.mkdir(parents=True, exist_ok=True)
     runner = build_runner(config)
-
-    from tools.start_checkpoints import SameShapesHook
-
     runner.register_hook(start := SameShapesHook())
     metric = find_lifting_error(runner, args)
     with naming_config(config, lambda: start.has_begun):
@@ -152,11 +156,9 @@ def test(args: argparse.Namespace) -> None:
     report_results(results, metric, args)
 
 
-def sweep(name: str, values: list, config, runner) -> list[dict]:
+def sweep(name: str, values: list, config: Config, runner: Runner) -> list[dict]:
     """Test with each value of a setting, print the table and return its rows."""
-    from mmengine.model import is_model_wrapper
-
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    model = model_of(runner)
     is_gtpt = hasattr(getattr(model, 'head', None), 'keep_rates')
     prunes = 'kept' in (compare_cost(config, model) or {})
     if not prunes or (name == 'keep_rates') != is_gtpt:
@@ -170,10 +172,10 @@ def sweep(name: str, values: list, config, runner) -> list[dict]:
     return run_sweep(name, values, test_with)
 
 
-def find_lifting_error(runner, args: argparse.Namespace):
-    """Return the evaluator's LiftingErrorMetric; None if it has none."""
-    from mmhot.evaluation.metrics import LiftingErrorMetric
-
+def find_lifting_error(
+    runner: Runner, args: argparse.Namespace
+) -> LiftingErrorMetric | None:
+    """Return the evaluator's metric of lifting; None if it has none."""
     metrics = runner.test_loop.evaluator.metrics
     metrics = [metric for metric in metrics if isinstance(metric, LiftingErrorMetric)]
     for option in ('table', 'frame_errors', 'worst'):
@@ -185,11 +187,10 @@ def find_lifting_error(runner, args: argparse.Namespace):
     return metrics[0] if metrics else None
 
 
-def report_results(results: dict, metric, args: argparse.Namespace) -> None:
+def report_results(
+    results: dict, metric: LiftingErrorMetric | None, args: argparse.Namespace
+) -> None:
     """Print the tables and write the files, in the main process only."""
-    from mmengine.dist import is_main_process
-    from mmengine.fileio import dump
-
     if not is_main_process():
         return
     if metric is not None and not args.sweep:
@@ -202,7 +203,7 @@ def report_results(results: dict, metric, args: argparse.Namespace) -> None:
     if args.out:
         options = dict(indent=2) if args.out.suffix == '.json' else {}
         with replacing(args.out) as temporary:
-            dump(results, temporary, **options)
+            fileio.dump(results, temporary, **options)
         if args.sweep:
             draw_sweep(results['sweep'], args.out.with_suffix('.png'))
 
@@ -261,11 +262,6 @@ def draw_worst(report: ErrorReport, target: Path, count: int) -> None:
     """Draw the clips of largest MPJPE, one per row: errors over time, worst pose.
 
     Ground truth is gray; axes are the camera's.
-
-    Args:
-        report (ErrorReport): Report of an evaluation.
-        target (Path): The ``.png`` to create or replace.
-        count (int): Largest number of clips.
     """
     skeleton = report.skeleton
     errors = {
@@ -306,7 +302,7 @@ def _draw_pose(
     axes.yaxis.set_inverted(True)
 
 
-def collect_bad_cases(config, args: argparse.Namespace) -> None:
+def collect_bad_cases(config: Config, args: argparse.Namespace) -> None:
     """Enable MMPose's hook for the worst predictions, by their distance in pixels.
 
     MMPose's default is the head's loss, which compares labels and not keypoints.
@@ -325,21 +321,10 @@ def collect_bad_cases(config, args: argparse.Namespace) -> None:
         hook.metric = dict(type='KeypointMSELoss')
 
 
-def main() -> int:
-    """Run the tool."""
-    args = parse_args()
-    return run_safely('test.py', lambda: test(args))
-
-
-def format_errors(report: 'ErrorReport', tables: Sequence[str] = ()) -> str:
+def format_errors(report: ErrorReport, tables: Sequence[str] = ()) -> str:
     """Tabulate an error report: one row per dataset, then the tables of each.
 
-    Args:
-        report (ErrorReport): Report of an evaluation.
-        tables (Sequence[str]): Tables such as 'joints', see :meth:`ErrorReport.table`.
-
-    Returns:
-        str: Aligned tables with empty lines between them.
+    Tables are named as for :meth:`ErrorReport.table`, such as 'joints'.
     """
     units = {measure.name: measure.unit for measure in report.measures}
     rows = {_dataset_title(report, x): report.overall(x) for x in report.datasets}
@@ -358,7 +343,7 @@ def format_errors(report: 'ErrorReport', tables: Sequence[str] = ()) -> str:
     return '\n\n'.join(blocks)
 
 
-def _dataset_title(report: 'ErrorReport', dataset: str) -> str:
+def _dataset_title(report: ErrorReport, dataset: str) -> str:
     """Describe the samples that the numbers of a dataset are averaged over."""
     over = f'{report.num_frames(dataset)} frames'
     actions = report.actions(dataset)
@@ -382,4 +367,4 @@ def _error_table(
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    run_tool(parse_args, main)

@@ -10,8 +10,11 @@ import sys
 from pathlib import Path
 
 from mmengine.config import Config
+from mmengine.device import get_device
+from mmengine.registry import OPTIMIZERS
 
-from mmhot.cli.errors import OneLineParser, print_line, run_safely
+from mmhot.cli.errors import OneLineParser, print_line, run_tool
+from mmhot.engine.hooks import KeypointOrderHook
 from mmhot.errors import hint_at_names
 from mmhot.weights.config_files import read_config_file
 from mmhot.weights.hub import is_remote
@@ -29,6 +32,12 @@ from tools.runner import (
     naming_config,
     setting,
     use_gpu_defaults,
+)
+from tools.start_checkpoints import (
+    ResumeHook,
+    SameShapesHook,
+    check_whole,
+    find_whole_checkpoint,
 )
 from tools.training_data import check_data_files
 
@@ -62,7 +71,7 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def train(args: argparse.Namespace) -> None:
+def main(args: argparse.Namespace) -> None:
     """Train the model."""
     keep_freed_memory()
     config = read_config_file(args.config, import_modules=False)
@@ -84,9 +93,6 @@ def train(args: argparse.Namespace) -> None:
     if cost := compare_cost(config, runner.model):
         runner.logger.info(describe_cost(cost))
 
-    from mmhot.engine.hooks import KeypointOrderHook
-    from tools.start_checkpoints import ResumeHook, SameShapesHook
-
     def say(text: str) -> None:
         print_line(f'train.py: {text}', sys.stderr)
 
@@ -99,8 +105,6 @@ def train(args: argparse.Namespace) -> None:
 
 def check_optimizer(config: Config) -> None:
     """Refuse an unknown optimizer, which MMEngine does not name."""
-    from mmengine.registry import OPTIMIZERS
-
     kind = config.get('optim_wrapper', {}).get('optimizer', {}).get('type')
     if not isinstance(kind, str):
         return
@@ -119,8 +123,6 @@ def resume(config: Config, checkpoint: str) -> None:
     If the work directory has none, training starts from the config's ``load_from``: one
     command both starts a training and continues it after an interruption.
     """
-    from tools.start_checkpoints import check_whole, find_whole_checkpoint
-
     if checkpoint == 'auto':
         checkpoint, damaged = find_whole_checkpoint(config.work_dir)
         for reason in damaged:
@@ -140,8 +142,6 @@ def use_mixed_precision(optim_wrapper: dict) -> None:
             f'--amp: got the optimizer wrapper {kind}, wanted OptimWrapper; '
             'leave out --amp'
         )
-    from mmengine.device import get_device
-
     if get_device() == 'cpu':
         optim_wrapper['type'] = 'mmpose.BFloat16OptimWrapper'
         return
@@ -149,11 +149,5 @@ def use_mixed_precision(optim_wrapper: dict) -> None:
     optim_wrapper.setdefault('loss_scale', 'dynamic')
 
 
-def main() -> int:
-    """Run the tool."""
-    args = parse_args()
-    return run_safely('train.py', lambda: train(args))
-
-
 if __name__ == '__main__':
-    sys.exit(main())
+    run_tool(parse_args, main)

@@ -6,7 +6,6 @@ Prints precision and recall on unseen subjects. Example::
 """
 
 import argparse
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import mmhot.plugin  # noqa: F401 registers components
-from mmhot.cli.errors import OneLineParser, print_line, print_text, run_safely
+from mmhot.cli.errors import OneLineParser, print_line, print_text, run_tool
 from mmhot.cli.report import output_file
 from mmhot.datasets.mocap_dataset import MocapDataset, read_mocap_clips
 from mmhot.datasets.transforms.detector_noise import RandomDetectorNoise
@@ -82,10 +81,7 @@ def open_windows(data_root: Path) -> MocapDataset:
 class ContactNet(nn.Module):
     """Network of :func:`mmhot.motion.contacts.contact_logits`, to be trained.
 
-    Args:
-        channels (int): Channels of the layers. Defaults to 96.
-        num_layers (int): Residual layers, each with twice the dilation of the one
-            before. Defaults to 5.
+    Each residual layer has twice the dilation of the one before.
     """
 
     def __init__(self, channels: int = 96, num_layers: int = 5) -> None:
@@ -119,7 +115,7 @@ class LabelContacts:
         return results
 
 
-def train(args: argparse.Namespace) -> None:
+def main(args: argparse.Namespace) -> None:
     """Train, print the quality, write the weights."""
     np.random.seed(0)  # noqa: NPY002 the generator of the transforms
     torch.manual_seed(0)
@@ -186,11 +182,5 @@ def quality(weights: dict[str, np.ndarray], data_root: Path) -> list[list[str]]:
     return rows
 
 
-def main() -> int:
-    """Run the tool."""
-    args = parse_args()
-    return run_safely('train_contacts.py', lambda: train(args))
-
-
 if __name__ == '__main__':
-    sys.exit(main())
+    run_tool(parse_args, main)

@@ -22,7 +22,7 @@ from pprint import pformat
 import mmpose
 import numpy as np
 
-from mmhot.cli.errors import OneLineParser, print_line, run_safely
+from mmhot.cli.errors import OneLineParser, print_line, run_tool
 from mmhot.errors import naming, require_file
 from mmhot.io.arrays import load_json
 from mmhot.skeletons.joints import spell_joint
@@ -74,7 +74,7 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def train_keypoints(args: argparse.Namespace) -> int:
+def main(args: argparse.Namespace) -> int:
     """Write the files and run the steps; return the exit code of the one that fails."""
     if args.folder.exists() and any(args.folder.iterdir()):
         raise ValueError(f'{args.folder} is not empty')
@@ -247,11 +247,5 @@ def describe(category: dict) -> dict:
     )
 
 
-def main() -> int:
-    """Run the tool."""
-    args = parse_args()
-    return run_safely('train_keypoints.py', lambda: train_keypoints(args))
-
-
 if __name__ == '__main__':
-    sys.exit(main())
+    run_tool(parse_args, main)

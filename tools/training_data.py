@@ -5,6 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
+from mmengine.utils import import_modules_from_strings
+from mmpose.datasets import CocoWholeBodyDataset
+from mmpose.datasets.datasets.base import BaseCocoStyleDataset
+from mmpose.datasets.datasets.utils import parse_pose_metainfo
+from mmpose.registry import DATASETS
 
 from mmhot.compat.coco_evaluation import PARTS
 from tools.coco_checks import CocoNeeds, read_coco
@@ -96,11 +101,6 @@ def coco_files(
 
 def _needs_of(dataset: ConfigDict, config: Config) -> CocoNeeds | None:
     """Return what a dataset needs; None if it does not read COCO's format."""
-    from mmpose.datasets import CocoWholeBodyDataset
-    from mmpose.datasets.datasets.base import BaseCocoStyleDataset
-    from mmpose.datasets.datasets.utils import parse_pose_metainfo
-    from mmpose.registry import DATASETS
-
     import_modules_of(config)
     scope, _, name = dataset.type.rpartition('.')
     scope = scope or dataset.get('_scope_') or config.get('default_scope')
@@ -128,8 +128,6 @@ def import_modules_of(config: Config) -> None:
     Raises:
         ValueError: If one cannot be imported.
     """
-    from mmengine.utils import import_modules_from_strings
-
     try:
         import_modules_from_strings(**config.get('custom_imports', dict(imports=[])))
     except (AttributeError, ImportError, KeyError, TypeError) as error:

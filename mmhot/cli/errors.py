@@ -65,6 +65,16 @@ def run_safely(
     return _code_of_output(complain) or code
 
 
+def run_tool(
+    parse_args: Callable[[], argparse.Namespace],
+    main: Callable[[argparse.Namespace], Any],
+    prog: str = '',
+) -> NoReturn:
+    """Run a script of ``tools/`` as :func:`run_safely`, and exit."""
+    args = parse_args()
+    sys.exit(run_safely(prog or Path(sys.argv[0]).name, lambda: main(args)))
+
+
 def keep_terminal() -> None:
     """Leave stderr to Python: C libraries write to it, some when they are unloaded.
 

@@ -139,11 +139,7 @@ class ClipDataset(BaseDataset):
         """Read the clips (all cameras of a recording are separate clips)."""
 
     def find_file(self, name: str) -> Path:
-        """Return the path of a file in ``data_root``.
-
-        Raises:
-            FileNotFoundError: If it does not exist; says how to get it.
-        """
+        """Return the path of a file in ``data_root``, which must exist."""
         path = Path(self.data_root or '', name)
         if not path.is_file():
             raise FileNotFoundError(f'{path} does not exist; {self.how_to_get}')
@@ -288,10 +284,9 @@ def check_poses(
 ) -> np.ndarray:
     """Return finite poses (T, K, C) as float32; raise a ValueError for others."""
     poses = np.asarray(poses, np.float32)
-    wanted = [(len(poses) or 'T', num_keypoints, size) for size in sizes]
-    if poses.shape not in wanted:
-        wanted = f'(T, {num_keypoints}, {" or ".join(map(str, sizes))})'
-        raise ValueError(f'{name} must be {wanted}, got {poses.shape}')
+    if poses.shape not in [(len(poses) or 'T', num_keypoints, x) for x in sizes]:
+        shape = f'(T, {num_keypoints}, {" or ".join(map(str, sizes))})'
+        raise ValueError(f'{name} must be {shape}, got {poses.shape}')
     is_finite = np.isfinite(poses).all((1, 2))
     if not is_finite.all():
         raise ValueError(f'{name}: frame {is_finite.argmin()} is not finite')

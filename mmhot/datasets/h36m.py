@@ -61,11 +61,7 @@ class H36MName(NamedTuple):
 
 
 def parse_h36m_name(path: str) -> H36MName:
-    """Split the name of an image file.
-
-    Raises:
-        ValueError: If it does not have Human3.6M's form.
-    """
+    """Split the name of an image file; raise a ValueError unless it is Human3.6M's."""
     match = _NAME.match(basename(path))
     if match is None:
         wanted = 'S1_WalkDog_1.54138969_000001.jpg'

@@ -30,7 +30,7 @@ class MultiViewDataset(Dataset):
 
     A sample holds ``inputs`` (V, T, K, 2), the query's view first and the others in
     random order (with the wrapped dataset's ``test_mode``, views keep their order and
-    are neither mirrored nor masked), and a ``PoseDataSample`` whose metainfo has
+    are not mirrored), and a ``PoseDataSample`` whose metainfo has
     ``performance`` (an ID, another if mirrored), ``frame``, ``cameras`` (V,), numbered
     in the order of their names, and ``subject``.
 
@@ -44,8 +44,6 @@ class MultiViewDataset(Dataset):
             follow, once a view. With real cameras ``SeedTransforms`` alone.
         mirror_prob (float): Share of moments of which all views are mirrored.
             Defaults to 0.5.
-        mask_prob (float): Share of joints of a view that are hidden, as zeros in all
-            frames. Defaults to 0.
 
     Raises:
         ValueError: If no moment has as many views, or only one.
@@ -57,13 +55,11 @@ class MultiViewDataset(Dataset):
         num_views: int | None = None,
         pipeline: Sequence[dict | Callable] = (),
         mirror_prob: float = 0.5,
-        mask_prob: float = 0.0,
     ) -> None:
         self.dataset: ClipDataset = DATASETS.build(dataset)
         self.num_views = num_views
         self.pipeline = Compose(list(pipeline))
         self.mirror_prob = mirror_prob
-        self.mask_prob = mask_prob
         self.dataset.full_init()
         self._group_windows()
 
@@ -153,10 +149,6 @@ class MultiViewDataset(Dataset):
             mirrored = np.random.rand() < self.mirror_prob
             if mirrored:
                 inputs = mirror_poses(inputs, self.metainfo['flip_indices'])
-            if self.mask_prob:
-                hidden = np.random.rand(len(inputs), inputs.shape[2]) < self.mask_prob
-                hidden = torch.from_numpy(hidden)[:, None, :, None]
-                inputs = inputs.masked_fill(hidden, 0.0)
         performance = self._performances[self.dataset.clip_of_window[windows[0]]]
         metainfo = dict(
             id=idx,

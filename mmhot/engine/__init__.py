@@ -1,5 +1,3 @@
 """Components of MMEngine's Runner: hooks, optimizers, averages of weights."""
 
-from mmhot.engine import hooks, optimizers, training
-
-__all__ = ['hooks', 'optimizers', 'training']
+from mmhot.engine import hooks, optimizers, training  # noqa: F401 registers

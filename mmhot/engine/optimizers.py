@@ -100,11 +100,7 @@ class BFloat16OptimWrapper(OptimWrapper):
 
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
-        """Run the forward pass under autocast.
-
-        Args:
-            model (nn.Module): The model in training.
-        """
+        """Run the forward pass of a model under autocast."""
         device = next(model.parameters()).device.type
         # fused attention on a CPU has a gradient that is 2 to 12 times as slow
         attention = sdpa_kernel(SDPBackend.MATH) if device == 'cpu' else nullcontext()

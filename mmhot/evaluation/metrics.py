@@ -19,7 +19,7 @@ from mmhot.evaluation.clip_predictions import (
     read_sample,
 )
 from mmhot.evaluation.error_report import DEFAULT_MEASURES, ErrorReport, get_measures
-from mmhot.models.lifters.embeddings import describe_embeddings
+from mmhot.models.lifters.poseclr import describe_embeddings
 from mmhot.skeletons.joints import get_skeleton
 
 _STATISTICS = ('AP', 'AP .5', 'AP .75', 'AP (M)', 'AP (L)')

@@ -139,7 +139,8 @@ def limb_angles(joints, limb):
 
 def test_limbs_are_straightened_where_the_skeleton_is_not_motion_captures():
     joints = mocap.joints_of().astype(np.float64)
-    step = RandomStraightLimbs(prob=1, own_prob=0, still_prob=0)
+    step = RandomStraightLimbs(prob=1)
+    step.cmu_prob = step.still_prob = 0
     straight = step.straighten(joints, 20.0, 10.0)
     for limb, degrees in zip(LIMBS, (20, 10), strict=True):
         before, after = (limb_angles(x, limb) for x in (joints, straight))
@@ -163,5 +164,6 @@ def test_limbs_are_straightened_where_the_skeleton_is_not_motion_captures():
     np.testing.assert_array_equal(
         sample['observed_world'][:, moved], sample['joints_world'][:, moved]
     )
-    still = RandomStraightLimbs(0, 0, still_prob=1).transform(mocap.window())
+    step.prob, step.still_prob = 0, 1
+    still = step.transform(mocap.window())
     assert (still['joints_world'] == still['joints_world'][:1]).all()

@@ -15,7 +15,7 @@ from mmhot.deploy.onnx_graphs import (
 )
 from mmhot.deploy.stem_graph import StemGraph
 from mmhot.models.gtpt.stem import GTPTStem
-from tools.benchmark.model_specs import build_spec, parse_spec
+from tools.benchmark.runnable_models import open_model
 
 # Rounding, of outputs whose size is about 1.
 CLOSE = {'rtol': 1e-4, 'atol': 1e-4}
@@ -191,7 +191,7 @@ def test_2d_models_of_mmpose(head, shapes, tmp_path):
     ],
 )
 def test_lifters_of_configs(name, tmp_path):
-    built = build_spec(parse_spec(name))
+    built = open_model(name)
     compare(LifterGraph(built.model), built.inputs(4), tmp_path)
 
 
@@ -199,7 +199,7 @@ def test_lifters_of_configs(name, tmp_path):
 @pytest.mark.parametrize('size', 'tsb')
 @pytest.mark.parametrize('data', ['coco', 'coco-wholebody'])
 def test_gtpt_of_configs(size, data, tmp_path):
-    built = build_spec(parse_spec(f'gtpt-{size}_4xb64-300e_{data}-256x192'))
+    built = open_model(f'gtpt-{size}_4xb64-300e_{data}-256x192')
     x, *_ = compare(PoseGraph(built.model), built.inputs(4), tmp_path)
     assert x.shape[:2] == (4, 17 if data == 'coco' else 133)
 

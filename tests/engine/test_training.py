@@ -152,28 +152,6 @@ def test_weights_of_another_model_are_refused_as_a_start(setting, train, tmp_pat
     assert 'epoch_1.pth is a checkpoint of another model: size mismatch for ' in err
 
 
-@pytest.mark.slow(reason='trains compiled networks, 5 s')
-def test_compiled_networks_train_to_the_same_weights(train, tmp_path, monkeypatch):
-    def weights(*options, **settings):
-        code, err = train('--no-validate', *options, **settings)
-        assert code == 0, err
-        return torch.load(tmp_path / 'work/epoch_2.pth', weights_only=False)
-
-    calls, plain = [], weights()
-    compile_network = torch.nn.Module.compile
-    monkeypatch.setattr(
-        torch.nn.Module,
-        'compile',
-        lambda part, **options: (
-            calls.append(options) or compile_network(part, **options)
-        ),
-    )
-    compiled = weights('--compile', **{'compile.backend': 'eager'})
-    assert calls
-    assert calls == [dict(backend='eager')] * len(calls)
-    assert plain['state_dict'].keys() == compiled['state_dict'].keys()
-
-
 @pytest.mark.parametrize('has_gpu', [True, False])
 def test_gpus_get_fused_optimizers_and_pinned_batches(has_gpu, monkeypatch):
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: has_gpu)

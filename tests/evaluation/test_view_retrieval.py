@@ -7,7 +7,7 @@ from mmpose.registry import METRICS
 from torch.testing import assert_close
 
 import mmhot.plugin  # noqa: F401 registers
-from mmhot.models.lifters.embeddings import describe_embeddings
+from mmhot.models.lifters.poseclr import describe_embeddings
 
 
 def measure(keys, performances, frames, radius=5):

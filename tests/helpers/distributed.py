@@ -106,17 +106,11 @@ def _train(rank: int, num_processes: int, port: int, config: Config, path: Path)
 
 
 def train(config: Config, num_processes: int, folder: Path) -> list[dict]:
-    """Train in several processes, which share each batch.
+    """Train in several processes, which share each batch of the config.
 
-    Args:
-        config (Config): Training config; its batch size is that of all processes.
-        num_processes (int): Must divide the batch size.
-        folder (Path): Folder of the output.
-
-    Returns:
-        list[dict]: For each process the ``losses``, ``gradients`` (dict by name) and
-        ``samples`` (ids) of every step, the final ``weights`` and, if there was a
-        validation, its ``metrics``.
+    Returns for each process the ``losses``, ``gradients`` (dict by name) and
+    ``samples`` (ids) of every step, the final ``weights`` and, if there was a
+    validation, its ``metrics``.
     """
     if torch.cuda.is_available():
         pytest.skip('the processes communicate by gloo, on the CPU')
@@ -136,11 +130,7 @@ def train(config: Config, num_processes: int, folder: Path) -> list[dict]:
 def assert_two_processes_equal_one(
     config: Config, folder: Path, tolerance: float = 1e-5
 ) -> dict:
-    """Assert that two processes have the same losses and weights as one.
-
-    Returns:
-        dict: The record of the one process, see :func:`train`.
-    """
+    """Assert that two processes train as one does; return the record of the one."""
     (one,) = train(config, 1, folder)
     two = train(config, 2, folder)
     exact = dict(rtol=tolerance, atol=tolerance)

@@ -32,18 +32,12 @@ def draw(image, points, shirt, trousers):
 
 
 def observe_walkers(places, clothes, observer, rng, hidden=0.6):
-    """Draw walkers, the last one in front, and show them to an observer.
+    """Draw walkers, the last one in front, and show them to an observer of detections.
 
-    Those behind are not detected if others hide more than a share of their box, and
-    keypoints are the less exact the more is hidden.
-
-    Args:
-        places (np.ndarray): Where they stand, pixels, (T, P).
-        clothes (list): Shirt and trousers of each.
-        observer (AppearanceObserver): Sees the detections.
-
-    Returns:
-        tuple: People and, for each, the number of the walker, in each frame.
+    Places are pixels (T, P), clothes shirt and trousers of each. Walkers are not
+    detected if others hide more than a share of their box, and keypoints are the less
+    exact the more is hidden. Returns people and the numbers of their walkers, in each
+    frame.
     """
     found, owners = [], []
     for frame, row in enumerate(places):

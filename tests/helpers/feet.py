@@ -30,14 +30,9 @@ _SLOW, _FAST, _HEIGHT, _INTERVAL = 5.0, 2.0, 370, 9
 
 
 def simulate_feet(world: np.ndarray, fps: float) -> np.ndarray:
-    """Add toes and heels to a motion on a floor at the height 0.
+    """Add toes and heels to a motion (T, 17, 3) in meters on a floor, z up.
 
-    Args:
-        world (np.ndarray): Human3.6M's joints, meters, z up, (T, 17, 3).
-        fps (float): Frames per second.
-
-    Returns:
-        np.ndarray: Points in the order of :data:`NAMES`, (T, 4, 3).
+    Points (T, 4, 3) are in the order of :data:`NAMES`.
     """
     joints = dict(zip(_BODY.joints, world.swapaxes(0, 1), strict=True))
     across = joints['left_hip'] - joints['right_hip']

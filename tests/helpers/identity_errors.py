@@ -4,17 +4,12 @@ import numpy as np
 
 
 def count_identity_errors(owners, ids):
-    """Compare a clip's tracks with the identities of its detections.
+    """Compare a clip's tracks with the identities of its detections, by frame.
 
-    Args:
-        owners (list[np.ndarray]): For each frame the person of each detection, from 0;
-            -1 for false positives.
-        ids (list[np.ndarray]): Track ID of each detection, -1 for none.
-
-    Returns:
-        dict[str, int]: Number of ``people``, of detections ``found``, of those outside
-        of all tracks, ``missed``, and of ``tracks``; changes of a person's track,
-        ``switches``, and of a track's person, ``mixed``.
+    Owners are people from 0, -1 for false positives; IDs of tracks are -1 for none.
+    Returns the number of ``people``, of detections ``found``, of those ``missed`` by
+    all tracks, and of ``tracks``; changes of a person's track, ``switches``, and of a
+    track's person, ``mixed``.
     """
     owner, track = np.concatenate(owners), np.concatenate(ids)
     real, kept = owner >= 0, track >= 0

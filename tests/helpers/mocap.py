@@ -77,10 +77,7 @@ def dataset(**settings):
 def tiny_config(name, model, num_samples=16):
     """Shrink a training to a smaller model on the two clips, 8 windows per step.
 
-    Args:
-        name (str): Pattern of the config's name.
-        model (dict): Changes of the model.
-        num_samples (int): Windows per epoch.
+    The name is a pattern; ``num_samples`` are windows per epoch.
     """
     (path,) = CONFIGS.glob(f'body_3d_keypoint/*/cmu_mocap/{name}.py')
     config = Config.fromfile(path)

@@ -14,9 +14,7 @@ BOX = np.array([[10.0, 8.0, 30.0, 44.0]], np.float32)
 class Detector(interfaces.Detector):
     """Detects one person, who moves a pixel per frame.
 
-    Args:
-        every (int): Each ``every``-th frame has no detection; with 1 all have one, with
-            0 none.
+    Each ``every``-th frame has no detection; with 1 all have one, with 0 none.
     """
 
     name = 'stand-in detector'

@@ -3,13 +3,13 @@
 import json
 from pathlib import Path
 
-from drawn_people import FOLDER
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmpose.registry import DATASETS
 
 import mmhot.plugin  # noqa: F401 registers what configs name
 
+FOLDER = Path(__file__).parents[1] / 'data' / 'drawn_people'
 DATASETS_FOLDER = Path(__file__).parents[2] / 'configs' / '_base_' / 'datasets'
 
 
@@ -50,10 +50,7 @@ def leaf_config(pattern):
 def small_training(pattern, model=None, **data):
     """Shrink a training to crops of 96 x 128 of the drawn people, one step per epoch.
 
-    Args:
-        pattern (str): Pattern of the config's path.
-        model (dict, optional): Changes of the model.
-        **data: Arguments of :func:`on_drawn_people`.
+    ``data`` are arguments of :func:`on_drawn_people`.
     """
     config = on_drawn_people(leaf_config(pattern), **data)
     head = dict(input_size=(96, 128), in_featuremap_size=(24, 32))

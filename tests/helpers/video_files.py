@@ -92,12 +92,9 @@ def trim_video(path, milliseconds):
 class ScriptedStream(FrameSource):
     """Stand-in for a stream that yields frames, fails and waits by a script.
 
-    Args:
-        connections (list): For each connection, a list of image numbers, pairs of time
-            and image number, callables, which are called, and exceptions, which are
-            raised; or an exception, for a connection that fails. Further connections
-            fail.
-        fps (float): Frames per second.
+    Each connection is a list of image numbers, pairs of time and image number,
+    callables, which are called, and exceptions, which are raised; or an exception, for
+    a connection that fails. Further connections fail.
     """
 
     finite = False

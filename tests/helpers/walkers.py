@@ -13,9 +13,7 @@ IMAGE = np.zeros((480, 640, 3), np.uint8)
 class Walkers:
     """Stand-in for a VideoPoseEstimator: people who walk and wave.
 
-    Args:
-        count (int): Number of people.
-        away (Callable): Whether all are occluded at a time in seconds.
+    ``away`` says whether all are occluded at a time in seconds.
     """
 
     estimator = SimpleNamespace(skeleton='coco-17', name='walkers')

@@ -1,8 +1,5 @@
 """Lifters and GTPT train in mixed precision without a GPU."""
 
-import importlib.util
-from pathlib import Path
-
 import pytest
 import torch
 from gtpt_models import labeled_samples, random_people
@@ -11,6 +8,7 @@ from mmpose.registry import MODELS, OPTIM_WRAPPERS
 from published import samples
 
 from mmhot.models.tokens.pruners import ClusterPruner, Frames, MotionPruner
+from tools.train import use_mixed_precision
 
 SMALL = dict(mlp_dims=16, graph_dims=12, depth=1)
 TCN = dict(type='TCN', in_channels=34, stem_channels=16, num_blocks=1)
@@ -107,13 +105,9 @@ def test_pruners_choose_the_same_frames(pruner):
 
 
 def test_training_tool_takes_bfloat16_without_a_gpu(monkeypatch):
-    path = Path(__file__).parents[2] / 'tools' / 'train.py'
-    spec = importlib.util.spec_from_file_location('tool_train', path)
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
-    monkeypatch.setattr('mmengine.device.get_device', lambda: 'cpu')
+    monkeypatch.setattr('tools.train.get_device', lambda: 'cpu')
     settings = dict(optimizer=dict(type='SGD', lr=0.1))
-    tool.use_mixed_precision(settings)
+    use_mixed_precision(settings)
     assert settings['type'] == 'mmpose.BFloat16OptimWrapper'
     model = torch.nn.Linear(8, 8)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
@@ -125,4 +119,4 @@ def test_training_tool_takes_bfloat16_without_a_gpu(monkeypatch):
     with pytest.raises(
         ValueError, match='got the optimizer wrapper Other, wanted OptimWrapper'
     ):
-        tool.use_mixed_precision(dict(type='Other'))
+        use_mixed_precision(dict(type='Other'))

@@ -5,7 +5,7 @@ import torch
 
 from tools.analysis.cost import count_cost
 from tools.benchmark import models, page
-from tools.benchmark.model_specs import build_spec, parse_spec
+from tools.benchmark.runnable_models import open_model
 from tools.benchmark.timing import Ratio, Times, compare, time_in_turns
 
 _H36M, _CMU = '8xb128-160e_h36m', '1xb256-49e_cmu'
@@ -45,7 +45,7 @@ SPECIFIED = {
 @pytest.mark.parametrize('name', SPECIFIED)
 def test_cost_of_published_lifters_is_as_specified(name):
     spec = {'dct': 0, **SPECIFIED[name]}
-    built = build_spec(parse_spec(name))
+    built = open_model(name)
     cost = count_cost(built.model, built.inputs(1), None, mode='tensor')
     own = spec['graphs'] / 2
     total = spec['all'] - own + spec['dct']
@@ -55,7 +55,7 @@ def test_cost_of_published_lifters_is_as_specified(name):
 
 
 def test_cost_of_mmposes_lifter_is_as_published():
-    spec = build_spec(parse_spec(f'video-pose-lift_tcn-243frm-supv_{_H36M}'))
+    spec = open_model(f'video-pose-lift_tcn-243frm-supv_{_H36M}')
     cost = count_cost(spec.model, spec.inputs(1), None, mode='tensor')
     assert cost.macs / 1e6 == pytest.approx(176, abs=0.5)
     assert cost.product_macs == 0
@@ -98,7 +98,7 @@ def test_ratios_compare_turns_of_the_same_round():
 )
 @torch.inference_mode()
 def test_models_run_on_inputs_of_their_configs(name, shape):
-    spec = build_spec(parse_spec(name))
+    spec = open_model(name)
     assert spec.shape == shape
     output = spec.run(spec.inputs(2))
     output = output if isinstance(output, tuple) else (output,)
@@ -120,9 +120,7 @@ def test_each_model_and_batch_size_has_a_row():
 @pytest.mark.slow(reason='exports a model')
 def test_exported_models_compute_what_pytorch_does():
     pytest.importorskip('onnxscript')
-    plain, exported = (
-        build_spec(parse_spec(f'nanohtnet{option}')) for option in ('', ':onnx')
-    )
+    plain, exported = (open_model(f'nanohtnet{option}') for option in ('', ':onnx'))
     x = plain.inputs(2)
     with torch.no_grad():
         wanted = plain.run(x)
@@ -145,12 +143,9 @@ def test_tables_are_written_into_the_page(tmp_path):
         page.write_table(path, 'other', table)
 
 
-def test_the_tool_prints_a_part(monkeypatch, capsys):
-    from tools.benchmark import __main__ as tool
-
+def test_the_tool_prints_a_part(tool_output):
     argv = ['models', TCN, SIMPLE, '--rounds', '1', '--seconds', '0']
-    monkeypatch.setattr('sys.argv', ['benchmark', *argv])
-    assert tool.main() == 0
-    lines = capsys.readouterr().out.splitlines()
-    names = [line.split()[1] for line in lines[2:4]]
+    code, out, err = tool_output('__main__', *argv)
+    assert code == 0, err
+    names = [line.split()[1] for line in out.splitlines()[2:4]]
     assert names == ['video-pose-lift_tcn-27frm-supv', 'image-pose-lift_tcn']

@@ -1,14 +1,12 @@
 """Counted multiply-adds and parameters, by layer, and time."""
 
-import sys
-
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 from mmhot.weights.index import read_models
-from tools.analysis.cost import Cost, count_cost, count_parts, main
+from tools.analysis.cost import Cost, count_cost, count_parts
 
 
 def test_cost_counts_weights_and_products():
@@ -58,11 +56,11 @@ def test_parts_are_counted_without_the_call_of_a_container():
 
 
 @pytest.fixture
-def run_cost(monkeypatch, capsys):
+def run_cost(tool_output):
     def run(*args):
-        monkeypatch.setattr(sys, 'argv', ['cost', *args])
-        assert main() == 0
-        return capsys.readouterr().out
+        code, out, err = tool_output('cost', *args)
+        assert code == 0, err
+        return out
 
     return run
 

@@ -10,8 +10,6 @@ from mmhot.datasets.mocap_dataset import read_mocap_clips
 from mmhot.io.writers.bvh import write_bvh
 from mmhot.io.writers.rigid_skeleton import fit_rig
 from mmhot.io.writers.rigs import HUMAN_IK
-from tools import browse_dataset, check_dataset
-from tools.dataset_converters import convert_mocap
 
 PEOPLE = FOLDER.parent / 'drawn_people'
 WILD = CONFIGS / (
@@ -24,16 +22,11 @@ TINY_DATA = [
 
 
 @pytest.fixture
-def run(monkeypatch, capsys):
-    """Run the main function of a tool: exit code, output and errors."""
+def run(tool_output):
+    """Run a tool, whose errors are one line: exit code, output and errors."""
 
-    def run(tool, *args):
-        monkeypatch.setattr('sys.argv', [tool.__name__, *map(str, args)])
-        try:
-            code = tool.main()
-        except SystemExit as exit:
-            code = exit.code
-        out, err = capsys.readouterr()
+    def run(name, *args):
+        code, out, err = tool_output(name, *args)
         assert err.count('\n') <= 1
         return code, out, err
 
@@ -47,7 +40,7 @@ def test_folders_of_motion_become_clips(tmp_path, run):
         motion = fit_rig(joints_of(key, 60), HUMAN_IK)
         write_bvh(motion, 25.0, motions / f'{name}.bvh')
     target = tmp_path / 'clips.npz'
-    code, out, err = run(convert_mocap, motions, target)
+    code, out, err = run('convert_mocap', motions, target)
     assert code == 0, err
     assert out.splitlines()[0] == 'S02/02_04: 119 frames'
     assert '2 clips, 238 frames (0.1 min)' in out
@@ -58,14 +51,14 @@ def test_folders_of_motion_become_clips(tmp_path, run):
 
 def test_datasets_of_configs_are_checked(tmp_path, run, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    code, out, err = run(check_dataset, WILD)
+    code, out, err = run('check_dataset', WILD)
     assert (code, err) == (1, '')
     assert 'cmu_h36m17.npz does not exist; see "CMU motion capture" in docs/d' in out
     files = f"dataset=dict(data_root='{FOLDER}/', ann_file='cmu_h36m17.npz')"
     (tmp_path / 'cmu.py').write_text(
         f"_base_ = '{WILD}'\ntrain_dataloader = val_dataloader = dict({files})\n"
     )
-    code, out, _ = run(check_dataset, 'cmu.py')
+    code, out, _ = run('check_dataset', 'cmu.py')
     assert code == 0
     assert 'head above root in 100.0% of frames\n  nothing suspicious' in out
     assert 'actions: jump' in out
@@ -90,7 +83,7 @@ def test_published_files_are_checked(tmp_path, run, monkeypatch, write, folder, 
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'data' / folder).mkdir(parents=True)
     write(tmp_path / 'data' / folder)
-    _, out, err = run(check_dataset, CONFIGS / f'body_3d_keypoint/{config}.py')
+    _, out, err = run('check_dataset', CONFIGS / f'body_3d_keypoint/{config}.py')
     assert 'leg' in out, err
     annotated = '24 in all, 0.0 min at 25 fps, 16 frames annotated' in out
     assert annotated == (write is write_3dhp)
@@ -119,7 +112,7 @@ def jump_ahead(joints):
 )
 def test_suspicious_motion_is_named(tmp_path, run, change, warning):
     np.savez(tmp_path / 'clips.npz', **{'a/b': change(joints_of(KICK, 120).copy())})
-    code, out, _ = run(check_dataset, tmp_path / 'clips.npz')
+    code, out, _ = run('check_dataset', tmp_path / 'clips.npz')
     assert code == 1
     assert f'WARNING: {warning}' in out
 
@@ -127,7 +120,7 @@ def test_suspicious_motion_is_named(tmp_path, run, change, warning):
 def test_windows_are_drawn(tmp_path, run):
     target = tmp_path / 'windows.png'
     code, out, err = run(
-        browse_dataset, WILD, target, '--num', 2, '--cfg-options', *TINY_DATA
+        'browse_dataset', WILD, target, '--num', 2, '--cfg-options', *TINY_DATA
     )
     assert code == 0, err
     assert out.startswith('2 of ')
@@ -141,7 +134,7 @@ def test_windows_are_drawn(tmp_path, run):
 
 def test_only_clips_are_drawn(tmp_path, run):
     target = tmp_path / 'windows.png'
-    code, _, err = run(browse_dataset, WILD, target)
+    code, _, err = run('browse_dataset', WILD, target)
     assert code == 2
     assert 'cmu_h36m17.npz does not exist; see "CMU motion capture" in docs' in err
     assert not target.exists()
@@ -164,12 +157,12 @@ test_evaluator = val_evaluator
 """)
     for path in PEOPLE.glob('*.png'):
         (tmp_path / path.name).write_bytes(path.read_bytes())
-    code, out, err = run(check_dataset, config)
+    code, out, err = run('check_dataset', config)
     assert (code, err) == (0, '')
     assert '4 images, 8 annotations: no fault' in out
     (tmp_path / '000002.png').write_bytes(b'')
     (tmp_path / '000004.png').unlink()
-    code, out, _ = run(check_dataset, config)
+    code, out, _ = run('check_dataset', config)
     assert code == 1
     assert f'ERROR: image 2: {tmp_path}/000002.png cannot be read as an image' in out
     assert f"ERROR: image 4, 'file_name': {tmp_path}/000004.png does not exist" in out

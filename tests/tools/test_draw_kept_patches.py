@@ -4,9 +4,8 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from drawn_people import FOLDER
 from mmpose.apis import init_model
-from topdown_configs import leaf_config
+from topdown_configs import FOLDER, leaf_config
 
 from tools.analysis.draw_kept_patches import (
     PruningStage,

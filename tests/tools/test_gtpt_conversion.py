@@ -1,7 +1,5 @@
 """Conversion of published checkpoints of GTPT."""
 
-import runpy
-import sys
 from pathlib import Path
 
 import official_weights
@@ -114,17 +112,13 @@ def test_files_of_the_training_script_are_converted(tiny, tmp_path):
         torch.testing.assert_close(converted[bias], online[bias] + later_by)
 
 
-def test_tool_takes_the_online_copy(tiny, tmp_path, monkeypatch, capsys):
+def test_tool_takes_the_online_copy(tiny, tmp_path, tool_output):
     source, target = tmp_path / 'model_best.pth', tmp_path / 'ours.pth'
     torch.save(tiny[1], source)
-    words = [str(source), str(target), '--weights', 'online']
-    words += ['--settings', 'keep_rates=[1, 0.5]']
-    monkeypatch.setattr(sys, 'argv', ['convert_checkpoint.py', *words])
-    tool = ROOT / 'tools' / 'convert_checkpoint.py'
-    with pytest.raises(SystemExit) as stop:
-        runpy.run_path(str(tool), run_name='__main__')
-    assert not stop.value.code
-    assert 'GTPTStem' in capsys.readouterr().out
+    options = ['--weights', 'online', '--settings', 'keep_rates=[1, 0.5]']
+    code, out, err = tool_output('convert_checkpoint', source, target, *options)
+    assert code == 0, err
+    assert 'GTPTStem' in out
     written = torch.load(target, weights_only=True)
     bias = written['state_dict']['head.classify_x.1.bias']
     assert torch.equal(bias, tiny[1]['mlp_head_x.1.bias'])

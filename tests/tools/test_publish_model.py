@@ -1,7 +1,6 @@
 """``tools/publish_model.py``: a small file of a training's checkpoint."""
 
-import runpy
-import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -26,16 +25,8 @@ def save_training(path, config, state=None):
 
 
 @pytest.fixture
-def publish(monkeypatch, capsys):
-    """Run the tool; return its exit code and stderr."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, 'argv', ['publish_model.py', *map(str, arguments)])
-        with pytest.raises(SystemExit) as caught:
-            runpy.run_path(str(ROOT / 'tools/publish_model.py'), run_name='__main__')
-        return caught.value.code, capsys.readouterr().err
-
-    return run
+def publish(run_tool):
+    return partial(run_tool, 'publish_model')
 
 
 def test_small_file_has_weights_settings_and_dataset_meta(publish, tmp_path):

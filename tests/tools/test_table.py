@@ -1,12 +1,10 @@
 """Tables of papers from results of tools/test.py."""
 
 import json
-import sys
 
 import pytest
 from lifting_samples import h36m_samples, measure
 
-from tools import table
 from tools.test import as_dict
 
 MEASURES = ['MPJPE', 'P-MPJPE', 'PCK@150']
@@ -32,19 +30,13 @@ def _with(**settings):
 
 
 @pytest.fixture
-def make_table(tmp_path, monkeypatch, capsys):
+def make_table(tmp_path, tool_output):
     """Run the tool on results by file name; return its exit code, output and errors."""
 
     def run(results, *args):
         for name, content in results.items():
             (tmp_path / name).write_text(json.dumps(content))
-        paths = [tmp_path / name for name in results]
-        monkeypatch.setattr(sys, 'argv', ['table.py', *map(str, [*paths, *args])])
-        try:
-            code = table.main()
-        except SystemExit as stop:
-            code = stop.code
-        return code, *capsys.readouterr()
+        return tool_output('table', *(tmp_path / name for name in results), *args)
 
     return run
 

@@ -1,52 +1,28 @@
 """All tools: --help; a training with tools/train.py and test.py; wrong arguments."""
 
-import importlib.util
+import importlib
 import json
 import subprocess
 import sys
 from pathlib import Path
 
+import mocap
 import numpy as np
 import pytest
 
 from mmhot.weights.index import LIVE_LIFTER, WEIGHTS_FOLDER
 
 ROOT = Path(__file__).parents[2]
-LEAF = 'body_3d_keypoint/nanohtnet/cmu_mocap/nanohtnet_27frm-keep3_1xb256-49e_cmu.py'
-
-
-def tool(name):
-    return next((ROOT / 'tools').rglob(f'{name}.py'))
 
 
 @pytest.fixture
 def config(tmp_path):
-    """Write a config that trains a small model on two tiny clips."""
-    rng = np.random.default_rng(0)
-    clips = {
-        key: (rng.normal(0, 0.02, (60, 17, 3)).cumsum(0) + rng.random((17, 3)))
-        for key in ('a/1', 'b/1')
-    }
-    np.savez(tmp_path / 'clips.npz', **clips)
-    camera = dict(R=[1, 0, 0, 0, 0, -1, 0, 1, 0], T=[0, 0, 5], f=[900, 900])
-    camera.update(name='front', c=[500, 500], w=1000, h=1000)
-    (tmp_path / 'cameras.json').write_text(json.dumps({'cameras': [camera]}))
-    path = tmp_path / 'tiny.py'
-    path.write_text(f"""
-_base_ = 'mmhot::{LEAF}'
-model = dict(backbone=dict(embed_dims=48, mlp_dims=16, graph_dims=16, depth=1))
-files = dict(data_root={str(tmp_path)!r}, ann_file='clips.npz', split_file=None)
-loader = dict(batch_size=4, num_workers=0, persistent_workers=False)
-train_dataloader = dict(
-    **loader, sampler=dict(num_samples=8), dataset=dict(**files, split=None))
-val_dataloader = dict(
-    **loader, dataset=dict(**files, split=None, camera_file='cameras.json', stride=20))
-test_dataloader = val_dataloader
-train_cfg = dict(max_epochs=1, val_interval=1)
-default_hooks = dict(checkpoint=dict(interval=1))
-log_level = 'ERROR'
-""")
-    return path
+    """Write a config that trains a small model on two clips, for two steps."""
+    model = dict(backbone=dict(embed_dims=48, mlp_dims=16, graph_dims=16, depth=1))
+    config = mocap.tiny_config('nanohtnet_27frm-keep3_1xb256-49e_cmu', model)
+    config.default_hooks.checkpoint.interval = 1
+    config.dump(tmp_path / 'tiny.py')
+    return tmp_path / 'tiny.py'
 
 
 @pytest.mark.parametrize(
@@ -93,7 +69,7 @@ def test_training_resuming_and_testing_work(config, tmp_path, run_tool):
     assert noisy['overall']['MPJPE'] == metrics['noisy/MPJPE']
     joints = [row['MPJPE'] for row in noisy['joints'].values()]
     assert np.mean(joints) == pytest.approx(metrics['noisy/MPJPE'])
-    assert list(noisy['subjects']) == ['a', 'b']
+    assert list(noisy['subjects']) == ['S02']
     assert {'actions', 'groups', 'clips'} <= noisy.keys()
     assert metrics['settings']['cfg_options'] == {'test_evaluator.average': 'frames'}
     frames = np.load(tmp_path / 'f.npz')
@@ -123,7 +99,6 @@ def test_training_without_validation(config, tmp_path, run_tool):
             "there is no optimizer 'AdamV'; did you mean Adam",
         ),
         (['{config}', '--cfg-options', 'model.head.x=1'], "argument 'x'"),
-        (['{config}', '--resume', 'none.pth'], 'none.pth'),
         (
             ['{config}', '--show-dir', '{folder}'],
             'lifted poses have no images',
@@ -141,10 +116,6 @@ def test_training_without_validation(config, tmp_path, run_tool):
             '--cfg-options: lists are [a,b]',
         ),
         (
-            ['{config}', '--cfg-options', 'optim_wrapper.optimizer.lr=fast'],
-            "{config}: '<=' not supported between",
-        ),
-        (
             [
                 *('{config}', '--cfg-options', 'default_hooks.checkpoint.save_best=a'),
                 'default_hooks.checkpoint.rule=less',
@@ -152,15 +123,12 @@ def test_training_without_validation(config, tmp_path, run_tool):
             "{config}: 'a'",
         ),
         (['{runtime}'], '{runtime}: this config has no model'),
-        (['{runtime}', '--amp'], "--amp: {runtime} has no 'optim_wrapper'"),
-        (['{folder}/broken.py'], 'broken.py is not a usable config: SyntaxError'),
     ],
 )
 def test_wrong_training_arguments_get_one_line(
     args, message, config, tmp_path, run_tool
 ):
     runtime = ROOT / 'configs/_base_/default_runtime.py'
-    (tmp_path / 'broken.py').write_text('model = dict(')
     names = dict(root=ROOT, config=config, runtime=runtime, folder=tmp_path)
     names['weights'] = WEIGHTS_FOLDER / f'{LIVE_LIFTER}.pth'
     args = [arg.format(**names) for arg in args]

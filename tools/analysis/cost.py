@@ -8,7 +8,6 @@ is measured on the plain network with random weights, as in training. Example::
 
 import argparse
 import math
-import sys
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 import mmhot.plugin  # noqa: F401 registers, also for configs of MMPose
-from mmhot.cli.errors import OneLineParser, print_text, run_safely
+from mmhot.cli.errors import OneLineParser, print_text, run_tool
 from mmhot.compat.installation import choose_device
 from mmhot.errors import align
 from mmhot.weights.config_files import read_config_file
@@ -246,7 +245,7 @@ def time_model(model: nn.Module, inputs: torch.Tensor) -> float:
     return min(seconds, *Timer(run).repeat(2, number)) / number
 
 
-def print_cost(args: argparse.Namespace) -> None:
+def main(args: argparse.Namespace) -> None:
     """Print a model's cost by part, and the time of a batch."""
     device, path = choose_device(args.device), config_of(args.config)
     config = read_config_file(path)
@@ -278,11 +277,5 @@ def print_cost(args: argparse.Namespace) -> None:
         print_text(f'{milliseconds:.2f} ms a batch of {args.batch} ({where})')
 
 
-def main() -> int:
-    """Run the tool."""
-    args = parse_args()
-    return run_safely('cost', lambda: print_cost(args))
-
-
 if __name__ == '__main__':
-    sys.exit(main())
+    run_tool(parse_args, main)

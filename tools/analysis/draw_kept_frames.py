@@ -1,15 +1,13 @@
 """Draw what pruning keeps of a video: patches of a GTPT, and frames of a lifter.
 
 On the left are the patches of the person, by layer and group. On the right is the
-frame, dark unless the lifter keeps it, above the frames of its window that the model's
-pruner and others keep at the same place. Example::
+frame, dark unless the lifter keeps it, above the kept frames of its window. Example::
 
     python -m tools.analysis.draw_kept_frames demo/walk.mp4 kept.mp4
 """
 
 import argparse
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -17,21 +15,16 @@ import numpy as np
 import torch
 
 import mmhot
-from mmhot.cli.errors import OneLineParser, print_line, run_safely
+from mmhot.cli.errors import OneLineParser, print_line, run_tool
 from mmhot.cli.report import output_file
 from mmhot.frames.inputs import open_clip
 from mmhot.lifting.lifter import Lifter
-from mmhot.models.tokens.pruners import ClusterPruner, MotionPruner, UniformPruner
 from mmhot.pose2d.mmpose_models import load_pose_model
 from mmhot.structures.clips import Clip2D, Clip3D, Track2D
 from mmhot.visualization.drawing import BACKGROUND, FAINT_TEXT, draw_text
 from mmhot.visualization.video import write_video
-
-sys.path.insert(0, str(Path(__file__).parents[2]))  # for `tools`, in scripts, too
-
 from tools.analysis.draw_kept_patches import draw_pruning, trace_pruning
 
-_PRUNERS = {'clusters': ClusterPruner, 'uniform': UniformPruner, 'motion': MotionPruner}
 _KEPT, _DROPPED, _NOW = (222, 111, 47), (70, 64, 60), (48, 140, 255)
 _WIDTH, _ROW = 480, 36
 
@@ -51,7 +44,7 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def draw(args: argparse.Namespace) -> None:
+def main(args: argparse.Namespace) -> None:
     """Draw the person with the most frames."""
     clip = mmhot.infer(args.video)
     tracks, counts = np.unique(clip.track, return_counts=True)
@@ -67,18 +60,14 @@ def draw_video(
 ) -> Iterator[tuple[np.ndarray, float]]:
     """Yield an image, BGR (H, W, 3) uint8, and the time of each of a person's frames.
 
-    Args:
-        video (Path): The video.
-        person (Clip3D): Its lifted poses, of one person.
-        lifter (Lifter): Its model has a pruner.
-        pose2d (str): Config or name of a GTPT.
+    The lifter's model has a pruner; ``pose2d`` is a config or name of a GTPT.
     """
     estimator, estimator.dataset_meta, _ = load_pose_model(pose2d, None)
     track = Track2D(0, person.frame, person.keypoints_2d, person.scores)
     skeleton, size = 'h36m-17', (person.width, person.height)
     clip = Clip2D(person.name, skeleton, [track], *size, person.fps)
     row_of = {frame: row for row, frame in enumerate(person.frame.tolist())}
-    start, kept_by_pruner = -1, {}
+    start = -1
     for frame in open_clip(str(video)):
         if frame.index not in row_of:
             continue
@@ -86,97 +75,61 @@ def draw_video(
         place = round(elapsed * lifter.fps) % lifter.seq_len
         first = round(elapsed * lifter.fps) - place
         if first != start:
-            start, (_, kept_by_pruner) = first, trace_frames(lifter, clip, first)
+            start, kept = first, trace_frames(lifter, clip, first)
         points = person.keypoints_2d[row_of[frame.index]]
         box = [*np.nanmin(points, axis=0), *np.nanmax(points, axis=0)]
         patches = draw_pruning(trace_pruning(estimator, frame.image, box), zoom=1.0)
-        frames = draw_kept_frames(frame.image, kept_by_pruner, place, lifter.seq_len)
+        frames = draw_kept_frames(frame.image, kept, place, lifter.seq_len)
         yield _beside(patches, frames), frame.time
 
 
 @torch.no_grad()
-def trace_frames(
-    lifter: Lifter, clip: Clip2D, start: int = 0
-) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Run a lifter with a pruner on one window of a clip's first person.
+def trace_frames(lifter: Lifter, clip: Clip2D, start: int = 0) -> np.ndarray:
+    """Return the frames, 0 to T - 1, that a lifter keeps of a window.
 
     Args:
         lifter (Lifter): Its model has a pruner.
-        clip (Clip2D): 2D keypoints.
+        clip (Clip2D): 2D keypoints of one person.
         start (int): First frame of the window, at the model's frame rate. The clip's
             last frame is repeated after its end.
 
-    Returns:
-        tuple[np.ndarray, dict[str, np.ndarray]]: The window's 2D poses, pixels,
-        (T, 17, 2), and the frames, from 0 to T - 1, that pruners keep at the place of
-        the model's first one: 'clusters' (TPC), 'uniform' (TPS), 'motion' (TPMo), the
-        model's last.
-
     Raises:
-        ValueError: If the model keeps all frames, or ``start`` is after the clip's end.
+        ValueError: If the model keeps all frames.
     """
-    segment = lifter.prepare(clip)[0]
-    times = clip.times_of(segment.frames)
-    keypoints = lifter.sample(segment.keypoints, segment.scores, times)
-    if not 0 <= start < len(keypoints):
-        raise ValueError(f'start must be from 0 to {len(keypoints) - 1}, got {start}')
-    frames = np.arange(start, start + lifter.seq_len).clip(max=len(keypoints) - 1)
-    window = keypoints[frames]
-    inputs, _ = lifter.encode(window[None], dict(w=clip.width, h=clip.height))
     model = lifter.network.model
     if not model.pruners:
         raise ValueError(f'{lifter.name} has no pruner: it keeps all frames')
-    pruner, calls = model.pruners[0], []
-    hook = pruner.register_forward_hook(
-        lambda _, inputs, output: calls.append([*inputs, output])
-    )
-    try:
-        model.extract_feat(torch.from_numpy(inputs))
-    finally:
-        hook.remove()
-    [(features, num_keep, model_keeps)] = calls
-    kept = {
-        name: kind(num_keep, 0)(features)
-        for name, kind in _PRUNERS.items()
-        if kind is not type(pruner)
-    }
-    names = {kind: name for name, kind in _PRUNERS.items()}
-    kept[names.get(type(pruner), 'model')] = model_keeps
-    kept = {name: index[0].cpu().numpy() for name, index in kept.items()}
-    return window[..., :2], kept
+    segment = lifter.prepare(clip)[0]
+    times = clip.times_of(segment.frames)
+    keypoints = lifter.sample(segment.keypoints, segment.scores, times)
+    frames = np.arange(start, start + lifter.seq_len).clip(max=len(keypoints) - 1)
+    size = dict(w=clip.width, h=clip.height)
+    inputs, _ = lifter.encode(keypoints[frames][None], size)
+    return model.extract_feat(torch.from_numpy(inputs)).kept[0].numpy()
 
 
 def draw_kept_frames(
-    image: np.ndarray, kept: Mapping[str, np.ndarray], place: int, num_frames: int
+    image: np.ndarray, kept: np.ndarray, place: int, num_frames: int
 ) -> np.ndarray:
-    """Draw a frame, and below it the frames of its window that each pruner keeps.
+    """Draw a frame, dark unless it is kept, and below it the kept frames of its window.
 
-    Args:
-        image (np.ndarray): The frame, BGR, (H, W, 3) uint8; dark unless the model,
-            the last of the pruners, keeps it.
-        kept (Mapping[str, np.ndarray]): Kept frames, 0 to T - 1, by the name of the
-            pruner.
-        place (int): The frame's place in the window.
-        num_frames (int): Frames ``T`` of the window.
-
-    Returns:
-        np.ndarray: BGR, (H', 480, 3) uint8.
+    The frame (H, W, 3) and the drawing (H', 480, 3) are BGR, uint8. Kept frames and the
+    frame's place count from 0 in the window.
     """
     height = round(_WIDTH * image.shape[0] / image.shape[1])
     shown = cv2.resize(image, (_WIDTH, height), interpolation=cv2.INTER_AREA)
-    if place not in [*kept.values()][-1]:
+    if place not in kept:
         shown //= 4
-    rows = np.full((_ROW * len(kept), _WIDTH, 3), BACKGROUND, np.uint8)
+    row = np.full((_ROW, _WIDTH, 3), BACKGROUND, np.uint8)
+    text = f'{len(kept)} of {num_frames} frames'
+    draw_text(row, text, (4, 10), 14, FAINT_TEXT)
     ends = np.linspace(0, _WIDTH, num_frames + 1).round().astype(int)
-    for row, (name, frames) in enumerate(kept.items()):
-        top = _ROW * row
-        text = f'{name}: {len(frames)} of {num_frames} frames'
-        draw_text(rows, text, (4, top + 10), 14, FAINT_TEXT)
-        for index in range(num_frames):
-            color = _KEPT if index in frames else _DROPPED
-            color = _NOW if index == place else color
-            rows[top + 20 : top + 32, ends[index] : ends[index + 1] - 1] = color
-    return np.concatenate([shown, rows])
+    for index in range(num_frames):
+        color = _KEPT if index in kept else _DROPPED
+        row[20:32, ends[index] : ends[index + 1] - 1] = (
+            _NOW if index == place else color
+        )
+    return np.concatenate([shown, row])
 
 
 def _beside(left: np.ndarray, right: np.ndarray) -> np.ndarray:
@@ -189,11 +142,5 @@ def _beside(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     return image
 
 
-def main() -> int:
-    """Run the tool."""
-    args = parse_args()
-    return run_safely('draw_kept_frames.py', lambda: draw(args))
-
-
 if __name__ == '__main__':
-    sys.exit(main())
+    run_tool(parse_args, main)

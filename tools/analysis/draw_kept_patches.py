@@ -7,7 +7,6 @@ Each column is a range of layers, each row a group of keypoints. Examples::
 """
 
 import argparse
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from mmengine.registry import DefaultScope
 from mmpose.models.pose_estimators import TopdownPoseEstimator
 from torch import Tensor
 
-from mmhot.cli.errors import OneLineParser, print_line, run_safely
+from mmhot.cli.errors import OneLineParser, print_line, run_tool
 from mmhot.cli.report import output_file
 from mmhot.io.images import read_image, write_png
 from mmhot.models.gtpt.head import GTPTHead
@@ -82,7 +81,7 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def draw(args: argparse.Namespace) -> None:
+def main(args: argparse.Namespace) -> None:
     """Draw and write the image."""
     image = read_image(args.image)
     if not (args.checkpoint or resolve(args.model, POSE).weights):
@@ -150,16 +149,9 @@ def _stages(kept: Sequence[Tensor]) -> tuple[PruningStage, ...]:
 
 
 def draw_pruning(trace: PruningTrace, zoom: float = 1.5) -> np.ndarray:
-    """Draw one column per stage and one row per group.
+    """Draw one column per stage and one row per group, BGR, uint8 (H, W, 3).
 
     Pruned patches are dark, kept ones are outlined. Keypoints are the final prediction.
-
-    Args:
-        trace (PruningTrace): Patches and keypoints.
-        zoom (float): Scale of the crop. Defaults to 1.5.
-
-    Returns:
-        np.ndarray: BGR, uint8 (H, W, 3).
     """
     size = [round(length * zoom) for length in trace.crop.shape[1::-1]]
     crop = cv2.resize(trace.crop, size, interpolation=cv2.INTER_CUBIC)
@@ -238,11 +230,5 @@ def _draw_panel(
     return panel
 
 
-def main() -> int:
-    """Run the tool."""
-    args = parse_args()
-    return run_safely('draw_kept_patches.py', lambda: draw(args))
-
-
 if __name__ == '__main__':
-    sys.exit(main())
+    run_tool(parse_args, main)

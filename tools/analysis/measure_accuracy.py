@@ -2,20 +2,19 @@
 
 Motions of the validation split, at most 400 frames long, with the true and with noisy
 2D keypoints and an unknown lens. With noisy ones also joint angles, pieces that are
-lifted alone, how poses change without a motion's first frames, and filters. Example::
+lifted alone, and filters. Example::
 
     python -m tools.analysis.measure_accuracy --motions 12
 """
 
 import argparse
-import sys
 import time
 from dataclasses import replace
 
 import numpy as np
 from scipy.signal import find_peaks
 
-from mmhot.cli.errors import OneLineParser, print_text, run_safely
+from mmhot.cli.errors import OneLineParser, print_text, run_tool
 from mmhot.errors import align
 from mmhot.evaluation.pose_errors import mpjpe, p_mpjpe
 from mmhot.lifting.lifter import Lifter
@@ -41,8 +40,8 @@ _ANGLES = {
     'shoulder': ('root', 'shoulder', 'elbow'),
     'trunk': ('root', 'spine', 'thorax'),
 }
-# Frames of a piece, and first frames that are left out.
-_PIECES, _CUTS = (10, 30, 60), {1: 'first frame', 3: 'first three frames'}
+# Frames of a piece.
+_PIECES = 10, 30, 60
 # Speed of a wrist in punches and throws, m/s; seconds around its peak, and between two.
 _FAST, _AROUND, _APART = 3.0, 0.1, 0.4
 
@@ -58,7 +57,7 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def run(args: argparse.Namespace) -> None:
+def main(args: argparse.Namespace) -> None:
     """Print one line for each accuracy, and one for each filter."""
     if args.motions < 1:
         raise ValueError(f'--motions must be at least 1, got {args.motions}')
@@ -79,7 +78,7 @@ def run(args: argparse.Namespace) -> None:
     print_text(align(lines, left=1))
     lifter = Lifter(args.model, args.checkpoint)
     lifted = [(lifter(clip), truth) for clip, truth in noisy]
-    rows = [*compare_angles(lifted), *compare_parts(lifter, noisy, lifted)]
+    rows = [*compare_angles(lifted), *compare_pieces(lifter, noisy)]
     print_text('\n' + align([['noisy 2D', 'mean'], *rows], left=1))
     print_text('\n' + align(compare_filters(lifted), left=1))
 
@@ -108,30 +107,23 @@ def angle(poses: np.ndarray, start: int, joint: int, end: int) -> np.ndarray:
     return np.degrees(np.arccos(((first * second).sum(-1) / lengths).clip(-1, 1)))
 
 
-def compare_parts(
-    lifter: Lifter,
-    clips: list[tuple[Clip2D, GroundTruth]],
-    lifted: list[tuple[Clip3D, GroundTruth]],
+def compare_pieces(
+    lifter: Lifter, clips: list[tuple[Clip2D, GroundTruth]]
 ) -> list[list[str]]:
-    """Return rows of the errors of pieces alone, and of changes of cut motions."""
-    errors: dict[str, list[np.ndarray]] = {}
-    for (clip, truth), (whole, _) in zip(clips, lifted, strict=True):
-        count = len(truth.poses)
-        for length in _PIECES:
+    """Return rows of the errors of pieces that are lifted alone."""
+    rows = []
+    for length in _PIECES:
+        errors = []
+        for clip, truth in clips:
+            count = len(truth.poses)
             # at most four of a motion
             for start in range(0, count - length + 1, max(length, count // 4)):
                 piece = slice(start, start + length)
                 poses = lifter(take_frames(clip, piece)).keypoints_3d
-                name = f'{length} frames alone'
-                errors.setdefault(name, []).append(mpjpe(poses, truth.poses[piece]))
-        for first, words in _CUTS.items():
-            poses = lifter(take_frames(clip, slice(first, None))).keypoints_3d
-            change = mpjpe(poses, whole.keypoints_3d[first:])
-            errors.setdefault(f'change without the {words}', []).append(change)
-    return [
-        [name, f'{1000 * np.concatenate(values).mean():.1f} mm']
-        for name, values in errors.items()
-    ]
+                errors.append(mpjpe(poses, truth.poses[piece]))
+        error = 1000 * np.concatenate(errors).mean()
+        rows.append([f'{length} frames alone', f'{error:.1f} mm'])
+    return rows
 
 
 def take_frames(clip: Clip2D, frames: slice) -> Clip2D:
@@ -191,17 +183,11 @@ def measure(
 ) -> tuple[float, float]:
     """Return MPJPE and P-MPJPE, means over frames, in millimeters."""
     pairs = [(lifter(clip).keypoints_3d, truth.poses) for clip, truth in clips]
-    errors = [(mpjpe(*pair), p_mpjpe(*pair)) for pair in pairs]
     return tuple(
-        1000 * np.concatenate(each).mean() for each in zip(*errors, strict=True)
+        1000 * np.concatenate([error(*pair) for pair in pairs]).mean()
+        for error in (mpjpe, p_mpjpe)
     )
 
 
-def main() -> int:
-    """Run the tool."""
-    args = parse_args()
-    return run_safely('measure_accuracy.py', lambda: run(args))
-
-
 if __name__ == '__main__':
-    sys.exit(main())
+    run_tool(parse_args, main)

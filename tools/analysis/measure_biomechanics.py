@@ -9,13 +9,13 @@ ground truth walks. Example::
 
 import argparse
 import math
-import sys
+from collections import defaultdict
 from dataclasses import replace
 
 import numpy as np
 
 import mmhot
-from mmhot.cli.errors import OneLineParser, print_text, run_safely
+from mmhot.cli.errors import OneLineParser, print_text, run_tool
 from mmhot.errors import align
 from mmhot.io.writers.angles import clip_angles
 from mmhot.io.writers.gait import clip_strides
@@ -40,75 +40,57 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def run(args: argparse.Namespace) -> None:
+def main(args: argparse.Namespace) -> None:
     """Print the errors of angles, then of gait."""
-    subjects = args.subjects or ()
-    motions = select_motions(args.data_root, args.motions, subjects, FPS)
-    angles: dict[str, list[np.ndarray]] = {}
-    gait: dict[str, list[float]] = {}
+    motions = select_motions(args.data_root, args.motions, args.subjects or (), FPS)
+    angles: dict[str, list[np.ndarray]] = defaultdict(list)
+    gait: dict[str, list[float]] = defaultdict(list)
     strides = missed = 0
     for seed, (joints, camera) in enumerate(motions):
-        found, truth = lift_motion(joints, camera, seed)
-        wanted = clip_angles(truth)
-        for name, values in clip_angles(found).items():
-            apart = np.abs((values - wanted[name] + 180) % 360 - 180)
-            angles.setdefault(name.removesuffix('_r').removesuffix('_l'), []).append(
-                apart
-            )
-        mine = [stride for _, stride in clip_strides(found)]
+        lifted, truth = lift_motion(joints, camera, seed)
+        true_angles = clip_angles(truth)
+        for name, values in clip_angles(lifted).items():
+            error = np.abs((values - true_angles[name] + 180) % 360 - 180)
+            angles[name.removesuffix('_r').removesuffix('_l')].append(error)
+        by_foot = defaultdict(list)
+        for _, stride in clip_strides(lifted):
+            by_foot[stride.foot].append(stride)
         for _, real in clip_strides(truth):
-            same = [
-                x
-                for x in mine
-                if x.foot == real.foot and abs(x.contact - real.contact) < _SAME
+            near = [
+                x for x in by_foot[real.foot] if abs(x.contact - real.contact) < _SAME
             ]
-            strides, missed = strides + 1, missed + (not same)
-            for own in same[:1]:
+            strides, missed = strides + 1, missed + (not near)
+            for stride in near[:1]:
                 for name in ('contact', 'lift_off'):
-                    late = getattr(own, name) - getattr(real, name)
-                    gait.setdefault(f'{name}, ms', []).append(1000 * late)
+                    late = getattr(stride, name) - getattr(real, name)
+                    gait[f'{name}, ms'].append(1000 * late)
                 for name in ('step_length', 'stride_length', 'speed'):
-                    ratio = getattr(own, name) / getattr(real, name)
-                    gait.setdefault(f'{name}, %', []).append(100 * (ratio - 1))
-                wider = own.step_width - real.step_width
-                gait.setdefault('step_width, cm', []).append(100 * wider)
-    rows = [
-        [name, f'{np.mean(np.concatenate(apart)):.1f}']
-        for name, apart in angles.items()
-    ]
+                    ratio = getattr(stride, name) / getattr(real, name)
+                    gait[f'{name}, %'].append(100 * (ratio - 1))
+                wider = stride.step_width - real.step_width
+                gait['step_width, cm'].append(100 * wider)
+    rows = [[name, f'{np.concatenate(x).mean():.1f}'] for name, x in angles.items()]
     print_text(align([['angle', 'mean error, degrees'], *rows], left=1))
-    rows = [
-        [
-            name,
-            f'{np.mean(x):+.1f}',
-            f'{np.mean(np.abs(x)):.1f}',
-            f'{np.abs(x).max():.1f}',
-        ]
-        for name, x in gait.items()
-    ]
     print_text(f'\n{strides} strides, {missed} not found')
-    print_text(align([['gait', 'mean', 'mean error', 'largest'], *rows], left=1))
+    rows = [['gait', 'mean', 'mean error', 'largest']]
+    for name, errors in gait.items():
+        sizes = np.abs(errors)
+        values = f'{np.mean(errors):+.1f}', f'{sizes.mean():.1f}', f'{sizes.max():.1f}'
+        rows.append([name, *values])
+    print_text(align(rows, left=1))
 
 
 def lift_motion(joints: np.ndarray, camera: dict, seed: int) -> tuple[Clip3D, Clip3D]:
     """Return the lifted motion (T, 17, 3) and its ground truth, in world axes."""
     clip, truth = project_motion(joints, camera, seed, FPS)
     fov = math.degrees(2 * math.atan(camera['w'] / 2 / camera['f'][0]))
-    found = mmhot.lift(clip, fov=fov, static_camera=True)
-    rows = found.frame
-    real = replace(
-        found, keypoints_3d=truth.poses[rows], root_3d=truth.root[rows], steps=()
-    )
+    lifted = mmhot.lift(clip, fov=fov, static_camera=True)
+    poses, root = truth.poses[lifted.frame], truth.root[lifted.frame]
+    real = replace(lifted, keypoints_3d=poses, root_3d=root, steps=())
     real = to_world(real, static_camera=True)
     height = height_over_ankles(real.keypoints_3d, real.joint_names) + ANKLE_HEIGHT
-    return to_world(scale_people(found, height), static_camera=True), real
-
-
-def main() -> int:
-    """Run the tool."""
-    args = parse_args()
-    return run_safely('measure_biomechanics.py', lambda: run(args))
+    return to_world(scale_people(lifted, height), static_camera=True), real
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    run_tool(parse_args, main)

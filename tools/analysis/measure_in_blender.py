@@ -6,7 +6,6 @@ Needs Blender as a module: ``pip install bpy``. Example::
 """
 
 import argparse
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,7 +13,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 import mmhot
-from mmhot.cli.errors import OneLineParser, print_text, run_safely
+from mmhot.cli.errors import OneLineParser, print_text, run_tool
 from mmhot.errors import align, pip
 from mmhot.io.writers.rigs import BVH_PROFILES, HUMAN_IK
 from mmhot.lifting.world import turn
@@ -33,7 +32,7 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def run(args: argparse.Namespace) -> None:
+def main(args: argparse.Namespace) -> None:
     """Print the distances for each file."""
     rows = [['clip', 'file', 'mean, mm', 'worst joint, mm', 'largest, mm']]
     for path in args.clips:
@@ -48,9 +47,7 @@ def run(args: argparse.Namespace) -> None:
 def joint_errors(clip: Clip3D, file: str) -> np.ndarray:
     """Return how far Human3.6M's joints are from the clip's in Blender, m, (T, 17).
 
-    Args:
-        clip (Clip3D): One person without gaps.
-        file (str): One of :data:`FILES`.
+    The clip has one person without gaps; the file is one of :data:`FILES`.
     """
     fps, rig = round(clip.fps), BVH_PROFILES.get(file, HUMAN_IK)
     with TemporaryDirectory() as folder:
@@ -96,11 +93,5 @@ def bones_in_blender(path: Path, fps: int) -> Iterator[dict[str, dict[str, list]
         }
 
 
-def main() -> int:
-    """Run the tool."""
-    args = parse_args()
-    return run_safely('measure_in_blender.py', lambda: run(args))
-
-
 if __name__ == '__main__':
-    sys.exit(main())
+    run_tool(parse_args, main)

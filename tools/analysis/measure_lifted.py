@@ -8,13 +8,11 @@ as the rendered clips in ``demo/``, also get errors. Example::
 """
 
 import argparse
-import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
-from mmhot.cli.errors import OneLineParser, print_text, run_safely
+from mmhot.cli.errors import OneLineParser, print_text, run_tool
 from mmhot.errors import align
 from mmhot.evaluation.pose_errors import mpjpe, mpjve, p_mpjpe
 from mmhot.io.lifted import read_lifted
@@ -34,6 +32,10 @@ from tools.motion_quality import (
 # A pose belongs to another person if its joints are farther than this from the ground
 # truth on average, as a share of the person's height.
 _MAX_DISTANCE = 0.5
+_UNITS = {'pixels': 'px', 'PCK@0.2': '%', 'MPJPE': 'mm', 'P-MPJPE': 'mm'}
+_UNITS |= {'without mean': 'mm', 'expected': 'mm', 'root path': 'cm'}
+_UNITS |= {'foot slide': 'cm/s', 'true slide': 'cm/s', 'floating': 'cm'}
+_UNITS |= {'penetration': 'cm', 'precision': '%', 'recall': '%'}
 _LIMBS = ('_shoulder', '_elbow', '_wrist', '_hip', '_knee', '_foot')
 
 
@@ -52,7 +54,7 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def run(args: argparse.Namespace) -> None:
+def main(args: argparse.Namespace) -> None:
     """Print one line a person, and one of errors a clip, if there is ground truth."""
     clips = [read_lifted(path).first_joints(17) for path in args.clips]
     print_plausibility(clips)
@@ -60,31 +62,15 @@ def run(args: argparse.Namespace) -> None:
         print_errors(clips, args.ground_truth)
 
 
-def cells_of(row: Mapping[str, float], units: Mapping[str, str]) -> list[str]:
-    """Format the numbers of a row that have a unit, with '-' for unknown ones."""
-    return [f'{row[x]:.1f} {unit}' if x in row else '-' for x, unit in units.items()]
-
-
 def print_errors(clips: list[Clip3D], folder: Path) -> None:
-    """Print errors against ground truth."""
-    heads = ['clip', 'without a pose', '2D error', 'PCK@0.2', 'MPJPE', 'P-MPJPE']
-    units = {'without mean': 'mm', 'expected': 'mm', 'root path': 'cm'}
-    units |= {'foot slide': 'cm/s', 'true slide': 'cm/s'}
-    units |= {'floating': 'cm', 'penetration': 'cm', 'precision': '%', 'recall': '%'}
-    lines = [[*heads, *units]]
+    """Print errors against ground truth, with '-' for what is not known."""
+    heads = ['2D error' if name == 'pixels' else name for name in _UNITS]
+    lines = [['clip', 'without a pose', *heads]]
     for clip in clips:
         row = measure(clip, GroundTruth.read(folder / f'{clip.name}.npz'))
-        lines.append(
-            [
-                clip.name,
-                f'{row["missing"]} of {row["frames"]}',
-                f'{row["pixels"]:.1f} px',
-                f'{row["PCK@0.2"]:.1f} %',
-                f'{row["MPJPE"]:.1f} mm',
-                f'{row["P-MPJPE"]:.1f} mm',
-                *cells_of(row, units),
-            ]
-        )
+        cells = [f'{row[x]:.1f} {_UNITS[x]}' if x in row else '-' for x in _UNITS]
+        missing = f'{row["missing"]} of {row["frames"]}'
+        lines.append([clip.name, missing, *cells])
     print_text('\n' + align(lines, left=1))
 
 
@@ -117,8 +103,8 @@ def predicted_contacts(person: Clip3D) -> np.ndarray:
     keypoints = stable_keypoints(person)
     for rows in person.stretches():
         seconds = person.seconds(person.frame[rows])
-        known = keypoints[rows], person.scores[rows], seconds
-        stands[rows] = predict_contacts(*known) > 0.5
+        shares = predict_contacts(keypoints[rows], person.scores[rows], seconds)
+        stands[rows] = shares > 0.5
     return stands
 
 
@@ -143,8 +129,7 @@ def measure(lifted: Clip3D, truth: GroundTruth) -> dict[str, float]:
     frames = lifted.frame[rows]
     poses, target = lifted.keypoints_3d[rows], truth.poses[frames]
     mean = (poses - target).mean(0)
-    expected = lifted.expected_error
-    return {
+    row = {
         'frames': len(truth.poses),
         'missing': len(truth.poses) - len(rows),
         'filled': int((lifted.keypoint_scores_3d[rows] == 0).all(1).sum()),
@@ -153,15 +138,14 @@ def measure(lifted: Clip3D, truth: GroundTruth) -> dict[str, float]:
         'MPJPE': 1000 * float(mpjpe(poses, target).mean()),
         'P-MPJPE': 1000 * float(p_mpjpe(poses, target).mean()),
         'without mean': 1000 * float(mpjpe(poses - mean, target).mean()),
-        **(
-            {}
-            if expected is None
-            else {'expected': 1000 * float(expected[rows].mean())}
-        ),
         'MPJVE': 1000 * lifted.fps * float(mpjve(poses, target, frames).mean()),
         'jitter': jitter(poses, frames, lifted.fps),
-        **({} if truth.contacts is None else measure_motion(lifted.take(rows), truth)),
     }
+    if lifted.expected_error is not None:
+        row['expected'] = 1000 * float(lifted.expected_error[rows].mean())
+    if truth.contacts is not None:
+        row |= measure_motion(lifted.take(rows), truth)
+    return row
 
 
 def measure_motion(lifted: Clip3D, truth: GroundTruth) -> dict[str, float]:
@@ -181,26 +165,24 @@ def measure_motion(lifted: Clip3D, truth: GroundTruth) -> dict[str, float]:
     """
     frames = lifted.frame
     offset = lifted.root_3d - truth.root[frames]
+    path = np.linalg.norm(offset - offset.mean(0), axis=1).mean()
     stands = truth.contacts[frames]
     true = (truth.poses + truth.root[:, None])[frames][:, ANKLES]
-    slides = [
-        foot_slide(ankles, stands, frames, lifted.fps)
-        for ankles in (lifted.places()[:, ANKLES], true)
-    ]
     world = to_world(lifted, static_camera=True).places()[:, ANKLES, 2]
     floating, penetration = height_errors(world[stands] - ANKLE_HEIGHT)
-    row = {
-        'root path': 100
-        * float(np.linalg.norm(offset - offset.mean(0), axis=1).mean()),
-        'foot slide': slides[0],
-        'true slide': slides[1],
-        'floating': floating,
-        'penetration': penetration,
-    }
     predicted = predicted_contacts(lifted)
     both = 100 * float((predicted & stands).sum())
-    row['precision'] = both / predicted.sum() if predicted.any() else np.nan
-    row['recall'] = both / stands.sum() if stands.any() else np.nan
+    row = {
+        'root path': 100 * float(path),
+        'foot slide': foot_slide(
+            lifted.places()[:, ANKLES], stands, frames, lifted.fps
+        ),
+        'true slide': foot_slide(true, stands, frames, lifted.fps),
+        'floating': floating,
+        'penetration': penetration,
+        'precision': both / predicted.sum() if predicted.any() else np.nan,
+        'recall': both / stands.sum() if stands.any() else np.nan,
+    }
     return {name: value for name, value in row.items() if np.isfinite(value)}
 
 
@@ -235,11 +217,5 @@ def _rows_of_person(lifted: Clip3D, pixels: np.ndarray) -> np.ndarray:
     return rows
 
 
-def main() -> int:
-    """Run the tool."""
-    args = parse_args()
-    return run_safely('measure_lifted.py', lambda: run(args))
-
-
 if __name__ == '__main__':
-    sys.exit(main())
+    run_tool(parse_args, main)

@@ -6,13 +6,12 @@ Example::
 """
 
 import argparse
-import sys
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
-from mmhot.cli.errors import OneLineParser, print_text, run_safely
+from mmhot.cli.errors import OneLineParser, print_text, run_tool
 from mmhot.datasets.mocap_dataset import read_mocap_clips
 from mmhot.errors import align
 from mmhot.motion.turns import LimitTurns, TurnLimits
@@ -34,7 +33,7 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def run(args: argparse.Namespace) -> None:
+def main(args: argparse.Namespace) -> None:
     """Print quantiles of speeds, and the share of frames that the step changes."""
     motions = []
     for name in ('cmu_h36m17.npz', 'cmu_h36m17_more.npz'):
@@ -70,11 +69,5 @@ def _speeds(clip: Clip3D, joints: list[int]) -> np.ndarray:
     return np.degrees(np.arccos(cosine)) * clip.fps
 
 
-def main() -> int:
-    """Run the tool."""
-    args = parse_args()
-    return run_safely('measure_turns.py', lambda: run(args))
-
-
 if __name__ == '__main__':
-    sys.exit(main())
+    run_tool(parse_args, main)

@@ -75,17 +75,10 @@ def select_motions(
     subjects: Sequence[str] = (),
     fps: float = FPS,
 ) -> list[tuple[np.ndarray, dict]]:
-    """Select evenly spaced motions, each with one camera.
+    """Select evenly spaced motions, each with one camera, for :func:`project_motion`.
 
-    Args:
-        data_root (str | Path): Folder of the motion capture, see docs/data.md.
-        count (int): Number of motions.
-        subjects (Sequence[str]): Of these, such as 'S85'. By default those of the
-            validation split.
-        fps (float): Frames per second.
-
-    Returns:
-        list[tuple[np.ndarray, dict]]: Arguments of :func:`project_motion`.
+    They are of some subjects, such as 'S85', by default of the validation split;
+    docs/data.md describes their folder.
     """
     settings: dict[str, Any] = dict(ann_file='cmu_h36m17.npz', split='val')
     if subjects:
@@ -113,16 +106,10 @@ def select_motions(
 def project_motion(
     joints: np.ndarray, camera: dict, seed: int, fps: float = FPS
 ) -> tuple[Clip2D, GroundTruth]:
-    """Project a motion, and add a 2D detector's noise.
+    """Project a motion in meters, z up, (T, 17, 3), and add a 2D detector's noise.
 
-    Args:
-        joints (np.ndarray): Human3.6M's joints in meters, z up, (T, 17, 3).
-        camera (dict): See :func:`mmhot.datasets.transforms.virtual_camera.project`.
-        seed (int): Of the noise.
-        fps (float): Frames per second.
-
-    Returns:
-        tuple[Clip2D, GroundTruth]: Noisy keypoints with scores, and the ground truth.
+    Returns keypoints with scores, and the ground truth. The camera is as in
+    :func:`mmhot.datasets.transforms.virtual_camera.project`.
     """
     pixels, in_camera = project(joints + floor_offset(joints), camera)
     noisy = RandomDetectorNoise(seed=0).transform(dict(keypoints=pixels, id=seed))

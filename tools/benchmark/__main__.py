@@ -15,13 +15,12 @@ table in a page.
 
 import argparse
 import os
-import sys
 from pathlib import Path
 from types import ModuleType
 
 import torch
 
-from mmhot.cli.errors import OneLineParser, print_text, run_safely
+from mmhot.cli.errors import OneLineParser, print_text, run_tool
 from mmhot.errors import require_file
 from tools.benchmark import chain, costs, models, page
 
@@ -63,7 +62,7 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def run(args: argparse.Namespace) -> None:
+def main(args: argparse.Namespace) -> None:
     """Measure and print a part, and write it into the page."""
     if args.page is not None:
         require_file(args.page)
@@ -79,11 +78,5 @@ def run(args: argparse.Namespace) -> None:
         page.write_table(args.page, args.part, table)
 
 
-def main() -> int:
-    """Run the tool."""
-    args = parse_args()
-    return run_safely('benchmark', lambda: run(args))
-
-
 if __name__ == '__main__':
-    sys.exit(main())
+    run_tool(parse_args, main, 'benchmark')

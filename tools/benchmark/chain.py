@@ -10,9 +10,11 @@ depend less on other work on the machine. The first round warms up and does not 
 import argparse
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -55,27 +57,17 @@ def measure(args: argparse.Namespace) -> list[list[str]]:
         output = OutputOptions(out_dir=Path(folder), formats=('npz',))
         models = dict(pose2d=args.pose2d, det_model=args.det_model, device=args.device)
         chain = build(VIDEO, Values(models, VIDEO))
-        chains = [TimedChain(x.stem, chain, output, x) for x in args.videos]
+        chains = [TimedChain(video, chain, output) for video in args.videos]
         return time_chains(chains, args.rounds)
 
 
 @dataclass
 class TimedChain:
-    """A chain on one video.
+    """The chain on one video; calls count its frames, and the poses in all of them."""
 
-    Attributes:
-        name (str): In tables.
-        chain (Chain): With its models.
-        options (OutputOptions): Of the results.
-        video (Path): The video.
-        frames (int): Of the video, after a call.
-        people (int): Poses in all frames, after a call.
-    """
-
-    name: str
+    video: Path
     chain: Chain
     options: OutputOptions
-    video: Path
     frames: int = 0
     people: int = 0
 
@@ -110,22 +102,18 @@ class _Metered:
 def time_chains(chains: Sequence[TimedChain], rounds: int) -> list[list[str]]:
     """Time chains, the decoding of their videos, and the network alone, in turns.
 
-    Args:
-        chains (Sequence[TimedChain]): With different names.
-        rounds (int): Turns of each, after one to warm up.
-
-    Returns:
-        list[list[str]]: The header, and a row of cells for each chain.
+    Returns the header, and a row of cells for each chain.
     """
-    calls = {('chain', chain.name): _Metered(chain) for chain in chains}
-    for video in dict.fromkeys(chain.video for chain in chains):
-        calls['decode', video] = _Metered(lambda path=video: decode(path))
+    calls = {('chain', chain.video): _Metered(chain) for chain in chains}
+    for chain in chains:
+        decode = partial(deque, VideoFile(chain.video), maxlen=0)
+        calls['decode', chain.video] = _Metered(decode)
     calls['network'] = _Metered(_network_alone())
     time_in_turns(calls, 1, seconds=0)
     times = time_in_turns(calls, rounds, seconds=0)
     rows = [list(_HEADS)]
     for chain in chains:
-        key = 'chain', chain.name
+        key = 'chain', chain.video
         # per frame, over the network's time for the people of a frame
         scale = _BATCH / max(chain.people, 1)
         ratio = compare(times[key], times['network'])
@@ -133,7 +121,7 @@ def time_chains(chains: Sequence[TimedChain], rounds: int) -> list[list[str]]:
         processor = compare(calls[key].times(rounds), calls['network'].times(rounds))
         rows.append(
             [
-                chain.name,
+                chain.video.stem,
                 f'{chain.people / chain.frames:.1f}',
                 number_cell(chain.frames / times[key].best),
                 number_cell(chain.frames / times['decode', chain.video].best),
@@ -142,12 +130,6 @@ def time_chains(chains: Sequence[TimedChain], rounds: int) -> list[list[str]]:
             ]
         )
     return rows
-
-
-def decode(video: Path) -> None:
-    """Decode a video."""
-    for _ in VideoFile(video):
-        pass
 
 
 def _network_alone() -> Callable[[], object]:

@@ -15,8 +15,8 @@ from statistics import median
 
 import torch
 
-from tools.benchmark.model_specs import BuiltModel, build_spec, parse_spec
 from tools.benchmark.page import number_cell, ratio_cell
+from tools.benchmark.runnable_models import RunnableModel, open_model
 from tools.benchmark.timing import compare, time_in_turns
 
 _HEADS = (
@@ -91,44 +91,29 @@ def compare_models(
     seconds: float = 0.2,
     device: str = 'cpu',
 ) -> list[list[str]]:
-    """Time models in turns.
+    """Time models in turns; return a row of cells for each model and batch size.
 
-    Args:
-        sizes (Sequence[int]): Batch sizes.
-        names (Sequence[str]): Models; the first is the reference.
-        rounds (int): Turns of each.
-        seconds (float): Least duration of a turn.
-        device (str): PyTorch device. Defaults to 'cpu'.
-
-    Returns:
-        list[list[str]]: A row of cells for each model and batch size.
-
-    Raises:
-        FileNotFoundError: If a config is missing.
-        ValueError: If a model cannot be built or run.
+    The first model is the reference.
     """
-    specs = [parse_spec(name) for name in dict.fromkeys(names)]
-    built = {spec: build_spec(spec, device, tuple(sizes)) for spec in specs}
+    models = [open_model(name, device, tuple(sizes)) for name in dict.fromkeys(names)]
     calls = {
-        (spec, size): partial(_run, model, model.inputs(size))
-        for spec, model in built.items()
+        (place, size): partial(_run, model, model.inputs(size))
+        for place, model in enumerate(models)
         for size in sizes
     }
     # the C library keeps more freed memory after it has freed a large block: without
     # it, times would depend on the models built before
     torch.empty(31 * 2**20, dtype=torch.uint8)
     times = time_in_turns(calls, rounds, seconds)
-    rows = []
-    for spec, size in calls:
-        operations = number_cell(built[spec].macs / 1e6)
-        milliseconds = number_cell(1e3 * median(times[spec, size].turns))
-        row = [_short(spec.name), str(size), operations, milliseconds]
-        if spec == specs[0]:
-            row += ['', '', '']
-        else:
-            ratio = compare(times[spec, size], times[specs[0], size])
-            row += [ratio_cell(ratio), f'{ratio.best:.2f}', _short(specs[0].name)]
-        rows.append(row)
+    rows, reference = [], _short(models[0].name)
+    for place, size in calls:
+        model, turns = models[place], times[place, size]
+        milliseconds = number_cell(1e3 * median(turns.turns))
+        cells = [str(size), number_cell(model.macs / 1e6), milliseconds, '', '', '']
+        if place > 0:
+            ratio = compare(turns, times[0, size])
+            cells[3:] = ratio_cell(ratio), f'{ratio.best:.2f}', reference
+        rows.append([_short(model.name), *cells])
     return rows
 
 
@@ -138,7 +123,7 @@ def _short(name: str) -> str:
 
 
 @torch.inference_mode()
-def _run(built: BuiltModel, x: torch.Tensor) -> None:
-    built.run(x)
+def _run(model: RunnableModel, x: torch.Tensor) -> None:
+    model.run(x)
     if x.is_cuda:
         torch.cuda.synchronize()

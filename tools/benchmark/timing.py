@@ -19,56 +19,35 @@ _WARM_UP = 2
 
 @dataclass
 class Times:
-    """Durations of calls in seconds.
+    """Durations of calls in seconds."""
 
-    Attributes:
-        turns (list[float]): For each round, the median of the turn's calls.
-        best (float): The shortest of all calls.
-    """
-
-    turns: list[float] = field(default_factory=list)
-    best: float = math.inf
+    turns: list[float] = field(default_factory=list)  # of each round, the median
+    best: float = math.inf  # of all calls
 
 
 @dataclass(frozen=True)
 class Ratio:
-    """Durations relative to a reference.
-
-    Attributes:
-        median (float): Over the rounds.
-        low (float): First quartile.
-        high (float): Third quartile.
-        best (float): Shortest call over shortest call, of any rounds.
-    """
+    """Durations relative to a reference: median and quartiles over the rounds."""
 
     median: float
     low: float
     high: float
-    best: float
+    best: float  # shortest call over shortest call, of any rounds
 
 
 def time_in_turns(
     calls: Mapping[Key, Callable[[], object]],
     rounds: int,
     seconds: float = 0.2,
-    seed: int = 0,
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[Key, Times]:
     """Time calls in interleaved rounds.
 
-    Args:
-        calls (Mapping): Functions to time, by name.
-        rounds (int): Turns of each.
-        seconds (float): Minimum duration of a turn, which sets the number of its calls.
-            With 0 it is one call, without warm-up. Defaults to 0.2.
-        seed (int): Of the order within rounds. Defaults to 0.
-        clock (Callable): Returns seconds.
-
-    Returns:
-        dict[Key, Times]: By name.
+    A turn lasts at least ``seconds``, which sets the number of its calls. With 0 it is
+    one call, without warm-up.
     """
     counts = {key: _calls_in(seconds, call, clock) for key, call in calls.items()}
-    order, shuffle = list(calls), random.Random(seed).shuffle
+    order, shuffle = list(calls), random.Random(0).shuffle
     times = {key: Times() for key in calls}
     for _ in range(rounds):
         shuffle(order)

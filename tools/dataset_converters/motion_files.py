@@ -6,15 +6,15 @@ All give joints by name in meters, z up.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
 from mmhot.compat.installation import import_extra
-from mmhot.errors import naming
+from mmhot.errors import naming, require_file
 
+SUFFIXES = ('.amc', '.bvh', '.c3d')
 _INCH = 0.0254
 _CENTIMETER = 0.01
 # A joint's name ends with its line; numbers may follow colons at once.
@@ -32,7 +32,7 @@ _Z_UP = {
 
 @dataclass
 class JointMotion:
-    """Joints by name, over time.
+    """Joints of one person by name, over time.
 
     Attributes:
         names (tuple[str]): Names of the J joints.
@@ -40,14 +40,12 @@ class JointMotion:
         fps (float): Frames per second.
         axes (np.ndarray, optional): Each joint's axes as columns, in world axes,
             (T, J, 3, 3); those of the rest pose are the file's.
-        roots (tuple[int]): First joint of each body.
     """
 
     names: tuple[str, ...]
     positions: np.ndarray
     fps: float
     axes: np.ndarray | None = None
-    roots: tuple[int, ...] = (0,)
 
     def turned(self, up: str, meters: float) -> 'JointMotion':
         """Convert from a file's vertical axis, 'y' or 'z', and unit in meters."""
@@ -55,35 +53,45 @@ class JointMotion:
         axes = None if self.axes is None else turn @ self.axes
         return replace(self, positions=self.positions @ turn.T * meters, axes=axes)
 
-    def bodies(self) -> list['JointMotion']:
-        """Split into the bodies of the file."""
-        parts = pairwise((*self.roots, len(self.names)))
-        return [
-            JointMotion(
-                self.names[start:stop],
-                self.positions[:, start:stop],
-                self.fps,
-                None if self.axes is None else self.axes[:, start:stop],
-            )
-            for start, stop in parts
-        ]
+
+def read_motion(
+    path: Path,
+    fps: float | None = None,
+    meters: float | None = None,
+    up: str | None = None,
+) -> JointMotion:
+    """Read a file by its suffix; an ``.amc`` with the ``.asf`` beside it.
+
+    Args:
+        path (Path): The file.
+        fps (float, optional): Its frames per second, if it states none, or others.
+        meters (float, optional): Its unit in meters.
+        up (str, optional): Its vertical axis, 'y' or 'z'.
+
+    Raises:
+        FileNotFoundError: If a file is missing.
+        ValueError: If a file is damaged or of another format.
+    """
+    suffix = path.suffix.lower()
+    if suffix == '.bvh':
+        motion = read_bvh(path, meters, up)
+    elif suffix == '.c3d':
+        motion = read_c3d(path, meters, up)
+    elif suffix == '.amc':
+        asf = path.with_name(f'{path.stem.partition("_")[0]}.asf')
+        require_file(asf)
+        motion = read_asf_amc(asf, path, meters, up)
+    else:
+        raise ValueError(f'{path} must end in {", ".join(SUFFIXES)}')
+    return replace(motion, fps=fps or motion.fps)
 
 
 def read_bvh(
     path: Path, meters: float | None = None, up: str | None = None
 ) -> JointMotion:
-    """Read a Biovision hierarchy.
+    """Read a Biovision hierarchy, by default in centimeters and y up.
 
-    Args:
-        path (Path): The ``.bvh`` file.
-        meters (float, optional): Its unit; by default 0.01, centimeters.
-        up (str, optional): Its vertical axis, 'y' (default) or 'z'.
-
-    Returns:
-        JointMotion: Joints by name; ends of limbs are ``PARENT.end``.
-
-    Raises:
-        ValueError: If the file is damaged.
+    Ends of limbs are joints of the name ``PARENT.end``.
     """
     with naming(path):
         words = iter(_BVH_WORDS.findall(path.read_text(errors='replace')))
@@ -171,8 +179,7 @@ def _move_bvh(joints: list[_Joint], values: np.ndarray, fps: float) -> JointMoti
         positions[:, index] = positions[:, joint.parent] + _apply(above, place)
         axes[:, index] = above @ turn
     names = tuple(joint.name for joint in joints)
-    roots = tuple(n for n, joint in enumerate(joints) if joint.parent < 0)
-    return JointMotion(names, positions, fps, axes, roots)
+    return JointMotion(names, positions, fps, axes)
 
 
 def _rotation(order: str, degrees: np.ndarray) -> np.ndarray:
@@ -185,34 +192,19 @@ def _apply(matrices: np.ndarray, vectors: np.ndarray) -> np.ndarray:
 
 
 def read_asf_amc(
-    skeleton: Path,
-    motion: Path,
-    fps: float | None = None,
-    meters: float | None = None,
-    up: str | None = None,
+    skeleton: Path, motion: Path, meters: float | None = None, up: str | None = None
 ) -> JointMotion:
     """Read an Acclaim skeleton with a motion, as of CMU's database.
 
-    Args:
-        skeleton (Path): The ``.asf`` file.
-        motion (Path): The ``.amc`` file.
-        fps (float, optional): Frames per second, which the files do not state; by
-            default CMU's 120.
-        meters (float, optional): Unit of the skeleton; by default that of its
-            ``length``, as CMU defines it, in inches.
-        up (str, optional): Its vertical axis, 'y' (default) or 'z'.
-
-    Returns:
-        JointMotion: The far end of each bone by the bone's name, and ``root``.
-
-    Raises:
-        ValueError: If a file is damaged or they do not fit.
+    By default the unit is that of the skeleton's ``length``, as CMU defines it, in
+    inches, and y is up. Joints are the far ends of bones, by the bone's name, and
+    ``root``.
     """
     with naming(skeleton):
         bones, length = _read_asf(skeleton.read_text(errors='replace'))
     with naming(motion):
         poses = _read_amc(motion.read_text(errors='replace'))
-        moved = _move_acclaim(bones, poses, fps or AMC_FPS)
+        moved = _move_acclaim(bones, poses)
     return moved.turned(up or 'y', meters or _INCH / length)
 
 
@@ -229,8 +221,10 @@ class _Bone:
 def _read_asf(text: str) -> tuple[list[_Bone], float]:
     """Read bones, parents before children and the root first, and the unit."""
     sections = dict(re.findall(r'^\s*:(\w+)([^:]*)', text, re.MULTILINE))
-    angle = re.search(r'angle\s+rad', sections.get('units', ''))
-    length = re.search(r'length\s+([\d.]+)', sections.get('units', ''))
+    units = sections.get('units', '')
+    if re.search(r'angle\s+rad', units):
+        raise ValueError('has angles in radians, wanted degrees')
+    length = re.search(r'length\s+([\d.]+)', units)
     blocks = re.findall(r'begin(.*?)end', sections['bonedata'], re.DOTALL)
     entries = {'root': _fields(sections['root'])}
     for block in blocks:
@@ -247,7 +241,7 @@ def _read_asf(text: str) -> tuple[list[_Bone], float]:
     bones = []
     for name in order:
         parent = order.index(parents[name]) if parents[name] else -1
-        bones.append(_bone(name, parent, entries[name], bool(angle)))
+        bones.append(_bone(name, parent, entries[name]))
     return bones, float(length[1]) if length else 1.0
 
 
@@ -256,22 +250,21 @@ def _fields(block: str) -> dict[str, list[str]]:
     return {key: values for key, *values in lines}
 
 
-def _bone(
-    name: str, parent: int, fields: dict[str, list[str]], in_radians: bool
-) -> _Bone:
+def _bone(name: str, parent: int, fields: dict[str, list[str]]) -> _Bone:
     is_root = parent < 0
     angles = fields.get('orientation' if is_root else 'axis', ['0', '0', '0'])[:3]
     order = fields.get('axis', ['XYZ'])[-1].lower()
-    degrees = np.array(angles, float) * (np.degrees(1) if in_radians else 1)
     direction = np.array(fields.get('direction', ['0', '0', '0']), float)
     vector = direction * float(fields.get('length', ['0'])[0])
     channels = fields.get('order' if is_root else 'dof', [])
-    axes = _rotation(order, degrees)
+    axes = _rotation(order, np.array(angles, float))
     return _Bone(name, parent, vector, axes, order, [c.lower() for c in channels])
 
 
 def _read_amc(text: str) -> dict[str, np.ndarray]:
     """Read each bone's channels (T, C), in degrees."""
+    if re.search(r'^\s*:RADIANS', text, re.MULTILINE | re.IGNORECASE):
+        raise ValueError('has angles in radians, wanted degrees')
     frames: list[dict[str, list[float]]] = []
     for line in text.splitlines():
         words = line.split()
@@ -281,16 +274,10 @@ def _read_amc(text: str) -> dict[str, np.ndarray]:
             frames.append({})
         else:
             frames[-1][words[0]] = [float(word) for word in words[1:]]
-    poses = {name: np.array([frame[name] for frame in frames]) for name in frames[0]}
-    if re.search(r'^\s*:RADIANS', text, re.MULTILINE | re.IGNORECASE):
-        for name, pose in poses.items():
-            pose[:, 3 if name == 'root' else 0 :] *= np.degrees(1)
-    return poses
+    return {name: np.array([frame[name] for frame in frames]) for name in frames[0]}
 
 
-def _move_acclaim(
-    bones: list[_Bone], poses: dict[str, np.ndarray], fps: float
-) -> JointMotion:
+def _move_acclaim(bones: list[_Bone], poses: dict[str, np.ndarray]) -> JointMotion:
     """Compute the ends of all bones."""
     num_frames = len(poses['root'])
     positions = np.empty((num_frames, len(bones), 3))
@@ -313,29 +300,15 @@ def _move_acclaim(
         axes[:, index] = axes[:, bone.parent] @ turn
         arm = _apply(axes[:, index], bone.vector)
         positions[:, index] = positions[:, bone.parent] + arm
-    return JointMotion(tuple(bone.name for bone in bones), positions, fps, axes)
+    return JointMotion(tuple(bone.name for bone in bones), positions, AMC_FPS, axes)
 
 
 def read_c3d(
     path: Path, meters: float | None = None, up: str | None = None
 ) -> JointMotion:
-    """Read the points of a C3D file.
-
-    Args:
-        path (Path): The ``.c3d`` file.
-        meters (float, optional): Its unit; by default as stated in the file.
-        up (str, optional): Its vertical axis, 'z' (default) or 'y'.
-
-    Returns:
-        JointMotion: Points by label; NaN where one was not seen.
-
-    Raises:
-        ValueError: If the file is damaged or ezc3d is not installed.
-    """
+    """Read the points of a C3D file by label, by default z up and in its own unit."""
     ezc3d = import_extra('ezc3d', 'reading .c3d', 'c3d')
     with naming(path):
-        if not path.is_file():
-            raise FileNotFoundError
         content = ezc3d.c3d(str(path))
         points = content['parameters']['POINT']
         names = tuple(label.strip() for label in points['LABELS']['value'])

@@ -104,13 +104,13 @@ def _sizes(state: Tensors, settings: dict[str, Any], dataset: str) -> dict[str, 
         for name, value in settings.items()
     }
     defaults = _DEFAULTS | _DATASETS[dataset]
-    known = defaults | settings
+    merged = defaults | settings
     channels = len(state['head.patch_embed.norm.weight'])
     hidden, dim = state['head.coarse_encoder.blocks.0.mlp.fc1.weight'].shape
     stem = 'unet' if count_blocks(state, 'backbone.merges') else 'single'
     skeleton = get_skeleton(_DATASETS[dataset]['skeleton'])
     stacks = ('head.coarse_encoder.blocks', 'head.fine_encoder.blocks')
-    found = {
+    from_shapes = {
         'size': _SIZES.get((stem, channels, dim), 'other'),
         'dataset': dataset,
         'num_keypoints': skeleton.num_keypoints,
@@ -120,16 +120,16 @@ def _sizes(state: Tensors, settings: dict[str, Any], dataset: str) -> dict[str, 
         'depth': sum(count_blocks(state, stack) for stack in stacks),
         'mlp_ratio': hidden / dim,
         'input_size': [
-            len(state[f'head.classify_{axis}.1.bias']) / known['simcc_split_ratio']
+            len(state[f'head.classify_{axis}.1.bias']) / merged['simcc_split_ratio']
             for axis in 'xy'
         ],
         'num_groups': len(state['head.coarse_to_fine.gate.2.bias']) // dim,
         'dense_per_group': [
             sum(len(skeleton.indices(name)) for name in names[1:])
-            for names in known['groups']
+            for names in merged['groups']
         ],
     }
-    return merge_settings(settings, found, defaults, _NAME)
+    return merge_settings(settings, from_shapes, defaults, _NAME)
 
 
 def _config(state: Tensors, sizes: dict[str, Any]) -> dict:

@@ -66,7 +66,7 @@ def convert_mixste(tensors: Tensors, settings: dict[str, Any]) -> tuple[dict, Te
     state = rename_keys(tensors, _MIXSTE)
     recovery, depth = recovery_sizes(state), count_blocks(tensors, 'STEblocks')
     joints, channel = state['backbone.spatial_position.table'].shape[-2:]
-    found = {
+    from_shapes = {
         'frames': state['backbone.temporal_position.table'].shape[-2],
         'channel': channel,
         'depth': depth,
@@ -80,7 +80,7 @@ def convert_mixste(tensors: Tensors, settings: dict[str, Any]) -> tuple[dict, Te
         # the released code of pruned models ignores this option
         settings = {key: settings[key] for key in settings if key != 'd_hid'}
     layer, defaults = 3 if recovery else depth - 1, {'num_heads': 8}
-    sizes, pruning = merge_pruning(settings, found, defaults, 'MixSTE', layer)
+    sizes, pruning = merge_pruning(settings, from_shapes, defaults, 'MixSTE', layer)
     backbone = {
         'type': 'MixSTE',
         'num_frames': sizes['frames'],
@@ -102,7 +102,7 @@ def convert_motionbert(
     state = rename_keys(tensors, _MOTIONBERT)
     depth = count_blocks(tensors, 'blocks_st')
     joints, channels = state['backbone.spat_embed'].shape[-2:]
-    found = {
+    from_shapes = {
         'frames': state['backbone.temp_embed'].shape[1],
         'dim_feat': channels,
         'dim_rep': len(state['head.pre_logits.fc.bias']),
@@ -113,7 +113,9 @@ def convert_motionbert(
         **recovery_sizes(state),
     }
     defaults = {'num_heads': 8}
-    sizes, pruning = merge_pruning(settings, found, defaults, 'MotionBERT', layer=1)
+    sizes, pruning = merge_pruning(
+        settings, from_shapes, defaults, 'MotionBERT', layer=1
+    )
     backbone = {
         'type': 'MotionBERT',
         'in_channels': sizes['in_channels'],
@@ -146,7 +148,7 @@ def convert_motionagformer(
     lengths = [len(state[f'{layer}.graph.1.mixer.norm.weight']) for layer in layers]
     joints, channels = state['backbone.position.table'].shape[-2:]
     hidden = len(state[f'{layers[0]}.attention.0.mlp.fc1.bias'])
-    found = {
+    from_shapes = {
         'n_layers': depth,
         'dim_feat': channels,
         'dim_rep': len(state['head.pre_logits.fc.bias']),
@@ -159,12 +161,12 @@ def convert_motionagformer(
     # settings that shapes do not determine; HoT's copy of the host has others
     defaults, name = {'num_heads': 8, 'neighbour_num': 2}, 'MotionAGFormer'
     if recovery:
-        if found['frames'] != lengths[-1]:
-            found['layer_index'] = lengths.index(lengths[-1])
+        if from_shapes['frames'] != lengths[-1]:
+            from_shapes['layer_index'] = lengths.index(lengths[-1])
         defaults = {'num_heads': 4, 'neighbour_num': 4}
-        sizes, pruning = merge_pruning(settings, found, defaults, name, layer=7)
+        sizes, pruning = merge_pruning(settings, from_shapes, defaults, name, layer=7)
     else:
-        sizes, pruning = merge_settings(settings, found, defaults, name), {}
+        sizes, pruning = merge_settings(settings, from_shapes, defaults, name), {}
     backbone = {
         'type': name,
         'num_frames': sizes['frames'],

@@ -62,7 +62,7 @@ def convert_htnet(tensors: Tensors, settings: dict[str, Any]) -> tuple[dict, Ten
     """Return the config and our state dict of a published HTNet."""
     state = _flatten_kernels(rename_keys(tensors, _HTNET))
     joints, channel = state['backbone.position.table'].shape[-2:]
-    found = {
+    from_shapes = {
         'channel': channel,
         'layers': count_blocks(state, 'backbone.blocks'),
         'd_hid': len(state['backbone.blocks.0.mlp.fc1.weight']),
@@ -70,7 +70,7 @@ def convert_htnet(tensors: Tensors, settings: dict[str, Any]) -> tuple[dict, Ten
         'joints': joints,
     }
     # frames are independent: their number is not part of the model
-    sizes = merge_settings(settings, found, {'heads': 8, 'frames': 1}, 'HTNet')
+    sizes = merge_settings(settings, from_shapes, {'heads': 8, 'frames': 1}, 'HTNet')
     backbone = {'type': 'HTNet', **_backbone_sizes(sizes)}
     return lifter_config(backbone, in_channels=channel), state
 
@@ -83,7 +83,7 @@ def convert_nanohtnet(
     joints, channel = state['backbone.spatial_position.table'].shape[-2:]
     coordinates = state['backbone.temporal_embed.weight'].shape[1] // joints
     block = 'backbone.spatial_blocks.0'
-    found = {
+    from_shapes = {
         'frames': state['backbone.spatial_embed.weight'].shape[1] // coordinates,
         'keep_frames': state['backbone.temporal_position.table'].shape[-2],
         'channel': channel,
@@ -93,7 +93,7 @@ def convert_nanohtnet(
         'gcn_hidden': len(state[f'{block}.joint.conv1.bias']),
         'joints': joints,
     }
-    sizes = merge_settings(settings, found, {'heads': 8}, 'NanoHTNet')
+    sizes = merge_settings(settings, from_shapes, {'heads': 8}, 'NanoHTNet')
     backbone = {
         'type': 'NanoHTNet',
         'num_frames': sizes['frames'],

@@ -37,7 +37,7 @@ def convert(tensors: Tensors, settings: dict[str, Any]) -> tuple[dict, Tensors]:
     state['backbone.position.table'] = table
     frames, channels = table.shape[-2:]
     joints = len(state['head.fc.bias']) // 3
-    found = {
+    from_shapes = {
         'channel': channels // 3,
         'd_hid': len(state['backbone.layers.0.mix.mlp.fc1.bias']),
         'frames': frames,
@@ -46,7 +46,7 @@ def convert(tensors: Tensors, settings: dict[str, Any]) -> tuple[dict, Tensors]:
         'in_channels': state['backbone.generate.encoders.0.0.table'].shape[-2]
         // joints,
     }
-    sizes, pruning = merge_pruning(settings, found, {}, _NAME, layer=1)
+    sizes, pruning = merge_pruning(settings, from_shapes, {}, _NAME, layer=1)
     backbone = {
         'type': _NAME,
         'num_frames': frames,
@@ -69,7 +69,7 @@ def _follow(embedding: str) -> Callable[[re.Match], str]:
 
 def _rules(generation_depth: int, depth: int) -> Rules:
     """Return the names of keys; layers of interaction follow those of refinement."""
-    hypothesis, own = 'Transformer_hypothesis', range(1, 4)
+    hypothesis, numbers = 'Transformer_hypothesis', range(1, 4)
     rules: list[Rule] = [
         (rf'^{hypothesis}\.norm\.', 'backbone.norm.'),
         (r'^regression\.0\.', 'backbone.batch_norm.'),
@@ -85,7 +85,7 @@ def _rules(generation_depth: int, depth: int) -> Rules:
         (r'\.linear_k\.', '.key.'),
         (r'\.linear_v\.', '.value.'),
     ]
-    for index, number in enumerate(own):
+    for index, number in enumerate(numbers):
         encoder = f'backbone.generate.encoders.{index}'
         published = f'^Transformer_encoder_{number}'
         embed = f'backbone.embeds.{index}'
@@ -106,7 +106,7 @@ def _rules(generation_depth: int, depth: int) -> Rules:
                 rf'(layers\.\d+)\.norm3_{number}{role}\.',
                 rf'\1.norms.{index}.{role - 1}.',
             )
-            for role in own
+            for role in numbers
         ]
     return rules
 

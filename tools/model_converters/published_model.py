@@ -65,7 +65,7 @@ def lifter_config(
 
 def merge_settings(
     settings: Mapping[str, Any],
-    found: Mapping[str, Any],
+    from_shapes: Mapping[str, Any],
     defaults: Mapping[str, Any],
     model: str,
 ) -> dict[str, Any]:
@@ -75,25 +75,25 @@ def merge_settings(
         ValueError: If one of the user's is unknown, of another kind than its default,
             or contradicts the tensors.
     """
-    known = {**defaults, **found}
+    allowed = {**defaults, **from_shapes}
     for name, value in settings.items():
-        if name not in known:
+        if name not in allowed:
             raise ValueError(
-                f'unknown setting of {model}: {name}; known: {", ".join(known)}'
+                f'unknown setting of {model}: {name}; known: {", ".join(allowed)}'
             )
-        if name in found and value != found[name]:
+        if name in from_shapes and value != from_shapes[name]:
             raise ValueError(
                 f'setting {name}={value!r} contradicts the tensors, '
-                f'which say {found[name]!r}'
+                f'which say {from_shapes[name]!r}'
             )
-        kind = type(known[name])
+        kind = type(allowed[name])
         kinds = (int, float) if kind is float else kind
         if value is not None and not isinstance(value, kinds):
             raise ValueError(
                 f'setting {name} must be {kind.__name__}, as in '
-                f'{name}={known[name]!r}, got {value!r}'
+                f'{name}={allowed[name]!r}, got {value!r}'
             )
-    return known | dict(settings)
+    return allowed | dict(settings)
 
 
 def count_blocks(keys: Iterable[str], stack: str) -> int:
@@ -111,7 +111,7 @@ def recovery_sizes(state: Tensors) -> dict[str, int]:
 
 def merge_pruning(
     settings: Mapping[str, Any],
-    found: Mapping[str, Any],
+    from_shapes: Mapping[str, Any],
     defaults: Mapping[str, Any],
     model: str,
     layer: int,
@@ -125,9 +125,9 @@ def merge_pruning(
         tuple[dict, dict]: Settings, and configs of pruner and recoverer; none if all
         frames are kept.
     """
-    own = {'layer_index': layer, 'k': 2, 'token_num': found['frames']}
-    sizes = merge_settings(settings, found, {**own, **defaults}, model)
-    recovered = 'token_num' in found
+    usual = {'layer_index': layer, 'k': 2, 'token_num': from_shapes['frames']}
+    sizes = merge_settings(settings, from_shapes, {**usual, **defaults}, model)
+    recovered = 'token_num' in from_shapes
     if sizes['token_num'] == sizes['frames'] and not recovered:
         return sizes, {}
     pruner = {

@@ -48,22 +48,18 @@ class RandomStraightLimbs(BaseTransform):
     there, ``observed_world``.
 
     Args:
-        prob (float): Probability for other skeletons.
-        own_prob (float): Probability for CMU's own.
-        still_prob (float): Probability that all frames become a single one, as of a
-            photo.
+        prob (float): Probability for skeletons that are not CMU's.
     """
 
     # degrees: ranges of reductions, angles up to which they apply, and from which not
     knees, elbows, full, none = (10.0, 35.0), (0.0, 35.0), 40.0, 85.0
     # of an angle that would become negative this share is left
     rest = 0.2
+    # probabilities for CMU's skeletons, and that all frames become one, as of a photo
+    cmu_prob, still_prob = 0.1, 0.05
 
-    def __init__(
-        self, prob: float = 0.9, own_prob: float = 0.1, still_prob: float = 0.05
-    ) -> None:
-        self.prob, self.own_prob = prob, own_prob
-        self.still_prob = still_prob
+    def __init__(self, prob: float = 0.9) -> None:
+        self.prob = prob
 
     def transform(self, results: dict) -> dict:
         """Straighten; see the class."""
@@ -75,7 +71,7 @@ class RandomStraightLimbs(BaseTransform):
                     results[name][frame : frame + 1], len(results[name]), axis=0
                 )
         is_other = len(names) > 1 or results.get('arms_moved', False)
-        if np.random.rand() < (self.prob if is_other else self.own_prob):
+        if np.random.rand() < (self.prob if is_other else self.cmu_prob):
             degrees = [np.random.uniform(*x) for x in (self.knees, self.elbows)]
             joints = self.straighten(results['joints_world'], *degrees)
             results['joints_world'] = joints

@@ -38,16 +38,10 @@ class GroupAttention(nn.Module):
     def forward(
         self, x: Tensor, groups: KeypointGroups | None = None
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """Attend.
+        """Attend within tokens of each group, slots first, (B * G, N, C).
 
-        Args:
-            x (Tensor): Tokens of each group, slots first, (B * G, N, C).
-            groups (KeypointGroups, optional): The ``G`` groups. Defaults to None:
-                every token attends to all others of its sequence.
-
-        Returns:
-            tuple: The result, (B * G, N, C), and the queries and keys of all tokens,
-            (B * G, N, H, D) each.
+        Without groups every token attends to all others of its sequence. Returns the
+        result, and the queries and keys of all tokens, (B * G, N, H, D) each.
         """
         qkv = self.qkv(x)
         q, k, v = qkv.chunk(3, dim=-1)
@@ -77,12 +71,6 @@ class GroupBlock(nn.Module):
     """Pre-norm group attention and MLP, each with a residual sum.
 
     The two are separate steps, as tokens are pruned and introduced between them.
-
-    Args:
-        embed_dims (int): Channels ``C``.
-        num_heads (int): Heads of the attention.
-        mlp_dims (int): Hidden channels of the MLP.
-        scale (float): Factor of the attention's logits.
     """
 
     def __init__(
@@ -109,10 +97,7 @@ class GroupBlock(nn.Module):
 def patch_logits(queries: Tensor, keys: Tensor, scale: float) -> Tensor:
     """Return the attention logits of judging tokens and patches, (..., R, H, N).
 
-    Args:
-        queries (Tensor): Queries of the judging tokens, (..., R, H, D).
-        keys (Tensor): Keys of the patches, (..., N, H, D).
-        scale (float): Factor of the logits in the attention.
+    Queries of the tokens are (..., R, H, D), keys of the patches (..., N, H, D).
     """
     queries = queries.transpose(-3, -2) * scale
     logits = queries @ keys.movedim(-3, -1)  # (..., H, R, N)
@@ -122,13 +107,9 @@ def patch_logits(queries: Tensor, keys: Tensor, scale: float) -> Tensor:
 def pool_logits(logits: Tensor, valid: Tensor | None = None) -> Tensor:
     """Score patches (..., N) by softmax pooling, for the group-based token pruning.
 
-    With the logits ``l_i`` of a patch, one for each query and head, its score is
-    ``sum_i softmax(l)_i * l_i``.
-
-    Args:
-        logits (Tensor): Logits of R queries and H heads, (..., R, H, N).
-        valid (Tensor, optional): Mask of the queries that count, (..., R). Defaults
-            to None: all.
+    With the logits ``l_i`` of a patch, one for each of R queries and H heads, (..., R,
+    H, N), its score is ``sum_i softmax(l)_i * l_i``. A mask (..., R) says which queries
+    count.
     """
     exponents = logits
     if valid is not None:
@@ -138,15 +119,9 @@ def pool_logits(logits: Tensor, valid: Tensor | None = None) -> Tensor:
 
 
 def keep_patches(x: Tensor, index: Tensor, num_queries: int) -> Tensor:
-    """Keep the query tokens in front, and of the patches those that an index names.
+    """Keep the query tokens in front of (B, N, C), and of the patches an index (B, n).
 
-    Args:
-        x (Tensor): Tokens, (B, N, C).
-        index (Tensor): Patches to keep, counted from ``num_queries`` on, (B, n).
-        num_queries (int): Query tokens.
-
-    Returns:
-        Tensor: Tokens, (B, num_queries + n, C).
+    Patches are counted from ``num_queries`` on.
     """
     patches = gather_tokens(x[:, num_queries:], index)
     return torch.cat([x[:, :num_queries], patches], dim=1)

@@ -15,13 +15,7 @@ from mmhot.models.tokens.selection import gather_tokens, keep_highest
 
 
 class PatchEmbed(nn.Module):
-    """Batch normalization, and a linear layer on each patch.
-
-    Args:
-        in_channels (int): Channels ``C`` of the map.
-        embed_dims (int): Channels ``D`` of a token.
-        patch_size (tuple[int, int]): Width and height of a patch.
-    """
+    """Batch normalization, and a linear layer on each patch."""
 
     def __init__(
         self, in_channels: int, embed_dims: int, patch_size: tuple[int, int]
@@ -41,21 +35,13 @@ class PatchEmbed(nn.Module):
 
 
 class CoarseState(NamedTuple):
-    """Tokens between two layers of the coarse encoder, or after the last.
+    """Tokens between two layers of the coarse encoder, or after the last."""
 
-    Args:
-        x (Tensor): Query tokens, then patches, (B, J + N, C).
-        positions (Tensor): Positions of the tokens, (J + N, C) or (B, J + N, C).
-        rows (Tensor): Row of each patch in the table of positions, (B, N).
-        logits (Tensor): Last layer's logits of queries and patches, (B, J, H, N).
-        kept (tuple[Tensor]): Rows of the patches that left each layer, (B, N).
-    """
-
-    x: Tensor
-    positions: Tensor
-    rows: Tensor
-    logits: Tensor | None = None
-    kept: tuple[Tensor, ...] = ()
+    x: Tensor  # query tokens, then patches, (B, J + N, C)
+    positions: Tensor  # of the tokens, (J + N, C) or (B, J + N, C)
+    rows: Tensor  # of each patch in the table of positions, (B, N)
+    logits: Tensor | None = None  # last layer's, of queries and patches, (B, J, H, N)
+    kept: tuple[Tensor, ...] = ()  # rows of the patches that left each layer, (B, N)
 
     @property
     def queries(self) -> Tensor:
@@ -72,17 +58,7 @@ class CoarseEncoder(nn.Module):
     """Self-attention layers in which a human token becomes keypoint tokens.
 
     The paper's figure calls that step human-to-keypoint (H2K) and draws it between two
-    layers; as released it is between attention and MLP of one.
-
-    Args:
-        embed_dims (int): Channels ``C``.
-        num_heads (int): Heads of the attention.
-        mlp_dims (int): Hidden channels of the MLPs.
-        scale (float): Factor of the attention's logits.
-        depth (int): Layers.
-        num_queries (int): Keypoint tokens ``J``.
-        keypoint_layer (int): Layer between whose attention and MLP the human token
-            becomes keypoints.
+    layers; as released it is between attention and MLP of one, ``keypoint_layer``.
     """
 
     def __init__(
@@ -120,13 +96,10 @@ class CoarseEncoder(nn.Module):
     def forward(
         self, state: CoarseState, table: Tensor, counts: tuple[int, ...]
     ) -> CoarseState:
-        """Run as many layers as there are numbers of patches to keep.
+        """Run as many layers as there are counts, the patches that each keeps.
 
-        Args:
-            state (CoarseState): Result of :meth:`begin` or of this.
-            table (Tensor): Positions: row 0 of zeros for query tokens, then one row
-                for each patch, (N + 1, C).
-            counts (tuple[int]): Patches that each of these layers keeps.
+        The table of positions (N + 1, C) has a row of zeros for query tokens, then one
+        for each patch.
         """
         for count in counts:
             state = self._run_layer(len(state.kept), state, table, count)

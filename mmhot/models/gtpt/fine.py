@@ -17,17 +17,11 @@ from mmhot.models.tokens.selection import gather_tokens, keep_highest
 
 
 class GroupTokens(NamedTuple):
-    """Tokens of each group: slots, then private ones, dense keypoints first.
+    """Tokens of each group: slots, then private ones, dense keypoints first."""
 
-    Args:
-        x (Tensor): Tokens, (B * G, S + N, C).
-        positions (Tensor): Positions, added in each layer, (B * G, S + N, C).
-        rows (Tensor): Row of each private token in the table of positions, 0 for
-            dense keypoints, (B * G, N).
-    """
-
-    x: Tensor
-    positions: Tensor
+    x: Tensor  # (B * G, S + N, C)
+    positions: Tensor  # added in each layer, (B * G, S + N, C)
+    # of each private token in the table of positions, 0 for dense keypoints, (B * G, N)
     rows: Tensor
 
 
@@ -36,10 +30,6 @@ class CoarseToFine(nn.Module):
 
     A gate of each group, the paper's mask, weights the channels of its patches and of
     their positions.
-
-    Args:
-        groups (KeypointGroups): The groups.
-        embed_dims (int): Channels ``C``.
     """
 
     def __init__(self, groups: KeypointGroups, embed_dims: int) -> None:
@@ -101,16 +91,7 @@ class CoarseToFine(nn.Module):
 
 
 class FineEncoder(nn.Module):
-    """Layers in which each group attends to all slots and its own private tokens.
-
-    Args:
-        groups (KeypointGroups): The groups.
-        embed_dims (int): Channels ``C``.
-        num_heads (int): Heads of the attention.
-        mlp_dims (int): Hidden channels of the MLPs.
-        scale (float): Factor of the attention's logits.
-        depth (int): Layers.
-    """
+    """Layers in which each group attends to all slots and its own private tokens."""
 
     def __init__(
         self,
@@ -130,15 +111,10 @@ class FineEncoder(nn.Module):
     def forward(
         self, tokens: GroupTokens, counts: tuple[int, ...]
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Encode the groups.
+        """Encode the groups; each layer keeps a number of private tokens.
 
-        Args:
-            tokens (GroupTokens): Tokens of the groups.
-            counts (tuple[int]): Private tokens that each layer keeps.
-
-        Returns:
-            tuple: Keypoint tokens (B, K, C), and the rows of the private tokens that
-            left each layer, (B, G, N).
+        Returns keypoint tokens (B, K, C), and the rows of the private tokens that left
+        each layer, (B, G, N).
         """
         groups, (x, positions, rows), rows_by_layer = self.groups, tokens, []
         for block, count in zip(self.blocks, counts, strict=True):
@@ -159,14 +135,7 @@ class FineEncoder(nn.Module):
     ) -> Tensor:
         """Choose dense keypoints, and the patches that a group's keypoints attend to.
 
-        Args:
-            queries (Tensor): Of the attention, (B * G, S + N, H, D).
-            keys (Tensor): The same.
-            scale (float): Scale of the attention.
-            num_private (int): Tokens to keep.
-
-        Returns:
-            Tensor: Indices of private tokens, (B * G, num_private).
+        Queries and keys are (B * G, S + N, H, D); indices are (B * G, num_private).
         """
         groups, num_slots = self.groups, self.groups.num_slots
         valid = groups.fine_scorers_valid

@@ -187,24 +187,13 @@ def _find_parts(skeleton: Skeleton, names: Sequence[str | int]) -> list[list[int
         elif isinstance(name, Integral) and 0 <= name < skeleton.num_keypoints:
             slots.append(int(name))
         else:
-            raise ValueError(_describe_unknown(skeleton, name))
+            hint = hint_at_names(str(name), skeleton.joints)
+            raise ValueError(
+                f'groups: {name!r} is no keypoint of {skeleton.name}; {hint}; a list '
+                'has names of groups, or of keypoints; keypoints of your own need '
+                "model.head.metainfo, the dataset's, such as dict(from_file='kite.py')"
+            )
     return [slots]
-
-
-def _describe_unknown(skeleton: Skeleton, name: object) -> str:
-    """Write the message about a name that is not a keypoint."""
-    if name in skeleton.groups:
-        return (
-            f'groups: {name!r} is a group of {skeleton.name}, and stands beside names '
-            'that are not: a list has names of groups, or of keypoints; keypoints of '
-            "your own need model.head.metainfo, the dataset's"
-        )
-    hint = hint_at_names(str(name), skeleton.joints)
-    return (
-        f'groups: unknown keypoint of {skeleton.name}: {name!r}; {hint}; '
-        "keypoints of your own need model.head.metainfo, the dataset's, such as "
-        "dict(from_file='kite.py')"
-    )
 
 
 def find_groups(skeleton: Skeleton) -> list[list[int]]:
@@ -212,10 +201,7 @@ def find_groups(skeleton: Skeleton) -> list[list[int]]:
 
     Parts are the skeleton's ``head``, ``upper_body`` and ``lower_body``, if it has two
     of them. Each other keypoint joins the group of the nearest one above it in the
-    tree, or below it.
-
-    Returns:
-        list[list[int]]: Indices of each group, rising.
+    tree, or below it. Indices of a group rise.
     """
     parts = [skeleton.groups.get(name) for name in _BODY_PARTS]
     parts = [skeleton.indices(part) for part in parts if part]
@@ -274,18 +260,9 @@ def count_tokens(
 ) -> tuple[int, ...]:
     """Return the number of private tokens of each layer, a share of all patches.
 
-    Dense keypoints count as private tokens in the layers that they take part in.
-
-    Args:
-        keep_rates (Sequence[float], optional): Shares of the patches that are kept,
-            each for an equal number of layers. None keeps all.
-        num_patches (int): Patches of the image.
-        depth (int): Layers of the whole model.
-        first_grouped (int): First layer in which keypoints are grouped.
-        num_dense (int): Most dense keypoints of a group. Defaults to 0.
-
-    Returns:
-        tuple[int]: Tokens of each layer, none growing.
+    Each rate is the share that is kept for an equal number of layers; None keeps all.
+    Dense keypoints, of which a group has at most ``num_dense``, count as private tokens
+    from the layer ``first_grouped`` on.
 
     Raises:
         ValueError: If rates are out of range, grow, do not divide the layers or leave

@@ -187,16 +187,11 @@ class GTPTHead(BaseHead):
     def encode(
         self, patches: Tensor, counts: Counts
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Encode patches.
+        """Encode patch tokens (B, N, C), with as many tokens in each layer as counted.
 
-        Args:
-            patches (Tensor): Patch tokens, (B, N, C).
-            counts (tuple[int]): Tokens of each layer, see :meth:`count_tokens`.
-
-        Returns:
-            tuple: Keypoint tokens (B, K, C), and the patches that left each layer,
-            by index and in ascending order: (B, N) in coarse layers, then (B, G, N),
-            where dense keypoints are -1.
+        Returns keypoint tokens (B, K, C), and the patches that left each layer, by
+        index and in ascending order: (B, N) in coarse layers, then (B, G, N), where
+        dense keypoints are -1.
         """
         state = self.coarse_encoder.begin(patches, self.positions)
         tokens, kept, _ = self._encode_from(state, counts)
@@ -378,8 +373,8 @@ def _accuracy(logits: SimCC, targets: SimCC, valid: Tensor) -> Tensor:
     by the width, computed where the logits are.
     """
     squared = sum(
-        ((own.argmax(-1) - target.argmax(-1)) / other.shape[-1]).square()
-        for own, target, other in zip(logits, targets, logits[::-1], strict=True)
+        ((axis.argmax(-1) - target.argmax(-1)) / other.shape[-1]).square()
+        for axis, target, other in zip(logits, targets, logits[::-1], strict=True)
     )
     count = valid.sum(0)
     near = ((squared < _PCK**2) & valid).sum(0) / count.clamp(min=1)

@@ -50,19 +50,10 @@ class GTPTLoss(nn.Module):
     def forward(
         self, pruned: SimCC, entire: SimCC | None, targets: SimCC, weights: Tensor
     ) -> dict[str, Tensor]:
-        """Compute the terms.
+        """Compute the terms: ``loss_pruned``, and ``loss_entire`` and ``loss_distill``.
 
-        Args:
-            pruned (tuple[Tensor, Tensor]): Logits of the pass with pruning,
-                (B, K, Wx) and (B, K, Wy).
-            entire (tuple[Tensor, Tensor], optional): Logits of the pass with all
-                tokens; None unless :attr:`needs_entire`.
-            targets (tuple[Tensor, Tensor]): Densities of the labels, same shapes.
-            weights (Tensor): Weights of the keypoints, (B, K).
-
-        Returns:
-            dict[str, Tensor]: ``loss_pruned`` and, with an entire pass,
-            ``loss_entire`` and ``loss_distill``.
+        Logits of a pass, and densities of the labels, are (B, K, Wx) and (B, K, Wy),
+        weights of keypoints (B, K). ``entire`` is None unless :attr:`needs_entire`.
         """
         batch_size = len(weights)
         loss = self.pruned_weight * self.to_labels(pruned, targets, weights)

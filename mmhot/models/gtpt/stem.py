@@ -15,16 +15,8 @@ from torch import Tensor, nn
 class ConvNorm(nn.Module):
     """Convolution with a bias, batch normalization and optionally ReLU.
 
-    Weights start from a normal distribution of standard deviation 0.001.
-
-    Args:
-        in_channels (int): Input channels.
-        out_channels (int): Output channels.
-        kernel_size (int): Size of the kernel, odd; sizes of maps are kept except for
-            ``stride``. Defaults to 1.
-        stride (int): Stride. Defaults to 1.
-        groups (int): Groups of the convolution. Defaults to 1.
-        activate (bool): Whether ReLU follows. Defaults to True.
+    Weights start from a normal distribution of standard deviation 0.001. Kernels are
+    odd, and sizes of maps are kept except for the stride.
     """
 
     def __init__(
@@ -55,11 +47,6 @@ class ShuffleBlock(nn.Module):
 
     With stride 2 both halves are made from all channels. Unlike torchvision's, its
     convolutions have biases.
-
-    Args:
-        in_channels (int): Input channels; with stride 1 equal to ``out_channels``.
-        out_channels (int): Output channels, an even number.
-        stride (int): 1 or 2. Defaults to 1.
     """
 
     def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:

@@ -15,18 +15,13 @@ _OF_SKELETON = (_QUERIES, 'coarse_to_fine.gate.2.weight', 'coarse_to_fine.gate.2
 def fit_weights(
     head: nn.Module, state_dict: dict[str, Tensor], prefix: str, *_: object
 ) -> None:
-    """Fit the weights of a similar head, as a hook before they are loaded.
+    """Fit the weights of a similar ``GTPTHead``, as a hook before they are loaded.
 
     Bins of x and y are interpolated where their number differs, so that training can
     continue with larger images. A head with dense keypoints accepts the weights of
     one without: its new tokens keep their initial values. A head without leaves out
     the tokens of the other's parts. Tokens and gates of other keypoints keep their
     initial values. PyTorch refuses other differences.
-
-    Args:
-        head (GTPTHead): The head whose weights are loaded.
-        state_dict (dict[str, Tensor]): All weights; changed in place.
-        prefix (str): Prefix of the head's keys.
     """
     num_sparse, num_parts = head.groups.num_sparse, head.groups.num_parts
     drops_parts = not num_parts and state_dict.pop(prefix + _DENSE, None) is not None

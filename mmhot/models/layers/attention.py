@@ -8,15 +8,8 @@ from torch import Tensor, nn
 class Attention(nn.Module):
     """Multi-head self-attention over the second-last axis.
 
-    Any axes may lead, so that attention over keypoints and over frames are the
-    same module: ``attention(x)`` and ``attention(x.transpose(1, 2))``.
-
-    Args:
-        embed_dims (int): Channels ``C``.
-        num_heads (int): Heads ``H``; must divide ``embed_dims``. Defaults to 8.
-        qkv_bias (bool): Whether queries, keys and values have a bias. Defaults
-            to True.
-        proj_drop (float): Dropout rate after the output projection. Defaults to 0.
+    Any axes may lead, so that attention over keypoints and over frames are the same
+    module: ``attention(x)`` and ``attention(x.transpose(1, 2))``.
     """
 
     def __init__(
@@ -46,12 +39,7 @@ class Attention(nn.Module):
         return self.proj_drop(self.proj(x)).reshape(*lead, *x.shape[-2:])
 
     def at(self, x: Tensor, place: Tensor) -> Tensor:
-        """Attend with the query of one token per sequence; the result is (B, 1, C).
-
-        Args:
-            x (Tensor): Tokens, (B, N, C).
-            place (Tensor): Index of the query token, (B,).
-        """
+        """Attend with one token's query, by its index (B,), in (B, N, C): (B, 1, C)."""
         dims, weight, bias = x.shape[-1], self.qkv.weight, self.qkv.bias
         q_bias, kv_bias = (None, None) if bias is None else bias.tensor_split([dims])
         q = F.linear(take_token(x, place), weight[:dims], q_bias)
@@ -65,14 +53,7 @@ class Attention(nn.Module):
 
 
 class CrossAttention(nn.Module):
-    """Multi-head attention of queries to other tokens, over the second-last axis.
-
-    Args:
-        embed_dims (int): Channels ``C``.
-        num_heads (int): Heads ``H``; must divide ``embed_dims``. Defaults to 8.
-        qkv_bias (bool): Whether queries, keys and values have a bias. Defaults
-            to True.
-    """
+    """Multi-head attention of queries to other tokens, over the second-last axis."""
 
     def __init__(
         self, embed_dims: int, num_heads: int = 8, qkv_bias: bool = True
@@ -86,16 +67,9 @@ class CrossAttention(nn.Module):
         self.proj = nn.Linear(embed_dims, embed_dims)
 
     def forward(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        """Attend.
+        """Attend with queries (..., N, C) to keys and values (..., M, C).
 
-        Args:
-            query (Tensor): (..., N, C), or (N, C) if all leading axes share the
-                queries, which are then projected once.
-            key (Tensor): (..., M, C).
-            value (Tensor): (..., M, C).
-
-        Returns:
-            Tensor: (..., N, C).
+        Queries (N, C) are those of all leading axes, and projected once.
         """
         lead = key.shape[:-2]
         q = self._split(self.query(query))
@@ -126,12 +100,7 @@ def take_token(x: Tensor, place: Tensor) -> Tensor:
 
 @torch.no_grad()
 def received_attention(attention: Attention, x: Tensor) -> Tensor:
-    """Average the attention that tokens receive over heads and queries, (..., N).
-
-    Args:
-        attention (Attention): The attention layer.
-        x (Tensor): Its input, (..., N, C).
-    """
+    """Average what tokens (..., N, C) receive over heads and queries, (..., N)."""
     qkv, wanted = attention.qkv, 2 * x.shape[-1]
     bias = None if qkv.bias is None else qkv.bias[:wanted]
     qk = F.linear(x, qkv.weight[:wanted], bias)

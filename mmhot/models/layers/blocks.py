@@ -11,13 +11,7 @@ from mmhot.models.layers.attention import Attention, take_token
 
 
 class MLP(nn.Module):
-    """Linear, GELU, dropout, linear, dropout, on the last axis.
-
-    Args:
-        embed_dims (int): Input and output channels ``C``.
-        hidden_dims (int): Channels between the two linear layers.
-        drop_rate (float): Dropout rate after each linear layer. Defaults to 0.
-    """
+    """Linear, GELU, dropout, linear, dropout, on the last axis."""
 
     def __init__(
         self, embed_dims: int, hidden_dims: int, drop_rate: float = 0.0
@@ -37,13 +31,7 @@ class MLP(nn.Module):
 class TransformerBlock(nn.Module):
     """Pre-norm attention and MLP, each with a residual sum.
 
-    Args:
-        embed_dims (int): Channels ``C``.
-        num_heads (int): Heads of the attention.
-        mlp_dims (int): Hidden channels of the MLP.
-        drop_rate (float): Dropout rate after both. Defaults to 0.
-        drop_path (float): Rate of stochastic depth, along the first axis. Defaults
-            to 0.
+    Stochastic depth is along the first axis.
     """
 
     def __init__(
@@ -74,12 +62,9 @@ class TransformerBlock(nn.Module):
 
 
 def fuse_streams(fusion: nn.Linear, first: Tensor, second: Tensor) -> Tensor:
-    """Average two streams with weights predicted for each token.
+    """Average two streams (..., C) with weights predicted for each token.
 
-    Args:
-        fusion (nn.Linear): Maps both streams' channels, 2 * C, to two logits.
-        first (Tensor): (..., C).
-        second (Tensor): (..., C).
+    ``fusion`` maps both streams' channels, 2 * C, to two logits.
     """
     weights = fusion(torch.cat([first, second], -1)).softmax(-1)
     # in mixed precision the streams have more digits than the weights
@@ -87,12 +72,7 @@ def fuse_streams(fusion: nn.Linear, first: Tensor, second: Tensor) -> Tensor:
 
 
 class PositionTable(nn.Module):
-    """Learned position embedding, zeros at first, added to every token.
-
-    Args:
-        num_tokens (int): Positions ``N``.
-        embed_dims (int): Channels ``C``.
-    """
+    """Learned position embedding, zeros at first, added to every token."""
 
     def __init__(self, num_tokens: int, embed_dims: int) -> None:
         super().__init__()
@@ -104,16 +84,9 @@ class PositionTable(nn.Module):
 
 
 def sine_positions(num_rows: int, num_columns: int, embed_dims: int) -> Tensor:
-    """Encode the cells of a grid by sines and cosines of their row and column.
+    """Encode the cells of a grid by sines and cosines, row by row, (rows * columns, C).
 
-    Args:
-        num_rows (int): Rows of the grid.
-        num_columns (int): Columns of the grid.
-        embed_dims (int): Channels ``C``, a multiple of 4; the first half encodes the
-            row, the second the column.
-
-    Returns:
-        Tensor: The table, row by row, (num_rows * num_columns, C).
+    The first half of the channels encodes the row, the second the column.
     """
     if embed_dims % 4:
         raise ValueError(
@@ -135,12 +108,9 @@ def _encode_axis(length: int, channels: int) -> Tensor:
 
 
 def sine_moments(moments: Tensor, duration: float, embed_dims: int) -> Tensor:
-    """Encode moments by sines and cosines with periods of 0.1 to 2.5 durations.
+    """Encode moments (N,) by sines and cosines with periods of 0.1 to 2.5 durations.
 
-    Args:
-        moments (Tensor): Moments, in the unit of ``duration``, (N,).
-        duration (float): Duration of the sequence.
-        embed_dims (int): Channels ``C``.
+    The duration, of the sequence, is in the unit of the moments.
     """
     periods = duration * torch.logspace(-1, 0.4, (embed_dims + 1) // 2)
     angles = 2 * math.pi * moments[:, None] / periods
@@ -148,13 +118,9 @@ def sine_moments(moments: Tensor, duration: float, embed_dims: int) -> Tensor:
 
 
 def check_windows(model: nn.Module, x: Tensor, *sizes: int | range | None) -> None:
-    """Raise a ValueError unless poses fit a model.
+    """Raise a ValueError unless poses (B, T, K, C) fit a model.
 
-    Args:
-        model (nn.Module): The model, for the message.
-        x (Tensor): Poses, (B, T, K, C).
-        *sizes (int | range | None): ``T``, ``K`` and ``C``; a range starts at 1, and
-            None allows any.
+    Sizes are ``T``, ``K`` and ``C``; a range starts at 1, and None allows any.
     """
     shape = tuple(x.shape)
     allowed = [[size] if isinstance(size, int) else size for size in sizes]

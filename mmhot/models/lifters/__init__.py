@@ -1,6 +1,6 @@
 """3D pose lifters: backbones, heads, losses, estimator; importing registers them."""
 
-from mmhot.models.lifters import (
+from mmhot.models.lifters import (  # noqa: F401 registers
     estimator,
     htnet,
     losses,
@@ -12,16 +12,3 @@ from mmhot.models.lifters import (
     pose_head,
     poseclr,
 )
-
-__all__ = [
-    'estimator',
-    'htnet',
-    'losses',
-    'mhformer',
-    'mixste',
-    'motionagformer',
-    'motionbert',
-    'nanohtnet',
-    'pose_head',
-    'poseclr',
-]

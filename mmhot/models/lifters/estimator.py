@@ -171,16 +171,11 @@ class SequencePoseLifter(PoseLifter):
         return [feats, self.extract_feat(mirrored, feats.kept_by_pruner, target)]
 
     def lift(self, inputs: Tensor, flip_indices: Sequence[int] | None = None) -> Tensor:
-        """Lift windows, without decoding.
+        """Lift windows of normalized 2D poses (B, T, K, C), without decoding.
 
-        Args:
-            inputs (Tensor): Normalized 2D poses, (B, T, K, C).
-            flip_indices (Sequence[int], optional): Each keypoint's partner on the
-                other side, to average with the mirror image.
-
-        Returns:
-            Tensor: Poses of all frames, (B, T', K, 3), or of the center frame if
-            others are dropped.
+        With ``flip_indices``, each keypoint's partner on the other side, poses are
+        averaged with those of the mirror image. They are of all frames, (B, T', K, 3),
+        or of the center frame if others are dropped.
         """
         target = 'center' if self.drops_frames else 'all'
         if flip_indices is None:
@@ -190,16 +185,11 @@ class SequencePoseLifter(PoseLifter):
         return self.head.average(feats, flip_indices, target)
 
     def predict(self, inputs: Tensor, data_samples: SampleList) -> SampleList:
-        """Predict poses.
+        """Predict poses of windows (B, T, K, C).
 
-        Args:
-            inputs (Tensor): Normalized 2D poses, (B, T, K, C).
-            data_samples (list[PoseDataSample]): B samples; with the flip test
-                their metainfo needs ``flip_indices``.
-
-        Returns:
-            list[PoseDataSample]: The samples with ``pred_instances`` and, if the
-            backbone prunes, ``kept_frames`` of ``num_frames`` in their metainfo.
+        The flip test needs ``flip_indices`` in the metainfo of the samples. They are
+        returned with ``pred_instances`` and, if the backbone prunes, with
+        ``kept_frames`` of ``num_frames`` in their metainfo.
         """
         if self.test_cfg.get('flip_test', False):
             flip_indices = data_samples[0].metainfo['flip_indices']

@@ -18,18 +18,12 @@ class ModulatedGraphConv(nn.Module):
     r"""Graph convolution with modulated weights and a learned adjacency.
 
     With the symmetric :math:`Q = (P + P^\top) / 2`, :math:`P` being the given
-    adjacency plus a learned offset, node :math:`i` becomes
+    adjacency (N, N) plus a learned offset, node :math:`i` becomes
 
     .. math:: y_i = Q_{ii}\, m_i \circ W_0 x_i
                     + \sum_{j \neq i} Q_{ij}\, m_j \circ W_1 x_j + b
 
     so that the modulation :math:`m` belongs to the node a feature comes from.
-
-    Args:
-        in_dims (int): Input channels.
-        out_dims (int): Output channels.
-        adjacency (Tensor): Fixed part of the adjacency, (N, N). It is not part
-            of the state dict.
     """
 
     def __init__(self, in_dims: int, out_dims: int, adjacency: Tensor) -> None:
@@ -65,13 +59,9 @@ class ModulatedGraphConv(nn.Module):
 
 
 def tree_adjacency(parents: Sequence[int]) -> Tensor:
-    """Return the mean over a node's neighbors in a tree, plus the node itself.
+    """Return the mean over a node's neighbors in a tree, plus the node itself, (N, N).
 
-    Args:
-        parents (Sequence[int]): Index of each node's parent, -1 for the root.
-
-    Returns:
-        Tensor: Rows that sum to one, without the ones on the diagonal, (N, N).
+    Rows sum to one without the diagonal. The root's parent is -1.
     """
     adjacency = torch.zeros(len(parents), len(parents))
     for child, parent in enumerate(parents):

@@ -129,14 +129,14 @@ class CrossHypothesisInteraction(nn.Module):
         self, step: int, updated: list[Tensor], context: list[Tensor]
     ) -> None:
         """Update one of ``updated`` in place, with keys and values of ``context``."""
-        query, key, own = self._STEPS[step]
+        query, key, value = self._STEPS[step]
         norm_query, norm_key, norm_value = self.norms[step]
         update = self.attns[step](
             norm_query(updated[query]),
             norm_key(context[key]),
-            norm_value(context[own]),
+            norm_value(context[value]),
         )
-        updated[own] = updated[own] + self.drop_path(self.drop(update))
+        updated[value] = updated[value] + self.drop_path(self.drop(update))
 
 
 class HypothesisGenerator(nn.Module):

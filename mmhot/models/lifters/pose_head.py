@@ -117,11 +117,7 @@ class PoseLiftingHead(BaseHead):
     ) -> Tensor:
         """Average poses (B, T', K, 3) of windows with those of their mirror images.
 
-        Args:
-            feats (Sequence[Tensor | PrunedFeatures]): Features of both, of the same
-                frames.
-            flip_indices (Sequence[int]): Each keypoint's partner on the other side.
-            target (str): 'center' or 'all'.
+        Features of both are of the same frames; ``target`` is 'center' or 'all'.
         """
         coords, mirrored = (self.select(feat, target) for feat in feats)
         return (coords + mirror_poses(mirrored, flip_indices)) / 2
@@ -147,8 +143,8 @@ class PoseLiftingHead(BaseHead):
             )
         metainfo = data_sample.metainfo
         keys = getattr(self.decoder, 'auxiliary_decode_keys', ())
-        known = {key: metainfo[key] for key in keys if key in metainfo}
-        keypoints, scores = self.decoder.decode(coords, **known)
+        settings = {key: metainfo[key] for key in keys if key in metainfo}
+        keypoints, scores = self.decoder.decode(coords, **settings)
         return InstanceData(keypoints=keypoints, keypoint_scores=scores)
 
     def loss(
@@ -194,15 +190,10 @@ class RepresentationHead(PoseLiftingHead):
     """Linear layer and tanh, then :class:`PoseLiftingHead`'s regression.
 
     The head of MotionBERT and MotionAGFormer; keys are those of MMPose's
-    ``MotionRegressionHead``.
+    ``MotionRegressionHead``. For other arguments see :class:`PoseLiftingHead`.
 
     Args:
-        in_channels (int): Channels ``C`` of the features.
         rep_dims (int): Channels of the representation. Defaults to 512.
-        out_channels (int): Coordinates of a keypoint. Defaults to 3.
-        loss (dict): See :class:`PoseLiftingHead`.
-        decoder (dict, optional): See :class:`PoseLiftingHead`.
-        init_cfg (dict, optional): Initialization config. Defaults to None.
     """
 
     def __init__(

@@ -17,20 +17,12 @@ from mmpose.registry import MODELS
 from mmpose.structures import PoseDataSample
 from torch import Tensor, nn
 
-from mmhot.models.lifters.embeddings import describe_embeddings
 from mmhot.models.tokens.host import Host
 from mmhot.models.tokens.recoverers import PrunedFeatures
 
 
 class ProjectionHead(nn.Module):
-    """Map a lifter's features to one unit vector a window.
-
-    Args:
-        in_channels (int): Channels ``C`` of the features.
-        num_frames (int): Frames ``T'`` of the features.
-        num_keypoints (int): Keypoints ``K``. Defaults to 17.
-        feature_dims (int): Output channels of a keypoint ``D``. Defaults to 8.
-    """
+    """Map a lifter's features, ``T'`` frames, to one unit vector a window."""
 
     def __init__(
         self,
@@ -66,10 +58,6 @@ class MomentQueue(nn.Module):
 
     A moment is a frame of a performance; entries that no key has replaced yet are
     random unit vectors of performance -1.
-
-    Args:
-        size (int): Entries ``N``.
-        num_features (int): Length ``D`` of a key.
     """
 
     def __init__(self, size: int, num_features: int) -> None:
@@ -81,16 +69,9 @@ class MomentQueue(nn.Module):
         self.register_buffer('position', torch.zeros((), dtype=torch.int64))
 
     def allowed(self, performances: Tensor, frames: Tensor, radius: int) -> Tensor:
-        """Mark the entries that are negatives of moments.
+        """Mark the entries that are negatives of moments (B,), (B, N) bool.
 
-        Args:
-            performances (Tensor): Performance IDs, (B,).
-            frames (Tensor): Frame numbers, (B,).
-            radius (int): Frames around a moment that are no negatives.
-
-        Returns:
-            Tensor: Entries of another performance, or more than ``radius`` frames
-            away, (B, N) bool.
+        They are of another performance, or more than ``radius`` frames away.
         """
         other = performances[:, None] != self.performances
         distant = (frames[:, None] - self.frames).abs() > radius
@@ -98,13 +79,7 @@ class MomentQueue(nn.Module):
 
     @torch.no_grad()
     def write(self, keys: Tensor, performances: Tensor, frames: Tensor) -> None:
-        """Replace the oldest entries.
-
-        Args:
-            keys (Tensor): Unit vectors, (B, D); the last N if there are more.
-            performances (Tensor): (B,).
-            frames (Tensor): (B,).
-        """
+        """Replace the oldest entries by keys (B, D) of moments (B,)."""
         size = len(self.keys)
         places = (self.position + torch.arange(len(keys), device=keys.device)) % size
         self.keys[places[-size:]] = keys[-size:].to(self.keys.dtype)
@@ -241,11 +216,7 @@ class PoseCLR(BaseModel):
 
     @torch.no_grad()
     def update_keys(self, momentum: float) -> None:
-        """Move the key network towards the query network.
-
-        Args:
-            momentum (float): Share of itself that it keeps.
-        """
+        """Move the key network to the query network; ``momentum`` is what it keeps."""
         own = nn.ModuleDict(dict(backbone=self.backbone, projector=self.projector))
         keys = self.key_network.state_dict(keep_vars=True)
         for name, query in own.state_dict(keep_vars=True).items():
@@ -258,12 +229,40 @@ class PoseCLR(BaseModel):
 def info_nce(positives: Tensor, negatives: Tensor, temperature: float) -> Tensor:
     """Compute InfoNCE, one term a positive, averaged to a scalar.
 
-    Args:
-        positives (Tensor): Similarities of queries and their keys, (B, V).
-        negatives (Tensor): Those of queries and the queue, (B, N); -inf where an entry
-            is left out.
-        temperature (float): Divides similarities.
+    Similarities of queries and their keys are (B, V), those of queries and the queue
+    (B, N), with -inf where an entry is left out.
     """
     positives = positives / temperature
     rest = (negatives / temperature).logsumexp(1, keepdim=True)
     return (torch.logaddexp(positives, rest) - positives).mean()
+
+
+def describe_embeddings(
+    queries: Tensor, keys: Tensor, negatives: Tensor
+) -> dict[str, Tensor]:
+    """Measure what shows whether embeddings collapse.
+
+    Args:
+        queries (Tensor): Unit vectors, (B, D).
+        keys (Tensor): Those of other views, (B, V, D).
+        negatives (Tensor): Similarities of queries and the queue, (B, N).
+
+    Returns:
+        dict[str, Tensor]: ``retrieval_top1``, the share of keys nearer to their query
+        than every negative; ``alignment``, the mean squared distance of a query
+        and its keys; ``uniformity``, the logarithm of the mean of exp(-2 d^2) over
+        pairs of queries (both of Wang and Isola, ICML 2020); ``effective_rank`` of the
+        queries, the exponential of the entropy of their singular values (Roy and
+        Vetterli, 2007).
+    """
+    positives = (queries[:, None] * keys).sum(-1)
+    top1 = (positives > negatives.amax(1, keepdim=True)).float().mean()
+    squared = torch.pdist(queries.float()).square()
+    values = torch.linalg.svdvals(queries.float())
+    shares = values / values.sum()
+    return dict(
+        retrieval_top1=top1,
+        alignment=(2 - 2 * positives).mean(),
+        uniformity=(-2 * squared).exp().mean().log(),
+        effective_rank=torch.special.entr(shares).sum().exp(),
+    )

@@ -1,5 +1,3 @@
 """Pruners and recoverers of frames; importing them registers them (GTPT: gtpt/)."""
 
-from mmhot.models.tokens import pruners, recoverers
-
-__all__ = ['pruners', 'recoverers']
+from mmhot.models.tokens import pruners, recoverers  # noqa: F401 registers

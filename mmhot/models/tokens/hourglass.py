@@ -27,23 +27,10 @@ class Hourglass(nn.Module):
     """Run a host's layers, prune frames before some of them, and recover them.
 
     Without a pruner it has no parameters and only runs the layers. With a recoverer of
-    tokens it adds a learned embedding to the kept tokens, by their order.
-
-    Args:
-        num_frames (int): Frames ``T`` of the host.
-        num_layers (int): Layers of the host.
-        embed_dims (int): Channels ``C``.
-        pruner (dict or list[dict], optional): Configs of pruners, from shallow to
-            deep, or one whose ``num_keep`` and ``depth`` are lists, a pyramid of its
-            type. Without a recoverer their ``keep_center`` defaults to True.
-        recoverer (dict, optional): Config of a recoverer.
-        num_heads (int): Heads of a recoverer with attention. Defaults to 8.
-        qkv_bias (bool): Whether its queries, keys and values have a bias. Defaults
-            to True.
-        first_depth (int): First layer before which the host can be pruned. Defaults
-            to 0.
-        fixed_lengths (bool): Whether the host's layers accept only the number of
-            frames that they were built for. Defaults to False.
+    tokens it adds a learned embedding to the kept tokens, by their order. Arguments are
+    those of :class:`~mmhot.models.tokens.host.Host`. Pruners are a list from shallow to
+    deep, or one whose ``num_keep`` and ``depth`` are lists, a pyramid of its type.
+    Without a recoverer their ``keep_center`` defaults to True.
     """
 
     def __init__(
@@ -163,13 +150,7 @@ class Hourglass(nn.Module):
     def recover(
         self, x: Tensor, kept_by_pruner: tuple[Tensor, ...], num_frames: int
     ) -> Tensor | PrunedFeatures:
-        """Recover tokens, or leave the recovery of poses to the head.
-
-        Args:
-            x (Tensor): Tokens that :meth:`forward` returned, (B, t, ..., C).
-            kept_by_pruner (tuple[Tensor]): Kept frames that it returned.
-            num_frames (int): Frames ``T`` of the input.
-        """
+        """Recover tokens (B, t, ..., C), or leave the recovery of poses to the head."""
         if not self.pruners:
             return x
         if not self.recovers_tokens:
@@ -178,12 +159,7 @@ class Hourglass(nn.Module):
         return PrunedFeatures(x, kept_by_pruner, num_frames, None, True)
 
     def keep_counts(self, keep: Keep | None, num_frames: int) -> list[int]:
-        """Return the number of frames that each pruner keeps.
-
-        Args:
-            keep (int or Sequence[int], optional): Overrides ``num_keep`` of the
-                pruners.
-            num_frames (int): Frames ``T`` of the window.
+        """Return how many frames each pruner keeps; ``keep`` overrides its number.
 
         Raises:
             ValueError: If the numbers do not fit the pruners or the window.

@@ -20,20 +20,14 @@ from mmhot.models.tokens.selection import (
 
 
 class Frames(NamedTuple):
-    """Input of a pruner: the frames that are left.
+    """Input of a pruner: the frames that are left."""
 
-    Args:
-        features (Tensor): Features of each frame, (B, T, F).
-        poses (Tensor): The backbone's input, (B, T, K, C).
-        received (Tensor | None): Attention that each frame receives in the last
-            temporal block, (B, T); None unless the pruner's ``reads_attention``.
-        center (Tensor): Index of the center frame among them, (B,).
-    """
-
-    features: Tensor
-    poses: Tensor
+    features: Tensor  # of each frame, (B, T, F)
+    poses: Tensor  # the backbone's input, (B, T, K, C)
+    # attention that each frame receives in the last temporal block, (B, T); None unless
+    # the pruner's `reads_attention`
     received: Tensor | None
-    center: Tensor
+    center: Tensor  # index of the center frame among them, (B,)
 
 
 class Pruner(nn.Module):
@@ -57,12 +51,7 @@ class Pruner(nn.Module):
 
     @torch.no_grad()
     def forward(self, frames: Frames, num_keep: int | None = None) -> Tensor:
-        """Choose frames: sorted indices, (B, num_keep).
-
-        Args:
-            frames (Frames): The frames to choose from.
-            num_keep (int, optional): Overrides ``self.num_keep``.
-        """
+        """Choose frames: sorted indices, (B, num_keep)."""
         scores = self.score(frames)
         if self.keep_center:
             scores = scores.scatter(1, frames.center[:, None], torch.inf)
@@ -78,12 +67,9 @@ class ClusterPruner(Pruner):
     """Token pruning cluster (TPC): density-peak clustering of frame features.
 
     The score of a frame is its density among its nearest neighbors times its distance
-    to the nearest frame of higher density.
+    to the nearest frame of higher density. For other arguments see :class:`Pruner`.
 
     Args:
-        num_keep (int): See :class:`Pruner`.
-        depth (int): See :class:`Pruner`.
-        keep_center (bool): See :class:`Pruner`.
         num_neighbors (int): Neighbors that define the density, including the frame
             itself. Defaults to 2.
         noise (float): Scale of the uniform noise added to densities in training; the

@@ -47,22 +47,13 @@ class Recoverer(nn.Module):
 
 
 class PrunedFeatures(NamedTuple):
-    """Output of a backbone with a pruner.
+    """Output of a backbone with a pruner."""
 
-    Args:
-        feats (Tensor): Features of all frames, or of the kept ones, (B, T', K, C).
-        kept_by_pruner (tuple[Tensor]): Sorted frames kept by each pruner, (B, t).
-        num_frames (int): Frames ``T`` of the input.
-        recoverer (Recoverer | None): Recovers the poses of all frames, if this is
-            left to the head.
-        recovered (bool): Whether features of all frames have been recovered.
-    """
-
-    feats: Tensor
-    kept_by_pruner: tuple[Tensor, ...]
-    num_frames: int
-    recoverer: Recoverer | None
-    recovered: bool
+    feats: Tensor  # of all frames, or of the kept ones, (B, T', K, C)
+    kept_by_pruner: tuple[Tensor, ...]  # sorted frames that each keeps, (B, t)
+    num_frames: int  # frames T of the input
+    recoverer: Recoverer | None  # of the poses of all frames, if left to the head
+    recovered: bool  # whether features of all frames have been recovered
 
     @property
     def kept(self) -> Tensor:

@@ -7,17 +7,9 @@ from mmhot.models.layers.blocks import full_precision
 
 
 def keep_highest(scores: Tensor, num_keep: int) -> Tensor:
-    """Choose the tokens of highest score; of equal scores those of lower index.
+    """Choose the tokens of highest score (..., N), of equal scores the earlier ones.
 
-    Args:
-        scores (Tensor): Score of each token, (..., N).
-        num_keep (int): Tokens to keep, from 1 to N.
-
-    Returns:
-        Tensor: Their indices in ascending order, (..., num_keep).
-
-    Raises:
-        ValueError: If ``num_keep`` is out of range.
+    Indices (..., num_keep) are in ascending order.
     """
     num_tokens = scores.shape[-1]
     if not 1 <= num_keep <= num_tokens:
@@ -28,12 +20,7 @@ def keep_highest(scores: Tensor, num_keep: int) -> Tensor:
 
 
 def gather_tokens(x: Tensor, index: Tensor) -> Tensor:
-    """Gather tokens of each sequence, (..., n, *rest).
-
-    Args:
-        x (Tensor): Tokens, (..., N, *rest), with the leading axes of ``index``.
-        index (Tensor): Indices of tokens, (..., n).
-    """
+    """Gather tokens (..., N, *rest) by indices (..., n), (..., n, *rest)."""
     num_tokens, rest = x.shape[index.ndim - 1], x.shape[index.ndim :]
     first = torch.arange(index[..., 0].numel(), device=index.device) * num_tokens
     flat_index = (index.reshape(first.shape[0], -1) + first[:, None]).flatten()
@@ -48,11 +35,6 @@ def spread_frames(
     """Spread rising indices evenly, both ends included; a single one is the center.
 
     Index ``s`` is ``s * (T - 1) / (num_keep - 1)``, rounded half up.
-
-    Args:
-        num_frames (int): Frames ``T``.
-        num_keep (int): Number of indices, from 1 to ``T``.
-        device (torch.device, optional): Where to compute them. Defaults to None: CPU.
     """
     if not 1 <= num_keep <= num_frames:
         raise ValueError(f'num_keep must be from 1 to {num_frames}, got {num_keep}')
@@ -63,13 +45,10 @@ def spread_frames(
 
 
 def pairwise_distances(features: Tensor) -> Tensor:
-    """Compute distances (B, T, T), divided by the root of the number of features.
+    """Compute distances (B, T, T) of features (B, T, F), over the root of ``F``.
 
     They are exactly symmetric, zero on the diagonal and between equal frames, and
     accurate to the rounding of float32, for which the products need float64.
-
-    Args:
-        features (Tensor): (B, T, F).
     """
     if features.device.type == 'mps':  # which has no float64
         return pairwise_distances(features.cpu()).to(features.device)

@@ -11,10 +11,9 @@ import mmpose
 import numpy as np
 import pytest
 import torch
-from drawn_people import FOLDER
 from mmpose.apis import MMPoseInferencer, inference_topdown, init_model
 from resumed_training import the_same_training
-from topdown_configs import first_people, overfit, small_training
+from topdown_configs import FOLDER, first_people, overfit, small_training
 
 COCO = 'body_2d_keypoint/gtpt/coco/gtpt-t_*'
 WHOLEBODY = 'wholebody_2d_keypoint/gtpt/coco-wholebody/gtpt-t_*'

@@ -20,7 +20,6 @@ from typing import Any
 
 import onnxruntime
 import torch
-from mmengine.config import Config
 from torch import Tensor, nn
 
 import mmhot.plugin  # noqa: F401 registers what configs name
@@ -38,33 +37,18 @@ _SEPARATOR = re.compile(r'(?<!:):(?![:/\\])')
 
 
 @dataclass(frozen=True)
-class ModelSpec:
-    """A model to measure; see the module's docstring.
+class RunnableModel:
+    """A model with random weights.
 
     Attributes:
         name (str): Name in tables, with options.
-        config (Path): Its config file.
-        settings (tuple): Changed settings of the config, pairs of key and text.
-        is_exported (bool): Whether ONNX Runtime runs it.
-    """
-
-    name: str
-    config: Path
-    settings: tuple[tuple[str, str], ...] = ()
-    is_exported: bool = False
-
-
-@dataclass(frozen=True)
-class BuiltModel:
-    """A model, ready to run.
-
-    Attributes:
         model (nn.Module): In evaluation mode.
         shape (tuple[int, ...]): Shape of one input, without the batch.
         macs (int): Multiply-adds of one input.
         run (Callable): Runs the network, MMPose's mode 'tensor', on a batch.
     """
 
+    name: str
     model: nn.Module
     shape: tuple[int, ...]
     macs: int
@@ -76,44 +60,33 @@ class BuiltModel:
         return torch.randn(batch_size, *self.shape, device=device)
 
 
-def parse_spec(text: str) -> ModelSpec:
-    """Parse ``MODEL[:OPTION]...``.
-
-    Raises:
-        ValueError: If the model or an option is unknown.
-    """
-    source, *options = _SEPARATOR.split(text)
-    settings = tuple(
-        (key, value)
-        for key, sign, value in (option.partition('=') for option in options)
-        if sign
-    )
-    if unknown := [x for x in options if '=' not in x and x != _ONNX]:
-        raise ValueError(
-            f'{text}: unknown option {unknown[0]!r}; an option is KEY=VALUE of the '
-            f'config, or {_ONNX}'
-        )
-    name = ':'.join([re.split(r'[/\\]', source)[-1], *options])
-    return ModelSpec(name, config_of(source), settings, _ONNX in options)
-
-
-def build_spec(
-    spec: ModelSpec, device: str = 'cpu', sizes: tuple[int, ...] = (1,)
-) -> BuiltModel:
-    """Build a model with random weights from a fixed seed, for batches of some sizes.
+def open_model(
+    text: str, device: str = 'cpu', sizes: tuple[int, ...] = (1,)
+) -> RunnableModel:
+    """Build a ``MODEL[:OPTION]...`` for batches of some sizes.
 
     Raises:
         FileNotFoundError: If there is no such config.
-        ValueError: If the config does not define the shape of an input.
+        ValueError: If the model or an option is unknown, or the config does not define
+            the shape of an input.
     """
-    config = _read_config(spec)
+    source, *options = _SEPARATOR.split(text)
+    config = read_config_file(config_of(source))
+    for option in options:
+        key, sign, value = option.partition('=')
+        if sign:
+            config.merge_from_dict({key: _read_value(value)})
+        elif option != _ONNX:
+            raise ValueError(
+                f'{text}: unknown option {option!r}; an option is KEY=VALUE of the '
+                f'config, or {_ONNX}'
+            )
+    name = ':'.join([re.split(r'[/\\]', source)[-1], *options])
     torch.manual_seed(0)
-    model = build_model(config.model, spec.name).eval()
+    model = build_model(config.model, name).eval()
     shape = input_shape(config, model)
     if shape is None:
-        raise ValueError(
-            f'{spec.name}: its config does not define the shape of an input'
-        )
+        raise ValueError(f'{name}: its config does not define the shape of an input')
     macs = count_cost(model, torch.randn(1, *shape), None, mode='tensor').macs
     is_image = len(shape) == 3 and shape[0] == 3
 
@@ -121,12 +94,13 @@ def build_spec(
         with half_precision(device if is_image else 'cpu'):
             return model(x, None, mode='tensor')
 
-    if spec.is_exported:
-        return BuiltModel(model, shape, macs, _export(model, shape, is_image))
-    if torch.device(device).type == 'cpu':
-        return BuiltModel(model, shape, macs, run)
-    model = move_to_device(model, device) if is_image else model.to(device)
-    return BuiltModel(model, shape, macs, CapturedGraphs(run, sizes))
+    call: Callable[[Tensor], Any] = run
+    if _ONNX in options:
+        call = _export(model, shape, is_image)
+    elif torch.device(device).type != 'cpu':
+        model = move_to_device(model, device) if is_image else model.to(device)
+        call = CapturedGraphs(run, sizes)
+    return RunnableModel(name, model, shape, macs, call)
 
 
 def _export(
@@ -146,12 +120,6 @@ def _export(
     names = [name for name in graph.output_names if not name.startswith(KEPT)]
     (entry,) = session.get_inputs()
     return lambda x: session.run(names, {entry.name: x.numpy()})
-
-
-def _read_config(spec: ModelSpec) -> Config:
-    config = read_config_file(spec.config)
-    config.merge_from_dict({key: _read_value(text) for key, text in spec.settings})
-    return config
 
 
 def _read_value(text: str) -> Any:
