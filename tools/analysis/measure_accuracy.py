@@ -2,7 +2,7 @@
 
 Motions of the validation split, at most 400 frames long, with the true and with noisy
 2D keypoints and an unknown lens. With noisy ones also joint angles, pieces that are
-lifted alone, and filters. Example::
+lifted alone, how poses change without a motion's first frames, and filters. Example::
 
     python -m tools.analysis.measure_accuracy --motions 12
 """
@@ -40,8 +40,8 @@ _ANGLES = {
     'shoulder': ('root', 'shoulder', 'elbow'),
     'trunk': ('root', 'spine', 'thorax'),
 }
-# Frames of a piece.
-_PIECES = 10, 30, 60
+# Frames of a piece, and first frames that are left out.
+_PIECES, _CUTS = (10, 30, 60), {1: 'first frame', 3: 'first three frames'}
 # Speed of a wrist in punches and throws, m/s; seconds around its peak, and between two.
 _FAST, _AROUND, _APART = 3.0, 0.1, 0.4
 
@@ -79,6 +79,7 @@ def main(args: argparse.Namespace) -> None:
     lifter = Lifter(args.model, args.checkpoint)
     lifted = [(lifter(clip), truth) for clip, truth in noisy]
     rows = [*compare_angles(lifted), *compare_pieces(lifter, noisy)]
+    rows += compare_cuts(lifter, noisy, lifted)
     print_text('\n' + align([['noisy 2D', 'mean'], *rows], left=1))
     print_text('\n' + align(compare_filters(lifted), left=1))
 
@@ -123,6 +124,23 @@ def compare_pieces(
                 errors.append(mpjpe(poses, truth.poses[piece]))
         error = 1000 * np.concatenate(errors).mean()
         rows.append([f'{length} frames alone', f'{error:.1f} mm'])
+    return rows
+
+
+def compare_cuts(
+    lifter: Lifter,
+    clips: list[tuple[Clip2D, GroundTruth]],
+    lifted: list[tuple[Clip3D, GroundTruth]],
+) -> list[list[str]]:
+    """Return rows of the changes of poses without the first frames of a motion."""
+    rows = []
+    for first, words in _CUTS.items():
+        changes = []
+        for (clip, _), (whole, _) in zip(clips, lifted, strict=True):
+            poses = lifter(take_frames(clip, slice(first, None))).keypoints_3d
+            changes.append(mpjpe(poses, whole.keypoints_3d[first:]))
+        change = 1000 * np.concatenate(changes).mean()
+        rows.append([f'change without the {words}', f'{change:.1f} mm'])
     return rows
 
 
