@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_allclose
 from rendered_clips import rendered
 
-from mmhot.io.writers.rates import sample_evenly
+from mmhot.io.writers.rates import at_constant_rate, fill_frames
 from mmhot.io.writers.trc import in_y_up
 from mmhot.lifting.world import place_people, to_world
 from mmhot.skeletons.joint_angles import ANGLES, angle_joints, joint_angles
@@ -109,11 +109,11 @@ def test_mot_has_opensims_header_and_all_angles(clip, tmp_path):
 def test_c3d_of_a_pause_keeps_every_pose_and_none_in_the_pause(clip, tmp_path):
     time = clip.frame / 25 + np.where(np.arange(len(clip)) < 20, 0, 4)
     paused = replace(clip, time=time)
-    positions, is_known = sample_evenly(paused, clip.frame[0])
+    even = at_constant_rate(paused)
+    _, positions = fill_frames(even, even.frame[0])
     rows = np.round((time - time[0]) * 25).astype(int)
     assert_allclose(positions[rows], clip.places(), atol=1e-6)
-    assert is_known.sum() == len(clip)
-    assert is_known[rows].all()
+    assert (even.frame - even.frame[0]).tolist() == rows.tolist()
     held = positions[rows[19] : rows[20] + 1]
     assert (np.abs(np.diff(held, axis=0)).max((1, 2)) > 0).sum() == 1
 
