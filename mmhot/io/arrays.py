@@ -43,12 +43,6 @@ def load_arrays(
         return {name: archive[name] for name in names}
 
 
-def array_names(path: Path) -> list[str]:
-    """Return the names of the arrays of an ``.npz`` file."""
-    with _archive(path) as archive:
-        return list(archive.files)
-
-
 @contextmanager
 def _archive(path: Path) -> Iterator[Any]:
     try:

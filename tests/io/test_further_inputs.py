@@ -1,6 +1,4 @@
-"""Keypoints of Ultralytics' save_txt, VideoPose3D, SLEAP's .csv; XML, Label Studio."""
-
-import json
+"""Keypoints of Ultralytics' save_txt, VideoPose3D, SLEAP's .csv."""
 
 import numpy as np
 import pytest
@@ -122,25 +120,3 @@ def test_csv_of_sleap_saved_by_a_spreadsheet(tmp_path):
     [track] = mmhot.read_keypoints(path, image_size=SIZE, fps=30).tracks
     np.testing.assert_allclose(track.keypoints[1:], POINTS[1:], rtol=1e-6)
     np.testing.assert_allclose(track.scores[1:], SCORES[1:], rtol=1e-6)
-
-
-LABELS = [{'x': 1, 'y': 2, 'original_width': 9, 'keypointlabels': ['nose']}]
-TASK = {'id': 1, 'data': {'img': 'a'}, 'annotations': [{'result': LABELS}]}
-XML = [
-    *('<?xml version="1.0"?><annotations>', '<!-- a --><annotations>'),
-    '<!DOCTYPE a><annotations>',
-]
-
-
-@pytest.mark.parametrize('before', ['', '\ufeff', ' \n\t'], ids=repr)
-def test_xml_and_label_studio_say_how(tmp_path, before):
-    path = tmp_path / 'annotations'
-    for text in XML:
-        path.write_text(before + text)
-        with pytest.raises(ValueError, match='is XML or HTML: export keypoints as'):
-            mmhot.lift(path)
-    short = [{'img': 'a', 'id': 1, 'kp': LABELS, 'lead_time': 2.1}]
-    for document in ([TASK], TASK, short):
-        path.write_text(before + json.dumps(document))
-        with pytest.raises(ValueError, match='is JSON of Label Studio: export'):
-            mmhot.lift(path, image_size=SIZE, fps=30)

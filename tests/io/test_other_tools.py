@@ -12,7 +12,6 @@ from clip_files import DATA, SIZE, assert_refused, coco_result, dump, walk
 import mmhot
 from mmhot.errors import pip
 from mmhot.io.readers.keypoints import read_keypoints
-from mmhot.io.readers.predictions import as_predictions
 from mmhot.skeletons.joints import convert_keypoints, get_skeleton
 
 COCO = get_skeleton('coco-17')
@@ -143,8 +142,8 @@ FORMS = {
     'individuals': lambda path, _: deeplabcut(path, POSES, individuals='ab'),
     'sleap': lambda path, patch: sleap(path, POSES, patch),
     'cvat': lambda path, _: cvat(path, POSES),
-    'ultralytics': lambda *_: as_predictions(ultralytics(POSES)),
-    'supervision': lambda *_: as_predictions([*supervision(POSES)]),
+    'ultralytics': lambda *_: ultralytics(POSES),
+    'supervision': lambda *_: [*supervision(POSES)],
 }
 
 

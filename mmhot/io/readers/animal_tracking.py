@@ -9,7 +9,7 @@ import numpy as np
 
 from mmhot.errors import pip
 from mmhot.io.arrays import MAX_JSON, as_numbers, read_limited
-from mmhot.io.readers.frame_numbers import number_frames
+from mmhot.io.readers.frame_numbers import frames_of
 from mmhot.structures.rows import Rows, rows_of_tracks
 
 HDF5 = b'\x89HDF'
@@ -80,7 +80,6 @@ def read_deeplabcut(path: Path) -> Rows:
     ]
     # labels have the path of an image in several columns
     images = [line[min(column_of.values()) - 1] for line in lines]
-    frames = number_frames([{'id': image} for image in images], path)
     # an absent column is the last, empty one
     cells = [
         [_number(line[n]) for n in np.ravel(columns)]
@@ -89,7 +88,7 @@ def read_deeplabcut(path: Path) -> Rows:
     values = as_numbers(cells, 'cells', of_text=True)
     values = values.reshape(len(lines), *np.shape(columns))
     return rows_of_tracks(
-        values.swapaxes(0, 1), np.array([frames[image] for image in images]), joints
+        values.swapaxes(0, 1), np.array(frames_of(images, path)), joints
     )
 
 

@@ -84,16 +84,16 @@ def _image_id(value: object) -> int | str:
 
 
 def _stack(people: list[dict], images: list[dict], path: Path) -> Rows:
-    """Stack annotations or results by image."""
+    """Stack annotations or results."""
     numbers = number_frames([{**x, 'id': _image_id(x['id'])} for x in images], path)
-    frames: dict[int, list[dict]] = {number: [] for number in numbers.values()}
+    pairs = []
     for person in people:
-        image = _image_id(person['image_id'])
         box = as_numbers(person.get('bbox') or [np.nan] * 4, 'bbox').ravel()
         box[2:] += box[:2]
         # CVAT's IDs are attributes
         person = {**(person.get('attributes') or {}), **person, 'bbox': box}
-        frames[numbers[image]] += people_of([person])
-    rows = gather([*frames], [*frames.values()], {})
+        frame = numbers[_image_id(person['image_id'])]
+        pairs += [(frame, x) for x in people_of([person])]
+    rows = gather(pairs, {})
     is_coco = rows.points.shape[1] == len(_COCO.joints)
     return replace(rows, skeleton=_COCO.name) if is_coco else rows

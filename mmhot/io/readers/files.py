@@ -1,16 +1,13 @@
 """Readers of people in files, 2D or 3D: the table of formats."""
 
-import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from mmhot.errors import require_file
 from mmhot.io.arrays import (
     BLANK,
     SIGNATURES,
-    array_names,
-    load_arrays,
     load_json,
     start_of,
 )
@@ -28,7 +25,6 @@ from mmhot.io.readers.coco import is_coco, read_coco
 from mmhot.io.readers.frame_numbers import natural_key
 from mmhot.io.readers.people import (
     has_columns,
-    is_column,
     read_files,
     read_people,
 )
@@ -37,10 +33,6 @@ from mmhot.structures.clips import Clip3D
 from mmhot.structures.rows import Rows
 
 _NUMPY, _PICKLE = b'\x93NUMPY', b'\x80'
-_EXPORT_COCO = (
-    'export keypoints as COCO ("COCO Keypoints 1.0" in CVAT, "COCO" in Label Studio)'
-)
-_LABEL_STUDIO, _SEARCHED = re.compile(b'"(keypointlabels|lead_time|inner_id)"'), 1 << 20
 _OF_VIDEOS = 'positions_2d'
 _OF_FOLDERS = ('.json', '.npz', '.npy', '.pkl')
 
@@ -51,12 +43,10 @@ def reader_of(start: bytes) -> Reader | None:
     """Return the reader of files that begin so; None of unknown ones."""
     text = start.lstrip(BLANK)
     readers: tuple[tuple[bool, Reader], ...] = (
-        (start.startswith(SIGNATURES), _read_npz),
-        (start.startswith((_NUMPY, _PICKLE)), _read_pickle),
+        (start.startswith((*SIGNATURES, _NUMPY, _PICKLE)), _read_objects),
         (start.startswith(HDF5), lambda path, size: read_sleap(path)),
         (is_deeplabcut(start), lambda path, size: read_deeplabcut(path)),
         (is_sleap_csv(start), lambda path, size: read_sleap_csv(path)),
-        (text.startswith(b'<'), _refuse_xml),
         (is_live(start), lambda path, size: read_lifted(path)),
         (text.startswith((b'[', b'{')), _read_json),
     )
@@ -91,23 +81,16 @@ def read_rows(path: Path, size: int) -> Rows | Clip3D:
     )
 
 
-def _read_npz(path: Path, size: int) -> Rows | Clip3D:
-    names = array_names(path)
-    if {*names} >= {'keypoints_3d', 'parents', 'axes'}:
-        return read_lifted(path)
-    if has_columns(names):
-        columns = load_arrays(path, [x for x in names if is_column(x)])
-        return read_people(columns, path, size)
-    return _read_pickle(path, size)
-
-
-def _read_pickle(path: Path, size: int) -> Rows | Clip3D:
-    """Read ``.npy``, objects in ``.npz``, or a pickle."""
+def _read_objects(path: Path, size: int) -> Rows | Clip3D:
+    """Read ``.npz``, ``.npy`` or a pickle."""
     content = load_objects(path)
-    if isinstance(content, dict) and _OF_VIDEOS in content:
+    if not isinstance(content, dict):
+        return read_people(content, path, size)
+    if content.keys() >= {'keypoints_3d', 'parents', 'axes'}:
+        return read_lifted(path)
+    if _OF_VIDEOS in content:
         return _read_videos(content)
-    is_archive = start_of(path).startswith(SIGNATURES)
-    if is_archive:
+    if start_of(path).startswith(SIGNATURES) and not has_columns(content):
         if len(content) != 1:
             raise ValueError('has no array keypoints (T, K, 2) or keypoints_3d')
         [content] = content.values()
@@ -128,25 +111,13 @@ def _read_videos(content: dict[str, Any]) -> Rows:
     return Rows(people[0], width=size.get('w'), height=size.get('h'))
 
 
-def _refuse_xml(path: Path, size: int) -> NoReturn:
-    raise ValueError(f'is XML or HTML: {_EXPORT_COCO}')
-
-
 def _read_json(path: Path, size: int) -> Rows | Clip3D:
     document = load_json(path)
     if is_lifted(document):
         return read_lifted(path)
-    try:
-        if is_coco(document):
-            return read_coco(document, path)
-        return read_people(document, path, size)
-    except ValueError as error:
-        with path.open('rb') as file:
-            start = file.read(_SEARCHED)
-        if _LABEL_STUDIO.search(start):
-            reason = f'is JSON of Label Studio: {_EXPORT_COCO}'
-            raise ValueError(reason) from error
-        raise
+    if is_coco(document):
+        return read_coco(document, path)
+    return read_people(document, path, size)
 
 
 def _read_folder(folder: Path, size: int) -> Rows:

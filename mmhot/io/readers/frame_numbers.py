@@ -61,6 +61,12 @@ def number_frames(
     return {value: frame for frame, value in enumerate(ordered)}
 
 
+def frames_of(labels: Sequence[int | str], path: Path) -> list[int]:
+    """Return the frame number of each label, the ID or name of an image."""
+    numbers = number_frames([{'id': label} for label in labels], path)
+    return [numbers[label] for label in labels]
+
+
 def natural_key(name: str) -> list[tuple[int, str]]:
     """Sort key by which ``img10`` follows ``img9``."""
     parts = re.split(r'(\d+)', name)

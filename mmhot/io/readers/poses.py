@@ -46,8 +46,6 @@ def read_poses(
     options = dict(skeleton=skeleton, image_size=image_size, fps=fps, given_axes=axes)
     path = Path(source) if isinstance(source, str | Path) else None
     if path is None:
-        if isinstance(source, Iterable) and not hasattr(source, '__len__'):
-            source = [*source]
         return _build(read_people(source, Path('poses'), 3), 'poses', **options)
     with naming(path):
         content = read_rows(path, 3)
