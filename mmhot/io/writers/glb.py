@@ -19,9 +19,6 @@ from mmhot.structures.clips import Clip3D
 
 _COLOR = (0.62, 0.65, 0.70)
 _UNTURNED = 1e-6
-ERRORS = 'expected_error_mm'
-"""Extra of joints: expected error at each key of the hips' translation, integers."""
-_UNKNOWN_ERROR = -1
 
 
 def write_glb(
@@ -34,10 +31,9 @@ def write_glb(
 
     Meters, y up (world x, z, -y), a root node for each person, from ``Person 1``,
     joints named as in HumanIK. Persons are scaled to zero while the clip lacks them.
-    Extras of the joints have the expected errors, if they are known; those of the scene
-    have the ``origin`` of the file, a point (3,) of the world in meters, z up. The clip
-    has ``'world'`` axes and joints of Human3.6M, and may have fingers; ``out_fps``
-    is a frame rate other than its own.
+    Extras of the scene have the ``origin`` of the file, a point (3,) of the world in
+    meters, z up. The clip has ``'world'`` axes and joints of Human3.6M, and may have
+    fingers; ``out_fps`` is a frame rate other than its own.
 
     Returns:
         str | None: How far joints are from those of the clip, as bones have constant
@@ -128,15 +124,6 @@ def _animate(
     for joint, turns in enumerate(np.moveaxis(motion.quaternions(), 1, 0)):
         if np.abs(turns[:, :3]).max() > _UNTURNED:
             gltf.add_channel(joints[joint], 'rotation', times, turns.astype(np.float32))
-    if person.expected_error is None:
-        return
-    # programs show extras as properties of the joint, but not the arrays of accessors
-    errors = np.nan_to_num(person.expected_error * 1000, nan=_UNKNOWN_ERROR)
-    for joint, values in zip(
-        HUMAN_IK.lifted, errors.round().astype(int).T, strict=False
-    ):
-        node = gltf.document['nodes'][joints[joint]]
-        node['extras'] = {ERRORS: values.tolist()}
 
 
 def _hide(gltf: Gltf, hips: int, person: Clip3D, clip: Clip3D) -> None:
