@@ -28,6 +28,8 @@ from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips import ARRAYS, Clip2D, Clip3D, Steps, clip_name
 
 _LOGGER = logging.getLogger(__name__)
+LIVE = b'{"type": "header"'
+"""First bytes of the files of streams."""
 
 # Types of fields that are the same for all rows; in a list those of many values.
 _HEADER: dict[str, Any] = {
@@ -161,7 +163,7 @@ def read_lifted(path: str | Path) -> Clip3D:
         start = start_of(path)
         if start.startswith(SIGNATURES):
             fields = load_arrays(path, (*ARRAYS, *_HEADER, _PATH, *_LISTS))
-        elif is_live(start):
+        elif start.startswith(LIVE):
             fields = _fields_of_json(_document_of_lines(path))
         else:
             fields = _fields_of_json(load_object(path))
@@ -171,11 +173,6 @@ def read_lifted(path: str | Path) -> Clip3D:
                 f'is not a lifted clip: it lacks {", ".join(sorted(lacking))}'
             )
         return _build(fields)
-
-
-def is_live(start: bytes) -> bool:
-    """Return whether a file that begins so has the lines of a stream."""
-    return start.startswith(b'{"type": "header"')
 
 
 def _document_of_lines(path: Path) -> dict[str, Any]:

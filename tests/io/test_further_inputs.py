@@ -110,13 +110,3 @@ def test_csv_of_sleap(tmp_path, names):
         np.testing.assert_allclose(track.keypoints[seen], own[seen], rtol=1e-6)
     assert np.isnan(clip.tracks[0].keypoints[0, 0]).all()
     assert clip.tracks[0].scores[0, 0] == 0
-
-
-def test_csv_of_sleap_saved_by_a_spreadsheet(tmp_path):
-    header, *lines = sleap([''] * 6).replace(',', ';').splitlines()
-    lines = [line.replace('.', ',') for line in lines]
-    path = tmp_path / 'sleap.csv'
-    path.write_text('\n'.join([header, *lines]), 'utf-8-sig')
-    [track] = mmhot.read_keypoints(path, image_size=SIZE, fps=30).tracks
-    np.testing.assert_allclose(track.keypoints[1:], POINTS[1:], rtol=1e-6)
-    np.testing.assert_allclose(track.scores[1:], SCORES[1:], rtol=1e-6)

@@ -11,12 +11,12 @@ from mmhot.io.arrays import (
     load_json,
     start_of,
 )
-from mmhot.io.lifted import is_lifted, is_live, read_lifted
+from mmhot.io.lifted import LIVE, is_lifted, read_lifted
 from mmhot.io.pickles import load_objects
 from mmhot.io.readers.animal_tracking import (
+    DEEPLABCUT,
     HDF5,
-    is_deeplabcut,
-    is_sleap_csv,
+    SLEAP,
     read_deeplabcut,
     read_sleap,
     read_sleap_csv,
@@ -32,7 +32,6 @@ from mmhot.io.readers.yolo_labels import label_files, read_labels
 from mmhot.structures.clips import Clip3D
 from mmhot.structures.rows import Rows
 
-_NUMPY, _PICKLE = b'\x93NUMPY', b'\x80'
 _OF_VIDEOS = 'positions_2d'
 _OF_FOLDERS = ('.json', '.npz', '.npy', '.pkl')
 
@@ -42,15 +41,7 @@ Reader = Callable[[Path, int], Rows | Clip3D]
 def reader_of(start: bytes) -> Reader | None:
     """Return the reader of files that begin so; None of unknown ones."""
     text = start.lstrip(BLANK)
-    readers: tuple[tuple[bool, Reader], ...] = (
-        (start.startswith((*SIGNATURES, _NUMPY, _PICKLE)), _read_objects),
-        (start.startswith(HDF5), lambda path, size: read_sleap(path)),
-        (is_deeplabcut(start), lambda path, size: read_deeplabcut(path)),
-        (is_sleap_csv(start), lambda path, size: read_sleap_csv(path)),
-        (is_live(start), lambda path, size: read_lifted(path)),
-        (text.startswith((b'[', b'{')), _read_json),
-    )
-    return next((read for is_own, read in readers if is_own), None)
+    return next((read for starts, read in _READERS if text.startswith(starts)), None)
 
 
 def read_rows(path: Path, size: int) -> Rows | Clip3D:
@@ -135,3 +126,14 @@ def _read_folder(folder: Path, size: int) -> Rows:
             reason = str(error).removeprefix(f'{file} ')
             raise ValueError(f'{file.name} {reason}') from error
     return read_files(documents, folder, size)
+
+
+_READERS: tuple[tuple[bytes | tuple[bytes, ...], Reader], ...] = (
+    ((*SIGNATURES, b'\x93NUMPY', b'\x80'), _read_objects),
+    (HDF5, lambda path, size: read_sleap(path)),
+    (DEEPLABCUT, lambda path, size: read_deeplabcut(path)),
+    (SLEAP, lambda path, size: read_sleap_csv(path)),
+    (LIVE, lambda path, size: read_lifted(path)),
+    ((b'[', b'{'), _read_json),
+)
+"""Readers of files by their first bytes."""
