@@ -205,12 +205,7 @@ def clip_2d(
     fps: float,
     source: Path | None = None,
 ) -> Clip2D:
-    """Make a clip of checked rows in pixels.
-
-    Raises:
-        ValueError: If a frame has several people without track IDs, or a number is out
-            of range.
-    """
+    """Make a clip of checked rows in pixels; errors say what is missing or wrong."""
     warn_of_steps(source or name, rows.frame)
     if rows.track[0] < 0:
         numbers, counts = np.unique(rows.frame, return_counts=True)
@@ -331,13 +326,9 @@ def _check_numbers(clip: Clip2D) -> Clip2D:
 def passed_seconds(
     times: np.ndarray, frame: np.ndarray, fps: float, name: str
 ) -> np.ndarray:
-    """Return the seconds since the first of increasing times, as of 1970, (N,).
+    """Return the seconds since the first of increasing times of frames, (N,).
 
-    Args:
-        times (np.ndarray): Times in a unit from seconds to nanoseconds, (N,).
-        frame (np.ndarray): Their frame numbers, (N,).
-        fps (float): Frames per second, by which the unit is recognized.
-        name (str): Name of the clip, for warnings.
+    Times are in a unit from seconds to nanoseconds, which the rate decides.
     """
     numbers, first = np.unique(frame, return_index=True)
     steps = np.diff(times[first]) / np.diff(numbers)
@@ -891,9 +882,7 @@ def read_only(clip: T) -> T:
 
 
 def to_axes(clip: Clip3D, axes: str) -> Clip3D:
-    """Convert a clip between ``'camera'`` and ``'z-up'`` axes.
-
-    The latter are x right, y away, z up: x, z and -y of the camera.
+    """Convert a clip between ``'camera'`` axes and ``'z-up'``, their x, z and -y.
 
     Raises:
         ValueError: If ``axes`` is unknown or the clip is in ``'world'`` axes.

@@ -78,16 +78,12 @@ class Rows:
     is_normalized: bool = False
 
     def checked(self, size: int, name: str, where: str = '') -> 'CheckedRows':
-        """Return rows of numbers that have frame numbers and track IDs.
+        """Return rows of ``size`` coordinates that have frame numbers and track IDs.
 
         Missing points are NaN and have a score of 0: those without a score above zero,
         pixels at (0, 0), 3D poses whose joints are one point. Without track IDs, one
         person per frame is one track. People without an ID beside others are left out.
-
-        Args:
-            size (int): Number of coordinates.
-            name (str): Name of the clip, for warnings.
-            where (str): Added to names of arrays in messages, as ' of track 1'.
+        Warnings have the clip's name, errors name the array and ``where`` it is.
 
         Raises:
             ValueError: If an array is wrong.
@@ -174,10 +170,7 @@ class CheckedRows(Rows):
     ) -> tuple['CheckedRows', Skeleton]:
         """Return rows in the order of a skeleton: the given, named or usual one.
 
-        Args:
-            name (str): Name of the clip, for warnings.
-            skeleton (str | None): Joint order, in place of what the source states.
-            usual (Mapping[int, str]): Skeletons of unnamed joints by their number.
+        ``usual`` are skeletons of unnamed joints by their number.
         """
         stated, names, count = self.skeleton, self.joint_names, self.points.shape[-2]
         order = None

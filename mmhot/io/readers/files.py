@@ -47,12 +47,8 @@ def reader_of(start: bytes) -> Reader | None:
 def read_rows(path: Path, size: int) -> Rows | Clip3D:
     """Read people of a file, or of a folder of one file for each image.
 
-    Args:
-        path (Path): The file or folder.
-        size (int): Number of coordinates, 2 or 3, of people who have points of both.
-
-    Returns:
-        Rows | Clip3D: Values are not checked; a clip if mmhot wrote it.
+    ``size`` is the number of coordinates, 2 or 3, of people who have points of both.
+    Values are not checked; a file of mmhot is returned as clip.
     """
     if path.is_dir():
         labels = label_files(path)

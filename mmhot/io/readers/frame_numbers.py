@@ -22,19 +22,12 @@ _VIDEO_KEYS = ('video_id', 'vid_id')
 def number_frames(
     images: Sequence[Mapping[str, Any]], path: Path
 ) -> dict[int | str, int]:
-    """Number the frames of one video; order and gaps of the images are kept.
+    """Number the frames of one video by image ID; order and gaps of images are kept.
 
-    Numbers are those of ``frame_id``, else in names, else IDs relative to the lowest
-    one, which need not count from the video's beginning. Images without frame numbers
-    become consecutive frames.
-
-    Args:
-        images (Sequence[Mapping]): Each has an ``id``, a number or name, and possibly
-            ``frame_id``, ``file_name`` and ``video_id``.
-        path (Path): Their file, for warnings.
-
-    Returns:
-        dict[int | str, int]: Frame numbers by ID.
+    Images have an ``id``, a number or name, and possibly ``frame_id``, ``file_name``
+    and ``video_id``. Numbers are those of ``frame_id``, else in names, else IDs
+    relative to the lowest one. Images without frame numbers become consecutive frames,
+    with a warning.
 
     Raises:
         ValueError: If the images are of several videos.

@@ -66,12 +66,9 @@ _LARGEST_SHARE = 10  # of the image size; larger landmarks are pixels
 
 
 def read_people(content: Any, path: Path, size: int) -> Rows:
-    """Convert a document to rows; values are not checked.
+    """Convert a document, or a generator of frames, to rows; values are not checked.
 
-    Args:
-        content (Any): The document, or a generator of frames.
-        path (Path): Its file, for warnings.
-        size (int): Number of coordinates, 2 or 3, of people who have points of both.
+    ``size`` is the number of coordinates, 2 or 3, of people who have points of both.
     """
     if _is_result(content):
         content = [content]
@@ -419,13 +416,9 @@ def gather(
     header: Mapping[str, Any],
     size: int = 2,
 ) -> Rows:
-    """Stack people.
+    """Stack pairs of a frame number and a person, whose keys are those of ``_KEYS``.
 
-    Args:
-        pairs (Sequence): Frame number and person, whose keys are those of
-            :data:`_KEYS`.
-        header (Mapping): What the source states of all.
-        size (int): Number of coordinates of people who have points of both.
+    The header has what the source states of all.
     """
     for kind in (f'points_{size}d', f'points_{5 - size}d'):
         chosen = [x for x in pairs if _depth(x[1].get(kind)) and len(x[1][kind])]

@@ -25,19 +25,10 @@ def read_poses(
 ) -> Clip3D:
     """Read the 3D poses of a clip; the content decides which format it is.
 
-    Args:
-        source (str | Path | np.ndarray | Iterable): A file or folder; an array
-            (:meth:`mmhot.Clip3D.from_arrays`), whose joints may have scores, or one of
-            each frame; or one result of SAM 3D Body or MediaPipe for each frame.
-        skeleton (str, optional): Joint order. By default the one with as many joints.
-        image_size (tuple[int, int], optional): Width and height in pixels.
-        fps (float, optional): Frames per second.
-        axes (str, optional): One of ``GIVEN_AXES``. By default those of the format, or
-            'camera', or 'z-up' if trunks point along z or y.
-
-    Returns:
-        Clip3D: Track IDs are -1 where they are unknown. Files of mmhot are returned as
-        they are.
+    The source is a file or folder; an array (:meth:`mmhot.Clip3D.from_arrays`), whose
+    joints may have scores, or one of each frame; or one result of SAM 3D Body or
+    MediaPipe for each frame. Arguments override what it states. Track IDs are -1 where
+    they are unknown. Files of mmhot are returned as they are.
 
     Raises:
         ValueError: If the source or an argument is invalid.

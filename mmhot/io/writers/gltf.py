@@ -41,15 +41,12 @@ class Gltf:
     def add_array(
         self, array: np.ndarray, target: int | None = None, bounds: bool = False
     ) -> int:
-        """Append an array as accessor with its own buffer view.
+        """Append an array (N,) or (N, C), and return the index of its accessor.
 
-        Args:
-            array (np.ndarray): (N,) or (N, C) of uint8, uint16, uint32 or float32.
-            target (int, optional): ``VERTICES`` or ``INDICES``, for meshes.
-            bounds (bool): Whether to state minimum and maximum.
+        Numbers are uint8, uint16, uint32 or float32.
 
-        Returns:
-            int: Index of the accessor.
+        The target is ``VERTICES`` or ``INDICES``, for meshes; ``bounds`` states minimum
+        and maximum.
         """
         array = np.ascontiguousarray(array)
         kind = array.dtype.newbyteorder('<')
@@ -75,14 +72,9 @@ class Gltf:
     def add_channel(
         self, node: int, path: str, times: int, values: np.ndarray, way: str = 'LINEAR'
     ) -> None:
-        """Animate a property of a node.
+        """Animate a node's 'translation', 'rotation' or 'scale', (T, C) float32.
 
-        Args:
-            node (int): Index of the node.
-            path (str): Property: 'translation', 'rotation' or 'scale'.
-            times (int): Accessor of the keys' seconds.
-            values (np.ndarray): The property at each key, (T, C) float32.
-            way (str): Interpolation. Defaults to 'LINEAR'.
+        Times are the accessor of the keys' seconds; the way is that of interpolation.
         """
         samplers = self.animation['samplers']
         target = dict(node=node, path=path)

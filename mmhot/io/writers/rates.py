@@ -40,12 +40,7 @@ def at_constant_rate(clip: Clip3D, fps: float | None = None) -> Clip3D:
 
 
 def fill_frames(person: Clip3D, first: int) -> tuple[np.ndarray, np.ndarray]:
-    """Repeat the nearest pose in frames of a person without one, from the first on.
-
-    Returns:
-        tuple[np.ndarray, np.ndarray]: Frame numbers (T,), and joint positions
-        (T, K, 3) float64 in the axes of the clip.
-    """
+    """Repeat the nearest pose in frames without one: numbers (T,), places (T, K, 3)."""
     frames = np.arange(first, person.frame[-1] + 1)
     middles = (person.frame[1:] + person.frame[:-1]) / 2
     nearest = np.searchsorted(middles, frames)

@@ -253,16 +253,13 @@ def _hold_feet(motion: RigidMotion, feet: list[int]) -> None:
 
 
 def fit_rigid_skeleton(positions: np.ndarray, skeleton: Skeleton) -> RigidMotion:
-    """Fit a skeleton with constant bone lengths to joint positions.
+    """Fit a skeleton with constant bone lengths to positions (T, K, 3), z up.
 
     Bones get their median length. In the rest pose, limbs are straight: legs down, arms
     to the sides; all others have their mean angles to hips or shoulders. From the root
     outwards, every joint is then rotated so that its bones point at the given
     positions, which keeps the errors of inner joints from adding up. Joints with one
-    bone rotate as little as possible.
-
-    Positions (T, K, 3) have z up and no NaN. The root is the first joint of the
-    skeleton, and one is the 'thorax', as in ``h36m-17``.
+    bone rotate as little as possible. The root is first, and one joint is the 'thorax'.
     """
     positions = np.asarray(positions, np.float64)
     offsets = _rest_offsets(positions, skeleton)
