@@ -2,8 +2,8 @@
 
 import json
 import reprlib
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -37,17 +37,11 @@ def load_arrays(
     Raises:
         ValueError: If the file is damaged, or holds objects.
     """
-    with _archive(path) as archive:
-        names = [x for x in names or archive.files if x in archive.files]
-        check_sizes(archive.zip, names, path.stat().st_size)
-        return {name: archive[name] for name in names}
-
-
-@contextmanager
-def _archive(path: Path) -> Iterator[Any]:
     try:
         with np.load(path, allow_pickle=False) as archive:
-            yield archive
+            names = [x for x in names or archive.files if x in archive.files]
+            check_sizes(archive.zip, names, path.stat().st_size)
+            return {name: archive[name] for name in names}
     except Exception as error:
         # NumPy parses an array's header as Python source: damage shows up as nearly
         # any kind of error, OSError included

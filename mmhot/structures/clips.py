@@ -692,34 +692,32 @@ class Clip3D:
             clip = dataclasses.replace(clip, keypoints_3d=2 * clip.keypoints_3d)
             clip.checked().save('giants.bvh')
         """
-        _check_rate(self.fps)
-        fault = self._fault()
-        if fault:
-            raise ValueError(f'{self.name}: {fault}')
-        return self
 
-    def _fault(self) -> str | None:
-        """Describe an array that is wrong; None if all are right."""
+        def require(is_right: bool, fault: str) -> None:
+            if not is_right:
+                raise ValueError(f'{self.name}: {fault}')
+
+        _check_rate(self.fps)
         sizes = {'N': len(self.frame), 'K': len(self.joint_names), '2': 2, '3': 3}
         for name, (axes, _) in ARRAYS.items():
             shape, values = tuple(sizes[axis] for axis in axes), getattr(self, name)
             if values is None:
                 continue
-            if np.shape(values) != shape:
-                return f'{name} must have the shape {shape}, got {np.shape(values)}'
-            if np.isinf(values).any() or (
-                name not in _MAY_BE_UNKNOWN and np.isnan(values).any()
-            ):
-                return f'{name} is not finite'
+            text = f'{name} must have the shape {shape}, got {np.shape(values)}'
+            require(np.shape(values) == shape, text)
+            is_right = np.isfinite(values)
+            if name in _MAY_BE_UNKNOWN:
+                is_right |= np.isnan(values)
+            require(is_right.all(), f'{name} is not finite')
         steps, others = np.diff(self.frame), np.diff(self.track)
-        if not ((steps > 0) | ((steps == 0) & (others > 0))).all():
-            return 'rows must be sorted by frame and track, each once'
+        is_sorted = ((steps > 0) | ((steps == 0) & (others > 0))).all()
+        require(is_sorted, 'rows must be sorted by frame and track, each once')
         if self.time is not None and len(self):
             passed = np.diff(self.time)
             is_right = np.where(steps > 0, passed >= _MIN_STEP, passed == 0).all()
-            if not is_right or self.time[0] < 0:
-                return 'time must increase with frames, from 0 and by a microsecond'
-        return None
+            text = 'time must increase with frames, from 0 and by a microsecond'
+            require(is_right and self.time[0] >= 0, text)
+        return self
 
     def take(self, rows: np.ndarray) -> 'Clip3D':
         """Select rows by index or mask.

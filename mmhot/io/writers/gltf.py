@@ -43,10 +43,8 @@ class Gltf:
     ) -> int:
         """Append an array (N,) or (N, C), and return the index of its accessor.
 
-        Numbers are uint8, uint16, uint32 or float32.
-
-        The target is ``VERTICES`` or ``INDICES``, for meshes; ``bounds`` states minimum
-        and maximum.
+        Numbers are uint8, uint16, uint32 or float32. The target is ``VERTICES`` or
+        ``INDICES``, for meshes; ``bounds`` states minimum and maximum.
         """
         array = np.ascontiguousarray(array)
         kind = array.dtype.newbyteorder('<')
