@@ -63,7 +63,6 @@ ENTRIES = {
             for x in people
         ],
     },
-    'by ID': lambda n, people: {'frame': n, 'people': {'7': plain(people[0])}},
 }
 
 
@@ -75,7 +74,7 @@ def test_frames_without_people_may_be_absent(form, wrap, tmp_path):
     there = np.setdiff1d(np.arange(COUNT), ABSENT)
     assert clip.frame.tolist() == there.tolist()
     assert_allclose(clip.keypoints_3d, known.keypoints_3d[there], atol=1e-4)
-    if form in ('nested', 'by ID'):
+    if form == 'nested':
         assert {*clip.track.tolist()} == {7}
     else:
         assert_allclose(clip.root_3d, known.root_3d[there], atol=1e-4)

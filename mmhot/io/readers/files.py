@@ -5,12 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from mmhot.errors import require_file
-from mmhot.io.arrays import (
-    BLANK,
-    SIGNATURES,
-    load_json,
-    start_of,
-)
+from mmhot.io.arrays import BLANK, SIGNATURES, load_json, start_of
 from mmhot.io.lifted import LIVE, is_lifted, read_lifted
 from mmhot.io.pickles import load_objects
 from mmhot.io.readers.animal_tracking import (
@@ -23,11 +18,7 @@ from mmhot.io.readers.animal_tracking import (
 )
 from mmhot.io.readers.coco import is_coco, read_coco
 from mmhot.io.readers.frame_numbers import natural_key
-from mmhot.io.readers.people import (
-    has_columns,
-    read_files,
-    read_people,
-)
+from mmhot.io.readers.people import has_columns, read_files, read_people
 from mmhot.io.readers.yolo_labels import label_files, read_labels
 from mmhot.structures.clips import Clip3D
 from mmhot.structures.rows import Rows

@@ -38,12 +38,11 @@ _CANONICAL = {spelled: key for key, names in _KEYS.items() for spelled in names}
 _TITLES = {'points_3d': 'keypoints_3d', 'points_2d': 'keypoints'}
 _POINT_KEYS = 'points_2d', 'points_3d'
 _POINTS = {*_KEYS['points_3d'], *_KEYS['points_2d'], *_KEYS['points']}
-_COLUMNS = 'frame', 'track', 'width', 'height', 'fps', 'skeleton', 'joint_names'
 _EXPECTED = 'pred_keypoints_3d, keypoints_3d, keypoints or pose_landmarks'
 # Keys of the frames of a document, of the people of a frame, and of points within a
 # person.
 _FRAMES = 'instance_info', 'frames', 'results', 'predictions', 'data'
-_PEOPLE = 'instances', 'people', 'persons', 'outputs'
+_PEOPLE = 'instances', 'people', 'persons', 'outputs', 'detections', 'humans'
 _NESTED = 'skeleton', 'pose'
 # Keys of frame numbers, of track IDs in columns, of names of images, and of times, in
 # lower case without underscores.
@@ -125,10 +124,7 @@ def _rows_of_columns(content: Mapping[str, Any], size: int) -> Rows:
     roots = rows.root_3d
     if roots is not None:
         rows.root_3d = roots.reshape(*rows.points.shape[:-2], 3)
-    frame = columns.get('frame')
-    if frame is not None and np.ndim(frame) > 2:  # images
-        frame = None
-    return replace(rows, frame=frame, track=columns.get('track'))
+    return replace(rows, frame=columns.get('frame'), track=columns.get('track'))
 
 
 def _to_rows(
@@ -251,11 +247,11 @@ def _columns_of(result: Any) -> dict[str, Any]:
         bbox=getattr(boxes, 'xyxy', None),
         orig_shape=getattr(result, 'orig_shape', None),
     )
-    return {key: _on_cpu(x) for key, x in values.items() if x is not None and len(x)}
-
-
-def _on_cpu(value: Any) -> np.ndarray:
-    return np.asarray(value.cpu() if hasattr(value, 'cpu') else value)
+    return {
+        key: np.asarray(x.cpu() if hasattr(x, 'cpu') else x)
+        for key, x in values.items()
+        if x is not None and len(x)
+    }
 
 
 def _has(value: Any, names: Iterable[str]) -> bool:
@@ -294,7 +290,7 @@ def _depth(value: Any) -> int:
 
 
 def _column(key: object) -> str:
-    """Return the name of :data:`_KEYS` or :data:`_COLUMNS` that a key spells."""
+    """Return the key of :data:`_KEYS`, 'frame' or 'track' that a name spells."""
     spelled = _spell(key)
     for pattern, name in ((_FRAME, 'frame'), (_TRACK, 'track')):
         if pattern.fullmatch(spelled):
@@ -338,22 +334,10 @@ def people_of(frame: Any) -> list[dict[str, Any]]:
     """Return the people of a frame, with the keys of :data:`_KEYS` and others."""
     people = _plain(frame)
     if isinstance(people, Mapping) and not _is_person(people):
-        key = next((x for x in _PEOPLE if x in people), None)
-        parts = [people, *people.values()] if key is None else [people[key]]
-        people = next((x for x in map(_plain, parts) if key or _holds_people(x)), [])
-    if isinstance(people, Mapping) and not _is_person(people):
-        people = [{'track_id': key, **person} for key, person in people.items()]
-    elif not isinstance(people, list | tuple) or _is_landmarks(people):
+        people = next((_plain(people[x]) for x in _PEOPLE if x in people), [])
+    if not isinstance(people, list | tuple) or _is_landmarks(people):
         people = [people]
     return [x for y in people if y is not None for x in _split(_canonical(_plain(y)))]
-
-
-def _holds_people(value: Any) -> bool:
-    """Return whether a value is a list or dict of people, also an empty list."""
-    if isinstance(value, Mapping):
-        return bool(value) and all(map(_is_person, value.values()))
-    is_list = isinstance(value, list | tuple)
-    return is_list and all(_is_person(x) or _is_landmarks(_plain(x)) for x in value)
 
 
 def _canonical(person: Any) -> dict[str, Any]:
@@ -421,7 +405,7 @@ def gather(
     The header has what the source states of all.
     """
     for kind in (f'points_{size}d', f'points_{5 - size}d'):
-        chosen = [x for x in pairs if _depth(x[1].get(kind)) and len(x[1][kind])]
+        chosen = [x for x in pairs if len(x[1].get(kind, ()))]
         if chosen:
             break
     else:

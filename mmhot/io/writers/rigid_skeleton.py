@@ -8,14 +8,7 @@ import scipy  # its modules are loaded at first use
 
 from mmhot.geometry.rotations import quaternions_of, rotation_matrices
 from mmhot.geometry.smooth_fits import normal_bands
-from mmhot.io.writers.rigs import (
-    FINGERS,
-    PHALANGES,
-    TOE,
-    TOE_END,
-    TYPICAL_SHIN,
-    Rig,
-)
+from mmhot.io.writers.rigs import FINGERS, PHALANGES, TOE, TOE_END, TYPICAL_SHIN, Rig
 from mmhot.skeletons.joint_angles import unit_vectors
 from mmhot.skeletons.joints import ANKLE_HEIGHT, Skeleton, get_skeleton
 
