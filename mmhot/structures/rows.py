@@ -112,25 +112,19 @@ class Rows:
         scores = np.ones(points.shape[:2]) if scores is None else scores
         points, scores = mark_missing(points, scores)
         frame, track = _number(lead, self.frame, self.track, where, name)
-        if len(lead) > 1:
-            track = self._followed(name, points, lead)
         arrays: dict[str, Any] = dict(points=points, scores=scores)
         more = dict(bboxes=(4,), root_3d=(3,), keypoints_2d=(count, 2))
         arrays |= {
             key: _flatten(f'{key}{where}', getattr(self, key), lead, shape)
             for key, shape in more.items()
         }
+        if len(lead) > 1:
+            roots = arrays['root_3d']
+            places = points if roots is None else points + roots[:, None]
+            places = places.reshape(*lead, *points.shape[1:])
+            track = np.argsort(follow_people(places, name), axis=1).ravel()
         rows = CheckedRows(**{**vars(self), **arrays, 'frame': frame, 'track': track})
         return rows._with_tracks(name, where)
-
-    def _followed(
-        self, name: str, points: np.ndarray, lead: tuple[int, ...]
-    ) -> np.ndarray:
-        """Return the track IDs (N,) of arrays of frames and people."""
-        places = points.reshape(*lead, *points.shape[1:])
-        if self.root_3d is not None:
-            places = places + to_numbers('root_3d', self.root_3d)[..., None, :]
-        return np.argsort(follow_people(places, name), axis=1).ravel()
 
 
 class CheckedRows(Rows):
@@ -300,9 +294,8 @@ def _number(
     if frame.min() < 0 or frame.max() > LARGEST_FRAME:
         raise ValueError(f'frames{where} must be within 0..{LARGEST_FRAME}')
     if tracks is None:
-        people = lead[1] if len(lead) > 1 else 1
-        track = np.tile(np.arange(people) if len(lead) > 1 else -1, lead[0])
-        return np.repeat(frame, people), track
+        frame = np.repeat(frame, lead[1] if len(lead) > 1 else 1)
+        return frame, np.full(len(frame), -1)
     track, names = number_tracks(tracks)
     if names:
         text = '%s: track IDs are names, which are numbered from 0: %.80s'
