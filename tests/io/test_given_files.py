@@ -31,7 +31,7 @@ def test_easymocap(tmp_path):
     [
         (b'{"a": [[{"b": 1}]]}', 'people without pred_keypoints_3d'),
         (b'[[]]', 'holds no people'),
-        (b'\x80\x04cos\nsystem\n', 'is refused: it holds os.system|damaged'),
+        (b'\x80\x04cos\nsystem\n', 'is refused: it holds os.system|cannot be read'),
     ],
 )
 def test_other_content(content, message, tmp_path):

@@ -110,7 +110,7 @@ def _read_folder(folder: Path, size: int) -> Rows:
         try:
             documents[file.name] = read(require_file(file))
         except ValueError as error:
-            reason = str(error).removeprefix(f'{file} ')
+            reason = str(error).removeprefix(f'{file}: ')
             raise ValueError(f'{file.name} {reason}') from error
     return read_files(documents, folder, size)
 
