@@ -244,20 +244,15 @@ def _track_2d(track: int, rows: CheckedRows) -> Track2D:
 
 
 def check_clip(clip: Clip2D) -> Clip2D:
-    """Check a clip, which may be made by hand.
+    """Return a clip, which may be made by hand, with arrays of the documented types.
 
-    Args:
-        clip (Clip2D): 2D keypoints.
-
-    Returns:
-        Clip2D: With arrays of the documented types. Keypoints are missing as in
-        :meth:`Clip2D.from_arrays`.
+    Keypoints are missing as in :meth:`Clip2D.from_arrays`.
 
     Raises:
         TypeError: If it is no clip.
-        ValueError: If the clip is empty, a number is out of range, an array has a wrong
-            type or shape, frames are not sorted and unique, or keypoints cannot be
-            pixels of the image.
+        ValueError: If it is empty, a number is out of range, an array has a wrong type
+            or shape, frames are not sorted and unique, or keypoints cannot be pixels of
+            the image.
     """
     if not isinstance(clip, Clip2D):
         raise TypeError(
@@ -716,7 +711,7 @@ class Clip3D:
             passed = np.diff(self.time)
             is_right = np.where(steps > 0, passed >= _MIN_STEP, passed == 0).all()
             text = 'time must increase with frames, from 0 and by a microsecond'
-            require(is_right and self.time[0] >= 0, text)
+            require(bool(is_right and self.time[0] >= 0), text)
         return self
 
     def take(self, rows: np.ndarray) -> 'Clip3D':
@@ -864,19 +859,17 @@ T = TypeVar('T', Clip2D, Clip3D)
 def read_only(clip: T) -> T:
     """Return a clip with the same arrays, which cannot be changed through it."""
 
-    def view(array: Any) -> Any:
-        if isinstance(array, np.ndarray):
-            array = array.view()
+    def frozen(item: Any) -> Any:
+        values = {x.name: getattr(item, x.name) for x in fields(item)}
+        arrays = {k: x.view() for k, x in values.items() if isinstance(x, np.ndarray)}
+        for array in arrays.values():
             array.flags.writeable = False
-        return array
+        return replace(item, **arrays)
 
-    def views(item: Clip3D | Track2D) -> dict[str, Any]:
-        return {x.name: view(getattr(item, x.name)) for x in fields(item)}
-
+    clip = replace(frozen(clip), steps=dict(clip.steps))
     if isinstance(clip, Clip3D):
-        return replace(clip, **{**views(clip), 'steps': dict(clip.steps)})
-    tracks = [replace(track, **views(track)) for track in clip.tracks]
-    return replace(clip, tracks=tracks, steps=dict(clip.steps))
+        return clip
+    return replace(clip, tracks=[*map(frozen, clip.tracks)])
 
 
 def to_axes(clip: Clip3D, axes: str) -> Clip3D:
