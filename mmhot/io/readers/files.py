@@ -35,12 +35,15 @@ def reader_of(start: bytes) -> Reader | None:
     return next((read for starts, read in _READERS if text.startswith(starts)), None)
 
 
-def read_rows(path: Path, size: int) -> Rows | Clip3D:
-    """Read people of a file, or of a folder of one file for each image.
+def read_rows(source: Any, path: Path, size: int) -> Rows | Clip3D:
+    """Read people of a file, of a folder of one file for each image, or of objects.
 
-    ``size`` is the number of coordinates, 2 or 3, of people who have points of both.
-    Values are not checked; a file of mmhot is returned as clip.
+    The path is that of the source, or a name of objects; ``size`` is the number of
+    coordinates, 2 or 3, of people who have points of both. Values are not checked; a
+    file of mmhot is returned as clip.
     """
+    if not isinstance(source, str | Path):
+        return read_people(source, path, size)
     if path.is_dir():
         labels = label_files(path)
         return read_labels(labels, path) if labels else _read_folder(path, size)

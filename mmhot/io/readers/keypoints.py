@@ -16,7 +16,6 @@ from mmhot.errors import ArgumentError, naming
 from mmhot.geometry.keypoint_arrays import choose, largest_rows
 from mmhot.io.arrays import start_of
 from mmhot.io.readers.files import read_rows, reader_of
-from mmhot.io.readers.people import read_people
 from mmhot.io.readers.yolo_labels import label_files
 from mmhot.structures.clips import Clip2D, Clip3D, clip_2d, clip_name
 from mmhot.structures.rows import CheckedRows
@@ -67,7 +66,7 @@ def read_keypoints(
     source = Path(path) if isinstance(path, str | Path) else None
     file = source or Path('clip')
     with naming(file):
-        stated = read_rows(source, 2) if source else read_people(path, file, 2)
+        stated = read_rows(path, file, 2)
         if isinstance(stated, Clip3D):
             raise ValueError('is a clip of 3D poses, which are for mmhot refine')
         rows = stated.checked(2, str(file))

@@ -3,14 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from mmhot.errors import ArgumentError, escape, naming
 from mmhot.geometry.keypoint_arrays import choose
 from mmhot.io.readers.files import read_rows
-from mmhot.io.readers.people import read_people
 from mmhot.structures.clips import Clip3D, clip_3d, clip_name
 from mmhot.structures.rows import Rows
 
@@ -34,36 +32,28 @@ def read_poses(
         ValueError: If the source or an argument is invalid.
         OSError: If a file does not exist or cannot be read.
     """
-    options = dict(skeleton=skeleton, image_size=image_size, fps=fps, given_axes=axes)
-    path = Path(source) if isinstance(source, str | Path) else None
-    if path is None:
-        return _build(read_people(source, Path('poses'), 3), 'poses', **options)
-    with naming(path):
-        content = read_rows(path, 3)
-        if not isinstance(content, Clip3D):
-            return _build(content, clip_name(path), **options)
-        for option, value in options.items():
-            if value is not None:
-                raise ArgumentError(f'{{{option}}} is stated by the file')
-        # the name becomes that of files
-        return replace(content, name=escape(Path(content.name).name, '_') or 'clip')
-
-
-def _build(
-    rows: Rows, name: str, skeleton: Any, image_size: Any, fps: Any, given_axes: Any
-) -> Clip3D:
-    """Make a clip of rows; arguments override what the source states."""
-    fps, size = choose(name, 'fps', rows.fps, fps), image_size
-    if fps is None:
-        raise ArgumentError('does not state its rate: give {fps}')
-    if size is None and rows.width and rows.height:
-        size = rows.width, rows.height
-    pixels = rows.keypoints_2d
-    if pixels is not None and rows.is_normalized:
-        rows.keypoints_2d = None if size is None else pixels * size
-    elif pixels is not None and size is None:
-        size = _image_size(rows)
-    return clip_3d(rows, name, fps, skeleton, size, given_axes)
+    file = Path(source) if isinstance(source, str | Path) else Path('poses')
+    with naming(file):
+        rows = read_rows(source, file, 3)
+        if isinstance(rows, Clip3D):
+            options = dict(skeleton=skeleton, image_size=image_size, fps=fps)
+            for option, value in (options | {'given_axes': axes}).items():
+                if value is not None:
+                    raise ArgumentError(f'{{{option}}} is stated by the file')
+            # the name becomes that of files
+            return replace(rows, name=escape(Path(rows.name).name, '_') or 'clip')
+        name = clip_name(file)
+        fps = choose(name, 'fps', rows.fps, fps)
+        if fps is None:
+            raise ArgumentError('does not state its rate: give {fps}')
+        size, pixels = image_size, rows.keypoints_2d
+        if size is None and rows.width and rows.height:
+            size = int(rows.width), int(rows.height)
+        if pixels is not None and rows.is_normalized:
+            rows.keypoints_2d = None if size is None else pixels * size
+        elif pixels is not None and size is None:
+            size = _image_size(rows)
+        return clip_3d(rows, name, fps, skeleton, size, axes)
 
 
 def _image_size(rows: Rows) -> tuple[int, int]:
