@@ -73,18 +73,6 @@ def test_custom_data_of_videopose3d(tmp_path):
         mmhot.read_keypoints(custom(path, {'a': {'custom': [POINTS] * 2}}), fps=50)
 
 
-class Evil:
-    def __reduce__(self):
-        return print, ('ran',)
-
-
-def test_custom_data_runs_nothing(tmp_path, capsys):
-    path = custom(tmp_path / 'evil.npz', {'a': {'custom': [POINTS], 'x': Evil()}})
-    with pytest.raises(ValueError, match='is refused: it holds builtins.print'):
-        mmhot.read_keypoints(path, fps=50)
-    assert capsys.readouterr().out == ''
-
-
 def sleap(names):
     axes = ('x', 'y', 'score')
     header = [f'{joint}.{axis}' for joint in JOINTS for axis in axes]

@@ -35,14 +35,9 @@ def test_bvh_contains_the_motion_that_was_written(tmp_path):
     rows = {HUMAN_IK.joints.index(x): name for x, name in HUMAN_IK.names.items()}
     positions = found.positions[:, [found.names.index(x) for x in rows.values()]]
     assert_allclose(positions, motion.positions()[:, [*rows]], atol=5e-4)
-
-
-def test_bvh_angles_do_not_jump(tmp_path):
-    motion = fit_rig(joints_of(KICK, 240), HUMAN_IK)
-    count = len(motion.root)
-    write_bvh(motion, 50.0, tmp_path / 'a.bvh')
-    rows = np.loadtxt((tmp_path / 'a.bvh').read_text().splitlines()[-count:])
-    assert np.abs(np.diff(rows[:, 3:], axis=0)).max() < 180
+    lines = (tmp_path / 'a.bvh').read_text().splitlines()[-len(positions) :]
+    angles = np.loadtxt(lines)[:, 3:]
+    assert np.abs(np.diff(angles, axis=0)).max() < 180
 
 
 def read_trc(path):

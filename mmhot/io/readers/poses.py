@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -46,9 +47,10 @@ def read_poses(
         fps = choose(name, 'fps', rows.fps, fps)
         if fps is None:
             raise ArgumentError('does not state its rate: give {fps}')
-        size, pixels = image_size, rows.keypoints_2d
+        size: Any = image_size
         if size is None and rows.width and rows.height:
-            size = int(rows.width), int(rows.height)
+            size = rows.width, rows.height
+        pixels = rows.keypoints_2d
         if pixels is not None and rows.is_normalized:
             rows.keypoints_2d = None if size is None else pixels * size
         elif pixels is not None and size is None:
