@@ -128,16 +128,12 @@ def _animate(
 
 def _hide(gltf: Gltf, hips: int, person: Clip3D, clip: Clip3D) -> None:
     """Scale a person to zero in frames without a pose."""
-    first, last = clip.frame.min(), clip.frame.max()
-    ends = np.flatnonzero(np.diff(person.frame) > 1)
-    shown = [person.frame[0], *person.frame[ends + 1]]
-    hidden = [*person.frame[ends] + 1, person.frame[-1] + 1]
-    keys = {int(first): 0.0, **{int(x): 1.0 for x in shown}}
-    keys |= {int(x): 0.0 for x in hidden if x <= last}
+    frames = np.arange(clip.frame.min(), clip.frame.max() + 1)
+    is_shown = np.isin(frames, person.frame)
+    keys = np.flatnonzero(np.r_[True, is_shown[1:] != is_shown[:-1]])
     if len(keys) == 1:
         return
-    frames = sorted(keys)
-    seconds = clip.seconds(np.array(frames)).astype(np.float32)
-    scales = np.array([[keys[frame]] * 3 for frame in frames], np.float32)
+    scales = np.repeat(is_shown[keys, None], 3, axis=1).astype(np.float32)
+    seconds = clip.seconds(frames[keys]).astype(np.float32)
     times = gltf.add_array(seconds, bounds=True)
     gltf.add_channel(hips, 'scale', times, scales, 'STEP')
