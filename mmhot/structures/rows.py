@@ -228,13 +228,13 @@ def rows_of_tracks(
     return Rows(values[track, time], frame=frame[time], track=track, joint_names=names)
 
 
-def number_tracks(values: Any, key: str = 'tracks') -> tuple[np.ndarray, list]:
+def _number_tracks(values: Any) -> tuple[np.ndarray, list]:
     """Return track IDs as int64, -1 of None, NaN and empty text, and those by number.
 
     Names are numbered by their first row; the list is empty if all IDs are numbers.
     """
     if isinstance(values, np.ndarray) and values.dtype.kind in 'iuf':
-        return whole_numbers(key, np.where(np.isnan(values), -1, values)), []
+        return whole_numbers('tracks', np.where(np.isnan(values), -1, values)), []
     ids: list[Any] = []
     for value in np.array(values, object).ravel().tolist():
         value = value.strip() if isinstance(value, str) else value
@@ -246,7 +246,7 @@ def number_tracks(values: Any, key: str = 'tracks') -> tuple[np.ndarray, list]:
         names = [x for x in dict.fromkeys(ids) if x != -1]
         number_of = {-1: -1} | {x: number for number, x in enumerate(names)}
         ids = [number_of[x] for x in ids]
-    numbers = whole_numbers(key, np.array(ids, object))
+    numbers = whole_numbers('tracks', np.array(ids, object))
     return numbers.reshape(np.shape(values)), names
 
 
@@ -296,7 +296,7 @@ def _number(
     if tracks is None:
         frame = np.repeat(frame, lead[1] if len(lead) > 1 else 1)
         return frame, np.full(len(frame), -1)
-    track, names = number_tracks(tracks)
+    track, names = _number_tracks(tracks)
     if names:
         text = '%s: track IDs are names, which are numbered from 0: %.80s'
         _LOGGER.warning(text, name, ', '.join(map(str, names)))

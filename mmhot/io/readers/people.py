@@ -18,7 +18,7 @@ import numpy as np
 
 from mmhot.io.arrays import as_number, as_numbers, first_of
 from mmhot.io.readers.frame_numbers import frames_of, natural_key
-from mmhot.structures.rows import Rows, number_tracks
+from mmhot.structures.rows import Rows
 
 # What a person may have, by keys in lower case without underscores.
 _LANDMARKS = 'worldlandmarks', 'poseworldlandmarks', 'landmarks', 'poselandmarks'
@@ -427,7 +427,7 @@ def gather(
     return replace(
         _to_rows(arrays, header, size),
         frame=frame,
-        track=stack_tracks(people, frame),
+        track=_stack_tracks(people, frame),
         axes=people[0].get('axes'),
         is_normalized=any('is_share' in person for person in people)
         and bool(np.nanmax(np.abs(points[..., :2])) < _LARGEST_SHARE),
@@ -450,7 +450,7 @@ def _stack(values: list[Any], name: str) -> np.ndarray | None:
     return as_numbers([lost if x is None else x for x in values], title)
 
 
-def stack_tracks(people: Sequence[Mapping], frames: np.ndarray) -> np.ndarray | None:
+def _stack_tracks(people: Sequence[Mapping], frames: np.ndarray) -> np.ndarray | None:
     """Stack the track IDs of people, (N,), as they are; None if there are none.
 
     Other keys than those of MMPose may number boxes instead: an ID that occurs twice in
@@ -458,14 +458,11 @@ def stack_tracks(people: Sequence[Mapping], frames: np.ndarray) -> np.ndarray | 
     """
     for key in _TRACK_KEYS:
         values = [_first(person.get(key)) for person in people]
-        if all(value is None for value in values):
-            continue
-        tracks = number_tracks(values, key)[0]
-        is_known = tracks >= 0
-        pairs = {*zip(tracks[is_known], frames[is_known], strict=True)}
-        is_twice = len(pairs) < is_known.sum()
-        is_once = key == 'id' and len({x for x, _ in pairs}) == len(pairs)
-        if is_known.any() and (key in _MMPOSE_KEYS or not (is_twice or is_once)):
+        pairs = zip(values, frames.tolist(), strict=True)
+        stated = [(x, frame) for x, frame in pairs if x not in (None, '', -1)]
+        is_twice = len({*stated}) < len(stated)
+        is_once = key == 'id' and len({x for x, _ in stated}) == len(stated)
+        if stated and (key in _MMPOSE_KEYS or not (is_twice or is_once)):
             return np.array(values, object)
     return None
 
