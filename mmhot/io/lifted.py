@@ -5,7 +5,7 @@ import logging
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -141,7 +141,7 @@ def _header(clip: Clip3D) -> dict[str, np.ndarray]:
     }
 
 
-def is_lifted(document: object) -> bool:
+def is_lifted(document: object) -> TypeGuard[dict]:
     """Return whether decoded JSON is a clip that mmhot wrote."""
     meta = document.get('meta_info') if isinstance(document, dict) else None
     return isinstance(meta, dict) and {'parents', 'axes'} <= meta.keys()
@@ -165,17 +165,9 @@ def read_lifted(path: str | Path) -> Clip3D:
     with naming(path):
         start = start_of(path)
         if start.startswith(SIGNATURES):
-            fields = load_arrays(path, (*ARRAYS, *_HEADER))
-        elif start.startswith(LIVE):
-            fields = _fields_of_json(_document_of_lines(path))
-        else:
-            fields = _fields_of_json(load_object(path))
-        lacking = {*ARRAYS, *_HEADER} - _OPTIONAL - fields.keys()
-        if lacking:
-            raise ValueError(
-                f'is not a lifted clip: it lacks {", ".join(sorted(lacking))}'
-            )
-        return _build(fields)
+            return clip_of_arrays(load_arrays(path, (*ARRAYS, *_HEADER)))
+        is_live = start.startswith(LIVE)
+        return clip_of_json(_document_of_lines(path) if is_live else load_object(path))
 
 
 def _document_of_lines(path: Path) -> dict[str, Any]:
@@ -204,7 +196,8 @@ def _document_of_lines(path: Path) -> dict[str, Any]:
     return {'meta_info': meta, 'instance_info': frames}
 
 
-def _fields_of_json(document: dict[str, Any]) -> dict[str, Any]:
+def clip_of_json(document: dict[str, Any]) -> Clip3D:
+    """Make a clip of decoded JSON."""
     try:
         fields, frames = dict(document['meta_info']), document['instance_info']
         counts = [len(frame['instances']) for frame in frames]
@@ -221,7 +214,7 @@ def _fields_of_json(document: dict[str, Any]) -> dict[str, Any]:
             fields[name] = np.array(values) if is_exact else as_numbers(values, key)
     except (KeyError, TypeError) as error:
         raise ValueError(f'is not a lifted clip: {error}') from error
-    return fields
+    return clip_of_arrays(fields)
 
 
 def _value(kind: Any, value: Any) -> Any:
@@ -230,7 +223,11 @@ def _value(kind: Any, value: Any) -> Any:
     return tuple(map(kind[0], value)) if isinstance(kind, list) else kind(value)
 
 
-def _build(fields: dict[str, Any]) -> Clip3D:
+def clip_of_arrays(fields: dict[str, Any]) -> Clip3D:
+    """Make a clip of arrays, or lists, by the names of its fields."""
+    lacking = {*ARRAYS, *_HEADER} - _OPTIONAL - fields.keys()
+    if lacking:
+        raise ValueError(f'is not a lifted clip: it lacks {", ".join(sorted(lacking))}')
     values = {
         name: _value(kind, fields[name])
         for name, kind in _HEADER.items()

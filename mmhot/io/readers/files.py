@@ -6,7 +6,13 @@ from typing import Any
 
 from mmhot.errors import require_file
 from mmhot.io.arrays import BLANK, SIGNATURES, load_json, start_of
-from mmhot.io.lifted import LIVE, is_lifted, read_lifted
+from mmhot.io.lifted import (
+    LIVE,
+    clip_of_arrays,
+    clip_of_json,
+    is_lifted,
+    read_lifted,
+)
 from mmhot.io.pickles import load_objects
 from mmhot.io.readers.animal_tracking import (
     DEEPLABCUT,
@@ -68,7 +74,7 @@ def _read_objects(path: Path, size: int) -> Rows | Clip3D:
     if not isinstance(content, dict):
         return read_people(content, path, size)
     if content.keys() >= {'keypoints_3d', 'parents', 'axes'}:
-        return read_lifted(path)
+        return clip_of_arrays(content)
     if _OF_VIDEOS in content:
         return _read_videos(content)
     if start_of(path).startswith(SIGNATURES) and not has_columns(content):
@@ -95,7 +101,7 @@ def _read_videos(content: dict[str, Any]) -> Rows:
 def _read_json(path: Path, size: int) -> Rows | Clip3D:
     document = load_json(path)
     if is_lifted(document):
-        return read_lifted(path)
+        return clip_of_json(document)
     if is_coco(document):
         return read_coco(document, path)
     return read_people(document, path, size)
