@@ -9,7 +9,7 @@ from clip_files import lifted_clip
 from given_poses import sam_results
 
 from mmhot.cli import main
-from mmhot.io.lifted import write_json, write_npz
+from mmhot.io.lifted import write_npz
 from mmhot.io.readers.poses import read_poses
 
 RESULTS = sam_results(12)
@@ -84,8 +84,3 @@ def test_changed_files_of_mmhot_are_one_line(change, message, tmp_path):
     write_npz(replace(lifted_clip(), **change), tmp_path / 'a.npz')
     with pytest.raises(ValueError, match=f'a.npz: .*{message}'):
         read_poses(tmp_path / 'a.npz')
-
-
-def test_files_of_mmhot_are_read_with_all_that_they_state(tmp_path):
-    write_json(lifted_clip(), tmp_path / 'a.json')
-    assert read_poses(tmp_path / 'a.json').name == 'walk “1”'
