@@ -230,9 +230,9 @@ def clip_2d(
     if not tracks:
         raise ValueError('no keypoint is finite and has a score above 0')
     warn_of_upside_down(rows.points, skeleton, str(source or name))
-    width, height = check_image_size(image_size)
-    clip = Clip2D(name, skeleton.name, tracks, width, height, fps, source)
-    return _check_numbers(replace(clip, steps=rows.steps))
+    size = check_image_size(image_size)
+    clip = Clip2D(name, skeleton.name, tracks, *size, fps, source, steps=rows.steps)
+    return _check_numbers(clip)
 
 
 def _track_2d(track: int, rows: CheckedRows) -> Track2D:
@@ -272,18 +272,15 @@ def check_clip(clip: Clip2D) -> Clip2D:
 def _check_track(track: Track2D, skeleton: Skeleton) -> Track2D:
     if not isinstance(track, Track2D):
         raise TypeError(f'tracks must hold Track2D, got {type(track).__name__}')
-    where = f' of track {track.track}'
-    stated = Rows(track.keypoints, track.scores, track.frames, bboxes=track.bboxes)
-    rows = stated.checked(2, '', where)
-    if len(np.unique(rows.frame)) < len(rows.frame):
-        raise ValueError(f'frames{where} must be unique')
-    count = rows.points.shape[1]
-    if count != skeleton.num_keypoints:
-        raise ValueError(
-            f'keypoints{where} must have the {skeleton.num_keypoints} joints of '
-            f'{skeleton.name}, got {count}'
-        )
-    return _track_2d(track.track, rows)
+    rows = Rows(track.keypoints, track.scores, track.frames, bboxes=track.bboxes)
+    try:
+        checked = rows.checked(2, f'track {track.track}')
+        if len(np.unique(checked.frame)) < len(checked.frame):
+            raise ValueError('frames must be unique')
+        checked, _ = checked.with_joints('', skeleton.name)
+    except ValueError as error:
+        raise ValueError(f'track {track.track}: {error}') from error
+    return _track_2d(track.track, checked)
 
 
 def _check_numbers(clip: Clip2D) -> Clip2D:

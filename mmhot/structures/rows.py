@@ -77,18 +77,18 @@ class Rows:
     steps: Steps = field(default_factory=dict)
     is_normalized: bool = False
 
-    def checked(self, size: int, name: str, where: str = '') -> 'CheckedRows':
+    def checked(self, size: int, name: str) -> 'CheckedRows':
         """Return rows of ``size`` coordinates that have frame numbers and track IDs.
 
         Missing points are NaN and have a score of 0: those without a score above zero,
         pixels at (0, 0), 3D poses whose joints are one point. Without track IDs, one
         person per frame is one track. People without an ID beside others are left out.
-        Warnings have the clip's name, errors name the array and ``where`` it is.
+        Warnings have the clip's name.
 
         Raises:
             ValueError: If an array is wrong.
         """
-        title, other = f'{_NAMES[size]}{where}', _OTHERS[size]
+        title, other = _NAMES[size], _OTHERS[size]
         points, scores = to_numbers(title, self.points), self.scores
         if points.ndim not in (3, 4) or points.shape[-1] not in (size, size + 1):
             raise ValueError(
@@ -107,15 +107,15 @@ class Rows:
         if points.ndim == 4:
             check_time_first(points)
         lead, count = points.shape[:-2], points.shape[-2]
-        scores = _flatten(f'scores{where}', scores, lead, (count,))
+        scores = _flatten('scores', scores, lead, (count,))
         points = points.reshape(-1, *points.shape[-2:]).astype(np.float64)
         scores = np.ones(points.shape[:2]) if scores is None else scores
         points, scores = mark_missing(points, scores)
-        frame, track = _number(lead, self.frame, self.track, where, name)
+        frame, track = _number(lead, self.frame, self.track, name)
         arrays: dict[str, Any] = dict(points=points, scores=scores)
         more = dict(bboxes=(4,), root_3d=(3,), keypoints_2d=(count, 2))
         arrays |= {
-            key: _flatten(f'{key}{where}', getattr(self, key), lead, shape)
+            key: _flatten(key, getattr(self, key), lead, shape)
             for key, shape in more.items()
         }
         if len(lead) > 1:
@@ -124,7 +124,7 @@ class Rows:
             places = places.reshape(*lead, *points.shape[1:])
             track = np.argsort(follow_people(places, name), axis=1).ravel()
         rows = CheckedRows(**{**vars(self), **arrays, 'frame': frame, 'track': track})
-        return rows._with_tracks(name, where)
+        return rows._with_tracks(name)
 
 
 class CheckedRows(Rows):
@@ -139,7 +139,7 @@ class CheckedRows(Rows):
         arrays = {k: v for k, v in vars(self).items() if isinstance(v, np.ndarray)}
         return replace(self, **{name: array[index] for name, array in arrays.items()})
 
-    def _with_tracks(self, name: str, where: str) -> 'CheckedRows':
+    def _with_tracks(self, name: str) -> 'CheckedRows':
         """Give IDs to people that are alone, and leave out those without one."""
         rows, unknown = self, self.track < 0
         if unknown.all():
@@ -156,7 +156,7 @@ class CheckedRows(Rows):
         pairs, counts = np.unique(pairs, axis=0, return_counts=True)
         if counts.max() > 1:
             frame, track = pairs[counts.argmax()]
-            raise ValueError(f'frame {frame}{where} has two poses of track {track}')
+            raise ValueError(f'frame {frame} has two poses of track {track}')
         return rows
 
     def with_joints(
@@ -282,17 +282,17 @@ def _flatten(
 
 
 def _number(
-    lead: tuple[int, ...], frames: Any, tracks: Any, where: str, name: str
+    lead: tuple[int, ...], frames: Any, tracks: Any, name: str
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return frame numbers and track IDs of poses, whose leading axes are given."""
     if frames is None and tracks is not None:
         raise ValueError('tracks need frames')
     frames = np.arange(lead[0]) if frames is None else frames
-    frame = whole_numbers(f'frames{where}', to_numbers(f'frames{where}', frames))
+    frame = whole_numbers('frames', to_numbers('frames', frames))
     if frame.shape != lead[:1]:
-        raise ValueError(f'frames{where} must be {lead[:1]}, got {frame.shape}')
+        raise ValueError(f'frames must be {lead[:1]}, got {frame.shape}')
     if frame.min() < 0 or frame.max() > LARGEST_FRAME:
-        raise ValueError(f'frames{where} must be within 0..{LARGEST_FRAME}')
+        raise ValueError(f'frames must be within 0..{LARGEST_FRAME}')
     if tracks is None:
         frame = np.repeat(frame, lead[1] if len(lead) > 1 else 1)
         return frame, np.full(len(frame), -1)
