@@ -173,11 +173,11 @@ def test_folders_of_sam_3d_body(write, tmp_path):
     ]
     write(tmp_path, results)
     clip = read_poses(tmp_path, fps=FPS)
-    known = read_poses(results, fps=FPS)
+    reference = read_poses(results, fps=FPS)
     numbers = NUMBERS if write is write_motions else np.arange(COUNT)
     assert clip.frame.tolist() == np.repeat(numbers, 2).tolist()
     for name in ('keypoints_3d', 'root_3d', 'keypoints_2d'):
-        assert_allclose(getattr(clip, name), getattr(known, name), atol=1e-4)
+        assert_allclose(getattr(clip, name), getattr(reference, name), atol=1e-4)
     has_ids = write in (write_people_of_images, write_motions)
     assert clip.track.tolist() == ([0, 1] * COUNT if has_ids else [-1] * 2 * COUNT)
 
@@ -326,8 +326,8 @@ def test_keypoints_of_tensorflow_js(tmp_path):
 def test_arrays_in_json(tmp_path):
     poses = joints_of(KICK, COUNT)
     path = dump(tmp_path / 'a.json', poses.tolist())
-    known = read_poses(poses, fps=25)
-    assert_allclose(read_poses(path, fps=25).keypoints_3d, known.keypoints_3d)
+    reference = read_poses(poses, fps=25)
+    assert_allclose(read_poses(path, fps=25).keypoints_3d, reference.keypoints_3d)
     lost = poses.astype(object)
     lost[3, 5] = None
     clip = read_poses(dump(tmp_path / 'b.json', lost.tolist()), fps=25)
@@ -374,9 +374,9 @@ def test_lines_of_streams_are_clips(tmp_path, caplog):
             for name in ('keypoints_3d', 'keypoints_2d', 'scores'):
                 person[name] = getattr(clip, name)[n].tolist()
             person['root_3d'] = None if n == 3 else [0.1, 0.2, 4 + n]
-            found = [] if n == 6 else [person]
+            result = [] if n == 6 else [person]
             frame = dict(type='frame', frame_id=n, time=start + n / 25)
-            lines.append({**frame, 'latency_ms': 200.0, 'instances': found})
+            lines.append({**frame, 'latency_ms': 200.0, 'instances': result})
     path = tmp_path / 'camera.jsonl'
     path.write_text('\n'.join(map(json.dumps, lines)) + '\n{"type": "fra')
     read = mmhot.read_lifted(path)

@@ -63,12 +63,12 @@ def test_joints_move_as_those_of_the_rigid_skeleton(clip, glb):
         joints = glb.document['skins'][glb.nodes[root]['skin']]['joints']
         assert len(joints) == len(HUMAN_IK.joints) == 27
         assert glb.nodes[joints[0]]['name'] == 'Hips'
-        wanted = in_y_up(motion.positions())
+        expected = in_y_up(motion.positions())
         times = channels[joints[0], 'translation'][0]
         assert_allclose(times, person.frame / 25, atol=1e-6)
         for frame in (0, 17, len(person) - 1):
-            found = [glb.matrices(x, channels, frame)[:3, 3] for x in joints]
-            assert_allclose(found, wanted[frame], atol=1e-3)
+            result = [glb.matrices(x, channels, frame)[:3, 3] for x in joints]
+            assert_allclose(result, expected[frame], atol=1e-3)
     lifted = person.places()[:, HUMAN_IK.joints.index('root')]
     assert np.linalg.norm(motion.root - lifted, axis=-1).mean() < 0.01
 
@@ -165,7 +165,7 @@ def test_knees_and_elbows_stay_thick_when_they_bend(clip):
             np.radians(90) * np.array(axis)
         ).as_matrix()
         posed = replace(motion, root=np.zeros((1, 3)), rotations=turns)
-        places, axes = (each[0] for each in posed.placed())
+        places, axes = (item[0] for item in posed.placed())
         moved = sum(
             mannequin.weights[:, [k]]
             * (

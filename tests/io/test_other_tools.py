@@ -27,16 +27,16 @@ def openpose(folder, poses, skeleton='openpose-25', ids=True):
     folder.mkdir()
     converted = convert_keypoints(poses, None, 'coco-17', skeleton)[0]
     for frame, people in enumerate(converted.swapaxes(0, 1)):
-        found = []
+        result = []
         for number, pose in enumerate(people):
             triples = np.nan_to_num(np.c_[pose, np.full(len(pose), 0.5)])
             triples[np.isnan(pose).any(1)] = 0
             body = triples.ravel().tolist() if triples.any() else []
-            found.append(
+            result.append(
                 dict(pose_keypoints_2d=body, person_id=[number if ids else -1])
             )
         name = f'walk_{frame + 7:012}_keypoints.json'
-        dump(folder / name, dict(version=1.3, people=found))
+        dump(folder / name, dict(version=1.3, people=result))
     return folder
 
 
@@ -154,10 +154,10 @@ def test_people_of_other_tools_are_read(tmp_path, form, monkeypatch):
     for track, own in zip(clip.tracks, POSES, strict=False):
         there = np.isfinite(own).all((1, 2))
         assert track.frames.tolist() == (there.nonzero()[0] + start).tolist()
-        found, scores, _ = convert_keypoints(
+        result, scores, _ = convert_keypoints(
             track.keypoints, track.scores, clip.skeleton, 'coco-17'
         )
-        np.testing.assert_allclose(found, own[there], rtol=1e-6)
+        np.testing.assert_allclose(result, own[there], rtol=1e-6)
         assert set(scores.ravel()) == {1.0 if form == 'labels' else 0.5}
     assert len(clip.tracks) == (1 if form in ('deeplabcut', 'labels') else 2)
     assert clip.skeleton == (form if 'openpose' in form else 'coco-17')

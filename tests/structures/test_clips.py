@@ -40,7 +40,7 @@ def test_arrays_of_several_people_have_scores_and_frames():
     clip = mmhot.Clip2D.from_arrays(
         people, SIZE, 30, scores=scores, frames=[2, 3, 5, 9]
     )
-    assert [each.track for each in clip.tracks] == [0, 1]
+    assert [item.track for item in clip.tracks] == [0, 1]
     assert clip.skeleton == 'h36m-17'
     first, second = clip.tracks
     np.testing.assert_array_equal(first.frames, [2, 3, 5, 9])
@@ -113,7 +113,7 @@ def test_people_of_a_clip_have_frames_times_and_poses():
     dance = replace(dance, track=dance.track + 7, frame=dance.frame + 2)
     clip = joined(walk, dance)
     clip = clip.take(np.lexsort((clip.track, clip.frame)))
-    assert [each.track for each in clip.people] == [0, 7]
+    assert [item.track for item in clip.people] == [0, 7]
     for person, source in zip(clip.people, (walk, dance), strict=True):
         np.testing.assert_array_equal(person.frames, source.frame)
         np.testing.assert_allclose(person.times, source.frame / clip.fps)
