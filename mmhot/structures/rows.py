@@ -41,41 +41,24 @@ class Rows:
 
     Before :meth:`checked`, arrays may also have the axes of frames and people, (T, P),
     in place of the N rows, and points their score as last value.
-
-    Attributes:
-        points (np.ndarray): Pixels (N, K, 2), or positions in any unit (N, K, 3).
-        scores (np.ndarray): Confidence, (N, K).
-        frame (np.ndarray): Frame numbers, (N,).
-        track (np.ndarray): Track IDs, (N,); -1 where they are unknown.
-        bboxes (np.ndarray): Boxes as x1, y1, x2, y2 in pixels, (N, 4).
-        root_3d (np.ndarray): Translations, which are added to 3D points, (N, 3).
-        keypoints_2d (np.ndarray): The 3D points in pixels, (N, K, 2).
-        width, height (float): Image size in pixels.
-        fps (float): Frames per second.
-        focal_length (float): Focal length in pixels.
-        skeleton (str): Joint order, a name of :mod:`mmhot.skeletons.joints`.
-        joint_names (tuple[str, ...]): Names of the K joints.
-        axes (str): Axes of 3D points, one of ``GIVEN_AXES``.
-        steps (dict): Processing steps that have run, and their options.
-        is_normalized (bool): Whether pixels are shares of the image size.
     """
 
-    points: np.ndarray
-    scores: np.ndarray | None = None
-    frame: np.ndarray | None = None
-    track: np.ndarray | None = None
-    bboxes: np.ndarray | None = None
-    root_3d: np.ndarray | None = None
-    keypoints_2d: np.ndarray | None = None
-    width: float | None = None
+    points: np.ndarray  # pixels (N, K, 2), or positions in any unit (N, K, 3)
+    scores: np.ndarray | None = None  # confidence, (N, K)
+    frame: np.ndarray | None = None  # frame numbers, (N,)
+    track: np.ndarray | None = None  # track IDs, (N,); -1 where they are unknown
+    bboxes: np.ndarray | None = None  # x1, y1, x2, y2 in pixels, (N, 4)
+    root_3d: np.ndarray | None = None  # translations, added to 3D points, (N, 3)
+    keypoints_2d: np.ndarray | None = None  # the 3D points in pixels, (N, K, 2)
+    width: float | None = None  # of the image, pixels
     height: float | None = None
     fps: float | None = None
-    focal_length: float | None = None
-    skeleton: str | None = None
+    focal_length: float | None = None  # pixels
+    skeleton: str | None = None  # joint order, a name of mmhot.skeletons.joints
     joint_names: tuple[str, ...] | None = None
-    axes: str | None = None
-    steps: Steps = field(default_factory=dict)
-    is_normalized: bool = False
+    axes: str | None = None  # of 3D points, one of GIVEN_AXES
+    steps: Steps = field(default_factory=dict)  # that have run, and their options
+    is_normalized: bool = False  # whether pixels are shares of the image size
 
     def checked(self, size: int, name: str) -> 'CheckedRows':
         """Return rows of ``size`` coordinates that have frame numbers and track IDs.

@@ -36,30 +36,22 @@ PHALANGES = (1, 2, 3, 4)
 
 @dataclass(frozen=True, eq=False)
 class Rig:
-    """Joint tree of a program.
+    """Joint tree of a program."""
 
-    Attributes:
-        skeleton (Skeleton): Joints whose positions are known, with a joint 'thorax'
-            and the root first.
-        names (Mapping[str, str]): The program's names; joints without one only show
-            where a limb ends.
-        places (np.ndarray): Weights of Human3.6M's joints, whose sums are the joints of
-            ``skeleton``, (J, 17).
-        hands (tuple[str, ...]): Sides of the body with fingers.
-        axes (Mapping[str, np.ndarray]): Axes of joints in the rest pose as columns
-            (3, 3), where they are not left, up and forward of the person.
-        orders (tuple[str, ...]): Axes of Euler angles, from the parent to the joint.
-            All joints have the same, the first one unless angles step.
-        fps (float, optional): Frame rate, where the program expects one.
-    """
-
+    # joints whose positions are known, with a joint 'thorax' and the root first
     skeleton: Skeleton
+    # the program's names; joints without one only show where a limb ends
     names: Mapping[str, str]
+    # weights of Human3.6M's joints, whose sums are the joints of `skeleton`, (J, 17)
     places: np.ndarray
-    hands: tuple[str, ...] = ()
+    hands: tuple[str, ...] = ()  # sides of the body with fingers
+    # axes of joints in the rest pose as columns (3, 3), where they are not left, up and
+    # forward of the person
     axes: Mapping[str, np.ndarray] = field(default_factory=dict)
+    # axes of Euler angles, from the parent to the joint: all joints have the same, the
+    # first one unless angles step
     orders: tuple[str, ...] = ('ZXY',)
-    fps: float | None = None
+    fps: float | None = None  # where the program expects one
 
     @property
     def joints(self) -> tuple[str, ...]:
