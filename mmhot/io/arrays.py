@@ -33,9 +33,6 @@ def load_arrays(
     """Load arrays of numbers and text of an ``.npz`` file, by default all.
 
     Names that are absent are left out; pickled objects are refused.
-
-    Raises:
-        ValueError: If the file is damaged, or holds objects.
     """
     try:
         with np.load(path, allow_pickle=False) as archive:

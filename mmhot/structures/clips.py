@@ -815,11 +815,7 @@ def clip_3d(
     image_size: tuple[int, int] | None = None,
     axes: str | None = None,
 ) -> Clip3D:
-    """Make a clip of rows in 3D; arguments are those of :meth:`Clip3D.from_arrays`.
-
-    Raises:
-        ValueError: If an array or argument is wrong.
-    """
+    """Make a clip of rows in 3D; arguments are those of :meth:`Clip3D.from_arrays`."""
     require_choice('axes', axes or 'camera', GIVEN_AXES)
     _check_rate(fps)
     if rows.keypoints_2d is not None and image_size is None:
@@ -870,11 +866,7 @@ def read_only(clip: T) -> T:
 
 
 def to_axes(clip: Clip3D, axes: str) -> Clip3D:
-    """Convert a clip between ``'camera'`` axes and ``'z-up'``, their x, z and -y.
-
-    Raises:
-        ValueError: If ``axes`` is unknown or the clip is in ``'world'`` axes.
-    """
+    """Convert a clip between ``'camera'`` axes and ``'z-up'``, their x, z and -y."""
     require_choice('axes', axes, ('camera', 'z-up'))
     if clip.axes == 'world':
         raise ValueError(f"a clip in 'world' axes cannot be converted to {axes!r}")

@@ -107,11 +107,8 @@ def write_glb(
     joints named as in HumanIK. Persons are scaled to zero while the clip lacks them.
     Extras of the scene have the ``origin`` of the file, a point (3,) of the world in
     meters, z up. The clip has ``'world'`` axes and joints of Human3.6M, and may have
-    fingers; ``out_fps`` is a frame rate other than its own.
-
-    Returns:
-        str | None: How far joints are from those of the clip, as bones have constant
-        lengths; None without people.
+    fingers; ``out_fps`` is a frame rate other than its own. The note says how far
+    joints are from those of the clip, as bones have constant lengths.
     """
     clip = at_rate(clip, out_fps)
     gltf = _Gltf()
