@@ -110,7 +110,7 @@ def open_media(file: str, **settings: Any) -> Any:
     """Open a video, sound or stream by ``av.open``, with titles of any encoding.
 
     A file names no others, and an address no files: playlists of addresses are read.
-    Others are an OSError.
+    Lists of files are an OSError.
     """
     import av
 

@@ -67,9 +67,6 @@ class Rows:
         pixels at (0, 0), 3D poses whose joints are one point. Without track IDs, one
         person per frame is one track. People without an ID beside others are left out.
         Warnings have the clip's name.
-
-        Raises:
-            ValueError: If an array is wrong.
         """
         title, other = _NAMES[size], _OTHERS[size]
         points, scores = to_numbers(title, self.points), self.scores

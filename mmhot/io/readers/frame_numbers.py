@@ -27,10 +27,7 @@ def number_frames(
     Images have an ``id``, a number or name, and possibly ``frame_id``, ``file_name``
     and ``video_id``. Numbers are those of ``frame_id``, else in names, else IDs
     relative to the lowest one. Images without frame numbers become consecutive frames,
-    with a warning.
-
-    Raises:
-        ValueError: If the images are of several videos.
+    with a warning; those of several videos are refused.
     """
     _check_videos({str(x[key]) for x in images for key in _VIDEO_KEYS if key in x})
     image_of = {image['id']: image for image in images}
@@ -72,11 +69,7 @@ def name_form(name: str) -> str:
 
 
 def read_numbers(values: Sequence[object]) -> np.ndarray | None:
-    """Return the frame numbers (N,) of IDs or names, None if they have none.
-
-    Raises:
-        ValueError: If they are of several videos.
-    """
+    """Return the frame numbers (N,) of IDs or names, None if they have none."""
     if not values or not all(isinstance(x, int | str) for x in values):
         return None
     is_text = any(isinstance(x, str) for x in values)

@@ -28,10 +28,6 @@ def read_poses(
     joints may have scores, or one of each frame; or one result of SAM 3D Body or
     MediaPipe for each frame. Arguments override what it states. Track IDs are -1 where
     they are unknown. Files of mmhot are returned as they are.
-
-    Raises:
-        ValueError: If the source or an argument is invalid.
-        OSError: If a file does not exist or cannot be read.
     """
     file = Path(source) if isinstance(source, str | Path) else Path('poses')
     with naming(file):

@@ -33,9 +33,6 @@ def write_person(clip: Clip3D, path: str | Path) -> None:
     computed points, and -1 in frames without a pose, and of joints that were not seen
     (whose score is 0), which are left out. The clip is one track in ``'world'`` axes;
     the file begins with its first pose.
-
-    Raises:
-        ValueError: If ezc3d is not installed, or the format has too few frame numbers.
     """
     ezc3d = import_extra('ezc3d', 'the format c3d', 'c3d')
     seen = clip.keypoint_scores_3d > 0

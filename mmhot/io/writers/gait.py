@@ -52,10 +52,7 @@ def clip_strides(clip: Clip3D) -> list[tuple[int, Stride]]:
 def write_csv(clip: Clip3D, path: str | Path) -> str | None:
     """Write the strides of all people: seconds, meters, steps per minute.
 
-    Returns a note if lengths are unknown.
-
-    Raises:
-        NothingToWriteError: If no person walks.
+    Returns a note if lengths are unknown; NothingToWriteError if no person walks.
     """
     strides = clip_strides(clip)
     if not strides:
