@@ -262,14 +262,16 @@ def _spell(key: object) -> str:
     return str(key).replace('_', '').lower()
 
 
+def _items(person: Any) -> list[tuple[str, Any]]:
+    """Return keys and values of a person, those of points within a key first."""
+    parts = (*map(person.get, _NESTED), person) if isinstance(person, Mapping) else ()
+    return [
+        item for part in parts if isinstance(part, Mapping) for item in part.items()
+    ]
+
+
 def _is_person(value: Any) -> bool:
-    nested = [value[x] for x in _NESTED if _has(value, (x,))]
-    return any(
-        _spell(key) in _POINTS
-        for part in (value, *nested)
-        if isinstance(part, Mapping)
-        for key in part
-    )
+    return any(_spell(key) in _POINTS for key, _ in _items(value))
 
 
 def _is_landmark(value: Any) -> bool:
@@ -345,9 +347,8 @@ def _canonical(person: Any) -> dict[str, Any]:
     person = {'landmarks': person} if _is_landmarks(person) else person
     if not _is_person(person):
         raise ValueError(f'has people without {_EXPECTED}')
-    nested = [person[x] for x in _NESTED if isinstance(person.get(x), Mapping)]
     values: dict[str, Any] = {}
-    for key, value in (pair for part in (*nested, person) for pair in part.items()):
+    for key, value in _items(person):
         name, value = _CANONICAL.get(_spell(key), key), _plain(value)
         if _spell(key) in _LANDMARKS[2:]:
             values['is_share'] = True
