@@ -96,7 +96,11 @@ def read_people(content: Any, path: Path, size: int) -> Rows:
         if _has(frame, ('orig_shape',)):
             header |= zip(('height', 'width'), frame['orig_shape'], strict=True)
     numbers = _numbers_of(labels, len(frames), path)
-    pairs = [(x, y) for x, z in zip(numbers, frames, strict=True) for y in people_of(z)]
+    pairs = [
+        (number, person)
+        for number, frame in zip(numbers, frames, strict=True)
+        for person in people_of(frame)
+    ]
     return gather(pairs, header, size)
 
 
@@ -195,7 +199,8 @@ def read_files(documents: Mapping[str, Any], folder: Path, size: int) -> Rows:
         else:
             images.append((_PERSON.sub('', name, count=1), people))
     numbers = frames_of([label for label, _ in images], folder) if images else []
-    pairs += [(x, y) for x, (_, z) in zip(numbers, images, strict=True) for y in z]
+    for number, (_, people) in zip(numbers, images, strict=True):
+        pairs += [(number, person) for person in people]
     return gather(pairs, header, size)
 
 
@@ -339,7 +344,8 @@ def people_of(frame: Any) -> list[dict[str, Any]]:
         people = next((_plain(people[x]) for x in _PEOPLE if x in people), [])
     if not isinstance(people, list | tuple) or _is_landmarks(people):
         people = [people]
-    return [x for y in people if y is not None for x in _split(_canonical(_plain(y)))]
+    dicts = [_canonical(_plain(person)) for person in people if person is not None]
+    return [person for values in dicts for person in _split(values)]
 
 
 def _canonical(person: Any) -> dict[str, Any]:
