@@ -17,11 +17,9 @@ from mmhot.errors import ArgumentError, refuse_lists_of_paths
 from mmhot.frames.arrays import FrameArrays
 from mmhot.frames.options import FrameOptions, PartOptions
 from mmhot.frames.part import take_part
-from mmhot.geometry.keypoint_arrays import to_numbers
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.io.readers.options import KeypointFileOptions, PoseFileOptions
 from mmhot.io.readers.poses import read_poses
-from mmhot.io.readers.predictions import as_predictions
 from mmhot.io.results import result_files, results_folder
 from mmhot.motion.people import ChoosePeople
 from mmhot.options import Values, options_of, takes
@@ -169,32 +167,22 @@ def refine(
 
 def _read_keypoints(source: Any, values: Values) -> Clip2D:
     """Read 2D keypoints; refuse options that cannot act on them."""
-    options, reason = values.of(KeypointFileOptions), 'is for files of keypoints, not '
+    options = values.of(KeypointFileOptions)
     if isinstance(source, Clip2D):
-        options.refuse(options_of(KeypointFileOptions), f'{reason}for a Clip2D')
+        reason = 'is for files of keypoints, not for a Clip2D'
+        options.refuse(options_of(KeypointFileOptions), reason)
         return check_clip(source)
     if isinstance(source, Clip3D):
         raise ValueError('keypoints has 3D poses, which are for mmhot.refine')
-    predictions = as_predictions(source)
-    if predictions is not None or isinstance(source, str | Path):
-        single: Any = options.single
-        if single is None and values.of(ChoosePeople).people == 'largest':
-            single = 'untracked'
-        return read_keypoints(
-            source if predictions is None else predictions,
-            skeleton=options.skeleton,
-            image_size=options.image_size,
-            fps=options.fps,
-            single=single,
-        )
-    options.refuse(('single',), f'{reason}for an array')
-    if options.image_size is None or options.fps is None:
-        raise ArgumentError(
-            '{image_size} and {fps} must be given with an array of keypoints'
-        )
-    points = to_numbers('keypoints', source)
-    return Clip2D.from_arrays(
-        points, options.image_size, options.fps, skeleton=options.skeleton
+    single: Any = options.single
+    if single is None and values.of(ChoosePeople).people == 'largest':
+        single = 'untracked'
+    return read_keypoints(
+        source,
+        skeleton=options.skeleton,
+        image_size=options.image_size,
+        fps=options.fps,
+        single=single,
     )
 
 

@@ -2,8 +2,8 @@
 
 import json
 import reprlib
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -33,27 +33,12 @@ def load_arrays(
     """Load arrays of numbers and text of an ``.npz`` file, by default all.
 
     Names that are absent are left out; pickled objects are refused.
-
-    Raises:
-        ValueError: If the file is damaged, or holds objects.
     """
-    with _archive(path) as archive:
-        names = [x for x in names or archive.files if x in archive.files]
-        check_sizes(archive.zip, names, path.stat().st_size)
-        return {name: archive[name] for name in names}
-
-
-def array_names(path: Path) -> list[str]:
-    """Return the names of the arrays of an ``.npz`` file."""
-    with _archive(path) as archive:
-        return list(archive.files)
-
-
-@contextmanager
-def _archive(path: Path) -> Iterator[Any]:
     try:
         with np.load(path, allow_pickle=False) as archive:
-            yield archive
+            names = [x for x in names or archive.files if x in archive.files]
+            check_sizes(archive.zip, names, path.stat().st_size)
+            return {name: archive[name] for name in names}
     except Exception as error:
         # NumPy parses an array's header as Python source: damage shows up as nearly
         # any kind of error, OSError included

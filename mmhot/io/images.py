@@ -39,9 +39,7 @@ def is_image(name: str | Path) -> bool:
 def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """Read an image file upright (EXIF), as BGR uint8 (H, W, 3).
 
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is not an image, or too large by its header.
+    ValueError if it is not an image, or too large by its header.
     """
     import cv2
 
@@ -112,9 +110,7 @@ def open_media(file: str, **settings: Any) -> Any:
     """Open a video, sound or stream by ``av.open``, with titles of any encoding.
 
     A file names no others, and an address no files: playlists of addresses are read.
-
-    Raises:
-        OSError: If it cannot be opened, or is a list of files.
+    Lists of files are an OSError.
     """
     import av
 

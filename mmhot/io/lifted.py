@@ -5,7 +5,7 @@ import logging
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -28,7 +28,10 @@ from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips import ARRAYS, Clip2D, Clip3D, Steps, clip_name
 
 _LOGGER = logging.getLogger(__name__)
+LIVE = b'{"type": "header"'
+"""First bytes of the files of streams."""
 
+_PATH, _ERROR = 'camera_path', 'expected_error'
 # Types of fields that are the same for all rows; in a list those of many values.
 _HEADER: dict[str, Any] = {
     'name': str,
@@ -43,11 +46,14 @@ _HEADER: dict[str, Any] = {
     'focal_length': float,
     'focal_assumed': bool,
     'intrinsics': [float],
+    _PATH: lambda x: as_numbers(x, _PATH).astype(np.float32),
+    'cuts': [int],
+    'steps': [str],
+    'step_options': [str],
 }
 # Of clips whose frames share axes, of those of several shots or with steps, and of
 # lifters that predict their errors.
-_PATH, _ERROR = 'camera_path', 'expected_error'
-_LISTS: dict[str, Any] = {'cuts': [int], 'steps': [str], 'step_options': [str]}
+_OPTIONAL = {_PATH, 'cuts', 'steps', 'step_options', _ERROR}
 # Keys of the arrays in the JSON's instances; the first three are MMPose's.
 _INSTANCE_KEYS = {
     'track': 'track_id',
@@ -68,16 +74,13 @@ def write_npz(clip: Clip3D, path: str | Path) -> None:
         for name, (_, dtype) in ARRAYS.items()
         if (value := getattr(timed, name)) is not None
     }
-    header = {name: np.asarray(value) for name, value in _header(clip).items()}
-    save_arrays(path, {**arrays, **header}, compressed=True)
+    save_arrays(path, arrays | _header(clip), compressed=True)
 
 
 def write_json(clip: Clip3D, path: str | Path) -> None:
     """Write a clip as JSON in the structure of MMPose's 3D demo; NaN becomes null."""
     header = {
-        name: exact_list(np.asarray(value))
-        if name == _PATH
-        else np.asarray(value).tolist()
+        name: exact_list(value) if name == _PATH else value.tolist()
         for name, value in _header(clip).items()
     }
     columns = {
@@ -126,17 +129,19 @@ def write_keypoints(clip: Clip2D, path: str | Path) -> None:
     save_arrays(path, arrays, compressed=True)
 
 
-def _header(clip: Clip3D) -> dict[str, object]:
+def _header(clip: Clip3D) -> dict[str, np.ndarray]:
     """Return the fields that are the same for all rows, those that the clip has."""
-    fields = {name: getattr(clip, name) for name in (*_HEADER, _PATH, 'cuts')}
-    fields['steps'] = [*clip.steps]
-    fields['step_options'] = [json.dumps(options) for options in clip.steps.values()]
+    values = {name: getattr(clip, name, None) for name in _HEADER}
+    values['steps'] = [*clip.steps]
+    values['step_options'] = [json.dumps(options) for options in clip.steps.values()]
     return {
-        k: v for k, v in fields.items() if k in _HEADER or (v is not None and len(v))
+        name: np.asarray(value)
+        for name, value in values.items()
+        if name not in _OPTIONAL or (value is not None and len(value))
     }
 
 
-def is_lifted(document: object) -> bool:
+def is_lifted(document: object) -> TypeGuard[dict]:
     """Return whether decoded JSON is a clip that mmhot wrote."""
     meta = document.get('meta_info') if isinstance(document, dict) else None
     return isinstance(meta, dict) and {'parents', 'axes'} <= meta.keys()
@@ -160,22 +165,9 @@ def read_lifted(path: str | Path) -> Clip3D:
     with naming(path):
         start = start_of(path)
         if start.startswith(SIGNATURES):
-            fields = load_arrays(path, (*ARRAYS, *_HEADER, _PATH, *_LISTS))
-        elif is_live(start):
-            fields = _fields_of_json(_document_of_lines(path))
-        else:
-            fields = _fields_of_json(load_object(path))
-        lacking = {*ARRAYS, *_HEADER} - {_ERROR} - fields.keys()
-        if lacking:
-            raise ValueError(
-                f'is not a lifted clip: it lacks {", ".join(sorted(lacking))}'
-            )
-        return _build(fields)
-
-
-def is_live(start: bytes) -> bool:
-    """Return whether a file that begins so has the lines of a stream."""
-    return start.startswith(b'{"type": "header"')
+            return clip_of_arrays(load_arrays(path, (*ARRAYS, *_HEADER)))
+        is_live = start.startswith(LIVE)
+        return clip_of_json(_document_of_lines(path) if is_live else load_object(path))
 
 
 def _document_of_lines(path: Path) -> dict[str, Any]:
@@ -204,7 +196,8 @@ def _document_of_lines(path: Path) -> dict[str, Any]:
     return {'meta_info': meta, 'instance_info': frames}
 
 
-def _fields_of_json(document: dict[str, Any]) -> dict[str, Any]:
+def clip_of_json(document: dict[str, Any]) -> Clip3D:
+    """Make a clip of decoded JSON."""
     try:
         fields, frames = dict(document['meta_info']), document['instance_info']
         counts = [len(frame['instances']) for frame in frames]
@@ -221,7 +214,7 @@ def _fields_of_json(document: dict[str, Any]) -> dict[str, Any]:
             fields[name] = np.array(values) if is_exact else as_numbers(values, key)
     except (KeyError, TypeError) as error:
         raise ValueError(f'is not a lifted clip: {error}') from error
-    return fields
+    return clip_of_arrays(fields)
 
 
 def _value(kind: Any, value: Any) -> Any:
@@ -230,10 +223,14 @@ def _value(kind: Any, value: Any) -> Any:
     return tuple(map(kind[0], value)) if isinstance(kind, list) else kind(value)
 
 
-def _build(fields: dict[str, Any]) -> Clip3D:
+def clip_of_arrays(fields: dict[str, Any]) -> Clip3D:
+    """Make a clip of arrays, or lists, by the names of its fields."""
+    lacking = {*ARRAYS, *_HEADER} - _OPTIONAL - fields.keys()
+    if lacking:
+        raise ValueError(f'is not a lifted clip: it lacks {", ".join(sorted(lacking))}')
     values = {
         name: _value(kind, fields[name])
-        for name, kind in (_HEADER | _LISTS).items()
+        for name, kind in _HEADER.items()
         if name in fields
     }
     sizes = {'N': np.size(fields['frame']), '2': 2, '3': 3}
@@ -245,8 +242,6 @@ def _build(fields: dict[str, Any]) -> Clip3D:
                 array = array.reshape([sizes[letter] for letter in letters])
             array = whole_numbers(name, array) if dtype is np.int64 else array
             values[name] = array.astype(dtype)
-    if _PATH in fields:
-        values[_PATH] = as_numbers(fields[_PATH], _PATH).astype(np.float32)
     # files of mmhot 0.2 have names of steps alone
     steps: Steps = {name: {} for name in values.get('steps', ())}
     values['steps'] = steps | {

@@ -20,6 +20,7 @@ from mmhot.errors import (
     DAMAGED_CHECKPOINT,
     explain_refusal,
     ignored_warnings,
+    naming,
     one_line,
     require_file,
 )
@@ -137,24 +138,25 @@ def load_objects(path: Path) -> Any:
         ValueError: If it is damaged or holds other objects.
     """
     require_file(path)
-    try:
-        with path.open('rb') as file:
-            start = file.read(2)
-            file.seek(0)
-            if start == b'PK':
-                return _load_archive(path)
-            if start == b'\x93N':
-                return _load_array(file)
-            return _unpickle(file)
-    except _RefusedError as error:
-        raise ValueError(
-            f'{path} is refused: it holds {error}; only arrays, numbers, text, dicts '
-            'and lists are loaded, because other pickled objects can run any code'
-        ) from error
-    # damaged pickles and archives raise nearly any kind of error
-    except Exception as error:
-        reason = ' '.join(str(error).split())[:200] or type(error).__name__
-        raise ValueError(f'{path} is damaged or no pickle ({reason})') from error
+    with naming(path):
+        try:
+            with path.open('rb') as file:
+                start = file.read(2)
+                file.seek(0)
+                if start == b'PK':
+                    return _load_archive(path)
+                if start == b'\x93N':
+                    return _load_array(file)
+                return _unpickle(file)
+        except _RefusedError as error:
+            raise ValueError(
+                f'is refused: it holds {error}; only arrays, numbers, text, dicts and '
+                'lists are loaded, because other pickled objects can run any code'
+            ) from error
+        # damaged pickles and archives raise nearly any kind of error
+        except Exception as error:
+            reason = one_line(error)[:200] or type(error).__name__
+            raise ValueError(f'cannot be read: {reason}') from error
 
 
 def _load_archive(path: Path) -> dict[str, Any]:

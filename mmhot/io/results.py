@@ -36,10 +36,6 @@ def check_targets(
     """Refuse to write over an input, over a folder, or twice to one file.
 
     ``targets`` are for each input its name in messages and the files to write.
-
-    Raises:
-        IsADirectoryError: If a folder is in the way.
-        ValueError: If an input would be overwritten, or two inputs write one file.
     """
     inputs = {realpath(path) for path in read}
     sources: dict[str, object] = {}
@@ -92,9 +88,6 @@ def results_folder(
     """Create a writable folder; remove it again if nothing was written to it.
 
     Other arguments are those of :func:`check_targets`.
-
-    Raises:
-        ValueError: If it cannot be written to, or a file would be overwritten.
     """
     check_targets(targets, read)
     missing = [path for path in (folder, *folder.parents) if not path.exists()]

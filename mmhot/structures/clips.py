@@ -205,12 +205,7 @@ def clip_2d(
     fps: float,
     source: Path | None = None,
 ) -> Clip2D:
-    """Make a clip of checked rows in pixels.
-
-    Raises:
-        ValueError: If a frame has several people without track IDs, or a number is out
-            of range.
-    """
+    """Make a clip of checked rows in pixels; errors say what is missing or wrong."""
     warn_of_steps(source or name, rows.frame)
     if rows.track[0] < 0:
         numbers, counts = np.unique(rows.frame, return_counts=True)
@@ -235,9 +230,9 @@ def clip_2d(
     if not tracks:
         raise ValueError('no keypoint is finite and has a score above 0')
     warn_of_upside_down(rows.points, skeleton, str(source or name))
-    width, height = check_image_size(image_size)
-    clip = Clip2D(name, skeleton.name, tracks, width, height, fps, source)
-    return _check_numbers(replace(clip, steps=rows.steps))
+    size = check_image_size(image_size)
+    clip = Clip2D(name, skeleton.name, tracks, *size, fps, source, steps=rows.steps)
+    return _check_numbers(clip)
 
 
 def _track_2d(track: int, rows: CheckedRows) -> Track2D:
@@ -249,20 +244,15 @@ def _track_2d(track: int, rows: CheckedRows) -> Track2D:
 
 
 def check_clip(clip: Clip2D) -> Clip2D:
-    """Check a clip, which may be made by hand.
+    """Return a clip, which may be made by hand, with arrays of the documented types.
 
-    Args:
-        clip (Clip2D): 2D keypoints.
-
-    Returns:
-        Clip2D: With arrays of the documented types. Keypoints are missing as in
-        :meth:`Clip2D.from_arrays`.
+    Keypoints are missing as in :meth:`Clip2D.from_arrays`.
 
     Raises:
         TypeError: If it is no clip.
-        ValueError: If the clip is empty, a number is out of range, an array has a wrong
-            type or shape, frames are not sorted and unique, or keypoints cannot be
-            pixels of the image.
+        ValueError: If it is empty, a number is out of range, an array has a wrong type
+            or shape, frames are not sorted and unique, or keypoints cannot be pixels of
+            the image.
     """
     if not isinstance(clip, Clip2D):
         raise TypeError(
@@ -282,18 +272,15 @@ def check_clip(clip: Clip2D) -> Clip2D:
 def _check_track(track: Track2D, skeleton: Skeleton) -> Track2D:
     if not isinstance(track, Track2D):
         raise TypeError(f'tracks must hold Track2D, got {type(track).__name__}')
-    where = f' of track {track.track}'
-    stated = Rows(track.keypoints, track.scores, track.frames, bboxes=track.bboxes)
-    rows = stated.checked(2, '', where)
-    if len(np.unique(rows.frame)) < len(rows.frame):
-        raise ValueError(f'frames{where} must be unique')
-    count = rows.points.shape[1]
-    if count != skeleton.num_keypoints:
-        raise ValueError(
-            f'keypoints{where} must have the {skeleton.num_keypoints} joints of '
-            f'{skeleton.name}, got {count}'
-        )
-    return _track_2d(track.track, rows)
+    rows = Rows(track.keypoints, track.scores, track.frames, bboxes=track.bboxes)
+    try:
+        checked = rows.checked(2, f'track {track.track}')
+        if len(np.unique(checked.frame)) < len(checked.frame):
+            raise ValueError('frames must be unique')
+        checked, _ = checked.with_joints('', skeleton.name)
+    except ValueError as error:
+        raise ValueError(f'track {track.track}: {error}') from error
+    return _track_2d(track.track, checked)
 
 
 def _check_numbers(clip: Clip2D) -> Clip2D:
@@ -331,13 +318,9 @@ def _check_numbers(clip: Clip2D) -> Clip2D:
 def passed_seconds(
     times: np.ndarray, frame: np.ndarray, fps: float, name: str
 ) -> np.ndarray:
-    """Return the seconds since the first of increasing times, as of 1970, (N,).
+    """Return the seconds since the first of increasing times of frames, (N,).
 
-    Args:
-        times (np.ndarray): Times in a unit from seconds to nanoseconds, (N,).
-        frame (np.ndarray): Their frame numbers, (N,).
-        fps (float): Frames per second, by which the unit is recognized.
-        name (str): Name of the clip, for warnings.
+    Times are in a unit from seconds to nanoseconds, which the rate decides.
     """
     numbers, first = np.unique(frame, return_index=True)
     steps = np.diff(times[first]) / np.diff(numbers)
@@ -701,34 +684,32 @@ class Clip3D:
             clip = dataclasses.replace(clip, keypoints_3d=2 * clip.keypoints_3d)
             clip.checked().save('giants.bvh')
         """
-        _check_rate(self.fps)
-        fault = self._fault()
-        if fault:
-            raise ValueError(f'{self.name}: {fault}')
-        return self
 
-    def _fault(self) -> str | None:
-        """Describe an array that is wrong; None if all are right."""
+        def require(is_right: bool, fault: str) -> None:
+            if not is_right:
+                raise ValueError(f'{self.name}: {fault}')
+
+        _check_rate(self.fps)
         sizes = {'N': len(self.frame), 'K': len(self.joint_names), '2': 2, '3': 3}
         for name, (axes, _) in ARRAYS.items():
             shape, values = tuple(sizes[axis] for axis in axes), getattr(self, name)
             if values is None:
                 continue
-            if np.shape(values) != shape:
-                return f'{name} must have the shape {shape}, got {np.shape(values)}'
-            if np.isinf(values).any() or (
-                name not in _MAY_BE_UNKNOWN and np.isnan(values).any()
-            ):
-                return f'{name} is not finite'
+            text = f'{name} must have the shape {shape}, got {np.shape(values)}'
+            require(np.shape(values) == shape, text)
+            is_right = np.isfinite(values)
+            if name in _MAY_BE_UNKNOWN:
+                is_right |= np.isnan(values)
+            require(is_right.all(), f'{name} is not finite')
         steps, others = np.diff(self.frame), np.diff(self.track)
-        if not ((steps > 0) | ((steps == 0) & (others > 0))).all():
-            return 'rows must be sorted by frame and track, each once'
+        is_sorted = ((steps > 0) | ((steps == 0) & (others > 0))).all()
+        require(is_sorted, 'rows must be sorted by frame and track, each once')
         if self.time is not None and len(self):
             passed = np.diff(self.time)
             is_right = np.where(steps > 0, passed >= _MIN_STEP, passed == 0).all()
-            if not is_right or self.time[0] < 0:
-                return 'time must increase with frames, from 0 and by a microsecond'
-        return None
+            text = 'time must increase with frames, from 0 and by a microsecond'
+            require(bool(is_right and self.time[0] >= 0), text)
+        return self
 
     def take(self, rows: np.ndarray) -> 'Clip3D':
         """Select rows by index or mask.
@@ -834,11 +815,7 @@ def clip_3d(
     image_size: tuple[int, int] | None = None,
     axes: str | None = None,
 ) -> Clip3D:
-    """Make a clip of rows in 3D; arguments are those of :meth:`Clip3D.from_arrays`.
-
-    Raises:
-        ValueError: If an array or argument is wrong.
-    """
+    """Make a clip of rows in 3D; arguments are those of :meth:`Clip3D.from_arrays`."""
     require_choice('axes', axes or 'camera', GIVEN_AXES)
     _check_rate(fps)
     if rows.keypoints_2d is not None and image_size is None:
@@ -875,29 +852,21 @@ T = TypeVar('T', Clip2D, Clip3D)
 def read_only(clip: T) -> T:
     """Return a clip with the same arrays, which cannot be changed through it."""
 
-    def view(array: Any) -> Any:
-        if isinstance(array, np.ndarray):
-            array = array.view()
+    def frozen(item: Any) -> Any:
+        values = {x.name: getattr(item, x.name) for x in fields(item)}
+        arrays = {k: x.view() for k, x in values.items() if isinstance(x, np.ndarray)}
+        for array in arrays.values():
             array.flags.writeable = False
-        return array
+        return replace(item, **arrays)
 
-    def views(item: Clip3D | Track2D) -> dict[str, Any]:
-        return {x.name: view(getattr(item, x.name)) for x in fields(item)}
-
+    clip = replace(frozen(clip), steps=dict(clip.steps))
     if isinstance(clip, Clip3D):
-        return replace(clip, **{**views(clip), 'steps': dict(clip.steps)})
-    tracks = [replace(track, **views(track)) for track in clip.tracks]
-    return replace(clip, tracks=tracks, steps=dict(clip.steps))
+        return clip
+    return replace(clip, tracks=[*map(frozen, clip.tracks)])
 
 
 def to_axes(clip: Clip3D, axes: str) -> Clip3D:
-    """Convert a clip between ``'camera'`` and ``'z-up'`` axes.
-
-    The latter are x right, y away, z up: x, z and -y of the camera.
-
-    Raises:
-        ValueError: If ``axes`` is unknown or the clip is in ``'world'`` axes.
-    """
+    """Convert a clip between ``'camera'`` axes and ``'z-up'``, their x, z and -y."""
     require_choice('axes', axes, ('camera', 'z-up'))
     if clip.axes == 'world':
         raise ValueError(f"a clip in 'world' axes cannot be converted to {axes!r}")

@@ -37,10 +37,8 @@ _CLEARLY = 0.5  # of the distance, at which those who change places do so near o
 def joint_order(points: np.ndarray, usual: Skeleton, name: str) -> Skeleton:
     """Recognize the skeleton of unnamed joints by people who stand.
 
-    Args:
-        points (np.ndarray): Pixels (N, K, 2), or positions with any axis up, (N, K, 3).
-        usual (Skeleton): One with K joints, which stays if people stand in its order.
-        name (str): Name of the clip, for warnings.
+    Points are pixels (N, K, 2), or positions with any axis up, (N, K, 3). The usual
+    skeleton stays if people stand in its order.
     """
     count, size = points.shape[-2:]
     skeletons = [x for x in SKELETONS.values() if x.num_keypoints == count]
@@ -100,14 +98,9 @@ def warn_of_upside_down(points: np.ndarray, skeleton: Skeleton, name: str) -> No
 
 
 def up_axes(trunks: np.ndarray, name: str) -> str:
-    """Recognize the axes of poses by the mean direction of trunks.
+    """Recognize the axes of poses by the mean direction of trunks, 'camera' if unclear.
 
-    Args:
-        trunks (np.ndarray): Vectors from pelvis to thorax, NaN where unknown, (N, 3).
-        name (str): Name of the clip, for warnings.
-
-    Returns:
-        str: 'camera', 'z-up' or 'y-up'; 'camera' where it is not recognized.
+    Trunks are vectors from pelvis to thorax, NaN where unknown, (N, 3).
     """
     trunks = trunks[np.linalg.norm(trunks, axis=-1) > 0]
     if not len(trunks):
@@ -145,13 +138,8 @@ def are_mirrored(body: np.ndarray) -> bool:
 def follow_people(points: np.ndarray, name: str) -> np.ndarray:
     """Find the person of each place in arrays whose people change places.
 
-    Args:
-        points (np.ndarray): Pixels or positions, NaN where unknown, (T, P, K, C).
-        name (str): Name of the clip, for warnings.
-
-    Returns:
-        np.ndarray: For each frame the place of each person, by which people move least
-        from frame to frame, (T, P).
+    Of pixels or positions (T, P, K, C), NaN where unknown, these are for each frame the
+    place of each person, by which people move least from frame to frame, (T, P).
     """
     people, num_frames = np.arange(points.shape[1]), len(points)
     # people without points keep their place if it is free

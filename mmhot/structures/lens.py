@@ -131,17 +131,11 @@ class Lens:
         )
 
     def undistort(self, points: np.ndarray) -> np.ndarray:
-        """Map pixels to those of an ideal pinhole camera.
+        """Map pixels (..., 2) to those of an ideal pinhole camera, float32; NaN stays.
 
         The ideal camera has the focal length ``focal[0]`` for both axes, its principal
-        point in the center of the image, and no distortion.
-
-        Args:
-            points (np.ndarray): Pixels, NaN where unis_known, (..., 2).
-
-        Returns:
-            np.ndarray: Pixels, (..., 2), float32. Far outside the image, where the
-            distortion is not invertible, it is left in.
+        point in the center of the image, and no distortion. Far outside the image,
+        where the distortion is not invertible, it is left in.
         """
         import cv2
 
@@ -211,9 +205,6 @@ def resolve_intrinsics(
     """Return the lens that the user specified, scaled to the image size, or None.
 
     ``fov`` is the horizontal angle of view in degrees, ``intrinsics`` a calibration.
-
-    Raises:
-        ValueError: If the lens does not fit the images.
     """
     if intrinsics is not None:
         return intrinsics.fitted(width, height)
@@ -230,14 +221,10 @@ def ideal_camera(width: int, height: int, lens: Lens | None = None) -> dict:
 
 
 def camera_intrinsics(camera_param: dict) -> tuple[np.ndarray, np.ndarray]:
-    """Return focal lengths and principal point, with defaults where unknown.
+    """Return focal lengths and principal point in pixels, (2,) each.
 
-    Args:
-        camera_param (dict): ``w`` and ``h`` in pixels and, if known, ``f`` and ``c``
-            (two numbers each, pixels), as in mmpose's camera files.
-
-    Returns:
-        tuple[np.ndarray, np.ndarray]: ``f`` and ``c`` in pixels, (2,) each.
+    ``camera_param`` has ``w`` and ``h`` and, if known, ``f`` and ``c`` (two numbers
+    each, pixels), as in mmpose's camera files.
     """
     size = np.array([camera_param['w'], camera_param['h']], np.float32)
     focal = camera_param.get('f')

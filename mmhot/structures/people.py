@@ -89,16 +89,11 @@ def compare_all(first: People, second: People) -> np.ndarray:
 def boxes_around(
     keypoints: np.ndarray, scores: np.ndarray, padding: float, size: tuple[int, int]
 ) -> np.ndarray:
-    """Compute boxes around the confident keypoints of people, clipped to the image.
+    """Compute boxes (P, 4) around the confident keypoints of people, float32.
 
-    Args:
-        keypoints (np.ndarray): Pixels, those that are not finite ignored, (P, K, 2).
-        scores (np.ndarray): Their confidence, (P, K).
-        padding (float): Margin as a share of the longer side.
-        size (tuple[int, int]): Width and height of the image in pixels.
-
-    Returns:
-        np.ndarray: Pixels, float32 (P, 4); NaN without a keypoint.
+    Keypoints are pixels (P, K, 2), those that are not finite ignored, with scores (P,
+    K). Boxes have a margin as a share of their longer side, are clipped to the image's
+    width and height, and are NaN without a keypoint.
     """
     finite = np.isfinite(keypoints).all(-1)
     scores = np.where(finite, scores, -np.inf)
@@ -172,11 +167,7 @@ def box_iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def match_boxes(overlap: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Assign boxes (P,) to boxes (Q,) with the largest sum of overlaps (P, Q).
-
-    Returns:
-        tuple[np.ndarray, np.ndarray]: The rows and columns of the pairs.
-    """
+    """Return the rows and columns of pairs with the largest sum of overlaps (P, Q)."""
     if 1 in overlap.shape and overlap.size:  # SciPy's import takes 0.3 s
         row, column = np.unravel_index(overlap.argmax(), overlap.shape)
         return np.array([row]), np.array([column])

@@ -44,11 +44,7 @@ _WITH_DEPTH = 'camera', 'y-up'  # axes whose z is the depth
 def arrange_poses(
     name: str, rows: CheckedRows, skeleton: Skeleton, axes: str | None
 ) -> tuple[dict[str, np.ndarray], str]:
-    """Return the arrays of a clip by name, sorted by frame and track, and its axes.
-
-    Raises:
-        ValueError: If no joint is known.
-    """
+    """Return the arrays of a clip by name, sorted by frame and track, and its axes."""
     order = np.lexsort((rows.track, rows.frame))
     rows = rows.take(order[(rows.scores[order] > 0).any(-1)])
     if not len(rows.points):

@@ -41,58 +41,34 @@ class Rows:
 
     Before :meth:`checked`, arrays may also have the axes of frames and people, (T, P),
     in place of the N rows, and points their score as last value.
-
-    Attributes:
-        points (np.ndarray): Pixels (N, K, 2), or positions in any unit (N, K, 3).
-        scores (np.ndarray): Confidence, (N, K).
-        frame (np.ndarray): Frame numbers, (N,).
-        track (np.ndarray): Track IDs, (N,); -1 where they are unknown.
-        bboxes (np.ndarray): Boxes as x1, y1, x2, y2 in pixels, (N, 4).
-        root_3d (np.ndarray): Translations, which are added to 3D points, (N, 3).
-        keypoints_2d (np.ndarray): The 3D points in pixels, (N, K, 2).
-        width, height (float): Image size in pixels.
-        fps (float): Frames per second.
-        focal_length (float): Focal length in pixels.
-        skeleton (str): Joint order, a name of :mod:`mmhot.skeletons.joints`.
-        joint_names (tuple[str, ...]): Names of the K joints.
-        axes (str): Axes of 3D points, one of ``GIVEN_AXES``.
-        steps (dict): Processing steps that have run, and their options.
-        is_normalized (bool): Whether pixels are shares of the image size.
     """
 
-    points: np.ndarray
-    scores: np.ndarray | None = None
-    frame: np.ndarray | None = None
-    track: np.ndarray | None = None
-    bboxes: np.ndarray | None = None
-    root_3d: np.ndarray | None = None
-    keypoints_2d: np.ndarray | None = None
-    width: float | None = None
+    points: np.ndarray  # pixels (N, K, 2), or positions in any unit (N, K, 3)
+    scores: np.ndarray | None = None  # confidence, (N, K)
+    frame: np.ndarray | None = None  # frame numbers, (N,)
+    track: np.ndarray | None = None  # track IDs, (N,); -1 where they are unknown
+    bboxes: np.ndarray | None = None  # x1, y1, x2, y2 in pixels, (N, 4)
+    root_3d: np.ndarray | None = None  # translations, added to 3D points, (N, 3)
+    keypoints_2d: np.ndarray | None = None  # the 3D points in pixels, (N, K, 2)
+    width: float | None = None  # of the image, pixels
     height: float | None = None
     fps: float | None = None
-    focal_length: float | None = None
-    skeleton: str | None = None
+    focal_length: float | None = None  # pixels
+    skeleton: str | None = None  # joint order, a name of mmhot.skeletons.joints
     joint_names: tuple[str, ...] | None = None
-    axes: str | None = None
-    steps: Steps = field(default_factory=dict)
-    is_normalized: bool = False
+    axes: str | None = None  # of 3D points, one of GIVEN_AXES
+    steps: Steps = field(default_factory=dict)  # that have run, and their options
+    is_normalized: bool = False  # whether pixels are shares of the image size
 
-    def checked(self, size: int, name: str, where: str = '') -> 'CheckedRows':
-        """Return rows of numbers that have frame numbers and track IDs.
+    def checked(self, size: int, name: str) -> 'CheckedRows':
+        """Return rows of ``size`` coordinates that have frame numbers and track IDs.
 
         Missing points are NaN and have a score of 0: those without a score above zero,
         pixels at (0, 0), 3D poses whose joints are one point. Without track IDs, one
         person per frame is one track. People without an ID beside others are left out.
-
-        Args:
-            size (int): Number of coordinates.
-            name (str): Name of the clip, for warnings.
-            where (str): Added to names of arrays in messages, as ' of track 1'.
-
-        Raises:
-            ValueError: If an array is wrong.
+        Warnings have the clip's name.
         """
-        title, other = f'{_NAMES[size]}{where}', _OTHERS[size]
+        title, other = _NAMES[size], _OTHERS[size]
         points, scores = to_numbers(title, self.points), self.scores
         if points.ndim not in (3, 4) or points.shape[-1] not in (size, size + 1):
             raise ValueError(
@@ -111,30 +87,24 @@ class Rows:
         if points.ndim == 4:
             check_time_first(points)
         lead, count = points.shape[:-2], points.shape[-2]
-        scores = _flatten(f'scores{where}', scores, lead, (count,))
+        scores = _flatten('scores', scores, lead, (count,))
         points = points.reshape(-1, *points.shape[-2:]).astype(np.float64)
         scores = np.ones(points.shape[:2]) if scores is None else scores
         points, scores = mark_missing(points, scores)
-        frame, track = _number(lead, self.frame, self.track, where, name)
-        if len(lead) > 1:
-            track = self._followed(name, points, lead)
+        frame, track = _number(lead, self.frame, self.track, name)
         arrays: dict[str, Any] = dict(points=points, scores=scores)
         more = dict(bboxes=(4,), root_3d=(3,), keypoints_2d=(count, 2))
         arrays |= {
-            key: _flatten(f'{key}{where}', getattr(self, key), lead, shape)
+            key: _flatten(key, getattr(self, key), lead, shape)
             for key, shape in more.items()
         }
+        if len(lead) > 1:
+            roots = arrays['root_3d']
+            places = points if roots is None else points + roots[:, None]
+            places = places.reshape(*lead, *points.shape[1:])
+            track = np.argsort(follow_people(places, name), axis=1).ravel()
         rows = CheckedRows(**{**vars(self), **arrays, 'frame': frame, 'track': track})
-        return rows._with_tracks(name, where)
-
-    def _followed(
-        self, name: str, points: np.ndarray, lead: tuple[int, ...]
-    ) -> np.ndarray:
-        """Return the track IDs (N,) of arrays of frames and people."""
-        places = points.reshape(*lead, *points.shape[1:])
-        if self.root_3d is not None:
-            places = places + to_numbers('root_3d', self.root_3d)[..., None, :]
-        return np.argsort(follow_people(places, name), axis=1).ravel()
+        return rows._with_tracks(name)
 
 
 class CheckedRows(Rows):
@@ -149,7 +119,7 @@ class CheckedRows(Rows):
         arrays = {k: v for k, v in vars(self).items() if isinstance(v, np.ndarray)}
         return replace(self, **{name: array[index] for name, array in arrays.items()})
 
-    def _with_tracks(self, name: str, where: str) -> 'CheckedRows':
+    def _with_tracks(self, name: str) -> 'CheckedRows':
         """Give IDs to people that are alone, and leave out those without one."""
         rows, unknown = self, self.track < 0
         if unknown.all():
@@ -166,7 +136,7 @@ class CheckedRows(Rows):
         pairs, counts = np.unique(pairs, axis=0, return_counts=True)
         if counts.max() > 1:
             frame, track = pairs[counts.argmax()]
-            raise ValueError(f'frame {frame}{where} has two poses of track {track}')
+            raise ValueError(f'frame {frame} has two poses of track {track}')
         return rows
 
     def with_joints(
@@ -174,10 +144,7 @@ class CheckedRows(Rows):
     ) -> tuple['CheckedRows', Skeleton]:
         """Return rows in the order of a skeleton: the given, named or usual one.
 
-        Args:
-            name (str): Name of the clip, for warnings.
-            skeleton (str | None): Joint order, in place of what the source states.
-            usual (Mapping[int, str]): Skeletons of unnamed joints by their number.
+        ``usual`` are skeletons of unnamed joints by their number.
         """
         stated, names, count = self.skeleton, self.joint_names, self.points.shape[-2]
         order = None
@@ -241,13 +208,13 @@ def rows_of_tracks(
     return Rows(values[track, time], frame=frame[time], track=track, joint_names=names)
 
 
-def number_tracks(values: Any, key: str = 'tracks') -> tuple[np.ndarray, list]:
+def _number_tracks(values: Any) -> tuple[np.ndarray, list]:
     """Return track IDs as int64, -1 of None, NaN and empty text, and those by number.
 
     Names are numbered by their first row; the list is empty if all IDs are numbers.
     """
     if isinstance(values, np.ndarray) and values.dtype.kind in 'iuf':
-        return whole_numbers(key, np.where(np.isnan(values), -1, values)), []
+        return whole_numbers('tracks', np.where(np.isnan(values), -1, values)), []
     ids: list[Any] = []
     for value in np.array(values, object).ravel().tolist():
         value = value.strip() if isinstance(value, str) else value
@@ -259,7 +226,7 @@ def number_tracks(values: Any, key: str = 'tracks') -> tuple[np.ndarray, list]:
         names = [x for x in dict.fromkeys(ids) if x != -1]
         number_of = {-1: -1} | {x: number for number, x in enumerate(names)}
         ids = [number_of[x] for x in ids]
-    numbers = whole_numbers(key, np.array(ids, object))
+    numbers = whole_numbers('tracks', np.array(ids, object))
     return numbers.reshape(np.shape(values)), names
 
 
@@ -295,22 +262,21 @@ def _flatten(
 
 
 def _number(
-    lead: tuple[int, ...], frames: Any, tracks: Any, where: str, name: str
+    lead: tuple[int, ...], frames: Any, tracks: Any, name: str
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return frame numbers and track IDs of poses, whose leading axes are given."""
     if frames is None and tracks is not None:
         raise ValueError('tracks need frames')
     frames = np.arange(lead[0]) if frames is None else frames
-    frame = whole_numbers(f'frames{where}', to_numbers(f'frames{where}', frames))
+    frame = whole_numbers('frames', to_numbers('frames', frames))
     if frame.shape != lead[:1]:
-        raise ValueError(f'frames{where} must be {lead[:1]}, got {frame.shape}')
+        raise ValueError(f'frames must be {lead[:1]}, got {frame.shape}')
     if frame.min() < 0 or frame.max() > LARGEST_FRAME:
-        raise ValueError(f'frames{where} must be within 0..{LARGEST_FRAME}')
+        raise ValueError(f'frames must be within 0..{LARGEST_FRAME}')
     if tracks is None:
-        people = lead[1] if len(lead) > 1 else 1
-        track = np.tile(np.arange(people) if len(lead) > 1 else -1, lead[0])
-        return np.repeat(frame, people), track
-    track, names = number_tracks(tracks)
+        frame = np.repeat(frame, lead[1] if len(lead) > 1 else 1)
+        return frame, np.full(len(frame), -1)
+    track, names = _number_tracks(tracks)
     if names:
         text = '%s: track IDs are names, which are numbered from 0: %.80s'
         _LOGGER.warning(text, name, ', '.join(map(str, names)))

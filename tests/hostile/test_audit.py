@@ -138,7 +138,7 @@ def onnx_files():
                 x = helper.make_tensor_value_info('x', 1, [4])
                 y = helper.make_tensor_value_info('y', 1, [4])
                 nodes = [helper.make_node('Add', ['x', 'w'], ['y'])]
-                given = [tensor] if place == 'initializer' else []
+                source = [tensor] if place == 'initializer' else []
                 if place == 'constant':
                     nodes.insert(
                         0, helper.make_node('Constant', [], ['w'], value=tensor)
@@ -154,7 +154,7 @@ def onnx_files():
                         'If', ['c'], ['w'], then_branch=branch, else_branch=branch
                     )
                     nodes = [flag, choice, *nodes]
-                graph = helper.make_graph(nodes, 'g', [x], [y], given)
+                graph = helper.make_graph(nodes, 'g', [x], [y], source)
                 path.write_bytes(helper.make_model(graph).SerializeToString())
 
             file = 'model.onnx'
@@ -431,15 +431,15 @@ def results(tmp_path_factory):
             check=True,
             timeout=900,
         )
-    found = json.loads((folder / 'found.json').read_text())
+    result = json.loads((folder / 'found.json').read_text())
     try:
         server.accept()
     except BlockingIOError:
         pass
     else:
-        found['live']['found'].append('the port was connected to')
+        result['live']['found'].append('the port was connected to')
     server.close()
-    return found
+    return result
 
 
 def test_files_open_and_run_nothing_else(results):

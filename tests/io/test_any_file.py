@@ -88,11 +88,11 @@ def test_any_clip_comes_back(write, clip):
         path = Path(folder, 'a')
         path = path.with_suffix('.json' if write is write_json else '.npz')
         write(clip, path)
-        found = read_lifted(path)
+        result = read_lifted(path)
     for name in (field.name for field in fields(clip)):
-        one, other = getattr(clip, name), getattr(found, name)
+        one, other = getattr(clip, name), getattr(result, name)
         if name == 'time':  # constant rates have no times
-            one, other = (x.seconds(x.frame) for x in (clip, found))
+            one, other = (x.seconds(x.frame) for x in (clip, result))
         np.testing.assert_array_equal(one, other, name)
         if isinstance(one, np.ndarray) and len(clip):
             assert (one.dtype, one.tobytes()) == (other.dtype, other.tobytes()), name
@@ -110,9 +110,9 @@ def test_any_people_come_back_from_the_cache(counts, data):
     with TemporaryDirectory() as folder:
         path = Path(folder, 'a.npz')
         save_people(clip, path)
-        found = load_people(path)
-    assert (found.times, found.size, found.ended) == (clip.times, (64, 48), 'why')
-    for one, other in zip(clip.people, found.people, strict=True):
+        result = load_people(path)
+    assert (result.times, result.size, result.ended) == (clip.times, (64, 48), 'why')
+    for one, other in zip(clip.people, result.people, strict=True):
         for name in vars(one):
             np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
 

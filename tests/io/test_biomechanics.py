@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_allclose
 from rendered_clips import rendered
 
-from mmhot.io.writers.rates import sample_evenly
+from mmhot.io.writers.rates import at_constant_rate, fill_frames
 from mmhot.io.writers.trc import in_y_up
 from mmhot.lifting.world import place_people, to_world
 from mmhot.skeletons.joint_angles import ANGLES, angle_joints, joint_angles
@@ -30,15 +30,15 @@ def test_c3d_has_the_joints_and_marks_gaps(clip, tmp_path):
     assert motion.names == clip.marker_names
     assert motion.fps == 25
     assert motion.positions.shape == (80, 17, 3)
-    known = np.isin(np.arange(10, 90), clip.frame)
-    assert_allclose(motion.positions[known], clip.places(), atol=1e-4)
-    assert np.isnan(motion.positions[~known]).all()
+    reference = np.isin(np.arange(10, 90), clip.frame)
+    assert_allclose(motion.positions[reference], clip.places(), atol=1e-4)
+    assert np.isnan(motion.positions[~reference]).all()
     content = ezc3d.c3d(str(tmp_path / 'a.c3d'))
     assert content['parameters']['POINT']['UNITS']['value'] == ['mm']
     assert content['header']['points']['first_frame'] == 10
     residuals = content['data']['meta_points']['residuals'][0]
-    assert_allclose(residuals[:, known], 0)
-    assert_allclose(residuals[:, ~known], -1)
+    assert_allclose(residuals[:, reference], 0)
+    assert_allclose(residuals[:, ~reference], -1)
     errors = np.linspace(0.01, 0.2, 17 * len(clip)).reshape(-1, 17)
     errors[0, 3] = np.nan  # unknown
     scores = clip.keypoint_scores_3d.copy()
@@ -47,10 +47,10 @@ def test_c3d_has_the_joints_and_marks_gaps(clip, tmp_path):
     replace(clip, **changed).save(tmp_path / 'b.c3d')
     content = ezc3d.c3d(str(tmp_path / 'b.c3d'))
     residuals = content['data']['meta_points']['residuals'][0]
-    wanted = np.where(scores > 0, np.nan_to_num(1000 * errors), -1)
-    assert_allclose(residuals[:, known], wanted.T, atol=0.51)
+    expected = np.where(scores > 0, np.nan_to_num(1000 * errors), -1)
+    assert_allclose(residuals[:, reference], expected.T, atol=0.51)
     assert np.isnan(read_c3d(tmp_path / 'b.c3d').positions[:20, 5]).all()
-    assert_allclose(residuals[:, ~known], -1)
+    assert_allclose(residuals[:, ~reference], -1)
 
 
 def test_c3d_has_a_constant_rate(clip, tmp_path):
@@ -98,8 +98,8 @@ def test_mot_has_opensims_header_and_all_angles(clip, tmp_path):
     assert_allclose(table[:, 0], np.arange(10, 90) / 25, atol=1e-6)
     root = in_y_up(clip.root_3d)
     assert_allclose(table[:30, 4:7], root[:30], atol=1e-5)
-    wanted = joint_angles(in_y_up(clip.places()[:30]))
-    assert_allclose(table[:30, [1, 2, 3, *range(7, 26)]], wanted, atol=1e-4)
+    expected = joint_angles(in_y_up(clip.places()[:30]))
+    assert_allclose(table[:30, [1, 2, 3, *range(7, 26)]], expected, atol=1e-4)
     # the knees of a walking person
     knee = table[:, names.index('knee_angle_r')]
     assert 0 < knee.min() < 25
@@ -109,11 +109,11 @@ def test_mot_has_opensims_header_and_all_angles(clip, tmp_path):
 def test_c3d_of_a_pause_keeps_every_pose_and_none_in_the_pause(clip, tmp_path):
     time = clip.frame / 25 + np.where(np.arange(len(clip)) < 20, 0, 4)
     paused = replace(clip, time=time)
-    positions, is_known = sample_evenly(paused, clip.frame[0])
+    even = at_constant_rate(paused)
+    _, positions = fill_frames(even, even.frame[0])
     rows = np.round((time - time[0]) * 25).astype(int)
     assert_allclose(positions[rows], clip.places(), atol=1e-6)
-    assert is_known.sum() == len(clip)
-    assert is_known[rows].all()
+    assert (even.frame - even.frame[0]).tolist() == rows.tolist()
     held = positions[rows[19] : rows[20] + 1]
     assert (np.abs(np.diff(held, axis=0)).max((1, 2)) > 0).sum() == 1
 
@@ -127,8 +127,8 @@ def test_table_of_angles_has_every_pose(clip, tmp_path):
     assert list(rows[0]) == ['frame', 'time', 'track', *ANGLES]
     assert [int(row['frame']) for row in rows] == clip.frame.tolist()
     assert {row['track'] for row in rows} == {'2'}
-    found = np.array([[float(row[name]) for name in ANGLES] for row in rows])
-    assert_allclose(found[30:], joint_angles(in_y_up(clip.places()[30:])), atol=1e-3)
+    result = np.array([[float(row[name]) for name in ANGLES] for row in rows])
+    assert_allclose(result[30:], joint_angles(in_y_up(clip.places()[30:])), atol=1e-3)
 
 
 def test_angles_in_python_are_those_of_the_file(clip, tmp_path):
@@ -153,9 +153,9 @@ def test_table_of_angles_has_expected_errors(clip, tmp_path):
         rows = list(csv.DictReader(file))
     columns = [f'{name}_error_3d' for name in ANGLES]
     assert list(rows[0]) == ['frame', 'time', 'track', *ANGLES, *columns]
-    found = np.array([[float(row[name] or 'nan') for name in columns] for row in rows])
-    wanted = [errors[:, joints].max(1) for joints in angle_joints(17).values()]
-    assert_allclose(found, np.stack(wanted, 1), atol=6e-5)
+    result = np.array([[float(row[name] or 'nan') for name in columns] for row in rows])
+    expected = [errors[:, joints].max(1) for joints in angle_joints(17).values()]
+    assert_allclose(result, np.stack(expected, 1), atol=6e-5)
     largest = {name for name in columns if rows[0][name] == '0.5000'}
     moved = ('hip_flexion', 'hip_adduction', 'hip_rotation', 'knee_angle')
     assert largest == {f'{name}_l_error_3d' for name in moved}

@@ -58,8 +58,8 @@ def test_loaders_of_lafan1_find_the_joints(clip, tmp_path):
     # 25 frames per second became 30: every fifth is one of the clip
     lifted = clip.places()[:101:5]
     for joint, name in (NAMES | TRUNK).items():
-        wanted = lifted[:, clip.joint_names.index(joint)]
-        errors = np.linalg.norm(places[name][:121:6] - wanted, axis=-1)
+        expected = lifted[:, clip.joint_names.index(joint)]
+        errors = np.linalg.norm(places[name][:121:6] - expected, axis=-1)
         assert errors.mean() < 0.006, joint
     # GMR's table of offsets: x along bones; hips x up, z left; legs y, toes x forward
     for name in ('LeftLeg', 'RightFoot', 'LeftForeArm', 'RightHand'):
@@ -98,9 +98,9 @@ def test_profiles_have_the_names_of_their_programs(clip, tmp_path, profile, pref
     assert motion.fps == pytest.approx(25, abs=1e-4)
     lifted = clip.places()
     for joint, name in (NAMES | TRUNK).items():
-        wanted = lifted[:, clip.joint_names.index(joint)]
-        found = motion.positions[:, names.index(name)]
-        assert np.linalg.norm(found - wanted, axis=-1).mean() < 0.006, joint
+        expected = lifted[:, clip.joint_names.index(joint)]
+        result = motion.positions[:, names.index(name)]
+        assert np.linalg.norm(result - expected, axis=-1).mean() < 0.006, joint
 
 
 def test_angles_of_lafan1_step_no_further_than_joints_turn(tmp_path):
@@ -115,7 +115,7 @@ def test_angles_of_lafan1_step_no_further_than_joints_turn(tmp_path):
     write_bvh(motion, 25.0, tmp_path / 'a.bvh', rig)
     rows = np.loadtxt((tmp_path / 'a.bvh').read_text().splitlines()[-40:])
     assert np.abs(np.diff(rows[:, 3:], axis=0)).max() < 15
-    found, wanted = read_bvh(tmp_path / 'a.bvh'), motion.positions()
+    result, expected = read_bvh(tmp_path / 'a.bvh'), motion.positions()
     for joint in joints:
-        row = found.names.index(rig.names[rig.joints[joint]])
-        assert_allclose(found.positions[:, row], wanted[:, joint], atol=1e-5)
+        row = result.names.index(rig.names[rig.joints[joint]])
+        assert_allclose(result.positions[:, row], expected[:, joint], atol=1e-5)

@@ -35,11 +35,15 @@ def as_cvat_exports(document):
 def test_round_trip_is_exact(path, checkpoint, tmp_path):
     clip = mmhot.lift(path, pose3d_weights=checkpoint)
     file, _ = written(clip, tmp_path / 'clip.coco.json')
-    found = mmhot.read_keypoints(file)
-    assert (found.skeleton, found.fps, found.steps) == ('h36m-17', clip.fps, clip.steps)
-    assert (found.width, found.height) == (clip.width, clip.height)
-    assert [x.track for x in found.tracks] == np.unique(clip.track).tolist()
-    for track in found.tracks:
+    result = mmhot.read_keypoints(file)
+    assert (result.skeleton, result.fps, result.steps) == (
+        'h36m-17',
+        clip.fps,
+        clip.steps,
+    )
+    assert (result.width, result.height) == (clip.width, clip.height)
+    assert [x.track for x in result.tracks] == np.unique(clip.track).tolist()
+    for track in result.tracks:
         rows = clip.track == track.track
         rows &= (clip.scores > 0).any(1)
         np.testing.assert_array_equal(track.frames, clip.frame[rows])

@@ -63,17 +63,6 @@ ENTRIES = {
             for x in people
         ],
     },
-    'by ID': lambda n, people: {'frame': n, 'people': {'7': plain(people[0])}},
-    'by joint': lambda n, people: {
-        'frame': n,
-        'keypoints_3d': dict(
-            zip(
-                get_skeleton('mhr-70').joints,
-                people[0]['pred_keypoints_3d'].tolist(),
-                strict=True,
-            )
-        ),
-    },
 }
 
 
@@ -85,10 +74,8 @@ def test_frames_without_people_may_be_absent(form, wrap, tmp_path):
     there = np.setdiff1d(np.arange(COUNT), ABSENT)
     assert clip.frame.tolist() == there.tolist()
     assert_allclose(clip.keypoints_3d, known.keypoints_3d[there], atol=1e-4)
-    if form in ('nested', 'by ID'):
+    if form == 'nested':
         assert {*clip.track.tolist()} == {7}
-    elif form == 'by joint':
-        assert {*clip.track.tolist()} == {0}
     else:
         assert_allclose(clip.root_3d, known.root_3d[there], atol=1e-4)
 
@@ -155,13 +142,6 @@ def write_people_of_images(folder, results):
             np.savez(folder / f'frame_{n:06}_person_{track}_data.npz', **arrays)
 
 
-def write_numbers(folder, results):
-    for n, people in enumerate(results):
-        for track, person in enumerate(people):
-            path = folder / f'{n:06}_{track}.pkl'
-            path.write_bytes(pickle.dumps(person))
-
-
 def write_stacked_images(folder, results):
     for n, people in enumerate(results):
         names = [key for key, x in people[0].items() if x is not None]
@@ -182,7 +162,6 @@ def write_motions(folder, results):
     [
         write_images,
         write_people_of_images,
-        write_numbers,
         write_stacked_images,
         write_motions,
     ],
@@ -194,12 +173,12 @@ def test_folders_of_sam_3d_body(write, tmp_path):
     ]
     write(tmp_path, results)
     clip = read_poses(tmp_path, fps=FPS)
-    known = read_poses(results, fps=FPS)
+    reference = read_poses(results, fps=FPS)
     numbers = NUMBERS if write is write_motions else np.arange(COUNT)
     assert clip.frame.tolist() == np.repeat(numbers, 2).tolist()
     for name in ('keypoints_3d', 'root_3d', 'keypoints_2d'):
-        assert_allclose(getattr(clip, name), getattr(known, name), atol=1e-4)
-    has_ids = write in (write_people_of_images, write_numbers, write_motions)
+        assert_allclose(getattr(clip, name), getattr(reference, name), atol=1e-4)
+    has_ids = write in (write_people_of_images, write_motions)
     assert clip.track.tolist() == ([0, 1] * COUNT if has_ids else [-1] * 2 * COUNT)
 
 
@@ -258,10 +237,6 @@ FORMS = {
     'wrapped': lambda w, i: {
         'poseLandmarks': {'landmark': listed(i)},
         'poseWorldLandmarks': {'landmark': listed(w)},
-    },
-    'joints by name': lambda w, i: {
-        'pose_landmarks': dict(zip(MEDIAPIPE.joints, listed(i), strict=True)),
-        'pose_world_landmarks': dict(zip(MEDIAPIPE.joints, listed(w), strict=True)),
     },
     'lists of numbers': lambda w, i: {
         'pose_landmarks': np.c_[i, np.full(33, 0.9)].tolist(),
@@ -351,8 +326,8 @@ def test_keypoints_of_tensorflow_js(tmp_path):
 def test_arrays_in_json(tmp_path):
     poses = joints_of(KICK, COUNT)
     path = dump(tmp_path / 'a.json', poses.tolist())
-    known = read_poses(poses, fps=25)
-    assert_allclose(read_poses(path, fps=25).keypoints_3d, known.keypoints_3d)
+    reference = read_poses(poses, fps=25)
+    assert_allclose(read_poses(path, fps=25).keypoints_3d, reference.keypoints_3d)
     lost = poses.astype(object)
     lost[3, 5] = None
     clip = read_poses(dump(tmp_path / 'b.json', lost.tolist()), fps=25)
@@ -399,9 +374,9 @@ def test_lines_of_streams_are_clips(tmp_path, caplog):
             for name in ('keypoints_3d', 'keypoints_2d', 'scores'):
                 person[name] = getattr(clip, name)[n].tolist()
             person['root_3d'] = None if n == 3 else [0.1, 0.2, 4 + n]
-            found = [] if n == 6 else [person]
+            result = [] if n == 6 else [person]
             frame = dict(type='frame', frame_id=n, time=start + n / 25)
-            lines.append({**frame, 'latency_ms': 200.0, 'instances': found})
+            lines.append({**frame, 'latency_ms': 200.0, 'instances': result})
     path = tmp_path / 'camera.jsonl'
     path.write_text('\n'.join(map(json.dumps, lines)) + '\n{"type": "fra')
     read = mmhot.read_lifted(path)

@@ -48,8 +48,8 @@ def clip():
         wrist = places[:, MHR.index(f'{side}_wrist')]
         for name, place in hand(side, curl).items():
             places[:, MHR.index(name)] = wrist + turn.apply(place)
-    given = Clip3D.from_arrays(places, FPS, skeleton='mhr-70', axes='world')
-    return mmhot.refine(given, without=['smoothing', 'feet'])
+    source = Clip3D.from_arrays(places, FPS, skeleton='mhr-70', axes='world')
+    return mmhot.refine(source, without=['smoothing', 'feet'])
 
 
 def finger_joints(clip):

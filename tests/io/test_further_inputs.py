@@ -1,6 +1,4 @@
-"""Keypoints of Ultralytics' save_txt, VideoPose3D, SLEAP's .csv; XML, Label Studio."""
-
-import json
+"""Keypoints of Ultralytics' save_txt, VideoPose3D, SLEAP's .csv."""
 
 import numpy as np
 import pytest
@@ -75,18 +73,6 @@ def test_custom_data_of_videopose3d(tmp_path):
         mmhot.read_keypoints(custom(path, {'a': {'custom': [POINTS] * 2}}), fps=50)
 
 
-class Evil:
-    def __reduce__(self):
-        return print, ('ran',)
-
-
-def test_custom_data_runs_nothing(tmp_path, capsys):
-    path = custom(tmp_path / 'evil.npz', {'a': {'custom': [POINTS], 'x': Evil()}})
-    with pytest.raises(ValueError, match='is refused: it holds builtins.print'):
-        mmhot.read_keypoints(path, fps=50)
-    assert capsys.readouterr().out == ''
-
-
 def sleap(names):
     axes = ('x', 'y', 'score')
     header = [f'{joint}.{axis}' for joint in JOINTS for axis in axes]
@@ -112,35 +98,3 @@ def test_csv_of_sleap(tmp_path, names):
         np.testing.assert_allclose(track.keypoints[seen], own[seen], rtol=1e-6)
     assert np.isnan(clip.tracks[0].keypoints[0, 0]).all()
     assert clip.tracks[0].scores[0, 0] == 0
-
-
-def test_csv_of_sleap_saved_by_a_spreadsheet(tmp_path):
-    header, *lines = sleap([''] * 6).replace(',', ';').splitlines()
-    lines = [line.replace('.', ',') for line in lines]
-    path = tmp_path / 'sleap.csv'
-    path.write_text('\n'.join([header, *lines]), 'utf-8-sig')
-    [track] = mmhot.read_keypoints(path, image_size=SIZE, fps=30).tracks
-    np.testing.assert_allclose(track.keypoints[1:], POINTS[1:], rtol=1e-6)
-    np.testing.assert_allclose(track.scores[1:], SCORES[1:], rtol=1e-6)
-
-
-LABELS = [{'x': 1, 'y': 2, 'original_width': 9, 'keypointlabels': ['nose']}]
-TASK = {'id': 1, 'data': {'img': 'a'}, 'annotations': [{'result': LABELS}]}
-XML = [
-    *('<?xml version="1.0"?><annotations>', '<!-- a --><annotations>'),
-    '<!DOCTYPE a><annotations>',
-]
-
-
-@pytest.mark.parametrize('before', ['', '\ufeff', ' \n\t'], ids=repr)
-def test_xml_and_label_studio_say_how(tmp_path, before):
-    path = tmp_path / 'annotations'
-    for text in XML:
-        path.write_text(before + text)
-        with pytest.raises(ValueError, match='is XML or HTML: export keypoints as'):
-            mmhot.lift(path)
-    short = [{'img': 'a', 'id': 1, 'kp': LABELS, 'lead_time': 2.1}]
-    for document in ([TASK], TASK, short):
-        path.write_text(before + json.dumps(document))
-        with pytest.raises(ValueError, match='is JSON of Label Studio: export'):
-            mmhot.lift(path, image_size=SIZE, fps=30)

@@ -118,26 +118,11 @@ def test_mmpose_predictions_equal_the_same_npz(tmp_path, form):
     )
 
 
-@pytest.mark.parametrize('key', ['track_id', 'instance_id'])
-def test_track_ids_of_mmpose_instances_separate_people(tmp_path, key):
-    frames = [
-        {
-            'frame_id': frame,
-            'instances': [
-                instance(walk(1, shift=10)[0], **{key: '8'}),
-                instance(walk(1)[0], **{key: 2}),
-            ],
-        }
-        for frame in (3, 4)
-    ]
-    tracks = read_keypoints(dump(tmp_path / 'a.json', frames), **SIZE).tracks
-    assert [(t.track, t.frames.tolist()) for t in tracks] == [(2, [3, 4]), (8, [3, 4])]
-
-
 LARGE = (1 << 53) + 3
 IDS = {
     'idx of a list': ([3.0], [5.0]),
     'idx of merged boxes': ([3, 17], [5, 9]),
+    'instance_id': (2, '8'),
     'person_id': (0, 1),
     'tracker_id': ('4', '7'),
     'id': (2, 3),

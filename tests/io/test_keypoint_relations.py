@@ -121,20 +121,20 @@ def test_missing_joints_may_be_marked_in_any_way(mark):
 
 
 def test_shuffled_people_of_arrays_are_followed(caplog):
-    known = Clip2D.from_arrays(TWO, (1920, 1080), 25)
+    reference = Clip2D.from_arrays(TWO, (1920, 1080), 25)
     shuffled = TWO.copy()
     for frame in (3, 4, 11, *range(25, COUNT)):
         shuffled[frame] = shuffled[frame, ::-1]
     caplog.clear()
     clip = Clip2D.from_arrays(shuffled, (1920, 1080), 25)
-    for one, other in zip(clip.tracks, known.tracks, strict=True):
+    for one, other in zip(clip.tracks, reference.tracks, strict=True):
         assert_allclose(one.keypoints, other.keypoints)
     assert 'people change places in 18 of 40 frames' in caplog.text
     absent = TWO.copy()
     absent[10:20, 0] = np.nan
     absent[10:20] = absent[10:20, ::-1]
     clip = Clip2D.from_arrays(absent, (1920, 1080), 25)
-    for one, other in zip(clip.tracks, known.tracks, strict=True):
+    for one, other in zip(clip.tracks, reference.tracks, strict=True):
         seen = np.isfinite(one.keypoints).all((1, 2))
         assert seen.sum() == (30 if one.track == 0 else 40)
         assert_allclose(one.keypoints[seen], other.keypoints[seen])
@@ -239,8 +239,8 @@ def test_times_may_begin_anywhere_in_any_unit(caplog):
         for start in (0, 1e5, 1.7e9)
     )
     for unit, count in (('milli', 1e3), ('micro', 1e6), ('nano', 1e9)):
-        given = replace(clip, times=(times + 1.7e9) * count)
-        others.append(mmhot.lift(given, model='nanohtnet'))
+        source = replace(clip, times=(times + 1.7e9) * count)
+        others.append(mmhot.lift(source, model='nanohtnet'))
         assert f'times are read as {unit}seconds' in caplog.text
     for other in others:
         apart = np.linalg.norm(one.places() - other.places(), axis=-1)
@@ -271,18 +271,18 @@ def test_intrinsics_of_another_size_are_refused(center, size):
 
 def test_other_inputs_name_their_command(tmp_path):
     poses = rendered('walk').places()[:COUNT, :17].astype(np.float64)
-    for given in (poses, 1000 * poses, poses[:, None]):
+    for source in (poses, 1000 * poses, poses[:, None]):
         with pytest.raises(ValueError, match='3D poses are for mmhot refine'):
-            mmhot.lift(given, **SIZE)
+            mmhot.lift(source, **SIZE)
     np.save(tmp_path / 'a.npy', poses)
     for name in ('a.npy', 'b.json'):
         (tmp_path / 'b.json').write_text(json.dumps({'keypoints_3d': poses.tolist()}))
         with pytest.raises(ValueError, match='3D poses are for mmhot refine'):
             mmhot.lift(tmp_path / name, **SIZE)
     scored = np.append(BODY, np.full((COUNT, 17, 1), 0.5), -1)
-    for given in (BODY, scored):
+    for source in (BODY, scored):
         with pytest.raises(ValueError, match='2D keypoints are for mmhot lift'):
-            mmhot.refine(given, fps=25)
+            mmhot.refine(source, fps=25)
     for call in (mmhot.lift, mmhot.refine):
         with pytest.raises(ValueError, match='videos and images are for mmhot infer'):
             call('demo/walk.mp4', fps=25)

@@ -53,14 +53,14 @@ def test_first_person_starts_at_the_origin(clip, tmp_path):
 
     clip.save(tmp_path / 'a.mot')
     text = (tmp_path / 'a_person1.mot').read_text()
-    found = [*map(float, re.search(r'^origin=(.*)$', text, re.M)[1].split())]
-    assert_allclose(found, origin, atol=1e-5)
+    result = [*map(float, re.search(r'^origin=(.*)$', text, re.M)[1].split())]
+    assert_allclose(result, origin, atol=1e-5)
     head, rows = text.split('endheader\n')
     columns, *values = rows.splitlines()
     start = dict(zip(columns.split('\t'), values[0].split('\t'), strict=True))
     place = clip.root_3d[clip.track == 1][0]
-    assert float(start['pelvis_tx']) + found[0] == pytest.approx(place[0], abs=1e-4)
-    assert -float(start['pelvis_tz']) + found[1] == pytest.approx(place[1], abs=1e-4)
+    assert float(start['pelvis_tx']) + result[0] == pytest.approx(place[0], abs=1e-4)
+    assert -float(start['pelvis_tz']) + result[1] == pytest.approx(place[1], abs=1e-4)
 
 
 FEET = ('LeftFoot', 'RightFoot')

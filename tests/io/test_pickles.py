@@ -101,14 +101,5 @@ def test_arrays_that_numpy_would_trust_are_refused(tmp_path, content, held):
 def test_damaged_files_are_an_error(tmp_path, content):
     path = tmp_path / 'data.pkl'
     path.write_bytes(content)
-    with pytest.raises(ValueError, match='data.pkl is damaged or no pickle'):
-        load_objects(path)
-
-
-def test_archives_that_take_too_much_memory_are_refused(tmp_path, monkeypatch):
-    path = tmp_path / 'data.npz'
-    np.savez_compressed(path, positions={'S1': np.zeros(1 << 20)})
-    monkeypatch.setattr('mmhot.io.arrays._MAX_ARRAYS', 1 << 20)
-    message = 'its arrays take 8 MB, compressed to 0 MB: at most 1 MB are read'
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match='data.pkl: cannot be read: '):
         load_objects(path)

@@ -26,7 +26,7 @@ def clip():
 def column(path, entity, component, index='frame'):
     """Values of a component by frame number, flat; by None if they never change."""
     chunks = pytest.importorskip('rerun.chunk').RrdReader(path).stream()
-    found = {}
+    result = {}
     for chunk in chunks:
         batch = chunk.to_record_batch()
         if chunk.entity_path == f'/{entity}' and component in batch.schema.names:
@@ -35,8 +35,8 @@ def column(path, entity, component, index='frame'):
                 if index in batch.schema.names
                 else [None]
             )
-            found |= dict(zip(keys, batch.column(component).to_pylist(), strict=True))
-    return {key: value for key, value in found.items() if value is not None}
+            result |= dict(zip(keys, batch.column(component).to_pylist(), strict=True))
+    return {key: value for key, value in result.items() if value is not None}
 
 
 @pytest.mark.slow(reason='needs rerun-sdk')
@@ -51,8 +51,8 @@ def test_recording_holds_poses_keypoints_and_video(clip, tmp_path):
         joints = column(recording, f'world/person{track}', 'Points3D:positions')
         assert {frame for frame, points in joints.items() if not points} == gone
         there = [points for points in joints.values() if points]
-        wanted = clip.keypoints_3d[rows] + clip.root_3d[rows, None]
-        assert_allclose(there, wanted, atol=1e-6)
+        expected = clip.keypoints_3d[rows] + clip.root_3d[rows, None]
+        assert_allclose(there, expected, atol=1e-6)
         assert sorted(set(joints) - gone) == clip.frame[rows].tolist()
         pixels = column(recording, f'image/person{track}', 'Points2D:positions')
         pixels = [points for points in pixels.values() if points]
@@ -78,7 +78,7 @@ def test_recording_holds_axes_and_timestamps(tmp_path, axes, code):
     path = tmp_path / 'a.rrd'
     write_recording(clip, path)
     coordinates = column(path, 'world', 'ViewCoordinates:xyz')[None]
-    expected = [each.value for each in getattr(rerun.ViewCoordinates, code).coordinates]
+    expected = [item.value for item in getattr(rerun.ViewCoordinates, code).coordinates]
     assert_array_equal(np.ravel(coordinates), expected)
     joints = column(path, 'world/person0', 'Points3D:positions', 'seconds')
     seconds = np.array(sorted(joints), 'timedelta64[ns]')

@@ -40,7 +40,7 @@ def test_arrays_of_several_people_have_scores_and_frames():
     clip = mmhot.Clip2D.from_arrays(
         people, SIZE, 30, scores=scores, frames=[2, 3, 5, 9]
     )
-    assert [each.track for each in clip.tracks] == [0, 1]
+    assert [item.track for item in clip.tracks] == [0, 1]
     assert clip.skeleton == 'h36m-17'
     first, second = clip.tracks
     np.testing.assert_array_equal(first.frames, [2, 3, 5, 9])
@@ -104,10 +104,8 @@ def test_lift_takes_arrays(lifter, tmp_path):
     options = {'checkpoint': save_lifter(tmp_path / 'a.pth'), 'skeleton': 'h36m-17'}
     clip = mmhot.lift(wiggling(5), image_size=SIZE, fps=50, **options)
     assert clip.keypoints_3d.shape == (5, 17, 3)
-    with pytest.raises(ValueError, match='image_size and fps must be given'):
+    with pytest.raises(ValueError, match='does not state width, height: give image_s'):
         mmhot.lift(wiggling(5), fps=50, **options)
-    with pytest.raises(ValueError, match='single is for files of keypoints, not'):
-        mmhot.lift(wiggling(5), image_size=SIZE, fps=50, single='largest')
 
 
 def test_people_of_a_clip_have_frames_times_and_poses():
@@ -115,7 +113,7 @@ def test_people_of_a_clip_have_frames_times_and_poses():
     dance = replace(dance, track=dance.track + 7, frame=dance.frame + 2)
     clip = joined(walk, dance)
     clip = clip.take(np.lexsort((clip.track, clip.frame)))
-    assert [each.track for each in clip.people] == [0, 7]
+    assert [item.track for item in clip.people] == [0, 7]
     for person, source in zip(clip.people, (walk, dance), strict=True):
         np.testing.assert_array_equal(person.frames, source.frame)
         np.testing.assert_allclose(person.times, source.frame / clip.fps)

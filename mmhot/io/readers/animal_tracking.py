@@ -1,7 +1,6 @@
 """Readers of ``.csv`` of DeepLabCut and SLEAP, and of SLEAP's analysis files (HDF5)."""
 
 import csv
-import re
 from pathlib import Path
 from typing import Any
 
@@ -9,39 +8,24 @@ import numpy as np
 
 from mmhot.errors import pip
 from mmhot.io.arrays import MAX_JSON, as_numbers, read_limited
-from mmhot.io.readers.frame_numbers import number_frames
+from mmhot.io.readers.frame_numbers import frames_of
 from mmhot.structures.rows import Rows, rows_of_tracks
 
 HDF5 = b'\x89HDF'
 """First bytes of the files."""
-# First cells of the files; spreadsheets may quote them and change the separator.
-_DEEPLABCUT = re.compile(r'"?scorer"?([,;\t])')
-_SLEAP = re.compile(r'"?track"?([,;\t])"?frame_idx\b')
+DEEPLABCUT, SLEAP = b'scorer,', b'track,frame_idx,'
+"""First bytes of ``.csv`` files."""
 _HEADER = ('scorer', 'individuals', 'bodyparts', 'coords')
 _ARRAYS = {'tracks', 'node_names', 'point_scores'}
-_MISSING = -1
-_AXES = ['x', 'y', 'likelihood']
-
-
-def is_deeplabcut(start: bytes) -> bool:
-    """Return whether a file begins like DeepLabCut's ``.csv``, of any separator."""
-    return _DEEPLABCUT.match(start.decode('utf-8-sig', 'replace')) is not None
-
-
-def is_sleap_csv(start: bytes) -> bool:
-    """Return whether a file begins like SLEAP's ``.csv``, of any separator."""
-    return _SLEAP.match(start.decode('utf-8-sig', 'replace')) is not None
 
 
 def read_sleap_csv(path: Path) -> Rows:
     """Read the ``.csv`` of SLEAP: a row for each instance, x, y and score by joint."""
-    header, *lines = _cells(path, _SLEAP)
+    header, *lines = _cells(path)
     joints = [x.removesuffix('.x') for x in header if x.endswith('.x')]
     names = [f'{joint}.{axis}' for joint in joints for axis in ('x', 'y', 'score')]
-    columns = [header.index(name) for name in ('frame_idx', *names)]
     lines = [line for line in lines if any(line)]
-    cells = [[_number(line[column]) for column in columns] for line in lines]
-    values = as_numbers(cells, 'cells', of_text=True)
+    values = _numbers(lines, [header.index(name) for name in ('frame_idx', *names)])
     points = values[:, 1:].reshape(len(lines), len(joints), 3)
     points[..., 2] = np.nan_to_num(points[..., 2], nan=1.0)
     # without a tracker all names are empty
@@ -49,48 +33,37 @@ def read_sleap_csv(path: Path) -> Rows:
     return Rows(points, None, values[:, 0], tracks, joint_names=tuple(joints))
 
 
-def _cells(path: Path, first: re.Pattern[str]) -> list[list[str]]:
-    """Split a file that begins with a pattern into the cells of its lines."""
+def _cells(path: Path) -> list[list[str]]:
     text = read_limited(path, MAX_JSON).decode('utf-8-sig', 'replace')
-    [separator] = first.findall(text)[:1]
-    return [*csv.reader(text.splitlines(), delimiter=separator, skipinitialspace=True)]
+    return [*csv.reader(text.splitlines())]
 
 
-def _number(cell: str) -> str:
-    """Return a number that may have a decimal comma, NaN of an empty cell."""
-    return cell.replace(',', '.') or 'nan'
+def _numbers(lines: list[list[str]], columns: list[int]) -> np.ndarray:
+    """Convert some columns to numbers, NaN where cells are empty."""
+    cells = [[line[column] or 'nan' for column in columns] for line in lines]
+    return as_numbers(cells, 'cells', of_text=True)
 
 
 def read_deeplabcut(path: Path) -> Rows:
     """Read one or several individuals, from predictions or from labels."""
-    lines = [line for line in _cells(path, _DEEPLABCUT) if any(line[1:])]
+    lines = [line for line in _cells(path) if any(line[1:])]
     header = {line[0]: line for line in lines[:4] if line[0] in _HEADER}
     lines = lines[len(header) :]
-    axes = _AXES if 'likelihood' in header['coords'] else _AXES[:2]
+    axes = ('x', 'y', 'likelihood') if 'likelihood' in header['coords'] else ('x', 'y')
     individuals = header.get('individuals', header['scorer'])
     heads = zip(individuals, header['bodyparts'], header['coords'], strict=True)
     column_of = {head: n for n, head in enumerate(heads) if head[2] in axes}
     first, *_ = column_of
-    joints = [*dict.fromkeys(joint for name, joint, _ in column_of if name == first[0])]
+    joints = [x for name, x, axis in column_of if (name, axis) == (first[0], 'x')]
     # others are landmarks of the place
-    people = dict.fromkeys(name for name, joint, _ in column_of if joint in joints)
-    columns = [
-        [[column_of.get((name, joint, x), _MISSING) for x in axes] for joint in joints]
-        for name in people
-    ]
+    people = [x for x, joint, axis in column_of if (joint, axis) == (joints[0], 'x')]
+    columns = [column_of[x, y, z] for x in people for y in joints for z in axes]
+    values = _numbers(lines, columns)
+    values = values.reshape(len(lines), len(people), len(joints), len(axes))
     # labels have the path of an image in several columns
     images = [line[min(column_of.values()) - 1] for line in lines]
-    frames = number_frames([{'id': image} for image in images], path)
-    # an absent column is the last, empty one
-    cells = [
-        [_number(line[n]) for n in np.ravel(columns)]
-        for line in ([*line, ''] for line in lines)
-    ]
-    values = as_numbers(cells, 'cells', of_text=True)
-    values = values.reshape(len(lines), *np.shape(columns))
-    return rows_of_tracks(
-        values.swapaxes(0, 1), np.array([frames[image] for image in images]), joints
-    )
+    frames = np.array(frames_of(images, path))
+    return rows_of_tracks(values.swapaxes(0, 1), frames, joints)
 
 
 def read_sleap(path: Path) -> Rows:

@@ -6,7 +6,6 @@ Objects of other categories than people are left out.
 
 import logging
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import TypeGuard
 
@@ -35,20 +34,29 @@ def is_coco(document: object) -> TypeGuard[list | dict]:
 
 def read_coco(document: list | dict, path: Path) -> Rows:
     """Convert the decoded JSON of a file to rows; values are not checked."""
+    are_results = isinstance(document, list)
     if isinstance(document, list):
         images = [{'id': item['image_id']} for item in document]
-        return _stack(_people(document, {_PERSON_ID}, path), images, path)
+        document = {'annotations': document, 'images': images}
     images = document['images']
     categories = document.get('categories') or [{}]
     persons = [x for x in categories if _PERSON_WORDS.search(x.get('name', ''))]
     persons = persons or categories
     ids = {category.get('id', _PERSON_ID) for category in persons}
-    people = _people(document['annotations'], ids, path)
+    objects = document['annotations']
+    people = [x for x in objects if x.get('category_id') in {None, *ids}]
+    if lost := len(objects) - len(people):
+        text = '%s: %d of %d objects are left out: category_id is not %s, person'
+        listed = ', '.join(map(str, sorted(ids)))
+        _LOGGER.warning(text, path, lost, len(objects), listed)
     # others have a box only
     people = [x for x in people if x.get('keypoints') and x.get('num_keypoints') != 0]
-    # of annotations, `id` is their own number
-    people = [{k: v for k, v in x.items() if k != 'id'} for x in people]
-    rows = _stack(people, images, path)
+    if not are_results:  # `id` is the number of an annotation
+        people = [{k: v for k, v in x.items() if k != 'id'} for x in people]
+    frames = number_frames([{**x, 'id': _image_id(x['id'])} for x in images], path)
+    rows = gather([(frames[_image_id(x['image_id'])], _person(x)) for x in people], {})
+    if rows.points.shape[1] == len(_COCO.joints):
+        rows.skeleton = _COCO.name
     sizes = {(single(x, 'width'), single(x, 'height')) for x in images}
     if len(sizes) == 1:
         rows.width, rows.height = sizes.pop()
@@ -63,37 +71,17 @@ def read_coco(document: list | dict, path: Path) -> Rows:
     return rows
 
 
-def _people(items: list[dict], categories: set[int], path: Path) -> list[dict]:
-    """Select the objects of categories, and those without one."""
-    people = [x for x in items if x.get('category_id') in {None, *categories}]
-    if len(people) < len(items):
-        _LOGGER.warning(
-            '%s: %d of %d objects are left out: category_id is not %s, person',
-            path,
-            len(items) - len(people),
-            len(items),
-            ', '.join(map(str, sorted(categories))),
-        )
-    return people
-
-
 def _image_id(value: object) -> int | str:
     """Return a whole number, also of text, or a file name."""
     text = str(value).strip()
     return int(text) if re.fullmatch(r'-?[0-9]+', text) else text
 
 
-def _stack(people: list[dict], images: list[dict], path: Path) -> Rows:
-    """Stack annotations or results by image."""
-    numbers = number_frames([{**x, 'id': _image_id(x['id'])} for x in images], path)
-    frames: dict[int, list[dict]] = {number: [] for number in numbers.values()}
-    for person in people:
-        image = _image_id(person['image_id'])
-        box = as_numbers(person.get('bbox') or [np.nan] * 4, 'bbox').ravel()
-        box[2:] += box[:2]
-        # CVAT's IDs are attributes
-        person = {**(person.get('attributes') or {}), **person, 'bbox': box}
-        frames[numbers[image]] += people_of([person])
-    rows = gather([*frames], [*frames.values()], {})
-    is_coco = rows.points.shape[1] == len(_COCO.joints)
-    return replace(rows, skeleton=_COCO.name) if is_coco else rows
+def _person(annotation: dict) -> dict:
+    """Return an annotation or result with the keys of other documents."""
+    box = as_numbers(annotation.get('bbox') or [np.nan] * 4, 'bbox').ravel()
+    box[2:] += box[:2]
+    # CVAT's IDs are attributes
+    attributes = annotation.get('attributes') or {}
+    [person] = people_of([{**attributes, **annotation, 'bbox': box}])
+    return person

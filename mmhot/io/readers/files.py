@@ -1,46 +1,34 @@
 """Readers of people in files, 2D or 3D: the table of formats."""
 
-import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from mmhot.errors import require_file
-from mmhot.io.arrays import (
-    BLANK,
-    SIGNATURES,
-    array_names,
-    load_arrays,
-    load_json,
-    start_of,
+from mmhot.io.arrays import BLANK, SIGNATURES, load_json, start_of
+from mmhot.io.lifted import (
+    LIVE,
+    clip_of_arrays,
+    clip_of_json,
+    is_lifted,
+    read_lifted,
 )
-from mmhot.io.lifted import is_lifted, is_live, read_lifted
 from mmhot.io.pickles import load_objects
 from mmhot.io.readers.animal_tracking import (
+    DEEPLABCUT,
     HDF5,
-    is_deeplabcut,
-    is_sleap_csv,
+    SLEAP,
     read_deeplabcut,
     read_sleap,
     read_sleap_csv,
 )
 from mmhot.io.readers.coco import is_coco, read_coco
 from mmhot.io.readers.frame_numbers import natural_key
-from mmhot.io.readers.people import (
-    has_columns,
-    is_column,
-    read_files,
-    read_people,
-)
+from mmhot.io.readers.people import has_columns, read_files, read_people
 from mmhot.io.readers.yolo_labels import label_files, read_labels
 from mmhot.structures.clips import Clip3D
 from mmhot.structures.rows import Rows
 
-_NUMPY, _PICKLE = b'\x93NUMPY', b'\x80'
-_EXPORT_COCO = (
-    'export keypoints as COCO ("COCO Keypoints 1.0" in CVAT, "COCO" in Label Studio)'
-)
-_LABEL_STUDIO, _SEARCHED = re.compile(b'"(keypointlabels|lead_time|inner_id)"'), 1 << 20
 _OF_VIDEOS = 'positions_2d'
 _OF_FOLDERS = ('.json', '.npz', '.npy', '.pkl')
 
@@ -50,29 +38,18 @@ Reader = Callable[[Path, int], Rows | Clip3D]
 def reader_of(start: bytes) -> Reader | None:
     """Return the reader of files that begin so; None of unknown ones."""
     text = start.lstrip(BLANK)
-    readers: tuple[tuple[bool, Reader], ...] = (
-        (start.startswith(SIGNATURES), _read_npz),
-        (start.startswith((_NUMPY, _PICKLE)), _read_pickle),
-        (start.startswith(HDF5), lambda path, size: read_sleap(path)),
-        (is_deeplabcut(start), lambda path, size: read_deeplabcut(path)),
-        (is_sleap_csv(start), lambda path, size: read_sleap_csv(path)),
-        (text.startswith(b'<'), _refuse_xml),
-        (is_live(start), lambda path, size: read_lifted(path)),
-        (text.startswith((b'[', b'{')), _read_json),
-    )
-    return next((read for is_own, read in readers if is_own), None)
+    return next((read for starts, read in _READERS if text.startswith(starts)), None)
 
 
-def read_rows(path: Path, size: int) -> Rows | Clip3D:
-    """Read people of a file, or of a folder of one file for each image.
+def read_rows(source: Any, path: Path, size: int) -> Rows | Clip3D:
+    """Read people of a file, of a folder of one file for each image, or of objects.
 
-    Args:
-        path (Path): The file or folder.
-        size (int): Number of coordinates, 2 or 3, of people who have points of both.
-
-    Returns:
-        Rows | Clip3D: Values are not checked; a clip if mmhot wrote it.
+    The path is that of the source, or a name of objects; ``size`` is the number of
+    coordinates, 2 or 3, of people who have points of both. Values are not checked; a
+    file of mmhot is returned as clip.
     """
+    if not isinstance(source, str | Path):
+        return read_people(source, path, size)
     if path.is_dir():
         labels = label_files(path)
         return read_labels(labels, path) if labels else _read_folder(path, size)
@@ -91,23 +68,16 @@ def read_rows(path: Path, size: int) -> Rows | Clip3D:
     )
 
 
-def _read_npz(path: Path, size: int) -> Rows | Clip3D:
-    names = array_names(path)
-    if {*names} >= {'keypoints_3d', 'parents', 'axes'}:
-        return read_lifted(path)
-    if has_columns(names):
-        columns = load_arrays(path, [x for x in names if is_column(x)])
-        return read_people(columns, path, size)
-    return _read_pickle(path, size)
-
-
-def _read_pickle(path: Path, size: int) -> Rows | Clip3D:
-    """Read ``.npy``, objects in ``.npz``, or a pickle."""
+def _read_objects(path: Path, size: int) -> Rows | Clip3D:
+    """Read ``.npz``, ``.npy`` or a pickle."""
     content = load_objects(path)
-    if isinstance(content, dict) and _OF_VIDEOS in content:
+    if not isinstance(content, dict):
+        return read_people(content, path, size)
+    if content.keys() >= {'keypoints_3d', 'parents', 'axes'}:
+        return clip_of_arrays(content)
+    if _OF_VIDEOS in content:
         return _read_videos(content)
-    is_archive = start_of(path).startswith(SIGNATURES)
-    if is_archive:
+    if start_of(path).startswith(SIGNATURES) and not has_columns(content):
         if len(content) != 1:
             raise ValueError('has no array keypoints (T, K, 2) or keypoints_3d')
         [content] = content.values()
@@ -128,25 +98,13 @@ def _read_videos(content: dict[str, Any]) -> Rows:
     return Rows(people[0], width=size.get('w'), height=size.get('h'))
 
 
-def _refuse_xml(path: Path, size: int) -> NoReturn:
-    raise ValueError(f'is XML or HTML: {_EXPORT_COCO}')
-
-
 def _read_json(path: Path, size: int) -> Rows | Clip3D:
     document = load_json(path)
     if is_lifted(document):
-        return read_lifted(path)
-    try:
-        if is_coco(document):
-            return read_coco(document, path)
-        return read_people(document, path, size)
-    except ValueError as error:
-        with path.open('rb') as file:
-            start = file.read(_SEARCHED)
-        if _LABEL_STUDIO.search(start):
-            reason = f'is JSON of Label Studio: {_EXPORT_COCO}'
-            raise ValueError(reason) from error
-        raise
+        return clip_of_json(document)
+    if is_coco(document):
+        return read_coco(document, path)
+    return read_people(document, path, size)
 
 
 def _read_folder(folder: Path, size: int) -> Rows:
@@ -161,6 +119,17 @@ def _read_folder(folder: Path, size: int) -> Rows:
         try:
             documents[file.name] = read(require_file(file))
         except ValueError as error:
-            reason = str(error).removeprefix(f'{file} ')
+            reason = str(error).removeprefix(f'{file}: ')
             raise ValueError(f'{file.name} {reason}') from error
     return read_files(documents, folder, size)
+
+
+_READERS: tuple[tuple[bytes | tuple[bytes, ...], Reader], ...] = (
+    ((*SIGNATURES, b'\x93NUMPY', b'\x80'), _read_objects),
+    (HDF5, lambda path, size: read_sleap(path)),
+    (DEEPLABCUT, lambda path, size: read_deeplabcut(path)),
+    (SLEAP, lambda path, size: read_sleap_csv(path)),
+    (LIVE, lambda path, size: read_lifted(path)),
+    ((b'[', b'{'), _read_json),
+)
+"""Readers of files by their first bytes."""

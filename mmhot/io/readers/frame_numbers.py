@@ -22,22 +22,12 @@ _VIDEO_KEYS = ('video_id', 'vid_id')
 def number_frames(
     images: Sequence[Mapping[str, Any]], path: Path
 ) -> dict[int | str, int]:
-    """Number the frames of one video; order and gaps of the images are kept.
+    """Number the frames of one video by image ID; order and gaps of images are kept.
 
-    Numbers are those of ``frame_id``, else in names, else IDs relative to the lowest
-    one, which need not count from the video's beginning. Images without frame numbers
-    become consecutive frames.
-
-    Args:
-        images (Sequence[Mapping]): Each has an ``id``, a number or name, and possibly
-            ``frame_id``, ``file_name`` and ``video_id``.
-        path (Path): Their file, for warnings.
-
-    Returns:
-        dict[int | str, int]: Frame numbers by ID.
-
-    Raises:
-        ValueError: If the images are of several videos.
+    Images have an ``id``, a number or name, and possibly ``frame_id``, ``file_name``
+    and ``video_id``. Numbers are those of ``frame_id``, else in names, else IDs
+    relative to the lowest one. Images without frame numbers become consecutive frames,
+    with a warning; those of several videos are refused.
     """
     _check_videos({str(x[key]) for x in images for key in _VIDEO_KEYS if key in x})
     image_of = {image['id']: image for image in images}
@@ -61,6 +51,12 @@ def number_frames(
     return {value: frame for frame, value in enumerate(ordered)}
 
 
+def frames_of(labels: Sequence[int | str], path: Path) -> list[int]:
+    """Return the frame number of each label, the ID or name of an image."""
+    numbers = number_frames([{'id': label} for label in labels], path)
+    return [numbers[label] for label in labels]
+
+
 def natural_key(name: str) -> list[tuple[int, str]]:
     """Sort key by which ``img10`` follows ``img9``."""
     parts = re.split(r'(\d+)', name)
@@ -73,11 +69,7 @@ def name_form(name: str) -> str:
 
 
 def read_numbers(values: Sequence[object]) -> np.ndarray | None:
-    """Return the frame numbers (N,) of IDs or names, None if they have none.
-
-    Raises:
-        ValueError: If they are of several videos.
-    """
+    """Return the frame numbers (N,) of IDs or names, None if they have none."""
     if not values or not all(isinstance(x, int | str) for x in values):
         return None
     is_text = any(isinstance(x, str) for x in values)

@@ -16,7 +16,6 @@ from mmhot.errors import ArgumentError, naming
 from mmhot.geometry.keypoint_arrays import choose, largest_rows
 from mmhot.io.arrays import start_of
 from mmhot.io.readers.files import read_rows, reader_of
-from mmhot.io.readers.predictions import as_predictions, read_predictions
 from mmhot.io.readers.yolo_labels import label_files
 from mmhot.structures.clips import Clip2D, Clip3D, clip_2d, clip_name
 from mmhot.structures.rows import CheckedRows
@@ -40,8 +39,9 @@ def read_keypoints(
     ``docs/output-formats.md`` describes the formats.
 
     Args:
-        path (str | Path | Iterable): A file or folder, or predictions of other packages
-            (:mod:`mmhot.io.readers.predictions`).
+        path (str | Path | Iterable): A file or folder; results of other packages, one
+            of each frame (:mod:`mmhot.io.readers.people`); or an array as in
+            :meth:`mmhot.Clip2D.from_arrays`.
         skeleton (str | None): Joint order, a name of :mod:`mmhot.skeletons.joints`. By
             default the one stated by the file, or the default one with as many joints.
         image_size (tuple[int, int] | None): Width and height in pixels.
@@ -64,17 +64,23 @@ def read_keypoints(
     if single not in (None, 'largest', 'untracked'):
         raise ArgumentError("{single} must be 'largest', got %r", single)
     source = Path(path) if isinstance(path, str | Path) else None
-    predictions = () if source else as_predictions(path)
-    if predictions is None:
-        kind = type(path).__name__
-        raise TypeError(f'path must be a file or folder, got {kind}: use mmhot.lift')
-    file = source or Path('predictions')
+    file = source or Path('clip')
     with naming(file):
-        stated = read_rows(source, 2) if source else read_predictions(predictions)
+        stated = read_rows(path, file, 2)
         if isinstance(stated, Clip3D):
             raise ValueError('is a clip of 3D poses, which are for mmhot refine')
         rows = stated.checked(2, str(file))
-        width, height, rate = _resolve_header(file, rows, image_size, fps)
+        names = dict(width='{image_size}', height='{image_size}', fps='{fps}')
+        arguments = *(image_size or (None, None)), fps
+        header: dict[str, Any] = {
+            name: choose(file, name, getattr(rows, name), argument)
+            for name, argument in zip(names, arguments, strict=True)
+        }
+        missing = [name for name, value in header.items() if value is None]
+        if missing:
+            text = ' and '.join(dict.fromkeys(names[name] for name in missing))
+            raise ArgumentError(f'does not state %s: give {text}', ', '.join(missing))
+        width, height, rate = header.values()
         if rows.is_normalized:
             rows.points = rows.points * [width, height]
             if rows.bboxes is not None:
@@ -93,24 +99,6 @@ def has_keypoints(path: Path) -> bool:
         return True
     start = start_of(path) if path.is_file() else b''
     return bool(start) and reader_of(start) is not None
-
-
-def _resolve_header(
-    path: Path, rows: CheckedRows, image_size: tuple[int, int] | None, fps: float | None
-) -> tuple[int, int, float]:
-    """Return width, height and frame rate, from the arguments or the file."""
-    width, height = (None, None) if image_size is None else image_size
-    arguments = dict(width=width, height=height, fps=fps)
-    header: dict[str, Any] = {
-        name: choose(path, name, getattr(rows, name), value)
-        for name, value in arguments.items()
-    }
-    missing = [name for name, value in header.items() if value is None]
-    if missing:
-        names = dict(width='{image_size}', height='{image_size}', fps='{fps}')
-        lacking = ' and '.join(dict.fromkeys(names[name] for name in missing))
-        raise ArgumentError(f'does not state %s: give {lacking}', ', '.join(missing))
-    return header['width'], header['height'], header['fps']
 
 
 def _largest_person(rows: CheckedRows) -> CheckedRows:

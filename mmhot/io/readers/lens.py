@@ -33,10 +33,6 @@ def read_lens(path: str | Path) -> Lens:
 
     ``docs/output-formats.md`` has the keys. The lens has the image size, if the file
     states it.
-
-    Raises:
-        ValueError: If the file is invalid.
-        OSError: If the file does not exist or cannot be read.
     """
     path = Path(path)
     with naming(path):

@@ -1,15 +1,15 @@
 """People of frames as programs write them: nested lists in JSON, pickles and memory.
 
 A document is a list of frames, or a dict of them by image; a frame is a list of people,
-a dict with such a list, or one person; a person is a dict, of which :data:`_KEYS` lists
-the keys. Programs are MMPose, OpenPose, SAM 3D Body, EasyMocap, MediaPipe and
-TensorFlow.js.
+a dict with such a list, one person, or a dict of arrays of all people; a person is a
+dict, of which :data:`_KEYS` lists the keys. Programs are MMPose, OpenPose, SAM 3D Body,
+EasyMocap, MediaPipe, TensorFlow.js, Ultralytics and supervision, whose ``KeyPoints``
+RF-DETR returns, too. Of their objects, only attributes are used.
 """
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from itertools import zip_longest
 from numbers import Real
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from mmhot.io.arrays import as_number, as_numbers, first_of
-from mmhot.io.readers.frame_numbers import natural_key, number_frames
-from mmhot.structures.rows import Rows, number_tracks
+from mmhot.io.readers.frame_numbers import frames_of, natural_key
+from mmhot.structures.rows import Rows
 
 # What a person may have, by keys in lower case without underscores.
 _LANDMARKS = 'worldlandmarks', 'poseworldlandmarks', 'landmarks', 'poselandmarks'
@@ -36,13 +36,13 @@ _KEYS = {
 }
 _CANONICAL = {spelled: key for key, names in _KEYS.items() for spelled in names}
 _TITLES = {'points_3d': 'keypoints_3d', 'points_2d': 'keypoints'}
+_POINT_KEYS = 'points_2d', 'points_3d'
 _POINTS = {*_KEYS['points_3d'], *_KEYS['points_2d'], *_KEYS['points']}
-_COLUMNS = 'frame', 'track', 'width', 'height', 'fps', 'skeleton', 'joint_names'
 _EXPECTED = 'pred_keypoints_3d, keypoints_3d, keypoints or pose_landmarks'
 # Keys of the frames of a document, of the people of a frame, and of points within a
 # person.
 _FRAMES = 'instance_info', 'frames', 'results', 'predictions', 'data'
-_PEOPLE = 'instances', 'people', 'persons', 'outputs'
+_PEOPLE = 'instances', 'people', 'persons', 'outputs', 'detections', 'humans'
 _NESTED = 'skeleton', 'pose'
 # Keys of frame numbers, of track IDs in columns, of names of images, and of times, in
 # lower case without underscores.
@@ -50,11 +50,8 @@ _TRACK = re.compile(r'tracks?|(track|person|instance)ids?')
 _FRAME = re.compile(r'frames?(id|idx|index|indices|number|num|no)?s?')
 _IMAGE = re.compile(r'(frame|image|img|file)(name|path|id)?')
 _TIME = re.compile(r'time(stamp)?(ms|us|s)?')
-# Numbers of people in names of files: after a word, or after a frame number.
-_OF_PEOPLE = (
-    re.compile(r'[ ._-]?(?:person|people|track|subject|id|obj)[ _-]?(\d+)', re.I),
-    re.compile(r'(?<=\d)[ _-](\d{1,2})(?=\D*$)'),
-)
+# Numbers of people in names of files.
+_PERSON = re.compile(r'[ ._-]?(?:person|people|track|subject|id|obj)[ _-]?(\d+)', re.I)
 # Keys of track IDs: of MMPose and this package, and of others such as AlphaPose.
 _MMPOSE_KEYS = ('track_id', 'instance_id')
 _TRACK_KEYS = (*_MMPOSE_KEYS, 'person_id', 'tracker_id', 'obj_id', 'idx', 'id')
@@ -68,19 +65,20 @@ _LARGEST_SHARE = 10  # of the image size; larger landmarks are pixels
 
 
 def read_people(content: Any, path: Path, size: int) -> Rows:
-    """Convert a document to rows; values are not checked.
+    """Convert a document, or a generator of frames, to rows; values are not checked.
 
-    Args:
-        content (Any): The document.
-        path (Path): Its file, for warnings.
-        size (int): Number of coordinates, 2 or 3, of people who have points of both.
+    ``size`` is the number of coordinates, 2 or 3, of people who have points of both.
     """
+    if _is_result(content):
+        content = [content]
+    elif not hasattr(content, '__len__'):  # results may hold images
+        content = [*map(_plain, content)]
     header, content = _unwrap(content)
     first = first_of(content)
     is_lost = first is None and isinstance(content, list) and content[:1] != [None]
     if isinstance(first, int | float) or hasattr(first, 'dtype') or is_lost:
-        return Rows(as_numbers(content, 'poses'))
-    if isinstance(content, Mapping) and has_columns(content):
+        return Rows(as_numbers(content, _TITLES[f'points_{size}d']))
+    if has_columns(content):
         return _rows_of_columns(content, size)
     labels: Sequence | None
     is_frame = _is_person(content) or _has(content, _PEOPLE)
@@ -90,24 +88,29 @@ def read_people(content: Any, path: Path, size: int) -> Rows:
         frames = [by_name[name] for name in names]
     else:
         frames = [content] if is_frame or _is_landmarks(content) else content
+        frames = [*map(_plain, frames)]
         labels = _labels_of(frames)
     if size == 2 and labels is None and all(_has(x, ('keypoints',)) for x in frames):
         frames = [frames]  # MMPose's instances of an image
-    images = [people_of(frame) for frame in frames]
-    return gather(_numbers_of(labels, len(images), path), images, header, size)
+    for frame in frames:
+        if _has(frame, ('orig_shape',)):
+            header |= zip(('height', 'width'), frame['orig_shape'], strict=True)
+    numbers = _numbers_of(labels, len(frames), path)
+    pairs = [
+        (number, person)
+        for number, frame in zip(numbers, frames, strict=True)
+        for person in people_of(frame)
+    ]
+    return gather(pairs, header, size)
 
 
-def is_column(name: str) -> bool:
-    """Return whether an array of ``.npz`` is read."""
-    return _column(name) in (*_COLUMNS, *_KEYS)
-
-
-def has_columns(content: Iterable[str] | Mapping[str, Any]) -> bool:
-    """Return whether names, or arrays by name, hold the points of many frames."""
-    names = [name for name in content if _spell(name) in _POINTS]
-    if not isinstance(content, Mapping):
-        return bool(names)
-    return any(np.ndim(_plain(content[name])) > 2 for name in names)
+def has_columns(content: Any) -> bool:
+    """Return whether a dict has the points of many frames, or of many people."""
+    return isinstance(content, Mapping) and any(
+        _depth(_plain(value)) > 2
+        for name, value in content.items()
+        if _spell(name) in _POINTS
+    )
 
 
 def _rows_of_columns(content: Mapping[str, Any], size: int) -> Rows:
@@ -125,10 +128,7 @@ def _rows_of_columns(content: Mapping[str, Any], size: int) -> Rows:
     roots = rows.root_3d
     if roots is not None:
         rows.root_3d = roots.reshape(*rows.points.shape[:-2], 3)
-    frame = columns.get('frame')
-    if frame is not None and np.ndim(frame) > 2:  # images
-        frame = None
-    return replace(rows, frame=frame, track=columns.get('track'))
+    return replace(rows, frame=columns.get('frame'), track=columns.get('track'))
 
 
 def _to_rows(
@@ -175,11 +175,12 @@ def read_files(documents: Mapping[str, Any], folder: Path, size: int) -> Rows:
     A file has the people of an image, one of them, or one in all frames.
     """
     header: dict = {}
-    labels: list[str] = []
-    images: list[list[dict]] = []
-    motions: list[tuple[int, list[dict]]] = []
+    images: list[tuple[str, list[dict]]] = []
+    pairs: list[tuple[int, dict]] = []
     names = [*documents]
-    for name, (label, track) in zip(names, _split_names(names), strict=True):
+    matches = [_PERSON.search(name) for name in names]
+    has_people = all(matches)
+    for name, match in zip(names, matches, strict=True):
         info, content = _unwrap(documents[name])
         if isinstance(content, list) and any(_has(x, _PEOPLE) for x in content):
             raise ValueError(
@@ -188,31 +189,19 @@ def read_files(documents: Mapping[str, Any], folder: Path, size: int) -> Rows:
             )
         header = header or info
         people = people_of(content)
-        if track is not None:
-            people = [person | {'track_id': track} for person in people]
-        if track is not None and len(people) > 1:
+        if match is None or not has_people:
+            images.append((name, people))
+            continue
+        people = [person | {'track_id': int(match[1])} for person in people]
+        if len(people) > 1:
             frames = _numbers_of(_labels_of(people), len(people), folder)
-            motions += [(x, [y]) for x, y in zip(frames, people, strict=True)]
+            pairs += zip(frames, people, strict=True)
         else:
-            labels.append(label)
-            images.append(people)
-    numbers = _numbers_of(labels, len(labels), folder) if labels else []
-    numbers += [frame for frame, _ in motions]
-    images += [people for _, people in motions]
-    return gather(numbers, images, header, size)
-
-
-def _split_names(names: Sequence[str]) -> list[tuple[str, int | None]]:
-    """Return the image of each file name, and the person, if names number people."""
-    for pattern in _OF_PEOPLE:
-        labels = [pattern.sub('', name, count=1) for name in names]
-        people = [int(x[1]) for name in names if (x := pattern.search(name))]
-        is_word = pattern is _OF_PEOPLE[0]
-        if len(people) == len(names) and (
-            is_word or len({*people}) < len({*labels}) < len(names)
-        ):
-            return [*zip(labels, people, strict=True)]
-    return [(name, None) for name in names]
+            images.append((_PERSON.sub('', name, count=1), people))
+    numbers = frames_of([label for label, _ in images], folder) if images else []
+    for number, (_, people) in zip(numbers, images, strict=True):
+        pairs += [(number, person) for person in people]
+    return gather(pairs, header, size)
 
 
 def _unwrap(content: Any) -> tuple[dict, Any]:
@@ -227,17 +216,47 @@ def _unwrap(content: Any) -> tuple[dict, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Convert tensors, arrays of objects, MediaPipe's results to lists and dicts."""
+    """Convert tensors, arrays of objects, results of packages to lists and dicts."""
     is_array = isinstance(value, np.ndarray)
     is_plain = is_array and (value.dtype.hasobject or value.ndim == 0)
     if hasattr(value, 'requires_grad') or is_plain:
         return value.tolist()
+    if _is_result(value):
+        return _columns_of(value)
     if hasattr(value, 'pose_landmarks'):
         names = 'pose_world_landmarks', 'pose_landmarks'
         return {name: getattr(value, name, None) for name in names}
     if _has(value, ('landmark',)):
         return value['landmark']
     return [*value.landmark] if hasattr(value, 'landmark') else value
+
+
+def _is_result(value: Any) -> bool:
+    """Return whether a value is the result of a frame, which other packages return."""
+    return hasattr(value, 'xy') or hasattr(value, 'orig_shape')
+
+
+def _columns_of(result: Any) -> dict[str, Any]:
+    """Return the arrays of the people in a result by name."""
+    points = result if hasattr(result, 'xy') else getattr(result, 'keypoints', None)
+    boxes = getattr(result, 'boxes', None)
+    ids = getattr(boxes, 'id', None)
+    if ids is None:  # supervision's
+        ids = (getattr(result, 'data', None) or {}).get('tracker_id')
+    names = 'conf', 'keypoint_confidence', 'confidence'
+    scores = next((getattr(points, x) for x in names if hasattr(points, x)), None)
+    values = dict(
+        pred_keypoints_2d=getattr(points, 'xy', None),
+        scores=scores,
+        track_id=ids,
+        bbox=getattr(boxes, 'xyxy', None),
+        orig_shape=getattr(result, 'orig_shape', None),
+    )
+    return {
+        key: np.asarray(x.cpu() if hasattr(x, 'cpu') else x)
+        for key, x in values.items()
+        if x is not None and len(x)
+    }
 
 
 def _has(value: Any, names: Iterable[str]) -> bool:
@@ -248,24 +267,37 @@ def _spell(key: object) -> str:
     return str(key).replace('_', '').lower()
 
 
+def _items(person: Any) -> list[tuple[str, Any]]:
+    """Return keys and values of a person, those of points within a key first."""
+    parts = (*map(person.get, _NESTED), person) if isinstance(person, Mapping) else ()
+    return [
+        item for part in parts if isinstance(part, Mapping) for item in part.items()
+    ]
+
+
 def _is_person(value: Any) -> bool:
-    nested = [value[x] for x in _NESTED if _has(value, (x,))]
-    return any(
-        _spell(key) in _POINTS
-        for part in (value, *nested)
-        if isinstance(part, Mapping)
-        for key in part
-    )
+    return any(_spell(key) in _POINTS for key, _ in _items(value))
+
+
+def _is_landmark(value: Any) -> bool:
+    return _has(value, ('x',)) or (hasattr(value, 'x') and hasattr(value, 'y'))
 
 
 def _is_landmarks(value: Any) -> bool:
     """Return whether a value is the landmarks of a person."""
-    first = value[0] if isinstance(value, Sequence) and len(value) else None
-    return _has(first, ('x',)) or (hasattr(first, 'x') and hasattr(first, 'y'))
+    return isinstance(value, Sequence) and len(value) > 0 and _is_landmark(value[0])
+
+
+def _depth(value: Any) -> int:
+    """Return the number of axes of an array, or of lists within lists."""
+    axes = 0
+    while isinstance(value, list | tuple):
+        value, axes = value[0] if value else None, axes + 1
+    return axes + np.ndim(value)
 
 
 def _column(key: object) -> str:
-    """Return the name of :data:`_KEYS` or :data:`_COLUMNS` that a key spells."""
+    """Return the key of :data:`_KEYS`, 'frame' or 'track' that a name spells."""
     spelled = _spell(key)
     for pattern, name in ((_FRAME, 'frame'), (_TRACK, 'track')):
         if pattern.fullmatch(spelled):
@@ -302,122 +334,85 @@ def _numbers_of(labels: Sequence | None, count: int, path: Path) -> list:
         return [*range(count)]
     if not all(isinstance(label, str) for label in labels):
         return as_numbers(labels, 'frames').tolist()
-    numbers = number_frames([{'id': label} for label in labels], path)
-    return [numbers[label] for label in labels]
+    return frames_of(labels, path)
 
 
 def people_of(frame: Any) -> list[dict[str, Any]]:
     """Return the people of a frame, with the keys of :data:`_KEYS` and others."""
     people = _plain(frame)
     if isinstance(people, Mapping) and not _is_person(people):
-        key = next((x for x in _PEOPLE if x in people), None)
-        parts = [people, *people.values()] if key is None else [people[key]]
-        people = next((x for x in map(_plain, parts) if key or _holds_people(x)), [])
-    if isinstance(people, Mapping) and not _is_person(people):
-        people = [{'track_id': key, **person} for key, person in people.items()]
-    elif _is_person(people) and has_columns(people):
-        people = _split_columns(people)
-    elif not isinstance(people, list | tuple) or _is_landmarks(people):
+        people = next((_plain(people[x]) for x in _PEOPLE if x in people), [])
+    if not isinstance(people, list | tuple) or _is_landmarks(people):
         people = [people]
-    return [x for person in people if person is not None for x in _canonical(person)]
+    dicts = [_canonical(_plain(person)) for person in people if person is not None]
+    return [person for values in dicts for person in _split(values)]
 
 
-def _split_columns(content: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return each person of arrays (P, ...) by name."""
-    (count,) = {len(x) for key, x in content.items() if _spell(key) in _POINTS}
-    arrays = {k: x for k, x in content.items() if np.ndim(x) and len(x) == count}
-    return [{key: x[row] for key, x in arrays.items()} for row in range(count)]
-
-
-def _holds_people(value: Any) -> bool:
-    """Return whether a value is a list or dict of people, also an empty list."""
-    if isinstance(value, Mapping):
-        return bool(value) and all(map(_is_person, value.values()))
-    is_list = isinstance(value, list | tuple)
-    return is_list and all(_is_person(x) or _is_landmarks(_plain(x)) for x in value)
-
-
-def _canonical(person: Any) -> list[dict[str, Any]]:
-    """Return a person, or each one of a result of MediaPipe, with the keys of _KEYS."""
-    person = _plain(person)
+def _canonical(person: Any) -> dict[str, Any]:
+    """Return a person, or arrays of people, with the keys of :data:`_KEYS`."""
     person = {'landmarks': person} if _is_landmarks(person) else person
     if not _is_person(person):
         raise ValueError(f'has people without {_EXPECTED}')
-    nested = [person[x] for x in _NESTED if isinstance(person.get(x), Mapping)]
     values: dict[str, Any] = {}
-    landmarks: dict[str, list] = {}
-    for key, value in (pair for part in (*nested, person) for pair in part.items()):
+    for key, value in _items(person):
         name, value = _CANONICAL.get(_spell(key), key), _plain(value)
-        if name in ('points_2d', 'points_3d') and isinstance(value, Mapping):
-            values['joint_names'], value = [*value], [*value.values()]
         if _spell(key) in _LANDMARKS[2:]:
             values['is_share'] = True
-        groups = _landmarks_of(value) if name in ('points_2d', 'points_3d') else None
-        if groups is not None:
-            is_world = bool(groups) and _are_meters(groups[0])
-            name = 'points_3d' if is_world else name
-            landmarks[name] = groups
+        if name in _POINT_KEYS and _is_landmark(first_of(value)):
+            value = _coordinates(value)
+            name = 'points_3d' if _are_meters(value) else name
             values |= {'axes': 'camera'} if name == 'points_3d' else {'is_share': True}
         elif key == 'keypoints3d':
-            values |= dict(axes='world', points_3d=value[:_BODY_25])
-        elif value is not None:
+            values['axes'], value = 'world', value[:_BODY_25]
+        elif key == 'pred_keypoints_3d':
+            values['axes'] = 'camera'
+        if value is not None:
             values.setdefault(name, value)
-            values |= {'axes': 'camera'} if key == 'pred_keypoints_3d' else {}
-    if not landmarks:
+    return values
+
+
+def _split(values: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return each person of arrays (P, ...) by name."""
+    counts = {len(values[x]) for x in _POINT_KEYS if _depth(values.get(x)) > 2}
+    if not counts:
         return [values]
-    groups_of_people = zip_longest(*landmarks.values())
-    return [values | dict(zip(landmarks, x, strict=True)) for x in groups_of_people]
+    (count,) = counts
+    arrays = {k: x for k, x in values.items() if _depth(x) and len(x) == count}
+    return [values | {k: x[row] for k, x in arrays.items()} for row in range(count)]
 
 
-def _landmarks_of(value: Any) -> list[list] | None:
-    """Return the landmarks of each person as lists of numbers; None of others."""
-    groups = [value] if _is_landmarks(value) else value
-    if not isinstance(groups, Sequence) or isinstance(groups, str):
-        return None
-    groups = [*map(_plain, groups)]
-    if not all(map(_is_landmarks, groups)):
-        return None
-    return [_coordinates(group) for group in groups]
+def _coordinates(points: Any) -> list:
+    """Return x, y, z and visibility of landmarks in lists, dicts or objects."""
+    if isinstance(points, list | tuple):
+        return [*map(_coordinates, points)]
+    names = 'x', 'y', 'z', 'visibility', 'score'
+    if not isinstance(points, Mapping):
+        points = {name: getattr(points, name, None) for name in names}
+    x, y, z, *seen = (points.get(name) for name in names)
+    visibility = next((value for value in seen if value is not None), 1.0)
+    return [x, y, z or 0.0, visibility or _LEAST]
 
 
-def _are_meters(points: list[list]) -> bool:
+def _are_meters(points: list) -> bool:
     """Return whether landmarks of MediaPipe are relative to the middle of the hips."""
-    if len(points) != _NUM_LANDMARKS:
+    person = points[0] if _depth(points) > 2 else points
+    if len(person) != _NUM_LANDMARKS:
         return False
-    center = as_numbers(points[_HIPS], 'landmarks').mean(0)
+    center = as_numbers(person[_HIPS], 'landmarks').mean(0)
     return bool((np.abs(center[:3]) < _CENTERED).all())
 
 
-def _coordinates(landmarks: Iterable[Any]) -> list[list]:
-    """Return x, y, z and visibility of landmarks, which are dicts or objects."""
-    points = []
-    for landmark in landmarks:
-        names = 'x', 'y', 'z', 'visibility', 'score'
-        if not isinstance(landmark, Mapping):
-            landmark = {name: getattr(landmark, name, None) for name in names}
-        x, y, z, *seen = (landmark.get(name) for name in names)
-        visibility = next((value for value in seen if value is not None), 1.0)
-        points.append([x, y, z or 0.0, visibility or _LEAST])
-    return points
-
-
 def gather(
-    numbers: Sequence[int],
-    images: Sequence[Sequence[Mapping[str, Any]]],
+    pairs: Sequence[tuple[int, Mapping[str, Any]]],
     header: Mapping[str, Any],
     size: int = 2,
 ) -> Rows:
-    """Stack the people of all frames, whose keys are those of :data:`_KEYS`.
+    """Stack pairs of a frame number and a person, whose keys are those of ``_KEYS``.
 
-    Args:
-        numbers (Sequence[int]): Frame number of each image.
-        images (Sequence): People of each image.
-        header (Mapping): What the source states of all.
-        size (int): Number of coordinates of people who have points of both.
+    The header has what the source states of all.
     """
-    pairs = [(x, y) for x, people in zip(numbers, images, strict=True) for y in people]
     for kind in (f'points_{size}d', f'points_{5 - size}d'):
-        chosen = [x for x in pairs if _length(x[1].get(kind))]
+        chosen = [x for x in pairs if len(x[1].get(kind, ()))]
         if chosen:
             break
     else:
@@ -437,9 +432,9 @@ def gather(
     if 'bboxes' in arrays:  # MMPose writes them inside another list
         arrays['bboxes'] = arrays['bboxes'].reshape(len(people), -1)[:, :4]
     return replace(
-        _to_rows(arrays, {'joint_names': people[0].get('joint_names'), **header}, size),
+        _to_rows(arrays, header, size),
         frame=frame,
-        track=stack_tracks(people, frame),
+        track=_stack_tracks(people, frame),
         axes=people[0].get('axes'),
         is_normalized=any('is_share' in person for person in people)
         and bool(np.nanmax(np.abs(points[..., :2])) < _LARGEST_SHARE),
@@ -452,10 +447,6 @@ def single(header: Mapping[str, Any], key: str) -> float | None:
     return None if value is None else as_number(value, key)
 
 
-def _length(value: Any) -> int:
-    return 0 if value is None else len(value)
-
-
 def _stack(values: list[Any], name: str) -> np.ndarray | None:
     """Stack what people have, NaN of people without it; None if no person has it."""
     first = next((value for value in values if value is not None), None)
@@ -466,7 +457,7 @@ def _stack(values: list[Any], name: str) -> np.ndarray | None:
     return as_numbers([lost if x is None else x for x in values], title)
 
 
-def stack_tracks(people: Sequence[Mapping], frames: np.ndarray) -> np.ndarray | None:
+def _stack_tracks(people: Sequence[Mapping], frames: np.ndarray) -> np.ndarray | None:
     """Stack the track IDs of people, (N,), as they are; None if there are none.
 
     Other keys than those of MMPose may number boxes instead: an ID that occurs twice in
@@ -474,14 +465,11 @@ def stack_tracks(people: Sequence[Mapping], frames: np.ndarray) -> np.ndarray | 
     """
     for key in _TRACK_KEYS:
         values = [_first(person.get(key)) for person in people]
-        if all(value is None for value in values):
-            continue
-        tracks = number_tracks(values, key)[0]
-        is_known = tracks >= 0
-        pairs = {*zip(tracks[is_known], frames[is_known], strict=True)}
-        is_twice = len(pairs) < is_known.sum()
-        is_once = key == 'id' and len({x for x, _ in pairs}) == len(pairs)
-        if is_known.any() and (key in _MMPOSE_KEYS or not (is_twice or is_once)):
+        pairs = zip(values, frames.tolist(), strict=True)
+        stated = [(x, frame) for x, frame in pairs if x not in (None, '', -1)]
+        is_twice = len({*stated}) < len(stated)
+        is_once = key == 'id' and len({x for x, _ in stated}) == len(stated)
+        if stated and (key in _MMPOSE_KEYS or not (is_twice or is_once)):
             return np.array(values, object)
     return None
 

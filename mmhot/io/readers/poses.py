@@ -10,7 +10,6 @@ import numpy as np
 from mmhot.errors import ArgumentError, escape, naming
 from mmhot.geometry.keypoint_arrays import choose
 from mmhot.io.readers.files import read_rows
-from mmhot.io.readers.people import read_people
 from mmhot.structures.clips import Clip3D, clip_3d, clip_name
 from mmhot.structures.rows import Rows
 
@@ -25,56 +24,34 @@ def read_poses(
 ) -> Clip3D:
     """Read the 3D poses of a clip; the content decides which format it is.
 
-    Args:
-        source (str | Path | np.ndarray | Iterable): A file or folder; an array
-            (:meth:`mmhot.Clip3D.from_arrays`), whose joints may have scores, or one of
-            each frame; or one result of SAM 3D Body or MediaPipe for each frame.
-        skeleton (str, optional): Joint order. By default the one with as many joints.
-        image_size (tuple[int, int], optional): Width and height in pixels.
-        fps (float, optional): Frames per second.
-        axes (str, optional): One of ``GIVEN_AXES``. By default those of the format, or
-            'camera', or 'z-up' if trunks point along z or y.
-
-    Returns:
-        Clip3D: Track IDs are -1 where they are unknown. Files of mmhot are returned as
-        they are.
-
-    Raises:
-        ValueError: If the source or an argument is invalid.
-        OSError: If a file does not exist or cannot be read.
+    The source is a file or folder; an array (:meth:`mmhot.Clip3D.from_arrays`), whose
+    joints may have scores, or one of each frame; or one result of SAM 3D Body or
+    MediaPipe for each frame. Arguments override what it states. Track IDs are -1 where
+    they are unknown. Files of mmhot are returned as they are.
     """
-    options = dict(skeleton=skeleton, image_size=image_size, fps=fps, given_axes=axes)
-    path = Path(source) if isinstance(source, str | Path) else None
-    if path is None:
-        if isinstance(source, Iterable) and not hasattr(source, '__len__'):
-            source = [*source]
-        return _build(read_people(source, Path('poses'), 3), 'poses', **options)
-    with naming(path):
-        content = read_rows(path, 3)
-        if not isinstance(content, Clip3D):
-            return _build(content, clip_name(path), **options)
-        for option, value in options.items():
-            if value is not None:
-                raise ArgumentError(f'{{{option}}} is stated by the file')
-        # the name becomes that of files
-        return replace(content, name=escape(Path(content.name).name, '_') or 'clip')
-
-
-def _build(
-    rows: Rows, name: str, skeleton: Any, image_size: Any, fps: Any, given_axes: Any
-) -> Clip3D:
-    """Make a clip of rows; arguments override what the source states."""
-    fps, size = choose(name, 'fps', rows.fps, fps), image_size
-    if fps is None:
-        raise ArgumentError('does not state its rate: give {fps}')
-    if size is None and rows.width and rows.height:
-        size = rows.width, rows.height
-    pixels = rows.keypoints_2d
-    if pixels is not None and rows.is_normalized:
-        rows.keypoints_2d = None if size is None else pixels * size
-    elif pixels is not None and size is None:
-        size = _image_size(rows)
-    return clip_3d(rows, name, fps, skeleton, size, given_axes)
+    file = Path(source) if isinstance(source, str | Path) else Path('poses')
+    with naming(file):
+        rows = read_rows(source, file, 3)
+        if isinstance(rows, Clip3D):
+            options = dict(skeleton=skeleton, image_size=image_size, fps=fps)
+            for option, value in (options | {'given_axes': axes}).items():
+                if value is not None:
+                    raise ArgumentError(f'{{{option}}} is stated by the file')
+            # the name becomes that of files
+            return replace(rows, name=escape(Path(rows.name).name, '_') or 'clip')
+        name = clip_name(file)
+        fps = choose(name, 'fps', rows.fps, fps)
+        if fps is None:
+            raise ArgumentError('does not state its rate: give {fps}')
+        size: Any = image_size
+        if size is None and rows.width and rows.height:
+            size = rows.width, rows.height
+        pixels = rows.keypoints_2d
+        if pixels is not None and rows.is_normalized:
+            rows.keypoints_2d = None if size is None else pixels * size
+        elif pixels is not None and size is None:
+            size = _image_size(rows)
+        return clip_3d(rows, name, fps, skeleton, size, axes)
 
 
 def _image_size(rows: Rows) -> tuple[int, int]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from mmhot.io.arrays import MAX_JSON, as_numbers, read_limited
-from mmhot.io.readers.frame_numbers import natural_key, number_frames
+from mmhot.io.readers.frame_numbers import frames_of, natural_key
 from mmhot.structures.rows import Rows
 
 # Keypoints of COCO; class and box before them.
@@ -57,11 +57,10 @@ def read_labels(files: list[Path], folder: Path) -> Rows:
     values = as_numbers([cells[:end] for _, cells in people], 'labels', of_text=True)
     points = values[:, _BEFORE:].reshape(len(people), _NUM_KEYPOINTS, size)
     center, half = values[:, 1:3], values[:, 3:5] / 2
-    frames = number_frames([{'id': name} for name, _ in people], folder)
     tracks = [int(x[-1]) if has_ids and x in whole else -1 for _, x in people]
     return Rows(
         points,
-        frame=np.array([frames[name] for name, _ in people]),
+        frame=np.array(frames_of([name for name, _ in people], folder)),
         track=np.array(tracks),
         bboxes=np.concatenate([center - half, center + half], 1),
         skeleton='coco-17',

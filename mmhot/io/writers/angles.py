@@ -7,7 +7,7 @@ import numpy as np
 
 from mmhot.errors import escape
 from mmhot.io.atomic import replacing_text
-from mmhot.io.writers.csv import write_rows
+from mmhot.io.writers.csv import cells, write_rows
 from mmhot.io.writers.rates import at_rate, fill_frames
 from mmhot.io.writers.trc import in_y_up
 from mmhot.skeletons.joint_angles import angle_joints, angle_names, joint_angles
@@ -88,7 +88,7 @@ def write_csv(clip: Clip3D, path: str | Path) -> None:
     table = np.column_stack([*columns.values()])
     heads = clip.frame, clip.seconds(clip.frame), clip.track
     lines = (
-        (frame, f'{time:.6f}', track, *('' if np.isnan(x) else f'{x:.4f}' for x in row))
+        (frame, f'{time:.6f}', track, *cells(row, '.4f'))
         for frame, time, track, row in zip(*heads, table, strict=True)
     )
     write_rows(path, ('frame', 'time', 'track', *columns), lines)

@@ -6,7 +6,7 @@ import numpy as np
 
 from mmhot.geometry.rotations import euler_angles, smooth_angles
 from mmhot.io.atomic import replacing_text
-from mmhot.io.writers.rates import at_rate, sample_evenly
+from mmhot.io.writers.rates import at_constant_rate, fill_frames
 from mmhot.io.writers.rigid_skeleton import (
     Y_UP,
     RigidMotion,
@@ -33,23 +33,19 @@ def write_person(
     origin: np.ndarray | None = None,
     out_fps: float | None = None,
 ) -> str:
-    """Write the motion of one person as ``.bvh``.
+    """Write the motion of one person as ``.bvh``, with the rig of a profile.
 
-    The format has neither frame numbers nor gaps: it begins with the video, and frames
-    without a pose repeat the nearest one, see
-    :func:`mmhot.io.writers.rates.sample_evenly`.
+    The format has neither frame numbers nor gaps: it begins with the video, has a
+    constant rate, and frames without a pose repeat the nearest one. The clip is one
+    track in ``'world'`` axes with joints of ``h36m-17`` or ``h36m-24`` and perhaps
+    fingers; ``out_fps`` is a frame rate other than that of the clip or the profile.
 
-    The clip is one track in ``'world'`` axes with joints of ``h36m-17`` or ``h36m-24``
-    and perhaps fingers; the profile is one of ``BVH_PROFILES``. ``out_fps`` is a frame
-    rate other than that of the clip or the profile.
-
-    Returns:
-        str: How far joints are from those of the clip, as bones have
-        constant lengths, and where the origin is, for which the format has no place.
+    The note says how far joints are from those of the clip, as bones have constant
+    lengths, and where the origin is, for which the format has no place.
     """
     rig = BVH_PROFILES[bvh_profile].with_fingers(clip.joint_names)
-    clip = at_rate(clip, out_fps or rig.fps)
-    positions, _ = sample_evenly(clip, first=0)
+    clip = at_constant_rate(clip, out_fps or rig.fps)
+    _, positions = fill_frames(clip, first=0)
     motion = fit_rig(positions, rig, clip.joint_names)
     write_bvh(motion, clip.fps, path, rig)
     note = describe_errors(joint_errors(motion, rig, positions))

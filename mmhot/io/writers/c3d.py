@@ -11,7 +11,7 @@ import numpy as np
 from mmhot.compat.installation import import_extra
 from mmhot.io.atomic import replacing
 from mmhot.io.writers.gait import clip_strides
-from mmhot.io.writers.rates import sample_evenly
+from mmhot.io.writers.rates import at_constant_rate, fill_frames
 from mmhot.skeletons.gait import SIDES
 from mmhot.structures.clips import Clip3D
 
@@ -33,25 +33,25 @@ def write_person(clip: Clip3D, path: str | Path) -> None:
     computed points, and -1 in frames without a pose, and of joints that were not seen
     (whose score is 0), which are left out. The clip is one track in ``'world'`` axes;
     the file begins with its first pose.
-
-    Raises:
-        ValueError: If ezc3d is not installed, or the format has too few frame numbers.
     """
     ezc3d = import_extra('ezc3d', 'the format c3d', 'c3d')
-    first = int(clip.frame[0])
-    positions, is_known = sample_evenly(clip, first)
-    begin = round(clip.seconds(clip.frame[:1])[0] * clip.fps)
-    if max(begin, len(positions)) > _MAX_FRAMES:
+    seen = clip.keypoint_scores_3d > 0
+    seen[:, _NUM_LIFTED:] = True
+    even = at_constant_rate(replace(clip, keypoint_scores_3d=seen.astype(np.float32)))
+    first = int(even.frame[0])
+    frames, positions = fill_frames(even, first)
+    if max(first, len(frames)) > _MAX_FRAMES:
         raise ValueError(
-            f'{path} would have {len(positions):,} frames from frame {begin:,} on: '
+            f'{path} would have {len(frames):,} frames from frame {first:,} on: '
             f'a .c3d has at most {_MAX_FRAMES:,}; use .trc, or cut the clip'
         )
-    points = np.ones((4, len(clip.joint_names), len(positions)))
+    points = np.ones((4, len(clip.joint_names), len(frames)))
     points[:3] = np.moveaxis(positions * _MILLIMETERS, 0, -1).swapaxes(0, 1)
-    residuals = np.where(is_known, _residuals(clip, first), _UNKNOWN)
+    residuals = np.full(points.shape[1:], _UNKNOWN)
+    residuals[:, even.frame - first] = _residuals(even).T
     points[:3, residuals == _UNKNOWN] = np.nan
     file = ezc3d.c3d()
-    file['header']['points']['first_frame'] = begin
+    file['header']['points']['first_frame'] = first
     parameters = file['parameters']['POINT']
     parameters['RATE']['value'] = [clip.fps]
     parameters['UNITS']['value'] = ['mm']
@@ -96,16 +96,11 @@ def _check_size(path: Path, num_values: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def _residuals(clip: Clip3D, first: int) -> np.ndarray:
-    """Return the residuals of joints in a pose, which the format rounds, (K, T)."""
+def _residuals(clip: Clip3D) -> np.ndarray:
+    """Return the residuals of the joints of poses, which the format rounds, (N, K)."""
     errors = clip.expected_error
     if errors is None:
-        errors = np.zeros(clip.keypoints_3d.shape[:2])
-    # sampled as the positions are
-    seen = clip.keypoint_scores_3d > 0
-    seen[:, _NUM_LIFTED:] = True
-    values = np.stack([errors, seen, seen], -1)
-    held = replace(clip, keypoints_3d=values, root_3d=np.zeros_like(clip.root_3d))
-    errors, seen, _ = sample_evenly(held, first)[0].T
+        errors = np.full(clip.keypoint_scores_3d.shape, _COMPUTED)
     residuals = np.nan_to_num((errors * _MILLIMETERS).round(), nan=_COMPUTED)
-    return np.where(seen > 0.999, residuals, _UNKNOWN)
+    # a pose between one with a joint and one without has none
+    return np.where(clip.keypoint_scores_3d > 0.999, residuals, _UNKNOWN)

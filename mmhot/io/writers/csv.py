@@ -16,9 +16,8 @@ def write_csv(clip: Clip3D, path: str | Path) -> None:
     Columns ``x, y, z`` are root-relative, ``u, v`` in pixels.
     """
     columns: dict[str, Iterable] = dict(clip.table())
-    columns['time'] = [f'{second:.6f}' for second in columns['time']]
-    for name in columns.keys() - {'frame', 'time', 'track', 'joint'}:
-        columns[name] = map(_number, columns[name])
+    for name in columns.keys() - {'frame', 'track', 'joint'}:
+        columns[name] = cells(columns[name], '.6f' if name == 'time' else '.6g')
     write_rows(path, list(columns), zip(*columns.values(), strict=True))
 
 
@@ -31,5 +30,6 @@ def write_rows(
         csv.writer(file).writerows(rows)
 
 
-def _number(value: float) -> str:
-    return '' if np.isnan(value) else f'{value:.6g}'
+def cells(values: Iterable[float], form: str) -> list[str]:
+    """Format numbers; NaN is an empty cell."""
+    return ['' if np.isnan(value) else format(value, form) for value in values]

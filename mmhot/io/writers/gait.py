@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from mmhot.errors import NothingToWriteError
-from mmhot.io.writers.csv import write_rows
+from mmhot.io.writers.csv import cells, write_rows
 from mmhot.skeletons.gait import (
     Stride,
     find_strides,
@@ -52,10 +52,7 @@ def clip_strides(clip: Clip3D) -> list[tuple[int, Stride]]:
 def write_csv(clip: Clip3D, path: str | Path) -> str | None:
     """Write the strides of all people: seconds, meters, steps per minute.
 
-    Returns a note if lengths are unknown.
-
-    Raises:
-        NothingToWriteError: If no person walks.
+    Returns a note if lengths are unknown; NothingToWriteError if no person walks.
     """
     strides = clip_strides(clip)
     if not strides:
@@ -66,8 +63,7 @@ def write_csv(clip: Clip3D, path: str | Path) -> str | None:
     lines = []
     for track, stride in strides:
         values = [getattr(stride, name) for name in _COLUMNS[1:]]
-        cells = ['' if np.isnan(value) else f'{value:.4f}' for value in values]
-        lines.append((track, stride.foot, *cells))
+        lines.append((track, stride.foot, *cells(values, '.4f')))
     write_rows(path, ('track', *_COLUMNS), lines)
     if any(np.isnan(stride.step_length) for _, stride in strides):
         return 'no lengths and speeds on treadmills seen from the front or from behind'

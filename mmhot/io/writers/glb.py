@@ -1,10 +1,13 @@
 """Animated mannequins (``.glb``), for game engines, Blender and viewers of glTF."""
 
+import json
+import struct
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from mmhot.io.writers.gltf import INDICES, VERTICES, Gltf
+from mmhot.io.atomic import replacing
 from mmhot.io.writers.mannequin import Mannequin, make_mannequin
 from mmhot.io.writers.rates import at_rate
 from mmhot.io.writers.rigid_skeleton import (
@@ -19,9 +22,77 @@ from mmhot.structures.clips import Clip3D
 
 _COLOR = (0.62, 0.65, 0.70)
 _UNTURNED = 1e-6
-ERRORS = 'expected_error_mm'
-"""Extra of joints: expected error at each key of the hips' translation, integers."""
-_UNKNOWN_ERROR = -1
+_MAGIC, _VERSION = b'glTF', 2
+_KINDS = {1: 'SCALAR', 2: 'VEC2', 3: 'VEC3', 4: 'VEC4', 16: 'MAT4'}
+_COMPONENTS = {'u1': 5121, 'u2': 5123, 'u4': 5125, 'f4': 5126}
+# Targets of arrays of meshes.
+_VERTICES, _INDICES = 34962, 34963
+
+
+class _Gltf:
+    """Binary glTF 2.0 container under construction: a JSON document with arrays."""
+
+    def __init__(self) -> None:
+        self.document: dict[str, Any] = {
+            'asset': {'version': '2.0', 'generator': 'mmhot'}
+        }
+        self.animation: dict[str, list] = {'samplers': [], 'channels': []}
+        self._data: list[bytes] = []
+        self._size = 0
+
+    def add(self, kind: str, **item: Any) -> int:
+        """Append an item to a list of the document, such as ``'nodes'``: its index."""
+        items = self.document.setdefault(kind, [])
+        items.append(item)
+        return len(items) - 1
+
+    def add_array(
+        self, array: np.ndarray, target: int | None = None, bounds: bool = False
+    ) -> int:
+        """Append an array (N,) or (N, C), and return the index of its accessor."""
+        array = np.ascontiguousarray(array)
+        kind = array.dtype.newbyteorder('<')
+        data = array.astype(kind, copy=False).tobytes()
+        view = dict(buffer=0, byteOffset=self._size, byteLength=len(data))
+        if target is not None:
+            view['target'] = target
+        columns = array.reshape(len(array), -1)
+        accessor = dict(
+            bufferView=self.add('bufferViews', **view),
+            componentType=_COMPONENTS[kind.str[1:]],
+            count=len(array),
+            type=_KINDS[columns.shape[1]],
+        )
+        if bounds:
+            accessor['min'] = columns.min(0).tolist()
+            accessor['max'] = columns.max(0).tolist()
+        padding = -len(data) % 4
+        self._data.append(data + bytes(padding))
+        self._size += len(data) + padding
+        return self.add('accessors', **accessor)
+
+    def add_channel(
+        self, node: int, path: str, times: int, values: np.ndarray, way: str = 'LINEAR'
+    ) -> None:
+        """Animate a node's 'translation', 'rotation' or 'scale', (T, C) float32."""
+        samplers = self.animation['samplers']
+        target = dict(node=node, path=path)
+        self.animation['channels'].append(dict(sampler=len(samplers), target=target))
+        accessor = self.add_array(values)
+        samplers.append(dict(input=times, output=accessor, interpolation=way))
+
+    def save(self, path: str | Path) -> None:
+        """Write the file at a path, which is created or replaced."""
+        document = {**self.document, 'buffers': [{'byteLength': self._size}]}
+        written = json.dumps(document, ensure_ascii=False, separators=(',', ':'))
+        text = written.encode('utf-8', 'backslashreplace')
+        text += b' ' * (-len(text) % 4)
+        length = 12 + 8 + len(text) + 8 + self._size
+        with replacing(path) as temporary, temporary.open('wb') as file:
+            file.write(struct.pack('<4sII', _MAGIC, _VERSION, length))
+            file.write(struct.pack('<I4s', len(text), b'JSON') + text)
+            file.write(struct.pack('<I4s', self._size, b'BIN\0'))
+            file.writelines(self._data)
 
 
 def write_glb(
@@ -34,17 +105,13 @@ def write_glb(
 
     Meters, y up (world x, z, -y), a root node for each person, from ``Person 1``,
     joints named as in HumanIK. Persons are scaled to zero while the clip lacks them.
-    Extras of the joints have the expected errors, if they are known; those of the scene
-    have the ``origin`` of the file, a point (3,) of the world in meters, z up. The clip
-    has ``'world'`` axes and joints of Human3.6M, and may have fingers; ``out_fps``
-    is a frame rate other than its own.
-
-    Returns:
-        str | None: How far joints are from those of the clip, as bones have constant
-        lengths; None without people.
+    Extras of the scene have the ``origin`` of the file, a point (3,) of the world in
+    meters, z up. The clip has ``'world'`` axes and joints of Human3.6M, and may have
+    fingers; ``out_fps`` is a frame rate other than its own. The note says how far
+    joints are from those of the clip, as bones have constant lengths.
     """
     clip = at_rate(clip, out_fps)
-    gltf = Gltf()
+    gltf = _Gltf()
     surface = dict(
         baseColorFactor=[*_COLOR, 1.0], metallicFactor=0.0, roughnessFactor=0.7
     )
@@ -72,7 +139,7 @@ def write_glb(
     return describe_errors(np.concatenate(errors)) if errors else None
 
 
-def _add_joints(gltf: Gltf, motion: RigidMotion, rig: Rig) -> list[int]:
+def _add_joints(gltf: _Gltf, motion: RigidMotion, rig: Rig) -> list[int]:
     """Add a node for each joint in the rest pose, the root at its mean height."""
     offsets = motion.offsets.copy()
     offsets[0, 1] = motion.root[:, 2].mean()
@@ -93,7 +160,7 @@ def _end_name(joint: str) -> str:
     return 'HeadTop_End' if joint == 'head' else f'{side.title()}{part.title()}_End'
 
 
-def _add_mesh(gltf: Gltf, mannequin: Mannequin, name: str) -> int:
+def _add_mesh(gltf: _Gltf, mannequin: Mannequin, name: str) -> int:
     padding = ((0, 0), (0, 1))  # glTF has four joints per vertex
     attributes: dict[str, np.ndarray] = {
         'POSITION': np.asarray(mannequin.vertices, np.float32),
@@ -102,15 +169,15 @@ def _add_mesh(gltf: Gltf, mannequin: Mannequin, name: str) -> int:
         'WEIGHTS_0': np.pad(np.asarray(mannequin.weights, np.float32), padding),
     }
     accessors = {
-        key: gltf.add_array(array, VERTICES, bounds=key == 'POSITION')
+        key: gltf.add_array(array, _VERTICES, bounds=key == 'POSITION')
         for key, array in attributes.items()
     }
-    indices = gltf.add_array(np.uint16(mannequin.faces).ravel(), INDICES)
+    indices = gltf.add_array(np.uint16(mannequin.faces).ravel(), _INDICES)
     primitive = dict(attributes=accessors, indices=indices, material=0)
     return gltf.add('meshes', name=name, primitives=[primitive])
 
 
-def _add_skin(gltf: Gltf, motion: RigidMotion, joints: list[int], name: str) -> int:
+def _add_skin(gltf: _Gltf, motion: RigidMotion, joints: list[int], name: str) -> int:
     """Add the inverse bind matrices; the mesh has the root joint at the origin."""
     rest = motion.rest()
     matrices = np.tile(np.eye(4, dtype=np.float32), (len(rest), 1, 1))
@@ -120,7 +187,7 @@ def _add_skin(gltf: Gltf, motion: RigidMotion, joints: list[int], name: str) -> 
 
 
 def _animate(
-    gltf: Gltf, motion: RigidMotion, joints: list[int], person: Clip3D
+    gltf: _Gltf, motion: RigidMotion, joints: list[int], person: Clip3D
 ) -> None:
     times = gltf.add_array(person.seconds(person.frame).astype(np.float32), bounds=True)
     root = (motion.root @ Y_UP.T).astype(np.float32)
@@ -128,29 +195,16 @@ def _animate(
     for joint, turns in enumerate(np.moveaxis(motion.quaternions(), 1, 0)):
         if np.abs(turns[:, :3]).max() > _UNTURNED:
             gltf.add_channel(joints[joint], 'rotation', times, turns.astype(np.float32))
-    if person.expected_error is None:
-        return
-    # programs show extras as properties of the joint, but not the arrays of accessors
-    errors = np.nan_to_num(person.expected_error * 1000, nan=_UNKNOWN_ERROR)
-    for joint, values in zip(
-        HUMAN_IK.lifted, errors.round().astype(int).T, strict=False
-    ):
-        node = gltf.document['nodes'][joints[joint]]
-        node['extras'] = {ERRORS: values.tolist()}
 
 
-def _hide(gltf: Gltf, hips: int, person: Clip3D, clip: Clip3D) -> None:
+def _hide(gltf: _Gltf, hips: int, person: Clip3D, clip: Clip3D) -> None:
     """Scale a person to zero in frames without a pose."""
-    first, last = clip.frame.min(), clip.frame.max()
-    ends = np.flatnonzero(np.diff(person.frame) > 1)
-    shown = [person.frame[0], *person.frame[ends + 1]]
-    hidden = [*person.frame[ends] + 1, person.frame[-1] + 1]
-    keys = {int(first): 0.0, **{int(x): 1.0 for x in shown}}
-    keys |= {int(x): 0.0 for x in hidden if x <= last}
+    frames = np.arange(clip.frame.min(), clip.frame.max() + 1)
+    is_shown = np.isin(frames, person.frame)
+    keys = np.flatnonzero(np.r_[True, is_shown[1:] != is_shown[:-1]])
     if len(keys) == 1:
         return
-    frames = sorted(keys)
-    seconds = clip.seconds(np.array(frames)).astype(np.float32)
-    scales = np.array([[keys[frame]] * 3 for frame in frames], np.float32)
+    scales = np.repeat(is_shown[keys, None], 3, axis=1).astype(np.float32)
+    seconds = clip.seconds(frames[keys]).astype(np.float32)
     times = gltf.add_array(seconds, bounds=True)
     gltf.add_channel(hips, 'scale', times, scales, 'STEP')

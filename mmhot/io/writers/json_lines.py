@@ -9,11 +9,7 @@ from mmhot.io.arrays import to_json
 
 @contextmanager
 def json_lines(path: Path) -> Iterator[Callable[[dict], None]]:
-    """Open a file to append documents of plain values without NaN; earlier lines stay.
-
-    Raises:
-        OSError: If it cannot be written; one line that names it.
-    """
+    """Open a file to append documents of plain values; earlier lines stay."""
     with _naming_errors(path):
         file = path.open('ab', buffering=0)
     with file:

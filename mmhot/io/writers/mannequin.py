@@ -67,16 +67,11 @@ class Mannequin:
 def nearest_bones(
     vertices: np.ndarray, rest: np.ndarray, parents: Sequence[int]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Find the bone that is nearest to each vertex.
+    """Find the bone that is nearest to each vertex (V, 3) in the rest pose (K, 3).
 
-    Args:
-        vertices (np.ndarray): In the rest pose, (V, 3).
-        rest (np.ndarray): Joints of any skeleton in the same pose, (K, 3).
-        parents (Sequence[int]): Its tree, -1 for the root.
-
-    Returns:
-        tuple[np.ndarray, np.ndarray]: Joints at both ends of the bone, the parent
-        first, (V, 2), and how far along it the vertex is, 0 to 1, (V,).
+    Returns the joints at both ends of the bone, the parent first, (V, 2), and how far
+    along it the vertex is, 0 to 1, (V,). Parents are those of the joints, -1 for the
+    root.
     """
     ends = np.array(
         [(above, joint) for joint, above in enumerate(parents) if above >= 0]

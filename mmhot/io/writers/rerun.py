@@ -34,18 +34,11 @@ def write_recording(
     footage: Iterable[Any] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Write a clip as a recording for the Rerun viewer.
+    """Write a clip in any axes as a recording for the Rerun viewer, by rerun-sdk.
 
-    Args:
-        clip (Clip3D): Lifted poses, in any axes.
-        path (str | Path): The ``.rrd`` to create or replace.
-        footage (Iterable, optional): Frames of the video, with ``time`` and ``image``,
-            stored as JPEG images behind the 2D keypoints.
-        progress (Callable, optional): Called with the numbers of stored frames and of
-            all frames.
-
-    Raises:
-        ValueError: If rerun-sdk is not installed.
+    Frames of ``footage``, with ``time`` and ``image``, are stored as JPEG images behind
+    the 2D keypoints; ``progress`` is called with the numbers of stored and of all
+    frames.
     """
     rr = import_extra('rerun', 'the format rrd', 'rerun')
     with replacing(path) as temporary:

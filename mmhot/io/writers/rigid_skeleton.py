@@ -8,14 +8,7 @@ import scipy  # its modules are loaded at first use
 
 from mmhot.geometry.rotations import quaternions_of, rotation_matrices
 from mmhot.geometry.smooth_fits import normal_bands
-from mmhot.io.writers.rigs import (
-    FINGERS,
-    PHALANGES,
-    TOE,
-    TOE_END,
-    TYPICAL_SHIN,
-    Rig,
-)
+from mmhot.io.writers.rigs import FINGERS, PHALANGES, TOE, TOE_END, TYPICAL_SHIN, Rig
 from mmhot.skeletons.joint_angles import unit_vectors
 from mmhot.skeletons.joints import ANKLE_HEIGHT, Skeleton, get_skeleton
 
@@ -253,21 +246,42 @@ def _hold_feet(motion: RigidMotion, feet: list[int]) -> None:
 
 
 def fit_rigid_skeleton(positions: np.ndarray, skeleton: Skeleton) -> RigidMotion:
-    """Fit a skeleton with constant bone lengths to joint positions.
+    """Fit a skeleton with constant bone lengths to positions (T, K, 3), z up.
 
     Bones get their median length. In the rest pose, limbs are straight: legs down, arms
     to the sides; all others have their mean angles to hips or shoulders. From the root
     outwards, every joint is then rotated so that its bones point at the given
     positions, which keeps the errors of inner joints from adding up. Joints with one
-    bone rotate as little as possible.
-
-    Positions (T, K, 3) have z up and no NaN. The root is the first joint of the
-    skeleton, and one is the 'thorax', as in ``h36m-17``.
+    bone rotate as little as possible. The root is first, and one joint is the 'thorax'.
     """
     positions = np.asarray(positions, np.float64)
-    offsets = _rest_offsets(positions, skeleton)
-    root, rotations = _fit_rotations(positions, skeleton.parents, offsets)
-    return RigidMotion(tuple(skeleton.parents), offsets, root, rotations)
+    parents, offsets = skeleton.parents, _rest_offsets(positions, skeleton)
+    places, axes = np.empty_like(positions), np.empty((*positions.shape, 3))
+    below = [
+        [child for child, above in enumerate(parents) if above == joint]
+        for joint in range(len(parents))
+    ]
+    # the root may move too: its error is shared with its neighbors
+    around = [0, *below[0]]
+    center, middle = positions[:, around].mean(1), offsets[around].mean(0)
+    seen = positions[:, around] - center[:, None]
+    axes[:, 0] = _best_rotation(offsets[around] - middle, seen)
+    places[:, 0] = center - axes[:, 0] @ middle
+    for joint, parent in [*enumerate(parents)][1:]:
+        places[:, joint] = places[:, parent] + axes[:, parent] @ offsets[joint]
+        rest = offsets[below[joint]]
+        bones = positions[:, below[joint]] - places[:, joint, None]
+        if len(rest) > 1:
+            axes[:, joint] = _best_rotation(rest, bones)
+        elif len(rest):
+            turned = axes[:, parent] @ rest[0]
+            axes[:, joint] = _least_rotation(turned, bones[:, 0]) @ axes[:, parent]
+        else:
+            axes[:, joint] = axes[:, parent]
+    local = axes.copy()
+    above = np.swapaxes(axes[:, list(parents[1:])], -1, -2)
+    local[:, 1:] = above @ axes[:, 1:]
+    return RigidMotion(tuple(parents), offsets, places[:, 0], local)
 
 
 def _rest_offsets(positions: np.ndarray, skeleton: Skeleton) -> np.ndarray:
@@ -308,39 +322,6 @@ def _frame_across(
     across = unit_vectors(positions[:, left] - positions[:, right])
     forward = unit_vectors(np.cross(across, trunk))
     return np.stack([across, np.cross(forward, across), forward], axis=-2)
-
-
-def _fit_rotations(
-    positions: np.ndarray, parents: Sequence[int], offsets: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Compute root positions (T, 3) and local rotations (T, K, 3, 3)."""
-    places = np.empty_like(positions)
-    axes = np.empty((*positions.shape, 3))
-    for joint, parent in enumerate(parents):
-        below = [child for child, above in enumerate(parents) if above == joint]
-        rest = offsets[below]
-        if parent < 0:
-            # the root may move too: its error is shared with its neighbors
-            part = positions[:, [joint, *below]]
-            center, middle = part.mean(1), offsets[[joint, *below]].mean(0)
-            axes[:, joint] = _best_rotation(
-                offsets[[joint, *below]] - middle, part - center[:, None]
-            )
-            places[:, joint] = center - axes[:, joint] @ middle
-            continue
-        places[:, joint] = places[:, parent] + axes[:, parent] @ offsets[joint]
-        bones = positions[:, below] - places[:, joint, None]
-        if len(below) > 1:
-            axes[:, joint] = _best_rotation(rest, bones)
-        elif below:
-            turned = axes[:, parent] @ rest[0]
-            axes[:, joint] = _least_rotation(turned, bones[:, 0]) @ axes[:, parent]
-        else:
-            axes[:, joint] = axes[:, parent]
-    local = axes.copy()
-    above = np.swapaxes(axes[:, list(parents[1:])], -1, -2)
-    local[:, 1:] = above @ axes[:, 1:]
-    return places[:, 0], local
 
 
 def _best_rotation(rest: np.ndarray, seen: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ which tools that move robots rely on.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise, permutations
+from itertools import permutations
 
 import numpy as np
 
@@ -15,11 +15,6 @@ from mmhot.skeletons.joints import Skeleton, get_skeleton
 
 _H36M = get_skeleton('h36m-17')
 _SIDES = ('left', 'right')
-# Where the spine's joints lie: 0 root, 1 spine, 2 thorax.
-_SPINES = (0.5, 1.0, 1.5)
-# Clavicles begin here between thorax and shoulder; hands are as long as this part of
-# the forearm.
-_CLAVICLE, _HAND = 0.25, 0.7
 # Axes of the rest pose: left, up and forward of the person.
 _LEFT, _UP, _FORWARD = np.eye(3)
 TOE = np.array([0.0, -0.055, 0.13])
@@ -41,30 +36,22 @@ PHALANGES = (1, 2, 3, 4)
 
 @dataclass(frozen=True, eq=False)
 class Rig:
-    """Joint tree of a program.
+    """Joint tree of a program."""
 
-    Attributes:
-        skeleton (Skeleton): Joints whose positions are known, with a joint 'thorax'
-            and the root first.
-        names (Mapping[str, str]): The program's names; joints without one only show
-            where a limb ends.
-        places (np.ndarray): Weights of Human3.6M's joints, whose sums are the joints of
-            ``skeleton``, (J, 17).
-        hands (tuple[str, ...]): Sides of the body with fingers.
-        axes (Mapping[str, np.ndarray]): Axes of joints in the rest pose as columns
-            (3, 3), where they are not left, up and forward of the person.
-        orders (tuple[str, ...]): Axes of Euler angles, from the parent to the joint.
-            All joints have the same, the first one unless angles step.
-        fps (float, optional): Frame rate, where the program expects one.
-    """
-
+    # joints whose positions are known, with a joint 'thorax' and the root first
     skeleton: Skeleton
+    # the program's names; joints without one only show where a limb ends
     names: Mapping[str, str]
+    # weights of Human3.6M's joints, whose sums are the joints of `skeleton`, (J, 17)
     places: np.ndarray
-    hands: tuple[str, ...] = ()
+    hands: tuple[str, ...] = ()  # sides of the body with fingers
+    # axes of joints in the rest pose as columns (3, 3), where they are not left, up and
+    # forward of the person
     axes: Mapping[str, np.ndarray] = field(default_factory=dict)
+    # axes of Euler angles, from the parent to the joint: all joints have the same, the
+    # first one unless angles step
     orders: tuple[str, ...] = ('ZXY',)
-    fps: float | None = None
+    fps: float | None = None  # where the program expects one
 
     @property
     def joints(self) -> tuple[str, ...]:
@@ -105,39 +92,36 @@ class Rig:
 
 def _humanoid() -> tuple[Skeleton, np.ndarray]:
     """Make the tree of a humanoid without toes, and its places."""
-    places: dict[str, dict[str, float]] = {}
-    spines = [f'spine_{number}' for number in range(len(_SPINES))]
-    trunk = ('root', 'spine', 'thorax')
-    for spine, place in zip(spines, _SPINES, strict=True):
-        below = min(int(place), 1)
-        share = place - below
-        places[spine] = {trunk[below]: 1 - share, trunk[below + 1]: share}
-    legs = [[f'{side}_{x}' for x in ('hip', 'knee', 'foot')] for side in _SIDES]
-    chains = [*(['root', *leg] for leg in legs)]
-    chains.append(['root', *spines, 'thorax', 'neck_base', 'head'])
-    for side in _SIDES:
-        arm = [f'{side}_{x}' for x in ('clavicle', 'shoulder', 'elbow', 'wrist')]
-        clavicle, shoulder, elbow, wrist = arm
-        hand = f'{side}_hand_end'
-        chains.append([spines[-1], *arm, hand])
-        places[clavicle] = {'thorax': 1 - _CLAVICLE, shoulder: _CLAVICLE}
-        places[hand] = {wrist: 1 + _HAND, elbow: -_HAND}
-    parents = {'root': ''}
-    for chain in chains:
-        parents |= {joint: above for above, joint in pairwise(chain)}
+    leg = '@hip<root @knee<@hip @foot<@knee'
+    trunk = 'spine_0<root spine_1<spine_0 spine_2<spine_1 thorax<spine_2'
+    arm = '@clavicle<spine_2 @shoulder<@clavicle @elbow<@shoulder @wrist<@elbow'
+    legs, arms = (
+        ' '.join(limb.replace('@', f'{side}_') for side in _SIDES)
+        for limb in (leg, f'{arm} @hand_end<@wrist')
+    )
+    tree = f'root {legs} {trunk} neck_base<thorax head<neck_base {arms}'
+    parents = dict(word.partition('<')[::2] for word in tree.split())
     joints = tuple(parents)
-    pairs = [
-        (joints.index(joint), joints.index(joint.replace('left', 'right')))
-        for joint in joints
-        if joint.startswith('left')
-    ]
-    indices = tuple(joints.index(up) if up else -1 for up in parents.values())
-    skeleton = Skeleton('humanoid', joints, indices, tuple(pairs), {}, {})
+    places: dict[str, dict[str, float]] = {
+        'spine_0': {'root': 0.5, 'spine': 0.5},
+        'spine_1': {'spine': 1.0},
+        'spine_2': {'spine': 0.5, 'thorax': 0.5},
+    }
+    for side in _SIDES:
+        places[f'{side}_clavicle'] = {'thorax': 0.75, f'{side}_shoulder': 0.25}
+        # hands are .7 as long as forearms
+        places[f'{side}_hand_end'] = {f'{side}_wrist': 1.7, f'{side}_elbow': -0.7}
     weights = np.zeros((len(joints), len(_H36M.joints)))
     for row, joint in enumerate(joints):
         for source, weight in places.get(joint, {joint: 1.0}).items():
             weights[row, _H36M.index(source)] = weight
-    return skeleton, weights
+    pairs = tuple(
+        (joints.index(joint), joints.index(joint.replace('left', 'right')))
+        for joint in joints
+        if joint.startswith('left')
+    )
+    indices = tuple(joints.index(x) if x else -1 for x in parents.values())
+    return Skeleton('humanoid', joints, indices, pairs, {}), weights
 
 
 def _names(
