@@ -4,12 +4,39 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from mmhot.lifting.clip_encoder import check_liftable
+import numpy as np
+
+from mmhot.lifting.gaps import TORSO
 from mmhot.lifting.lifter import Lifter
 from mmhot.lifting.networks import Keep
 from mmhot.options import RuntimeOptions, option, read_numbers
 from mmhot.pose2d.speed import SPEEDS, SpeedOption
+from mmhot.skeletons.joints import Skeleton, convert_keypoints, get_skeleton
 from mmhot.state import State, Step
+from mmhot.structures.clips import Clip2D
+
+
+class NotLiftableError(ValueError):
+    """Keypoints, kept as ``clip``, lack what a 3D pose needs."""
+
+    def __init__(self, clip: Clip2D) -> None:
+        super().__init__(
+            f'{clip.name}: the keypoints of {clip.skeleton} cannot be lifted to 3D: '
+            'neither both shoulders nor both hips can be found by name, see '
+            'mmhot.convert_keypoints'
+        )
+        self.clip = clip
+
+
+def _check_liftable(clip: Clip2D, skeleton: Skeleton) -> None:
+    """Raise NotLiftableError unless people have shoulders or hips, others a joint."""
+    points = np.zeros((get_skeleton(clip.skeleton).num_keypoints, 2))
+    converted, *_ = convert_keypoints(points, None, clip.skeleton, skeleton.name)
+    finite = np.isfinite(converted).all(-1)
+    if skeleton is get_skeleton('h36m-17'):
+        finite = finite[TORSO].reshape(2, 2).all(-1)
+    if not finite.any():
+        raise NotLiftableError(clip)
 
 
 def read_keep(value: Any) -> int | list[int]:
@@ -95,7 +122,7 @@ class Lift(LiftingStep):
     def __call__(self, state: State) -> State:
         """State the poses in camera axes, and the evidence of their errors."""
         clip, lifter = state.clip_2d(), self.lifter
-        check_liftable(clip, lifter.skeleton)
+        _check_liftable(clip, lifter.skeleton)
         segments = lifter.prepare(clip)
         poses, evidence = lifter.lift(clip, segments, self.counter(state))
         poses = replace(poses, steps=clip.steps, cuts=tuple(state.cuts or ()))

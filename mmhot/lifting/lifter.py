@@ -1,28 +1,41 @@
 """Lifting of 2D keypoints of whole clips to 3D poses."""
 
+import logging
+import math
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from mmhot.errors import naming, require_choice
-from mmhot.geometry.keypoint_arrays import mirror_poses, relative_scores
-from mmhot.geometry.windows import lift_windows, resample_smoothly, usual_stride
-from mmhot.lifting.clip_encoder import ClipEncoder
-from mmhot.lifting.gaps import KnownJoints, Segment, hang_legs
+from mmhot.geometry.keypoint_arrays import is_number, mirror_poses, relative_scores
+from mmhot.geometry.windows import (
+    average_neighbors,
+    lift_windows,
+    resample,
+    resample_smoothly,
+    usual_stride,
+)
+from mmhot.lifting.gaps import GapFiller, Segment, hang_legs
 from mmhot.lifting.networks import Keep, LiftingNetwork
 from mmhot.lifting.onnx_network import OnnxNetwork
-from mmhot.lifting.placement import RootErrors
-from mmhot.lifting.refinement import BoneErrors, keep_bone_lengths
+from mmhot.lifting.refinement import keep_bone_lengths
 from mmhot.lifting.world import place_people
+from mmhot.skeletons.joints import convert_keypoints, get_skeleton
+from mmhot.skeletons.mappings import MAPPINGS
 from mmhot.state import Evidence
 from mmhot.structures.clips import Clip2D, Clip3D, check_clip
 from mmhot.structures.lens import ideal_camera, ideal_pixels
 from mmhot.weights.index import ACCURACIES
 from mmhot.weights.names import LIFTER, resolve, runtime
 
+_LOGGER = logging.getLogger(__name__)
+_MAX_FPS = 1000  # highest rate of a model
+# A lifter's window sees no further: longer steps are filled as those of a second.
+_FILLED_STEP = 1.0
 
-class Lifter(ClipEncoder):
+
+class Lifter:
     """Lift clips.
 
     Args:
@@ -48,12 +61,10 @@ class Lifter(ClipEncoder):
             and of Human3.6M's joints only).
         backend (str): 'torch', 'onnx', or 'auto', the default, see
             :func:`mmhot.weights.names.runtime`.
-        known (KnownJoints): When gaps of joints are interpolated.
-        bones (BoneErrors): Standard deviations of the bones' constant lengths.
-        roots (RootErrors): Standard deviations of root positions.
 
     Attributes:
         network (LiftingNetwork): Model that is run, see :mod:`mmhot.lifting.networks`.
+        is_person (bool): Whether its joints are Human3.6M's.
 
     Raises:
         ValueError: If a name is unknown, the weights do not fit the model, or the back
@@ -80,9 +91,6 @@ class Lifter(ClipEncoder):
         keep: Keep | None = None,
         backend: str = 'auto',
         accuracy: str = 'best',
-        known: KnownJoints = KnownJoints(),
-        bones: BoneErrors = BoneErrors(),
-        roots: RootErrors = RootErrors(),
     ) -> None:
         require_choice('accuracy', accuracy, ACCURACIES)
         if batch_size is not None and batch_size < 1:
@@ -100,10 +108,19 @@ class Lifter(ClipEncoder):
 
             self.network = TorchNetwork(model, checkpoint, device, keep)
         self.name, settings = self.network.name, self.network.settings
-        with naming(self.network.weights):  # its settings may be wrong
-            super().__init__(self.network.codec, settings, self.network.skeleton, known)
+        self.codec, self.skeleton = self.network.codec, self.network.skeleton
+        self.is_person = self.skeleton is get_skeleton('h36m-17')
+        self.reads_scores = getattr(self.codec, 'with_scores', False)
+        self.fps = settings.get('fps', 50.0)
+        self.mapping = settings.get('mapping', 'trained')
+        with naming(self.network.weights):  # a file may have any values
+            if not (is_number(self.fps) and 1 <= self.fps <= _MAX_FPS):
+                text = f"the model's fps must be from 1 to {_MAX_FPS}, got"
+                raise ValueError(f'{text} {self.fps!r:.50}')
+            if self.mapping not in [*MAPPINGS]:
+                text = f"the model's mapping is unknown: {self.mapping!r:.50}"
+                raise ValueError(text)
         self.flip_test, self.accuracy = flip_test, accuracy
-        self.bones, self.roots = bones, roots
         self.seq_len = self.network.num_frames
         self.num_targets = self.network.num_targets
         self.causal = settings.get('causal', False)
@@ -146,6 +163,37 @@ class Lifter(ClipEncoder):
         clip = check_clip(clip)
         return self.lift(clip, self.prepare(clip, mapping, max_gap), progress)[0]
 
+    def prepare(
+        self, clip: Clip2D, mapping: str | None = None, max_gap: float = 1.0
+    ) -> list[Segment]:
+        """Convert keypoints to the model's joints and fill gaps.
+
+        Arguments and exceptions are those of a call; the clip is not checked.
+        """
+        if not max_gap >= 0:
+            raise ValueError(f'max_gap must be at least 0 seconds, got {max_gap}')
+        filler = GapFiller(clip.fps, clip.times_of, max_gap, self.is_person)
+        segments = []
+        for track in clip.tracks:
+            keypoints, scores, _ = convert_keypoints(
+                track.keypoints,
+                track.scores,
+                clip.skeleton,
+                self.skeleton.name,
+                mapping or self.mapping,
+            )
+            parts = filler.split(track.track, track.frames, keypoints, scores)
+            if not parts:
+                message = '%s: track %s has no joint of %s; left out'
+                _LOGGER.warning(message, clip.name, track.track, self.skeleton.name)
+            segments += parts
+        if not segments:
+            raise ValueError(
+                f'{clip.source or clip.name}: no keypoint can be converted from '
+                f'{clip.skeleton} to {self.skeleton.name}'
+            )
+        return segments
+
     def lift(
         self,
         clip: Clip2D,
@@ -159,49 +207,18 @@ class Lifter(ClipEncoder):
             None unless both a flip test and bones of constant lengths are part of the
             lifting.
         """
-        size = clip.width, clip.height
-        lens = clip.lens and clip.lens.fitted(*size)
-        lengths = [len(segment.frames) for segment in segments]
+        poses, evidence = self._lift_segments(clip, segments, progress)
+        track = np.repeat(
+            [segment.track for segment in segments],
+            [len(segment.frames) for segment in segments],
+        )
         frame, keypoints, scores = (
             np.concatenate([getattr(segment, name) for segment in segments])
             for name in ('frames', 'keypoints', 'scores')
         )
-        track = np.repeat([segment.track for segment in segments], lengths)
-        pixels, focal = ideal_pixels(keypoints, size, lens)
-        directions = np.pad(pixels.mean(1) - np.divide(size, 2), ((0, 0), (0, 1)))
-        directions[:, 2] = focal
-
-        parts = np.cumsum(lengths)[:-1]
-        points, rays = np.split(pixels, parts), np.split(directions, parts)
-        times = [clip.times_of(segment.frames) for segment in segments]
-        inputs = [
-            self.sample(seen, relative_scores(segment.scores, scores), seconds)
-            for seen, segment, seconds in zip(points, segments, times, strict=True)
-        ]
-        ratio = len(frame) / sum(map(len, inputs))
-        lifted, disagreements = self.lift_inputs(
-            inputs,
-            ideal_camera(*size, lens),
-            progress and (lambda done: progress(round(done * ratio), len(frame))),
-        )
-        poses, evidence = [], []
-        keeps_lengths = self.accuracy == 'best' and not self.causal and self.is_person
-        for segment, pose, disagreement, seconds, sights in zip(
-            segments, lifted, disagreements, times, rays, strict=True
-        ):
-            pose = plain = self.resample_back(pose, seconds)
-            if keeps_lengths:
-                pose = keep_bone_lengths(pose, sights, self.bones)
-                if disagreement is not None:
-                    moved = np.linalg.norm(pose - plain, axis=-1)
-                    doubt = self.resample_back(disagreement, seconds).clip(0)
-                    evidence.append((doubt, moved, sights))
-            poses.append(hang_legs(pose, segment.known) if self.is_person else pose)
-
         order = np.lexsort([track, frame])
         columns = [np.concatenate(x)[order] for x in zip(*evidence, strict=True)]
-        errors = Evidence(*columns) if columns else None
-        lifted_clip = Clip3D(
+        lifted = Clip3D(
             name=clip.name,
             frame=frame[order],
             track=track[order],
@@ -216,10 +233,69 @@ class Lifter(ClipEncoder):
             joint_names=self.skeleton.joints,
             parents=self.skeleton.parents,
             model=self.name,
+        ).checked()
+        return place_people(lifted, clip.lens), Evidence(*columns) if columns else None
+
+    def _lift_segments(
+        self,
+        clip: Clip2D,
+        segments: list[Segment],
+        progress: Callable[[int, int], None] | None,
+    ) -> tuple[list[np.ndarray], list[tuple[np.ndarray, ...]]]:
+        """Return poses (T, 17, 3), and columns of their evidence, of each segment."""
+        size = clip.width, clip.height
+        lens = clip.lens and clip.lens.fitted(*size)
+        all_scores = np.concatenate([segment.scores for segment in segments])
+        inputs, rays = [], []
+        times = [clip.times_of(segment.frames) for segment in segments]
+        for segment, seconds in zip(segments, times, strict=True):
+            pixels, focal = ideal_pixels(segment.keypoints, size, lens)
+            directions = np.pad(pixels.mean(1) - np.divide(size, 2), ((0, 0), (0, 1)))
+            directions[:, 2] = focal
+            rays.append(directions)
+            scores = relative_scores(segment.scores, all_scores)
+            inputs.append(self.sample(pixels, scores, seconds))
+        total = len(all_scores)
+        ratio = total / sum(map(len, inputs))
+        lifted, disagreements = self.lift_inputs(
+            inputs,
+            ideal_camera(*size, lens),
+            progress and (lambda done: progress(round(done * ratio), total)),
         )
-        # the next step has the peak of memory
-        del inputs, pixels, lifted, disagreements, poses, pose, plain, evidence
-        return place_people(lifted_clip.checked(), lens, self.roots), errors
+        poses, evidence = [], []
+        keeps_lengths = self.accuracy == 'best' and not self.causal and self.is_person
+        for segment, pose, disagreement, seconds, directions in zip(
+            segments, lifted, disagreements, times, rays, strict=True
+        ):
+            pose = plain = self.resample_back(pose, seconds)
+            if keeps_lengths:
+                pose = keep_bone_lengths(pose, directions)
+                if disagreement is not None:
+                    moved = np.linalg.norm(pose - plain, axis=-1)
+                    doubt = self.resample_back(disagreement, seconds).clip(0)
+                    evidence.append((doubt, moved, directions))
+            poses.append(hang_legs(pose, segment.known) if self.is_person else pose)
+        return poses, evidence
+
+    def sample(
+        self, keypoints: np.ndarray, scores: np.ndarray, times: np.ndarray
+    ) -> np.ndarray:
+        """Return keypoints, and scores if the codec reads them, at the model's rate.
+
+        Shapes are (T, 17, 2), (T, 17), and (T,) of seconds. Samples are even in time,
+        at the model's rate or, to end with the last frame, a little faster. Of clips at
+        higher rates neighboring frames are averaged: there is less noise, and which
+        frame is the first matters less.
+        """
+        if self.reads_scores:
+            keypoints = np.concatenate([keypoints, scores[..., None]], -1)
+        seconds = _elapsed(times)
+        count = math.ceil(round(seconds[-1] * self.fps, 6)) + 1
+        even = np.linspace(0, seconds[-1], count)
+        # rounding errors would mix neighboring frames
+        positions = np.interp(even, seconds, np.arange(len(times))).round(6)
+        step = np.median(np.diff(positions)) if len(positions) > 1 else 1.0
+        return resample(average_neighbors(keypoints, step), positions)
 
     def lift_inputs(
         self,
@@ -278,7 +354,7 @@ class Lifter(ClipEncoder):
 
     def resample_back(self, poses: np.ndarray, times: np.ndarray) -> np.ndarray:
         """Resample poses (T', ...) back to the clip's times (T,)."""
-        seconds = self.elapsed(times)
+        seconds = _elapsed(times)
         positions = seconds * (len(poses) - 1) / (seconds[-1] or 1)
         return resample_smoothly(poses, positions.round(6))
 
@@ -298,3 +374,15 @@ class Lifter(ClipEncoder):
             averages = mirrored is None and self.flip_test
             poses = self.network(inputs, flip if averages else None)
         return self.codec.decode(poses, **known)[0]
+
+    def encode(self, windows: np.ndarray, camera: dict) -> tuple[np.ndarray, dict]:
+        """Return model inputs (B, T, 17, C) and the keyword arguments of decoding."""
+        scores = windows[..., 2] if self.reads_scores else None
+        encoded = self.codec.encode(windows[..., :2], scores, camera_param=camera)
+        keys = set(self.codec.auxiliary_decode_keys) & set(encoded)
+        return encoded['keypoint_labels'], {key: encoded[key] for key in keys}
+
+
+def _elapsed(times: np.ndarray) -> np.ndarray:
+    """Return seconds since the first frame, without what long steps have more."""
+    return np.r_[0, np.cumsum(np.diff(times).clip(max=_FILLED_STEP))]

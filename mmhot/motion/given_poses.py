@@ -13,7 +13,6 @@ from mmhot.geometry.keypoint_arrays import bone_lengths, largest_rows
 from mmhot.geometry.outliers import find_reachable
 from mmhot.geometry.windows import moving_rank
 from mmhot.io.readers.options import SingleOption
-from mmhot.lifting.clip_encoder import MAX_POSES
 from mmhot.lifting.gaps import GapFiller, KnownJoints, interpolate_missing
 from mmhot.lifting.refinement import BoneErrors, keep_bone_lengths
 from mmhot.lifting.world import place_people
@@ -180,8 +179,6 @@ class TakePoses(PeopleOption, SingleOption, LensOptions, Step):
                 columns['track'].append(np.full(len(values['frame']), track))
         if not columns['frame']:
             raise ValueError(f'{clip.name}: no pose of a person is left')
-        if sum(map(len, columns['frame'])) > MAX_POSES:
-            raise ValueError(f'{clip.name}: more than {MAX_POSES:,} poses; split it')
         arrays = join_rows(columns)
         return replace(
             clip,

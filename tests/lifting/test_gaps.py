@@ -9,7 +9,6 @@ from tracks import H36M, clip_of, standing, track
 
 from mmhot.datasets.transforms.detector_noise import RandomDetectorNoise
 from mmhot.datasets.transforms.virtual_camera import floor_offset, project
-from mmhot.lifting.clip_encoder import ClipEncoder
 from mmhot.lifting.gaps import GapFiller, fill_joints, find_known
 from mmhot.lifting.lifter import Lifter
 
@@ -35,21 +34,21 @@ def test_long_gaps_split_a_track():
 
 
 @pytest.mark.parametrize('uneven', [False, True])
-def test_frames_of_a_time_lapse_are_no_motion(uneven):
-    encoder = ClipEncoder(None, {})
+def test_frames_of_a_time_lapse_are_no_motion(lifter, uneven):
     clip = clip_of(track(range(6)), fps=25.0 if uneven else 1 / 60)
     if uneven:  # a minute after the third frame
         clip = replace(clip, times=np.array([0, 0.04, 0.08, 60, 60.04, 60.08]))
-    lengths = [len(each.frames) for each in encoder.prepare(clip)]
+    lengths = [len(segment.frames) for segment in lifter.prepare(clip)]
     assert lengths == ([3, 3] if uneven else [1] * 6)
     # seven seconds without the person in two frames are not filled, nor three of a row
     clip = replace(clip_of(track([0, 1, 4, 5])), times=np.r_[0, 1, 3, 6, 8, 9] * 1.0)
-    assert len(encoder.sample_positions(clip.times)) == 1 + 5 * 50  # a second each
-    assert [x.frames.tolist() for x in encoder.prepare(clip)] == [[0, 1], [4, 5]]
+    samples = lifter.sample(standing(6), np.ones((6, 17)), clip.times)
+    assert len(samples) == 1 + 5 * lifter.fps  # a second each
+    assert [x.frames.tolist() for x in lifter.prepare(clip)] == [[0, 1], [4, 5]]
     points = standing(6, 3.0)
     points[2:4] = np.nan
     clip = replace(clip_of(track(range(6), points)), times=clip.times)
-    assert [x.frames.tolist() for x in encoder.prepare(clip)] == [[0, 1, 2], [3, 4, 5]]
+    assert [x.frames.tolist() for x in lifter.prepare(clip)] == [[0, 1, 2], [3, 4, 5]]
 
 
 @pytest.mark.parametrize(
