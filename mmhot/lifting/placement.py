@@ -89,8 +89,8 @@ def place_roots(
         apart = rays * -root[:, None, 2:]
         apart += root[:, None, :2]
         apart -= targets
-        distances = np.hypot(*np.moveaxis(apart, -1, 0)) / (3 * errors.ray)
-        robust = weights / (1 + distances**2)
+        apart = np.hypot(*np.moveaxis(apart, -1, 0)) / (3 * errors.ray)
+        robust = weights / (1 + apart**2)
     return root
 
 
