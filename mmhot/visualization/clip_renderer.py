@@ -110,12 +110,9 @@ class ClipRenderer:
         drawing.draw_people(image, self.style, pixels, sizes, detected)
         self._label(image, rows, pixels)
 
-    def draw_floor(self, image: np.ndarray) -> None:
-        """Draw the empty floor on a square image."""
-        drawing.draw_floor(image, self.camera, self.floor, self.cell)
-
     def draw_3d(self, image: np.ndarray, frame: int) -> None:
-        """Draw the people of a frame and their shadows on a square image."""
+        """Draw the floor and the people of a frame on a square image."""
+        drawing.draw_floor(image, self.camera, self.floor, self.cell)
         rows = self.rows(frame)
         points = self.points[rows]
         size = image.shape[0]

@@ -158,7 +158,6 @@ def draw_text(
     size: int,
     color: tuple[int, int, int] = TEXT,
     anchor: str = 'left',
-    bold: bool = False,
 ) -> int:
     """Write one line of outlined text; return its width in pixels.
 
@@ -170,9 +169,8 @@ def draw_text(
         color (tuple[int]): BGR.
         anchor (str): Horizontal meaning of ``position``: ``'left'``, ``'center'`` or
             ``'right'``.
-        bold (bool): Whether to use the bold font. Defaults to False.
     """
-    kept, added = _text_layers(text, size, color, bold)
+    kept, added = _text_layers(text, size, color)
     height, width = kept.shape[:2]
     shift = {'left': 0.0, 'center': 0.5, 'right': 1.0}[anchor] * width
     left, top = int(position[0] - shift), int(position[1] - height / 2)
@@ -214,12 +212,12 @@ def _fixed_point(points: np.ndarray, image: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=512)
 def _text_layers(
-    text: str, size: int, color: tuple[int, int, int], bold: bool
+    text: str, size: int, color: tuple[int, int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Render text: the share of an image that it keeps, (H, W, 1), and its pixels."""
     from PIL import Image, ImageDraw
 
-    font = _font(size, bold)
+    font = _font(size)
     ascent, descent = font.getmetrics()
     edge = max(2, size // 8)
     extent = int(np.ceil(font.getlength(text))) + 1 + 2 * edge, ascent + descent
@@ -232,11 +230,10 @@ def _text_layers(
 
 
 @lru_cache(maxsize=32)
-def _font(size: int, bold: bool):
+def _font(size: int):
     """Load DejaVu Sans, which is part of Matplotlib."""
     import matplotlib
     from PIL import ImageFont
 
-    folder = Path(matplotlib.get_data_path()) / 'fonts' / 'ttf'
-    name = 'DejaVuSans-Bold.ttf' if bold else 'DejaVuSans.ttf'
-    return ImageFont.truetype(str(folder / name), size)
+    file = Path(matplotlib.get_data_path()) / 'fonts' / 'ttf' / 'DejaVuSans.ttf'
+    return ImageFont.truetype(str(file), size)

@@ -1,16 +1,20 @@
 """Videos whose people cannot be recognized: covered heads."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
+from mmhot.errors import ignored_warnings
 from mmhot.frames.sources import Frame, FrameSource, FrameView
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.state import State
 
 _H36M = get_skeleton('h36m-17').groups['head']
+_SHOULDERS, _HIPS = (
+    [f'{side}_{part}' for side in ('left', 'right')] for part in ('shoulder', 'hip')
+)
 # Blocks across a covered head, which are blurred.
 _BLOCKS = 3
 
@@ -90,39 +94,34 @@ def _circles(
     head: Sequence[str],
     limits: HeadLimits,
 ) -> np.ndarray:
-    """Return a circle around each head, (P, 3), of keypoints (P, K, 2)."""
-    circles = np.zeros((len(keypoints), 3))
-    for row, points in enumerate(keypoints):
-        finite = np.isfinite(points).all(-1)
-        if finite.any():
-            names = [joints[index] for index in np.flatnonzero(finite).tolist()]
-            places = dict(zip(names, points[finite].astype(np.float64), strict=True))
-            circles[row] = _circle(places, head, limits)
-    return circles
+    """Return x, y and radius of each head, (P, 3), of keypoints (P, K, 2); 0 if none.
 
+    A head is at the keypoints of the face or, without these, above the shoulders, or
+    else at the highest joint.
+    """
+    points = keypoints.astype(np.float64)
+    points[~np.isfinite(points).all(-1)] = np.nan
 
-def _circle(
-    places: dict[str, np.ndarray], head: Sequence[str], limits: HeadLimits
-) -> np.ndarray:
-    """Return x, y and radius of the head of one person."""
-    sides = ('left', 'right')
-    shoulders = [places[x] for side in sides if (x := f'{side}_shoulder') in places]
-    hips = [places[x] for side in sides if (x := f'{side}_hip') in places]
-    face = [places[name] for name in head if name in places]
-    radius = limits.of_person * np.ptp([*places.values()], axis=0).max()
-    if len(shoulders) == 2:
-        across = np.linalg.norm(shoulders[0] - shoulders[1])
-        radius = max(radius, limits.of_shoulders * across)
-    if face:
-        center = np.mean(face, axis=0)
-        spread = np.linalg.norm(face - center, axis=-1).max()
-        return np.array([*center, max(radius, limits.of_face * spread)])
-    if shoulders and hips:
-        neck = np.mean(shoulders, axis=0)
-        center = neck + limits.above * (neck - np.mean(hips, axis=0))
-        return np.array([*center, 2 * radius])
-    top = min(places.values(), key=lambda point: point[1])
-    return np.array([*top, 2 * radius])
+    def part(names: Iterable[str]) -> np.ndarray:
+        """Return the joints (P, N, 2) of some names, NaN if there are none."""
+        chosen = [joints.index(name) for name in names if name in joints]
+        return points[:, chosen] if chosen else np.full((len(points), 1, 2), np.nan)
+
+    shoulders, hips, face = map(part, (_SHOULDERS, _HIPS, head))
+    top = np.nan_to_num(points[..., 1], nan=np.inf).argmin(1)
+    with ignored_warnings():  # of people without these joints
+        neck, center = np.nanmean(shoulders, 1), np.nanmean(face, 1)
+        above = neck + limits.above * (neck - np.nanmean(hips, 1))
+        spread = np.linalg.norm(face - center[:, None], axis=-1)
+        spread = np.nanmax(spread, 1)
+        size = np.nanmax(np.nanmax(points, 1) - np.nanmin(points, 1), 1)
+    across = np.linalg.norm(shoulders[:, 0] - shoulders[:, -1], axis=-1)
+    radius = np.fmax(limits.of_person * size, limits.of_shoulders * across)
+    has_face = np.isfinite(spread)
+    guess = np.where(np.isfinite(above), above, points[np.arange(len(points)), top])
+    center = np.where(has_face[:, None], center, guess)
+    radius = np.where(has_face, np.fmax(radius, limits.of_face * spread), 2 * radius)
+    return np.nan_to_num(np.column_stack([center, radius]))
 
 
 def _between(

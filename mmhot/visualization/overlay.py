@@ -69,20 +69,12 @@ def draw_overlay(
 def append_3d_view(
     image: np.ndarray, renderer: ClipRenderer | None, frame: int
 ) -> np.ndarray:
-    """Append a square view of the 3D poses to the right of an image.
+    """Append a square view of a clip's 3D poses to an image: BGR, uint8 (H, W + H, 3).
 
-    Args:
-        image (np.ndarray): BGR, uint8 (H, W, 3).
-        renderer (ClipRenderer, optional): Draws the clip; without one the view is
-            empty.
-        frame (int): Frame number.
-
-    Returns:
-        np.ndarray: BGR, uint8 (H, W + H, 3).
+    Without a renderer the view is empty.
     """
     height = image.shape[0]
     view = np.full((height, height, 3), drawing.BACKGROUND, np.uint8)
     if renderer is not None:
-        renderer.draw_floor(view)
         renderer.draw_3d(view, frame)
     return np.concatenate([image, view], 1)
