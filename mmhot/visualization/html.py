@@ -144,9 +144,8 @@ def _content(clip: Clip3D) -> dict:
     """Collect the data that the page's script reads."""
     first, last = int(clip.frame.min()), int(clip.frame.max())
     seconds = clip.seconds(np.arange(first, last + 1))
-    tracks = np.unique(clip.track).tolist()
-    bodies = [clip.take(clip.track == track) for track in tracks]
-    motions = [fit_rig(body.places(), HUMAN_IK) for body in bodies]
+    people = [clip.take(clip.track == track) for track in clip.track_ids]
+    motions = [fit_rig(person.places(), HUMAN_IK) for person in people]
     return {
         # timestamps of all frames, for variable frame rates
         'times': None if clip.time is None else _encode(seconds, np.float32),
@@ -162,10 +161,7 @@ def _content(clip: Clip3D) -> dict:
         'sides': [_SIDES.index(side_of(name)) for name in clip.joint_names],
         'colors': [SIDE_COLORS[side] for side in _SIDES],
         'pixelSteps': _PIXEL_STEPS,
-        'people': [
-            _person(clip, track, motion)
-            for track, motion in zip(tracks, motions, strict=True)
-        ],
+        'people': [*map(_person, people, motions)],
         'mannequin': _mannequin(motions[0], clip),
         'facts': _facts(clip),
     }
@@ -264,54 +260,46 @@ def _mannequin(motion: RigidMotion, clip: Clip3D) -> dict:
     }
 
 
-def _steps(values: np.ndarray) -> np.ndarray:
-    """Round to the range of 16 bits."""
-    limit = np.iinfo(np.int16).max
-    return np.nan_to_num(values).clip(-limit, limit).round()
-
-
-def _person(clip: Clip3D, track: int, motion: RigidMotion) -> dict:
+def _person(person: Clip3D, motion: RigidMotion) -> dict:
     """Collect keypoints, poses, doubts and the mannequin of one person."""
-    rows = clip.track == track
-    person = clip.take(rows)
-    angles = np.stack([*clip_angles(person).values()], axis=1) * _ANGLE_STEPS
-    root = np.nan_to_num(clip.root_3d[rows].astype(np.float64))
+    angles = np.stack([*clip_angles(person).values()], axis=1)
+    root = np.nan_to_num(person.root_3d.astype(np.float64))
     # 16 bits cover 32 meters to each side of the mean position
     origin = np.round(root.mean(0), 3)
-    positions = clip.keypoints_3d[rows] + (root - origin)[:, None]
-    pixels = clip.keypoints_2d[rows] * _PIXEL_STEPS
+    positions = person.keypoints_3d + (root - origin)[:, None]
+    errors = None
+    if person.expected_error is not None:  # in videos; 0 where unknown
+        steps = np.nan_to_num(person.expected_error) * VIDEO_ERROR * 1000 / _ERROR_STEP
+        errors = _encode(steps.round().clip(0, _ERROR_STEPS), np.uint8)
     mesh = make_mannequin(motion, HUMAN_IK)
-    quaternions = motion.quaternions()
-    turns = rotation_vectors(quaternions)
+    turns = rotation_vectors(motion.quaternions())
     turning = np.flatnonzero(np.abs(turns).max((0, 2)) > 1 / _TURN_STEPS)
     path = (motion.root - origin) @ Y_UP.T
     return {
-        'track': track,
+        'track': int(person.track[0]),
         'origin': origin.tolist(),
-        'frames': _encode(clip.frame[rows], np.int32),
-        'positions': _encode(_steps(positions * _MILLIMETERS), np.int16),
-        'pixels': _encode(_steps(pixels), np.int16),
-        'detected': _encode(clip.scores[rows] > 0, np.uint8),
-        'doubts': _encode((doubts(clip, rows) * 255).round(), np.uint8),
-        'errors': _errors(person),
-        'angles': _encode(_steps(angles), np.int16),
+        'frames': _encode(person.frame, np.int32),
+        'positions': _fixed_point(positions, _MILLIMETERS),
+        'pixels': _fixed_point(person.keypoints_2d, _PIXEL_STEPS),
+        'detected': _encode(person.scores > 0, np.uint8),
+        'doubts': _encode((doubts(person, slice(None)) * 255).round(), np.uint8),
+        'errors': errors,
+        'angles': _fixed_point(angles, _ANGLE_STEPS),
         'contacts': _contacts(person),
         'body': {  # y up, millimeters relative to the origin
-            'vertices': _encode(_steps(mesh.vertices * _MILLIMETERS), np.int16),
+            'vertices': _fixed_point(mesh.vertices, _MILLIMETERS),
             'offsets': _encode(motion.offsets, np.float32),
-            'root': _encode(_steps(path * _MILLIMETERS), np.int16),
+            'root': _fixed_point(path, _MILLIMETERS),
             'turning': turning.tolist(),
-            'turns': _encode(_steps(turns[:, turning] * _TURN_STEPS), np.int16),
+            'turns': _fixed_point(turns[:, turning], _TURN_STEPS),
         },
     }
 
 
-def _errors(person: Clip3D) -> str | None:
-    """Encode the errors to expect in videos; 0 where unknown."""
-    if person.expected_error is None:
-        return None
-    steps = np.nan_to_num(person.expected_error) * VIDEO_ERROR * 1000 / _ERROR_STEP
-    return _encode(steps.round().clip(0, _ERROR_STEPS), np.uint8)
+def _fixed_point(values: np.ndarray, steps: int) -> str:
+    """Encode numbers as 16 bits, a number of steps per unit."""
+    limit = np.iinfo(np.int16).max
+    return _encode(np.nan_to_num(values * steps).clip(-limit, limit).round(), np.int16)
 
 
 def _encode(array: np.ndarray, kind: type) -> str:
