@@ -31,7 +31,7 @@ from mmhot.state import State, Step
 from mmhot.structures.clips import Clip3D, join_rows, passed_seconds, to_axes
 from mmhot.structures.lens import assumed_focal
 from mmhot.structures.people import People, box_size
-from mmhot.tracking.clip_tracks import LinkLimits, track_clip
+from mmhot.tracking.clip_tracks import track_clip
 
 _LOGGER = logging.getLogger(__name__)
 _BODY, _ALL = get_skeleton('h36m-17'), get_skeleton('h36m-24')
@@ -76,7 +76,6 @@ class TakePoses(PeopleOption, SingleOption, LensOptions, Step):
         high=1,
     )
     image: VirtualImage = VirtualImage()
-    tracks: LinkLimits = LinkLimits()
 
     def __call__(self, state: State) -> State:
         """State poses in 'camera' axes, or 'world' axes if they are in these.
@@ -127,7 +126,7 @@ class TakePoses(PeopleOption, SingleOption, LensOptions, Step):
         rows = [np.flatnonzero(index == frame) for frame in range(len(numbers))]
         people = [everyone.take(present) for present in rows]
         numbered = np.full(len(clip), -1)
-        for track in track_clip(people, clip.fps, limits=self.tracks):
+        for track in track_clip(people, clip.fps):
             for frame, box in zip(track.frames, track.boxes, strict=True):
                 apart = np.abs(people[frame].bboxes - box).sum(1)
                 numbered[rows[frame][apart.argmin()]] = track.track

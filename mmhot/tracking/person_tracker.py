@@ -41,6 +41,9 @@ class TrackerSettings:
     initial_speed: float = 1.5
 
 
+_SETTINGS = TrackerSettings()
+
+
 @dataclass
 class Detection:
     """A row of a frame: keypoints and corners (K + 2, 2), and which are compared."""
@@ -74,7 +77,6 @@ class TrackedPerson:
         fps: float,
         delay: int,
         hits: int,
-        settings: TrackerSettings,
     ) -> None:
         self.number, self.delay, self.hits = number, delay, hits
         self.row, self.index = detection.row, index
@@ -84,13 +86,13 @@ class TrackedPerson:
         self._missed = 0
         # noise is proportional to the size of the person
         size = box_size(box_of(detection.points))
-        self._noise = (settings.noise * size) ** 2
-        self._drift = (settings.acceleration * size) ** 2 / fps**3
+        self._noise = (_SETTINGS.noise * size) ** 2
+        self._drift = (_SETTINGS.acceleration * size) ** 2 / fps**3
         # covariance of position and velocity of each point
         ones = np.ones((len(self.points), 1))
         self._place_variance = self._noise * ones
         self._covariance = 0 * ones
-        self._speed_variance = (settings.initial_speed * size / fps) ** 2 * ones
+        self._speed_variance = (_SETTINGS.initial_speed * size / fps) ** 2 * ones
 
     def predict(self) -> None:
         """Predict the next frame; occluded people keep one rigid velocity."""
@@ -131,17 +133,11 @@ class Tracker:
         fps (float): Frames per second of the frame numbers.
         max_gap (float): Longest occlusion in seconds; tracks that are shorter are kept
             for as long as they were seen. Defaults to 2.
-        settings (TrackerSettings): Thresholds and noise.
     """
 
-    def __init__(
-        self,
-        fps: float,
-        max_gap: float = 2.0,
-        settings: TrackerSettings = TrackerSettings(),
-    ) -> None:
-        self._fps, self.settings = fps, settings
-        self._delay = max(1, round(settings.confirmation * fps))
+    def __init__(self, fps: float, max_gap: float = 2.0) -> None:
+        self._fps = fps
+        self._delay = max(1, round(_SETTINGS.confirmation * fps))
         self._max_gap = max(self._delay + 1, round(max_gap * fps))
         self._people: list[TrackedPerson] = []
         self._num_tracks = self._num_confirmed = 0
@@ -177,7 +173,7 @@ class Tracker:
             for person in self._people:
                 person.predict()
         self._index = index
-        detections = make_detections(people, self.settings)
+        detections = make_detections(people)
         tentative = [person for person in self._people if person.id < 0]
         confirmed = [person for person in self._people if person.id >= 0]
         for tracked in (confirmed, tentative):
@@ -185,7 +181,7 @@ class Tracker:
         timing = self._fps, max(self._delay, steps), steps
         for detection in detections:
             number = self._num_tracks
-            person = TrackedPerson(detection, index, number, *timing, self.settings)
+            person = TrackedPerson(detection, index, number, *timing)
             self._num_tracks += 1
             self._people.append(person)
             self._confirm(person)
@@ -206,10 +202,10 @@ class Tracker:
         both = np.stack([x.confident for x in detections])[:, None]
         both = both & np.stack([person.known for person in people])
         overlap, similarity = compare_people(detected, predicted, both)
-        share = self.settings.box_share
+        share = _SETTINGS.box_share
         distances = 1 - share * overlap - (1 - share) * similarity
         matched = set()
-        while distances.min() < self.settings.max_distance:
+        while distances.min() < _SETTINGS.max_distance:
             row, column = divmod(int(distances.argmin()), len(people))
             distances[row], distances[:, column] = np.inf, np.inf
             matched.add(row)
@@ -228,14 +224,12 @@ class Tracker:
         return [person for person in self._people if person.index == self._index]
 
 
-def make_detections(
-    people: People, settings: TrackerSettings = TrackerSettings()
-) -> list[Detection]:
+def make_detections(people: People) -> list[Detection]:
     """Convert the people of a frame to detections of keypoints and box corners.
 
     Duplicates and people without a confident keypoint or finite box are dropped.
     """
-    most = settings.max_keypoints
+    most = _SETTINGS.max_keypoints
     keypoints = people.keypoints[:, :most].astype(np.float64)
     scores = np.nan_to_num(people.scores[:, :most].astype(np.float64))
     scores = np.where(np.isfinite(keypoints).all(-1), scores, 0)
@@ -244,14 +238,14 @@ def make_detections(
     keypoints = np.where(np.isfinite(keypoints), keypoints, middle)
     points = np.concatenate([keypoints, corners], 1)
     valid = np.isfinite(corners).all((1, 2)) & (scores > 0).any(1)
-    confident = scores > settings.min_score
+    confident = scores > _SETTINGS.min_score
     confident = np.pad(confident, ((0, 0), (0, 2)), constant_values=True)
     rows = np.flatnonzero(valid)
     unique: list[int] = []
     for row in rows[np.argsort(-people.bbox_scores[rows], kind='stable')]:
         both = confident[unique] & confident[row]
         overlap, similarity = compare_people(points[unique], points[row], both)
-        duplicate = similarity >= settings.duplicate_similarity
-        if not (duplicate & (overlap >= settings.duplicate_overlap)).any():
+        duplicate = similarity >= _SETTINGS.duplicate_similarity
+        if not (duplicate & (overlap >= _SETTINGS.duplicate_overlap)).any():
             unique.append(row)
     return [Detection(points[row], confident[row], row) for row in sorted(unique)]

@@ -32,6 +32,9 @@ class HeadLimits:
     growth: float = 0.5  # of the radius in a gap, per second
 
 
+_LIMITS = HeadLimits()
+
+
 class CoveredHeads(FrameView):
     """Frames of another source with blurred heads.
 
@@ -41,14 +44,11 @@ class CoveredHeads(FrameView):
     Args:
         whole (FrameSource): The video.
         state (State): Its poses and, if they are known, the people and their tracks.
-        limits (HeadLimits): Sizes and times.
     """
 
-    def __init__(
-        self, whole: FrameSource, state: State, limits: HeadLimits = HeadLimits()
-    ) -> None:
+    def __init__(self, whole: FrameSource, state: State) -> None:
         super().__init__(whole)
-        self.heads = heads_of(state, whole.fps, limits)
+        self.heads = heads_of(state, whole.fps)
 
     def __iter__(self) -> Iterator[Frame]:
         """Read from the start."""
@@ -59,9 +59,7 @@ class CoveredHeads(FrameView):
             yield Frame(frame.index, frame.time, image)
 
 
-def heads_of(
-    state: State, fps: float, limits: HeadLimits = HeadLimits()
-) -> dict[int, list[np.ndarray]]:
+def heads_of(state: State, fps: float) -> dict[int, list[np.ndarray]]:
     """Return circles around heads, x, y and radius in pixels, by frame."""
     clip = state.clip_3d()
     heads: dict[int, list[np.ndarray]] = {}
@@ -73,26 +71,23 @@ def heads_of(
     tracks = []
     for track in np.unique(clip.track):
         person = clip.take(clip.track == track)
-        circles = _circles(person.keypoints_2d, clip.joint_names, _H36M, limits)
+        circles = _circles(person.keypoints_2d, clip.joint_names, _H36M)
         tracks.append((person.frame, circles))
     if state.people is not None and state.tracked is not None:
         skeleton = get_skeleton(state.people.skeleton)
-        kind = skeleton.joints, skeleton.groups.get('head', ()), limits
+        kind = skeleton.joints, skeleton.groups.get('head', ())
         for index, people in enumerate(state.people.people):
             circles = _circles(people.keypoints, *kind)
             add([index] * len(circles), circles)
         for tracked in state.tracked.tracks:
             tracks.append((tracked.frames, _circles(tracked.keypoints, *kind)))
     for frames, circles in tracks:
-        add(*_between(frames, circles, fps, limits))
+        add(*_between(frames, circles, fps))
     return heads
 
 
 def _circles(
-    keypoints: np.ndarray,
-    joints: Sequence[str],
-    head: Sequence[str],
-    limits: HeadLimits,
+    keypoints: np.ndarray, joints: Sequence[str], head: Sequence[str]
 ) -> np.ndarray:
     """Return x, y and radius of each head, (P, 3), of keypoints (P, K, 2); 0 if none.
 
@@ -111,32 +106,32 @@ def _circles(
     top = np.nan_to_num(points[..., 1], nan=np.inf).argmin(1)
     with ignored_warnings():  # of people without these joints
         neck, center = np.nanmean(shoulders, 1), np.nanmean(face, 1)
-        above = neck + limits.above * (neck - np.nanmean(hips, 1))
+        above = neck + _LIMITS.above * (neck - np.nanmean(hips, 1))
         spread = np.linalg.norm(face - center[:, None], axis=-1)
         spread = np.nanmax(spread, 1)
         size = np.nanmax(np.nanmax(points, 1) - np.nanmin(points, 1), 1)
     across = np.linalg.norm(shoulders[:, 0] - shoulders[:, -1], axis=-1)
-    radius = np.fmax(limits.of_person * size, limits.of_shoulders * across)
+    radius = np.fmax(_LIMITS.of_person * size, _LIMITS.of_shoulders * across)
     has_face = np.isfinite(spread)
     guess = np.where(np.isfinite(above), above, points[np.arange(len(points)), top])
     center = np.where(has_face[:, None], center, guess)
-    radius = np.where(has_face, np.fmax(radius, limits.of_face * spread), 2 * radius)
+    radius = np.where(has_face, np.fmax(radius, _LIMITS.of_face * spread), 2 * radius)
     return np.nan_to_num(np.column_stack([center, radius]))
 
 
 def _between(
-    frames: np.ndarray, circles: np.ndarray, fps: float, limits: HeadLimits
+    frames: np.ndarray, circles: np.ndarray, fps: float
 ) -> tuple[list[int], np.ndarray]:
     """Return frames and circles of a track, also between its detections."""
-    rest = int(np.ceil(limits.rest * fps))
+    rest = int(np.ceil(_LIMITS.rest * fps))
     span = np.arange(max(frames[0] - rest, 0), frames[-1] + rest + 1)
     after = np.searchsorted(frames, span).clip(max=len(frames) - 1)
     before = (np.searchsorted(frames, span, 'right') - 1).clip(min=0)
     away = np.minimum(abs(span - frames[before]), abs(frames[after] - span))
     gap = frames[after] - frames[before]
-    near = (gap <= limits.gap * fps) | (away <= rest)
+    near = (gap <= _LIMITS.gap * fps) | (away <= rest)
     shown = np.stack([np.interp(span, frames, column) for column in circles.T], -1)
-    shown[:, 2] *= 1 + limits.growth * away / fps
+    shown[:, 2] *= 1 + _LIMITS.growth * away / fps
     return span[near].tolist(), shown[near]
 
 
