@@ -56,17 +56,27 @@ def lifter_option(default: str) -> Any:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LifterOptions(SpeedOption, RuntimeOptions):
-    """Options that choose the lifter and how it runs."""
+class LiftingStep(SpeedOption, RuntimeOptions, Step):
+    """Lift tracked people to 3D."""
 
-    title = 'lifter'
+    name, title, optional = 'lift', 'lifter', False
 
+    opened: Lifter | None = None  # in place of the options' lifter
     pose3d: str | None = lifter_option('the shipped one')
     pose3d_weights: str | None = option(
         'checkpoint of the lifter; nothing in the file is run',
         metavar='FILE',
         decides=False,
     )
+
+    @cached_property
+    def lifter(self) -> Lifter:
+        """The lifter, which is opened once."""
+        return self.opened or self.open_lifter()
+
+    def prepare(self) -> None:
+        """Open the lifter."""
+        self.lifter  # noqa: B018, opened at first use
 
     def open_lifter(self, keep: Keep | None = None) -> Lifter:
         """Open the lifter, whose pruners keep as many frames."""
@@ -85,28 +95,8 @@ class LifterOptions(SpeedOption, RuntimeOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LiftingStep(LifterOptions, Step):
-    """Lift tracked people to 3D."""
-
-    name, optional = 'lift', False
-
-    opened: Lifter | None = None  # in place of the options' lifter
-
-    @cached_property
-    def lifter(self) -> Lifter:
-        """The lifter, which is opened once."""
-        return self.opened or self.open_lifter()
-
-    def prepare(self) -> None:
-        """Open the lifter."""
-        self.lifter  # noqa: B018, opened at first use
-
-
-@dataclass(frozen=True, kw_only=True)
 class Lift(LiftingStep):
     """Lift the tracked people of a whole clip to 3D."""
-
-    title = 'lifter'
 
     keep: Any = option(
         'frames of a window that each pruner of the lifter keeps (default: as trained)',

@@ -1,7 +1,6 @@
 """Networks of lifters that PyTorch runs."""
 
 import logging
-import os
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -57,7 +56,6 @@ class TorchNetwork:
         # of the weights as trained, and the name, which has the kept frames
         self.identity = fingerprint(self.model, self.name)
         move_to_device(self.model, self._device)
-        self._process = os.getpid()
         self._networks: dict[tuple[int, ...] | None, Network] = {}
 
     @property
@@ -95,9 +93,6 @@ class TorchNetwork:
         self, inputs: np.ndarray, flip_indices: Sequence[int] | None = None
     ) -> np.ndarray:
         """Lift windows; see :class:`mmhot.lifting.networks.LiftingNetwork`."""
-        if os.getpid() != self._process:  # the threads are those of the parent
-            torch.set_num_threads(1)
-            self._process = os.getpid()
         flips = None if flip_indices is None else tuple(flip_indices)
         if flips not in self._networks:
             lift = partial(self._lift, flip_indices=flips)

@@ -1,8 +1,6 @@
 """Lifting of clips: frame rates, people, strides, and the model's own numbers."""
 
 import logging
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -155,29 +153,6 @@ def test_gaps_are_seconds(lifter):
     assert len(lifter(clip_of(person, fps=25.0))) == 27
     assert len(lifter(clip_of(person, fps=24.0))) == 2
     assert len(lifter(clip_of(person, fps=24.0), max_gap=2)) == 27
-
-
-_FORK = """
-import sys, torch
-from multiprocessing import get_context
-from mmhot.lifting.torch_network import TorchNetwork
-import numpy as np
-torch.set_num_threads(2)
-network = TorchNetwork(checkpoint=sys.argv[1], device='cpu')
-windows = np.zeros((64, network.num_frames, 17, 2), np.float32)
-network(windows)
-child = get_context('fork').Process(target=network, args=(windows,))
-child.start()
-child.join(60)
-child.kill()
-sys.exit(child.exitcode)
-"""
-
-
-@pytest.mark.slow(reason='starts two processes, 12 s')
-@pytest.mark.skipif(sys.platform != 'linux', reason='forks')
-def test_forked_processes_lift(checkpoint):
-    subprocess.run([sys.executable, '-c', _FORK, checkpoint], check=True, timeout=300)
 
 
 def test_progress_counts_frames_of_the_clip(lifter):
