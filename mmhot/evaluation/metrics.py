@@ -182,5 +182,5 @@ class ViewRetrievalMetric(BaseMetric):
         near = np.abs(frames[:, None] - frames) <= self.radius
         negatives = queries @ keys[:, -1].T
         negatives.masked_fill_(torch.from_numpy(same & near), -torch.inf)
-        found = describe_embeddings(queries, keys, negatives)
-        return {name: value.item() for name, value in found.items()}
+        values = describe_embeddings(queries, keys, negatives)
+        return {name: value.item() for name, value in values.items()}

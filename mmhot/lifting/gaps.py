@@ -251,8 +251,8 @@ def _hang_limbs(filled: np.ndarray, share: np.ndarray, height: np.ndarray) -> No
             other = detected[:, mirrored] - detected[:, _H36M.parents[mirrored]]
             offset += share[:, mirrored, None] * (other - offset)
         hanging = filled[:, parent] + offset
-        own = share[:, joint, None]
-        filled[:, joint] = own * filled[:, joint] + (1 - own) * hanging
+        weight = share[:, joint, None]
+        filled[:, joint] = weight * filled[:, joint] + (1 - weight) * hanging
 
 
 def hang_legs(poses: np.ndarray, known: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 import logging
 import math
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -315,39 +316,47 @@ class Lifter:
         and mirrored, around their mean, (T, 17), if these have different windows.
         """
         in_chunks = self.num_targets == self.seq_len > 1
-        flips = in_chunks and self.flip_test
-        ends = ('reflect', 'edge') if flips else ('reflect',)
-        if self.causal or not in_chunks:  # they err more if reflected
-            ends = ('edge',)
+        reflects = in_chunks and not self.causal  # others err more if reflected
+        lift = partial(
+            lift_windows,
+            clips=inputs,
+            seq_len=self.seq_len,
+            num_targets=self.num_targets,
+            stride=self.stride,
+            batch_size=self.batch_size,
+            causal=self.causal,
+        )
+        if not (in_chunks and self.flip_test):
+            predict = partial(self.predict, camera=camera)
+            ends = ('reflect',) if reflects else ('edge',)
+            return lift(predict, progress=progress, ends=ends), [None] * len(inputs)
 
-        def lift(mirrored: bool | None, half: float, begin: float) -> list[np.ndarray]:
+        ends = ('reflect', 'edge') if reflects else ('edge',)
+        flip, half = self.skeleton.flip_indices, sum(map(len, inputs)) / 2
+
+        def lift_image(mirrored: bool) -> list[np.ndarray]:
+            """Lift the clips or their mirror images: poses and their squares."""
+
             def predict(windows: np.ndarray) -> np.ndarray:
-                poses = self.predict(windows, camera, mirrored)
-                if mirrored is None:
-                    return poses
+                encoded, framing = self.encode(windows, camera)
+                if mirrored:
+                    encoded = mirror_poses(encoded, flip)
+                poses = self.network(encoded)
+                poses = mirror_poses(poses, flip) if mirrored else poses
+                poses = self.codec.decode(poses, **framing)[0]
                 return np.concatenate([poses, poses**2], axis=-1)
 
-            return lift_windows(
+            return lift(
                 predict,
-                inputs,
-                self.seq_len,
-                self.num_targets,
-                self.stride,
-                self.batch_size,
-                self.causal,
-                progress and (lambda done: progress(int(begin + half * done))),
-                shifted=bool(mirrored),
+                progress=progress
+                and (lambda x: progress(int(mirrored * half + x / 2))),
+                shifted=mirrored,
                 ends=ends[::-1] if mirrored else ends,
             )
 
-        if not flips:
-            return lift(None, 1, 0), [None] * len(inputs)
-        # mirrored chunks of a clip are others than those that are not
-        total = sum(map(len, inputs))
-        plain, mirrored = lift(False, 0.5, 0), lift(True, 0.5, total / 2)
-        means = [(one + other) / 2 for one, other in zip(plain, mirrored, strict=True)]
-        poses = [mean[..., :3] for mean in means]
-        return poses, [
+        images = zip(lift_image(False), lift_image(True), strict=True)
+        means = [(plain + mirrored) / 2 for plain, mirrored in images]
+        return [mean[..., :3] for mean in means], [
             np.sqrt((mean[..., 3:] - mean[..., :3] ** 2).sum(-1).clip(0))
             for mean in means
         ]
@@ -358,22 +367,11 @@ class Lifter:
         positions = seconds * (len(poses) - 1) / (seconds[-1] or 1)
         return resample_smoothly(poses, positions.round(6))
 
-    def predict(
-        self, windows: np.ndarray, camera: dict, mirrored: bool | None = None
-    ) -> np.ndarray:
-        """Predict poses in camera axes (B, T', 17, 3) from keypoints (B, T, 17, C).
-
-        ``mirrored`` is whether the network sees the mirror image; by default both
-        images are averaged if ``flip_test`` is set.
-        """
-        inputs, known = self.encode(windows, camera)
-        flip = self.skeleton.flip_indices
-        if mirrored:
-            poses = mirror_poses(self.network(mirror_poses(inputs, flip)), flip)
-        else:
-            averages = mirrored is None and self.flip_test
-            poses = self.network(inputs, flip if averages else None)
-        return self.codec.decode(poses, **known)[0]
+    def predict(self, windows: np.ndarray, camera: dict) -> np.ndarray:
+        """Predict poses in camera axes (B, T', 17, 3) from keypoints (B, T, 17, C)."""
+        encoded, framing = self.encode(windows, camera)
+        flip = self.skeleton.flip_indices if self.flip_test else None
+        return self.codec.decode(self.network(encoded, flip), **framing)[0]
 
     def encode(self, windows: np.ndarray, camera: dict) -> tuple[np.ndarray, dict]:
         """Return model inputs (B, T, 17, C) and the keyword arguments of decoding."""

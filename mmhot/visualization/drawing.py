@@ -170,15 +170,15 @@ def draw_text(
         anchor (str): Horizontal meaning of ``position``: ``'left'``, ``'center'`` or
             ``'right'``.
     """
-    kept, added = _text_layers(text, size, color)
-    height, width = kept.shape[:2]
+    through, added = _text_layers(text, size, color)
+    height, width = through.shape[:2]
     shift = {'left': 0.0, 'center': 0.5, 'right': 1.0}[anchor] * width
     left, top = int(position[0] - shift), int(position[1] - height / 2)
     x, y = max(left, 0), max(top, 0)
     target = image[y : max(top + height, 0), x : max(left + width, 0)]
     part = np.s_[y - top :, x - left :], np.s_[: target.shape[0], : target.shape[1]]
     if target.size:
-        target[:] = target * kept[part[0]][part[1]] + added[part[0]][part[1]]
+        target[:] = target * through[part[0]][part[1]] + added[part[0]][part[1]]
     return width
 
 
@@ -214,7 +214,7 @@ def _fixed_point(points: np.ndarray, image: np.ndarray) -> np.ndarray:
 def _text_layers(
     text: str, size: int, color: tuple[int, int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Render text: the share of an image that it keeps, (H, W, 1), and its pixels."""
+    """Render text: the share of an image that is seen through it, and its pixels."""
     from PIL import Image, ImageDraw
 
     font = _font(size)

@@ -206,11 +206,6 @@ def _images(
     images: dict[int, bytes] = {}
     first, last, step = int(clip.frame.min()), int(clip.frame.max()), 1
 
-    def expected() -> float:
-        """Return the bytes so far or, if more, half of what all frames may take."""
-        count = (last - first) // step + 1
-        return sum(map(len, images.values())) * max(1, count / max(len(images), 1) / 2)
-
     frames: Iterable[tuple[int, bytes | np.ndarray]] | None = None
     if thumbnails is not None:
         frames = thumbnails.frames(first, last)
@@ -219,7 +214,7 @@ def _images(
             break
         if index >= first and (index - first) % step == 0:
             images[index] = image if isinstance(image, bytes) else _thumbnail(image)
-            while expected() > _MAX_FRAME_BYTES and step <= last - first:
+            while sum(map(len, images.values())) > _MAX_FRAME_BYTES and step <= last:
                 step *= 2
                 images = {k: v for k, v in images.items() if (k - first) % step == 0}
         if progress is not None:
