@@ -3,7 +3,7 @@
 import base64
 import html
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
@@ -50,37 +50,40 @@ _MAX_NOTEBOOK_BYTES = 5_000_000
 
 
 class Thumbnails(FrameObserver):
-    """JPEG images of a video's frames, made while the 2D model looks at them.
+    """JPEG images of frames: of all, of every second one, and so on, below 10 MB.
 
-    A page of the video then needs not decode it again. None are kept of long videos.
+    They are made while the 2D model looks at a video, so that a page of a short one
+    needs not decode it again.
     """
 
     name, is_kept = 'thumbnails', False
 
-    def __init__(self) -> None:
-        self._images: dict[int, bytes] | None = {}
-        self._size = 0
+    def __init__(self, first: int = 0) -> None:
+        self.images: dict[int, bytes] = {}
+        self._first, self._step = first, 1
 
     def observe(
-        self, index: int, image: np.ndarray, people: People, new_shot: bool
+        self,
+        index: int,
+        image: np.ndarray,
+        people: People | None = None,
+        new_shot: bool = False,
     ) -> None:
         """Keep a frame's image."""
-        if self._images is not None:
-            thumbnail = self._images[index] = _thumbnail(image)
-            self._size += len(thumbnail)
-        if self._size > _MAX_FRAME_BYTES:
-            self._images = None
+        if (index - self._first) % self._step:
+            return
+        self.images[index] = _thumbnail(image)
+        while sum(map(len, self.images.values())) > _MAX_FRAME_BYTES:
+            self._step *= 2
+            self.images = {
+                number: image
+                for number, image in self.images.items()
+                if (number - self._first) % self._step == 0
+            }
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return no arrays: images are not cached."""
         return {}
-
-    def frames(self, first: int, last: int) -> Iterator[tuple[int, bytes]] | None:
-        """Yield numbers and images of a range of frames; None if some are missing."""
-        span, images = range(first, last + 1), self._images
-        if images is None or not images.keys() >= {*span}:
-            return None
-        return ((index, images[index]) for index in span)
 
 
 def write_html(
@@ -202,24 +205,20 @@ def _images(
     thumbnails: Thumbnails | None,
     progress: Callable[[int, int], None] | None,
 ) -> dict[int, str]:
-    """Encode the frames of the clip, every ``step``-th one, as JPEG in base64."""
-    images: dict[int, bytes] = {}
-    first, last, step = int(clip.frame.min()), int(clip.frame.max()), 1
-
-    frames: Iterable[tuple[int, bytes | np.ndarray]] | None = None
-    if thumbnails is not None:
-        frames = thumbnails.frames(first, last)
-    for index, image in frames or ((x.index, x.image) for x in footage or ()):
-        if index > last:
-            break
-        if index >= first and (index - first) % step == 0:
-            images[index] = image if isinstance(image, bytes) else _thumbnail(image)
-            while sum(map(len, images.values())) > _MAX_FRAME_BYTES and step <= last:
-                step *= 2
-                images = {k: v for k, v in images.items() if (k - first) % step == 0}
-        if progress is not None:
-            progress(index + 1, last + 1)
-    return {k: base64.b64encode(v).decode() for k, v in images.items()}
+    """Return images of the clip's frames as JPEG in base64."""
+    first, last = int(clip.frame.min()), int(clip.frame.max())
+    span = range(first, last + 1)
+    if thumbnails is None or not thumbnails.images.keys() >= {*span}:
+        thumbnails = Thumbnails(first)
+        for frame in footage or ():
+            if frame.index > last:
+                break
+            if frame.index >= first:
+                thumbnails.observe(frame.index, frame.image)
+            if progress is not None:
+                progress(frame.index + 1, last + 1)
+    images = thumbnails.images.items()
+    return {k: base64.b64encode(v).decode() for k, v in images if k in span}
 
 
 def _thumbnail(image: np.ndarray) -> bytes:
