@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +26,7 @@ from mmhot.lifting.world import place_people
 from mmhot.skeletons.joints import convert_keypoints, get_skeleton
 from mmhot.skeletons.mappings import MAPPINGS
 from mmhot.state import Evidence
-from mmhot.structures.clips import Clip2D, Clip3D, check_clip
+from mmhot.structures.clips import Clip2D, Clip3D, Track2D, check_clip
 from mmhot.structures.lens import ideal_camera, ideal_pixels
 from mmhot.weights.index import ACCURACIES
 from mmhot.weights.names import LIFTER, resolve, runtime
@@ -176,14 +177,8 @@ class Lifter:
         filler = GapFiller(clip.fps, clip.times_of, max_gap, self.is_person)
         segments = []
         for track in clip.tracks:
-            keypoints, scores, _ = convert_keypoints(
-                track.keypoints,
-                track.scores,
-                clip.skeleton,
-                self.skeleton.name,
-                mapping or self.mapping,
-            )
-            parts = filler.split(track.track, track.frames, keypoints, scores)
+            points = self.convert(track, clip.skeleton, mapping)
+            parts = filler.split(track.track, track.frames, *points)
             if not parts:
                 message = '%s: track %s has no joint of %s; left out'
                 _LOGGER.warning(message, clip.name, track.track, self.skeleton.name)
@@ -194,6 +189,13 @@ class Lifter:
                 f'{clip.skeleton} to {self.skeleton.name}'
             )
         return segments
+
+    def convert(
+        self, track: Track2D, skeleton: str, mapping: str | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Convert keypoints of a skeleton to pixels (T, 17, 2) and scores (T, 17)."""
+        points = track.keypoints, track.scores, skeleton, self.skeleton.name
+        return convert_keypoints(*points, mapping or self.mapping)[:2]
 
     def lift(
         self,
@@ -219,23 +221,31 @@ class Lifter:
         )
         order = np.lexsort([track, frame])
         columns = [np.concatenate(x)[order] for x in zip(*evidence, strict=True)]
-        lifted = Clip3D(
-            name=clip.name,
+        lifted = self.as_clip(
+            clip,
             frame=frame[order],
             track=track[order],
             keypoints_3d=np.concatenate(poses)[order],
-            keypoint_scores_3d=scores[order],
             keypoints_2d=keypoints[order],
             scores=scores[order],
+            time=None if clip.times is None else clip.times[frame[order]],
+        ).checked()
+        return place_people(lifted, clip.lens), Evidence(*columns) if columns else None
+
+    def as_clip(self, clip: Clip2D, scores: np.ndarray, **columns: Any) -> Clip3D:
+        """Return poses that were lifted from a clip; columns are those of Clip3D."""
+        return Clip3D(
+            name=clip.name,
+            keypoint_scores_3d=scores.copy(),
+            scores=scores,
             width=clip.width,
             height=clip.height,
             fps=clip.fps,
-            time=None if clip.times is None else clip.times[frame[order]],
             joint_names=self.skeleton.joints,
             parents=self.skeleton.parents,
             model=self.name,
-        ).checked()
-        return place_people(lifted, clip.lens), Evidence(*columns) if columns else None
+            **columns,
+        )
 
     def _lift_segments(
         self,

@@ -19,13 +19,9 @@ from mmhot.lifting.lifter import Lifter
 from mmhot.lifting.networks import Keep
 from mmhot.lifting.placement import place_roots
 from mmhot.options import option
-from mmhot.skeletons.joints import convert_keypoints, get_skeleton
 from mmhot.state import State
-from mmhot.structures.clips import Clip3D
 from mmhot.structures.lens import camera_intrinsics, ideal_camera
 from mmhot.weights.index import LIVE_LIFTER
-
-_H36M = get_skeleton('h36m-17')
 
 
 @dataclass(frozen=True)
@@ -196,13 +192,7 @@ class FrameLifter:
         """Append the keypoints of a frame to the segments of their people."""
         clip, time = state.clip_2d(), state.stream_frame().time
         for track in clip.tracks:
-            (pixels,), (scores,), _ = convert_keypoints(
-                track.keypoints,
-                track.scores,
-                clip.skeleton,
-                _H36M.name,
-                self.lifter.mapping,
-            )
+            (pixels,), (scores,) = self.lifter.convert(track, clip.skeleton)
             before = [x for x in self._segments if x.track == track.track]
             segment = before[-1] if before else _Segment(track.track, broken=False)
             is_lost = time - segment.last_seen > _SETTINGS.max_gap
@@ -239,21 +229,14 @@ class FrameLifter:
         returned = frozenset(segment.track for segment in segments if segment.broken)
         for segment in segments:
             segment.broken = False
-        lifted = Clip3D(
-            name=clip.name,
+        lifted = self.lifter.as_clip(
+            clip,
             frame=np.full(len(segments), state.stream_frame().index),
             track=np.array([segment.track for segment in segments]),
             keypoints_3d=poses,
-            keypoint_scores_3d=scores.astype(np.float32),
             keypoints_2d=windows[:, self._target, :, :2],
             scores=scores.astype(np.float32),
-            width=clip.width,
-            height=clip.height,
-            fps=clip.fps,
             time=np.full(len(segments), time),
-            joint_names=_H36M.joints,
-            parents=_H36M.parents,
-            model=self.lifter.name,
             root_3d=np.stack(roots).astype(np.float32),
             focal_length=float(focal[0]),
             focal_assumed=state.lens is None,
