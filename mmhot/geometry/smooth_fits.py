@@ -29,12 +29,8 @@ def second_differences(seconds: np.ndarray, unit: float) -> np.ndarray:
 def normal_bands(rows: np.ndarray, num_frames: int) -> np.ndarray:
     """Return the diagonals of normal equations, the main and the N - 1 lower ones.
 
-    Args:
-        rows (np.ndarray): Each column has coefficients of N consecutive frames, (N, R).
-        num_frames (int): Frames T.
-
-    Returns:
-        np.ndarray: (N, T), as ``scipy.linalg.solveh_banded(lower=True)`` takes them.
+    Rows are columns of coefficients of N consecutive frames, (N, R); the diagonals are
+    (N, T), as ``scipy.linalg.solveh_banded(lower=True)`` takes them.
     """
     count, width = rows.shape
     bands = np.zeros((count, num_frames))

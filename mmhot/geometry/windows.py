@@ -11,16 +11,11 @@ from numpy.lib.stride_tricks import sliding_window_view
 def filter_frames(
     values: np.ndarray, weights: np.ndarray, axis: int = 0, ends: Any = 'edge'
 ) -> np.ndarray:
-    """Sum up the weighted frames around each frame.
+    """Sum up the weighted frames around each frame, along an axis.
 
-    As ``scipy.ndimage.correlate1d``, whose import takes half a second.
-
-    Args:
-        values (np.ndarray): (..., T, ...).
-        weights (np.ndarray): Of frames from ``N // 2`` before to ``(N - 1) // 2``
-            after, (N,).
-        axis (int): Axis of the frames. Defaults to 0.
-        ends (str): How ``np.pad`` continues frames. Defaults to 'edge'.
+    As ``scipy.ndimage.correlate1d``, whose import takes half a second. Weights (N,) are
+    those of frames from ``N // 2`` before to ``(N - 1) // 2`` after; ``np.pad``
+    continues frames at the ends.
     """
     frames = np.moveaxis(np.asarray(values, np.float64), axis, 0)
     widths = [(0, 0)] * frames.ndim
@@ -89,18 +84,11 @@ def chunk_starts(
 ) -> np.ndarray:
     """Return the first frames of evenly spread chunks that cover a clip.
 
-    Args:
-        num_frames (int): Frames of the clip.
-        seq_len (int): Frames of a chunk.
-        stride (int): Largest distance from one chunk to the next.
-        shifted (bool): Whether chunks but the first and last one start in the middle
-            between those of the other value. Defaults to False.
-        beyond (int): Frames by which the first and the last chunk reach beyond the
-            clip. Defaults to 0.
-
-    Returns:
-        np.ndarray: int64. A clip shorter than a chunk, without frames beyond it, has
-        one negative start, which centers the clip in the chunk.
+    Chunks have ``seq_len`` frames, and start at most ``stride`` frames apart; those
+    that are shifted, but the first and last one, start in the middle between those that
+    are not. The first and the last chunk reach ``beyond`` frames beyond the clip. A
+    clip shorter than a chunk, without frames beyond it, has one negative start, which
+    centers the clip in the chunk.
     """
     span = num_frames - seq_len + 2 * beyond
     if span <= 0:
@@ -139,11 +127,8 @@ def frames_inside(
 ) -> np.ndarray:
     """Replace frame numbers beyond the ends of a clip by frames of the clip.
 
-    Args:
-        frames (np.ndarray): Frame numbers, any shape.
-        num_frames (int): Frames of the clip.
-        ends (str): 'edge' repeats the first and last frame, 'reflect' plays the clip
-            backward and forward again, as in ``np.pad``. Defaults to 'edge'.
+    As in ``np.pad``, 'edge' repeats the first and last frame, and 'reflect' plays the
+    clip backward and forward again.
     """
     if ends == 'edge':
         return frames.clip(0, num_frames - 1)

@@ -70,13 +70,7 @@ def place_on_floor(clip: Clip3D) -> tuple[np.ndarray, np.ndarray]:
 
 
 def fit_camera(points: np.ndarray, azimuth: float, elevation: float) -> VirtualCamera:
-    """Return the nearest camera that shows all points in a square image.
-
-    Args:
-        points (np.ndarray): World positions, (..., 3).
-        azimuth (float): Azimuth of the camera in degrees.
-        elevation (float): Degrees above the horizon.
-    """
+    """Return the nearest camera that shows world points (..., 3) in a square image."""
     points = points[np.isfinite(points).all(-1)]
     points = points[:: max(1, len(points) // 20_000)]
     limit = 0.5 * _FILLED / VirtualCamera.focal_length

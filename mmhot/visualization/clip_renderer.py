@@ -94,13 +94,9 @@ class ClipRenderer:
     def draw_2d(
         self, image: np.ndarray, frame: int, scale: float, corner=(0.0, 0.0)
     ) -> None:
-        """Draw the 2D keypoints of a frame on the video's image.
+        """Draw the 2D keypoints of a frame on a part of the video's image.
 
-        Args:
-            image (np.ndarray): Drawn on.
-            frame (int): Frame number.
-            scale (float): Pixels of ``image`` per pixel of the video.
-            corner (tuple[float]): Position of the image's corner in the video.
+        The part begins at a corner (x, y) and is enlarged by ``scale``.
         """
         rows = self.rows(frame)
         pixels = (self.clip.keypoints_2d[rows] - corner) * scale

@@ -125,13 +125,9 @@ def draw_shadows(
 def draw_floor(
     image: np.ndarray, camera: VirtualCamera, extent: np.ndarray, cell: float
 ) -> None:
-    """Draw a floor with a grid.
+    """Draw a floor with a grid on a square image.
 
-    Args:
-        image (np.ndarray): Square image, drawn on.
-        camera (VirtualCamera): The camera.
-        extent (np.ndarray): Corners (x, y) low and high in meters, (2, 2).
-        cell (float): Distance between grid lines in meters.
+    Its corners (x, y), low and high, (2, 2), and its cells are in meters.
     """
     (left, near), (right, far) = extent
     corners = [(left, near), (right, near), (right, far), (left, far)]
@@ -159,16 +155,10 @@ def draw_text(
     color: tuple[int, int, int] = TEXT,
     anchor: str = 'left',
 ) -> int:
-    """Write one line of outlined text; return its width in pixels.
+    """Write one line of outlined text, BGR; return its width in pixels.
 
-    Args:
-        image (np.ndarray): Drawn on.
-        text (str): The text.
-        position (tuple[float]): Vertical center of the line, at its anchor.
-        size (int): Font size in pixels.
-        color (tuple[int]): BGR.
-        anchor (str): Horizontal meaning of ``position``: ``'left'``, ``'center'`` or
-            ``'right'``.
+    The position (x, y) is in the middle of its height, and ``'left'``, ``'center'`` or
+    ``'right'`` by ``anchor``. The size of the font is in pixels.
     """
     through, added = _text_layers(text, size, color)
     height, width = through.shape[:2]
