@@ -142,12 +142,6 @@ def test_people_without_a_joint_of_h36m_are_left_out_with_a_warning(lifter, capl
         lifter(clip_of(people[1], skeleton='coco-17'))
 
 
-@pytest.mark.parametrize('max_gap', [-1, np.nan])
-def test_invalid_max_gaps_are_refused(lifter, max_gap):
-    with pytest.raises(ValueError, match='max_gap must be at least 0'):
-        lifter(clip_of(track([0])), max_gap=max_gap)
-
-
 def test_gaps_are_seconds(lifter):
     person = track([0, 26])
     assert len(lifter(clip_of(person, fps=25.0))) == 27

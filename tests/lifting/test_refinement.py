@@ -72,8 +72,3 @@ def test_clips_keep_bone_lengths():
         (lengths_of(x).std(0) / lengths_of(x).mean(0)).mean() for x in (poses, plain)
     ]
     assert changes[0] < 0.65 * changes[1]
-
-
-def test_unknown_accuracy_is_refused():
-    with pytest.raises(ValueError, match="accuracy must be one of fast, best, got 'x'"):
-        Lifter(accuracy='x')

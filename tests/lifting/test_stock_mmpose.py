@@ -172,11 +172,6 @@ def test_pixels_are_unchanged():
     assert denormalize_inferencer_input(dict(small))['camera_param'] is camera
 
 
-def test_missing_image_size_is_named(lifter):
-    with pytest.raises(ValueError, match="camera_param with 'w' and 'h'"):
-        inference_pose_lifter_model(lifter, samples(walk(81), (0, 0, 9, 9)))
-
-
 @pytest.fixture(scope='module')
 def inferencer():
     """Build MMPose's inferencer with an untrained 2D model."""
