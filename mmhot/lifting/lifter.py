@@ -273,7 +273,7 @@ class Lifter:
             ideal_camera(*size, lens),
             progress and (lambda done: progress(round(done * ratio), total)),
         )
-        poses, evidence = [], []
+        poses, evidence = [], list[tuple[np.ndarray, ...]]()
         keeps_lengths = self.accuracy == 'best' and not self.causal and self.is_person
         for segment, pose, disagreement, seconds, directions in zip(
             segments, lifted, disagreements, times, rays, strict=True
@@ -326,7 +326,8 @@ class Lifter:
         and mirrored, around their mean, (T, 17), if these have different windows.
         """
         in_chunks = self.num_targets == self.seq_len > 1
-        reflects = in_chunks and not self.causal  # others err more if reflected
+        # others err more if reflected
+        ends = ('reflect', 'edge') if in_chunks and not self.causal else ('edge',)
         lift = partial(
             lift_windows,
             clips=inputs,
@@ -338,14 +339,14 @@ class Lifter:
         )
         if not (in_chunks and self.flip_test):
             predict = partial(self.predict, camera=camera)
-            ends = ('reflect',) if reflects else ('edge',)
-            return lift(predict, progress=progress, ends=ends), [None] * len(inputs)
+            poses = lift(predict, progress=progress, ends=ends[:1])
+            return poses, [None] * len(inputs)
 
-        ends = ('reflect', 'edge') if reflects else ('edge',)
         flip, half = self.skeleton.flip_indices, sum(map(len, inputs)) / 2
 
         def lift_image(mirrored: bool) -> list[np.ndarray]:
             """Lift the clips or their mirror images: poses and their squares."""
+            begin = half if mirrored else 0
 
             def predict(windows: np.ndarray) -> np.ndarray:
                 encoded, framing = self.encode(windows, camera)
@@ -358,8 +359,7 @@ class Lifter:
 
             return lift(
                 predict,
-                progress=progress
-                and (lambda x: progress(int(mirrored * half + x / 2))),
+                progress=progress and (lambda done: progress(int(begin + done / 2))),
                 shifted=mirrored,
                 ends=ends[::-1] if mirrored else ends,
             )

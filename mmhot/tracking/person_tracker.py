@@ -7,7 +7,7 @@ tentative ones, and every frame without a detection costs a hit.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass
 
 import numpy as np
 
@@ -53,39 +53,26 @@ class Detection:
     row: int
 
 
+@dataclass(eq=False)
 class TrackedPerson:
-    """A person with a Kalman filter of constant velocity for each point.
+    """A person with a Kalman filter of constant velocity for each point."""
 
-    Attributes:
-        id (int): Number among confirmed tracks; -1 if it is tentative.
-        number (int): Number of the track, tentative ones included.
-        delay (int): Hits beyond which the track is confirmed.
-        hits (int): Frames without a detection for which it is kept.
-        row (int): Row of the last detection in its frame.
-        points (np.ndarray): Predicted points, pixels, (K + 2, 2).
-        velocity (np.ndarray): Pixels per frame, (K + 2, 2).
-        known (np.ndarray): Which points were detected so far, (K + 2,) bool.
-    """
+    points: np.ndarray  # predicted, pixels, (K + 2, 2)
+    known: np.ndarray  # which points were detected so far, (K + 2,) bool
+    row: int  # of the last detection in its frame
+    index: int  # of that frame
+    number: int  # of the track, tentative ones included
+    fps: InitVar[float]
+    delay: int  # hits beyond which the track is confirmed
+    hits: int  # frames without a detection for which it is kept
+    id: int = -1  # number among confirmed tracks; -1 if it is tentative
 
-    id = -1
-
-    def __init__(
-        self,
-        detection: Detection,
-        index: int,
-        number: int,
-        fps: float,
-        delay: int,
-        hits: int,
-    ) -> None:
-        self.number, self.delay, self.hits = number, delay, hits
-        self.row, self.index = detection.row, index
-        self.known = detection.confident
-        self.points = detection.points.copy()
-        self.velocity = np.zeros_like(self.points)
+    def __post_init__(self, fps: float) -> None:
+        """Start at rest."""
+        self.velocity = np.zeros_like(self.points)  # pixels per frame
         self._missed = 0
         # noise is proportional to the size of the person
-        size = box_size(box_of(detection.points))
+        size = box_size(box_of(self.points))
         self._noise = (_SETTINGS.noise * size) ** 2
         self._drift = (_SETTINGS.acceleration * size) ** 2 / fps**3
         # covariance of position and velocity of each point
@@ -179,9 +166,9 @@ class Tracker:
         for tracked in (confirmed, tentative):
             detections = self._match(tracked, detections, index, steps)
         timing = self._fps, max(self._delay, steps), steps
-        for detection in detections:
-            number = self._num_tracks
-            person = TrackedPerson(detection, index, number, *timing)
+        for x in detections:
+            seen = x.points.copy(), x.confident, x.row, index
+            person = TrackedPerson(*seen, self._num_tracks, *timing)
             self._num_tracks += 1
             self._people.append(person)
             self._confirm(person)
