@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -60,6 +60,7 @@ class LiftingStep(SpeedOption, RuntimeOptions, Step):
     """Lift tracked people to 3D."""
 
     name, title, optional = 'lift', 'lifter', False
+    default: ClassVar[str | None] = None  # lifter of a name, or the one for clips
 
     opened: Lifter | None = None  # in place of the options' lifter
     pose3d: str | None = lifter_option('the shipped one')
@@ -80,12 +81,12 @@ class LiftingStep(SpeedOption, RuntimeOptions, Step):
 
     def open_lifter(self, keep: Keep | None = None) -> Lifter:
         """Open the lifter, whose pruners keep as many frames."""
-        speed = SPEEDS[self.speed]
-        is_shipped = self.pose3d is None and self.pose3d_weights is None
-        if keep is None and is_shipped:
-            keep = speed.keep
+        speed, model = SPEEDS[self.speed], self.pose3d
+        if model is None and self.pose3d_weights is None:
+            model = self.default
+            keep = speed.keep if keep is None and model is None else keep
         return Lifter(
-            self.pose3d,
+            model,
             self.pose3d_weights,
             device=self.device,
             flip_test=speed.flip_3d,

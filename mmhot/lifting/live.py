@@ -16,7 +16,6 @@ from mmhot.geometry.windows import resample
 from mmhot.lifting.gaps import fill_joints, hang_legs
 from mmhot.lifting.lift import LiftingStep, lifter_option
 from mmhot.lifting.lifter import Lifter
-from mmhot.lifting.networks import Keep
 from mmhot.lifting.placement import place_roots
 from mmhot.options import option
 from mmhot.state import State
@@ -40,7 +39,9 @@ _SETTINGS = LiveSettings()
 
 @dataclass(frozen=True, kw_only=True)
 class LiftStream(LiftingStep):
-    """Lift the people of a stream, some frames behind it."""
+    """Lift the people of a stream, some frames behind it, by :class:`FrameLifter`."""
+
+    default = LIVE_LIFTER
 
     pose3d: str | None = lifter_option(LIVE_LIFTER)
     lookahead: int | None = option(
@@ -48,18 +49,8 @@ class LiftStream(LiftingStep):
         metavar='FRAMES',
     )
 
-    def open_lifter(self, keep: Keep | None = None) -> Lifter:
-        """Open the lifter, by default a fast one."""
-        if self.pose3d is None and self.pose3d_weights is None:
-            return replace(self, pose3d=LIVE_LIFTER).open_lifter(keep)
-        return super().open_lifter(keep)
-
-    def lift_frames(self, fps: float) -> 'FrameLifter':
-        """Return what lifts a stream of a mean rate."""
-        return FrameLifter(self.lifter, fps, self.lookahead)
-
     def __call__(self, state: State) -> State:
-        """Raise TypeError: streams call :meth:`lift_frames`."""
+        """Raise TypeError: there is no clip."""
         raise TypeError('a stream is lifted frame by frame')
 
 
