@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -236,47 +237,42 @@ def lift_windows(
             f'stride ({stride!r:.50}) must be from 1 to the {num_targets} frames '
             'that a window predicts'
         )
-    weights = blend_weights(num_targets)
-    lengths = [len(clip) for clip in clips]
-    windows = []  # clip, first target, content beyond the ends
-    for clip, length in enumerate(lengths):
+    weights, bounds = blend_weights(num_targets), np.cumsum([0, *map(len, clips)])
+    frames = np.concatenate(clips)
+    windows = []  # bounds of the clip, first target in it, content beyond its ends
+    for low, high in pairwise(bounds.tolist()):
         for is_other, content in enumerate(ends):
             if num_targets == seq_len > 1:
                 shifts, beyond = shifted != bool(is_other), seq_len // 2
-                starts = chunk_starts(length, seq_len, stride, shifts, beyond)
+                starts = chunk_starts(high - low, seq_len, stride, shifts, beyond)
             else:
-                starts = window_starts(length, num_targets, stride)
+                starts = window_starts(high - low, num_targets, stride)
             if is_other:
-                starts = starts[(starts < 0) | (starts > length - num_targets)]
-            windows += [(clip, start, content) for start in starts]
-    total, weight_sum = None, [np.zeros(length, np.float32) for length in lengths]
+                starts = starts[(starts < 0) | (starts > high - low - num_targets)]
+            windows += [(low, high, start, content) for start in starts.tolist()]
+    total, weight_sum = None, np.zeros(len(frames), np.float32)
 
     for first in range(0, len(windows), batch_size):
         batch = windows[first : first + batch_size]
-        firsts = np.array([start for _, start, _ in batch])
-        frames = window_frames(firsts, seq_len, num_targets, causal)
+        numbers = window_frames([x[2] for x in batch], seq_len, num_targets, causal)
         inputs = [
-            clips[clip][frames_inside(numbers, lengths[clip], content)]
-            for (clip, _, content), numbers in zip(batch, frames, strict=True)
+            frames[low + frames_inside(of_window, high - low, content)]
+            for (low, high, _, content), of_window in zip(batch, numbers, strict=True)
         ]
         predicted = predict(np.stack(inputs))
         if total is None:
-            shape = predicted.shape[2:]
-            total = [np.zeros((length, *shape), np.float32) for length in lengths]
-        for (clip, start, _), poses in zip(batch, predicted, strict=True):
-            inside = slice(max(-start, 0), min(lengths[clip] - start, num_targets))
-            target = slice(start + inside.start, start + inside.stop)
-            weight = weights[inside]
-            total[clip][target] += poses[inside] * _align(weight, poses.ndim)
-            weight_sum[clip][target] += weight
+            total = np.zeros((len(frames), *predicted.shape[2:]), np.float32)
+        for (low, high, start, _), poses in zip(batch, predicted, strict=True):
+            inside = slice(max(-start, 0), min(high - low - start, num_targets))
+            target = slice(low + start + inside.start, low + start + inside.stop)
+            total[target] += poses[inside] * _align(weights[inside], poses.ndim)
+            weight_sum[target] += weights[inside]
         if progress is not None:
-            progress(sum(lengths) * (first + len(batch)) // len(windows))
+            progress(len(frames) * (first + len(batch)) // len(windows))
 
     assert total is not None  # every clip has windows
-    return [
-        poses / _align(weight, poses.ndim)
-        for poses, weight in zip(total, weight_sum, strict=True)
-    ]
+    total /= _align(weight_sum, total.ndim)
+    return np.split(total, bounds[1:-1])
 
 
 def solve_in_parts(
