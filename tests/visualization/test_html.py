@@ -44,6 +44,16 @@ def page(clip, tmp_path):
     return tmp_path / 'walk.html'
 
 
+@pytest.fixture
+def shown(clip, tmp_path):
+    """A page with expected errors, angles and images."""
+    images = [np.full((360, 640, 3), (40 + n, 90, 40), np.uint8) for n in range(136)]
+    video = write_video(tmp_path / 'v.mkv', images, codec='ffv1', pix_fmt='bgr0')
+    clip = with_expected_errors(clip, unknown=(4, 6))
+    write_html(clip, tmp_path / 'a.html', footage=VideoFile(video))
+    return tmp_path / 'a.html'
+
+
 def content(page):
     text = page.read_text(encoding='utf-8')
     (data,) = re.findall(
@@ -313,11 +323,8 @@ def test_page_plays_in_a_browser(page, clip, width):
 
 
 @pytest.mark.slow(reason='needs playwright and Chromium')
-def test_browser_shows_legend_and_frames(clip, tmp_path):
-    images = [np.full((360, 640, 3), (40 + n, 90, 40), np.uint8) for n in range(136)]
-    video = write_video(tmp_path / 'v.mkv', images, codec='ffv1', pix_fmt='bgr0')
-    write_html(clip, tmp_path / 'a.html', footage=VideoFile(video))
-    with opened(tmp_path / 'a.html') as tab:
+def test_browser_shows_legend_and_frames(shown):
+    with opened(shown) as tab:
         assert tab.locator('#legend').inner_text().split() == ['left', 'right']
         tab.locator('#timeline').fill('100')
         corner = "[...document.getElementById('ghost').getContext('2d')"
@@ -382,16 +389,6 @@ def test_views_show_all_joints_beside_the_panels(name, width, tmp_path):
 
 SIZES = {'desk': (1440, 900), 'small': (1024, 768), 'phone': (390, 844)}
 SIZES['landscape'] = (844, 390)
-
-
-@pytest.fixture
-def shown(clip, tmp_path):
-    """A page with expected errors, angles and images."""
-    images = [np.full((360, 640, 3), (40 + n, 90, 40), np.uint8) for n in range(136)]
-    video = write_video(tmp_path / 'v.mkv', images, codec='ffv1', pix_fmt='bgr0')
-    clip = with_expected_errors(clip, unknown=(4, 6))
-    write_html(clip, tmp_path / 'a.html', footage=VideoFile(video))
-    return tmp_path / 'a.html'
 
 
 @pytest.mark.slow(reason='needs playwright and Chromium')
