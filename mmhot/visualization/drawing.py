@@ -83,7 +83,12 @@ def draw_people(
             are drawn in the style's order.
     """
     ends = pixels[:, style.bones]  # (P, B, 2 ends, 2)
-    order = _drawing_order(style, ends, depths)
+    drawable = np.isfinite(ends).all((2, 3)).ravel()
+    order = np.arange(len(drawable))
+    if depths is not None:
+        distances = depths[:, style.bones].mean(-1).ravel()
+        order = np.argsort(-distances, kind='stable')
+    order = order[drawable[order]]
     people, bones = np.divmod(order, max(len(style.bones), 1))
     ends = _fixed_point(ends[people, bones], image)
     sizes = _LIMB_METERS * pixels_per_meter[people[:, None], style.bones[bones]].mean(1)
@@ -181,17 +186,6 @@ def draw_legend(image: np.ndarray, position: tuple[float, float], size: int) -> 
         radius = int(0.32 * size * 2**_SHIFT)
         cv2.circle(image, center, radius, color, -1, cv2.LINE_AA, _SHIFT)
         x -= size
-
-
-def _drawing_order(
-    style: SkeletonStyle, ends: np.ndarray, depths: np.ndarray | None
-) -> np.ndarray:
-    """Return flat indices of drawable bones, farthest first."""
-    drawable = np.isfinite(ends).all((2, 3)).ravel()
-    if depths is None:
-        return np.flatnonzero(drawable)
-    order = np.argsort(-depths[:, style.bones].mean(-1).ravel(), kind='stable')
-    return order[drawable[order]]
 
 
 def _fixed_point(points: np.ndarray, image: np.ndarray) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Videos whose people cannot be recognized: covered heads."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -61,15 +62,9 @@ class CoveredHeads(FrameView):
 
 def heads_of(state: State, fps: float) -> dict[int, list[np.ndarray]]:
     """Return circles around heads, x, y and radius in pixels, by frame."""
-    clip = state.clip_3d()
-    heads: dict[int, list[np.ndarray]] = {}
-
-    def add(frames: Sequence[int], circles: np.ndarray) -> None:
-        for frame, circle in zip(frames, circles, strict=True):
-            heads.setdefault(frame, []).append(circle)
-
+    clip, heads = state.clip_3d(), defaultdict(list)
     tracks = []
-    for track in np.unique(clip.track):
+    for track in clip.track_ids:
         person = clip.take(clip.track == track)
         circles = _circles(person.keypoints_2d, clip.joint_names, _H36M)
         tracks.append((person.frame, circles))
@@ -77,12 +72,12 @@ def heads_of(state: State, fps: float) -> dict[int, list[np.ndarray]]:
         skeleton = get_skeleton(state.people.skeleton)
         kind = skeleton.joints, skeleton.groups.get('head', ())
         for index, people in enumerate(state.people.people):
-            circles = _circles(people.keypoints, *kind)
-            add([index] * len(circles), circles)
+            heads[index] += [*_circles(people.keypoints, *kind)]
         for tracked in state.tracked.tracks:
             tracks.append((tracked.frames, _circles(tracked.keypoints, *kind)))
     for frames, circles in tracks:
-        add(*_between(frames, circles, fps))
+        for frame, circle in zip(*_between(frames, circles, fps), strict=True):
+            heads[frame].append(circle)
     return heads
 
 
