@@ -111,7 +111,10 @@ def blend_weights(num_targets: int) -> np.ndarray:
 
 
 def window_frames(
-    starts: np.ndarray, seq_len: int, num_targets: int, causal: bool = False
+    starts: np.ndarray | Sequence[int],
+    seq_len: int,
+    num_targets: int,
+    causal: bool = False,
 ) -> np.ndarray:
     """Return the frame numbers (S, seq_len) of windows, not yet limited to the clip.
 

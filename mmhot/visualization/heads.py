@@ -62,8 +62,8 @@ class CoveredHeads(FrameView):
 
 def heads_of(state: State, fps: float) -> dict[int, list[np.ndarray]]:
     """Return circles around heads, x, y and radius in pixels, by frame."""
-    clip, heads = state.clip_3d(), defaultdict(list)
-    tracks = []
+    heads: dict[int, list[np.ndarray]] = defaultdict(list)
+    clip, tracks = state.clip_3d(), []
     for track in clip.track_ids:
         person = clip.take(clip.track == track)
         circles = _circles(person.keypoints_2d, clip.joint_names, _H36M)
