@@ -44,15 +44,6 @@ class TrackerSettings:
 _SETTINGS = TrackerSettings()
 
 
-@dataclass
-class Detection:
-    """A row of a frame: keypoints and corners (K + 2, 2), and which are compared."""
-
-    points: np.ndarray
-    confident: np.ndarray
-    row: int
-
-
 @dataclass(eq=False)
 class TrackedPerson:
     """A person with a Kalman filter of constant velocity for each point."""
@@ -89,11 +80,13 @@ class TrackedPerson:
         self._missed += 1
         self.points += self.velocity
 
-    def update(self, detection: Detection, index: int) -> None:
-        """Correct the prediction by a detection, where it is confident."""
-        self._missed, self.row, self.index = 0, detection.row, index
-        seen = detection.confident[:, None]
-        error = np.where(seen, detection.points - self.points, 0)
+    def update(
+        self, points: np.ndarray, confident: np.ndarray, row: int, index: int
+    ) -> None:
+        """Correct the prediction by detected points, where they are confident."""
+        self._missed, self.row, self.index = 0, row, index
+        seen = confident[:, None]
+        error = np.where(seen, points - self.points, 0)
         # the prediction's covariance is that of the frame before, a frame later
         shared = self._covariance + self._speed_variance
         total = self._place_variance + self._covariance + shared
@@ -107,10 +100,10 @@ class TrackedPerson:
         gained = np.where(seen, speed_gain**2 * total, 0)
         self._speed_variance = self._speed_variance + self._drift - gained
         # the first detection of a point is taken as it is, and at rest
-        first = detection.confident & ~self.known
-        self.points[first] = detection.points[first]
+        first = confident & ~self.known
+        self.points[first] = points[first]
         self.velocity[~self.known] = 0
-        self.known = self.known | detection.confident
+        self.known = self.known | confident
 
 
 class Tracker:
@@ -160,15 +153,15 @@ class Tracker:
             for person in self._people:
                 person.predict()
         self._index = index
-        detections = make_detections(people)
+        points, confident, rows = compared_points(people)
         tentative = [person for person in self._people if person.id < 0]
         confirmed = [person for person in self._people if person.id >= 0]
         for tracked in (confirmed, tentative):
-            detections = self._match(tracked, detections, index, steps)
+            rows = self._match(tracked, points, confident, rows, index, steps)
         timing = self._fps, max(self._delay, steps), steps
-        for x in detections:
-            seen = x.points.copy(), x.confident, x.row, index
-            person = TrackedPerson(*seen, self._num_tracks, *timing)
+        for row in rows:
+            detected = points[row].copy(), confident[row], row, index
+            person = TrackedPerson(*detected, self._num_tracks, *timing)
             self._num_tracks += 1
             self._people.append(person)
             self._confirm(person)
@@ -177,30 +170,30 @@ class Tracker:
     def _match(
         self,
         people: Sequence[TrackedPerson],
-        detections: list[Detection],
+        points: np.ndarray,
+        confident: np.ndarray,
+        rows: list[int],
         index: int,
         steps: int,
-    ) -> list[Detection]:
-        """Update people with the closest detections; returns the others."""
-        if not people or not detections:
-            return detections
-        detected = np.stack([x.points for x in detections])[:, None]
-        predicted = np.stack([person.points for person in people])
-        both = np.stack([x.confident for x in detections])[:, None]
-        both = both & np.stack([person.known for person in people])
-        overlap, similarity = compare_people(detected, predicted, both)
+    ) -> list[int]:
+        """Update people with the closest of some rows; returns the others."""
+        if not people or not rows:
+            return rows
+        detected, predicted = points[rows], np.stack([x.points for x in people])
+        both = confident[rows][:, None] & np.stack([x.known for x in people])
+        overlap, similarity = compare_people(detected[:, None], predicted, both)
         share = _SETTINGS.box_share
         distances = 1 - share * overlap - (1 - share) * similarity
-        matched = set()
+        left = list(rows)
         while distances.min() < _SETTINGS.max_distance:
-            row, column = divmod(int(distances.argmin()), len(people))
-            distances[row], distances[:, column] = np.inf, np.inf
-            matched.add(row)
-            person = people[column]
+            place, column = divmod(int(distances.argmin()), len(people))
+            distances[place], distances[:, column] = np.inf, np.inf
+            row, person = rows[place], people[column]
             person.hits = min(person.hits + 2 * steps, self._max_gap)
             self._confirm(person)
-            person.update(detections[row], index)
-        return [x for row, x in enumerate(detections) if row not in matched]
+            person.update(points[row], confident[row], row, index)
+            left.remove(row)
+        return left
 
     def _confirm(self, person: TrackedPerson) -> None:
         if person.id < 0 and person.hits > person.delay:
@@ -211,10 +204,11 @@ class Tracker:
         return [person for person in self._people if person.index == self._index]
 
 
-def make_detections(people: People) -> list[Detection]:
-    """Convert the people of a frame to detections of keypoints and box corners.
+def compared_points(people: People) -> tuple[np.ndarray, np.ndarray, list[int]]:
+    """Return keypoints and corners of boxes, which of them are compared, and rows.
 
-    Duplicates and people without a confident keypoint or finite box are dropped.
+    They are (P, K + 2, 2) and (P, K + 2). The rows are without duplicates and people
+    without a confident keypoint or finite box.
     """
     most = _SETTINGS.max_keypoints
     keypoints = people.keypoints[:, :most].astype(np.float64)
@@ -235,4 +229,4 @@ def make_detections(people: People) -> list[Detection]:
         duplicate = similarity >= _SETTINGS.duplicate_similarity
         if not (duplicate & (overlap >= _SETTINGS.duplicate_overlap)).any():
             unique.append(row)
-    return [Detection(points[row], confident[row], row) for row in sorted(unique)]
+    return points, confident, sorted(unique)
