@@ -99,11 +99,11 @@ def test_rows_of_all_people_are_sorted(lifter):
     ]
     lifted = lifter(clip_of(*people))
     rows = list(zip(lifted.frame.tolist(), lifted.track.tolist(), strict=True))
-    wanted = [(f, t.track) for t in people for f in t.frames.tolist()]
-    assert rows == sorted(wanted)
+    expected = [(f, t.track) for t in people for f in t.frames.tolist()]
+    assert rows == sorted(expected)
     for person in people:
-        own = lifted.keypoints_2d[lifted.track == person.track]
-        np.testing.assert_array_equal(own, person.keypoints)
+        pixels = lifted.keypoints_2d[lifted.track == person.track]
+        np.testing.assert_array_equal(pixels, person.keypoints)
 
 
 def test_results_do_not_depend_on_batches_and_other_people(checkpoint, lifter):

@@ -277,9 +277,9 @@ def path_of(video, camera, cuts=(), **options):
 def test_auto_finds_cameras_that_turn(cuts, rotated, caplog):
     video = panned_video() * (1 + len(cuts))
     expected, lens = path_of(video, 'rotating', cuts)[:2] if cuts else rotated
-    path, found, readings = path_of(video, 'auto', cuts)
+    path, auto_lens, readings = path_of(video, 'auto', cuts)
     np.testing.assert_array_equal(path, expected)
-    assert found == lens
+    assert auto_lens == lens
     assert (lens is None) == bool(cuts)
     assert readings == 2
     assert not caplog.text
@@ -349,10 +349,10 @@ def panned_walk():
     with np.load(DATA / 'rendered_walk.npz') as data:
         joints, focal = data['h36m_cam3d'][:COUNT], float(data['K'][0, 0])
     rotations, zooms = turns()
-    own = np.stack(
+    seen = np.stack(
         [turn.inv().apply(pose) for turn, pose in zip(rotations, joints, strict=True)]
     )
-    pixels = own[..., :2] / own[..., 2:] * (focal * zooms)[:, None, None] + [640, 360]
+    pixels = seen[..., :2] / seen[..., 2:] * (focal * zooms)[:, None, None] + [640, 360]
     path = np.column_stack([rotations.as_rotvec(), zooms]).astype(np.float32)
     track = Track2D(0, np.arange(COUNT), pixels, np.ones(pixels.shape[:2]))
     clip = Clip2D('walk', 'h36m-17', [track], 1280, 720, 25.0)

@@ -94,21 +94,21 @@ def test_heads_have_the_size_of_a_head(source):
 
 
 @pytest.mark.parametrize(
-    'kept',
+    'visible',
     ['head', 'shoulder|hip', 'shoulder', 'left_wrist|left_elbow'],
 )
-def test_heads_are_covered_without_keypoints_of_the_face(source, kept):
+def test_heads_are_covered_without_keypoints_of_the_face(source, visible):
     state, _, second = source
     points = second.copy()
-    names = re.compile(kept)
+    names = re.compile(visible)
     missing = [not names.search(name) for name in COCO.joints]
-    if kept == 'head':
+    if visible == 'head':
         missing = [name not in COCO.groups['head'] for name in COCO.joints]
     points[missing] = np.nan
     state = state_of(state.frames, [people_of([points])], [])
     [circle] = heads_of(state, 10)[0]
     assert circle[2] > 0
-    if kept in ('head', 'shoulder|hip'):
+    if visible in ('head', 'shoulder|hip'):
         away = np.linalg.norm(second[HEAD] - circle[:2], axis=-1)
         assert away.max() < circle[2]
 

@@ -284,15 +284,15 @@ def test_doubt_grows_from_5_to_10_cm_and_is_inherited(frontal):
     errors = np.full(frontal.scores.shape, 0.04, np.float32)
     elbow, wrist, knee = H36M.indices(['left_elbow', 'left_wrist', 'right_knee'])
     errors[1, [elbow, wrist, knee]] = 0.08, np.nan, 0.3
-    found = doubts(replace(frontal, expected_error=errors), slice(0, 2))
-    assert not found[0].any()
-    np.testing.assert_allclose(found[1, [elbow, wrist, knee]], [0.6, 0.6, 1], atol=1e-5)
-    assert np.count_nonzero(found) == 3
+    faded = doubts(replace(frontal, expected_error=errors), slice(0, 2))
+    assert not faded[0].any()
+    np.testing.assert_allclose(faded[1, [elbow, wrist, knee]], [0.6, 0.6, 1], atol=1e-5)
+    assert np.count_nonzero(faded) == 3
     scores = frontal.keypoint_scores_3d.copy()
     scores[0, knee] = 0  # not detected in 2D
-    found = doubts(replace(frontal, keypoint_scores_3d=scores), slice(0, 2))
-    assert np.argwhere(found).tolist() == [[0, knee]]
-    assert found[0, knee] == 1
+    faded = doubts(replace(frontal, keypoint_scores_3d=scores), slice(0, 2))
+    assert np.argwhere(faded).tolist() == [[0, knee]]
+    assert faded[0, knee] == 1
 
 
 def test_summary_image_is_cropped_to_the_people_of_each_frame(tmp_path):
