@@ -10,8 +10,6 @@ import numpy as np
 from mmhot.errors import require_choice
 from mmhot.evaluation.clip_predictions import ClipPrediction
 from mmhot.evaluation.pose_errors import (
-    AUC_THRESHOLDS,
-    PCK_THRESHOLD,
     aligned_errors,
     change_errors,
     error_groups,
@@ -62,8 +60,9 @@ MEASURES = {
         Measure('N-MPJPE', 'mm', scaled_errors),
         Measure('MPJVE', 'mm/frame', change_errors, num_frames=2),
         Measure('MPJAE', 'mm/frame^2', change_errors, num_frames=3),
-        Measure('PCK@150', '%', thresholds=(PCK_THRESHOLD,)),
-        Measure('AUC', '%', thresholds=tuple(AUC_THRESHOLDS)),
+        # MPI-INF-3DHP's: 150 mm, and 0, 5, ..., 150 mm
+        Measure('PCK@150', '%', thresholds=(0.15,)),
+        Measure('AUC', '%', thresholds=tuple(np.arange(31) * 0.005)),
     )
 }
 DEFAULT_MEASURES = tuple(MEASURES)

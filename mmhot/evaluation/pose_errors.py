@@ -11,9 +11,6 @@ import numpy as np
 
 from mmhot.skeletons.joints import Skeleton
 
-# MPI-INF-3DHP's conventions, in meters: 150 mm, and 0, 5, ..., 150 mm.
-PCK_THRESHOLD = 0.15
-AUC_THRESHOLDS = np.arange(31) * 0.005
 _LIMBS = ('right_leg', 'left_leg', 'right_arm', 'left_arm')
 
 

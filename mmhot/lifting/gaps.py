@@ -255,7 +255,7 @@ def _hang_limbs(filled: np.ndarray, share: np.ndarray, height: np.ndarray) -> No
         filled[:, joint] = weight * filled[:, joint] + (1 - weight) * hanging
 
 
-def hang_legs(poses: np.ndarray, known: np.ndarray) -> np.ndarray:
+def hang_legs(poses: np.ndarray, shares: np.ndarray) -> np.ndarray:
     """Let lifted legs hang straight down the image where none of their joints is known.
 
     Lifted from hanging keypoints, knees are bent by 8 to 19 degrees in motion capture
@@ -264,9 +264,9 @@ def hang_legs(poses: np.ndarray, known: np.ndarray) -> np.ndarray:
 
     Args:
         poses (np.ndarray): Human3.6M's joints in camera axes, meters, (T, 17, 3).
-        known (np.ndarray): How far joints are known, 0 to 1, (T, 17).
+        shares (np.ndarray): How far joints are known, 0 to 1, (T, 17).
     """
-    hanging = 1 - known[:, _LEGS].max(1)[:, None]
+    hanging = 1 - shares[:, _LEGS].max(1)[:, None]
     if not hanging.any():
         return poses
     new = poses.copy()

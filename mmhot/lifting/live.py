@@ -86,12 +86,12 @@ class _Segment:
         observation is repeated outside the segment.
         """
         seconds, pixels, scores = (np.array(x) for x in zip(*self.seen, strict=True))
-        filled, known = fill_joints(pixels, seconds=seconds)
+        filled, shares = fill_joints(pixels, seconds=seconds)
         scores = scores.astype(np.float32)
         scores[(filled != pixels).any(-1)] = 0
         # digits that are only rounding would mix neighboring frames
         rows = np.interp(times, seconds, np.arange(len(seconds))).round(6)
-        columns = np.stack([scores, known], axis=-1)
+        columns = np.stack([scores, shares], axis=-1)
         return resample(np.concatenate([filled, columns], axis=-1), rows)
 
     def place(
