@@ -53,8 +53,7 @@ def _draw_column(
     pixels = pixels[np.isfinite(pixels).all(-1)]
     flat = np.full((_CELL, _CELL, 3), drawing.PANEL, np.uint8)
     if len(pixels):
-        angles = renderer.camera.azimuth, renderer.camera.elevation
-        renderer.camera = fit_camera(renderer.points[rows], *angles)
+        renderer.camera = fit_camera(renderer.points[rows])
         low, high = pixels.min(0), pixels.max(0)
         side = max(_AROUND * (high - low).max(), 1)
         # inside the image, as far as it is large enough
