@@ -54,11 +54,9 @@ def aligned_errors(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
     return joint_errors(procrustes_align(pred, target), target, root=None)
 
 
-def scaled_errors(
-    pred: np.ndarray, target: np.ndarray, root: int | None = 0
-) -> np.ndarray:
+def scaled_errors(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Compute the distance of each joint after scaling poses about the root."""
-    pred, target = relative(pred, root), relative(target, root)
+    pred, target = relative(pred, 0), relative(target, 0)
     size = (pred**2).sum((-2, -1), keepdims=True)
     scale = (pred * target).sum((-2, -1), keepdims=True) / np.maximum(size, 1e-12)
     return joint_errors(scale * pred, target, root=None)

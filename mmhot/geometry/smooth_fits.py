@@ -4,13 +4,10 @@ import numpy as np
 import scipy  # its modules are loaded at first use
 
 
-def time_steps(seconds: np.ndarray, least: float = 0.2) -> np.ndarray:
-    """Return the steps (T - 1,) of timestamps (T,), none of them near zero.
-
-    ``least`` is the smallest step over the median one; timestamps may repeat.
-    """
+def time_steps(seconds: np.ndarray) -> np.ndarray:
+    """Return steps (T - 1,), none near zero, of times (T,), which may repeat."""
     steps = np.diff(seconds)
-    return np.maximum(steps, least * np.median(steps))
+    return np.maximum(steps, 0.2 * np.median(steps))
 
 
 def second_differences(seconds: np.ndarray, unit: float) -> np.ndarray:

@@ -46,10 +46,8 @@ def test_filters_are_those_of_scipy(size):
         wanted = uniform_filter1d(values, size, axis=axis, mode='nearest')
         np.testing.assert_allclose(moving_mean(values, size, axis), wanted, atol=1e-12)
     assert moving_mean(values.astype(np.float32), size).dtype == np.float32
-    for ends, mode in (('edge', 'nearest'), ('symmetric', 'reflect')):
-        wanted = gaussian_filter1d(values, size / 10, axis=0, mode=mode)
-        found = gaussian_mean(values, size / 10, ends)
-        np.testing.assert_allclose(found, wanted, atol=1e-12)
+    wanted = gaussian_filter1d(values, size / 10, axis=0, mode='nearest')
+    np.testing.assert_allclose(gaussian_mean(values, size / 10), wanted, atol=1e-12)
 
 
 @pytest.mark.parametrize('shape', [(1, 1), (1, 5), (5, 1), (3, 4), (0, 3), (2, 0)])
