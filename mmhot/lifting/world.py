@@ -57,12 +57,9 @@ def place_people(clip: Clip3D, lens: Lens | None = None) -> Clip3D:
             clip.seconds(clip.frame[rows]),
         )
     if unplaced:
-        _LOGGER.warning(
-            '%s: people %s are smaller than %d pixels: their positions are unknown',
-            clip.name,
-            ', '.join(map(str, sorted(unplaced))),
-            ROOT_ERRORS.smallest,
-        )
+        text = '%s: people %s are smaller than %d pixels: their positions are unknown'
+        listed = ', '.join(map(str, sorted(unplaced)))
+        _LOGGER.warning(text, clip.name, listed, ROOT_ERRORS.smallest)
     return replace(
         clip,
         root_3d=root,

@@ -113,12 +113,15 @@ def walking_video(places):
         yield np.repeat(image[..., None], 3, 2), np.zeros((0, 4), np.float32)
 
 
+def people_in(boxes):
+    rows = len(boxes)
+    return People(boxes, np.ones(rows), np.zeros((rows, 17, 2)), np.ones(rows))
+
+
 def observe(video, cuts=(), interval=1):
     tracker = BackgroundTracker(interval)
     for index, (image, boxes) in enumerate(video):
-        rows = len(boxes)
-        people = People(boxes, np.ones(rows), np.zeros((rows, 17, 2)), np.ones(rows))
-        tracker.observe(index, image, people, index in (0, *cuts))
+        tracker.observe(index, image, people_in(boxes), index in (0, *cuts))
     return tracker.arrays()
 
 
@@ -245,11 +248,7 @@ class Video(FrameSource):
 
     def seen(self, interval, cuts=()):
         """Return its background, as it is observed while people are estimated."""
-        people = []
-        for _, boxes in self.frames:
-            rows = len(boxes)
-            arrays = np.ones(rows), np.zeros((rows, 17, 2)), np.ones(rows)
-            people.append(People(boxes, *arrays))
+        people = [people_in(boxes) for _, boxes in self.frames]
         clip = ClipPeople(people, size=SIZE, cuts=list(cuts))
 
         def models(source, cache, progress, observers):
