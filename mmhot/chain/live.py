@@ -110,7 +110,7 @@ class LiveChain:
         on_frame = self._before
         for step in steps:
             if isinstance(step, LiftStream):
-                self.lifter: FrameLifter = step.lift_frames(fps)
+                self.lifter = FrameLifter(step.lifter, fps, step.lookahead)
                 on_frame = self._after
             elif isinstance(step, UserStep) and not step.live:
                 self.left_out.append(step.name)

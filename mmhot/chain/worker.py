@@ -18,8 +18,7 @@ from mmhot.frames.part import take_part
 from mmhot.io.arrays import load_object
 from mmhot.io.atomic import replacing
 from mmhot.io.lifted import write_keypoints
-from mmhot.lifting.clip_encoder import NotLiftableError
-from mmhot.lifting.lift import Lift
+from mmhot.lifting.lift import Lift, NotLiftableError
 from mmhot.motion.camera import StabilizeCamera
 from mmhot.motion.camera_path import describe_path
 from mmhot.options import Values, options_of

@@ -83,8 +83,8 @@ def join_predictions(parts: Iterable[ClipPrediction]) -> list[ClipPrediction]:
     """
     of_clip = defaultdict(list)
     for part in parts:
-        known_clip = part.clip if part.frames is not None else ''
-        of_clip[part.dataset, part.subject, part.action, known_clip].append(part)
+        clip = part.clip if part.frames is not None else ''
+        of_clip[part.dataset, part.subject, part.action, clip].append(part)
     return [_join(of_clip[labels], clip=labels[-1]) for labels in sorted(of_clip)]
 
 

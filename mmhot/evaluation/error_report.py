@@ -10,15 +10,11 @@ import numpy as np
 from mmhot.errors import require_choice
 from mmhot.evaluation.clip_predictions import ClipPrediction
 from mmhot.evaluation.pose_errors import (
-    AUC_THRESHOLDS,
-    CPS_THRESHOLDS,
-    PCK_THRESHOLD,
     aligned_errors,
     change_errors,
     error_groups,
     hit_rates,
     joint_errors,
-    largest_errors,
     pck_joints,
     scaled_errors,
 )
@@ -33,11 +29,10 @@ class Measure:
 
     name: str
     unit: str
-    errors: Callable[..., np.ndarray] = joint_errors  # for each joint
-    scale: float = 1000  # from meters or percent to the unit
+    errors: Callable[..., np.ndarray] = joint_errors  # for each joint, meters
     num_frames: int = 1  # consecutive ones that it needs
     # distances in meters, for the percentage of joints within them; higher is better
-    thresholds: Sequence[float] | None = None
+    thresholds: Sequence[float] = ()
 
     def per_joint(self, clip: ClipPrediction) -> np.ndarray:
         """Compute the measure for each joint, (F', K), relative to the first joint.
@@ -46,17 +41,13 @@ class Measure:
         """
         if not len(clip.pred) or (self.num_frames > 1 and clip.frames is None):
             return np.zeros((0, clip.pred.shape[1]))
-        options = {}
-        if self.errors is change_errors:
-            options = dict(order=self.num_frames - 1, frames=clip.frames)
-        errors = self.errors(clip.pred, clip.target, **options)
-        if self.thresholds is not None:
-            errors = hit_rates(errors, self.thresholds)
-        return self.scale * errors
+        changes = (self.num_frames - 1, clip.frames) if self.num_frames > 1 else ()
+        errors = self.errors(clip.pred, clip.target, *changes)
+        return hit_rates(errors, self.thresholds) if self.thresholds else 1000 * errors
 
     def joints(self, skeleton: Skeleton | None) -> list[int] | slice:
         """Indices of the joints that count."""
-        if self.errors is joint_errors and self.thresholds and skeleton is not None:
+        if self.thresholds and skeleton is not None:
             return pck_joints(skeleton)
         return slice(None)
 
@@ -69,9 +60,9 @@ MEASURES = {
         Measure('N-MPJPE', 'mm', scaled_errors),
         Measure('MPJVE', 'mm/frame', change_errors, num_frames=2),
         Measure('MPJAE', 'mm/frame^2', change_errors, num_frames=3),
-        Measure('PCK@150', '%', scale=1, thresholds=(PCK_THRESHOLD,)),
-        Measure('AUC', '%', scale=1, thresholds=tuple(AUC_THRESHOLDS)),
-        Measure('CPS', 'mm', largest_errors, 3, thresholds=tuple(CPS_THRESHOLDS)),
+        # MPI-INF-3DHP's: 150 mm, and 0, 5, ..., 150 mm
+        Measure('PCK@150', '%', thresholds=(0.15,)),
+        Measure('AUC', '%', thresholds=tuple(np.arange(31) * 0.005)),
     )
 }
 DEFAULT_MEASURES = tuple(MEASURES)
@@ -159,11 +150,8 @@ class ErrorReport:
         """Compute each measure by joint, group, action, subject or clip.
 
         Joints, groups and subjects are averaged over actions if the whole is; PCK and
-        AUC of groups are those of all of the group's joints.
-
-        Args:
-            dataset (str): One of :attr:`datasets`.
-            kind (str): One of ``TABLES``.
+        AUC of groups are those of all of the group's joints. ``kind`` is one of
+        ``TABLES``.
         """
         require_choice('kind', kind, TABLES)
         parts, over_actions = self._parts[dataset], bool(self.actions(dataset))
@@ -199,7 +187,7 @@ class ErrorReport:
                 sums, counts = zip(*(x.sums[measure.name] for x in group), strict=True)
                 if any(counts):
                     means.append(sum(sums) / sum(counts))
-            if means and not (joints and measure.errors is largest_errors):
+            if means:
                 mean = np.mean(means, axis=0)
                 chosen = joints or measure.joints(self.skeleton)
                 row[measure.name] = float(mean[chosen].mean())

@@ -38,9 +38,8 @@ class LiftingErrorMetric(BaseMetric):
 
     Args:
         measures (Sequence[str]): Some of 'MPJPE', 'P-MPJPE', 'N-MPJPE' (mm), 'MPJVE'
-            (mm/frame), 'MPJAE' (mm/frame^2), 'PCK@150', 'AUC' (percent) and 'CPS' (mm);
-            by default all. Those that need consecutive frames are left out if there
-            are none.
+            (mm/frame), 'MPJAE' (mm/frame^2), 'PCK@150' and 'AUC' (percent); by default
+            all. Those that need consecutive frames are left out if there are none.
             (MMEngine treats an evaluator with a key ``metrics`` as a list of metrics.)
         average (str): 'actions' averages over frames, then over actions, if each
             sample has an action (Human3.6M's protocol), else over frames; 'frames'
@@ -183,5 +182,5 @@ class ViewRetrievalMetric(BaseMetric):
         near = np.abs(frames[:, None] - frames) <= self.radius
         negatives = queries @ keys[:, -1].T
         negatives.masked_fill_(torch.from_numpy(same & near), -torch.inf)
-        found = describe_embeddings(queries, keys, negatives)
-        return {name: value.item() for name, value in found.items()}
+        values = describe_embeddings(queries, keys, negatives)
+        return {name: value.item() for name, value in values.items()}

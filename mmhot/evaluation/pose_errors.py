@@ -1,8 +1,8 @@
-"""Errors of 3D poses: MPJPE and its relatives, PCK, AUC, CPS, and groups of joints.
+"""Errors of 3D poses: MPJPE and its relatives, PCK, AUC, and groups of joints.
 
 Batched functions of arrays. Results are in the unit of the input (PCK and AUC:
-percent; CPS: millimeters). Functions called ``*_errors`` return one error per joint;
-the others are their mean over the joints. ``docs/training.md`` defines each.
+percent). Functions called ``*_errors`` return one error per joint; the others are their
+mean over the joints. ``docs/training.md`` defines each.
 """
 
 from collections.abc import Sequence
@@ -11,11 +11,6 @@ import numpy as np
 
 from mmhot.skeletons.joints import Skeleton
 
-# MPI-INF-3DHP's conventions, in meters: 150 mm, and 0, 5, ..., 150 mm.
-PCK_THRESHOLD = 0.15
-AUC_THRESHOLDS = np.arange(31) * 0.005
-# CanonPose's (Wandt et al., arXiv:2011.14679): 1, 2, ..., 300 mm.
-CPS_THRESHOLDS = np.arange(1, 301) * 0.001
 _LIMBS = ('right_leg', 'left_leg', 'right_arm', 'left_arm')
 
 
@@ -59,17 +54,9 @@ def aligned_errors(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
     return joint_errors(procrustes_align(pred, target), target, root=None)
 
 
-def largest_errors(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Compute the largest of a pose's aligned errors, for all joints, (..., K)."""
-    errors = aligned_errors(pred, target)
-    return np.broadcast_to(errors.max(-1, keepdims=True), errors.shape)
-
-
-def scaled_errors(
-    pred: np.ndarray, target: np.ndarray, root: int | None = 0
-) -> np.ndarray:
+def scaled_errors(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Compute the distance of each joint after scaling poses about the root."""
-    pred, target = relative(pred, root), relative(target, root)
+    pred, target = relative(pred, 0), relative(target, 0)
     size = (pred**2).sum((-2, -1), keepdims=True)
     scale = (pred * target).sum((-2, -1), keepdims=True) / np.maximum(size, 1e-12)
     return joint_errors(scale * pred, target, root=None)

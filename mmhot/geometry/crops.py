@@ -12,15 +12,10 @@ IMAGE_MEAN, IMAGE_STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 def crop_matrix(
     box: np.ndarray, size: tuple[int, int], padding: float = 1.25
 ) -> np.ndarray:
-    """Compute the affine matrix from an image to a crop around a bounding box.
+    """Compute the affine matrix (2, 3) from an image to a crop around a bounding box.
 
-    Args:
-        box (np.ndarray): x1, y1, x2, y2 in pixels; its narrower side is widened.
-        size (tuple[int, int]): Width and height of the crop in pixels.
-        padding (float): Factor by which the box is enlarged. Defaults to 1.25.
-
-    Returns:
-        np.ndarray: Matrix for ``cv2.warpAffine``, (2, 3).
+    The box, x1, y1, x2, y2 in pixels, is enlarged by ``padding``, and its narrower side
+    widened. ``size`` is width and height of the crop in pixels.
     """
     # rounded as by MMPose's get_warp_matrix: equal matrices make equal crops
     box = np.asarray(box, np.float32)
@@ -49,16 +44,9 @@ def warp_smoothly(
 ) -> np.ndarray:
     """Warp an image as ``cv2.warpAffine`` does, without aliasing when it shrinks.
 
-    ``cv2.warpAffine`` interpolates between four pixels at any scale. Here the image is
-    first averaged over blocks of whole pixels.
-
-    Args:
-        image (np.ndarray): (H, W, C) or (H, W).
-        matrix (np.ndarray): Affine matrix, (2, 3).
-        size (tuple[int, int]): Width and height of the result.
-
-    Returns:
-        np.ndarray: (height, width, C) or (height, width).
+    ``cv2.warpAffine`` interpolates between four pixels at any scale. Here the image,
+    (H, W, C) or (H, W), is first averaged over blocks of whole pixels. The matrix is
+    (2, 3), and ``size`` width and height of the result.
     """
     zoom = np.sqrt(abs(np.linalg.det(matrix[:, :2])))
     block = int(min(1 / max(zoom, 1e-6), *image.shape[:2]))
@@ -76,18 +64,11 @@ def warp_smoothly(
 
 
 def find_peaks(vectors: np.ndarray, smoothing: float) -> np.ndarray:
-    """Find the peaks of SimCC vectors.
+    """Find the peaks (...) of SimCC vectors (..., bins), in bins.
 
     The highest bin jumps where two are almost equal. The peak of a parabola through it
-    and its neighbors does not, after smoothing has joined peaks that are close.
-
-    Args:
-        vectors (np.ndarray): Probabilities, (..., bins).
-        smoothing (float): Standard deviation of a Gaussian in bins, or 0 for the
-            highest bin.
-
-    Returns:
-        np.ndarray: Positions in bins, (...).
+    and its neighbors does not, after smoothing has joined peaks that are close, by a
+    Gaussian whose standard deviation is in bins. With 0 it is the highest bin.
     """
     if not smoothing:
         return vectors.argmax(-1)

@@ -201,13 +201,9 @@ def largest_rows(frames: np.ndarray, sizes: np.ndarray) -> np.ndarray:
 
 
 def mirror_poses(poses: Poses, flip_indices: Sequence[int]) -> Poses:
-    """Return poses mirrored left to right, about x = 0.
+    """Return 2D or 3D poses (..., K, C), x first, mirrored left to right about x = 0.
 
-    Args:
-        poses (np.ndarray | Tensor): 2D or 3D poses, x first; channels after the
-            coordinates are kept, (..., K, C).
-        flip_indices (Sequence[int]): For each keypoint its partner on the other
-            side, or itself.
+    ``flip_indices`` has each keypoint's partner on the other side, or itself.
     """
     if isinstance(poses, np.ndarray):
         mirrored = poses[..., list(flip_indices), :]

@@ -25,9 +25,10 @@ class Reach:
     wrong: float = 0.25  # half the longest time for which points are wrong, seconds
 
 
-def find_reachable(
-    points: np.ndarray, seconds: np.ndarray, reach: Reach = Reach()
-) -> np.ndarray:
+_REACH = Reach()
+
+
+def find_reachable(points: np.ndarray, seconds: np.ndarray) -> np.ndarray:
     """Mark the positions of a motion that are not outliers.
 
     An outlier is a single position that is far from both neighbors, as those around it
@@ -38,7 +39,6 @@ def find_reachable(
     Args:
         points (np.ndarray): Positions in meters, NaN where unknown, (T, K, 3).
         seconds (np.ndarray): Times of the frames, (T,).
-        reach (Reach): Speeds and times.
 
     Returns:
         np.ndarray: (T, K) bool, True where unknown.
@@ -48,42 +48,42 @@ def find_reachable(
         rows = np.flatnonzero(np.isfinite(points[:, joint]).all(-1))
         for find in (_find_spikes, _find_jumps):
             if len(rows) > 2:
-                wrong = find(points[rows, joint], seconds[rows], reach)
+                wrong = find(points[rows, joint], seconds[rows])
                 right[rows[wrong], joint] = False
                 rows = rows[~wrong]
     return right
 
 
-def _find_spikes(points: np.ndarray, seconds: np.ndarray, reach: Reach) -> np.ndarray:
+def _find_spikes(points: np.ndarray, seconds: np.ndarray) -> np.ndarray:
     """Mark positions (N,) of (N, 3) that are far from the middle of both neighbors."""
     share = (seconds[1:-1] - seconds[:-2]) / (seconds[2:] - seconds[:-2])
     middle = points[:-2] + share[:, None] * (points[2:] - points[:-2])
     apart = np.linalg.norm(points[1:-1] - middle, axis=-1)
-    window = round(reach.around / float(np.median(np.diff(seconds))))
+    window = round(_REACH.around / float(np.median(np.diff(seconds))))
     window = min(max(window, 5), len(apart))
     usual = moving_rank(apart, window, int(0.6 * window))
-    is_spike = apart > np.maximum(reach.spike * usual, reach.least_spike)
+    is_spike = apart > np.maximum(_REACH.spike * usual, _REACH.least_spike)
     # neighbors of a spike are half as far from the middle, those of a jump as far
     padded = np.pad(apart, 1)
-    is_spike &= apart > reach.alone * np.maximum(padded[:-2], padded[2:])
+    is_spike &= apart > _REACH.alone * np.maximum(padded[:-2], padded[2:])
     return np.pad(is_spike, 1)
 
 
-def _find_jumps(points: np.ndarray, seconds: np.ndarray, reach: Reach) -> np.ndarray:
+def _find_jumps(points: np.ndarray, seconds: np.ndarray) -> np.ndarray:
     """Mark positions (N,) of (N, 3) that are not of the longest chain."""
     count, distances = len(points), np.linalg.norm(np.diff(points, axis=0), axis=-1)
     times = np.diff(seconds)
-    speed = np.clip(reach.steps * np.percentile(distances / times, 90), *reach.speeds)
-    if (distances <= speed * times + reach.error).all():
+    speed = np.clip(_REACH.steps * np.percentile(distances / times, 90), *_REACH.speeds)
+    if (distances <= speed * times + _REACH.error).all():
         return np.zeros(count, bool)
     # a chain costs the positions that it leaves out, long steps, and new beginnings
-    new = reach.wrong / float(np.median(times))
+    new = _REACH.wrong / float(np.median(times))
     longest = int(2 * new) + 1
     costs, before = np.arange(count, dtype=float), np.full(count, -1)
     for row in range(1, count):
         start = max(row - longest, 0)
         apart = np.linalg.norm(points[start:row] - points[row], axis=-1)
-        limit = speed * (seconds[row] - seconds[start:row]) + reach.error
+        limit = speed * (seconds[row] - seconds[start:row]) + _REACH.error
         left_out = np.arange(row - start - 1, -1, -1)
         chains = costs[start:row] + left_out + (apart / limit) ** 2
         chains[apart > limit] = np.inf

@@ -4,13 +4,10 @@ import numpy as np
 import scipy  # its modules are loaded at first use
 
 
-def time_steps(seconds: np.ndarray, least: float = 0.2) -> np.ndarray:
-    """Return the steps (T - 1,) of timestamps (T,), none of them near zero.
-
-    ``least`` is the smallest step over the median one; timestamps may repeat.
-    """
+def time_steps(seconds: np.ndarray) -> np.ndarray:
+    """Return steps (T - 1,), none near zero, of times (T,), which may repeat."""
     steps = np.diff(seconds)
-    return np.maximum(steps, least * np.median(steps))
+    return np.maximum(steps, 0.2 * np.median(steps))
 
 
 def second_differences(seconds: np.ndarray, unit: float) -> np.ndarray:
@@ -29,12 +26,8 @@ def second_differences(seconds: np.ndarray, unit: float) -> np.ndarray:
 def normal_bands(rows: np.ndarray, num_frames: int) -> np.ndarray:
     """Return the diagonals of normal equations, the main and the N - 1 lower ones.
 
-    Args:
-        rows (np.ndarray): Each column has coefficients of N consecutive frames, (N, R).
-        num_frames (int): Frames T.
-
-    Returns:
-        np.ndarray: (N, T), as ``scipy.linalg.solveh_banded(lower=True)`` takes them.
+    Rows are columns of coefficients of N consecutive frames, (N, R); the diagonals are
+    (N, T), as ``scipy.linalg.solveh_banded(lower=True)`` takes them.
     """
     count, width = rows.shape
     bands = np.zeros((count, num_frames))

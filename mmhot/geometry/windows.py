@@ -2,30 +2,23 @@
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from itertools import pairwise
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 
-def filter_frames(
-    values: np.ndarray, weights: np.ndarray, axis: int = 0, ends: Any = 'edge'
-) -> np.ndarray:
-    """Sum up the weighted frames around each frame.
+def filter_frames(values: np.ndarray, weights: np.ndarray, axis: int = 0) -> np.ndarray:
+    """Sum up the weighted frames around each frame, along an axis.
 
-    As ``scipy.ndimage.correlate1d``, whose import takes half a second.
-
-    Args:
-        values (np.ndarray): (..., T, ...).
-        weights (np.ndarray): Of frames from ``N // 2`` before to ``(N - 1) // 2``
-            after, (N,).
-        axis (int): Axis of the frames. Defaults to 0.
-        ends (str): How ``np.pad`` continues frames. Defaults to 'edge'.
+    As ``scipy.ndimage.correlate1d``, whose import takes half a second. Weights (N,) are
+    those of frames from ``N // 2`` before to ``(N - 1) // 2`` after; the first and last
+    frame are repeated.
     """
     frames = np.moveaxis(np.asarray(values, np.float64), axis, 0)
     widths = [(0, 0)] * frames.ndim
     widths[0] = len(weights) // 2, (len(weights) - 1) // 2
-    padded = np.pad(frames, widths, ends)
+    padded = np.pad(frames, widths, 'edge')
     parts = (weight * padded[i : i + len(frames)] for i, weight in enumerate(weights))
     return np.moveaxis(sum(parts), 0, axis).astype(values.dtype, copy=False)
 
@@ -35,11 +28,11 @@ def moving_mean(values: np.ndarray, size: int, axis: int = 0) -> np.ndarray:
     return filter_frames(values, np.full(size, 1 / size), axis)
 
 
-def gaussian_mean(values: np.ndarray, sigma: float, ends: Any = 'edge') -> np.ndarray:
+def gaussian_mean(values: np.ndarray, sigma: float) -> np.ndarray:
     """Average frames, weighted by a Gaussian of ``sigma`` frames, along axis 0."""
     reach = int(4 * sigma + 0.5)
     weights = np.exp(-((np.arange(-reach, reach + 1) / sigma) ** 2) / 2)
-    return filter_frames(values, weights / weights.sum(), ends=ends)
+    return filter_frames(values, weights / weights.sum())
 
 
 def moving_rank(values: np.ndarray, size: int, rank: int) -> np.ndarray:
@@ -89,18 +82,11 @@ def chunk_starts(
 ) -> np.ndarray:
     """Return the first frames of evenly spread chunks that cover a clip.
 
-    Args:
-        num_frames (int): Frames of the clip.
-        seq_len (int): Frames of a chunk.
-        stride (int): Largest distance from one chunk to the next.
-        shifted (bool): Whether chunks but the first and last one start in the middle
-            between those of the other value. Defaults to False.
-        beyond (int): Frames by which the first and the last chunk reach beyond the
-            clip. Defaults to 0.
-
-    Returns:
-        np.ndarray: int64. A clip shorter than a chunk, without frames beyond it, has
-        one negative start, which centers the clip in the chunk.
+    Chunks have ``seq_len`` frames, and start at most ``stride`` frames apart; those
+    that are shifted, but the first and last one, start in the middle between those that
+    are not. The first and the last chunk reach ``beyond`` frames beyond the clip. A
+    clip shorter than a chunk, without frames beyond it, has one negative start, which
+    centers the clip in the chunk.
     """
     span = num_frames - seq_len + 2 * beyond
     if span <= 0:
@@ -122,7 +108,10 @@ def blend_weights(num_targets: int) -> np.ndarray:
 
 
 def window_frames(
-    starts: np.ndarray, seq_len: int, num_targets: int, causal: bool = False
+    starts: np.ndarray | Sequence[int],
+    seq_len: int,
+    num_targets: int,
+    causal: bool = False,
 ) -> np.ndarray:
     """Return the frame numbers (S, seq_len) of windows, not yet limited to the clip.
 
@@ -139,11 +128,8 @@ def frames_inside(
 ) -> np.ndarray:
     """Replace frame numbers beyond the ends of a clip by frames of the clip.
 
-    Args:
-        frames (np.ndarray): Frame numbers, any shape.
-        num_frames (int): Frames of the clip.
-        ends (str): 'edge' repeats the first and last frame, 'reflect' plays the clip
-            backward and forward again, as in ``np.pad``. Defaults to 'edge'.
+    As in ``np.pad``, 'edge' repeats the first and last frame, and 'reflect' plays the
+    clip backward and forward again.
     """
     if ends == 'edge':
         return frames.clip(0, num_frames - 1)
@@ -251,47 +237,42 @@ def lift_windows(
             f'stride ({stride!r:.50}) must be from 1 to the {num_targets} frames '
             'that a window predicts'
         )
-    weights = blend_weights(num_targets)
-    lengths = [len(clip) for clip in clips]
-    windows = []  # clip, first target, content beyond the ends
-    for clip, length in enumerate(lengths):
+    weights, bounds = blend_weights(num_targets), np.cumsum([0, *map(len, clips)])
+    frames = np.concatenate(clips)
+    windows = []  # bounds of the clip, first target in it, content beyond its ends
+    for low, high in pairwise(bounds.tolist()):
         for is_other, content in enumerate(ends):
             if num_targets == seq_len > 1:
                 shifts, beyond = shifted != bool(is_other), seq_len // 2
-                starts = chunk_starts(length, seq_len, stride, shifts, beyond)
+                starts = chunk_starts(high - low, seq_len, stride, shifts, beyond)
             else:
-                starts = window_starts(length, num_targets, stride)
+                starts = window_starts(high - low, num_targets, stride)
             if is_other:
-                starts = starts[(starts < 0) | (starts > length - num_targets)]
-            windows += [(clip, start, content) for start in starts]
-    total, weight_sum = None, [np.zeros(length, np.float32) for length in lengths]
+                starts = starts[(starts < 0) | (starts > high - low - num_targets)]
+            windows += [(low, high, start, content) for start in starts.tolist()]
+    total, weight_sum = None, np.zeros(len(frames), np.float32)
 
     for first in range(0, len(windows), batch_size):
         batch = windows[first : first + batch_size]
-        firsts = np.array([start for _, start, _ in batch])
-        frames = window_frames(firsts, seq_len, num_targets, causal)
+        numbers = window_frames([x[2] for x in batch], seq_len, num_targets, causal)
         inputs = [
-            clips[clip][frames_inside(numbers, lengths[clip], content)]
-            for (clip, _, content), numbers in zip(batch, frames, strict=True)
+            frames[low + frames_inside(of_window, high - low, content)]
+            for (low, high, _, content), of_window in zip(batch, numbers, strict=True)
         ]
         predicted = predict(np.stack(inputs))
         if total is None:
-            shape = predicted.shape[2:]
-            total = [np.zeros((length, *shape), np.float32) for length in lengths]
-        for (clip, start, _), poses in zip(batch, predicted, strict=True):
-            inside = slice(max(-start, 0), min(lengths[clip] - start, num_targets))
-            target = slice(start + inside.start, start + inside.stop)
-            weight = weights[inside]
-            total[clip][target] += poses[inside] * _align(weight, poses.ndim)
-            weight_sum[clip][target] += weight
+            total = np.zeros((len(frames), *predicted.shape[2:]), np.float32)
+        for (low, high, start, _), poses in zip(batch, predicted, strict=True):
+            inside = slice(max(-start, 0), min(high - low - start, num_targets))
+            target = slice(low + start + inside.start, low + start + inside.stop)
+            total[target] += poses[inside] * _align(weights[inside], poses.ndim)
+            weight_sum[target] += weights[inside]
         if progress is not None:
-            progress(sum(lengths) * (first + len(batch)) // len(windows))
+            progress(len(frames) * (first + len(batch)) // len(windows))
 
     assert total is not None  # every clip has windows
-    return [
-        poses / _align(weight, poses.ndim)
-        for poses, weight in zip(total, weight_sum, strict=True)
-    ]
+    total /= _align(weight_sum, total.ndim)
+    return np.split(total, bounds[1:-1])
 
 
 def solve_in_parts(

@@ -65,6 +65,9 @@ class KnownJoints:
     torso: float = 4.0  # seconds over which the height of the torso is measured
 
 
+_LIMITS = KnownJoints()
+
+
 @dataclass
 class Segment:
     """Complete 2D keypoints of one person in consecutive frames."""
@@ -83,9 +86,7 @@ class GapFiller:
     fps: float
     seconds_of: Callable[[np.ndarray], np.ndarray]  # timestamps (T,) of frames (T,)
     max_gap: float = 1.0  # longest gap that is filled, seconds
-    longest: float = LONGEST_STEP  # seconds, between frames of one motion
     is_person: bool = True  # whether points are pixels of Human3.6M's joints
-    known: KnownJoints = KnownJoints()
 
     def split(
         self,
@@ -103,62 +104,51 @@ class GapFiller:
         Returns:
             list[Segment]: In temporal order; empty if no joint is ever detected.
         """
-        frames, keypoints, scores = self._add_frames(frames, keypoints, scores)
-        visible = np.flatnonzero(np.isfinite(keypoints).all(-1).any(-1))
-        if len(visible) == 0:
-            return []
-        times, longest = self.seconds_of(frames), max(self.longest, self.max_gap)
-        detected = frames[visible]
-        is_long = np.diff(self.seconds_of(detected)) > longest
-        is_long |= np.diff(detected) > int(self.max_gap * self.fps) + 1
-        part_of_detected = np.r_[0, np.cumsum(is_long)]
-        middles = (detected[:-1] + detected[1:]) / 2
-        part = part_of_detected[np.searchsorted(middles, frames)]
-
-        filled = np.empty(keypoints.shape, np.float32)
-        share = np.empty(keypoints.shape[:2], np.float32)
-        for number in range(part[-1] + 1):
-            rows = slice(*np.searchsorted(part, [number, number + 1]))
-            joints = keypoints[rows], self.is_person, times[rows], self.known
-            filled[rows], share[rows] = fill_joints(*joints)
-        scores[(filled != keypoints).any(-1)] = 0
-        is_cut = (np.diff(part) > 0) | (np.diff(frames) > 1)
-        cuts = np.flatnonzero(is_cut | (np.diff(times) > longest)) + 1
-        bounds = zip([0, *cuts], [*cuts, len(frames)], strict=True)
-        return [
-            Segment(track, frames[rows], filled[rows], scores[rows], share[rows])
-            for rows in (slice(*bound) for bound in bounds)
-        ]
-
-    def lengths(self, frames: np.ndarray) -> np.ndarray:
-        """Return 1 for each frame, and the number of missing ones added to it, (T,)."""
-        steps, seconds = np.diff(frames, append=frames[-1] + 1), self.seconds_of(frames)
-        longest = max(self.longest, self.max_gap)
-        is_short = np.diff(seconds, append=seconds[-1]) <= longest
-        return np.where(
-            (steps <= int(self.max_gap * self.fps) + 1) & is_short, steps, 1
-        )
-
-    def _add_frames(
-        self, frames: np.ndarray, keypoints: np.ndarray, scores: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Add empty rows for missing frames of short gaps."""
-        lengths = self.lengths(frames)
-        rows = np.cumsum(lengths) - lengths
-        count = lengths.sum()
-        every = np.repeat(frames - rows, lengths) + np.arange(count)
-        full = np.full((count, *keypoints.shape[1:]), np.nan, np.float32)
+        steps = np.append(np.where(self._is_long(frames), 1, np.diff(frames)), 1)
+        rows = np.cumsum(steps) - steps
+        full = np.full((steps.sum(), *keypoints.shape[1:]), np.nan, np.float32)
         full[rows] = keypoints
         confidence = np.zeros(full.shape[:2], np.float32)
         confidence[rows] = np.where(np.isfinite(keypoints).all(-1), scores, 0)
-        return every, full, confidence
+        frames = np.repeat(frames - rows, steps) + np.arange(len(full))
+
+        detected = frames[np.isfinite(full).all(-1).any(-1)]
+        if len(detected) == 0:
+            return []
+        part_of_detected = np.r_[0, np.cumsum(self._is_long(detected))]
+        middles = (detected[:-1] + detected[1:]) / 2
+        part = part_of_detected[np.searchsorted(middles, frames)]
+        times = self.seconds_of(frames)
+        filled = np.empty(full.shape, np.float32)
+        share = np.empty(full.shape[:2], np.float32)
+        for number in range(part[-1] + 1):
+            rows = slice(*np.searchsorted(part, [number, number + 1]))
+            joints = fill_joints(full[rows], self.is_person, times[rows])
+            filled[rows], share[rows] = joints
+        confidence[(filled != full).any(-1)] = 0
+        is_cut = (np.diff(part) > 0) | (np.diff(frames) > 1)
+        cuts = np.flatnonzero(is_cut | (np.diff(times) > self._longest)) + 1
+        bounds = zip([0, *cuts], [*cuts, len(frames)], strict=True)
+        return [
+            Segment(track, frames[rows], filled[rows], confidence[rows], share[rows])
+            for rows in (slice(*bound) for bound in bounds)
+        ]
+
+    @property
+    def _longest(self) -> float:
+        """Seconds between frames of one motion."""
+        return max(LONGEST_STEP, self.max_gap)
+
+    def _is_long(self, frames: np.ndarray) -> np.ndarray:
+        """Return which gaps between frames (T,) are too long to be filled, (T - 1,)."""
+        is_long = np.diff(frames) > int(self.max_gap * self.fps) + 1
+        return is_long | (np.diff(self.seconds_of(frames)) > self._longest)
 
 
 def fill_joints(
     keypoints: np.ndarray,
     is_person: bool = True,
     seconds: np.ndarray | None = None,
-    limits: KnownJoints = KnownJoints(),
 ) -> tuple[np.ndarray, np.ndarray]:
     """Interpolate missing joints linearly in time, relative to the torso.
 
@@ -172,7 +162,6 @@ def fill_joints(
         is_person (bool): Whether joints are Human3.6M's.
         seconds (np.ndarray, optional): Times of the frames, (T,). By default frames are
             a second apart.
-        limits (KnownJoints): Thresholds.
 
     Returns:
         tuple[np.ndarray, np.ndarray]: Pixels, all finite, (T, K, 2), and how far joints
@@ -185,7 +174,7 @@ def fill_joints(
     if seconds is None or not np.ptp(seconds):
         seconds = np.arange(len(keypoints))
     if is_person:
-        shares = find_known(keypoints, seconds, limits)
+        shares = find_known(keypoints, seconds)
         if (shares[np.isfinite(keypoints).all(-1)] > 0).any():
             share = shares
             keypoints[share == 0] = np.nan
@@ -202,13 +191,11 @@ def fill_joints(
     seen = np.isfinite(keypoints).all(-1, keepdims=True)
     filled = np.where(seen, keypoints, filled)
     if is_person:
-        _hang_limbs(filled, share, _torso_height(filled, seconds, limits))
+        _hang_limbs(filled, share, _torso_height(filled, seconds))
     return filled, share
 
 
-def find_known(
-    keypoints: np.ndarray, seconds: np.ndarray, limits: KnownJoints = KnownJoints()
-) -> np.ndarray:
+def find_known(keypoints: np.ndarray, seconds: np.ndarray) -> np.ndarray:
     """Return how far joints of (T, K, 2) are known in each frame, 0 to 1, (T, K).
 
     A single false knee would bend the legs of a whole clip: a joint is known near
@@ -218,36 +205,34 @@ def find_known(
     seen = np.isfinite(keypoints).all(-1)
     present = seen.any(1)
     times = seconds[present]
-    begin = np.searchsorted(times, times - limits.seconds - 1e-6)
-    end = np.searchsorted(times, times + limits.seconds + 1e-6)
+    begin = np.searchsorted(times, times - _LIMITS.seconds - 1e-6)
+    end = np.searchsorted(times, times + _LIMITS.seconds + 1e-6)
     counts = np.pad(seen[present].cumsum(0), ((1, 0), (0, 0)))
     often = counts[end] - counts[begin] >= (end - begin)[:, None] / 2
     often &= seen[present]
     for upper, lower, *mirrored in _LIMBS:
         pair = seen[present][:, [upper, lower]]
         supported = pair[:, ::-1] | seen[present][:, mirrored]
-        few = often[:, [upper, lower]].mean(0) < limits.alone
+        few = often[:, [upper, lower]].mean(0) < _LIMITS.alone
         often[:, [upper, lower]] &= supported | ~few
     share = np.ones(seen.shape, np.float32)
-    for joint in np.flatnonzero(often.mean(0) < limits.share):
+    for joint in np.flatnonzero(often.mean(0) < _LIMITS.share):
         sightings = times[often[:, joint]]
         if len(sightings):
             after = np.searchsorted(sightings, seconds)
             around = sightings[np.clip([after - 1, after], 0, len(sightings) - 1)]
             distance = np.abs(around - seconds).min(0)
-            share[:, joint] = np.clip(1 - distance / limits.near, 0, 1)
+            share[:, joint] = np.clip(1 - distance / _LIMITS.near, 0, 1)
         else:
             share[:, joint] = 0
     return share
 
 
-def _torso_height(
-    filled: np.ndarray, seconds: np.ndarray, limits: KnownJoints
-) -> np.ndarray:
+def _torso_height(filled: np.ndarray, seconds: np.ndarray) -> np.ndarray:
     """Measure torsos of (T, 17, 2) over a time, as people lean forward: pixels (T,)."""
     height = np.linalg.norm(filled[:, _THORAX] - filled[:, _ROOT], axis=-1)
     step = float(np.median(np.diff(seconds))) if len(seconds) > 1 else 0.0
-    window = min(round(limits.torso / step), len(height)) if step else len(height)
+    window = min(round(_LIMITS.torso / step), len(height)) if step else len(height)
     window = max(window, 1)
     height = moving_rank(height, window, window * 3 // 4)
     return moving_mean(height, max(window // 4, 1))
@@ -266,11 +251,11 @@ def _hang_limbs(filled: np.ndarray, share: np.ndarray, height: np.ndarray) -> No
             other = detected[:, mirrored] - detected[:, _H36M.parents[mirrored]]
             offset += share[:, mirrored, None] * (other - offset)
         hanging = filled[:, parent] + offset
-        own = share[:, joint, None]
-        filled[:, joint] = own * filled[:, joint] + (1 - own) * hanging
+        weight = share[:, joint, None]
+        filled[:, joint] = weight * filled[:, joint] + (1 - weight) * hanging
 
 
-def hang_legs(poses: np.ndarray, known: np.ndarray) -> np.ndarray:
+def hang_legs(poses: np.ndarray, shares: np.ndarray) -> np.ndarray:
     """Let lifted legs hang straight down the image where none of their joints is known.
 
     Lifted from hanging keypoints, knees are bent by 8 to 19 degrees in motion capture
@@ -279,9 +264,9 @@ def hang_legs(poses: np.ndarray, known: np.ndarray) -> np.ndarray:
 
     Args:
         poses (np.ndarray): Human3.6M's joints in camera axes, meters, (T, 17, 3).
-        known (np.ndarray): How far joints are known, 0 to 1, (T, 17).
+        shares (np.ndarray): How far joints are known, 0 to 1, (T, 17).
     """
-    hanging = 1 - known[:, _LEGS].max(1)[:, None]
+    hanging = 1 - shares[:, _LEGS].max(1)[:, None]
     if not hanging.any():
         return poses
     new = poses.copy()

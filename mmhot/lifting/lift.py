@@ -2,14 +2,41 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
-from mmhot.lifting.clip_encoder import check_liftable
+import numpy as np
+
+from mmhot.lifting.gaps import TORSO
 from mmhot.lifting.lifter import Lifter
 from mmhot.lifting.networks import Keep
 from mmhot.options import RuntimeOptions, option, read_numbers
 from mmhot.pose2d.options import SPEEDS, SpeedOption
+from mmhot.skeletons.joints import Skeleton, convert_keypoints, get_skeleton
 from mmhot.state import State, Step
+from mmhot.structures.clips import Clip2D
+
+
+class NotLiftableError(ValueError):
+    """Keypoints, kept as ``clip``, lack what a 3D pose needs."""
+
+    def __init__(self, clip: Clip2D) -> None:
+        super().__init__(
+            f'{clip.name}: the keypoints of {clip.skeleton} cannot be lifted to 3D: '
+            'neither both shoulders nor both hips can be found by name, see '
+            'mmhot.convert_keypoints'
+        )
+        self.clip = clip
+
+
+def _check_liftable(clip: Clip2D, skeleton: Skeleton) -> None:
+    """Raise NotLiftableError unless people have shoulders or hips, others a joint."""
+    points = np.zeros((get_skeleton(clip.skeleton).num_keypoints, 2))
+    converted, *_ = convert_keypoints(points, None, clip.skeleton, skeleton.name)
+    finite = np.isfinite(converted).all(-1)
+    if skeleton is get_skeleton('h36m-17'):
+        finite = finite[TORSO].reshape(2, 2).all(-1)
+    if not finite.any():
+        raise NotLiftableError(clip)
 
 
 def read_keep(value: Any) -> int | list[int]:
@@ -29,41 +56,19 @@ def lifter_option(default: str) -> Any:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LifterOptions(SpeedOption, RuntimeOptions):
-    """Options that choose the lifter and how it runs."""
+class LiftingStep(SpeedOption, RuntimeOptions, Step):
+    """Lift tracked people to 3D."""
 
-    title = 'lifter'
+    name, title, optional = 'lift', 'lifter', False
+    default: ClassVar[str | None] = None  # lifter of a name, or the one for clips
 
+    opened: Lifter | None = None  # in place of the options' lifter
     pose3d: str | None = lifter_option('the shipped one')
     pose3d_weights: str | None = option(
         'checkpoint of the lifter; nothing in the file is run',
         metavar='FILE',
         decides=False,
     )
-
-    def open_lifter(self, keep: Keep | None = None) -> Lifter:
-        """Open the lifter, whose pruners keep as many frames."""
-        speed = SPEEDS[self.speed]
-        is_shipped = self.pose3d is None and self.pose3d_weights is None
-        if keep is None and is_shipped:
-            keep = speed.keep
-        return Lifter(
-            self.pose3d,
-            self.pose3d_weights,
-            device=self.device,
-            flip_test=speed.flip_3d,
-            keep=keep,
-            backend=self.backend,
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class LiftingStep(LifterOptions, Step):
-    """Lift tracked people to 3D."""
-
-    name, optional = 'lift', False
-
-    opened: Lifter | None = None  # in place of the options' lifter
 
     @cached_property
     def lifter(self) -> Lifter:
@@ -74,12 +79,25 @@ class LiftingStep(LifterOptions, Step):
         """Open the lifter."""
         self.lifter  # noqa: B018, opened at first use
 
+    def open_lifter(self, keep: Keep | None = None) -> Lifter:
+        """Open the lifter, whose pruners keep as many frames."""
+        speed, model = SPEEDS[self.speed], self.pose3d
+        if model is None and self.pose3d_weights is None:
+            model = self.default
+            keep = speed.keep if keep is None and model is None else keep
+        return Lifter(
+            model,
+            self.pose3d_weights,
+            device=self.device,
+            flip_test=speed.flip_3d,
+            keep=keep,
+            backend=self.backend,
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Lift(LiftingStep):
     """Lift the tracked people of a whole clip to 3D."""
-
-    title = 'lifter'
 
     keep: Any = option(
         'frames of a window that each pruner of the lifter keeps (default: as trained)',
@@ -95,7 +113,7 @@ class Lift(LiftingStep):
     def __call__(self, state: State) -> State:
         """State the poses in camera axes, and the evidence of their errors."""
         clip, lifter = state.clip_2d(), self.lifter
-        check_liftable(clip, lifter.skeleton)
+        _check_liftable(clip, lifter.skeleton)
         segments = lifter.prepare(clip)
         poses, evidence = lifter.lift(clip, segments, self.counter(state))
         poses = replace(poses, steps=clip.steps, cuts=tuple(state.cuts or ()))

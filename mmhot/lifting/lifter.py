@@ -1,28 +1,42 @@
 """Lifting of 2D keypoints of whole clips to 3D poses."""
 
+import logging
+import math
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from mmhot.errors import naming, require_choice
-from mmhot.geometry.keypoint_arrays import mirror_poses, relative_scores
-from mmhot.geometry.windows import lift_windows, resample_smoothly, usual_stride
-from mmhot.lifting.clip_encoder import ClipEncoder
-from mmhot.lifting.gaps import KnownJoints, Segment, hang_legs
+from mmhot.errors import require_choice
+from mmhot.geometry.keypoint_arrays import is_number, mirror_poses, relative_scores
+from mmhot.geometry.windows import (
+    average_neighbors,
+    lift_windows,
+    resample,
+    resample_smoothly,
+    usual_stride,
+)
+from mmhot.lifting.gaps import GapFiller, Segment, hang_legs
 from mmhot.lifting.networks import Keep, LiftingNetwork
 from mmhot.lifting.onnx_network import OnnxNetwork
-from mmhot.lifting.placement import RootErrors
-from mmhot.lifting.refinement import BoneErrors, keep_bone_lengths
+from mmhot.lifting.refinement import keep_bone_lengths
 from mmhot.lifting.world import place_people
+from mmhot.skeletons.joints import convert_keypoints, get_skeleton
 from mmhot.state import Evidence
-from mmhot.structures.clips import Clip2D, Clip3D, check_clip
+from mmhot.structures.clips import Clip2D, Clip3D, Track2D, check_clip
 from mmhot.structures.lens import ideal_camera, ideal_pixels
 from mmhot.weights.index import ACCURACIES
 from mmhot.weights.names import LIFTER, resolve, runtime
 
+_LOGGER = logging.getLogger(__name__)
+_MAX_FPS = 1000  # highest rate of a model
+# A lifter's window sees no further: longer steps are filled as those of a second.
+_FILLED_STEP = 1.0
 
-class Lifter(ClipEncoder):
+
+class Lifter:
     """Lift clips.
 
     Args:
@@ -48,12 +62,10 @@ class Lifter(ClipEncoder):
             and of Human3.6M's joints only).
         backend (str): 'torch', 'onnx', or 'auto', the default, see
             :func:`mmhot.weights.names.runtime`.
-        known (KnownJoints): When gaps of joints are interpolated.
-        bones (BoneErrors): Standard deviations of the bones' constant lengths.
-        roots (RootErrors): Standard deviations of root positions.
 
     Attributes:
         network (LiftingNetwork): Model that is run, see :mod:`mmhot.lifting.networks`.
+        is_person (bool): Whether its joints are Human3.6M's.
 
     Raises:
         ValueError: If a name is unknown, the weights do not fit the model, or the back
@@ -80,13 +92,8 @@ class Lifter(ClipEncoder):
         keep: Keep | None = None,
         backend: str = 'auto',
         accuracy: str = 'best',
-        known: KnownJoints = KnownJoints(),
-        bones: BoneErrors = BoneErrors(),
-        roots: RootErrors = RootErrors(),
     ) -> None:
         require_choice('accuracy', accuracy, ACCURACIES)
-        if batch_size is not None and batch_size < 1:
-            raise ValueError(f'batch_size must be at least 1, got {batch_size}')
         files = resolve(model, LIFTER, checkpoint)
         # the frames that are kept are constants of a file
         pruned = files.pruned([keep] if isinstance(keep, int) else keep)
@@ -100,10 +107,17 @@ class Lifter(ClipEncoder):
 
             self.network = TorchNetwork(model, checkpoint, device, keep)
         self.name, settings = self.network.name, self.network.settings
-        with naming(self.network.weights):  # its settings may be wrong
-            super().__init__(self.network.codec, settings, self.network.skeleton, known)
+        self.codec, self.skeleton = self.network.codec, self.network.skeleton
+        self.is_person = self.skeleton is get_skeleton('h36m-17')
+        self.reads_scores = getattr(self.codec, 'with_scores', False)
+        self.fps = settings.get('fps', 50.0)
+        self.mapping = settings.get('mapping', 'trained')
+        if not (is_number(self.fps) and 1 <= self.fps <= _MAX_FPS):
+            text = (
+                f'the fps of {self.network.weights} must be from 1 to {_MAX_FPS}, got'
+            )
+            raise ValueError(f'{text} {self.fps!r:.50}')
         self.flip_test, self.accuracy = flip_test, accuracy
-        self.bones, self.roots = bones, roots
         self.seq_len = self.network.num_frames
         self.num_targets = self.network.num_targets
         self.causal = settings.get('causal', False)
@@ -146,6 +160,36 @@ class Lifter(ClipEncoder):
         clip = check_clip(clip)
         return self.lift(clip, self.prepare(clip, mapping, max_gap), progress)[0]
 
+    def prepare(
+        self, clip: Clip2D, mapping: str | None = None, max_gap: float = 1.0
+    ) -> list[Segment]:
+        """Convert keypoints to the model's joints and fill gaps.
+
+        Arguments and exceptions are those of a call; the clip is not checked.
+        """
+        filler = GapFiller(clip.fps, clip.times_of, max_gap, self.is_person)
+        segments = []
+        for track in clip.tracks:
+            points = self.convert(track, clip.skeleton, mapping)
+            parts = filler.split(track.track, track.frames, *points)
+            if not parts:
+                message = '%s: track %s has no joint of %s; left out'
+                _LOGGER.warning(message, clip.name, track.track, self.skeleton.name)
+            segments += parts
+        if not segments:
+            raise ValueError(
+                f'{clip.source or clip.name}: no keypoint can be converted from '
+                f'{clip.skeleton} to {self.skeleton.name}'
+            )
+        return segments
+
+    def convert(
+        self, track: Track2D, skeleton: str, mapping: str | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Convert keypoints of a skeleton to pixels (T, 17, 2) and scores (T, 17)."""
+        points = track.keypoints, track.scores, skeleton, self.skeleton.name
+        return convert_keypoints(*points, mapping or self.mapping)[:2]
+
     def lift(
         self,
         clip: Clip2D,
@@ -159,67 +203,105 @@ class Lifter(ClipEncoder):
             None unless both a flip test and bones of constant lengths are part of the
             lifting.
         """
-        size = clip.width, clip.height
-        lens = clip.lens and clip.lens.fitted(*size)
-        lengths = [len(segment.frames) for segment in segments]
+        poses, evidence = self._lift_segments(clip, segments, progress)
+        track = np.repeat(
+            [segment.track for segment in segments],
+            [len(segment.frames) for segment in segments],
+        )
         frame, keypoints, scores = (
             np.concatenate([getattr(segment, name) for segment in segments])
             for name in ('frames', 'keypoints', 'scores')
         )
-        track = np.repeat([segment.track for segment in segments], lengths)
-        pixels, focal = ideal_pixels(keypoints, size, lens)
-        directions = np.pad(pixels.mean(1) - np.divide(size, 2), ((0, 0), (0, 1)))
-        directions[:, 2] = focal
+        order = np.lexsort([track, frame])
+        columns = [np.concatenate(x)[order] for x in zip(*evidence, strict=True)]
+        errors = Evidence(*columns) if columns else None
+        lifted = self.as_clip(
+            clip,
+            frame=frame[order],
+            track=track[order],
+            keypoints_3d=np.concatenate(poses)[order],
+            keypoints_2d=keypoints[order],
+            scores=scores[order],
+            time=None if clip.times is None else clip.times[frame[order]],
+        )
+        del poses, evidence  # the next step has the peak of memory
+        return place_people(lifted.checked(), clip.lens), errors
 
-        parts = np.cumsum(lengths)[:-1]
-        points, rays = np.split(pixels, parts), np.split(directions, parts)
+    def as_clip(self, clip: Clip2D, scores: np.ndarray, **columns: Any) -> Clip3D:
+        """Return poses that were lifted from a clip; columns are those of Clip3D."""
+        return Clip3D(
+            name=clip.name,
+            keypoint_scores_3d=scores.copy(),
+            scores=scores,
+            width=clip.width,
+            height=clip.height,
+            fps=clip.fps,
+            joint_names=self.skeleton.joints,
+            parents=self.skeleton.parents,
+            model=self.name,
+            **columns,
+        )
+
+    def _lift_segments(
+        self,
+        clip: Clip2D,
+        segments: list[Segment],
+        progress: Callable[[int, int], None] | None,
+    ) -> tuple[list[np.ndarray], list[tuple[np.ndarray, ...]]]:
+        """Return poses (T, 17, 3), and columns of their evidence, of each segment."""
+        size = clip.width, clip.height
+        lens = clip.lens and clip.lens.fitted(*size)
+        all_scores = np.concatenate([segment.scores for segment in segments])
+        inputs, rays = [], []
         times = [clip.times_of(segment.frames) for segment in segments]
-        inputs = [
-            self.sample(seen, relative_scores(segment.scores, scores), seconds)
-            for seen, segment, seconds in zip(points, segments, times, strict=True)
-        ]
-        ratio = len(frame) / sum(map(len, inputs))
+        for segment, seconds in zip(segments, times, strict=True):
+            pixels, focal = ideal_pixels(segment.keypoints, size, lens)
+            directions = np.pad(pixels.mean(1) - np.divide(size, 2), ((0, 0), (0, 1)))
+            directions[:, 2] = focal
+            rays.append(directions)
+            scores = relative_scores(segment.scores, all_scores)
+            inputs.append(self.sample(pixels, scores, seconds))
+        total = len(all_scores)
+        ratio = total / sum(map(len, inputs))
         lifted, disagreements = self.lift_inputs(
             inputs,
             ideal_camera(*size, lens),
-            progress and (lambda done: progress(round(done * ratio), len(frame))),
+            progress and (lambda done: progress(round(done * ratio), total)),
         )
-        poses, evidence = [], []
+        poses, evidence = [], list[tuple[np.ndarray, ...]]()
         keeps_lengths = self.accuracy == 'best' and not self.causal and self.is_person
-        for segment, pose, disagreement, seconds, sights in zip(
+        for segment, pose, disagreement, seconds, directions in zip(
             segments, lifted, disagreements, times, rays, strict=True
         ):
             pose = plain = self.resample_back(pose, seconds)
             if keeps_lengths:
-                pose = keep_bone_lengths(pose, sights, self.bones)
+                pose = keep_bone_lengths(pose, directions)
                 if disagreement is not None:
                     moved = np.linalg.norm(pose - plain, axis=-1)
                     doubt = self.resample_back(disagreement, seconds).clip(0)
-                    evidence.append((doubt, moved, sights))
+                    evidence.append((doubt, moved, directions))
             poses.append(hang_legs(pose, segment.known) if self.is_person else pose)
+        return poses, evidence
 
-        order = np.lexsort([track, frame])
-        columns = [np.concatenate(x)[order] for x in zip(*evidence, strict=True)]
-        errors = Evidence(*columns) if columns else None
-        lifted_clip = Clip3D(
-            name=clip.name,
-            frame=frame[order],
-            track=track[order],
-            keypoints_3d=np.concatenate(poses)[order],
-            keypoint_scores_3d=scores[order],
-            keypoints_2d=keypoints[order],
-            scores=scores[order],
-            width=clip.width,
-            height=clip.height,
-            fps=clip.fps,
-            time=None if clip.times is None else clip.times[frame[order]],
-            joint_names=self.skeleton.joints,
-            parents=self.skeleton.parents,
-            model=self.name,
-        )
-        # the next step has the peak of memory
-        del inputs, pixels, lifted, disagreements, poses, pose, plain, evidence
-        return place_people(lifted_clip.checked(), lens, self.roots), errors
+    def sample(
+        self, keypoints: np.ndarray, scores: np.ndarray, times: np.ndarray
+    ) -> np.ndarray:
+        """Return keypoints, and scores if the codec reads them, at the model's rate.
+
+        Shapes are (T, 17, 2), (T, 17), and (T,) of seconds. Samples are even in time,
+        at the model's rate or, to end with the last frame, a little faster. Of clips at
+        higher rates neighboring frames are averaged: there is less noise, and which
+        frame is the first matters less.
+        """
+        if self.reads_scores:
+            keypoints = np.concatenate([keypoints, scores[..., None]], -1)
+        seconds = _elapsed(times)
+        count = math.ceil(round(seconds[-1] * self.fps, 6)) + 1
+        even = np.linspace(0, seconds[-1], count)
+        # rounding errors would mix neighboring frames
+        positions = np.interp(even, seconds, np.arange(len(times))).round(6)
+        step = np.median(np.diff(positions)) if len(positions) > 1 else 1.0
+        return resample(average_neighbors(keypoints, step), positions)
 
     def lift_inputs(
         self,
@@ -239,62 +321,71 @@ class Lifter(ClipEncoder):
         and mirrored, around their mean, (T, 17), if these have different windows.
         """
         in_chunks = self.num_targets == self.seq_len > 1
-        flips = in_chunks and self.flip_test
-        ends = ('reflect', 'edge') if flips else ('reflect',)
-        if self.causal or not in_chunks:  # they err more if reflected
-            ends = ('edge',)
+        # others err more if reflected
+        ends = ('reflect', 'edge') if in_chunks and not self.causal else ('edge',)
+        lift = partial(
+            lift_windows,
+            clips=inputs,
+            seq_len=self.seq_len,
+            num_targets=self.num_targets,
+            stride=self.stride,
+            batch_size=self.batch_size,
+            causal=self.causal,
+        )
+        if not (in_chunks and self.flip_test):
+            predict = partial(self.predict, camera=camera)
+            poses = lift(predict, progress=progress, ends=ends[:1])
+            return poses, [None] * len(inputs)
 
-        def lift(mirrored: bool | None, half: float, begin: float) -> list[np.ndarray]:
+        flip, half = self.skeleton.flip_indices, sum(map(len, inputs)) / 2
+
+        def lift_image(mirrored: bool) -> list[np.ndarray]:
+            """Lift the clips or their mirror images: poses and their squares."""
+            begin = half if mirrored else 0
+
             def predict(windows: np.ndarray) -> np.ndarray:
-                poses = self.predict(windows, camera, mirrored)
-                if mirrored is None:
-                    return poses
+                encoded, framing = self.encode(windows, camera)
+                if mirrored:
+                    encoded = mirror_poses(encoded, flip)
+                poses = self.network(encoded)
+                poses = mirror_poses(poses, flip) if mirrored else poses
+                poses = self.codec.decode(poses, **framing)[0]
                 return np.concatenate([poses, poses**2], axis=-1)
 
-            return lift_windows(
+            return lift(
                 predict,
-                inputs,
-                self.seq_len,
-                self.num_targets,
-                self.stride,
-                self.batch_size,
-                self.causal,
-                progress and (lambda done: progress(int(begin + half * done))),
-                shifted=bool(mirrored),
+                progress=progress and (lambda done: progress(int(begin + done / 2))),
+                shifted=mirrored,
                 ends=ends[::-1] if mirrored else ends,
             )
 
-        if not flips:
-            return lift(None, 1, 0), [None] * len(inputs)
-        # mirrored chunks of a clip are others than those that are not
-        total = sum(map(len, inputs))
-        plain, mirrored = lift(False, 0.5, 0), lift(True, 0.5, total / 2)
-        means = [(one + other) / 2 for one, other in zip(plain, mirrored, strict=True)]
-        poses = [mean[..., :3] for mean in means]
-        return poses, [
+        images = zip(lift_image(False), lift_image(True), strict=True)
+        means = [(plain + mirrored) / 2 for plain, mirrored in images]
+        return [mean[..., :3] for mean in means], [
             np.sqrt((mean[..., 3:] - mean[..., :3] ** 2).sum(-1).clip(0))
             for mean in means
         ]
 
     def resample_back(self, poses: np.ndarray, times: np.ndarray) -> np.ndarray:
         """Resample poses (T', ...) back to the clip's times (T,)."""
-        seconds = self.elapsed(times)
+        seconds = _elapsed(times)
         positions = seconds * (len(poses) - 1) / (seconds[-1] or 1)
         return resample_smoothly(poses, positions.round(6))
 
-    def predict(
-        self, windows: np.ndarray, camera: dict, mirrored: bool | None = None
-    ) -> np.ndarray:
-        """Predict poses in camera axes (B, T', 17, 3) from keypoints (B, T, 17, C).
+    def predict(self, windows: np.ndarray, camera: dict) -> np.ndarray:
+        """Predict poses in camera axes (B, T', 17, 3) from keypoints (B, T, 17, C)."""
+        encoded, framing = self.encode(windows, camera)
+        flip = self.skeleton.flip_indices if self.flip_test else None
+        return self.codec.decode(self.network(encoded, flip), **framing)[0]
 
-        ``mirrored`` is whether the network sees the mirror image; by default both
-        images are averaged if ``flip_test`` is set.
-        """
-        inputs, known = self.encode(windows, camera)
-        flip = self.skeleton.flip_indices
-        if mirrored:
-            poses = mirror_poses(self.network(mirror_poses(inputs, flip)), flip)
-        else:
-            averages = mirrored is None and self.flip_test
-            poses = self.network(inputs, flip if averages else None)
-        return self.codec.decode(poses, **known)[0]
+    def encode(self, windows: np.ndarray, camera: dict) -> tuple[np.ndarray, dict]:
+        """Return model inputs (B, T, 17, C) and the keyword arguments of decoding."""
+        scores = windows[..., 2] if self.reads_scores else None
+        encoded = self.codec.encode(windows[..., :2], scores, camera_param=camera)
+        keys = set(self.codec.auxiliary_decode_keys) & set(encoded)
+        return encoded['keypoint_labels'], {key: encoded[key] for key in keys}
+
+
+def _elapsed(times: np.ndarray) -> np.ndarray:
+    """Return seconds since the first frame, without what long steps have more."""
+    return np.r_[0, np.cumsum(np.diff(times).clip(max=_FILLED_STEP))]

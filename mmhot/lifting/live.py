@@ -7,50 +7,106 @@ look-ahead; after the newest frame that one is repeated.
 
 import math
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from mmhot.errors import ArgumentError
-from mmhot.lifting.gaps import hang_legs
+from mmhot.geometry.windows import resample
+from mmhot.lifting.gaps import fill_joints, hang_legs
 from mmhot.lifting.lift import LiftingStep, lifter_option
 from mmhot.lifting.lifter import Lifter
-from mmhot.lifting.live_segments import LiveSegment, LiveSettings, Observation
-from mmhot.lifting.networks import Keep
+from mmhot.lifting.placement import place_roots
 from mmhot.options import option
-from mmhot.skeletons.joints import convert_keypoints, get_skeleton
 from mmhot.state import State
-from mmhot.structures.clips import Clip3D
 from mmhot.structures.lens import camera_intrinsics, ideal_camera
 from mmhot.weights.index import LIVE_LIFTER
 
-_H36M = get_skeleton('h36m-17')
+
+@dataclass(frozen=True)
+class LiveSettings:
+    """Look-ahead, occlusions and placement of a stream."""
+
+    lookahead: int = 4  # later frames to wait for, if the lifter uses as many
+    max_occlusion: float = 2.0  # for which observations of a person stay, seconds
+    max_gap: float = 1.0  # longest occlusion that is filled in, seconds
+    placement_span: float = 0.5  # poses that place the last root, seconds
+    min_weight: float = 0.05  # of keypoints filled in, which may be all there are
+
+
+_SETTINGS = LiveSettings()
 
 
 @dataclass(frozen=True, kw_only=True)
 class LiftStream(LiftingStep):
-    """Lift the people of a stream, some frames behind it."""
+    """Lift the people of a stream, some frames behind it, by :class:`FrameLifter`."""
+
+    default = LIVE_LIFTER
 
     pose3d: str | None = lifter_option(LIVE_LIFTER)
     lookahead: int | None = option(
         'delay of the poses in frames; more is more accurate (default: 4)',
         metavar='FRAMES',
     )
-    live: LiveSettings = LiveSettings()
-
-    def open_lifter(self, keep: Keep | None = None) -> Lifter:
-        """Open the lifter, by default a fast one."""
-        if self.pose3d is None and self.pose3d_weights is None:
-            return replace(self, pose3d=LIVE_LIFTER).open_lifter(keep)
-        return super().open_lifter(keep)
-
-    def lift_frames(self, fps: float) -> 'FrameLifter':
-        """Return what lifts a stream of a mean rate."""
-        return FrameLifter(self.lifter, fps, self.lookahead, self.live)
 
     def __call__(self, state: State) -> State:
-        """Raise TypeError: streams call :meth:`lift_frames`."""
+        """Raise TypeError: there is no clip."""
         raise TypeError('a stream is lifted frame by frame')
+
+
+@dataclass(eq=False)
+class _Segment:
+    """Observations of one person between interruptions.
+
+    They are a time, pixels (17, 2), NaN if missing, and scores (17,). The poses of the
+    last half second place the root of the next one.
+    """
+
+    track: int
+    broken: bool  # whether it was seen before an interruption; False after a pose
+    last_seen: float = -np.inf  # time of the last observation
+    interrupted: bool = False  # whether further observations are of another segment
+    seen: deque[tuple] = field(default_factory=deque)
+    lifted: deque[tuple] = field(default_factory=deque)  # observations and their poses
+
+    def contains(self, time: float) -> bool:
+        """Return whether the person is visible around a time, with a keypoint."""
+        if not self.seen or not self.seen[0][0] <= time <= self.seen[-1][0]:
+            return False
+        return any(np.isfinite(pixels).all(-1).any() for _, pixels, _ in self.seen)
+
+    def scores_at(self, time: float) -> np.ndarray:
+        """Return the confidence (17,) at a time, 0 in frames without an observation."""
+        return next((x for at, _, x in self.seen if at == time), np.zeros(17))
+
+    def resample(self, times: np.ndarray) -> np.ndarray:
+        """Resample pixels, confidence and how far joints are known at times (T,).
+
+        Returns (T, 17, 4) float32, without missing joints; the first or last
+        observation is repeated outside the segment.
+        """
+        seconds, pixels, scores = (np.array(x) for x in zip(*self.seen, strict=True))
+        filled, shares = fill_joints(pixels, seconds=seconds)
+        scores = scores.astype(np.float32)
+        scores[(filled != pixels).any(-1)] = 0
+        # digits that are only rounding would mix neighboring frames
+        rows = np.interp(times, seconds, np.arange(len(seconds))).round(6)
+        columns = np.stack([scores, shares], axis=-1)
+        return resample(np.concatenate([filled, columns], axis=-1), rows)
+
+    def place(
+        self, seen: tuple, pose: np.ndarray, focal: np.ndarray, center: np.ndarray
+    ) -> np.ndarray:
+        """Estimate the root position (3,) of the next pose (17, 3) from what was seen.
+
+        ``focal`` (2,) and ``center`` (2,) are pixels.
+        """
+        self.lifted.append((*seen, pose))
+        while seen[0] - self.lifted[0][0] > _SETTINGS.placement_span:
+            self.lifted.popleft()
+        times, pixels, scores, poses = map(np.array, zip(*self.lifted, strict=True))
+        scores = np.maximum(scores, _SETTINGS.min_weight)
+        return place_roots(poses, pixels, scores, focal, center, times)[-1]
 
 
 class FrameLifter:
@@ -61,29 +117,23 @@ class FrameLifter:
         fps (float): Approximate frames per second; the frames' times count.
         lookahead (int, optional): Later frames to wait for. By default 4, or as many
             as the lifter uses.
-        settings (LiveSettings): Occlusions.
 
     Attributes:
         latency (float): The look-ahead in seconds, without the time of the models.
     """
 
     def __init__(
-        self,
-        lifter: Lifter,
-        fps: float,
-        lookahead: int | None = None,
-        settings: LiveSettings = LiveSettings(),
+        self, lifter: Lifter, fps: float, lookahead: int | None = None
     ) -> None:
-        self.lifter, self.fps, self.settings = lifter, fps, settings
-        self._first_target = first = lifter.seq_len - lifter.num_targets
-        middle = lifter.seq_len - 1
-        if not lifter.causal:
-            self._first_target = first // 2
-            middle = first // 2 + lifter.num_targets // 2
+        self.lifter, self.fps = lifter, fps
+        before = lifter.seq_len - lifter.num_targets
+        self._first_target = before if lifter.causal else before // 2
+        middle = self._first_target + lifter.num_targets // 2
+        middle = lifter.seq_len - 1 if lifter.causal else middle
         after = (lifter.seq_len - 1 - middle) / lifter.fps
         most = math.ceil(round(after * fps, 6))
         if lookahead is None:
-            lookahead = min(settings.lookahead, most)
+            lookahead = min(_SETTINGS.lookahead, most)
         if not 0 <= lookahead <= most:
             raise ArgumentError(
                 '{lookahead} must be from 0 to the %s frames that %s uses at %g frames '
@@ -102,7 +152,7 @@ class FrameLifter:
             after = round(self.latency * lifter.fps)
             self._target = max(middle, lifter.seq_len - 1 - after)
         self._offsets = (np.arange(lifter.seq_len) - self._target) / lifter.fps
-        self._segments: list[LiveSegment] = []
+        self._segments: list[_Segment] = []
         self._pending: deque[State] = deque()
 
     def update(self, state: State) -> list[State]:
@@ -130,27 +180,19 @@ class FrameLifter:
         return lifted
 
     def _observe(self, state: State) -> None:
-        """Append the keypoints of a frame to their tracks."""
+        """Append the keypoints of a frame to the segments of their people."""
         clip, time = state.clip_2d(), state.stream_frame().time
         for track in clip.tracks:
-            keypoints, scores, _ = convert_keypoints(
-                track.keypoints,
-                track.scores,
-                clip.skeleton,
-                _H36M.name,
-                self.lifter.mapping,
-            )
-            self._segment_of(track.track, time).add(time, keypoints[0], scores[0])
-
-    def _segment_of(self, track: int, time: float) -> LiveSegment:
-        """Return the segment of a person, a new one after an interruption."""
-        segments = [segment for segment in self._segments if segment.track == track]
-        gap = time - segments[-1].last_seen if segments else np.inf
-        if gap <= self.settings.max_gap and not segments[-1].interrupted:
-            return segments[-1]
-        segment = LiveSegment(track, bool(segments), self.settings)
-        self._segments.append(segment)
-        return segment
+            (pixels,), (scores,) = self.lifter.convert(track, clip.skeleton)
+            before = [x for x in self._segments if x.track == track.track]
+            segment = before[-1] if before else _Segment(track.track, broken=False)
+            is_lost = time - segment.last_seen > _SETTINGS.max_gap
+            if not before or is_lost or segment.interrupted:
+                segment = _Segment(track.track, broken=bool(before))
+                self._segments.append(segment)
+            segment.last_seen = time
+            scores = np.where(np.isfinite(pixels).all(-1), scores, 0)
+            segment.seen.append((time, pixels, scores))
 
     def _lift(self, state: State) -> State:
         """State the poses of a frame, as a clip of this frame."""
@@ -170,29 +212,22 @@ class FrameLifter:
         poses = hang_legs(poses, windows[:, self._target, :, 3])
         focal, center = camera_intrinsics(camera)
         scores = np.stack([segment.scores_at(time) for segment in segments])
-        roots = []
-        for row, segment in enumerate(segments):
-            pixels = undistorted[row, self._target, :, :2]
-            seen = Observation(time, pixels, scores[row])
-            roots.append(segment.place(seen, poses[row], focal, center))
+        pixels = undistorted[:, self._target, :, :2]
+        roots = [
+            segment.place((time, pixels[row], scores[row]), poses[row], focal, center)
+            for row, segment in enumerate(segments)
+        ]
         returned = frozenset(segment.track for segment in segments if segment.broken)
         for segment in segments:
             segment.broken = False
-        lifted = Clip3D(
-            name=clip.name,
+        lifted = self.lifter.as_clip(
+            clip,
             frame=np.full(len(segments), state.stream_frame().index),
             track=np.array([segment.track for segment in segments]),
             keypoints_3d=poses,
-            keypoint_scores_3d=scores.astype(np.float32),
             keypoints_2d=windows[:, self._target, :, :2],
             scores=scores.astype(np.float32),
-            width=clip.width,
-            height=clip.height,
-            fps=clip.fps,
             time=np.full(len(segments), time),
-            joint_names=_H36M.joints,
-            parents=_H36M.parents,
-            model=self.lifter.name,
             root_3d=np.stack(roots).astype(np.float32),
             focal_length=float(focal[0]),
             focal_assumed=state.lens is None,
@@ -203,8 +238,9 @@ class FrameLifter:
     def _drop_old(self, now: float) -> None:
         """Drop observations and people that no pending frame needs."""
         oldest = self._pending[0].stream_frame().time if self._pending else now
-        span = max(-self._offsets[0], self.settings.max_gap)
+        start = oldest - max(-self._offsets[0], _SETTINGS.max_gap)
         for segment in self._segments:
-            segment.drop_before(oldest - span)
-        last = oldest - span - self.settings.max_occlusion
-        self._segments = [each for each in self._segments if each.last_seen >= last]
+            while segment.seen and segment.seen[0][0] < start:
+                segment.seen.popleft()
+        last = start - _SETTINGS.max_occlusion
+        self._segments = [x for x in self._segments if x.last_seen >= last]

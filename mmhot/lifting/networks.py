@@ -34,13 +34,8 @@ class LiftingNetwork(Protocol):
     def __call__(
         self, inputs: np.ndarray, flip_indices: Sequence[int] | None = None
     ) -> np.ndarray:
-        """Lift windows.
+        """Lift encoded windows (B, T, K, C) to encoded poses (B, T', K, 3).
 
-        Args:
-            inputs (np.ndarray): Encoded windows, (B, T, K, C).
-            flip_indices (Sequence[int], optional): Each keypoint's partner on the other
-                side, to average with the mirror image.
-
-        Returns:
-            np.ndarray: Encoded poses, (B, T', K, 3).
+        Given each keypoint's partner on the other side, these are averaged with the
+        poses of the mirror image.
         """

@@ -43,6 +43,9 @@ class FloorSettings:
     smoothing: float = 0.2  # window of the lowest joint of moving cameras, seconds
 
 
+ROOT_ERRORS, FLOOR = RootErrors(), FloorSettings()
+
+
 def place_roots(
     poses: np.ndarray,
     keypoints: np.ndarray,
@@ -50,7 +53,6 @@ def place_roots(
     focal: np.ndarray,
     center: np.ndarray,
     seconds: np.ndarray,
-    scales: RootErrors = RootErrors(),
 ) -> np.ndarray:
     """Estimate the root positions of one person in consecutive frames.
 
@@ -65,7 +67,6 @@ def place_roots(
         focal (np.ndarray): Focal lengths in pixels, (2,).
         center (np.ndarray): Principal point in pixels, (2,).
         seconds (np.ndarray): Timestamps, (T,).
-        scales (RootErrors): Standard deviations.
 
     Returns:
         np.ndarray: Root positions in camera axes, meters, (T, 3); NaN if no frame has
@@ -80,15 +81,16 @@ def place_roots(
         return np.full((len(poses), 3), np.nan)
     targets = rays * poses[..., 2:] - poses[..., :2]
     rays[~visible] = targets[~visible] = 0.0
-    robust, differences = weights, second_differences(seconds, scales.acceleration)
-    for _ in range(scales.rounds):
-        root = _solve(rays, targets, robust / scales.ray**2, differences)
+    errors = ROOT_ERRORS
+    robust, differences = weights, second_differences(seconds, errors.acceleration)
+    for _ in range(errors.rounds):
+        root = _solve(rays, targets, robust / errors.ray**2, differences)
         # weights of a heavy-tailed (Cauchy) error
-        errors = rays * -root[:, None, 2:]
-        errors += root[:, None, :2]
-        errors -= targets
-        errors = np.hypot(*np.moveaxis(errors, -1, 0)) / (3 * scales.ray)
-        robust = weights / (1 + errors**2)
+        apart = rays * -root[:, None, 2:]
+        apart += root[:, None, :2]
+        apart -= targets
+        apart = np.hypot(*np.moveaxis(apart, -1, 0)) / (3 * errors.ray)
+        robust = weights / (1 + apart**2)
     return root
 
 
@@ -116,9 +118,7 @@ def _solve(
     return scipy.linalg.solve_banded((6, 6), banded, right.ravel()).reshape(right.shape)
 
 
-def find_floor(
-    ankles: np.ndarray, bodies: np.ndarray, settings: FloorSettings = FloorSettings()
-) -> tuple[np.ndarray, float]:
+def find_floor(ankles: np.ndarray, bodies: np.ndarray) -> tuple[np.ndarray, float]:
     """Fit the floor plane to the lowest ankles.
 
     Expectile regression: ankles below the plane weigh twenty times as much as those
@@ -128,7 +128,6 @@ def find_floor(
     Args:
         ankles (np.ndarray): Relative to the camera, z about up, meters, (N, 3).
         bodies (np.ndarray): Directions from feet to neck, (M, 3).
-        settings (FloorSettings): Errors and weights.
 
     Returns:
         tuple[np.ndarray, float]: Rotation (3, 3) that levels the plane, and the floor's
@@ -142,18 +141,18 @@ def find_floor(
     offsets = ankles - middle
     columns = np.column_stack([offsets[:, :2], np.ones(len(offsets))])
     # errors of consecutive frames are correlated: the mean of many stays uncertain
-    variance = settings.ankle_error**2 * max(len(ankles) / 100, 1)
-    prior = variance * np.diag([1 / settings.lean**2, 1 / settings.lean**2, 0.0])
+    variance = FLOOR.ankle_error**2 * max(len(ankles) / 100, 1)
+    prior = variance * np.diag([1 / FLOOR.lean**2, 1 / FLOOR.lean**2, 0.0])
     # slopes along x and y of the plane perpendicular to the bodies
     expected, bodies = np.zeros(3), bodies[np.isfinite(bodies).all(-1)]
     upright = bodies[bodies[:, 2] > 0.7 * np.linalg.norm(bodies, axis=-1)]
     if len(upright):
         expected[:2] = -np.median(upright[:, :2] / upright[:, 2:], axis=0)
     plane = expected + [0, 0, np.percentile(offsets[:, 2], 5)]
-    high = settings.high * np.linalg.norm(ankles, axis=1)
-    for _ in range(settings.rounds):
+    high = FLOOR.high * np.linalg.norm(ankles, axis=1)
+    for _ in range(FLOOR.rounds):
         height = offsets[:, 2] - columns @ plane
-        above = settings.above / (1 + (height / high) ** 2) ** 2
+        above = FLOOR.above / (1 + (height / high) ** 2) ** 2
         weights = np.where(height > 0, above, 1.0)
         normal = (columns * weights[:, None]).T @ columns + prior
         pull = (columns * weights[:, None]).T @ offsets[:, 2] + prior @ expected
@@ -167,15 +166,13 @@ def find_floor(
     return rotation, float(rotation[2] @ on_plane) - ANKLE_HEIGHT
 
 
-def find_own_floor(
-    lowest: np.ndarray, seconds: np.ndarray, settings: FloorSettings = FloorSettings()
-) -> np.ndarray:
+def find_own_floor(lowest: np.ndarray, seconds: np.ndarray) -> np.ndarray:
     """Fit heights (T,) of a slowly changing floor below one person's lowest joint."""
-    differences = second_differences(seconds, settings.drift)
+    differences = second_differences(seconds, FLOOR.drift)
     bands = normal_bands(differences, len(lowest))
     floor = np.percentile(lowest, 5)
-    for _ in range(settings.rounds):
-        weights = np.where(lowest > floor, settings.above, 1.0)
+    for _ in range(FLOOR.rounds):
+        weights = np.where(lowest > floor, FLOOR.above, 1.0)
         weighted = np.concatenate([bands[:1] + weights, bands[1:]])
         floor = scipy.linalg.solveh_banded(weighted, weights * lowest, lower=True)
     return floor

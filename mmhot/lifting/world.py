@@ -10,8 +10,8 @@ import numpy as np
 from mmhot.errors import ArgumentError
 from mmhot.geometry.windows import moving_mean
 from mmhot.lifting.placement import (
-    FloorSettings,
-    RootErrors,
+    FLOOR,
+    ROOT_ERRORS,
     find_floor,
     find_own_floor,
     place_roots,
@@ -26,9 +26,7 @@ _SIDES = ('left', 'right')
 _BODY = slice(get_skeleton('h36m-17').num_keypoints)
 
 
-def place_people(
-    clip: Clip3D, lens: Lens | None = None, errors: RootErrors = RootErrors()
-) -> Clip3D:
+def place_people(clip: Clip3D, lens: Lens | None = None) -> Clip3D:
     """Estimate root positions of a clip in camera axes from its 2D keypoints.
 
     The lens is by default one without distortion, whose focal length is
@@ -47,7 +45,7 @@ def place_people(
     confidence, unplaced = clip.confidence, set()
     for rows in clip.stretches():
         sides = np.ptp(clip.keypoints_2d[rows], axis=1).max(-1)
-        if not np.nanmedian(np.nan_to_num(sides)) >= errors.smallest:
+        if not np.nanmedian(np.nan_to_num(sides)) >= ROOT_ERRORS.smallest:
             unplaced.add(int(clip.track[rows[0]]))
             continue
         root[rows] = place_roots(
@@ -57,15 +55,11 @@ def place_people(
             np.full(2, focal),
             np.array(size) / 2,
             clip.seconds(clip.frame[rows]),
-            errors,
         )
     if unplaced:
-        _LOGGER.warning(
-            '%s: people %s are smaller than %d pixels: their positions are unknown',
-            clip.name,
-            ', '.join(map(str, sorted(unplaced))),
-            errors.smallest,
-        )
+        text = '%s: people %s are smaller than %d pixels: their positions are unknown'
+        listed = ', '.join(map(str, sorted(unplaced)))
+        _LOGGER.warning(text, clip.name, listed, ROOT_ERRORS.smallest)
     return replace(
         clip,
         root_3d=root,
@@ -116,11 +110,7 @@ def height_over_ankles(poses: np.ndarray, names: tuple[str, ...]) -> float:
     return sum(lengths[:4]) + sum(lengths[4:]) / 2
 
 
-def to_world(
-    clip: Clip3D,
-    static_camera: bool = False,
-    floor: FloorSettings = FloorSettings(),
-) -> Clip3D:
+def to_world(clip: Clip3D, static_camera: bool = False) -> Clip3D:
     """Convert to world axes: z up, the floor at z = 0, the camera at x = y = 0.
 
     Args:
@@ -130,7 +120,6 @@ def to_world(
             from it as small errors of sizes and tilt explain are moved there. If not,
             the camera is assumed to be level, and the lowest joint of each person to be
             on the floor, also in jumps. Defaults to False.
-        floor (FloorSettings): Fit of the floor, and which people are on it.
     """
     clip = to_axes(clip, 'z-up')
     names = enumerate(clip.joint_names)
@@ -142,7 +131,7 @@ def to_world(
         feet = poses[rows][:, ankles] + root[rows, None]
         trunks = poses[rows, clip.joint_names.index('thorax')]
         trunks = trunks - poses[rows][:, ankles].mean(1)
-        rotation, heights[shot] = find_floor(feet.reshape(-1, 3), trunks, floor)
+        rotation, heights[shot] = find_floor(feet.reshape(-1, 3), trunks)
         root[rows] = root[rows] @ rotation.T - [0, 0, heights[shot]]
         poses[rows] = poses[rows] @ rotation.T
     for rows in clip.stretches():
@@ -150,13 +139,13 @@ def to_world(
         if static_camera:
             distance = np.linalg.norm(root[rows, :2], axis=1).mean()
             height = heights[shots[rows[0]]]
-            limit = floor.size_error * abs(height) + floor.tilt_error * distance
+            limit = FLOOR.size_error * abs(height) + FLOOR.tilt_error * distance
             lowest += root[rows, 2] - ANKLE_HEIGHT
             if abs(np.median(lowest)) < limit:
                 seconds = clip.seconds(clip.frame[rows])
-                root[rows, 2] -= find_own_floor(lowest, seconds, floor)
+                root[rows, 2] -= find_own_floor(lowest, seconds)
         else:
-            size = max(round(floor.smoothing * clip.fps), 1)
+            size = max(round(FLOOR.smoothing * clip.fps), 1)
             smooth = moving_mean(lowest, size)
             root[rows, 2] = ANKLE_HEIGHT - smooth
     poses, root = poses.astype(np.float32), root.astype(np.float32)

@@ -13,7 +13,6 @@ from mmhot.geometry.keypoint_arrays import bone_lengths, largest_rows
 from mmhot.geometry.outliers import find_reachable
 from mmhot.geometry.windows import moving_rank
 from mmhot.io.readers.options import SingleOption
-from mmhot.lifting.clip_encoder import MAX_POSES
 from mmhot.lifting.gaps import GapFiller, KnownJoints, interpolate_missing
 from mmhot.lifting.refinement import BoneErrors, keep_bone_lengths
 from mmhot.lifting.world import place_people
@@ -32,7 +31,7 @@ from mmhot.state import State, Step
 from mmhot.structures.clips import Clip3D, join_rows, passed_seconds, to_axes
 from mmhot.structures.lens import assumed_focal
 from mmhot.structures.people import People, box_size
-from mmhot.tracking.clip_tracks import LinkLimits, track_clip
+from mmhot.tracking.clip_tracks import track_clip
 
 _LOGGER = logging.getLogger(__name__)
 _BODY, _ALL = get_skeleton('h36m-17'), get_skeleton('h36m-24')
@@ -77,7 +76,6 @@ class TakePoses(PeopleOption, SingleOption, LensOptions, Step):
         high=1,
     )
     image: VirtualImage = VirtualImage()
-    tracks: LinkLimits = LinkLimits()
 
     def __call__(self, state: State) -> State:
         """State poses in 'camera' axes, or 'world' axes if they are in these.
@@ -128,7 +126,7 @@ class TakePoses(PeopleOption, SingleOption, LensOptions, Step):
         rows = [np.flatnonzero(index == frame) for frame in range(len(numbers))]
         people = [everyone.take(present) for present in rows]
         numbered = np.full(len(clip), -1)
-        for track in track_clip(people, clip.fps, limits=self.tracks):
+        for track in track_clip(people, clip.fps):
             for frame, box in zip(track.frames, track.boxes, strict=True):
                 apart = np.abs(people[frame].bboxes - box).sum(1)
                 numbered[rows[frame][apart.argmin()]] = track.track
@@ -180,8 +178,6 @@ class TakePoses(PeopleOption, SingleOption, LensOptions, Step):
                 columns['track'].append(np.full(len(values['frame']), track))
         if not columns['frame']:
             raise ValueError(f'{clip.name}: no pose of a person is left')
-        if sum(map(len, columns['frame'])) > MAX_POSES:
-            raise ValueError(f'{clip.name}: more than {MAX_POSES:,} poses; split it')
         arrays = join_rows(columns)
         return replace(
             clip,

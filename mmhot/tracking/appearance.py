@@ -40,6 +40,9 @@ class AppearanceSettings:
         return self.colors**2 + self.levels
 
 
+_SETTINGS = AppearanceSettings()
+
+
 def appearance_of(state: State) -> dict[str, np.ndarray] | None:
     """Return the arrays of :class:`AppearanceObserver`; None if there are none."""
     people = state.people
@@ -53,7 +56,7 @@ class AppearanceObserver(FrameObserver):
         skeleton (str): Skeleton of the keypoints.
     """
 
-    name, settings = 'appearance', AppearanceSettings()
+    name = 'appearance'
 
     def __init__(self, skeleton: str) -> None:
         self._skeleton = get_skeleton(skeleton)
@@ -63,11 +66,11 @@ class AppearanceObserver(FrameObserver):
         self, index: int, image: np.ndarray, people: People, new_shot: bool
     ) -> None:
         """Look at a frame; see the parent class."""
-        if index % self.settings.interval or not len(people):
+        if index % _SETTINGS.interval or not len(people):
             return
         overlap = box_iou(people.bboxes[:, None], people.bboxes[None])
         np.fill_diagonal(overlap, 0)
-        for row in np.flatnonzero(overlap.max(1) <= self.settings.max_overlap):
+        for row in np.flatnonzero(overlap.max(1) <= _SETTINGS.max_overlap):
             values = self.describe(image, people.keypoints[row], people.scores[row])
             self._rows.append((index, people.bboxes[row], values))
 
@@ -84,42 +87,33 @@ class AppearanceObserver(FrameObserver):
             frames=np.array(frames, np.int64),
             boxes=np.array(boxes, np.float32).reshape(-1, 4),
             values=np.array(values, np.float16).reshape(
-                -1, len(_PARTS), self.settings.bins
+                -1, len(_PARTS), _SETTINGS.bins
             ),
         )
 
     def describe(
         self, image: np.ndarray, keypoints: np.ndarray, scores: np.ndarray
     ) -> np.ndarray:
-        """Compute color histograms of body parts of a person.
+        """Compute color histograms of body parts, (4, B), from keypoints (K, 2).
 
-        Keypoints are (K, 2), with scores (K,).
-
-        Returns:
-            np.ndarray: Histograms of two opponent colors and of brightness relative to
-            the person's, each with a sum of 1/2; NaN where a part is not seen, (4, B)
-            float32.
+        They are of two opponent colors and of brightness relative to the person's, each
+        with a sum of 1/2; NaN where a part is not seen.
         """
-        settings = self.settings
-        values = np.full((len(_PARTS), settings.bins), np.nan, np.float32)
-        seen = (scores >= settings.min_score) & np.isfinite(keypoints).all(-1)
+        values = np.full((len(_PARTS), _SETTINGS.bins), np.nan, np.float32)
+        seen = (scores >= _SETTINGS.min_score) & np.isfinite(keypoints).all(-1)
         names = self._skeleton.joints
         grids = self._part_grids({names[x]: keypoints[x] for x in np.flatnonzero(seen)})
-        colors = {part: _sample(image, grid) for part, grid in grids.items()}
-        least, limit = 2 * settings.along, settings.limit
-        logs = {
-            part: np.log(samples + 4.0)
-            for part, samples in colors.items()
-            if len(samples) >= least
-        }
+        logs = {part: np.log(_sample(image, x) + 4.0) for part, x in grids.items()}
+        logs = {part: x for part, x in logs.items() if len(x) >= 2 * _SETTINGS.along}
         if not logs:
             return values
         level = np.median(np.concatenate(list(logs.values())).mean(-1))
         for part, of_part in logs.items():
             blue, green, red = of_part.T
-            across = _bin(red - green, settings.colors, limit)
-            along = _bin(blue - green, settings.colors, limit)
-            levels = _bin(of_part.mean(-1) - level, settings.levels, 2 * limit)
+            limit = _SETTINGS.limit
+            across = _bin(red - green, _SETTINGS.colors, limit)
+            along = _bin(blue - green, _SETTINGS.colors, limit)
+            levels = _bin(of_part.mean(-1) - level, _SETTINGS.levels, 2 * limit)
             histogram = across.T @ along / len(of_part)
             values[_PARTS.index(part)] = [*histogram.ravel(), *levels.mean(0)]
         return values / 2
@@ -147,14 +141,14 @@ class AppearanceObserver(FrameObserver):
     def _limb_grid(self, start: np.ndarray, end: np.ndarray) -> np.ndarray:
         """Return points around a bone, (N, 2)."""
         along = end - start
-        across = np.array([-along[1], along[0]]) * self.settings.limb_width / 2
+        across = np.array([-along[1], along[0]]) * _SETTINGS.limb_width / 2
         return self._grid([start - across, start + across, end - across, end + across])
 
     def _grid(self, corners: list[np.ndarray], margin: float = 0.0) -> np.ndarray:
         """Return points (N, 2) between corners: upper left, upper right, then lower."""
         down, right = np.meshgrid(
-            np.linspace(0.1, 0.9, self.settings.along),
-            np.linspace(margin, 1 - margin, self.settings.across),
+            np.linspace(0.1, 0.9, _SETTINGS.along),
+            np.linspace(margin, 1 - margin, _SETTINGS.across),
         )
         down, right = down.reshape(-1, 1), right.reshape(-1, 1)
         upper = corners[0] * (1 - right) + corners[1] * right
@@ -167,16 +161,15 @@ def hue_of(looks: np.ndarray) -> str:
 
     White, gray and black are 'gray', as descriptions are relative to the brightness.
     """
-    settings = AppearanceSettings()
-    trunk = looks[:, _PARTS.index('trunk'), : settings.colors**2]
+    trunk = looks[:, _PARTS.index('trunk'), : _SETTINGS.colors**2]
     trunk = trunk[np.isfinite(trunk).all(-1)]
     if not len(trunk):
         return ''
-    shares = trunk.mean(0).reshape(settings.colors, settings.colors)
-    levels = np.linspace(-settings.limit, settings.limit, settings.colors)
+    shares = trunk.mean(0).reshape(_SETTINGS.colors, _SETTINGS.colors)
+    levels = np.linspace(-_SETTINGS.limit, _SETTINGS.limit, _SETTINGS.colors)
     # red over green, and blue over green
     red, blue = (shares.sum(axis) @ levels / shares.sum() for axis in (1, 0))
-    if np.hypot(red, blue) < settings.min_hue:
+    if np.hypot(red, blue) < _SETTINGS.min_hue:
         return 'gray'
     turn = np.arctan2(blue, red) / (2 * np.pi) * len(_HUES)
     return _HUES[round(turn) % len(_HUES)]

@@ -40,6 +40,9 @@ class BackgroundSettings:
     max_keyframes: int = 200  # of a shot that are remembered
 
 
+_SETTINGS = BackgroundSettings()
+
+
 @dataclass(frozen=True)
 class Background:
     """What was seen of the background of a clip."""
@@ -69,8 +72,6 @@ class BackgroundTracker(FrameObserver):
     Args:
         interval (int): Frames from one that is looked at to the next. Defaults to 1.
     """
-
-    settings = BackgroundSettings()
 
     def __init__(self, interval: int = 1) -> None:
         self.name = 'background' if interval == 1 else f'background-{interval}'
@@ -112,12 +113,12 @@ class BackgroundTracker(FrameObserver):
         self, image: np.ndarray, boxes: np.ndarray, new_shot: bool
     ) -> tuple[np.ndarray, int, float]:
         """Return a row of :meth:`arrays`, with any number of points (N, 4)."""
-        zoom = min(1.0, self.settings.size / max(image.shape[:2]))
+        zoom = min(1.0, _SETTINGS.size / max(image.shape[:2]))
         index = len(self._rows)
         size = tuple(max(round(side * zoom), 1) for side in image.shape[1::-1])
         small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
         gray = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
-        free = _mask(size, boxes * zoom, self.settings.margin)
+        free = _mask(size, boxes * zoom, _SETTINGS.margin)
         if new_shot or self._current is None or self._current.gray.shape != gray.shape:
             self._keyframes, self._last = [], np.eye(3)
             self._add(index, gray, free, np.eye(3))
@@ -149,13 +150,12 @@ class BackgroundTracker(FrameObserver):
         self, index: int, gray: np.ndarray, free: np.ndarray, to_first: np.ndarray
     ) -> None:
         """Make a frame the current keyframe."""
-        settings = self.settings
         corners = cv2.goodFeaturesToTrack(
-            gray, settings.max_points, settings.quality, settings.distance, mask=free
+            gray, _SETTINGS.max_points, _SETTINGS.quality, _SETTINGS.distance, mask=free
         )
         points = np.float32([] if corners is None else corners).reshape(-1, 2)
         self._current = _ReferenceFrame(index, gray, points, to_first)
-        keyframes = self._keyframes[1 - settings.max_keyframes :]
+        keyframes = self._keyframes[1 - _SETTINGS.max_keyframes :]
         self._keyframes = [*keyframes, self._current]
         self._last = np.eye(3)
 
@@ -167,8 +167,7 @@ class BackgroundTracker(FrameObserver):
         guess: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
         """Find a keyframe's points again: pairs (N, 4), inliers (N,), homography."""
-        settings = self.settings
-        if len(key.points) < settings.min_points:
+        if len(key.points) < _SETTINGS.min_points:
             return None
         kind = cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT
         start = cv2.perspectiveTransform(key.points[:, None], guess)
@@ -177,33 +176,33 @@ class BackgroundTracker(FrameObserver):
             gray,
             key.points[:, None],
             start.astype(np.float32),
-            winSize=(settings.window, settings.window),
-            maxLevel=settings.levels,
-            criteria=(kind, settings.steps, settings.precision),
+            winSize=(_SETTINGS.window, _SETTINGS.window),
+            maxLevel=_SETTINGS.levels,
+            criteria=(kind, _SETTINGS.steps, _SETTINGS.precision),
             flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
         )
         points, rows = points[:, 0], status[:, 0] > 0
         pixels = np.nan_to_num(points, nan=-1).round().clip(-1, 1e6).astype(int)
         rows &= (pixels >= 0).all(1) & (pixels < gray.shape[::-1]).all(1)
         rows[rows] = free[pixels[rows, 1], pixels[rows, 0]] > 0
-        if rows.sum() < settings.min_points:
+        if rows.sum() < _SETTINGS.min_points:
             return None
         pairs = np.concatenate([key.points, points], 1)[rows]
         homography, inliers = cv2.findHomography(
-            pairs[:, :2], pairs[:, 2:], cv2.RANSAC, settings.ransac_error
+            pairs[:, :2], pairs[:, 2:], cv2.RANSAC, _SETTINGS.ransac_error
         )
-        if homography is None or inliers.sum() < settings.min_points:
+        if homography is None or inliers.sum() < _SETTINGS.min_points:
             return None
         return pairs, inliers[:, 0] > 0, homography
 
     def _is_far(self, match: tuple, size: tuple[int, int]) -> bool:
         """Return whether the current keyframe shows too little of a frame."""
         assert self._current is not None
-        (_, is_inlier, homography), settings = match, self.settings
-        has_few = is_inlier.sum() < settings.min_kept * len(self._current.points)
+        _, is_inlier, homography = match
+        has_few = is_inlier.sum() < _SETTINGS.min_kept * len(self._current.points)
         zoom = np.sqrt(abs(np.linalg.det(homography[:2, :2])))
-        is_zoomed = max(zoom, 1 / max(zoom, 1e-9)) > settings.max_zoom
-        is_aside = _overlap(homography, size) < settings.min_overlap
+        is_zoomed = max(zoom, 1 / max(zoom, 1e-9)) > _SETTINGS.max_zoom
+        is_aside = _overlap(homography, size) < _SETTINGS.min_overlap
         return has_few or is_zoomed or is_aside
 
     def _overlapping(
@@ -216,7 +215,7 @@ class BackgroundTracker(FrameObserver):
             if key is not self._current
         ]
         best = sorted(shares, key=lambda pair: -pair[0])[:2]
-        return [key for share, key in best if share > self.settings.reused_overlap]
+        return [key for share, key in best if share > _SETTINGS.reused_overlap]
 
 
 def _mask(size: tuple[int, int], boxes: np.ndarray, share: float) -> np.ndarray:

@@ -12,8 +12,8 @@ import numpy as np
 
 from mmhot.structures.clips import Track2D, join_tracks
 from mmhot.structures.people import People, box_overlap, box_size
-from mmhot.tracking.crossings import CrossingLimits, uncross
-from mmhot.tracking.person_tracker import Tracker, TrackerSettings
+from mmhot.tracking.crossings import uncross
+from mmhot.tracking.person_tracker import Tracker
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,9 @@ class LinkLimits:
     max_distance: float = 0.3
     distance_per_second: float = 0.4
     max_size_ratio: float = 1.5
-    tracker: TrackerSettings = TrackerSettings()
-    crossings: CrossingLimits = CrossingLimits()
+
+
+_LIMITS = LinkLimits()
 
 
 def track_clip(
@@ -41,7 +42,6 @@ def track_clip(
     fps: float,
     progress: Callable[[int], None] = lambda done: None,
     cuts: Sequence[int] = (),
-    limits: LinkLimits = LinkLimits(),
     first: int = 0,
     looks: dict[str, np.ndarray] | None = None,
 ) -> list[Track2D]:
@@ -56,7 +56,6 @@ def track_clip(
         fps (float): Frames per second.
         progress (Callable): Called with the number of frames done.
         cuts (Sequence[int]): Frames with which another shot begins; tracks end there.
-        limits (LinkLimits): Limits of tracks and links.
         first (int): Frames before this one were not looked at. Defaults to 0.
         looks (dict[str, np.ndarray], optional): Descriptions of people, see
             :class:`~mmhot.tracking.appearance.AppearanceObserver`.
@@ -67,7 +66,7 @@ def track_clip(
     """
     tracks = []
     for begin, last in pairwise([first, *sorted(cuts), len(people)]):
-        tracks += _track_shot(people[begin:last], begin, fps, progress, limits, looks)
+        tracks += _track_shot(people[begin:last], begin, fps, progress, looks)
     tracks.sort(key=lambda track: (track.frames[0], track.track))
     for number, track in enumerate(tracks):
         track.track = number
@@ -79,21 +78,20 @@ def _track_shot(
     first: int,
     fps: float,
     progress: Callable[[int], None],
-    limits: LinkLimits,
     looks: dict[str, np.ndarray] | None,
 ) -> list[Track2D]:
-    tracker = Tracker(fps, limits.max_gap, limits.tracker)
+    tracker = Tracker(fps, _LIMITS.max_gap)
     detections: dict[int, list[tuple[int, People, int]]] = {}
     for index, frame in enumerate(people, first):
         for person in tracker.match(frame, index):
             detections.setdefault(person.number, []).append((index, frame, person.row))
         progress(index + 1)
     tracklets = [_make_track(of_person) for of_person in detections.values()]
-    tracks = link_tracklets(tracklets, fps, limits)
-    least = math.ceil(limits.min_duration * fps)
+    tracks = link_tracklets(tracklets, fps)
+    least = math.ceil(_LIMITS.min_duration * fps)
     least = max(1, min(least, len(people) // 2))
     tracks = [track for track in tracks if len(track.frames) >= least]
-    return tracks if looks is None else uncross(tracks, looks, fps, limits.crossings)
+    return tracks if looks is None else uncross(tracks, looks, fps)
 
 
 def _make_track(detections: list[tuple[int, People, int]]) -> Track2D:
@@ -113,9 +111,7 @@ def _make_track(detections: list[tuple[int, People, int]]) -> Track2D:
     )
 
 
-def link_tracklets(
-    tracklets: list[Track2D], fps: float, limits: LinkLimits = LinkLimits()
-) -> list[Track2D]:
+def link_tracklets(tracklets: list[Track2D], fps: float) -> list[Track2D]:
     """Link tracklets where one continues another, the best fit first.
 
     Linked ones have the number of the first.
@@ -127,10 +123,10 @@ def link_tracklets(
 
     def compare(firsts: list[int], seconds: list[int]) -> None:
         gaps = starts[seconds] - ends[firsts][:, None]
-        near = (gaps > 0) & (gaps <= limits.max_gap * fps)
+        near = (gaps > 0) & (gaps <= _LIMITS.max_gap * fps)
         for row, column in np.argwhere(near):
             pair = firsts[row], seconds[column]
-            misfit = _misfit(left[pair[0]], left[pair[1]], fps, limits)
+            misfit = _misfit(left[pair[0]], left[pair[1]], fps)
             if misfit < 1:
                 misfits[pair] = misfit
 
@@ -146,24 +142,24 @@ def link_tracklets(
     return list(left.values())
 
 
-def _misfit(before: Track2D, after: Track2D, fps: float, limits: LinkLimits) -> float:
+def _misfit(before: Track2D, after: Track2D, fps: float) -> float:
     """Return the distance of both extrapolations; 1 is the largest allowed."""
     lengths = np.array([len(before.frames), len(after.frames)])
-    if (too_short := lengths < limits.min_length * fps).any():
-        follows = after.frames[0] - before.frames[-1] <= max(1, limits.no_gap * fps)
+    if (too_short := lengths < _LIMITS.min_length * fps).any():
+        follows = after.frames[0] - before.frames[-1] <= max(1, _LIMITS.no_gap * fps)
         follows &= not too_short.all()
         shared = box_overlap(before.boxes[-1], after.boxes[0])
-        return float((1 - shared) / (1 - limits.min_shared)) if follows else np.inf
-    span = limits.motion_span * fps
+        return float((1 - shared) / (1 - _LIMITS.min_shared)) if follows else np.inf
+    span = _LIMITS.motion_span * fps
     end, center, speed, size = _motion(before, slice(None, None, -1), span)
     start, next_center, next_speed, next_size = _motion(after, slice(None), span)
-    if max(size, next_size) > limits.max_size_ratio * min(size, next_size):
+    if max(size, next_size) > _LIMITS.max_size_ratio * min(size, next_size):
         return np.inf
     gap = start - end
     # extrapolated to the middle of the gap
     ahead = center + gap / 2 * speed
     back = next_center - gap / 2 * next_speed
-    allowed = limits.max_distance + limits.distance_per_second * gap / fps
+    allowed = _LIMITS.max_distance + _LIMITS.distance_per_second * gap / fps
     return float(np.linalg.norm(ahead - back) / (allowed * (size + next_size) / 2))
 
 

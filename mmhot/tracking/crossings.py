@@ -29,6 +29,9 @@ class CrossingLimits:
     min_gain: float = 0.05  # difference of these distances; higher exchanges less
 
 
+_LIMITS = CrossingLimits()
+
+
 class _Meeting(NamedTuple):
     """Two tracks by their places in the list, and frames in which they are apart."""
 
@@ -39,10 +42,7 @@ class _Meeting(NamedTuple):
 
 
 def uncross(
-    tracks: list[Track2D],
-    looks: dict[str, np.ndarray],
-    fps: float,
-    limits: CrossingLimits = CrossingLimits(),
+    tracks: list[Track2D], looks: dict[str, np.ndarray], fps: float
 ) -> list[Track2D]:
     """Exchange the rest of tracks of people who look like each other after they met.
 
@@ -51,40 +51,39 @@ def uncross(
         looks (dict[str, np.ndarray]): Descriptions of people, see
             :class:`mmhot.tracking.appearance.AppearanceObserver`.
         fps (float): Frames per second.
-        limits (CrossingLimits): Meetings, and looks that show an exchange.
     """
-    tracks, span = list(tracks), limits.seconds * fps
-    waiting = _meetings(tracks, limits)
+    tracks, waiting = list(tracks), _meetings(tracks)
     while waiting:
         meeting = waiting.pop(0)
         first, second = meeting.first, meeting.second
         pair = tracks[first], tracks[second]
-        people = _Pair(pair, looks, meeting, span, limits)
-        if not people.are_exchanged():
+        start = _find_exchange(pair, looks, meeting, _LIMITS.seconds * fps)
+        if start is None:
             continue
-        tracks[first], tracks[second] = people.exchange()
+        before = [track.take(track.frames < start) for track in pair]
+        after = [track.take(track.frames >= start) for track in pair]
+        tracks[first] = join_tracks((before[0], after[1]))
+        tracks[second] = join_tracks((before[1], after[0]))
         later = [x for x in waiting if not {first, second} & {x.first, x.second}]
-        again = _meetings(tracks, limits, (first, second))
+        again = _meetings(tracks, (first, second))
         # also those with others, meanwhile
         waiting = sorted(later + [x for x in again if x.after > meeting.before])
     return [track for track in tracks if len(track.frames)]
 
 
 def _meetings(
-    tracks: list[Track2D],
-    limits: CrossingLimits,
-    of: Collection[int] | None = None,
+    tracks: list[Track2D], of: Collection[int] | None = None
 ) -> list[_Meeting]:
     """List the meetings of tracks, in order; of some places in the list, if given."""
     return sorted(
         _Meeting(*span, first, second)
         for first, second in combinations(range(len(tracks)), 2)
         if of is None or {first, second} & {*of}
-        for span in _overlaps(tracks[first], tracks[second], limits.overlap)
+        for span in _overlaps(tracks[first], tracks[second])
     )
 
 
-def _overlaps(one: Track2D, other: Track2D, limit: float) -> list[tuple[int, int]]:
+def _overlaps(one: Track2D, other: Track2D) -> list[tuple[int, int]]:
     """Return frames before and after each overlap of the boxes of two tracks.
 
     In frames without a box the last one counts.
@@ -97,80 +96,63 @@ def _overlaps(one: Track2D, other: Track2D, limit: float) -> list[tuple[int, int
     frames = np.union1d(one.frames, other.frames)
     frames = frames[frames >= start]
     boxes = [_last_boxes(track, frames) for track in (one, other)]
-    edges = np.flatnonzero(np.diff(box_overlap(*boxes) > limit, prepend=0, append=0))
+    edges = np.flatnonzero(
+        np.diff(box_overlap(*boxes) > _LIMITS.overlap, prepend=0, append=0)
+    )
     ends = np.r_[start - 1, frames, frames[-1:] + 1]
     return [(int(ends[low]), int(ends[high + 1])) for low, high in edges.reshape(-1, 2)]
 
 
-class _Pair:
-    """Two people who met, and their looks before, after and in between."""
+def _find_exchange(
+    pair: tuple[Track2D, Track2D],
+    looks: dict[str, np.ndarray],
+    meeting: _Meeting,
+    span: float,
+) -> int | None:
+    """Find the frame in which two people were exchanged.
 
-    def __init__(
-        self,
-        tracks: tuple[Track2D, Track2D],
-        looks: dict[str, np.ndarray],
-        meeting: _Meeting,
-        span: float,
-        limits: CrossingLimits,
-    ) -> None:
-        self.tracks, self.meeting, self.limits = tracks, meeting, limits
-        self._looks = [looks_of(track, looks) for track in tracks]
-        self._before = self._average(meeting.before - span, meeting.before)
-        self._after = self._average(meeting.after, meeting.after + span)
+    None unless both look like the other one after they met, within ``span`` frames.
+    """
+    seen = [looks_of(track, looks) for track in pair]
 
-    def _average(self, first: float, last: float) -> np.ndarray:
+    def average(low: float, high: float) -> np.ndarray:
         """Return the average looks of both in some frames, (2, 4, B)."""
-        near = (
-            values[(frames >= first) & (frames <= last)]
-            for frames, values in self._looks
+        near = (values[(at >= low) & (at <= high)] for at, values in seen)
+        return np.stack([average_looks(x, _LIMITS.min_looks) for x in near])
+
+    before = average(meeting.before - span, meeting.before)
+    after = average(meeting.after, meeting.after + span)
+    # rows are people before, columns people after
+    distances = look_distances(before, after)
+    columns = np.isfinite(distances).all(0)
+    same = np.diag(distances)[columns].sum()
+    exchanged = np.diag(distances[::-1])[columns].sum()
+    is_alike = exchanged < _LIMITS.max_ratio * same
+    if not is_alike or same - exchanged <= _LIMITS.min_gain * columns.sum():
+        return None
+
+    # where one of both is hidden or returns, if it is any of these frames, which agrees
+    # with the looks while they meet, and moves boxes less than without an exchange
+    frames = np.arange(meeting.before + 1, meeting.after + 1)
+    doubt = np.zeros(len(frames))
+    for row, (times, values) in enumerate(seen):
+        distances = look_distances(before, values)
+        wrong = np.nan_to_num(distances[row] - distances[1 - row])
+        inside = (times > meeting.before) & (times < meeting.after)
+        doubt += np.where(times < frames[:, None], wrong, -wrong)[:, inside].sum(1)
+    changes, moved = np.zeros(len(frames), bool), np.zeros(len(frames))
+    for track, partner in (pair, pair[::-1]):
+        was_there, is_there = np.isin([frames - 1, frames], track.frames)
+        changes |= was_there != is_there
+        now = _last_boxes(track, frames)
+        from_same, from_other = (
+            np.linalg.norm(now - _last_boxes(x, frames - 1), axis=-1)
+            for x in (track, partner)
         )
-        return np.stack([average_looks(looks, self.limits.min_looks) for looks in near])
-
-    def are_exchanged(self) -> bool:
-        """Return whether both look like the other one after they met."""
-        # rows are people before, columns people after
-        distances = look_distances(self._before, self._after)
-        columns = np.isfinite(distances).all(0)
-        same = np.diag(distances)[columns].sum()
-        exchanged = np.diag(distances[::-1])[columns].sum()
-        gain = same - exchanged
-        is_alike = exchanged < self.limits.max_ratio * same
-        return bool(is_alike and gain > self.limits.min_gain * columns.sum())
-
-    def exchange(self) -> tuple[Track2D, Track2D]:
-        """Exchange the rest of both tracks."""
-        start = self._find_start()
-        before = [track.take(track.frames < start) for track in self.tracks]
-        after = [track.take(track.frames >= start) for track in self.tracks]
-        return join_tracks((before[0], after[1])), join_tracks((before[1], after[0]))
-
-    def _find_start(self) -> int:
-        """Find the frame of the exchange.
-
-        It is where one of both is hidden or returns, if it is any of these, agrees with
-        the looks while they meet, and moves boxes less than without it.
-        """
-        frames = np.arange(self.meeting.before + 1, self.meeting.after + 1)
-        doubt = np.zeros(len(frames))
-        for row, (seen, values) in enumerate(self._looks):
-            distances = look_distances(self._before, values)
-            wrong = np.nan_to_num(distances[row] - distances[1 - row])
-            earlier = seen < frames[:, None]
-            inside = (seen > self.meeting.before) & (seen < self.meeting.after)
-            doubt += np.where(earlier, wrong, -wrong)[:, inside].sum(1)
-        changes, moved = np.zeros(len(frames), bool), np.zeros(len(frames))
-        for track, partner in (self.tracks, self.tracks[::-1]):
-            was_there, is_there = np.isin([frames - 1, frames], track.frames)
-            changes |= was_there != is_there
-            now = _last_boxes(track, frames)
-            from_own, from_other = (
-                np.linalg.norm(now - _last_boxes(x, frames - 1), axis=-1)
-                for x in (track, partner)
-            )
-            moved += np.where(is_there, from_other - from_own, 0)
-        possible = np.flatnonzero(changes if changes.any() else np.ones_like(changes))
-        best = np.lexsort([moved[possible], doubt[possible].round(2)])[0]
-        return int(frames[possible[best]])
+        moved += np.where(is_there, from_other - from_same, 0)
+    possible = np.flatnonzero(changes if changes.any() else np.ones_like(changes))
+    best = np.lexsort([moved[possible], doubt[possible].round(2)])[0]
+    return int(frames[possible[best]])
 
 
 def _last_boxes(track: Track2D, frames: np.ndarray) -> np.ndarray:

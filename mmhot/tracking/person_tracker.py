@@ -7,7 +7,7 @@ tentative ones, and every frame without a detection costs a hit.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass
 
 import numpy as np
 
@@ -41,56 +41,36 @@ class TrackerSettings:
     initial_speed: float = 1.5
 
 
-@dataclass
-class Detection:
-    """A row of a frame: keypoints and corners (K + 2, 2), and which are compared."""
-
-    points: np.ndarray
-    confident: np.ndarray
-    row: int
+_SETTINGS = TrackerSettings()
 
 
+@dataclass(eq=False)
 class TrackedPerson:
-    """A person with a Kalman filter of constant velocity for each point.
+    """A person with a Kalman filter of constant velocity for each point."""
 
-    Attributes:
-        id (int): Number among confirmed tracks; -1 if it is tentative.
-        number (int): Number of the track, tentative ones included.
-        delay (int): Hits beyond which the track is confirmed.
-        hits (int): Frames without a detection for which it is kept.
-        row (int): Row of the last detection in its frame.
-        points (np.ndarray): Predicted points, pixels, (K + 2, 2).
-        velocity (np.ndarray): Pixels per frame, (K + 2, 2).
-        known (np.ndarray): Which points were detected so far, (K + 2,) bool.
-    """
+    points: np.ndarray  # predicted, pixels, (K + 2, 2)
+    known: np.ndarray  # which points were detected so far, (K + 2,) bool
+    row: int  # of the last detection in its frame
+    index: int  # of that frame
+    number: int  # of the track, tentative ones included
+    fps: InitVar[float]
+    delay: int  # hits beyond which the track is confirmed
+    hits: int  # frames without a detection for which it is kept
+    id: int = -1  # number among confirmed tracks; -1 if it is tentative
 
-    id = -1
-
-    def __init__(
-        self,
-        detection: Detection,
-        index: int,
-        number: int,
-        fps: float,
-        delay: int,
-        hits: int,
-        settings: TrackerSettings,
-    ) -> None:
-        self.number, self.delay, self.hits = number, delay, hits
-        self.row, self.index = detection.row, index
-        self.known = detection.confident
-        self.points = detection.points.copy()
-        self.velocity = np.zeros_like(self.points)
+    def __post_init__(self, fps: float) -> None:
+        """Start at rest."""
+        self.velocity = np.zeros_like(self.points)  # pixels per frame
         self._missed = 0
         # noise is proportional to the size of the person
-        size = box_size(box_of(detection.points))
-        self._noise = (settings.noise * size) ** 2
-        self._drift = (settings.acceleration * size) ** 2 / fps**3
+        size = box_size(box_of(self.points))
+        self._noise = (_SETTINGS.noise * size) ** 2
+        self._drift = (_SETTINGS.acceleration * size) ** 2 / fps**3
         # covariance of position and velocity of each point
         ones = np.ones((len(self.points), 1))
         self._place_variance = self._noise * ones
         self._covariance = 0 * ones
-        self._speed_variance = (settings.initial_speed * size / fps) ** 2 * ones
+        self._speed_variance = (_SETTINGS.initial_speed * size / fps) ** 2 * ones
 
     def predict(self) -> None:
         """Predict the next frame; occluded people keep one rigid velocity."""
@@ -100,11 +80,13 @@ class TrackedPerson:
         self._missed += 1
         self.points += self.velocity
 
-    def update(self, detection: Detection, index: int) -> None:
-        """Correct the prediction by a detection, where it is confident."""
-        self._missed, self.row, self.index = 0, detection.row, index
-        seen = detection.confident[:, None]
-        error = np.where(seen, detection.points - self.points, 0)
+    def update(
+        self, points: np.ndarray, confident: np.ndarray, row: int, index: int
+    ) -> None:
+        """Correct the prediction by detected points, where they are confident."""
+        self._missed, self.row, self.index = 0, row, index
+        seen = confident[:, None]
+        error = np.where(seen, points - self.points, 0)
         # the prediction's covariance is that of the frame before, a frame later
         shared = self._covariance + self._speed_variance
         total = self._place_variance + self._covariance + shared
@@ -118,10 +100,10 @@ class TrackedPerson:
         gained = np.where(seen, speed_gain**2 * total, 0)
         self._speed_variance = self._speed_variance + self._drift - gained
         # the first detection of a point is taken as it is, and at rest
-        first = detection.confident & ~self.known
-        self.points[first] = detection.points[first]
+        first = confident & ~self.known
+        self.points[first] = points[first]
         self.velocity[~self.known] = 0
-        self.known = self.known | detection.confident
+        self.known = self.known | confident
 
 
 class Tracker:
@@ -131,17 +113,11 @@ class Tracker:
         fps (float): Frames per second of the frame numbers.
         max_gap (float): Longest occlusion in seconds; tracks that are shorter are kept
             for as long as they were seen. Defaults to 2.
-        settings (TrackerSettings): Thresholds and noise.
     """
 
-    def __init__(
-        self,
-        fps: float,
-        max_gap: float = 2.0,
-        settings: TrackerSettings = TrackerSettings(),
-    ) -> None:
-        self._fps, self.settings = fps, settings
-        self._delay = max(1, round(settings.confirmation * fps))
+    def __init__(self, fps: float, max_gap: float = 2.0) -> None:
+        self._fps = fps
+        self._delay = max(1, round(_SETTINGS.confirmation * fps))
         self._max_gap = max(self._delay + 1, round(max_gap * fps))
         self._people: list[TrackedPerson] = []
         self._num_tracks = self._num_confirmed = 0
@@ -177,15 +153,15 @@ class Tracker:
             for person in self._people:
                 person.predict()
         self._index = index
-        detections = make_detections(people, self.settings)
+        points, confident, rows = compared_points(people)
         tentative = [person for person in self._people if person.id < 0]
         confirmed = [person for person in self._people if person.id >= 0]
         for tracked in (confirmed, tentative):
-            detections = self._match(tracked, detections, index, steps)
+            rows = self._match(tracked, points, confident, rows, index, steps)
         timing = self._fps, max(self._delay, steps), steps
-        for detection in detections:
-            number = self._num_tracks
-            person = TrackedPerson(detection, index, number, *timing, self.settings)
+        for row in rows:
+            detected = points[row].copy(), confident[row], row, index
+            person = TrackedPerson(*detected, self._num_tracks, *timing)
             self._num_tracks += 1
             self._people.append(person)
             self._confirm(person)
@@ -194,30 +170,30 @@ class Tracker:
     def _match(
         self,
         people: Sequence[TrackedPerson],
-        detections: list[Detection],
+        points: np.ndarray,
+        confident: np.ndarray,
+        rows: list[int],
         index: int,
         steps: int,
-    ) -> list[Detection]:
-        """Update people with the closest detections; returns the others."""
-        if not people or not detections:
-            return detections
-        detected = np.stack([x.points for x in detections])[:, None]
-        predicted = np.stack([person.points for person in people])
-        both = np.stack([x.confident for x in detections])[:, None]
-        both = both & np.stack([person.known for person in people])
-        overlap, similarity = compare_people(detected, predicted, both)
-        share = self.settings.box_share
+    ) -> list[int]:
+        """Update people with the closest of some rows; returns the others."""
+        if not people or not rows:
+            return rows
+        detected, predicted = points[rows], np.stack([x.points for x in people])
+        both = confident[rows][:, None] & np.stack([x.known for x in people])
+        overlap, similarity = compare_people(detected[:, None], predicted, both)
+        share = _SETTINGS.box_share
         distances = 1 - share * overlap - (1 - share) * similarity
-        matched = set()
-        while distances.min() < self.settings.max_distance:
-            row, column = divmod(int(distances.argmin()), len(people))
-            distances[row], distances[:, column] = np.inf, np.inf
-            matched.add(row)
-            person = people[column]
+        left = list(rows)
+        while distances.min() < _SETTINGS.max_distance:
+            place, column = divmod(int(distances.argmin()), len(people))
+            distances[place], distances[:, column] = np.inf, np.inf
+            row, person = rows[place], people[column]
             person.hits = min(person.hits + 2 * steps, self._max_gap)
             self._confirm(person)
-            person.update(detections[row], index)
-        return [x for row, x in enumerate(detections) if row not in matched]
+            person.update(points[row], confident[row], row, index)
+            left.remove(row)
+        return left
 
     def _confirm(self, person: TrackedPerson) -> None:
         if person.id < 0 and person.hits > person.delay:
@@ -228,14 +204,13 @@ class Tracker:
         return [person for person in self._people if person.index == self._index]
 
 
-def make_detections(
-    people: People, settings: TrackerSettings = TrackerSettings()
-) -> list[Detection]:
-    """Convert the people of a frame to detections of keypoints and box corners.
+def compared_points(people: People) -> tuple[np.ndarray, np.ndarray, list[int]]:
+    """Return keypoints and corners of boxes, which of them are compared, and rows.
 
-    Duplicates and people without a confident keypoint or finite box are dropped.
+    They are (P, K + 2, 2) and (P, K + 2). The rows are without duplicates and people
+    without a confident keypoint or finite box.
     """
-    most = settings.max_keypoints
+    most = _SETTINGS.max_keypoints
     keypoints = people.keypoints[:, :most].astype(np.float64)
     scores = np.nan_to_num(people.scores[:, :most].astype(np.float64))
     scores = np.where(np.isfinite(keypoints).all(-1), scores, 0)
@@ -244,14 +219,14 @@ def make_detections(
     keypoints = np.where(np.isfinite(keypoints), keypoints, middle)
     points = np.concatenate([keypoints, corners], 1)
     valid = np.isfinite(corners).all((1, 2)) & (scores > 0).any(1)
-    confident = scores > settings.min_score
+    confident = scores > _SETTINGS.min_score
     confident = np.pad(confident, ((0, 0), (0, 2)), constant_values=True)
     rows = np.flatnonzero(valid)
     unique: list[int] = []
     for row in rows[np.argsort(-people.bbox_scores[rows], kind='stable')]:
         both = confident[unique] & confident[row]
         overlap, similarity = compare_people(points[unique], points[row], both)
-        duplicate = similarity >= settings.duplicate_similarity
-        if not (duplicate & (overlap >= settings.duplicate_overlap)).any():
+        duplicate = similarity >= _SETTINGS.duplicate_similarity
+        if not (duplicate & (overlap >= _SETTINGS.duplicate_overlap)).any():
             unique.append(row)
-    return [Detection(points[row], confident[row], row) for row in sorted(unique)]
+    return points, confident, sorted(unique)

@@ -8,7 +8,7 @@ import numpy as np
 from mmhot.state import ClipPeople, LiveStep, State, Watch
 from mmhot.structures.clips import Clip2D, Track2D
 from mmhot.tracking.appearance import AppearanceObserver, appearance_of
-from mmhot.tracking.clip_tracks import LinkLimits, track_clip
+from mmhot.tracking.clip_tracks import track_clip
 from mmhot.tracking.person_tracker import Tracker
 
 # Deviation from a constant rate that is ignored, as a share of a frame.
@@ -24,7 +24,6 @@ class TrackPeople(LiveStep):
 
     name, part, optional = 'track', 'track', False
 
-    limits: LinkLimits = LinkLimits()
     max_occlusion: float = 2.0  # of streams: before a person gets a new ID, seconds
 
     def watch(self) -> Sequence[Watch]:
@@ -36,15 +35,13 @@ class TrackPeople(LiveStep):
         people, frames, count = state.people, state.source_frames(), self.counter(state)
         assert people is not None  # they were estimated
         num_frames, fps = len(people.people), frames.fps
-        appearance = appearance_of(state)
         tracks = track_clip(
             people.people,
             fps,
             lambda done: count(done, num_frames),
             people.cuts,
-            self.limits,
-            people.first,
-            appearance,
+            first=people.first,
+            looks=appearance_of(state),
         )
         times = np.array(people.times)
         even = np.abs(times * fps - np.arange(num_frames)).max() < _UNEVEN
@@ -62,7 +59,7 @@ class TrackPeople(LiveStep):
 
     def start(self, fps: float) -> Callable[[State], State]:
         """Return the tracker of a stream."""
-        tracker, index = Tracker(fps, self.max_occlusion, self.limits.tracker), -1
+        tracker, index = Tracker(fps, self.max_occlusion), -1
 
         def track(state: State) -> State:
             nonlocal index

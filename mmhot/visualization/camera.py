@@ -4,7 +4,6 @@ World axes are x right, y away from the video's camera, z up; the floor is z = 0
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 
@@ -14,6 +13,8 @@ from mmhot.skeletons.joints import ANKLE_HEIGHT
 from mmhot.structures.clips import Clip3D
 from mmhot.structures.lens import assumed_focal
 
+# Of the virtual camera, in degrees: seen from the right of the video's camera, above.
+_AZIMUTH, _ELEVATION = 20.0, 14.0
 # Smoothing window of positions on the floor, seconds.
 _SMOOTHING_SECONDS = 0.7
 # Smallest distance from the camera to its target, meters.
@@ -22,22 +23,35 @@ _MIN_DISTANCE = 2.5
 _FILLED = 0.84
 
 
+def view_axes(azimuth: float, elevation: float) -> np.ndarray:
+    """Return the axes right, up, forward of a view as rows, (3, 3), from degrees.
+
+    At azimuth 0 it has the direction of the video's camera; elevation is above the
+    horizon.
+    """
+    turn, rise = np.radians(azimuth), np.radians(elevation)
+    right = np.array([np.cos(turn), np.sin(turn), 0.0])
+    forward = np.array(
+        [-np.sin(turn) * np.cos(rise), np.cos(turn) * np.cos(rise), -np.sin(rise)]
+    )
+    return np.stack([right, np.cross(right, forward), forward])
+
+
+_AXES = view_axes(_AZIMUTH, _ELEVATION)
+
+
 @dataclass
 class VirtualCamera:
     """A pinhole camera that looks at a target; image coordinates are from 0 to 1."""
 
     target: np.ndarray  # world position in the image center, (3,)
     distance: float  # from camera to target in meters
-    # degrees; 0 is the direction of the video's camera, positive values look from
-    # further right
-    azimuth: float
-    elevation: float  # degrees above the horizon
 
     focal_length = 1.55  # an angle of view of 36 degrees
 
     def project(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Project world points (..., 3) to image positions (..., 2), depths (...)."""
-        in_camera = (points - self.target) @ _axes(self.azimuth, self.elevation).T
+        in_camera = (points - self.target) @ _AXES.T
         depth = np.maximum(in_camera[..., 2] + self.distance, 0.1)
         flat = in_camera[..., :2] * (self.focal_length / depth[..., None])
         return 0.5 + flat * (1, -1), depth
@@ -69,19 +83,12 @@ def place_on_floor(clip: Clip3D) -> tuple[np.ndarray, np.ndarray]:
     return clip.keypoints_3d + np.nan_to_num(root)[:, None], focal / depth
 
 
-def fit_camera(points: np.ndarray, azimuth: float, elevation: float) -> VirtualCamera:
-    """Return the nearest camera that shows all points in a square image.
-
-    Args:
-        points (np.ndarray): World positions, (..., 3).
-        azimuth (float): Azimuth of the camera in degrees.
-        elevation (float): Degrees above the horizon.
-    """
+def fit_camera(points: np.ndarray) -> VirtualCamera:
+    """Return the nearest camera that shows world points (..., 3) in a square image."""
     points = points[np.isfinite(points).all(-1)]
     points = points[:: max(1, len(points) // 20_000)]
     limit = 0.5 * _FILLED / VirtualCamera.focal_length
-    axes = _axes(azimuth, elevation)
-    in_camera = points @ axes.T
+    in_camera = points @ _AXES.T
     depth = in_camera[:, 2:]
     # distances from the origin at which the points reach either image edge, in x and y
     back = [
@@ -91,7 +98,7 @@ def fit_camera(points: np.ndarray, azimuth: float, elevation: float) -> VirtualC
     middle = np.median(depth)
     target = np.append(limit * (back[0] - back[1]) / 2, middle)
     distance = max((back[0] + back[1]).max() / 2 + middle, _MIN_DISTANCE)
-    return VirtualCamera(target @ axes, distance, azimuth, elevation)
+    return VirtualCamera(target @ _AXES, distance)
 
 
 def floor_extent(points: np.ndarray) -> tuple[np.ndarray, float]:
@@ -104,17 +111,6 @@ def floor_extent(points: np.ndarray) -> tuple[np.ndarray, float]:
         cell *= 2
     corners = [np.floor((middle - half) / cell), np.ceil((middle + half) / cell)]
     return np.stack(corners) * cell, cell
-
-
-@lru_cache(maxsize=8)
-def _axes(azimuth: float, elevation: float) -> np.ndarray:
-    """Return the camera's axes right, up, forward as rows, (3, 3)."""
-    turn, rise = np.radians(azimuth), np.radians(elevation)
-    right = np.array([np.cos(turn), np.sin(turn), 0.0])
-    forward = np.array(
-        [-np.sin(turn) * np.cos(rise), np.cos(turn) * np.cos(rise), -np.sin(rise)]
-    )
-    return np.stack([right, np.cross(right, forward), forward])
 
 
 def smooth(values: np.ndarray, frames: float) -> np.ndarray:

@@ -1,7 +1,6 @@
 """2D and 3D views of a lifted clip, frame by frame."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
 
@@ -16,8 +15,6 @@ from mmhot.visualization.camera import (
 )
 from mmhot.visualization.fading import doubts
 
-# Of the virtual camera, in degrees: seen from the right of the video's camera, above.
-_AZIMUTH, _ELEVATION = 20.0, 14.0
 # Smallest size of people that the camera is fitted to, relative to large ones.
 _FOREGROUND_SIZE = 0.5
 # Half the time whose people the camera shows at once.
@@ -61,7 +58,7 @@ class ClipRenderer:
         shown = np.isfinite(self.points).all(-1).any(-1)
         shown &= size >= _FOREGROUND_SIZE * np.percentile(size[shown], 90)
         points = self.points[shown]
-        self.camera = fit_camera(points, _AZIMUTH, _ELEVATION)
+        self.camera = fit_camera(points)
         self.floor, self.cell = floor_extent(points)
         self._shows_ids = len(np.unique(clip.track)) > 1
         self.frames = np.unique(clip.frame)
@@ -75,11 +72,11 @@ class ClipRenderer:
         cameras, reach = [], round(_FOLLOWED_SECONDS * self.clip.fps)
         for frame in range(len(people)):
             near = np.concatenate(people[max(frame - reach, 0) : frame + reach + 1])
-            fitted = fit_camera(near, _AZIMUTH, _ELEVATION)
+            fitted = fit_camera(near)
             cameras.append([*fitted.target, fitted.distance])
         # the mean of cameras that show a point shows it, too
         means = smooth(np.array(cameras), 2 * reach)
-        return [replace(self.camera, target=x[:3], distance=x[3]) for x in means]
+        return [VirtualCamera(mean[:3], mean[3]) for mean in means]
 
     def follow(self, frame: int) -> None:
         """Move the camera to the people around a frame, if there are several."""
@@ -94,13 +91,9 @@ class ClipRenderer:
     def draw_2d(
         self, image: np.ndarray, frame: int, scale: float, corner=(0.0, 0.0)
     ) -> None:
-        """Draw the 2D keypoints of a frame on the video's image.
+        """Draw the 2D keypoints of a frame on a part of the video's image.
 
-        Args:
-            image (np.ndarray): Drawn on.
-            frame (int): Frame number.
-            scale (float): Pixels of ``image`` per pixel of the video.
-            corner (tuple[float]): Position of the image's corner in the video.
+        The part begins at a corner (x, y) and is enlarged by ``scale``.
         """
         rows = self.rows(frame)
         pixels = (self.clip.keypoints_2d[rows] - corner) * scale
@@ -110,12 +103,9 @@ class ClipRenderer:
         drawing.draw_people(image, self.style, pixels, sizes, detected)
         self._label(image, rows, pixels)
 
-    def draw_floor(self, image: np.ndarray) -> None:
-        """Draw the empty floor on a square image."""
-        drawing.draw_floor(image, self.camera, self.floor, self.cell)
-
     def draw_3d(self, image: np.ndarray, frame: int) -> None:
-        """Draw the people of a frame and their shadows on a square image."""
+        """Draw the floor and the people of a frame on a square image."""
+        drawing.draw_floor(image, self.camera, self.floor, self.cell)
         rows = self.rows(frame)
         points = self.points[rows]
         size = image.shape[0]

@@ -83,7 +83,12 @@ def draw_people(
             are drawn in the style's order.
     """
     ends = pixels[:, style.bones]  # (P, B, 2 ends, 2)
-    order = _drawing_order(style, ends, depths)
+    drawable = np.isfinite(ends).all((2, 3)).ravel()
+    order = np.arange(len(drawable))
+    if depths is not None:
+        distances = depths[:, style.bones].mean(-1).ravel()
+        order = np.argsort(-distances, kind='stable')
+    order = order[drawable[order]]
     people, bones = np.divmod(order, max(len(style.bones), 1))
     ends = _fixed_point(ends[people, bones], image)
     sizes = _LIMB_METERS * pixels_per_meter[people[:, None], style.bones[bones]].mean(1)
@@ -125,13 +130,9 @@ def draw_shadows(
 def draw_floor(
     image: np.ndarray, camera: VirtualCamera, extent: np.ndarray, cell: float
 ) -> None:
-    """Draw a floor with a grid.
+    """Draw a floor with a grid on a square image.
 
-    Args:
-        image (np.ndarray): Square image, drawn on.
-        camera (VirtualCamera): The camera.
-        extent (np.ndarray): Corners (x, y) low and high in meters, (2, 2).
-        cell (float): Distance between grid lines in meters.
+    Its corners (x, y), low and high, (2, 2), and its cells are in meters.
     """
     (left, near), (right, far) = extent
     corners = [(left, near), (right, near), (right, far), (left, far)]
@@ -158,29 +159,21 @@ def draw_text(
     size: int,
     color: tuple[int, int, int] = TEXT,
     anchor: str = 'left',
-    bold: bool = False,
 ) -> int:
-    """Write one line of outlined text; return its width in pixels.
+    """Write one line of outlined text, BGR; return its width in pixels.
 
-    Args:
-        image (np.ndarray): Drawn on.
-        text (str): The text.
-        position (tuple[float]): Vertical center of the line, at its anchor.
-        size (int): Font size in pixels.
-        color (tuple[int]): BGR.
-        anchor (str): Horizontal meaning of ``position``: ``'left'``, ``'center'`` or
-            ``'right'``.
-        bold (bool): Whether to use the bold font. Defaults to False.
+    The position (x, y) is in the middle of its height, and ``'left'``, ``'center'`` or
+    ``'right'`` by ``anchor``. The size of the font is in pixels.
     """
-    kept, added = _text_layers(text, size, color, bold)
-    height, width = kept.shape[:2]
+    through, added = _text_layers(text, size, color)
+    height, width = through.shape[:2]
     shift = {'left': 0.0, 'center': 0.5, 'right': 1.0}[anchor] * width
     left, top = int(position[0] - shift), int(position[1] - height / 2)
     x, y = max(left, 0), max(top, 0)
     target = image[y : max(top + height, 0), x : max(left + width, 0)]
     part = np.s_[y - top :, x - left :], np.s_[: target.shape[0], : target.shape[1]]
     if target.size:
-        target[:] = target * kept[part[0]][part[1]] + added[part[0]][part[1]]
+        target[:] = target * through[part[0]][part[1]] + added[part[0]][part[1]]
     return width
 
 
@@ -195,17 +188,6 @@ def draw_legend(image: np.ndarray, position: tuple[float, float], size: int) -> 
         x -= size
 
 
-def _drawing_order(
-    style: SkeletonStyle, ends: np.ndarray, depths: np.ndarray | None
-) -> np.ndarray:
-    """Return flat indices of drawable bones, farthest first."""
-    drawable = np.isfinite(ends).all((2, 3)).ravel()
-    if depths is None:
-        return np.flatnonzero(drawable)
-    order = np.argsort(-depths[:, style.bones].mean(-1).ravel(), kind='stable')
-    return order[drawable[order]]
-
-
 def _fixed_point(points: np.ndarray, image: np.ndarray) -> np.ndarray:
     """Convert points to OpenCV's fixed-point coordinates, clipped near the image."""
     limit = 4 * max(image.shape[:2])
@@ -214,12 +196,12 @@ def _fixed_point(points: np.ndarray, image: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=512)
 def _text_layers(
-    text: str, size: int, color: tuple[int, int, int], bold: bool
+    text: str, size: int, color: tuple[int, int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Render text: the share of an image that it keeps, (H, W, 1), and its pixels."""
+    """Render text: the share of an image that is seen through it, and its pixels."""
     from PIL import Image, ImageDraw
 
-    font = _font(size, bold)
+    font = _font(size)
     ascent, descent = font.getmetrics()
     edge = max(2, size // 8)
     extent = int(np.ceil(font.getlength(text))) + 1 + 2 * edge, ascent + descent
@@ -232,11 +214,10 @@ def _text_layers(
 
 
 @lru_cache(maxsize=32)
-def _font(size: int, bold: bool):
+def _font(size: int):
     """Load DejaVu Sans, which is part of Matplotlib."""
     import matplotlib
     from PIL import ImageFont
 
-    folder = Path(matplotlib.get_data_path()) / 'fonts' / 'ttf'
-    name = 'DejaVuSans-Bold.ttf' if bold else 'DejaVuSans.ttf'
-    return ImageFont.truetype(str(folder / name), size)
+    file = Path(matplotlib.get_data_path()) / 'fonts' / 'ttf' / 'DejaVuSans.ttf'
+    return ImageFont.truetype(str(file), size)

@@ -1,16 +1,21 @@
 """Videos whose people cannot be recognized: covered heads."""
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
+from mmhot.errors import ignored_warnings
 from mmhot.frames.sources import Frame, FrameSource, FrameView
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.state import State
 
 _H36M = get_skeleton('h36m-17').groups['head']
+_SHOULDERS, _HIPS = (
+    [f'{side}_{part}' for side in ('left', 'right')] for part in ('shoulder', 'hip')
+)
 # Blocks across a covered head, which are blurred.
 _BLOCKS = 3
 
@@ -28,6 +33,9 @@ class HeadLimits:
     growth: float = 0.5  # of the radius in a gap, per second
 
 
+_LIMITS = HeadLimits()
+
+
 class CoveredHeads(FrameView):
     """Frames of another source with blurred heads.
 
@@ -37,14 +45,11 @@ class CoveredHeads(FrameView):
     Args:
         whole (FrameSource): The video.
         state (State): Its poses and, if they are known, the people and their tracks.
-        limits (HeadLimits): Sizes and times.
     """
 
-    def __init__(
-        self, whole: FrameSource, state: State, limits: HeadLimits = HeadLimits()
-    ) -> None:
+    def __init__(self, whole: FrameSource, state: State) -> None:
         super().__init__(whole)
-        self.heads = heads_of(state, whole.fps, limits)
+        self.heads = heads_of(state, whole.fps)
 
     def __iter__(self) -> Iterator[Frame]:
         """Read from the start."""
@@ -55,89 +60,73 @@ class CoveredHeads(FrameView):
             yield Frame(frame.index, frame.time, image)
 
 
-def heads_of(
-    state: State, fps: float, limits: HeadLimits = HeadLimits()
-) -> dict[int, list[np.ndarray]]:
+def heads_of(state: State, fps: float) -> dict[int, list[np.ndarray]]:
     """Return circles around heads, x, y and radius in pixels, by frame."""
-    clip = state.clip_3d()
-    heads: dict[int, list[np.ndarray]] = {}
-
-    def add(frames: Sequence[int], circles: np.ndarray) -> None:
-        for frame, circle in zip(frames, circles, strict=True):
-            heads.setdefault(frame, []).append(circle)
-
-    tracks = []
-    for track in np.unique(clip.track):
+    heads: dict[int, list[np.ndarray]] = defaultdict(list)
+    clip, tracks = state.clip_3d(), []
+    for track in clip.track_ids:
         person = clip.take(clip.track == track)
-        circles = _circles(person.keypoints_2d, clip.joint_names, _H36M, limits)
+        circles = _circles(person.keypoints_2d, clip.joint_names, _H36M)
         tracks.append((person.frame, circles))
     if state.people is not None and state.tracked is not None:
         skeleton = get_skeleton(state.people.skeleton)
-        kind = skeleton.joints, skeleton.groups.get('head', ()), limits
+        kind = skeleton.joints, skeleton.groups.get('head', ())
         for index, people in enumerate(state.people.people):
-            circles = _circles(people.keypoints, *kind)
-            add([index] * len(circles), circles)
+            heads[index] += [*_circles(people.keypoints, *kind)]
         for tracked in state.tracked.tracks:
             tracks.append((tracked.frames, _circles(tracked.keypoints, *kind)))
     for frames, circles in tracks:
-        add(*_between(frames, circles, fps, limits))
+        for frame, circle in zip(*_between(frames, circles, fps), strict=True):
+            heads[frame].append(circle)
     return heads
 
 
 def _circles(
-    keypoints: np.ndarray,
-    joints: Sequence[str],
-    head: Sequence[str],
-    limits: HeadLimits,
+    keypoints: np.ndarray, joints: Sequence[str], head: Sequence[str]
 ) -> np.ndarray:
-    """Return a circle around each head, (P, 3), of keypoints (P, K, 2)."""
-    circles = np.zeros((len(keypoints), 3))
-    for row, points in enumerate(keypoints):
-        finite = np.isfinite(points).all(-1)
-        if finite.any():
-            names = [joints[index] for index in np.flatnonzero(finite).tolist()]
-            places = dict(zip(names, points[finite].astype(np.float64), strict=True))
-            circles[row] = _circle(places, head, limits)
-    return circles
+    """Return x, y and radius of each head, (P, 3), of keypoints (P, K, 2); 0 if none.
 
+    A head is at the keypoints of the face or, without these, above the shoulders, or
+    else at the highest joint.
+    """
+    points = keypoints.astype(np.float64)
+    points[~np.isfinite(points).all(-1)] = np.nan
 
-def _circle(
-    places: dict[str, np.ndarray], head: Sequence[str], limits: HeadLimits
-) -> np.ndarray:
-    """Return x, y and radius of the head of one person."""
-    sides = ('left', 'right')
-    shoulders = [places[x] for side in sides if (x := f'{side}_shoulder') in places]
-    hips = [places[x] for side in sides if (x := f'{side}_hip') in places]
-    face = [places[name] for name in head if name in places]
-    radius = limits.of_person * np.ptp([*places.values()], axis=0).max()
-    if len(shoulders) == 2:
-        across = np.linalg.norm(shoulders[0] - shoulders[1])
-        radius = max(radius, limits.of_shoulders * across)
-    if face:
-        center = np.mean(face, axis=0)
-        spread = np.linalg.norm(face - center, axis=-1).max()
-        return np.array([*center, max(radius, limits.of_face * spread)])
-    if shoulders and hips:
-        neck = np.mean(shoulders, axis=0)
-        center = neck + limits.above * (neck - np.mean(hips, axis=0))
-        return np.array([*center, 2 * radius])
-    top = min(places.values(), key=lambda point: point[1])
-    return np.array([*top, 2 * radius])
+    def part(names: Iterable[str]) -> np.ndarray:
+        """Return the joints (P, N, 2) of some names, NaN if there are none."""
+        chosen = [joints.index(name) for name in names if name in joints]
+        return points[:, chosen] if chosen else np.full((len(points), 1, 2), np.nan)
+
+    shoulders, hips, face = map(part, (_SHOULDERS, _HIPS, head))
+    top = np.nan_to_num(points[..., 1], nan=np.inf).argmin(1)
+    with ignored_warnings():  # of people without these joints
+        neck, center = np.nanmean(shoulders, 1), np.nanmean(face, 1)
+        above = neck + _LIMITS.above * (neck - np.nanmean(hips, 1))
+        spread = np.linalg.norm(face - center[:, None], axis=-1)
+        spread = np.nanmax(spread, 1)
+        size = np.nanmax(np.nanmax(points, 1) - np.nanmin(points, 1), 1)
+    across = np.linalg.norm(shoulders[:, 0] - shoulders[:, -1], axis=-1)
+    radius = np.fmax(_LIMITS.of_person * size, _LIMITS.of_shoulders * across)
+    has_face = np.isfinite(spread)
+    guess = np.where(np.isfinite(above), above, points[np.arange(len(points)), top])
+    center = np.where(has_face[:, None], center, guess)
+    radius = np.where(has_face, np.fmax(radius, _LIMITS.of_face * spread), 2 * radius)
+    return np.nan_to_num(np.column_stack([center, radius]))
 
 
 def _between(
-    frames: np.ndarray, circles: np.ndarray, fps: float, limits: HeadLimits
+    frames: np.ndarray, circles: np.ndarray, fps: float
 ) -> tuple[list[int], np.ndarray]:
     """Return frames and circles of a track, also between its detections."""
-    rest = int(np.ceil(limits.rest * fps))
+    rest = int(np.ceil(_LIMITS.rest * fps))
     span = np.arange(max(frames[0] - rest, 0), frames[-1] + rest + 1)
     after = np.searchsorted(frames, span).clip(max=len(frames) - 1)
     before = (np.searchsorted(frames, span, 'right') - 1).clip(min=0)
     away = np.minimum(abs(span - frames[before]), abs(frames[after] - span))
     gap = frames[after] - frames[before]
-    near = (gap <= limits.gap * fps) | (away <= rest)
+    near = (gap <= _LIMITS.gap * fps) | (away <= rest)
     shown = np.stack([np.interp(span, frames, column) for column in circles.T], -1)
-    shown[:, 2] *= 1 + limits.growth * away / fps
+    shown[:, 2] *= 1 + _LIMITS.growth * away / fps
     return span[near].tolist(), shown[near]
 
 

@@ -3,7 +3,7 @@
 import base64
 import html
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
@@ -49,37 +49,40 @@ _MAX_NOTEBOOK_BYTES = 5_000_000
 
 
 class Thumbnails(FrameObserver):
-    """JPEG images of a video's frames, made while the 2D model looks at them.
+    """JPEG images of frames: of all, of every second one, and so on, below 10 MB.
 
-    A page of the video then needs not decode it again. None are kept of long videos.
+    They are made while the 2D model looks at a video, so that a page of a short one
+    needs not decode it again.
     """
 
     name, is_kept = 'thumbnails', False
 
-    def __init__(self) -> None:
-        self._images: dict[int, bytes] | None = {}
-        self._size = 0
+    def __init__(self, first: int = 0) -> None:
+        self.images: dict[int, bytes] = {}
+        self._first, self._step = first, 1
 
     def observe(
-        self, index: int, image: np.ndarray, people: People, new_shot: bool
+        self,
+        index: int,
+        image: np.ndarray,
+        people: People | None = None,
+        new_shot: bool = False,
     ) -> None:
         """Keep a frame's image."""
-        if self._images is not None:
-            thumbnail = self._images[index] = _thumbnail(image)
-            self._size += len(thumbnail)
-        if self._size > _MAX_FRAME_BYTES:
-            self._images = None
+        if (index - self._first) % self._step:
+            return
+        self.images[index] = _thumbnail(image)
+        while sum(map(len, self.images.values())) > _MAX_FRAME_BYTES:
+            self._step *= 2
+            self.images = {
+                number: image
+                for number, image in self.images.items()
+                if (number - self._first) % self._step == 0
+            }
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return no arrays: images are not cached."""
         return {}
-
-    def frames(self, first: int, last: int) -> Iterator[tuple[int, bytes]] | None:
-        """Yield numbers and images of a range of frames; None if some are missing."""
-        span, images = range(first, last + 1), self._images
-        if images is None or not images.keys() >= {*span}:
-            return None
-        return ((index, images[index]) for index in span)
 
 
 def write_html(
@@ -143,9 +146,8 @@ def _content(clip: Clip3D) -> dict:
     """Collect the data that the page's script reads."""
     first, last = int(clip.frame.min()), int(clip.frame.max())
     seconds = clip.seconds(np.arange(first, last + 1))
-    tracks = np.unique(clip.track).tolist()
-    bodies = [clip.take(clip.track == track) for track in tracks]
-    motions = [fit_rig(body.places(), HUMAN_IK) for body in bodies]
+    people = [clip.take(clip.track == track) for track in clip.track_ids]
+    motions = [fit_rig(person.places(), HUMAN_IK) for person in people]
     return {
         # timestamps of all frames, for variable frame rates
         'times': None if clip.time is None else _encode(seconds, np.float32),
@@ -161,10 +163,7 @@ def _content(clip: Clip3D) -> dict:
         'sides': [_SIDES.index(side_of(name)) for name in clip.joint_names],
         'colors': [SIDE_COLORS[side] for side in _SIDES],
         'pixelSteps': _PIXEL_STEPS,
-        'people': [
-            _person(clip, track, motion)
-            for track, motion in zip(tracks, motions, strict=True)
-        ],
+        'people': [*map(_person, people, motions)],
         'mannequin': _mannequin(motions[0], clip),
         'facts': _facts(clip),
     }
@@ -205,29 +204,20 @@ def _images(
     thumbnails: Thumbnails | None,
     progress: Callable[[int, int], None] | None,
 ) -> dict[int, str]:
-    """Encode the frames of the clip, every ``step``-th one, as JPEG in base64."""
-    images: dict[int, bytes] = {}
-    first, last, step = int(clip.frame.min()), int(clip.frame.max()), 1
-
-    def expected() -> float:
-        """Return the bytes so far or, if more, half of what all frames may take."""
-        count = (last - first) // step + 1
-        return sum(map(len, images.values())) * max(1, count / max(len(images), 1) / 2)
-
-    frames: Iterable[tuple[int, bytes | np.ndarray]] | None = None
-    if thumbnails is not None:
-        frames = thumbnails.frames(first, last)
-    for index, image in frames or ((x.index, x.image) for x in footage or ()):
-        if index > last:
-            break
-        if index >= first and (index - first) % step == 0:
-            images[index] = image if isinstance(image, bytes) else _thumbnail(image)
-            while expected() > _MAX_FRAME_BYTES and step <= last - first:
-                step *= 2
-                images = {k: v for k, v in images.items() if (k - first) % step == 0}
-        if progress is not None:
-            progress(index + 1, last + 1)
-    return {k: base64.b64encode(v).decode() for k, v in images.items()}
+    """Return images of the clip's frames as JPEG in base64."""
+    first, last = int(clip.frame.min()), int(clip.frame.max())
+    span = range(first, last + 1)
+    if thumbnails is None or not thumbnails.images.keys() >= {*span}:
+        thumbnails = Thumbnails(first)
+        for frame in footage or ():
+            if frame.index > last:
+                break
+            if frame.index >= first:
+                thumbnails.observe(frame.index, frame.image)
+            if progress is not None:
+                progress(frame.index + 1, last + 1)
+    images = thumbnails.images.items()
+    return {k: base64.b64encode(v).decode() for k, v in images if k in span}
 
 
 def _thumbnail(image: np.ndarray) -> bytes:
@@ -263,54 +253,46 @@ def _mannequin(motion: RigidMotion, clip: Clip3D) -> dict:
     }
 
 
-def _steps(values: np.ndarray) -> np.ndarray:
-    """Round to the range of 16 bits."""
-    limit = np.iinfo(np.int16).max
-    return np.nan_to_num(values).clip(-limit, limit).round()
-
-
-def _person(clip: Clip3D, track: int, motion: RigidMotion) -> dict:
+def _person(person: Clip3D, motion: RigidMotion) -> dict:
     """Collect keypoints, poses, doubts and the mannequin of one person."""
-    rows = clip.track == track
-    person = clip.take(rows)
-    angles = np.stack([*clip_angles(person).values()], axis=1) * _ANGLE_STEPS
-    root = np.nan_to_num(clip.root_3d[rows].astype(np.float64))
+    angles = np.stack([*clip_angles(person).values()], axis=1)
+    root = np.nan_to_num(person.root_3d.astype(np.float64))
     # 16 bits cover 32 meters to each side of the mean position
     origin = np.round(root.mean(0), 3)
-    positions = clip.keypoints_3d[rows] + (root - origin)[:, None]
-    pixels = clip.keypoints_2d[rows] * _PIXEL_STEPS
+    positions = person.keypoints_3d + (root - origin)[:, None]
+    errors = None
+    if person.expected_error is not None:  # in videos; 0 where unknown
+        steps = np.nan_to_num(person.expected_error) * VIDEO_ERROR * 1000 / _ERROR_STEP
+        errors = _encode(steps.round().clip(0, _ERROR_STEPS), np.uint8)
     mesh = make_mannequin(motion, HUMAN_IK)
-    quaternions = motion.quaternions()
-    turns = rotation_vectors(quaternions)
+    turns = rotation_vectors(motion.quaternions())
     turning = np.flatnonzero(np.abs(turns).max((0, 2)) > 1 / _TURN_STEPS)
     path = (motion.root - origin) @ Y_UP.T
     return {
-        'track': track,
+        'track': int(person.track[0]),
         'origin': origin.tolist(),
-        'frames': _encode(clip.frame[rows], np.int32),
-        'positions': _encode(_steps(positions * _MILLIMETERS), np.int16),
-        'pixels': _encode(_steps(pixels), np.int16),
-        'detected': _encode(clip.scores[rows] > 0, np.uint8),
-        'doubts': _encode((doubts(clip, rows) * 255).round(), np.uint8),
-        'errors': _errors(person),
-        'angles': _encode(_steps(angles), np.int16),
+        'frames': _encode(person.frame, np.int32),
+        'positions': _fixed_point(positions, _MILLIMETERS),
+        'pixels': _fixed_point(person.keypoints_2d, _PIXEL_STEPS),
+        'detected': _encode(person.scores > 0, np.uint8),
+        'doubts': _encode((doubts(person, slice(None)) * 255).round(), np.uint8),
+        'errors': errors,
+        'angles': _fixed_point(angles, _ANGLE_STEPS),
         'contacts': _contacts(person),
         'body': {  # y up, millimeters relative to the origin
-            'vertices': _encode(_steps(mesh.vertices * _MILLIMETERS), np.int16),
+            'vertices': _fixed_point(mesh.vertices, _MILLIMETERS),
             'offsets': _encode(motion.offsets, np.float32),
-            'root': _encode(_steps(path * _MILLIMETERS), np.int16),
+            'root': _fixed_point(path, _MILLIMETERS),
             'turning': turning.tolist(),
-            'turns': _encode(_steps(turns[:, turning] * _TURN_STEPS), np.int16),
+            'turns': _fixed_point(turns[:, turning], _TURN_STEPS),
         },
     }
 
 
-def _errors(person: Clip3D) -> str | None:
-    """Encode the errors to expect in videos; 0 where unknown."""
-    if person.expected_error is None:
-        return None
-    steps = np.nan_to_num(person.expected_error) * VIDEO_ERROR * 1000 / _ERROR_STEP
-    return _encode(steps.round().clip(0, _ERROR_STEPS), np.uint8)
+def _fixed_point(values: np.ndarray, steps: int) -> str:
+    """Encode numbers as 16 bits, a number of steps per unit."""
+    limit = np.iinfo(np.int16).max
+    return _encode(np.nan_to_num(values * steps).clip(-limit, limit).round(), np.int16)
 
 
 def _encode(array: np.ndarray, kind: type) -> str:

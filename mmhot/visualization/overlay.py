@@ -24,22 +24,10 @@ def draw_overlay(
     draw_bbox: bool = False,
     black_background: bool = False,
 ) -> np.ndarray:
-    """Draw the 2D keypoints of people.
+    """Draw the 2D keypoints of people on a copy of an image, BGR, uint8 (H, W, 3).
 
-    Args:
-        image (np.ndarray): BGR, uint8 (H, W, 3); not modified.
-        people (People): P detected people.
-        skeleton (Skeleton): Skeleton of the keypoints.
-        ids (np.ndarray, optional): Track IDs, (P,), written above several people.
-        radius (int): Radius of keypoints in pixels. Defaults to 3.
-        thickness (int): Width of bones and boxes in pixels. Defaults to 1.
-        kpt_thr (float): Smallest confidence of drawn keypoints. Defaults to 0.3.
-        draw_bbox (bool): Whether to draw bounding boxes. Defaults to False.
-        black_background (bool): Whether to replace the image by black. Defaults to
-            False.
-
-    Returns:
-        np.ndarray: A new image, BGR, uint8 (H, W, 3).
+    Track IDs (P,) are written above several people. The other arguments are those of
+    MMPose's inferencers.
     """
     image = np.zeros_like(image) if black_background else image.copy()
     if draw_bbox:
@@ -69,20 +57,12 @@ def draw_overlay(
 def append_3d_view(
     image: np.ndarray, renderer: ClipRenderer | None, frame: int
 ) -> np.ndarray:
-    """Append a square view of the 3D poses to the right of an image.
+    """Append a square view of a clip's 3D poses to an image: BGR, uint8 (H, W + H, 3).
 
-    Args:
-        image (np.ndarray): BGR, uint8 (H, W, 3).
-        renderer (ClipRenderer, optional): Draws the clip; without one the view is
-            empty.
-        frame (int): Frame number.
-
-    Returns:
-        np.ndarray: BGR, uint8 (H, W + H, 3).
+    Without a renderer the view is empty.
     """
     height = image.shape[0]
     view = np.full((height, height, 3), drawing.BACKGROUND, np.uint8)
     if renderer is not None:
-        renderer.draw_floor(view)
         renderer.draw_3d(view, frame)
     return np.concatenate([image, view], 1)

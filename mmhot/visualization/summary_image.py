@@ -43,31 +43,18 @@ def render_summary_image(
     write_png(path, cv2.resize(sheet, size, interpolation=cv2.INTER_AREA))
 
 
-def _people_together(clip: Clip3D, rows: slice) -> tuple[np.ndarray, np.ndarray]:
-    """Return rows of the largest people that fit into a square, and their corners."""
-    known = np.isfinite(clip.keypoints_2d[rows]).all(-1)
-    chosen = np.flatnonzero(known.any(1)) + rows.start
-    pixels = clip.keypoints_2d[chosen]
-    corners = np.stack([np.nanmin(pixels, 1), np.nanmax(pixels, 1)], 1)
-    order = np.argsort(-np.ptp(corners, 1).max(1), kind='stable')
-    corners[:, 0] = np.minimum.accumulate(corners[order, 0])
-    corners[:, 1] = np.maximum.accumulate(corners[order, 1])
-    sides = _AROUND * np.ptp(corners, 1).max(1)
-    count = max(1, np.searchsorted(sides, min(clip.width, clip.height), 'right'))
-    return chosen[order[:count]], corners[:count]
-
-
 def _draw_column(
     renderer: ClipRenderer, frame: int, image: np.ndarray | None
 ) -> np.ndarray:
     """Draw the 2D keypoints of a frame above its 3D poses."""
     clip = renderer.clip
-    rows, corners = _people_together(clip, renderer.rows(frame))
+    rows = renderer.rows(frame)
+    pixels = clip.keypoints_2d[rows].reshape(-1, 2)
+    pixels = pixels[np.isfinite(pixels).all(-1)]
     flat = np.full((_CELL, _CELL, 3), drawing.PANEL, np.uint8)
-    if len(rows):
-        angles = renderer.camera.azimuth, renderer.camera.elevation
-        renderer.camera = fit_camera(renderer.points[rows], *angles)
-        low, high = corners[-1]
+    if len(pixels):
+        renderer.camera = fit_camera(renderer.points[rows])
+        low, high = pixels.min(0), pixels.max(0)
         side = max(_AROUND * (high - low).max(), 1)
         # inside the image, as far as it is large enough
         room = np.array([clip.width - side, clip.height - side])
@@ -82,7 +69,6 @@ def _draw_column(
             drawing.darken(shown, flat)
         renderer.draw_2d(flat, frame, scale, corner)
     deep = np.full_like(flat, drawing.PANEL)
-    renderer.draw_floor(deep)
     renderer.draw_3d(deep, frame)
     text, at = f'{clip.seconds(frame):.1f} s', (_CELL - _GAP, _CELL - 2 * _GAP)
     drawing.draw_text(deep, text, at, _CELL // 18, drawing.FAINT_TEXT, 'right')

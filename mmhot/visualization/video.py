@@ -40,9 +40,8 @@ def render_video(
 ) -> int:
     """Write an H.264 video: 2D keypoints on the left, 3D poses on the right.
 
-    Without footage the video contains all frames from the first to the last pose, but
-    at most one second of a gap without people. With footage it contains all frames of
-    the footage.
+    Without footage the video contains the frames with poses, at their times, and an
+    empty one where people leave. With footage it contains all frames of the footage.
 
     Args:
         clip (Clip3D): Lifted poses.
@@ -60,14 +59,14 @@ def render_video(
     renderer = ClipRenderer(clip, clip.angles() if draw == 'angles' else {})
     inputs: Iterable[tuple[int, float, np.ndarray | None]]
     if footage is None:
-        shown = _shorten_gaps(renderer.frames, clip.fps)
-        inputs = zip(shown, _timestamps(clip, shown), repeat(None))
+        shown = np.union1d(renderer.frames, renderer.frames[:-1] + 1)
+        inputs = zip(shown.tolist(), clip.seconds(shown).tolist(), repeat(None))
         total = len(shown)
     else:
         ahead = prefetch(footage)
         inputs = ((frame.index, frame.time, frame.image) for frame in ahead)
         total = footage.num_frames or 0
-    frames = prefetch(draw_frames(renderer, inputs, height))
+    frames = prefetch(_draw_frames(renderer, inputs, height))
     return write_video(path, frames, clip.fps, total, progress)
 
 
@@ -78,16 +77,7 @@ def write_video(
     total: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> int:
-    """Write frames and their times as H.264; return the number of frames.
-
-    Args:
-        path (str | Path): The ``.mp4`` to create or replace.
-        frames (Iterable): BGR images, (H, W, 3) uint8 of even height and width, and
-            their times in seconds.
-        fps (float): Frames per second, as stated in the file.
-        total (int): Expected number of frames. Defaults to 0: unknown.
-        progress (Callable, optional): See :func:`render_video`.
-    """
+    """Write images (H, W, 3) and their times as H.264; return the number of frames."""
     options = {'movflags': 'faststart'}
     with replacing(path) as temporary:
         try:
@@ -139,35 +129,15 @@ def _add_stream(container: Any, height: int, width: int, fps: float) -> Any:
     return stream
 
 
-def _shorten_gaps(frames: np.ndarray, fps: float) -> list[int]:
-    """Return all frames from first to last, with at most one second of each gap."""
-    longest = max(1, round(fps))
-    shown = frames[:1].tolist()
-    for frame in frames[1:].tolist():
-        shown.extend(range(max(shown[-1] + 1, frame - longest), frame + 1))
-    return shown
-
-
-def _timestamps(clip: Clip3D, frames: list[int]) -> np.ndarray:
-    steps = np.diff(clip.seconds(np.array(frames)))
-    steps[np.diff(frames) > 1] = 1 / clip.fps
-    return np.r_[0, np.cumsum(steps)]
-
-
-def draw_frames(
+def _draw_frames(
     renderer: ClipRenderer,
     inputs: Iterable[tuple[int, float, np.ndarray | None]],
     height: int,
 ) -> Iterator[tuple[np.ndarray, float]]:
-    """Draw frames one by one.
-
-    Args:
-        renderer (ClipRenderer): Draws the views.
-        inputs (Iterable): Frame number, timestamp, and the video's image or None.
-        height (int): Height of the drawings.
+    """Draw frames, given their numbers, times and the video's image or None.
 
     Yields:
-        tuple[np.ndarray, float]: The drawing, (H, W, 3), and its timestamp.
+        tuple[np.ndarray, float]: The drawing, (H, W, 3), and its time.
     """
     clip = renderer.clip
     scale = min(height / clip.height, _MAX_ASPECT * height / clip.width)
@@ -188,7 +158,6 @@ def draw_frames(
             drawing.darken(drawing.shrink(background, view_2d.shape[1::-1]), view_2d)
         renderer.draw_2d(view_2d, frame, scale)
         renderer.follow(frame)
-        renderer.draw_floor(image[:, left:])
         renderer.draw_3d(image[:, left:], frame)
         drawing.draw_text(image, '2D keypoints', (margin, margin), font)
         drawing.draw_text(image, '3D pose', (left + margin, margin), font)

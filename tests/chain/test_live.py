@@ -153,7 +153,7 @@ def test_memory_is_bounded(lifter):
     sizes = []
     for frame in frames(range(70), 20.0):
         live.update(frame)
-        sizes.append([len(each.observations) for each in live.lifter._segments])
+        sizes.append([len(each.seen) for each in live.lifter._segments])
     # a second in which gaps are filled, and what is to come
     assert max(max(of_people) for of_people in sizes[40:]) <= 24
     walkers.away = lambda time: True

@@ -74,9 +74,9 @@ def test_padding_counts_as_in_the_published_evaluation_if_configured():
     lengths = {('walk', 'a/1'): 40, ('walk', 'a/2'): 30, ('sit', 'a/3'): 55}
     samples, by_action = [], {'walk': [], 'sit': []}
     for (action, clip), length in lengths.items():
-        made, *_ = windows(length, 27, 27, noise=0.02, clip=clip, action=action)
-        samples += made
-        for window in made:
+        of_clip, *_ = windows(length, 27, 27, noise=0.02, clip=clip, action=action)
+        samples += of_clip
+        for window in of_clip:
             outputs = window['pred_instances']['keypoints']
             truth = window['gt_instances']['lifting_target']
             by_action[action] += list(mpjpe(outputs, truth))
@@ -115,31 +115,30 @@ def test_actions_equal_mmposes_and_their_mean_is_the_result():
 
 def plain_errors(pred, target):
     """All measures of a clip (T, K, 3) by frame and joint, with SciPy's alignment."""
-    found = {name: [] for name in DEFAULT_MEASURES}
+    errors = {name: [] for name in DEFAULT_MEASURES}
     counted = [j for j in range(17) if mocap.H36M.joints[j] not in UNCOUNTED]
     rooted = [1000 * (poses - poses[:, :1]) for poses in (pred, target)]
     for one, other in zip(*rooted, strict=True):
         distances = np.sqrt(((one - other) ** 2).sum(1))
-        found['MPJPE'].append(distances.mean())
+        errors['MPJPE'].append(distances.mean())
         scaled = one * (one * other).sum() / (one * one).sum()
-        found['N-MPJPE'].append(np.sqrt(((scaled - other) ** 2).sum(1)).mean())
+        errors['N-MPJPE'].append(np.sqrt(((scaled - other) ** 2).sum(1)).mean())
         one, other = one - one.mean(0), other - other.mean(0)
         one = Rotation.align_vectors(other, one)[0].apply(one)
         one *= (one * other).sum() / (one * one).sum()
         aligned = np.sqrt(((one - other) ** 2).sum(1))
-        found['P-MPJPE'].append(aligned.mean())
-        found['CPS'].append(sum(max(aligned) < mm for mm in range(1, 301)))
+        errors['P-MPJPE'].append(aligned.mean())
         below = [[d < mm for mm in range(0, 151, 5)] for d in distances[counted]]
-        found['PCK@150'].append(100 * np.mean(below, 0)[-1])
-        found['AUC'].append(100 * np.mean(below))
+        errors['PCK@150'].append(100 * np.mean(below, 0)[-1])
+        errors['AUC'].append(100 * np.mean(below))
     error = rooted[0] - rooted[1]
     for t in range(1, len(error)):
         change = error[t] - error[t - 1]
-        found['MPJVE'].append(np.sqrt((change**2).sum(1)).mean())
+        errors['MPJVE'].append(np.sqrt((change**2).sum(1)).mean())
         if t > 1:
             change = error[t] - 2 * error[t - 1] + error[t - 2]
-            found['MPJAE'].append(np.sqrt((change**2).sum(1)).mean())
-    return found
+            errors['MPJAE'].append(np.sqrt((change**2).sum(1)).mean())
+    return errors
 
 
 def test_human36m_protocol_equals_plain_loops():
@@ -148,11 +147,11 @@ def test_human36m_protocol_equals_plain_loops():
     # two windows of each of three clips, the first two of one action
     for clip, action in enumerate(['Directions', 'Directions', 'WalkDog']):
         halves = samples[2 * clip : 2 * clip + 2]
-        found = plain_errors(
+        errors = plain_errors(
             np.concatenate([half['pred_instances']['keypoints'] for half in halves]),
             np.concatenate([half['gt_instances']['lifting_target'] for half in halves]),
         )
-        for name, values in found.items():
+        for name, values in errors.items():
             of_action.setdefault(name, {}).setdefault(action, []).extend(values)
     metric, metrics = measure(samples)
     rows = metric.report.table('gt', 'actions')
@@ -243,7 +242,7 @@ def test_velocities_are_left_out_without_consecutive_frames(caplog):
     samples, *_ = windows(40, 1, 5, noise=0)
     with caplog.at_level(logging.WARNING, 'mmengine'):
         metrics = evaluate(samples)
-    assert list(metrics) == ['MPJPE', 'P-MPJPE', 'N-MPJPE', 'PCK@150', 'AUC', 'CPS']
+    assert list(metrics) == ['MPJPE', 'P-MPJPE', 'N-MPJPE', 'PCK@150', 'AUC']
     samples = [sample(*poses())]  # of unknown frames
     assert 'MPJVE' not in evaluate(samples)
 
@@ -265,8 +264,8 @@ def test_metric_accepts_mmposes_motionbert_codec():
     pred, _ = codec.decode(
         trained['lifting_target_label'], size, size, tested['factor']
     )
-    known = dict(clip='a/x', target_frame_numbers=np.arange(27))
-    perfect = sample(pred[None], tested['lifting_target'], **known)
+    meta = dict(clip='a/x', target_frame_numbers=np.arange(27))
+    perfect = sample(pred[None], tested['lifting_target'], **meta)
     metrics = evaluate([perfect])
     assert metrics['MPJPE'] == pytest.approx(0, abs=1e-3)
     assert metrics['MPJVE'] == pytest.approx(0, abs=1e-3)
@@ -285,9 +284,9 @@ def test_formatted_report_has_a_row_and_tables_per_dataset():
     assert len({len(line) for line in lines[2:]}) == 1
     starts = [table.split('  ')[0] for table in tables]
     assert starts == ['gt groups', 'gt subjects', 'noisy groups', 'noisy subjects']
-    found = as_dict(metric.report)['datasets']['gt']
-    assert found['average'] == ['Directions', 'WalkDog']
-    assert found['overall']['MPJPE'] == found['subjects']['S9']['MPJPE']
+    plain = as_dict(metric.report)['datasets']['gt']
+    assert plain['average'] == ['Directions', 'WalkDog']
+    assert plain['overall']['MPJPE'] == plain['subjects']['S9']['MPJPE']
 
 
 def test_motion_of_feet_bones_and_joints_is_measured():
@@ -298,14 +297,14 @@ def test_motion_of_feet_bones_and_joints_is_measured():
     pred = target.copy()
     pred[:, ankle] += np.arange(num_frames)[:, None] * [0.001, 0, 0]  # 5 cm/s
     pred[:, ankle, 1] += 0.02  # into the floor
-    known = dict(
+    meta = dict(
         clip='a/x',
         fps=50.0,
         target_frame_numbers=np.arange(num_frames),
         root_world=np.tile([1, 2, 0.98], (num_frames, 1)),
         camera_axes=np.array([[1, 0, 0], [0, 0, 1], [0, -1, 0]]),
     )
-    metric, _ = measure([sample(pred, target, **known)], measures=['MPJPE'])
+    metric, _ = measure([sample(pred, target, **meta)], measures=['MPJPE'])
     motion = report_motion(metric.report, 'gt')
     assert motion['foot slide'] == pytest.approx(2.5)  # one of two ankles
     for name in ('true slide', 'floating', 'jitter'):

@@ -57,9 +57,9 @@ def test_keypoints_of_rotated_crops_are_mapped_back(tilt):
     estimator = Estimator()
     coarse = points + np.random.default_rng(0).normal(0, 2, points.shape)
     poses = coarse[None], np.full((1, 17), 0.4)
-    found, scores = align_tilted(estimator, [(image, box)], poses, 15, np.zeros(1))
+    keypoints, scores = align_tilted(estimator, [(image, box)], poses, 15, np.zeros(1))
     # four fifths of the weight are the exact second estimate's
-    np.testing.assert_allclose(found[0], 0.8 * points + 0.2 * coarse, atol=0.8)
+    np.testing.assert_allclose(keypoints[0], 0.8 * points + 0.2 * coarse, atol=0.8)
     np.testing.assert_allclose(scores, 0.6)
     # the torso is upright in the patch, and the box fits the person there
     patch, _ = Estimator().find(estimator.patches[0])
@@ -102,7 +102,7 @@ def test_the_more_confident_of_distant_keypoints_is_taken():
     first[10] -= 60
     scores[10] = 0.95
     poses = first[None], scores[None]
-    found, mean = align_tilted(Estimator(), [(image, box)], poses, 15, np.zeros(1))
-    np.testing.assert_allclose(found[0][9], points[9], atol=0.8)
-    np.testing.assert_allclose(found[0][10], first[10], atol=1e-6)
+    keypoints, mean = align_tilted(Estimator(), [(image, box)], poses, 15, np.zeros(1))
+    np.testing.assert_allclose(keypoints[0][9], points[9], atol=0.8)
+    np.testing.assert_allclose(keypoints[0][10], first[10], atol=1e-6)
     np.testing.assert_allclose(mean[0][[9, 10]], (0.6, 0.875))

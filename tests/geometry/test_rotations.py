@@ -24,19 +24,19 @@ def test_rotations_are_those_of_scipy(size):
     directions = np.random.default_rng(0).normal(size=(30, 3))
     directions[:3] = np.eye(3)
     vectors = size * directions / np.linalg.norm(directions, axis=-1, keepdims=True)
-    wanted = Rotation.from_rotvec(vectors)
+    expected = Rotation.from_rotvec(vectors)
     matrices = rotation_matrices(vectors)
-    np.testing.assert_allclose(matrices, wanted.as_matrix(), atol=1e-14)
+    np.testing.assert_allclose(matrices, expected.as_matrix(), atol=1e-14)
     quaternions = quaternions_of(matrices.reshape(5, 6, 3, 3))
     assert quaternions.shape == (5, 6, 4)
     turned = Rotation.from_quat(quaternions.reshape(-1, 4))
-    np.testing.assert_allclose((turned * wanted.inv()).magnitude(), 0, atol=1e-7)
+    np.testing.assert_allclose((turned * expected.inv()).magnitude(), 0, atol=1e-7)
     for order in map(''.join, permutations('XYZ')):
         angles = euler_angles(matrices, order)
         turned = Rotation.from_euler(order, smooth_angles(angles))
         np.testing.assert_allclose(turned.as_matrix(), matrices, atol=1e-14)
-    found = rotation_vectors(wanted.as_quat())
-    np.testing.assert_allclose(found, wanted.as_rotvec(), atol=1e-14)
+    back = rotation_vectors(expected.as_quat())
+    np.testing.assert_allclose(back, expected.as_rotvec(), atol=1e-14)
 
 
 @pytest.mark.parametrize('size', [1, 2, 7, 50, 51])
@@ -46,10 +46,8 @@ def test_filters_are_those_of_scipy(size):
         wanted = uniform_filter1d(values, size, axis=axis, mode='nearest')
         np.testing.assert_allclose(moving_mean(values, size, axis), wanted, atol=1e-12)
     assert moving_mean(values.astype(np.float32), size).dtype == np.float32
-    for ends, mode in (('edge', 'nearest'), ('symmetric', 'reflect')):
-        wanted = gaussian_filter1d(values, size / 10, axis=0, mode=mode)
-        found = gaussian_mean(values, size / 10, ends)
-        np.testing.assert_allclose(found, wanted, atol=1e-12)
+    wanted = gaussian_filter1d(values, size / 10, axis=0, mode='nearest')
+    np.testing.assert_allclose(gaussian_mean(values, size / 10), wanted, atol=1e-12)
 
 
 @pytest.mark.parametrize('shape', [(1, 1), (1, 5), (5, 1), (3, 4), (0, 3), (2, 0)])

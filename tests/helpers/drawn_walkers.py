@@ -5,6 +5,7 @@ import numpy as np
 
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.people import People, box_overlap
+from mmhot.tracking.appearance import AppearanceSettings
 
 COCO = get_skeleton('coco-17')
 
@@ -45,7 +46,7 @@ def observe_walkers(places, clothes, observer, rng, hidden=0.6):
             standing(place, 120 - 3 * (len(row) - n)) for n, place in enumerate(row)
         ]
         image = np.full((160, 480, 3), 90, np.uint8)
-        if frame % observer.settings.interval == 0:
+        if frame % AppearanceSettings.interval == 0:
             for own, colors in zip(points, clothes, strict=True):
                 draw(image, own, *colors)
             noisy = image + rng.normal(0, 6, image.shape)

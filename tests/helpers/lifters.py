@@ -68,9 +68,9 @@ def random_state(config, seed=0):
         return MODELS.build(config.model).state_dict()
 
 
-def save_lifter(path, **settings):
+def save_lifter(path, config=None, **settings):
     """Write a checkpoint with its config, as training does."""
-    config = lifter_config(**settings)
+    config = config or lifter_config(**settings)
     meta = dict(cfg=config.pretty_text)
     torch.save(dict(meta=meta, state_dict=random_state(config)), path)
     return path

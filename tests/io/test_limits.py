@@ -1,15 +1,12 @@
 """Limits on what files hold and become, checked before memory is taken."""
 
 import zipfile
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from clip_files import assert_refused, save, walk
 
 from mmhot.io.arrays import load_arrays, load_json
-from mmhot.io.readers.keypoints import read_keypoints
-from mmhot.lifting.lifter import Lifter
 from mmhot.structures.clips import MAX_TRACKS
 
 POSE = walk(1)[0]
@@ -45,16 +42,3 @@ def test_json_is_limited_in_size_and_depth(tmp_path):
         load_json(path)
     with pytest.raises(ValueError, match='is larger than 64 KB, the most that is read'):
         load_json(path, limit=64 << 10)
-
-
-def test_frames_between_sparse_ones_are_counted_before_they_are_made(tmp_path):
-    frames = np.arange(0, 10_000_000, 1000)
-    keypoints = np.repeat(POSE[None], len(frames), 0)
-    path = save(tmp_path / 'a.npz', keypoints=keypoints, frame=frames, fps=1000.0)
-    steps = dict(longest_step=3.0, filled_step=1.0)
-    lifter = SimpleNamespace(
-        fps=50.0, mapping='trained', is_person=True, known=None, **steps
-    )
-    message = '9,999,001 poses, with those between its frames: at most 5,000,000'
-    with pytest.raises(ValueError, match=message):
-        Lifter.prepare(lifter, read_keypoints(path))

@@ -9,7 +9,6 @@ from tracks import H36M, clip_of, standing, track
 
 from mmhot.datasets.transforms.detector_noise import RandomDetectorNoise
 from mmhot.datasets.transforms.virtual_camera import floor_offset, project
-from mmhot.lifting.clip_encoder import ClipEncoder
 from mmhot.lifting.gaps import GapFiller, fill_joints, find_known
 from mmhot.lifting.lifter import Lifter
 
@@ -35,39 +34,39 @@ def test_long_gaps_split_a_track():
 
 
 @pytest.mark.parametrize('uneven', [False, True])
-def test_frames_of_a_time_lapse_are_no_motion(uneven):
-    encoder = ClipEncoder(None, {})
+def test_frames_of_a_time_lapse_are_no_motion(lifter, uneven):
     clip = clip_of(track(range(6)), fps=25.0 if uneven else 1 / 60)
     if uneven:  # a minute after the third frame
         clip = replace(clip, times=np.array([0, 0.04, 0.08, 60, 60.04, 60.08]))
-    lengths = [len(each.frames) for each in encoder.prepare(clip)]
+    lengths = [len(segment.frames) for segment in lifter.prepare(clip)]
     assert lengths == ([3, 3] if uneven else [1] * 6)
     # seven seconds without the person in two frames are not filled, nor three of a row
     clip = replace(clip_of(track([0, 1, 4, 5])), times=np.r_[0, 1, 3, 6, 8, 9] * 1.0)
-    assert len(encoder.sample_positions(clip.times)) == 1 + 5 * 50  # a second each
-    assert [x.frames.tolist() for x in encoder.prepare(clip)] == [[0, 1], [4, 5]]
+    samples = lifter.sample(standing(6), np.ones((6, 17)), clip.times)
+    assert len(samples) == 1 + 5 * lifter.fps  # a second each
+    assert [x.frames.tolist() for x in lifter.prepare(clip)] == [[0, 1], [4, 5]]
     points = standing(6, 3.0)
     points[2:4] = np.nan
     clip = replace(clip_of(track(range(6), points)), times=clip.times)
-    assert [x.frames.tolist() for x in encoder.prepare(clip)] == [[0, 1, 2], [3, 4, 5]]
+    assert [x.frames.tolist() for x in lifter.prepare(clip)] == [[0, 1, 2], [3, 4, 5]]
 
 
 @pytest.mark.parametrize(
-    'known',
+    'detected',
     [[0], [29], [14], [10, 11], [0, 29], [2, 12, 27], [5, 6, 20]],
     ids=str,
 )
 @pytest.mark.parametrize('max_gap', [0, 5, 100])
-def test_rows_without_joints_are_kept(known, max_gap):
+def test_rows_without_joints_are_kept(detected, max_gap):
     keypoints = standing(30, 3.0)
-    keypoints[np.setdiff1d(np.arange(30), known)] = np.nan
+    keypoints[np.setdiff1d(np.arange(30), detected)] = np.nan
     segments = segments_of(track(range(30), keypoints), max_gap)
     frames = np.concatenate([s.frames for s in segments])
     np.testing.assert_array_equal(frames, np.arange(30))
     filled = np.concatenate([s.keypoints for s in segments])
-    np.testing.assert_array_equal(filled[known], keypoints[known])
+    np.testing.assert_array_equal(filled[detected], keypoints[detected])
     scores = np.concatenate([s.scores for s in segments])
-    assert set(np.flatnonzero(scores.any(1))) == set(known)
+    assert set(np.flatnonzero(scores.any(1))) == set(detected)
     if max_gap == 100:
         steps = np.diff(filled[:, 0, 0])
         assert steps.min() >= 0
@@ -226,12 +225,12 @@ def test_joints_are_known_near_frames_that_show_them_often():
     keypoints[400:450, knee] = 1  # 5 % of the frames
     keypoints[np.arange(1000) % 3 > 0, foot] = np.nan  # every third frame
     keypoints[150:, H36M.index('left_wrist')] = np.nan  # from the first 15 %
-    known = find_known(keypoints, times)
-    assert (known[400:450, knee] == 1).all()
-    np.testing.assert_allclose(known[449:475, knee], 1 - np.arange(26) / 25, atol=0.03)
-    assert not known[480:, knee].any()
-    assert not known[:, foot].any()
-    assert (known[:, H36M.index('left_wrist')] == 1).all()
+    shares = find_known(keypoints, times)
+    assert (shares[400:450, knee] == 1).all()
+    np.testing.assert_allclose(shares[449:475, knee], 1 - np.arange(26) / 25, atol=0.03)
+    assert not shares[480:, knee].any()
+    assert not shares[:, foot].any()
+    assert (shares[:, H36M.index('left_wrist')] == 1).all()
 
 
 def test_joints_of_limbs_that_are_seen_alone_must_be_seen_more(lifter):

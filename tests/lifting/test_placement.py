@@ -61,7 +61,7 @@ def test_missing_and_wrong_joints_have_little_effect():
 def test_long_tracks_need_little_memory():
     poses, pixels, root = kick()
     order = np.resize(np.r_[:120, 120:0:-1] % 120, 20_000)
-    poses, pixels = (np.float32(each[order]) for each in (poses, pixels))
+    poses, pixels = (np.float32(x[order]) for x in (poses, pixels))
     scores = np.ones(pixels.shape[:2], np.float32)
     tracemalloc.start()
     placed = place(poses, pixels, scores)
@@ -80,8 +80,8 @@ def test_irregular_timestamps_give_the_true_speed():
     poses, pixels, _ = kick()
     # constant speed, noisy keypoints, missing frames
     rng = np.random.default_rng(0)
-    kept = np.sort(rng.choice(120, 70, replace=False))
-    seconds = kept / 50
+    frames = np.sort(rng.choice(120, 70, replace=False))
+    seconds = frames / 50
     root = np.stack([seconds, 0 * seconds, 4 + 0 * seconds], -1)
     joints = poses[:1].repeat(70, 0) + root[:, None]
     pixels = CAMERA['f'] * joints[..., :2] / joints[..., 2:] + CAMERA['c']

@@ -148,10 +148,10 @@ def test_models_of_many_output_frames_return_the_center_one(name):
     torch.manual_seed(0)
     model = init_model(str(CONFIGS / name), device='cpu')
     keypoints = walk(model.cfg.test_dataloader.dataset.seq_len)
-    found = samples(keypoints, (600.0, 100.0, 1000.0, 500.0))
+    people = samples(keypoints, (600.0, 100.0, 1000.0, 500.0))
     for norm in (True, False):
         (sample,) = inference_pose_lifter_model(
-            model, deepcopy(found), image_size=SIZE, norm_pose_2d=norm
+            model, deepcopy(people), image_size=SIZE, norm_pose_2d=norm
         )
         assert sample.pred_instances.keypoints.shape == (1, 17, 3)
         assert sample.pred_instances.keypoint_scores.shape == (1, 17)
@@ -162,19 +162,14 @@ def test_pixels_are_unchanged():
     stats = parse_pose_metainfo(h36m_metainfo())['stats_info']
     keypoints = walk(3, 20.0, (30.0, 30.0))
     camera = dict(w=64, h=64)
-    given = dict(keypoints=keypoints, camera_param=camera, stats_info=stats)
-    kept = denormalize_inferencer_input(dict(given))
-    assert kept['camera_param'] is camera
-    assert kept['keypoints'] is keypoints
+    sample = dict(keypoints=keypoints, camera_param=camera, stats_info=stats)
+    result = denormalize_inferencer_input(dict(sample))
+    assert result['camera_param'] is camera
+    assert result['keypoints'] is keypoints
     # MMPose's metainfo has no box in pixels
     theirs = dict(bbox_scale=np.array(400.0), bbox_center=np.array([528.0, 427.0]))
     small = dict(keypoints=keypoints / 100, camera_param=camera, stats_info=theirs)
     assert denormalize_inferencer_input(dict(small))['camera_param'] is camera
-
-
-def test_missing_image_size_is_named(lifter):
-    with pytest.raises(ValueError, match="camera_param with 'w' and 'h'"):
-        inference_pose_lifter_model(lifter, samples(walk(81), (0, 0, 9, 9)))
 
 
 @pytest.fixture(scope='module')

@@ -110,8 +110,8 @@ def test_people_on_boxes_do_not_tilt_the_floor(name):
     raised = clip.root_3d - np.float32([0, 1.4 * np.cos(tilt), 1.4 * np.sin(tilt)])
     raised[:, 0] += 2
     world = to_world(with_second_person(clip, raised, clip.keypoints_3d), True)
-    poses, found = clip.keypoints_3d.reshape(-1, 3), world.keypoints_3d[: len(clip)]
-    up = np.linalg.lstsq(poses, found.reshape(-1, 3), rcond=None)[0][:, 2]
+    poses, leveled = clip.keypoints_3d.reshape(-1, 3), world.keypoints_3d[: len(clip)]
+    up = np.linalg.lstsq(poses, leveled.reshape(-1, 3), rcond=None)[0][:, 2]
     assert np.degrees(np.arccos(-up @ [0, np.cos(tilt), np.sin(tilt)])) < 3
     heights = np.percentile(world.places()[:, ANKLES, 2].reshape(2, -1), 5, axis=1)
     assert_allclose(heights, [ANKLE_HEIGHT, ANKLE_HEIGHT + 1.4], atol=0.12)
@@ -149,9 +149,9 @@ def test_each_person_may_have_a_height():
     scaled = scale_people(both, (2.0, 1.0))
     for track, height in ((0, 2.0), (3, 1.0)):
         expected = scale_people(clip, height)
-        own = scaled.take(scaled.track == track)
-        assert_allclose(own.keypoints_3d, expected.keypoints_3d)
-        assert_allclose(own.root_3d, expected.root_3d)
+        person = scaled.take(scaled.track == track)
+        assert_allclose(person.keypoints_3d, expected.keypoints_3d)
+        assert_allclose(person.root_3d, expected.root_3d)
     with pytest.raises(ValueError, match='one for each of the people 0, 3 of'):
         scale_people(both, (2.0, 1.0, 1.5))
     assert ExportOptions(height='1.80,1.20').height == (1.8, 1.2)

@@ -44,8 +44,8 @@ def make_clip(*visits, gains=None):
         )
         observer.observe(frame, image.astype(np.uint8), people, frame == 0)
     tracks = []
-    for number, own in enumerate(rows):
-        frames, points, boxes = (np.array(values) for values in zip(*own, strict=True))
+    for number, seen in enumerate(rows):
+        frames, points, boxes = (np.array(values) for values in zip(*seen, strict=True))
         ones = np.ones(points.shape[:2], np.float32)
         points = points.astype(np.float32)
         tracks.append(Track2D(number, frames, points, ones, boxes))

@@ -113,12 +113,15 @@ def walking_video(places):
         yield np.repeat(image[..., None], 3, 2), np.zeros((0, 4), np.float32)
 
 
+def people_in(boxes):
+    rows = len(boxes)
+    return People(boxes, np.ones(rows), np.zeros((rows, 17, 2)), np.ones(rows))
+
+
 def observe(video, cuts=(), interval=1):
     tracker = BackgroundTracker(interval)
     for index, (image, boxes) in enumerate(video):
-        rows = len(boxes)
-        people = People(boxes, np.ones(rows), np.zeros((rows, 17, 2)), np.ones(rows))
-        tracker.observe(index, image, people, index in (0, *cuts))
+        tracker.observe(index, image, people_in(boxes), index in (0, *cuts))
     return tracker.arrays()
 
 
@@ -245,11 +248,7 @@ class Video(FrameSource):
 
     def seen(self, interval, cuts=()):
         """Return its background, as it is observed while people are estimated."""
-        people = []
-        for _, boxes in self.frames:
-            rows = len(boxes)
-            arrays = np.ones(rows), np.zeros((rows, 17, 2)), np.ones(rows)
-            people.append(People(boxes, *arrays))
+        people = [people_in(boxes) for _, boxes in self.frames]
         clip = ClipPeople(people, size=SIZE, cuts=list(cuts))
 
         def models(source, cache, progress, observers):
@@ -277,9 +276,9 @@ def path_of(video, camera, cuts=(), **options):
 def test_auto_finds_cameras_that_turn(cuts, rotated, caplog):
     video = panned_video() * (1 + len(cuts))
     expected, lens = path_of(video, 'rotating', cuts)[:2] if cuts else rotated
-    path, found, readings = path_of(video, 'auto', cuts)
+    path, auto_lens, readings = path_of(video, 'auto', cuts)
     np.testing.assert_array_equal(path, expected)
-    assert found == lens
+    assert auto_lens == lens
     assert (lens is None) == bool(cuts)
     assert readings == 2
     assert not caplog.text
@@ -349,10 +348,10 @@ def panned_walk():
     with np.load(DATA / 'rendered_walk.npz') as data:
         joints, focal = data['h36m_cam3d'][:COUNT], float(data['K'][0, 0])
     rotations, zooms = turns()
-    own = np.stack(
+    seen = np.stack(
         [turn.inv().apply(pose) for turn, pose in zip(rotations, joints, strict=True)]
     )
-    pixels = own[..., :2] / own[..., 2:] * (focal * zooms)[:, None, None] + [640, 360]
+    pixels = seen[..., :2] / seen[..., 2:] * (focal * zooms)[:, None, None] + [640, 360]
     path = np.column_stack([rotations.as_rotvec(), zooms]).astype(np.float32)
     track = Track2D(0, np.arange(COUNT), pixels, np.ones(pixels.shape[:2]))
     clip = Clip2D('walk', 'h36m-17', [track], 1280, 720, 25.0)

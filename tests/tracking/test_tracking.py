@@ -159,12 +159,12 @@ def test_tracks_are_those_of_norfair(seed):
     tracker, ids, boxes = Tracker(FPS, 0.7 if seed == 1 else 2.0), [], []
     for index, people in crowd(seed):
         ids.append(tracker.update(people, index, tentative=seed == 2))
-        found = tracker._detected_last()
-        boxes += [box_of(person.points + 2 * person.velocity) for person in found]
+        detected = tracker._detected_last()
+        boxes += [box_of(person.points + 2 * person.velocity) for person in detected]
     with np.load(DATA / 'norfair_tracks.npz') as expected:
         assert np.array_equal(np.concatenate(ids), expected[f'ids_{seed}'])
-        found = np.array(boxes, np.float32)[::7]
-        assert np.isclose(found, expected[f'boxes_{seed}'], atol=1e-3).mean() > 0.9
+        detected = np.array(boxes, np.float32)[::7]
+        assert np.isclose(detected, expected[f'boxes_{seed}'], atol=1e-3).mean() > 0.9
 
 
 LENGTHS = [6, 13, 19, 23, 32, 55, 65, 76, 92, 93, 141]
@@ -174,12 +174,12 @@ def test_real_people_in_a_car_park():
     """Eight people of vtest_150.mp4, three of whom meet behind a sign."""
     with (
         np.load(FOLDER.parent / 'vtest_2d_coco17.npz') as data,
-        np.load(FOLDER.parent / 'vtest_owners.npz') as known,
+        np.load(FOLDER.parent / 'vtest_owners.npz') as truth,
     ):
         frames = [data['frame'] == index for index in range(150)]
         names = ('bbox_xyxy', 'bbox_score', 'keypoints', 'scores')
         people = [People(*(data[name][rows] for name in names)) for rows in frames]
-        owners = [known['owner'][rows].astype(int) for rows in frames]
+        owners = [truth['owner'][rows].astype(int) for rows in frames]
     ids = [np.full(len(of_frame), -1) for of_frame in people]
     tracks = track_clip(people, 10.0)
     assert sorted(len(track.frames) for track in tracks) == LENGTHS

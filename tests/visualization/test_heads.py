@@ -6,6 +6,7 @@ from base64 import b64decode
 
 import av
 import cv2
+import drawn_walkers
 import numpy as np
 import pytest
 from pose_sources import Estimator, infer, use_stand_ins
@@ -26,28 +27,10 @@ HEAD = list(COCO.indices(COCO.groups['head']))
 NOISE = np.random.default_rng(0).integers(0, 256, (*SIZE[::-1], 3), np.uint8)
 
 
-def standing(x, y=60.0, height=150.0):
-    """COCO keypoints of a person, (17, 2), with the nose at (x, y)."""
-    points = np.zeros((17, 2))
-    for name, place in PLACES.items():
-        for side, sign in (('left', 1), ('right', -1)):
-            full = name if name == 'nose' else f'{side}_{name}'
-            points[COCO.index(full)] = sign * place[0], place[1]
-    points = points - points[0]
-    return points / np.ptp(points[:, 1]) * height + [x, y]
-
-
-PLACES = dict(
-    nose=(0, 0),
-    eye=(3, -3),
-    ear=(8, -2),
-    shoulder=(18, 25),
-    elbow=(24, 55),
-    wrist=(26, 80),
-    hip=(11, 80),
-    knee=(11, 120),
-    ankle=(11, 160),
-)
+def standing(x, y=60.0):
+    """COCO keypoints of a person of 150 pixels, (17, 2), with the nose at (x, y)."""
+    points = drawn_walkers.standing(0, 150).astype(float)
+    return points - points[0] + [x, y]
 
 
 def detail(image, points, side=5):
@@ -111,21 +94,21 @@ def test_heads_have_the_size_of_a_head(source):
 
 
 @pytest.mark.parametrize(
-    'kept',
+    'visible',
     ['head', 'shoulder|hip', 'shoulder', 'left_wrist|left_elbow'],
 )
-def test_heads_are_covered_without_keypoints_of_the_face(source, kept):
+def test_heads_are_covered_without_keypoints_of_the_face(source, visible):
     state, _, second = source
     points = second.copy()
-    names = re.compile(kept)
+    names = re.compile(visible)
     missing = [not names.search(name) for name in COCO.joints]
-    if kept == 'head':
+    if visible == 'head':
         missing = [name not in COCO.groups['head'] for name in COCO.joints]
     points[missing] = np.nan
     state = state_of(state.frames, [people_of([points])], [])
     [circle] = heads_of(state, 10)[0]
     assert circle[2] > 0
-    if kept in ('head', 'shoulder|hip'):
+    if visible in ('head', 'shoulder|hip'):
         away = np.linalg.norm(second[HEAD] - circle[:2], axis=-1)
         assert away.max() < circle[2]
 

@@ -15,7 +15,7 @@ from mmhot.io.lifted import read_lifted
 from mmhot.lifting.world import place_people, to_world, turn
 from mmhot.skeletons.joints import ANKLE_HEIGHT
 from mmhot.visualization import drawing
-from mmhot.visualization.camera import fit_camera, place_on_floor
+from mmhot.visualization.camera import fit_camera, place_on_floor, view_axes
 from mmhot.visualization.clip_renderer import ClipRenderer
 from mmhot.visualization.fading import doubts
 from mmhot.visualization.summary_image import render_summary_image
@@ -121,10 +121,11 @@ def test_2d_view_draws_keypoints_at_their_pixels(frontal):
         np.testing.assert_array_equal(image[y, x], color)
 
 
-def test_3d_view_from_the_video_camera_matches_the_video():
+def test_3d_view_from_the_video_camera_matches_the_video(monkeypatch):
     clip = rendered('dance')
     points, _ = place_on_floor(clip)
-    seen, _ = fit_camera(points, 0.0, 0.0).project(points)
+    monkeypatch.setattr('mmhot.visualization.camera._AXES', view_axes(0.0, 0.0))
+    seen, _ = fit_camera(points).project(points)
     video = clip.keypoints_2d - clip.keypoints_2d[:, :1]
     view = seen - seen[:, :1]
     for frame in range(0, len(video), 20):
@@ -239,14 +240,16 @@ def test_camera_of_videos_follows_people_and_shows_each_of_them():
     assert min(sizes[:40] + sizes[-40:]) > 0.5
 
 
-def test_long_gaps_become_one_second(tmp_path, frontal):
-    clip = replace(frontal, frame=np.array([7, 10, 500_000]), fps=5.0)
-    # 7 to 10, then five frames without people, then the last.
-    assert render_video(clip, tmp_path / 'a.mp4', height=160) == 4 + 5 + 1
+def test_views_are_empty_in_gaps(tmp_path, frontal):
+    clip = replace(frontal, frame=np.array([7, 10, 500]), fps=5.0)
+    assert render_video(clip, tmp_path / 'a.mp4', height=160) == 5
+    with av.open(str(tmp_path / 'a.mp4')) as file:
+        times = [frame.time for frame in file.decode(video=0)]
+    np.testing.assert_allclose(times, np.array([0, 1, 3, 4, 493]) / 5, atol=1e-3)
     frames = decode(tmp_path / 'a.mp4')[1]
     with pytest.raises(AssertionError, match='nothing is drawn'):
         where(frames[1][30:], drawing.LEFT)
-    assert len(where(frames[3][30:], drawing.LEFT))
+    assert len(where(frames[2][30:], drawing.LEFT))
 
 
 def test_interpolated_joints_are_dim_and_missing_ones_not_drawn(frontal):
@@ -282,15 +285,15 @@ def test_doubt_grows_from_5_to_10_cm_and_is_inherited(frontal):
     errors = np.full(frontal.scores.shape, 0.04, np.float32)
     elbow, wrist, knee = H36M.indices(['left_elbow', 'left_wrist', 'right_knee'])
     errors[1, [elbow, wrist, knee]] = 0.08, np.nan, 0.3
-    found = doubts(replace(frontal, expected_error=errors), slice(0, 2))
-    assert not found[0].any()
-    np.testing.assert_allclose(found[1, [elbow, wrist, knee]], [0.6, 0.6, 1], atol=1e-5)
-    assert np.count_nonzero(found) == 3
+    faded = doubts(replace(frontal, expected_error=errors), slice(0, 2))
+    assert not faded[0].any()
+    np.testing.assert_allclose(faded[1, [elbow, wrist, knee]], [0.6, 0.6, 1], atol=1e-5)
+    assert np.count_nonzero(faded) == 3
     scores = frontal.keypoint_scores_3d.copy()
     scores[0, knee] = 0  # not detected in 2D
-    found = doubts(replace(frontal, keypoint_scores_3d=scores), slice(0, 2))
-    assert np.argwhere(found).tolist() == [[0, knee]]
-    assert found[0, knee] == 1
+    faded = doubts(replace(frontal, keypoint_scores_3d=scores), slice(0, 2))
+    assert np.argwhere(faded).tolist() == [[0, knee]]
+    assert faded[0, knee] == 1
 
 
 def test_summary_image_is_cropped_to_the_people_of_each_frame(tmp_path):

@@ -189,7 +189,7 @@ def _write_header(
     layers = f'layers {stage.first + 1} to {stage.last + 1}'
     if stage.first == stage.last:
         layers = f'layer {stage.first + 1}'
-    drawing.draw_text(image, layers, (x, y), font, bold=True)
+    drawing.draw_text(image, layers, (x, y), font)
     counts = (np.atleast_2d(stage.kept) >= 0).sum(-1).tolist()
     counts = counts[:1] if len(set(counts)) == 1 else counts
     text = f'{", ".join(map(str, counts))} of {trace.grid[0] * trace.grid[1]} patches'
