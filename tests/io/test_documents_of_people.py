@@ -63,6 +63,17 @@ ENTRIES = {
             for x in people
         ],
     },
+    'by ID': lambda n, people: {'frame': n, 'people': {'7': plain(people[0])}},
+    'by joint': lambda n, people: {
+        'frame': n,
+        'keypoints_3d': dict(
+            zip(
+                get_skeleton('mhr-70').joints,
+                people[0]['pred_keypoints_3d'].tolist(),
+                strict=True,
+            )
+        ),
+    },
 }
 
 
@@ -74,9 +85,9 @@ def test_frames_without_people_may_be_absent(form, wrap, tmp_path):
     there = np.setdiff1d(np.arange(COUNT), ABSENT)
     assert clip.frame.tolist() == there.tolist()
     assert_allclose(clip.keypoints_3d, known.keypoints_3d[there], atol=1e-4)
-    if form == 'nested':
+    if form in ('nested', 'by ID'):
         assert {*clip.track.tolist()} == {7}
-    else:
+    elif form != 'by joint':
         assert_allclose(clip.root_3d, known.root_3d[there], atol=1e-4)
 
 
@@ -142,6 +153,13 @@ def write_people_of_images(folder, results):
             np.savez(folder / f'frame_{n:06}_person_{track}_data.npz', **arrays)
 
 
+def write_numbers(folder, results):
+    for n, people in enumerate(results):
+        for track, person in enumerate(people):
+            path = folder / f'{n:06}_{track}.pkl'
+            path.write_bytes(pickle.dumps(person))
+
+
 def write_stacked_images(folder, results):
     for n, people in enumerate(results):
         names = [key for key, x in people[0].items() if x is not None]
@@ -162,6 +180,7 @@ def write_motions(folder, results):
     [
         write_images,
         write_people_of_images,
+        write_numbers,
         write_stacked_images,
         write_motions,
     ],
@@ -178,7 +197,7 @@ def test_folders_of_sam_3d_body(write, tmp_path):
     assert clip.frame.tolist() == np.repeat(numbers, 2).tolist()
     for name in ('keypoints_3d', 'root_3d', 'keypoints_2d'):
         assert_allclose(getattr(clip, name), getattr(reference, name), atol=1e-4)
-    has_ids = write in (write_people_of_images, write_motions)
+    has_ids = write in (write_people_of_images, write_numbers, write_motions)
     assert clip.track.tolist() == ([0, 1] * COUNT if has_ids else [-1] * 2 * COUNT)
 
 
@@ -237,6 +256,10 @@ FORMS = {
     'wrapped': lambda w, i: {
         'poseLandmarks': {'landmark': listed(i)},
         'poseWorldLandmarks': {'landmark': listed(w)},
+    },
+    'joints by name': lambda w, i: {
+        'pose_landmarks': dict(zip(MEDIAPIPE.joints, listed(i), strict=True)),
+        'pose_world_landmarks': dict(zip(MEDIAPIPE.joints, listed(w), strict=True)),
     },
     'lists of numbers': lambda w, i: {
         'pose_landmarks': np.c_[i, np.full(33, 0.9)].tolist(),

@@ -50,8 +50,11 @@ _TRACK = re.compile(r'tracks?|(track|person|instance)ids?')
 _FRAME = re.compile(r'frames?(id|idx|index|indices|number|num|no)?s?')
 _IMAGE = re.compile(r'(frame|image|img|file)(name|path|id)?')
 _TIME = re.compile(r'time(stamp)?(ms|us|s)?')
-# Numbers of people in names of files.
-_PERSON = re.compile(r'[ ._-]?(?:person|people|track|subject|id|obj)[ _-]?(\d+)', re.I)
+# Numbers of people in names of files: after a word, or after a frame number.
+_OF_PEOPLE = (
+    re.compile(r'[ ._-]?(?:person|people|track|subject|id|obj)[ _-]?(\d+)', re.I),
+    re.compile(r'(?<=\d)[ _-](\d{1,2})(?=\D*$)'),
+)
 # Keys of track IDs: of MMPose and this package, and of others such as AlphaPose.
 _MMPOSE_KEYS = ('track_id', 'instance_id')
 _TRACK_KEYS = (*_MMPOSE_KEYS, 'person_id', 'tracker_id', 'obj_id', 'idx', 'id')
@@ -178,9 +181,8 @@ def read_files(documents: Mapping[str, Any], folder: Path, size: int) -> Rows:
     images: list[tuple[str, list[dict]]] = []
     pairs: list[tuple[int, dict]] = []
     names = [*documents]
-    matches = [_PERSON.search(name) for name in names]
-    has_people = all(matches)
-    for name, match in zip(names, matches, strict=True):
+    pattern = next((x for x in _OF_PEOPLE if _numbers_people(x, names)), None)
+    for name in names:
         info, content = _unwrap(documents[name])
         if isinstance(content, list) and any(_has(x, _PEOPLE) for x in content):
             raise ValueError(
@@ -189,7 +191,8 @@ def read_files(documents: Mapping[str, Any], folder: Path, size: int) -> Rows:
             )
         header = header or info
         people = people_of(content)
-        if match is None or not has_people:
+        match = pattern and pattern.search(name)
+        if not pattern or not match:
             images.append((name, people))
             continue
         people = [person | {'track_id': int(match[1])} for person in people]
@@ -197,11 +200,21 @@ def read_files(documents: Mapping[str, Any], folder: Path, size: int) -> Rows:
             frames = _numbers_of(_labels_of(people), len(people), folder)
             pairs += zip(frames, people, strict=True)
         else:
-            images.append((_PERSON.sub('', name, count=1), people))
+            images.append((pattern.sub('', name, count=1), people))
     numbers = frames_of([label for label, _ in images], folder) if images else []
     for number, (_, people) in zip(numbers, images, strict=True):
         pairs += [(number, person) for person in people]
     return gather(pairs, header, size)
+
+
+def _numbers_people(pattern: re.Pattern[str], names: Sequence[str]) -> bool:
+    """Return whether a pattern finds the number of a person in each name."""
+    people = [x[1] for name in names if (x := pattern.search(name))]
+    labels = {pattern.sub('', name, count=1) for name in names}
+    is_word = pattern is _OF_PEOPLE[0]
+    return len(people) == len(names) and (
+        is_word or len({*people}) < len(labels) < len(names)
+    )
 
 
 def _unwrap(content: Any) -> tuple[dict, Any]:
@@ -341,7 +354,9 @@ def people_of(frame: Any) -> list[dict[str, Any]]:
     """Return the people of a frame, with the keys of :data:`_KEYS` and others."""
     people = _plain(frame)
     if isinstance(people, Mapping) and not _is_person(people):
-        people = next((_plain(people[x]) for x in _PEOPLE if x in people), [])
+        people = next((_plain(people[x]) for x in _PEOPLE if x in people), people)
+    if isinstance(people, Mapping) and not _is_person(people):  # by track ID
+        people = [{'track_id': k, **x} for k, x in people.items() if _is_person(x)]
     if not isinstance(people, list | tuple) or _is_landmarks(people):
         people = [people]
     dicts = [_canonical(_plain(person)) for person in people if person is not None]
@@ -358,6 +373,8 @@ def _canonical(person: Any) -> dict[str, Any]:
         name, value = _CANONICAL.get(_spell(key), key), _plain(value)
         if _spell(key) in _LANDMARKS[2:]:
             values['is_share'] = True
+        if name in _POINT_KEYS and isinstance(value, Mapping):
+            values['joint_names'], value = [*value], [*value.values()]
         if name in _POINT_KEYS and _is_landmark(first_of(value)):
             value = _coordinates(value)
             name = 'points_3d' if _are_meters(value) else name
@@ -432,7 +449,7 @@ def gather(
     if 'bboxes' in arrays:  # MMPose writes them inside another list
         arrays['bboxes'] = arrays['bboxes'].reshape(len(people), -1)[:, :4]
     return replace(
-        _to_rows(arrays, header, size),
+        _to_rows(arrays, {'joint_names': people[0].get('joint_names'), **header}, size),
         frame=frame,
         track=_stack_tracks(people, frame),
         axes=people[0].get('axes'),
