@@ -7,6 +7,7 @@ written, too.
 from mmhot.chain.options import (
     ConnectionOptions,
     OutputOptions,
+    RayOptions,
     RepeatOptions,
     StreamOutputOptions,
 )
@@ -27,7 +28,7 @@ REFINE: Call = (PartOptions, *POSES, PoseFileOptions, StepChoice)
 STREAM: Call = (RateOption, *LIVE, ConnectionOptions)
 """Of :func:`mmhot.stream`."""
 
-INFER_COMMAND: Call = (OutputOptions, *INFER, RepeatOptions)
+INFER_COMMAND: Call = (OutputOptions, *INFER, RepeatOptions, RayOptions)
 LIFT_COMMAND: Call = (OutputOptions, *LIFT)
 REFINE_COMMAND: Call = (OutputOptions, *REFINE)
 STREAM_COMMAND: Call = (StreamOutputOptions, *STREAM)

@@ -175,6 +175,31 @@ class RepeatOptions(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RayOptions(Options):
+    """Options of many inputs."""
+
+    title = 'many inputs'
+
+    runner: str = option(
+        'local: one input after the other; ray: several at once',
+        'local',
+        choices=('local', 'ray'),
+        decides=False,
+    )
+    num_workers: int | None = option(
+        'inputs processed at once by Ray (default: as CPUs and GPUs allow)',
+        low=1,
+        decides=False,
+    )
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        super().__post_init__()
+        if self.num_workers is not None and self.runner != 'ray':
+            raise ArgumentError("{num_workers} needs {runner='ray'}")
+
+
+@dataclass(frozen=True, kw_only=True)
 class ConnectionOptions(Options):
     """Options of the connection to a stream."""
 

@@ -15,11 +15,11 @@ from mmhot.cli.errors import (
     print_line,
     run_safely,
 )
-from mmhot.cli.options import help_of
+from mmhot.cli.options import help_of, read_values
 from mmhot.errors import ignored_warnings, is_debugging
 from mmhot.extensions import load_extensions
 from mmhot.options import DeviceOptions, options_of
-from mmhot.progress import Bars, no_bar, text_bar
+from mmhot.progress import Bars, Report, no_bar, text_bar
 from mmhot.version import __version__
 
 COMMANDS = 'infer', 'lift', 'refine', 'stream', 'ui', 'export', 'list', 'doctor'
@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None, bars: Bars = text_bar) -> int:
     command = commands[args.command]
     command.check(args, extras)
     args.say = (lambda line: None) if args.quiet else print_line
-    args.bars = no_bar if args.quiet else bars
+    args.report = Report(args.say, no_bar if args.quiet else bars)
     args.complain = complain_as(command.prog, command)
     if args.device == 'auto':
         args.device = None
@@ -70,6 +70,8 @@ def _run(args: argparse.Namespace) -> int | None:
     # a warning of another package takes several lines, and names none of our options
     with nullcontext() if is_debugging() or sys.warnoptions else ignored_warnings():
         load_extensions()
+        if 'kinds' in args:
+            args.values = read_values(args)
         return args.run(args)
 
 

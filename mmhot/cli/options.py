@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import MISSING, Field
 from typing import Any
 
-from mmhot.options import RENAMED, Options, T, Values, kind_of, options_of
+from mmhot.options import RENAMED, Options, Values, kind_of, options_of
 
 
 def add_options(parser: argparse._ActionsContainer, *kinds: type[Options]) -> None:
@@ -28,6 +28,7 @@ def add_options(parser: argparse._ActionsContainer, *kinds: type[Options]) -> No
             parser.add_argument(
                 f'--{old}', default=argparse.SUPPRESS, help=argparse.SUPPRESS
             )
+    parser.set_defaults(kinds=kinds)
 
 
 def _title_of(name: str, kinds: Iterable[type[Options]]) -> str:
@@ -72,18 +73,13 @@ def help_of(declared: Field) -> str:
     return f'{text} (default: {default})'
 
 
-def read_values(args: argparse.Namespace, *kinds: type[Options]) -> Values:
-    """Return the values that were given on the command line."""
-    names = {*options_of(*kinds)}
-    names |= {old for old, new in RENAMED.items() if new in names}
-    stated = {name: value for name, value in vars(args).items() if name in names}
-    return Values(stated, kinds)
-
-
-def read_options(args: argparse.Namespace, kind: type[T]) -> T:
-    """Build a dataclass from the parsed arguments of :func:`add_options`.
+def read_values(args: argparse.Namespace) -> Values:
+    """Return the values of the options of :func:`add_options`.
 
     Raises:
         ArgumentError: If a value is wrong.
     """
-    return read_values(args, kind).of(kind)
+    names = {*options_of(*args.kinds)}
+    names |= {old for old, new in RENAMED.items() if new in names}
+    stated = {name: value for name, value in vars(args).items() if name in names}
+    return Values(stated, args.kinds)
