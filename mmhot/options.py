@@ -99,23 +99,13 @@ class Options:
 
     def __post_init__(self) -> None:
         """Convert and check the values."""
-        files = []
-        for option_field in options_of(type(self)).values():
-            name, value = option_field.name, getattr(self, option_field.name)
-            # isfile is False for names that are too long
-            if isinstance(value, str | Path) and os.path.isfile(value):
-                files.append(Path(value))
-            value = option_field.default if value is None else value
+        for name, declared in options_of(type(self)).items():
+            value = getattr(self, name)
+            value = declared.default if value is None else value
             if value is not None:
-                argument = option_field.metadata['argument']
-                value = argument.check(name, kind_of(option_field), value)
+                argument = declared.metadata['argument']
+                value = argument.check(name, kind_of(declared), value)
             object.__setattr__(self, name, value)
-        object.__setattr__(self, '_files', files)
-
-    @property
-    def files(self) -> list[Path]:
-        """Existing files that the values name."""
-        return vars(self)['_files']
 
     def is_given(self, name: str) -> bool:
         """Return whether an option is not the default."""
@@ -169,21 +159,23 @@ class Values:
                 hint = _hint_elsewhere(name, Options) or did_you_mean(name, declared)
                 raise TypeError(f'unexpected keyword argument {name!r}{hint}')
             self.stated[name] = value
-        self._built = {kind: self._build(kind) for kind in kinds}
+        self._built: dict[type[Options], Any] = {}
+        for kind in kinds:
+            self.of(kind)
 
     @property
     def files(self) -> list[Path]:
         """Existing files that the values name."""
-        return [path for options in self._built.values() for path in options.files]
+        names = (x for x in self.stated.values() if isinstance(x, str | Path))
+        # isfile is False for names that are too long
+        return [Path(name) for name in names if os.path.isfile(name)]
 
     def of(self, kind: type[T]) -> T:
         """Return the values of a dataclass."""
-        options = self._built.get(kind)
-        return options if isinstance(options, kind) else self._build(kind)
-
-    def _build(self, kind: type[T]) -> T:
-        names = options_of(kind).keys() & self.stated.keys()
-        return kind(**{name: self.stated[name] for name in names})
+        if kind not in self._built:
+            names = options_of(kind).keys() & self.stated.keys()
+            self._built[kind] = kind(**{name: self.stated[name] for name in names})
+        return self._built[kind]
 
 
 def _hint_elsewhere(name: str, kind: type[Options]) -> str:

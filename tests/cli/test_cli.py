@@ -199,7 +199,7 @@ def test_user_errors_become_one_line(error, line, fake_command, capsys):
 
 def test_text_of_files_reaches_the_terminal_escaped(fake_command, capsys, caplog):
     hostile = 'a\x1b[31m\u202e\r\n\x9b\udcffb'
-    shown = r'a\x1b[31m\u202e\r\n\x9b\xffb'
+    shown = r'a\x1b[31m\u202e\r\n\x9b\udcffb'
 
     def run(args):
         args.say(hostile)
