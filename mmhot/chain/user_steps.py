@@ -50,9 +50,7 @@ class KeypointStep(UserStep):
 
     def __call__(self, state: State) -> State:
         """Replace the keypoints."""
-        clip = state.clip_2d()
-        result = self._applied(clip)
-        return state if result is clip else replace(state, keypoints=result)
+        return replace(state, keypoints=self._applied(state.clip_2d()))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,8 +61,7 @@ class PoseStep(UserStep):
         """Replace the poses; frames of streams may have none."""
         if state.poses is None:
             return state
-        result = self._applied(state.poses)
-        return state if result is state.poses else replace(state, poses=result)
+        return replace(state, poses=self._applied(state.poses))
 
 
 _REGISTERED: dict[str, UserStep] = {}
