@@ -123,12 +123,7 @@ def refuse_lists_of_paths(name: str, source: object) -> None:
 
 
 def require_file(path: str | Path) -> Path:
-    """Return the path of an ordinary file.
-
-    Raises:
-        FileNotFoundError: If there is none.
-        ValueError: If it is a folder, pipe, device or socket, which might never end.
-    """
+    """Return the path of an ordinary file; refuse others, which might never end."""
     path = Path(path)
     if path.is_file():
         return path
@@ -140,13 +135,7 @@ def require_file(path: str | Path) -> Path:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Prefix the errors of a block with the path that is being read.
-
-    Raises:
-        ValueError: The content is invalid.
-        FileNotFoundError: The path does not exist.
-        OSError: The path cannot be read.
-    """
+    """Prefix the errors of a block with the path that is being read."""
     if path.exists() and not path.is_dir():
         require_file(path)  # reading a pipe might never end
     name = escape(path)

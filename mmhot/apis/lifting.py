@@ -245,9 +245,6 @@ def process_files(
 
     Yields:
         Outcome: Of each input; one that fails does not stop the others.
-
-    Raises:
-        ValueError: If an input or option is wrong, or results would overwrite files.
     """
     chain, part = build(pipeline, values, report), values.of(PartOptions)
     read = _read_poses if pipeline is POSES else _read_keypoints

@@ -99,9 +99,6 @@ def check_parity(opened: Exportable, file: Path, checked: Path) -> list[str]:
 
     The graph of ``checked`` returns kept patches or frames, too. The result names the
     largest differences of random and real inputs.
-
-    Raises:
-        ValueError: If outputs differ by more than rounding, or anything kept differs.
     """
     sessions = [open_session(file), open_session(checked)]
     generator = torch.Generator().manual_seed(0)

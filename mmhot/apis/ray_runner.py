@@ -34,10 +34,6 @@ def process_with_ray(
     """Process inputs with Ray; yield outcomes in the order in which they finish.
 
     ``make_worker`` builds the worker of a process.
-
-    Raises:
-        ValueError: If Ray is missing, the cluster is not found or too small, or a
-            model cannot be loaded.
     """
     device = values.of(DeviceOptions).device
     if device not in ('auto', 'cpu', 'cuda'):

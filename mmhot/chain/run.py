@@ -94,11 +94,6 @@ class Chain:
 
         Returns:
             State: After the last step, or without ``poses`` if no person was found.
-
-        Raises:
-            ValueError: If an option cannot act, no frame can be read, or no keypoint
-                can be lifted.
-            NotLiftableError: If the 2D model's keypoints are not those of people.
         """
         times = StageTimes() if times is None else times
         if state.poses is None and state.keypoints is not None:
@@ -164,9 +159,6 @@ def build(
         cache (Path, optional): Folder in which 2D keypoints are cached.
         lifter (Lifter, optional): In place of the options' lifter.
         models (VideoPoseEstimator, optional): In place of the options' 2D models.
-
-    Raises:
-        ArgumentError: If a value is wrong, or its step is left out.
     """
     without = values.of(StepChoice).without
     without = read_names('without', without, list_steps(pipeline))

@@ -20,12 +20,7 @@ class UserStep(LiveStep):
     apply: Callable[[Any], object] = lambda clip: clip
 
     def _applied(self, clip: T) -> T:
-        """Return the clip that the user's step makes of a clip, which stays as it is.
-
-        Raises:
-            TypeError: If it is no clip.
-            ValueError: If an array of it is wrong, or the step changes its argument.
-        """
+        """Return the checked clip that the user's step makes of a clip."""
         argument, kind = read_only(clip), type(clip)
         try:
             result = self.apply(argument)

@@ -124,10 +124,8 @@ def export(
 
     The video of the state is shown behind the keypoints; ``report`` receives the path
     of each file, and ``written`` as well. ``stem`` is that of the files without their
-    format, by default the clip's name in ``options.out_dir``.
-
-    Raises:
-        Exception: The first one of a format, after the others are written.
+    format, by default the clip's name in ``options.out_dir``. The first error of a
+    format is raised after the others are written.
     """
     clip, footage, say = state.clip_3d(), _shown_footage(state, options), report.say
     if stem is None:

@@ -74,11 +74,7 @@ def help_of(declared: Field) -> str:
 
 
 def read_values(args: argparse.Namespace) -> Values:
-    """Return the values of the options of :func:`add_options`.
-
-    Raises:
-        ArgumentError: If a value is wrong.
-    """
+    """Return the values of the options of :func:`add_options`."""
     names = {*options_of(*args.kinds)}
     names |= {old for old, new in RENAMED.items() if new in names}
     stated = {name: value for name, value in vars(args).items() if name in names}

@@ -13,11 +13,7 @@ from mmhot.errors import ArgumentError, install_extra, one_line
 
 
 def choose_device(name: str | None = None) -> str:
-    """Return a device that PyTorch can use; 'auto' is the GPU if there is one.
-
-    Raises:
-        ValueError: If the device does not exist.
-    """
+    """Return a device that PyTorch can use; 'auto' is the GPU if there is one."""
     import torch
 
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
@@ -78,12 +74,7 @@ def list_devices_of_driver() -> list[str]:
 
 
 def import_extra(module: str, purpose: str, extra: str) -> ModuleType:
-    """Import a module of an optional extra of mmhot.
-
-    Raises:
-        ValueError: If the import fails; says which ``purpose`` needs it, and how to
-            install the extra.
-    """
+    """Import a module of an optional extra of mmhot."""
     try:
         return importlib.import_module(module)
     except ImportError as error:

@@ -66,10 +66,6 @@ def config_within(checkpoint: Path, content: Any) -> Config:
     Args:
         checkpoint (Path): Its file, for messages.
         content (dict): As loaded, with the config as text in ``meta``.
-
-    Raises:
-        ValueError: If there is no config, or it holds anything but values, types and
-            keys that are permitted.
     """
     meta = content.get('meta') if isinstance(content, dict) else None
     meta = meta if isinstance(meta, dict) else {}

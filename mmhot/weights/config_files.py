@@ -20,10 +20,6 @@ def read_config_file(path: str | Path, import_modules: bool = True) -> Config:
     """Read a config file and its bases, by path or ``PACKAGE::PATH``.
 
     Its ``custom_imports`` are imported by default, which takes seconds.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it cannot be read as a config.
     """
     path = find_config(path)
     if not Path(path).is_file():
@@ -76,9 +72,6 @@ def parse_config_text(text: str) -> Config:
     """Parse a config of literals, as in ``Config.pretty_text``, without executing it.
 
     ``custom_imports`` are not imported.
-
-    Raises:
-        ValueError: If the text is anything but assignments of literals.
     """
     try:
         statements = ast.parse(text).body

@@ -45,9 +45,6 @@ def local_file(name: str | Path) -> Path:
         name (str | Path): A path, which is returned as it is; or a URL of a file, with
             ``#sha256=DIGITS`` to check its content, or of an exported folder, with a
             slash at its end.
-
-    Raises:
-        ValueError: If it cannot be fetched, or has another content than its checksum.
     """
     text = str(name)
     if not is_remote(text):
@@ -74,10 +71,6 @@ def unpack(path: Path) -> Path:
 
     The archive has one .onnx file, in any folder, and perhaps ``pipeline.json`` beside
     it; all else is left.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is not a readable archive, has not one model, or is too large.
     """
     with naming(require_file(path)):
         # archives are replaced, and dates are copied: the content counts
@@ -133,10 +126,6 @@ def download(
 
     ``sha256`` is that of its content in hexadecimal digits, or the first of them.
     ``show`` receives megabytes done and in total.
-
-    Raises:
-        ValueError: If it cannot be downloaded, or has another content; then nothing is
-            kept.
     """
     if path.is_file():
         _check_digest(path, sha256, url)

@@ -117,11 +117,7 @@ def shipped_weights() -> dict[str, Path]:
 
 
 def find_shipped(name: str | Path) -> Path | None:
-    """Return the file of shipped weights, by ``NAME`` or ``mmhot://NAME``.
-
-    Raises:
-        ValueError: If ``mmhot://NAME`` is not shipped; suggests the nearest name.
-    """
+    """Return the file of shipped weights, by ``NAME`` or ``mmhot://NAME``."""
     shipped, stem = shipped_weights(), str(name).removeprefix(SCHEME)
     if stem not in shipped and str(name).startswith(SCHEME):
         hint = hint_at_names(stem, shipped, 'shipped')

@@ -47,10 +47,6 @@ def load_lifter(
             it contains.
         checkpoint (str or Path, optional): A file, the name of shipped weights, or an
             address, see :func:`mmhot.weights.hub.local_file`.
-
-    Raises:
-        ValueError: If the name is unknown, or the weights do not fit the model.
-        FileNotFoundError: If a file is missing.
     """
     resolved = resolve(model, LIFTER, checkpoint)
     if not resolved.weights:

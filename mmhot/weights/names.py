@@ -164,10 +164,6 @@ def resolve(
             weights, or the shipped lifter.
         task (Task): The kind of model.
         weights (str | Path, optional): Other weights for it.
-
-    Raises:
-        FileNotFoundError: If a file does not exist.
-        ValueError: If the name is unknown, or the model has its own weights.
     """
     if name is None and weights is not None:
         return Model(str(weights), None, weights)
@@ -315,10 +311,6 @@ def find_config(name: str | Path) -> Path:
 
     Returns ``name`` itself, or the file of ``PACKAGE::PATH``, a config that comes with
     an installed package, for example ``mmpose::body_2d_keypoint/...``.
-
-    Raises:
-        ValueError: If there is no such package.
-        FileNotFoundError: If there is no such config in it.
     """
     package, separator, inner = str(name).partition('::')
     if not separator:
@@ -332,12 +324,7 @@ def find_config(name: str | Path) -> Path:
 
 
 def config_of(name: str) -> Path:
-    """Find the config of a model of any task; of other packages 2D or a detector.
-
-    Raises:
-        FileNotFoundError: If a file does not exist.
-        ValueError: If the name is unknown, or that of an ONNX file.
-    """
+    """Find the config of a model of any task; of other packages 2D or a detector."""
     model = _indexed(name, LIFTER)
     if model is None:
         model = _of_package(name, LIFTER)
@@ -382,9 +369,6 @@ def runtime(
         device (str): Device. Defaults to 'auto', the GPU if there is one.
         backend (str): 'auto', 'torch' or 'onnx'. Defaults to 'auto'.
         prefers_torch (bool): Whether 'auto' is PyTorch for shipped models, too.
-
-    Raises:
-        ValueError: If the back end is unknown, or cannot run the model.
     """
     require_choice('backend', backend, BACKENDS)
     graph, has_torch = model.graph, find_spec('torch') is not None
