@@ -1,7 +1,6 @@
 """Parser and runner of commands whose errors are one line."""
 
 import argparse
-import faulthandler
 import logging
 import os
 import re
@@ -9,7 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
@@ -63,22 +62,6 @@ def run_safely(
     finally:
         logger.removeHandler(handler)
     return _code_of_output(complain) or code
-
-
-def keep_terminal() -> None:
-    """Leave stderr to Python: C libraries write to it, some when they are unloaded.
-
-    With ``MMHOT_DEBUG=1`` they still do.
-    """
-    if is_debugging():
-        return
-    with suppress(AttributeError, OSError):  # no stderr, or that of a notebook
-        stream, number = sys.stderr, sys.stderr.fileno()
-        sys.stderr = os.fdopen(
-            os.dup(number), 'w', 1, encoding=stream.encoding, errors=stream.errors
-        )
-        os.dup2(os.open(os.devnull, os.O_WRONLY), number)
-        faulthandler.enable()
 
 
 def _code_of_output(complain: Callable[..., None]) -> int:
