@@ -27,7 +27,6 @@ SDK_FILE, PIPELINE_FILE = 'end2end.onnx', 'pipeline.json'
 """Model and its preprocessing in folders and archives of MMDeploy's SDK."""
 _MAX_SIZE = 2 << 30  # bytes of an ONNX file, as of all Protocol Buffers
 _RESOURCES = '__MACOSX'  # of archives made on macOS
-CHECKPOINTS = ('.safetensors', '.pth')
 _TIMEOUT, _MAX_BYTES = 30, 4 << 30  # seconds without an answer, size of a file
 
 

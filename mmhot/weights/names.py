@@ -4,9 +4,7 @@ The names of mmhot, MMPose and MMDetection are in metafiles of the packages, whi
 read without importing the packages.
 """
 
-import logging
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
@@ -22,7 +20,6 @@ from mmhot.errors import (
 from mmhot.options import BACKENDS
 from mmhot.weights.hub import (
     ARCHIVE,
-    CHECKPOINTS,
     MODEL_FILE,
     SDK_FILE,
     cache_folder,
@@ -46,7 +43,6 @@ from mmhot.weights.index import (
     shipped_weights,
 )
 
-_LOGGER = logging.getLogger(__name__)
 HUMAN = ('human', 'body', 'wholebody')
 """MMPose's aliases that name both a 2D model and the detector of its inferencer."""
 _HUMAN_CONFIG = 'demo/mmdetection_cfg/rtmdet_m_640-8xb32_coco-person.py'
@@ -325,9 +321,7 @@ def find_config(name: str | Path) -> Path:
 
 def config_of(name: str) -> Path:
     """Find the config of a model of any task; of other packages 2D or a detector."""
-    model = _indexed(name, LIFTER)
-    if model is None:
-        model = _of_package(name, LIFTER)
+    model = _indexed(name, LIFTER) or _of_package(name, LIFTER)
     if model is None and name.endswith('.py'):
         model = _config_file(name, LIFTER)
     if model is None and name not in NAMED_FILES:
@@ -385,15 +379,4 @@ def runtime(
     has_gpu = len(list_devices_of_driver()) > 1 if device == 'auto' else device != 'cpu'
     if backend == 'torch' or has_gpu:
         return None
-    if graph is None:
-        weights = str(model.weights)
-        if weights.endswith(CHECKPOINTS) and not is_remote(weights):
-            require_file(weights)
-        recommend_export()
     return None if prefers_torch else graph
-
-
-@cache
-def recommend_export() -> None:
-    """Log once that exported models are faster."""
-    _LOGGER.warning('models of your own run in PyTorch; mmhot export makes them faster')
