@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from mmhot.chain.options import RayOptions
+from mmhot.chain.options import BatchOptions
 from mmhot.chain.outcome import Outcome
 from mmhot.chain.worker import ClipWorker
 from mmhot.compat.installation import import_extra
@@ -125,7 +125,7 @@ def _start(
     if device == 'cuda' and not num_gpus:
         raise ArgumentError("{device='cuda'} needs GPUs: the cluster has none")
     most = int(resources.get('GPU' if num_gpus else 'CPU', 0))
-    num_workers = values.of(RayOptions).num_workers or max(1, min(most, count))
+    num_workers = values.of(BatchOptions).num_workers or max(1, min(most, count))
     # a cluster may grow
     if num_workers > most and 'RAY_ADDRESS' not in os.environ:
         text = '{num_workers} must be at most %s on this machine, got %s'

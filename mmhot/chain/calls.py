@@ -5,10 +5,9 @@ written, too.
 """
 
 from mmhot.chain.options import (
+    BatchOptions,
     ConnectionOptions,
     OutputOptions,
-    RayOptions,
-    RepeatOptions,
     StreamOutputOptions,
 )
 from mmhot.chain.pipelines import KEYPOINTS, LIVE, POSES, VIDEO
@@ -28,7 +27,7 @@ REFINE: Call = (PartOptions, *POSES, PoseFileOptions, StepChoice)
 STREAM: Call = (RateOption, *LIVE, ConnectionOptions)
 """Of :func:`mmhot.stream`."""
 
-INFER_COMMAND: Call = (OutputOptions, *INFER, RepeatOptions, RayOptions)
+INFER_COMMAND: Call = (OutputOptions, *INFER, BatchOptions)
 LIFT_COMMAND: Call = (OutputOptions, *LIFT)
 REFINE_COMMAND: Call = (OutputOptions, *REFINE)
 STREAM_COMMAND: Call = (StreamOutputOptions, *STREAM)

@@ -1,4 +1,4 @@
-"""Options of the results of a pipeline: files, repeated runs, connections."""
+"""Options of the results of a pipeline: files, many inputs, connections."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -153,10 +153,10 @@ class StreamOutputOptions(FolderOption):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RepeatOptions(Options):
-    """Options of repeated runs."""
+class BatchOptions(Options):
+    """Options of many inputs and repeated runs."""
 
-    title = 'repeated runs'
+    title = 'many inputs'
 
     no_cache: bool = option(
         'detect people again, and keep no intermediate results', False, decides=False
@@ -166,20 +166,6 @@ class RepeatOptions(Options):
         False,
         decides=False,
     )
-
-    def __post_init__(self) -> None:
-        """Check the values."""
-        super().__post_init__()
-        if self.resume and self.no_cache:
-            raise ArgumentError('{resume} needs the cache, which {no_cache} turns off')
-
-
-@dataclass(frozen=True, kw_only=True)
-class RayOptions(Options):
-    """Options of many inputs."""
-
-    title = 'many inputs'
-
     runner: str = option(
         'local: one input after the other; ray: several at once',
         'local',
@@ -195,6 +181,8 @@ class RayOptions(Options):
     def __post_init__(self) -> None:
         """Check the values."""
         super().__post_init__()
+        if self.resume and self.no_cache:
+            raise ArgumentError('{resume} needs the cache, which {no_cache} turns off')
         if self.num_workers is not None and self.runner != 'ray':
             raise ArgumentError("{num_workers} needs {runner='ray'}")
 

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmhot.chain.options import OutputOptions, RepeatOptions
+from mmhot.chain.options import BatchOptions, OutputOptions
 from mmhot.chain.outcome import Outcome, processing
 from mmhot.chain.pipelines import VIDEO
 from mmhot.chain.run import Chain, build
@@ -53,7 +53,7 @@ class ClipWorker:
     def __post_init__(self) -> None:
         """Read the options of the results."""
         self._output = self.values.of(OutputOptions)
-        self._repeat = self.values.of(RepeatOptions)
+        self._repeat = self.values.of(BatchOptions)
 
     @cached_property
     def _chain(self) -> Chain:

@@ -47,7 +47,7 @@ def add_arguments(parser: OneLineParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Lift all inputs; one that fails does not stop the others."""
-    from mmhot.chain.options import RepeatOptions
+    from mmhot.chain.options import BatchOptions
     from mmhot.frames.inputs import find_inputs
     from mmhot.frames.options import FrameOptions
 
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
 
     values = args.values
     more = '; the same command with --resume continues from here'
-    more = '' if values.of(RepeatOptions).no_cache else more
+    more = '' if values.of(BatchOptions).no_cache else more
     with handling(interrupt, 'SIGINT'):
         inputs = find_inputs(args.inputs, values.of(FrameOptions).fps)
         outcomes = _process(inputs, values, args.report)
@@ -72,14 +72,14 @@ def run(args: argparse.Namespace) -> int:
 def _process(
     inputs: Sequence['ClipInput'], values: Values, report: Report
 ) -> Iterator['Outcome']:
-    from mmhot.chain.options import OutputOptions, RayOptions
+    from mmhot.chain.options import BatchOptions, OutputOptions
     from mmhot.io.results import result_files, results_folder
 
     output = values.of(OutputOptions)
     folder, formats = output.out_dir, output.formats
     targets = [(x.path, result_files(folder, x.name, formats)) for x in inputs]
     with results_folder(folder, targets, [*(x.path for x in inputs), *values.files]):
-        if values.of(RayOptions).runner == 'ray':
+        if values.of(BatchOptions).runner == 'ray':
             from mmhot.apis.ray_runner import process_with_ray
 
             yield from process_with_ray(inputs, values, report)

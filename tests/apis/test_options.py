@@ -13,10 +13,9 @@ import mmhot
 from mmhot.apis.options import OnnxOptions, PageOptions
 from mmhot.chain.calls import INFER, LIFT, REFINE, STREAM
 from mmhot.chain.options import (
+    BatchOptions,
     ExportOptions,
     OutputOptions,
-    RayOptions,
-    RepeatOptions,
     StreamOutputOptions,
 )
 from mmhot.cli.errors import OneLineParser
@@ -34,7 +33,7 @@ from mmhot.structures.lens import Lens
 LENS = Lens((9, 9), (9, 9))
 ALL = {
     *(*INFER, *LIFT, *REFINE, *STREAM, OutputOptions, StreamOutputOptions),
-    *(RepeatOptions, OnnxOptions, PageOptions, RayOptions),
+    *(BatchOptions, OnnxOptions, PageOptions),
 }
 ALL = sorted((kind for kind in ALL if options_of(kind)), key=lambda kind: kind.__name__)
 
