@@ -225,7 +225,8 @@ def _run(
         state = State(keypoints=clip, count=count)
     poses = chain(state, times).poses
     if poses is None:
-        raise ValueError(f'{clip.source or clip.name}: no keypoint is left to lift')
+        source = state.clip_2d().source or clip.name
+        raise ValueError(f'{source}: no keypoint is left to lift')
     return poses
 
 

@@ -35,8 +35,9 @@ def processing(outcome: Outcome, options: OutputOptions, report: Report) -> Iter
     except Exception as error:
         if is_debugging():
             raise
-        is_named = isinstance(error, ArgumentError)
-        outcome.error = error if is_named else explain_any(error)
+        outcome.error = (
+            error if isinstance(error, ArgumentError) else explain_any(error)
+        )
     if not (outcome.error or outcome.skipped):
         folder, name = options.out_dir, outcome.name
         removed = remove_stale(folder, name, options.formats, outcome.files)
