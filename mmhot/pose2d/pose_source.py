@@ -20,13 +20,12 @@ from mmhot.pose2d.onnx_models import OneStageModelError, OnnxPoseEstimator
 from mmhot.pose2d.options import Pose2DOptions
 from mmhot.pose2d.speed import SPEEDS
 from mmhot.pose2d.turned_crops import TurnedCrops
-from mmhot.weights.index import AUTO, shipped_models
+from mmhot.weights.index import shipped_models
 from mmhot.weights.names import (
     DETECTOR,
     HUMAN,
     NAMED_FILES,
     POSE,
-    choose_best,
     named_file,
     resolve,
     runtime,
@@ -107,15 +106,6 @@ def open_pose_source(
     """
     name, det_model = options.pose2d, options.det_model
     skeleton = options.pose2d_skeleton
-    if name == AUTO:
-        if options.pose2d_weights is not None:
-            raise ArgumentError(
-                '{pose2d_weights} is %s, which needs the name of its model ({pose2d}), '
-                'not %s',
-                options.pose2d_weights,
-                AUTO,
-            )
-        name = choose_best()
     name = name or shipped_models(POSE.folders)[0].name
     if file := named_file(name, POSE):
         fetch(name)

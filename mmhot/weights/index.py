@@ -24,8 +24,6 @@ DEFAULT_LIFTER = 'tps-tri-motionbert-xs_81frm-keep27_cmu-wild'
 LIVE_LIFTER = 'nanohtnet_81frm-keep9_cmu-wild'
 ACCURACIES = ('fast', 'best')
 """Settings of :class:`mmhot.Lifter` that trade time for accuracy."""
-AUTO = 'auto'
-"""Name of the best 2D model that is there, see mmhot.weights.names."""
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,6 @@ from mmhot.weights.hub import (
     MODEL_FILE,
     SDK_FILE,
     cache_folder,
-    cached_file,
     download,
     is_remote,
     local_file,
@@ -39,7 +38,6 @@ from mmhot.weights.index import (
     find_shipped,
     read_index,
     read_models,
-    shipped_models,
     shipped_weights,
 )
 
@@ -332,19 +330,6 @@ def config_of(name: str) -> Path:
     if model is None or model.config is None:
         raise ValueError(f'{name} is an ONNX model, which has no config')
     return model.config
-
-
-def choose_best() -> str:
-    """Choose the best 2D model that needs no download, for ``--pose2d auto``.
-
-    RTMPose-m with RTMDet-m if their packages are installed and their files were
-    downloaded, otherwise the default.
-    """
-    if all(find_spec(package) for package in ('mmpose', 'mmdet')):
-        named = resolve(HUMAN[0], POSE), resolve(HUMAN[0], DETECTOR)
-        if all(cached_file(str(model.weights)).is_file() for model in named):
-            return HUMAN[0]
-    return shipped_models(POSE.folders)[0].name
 
 
 def runtime(
