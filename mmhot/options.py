@@ -85,17 +85,10 @@ class Options:
 
     None stands for the default. Numbers and choices may be given as text. Fields that
     :func:`option` does not declare are settings for developers.
-
-    Attributes:
-        title (str): Section of the command line's help for the fields of a class.
-        hint (str): Answer to these options where a call does not take them.
-
-    Raises:
-        ArgumentError: If a value is wrong.
     """
 
-    title: ClassVar[str] = ''
-    hint: ClassVar[str] = ''
+    title: ClassVar[str] = ''  # section of the command line's help
+    hint: ClassVar[str] = ''  # answer to the options where a call does not take them
 
     def __post_init__(self) -> None:
         """Convert and check the values."""
@@ -131,17 +124,8 @@ def options_of(*kinds: type[Options]) -> dict[str, Field]:
 class Values:
     """What a user stated, distributed to the dataclasses that take part in a call.
 
-    Args:
-        stated (Mapping): Values by the name of the option; those of :data:`RENAMED` get
-            their names of today.
-        kinds (Sequence): The dataclasses, whose options are known.
-
-    Attributes:
-        stated (dict): The values with the names of today.
-
-    Raises:
-        TypeError: If none of them has an option, with the nearest name.
-        ArgumentError: If a value is wrong.
+    ``stated`` has the values by name; those of :data:`RENAMED` get their names of
+    today. A name that no dataclass has is a TypeError with the nearest one.
     """
 
     def __init__(

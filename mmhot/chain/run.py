@@ -67,13 +67,7 @@ class StageTimes:
 
 
 class Chain:
-    """The steps of a pipeline with their options.
-
-    Args:
-        steps (Sequence[Step]): The steps, in order.
-        stated (Values): What the user stated; a step that has run with other values is
-            an error.
-    """
+    """The steps of a pipeline, and what the user stated."""
 
     def __init__(self, steps: Sequence[Step], stated: Values | None = None) -> None:
         self.steps = list(steps)
@@ -86,14 +80,9 @@ class Chain:
     def __call__(self, state: State, times: StageTimes | None = None) -> State:
         """Run the steps on whatever is known of a clip.
 
-        Steps that a clip has had do not run again.
-
-        Args:
-            state (State): Has frames, keypoints or poses.
-            times (StageTimes, optional): Filled in, even if a step fails.
-
-        Returns:
-            State: After the last step, or without ``poses`` if no person was found.
+        Steps that a clip has had do not run again; that they have run with other values
+        is an error. The result has no poses if no person was found. ``times`` are
+        filled in, even if a step fails.
         """
         times = StageTimes() if times is None else times
         if state.poses is None and state.keypoints is not None:
@@ -152,13 +141,8 @@ def build(
 ) -> Chain:
     """Give the steps of a pipeline their options.
 
-    Args:
-        pipeline (tuple): Step classes.
-        values (Values): What the user stated.
-        report (Report): Receives lines for the user.
-        cache (Path, optional): Folder in which 2D keypoints are cached.
-        lifter (Lifter, optional): In place of the options' lifter.
-        models (VideoPoseEstimator, optional): In place of the options' 2D models.
+    ``cache`` is the folder in which 2D keypoints are cached; ``lifter`` and ``models``
+    replace those of the options.
     """
     without = values.of(StepChoice).without
     without = read_names('without', without, list_steps(pipeline))

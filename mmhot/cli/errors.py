@@ -61,18 +61,13 @@ def run_safely(
         return 2
     finally:
         logger.removeHandler(handler)
-    return _code_of_output(complain) or code
-
-
-def _code_of_output(complain: Callable[..., None]) -> int:
-    """Return 0 if all lines were printed, or else name the reason."""
-    for error in _UNWRITTEN:
-        # the reader has ended, as in `mmhot ... | head`
-        if isinstance(error, BrokenPipeError):
-            return 141
-        complain(error, 'error: the output cannot be written: ')
-        return 2
-    return 0
+    if not _UNWRITTEN:
+        return code
+    # the reader has ended, as in `mmhot ... | head`
+    if isinstance(_UNWRITTEN[0], BrokenPipeError):
+        return 141
+    complain(_UNWRITTEN[0], 'error: the output cannot be written: ')
+    return 2
 
 
 @contextmanager
@@ -155,10 +150,6 @@ class OneLineParser(argparse.ArgumentParser):
 
     def _print_message(self, message: str, file: Any = None) -> None:
         print_as_is(message, file or sys.stderr)
-
-    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
-        """Exit, with another code than 0 if help could not be printed."""
-        super().exit(status or _code_of_output(complain_as(self.prog)), message)
 
     def error(self, message: str) -> NoReturn:
         """Print one line and exit with code 2."""

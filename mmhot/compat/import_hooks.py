@@ -18,12 +18,7 @@ Fill = Callable[[ModuleType], None]
 
 
 class ModuleFinder(MetaPathFinder, Loader):
-    """Finder and loader of stand-in modules.
-
-    Args:
-        modules (Mapping[str, Callable]): Names of the modules, and functions that set
-            the attributes of a new module.
-    """
+    """Finder and loader of stand-in modules, whose attributes functions set."""
 
     def __init__(self, modules: Mapping[str, Fill]) -> None:
         self.modules = modules

@@ -34,8 +34,6 @@ def check_device(name: str, devices: Sequence[str]) -> None:
     if name.startswith('cuda') and 'cuda:0' not in devices:
         text += '; `nvidia-smi` and `mmhot doctor` say whether there is a GPU, and '
         text += 'PyTorch for it'
-    if name == 'mps':
-        text += "; Apple's GPUs are not supported"
     raise ArgumentError(text, ', '.join(devices), name)
 
 

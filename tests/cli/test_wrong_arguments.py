@@ -51,7 +51,6 @@ def refused(tmp_path, monkeypatch, capfd):
             '--skeleton: halpe-26 has 26 joints, but there are 17',
         ),
         ('lift --device tpu', "--device must be one of cpu, got 'tpu'"),
-        ('lift --device mps', "got 'mps'; Apple's GPUs are not supported"),
         ('lift --device cuda', "got 'cuda'; `nvidia-smi` and `mmhot doctor` say"),
         ('lift --formatz npz', '(did you mean --formats?)'),
         ('infer --kpt-thr 2', '--kpt-thr must be from 0 to 1, got 2'),
