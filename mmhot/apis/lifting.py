@@ -238,14 +238,8 @@ def process_files(
 ) -> Iterator[Outcome]:
     """Lift files of 2D keypoints, or refine files of 3D poses, and write the results.
 
-    Args:
-        pipeline (Pipeline): :data:`KEYPOINTS` or :data:`POSES`.
-        paths (Sequence[Path]): The files. All are read before anything is written.
-        values (Values): Those of ``mmhot lift`` or ``mmhot refine``.
-        report (Report): Receives lines for the user.
-
-    Yields:
-        Outcome: Of each input; one that fails does not stop the others.
+    The pipeline is :data:`KEYPOINTS` or :data:`POSES`. All files are read before
+    anything is written; one whose processing fails does not stop the others.
     """
     chain, part = build(pipeline, values, report), values.of(PartOptions)
     read = _read_poses if pipeline is POSES else _read_keypoints

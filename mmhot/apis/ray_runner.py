@@ -60,13 +60,10 @@ class _RemoteWorker:
     """Worker in a process of Ray, and the lines and warnings that it prints."""
 
     def __init__(
-        self,
-        make_worker: Callable[..., ClipWorker],
-        values: Values,
-        folder: str,
+        self, make_worker: Callable[..., ClipWorker], values: Values, folder: str
     ) -> None:
+        os.chdir(folder)
         load_extensions()  # options may name their parts
-        self._folder = folder
         self._lines: list[tuple[str, bool]] = []
         report = Report(say=lambda line: self._lines.append((line, False)))
         self._worker = make_worker(values, report)
@@ -75,13 +72,11 @@ class _RemoteWorker:
 
     def prepare(self) -> list[tuple[str, bool]]:
         """Load the models; returns lines, and whether they are warnings."""
-        os.chdir(self._folder)
         self._worker.prepare()
         return self._take_lines()
 
     def process(self, item: ClipInput) -> tuple[Outcome, list[tuple[str, bool]]]:
         """Process an input; returns lines, too."""
-        os.chdir(self._folder)
         return self._worker(item), self._take_lines()
 
     def _take_lines(self) -> list[tuple[str, bool]]:
@@ -92,10 +87,8 @@ class _RemoteWorker:
 def _repeat(lines: list[tuple[str, bool]], say: Say) -> None:
     """Print the lines of a worker in this process."""
     for line, is_warning in lines:
-        if is_warning:
-            _LOGGER.warning('%s', line)
-        else:
-            say(line)
+        show = _LOGGER.warning if is_warning else say
+        show(line)
 
 
 @contextmanager

@@ -102,16 +102,8 @@ def lift_stream(
 ) -> str | None:
     """Lift a stream until it ends or is stopped.
 
-    Poses are appended to ``OUT_DIR/NAME.jsonl``, see ``docs/streaming.md``.
-
-    Args:
-        source (str): Webcam, address of a stream, or video file.
-        values (Values): Those of :data:`STREAM` and :class:`StreamOutputOptions`.
-        report (Report): Receives lines for the user.
-        stop (threading.Event, optional): Ends the stream when it is set.
-
-    Returns:
-        str | None: Why the stream was lost for good; None if it ended or was stopped.
+    Poses are appended to ``OUT_DIR/NAME.jsonl``, see ``docs/streaming.md``. The result
+    says why the stream was lost for good, and is None if it ended or was stopped.
     """
     output, connection = values.of(StreamOutputOptions), values.of(ConnectionOptions)
     frames, say = streams.open_stream(source), report.say

@@ -43,12 +43,8 @@ def python_command(
     """Return the command of a Python process that imports from where this one does.
 
     Nothing is imported from the folder in which it starts, or named by the environment.
-
-    Args:
-        code (str): Finds ``arguments`` in ``sys.argv[1:]``.
-        *arguments (str): Arguments of the process.
-        cpu_seconds (int): Limit of CPU time, 0 for none. Windows has no limits.
-        memory (int): Limit of the address space in bytes, 0 for none.
+    ``code`` finds ``arguments`` in ``sys.argv[1:]``. The CPU time and the address space
+    in bytes have limits, 0 for none; Windows has none.
     """
     start = 'import json, sys; sys.path[:] = json.loads(sys.argv.pop(1)); '
     if find_spec('resource'):

@@ -341,13 +341,8 @@ def runtime(
     """Choose the back end of a model: its ONNX file, or None for PyTorch.
 
     'auto' runs models of ``mmhot export`` and, on a CPU, shipped models with ONNX
-    Runtime, also where PyTorch is installed. Others run with PyTorch.
-
-    Args:
-        model (Model): As resolved.
-        device (str): Device. Defaults to 'auto', the GPU if there is one.
-        backend (str): 'auto', 'torch' or 'onnx'. Defaults to 'auto'.
-        prefers_torch (bool): Whether 'auto' is PyTorch for shipped models, too.
+    Runtime, also where PyTorch is installed, unless ``prefers_torch``. Others run with
+    PyTorch.
     """
     require_choice('backend', backend, BACKENDS)
     graph, has_torch = model.graph, find_spec('torch') is not None
