@@ -62,8 +62,8 @@ class _RemoteWorker:
     def __init__(
         self, make_worker: Callable[..., ClipWorker], values: Values, folder: str
     ) -> None:
-        os.chdir(folder)
         load_extensions()  # options may name their parts
+        self._folder = folder
         self._lines: list[tuple[str, bool]] = []
         report = Report(say=lambda line: self._lines.append((line, False)))
         self._worker = make_worker(values, report)
@@ -72,11 +72,13 @@ class _RemoteWorker:
 
     def prepare(self) -> list[tuple[str, bool]]:
         """Load the models; returns lines, and whether they are warnings."""
+        os.chdir(self._folder)
         self._worker.prepare()
         return self._take_lines()
 
     def process(self, item: ClipInput) -> tuple[Outcome, list[tuple[str, bool]]]:
         """Process an input; returns lines, too."""
+        os.chdir(self._folder)
         return self._worker(item), self._take_lines()
 
     def _take_lines(self) -> list[tuple[str, bool]]:
