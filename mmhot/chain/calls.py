@@ -19,13 +19,9 @@ from mmhot.options import Options
 Call = tuple[type[Options], ...]
 
 INFER: Call = (FrameOptions, *VIDEO, StepChoice)
-"""Of :func:`mmhot.infer`."""
 LIFT: Call = (PartOptions, *KEYPOINTS, KeypointFileOptions, StepChoice)
-"""Of :func:`mmhot.lift`."""
 REFINE: Call = (PartOptions, *POSES, PoseFileOptions, StepChoice)
-"""Of :func:`mmhot.refine`."""
 STREAM: Call = (RateOption, *LIVE, ConnectionOptions)
-"""Of :func:`mmhot.stream`."""
 
 INFER_COMMAND: Call = (OutputOptions, *INFER, BatchOptions)
 LIFT_COMMAND: Call = (OutputOptions, *LIFT)

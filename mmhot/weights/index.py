@@ -57,21 +57,19 @@ class IndexedModel:
 
 def read_models(name: str = '') -> list[IndexedModel]:
     """List the models of all metafiles that contain a name, in the index's order."""
-    models = []
-    for entry in read_index(FOLDER, name):
-        metadata = entry.get('Metadata', {})
-        model = IndexedModel(
+    return [
+        IndexedModel(
             name=entry['Name'],
             aliases=tuple(aliases_of(entry)),
             algorithm=entry['In Collection'],
             config=FOLDER / entry['Config'],
-            parameters=metadata.get('Parameters'),
-            macs=metadata.get('MACs'),
+            parameters=entry.get('Metadata', {}).get('Parameters'),
+            macs=entry.get('Metadata', {}).get('MACs'),
             weights=entry.get('Weights', ''),
             results=entry.get('Results', []),
         )
-        models.append(model)
-    return models
+        for entry in read_index(FOLDER, name)
+    ]
 
 
 def aliases_of(entry: dict[str, Any]) -> list[str]:

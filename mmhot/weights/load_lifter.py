@@ -57,8 +57,6 @@ def load_lifter(
             ', '.join(shipped_weights()) or 'none',
         )
     weights = find_shipped(resolved.weights) or local_file(resolved.weights)
-    if weights.is_dir():
-        raise IsADirectoryError(f'{checkpoint} is a folder, not a checkpoint')
     content = safe_load(weights)
     # those of an index contain their config, too
     config_file = None if checkpoint is None else resolved.config
