@@ -230,14 +230,6 @@ def read_numbers(value: Any, kind: type = float, sign: str = ',') -> list:
     return [_to(kind, part) for part in parts]
 
 
-def read_sizes(value: Any) -> tuple[int, ...]:
-    """Read sizes from 1: a sequence, or text such as '1920x1080'."""
-    sizes = read_numbers(value, int, 'x')
-    if min(sizes, default=1) < 1:
-        raise ValueError
-    return tuple(sizes)
-
-
 def split_names(value: Any) -> tuple[str, ...]:
     """Split names: a list, or text such as 'npz,mp4'; each is returned once."""
     parts = value.split(',') if isinstance(value, str) else value

@@ -3,13 +3,15 @@
 from dataclasses import dataclass
 from typing import Any
 
-from mmhot.options import Options, option, read_sizes
+from mmhot.options import Options, option, read_numbers
 from mmhot.structures.formats import GIVEN_AXES
 
 
 def read_image_size(value: Any) -> tuple[int, int]:
     """Read an image size: (width, height), or text such as '1920x1080'."""
-    width, height = read_sizes(value)
+    width, height = read_numbers(value, int, 'x')
+    if min(width, height) < 1:
+        raise ValueError
     return width, height
 
 
