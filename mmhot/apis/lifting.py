@@ -1,6 +1,7 @@
 """Lifting of videos, images and 2D keypoints, refinement of 3D poses, in one call."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from mmhot.io.results import result_files, results_folder
 from mmhot.motion.people import ChoosePeople
 from mmhot.options import Values, options_of, takes
 from mmhot.pose2d.estimate import EstimatePoses
-from mmhot.progress import CountStage, Report, no_bar, stage_bars, text_bar
+from mmhot.progress import Bars, Report, no_bar, stage_bars, text_bar
 from mmhot.state import State
 from mmhot.structures.clips import Clip2D, Clip3D, check_clip
 
@@ -120,8 +121,7 @@ def lift(
     refuse_lists_of_paths('keypoints', keypoints)
     chain = build(KEYPOINTS, values)  # its lifter may bring a skeleton of the file
     clip = take_part(_read_keypoints(keypoints, values), values.of(PartOptions))
-    with stage_bars(text_bar if progress else no_bar, clip.name) as count:
-        return _run(chain, clip, count)
+    return _run(chain, clip, text_bar if progress else no_bar)
 
 
 @takes(*REFINE)
@@ -162,8 +162,7 @@ def refine(
     refuse_lists_of_paths('source', source)
     chain = build(POSES, values)
     clip = take_part(_read_poses(source, values), values.of(PartOptions))
-    with stage_bars(text_bar if progress else no_bar, clip.name) as count:
-        return _run(chain, clip, count)
+    return _run(chain, clip, text_bar if progress else no_bar)
 
 
 def _read_keypoints(source: Any, values: Values) -> Clip2D:
@@ -213,17 +212,12 @@ def _read_poses(source: Any, values: Values) -> Clip3D:
 
 
 def _run(
-    chain: Chain,
-    clip: Clip2D | Clip3D,
-    count: CountStage,
-    times: StageTimes | None = None,
+    chain: Chain, clip: Clip2D | Clip3D, bars: Bars, times: StageTimes | None = None
 ) -> Clip3D:
     """Run a chain on keypoints or poses; return its poses."""
-    if isinstance(clip, Clip3D):
-        state = State(poses=clip, count=count)
-    else:
-        state = State(keypoints=clip, count=count)
-    poses = chain(state, times).poses
+    state = State(poses=clip) if isinstance(clip, Clip3D) else State(keypoints=clip)
+    with stage_bars(bars, clip.name) as count:
+        poses = chain(replace(state, count=count), times).poses
     if poses is None:
         source = state.clip_2d().source or clip.name
         raise ValueError(f'{source}: no keypoint is left to lift')
@@ -253,8 +247,7 @@ def process_files(
         for clip in clips:
             outcome = Outcome(clip.name)
             with processing(outcome, options, report):
-                with stage_bars(report.bars, clip.name) as count:
-                    poses = _run(chain, clip, count, outcome.times)
+                poses = _run(chain, clip, report.bars, outcome.times)
                 outcome.people = len(poses.track_ids)
                 with outcome.times.measure('write'):
                     state = State(poses=poses)

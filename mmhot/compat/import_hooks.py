@@ -34,21 +34,19 @@ class ModuleFinder(MetaPathFinder, Loader):
         """Fill a stand-in."""
         self.modules[module.__name__](module)
 
-    def install(self, position: int) -> Callable[[], None]:
-        """Insert into ``sys.meta_path``; return a function that reverts it."""
-        sys.meta_path.insert(position, self)
+    def install(self) -> Callable[[], None]:
+        """Come before other finders; return a function that reverts it."""
+        sys.meta_path.insert(0, self)
         return self._uninstall
 
     def _uninstall(self) -> None:
         if self in sys.meta_path:
             sys.meta_path.remove(self)
         for name in self.modules:
-            spec = getattr(sys.modules.get(name), '__spec__', None)
-            if getattr(spec, 'loader', None) is self:
-                del sys.modules[name]
-                parent, _, child = name.rpartition('.')
-                if parent in sys.modules:
-                    vars(sys.modules[parent]).pop(child, None)
+            sys.modules.pop(name, None)
+            parent, _, child = name.rpartition('.')
+            if parent in sys.modules:
+                vars(sys.modules[parent]).pop(child, None)
 
 
 # MMEngine looks up the installed path of the distribution named here, and
@@ -104,7 +102,7 @@ def add_config_scheme() -> Callable[[], None]:
     if _CONFIG in sys.modules:
         _add_scheme(sys.modules[_CONFIG])
     else:
-        finder.install(0)
+        finder.install()
 
     def undo() -> None:
         finder._uninstall()
@@ -146,7 +144,7 @@ def provide_xtcocotools() -> Callable[[], None] | None:
         'xtcocotools.mask': _copy_of('pycocotools.mask'),
         'xtcocotools': lambda module: None,
     }
-    return ModuleFinder(modules).install(0)
+    return ModuleFinder(modules).install()
 
 
 def provide_mmcv_operators() -> Callable[[], None] | None:
@@ -161,5 +159,4 @@ def provide_mmcv_operators() -> Callable[[], None] | None:
         operators = import_module('mmhot.compat.mmcv_operators')
         vars(module)['__getattr__'] = operators.find_operator
 
-    # the last finder: a compiled module has priority
-    return ModuleFinder({'mmcv._ext': fill}).install(len(sys.meta_path))
+    return ModuleFinder({'mmcv._ext': fill}).install()
