@@ -22,7 +22,20 @@ def add_options(parser: argparse._ActionsContainer, *kinds: type[Options]) -> No
         title = _title_of(name, kinds)
         if title not in groups:
             groups[title] = parser.add_argument_group(title)
-        _add_option(groups[title], declared)
+        argument, settings = declared.metadata['argument'], dict[str, Any]()
+        if kind_of(declared) is bool:
+            settings['action'] = 'store_false' if declared.default else 'store_true'
+        else:
+            choices = ','.join(map(str, argument.choices))
+            settings['metavar'] = f'{{{choices}}}' if choices else argument.metavar
+            settings['required'] = declared.default is MISSING
+        groups[title].add_argument(
+            f'--{name.replace("_", "-")}',
+            dest=name,
+            default=argparse.SUPPRESS,
+            help=help_of(declared),
+            **settings,
+        )
     for old, new in RENAMED.items():
         if new in options_of(*kinds):
             parser.add_argument(
@@ -40,25 +53,6 @@ def _title_of(name: str, kinds: Iterable[type[Options]]) -> str:
         if issubclass(part, Options) and name in vars(part).get('__annotations__', {})
     ]
     return owners[0].title
-
-
-def _add_option(group: argparse._ActionsContainer, declared: Field) -> None:
-    """Declare the flag of an option."""
-    argument, kind = declared.metadata['argument'], kind_of(declared)
-    settings: dict[str, Any] = dict(action='store')
-    if kind is bool:
-        settings['action'] = 'store_false' if declared.default else 'store_true'
-    else:
-        choices = ','.join(map(str, argument.choices))
-        settings['metavar'] = f'{{{choices}}}' if choices else argument.metavar
-        settings['required'] = declared.default is MISSING
-    group.add_argument(
-        f'--{declared.name.replace("_", "-")}',
-        dest=declared.name,
-        default=argparse.SUPPRESS,
-        help=help_of(declared),
-        **settings,
-    )
 
 
 def help_of(declared: Field) -> str:
