@@ -237,18 +237,18 @@ def split_names(value: Any) -> tuple[str, ...]:
 
 
 def read_names(
-    name: str, value: Any, known: Iterable[str], hints: Mapping[str, str] = {}
+    name: str, value: Any, choices: Iterable[str], hints: Mapping[str, str] = {}
 ) -> tuple[str, ...]:
     """Read the names of an option: a list, or text such as 'npz,mp4'.
 
-    ``hints`` answer names that are not known.
+    ``hints`` answer other names.
     """
     names = split_names(value)
     for part in names:
-        if part not in known:
-            hint = hints.get(part, did_you_mean(part, known))
+        if part not in choices:
+            hint = hints.get(part, did_you_mean(part, choices))
             text = f'{{{name}}} must be among %s; got %r%s'
-            raise ArgumentError(text, ','.join(known), part, hint)
+            raise ArgumentError(text, ','.join(choices), part, hint)
     return names
 
 
