@@ -34,7 +34,6 @@ _IN_WORKER = re.compile(r'Caught \w+ in DataLoader worker.*^[\w.]+: (.*)', re.S 
 _NO_MEMORY = re.compile(
     "can't allocate memory|Insufficient memory|Failed to allocate memory|bad_alloc"
 )
-_USER_ERRORS = (ValueError, OSError, MemoryError, UnpicklingError)
 # Raised by files whose values have types or depths that nothing has checked; the
 # RuntimeError is h5py's, too.
 _UNEXPECTED = (
@@ -57,16 +56,16 @@ class ArgumentError(ValueError):
     def named(self, flags: Mapping[str, str]) -> str:
         """Return the message with flags of the command line in place of arguments."""
 
-        def show(found: re.Match) -> str:
-            name, sign, value = found.groups()
+        def show(place: re.Match) -> str:
+            name, sign, value = place.groups()
             if name not in flags:
                 return f'{name}{sign}{value}'
             value = value.strip("'").replace('%r', '%s')
             return f'{flags[name]} {value}' if sign else flags[name]
 
         text, *values = self.args
-        given = (x.named(flags) if isinstance(x, ArgumentError) else x for x in values)
-        return re.sub(r'{(\w+)(=?)([^}]*)}', show, text) % tuple(given)
+        shown = (x.named(flags) if isinstance(x, ArgumentError) else x for x in values)
+        return re.sub(r'{(\w+)(=?)([^}]*)}', show, text) % tuple(shown)
 
 
 class NothingToWriteError(ValueError):
@@ -76,11 +75,8 @@ class NothingToWriteError(ValueError):
 def escape(text: object, replacement: str | None = None) -> str:
     """Escape, or replace, the characters of a name that terminals do not show."""
 
-    def code(found: re.Match) -> str:
-        value = ord(found[0])
-        if 0xDC80 <= value <= 0xDCFF:  # a byte that is no UTF-8
-            return f'\\x{value - 0xDC00:02x}'
-        return found[0].encode('unicode_escape').decode()
+    def code(sign: re.Match) -> str:
+        return sign[0].encode('unicode_escape').decode()
 
     return _UNPRINTABLE.sub(code if replacement is None else replacement, str(text))
 
@@ -127,12 +123,7 @@ def refuse_lists_of_paths(name: str, source: object) -> None:
 
 
 def require_file(path: str | Path) -> Path:
-    """Return the path of an ordinary file.
-
-    Raises:
-        FileNotFoundError: If there is none.
-        ValueError: If it is a folder, pipe, device or socket, which might never end.
-    """
+    """Return the path of an ordinary file; refuse others, which might never end."""
     path = Path(path)
     if path.is_file():
         return path
@@ -144,13 +135,7 @@ def require_file(path: str | Path) -> Path:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Prefix the errors of a block with the path that is being read.
-
-    Raises:
-        ValueError: The content is invalid.
-        FileNotFoundError: The path does not exist.
-        OSError: The path cannot be read.
-    """
+    """Prefix the errors of a block with the path that is being read."""
     if path.exists() and not path.is_dir():
         require_file(path)  # reading a pipe might never end
     name = escape(path)
@@ -257,43 +242,48 @@ def is_debugging() -> bool:
     return os.environ.get('MMHOT_DEBUG') == '1'
 
 
+def _reason(error: Exception) -> str | None:
+    """Explain a fault of the input or the machine; None for one of the program."""
+    kind = type(error).__name__
+    text = str(error) or kind
+    if isinstance(error, ModuleNotFoundError) and error.name in _OF_THE_EXTRA:
+        return f'this needs {error.name}: {install_extra("mmpose")}'
+    # a package that was compiled for another NumPy raises ValueError and others
+    places = (frame.f_code.co_name for frame, _ in walk_tb(error.__traceback__))
+    if isinstance(error, ImportError) or '<module>' in places:
+        return (
+            f'{text}: run `mmhot doctor`, which names what is missing or broken, and '
+            'how to repair it'
+        )
+    if isinstance(error, UnpicklingError):
+        return f'checkpoint {explain_refusal(error)}'
+    # by name and text: importing PyTorch would cost every command seconds
+    lacks_memory = isinstance(error, MemoryError) or kind == 'OutOfMemoryError'
+    if lacks_memory or _NO_MEMORY.search(text):
+        return 'this needs more memory than there is; a smaller batch needs less'
+    if isinstance(error, OSError) and error.strerror:
+        if error.filename is not None:
+            return f'{escape(error.filename)}: {error.strerror}'
+        # of os.getcwd
+        is_folder = isinstance(error, FileNotFoundError)
+        return f'{"the current folder: " if is_folder else ""}{error.strerror}'
+    if worker := _IN_WORKER.search(text):
+        text = worker[1]
+    if image := _UNREADABLE_IMAGE.search(text):
+        return f'{image[1] or image[2]}: missing, or cannot be read as an image'
+    # MMPose's datasets assert that their files exist
+    is_missing_file = isinstance(error, AssertionError) and 'not exist' in text
+    return text if isinstance(error, ValueError | OSError) or is_missing_file else None
+
+
 def is_user_error(error: Exception) -> bool:
     """Whether the input or the machine is the cause, not the program."""
-    # MMPose's datasets assert that their files exist
-    is_missing_file = isinstance(error, AssertionError) and 'not exist' in str(error)
-    return (
-        isinstance(error, _USER_ERRORS)
-        or is_missing_file
-        or _UNREADABLE_IMAGE.search(str(error)) is not None
-        or _lacks_memory(error)
-        or _is_failed_import(error)
-    )
+    return _reason(error) is not None
 
 
 def explain(error: Exception) -> str:
     """Describe an exception in one line, for users."""
-    if isinstance(error, ModuleNotFoundError) and error.name in _OF_THE_EXTRA:
-        text = f'this needs {error.name}: {install_extra("mmpose")}'
-    elif _is_failed_import(error):
-        text = f'{str(error) or type(error).__name__}: run `mmhot doctor`, which names '
-        text += 'what is missing or broken, and how to repair it'
-    elif isinstance(error, UnpicklingError):
-        text = f'checkpoint {explain_refusal(error)}'
-    elif _lacks_memory(error):
-        text = 'this needs more memory than there is; a smaller batch needs less'
-    elif isinstance(error, OSError) and error.strerror:
-        # of os.getcwd
-        unnamed = 'the current folder: ' if isinstance(error, FileNotFoundError) else ''
-        name = error.filename
-        text = f'{unnamed if name is None else f"{escape(name)}: "}{error.strerror}'
-    else:
-        text = str(error) or type(error).__name__
-        worker = _IN_WORKER.search(text)
-        text = worker[1] if worker else text
-        image = _UNREADABLE_IMAGE.search(text)
-        if image:
-            text = f'{image[1] or image[2]}: missing, or cannot be read as an image'
-    return one_line(text)
+    return one_line(_reason(error) or str(error) or type(error).__name__)
 
 
 def explain_any(error: Exception) -> str:
@@ -302,24 +292,3 @@ def explain_any(error: Exception) -> str:
     if is_user_error(error):
         return text
     return f'{type(error).__name__}: {text} (MMHOT_DEBUG=1 shows the traceback)'
-
-
-def _is_failed_import(error: Exception) -> bool:
-    """Whether an import failed: of a missing package, or of one that is broken.
-
-    A package that was compiled for another NumPy raises ValueError and others.
-    """
-    frames = walk_tb(error.__traceback__)
-    return isinstance(error, ImportError) or any(
-        frame.f_code.co_name == '<module>' for frame, _ in frames
-    )
-
-
-def _lacks_memory(error: Exception) -> bool:
-    """Whether Python, another package or the GPU got no memory."""
-    # by name and text: importing PyTorch would cost every command seconds
-    return (
-        isinstance(error, MemoryError)
-        or type(error).__name__ == 'OutOfMemoryError'
-        or _NO_MEMORY.search(str(error)) is not None
-    )

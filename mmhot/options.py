@@ -85,37 +85,20 @@ class Options:
 
     None stands for the default. Numbers and choices may be given as text. Fields that
     :func:`option` does not declare are settings for developers.
-
-    Attributes:
-        title (str): Section of the command line's help for the fields of a class.
-        hint (str): Answer to these options where a call does not take them.
-
-    Raises:
-        ArgumentError: If a value is wrong.
     """
 
-    title: ClassVar[str] = ''
-    hint: ClassVar[str] = ''
+    title: ClassVar[str] = ''  # section of the command line's help
+    hint: ClassVar[str] = ''  # answer to the options where a call does not take them
 
     def __post_init__(self) -> None:
         """Convert and check the values."""
-        files = []
-        for option_field in options_of(type(self)).values():
-            name, value = option_field.name, getattr(self, option_field.name)
-            # isfile is False for names that are too long
-            if isinstance(value, str | Path) and os.path.isfile(value):
-                files.append(Path(value))
-            value = option_field.default if value is None else value
+        for name, declared in options_of(type(self)).items():
+            value = getattr(self, name)
+            value = declared.default if value is None else value
             if value is not None:
-                argument = option_field.metadata['argument']
-                value = argument.check(name, kind_of(option_field), value)
+                argument = declared.metadata['argument']
+                value = argument.check(name, kind_of(declared), value)
             object.__setattr__(self, name, value)
-        object.__setattr__(self, '_files', files)
-
-    @property
-    def files(self) -> list[Path]:
-        """Existing files that the values name."""
-        return vars(self)['_files']
 
     def is_given(self, name: str) -> bool:
         """Return whether an option is not the default."""
@@ -141,17 +124,8 @@ def options_of(*kinds: type[Options]) -> dict[str, Field]:
 class Values:
     """What a user stated, distributed to the dataclasses that take part in a call.
 
-    Args:
-        stated (Mapping): Values by the name of the option; those of :data:`RENAMED` get
-            their names of today.
-        kinds (Sequence): The dataclasses, whose options are known.
-
-    Attributes:
-        stated (dict): The values with the names of today.
-
-    Raises:
-        TypeError: If none of them has an option, with the nearest name.
-        ArgumentError: If a value is wrong.
+    ``stated`` has the values by name; those of :data:`RENAMED` get their names of
+    today. A name that no dataclass has is a TypeError with the nearest one.
     """
 
     def __init__(
@@ -169,21 +143,23 @@ class Values:
                 hint = _hint_elsewhere(name, Options) or did_you_mean(name, declared)
                 raise TypeError(f'unexpected keyword argument {name!r}{hint}')
             self.stated[name] = value
-        self._built = {kind: self._build(kind) for kind in kinds}
+        self._built: dict[type[Options], Any] = {}
+        for kind in kinds:
+            self.of(kind)
 
     @property
     def files(self) -> list[Path]:
         """Existing files that the values name."""
-        return [path for options in self._built.values() for path in options.files]
+        names = (x for x in self.stated.values() if isinstance(x, str | Path))
+        # isfile is False for names that are too long
+        return [Path(name) for name in names if os.path.isfile(name)]
 
     def of(self, kind: type[T]) -> T:
         """Return the values of a dataclass."""
-        options = self._built.get(kind)
-        return options if isinstance(options, kind) else self._build(kind)
-
-    def _build(self, kind: type[T]) -> T:
-        names = options_of(kind).keys() & self.stated.keys()
-        return kind(**{name: self.stated[name] for name in names})
+        if kind not in self._built:
+            names = options_of(kind).keys() & self.stated.keys()
+            self._built[kind] = kind(**{name: self.stated[name] for name in names})
+        return self._built[kind]
 
 
 def _hint_elsewhere(name: str, kind: type[Options]) -> str:
@@ -261,18 +237,18 @@ def split_names(value: Any) -> tuple[str, ...]:
 
 
 def read_names(
-    name: str, value: Any, known: Iterable[str], hints: Mapping[str, str] = {}
+    name: str, value: Any, choices: Iterable[str], hints: Mapping[str, str] = {}
 ) -> tuple[str, ...]:
     """Read the names of an option: a list, or text such as 'npz,mp4'.
 
-    ``hints`` answer names that are not known.
+    ``hints`` answer other names.
     """
     names = split_names(value)
     for part in names:
-        if part not in known:
-            hint = hints.get(part, did_you_mean(part, known))
+        if part not in choices:
+            hint = hints.get(part, did_you_mean(part, choices))
             text = f'{{{name}}} must be among %s; got %r%s'
-            raise ArgumentError(text, ','.join(known), part, hint)
+            raise ArgumentError(text, ','.join(choices), part, hint)
     return names
 
 

@@ -58,57 +58,33 @@ class Evidence:
     directions: np.ndarray  # from the camera to the person, (N, 3)
 
 
-def _count_nothing(stage: str, done: int, total: int) -> None:
-    pass
-
-
 @dataclass(frozen=True)
 class State:
     """What is known of a clip; None is unknown.
 
     The state of a stream is that of one frame, whose clips have this frame alone.
-
-    Attributes:
-        frames (FrameSource | None): The video or images.
-        frame (Frame | None): Of a stream: the frame.
-        interrupted (bool): Of a stream: whether frames were lost before this one.
-        people (ClipPeople | None): The people that the 2D model found.
-        tracked (Clip2D | None): All people that were tracked.
-        keypoints (Clip2D | None): The 2D keypoints that will be lifted, or were.
-        poses (Clip3D | None): The 3D poses.
-        returned (frozenset[int]): Of a stream: track IDs that were lost before.
-        cuts (Sequence[int] | None): Frames with which another shot begins.
-        look_again (Callable | None): Shows all frames to an observer, and returns its
-            arrays; the video is read again unless they are cached.
-        lens (Lens | None): Lens of the images.
-        camera_path (np.ndarray | None): Rotation vector and zoom of the camera in each
-            frame, (F, 4), if all frames share the axes of the first.
-        mapping (str): How the lifter's missing joints are approximated, see
-            :func:`mmhot.convert_keypoints`.
-        weights (Path | None): File of the lifter's weights.
-        evidence (Evidence | None): Evidence of the errors of lifted poses.
-        thumbnails (FrameObserver | None): Keeps small images of the frames, see
-            :class:`mmhot.visualization.html.Thumbnails`.
-        count (Callable): Receives the progress of a stage.
     """
 
-    frames: FrameSource | None = None
-    frame: Frame | None = None
-    interrupted: bool = False
-    people: ClipPeople | None = None
-    tracked: Clip2D | None = None
-    keypoints: Clip2D | None = None
-    poses: Clip3D | None = None
-    returned: frozenset[int] = frozenset()
-    cuts: Sequence[int] | None = None
-    look_again: LookAgain | None = None
-    lens: Lens | None = None
+    frames: FrameSource | None = None  # the video or images
+    frame: Frame | None = None  # of a stream: the frame
+    interrupted: bool = False  # of a stream: whether frames were lost before this one
+    people: ClipPeople | None = None  # the people that the 2D model found
+    tracked: Clip2D | None = None  # all people that were tracked
+    keypoints: Clip2D | None = None  # the 2D keypoints that will be lifted, or were
+    poses: Clip3D | None = None  # the 3D poses
+    returned: frozenset[int] = frozenset()  # of a stream: track IDs that were lost
+    cuts: Sequence[int] | None = None  # frames with which another shot begins
+    look_again: LookAgain | None = None  # reads the video again, unless it is cached
+    lens: Lens | None = None  # lens of the images
+    # rotation vector and zoom of the camera in each frame, (F, 4), if all frames share
+    # the axes of the first
     camera_path: np.ndarray | None = None
+    # how the lifter's missing joints are approximated, see `mmhot.convert_keypoints`
     mapping: str = 'trained'
-    weights: Path | None = None
-    evidence: Evidence | None = None
-    thumbnails: FrameObserver | None = None
-    count: CountStage = _count_nothing
+    weights: Path | None = None  # file of the lifter's weights
+    evidence: Evidence | None = None  # evidence of the errors of lifted poses
+    thumbnails: FrameObserver | None = None  # keeps small images for ``.html``
+    count: CountStage = lambda stage, done, total: None  # receives the progress
 
     @property
     def clip(self) -> Clip2D | Clip3D | None:
@@ -142,23 +118,14 @@ Watch = Callable[[FrameSource, str], FrameObserver]
 
 @dataclass(frozen=True, kw_only=True)
 class Step(Options, ABC):
-    """A step of a pipeline.
-
-    Attributes:
-        name (str): Name in ``--without`` and ``clip.steps``.
-        part (str): Stage of the progress bar and of the table of times.
-        optional (bool): Whether it can be left out by name.
-        of_people (bool): Whether it is for people, not for other skeletons.
-        of_keypoints (bool): Whether it makes other 2D keypoints in pixels of the image,
-            which files of keypoints have.
-        report (Report): Receives lines for the user.
-    """
+    """A step of a pipeline."""
 
     title = 'steps'
-    name: ClassVar[str]
-    part: ClassVar[str] = '3D'
-    optional: ClassVar[bool] = True
-    of_people: ClassVar[bool] = False
+    name: ClassVar[str]  # in ``--without`` and ``clip.steps``
+    part: ClassVar[str] = '3D'  # stage of the progress bar and of the table of times
+    optional: ClassVar[bool] = True  # whether it can be left out by name
+    of_people: ClassVar[bool] = False  # whether it is not for other skeletons
+    # whether it makes other 2D keypoints in pixels of the image, which files have
     of_keypoints: ClassVar[bool] = False
 
     report: Report = field(default=Report(), repr=False, compare=False)

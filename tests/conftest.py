@@ -3,7 +3,6 @@
 import gc
 import hashlib
 import importlib
-import logging
 import os
 import runpy
 import signal
@@ -86,16 +85,6 @@ def _fast_runner(monkeypatch):
     if metafiles is not None:
         # parses all of MMPose's metafiles for every base config
         monkeypatch.setattr(metafiles, 'load', _cached_load)
-
-
-@pytest.fixture(autouse=True)
-def _no_hint():
-    """Log the hint at ``mmhot export`` before the first lifter of a process does."""
-    names = sys.modules.get('mmhot.weights.names')
-    if names is not None:
-        logging.disable()
-        names.recommend_export()
-        logging.disable(logging.NOTSET)
 
 
 @pytest.fixture(autouse=True)

@@ -57,7 +57,7 @@ def raised_errors():
         ('Müller “1”.mp4', 'Müller “1”.mp4'),
         ('a\x1b[31mb', 'a\\x1b[31mb'),
         ('a\nb\tc', 'a\\nb\\tc'),
-        (os.fsdecode(b'a\xffb'), 'a\\xffb'),
+        (os.fsdecode(b'a\xffb'), 'a\\udcffb'),
         ('a\u202eb\u2028c', 'a\\u202eb\\u2028c'),
     ],
 )

@@ -5,15 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mmhot.apis.inferencer import Inferencer
-    from mmhot.lifting.lifter import Lifter
 
-_LAZY = {'Inferencer': 'mmhot.apis.inferencer', 'Lifter': 'mmhot.lifting.lifter'}
-
-__all__ = ['Inferencer', 'Lifter']
+__all__ = ['Inferencer']
 
 
 def __getattr__(name: str) -> Any:
-    """Import a class on first use: it needs PyTorch."""
-    if name in _LAZY:
-        return getattr(import_module(_LAZY[name]), name)
+    """Import the inferencer on first use: it needs PyTorch."""
+    if name == 'Inferencer':
+        return import_module('mmhot.apis.inferencer').Inferencer
     raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

@@ -61,27 +61,6 @@ class PosedImage:
     scene: Callable[[int], ClipRenderer | None] | None = None
 
 
-class ImagesInOrder:
-    """Images of a video by frame number, which is read again where one is before.
-
-    Args:
-        video (FrameSource): The video.
-    """
-
-    def __init__(self, video: FrameSource) -> None:
-        self._video = video
-        self._frames: Iterator[Frame] = iter(())
-        self._last: Frame | None = None
-
-    def read(self, index: int) -> np.ndarray:
-        """Return the image of a frame, BGR, uint8 (H, W, 3)."""
-        if self._last is None or index < self._last.index:
-            self._frames, self._last = iter(self._video), None
-        while self._last is None or self._last.index < index:
-            self._last = next(self._frames)
-        return self._last.image
-
-
 class Inferencer(BaseMMPoseInferencer):
     """Predict the poses of people in images and videos, as ``MMPoseInferencer`` does.
 
@@ -234,7 +213,11 @@ class Inferencer(BaseMMPoseInferencer):
     ) -> Iterator[PosedImage]:
         chain = None if self.lifter is None else self._chain_of_images(self.lifter)
         for start in range(0, len(inputs), models.batch_size):
-            images = [_read(x) for x in inputs[start : start + models.batch_size]]
+            batch = inputs[start : start + models.batch_size]
+            images = [
+                check_image(x) if isinstance(x, np.ndarray) else read_image(x)
+                for x in batch
+            ]
             posed = zip(images, models.detect(images, video=False), strict=True)
             for number, (image, people) in enumerate(posed, start):
                 name, size = inputs[number], image.shape[1::-1]
@@ -297,7 +280,7 @@ class Inferencer(BaseMMPoseInferencer):
         chain = build(VIDEO, values, lifter=self.lifter, models=models)
         state = chain(State(frames=video, count=progress), times)
         clip, tracks = state.poses, state.tracked.tracks if state.tracked else []
-        scene, images = cache(partial(_open_scene, clip)), ImagesInOrder(video)
+        scene, read = cache(partial(_open_scene, clip)), _image_reader(video)
         number = get_skeleton(models.estimator.skeleton).num_keypoints
         frames = _split_frames(tracks, times.num_frames, number)
         for index, (people, ids) in enumerate(frames):
@@ -305,7 +288,7 @@ class Inferencer(BaseMMPoseInferencer):
             yield PosedImage(
                 _NAME.format(index),
                 times.size,
-                partial(images.read, index),
+                partial(read, index),
                 people,
                 ids,
                 index,
@@ -474,25 +457,34 @@ def _open_scene(clip: Clip3D | None, num_instances: int) -> ClipRenderer | None:
     return ClipRenderer(clip.take(np.isin(clip.track, shown)))
 
 
+def _image_reader(video: FrameSource) -> Callable[[int], np.ndarray]:
+    """Return a function that reads images by frame number; going back starts anew."""
+    frames: Iterator[Frame] = iter(())
+    last: Frame | None = None
+
+    def read(index: int) -> np.ndarray:
+        nonlocal frames, last
+        if last is None or index < last.index:
+            frames = iter(video)
+            last = next(frames)
+        while last.index < index:
+            last = next(frames)
+        return last.image
+
+    return read
+
+
 def _split_frames(
     tracks: list[Track2D], num_frames: int, num_keypoints: int
 ) -> Iterator[tuple[People, np.ndarray]]:
     """Yield the tracked people of each frame, and their IDs."""
-    rows: list[list[tuple]] = [[] for _ in range(num_frames)]
+    people, frames, ids = People.none(num_keypoints), np.zeros(0, int), np.zeros(0, int)
     for track in tracks:
-        arrays = track.boxes, track.keypoints, track.scores
-        for frame, *parts in zip(track.frames.tolist(), *arrays, strict=True):
-            rows[frame].append((track.track, *parts))
-    for people in rows:
-        if not people:
-            yield People.none(num_keypoints), np.zeros(0, int)
-            continue
-        ids, *columns = zip(*people, strict=True)
-        bboxes, keypoints, scores = map(np.stack, columns)
-        unknown = np.full(len(people), np.nan, np.float32)
-        yield People(bboxes, unknown, keypoints, scores), np.array(ids)
-
-
-def _read(image: str | Path | np.ndarray) -> np.ndarray:
-    """Read an image as BGR, uint8 (H, W, 3)."""
-    return check_image(image) if isinstance(image, np.ndarray) else read_image(image)
+        unknown = np.full(len(track.frames), np.nan, np.float32)
+        columns = track.boxes, unknown, track.keypoints, track.scores
+        people = people.join(People(*columns))
+        frames = np.append(frames, track.frames)
+        ids = np.append(ids, np.full_like(track.frames, track.track))
+    for frame in range(num_frames):
+        rows = np.flatnonzero(frames == frame)
+        yield people.take(rows), ids[rows]

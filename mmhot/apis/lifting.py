@@ -9,8 +9,8 @@ import numpy as np
 
 from mmhot.chain.calls import INFER, LIFT, REFINE
 from mmhot.chain.options import OutputOptions
-from mmhot.chain.outcome import Outcome, noting_errors
-from mmhot.chain.pipelines import KEYPOINTS, POSES, VIDEO
+from mmhot.chain.outcome import Outcome, processing
+from mmhot.chain.pipelines import KEYPOINTS, POSES, VIDEO, Pipeline
 from mmhot.chain.run import Chain, StageTimes, build
 from mmhot.chain.write import export
 from mmhot.errors import ArgumentError, refuse_lists_of_paths
@@ -24,7 +24,7 @@ from mmhot.io.results import result_files, results_folder
 from mmhot.motion.people import ChoosePeople
 from mmhot.options import Values, options_of, takes
 from mmhot.pose2d.estimate import EstimatePoses
-from mmhot.progress import Report, no_bar, stage_bars, text_bar
+from mmhot.progress import Bars, Report, no_bar, stage_bars, text_bar
 from mmhot.state import State
 from mmhot.structures.clips import Clip2D, Clip3D, check_clip
 
@@ -119,8 +119,7 @@ def lift(
     refuse_lists_of_paths('keypoints', keypoints)
     chain = build(KEYPOINTS, values)  # its lifter may bring a skeleton of the file
     clip = take_part(_read_keypoints(keypoints, values), values.of(PartOptions))
-    with stage_bars(text_bar if progress else no_bar, clip.name) as count:
-        return _run(chain, State(keypoints=clip, count=count))
+    return _run(chain, clip, text_bar if progress else no_bar)
 
 
 @takes(*REFINE)
@@ -161,8 +160,7 @@ def refine(
     refuse_lists_of_paths('source', source)
     chain = build(POSES, values)
     clip = take_part(_read_poses(source, values), values.of(PartOptions))
-    with stage_bars(text_bar if progress else no_bar, clip.name) as count:
-        return _run(chain, State(poses=clip, count=count))
+    return _run(chain, clip, text_bar if progress else no_bar)
 
 
 def _read_keypoints(source: Any, values: Values) -> Clip2D:
@@ -201,72 +199,45 @@ def _read_poses(source: Any, values: Values) -> Clip3D:
     )
 
 
-def _run(chain: Chain, state: State, times: StageTimes | None = None) -> Clip3D:
-    """Run a chain on a clip; return its poses."""
-    poses = chain(state, times).poses
+def _run(
+    chain: Chain, clip: Clip2D | Clip3D, bars: Bars, times: StageTimes | None = None
+) -> Clip3D:
+    """Run a chain on keypoints or poses; return its poses."""
+    state = State(poses=clip) if isinstance(clip, Clip3D) else State(keypoints=clip)
+    with stage_bars(bars, clip.name) as count:
+        poses = chain(replace(state, count=count), times).poses
     if poses is None:
-        clip = state.clip_2d()
-        raise ValueError(f'{clip.source or clip.name}: no keypoint is left to lift')
+        source = state.clip_2d().source or clip.name
+        raise ValueError(f'{source}: no keypoint is left to lift')
     return poses
 
 
-def lift_files(
-    paths: Sequence[Path], values: Values, report: Report = Report()
-) -> Iterator[Outcome]:
-    """Lift files of 2D keypoints and write the results, as ``mmhot lift``.
-
-    ``values`` are those of :data:`LIFT` and :class:`OutputOptions`. All inputs are read
-    before anything is written.
-
-    Yields:
-        Outcome: Of each input; one that fails does not stop the others.
-
-    Raises:
-        ValueError: If an input or option is wrong, or results would overwrite files.
-    """
-    chain, part = build(KEYPOINTS, values, report), values.of(PartOptions)
-    clips = [take_part(_read_keypoints(path, values), part) for path in paths]
-    states = [State(keypoints=clip) for clip in clips]
-    yield from _process_files(chain, paths, states, values, report)
-
-
-def refine_files(
-    paths: Sequence[Path], values: Values, report: Report = Report()
-) -> Iterator[Outcome]:
-    """Refine files of 3D poses and write the results, as ``mmhot refine``.
-
-    ``values`` are those of :data:`REFINE` and :class:`OutputOptions`; for the rest see
-    :func:`lift_files`.
-    """
-    chain, part = build(POSES, values, report), values.of(PartOptions)
-    clips = [take_part(_read_poses(path, values), part) for path in paths]
-    states = [State(poses=clip) for clip in clips]
-    yield from _process_files(chain, paths, states, values, report)
-
-
-def _process_files(
-    chain: Chain,
+def process_files(
+    pipeline: Pipeline,
     paths: Sequence[Path],
-    states: Sequence[State],
     values: Values,
-    report: Report,
+    report: Report = Report(),
 ) -> Iterator[Outcome]:
-    """Process clips that were read, and write the results."""
+    """Lift files of 2D keypoints, or refine files of 3D poses, and write the results.
+
+    The pipeline is :data:`KEYPOINTS` or :data:`POSES`. All files are read before
+    anything is written; one whose processing fails does not stop the others.
+    """
+    chain, part = build(pipeline, values, report), values.of(PartOptions)
+    read = _read_poses if pipeline is POSES else _read_keypoints
+    clips = [take_part(read(path, values), part) for path in paths]
     options, targets = values.of(OutputOptions), []
-    clips = [x.clip_2d() if x.poses is None else x.poses for x in states]
     for path, clip in zip(paths, clips, strict=True):
-        numbers = [track for track in clip.track_ids if track >= 0]
-        files = result_files(options.out_dir, clip.name, options.formats, numbers)
+        people = [track for track in clip.track_ids if track >= 0]
+        files = result_files(options.out_dir, clip.name, options.formats, people)
         targets.append((path, files))
     with results_folder(options.out_dir, targets, [*paths, *values.files]):
-        for clip, state in zip(clips, states, strict=True):
+        for clip in clips:
             outcome = Outcome(clip.name)
-            with noting_errors(outcome):
-                with stage_bars(report.bars, clip.name) as count:
-                    poses = _run(chain, replace(state, count=count), outcome.times)
+            with processing(outcome, options, report):
+                poses = _run(chain, clip, report.bars, outcome.times)
                 outcome.people = len(poses.track_ids)
                 with outcome.times.measure('write'):
                     state = State(poses=poses)
                     export(state, options, report, written=outcome.files)
-            outcome.remove_stale(options, report)
             yield outcome

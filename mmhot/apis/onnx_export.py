@@ -13,7 +13,7 @@ from mmhot.apis.onnx_models import NUM_INPUTS, Exportable, open_exportable
 from mmhot.apis.options import OnnxOptions
 from mmhot.deploy.onnx_graphs import KEPT, write_graph
 from mmhot.deploy.onnx_sessions import open_session
-from mmhot.errors import ArgumentError, escape, ignored_warnings
+from mmhot.errors import ArgumentError, ignored_warnings
 from mmhot.io.atomic import replacing
 from mmhot.options import Values
 from mmhot.version import __version__
@@ -45,7 +45,11 @@ def export_onnx(
     """
     chosen = Values(options, (OnnxOptions,)).of(OnnxOptions)
     out = chosen.out
-    _check_folder(out)
+    files = {path.name for path in out.iterdir()} if out.is_dir() else set()
+    if files and not {MODEL_FILE, META_FILE} <= files:
+        raise ArgumentError(
+            '{out} must be a new, empty or exported folder: %s is not', out
+        )
     opened = open_exportable(model, checkpoint, chosen.keep, chosen.inputs)
     with TemporaryDirectory(prefix='mmhot-export-') as folder:
         checked, file = Path(folder, 'checked.onnx'), Path(folder, MODEL_FILE)
@@ -59,27 +63,11 @@ def export_onnx(
     about = dict(format=1, mmhot=__version__, opset=chosen.opset)
     meta = json.dumps({**about, **opened.meta, 'parity': differences}, indent=1)
     out.mkdir(parents=True, exist_ok=True)
-    files = {out / MODEL_FILE: content, out / META_FILE: meta.encode()}
-    for path, data in files.items():
+    written = {out / MODEL_FILE: content, out / META_FILE: meta.encode()}
+    for path, data in written.items():
         with replacing(path) as temporary:
             temporary.write_bytes(data)
-    return list(files)
-
-
-def _check_folder(out: Path) -> None:
-    """Refuse folders with files of others, and those that cannot be written."""
-    if out.exists() and not out.is_dir():
-        raise ArgumentError('{out} must be a folder, and %s is a file', out)
-    files = {path.name for path in out.iterdir()} if out.is_dir() else set()
-    if files and not {MODEL_FILE, META_FILE} <= files:
-        raise ArgumentError(
-            '{out} must be a new, empty or exported folder: %s is not', out
-        )
-    nearest = next(path for path in (out, *out.absolute().parents) if path.exists())
-    try:
-        TemporaryDirectory(prefix='.mmhot-', dir=nearest).cleanup()
-    except OSError as error:
-        raise OSError(f'cannot write {escape(out)}: {error.strerror}') from error
+    return list(written)
 
 
 def _leave_out_kept(checked: Path, file: Path) -> None:
@@ -99,9 +87,6 @@ def check_parity(opened: Exportable, file: Path, checked: Path) -> list[str]:
 
     The graph of ``checked`` returns kept patches or frames, too. The result names the
     largest differences of random and real inputs.
-
-    Raises:
-        ValueError: If outputs differ by more than rounding, or anything kept differs.
     """
     sessions = [open_session(file), open_session(checked)]
     generator = torch.Generator().manual_seed(0)

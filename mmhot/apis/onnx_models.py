@@ -61,10 +61,6 @@ def open_exportable(
     """Load a model by name, find out what it is, and describe it.
 
     Arguments are those of :func:`mmhot.apis.onnx_export.export_onnx`.
-
-    Raises:
-        ValueError: If the model cannot be exported, or an argument is wrong.
-        FileNotFoundError: If a file is missing.
     """
     config = read_config_file(config_of(model)).get('model') or {}
     kind = str(config.get('type', '')).removeprefix('mmpose.')

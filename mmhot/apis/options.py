@@ -1,33 +1,10 @@
-"""Options of further calls and commands: Ray, export, the page."""
+"""Options of further commands: export, the page."""
 
 from dataclasses import MISSING, dataclass
 from pathlib import Path
 from typing import Any
 
-from mmhot.errors import ArgumentError
 from mmhot.options import DeviceOptions, Options, option, read_numbers
-
-
-@dataclass(frozen=True, kw_only=True)
-class RayOptions(Options):
-    """Options of ``mmhot infer`` with many inputs."""
-
-    title = 'many inputs'
-
-    runner: str = option(
-        'local: one input after the other; ray: several at once',
-        'local',
-        choices=('local', 'ray'),
-    )
-    num_workers: int | None = option(
-        'inputs processed at once by Ray (default: as CPUs and GPUs allow)', low=1
-    )
-
-    def __post_init__(self) -> None:
-        """Check the values."""
-        super().__post_init__()
-        if self.num_workers is not None and self.runner != 'ray':
-            raise ArgumentError("{num_workers} needs {runner='ray'}")
 
 
 @dataclass(frozen=True, kw_only=True)

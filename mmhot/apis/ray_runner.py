@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from mmhot.apis.options import RayOptions
+from mmhot.chain.options import BatchOptions
 from mmhot.chain.outcome import Outcome
 from mmhot.chain.worker import ClipWorker
 from mmhot.compat.installation import import_extra
@@ -28,24 +28,19 @@ _LOGGER = logging.getLogger(__name__)
 def process_with_ray(
     inputs: Sequence[ClipInput],
     values: Values,
-    ray_options: RayOptions,
     report: Report,
     make_worker: Callable[..., ClipWorker] = ClipWorker,
 ) -> Iterator[Outcome]:
     """Process inputs with Ray; yield outcomes in the order in which they finish.
 
     ``make_worker`` builds the worker of a process.
-
-    Raises:
-        ValueError: If Ray is missing, the cluster is not found or too small, or a
-            model cannot be loaded.
     """
     device = values.of(DeviceOptions).device
     if device not in ('auto', 'cpu', 'cuda'):
         text = "{device} must be cpu or cuda with {runner='ray'}, which assigns GPUs, "
         raise ArgumentError(f'{text}got %r', device)
     with _connected() as ray:
-        actors = _start(ray, values, ray_options, len(inputs), make_worker)
+        actors = _start(ray, values, len(inputs), make_worker)
         try:
             # a model that one worker cannot load fails for all of them
             lines = ray.get(actors[0].prepare.remote())
@@ -65,10 +60,7 @@ class _RemoteWorker:
     """Worker in a process of Ray, and the lines and warnings that it prints."""
 
     def __init__(
-        self,
-        make_worker: Callable[..., ClipWorker],
-        values: Values,
-        folder: str,
+        self, make_worker: Callable[..., ClipWorker], values: Values, folder: str
     ) -> None:
         load_extensions()  # options may name their parts
         self._folder = folder
@@ -97,10 +89,8 @@ class _RemoteWorker:
 def _repeat(lines: list[tuple[str, bool]], say: Say) -> None:
     """Print the lines of a worker in this process."""
     for line, is_warning in lines:
-        if is_warning:
-            _LOGGER.warning('%s', line)
-        else:
-            say(line)
+        show = _LOGGER.warning if is_warning else say
+        show(line)
 
 
 @contextmanager
@@ -121,7 +111,6 @@ def _connected() -> Iterator[Any]:
 def _start(
     ray: Any,
     values: Values,
-    options: RayOptions,
     count: int,
     make_worker: Callable[..., ClipWorker],
 ) -> list[Any]:
@@ -131,7 +120,7 @@ def _start(
     if device == 'cuda' and not num_gpus:
         raise ArgumentError("{device='cuda'} needs GPUs: the cluster has none")
     most = int(resources.get('GPU' if num_gpus else 'CPU', 0))
-    num_workers = options.num_workers or max(1, min(most, count))
+    num_workers = values.of(BatchOptions).num_workers or max(1, min(most, count))
     # a cluster may grow
     if num_workers > most and 'RAY_ADDRESS' not in os.environ:
         text = '{num_workers} must be at most %s on this machine, got %s'

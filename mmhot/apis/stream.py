@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import redirect_stdout
 from dataclasses import replace
 from datetime import datetime, timezone
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from mmhot.chain.calls import STREAM
 from mmhot.chain.live import LiveChain, LivePerson, LivePoses
 from mmhot.chain.options import ConnectionOptions, StreamOutputOptions
 from mmhot.chain.pipelines import LIVE
-from mmhot.chain.run import build
+from mmhot.chain.run import Chain, build
 from mmhot.errors import refuse_lists_of_paths
 from mmhot.frames import streams
 from mmhot.frames.arrays import FrameArrays
@@ -28,13 +29,13 @@ from mmhot.frames.sources import Frame, FrameSource
 from mmhot.geometry.keypoint_arrays import choose
 from mmhot.io.results import results_folder
 from mmhot.io.writers.json_lines import json_lines
-from mmhot.motion.lens import LensOptions, SetLens
+from mmhot.motion.lens import SetLens
 from mmhot.motion.smoothing import SmoothStream
 from mmhot.options import Values, takes
 from mmhot.pose2d.estimate import EstimatePoses
 from mmhot.progress import Report
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.structures.lens import Lens, camera_intrinsics, ideal_camera
+from mmhot.structures.lens import camera_intrinsics, ideal_camera
 from mmhot.version import __version__
 
 _LOGGER = logging.getLogger(__name__)
@@ -75,7 +76,7 @@ def stream(
         frames: FrameSource = streams.open_stream(str(source))
     else:
         frames = FrameArrays(source, fps)
-    chain = _open_chain(values, frames, Report(say=_LOGGER.info))[1]
+    _, chain = _open_chain(values, frames, Report(say=_LOGGER.info))
     return _lift_all(frames, chain, connection)
 
 
@@ -101,23 +102,16 @@ def lift_stream(
 ) -> str | None:
     """Lift a stream until it ends or is stopped.
 
-    Poses are appended to ``OUT_DIR/NAME.jsonl``, see ``docs/streaming.md``.
-
-    Args:
-        source (str): Webcam, address of a stream, or video file.
-        values (Values): Those of :data:`STREAM` and :class:`StreamOutputOptions`.
-        report (Report): Receives lines for the user.
-        stop (threading.Event, optional): Ends the stream when it is set.
-
-    Returns:
-        str | None: Why the stream was lost for good; None if it ended or was stopped.
+    Poses are appended to ``OUT_DIR/NAME.jsonl``, see ``docs/streaming.md``. The result
+    says why the stream was lost for good, and is None if it ended or was stopped.
     """
     output, connection = values.of(StreamOutputOptions), values.of(ConnectionOptions)
     frames, say = streams.open_stream(source), report.say
     path = output.out_dir / f'{frames.name}.jsonl'
     read: list[str | Path] = [source, *values.files]
     with results_folder(output.out_dir, [(source, [path])], read):
-        description, chain = _open_chain(values, frames, report)
+        steps, chain = _open_chain(values, frames, report)
+        header = partial(_header, steps, chain, output.axes)
         lifter, duration = chain.lifter, connection.duration
         end = f'for {duration:g} s' if duration else 'until Ctrl-C'
         say(
@@ -128,9 +122,7 @@ def lift_stream(
         capture = Capture(frames, connection.reconnect, duration, stop)
         num_lifted = 0
         with json_lines(path) as write, report.bars(f'{frames.name}: live') as progress:
-            header = {**description, 'axes': output.axes}
-            items = _reported(capture, values.of(SetLens), header, write, say)
-            for poses in chain(items):
+            for poses in chain(_reported(capture, header, write, say)):
                 assert isinstance(poses.frame, LiveFrame)  # as captured
                 latency = 1000 * (time.monotonic() - poses.frame.arrived)
                 line = {
@@ -151,8 +143,8 @@ def lift_stream(
 
 def _open_chain(
     values: Values, frames: FrameSource, report: Report
-) -> tuple[dict[str, Any], LiveChain]:
-    """Open the models of a stream; return what its header says of them, too."""
+) -> tuple[Chain, LiveChain]:
+    """Open the models of a stream."""
     # streams may guess their rate
     stated = frames.fps if frames.finite and not frames.in_memory else None
     option, said = values.of(RateOption).fps, list[str]()
@@ -160,17 +152,25 @@ def _open_chain(
     with redirect_stdout(sys.stderr):  # some models print
         steps = build(LIVE, values, replace(report, say=said.append))
         chain = LiveChain(steps.steps, frames, fps)
-    lifter, models = chain.lifter, steps.find(EstimatePoses).models
-    for line in (f'lifter: {lifter.lifter.name}', *said):
+    for line in (f'lifter: {chain.lifter.lifter.name}', *said):
         report.say(line)
     if chain.left_out:
         report.say(f'steps of whole clips are left out: {", ".join(chain.left_out)}')
-    skeleton = get_skeleton('h36m-17')
-    description = {
+    return steps, chain
+
+
+def _header(
+    steps: Chain, chain: LiveChain, axes: str, size: tuple[int, int]
+) -> dict[str, Any]:
+    """Describe a stream whose images have a size."""
+    lifter, skeleton = chain.lifter, get_skeleton('h36m-17')
+    models, lens = steps.find(EstimatePoses).models, steps.find(SetLens).lens_of(*size)
+    focal, _ = camera_intrinsics(ideal_camera(*size, lens))
+    return {
         'type': 'header',
         'mmhot': __version__,
-        'stream': frames.label,
-        'fps': fps,
+        'stream': chain.frames.label,
+        'fps': chain.fps,
         'lookahead_frames': lifter.lookahead,
         'lookahead_ms': round(1000 * lifter.latency, 1),
         'unit': 'm',
@@ -180,14 +180,19 @@ def _open_chain(
         'joint_names': list(skeleton.joints),
         'parents': list(skeleton.parents),
         'smooth_3d': steps.find(SmoothStream).smooth_3d,
+        'axes': axes,
+        'started': datetime.now(timezone.utc).isoformat(timespec='milliseconds'),
+        'width': size[0],
+        'height': size[1],
+        'focal_length': float(focal[0]),
+        'focal_assumed': lens is None,
+        'intrinsics': [] if lens is None else list(lens.parameters),
     }
-    return description, chain
 
 
 def _reported(
     capture: Capture,
-    lens: LensOptions,
-    header: dict[str, Any],
+    header: Callable[[tuple[int, int]], dict[str, Any]],
     write: Callable[[dict], None],
     say: Callable[[str], None],
 ) -> Iterator[LiveFrame | str]:
@@ -201,7 +206,7 @@ def _reported(
             since = round(item.time, 4)
             if size != item.image.shape[1::-1]:
                 size = item.image.shape[1::-1]
-                write(header | _describe_images(size, lens.lens_of(*size)))
+                write(header(size))
         yield item
         if capture.dropped and not is_said:
             is_said = True
@@ -210,19 +215,6 @@ def _reported(
                 'dropped (the speed fast or another detector may help)',
                 label,
             )
-
-
-def _describe_images(size: tuple[int, int], lens: Lens | None) -> dict[str, Any]:
-    """Describe the images of the following lines."""
-    focal, _ = camera_intrinsics(ideal_camera(*size, lens))
-    return {
-        'started': datetime.now(timezone.utc).isoformat(timespec='milliseconds'),
-        'width': size[0],
-        'height': size[1],
-        'focal_length': float(focal[0]),
-        'focal_assumed': lens is None,
-        'intrinsics': [] if lens is None else list(lens.parameters),
-    }
 
 
 def _as_instance(person: LivePerson, axes: str) -> dict:

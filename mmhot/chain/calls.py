@@ -5,9 +5,9 @@ written, too.
 """
 
 from mmhot.chain.options import (
+    BatchOptions,
     ConnectionOptions,
     OutputOptions,
-    RepeatOptions,
     StreamOutputOptions,
 )
 from mmhot.chain.pipelines import KEYPOINTS, LIVE, POSES, VIDEO
@@ -19,15 +19,11 @@ from mmhot.options import Options
 Call = tuple[type[Options], ...]
 
 INFER: Call = (FrameOptions, *VIDEO, StepChoice)
-"""Of :func:`mmhot.infer`."""
 LIFT: Call = (PartOptions, *KEYPOINTS, KeypointFileOptions, StepChoice)
-"""Of :func:`mmhot.lift`."""
 REFINE: Call = (PartOptions, *POSES, PoseFileOptions, StepChoice)
-"""Of :func:`mmhot.refine`."""
 STREAM: Call = (RateOption, *LIVE, ConnectionOptions)
-"""Of :func:`mmhot.stream`."""
 
-INFER_COMMAND: Call = (OutputOptions, *INFER, RepeatOptions)
+INFER_COMMAND: Call = (OutputOptions, *INFER, BatchOptions)
 LIFT_COMMAND: Call = (OutputOptions, *LIFT)
 REFINE_COMMAND: Call = (OutputOptions, *REFINE)
 STREAM_COMMAND: Call = (StreamOutputOptions, *STREAM)

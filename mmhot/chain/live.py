@@ -90,15 +90,8 @@ class LivePoses:
 class LiveChain:
     """Run the steps of a stream, frame by frame, in bounded memory.
 
-    Args:
-        steps (Sequence[Step]): Steps, of which one is a :class:`LiftStream`; those of
-            users that are not live are left out.
-        frames (FrameSource): The stream, whose frames are passed to :meth:`update`.
-        fps (float): Approximate frames per second; the frames' times count.
-
-    Attributes:
-        lifter (FrameLifter): Has the look-ahead and its latency.
-        left_out (list[str]): Names of the steps that are left out.
+    One of the steps is a :class:`LiftStream`; users' steps that are not live are left
+    out. ``fps`` is an approximate rate; the frames' times count.
     """
 
     def __init__(self, steps: Sequence[Step], frames: FrameSource, fps: float) -> None:

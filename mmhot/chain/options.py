@@ -1,6 +1,5 @@
-"""Options of the results of a pipeline: files, repeated runs, connections."""
+"""Options of the results of a pipeline: files, many inputs, connections."""
 
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,17 +14,10 @@ _SAVE = "files are written afterwards, by clip.save('NAME.bvh', ...)"
 
 def read_heights(value: Any) -> tuple[float, ...]:
     """Read body heights in meters: a number, a sequence, or text such as '1.8,1.2'."""
-    with suppress(TypeError, ValueError):
-        heights = read_numbers(value)
-        wrong = [height for height in heights if not 0.3 <= height <= 3]
-        if heights and not wrong:
-            return tuple(heights)
-        value = wrong[0] if wrong else value
-    raise ArgumentError(
-        '{height} must be from 0.3 to 3 meters, or one height for each person, such as '
-        '1.80,1.20; got %s',
-        value,
-    )
+    heights = tuple(read_numbers(value))
+    if not heights or not all(0.3 <= height <= 3 for height in heights):
+        raise ValueError
+    return heights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +55,8 @@ class ExportOptions(VideoOptions):
         'body height, which sets the scale; one value per track ID for several people, '
         'such as 1.80,1.20',
         convert=read_heights,
+        expected='from 0.3 to 3 meters, or one height for each person, such as '
+        '1.80,1.20',
         metavar='METERS',
     )
     bvh_profile: str = option(
@@ -153,10 +147,10 @@ class StreamOutputOptions(FolderOption):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RepeatOptions(Options):
-    """Options of repeated runs."""
+class BatchOptions(Options):
+    """Options of many inputs and repeated runs."""
 
-    title = 'repeated runs'
+    title = 'many inputs'
 
     no_cache: bool = option(
         'detect people again, and keep no intermediate results', False, decides=False
@@ -166,12 +160,25 @@ class RepeatOptions(Options):
         False,
         decides=False,
     )
+    runner: str = option(
+        'local: one input after the other; ray: several at once',
+        'local',
+        choices=('local', 'ray'),
+        decides=False,
+    )
+    num_workers: int | None = option(
+        'inputs processed at once by Ray (default: as CPUs and GPUs allow)',
+        low=1,
+        decides=False,
+    )
 
     def __post_init__(self) -> None:
         """Check the values."""
         super().__post_init__()
         if self.resume and self.no_cache:
             raise ArgumentError('{resume} needs the cache, which {no_cache} turns off')
+        if self.num_workers is not None and self.runner != 'ray':
+            raise ArgumentError("{num_workers} needs {runner='ray'}")
 
 
 @dataclass(frozen=True, kw_only=True)

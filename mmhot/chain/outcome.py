@@ -23,19 +23,13 @@ class Outcome:
     skipped: bool = False  # whether an earlier run had finished the input
     files: list[Path] = field(default_factory=list)  # the files that were written
 
-    def remove_stale(self, options: OutputOptions, report: Report) -> None:
-        """Remove what an earlier run wrote and a whole run did not write again."""
-        if self.error or self.skipped:
-            return
-        removed = remove_stale(options.out_dir, self.name, options.formats, self.files)
-        if removed:
-            names = ', '.join(file.name for file in removed)
-            report.say(f'{self.name}: {names} of an earlier run removed')
-
 
 @contextmanager
-def noting_errors(outcome: Outcome) -> Iterator[None]:
-    """Keep the error of a block in an outcome, so that other inputs are processed."""
+def processing(outcome: Outcome, options: OutputOptions, report: Report) -> Iterator:
+    """Keep the error of a block in an outcome, so that other inputs are processed.
+
+    What an earlier run wrote, and a whole run did not write again, is removed.
+    """
     try:
         yield
     except Exception as error:
@@ -44,3 +38,9 @@ def noting_errors(outcome: Outcome) -> Iterator[None]:
         outcome.error = (
             error if isinstance(error, ArgumentError) else explain_any(error)
         )
+    if not (outcome.error or outcome.skipped):
+        folder, name = options.out_dir, outcome.name
+        removed = remove_stale(folder, name, options.formats, outcome.files)
+        if removed:
+            names = ', '.join(file.name for file in removed)
+            report.say(f'{name}: {names} of an earlier run removed')

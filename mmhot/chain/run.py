@@ -16,6 +16,7 @@ from mmhot.options import Options, Values, option, options_of, read_names, split
 from mmhot.pose2d.estimate import EstimatePoses
 from mmhot.progress import Report
 from mmhot.state import State, Step
+from mmhot.structures.clips import Clip2D, Clip3D
 from mmhot.structures.rows import Steps
 
 if TYPE_CHECKING:  # only frames need OpenCV
@@ -66,13 +67,7 @@ class StageTimes:
 
 
 class Chain:
-    """The steps of a pipeline with their options.
-
-    Args:
-        steps (Sequence[Step]): The steps, in order.
-        stated (Values): What the user stated; a step that has run with other values is
-            an error.
-    """
+    """The steps of a pipeline, and what the user stated."""
 
     def __init__(self, steps: Sequence[Step], stated: Values | None = None) -> None:
         self.steps = list(steps)
@@ -85,19 +80,9 @@ class Chain:
     def __call__(self, state: State, times: StageTimes | None = None) -> State:
         """Run the steps on whatever is known of a clip.
 
-        Steps that a clip has had do not run again.
-
-        Args:
-            state (State): Has frames, keypoints or poses.
-            times (StageTimes, optional): Filled in, even if a step fails.
-
-        Returns:
-            State: After the last step, or without ``poses`` if no person was found.
-
-        Raises:
-            ValueError: If an option cannot act, no frame can be read, or no keypoint
-                can be lifted.
-            NotLiftableError: If the 2D model's keypoints are not those of people.
+        Steps that a clip has had do not run again; that they have run with other values
+        is an error. The result has no poses if no person was found. ``times`` are
+        filled in, even if a step fails.
         """
         times = StageTimes() if times is None else times
         if state.poses is None and state.keypoints is not None:
@@ -132,17 +117,18 @@ def _recorded(step: Step, before: State, after: State) -> State:
     """Append a step that changed a clip to the steps of this clip."""
     if not step.optional:
         return after
+
+    def steps_of(clip: Clip2D | Clip3D) -> Steps:
+        # `camera` has two parts
+        settings = clip.steps.get(step.name) or step.option_values()
+        return {**clip.steps, step.name: settings}
+
     keypoints, poses = after.keypoints, after.poses
     if keypoints is not None and keypoints is not before.keypoints:
-        keypoints = replace(keypoints, steps=_with(keypoints.steps, step))
+        keypoints = replace(keypoints, steps=steps_of(keypoints))
     if poses is not None and poses is not before.poses:
-        poses = replace(poses, steps=_with(poses.steps, step))
+        poses = replace(poses, steps=steps_of(poses))
     return replace(after, keypoints=keypoints, poses=poses)
-
-
-def _with(steps: Steps, step: Step) -> Steps:
-    """Return steps and one more, unless it is there, as both parts of ``camera``."""
-    return {**steps, step.name: steps.get(step.name) or step.option_values()}
 
 
 def build(
@@ -155,57 +141,36 @@ def build(
 ) -> Chain:
     """Give the steps of a pipeline their options.
 
-    Args:
-        pipeline (tuple): Step classes.
-        values (Values): What the user stated.
-        report (Report): Receives lines for the user.
-        cache (Path, optional): Folder in which 2D keypoints are cached.
-        lifter (Lifter, optional): In place of the options' lifter.
-        models (VideoPoseEstimator, optional): In place of the options' 2D models.
-
-    Raises:
-        ArgumentError: If a value is wrong, or its step is left out.
+    ``cache`` is the folder in which 2D keypoints are cached; ``lifter`` and ``models``
+    replace those of the options.
     """
     without = values.of(StepChoice).without
     without = read_names('without', without, list_steps(pipeline))
     steps: list[Step] = []
     for kind in pipeline:
         if issubclass(kind, UserStep):
-            steps += registered_steps(kind)
+            steps += [x for x in registered_steps(kind) if x.name not in without]
             continue
         step = replace(values.of(kind), report=report)
+        if step.optional and step.name in without:
+            stated = options_of(kind).keys() & values.stated.keys()
+            step.refuse(stated, f'needs the step {step.name!r}, which is left out')
+            continue
         if isinstance(step, LiftingStep):
             step = replace(step, opened=lifter)
         elif isinstance(step, EstimatePoses):
             step = replace(step, cache=cache, opened=models)
         steps.append(step)
-    steps = _without(steps, without, values)
-    for step in steps:
-        if isinstance(step, LiftingStep) and not step.lifter.is_person:
-            steps = _of_any_skeleton(steps, step.lifter.skeleton.name)
-            break
+    lifters = [step.lifter for step in steps if isinstance(step, LiftingStep)]
+    if lifters and not lifters[0].is_person:
+        reason = f'is for people, not for {lifters[0].skeleton.name}'
+        for step in steps:
+            if step.of_people:
+                step.refuse(options_of(type(step)), reason)
+        steps = [step for step in steps if not step.of_people]
     watches = tuple(watch for step in steps for watch in step.watch())
-    for number, step in enumerate(steps):
-        if isinstance(step, EstimatePoses):
-            steps[number] = replace(step, watches=watches)
-    return Chain(steps, values)
-
-
-def _without(steps: Sequence[Step], names: Sequence[str], values: Values) -> list[Step]:
-    """Leave out steps by name, unless one of their options is stated."""
-    for step in steps:
-        if step.optional and step.name in names:
-            for name in options_of(type(step)).keys() & values.stated.keys():
-                if step.is_given(name):
-                    text = f'{{{name}}} needs the step %r, which is left out'
-                    raise ArgumentError(text, step.name)
-    return [step for step in steps if not (step.optional and step.name in names)]
-
-
-def _of_any_skeleton(steps: Sequence[Step], skeleton: str) -> list[Step]:
-    """Leave out the steps that are for people, unless an option asks for one."""
-    for step in steps:
-        if step.of_people:
-            reason = f'is for people, not for {skeleton}'
-            step.refuse(options_of(type(step)), reason)
-    return [step for step in steps if not step.of_people]
+    ready = [
+        replace(step, watches=watches) if isinstance(step, EstimatePoses) else step
+        for step in steps
+    ]
+    return Chain(ready, values)

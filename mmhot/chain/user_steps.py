@@ -20,12 +20,7 @@ class UserStep(LiveStep):
     apply: Callable[[Any], object] = lambda clip: clip
 
     def _applied(self, clip: T) -> T:
-        """Return the clip that the user's step makes of a clip, which stays as it is.
-
-        Raises:
-            TypeError: If it is no clip.
-            ValueError: If an array of it is wrong, or the step changes its argument.
-        """
+        """Return the checked clip that the user's step makes of a clip."""
         argument, kind = read_only(clip), type(clip)
         try:
             result = self.apply(argument)
@@ -50,9 +45,7 @@ class KeypointStep(UserStep):
 
     def __call__(self, state: State) -> State:
         """Replace the keypoints."""
-        clip = state.clip_2d()
-        result = self._applied(clip)
-        return state if result is clip else replace(state, keypoints=result)
+        return replace(state, keypoints=self._applied(state.clip_2d()))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,8 +56,7 @@ class PoseStep(UserStep):
         """Replace the poses; frames of streams may have none."""
         if state.poses is None:
             return state
-        result = self._applied(state.poses)
-        return state if result is state.poses else replace(state, poses=result)
+        return replace(state, poses=self._applied(state.poses))
 
 
 _REGISTERED: dict[str, UserStep] = {}

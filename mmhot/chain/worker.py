@@ -7,8 +7,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmhot.chain.options import OutputOptions, RepeatOptions
-from mmhot.chain.outcome import Outcome, noting_errors
+from mmhot.chain.options import BatchOptions, OutputOptions
+from mmhot.chain.outcome import Outcome, processing
 from mmhot.chain.pipelines import VIDEO
 from mmhot.chain.run import Chain, build
 from mmhot.chain.write import export
@@ -52,7 +52,7 @@ class ClipWorker:
     def __post_init__(self) -> None:
         """Read the options of the results."""
         self._output = self.values.of(OutputOptions)
-        self._repeat = self.values.of(RepeatOptions)
+        self._repeat = self.values.of(BatchOptions)
 
     @cached_property
     def _chain(self) -> Chain:
@@ -69,13 +69,12 @@ class ClipWorker:
     def __call__(self, item: ClipInput) -> Outcome:
         """Process an input; errors are returned in the outcome."""
         outcome = Outcome(item.name)
-        with noting_errors(outcome):
+        with processing(outcome, self._output, self.report):
             self.prepare()
             try:
                 self._process(item, outcome)
             except NotLiftableError as error:
                 self._write_keypoints(error, outcome)
-        outcome.remove_stale(self._output, self.report)
         return outcome
 
     def _write_keypoints(self, error: NotLiftableError, outcome: Outcome) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from mmhot.structures.formats import WRITERS, Writer
 SAVED: Pipeline = (HoldCamera, LockFeet)
 """Steps of :meth:`mmhot.Clip3D.save`."""
 _H36M, _ALL = get_skeleton('h36m-17'), get_skeleton('h36m-24')
+_SIDES = 'left', 'right'
 
 
 def save_clip(
@@ -91,7 +93,7 @@ def angles_of(clip: Clip3D) -> dict[str, np.ndarray]:
     if not _is_person(clip):
         raise ValueError(f'angles: only for the joints of {_H36M.name}')
     options = ExportOptions(formats=['angles.csv'])
-    return clip_angles(_prepare(clip, options, ['world'])['world'])
+    return clip_angles(_prepare(clip, options, 'world'))
 
 
 def bones_of(
@@ -108,7 +110,7 @@ def bones_of(
         raise ValueError(f'bones: only for the joints of {_H36M.name}')
     if track is not None:
         clip = clip.take(clip.track == clip.person(track).track)
-    clip = _prepare(clip, ExportOptions(formats=['bvh']), ['world'])['world']
+    clip = _prepare(clip, ExportOptions(formats=['bvh']), 'world')
     rig = BVH_PROFILES[profile].with_fingers(clip.joint_names)
     return place_bones(fit_rig(clip.places(), rig, clip.joint_names), rig)
 
@@ -124,24 +126,20 @@ def export(
 
     The video of the state is shown behind the keypoints; ``report`` receives the path
     of each file, and ``written`` as well. ``stem`` is that of the files without their
-    format, by default the clip's name in ``options.out_dir``.
-
-    Raises:
-        Exception: The first one of a format, after the others are written.
+    format, by default the clip's name in ``options.out_dir``. The first error of a
+    format is raised after the others are written.
     """
     clip, footage, say = state.clip_3d(), _shown_footage(state, options), report.say
     if stem is None:
         assert isinstance(options, OutputOptions)
         stem = options.out_dir / clip.name
-    writers = _writers_for(clip, options, say)
     # a clip in world axes is written as it is
     is_world = clip.axes == 'world' and options.axes == 'camera'
-    chosen = 'world' if is_world else options.axes
-    axes = {name: 'world' if x.world else chosen for name, x in writers.items()}
-    clips = _prepare(clip, options, set(axes.values()))
+    prepared = cache(lambda axes: _prepare(clip, options, axes))
     written, refused = [] if written is None else written, []
-    for name, writer in writers.items():
-        shown, inputs = _inputs_of(writer, clips[axes[name]], options)
+    for name, writer in _writers_for(clip, options, say).items():
+        axes = 'world' if is_world or writer.world else options.axes
+        shown, inputs = _inputs_of(writer, prepared(axes), options)
         if writer.footage:
             inputs['footage'] = footage
         if writer.thumbnails:
@@ -183,12 +181,17 @@ def _write(
 def _inputs_of(
     writer: Writer, clip: Clip3D, options: ExportOptions
 ) -> tuple[Clip3D, dict[str, Any]]:
-    """Return a clip for a writer, and the options that it takes."""
+    """Return a clip, at its origin, for a writer, and the options that it takes."""
     inputs = {name: getattr(options, name) for name in writer.options}
     if not writer.fingers and _has_fingers(clip):
         clip = clip.first_joints(_ALL.num_keypoints)
     if 'origin' in inputs:
-        clip, inputs['origin'] = _around_origin(clip, options.origin)
+        point = np.zeros(3)
+        if options.origin == 'person' and len(clip):
+            feet = [clip.joint_names.index(f'{side}_foot') for side in _SIDES]
+            point[:2] = clip.places()[0, feet, :2].mean(0)
+        inputs['origin'] = point
+        clip = replace(clip, root_3d=clip.root_3d - np.float32(point))
     return clip, inputs
 
 
@@ -208,16 +211,6 @@ def _shown_footage(state: State, options: ExportOptions) -> FrameSource | None:
 
 def _is_person(clip: Clip3D) -> bool:
     return clip.joint_names[: len(_H36M.joints)] == _H36M.joints
-
-
-def _around_origin(clip: Clip3D, origin: str) -> tuple[Clip3D, np.ndarray]:
-    """Move a clip in world axes to its origin, which is returned, (3,), too."""
-    point = np.zeros(3)
-    if origin == 'person' and len(clip):
-        feet = [clip.joint_names.index(f'{side}_foot') for side in ('left', 'right')]
-        point[:2] = clip.places()[0, feet, :2].mean(0)
-    root = clip.root_3d - np.float32(point)
-    return replace(clip, root_3d=root), point
 
 
 def _has_fingers(clip: Clip3D) -> bool:
@@ -243,13 +236,11 @@ def _writers_for(
     return {name: writer for name, writer in writers.items() if name != 'html'}
 
 
-def _prepare(
-    clip: Clip3D, options: ExportOptions, axes: Iterable[str]
-) -> dict[str, Clip3D]:
-    """Return the clip at the chosen height, in each of the axes."""
+def _prepare(clip: Clip3D, options: ExportOptions, axes: str) -> Clip3D:
+    """Return the clip at the chosen height, in some axes."""
     from mmhot.lifting.world import scale_people, turn
 
     is_static = clip.camera_path is not None and _is_person(clip)
     if options.height is not None:
         clip = scale_people(clip, options.height)
-    return {name: read_only(turn(clip, name, is_static)) for name in axes}
+    return read_only(turn(clip, axes, is_static))

@@ -10,22 +10,19 @@ from importlib import import_module
 from mmhot.cli.errors import (
     OneLineParser,
     complain_as,
-    keep_terminal,
     print_as_is,
     print_line,
     run_safely,
 )
-from mmhot.cli.options import help_of
+from mmhot.cli.options import help_of, read_values
 from mmhot.errors import ignored_warnings, is_debugging
 from mmhot.extensions import load_extensions
 from mmhot.options import DeviceOptions, options_of
-from mmhot.progress import Bars, no_bar, text_bar
+from mmhot.progress import Bars, Report, no_bar, text_bar
 from mmhot.version import __version__
 
 COMMANDS = 'infer', 'lift', 'refine', 'stream', 'ui', 'export', 'list', 'doctor'
 """Commands in the order of ``mmhot --help``; each is a module of this package."""
-# Commands of mmhot 0.2.0.
-_TOOLS = {'cost': 'cost', 'show-pruning': 'draw_kept_patches'}
 _SHELLS = 'bash', 'zsh', 'fish'
 # Placeholders of arguments that may be files.
 _FILES = 'FILE', 'INPUT', 'MODEL', 'NAME', 'CONFIG'
@@ -36,16 +33,12 @@ def main(argv: Sequence[str] | None = None, bars: Bars = text_bar) -> int:
 
     ``bars`` opens progress bars.
     """
-    if argv is None:
-        keep_terminal()
     argv = [*(sys.argv[1:] if argv is None else argv)]
     if argv[:1] == ['help']:  # mmhot help [COMMAND]
         argv = [*argv[1:2], '--help']
     # options of other commands would be imported for nothing
     completes = any(word.startswith('--completion') for word in argv)
     parser, commands = build_parser(COMMANDS if completes else argv)
-    if tool := _TOOLS.get(argv[0] if argv else ''):
-        parser.error(f'{argv[0]} is a tool now: python -m tools.analysis.{tool}')
     if {'-v', '--version'} & {*argv}:
         return run_safely('mmhot', lambda: print_line(', '.join(_versions())))
     args, extras = parser.parse_known_args(argv)
@@ -59,7 +52,7 @@ def main(argv: Sequence[str] | None = None, bars: Bars = text_bar) -> int:
     command = commands[args.command]
     command.check(args, extras)
     args.say = (lambda line: None) if args.quiet else print_line
-    args.bars = no_bar if args.quiet else bars
+    args.report = Report(args.say, no_bar if args.quiet else bars)
     args.complain = complain_as(command.prog, command)
     if args.device == 'auto':
         args.device = None
@@ -70,6 +63,8 @@ def _run(args: argparse.Namespace) -> int | None:
     # a warning of another package takes several lines, and names none of our options
     with nullcontext() if is_debugging() or sys.warnoptions else ignored_warnings():
         load_extensions()
+        if 'kinds' in args:
+            args.values = read_values(args)
         return args.run(args)
 
 

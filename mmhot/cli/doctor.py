@@ -15,8 +15,6 @@ from mmhot.cli.report import add_report_arguments, report
 from mmhot.compat.installation import check_device
 from mmhot.errors import align, pip
 
-# Empty where there is none, which is null in JSON.
-_UNKNOWN = ('found', 'allowed', 'command')
 _INSTALLATIONS = {
     'runtime': 'ONNX Runtime alone, for shipped and exported models; the extra mmpose '
     'adds training and other models',
@@ -44,10 +42,7 @@ def run(args: argparse.Namespace) -> int:
     states = compat.states()
     content = {
         'ok': not any(status.fails for status in statuses),
-        'packages': [
-            asdict(x) | {name: getattr(x, name) or None for name in _UNKNOWN}
-            for x in statuses
-        ],
+        'packages': [asdict(status) for status in statuses],
         'shims': [
             {'name': x.name, 'state': states[x.name], 'reason': x.reason}
             for x in compat.SHIMS

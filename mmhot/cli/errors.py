@@ -1,7 +1,6 @@
 """Parser and runner of commands whose errors are one line."""
 
 import argparse
-import faulthandler
 import logging
 import os
 import re
@@ -9,7 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
@@ -62,7 +61,13 @@ def run_safely(
         return 2
     finally:
         logger.removeHandler(handler)
-    return _code_of_output(complain) or code
+    if not _UNWRITTEN:
+        return code
+    # the reader has ended, as in `mmhot ... | head`
+    if isinstance(_UNWRITTEN[0], BrokenPipeError):
+        return 141
+    complain(_UNWRITTEN[0], 'error: the output cannot be written: ')
+    return 2
 
 
 def run_tool(
@@ -73,33 +78,6 @@ def run_tool(
     """Run a script of ``tools/`` as :func:`run_safely`, and exit."""
     args = parse_args()
     sys.exit(run_safely(prog or Path(sys.argv[0]).name, lambda: main(args)))
-
-
-def keep_terminal() -> None:
-    """Leave stderr to Python: C libraries write to it, some when they are unloaded.
-
-    With ``MMHOT_DEBUG=1`` they still do.
-    """
-    if is_debugging():
-        return
-    with suppress(AttributeError, OSError):  # no stderr, or that of a notebook
-        stream, number = sys.stderr, sys.stderr.fileno()
-        sys.stderr = os.fdopen(
-            os.dup(number), 'w', 1, encoding=stream.encoding, errors=stream.errors
-        )
-        os.dup2(os.open(os.devnull, os.O_WRONLY), number)
-        faulthandler.enable()
-
-
-def _code_of_output(complain: Callable[..., None]) -> int:
-    """Return 0 if all lines were printed, or else name the reason."""
-    for error in _UNWRITTEN:
-        # the reader has ended, as in `mmhot ... | head`
-        if isinstance(error, BrokenPipeError):
-            return 141
-        complain(error, 'error: the output cannot be written: ')
-        return 2
-    return 0
 
 
 @contextmanager
@@ -182,10 +160,6 @@ class OneLineParser(argparse.ArgumentParser):
 
     def _print_message(self, message: str, file: Any = None) -> None:
         print_as_is(message, file or sys.stderr)
-
-    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
-        """Exit, with another code than 0 if help could not be printed."""
-        super().exit(status or _code_of_output(complain_as(self.prog)), message)
 
     def error(self, message: str) -> NoReturn:
         """Print one line and exit with code 2."""

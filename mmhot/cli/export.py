@@ -12,7 +12,7 @@ differ from PyTorch's on random or on real inputs.
 import argparse
 
 from mmhot.apis.options import OnnxOptions
-from mmhot.cli.options import add_options, read_values
+from mmhot.cli.options import add_options
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,11 +30,7 @@ def run(args: argparse.Namespace) -> None:
     """Export the model."""
     from mmhot.apis.onnx_export import export_onnx
 
-    files = export_onnx(
-        args.model,
-        args.checkpoint,
-        say=args.say,
-        **read_values(args, OnnxOptions).stated,
-    )
+    options = args.values.stated
+    files = export_onnx(args.model, args.checkpoint, say=args.say, **options)
     for file in files:
         args.say(str(file))

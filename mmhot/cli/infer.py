@@ -16,11 +16,11 @@ from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from mmhot.apis.options import RayOptions
 from mmhot.cli.errors import OneLineParser, handling
-from mmhot.cli.options import add_options, read_options, read_values
+from mmhot.cli.options import add_options
 from mmhot.cli.report import report_outcomes
 from mmhot.options import Values
+from mmhot.progress import Report
 
 if TYPE_CHECKING:  # importing them takes seconds
     from mmhot.chain.outcome import Outcome
@@ -43,13 +43,11 @@ def add_arguments(parser: OneLineParser) -> None:
         help='videos, images, folders, globs, lists of these',
     )
     add_options(parser, *INFER_COMMAND)
-    add_options(parser, RayOptions)
 
 
 def run(args: argparse.Namespace) -> int:
     """Lift all inputs; one that fails does not stop the others."""
-    from mmhot.chain.calls import INFER_COMMAND
-    from mmhot.chain.options import RepeatOptions
+    from mmhot.chain.options import BatchOptions
     from mmhot.frames.inputs import find_inputs
     from mmhot.frames.options import FrameOptions
 
@@ -62,34 +60,29 @@ def run(args: argparse.Namespace) -> int:
             last = time.monotonic()
             signal.default_int_handler(number, frame)
 
-    values, ray = read_values(args, *INFER_COMMAND), read_options(args, RayOptions)
+    values = args.values
     more = '; the same command with --resume continues from here'
-    more = '' if values.of(RepeatOptions).no_cache else more
+    more = '' if values.of(BatchOptions).no_cache else more
     with handling(interrupt, 'SIGINT'):
         inputs = find_inputs(args.inputs, values.of(FrameOptions).fps)
-        outcomes = _process(args, inputs, values, ray)
+        outcomes = _process(inputs, values, args.report)
         return report_outcomes(args, outcomes, len(inputs), more)
 
 
 def _process(
-    args: argparse.Namespace,
-    inputs: Sequence['ClipInput'],
-    values: Values,
-    ray: RayOptions,
+    inputs: Sequence['ClipInput'], values: Values, report: Report
 ) -> Iterator['Outcome']:
-    from mmhot.chain.options import OutputOptions
+    from mmhot.chain.options import BatchOptions, OutputOptions
     from mmhot.io.results import result_files, results_folder
-    from mmhot.progress import Report
 
     output = values.of(OutputOptions)
     folder, formats = output.out_dir, output.formats
     targets = [(x.path, result_files(folder, x.name, formats)) for x in inputs]
-    report = Report(args.say, args.bars)
     with results_folder(folder, targets, [*(x.path for x in inputs), *values.files]):
-        if ray.runner == 'ray':
+        if values.of(BatchOptions).runner == 'ray':
             from mmhot.apis.ray_runner import process_with_ray
 
-            yield from process_with_ray(inputs, values, ray, report)
+            yield from process_with_ray(inputs, values, report)
             return
         from mmhot.chain.worker import ClipWorker
 

@@ -12,14 +12,13 @@ import argparse
 from pathlib import Path
 
 from mmhot.cli.errors import OneLineParser
-from mmhot.cli.options import add_options, read_values
+from mmhot.cli.options import add_options
 from mmhot.cli.report import report_outcomes
 
 
 def add_arguments(parser: OneLineParser) -> None:
     """Declare the options."""
     parser.usage = '%(prog)s INPUT [INPUT ...] [OPTION ...]'
-    parser.moved = {'--no-flip': ': use --speed fast'}
     parser.add_argument(
         'inputs', nargs='+', type=Path, metavar='INPUT', help='2D keypoints of a clip'
     )
@@ -30,10 +29,8 @@ def add_arguments(parser: OneLineParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Lift all inputs; nothing is written if any of them cannot be read."""
-    from mmhot.apis.lifting import lift_files
-    from mmhot.chain.calls import LIFT_COMMAND
-    from mmhot.progress import Report
+    from mmhot.apis.lifting import process_files
+    from mmhot.chain.pipelines import KEYPOINTS
 
-    values = read_values(args, *LIFT_COMMAND)
-    outcomes = lift_files(args.inputs, values, Report(args.say, args.bars))
+    outcomes = process_files(KEYPOINTS, args.inputs, args.values, args.report)
     return report_outcomes(args, outcomes, len(args.inputs))

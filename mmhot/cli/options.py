@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import MISSING, Field
 from typing import Any
 
-from mmhot.options import RENAMED, Options, T, Values, kind_of, options_of
+from mmhot.options import RENAMED, Options, Values, kind_of, options_of
 
 
 def add_options(parser: argparse._ActionsContainer, *kinds: type[Options]) -> None:
@@ -22,12 +22,26 @@ def add_options(parser: argparse._ActionsContainer, *kinds: type[Options]) -> No
         title = _title_of(name, kinds)
         if title not in groups:
             groups[title] = parser.add_argument_group(title)
-        _add_option(groups[title], declared)
+        argument, settings = declared.metadata['argument'], dict[str, Any]()
+        if kind_of(declared) is bool:
+            settings['action'] = 'store_false' if declared.default else 'store_true'
+        else:
+            choices = ','.join(map(str, argument.choices))
+            settings['metavar'] = f'{{{choices}}}' if choices else argument.metavar
+            settings['required'] = declared.default is MISSING
+        groups[title].add_argument(
+            f'--{name.replace("_", "-")}',
+            dest=name,
+            default=argparse.SUPPRESS,
+            help=help_of(declared),
+            **settings,
+        )
     for old, new in RENAMED.items():
         if new in options_of(*kinds):
             parser.add_argument(
                 f'--{old}', default=argparse.SUPPRESS, help=argparse.SUPPRESS
             )
+    parser.set_defaults(kinds=kinds)
 
 
 def _title_of(name: str, kinds: Iterable[type[Options]]) -> str:
@@ -39,25 +53,6 @@ def _title_of(name: str, kinds: Iterable[type[Options]]) -> str:
         if issubclass(part, Options) and name in vars(part).get('__annotations__', {})
     ]
     return owners[0].title
-
-
-def _add_option(group: argparse._ActionsContainer, declared: Field) -> None:
-    """Declare the flag of an option."""
-    argument, kind = declared.metadata['argument'], kind_of(declared)
-    settings: dict[str, Any] = dict(action='store')
-    if kind is bool:
-        settings['action'] = 'store_false' if declared.default else 'store_true'
-    else:
-        choices = ','.join(map(str, argument.choices))
-        settings['metavar'] = f'{{{choices}}}' if choices else argument.metavar
-        settings['required'] = declared.default is MISSING
-    group.add_argument(
-        f'--{declared.name.replace("_", "-")}',
-        dest=declared.name,
-        default=argparse.SUPPRESS,
-        help=help_of(declared),
-        **settings,
-    )
 
 
 def help_of(declared: Field) -> str:
@@ -72,18 +67,9 @@ def help_of(declared: Field) -> str:
     return f'{text} (default: {default})'
 
 
-def read_values(args: argparse.Namespace, *kinds: type[Options]) -> Values:
-    """Return the values that were given on the command line."""
-    names = {*options_of(*kinds)}
+def read_values(args: argparse.Namespace) -> Values:
+    """Return the values of the options of :func:`add_options`."""
+    names = {*options_of(*args.kinds)}
     names |= {old for old, new in RENAMED.items() if new in names}
     stated = {name: value for name, value in vars(args).items() if name in names}
-    return Values(stated, kinds)
-
-
-def read_options(args: argparse.Namespace, kind: type[T]) -> T:
-    """Build a dataclass from the parsed arguments of :func:`add_options`.
-
-    Raises:
-        ArgumentError: If a value is wrong.
-    """
-    return read_values(args, kind).of(kind)
+    return Values(stated, args.kinds)

@@ -12,7 +12,7 @@ import argparse
 from pathlib import Path
 
 from mmhot.cli.errors import OneLineParser
-from mmhot.cli.options import add_options, read_values
+from mmhot.cli.options import add_options
 from mmhot.cli.report import report_outcomes
 
 
@@ -29,10 +29,8 @@ def add_arguments(parser: OneLineParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Refine all inputs; nothing is written if any of them cannot be read."""
-    from mmhot.apis.lifting import refine_files
-    from mmhot.chain.calls import REFINE_COMMAND
-    from mmhot.progress import Report
+    from mmhot.apis.lifting import process_files
+    from mmhot.chain.pipelines import POSES
 
-    values = read_values(args, *REFINE_COMMAND)
-    outcomes = refine_files(args.inputs, values, Report(args.say, args.bars))
+    outcomes = process_files(POSES, args.inputs, args.values, args.report)
     return report_outcomes(args, outcomes, len(args.inputs))

@@ -13,7 +13,7 @@ import threading
 from types import FrameType
 
 from mmhot.cli.errors import OneLineParser, handling
-from mmhot.cli.options import add_options, read_values
+from mmhot.cli.options import add_options
 
 
 def add_arguments(parser: OneLineParser) -> None:
@@ -31,17 +31,15 @@ def add_arguments(parser: OneLineParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Lift a stream; the exit code is 1 if it was lost for good."""
     from mmhot.apis.stream import lift_stream
-    from mmhot.chain.calls import STREAM_COMMAND
-    from mmhot.progress import Report
 
-    values, stop = read_values(args, *STREAM_COMMAND), threading.Event()
+    stop = threading.Event()
 
     def end(number: int, frame: FrameType | None) -> None:
         signal.signal(number, signal.default_int_handler)  # for another Ctrl-C
         stop.set()
 
     with handling(end, 'SIGINT', 'SIGTERM'):
-        lost = lift_stream(args.source, values, Report(args.say, args.bars), stop)
+        lost = lift_stream(args.source, args.values, args.report, stop)
     if lost:
         args.complain(lost)
     return int(lost is not None)

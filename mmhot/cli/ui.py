@@ -18,7 +18,7 @@ from pathlib import Path
 
 from mmhot.apis.options import PageOptions
 from mmhot.cli.errors import handling
-from mmhot.cli.options import add_options, read_options
+from mmhot.cli.options import add_options
 from mmhot.compat.installation import choose_device, import_extra
 
 
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Serve until interrupted."""
-    options = read_options(args, PageOptions)
+    options = args.values.of(PageOptions)
     if args.device is not None:
         choose_device(args.device)
     if find_spec('gradio') is not None:  # whose loading takes seconds

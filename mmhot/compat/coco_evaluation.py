@@ -185,14 +185,8 @@ def person_fault(
     """Find what makes an annotation count wrongly, without an error.
 
     pycocotools and xtcocotools count NaN as a hit, and divide errors by the area.
-
-    Args:
-        ann (Mapping): Annotation of COCO's format.
-        fields (Sequence[str]): Fields that hold its keypoints.
-        use_area (bool): Same as in :class:`COCOeval`.
-
-    Returns:
-        tuple[str, str] | None: Field and fault, with {0} for the field's value.
+    ``fields`` hold the keypoints of the annotation. Returns a field and its fault, with
+    {0} for the field's value.
     """
     for field in (*fields, 'bbox', 'area'):
         values = ann.get(field, 0)

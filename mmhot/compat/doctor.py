@@ -52,7 +52,6 @@ _PROBES = {
 }
 # Any of them shows that the extra is wanted.
 _SIGNS = ('torch', 'mmengine', 'mmdet', 'mmpose')
-_ANOTHER_NUMPY = ('numpy.dtype size changed', 'multiarray failed to import')
 _UNFINISHED = 'its import crashes'
 _CHILD = 'from mmhot.compat.doctor import import_all; import_all(sys.argv[1:])'
 
@@ -62,13 +61,13 @@ class PackageStatus:
     """State of one distribution, or of Python."""
 
     name: str
-    found: str  # installed version; empty if it is not installed
-    allowed: str = ''  # versions that mmhot accepts; empty for all
+    found: str | None  # installed version
+    allowed: str | None = None  # versions that mmhot accepts; None for all
     # 'broken': not allowed, or its import fails; 'optional': missing, and not needed
     verdict: str = 'ok'
     note: str = ''  # the reason
     needed: bool = True  # by mmhot or its extra `mmpose`
-    command: str = ''  # that repairs it, if there is one
+    command: str | None = None  # that repairs it, if there is one
 
     @property
     def fails(self) -> bool:
@@ -90,7 +89,7 @@ def examine() -> tuple[list[PackageStatus], list[str]]:
     python = platform.python_version()
     statuses = [
         PackageStatus('python', python, '>=3.10', note=sys.executable),
-        PackageStatus('mmhot', __version__, '', verdict, error or str(folder)),
+        PackageStatus('mmhot', __version__, None, verdict, error or str(folder)),
         *(_judge(item, errors.get(probes[item.name], '')) for item in needed),
     ]
     for status in (_judge(item, '') for item in optional):
@@ -146,10 +145,10 @@ def repair_commands(statuses: Sequence[PackageStatus]) -> list[str]:
     wrong version come first, then the first failed import.
     """
     broken = [x for x in statuses if x.fails and x.command]
-    first = [x for x in broken if '--force-reinstall' not in x.command] or broken[:1]
+    first = [x for x in broken if '--force-reinstall' not in str(x.command)]
     commands: dict[str, list[str]] = {}
-    for status in first:
-        start, _, package = status.command.rpartition(' ')
+    for status in first or broken[:1]:
+        start, _, package = str(status.command).rpartition(' ')
         commands.setdefault(start, []).append(package)
     return [' '.join([start, *packages]) for start, packages in commands.items()]
 
@@ -158,23 +157,21 @@ def _judge(item: Requirement, error: str) -> PackageStatus:
     """Judge a distribution; ``error`` is that of its import, or empty."""
     names = (item.name, *_SAME.get(item.name, ()))
     versions = {name: version for name in names if (version := _version(name))}
-    name, version = next(iter(versions.items()), ('', ''))
-    status = PackageStatus(item.name, version, str(item.specifier))
-    package = item.name + status.allowed
+    name, version = next(iter(versions.items()), ('', None))
+    status = PackageStatus(item.name, version, str(item.specifier) or None)
+    package = f'{item.name}{item.specifier}'
     install = pip('install', *(['--no-deps'] if item.name == _ALONE else []), package)
-    if not versions:
+    if version is None:
         return replace(status, verdict='missing', command=install)
     if len(set(versions.values())) > 1:
         note = f'{" and ".join(versions)} overwrite each other'
         install = f'{pip("uninstall", "-y", *versions)} && {install}'
     elif name.startswith(_ONEDL) and not error:
-        return replace(status, allowed='', note=f'{name}, see docs/installation.md')
+        return replace(status, allowed=None, note=f'{name}, see docs/installation.md')
     elif not item.specifier.contains(version, prereleases=True):
         note = f'mmhot needs {item.specifier}'
     elif error:
         note = error
-        if any(sign in error for sign in _ANOTHER_NUMPY):
-            note = f'compiled for another NumPy than {_version("numpy")}: {error}'
         if 'No module named' not in error:
             install = pip('install', '--force-reinstall', '--no-deps', package)
     else:
@@ -190,8 +187,8 @@ def _module(name: str) -> str:
     return _MODULES.get(name, name.replace('-', '_'))
 
 
-def _version(name: str) -> str:
+def _version(name: str) -> str | None:
     try:
-        return metadata.version(name) or ''
+        return metadata.version(name)
     except metadata.PackageNotFoundError:
-        return ''
+        return None

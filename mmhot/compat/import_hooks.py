@@ -1,10 +1,9 @@
-"""Import hooks: stand-ins for pkg_resources, xtcocotools and mmcv._ext.
+"""Import hooks: stand-ins for xtcocotools and mmcv._ext.
 
 Also the hook that adds ``mmhot::`` to MMEngine's config schemes. Nothing is imported
 when a hook is installed.
 """
 
-import json
 import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
@@ -14,18 +13,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
-from urllib.parse import urlsplit
 
 Fill = Callable[[ModuleType], None]
 
 
 class ModuleFinder(MetaPathFinder, Loader):
-    """Finder and loader of stand-in modules.
-
-    Args:
-        modules (Mapping[str, Callable]): Names of the modules, and functions that set
-            the attributes of a new module.
-    """
+    """Finder and loader of stand-in modules, whose attributes functions set."""
 
     def __init__(self, modules: Mapping[str, Fill]) -> None:
         self.modules = modules
@@ -41,21 +34,19 @@ class ModuleFinder(MetaPathFinder, Loader):
         """Fill a stand-in."""
         self.modules[module.__name__](module)
 
-    def install(self, position: int) -> Callable[[], None]:
-        """Insert into ``sys.meta_path``; return a function that reverts it."""
-        sys.meta_path.insert(position, self)
+    def install(self) -> Callable[[], None]:
+        """Come before other finders; return a function that reverts it."""
+        sys.meta_path.insert(0, self)
         return self._uninstall
 
     def _uninstall(self) -> None:
         if self in sys.meta_path:
             sys.meta_path.remove(self)
         for name in self.modules:
-            spec = getattr(sys.modules.get(name), '__spec__', None)
-            if getattr(spec, 'loader', None) is self:
-                del sys.modules[name]
-                parent, _, child = name.rpartition('.')
-                if parent in sys.modules:
-                    vars(sys.modules[parent]).pop(child, None)
+            sys.modules.pop(name, None)
+            parent, _, child = name.rpartition('.')
+            if parent in sys.modules:
+                vars(sys.modules[parent]).pop(child, None)
 
 
 # MMEngine looks up the installed path of the distribution named here, and
@@ -111,7 +102,7 @@ def add_config_scheme() -> Callable[[], None]:
     if _CONFIG in sys.modules:
         _add_scheme(sys.modules[_CONFIG])
     else:
-        finder.install(0)
+        finder.install()
 
     def undo() -> None:
         finder._uninstall()
@@ -122,55 +113,6 @@ def add_config_scheme() -> Callable[[], None]:
             utils.MODULE2PACKAGE.pop(_CONFIG_SCHEME[0], None)
 
     return undo
-
-
-class _DistributionNotFoundError(Exception):
-    """Raised by the stand-in for ``pkg_resources`` if a package is missing."""
-
-
-class _Distribution:
-    """The part of ``pkg_resources.Distribution`` that OpenMMLab packages use."""
-
-    def __init__(self, found: Any) -> None:
-        self._found = found
-        self.project_name = found.metadata['Name']
-        self.version = found.version
-
-    @property
-    def location(self) -> str:
-        """Folder of the package; the checkout for an editable install."""
-        from urllib.request import url2pathname  # slow import
-
-        origin = json.loads(self._found.read_text('direct_url.json') or '{}')
-        if origin.get('dir_info', {}).get('editable'):
-            return url2pathname(urlsplit(origin['url']).path)
-        return str(self._found.locate_file(''))
-
-    def has_metadata(self, name: str) -> bool:
-        return self._found.read_text(name) is not None
-
-    def get_metadata(self, name: str) -> str:
-        return self._found.read_text(name) or ''
-
-
-def provide_pkg_resources() -> Callable[[], None] | None:
-    """Provide ``pkg_resources``, on top of ``importlib.metadata``, if it is missing."""
-    if find_spec('pkg_resources') is not None:
-        return None
-
-    def get_distribution(name: str) -> _Distribution:
-        from importlib.metadata import PackageNotFoundError, distribution
-
-        try:
-            return _Distribution(distribution(name))
-        except PackageNotFoundError:
-            raise _DistributionNotFoundError(f'{name} is not installed') from None
-
-    def fill(module: ModuleType) -> None:
-        vars(module)['DistributionNotFound'] = _DistributionNotFoundError
-        vars(module)['get_distribution'] = get_distribution
-
-    return ModuleFinder({'pkg_resources': fill}).install(len(sys.meta_path))
 
 
 def _copy_of(source: str) -> Fill:
@@ -202,7 +144,7 @@ def provide_xtcocotools() -> Callable[[], None] | None:
         'xtcocotools.mask': _copy_of('pycocotools.mask'),
         'xtcocotools': lambda module: None,
     }
-    return ModuleFinder(modules).install(0)
+    return ModuleFinder(modules).install()
 
 
 def provide_mmcv_operators() -> Callable[[], None] | None:
@@ -217,5 +159,4 @@ def provide_mmcv_operators() -> Callable[[], None] | None:
         operators = import_module('mmhot.compat.mmcv_operators')
         vars(module)['__getattr__'] = operators.find_operator
 
-    # the last finder: a compiled module has priority
-    return ModuleFinder({'mmcv._ext': fill}).install(len(sys.meta_path))
+    return ModuleFinder({'mmcv._ext': fill}).install()

@@ -13,11 +13,7 @@ from mmhot.errors import ArgumentError, install_extra, one_line
 
 
 def choose_device(name: str | None = None) -> str:
-    """Return a device that PyTorch can use; 'auto' is the GPU if there is one.
-
-    Raises:
-        ValueError: If the device does not exist.
-    """
+    """Return a device that PyTorch can use; 'auto' is the GPU if there is one."""
     import torch
 
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
@@ -38,8 +34,6 @@ def check_device(name: str, devices: Sequence[str]) -> None:
     if name.startswith('cuda') and 'cuda:0' not in devices:
         text += '; `nvidia-smi` and `mmhot doctor` say whether there is a GPU, and '
         text += 'PyTorch for it'
-    if name == 'mps':
-        text += "; Apple's GPUs are not supported"
     raise ArgumentError(text, ', '.join(devices), name)
 
 
@@ -49,12 +43,8 @@ def python_command(
     """Return the command of a Python process that imports from where this one does.
 
     Nothing is imported from the folder in which it starts, or named by the environment.
-
-    Args:
-        code (str): Finds ``arguments`` in ``sys.argv[1:]``.
-        *arguments (str): Arguments of the process.
-        cpu_seconds (int): Limit of CPU time, 0 for none. Windows has no limits.
-        memory (int): Limit of the address space in bytes, 0 for none.
+    ``code`` finds ``arguments`` in ``sys.argv[1:]``. The CPU time and the address space
+    in bytes have limits, 0 for none; Windows has none.
     """
     start = 'import json, sys; sys.path[:] = json.loads(sys.argv.pop(1)); '
     if find_spec('resource'):
@@ -78,12 +68,7 @@ def list_devices_of_driver() -> list[str]:
 
 
 def import_extra(module: str, purpose: str, extra: str) -> ModuleType:
-    """Import a module of an optional extra of mmhot.
-
-    Raises:
-        ValueError: If the import fails; says which ``purpose`` needs it, and how to
-            install the extra.
-    """
+    """Import a module of an optional extra of mmhot."""
     try:
         return importlib.import_module(module)
     except ImportError as error:

@@ -36,8 +36,8 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Ten
     sides = torch.tensor([0, 0, offset, offset], device=boxes.device)
     # MMCV compares in single precision, where 3/5 is not more than 0.6.
     threshold = float(np.float32(iou_threshold))
-    kept = torchvision.ops.nms(boxes.float()[order] + sides, rank, threshold)
-    return order[kept]
+    rows = torchvision.ops.nms(boxes.float()[order] + sides, rank, threshold)
+    return order[rows]
 
 
 def roi_align_forward(

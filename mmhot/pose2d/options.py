@@ -50,8 +50,8 @@ class Pose2DOptions(SpeedOption, RuntimeOptions):
 
     pose2d: str | None = option(
         '2D model: movenet, rtmpose-m or rtmo-s (downloaded once), an .onnx or .zip '
-        "file, MMPose's config (a program that is run) or alias, or auto (RTMPose-m if "
-        'it was downloaded) (default: gtpt-t, shipped)',
+        "file, or MMPose's config (a program that is run) or alias (default: gtpt-t, "
+        'shipped)',
         metavar='MODEL',
         decides=False,
     )

@@ -17,13 +17,12 @@ from mmhot.pose2d.onnx_detectors import OneStageEstimator, OnnxDetector
 from mmhot.pose2d.onnx_models import OneStageModelError, OnnxPoseEstimator
 from mmhot.pose2d.options import SPEEDS, Pose2DOptions
 from mmhot.pose2d.turned_crops import TurnedCrops
-from mmhot.weights.index import AUTO, shipped_models
+from mmhot.weights.index import shipped_models
 from mmhot.weights.names import (
     DETECTOR,
     HUMAN,
     NAMED_FILES,
     POSE,
-    choose_best,
     named_file,
     resolve,
     runtime,
@@ -94,9 +93,6 @@ def open_pose_source(
     """
     name, det_model = options.pose2d, options.det_model
     skeleton = options.pose2d_skeleton
-    if name == AUTO:
-        _refuse_weights('pose2d', AUTO, options.pose2d_weights)
-        name = choose_best()
     name = name or shipped_models(POSE.folders)[0].name
     if file := named_file(name, POSE):
         fetch(name)

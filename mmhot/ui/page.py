@@ -64,14 +64,11 @@ _USERS = 2  # whose runs go on at once
 class Page:
     """Builds the page and runs ``mmhot infer`` for its visitors.
 
-    Args:
-        folder (Path): Folder of Gradio's uploads. Each session has a folder in it for
-            its upload and results, which is deleted when the session ends.
-        options (Mapping): Further options of ``mmhot infer``. Visitors cannot
-            name models, because configs are programs.
-        max_minutes (int): Longest run. Defaults to 60.
-        max_memory (int): Gigabytes of address space of a run, unless there is a GPU,
-            whose driver reserves more. Defaults to 16.
+    Each session has a folder in that of Gradio's uploads for its upload and results,
+    which is deleted when the session ends. Further ``options`` are those of ``mmhot
+    infer``; visitors cannot name models, because configs are programs. ``max_memory``
+    are gigabytes of a run's address space, unless there is a GPU, whose driver reserves
+    more.
     """
 
     def __init__(

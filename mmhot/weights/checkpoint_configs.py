@@ -61,16 +61,7 @@ _KEYS = {'type', '_scope_', 'inplace', 'requires_grad'}
 
 
 def config_within(checkpoint: Path, content: Any) -> Config:
-    """Read the settings of the model in the content of a checkpoint.
-
-    Args:
-        checkpoint (Path): Its file, for messages.
-        content (dict): As loaded, with the config as text in ``meta``.
-
-    Raises:
-        ValueError: If there is no config, or it holds anything but values, types and
-            keys that are permitted.
-    """
+    """Read the settings of the model in the loaded content of a checkpoint file."""
     meta = content.get('meta') if isinstance(content, dict) else None
     meta = meta if isinstance(meta, dict) else {}
     text = meta.get('cfg')

@@ -1,4 +1,4 @@
-"""Files of models by address: paths, URLs, and repositories of the Hugging Face Hub.
+"""Files of models by address: paths and URLs.
 
 What was fetched once is used without a network. Archives are unpacked once.
 """
@@ -9,19 +9,14 @@ import re
 import zipfile
 import zlib
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path, PurePosixPath
-from urllib.parse import urldefrag, urlsplit
+from urllib.parse import urlsplit
 
-from mmhot.compat.installation import import_extra
 from mmhot.deploy.onnx_sessions import META_FILE
 from mmhot.errors import naming, one_line, public_url, require_file
 from mmhot.io.atomic import replacing
 
-_HUB = 'hf://'
 _WEB = ('http://', 'https://')
-_SHA256 = 'sha256='
-_CHECKSUM = re.compile(rf'{_SHA256}[0-9a-fA-F]{{8,64}}')
 ARCHIVE = '.zip'
 # OpenMMLab's and PyTorch's file names end with the first digits of the SHA-256; those
 # of archives have the digits of the checkpoint.
@@ -32,47 +27,34 @@ SDK_FILE, PIPELINE_FILE = 'end2end.onnx', 'pipeline.json'
 """Model and its preprocessing in folders and archives of MMDeploy's SDK."""
 _MAX_SIZE = 2 << 30  # bytes of an ONNX file, as of all Protocol Buffers
 _RESOURCES = '__MACOSX'  # of archives made on macOS
-CHECKPOINTS = ('.safetensors', '.pth')
-_FILES = ('*.safetensors', '*.pth', *_GRAPH)
 _TIMEOUT, _MAX_BYTES = 30, 4 << 30  # seconds without an answer, size of a file
 
 
 def is_remote(name: str | Path) -> bool:
-    """Whether a name is an address of the web or the hub."""
-    return str(name).startswith((_HUB, *_WEB))
+    """Whether a name is an address of the web."""
+    return str(name).startswith(_WEB)
 
 
 def local_file(name: str | Path) -> Path:
     """Return the file or exported folder of a name, fetched if it is an address.
 
     Args:
-        name (str | Path): A path, which is returned as it is; a URL of a file, with
-            ``#sha256=DIGITS`` to check its content, or of an exported folder, with a
-            slash at its end; or ``hf://USER/NAME[/FILE]``.
-
-    Raises:
-        ValueError: If it cannot be fetched, or has another content than its checksum.
+        name (str | Path): A path, which is returned as it is; or a URL of a file, or of
+            an exported folder, with a slash at its end.
     """
-    text = str(name)
-    if text.startswith(_HUB):
-        return _fetch_from_hub(text)
-    if not text.startswith(_WEB):
+    url = str(name)
+    if not is_remote(url):
         return Path(name)
-    url, fragment = urldefrag(text)
     folder = cache_folder() / 'mmhot' / 'downloads'
     folder = folder / hashlib.sha256(url.encode()).hexdigest()[:16]
     if url.endswith('/'):
         for file in _GRAPH:
             download(url + file, folder / file)
         return folder
-    if '#' in text and not _CHECKSUM.fullmatch(fragment):
-        text = f'the part after # must be {_SHA256} and at least 8 digits'
-        raise ValueError(f'{public_url(url)}: {text}')
-    named = _DIGITS.search(url)
     # other programs keep files with unique names there, too
-    path = cached_file(url) if named else folder / Path(urlsplit(url).path).name
-    digits = fragment.removeprefix(_SHA256) or (named and named[1])
-    return download(url, path, digits)
+    if digits := _DIGITS.search(url):
+        return download(url, cached_file(url), digits[1])
+    return download(url, folder / Path(urlsplit(url).path).name)
 
 
 def unpack(path: Path) -> Path:
@@ -80,10 +62,6 @@ def unpack(path: Path) -> Path:
 
     The archive has one .onnx file, in any folder, and perhaps ``pipeline.json`` beside
     it; all else is left.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is not a readable archive, has not one model, or is too large.
     """
     with naming(require_file(path)):
         # archives are replaced, and dates are copied: the content counts
@@ -117,35 +95,6 @@ def _read_members(archive: zipfile.ZipFile) -> dict[str, bytes]:
     return {file: archive.read(member) for file, member in members.items()}
 
 
-def _fetch_from_hub(name: str) -> Path:
-    parts = name.removeprefix(_HUB).split('/')
-    if len(parts) < 2 or not all(parts):
-        raise ValueError(f'{name} must be hf://USER/NAME or hf://USER/NAME/FILE')
-    hub = import_extra('huggingface_hub', name, 'hub')
-    repository, file = '/'.join(parts[:2]), '/'.join(parts[2:])
-    fetch = partial(hub.snapshot_download, allow_patterns=list(_FILES))
-    if file:
-        fetch = partial(hub.hf_hub_download, filename=file)
-    fetch = partial(fetch, repository, endpoint=os.environ.get('HF_ENDPOINT'))
-    try:
-        path = Path(fetch())
-    except Exception as error:  # the client raises errors of several packages
-        reason = f'{name} cannot be downloaded ({one_line(error):.120})'
-        raise ValueError(reason) from error
-    if file or all((path / part).is_file() for part in _GRAPH):
-        return path
-    for suffix in CHECKPOINTS:
-        if checkpoints := sorted(path.glob(f'*{suffix}')):
-            break
-    if len(checkpoints) == 1:
-        return checkpoints[0]
-    names = ', '.join(checkpoint.name for checkpoint in checkpoints) or 'none'
-    raise ValueError(
-        f'{name} must have {" and ".join(_GRAPH)}, or one checkpoint '
-        f'({" or ".join(CHECKPOINTS)}): add /FILE; it has {names}'
-    )
-
-
 def cache_folder() -> Path:
     """Return the folder of the user's caches."""
     return Path(os.environ.get('XDG_CACHE_HOME', '~/.cache')).expanduser()
@@ -168,10 +117,6 @@ def download(
 
     ``sha256`` is that of its content in hexadecimal digits, or the first of them.
     ``show`` receives megabytes done and in total.
-
-    Raises:
-        ValueError: If it cannot be downloaded, or has another content; then nothing is
-            kept.
     """
     if path.is_file():
         _check_digest(path, sha256, url)

@@ -24,8 +24,6 @@ DEFAULT_LIFTER = 'tps-tri-motionbert-xs_81frm-keep27_cmu-wild'
 LIVE_LIFTER = 'nanohtnet_81frm-keep9_cmu-wild'
 ACCURACIES = ('fast', 'best')
 """Settings of :class:`mmhot.Lifter` that trade time for accuracy."""
-AUTO = 'auto'
-"""Name of the best 2D model that is there, see mmhot.weights.names."""
 
 
 @dataclass(frozen=True)
@@ -59,21 +57,19 @@ class IndexedModel:
 
 def read_models(name: str = '') -> list[IndexedModel]:
     """List the models of all metafiles that contain a name, in the index's order."""
-    models = []
-    for entry in read_index(FOLDER, name):
-        metadata = entry.get('Metadata', {})
-        model = IndexedModel(
+    return [
+        IndexedModel(
             name=entry['Name'],
             aliases=tuple(aliases_of(entry)),
             algorithm=entry['In Collection'],
             config=FOLDER / entry['Config'],
-            parameters=metadata.get('Parameters'),
-            macs=metadata.get('MACs'),
+            parameters=entry.get('Metadata', {}).get('Parameters'),
+            macs=entry.get('Metadata', {}).get('MACs'),
             weights=entry.get('Weights', ''),
             results=entry.get('Results', []),
         )
-        models.append(model)
-    return models
+        for entry in read_index(FOLDER, name)
+    ]
 
 
 def aliases_of(entry: dict[str, Any]) -> list[str]:
@@ -117,11 +113,7 @@ def shipped_weights() -> dict[str, Path]:
 
 
 def find_shipped(name: str | Path) -> Path | None:
-    """Return the file of shipped weights, by ``NAME`` or ``mmhot://NAME``.
-
-    Raises:
-        ValueError: If ``mmhot://NAME`` is not shipped; suggests the nearest name.
-    """
+    """Return the file of shipped weights, by ``NAME`` or ``mmhot://NAME``."""
     shipped, stem = shipped_weights(), str(name).removeprefix(SCHEME)
     if stem not in shipped and str(name).startswith(SCHEME):
         hint = hint_at_names(stem, shipped, 'shipped')

@@ -47,10 +47,6 @@ def load_lifter(
             it contains.
         checkpoint (str or Path, optional): A file, the name of shipped weights, or an
             address, see :func:`mmhot.weights.hub.local_file`.
-
-    Raises:
-        ValueError: If the name is unknown, or the weights do not fit the model.
-        FileNotFoundError: If a file is missing.
     """
     resolved = resolve(model, LIFTER, checkpoint)
     if not resolved.weights:
@@ -61,8 +57,6 @@ def load_lifter(
             ', '.join(shipped_weights()) or 'none',
         )
     weights = find_shipped(resolved.weights) or local_file(resolved.weights)
-    if weights.is_dir():
-        raise IsADirectoryError(f'{checkpoint} is a folder, not a checkpoint')
     content = safe_load(weights)
     # those of an index contain their config, too
     config_file = None if checkpoint is None else resolved.config

@@ -30,11 +30,7 @@ def naming_failures(source: str | Path) -> Iterator[None]:
 def build_model(
     settings: Mapping[str, Any], source: str | Path, scope: str = 'mmpose'
 ) -> nn.Module:
-    """Build the model of a config, with random weights; types are first of ``scope``.
-
-    Raises:
-        ValueError: If it cannot be built; names the config, ``source``.
-    """
+    """Build the model of a config, with random weights."""
     with naming_failures(source), DefaultScope.overwrite_default_scope(scope):
         return MODELS.build(settings)
 
@@ -53,10 +49,6 @@ def load_strictly(
     """Load weights that must fit exactly, a state dict or a checkpoint with one.
 
     ``allows_more`` permits tensors that the model has not.
-
-    Raises:
-        ValueError: If names or shapes differ, or a number is not finite; names the
-            weights' ``source``.
     """
     state = find_state(model, source, content)
     check_state(model, source, state, allows_more)
@@ -64,11 +56,7 @@ def load_strictly(
 
 
 def find_state(model: nn.Module, source: str | Path, content: Any) -> dict[str, Tensor]:
-    """Return the state dict of a checkpoint, if it shares names with a model.
-
-    Raises:
-        ValueError: If there is no such state dict.
-    """
+    """Return the state dict of a checkpoint, if it shares names with a model."""
     state = content.get('state_dict', content) if isinstance(content, dict) else None
     if not isinstance(state, dict) or not set(state) & set(model.state_dict()):
         raise ValueError(f'{source} is a checkpoint of another model')

@@ -4,9 +4,7 @@ The names of mmhot, MMPose and MMDetection are in metafiles of the packages, whi
 read without importing the packages.
 """
 
-import logging
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
@@ -22,11 +20,9 @@ from mmhot.errors import (
 from mmhot.options import BACKENDS
 from mmhot.weights.hub import (
     ARCHIVE,
-    CHECKPOINTS,
     MODEL_FILE,
     SDK_FILE,
     cache_folder,
-    cached_file,
     download,
     is_remote,
     local_file,
@@ -42,11 +38,9 @@ from mmhot.weights.index import (
     find_shipped,
     read_index,
     read_models,
-    shipped_models,
     shipped_weights,
 )
 
-_LOGGER = logging.getLogger(__name__)
 HUMAN = ('human', 'body', 'wholebody')
 """MMPose's aliases that name both a 2D model and the detector of its inferencer."""
 _HUMAN_CONFIG = 'demo/mmdetection_cfg/rtmdet_m_640-8xb32_coco-person.py'
@@ -164,10 +158,6 @@ def resolve(
             weights, or the shipped lifter.
         task (Task): The kind of model.
         weights (str | Path, optional): Other weights for it.
-
-    Raises:
-        FileNotFoundError: If a file does not exist.
-        ValueError: If the name is unknown, or the model has its own weights.
     """
     if name is None and weights is not None:
         return Model(str(weights), None, weights)
@@ -315,10 +305,6 @@ def find_config(name: str | Path) -> Path:
 
     Returns ``name`` itself, or the file of ``PACKAGE::PATH``, a config that comes with
     an installed package, for example ``mmpose::body_2d_keypoint/...``.
-
-    Raises:
-        ValueError: If there is no such package.
-        FileNotFoundError: If there is no such config in it.
     """
     package, separator, inner = str(name).partition('::')
     if not separator:
@@ -332,15 +318,8 @@ def find_config(name: str | Path) -> Path:
 
 
 def config_of(name: str) -> Path:
-    """Find the config of a model of any task; of other packages 2D or a detector.
-
-    Raises:
-        FileNotFoundError: If a file does not exist.
-        ValueError: If the name is unknown, or that of an ONNX file.
-    """
-    model = _indexed(name, LIFTER)
-    if model is None:
-        model = _of_package(name, LIFTER)
+    """Find the config of a model of any task; of other packages 2D or a detector."""
+    model = _indexed(name, LIFTER) or _of_package(name, LIFTER)
     if model is None and name.endswith('.py'):
         model = _config_file(name, LIFTER)
     if model is None and name not in NAMED_FILES:
@@ -353,19 +332,6 @@ def config_of(name: str) -> Path:
     return model.config
 
 
-def choose_best() -> str:
-    """Choose the best 2D model that needs no download, for ``--pose2d auto``.
-
-    RTMPose-m with RTMDet-m if their packages are installed and their files were
-    downloaded, otherwise the default.
-    """
-    if all(find_spec(package) for package in ('mmpose', 'mmdet')):
-        named = resolve(HUMAN[0], POSE), resolve(HUMAN[0], DETECTOR)
-        if all(cached_file(str(model.weights)).is_file() for model in named):
-            return HUMAN[0]
-    return shipped_models(POSE.folders)[0].name
-
-
 def runtime(
     model: Model,
     device: str = 'auto',
@@ -375,16 +341,8 @@ def runtime(
     """Choose the back end of a model: its ONNX file, or None for PyTorch.
 
     'auto' runs models of ``mmhot export`` and, on a CPU, shipped models with ONNX
-    Runtime, also where PyTorch is installed. Others run with PyTorch.
-
-    Args:
-        model (Model): As resolved.
-        device (str): Device. Defaults to 'auto', the GPU if there is one.
-        backend (str): 'auto', 'torch' or 'onnx'. Defaults to 'auto'.
-        prefers_torch (bool): Whether 'auto' is PyTorch for shipped models, too.
-
-    Raises:
-        ValueError: If the back end is unknown, or cannot run the model.
+    Runtime, also where PyTorch is installed, unless ``prefers_torch``. Others run with
+    PyTorch.
     """
     require_choice('backend', backend, BACKENDS)
     graph, has_torch = model.graph, find_spec('torch') is not None
@@ -401,15 +359,4 @@ def runtime(
     has_gpu = len(list_devices_of_driver()) > 1 if device == 'auto' else device != 'cpu'
     if backend == 'torch' or has_gpu:
         return None
-    if graph is None:
-        weights = str(model.weights)
-        if weights.endswith(CHECKPOINTS) and not is_remote(weights):
-            require_file(weights)
-        recommend_export()
     return None if prefers_torch else graph
-
-
-@cache
-def recommend_export() -> None:
-    """Log once that exported models are faster."""
-    _LOGGER.warning('models of your own run in PyTorch; mmhot export makes them faster')

@@ -10,12 +10,12 @@ import pytest
 import torch
 
 import mmhot
-from mmhot.apis.options import OnnxOptions, PageOptions, RayOptions
+from mmhot.apis.options import OnnxOptions, PageOptions
 from mmhot.chain.calls import INFER, LIFT, REFINE, STREAM
 from mmhot.chain.options import (
+    BatchOptions,
     ExportOptions,
     OutputOptions,
-    RepeatOptions,
     StreamOutputOptions,
 )
 from mmhot.cli.errors import OneLineParser
@@ -33,7 +33,7 @@ from mmhot.structures.lens import Lens
 LENS = Lens((9, 9), (9, 9))
 ALL = {
     *(*INFER, *LIFT, *REFINE, *STREAM, OutputOptions, StreamOutputOptions),
-    *(RepeatOptions, OnnxOptions, PageOptions, RayOptions),
+    *(BatchOptions, OnnxOptions, PageOptions),
 }
 ALL = sorted((kind for kind in ALL if options_of(kind)), key=lambda kind: kind.__name__)
 
@@ -70,7 +70,7 @@ def test_options_of_the_command_line_are_those_of_python():
     words = shlex.split(
         '--out-dir out --fov 60 --speed fast --formats npz,bvh --keep 9'
     )
-    values = read_values(parser.parse_args(words), OutputOptions, *LIFT)
+    values = read_values(parser.parse_args(words))
     assert values.of(OutputOptions) == OutputOptions(out_dir='out', formats='npz,bvh')
     assert values.of(Lift) == Lift(speed='fast', keep=9)
     assert values.of(SetLens) == SetLens(fov=60)
@@ -87,7 +87,7 @@ def test_an_option_of_a_step_is_one_field():
     parser = OneLineParser()
     add_options(parser, *kinds)
     args = parser.parse_args(['--max-speed', '3', '--kpt-thr', '0.5'])
-    limited = read_values(args, *kinds).of(Limited)
+    limited = read_values(args).of(Limited)
     assert (limited.max_speed, limited.kpt_thr) == (3, 0.5)
     assert limited.option_values() == {'kpt_thr': 0.5, 'max_speed': 3}
 

@@ -149,12 +149,3 @@ def test_table_has_times_and_the_slowest_stage():
         'before 100 1 - - - - finished before',
         'all 4 400 3 12.0 1.5 4.0 22.9 slowest: 2D',
     ]
-
-
-def test_table_of_thousands_has_failures_and_the_sum():
-    outcomes = [outcome(f'clip{n}', _2D=1.0) for n in range(1000)]
-    outcomes.append(outcome('bad', error='is damaged', _2D=1.0))
-    rows = stage_table(outcomes).splitlines()
-    assert len(rows) == 3
-    assert rows[1].startswith('bad')
-    assert rows[2].split()[:4] == ['all', '1001', '100100', '1000']

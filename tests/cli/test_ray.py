@@ -15,7 +15,6 @@ from pose_sources import infer
 from ray_stand_ins import read_log, slow_worker
 from video_files import write_video
 
-from mmhot.apis.options import RayOptions
 from mmhot.apis.ray_runner import collect_outcomes, process_with_ray
 from mmhot.chain.calls import INFER_COMMAND
 from mmhot.chain.outcome import Outcome
@@ -44,10 +43,10 @@ def test_more_workers_than_cores_and_single_gpus_are_refused(
         cluster_resources=lambda: {'CPU': 2.0},
     )
     monkeypatch.setitem(sys.modules, 'ray', module)
+    stated = dict(out_dir='out', device=device, runner='ray', num_workers=3)
     outcomes = process_with_ray(
         [],
-        Values({'out_dir': 'out', 'device': device}, INFER_COMMAND),
-        RayOptions(runner='ray', num_workers=3),
+        Values(stated, INFER_COMMAND),
         Report(),
     )
     with pytest.raises(ValueError, match=message):
@@ -107,6 +106,7 @@ def test_killed_worker_loses_nothing(videos, checkpoint, tmp_path, importable):
     """Two processes, of which one is killed in the middle of a video."""
     out, log = tmp_path / 'out', tmp_path / 'log.txt'
     stated = dict(out_dir=out, pose3d_weights=checkpoint, device='cpu')
+    stated |= dict(runner='ray', num_workers=2)
     options = Values(stated, INFER_COMMAND)
     inputs = find_inputs([str(video) for video in videos])
     victims = []
@@ -121,9 +121,9 @@ def test_killed_worker_loses_nothing(videos, checkpoint, tmp_path, importable):
 
     killer = threading.Thread(target=kill_one, daemon=True)
     killer.start()
-    given = RayOptions(runner='ray', num_workers=2), Report(print)
-    run = partial(process_with_ray, make_worker=partial(slow_worker, log=log))
-    outcomes = list(run(inputs, options, *given))
+    make = partial(slow_worker, log=log)
+    run = partial(process_with_ray, report=Report(print), make_worker=make)
+    outcomes = list(run(inputs, options))
     killer.join(5)
     assert victims
     assert sorted(outcome.name for outcome in outcomes) == sorted(
@@ -141,7 +141,7 @@ def test_killed_worker_loses_nothing(videos, checkpoint, tmp_path, importable):
     # only frames of the video that was worked on were looked at again
     assert 60 <= sum(what != 'models' for _, what in steps) <= 69
     # the same once more: all is finished
-    again = list(run(inputs, Values(stated | {'resume': True}, INFER_COMMAND), *given))
+    again = list(run(inputs, Values(stated | {'resume': True}, INFER_COMMAND)))
     assert all(outcome.skipped for outcome in again)
 
 

@@ -140,23 +140,17 @@ def test_other_opencv_will_do_but_not_two_versions(site, outcomes):
 
 
 @pytest.mark.parametrize(
-    ('module', 'error', 'note', 'command'),
+    ('module', 'error', 'command'),
     [
-        ('mmpose.apis', LIBRARY, '', '--force-reinstall --no-deps mmpose==1.3.2'),
-        ('mmdet', "No module named 'shapely'", '', 'mmdet==3.2.0'),
-        (
-            'pycocotools.mask',
-            ABI,
-            'compiled for another NumPy than ',
-            "--force-reinstall --no-deps 'pycocotools>=2.0.8'",
-        ),
+        ('mmpose.apis', LIBRARY, '--force-reinstall --no-deps mmpose==1.3.2'),
+        ('mmdet', "No module named 'shapely'", 'mmdet==3.2.0'),
+        ('pycocotools.mask', ABI, "--force-reinstall --no-deps 'pycocotools>=2.0.8'"),
     ],
 )
-def test_failed_imports_are_repaired(site, outcomes, module, error, note, command):
+def test_failed_imports_are_repaired(site, outcomes, module, error, command):
     outcomes[module] = error
     (status,) = look()[0].values()
-    assert status.note.startswith(note)
-    assert status.note.endswith(error)
+    assert status.note == error
     assert look()[1] == [f'{PIP}install {command}']
 
 

@@ -159,7 +159,7 @@ def test_each_person_may_have_a_height():
     for height in ('1.8,12', 175):
         with pytest.raises(ValueError, match='^height must be from 0.3 to 3 meters'):
             ExportOptions(height=height)
-    with pytest.raises(ValueError, match='^height must be .* person, .*; got tall$'):
+    with pytest.raises(ValueError, match="^height must be .* person, .*, got 'tall'$"):
         ExportOptions(height='tall')
 
 

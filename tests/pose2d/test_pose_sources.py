@@ -21,9 +21,8 @@ from mmhot.pose2d.mmpose_models import MMPoseDetector, MMPoseEstimator
 from mmhot.pose2d.options import Pose2DOptions
 from mmhot.pose2d.pose_source import open_pose_source
 from mmhot.weights import names
-from mmhot.weights.hub import cached_file
 from mmhot.weights.index import FOLDER
-from mmhot.weights.names import choose_best, resolve
+from mmhot.weights.names import resolve
 
 GTPT = 'gtpt-t_4xb64-300e_coco-256x192'
 RTMPOSE = 'rtmpose-t_8xb256-420e_aic-coco-256x192'
@@ -185,26 +184,6 @@ def test_models_without_weights_are_refused(monkeypatch, tmp_path):
     message = r'cannot be downloaded \(no route to host\): copy the file to .*, or give'
     with pytest.raises(ValueError, match=message):
         MMPoseEstimator(GTPT, 'https://a/b.pth')
-
-
-def test_auto_is_the_best_model_that_needs_no_download(monkeypatch, tmp_path):
-    monkeypatch.setenv('TORCH_HOME', str(tmp_path))
-    monkeypatch.setattr('urllib.request.urlopen', None)
-    ours = 'gtpt-t_coco17_synth'
-    named = resolve('human', names.POSE), resolve('human', names.DETECTOR)
-    for model in named:
-        assert choose_best() == ours
-        cached_file(model.weights).parent.mkdir(parents=True, exist_ok=True)
-        cached_file(model.weights).write_bytes(b'weights')
-    assert choose_best() == 'human'
-    find = names.find_spec
-    hide = lambda name: None if name in ('mmpose', 'mmdet') else find(name)  # noqa: E731
-    monkeypatch.setattr(names, 'find_spec', hide)
-    assert choose_best() == ours
-    with pytest.raises(
-        ValueError, match=r'pose2d_weights is a\.pth, but auto has its own'
-    ):
-        open_pose_source(Pose2DOptions(pose2d='auto', pose2d_weights='a.pth'))
 
 
 def test_shipped_weights_need_no_detector_and_nothing_installed():

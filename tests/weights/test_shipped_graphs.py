@@ -161,18 +161,6 @@ def test_choice_of_the_back_end(packages, devices, options, runs, machine):
     assert found == (expected if runs == 'onnx' else None)
 
 
-def test_export_is_recommended_once_for_models_of_the_user(machine, caplog):
-    machine(BOTH)
-    names.recommend_export.cache_clear()
-    runtime(resolve('nanohtnet', LIFTER))
-    runtime(resolve('nanohtnet', LIFTER, 'a.pth'), backend='torch')
-    assert caplog.messages == []
-    for weights in ('a.pth', 'b.pth'):
-        runtime(resolve('nanohtnet', LIFTER, weights))
-    (message,) = caplog.messages
-    assert 'mmhot export' in message
-
-
 def test_other_files_are_no_lifters_and_keep_is_fixed(tmp_path):
     with pytest.raises(ValueError, match=r'coco17_synth.onnx is no lifter, or'):
         mmhot.Lifter(WEIGHTS_FOLDER / 'gtpt-t_coco17_synth.onnx')
