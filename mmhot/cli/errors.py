@@ -1,6 +1,7 @@
 """Parser and runner of commands whose errors are one line."""
 
 import argparse
+import faulthandler
 import logging
 import os
 import re
@@ -8,7 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
@@ -78,6 +79,22 @@ def run_tool(
     """Run a script of ``tools/`` as :func:`run_safely`, and exit."""
     args = parse_args()
     sys.exit(run_safely(prog or Path(sys.argv[0]).name, lambda: main(args)))
+
+
+def keep_terminal() -> None:
+    """Leave stderr to Python: C libraries write to it, some when they are unloaded.
+
+    With ``MMHOT_DEBUG=1`` they still do.
+    """
+    if is_debugging():
+        return
+    with suppress(AttributeError, OSError):  # no stderr, or that of a notebook
+        stream, number = sys.stderr, sys.stderr.fileno()
+        sys.stderr = os.fdopen(
+            os.dup(number), 'w', 1, encoding=stream.encoding, errors=stream.errors
+        )
+        os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+        faulthandler.enable()
 
 
 @contextmanager

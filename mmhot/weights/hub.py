@@ -10,13 +10,15 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
-from urllib.parse import urlsplit
+from urllib.parse import urldefrag, urlsplit
 
 from mmhot.deploy.onnx_sessions import META_FILE
 from mmhot.errors import naming, one_line, public_url, require_file
 from mmhot.io.atomic import replacing
 
 _WEB = ('http://', 'https://')
+_SHA256 = 'sha256='
+_CHECKSUM = re.compile(rf'{_SHA256}[0-9a-fA-F]{{8,64}}')
 ARCHIVE = '.zip'
 # OpenMMLab's and PyTorch's file names end with the first digits of the SHA-256; those
 # of archives have the digits of the checkpoint.
@@ -39,22 +41,28 @@ def local_file(name: str | Path) -> Path:
     """Return the file or exported folder of a name, fetched if it is an address.
 
     Args:
-        name (str | Path): A path, which is returned as it is; or a URL of a file, or of
-            an exported folder, with a slash at its end.
+        name (str | Path): A path, which is returned as it is; or a URL of a file, with
+            ``#sha256=DIGITS`` to check its content, or of an exported folder, with a
+            slash at its end.
     """
-    url = str(name)
-    if not is_remote(url):
+    text = str(name)
+    if not is_remote(text):
         return Path(name)
+    url, fragment = urldefrag(text)
     folder = cache_folder() / 'mmhot' / 'downloads'
     folder = folder / hashlib.sha256(url.encode()).hexdigest()[:16]
     if url.endswith('/'):
         for file in _GRAPH:
             download(url + file, folder / file)
         return folder
+    if '#' in text and not _CHECKSUM.fullmatch(fragment):
+        text = f'the part after # must be {_SHA256} and at least 8 digits'
+        raise ValueError(f'{public_url(url)}: {text}')
+    named = _DIGITS.search(url)
     # other programs keep files with unique names there, too
-    if digits := _DIGITS.search(url):
-        return download(url, cached_file(url), digits[1])
-    return download(url, folder / Path(urlsplit(url).path).name)
+    path = cached_file(url) if named else folder / Path(urlsplit(url).path).name
+    digits = fragment.removeprefix(_SHA256) or (named and named[1])
+    return download(url, path, digits)
 
 
 def unpack(path: Path) -> Path:

@@ -68,6 +68,33 @@ print(*((heavy - {'onnxruntime'}) & set(sys.modules)))
     assert heavy == ['', '', '']
 
 
+@pytest.mark.parametrize('debugging', ['', '1'])
+def test_other_libraries_do_not_write_to_the_terminal(debugging, monkeypatch):
+    """Also where they do so in C, and when they are unloaded."""
+    monkeypatch.setenv('MMHOT_DEBUG', debugging)
+    code = """
+import atexit, os, sys
+import cv2, numpy
+from mmhot.cli import main
+atexit.register(os.write, 2, b'leaked\\n')
+png = cv2.imencode('.png', numpy.eye(64, dtype='u1'))[1]
+png[60] ^= 255
+for arguments in ['--version'], ['lift']:
+    sys.argv[1:] = arguments
+    try:
+        main()
+    except SystemExit:
+        pass
+assert cv2.imdecode(png, 1) is None
+sys.exit('said')
+"""
+    lines = run_code(code).stderr.splitlines()
+    assert lines[0].startswith('mmhot lift: error: the following arguments are')
+    assert 'said' in lines
+    assert len(lines) == 2 or debugging
+    assert ('leaked' in lines) == bool(debugging)
+
+
 @pytest.mark.slow(reason='lifts a clip in a new process')
 def test_lifting_with_onnx_runtime_imports_nothing_slow(tmp_path):
     clip = ROOT / 'demo/skating_2d_coco17.npz'

@@ -51,10 +51,13 @@ def _empty_caches(monkeypatch, tmp_path):
 
 def test_lifter_from_a_url_is_fetched_once(tmp_path):
     checkpoint = save_lifter(tmp_path / 'tiny.pth').read_bytes()
+    digest = hashlib.sha256(checkpoint).hexdigest()
     with serve({'/tiny.pth': checkpoint}) as (address, log):
-        for _ in range(2):
-            assert Lifter(checkpoint=f'{address}/tiny.pth', device='cpu').fps == 50
+        for url in (f'{address}/tiny.pth', f'{address}/tiny.pth#sha256={digest}'):
+            assert Lifter(checkpoint=url, device='cpu').fps == 50
         assert log == ['/tiny.pth']
+        with pytest.raises(ValueError, match='is expected: it was changed, or is'):
+            local_file(f'{address}/tiny.pth#sha256={digest[::-1]}')
     # without the server
     assert local_file(f'{address}/tiny.pth').read_bytes() == checkpoint
 
@@ -69,6 +72,9 @@ def test_names_with_digits_are_checked():
             assert local_file(f'{address}/{name}').read_bytes() == content
         with pytest.raises(ValueError, match='0123abcd is expected'):
             local_file(f'{address}/a-0123abcd.pth')
+        for wrong in ('#md5=1', '#sha256=', '#'):  # nothing would be checked
+            with pytest.raises(ValueError, match='after # must be sha256= and at'):
+                local_file(f'{address}/a-20260101.pth{wrong}')
         with pytest.raises(ValueError, match='missing.pth cannot be downloaded'):
             local_file(f'{address}/missing.pth')
         secret = address.replace('//', '//me:secret@')
