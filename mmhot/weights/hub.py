@@ -1,4 +1,4 @@
-"""Files of models by address: paths and URLs.
+"""Files of models by address: paths, URLs, and repositories of the Hugging Face Hub.
 
 What was fetched once is used without a network. Archives are unpacked once.
 """
@@ -9,13 +9,16 @@ import re
 import zipfile
 import zlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path, PurePosixPath
 from urllib.parse import urldefrag, urlsplit
 
+from mmhot.compat.installation import import_extra
 from mmhot.deploy.onnx_sessions import META_FILE
 from mmhot.errors import naming, one_line, public_url, require_file
 from mmhot.io.atomic import replacing
 
+_HUB = 'hf://'
 _WEB = ('http://', 'https://')
 _SHA256 = 'sha256='
 _CHECKSUM = re.compile(rf'{_SHA256}[0-9a-fA-F]{{8,64}}')
@@ -29,24 +32,31 @@ SDK_FILE, PIPELINE_FILE = 'end2end.onnx', 'pipeline.json'
 """Model and its preprocessing in folders and archives of MMDeploy's SDK."""
 _MAX_SIZE = 2 << 30  # bytes of an ONNX file, as of all Protocol Buffers
 _RESOURCES = '__MACOSX'  # of archives made on macOS
+CHECKPOINTS = ('.safetensors', '.pth')
+_FILES = ('*.safetensors', '*.pth', *_GRAPH)
 _TIMEOUT, _MAX_BYTES = 30, 4 << 30  # seconds without an answer, size of a file
 
 
 def is_remote(name: str | Path) -> bool:
-    """Whether a name is an address of the web."""
-    return str(name).startswith(_WEB)
+    """Whether a name is an address of the web or the hub."""
+    return str(name).startswith((_HUB, *_WEB))
 
 
 def local_file(name: str | Path) -> Path:
     """Return the file or exported folder of a name, fetched if it is an address.
 
     Args:
-        name (str | Path): A path, which is returned as it is; or a URL of a file, with
+        name (str | Path): A path, which is returned as it is; a URL of a file, with
             ``#sha256=DIGITS`` to check its content, or of an exported folder, with a
-            slash at its end.
+            slash at its end; or ``hf://USER/NAME[/FILE]``.
+
+    Raises:
+        ValueError: If it cannot be fetched, or has another content than its checksum.
     """
     text = str(name)
-    if not is_remote(text):
+    if text.startswith(_HUB):
+        return _fetch_from_hub(text)
+    if not text.startswith(_WEB):
         return Path(name)
     url, fragment = urldefrag(text)
     folder = cache_folder() / 'mmhot' / 'downloads'
@@ -101,6 +111,35 @@ def _read_members(archive: zipfile.ZipFile) -> dict[str, bytes]:
     if max(archive.getinfo(x).file_size for x in members.values()) > _MAX_SIZE:
         raise ValueError(f'has a file of more than {_MAX_SIZE >> 20} MB')
     return {file: archive.read(member) for file, member in members.items()}
+
+
+def _fetch_from_hub(name: str) -> Path:
+    parts = name.removeprefix(_HUB).split('/')
+    if len(parts) < 2 or not all(parts):
+        raise ValueError(f'{name} must be hf://USER/NAME or hf://USER/NAME/FILE')
+    hub = import_extra('huggingface_hub', name, 'hub')
+    repository, file = '/'.join(parts[:2]), '/'.join(parts[2:])
+    fetch = partial(hub.snapshot_download, allow_patterns=list(_FILES))
+    if file:
+        fetch = partial(hub.hf_hub_download, filename=file)
+    fetch = partial(fetch, repository, endpoint=os.environ.get('HF_ENDPOINT'))
+    try:
+        path = Path(fetch())
+    except Exception as error:  # the client raises errors of several packages
+        reason = f'{name} cannot be downloaded ({one_line(error):.120})'
+        raise ValueError(reason) from error
+    if file or all((path / part).is_file() for part in _GRAPH):
+        return path
+    for suffix in CHECKPOINTS:
+        if checkpoints := sorted(path.glob(f'*{suffix}')):
+            break
+    if len(checkpoints) == 1:
+        return checkpoints[0]
+    names = ', '.join(checkpoint.name for checkpoint in checkpoints) or 'none'
+    raise ValueError(
+        f'{name} must have {" and ".join(_GRAPH)}, or one checkpoint '
+        f'({" or ".join(CHECKPOINTS)}): add /FILE; it has {names}'
+    )
 
 
 def cache_folder() -> Path:
