@@ -6,9 +6,12 @@ and ``dict(...)``, and only these are parsed.
 """
 
 import ast
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
+from mmengine.registry import Registry
 
 from mmhot.weights.names import find_config
 
@@ -24,11 +27,43 @@ def read_config_file(path: str | Path, import_modules: bool = True) -> Config:
     if path.suffix != '.py':  # MMEngine would also read JSON and YAML with bases
         raise ValueError(f'{path} is not a usable config: it is not a .py file')
     try:
-        return Config.fromfile(path, import_custom_modules=import_modules)
+        config = Config.fromfile(path, import_custom_modules=import_modules)
+        if _name_types(config._cfg_dict):
+            config.default_scope = config.get('default_scope') or 'mmpose'
+        return config
     except (Exception, SystemExit) as error:
         # a config is a program and can raise anything
         reason = f'{type(error).__name__}: {error}'
         raise ValueError(f'{path} is not a usable config: {reason}') from error
+
+
+def _name_types(settings: Any) -> bool:
+    """Name the classes of a pure Python config, in place; return whether it has any.
+
+    Those of MMPose's registries get the name that other configs have.
+    """
+    has_class = False
+    if isinstance(settings, dict):
+        kind = settings.get('type')
+        if has_class := callable(kind):
+            settings['type'] = _registered_name(kind)
+        settings = settings.values()
+    elif not isinstance(settings, list | tuple):
+        return False
+    within = [_name_types(value) for value in settings]
+    return has_class or any(within)
+
+
+def _registered_name(kind: Callable) -> str:
+    import mmengine.registry
+    import mmpose.registry
+
+    for module in (mmpose.registry, mmengine.registry):
+        for registry in vars(module).values():
+            is_registry = isinstance(registry, Registry)
+            if is_registry and registry.module_dict.get(kind.__name__) is kind:
+                return kind.__name__
+    return f'{kind.__module__}.{kind.__name__}'
 
 
 def parse_config_text(text: str) -> Config:

@@ -20,6 +20,7 @@ from mmhot.errors import (
 from mmhot.options import BACKENDS
 from mmhot.weights.hub import (
     ARCHIVE,
+    CHECKPOINTS,
     MODEL_FILE,
     SDK_FILE,
     cache_folder,
@@ -359,4 +360,7 @@ def runtime(
     has_gpu = len(list_devices_of_driver()) > 1 if device == 'auto' else device != 'cpu'
     if backend == 'torch' or has_gpu:
         return None
+    weights = str(model.weights)
+    if graph is None and weights.endswith(CHECKPOINTS) and not is_remote(weights):
+        require_file(weights)  # before PyTorch is imported
     return None if prefers_torch else graph

@@ -41,3 +41,29 @@ def test_files_that_are_no_configs_are_refused(tmp_path, text):
     (tmp_path / 'a.py').write_text(text)
     with pytest.raises(ValueError, match='a.py is not a usable config: .*(Error|Exit)'):
         read_config_file(tmp_path / 'a.py')
+
+
+PURE = """
+from mmengine.dataset import DefaultSampler
+from mmpose.models import TopdownPoseEstimator
+from torch.optim import Adam
+
+from mmhot.models.gtpt.head import GTPTHead
+from mmhot.structures.lens import Lens
+
+model = dict(type=TopdownPoseEstimator, parts=[dict(type=GTPTHead), dict(type='Text')])
+sampler = dict(type=DefaultSampler)
+optimizer = dict(type=Adam)
+other = dict(type=Lens)
+"""
+
+
+def test_classes_of_pure_python_configs_become_names(tmp_path):
+    path = tmp_path / 'pure.py'
+    path.write_text(PURE)
+    config = read_config_file(path)
+    assert config.model.type == 'TopdownPoseEstimator'
+    assert [part.type for part in config.model.parts] == ['GTPTHead', 'Text']
+    assert (config.sampler.type, config.optimizer.type) == ('DefaultSampler', 'Adam')
+    assert config.other.type == 'mmhot.structures.lens.Lens'
+    assert config.default_scope == 'mmpose'
