@@ -7,7 +7,7 @@ shins, are on one of them, as the other is occluded.
 """
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from mmhot.errors import escape
 from mmhot.lifting.gaps import interpolate_missing
-from mmhot.skeletons.joints import Skeleton, get_skeleton
+from mmhot.skeletons.joints import get_skeleton
 from mmhot.state import State, Step
 from mmhot.structures.clips import Clip2D, Track2D
 
@@ -42,55 +42,29 @@ class SwapCosts:
     longest: float = 0.8  # of a copy, seconds: legs side by side overlap for longer
     copied: float = 4.0  # of a copy that begins or ends
     hidden: float = 1.0  # of the motion of a joint that is occluded, each frame
-    chunk: int = 2048  # frames at once, for the memory of long clips
+    chunk: int = 64  # frames at once, for the memory of long clips
 
 
-@dataclass(frozen=True)
-class _Limb:
-    """Pairs of left and right joints that are swapped together.
-
-    Those of arms and legs are near, before the knee or elbow, or far.
-    """
-
-    name: str
-    near: tuple[tuple[int, int], ...]
-    far: tuple[tuple[int, int], ...]
-
-    @property
-    def states(self) -> np.ndarray:
-        """Which parts are swapped, (S, 2) bool: none first, both last.
-
-        Each state has its opposite: else tracks with swaps that have none would be
-        cheaper with all other frames swapped.
-        """
-        both = self.near and self.far
-        parts = np.indices((2, 2)).reshape(2, -1).T if both else [(0, 0), (1, 1)]
-        return np.array(parts, bool)
+_Pairs = list[tuple[int, int]]  # of a left and a right joint
 
 
 @cache
-def _limbs_of(name: str) -> tuple[_Limb, ...]:
-    """Return arms, head and legs of a skeleton, as far as it has them."""
-    skeleton = get_skeleton(name)
-    parts: dict[tuple[str, bool], list[tuple[int, int]]] = {}
+def _parts_of(name: str) -> dict[tuple[str, bool], _Pairs]:
+    """Return the joints of a skeleton that are swapped together.
+
+    Keys are arm, head or leg, and whether joints are beyond the elbow or knee.
+    """
+    skeleton, parts = get_skeleton(name), dict[tuple[str, bool], _Pairs]()
     for pair in skeleton.flip_pairs:
-        parts.setdefault(_part_of(skeleton, pair[0]), []).append(pair)
-    return tuple(
-        _Limb(limb, *(tuple(parts.get((limb, is_far), ())) for is_far in (False, True)))
-        for limb in sorted({limb for limb, _ in parts})
-    )
-
-
-def _part_of(skeleton: Skeleton, joint: int) -> tuple[str, bool]:
-    """Name the limb of a joint, and whether the joint is beyond the knee or elbow."""
-    is_far = False
-    while joint >= 0:
-        name = skeleton.joints[joint]
-        is_far |= name.endswith(('knee', 'elbow'))
-        if name.endswith(('hip', 'shoulder')):
-            return 'leg' if name.endswith('hip') else 'arm', is_far
-        joint = skeleton.parents[joint]
-    return 'head', False
+        limb, is_far, joint = '', False, pair[0]
+        while joint >= 0 and not limb:
+            above = skeleton.joints[joint].rpartition('_')[2]
+            limb = {'hip': 'leg', 'shoulder': 'arm'}.get(above, '')
+            is_far |= above in ('knee', 'elbow')
+            joint = skeleton.parents[joint]
+        key = (limb, is_far) if limb else ('head', False)
+        parts.setdefault(key, []).append(pair)
+    return dict(sorted(parts.items()))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,33 +124,45 @@ def find_swaps(
     track: Track2D, skeleton: str, seconds: np.ndarray, costs: SwapCosts = SwapCosts()
 ) -> np.ndarray:
     """Find joints that are swapped with their counterpart, (T, K), at seconds (T,)."""
-    limbs = _limbs_of(skeleton)
+    parts = _parts_of(skeleton)
     swapped = np.zeros(track.scores.shape, bool)
     visible = np.isfinite(track.keypoints).all(-1)
-    if len(seconds) < 3 or not limbs or not visible.any():
+    if len(seconds) < 3 or not parts or not visible.any():
         return swapped
     points, weights = _normalized(track, seconds, costs)
-    # all combinations of the limbs' states, (S, L); the first has no swap
-    counts = [len(limb.states) for limb in limbs]
-    states = np.stack(np.unravel_index(np.arange(np.prod(counts)), counts), -1)
-
-    def motion(rows: slice) -> Iterator[np.ndarray]:
-        parts = [
-            _motion_costs(limb, points[rows], weights[rows], seconds[rows], costs)
-            for limb in limbs
-        ]
-        yield from map(_combine, zip(*parts, strict=True))
-
+    # all combinations of swapped parts, (S, P); the first has no swap
+    states = np.indices([2] * len(parts)).reshape(len(parts), -1).T.astype(bool)
+    limbs = [limb for limb, _ in parts]
+    is_of_limb = np.array(limbs)[:, None] == sorted({*limbs})
+    # each limb that changes costs the same, but all of them together as much as one
+    differs = states[:, None] ^ states
+    is_whole = differs.all(-1) & (states.all(-1) | ~states.any(-1))
+    change = costs.change * np.where(is_whole, 1, (differs @ is_of_limb).sum(-1))
     step = float(np.median(np.diff(seconds)))
-    single = costs.swapped * step * (states > 0).sum(-1)
-    single = single + _twists(limbs, states, points, costs)
-    change = costs.change * _change_costs(limbs, states)
+    single = costs.swapped * step * (states @ is_of_limb).sum(-1)
+    single = single + _twists(parts, states, points, costs)
+    # (4 P, S * S * S): whether parts change before and after the second of three frames
+    kinds = 2 * differs[:, :, None] + differs
+    changes = (kinds[..., None] == range(4)).reshape(-1, 4 * len(parts)).T
+    changes = changes.astype(np.float64)
+
+    def motion(rows: slice) -> np.ndarray:
+        facts = points[rows], weights[rows], seconds[rows], costs
+        part_costs = []
+        for pairs in parts.values():
+            # fingers, toes and landmarks of faces add nothing
+            of_pairs = (_pair_costs(pair, *facts) for pair in pairs[:2])
+            sums = (
+                weight[:, None] * x.sum(-1).reshape(-1, 4) for x, weight in of_pairs
+            )
+            part_costs.append(sum(sums))
+        totals = np.concatenate(part_costs, 1) @ changes
+        return totals.reshape(-1, *[len(states)] * 3)
+
     path = _most_probable(change, single, motion, costs.chunk)
-    for column, limb in enumerate(limbs):
-        parts = limb.states[states[path, column]]
-        for part, pairs in enumerate((limb.near, limb.far)):
-            for pair in pairs:
-                swapped[:, pair] = parts[:, part, None]
+    for part, pairs in enumerate(parts.values()):
+        for pair in pairs:
+            swapped[:, pair] = states[path, part, None]
     return swapped
 
 
@@ -220,7 +206,7 @@ def find_copies(
     # the visible limb has both names in a copy, and either one after it
     change = np.where(sides < 2, 0, costs.change) * (turns[:, None] != turns)
     change = np.where(sides[:, None] == sides, change, costs.copied)
-    for pairs in (limb.far for limb in _limbs_of(skeleton) if limb.far):
+    for pairs in (x for (_, is_far), x in _parts_of(skeleton).items() if is_far):
         first, last = np.moveaxis(points[:, pairs], 2, 0)
         is_near = np.linalg.norm(first - last, axis=-1) < costs.near
         edges = np.diff(is_near.any(1), prepend=False, append=False)
@@ -232,9 +218,9 @@ def find_copies(
         single = costs.swapped * step * (turns > 0) + np.zeros((len(points), 1))
         single[np.ix_(~is_near[:, :2].any(1), sides < 2)] = np.inf
 
-        def motion(rows: slice, pairs=pairs, is_near=is_near) -> Iterator[np.ndarray]:
+        def motion(rows: slice, pairs=pairs, is_near=is_near) -> np.ndarray:
             part = points[rows], weights[rows], seconds[rows]
-            yield from _copy_costs(pairs[:2], is_near[rows], *part, costs)
+            return _copy_costs(pairs[:2], is_near[rows], *part, costs)
 
         path = _most_probable(change, single, motion, costs.chunk)
         if (sides[path] < 2).any():
@@ -244,22 +230,10 @@ def find_copies(
     return swapped, hidden
 
 
-def _change_costs(limbs: Sequence[_Limb], states: np.ndarray) -> np.ndarray:
-    """Return the costs of a change from one state to another in swaps, (S, S).
-
-    Each limb that changes costs the same, but all of them together as much as one.
-    """
-    differs = (states[:, None] != states[None]).sum(-1)
-    last = np.array([len(limb.states) - 1 for limb in limbs])
-    uniform = [(states == value).all(-1) for value in (np.zeros_like(last), last)]
-    whole = uniform[0][:, None] & uniform[1][None]
-    return np.where(whole | whole.T, 1, differs)
-
-
 def _most_probable(
     change: np.ndarray,
     single: np.ndarray,
-    motion: Callable[[slice], Iterator[np.ndarray]],
+    motion: Callable[[slice], np.ndarray],
     chunk: int,
 ) -> np.ndarray:
     """Return the most probable states (T,) by a Viterbi search of second order.
@@ -267,8 +241,8 @@ def _most_probable(
     Args:
         change (np.ndarray): Costs of a change between states, (S, S).
         single (np.ndarray): Costs of the state in each frame, (T, S).
-        motion (Callable): Yields costs by the states in three frames, (S, S, S), from
-            the third one of a slice on.
+        motion (Callable): Maps a slice of frames to costs by the states in three
+            frames, from the third one of the slice on, (T' - 2, S, S, S).
         chunk (int): Frames of a slice.
     """
     length, count = single.shape
@@ -288,38 +262,6 @@ def _most_probable(
     for frame in range(length - 1, 1, -1):
         path[frame - 2] = origin[frame, path[frame - 1], path[frame]]
     return path
-
-
-def _combine(costs: Sequence[np.ndarray]) -> np.ndarray:
-    """Add costs (S_l, S_l, S_l) of each limb to those of all states, (S, S, S)."""
-    total = costs[0]
-    for own in costs[1:]:
-        side = len(total) * len(own)
-        total = total[:, None, :, None, :, None] + own[None, :, None, :, None, :]
-        total = total.reshape(side, side, side)
-    return total
-
-
-def _motion_costs(
-    limb: _Limb,
-    points: np.ndarray,
-    weights: np.ndarray,
-    seconds: np.ndarray,
-    scales: SwapCosts,
-) -> np.ndarray:
-    """Return costs of motion by a limb's states in three frames, (T - 2, S, S, S)."""
-    states = limb.states.astype(int)
-    total = np.zeros((len(points) - 2, *[len(states)] * 3))
-    for part, pairs in enumerate((limb.near, limb.far)):
-        bits = states[:, part]
-        turned = bits[:, None] ^ bits
-        # fingers, toes and landmarks of faces add nothing
-        for pair in pairs[:2]:
-            costs, weight = _pair_costs(pair, points, weights, seconds, scales)
-            # the sum over both sides is the same if all three frames are swapped
-            costs = weight[:, None, None] * costs.sum(-1)
-            total += costs[:, turned[:, :, None], turned[None, :, :]]
-    return total
 
 
 def _pair_costs(
@@ -352,7 +294,7 @@ def _pair_costs(
 
 
 def _copy_costs(
-    pairs: Sequence[tuple[int, int]],
+    pairs: _Pairs,
     is_near: np.ndarray,
     points: np.ndarray,
     weights: np.ndarray,
@@ -385,25 +327,25 @@ def _copy_costs(
 
 
 def _twists(
-    limbs: Sequence[_Limb], states: np.ndarray, points: np.ndarray, costs: SwapCosts
+    parts: dict[tuple[str, bool], _Pairs],
+    states: np.ndarray,
+    points: np.ndarray,
+    costs: SwapCosts,
 ) -> np.ndarray:
     """Return costs (T, S) of hips and shoulders that face opposite ways.
 
     No sequence of states avoids more than the limit.
     """
-    rows = {limb.name: row for row, limb in enumerate(limbs) if limb.near}
-    if not {'arm', 'leg'} <= set(rows):
+    keys = ('arm', False), ('leg', False)
+    if not {*keys} <= {*parts}:
         return np.zeros((len(points), len(states)))
-    lines, flipped = [], []
-    for column in (rows['arm'], rows['leg']):
-        limb = limbs[column]
-        left, right = limb.near[0]
-        lines.append(points[:, left] - points[:, right])
-        flipped.append(limb.states[states[:, column], 0])
+    pairs = [parts[key][0] for key in keys]
+    lines = [points[:, left] - points[:, right] for left, right in pairs]
     widths = [np.linalg.norm(line, axis=-1) for line in lines]
     cosine = (lines[0] * lines[1]).sum(-1) / (widths[0] * widths[1]).clip(1e-9)
     cosine *= (np.minimum(*widths) / costs.width).clip(0, 1)
-    signs = np.where(flipped[0] == flipped[1], 1, -1)
+    first, second = states[:, [[*parts].index(key) for key in keys]].T
+    signs = np.where(first == second, 1, -1)
     total = costs.twisted * (-cosine).clip(0).sum()
     limit = costs.max_twisted / max(total, costs.max_twisted)
     return costs.twisted * limit * (-cosine[:, None] * signs).clip(0)
