@@ -145,7 +145,7 @@ def register_skeleton(
         by_count (bool): See :class:`Skeleton`. Defaults to False.
 
     Raises:
-        ValueError: If a name is taken, or a joint or group is missing.
+        ValueError: If another skeleton has the name, or a joint or group is missing.
 
     Example::
 
@@ -159,30 +159,24 @@ def register_skeleton(
     for joint in sum(map(list, parts.values()), mentioned):
         if joint not in joints:
             raise ValueError(_unknown(f'joint of {name}', joint, joints))
-    for group in ('head', 'torso'):
-        if group not in groups:
-            raise ValueError(f'groups of {name} must contain {group!r}')
-    taken = {key for x in SKELETONS.values() for key in (x.name, *x.dataset_names)}
-    if taken & {name, *dataset_names}:
-        raise ValueError(f'a skeleton {name!r} is registered already')
-    mirror = {
-        joint: joint.replace('left', 'right') for joint in joints if 'left' in joint
-    }
+    if not {'head', 'torso'} <= {*groups}:
+        raise ValueError(f"groups of {name} must contain 'head' and 'torso'")
+    mirror = {x: x.replace('left', 'right') for x in joints if 'left' in x}
     pairs = (
         (joints.index(left), joints.index(right))
         for left, right in (mirror | dict(flip_pairs or {})).items()
         if right in joints
     )
     parents = tuple(joints.index(parent) if parent else -1 for _, _, parent in words)
-    skeleton = replace(
-        _build(name, joints, parents, range(len(joints)), parts),
-        flip_pairs=tuple(sorted(pairs)),
-        meanings=MappingProxyType(dict(meanings or {})),
-        dataset_names=tuple(dataset_names),
-        by_count=by_count,
+    return add_skeleton(
+        replace(
+            _build(name, joints, parents, range(len(joints)), parts),
+            flip_pairs=tuple(sorted(pairs)),
+            meanings=MappingProxyType(dict(meanings or {})),
+            dataset_names=tuple(dataset_names),
+            by_count=by_count,
+        )
     )
-    _REGISTRY[name] = skeleton
-    return skeleton
 
 
 def part_of(joint: str) -> str:
@@ -247,9 +241,9 @@ def _build(
     limbs = {}
     for limb, names in ('leg', f'hip knee {ankle}'), ('arm', 'shoulder elbow wrist'):
         for side in ('right', 'left'):
-            named = [f'{side}_{part}' for part in names.split()]
-            if named := [name for name in named if name in joints]:
-                limbs[f'{side}_{limb}'] = tuple(named)
+            of_side = (f'{side}_{part}' for part in names.split())
+            if of_limb := tuple(x for x in of_side if x in joints):
+                limbs[f'{side}_{limb}'] = of_limb
     pairs = [(index, other) for index, other in enumerate(swaps) if index < other]
     # the left one first
     pairs = [(b, a) if 'left' in joints[b].lower() else (a, b) for a, b in pairs]
@@ -264,13 +258,13 @@ def add_skeleton(skeleton: Skeleton) -> Skeleton:
     Raises:
         ValueError: If its name is that of another skeleton.
     """
-    known = _REGISTRY.setdefault(skeleton.name, skeleton)
-    if (known.joints, known.flip_indices) != (skeleton.joints, skeleton.flip_indices):
+    same = _REGISTRY.setdefault(skeleton.name, skeleton)
+    if (same.joints, same.flip_indices) != (skeleton.joints, skeleton.flip_indices):
         raise ValueError(
             f'skeleton {skeleton.name!r} is registered with other joints: choose '
-            'another dataset_name in the metainfo'
+            'another name, or dataset_name in the metainfo'
         )
-    return known
+    return same
 
 
 def skeleton_with(count: int, argument: str = 'skeleton') -> str:
@@ -279,12 +273,12 @@ def skeleton_with(count: int, argument: str = 'skeleton') -> str:
     Raises:
         ValueError: If there is none.
     """
-    known = {x.num_keypoints: x.name for x in SKELETONS.values() if x.by_count}
-    if count not in known:
-        listed = ', '.join(f'{number} ({name})' for number, name in known.items())
+    names = {x.num_keypoints: x.name for x in SKELETONS.values() if x.by_count}
+    if count not in names:
+        listed = ', '.join(f'{number} ({name})' for number, name in names.items())
         text = f'there are %s keypoints per person; known are %s: give {{{argument}}}'
         raise ArgumentError(text, count, listed)
-    return known[count]
+    return names[count]
 
 
 def match_joints(names: Sequence[str]) -> tuple[Skeleton, list[int]] | None:
@@ -356,13 +350,11 @@ def convert_keypoints(
     """
     keypoints = np.asarray(keypoints)
     num_keypoints = get_skeleton(source).num_keypoints
-    if keypoints.ndim < 2 or keypoints.shape[-2] != num_keypoints:
+    if keypoints.shape[-2:] not in ((num_keypoints, 2), (num_keypoints, 3)):
         raise ValueError(
             f'keypoints must be (..., {num_keypoints}, 2 or 3) for {source}, '
             f'got {keypoints.shape}'
         )
-    if keypoints.shape[-1] not in (2, 3):
-        raise ValueError(f'keypoints must have 2 or 3 axes, got {keypoints.shape[-1]}')
     indices, weights, measured = _conversion(source, target, mapping)
     dtype = np.result_type(keypoints, np.float32)
     weights = weights[..., [0, 1, 0][: keypoints.shape[-1]]].astype(dtype)
@@ -394,14 +386,11 @@ def _conversion(
     # joints by the names that are the same in all skeletons
     available = {start.meanings.get(joint, joint): joint for joint in start.joints}
     names = [end.meanings.get(joint, joint) for joint in end.joints]
-    rules = MAPPINGS[mapping]
     recipes = [
-        {name: 1.0}
-        if name in available
-        else next(
-            (x for x in rules.get(name, ()) if x.keys() <= available.keys()), None
+        next((x for x in choices if x.keys() <= available.keys()), None)
+        for choices in (
+            [{name: 1.0}, *MAPPINGS[mapping].get(name, ())] for name in names
         )
-        for name in names
     ]
     most = max(len(recipe or ()) for recipe in recipes)
     indices = np.zeros((len(recipes), max(most, 1)), dtype=np.int64)
