@@ -114,8 +114,6 @@ class TakePoses(PeopleOption, SingleOption, LensOptions, Step):
     def _link(self, clip: Clip3D) -> Clip3D:
         """Number people whose track IDs are unknown, or take the largest ones."""
         boxes = self._boxes(clip)
-        numbers = np.unique(clip.frame)
-        index = np.searchsorted(numbers, clip.frame)
         is_known = bool((clip.track >= 0).all())
         if self.single == 'largest' or (self.people == 'largest' and not is_known):
             clip = clip.take(largest_rows(clip.frame, box_size(boxes)))
@@ -125,7 +123,8 @@ class TakePoses(PeopleOption, SingleOption, LensOptions, Step):
         boxes = boxes.astype(np.float32)
         corners, ones = boxes.reshape(-1, 2, 2), np.ones((len(clip), 2), np.float32)
         everyone = People(boxes, ones[:, 0], corners, ones)
-        rows = [np.flatnonzero(index == frame) for frame in range(len(numbers))]
+        bounds = np.flatnonzero(np.diff(clip.frame)) + 1
+        rows = np.split(np.arange(len(clip)), bounds)
         people = [everyone.take(present) for present in rows]
         numbered = np.full(len(clip), -1)
         for track in track_clip(people, clip.fps, limits=self.tracks):

@@ -42,7 +42,6 @@ class SwapCosts:
     longest: float = 0.8  # of a copy, seconds: legs side by side overlap for longer
     copied: float = 4.0  # of a copy that begins or ends
     hidden: float = 1.0  # of the motion of a joint that is occluded, each frame
-    chunk: int = 64  # frames at once, for the memory of long clips
 
 
 _Pairs = list[tuple[int, int]]  # of a left and a right joint
@@ -145,21 +144,16 @@ def find_swaps(
     kinds = 2 * differs[:, :, None] + differs
     changes = (kinds[..., None] == range(4)).reshape(-1, 4 * len(parts)).T
     changes = changes.astype(np.float64)
-
-    def motion(rows: slice) -> np.ndarray:
-        facts = points[rows], weights[rows], seconds[rows], costs
-        part_costs = []
-        for pairs in parts.values():
-            # fingers, toes and landmarks of faces add nothing
-            of_pairs = (_pair_costs(pair, *facts) for pair in pairs[:2])
-            sums = (
-                weight[:, None] * x.sum(-1).reshape(-1, 4) for x, weight in of_pairs
-            )
-            part_costs.append(sum(sums))
-        totals = np.concatenate(part_costs, 1) @ changes
-        return totals.reshape(-1, *[len(states)] * 3)
-
-    path = _most_probable(change, single, motion, costs.chunk)
+    turns = []
+    for pairs in parts.values():
+        # fingers, toes and landmarks of faces add nothing
+        of_pairs = (_pair_costs(x, points, weights, seconds, costs) for x in pairs[:2])
+        sums = (weight[:, None] * x.sum(-1).reshape(-1, 4) for x, weight in of_pairs)
+        turns.append(sum(sums))
+    turn_costs, shape = np.concatenate(turns, 1), (-1, *[len(states)] * 3)
+    path = _most_probable(
+        change, single, lambda rows: (turn_costs[rows] @ changes).reshape(shape)
+    )
     for part, pairs in enumerate(parts.values()):
         for pair in pairs:
             swapped[:, pair] = states[path, part, None]
@@ -217,12 +211,14 @@ def find_copies(
             continue
         single = costs.swapped * step * (turns > 0) + np.zeros((len(points), 1))
         single[np.ix_(~is_near[:, :2].any(1), sides < 2)] = np.inf
+        facts = [_pair_costs(x, points, weights, seconds, costs) for x in pairs[:2]]
 
-        def motion(rows: slice, pairs=pairs, is_near=is_near) -> np.ndarray:
-            part = points[rows], weights[rows], seconds[rows]
-            return _copy_costs(pairs[:2], is_near[rows], *part, costs)
+        def motion(rows: slice, facts=facts, is_near=is_near) -> np.ndarray:
+            near = is_near[rows.start : rows.stop + 2]
+            parts = [(moves[rows], weight[rows]) for moves, weight in facts]
+            return _copy_costs(parts, near, costs.hidden)
 
-        path = _most_probable(change, single, motion, costs.chunk)
+        path = _most_probable(change, single, motion)
         if (sides[path] < 2).any():
             for pair, is_copied in zip(pairs, is_near.T, strict=True):
                 swapped[:, pair] = turns[path, None] > 0
@@ -234,24 +230,24 @@ def _most_probable(
     change: np.ndarray,
     single: np.ndarray,
     motion: Callable[[slice], np.ndarray],
-    chunk: int,
+    chunk: int = 64,
 ) -> np.ndarray:
     """Return the most probable states (T,) by a Viterbi search of second order.
 
     Args:
         change (np.ndarray): Costs of a change between states, (S, S).
         single (np.ndarray): Costs of the state in each frame, (T, S).
-        motion (Callable): Maps a slice of frames to costs by the states in three
-            frames, from the third one of the slice on, (T' - 2, S, S, S).
-        chunk (int): Frames of a slice.
+        motion (Callable): Maps a slice of T - 2 to costs by the states in three frames,
+            the first of which it counts, (T', S, S, S).
+        chunk (int): Frames at once, for memory.
     """
     length, count = single.shape
     # by the states of the last two frames; a track that begins swapped has changed, too
     best = change[0][:, None] + single[0][:, None] + single[1] + change
     origin = np.empty((length, count, count), np.uint8)
-    for start in range(2, length, chunk):
-        stop = min(start + chunk, length)
-        for frame, costs in enumerate(motion(slice(start - 2, stop)), start):
+    for start in range(0, length - 2, chunk):
+        rows = slice(start, min(start + chunk, length - 2))
+        for frame, costs in enumerate(motion(rows), start + 2):
             total = costs + best[:, :, None]
             first = total.argmin(0)
             origin[frame] = first
@@ -294,31 +290,24 @@ def _pair_costs(
 
 
 def _copy_costs(
-    pairs: _Pairs,
-    is_near: np.ndarray,
-    points: np.ndarray,
-    weights: np.ndarray,
-    seconds: np.ndarray,
-    scales: SwapCosts,
+    facts: list[tuple[np.ndarray, np.ndarray]], is_near: np.ndarray, hidden: float
 ) -> np.ndarray:
-    """Return costs of motion by the states of copies in three frames.
+    """Return costs of motion by the states of copies in three frames, (T - 2, S, S, S).
 
-    An occluded joint's motion is not known. (T - 2, S, S, S) for pairs that are near
-    each other, (T, P) bool.
+    Facts are costs and weights of pairs, which are near each other or not, (T, P). An
+    occluded joint's motion is not known.
     """
     turns, sides = _COPIES.T
-    total = np.zeros((len(points) - 2, *[len(turns)] * 3))
+    total = np.zeros((len(is_near) - 2, *[len(turns)] * 3))
     turned = turns[:, None] ^ turns
-    for pair, near in zip(pairs, is_near.T, strict=False):
-        costs, weight = _pair_costs(pair, points, weights, seconds, scales)
+    for (costs, weight), near in zip(facts, is_near.T, strict=False):
         for side in (0, 1):
             absent = near[:, None] & (sides == side)
             start, here, end = absent[:-2], absent[1:-1], absent[2:]
             early = start[:, :, None, None] | here[:, None, :, None]
-            gone = early | end[:, None, None]
             observed = (side ^ turns)[None, :, None]
             moves = costs[:, turned[:, :, None], turned[None], observed]
-            moves = np.where(gone, scales.hidden, moves)
+            moves = np.where(early | end[:, None, None], hidden, moves)
             total += weight[:, None, None, None] * moves
     # a copy lasts as long as joints are near each other
     lasts = is_near[1:-1].any(1) & is_near[2:].any(1)

@@ -59,12 +59,11 @@ def turn_between(
     bones: np.ndarray, steady: np.ndarray, seconds: np.ndarray
 ) -> np.ndarray:
     """Turn unit vectors (T, 3) at constant speed between steady frames (T,)."""
-    rows, frames = np.flatnonzero(steady), np.arange(len(bones))
-    after = rows[np.searchsorted(rows, frames).clip(max=len(rows) - 1)]
-    before = rows[(np.searchsorted(rows, frames, 'right') - 1).clip(0)]
-    span = (seconds[after] - seconds[before]).clip(1e-9)
-    share = ((seconds - seconds[before]) / span).clip(0, 1)
-    first, last = bones[before], bones[after]
+    times, units = seconds[steady], bones[steady]
+    place = np.interp(seconds, times, np.arange(len(times)))
+    before = place.astype(int)
+    share, first = place - before, units[before]
+    last = units[(before + 1).clip(max=len(units) - 1)]
     angle = np.arccos((first * last).sum(-1).clip(-1, 1)).clip(1e-6)
     weights = np.sin([(1 - share) * angle, share * angle])[..., None]
     turned = weights[0] * first + weights[1] * last
