@@ -86,30 +86,28 @@ class TakePoses(PeopleOption, SingleOption, LensOptions, Step):
             ArgumentError: If an option cannot act on the clip.
         """
         clip = state.clip_3d()
-        if is_finished(clip):
-            self.refuse(options_of(TakePoses), 'is for poses of other tools, not ours')
-        lens_options = options_of(LensOptions)
         if np.isfinite(clip.root_3d).any() or np.isnan(clip.keypoints_2d).all():
             reason = 'is for poses with 2D keypoints and without positions'
-            self.refuse(lens_options, reason)
-        return replace(state, poses=self.take(clip))
-
-    def take(self, clip: Clip3D) -> Clip3D:
-        """Convert a clip to poses as those that mmhot lifts."""
+            self.refuse(options_of(LensOptions), reason)
         clip = clip if clip.axes == 'world' else to_axes(clip, 'camera')
-        if not is_finished(clip):
-            if clip.time is not None:
-                passed = passed_seconds(clip.time, clip.frame, clip.fps, clip.name)
-                clip = replace(clip, time=passed + clip.frame[0] / clip.fps)
-            clip = self._fill(self._choose(self._link(clip)))
-            size = clip.width, clip.height
-            if np.isnan(clip.root_3d).all() and np.isfinite(clip.keypoints_2d).any():
-                clip = place_people(clip, self.lens_of(*size))
-            focal = clip.focal_length or assumed_focal(*size)
-            clip = replace(clip, focal_length=focal)
+        if is_finished(clip):
+            self.refuse(options_of(TakePoses), 'is for poses of other tools, not ours')
+        else:
+            clip = self._take(clip)
         if clip.axes == 'world' and clip.camera_path is None and len(clip):
             clip = replace(clip, camera_path=static_path(int(clip.frame.max()) + 1))
-        return clip.checked()
+        return replace(state, poses=clip.checked())
+
+    def _take(self, clip: Clip3D) -> Clip3D:
+        """Convert a clip to poses as those that mmhot lifts."""
+        if clip.time is not None:
+            passed = passed_seconds(clip.time, clip.frame, clip.fps, clip.name)
+            clip = replace(clip, time=passed + clip.frame[0] / clip.fps)
+        clip = self._fill(self._choose(self._link(clip)))
+        size = clip.width, clip.height
+        if np.isnan(clip.root_3d).all() and np.isfinite(clip.keypoints_2d).any():
+            clip = place_people(clip, self.lens_of(*size))
+        return replace(clip, focal_length=clip.focal_length or assumed_focal(*size))
 
     def _link(self, clip: Clip3D) -> Clip3D:
         """Number people whose track IDs are unknown, or take the largest ones."""
