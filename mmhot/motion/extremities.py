@@ -12,6 +12,7 @@ from mmhot.geometry.keypoint_arrays import relative_scores
 from mmhot.motion.contacts import predict_contacts
 from mmhot.motion.offset_fit import OffsetErrors, Offsets, fit_offsets, side_view
 from mmhot.options import option
+from mmhot.skeletons.joint_angles import unit_vectors
 from mmhot.skeletons.joints import convert_keypoints, get_skeleton
 from mmhot.state import State, Step
 from mmhot.structures.clips import Clip2D, Clip3D
@@ -201,31 +202,28 @@ class _Person:
 
     def _foot(self, side: str) -> Offsets:
         hip, knee, ankle = (self.joints[side + x] for x in ('hip', 'knee', 'foot'))
-        shin, length = _direction(knee - ankle)
-        bend = _direction(knee - hip)[0] + shin
-        axes = _axes(shin, 0.5 * self._forward() + bend, 1 if side == 'left_' else -1)
+        bend = unit_vectors(knee - hip) + unit_vectors(knee - ankle)
+        forward = 0.5 * self._forward() + bend
         joint = ankle + self.shapes.ankle_shift * (knee - ankle)
         stands = self.stands[:, 0 if side == 'right_' else 1]
         start, foot = f'{side}foot', self.shapes.foot
-        return self._offsets(foot, joint, start, side, axes, length, stands)
+        return self._offsets(foot, joint, start, side, knee - ankle, forward, stands)
 
     def _hand(self, side: str) -> Offsets:
         wrist, elbow = self.joints[f'{side}wrist'], self.joints[f'{side}elbow']
-        arm, length = _direction(wrist - elbow)
-        axes, start = _axes(arm, self._forward(), 1), f'{side}wrist'
-        return self._offsets(self.shapes.hand, wrist, start, side, axes, length)
+        start, axes = f'{side}wrist', (wrist - elbow, self._forward())
+        return self._offsets(self.shapes.hand, wrist, start, side, *axes)
 
     def _head(self) -> Offsets:
         ears = self.joints['ears']
-        up, length = _direction(ears - self.joints['neck'])
-        axes = _axes(up, self._forward(), 1)
-        return self._offsets(self.shapes.head, ears, 'ears', '', axes, length)
+        axes = ears - self.joints['neck'], self._forward()
+        return self._offsets(self.shapes.head, ears, 'ears', '', *axes)
 
     def _forward(self) -> np.ndarray:
         """Return the direction in which the pelvis points, (T, 3)."""
         joints = self.joints
         across = joints['left_hip'] - joints['right_hip']
-        return _direction(np.cross(across, joints['thorax'] - joints['root']))[0]
+        return unit_vectors(np.cross(across, joints['thorax'] - joints['root']))
 
     def _offsets(
         self,
@@ -233,16 +231,19 @@ class _Person:
         joint: np.ndarray,
         start: str,
         prefix: str,
-        axes: np.ndarray,
-        unit: np.ndarray,
+        up: np.ndarray,
+        forward: np.ndarray,
         flat: np.ndarray | None = None,
     ) -> Offsets:
         """Collect what is known of a part: its joint, and where that is in the image.
 
-        Names of points have a prefix; offsets are in axes (T, 3, 3), in units (T,).
+        Names of points have a prefix. The axis up (T, 3) is as long as the unit.
         """
-        scale, points = np.median(unit), [prefix + name for name in part.points]
-        axes = axes * scale
+        points = [prefix + name for name in part.points]
+        scale, up = np.median(np.linalg.norm(up, axis=-1)), unit_vectors(up)
+        forward = unit_vectors(forward - (forward * up).sum(-1, keepdims=True) * up)
+        side = np.cross(up, forward) * (-1 if prefix == 'right_' else 1)
+        axes = scale * np.stack([side, up, forward], axis=1)
         joint = joint + self.root
         # points relative to their joint's: the joint is not where its pixel is
         shift = joint[:, :2] / joint[:, 2:] - self.rays[start]
@@ -268,7 +269,7 @@ class _Person:
             lengths=scale * np.linalg.norm(links @ mean, axis=-1),
             seconds=self.seconds,
             flat=np.zeros(len(joint)) if flat is None else flat,
-            up=_direction(np.median(_direction(trunk)[0], axis=0))[0],
+            up=unit_vectors(np.median(unit_vectors(trunk), axis=0)),
             rests=np.zeros(weights.shape),
             ray_error=self._ray_error(rays * joint[:, None, 2:]),
         )
@@ -308,16 +309,3 @@ class _Person:
         shown = np.nanpercentile(size[:, enough], shapes.percentile, axis=0)
         lengths[enough] = shown
         return lengths
-
-
-def _direction(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return unit vectors (..., 3) and their former lengths (...)."""
-    length = np.linalg.norm(vectors, axis=-1)
-    return vectors / length[..., None].clip(1e-9), length
-
-
-def _axes(up: np.ndarray, forward: np.ndarray, side: int) -> np.ndarray:
-    """Return axes side, up, forward as rows, (T, 3, 3)."""
-    forward = forward - (forward * up).sum(-1, keepdims=True) * up
-    forward = _direction(forward)[0]
-    return np.stack([side * np.cross(up, forward), up, forward], axis=1)

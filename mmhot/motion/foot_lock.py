@@ -28,6 +28,7 @@ from mmhot.motion.contacts import ANKLES, contacts_of_places, predict_contacts
 from mmhot.motion.offset_fit import OffsetErrors, Offsets, fit_offsets
 from mmhot.options import option
 from mmhot.skeletons.gait import find_strides, is_on_treadmill, walking_direction
+from mmhot.skeletons.joint_angles import unit_vectors
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.state import State, Step
 from mmhot.structures.clips import Clip3D, to_axes
@@ -281,16 +282,13 @@ class LockFeet(Step):
         length = length.clip(abs(thigh - shin) + 1e-4, longest)
         poses[:, ankle] = poses[:, hip] + axis * length
         # knees turn about an axis from hip to hip, in camera axes
-        hinge = lifted[:, _HIPS[0]] - lifted[:, _HIPS[1]]
-        forward = np.cross(hinge / np.linalg.norm(hinge, axis=-1, keepdims=True), axis)
-        forward /= np.linalg.norm(forward, axis=-1, keepdims=True).clip(
-            self.errors.splits
-        )
+        hinge = unit_vectors(lifted[:, _HIPS[0]] - lifted[:, _HIPS[1]])
+        forward = unit_vectors(np.cross(hinge, axis), self.errors.splits)
         pole = lifted[:, knee] - lifted[:, hip]
         pole = pole - (pole * axis).sum(-1, keepdims=True) * axis
         ahead = (pole * forward).sum(-1, keepdims=True)
         pole += (0.01 - ahead).clip(0) * forward
-        pole /= np.linalg.norm(pole, axis=-1, keepdims=True).clip(1e-6)
+        pole = unit_vectors(pole)
         along = (thigh**2 - shin**2 + length**2) / (2 * length)
         side = np.sqrt((thigh**2 - along**2).clip(0))
         poses[:, knee] = poses[:, hip] + axis * along + pole * side
@@ -329,9 +327,8 @@ class LockFeet(Step):
             length_error=errors.length,
         )
         toe, heel = np.moveaxis(fit_offsets(problem, errors.fit), 1, 0)
-        toe /= np.linalg.norm(toe, axis=-1, keepdims=True)
-        heel -= (heel * toe).sum(-1, keepdims=True) * toe
-        heel /= np.linalg.norm(heel, axis=-1, keepdims=True)
+        toe = unit_vectors(toe)
+        heel = unit_vectors(heel - (heel * toe).sum(-1, keepdims=True) * toe)
         cosine = np.clip((front**2 + back**2 - sole**2) / (2 * front * back), -1, 1)
         heel = cosine * toe + np.sqrt(1 - cosine**2) * heel
         return ankle + np.stack([front * toe, back * heel], 1)

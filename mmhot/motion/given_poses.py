@@ -21,6 +21,7 @@ from mmhot.motion.camera_path import static_path
 from mmhot.motion.lens import LensOptions
 from mmhot.motion.people import PeopleOption, PersonSpan, choose_people
 from mmhot.options import option, options_of
+from mmhot.skeletons.joint_angles import unit_vectors
 from mmhot.skeletons.joints import (
     SKELETONS,
     Skeleton,
@@ -287,8 +288,7 @@ def _stand(body: np.ndarray, never: np.ndarray, up: np.ndarray) -> None:
     for side in (_HIPS, _SHOULDERS):
         if not never[side].any():
             across = body[:, side[0]] - body[:, side[1]]
-    across = across - (across @ up)[:, None] * up
-    across = across / np.linalg.norm(across, axis=-1, keepdims=True).clip(1e-6)
+    across = unit_vectors(across - (across @ up)[:, None] * up)
     axes = np.stack(np.broadcast_arrays(across, np.cross(up, across), up), 1)
     placed, pairs = ~never, [*_BODY.bones, *(x[::-1] for x in _BODY.bones)]
     for above, joint in _BODY.bones:

@@ -16,6 +16,7 @@ from mmhot.geometry.smooth_fits import (
     solve_blocks,
 )
 from mmhot.geometry.windows import solve_in_parts
+from mmhot.skeletons.joint_angles import unit_vectors
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,7 @@ def fit_offsets(facts: Offsets, errors: OffsetErrors = OffsetErrors()) -> np.nda
 
 def side_view(lines: np.ndarray, joints: np.ndarray) -> np.ndarray:
     """Return the share of lines (T, L, 3) that lies across the sight of joints."""
-    sight = joints / np.linalg.norm(joints, axis=-1, keepdims=True)
-    along = (lines * sight).sum(-1) / np.linalg.norm(lines, axis=-1).clip(1e-9)
+    along = (unit_vectors(lines) * unit_vectors(joints)).sum(-1)
     return np.sqrt((1 - along**2).clip(0))
 
 
@@ -104,8 +104,7 @@ def _fit(facts: Offsets, scales: OffsetErrors) -> np.ndarray:
         total[:, index, :, index] += seen.swapaxes(0, 1)
         sums += np.einsum('tp,tpai,tpa->tpi', robust, lines, targets)
         # distances, linear around the offsets so far
-        units = links @ offsets
-        units /= np.linalg.norm(units, axis=-1, keepdims=True).clip(1e-6)
+        units = unit_vectors(links @ offsets)
         outer = units[..., None] * units[..., None, :]
         total += np.einsum('lpq,tlij->tpiqj', pairs, outer)
         forces = units * facts.lengths[:, None] / facts.length_error**2

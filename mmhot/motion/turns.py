@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
+from mmhot.skeletons.joint_angles import unit_vectors
 from mmhot.skeletons.joints import part_of
 from mmhot.state import State, Step
 from mmhot.structures.clips import Clip3D
@@ -66,9 +67,7 @@ def turn_between(
     last = units[(before + 1).clip(max=len(units) - 1)]
     angle = np.arccos((first * last).sum(-1).clip(-1, 1)).clip(1e-6)
     weights = np.sin([(1 - share) * angle, share * angle])[..., None]
-    turned = weights[0] * first + weights[1] * last
-    turned /= np.linalg.norm(turned, axis=-1, keepdims=True).clip(1e-9)
-    return turned
+    return unit_vectors(weights[0] * first + weights[1] * last)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +94,7 @@ class LimitTurns(Step):
             for joint in (x for x, part in enumerate(parts) if part in speeds):
                 bones = poses[rows, joint] - poses[rows, clip.parents[joint]]
                 lengths = np.linalg.norm(bones, axis=-1, keepdims=True)
-                units = bones / lengths.clip(1e-6)
+                units = unit_vectors(bones)
                 steady = find_steady(units, seconds, speeds[parts[joint]])
                 if steady.all():
                     continue

@@ -147,6 +147,6 @@ def _carried(vectors: np.ndarray, source: np.ndarray, target: np.ndarray) -> np.
     return vectors - scale[:, None] * both + ahead[:, None] * target
 
 
-def unit_vectors(vectors: np.ndarray) -> np.ndarray:
-    """Scale vectors (..., 3) to length one."""
-    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True).clip(1e-12)
+def unit_vectors(vectors: np.ndarray, least: float = 1e-12) -> np.ndarray:
+    """Scale vectors (..., 3) to length one, shorter ones than ``least`` to less."""
+    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True).clip(least)
