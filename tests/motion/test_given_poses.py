@@ -8,6 +8,7 @@ from given_poses import (
     FPS,
     SIZE,
     given_clip,
+    landmarks,
     measure,
     mhr_places,
     sam_results,
@@ -109,27 +110,14 @@ def test_joints_and_fingers(tmp_path):
 
 
 def test_mediapipe_is_placed_by_its_pixels():
-    true = joints_of(KICK, 30)
-    places = np.stack([true[..., 0], 1 - true[..., 2], 5 + true[..., 1]], -1)
-    body = np.zeros((30, 33, 3))
-    names = get_skeleton('mediapipe-33').joints
-    for index, name in enumerate(names):
-        side = name.partition('_')[0]
-        part = name.partition('_')[2]
-        part = {'ankle': 'foot', 'heel': 'foot', 'foot_index': 'foot'}.get(part, part)
-        fingers = {'pinky': 'wrist', 'index': 'wrist', 'thumb': 'wrist'}
-        joint = f'{side}_{fingers.get(part, part)}'
-        joint = joint if joint in H36M.joints else 'neck_base'
-        body[:, index] = places[:, H36M.index(joint)]
-    hips = body[:, 23:25].mean(1)
+    world, image, hips = landmarks(30)
     results = []
-    for pose, hip in zip(body, hips, strict=True):
-        flat = pose[:, :2] / pose[:, 2:] * 1100 / SIZE + 0.5
-        world, image = (
+    for both in zip(world, image, strict=True):
+        pose, flat = (
             [SimpleNamespace(x=p[0], y=p[1], z=p[2], visibility=1.0) for p in points]
-            for points in (pose - hip, np.pad(flat, ((0, 0), (0, 1))))
+            for points in both
         )
-        found = SimpleNamespace(pose_world_landmarks=[world], pose_landmarks=[image])
+        found = SimpleNamespace(pose_world_landmarks=[pose], pose_landmarks=[flat])
         results.append(found)
     fov = float(np.degrees(2 * np.arctan(SIZE[0] / 2 / 1100)))
     clip = mmhot.refine(results, fps=FPS, image_size=SIZE, fov=fov)
