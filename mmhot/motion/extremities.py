@@ -10,7 +10,7 @@ import numpy as np
 
 from mmhot.geometry.keypoint_arrays import relative_scores
 from mmhot.motion.contacts import predict_contacts
-from mmhot.motion.offset_fit import OffsetErrors, Offsets, fit_offsets, side_view
+from mmhot.motion.offset_fit import Offsets, fit_offsets, side_view
 from mmhot.options import option
 from mmhot.skeletons.joint_angles import unit_vectors
 from mmhot.skeletons.joints import convert_keypoints, get_skeleton
@@ -67,7 +67,6 @@ class PartShapes:
     length_errors: tuple[float, ...] = (0.03, 0.015, 0.004)  # m, round by round
     ray_error: float = 0.01  # noise of a 2D point at its joint's distance, m
     ray_errors: tuple[float, float] = (0.002, 0.03)  # its limits, m
-    fit: OffsetErrors = OffsetErrors()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -288,7 +287,7 @@ class _Person:
         """Fit offsets of one part, or of both sides with the same lengths."""
         for error in self.shapes.length_errors:
             parts = [replace(part, length_error=error) for part in parts]
-            fitted = [fit_offsets(part, self.shapes.fit) for part in parts]
+            fitted = [fit_offsets(part) for part in parts]
             lengths = self._lengths(parts, fitted)
             scale = np.median(lengths / parts[0].lengths)
             parts = [replace(x, lengths=lengths, mean=x.mean * scale) for x in parts]

@@ -25,7 +25,7 @@ from mmhot.geometry.smooth_fits import (
 from mmhot.geometry.windows import solve_in_parts
 from mmhot.motion.camera import stable_keypoints
 from mmhot.motion.contacts import ANKLES, contacts_of_places, predict_contacts
-from mmhot.motion.offset_fit import OffsetErrors, Offsets, fit_offsets
+from mmhot.motion.offset_fit import Offsets, fit_offsets
 from mmhot.options import option
 from mmhot.skeletons.gait import find_strides, is_on_treadmill, walking_direction
 from mmhot.skeletons.joint_angles import unit_vectors
@@ -63,7 +63,6 @@ class FootErrors:
     ankle_acceleration: float = 4.0  # of corrections of an ankle, m/s^2
     robust: float = 0.1  # speed from which an ankle does not stand, m/s
     rounds: int = 4
-    fit: OffsetErrors = OffsetErrors()  # of toes and heels
     min_contact: float = 0.3  # smallest probability of a contact
     max_stretch: float = 0.995  # longest leg, relative to its bones
     reach: float = 0.003  # of the longest leg, m
@@ -326,7 +325,7 @@ class LockFeet(Step):
             rests=np.stack([toe_rests, heel_rests], 1),
             length_error=errors.length,
         )
-        toe, heel = np.moveaxis(fit_offsets(problem, errors.fit), 1, 0)
+        toe, heel = np.moveaxis(fit_offsets(problem), 1, 0)
         toe = unit_vectors(toe)
         heel = unit_vectors(heel - (heel * toe).sum(-1, keepdims=True) * toe)
         cosine = np.clip((front**2 + back**2 - sole**2) / (2 * front * back), -1, 1)

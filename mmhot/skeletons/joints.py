@@ -28,32 +28,21 @@ ANKLE_HEIGHT = 0.08
 
 @dataclass(frozen=True, eq=False)
 class Skeleton:
-    """Named joints, the tree they form, and their left/right pairs.
+    """Named joints, the tree they form, and their left/right pairs."""
 
-    Args:
-        name (str): Name for :func:`get_skeleton`.
-        joints (tuple[str]): Joint names in order, K of them.
-        parents (tuple[int]): Parent of each joint, -1 for the root.
-        flip_pairs (tuple[tuple[int, int]]): Pairs (left, right), by left index.
-        groups (Mapping[str, tuple[str]]): Joint names of each body part. Limbs run
-            from the trunk outwards. ``torso`` holds the joints on the midline of the
-            trunk or, where there are none, the shoulders and hips. ``head``,
-            ``upper_body`` and ``lower_body`` are disjoint where they exist.
-        meanings (Mapping[str, str]): Names by which joints are known across skeletons,
-            for joints whose own name differs.
-        dataset_names (tuple[str]): ``dataset_name`` of MMPose's metainfos with these
-            keypoints.
-        by_count (bool): Whether files and models that do not name their keypoints are
-            taken for this skeleton if they have K of them.
-    """
-
-    name: str
-    joints: tuple[str, ...]
-    parents: tuple[int, ...]
-    flip_pairs: tuple[tuple[int, int], ...]
+    name: str  # for :func:`get_skeleton`
+    joints: tuple[str, ...]  # names in order, K of them
+    parents: tuple[int, ...]  # of each joint, -1 for the root
+    flip_pairs: tuple[tuple[int, int], ...]  # (left, right), by left index
+    # joint names of each body part. Limbs run from the trunk outwards. ``torso`` holds
+    # the joints on the midline of the trunk or, where there are none, the shoulders and
+    # hips. ``head``, ``upper_body`` and ``lower_body`` are disjoint where they exist
     groups: Mapping[str, tuple[str, ...]]
+    # names by which joints are known across skeletons, where their own name differs
     meanings: Mapping[str, str] = field(default_factory=dict)
+    # ``dataset_name`` of MMPose's metainfos with these keypoints
     dataset_names: tuple[str, ...] = ()
+    # whether files and models without names of keypoints have this skeleton if K agrees
     by_count: bool = False
 
     def __reduce__(self) -> tuple:
