@@ -128,7 +128,7 @@ def find_swaps(
     visible = np.isfinite(track.keypoints).all(-1)
     if len(seconds) < 3 or not parts or not visible.any():
         return swapped
-    points, weights = _normalized(track, seconds, costs)
+    motion = _Motion(track, seconds, costs)
     # all combinations of swapped parts, (S, P); the first has no swap
     states = np.indices([2] * len(parts)).reshape(len(parts), -1).T.astype(bool)
     limbs = [limb for limb, _ in parts]
@@ -137,9 +137,8 @@ def find_swaps(
     differs = states[:, None] ^ states
     is_whole = differs.all(-1) & (states.all(-1) | ~states.any(-1))
     change = costs.change * np.where(is_whole, 1, (differs @ is_of_limb).sum(-1))
-    step = float(np.median(np.diff(seconds)))
-    single = costs.swapped * step * (states @ is_of_limb).sum(-1)
-    single = single + _twists(parts, states, points, costs)
+    single = motion.swapped * (states @ is_of_limb).sum(-1)
+    single = single + _twists(parts, states, motion.points, costs)
     # (4 P, S * S * S): whether parts change before and after the second of three frames
     kinds = 2 * differs[:, :, None] + differs
     changes = (kinds[..., None] == range(4)).reshape(-1, 4 * len(parts)).T
@@ -147,7 +146,7 @@ def find_swaps(
     turns = []
     for pairs in parts.values():
         # fingers, toes and landmarks of faces add nothing
-        of_pairs = (_pair_costs(x, points, weights, seconds, costs) for x in pairs[:2])
+        of_pairs = map(motion.pair_costs, pairs[:2])
         sums = (weight[:, None] * x.sum(-1).reshape(-1, 4) for x, weight in of_pairs)
         turns.append(sum(sums))
     turn_costs, shape = np.concatenate(turns, 1), (-1, *[len(states)] * 3)
@@ -160,18 +159,49 @@ def find_swaps(
     return swapped
 
 
-def _normalized(
-    track: Track2D, seconds: np.ndarray, costs: SwapCosts
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return complete keypoints (T, K, 2) in person sizes, and their weights (T, K)."""
-    is_seen = np.isfinite(track.keypoints).all(-1)
-    points = interpolate_missing(track.keypoints.astype(np.float64), seconds)
-    # the median over frames of the longer side around keypoints
-    visible = track.keypoints[is_seen.any(1)]
-    boxes = np.nanmax(visible, 1) - np.nanmin(visible, 1)
-    points /= max(float(np.median(boxes.max(1))), 1.0)
-    weights = np.clip(track.scores, costs.missing, 1)
-    return points, np.where(is_seen, weights, costs.missing)
+class _Motion:
+    """Motion of a track's joints in person sizes, and what it costs.
+
+    Attributes:
+        points (np.ndarray): Complete keypoints, (T, K, 2).
+        swapped (float): Cost of a frame in which a limb is swapped.
+    """
+
+    def __init__(self, track: Track2D, seconds: np.ndarray, costs: SwapCosts) -> None:
+        self._costs, steps = costs, np.diff(seconds)
+        self.swapped = costs.swapped * float(np.median(steps))
+        is_seen = np.isfinite(track.keypoints).all(-1)
+        self.points = interpolate_missing(track.keypoints.astype(np.float64), seconds)
+        # the median over frames of the longer side around keypoints
+        visible = track.keypoints[is_seen.any(1)]
+        boxes = np.nanmax(visible, 1) - np.nanmin(visible, 1)
+        self.points /= max(float(np.median(boxes.max(1))), 1.0)
+        weights = np.clip(track.scores, costs.missing, 1)
+        self._weights = np.where(is_seen, weights, costs.missing)
+        # variance of a position that the velocity before predicts
+        steps = steps.clip(1e-3)
+        self._ratio = (steps[1:] / steps[:-1])[:, None]
+        moved = costs.acceleration * steps[1:] * (steps[1:] + steps[:-1]) / 2
+        ratio = self._ratio[:, 0]
+        noise = costs.noise**2 * (1 + (1 + ratio) ** 2 + ratio**2)
+        self._variance = noise + moved**2
+
+    def pair_costs(self, pair: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+        """Return costs of a left and a right joint, and weights (T - 2,).
+
+        The negative logarithm of a heavy-tailed (Cauchy) density of the distance from
+        the predicted position: (T - 2, 2, 2, 2), by whether sides change before and
+        after the second frame, and by the side in it.
+        """
+        sides, weight = self.points[:, pair], self._weights[:, pair].min(1)
+        costs = np.empty((len(sides) - 2, 2, 2, 2))
+        for before, after in np.ndindex(2, 2):
+            first, last = (sides[:, ::-1] if x else sides for x in (before, after))
+            start, here, end = first[:-2], sides[1:-1], last[2:]
+            error = end - here - self._ratio[:, None] * (here - start)
+            squares = (error**2).sum(-1) / self._variance[:, None]
+            costs[:, before, after] = np.log1p(squares)
+        return costs, weight[2:] * weight[1:-1] * weight[:-2]
 
 
 # Whether left and right are exchanged, and which side is occluded (2: none).
@@ -194,14 +224,12 @@ def find_copies(
     swapped, hidden = (np.zeros(track.scores.shape, bool) for _ in range(2))
     if len(seconds) < 3 or not np.isfinite(track.keypoints).all(-1).any():
         return swapped, hidden
-    points, weights = _normalized(track, seconds, costs)
-    turns, sides = _COPIES.T
-    step = float(np.median(np.diff(seconds)))
+    motion, (turns, sides) = _Motion(track, seconds, costs), _COPIES.T
     # the visible limb has both names in a copy, and either one after it
     change = np.where(sides < 2, 0, costs.change) * (turns[:, None] != turns)
     change = np.where(sides[:, None] == sides, change, costs.copied)
     for pairs in (x for (_, is_far), x in _parts_of(skeleton).items() if is_far):
-        first, last = np.moveaxis(points[:, pairs], 2, 0)
+        first, last = np.moveaxis(motion.points[:, pairs], 2, 0)
         is_near = np.linalg.norm(first - last, axis=-1) < costs.near
         edges = np.diff(is_near.any(1), prepend=False, append=False)
         for start, stop in np.flatnonzero(edges).reshape(-1, 2):
@@ -209,16 +237,16 @@ def find_copies(
                 is_near[start:stop] = False
         if not is_near.any():
             continue
-        single = costs.swapped * step * (turns > 0) + np.zeros((len(points), 1))
+        single = motion.swapped * np.tile(turns > 0, (len(seconds), 1))
         single[np.ix_(~is_near[:, :2].any(1), sides < 2)] = np.inf
-        facts = [_pair_costs(x, points, weights, seconds, costs) for x in pairs[:2]]
+        facts = [motion.pair_costs(pair) for pair in pairs[:2]]
 
-        def motion(rows: slice, facts=facts, is_near=is_near) -> np.ndarray:
+        def copy_costs(rows: slice, facts=facts, is_near=is_near) -> np.ndarray:
             near = is_near[rows.start : rows.stop + 2]
             parts = [(moves[rows], weight[rows]) for moves, weight in facts]
             return _copy_costs(parts, near, costs.hidden)
 
-        path = _most_probable(change, single, motion)
+        path = _most_probable(change, single, copy_costs)
         if (sides[path] < 2).any():
             for pair, is_copied in zip(pairs, is_near.T, strict=True):
                 swapped[:, pair] = turns[path, None] > 0
@@ -258,35 +286,6 @@ def _most_probable(
     for frame in range(length - 1, 1, -1):
         path[frame - 2] = origin[frame, path[frame - 1], path[frame]]
     return path
-
-
-def _pair_costs(
-    pair: tuple[int, int],
-    points: np.ndarray,
-    weights: np.ndarray,
-    seconds: np.ndarray,
-    scales: SwapCosts,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return costs of the motion of a left and a right joint, and weights, (T - 2,).
-
-    The negative logarithm of a heavy-tailed (Cauchy) density of the distance from the
-    position that the velocity between the first two frames predicts: (T - 2, 2, 2, 2),
-    by whether sides change before and after the second frame, and by the side in it.
-    """
-    steps = np.diff(seconds).clip(1e-3)
-    ratio = (steps[1:] / steps[:-1])[:, None]
-    moved = scales.acceleration * steps[1:] * (steps[1:] + steps[:-1]) / 2
-    noise = scales.noise**2 * (1 + (1 + ratio[:, 0]) ** 2 + ratio[:, 0] ** 2)
-    scale = noise + moved**2
-    sides = points[:, pair]
-    costs = np.empty((len(points) - 2, 2, 2, 2))
-    for before, after in np.ndindex(2, 2):
-        first, last = (sides[:, ::-1] if x else sides for x in (before, after))
-        start, here, end = first[:-2], sides[1:-1], last[2:]
-        error = end - here - ratio[:, None] * (here - start)
-        costs[:, before, after] = np.log1p((error**2).sum(-1) / scale[:, None])
-    weight = weights[:, pair].min(1)
-    return costs, weight[2:] * weight[1:-1] * weight[:-2]
 
 
 def _copy_costs(
