@@ -15,7 +15,7 @@ from mmhot.motion.confidence import (
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips import Clip2D
 
-COCO = get_skeleton('coco-17')
+COCO, SECONDS = get_skeleton('coco-17'), np.arange(60) / 25
 
 
 def standing(count=60):
@@ -37,23 +37,20 @@ def turned(points, degrees):
 def test_people_who_are_upside_down_for_a_moment_are_missing(frames):
     points, wrong = standing(), np.isin(np.arange(60), frames)
     points[wrong] = turned(points[wrong], 180)
-    found = find_flips(points, COCO, np.arange(60) / 25)
+    found = find_flips(points, COCO, SECONDS)
     np.testing.assert_array_equal(found, wrong)
     clip = Clip2D.from_arrays(points, image_size=(1280, 720), fps=25)
     [track] = DropUncertain().drop(clip).tracks
     np.testing.assert_array_equal(np.isnan(track.keypoints).any((1, 2)), wrong)
 
 
-@pytest.mark.parametrize('turns', [1, 3])  # per second: cartwheels, somersaults
-def test_people_who_turn_over_stay(turns):
-    points = turned(standing(), 360 * turns * np.arange(60) / 25)
-    assert not find_flips(points, COCO, np.arange(60) / 25).any()
-
-
-def test_handstands_stay():
-    points = standing()
-    points[20:] = turned(points[20:], 180)
-    assert not find_flips(points, COCO, np.arange(60) / 25).any()
+@pytest.mark.parametrize(
+    'turn',
+    [360 * SECONDS, 3 * 360 * SECONDS, 180 * (SECONDS >= 0.8)],
+    ids=['cartwheels', 'somersaults', 'handstand'],
+)
+def test_people_who_turn_over_stay(turn):
+    assert not find_flips(turned(standing(), turn), COCO, SECONDS).any()
 
 
 @pytest.mark.parametrize('name', ['coco-17', 'coco-wholebody-133'])

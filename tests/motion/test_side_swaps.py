@@ -31,8 +31,7 @@ def rendered_clip(name='walk'):
         points = data['keypoints_2d'].astype(np.float32)
     points += np.random.default_rng(0).normal(0, 1, points.shape).astype(np.float32)
     scores = np.random.default_rng(1).uniform(0.5, 1, points.shape[:2])
-    track = Track2D(0, np.arange(len(points)), points, scores.astype(np.float32))
-    return Clip2D(name, 'coco-17', [track], 1280, 720, 25.0)
+    return Clip2D.from_arrays(points, (1280, 720), 25, scores=scores)
 
 
 def swap(clip, parts, frames):
@@ -47,9 +46,8 @@ def swap(clip, parts, frames):
     mirror = skeleton.flip_indices
     points = np.where(swapped[..., None], track.keypoints[:, mirror], track.keypoints)
     scores = np.where(swapped, track.scores[:, mirror], track.scores)
-    own = Track2D(0, track.frames, points, scores)
-    size = clip.width, clip.height, clip.fps
-    return Clip2D(clip.name, clip.skeleton, [own], *size), swapped
+    tracks = [replace(track, keypoints=points, scores=scores)]
+    return replace(clip, tracks=tracks), swapped
 
 
 @pytest.mark.parametrize('parts', PARTS.values(), ids=PARTS)
@@ -152,12 +150,10 @@ def test_twisted_hips_are_not_swapped_however_long_they_are_held(count):
     clip = rendered_clip()
     twisted, _ = swap(clip, PARTS['legs'], slice(None))
     track = twisted.tracks[0]
-    held = Track2D(
-        0,
-        np.arange(count),
-        np.repeat(track.keypoints[:1], count, 0),
-        np.repeat(track.scores[:1], count, 0),
+    points, scores = (
+        np.repeat(x[:1], count, 0) for x in (track.keypoints, track.scores)
     )
+    held = Track2D(0, np.arange(count), points, scores)
     assert not find_swaps(held, clip.skeleton, held.frames / 50).any()
 
 
