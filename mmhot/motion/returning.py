@@ -129,10 +129,10 @@ class _Merger:
 
     def _merge(self, first: int, second: int) -> None:
         """Put the second group into the first, and update what depends on these."""
-        for values in (self.groups, self._looks):
-            values[first] = [*values[first], *values[second]]
+        self.groups[first] += self.groups[second]
         self.groups[second] = []
-        looks = np.array(self._looks[first])
+        looks = np.concatenate([self._looks[first], self._looks[second]])
+        self._looks[first] = looks
         self._averages[first] = average_looks(looks, self.limits.min_looks)
         self._averages[second] = np.nan
         self._apart[first] |= self._apart[second]

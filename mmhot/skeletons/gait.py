@@ -95,11 +95,11 @@ def find_strides(
     across /= np.maximum(np.linalg.norm(across, axis=1, keepdims=True), 1e-9)
     ahead = np.stack([across[:, 1], -across[:, 0]], 1)
     heel, toe = ((x[..., :2] * ahead[:, None]).sum(-1).T for x in (heels, toes))
-    contacts = [_peaks(side, _SWING) for side in heel]
+    peaks = [_peaks(side, _SWING) for side in heel]
     off = np.concatenate([_peaks(-side, _SWING) for side in toe])
-    feet = np.repeat([0, 1], [*map(len, contacts)])
-    order = np.lexsort((feet, np.concatenate(contacts)))
-    contacts, feet = np.concatenate(contacts)[order], feet[order]
+    contacts, feet = np.concatenate(peaks), np.repeat([0, 1], [*map(len, peaks)])
+    order = np.lexsort((feet, contacts))
+    contacts, feet = contacts[order], feet[order]
     path = np.column_stack([np.interp(times, seconds, axis) for axis in root.T])
     strides: list[Stride] = []
     for run in _steps_in_a_row(contacts * step, feet):
