@@ -11,8 +11,8 @@ from mmhot.errors import ArgumentError
 from mmhot.frames.sources import FrameSource
 from mmhot.geometry.rotations import rotation_matrices
 from mmhot.motion.camera_path import (
-    CameraLimits,
-    FocalSearch,
+    INTERVAL,
+    MIN_FRAMES,
     choose_path,
     find_lens,
     is_static,
@@ -50,8 +50,6 @@ class StabilizeCamera(Step):
         'auto',
         choices=('auto', 'static', 'rotating', 'moving'),
     )
-    limits: CameraLimits = CameraLimits()  # what counts as static, rotating and moving
-    search: FocalSearch = FocalSearch()  # of the focal length of cameras that turn
 
     def watch(self) -> Sequence[Watch]:
         """Return the observer of the background, if it shows how the camera moves."""
@@ -62,7 +60,7 @@ class StabilizeCamera(Step):
         from mmhot.tracking.background import BackgroundTracker
 
         is_sparse = self.camera == 'auto' and not source.once
-        return BackgroundTracker(self.limits.interval if is_sparse else 1)
+        return BackgroundTracker(INTERVAL if is_sparse else 1)
 
     def _background(self, state: State) -> 'Background | None':
         """Return what was seen of the background of a video."""
@@ -122,7 +120,6 @@ class StabilizeCamera(Step):
         camera is static.
         """
         size, name = (clip.width, clip.height), str(clip.source or clip.name)
-        limits = self.limits
         if self.camera == 'static':
             num_frames = background.num_frames if background else clip.num_frames
             return static_path(num_frames), lens
@@ -131,9 +128,9 @@ class StabilizeCamera(Step):
         seen = background.points
         total = background.num_frames - background.first
         if self.camera == 'auto':
-            if len(seen['points']) < limits.min_frames:
+            if len(seen['points']) < MIN_FRAMES:
                 return None, lens
-            path = solve_camera_path(**seen, size=size, lens=lens, limits=limits)
+            path = solve_camera_path(**seen, size=size, lens=lens)
             if shows_static(path, seen['keyframe']):
                 return static_path(background.num_frames), lens
             seen = background.look_at_all(lambda done: progress(done, total))
@@ -145,8 +142,8 @@ class StabilizeCamera(Step):
         stated_lens = lens
         if lens is None and not cuts:  # shots may differ
             points, keyframe = seen['points'], seen['keyframe']
-            lens = find_lens(points, keyframe, size, self.search, limits)
-        path = solve_camera_path(**seen, size=size, lens=lens, limits=limits)
+            lens = find_lens(points, keyframe, size)
+        path = solve_camera_path(**seen, size=size, lens=lens)
         chosen = choose_path(path, name)
         if chosen is not None:  # nothing is known of the frames before
             chosen = np.concatenate([static_path(background.first), chosen])
