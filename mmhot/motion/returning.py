@@ -19,9 +19,9 @@ from mmhot.tracking.appearance import (
     looks_of,
 )
 
-# Limits of tracks that are merged, chosen on the video of ``docs/tracking.md``. Distances
-# are Bhattacharyya's, 0 to 1. Larger least values merge fewer tracks; larger greatest
-# values merge more, also those of two people.
+# Limits of tracks that are merged, chosen on the video of ``docs/tracking.md``.
+# Distances are Bhattacharyya's, 0 to 1. Larger least values merge fewer tracks; larger
+# greatest values merge more, also those of two people.
 _MIN_LOOKS = 4  # at a body part
 _MIN_SECONDS = 0.5  # frames of a track
 _MAX_DISTANCE = 0.16  # of one person's tracks, mean over body parts
