@@ -139,12 +139,12 @@ class LockFeet(Step):
             stands = self._contacts(*seen, places, seconds)
             if stands.any():
                 old = poses[rows]
-                pose, path = self._lock_legs(old, root[rows] + away, stands, seconds)
+                pose, path = _lock_legs(old, root[rows] + away, stands, seconds)
                 for (ankle, *ends), rests in zip(feet, stands.T, strict=True):
                     if ends:  # toe and heel of h36m-24
                         pose[:, ends] += (pose - old)[:, [ankle]]
                         points = pose[:, [ankle, *ends]] + path[:, None]
-                        held = self.hold_foot(points, rests, seconds)
+                        held = hold_foot(points, rests, seconds)
                         pose[:, ends] = held - path[:, None]
                 poses[rows], root[rows] = pose, path - away
         if on_belts:
@@ -185,158 +185,155 @@ class LockFeet(Step):
             stands = stands * confidence[:, _SHINS].any((0, 2))
         return np.where(stands < _MIN_CONTACT, 0, stands)
 
-    def _lock_legs(
-        self,
-        poses: np.ndarray,
-        root: np.ndarray,
-        stands: np.ndarray,
-        seconds: np.ndarray,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Keep the standing ankles of one person in place.
 
-        Poses (T, 17, 3) and root (T, 3) are in camera axes; both are returned.
-        ``stands`` are probabilities of the right and left ankle, (T, 2).
-        """
-        bones = np.diff(poses[:, np.array(LEGS)], axis=2)
-        lengths = np.median(np.linalg.norm(bones, axis=-1), axis=0)  # thighs and shins
-        moved = solve_in_parts(
-            lambda part: self._correct(
-                poses[part], root[part], stands[part], seconds[part], lengths
-            ),
-            len(root),
-            _CHUNK,
-        )
-        new = poses.copy()
-        new[:, ANKLES] += moved[:, 1:] - moved[:, :1]
-        for leg, thigh_and_shin in zip(LEGS, lengths, strict=True):
-            self.bend_knee(new, poses, leg, thigh_and_shin)
-        return new, root + moved[:, 0]
+def _lock_legs(
+    poses: np.ndarray, root: np.ndarray, stands: np.ndarray, seconds: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Keep the standing ankles of one person in place.
 
-    def _correct(
-        self,
-        poses: np.ndarray,
-        root: np.ndarray,
-        stands: np.ndarray,
-        seconds: np.ndarray,
-        lengths: np.ndarray,
-    ) -> np.ndarray:
-        """Return corrections of root, right and left ankle, (T, 3, 3)."""
-        lifted = poses[:, ANKLES]
-        legs, ankles = lifted - poses[:, _HIPS], lifted + root[:, None]
-        # normal equations: corrections are small, ...
-        pairs = _LINKS[:, :, None] * _LINKS[:, None]
-        precision = [sight_precision(root, _ROOT)]
-        precision += [sight_precision(x, _ANKLE) for x in ankles.swapaxes(0, 1)]
-        near = np.einsum('lpq,ltij->tpiqj', pairs, precision)
-        # ... smooth, ...
-        rates = np.array([_ROOT_ACCELERATION, *[_ANKLE_ACCELERATION] * 2])
-        differences = normal_bands(second_differences(seconds, 1.0), len(seconds))
-        smooth = np.repeat(rates[:, None] ** -2.0, 3, axis=1)
-        smooth = differences[..., None, None] * smooth
-        longest = _MAX_STRETCH * lengths.sum(1)
-        weights, moved = stands[1:] * stands[:-1], np.zeros((len(root), 3, 3))
-        for _ in range(_ROUNDS):
-            # ... bones reach the ankles, ...
-            lines = legs + _LINKS[1:] @ moved
-            sizes = np.linalg.norm(lines, axis=-1)
-            pull = (sizes > longest) / sizes.clip(1e-6) / _REACH
-            along = lines * pull[..., None]
-            targets = longest / _REACH - (along * legs).sum(-1)
-            reach = np.einsum('lpq,tli,tlj->tpiqj', pairs[1:], along, along)
-            right = np.einsum('lp,tl,tli->tpi', _LINKS[1:], targets, along)
-            # ... and ankles that stand are at rest
-            bands = smooth.copy()
-            for side in range(2):
-                ankle = ankles[:, side], weights[:, side]
-                rest, force = rest_equations(*ankle, seconds, _SLIDE)
-                bands[:2, :, side + 1] += rest[..., None]
-                right[:, side + 1] += force
-            blocks = (near + reach).reshape(-1, 9, 9)
-            moved = solve_blocks(blocks, bands.reshape(3, -1), right)
-            places = ankles + moved[:, 1:]
-            weights = rest_weights(stands, places, seconds, _ROBUST)
-        return moved
+    Poses (T, 17, 3) and root (T, 3) are in camera axes; both are returned.
+    ``stands`` are probabilities of the right and left ankle, (T, 2).
+    """
+    bones = np.diff(poses[:, np.array(LEGS)], axis=2)
+    lengths = np.median(np.linalg.norm(bones, axis=-1), axis=0)  # thighs and shins
+    arrays = poses, root, stands, seconds
 
-    def bend_knee(
-        self, poses: np.ndarray, lifted: np.ndarray, leg: list[int], bones: np.ndarray
-    ) -> None:
-        """Place a knee so that thigh and shin have the lengths of ``bones``.
+    def correct(part: slice) -> np.ndarray:
+        return _correct(*(array[part] for array in arrays), lengths)
 
-        It bends forward, as the knees of lifted poses show. Poses (T, 17, 3) have new
-        ankles, and are changed in place.
-        """
-        hip, knee, ankle = leg
-        thigh, shin = bones
-        line = poses[:, ankle] - poses[:, hip]
-        length = np.linalg.norm(line, axis=-1, keepdims=True).clip(1e-6)
-        axis = line / length
-        longest = _MAX_STRETCH * (thigh + shin)
-        length = length.clip(abs(thigh - shin) + 1e-4, longest)
-        poses[:, ankle] = poses[:, hip] + axis * length
-        # knees turn about an axis from hip to hip, in camera axes
-        hinge = unit_vectors(lifted[:, _HIPS[0]] - lifted[:, _HIPS[1]])
-        forward = unit_vectors(np.cross(hinge, axis), _SPLITS)
-        pole = lifted[:, knee] - lifted[:, hip]
-        pole = pole - (pole * axis).sum(-1, keepdims=True) * axis
-        ahead = (pole * forward).sum(-1, keepdims=True)
-        pole += (0.01 - ahead).clip(0) * forward
-        pole = unit_vectors(pole)
-        along = (thigh**2 - shin**2 + length**2) / (2 * length)
-        side = np.sqrt((thigh**2 - along**2).clip(0))
-        poses[:, knee] = poses[:, hip] + axis * along + pole * side
+    moved = solve_in_parts(correct, len(root), _CHUNK)
+    new = poses.copy()
+    new[:, ANKLES] += moved[:, 1:] - moved[:, :1]
+    for leg, thigh_and_shin in zip(LEGS, lengths, strict=True):
+        bend_knee(new, poses, leg, thigh_and_shin)
+    return new, root + moved[:, 0]
 
-    def hold_foot(
-        self, points: np.ndarray, stands: np.ndarray, seconds: np.ndarray
-    ) -> np.ndarray:
-        """Keep toe and heel of a foot in place while they rest, (T, 2, 3).
 
-        Points are ankle, toe and heel in camera axes, (T, 3, 3), at seconds (T,);
-        ``stands`` is the probability that the ankle stands, (T,). Distances between
-        them become constant.
-        """
-        ankle, ends = points[:, :1], points[:, 1:]
-        front, back, sole = (
-            np.median(np.linalg.norm(points[:, i] - points[:, j], axis=-1))
-            for i, j in combinations(range(3), 2)
-        )
-        toe_rests = self._prolong(ends[:, 0], stands, seconds)
-        backwards = ends[::-1, 1], stands[::-1], -seconds[::-1]
-        heel_rests = self._prolong(*backwards)[::-1]
-        zeros = np.zeros(ends.shape[:2])
-        precision = [sight_precision(x, _ENDS) for x in ends.swapaxes(0, 1)]
-        problem = Offsets(
-            mean=ends - ankle,
-            precision=np.stack(precision, 1),
-            joints=np.repeat(ankle, 2, 1),
-            rays=np.zeros((*zeros.shape, 2)),
-            weights=zeros,
-            links=np.array([[1, 0], [0, 1], [1, -1]]),
-            lengths=np.array([front, back, sole]),
-            seconds=seconds,
-            flat=zeros[:, 0],
-            up=np.zeros(3),
-            rests=np.stack([toe_rests, heel_rests], 1),
-            length_error=_LENGTH,
-        )
-        toe, heel = np.moveaxis(fit_offsets(problem), 1, 0)
-        toe = unit_vectors(toe)
-        heel = unit_vectors(heel - (heel * toe).sum(-1, keepdims=True) * toe)
-        cosine = np.clip((front**2 + back**2 - sole**2) / (2 * front * back), -1, 1)
-        heel = cosine * toe + np.sqrt(1 - cosine**2) * heel
-        return ankle + np.stack([front * toe, back * heel], 1)
+def _correct(
+    poses: np.ndarray,
+    root: np.ndarray,
+    stands: np.ndarray,
+    seconds: np.ndarray,
+    lengths: np.ndarray,
+) -> np.ndarray:
+    """Return corrections of root, right and left ankle, (T, 3, 3)."""
+    lifted = poses[:, ANKLES]
+    legs, ankles = lifted - poses[:, _HIPS], lifted + root[:, None]
+    # normal equations: corrections are small, ...
+    pairs = _LINKS[:, :, None] * _LINKS[:, None]
+    precision = [sight_precision(root, _ROOT)]
+    precision += [sight_precision(x, _ANKLE) for x in ankles.swapaxes(0, 1)]
+    near = np.einsum('lpq,ltij->tpiqj', pairs, precision)
+    # ... smooth, ...
+    rates = np.array([_ROOT_ACCELERATION, *[_ANKLE_ACCELERATION] * 2])
+    differences = normal_bands(second_differences(seconds, 1.0), len(seconds))
+    smooth = np.repeat(rates[:, None] ** -2.0, 3, axis=1)
+    smooth = differences[..., None, None] * smooth
+    longest = _MAX_STRETCH * lengths.sum(1)
+    weights, moved = stands[1:] * stands[:-1], np.zeros((len(root), 3, 3))
+    for _ in range(_ROUNDS):
+        # ... bones reach the ankles, ...
+        lines = legs + _LINKS[1:] @ moved
+        sizes = np.linalg.norm(lines, axis=-1)
+        pull = (sizes > longest) / sizes.clip(1e-6) / _REACH
+        along = lines * pull[..., None]
+        targets = longest / _REACH - (along * legs).sum(-1)
+        reach = np.einsum('lpq,tli,tlj->tpiqj', pairs[1:], along, along)
+        right = np.einsum('lp,tl,tli->tpi', _LINKS[1:], targets, along)
+        # ... and ankles that stand are at rest
+        bands = smooth.copy()
+        for side in range(2):
+            ankle = ankles[:, side], weights[:, side]
+            rest, force = rest_equations(*ankle, seconds, _SLIDE)
+            bands[:2, :, side + 1] += rest[..., None]
+            right[:, side + 1] += force
+        blocks = (near + reach).reshape(-1, 9, 9)
+        moved = solve_blocks(blocks, bands.reshape(3, -1), right)
+        places = ankles + moved[:, 1:]
+        weights = rest_weights(stands, places, seconds, _ROBUST)
+    return moved
 
-    def _prolong(
-        self, places: np.ndarray, stands: np.ndarray, seconds: np.ndarray
-    ) -> np.ndarray:
-        """Prolong contacts (T,) while points (T, 3) stay where they rested."""
-        rests, on = stands.copy(), stands > 0.5
-        edges = np.flatnonzero(np.diff(on, prepend=False))
-        for start, end in zip(edges[::2], edges[1::2], strict=False):
-            stop = np.searchsorted(seconds, seconds[end] + _MAX_REST)
-            place = np.median(places[start:end], axis=0)
-            away = places[end:stop] - place
-            precision = sight_precision(place[None], _MAX_AWAY)[0]
-            near = np.einsum('ti,ij,tj->t', away, precision, away) < 1
-            held = slice(end, end + np.logical_and.accumulate(near).sum())
-            rests[held] = np.maximum(rests[held], stands[end - 1])
-        return rests
+
+def bend_knee(
+    poses: np.ndarray, lifted: np.ndarray, leg: list[int], bones: np.ndarray
+) -> None:
+    """Place a knee so that thigh and shin have the lengths of ``bones``.
+
+    It bends forward, as the knees of lifted poses show. Poses (T, 17, 3) have new
+    ankles, and are changed in place.
+    """
+    hip, knee, ankle = leg
+    thigh, shin = bones
+    line = poses[:, ankle] - poses[:, hip]
+    length = np.linalg.norm(line, axis=-1, keepdims=True).clip(1e-6)
+    axis = line / length
+    longest = _MAX_STRETCH * (thigh + shin)
+    length = length.clip(abs(thigh - shin) + 1e-4, longest)
+    poses[:, ankle] = poses[:, hip] + axis * length
+    # knees turn about an axis from hip to hip, in camera axes
+    hinge = unit_vectors(lifted[:, _HIPS[0]] - lifted[:, _HIPS[1]])
+    forward = unit_vectors(np.cross(hinge, axis), _SPLITS)
+    pole = lifted[:, knee] - lifted[:, hip]
+    pole = pole - (pole * axis).sum(-1, keepdims=True) * axis
+    ahead = (pole * forward).sum(-1, keepdims=True)
+    pole += (0.01 - ahead).clip(0) * forward
+    pole = unit_vectors(pole)
+    along = (thigh**2 - shin**2 + length**2) / (2 * length)
+    side = np.sqrt((thigh**2 - along**2).clip(0))
+    poses[:, knee] = poses[:, hip] + axis * along + pole * side
+
+
+def hold_foot(
+    points: np.ndarray, stands: np.ndarray, seconds: np.ndarray
+) -> np.ndarray:
+    """Keep toe and heel of a foot in place while they rest, (T, 2, 3).
+
+    Points are ankle, toe and heel in camera axes, (T, 3, 3), at seconds (T,);
+    ``stands`` is the probability that the ankle stands, (T,). Distances between
+    them become constant.
+    """
+    ankle, ends = points[:, :1], points[:, 1:]
+    front, back, sole = (
+        np.median(np.linalg.norm(points[:, i] - points[:, j], axis=-1))
+        for i, j in combinations(range(3), 2)
+    )
+    toe_rests = _prolong(ends[:, 0], stands, seconds)
+    backwards = ends[::-1, 1], stands[::-1], -seconds[::-1]
+    heel_rests = _prolong(*backwards)[::-1]
+    zeros = np.zeros(ends.shape[:2])
+    precision = [sight_precision(x, _ENDS) for x in ends.swapaxes(0, 1)]
+    problem = Offsets(
+        mean=ends - ankle,
+        precision=np.stack(precision, 1),
+        joints=np.repeat(ankle, 2, 1),
+        rays=np.zeros((*zeros.shape, 2)),
+        weights=zeros,
+        links=np.array([[1, 0], [0, 1], [1, -1]]),
+        lengths=np.array([front, back, sole]),
+        seconds=seconds,
+        flat=zeros[:, 0],
+        up=np.zeros(3),
+        rests=np.stack([toe_rests, heel_rests], 1),
+        length_error=_LENGTH,
+    )
+    toe, heel = np.moveaxis(fit_offsets(problem), 1, 0)
+    toe = unit_vectors(toe)
+    heel = unit_vectors(heel - (heel * toe).sum(-1, keepdims=True) * toe)
+    cosine = np.clip((front**2 + back**2 - sole**2) / (2 * front * back), -1, 1)
+    heel = cosine * toe + np.sqrt(1 - cosine**2) * heel
+    return ankle + np.stack([front * toe, back * heel], 1)
+
+
+def _prolong(places: np.ndarray, stands: np.ndarray, seconds: np.ndarray) -> np.ndarray:
+    """Prolong contacts (T,) while points (T, 3) stay where they rested."""
+    rests, on = stands.copy(), stands > 0.5
+    edges = np.flatnonzero(np.diff(on, prepend=False))
+    for start, end in zip(edges[::2], edges[1::2], strict=False):
+        stop = np.searchsorted(seconds, seconds[end] + _MAX_REST)
+        place = np.median(places[start:end], axis=0)
+        away = places[end:stop] - place
+        precision = sight_precision(place[None], _MAX_AWAY)[0]
+        near = np.einsum('ti,ij,tj->t', away, precision, away) < 1
+        held = slice(end, end + np.logical_and.accumulate(near).sum())
+        rests[held] = np.maximum(rests[held], stands[end - 1])
+    return rests
