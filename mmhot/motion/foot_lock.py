@@ -196,10 +196,9 @@ def _lock_legs(
     """
     bones = np.diff(poses[:, np.array(LEGS)], axis=2)
     lengths = np.median(np.linalg.norm(bones, axis=-1), axis=0)  # thighs and shins
-    arrays = poses, root, stands, seconds
 
-    def correct(part: slice) -> np.ndarray:
-        return _correct(*(array[part] for array in arrays), lengths)
+    def correct(x: slice) -> np.ndarray:
+        return _correct(poses[x], root[x], stands[x], seconds[x], lengths)
 
     moved = solve_in_parts(correct, len(root), _CHUNK)
     new = poses.copy()
